@@ -1,0 +1,3 @@
+#!/bin/sh
+# Makes ./configure from configure.ac. Needs autoconf, automake, pkg-config.
+cd "$(dirname "$0")" && exec autoreconf --install --force --warnings=none

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/base/fdio.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "lib/base/buf.h"
+
+void
+fd_close(int *fd)
+{
+	int error = errno;
+
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+	errno = error;
+}
+
+int
+fd_nonblocking(int fd, bool on)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return -1;
+	flags = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+	return fcntl(fd, F_SETFL, flags) < 0 ? -1 : 0;
+}
+
+int
+fd_cloexec(int fd, bool on)
+{
+	return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) < 0 ? -1 : 0;
+}
+
+int
+fd_write_all(int fd, const void *data, size_t n)
+{
+	const char *p = data;
+
+	while (n > 0) {
+		ssize_t done = write(fd, p, n);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return -1;
+		p += done;
+		n -= (size_t)done;
+	}
+	return 0;
+}
+
+int
+fd_pwrite_all(int fd, const void *data, size_t n, off_t at)
+{
+	const char *p = data;
+
+	while (n > 0) {
+		ssize_t done = pwrite(fd, p, n, at);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return -1;
+		p += done;
+		at += done;
+		n -= (size_t)done;
+	}
+	return 0;
+}
+
+int
+fd_pread_all(int fd, void *data, size_t n, off_t at)
+{
+	char *p = data;
+
+	while (n > 0) {
+		ssize_t done = pread(fd, p, n, at);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done == 0)
+			errno = EIO;
+		if (done <= 0)
+			return -1;
+		p += done;
+		at += done;
+		n -= (size_t)done;
+	}
+	return 0;
+}
+
+int
+fd_read_whole(int fd, struct buf *into)
+{
+	for (;;) {
+		size_t want = into->max - into->n < 65536 ?
+		    into->max - into->n + 1 : 65536;
+		char *to;
+		ssize_t got;
+
+		if (into->n == into->max) {
+			char probe;
+
+			got = read(fd, &probe, 1);
+			if (got > 0)
+				errno = EFBIG;
+			return got == 0 ? 0 : -1;
+		}
+		if (want > into->max - into->n)
+			want = into->max - into->n;
+		to = buf_reserve(into, want);
+		got = read(fd, to, want);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got == 0 ? 0 : -1;
+		buf_added(into, (size_t)got);
+	}
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_BASE_FDIO_H
+#define LIB_BASE_FDIO_H
+
+/*
+ * Small truths about descriptors. 0 or -1 with errno, unless said otherwise.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct buf;
+
+/* Closes *fd if it is not -1, and makes it -1. errno is kept. */
+void fd_close(int *fd);
+int fd_nonblocking(int fd, bool on);
+int fd_cloexec(int fd, bool on);
+/* All n bytes, across short writes and EINTR. */
+int fd_write_all(int fd, const void *data, size_t n);
+int fd_pwrite_all(int fd, const void *data, size_t n, off_t at);
+/* Exactly n bytes; a shorter file is EIO. */
+int fd_pread_all(int fd, void *data, size_t n, off_t at);
+/* The rest of the file, up to the buffer's limit (then EFBIG). */
+int fd_read_whole(int fd, struct buf *into);
+
+#endif

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: ISC
+libposthaste_a_SOURCES += \
+	lib/base/base64.c lib/base/base64.h \
+	lib/base/buf.c lib/base/buf.h \
+	lib/base/clock.c lib/base/clock.h \
+	lib/base/ensure.c lib/base/ensure.h \
+	lib/base/fdio.c lib/base/fdio.h \
+	lib/base/mem.c lib/base/mem.h \
+	lib/base/span.c lib/base/span.h \
+	lib/base/why.c lib/base/why.h

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_CONF_CONF_H
+#define LIB_CONF_CONF_H
+
+/*
+ * Settings: main.cf of one generation, with the defaults of every parameter
+ * of the suite and the -o overrides of one service, in Postfix's syntax.
+ *
+ * A setting reaches code as a field of a const struct: each program or
+ * module lists its own in a params.def (see lib/conf/param.h), and
+ * conf_fill turns the group's rows into the struct, checked.
+ *
+ * Errors name file, line, setting and what to do; they are collected, so
+ * that `check` shows all of them at once.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "lib/base/buf.h"
+#include "lib/base/span.h"
+
+struct conf;
+
+enum param_type {
+	PARAM_TEXT, /* const char *; $name expanded */
+	PARAM_RAW, /* const char *; not expanded (templates) */
+	PARAM_WORD, /* const char *; one of the words in "max" */
+	PARAM_BOOL, /* bool; yes or no */
+	PARAM_COUNT, /* int64_t */
+	PARAM_SIZE, /* int64_t; bytes */
+	PARAM_TIME, /* int64_t; seconds; s m h d w; the unit of the default */
+	PARAM_TABLES, /* const char *; list of type:name tables */
+};
+
+struct param {
+	const char *name;
+	enum param_type type;
+	const char *fallback; /* default, in main.cf syntax; may hold $name */
+	const char *min; /* numbers; "" for none */
+	const char *max; /* numbers; PARAM_WORD: the words */
+	const char *since;
+	const char *meaning; /* manual text */
+	size_t offset; /* in the group's struct */
+};
+
+struct param_group {
+	const char *name; /* "smtpd" */
+	const struct param *params;
+	size_t count;
+	size_t size; /* of the struct */
+};
+
+/* Every group of the suite; NULL at the end. For postconf and the manual. */
+extern const struct param_group *const param_groups[];
+/* NULL if no program has it. */
+const struct param *param_find(struct span name);
+
+/*
+ * Reads DIR/main.cf. NULL when it cannot be opened or is no main.cf at all;
+ * otherwise all that can be used is there, and errors has one line for each
+ * mistake ("main.cf: line 12: ..."). warnings may be NULL.
+ */
+struct conf *conf_read(const char *directory, struct buf *errors,
+    struct buf *warnings);
+/* The same from a snapshot that conf_snapshot wrote. fatal() if damaged. */
+struct conf *conf_read_snapshot(int fd);
+/* A sealed memfd with everything; the next generation, for the children. */
+int conf_snapshot(const struct conf *c);
+void conf_free(struct conf **c);
+
+/* "-o name=value", before any conf_fill. False and *error when malformed. */
+bool conf_override(struct conf *c, const char *assignment, struct buf *error);
+const char *conf_directory(const struct conf *c);
+
+/*
+ * Value of a parameter, $name expanded, default if not set; NULL when no
+ * such name. Lives as long as the conf.
+ */
+const char *conf_value(struct conf *c, const char *name);
+/* As written in main.cf, NULL when not set there or by -o. */
+const char *conf_raw(const struct conf *c, const char *name);
+/* "main.cf: line 12", "-o option", "default". */
+const char *conf_origin(const struct conf *c, const char *name);
+/* Expands $name, ${name?..}, comparisons in any text. */
+const char *conf_expand(struct conf *c, const char *text, struct buf *error);
+
+/*
+ * Fills the struct of a group. Texts live as long as the conf. False, with
+ * lines in *errors, when a value is not valid; such fields have the default.
+ */
+bool conf_fill(struct conf *c, const struct param_group *group, void *into,
+    struct buf *errors);
+/*
+ * NAME_suffix if set, else the fallback: the per-transport families, as
+ * "smtp_destination_concurrency_limit".
+ */
+int64_t conf_family_number(struct conf *c, const char *name,
+    const char *suffix, enum param_type type, int64_t fallback);
+/* All settings at once, including unknown names: for check. */
+bool conf_check(struct conf *c, struct buf *errors, struct buf *warnings);
+/* Calls for each name set in main.cf, in its order. */
+void conf_each(const struct conf *c,
+    void (*visit)(void *with, const char *name, const char *raw,
+    const char *origin), void *with);
+
+/* One item of a list value: separated by commas and blanks, { } kept whole
+ * (braces taken off). False at the end. */
+bool conf_list_next(struct span *rest, struct span *item);
+bool conf_parse_time(const char *text, char unit, int64_t *seconds);
+
+#endif

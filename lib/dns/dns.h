@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_DNS_DNS_H
+#define LIB_DNS_DNS_H
+
+/*
+ * Name service for tasks, over c-ares. dns_open reads resolv.conf and hosts
+ * and must be called before the program is confined.
+ *
+ * Each answer tells apart: found, the name does not exist, the name has no
+ * such record, try again (server failure, time-out), and refused as invalid
+ * (RFC 5321 section 5.1, RFC 7505 null MX).
+ */
+
+#include <stdint.h>
+#include "lib/base/mem.h"
+#include "lib/net/address.h"
+
+enum dns_result {
+	DNS_OK,
+	DNS_NO_NAME, /* NXDOMAIN */
+	DNS_NO_DATA, /* the name exists, without such a record */
+	DNS_AGAIN, /* try again later */
+	DNS_BAD, /* malformed name or answer */
+};
+
+struct dns_mx {
+	uint16_t preference;
+	const char *host; /* "" for the null MX, RFC 7505 */
+};
+
+/*
+ * "servers" (may be NULL): "127.0.0.1:5353,..." instead of resolv.conf;
+ * from the setting dns_servers. fatal() if nothing can be read.
+ */
+void dns_open(const char *servers);
+/* Results live in the arena. At most 64 records. MX sorted by preference. */
+enum dns_result dns_mx(struct arena *a, const char *name, int64_t deadline,
+    struct dns_mx **mx, size_t *count);
+/* "family": AF_INET, AF_INET6 or AF_UNSPEC for both. Follows CNAMEs. */
+enum dns_result dns_addresses(struct arena *a, const char *name, int family,
+    uint16_t port, int64_t deadline, struct address **out, size_t *count);
+/* The name of a client, only if it maps back to the address. */
+enum dns_result dns_client_name(struct arena *a, const struct address *client,
+    int64_t deadline, const char **name, const char **unverified);
+enum dns_result dns_txt(struct arena *a, const char *name, int64_t deadline,
+    const char ***texts, size_t *count);
+const char *dns_result_text(enum dns_result r);
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_IPC_IPC_H
+#define LIB_IPC_IPC_H
+
+/*
+ * Messages between programs, over UNIX stream sockets. What may be said is
+ * in the protocol .def files of this folder; one encoder and one decoder
+ * serve them all.
+ *
+ * On the wire a frame is: u32 length of what follows; u8 length and text of
+ * the message name; then each field: u8 length and text of its name, u8 type,
+ * u32 length, bytes. Numbers are big-endian. A list is a field whose bytes
+ * are u32 count and then, for each item, u32 length and the item's fields.
+ * Descriptors travel beside the frame (SCM_RIGHTS), in field order.
+ * Every field of the message is present, in any order; a missing, unknown,
+ * repeated, over-long or ill-typed one ends the connection with a log line
+ * that names it (IPC_BROKEN).
+ *
+ * The first frame each side sends is "hello" with protocol name and version
+ * (written and checked by ipc_new and the first receive; it shares the
+ * packet of the first message).
+ *
+ * Content streams as raw chunks (u32 length, bytes) after the frame that
+ * announces it, ended by a chunk of length 0.
+ *
+ * Works inside tasks and, with poll(2), outside.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "lib/base/mem.h"
+#include "lib/base/span.h"
+
+enum ipc_type {
+	IPC_TEXT, /* const char *, no NUL inside, never NULL */
+	IPC_U64, /* uint64_t */
+	IPC_BOOL, /* bool */
+	IPC_BYTES, /* struct span */
+	IPC_FD, /* int; owned by the receiver once received; -1 not allowed */
+	IPC_LIST, /* struct ipc_list of another message's structs */
+};
+
+struct ipc_list {
+	void *items; /* array of count structs of the item's type */
+	size_t count;
+};
+
+struct ipc_field {
+	const char *name;
+	enum ipc_type type;
+	uint64_t limit; /* bytes, or the largest number, or the most items */
+	size_t offset; /* in the struct */
+	const struct ipc_message *item; /* for lists */
+	const char *meaning;
+};
+
+struct ipc_message {
+	const char *name;
+	size_t size; /* of the struct */
+	const struct ipc_field *fields;
+	size_t count;
+	const char *meaning;
+};
+
+struct ipc_protocol {
+	const char *name;
+	unsigned int version;
+	const struct ipc_message *const *messages; /* NULL at the end */
+	const char *meaning;
+};
+
+enum ipc_result {
+	IPC_OK,
+	IPC_CLOSED, /* by the peer, between frames */
+	IPC_TIMEOUT,
+	IPC_BROKEN, /* not the protocol; logged */
+	IPC_ERROR, /* errno */
+	IPC_CANCELLED,
+};
+
+struct ipc;
+
+/* Takes the descriptor over (made non-blocking). "peer": for log lines. */
+struct ipc *ipc_new(int fd, const struct ipc_protocol *protocol,
+    const char *peer);
+void ipc_free(struct ipc **c); /* closes; NULL is fine */
+int ipc_fd(const struct ipc *c);
+const char *ipc_peer(const struct ipc *c);
+
+/* Encodes into the output buffer; leaves at the next flush or receive. */
+void ipc_put(struct ipc *c, const struct ipc_message *m, const void *message);
+enum ipc_result ipc_flush(struct ipc *c, int64_t deadline);
+/* put and flush. */
+enum ipc_result ipc_send(struct ipc *c, const struct ipc_message *m,
+    const void *message, int64_t deadline);
+/*
+ * Sends without waiting: IPC_TIMEOUT when the socket's buffer is full, and
+ * the message is forgotten.
+ */
+enum ipc_result ipc_send_now(struct ipc *c, const struct ipc_message *m,
+    const void *message);
+
+/*
+ * The next message. *m says which; *message points to its struct, whose
+ * texts, bytes and lists live until the next receive on this connection.
+ * Descriptors in it belong to the caller.
+ */
+enum ipc_result ipc_receive(struct ipc *c, const struct ipc_message **m,
+    const void **message, int64_t deadline);
+/* The same, when only this message is right; another one is IPC_BROKEN. */
+enum ipc_result ipc_expect(struct ipc *c, const struct ipc_message *m,
+    const void **message, int64_t deadline);
+/* Is a whole or partial frame already in our buffer? */
+bool ipc_buffered(const struct ipc *c);
+/* For an idle pooled connection: has the peer closed it? No wait. */
+bool ipc_stale(struct ipc *c);
+
+/* Raw content. A chunk is 1 to IPC_CHUNK_MAX bytes; n = 0 ends it. */
+enum { IPC_CHUNK_MAX = 65536 };
+void ipc_put_chunk(struct ipc *c, const void *data, size_t n);
+enum ipc_result ipc_receive_chunk(struct ipc *c, struct span *chunk,
+    int64_t deadline);
+
+/* Ends the connection's use: logs "peer: protocol error: ..." */
+enum ipc_result ipc_refuse(struct ipc *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+const char *ipc_result_text(enum ipc_result r);
+
+#endif

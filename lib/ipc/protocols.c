@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/* The tables of all protocols. */
+#include "lib/ipc/proto_cleanup.h"
+#include "lib/ipc/proto_lookup.h"
+#include "lib/ipc/proto_qmgr.h"
+#include "lib/ipc/proto_deliver.h"
+#include "lib/ipc/proto_bounce.h"
+#include "lib/ipc/proto_auth.h"
+#include "lib/ipc/proto_keyd.h"
+#include "lib/ipc/proto_master.h"
+
+#define IPC_DEFINE
+#define IPC_DEF "lib/ipc/cleanup.def"
+#include "lib/ipc/protocol.h"
+#define IPC_DEF "lib/ipc/lookup.def"
+#include "lib/ipc/protocol.h"
+#define IPC_DEF "lib/ipc/qmgr.def"
+#include "lib/ipc/protocol.h"
+#define IPC_DEF "lib/ipc/deliver.def"
+#include "lib/ipc/protocol.h"
+#define IPC_DEF "lib/ipc/bounce.def"
+#include "lib/ipc/protocol.h"
+#define IPC_DEF "lib/ipc/auth.def"
+#include "lib/ipc/protocol.h"
+#define IPC_DEF "lib/ipc/keyd.def"
+#include "lib/ipc/protocol.h"
+#define IPC_DEF "lib/ipc/master.def"
+#include "lib/ipc/protocol.h"

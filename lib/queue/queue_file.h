@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_QUEUE_QUEUE_FILE_H
+#define LIB_QUEUE_QUEUE_FILE_H
+
+/*
+ * The queue file: delivery headers known in advance, content as it goes over
+ * SMTP (CRLF, not dot-stuffed), a trailer with the envelope as named fields,
+ * and a fixed footer with magic, version, offsets and checksum. The footer is
+ * the commit record: a file without a valid one was never acknowledged.
+ *
+ * Layout, offsets from the start:
+ *	0		delivery headers (Return-Path, X-Original-To,
+ *			Delivered-To), may be empty
+ *	content_offset	content
+ *	trailer_offset	trailer: the fields below
+ *	end - 64	footer
+ * A recipient's status byte is overwritten in place: 'P' pending, 'D' done,
+ * 'B' bounced (report made). It is not covered by the checksum.
+ *
+ * Names are relative to the working directory, which is queue_directory.
+ */
+
+#include <sys/types.h>
+#include "lib/base/buf.h"
+#include "lib/base/mem.h"
+#include "lib/base/why.h"
+
+enum queue_flag {
+	QUEUE_BODY_8BIT = 1, /* content has bytes above 127 */
+	QUEUE_SMTPUTF8 = 2,
+	QUEUE_REPORT = 4, /* a bounce: no delay warnings about it */
+	QUEUE_VERIFY = 8, /* sendmail -bv: deliver nothing, report */
+	QUEUE_WARNED = 16, /* the delay warning was sent; kept in the file */
+	QUEUE_LONG_LINES = 32, /* has lines over 998 bytes */
+	QUEUE_TRACE = 64, /* sendmail -v: report deliveries */
+	QUEUE_HAS_PREFIX = 128, /* delivery headers are for the one recipient */
+};
+
+enum dsn_notify { /* RFC 3461 section 4.1 */
+	NOTIFY_DEFAULT = 0,
+	NOTIFY_NEVER = 1,
+	NOTIFY_SUCCESS = 2,
+	NOTIFY_FAILURE = 4,
+	NOTIFY_DELAY = 8,
+};
+
+enum {
+	QUEUE_ID_MAX = 64,
+	QUEUE_FOOTER_SIZE = 64,
+	QUEUE_RECIPIENT_PENDING = 'P',
+	QUEUE_RECIPIENT_DONE = 'D',
+	QUEUE_RECIPIENT_BOUNCED = 'B',
+};
+
+struct queue_recipient {
+	const char *address;
+	const char *original; /* never NULL; same as address if unchanged */
+	const char *orcpt; /* "" if none */
+	unsigned int notify;
+	char status;
+	off_t offset; /* of the status byte; set by writer and reader */
+};
+
+struct queue_envelope {
+	const char *sender; /* "" for the null sender */
+	const char *envid;
+	unsigned int ret;
+	unsigned int flags; /* enum queue_flag */
+	int64_t arrival; /* microseconds since 1970 */
+	const char *client; /* "name[addr]" or "uid=N", for postcat and logs */
+	off_t content_offset;
+	off_t content_size;
+	off_t flags_offset; /* of the flags in the file, for QUEUE_WARNED */
+	struct queue_recipient *recipients;
+	size_t recipient_count;
+};
+
+/*
+ * Mints an id: time-ordered, unique on this machine as long as the clock
+ * runs (microseconds and process), letters and digits, Postfix's long form.
+ */
+void queue_id_mint(char out[QUEUE_ID_MAX]);
+/* Only what queue_id_mint can make; keeps "../" and friends out. */
+bool queue_id_valid(const char *id);
+/* When it was minted, microseconds since 1970; 0 if not valid. */
+int64_t queue_id_time(const char *id);
+
+/* "incoming", "deferred", "hold", "corrupt", "report", "maildrop". */
+bool queue_name_valid(const char *queue);
+enum { QUEUE_PATH_MAX = 192 };
+/* The file's name below the queue directory, with hashed subfolders. */
+void queue_path(const char *queue, const char *id, char out[QUEUE_PATH_MAX]);
+/* Creates what is missing of directories for this queue. 0 or -1. */
+int queue_make_path(const char *queue, const char *id);
+/* rename(2) between queues, making folders; ENOENT if it is not there. */
+int queue_move(const char *id, const char *from, const char *to);
+
+/* Writing. Owned by one message; free closes, and unlinks if not committed. */
+struct queue_writer;
+
+struct queue_writer *queue_writer_new(const char *queue, const char *id,
+    struct why *why); /* NULL: why; EEXIST is LATER */
+/* Delivery headers first, if any, then queue_writer_content_begins. */
+int queue_writer_add(struct queue_writer *w, const void *data, size_t n);
+void queue_writer_content_begins(struct queue_writer *w);
+/*
+ * Trailer and footer, flush, fsync. Sets the offsets in *e. 0, or -1 with
+ * errno (ENOSPC, EDQUOT, EIO: nothing was acknowledged).
+ */
+int queue_writer_commit(struct queue_writer *w, struct queue_envelope *e);
+void queue_writer_free(struct queue_writer **w);
+
+/* Reading: everything checked, nothing believed. */
+enum queue_read { QUEUE_OK, QUEUE_GONE, QUEUE_INCOMPLETE, QUEUE_CORRUPT,
+	QUEUE_UNREADABLE };
+/* Texts live in the arena. */
+enum queue_read queue_read_envelope(int fd, struct arena *a,
+    struct queue_envelope *e);
+/* -1 with errno; opens O_NOFOLLOW, and wants a regular file. */
+int queue_open(const char *queue, const char *id, bool for_marking);
+int queue_mark(int fd, off_t offset, char status);
+int queue_mark_flags(int fd, const struct queue_envelope *e,
+    unsigned int flags);
+/* Next attempt: the file's mtime, seconds since 1970. */
+int queue_set_retry(int fd, int64_t when);
+
+/*
+ * Visits every valid id in a queue, unordered. Stops when visit says false.
+ * 0, or -1 with errno.
+ */
+int queue_scan(const char *queue,
+    bool (*visit)(void *with, const char *id), void *with);
+/* The directories of a queue directory, made with their rights; for start. */
+bool queue_make_directories(const char *root, struct buf *error);
+
+#endif

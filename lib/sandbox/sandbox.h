@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_SANDBOX_SANDBOX_H
+#define LIB_SANDBOX_SANDBOX_H
+
+/*
+ * Giving up rights for good: identity, root directory, and with
+ * libseccomp the system calls a program has no business with. Works on what
+ * the process is: without root, identity and root directory stay, the
+ * system call filter applies all the same.
+ */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/*
+ * Sets groups (only gid), gid and uid for good and proves that they cannot be
+ * had back; fatal() otherwise.
+ */
+void sandbox_become(uid_t uid, gid_t gid);
+/* chroot and chdir("/"); fatal() if it fails. */
+void sandbox_root(const char *directory);
+/*
+ * Only system calls covered by the promises from now on, words separated by
+ * blanks:
+ *	io		read, write, poll, memory, time, fd passing, exit
+ *	net-accept	accept, socket options, shutdown
+ *	net-connect	socket(AF_INET, AF_INET6), connect, bind
+ *	dns		socket(AF_INET, AF_INET6), connect
+ *	files-read	open for reading, stat, directories
+ *	files-write	open, create, rename, unlink, chmod
+ *	queue-read	as files-read, below the working directory
+ *	queue-write	as files-write, below the working directory
+ *	all		no filter
+ * A call outside is EPERM and a log line where that can be had; execve,
+ * ptrace and their like end the process. Sets no_new_privs. fatal() if the
+ * kernel refuses.
+ */
+void sandbox_promise(const char *promises);
+
+#endif

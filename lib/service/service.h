@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_SERVICE_SERVICE_H
+#define LIB_SERVICE_SERVICE_H
+
+/*
+ * The skeleton of every program that master runs. It owns arguments,
+ * settings, listening descriptors, drop of rights, sandbox, watchdog, reload
+ * and exit; the program brings a struct service_spec.
+ *
+ * What a program is, who it runs as and whom it may talk to is its row in
+ * programs.def, not in the spec.
+ *
+ * Order of life: settings filled -> arguments -> before() with the rights
+ * master has -> rights dropped, confined -> after() -> "ready" to master ->
+ * sessions, requests or triggers -> retire -> exit.
+ *
+ * Programs that own or read the queue have queue_directory as working
+ * directory and use names relative to it.
+ */
+
+#include "lib/conf/conf.h"
+#include "lib/ipc/ipc.h"
+#include "lib/net/address.h"
+
+struct service {
+	const char *name; /* in master.cf: "smtp", "submission", "relay" */
+	const char *program; /* "smtpd" */
+	struct conf *conf;
+	unsigned int generation;
+	bool separated; /* started by root: rights really differ */
+	int64_t maxproc; /* sessions for task programs */
+};
+
+enum service_style {
+	/*
+	 * Each connection is a task that runs session(); sessions are bounded
+	 * by maxproc.
+	 */
+	SERVICE_TASKS,
+	/* One connection at a time: session() in the main line, blocking. */
+	SERVICE_ONE,
+	/*
+	 * Many connections, one request at a time: request() is called when a
+	 * frame is readable, and must answer it before it returns.
+	 */
+	SERVICE_REQUESTS,
+	/* No connections from the skeleton's hands; run() is the program. */
+	SERVICE_OWN,
+};
+
+struct service_params {
+	const struct param_group *group;
+	void *into; /* its struct */
+};
+
+struct service_spec {
+	const char *program;
+	enum service_style style;
+	const struct service_params *params; /* group NULL at the end */
+	/* for SERVICE_REQUESTS, and checked for what may be said */
+	const struct ipc_protocol *protocol;
+
+	/* master.cf arguments that are not -o or -v; NULL: none are allowed */
+	void (*arguments)(const struct service *s, int argc, char **argv);
+	void (*before)(const struct service *s);
+	void (*after)(const struct service *s);
+	/*
+	 * Owns the descriptor (non-blocking, close-on-exec). In SERVICE_TASKS
+	 * the task is cancelled when the program must end now.
+	 */
+	void (*session)(const struct service *s, int fd);
+	/* False: close this connection. *state starts NULL; closed() frees it */
+	bool (*request)(const struct service *s, struct ipc *c, void **state);
+	void (*closed)(const struct service *s, void *state);
+	/* a wakeup of master.cf, or somebody wrote a byte to the socket */
+	void (*trigger)(const struct service *s);
+	/* reload: this generation ends; stop what runs in the background */
+	void (*retire)(const struct service *s);
+	void (*run)(const struct service *s);
+};
+
+/* The whole of a program's main. */
+int service_run(const struct service_spec *spec, int argc, char **argv);
+
+/*
+ * A connection to another service, by its name in master.cf, from master;
+ * -1 with a log line when it is not to be had. Non-blocking, close-on-exec.
+ */
+int service_connect(const char *service, int64_t deadline);
+
+/*
+ * Pooled connections. service_ask gives one that is idle and alive or a new
+ * one, for a dialogue; NULL when none is to be had. Give it back with
+ * service_done: ok means it ended between two dialogues and can be used
+ * again (for a few seconds), else it is closed.
+ */
+struct ipc *service_ask(const char *service,
+    const struct ipc_protocol *protocol, int64_t deadline);
+void service_done(const char *service, struct ipc **c, bool ok);
+
+/* SERVICE_OWN: the listeners master gave, in the order of master.cf. */
+size_t service_listeners(const int **fds);
+/* SERVICE_OWN with tasks: run() calls this when set up and confined. */
+void service_ready(void);
+/* Is this generation retiring? Long loops ask. */
+bool service_retiring(void);
+
+/* Numbers for `posthaste status`, in memory shared with master. */
+void service_count_sessions(int delta);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_TABLE_TABLE_H
+#define LIB_TABLE_TABLE_H
+
+/*
+ * Lookup tables, type:name as in Postfix. The answer is one of four; "try
+ * again" and "broken" are never taken for "not found".
+ *
+ * A table on disk is looked at again at most once a second; a changed one is
+ * opened anew without a reload, a vanished or unreadable one is TABLE_AGAIN
+ * (an intact older one stays in use while a rebuild runs).
+ */
+
+#include "lib/base/buf.h"
+#include "lib/base/span.h"
+
+enum table_result {
+	TABLE_FOUND,
+	TABLE_NONE,
+	TABLE_AGAIN, /* the backend is down, try later */
+	TABLE_BROKEN, /* the table or the key is wrong; a person must mend it */
+};
+
+struct table;
+
+enum {
+	TABLE_KEY_MAX = 4096, /* longer keys are never found */
+	TABLE_VALUE_MAX = 1 << 20,
+};
+
+/*
+ * Prepares one table "type:name" (a bare "/file" is texthash-like domain
+ * lists' business, not ours). Opening the backend may happen at the first
+ * lookup. NULL, with *error filled, for an unknown type or bad syntax.
+ */
+struct table *table_open(struct span spec, struct buf *error);
+void table_free(struct table **t);
+const char *table_name(const struct table *t);
+
+/*
+ * *value is set to the found value, or says why for AGAIN and BROKEN. Keys
+ * are folded to lower case for fixed-string types, as Postfix does. "partial
+ * keys" (user without domain, parent domains) are the caller's business;
+ * regexp, pcre and cidr tables say false to table_takes_partial.
+ */
+enum table_result table_lookup(struct table *t, struct span key,
+    struct buf *value);
+bool table_takes_partial(const struct table *t);
+
+/* Several tables in a row: "hash:/a, pcre:/b". The first that finds wins. */
+struct table_list;
+
+struct table_list *table_list_open(const char *specs, struct buf *error);
+void table_list_free(struct table_list **l);
+enum table_result table_list_lookup(struct table_list *l, struct span key,
+    struct buf *value);
+bool table_list_empty(const struct table_list *l);
+
+/*
+ * A list of names, patterns and tables, as mydestination or mynetworks
+ * (match lists): words, .domain, !negation, /file, type:table, networks.
+ */
+struct match_list;
+
+enum match_kind { MATCH_TEXT, MATCH_DOMAIN, MATCH_DOMAIN_PARENTS, MATCH_HOST };
+
+struct match_list *match_list_open(const char *patterns, enum match_kind kind,
+    struct buf *error);
+void match_list_free(struct match_list **l);
+enum table_result match_list_match(struct match_list *l, struct span name,
+    struct buf *why);
+/* MATCH_HOST: name ("unknown" if none) and address of a client. */
+enum table_result match_list_match_host(struct match_list *l, struct span name,
+    struct span address, struct buf *why);
+
+/*
+ * Address lookups in Postfix's order: user+ext@domain, user@domain,
+ * user+ext, user (for local domains), @domain. For canonical, virtual.
+ */
+enum table_result table_list_lookup_address(struct table_list *l,
+    struct span address, const char *delimiter, bool local_domain,
+    struct buf *value, struct buf *extension);
+
+/* Builds type:name from its source text (postmap, postalias). */
+struct table_build {
+	const char *type; /* "cdb", "hash", "btree", "lmdb" */
+	const char *path; /* source; "-" reads standard input */
+	bool alias; /* aliases(5) syntax */
+	bool fold; /* keys to lower case */
+};
+/* Temporary file, fsync, rename. False with a line "path:line: ..." */
+bool table_build(const struct table_build *b, struct buf *error);
+
+#endif
