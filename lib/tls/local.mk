@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: ISC
-libposthaste_a_SOURCES += lib/tls/tls.h
+libposthaste_a_SOURCES += lib/tls/tls.h lib/tls/tls_internal.h
