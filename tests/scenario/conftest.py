@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: ISC
+"""Fixtures: suite(...) makes an instance and starts it, dns(...) a name
+server; both end with the test."""
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from peers import FakeDNS  # noqa: E402
+from posthaste import Instance  # noqa: E402
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.when == "call":
+        item.failed = report.failed
+
+
+@pytest.fixture
+def suite(request):
+    """suite(main="...", master="...", start=True, dns=...) -> Instance"""
+    made = []
+
+    def make(start=True, **options):
+        instance = Instance(**options)
+        made.append(instance)
+        return instance.start() if start else instance
+
+    yield make
+    failed = getattr(request.node, "failed", True)
+    for instance in made:
+        if failed:
+            print(f"--- log of {instance.root}\n{instance.log_tail(200)}")
+        instance.close(failed)
+
+
+@pytest.fixture
+def dns():
+    """dns({("a.test", "MX"): [(10, "mx.a.test")]}) -> FakeDNS"""
+    made = []
+
+    def make(records=None):
+        made.append(FakeDNS(records))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.close()

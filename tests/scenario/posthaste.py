@@ -1,0 +1,404 @@
+# SPDX-License-Identifier: ISC
+"""A private instance of the whole suite for one test.
+
+Each instance has a folder of its own, its own ports, and its own log; what a
+test may do with it are the methods of Instance. Nothing here sleeps for a
+fixed time: what is awaited is an event, with a deadline.
+"""
+import os
+import pathlib
+import poplib
+import pwd
+import re
+import shutil
+import signal
+import smtplib
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+
+ROOT = pathlib.Path(os.environ.get("POSTHASTE_ROOT", "build/root")).resolve()
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+DEADLINE = float(os.environ.get("POSTHASTE_DEADLINE", "20"))
+AS_ROOT = os.geteuid() == 0
+PASSWORD = "posthaste"
+USERS = ("alice", "bob", "carol")
+
+
+def free_port():
+    """A TCP port nobody listens on; each test worker has its own range."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    while True:
+        free_port.last += 1
+        port = 21000 + worker * 1500 + free_port.last % 1500
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+free_port.last = os.getpid() % 700
+
+
+def wait_for(what, until, deadline=DEADLINE):
+    """The first true answer of until(); fails when the deadline passes."""
+    end = time.monotonic() + deadline
+    while True:
+        answer = until()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline:g} s: {what}")
+        time.sleep(0.01)
+
+
+def owner_ids():
+    """uid and gid that mailboxes belong to."""
+    if AS_ROOT:
+        entry = pwd.getpwnam("posthaste-mail")
+        return entry.pw_uid, entry.pw_gid
+    return os.getuid(), os.getgid()
+
+
+def certificate(folder):
+    """A self-made certificate, made once for a test run."""
+    store = pathlib.Path(tempfile.gettempdir()) / f"posthaste-cert-{os.getuid()}"
+    if not (store / "cert.pem").exists():
+        work = pathlib.Path(tempfile.mkdtemp())
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+             "-days", "30", "-subj", "/CN=mx.example.test",
+             "-addext", "subjectAltName=DNS:mx.example.test,DNS:localhost,IP:127.0.0.1",
+             "-keyout", work / "key.pem", "-out", work / "cert.pem"],
+            check=True, capture_output=True)
+        os.chmod(work / "key.pem", 0o600)
+        try:
+            work.rename(store)
+        except OSError:
+            shutil.rmtree(work)
+    for name in ("cert.pem", "key.pem"):
+        shutil.copy2(store / name, folder / name)
+
+
+MAIN_CF = """\
+compatibility_level = 3.9
+config_directory = {root}/etc
+queue_directory = {root}/spool
+data_directory = {root}/data
+daemon_directory = {programs}/libexec/posthaste
+command_directory = {programs}/sbin
+maillog_file = {root}/log/mail.log
+mail_owner = posthaste
+setgid_group = posthaste-drop
+myhostname = mx.example.test
+mydomain = example.test
+mydestination = local.test, localhost
+inet_interfaces = loopback-only
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+alias_maps =
+alias_database =
+virtual_mailbox_domains = example.test
+virtual_mailbox_base = {root}/mail
+virtual_mailbox_maps = texthash:{root}/etc/mailboxes
+virtual_alias_maps = texthash:{root}/etc/virtual
+virtual_minimum_uid = 1
+virtual_uid_maps = static:{uid}
+virtual_gid_maps = static:{gid}
+message_size_limit = 50000000
+recipient_delimiter = +
+dns_servers = 127.0.0.1:{dns}
+smtpd_tls_cert_file = {root}/etc/cert.pem
+smtpd_tls_key_file = {root}/etc/key.pem
+smtpd_tls_security_level = may
+smtpd_tls_auth_only = yes
+account_files = {root}/etc/accounts
+account_domain = example.test
+smtpd_client_connection_count_limit = 0
+"""
+
+MASTER_CF = """\
+127.0.0.1:{smtp} inet n - n - 200 smtpd
+127.0.0.1:{submission} inet n - n - 200 smtpd
+  -o syslog_name=posthaste/submission
+  -o smtpd_tls_security_level=encrypt
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_client_restrictions=permit_sasl_authenticated,reject
+127.0.0.1:{smtps} inet n - n - 200 smtpd
+  -o syslog_name=posthaste/smtps
+  -o smtpd_tls_wrappermode=yes
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_client_restrictions=permit_sasl_authenticated,reject
+127.0.0.1:{pop3} inet n - n - 200 pop3d
+127.0.0.1:{pop3s} inet n - n - 200 pop3d
+  -o pop3d_tls_wrappermode=yes
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+showq unix n - n - - showq
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+lmtp unix - - n - - lmtp
+local unix - n n - - local
+virtual unix - n n - - virtual
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+"""
+
+
+class Instance:
+    """The suite, configured for one test."""
+
+    def __init__(self, main="", master="", dns=None, users=USERS,
+                 master_cf=None):
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix="ph-", dir="/tmp"))
+        os.chmod(self.root, 0o755)
+        self.ports = {name: free_port() for name in
+                      ("smtp", "submission", "smtps", "pop3", "pop3s")}
+        self.dns_port = dns.port if dns else 9
+        self.started = False
+        self.log_start = 0
+        for name in ("etc", "data", "log", "mail", "spool"):
+            (self.root / name).mkdir()
+        if AS_ROOT:
+            shutil.chown(self.root / "data", "posthaste", "posthaste")
+            shutil.chown(self.root / "log", "posthaste-log", "posthaste-log")
+        self.uid, self.gid = owner_ids()
+        os.chown(self.root / "mail", self.uid, self.gid)
+        certificate(self.root / "etc")
+        self.write("mailboxes", "".join(
+            f"{u}@example.test example.test/{u}/\n" for u in users))
+        self.write("virtual", "postmaster@example.test alice@example.test\n")
+        self.write("accounts", "".join(self.account(u) for u in users))
+        if AS_ROOT:
+            shutil.chown(self.root / "etc/accounts", "posthaste-auth")
+        os.chmod(self.root / "etc/accounts", 0o600)
+        self.main_cf = MAIN_CF.format(
+            root=self.root, programs=ROOT, uid=self.uid, gid=self.gid,
+            dns=self.dns_port)
+        self.write("main.cf", self.main_cf + main)
+        self.write("master.cf",
+                   (master_cf or MASTER_CF).format(**self.ports) + master)
+
+    def account(self, user):
+        home = self.root / "mail/example.test" / user
+        return (f"{user}@example.test:{{PLAIN}}{PASSWORD}:{self.uid}:{self.gid}"
+                f"::{home}::userdb_mail=maildir:{home}\n")
+
+    # files and commands
+
+    def write(self, name, text):
+        """Writes a file in the configuration directory."""
+        path = self.root / "etc" / name
+        path.write_text(text)
+        return path
+
+    def set(self, **settings):
+        """Adds settings to main.cf; later ones win."""
+        with open(self.root / "etc/main.cf", "a") as f:
+            for name, value in settings.items():
+                f.write(f"{name} = {value}\n")
+
+    def command(self, name, *arguments, stdin=None, check=True, timeout=60):
+        """Runs a command of the suite against this instance."""
+        arguments = [str(a) for a in arguments]
+        env = dict(os.environ, MAIL_CONFIG=str(self.root / "etc"))
+        if isinstance(stdin, str):
+            stdin = stdin.encode()
+        done = subprocess.run(
+            [str(ROOT / "sbin" / name), *arguments], input=stdin,
+            stdin=None if stdin is not None else subprocess.DEVNULL,
+            capture_output=True, timeout=timeout, env=env,
+            cwd=self.root)
+        done.out = done.stdout.decode("utf-8", "replace")
+        done.err = done.stderr.decode("utf-8", "replace")
+        if check and done.returncode != 0:
+            raise AssertionError(
+                f"{name} {' '.join(arguments)}: exit {done.returncode}\n"
+                f"{done.out}{done.err}\n{self.log_tail()}")
+        return done
+
+    def posthaste(self, *arguments, **options):
+        return self.command("posthaste", "-c", self.root / "etc", *arguments,
+                            **options)
+
+    def start(self):
+        self.posthaste("start")
+        self.started = True
+        return self
+
+    def stop(self):
+        if self.started:
+            self.started = False
+            self.posthaste("stop", check=False)
+
+    def close(self, failed=False):
+        """Stops, looks for signs of trouble, removes the folder."""
+        try:
+            self.stop()
+            log = self.log()
+            left = self.processes()
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+            if not failed:
+                assert "panic:" not in log, log
+                assert not left, f"still running after stop: {left}"
+        finally:
+            if not os.environ.get("POSTHASTE_KEEP"):
+                shutil.rmtree(self.root, ignore_errors=True)
+
+    def processes(self, name=None):
+        """Pids of this instance's programs: those below its master."""
+        pid_file = self.root / "spool/pid/master.pid"
+        try:
+            master = int(pid_file.read_text().split()[0])
+        except (OSError, ValueError, IndexError):
+            return []
+        found = []
+        parents = {}
+        for entry in os.listdir("/proc"):
+            if not entry.isdigit():
+                continue
+            try:
+                stat = pathlib.Path(f"/proc/{entry}/stat").read_text()
+            except OSError:
+                continue
+            comm = stat[stat.index("(") + 1:stat.rindex(")")]
+            state, parent = stat[stat.rindex(")") + 2:].split()[:2]
+            if state != "Z":
+                parents[int(entry)] = (int(parent), comm)
+        for pid, (parent, comm) in parents.items():
+            if pid == master and comm != "master":
+                continue
+            up = pid
+            while up in parents and up != master:
+                up = parents[up][0]
+            if up == master and (name is None or comm == name[:15]):
+                found.append(pid)
+        return sorted(found)
+
+    # log
+
+    def log(self):
+        path = self.root / "log/mail.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def log_tail(self, lines=40):
+        return "\n".join(self.log().splitlines()[-lines:])
+
+    def wait_log(self, pattern, deadline=DEADLINE):
+        """The match of the first log line that has the pattern."""
+        try:
+            return wait_for(f"log line /{pattern}/",
+                            lambda: re.search(pattern, self.log(), re.M),
+                            deadline)
+        except AssertionError as e:
+            raise AssertionError(f"{e}\n{self.log_tail()}") from None
+
+    # mail in
+
+    def smtp(self, port="smtp", tls=False, login=None, timeout=DEADLINE):
+        context = ssl.create_default_context(
+            cafile=str(self.root / "etc/cert.pem"))
+        context.check_hostname = False
+        if port == "smtps":
+            s = smtplib.SMTP_SSL("127.0.0.1", self.ports[port],
+                                 timeout=timeout, context=context)
+        else:
+            s = smtplib.SMTP("127.0.0.1", self.ports[port], timeout=timeout)
+            if tls:
+                s.starttls(context=context)
+        if login:
+            s.login(login, PASSWORD)
+        return s
+
+    def send(self, to="bob@example.test", sender="alice@example.test",
+             body="Hello\n", subject="test", **options):
+        """Sends one message by SMTP; the queue id."""
+        if isinstance(to, str):
+            to = [to]
+        text = (f"From: {sender}\r\nTo: {', '.join(to)}\r\n"
+                f"Subject: {subject}\r\n\r\n{body}")
+        with self.smtp(**options) as s:
+            return self.send_on(s, sender, to, text)
+
+    @staticmethod
+    def send_on(session, sender, to, text):
+        """One transaction on an open smtplib session; the queue id."""
+        session.ehlo_or_helo_if_needed()
+        code, reply = session.mail(sender)
+        assert code == 250, (code, reply)
+        for r in to:
+            code, reply = session.rcpt(r)
+            assert code == 250, (code, reply)
+        code, reply = session.data(text)
+        assert code == 250, (code, reply)
+        return re.search(r"queued as (\S+)", reply.decode()).group(1)
+
+    # mail out
+
+    def maildir(self, user):
+        return self.root / "mail/example.test" / user
+
+    def messages(self, user):
+        """Raw messages in a virtual mailbox, oldest first."""
+        files = []
+        for part in ("new", "cur"):
+            folder = self.maildir(user) / part
+            if folder.is_dir():
+                files += [p for p in folder.iterdir() if p.is_file()]
+        files.sort(key=lambda p: p.name)
+        return [p.read_bytes() for p in files]
+
+    def wait_messages(self, user, count=1, deadline=DEADLINE):
+        try:
+            wait_for(f"{count} messages for {user}",
+                     lambda: len(self.messages(user)) >= count, deadline)
+        except AssertionError as e:
+            raise AssertionError(f"{e}\n{self.log_tail()}") from None
+        return self.messages(user)
+
+    def pop3(self, user="bob@example.test", password=PASSWORD, tls="stls"):
+        context = ssl.create_default_context(
+            cafile=str(self.root / "etc/cert.pem"))
+        context.check_hostname = False
+        if tls == "implicit":
+            p = poplib.POP3_SSL("127.0.0.1", self.ports["pop3s"],
+                                context=context, timeout=DEADLINE)
+        else:
+            p = poplib.POP3("127.0.0.1", self.ports["pop3"], timeout=DEADLINE)
+            if tls == "stls":
+                p.stls(context=context)
+        if user:
+            p.user(user)
+            p.pass_(password)
+        return p
+
+    # queue
+
+    def queue(self, *names):
+        """Ids in these queues (all of them by default)."""
+        ids = []
+        for name in names or ("incoming", "deferred", "hold", "report",
+                              "corrupt", "maildrop"):
+            for _, _, files in os.walk(self.root / "spool" / name):
+                ids += files
+        return sorted(ids)
+
+    def wait_empty(self, deadline=DEADLINE):
+        """Nothing left to deliver."""
+        try:
+            wait_for("an empty queue",
+                     lambda: not self.queue("incoming", "deferred", "report",
+                                            "maildrop"), deadline)
+        except AssertionError as e:
+            raise AssertionError(f"{e}\n{self.log_tail()}") from None
