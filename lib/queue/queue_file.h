@@ -15,7 +15,12 @@
  *	trailer_offset	trailer: the fields below
  *	end - 64	footer
  * A recipient's status byte is overwritten in place: 'P' pending, 'D' done,
- * 'B' bounced (report made). It is not covered by the checksum.
+ * 'B' bounced (report made), 'R' a report about its failure is being made, 'S'
+ * delivered and a report of success is owed. It is not covered by the
+ * checksum. Readers accept these five; only qmgr writes them.
+ *
+ * Why a recipient waits is not in this file but in defer/ID, a small text
+ * file of lib/queue/reason.h: it may be lost at any time without harm.
  *
  * Names are relative to the working directory, which is queue_directory.
  */
@@ -50,6 +55,8 @@ enum {
 	QUEUE_RECIPIENT_PENDING = 'P',
 	QUEUE_RECIPIENT_DONE = 'D',
 	QUEUE_RECIPIENT_BOUNCED = 'B',
+	QUEUE_RECIPIENT_REPORTING = 'R',
+	QUEUE_RECIPIENT_SUCCESS = 'S',
 };
 
 struct queue_recipient {
@@ -85,7 +92,7 @@ bool queue_id_valid(const char *id);
 /* When it was minted, microseconds since 1970; 0 if not valid. */
 int64_t queue_id_time(const char *id);
 
-/* "incoming", "deferred", "hold", "corrupt", "report", "maildrop". */
+/* "incoming", "deferred", "hold", "corrupt", "report", "maildrop", "defer". */
 bool queue_name_valid(const char *queue);
 enum { QUEUE_PATH_MAX = 192 };
 /* The file's name below the queue directory, with hashed subfolders. */
