@@ -30,7 +30,9 @@ enum { WAIT_READ = 1, WAIT_WRITE = 2 };
 
 /*
  * Starts a task; it first runs from the loop, after the caller's next wait.
- * The handle is valid until the function returns.
+ * The handle is valid until the function returns. NULL with errno when the
+ * system has no room for another stack (two mappings each: on Linux about
+ * 32,000 of them, vm.max_map_count).
  */
 struct task *task_start(task_function *function, void *argument);
 /* The task that runs now, NULL outside. */
@@ -53,6 +55,11 @@ enum wait_result wait_fd(int fd, unsigned int events, int64_t deadline);
  * the loop forgets it.
  */
 void wait_forget(int fd);
+/*
+ * The same, before closing a descriptor that stays open in another process
+ * (it was passed on): its events must not come here any more.
+ */
+void wait_release(int fd);
 /* WAIT_TIMEOUT when the time has come, WAIT_CANCELLED if cancelled. */
 enum wait_result wait_until(int64_t deadline);
 /* Lets others run, then goes on. */

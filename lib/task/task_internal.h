@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_TASK_TASK_INTERNAL_H
+#define LIB_TASK_TASK_INTERNAL_H
+
+/* Shared by the files of lib/task only. */
+
+#include <setjmp.h>
+#include "lib/task/task.h"
+
+enum { TASK_MAGIC = 0x7461736b };
+
+/* Lives at the upper end of its own stack. */
+struct task {
+	unsigned int magic;
+	bool started;
+	bool cancelled;
+	bool waiting; /* not in the ready list */
+	enum wait_result result; /* of the wait that ended */
+	int64_t deadline; /* of this wait */
+	int64_t timer_key; /* never later than the deadline while waiting */
+	size_t timer_index; /* in the heap, TASK_NO_TIMER when not there */
+	task_function *function;
+	void *argument;
+	void *stack; /* lowest usable byte */
+	void *fake_stack; /* AddressSanitizer's */
+	struct task *next_ready;
+	struct task *previous, *next; /* all tasks */
+	sigjmp_buf context;
+};
+
+#define TASK_NO_TIMER ((size_t)-1)
+
+/* Stacks. NULL with errno when the system has none left. */
+void *task_stack_new(void);
+void task_stack_free(void *stack);
+size_t task_stack_size(void);
+
+/*
+ * Suspends the current task until task_wake or the deadline. The caller has
+ * seen to it that somebody will wake it.
+ */
+enum wait_result task_suspend(int64_t deadline);
+/* Ends the wait of a task; nothing if it does not wait. */
+void task_wake(struct task *t, enum wait_result result);
+
+/* Timers: a heap of tasks by timer_key. */
+void task_timer_set(struct task *t);
+void task_timer_drop(struct task *t);
+/* Wakes those whose time has come. */
+void task_timer_expire(int64_t now);
+/* The earliest key, or INT64_MAX. */
+int64_t task_timer_first(void);
+
+#endif
