@@ -88,7 +88,12 @@ void ipc_free(struct ipc **c); /* closes; NULL is fine */
 int ipc_fd(const struct ipc *c);
 const char *ipc_peer(const struct ipc *c);
 
-/* Encodes into the output buffer; leaves at the next flush or receive. */
+/*
+ * Encodes into the output buffer; leaves at the next flush or receive.
+ * Descriptors stay the caller's, open until then. A NULL text is sent as an
+ * empty one. A value beyond its limit breaks the connection (logged), and
+ * the next flush says so.
+ */
 void ipc_put(struct ipc *c, const struct ipc_message *m, const void *message);
 enum ipc_result ipc_flush(struct ipc *c, int64_t deadline);
 /* put and flush. */
@@ -96,7 +101,8 @@ enum ipc_result ipc_send(struct ipc *c, const struct ipc_message *m,
     const void *message, int64_t deadline);
 /*
  * Sends without waiting: IPC_TIMEOUT when the socket's buffer is full, and
- * the message is forgotten.
+ * the message is forgotten (unless its first bytes are on their way: then the
+ * rest leaves with the next call).
  */
 enum ipc_result ipc_send_now(struct ipc *c, const struct ipc_message *m,
     const void *message);
@@ -116,7 +122,10 @@ bool ipc_buffered(const struct ipc *c);
 /* For an idle pooled connection: has the peer closed it? No wait. */
 bool ipc_stale(struct ipc *c);
 
-/* Raw content. A chunk is 1 to IPC_CHUNK_MAX bytes; n = 0 ends it. */
+/*
+ * Raw content. A chunk is 1 to IPC_CHUNK_MAX bytes; n = 0 ends it. Flush now
+ * and then: at most 64 MiB wait. A chunk lives until the next receive.
+ */
 enum { IPC_CHUNK_MAX = 65536 };
 void ipc_put_chunk(struct ipc *c, const void *data, size_t n);
 enum ipc_result ipc_receive_chunk(struct ipc *c, struct span *chunk,
@@ -125,6 +134,9 @@ enum ipc_result ipc_receive_chunk(struct ipc *c, struct span *chunk,
 /* Ends the connection's use: logs "peer: protocol error: ..." */
 enum ipc_result ipc_refuse(struct ipc *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Every protocol of the suite; NULL at the end. For tests and the manual. */
+extern const struct ipc_protocol *const ipc_protocols[];
 
 const char *ipc_result_text(enum ipc_result r);
 

@@ -1,8 +1,24 @@
 # SPDX-License-Identifier: ISC
-libposthaste_a_SOURCES += lib/ipc/ipc.h lib/ipc/protocol.h lib/ipc/protocols.c \
-	lib/ipc/proto_auth.h lib/ipc/proto_bounce.h lib/ipc/proto_cleanup.h \
-	lib/ipc/proto_deliver.h lib/ipc/proto_keyd.h lib/ipc/proto_lookup.h \
-	lib/ipc/proto_master.h lib/ipc/proto_qmgr.h
+libposthaste_a_SOURCES += lib/ipc/ipc.h lib/ipc/ipc.c lib/ipc/codec.h \
+	lib/ipc/encode.c lib/ipc/decode.c lib/ipc/protocol.h \
+	lib/ipc/protocols.c lib/ipc/proto_auth.h lib/ipc/proto_bounce.h \
+	lib/ipc/proto_cleanup.h lib/ipc/proto_deliver.h lib/ipc/proto_keyd.h \
+	lib/ipc/proto_lookup.h lib/ipc/proto_master.h lib/ipc/proto_qmgr.h
 EXTRA_DIST += lib/ipc/auth.def lib/ipc/bounce.def lib/ipc/cleanup.def \
 	lib/ipc/deliver.def lib/ipc/keyd.def lib/ipc/lookup.def \
 	lib/ipc/master.def lib/ipc/qmgr.def
+
+check_PROGRAMS += tests/unit/lib/ipc/codec_test tests/unit/lib/ipc/ipc_test
+TESTS += tests/unit/lib/ipc/codec_test tests/unit/lib/ipc/ipc_test
+ipc_random_message = tests/unit/lib/ipc/random_message.h \
+	tests/unit/lib/ipc/random_message.c
+tests_unit_lib_ipc_codec_test_SOURCES = $(ipc_random_message) \
+	tests/unit/lib/ipc/codec_test.c
+tests_unit_lib_ipc_codec_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_ipc_ipc_test_SOURCES = $(ipc_random_message) \
+	tests/unit/lib/ipc/ipc_test.c
+tests_unit_lib_ipc_ipc_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/fuzz/ipc_fuzz
+TESTS += tests/fuzz/ipc_fuzz
+tests_fuzz_ipc_fuzz_SOURCES = tests/fuzz/ipc_fuzz.c tests/fuzz/replay.c

@@ -26,3 +26,15 @@
 #include "lib/ipc/protocol.h"
 #define IPC_DEF "lib/ipc/master.def"
 #include "lib/ipc/protocol.h"
+
+const struct ipc_protocol *const ipc_protocols[] = {
+	&protocol_cleanup,
+	&protocol_lookup,
+	&protocol_qmgr,
+	&protocol_deliver,
+	&protocol_bounce,
+	&protocol_auth,
+	&protocol_keyd,
+	&protocol_master,
+	NULL,
+};

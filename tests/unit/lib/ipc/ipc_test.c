@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: ISC */
+/* Two ends of a connection: order, descriptors, chunks, and bad manners. */
+#include "lib/ipc/ipc.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "lib/base/clock.h"
+#include "lib/ipc/proto_cleanup.h"
+#include "lib/ipc/proto_deliver.h"
+#include "lib/ipc/proto_master.h"
+#include "lib/ipc/proto_qmgr.h"
+#include "lib/log/log.h"
+#include "tests/unit/lib/ipc/random_message.h"
+
+struct pair {
+	struct ipc *a;
+	struct ipc *b;
+	size_t open_before;
+};
+
+static size_t
+count_open(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	size_t n = 0;
+
+	assert_non_null(d);
+	while (readdir(d) != NULL)
+		n++;
+	closedir(d);
+	return n;
+}
+
+static struct pair
+pair_of(const struct ipc_protocol *pa, const struct ipc_protocol *pb)
+{
+	struct pair p = { .open_before = count_open() };
+	int fd[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+	    fd), 0);
+	p.a = ipc_new(fd[0], pa, "a");
+	p.b = ipc_new(fd[1], pb, "b");
+	return p;
+}
+
+static void
+part(struct pair *p)
+{
+	ipc_free(&p->a);
+	ipc_free(&p->b);
+	assert_int_equal(count_open(), p->open_before);
+}
+
+static int64_t
+soon(void)
+{
+	return clock_ms() + 2000;
+}
+
+static void
+say_ready(struct ipc *c)
+{
+	struct msg_ready r = { .generation = 7 };
+
+	assert_int_equal(ipc_send(c, &message_ready, &r, soon()), IPC_OK);
+}
+
+static void
+question_and_answer(void **state)
+{
+	struct pair p = pair_of(&protocol_master, &protocol_master);
+	struct msg_connect ask = { .service = "cleanup" };
+	struct msg_not_connected answer = { .text = "no", .forbidden = true };
+	const struct msg_not_connected *got;
+	const struct ipc_message *m;
+	const void *message;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		ipc_put(p.a, &message_connect, &ask);
+		ipc_put(p.a, &message_connect, &ask);
+		assert_int_equal(ipc_flush(p.a, soon()), IPC_OK);
+		for (int k = 0; k < 2; k++) {
+			assert_int_equal(ipc_receive(p.b, &m, &message,
+			    soon()), IPC_OK);
+			assert_ptr_equal(m, &message_connect);
+			assert_int_equal(ipc_buffered(p.b), k == 0);
+			ipc_put(p.b, &message_not_connected, &answer);
+		}
+		assert_int_equal(ipc_flush(p.b, soon()), IPC_OK);
+		for (int k = 0; k < 2; k++) {
+			assert_int_equal(ipc_expect(p.a,
+			    &message_not_connected, &message, soon()), IPC_OK);
+			got = message;
+			assert_string_equal(got->text, "no");
+			assert_true(got->forbidden);
+		}
+	}
+	assert_false(ipc_stale(p.a));
+	ipc_free(&p.b);
+	assert_true(ipc_stale(p.a));
+	assert_int_equal(ipc_receive(p.a, &m, &message, soon()), IPC_CLOSED);
+	part(&p);
+}
+
+static void
+another_protocol_is_refused(void **state)
+{
+	struct pair p = pair_of(&protocol_master, &protocol_qmgr);
+	const struct ipc_message *m;
+	const void *message;
+
+	(void)state;
+	say_ready(p.a);
+	assert_int_equal(ipc_receive(p.b, &m, &message, soon()), IPC_BROKEN);
+	assert_int_equal(ipc_receive(p.b, &m, &message, soon()), IPC_BROKEN);
+	part(&p);
+}
+
+static void
+a_deadline_holds_and_loses_nothing(void **state)
+{
+	struct pair p = pair_of(&protocol_master, &protocol_master);
+	const struct ipc_message *m;
+	const void *message;
+	int64_t start = clock_ms();
+
+	(void)state;
+	assert_int_equal(ipc_receive(p.b, &m, &message, start + 30),
+	    IPC_TIMEOUT);
+	assert_true(clock_ms() - start >= 29);
+	say_ready(p.a);
+	assert_int_equal(ipc_receive(p.b, &m, &message, soon()), IPC_OK);
+	part(&p);
+}
+
+static void
+descriptors_arrive_in_order(void **state)
+{
+	static const char *const paths[] = { "/dev/null", "/", "/proc" };
+	int fds[3];
+	struct pair p = pair_of(&protocol_deliver, &protocol_deliver);
+	const struct msg_deliver *got;
+	const void *message;
+	struct stat sent[3], came;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct arena *arena = arena_new();
+
+		fds[i] = open(paths[i], O_RDONLY | O_CLOEXEC);
+		assert_int_equal(fstat(fds[i], &sent[i]), 0);
+		ipc_put(p.a, &message_deliver, random_message(arena,
+		    &message_deliver, fds[i], 30));
+		arena_free(&arena);
+		if (i > 0) /* the first two leave together */
+			assert_int_equal(ipc_flush(p.a, soon()), IPC_OK);
+	}
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(ipc_expect(p.b, &message_deliver, &message,
+		    soon()), IPC_OK);
+		got = message;
+		assert_int_equal(fstat(got->content, &came), 0);
+		assert_int_equal(came.st_ino, sent[i].st_ino);
+		assert_true(fcntl(got->content, F_GETFD) & FD_CLOEXEC);
+		close(got->content);
+	}
+	part(&p);
+}
+
+static void
+no_descriptor_leaks(void **state)
+{
+	struct pair p = pair_of(&protocol_master, &protocol_master);
+	struct msg_connected c = { .socket = STDIN_FILENO };
+	const void *message;
+
+	(void)state;
+	/* not what is due */
+	assert_int_equal(ipc_send(p.a, &message_connected, &c, soon()),
+	    IPC_OK);
+	assert_int_equal(ipc_expect(p.b, &message_ready, &message, soon()),
+	    IPC_BROKEN);
+	part(&p);
+	/* never received */
+	p = pair_of(&protocol_master, &protocol_master);
+	say_ready(p.a);
+	assert_int_equal(ipc_send(p.a, &message_connected, &c, soon()),
+	    IPC_OK);
+	assert_int_equal(ipc_expect(p.b, &message_ready, &message, soon()),
+	    IPC_OK);
+	part(&p);
+}
+
+static void
+send_raw_with_fds(int to, const void *data, size_t n, size_t fds)
+{
+	struct iovec iov = { (void *)(uintptr_t)data, n };
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * 100)];
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *h;
+
+	memset(control, 0, sizeof(control));
+	mh.msg_control = control;
+	mh.msg_controllen = CMSG_SPACE(sizeof(int) * fds);
+	h = CMSG_FIRSTHDR(&mh);
+	h->cmsg_level = SOL_SOCKET;
+	h->cmsg_type = SCM_RIGHTS;
+	h->cmsg_len = CMSG_LEN(sizeof(int) * fds);
+	for (size_t i = 0; i < fds; i++) {
+		int zero = 0;
+
+		memcpy(CMSG_DATA(h) + i * sizeof(int), &zero, sizeof(zero));
+	}
+	assert_int_equal(sendmsg(to, &mh, 0), n);
+}
+
+static void
+descriptors_that_nobody_announced_end_it(void **state)
+{
+	static const size_t many[] = { 1, 64, 100 };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct pair p = pair_of(&protocol_master, &protocol_master);
+		const void *message;
+		char hello[200];
+		ssize_t n;
+
+		say_ready(p.a);
+		/* send what "a" wrote, with descriptors beside it */
+		n = recv(ipc_fd(p.b), hello, sizeof(hello), 0);
+		assert_true(n > 0);
+		send_raw_with_fds(ipc_fd(p.a), hello, (size_t)n, many[i]);
+		assert_int_equal(ipc_expect(p.b, &message_ready, &message,
+		    soon()), IPC_BROKEN);
+		part(&p);
+	}
+}
+
+static void
+frames_of_any_size_in_any_pieces(void **state)
+{
+	struct pair p = pair_of(&protocol_master, &protocol_master);
+	char all[200];
+	const void *message;
+	ssize_t n;
+
+	(void)state;
+	say_ready(p.a);
+	n = recv(ipc_fd(p.b), all, sizeof(all), 0);
+	for (ssize_t i = 0; i < n; i++) {
+		assert_int_equal(ipc_expect(p.b, &message_ready, &message,
+		    clock_ms()), IPC_TIMEOUT);
+		assert_int_equal(send(ipc_fd(p.a), all + i, 1, 0), 1);
+	}
+	assert_int_equal(ipc_expect(p.b, &message_ready, &message, soon()),
+	    IPC_OK);
+	/* too large to be one */
+	assert_int_equal(send(ipc_fd(p.a), "\1\0\0\1", 4, 0), 4);
+	assert_int_equal(ipc_expect(p.b, &message_ready, &message, soon()),
+	    IPC_BROKEN);
+	part(&p);
+}
+
+static void
+an_end_within_a_message_is_no_good_end(void **state)
+{
+	struct pair p = pair_of(&protocol_master, &protocol_master);
+	const void *message;
+
+	(void)state;
+	say_ready(p.a);
+	assert_int_equal(ipc_expect(p.b, &message_ready, &message, soon()),
+	    IPC_OK);
+	assert_int_equal(send(ipc_fd(p.a), "\0\0", 2, 0), 2);
+	ipc_free(&p.a);
+	assert_int_equal(ipc_expect(p.b, &message_ready, &message, soon()),
+	    IPC_BROKEN);
+	part(&p);
+}
+
+enum { LARGE = 3 * 1024 * 1024 };
+
+/* The child sends 3 MiB in chunks; more than any socket buffer takes. */
+static void
+send_content(struct ipc *c)
+{
+	static char data[IPC_CHUNK_MAX];
+	struct msg_submit_end end = { .size = LARGE };
+
+	for (size_t sent = 0; sent < LARGE; sent += sizeof(data)) {
+		memset(data, (int)(sent / sizeof(data)), sizeof(data));
+		ipc_put_chunk(c, data, sizeof(data));
+		if (ipc_flush(c, soon()) != IPC_OK)
+			_exit(1);
+	}
+	ipc_put_chunk(c, NULL, 0);
+	if (ipc_send(c, &message_submit_end, &end, soon()) != IPC_OK)
+		_exit(2);
+	_exit(0);
+}
+
+static void
+content_streams(void **state)
+{
+	struct pair p = pair_of(&protocol_cleanup, &protocol_cleanup);
+	struct msg_submit submit = { .queue_id = "X" };
+	const void *message;
+	struct span chunk;
+	size_t got = 0;
+	int status;
+
+	(void)state;
+	assert_int_equal(ipc_send(p.a, &message_submit, &submit, soon()),
+	    IPC_OK);
+	if (fork() == 0)
+		send_content(p.a);
+	assert_int_equal(ipc_expect(p.b, &message_submit, &message, soon()),
+	    IPC_OK);
+	for (;;) {
+		assert_int_equal(ipc_receive_chunk(p.b, &chunk, soon()),
+		    IPC_OK);
+		if (chunk.n == 0)
+			break;
+		for (size_t i = 0; i < chunk.n; i += 1000)
+			assert_int_equal((unsigned char)chunk.p[i],
+			    got / IPC_CHUNK_MAX);
+		got += chunk.n;
+	}
+	assert_int_equal(got, LARGE);
+	assert_int_equal(ipc_expect(p.b, &message_submit_end, &message,
+	    soon()), IPC_OK);
+	wait(&status);
+	assert_int_equal(status, 0);
+	part(&p);
+}
+
+static void
+a_refusal_is_heard_by_one_who_still_sends(void **state)
+{
+	struct pair p = pair_of(&protocol_cleanup, &protocol_cleanup);
+	struct msg_submit submit = { .queue_id = "X" };
+	struct msg_submit_result no = { .verdict = 1, .dsn = "4.3.1" };
+	const struct msg_submit_result *got;
+	static char data[IPC_CHUNK_MAX];
+	const void *message;
+
+	(void)state;
+	assert_int_equal(ipc_send(p.a, &message_submit, &submit, soon()),
+	    IPC_OK);
+	assert_int_equal(ipc_expect(p.b, &message_submit, &message, soon()),
+	    IPC_OK);
+	assert_int_equal(ipc_send(p.b, &message_submit_result, &no, soon()),
+	    IPC_OK);
+	ipc_free(&p.b);
+	ipc_put_chunk(p.a, data, sizeof(data));
+	assert_int_equal(ipc_expect(p.a, &message_submit_result, &message,
+	    soon()), IPC_OK);
+	got = message;
+	assert_string_equal(got->dsn, "4.3.1");
+	part(&p);
+}
+
+static void
+send_now_never_waits(void **state)
+{
+	struct pair p = pair_of(&protocol_master, &protocol_master);
+	struct msg_ready r = { .generation = 1 };
+	const struct msg_ready *got;
+	const void *message;
+	uint64_t sent = 0, came = 0;
+	enum ipc_result result;
+
+	(void)state;
+	while ((result = ipc_send_now(p.a, &message_ready, &r)) == IPC_OK)
+		r.generation = ++sent + 1;
+	assert_int_equal(result, IPC_TIMEOUT);
+	assert_true(sent > 100);
+	while (ipc_expect(p.b, &message_ready, &message, clock_ms()) ==
+	    IPC_OK) {
+		got = message;
+		assert_int_equal(got->generation, ++came);
+	}
+	/* what had begun to leave was not forgotten */
+	assert_int_equal(ipc_send_now(p.a, &message_ready, &r), IPC_OK);
+	while (ipc_expect(p.b, &message_ready, &message, clock_ms()) ==
+	    IPC_OK)
+		came++;
+	assert_int_equal(came, sent + 1);
+	part(&p);
+}
+
+static void
+a_silent_peer_is_no_stale_one(void **state)
+{
+	struct pair p = pair_of(&protocol_qmgr, &protocol_qmgr);
+	struct msg_scan scan = { .all = false };
+	const struct ipc_message *m;
+	const void *message;
+
+	(void)state;
+	assert_int_equal(ipc_send(p.a, &message_scan, &scan, soon()), IPC_OK);
+	assert_int_equal(ipc_receive(p.b, &m, &message, soon()), IPC_OK);
+	assert_false(ipc_stale(p.a));
+	assert_int_equal(ipc_flush(p.b, soon()), IPC_OK);
+	assert_false(ipc_stale(p.a)); /* its hello came */
+	assert_int_equal(ipc_send(p.b, &message_scan, &scan, soon()), IPC_OK);
+	assert_true(ipc_stale(p.a)); /* this was not asked for */
+	part(&p);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(question_and_answer),
+		cmocka_unit_test(another_protocol_is_refused),
+		cmocka_unit_test(a_deadline_holds_and_loses_nothing),
+		cmocka_unit_test(descriptors_arrive_in_order),
+		cmocka_unit_test(no_descriptor_leaks),
+		cmocka_unit_test(descriptors_that_nobody_announced_end_it),
+		cmocka_unit_test(frames_of_any_size_in_any_pieces),
+		cmocka_unit_test(an_end_within_a_message_is_no_good_end),
+		cmocka_unit_test(content_streams),
+		cmocka_unit_test(a_refusal_is_heard_by_one_who_still_sends),
+		cmocka_unit_test(send_now_never_waits),
+		cmocka_unit_test(a_silent_peer_is_no_stale_one),
+	};
+
+	log_open_stderr("ipc_test");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
