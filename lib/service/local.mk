@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: ISC
-libposthaste_a_SOURCES += lib/service/service.h
+libposthaste_a_SOURCES += lib/service/service.h \
+	lib/service/remote_key.c lib/service/remote_key.h
 EXTRA_DIST += lib/service/programs.def

@@ -1,2 +1,14 @@
 # SPDX-License-Identifier: ISC
-libposthaste_a_SOURCES += lib/tls/tls.h lib/tls/tls_internal.h
+libposthaste_a_SOURCES += \
+	lib/tls/tls.h lib/tls/tls_internal.h lib/tls/tls_key.h \
+	lib/tls/tls_context.c lib/tls/tls_context.h \
+	lib/tls/tls_load.c lib/tls/tls_pem.c \
+	lib/tls/tls_protocols.c lib/tls/tls_protocols.h \
+	lib/tls/tls_remote_key.c lib/tls/tls_session.c \
+	lib/tls/tls_settings.c lib/tls/tls_settings.h \
+	lib/tls/tls_ticket.c lib/tls/tls_ticket.h
+
+check_PROGRAMS += tests/unit/lib/tls/tls_test
+TESTS += tests/unit/lib/tls/tls_test
+tests_unit_lib_tls_tls_test_SOURCES = tests/unit/lib/tls/tls_test.c
+tests_unit_lib_tls_tls_test_LDADD = $(LDADD) -lcmocka

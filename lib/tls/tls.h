@@ -11,19 +11,64 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
 #include "lib/base/span.h"
 
+struct buf;
 struct tls_context;
 struct tls_session;
 
+enum {
+	TLS_KEY_ID_MAX = 80, /* "sha256:" and 64 hexadecimal digits */
+	TLS_SIGNATURE_MAX = 2048, /* an RSA key of 16384 bits */
+};
+
+/* What is asked of a private key that lives elsewhere; as in keyd.def. */
+enum tls_key_operation {
+	TLS_KEY_RSA_SIGN, /* the private operation after or with padding */
+	TLS_KEY_ECDSA_SIGN, /* of a digest; DER */
+};
+
+/*
+ * Has something signed by whoever holds the private key; remote_key_sign in
+ * lib/service/remote_key.h asks keyd. "key" is the digest of the public key
+ * (tls_key_id), so that no name needs to agree. May wait. False: refused or
+ * not to be had, already logged.
+ */
+typedef bool tls_sign_function(const char *key,
+    enum tls_key_operation operation, unsigned int padding, struct span data,
+    struct buf *signature);
+
+/*
+ * PEM files, as Postfix names them. A list separated by commas; chain_files
+ * win over the others. NULL and "" are the same: not set.
+ */
+struct tls_files {
+	const char *chain_files; /* key, certificate, issuers; repeated */
+	const char *cert_file;
+	const char *key_file; /* read only when nobody signs for us */
+	const char *eccert_file;
+	const char *eckey_file;
+};
+
 struct tls_server_settings {
 	const char *chain; /* PEM text of certificate and chain, read before
-			      confinement */
+			      confinement; NULL: see files */
 	size_t chain_length;
-	const char *key_name; /* how keyd knows the key; NULL: key is in chain */
+	struct tls_files files; /* read by tls_server_new, before confinement */
+	/*
+	 * Who signs; private keys met in the files are then wiped unread.
+	 * NULL: the keys are in the chain or in the files.
+	 */
+	tls_sign_function *sign;
 	const char *protocols; /* Postfix's syntax: ">=TLSv1.2", "!SSLv3" */
 	const char *ciphers; /* OpenSSL cipher list, NULL for the default */
+	/* "smtp", "pop3", "imap": a client that negotiates another protocol
+	   (RFC 7301) is turned away; NULL: no check */
+	const char *alpn;
 	bool ask_client_certificate;
+	const char *ca_file; /* for client certificates; may be NULL */
 	const char *session_id_context; /* one per service: tickets of one
 					   service are worth nothing at another */
 };
@@ -41,14 +86,26 @@ struct tls_client_settings {
 	const char *ca_directory;
 	const char *protocols;
 	const char *ciphers;
+	struct tls_files files; /* our certificate, if we have one */
+	tls_sign_function *sign;
 };
 
+/*
+ * Both read files (certificates of authorities too), so they belong before
+ * confinement. TLS 1.2 and up; no compression, no renegotiation, no
+ * RSA key exchange; tickets under keys that change every hour and never leave
+ * the process. At TLS_VERIFY a handshake with an unproven peer fails; below,
+ * tls_verified() still tells.
+ */
 /* NULL and a line in *error (valid until the next call) when refused. */
 struct tls_context *tls_server_new(const struct tls_server_settings *settings,
     const char **error);
 struct tls_context *tls_client_new(const struct tls_client_settings *settings,
     const char **error);
 void tls_context_free(struct tls_context **context);
+
+/* The certificates' earliest end, seconds since 1970; 0 if there is none. */
+int64_t tls_context_expires(const struct tls_context *context);
 
 /* "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)". */
 const char *tls_session_text(const struct tls_session *s);

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_TLS_TLS_CONTEXT_H
+#define LIB_TLS_TLS_CONTEXT_H
+
+/* What a context is, for the files of lib/tls. */
+
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "lib/tls/tls.h"
+#include "lib/tls/tls_ticket.h"
+
+struct tls_context {
+	unsigned int references; /* the owner's, and one of each session */
+	SSL_CTX *ssl;
+	struct tls_ticket_keys *tickets; /* servers */
+	unsigned char alpn[16]; /* length and name, as on the wire; or empty */
+	enum tls_level level; /* clients */
+	int64_t expires;
+};
+
+void tls_context_unref(struct tls_context *c);
+
+/* Certificates and keys of settings.files or a PEM text into the context. */
+bool tls_context_load_files(struct tls_context *c,
+    const struct tls_files *files, tls_sign_function *sign, struct buf *error);
+bool tls_context_load_text(struct tls_context *c, struct span pem,
+    tls_sign_function *sign, struct buf *error);
+/* Authorities, all read now; both NULL: the system's. */
+bool tls_context_trust(struct tls_context *c, const char *ca_file,
+    const char *ca_directory, struct buf *error);
+
+#endif

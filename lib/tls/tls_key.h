@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_TLS_TLS_KEY_H
+#define LIB_TLS_TLS_KEY_H
+
+/*
+ * Certificates and keys in PEM files, and private keys that live in another
+ * process. Shared by lib/tls and keyd.
+ */
+
+#include <stdbool.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+#include "lib/base/buf.h"
+#include "lib/tls/tls.h"
+
+enum { TLS_PEM_MAX = 1 << 20 };
+
+/* One certificate with its issuers and, where there was one, its key. */
+struct tls_pem_group {
+	X509 *leaf; /* NULL in a file of keys only */
+	STACK_OF(X509) *issuers;
+	EVP_PKEY *key;
+};
+
+typedef bool tls_pem_visit(void *with, const struct tls_pem_group *group,
+    struct buf *error);
+
+/*
+ * Visits each certificate (and, with keys, each private key) in PEM text: a
+ * private key begins a new group, other certificates follow their leaf.
+ * Without keys, private keys are skipped undecoded, and what was copied of
+ * them is wiped. False, with a line in *error, when something cannot be
+ * read or visit says false. Objects live until visit returns.
+ */
+bool tls_pem_each(struct span text, bool keys, tls_pem_visit *visit,
+    void *with, struct buf *error);
+/* The same for a file; "path: " in front of errors; its text is wiped. */
+bool tls_pem_file(const char *path, bool keys, tls_pem_visit *visit,
+    void *with, struct buf *error);
+
+/* How keyd knows the key: digest of its public part. */
+bool tls_key_id(EVP_PKEY *key, char out[TLS_KEY_ID_MAX]);
+
+/*
+ * A private key made from a certificate's public key, whose operations go to
+ * "sign". RSA and EC keys only: Ed25519 and Ed448 sign whole messages within
+ * OpenSSL, where no other process can be asked. NULL and a line in *error.
+ */
+EVP_PKEY *tls_remote_key(X509 *certificate, tls_sign_function *sign,
+    struct buf *error);
+
+#endif

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: ISC */
+/* Contexts and handshakes in memory; the key's other half is a signer here. */
+#include "lib/tls/tls_internal.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/buf.h"
+#include "lib/tls/tls_key.h"
+#include "lib/tls/tls_protocols.h"
+
+static EVP_PKEY *private_key;
+static unsigned int signatures;
+
+/* What keyd does, without its checks. */
+static bool
+sign(const char *key, enum tls_key_operation operation, unsigned int padding,
+    struct span data, struct buf *signature)
+{
+	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new(private_key, NULL);
+	unsigned char out[TLS_SIGNATURE_MAX];
+	char id[TLS_KEY_ID_MAX];
+	size_t n = sizeof(out);
+
+	assert_true(tls_key_id(private_key, id));
+	assert_string_equal(id, key);
+	assert_int_equal(EVP_PKEY_sign_init(c), 1);
+	if (operation == TLS_KEY_RSA_SIGN)
+		assert_int_equal(EVP_PKEY_CTX_set_rsa_padding(c, (int)padding),
+		    1);
+	assert_int_equal(EVP_PKEY_sign(c, out, &n,
+	    (const unsigned char *)data.p, data.n), 1);
+	EVP_PKEY_CTX_free(c);
+	signatures++;
+	return buf_add(signature, out, n);
+}
+
+static bool
+refuse(const char *key, enum tls_key_operation operation,
+    unsigned int padding, struct span data, struct buf *signature)
+{
+	(void)key, (void)operation, (void)padding, (void)data, (void)signature;
+	return false;
+}
+
+/* A self-signed certificate for mail.example.test, key first. */
+static struct buf
+make_pem(EVP_PKEY *key, bool with_key)
+{
+	X509 *x = X509_new();
+	X509_NAME *name = X509_get_subject_name(x);
+	BIO *bio = BIO_new(BIO_s_mem());
+	struct buf out = BUF_INIT(65536);
+	int type = EVP_PKEY_get_base_id(key);
+	char *p;
+	long n;
+
+	X509_set_version(x, X509_VERSION_3);
+	ASN1_INTEGER_set(X509_get_serialNumber(x), 7);
+	X509_gmtime_adj(X509_getm_notBefore(x), -3600);
+	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
+	X509_set_pubkey(x, key);
+	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+	    (const unsigned char *)"mail.example.test", -1, -1, 0);
+	X509_set_issuer_name(x, name);
+	X509_sign(x, key, type == EVP_PKEY_ED25519 ? NULL : EVP_sha256());
+	if (with_key)
+		PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL);
+	PEM_write_bio_X509(bio, x);
+	n = BIO_get_mem_data(bio, &p);
+	buf_add(&out, p, (size_t)n);
+	BIO_free(bio);
+	X509_free(x);
+	return out;
+}
+
+static struct tls_context *
+server(struct buf *pem, tls_sign_function *signer, const char *protocols,
+    const char *service)
+{
+	struct tls_server_settings s = {
+		.chain = pem->p,
+		.chain_length = pem->n,
+		.sign = signer,
+		.protocols = protocols,
+		.alpn = "smtp",
+		.session_id_context = service,
+	};
+	const char *error = "";
+	struct tls_context *c = tls_server_new(&s, &error);
+
+	if (c == NULL)
+		print_message("%s\n", error);
+	return c;
+}
+
+static struct tls_context *
+client(enum tls_level level)
+{
+	struct tls_client_settings s = { .level = level, .protocols = "" };
+	const char *error = "";
+
+	return tls_client_new(&s, &error);
+}
+
+/* Drives both sides over a pair of memory BIOs. */
+static bool
+shake(struct tls_session *a, struct tls_session *b)
+{
+	BIO *one, *two;
+	int ra = 0, rb = 0;
+	char byte;
+
+	BIO_new_bio_pair(&one, 0, &two, 0);
+	SSL_set_bio(tls_session_ssl(a), one, one);
+	SSL_set_bio(tls_session_ssl(b), two, two);
+	for (int i = 0; i < 20 && (ra != 1 || rb != 1); i++) {
+		ERR_clear_error();
+		ra = SSL_do_handshake(tls_session_ssl(a));
+		if (ra != 1 && SSL_get_error(tls_session_ssl(a), ra) ==
+			SSL_ERROR_SSL)
+			return false;
+		ERR_clear_error();
+		rb = SSL_do_handshake(tls_session_ssl(b));
+		if (rb != 1 && SSL_get_error(tls_session_ssl(b), rb) ==
+			SSL_ERROR_SSL)
+			return false;
+	}
+	SSL_read(tls_session_ssl(a), &byte, 1); /* takes TLS 1.3's ticket */
+	ERR_clear_error();
+	return ra == 1 && rb == 1;
+}
+
+static void
+test_remote_keys(void **state)
+{
+	static const struct {
+		const char *type;
+		const char *protocols;
+		const char *text;
+	} rows[] = {
+		{ "RSA", ">=TLSv1.3", "TLSv1.3 with cipher" },
+		{ "RSA", "TLSv1.2", "TLSv1.2 with cipher ECDHE-RSA-" },
+		{ "EC", ">=TLSv1.3", "TLSv1.3 with cipher" },
+		{ "EC", "TLSv1.2", "TLSv1.2 with cipher ECDHE-ECDSA-" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct tls_context *c = client(TLS_MAY), *s;
+		struct tls_session *cs, *ss;
+		char one[64], two[64];
+		size_t n = 0, m = 0;
+		struct buf pem;
+
+		private_key = rows[i].type[0] == 'R' ?
+		    EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
+		pem = make_pem(private_key, true);
+		s = server(&pem, sign, rows[i].protocols, "smtp");
+		assert_non_null(s);
+		assert_true(tls_context_expires(s) > 0);
+		cs = tls_session_new(c, false, "mail.example.test");
+		ss = tls_session_new(s, true, NULL);
+		signatures = 0;
+		assert_true(shake(cs, ss));
+		assert_int_equal(signatures, 1);
+		assert_int_equal(strncmp(tls_session_text(ss), rows[i].text,
+		    strlen(rows[i].text)), 0);
+		assert_string_equal(tls_peer_name(cs), "mail.example.test");
+		assert_false(tls_verified(cs));
+		assert_true(tls_channel_binding(cs, one, &n));
+		assert_true(tls_channel_binding(ss, two, &m));
+		assert_true(n == m && memcmp(one, two, n) == 0);
+		tls_context_free(&s);
+		tls_context_free(&c);
+		tls_session_free(&ss);
+		tls_session_free(&cs);
+		buf_fini(&pem);
+		EVP_PKEY_free(private_key);
+	}
+}
+
+static void
+test_refused_signature_fails_handshake(void **state)
+{
+	struct tls_context *c = client(TLS_MAY), *s;
+	struct tls_session *cs, *ss;
+	EVP_PKEY *key = EVP_RSA_gen(2048);
+	struct buf pem = make_pem(key, false);
+
+	(void)state;
+	s = server(&pem, refuse, "", "smtp");
+	cs = tls_session_new(c, false, NULL);
+	ss = tls_session_new(s, true, NULL);
+	assert_false(shake(cs, ss));
+	tls_session_free(&ss);
+	tls_session_free(&cs);
+	tls_context_free(&s);
+	tls_context_free(&c);
+	buf_fini(&pem);
+	EVP_PKEY_free(key);
+}
+
+static void
+test_unverified_peer_fails_at_verify(void **state)
+{
+	struct tls_context *c = client(TLS_VERIFY), *s;
+	struct tls_session *cs, *ss;
+	struct buf pem;
+
+	(void)state;
+	private_key = EVP_EC_gen("P-256");
+	pem = make_pem(private_key, true);
+	s = server(&pem, NULL, "", "smtp");
+	cs = tls_session_new(c, false, "mail.example.test");
+	ss = tls_session_new(s, true, NULL);
+	assert_false(shake(cs, ss));
+	tls_session_free(&ss);
+	tls_session_free(&cs);
+	tls_context_free(&s);
+	tls_context_free(&c);
+	buf_fini(&pem);
+	EVP_PKEY_free(private_key);
+}
+
+static bool
+shake_alpn(struct tls_context *c, struct tls_context *s, const char *offer,
+    unsigned int n)
+{
+	struct tls_session *cs = tls_session_new(c, false, NULL);
+	struct tls_session *ss = tls_session_new(s, true, NULL);
+	bool good;
+
+	SSL_set_alpn_protos(tls_session_ssl(cs), (const unsigned char *)offer,
+	    n);
+	good = shake(cs, ss);
+	tls_session_free(&cs);
+	tls_session_free(&ss);
+	return good;
+}
+
+static void
+test_alpn(void **state)
+{
+	struct tls_context *c = client(TLS_MAY), *s;
+	struct buf pem;
+
+	(void)state;
+	private_key = EVP_EC_gen("P-256");
+	pem = make_pem(private_key, true);
+	s = server(&pem, NULL, "", "smtp");
+	assert_true(shake_alpn(c, s, "\4smtp", 5));
+	assert_true(shake_alpn(c, s, "\2h2\4smtp", 8));
+	assert_false(shake_alpn(c, s, "\2h2\10http/1.1", 12));
+	tls_context_free(&s);
+	tls_context_free(&c);
+	buf_fini(&pem);
+	EVP_PKEY_free(private_key);
+}
+
+/* Is a session got from "first" resumed at "second"? */
+static bool
+resumed(struct tls_context *c, struct tls_context *first,
+    struct tls_context *second)
+{
+	struct tls_session *cs = tls_session_new(c, false, NULL);
+	struct tls_session *ss = tls_session_new(first, true, NULL);
+	SSL_SESSION *kept;
+	bool again;
+
+	assert_true(shake(cs, ss));
+	kept = SSL_get1_session(tls_session_ssl(cs));
+	/* an OpenSSL client forgets sessions that did not end well */
+	SSL_set_shutdown(tls_session_ssl(cs),
+	    SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	tls_session_free(&cs);
+	tls_session_free(&ss);
+	cs = tls_session_new(c, false, NULL);
+	ss = tls_session_new(second, true, NULL);
+	SSL_set_session(tls_session_ssl(cs), kept);
+	assert_true(shake(cs, ss));
+	again = SSL_session_reused(tls_session_ssl(cs)) == 1;
+	tls_session_free(&cs);
+	tls_session_free(&ss);
+	SSL_SESSION_free(kept);
+	return again;
+}
+
+static void
+test_tickets_stay_with_their_service(void **state)
+{
+	struct tls_context *c = client(TLS_MAY), *smtp, *submission;
+	struct buf pem;
+
+	(void)state;
+	private_key = EVP_EC_gen("P-256");
+	pem = make_pem(private_key, true);
+	smtp = server(&pem, NULL, "TLSv1.2", "smtp");
+	submission = server(&pem, NULL, "TLSv1.2", "submission");
+	assert_true(resumed(c, smtp, smtp));
+	assert_false(resumed(c, smtp, submission));
+	tls_context_free(&smtp);
+	tls_context_free(&submission);
+	smtp = server(&pem, NULL, "TLSv1.3", "smtp");
+	assert_true(resumed(c, smtp, smtp));
+	tls_context_free(&smtp);
+	tls_context_free(&c);
+	buf_fini(&pem);
+	EVP_PKEY_free(private_key);
+}
+
+static void
+test_refused_certificates(void **state)
+{
+	EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	struct buf pem = make_pem(key, true);
+	struct tls_server_settings s = {
+		.chain = pem.p, .chain_length = pem.n, .sign = sign,
+	};
+	const char *error = NULL;
+
+	(void)state;
+	assert_null(tls_server_new(&s, &error));
+	assert_non_null(strstr(error, "ED25519"));
+	s.sign = NULL;
+	s.chain_length = 0;
+	assert_null(tls_server_new(&s, &error));
+	assert_non_null(strstr(error, "no certificate"));
+	s.chain = NULL;
+	s.files.cert_file = "/nonexistent/cert.pem";
+	assert_null(tls_server_new(&s, &error));
+	assert_non_null(strstr(error, "/nonexistent/cert.pem"));
+	buf_fini(&pem);
+	EVP_PKEY_free(key);
+}
+
+static bool
+see_key(void *with, const struct tls_pem_group *g, struct buf *error)
+{
+	(void)error;
+	*(bool *)with = *(bool *)with || g->key != NULL;
+	return true;
+}
+
+static void
+test_keys_are_skipped(void **state)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	struct buf pem = make_pem(key, true), error = BUF_INIT(200);
+	bool seen = false;
+
+	(void)state;
+	assert_true(tls_pem_each(buf_span(&pem), false, see_key, &seen,
+	    &error));
+	assert_false(seen);
+	assert_true(tls_pem_each(buf_span(&pem), true, see_key, &seen,
+	    &error));
+	assert_true(seen);
+	buf_fini(&pem);
+	buf_fini(&error);
+	EVP_PKEY_free(key);
+}
+
+static void
+test_protocols(void **state)
+{
+	static const struct {
+		const char *text;
+		int lowest, highest;
+		uint64_t holes;
+	} rows[] = {
+		{ "", TLS1_2_VERSION, TLS1_3_VERSION, 0 },
+		{ ">=TLSv1.2", TLS1_2_VERSION, TLS1_3_VERSION, 0 },
+		{ "!SSLv2, !SSLv3", TLS1_VERSION, TLS1_3_VERSION, 0 },
+		{ "TLSv1.2", TLS1_2_VERSION, TLS1_2_VERSION, 0 },
+		{ "<=TLSv1.2 >=TLSv1.1", TLS1_1_VERSION, TLS1_2_VERSION, 0 },
+		{ "TLSv1.1 TLSv1.3", TLS1_1_VERSION, TLS1_3_VERSION,
+		    SSL_OP_NO_TLSv1_2 },
+		{ ">=0303", TLS1_2_VERSION, TLS1_3_VERSION, 0 },
+		{ "SSLv3", 0, 0, 0 },
+		{ ">=TLSv1.9", 0, 0, 0 },
+		{ "!TLSv1 !TLSv1.1 !TLSv1.2 !TLSv1.3", 0, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct tls_versions v = { 0, 0, 0 };
+		struct buf error = BUF_INIT(200);
+
+		assert_int_equal(tls_protocols_parse(rows[i].text, &v, &error),
+		    rows[i].lowest != 0);
+		assert_int_equal(v.lowest, rows[i].lowest);
+		assert_int_equal(v.highest, rows[i].highest);
+		assert_int_equal(v.holes, rows[i].holes);
+		assert_int_equal(error.n == 0, rows[i].lowest != 0);
+		buf_fini(&error);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_remote_keys),
+		cmocka_unit_test(test_refused_signature_fails_handshake),
+		cmocka_unit_test(test_unverified_peer_fails_at_verify),
+		cmocka_unit_test(test_alpn),
+		cmocka_unit_test(test_tickets_stay_with_their_service),
+		cmocka_unit_test(test_refused_certificates),
+		cmocka_unit_test(test_keys_are_skipped),
+		cmocka_unit_test(test_protocols),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
