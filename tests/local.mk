@@ -32,3 +32,8 @@ fuzz:
 	done
 
 EXTRA_DIST += tests/fuzz/corpus tests/scenario
+
+.PHONY: lint
+lint:
+	$(srcdir)/tests/lint
+EXTRA_DIST += tests/lint
