@@ -57,6 +57,16 @@ extern const struct param_group *const param_groups[];
 const struct param *param_find(struct span name);
 
 /*
+ * Where a command finds main.cf: "option" (-c, may be NULL), MAIL_CONFIG,
+ * ../etc beside the command's own executable if main.cf is there, or the
+ * directory this was built for. A set-gid command takes the first two only
+ * for directories that alternate_config_directories (or
+ * multi_instance_directories) of the built-in one lists, and the third only
+ * when it belongs to the executable's owner; fatal otherwise. Lives for ever.
+ */
+const char *conf_find_directory(const char *option);
+
+/*
  * Reads DIR/main.cf. NULL when it cannot be opened or is no main.cf at all;
  * otherwise all that can be used is there, and errors has one line for each
  * mistake ("main.cf: line 12: ..."). warnings may be NULL.

@@ -1,8 +1,18 @@
 # SPDX-License-Identifier: ISC
 libposthaste_a_SOURCES += lib/conf/registry.c lib/conf/common.h \
-	lib/conf/conf.h lib/conf/master_cf.h lib/conf/param.h
+	lib/conf/conf.h lib/conf/master_cf.h lib/conf/param.h \
+	lib/conf/conf.c lib/conf/conf_parts.h lib/conf/conf_expand.c \
+	lib/conf/conf_read_value.c lib/conf/conf_fill.c \
+	lib/conf/conf_snapshot.c lib/conf/conf_compute.c \
+	lib/conf/conf_names.c lib/conf/conf_find.c lib/conf/master_cf.c \
+	lib/conf/logical_lines.c lib/conf/logical_lines.h
+EXTRA_DIST += conf/compat.def
 EXTRA_DIST += lib/conf/params.def smtpd/params.def cleanup/params.def \
 	qmgr/params.def smtp/params.def local/params.def bounce/params.def \
 	pickup/params.def lookup/params.def auth/params.def keyd/params.def \
 	pop3d/params.def logd/params.def master/params.def \
 	lib/tls/params.def lib/store/params.def
+check_PROGRAMS += tests/unit/lib/conf/conf_test
+TESTS += tests/unit/lib/conf/conf_test
+tests_unit_lib_conf_conf_test_SOURCES = tests/unit/lib/conf/conf_test.c
+tests_unit_lib_conf_conf_test_LDADD = $(LDADD) -lcmocka

@@ -44,6 +44,9 @@ struct master_cf {
  */
 struct master_cf *master_cf_read(const char *directory, struct conf *c,
     struct buf *errors, struct buf *warnings);
+/* The same from a text; "file" is its name in messages. */
+struct master_cf *master_cf_parse(struct span text, const char *file,
+    struct conf *c, struct buf *errors, struct buf *warnings);
 void master_cf_free(struct master_cf **m);
 const char *service_type_name(enum service_type t);
 

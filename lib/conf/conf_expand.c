@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * $name, ${name}, $(name), ${name?text}, ${name?{text}:{text}}, ${name:text},
+ * ${{text} op {text} ? {text} : {text}}, $$.
+ *
+ * Bounds: nesting is CONF_DEPTH_MAX deep, a result has CONF_VALUE_MAX bytes;
+ * a setting is expanded once and kept, so that settings which refer to one
+ * another in many ways cost no more than their own length.
+ */
+#include "lib/conf/conf_parts.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+struct expansion {
+	struct conf *conf;
+	struct buf *out;
+	const char *error; /* in the conf's arena */
+	unsigned int depth;
+};
+
+static bool expand_text(struct expansion *x, struct span text);
+
+static bool
+failed(struct expansion *x, const char *format, struct span what)
+{
+	if (x->error == NULL)
+		x->error = arena_printf(x->conf->arena, format,
+		    SPAN_ARG(span_take(what, 200)));
+	return false;
+}
+
+static bool
+is_name_char(char c)
+{
+	return isalnum((unsigned char)c) || c == '_';
+}
+
+static size_t
+name_length(struct span s)
+{
+	size_t n = 0;
+
+	while (n < s.n && is_name_char(s.p[n]))
+		n++;
+	return n;
+}
+
+/* Length of the bracketed text at the front, brackets included; 0: no end. */
+static size_t
+bracketed(struct span s, char open, char close)
+{
+	size_t level = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == open)
+			level++;
+		else if (s.p[i] == close && --level == 0)
+			return i + 1;
+	}
+	return 0;
+}
+
+static void
+skip_blanks(struct span *s)
+{
+	while (s->n > 0 && isspace((unsigned char)s->p[0]))
+		*s = span_skip(*s, 1);
+}
+
+/* A "{text}" off the front of *s, without braces and outer blanks. */
+static bool
+take_braced(struct span *s, struct span *inside)
+{
+	size_t n = s->n > 0 && s->p[0] == '{' ? bracketed(*s, '{', '}') : 0;
+
+	if (n == 0)
+		return false;
+	*inside = span_trim((struct span) { s->p + 1, n - 2 });
+	*s = span_skip(*s, n);
+	return true;
+}
+
+/* Expands into a text of its own; NULL on failure. */
+static const char *
+expand_apart(struct expansion *x, struct span text)
+{
+	struct buf side = BUF_INIT(CONF_VALUE_MAX);
+	struct expansion inner = *x;
+	const char *result = NULL;
+
+	inner.out = &side;
+	if (expand_text(&inner, text))
+		result = arena_text(x->conf->arena, buf_text(&side));
+	x->error = inner.error;
+	buf_fini(&side);
+	return result;
+}
+
+/* "3.6" or "3.6.1" as one number; -1 when it is none. */
+static int64_t
+level_number(const char *text)
+{
+	struct span rest = span_of(text), part;
+	int64_t number = 0;
+	int parts = 0;
+
+	while (span_cut(&rest, ".", false, &part)) {
+		uint64_t value;
+
+		if (++parts > 3 || !span_u64(part, 9999, &value))
+			return -1;
+		number = number * 10000 + (int64_t)value;
+	}
+	for (; parts > 0 && parts < 3; parts++)
+		number *= 10000;
+	return parts == 0 ? -1 : number;
+}
+
+static bool
+all_digits(const char *text)
+{
+	return text[0] != '\0' && strspn(text, "0123456789") == strlen(text);
+}
+
+static int
+compare_numbers(const char *a, const char *b)
+{
+	size_t an, bn;
+
+	a += strspn(a, "0");
+	b += strspn(b, "0");
+	an = strlen(a);
+	bn = strlen(b);
+	if (an != bn)
+		return an < bn ? -1 : 1;
+	return strcmp(a, b);
+}
+
+static const struct operator {
+	const char *text; /* longer ones first */
+	bool levels;
+	bool less, equal, greater; /* which outcomes make it true */
+} operators[] = {
+	{ "==level", true, false, true, false },
+	{ "!=level", true, true, false, true },
+	{ "<=level", true, true, true, false },
+	{ ">=level", true, false, true, true },
+	{ "<level", true, true, false, false },
+	{ ">level", true, false, false, true },
+	{ "==", false, false, true, false },
+	{ "!=", false, true, false, true },
+	{ "<=", false, true, true, false },
+	{ ">=", false, false, true, true },
+	{ "<", false, true, false, false },
+	{ ">", false, false, false, true },
+};
+
+static const struct operator *
+take_operator(struct span *s)
+{
+	for (size_t i = 0; i < sizeof(operators) / sizeof(operators[0]); i++) {
+		if (!span_starts(*s, operators[i].text))
+			continue;
+		*s = span_skip(*s, strlen(operators[i].text));
+		return &operators[i];
+	}
+	return NULL;
+}
+
+static bool
+compare_levels(struct expansion *x, const char *left, const char *right,
+    int *order)
+{
+	int64_t a = level_number(left), b = level_number(right);
+
+	if (a < 0)
+		return failed(x, "bad compatibility level \"%.*s\"",
+		    span_of(left));
+	if (b < 0)
+		return failed(x, "bad compatibility level \"%.*s\"",
+		    span_of(right));
+	*order = a < b ? -1 : a > b;
+	return true;
+}
+
+static bool
+holds(struct expansion *x, const struct operator *op, const char *left,
+    const char *right, bool *result)
+{
+	int order = 0;
+
+	if (op->levels) {
+		if (!compare_levels(x, left, right, &order))
+			return false;
+	} else if (all_digits(left) && all_digits(right)) {
+		order = compare_numbers(left, right);
+	} else {
+		order = strcmp(left, right);
+	}
+	*result = (order < 0 && op->less) || (order == 0 && op->equal) ||
+	    (order > 0 && op->greater);
+	return true;
+}
+
+/* "{left} op {right}" off the front of *s. */
+static bool
+condition(struct expansion *x, struct span *s, bool *result)
+{
+	struct span whole = *s, left, right;
+	const struct operator *op;
+	const char *a, *b;
+
+	if (!take_braced(s, &left))
+		return failed(x, "\"}\" is missing in \"%.*s\"", whole);
+	skip_blanks(s);
+	op = take_operator(s);
+	if (op == NULL)
+		return failed(x, "==, !=, <, <=, >, >= or one of them with "
+		    "\"level\" is missing in \"%.*s\"", whole);
+	skip_blanks(s);
+	if (!take_braced(s, &right))
+		return failed(x, "{text} is missing behind the operator in "
+		    "\"%.*s\"", whole);
+	a = expand_apart(x, left);
+	b = a ? expand_apart(x, right) : NULL;
+	return b != NULL && holds(x, op, a, b, result);
+}
+
+/*
+ * What follows a name or condition: "?{a}:{b}", "?{a}", "?a", ":{b}", ":b".
+ * The text that is not chosen is not looked at.
+ */
+static bool
+choose(struct expansion *x, struct span s, bool truth)
+{
+	struct span whole = s, yes = SPAN(""), no = SPAN("");
+
+	if (s.p[0] == '?') {
+		s = span_skip(s, 1);
+		skip_blanks(&s);
+		if (!take_braced(&s, &yes)) {
+			yes = s;
+			s.n = 0;
+		}
+		skip_blanks(&s);
+	}
+	if (s.n > 0 && s.p[0] == ':') {
+		s = span_skip(s, 1);
+		skip_blanks(&s);
+		if (!take_braced(&s, &no)) {
+			no = s;
+			s.n = 0;
+		}
+		skip_blanks(&s);
+	}
+	if (s.n > 0)
+		return failed(x, "unexpected text in \"%.*s\"", whole);
+	return expand_text(x, truth ? yes : no);
+}
+
+static const char *
+own_name(struct conf *c, struct span name)
+{
+	if (span_is(name, "process_id"))
+		return arena_printf(c->arena, "%ld", (long)getpid());
+	if (span_is(name, "process_name"))
+		return arena_text(c->arena, program_invocation_short_name);
+	if (span_is(name, "service_name"))
+		return "";
+	return NULL;
+}
+
+/* The value of a name; "" when nobody knows it; NULL on failure. */
+static const char *
+value_of(struct expansion *x, struct span name)
+{
+	struct setting *s = conf_setting(x->conf, name);
+	const char *value;
+
+	if (s->raw == NULL && (value = own_name(x->conf, name)) != NULL)
+		return value;
+	if (s->expanding) {
+		failed(x, "$%.*s refers to itself", name);
+		return NULL;
+	}
+	value = conf_evaluate(x->conf, s, x->depth + 1);
+	if (s->error != NULL) {
+		if (x->error == NULL)
+			x->error = s->error;
+		return NULL;
+	}
+	return value != NULL ? value : "";
+}
+
+static bool
+add(struct expansion *x, struct span text)
+{
+	if (buf_add_span(x->out, text))
+		return true;
+	return failed(x, "the value becomes too long at \"%.*s\"",
+	    span_take(text, 40));
+}
+
+static bool
+named(struct expansion *x, struct span s)
+{
+	size_t n = name_length(s);
+	struct span name = span_take(s, n), rest = span_skip(s, n);
+	const char *value;
+
+	if (n == 0 || n > CONF_NAME_MAX)
+		return failed(x, "a name is expected in \"${%.*s}\"", s);
+	skip_blanks(&rest);
+	if (rest.n > 0 && rest.p[0] != '?' && rest.p[0] != ':')
+		return failed(x, "unexpected text in \"${%.*s}\"", s);
+	value = value_of(x, name);
+	if (value == NULL)
+		return false;
+	if (rest.n == 0)
+		return add(x, span_of(value));
+	if (rest.p[0] == ':' && value[0] != '\0')
+		return add(x, span_of(value));
+	return choose(x, rest, value[0] != '\0');
+}
+
+/* What stands between ${ and }, or $( and ). */
+static bool
+expression(struct expansion *x, struct span s)
+{
+	bool truth = false;
+
+	s = span_trim(s);
+	if (s.n == 0 || s.p[0] != '{')
+		return named(x, s);
+	if (!condition(x, &s, &truth))
+		return false;
+	skip_blanks(&s);
+	if (s.n == 0)
+		return !truth || add(x, SPAN("bool:true"));
+	if (s.p[0] != '?' && s.p[0] != ':')
+		return failed(x, "\"?\" or \":\" is expected at \"%.*s\"", s);
+	return choose(x, s, truth);
+}
+
+/* At a "$": expands what it stands for, and takes it off *s. */
+static bool
+dollar(struct expansion *x, struct span *s)
+{
+	struct span at = span_skip(*s, 1);
+	char c = at.n > 0 ? at.p[0] : '\0';
+	size_t n;
+
+	if (c == '$') {
+		*s = span_skip(at, 1);
+		return add(x, SPAN("$"));
+	}
+	if (c == '{' || c == '(') {
+		n = bracketed(at, c, c == '{' ? '}' : ')');
+		if (n == 0)
+			return failed(x, "the end of \"%.*s\" is missing", *s);
+		*s = span_skip(at, n);
+		return expression(x, (struct span) { at.p + 1, n - 2 });
+	}
+	n = name_length(at);
+	if (n == 0)
+		return failed(x, "a name is expected behind \"$\" in "
+		    "\"%.*s\"", *s);
+	*s = span_skip(at, n);
+	return named(x, span_take(at, n));
+}
+
+static bool
+expand_text(struct expansion *x, struct span text)
+{
+	bool ok = true;
+
+	if (x->depth >= CONF_DEPTH_MAX)
+		return failed(x, "nested too deep at \"%.*s\"", text);
+	x->depth++;
+	while (ok && text.n > 0) {
+		size_t n = span_find(text, '$');
+
+		ok = n == 0 || add(x, span_take(text, n));
+		text = span_skip(text, n);
+		if (ok && text.n > 0)
+			ok = dollar(x, &text);
+	}
+	x->depth--;
+	return ok;
+}
+
+bool
+conf_expand_into(struct conf *c, const char *text, unsigned int depth,
+    struct buf *out, const char **error)
+{
+	struct expansion x = { .conf = c, .out = out, .depth = depth };
+	bool ok = expand_text(&x, span_of(text));
+
+	*error = x.error;
+	return ok;
+}

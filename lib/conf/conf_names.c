@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: ISC */
+/* Which names there are, and what each is when nobody sets it. */
+#include "lib/conf/conf_parts.h"
+
+#include <string.h>
+
+const struct param *
+param_find(struct span name)
+{
+	struct known {
+		const struct param *param;
+		UT_hash_handle hh;
+	};
+	static struct known *all;
+	struct known *k;
+
+	if (all == NULL)
+		for (const struct param_group *const *g = param_groups;
+		     *g != NULL; g++)
+			for (size_t i = 0; i < (*g)->count; i++) {
+				k = mem_new(sizeof(*k));
+				k->param = &(*g)->params[i];
+				HASH_ADD_KEYPTR(hh, all, k->param->name,
+				    strlen(k->param->name), k);
+			}
+	HASH_FIND(hh, all, name.p, name.n, k);
+	return k != NULL ? k->param : NULL;
+}
+
+static const struct conf_family families[] = {
+	{ "delivery_slot_cost", PARAM_COUNT, "$default_delivery_slot_cost" },
+	{ "delivery_slot_discount", PARAM_COUNT,
+	    "$default_delivery_slot_discount" },
+	{ "delivery_slot_loan", PARAM_COUNT, "$default_delivery_slot_loan" },
+	{ "destination_concurrency_failed_cohort_limit", PARAM_COUNT,
+	    "$default_destination_concurrency_failed_cohort_limit" },
+	{ "destination_concurrency_limit", PARAM_COUNT,
+	    "$default_destination_concurrency_limit" },
+	{ "destination_concurrency_negative_feedback", PARAM_TEXT,
+	    "$default_destination_concurrency_negative_feedback" },
+	{ "destination_concurrency_positive_feedback", PARAM_TEXT,
+	    "$default_destination_concurrency_positive_feedback" },
+	{ "destination_rate_delay", PARAM_TIME,
+	    "$default_destination_rate_delay" },
+	{ "destination_recipient_limit", PARAM_COUNT,
+	    "$default_destination_recipient_limit" },
+	{ "extra_recipient_limit", PARAM_COUNT,
+	    "$default_extra_recipient_limit" },
+	{ "initial_destination_concurrency", PARAM_COUNT,
+	    "$initial_destination_concurrency" },
+	{ "minimum_delivery_slots", PARAM_COUNT,
+	    "$default_minimum_delivery_slots" },
+	{ "recipient_limit", PARAM_COUNT, "$default_recipient_limit" },
+	{ "recipient_refill_delay", PARAM_TIME,
+	    "$default_recipient_refill_delay" },
+	{ "recipient_refill_limit", PARAM_COUNT,
+	    "$default_recipient_refill_limit" },
+	{ "time_limit", PARAM_TIME, "$command_time_limit" },
+	{ "transport_rate_delay", PARAM_TIME,
+	    "$default_transport_rate_delay" },
+};
+
+const struct conf_family *
+conf_family_find(struct span name)
+{
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		size_t n = strlen(families[i].suffix);
+
+		if (name.n > n + 1 && name.p[name.n - n - 1] == '_' &&
+		    memcmp(name.p + name.n - n, families[i].suffix, n) == 0)
+			return &families[i];
+	}
+	return NULL;
+}
+
+static const struct compat compat_table[] = {
+#define COMPAT(name_, fallback_, verdict_, reason_) \
+	{ #name_, fallback_, COMPAT_##verdict_, reason_ },
+#include "conf/compat.def"
+#undef COMPAT
+};
+
+const struct compat *
+compat_rows(size_t *count)
+{
+	*count = sizeof(compat_table) / sizeof(compat_table[0]);
+	return compat_table;
+}
+
+const struct compat *
+compat_find(struct span name)
+{
+	for (size_t i = 0;
+	     i < sizeof(compat_table) / sizeof(compat_table[0]); i++)
+		if (span_is(name, compat_table[i].name))
+			return &compat_table[i];
+	return NULL;
+}
+
+const char *
+conf_fallback(struct conf *c, const char *name)
+{
+	struct span s = span_of(name);
+	const struct setting *known = conf_setting(c, s);
+	const struct param *param;
+	const struct compat *compat;
+	const struct conf_family *family;
+	const char *computed = known->computed;
+
+	if (computed == NULL)
+		computed = conf_compute(c, name);
+	if (computed != NULL)
+		return computed;
+	if ((param = param_find(s)) != NULL)
+		return param->fallback;
+	if ((compat = compat_find(s)) != NULL)
+		return compat->fallback;
+	family = conf_family_find(s);
+	return family != NULL ? family->fallback : NULL;
+}
+
+enum { NEAR_MAX = 64 };
+
+static size_t
+least(size_t a, size_t b, size_t c)
+{
+	size_t ab = a < b ? a : b;
+
+	return ab < c ? ab : c;
+}
+
+/* Insertions, deletions and changes of one letter between two names. */
+static size_t
+distance(struct span a, const char *b)
+{
+	size_t row[NEAR_MAX + 1], bn = strlen(b);
+
+	if (a.n > NEAR_MAX || bn > NEAR_MAX)
+		return SIZE_MAX;
+	for (size_t j = 0; j <= bn; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= a.n; i++) {
+		size_t before = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= bn; j++) {
+			size_t above = row[j];
+
+			row[j] = least(row[j] + 1, row[j - 1] + 1,
+			    before + (a.p[i - 1] != b[j - 1]));
+			before = above;
+		}
+	}
+	return row[bn];
+}
+
+const char *
+conf_nearest(struct span name)
+{
+	size_t best = name.n / 5 + 2, d;
+	const char *nearest = NULL;
+
+	for (const struct param_group *const *g = param_groups; *g != NULL;
+	     g++)
+		for (size_t i = 0; i < (*g)->count; i++) {
+			d = distance(name, (*g)->params[i].name);
+			if (d < best) {
+				best = d;
+				nearest = (*g)->params[i].name;
+			}
+		}
+	for (size_t i = 0;
+	     i < sizeof(compat_table) / sizeof(compat_table[0]); i++) {
+		d = distance(name, compat_table[i].name);
+		if (d < best) {
+			best = d;
+			nearest = compat_table[i].name;
+		}
+	}
+	return nearest;
+}

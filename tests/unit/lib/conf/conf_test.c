@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "lib/conf/common.h"
+#include "lib/conf/conf_parts.h"
+
+static struct conf *
+parsed(const char *text, struct buf *errors, struct buf *warnings)
+{
+	struct conf *c = conf_new("/nowhere");
+
+	conf_parse(c, span_of(text), "main.cf", errors, warnings);
+	return c;
+}
+
+static const struct expansion_row {
+	const char *text;
+	const char *result; /* NULL: an error */
+} expansions[] = {
+	{ "plain", "plain" },
+	{ "$a", "one" },
+	{ "${a}", "one" },
+	{ "$(a)", "one" },
+	{ "x${ a }y", "xoney" },
+	{ "$a.$a", "one.one" },
+	{ "$$a", "$a" },
+	{ "$nobody", "" },
+	{ "${a?yes}", "yes" },
+	{ "${empty?yes}", "" },
+	{ "${a:no}", "one" },
+	{ "${empty:no}", "no" },
+	{ "${empty:{ no }}", "no" },
+	{ "${a?{y}:{n}}", "y" },
+	{ "${empty?{y}:{n}}", "n" },
+	{ "${empty?{y}:n}", "n" },
+	{ "${a?{<$a>}:{$loop}}", "<one>" },
+	{ "${{$a} == {one} ? {same} : {other}}", "same" },
+	{ "${{$a} != {one} ? {same} : {other}}", "other" },
+	{ "${{9} < {10} ? {number} : {text}}", "number" },
+	{ "${{a9} < {a10} ? {number} : {text}}", "text" },
+	{ "${{007} == {7} ? {y} : {n}}", "y" },
+	{ "${{2} >= {2} ? {y}}", "y" },
+	{ "${{3} <= {2} ? {y}}", "" },
+	{ "${{3} <= {2} : {n}}", "n" },
+	{ "${{3.10} >level {3.9} ? {y} : {n}}", "y" },
+	{ "${{3.6} <level {3.6} ? {y} : {n}}", "n" },
+	{ "${{3} ==level {3.0.0} ? {y} : {n}}", "y" },
+	{ "${{$compatibility_level} <level {2} ? {old} : {new}}", "old" },
+	{ "${{a} == {a}}", "bool:true" },
+	{ "$loop", NULL },
+	{ "${a", NULL },
+	{ "$", NULL },
+	{ "${}", NULL },
+	{ "${a!b}", NULL },
+	{ "${{a} ~ {b} ? {c}}", NULL },
+	{ "${{x} <level {2} ? {c}}", NULL },
+	{ "${a?{y}:{n}z}", NULL },
+};
+
+static void
+test_expansion(void **state)
+{
+	struct buf errors = BUF_INIT(65536);
+	struct conf *c = parsed("a = one\nempty =\nloop = $loop2\n"
+	    "loop2 = x$loop\n", &errors, NULL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(expansions) / sizeof(expansions[0]);
+	     i++) {
+		const char *got = conf_expand(c, expansions[i].text, &errors);
+
+		if ((got == NULL) != (expansions[i].result == NULL) ||
+		    (got != NULL && strcmp(got, expansions[i].result) != 0))
+			fail_msg("%s gave %s, not %s", expansions[i].text,
+			    got ? got : "an error", expansions[i].result ?
+			    expansions[i].result : "an error");
+	}
+	assert_non_null(strstr(buf_text(&errors), "refers to itself"));
+	conf_free(&c);
+	buf_fini(&errors);
+}
+
+static void
+test_lines(void **state)
+{
+	struct buf errors = BUF_INIT(65536), warnings = BUF_INIT(65536);
+	struct conf *c = parsed("# comment\n\nfirst = a,\n  # inside\n"
+	    "\n\tb\nsecond=2\r\n   third   =   3   \nno_equals\n"
+	    "second = again\n= nothing\nlast = x", &errors, &warnings);
+
+	(void)state;
+	assert_string_equal(conf_value(c, "first"), "a,\tb");
+	assert_string_equal(conf_value(c, "second"), "again");
+	assert_string_equal(conf_origin(c, "second"), "main.cf: line 10");
+	assert_string_equal(conf_origin(c, "first"), "main.cf: line 3");
+	assert_null(conf_raw(c, "third"));
+	assert_string_equal(conf_value(c, "last"), "x");
+	assert_non_null(strstr(buf_text(&errors),
+	    "main.cf: line 9: \"=\" is missing"));
+	assert_non_null(strstr(buf_text(&errors), "main.cf: line 11: "));
+	assert_non_null(strstr(buf_text(&warnings), "main.cf: line 10: "
+	    "overriding the earlier second of main.cf: line 7"));
+	conf_free(&c);
+	buf_fini(&errors);
+	buf_fini(&warnings);
+}
+
+static void
+test_line_limit(void **state)
+{
+	struct buf text = BUF_INIT(4 << 20), errors = BUF_INIT(65536);
+	struct conf *c;
+
+	(void)state;
+	buf_add_text(&text, "long =");
+	for (int i = 0; i < 1 << 17; i++)
+		buf_add_text(&text, " more\n    ");
+	buf_add_text(&text, "\nnext = 1\n");
+	c = parsed(buf_text(&text), &errors, NULL);
+	assert_null(conf_raw(c, "long"));
+	assert_string_equal(conf_value(c, "next"), "1");
+	assert_non_null(strstr(buf_text(&errors), "longer than"));
+	conf_free(&c);
+	buf_fini(&errors);
+	buf_fini(&text);
+}
+
+/* Ten times ten times ... must end at the size limit, and soon. */
+static void
+test_expansion_limit(void **state)
+{
+	struct buf text = BUF_INIT(65536), errors = BUF_INIT(65536);
+	struct conf *c;
+
+	(void)state;
+	buf_add_text(&text, "a0 = 0123456789\n");
+	for (int i = 1; i < 20; i++)
+		buf_printf(&text, "a%d = $a%d$a%d$a%d$a%d$a%d$a%d$a%d$a%d\n",
+		    i, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1,
+		    i - 1);
+	for (int i = 1; i < 100; i++)
+		buf_printf(&text, "d%d = ${d%d}\n", i, i - 1);
+	buf_add_text(&text, "d0 = x\n");
+	c = parsed(buf_text(&text), &errors, NULL);
+	assert_string_equal(buf_text(&errors), "");
+	assert_null(conf_expand(c, "$a19", &errors));
+	assert_non_null(strstr(buf_text(&errors), "too long"));
+	assert_null(conf_expand(c, "$d99", &errors));
+	assert_non_null(strstr(buf_text(&errors), "nested too deep"));
+	conf_free(&c);
+	buf_fini(&errors);
+	buf_fini(&text);
+}
+
+static void
+test_fill(void **state)
+{
+	struct buf errors = BUF_INIT(65536);
+	struct common_params p;
+	struct conf *c = parsed("max_idle = 2m\nmyhostname = mx.example.com\n"
+	    "message_size_limit = ten\nhash_queue_depth = 9\n"
+	    "mynetworks_style = planet\nipc_timeout = 5\n", &errors, NULL);
+
+	(void)state;
+	assert_false(conf_fill(c, &common_param_group, &p, &errors));
+	assert_int_equal(p.max_idle, 120);
+	assert_int_equal(p.ipc_timeout, 5);
+	assert_string_equal(p.mydomain, "example.com");
+	assert_string_equal(p.myorigin, "mx.example.com");
+	assert_int_equal(p.message_size_limit, 10240000);
+	assert_int_equal(p.hash_queue_depth, 1);
+	assert_string_equal(p.mynetworks_style, "subnet");
+	assert_string_equal(p.config_directory, "/nowhere");
+	assert_non_null(strstr(buf_text(&errors), "main.cf: line 3: "
+	    "message_size_limit: \"ten\" is not a number"));
+	assert_non_null(strstr(buf_text(&errors), "line 4: hash_queue_depth: "
+	    "\"9\" is above the most allowed, 3"));
+	assert_non_null(strstr(buf_text(&errors), "mynetworks_style"));
+	conf_free(&c);
+	buf_fini(&errors);
+}
+
+static void
+test_snapshot(void **state)
+{
+	struct buf errors = BUF_INIT(65536);
+	struct conf *c = parsed("a = one\nmynetworks = 192.0.2.0/24\n"
+	    "b = ${a}${c}\n", &errors, NULL), *d;
+	int fd = conf_snapshot(c);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "x", 1), -1);
+	d = conf_read_snapshot(fd);
+	assert_string_equal(conf_directory(d), "/nowhere");
+	assert_string_equal(conf_value(d, "b"), "one");
+	assert_string_equal(conf_value(d, "mynetworks"), "192.0.2.0/24");
+	assert_string_equal(conf_value(d, "myhostname"),
+	    conf_value(c, "myhostname"));
+	assert_string_equal(conf_origin(d, "b"), "main.cf: line 3");
+	assert_true(conf_override(d, "c = two", &errors));
+	assert_true(conf_override(d, "myhostname=a.b.example", &errors));
+	assert_string_equal(conf_value(d, "b"), "onetwo");
+	assert_string_equal(conf_value(d, "mydomain"), "b.example");
+	assert_string_equal(conf_origin(d, "c"), "-o option");
+	assert_false(conf_override(d, "novalue", &errors));
+	close(fd);
+	conf_free(&c);
+	conf_free(&d);
+	buf_fini(&errors);
+}
+
+static void
+test_unknown_names(void **state)
+{
+	struct buf errors = BUF_INIT(65536), warnings = BUF_INIT(65536);
+	struct conf *c = parsed("my_own = 1\nmyorigin = x$my_own\n"
+	    "mydestinatoin = a\nsmtpd_restriction_classes = strict\n"
+	    "strict = reject\nslow_destination_concurrency_limit = 1\n"
+	    "slow_time_limit = tomorrow\nbiff = no\n", &errors, &warnings);
+
+	(void)state;
+	assert_false(conf_check(c, &errors, &warnings));
+	assert_non_null(strstr(buf_text(&errors), "main.cf: line 3: "
+	    "mydestinatoin: no setting has this name; did you mean "
+	    "\"mydestination\"?"));
+	assert_non_null(strstr(buf_text(&errors), "main.cf: line 7: "
+	    "slow_time_limit"));
+	assert_null(strstr(buf_text(&errors), "my_own"));
+	assert_null(strstr(buf_text(&errors), "line 5"));
+	assert_null(strstr(buf_text(&errors), "line 6"));
+	assert_non_null(strstr(buf_text(&warnings), "line 8: biff: "));
+	conf_free(&c);
+	buf_fini(&errors);
+	buf_fini(&warnings);
+}
+
+/* What ships must be valid by itself. */
+static void
+test_defaults(void **state)
+{
+	struct buf errors = BUF_INIT(65536);
+	struct conf *c = parsed("", &errors, NULL);
+
+	(void)state;
+	if (!conf_check(c, &errors, NULL))
+		fail_msg("%s", buf_text(&errors));
+	assert_non_null(strstr(conf_value(c, "mynetworks"), "127.0.0."));
+	conf_free(&c);
+	buf_fini(&errors);
+}
+
+static void
+test_family(void **state)
+{
+	struct buf errors = BUF_INIT(65536);
+	struct conf *c = parsed("slow_destination_concurrency_limit = 3\n"
+	    "slow_time_limit = 2h\n", &errors, NULL);
+
+	(void)state;
+	assert_int_equal(conf_family_number(c, "slow",
+	    "destination_concurrency_limit", PARAM_COUNT, 20), 3);
+	assert_int_equal(conf_family_number(c, "fast",
+	    "destination_concurrency_limit", PARAM_COUNT, 20), 20);
+	assert_int_equal(conf_family_number(c, "slow", "time_limit",
+	    PARAM_TIME, 1), 7200);
+	conf_free(&c);
+	buf_fini(&errors);
+}
+
+static void
+test_lists(void **state)
+{
+	static const char *const want[] = { "a", "b", "c, d", "e:{f g}h",
+		"", "i" };
+	struct span rest = span_of(" a,b\n{ c, d } ,e:{f g}h {} i "), item;
+	size_t n = 0;
+
+	(void)state;
+	while (conf_list_next(&rest, &item)) {
+		assert_true(n < 6);
+		assert_true(span_is(item, want[n]));
+		n++;
+	}
+	assert_int_equal(n, 6);
+}
+
+static void
+test_times(void **state)
+{
+	int64_t t = -1;
+
+	(void)state;
+	assert_true(conf_parse_time("5d", 's', &t) && t == 432000);
+	assert_true(conf_parse_time("2", 'h', &t) && t == 7200);
+	assert_true(conf_parse_time("1w", 's', &t) && t == 604800);
+	assert_false(conf_parse_time("", 's', &t));
+	assert_false(conf_parse_time("s", 's', &t));
+	assert_false(conf_parse_time("1y", 's', &t));
+	assert_false(conf_parse_time("99999999999999999999", 's', &t));
+	assert_false(conf_parse_time("9223372036854775807w", 's', &t));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_expansion),
+		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_line_limit),
+		cmocka_unit_test(test_expansion_limit),
+		cmocka_unit_test(test_fill),
+		cmocka_unit_test(test_snapshot),
+		cmocka_unit_test(test_unknown_names),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_family),
+		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_times),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
