@@ -1,2 +1,20 @@
 # SPDX-License-Identifier: ISC
-libposthaste_a_SOURCES += lib/queue/queue_file.h
+libposthaste_a_SOURCES += \
+	lib/queue/queue_crc.c lib/queue/queue_crc.h \
+	lib/queue/queue_field.c lib/queue/queue_field.h \
+	lib/queue/queue_file.h lib/queue/queue_layout.h \
+	lib/queue/queue_id.c \
+	lib/queue/queue_name.c \
+	lib/queue/queue_reader.c \
+	lib/queue/queue_writer.c
+
+check_PROGRAMS += tests/unit/lib/queue/queue_file_test
+TESTS += tests/unit/lib/queue/queue_file_test
+tests_unit_lib_queue_queue_file_test_SOURCES = \
+	tests/unit/lib/queue/queue_file_test.c
+tests_unit_lib_queue_queue_file_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/fuzz/queue_file_fuzz
+TESTS += tests/fuzz/queue_file_fuzz
+tests_fuzz_queue_file_fuzz_SOURCES = tests/fuzz/queue_file_fuzz.c \
+	tests/fuzz/replay.c

@@ -19,6 +19,24 @@
  * delivered and a report of success is owed. It is not covered by the
  * checksum. Readers accept these five; only qmgr writes them.
  *
+ * The trailer is a row of fields: u8 length of the name, name, u16 length of
+ * the value, value (numbers big-endian). First, in this order and all
+ * present: queue_id, sender, envid, ret, flags, arrival, client. Then for
+ * each recipient: recipient (its address), original (left out when the
+ * same), orcpt (left out when empty), notify (left out when 0), status. ret,
+ * notify and arrival are decimal text, flags is eight hexadecimal digits,
+ * status one letter. No value holds CR, LF or NUL.
+ *
+ * The footer: 16 bytes magic "POSTHASTE-QUEUE\n", u32 version (1), u32 count
+ * of recipients, u64 content_offset, u64 trailer_offset, u64 size of the
+ * trailer, 12 bytes zero, u32 CRC-32C of the trailer (the values of flags
+ * and status taken as zeros, since they change) and of the footer before it.
+ *
+ * The trailer repeats the queue id, and a reader compares it with the file's
+ * name. Content comes from strangers: one who ends a piece of it with a
+ * forged trailer and footer, and is cut off by a crash there, would else
+ * have committed an envelope of his own. He cannot know the id.
+ *
  * Why a recipient waits is not in this file but in defer/ID, a small text
  * file of lib/queue/reason.h: it may be lost at any time without harm.
  *
@@ -84,13 +102,21 @@ struct queue_envelope {
 
 /*
  * Mints an id: time-ordered, unique on this machine as long as the clock
- * runs (microseconds and process), letters and digits, Postfix's long form.
+ * runs (microseconds and process), letters and digits, Postfix's long form;
+ * the last characters are random, so that nobody who has not been told can
+ * name it.
  */
 void queue_id_mint(char out[QUEUE_ID_MAX]);
 /* Only what queue_id_mint can make; keeps "../" and friends out. */
 bool queue_id_valid(const char *id);
 /* When it was minted, microseconds since 1970; 0 if not valid. */
 int64_t queue_id_time(const char *id);
+
+/*
+ * Levels of subfolders in "deferred", 0 to 3; 1 unless said otherwise. Files
+ * that an earlier setting placed elsewhere are found all the same.
+ */
+void queue_hash_depth(unsigned int levels);
 
 /* "incoming", "deferred", "hold", "corrupt", "report", "maildrop", "defer". */
 bool queue_name_valid(const char *queue);
@@ -101,18 +127,36 @@ void queue_path(const char *queue, const char *id, char out[QUEUE_PATH_MAX]);
 int queue_make_path(const char *queue, const char *id);
 /* rename(2) between queues, making folders; ENOENT if it is not there. */
 int queue_move(const char *id, const char *from, const char *to);
+/* unlink(2). */
+int queue_remove(const char *queue, const char *id);
+/*
+ * Removes a file that was never committed: no footer, no writer at work on
+ * it, and untouched for a minute. False, and nothing done, otherwise.
+ */
+bool queue_remove_incomplete(const char *queue, const char *id);
 
-/* Writing. Owned by one message; free closes, and unlinks if not committed. */
+/*
+ * Writing. Owned by one message; free closes, and unlinks if not committed.
+ * A message that fits in the buffer (128 KiB) costs open, flock, one write,
+ * fsync, close.
+ */
 struct queue_writer;
 
+/*
+ * NULL: why, LATER, with the errno in it: EEXIST, ENOSPC, ...
+ */
 struct queue_writer *queue_writer_new(const char *queue, const char *id,
-    struct why *why); /* NULL: why; EEXIST is LATER */
-/* Delivery headers first, if any, then queue_writer_content_begins. */
+    struct why *why);
+/*
+ * Delivery headers first, if any, then queue_writer_content_begins. 0, or -1
+ * with errno, which later calls repeat.
+ */
 int queue_writer_add(struct queue_writer *w, const void *data, size_t n);
 void queue_writer_content_begins(struct queue_writer *w);
 /*
  * Trailer and footer, flush, fsync. Sets the offsets in *e. 0, or -1 with
- * errno (ENOSPC, EDQUOT, EIO: nothing was acknowledged).
+ * errno (ENOSPC, EDQUOT, EIO: nothing was acknowledged; EINVAL: a field
+ * holds CR, LF or too much, or there is no recipient).
  */
 int queue_writer_commit(struct queue_writer *w, struct queue_envelope *e);
 void queue_writer_free(struct queue_writer **w);
@@ -120,11 +164,15 @@ void queue_writer_free(struct queue_writer **w);
 /* Reading: everything checked, nothing believed. */
 enum queue_read { QUEUE_OK, QUEUE_GONE, QUEUE_INCOMPLETE, QUEUE_CORRUPT,
 	QUEUE_UNREADABLE };
-/* Texts live in the arena. */
-enum queue_read queue_read_envelope(int fd, struct arena *a,
+/*
+ * Texts live in the arena. "id" is the file's name, which the trailer must
+ * repeat; NULL only for a person who looks at a file elsewhere (postcat).
+ */
+enum queue_read queue_read_envelope(int fd, const char *id, struct arena *a,
     struct queue_envelope *e);
 /* -1 with errno; opens O_NOFOLLOW, and wants a regular file. */
 int queue_open(const char *queue, const char *id, bool for_marking);
+/* Neither syncs: call fdatasync(2) where something depends on it. */
 int queue_mark(int fd, off_t offset, char status);
 int queue_mark_flags(int fd, const struct queue_envelope *e,
     unsigned int flags);
@@ -137,7 +185,12 @@ int queue_set_retry(int fd, int64_t when);
  */
 int queue_scan(const char *queue,
     bool (*visit)(void *with, const char *id), void *with);
-/* The directories of a queue directory, made with their rights; for start. */
-bool queue_make_directories(const char *root, struct buf *error);
+/*
+ * The directories of a queue directory, made with their rights; for start.
+ * As root they are given to "owner", maildrop and public to the group "drop"
+ * as well; otherwise both are ignored. False with lines in *error.
+ */
+bool queue_make_directories(const char *root, uid_t owner, gid_t drop,
+    struct buf *error);
 
 #endif

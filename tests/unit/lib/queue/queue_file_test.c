@@ -1,0 +1,605 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/fdio.h"
+#include "lib/queue/queue_crc.h"
+#include "lib/queue/queue_file.h"
+
+static char root[] = "/tmp/queue_file_test.XXXXXX";
+
+static int
+enter(void **state)
+{
+	struct buf error = BUF_INIT(4096);
+
+	(void)state;
+	assert_non_null(mkdtemp(root));
+	assert_true(queue_make_directories(root, getuid(), getgid(), &error));
+	/* again: nothing to do is no error */
+	assert_true(queue_make_directories(root, getuid(), getgid(), &error));
+	buf_fini(&error);
+	return chdir(root);
+}
+
+static int
+leave(void **state)
+{
+	pid_t child = fork();
+
+	(void)state;
+	if (child == 0) {
+		execlp("rm", "rm", "-rf", root, (char *)NULL);
+		_exit(127);
+	}
+	return waitpid(child, NULL, 0) == child ? 0 : -1;
+}
+
+static struct queue_recipient two[2];
+
+static struct queue_envelope
+sample(void)
+{
+	struct queue_envelope e = {
+		.sender = "alice@example.test",
+		.envid = "env id",
+		.ret = 2,
+		.flags = QUEUE_BODY_8BIT | QUEUE_HAS_PREFIX,
+		.arrival = 1795268721123456,
+		.client = "mail.example.test[192.0.2.1]",
+		.recipients = two,
+		.recipient_count = 2,
+	};
+
+	two[0] = (struct queue_recipient) { .address = "bob@example.test",
+		.original = "bob@example.test", .orcpt = "" };
+	two[1] = (struct queue_recipient) { .address = "carol@example.test",
+		.original = "list@example.test",
+		.orcpt = "rfc822;list@example.test",
+		.notify = NOTIFY_SUCCESS | NOTIFY_DELAY };
+	return e;
+}
+
+/* Writes "content" into incoming under a new id. 0 or -1. */
+static int
+write_file(const char *content, size_t n, struct queue_envelope *e,
+    char id[QUEUE_ID_MAX])
+{
+	struct queue_writer *w;
+	struct why why;
+	int result, error;
+
+	queue_id_mint(id);
+	w = queue_writer_new("incoming", id, &why);
+	assert_non_null(w);
+	queue_writer_add(w, "Return-Path: <>\r\n", 17);
+	queue_writer_content_begins(w);
+	for (size_t done = 0; done < n; done += 50000)
+		queue_writer_add(w, content + done,
+		    n - done < 50000 ? n - done : 50000);
+	result = queue_writer_commit(w, e);
+	error = errno;
+	queue_writer_free(&w);
+	assert_null(w);
+	errno = error;
+	return result;
+}
+
+static void
+assert_same(const struct queue_envelope *a, const struct queue_envelope *b)
+{
+	assert_string_equal(a->sender, b->sender);
+	assert_string_equal(a->envid, b->envid);
+	assert_string_equal(a->client, b->client);
+	assert_int_equal(a->ret, b->ret);
+	assert_int_equal(a->flags, b->flags);
+	assert_int_equal(a->arrival, b->arrival);
+	assert_int_equal(a->content_offset, b->content_offset);
+	assert_int_equal(a->content_size, b->content_size);
+	assert_int_equal(a->flags_offset, b->flags_offset);
+	assert_int_equal(a->recipient_count, b->recipient_count);
+	for (size_t i = 0; i < a->recipient_count; i++) {
+		assert_string_equal(a->recipients[i].address,
+		    b->recipients[i].address);
+		assert_string_equal(a->recipients[i].original,
+		    b->recipients[i].original);
+		assert_string_equal(a->recipients[i].orcpt,
+		    b->recipients[i].orcpt);
+		assert_int_equal(a->recipients[i].notify,
+		    b->recipients[i].notify);
+		assert_int_equal(a->recipients[i].status,
+		    b->recipients[i].status);
+		assert_int_equal(a->recipients[i].offset,
+		    b->recipients[i].offset);
+	}
+}
+
+static void
+what_is_written_is_read(void **state)
+{
+	static const size_t sizes[] = { 0, 1, 4096, 131072, 131073, 1000000 };
+	char *content = calloc(1, 1000000);
+	char *back = malloc(1000000);
+	struct arena *a = arena_new();
+	struct queue_envelope e, r;
+	char id[QUEUE_ID_MAX];
+	int fd;
+
+	(void)state;
+	for (size_t i = 0; i < 1000000; i++)
+		content[i] = (char)(i * 31 + i / 251);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		e = sample();
+		assert_int_equal(write_file(content, sizes[i], &e, id), 0);
+		assert_int_equal(e.content_offset, 17);
+		assert_int_equal(e.content_size, sizes[i]);
+		fd = queue_open("incoming", id, false);
+		assert_int_not_equal(fd, -1);
+		assert_int_equal(queue_read_envelope(fd, id, a, &r), QUEUE_OK);
+		assert_same(&e, &r);
+		assert_int_equal(fd_pread_all(fd, back, sizes[i],
+		    r.content_offset), 0);
+		assert_memory_equal(content, back, sizes[i]);
+		/* under another name it is somebody's forgery */
+		queue_id_mint(id);
+		assert_int_equal(queue_read_envelope(fd, id, a, &r),
+		    QUEUE_CORRUPT);
+		assert_int_equal(queue_read_envelope(fd, NULL, a, &r),
+		    QUEUE_OK);
+		close(fd);
+	}
+	arena_free(&a);
+	free(content);
+	free(back);
+}
+
+static void
+many_recipients(void **state)
+{
+	enum { MANY = 50000 };
+	struct queue_recipient *all = mem_array(MANY + 1, sizeof(*all));
+	struct queue_envelope e = sample(), r;
+	struct arena *a = arena_new();
+	char id[QUEUE_ID_MAX];
+	int fd;
+
+	(void)state;
+	for (size_t i = 0; i <= MANY; i++) {
+		all[i] = two[1];
+		all[i].address = arena_printf(a, "user%zu@example.test", i);
+	}
+	e.recipients = all;
+	e.recipient_count = MANY;
+	assert_int_equal(write_file("x\r\n", 3, &e, id), 0);
+	fd = queue_open("incoming", id, false);
+	assert_int_equal(queue_read_envelope(fd, id, a, &r), QUEUE_OK);
+	assert_same(&e, &r);
+	close(fd);
+	e.recipient_count = MANY + 1;
+	assert_int_equal(write_file("x\r\n", 3, &e, id), -1);
+	e.recipient_count = 0;
+	assert_int_equal(write_file("x\r\n", 3, &e, id), -1);
+	arena_free(&a);
+	free(all);
+}
+
+/* Attack row: a value that would be read as another field or line. */
+static void
+breaks_are_refused_at_write(void **state)
+{
+	static const char *const bad[] = { "a\nb", "a\rb", "a\r\nb", "\n" };
+	struct queue_envelope e;
+	char id[QUEUE_ID_MAX];
+	struct stat st;
+	char path[QUEUE_PATH_MAX];
+	const char **fields[] = { &e.sender, &e.envid, &e.client,
+		&two[1].address, &two[1].original, &two[1].orcpt };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		for (size_t j = 0; j < sizeof(fields) / sizeof(*fields); j++) {
+			e = sample();
+			*fields[j] = bad[i];
+			assert_int_equal(write_file("x\r\n", 3, &e, id), -1);
+			assert_int_equal(errno, EINVAL);
+			queue_path("incoming", id, path);
+			assert_int_equal(stat(path, &st), -1);
+		}
+}
+
+static void
+long_fields_are_refused_at_write(void **state)
+{
+	char *text = mem_new(70000);
+	struct queue_envelope e;
+	char id[QUEUE_ID_MAX];
+
+	(void)state;
+	memset(text, 'a', 69999);
+	e = sample();
+	e.sender = text;
+	assert_int_equal(write_file("x\r\n", 3, &e, id), -1);
+	text[1025] = '\0';
+	assert_int_equal(write_file("x\r\n", 3, &e, id), -1);
+	text[1024] = '\0';
+	assert_int_equal(write_file("x\r\n", 3, &e, id), 0);
+	free(text);
+}
+
+/* Reads "bytes" as if they were the file of this id. */
+static enum queue_read
+read_bytes(const char *bytes, size_t n, const char *id,
+    struct queue_envelope *e)
+{
+	struct arena *a = arena_new();
+	int fd = open("bytes", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	enum queue_read result;
+
+	assert_int_equal(fd_write_all(fd, bytes, n), 0);
+	result = queue_read_envelope(fd, id, a, e);
+	close(fd);
+	arena_free(&a);
+	return result;
+}
+
+static size_t
+load(const char *id, char *bytes, size_t room)
+{
+	int fd = queue_open("incoming", id, false);
+	ssize_t n = read(fd, bytes, room);
+
+	assert_true(n > 0 && (size_t)n < room);
+	close(fd);
+	return (size_t)n;
+}
+
+static void
+every_changed_byte_is_seen(void **state)
+{
+	struct queue_envelope e = sample(), r;
+	char id[QUEUE_ID_MAX], bytes[4096], was;
+	size_t n, survived = 0;
+	enum queue_read result;
+
+	(void)state;
+	assert_int_equal(write_file("hello\r\n", 7, &e, id), 0);
+	n = load(id, bytes, sizeof(bytes));
+	assert_int_equal(read_bytes(bytes, n, id, &r), QUEUE_OK);
+	for (size_t i = (size_t)(e.content_offset + e.content_size); i < n;
+	     i++)
+		for (int bit = 0; bit < 8; bit++) {
+			was = bytes[i];
+			bytes[i] ^= (char)(1 << bit);
+			result = read_bytes(bytes, n, id, &r);
+			/* only what is meant to change may */
+			if (result == QUEUE_OK) {
+				survived++;
+				assert_true((off_t)i == two[0].offset ||
+				    (off_t)i == two[1].offset ||
+				    ((off_t)i >= e.flags_offset &&
+				    (off_t)i < e.flags_offset + 8));
+			} else {
+				assert_int_equal(result, QUEUE_CORRUPT);
+			}
+			bytes[i] = was;
+		}
+	assert_true(survived > 0);
+}
+
+static void
+every_truncation_is_incomplete(void **state)
+{
+	struct queue_envelope e = sample(), r;
+	char id[QUEUE_ID_MAX], bytes[4096];
+	size_t n;
+
+	(void)state;
+	assert_int_equal(write_file("hello\r\n", 7, &e, id), 0);
+	n = load(id, bytes, sizeof(bytes));
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(read_bytes(bytes, i, id, &r),
+		    QUEUE_INCOMPLETE);
+	/* and what follows the footer hides it */
+	bytes[n] = 'x';
+	assert_int_not_equal(read_bytes(bytes, n + 1, id, &r), QUEUE_OK);
+}
+
+/* Gives a changed footer the checksum that fits. */
+static void
+seal(char *bytes, size_t n, const struct queue_envelope *e)
+{
+	size_t begin = (size_t)(e->content_offset + e->content_size);
+	char trailer[4096];
+	uint32_t crc;
+
+	memcpy(trailer, bytes, n);
+	memset(trailer + e->flags_offset, 0, 8);
+	trailer[two[0].offset] = trailer[two[1].offset] = 0;
+	crc = queue_crc(0, trailer + begin, n - 4 - begin);
+	for (size_t i = 0; i < 4; i++)
+		bytes[n - 4 + i] = (char)(crc >> 8 * (3 - i));
+}
+
+/*
+ * Offsets, counts and sizes at their limits, with a checksum that fits: the
+ * reader must refuse by bounds, not by luck.
+ */
+static void
+hostile_footers(void **state)
+{
+	static const uint64_t values[] = { 0, 1, 63, 64, 65535, 65537,
+		0x7fffffff, 0xffffffff, 0x7fffffffffffffff,
+		0xffffffffffffffff, 0xffffffffffffffc0 };
+	struct queue_envelope e = sample(), r;
+	char id[QUEUE_ID_MAX], bytes[4096], copy[4096];
+	static const struct { size_t at, size; } numbers[] = { { 16, 4 },
+		{ 20, 4 }, { 24, 8 }, { 32, 8 }, { 40, 8 }, { 48, 8 },
+		{ 56, 4 } };
+	size_t n;
+
+	(void)state;
+	assert_int_equal(write_file("hello\r\n", 7, &e, id), 0);
+	n = load(id, bytes, sizeof(bytes));
+	memcpy(copy, bytes, n);
+	seal(copy, n, &e);
+	assert_memory_equal(copy, bytes, n);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		for (size_t j = 0; j < sizeof(values) / sizeof(*values); j++) {
+			unsigned char *p = (unsigned char *)copy + n - 64 +
+			    numbers[i].at;
+
+			memcpy(copy, bytes, n);
+			for (size_t k = 0; k < numbers[i].size; k++)
+				p[k] = (unsigned char)(values[j] >>
+				    8 * (numbers[i].size - 1 - k));
+			if (memcmp(copy, bytes, n) == 0 ||
+			    (numbers[i].at == 24 && values[j] <= 24))
+				continue;
+			seal(copy, n, &e);
+			assert_int_equal(read_bytes(copy, n, id, &r),
+			    QUEUE_CORRUPT);
+		}
+}
+
+static void
+marks_are_read_back(void **state)
+{
+	struct queue_envelope e = sample(), r;
+	struct arena *a = arena_new();
+	char id[QUEUE_ID_MAX];
+	struct stat st;
+	int fd;
+
+	(void)state;
+	assert_int_equal(write_file("hello\r\n", 7, &e, id), 0);
+	fd = queue_open("incoming", id, true);
+	assert_int_equal(queue_mark(fd, two[0].offset, QUEUE_RECIPIENT_DONE),
+	    0);
+	assert_int_equal(queue_mark(fd, two[1].offset,
+	    QUEUE_RECIPIENT_REPORTING), 0);
+	assert_int_equal(queue_mark_flags(fd, &e, e.flags | QUEUE_WARNED), 0);
+	assert_int_equal(queue_read_envelope(fd, id, a, &r), QUEUE_OK);
+	assert_int_equal(r.recipients[0].status, QUEUE_RECIPIENT_DONE);
+	assert_int_equal(r.recipients[1].status, QUEUE_RECIPIENT_REPORTING);
+	assert_int_equal(r.flags, e.flags | QUEUE_WARNED);
+	assert_int_equal(queue_mark(fd, two[1].offset, 'X'), 0);
+	assert_int_equal(queue_read_envelope(fd, id, a, &r), QUEUE_CORRUPT);
+	assert_int_equal(queue_set_retry(fd, 1234567890), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_mtime, 1234567890);
+	close(fd);
+	arena_free(&a);
+}
+
+static void
+ids_are_unique_ordered_and_strict(void **state)
+{
+	static const char *const bad[] = { "", ".", "..", "../x", "incoming",
+		"0123456789", "zzzzzzzzzzz", "4bTnXJ1234z00000000",
+		"4bTnXJ1234z0000000000", "4bTnXJ/234z000000000",
+		"4bTnXJ1234y000000000", "4bTnXJ1234z00000000z",
+		"4bTnXJzzzzz000000000", "4bTnXJ1234z00000000\n" };
+	char last[QUEUE_ID_MAX] = "", id[QUEUE_ID_MAX];
+
+	(void)state;
+	for (int i = 0; i < 5000; i++) {
+		queue_id_mint(id);
+		assert_true(queue_id_valid(id));
+		assert_true(strncmp(last, id, 10) < 0);
+		memcpy(last, id, sizeof(id));
+	}
+	assert_true(queue_id_time(id) > 1700000000000000);
+	assert_true(queue_id_valid("4bTnXJ1234z000000000"));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(queue_id_valid(bad[i]));
+}
+
+static bool
+count(void *with, const char *id)
+{
+	assert_true(queue_id_valid(id));
+	return ++*(int *)with < 100;
+}
+
+static void
+files_are_found_after_the_depth_changed(void **state)
+{
+	struct queue_envelope e = sample();
+	char id[QUEUE_ID_MAX];
+	int found = 0, fd;
+
+	(void)state;
+	assert_int_equal(write_file("x\r\n", 3, &e, id), 0);
+	assert_int_equal(queue_move(id, "hold", "deferred"), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(queue_move(id, "incoming", "deferred"), 0);
+	assert_int_equal(queue_open("incoming", id, false), -1);
+	queue_hash_depth(3);
+	fd = queue_open("deferred", id, false);
+	assert_int_not_equal(fd, -1);
+	close(fd);
+	assert_int_equal(queue_scan("deferred", count, &found), 0);
+	assert_int_equal(found, 1);
+	assert_int_equal(queue_move(id, "deferred", "hold"), 0);
+	assert_int_equal(queue_move(id, "hold", "deferred"), 0);
+	queue_hash_depth(0);
+	assert_int_equal(queue_remove("deferred", id), 0);
+	found = 0;
+	assert_int_equal(queue_scan("deferred", count, &found), 0);
+	assert_int_equal(found, 0);
+	queue_hash_depth(1);
+}
+
+static void
+links_and_pipes_are_not_opened(void **state)
+{
+	char id[QUEUE_ID_MAX], path[QUEUE_PATH_MAX];
+
+	(void)state;
+	queue_id_mint(id);
+	queue_path("incoming", id, path);
+	assert_int_equal(symlink("/etc/passwd", path), 0);
+	assert_int_equal(queue_open("incoming", id, false), -1);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(queue_open("incoming", id, false), -1);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void
+an_id_is_written_once(void **state)
+{
+	struct queue_envelope e = sample();
+	char id[QUEUE_ID_MAX];
+	struct why why;
+	int fd;
+
+	(void)state;
+	assert_int_equal(write_file("x\r\n", 3, &e, id), 0);
+	assert_null(queue_writer_new("incoming", id, &why));
+	assert_int_equal(why.error, EEXIST);
+	assert_int_equal(why.dsn[0], '4');
+	fd = queue_open("incoming", id, false);
+	assert_int_not_equal(fd, -1);
+	close(fd);
+}
+
+static void
+age(const char *path, int64_t seconds)
+{
+	struct timespec t[2];
+
+	clock_gettime(CLOCK_REALTIME, &t[0]);
+	t[0].tv_sec -= seconds;
+	t[1] = t[0];
+	assert_int_equal(utimensat(AT_FDCWD, path, t, 0), 0);
+}
+
+static void
+only_abandoned_files_are_removed(void **state)
+{
+	struct queue_envelope e = sample();
+	char id[QUEUE_ID_MAX], path[QUEUE_PATH_MAX];
+	struct queue_writer *w;
+	struct why why;
+	int fd;
+
+	(void)state;
+	/* committed */
+	assert_int_equal(write_file("x\r\n", 3, &e, id), 0);
+	queue_path("incoming", id, path);
+	age(path, 3600);
+	assert_false(queue_remove_incomplete("incoming", id));
+	assert_int_equal(unlink(path), 0);
+	/* being written */
+	queue_id_mint(id);
+	w = queue_writer_new("incoming", id, &why);
+	queue_path("incoming", id, path);
+	age(path, 3600);
+	assert_false(queue_remove_incomplete("incoming", id));
+	queue_writer_free(&w);
+	assert_int_equal(access(path, F_OK), -1);
+	/* young, then old */
+	fd = open(path, O_CREAT | O_WRONLY, 0600);
+	assert_int_equal(fd_write_all(fd, path, sizeof(path)), 0);
+	close(fd);
+	assert_false(queue_remove_incomplete("incoming", id));
+	age(path, 3600);
+	assert_true(queue_remove_incomplete("incoming", id));
+	assert_int_equal(access(path, F_OK), -1);
+}
+
+static void
+a_full_disk_leaves_nothing(void **state)
+{
+	struct queue_envelope e = sample();
+	char id[QUEUE_ID_MAX], path[QUEUE_PATH_MAX];
+	struct queue_writer *w;
+	struct rlimit was, small = { 300000, RLIM_INFINITY };
+	char block[5000] = { 0 };
+	struct why why;
+
+	(void)state;
+	/* a limit on file sizes fails the same way, half way through */
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	small.rlim_max = was.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	queue_id_mint(id);
+	w = queue_writer_new("incoming", id, &why);
+	for (int i = 0; i < 100; i++)
+		queue_writer_add(w, block, sizeof(block));
+	assert_int_equal(queue_writer_commit(w, &e), -1);
+	assert_int_equal(errno, EFBIG);
+	queue_writer_free(&w);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	queue_path("incoming", id, path);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
+static void
+crc_is_castagnoli(void **state)
+{
+	(void)state;
+	assert_int_equal(queue_crc(0, "123456789", 9), 0xe3069283);
+	assert_int_equal(queue_crc(queue_crc(0, "1234", 4), "56789", 5),
+	    0xe3069283);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(crc_is_castagnoli),
+		cmocka_unit_test(what_is_written_is_read),
+		cmocka_unit_test(many_recipients),
+		cmocka_unit_test(breaks_are_refused_at_write),
+		cmocka_unit_test(long_fields_are_refused_at_write),
+		cmocka_unit_test(every_changed_byte_is_seen),
+		cmocka_unit_test(every_truncation_is_incomplete),
+		cmocka_unit_test(hostile_footers),
+		cmocka_unit_test(marks_are_read_back),
+		cmocka_unit_test(ids_are_unique_ordered_and_strict),
+		cmocka_unit_test(files_are_found_after_the_depth_changed),
+		cmocka_unit_test(links_and_pipes_are_not_opened),
+		cmocka_unit_test(an_id_is_written_once),
+		cmocka_unit_test(only_abandoned_files_are_removed),
+		cmocka_unit_test(a_full_disk_leaves_nothing),
+	};
+	return cmocka_run_group_tests(tests, enter, leave);
+}
