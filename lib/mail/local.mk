@@ -9,3 +9,50 @@ libposthaste_a_SOURCES += \
 	lib/mail/smtp_content.c lib/mail/smtp_content.h \
 	lib/mail/smtp_path.c lib/mail/smtp_path.h \
 	lib/mail/xtext.c lib/mail/xtext.h
+
+if HAVE_CMOCKA
+check_PROGRAMS += \
+	tests/unit/lib/mail/address_list_test \
+	tests/unit/lib/mail/header_test \
+	tests/unit/lib/mail/reply_test \
+	tests/unit/lib/mail/smtp_content_test \
+	tests/unit/lib/mail/smtp_path_test \
+	tests/unit/lib/mail/xtext_test
+TESTS += \
+	tests/unit/lib/mail/address_list_test \
+	tests/unit/lib/mail/header_test \
+	tests/unit/lib/mail/reply_test \
+	tests/unit/lib/mail/smtp_content_test \
+	tests/unit/lib/mail/smtp_path_test \
+	tests/unit/lib/mail/xtext_test
+endif
+tests_unit_lib_mail_address_list_test_SOURCES = tests/unit/lib/mail/address_list_test.c
+tests_unit_lib_mail_address_list_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_mail_header_test_SOURCES = tests/unit/lib/mail/header_test.c
+tests_unit_lib_mail_header_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_mail_reply_test_SOURCES = tests/unit/lib/mail/reply_test.c
+tests_unit_lib_mail_reply_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_mail_smtp_content_test_SOURCES = tests/unit/lib/mail/smtp_content_test.c
+tests_unit_lib_mail_smtp_content_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_mail_smtp_path_test_SOURCES = tests/unit/lib/mail/smtp_path_test.c
+tests_unit_lib_mail_smtp_path_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_mail_xtext_test_SOURCES = tests/unit/lib/mail/xtext_test.c
+tests_unit_lib_mail_xtext_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += \
+	tests/fuzz/address_list_fuzz \
+	tests/fuzz/header_fuzz \
+	tests/fuzz/smtp_content_fuzz \
+	tests/fuzz/smtp_path_fuzz \
+	tests/fuzz/xtext_fuzz
+TESTS += \
+	tests/fuzz/address_list_fuzz \
+	tests/fuzz/header_fuzz \
+	tests/fuzz/smtp_content_fuzz \
+	tests/fuzz/smtp_path_fuzz \
+	tests/fuzz/xtext_fuzz
+tests_fuzz_address_list_fuzz_SOURCES = tests/fuzz/address_list_fuzz.c tests/fuzz/replay.c
+tests_fuzz_header_fuzz_SOURCES = tests/fuzz/header_fuzz.c tests/fuzz/replay.c
+tests_fuzz_smtp_content_fuzz_SOURCES = tests/fuzz/smtp_content_fuzz.c tests/fuzz/replay.c
+tests_fuzz_smtp_path_fuzz_SOURCES = tests/fuzz/smtp_path_fuzz.c tests/fuzz/replay.c
+tests_fuzz_xtext_fuzz_SOURCES = tests/fuzz/xtext_fuzz.c tests/fuzz/replay.c
