@@ -63,7 +63,7 @@ pss_encoding(EVP_PKEY *key, const EVP_MD *md, unsigned char *em, size_t *n)
 static void
 test_pss_shape(void **state)
 {
-	/* 2041 bits: the encoding is one byte shorter than the modulus */
+	/* 2041 bits (or 2040 or so): the encoding is one byte shorter than the modulus */
 	const unsigned int sizes[] = { 1024, 2048, 2041, 3071 };
 
 	(void)state;
@@ -71,17 +71,18 @@ test_pss_shape(void **state)
 		EVP_PKEY *key = EVP_RSA_gen(sizes[i]);
 		unsigned char em[1024];
 		size_t n = sizeof(em);
+		unsigned int bits = (unsigned int)EVP_PKEY_get_bits(key);
 		struct span s;
 
 		pss_encoding(key, EVP_sha256(), em, &n);
 		s = (struct span) { (char *)em, n };
-		assert_true(signable_pss(s, sizes[i]));
+		assert_true(signable_pss(s, bits));
 		pss_encoding(key, EVP_sha384(), em, &n);
-		assert_true(signable_pss(s, sizes[i]));
+		assert_true(signable_pss(s, bits));
 		em[2] ^= 1; /* the zeros in front, under the mask */
-		assert_false(signable_pss(s, sizes[i]));
+		assert_false(signable_pss(s, bits));
 		s.n--;
-		assert_false(signable_pss(s, sizes[i]));
+		assert_false(signable_pss(s, bits));
 		EVP_PKEY_free(key);
 	}
 }
