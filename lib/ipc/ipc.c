@@ -567,6 +567,32 @@ ipc_receive_chunk(struct ipc *c, struct span *chunk, int64_t deadline)
 	return r;
 }
 
+static bool
+whole_frame(const struct ipc *c)
+{
+	return have(c) >= IPC_HEAD &&
+	    have(c) - IPC_HEAD >= ipc_get_u32(c->in.p + c->in.start);
+}
+
+enum ipc_result
+ipc_poll(struct ipc *c)
+{
+	enum ipc_result r = c->broken ? IPC_BROKEN : IPC_OK;
+
+	while (r == IPC_OK && (!c->greeted || !whole_frame(c))) {
+		if (!c->greeted && whole_frame(c))
+			r = greet(c, false, 0);
+		else if (have(c) >= IPC_HEAD &&
+		    ipc_get_u32(c->in.p + c->in.start) > IPC_FRAME_MAX)
+			r = ipc_refuse(c, "too large a message announced");
+		else
+			r = read_some(c);
+	}
+	if (r == IPC_CLOSED && have(c) > 0)
+		return ipc_refuse(c, "closed within a message");
+	return r;
+}
+
 bool
 ipc_buffered(const struct ipc *c)
 {

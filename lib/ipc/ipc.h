@@ -117,6 +117,11 @@ enum ipc_result ipc_receive(struct ipc *c, const struct ipc_message **m,
 /* The same, when only this message is right; another one is IPC_BROKEN. */
 enum ipc_result ipc_expect(struct ipc *c, const struct ipc_message *m,
     const void **message, int64_t deadline);
+/*
+ * Reads what has come, without waiting: IPC_OK when a whole message is here
+ * and ipc_receive will not wait, IPC_TIMEOUT when not yet.
+ */
+enum ipc_result ipc_poll(struct ipc *c);
 /* Is a whole or partial frame already in our buffer? */
 bool ipc_buffered(const struct ipc *c);
 /* For an idle pooled connection: has the peer closed it? No wait. */

@@ -1,2 +1,9 @@
 # SPDX-License-Identifier: ISC
-libposthaste_a_SOURCES += lib/sandbox/sandbox.h
+libposthaste_a_SOURCES += lib/sandbox/sandbox.h lib/sandbox/become.c \
+	lib/sandbox/promise.c
+
+check_PROGRAMS += tests/unit/lib/sandbox/sandbox_test
+TESTS += tests/unit/lib/sandbox/sandbox_test
+tests_unit_lib_sandbox_sandbox_test_SOURCES = \
+	tests/unit/lib/sandbox/sandbox_test.c
+tests_unit_lib_sandbox_sandbox_test_LDADD = $(LDADD) -lcmocka

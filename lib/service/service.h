@@ -25,6 +25,11 @@
 struct service {
 	const char *name; /* in master.cf: "smtp", "submission", "relay" */
 	const char *program; /* "smtpd" */
+	/*
+	 * What master.cf calls the program; differs where one of ours does the
+	 * work of several: "virtual", "pipe", "lmtp". Part of the log tag.
+	 */
+	const char *command;
 	struct conf *conf;
 	unsigned int generation;
 	bool separated; /* started by root: rights really differ */
@@ -72,7 +77,10 @@ struct service_spec {
 	/* False: close this connection. *state starts NULL; closed() frees it */
 	bool (*request)(const struct service *s, struct ipc *c, void **state);
 	void (*closed)(const struct service *s, void *state);
-	/* a wakeup of master.cf, or somebody wrote a byte to the socket */
+	/*
+	 * A wakeup of master.cf, or somebody wrote a byte to the socket. With
+	 * SERVICE_OWN and no run(), the skeleton waits for these.
+	 */
 	void (*trigger)(const struct service *s);
 	/* reload: this generation ends; stop what runs in the background */
 	void (*retire)(const struct service *s);
@@ -104,6 +112,11 @@ size_t service_listeners(const int **fds);
 void service_ready(void);
 /* Is this generation retiring? Long loops ask. */
 bool service_retiring(void);
+/*
+ * SERVICE_OWN without tasks: to be polled beside its own descriptors; when
+ * readable (or at its end), ask service_retiring.
+ */
+int service_control_fd(void);
 
 /* Numbers for `posthaste status`, in memory shared with master. */
 void service_count_sessions(int delta);

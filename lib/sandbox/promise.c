@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * SECURITY: a list of what is allowed; all else fails with EPERM. What only
+ * an intruder would call ends the process.
+ */
+#include "lib/sandbox/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <seccomp.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include "lib/base/ensure.h"
+#include "lib/base/span.h"
+#include "lib/log/log.h"
+
+#define CALL(name) SCMP_SYS(name)
+enum { END_OF_CALLS = -100000 };
+
+static const int io_calls[] = {
+	CALL(read), CALL(write), CALL(readv), CALL(writev), CALL(pread64),
+	CALL(pwrite64), CALL(preadv), CALL(pwritev), CALL(preadv2),
+	CALL(pwritev2), CALL(lseek), CALL(close), CALL(close_range),
+	CALL(fstat), CALL(newfstatat), CALL(dup), CALL(dup2), CALL(dup3),
+	CALL(fcntl), CALL(pipe), CALL(pipe2), CALL(sendfile), CALL(splice),
+	CALL(tee), CALL(copy_file_range), CALL(fadvise64), CALL(memfd_create),
+	/* waiting */
+	CALL(poll), CALL(ppoll), CALL(select), CALL(pselect6),
+	CALL(epoll_create), CALL(epoll_create1), CALL(epoll_ctl),
+	CALL(epoll_wait), CALL(epoll_pwait), CALL(epoll_pwait2),
+	CALL(eventfd2), CALL(timerfd_create), CALL(timerfd_settime),
+	CALL(timerfd_gettime), CALL(futex), CALL(restart_syscall),
+	CALL(sched_yield), CALL(nanosleep), CALL(clock_nanosleep),
+	CALL(pause), CALL(setitimer), CALL(getitimer), CALL(alarm),
+	/* open sockets, descriptors that others pass */
+	CALL(recvmsg), CALL(sendmsg), CALL(recvfrom), CALL(sendto),
+	CALL(recvmmsg), CALL(sendmmsg), CALL(getsockopt), CALL(getsockname),
+	CALL(getpeername), CALL(shutdown),
+	/* memory */
+	CALL(munmap), CALL(mremap), CALL(madvise), CALL(brk), CALL(msync),
+	CALL(mlock), CALL(munlock), CALL(membarrier), CALL(rseq),
+	CALL(set_robust_list), CALL(get_robust_list),
+	/* about oneself */
+	CALL(clock_gettime), CALL(clock_getres), CALL(gettimeofday),
+	CALL(time), CALL(times), CALL(getpid), CALL(getppid), CALL(gettid),
+	CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid),
+	CALL(getresuid), CALL(getresgid), CALL(getgroups), CALL(getrusage),
+	CALL(getrlimit), CALL(getrandom), CALL(sysinfo), CALL(uname),
+	CALL(sched_getaffinity), CALL(getcpu), CALL(arch_prctl),
+	CALL(prlimit64), CALL(umask),
+	/* signals, and the end */
+	CALL(rt_sigaction), CALL(rt_sigprocmask), CALL(rt_sigreturn),
+	CALL(rt_sigpending), CALL(rt_sigsuspend), CALL(rt_sigtimedwait),
+	CALL(sigaltstack), CALL(tgkill), CALL(exit), CALL(exit_group),
+	END_OF_CALLS,
+};
+
+static const int accept_calls[] = {
+	CALL(accept), CALL(accept4), CALL(setsockopt), CALL(listen),
+	END_OF_CALLS,
+};
+
+static const int connect_calls[] = {
+	CALL(connect), CALL(bind), CALL(setsockopt), END_OF_CALLS,
+};
+
+static const int dns_calls[] = {
+	CALL(connect), CALL(setsockopt), END_OF_CALLS,
+};
+
+static const int read_calls[] = {
+	CALL(access), CALL(faccessat), CALL(faccessat2), CALL(stat),
+	CALL(lstat), CALL(statx), CALL(statfs), CALL(fstatfs),
+	CALL(readlink), CALL(readlinkat), CALL(getdents), CALL(getdents64),
+	CALL(getcwd), CALL(chdir), CALL(fchdir), CALL(flock),
+	CALL(inotify_init1), CALL(inotify_add_watch), CALL(inotify_rm_watch),
+	CALL(readahead), END_OF_CALLS,
+};
+
+static const int write_calls[] = {
+	CALL(open), CALL(openat), CALL(creat), CALL(rename), CALL(renameat),
+	CALL(renameat2), CALL(unlink), CALL(unlinkat), CALL(mkdir),
+	CALL(mkdirat), CALL(rmdir), CALL(link), CALL(linkat), CALL(chmod),
+	CALL(fchmod), CALL(fchmodat), CALL(chown), CALL(fchown),
+	CALL(fchownat), CALL(truncate), CALL(ftruncate), CALL(fallocate),
+	CALL(fsync), CALL(fdatasync), CALL(sync_file_range), CALL(syncfs),
+	CALL(utime), CALL(utimes), CALL(utimensat), CALL(futimesat),
+	END_OF_CALLS,
+};
+
+/* No honest program of ours comes near these. */
+static const int deadly_calls[] = {
+	CALL(execve), CALL(execveat), CALL(ptrace), CALL(process_vm_readv),
+	CALL(process_vm_writev), CALL(init_module), CALL(finit_module),
+	CALL(delete_module), CALL(kexec_load), CALL(bpf), CALL(mount),
+	CALL(umount2), CALL(pivot_root), CALL(setns), CALL(unshare),
+	CALL(userfaultfd), CALL(perf_event_open), CALL(keyctl),
+	CALL(add_key), CALL(request_key), END_OF_CALLS,
+};
+
+enum extra {
+	EXTRA_NONE = 0,
+	EXTRA_OPEN_READ = 1, /* open(2), but only for reading */
+	EXTRA_CODE = 2, /* map code: name service and SASL modules */
+	EXTRA_INET = 4, /* socket(AF_INET), socket(AF_INET6) */
+	EXTRA_UNIX = 8, /* socket(AF_UNIX) */
+};
+
+static const struct promise {
+	const char *name;
+	const int *calls;
+	unsigned int extra;
+} promises[] = {
+	{ "io", io_calls, EXTRA_NONE },
+	{ "net-accept", accept_calls, EXTRA_NONE },
+	{ "net-connect", connect_calls, EXTRA_INET | EXTRA_UNIX },
+	{ "dns", dns_calls, EXTRA_INET },
+	{ "files-read", read_calls, EXTRA_OPEN_READ | EXTRA_CODE },
+	{ "files-write", read_calls, EXTRA_CODE },
+	{ "files-write", write_calls, EXTRA_NONE },
+	{ "queue-read", read_calls, EXTRA_OPEN_READ },
+	{ "queue-write", read_calls, EXTRA_NONE },
+	{ "queue-write", write_calls, EXTRA_NONE },
+};
+
+/* Numbers below zero: this machine has no such call. */
+static void
+add(scmp_filter_ctx filter, uint32_t action, int call)
+{
+	int r;
+
+	if (call < 0)
+		return;
+	r = seccomp_rule_add(filter, action, call, 0);
+	if (r < 0)
+		fatal("system call filter: call %d: %s", call, strerror(-r));
+}
+
+static void
+add_if(scmp_filter_ctx filter, int call, struct scmp_arg_cmp what)
+{
+	int r;
+
+	if (call < 0)
+		return;
+	r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &what);
+	if (r < 0)
+		fatal("system call filter: call %d: %s", call, strerror(-r));
+}
+
+static void
+add_all(scmp_filter_ctx filter, uint32_t action, const int *calls)
+{
+	for (; *calls != END_OF_CALLS; calls++)
+		add(filter, action, *calls);
+}
+
+/* Memory with code in it can only be mapped where modules are loaded. */
+static void
+add_memory(scmp_filter_ctx filter, bool code)
+{
+	static const int calls[] = { CALL(mmap), CALL(mmap2), CALL(mprotect),
+		END_OF_CALLS };
+
+	for (const int *call = calls; *call != END_OF_CALLS; call++) {
+		if (code)
+			add(filter, SCMP_ACT_ALLOW, *call);
+		else
+			add_if(filter, *call, SCMP_A2(SCMP_CMP_MASKED_EQ,
+			    PROT_EXEC, 0));
+	}
+}
+
+static void
+add_io_extras(scmp_filter_ctx filter)
+{
+	static const unsigned long controls[] = { FIONREAD, FIONBIO, TCGETS };
+
+	for (size_t i = 0; i < 3; i++)
+		add_if(filter, CALL(ioctl),
+		    SCMP_A1(SCMP_CMP_EQ, controls[i]));
+	add_if(filter, CALL(socketpair), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+	add_if(filter, CALL(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+	/* options of sockets that exist */
+	add(filter, SCMP_ACT_ALLOW, CALL(setsockopt));
+}
+
+static void
+add_extras(scmp_filter_ctx filter, unsigned int extra)
+{
+	enum { WRITING = O_ACCMODE | O_CREAT | O_TRUNC };
+
+	add_memory(filter, (extra & EXTRA_CODE) != 0);
+	if (extra & EXTRA_OPEN_READ) {
+		add_if(filter, CALL(open),
+		    SCMP_A1(SCMP_CMP_MASKED_EQ, WRITING, O_RDONLY));
+		add_if(filter, CALL(openat),
+		    SCMP_A2(SCMP_CMP_MASKED_EQ, WRITING, O_RDONLY));
+	}
+	if (extra & EXTRA_INET) {
+		add_if(filter, CALL(socket), SCMP_A0(SCMP_CMP_EQ, AF_INET));
+		add_if(filter, CALL(socket), SCMP_A0(SCMP_CMP_EQ, AF_INET6));
+	}
+	if (extra & EXTRA_UNIX)
+		add_if(filter, CALL(socket), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+}
+
+static unsigned int
+add_promise(scmp_filter_ctx filter, struct span word)
+{
+	unsigned int extra = 0;
+	bool known = false;
+
+	for (size_t i = 0; i < sizeof(promises) / sizeof(promises[0]); i++) {
+		if (!span_is(word, promises[i].name))
+			continue;
+		known = true;
+		extra |= promises[i].extra;
+		add_all(filter, SCMP_ACT_ALLOW, promises[i].calls);
+	}
+	ensure(known && "a promise of sandbox.h");
+	return extra;
+}
+
+static void
+confine(const char *words)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	struct span rest = span_of(words), word;
+	unsigned int extra = 0;
+	int r;
+
+	if (filter == NULL)
+		fatal("no system call filter");
+	/* Logged by the kernel where it is set to log such. */
+	(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, 1);
+	(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	while (span_cut(&rest, " ", true, &word))
+		extra |= add_promise(filter, word);
+	add_io_extras(filter);
+	add_extras(filter, extra);
+	add_all(filter, SCMP_ACT_KILL_PROCESS, deadly_calls);
+	r = seccomp_load(filter);
+	if (r < 0)
+		fatal("the kernel refuses the system call filter: %s",
+		    strerror(-r));
+	seccomp_release(filter);
+}
+
+void
+sandbox_promise(const char *words)
+{
+	if (strcmp(words, "all") == 0)
+		return;
+#if defined(__SANITIZE_ADDRESS__)
+	/* The leak checker traces its own process at the end. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		fatal("no_new_privs: %m");
+#else
+	confine(words);
+#endif
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: ISC */
+/* Each check runs in a child, because confinement is for ever. */
+#include "lib/sandbox/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "lib/base/span.h"
+#include "lib/service/programs.h"
+
+enum { ALLOWED = 0, DENIED = 1 };
+
+static int
+outcome(bool done)
+{
+	if (done)
+		return ALLOWED;
+	return errno == EPERM || errno == EACCES ? DENIED : 2;
+}
+
+static int
+open_read(void)
+{
+	return outcome(open("/proc/self/stat", O_RDONLY | O_CLOEXEC) >= 0);
+}
+
+static int
+open_write(void)
+{
+	return outcome(open("/dev/null", O_WRONLY | O_CLOEXEC) >= 0);
+}
+
+static int
+inet_socket(void)
+{
+	return outcome(socket(AF_INET, SOCK_STREAM, 0) >= 0);
+}
+
+static int
+unix_socket(void)
+{
+	return outcome(socket(AF_UNIX, SOCK_STREAM, 0) >= 0);
+}
+
+static int
+packet_socket(void)
+{
+	return outcome(socket(AF_NETLINK, SOCK_RAW, 0) >= 0);
+}
+
+static int
+make_pipe(void)
+{
+	int fd[2];
+
+	return outcome(pipe(fd) == 0 && write(fd[1], "x", 1) == 1);
+}
+
+static int
+map_code(void)
+{
+	return outcome(mmap(NULL, 4096, PROT_READ | PROT_EXEC,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+}
+
+static int
+make_child(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	return outcome(pid > 0);
+}
+
+static int
+send_signal(void)
+{
+	return outcome(kill(getppid(), 0) == 0);
+}
+
+static const struct row {
+	const char *name;
+	const char *promises;
+	int (*attempt)(void);
+	int result;
+} rows[] = {
+	{ "io reads and writes", "io", make_pipe, ALLOWED },
+	{ "io opens nothing", "io", open_read, DENIED },
+	{ "io has no sockets", "io", inet_socket, DENIED },
+	{ "io maps no code", "io", map_code, DENIED },
+	{ "io makes no children", "io", make_child, DENIED },
+	{ "io signals nobody", "io", send_signal, DENIED },
+	{ "net-accept makes no sockets", "io net-accept", inet_socket, DENIED },
+	{ "dns makes internet sockets", "io dns", inet_socket, ALLOWED },
+	{ "dns makes no local ones", "io dns", unix_socket, DENIED },
+	{ "dns opens nothing", "io dns", open_read, DENIED },
+	{ "net-connect", "io net-connect", inet_socket, ALLOWED },
+	{ "net-connect, local", "io net-connect", unix_socket, ALLOWED },
+	{ "net-connect, raw", "io net-connect", packet_socket, DENIED },
+	{ "files-read reads", "io files-read", open_read, ALLOWED },
+	{ "files-read does not write", "io files-read", open_write, DENIED },
+	{ "files-read loads modules", "io files-read", map_code, ALLOWED },
+	{ "files-write writes", "io files-write", open_write, ALLOWED },
+	{ "queue-read reads", "io queue-read", open_read, ALLOWED },
+	{ "queue-read does not write", "io queue-read", open_write, DENIED },
+	{ "queue-write writes", "io queue-write", open_write, ALLOWED },
+	{ "queue-write maps no code", "io queue-write", map_code, DENIED },
+	{ "all", "all", make_child, ALLOWED },
+};
+
+static int
+status_of_child(const char *promises, int (*attempt)(void))
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		sandbox_promise(promises);
+		_exit(attempt());
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void
+promises_hold(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int status = status_of_child(rows[i].promises,
+		    rows[i].attempt);
+
+		if (!WIFEXITED(status) ||
+		    WEXITSTATUS(status) != rows[i].result)
+			fail_msg("%s: status %x", rows[i].name, status);
+	}
+}
+
+static int
+start_shell(void)
+{
+	execl("/bin/true", "true", (char *)NULL);
+	return 0;
+}
+
+static int
+trace(void)
+{
+	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+	return 0;
+}
+
+static void
+an_intruders_calls_end_the_process(void **state)
+{
+	int status;
+
+	(void)state;
+	status = status_of_child("io files-write net-connect", start_shell);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+	status = status_of_child("io", trace);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+}
+
+static int
+nothing(void)
+{
+	return 0;
+}
+
+static void
+every_program_has_promises_that_exist(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < programs_count; i++)
+		assert_int_equal(status_of_child(programs[i].promises,
+		    nothing), 0);
+}
+
+static int
+become(uid_t uid, gid_t gid)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		sandbox_become(uid, gid);
+		_exit(getuid() == uid && getegid() == gid &&
+			    getgroups(0, NULL) == 1 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void
+identity_goes_for_good(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(become(65534, 65534), 0);
+	assert_int_not_equal(become(0, 65534), 0);
+	assert_int_not_equal(become(65534, 0), 0);
+}
+
+static void
+an_empty_root_is_empty(void **state)
+{
+	char name[] = "/tmp/sandbox_test.XXXXXX";
+	int status;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_non_null(mkdtemp(name));
+	if (fork() == 0) {
+		sandbox_root(name);
+		_exit(open("/etc/passwd", O_RDONLY) < 0 &&
+			    open("../etc/passwd", O_RDONLY) < 0 ? 0 : 1);
+	}
+	wait(&status);
+	rmdir(name);
+	assert_int_equal(status, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(promises_hold),
+		cmocka_unit_test(an_intruders_calls_end_the_process),
+		cmocka_unit_test(every_program_has_promises_that_exist),
+		cmocka_unit_test(identity_goes_for_good),
+		cmocka_unit_test(an_empty_root_is_empty),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
