@@ -1,2 +1,31 @@
 # SPDX-License-Identifier: ISC
-libposthaste_a_SOURCES += lib/table/table.h
+libposthaste_a_SOURCES += \
+	lib/table/cidr.h \
+	lib/table/lines.c lib/table/lines.h \
+	lib/table/loaded.c lib/table/loaded.h \
+	lib/table/match_list.c \
+	lib/table/network.c lib/table/network.h \
+	lib/table/pattern.c lib/table/pattern.h \
+	lib/table/source.c lib/table/source.h \
+	lib/table/table.c lib/table/table.h \
+	lib/table/table_cdb.c \
+	lib/table/table_cidr.c \
+	lib/table/table_environ.c \
+	lib/table/table_group.c \
+	lib/table/table_inline.c \
+	lib/table/table_list.c \
+	lib/table/table_pcre.c \
+	lib/table/table_regexp.c \
+	lib/table/table_static.c \
+	lib/table/table_text.c \
+	lib/table/table_unix.c \
+	lib/table/text_map.c lib/table/text_map.h \
+	lib/table/text_source.c lib/table/text_source.h \
+	lib/table/type.h \
+	lib/table/watch.c lib/table/watch.h \
+	lib/table/words.c lib/table/words.h
+
+check_PROGRAMS += tests/unit/lib/table/table_test
+TESTS += tests/unit/lib/table/table_test
+tests_unit_lib_table_table_test_SOURCES = tests/unit/lib/table/table_test.c
+tests_unit_lib_table_table_test_LDADD = $(LDADD) -lcmocka

@@ -34,6 +34,26 @@ enum {
  * lookup. NULL, with *error filled, for an unknown type or bad syntax.
  */
 struct table *table_open(struct span spec, struct buf *error);
+
+enum table_flag {
+	TABLE_KEEP_CASE = 1, /* keys are not folded (postmap -f) */
+	/*
+	 * Results of patterns hold nothing of the key: where results name
+	 * commands and files (alias_maps, virtual mailboxes), so that a
+	 * stranger's address cannot.
+	 */
+	TABLE_NO_SUBSTITUTION = 2,
+	/*
+	 * The text source of hash: and its like is in aliases(5) syntax. When
+	 * this is not given, it is when most of its lines look like it.
+	 */
+	TABLE_ALIASES = 4,
+};
+struct table *table_open_flags(struct span spec, unsigned int flags,
+    struct buf *error);
+/* For postconf -m, and to tell a table from an address with colons. */
+bool table_type_known(struct span name);
+void table_types(void (*visit)(void *with, const char *name), void *with);
 void table_free(struct table **t);
 const char *table_name(const struct table *t);
 
@@ -46,15 +66,26 @@ const char *table_name(const struct table *t);
 enum table_result table_lookup(struct table *t, struct span key,
     struct buf *value);
 bool table_takes_partial(const struct table *t);
+/*
+ * A table changed and cannot be read with the rights that are left. The old
+ * content is still served; a program that was started with more rights ends
+ * when this is true, so that its successor reads the new one.
+ */
+bool table_restart_wanted(void);
 
 /* Several tables in a row: "hash:/a, pcre:/b". The first that finds wins. */
 struct table_list;
 
 struct table_list *table_list_open(const char *specs, struct buf *error);
+struct table_list *table_list_open_flags(const char *specs,
+    unsigned int flags, struct buf *error);
 void table_list_free(struct table_list **l);
 enum table_result table_list_lookup(struct table_list *l, struct span key,
     struct buf *value);
-bool table_list_empty(const struct table_list *l);
+/* The same for a part of an address or name: no pattern tables. */
+enum table_result table_list_lookup_partial(struct table_list *l,
+    struct span key, struct buf *value);
+bool table_list_empty(const struct table_list *l); /* NULL is empty */
 
 /*
  * A list of names, patterns and tables, as mydestination or mynetworks
@@ -74,8 +105,17 @@ enum table_result match_list_match_host(struct match_list *l, struct span name,
     struct span address, struct buf *why);
 
 /*
+ * Length of a local part less its extension: what is before the first of
+ * the delimiters. owner-list and list-request have none where the delimiter
+ * is "-", MAILER-DAEMON and double-bounce never.
+ */
+size_t table_extension(struct span user, const char *delimiter);
+/*
  * Address lookups in Postfix's order: user+ext@domain, user@domain,
  * user+ext, user (for local domains), @domain. For canonical, virtual.
+ * Patterns are shown the first alone. The address is in the quoted form that
+ * messages have. *extension: "+ext" when it was left out of the key that was
+ * found, for propagation; empty for @domain.
  */
 enum table_result table_list_lookup_address(struct table_list *l,
     struct span address, const char *delimiter, bool local_domain,

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/table/loaded.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+
+enum { TEXT_MAX = 1 << 30 }; /* bytes of a table's text */
+
+int
+loaded_text(const struct watch *w, struct watch_stamp *stamp, struct buf *text)
+{
+	struct stat st;
+	int fd = watch_read(w, "");
+	int error = 0;
+
+	if (fd < 0)
+		return errno;
+	/* stamped before it is read: a write meanwhile shows as a change */
+	if (fstat(fd, &st) < 0)
+		error = errno;
+	else if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
+		error = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+	else if (fd_nonblocking(fd, false) < 0 || fd_read_whole(fd, text) < 0)
+		error = errno;
+	else
+		watch_stamp_set(stamp, &st);
+	fd_close(&fd);
+	return error;
+}
+
+static void
+give_up(struct loaded *l, int error)
+{
+	buf_reset(&l->error);
+	buf_printf(&l->error, "open %s: %s", l->watch.path, strerror(error));
+	if (l->data != NULL)
+		l->release(l->data);
+	l->data = NULL;
+	l->stamp.known = false;
+}
+
+static void
+reload(struct loaded *l)
+{
+	struct buf text = BUF_INIT(TEXT_MAX);
+	struct watch_stamp stamp;
+	int error = loaded_text(&l->watch, &stamp, &text);
+
+	if (error == EACCES && l->data != NULL && l->reader != geteuid()) {
+		watch_want_restart(l->watch.path);
+	} else if (error != 0) {
+		give_up(l, error);
+	} else {
+		if (l->data != NULL)
+			l->release(l->data);
+		l->data = l->parse(l->watch.path, buf_span(&text), l->with);
+		l->stamp = stamp;
+		l->reader = geteuid();
+	}
+	buf_fini(&text);
+}
+
+static void
+check(struct loaded *l)
+{
+	struct stat st;
+
+	if (watch_stat(&l->watch, "", &st) < 0) {
+		int error = errno;
+
+		if (error == EACCES && l->data != NULL &&
+		    l->reader != geteuid())
+			return;
+		give_up(l, error);
+		return;
+	}
+	if (l->data == NULL || !watch_stamp_same(&l->stamp, &st))
+		reload(l);
+}
+
+void
+loaded_open(struct loaded *l, const char *path)
+{
+	watch_open(&l->watch, path);
+	buf_init(&l->error, 1024);
+	l->data = NULL;
+	l->stamp.known = false;
+	if (watch_due(&l->watch))
+		check(l);
+}
+
+void
+loaded_close(struct loaded *l)
+{
+	if (l->data != NULL)
+		l->release(l->data);
+	l->data = NULL;
+	watch_close(&l->watch);
+	buf_fini(&l->error);
+}
+
+enum table_result
+loaded_look(struct loaded *l, struct buf *why)
+{
+	if (watch_due(&l->watch))
+		check(l);
+	if (l->data != NULL)
+		return TABLE_FOUND;
+	buf_add_text(why, buf_text(&l->error));
+	return TABLE_AGAIN;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_TABLE_LOADED_H
+#define LIB_TABLE_LOADED_H
+
+/*
+ * A table whose text is read whole and kept in memory in the type's own
+ * form. A changed file is read anew and takes the old one's place at once,
+ * whole; a reader never sees half of it.
+ */
+
+#include "lib/table/table.h"
+#include "lib/table/watch.h"
+
+/* Never NULL: what is wrong in the text is left out, with a warning. */
+typedef void *loaded_parse(const char *path, struct span text, void *with);
+typedef void loaded_release(void *data);
+
+struct loaded {
+	struct watch watch;
+	struct watch_stamp stamp;
+	loaded_parse *parse;
+	loaded_release *release;
+	void *with; /* for parse */
+	void *data; /* NULL: not to be had */
+	uid_t reader; /* effective user who read it */
+	struct buf error; /* why not */
+};
+
+/* parse, release and with are set; reads at once if it can. */
+void loaded_open(struct loaded *l, const char *path);
+void loaded_close(struct loaded *l);
+/*
+ * Takes a change up. TABLE_FOUND: l->data can be used until the next call.
+ * TABLE_AGAIN with *why: there is no file, or no right to it.
+ */
+enum table_result loaded_look(struct loaded *l, struct buf *why);
+
+/* For types that hold more than one file: the text of one. 0 or an errno. */
+int loaded_text(const struct watch *w, struct watch_stamp *stamp,
+    struct buf *text);
+
+#endif

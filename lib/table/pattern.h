@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_TABLE_PATTERN_H
+#define LIB_TABLE_PATTERN_H
+
+/*
+ * Tables of patterns, pcre: and regexp: alike: the rules of a file, tried
+ * in order,
+ *
+ *	/pattern/flags result		!/pattern/flags result
+ *	if /pattern/flags		if !/pattern/flags
+ *	endif
+ *
+ * where the result may hold $1, ${1} or $(1), and $$ for a dollar sign. The
+ * two kinds differ in who compiles and matches.
+ */
+
+#include <stddef.h>
+
+#include "lib/table/type.h"
+
+enum { PATTERN_GROUPS = 100 };
+
+struct pattern_groups {
+	unsigned int count; /* group 0 is all that matched */
+	ptrdiff_t from[PATTERN_GROUPS]; /* -1: took no part */
+	ptrdiff_t to[PATTERN_GROUPS];
+};
+
+enum pattern_match { PATTERN_NO, PATTERN_YES, PATTERN_FAILED };
+
+struct pattern_engine {
+	bool second; /* "/this/!/not that/ result" is legal */
+	/* NULL and *error; *groups: how many the pattern has */
+	void *(*compile)(struct span pattern, struct span flags,
+	    unsigned int *groups, struct buf *error);
+	enum pattern_match (*match)(const void *compiled, struct span key,
+	    struct pattern_groups *groups);
+	void (*release)(void *compiled);
+};
+
+bool pattern_open(struct table *t, struct span argument,
+    const struct pattern_engine *engine, struct buf *error);
+enum table_result pattern_lookup(struct table *t, struct span key,
+    struct buf *value);
+void pattern_close(struct table *t);
+
+/* For the fuzzer: parses the text, looks the key up, throws all away. */
+enum table_result pattern_try(const struct pattern_engine *engine,
+    struct span text, struct span key, struct buf *value);
+extern const struct pattern_engine pattern_engine_pcre; /* table_pcre.c */
+extern const struct pattern_engine pattern_engine_regexp;
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_TABLE_SOURCE_H
+#define LIB_TABLE_SOURCE_H
+
+/*
+ * The text form of tables: "key value" lines as postmap(1) takes them, and
+ * "name: value" lines as in aliases(5).
+ */
+
+#include "lib/base/buf.h"
+
+enum source_syntax {
+	SOURCE_GUESS, /* aliases when most of the lines look like it */
+	SOURCE_MAP,
+	SOURCE_ALIASES,
+};
+
+/* The key is not folded; both live until the call returns. */
+typedef void source_entry(void *with, struct span key, struct span value,
+    unsigned int line);
+
+/*
+ * Calls for each entry in the order of the text. A line that is none is
+ * left out with a warning, as in Postfix; the number of those is returned.
+ */
+size_t source_read(const char *path, struct span text,
+    enum source_syntax syntax, source_entry *entry, void *with);
+
+#endif

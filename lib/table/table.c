@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/table/table.h"
+
+#include <stdlib.h>
+#include <unicase.h>
+#include <unistr.h>
+
+#include "lib/base/ensure.h"
+#include "lib/base/mem.h"
+#include "lib/table/type.h"
+
+/*
+ * hash: and its like were databases of libraries that come and go. They are
+ * names for our constant database with the text source as the truth.
+ */
+static const struct {
+	const char *name;
+	const struct table_ops *ops;
+} types[] = {
+	{ "btree", &table_hash_ops },
+	{ "cdb", &table_cdb_ops },
+	{ "cidr", &table_cidr_ops },
+	{ "dbm", &table_hash_ops },
+	{ "environ", &table_environ_ops },
+	{ "fail", &table_fail_ops },
+	{ "hash", &table_hash_ops },
+	{ "inline", &table_inline_ops },
+	{ "lmdb", &table_hash_ops },
+	{ "pcre", &table_pcre_ops },
+	{ "pipemap", &table_pipe_ops },
+	{ "randmap", &table_random_ops },
+	{ "regexp", &table_regexp_ops },
+	{ "sdbm", &table_hash_ops },
+	{ "static", &table_static_ops },
+	{ "texthash", &table_text_ops },
+	{ "unionmap", &table_union_ops },
+	{ "unix", &table_unix_ops },
+};
+
+enum { NESTING_MAX = 16 };
+
+/* Process lifetime: lists that name the same table share it. */
+static struct table *open_tables;
+static unsigned int nesting;
+
+static const struct table_ops *
+find_type(struct span name)
+{
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (span_is(name, types[i].name))
+			return types[i].ops;
+	return NULL;
+}
+
+bool
+table_type_known(struct span name)
+{
+	return find_type(name) != NULL || span_is(name, "proxy");
+}
+
+void
+table_types(void (*visit)(void *with, const char *name), void *with)
+{
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		visit(with, types[i].name);
+}
+
+static struct table *
+find_open(struct span spec, unsigned int flags)
+{
+	struct table *t = open_tables;
+
+	while (t != NULL && (t->flags != flags || !span_is(spec, t->name)))
+		t = t->next;
+	return t;
+}
+
+static struct table *
+open_new(struct span spec, unsigned int flags, struct buf *error)
+{
+	struct span type = span_take(spec, span_find(spec, ':'));
+	const struct table_ops *ops = find_type(type);
+	struct table *t;
+
+	if (type.n == spec.n || type.n == 0) {
+		buf_printf(error, "\"%.*s\" is no table: type:name is wanted",
+		    SPAN_ARG(spec));
+		return NULL;
+	}
+	if (ops == NULL) {
+		buf_printf(error, "unsupported dictionary type: %.*s",
+		    SPAN_ARG(type));
+		return NULL;
+	}
+	t = mem_new(sizeof(*t));
+	t->ops = ops;
+	t->name = mem_span_text(spec);
+	t->type = mem_span_text(type);
+	t->flags = flags;
+	t->references = 1;
+	buf_init(&t->key, (size_t)TABLE_KEY_MAX * 4);
+	if (!ops->open(t, span_skip(spec, type.n + 1), error)) {
+		free(t->name);
+		free(t->type);
+		free(t);
+		return NULL;
+	}
+	t->next = open_tables;
+	open_tables = t;
+	return t;
+}
+
+struct table *
+table_open_flags(struct span spec, unsigned int flags, struct buf *error)
+{
+	struct table *t;
+
+	spec = span_trim(spec);
+	/* Every table is opened by a program that may: nothing to pass on. */
+	while (span_starts(spec, "proxy:"))
+		spec = span_skip(spec, sizeof("proxy:") - 1);
+	t = find_open(spec, flags);
+	if (t != NULL) {
+		t->references++;
+		return t;
+	}
+	if (nesting >= NESTING_MAX) {
+		buf_add_text(error, "tables are nested too deeply");
+		return NULL;
+	}
+	nesting++;
+	t = open_new(spec, flags, error);
+	nesting--;
+	return t;
+}
+
+struct table *
+table_open(struct span spec, struct buf *error)
+{
+	return table_open_flags(spec, 0, error);
+}
+
+void
+table_free(struct table **tp)
+{
+	struct table *t = *tp;
+	struct table **at = &open_tables;
+
+	*tp = NULL;
+	if (t == NULL || --t->references > 0)
+		return;
+	while (*at != t)
+		at = &(*at)->next;
+	*at = t->next;
+	t->ops->close(t);
+	buf_fini(&t->key);
+	free(t->name);
+	free(t->type);
+	free(t);
+}
+
+const char *
+table_name(const struct table *t)
+{
+	return t->name;
+}
+
+bool
+table_takes_partial(const struct table *t)
+{
+	return t->ops->partial;
+}
+
+static bool
+fold_unicode(struct span key, struct buf *out)
+{
+	size_t n = 0;
+	uint8_t *folded;
+
+	if (u8_check((const uint8_t *)key.p, key.n) != NULL)
+		return false;
+	folded = u8_casefold((const uint8_t *)key.p, key.n, NULL, NULL, NULL,
+	    &n);
+	if (folded == NULL)
+		return false;
+	buf_add(out, folded, n);
+	free(folded);
+	return true;
+}
+
+void
+table_fold(struct span key, struct buf *out)
+{
+	char *to;
+
+	buf_reset(out);
+	if (!span_is_ascii(key) && fold_unicode(key, out))
+		return;
+	to = buf_reserve(out, key.n);
+	if (to == NULL)
+		return;
+	for (size_t i = 0; i < key.n; i++)
+		to[i] = key.p[i] >= 'A' && key.p[i] <= 'Z' ?
+		    (char)(key.p[i] + ('a' - 'A')) : key.p[i];
+	buf_added(out, key.n);
+}
+
+enum table_result
+table_lookup(struct table *t, struct span key, struct buf *value)
+{
+	enum table_result r;
+
+	buf_reset(value);
+	if (key.n == 0 || key.n > TABLE_KEY_MAX)
+		return TABLE_NONE;
+	if (t->ops->folds && !(t->flags & TABLE_KEEP_CASE)) {
+		table_fold(key, &t->key);
+		key = buf_span(&t->key);
+	}
+	r = t->ops->lookup(t, key, value);
+	if (r == TABLE_FOUND && value->overflow) {
+		buf_reset(value);
+		buf_printf(value, "table %s: value is too long", t->name);
+		return TABLE_BROKEN;
+	}
+	return r;
+}

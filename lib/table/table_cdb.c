@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * cdb: a constant database, NAME.cdb. hash:, btree: and other databases of
+ * old: the same, with the text source beside it as the truth: when that is
+ * newer, or there is no (sound) database, the text is read into memory.
+ * Nothing is written here; postmap does that, under its caller's rights.
+ */
+#include "lib/table/type.h"
+
+#include <cdb.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/table/loaded.h"
+#include "lib/table/text_source.h"
+
+#define SUFFIX ".cdb"
+
+/* What is served now. */
+enum content { NOTHING, DATABASE, TEXT };
+
+struct cdb_table {
+	struct watch watch;
+	bool has_source;
+	struct text_source_how how;
+	enum content content;
+	struct cdb database;
+	struct text_map *map;
+	struct watch_stamp stamp; /* of the file the content is from */
+	uid_t reader; /* effective user who read it */
+	struct buf error; /* why there is nothing */
+};
+
+static void
+drop(struct cdb_table *x)
+{
+	if (x->content == DATABASE)
+		cdb_free(&x->database);
+	text_map_free(&x->map);
+	x->content = NOTHING;
+	x->stamp.known = false;
+}
+
+/* An errno, or 0. The old content stays until the new one is there. */
+static int
+take_database(struct cdb_table *x)
+{
+	int fd = watch_read(&x->watch, SUFFIX);
+	struct cdb fresh;
+	struct stat st;
+	int error = 0;
+
+	if (fd < 0)
+		return errno;
+	if (fstat(fd, &st) < 0 || cdb_init(&fresh, fd) < 0) {
+		error = errno;
+	} else {
+		drop(x);
+		x->database = fresh;
+		x->content = DATABASE;
+		watch_stamp_set(&x->stamp, &st);
+		/* never written to in place: it is new or it is the same */
+		x->stamp.fresh = false;
+		x->reader = geteuid();
+	}
+	fd_close(&fd); /* it is mapped */
+	return error;
+}
+
+static int
+take_text(struct cdb_table *x)
+{
+	struct buf text = BUF_INIT(1 << 30);
+	struct watch_stamp stamp;
+	int error = loaded_text(&x->watch, &stamp, &text);
+
+	if (error == 0) {
+		drop(x);
+		x->map = text_source_parse(x->watch.path, buf_span(&text),
+		    &x->how);
+		x->content = TEXT;
+		x->stamp = stamp;
+		x->reader = geteuid();
+	}
+	buf_fini(&text);
+	return error;
+}
+
+/* A file is there that we may no longer read, but once could. */
+static bool
+lost_rights(const struct cdb_table *x, int error)
+{
+	return error == EACCES && x->content != NOTHING &&
+	    x->reader != geteuid();
+}
+
+static void
+give_up(struct cdb_table *x, const char *suffix, int error)
+{
+	drop(x);
+	buf_reset(&x->error);
+	buf_printf(&x->error, "open database %s%s: %s", x->watch.path, suffix,
+	    strerror(error));
+}
+
+static bool
+newer(const struct stat *a, const struct stat *b)
+{
+	return a->st_mtim.tv_sec > b->st_mtim.tv_sec ||
+	    (a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	    a->st_mtim.tv_nsec > b->st_mtim.tv_nsec);
+}
+
+/* Tries one of the two; true when there is nothing more to do. */
+static bool
+serve(struct cdb_table *x, enum content which, const struct stat *st,
+    int *error)
+{
+	if (x->content == which && watch_stamp_same(&x->stamp, st))
+		return true;
+	*error = which == DATABASE ? take_database(x) : take_text(x);
+	if (*error != 0 && lost_rights(x, *error)) {
+		watch_want_restart(x->watch.path);
+		return true;
+	}
+	return *error == 0;
+}
+
+static void
+check(struct cdb_table *x)
+{
+	struct stat database;
+	struct stat source;
+	bool has_source = x->has_source &&
+	    watch_stat(&x->watch, "", &source) == 0;
+	bool has_database = watch_stat(&x->watch, SUFFIX, &database) == 0;
+	int error = errno;
+	bool text_first = has_source && has_database &&
+	    newer(&source, &database);
+
+	if (!has_source && !has_database && lost_rights(x, error))
+		return;
+	if (has_database && !text_first && serve(x, DATABASE, &database, &error))
+		return;
+	if (has_source && serve(x, TEXT, &source, &error))
+		return;
+	if (text_first && serve(x, DATABASE, &database, &error))
+		return;
+	give_up(x, has_source ? "" : SUFFIX, error);
+}
+
+static bool
+open_any(struct table *t, struct span argument, struct buf *error,
+    bool has_source)
+{
+	struct cdb_table *x;
+	char *path;
+
+	if (argument.n == 0) {
+		buf_printf(error, "%s: a file name is wanted", t->name);
+		return false;
+	}
+	x = mem_new(sizeof(*x));
+	x->has_source = has_source;
+	x->how = (struct text_source_how) {
+		.syntax = t->flags & TABLE_ALIASES ? SOURCE_ALIASES :
+						     SOURCE_GUESS,
+		.fold = !(t->flags & TABLE_KEEP_CASE),
+		.table = t->name,
+	};
+	buf_init(&x->error, 1024);
+	t->state = x;
+	path = mem_span_text(argument);
+	watch_open(&x->watch, path);
+	free(path);
+	if (watch_due(&x->watch))
+		check(x);
+	return true;
+}
+
+static bool
+open_cdb(struct table *t, struct span argument, struct buf *error)
+{
+	return open_any(t, argument, error, false);
+}
+
+static bool
+open_hash(struct table *t, struct span argument, struct buf *error)
+{
+	return open_any(t, argument, error, true);
+}
+
+static enum table_result
+find_in_database(struct cdb_table *x, struct span key, struct buf *value)
+{
+	char with_nul[TABLE_KEY_MAX * 4 + 1];
+	int found = cdb_find(&x->database, key.p, (unsigned int)key.n);
+	const void *data;
+	size_t n;
+
+	/* postmap -N: keys and values end in a null byte */
+	if (found == 0 && key.n < sizeof(with_nul)) {
+		memcpy(with_nul, key.p, key.n);
+		with_nul[key.n] = '\0';
+		found = cdb_find(&x->database, with_nul,
+		    (unsigned int)key.n + 1);
+	}
+	if (found == 0)
+		return TABLE_NONE;
+	n = cdb_datalen(&x->database);
+	data = found > 0 ? cdb_getdata(&x->database) : NULL;
+	if (data == NULL) {
+		buf_printf(value, "database %s" SUFFIX " is damaged",
+		    x->watch.path);
+		return TABLE_BROKEN;
+	}
+	if (n > 0 && ((const char *)data)[n - 1] == '\0')
+		n--;
+	buf_add(value, data, n);
+	return TABLE_FOUND;
+}
+
+static enum table_result
+lookup(struct table *t, struct span key, struct buf *value)
+{
+	struct cdb_table *x = t->state;
+	struct span found;
+
+	if (watch_due(&x->watch))
+		check(x);
+	switch (x->content) {
+	case DATABASE:
+		return find_in_database(x, key, value);
+	case TEXT:
+		if (!text_map_find(x->map, key, &found))
+			return TABLE_NONE;
+		buf_add_span(value, found);
+		return TABLE_FOUND;
+	case NOTHING:
+		break;
+	}
+	buf_add_text(value, buf_text(&x->error));
+	return TABLE_AGAIN;
+}
+
+static void
+close_cdb(struct table *t)
+{
+	struct cdb_table *x = t->state;
+
+	drop(x);
+	watch_close(&x->watch);
+	buf_fini(&x->error);
+	free(x);
+}
+
+const struct table_ops table_cdb_ops = {
+	.folds = true,
+	.partial = true,
+	.open = open_cdb,
+	.lookup = lookup,
+	.close = close_cdb,
+};
+
+const struct table_ops table_hash_ops = {
+	.folds = true,
+	.partial = true,
+	.open = open_hash,
+	.lookup = lookup,
+	.close = close_cdb,
+};

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * cidr: addresses and networks, in the order of the file:
+ *
+ *	network result		!network result
+ *	if network		if !network
+ *	endif
+ */
+#include "lib/table/cidr.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/table/lines.h"
+#include "lib/table/loaded.h"
+#include "lib/table/network.h"
+#include "lib/table/type.h"
+
+enum rule_kind { RULE_MATCH, RULE_IF, RULE_ENDIF };
+
+struct rule {
+	enum rule_kind kind;
+	bool negated;
+	bool never;
+	unsigned int line;
+	struct network network;
+	const char *result;
+	size_t skip_to; /* RULE_IF: first rule behind its endif */
+};
+
+struct rules {
+	struct arena *memory;
+	struct rule *rules;
+	size_t count;
+};
+
+enum { DEPTH_MAX = 64 };
+
+struct parsing {
+	struct rules *into;
+	const char *path;
+	unsigned int line;
+	size_t open_ifs[DEPTH_MAX];
+	size_t depth;
+	struct buf error;
+};
+
+static bool
+complain(struct parsing *p, const char *what)
+{
+	log_warning("%s, line %u: %s: ignoring this line", p->path, p->line,
+	    what);
+	return false;
+}
+
+/* Cuts "network" or "!network" off the front. */
+static bool
+cut_network(struct parsing *p, struct rule *r, struct span *rest)
+{
+	struct span word;
+
+	if (rest->n > 0 && rest->p[0] == '!') {
+		r->negated = true;
+		*rest = span_trim(span_skip(*rest, 1));
+	}
+	if (!span_cut(rest, " \t", true, &word))
+		return complain(p, "a network is wanted");
+	*rest = span_trim(*rest);
+	buf_reset(&p->error);
+	if (!network_parse(word, &r->network, &p->error))
+		return complain(p, buf_text(&p->error));
+	return true;
+}
+
+static bool
+parse_match(struct parsing *p, struct rule *r, struct span line)
+{
+	r->kind = RULE_MATCH;
+	if (!cut_network(p, r, &line))
+		return false;
+	if (line.n == 0)
+		return complain(p, "no lookup result");
+	r->result = arena_span(p->into->memory, line);
+	return true;
+}
+
+static bool
+parse_if(struct parsing *p, struct rule *r, struct span line)
+{
+	r->kind = RULE_IF;
+	if (p->depth == DEPTH_MAX)
+		return complain(p, "if is nested too deeply");
+	/* a condition that cannot be read is false: nothing in it is used */
+	r->never = !cut_network(p, r, &line);
+	r->skip_to = SIZE_MAX;
+	p->open_ifs[p->depth++] = p->into->count;
+	return true;
+}
+
+static bool
+parse_endif(struct parsing *p, struct rule *r)
+{
+	r->kind = RULE_ENDIF;
+	if (p->depth == 0)
+		return complain(p, "ENDIF without IF");
+	p->into->rules[p->open_ifs[--p->depth]].skip_to = p->into->count + 1;
+	return true;
+}
+
+static void
+parse_line(struct parsing *p, struct span line)
+{
+	struct rules *into = p->into;
+	struct rule r = { .line = p->line };
+	struct span rest = line;
+	struct span word = { NULL, 0 };
+	bool good;
+
+	span_cut(&rest, " \t!", true, &word);
+	if (span_is_nocase(word, "endif"))
+		good = parse_endif(p, &r);
+	else if (span_is_nocase(word, "if"))
+		good = parse_if(p, &r, span_trim(span_skip(line, 2)));
+	else
+		good = parse_match(p, &r, line);
+	if (!good)
+		return;
+	if ((into->count & (into->count - 1)) == 0)
+		into->rules = mem_resize(into->rules,
+		    (into->count ? into->count * 2 : 1) * sizeof(r));
+	into->rules[into->count++] = r;
+}
+
+static void *
+parse(const char *path, struct span text, void *with)
+{
+	struct rules *into = mem_new(sizeof(*into));
+	struct parsing p = {
+		.into = into, .path = path, .error = BUF_INIT(LINES_MAX)
+	};
+	struct lines l;
+	struct span line;
+
+	(void)with;
+	into->memory = arena_new();
+	lines_init(&l, text);
+	while (lines_next(&l, path, &line)) {
+		p.line = l.first;
+		parse_line(&p, span_trim(line));
+	}
+	if (p.depth > 0)
+		log_warning("%s, line %u: IF has no matching ENDIF", path,
+		    into->rules[p.open_ifs[p.depth - 1]].line);
+	lines_fini(&l);
+	buf_fini(&p.error);
+	return into;
+}
+
+static void
+release(void *data)
+{
+	struct rules *r = data;
+
+	arena_free(&r->memory);
+	free(r->rules);
+	free(r);
+}
+
+static enum table_result
+try_rules(const struct rules *all, struct span key, struct buf *value)
+{
+	struct network address;
+
+	if (!network_address(key, &address))
+		return TABLE_NONE;
+	for (size_t i = 0; i < all->count; i++) {
+		const struct rule *r = &all->rules[i];
+		bool hit = r->kind != RULE_ENDIF && !r->never &&
+		    network_has(&r->network, &address) != r->negated;
+
+		if (hit && r->kind == RULE_MATCH) {
+			buf_add_text(value, r->result);
+			return TABLE_FOUND;
+		}
+		if (!hit && r->kind == RULE_IF) {
+			if (r->skip_to == SIZE_MAX)
+				return TABLE_NONE;
+			i = r->skip_to - 1;
+		}
+	}
+	return TABLE_NONE;
+}
+
+static bool
+open_cidr(struct table *t, struct span argument, struct buf *error)
+{
+	struct loaded *file;
+	char *path;
+
+	if (argument.n == 0) {
+		buf_printf(error, "%s: a file name is wanted", t->name);
+		return false;
+	}
+	file = mem_new(sizeof(*file));
+	file->parse = parse;
+	file->release = release;
+	t->state = file;
+	path = mem_span_text(argument);
+	loaded_open(file, path);
+	free(path);
+	return true;
+}
+
+static enum table_result
+lookup(struct table *t, struct span key, struct buf *value)
+{
+	struct loaded *file = t->state;
+	enum table_result r = loaded_look(file, value);
+
+	return r == TABLE_FOUND ? try_rules(file->data, key, value) : r;
+}
+
+static void
+close_cidr(struct table *t)
+{
+	loaded_close(t->state);
+	free(t->state);
+}
+
+enum table_result
+cidr_try(struct span text, struct span key, struct buf *value)
+{
+	struct rules *all = parse("text", text, NULL);
+	enum table_result r = try_rules(all, key, value);
+
+	release(all);
+	return r;
+}
+
+const struct table_ops table_cidr_ops = {
+	.folds = false,
+	.partial = false,
+	.open = open_cidr,
+	.lookup = lookup,
+	.close = close_cidr,
+};

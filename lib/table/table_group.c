@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Tables made of tables: unionmap:{all results}, pipemap:{each is asked for
+ * the result of the one before}, randmap:{one of the words, by chance}.
+ */
+#include "lib/table/type.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "lib/base/mem.h"
+#include "lib/table/words.h"
+
+struct group {
+	struct table **tables;
+	char **words; /* randmap: texts instead */
+	size_t count;
+	struct buf scratch;
+};
+
+static void
+close_group(struct table *t)
+{
+	struct group *g = t->state;
+
+	for (size_t i = 0; g->tables != NULL && i < g->count; i++)
+		table_free(&g->tables[i]);
+	for (size_t i = 0; g->words != NULL && i < g->count; i++)
+		free(g->words[i]);
+	free(g->tables);
+	free(g->words);
+	buf_fini(&g->scratch);
+	free(g);
+}
+
+static bool
+add_table(struct table *t, struct span word, struct buf *error)
+{
+	struct group *g = t->state;
+	struct table *inner = table_open_flags(word, t->flags, error);
+
+	if (inner == NULL)
+		return false;
+	g->tables = mem_resize(g->tables, (g->count + 1) * sizeof(*g->tables));
+	g->tables[g->count++] = inner;
+	return true;
+}
+
+static bool
+add_word(struct table *t, struct span word, struct buf *error)
+{
+	struct group *g = t->state;
+	struct span inner;
+
+	(void)error;
+	if (words_unbrace(word, &inner))
+		word = span_trim(inner);
+	g->words = mem_resize(g->words, (g->count + 1) * sizeof(*g->words));
+	g->words[g->count++] = mem_span_text(word);
+	return true;
+}
+
+static bool
+open_group(struct table *t, struct span argument, struct buf *error,
+    bool (*add)(struct table *t, struct span word, struct buf *error))
+{
+	struct group *g;
+	struct span rest;
+	struct span word;
+	bool good = true;
+
+	if (!words_unbrace(argument, &rest)) {
+		buf_printf(error, "%s:{...} is wanted, not \"%s\"", t->type,
+		    t->name);
+		return false;
+	}
+	g = mem_new(sizeof(*g));
+	buf_init(&g->scratch, TABLE_VALUE_MAX);
+	t->state = g;
+	while (good && words_next(&rest, &word))
+		good = add(t, word, error);
+	if (good && g->count == 0) {
+		buf_printf(error, "%s: the list is empty", t->name);
+		good = false;
+	}
+	if (!good)
+		close_group(t);
+	return good;
+}
+
+static bool
+open_tables(struct table *t, struct span argument, struct buf *error)
+{
+	return open_group(t, argument, error, add_table);
+}
+
+static bool
+open_words(struct table *t, struct span argument, struct buf *error)
+{
+	return open_group(t, argument, error, add_word);
+}
+
+static enum table_result
+lookup_union(struct table *t, struct span key, struct buf *value)
+{
+	struct group *g = t->state;
+	enum table_result r;
+
+	for (size_t i = 0; i < g->count; i++) {
+		r = table_lookup(g->tables[i], key, &g->scratch);
+		if (r == TABLE_AGAIN || r == TABLE_BROKEN) {
+			buf_reset(value);
+			buf_add_span(value, buf_span(&g->scratch));
+			return r;
+		}
+		if (r == TABLE_FOUND && g->scratch.n > 0) {
+			if (value->n > 0)
+				buf_add_char(value, ',');
+			buf_add_span(value, buf_span(&g->scratch));
+		}
+	}
+	return value->n > 0 ? TABLE_FOUND : TABLE_NONE;
+}
+
+static enum table_result
+lookup_pipe(struct table *t, struct span key, struct buf *value)
+{
+	struct group *g = t->state;
+	enum table_result r;
+
+	for (size_t i = 0; i < g->count; i++) {
+		r = table_lookup(g->tables[i], key, value);
+		if (r != TABLE_FOUND)
+			return r;
+		buf_reset(&g->scratch);
+		buf_add_span(&g->scratch, buf_span(value));
+		key = buf_span(&g->scratch);
+	}
+	return TABLE_FOUND;
+}
+
+static enum table_result
+lookup_random(struct table *t, struct span key, struct buf *value)
+{
+	struct group *g = t->state;
+	uint32_t noise = 0;
+
+	(void)key;
+	if (getrandom(&noise, sizeof(noise), 0) < 0)
+		noise = 0;
+	buf_add_text(value, g->words[noise % g->count]);
+	return TABLE_FOUND;
+}
+
+const struct table_ops table_union_ops = {
+	.folds = false, /* each of its tables does as it must */
+	.partial = true,
+	.open = open_tables,
+	.lookup = lookup_union,
+	.close = close_group,
+};
+
+const struct table_ops table_pipe_ops = {
+	.folds = false,
+	.partial = true,
+	.open = open_tables,
+	.lookup = lookup_pipe,
+	.close = close_group,
+};
+
+const struct table_ops table_random_ops = {
+	.folds = false,
+	.partial = true,
+	.open = open_words,
+	.lookup = lookup_random,
+	.close = close_group,
+};

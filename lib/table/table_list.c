@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: ISC */
+/* Several tables in a row; and addresses looked up in them, part by part. */
+#include "lib/table/table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+#include "lib/table/words.h"
+
+struct table_list {
+	struct table **tables;
+	size_t count;
+};
+
+struct table_list *
+table_list_open_flags(const char *specs, unsigned int flags, struct buf *error)
+{
+	struct table_list *l = mem_new(sizeof(*l));
+	struct span rest = span_of(specs);
+	struct span word;
+
+	while (words_next(&rest, &word)) {
+		struct table *t = table_open_flags(word, flags, error);
+
+		if (t == NULL) {
+			table_list_free(&l);
+			return NULL;
+		}
+		l->tables = mem_resize(l->tables,
+		    (l->count + 1) * sizeof(struct table *));
+		l->tables[l->count++] = t;
+	}
+	return l;
+}
+
+struct table_list *
+table_list_open(const char *specs, struct buf *error)
+{
+	return table_list_open_flags(specs, 0, error);
+}
+
+void
+table_list_free(struct table_list **l)
+{
+	if (*l == NULL)
+		return;
+	for (size_t i = 0; i < (*l)->count; i++)
+		table_free(&(*l)->tables[i]);
+	free((*l)->tables);
+	free(*l);
+	*l = NULL;
+}
+
+bool
+table_list_empty(const struct table_list *l)
+{
+	return l == NULL || l->count == 0;
+}
+
+static enum table_result
+lookup(struct table_list *l, struct span key, bool partial, struct buf *value)
+{
+	buf_reset(value);
+	for (size_t i = 0; l != NULL && i < l->count; i++) {
+		enum table_result r;
+
+		if (partial && !table_takes_partial(l->tables[i]))
+			continue;
+		r = table_lookup(l->tables[i], key, value);
+		if (r != TABLE_NONE)
+			return r;
+	}
+	return TABLE_NONE;
+}
+
+enum table_result
+table_list_lookup(struct table_list *l, struct span key, struct buf *value)
+{
+	return lookup(l, key, false, value);
+}
+
+enum table_result
+table_list_lookup_partial(struct table_list *l, struct span key,
+    struct buf *value)
+{
+	return lookup(l, key, true, value);
+}
+
+/*
+ * One key of an address lookup: "user", then "@domain", put together. Only
+ * the first, the whole address, goes to patterns as well.
+ */
+struct attempt {
+	struct table_list *list;
+	struct buf key;
+	struct buf *value;
+};
+
+static enum table_result
+attempt(struct attempt *a, struct span user, struct span domain, bool at,
+    bool partial)
+{
+	buf_reset(&a->key);
+	buf_add_span(&a->key, user);
+	if (at)
+		buf_add_char(&a->key, '@');
+	buf_add_span(&a->key, domain);
+	if (a->key.overflow)
+		return TABLE_NONE;
+	return lookup(a->list, buf_span(&a->key), partial, a->value);
+}
+
+size_t
+table_extension(struct span user, const char *delimiter)
+{
+	if (delimiter == NULL || *delimiter == '\0')
+		return user.n;
+	/* names that have delimiters of their own */
+	if (span_is_nocase(user, "mailer-daemon") ||
+	    span_is_nocase(user, "double-bounce"))
+		return user.n;
+	if (span_starts_nocase(user, "owner-") ||
+	    span_ends_nocase(user, "-request")) {
+		if (strchr(delimiter, '-') != NULL)
+			return user.n;
+	}
+	for (size_t i = 1; i < user.n; i++)
+		if (user.p[i] != '\0' && strchr(delimiter, user.p[i]) != NULL)
+			return i;
+	return user.n;
+}
+
+enum table_result
+table_list_lookup_address(struct table_list *l, struct span address,
+    const char *delimiter, bool local_domain, struct buf *value,
+    struct buf *extension)
+{
+	struct attempt a = {
+		.list = l, .key = BUF_INIT(TABLE_KEY_MAX), .value = value
+	};
+	const struct span none = { NULL, 0 };
+	size_t at = span_rfind(address, '@');
+	struct span user = span_take(address, at);
+	struct span domain = span_skip(address, at + 1);
+	struct span bare = span_take(user, table_extension(user, delimiter));
+	bool has_domain = at < address.n;
+	bool extended = bare.n < user.n;
+	enum table_result r;
+
+	buf_reset(extension);
+	r = attempt(&a, user, domain, has_domain, false);
+	if (r == TABLE_NONE && has_domain && extended)
+		r = attempt(&a, bare, domain, true, true);
+	else
+		extended = false;
+	if (r == TABLE_NONE && has_domain && local_domain) {
+		r = attempt(&a, user, none, false, true);
+		extended = r == TABLE_NONE && bare.n < user.n;
+		if (extended)
+			r = attempt(&a, bare, none, false, true);
+	} else if (r == TABLE_NONE && !has_domain && bare.n < user.n) {
+		r = attempt(&a, bare, none, false, true);
+		extended = true;
+	}
+	if (r == TABLE_FOUND && extended)
+		buf_add_span(extension, span_skip(user, bare.n));
+	if (r == TABLE_NONE && has_domain)
+		r = attempt(&a, none, domain, true, true);
+	buf_fini(&a.key);
+	return r;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: ISC */
+/* regexp: POSIX patterns, by the C library. */
+#include "lib/table/pattern.h"
+
+#include <regex.h>
+#include <stdlib.h>
+
+#include "lib/base/mem.h"
+
+static bool
+options_of(struct span flags, int *options, struct buf *error)
+{
+	*options = REG_EXTENDED | REG_ICASE;
+	for (size_t i = 0; i < flags.n; i++) {
+		switch (flags.p[i]) {
+		case 'i':
+			*options ^= REG_ICASE;
+			break;
+		case 'm':
+			*options ^= REG_NEWLINE;
+			break;
+		case 'x':
+			*options ^= REG_EXTENDED;
+			break;
+		default:
+			buf_printf(error, "unknown regexp option \"%c\"",
+			    flags.p[i] > ' ' && flags.p[i] < 127 ?
+			    flags.p[i] : '?');
+			return false;
+		}
+	}
+	return true;
+}
+
+static void *
+compile(struct span pattern, struct span flags, unsigned int *groups,
+    struct buf *error)
+{
+	regex_t *compiled;
+	char *text;
+	char why[256];
+	int options;
+	int number;
+
+	if (!options_of(flags, &options, error))
+		return NULL;
+	compiled = mem_new(sizeof(*compiled));
+	text = mem_span_text(pattern);
+	number = regcomp(compiled, text, options);
+	free(text);
+	if (number != 0) {
+		regerror(number, compiled, why, sizeof(why));
+		free(compiled);
+		buf_add_text(error, why);
+		return NULL;
+	}
+	*groups = compiled->re_nsub < PATTERN_GROUPS ?
+	    (unsigned int)compiled->re_nsub : PATTERN_GROUPS - 1;
+	return compiled;
+}
+
+static enum pattern_match
+match(const void *compiled, struct span key, struct pattern_groups *groups)
+{
+	const regex_t *r = compiled;
+	regmatch_t at[PATTERN_GROUPS];
+	unsigned int count = r->re_nsub < PATTERN_GROUPS ?
+	    (unsigned int)r->re_nsub + 1 : PATTERN_GROUPS;
+	int result;
+
+	at[0].rm_so = 0;
+	at[0].rm_eo = (regoff_t)key.n;
+	result = regexec(r, key.p, count, at, REG_STARTEND);
+	if (result == REG_NOMATCH)
+		return PATTERN_NO;
+	if (result != 0)
+		return PATTERN_FAILED;
+	groups->count = count;
+	for (unsigned int i = 0; i < count; i++) {
+		groups->from[i] = at[i].rm_so;
+		groups->to[i] = at[i].rm_eo;
+	}
+	return PATTERN_YES;
+}
+
+static void
+release(void *compiled)
+{
+	regfree(compiled);
+	free(compiled);
+}
+
+const struct pattern_engine pattern_engine_regexp = {
+	.second = true,
+	.compile = compile,
+	.match = match,
+	.release = release,
+};
+
+static bool
+open_regexp(struct table *t, struct span argument, struct buf *error)
+{
+	return pattern_open(t, argument, &pattern_engine_regexp, error);
+}
+
+const struct table_ops table_regexp_ops = {
+	.folds = false,
+	.partial = false,
+	.open = open_regexp,
+	.lookup = pattern_lookup,
+	.close = pattern_close,
+};

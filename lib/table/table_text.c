@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: ISC */
+/* texthash: the text source itself, read into memory. */
+#include "lib/table/text_source.h"
+
+#include <stdlib.h>
+
+#include "lib/base/mem.h"
+#include "lib/table/loaded.h"
+#include "lib/table/type.h"
+
+struct text_table {
+	struct loaded file;
+	struct text_source_how how;
+};
+
+static void
+release(void *data)
+{
+	struct text_map *m = data;
+
+	text_map_free(&m);
+}
+
+static bool
+open_text(struct table *t, struct span argument, struct buf *error)
+{
+	struct text_table *x;
+	char *path;
+
+	if (argument.n == 0) {
+		buf_printf(error, "%s: a file name is wanted", t->name);
+		return false;
+	}
+	x = mem_new(sizeof(*x));
+	x->how = (struct text_source_how) {
+		.syntax = t->flags & TABLE_ALIASES ? SOURCE_ALIASES :
+						     SOURCE_MAP,
+		.fold = !(t->flags & TABLE_KEEP_CASE),
+		.table = t->name,
+	};
+	x->file.parse = text_source_parse;
+	x->file.release = release;
+	x->file.with = &x->how;
+	t->state = x;
+	path = mem_span_text(argument);
+	loaded_open(&x->file, path);
+	free(path);
+	return true;
+}
+
+static enum table_result
+lookup(struct table *t, struct span key, struct buf *value)
+{
+	struct text_table *x = t->state;
+	enum table_result r = loaded_look(&x->file, value);
+	struct span found;
+
+	if (r != TABLE_FOUND)
+		return r;
+	if (!text_map_find(x->file.data, key, &found))
+		return TABLE_NONE;
+	buf_add_span(value, found);
+	return TABLE_FOUND;
+}
+
+static void
+close_text(struct table *t)
+{
+	struct text_table *x = t->state;
+
+	loaded_close(&x->file);
+	free(x);
+}
+
+const struct table_ops table_text_ops = {
+	.folds = true,
+	.partial = true,
+	.open = open_text,
+	.lookup = lookup,
+	.close = close_text,
+};

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/table/text_source.h"
+
+#include "lib/log/log.h"
+#include "lib/table/lines.h"
+#include "lib/table/type.h"
+
+struct filling {
+	const struct text_source_how *how;
+	const char *path;
+	struct text_map *map;
+	struct buf folded;
+};
+
+static void
+add(void *with, struct span key, struct span value, unsigned int line)
+{
+	struct filling *f = with;
+
+	if (f->how->fold) {
+		table_fold(key, &f->folded);
+		key = buf_span(&f->folded);
+	}
+	if (!text_map_add(f->map, key, value))
+		log_warning("%s: duplicate entry: \"%.*s\" in line %u",
+		    f->how->table, SPAN_ARG(key), line);
+}
+
+void *
+text_source_parse(const char *path, struct span text, void *with)
+{
+	struct filling f = {
+		.how = with,
+		.path = path,
+		.map = text_map_new(),
+		.folded = BUF_INIT(LINES_MAX * 4),
+	};
+
+	source_read(path, text, f.how->syntax, add, &f);
+	buf_fini(&f.folded);
+	return f.map;
+}

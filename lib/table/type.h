@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_TABLE_TYPE_H
+#define LIB_TABLE_TYPE_H
+
+/*
+ * What a table type is, for lib/table alone. One file per type fills a
+ * struct table_ops; the rows that give it names are in table.c.
+ */
+
+#include "lib/table/table.h"
+
+struct table_ops {
+	bool folds; /* keys are compared in lower case */
+	bool partial; /* lookups of parts of an address make sense */
+	/*
+	 * Sets t->state from what stands behind "type:". False, with *error,
+	 * for bad syntax only: a missing file is found out at the lookup.
+	 */
+	bool (*open)(struct table *t, struct span argument, struct buf *error);
+	/* *value is empty; the key is folded, not empty, not too long. */
+	enum table_result (*lookup)(struct table *t, struct span key,
+	    struct buf *value);
+	void (*close)(struct table *t);
+};
+
+struct table {
+	const struct table_ops *ops;
+	char *name; /* type:argument */
+	char *type;
+	unsigned int flags; /* enum table_flag */
+	unsigned int references;
+	void *state; /* the type's own */
+	struct buf key; /* the folded key of the lookup under way */
+	struct table *next; /* of all that are open */
+};
+
+extern const struct table_ops table_cdb_ops; /* table_cdb.c */
+extern const struct table_ops table_hash_ops; /* table_cdb.c */
+extern const struct table_ops table_text_ops; /* table_text.c */
+extern const struct table_ops table_inline_ops; /* table_inline.c */
+extern const struct table_ops table_static_ops; /* table_static.c */
+extern const struct table_ops table_fail_ops; /* table_static.c */
+extern const struct table_ops table_environ_ops; /* table_environ.c */
+extern const struct table_ops table_unix_ops; /* table_unix.c */
+extern const struct table_ops table_pcre_ops; /* table_pcre.c */
+extern const struct table_ops table_regexp_ops; /* table_regexp.c */
+extern const struct table_ops table_cidr_ops; /* table_cidr.c */
+extern const struct table_ops table_union_ops; /* table_group.c */
+extern const struct table_ops table_pipe_ops; /* table_group.c */
+extern const struct table_ops table_random_ops; /* table_group.c */
+
+/* Lower case, by Unicode's rules where the key is UTF-8. Empties *out first. */
+void table_fold(struct span key, struct buf *out);
+
+#endif

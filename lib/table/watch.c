@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/table/watch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/table/table.h"
+
+enum {
+	LOOK_EVERY_MS = 1000,
+	/* Longer than the tick of any file system's clock but FAT's. */
+	FRESH_US = 50 * 1000,
+};
+
+static bool restart_wanted; /* process lifetime */
+
+void
+watch_open(struct watch *w, const char *path)
+{
+	char *folder = mem_text(path);
+	char *slash = strrchr(folder, '/');
+
+	w->path = mem_text(path);
+	w->leaf = slash ? w->path + (slash - folder) + 1 : w->path;
+	w->next_ms = 0;
+	if (slash != NULL)
+		slash[slash == folder ? 1 : 0] = '\0';
+	w->folder = open(slash ? folder : ".",
+	    O_PATH | O_DIRECTORY | O_CLOEXEC);
+	free(folder);
+}
+
+void
+watch_close(struct watch *w)
+{
+	fd_close(&w->folder);
+	free(w->path);
+	w->path = NULL;
+}
+
+bool
+watch_due(struct watch *w)
+{
+	int64_t now = clock_ms();
+
+	if (now < w->next_ms)
+		return false;
+	w->next_ms = now + LOOK_EVERY_MS;
+	return true;
+}
+
+void
+watch_again(struct watch *w)
+{
+	w->next_ms = 0;
+}
+
+/* By path first: the folder may have been replaced by another. */
+static bool
+through_folder(const struct watch *w)
+{
+	return errno == EACCES && w->folder >= 0;
+}
+
+int
+watch_stat(const struct watch *w, const char *suffix, struct stat *st)
+{
+	char name[PATH_MAX];
+
+	snprintf(name, sizeof(name), "%s%s", w->path, suffix);
+	if (stat(name, st) == 0)
+		return 0;
+	if (!through_folder(w))
+		return -1;
+	snprintf(name, sizeof(name), "%s%s", w->leaf, suffix);
+	return fstatat(w->folder, name, st, 0);
+}
+
+int
+watch_read(const struct watch *w, const char *suffix)
+{
+	/* O_NONBLOCK: a FIFO by that name must not stop the program */
+	const int how = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	char name[PATH_MAX];
+	int fd;
+
+	snprintf(name, sizeof(name), "%s%s", w->path, suffix);
+	fd = open(name, how);
+	if (fd >= 0 || !through_folder(w))
+		return fd;
+	snprintf(name, sizeof(name), "%s%s", w->leaf, suffix);
+	return openat(w->folder, name, how);
+}
+
+void
+watch_stamp_set(struct watch_stamp *s, const struct stat *st)
+{
+	int64_t changed_us = (int64_t)st->st_ctim.tv_sec * 1000000 +
+	    st->st_ctim.tv_nsec / 1000;
+
+	*s = (struct watch_stamp) {
+		.known = true,
+		.fresh = clock_wall_us() - changed_us < FRESH_US,
+		.device = st->st_dev,
+		.inode = st->st_ino,
+		.size = st->st_size,
+		.modified = st->st_mtim,
+		.changed = st->st_ctim,
+	};
+}
+
+static bool
+same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+bool
+watch_stamp_same(const struct watch_stamp *s, const struct stat *st)
+{
+	return s->known && !s->fresh && s->device == st->st_dev &&
+	    s->inode == st->st_ino && s->size == st->st_size &&
+	    same_time(s->modified, st->st_mtim) &&
+	    same_time(s->changed, st->st_ctim);
+}
+
+void
+watch_want_restart(const char *path)
+{
+	if (!restart_wanted)
+		log_info("table %s has changed -- restarting", path);
+	restart_wanted = true;
+}
+
+bool
+table_restart_wanted(void)
+{
+	return restart_wanted;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_TABLE_WATCH_H
+#define LIB_TABLE_WATCH_H
+
+/*
+ * A file that is looked at again at most once a second.
+ *
+ * Its folder is opened at once, with the rights the program has then, so
+ * that the file stays reachable below folders that the program cannot
+ * traverse later.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+/* What a file was when it was read. */
+struct watch_stamp {
+	bool known;
+	bool fresh; /* so young that a change may not show in its times */
+	dev_t device;
+	ino_t inode;
+	off_t size;
+	struct timespec modified;
+	struct timespec changed;
+};
+
+struct watch {
+	char *path;
+	const char *leaf; /* in path */
+	int folder; /* -1 when it could not be opened */
+	int64_t next_ms; /* monotonic: not looked at before */
+};
+
+void watch_open(struct watch *w, const char *path);
+void watch_close(struct watch *w);
+/* True at most once a second, and the first time. */
+bool watch_due(struct watch *w);
+/* The next watch_due is true. */
+void watch_again(struct watch *w);
+
+/* The file, with a suffix behind its name ("" for none). -1 with errno. */
+int watch_stat(const struct watch *w, const char *suffix, struct stat *st);
+int watch_read(const struct watch *w, const char *suffix);
+
+void watch_stamp_set(struct watch_stamp *s, const struct stat *st);
+/* False for a stamp that was young when it was taken. */
+bool watch_stamp_same(const struct watch_stamp *s, const struct stat *st);
+
+/* See table_restart_wanted. */
+void watch_want_restart(const char *path);
+
+#endif
