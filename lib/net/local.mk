@@ -1,2 +1,22 @@
 # SPDX-License-Identifier: ISC
 libposthaste_a_SOURCES += lib/net/address.h lib/net/connect.h lib/net/stream.h
+libposthaste_a_SOURCES += lib/net/address.c lib/net/address.h \
+	lib/net/connect.c lib/net/connect.h \
+	lib/net/stream.c lib/net/stream.h lib/net/stream_internal.h \
+	lib/net/stream_pool.c lib/net/stream_pool.h lib/net/stream_raw.c
+
+check_PROGRAMS += tests/unit/lib/net/address_test
+TESTS += tests/unit/lib/net/address_test
+tests_unit_lib_net_address_test_SOURCES = tests/unit/lib/net/address_test.c
+tests_unit_lib_net_address_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/unit/lib/net/stream_test
+TESTS += tests/unit/lib/net/stream_test
+tests_unit_lib_net_stream_test_SOURCES = tests/unit/lib/net/stream_test.c
+tests_unit_lib_net_stream_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/unit/lib/net/stream_tls_test
+TESTS += tests/unit/lib/net/stream_tls_test
+tests_unit_lib_net_stream_tls_test_SOURCES = \
+	tests/unit/lib/net/stream_tls_test.c
+tests_unit_lib_net_stream_tls_test_LDADD = $(LDADD) -lcmocka
