@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: ISC
-libposthaste_a_SOURCES += lib/net/address.h lib/net/connect.h lib/net/stream.h
 libposthaste_a_SOURCES += lib/net/address.c lib/net/address.h \
 	lib/net/connect.c lib/net/connect.h \
 	lib/net/stream.c lib/net/stream.h lib/net/stream_internal.h \

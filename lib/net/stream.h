@@ -11,6 +11,9 @@
  * Limits are hard. The stream owns the descriptor.
  *
  * An idle stream gives its input and output buffers back to a common pool.
+ *
+ * A program that sends files (sendfile(2) knows no MSG_NOSIGNAL) or writes to
+ * what is no socket ignores SIGPIPE.
  */
 
 #include <stdbool.h>
@@ -38,7 +41,10 @@ int stream_fd(const struct stream *s);
 /* Hands the descriptor over; *s is gone. Only while not in TLS. */
 int stream_release(struct stream **s);
 
-/* Longest wait of one read or write that follows, in milliseconds. */
+/*
+ * Longest time for one of the reads or writes that follow, in milliseconds:
+ * for a whole line, however slowly its bytes trickle in. 300 s at first.
+ */
 void stream_timeout(struct stream *s, int64_t ms);
 /*
  * One point in time no read or write goes beyond, whatever the timeout;
@@ -67,6 +73,11 @@ enum io stream_read(struct stream *s, void *to, size_t n);
 size_t stream_buffered(const struct stream *s);
 /* Throws away what is buffered (before a TLS handshake); how much it was. */
 size_t stream_discard(struct stream *s);
+/*
+ * For a stream that is set aside without being read: gives the buffer of the
+ * last line back now.
+ */
+void stream_rest(struct stream *s);
 /* Has the peer closed or sent something? No wait. */
 bool stream_readable(struct stream *s);
 

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_NET_STREAM_INTERNAL_H
+#define LIB_NET_STREAM_INTERNAL_H
+
+/* Shared by stream.c (buffers) and stream_raw.c (descriptor, TLS) only. */
+
+#include <openssl/ssl.h>
+#include <sys/types.h>
+#include "lib/net/stream.h"
+
+struct stream {
+	int fd;
+	bool not_socket; /* a pipe or terminal: no recv(2), no send(2) */
+	bool broken; /* nothing more may be written, TLS not even closed */
+	bool at_end;
+	bool more_likely; /* the last read filled its room: read, then wait */
+	unsigned int reads; /* since the last wait */
+	struct tls_session *tls;
+	SSL *ssl;
+
+	/* Bytes read and not consumed are in[in_start..in_end). */
+	char *in; /* from the pool, or NULL */
+	char *parked; /* a small rest while waiting, on the heap */
+	size_t in_start;
+	size_t in_end;
+	size_t scanned; /* no LF before this one */
+
+	char *out; /* from the pool, or NULL */
+	size_t out_used;
+	enum io write_status; /* sticks */
+
+	int64_t timeout;
+	int64_t limit; /* stream_deadline, or 0 */
+	int error; /* errno of the last failure */
+	const char *text; /* in words; NULL: strerror(error) */
+	char tls_text[256];
+};
+
+/*
+ * One attempt on the descriptor or through TLS: bytes moved (> 0), 0 at the
+ * end of input, or -1: errno EAGAIN and *need what to wait for, or a failure
+ * that stream_raw_failed has noted in s.
+ */
+ssize_t stream_raw_read(struct stream *s, void *to, size_t n,
+    unsigned int *need);
+ssize_t stream_raw_write(struct stream *s, const void *from, size_t n,
+    unsigned int *need);
+/* Might TLS hold bytes that were received and not read? */
+bool stream_raw_pending(const struct stream *s);
+/* Ends TLS, if any. */
+void stream_raw_close(struct stream *s);
+
+/* Waits for the descriptor until the deadline. */
+enum io stream_wait(struct stream *s, unsigned int events, int64_t deadline);
+/* The deadline of an operation that begins now. */
+int64_t stream_until(const struct stream *s);
+
+#endif

@@ -1,0 +1,638 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/net/stream.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+#include "lib/net/connect.h"
+#include "lib/net/stream_pool.h"
+#include "lib/task/task.h"
+
+static struct stream *
+over(int fd[2])
+{
+	struct stream *s;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+	s = stream_new(fd[0]);
+	stream_timeout(s, 5000);
+	return s;
+}
+
+static void
+put(int fd, const char *text, size_t n)
+{
+	assert_int_equal(send(fd, text, n, MSG_NOSIGNAL), n);
+}
+
+static void
+want_line(struct stream *s, const char *text, enum line_end ends)
+{
+	enum line_end end;
+	struct span line;
+
+	assert_int_equal(stream_line(s, 1000, &line, &end), IO_OK);
+	if (!span_is(line, text))
+		fail_msg("wanted \"%s\", got \"%.*s\"", text, SPAN_ARG(line));
+	assert_int_equal(end, ends);
+}
+
+struct play {
+	int fd;
+	size_t split;
+	const char *text;
+	size_t n;
+};
+
+/* Sends the text in two parts, with a turn for the reader in between. */
+static void
+split_writer(void *argument)
+{
+	struct play *p = argument;
+
+	put(p->fd, p->text, p->split);
+	wait_until(clock_ms() + 1);
+	put(p->fd, p->text + p->split, p->n - p->split);
+	close(p->fd);
+}
+
+static const char lines_text[] =
+    "first\r\n\r\nbare\nwith\rcr\r\n.\r\nlast\r\r\nhalf";
+
+static void
+line_reader(void *argument)
+{
+	struct stream *s = argument;
+	struct span line;
+
+	want_line(s, "first", LINE_CRLF);
+	want_line(s, "", LINE_CRLF);
+	want_line(s, "bare", LINE_LF);
+	want_line(s, "with\rcr", LINE_CRLF);
+	want_line(s, ".", LINE_CRLF);
+	want_line(s, "last\r", LINE_CRLF);
+	assert_int_equal(stream_line(s, 1000, &line, NULL), IO_EOF);
+	assert_int_equal(stream_line(s, 1000, &line, NULL), IO_EOF);
+	stream_free(&s);
+}
+
+static void
+lines_split_anywhere_are_the_same(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines_text) - 1; i++) {
+		struct play p = { .split = i, .text = lines_text,
+			.n = sizeof(lines_text) - 1 };
+		int fd[2];
+		struct stream *s = over(fd);
+
+		p.fd = fd[1];
+		task_start(line_reader, s);
+		task_start(split_writer, &p);
+		task_loop();
+	}
+	assert_int_equal(stream_pool_used(), 0);
+}
+
+static void
+lines_work_without_tasks(void **state)
+{
+	int fd[2];
+	struct stream *s = over(fd);
+
+	(void)state;
+	put(fd[1], lines_text, sizeof(lines_text) - 1);
+	close(fd[1]);
+	line_reader(s);
+}
+
+static void
+limits_are_exact(void **state)
+{
+	static const struct {
+		const char *text;
+		enum io result;
+	} rows[] = {
+		{ "12345\r\n", IO_OK },
+		{ "12345\n", IO_OK },
+		{ "1234\r\r\n", IO_OK },
+		{ "123456\r\n", IO_LONG },
+		{ "123456\n", IO_LONG },
+		{ "12345\r\r\n", IO_LONG },
+		{ "12345\rx", IO_LONG },
+		{ "123456", IO_LONG },
+		{ "1234567", IO_LONG },
+		{ "12345\r", IO_TIMEOUT },
+		{ "12345", IO_TIMEOUT },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int fd[2];
+		struct stream *s = over(fd);
+		struct span line;
+		enum io got;
+
+		stream_timeout(s, 20);
+		put(fd[1], rows[i].text, strlen(rows[i].text));
+		got = stream_line(s, 5, &line, NULL);
+		if (got != rows[i].result)
+			fail_msg("\"%s\": %s", rows[i].text, io_name(got));
+		if (got == IO_LONG) /* all of it is still there */
+			assert_int_equal(stream_buffered(s),
+			    strlen(rows[i].text));
+		stream_free(&s);
+		close(fd[1]);
+	}
+}
+
+static void
+a_long_line_fills_no_more_than_the_limit(void **state)
+{
+	static char block[200000];
+	int fd[2];
+	struct stream *s = over(fd);
+	struct span line;
+
+	(void)state;
+	memset(block, 'x', sizeof(block));
+	assert_true(send(fd[1], block, sizeof(block), MSG_DONTWAIT) > 65536);
+	assert_int_equal(stream_line(s, 65534, &line, NULL), IO_LONG);
+	stream_free(&s);
+	close(fd[1]);
+}
+
+/* One byte at a time never makes the line late beyond the time-out. */
+static void
+trickler(void *argument)
+{
+	int fd = *(int *)argument;
+
+	while (send(fd, "x", 1, MSG_NOSIGNAL) == 1)
+		if (wait_until(clock_ms() + 10) != WAIT_TIMEOUT)
+			break;
+	close(fd);
+}
+
+static void
+patient_reader(void *argument)
+{
+	struct stream *s = argument;
+	int64_t start = clock_ms();
+	struct span line;
+
+	stream_timeout(s, 100);
+	assert_int_equal(stream_line(s, 1000, &line, NULL), IO_TIMEOUT);
+	assert_in_range(clock_ms() - start, 100, 400);
+	assert_string_equal(stream_error(s), "timeout");
+	stream_free(&s);
+}
+
+static void
+a_trickle_is_no_escape_from_the_timeout(void **state)
+{
+	int fd[2];
+	struct stream *s = over(fd);
+
+	(void)state;
+	task_start(patient_reader, s);
+	task_start(trickler, &fd[1]);
+	task_loop();
+	assert_int_equal(stream_pool_used(), 0);
+}
+
+static void
+deadline_bounds_every_read(void **state)
+{
+	int64_t start = clock_ms();
+	int fd[2];
+	struct stream *s = over(fd);
+	struct span line;
+
+	(void)state;
+	stream_timeout(s, 60000);
+	stream_deadline(s, start + 30);
+	assert_int_equal(stream_line(s, 100, &line, NULL), IO_TIMEOUT);
+	assert_in_range(clock_ms() - start, 30, 500);
+	stream_free(&s);
+	close(fd[1]);
+}
+
+static void
+pipelined_answers_leave_together(void **state)
+{
+	char answers[100];
+	int fd[2];
+	struct stream *s = over(fd);
+	struct span line;
+
+	(void)state;
+	put(fd[1], "a\r\nb\r\nc\r\n", 9);
+	for (char c = 'a'; c <= 'c'; c++) {
+		assert_int_equal(stream_line(s, 10, &line, NULL), IO_OK);
+		assert_int_equal(line.p[0], c);
+		assert_int_equal(stream_printf(s, "250 %c\r\n", c), IO_OK);
+		assert_int_equal(recv(fd[1], answers, 1, MSG_DONTWAIT), -1);
+	}
+	stream_timeout(s, 10);
+	assert_int_equal(stream_line(s, 10, &line, NULL), IO_TIMEOUT);
+	assert_int_equal(recv(fd[1], answers, sizeof(answers), MSG_DONTWAIT),
+	    21);
+	assert_memory_equal(answers, "250 a\r\n250 b\r\n250 c\r\n", 21);
+	stream_free(&s);
+	close(fd[1]);
+}
+
+static void
+peek_and_consume(void **state)
+{
+	int fd[2];
+	struct stream *s = over(fd);
+	struct span b;
+	char got[4];
+
+	(void)state;
+	put(fd[1], "abc", 3);
+	assert_int_equal(stream_peek(s, &b), IO_OK);
+	assert_true(span_is(b, "abc"));
+	stream_consume(s, 1);
+	assert_int_equal(stream_peek(s, &b), IO_OK);
+	assert_true(span_is(b, "bc"));
+	put(fd[1], "de\r\nf", 5);
+	assert_int_equal(stream_peek_more(s, 2, &b), IO_OK);
+	assert_true(span_is(b, "bcde\r\nf"));
+	assert_int_equal(stream_read(s, got, 2), IO_OK);
+	assert_memory_equal(got, "bc", 2);
+	assert_int_equal(stream_line(s, 10, &b, NULL), IO_OK);
+	assert_true(span_is(b, "de"));
+	assert_int_equal(stream_buffered(s), 1);
+	assert_int_equal(stream_discard(s), 1);
+	assert_int_equal(stream_buffered(s), 0);
+	stream_timeout(s, 10);
+	assert_int_equal(stream_peek(s, &b), IO_TIMEOUT);
+	assert_false(stream_readable(s));
+	close(fd[1]);
+	assert_true(stream_readable(s));
+	assert_int_equal(stream_peek(s, &b), IO_EOF);
+	stream_free(&s);
+}
+
+static void
+peeking_ends_at_a_full_buffer(void **state)
+{
+	static char block[100000];
+	int fd[2];
+	struct stream *s = over(fd);
+	struct span b = { NULL, 0 };
+	enum io result = IO_OK;
+
+	(void)state;
+	put(fd[1], block, sizeof(block));
+	while (result == IO_OK)
+		result = stream_peek_more(s, b.n, &b);
+	assert_int_equal(result, IO_LONG);
+	assert_int_equal(b.n, STREAM_BUFFER_SIZE);
+	stream_free(&s);
+	close(fd[1]);
+}
+
+static void
+a_waiting_stream_holds_no_buffer(void **state)
+{
+	int fd[2];
+	struct stream *s = over(fd);
+	struct span line;
+
+	(void)state;
+	put(fd[1], "HEL", 3);
+	stream_timeout(s, 10);
+	stream_text(s, "220 hello\r\n");
+	assert_int_equal(stream_line(s, 100, &line, NULL), IO_TIMEOUT);
+	/* half a line is remembered, but not in 64 KiB */
+	assert_int_equal(stream_buffered(s), 3);
+	put(fd[1], "O x\r\nMAIL", 9);
+	assert_int_equal(stream_line(s, 100, &line, NULL), IO_OK);
+	assert_true(span_is(line, "HELO x"));
+	assert_int_equal(stream_line(s, 100, &line, NULL), IO_TIMEOUT);
+	assert_int_equal(stream_pool_used(), 0);
+	put(fd[1], "\r\n", 2);
+	assert_int_equal(stream_line(s, 100, &line, NULL), IO_OK);
+	assert_true(span_is(line, "MAIL"));
+	stream_rest(s);
+	assert_int_equal(stream_pool_used(), 0);
+	stream_free(&s);
+	close(fd[1]);
+}
+
+enum { BULK = 3000001 };
+
+static char *
+bulk(void)
+{
+	char *p = mem_new(BULK);
+
+	for (size_t i = 0; i < BULK; i++)
+		p[i] = (char)(i * 7 + (i >> 9));
+	return p;
+}
+
+static void
+bulk_writer(void *argument)
+{
+	struct stream *s = argument;
+	char *p = bulk();
+
+	for (size_t at = 0, n = 1; at < BULK; at += n, n = n * 3 + 1) {
+		if (n > BULK - at)
+			n = BULK - at;
+		assert_int_equal(stream_write(s, p + at, n), IO_OK);
+	}
+	assert_int_equal(stream_flush(s), IO_OK);
+	free(p);
+	stream_free(&s);
+}
+
+static void
+file_writer(void *argument)
+{
+	struct stream *s = argument;
+	FILE *f = tmpfile();
+	char *p = bulk();
+
+	assert_int_equal(fwrite("skip", 1, 4, f), 4);
+	assert_int_equal(fwrite(p + 2, 1, BULK - 2, f), BULK - 2);
+	assert_int_equal(fflush(f), 0);
+	assert_int_equal(stream_write(s, p, 2), IO_OK);
+	assert_int_equal(stream_send_file(s, fileno(f), 4, BULK - 2), IO_OK);
+	fclose(f);
+	free(p);
+	stream_free(&s);
+}
+
+static void
+bulk_reader(void *argument)
+{
+	struct stream *s = argument;
+	char *p = bulk(), *got = mem_new(BULK);
+	struct span b;
+
+	for (size_t at = 0, n = 1; at < BULK; at += n, n = n * 5 + 1) {
+		if (n > BULK - at)
+			n = BULK - at;
+		assert_int_equal(stream_read(s, got + at, n), IO_OK);
+	}
+	assert_memory_equal(p, got, BULK);
+	assert_int_equal(stream_peek(s, &b), IO_EOF);
+	assert_string_equal(stream_error(s), "lost connection");
+	free(p);
+	free(got);
+	stream_free(&s);
+}
+
+static void
+run_bulk(task_function *writer)
+{
+	int fd[2];
+	struct stream *s = over(fd);
+
+	task_start(writer, s);
+	task_start(bulk_reader, stream_new(fd[1]));
+	task_loop();
+	assert_int_equal(stream_pool_used(), 0);
+}
+
+static void
+bulk_arrives_whole(void **state)
+{
+	(void)state;
+	run_bulk(bulk_writer);
+}
+
+static void
+a_file_arrives_whole(void **state)
+{
+	(void)state;
+	run_bulk(file_writer);
+}
+
+static void
+a_short_file_is_an_error(void **state)
+{
+	FILE *f = tmpfile();
+	int fd[2];
+	struct stream *s = over(fd);
+
+	(void)state;
+	assert_int_equal(fwrite("four", 1, 4, f), 4);
+	assert_int_equal(fflush(f), 0);
+	assert_int_equal(stream_send_file(s, fileno(f), 0, 5), IO_ERROR);
+	assert_int_equal(stream_text(s, "x"), IO_ERROR);
+	fclose(f);
+	stream_free(&s);
+	close(fd[1]);
+}
+
+static void
+write_errors_stick(void **state)
+{
+	int fd[2];
+	struct stream *s = over(fd);
+	struct span line;
+
+	(void)state;
+	put(fd[1], "554 go away\r\n", 13);
+	close(fd[1]);
+	assert_int_equal(stream_text(s, "hello\r\n"), IO_OK);
+	assert_int_equal(stream_flush(s), IO_ERROR);
+	assert_string_equal(stream_error(s), "lost connection");
+	assert_int_equal(stream_text(s, "again\r\n"), IO_ERROR);
+	/* but what the peer said before it went is not lost */
+	assert_int_equal(stream_line(s, 100, &line, NULL), IO_OK);
+	assert_true(span_is(line, "554 go away"));
+	stream_free(&s);
+}
+
+static void
+a_full_peer_is_a_timeout(void **state)
+{
+	static char block[400000];
+	int fd[2];
+	struct stream *s = over(fd);
+	enum io result = IO_OK;
+
+	(void)state;
+	stream_timeout(s, 20);
+	for (int i = 0; i < 10 && result == IO_OK; i++)
+		result = stream_write(s, block, sizeof(block));
+	assert_int_equal(result, IO_TIMEOUT);
+	assert_int_equal(stream_flush(s), IO_TIMEOUT);
+	stream_free(&s);
+	close(fd[1]);
+	assert_int_equal(stream_pool_used(), 0);
+}
+
+static void
+cancelled_reader(void *argument)
+{
+	struct stream *s = argument;
+	struct span line;
+
+	assert_int_equal(stream_line(s, 10, &line, NULL), IO_CANCELLED);
+	/* a last word can still be said */
+	assert_int_equal(stream_text(s, "421\r\n"), IO_OK);
+	assert_int_equal(stream_flush(s), IO_OK);
+	stream_free(&s);
+}
+
+static void
+canceller(void *argument)
+{
+	wait_until(clock_ms() + 5);
+	task_cancel(argument);
+}
+
+static void
+a_cancelled_session_may_say_goodbye(void **state)
+{
+	char got[10];
+	int fd[2];
+	struct stream *s = over(fd);
+
+	(void)state;
+	task_start(canceller, task_start(cancelled_reader, s));
+	task_loop();
+	assert_int_equal(read(fd[1], got, sizeof(got)), 5);
+	close(fd[1]);
+}
+
+static void
+pipes_work(void **state)
+{
+	struct stream *r, *w;
+	struct span line;
+	int fd[2];
+
+	(void)state;
+	assert_int_equal(pipe(fd), 0);
+	r = stream_new(fd[0]);
+	w = stream_new(fd[1]);
+	assert_int_equal(stream_text(w, "hi\n"), IO_OK);
+	assert_int_equal(stream_flush(w), IO_OK);
+	assert_int_equal(stream_line(r, 10, &line, NULL), IO_OK);
+	assert_true(span_is(line, "hi"));
+	stream_timeout(r, 10);
+	assert_int_equal(stream_line(r, 10, &line, NULL), IO_TIMEOUT);
+	stream_free(&w);
+	assert_int_equal(stream_line(r, 10, &line, NULL), IO_EOF);
+	stream_free(&r);
+}
+
+static void
+released_descriptor_lives_on(void **state)
+{
+	int fd[2], kept;
+	struct stream *s = over(fd);
+
+	(void)state;
+	kept = stream_release(&s);
+	assert_null(s);
+	assert_int_equal(kept, fd[0]);
+	assert_int_equal(write(kept, "x", 1), 1);
+	close(kept);
+	close(fd[1]);
+}
+
+static void
+connects_to_listener(void *argument)
+{
+	struct address *to = argument;
+	int fd = connect_address(to, NULL, clock_in(5));
+
+	assert_true(fd >= 0);
+	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	wait_forget(fd);
+	close(fd);
+}
+
+static void
+connecting(void **state)
+{
+	struct address to = { .length = sizeof(to.v4) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)state;
+	to.v4.sin_family = AF_INET;
+	to.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, &to.any, to.length), 0);
+	assert_int_equal(listen(fd, 5), 0);
+	assert_int_equal(getsockname(fd, &to.any, &to.length), 0);
+	connects_to_listener(&to);
+	task_start(connects_to_listener, &to);
+	task_loop();
+	close(fd);
+	assert_int_equal(connect_address(&to, NULL, clock_in(5)), -1);
+	assert_int_equal(errno, ECONNREFUSED);
+	assert_int_equal(connect_unix("/nonexistent/socket", clock_in(5)), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(connect_unix("", clock_in(5)), -1);
+}
+
+static void
+formats_of_any_length(void **state)
+{
+	char big[5000], got[6000];
+	int fd[2];
+	struct stream *s = over(fd);
+
+	(void)state;
+	memset(big, 'y', sizeof(big) - 1);
+	big[sizeof(big) - 1] = '\0';
+	assert_int_equal(stream_printf(s, "<%s>", big), IO_OK);
+	assert_int_equal(stream_flush(s), IO_OK);
+	assert_int_equal(read(fd[1], got, sizeof(got)), sizeof(big) + 1);
+	assert_int_equal(got[sizeof(big)], '>');
+	stream_free(&s);
+	close(fd[1]);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lines_split_anywhere_are_the_same),
+		cmocka_unit_test(lines_work_without_tasks),
+		cmocka_unit_test(limits_are_exact),
+		cmocka_unit_test(a_long_line_fills_no_more_than_the_limit),
+		cmocka_unit_test(a_trickle_is_no_escape_from_the_timeout),
+		cmocka_unit_test(deadline_bounds_every_read),
+		cmocka_unit_test(pipelined_answers_leave_together),
+		cmocka_unit_test(peek_and_consume),
+		cmocka_unit_test(peeking_ends_at_a_full_buffer),
+		cmocka_unit_test(a_waiting_stream_holds_no_buffer),
+		cmocka_unit_test(bulk_arrives_whole),
+		cmocka_unit_test(a_file_arrives_whole),
+		cmocka_unit_test(a_short_file_is_an_error),
+		cmocka_unit_test(write_errors_stick),
+		cmocka_unit_test(a_full_peer_is_a_timeout),
+		cmocka_unit_test(a_cancelled_session_may_say_goodbye),
+		cmocka_unit_test(pipes_work),
+		cmocka_unit_test(released_descriptor_lives_on),
+		cmocka_unit_test(connecting),
+		cmocka_unit_test(formats_of_any_length),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
