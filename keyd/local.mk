@@ -1,1 +1,8 @@
 # SPDX-License-Identifier: ISC
+keyring_sources = keyd/keyring.c keyd/keyring.h keyd/signable.c keyd/signable.h
+
+check_PROGRAMS += tests/unit/keyd/keyring_test
+TESTS += tests/unit/keyd/keyring_test
+tests_unit_keyd_keyring_test_SOURCES = tests/unit/keyd/keyring_test.c \
+	$(keyring_sources)
+tests_unit_keyd_keyring_test_LDADD = $(LDADD) -lcmocka

@@ -96,6 +96,14 @@ const char *conf_origin(const struct conf *c, const char *name);
 const char *conf_expand(struct conf *c, const char *text, struct buf *error);
 
 /*
+ * The same with names that only the caller knows (recipient, user...): asked
+ * first; NULL: not one of those. Appends to *out.
+ */
+typedef const char *conf_resolver(void *with, struct span name);
+bool conf_expand_with(struct conf *c, const char *text,
+    conf_resolver *resolve, void *with, struct buf *out, struct buf *error);
+
+/*
  * Fills the struct of a group. Texts live as long as the conf. False, with
  * lines in *errors, when a value is not valid; such fields have the default.
  */

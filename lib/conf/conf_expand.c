@@ -21,6 +21,8 @@ struct expansion {
 	struct buf *out;
 	const char *error; /* in the conf's arena */
 	unsigned int depth;
+	conf_resolver *resolve; /* names of the caller's, or NULL */
+	void *with;
 };
 
 static bool expand_text(struct expansion *x, struct span text);
@@ -279,9 +281,12 @@ own_name(struct conf *c, struct span name)
 static const char *
 value_of(struct expansion *x, struct span name)
 {
-	struct setting *s = conf_setting(x->conf, name);
-	const char *value;
+	const char *value = x->resolve ? x->resolve(x->with, name) : NULL;
+	struct setting *s;
 
+	if (value != NULL)
+		return value;
+	s = conf_setting(x->conf, name);
 	if (s->raw == NULL && (value = own_name(x->conf, name)) != NULL)
 		return value;
 	if (s->expanding) {
@@ -392,6 +397,20 @@ expand_text(struct expansion *x, struct span text)
 	}
 	x->depth--;
 	return ok;
+}
+
+bool
+conf_expand_with(struct conf *c, const char *text, conf_resolver *resolve,
+    void *with, struct buf *out, struct buf *error)
+{
+	struct expansion x = { .conf = c, .out = out, .resolve = resolve,
+		.with = with };
+
+	if (expand_text(&x, span_of(text)))
+		return true;
+	if (error != NULL)
+		buf_printf(error, "%s\n", x.error);
+	return false;
 }
 
 bool

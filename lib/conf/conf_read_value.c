@@ -134,6 +134,12 @@ word(const struct param *p, const char *text, const char **into,
 {
 	struct span rest = span_of(p->max), one;
 
+	/* where the default is, or may come out as, no word at all */
+	if (text[0] == '\0' && (p->fallback[0] == '\0' ||
+	    p->fallback[0] == '$')) {
+		*into = text;
+		return true;
+	}
 	while (span_cut(&rest, " ", true, &one)) {
 		if (!span_is_nocase(one, text))
 			continue;

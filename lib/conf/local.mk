@@ -16,3 +16,9 @@ check_PROGRAMS += tests/unit/lib/conf/conf_test
 TESTS += tests/unit/lib/conf/conf_test
 tests_unit_lib_conf_conf_test_SOURCES = tests/unit/lib/conf/conf_test.c
 tests_unit_lib_conf_conf_test_LDADD = $(LDADD) -lcmocka
+check_PROGRAMS += tests/unit/lib/conf/master_cf_test
+TESTS += tests/unit/lib/conf/master_cf_test
+tests_unit_lib_conf_master_cf_test_SOURCES = \
+	tests/unit/lib/conf/master_cf_test.c
+tests_unit_lib_conf_master_cf_test_LDADD = $(LDADD) -lcmocka
+EXTRA_DIST += tests/fuzz/main_cf_fuzz.c tests/fuzz/master_cf_fuzz.c

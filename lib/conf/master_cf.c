@@ -245,26 +245,35 @@ entry_fini(struct master_entry *e)
 	*e = (struct master_entry) { 0 };
 }
 
+static bool
+printable(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!isgraph((unsigned char)s.p[i]))
+			return false;
+	return s.n > 0 && s.n <= 200;
+}
+
+static bool
+file_name(struct span s)
+{
+	return span_find(s, '/') == s.n && s.p[0] != '.' && s.p[0] != '-';
+}
+
 /* Names become socket names below queue_directory: no way out of there. */
 static bool
 name_valid(enum service_type type, struct span name)
 {
-	if (name.n == 0 || name.n > 200)
+	if (!printable(name))
 		return false;
-	if (type == SERVICE_INET)
-		return true;
-	for (size_t i = 0; i < name.n; i++)
-		if (name.p[i] == '/' || !isgraph((unsigned char)name.p[i]))
-			return false;
-	return name.p[0] != '.' && name.p[0] != '-';
+	return type == SERVICE_INET || file_name(name);
 }
 
 /* Only a file name below daemon_directory. */
 static bool
 command_valid(struct span s)
 {
-	return s.n > 0 && s.n <= 200 && span_find(s, '/') == s.n &&
-	    s.p[0] != '.' && s.p[0] != '-';
+	return printable(s) && file_name(s);
 }
 
 static bool

@@ -242,6 +242,42 @@ test_unknown_names(void **state)
 	buf_fini(&warnings);
 }
 
+/* A setting is a row of exactly one group. */
+static void
+test_one_row_each(void **state)
+{
+	(void)state;
+	for (const struct param_group *const *g = param_groups; *g; g++)
+		for (size_t i = 0; i < (*g)->count; i++)
+			if (param_find(span_of((*g)->params[i].name)) !=
+			    &(*g)->params[i])
+				fail_msg("%s is in two groups, one is %s",
+				    (*g)->params[i].name, (*g)->name);
+}
+
+static const char *
+only_user(void *with, struct span name)
+{
+	return span_is(name, "user") ? with : NULL;
+}
+
+static void
+test_resolver(void **state)
+{
+	struct buf errors = BUF_INIT(65536), out = BUF_INIT(100);
+	struct conf *c = parsed("user = wrong\nother = $user\n", &errors,
+	    NULL);
+
+	(void)state;
+	assert_true(conf_expand_with(c, "$user${extension?+$extension} "
+	    "$other", only_user, (void *)(uintptr_t)"joe", &out, &errors));
+	/* settings keep their own names */
+	assert_string_equal(buf_text(&out), "joe wrong");
+	conf_free(&c);
+	buf_fini(&errors);
+	buf_fini(&out);
+}
+
 /* What ships must be valid by itself. */
 static void
 test_defaults(void **state)
@@ -321,6 +357,8 @@ main(void)
 		cmocka_unit_test(test_unknown_names),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_family),
+		cmocka_unit_test(test_one_row_each),
+		cmocka_unit_test(test_resolver),
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_times),
 	};

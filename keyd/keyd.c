@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * keyd: the holder of TLS private keys.
+ *
+ * SECURITY. Started by root, it reads the private keys named in the settings
+ * of all services (main.cf, and -o in master.cf), and then becomes the key
+ * user in an empty root directory with no promise but "io": it can open
+ * nothing and reach nobody. Hostile input: digests from network programs that
+ * an attacker may have taken over. Such a program can have TLS signatures
+ * made as long as it lives, which it needs for its work; it can neither get a
+ * key nor have anything decrypted nor sign what is not TLS (keyring.h).
+ *
+ * Keys are read once. New ones come with the next generation (reload).
+ */
+#include "keyd/keyring.h"
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+#include "lib/conf/common.h"
+#include "lib/conf/master_cf.h"
+#include "lib/ipc/proto_keyd.h"
+#include "lib/log/log.h"
+#include "lib/service/service.h"
+#include "lib/tls/tls.h"
+
+#include <string.h>
+#include <sys/prctl.h>
+
+enum { ANSWER_TIMEOUT_S = 10 };
+
+/* Settings that name files with private keys. */
+static const char *const key_settings[] = {
+	"smtpd_tls_chain_files",
+	"smtpd_tls_key_file",
+	"smtpd_tls_eckey_file",
+	"smtp_tls_chain_files",
+	"smtp_tls_key_file",
+	"pop3d_tls_chain_files",
+	"pop3d_tls_key_file",
+	"pop3d_tls_eckey_file",
+};
+
+static struct keyring *ring;
+static struct common_params common;
+
+static void
+load_list(const char *files)
+{
+	struct span rest = span_of(files), word;
+
+	while (span_cut(&rest, ", \t\r\n", true, &word)) {
+		struct buf error = BUF_INIT(2048);
+		struct arena *a = arena_new();
+		const char *path = arena_span(a, word);
+		size_t found = 0;
+
+		if (word.n > 0 && strcmp(path, "none") != 0) {
+			if (!keyring_load(ring, path, &found, &error))
+				log_warning("%s", buf_text(&error));
+			else if (found == 0)
+				log_warning("%s: no private key in it", path);
+		}
+		arena_free(&a);
+		buf_fini(&error);
+	}
+}
+
+static void
+load_settings(struct conf *c)
+{
+	for (size_t i = 0; i < sizeof(key_settings) / sizeof(key_settings[0]);
+	    i++) {
+		const char *value = conf_value(c, key_settings[i]);
+
+		if (value != NULL)
+			load_list(value);
+	}
+}
+
+/* Could these options name another key than main.cf does? */
+static bool
+touches_keys(char **overrides)
+{
+	for (; overrides != NULL && *overrides != NULL; overrides++)
+		if (strstr(*overrides, "_tls_") != NULL ||
+		    strchr(*overrides, '/') != NULL)
+			return true;
+	return false;
+}
+
+/* What a service with options of its own would see. */
+static void
+load_service(const char *directory, const struct master_entry *e)
+{
+	struct buf errors = BUF_INIT(65536);
+	struct conf *c = conf_read(directory, &errors, NULL);
+
+	for (char **o = e->overrides; c != NULL && *o != NULL; o++)
+		conf_override(c, *o, &errors);
+	if (c != NULL)
+		load_settings(c);
+	conf_free(&c);
+	buf_fini(&errors);
+}
+
+static void
+load_services(struct conf *c)
+{
+	struct buf errors = BUF_INIT(65536);
+	const char *directory = conf_directory(c);
+	struct master_cf *m = master_cf_read(directory, c, &errors, NULL);
+
+	for (size_t i = 0; m != NULL && i < m->count; i++)
+		if (!m->entries[i].disabled &&
+		    touches_keys(m->entries[i].overrides))
+			load_service(directory, &m->entries[i]);
+	master_cf_free(&m);
+	buf_fini(&errors);
+}
+
+static void
+before(const struct service *s)
+{
+	/* no core file, no debugger of the same user */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	ring = keyring_new();
+	load_settings(s->conf);
+	load_services(s->conf);
+	log_debug("%zu private keys", keyring_count(ring));
+}
+
+static bool
+request(const struct service *s, struct ipc *c, void **state)
+{
+	int64_t deadline = clock_in(ANSWER_TIMEOUT_S);
+	struct buf signature = BUF_INIT(TLS_SIGNATURE_MAX);
+	struct buf error = BUF_INIT(512);
+	struct msg_key_signed answer = { 0 };
+	const struct msg_key_sign *q;
+	const void *message;
+	enum ipc_result r;
+
+	(void)s, (void)state;
+	if (ipc_expect(c, &message_key_sign, &message, deadline) != IPC_OK)
+		return false;
+	q = message;
+	answer.done = keyring_sign(ring, q->key, q->operation, q->padding,
+	    q->data, &signature, &error);
+	if (!answer.done)
+		log_warning("refused for %s: %s", ipc_peer(c),
+		    buf_text(&error));
+	answer.data = buf_span(&signature);
+	r = ipc_send(c, &message_key_signed, &answer, deadline);
+	buf_fini(&signature);
+	buf_fini(&error);
+	return r == IPC_OK;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct service_params params[] = {
+		{ &common_param_group, &common },
+		{ NULL, NULL },
+	};
+	static const struct service_spec spec = {
+		.program = "keyd",
+		.style = SERVICE_REQUESTS,
+		.params = params,
+		.protocol = &protocol_keyd,
+		.before = before,
+		.request = request,
+	};
+
+	return service_run(&spec, argc, argv);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef KEYD_KEYRING_H
+#define KEYD_KEYRING_H
+
+/*
+ * Private keys in memory, and what they may be used for: TLS signatures.
+ * Nothing is ever decrypted, and nothing is signed that does not have the
+ * form of a TLS signature's input, so that who can ask for signatures cannot
+ * use them to read other people's recorded traffic or forge other things.
+ */
+
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include "lib/base/buf.h"
+
+struct keyring;
+
+enum { KEYRING_MAX = 1024 };
+
+struct keyring *keyring_new(void);
+void keyring_free(struct keyring **k);
+size_t keyring_count(const struct keyring *k);
+/*
+ * All private keys of a PEM file; those already there are not added again.
+ * False and a line in *error when the file cannot be read or is damaged, or
+ * when there are too many keys. A file without a key is fine: *found.
+ */
+bool keyring_load(struct keyring *k, const char *path, size_t *found,
+    struct buf *error);
+/*
+ * Signs; operation, padding and data as in lib/ipc/keyd.def. False with a
+ * line in *error: no such key, or not an input of a TLS signature.
+ */
+bool keyring_sign(const struct keyring *k, const char *id, uint64_t operation,
+    uint64_t padding, struct span data, struct buf *signature,
+    struct buf *error);
+
+#endif
