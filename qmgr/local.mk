@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: ISC
 
+if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/qmgr/backoff_test tests/unit/qmgr/window_test \
 	tests/unit/qmgr/schedule_test
 TESTS += tests/unit/qmgr/backoff_test tests/unit/qmgr/window_test \
 	tests/unit/qmgr/schedule_test
+endif
 tests_unit_qmgr_backoff_test_SOURCES = tests/unit/qmgr/backoff_test.c \
 	qmgr/backoff.c qmgr/backoff.h
 tests_unit_qmgr_backoff_test_LDADD = $(LDADD) -lcmocka

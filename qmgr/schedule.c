@@ -248,7 +248,8 @@ schedule_finish(const struct pick *p, enum reached reached)
 
 	ensure(p->group->in_flight > 0 && d->in_flight > 0);
 	p->group->in_flight--;
-	d->in_flight--;
+	if (d->transport->limits.destination_delay_ms == 0)
+		d->in_flight--;
 	if (group_idle(p->group))
 		group_over(p->group);
 	if (reached == REACHED) {
@@ -261,6 +262,15 @@ schedule_finish(const struct pick *p, enum reached reached)
 	if (!dead)
 		destination_forget(d);
 	return dead;
+}
+
+void
+schedule_cooled(struct destination *d)
+{
+	ensure(d->in_flight > 0);
+	d->in_flight--;
+	settle(d);
+	destination_forget(d);
 }
 
 bool

@@ -37,6 +37,8 @@ struct transport_limits {
 	struct window_limits window;
 	uint32_t recipients; /* of one request; 1 to 1000 */
 	uint32_t processes; /* requests at a time; at least 1 */
+	int64_t destination_delay_ms; /* between two requests to one */
+	int64_t transport_delay_ms; /* between any two */
 };
 
 struct destination {
@@ -104,9 +106,12 @@ bool schedule_next(struct transport *t, struct pick *out);
 /*
  * The request is over. True: the destination died of it (the caller says
  * for how long with destination_kill). The destination may be gone after
- * this unless true was returned.
+ * this unless true was returned, or its transport has a destination_delay_ms:
+ * then its place in the window stays taken until schedule_cooled.
  */
 bool schedule_finish(const struct pick *p, enum reached reached);
+/* The delay after a request has passed. The destination may be gone. */
+void schedule_cooled(struct destination *d);
 /*
  * Takes the next waiting group out: *out is what will not be handed out, and
  * counts as nothing in flight. False when none waits. The destination stays;

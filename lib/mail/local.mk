@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 libposthaste_a_SOURCES += \
 	lib/mail/address_list.c lib/mail/address_list.h \
+	lib/mail/delivery_log.c lib/mail/delivery_log.h \
 	lib/mail/header.c lib/mail/header.h \
 	lib/mail/mail_address.c lib/mail/mail_address.h \
 	lib/mail/received.c lib/mail/received.h \
@@ -13,6 +14,7 @@ libposthaste_a_SOURCES += \
 if HAVE_CMOCKA
 check_PROGRAMS += \
 	tests/unit/lib/mail/address_list_test \
+	tests/unit/lib/mail/delivery_log_test \
 	tests/unit/lib/mail/header_test \
 	tests/unit/lib/mail/reply_test \
 	tests/unit/lib/mail/smtp_content_test \
@@ -20,6 +22,7 @@ check_PROGRAMS += \
 	tests/unit/lib/mail/xtext_test
 TESTS += \
 	tests/unit/lib/mail/address_list_test \
+	tests/unit/lib/mail/delivery_log_test \
 	tests/unit/lib/mail/header_test \
 	tests/unit/lib/mail/reply_test \
 	tests/unit/lib/mail/smtp_content_test \
@@ -56,3 +59,5 @@ tests_fuzz_header_fuzz_SOURCES = tests/fuzz/header_fuzz.c tests/fuzz/replay.c
 tests_fuzz_smtp_content_fuzz_SOURCES = tests/fuzz/smtp_content_fuzz.c tests/fuzz/replay.c
 tests_fuzz_smtp_path_fuzz_SOURCES = tests/fuzz/smtp_path_fuzz.c tests/fuzz/replay.c
 tests_fuzz_xtext_fuzz_SOURCES = tests/fuzz/xtext_fuzz.c tests/fuzz/replay.c
+tests_unit_lib_mail_delivery_log_test_SOURCES = tests/unit/lib/mail/delivery_log_test.c
+tests_unit_lib_mail_delivery_log_test_LDADD = $(LDADD) -lcmocka

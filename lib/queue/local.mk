@@ -6,6 +6,7 @@ libposthaste_a_SOURCES += \
 	lib/queue/queue_id.c \
 	lib/queue/queue_name.c \
 	lib/queue/queue_reader.c \
+	lib/queue/queue_reason.c lib/queue/queue_reason.h \
 	lib/queue/queue_writer.c
 
 check_PROGRAMS += tests/unit/lib/queue/queue_file_test
@@ -18,3 +19,9 @@ check_PROGRAMS += tests/fuzz/queue_file_fuzz
 TESTS += tests/fuzz/queue_file_fuzz
 tests_fuzz_queue_file_fuzz_SOURCES = tests/fuzz/queue_file_fuzz.c \
 	tests/fuzz/replay.c
+
+check_PROGRAMS += tests/unit/lib/queue/queue_reason_test
+TESTS += tests/unit/lib/queue/queue_reason_test
+tests_unit_lib_queue_queue_reason_test_SOURCES = \
+	tests/unit/lib/queue/queue_reason_test.c
+tests_unit_lib_queue_queue_reason_test_LDADD = $(LDADD) -lcmocka

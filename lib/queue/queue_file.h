@@ -38,7 +38,7 @@
  * have committed an envelope of his own. He cannot know the id.
  *
  * Why a recipient waits is not in this file but in defer/ID, a small text
- * file of lib/queue/reason.h: it may be lost at any time without harm.
+ * file of lib/queue/queue_reason.h: it may be lost at any time without harm.
  *
  * Names are relative to the working directory, which is queue_directory.
  */

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/mail/delivery_log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/log/log.h"
+
+void
+delivery_log_delay(int64_t us, char out[DELIVERY_LOG_DELAY_MAX])
+{
+	int64_t unit = 10000; /* nothing is finer than a hundredth */
+	int digits = 2;
+	size_t n;
+
+	if (us < 0)
+		us = 0;
+	if (us >= 10000000) {
+		unit = 1000000;
+		digits = 0;
+	} else if (us >= 1000000) {
+		unit = 100000;
+		digits = 1;
+	}
+	us = (us + unit / 2) / unit * unit;
+	n = (size_t)snprintf(out, DELIVERY_LOG_DELAY_MAX, "%" PRId64 ".%0*d",
+	    us / 1000000, digits > 0 ? digits : 1,
+	    digits > 0 ? (int)(us % 1000000 / unit) : 0);
+	while (out[n - 1] == '0')
+		out[--n] = '\0';
+	if (out[n - 1] == '.')
+		out[--n] = '\0';
+}
+
+/* The four points in time, each not before the one in front of it. */
+static void
+phases(const struct delivery_log *d, int64_t now, int64_t at[5])
+{
+	const int64_t told[] = { d->arrival, d->active, d->started,
+		d->connected, now };
+
+	for (int i = 0; i < 5; i++)
+		at[i] = i > 0 && told[i] < at[i - 1] ? at[i - 1] : told[i];
+}
+
+void
+delivery_log(const struct delivery_log *d)
+{
+	char text[5][DELIVERY_LOG_DELAY_MAX];
+	int64_t at[5];
+	bool moved = d->original != NULL && d->original[0] != '\0' &&
+	    strcmp(d->original, d->address) != 0;
+
+	phases(d, clock_wall_us(), at);
+	for (int i = 0; i < 4; i++)
+		delivery_log_delay(at[i + 1] - at[i], text[i]);
+	delivery_log_delay(at[4] - at[0], text[4]);
+	log_info("%s: to=<%s>%s%s%s, relay=%s, delay=%s, delays=%s/%s/%s/%s, "
+		 "dsn=%s, status=%s (%s)",
+	    d->queue_id, d->address, moved ? ", orig_to=<" : "",
+	    moved ? d->original : "", moved ? ">" : "", d->relay, text[4],
+	    text[0], text[1], text[2], text[3], d->dsn, d->status, d->text);
+}

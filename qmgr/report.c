@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: ISC */
+#include "qmgr/report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/ensure.h"
+#include "lib/base/fdio.h"
+#include "lib/ipc/proto_bounce.h"
+#include "lib/log/log.h"
+#include "lib/queue/queue_file.h"
+#include "qmgr/admit.h"
+#include "qmgr/entry_file.h"
+#include "qmgr/report_recover.h"
+#include "qmgr/scan.h"
+#include "qmgr/settings.h"
+
+enum { REPORT_RECIPIENTS = 1000, ANSWER_TIMEOUT_S = 600 };
+
+/* One report on its way. */
+struct making {
+	struct entry *entry;
+	enum report_kind kind;
+	struct entry_recipient *const *recipients;
+	size_t count;
+	bool more; /* this is not the last part */
+	int marks; /* the original, for marking */
+	char id[QUEUE_ID_MAX]; /* of the report; "" when nobody gets one */
+};
+
+static void
+fill_recipient(struct msg_report_recipient *to,
+    const struct entry_recipient *from, enum report_kind kind)
+{
+	const struct reason *r = from->reason;
+
+	ensure(r != NULL);
+	*to = (struct msg_report_recipient) {
+		.address = from->address,
+		.original = from->original,
+		.orcpt = from->orcpt,
+		.notify = from->notify,
+		.action = kind == REPORT_FAILURE ? "failed" :
+		    kind == REPORT_DELAY	 ? "delayed" :
+						   r->action,
+		.dsn = r->dsn,
+		.text = r->text,
+		.mta = r->mta,
+		.mta_reply = r->mta_reply,
+	};
+}
+
+static int64_t
+lifetime_us(const struct entry *e)
+{
+	return 1000000 * (e->sender[0] != '\0' ?
+		settings_params()->maximal_queue_lifetime :
+		settings_params()->bounce_queue_lifetime);
+}
+
+/* The dialogue with bounce. False: ask again later. */
+static bool
+ask(struct making *m, struct ipc *bounce,
+    const struct msg_report *question)
+{
+	const struct msg_reported *answer;
+	const void *message;
+	int64_t deadline = clock_in(ANSWER_TIMEOUT_S);
+
+	if (ipc_send(bounce, &message_report, question, deadline) != IPC_OK ||
+	    ipc_expect(bounce, &message_reported, &message, deadline) !=
+	    IPC_OK) {
+		log_warning("%s: no answer from bounce", m->entry->id);
+		return false;
+	}
+	answer = message;
+	if (answer->verdict != OK) {
+		log_warning("%s: no report could be made: %s", m->entry->id,
+		    answer->text);
+		return false;
+	}
+	if (answer->report_id[0] != '\0' && !queue_id_valid(answer->report_id))
+		return false;
+	snprintf(m->id, sizeof(m->id), "%s", answer->report_id);
+	return true;
+}
+
+static bool
+ask_bounce(struct making *m)
+{
+	const struct entry *e = m->entry;
+	struct msg_report_recipient *items =
+	    mem_array(m->count, sizeof(*items));
+	struct msg_report question = {
+		.kind = m->kind,
+		.queue_id = e->id,
+		.content_offset = (uint64_t)e->content_offset,
+		.content_size = (uint64_t)e->content_size,
+		.sender = e->sender,
+		.envid = e->envid,
+		.ret = e->ret,
+		.flags = e->flags,
+		.arrival = (uint64_t)e->arrival,
+		.give_up = m->kind == REPORT_DELAY ?
+		    (uint64_t)(e->arrival + lifetime_us(e)) :
+		    0,
+		.recipients = { items, m->count },
+	};
+	struct ipc *bounce = NULL;
+	bool done = false;
+
+	for (size_t i = 0; i < m->count; i++)
+		fill_recipient(&items[i], m->recipients[i], m->kind);
+	question.content = queue_open(e->queue, e->id, false);
+	if (question.content == -1)
+		question.content = queue_open("hold", e->id, false);
+	if (question.content != -1)
+		bounce = service_ask("bounce", &protocol_bounce, clock_in(60));
+	if (bounce != NULL) {
+		done = ask(m, bounce, &question);
+		service_done("bounce", &bounce, done);
+	}
+	fd_close(&question.content);
+	free(items);
+	return done;
+}
+
+static bool
+mark_all(const struct making *m, char status)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (queue_mark(m->marks, m->recipients[i]->offset, status) ==
+		    -1)
+			return false;
+	return true;
+}
+
+/* The flags' place is not kept in memory: warnings are rare. */
+static bool
+mark_warned(struct making *m)
+{
+	struct arena *a = arena_new();
+	struct queue_envelope e;
+	bool done = queue_read_envelope(m->marks, m->entry->id, a, &e) ==
+		QUEUE_OK &&
+	    queue_mark_flags(m->marks, &e, e.flags | QUEUE_WARNED) == 0;
+
+	arena_free(&a);
+	if (done)
+		m->entry->flags |= QUEUE_WARNED;
+	return done;
+}
+
+/* Puts into the original that the report exists; durable on return. */
+static bool
+record(struct making *m)
+{
+	bool done = false;
+
+	switch (m->kind) {
+	case REPORT_FAILURE:
+		/* with no report to activate, this is the commit */
+		done = mark_all(m, m->id[0] != '\0' ?
+			QUEUE_RECIPIENT_REPORTING :
+			QUEUE_RECIPIENT_BOUNCED);
+		break;
+	case REPORT_DELAY:
+		done = mark_warned(m);
+		break;
+	case REPORT_SUCCESS:
+	case REPORT_VERIFY:
+		done = mark_all(m, QUEUE_RECIPIENT_DONE);
+		break;
+	}
+	return done && fdatasync(m->marks) == 0;
+}
+
+static bool
+complete(struct making *m)
+{
+	const char *id = m->entry->id;
+
+	if (!record(m)) {
+		log_error("%s: cannot mark the queue file: %s", id,
+		    strerror(errno));
+		return false;
+	}
+	if (m->id[0] == '\0')
+		return true;
+	if (!report_activate(m->id))
+		return false;
+	if (m->kind == REPORT_FAILURE)
+		mark_all(m, QUEUE_RECIPIENT_BOUNCED);
+	/* so that a crash during the next part finds no 'R' of this one */
+	if (m->more && fdatasync(m->marks) == -1)
+		log_warning("%s: cannot sync the queue file: %s", id,
+		    strerror(errno));
+	if (!service_retiring())
+		admit_file("incoming", m->id);
+	return true;
+}
+
+static bool
+make_part(struct making *m)
+{
+	bool done;
+
+	m->marks = entry_file_open_for_marks(m->entry);
+	if (m->marks == -1) {
+		log_warning("%s: cannot open the queue file: %s", m->entry->id,
+		    strerror(errno));
+		return errno == ENOENT; /* postsuper -d: nothing to report */
+	}
+	done = ask_bounce(m) && complete(m);
+	fd_close(&m->marks);
+	return done;
+}
+
+bool
+report_make(struct entry *e, enum report_kind kind,
+    struct entry_recipient *const *recipients, size_t count)
+{
+	struct making m = { .entry = e, .kind = kind };
+	bool all = true;
+
+	for (size_t at = 0; at < count && all; at += m.count) {
+		m.recipients = recipients + at;
+		m.count = count - at < REPORT_RECIPIENTS ? count - at :
+							   REPORT_RECIPIENTS;
+		m.more = at + m.count < count;
+		all = make_part(&m);
+		for (size_t i = 0; all && i < m.count; i++)
+			m.recipients[i]->settled = kind != REPORT_DELAY;
+	}
+	if (!all)
+		scan_recover_soon();
+	return all;
+}
