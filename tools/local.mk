@@ -1,1 +1,27 @@
 # SPDX-License-Identifier: ISC
+
+sbin_PROGRAMS += tools/posttrace
+tools_posttrace_SOURCES = tools/posttrace.c tools/log_line.c tools/log_line.h
+
+sbin_PROGRAMS += tools/postlog
+tools_postlog_SOURCES = tools/postlog.c
+
+check_PROGRAMS += tests/unit/tools/log_line_test
+TESTS += tests/unit/tools/log_line_test
+tests_unit_tools_log_line_test_SOURCES = tests/unit/tools/log_line_test.c \
+	tools/log_line.c
+tests_unit_tools_log_line_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/fuzz/log_line_fuzz
+TESTS += tests/fuzz/log_line_fuzz
+tests_fuzz_log_line_fuzz_SOURCES = tests/fuzz/log_line_fuzz.c \
+	tests/fuzz/replay.c tools/log_line.c
+sbin_PROGRAMS += tools/postconf
+tools_postconf_SOURCES = tools/postconf.c tools/postconf.h \
+	tools/postconf_list.c tools/postconf_edit.c tools/postconf_master.c \
+	tools/cf_edit.c tools/cf_edit.h
+check_PROGRAMS += tests/unit/tools/cf_edit_test
+TESTS += tests/unit/tools/cf_edit_test
+tests_unit_tools_cf_edit_test_SOURCES = tests/unit/tools/cf_edit_test.c \
+	tools/cf_edit.c
+tests_unit_tools_cf_edit_test_LDADD = $(LDADD) -lcmocka
