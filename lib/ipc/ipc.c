@@ -137,6 +137,12 @@ ipc_peer(const struct ipc *c)
 	return c->peer;
 }
 
+const struct ipc_protocol *
+ipc_protocol(const struct ipc *c)
+{
+	return c->protocol;
+}
+
 enum ipc_result
 ipc_refuse(struct ipc *c, const char *format, ...)
 {

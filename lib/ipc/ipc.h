@@ -87,6 +87,7 @@ struct ipc *ipc_new(int fd, const struct ipc_protocol *protocol,
 void ipc_free(struct ipc **c); /* closes; NULL is fine */
 int ipc_fd(const struct ipc *c);
 const char *ipc_peer(const struct ipc *c);
+const struct ipc_protocol *ipc_protocol(const struct ipc *c);
 
 /*
  * Encodes into the output buffer; leaves at the next flush or receive.

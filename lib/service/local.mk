@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: ISC
 libposthaste_a_SOURCES += lib/service/service.h \
 	lib/service/programs.c lib/service/programs.h \
-	lib/service/status_page.h \
+	lib/service/status_page.h lib/service/internal.h \
+	lib/service/arguments.c lib/service/control.c lib/service/listen.c \
+	lib/service/pool.c lib/service/run.c lib/service/run_one.c \
+	lib/service/run_requests.c lib/service/run_tasks.c \
+	lib/service/slots.c \
 	lib/service/remote_key.c lib/service/remote_key.h
 EXTRA_DIST += lib/service/programs.def

@@ -108,8 +108,13 @@ void service_done(const char *service, struct ipc **c, bool ok);
 
 /* SERVICE_OWN: the listeners master gave, in the order of master.cf. */
 size_t service_listeners(const int **fds);
-/* SERVICE_OWN with tasks: run() calls this when set up and confined. */
+/*
+ * SERVICE_OWN: run() calls one of these when it is set up and serves. The first
+ * is for programs that then call task_loop(): it starts the task that hears
+ * master (and calls retire()). The second is for all others.
+ */
 void service_ready(void);
+void service_ready_without_tasks(void);
 /* Is this generation retiring? Long loops ask. */
 bool service_retiring(void);
 /*

@@ -37,6 +37,8 @@ struct status_slot {
 };
 
 struct status_page {
+	_Atomic uint32_t used; /* slots behind these were never in use */
+	char pad[60];
 	struct status_slot slots[STATUS_SLOTS];
 };
 

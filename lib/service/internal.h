@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_SERVICE_INTERNAL_H
+#define LIB_SERVICE_INTERNAL_H
+
+/* What the parts of the skeleton say to each other; for lib/service only. */
+
+#include "lib/service/programs.h"
+#include "lib/service/service.h"
+#include "lib/service/status_page.h"
+
+/* Descriptors of a program that master starts. */
+enum {
+	SERVICE_FD_CONTROL = 3,
+	SERVICE_FD_LOG = 4,
+	SERVICE_FD_SETTINGS = 5,
+	SERVICE_FD_STATUS = 6,
+	SERVICE_FD_LISTENERS = 7,
+	SERVICE_LISTENERS_MAX = 256,
+};
+
+/* Whatever runs now: lives as long as the process. */
+struct running {
+	struct service service;
+	const struct service_spec *spec;
+	const struct program *program;
+	int listeners[SERVICE_LISTENERS_MAX]; /* -1 when closed */
+	size_t listener_count;
+	bool inet; /* listeners take connections from outside */
+	int64_t max_idle_ms;
+};
+
+/* arguments.c: what master wrote on the command line. */
+struct service_arguments {
+	const char *name;
+	const char *type;
+	const char *command;
+	unsigned int generation;
+	size_t listeners;
+	int64_t maxproc;
+	size_t slot;
+	bool verbose;
+	char **overrides; /* "name=value", NULL at the end */
+	int rest_count; /* master.cf arguments */
+	char **rest;
+};
+/* fatal() when master did not write it. */
+void service_arguments_parse(struct service_arguments *a, int argc,
+    char **argv);
+
+/* control.c: the connection to master. */
+void control_open(int fd);
+/* Called when master says so for the first time, and when it says "now". */
+void control_on_retire(void (*call)(void));
+void control_ready(unsigned int generation);
+void control_full(unsigned int sessions);
+/* Reads what master said, without waiting. */
+void control_read(void);
+/* The same as a task, until master is gone or the loop ends. */
+void control_task(void *unused);
+int control_fd(void);
+bool control_retiring(void);
+bool control_ending_now(void);
+bool control_gone(void);
+
+/* slots.c: the status page. */
+void slots_open(int fd, size_t slot, unsigned int generation);
+void slots_state(enum slot_state state);
+void slots_sessions(int delta);
+unsigned int slots_own_sessions(void);
+/* Sessions of all processes of the service. */
+unsigned int slots_all_sessions(void);
+/* Has another process of this generation room for a connection? */
+bool slots_other_idle(void);
+bool slots_first(void);
+
+/* pool.c: closes what was idle for too long; when to call again, or never. */
+int64_t pool_prune(void);
+void pool_close(void);
+
+/* listen.c: connections. */
+/* -1: none there now, or an error that was logged. */
+int listener_accept(struct running *r, size_t index);
+void listeners_close(struct running *r);
+
+/* run_*.c: the styles; they return when the program is to end. */
+void run_tasks(struct running *r);
+void run_one(struct running *r);
+void run_requests(struct running *r);
+void run_triggers(struct running *r);
+
+#endif

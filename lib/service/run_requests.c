@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Programs that answer requests of many connections, one at a time.
+ *
+ * SECURITY: the peers hear strangers. A message is read only when all of it is
+ * here, so that half a message holds up nobody; after a few answers the other
+ * connections have their turn; a peer that does not take its answers is
+ * dropped.
+ */
+#include "lib/service/internal.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/ensure.h"
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+
+enum {
+	CROWDED = 8, /* connections; from here on another process may help */
+	CONNECTIONS_MAX = 4096,
+	TURN_MAX = 16, /* requests before the others have their turn */
+	FLUSH_MS = 5000,
+	EVENTS = 64,
+	ENDING_MS = 3000,
+};
+
+struct connection {
+	struct connection *next, **link;
+	struct ipc *c;
+	void *state;
+	bool more; /* a whole message is in its buffer */
+};
+
+static struct {
+	struct connection *all;
+	size_t count;
+	int epoll;
+	int64_t last_full;
+	bool more; /* somebody has */
+} requests;
+
+/* What an event is about: a connection, or one of these. */
+static char listener_marks[SERVICE_LISTENERS_MAX];
+static char control_mark;
+
+static void
+add_to_epoll(int fd, uint32_t events, void *what)
+{
+	struct epoll_event e = { .events = events, .data.ptr = what };
+
+	if (epoll_ctl(requests.epoll, EPOLL_CTL_ADD, fd, &e) < 0)
+		fatal("epoll_ctl: %m");
+}
+
+static void
+update_state(void)
+{
+	bool crowded = requests.count >= CROWDED;
+
+	slots_state(crowded ? SLOT_FULL : SLOT_IDLE);
+	if (crowded && clock_ms() - requests.last_full >= 1000 &&
+	    !slots_other_idle()) {
+		requests.last_full = clock_ms();
+		control_full((unsigned int)requests.count);
+	}
+}
+
+static void
+drop(struct running *r, struct connection *k)
+{
+	if (r->spec->closed != NULL)
+		r->spec->closed(&r->service, k->state);
+	*k->link = k->next;
+	if (k->next != NULL)
+		k->next->link = k->link;
+	ipc_free(&k->c);
+	free(k);
+	requests.count--;
+	slots_sessions(-1);
+	update_state();
+}
+
+static void
+take_connection(struct running *r, size_t index)
+{
+	struct connection *k;
+	int fd;
+
+	if (requests.count >= CONNECTIONS_MAX)
+		return;
+	fd = listener_accept(r, index);
+	if (fd < 0)
+		return;
+	k = mem_new(sizeof(*k));
+	k->c = ipc_new(fd, r->spec->protocol, "client");
+	k->link = &requests.all;
+	k->next = requests.all;
+	if (k->next != NULL)
+		k->next->link = &k->next;
+	requests.all = k;
+	requests.count++;
+	slots_sessions(1);
+	add_to_epoll(fd, EPOLLIN, k);
+	update_state();
+}
+
+/* False: the connection is to be dropped. */
+static bool
+turn(struct running *r, struct connection *k)
+{
+	enum ipc_result result = IPC_OK;
+
+	for (int i = 0; i < TURN_MAX; i++) {
+		result = ipc_poll(k->c);
+		if (result != IPC_OK)
+			break;
+		if (!r->spec->request(&r->service, k->c, &k->state))
+			return false;
+	}
+	k->more = result == IPC_OK;
+	requests.more |= k->more;
+	if (ipc_flush(k->c, clock_ms() + FLUSH_MS) != IPC_OK)
+		return false;
+	return result == IPC_OK || result == IPC_TIMEOUT;
+}
+
+static void
+serve(struct running *r, struct connection *k)
+{
+	if (!turn(r, k))
+		drop(r, k);
+}
+
+static void
+hear_master(void)
+{
+	control_read();
+	if (control_gone())
+		(void)epoll_ctl(requests.epoll, EPOLL_CTL_DEL, control_fd(),
+		    NULL);
+}
+
+static void
+handle(struct running *r, struct epoll_event *e)
+{
+	char *mark = e->data.ptr;
+
+	if (mark == &control_mark)
+		hear_master();
+	else if (mark >= listener_marks &&
+	    mark < listener_marks + SERVICE_LISTENERS_MAX)
+		take_connection(r, (size_t)(mark - listener_marks));
+	else
+		serve(r, e->data.ptr);
+}
+
+static void
+serve_buffered(struct running *r)
+{
+	struct connection *next;
+
+	requests.more = false;
+	for (struct connection *k = requests.all; k != NULL; k = next) {
+		next = k->next;
+		if (k->more)
+			serve(r, k);
+	}
+}
+
+/* Events of one wait, then those whose next message is here already. */
+static void
+round_of_events(struct running *r, int64_t deadline)
+{
+	struct epoll_event events[EVENTS];
+	int64_t prune = pool_prune(), left;
+	int n;
+
+	left = (prune < deadline ? prune : deadline) - clock_ms();
+	left = left < 0 || requests.more ? 0 : left > INT_MAX ? INT_MAX : left;
+	n = epoll_wait(requests.epoll, events, EVENTS, (int)left);
+	for (int i = 0; i < n; i++)
+		handle(r, &events[i]);
+	if (requests.more)
+		serve_buffered(r);
+}
+
+static void
+set_up(struct running *r)
+{
+	requests.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (requests.epoll < 0)
+		fatal("epoll_create: %m");
+	add_to_epoll(control_fd(), EPOLLIN, &control_mark);
+	for (size_t i = 0; i < r->listener_count; i++)
+		add_to_epoll(r->listeners[i], EPOLLIN | EPOLLEXCLUSIVE,
+		    &listener_marks[i]);
+}
+
+/* Clients close what they do not use within seconds. */
+static void
+retire(struct running *r)
+{
+	int64_t end = 0;
+
+	slots_state(SLOT_RETIRING);
+	listeners_close(r);
+	if (r->spec->retire != NULL)
+		r->spec->retire(&r->service);
+	while (requests.count > 0) {
+		if (control_ending_now() && end == 0)
+			end = clock_ms() + ENDING_MS;
+		if (end != 0 && clock_ms() >= end)
+			break;
+		round_of_events(r, end != 0 ? end : INT64_MAX);
+	}
+	while (requests.all != NULL)
+		drop(r, requests.all);
+}
+
+void
+run_requests(struct running *r)
+{
+	int64_t end = clock_ms() + r->max_idle_ms;
+
+	ensure(r->spec->protocol != NULL);
+	set_up(r);
+	while (!control_retiring()) {
+		round_of_events(r, end);
+		/* the first process stays: its answers are waited for */
+		if (requests.count > 0 || slots_first())
+			end = clock_ms() + r->max_idle_ms;
+		else if (clock_ms() >= end)
+			break;
+	}
+	retire(r);
+	close(requests.epoll);
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * SECURITY: strangers decide how many connections there are; maxproc bounds
+ * the sessions of all processes of the service together, and those that are
+ * too many wait in the listener's queue.
+ */
+#include "lib/service/internal.h"
+
+#include <stdlib.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/ensure.h"
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/task/task.h"
+
+enum {
+	CROWDED = 4, /* sessions; from here on another process may help */
+	ACCEPT_BATCH = 16,
+	LIMIT_WAIT_MS = 200, /* another process's session may have ended */
+	LIMIT_LOG_MS = 60000,
+};
+
+struct session {
+	struct session *next, **link;
+	struct running *running;
+	struct task *task;
+	int fd;
+};
+
+struct acceptor {
+	struct running *running;
+	size_t index;
+	struct task *task;
+};
+
+static struct {
+	struct session *sessions;
+	size_t count;
+	struct wait_queue ended;
+	struct acceptor acceptors[SERVICE_LISTENERS_MAX];
+	int64_t last_end;
+	int64_t last_full;
+	int64_t last_limit_log;
+} tasks;
+
+static void
+update_state(void)
+{
+	bool crowded = tasks.count >= CROWDED;
+
+	if (control_retiring()) {
+		slots_state(SLOT_RETIRING);
+		return;
+	}
+	slots_state(crowded ? SLOT_FULL : SLOT_IDLE);
+	if (crowded && clock_ms() - tasks.last_full >= 1000 &&
+	    !slots_other_idle()) {
+		tasks.last_full = clock_ms();
+		control_full((unsigned int)tasks.count);
+	}
+}
+
+static void
+end_if_done(void)
+{
+	if (control_retiring() && tasks.count == 0)
+		task_loop_stop();
+}
+
+static void
+session_task(void *argument)
+{
+	struct session *s = argument;
+
+	s->running->spec->session(&s->running->service, s->fd);
+	*s->link = s->next;
+	if (s->next != NULL)
+		s->next->link = s->link;
+	free(s);
+	tasks.count--;
+	tasks.last_end = clock_ms();
+	slots_sessions(-1);
+	update_state();
+	(void)wait_wake_one(&tasks.ended);
+	end_if_done();
+}
+
+static void
+start_session(struct running *r, int fd)
+{
+	struct session *s = mem_new(sizeof(*s));
+
+	s->running = r;
+	s->fd = fd;
+	s->task = task_start(session_task, s);
+	if (s->task == NULL) {
+		log_warning("no memory for another session");
+		fd_close(&fd);
+		free(s);
+		return;
+	}
+	s->link = &tasks.sessions;
+	s->next = tasks.sessions;
+	if (s->next != NULL)
+		s->next->link = &s->next;
+	tasks.sessions = s;
+	tasks.count++;
+	slots_sessions(1);
+	update_state();
+}
+
+static bool
+at_limit(const struct running *r)
+{
+	int64_t max = r->service.maxproc;
+
+	if (max == 0 || slots_all_sessions() < max)
+		return false;
+	if (clock_ms() - tasks.last_limit_log >= LIMIT_LOG_MS) {
+		tasks.last_limit_log = clock_ms();
+		log_warning("service %s has reached its limit of %lld "
+		    "sessions: new clients wait; see maxproc in master.cf",
+		    r->service.name, (long long)max);
+	}
+	return true;
+}
+
+static void
+accept_some(struct acceptor *a)
+{
+	for (int i = 0; i < ACCEPT_BATCH && !at_limit(a->running); i++) {
+		int fd = listener_accept(a->running, a->index);
+
+		if (fd < 0)
+			return;
+		start_session(a->running, fd);
+	}
+}
+
+static void
+accept_task(void *argument)
+{
+	struct acceptor *a = argument;
+	struct running *r = a->running;
+
+	while (!task_cancelled() && !control_retiring()) {
+		if (at_limit(r))
+			(void)wait_on(&tasks.ended,
+			    clock_ms() + LIMIT_WAIT_MS);
+		else if (wait_fd(r->listeners[a->index], WAIT_READ,
+			     INT64_MAX) == WAIT_READY)
+			accept_some(a);
+		(void)wait_yield();
+	}
+	wait_forget(r->listeners[a->index]);
+	fd_close(&r->listeners[a->index]);
+	a->task = NULL;
+}
+
+/* A program that nobody needs ends; master starts it when somebody does. */
+static void
+idle_task(void *argument)
+{
+	const struct running *r = argument;
+	int64_t end = clock_ms() + r->max_idle_ms;
+
+	while (wait_until(end) != WAIT_CANCELLED) {
+		end = tasks.last_end + r->max_idle_ms;
+		if (tasks.count > 0)
+			end = clock_ms() + r->max_idle_ms;
+		else if (clock_ms() >= end)
+			task_loop_stop();
+	}
+}
+
+static struct running *of_retire;
+
+static void
+on_retire(void)
+{
+	struct running *r = of_retire;
+
+	slots_state(SLOT_RETIRING);
+	for (size_t i = 0; i < r->listener_count; i++)
+		if (tasks.acceptors[i].task != NULL)
+			task_cancel(tasks.acceptors[i].task);
+	pool_close();
+	if (r->spec->retire != NULL)
+		r->spec->retire(&r->service);
+	if (control_ending_now())
+		for (struct session *s = tasks.sessions; s; s = s->next)
+			task_cancel(s->task);
+	end_if_done();
+}
+
+void
+run_tasks(struct running *r)
+{
+	of_retire = r;
+	control_on_retire(on_retire);
+	tasks.last_end = clock_ms();
+	(void)task_start(control_task, NULL);
+	(void)task_start(idle_task, r);
+	for (size_t i = 0; i < r->listener_count; i++) {
+		struct acceptor *a = &tasks.acceptors[i];
+
+		a->running = r;
+		a->index = i;
+		a->task = task_start(accept_task, a);
+		ensure(a->task != NULL);
+	}
+	task_loop();
+}
