@@ -25,3 +25,10 @@ TESTS += tests/unit/tools/cf_edit_test
 tests_unit_tools_cf_edit_test_SOURCES = tests/unit/tools/cf_edit_test.c \
 	tools/cf_edit.c
 tests_unit_tools_cf_edit_test_LDADD = $(LDADD) -lcmocka
+
+sbin_PROGRAMS += tools/postcat
+tools_postcat_SOURCES = tools/postcat.c tools/queue_tool.c tools/queue_tool.h
+
+sbin_PROGRAMS += tools/postsuper
+tools_postsuper_SOURCES = tools/postsuper.c tools/queue_tool.c \
+	tools/queue_tool.h

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * postsuper - what only the administrator may do with the queue.
+ *
+ * SECURITY: for root (or the queue's owner, or whoever runs an instance of
+ * his own). Becomes the queue's owner before it touches the queue; names of
+ * messages are checked before they become names of files.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/clock.h"
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/ipc/proto_cleanup.h"
+#include "lib/log/log.h"
+#include "lib/net/connect.h"
+#include "lib/queue/queue_file.h"
+#include "tools/queue_tool.h"
+
+enum { REQUEUE_SECONDS = 60 };
+
+/* 1 done, 0 not there or not for this action, -1 failed (said so) */
+typedef int action_function(const char *queue, const char *id);
+
+struct action {
+	char option;
+	action_function *act;
+	const char *queues; /* where ALL looks, and where it applies */
+	const char *done; /* "Deleted" */
+	size_t count;
+};
+
+static int
+failed(const char *what, const char *queue, const char *id)
+{
+	log_warning("%s %s/%s: %s", what, queue, id, strerror(errno));
+	return -1;
+}
+
+static int
+delete_message(const char *queue, const char *id)
+{
+	if (queue_remove(queue, id) < 0)
+		return errno == ENOENT ? 0 : failed("remove", queue, id);
+	queue_remove("defer", id);
+	log_info("%s: removed", id);
+	return 1;
+}
+
+static int
+move(const char *queue, const char *id, const char *to)
+{
+	if (queue_move(id, queue, to) < 0)
+		return errno == ENOENT ? 0 : failed("move", queue, id);
+	return 1;
+}
+
+static int
+hold_message(const char *queue, const char *id)
+{
+	int done = move(queue, id, "hold");
+
+	if (done == 1)
+		log_info("%s: placed on hold", id);
+	return done;
+}
+
+/* Back to deferred, to be tried now. */
+static int
+release_message(const char *queue, const char *id)
+{
+	int fd = queue_open(queue, id, true);
+	int done;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : failed("open", queue, id);
+	if (queue_set_retry(fd, time(NULL)) < 0)
+		failed("set time of", queue, id);
+	close(fd);
+	done = move(queue, id, "deferred");
+	if (done == 1)
+		log_info("%s: released from hold", id);
+	return done;
+}
+
+static enum ipc_result
+send_content(struct ipc *c, int fd, const struct queue_envelope *e,
+    int64_t deadline)
+{
+	char *chunk = mem_new(IPC_CHUNK_MAX);
+	enum ipc_result r = IPC_OK;
+	off_t at = e->content_offset, end = at + e->content_size;
+
+	while (at < end && r == IPC_OK) {
+		size_t n = end - at < IPC_CHUNK_MAX ? (size_t)(end - at) :
+						      IPC_CHUNK_MAX;
+
+		if (fd_pread_all(fd, chunk, n, at) < 0) {
+			r = IPC_ERROR;
+			break;
+		}
+		ipc_put_chunk(c, chunk, n);
+		r = ipc_flush(c, deadline);
+		at += (off_t)n;
+	}
+	free(chunk);
+	return r;
+}
+
+/* Those who still wait, under the names they first had. */
+static struct ipc_list
+waiting_recipients(struct arena *a, const struct queue_envelope *e)
+{
+	struct msg_submit_recipient *out = arena_alloc(a,
+	    (e->recipient_count + 1) * sizeof(*out));
+	struct ipc_list list = { .items = out };
+
+	for (size_t i = 0; i < e->recipient_count; i++) {
+		const struct queue_recipient *r = &e->recipients[i];
+
+		if (r->status != QUEUE_RECIPIENT_PENDING)
+			continue;
+		out[list.count++] = (struct msg_submit_recipient) {
+			.address = r->original,
+			.original = "",
+			.orcpt = r->orcpt,
+			.notify = r->notify,
+			.transport = "",
+			.nexthop = "",
+		};
+	}
+	return list;
+}
+
+/* Through cleanup, as if it had just come. */
+static enum verdict
+submit_again(struct ipc *c, int fd, struct arena *a,
+    const struct queue_envelope *e, struct why *why)
+{
+	int64_t deadline = clock_in(REQUEUE_SECONDS);
+	struct msg_submit submit = {
+		.queue_id = "",
+		.origin = "pickup",
+		.sender = e->sender,
+		.full_name = "",
+		.envid = e->envid,
+		.ret = e->ret,
+		.body = e->flags & QUEUE_BODY_8BIT ? 2 : 0,
+		.smtputf8 = (e->flags & QUEUE_SMTPUTF8) != 0,
+		.trusted = true,
+		.arrival = (uint64_t)e->arrival,
+		.client = e->client,
+		.trace = "",
+		.recipients = waiting_recipients(a, e),
+	};
+	struct msg_submit_end end = { .size = (uint64_t)e->content_size };
+	const struct msg_submit_result *result;
+	const void *answer;
+
+	if (submit.recipients.count == 0)
+		return why_set(why, "5.0.0", "no recipient waits");
+	ipc_put(c, &message_submit, &submit);
+	if (send_content(c, fd, e, deadline) != IPC_OK)
+		return why_set(why, "4.3.0", "cleanup does not take it");
+	ipc_put_chunk(c, NULL, 0);
+	ipc_put(c, &message_submit_end, &end);
+	if (ipc_expect(c, &message_submit_result, &answer, deadline) != IPC_OK)
+		return why_set(why, "4.3.0", "cleanup does not answer");
+	result = answer;
+	if (result->verdict != OK)
+		return why_set(why, "4.3.0", "%s", result->text);
+	return why_set(why, "2.0.0", "%s", result->queue_id);
+}
+
+/* Made anew first, removed then: a crash between leaves it twice. */
+static int
+requeue_message(const char *queue, const char *id)
+{
+	struct arena *a = arena_new();
+	struct queue_envelope e;
+	struct why why = { 0 };
+	struct ipc *c = NULL;
+	int socket, fd = queue_open(queue, id, false);
+	int done = 0;
+
+	if (fd < 0 || queue_read_envelope(fd, id, a, &e) != QUEUE_OK)
+		goto out;
+	socket = connect_unix("private/cleanup", clock_in(5));
+	if (socket < 0) {
+		log_warning("%s: cannot requeue: cleanup does not run "
+			    "(posthaste start)",
+		    id);
+		done = -1;
+		goto out;
+	}
+	c = ipc_new(socket, &protocol_cleanup, "cleanup");
+	if (submit_again(c, fd, a, &e, &why) != OK) {
+		log_warning("%s: not requeued: %s", id, why.text);
+		done = -1;
+	} else if (delete_message(queue, id) == 1) {
+		log_info("%s: requeued as %s", id, why.text);
+		done = 1;
+	}
+out:
+	fd_close(&fd);
+	ipc_free(&c);
+	arena_free(&a);
+	return done;
+}
+
+static struct action actions[] = {
+	{ 'd', delete_message, "maildrop incoming deferred hold corrupt report",
+	    "Deleted", 0 },
+	{ 'h', hold_message, "incoming deferred", "Placed on hold", 0 },
+	{ 'H', release_message, "hold", "Released from hold", 0 },
+	{ 'r', requeue_message, "incoming deferred hold", "Requeued", 0 },
+};
+
+static struct action *
+action_of(int option)
+{
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+		if (actions[i].option == option)
+			return &actions[i];
+	return NULL;
+}
+
+/* Is it one of those the user named, or did he name none? */
+static bool
+is_wanted(char **queues, struct span queue)
+{
+	if (queues[0] == NULL)
+		return true;
+	for (char **p = queues; *p != NULL; p++)
+		if (span_is(queue, *p))
+			return true;
+	return false;
+}
+
+struct all_visit {
+	struct action *action;
+	const char *queue;
+};
+
+static bool
+act_on_found(void *with, const char *id)
+{
+	struct all_visit *v = with;
+
+	if (v->action->act(v->queue, id) == 1)
+		v->action->count++;
+	return true;
+}
+
+/* The message of this name, or all of them, in one queue. */
+static void
+act_in_queue(struct action *a, const char *queue, const char *name)
+{
+	struct all_visit v = { a, queue };
+
+	if (strcmp(name, "ALL") != 0)
+		act_on_found(&v, name);
+	else if (queue_scan(queue, act_on_found, &v) < 0 && errno != ENOENT)
+		log_warning("scan %s: %s", queue, strerror(errno));
+}
+
+static void
+act_on_name(struct action *a, const char *name, char **queues)
+{
+	struct span rest = span_of(a->queues), word;
+
+	if (strcmp(name, "ALL") != 0 && !queue_id_valid(name)) {
+		log_warning("not a queue id: %s", name);
+		return;
+	}
+	while (span_cut(&rest, " ", true, &word)) {
+		char *queue = mem_span_text(word);
+
+		if (is_wanted(queues, word))
+			act_in_queue(a, queue, name);
+		free(queue);
+	}
+}
+
+static void
+act_on_input(struct action *a, char **queues)
+{
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t n;
+
+	while ((n = getline(&line, &room, stdin)) > 0) {
+		char *end = line + strcspn(line, " \t\r\n*!");
+
+		*end = '\0';
+		if (line[0] != '\0')
+			act_on_name(a, line, queues);
+	}
+	free(line);
+}
+
+static bool
+remove_incomplete(void *with, const char *id)
+{
+	queue_remove_incomplete(with, id);
+	return true;
+}
+
+/* -p: what was never committed; -s: folders that are missing. */
+static void
+purge(void)
+{
+	char *queues[] = { "incoming", "report" };
+
+	for (size_t i = 0; i < sizeof(queues) / sizeof(queues[0]); i++)
+		if (queue_scan(queues[i], remove_incomplete, queues[i]) < 0)
+			log_warning("scan %s: %s", queues[i], strerror(errno));
+}
+
+static void
+repair(void)
+{
+	struct buf errors = BUF_INIT(1 << 16);
+
+	if (!queue_make_directories(".", geteuid(), getegid(), &errors))
+		log_warning("%s", buf_text(&errors));
+	buf_fini(&errors);
+}
+
+static void
+say(const struct action *a)
+{
+	if (a->count > 0) {
+		fprintf(stderr, "postsuper: %s: %zu message%s\n", a->done,
+		    a->count, a->count == 1 ? "" : "s");
+		log_info("%s: %zu message%s", a->done, a->count,
+		    a->count == 1 ? "" : "s");
+	}
+}
+
+static void
+usage(void)
+{
+	fputs("usage: postsuper [-psv] [-c config_dir] [-d ID|ALL|-] "
+	      "[-h ID|ALL|-] [-H ID|ALL|-] [-r ID|ALL|-] [queue...]\n",
+	    stderr);
+	exit(EX_USAGE);
+}
+
+/* What the options ask for, in their order, once the queue is entered. */
+struct request {
+	struct action *action; /* NULL: housekeeping */
+	char *name;
+};
+
+static void
+perform(const struct request *r, size_t count, char **queues)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(r[i].name, "-") == 0)
+			act_on_input(r[i].action, queues);
+		else
+			act_on_name(r[i].action, r[i].name, queues);
+	}
+}
+
+static void
+check_queues(char **queues)
+{
+	for (; *queues != NULL; queues++)
+		if (!queue_name_valid(*queues) || strcmp(*queues, "defer") == 0)
+			fatal_status(EX_USAGE, "unknown queue: %s "
+				"(maildrop, incoming, deferred, hold, corrupt "
+				"or report)", *queues);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct request *requests = mem_array((size_t)argc, sizeof(*requests));
+	struct common_params params;
+	const char *config = NULL;
+	bool want_repair = argc == 1, want_purge = argc == 1;
+	size_t count = 0;
+	int option;
+
+	log_open_stderr("postsuper");
+	while ((option = getopt(argc, argv, "c:d:h:H:r:psSv")) != -1) {
+		struct action *a = action_of(option);
+
+		if (a != NULL)
+			requests[count++] = (struct request) { a, optarg };
+		else if (option == 'c')
+			config = optarg;
+		else if (option == 's' || option == 'S')
+			want_repair = true;
+		else if (option == 'p')
+			want_purge = true;
+		else if (option != 'v')
+			usage();
+	}
+	if (count == 0 && argc - optind == argc - 1)
+		want_repair = want_purge = true;
+	check_queues(argv + optind);
+	queue_tool_enter(config, &params);
+	if (want_repair)
+		repair();
+	if (want_purge)
+		purge();
+	perform(requests, count, argv + optind);
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+		say(&actions[i]);
+	if (count > 0)
+		queue_tool_notify();
+	return 0;
+}
