@@ -5,7 +5,7 @@
 #include "lib/table/table.h"
 
 /* For the fuzzer: parses the text, looks the key up, throws all away. */
-enum table_result cidr_try(struct span text, struct span key,
-    struct buf *value);
+enum table_result
+cidr_try(struct span text, struct span key, struct buf *value);
 
 #endif

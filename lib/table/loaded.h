@@ -36,7 +36,7 @@ void loaded_close(struct loaded *l);
 enum table_result loaded_look(struct loaded *l, struct buf *why);
 
 /* For types that hold more than one file: the text of one. 0 or an errno. */
-int loaded_text(const struct watch *w, struct watch_stamp *stamp,
-    struct buf *text);
+int
+loaded_text(const struct watch *w, struct watch_stamp *stamp, struct buf *text);
 
 #endif

@@ -8,6 +8,7 @@ libposthaste_a_SOURCES += \
 	lib/table/pattern.c lib/table/pattern.h \
 	lib/table/source.c lib/table/source.h \
 	lib/table/table.c lib/table/table.h \
+	lib/table/table_build.c \
 	lib/table/table_cdb.c \
 	lib/table/table_cidr.c \
 	lib/table/table_environ.c \
@@ -25,7 +26,30 @@ libposthaste_a_SOURCES += \
 	lib/table/watch.c lib/table/watch.h \
 	lib/table/words.c lib/table/words.h
 
-check_PROGRAMS += tests/unit/lib/table/table_test
-TESTS += tests/unit/lib/table/table_test
+check_PROGRAMS += \
+	tests/unit/lib/table/match_list_test \
+	tests/unit/lib/table/pattern_test \
+	tests/unit/lib/table/table_test \
+	tests/unit/lib/table/table_build_test \
+	tests/fuzz/cidr_fuzz \
+	tests/fuzz/pattern_fuzz \
+	tests/fuzz/table_source_fuzz
+TESTS += \
+	tests/unit/lib/table/match_list_test \
+	tests/unit/lib/table/pattern_test \
+	tests/unit/lib/table/table_test \
+	tests/unit/lib/table/table_build_test \
+	tests/fuzz/cidr_fuzz \
+	tests/fuzz/pattern_fuzz \
+	tests/fuzz/table_source_fuzz
+tests_unit_lib_table_match_list_test_SOURCES = tests/unit/lib/table/match_list_test.c
+tests_unit_lib_table_match_list_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_table_pattern_test_SOURCES = tests/unit/lib/table/pattern_test.c
+tests_unit_lib_table_pattern_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_table_table_test_SOURCES = tests/unit/lib/table/table_test.c
 tests_unit_lib_table_table_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_table_table_build_test_SOURCES = tests/unit/lib/table/table_build_test.c
+tests_unit_lib_table_table_build_test_LDADD = $(LDADD) -lcmocka
+tests_fuzz_cidr_fuzz_SOURCES = tests/fuzz/cidr_fuzz.c tests/fuzz/replay.c
+tests_fuzz_pattern_fuzz_SOURCES = tests/fuzz/pattern_fuzz.c tests/fuzz/replay.c
+tests_fuzz_table_source_fuzz_SOURCES = tests/fuzz/table_source_fuzz.c tests/fuzz/replay.c

@@ -11,7 +11,12 @@
 #include "lib/table/network.h"
 #include "lib/table/words.h"
 
-enum pattern_kind { PATTERN_WORD, PATTERN_NETWORK, PATTERN_TABLE, PATTERN_FILE };
+enum pattern_kind {
+	PATTERN_WORD,
+	PATTERN_NETWORK,
+	PATTERN_TABLE,
+	PATTERN_FILE
+};
 
 struct pattern {
 	enum pattern_kind kind;
@@ -40,8 +45,8 @@ struct subject {
 
 enum { DEPTH_MAX = 8 };
 
-static bool add_all(struct match_list *l, struct span patterns,
-    struct buf *error);
+static bool
+add_all(struct match_list *l, struct span patterns, struct buf *error);
 
 static void *
 parse_file(const char *path, struct span text, void *with)
@@ -247,8 +252,8 @@ match_table(const struct subject *s, struct table *t, struct buf *value)
 	return r;
 }
 
-static enum table_result match_all(struct match_list *l,
-    const struct subject *s, struct buf *why);
+static enum table_result
+match_all(struct match_list *l, const struct subject *s, struct buf *why);
 
 /* TABLE_FOUND: the pattern, less its "!", matches. */
 static enum table_result
@@ -261,7 +266,8 @@ match_one(struct pattern *p, const struct subject *s, struct buf *why)
 		return match_word(s, p->word) ? TABLE_FOUND : TABLE_NONE;
 	case PATTERN_NETWORK:
 		return s->has_address && network_has(&p->network, &s->address) ?
-		    TABLE_FOUND : TABLE_NONE;
+		    TABLE_FOUND :
+		    TABLE_NONE;
 	case PATTERN_TABLE:
 		return match_table(s, p->table, why);
 	case PATTERN_FILE:
@@ -301,9 +307,9 @@ enum table_result
 match_list_match_host(struct match_list *l, struct span name,
     struct span address, struct buf *why)
 {
-	struct subject s = {
-		.kind = l->kind, .name = name, .address_text = address
-	};
+	struct subject s = { .kind = l->kind,
+		.name = name,
+		.address_text = address };
 
 	s.has_address = network_address(address, &s.address);
 	return match_all(l, &s, why);

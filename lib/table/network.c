@@ -53,7 +53,7 @@ network_parse(struct span text, struct network *out, struct buf *error)
 	}
 	if (slash < text.n) {
 		if (!span_u64(span_skip(text, slash + 1), n.length * 8,
-		    &bits)) {
+			&bits)) {
 			buf_printf(error, "bad net/mask pattern: \"%.*s\"",
 			    SPAN_ARG(text));
 			return false;
@@ -62,8 +62,10 @@ network_parse(struct span text, struct network *out, struct buf *error)
 	}
 	for (unsigned int i = 0; i < n.length; i++)
 		if (n.bytes[i] & ~mask(n.bits, i)) {
-			buf_printf(error, "non-null host address bits in "
-			    "\"%.*s\"", SPAN_ARG(text));
+			buf_printf(error,
+			    "non-null host address bits in "
+			    "\"%.*s\"",
+			    SPAN_ARG(text));
 			return false;
 		}
 	*out = n;

@@ -116,15 +116,14 @@ add_piece(struct parsing *p, struct rule *r, int group, struct span text)
 	if (group < 0 && text.n == 0)
 		return;
 	/* grown one by one: results have a handful */
-	more = arena_alloc(p->into->memory,
-	    (r->piece_count + 1) * sizeof(*more));
+	more =
+	    arena_alloc(p->into->memory, (r->piece_count + 1) * sizeof(*more));
 	if (r->piece_count > 0)
 		memcpy(more, r->pieces, r->piece_count * sizeof(*more));
 	more[r->piece_count].group = group;
 	if (group < 0)
-		more[r->piece_count].text = (struct span) {
-			arena_span(p->into->memory, text), text.n
-		};
+		more[r->piece_count].text =
+		    (struct span){ arena_span(p->into->memory, text), text.n };
 	r->pieces = more;
 	r->piece_count++;
 }
@@ -169,13 +168,15 @@ parse_result(struct parsing *p, struct rule *r, struct span text,
 		}
 		group = cut_group(&text);
 		if (group < 0 || (unsigned int)group > groups) {
-			complain(p, group < 0 ?
+			complain(p,
+			    group < 0 ?
 				"bad $number in the result" :
 				"$number is larger than the number of groups");
 			return false;
 		}
 		if (r->negated || p->no_substitution) {
-			complain(p, r->negated ?
+			complain(p,
+			    r->negated ?
 				"$number substitution is not allowed with "
 				"negative patterns" :
 				"$number substitution is not allowed in this "
@@ -231,7 +232,8 @@ parse_match(struct parsing *p, struct rule *r, struct span line)
 		return false;
 	if (line.n == 0)
 		log_warning("%s, line %u: no replacement text: using empty "
-		    "string", p->path, p->line);
+			    "string",
+		    p->path, p->line);
 	return parse_result(p, r, line, groups);
 }
 
@@ -261,7 +263,8 @@ parse_if(struct parsing *p, struct rule *r, struct span line)
 		release_rule(p->into->engine, r);
 	else if (line.n > 0)
 		log_warning("%s, line %u: ignoring extra text after IF "
-		    "statement", p->path, p->line);
+			    "statement",
+		    p->path, p->line);
 	r->skip_to = SIZE_MAX;
 	p->open_ifs[p->depth++] = p->into->count;
 	return true;
@@ -291,8 +294,9 @@ cut_word(struct span *line, const char *word)
 	if (!span_starts_nocase(*line, word))
 		return false;
 	rest = span_skip(*line, strlen(word));
-	if (rest.n > 0 && ((rest.p[0] >= 'a' && rest.p[0] <= 'z') ||
-	    (rest.p[0] >= 'A' && rest.p[0] <= 'Z')))
+	if (rest.n > 0 &&
+	    ((rest.p[0] >= 'a' && rest.p[0] <= 'z') ||
+		(rest.p[0] >= 'A' && rest.p[0] <= 'Z')))
 		return false;
 	*line = span_trim(rest);
 	return true;
@@ -414,8 +418,10 @@ try_rules(const char *path, const struct rules *all, struct span key,
 			continue;
 		m = matches(all, r, key, &groups);
 		if (m == PATTERN_FAILED) {
-			buf_printf(value, "%s, line %u: matching took more "
-			    "than its limits allow", path, r->line);
+			buf_printf(value,
+			    "%s, line %u: matching took more "
+			    "than its limits allow",
+			    path, r->line);
 			return TABLE_BROKEN;
 		}
 		if (m == PATTERN_YES && r->kind == RULE_MATCH) {

@@ -40,8 +40,8 @@ struct pattern_engine {
 
 bool pattern_open(struct table *t, struct span argument,
     const struct pattern_engine *engine, struct buf *error);
-enum table_result pattern_lookup(struct table *t, struct span key,
-    struct buf *value);
+enum table_result
+pattern_lookup(struct table *t, struct span key, struct buf *value);
 void pattern_close(struct table *t);
 
 /* For the fuzzer: parses the text, looks the key up, throws all away. */

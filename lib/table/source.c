@@ -87,24 +87,28 @@ map_entry(const char *path, unsigned int number, struct span line,
 
 	if (is_blank(line.p[0])) {
 		log_warning("%s, line %u: logical line must not start with "
-		    "whitespace", path, number);
+			    "whitespace",
+		    path, number);
 		return false;
 	}
 	if (!unquoted(line, is_blank, &end)) {
 		log_warning("%s, line %u: unbalanced '\"' in '%.*s' -- "
-		    "ignoring this line", path, number, SPAN_ARG(line));
+			    "ignoring this line",
+		    path, number, SPAN_ARG(line));
 		return false;
 	}
 	*key = span_take(line, end);
 	*value = span_trim(span_skip(line, end));
 	if (value->n == 0) {
 		log_warning("%s, line %u: expected format: key whitespace "
-		    "value", path, number);
+			    "value",
+		    path, number);
 		return false;
 	}
 	if (key->p[key->n - 1] == ':')
 		log_warning("%s, line %u: record is in \"key: value\" format; "
-		    "is this an alias file?", path, number);
+			    "is this an alias file?",
+		    path, number);
 	return true;
 }
 
@@ -136,7 +140,8 @@ alias_entry(const char *path, unsigned int number, struct span line,
 
 	if (is_blank(line.p[0])) {
 		log_warning("%s, line %u: logical line must not start with "
-		    "whitespace", path, number);
+			    "whitespace",
+		    path, number);
 		return false;
 	}
 	if (!unquoted(line, is_colon, &colon) || colon == line.n) {

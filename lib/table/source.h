@@ -16,8 +16,8 @@ enum source_syntax {
 };
 
 /* The key is not folded; both live until the call returns. */
-typedef void source_entry(void *with, struct span key, struct span value,
-    unsigned int line);
+typedef void
+source_entry(void *with, struct span key, struct span value, unsigned int line);
 
 /*
  * Calls for each entry in the order of the text. A line that is none is

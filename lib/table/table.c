@@ -179,8 +179,8 @@ fold_unicode(struct span key, struct buf *out)
 
 	if (u8_check((const uint8_t *)key.p, key.n) != NULL)
 		return false;
-	folded = u8_casefold((const uint8_t *)key.p, key.n, NULL, NULL, NULL,
-	    &n);
+	folded =
+	    u8_casefold((const uint8_t *)key.p, key.n, NULL, NULL, NULL, &n);
 	if (folded == NULL)
 		return false;
 	buf_add(out, folded, n);
@@ -201,7 +201,8 @@ table_fold(struct span key, struct buf *out)
 		return;
 	for (size_t i = 0; i < key.n; i++)
 		to[i] = key.p[i] >= 'A' && key.p[i] <= 'Z' ?
-		    (char)(key.p[i] + ('a' - 'A')) : key.p[i];
+		    (char)(key.p[i] + ('a' - 'A')) :
+		    key.p[i];
 	buf_added(out, key.n);
 }
 

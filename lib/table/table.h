@@ -49,8 +49,8 @@ enum table_flag {
 	 */
 	TABLE_ALIASES = 4,
 };
-struct table *table_open_flags(struct span spec, unsigned int flags,
-    struct buf *error);
+struct table *
+table_open_flags(struct span spec, unsigned int flags, struct buf *error);
 /* For postconf -m, and to tell a table from an address with colons. */
 bool table_type_known(struct span name);
 void table_types(void (*visit)(void *with, const char *name), void *with);
@@ -63,8 +63,8 @@ const char *table_name(const struct table *t);
  * keys" (user without domain, parent domains) are the caller's business;
  * regexp, pcre and cidr tables say false to table_takes_partial.
  */
-enum table_result table_lookup(struct table *t, struct span key,
-    struct buf *value);
+enum table_result
+table_lookup(struct table *t, struct span key, struct buf *value);
 bool table_takes_partial(const struct table *t);
 /*
  * A table changed and cannot be read with the rights that are left. The old
@@ -77,11 +77,11 @@ bool table_restart_wanted(void);
 struct table_list;
 
 struct table_list *table_list_open(const char *specs, struct buf *error);
-struct table_list *table_list_open_flags(const char *specs,
-    unsigned int flags, struct buf *error);
+struct table_list *
+table_list_open_flags(const char *specs, unsigned int flags, struct buf *error);
 void table_list_free(struct table_list **l);
-enum table_result table_list_lookup(struct table_list *l, struct span key,
-    struct buf *value);
+enum table_result
+table_list_lookup(struct table_list *l, struct span key, struct buf *value);
 /* The same for a part of an address or name: no pattern tables. */
 enum table_result table_list_lookup_partial(struct table_list *l,
     struct span key, struct buf *value);
@@ -95,11 +95,11 @@ struct match_list;
 
 enum match_kind { MATCH_TEXT, MATCH_DOMAIN, MATCH_DOMAIN_PARENTS, MATCH_HOST };
 
-struct match_list *match_list_open(const char *patterns, enum match_kind kind,
-    struct buf *error);
+struct match_list *
+match_list_open(const char *patterns, enum match_kind kind, struct buf *error);
 void match_list_free(struct match_list **l);
-enum table_result match_list_match(struct match_list *l, struct span name,
-    struct buf *why);
+enum table_result
+match_list_match(struct match_list *l, struct span name, struct buf *why);
 /* MATCH_HOST: name ("unknown" if none) and address of a client. */
 enum table_result match_list_match_host(struct match_list *l, struct span name,
     struct span address, struct buf *why);
@@ -121,14 +121,39 @@ enum table_result table_list_lookup_address(struct table_list *l,
     struct span address, const char *delimiter, bool local_domain,
     struct buf *value, struct buf *extension);
 
-/* Builds type:name from its source text (postmap, postalias). */
+/*
+ * Builds PATH.cdb from its source text, for type hash, btree, cdb and their
+ * like (postmap, postalias).
+ */
 struct table_build {
-	const char *type; /* "cdb", "hash", "btree", "lmdb" */
-	const char *path; /* source; "-" reads standard input */
+	const char *type; /* "hash", "cdb"...; see table_can_build */
+	const char *path; /* source, and name of the database less ".cdb" */
+	bool from_input; /* entries come from standard input, not from path */
 	bool alias; /* aliases(5) syntax */
 	bool fold; /* keys to lower case */
+	bool add; /* to what the database holds */
+	bool replace; /* of equal keys the last counts, without a warning */
+	bool quiet; /* of equal keys the first counts, without a warning */
+	bool null_bytes; /* keys and values end in a null byte */
+	bool plain_mode; /* 0644, not the mode of the source */
 };
-/* Temporary file, fsync, rename. False with a line "path:line: ..." */
+
+bool table_can_build(const char *type);
+/*
+ * Temporary file, fsync, rename: a reader sees the old or the new one. False
+ * with "path: why". Root writes only into folders of its own or of the
+ * source's owner.
+ */
 bool table_build(const struct table_build *b, struct buf *error);
+/*
+ * Writes the database anew without these keys; *deleted says how many there
+ * were. Nothing is written if there were none.
+ */
+bool table_build_delete(const struct table_build *b, const struct span *keys,
+    size_t count, size_t *deleted, struct buf *error);
+/* Calls for each entry of the database, in no order that means anything. */
+bool table_build_each(const struct table_build *b,
+    void (*visit)(void *with, struct span key, struct span value), void *with,
+    struct buf *error);
 
 #endif

@@ -81,8 +81,8 @@ take_text(struct cdb_table *x)
 
 	if (error == 0) {
 		drop(x);
-		x->map = text_source_parse(x->watch.path, buf_span(&text),
-		    &x->how);
+		x->map =
+		    text_source_parse(x->watch.path, buf_span(&text), &x->how);
 		x->content = TEXT;
 		x->stamp = stamp;
 		x->reader = geteuid();
@@ -113,7 +113,7 @@ newer(const struct stat *a, const struct stat *b)
 {
 	return a->st_mtim.tv_sec > b->st_mtim.tv_sec ||
 	    (a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-	    a->st_mtim.tv_nsec > b->st_mtim.tv_nsec);
+		a->st_mtim.tv_nsec > b->st_mtim.tv_nsec);
 }
 
 /* Tries one of the two; true when there is nothing more to do. */
@@ -136,16 +136,17 @@ check(struct cdb_table *x)
 {
 	struct stat database;
 	struct stat source;
-	bool has_source = x->has_source &&
-	    watch_stat(&x->watch, "", &source) == 0;
+	bool has_source =
+	    x->has_source && watch_stat(&x->watch, "", &source) == 0;
 	bool has_database = watch_stat(&x->watch, SUFFIX, &database) == 0;
 	int error = errno;
-	bool text_first = has_source && has_database &&
-	    newer(&source, &database);
+	bool text_first =
+	    has_source && has_database && newer(&source, &database);
 
 	if (!has_source && !has_database && lost_rights(x, error))
 		return;
-	if (has_database && !text_first && serve(x, DATABASE, &database, &error))
+	if (has_database && !text_first &&
+	    serve(x, DATABASE, &database, &error))
 		return;
 	if (has_source && serve(x, TEXT, &source, &error))
 		return;
@@ -167,9 +168,9 @@ open_any(struct table *t, struct span argument, struct buf *error,
 	}
 	x = mem_new(sizeof(*x));
 	x->has_source = has_source;
-	x->how = (struct text_source_how) {
-		.syntax = t->flags & TABLE_ALIASES ? SOURCE_ALIASES :
-						     SOURCE_GUESS,
+	x->how = (struct text_source_how){
+		.syntax =
+		    t->flags & TABLE_ALIASES ? SOURCE_ALIASES : SOURCE_GUESS,
 		.fold = !(t->flags & TABLE_KEEP_CASE),
 		.table = t->name,
 	};
@@ -207,8 +208,8 @@ find_in_database(struct cdb_table *x, struct span key, struct buf *value)
 	if (found == 0 && key.n < sizeof(with_nul)) {
 		memcpy(with_nul, key.p, key.n);
 		with_nul[key.n] = '\0';
-		found = cdb_find(&x->database, with_nul,
-		    (unsigned int)key.n + 1);
+		found =
+		    cdb_find(&x->database, with_nul, (unsigned int)key.n + 1);
 	}
 	if (found == 0)
 		return TABLE_NONE;

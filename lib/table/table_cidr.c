@@ -137,9 +137,9 @@ static void *
 parse(const char *path, struct span text, void *with)
 {
 	struct rules *into = mem_new(sizeof(*into));
-	struct parsing p = {
-		.into = into, .path = path, .error = BUF_INIT(LINES_MAX)
-	};
+	struct parsing p = { .into = into,
+		.path = path,
+		.error = BUF_INIT(LINES_MAX) };
 	struct lines l;
 	struct span line;
 

@@ -30,8 +30,7 @@ add(struct table *t, struct span word, struct buf *error)
 		table_fold(key, &folded);
 		key = buf_span(&folded);
 	}
-	if (!text_map_add(t->state, key,
-	    span_trim(span_skip(word, equal + 1))))
+	if (!text_map_add(t->state, key, span_trim(span_skip(word, equal + 1))))
 		log_warning("%s: duplicate entry: \"%.*s\"", t->type,
 		    SPAN_ARG(key));
 	buf_fini(&folded);
@@ -54,8 +53,10 @@ open_inline(struct table *t, struct span argument, struct buf *error)
 	bool good = true;
 
 	if (!words_unbrace(argument, &rest)) {
-		buf_printf(error, "inline:{name=value...} is wanted, not "
-		    "\"%s\"", t->name);
+		buf_printf(error,
+		    "inline:{name=value...} is wanted, not "
+		    "\"%s\"",
+		    t->name);
 		return false;
 	}
 	t->state = text_map_new();

@@ -136,9 +136,9 @@ table_list_lookup_address(struct table_list *l, struct span address,
     const char *delimiter, bool local_domain, struct buf *value,
     struct buf *extension)
 {
-	struct attempt a = {
-		.list = l, .key = BUF_INIT(TABLE_KEY_MAX), .value = value
-	};
+	struct attempt a = { .list = l,
+		.key = BUF_INIT(TABLE_KEY_MAX),
+		.value = value };
 	const struct span none = { NULL, 0 };
 	size_t at = span_rfind(address, '@');
 	struct span user = span_take(address, at);

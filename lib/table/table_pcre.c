@@ -22,13 +22,9 @@ static const struct {
 	char letter;
 	uint32_t option;
 } flags_known[] = {
-	{ 'i', PCRE2_CASELESS },
-	{ 'm', PCRE2_MULTILINE },
-	{ 's', PCRE2_DOTALL },
-	{ 'x', PCRE2_EXTENDED },
-	{ 'A', PCRE2_ANCHORED },
-	{ 'E', PCRE2_DOLLAR_ENDONLY },
-	{ 'U', PCRE2_UNGREEDY },
+	{ 'i', PCRE2_CASELESS }, { 'm', PCRE2_MULTILINE },
+	{ 's', PCRE2_DOTALL }, { 'x', PCRE2_EXTENDED }, { 'A', PCRE2_ANCHORED },
+	{ 'E', PCRE2_DOLLAR_ENDONLY }, { 'U', PCRE2_UNGREEDY },
 	{ 'X', 0 }, /* an option of PCRE 1 that is always on in PCRE2 */
 };
 
@@ -45,8 +41,8 @@ options_of(struct span flags, uint32_t *options, struct buf *error)
 			k++;
 		if (k == known) {
 			buf_printf(error, "unknown pattern option \"%c\"",
-			    flags.p[i] > ' ' && flags.p[i] < 127 ?
-			    flags.p[i] : '?');
+			    flags.p[i] > ' ' && flags.p[i] < 127 ? flags.p[i] :
+								   '?');
 			return false;
 		}
 		*options ^= flags_known[k].option;
@@ -67,8 +63,8 @@ compile(struct span pattern, struct span flags, unsigned int *groups,
 
 	if (!options_of(flags, &options, error))
 		return NULL;
-	code = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n, options,
-	    &number, &at, NULL);
+	code = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n, options, &number,
+	    &at, NULL);
 	if (code == NULL) {
 		pcre2_get_error_message(number, text, sizeof(text));
 		buf_printf(error, "error in pattern at offset %zu: %s", at,
@@ -102,8 +98,8 @@ match(const void *compiled, struct span key, struct pattern_groups *groups)
 
 	if (room == NULL)
 		prepare();
-	count = pcre2_match(compiled, (PCRE2_SPTR)key.p, key.n, 0, 0, room,
-	    limits);
+	count =
+	    pcre2_match(compiled, (PCRE2_SPTR)key.p, key.n, 0, 0, room, limits);
 	if (count == PCRE2_ERROR_NOMATCH)
 		return PATTERN_NO;
 	if (count < 0)

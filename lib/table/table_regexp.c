@@ -24,8 +24,8 @@ options_of(struct span flags, int *options, struct buf *error)
 			break;
 		default:
 			buf_printf(error, "unknown regexp option \"%c\"",
-			    flags.p[i] > ' ' && flags.p[i] < 127 ?
-			    flags.p[i] : '?');
+			    flags.p[i] > ' ' && flags.p[i] < 127 ? flags.p[i] :
+								   '?');
 			return false;
 		}
 	}
@@ -55,7 +55,8 @@ compile(struct span pattern, struct span flags, unsigned int *groups,
 		return NULL;
 	}
 	*groups = compiled->re_nsub < PATTERN_GROUPS ?
-	    (unsigned int)compiled->re_nsub : PATTERN_GROUPS - 1;
+	    (unsigned int)compiled->re_nsub :
+	    PATTERN_GROUPS - 1;
 	return compiled;
 }
 
@@ -65,7 +66,8 @@ match(const void *compiled, struct span key, struct pattern_groups *groups)
 	const regex_t *r = compiled;
 	regmatch_t at[PATTERN_GROUPS];
 	unsigned int count = r->re_nsub < PATTERN_GROUPS ?
-	    (unsigned int)r->re_nsub + 1 : PATTERN_GROUPS;
+	    (unsigned int)r->re_nsub + 1 :
+	    PATTERN_GROUPS;
 	int result;
 
 	at[0].rm_so = 0;

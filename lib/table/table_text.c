@@ -32,9 +32,9 @@ open_text(struct table *t, struct span argument, struct buf *error)
 		return false;
 	}
 	x = mem_new(sizeof(*x));
-	x->how = (struct text_source_how) {
-		.syntax = t->flags & TABLE_ALIASES ? SOURCE_ALIASES :
-						     SOURCE_MAP,
+	x->how = (struct text_source_how){
+		.syntax =
+		    t->flags & TABLE_ALIASES ? SOURCE_ALIASES : SOURCE_MAP,
 		.fold = !(t->flags & TABLE_KEEP_CASE),
 		.table = t->name,
 	};

@@ -16,8 +16,8 @@
 enum { RECORD_FIRST = 4096, RECORD_MAX = 1 << 20 };
 
 /* One question; *found says whether there is such a name. An errno or 0. */
-typedef int ask(const char *name, char *room, size_t size, struct buf *value,
-    bool *found);
+typedef int
+ask(const char *name, char *room, size_t size, struct buf *value, bool *found);
 
 static int
 ask_passwd(const char *name, char *room, size_t size, struct buf *value,
@@ -30,8 +30,8 @@ ask_passwd(const char *name, char *room, size_t size, struct buf *value,
 	*found = p != NULL;
 	if (p != NULL)
 		buf_printf(value, "%s:%s:%ld:%ld:%s:%s:%s", p->pw_name,
-		    p->pw_passwd, (long)p->pw_uid, (long)p->pw_gid,
-		    p->pw_gecos, p->pw_dir, p->pw_shell);
+		    p->pw_passwd, (long)p->pw_uid, (long)p->pw_gid, p->pw_gecos,
+		    p->pw_dir, p->pw_shell);
 	return error;
 }
 

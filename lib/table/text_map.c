@@ -73,18 +73,19 @@ text_map_at(const struct text_map *m, size_t i, struct span *key,
 {
 	const struct entry *e = &m->entries[i];
 
-	*key = (struct span) { m->text.p + e->key, e->key_n };
-	*value = (struct span) { m->text.p + e->key + e->key_n, e->value_n };
+	*key = (struct span){ m->text.p + e->key, e->key_n };
+	*value = (struct span){ m->text.p + e->key + e->key_n, e->value_n };
 }
 
-bool
-text_map_find(const struct text_map *m, struct span key, struct span *value)
+/* The entry with this key, or NULL. */
+static struct entry *
+find(const struct text_map *m, struct span key)
 {
 	uint32_t hash = cdb_hash(key.p, (unsigned int)key.n);
 	size_t mask = m->room * 2 - 1;
 
 	if (m->count == 0)
-		return false;
+		return NULL;
 	for (size_t at = hash & mask; m->slots[at] != 0; at = (at + 1) & mask) {
 		size_t i = m->slots[at] - 1;
 		struct span its_key;
@@ -93,34 +94,58 @@ text_map_find(const struct text_map *m, struct span key, struct span *value)
 		if (m->entries[i].hash != hash)
 			continue;
 		text_map_at(m, i, &its_key, &its_value);
-		if (span_equal(its_key, key)) {
-			*value = its_value;
-			return true;
-		}
+		if (span_equal(its_key, key))
+			return &m->entries[i];
 	}
-	return false;
+	return NULL;
+}
+
+bool
+text_map_find(const struct text_map *m, struct span key, struct span *value)
+{
+	const struct entry *e = find(m, key);
+
+	if (e == NULL)
+		return false;
+	text_map_at(m, (size_t)(e - m->entries), &key, value);
+	return true;
+}
+
+/* The entry's text goes behind all others. */
+static void
+write_entry(struct text_map *m, struct entry *e, struct span key,
+    struct span value)
+{
+	e->key = m->text.n;
+	e->key_n = (uint32_t)key.n;
+	e->value_n = value.n;
+	buf_add_span(&m->text, key);
+	buf_add_span(&m->text, value);
 }
 
 bool
 text_map_add(struct text_map *m, struct span key, struct span value)
 {
-	struct span old;
-
 	if (key.n > UINT32_MAX || m->count >= UINT32_MAX / 4 ||
-	    text_map_find(m, key, &old))
+	    find(m, key) != NULL)
 		return false;
 	if (m->count == m->room)
 		grow(m);
-	m->entries[m->count] = (struct entry) {
-		.hash = cdb_hash(key.p, (unsigned int)key.n),
-		.key_n = (uint32_t)key.n,
-		.key = m->text.n,
-		.value_n = value.n,
-	};
-	buf_add_span(&m->text, key);
-	buf_add_span(&m->text, value);
+	m->entries[m->count].hash = cdb_hash(key.p, (unsigned int)key.n);
+	write_entry(m, &m->entries[m->count], key, value);
 	place(m, m->count++);
 	return true;
+}
+
+void
+text_map_put(struct text_map *m, struct span key, struct span value)
+{
+	struct entry *e = find(m, key);
+
+	if (e != NULL)
+		write_entry(m, e, key, value);
+	else
+		text_map_add(m, key, value);
 }
 
 size_t

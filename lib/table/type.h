@@ -18,8 +18,8 @@ struct table_ops {
 	 */
 	bool (*open)(struct table *t, struct span argument, struct buf *error);
 	/* *value is empty; the key is folded, not empty, not too long. */
-	enum table_result (*lookup)(struct table *t, struct span key,
-	    struct buf *value);
+	enum table_result (
+	    *lookup)(struct table *t, struct span key, struct buf *value);
 	void (*close)(struct table *t);
 };
 

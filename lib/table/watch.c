@@ -33,8 +33,8 @@ watch_open(struct watch *w, const char *path)
 	w->next_ms = 0;
 	if (slash != NULL)
 		slash[slash == folder ? 1 : 0] = '\0';
-	w->folder = open(slash ? folder : ".",
-	    O_PATH | O_DIRECTORY | O_CLOEXEC);
+	w->folder =
+	    open(slash ? folder : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	free(folder);
 }
 
@@ -103,10 +103,10 @@ watch_read(const struct watch *w, const char *suffix)
 void
 watch_stamp_set(struct watch_stamp *s, const struct stat *st)
 {
-	int64_t changed_us = (int64_t)st->st_ctim.tv_sec * 1000000 +
-	    st->st_ctim.tv_nsec / 1000;
+	int64_t changed_us =
+	    (int64_t)st->st_ctim.tv_sec * 1000000 + st->st_ctim.tv_nsec / 1000;
 
-	*s = (struct watch_stamp) {
+	*s = (struct watch_stamp){
 		.known = true,
 		.fresh = clock_wall_us() - changed_us < FRESH_US,
 		.device = st->st_dev,

@@ -199,9 +199,10 @@ texthash_source(void **state)
 	struct table *t;
 
 	(void)state;
-	put("map", "# comment\n\nKey value\n  and more\n# within\n\tlast\n"
-		   "key second\nnovalue\n\"a b\"@c quoted\nunbalanced\" x\n"
-		   "end fin");
+	put("map",
+	    "# comment\n\nKey value\n  and more\n# within\n\tlast\n"
+	    "key second\nnovalue\n\"a b\"@c quoted\nunbalanced\" x\n"
+	    "end fin");
 	t = open_ok("texthash:map");
 	expect(t, "key", "found:value  and more\tlast");
 	expect(t, "KEY", "found:value  and more\tlast");

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/table/table.h"
+
+#include <cdb.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/table/lines.h"
+#include "lib/table/source.h"
+#include "lib/table/text_map.h"
+#include "lib/table/type.h"
+
+#define SUFFIX ".cdb"
+
+enum { TEXT_MAX = 1 << 30 };
+
+/* One run: where, what, and what it holds. */
+struct work {
+	const struct table_build *how;
+	int folder;
+	char *leaf; /* of the database, with suffix */
+	mode_t mode;
+	struct text_map *map;
+	struct buf folded;
+	struct buf *error;
+};
+
+static const char *const buildable[] = {
+	"btree",
+	"cdb",
+	"dbm",
+	"hash",
+	"lmdb",
+	"sdbm",
+};
+
+bool
+table_can_build(const char *type)
+{
+	for (size_t i = 0; i < sizeof(buildable) / sizeof(buildable[0]); i++)
+		if (strcmp(type, buildable[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool
+failed(struct work *w, const char *what)
+{
+	buf_printf(w->error, "%s %s: %s", what, w->how->path, strerror(errno));
+	return false;
+}
+
+/*
+ * Where anybody but root or the source's owner may rename things, what root
+ * writes could become something else's content under a name root trusts.
+ */
+static bool
+folder_is_safe(struct work *w)
+{
+	struct stat folder;
+	struct stat source;
+
+	if (geteuid() != 0)
+		return true;
+	if (fstat(w->folder, &folder) < 0)
+		return failed(w, "folder of");
+	if (folder.st_uid == 0)
+		return true;
+	if (stat(w->how->path, &source) == 0 && source.st_uid == folder.st_uid)
+		return true;
+	buf_printf(w->error,
+	    "%s: its folder belongs to another user: run "
+	    "this as user %ld",
+	    w->how->path, (long)folder.st_uid);
+	return false;
+}
+
+static bool
+open_work(struct work *w, const struct table_build *how, struct buf *error)
+{
+	char *folder = mem_text(how->path);
+	char *slash = strrchr(folder, '/');
+	const char *leaf = slash ? how->path + (slash - folder) + 1 : how->path;
+
+	*w = (struct work){
+		.how = how,
+		.leaf = mem_printf("%s" SUFFIX, leaf),
+		.mode = 0644,
+		.map = text_map_new(),
+		.folded = BUF_INIT(LINES_MAX * 4),
+		.error = error,
+	};
+	if (slash != NULL)
+		slash[slash == folder ? 1 : 0] = '\0';
+	w->folder =
+	    open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	free(folder);
+	if (w->folder < 0)
+		return failed(w, "open folder of");
+	return true;
+}
+
+static void
+close_work(struct work *w)
+{
+	fd_close(&w->folder);
+	free(w->leaf);
+	text_map_free(&w->map);
+	buf_fini(&w->folded);
+}
+
+static struct span
+folded(struct work *w, struct span key)
+{
+	if (!w->how->fold)
+		return key;
+	table_fold(key, &w->folded);
+	return buf_span(&w->folded);
+}
+
+static void
+add_entry(void *with, struct span key, struct span value, unsigned int line)
+{
+	struct work *w = with;
+
+	(void)line;
+	key = folded(w, key);
+	if (key.n > TABLE_KEY_MAX)
+		log_warning("%s, line %u: key is too long: it would never be "
+			    "found",
+		    w->how->path, line);
+	else if (value.n > TABLE_VALUE_MAX)
+		log_warning("%s, line %u: value is too long -- ignored",
+		    w->how->path, line);
+	else if (w->how->replace)
+		text_map_put(w->map, key, value);
+	else if (!text_map_add(w->map, key, value) && !w->how->quiet)
+		log_warning("%s" SUFFIX ": duplicate entry: \"%.*s\"",
+		    w->how->path, SPAN_ARG(key));
+}
+
+static bool
+read_source(struct work *w)
+{
+	struct buf text = BUF_INIT(TEXT_MAX);
+	struct stat st;
+	bool good = false;
+	int fd = w->how->from_input ? STDIN_FILENO :
+				      open(w->how->path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return failed(w, "open");
+	if (fstat(fd, &st) < 0 || fd_read_whole(fd, &text) < 0) {
+		failed(w, "read");
+	} else {
+		if (!w->how->from_input && !w->how->plain_mode)
+			w->mode = st.st_mode & 0666;
+		source_read(w->how->path, buf_span(&text),
+		    w->how->alias ? SOURCE_ALIASES : SOURCE_MAP, add_entry, w);
+		good = true;
+	}
+	if (!w->how->from_input)
+		fd_close(&fd);
+	buf_fini(&text);
+	return good;
+}
+
+static struct span
+without_null(const void *data, size_t n)
+{
+	struct span s = { data, n };
+
+	if (n > 0 && s.p[n - 1] == '\0')
+		s.n--;
+	return s;
+}
+
+static bool
+damaged(struct work *w)
+{
+	buf_printf(w->error, "database %s" SUFFIX " is damaged", w->how->path);
+	return false;
+}
+
+/* Fills the map with what the database holds; no database: with nothing. */
+static bool
+read_database(struct work *w, bool must_exist)
+{
+	struct cdb database;
+	struct stat st;
+	unsigned int position;
+	int fd = openat(w->folder, w->leaf, O_RDONLY | O_CLOEXEC);
+	int next;
+
+	if (fd < 0 && errno == ENOENT && !must_exist)
+		return true;
+	if (fd < 0)
+		return failed(w, "open database");
+	if (fstat(fd, &st) < 0 || cdb_init(&database, fd) < 0) {
+		fd_close(&fd);
+		return damaged(w);
+	}
+	w->mode = st.st_mode & 0666;
+	cdb_seqinit(&position, &database);
+	while ((next = cdb_seqnext(&position, &database)) > 0) {
+		const void *key = cdb_getkey(&database);
+		const void *value = cdb_getdata(&database);
+
+		if (key == NULL || value == NULL)
+			break;
+		text_map_add(w->map, without_null(key, cdb_keylen(&database)),
+		    without_null(value, cdb_datalen(&database)));
+	}
+	cdb_free(&database);
+	fd_close(&fd);
+	return next == 0 || damaged(w);
+}
+
+static bool
+write_entries(struct work *w, int fd)
+{
+	struct buf nul = BUF_INIT(TABLE_VALUE_MAX + TABLE_KEY_MAX * 5);
+	struct cdb_make m;
+	bool good = cdb_make_start(&m, fd) == 0;
+
+	for (size_t i = 0; good && i < text_map_count(w->map); i++) {
+		struct span key;
+		struct span value;
+		size_t end = w->how->null_bytes ? 1 : 0;
+
+		text_map_at(w->map, i, &key, &value);
+		buf_reset(&nul);
+		buf_add_span(&nul, key);
+		buf_add_char(&nul, '\0');
+		buf_add_span(&nul, value);
+		buf_add_char(&nul, '\0');
+		good =
+		    cdb_make_add(&m, nul.p, (unsigned int)(key.n + end),
+			nul.p + key.n + 1, (unsigned int)(value.n + end)) == 0;
+	}
+	buf_fini(&nul);
+	return cdb_make_finish(&m) == 0 && good;
+}
+
+/* A name nobody has; the file has no rights for others until it is whole. */
+static int
+create_temporary(struct work *w, char **name)
+{
+	for (int tries = 0; tries < 100; tries++) {
+		uint64_t noise;
+		int fd;
+
+		if (getrandom(&noise, sizeof(noise), 0) < 0)
+			return -1;
+		*name = mem_printf("%s.%016llx.tmp", w->leaf,
+		    (unsigned long long)noise);
+		fd = openat(w->folder, *name,
+		    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd >= 0 || errno != EEXIST)
+			return fd;
+		free(*name);
+		*name = NULL;
+	}
+	return -1;
+}
+
+static bool
+write_database(struct work *w)
+{
+	char *name = NULL;
+	int fd;
+	bool good;
+
+	if (!folder_is_safe(w))
+		return false;
+	fd = create_temporary(w, &name);
+	if (fd < 0) {
+		failed(w, "create database");
+		free(name);
+		return false;
+	}
+	good = write_entries(w, fd) && fchmod(fd, w->mode) == 0 &&
+	    fsync(fd) == 0 &&
+	    renameat(w->folder, name, w->folder, w->leaf) == 0;
+	if (!good) {
+		failed(w, "write database");
+		unlinkat(w->folder, name, 0);
+	} else {
+		fsync(w->folder);
+	}
+	fd_close(&fd);
+	free(name);
+	return good;
+}
+
+bool
+table_build(const struct table_build *b, struct buf *error)
+{
+	struct work w;
+	bool good = open_work(&w, b, error) &&
+	    (!b->add || read_database(&w, false)) && read_source(&w) &&
+	    write_database(&w);
+
+	close_work(&w);
+	return good;
+}
+
+/* All entries but these go into a map of their own. */
+static size_t
+leave_out(struct work *w, const struct span *keys, size_t count)
+{
+	struct text_map *unwanted = text_map_new();
+	struct text_map *rest = text_map_new();
+	size_t before = text_map_count(w->map);
+
+	for (size_t i = 0; i < count; i++)
+		text_map_add(unwanted, folded(w, keys[i]), SPAN(""));
+	for (size_t i = 0; i < before; i++) {
+		struct span key;
+		struct span value;
+		struct span ignored;
+
+		text_map_at(w->map, i, &key, &value);
+		if (!text_map_find(unwanted, key, &ignored))
+			text_map_add(rest, key, value);
+	}
+	text_map_free(&unwanted);
+	text_map_free(&w->map);
+	w->map = rest;
+	return before - text_map_count(rest);
+}
+
+bool
+table_build_delete(const struct table_build *b, const struct span *keys,
+    size_t count, size_t *deleted, struct buf *error)
+{
+	struct work w;
+	bool good = open_work(&w, b, error) && read_database(&w, true);
+
+	*deleted = good ? leave_out(&w, keys, count) : 0;
+	if (good && *deleted > 0)
+		good = write_database(&w);
+	close_work(&w);
+	return good;
+}
+
+bool
+table_build_each(const struct table_build *b,
+    void (*visit)(void *with, struct span key, struct span value), void *with,
+    struct buf *error)
+{
+	struct work w;
+	bool good = open_work(&w, b, error) && read_database(&w, true);
+
+	for (size_t i = 0; good && i < text_map_count(w.map); i++) {
+		struct span key;
+		struct span value;
+
+		text_map_at(w.map, i, &key, &value);
+		visit(with, key, value);
+	}
+	close_work(&w);
+	return good;
+}
