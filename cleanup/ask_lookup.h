@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef CLEANUP_ASK_LOOKUP_H
+#define CLEANUP_ASK_LOOKUP_H
+
+/*
+ * cleanup's questions to lookup. Answers are copied into the arena. A lookup
+ * that is not to be had is LATER: nothing is taken for "no".
+ */
+
+#include "lib/base/mem.h"
+#include "lib/base/why.h"
+#include "lib/mail/resolve.h"
+
+enum { ASK_MOST = 1000 }; /* addresses in one question */
+
+struct expansion {
+	size_t index; /* which of the addresses asked about */
+	const char *address;
+	const char *transport;
+	const char *nexthop;
+};
+
+/* Deliveries for these recipients (at most ASK_MOST). */
+enum verdict ask_expand(struct arena *a, const char *sender,
+    const char *const *addresses, size_t count, struct expansion **out,
+    size_t *out_count, struct why *why);
+/* Replaces each address (at most ASK_MOST) by its canonical form. */
+enum verdict ask_rewrite(struct arena *a, enum rewrite_kind kind,
+    const char **addresses, size_t count, struct why *why);
+/* The first key that is found in the tables; *value NULL if none is. */
+enum verdict ask_query(struct arena *a, const char *tables,
+    const char *const *keys, size_t count, const char **value,
+    struct why *why);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef CLEANUP_HEADER_REWRITE_H
+#define CLEANUP_HEADER_REWRITE_H
+
+/*
+ * Addresses in headers of our own users' mail: those without a domain get
+ * ours, and all go through the canonical tables where there are any. What
+ * stands around the addresses stays byte for byte.
+ */
+
+#include "cleanup/settings.h"
+#include "lib/base/mem.h"
+#include "lib/base/why.h"
+#include "lib/mail/resolve.h"
+
+/*
+ * Adds the value with its addresses rewritten to *out. LATER when lookup
+ * could not answer. A value that would not fit stays as it is.
+ */
+enum verdict header_rewrite(struct span value, enum rewrite_kind kind,
+    const struct settings *set, struct arena *a, struct buf *out,
+    struct why *why);
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: ISC */
+#include "cleanup/recipient_set.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "cleanup/ask_lookup.h"
+#include "lib/mail/mail_address.h"
+#include "lib/queue/queue_file.h"
+
+enum {
+	MOST = 50000, /* what a queue file and qmgr's messages can hold */
+	KEYS = 4,
+};
+
+void
+recipient_set_add(struct recipient_set *s, const struct recipient *r)
+{
+	if (s->count == s->room) {
+		s->room = s->room ? 2 * s->room : 16;
+		s->items = mem_resize(s->items, s->room * sizeof(*s->items));
+	}
+	s->items[s->count++] = *r;
+}
+
+void
+recipient_set_free(struct recipient_set *s)
+{
+	free(s->items);
+	*s = (struct recipient_set) { 0 };
+}
+
+/* The keys under which an address may stand in a table, best first. */
+static size_t
+table_keys(struct arena *a, const struct settings *set, const char *address,
+    const char *keys[KEYS])
+{
+	struct span whole = span_of(address), local, domain;
+	size_t n = 0, cut;
+
+	keys[n++] = address;
+	if (!mail_address_split(whole, &local, &domain))
+		return n;
+	for (cut = 1; cut < local.n && set->delimiter[0] != '\0'; cut++)
+		if (strchr(set->delimiter, local.p[cut]) != NULL)
+			break;
+	if (cut < local.n && set->delimiter[0] != '\0')
+		keys[n++] = arena_printf(a, "%.*s@%.*s", (int)cut, local.p,
+		    SPAN_ARG(domain));
+	keys[n++] = arena_printf(a, "@%.*s", SPAN_ARG(domain));
+	return n;
+}
+
+/* "given" recipients came from outside, behind them are copies. */
+static void
+add_copy(struct recipient_set *s, size_t given, const char *address)
+{
+	struct recipient r = { .address = address, .original = address,
+		.orcpt = "", .notify = NOTIFY_NEVER };
+
+	for (size_t i = given; i < s->count; i++)
+		if (strcasecmp(s->items[i].address, address) == 0)
+			return;
+	recipient_set_add(s, &r);
+}
+
+static enum verdict
+add_mapped(struct recipient_set *s, size_t given, struct arena *a,
+    const struct settings *set, const char *tables, const char *address,
+    struct why *why)
+{
+	const char *keys[KEYS];
+	const char *value = NULL;
+	enum verdict v;
+
+	if (tables[0] == '\0' || address[0] == '\0')
+		return OK;
+	v = ask_query(a, tables, keys, table_keys(a, set, address, keys),
+	    &value, why);
+	if (v == OK && value != NULL && value[0] != '\0')
+		add_copy(s, given, value);
+	return v;
+}
+
+enum verdict
+recipient_set_add_copies(struct recipient_set *s, struct arena *a,
+    const struct settings *set, const char *sender, struct why *why)
+{
+	size_t given = s->count;
+	enum verdict v;
+
+	if (set->own.always_bcc[0] != '\0')
+		add_copy(s, given, set->own.always_bcc);
+	v = add_mapped(s, given, a, set, set->own.sender_bcc_maps, sender, why);
+	for (size_t i = 0; i < given && v == OK; i++)
+		v = add_mapped(s, given, a, set,
+		    set->own.recipient_bcc_maps, s->items[i].address, why);
+	return v;
+}
+
+/* Asks about these of the set (indices), and adds what comes of them. */
+static enum verdict
+expand_some(const struct recipient_set *from, const size_t *indices,
+    size_t count, struct recipient_set *to, struct arena *a,
+    const char *sender, struct why *why)
+{
+	const char *addresses[ASK_MOST];
+	struct expansion *out;
+	struct recipient r;
+	size_t n = 0;
+	enum verdict v;
+
+	for (size_t i = 0; i < count; i++)
+		addresses[i] = from->items[indices[i]].address;
+	v = ask_expand(a, sender, addresses, count, &out, &n, why);
+	for (size_t i = 0; i < n && v == OK; i++) {
+		r = from->items[indices[out[i].index]];
+		r.address = out[i].address;
+		r.transport = out[i].transport;
+		r.nexthop = out[i].nexthop;
+		r.final = true;
+		recipient_set_add(to, &r);
+	}
+	return v;
+}
+
+static enum verdict
+expand(struct recipient_set *s, struct arena *a, const char *sender,
+    struct why *why)
+{
+	struct recipient_set to = { 0 };
+	size_t indices[ASK_MOST];
+	enum verdict v = OK;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->count && v == OK; i++) {
+		if (s->items[i].final)
+			recipient_set_add(&to, &s->items[i]);
+		else
+			indices[n++] = i;
+		if (n == ASK_MOST || (n > 0 && i + 1 == s->count)) {
+			v = expand_some(s, indices, n, &to, a, sender, why);
+			n = 0;
+		}
+	}
+	free(s->items);
+	*s = to;
+	return v;
+}
+
+struct seen {
+	UT_hash_handle hh;
+	char key[];
+};
+
+/*
+ * What makes two recipients the same: with enable_original_recipient the
+ * original address and the wishes for reports count as well.
+ */
+static struct seen *
+seen_key(const struct recipient *r, bool with_original)
+{
+	size_t address = strlen(r->address);
+	size_t original = with_original ? strlen(r->original) : 0;
+	size_t orcpt = with_original ? strlen(r->orcpt) : 0;
+	struct seen *s = mem_new(sizeof(*s) + address + original + orcpt + 4);
+	char *p = s->key;
+
+	for (size_t i = 0; i < address; i++)
+		*p++ = (char)tolower((unsigned char)r->address[i]);
+	*p++ = '\n';
+	for (size_t i = 0; i < original; i++)
+		*p++ = (char)tolower((unsigned char)r->original[i]);
+	*p++ = '\n';
+	memcpy(p, r->orcpt, orcpt);
+	p += orcpt;
+	*p = with_original ? (char)('0' + r->notify) : '0';
+	return s;
+}
+
+static void
+drop_duplicates(struct recipient_set *s, const struct settings *set)
+{
+	struct seen *all = NULL, *one, *same, *next;
+	size_t limit = (size_t)set->own.duplicate_filter_limit;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		one = seen_key(&s->items[i],
+		    set->own.enable_original_recipient);
+		HASH_FIND_STR(all, one->key, same);
+		if (same == NULL)
+			s->items[kept++] = s->items[i];
+		if (same == NULL && (limit == 0 || HASH_COUNT(all) < limit))
+			HASH_ADD_STR(all, key, one);
+		else
+			free(one);
+	}
+	s->count = kept;
+	HASH_ITER(hh, all, one, next) {
+		HASH_DEL(all, one);
+		free(one);
+	}
+}
+
+enum verdict
+recipient_set_resolve(struct recipient_set *s, struct arena *a,
+    const struct settings *set, const char *sender, struct why *why)
+{
+	bool final = true;
+	enum verdict v;
+
+	for (size_t i = 0; i < s->count; i++)
+		final = final && s->items[i].final;
+	if (!final) {
+		v = expand(s, a, sender, why);
+		if (v != OK)
+			return v;
+	}
+	if (s->count > 1)
+		drop_duplicates(s, set);
+	if (s->count > MOST)
+		return why_set(why, "5.5.3", "too many recipients");
+	if (s->count == 0)
+		return why_set(why, "5.1.0", "no recipients specified");
+	return OK;
+}

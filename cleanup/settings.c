@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC */
+#include "cleanup/settings.h"
+
+#include <string.h>
+
+/* "" for what no program of this build has. */
+static const char *
+value(struct conf *c, const char *name)
+{
+	const char *text = conf_value(c, name);
+
+	return text ? text : "";
+}
+
+static bool
+any_set(struct conf *c, const char *const *names)
+{
+	for (; *names != NULL; names++)
+		if (value(c, *names)[0] != '\0')
+			return true;
+	return false;
+}
+
+static struct span
+service_of(const char *transport)
+{
+	struct span s = span_of(transport);
+
+	return span_take(s, span_find(s, ':'));
+}
+
+void
+settings_derive(struct settings *s, struct conf *c)
+{
+	static const char *const sender[] = { "canonical_maps",
+		"sender_canonical_maps", NULL };
+	static const char *const headers[] = { "canonical_maps",
+		"sender_canonical_maps", "recipient_canonical_maps", NULL };
+
+	s->local_transport = service_of(value(c, "local_transport"));
+	s->virtual_transport = service_of(value(c, "virtual_transport"));
+	s->rewrites_sender = any_set(c, sender);
+	s->rewrites_headers = any_set(c, headers);
+	s->append_domain = strcmp(value(c, "append_at_myorigin"), "no") == 0 ?
+	    "" : s->common.myorigin;
+	s->delimiter = s->common.recipient_delimiter;
+}

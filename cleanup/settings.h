@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef CLEANUP_SETTINGS_H
+#define CLEANUP_SETTINGS_H
+
+/*
+ * The settings of cleanup as it works with them; filled once, then const.
+ * Lives as long as the process.
+ */
+
+#include "lib/conf/common.h"
+
+#define PARAM_GROUP cleanup
+#define PARAM_DEF "cleanup/params.def"
+#include "lib/conf/param.h"
+
+struct settings {
+	struct common_params common;
+	struct cleanup_params own;
+	/* services whose deliveries want headers in front, "local" without
+	 * the nexthop */
+	struct span local_transport;
+	struct span virtual_transport;
+	/* where lookup has tables for it, lookup is asked */
+	bool rewrites_sender;
+	bool rewrites_headers;
+	const char *append_domain; /* for addresses without one; "": leave */
+	const char *delimiter;
+};
+
+/* Fills what is derived from other programs' settings. */
+void settings_derive(struct settings *s, struct conf *c);
+
+#endif
