@@ -3,8 +3,9 @@
 #define LIB_DNS_DNS_H
 
 /*
- * Name service for tasks, over c-ares. dns_open reads resolv.conf and hosts
- * and must be called before the program is confined.
+ * Name service for tasks, over c-ares; works without tasks as well, with
+ * poll(2). dns_open reads resolv.conf, and must be called before the program
+ * is confined. Nothing is cached: that is the resolver's work.
  *
  * Each answer tells apart: found, the name does not exist, the name has no
  * such record, try again (server failure, time-out), and refused as invalid
@@ -20,7 +21,7 @@ enum dns_result {
 	DNS_NO_NAME, /* NXDOMAIN */
 	DNS_NO_DATA, /* the name exists, without such a record */
 	DNS_AGAIN, /* try again later */
-	DNS_BAD, /* malformed name or answer */
+	DNS_BAD, /* a malformed name, asked for or in the records */
 };
 
 struct dns_mx {
@@ -36,10 +37,17 @@ void dns_open(const char *servers);
 /* Results live in the arena. At most 64 records. MX sorted by preference. */
 enum dns_result dns_mx(struct arena *a, const char *name, int64_t deadline,
     struct dns_mx **mx, size_t *count);
-/* "family": AF_INET, AF_INET6 or AF_UNSPEC for both. Follows CNAMEs. */
+/*
+ * "family": AF_INET, AF_INET6 or AF_UNSPEC for both (IPv4 first). Follows
+ * CNAMEs. Names in "localhost" are not asked for (RFC 6761).
+ */
 enum dns_result dns_addresses(struct arena *a, const char *name, int family,
     uint16_t port, int64_t deadline, struct address **out, size_t *count);
-/* The name of a client, only if it maps back to the address. */
+/*
+ * The name of a client: *name if it maps back to the address (DNS_OK), else
+ * NULL. *unverified is what the reverse zone says, NULL if nothing. Loopback
+ * is "localhost" without asking.
+ */
 enum dns_result dns_client_name(struct arena *a, const struct address *client,
     int64_t deadline, const char **name, const char **unverified);
 enum dns_result dns_txt(struct arena *a, const char *name, int64_t deadline,

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/dns/dns.h"
+
+#include <arpa/nameser.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/dns/dns_answer.h"
+#include "lib/dns/dns_query.h"
+
+enum { HOPS_MAX = 8 }; /* CNAMEs that the server did not follow for us */
+
+/* The records of one type, in an arena of the caller. */
+struct records {
+	struct dns_answer answer;
+	struct dns_record record[DNS_RECORDS_MAX];
+	size_t count;
+};
+
+/* DNS_OK with at least one record; message is a copy in the arena. */
+static enum dns_result
+read_answer(struct arena *a, struct dns_query *q, const char *name, int type,
+    int64_t deadline, struct records *r)
+{
+	const unsigned char *message = NULL;
+	enum dns_result result;
+	unsigned char *copy;
+	int length = 0;
+
+	memset(&r->answer, 0, sizeof(r->answer));
+	r->count = 0;
+	result = dns_query_wait(q, deadline, &message, &length);
+	if (result != DNS_OK)
+		return result;
+	copy = arena_alloc(a, (size_t)length + 1);
+	memcpy(copy, message, (size_t)length);
+	if (!dns_answer_open(&r->answer, copy, length, name))
+		return DNS_AGAIN;
+	r->count = dns_answer_records(&r->answer, type, r->record);
+	return r->count > 0 ? DNS_OK : DNS_NO_DATA;
+}
+
+/*
+ * Waits for the query and follows CNAMEs that a server left to us. Takes the
+ * query over.
+ */
+static enum dns_result
+finish(struct arena *a, struct dns_query *q, const char *name, int type,
+    int64_t deadline, struct records *r)
+{
+	enum dns_result result;
+
+	for (int hops = 0;; hops++) {
+		result = read_answer(a, q, name, type, deadline, r);
+		dns_query_free(&q);
+		if (result != DNS_NO_DATA || r->answer.message == NULL ||
+		    !r->answer.redirected || hops == HOPS_MAX)
+			return result;
+		name = arena_text(a, r->answer.name);
+		q = dns_query_start(name, type);
+	}
+}
+
+static struct records *
+records_new(struct arena *a)
+{
+	return arena_alloc(a, sizeof(struct records));
+}
+
+static int
+by_preference(const void *x, const void *y)
+{
+	const struct dns_mx *a = x, *b = y;
+
+	return (a->preference > b->preference) -
+	    (a->preference < b->preference);
+}
+
+enum dns_result
+dns_mx(struct arena *a, const char *name, int64_t deadline,
+    struct dns_mx **mx, size_t *count)
+{
+	struct records *r = records_new(a);
+	struct dns_mx *list;
+	enum dns_result result;
+	size_t n = 0;
+
+	result = finish(a, dns_query_start(name, ns_t_mx), name, ns_t_mx,
+	    deadline, r);
+	if (result != DNS_OK)
+		return result;
+	list = arena_alloc(a, r->count * sizeof(*list));
+	for (size_t i = 0; i < r->count; i++) {
+		const struct dns_record *rec = &r->record[i];
+		char host[DNS_NAME_MAX];
+
+		if (rec->length < 3 ||
+		    !dns_answer_name(&r->answer, rec->data + 2, host))
+			continue;
+		/* RFC 7505: "." alone is the null MX; else a host name */
+		if (host[0] != '\0' ? !dns_host_valid(host) : r->count > 1)
+			continue;
+		list[n].preference = (uint16_t)(rec->data[0] << 8 |
+		    rec->data[1]);
+		list[n++].host = arena_text(a, host);
+	}
+	if (n == 0)
+		return DNS_BAD;
+	qsort(list, n, sizeof(*list), by_preference);
+	*mx = list;
+	*count = n;
+	return DNS_OK;
+}
+
+/* RFC 6761 section 6.3: never asked of a server. */
+static bool
+is_localhost(const char *name)
+{
+	size_t n = strlen(name);
+
+	if (n > 0 && name[n - 1] == '.')
+		n--;
+	return (n == 9 && strncasecmp(name, "localhost", 9) == 0) ||
+	    (n > 10 && strncasecmp(name + n - 10, ".localhost", 10) == 0);
+}
+
+struct address_list {
+	struct address *items;
+	size_t count;
+	uint16_t port;
+};
+
+static void
+add_address(struct address_list *l, int family, const void *host)
+{
+	struct address *out = &l->items[l->count];
+
+	if (l->count == DNS_RECORDS_MAX)
+		return;
+	if (family == AF_INET) {
+		out->length = sizeof(out->v4);
+		out->v4.sin_family = AF_INET;
+		out->v4.sin_port = htons(l->port);
+		memcpy(&out->v4.sin_addr, host, 4);
+	} else {
+		out->length = sizeof(out->v6);
+		out->v6.sin6_family = AF_INET6;
+		out->v6.sin6_port = htons(l->port);
+		memcpy(&out->v6.sin6_addr, host, 16);
+	}
+	l->count++;
+}
+
+static void
+add_records(struct address_list *l, int family, const struct records *r)
+{
+	size_t size = family == AF_INET ? 4 : 16;
+
+	for (size_t i = 0; i < r->count; i++)
+		if (r->record[i].length == size)
+			add_address(l, family, r->record[i].data);
+}
+
+/* What two questions, for A and AAAA, say together. */
+static enum dns_result
+combine(enum dns_result a, enum dns_result b)
+{
+	if (a == DNS_OK || b == DNS_OK)
+		return DNS_OK;
+	if (a == DNS_AGAIN || b == DNS_AGAIN)
+		return DNS_AGAIN;
+	return a == DNS_NO_DATA ? b : a;
+}
+
+static enum dns_result
+ask_addresses(struct arena *a, const char *name, int family,
+    int64_t deadline, struct address_list *l)
+{
+	enum dns_result r4 = DNS_NO_DATA, r6 = DNS_NO_DATA;
+	struct dns_query *q4 = NULL, *q6 = NULL;
+	struct records *r = records_new(a);
+
+	/* both at once */
+	if (family != AF_INET6)
+		q4 = dns_query_start(name, ns_t_a);
+	if (family != AF_INET)
+		q6 = dns_query_start(name, ns_t_aaaa);
+	if (q4 != NULL) {
+		r4 = finish(a, q4, name, ns_t_a, deadline, r);
+		add_records(l, AF_INET, r);
+	}
+	if (q6 != NULL) {
+		r6 = finish(a, q6, name, ns_t_aaaa, deadline, r);
+		add_records(l, AF_INET6, r);
+	}
+	if (l->count > 0)
+		return DNS_OK;
+	if (r4 == DNS_OK || r6 == DNS_OK)
+		return DNS_AGAIN; /* records of a wrong size */
+	if (family == AF_INET)
+		return r4;
+	return family == AF_INET6 ? r6 : combine(r4, r6);
+}
+
+enum dns_result
+dns_addresses(struct arena *a, const char *name, int family, uint16_t port,
+    int64_t deadline, struct address **out, size_t *count)
+{
+	struct address_list l = { .port = port };
+	struct in_addr loopback = { htonl(INADDR_LOOPBACK) };
+	enum dns_result result = DNS_OK;
+
+	l.items = arena_alloc(a, DNS_RECORDS_MAX * sizeof(*l.items));
+	if (is_localhost(name)) {
+		if (family != AF_INET6)
+			add_address(&l, AF_INET, &loopback);
+		if (family != AF_INET)
+			add_address(&l, AF_INET6, &in6addr_loopback);
+	} else {
+		result = ask_addresses(a, name, family, deadline, &l);
+	}
+	if (result == DNS_OK) {
+		*out = l.items;
+		*count = l.count;
+	}
+	return result;
+}
+
+/* "1.2.0.192.in-addr.arpa", RFC 1035 section 3.5, RFC 3596 section 2.5. */
+static bool
+reverse_name(const struct address *client, char out[DNS_NAME_MAX])
+{
+	const unsigned char *p;
+	size_t n = 0;
+
+	if (client->any.sa_family == AF_INET) {
+		p = (const unsigned char *)&client->v4.sin_addr;
+		snprintf(out, DNS_NAME_MAX, "%u.%u.%u.%u.in-addr.arpa",
+		    p[3], p[2], p[1], p[0]);
+		return true;
+	}
+	if (client->any.sa_family != AF_INET6)
+		return false;
+	p = client->v6.sin6_addr.s6_addr;
+	for (int i = 15; i >= 0; i--)
+		n += (size_t)snprintf(out + n, DNS_NAME_MAX - n, "%x.%x.",
+		    p[i] & 15U, p[i] >> 4);
+	snprintf(out + n, DNS_NAME_MAX - n, "ip6.arpa");
+	return true;
+}
+
+/* Does the name have this address? */
+static enum dns_result
+maps_back(struct arena *a, const char *name, const struct address *client,
+    int64_t deadline)
+{
+	struct address *list = NULL;
+	enum dns_result result;
+	size_t count = 0;
+
+	result = dns_addresses(a, name, client->any.sa_family, 0, deadline,
+	    &list, &count);
+	if (result != DNS_OK)
+		return result;
+	for (size_t i = 0; i < count; i++)
+		if (address_equal_host(&list[i], client))
+			return DNS_OK;
+	return DNS_NO_NAME;
+}
+
+enum dns_result
+dns_client_name(struct arena *a, const struct address *client,
+    int64_t deadline, const char **name, const char **unverified)
+{
+	struct records *r = records_new(a);
+	char reverse[DNS_NAME_MAX], host[DNS_NAME_MAX];
+	enum dns_result result;
+
+	*name = *unverified = NULL;
+	if (address_is_loopback(client)) {
+		*name = *unverified = "localhost";
+		return DNS_OK;
+	}
+	if (!reverse_name(client, reverse))
+		return DNS_NO_NAME;
+	result = finish(a, dns_query_start(reverse, ns_t_ptr), reverse,
+	    ns_t_ptr, deadline, r);
+	if (result != DNS_OK)
+		return result;
+	if (!dns_answer_name(&r->answer, r->record[0].data, host) ||
+	    !dns_host_valid(host))
+		return DNS_BAD;
+	*unverified = arena_text(a, host);
+	result = maps_back(a, *unverified, client, deadline);
+	if (result == DNS_OK)
+		*name = *unverified;
+	return result;
+}
+
+/* The strings of one TXT record, joined (RFC 7208 section 3.3). */
+static const char *
+txt_of(struct arena *a, const struct dns_record *rec)
+{
+	char *out = arena_alloc(a, rec->length + 1);
+	size_t n = 0;
+
+	for (size_t at = 0; at < rec->length;) {
+		size_t part = rec->data[at++];
+
+		if (part > rec->length - at)
+			return NULL;
+		memcpy(out + n, rec->data + at, part);
+		n += part;
+		at += part;
+	}
+	return memchr(out, '\0', n) == NULL ? out : NULL;
+}
+
+enum dns_result
+dns_txt(struct arena *a, const char *name, int64_t deadline,
+    const char ***texts, size_t *count)
+{
+	struct records *r = records_new(a);
+	const char **list;
+	enum dns_result result;
+	size_t n = 0;
+
+	result = finish(a, dns_query_start(name, ns_t_txt), name, ns_t_txt,
+	    deadline, r);
+	if (result != DNS_OK)
+		return result;
+	list = arena_alloc(a, r->count * sizeof(*list));
+	for (size_t i = 0; i < r->count; i++)
+		if ((list[n] = txt_of(a, &r->record[i])) != NULL)
+			n++;
+	*texts = list;
+	*count = n;
+	return n > 0 ? DNS_OK : DNS_NO_DATA;
+}
+
+const char *
+dns_result_text(enum dns_result r)
+{
+	static const char *const texts[] = { "found", "Host not found",
+		"Host found but no data record of requested type",
+		"Host not found, try again",
+		"Malformed or unexpected name server reply" };
+
+	return texts[r];
+}

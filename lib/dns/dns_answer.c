@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/dns/dns_answer.h"
+
+#include <ares.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum { HEADER_SIZE = 12, FIXED_SIZE = 10 }; /* type class ttl length */
+
+struct cursor {
+	char owner[DNS_NAME_MAX];
+	int type;
+	int class;
+	struct dns_record record;
+	const unsigned char *next;
+};
+
+static unsigned int
+u16(const unsigned char *p)
+{
+	return (unsigned int)p[0] << 8 | p[1];
+}
+
+/* Reads a name; *next is where the bytes behind it begin. */
+static bool
+expand(const struct dns_answer *a, const unsigned char *at,
+    char out[DNS_NAME_MAX], const unsigned char **next)
+{
+	char *name = NULL;
+	long used = 0;
+	size_t n;
+	bool ok;
+
+	if (at < a->message || at >= a->message + a->length ||
+	    ares_expand_name(at, a->message, a->length, &name, &used) !=
+	    ARES_SUCCESS)
+		return false;
+	n = strlen(name);
+	ok = n < DNS_NAME_MAX;
+	if (ok) {
+		memcpy(out, name, n + 1);
+		if (n > 0 && out[n - 1] == '.')
+			out[n - 1] = '\0';
+		if (next != NULL)
+			*next = at + used;
+	}
+	ares_free_string(name);
+	return ok;
+}
+
+bool
+dns_answer_name(const struct dns_answer *a, const unsigned char *at,
+    char out[DNS_NAME_MAX])
+{
+	return expand(a, at, out, NULL);
+}
+
+/* The record at "at". False when it does not fit in the message. */
+static bool
+read_record(const struct dns_answer *a, const unsigned char *at,
+    struct cursor *c)
+{
+	const unsigned char *end = a->message + a->length, *p;
+
+	if (!expand(a, at, c->owner, &p) || end - p < FIXED_SIZE)
+		return false;
+	c->type = (int)u16(p);
+	c->class = (int)u16(p + 2);
+	c->record.length = u16(p + 8);
+	c->record.data = p + FIXED_SIZE;
+	if ((size_t)(end - c->record.data) < c->record.length)
+		return false;
+	c->next = c->record.data + c->record.length;
+	return true;
+}
+
+static bool
+skip_question(struct dns_answer *a)
+{
+	const unsigned char *p = a->message + HEADER_SIZE;
+	char name[DNS_NAME_MAX];
+
+	for (unsigned int n = u16(a->message + 4); n > 0; n--) {
+		if (!expand(a, p, name, &p) ||
+		    a->message + a->length - p < 4)
+			return false;
+		p += 4;
+	}
+	a->records = p;
+	return true;
+}
+
+/* One step along a CNAME; *moved says whether there was one. */
+static bool
+follow(struct dns_answer *a, bool *moved)
+{
+	const unsigned char *at = a->records;
+	struct cursor c;
+
+	*moved = false;
+	for (unsigned int i = 0; i < a->count; i++) {
+		if (!read_record(a, at, &c))
+			return false;
+		at = c.next;
+		if (*moved || c.class != ns_c_in || c.type != ns_t_cname ||
+		    strcasecmp(c.owner, a->name) != 0)
+			continue;
+		if (!expand(a, c.record.data, a->name, NULL))
+			return false;
+		*moved = true;
+	}
+	return true;
+}
+
+bool
+dns_answer_open(struct dns_answer *a, const unsigned char *message,
+    int length, const char *name)
+{
+	bool moved = true;
+
+	memset(a, 0, sizeof(*a));
+	if (length < HEADER_SIZE || strlen(name) >= DNS_NAME_MAX)
+		return false;
+	a->message = message;
+	a->length = length;
+	a->count = u16(message + 6);
+	snprintf(a->name, sizeof(a->name), "%s", name);
+	if (a->name[0] != '\0' && a->name[strlen(a->name) - 1] == '.')
+		a->name[strlen(a->name) - 1] = '\0';
+	if (!skip_question(a))
+		return false;
+	for (int steps = 0; moved; steps++) {
+		if (steps > DNS_CNAMES_MAX || !follow(a, &moved))
+			return false;
+		a->redirected = a->redirected || moved;
+	}
+	return true;
+}
+
+size_t
+dns_answer_records(const struct dns_answer *a, int type,
+    struct dns_record records[DNS_RECORDS_MAX])
+{
+	const unsigned char *at = a->records;
+	size_t count = 0;
+	struct cursor c;
+
+	for (unsigned int i = 0; i < a->count && count < DNS_RECORDS_MAX;
+	    i++) {
+		if (!read_record(a, at, &c))
+			break;
+		at = c.next;
+		if (c.class == ns_c_in && c.type == type &&
+		    strcasecmp(c.owner, a->name) == 0)
+			records[count++] = c.record;
+	}
+	return count;
+}
+
+bool
+dns_host_valid(const char *name)
+{
+	size_t label = 0, n = strlen(name);
+
+	if (n == 0 || n >= DNS_NAME_MAX)
+		return false;
+	for (const char *p = name; *p; p++) {
+		unsigned char c = (unsigned char)*p;
+
+		if (c == '.') {
+			if (label == 0 || p[1] == '\0')
+				return false;
+			label = 0;
+		} else if ((!isalnum(c) && c != '-' && c != '_') ||
+		    c >= 0x80 || ++label > 63) {
+			return false;
+		}
+	}
+	return true;
+}

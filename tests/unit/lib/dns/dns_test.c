@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: ISC */
+/* Name service against a server of its own, in a child process. */
+#include "lib/dns/dns.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <arpa/nameser.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/clock.h"
+#include "lib/dns/dns_answer.h"
+#include "lib/task/task.h"
+
+enum { SAY_SERVFAIL = -1, SAY_NOTHING = -2, SAY_EMPTY = -3 };
+
+static const struct row {
+	const char *name;
+	int type; /* or what to do instead, for any type */
+	const char *value; /* MX: "10 host" */
+} rows[] = {
+	{ "mail.test", ns_t_mx, "20 b.mail.test" },
+	{ "mail.test", ns_t_mx, "10 a.mail.test" },
+	{ "mail.test", ns_t_mx, "20 c.mail.test" },
+	{ "null.test", ns_t_mx, "0 " },
+	{ "halfnull.test", ns_t_mx, "0 " },
+	{ "halfnull.test", ns_t_mx, "5 a.mail.test" },
+	{ "badmx.test", ns_t_mx, "5 bad host.test" },
+	{ "a.mail.test", ns_t_a, "192.0.2.1" },
+	{ "a.mail.test", ns_t_a, "192.0.2.2" },
+	{ "a.mail.test", ns_t_aaaa, "2001:db8::1" },
+	{ "only6.test", ns_t_aaaa, "2001:db8::6" },
+	{ "alias.test", ns_t_cname, "a.mail.test" },
+	{ "circle.test", ns_t_cname, "circle2.test" },
+	{ "circle2.test", ns_t_cname, "circle.test" },
+	{ "fail.test", SAY_SERVFAIL, "" },
+	{ "silent.test", SAY_NOTHING, "" },
+	{ "empty.test", SAY_EMPTY, "" },
+	{ "txt.test", ns_t_txt, "v=spf1 -all" },
+	{ "1.2.0.192.in-addr.arpa", ns_t_ptr, "a.mail.test" },
+	{ "9.2.0.192.in-addr.arpa", ns_t_ptr, "a.mail.test" },
+	{ "8.2.0.192.in-addr.arpa", ns_t_ptr, "no such.test" },
+	{ "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2"
+	  ".ip6.arpa", ns_t_ptr, "a.mail.test" },
+};
+enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+
+static void
+add_name(struct buf *out, const char *name)
+{
+	struct span rest = span_of(name), label;
+
+	while (span_cut(&rest, ".", true, &label)) {
+		buf_add_char(out, (char)label.n);
+		buf_add_span(out, label);
+	}
+	buf_add_char(out, '\0');
+}
+
+static void
+add_u16(struct buf *out, unsigned int n)
+{
+	buf_add_char(out, (char)(n >> 8));
+	buf_add_char(out, (char)n);
+}
+
+static void
+add_record(struct buf *out, const struct row *row)
+{
+	struct buf data = BUF_INIT(1000);
+	struct address a;
+
+	switch (row->type) {
+	case ns_t_mx:
+		add_u16(&data, (unsigned int)atoi(row->value));
+		add_name(&data, strchr(row->value, ' ') + 1);
+		break;
+	case ns_t_txt: /* in two strings */
+		buf_add_char(&data, 3);
+		buf_add(&data, row->value, 3);
+		buf_add_char(&data, (char)(strlen(row->value) - 3));
+		buf_add_text(&data, row->value + 3);
+		break;
+	case ns_t_a:
+		address_parse_ip(span_of(row->value), 0, &a);
+		buf_add(&data, &a.v4.sin_addr, 4);
+		break;
+	case ns_t_aaaa:
+		address_parse_ip(span_of(row->value), 0, &a);
+		buf_add(&data, &a.v6.sin6_addr, 16);
+		break;
+	default:
+		add_name(&data, row->value);
+	}
+	add_name(out, row->name);
+	add_u16(out, (unsigned int)row->type);
+	add_u16(out, ns_c_in);
+	add_u16(out, 0);
+	add_u16(out, 5);
+	add_u16(out, (unsigned int)data.n);
+	buf_add(out, data.p, data.n);
+	buf_fini(&data);
+}
+
+/* Takes the question's name apart; the type comes back. */
+static int
+read_question(const unsigned char *q, char name[256], size_t *end)
+{
+	size_t at = 12, n = 0;
+
+	while (q[at] != 0) {
+		memcpy(name + n, q + at + 1, q[at]);
+		n += q[at];
+		name[n++] = '.';
+		at += q[at] + 1U;
+	}
+	name[n > 0 ? n - 1 : 0] = '\0';
+	*end = at + 5;
+	return q[at + 1] << 8 | q[at + 2];
+}
+
+/* False: no answer at all. */
+static bool
+answer(const unsigned char *question, struct buf *out)
+{
+	char name[256];
+	size_t end;
+	int type = read_question(question, name, &end), count = 0, code = 3;
+	struct buf records = BUF_INIT(4000);
+
+	for (size_t i = 0; i < ROWS; i++) {
+		if (strcasecmp(rows[i].name, name) != 0)
+			continue;
+		if (rows[i].type == SAY_NOTHING)
+			return false;
+		code = rows[i].type == SAY_SERVFAIL ? 2 : 0;
+		if (rows[i].type == type || rows[i].type == ns_t_cname) {
+			add_record(&records, &rows[i]);
+			count++;
+		}
+	}
+	buf_add(out, question, 2);
+	add_u16(out, 0x8180U | (unsigned int)code);
+	add_u16(out, 1);
+	add_u16(out, (unsigned int)count);
+	add_u16(out, 0);
+	add_u16(out, 0);
+	buf_add(out, question + 12, end - 12);
+	buf_add(out, records.p, records.n);
+	buf_fini(&records);
+	return true;
+}
+
+static void
+serve(int fd)
+{
+	for (;;) {
+		unsigned char question[600];
+		struct address from = { .length = sizeof(from.v6) };
+		struct buf out = BUF_INIT(4000);
+
+		if (recvfrom(fd, question, sizeof(question), 0, &from.any,
+		    &from.length) < 0)
+			_exit(1);
+		if (answer(question, &out))
+			sendto(fd, out.p, out.n, 0, &from.any, from.length);
+		buf_fini(&out);
+	}
+}
+
+static pid_t server;
+
+static void
+start_server(void)
+{
+	struct address at = { .length = sizeof(at.v4) };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	char text[64];
+
+	at.v4.sin_family = AF_INET;
+	at.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, &at.any, at.length), 0);
+	assert_int_equal(getsockname(fd, &at.any, &at.length), 0);
+	server = fork();
+	if (server == 0)
+		serve(fd);
+	close(fd);
+	snprintf(text, sizeof(text), "127.0.0.1:%u", address_port(&at));
+	dns_open(text);
+}
+
+static void
+mx_sorted_by_preference(void *unused)
+{
+	struct arena *a = arena_new();
+	struct dns_mx *mx = NULL;
+	size_t n = 0;
+
+	(void)unused;
+	assert_int_equal(dns_mx(a, "mail.test", clock_in(5), &mx, &n), DNS_OK);
+	assert_int_equal(n, 3);
+	assert_string_equal(mx[0].host, "a.mail.test");
+	assert_int_equal(mx[0].preference, 10);
+	assert_int_equal(mx[2].preference, 20);
+	assert_int_equal(dns_mx(a, "null.test", clock_in(5), &mx, &n), DNS_OK);
+	assert_int_equal(n, 1);
+	assert_string_equal(mx[0].host, "");
+	/* "." beside real hosts is not the null MX */
+	assert_int_equal(dns_mx(a, "halfnull.test", clock_in(5), &mx, &n),
+	    DNS_OK);
+	assert_int_equal(n, 1);
+	assert_string_equal(mx[0].host, "a.mail.test");
+	assert_int_equal(dns_mx(a, "badmx.test", clock_in(5), &mx, &n),
+	    DNS_BAD);
+	arena_free(&a);
+}
+
+static void
+failures_told_apart(void *unused)
+{
+	struct arena *a = arena_new();
+	struct dns_mx *mx = NULL;
+	struct address *list = NULL;
+	size_t n = 0;
+	int64_t start;
+
+	(void)unused;
+	assert_int_equal(dns_mx(a, "nobody.test", clock_in(5), &mx, &n),
+	    DNS_NO_NAME);
+	assert_int_equal(dns_mx(a, "a.mail.test", clock_in(5), &mx, &n),
+	    DNS_NO_DATA);
+	assert_int_equal(dns_mx(a, "empty.test", clock_in(5), &mx, &n),
+	    DNS_NO_DATA);
+	assert_int_equal(dns_mx(a, "fail.test", clock_in(5), &mx, &n),
+	    DNS_AGAIN);
+	assert_int_equal(dns_addresses(a, "circle.test", AF_INET, 25,
+	    clock_in(5), &list, &n), DNS_NO_DATA);
+	start = clock_ms();
+	assert_int_equal(dns_mx(a, "silent.test", start + 50, &mx, &n),
+	    DNS_AGAIN);
+	assert_in_range(clock_ms() - start, 50, 1000);
+	assert_int_equal(dns_mx(a, "with\\.escape.test", clock_in(5), &mx,
+	    &n), DNS_BAD);
+	assert_int_equal(dns_mx(a, "", clock_in(5), &mx, &n), DNS_BAD);
+	assert_int_equal(dns_mx(a, "a..test", clock_in(5), &mx, &n), DNS_BAD);
+	assert_null(mx);
+	arena_free(&a);
+}
+
+static void
+addresses_of_both_families(void *unused)
+{
+	struct arena *a = arena_new();
+	char host[ADDRESS_TEXT_MAX];
+	struct address *list = NULL;
+	size_t n = 0;
+
+	(void)unused;
+	assert_int_equal(dns_addresses(a, "a.mail.test", AF_UNSPEC, 2525,
+	    clock_in(5), &list, &n), DNS_OK);
+	assert_int_equal(n, 3);
+	assert_int_equal(address_port(&list[0]), 2525);
+	address_host(&list[2], host);
+	assert_string_equal(host, "2001:db8::1");
+	assert_int_equal(dns_addresses(a, "a.mail.test", AF_INET6, 25,
+	    clock_in(5), &list, &n), DNS_OK);
+	assert_int_equal(n, 1);
+	/* the server gives the CNAME only; we go on */
+	assert_int_equal(dns_addresses(a, "alias.test", AF_INET, 25,
+	    clock_in(5), &list, &n), DNS_OK);
+	assert_int_equal(n, 2);
+	assert_int_equal(dns_addresses(a, "only6.test", AF_INET, 25,
+	    clock_in(5), &list, &n), DNS_NO_DATA);
+	assert_int_equal(dns_addresses(a, "only6.test", AF_UNSPEC, 25,
+	    clock_in(5), &list, &n), DNS_OK);
+	assert_int_equal(n, 1);
+	assert_int_equal(dns_addresses(a, "nobody.test", AF_UNSPEC, 25,
+	    clock_in(5), &list, &n), DNS_NO_NAME);
+	assert_int_equal(dns_addresses(a, "fail.test", AF_UNSPEC, 25,
+	    clock_in(5), &list, &n), DNS_AGAIN);
+	assert_int_equal(dns_addresses(a, "mx.LOCALHOST.", AF_INET, 25,
+	    clock_in(5), &list, &n), DNS_OK);
+	assert_true(address_is_loopback(&list[0]));
+	arena_free(&a);
+}
+
+static void
+client_names(void *unused)
+{
+	static const struct {
+		const char *address;
+		enum dns_result result;
+		const char *name;
+		const char *unverified;
+	} clients[] = {
+		{ "192.0.2.1", DNS_OK, "a.mail.test", "a.mail.test" },
+		{ "2001:db8::1", DNS_OK, "a.mail.test", "a.mail.test" },
+		{ "192.0.2.9", DNS_NO_NAME, NULL, "a.mail.test" },
+		{ "192.0.2.8", DNS_BAD, NULL, NULL },
+		{ "192.0.2.7", DNS_NO_NAME, NULL, NULL },
+		{ "127.0.0.1", DNS_OK, "localhost", "localhost" },
+	};
+	struct arena *a = arena_new();
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(clients) / sizeof(clients[0]); i++) {
+		const char *name, *unverified;
+		struct address c;
+
+		address_parse_ip(span_of(clients[i].address), 25, &c);
+		assert_int_equal(dns_client_name(a, &c, clock_in(5), &name,
+		    &unverified), clients[i].result);
+		assert_int_equal(name != NULL, clients[i].name != NULL);
+		if (name != NULL)
+			assert_string_equal(name, clients[i].name);
+		assert_int_equal(unverified != NULL,
+		    clients[i].unverified != NULL);
+	}
+	arena_free(&a);
+}
+
+static void
+texts(void *unused)
+{
+	struct arena *a = arena_new();
+	const char **list;
+	size_t n;
+
+	(void)unused;
+	assert_int_equal(dns_txt(a, "txt.test", clock_in(5), &list, &n),
+	    DNS_OK);
+	assert_int_equal(n, 1);
+	assert_string_equal(list[0], "v=spf1 -all");
+	arena_free(&a);
+}
+
+static void
+hosts(void)
+{
+	assert_true(dns_host_valid("mx-1.example_x.test"));
+	assert_false(dns_host_valid(""));
+	assert_false(dns_host_valid(".test"));
+	assert_false(dns_host_valid("a..test"));
+	assert_false(dns_host_valid("test."));
+	assert_false(dns_host_valid("a b"));
+	assert_false(dns_host_valid("a\n250 x"));
+	assert_false(dns_host_valid("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	    "aaaaaaaaaaaaaaaaaaaaaaaaaaa.test"));
+}
+
+static task_function *const all[] = { mx_sorted_by_preference,
+	failures_told_apart, addresses_of_both_families, client_names, texts };
+
+static void
+without_tasks(void **state)
+{
+	(void)state;
+	hosts();
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		all[i](NULL);
+}
+
+/* Twice each, all at once. */
+static void
+with_tasks(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(all) / sizeof(all[0]); i++)
+		task_start(all[i / 2], NULL);
+	task_loop();
+}
+
+static void
+asks_silent(void *argument)
+{
+	struct arena *a = arena_new();
+	struct dns_mx *mx;
+	size_t n;
+
+	assert_int_equal(dns_mx(a, "silent.test", clock_in(60), &mx, &n),
+	    DNS_AGAIN);
+	*(bool *)argument = task_cancelled();
+	arena_free(&a);
+}
+
+static void
+cancels(void *argument)
+{
+	wait_until(clock_ms() + 5);
+	task_cancel(argument);
+}
+
+static void
+a_cancelled_question_is_left(void **state)
+{
+	bool cancelled = false;
+
+	(void)state;
+	task_start(cancels, task_start(asks_silent, &cancelled));
+	task_start(mx_sorted_by_preference, NULL);
+	/* the question still in flight does not hold the loop up for ever */
+	while (!cancelled)
+		task_loop();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_tasks),
+		cmocka_unit_test(with_tasks),
+		cmocka_unit_test(a_cancelled_question_is_left),
+	};
+	int failed;
+
+	start_server();
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	kill(server, SIGKILL);
+	waitpid(server, NULL, 0);
+	return failed;
+}
