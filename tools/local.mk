@@ -32,3 +32,6 @@ tools_postcat_SOURCES = tools/postcat.c tools/queue_tool.c tools/queue_tool.h
 sbin_PROGRAMS += tools/postsuper
 tools_postsuper_SOURCES = tools/postsuper.c tools/queue_tool.c \
 	tools/queue_tool.h
+
+sbin_PROGRAMS += tools/postqueue
+tools_postqueue_SOURCES = tools/postqueue.c

@@ -15,7 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/queue/queue_file.h"
@@ -71,12 +70,15 @@ static void
 put_envelope(const struct queue_envelope *e, const struct wishes *w,
     const char *name)
 {
-	char date[CLOCK_DATE_MAX];
+	time_t seconds = (time_t)(e->arrival / 1000000);
+	char date[64];
+	struct tm tm;
 
 	printf("*** ENVELOPE RECORDS %s ***\n", name);
 	printf("message_size: %lld %lld %zu\n", (long long)e->content_size,
 	    (long long)e->content_offset, e->recipient_count);
-	clock_mail_date(e->arrival / 1000000, date);
+	localtime_r(&seconds, &tm);
+	strftime(date, sizeof(date), "%a %b %e %H:%M:%S %Y", &tm);
 	put_text("message_arrival_time", date);
 	if (e->client[0] != '\0')
 		put_text("named_attribute: client", e->client);

@@ -34,6 +34,7 @@ struct action {
 	action_function *act;
 	const char *queues; /* where ALL looks, and where it applies */
 	const char *done; /* "Deleted" */
+	bool asked;
 	size_t count;
 };
 
@@ -217,10 +218,10 @@ out:
 
 static struct action actions[] = {
 	{ 'd', delete_message, "maildrop incoming deferred hold corrupt report",
-	    "Deleted", 0 },
-	{ 'h', hold_message, "incoming deferred", "Placed on hold", 0 },
-	{ 'H', release_message, "hold", "Released from hold", 0 },
-	{ 'r', requeue_message, "incoming deferred hold", "Requeued", 0 },
+	    "Deleted", false, 0 },
+	{ 'h', hold_message, "incoming deferred", "Placed on hold", false, 0 },
+	{ 'H', release_message, "hold", "Released from hold", false, 0 },
+	{ 'r', requeue_message, "incoming deferred hold", "Requeued", false, 0 },
 };
 
 static struct action *
@@ -337,7 +338,7 @@ repair(void)
 static void
 say(const struct action *a)
 {
-	if (a->count > 0) {
+	if (a->asked) {
 		fprintf(stderr, "postsuper: %s: %zu message%s\n", a->done,
 		    a->count, a->count == 1 ? "" : "s");
 		log_info("%s: %zu message%s", a->done, a->count,
@@ -364,6 +365,7 @@ static void
 perform(const struct request *r, size_t count, char **queues)
 {
 	for (size_t i = 0; i < count; i++) {
+		r[i].action->asked = true;
 		if (strcmp(r[i].name, "-") == 0)
 			act_on_input(r[i].action, queues);
 		else

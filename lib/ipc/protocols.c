@@ -8,6 +8,7 @@
 #include "lib/ipc/proto_auth.h"
 #include "lib/ipc/proto_keyd.h"
 #include "lib/ipc/proto_master.h"
+#include "lib/ipc/proto_showq.h"
 
 #define IPC_DEFINE
 #define IPC_DEF "lib/ipc/cleanup.def"
@@ -26,6 +27,8 @@
 #include "lib/ipc/protocol.h"
 #define IPC_DEF "lib/ipc/master.def"
 #include "lib/ipc/protocol.h"
+#define IPC_DEF "lib/ipc/showq.def"
+#include "lib/ipc/protocol.h"
 
 const struct ipc_protocol *const ipc_protocols[] = {
 	&protocol_cleanup,
@@ -36,5 +39,6 @@ const struct ipc_protocol *const ipc_protocols[] = {
 	&protocol_auth,
 	&protocol_keyd,
 	&protocol_master,
+	&protocol_showq,
 	NULL,
 };

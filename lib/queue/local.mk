@@ -25,3 +25,4 @@ TESTS += tests/unit/lib/queue/queue_reason_test
 tests_unit_lib_queue_queue_reason_test_SOURCES = \
 	tests/unit/lib/queue/queue_reason_test.c
 tests_unit_lib_queue_queue_reason_test_LDADD = $(LDADD) -lcmocka
+libposthaste_a_SOURCES += lib/queue/queue_list.c lib/queue/queue_list.h
