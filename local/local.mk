@@ -1,1 +1,5 @@
 # SPDX-License-Identifier: ISC
+daemon_PROGRAMS += local/local
+local_local_SOURCES = local/local.c local/agent.h local/request.c \
+	local/identity.c local/identity.h local/virtual.c local/nowhere.c \
+	local/pipe.c

@@ -1,1 +1,18 @@
 # SPDX-License-Identifier: ISC
+libposthaste_a_SOURCES += \
+	lib/store/beneath.c lib/store/beneath.h \
+	lib/store/deliver_copy.c lib/store/deliver_copy.h \
+	lib/store/maildir_deliver.c lib/store/maildir_deliver.h \
+	lib/store/mbox_deliver.c lib/store/mbox_deliver.h
+
+check_PROGRAMS += tests/unit/lib/store/maildir_deliver_test \
+	tests/unit/lib/store/mbox_deliver_test
+TESTS += tests/unit/lib/store/maildir_deliver_test \
+	tests/unit/lib/store/mbox_deliver_test
+tests_unit_lib_store_maildir_deliver_test_SOURCES = \
+	tests/unit/lib/store/maildir_deliver_test.c \
+	tests/unit/lib/store/folder.h
+tests_unit_lib_store_maildir_deliver_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_store_mbox_deliver_test_SOURCES = \
+	tests/unit/lib/store/mbox_deliver_test.c
+tests_unit_lib_store_mbox_deliver_test_LDADD = $(LDADD) -lcmocka

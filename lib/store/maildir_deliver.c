@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/store/maildir_deliver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/store/beneath.h"
+
+static const char *const folders[] = { "tmp", "new", "cur" };
+
+static bool
+is_complete(int maildir)
+{
+	for (size_t i = 0; i < 3; i++)
+		if (faccessat(maildir, folders[i], F_OK,
+			AT_SYMLINK_NOFOLLOW) != 0)
+			return false;
+	return true;
+}
+
+int
+maildir_open(int base, const char *path, bool create)
+{
+	int fd = beneath_open(base, path, O_PATH | O_DIRECTORY, 0);
+
+	if (fd < 0 && errno == ENOENT && create &&
+	    beneath_make(base, path, 0700) == 0)
+		fd = beneath_open(base, path, O_PATH | O_DIRECTORY, 0);
+	if (fd < 0 || !create || is_complete(fd))
+		return fd;
+	for (size_t i = 0; i < 3; i++)
+		if (mkdirat(fd, folders[i], 0700) != 0 && errno != EEXIST) {
+			fd_close(&fd);
+			return -1;
+		}
+	return fd;
+}
+
+/* A slash or colon in a file name would mean something. */
+static void
+add_host(struct buf *b, const char *host)
+{
+	for (; *host != '\0' && b->n < 180; host++) {
+		if (*host == '/')
+			buf_add_text(b, "\\057");
+		else if (*host == ':' || *host == ',')
+			buf_printf(b, "\\%03o", *host);
+		else
+			buf_add_char(b, *host);
+	}
+}
+
+/* Up to the size, which may become known only later. */
+static void
+unique_name(const struct deliver_source *s, struct buf *name)
+{
+	int64_t now = clock_wall_us();
+
+	buf_printf(name, "%lld.M%06lldP%ld_%s.", (long long)(now / 1000000),
+	    (long long)(now % 1000000), (long)getpid(), s->queue_id);
+	add_host(name, s->host);
+}
+
+static void
+add_sizes(struct buf *name, off_t size, off_t crlf_size)
+{
+	buf_printf(name, ",S=%lld,W=%lld", (long long)size,
+	    (long long)crlf_size);
+}
+
+static int
+open_folder(int maildir, const char *name)
+{
+	return openat(maildir, name,
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static enum verdict
+failure(struct why *why, const char *what)
+{
+	int error = errno;
+	const char *dsn = "4.2.0";
+
+	/* over the limit, a try later will not help */
+	if (error == EFBIG)
+		dsn = "5.2.2";
+	else if (error == EDQUOT)
+		dsn = "4.2.2";
+	else if (error == ENOSPC || error == EIO || error == EROFS)
+		dsn = "4.3.0";
+	errno = error;
+	return why_errno(why, dsn, "maildir delivery failed: %s", what);
+}
+
+/* Bytes the content has with CRLF: what W= says. */
+static off_t
+crlf_size(const struct deliver_source *s)
+{
+	return (off_t)s->headers.n + s->size;
+}
+
+/*
+ * From tmp to new, under a name that now has the size. renameat2 with
+ * NOREPLACE would be the belt to the name's braces, but not all file systems
+ * have it; the name holds the queue id, the microsecond and our pid.
+ */
+static int
+publish(int tmp, const char *from, int new, const char *to)
+{
+	if (renameat2(tmp, from, new, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -1;
+	return renameat(tmp, from, new, to);
+}
+
+static enum verdict
+write_and_publish(int tmp, int new, const struct deliver_source *s,
+    enum deliver_form form, off_t limit, struct why *why)
+{
+	struct buf from = BUF_INIT(MAILDIR_NAME_MAX);
+	struct buf to = BUF_INIT(MAILDIR_NAME_MAX);
+	enum verdict v = OK;
+	struct stat st;
+	int fd;
+
+	unique_name(s, &from);
+	fd = openat(tmp, buf_text(&from),
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		v = failure(why, "create file in tmp");
+	} else if (deliver_copy(s, form, limit, fd) != 0 ||
+	    fsync(fd) != 0 || fstat(fd, &st) != 0) {
+		v = failure(why, "error writing message");
+	} else {
+		buf_add_span(&to, buf_span(&from));
+		add_sizes(&to, st.st_size, crlf_size(s));
+		if (publish(tmp, buf_text(&from), new, buf_text(&to)) != 0)
+			v = failure(why, "rename into new");
+		else if (fsync(new) != 0)
+			v = failure(why, "sync new");
+	}
+	if (fd >= 0 && v != OK)
+		unlinkat(tmp, buf_text(&from), 0);
+	fd_close(&fd);
+	buf_fini(&from);
+	buf_fini(&to);
+	return v;
+}
+
+enum verdict
+maildir_copy(int maildir, const struct deliver_source *s,
+    enum deliver_form form, off_t limit, struct why *why)
+{
+	int tmp = open_folder(maildir, "tmp");
+	int new = tmp >= 0 ? open_folder(maildir, "new") : -1;
+	enum verdict v;
+
+	if (tmp < 0 || new < 0)
+		v = failure(why, "open tmp and new");
+	else
+		v = write_and_publish(tmp, new, s, form, limit, why);
+	fd_close(&tmp);
+	fd_close(&new);
+	return v;
+}
+
+/* Is the name still the file that we were asked to deliver, and alone? */
+static bool
+same_file(int fd, int queue_fd, struct stat *st)
+{
+	struct stat asked;
+
+	return fstat(fd, st) == 0 && fstat(queue_fd, &asked) == 0 &&
+	    S_ISREG(st->st_mode) && st->st_nlink == 1 &&
+	    st->st_ino == asked.st_ino && st->st_dev == asked.st_dev;
+}
+
+static bool
+give_to(int fd, uid_t uid, const struct stat *st)
+{
+	/* the queue manager must still get at it if we die here */
+	if ((st->st_mode & 0060) != 0060 && fchmod(fd, 0660) != 0)
+		return false;
+	return uid == st->st_uid || fchown(fd, uid, (gid_t)-1) == 0;
+}
+
+static void
+take_back(int fd, uid_t uid, const struct stat *st)
+{
+	if (uid != st->st_uid)
+		(void)!fchown(fd, st->st_uid, (gid_t)-1);
+	(void)!fchmod(fd, st->st_mode & 07777);
+}
+
+/* After the commit: what fails here is no reason to deliver again. */
+static void
+finish(int fd, off_t size, gid_t gid, const struct stat *st)
+{
+	if (gid != st->st_gid)
+		(void)!fchown(fd, (uid_t)-1, gid);
+	(void)!fchmod(fd, 0600);
+	(void)!ftruncate(fd, size);
+}
+
+static bool
+belongs_to(int folder, uid_t uid, dev_t device)
+{
+	struct stat st;
+
+	return fstat(folder, &st) == 0 && st.st_uid == uid &&
+	    st.st_dev == device;
+}
+
+static bool
+move_open_file(int fd, const char *path, int new, const char *name,
+    off_t size, uid_t uid, gid_t gid, const struct stat *st)
+{
+	if (!give_to(fd, uid, st) ||
+	    publish(AT_FDCWD, path, new, name) != 0) {
+		take_back(fd, uid, st);
+		return false;
+	}
+	finish(fd, size, gid, st);
+	return true;
+}
+
+enum maildir_move
+maildir_move(int maildir, const struct deliver_source *s, const char *path,
+    off_t size, uid_t uid, gid_t gid)
+{
+	struct buf name = BUF_INIT(MAILDIR_NAME_MAX);
+	enum maildir_move result = MAILDIR_NOT_MOVED;
+	int new = openat(maildir, "new",
+	    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	unique_name(s, &name);
+	add_sizes(&name, size, size);
+	if (new >= 0 && fd >= 0 && same_file(fd, s->fd, &st) &&
+	    size <= st.st_size && belongs_to(new, uid, st.st_dev) &&
+	    move_open_file(fd, path, new, buf_text(&name), size, uid, gid,
+		&st))
+		result = MAILDIR_MOVED;
+	fd_close(&fd);
+	fd_close(&new);
+	buf_fini(&name);
+	return result;
+}

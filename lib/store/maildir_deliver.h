@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_STORE_MAILDIR_DELIVER_H
+#define LIB_STORE_MAILDIR_DELIVER_H
+
+/*
+ * Delivery into a Maildir. A message appears in new/ complete and at once, by
+ * rename(2), under a name never used before:
+ *
+ *	SECONDS.MmicrosecondsPpid_QUEUEID.host,S=size,W=size
+ *
+ * S is the file's size, W its size with CRLF line ends.
+ */
+
+#include "lib/base/why.h"
+#include "lib/store/deliver_copy.h"
+
+enum { MAILDIR_NAME_MAX = 255 };
+
+/*
+ * The Maildir "path" below the directory "base", O_PATH; with "create",
+ * what is missing of it is made (0700) with the rights we have. -1 with
+ * errno.
+ */
+int maildir_open(int base, const char *path, bool create);
+
+/*
+ * Writes tmp/NAME, syncs it, renames it into new/ and syncs that, with the
+ * rights we have: call it as the mailbox's owner. Refused when larger than
+ * the limit (0: none). OK, or a verdict with *why.
+ */
+enum verdict maildir_copy(int maildir, const struct deliver_source *s,
+    enum deliver_form form, off_t limit, struct why *why);
+
+enum maildir_move {
+	MAILDIR_MOVED, /* the queue file is in new/ now */
+	MAILDIR_NOT_MOVED, /* it is where and as it was: copy it */
+};
+
+/*
+ * Moves the queue file itself, named "path" relative to the working
+ * directory, into new/, given to the owner, then cuts it after "size" bytes.
+ * Only if it is the very file s->fd is open on, new/ belongs to the owner,
+ * and both are on one file system.
+ *
+ * In between the file is the owner's by user and still the queue's by group,
+ * in a place only the queue can reach: a crash leaves a message that either
+ * the queue manager or the owner can read. The rename is the commit; what a
+ * crash leaves behind "size" is found by the reader and cut (the name has
+ * S=size).
+ */
+enum maildir_move maildir_move(int maildir, const struct deliver_source *s,
+    const char *path, off_t size, uid_t uid, gid_t gid);
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/store/mbox_deliver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+
+struct mailbox {
+	int at;
+	const char *name;
+	const char *shown;
+	const struct mbox_options *options;
+	char *lock_name; /* our dot-lock, while we have it */
+	int fd;
+	struct stat st;
+};
+
+bool
+mbox_locks_parse(const char *text, unsigned int *locks)
+{
+	static const struct {
+		const char *word;
+		unsigned int lock;
+	} words[] = { { "fcntl", MBOX_FCNTL }, { "flock", MBOX_FLOCK },
+		{ "dotlock", MBOX_DOTLOCK } };
+	struct span rest = span_of(text), word;
+	unsigned int found = 0;
+
+	while (span_cut(&rest, ", \t", true, &word)) {
+		size_t i = 0;
+
+		while (i < 3 && !span_is(word, words[i].word))
+			i++;
+		if (i == 3)
+			return false;
+		found |= words[i].lock;
+	}
+	*locks = found;
+	return true;
+}
+
+static void
+pause_s(int64_t seconds)
+{
+	struct timespec left = { .tv_sec = (time_t)seconds };
+
+	while (nanosleep(&left, &left) != 0 && errno == EINTR)
+		;
+}
+
+static enum verdict
+failure(struct why *why, const struct mailbox *m, const char *what)
+{
+	int error = errno;
+	const char *dsn = "4.2.0";
+
+	if (error == EFBIG)
+		dsn = "5.2.2";
+	else if (error == EDQUOT)
+		dsn = "4.2.2";
+	else if (error == ENOSPC || error == EIO || error == EROFS)
+		dsn = "4.3.0";
+	errno = error;
+	return why_errno(why, dsn, "cannot update %s %s. %s",
+	    m->options->subject, m->shown, what);
+}
+
+static enum verdict
+refused(struct why *why, const struct mailbox *m, const char *what)
+{
+	return why_set(why, "5.2.0", "cannot update %s %s. %s",
+	    m->options->subject, m->shown, what);
+}
+
+/* What a person may have put in the mailbox's place. */
+static enum verdict
+examine(struct mailbox *m, struct why *why)
+{
+	if (fstat(m->fd, &m->st) != 0)
+		return failure(why, m, "cannot stat");
+	if (!S_ISREG(m->st.st_mode))
+		return m->options->any_type && !S_ISFIFO(m->st.st_mode) ? OK :
+		    refused(why, m, "destination is not a regular file");
+	if (m->st.st_nlink > 1)
+		return refused(why, m, "destination has more than one link");
+	if (m->options->owner_only && m->st.st_uid != m->options->owner)
+		return why_set(why, "4.2.0", "cannot update %s %s. "
+		    "destination is not owned by recipient",
+		    m->options->subject, m->shown);
+	return OK;
+}
+
+static enum verdict
+open_mailbox(struct mailbox *m, struct why *why)
+{
+	m->fd = openat(m->at, m->name, O_RDWR | O_APPEND | O_CREAT |
+	    O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+	if (m->fd >= 0)
+		return examine(m, why);
+	if (errno == ELOOP)
+		return refused(why, m, "destination is a symbolic link");
+	if (errno == EISDIR)
+		return refused(why, m, "destination is a directory");
+	return failure(why, m, "cannot open file");
+}
+
+static enum verdict
+busy(struct why *why, const struct mailbox *m)
+{
+	errno = EAGAIN;
+	return why_errno(why, "4.2.0", "cannot update %s %s. "
+	    "unable to lock for exclusive access", m->options->subject,
+	    m->shown);
+}
+
+/* The lock of somebody who is gone. */
+static void
+remove_stale(const struct mailbox *m, const char *lock)
+{
+	struct stat st;
+
+	if (fstatat(m->at, lock, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    time(NULL) - st.st_mtime > m->options->stale_s)
+		unlinkat(m->at, lock, 0);
+}
+
+/*
+ * NAME.lock, by O_EXCL. A directory where we may not make files has mail
+ * programs that do not lock this way either: then the other kinds must do.
+ */
+static enum verdict
+dot_lock(struct mailbox *m, struct why *why)
+{
+	char *lock = mem_printf("%s.lock", m->name);
+	bool others = m->options->locks != MBOX_DOTLOCK;
+	int fd = -1;
+
+	for (int64_t i = 0; fd < 0; i++) {
+		fd = openat(m->at, lock, O_WRONLY | O_CREAT | O_EXCL |
+		    O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd >= 0 || errno != EEXIST ||
+		    i + 1 >= m->options->attempts)
+			break;
+		remove_stale(m, lock);
+		if (i > 0)
+			pause_s(m->options->delay_s);
+	}
+	if (fd >= 0) {
+		m->lock_name = lock;
+		fd_close(&fd);
+		return OK;
+	}
+	free(lock);
+	if (errno == EEXIST)
+		return busy(why, m);
+	if (others && (errno == EACCES || errno == EPERM))
+		return OK;
+	return failure(why, m, "cannot create lock file");
+}
+
+static bool
+try_lock(const struct mailbox *m, unsigned int kind)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	if (kind == MBOX_FCNTL)
+		return fcntl(m->fd, F_SETLK, &whole) == 0;
+	return flock(m->fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+static enum verdict
+kernel_lock(struct mailbox *m, unsigned int kind, struct why *why)
+{
+	for (int64_t i = 0; !try_lock(m, kind); i++) {
+		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+			return failure(why, m, "cannot lock");
+		if (i + 1 >= m->options->attempts)
+			return busy(why, m);
+		pause_s(m->options->delay_s);
+	}
+	return OK;
+}
+
+static enum verdict
+lock_open(struct mailbox *m, struct why *why)
+{
+	enum verdict v = OK;
+
+	if (!S_ISREG(m->st.st_mode))
+		return OK;
+	if (m->options->locks & MBOX_FLOCK)
+		v = kernel_lock(m, MBOX_FLOCK, why);
+	if (v == OK && m->options->locks & MBOX_FCNTL)
+		v = kernel_lock(m, MBOX_FCNTL, why);
+	/* another program may have written while we waited */
+	if (v == OK && fstat(m->fd, &m->st) != 0)
+		v = failure(why, m, "cannot stat");
+	return v;
+}
+
+/* "From sender Sat Nov 21 13:25:01 2026": the separator. */
+static int
+write_separator(int fd, const char *sender)
+{
+	struct buf line = BUF_INIT(4096);
+	time_t now = time(NULL);
+	struct tm tm;
+	char date[32];
+	int result;
+
+	localtime_r(&now, &tm);
+	strftime(date, sizeof(date), "%a %b %e %H:%M:%S %Y", &tm);
+	buf_printf(&line, "From %s  %s\n", sender[0] != '\0' ? sender :
+	    "MAILER-DAEMON", date);
+	result = fd_write_all(fd, buf_text(&line), line.n);
+	buf_fini(&line);
+	return result;
+}
+
+static off_t
+room_left(const struct mailbox *m)
+{
+	if (m->options->limit == 0 || !S_ISREG(m->st.st_mode))
+		return 0;
+	/* one byte of room means none: 0 would be "no limit" */
+	return m->options->limit > m->st.st_size ?
+	    m->options->limit - m->st.st_size : 1;
+}
+
+static enum verdict
+append(struct mailbox *m, const struct deliver_source *s, struct why *why)
+{
+	enum verdict v;
+
+	if (write_separator(m->fd, m->options->sender) == 0 &&
+	    deliver_copy(s, DELIVER_MBOX, room_left(m), m->fd) == 0 &&
+	    fd_write_all(m->fd, "\n", 1) == 0 &&
+	    (!S_ISREG(m->st.st_mode) || fsync(m->fd) == 0))
+		return OK;
+	v = failure(why, m, "error writing message");
+	if (S_ISREG(m->st.st_mode) && ftruncate(m->fd, m->st.st_size) != 0)
+		return failure(why, m, "error truncating after a failure");
+	return v;
+}
+
+/* /dev/null and the like need no lock. */
+static bool
+is_special(const struct mailbox *m)
+{
+	struct stat st;
+
+	return m->options->any_type &&
+	    fstatat(m->at, m->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    !S_ISREG(st.st_mode);
+}
+
+enum verdict
+mbox_deliver(int at, const char *name, const char *shown,
+    const struct deliver_source *s, const struct mbox_options *o,
+    struct why *why)
+{
+	struct mailbox m = { .at = at, .name = name, .shown = shown,
+		.options = o, .fd = -1 };
+	enum verdict v = OK;
+
+	if (o->locks & MBOX_DOTLOCK && !is_special(&m))
+		v = dot_lock(&m, why);
+	if (v == OK)
+		v = open_mailbox(&m, why);
+	if (v == OK)
+		v = lock_open(&m, why);
+	if (v == OK)
+		v = append(&m, s, why);
+	fd_close(&m.fd);
+	if (m.lock_name != NULL)
+		unlinkat(at, m.lock_name, 0);
+	free(m.lock_name);
+	return v;
+}

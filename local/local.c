@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * local: delivery on this machine. One program, named in master.cf as local,
+ * virtual, pipe, error, retry or discard.
+ *
+ * SECURITY: runs as root, since it delivers to many users, and becomes the
+ * recipient before it opens, makes or runs anything of theirs; not started
+ * by root, it delivers everything as the caller. The content of messages is
+ * only copied. Recipient addresses come from strangers: tables and filters
+ * stand between them and any file name, command or environment. What users
+ * have made (.forward, Maildirs, mailbox files) is opened with the user's
+ * rights and examined on the open descriptor. What tables give (paths, user
+ * and group numbers) is held within the bounds of the settings.
+ */
+#include "local/agent.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/fdio.h"
+#include "lib/log/log.h"
+#include "lib/queue/queue_file.h"
+
+static struct agent agent;
+
+static const struct mode {
+	const char *command;
+	void (*set_up)(struct agent *a);
+	agent_deliver *deliver;
+} modes[] = {
+	{ "local", local_set_up, local_deliver },
+	{ "virtual", virtual_set_up, virtual_deliver },
+	{ "pipe", NULL, pipe_deliver },
+	{ "error", NULL, error_deliver },
+	{ "retry", NULL, retry_deliver },
+	{ "discard", NULL, discard_deliver },
+};
+
+static const struct mode *
+mode_of(const struct service *s)
+{
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (strcmp(modes[i].command, s->command) == 0)
+			return &modes[i];
+	fatal("%s: this program is not known by that name", s->command);
+}
+
+static void
+arguments(const struct service *s, int argc, char **argv)
+{
+	if (strcmp(s->command, "pipe") == 0)
+		pipe_arguments(&agent, argc, argv);
+	else if (argc > 0)
+		fatal("service %s: unexpected argument in master.cf: %s",
+		    s->name, argv[0]);
+}
+
+static void
+set_up(const struct service *s)
+{
+	const struct mode *mode = mode_of(s);
+	const char *original = conf_value(s->conf,
+	    "enable_original_recipient");
+
+	agent.service = s;
+	agent.root = geteuid() == 0;
+	agent.original_header = original == NULL ||
+	    strcasecmp(original, "no") != 0;
+	queue_hash_depth((unsigned int)agent.common.hash_queue_depth);
+	if (mode->set_up != NULL)
+		mode->set_up(&agent);
+}
+
+static enum ipc_result
+take_request(struct ipc *qmgr, const struct msg_deliver *m, struct arena *a)
+{
+	struct request r = { .agent = &agent, .m = m, .qmgr = qmgr,
+		.arena = a, .started = clock_wall_us(),
+		.verify = (m->flags & QUEUE_VERIFY) != 0 };
+	struct msg_deliver_done done = { .dsn = "", .text = "" };
+	int content = m->content;
+
+	mode_of(agent.service)->deliver(&r);
+	fd_close(&content);
+	done.taken = r.taken;
+	return ipc_send(qmgr, &message_deliver_done, &done,
+	    clock_in(agent.common.ipc_timeout));
+}
+
+static void
+serve(const struct service *s, int fd)
+{
+	struct ipc *qmgr = ipc_new(fd, &protocol_deliver, "qmgr");
+	struct arena *a = arena_new();
+	const void *message;
+	enum ipc_result result;
+
+	(void)s;
+	do {
+		arena_reset(a);
+		result = ipc_expect(qmgr, &message_deliver, &message,
+		    clock_in(agent.common.max_idle));
+		if (result == IPC_OK)
+			result = take_request(qmgr, message, a);
+	} while (result == IPC_OK && !service_retiring() &&
+	    !table_restart_wanted());
+	arena_free(&a);
+	ipc_free(&qmgr);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct service_params params[] = {
+		{ &common_param_group, &agent.common },
+		{ &local_param_group, &agent.own },
+		{ NULL, NULL },
+	};
+	static const struct service_spec spec = {
+		.program = "local",
+		.style = SERVICE_ONE,
+		.params = params,
+		.protocol = &protocol_deliver,
+		.arguments = arguments,
+		.before = set_up,
+		.session = serve,
+	};
+
+	return service_run(&spec, argc, argv);
+}

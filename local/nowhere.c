@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * error, retry and discard: services that deliver nothing. Their nexthop is
+ * the reason: "5.1.2 no such domain", a text alone, or nothing.
+ */
+#include "local/agent.h"
+
+#include <string.h>
+
+/* The text, with an enhanced code of the class at its front taken off. */
+static void
+split_reason(const char *nexthop, char class, struct why *why,
+    const char *code, const char *text)
+{
+	struct span rest = span_trim(span_of(nexthop)), first;
+	struct span all = rest;
+	char dsn[WHY_DSN_MAX];
+
+	if (span_cut(&rest, " \t", true, &first) && first.n < sizeof(dsn)) {
+		memcpy(dsn, first.p, first.n);
+		dsn[first.n] = '\0';
+		if (why_dsn_valid(dsn) && dsn[0] == class) {
+			code = dsn;
+			all = span_trim(rest);
+		}
+	}
+	if (all.n > 0)
+		why_set(why, code, "%.*s", SPAN_ARG(all));
+	else
+		why_set(why, code, "%s", text);
+}
+
+void
+error_deliver(struct request *r)
+{
+	struct why why = { 0 };
+
+	split_reason(r->m->nexthop, '5', &why, "5.0.0", "unspecified error");
+	request_outcome_all(r, NEVER, "", &why);
+}
+
+void
+retry_deliver(struct request *r)
+{
+	struct why why = { 0 };
+
+	split_reason(r->m->nexthop, '4', &why, "4.0.0",
+	    "unspecified reason");
+	request_outcome_all(r, LATER, "", &why);
+}
+
+void
+discard_deliver(struct request *r)
+{
+	struct why why = { 0 };
+
+	split_reason(r->m->nexthop, '2', &why, "2.0.0", "discarded");
+	request_outcome_all(r, OK, "delivered", &why);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: ISC */
+#include "local/agent.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/mail/delivery_log.h"
+#include "lib/mail/header.h"
+#include "lib/mail/mail_address.h"
+#include "lib/queue/queue_file.h"
+
+/* The header is searched so far for Delivered-To. */
+enum { HEADER_LOOK_MAX = 256 << 10, HEADERS_MAX = 16384 };
+
+const struct msg_deliver_recipient *
+request_recipient(const struct request *r, size_t index)
+{
+	const struct msg_deliver_recipient *all = r->m->recipients.items;
+
+	return &all[index];
+}
+
+static const char *
+status_word(const struct request *r, enum verdict v)
+{
+	if (r->verify)
+		return v == OK ? "deliverable" : v == LATER ?
+		    "undeliverable" : "undeliverable";
+	return v == OK ? "sent" : v == LATER ? "deferred" : "bounced";
+}
+
+static void
+log_outcome(const struct request *r, size_t index, enum verdict v,
+    const struct why *why)
+{
+	const struct msg_deliver_recipient *to = request_recipient(r, index);
+	const struct delivery_log line = {
+		.queue_id = r->m->queue_id,
+		.address = to->address,
+		.original = to->original,
+		.relay = r->agent->service->name,
+		.arrival = (int64_t)r->m->arrival,
+		.active = (int64_t)r->m->active,
+		.started = r->started,
+		.dsn = why->dsn,
+		.status = status_word(r, v),
+		.text = why->text,
+	};
+
+	delivery_log(&line);
+}
+
+void
+request_outcome(struct request *r, size_t index, enum verdict v,
+    const char *action, const struct why *why)
+{
+	const struct msg_delivered answer = {
+		.index = index,
+		.verdict = v,
+		.action = v == OK ? action : v == LATER ? "delayed" :
+		    "failed",
+		.dsn = why->dsn,
+		.text = why->text,
+		.mta = why->mta,
+		.mta_reply = "",
+	};
+
+	log_outcome(r, index, v, why);
+	ipc_put(r->qmgr, &message_delivered, &answer);
+}
+
+void
+request_outcome_all(struct request *r, enum verdict v, const char *action,
+    const struct why *why)
+{
+	for (size_t i = 0; i < r->m->recipients.count; i++)
+		request_outcome(r, i, v, action, why);
+}
+
+const char *
+request_quoted(struct request *r, const char *address)
+{
+	struct buf out = BUF_INIT(3 * MAIL_ADDRESS_MAX);
+	const char *text;
+
+	/* what cannot be quoted cannot be; it then stays as it is */
+	text = mail_address_quote(span_of(address), &out) ?
+	    arena_text(r->arena, buf_text(&out)) : address;
+	buf_fini(&out);
+	return text;
+}
+
+static void
+add_delivered_to(struct request *r, struct span value, size_t count)
+{
+	struct buf text = BUF_INIT(4096);
+	char **more = arena_alloc(r->arena, (count + 2) * sizeof(*more));
+
+	if (count > 0)
+		memcpy(more, r->delivered_to, count * sizeof(*more));
+	header_unfold(value, &text);
+	more[count] = arena_text(r->arena, buf_text(&text));
+	r->delivered_to = more;
+	buf_fini(&text);
+}
+
+/* The content's own; the queue file's prefix is ours and does not count. */
+static void
+find_delivered_to(struct request *r)
+{
+	size_t n = r->m->content_size < HEADER_LOOK_MAX ?
+	    (size_t)r->m->content_size : HEADER_LOOK_MAX, count = 0;
+	char *text = arena_alloc(r->arena, n + 1);
+	struct span rest = { text, n };
+	struct header_field field;
+
+	r->delivered_to = arena_alloc(r->arena, sizeof(char *));
+	if (fd_pread_all(r->m->content, text, n,
+		(off_t)r->m->content_offset) != 0)
+		return;
+	while (header_next(&rest, true, &field) == HEADER_FIELD)
+		if (header_is(&field, "Delivered-To"))
+			add_delivered_to(r, field.value, count++);
+}
+
+bool
+request_loops(struct request *r, const char *address)
+{
+	const char *quoted = request_quoted(r, address);
+
+	if (r->delivered_to == NULL)
+		find_delivered_to(r);
+	for (char **d = r->delivered_to; *d != NULL; d++)
+		if (strcasecmp(*d, quoted) == 0)
+			return true;
+	return false;
+}
+
+struct span
+request_headers(struct request *r, const char *original,
+    const char *delivered, bool return_path)
+{
+	struct buf out = BUF_INIT(HEADERS_MAX);
+	char *text;
+
+	if (return_path)
+		buf_printf(&out, "Return-Path: <%s>\r\n",
+		    request_quoted(r, r->m->sender));
+	if (original != NULL && r->agent->original_header)
+		buf_printf(&out, "X-Original-To: %s\r\n",
+		    request_quoted(r, original));
+	if (delivered != NULL)
+		buf_printf(&out, "Delivered-To: %s\r\n",
+		    request_quoted(r, delivered));
+	text = arena_text(r->arena, buf_text(&out));
+	buf_fini(&out);
+	return span_of(text);
+}
+
+void
+request_source(struct request *r, size_t index, struct deliver_source *s)
+{
+	const struct msg_deliver_recipient *to = request_recipient(r, index);
+	bool has_prefix = (r->m->flags & QUEUE_HAS_PREFIX) != 0;
+
+	*s = (struct deliver_source) {
+		.queue_id = r->m->queue_id,
+		.host = r->agent->common.myhostname,
+		.fd = r->m->content,
+		.offset = has_prefix ? 0 : (off_t)r->m->content_offset,
+		.size = (off_t)r->m->content_size +
+		    (has_prefix ? (off_t)r->m->content_offset : 0),
+		.headers = SPAN(""),
+	};
+	if (!has_prefix)
+		s->headers = request_headers(r, to->original, to->address,
+		    true);
+}
+
+enum verdict
+agent_table_failed(struct why *why, enum table_result t, const char *table,
+    const char *detail)
+{
+	if (t == TABLE_AGAIN)
+		return why_set(why, "4.3.0", "table lookup problem: %s: %s",
+		    table, detail);
+	return why_set(why, "4.3.5", "mail system configuration error: %s: "
+	    "%s", table, detail);
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * virtual: mailboxes of people who are no users of this machine, by tables.
+ *
+ * Tables are filled by others (SQL, panels): a path cannot leave
+ * virtual_mailbox_base, user and group cannot be less than
+ * virtual_minimum_uid.
+ */
+#include "local/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/mail/mail_address.h"
+#include "lib/queue/queue_file.h"
+#include "lib/store/beneath.h"
+#include "lib/store/maildir_deliver.h"
+#include "lib/store/mbox_deliver.h"
+#include "local/identity.h"
+
+static struct {
+	struct table_list *mailboxes;
+	struct table_list *uids;
+	struct table_list *gids;
+	unsigned int locks;
+	bool crlf;
+} set;
+
+struct mailbox {
+	const char *path; /* below the base, without a slash at the end */
+	bool maildir;
+	uid_t uid;
+	gid_t gid;
+};
+
+static struct table_list *
+open_tables(const char *name, const char *specs)
+{
+	struct buf error = BUF_INIT(4096);
+	struct table_list *l = table_list_open_flags(specs,
+	    TABLE_NO_SUBSTITUTION, &error);
+
+	if (l == NULL)
+		fatal("%s: %.*s", name, SPAN_ARG(span_trim(buf_span(&error))));
+	buf_fini(&error);
+	return l;
+}
+
+void
+virtual_set_up(struct agent *a)
+{
+	const struct local_params *p = &a->own;
+
+	if (!mbox_locks_parse(p->virtual_mailbox_lock, &set.locks))
+		fatal("virtual_mailbox_lock: unknown kind of lock: %s",
+		    p->virtual_mailbox_lock);
+	if (p->virtual_mailbox_limit != 0 &&
+	    (a->common.message_size_limit == 0 ||
+	    p->virtual_mailbox_limit < a->common.message_size_limit))
+		fatal("virtual_mailbox_limit is smaller than "
+		    "message_size_limit");
+	set.crlf = strcasecmp(p->virtual_maildir_form, "crlf") == 0;
+	set.mailboxes = open_tables("virtual_mailbox_maps",
+	    p->virtual_mailbox_maps);
+	set.uids = open_tables("virtual_uid_maps", p->virtual_uid_maps);
+	set.gids = open_tables("virtual_gid_maps", p->virtual_gid_maps);
+}
+
+static enum table_result
+look_up(struct request *r, struct table_list *l, const char *address,
+    struct buf *value)
+{
+	struct span key = span_of(request_quoted(r, address));
+	struct buf extension = BUF_INIT(MAIL_ADDRESS_MAX);
+	enum table_result t;
+
+	t = table_list_lookup_address(l, key,
+	    r->agent->common.recipient_delimiter, false, value, &extension);
+	buf_fini(&extension);
+	return t;
+}
+
+static enum verdict
+misconfigured(struct why *why, const char *address, const char *format,
+    const char *value)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), format, value);
+	log_warning("recipient %s: %s", address, text);
+	return why_set(why, "4.3.5", "mail system configuration error");
+}
+
+/* A user or group number of a table. */
+static enum verdict
+owner_number(struct request *r, struct table_list *l, const char *name,
+    const char *address, uint64_t *id, struct why *why)
+{
+	struct buf value = BUF_INIT(4096);
+	enum table_result t = look_up(r, l, address, &value);
+	int64_t least = r->agent->own.virtual_minimum_uid;
+	struct span text = span_trim(buf_span(&value));
+	enum verdict v = OK;
+
+	if (t == TABLE_NONE)
+		v = misconfigured(why, address, "not found in %s", name);
+	else if (t != TABLE_FOUND)
+		v = agent_table_failed(why, t, name, buf_text(&value));
+	/* (uid_t)-1 means "leave it" to chown(2) */
+	else if (!span_u64(text, UINT32_MAX - 1, id))
+		v = misconfigured(why, address, "bad number in the table: %s",
+		    buf_text(&value));
+	else if ((int64_t)*id < least)
+		v = misconfigured(why, address, "%s is below "
+		    "virtual_minimum_uid", buf_text(&value));
+	buf_fini(&value);
+	return v;
+}
+
+/* "example.test/bob/" as the table has it. */
+static enum verdict
+parse_path(struct request *r, const char *address, struct span value,
+    struct mailbox *box, struct why *why)
+{
+	char *path;
+
+	value = span_trim(value);
+	while (value.n > 0 && value.p[0] == '/')
+		value = span_skip(value, 1);
+	box->maildir = value.n > 0 && value.p[value.n - 1] == '/';
+	while (value.n > 0 && value.p[value.n - 1] == '/')
+		value.n--;
+	path = arena_span(r->arena, value);
+	box->path = path;
+	if (!beneath_valid(path))
+		return misconfigured(why, address, "bad mailbox path: %s",
+		    path);
+	return OK;
+}
+
+static enum verdict
+find_mailbox(struct request *r, const char *address, struct mailbox *box,
+    struct why *why)
+{
+	struct buf value = BUF_INIT(8192);
+	enum table_result t = look_up(r, set.mailboxes, address, &value);
+	uint64_t uid = 0, gid = 0;
+	enum verdict v;
+
+	if (t == TABLE_NONE)
+		v = why_set(why, "5.1.1", "unknown user: \"%s\"", address);
+	else if (t != TABLE_FOUND)
+		v = agent_table_failed(why, t, "virtual_mailbox_maps",
+		    buf_text(&value));
+	else
+		v = parse_path(r, address, buf_span(&value), box, why);
+	buf_fini(&value);
+	if (v == OK)
+		v = owner_number(r, set.uids, "virtual_uid_maps", address,
+		    &uid, why);
+	if (v == OK)
+		v = owner_number(r, set.gids, "virtual_gid_maps", address,
+		    &gid, why);
+	box->uid = r->agent->root ? (uid_t)uid : geteuid();
+	box->gid = r->agent->root ? (gid_t)gid : getegid();
+	return v;
+}
+
+/* May the queue file itself become the mailbox's file? */
+static bool
+may_move(const struct request *r)
+{
+	return r->m->take && set.crlf && r->m->recipients.count == 1 &&
+	    (r->m->flags & QUEUE_HAS_PREFIX) != 0;
+}
+
+static bool
+moved(struct request *r, int base, const struct mailbox *box,
+    const struct deliver_source *s)
+{
+	char path[QUEUE_PATH_MAX];
+	int maildir = maildir_open(base, box->path, false);
+	bool done;
+
+	if (maildir < 0)
+		return false;
+	queue_path(r->m->queue, r->m->queue_id, path);
+	done = maildir_move(maildir, s, path, s->size, box->uid, box->gid) ==
+	    MAILDIR_MOVED;
+	fd_close(&maildir);
+	return done;
+}
+
+static enum verdict
+open_failed(struct why *why, const struct mailbox *box)
+{
+	return why_errno(why, errno == ENOSPC ? "4.3.0" : "4.2.0",
+	    "maildir delivery failed: open %s", box->path);
+}
+
+/* As the owner: what is missing is made with the owner's rights. */
+static enum verdict
+copy(struct request *r, int base, const struct mailbox *box,
+    const struct deliver_source *s, struct why *why)
+{
+	int maildir;
+	enum verdict v;
+
+	identity_become(NULL, box->uid, box->gid);
+	maildir = maildir_open(base, box->path, true);
+	v = maildir < 0 ? open_failed(why, box) : maildir_copy(maildir, s,
+	    set.crlf ? DELIVER_CRLF : DELIVER_LF,
+	    (off_t)r->agent->own.virtual_mailbox_limit, why);
+	fd_close(&maildir);
+	identity_restore();
+	return v;
+}
+
+static enum verdict
+into_maildir(struct request *r, int base, const struct mailbox *box,
+    const struct deliver_source *s, struct why *why)
+{
+	int64_t limit = r->agent->own.virtual_mailbox_limit;
+	enum verdict v = OK;
+
+	if (limit > 0 && s->size > limit) {
+		errno = EFBIG;
+		return why_errno(why, "5.2.2",
+		    "maildir delivery failed: error writing message");
+	}
+	if (may_move(r) && moved(r, base, box, s))
+		r->taken = true;
+	else
+		v = copy(r, base, box, s, why);
+	if (v == OK)
+		why_set(why, "2.0.0", "delivered to maildir");
+	return v;
+}
+
+/* The directory that the mbox file is in, and the file's name there. */
+static int
+open_parent(int base, const struct mailbox *box, const char **name)
+{
+	const char *slash = strrchr(box->path, '/');
+	char *folder;
+	int fd;
+
+	if (slash == NULL) {
+		*name = box->path;
+		return fcntl(base, F_DUPFD_CLOEXEC, 3);
+	}
+	*name = slash + 1;
+	folder = mem_span_text((struct span) { box->path,
+	    (size_t)(slash - box->path) });
+	fd = beneath_open(base, folder, O_PATH | O_DIRECTORY, 0);
+	if (fd < 0 && errno == ENOENT && beneath_make(base, folder,
+		0700) == 0)
+		fd = beneath_open(base, folder, O_PATH | O_DIRECTORY, 0);
+	free(folder);
+	return fd;
+}
+
+static enum verdict
+into_mbox(struct request *r, int base, const struct mailbox *box,
+    const struct deliver_source *s, struct why *why)
+{
+	const struct local_params *p = &r->agent->own;
+	const struct mbox_options options = {
+		.locks = set.locks,
+		.attempts = p->deliver_lock_attempts,
+		.delay_s = p->deliver_lock_delay,
+		.stale_s = p->stale_lock_time,
+		.limit = (off_t)p->virtual_mailbox_limit,
+		.owner_only = p->strict_mailbox_ownership,
+		.owner = box->uid,
+		.sender = request_quoted(r, r->m->sender),
+		.subject = "mailbox",
+	};
+	const char *name;
+	enum verdict v;
+	int folder;
+
+	identity_become(NULL, box->uid, box->gid);
+	folder = open_parent(base, box, &name);
+	if (folder < 0)
+		v = why_errno(why, "4.2.0", "cannot update mailbox %s",
+		    box->path);
+	else
+		v = mbox_deliver(folder, name, box->path, s, &options, why);
+	fd_close(&folder);
+	identity_restore();
+	if (v == OK)
+		why_set(why, "2.0.0", "delivered to mailbox");
+	return v;
+}
+
+static enum verdict
+into_mailbox(struct request *r, size_t index, const struct mailbox *box,
+    struct why *why)
+{
+	const char *base_name = r->agent->own.virtual_mailbox_base;
+	struct deliver_source source;
+	enum verdict v;
+	int base;
+
+	if (base_name[0] != '/')
+		return misconfigured(why, request_recipient(r, index)->address,
+		    "virtual_mailbox_base is not an absolute path: \"%s\"",
+		    base_name);
+	base = open(base_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (base < 0)
+		return why_errno(why, "4.3.5", "open virtual_mailbox_base "
+		    "%s", base_name);
+	request_source(r, index, &source);
+	v = box->maildir ? into_maildir(r, base, box, &source, why) :
+	    into_mbox(r, base, box, &source, why);
+	fd_close(&base);
+	return v;
+}
+
+static enum verdict
+deliver_one(struct request *r, size_t index, struct why *why)
+{
+	const struct msg_deliver_recipient *to = request_recipient(r, index);
+	struct mailbox box = { 0 };
+	enum verdict v;
+
+	if (request_loops(r, to->address))
+		return why_set(why, "5.4.6", "mail forwarding loop for %s",
+		    to->address);
+	v = find_mailbox(r, to->address, &box, why);
+	if (v != OK)
+		return v;
+	if (r->verify)
+		return why_set(why, "2.0.0", "delivers to %s",
+		    box.maildir ? "maildir" : "mailbox");
+	return into_mailbox(r, index, &box, why);
+}
+
+void
+virtual_deliver(struct request *r)
+{
+	for (size_t i = 0; i < r->m->recipients.count; i++) {
+		struct why why = { 0 };
+		enum verdict v = deliver_one(r, i, &why);
+
+		request_outcome(r, i, v, "delivered", &why);
+	}
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: ISC */
+#include "tests/unit/lib/store/folder.h"
+
+#include <errno.h>
+
+#include "lib/store/beneath.h"
+#include "lib/store/maildir_deliver.h"
+
+#define CONTENT "Subject: x\r\n\r\nFrom here\r\nlast"
+
+static struct deliver_source
+source(int fd, off_t offset, const char *content)
+{
+	return (struct deliver_source) { .queue_id = "4abc", .host = "a:b/c",
+		.fd = fd, .offset = offset, .size = (off_t)strlen(content),
+		.headers = SPAN("Return-Path: <a@b>\r\n") };
+}
+
+static int
+queue_file(const char *name, const char *text)
+{
+	int fd;
+
+	file_put(name, text);
+	fd = open(name, O_RDONLY);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void
+test_copy(void **state)
+{
+	int fd = queue_file("q", "prefix" CONTENT "TRAILER");
+	struct deliver_source s = source(fd, 6, CONTENT);
+	int maildir = maildir_open(AT_FDCWD, "a/b/box", true);
+	struct why why;
+	char name[1024];
+
+	(void)state;
+	assert_true(maildir >= 0);
+	assert_int_equal(maildir_copy(maildir, &s, DELIVER_CRLF, 0, &why),
+	    OK);
+	snprintf(name, sizeof(name), "%s", only_entry("a/b/box/new"));
+	assert_string_equal(file_get(name),
+	    "Return-Path: <a@b>\r\n" CONTENT);
+	assert_non_null(strstr(name, "_4abc.a\\072b\\057c,S=49,W=49"));
+	assert_string_equal(only_entry("a/b/box/tmp"), "");
+	assert_int_equal(unlink(name), 0);
+	assert_int_equal(maildir_copy(maildir, &s, DELIVER_LF, 0, &why), OK);
+	snprintf(name, sizeof(name), "%s", only_entry("a/b/box/new"));
+	assert_string_equal(file_get(name),
+	    "Return-Path: <a@b>\nSubject: x\n\nFrom here\nlast\n");
+	assert_non_null(strstr(name, ",S=46,W=49"));
+	close(maildir);
+	close(fd);
+}
+
+static void
+test_limit_leaves_nothing(void **state)
+{
+	int fd = queue_file("q", CONTENT);
+	struct deliver_source s = source(fd, 0, CONTENT);
+	int maildir = maildir_open(AT_FDCWD, "box", true);
+	struct why why;
+
+	(void)state;
+	assert_int_equal(maildir_copy(maildir, &s, DELIVER_CRLF, 20, &why),
+	    NEVER);
+	assert_string_equal(why.dsn, "5.2.2");
+	assert_string_equal(only_entry("box/new"), "");
+	assert_string_equal(only_entry("box/tmp"), "");
+	close(maildir);
+	close(fd);
+}
+
+static void
+test_move(void **state)
+{
+	int fd = queue_file("q", CONTENT "TRAILER");
+	struct deliver_source s = source(fd, 0, CONTENT);
+	int maildir = maildir_open(AT_FDCWD, "box", true);
+	struct stat st, before;
+	char name[1024];
+
+	(void)state;
+	assert_int_equal(fstat(fd, &before), 0);
+	assert_int_equal(maildir_move(maildir, &s, "q", s.size, getuid(),
+	    getgid()), MAILDIR_MOVED);
+	assert_int_equal(access("q", F_OK), -1);
+	snprintf(name, sizeof(name), "%s", only_entry("box/new"));
+	assert_string_equal(file_get(name), CONTENT);
+	assert_non_null(strstr(name, ",S=29,W=29"));
+	assert_int_equal(stat(name, &st), 0);
+	assert_int_equal(st.st_ino, before.st_ino);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	close(maildir);
+	close(fd);
+}
+
+/* In each case the queue file must stay where and as it is. */
+static void
+test_not_moved(void **state)
+{
+	int fd = queue_file("q", CONTENT "TRAILER");
+	int other = queue_file("other", CONTENT);
+	struct deliver_source s = source(fd, 0, CONTENT);
+	int maildir = maildir_open(AT_FDCWD, "box", true);
+	struct stat st;
+
+	(void)state;
+	/* the directory is somebody else's */
+	assert_int_equal(maildir_move(maildir, &s, "q", s.size, getuid() + 1,
+	    getgid()), MAILDIR_NOT_MOVED);
+	/* new/ leads elsewhere */
+	assert_int_equal(rename("box/new", "elsewhere"), 0);
+	assert_int_equal(symlink("../elsewhere", "box/new"), 0);
+	assert_int_equal(maildir_move(maildir, &s, "q", s.size, getuid(),
+	    getgid()), MAILDIR_NOT_MOVED);
+	assert_int_equal(unlink("box/new"), 0);
+	assert_int_equal(rename("elsewhere", "box/new"), 0);
+	/* the name is not the file we hold */
+	assert_int_equal(maildir_move(maildir, &s, "other", s.size, getuid(),
+	    getgid()), MAILDIR_NOT_MOVED);
+	assert_int_equal(symlink("q", "link"), 0);
+	assert_int_equal(maildir_move(maildir, &s, "link", s.size, getuid(),
+	    getgid()), MAILDIR_NOT_MOVED);
+	/* somebody holds a second link */
+	assert_int_equal(link("q", "second"), 0);
+	assert_int_equal(maildir_move(maildir, &s, "q", s.size, getuid(),
+	    getgid()), MAILDIR_NOT_MOVED);
+	assert_string_equal(only_entry("box/new"), "");
+	assert_string_equal(file_get("q"), CONTENT "TRAILER");
+	assert_int_equal(stat("q", &st), 0);
+	assert_int_equal(st.st_uid, getuid());
+	close(maildir);
+	close(other);
+	close(fd);
+}
+
+static void
+test_beneath(void **state)
+{
+	static const char *const bad[] = { "", "/etc", "..", "a/../b", "a//b",
+		"./a", "a/.", "a\nb", "../x" };
+	int base, fd;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_false(beneath_valid(bad[i]));
+		assert_int_equal(beneath_open(AT_FDCWD, bad[i], O_RDONLY, 0),
+		    -1);
+		assert_int_equal(beneath_make(AT_FDCWD, bad[i], 0700), -1);
+	}
+	assert_true(beneath_valid("a/..b/c..") && beneath_valid("a/"));
+	assert_int_equal(mkdir("base", 0700), 0);
+	assert_int_equal(mkdir("out", 0700), 0);
+	assert_int_equal(symlink("../out", "base/leak"), 0);
+	base = open("base", O_PATH | O_DIRECTORY);
+	assert_int_equal(beneath_make(base, "x/y/z", 0700), 0);
+	fd = beneath_open(base, "x/y/z", O_PATH | O_DIRECTORY, 0);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(symlink("x/y", "base/within"), 0);
+	fd = beneath_open(base, "within/z", O_PATH | O_DIRECTORY, 0);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(beneath_open(base, "leak", O_PATH, 0), -1);
+	assert_int_equal(beneath_make(base, "leak/new", 0700), -1);
+	assert_int_equal(access("out/new", F_OK), -1);
+	close(base);
+}
+
+/* Every size around the copying buffer, lines of every length. */
+static void
+test_conversion_at_buffer_ends(void **state)
+{
+	char *in = malloc(200000), *want = malloc(200000);
+	(void)state;
+
+	for (size_t lead = 65526; lead < 65546; lead++) {
+		struct deliver_source s;
+		size_t n;
+		int fd, out;
+
+		memset(in, 'x', lead);
+		strcpy(in + lead, "\r\nFrom a\r\n\r\nFrom b\r\nlone\rcr\r");
+		memset(want, 'x', lead);
+		strcpy(want + lead, "\n>From a\n\n>From b\nlone\rcr\r\n");
+		fd = queue_file("q", in);
+		s = source(fd, 0, in);
+		s.headers = SPAN("");
+		out = open("out", O_RDWR | O_CREAT | O_TRUNC, 0600);
+		assert_int_equal(deliver_copy(&s, DELIVER_MBOX, 0, out), 0);
+		n = strlen(want);
+		assert_int_equal(lseek(out, 0, SEEK_END), n);
+		assert_memory_equal(file_get("out"), want, n);
+		close(out);
+		close(fd);
+	}
+	free(in);
+	free(want);
+}
+
+int
+main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, folder_enter, folder_leave)
+	const struct CMUnitTest tests[] = {
+		TEST(test_copy),
+		TEST(test_limit_leaves_nothing),
+		TEST(test_move),
+		TEST(test_not_moved),
+		TEST(test_beneath),
+		TEST(test_conversion_at_buffer_ends),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

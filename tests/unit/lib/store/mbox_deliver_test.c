@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: ISC */
+#include "tests/unit/lib/store/folder.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <utime.h>
+
+#include "lib/store/mbox_deliver.h"
+
+#define CONTENT "Subject: x\r\n\r\nFrom here\r\nlast"
+
+static struct mbox_options
+options(void)
+{
+	return (struct mbox_options) {
+		.locks = MBOX_FCNTL | MBOX_DOTLOCK, .attempts = 1,
+		.delay_s = 0, .stale_s = 500, .owner_only = true,
+		.owner = getuid(), .sender = "a@b", .subject = "mailbox" };
+}
+
+static enum verdict
+deliver(const struct mbox_options *o, struct why *why)
+{
+	struct deliver_source s = { .queue_id = "4a", .host = "h",
+		.size = (off_t)strlen(CONTENT),
+		.headers = SPAN("Delivered-To: x@y\r\n") };
+	enum verdict v;
+
+	file_put("q", CONTENT);
+	s.fd = open("q", O_RDONLY);
+	v = mbox_deliver(AT_FDCWD, "box", "/x/box", &s, o, why);
+	close(s.fd);
+	assert_int_equal(access("box.lock", F_OK), -1);
+	return v;
+}
+
+static void
+test_append(void **state)
+{
+	struct mbox_options o = options();
+	struct why why;
+	const char *text;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(deliver(&o, &why), OK);
+	text = file_get("box");
+	assert_int_equal(strncmp(text, "From a@b  ", 10), 0);
+	assert_string_equal(strchr(text, '\n'), "\nDelivered-To: x@y\n"
+	    "Subject: x\n\n>From here\nlast\n\n");
+	assert_int_equal(stat("box", &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	o.sender = "";
+	assert_int_equal(deliver(&o, &why), OK);
+	assert_non_null(strstr(file_get("box"),
+	    "last\n\nFrom MAILER-DAEMON  "));
+}
+
+static void
+test_limit(void **state)
+{
+	struct mbox_options o = options();
+	struct why why;
+
+	(void)state;
+	file_put("box", "old\n");
+	o.limit = 40;
+	assert_int_equal(deliver(&o, &why), NEVER);
+	assert_string_equal(why.dsn, "5.2.2");
+	assert_string_equal(file_get("box"), "old\n");
+	o.limit = 3;
+	assert_int_equal(deliver(&o, &why), NEVER);
+	assert_string_equal(file_get("box"), "old\n");
+}
+
+static void
+test_hostile(void **state)
+{
+	struct mbox_options o = options();
+	struct why why;
+
+	(void)state;
+	file_put("victim", "precious\n");
+	assert_int_equal(symlink("victim", "box"), 0);
+	assert_int_equal(deliver(&o, &why), NEVER);
+	assert_non_null(strstr(why.text, "symbolic link"));
+	unlink("box");
+	assert_int_equal(link("victim", "box"), 0);
+	assert_int_equal(deliver(&o, &why), NEVER);
+	assert_non_null(strstr(why.text, "more than one link"));
+	unlink("box");
+	assert_string_equal(file_get("victim"), "precious\n");
+	assert_int_equal(mkfifo("box", 0600), 0);
+	assert_int_not_equal(deliver(&o, &why), OK);
+	o.any_type = true;
+	assert_int_not_equal(deliver(&o, &why), OK);
+	unlink("box");
+	assert_int_equal(mkdir("box", 0700), 0);
+	assert_int_equal(deliver(&o, &why), NEVER);
+	rmdir("box");
+	file_put("box", "");
+	o = options();
+	o.owner = getuid() + 1;
+	assert_int_equal(deliver(&o, &why), LATER);
+	assert_non_null(strstr(why.text, "not owned by recipient"));
+	assert_string_equal(file_get("box"), "");
+}
+
+static enum verdict
+deliver_raw(const struct mbox_options *o, struct why *why)
+{
+	struct deliver_source s = { .queue_id = "4a", .host = "h" };
+	enum verdict v;
+
+	file_put("q", "");
+	s.fd = open("q", O_RDONLY);
+	v = mbox_deliver(AT_FDCWD, "box", "/x/box", &s, o, why);
+	close(s.fd);
+	return v;
+}
+
+static void
+test_dot_lock(void **state)
+{
+	struct mbox_options o = options();
+	struct utimbuf old = { 1000, 1000 };
+	struct why why;
+
+	(void)state;
+	file_put("box.lock", "");
+	assert_int_equal(deliver_raw(&o, &why), LATER);
+	assert_string_equal(why.dsn, "4.2.0");
+	assert_int_equal(access("box.lock", F_OK), 0);
+	/* one that nobody holds any more */
+	assert_int_equal(utime("box.lock", &old), 0);
+	o.attempts = 2;
+	assert_int_equal(deliver_raw(&o, &why), OK);
+	assert_int_equal(access("box.lock", F_OK), -1);
+}
+
+static void
+test_fcntl_lock(void **state)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct mbox_options o = options();
+	struct why why;
+	int ready[2], status, fd;
+	pid_t child;
+	char byte;
+
+	(void)state;
+	file_put("box", "old\n");
+	assert_int_equal(pipe(ready), 0);
+	child = fork();
+	if (child == 0) {
+		fd = open("box", O_RDWR);
+		if (fcntl(fd, F_SETLK, &whole) != 0)
+			_exit(1);
+		(void)!write(ready[1], "x", 1);
+		pause();
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(deliver(&o, &why), LATER);
+	assert_string_equal(file_get("box"), "old\n");
+	kill(child, 9);
+	waitpid(child, &status, 0);
+	assert_int_equal(deliver(&o, &why), OK);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+static void
+test_lock_words(void **state)
+{
+	unsigned int locks = 0;
+
+	(void)state;
+	assert_true(mbox_locks_parse("flock, dotlock", &locks));
+	assert_int_equal(locks, MBOX_FLOCK | MBOX_DOTLOCK);
+	assert_false(mbox_locks_parse("fcntl lockf", &locks));
+}
+
+int
+main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, folder_enter, folder_leave)
+	const struct CMUnitTest tests[] = {
+		TEST(test_append),
+		TEST(test_limit),
+		TEST(test_hostile),
+		TEST(test_dot_lock),
+		TEST(test_fcntl_lock),
+		cmocka_unit_test(test_lock_words),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
