@@ -6,3 +6,6 @@ TESTS += tests/unit/keyd/keyring_test
 tests_unit_keyd_keyring_test_SOURCES = tests/unit/keyd/keyring_test.c \
 	$(keyring_sources)
 tests_unit_keyd_keyring_test_LDADD = $(LDADD) -lcmocka
+
+daemon_PROGRAMS += keyd/keyd
+keyd_keyd_SOURCES = keyd/keyd.c $(keyring_sources)

@@ -4,10 +4,10 @@ libposthaste_a_SOURCES += lib/ipc/ipc.h lib/ipc/ipc.c lib/ipc/codec.h \
 	lib/ipc/protocols.c lib/ipc/proto_auth.h lib/ipc/proto_bounce.h \
 	lib/ipc/proto_cleanup.h lib/ipc/proto_deliver.h lib/ipc/proto_keyd.h \
 	lib/ipc/proto_lookup.h lib/ipc/proto_master.h lib/ipc/proto_qmgr.h \
-	lib/ipc/proto_showq.h
+	lib/ipc/proto_pam.h lib/ipc/proto_showq.h
 EXTRA_DIST += lib/ipc/auth.def lib/ipc/bounce.def lib/ipc/cleanup.def \
 	lib/ipc/deliver.def lib/ipc/keyd.def lib/ipc/lookup.def \
-	lib/ipc/master.def lib/ipc/qmgr.def lib/ipc/showq.def
+	lib/ipc/master.def lib/ipc/qmgr.def lib/ipc/pam.def lib/ipc/showq.def
 
 check_PROGRAMS += tests/unit/lib/ipc/codec_test tests/unit/lib/ipc/ipc_test
 TESTS += tests/unit/lib/ipc/codec_test tests/unit/lib/ipc/ipc_test

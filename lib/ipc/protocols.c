@@ -7,6 +7,7 @@
 #include "lib/ipc/proto_bounce.h"
 #include "lib/ipc/proto_auth.h"
 #include "lib/ipc/proto_keyd.h"
+#include "lib/ipc/proto_pam.h"
 #include "lib/ipc/proto_master.h"
 #include "lib/ipc/proto_showq.h"
 
@@ -25,6 +26,8 @@
 #include "lib/ipc/protocol.h"
 #define IPC_DEF "lib/ipc/keyd.def"
 #include "lib/ipc/protocol.h"
+#define IPC_DEF "lib/ipc/pam.def"
+#include "lib/ipc/protocol.h"
 #define IPC_DEF "lib/ipc/master.def"
 #include "lib/ipc/protocol.h"
 #define IPC_DEF "lib/ipc/showq.def"
@@ -38,6 +41,7 @@ const struct ipc_protocol *const ipc_protocols[] = {
 	&protocol_bounce,
 	&protocol_auth,
 	&protocol_keyd,
+	&protocol_pam,
 	&protocol_master,
 	&protocol_showq,
 	NULL,

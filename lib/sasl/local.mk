@@ -1,1 +1,9 @@
 # SPDX-License-Identifier: ISC
+libposthaste_a_SOURCES += lib/sasl/exchange.c lib/sasl/exchange.h \
+	lib/sasl/password.c lib/sasl/password.h
+
+check_PROGRAMS += tests/unit/lib/sasl/password_test
+TESTS += tests/unit/lib/sasl/password_test
+tests_unit_lib_sasl_password_test_SOURCES = \
+	tests/unit/lib/sasl/password_test.c
+tests_unit_lib_sasl_password_test_LDADD = $(LDADD) -lcmocka

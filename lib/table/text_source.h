@@ -9,7 +9,7 @@
 
 struct text_source_how {
 	enum source_syntax syntax;
-	unsigned int flags; /* enum table_flag: how keys are folded */
+	bool fold;
 	const char *table; /* for warnings */
 };
 

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: ISC */
+#include "auth/accounts.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SOURCES_MAX = 32, PATH_TEXT_MAX = 1024 };
+
+/* A file, or (file NULL) the users of this system. */
+struct source {
+	struct passwd_file *file;
+	char *pam_service;
+};
+
+struct accounts {
+	const struct auth_params *params;
+	struct source sources[SOURCES_MAX];
+	size_t count;
+	struct arena *answer; /* texts of the last answer */
+};
+
+static bool
+add_source(struct accounts *a, struct span word, struct buf *error)
+{
+	struct source *s = &a->sources[a->count];
+	char *text;
+
+	if (a->count == SOURCES_MAX) {
+		buf_printf(error, "account_files: more than %d", SOURCES_MAX);
+		return false;
+	}
+	if (span_is(word, "pam") || span_starts(word, "pam:")) {
+		s->pam_service = word.n == 3 ? mem_text("posthaste") :
+		    mem_span_text(span_skip(word, 4));
+		a->count++;
+		return true;
+	}
+	if (span_starts(word, "passwd-file:"))
+		word = span_skip(word, 12);
+	if (word.n == 0 || word.p[0] != '/') {
+		buf_printf(error, "account_files: \"%.*s\" is neither an"
+		    " absolute file name nor pam", SPAN_ARG(word));
+		return false;
+	}
+	text = mem_span_text(word);
+	s->file = passwd_file_new(text);
+	free(text);
+	a->count++;
+	return true;
+}
+
+struct accounts *
+accounts_new(const struct auth_params *p, struct buf *error)
+{
+	struct accounts *a = mem_new(sizeof(*a));
+	struct span rest = span_of(p->account_files), word;
+
+	a->params = p;
+	a->answer = arena_new();
+	while (span_cut(&rest, ", \t\r\n", true, &word))
+		if (word.n > 0 && !add_source(a, word, error)) {
+			accounts_free(&a);
+			return NULL;
+		}
+	return a;
+}
+
+void
+accounts_free(struct accounts **a)
+{
+	if (*a == NULL)
+		return;
+	for (size_t i = 0; i < (*a)->count; i++) {
+		passwd_file_free(&(*a)->sources[i].file);
+		free((*a)->sources[i].pam_service);
+	}
+	arena_free(&(*a)->answer);
+	free(*a);
+	*a = NULL;
+}
+
+static enum accounts_result
+find_in_file(struct passwd_file *f, const char *name, struct account *out)
+{
+	const struct passwd_entry *e;
+
+	switch (passwd_file_find(f, name, &e)) {
+	case PASSWD_UNREADABLE:
+		return ACCOUNT_LATER;
+	case PASSWD_NONE:
+		return ACCOUNT_NONE;
+	case PASSWD_FOUND:
+		break;
+	}
+	*out = (struct account) {
+		.user = e->user,
+		.password = e->password,
+		.allow_nets = e->allow_nets,
+		.nologin = e->nologin,
+		.uid = e->uid,
+		.gid = e->gid,
+		.home = e->home,
+		.mail = e->mail,
+	};
+	return ACCOUNT_FOUND;
+}
+
+static enum accounts_result
+find_in_system(const struct accounts *a, const struct source *s,
+    const char *name, struct account *out)
+{
+	struct passwd *pw;
+
+	errno = 0;
+	pw = getpwnam(name);
+	if (pw == NULL)
+		return errno == 0 || errno == ENOENT || errno == ESRCH ?
+		    ACCOUNT_NONE : ACCOUNT_LATER;
+	/* root and daemons have no mail to read */
+	if (pw->pw_uid < (uid_t)a->params->account_minimum_uid)
+		return ACCOUNT_NONE;
+	*out = (struct account) {
+		.user = arena_text(a->answer, pw->pw_name),
+		.password = "",
+		.allow_nets = "",
+		.pam_service = s->pam_service,
+		.uid = arena_printf(a->answer, "%u", pw->pw_uid),
+		.gid = arena_printf(a->answer, "%u", pw->pw_gid),
+		.home = arena_text(a->answer, pw->pw_dir),
+		.mail = "",
+	};
+	return ACCOUNT_FOUND;
+}
+
+static enum accounts_result
+find_exact(struct accounts *a, const char *name, struct account *out)
+{
+	enum accounts_result r, worst = ACCOUNT_NONE;
+
+	for (size_t i = 0; i < a->count; i++) {
+		const struct source *s = &a->sources[i];
+
+		r = s->file != NULL ? find_in_file(s->file, name, out) :
+				      find_in_system(a, s, name, out);
+		if (r == ACCOUNT_FOUND)
+			return r;
+		if (r == ACCOUNT_LATER)
+			worst = r;
+	}
+	return worst;
+}
+
+static char *
+lower_copy(struct arena *a, struct span name)
+{
+	char *text = arena_span(a, name);
+
+	for (char *c = text; *c != '\0'; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c += 'a' - 'A';
+	return text;
+}
+
+enum accounts_result
+accounts_find(struct accounts *a, struct span name, struct account *out)
+{
+	const char *domain = a->params->account_domain;
+	enum accounts_result r = ACCOUNT_NONE, other;
+	const char *full, *given;
+	size_t at;
+
+	arena_reset(a->answer);
+	if (!account_name_valid(name))
+		return ACCOUNT_NONE;
+	given = lower_copy(a->answer, name);
+	at = span_find(name, '@');
+	if (at == name.n && domain[0] != '\0') {
+		full = arena_printf(a->answer, "%s@%s", given, domain);
+		r = find_exact(a, lower_copy(a->answer, span_of(full)), out);
+	} else if (at < name.n && span_is_nocase(span_skip(name, at + 1),
+			domain)) {
+		r = find_exact(a, given, out);
+		given = lower_copy(a->answer, span_take(name, at));
+	}
+	if (r == ACCOUNT_FOUND || !account_name_valid(span_of(given)))
+		return r;
+	other = find_exact(a, given, out);
+	return other == ACCOUNT_NONE ? r : other;
+}
+
+const char *
+accounts_sample(struct accounts *a)
+{
+	for (size_t i = 0; i < a->count; i++) {
+		const char *sample = a->sources[i].file == NULL ? NULL :
+		    passwd_file_sample(a->sources[i].file);
+
+		if (sample != NULL)
+			return sample;
+	}
+	return "";
+}
+
+const char *
+accounts_pam(const struct accounts *a)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (a->sources[i].pam_service != NULL)
+			return a->sources[i].pam_service;
+	return NULL;
+}
+
+/* %u %n %d %h %%, and a ~ in front of a path. */
+static void
+expand(const char *template, const char *user, const char *home,
+    struct buf *out)
+{
+	struct span name = span_of(user);
+	size_t at = span_find(name, '@');
+
+	for (const char *p = template; *p != '\0'; p++) {
+		bool start = p == template || p[-1] == ':';
+
+		if (*p == '~' && start && (p[1] == '/' || p[1] == '\0')) {
+			buf_add_text(out, home);
+		} else if (*p != '%' || p[1] == '\0') {
+			buf_add_char(out, *p);
+		} else if (*++p == 'u') {
+			buf_add_text(out, user);
+		} else if (*p == 'n') {
+			buf_add_span(out, span_take(name, at));
+		} else if (*p == 'd') {
+			if (at < name.n)
+				buf_add_span(out, span_skip(name, at + 1));
+		} else if (*p == 'h') {
+			buf_add_text(out, home);
+		} else {
+			buf_add_char(out, *p);
+		}
+	}
+}
+
+static bool
+number_of_user(const char *text, uint64_t *uid, uint64_t *gid)
+{
+	struct passwd *pw;
+
+	if (span_u64(span_of(text), UINT32_MAX - 1, uid)) {
+		pw = getpwuid((uid_t)*uid);
+		*gid = pw == NULL ? UINT64_MAX : pw->pw_gid;
+		return true;
+	}
+	pw = getpwnam(text);
+	if (pw == NULL)
+		return false;
+	*uid = pw->pw_uid;
+	*gid = pw->pw_gid;
+	return true;
+}
+
+static bool
+number_of_group(const char *text, uint64_t *gid)
+{
+	struct group *gr;
+
+	if (span_u64(span_of(text), UINT32_MAX - 1, gid))
+		return true;
+	gr = getgrnam(text);
+	if (gr == NULL)
+		return false;
+	*gid = gr->gr_gid;
+	return true;
+}
+
+static bool
+find_owner(const struct accounts *a, const struct account *account,
+    struct mailbox *out, struct buf *error)
+{
+	const char *uid = account->uid[0] != '\0' ? account->uid :
+						   a->params->account_uid;
+	const char *gid = account->gid[0] != '\0' ? account->gid :
+						   a->params->account_gid;
+
+	if (uid[0] == '\0') {
+		buf_printf(error, "no user owns the mail of %s: neither its"
+		    " entry nor account_uid says", account->user);
+		return false;
+	}
+	if (!number_of_user(uid, &out->uid, &out->gid)) {
+		buf_printf(error, "%s: no such user: %s", account->user, uid);
+		return false;
+	}
+	if (gid[0] != '\0' && !number_of_group(gid, &out->gid)) {
+		buf_printf(error, "%s: no such group: %s", account->user, gid);
+		return false;
+	}
+	if (out->gid == UINT64_MAX) {
+		buf_printf(error, "%s: user %s has no group of its own: set"
+		    " account_gid", account->user, uid);
+		return false;
+	}
+	if (out->uid < (uint64_t)a->params->account_minimum_uid) {
+		buf_printf(error, "%s: user %s is below account_minimum_uid",
+		    account->user, uid);
+		return false;
+	}
+	return true;
+}
+
+bool
+accounts_mailbox(struct accounts *a, const struct account *account,
+    struct mailbox *out, struct buf *error)
+{
+	const char *home = account->home[0] != '\0' ? account->home :
+						     a->params->account_home;
+	const char *mail = account->mail[0] != '\0' ? account->mail :
+						     a->params->account_mail;
+
+	buf_init(&out->home, PATH_TEXT_MAX);
+	buf_init(&out->mail, PATH_TEXT_MAX);
+	if (!find_owner(a, account, out, error))
+		return false;
+	expand(home, account->user, "", &out->home);
+	expand(mail, account->user, buf_text(&out->home), &out->mail);
+	if (out->home.overflow || out->mail.overflow || out->mail.n == 0) {
+		buf_printf(error, "%s: home or mailbox is too long or missing",
+		    account->user);
+		return false;
+	}
+	return true;
+}
+
+void
+mailbox_fini(struct mailbox *m)
+{
+	buf_fini(&m->home);
+	buf_fini(&m->mail);
+}

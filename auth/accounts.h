@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef AUTH_ACCOUNTS_H
+#define AUTH_ACCOUNTS_H
+
+/*
+ * All account sources in a row (setting account_files), and what an account
+ * comes to with the defaults of the settings. For auth and auth-session.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "auth/passwd_file.h"
+#include "lib/base/buf.h"
+
+#define PARAM_GROUP auth
+#define PARAM_DEF "auth/params.def"
+#include "lib/conf/param.h"
+
+struct accounts;
+
+enum accounts_result {
+	ACCOUNT_FOUND,
+	ACCOUNT_NONE,
+	ACCOUNT_LATER, /* a source cannot be read */
+};
+
+struct account {
+	const char *user; /* canonical: as the source has it, lower case */
+	const char *password; /* stored; "" for system users */
+	const char *allow_nets;
+	bool nologin;
+	const char *pam_service; /* NULL unless a system user */
+	/* as in the source, maybe ""; see accounts_mailbox */
+	const char *uid;
+	const char *gid;
+	const char *home;
+	const char *mail;
+};
+
+struct mailbox {
+	uint64_t uid;
+	uint64_t gid;
+	struct buf home;
+	struct buf mail; /* "maildir:/path" */
+};
+
+/* Null when a source in the setting is not understood: *error. */
+struct accounts *accounts_new(const struct auth_params *p, struct buf *error);
+void accounts_free(struct accounts **a);
+/*
+ * The account that somebody means by a name: as it is, with account_domain
+ * added or taken off. Texts live until the next call.
+ */
+enum accounts_result accounts_find(struct accounts *a, struct span name,
+    struct account *out);
+/* What a wrong name shall cost: some stored password, or "". */
+const char *accounts_sample(struct accounts *a);
+/* The first pam source's service, or NULL. */
+const char *accounts_pam(const struct accounts *a);
+/*
+ * Owner and place of its mail, with the defaults of the settings. False with
+ * a line in *error when the entry or the settings do not say.
+ */
+bool accounts_mailbox(struct accounts *a, const struct account *account,
+    struct mailbox *out, struct buf *error);
+void mailbox_fini(struct mailbox *m);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: ISC */
+/* One line of an accounts file. Pure. */
+#include "auth/passwd_file.h"
+
+#include <string.h>
+
+bool
+account_name_valid(struct span name)
+{
+	if (name.n == 0 || name.n > ACCOUNT_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < name.n; i++) {
+		char c = name.p[i];
+		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+
+		if (!letter && !(c >= '0' && c <= '9') &&
+		    (c == '\0' || strchr("._-@+=&~#'", c) == NULL))
+			return false;
+		/* names become parts of paths */
+		if (c == '.' && i > 0 && name.p[i - 1] == '.')
+			return false;
+	}
+	return name.p[0] != '.' && name.p[0] != '-';
+}
+
+static void
+lower(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text >= 'A' && *text <= 'Z')
+			*text += 'a' - 'A';
+}
+
+static void
+take_extra(struct span field, struct arena *a, struct passwd_entry *out)
+{
+	size_t at = span_find(field, '=');
+	struct span name = span_take(field, at);
+	struct span value = at < field.n ? span_skip(field, at + 1) : SPAN("");
+
+	if (span_is(name, "userdb_mail") || span_is(name, "mail"))
+		out->mail = arena_span(a, value);
+	else if (span_is(name, "allow_nets"))
+		out->allow_nets = arena_span(a, value);
+	else if (span_is(name, "nologin"))
+		out->nologin = !span_is_nocase(value, "no");
+}
+
+/* A value may hold colons (maildir:/path): the last field takes the rest. */
+static void
+take_fields(struct span rest, struct arena *a, struct passwd_entry *out)
+{
+	struct span fields[7] = { { NULL, 0 } }, extra;
+	size_t n = 0;
+
+	while (n < 6 && span_cut(&rest, ":", false, &fields[n]))
+		n++;
+	fields[6] = rest;
+	out->password = arena_span(a, fields[0]);
+	out->uid = arena_span(a, fields[1]);
+	out->gid = arena_span(a, fields[2]);
+	out->home = arena_span(a, fields[4]);
+	/* fields 3 and 5 are the name of a person and a shell */
+	while (span_cut(&fields[6], " \t", true, &extra))
+		take_extra(extra, a, out);
+}
+
+bool
+passwd_line_parse(struct span line, struct arena *a, struct passwd_entry *out,
+    const char **error)
+{
+	struct span rest = line, user;
+	char *name;
+
+	*error = NULL;
+	*out = (struct passwd_entry) { "", "", "", "", "", "", "", false };
+	if (span_trim(line).n == 0 || line.p[0] == '#')
+		return false;
+	if (memchr(line.p, '\0', line.n) != NULL) {
+		*error = "has a NUL";
+		return false;
+	}
+	if (!span_cut(&rest, ":", false, &user) || user.n == line.n) {
+		*error = "has no colon";
+		return false;
+	}
+	if (!account_name_valid(user)) {
+		*error = "has a name that nobody can log in with";
+		return false;
+	}
+	name = arena_span(a, user);
+	lower(name);
+	out->user = name;
+	take_fields(rest, a, out);
+	return true;
+}

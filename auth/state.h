@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef AUTH_STATE_H
+#define AUTH_STATE_H
+
+/*
+ * What the processes of auth and auth-session know together: one-time
+ * tickets, and recent failures by source and by account. A small file in
+ * data_directory, mapped by all of them; nothing in it must survive a reboot,
+ * and a file that does not look right is simply begun anew.
+ *
+ * A ticket is 192 random bits; only its digest is kept. Each works once, for
+ * one service, for TICKET_LIFE_MS.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	TICKET_TEXT_MAX = 64,
+	TICKET_LIFE_MS = 60 * 1000,
+	STATE_USER_MAX = 256,
+};
+
+struct state;
+
+/*
+ * Maps DIRECTORY/auth_state, created if missing; fatal() when that cannot be
+ * done. To be called before rights are dropped.
+ */
+struct state *state_open(const char *directory);
+void state_close(struct state **s);
+
+/* False when too many tickets are out. Times are clock_ms(). */
+bool state_issue(struct state *s, const char *service, const char *user,
+    int64_t now, char ticket[TICKET_TEXT_MAX]);
+bool state_redeem(struct state *s, const char *service, const char *ticket,
+    int64_t now, char user[STATE_USER_MAX]);
+
+/*
+ * Notes a failed login, and says how long its answer should wait: the more
+ * failures in the last minutes from this address (or IPv6 network of 64
+ * bits) or for this account, the longer, at most "most_ms".
+ */
+uint64_t state_failure(struct state *s, const char *client, const char *user,
+    int64_t now, uint64_t most_ms);
+
+#endif

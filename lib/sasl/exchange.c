@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/sasl/exchange.h"
+
+#include <openssl/crypto.h>
+#include <sasl/sasl.h>
+#include <sasl/saslplug.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+
+typedef int any_callback(void); /* libsasl2's word for all of them */
+
+struct exchange {
+	sasl_conn_t *sasl;
+	sasl_callback_t callbacks[5];
+	char mechanism[32];
+	void *with;
+	enum exchange_check check; /* of the last password that was tried */
+	bool checked;
+	char user[EXCHANGE_USER_MAX];
+	char why[256];
+};
+
+static const struct exchange_accounts *accounts;
+/* Whose step is being made: plugins are told no more than a name. */
+static struct exchange *running;
+static struct buf mechanism_list = { NULL, 0, 0, 1024, false };
+
+/*
+ * Mechanisms that make sense here. Others of libsasl2's are too old (NTLM,
+ * OTP, DIGEST-MD5: parsers with a history), want other infrastructure, or
+ * let anybody in.
+ */
+static const char *const known[] = {
+	"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5",
+};
+
+/* Options of the library, in place of its configuration file. */
+static int
+option(void *context, const char *plugin, const char *name,
+    const char **result, unsigned int *length)
+{
+	static const struct {
+		const char *name;
+		const char *value;
+	} options[] = {
+		{ "auxprop_plugin", "posthaste" },
+		/* no such verifier: ours has decided before it is asked */
+		{ "pwcheck_method", "none" },
+		{ "auto_transition", "no" },
+		{ "log_level", "1" },
+	};
+
+	(void)context, (void)plugin;
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		if (strcmp(name, options[i].name) != 0)
+			continue;
+		*result = options[i].value;
+		if (length != NULL)
+			*length = (unsigned int)strlen(*result);
+		return SASL_OK;
+	}
+	if (strcmp(name, "mech_list") != 0)
+		return SASL_FAIL;
+	*result = buf_text(&mechanism_list);
+	if (length != NULL)
+		*length = (unsigned int)mechanism_list.n;
+	return SASL_OK;
+}
+
+/* What the library has to say may hold names; never passwords at level 1. */
+static int
+library_log(void *context, int level, const char *message)
+{
+	(void)context;
+	if (message != NULL && level <= SASL_LOG_ERR)
+		log_debug("libsasl2: %s", message);
+	return SASL_OK;
+}
+
+static int
+configuration_path(void *context, char **path)
+{
+	(void)context;
+	*path = mem_text("/nonexistent"); /* the library frees it */
+	return SASL_OK;
+}
+
+static int
+verify_file(void *context, const char *file, sasl_verify_type_t type)
+{
+	(void)context, (void)file;
+	return type == SASL_VRFY_CONF ? SASL_CONTINUE : SASL_OK;
+}
+
+/* What SCRAM and CRAM-MD5 need to know of a user. */
+static int
+lookup(void *context, sasl_server_params_t *params, unsigned int flags,
+    const char *user, unsigned int n)
+{
+	const struct propval *p = params->utils->prop_get(params->propctx);
+	struct buf password = BUF_INIT(1024);
+	char name[EXCHANGE_USER_MAX];
+
+	(void)context, (void)flags;
+	if (running == NULL || n >= sizeof(name))
+		return SASL_OK;
+	memcpy(name, user, n);
+	name[n] = '\0';
+	for (; p != NULL && p->name != NULL; p++) {
+		buf_reset(&password);
+		if (strcmp(p->name, SASL_AUX_PASSWORD) == 0 &&
+		    accounts->plain(running->with, name, &password))
+			params->utils->prop_set(params->propctx, p->name,
+			    password.p, (int)password.n);
+	}
+	if (password.p != NULL)
+		OPENSSL_cleanse(password.p, password.room);
+	buf_fini(&password);
+	return SASL_OK;
+}
+
+static int
+auxprop_init(const sasl_utils_t *utils, int max_version, int *version,
+    sasl_auxprop_plug_t **plugin, const char *name)
+{
+	static char plugin_name[] = "posthaste";
+	static sasl_auxprop_plug_t ours = {
+		.auxprop_lookup = lookup,
+		.name = plugin_name,
+	};
+
+	(void)utils, (void)name;
+	if (max_version < SASL_AUXPROP_PLUG_VERSION)
+		return SASL_BADVERS;
+	*version = SASL_AUXPROP_PLUG_VERSION;
+	*plugin = &ours;
+	return SASL_OK;
+}
+
+static bool
+is_known(struct span name)
+{
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (span_is_nocase(name, known[i]))
+			return true;
+	return false;
+}
+
+static bool
+collect(const char *mechanisms, struct buf *error)
+{
+	struct span rest = span_of(mechanisms), word;
+
+	while (span_cut(&rest, ", \t\r\n", true, &word)) {
+		if (word.n == 0)
+			continue;
+		if (!is_known(word)) {
+			buf_printf(error, "SASL mechanism \"%.*s\" is not"
+			    " supported", SPAN_ARG(word));
+			return false;
+		}
+		if (mechanism_list.n > 0)
+			buf_add_char(&mechanism_list, ' ');
+		for (size_t i = 0; i < word.n; i++)
+			buf_add_char(&mechanism_list, word.p[i] >= 'a' &&
+			    word.p[i] <= 'z' ?
+			    (char)(word.p[i] - 'a' + 'A') : word.p[i]);
+	}
+	return true;
+}
+
+/* Does the library have a plugin for each of them? */
+static bool
+all_installed(struct buf *error)
+{
+	const char **have = sasl_global_listmech();
+	struct span rest = buf_span(&mechanism_list), word;
+
+	while (span_cut(&rest, " ", true, &word)) {
+		bool found = false;
+
+		for (size_t i = 0; have != NULL && have[i] != NULL; i++)
+			found = found || span_is(word, have[i]);
+		if (!found) {
+			buf_printf(error, "SASL mechanism %.*s is not"
+			    " installed (Debian package libsasl2-modules)",
+			    SPAN_ARG(word));
+			return false;
+		}
+	}
+	return true;
+}
+
+#define CALLBACK(function) ((any_callback *)(uintptr_t)(function))
+
+bool
+exchange_setup(const char *mechanisms,
+    const struct exchange_accounts *with_accounts, struct buf *error)
+{
+	static const sasl_callback_t callbacks[] = {
+		{ SASL_CB_GETOPT, CALLBACK(option), NULL },
+		{ SASL_CB_LOG, CALLBACK(library_log), NULL },
+		{ SASL_CB_GETCONFPATH, CALLBACK(configuration_path), NULL },
+		{ SASL_CB_VERIFYFILE, CALLBACK(verify_file), NULL },
+		{ SASL_CB_LIST_END, NULL, NULL },
+	};
+	int result;
+
+	accounts = with_accounts;
+	if (!collect(mechanisms, error))
+		return false;
+	sasl_auxprop_add_plugin("posthaste", auxprop_init);
+	result = sasl_server_init(callbacks, "posthaste");
+	if (result != SASL_OK) {
+		buf_printf(error, "libsasl2: %s",
+		    sasl_errstring(result, NULL, NULL));
+		return false;
+	}
+	return all_installed(error);
+}
+
+const char *
+exchange_mechanisms(void)
+{
+	return buf_text(&mechanism_list);
+}
+
+bool
+exchange_has(const char *mechanism)
+{
+	struct span rest = buf_span(&mechanism_list), word;
+
+	while (span_cut(&rest, " ", true, &word))
+		if (span_is(word, mechanism))
+			return true;
+	return false;
+}
+
+static int
+canonical(sasl_conn_t *c, void *context, const char *in, unsigned int n,
+    unsigned int flags, const char *realm, char *out, unsigned int most,
+    unsigned int *length)
+{
+	struct exchange *x = context;
+	char name[EXCHANGE_USER_MAX];
+
+	(void)c, (void)realm;
+	if (!accounts->canonical(x->with, (struct span) { in, n }, name) ||
+	    strlen(name) > most)
+		return SASL_BADPROT;
+	if ((flags & SASL_CU_AUTHID) != 0)
+		memcpy(x->user, name, sizeof(x->user));
+	*length = (unsigned int)strlen(name);
+	memcpy(out, name, *length + (*length < most));
+	return SASL_OK;
+}
+
+static int
+check_password(sasl_conn_t *c, void *context, const char *user,
+    const char *password, unsigned int n, struct propctx *properties)
+{
+	struct exchange *x = context;
+
+	(void)c, (void)properties;
+	x->check = accounts->check(x->with, user,
+	    (struct span) { password, n });
+	x->checked = true;
+	if (x->check == CHECK_RIGHT)
+		return SASL_OK;
+	return x->check == CHECK_LATER ? SASL_UNAVAIL : SASL_BADAUTH;
+}
+
+/* Nobody acts for another one. Both names are canonical here. */
+static int
+may_act_for(sasl_conn_t *c, void *context, const char *wanted,
+    unsigned int wanted_length, const char *is, unsigned int is_length,
+    const char *realm, unsigned int realm_length, struct propctx *properties)
+{
+	(void)c, (void)context, (void)realm, (void)realm_length;
+	(void)properties;
+	if (span_equal((struct span) { wanted, wanted_length },
+		(struct span) { is, is_length }))
+		return SASL_OK;
+	return SASL_NOAUTHZ;
+}
+
+struct exchange *
+exchange_new(const char *service, const char *mechanism, const char *server,
+    void *with)
+{
+	static const sasl_security_properties_t properties = {
+		.security_flags = SASL_SEC_NOANONYMOUS,
+	};
+	struct exchange *x;
+
+	if (!exchange_has(mechanism))
+		return NULL;
+	x = mem_new(sizeof(*x));
+	x->with = with;
+	snprintf(x->mechanism, sizeof(x->mechanism), "%s", mechanism);
+	x->callbacks[0] = (sasl_callback_t) { SASL_CB_CANON_USER,
+		CALLBACK(canonical), x };
+	x->callbacks[1] = (sasl_callback_t) { SASL_CB_SERVER_USERDB_CHECKPASS,
+		CALLBACK(check_password), x };
+	x->callbacks[2] = (sasl_callback_t) { SASL_CB_PROXY_POLICY,
+		CALLBACK(may_act_for), x };
+	x->callbacks[3] = (sasl_callback_t) { SASL_CB_LIST_END, NULL, NULL };
+	if (sasl_server_new(service, server[0] == '\0' ? NULL : server, NULL,
+		NULL, NULL, x->callbacks, 0, &x->sasl) != SASL_OK ||
+	    sasl_setprop(x->sasl, SASL_SEC_PROPS, &properties) != SASL_OK)
+		exchange_free(&x);
+	return x;
+}
+
+void
+exchange_free(struct exchange **x)
+{
+	if (*x == NULL)
+		return;
+	if ((*x)->sasl != NULL)
+		sasl_dispose(&(*x)->sasl);
+	free(*x);
+	*x = NULL;
+}
+
+/*
+ * The user is who libsasl2 says, which may_act_for has made one with whose
+ * password was right.
+ */
+static enum exchange_result
+succeed(struct exchange *x)
+{
+	const void *name = NULL;
+
+	if (sasl_getprop(x->sasl, SASL_USERNAME, &name) != SASL_OK ||
+	    name == NULL || strlen(name) >= sizeof(x->user)) {
+		snprintf(x->why, sizeof(x->why), "no user name");
+		return EXCHANGE_FAILED;
+	}
+	snprintf(x->user, sizeof(x->user), "%s", (const char *)name);
+	return EXCHANGE_DONE;
+}
+
+static enum exchange_result
+judge(struct exchange *x, int result, const char *data, unsigned int n,
+    struct span *out)
+{
+	*out = (struct span) { data == NULL ? "" : data, data == NULL ? 0 : n };
+	if (result == SASL_CONTINUE)
+		return EXCHANGE_MORE;
+	if (result == SASL_OK)
+		return succeed(x);
+	if (x->checked && x->check == CHECK_LATER) {
+		snprintf(x->why, sizeof(x->why), "accounts unavailable");
+		return EXCHANGE_LATER;
+	}
+	if (x->checked && x->check == CHECK_WRONG)
+		snprintf(x->why, sizeof(x->why), "authentication failure");
+	else
+		snprintf(x->why, sizeof(x->why), "%s",
+		    sasl_errstring(result, NULL, NULL));
+	return EXCHANGE_FAILED;
+}
+
+enum exchange_result
+exchange_start(struct exchange *x, const struct span *initial,
+    struct span *out)
+{
+	const char *data = NULL;
+	unsigned int n = 0;
+	int result;
+
+	running = x;
+	result = sasl_server_start(x->sasl, x->mechanism,
+	    initial == NULL ? NULL : initial->n == 0 ? "" : initial->p,
+	    initial == NULL ? 0 : (unsigned int)initial->n, &data, &n);
+	running = NULL;
+	return judge(x, result, data, n, out);
+}
+
+enum exchange_result
+exchange_step(struct exchange *x, struct span response, struct span *out)
+{
+	const char *data = NULL;
+	unsigned int n = 0;
+	int result;
+
+	running = x;
+	result = sasl_server_step(x->sasl, response.n == 0 ? "" : response.p,
+	    (unsigned int)response.n, &data, &n);
+	running = NULL;
+	return judge(x, result, data, n, out);
+}
+
+const char *
+exchange_user(const struct exchange *x)
+{
+	return x->user;
+}
+
+const char *
+exchange_why(const struct exchange *x)
+{
+	return x->why;
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: ISC */
+#include "auth/accounts.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char text[] =
+    "# people\n"
+    "\n"
+    "bob@example.test:{PLAIN}b:1000:1001::/home/bob::"
+    "userdb_mail=maildir:/mail/%n:INBOX=/x allow_nets=10.0.0.0/8,::1\r\n"
+    "Carol:{PLAIN}c:vmail\n"
+    "dave@other.test:{CRYPT}$6$x$y:1000:1000\n"
+    "bob@example.test:{PLAIN}second:1:1\n"
+    "erin@example.test:{PLAIN}e:0:0\n"
+    "../../etc/passwd:{PLAIN}x\n"
+    "no colon at all\n"
+    "zoe@example.test:{PLAIN}z:::::: nologin\n";
+
+static char path[] = "/tmp/accounts_test.XXXXXX";
+
+static void
+write_file(const char *content)
+{
+	FILE *f = fopen(path, "w");
+
+	fputs(content, f);
+	fclose(f);
+}
+
+static struct accounts *
+open_accounts(struct auth_params *p)
+{
+	struct buf error = BUF_INIT(500);
+	struct accounts *a;
+
+	p->account_files = path;
+	if (p->account_domain == NULL)
+		p->account_domain = "example.test";
+	p->account_home = "/homes/%d/%n";
+	p->account_mail = "maildir:~/Maildir";
+	p->account_uid = p->account_uid == NULL ? "" : p->account_uid;
+	p->account_gid = "";
+	p->account_minimum_uid = 100;
+	a = accounts_new(p, &error);
+	assert_non_null(a);
+	buf_fini(&error);
+	return a;
+}
+
+static void
+test_names(void **state)
+{
+	static const struct {
+		const char *given;
+		const char *user; /* NULL: none */
+	} rows[] = {
+		{ "bob@example.test", "bob@example.test" },
+		{ "bob", "bob@example.test" },
+		{ "BOB", "bob@example.test" },
+		{ "Bob@Example.TEST", "bob@example.test" },
+		{ "carol", "carol" },
+		{ "carol@example.test", "carol" },
+		{ "carol@other.test", NULL },
+		{ "dave", NULL },
+		{ "dave@other.test", "dave@other.test" },
+		{ "bob@", NULL },
+		{ "@example.test", NULL },
+		{ "", NULL },
+		{ "bob@example.test ", NULL },
+		{ "../../etc/passwd", NULL },
+		{ "no colon at all", NULL },
+	};
+	struct auth_params p = { 0 };
+	struct accounts *a = open_accounts(&p);
+	struct account account;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		enum accounts_result r;
+
+		r = accounts_find(a, span_of(rows[i].given), &account);
+		if (rows[i].user == NULL) {
+			assert_int_equal(r, ACCOUNT_NONE);
+			continue;
+		}
+		assert_int_equal(r, ACCOUNT_FOUND);
+		assert_string_equal(account.user, rows[i].user);
+	}
+	assert_int_equal(accounts_find(a, SPAN("bob"), &account),
+	    ACCOUNT_FOUND);
+	assert_string_equal(account.password, "{PLAIN}b");
+	assert_string_equal(account.allow_nets, "10.0.0.0/8,::1");
+	assert_int_equal(accounts_find(a, SPAN("zoe"), &account),
+	    ACCOUNT_FOUND);
+	assert_true(account.nologin);
+	accounts_free(&a);
+}
+
+static void
+test_mailboxes(void **state)
+{
+	struct auth_params p = { .account_uid = "2000" };
+	struct accounts *a = open_accounts(&p);
+	struct buf error = BUF_INIT(500);
+	struct account account;
+	struct mailbox box;
+
+	(void)state;
+	accounts_find(a, SPAN("bob"), &account);
+	assert_true(accounts_mailbox(a, &account, &box, &error));
+	assert_int_equal(box.uid, 1000);
+	assert_int_equal(box.gid, 1001);
+	assert_string_equal(buf_text(&box.home), "/home/bob");
+	assert_string_equal(buf_text(&box.mail),
+	    "maildir:/mail/bob:INBOX=/x");
+	mailbox_fini(&box);
+	/* below account_minimum_uid */
+	accounts_find(a, SPAN("erin"), &account);
+	assert_false(accounts_mailbox(a, &account, &box, &error));
+	mailbox_fini(&box);
+	/* defaults of the settings; user 2000 has no group */
+	accounts_find(a, SPAN("zoe"), &account);
+	assert_false(accounts_mailbox(a, &account, &box, &error));
+	mailbox_fini(&box);
+	p.account_gid = "2001";
+	assert_true(accounts_mailbox(a, &account, &box, &error));
+	assert_int_equal(box.uid, 2000);
+	assert_int_equal(box.gid, 2001);
+	assert_string_equal(buf_text(&box.mail),
+	    "maildir:/homes/example.test/zoe/Maildir");
+	mailbox_fini(&box);
+	buf_fini(&error);
+	accounts_free(&a);
+}
+
+/* A missing file is never "no such user". */
+static void
+test_unreadable_is_later(void **state)
+{
+	struct auth_params p = { 0 };
+	struct account account;
+	struct accounts *a;
+
+	(void)state;
+	unlink(path);
+	a = open_accounts(&p);
+	assert_int_equal(accounts_find(a, SPAN("bob"), &account),
+	    ACCOUNT_LATER);
+	assert_int_equal(accounts_find(a, SPAN("nobody-at-all"), &account),
+	    ACCOUNT_LATER);
+	accounts_free(&a);
+	write_file(text);
+}
+
+static void
+test_changes_show(void **state)
+{
+	struct auth_params p = { 0 };
+	struct accounts *a = open_accounts(&p);
+	struct account account;
+
+	(void)state;
+	assert_int_equal(accounts_find(a, SPAN("new"), &account),
+	    ACCOUNT_NONE);
+	write_file("new@example.test:{PLAIN}n:1000:1000\n");
+	for (int i = 0; i < 40; i++) {
+		if (accounts_find(a, SPAN("new"), &account) == ACCOUNT_FOUND)
+			break;
+		usleep(50000);
+	}
+	assert_int_equal(accounts_find(a, SPAN("new"), &account),
+	    ACCOUNT_FOUND);
+	assert_int_equal(accounts_find(a, SPAN("bob"), &account),
+	    ACCOUNT_NONE);
+	accounts_free(&a);
+	write_file(text);
+}
+
+static void
+test_sources(void **state)
+{
+	struct auth_params p = { .account_domain = "example.test",
+		.account_minimum_uid = 100 };
+	struct buf error = BUF_INIT(500);
+	struct account account;
+	struct accounts *a;
+
+	(void)state;
+	p.account_files = "relative/path";
+	assert_null(accounts_new(&p, &error));
+	assert_non_null(strstr(buf_text(&error), "relative/path"));
+	p.account_files = "pam:mail";
+	a = accounts_new(&p, &error);
+	assert_non_null(a);
+	/* root never reads mail */
+	assert_int_equal(accounts_find(a, SPAN("root"), &account),
+	    ACCOUNT_NONE);
+	if (getpwnam("nobody") != NULL) {
+		assert_int_equal(accounts_find(a, SPAN("nobody@example.test"),
+		    &account), ACCOUNT_FOUND);
+		assert_string_equal(account.pam_service, "mail");
+		assert_string_equal(account.user, "nobody");
+	}
+	accounts_free(&a);
+	buf_fini(&error);
+}
+
+static int
+set_up(void **state)
+{
+	int fd = mkstemp(path);
+
+	(void)state;
+	close(fd);
+	write_file(text);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	unlink(path);
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_mailboxes),
+		cmocka_unit_test(test_unreadable_is_later),
+		cmocka_unit_test(test_changes_show),
+		cmocka_unit_test(test_sources),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: ISC */
+/* Mechanisms as clients use them, against a file of accounts. */
+#include "auth/login.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char path[] = "/tmp/login_test.XXXXXX";
+static unsigned int pam_asked;
+
+static enum verdict
+pam(const char *service, const char *user, const char *client,
+    struct span password)
+{
+	(void)service, (void)user, (void)client, (void)password;
+	pam_asked++;
+	return NEVER;
+}
+
+/* A step's words of the client; "" ends the list, "-" is an empty one. */
+struct row {
+	const char *name;
+	const char *mechanism;
+	struct span initial; /* p NULL: none */
+	struct span steps[3];
+	enum exchange_result result;
+	const char *user;
+};
+
+#define NONE { NULL, 0 }
+#define S(text) { text, sizeof(text) - 1 }
+
+static const struct row rows[] = {
+	{ "plain", "PLAIN", S("\0bob@example.test\0secret"), { NONE },
+	    EXCHANGE_DONE, "bob@example.test" },
+	{ "plain, short name", "PLAIN", S("\0bob\0secret"), { NONE },
+	    EXCHANGE_DONE, "bob@example.test" },
+	{ "plain, other case", "PLAIN", S("\0BOB\0secret"), { NONE },
+	    EXCHANGE_DONE, "bob@example.test" },
+	{ "plain, no initial response", "PLAIN", NONE,
+	    { S("\0bob\0secret"), NONE }, EXCHANGE_DONE, "bob@example.test" },
+	{ "plain, for oneself", "PLAIN", S("bob@example.test\0bob\0secret"),
+	    { NONE }, EXCHANGE_DONE, "bob@example.test" },
+	{ "plain, for somebody else", "PLAIN",
+	    S("carol@example.test\0bob\0secret"), { NONE }, EXCHANGE_FAILED,
+	    NULL },
+	{ "plain, wrong", "PLAIN", S("\0bob\0Secret"), { NONE },
+	    EXCHANGE_FAILED, "bob@example.test" },
+	{ "plain, longer", "PLAIN", S("\0bob\0secretx"), { NONE },
+	    EXCHANGE_FAILED, "bob@example.test" },
+	{ "plain, empty", "PLAIN", S("\0bob\0"), { NONE }, EXCHANGE_FAILED,
+	    NULL },
+	{ "plain, nobody", "PLAIN", S("\0mallory\0secret"), { NONE },
+	    EXCHANGE_FAILED, NULL },
+	{ "plain, NUL in password", "PLAIN", S("\0bob\0secret\0x"), { NONE },
+	    EXCHANGE_FAILED, NULL },
+	{ "plain, malformed", "PLAIN", S("bob"), { NONE }, EXCHANGE_FAILED,
+	    NULL },
+	{ "plain, nothing", "PLAIN", S(""), { NONE }, EXCHANGE_FAILED, NULL },
+	{ "plain, hostile name", "PLAIN", S("\0../../x\0secret"), { NONE },
+	    EXCHANGE_FAILED, NULL },
+	{ "plain, tab in name", "PLAIN", S("\0bob\tuid=0\0secret"), { NONE },
+	    EXCHANGE_FAILED, NULL },
+	{ "login", "LOGIN", NONE, { S("bob"), S("secret"), NONE },
+	    EXCHANGE_DONE, "bob@example.test" },
+	{ "login, initial response", "LOGIN", S("bob"),
+	    { S("secret"), NONE }, EXCHANGE_DONE, "bob@example.test" },
+	{ "login, wrong", "LOGIN", NONE, { S("bob"), S("x"), NONE },
+	    EXCHANGE_FAILED, NULL },
+	{ "hashed", "PLAIN", S("\0carol\0posthaste"), { NONE },
+	    EXCHANGE_DONE, "carol@example.test" },
+	{ "hashed, wrong", "PLAIN", S("\0carol\0posthast"), { NONE },
+	    EXCHANGE_FAILED, "carol@example.test" },
+	{ "nologin", "PLAIN", S("\0dave\0secret"), { NONE },
+	    EXCHANGE_FAILED, "dave@example.test" },
+	{ "wrong network", "PLAIN", S("\0erin\0secret"), { NONE },
+	    EXCHANGE_FAILED, "erin@example.test" },
+	{ "right network", "PLAIN", S("\0frank\0secret"), { NONE },
+	    EXCHANGE_DONE, "frank@example.test" },
+	{ "broken hash", "PLAIN", S("\0grace\0secret"), { NONE },
+	    EXCHANGE_LATER, "grace@example.test" },
+};
+
+static enum exchange_result
+run(const struct row *row, struct login *l)
+{
+	enum exchange_result r;
+	struct span out;
+
+	r = login_start(l, row->initial.p == NULL ? NULL : &row->initial,
+	    &out);
+	for (size_t i = 0; r == EXCHANGE_MORE && row->steps[i].p != NULL; i++)
+		r = login_step(l, row->steps[i], &out);
+	return r;
+}
+
+static void
+test_logins(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct login *l = login_new("pop3", rows[i].mechanism,
+		    "192.0.2.7", "mx.example.test");
+		enum exchange_result r;
+
+		assert_non_null(l);
+		r = run(&rows[i], l);
+		if (r != rows[i].result)
+			fail_msg("%s: %d, %s", rows[i].name, r, login_why(l));
+		if (rows[i].user != NULL)
+			assert_string_equal(login_user(l), rows[i].user);
+		if (r != EXCHANGE_DONE)
+			assert_true(login_why(l)[0] != '\0');
+		login_free(&l);
+	}
+	assert_int_equal(pam_asked, 0);
+}
+
+static void
+test_login_asks_in_words(void **state)
+{
+	struct login *l = login_new("pop3", "LOGIN", "192.0.2.7", "");
+	struct span out;
+
+	(void)state;
+	assert_int_equal(login_start(l, NULL, &out), EXCHANGE_MORE);
+	assert_true(span_starts_nocase(out, "user name") ||
+	    span_starts_nocase(out, "username"));
+	assert_int_equal(login_step(l, SPAN("bob"), &out), EXCHANGE_MORE);
+	assert_true(span_starts_nocase(out, "password"));
+	login_free(&l);
+}
+
+static void
+test_only_what_is_offered(void **state)
+{
+	(void)state;
+	assert_string_equal(exchange_mechanisms(), "PLAIN LOGIN");
+	assert_null(login_new("pop3", "SCRAM-SHA-256", "192.0.2.7", ""));
+	assert_null(login_new("pop3", "ANONYMOUS", "192.0.2.7", ""));
+	assert_null(login_new("pop3", "plain", "192.0.2.7", ""));
+	assert_null(login_new("pop3", "", "192.0.2.7", ""));
+}
+
+static int
+set_up(void **state)
+{
+	static struct auth_params p;
+	struct buf error = BUF_INIT(500);
+	FILE *f = fdopen(mkstemp(path), "w");
+	struct accounts *a;
+
+	(void)state;
+	fputs("bob@example.test:{PLAIN}secret\n"
+	    "carol@example.test:{SSHA}QKi/ViNR8LXuCtW/N0x2GVyzuYpzYWx0c2FsdA==\n"
+	    "dave@example.test:{PLAIN}secret::::::nologin\n"
+	    "erin@example.test:{PLAIN}secret::::::allow_nets=10.0.0.0/8\n"
+	    "frank@example.test:{PLAIN}secret::::::"
+	    "allow_nets=10.0.0.0/8,192.0.2.0/24\n"
+	    "grace@example.test:{NONSENSE}x\n", f);
+	fclose(f);
+	p.account_files = path;
+	p.account_domain = "example.test";
+	p.account_minimum_uid = 100;
+	a = accounts_new(&p, &error);
+	if (a == NULL || !login_setup("plain login", a, pam, &error)) {
+		print_message("%s\n", buf_text(&error));
+		return -1;
+	}
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	return unlink(path);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_logins),
+		cmocka_unit_test(test_login_asks_in_words),
+		cmocka_unit_test(test_only_what_is_offered),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

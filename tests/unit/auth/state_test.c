@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: ISC */
+#include "auth/state.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/state_test.XXXXXX";
+
+static void
+test_tickets(void **state)
+{
+	struct state *one = state_open(folder), *two = state_open(folder);
+	char ticket[TICKET_TEXT_MAX], other[TICKET_TEXT_MAX];
+	char user[STATE_USER_MAX];
+
+	(void)state;
+	assert_true(state_issue(one, "pop3", "bob@example.test", 1000, ticket));
+	assert_true(state_issue(one, "pop3", "bob@example.test", 1000, other));
+	assert_string_not_equal(ticket, other);
+	assert_int_equal(strlen(ticket), 48);
+	/* another process redeems it, once */
+	assert_true(state_redeem(two, "pop3", ticket, 1001, user));
+	assert_string_equal(user, "bob@example.test");
+	assert_false(state_redeem(two, "pop3", ticket, 1001, user));
+	assert_false(state_redeem(one, "pop3", ticket, 1001, user));
+	/* for its service alone; and then it is gone */
+	assert_false(state_redeem(two, "imap", other, 1001, user));
+	assert_false(state_redeem(two, "pop3", other, 1001, user));
+	/* in time */
+	assert_true(state_issue(one, "pop3", "bob", 1000, ticket));
+	assert_false(state_redeem(one, "pop3", ticket, 1000 + TICKET_LIFE_MS,
+	    user));
+	assert_false(state_redeem(one, "pop3", "", 1000, user));
+	state_close(&one);
+	state_close(&two);
+}
+
+static void
+test_tickets_are_bounded(void **state)
+{
+	struct state *s = state_open(folder);
+	char ticket[TICKET_TEXT_MAX];
+	int64_t now = 1000000;
+	int n = 0;
+
+	(void)state;
+	while (state_issue(s, "pop3", "bob", now, ticket))
+		assert_true(n++ < 100000);
+	assert_true(n >= 1000);
+	assert_true(state_issue(s, "pop3", "bob", now + TICKET_LIFE_MS,
+	    ticket));
+	state_close(&s);
+}
+
+static void
+test_failures(void **state)
+{
+	struct state *s = state_open(folder), *two = state_open(folder);
+	int64_t now = 5000000;
+
+	(void)state;
+	assert_int_equal(state_failure(s, "192.0.2.1", "a", now, 5000), 500);
+	assert_int_equal(state_failure(two, "192.0.2.1", "b", now, 5000),
+	    1000);
+	assert_int_equal(state_failure(s, "192.0.2.1", "c", now, 5000), 2000);
+	/* the account's failures count from anywhere */
+	assert_int_equal(state_failure(s, "192.0.2.2", "c", now, 5000), 1000);
+	assert_int_equal(state_failure(s, "192.0.2.3", "d", now, 5000), 500);
+	for (int i = 0; i < 20; i++)
+		assert_true(state_failure(s, "192.0.2.1", "e", now, 5000) <=
+		    5000);
+	assert_int_equal(state_failure(s, "192.0.2.1", "f", now, 5000), 5000);
+	assert_int_equal(state_failure(s, "192.0.2.1", "g", now, 0), 0);
+	/* one IPv6 network is one source */
+	state_failure(s, "2001:db8::1", "h", now, 5000);
+	assert_int_equal(state_failure(s, "2001:db8::2", "i", now, 5000),
+	    1000);
+	assert_int_equal(state_failure(s, "2001:db8:0:1::2", "j", now, 5000),
+	    500);
+	/* forgotten after ten quiet minutes */
+	assert_int_equal(state_failure(s, "192.0.2.1", "k", now + 700000,
+	    5000), 500);
+	state_close(&s);
+	state_close(&two);
+}
+
+static void
+test_damaged_file_is_begun_anew(void **state)
+{
+	char path[100], ticket[TICKET_TEXT_MAX], user[STATE_USER_MAX];
+	struct state *s;
+	FILE *f;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/auth_state", folder);
+	f = fopen(path, "w");
+	fputs("not a state file", f);
+	fclose(f);
+	s = state_open(folder);
+	assert_true(state_issue(s, "pop3", "bob", 1, ticket));
+	assert_true(state_redeem(s, "pop3", ticket, 2, user));
+	state_close(&s);
+	unlink(path);
+}
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	return mkdtemp(folder) == NULL;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	return rmdir(folder);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_tickets),
+		cmocka_unit_test(test_tickets_are_bounded),
+		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_damaged_file_is_begun_anew),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
