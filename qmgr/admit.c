@@ -207,7 +207,7 @@ refuse(const char *queue, const char *id, enum queue_read result)
 	}
 	log_warning("%s: cannot read %s/%s: %s", id, queue, id,
 	    strerror(errno));
-	return ADMIT_LATER;
+	return ADMITTED; /* each scan tries again */
 }
 
 /* Reads the file and enters it in the table, so that it is there once. */
@@ -229,7 +229,7 @@ read_entry(const char *queue, const char *id, struct arena *a,
 		result = refuse(queue, id, read);
 	else if (entry_file_in_use(fd) ||
 	    !report_recover_message(fd, id, &envelope))
-		result = ADMIT_LATER;
+		result = ADMIT_IN_USE;
 	fd_close(&fd);
 	if (read != QUEUE_OK || result != ADMITTED)
 		return result;
@@ -265,7 +265,7 @@ admit_file(const char *queue, const char *id)
 	route_entry(e, routes, strcmp(queue, "deferred") == 0);
 	begin(e);
 out:
-	if (result == ADMIT_LATER)
+	if (result == ADMIT_IN_USE)
 		scan_soon(queue, id);
 	free(routes);
 	arena_free(&a);

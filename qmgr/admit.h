@@ -14,7 +14,8 @@
 enum admitted {
 	ADMITTED, /* or already there, or nothing to do with it */
 	ADMIT_GONE, /* no such file in this queue */
-	ADMIT_LATER, /* not now; it stays on disk */
+	ADMIT_IN_USE, /* an agent of an earlier qmgr is still at work */
+	ADMIT_LATER, /* lookup cannot answer; it stays on disk */
 };
 
 /*

@@ -42,7 +42,8 @@ text_size(const char *text)
 static bool
 wanted(const struct queue_recipient *r)
 {
-	return r->status == QUEUE_RECIPIENT_PENDING;
+	return r->status == QUEUE_RECIPIENT_PENDING ||
+	    r->status == QUEUE_RECIPIENT_SUCCESS;
 }
 
 static size_t
@@ -78,6 +79,29 @@ pack_recipient(struct pack *p, struct entry_recipient *to,
 	to->notify = (uint8_t)from->notify;
 }
 
+/* Those that wait come first. */
+static void
+pack_recipients(struct pack *p, struct entry *to,
+    const struct queue_envelope *from, char status)
+{
+	for (size_t i = 0; i < from->recipient_count; i++)
+		if (from->recipients[i].status == status)
+			pack_recipient(p, &to->recipients[to->count++],
+			    &from->recipients[i]);
+}
+
+/* Delivered before a restart; what the agent said then is not known. */
+static void
+owe_success(struct entry *e)
+{
+	struct reason *r = reason_new(OK, "delivered", "2.0.0", "delivered",
+	    "", "");
+
+	for (uint32_t i = e->waiting; i < e->count; i++)
+		entry_set_reason(&e->recipients[i], r);
+	reason_free(&r);
+}
+
 struct entry *
 entry_new(const char *id, const char *queue, const struct queue_envelope *e,
     int64_t now_us)
@@ -105,10 +129,10 @@ entry_new(const char *id, const char *queue, const struct queue_envelope *e,
 	new->content_offset = e->content_offset;
 	new->content_size = e->content_size;
 	new->lone = e->recipient_count == 1;
-	for (size_t i = 0; i < e->recipient_count; i++)
-		if (wanted(&e->recipients[i]))
-			pack_recipient(&p, &new->recipients[new->count++],
-			    &e->recipients[i]);
+	pack_recipients(&p, new, e, QUEUE_RECIPIENT_PENDING);
+	new->waiting = new->count;
+	pack_recipients(&p, new, e, QUEUE_RECIPIENT_SUCCESS);
+	owe_success(new);
 	ensure(p.at == (char *)new + size && new->count == count);
 	return new;
 }

@@ -69,18 +69,20 @@ struct entry {
 	int64_t content_size;
 	struct entry_recipient *recipients;
 	uint32_t count;
+	uint32_t waiting; /* so many of the first await delivery */
 	struct group *groups;
 	uint32_t group_count;
 	uint32_t busy; /* groups that are waiting or running */
 	bool lone; /* the file has one recipient: no marks, just unlink */
 	bool taken; /* the file was renamed away by an agent */
+	bool gone; /* somebody else removed or moved it */
 	bool soon; /* the agent failed, not the mail: retry in seconds */
-	bool urgent; /* a person asked for this attempt */
 	UT_hash_handle by_id;
 };
 
 /*
- * Copies what is needed; only recipients that are pending are taken. NULL
+ * Copies what is needed. Only recipients that are pending are taken, and
+ * behind them those that are delivered and owed a report of success; NULL
  * where there is none.
  */
 struct entry *entry_new(const char *id, const char *queue,

@@ -1,4 +1,21 @@
 # SPDX-License-Identifier: ISC
+daemon_PROGRAMS += qmgr/qmgr
+qmgr_qmgr_SOURCES = qmgr/qmgr.c \
+	qmgr/admit.c qmgr/admit.h \
+	qmgr/backoff.c qmgr/backoff.h \
+	qmgr/dispatch.c qmgr/dispatch.h \
+	qmgr/entry.c qmgr/entry.h \
+	qmgr/entry_file.c qmgr/entry_file.h \
+	qmgr/intake.c qmgr/intake.h \
+	qmgr/life.c qmgr/life.h \
+	qmgr/outcome.c qmgr/outcome.h \
+	qmgr/report.c qmgr/report.h \
+	qmgr/report_recover.c qmgr/report_recover.h \
+	qmgr/route.c qmgr/route.h \
+	qmgr/scan.c qmgr/scan.h \
+	qmgr/schedule.c qmgr/schedule.h \
+	qmgr/settings.c qmgr/settings.h \
+	qmgr/window.c qmgr/window.h
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/qmgr/backoff_test tests/unit/qmgr/window_test \

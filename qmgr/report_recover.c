@@ -79,6 +79,15 @@ read_report(const char *id, struct arena *a, struct queue_envelope *e)
 	return result == QUEUE_OK;
 }
 
+static bool
+has_status(const struct queue_envelope *e, char status)
+{
+	for (size_t i = 0; i < e->recipient_count; i++)
+		if (e->recipients[i].status == status)
+			return true;
+	return false;
+}
+
 struct search {
 	const char *original;
 	char report[QUEUE_ID_MAX];
@@ -125,6 +134,8 @@ report_recover_message(int fd, const char *id, struct queue_envelope *e)
 {
 	struct search s = { .original = id };
 
+	if (!has_status(e, QUEUE_RECIPIENT_REPORTING))
+		return true;
 	queue_scan("report", search_visit, &s);
 	if (s.report[0] == '\0')
 		return change_reporting(fd, id, e, QUEUE_RECIPIENT_BOUNCED);
@@ -144,15 +155,6 @@ open_original(const char *id)
 	for (size_t i = 0; fd == -1 && i < 3; i++)
 		fd = queue_open(queues[i], id, true);
 	return fd;
-}
-
-static bool
-has_status(const struct queue_envelope *e, char status)
-{
-	for (size_t i = 0; i < e->recipient_count; i++)
-		if (e->recipients[i].status == status)
-			return true;
-	return false;
 }
 
 /* Did the original record that the report exists? */

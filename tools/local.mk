@@ -35,3 +35,9 @@ tools_postsuper_SOURCES = tools/postsuper.c tools/queue_tool.c \
 
 sbin_PROGRAMS += tools/postqueue
 tools_postqueue_SOURCES = tools/postqueue.c
+sbin_PROGRAMS += tools/postmap tools/postalias tools/newaliases
+tools_postmap_SOURCES = tools/postmap.c tools/table_tool.c tools/table_tool.h
+tools_postalias_SOURCES = tools/postalias.c tools/table_tool.c \
+	tools/table_tool.h
+tools_newaliases_SOURCES = tools/newaliases.c tools/table_tool.c \
+	tools/table_tool.h

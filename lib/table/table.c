@@ -188,22 +188,26 @@ fold_unicode(struct span key, struct buf *out)
 	return true;
 }
 
-void
-table_fold(struct span key, struct buf *out)
+struct span
+table_fold(struct span key, unsigned int flags, struct buf *out)
 {
 	char *to;
 
+	if (flags & TABLE_KEEP_CASE)
+		return key;
 	buf_reset(out);
-	if (!span_is_ascii(key) && fold_unicode(key, out))
-		return;
+	if (!(flags & TABLE_ASCII) && !span_is_ascii(key) &&
+	    fold_unicode(key, out))
+		return buf_span(out);
 	to = buf_reserve(out, key.n);
 	if (to == NULL)
-		return;
+		return key;
 	for (size_t i = 0; i < key.n; i++)
 		to[i] = key.p[i] >= 'A' && key.p[i] <= 'Z' ?
 		    (char)(key.p[i] + ('a' - 'A')) :
 		    key.p[i];
 	buf_added(out, key.n);
+	return buf_span(out);
 }
 
 enum table_result
@@ -214,10 +218,8 @@ table_lookup(struct table *t, struct span key, struct buf *value)
 	buf_reset(value);
 	if (key.n == 0 || key.n > TABLE_KEY_MAX)
 		return TABLE_NONE;
-	if (t->ops->folds && !(t->flags & TABLE_KEEP_CASE)) {
-		table_fold(key, &t->key);
-		key = buf_span(&t->key);
-	}
+	if (t->ops->folds)
+		key = table_fold(key, t->flags, &t->key);
 	r = t->ops->lookup(t, key, value);
 	if (r == TABLE_FOUND && value->overflow) {
 		buf_reset(value);

@@ -48,6 +48,7 @@ enum table_flag {
 	 * this is not given, it is when most of its lines look like it.
 	 */
 	TABLE_ALIASES = 4,
+	TABLE_ASCII = 8, /* of ASCII letters alone is the case folded */
 };
 struct table *
 table_open_flags(struct span spec, unsigned int flags, struct buf *error);
@@ -131,6 +132,7 @@ struct table_build {
 	bool from_input; /* entries come from standard input, not from path */
 	bool alias; /* aliases(5) syntax */
 	bool fold; /* keys to lower case */
+	bool ascii; /* ASCII letters only */
 	bool add; /* to what the database holds */
 	bool replace; /* of equal keys the last counts, without a warning */
 	bool quiet; /* of equal keys the first counts, without a warning */

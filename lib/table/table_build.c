@@ -121,10 +121,10 @@ close_work(struct work *w)
 static struct span
 folded(struct work *w, struct span key)
 {
-	if (!w->how->fold)
-		return key;
-	table_fold(key, &w->folded);
-	return buf_span(&w->folded);
+	unsigned int flags = (w->how->fold ? 0 : TABLE_KEEP_CASE) |
+	    (w->how->ascii ? TABLE_ASCII : 0);
+
+	return table_fold(key, flags, &w->folded);
 }
 
 static void

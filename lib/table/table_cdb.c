@@ -171,7 +171,7 @@ open_any(struct table *t, struct span argument, struct buf *error,
 	x->how = (struct text_source_how){
 		.syntax =
 		    t->flags & TABLE_ALIASES ? SOURCE_ALIASES : SOURCE_GUESS,
-		.fold = !(t->flags & TABLE_KEEP_CASE),
+		.flags = t->flags,
 		.table = t->name,
 	};
 	buf_init(&x->error, 1024);

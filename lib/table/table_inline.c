@@ -26,10 +26,7 @@ add(struct table *t, struct span word, struct buf *error)
 		    t->type, SPAN_ARG(word));
 		return false;
 	}
-	if (!(t->flags & TABLE_KEEP_CASE)) {
-		table_fold(key, &folded);
-		key = buf_span(&folded);
-	}
+	key = table_fold(key, t->flags, &folded);
 	if (!text_map_add(t->state, key, span_trim(span_skip(word, equal + 1))))
 		log_warning("%s: duplicate entry: \"%.*s\"", t->type,
 		    SPAN_ARG(key));

@@ -35,7 +35,7 @@ open_text(struct table *t, struct span argument, struct buf *error)
 	x->how = (struct text_source_how){
 		.syntax =
 		    t->flags & TABLE_ALIASES ? SOURCE_ALIASES : SOURCE_MAP,
-		.fold = !(t->flags & TABLE_KEEP_CASE),
+		.flags = t->flags,
 		.table = t->name,
 	};
 	x->file.parse = text_source_parse;

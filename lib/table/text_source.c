@@ -17,10 +17,7 @@ add(void *with, struct span key, struct span value, unsigned int line)
 {
 	struct filling *f = with;
 
-	if (f->how->fold) {
-		table_fold(key, &f->folded);
-		key = buf_span(&f->folded);
-	}
+	key = table_fold(key, f->how->flags, &f->folded);
 	if (!text_map_add(f->map, key, value))
 		log_warning("%s: duplicate entry: \"%.*s\" in line %u",
 		    f->how->table, SPAN_ARG(key), line);

@@ -9,7 +9,7 @@
 
 struct text_source_how {
 	enum source_syntax syntax;
-	bool fold;
+	unsigned int flags; /* enum table_flag: how keys are folded */
 	const char *table; /* for warnings */
 };
 

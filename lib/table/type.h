@@ -49,7 +49,10 @@ extern const struct table_ops table_union_ops; /* table_group.c */
 extern const struct table_ops table_pipe_ops; /* table_group.c */
 extern const struct table_ops table_random_ops; /* table_group.c */
 
-/* Lower case, by Unicode's rules where the key is UTF-8. Empties *out first. */
-void table_fold(struct span key, struct buf *out);
+/*
+ * The key as tables compare it: lower case, by Unicode's rules where it is
+ * UTF-8, or as "flags" say. The result lives in *out or is the key itself.
+ */
+struct span table_fold(struct span key, unsigned int flags, struct buf *out);
 
 #endif

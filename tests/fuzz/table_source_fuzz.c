@@ -36,7 +36,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	log_threshold(LEVEL_PANIC);
 	for (size_t i = 0; i < 3; i++) {
 		struct text_source_how how = { .syntax = each[i],
-			.fold = true,
 			.table = "fuzz" };
 		size_t count = 0;
 		struct text_map *m = text_source_parse("fuzz", text, &how);

@@ -55,7 +55,7 @@ def made_messages():
         lines = b"".join(b"%072d\r\n" % i for i in range(size // 74 + 1))
         yield head % b"size %d" % size + lines[:size - 2] \
             .rsplit(b"\r\n", 1)[0] + b"\r\n"
-    for i in range(100):
+    for i in range(2000):
         words = b"".join(
             bytes(noise.choice(b"abc .\t\xc3\xa9\xff=-") for _ in range(
                 noise.randrange(200))) + b"\r\n"

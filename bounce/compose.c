@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: ISC */
+#include "bounce/compose.h"
+
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/mail/mail_address.h"
+#include "lib/queue/queue_file.h"
+
+static const struct {
+	const char *subject;
+	const char *log_name;
+	const char *opening; /* behind "message" */
+} kinds[] = {
+	[COMPOSE_FAILURE] = { "Undelivered Mail Returned to Sender",
+	    "non-delivery notification",
+	    "could not be delivered to the recipients below. No further\r\n"
+	    "attempts will be made." },
+	[COMPOSE_DELAY] = { "Delayed Mail (still being retried)",
+	    "delay notification",
+	    "has not yet been delivered to the recipients below. It stays "
+	    "in\r\nthe queue and will be tried again.\r\n\r\n"
+	    "THIS IS A WARNING ONLY. You do not need to send it again." },
+	[COMPOSE_SUCCESS] = { "Successful Mail Delivery Report",
+	    "delivery status notification",
+	    "was delivered to the recipients below, as you asked to be "
+	    "told.\r\nWhere it was handed on to another system, you may hear "
+	    "from that one." },
+	[COMPOSE_VERIFY] = { "Mail Delivery Status Report",
+	    "delivery status notification",
+	    "was not delivered: you asked what would become of it for the\r\n"
+	    "recipients below." },
+};
+
+const char *
+compose_log_name(const struct compose *c)
+{
+	return kinds[c->kind].log_name;
+}
+
+static bool
+global(const struct compose *c)
+{
+	return c->report->flags & QUEUE_SMTPUTF8;
+}
+
+static bool
+eight_bit(const struct compose *c)
+{
+	return c->report->flags & (QUEUE_SMTPUTF8 | QUEUE_BODY_8BIT);
+}
+
+/* One line of what others wrote: nothing in it may begin another. */
+static void
+add_clean(const struct compose *c, struct buf *out, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		unsigned char byte = (unsigned char)*text;
+		bool bad = byte < ' ' || byte == 127 ||
+		    (byte > 127 && !global(c));
+
+		buf_add_char(out, bad ? '?' : *text);
+	}
+}
+
+static void
+add_address(const struct compose *c, struct buf *out, const char *address)
+{
+	struct buf quoted = BUF_INIT(4 * MAIL_ADDRESS_MAX);
+
+	if (mail_address_quote(span_of(address), &quoted))
+		add_clean(c, out, buf_text(&quoted));
+	buf_fini(&quoted);
+}
+
+static void
+add_boundary(const struct compose *c, struct buf *out, const char *before,
+    const char *after)
+{
+	buf_printf(out, "%s%s.%lld/%s%s", before, c->id, (long long)c->now,
+	    c->hostname, after);
+}
+
+static void
+add_date(struct buf *out, const char *name, int64_t seconds)
+{
+	char date[CLOCK_DATE_MAX];
+
+	clock_mail_date(seconds, date);
+	buf_printf(out, "%s: %s\r\n", name, date);
+}
+
+static void
+add_header(const struct compose *c, struct buf *out)
+{
+	add_date(out, "Date", c->now);
+	buf_printf(out, "From: MAILER-DAEMON@%s (Mail Delivery System)\r\n",
+	    c->origin);
+	buf_printf(out, "Subject: %s\r\n",
+	    c->postmaster && c->kind == COMPOSE_FAILURE ?
+		"Postmaster Copy: Undelivered Mail" :
+		c->postmaster ? "Postmaster Warning: Delayed Mail" :
+				kinds[c->kind].subject);
+	buf_add_text(out, "To: ");
+	add_address(c, out, c->to);
+	buf_printf(out, "\r\nMessage-ID: <%s.report@%s>\r\n", c->id,
+	    c->hostname);
+	buf_add_text(out, "Auto-Submitted: auto-replied\r\n"
+			  "MIME-Version: 1.0\r\n"
+			  "Content-Type: multipart/report; "
+			  "report-type=delivery-status;\r\n");
+	add_boundary(c, out, "\tboundary=\"", "\"\r\n");
+	if (eight_bit(c))
+		buf_add_text(out, "Content-Transfer-Encoding: 8bit\r\n");
+	buf_add_text(out, "\r\nThis is a MIME-encapsulated message.\r\n");
+}
+
+static void
+begin_part(const struct compose *c, struct buf *out, const char *description,
+    const char *type)
+{
+	add_boundary(c, out, "\r\n--", "\r\n");
+	buf_printf(out, "Content-Description: %s\r\nContent-Type: %s\r\n",
+	    description, type);
+	if (eight_bit(c))
+		buf_add_text(out, "Content-Transfer-Encoding: 8bit\r\n");
+	buf_add_text(out, "\r\n");
+}
+
+static void
+add_words_on(const struct compose *c, struct buf *out,
+    const struct msg_report_recipient *r)
+{
+	buf_add_text(out, "\r\n<");
+	add_clean(c, out, r->address);
+	buf_add_char(out, '>');
+	if (r->original[0] != '\0' && strcmp(r->original, r->address) != 0) {
+		buf_add_text(out, " (expanded from <");
+		add_clean(c, out, r->original);
+		buf_add_text(out, ">)");
+	}
+	buf_add_text(out, ": ");
+	add_clean(c, out, r->text);
+	buf_add_text(out, "\r\n");
+}
+
+/* For people. */
+static void
+add_words(const struct compose *c, struct buf *out)
+{
+	const struct msg_report_recipient *r = c->report->recipients.items;
+	char date[CLOCK_DATE_MAX];
+
+	begin_part(c, out, "Notification", global(c) ?
+		"text/plain; charset=utf-8" :
+		"text/plain; charset=us-ascii");
+	buf_printf(out, "This is the mail system at host %s.\r\n\r\n",
+	    c->hostname);
+	buf_printf(out, "Your message %s\r\n", kinds[c->kind].opening);
+	if (c->kind == COMPOSE_DELAY && c->report->give_up > 0) {
+		clock_mail_date((int64_t)(c->report->give_up / 1000000), date);
+		buf_printf(out, "\r\nIt will be returned to you if it cannot "
+				"be delivered until\r\n%s.\r\n", date);
+	}
+	if (c->kind == COMPOSE_FAILURE)
+		buf_printf(out, "\r\nIf you ask the postmaster for help, "
+				"please include this report. %s\r\nfollows "
+				"below.\r\n",
+		    c->whole ? "Your message" : "The header of your message");
+	for (size_t i = 0; i < c->report->recipients.count; i++)
+		add_words_on(c, out, &r[i]);
+}
+
+/* A type;address field: with the type that fits the address. */
+static void
+add_typed(const struct compose *c, struct buf *out, const char *name,
+    const char *address)
+{
+	bool ascii = span_is_ascii(span_of(address));
+
+	buf_printf(out, "%s: %s; ", name, ascii || !global(c) ? "rfc822" :
+								"utf-8");
+	add_address(c, out, address);
+	buf_add_text(out, "\r\n");
+}
+
+static void
+add_field(const struct compose *c, struct buf *out, const char *name,
+    const char *value)
+{
+	buf_printf(out, "%s: ", name);
+	add_clean(c, out, value);
+	buf_add_text(out, "\r\n");
+}
+
+/* RFC 3464 section 2.3, in its order. */
+static void
+add_recipient(const struct compose *c, struct buf *out,
+    const struct msg_report_recipient *r)
+{
+	buf_add_text(out, "\r\n");
+	if (r->orcpt[0] != '\0')
+		add_field(c, out, "Original-Recipient", r->orcpt);
+	else if (r->original[0] != '\0' && strcmp(r->original, r->address) != 0)
+		add_typed(c, out, "Original-Recipient", r->original);
+	add_typed(c, out, "Final-Recipient", r->address);
+	add_field(c, out, "Action", r->action);
+	add_field(c, out, "Status", r->dsn);
+	if (r->mta[0] != '\0') {
+		buf_add_text(out, "Remote-MTA: dns; ");
+		add_clean(c, out, r->mta);
+		buf_add_text(out, "\r\n");
+	}
+	buf_printf(out, "Diagnostic-Code: %s; ",
+	    r->mta_reply[0] != '\0' ? "smtp" : "X-Posthaste");
+	add_clean(c, out, r->mta_reply[0] != '\0' ? r->mta_reply : r->text);
+	buf_add_text(out, "\r\n");
+	if (c->kind == COMPOSE_DELAY && c->report->give_up > 0)
+		add_date(out, "Will-Retry-Until",
+		    (int64_t)(c->report->give_up / 1000000));
+}
+
+/* For programs. */
+static void
+add_status(const struct compose *c, struct buf *out)
+{
+	const struct msg_report *m = c->report;
+	const struct msg_report_recipient *r = m->recipients.items;
+
+	begin_part(c, out, "Delivery report", global(c) ?
+		"message/global-delivery-status" :
+		"message/delivery-status");
+	if (m->envid[0] != '\0')
+		add_field(c, out, "Original-Envelope-Id", m->envid);
+	buf_printf(out, "Reporting-MTA: dns; %s\r\n", c->hostname);
+	add_field(c, out, "X-Posthaste-Queue-ID", m->queue_id);
+	if (m->sender[0] != '\0')
+		add_typed(c, out, "X-Posthaste-Sender", m->sender);
+	add_date(out, "Arrival-Date", (int64_t)(m->arrival / 1000000));
+	for (size_t i = 0; i < m->recipients.count; i++)
+		add_recipient(c, out, &r[i]);
+}
+
+void
+compose_head(const struct compose *c, struct buf *out)
+{
+	static const char *const types[2][2] = {
+		{ "text/rfc822-headers", "message/global-headers" },
+		{ "message/rfc822", "message/global" },
+	};
+
+	add_header(c, out);
+	add_words(c, out);
+	add_status(c, out);
+	begin_part(c, out, c->whole ? "Undelivered Message" :
+				      "Message Headers",
+	    types[c->whole][global(c)]);
+}
+
+void
+compose_tail(const struct compose *c, struct buf *out)
+{
+	add_boundary(c, out, "\r\n--", "--\r\n");
+}

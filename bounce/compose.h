@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef BOUNCE_COMPOSE_H
+#define BOUNCE_COMPOSE_H
+
+/*
+ * The text of a report: multipart/report (RFC 6522) of words for people, a
+ * message/delivery-status for programs (RFC 3464; in its global form of
+ * RFC 6533 where the message was SMTPUTF8), and of the message its headers
+ * or the whole.
+ *
+ * What strangers wrote comes in as field values of one line, or behind a
+ * boundary that they cannot guess.
+ *
+ * Pure: writes into a buffer; the returned message itself is the caller's to
+ * put between compose_head and compose_tail.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "lib/base/buf.h"
+#include "lib/ipc/proto_bounce.h"
+
+enum compose_kind {
+	COMPOSE_FAILURE,
+	COMPOSE_DELAY,
+	COMPOSE_SUCCESS,
+	COMPOSE_VERIFY,
+};
+
+struct compose {
+	enum compose_kind kind;
+	const struct msg_report *report;
+	const char *id; /* of this report; goes into the boundary */
+	const char *to; /* who gets it, unquoted form */
+	bool postmaster; /* a copy or a double bounce for the postmaster */
+	bool whole; /* the message is returned whole, not only its header */
+	const char *hostname;
+	const char *origin; /* domain of MAILER-DAEMON */
+	const char *mail_name;
+	int64_t now; /* seconds since 1970 */
+};
+
+/* Everything before the returned message. */
+void compose_head(const struct compose *c, struct buf *out);
+/* Everything behind it. */
+void compose_tail(const struct compose *c, struct buf *out);
+/* "sender non-delivery notification" and its like, for the log. */
+const char *compose_log_name(const struct compose *c);
+
+#endif

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: ISC */
+#include "qmgr/dispatch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/ensure.h"
+#include "lib/base/fdio.h"
+#include "lib/ipc/proto_deliver.h"
+#include "lib/log/log.h"
+#include "lib/task/task.h"
+#include "qmgr/entry_file.h"
+#include "qmgr/life.h"
+#include "qmgr/outcome.h"
+#include "qmgr/route.h"
+#include "qmgr/settings.h"
+
+enum { CONNECT_TIMEOUT_S = 60, SEND_TIMEOUT_S = 60 };
+
+static size_t workers;
+
+/* One request to an agent. */
+struct request {
+	struct pick pick;
+	struct entry *entry;
+	int file; /* for the agent */
+	int marks; /* for us; -1 until needed */
+	bool *answered;
+	uint32_t answers;
+	bool done; /* deliver_done came */
+	enum reached reached;
+	struct reason *site; /* NOT_REACHED: why */
+};
+
+static void work(void *transport);
+
+size_t
+dispatch_busy(void)
+{
+	return workers;
+}
+
+void
+dispatch_kick(struct transport *t)
+{
+	if (service_retiring() || t->starting > 0 ||
+	    t->workers >= t->limits.processes || !schedule_ready(t))
+		return;
+	t->starting++;
+	t->workers++;
+	workers++;
+	task_start(work, t);
+}
+
+void
+dispatch_entry(struct entry *e)
+{
+	for (uint32_t i = 0; i < e->group_count; i++)
+		if (e->groups[i].destination != NULL)
+			dispatch_kick(e->groups[i].destination->transport);
+}
+
+/*
+ * The lasting mark, for messages that have other recipients: a lone one's
+ * file is unlinked instead. Not synced: after a crash of the machine a copy
+ * may go out twice.
+ */
+static void
+mark(struct request *q, const struct entry_recipient *r, char status)
+{
+	if (q->marks == -1)
+		q->marks = entry_file_open_for_marks(q->entry);
+	if (q->marks == -1 || queue_mark(q->marks, r->offset, status) == -1)
+		log_error("%s: cannot mark a recipient as done: %s",
+		    q->entry->id, strerror(errno));
+}
+
+static bool
+success_wanted(const struct entry *e, const struct entry_recipient *r)
+{
+	return (r->notify & NOTIFY_SUCCESS && !r->dsn_passed) ||
+	    e->flags & QUEUE_TRACE;
+}
+
+static void
+take_answer(struct request *q, const struct msg_delivered *m)
+{
+	struct entry *e = q->entry;
+	struct entry_recipient *r = &e->recipients[q->pick.first + m->index];
+	struct reason *reason;
+
+	q->answered[m->index] = true;
+	q->answers++;
+	r->dsn_passed = m->dsn_passed;
+	if (m->verdict == OK && !(e->flags & QUEUE_VERIFY) &&
+	    !success_wanted(e, r)) {
+		r->settled = true;
+		if (!e->lone)
+			mark(q, r, QUEUE_RECIPIENT_DONE);
+		return;
+	}
+	reason = reason_new((enum verdict)m->verdict, m->action, m->dsn,
+	    m->text, m->mta, m->mta_reply);
+	entry_set_reason(r, reason);
+	reason_free(&reason);
+	if (m->verdict == OK && !(e->flags & QUEUE_VERIFY))
+		mark(q, r, QUEUE_RECIPIENT_SUCCESS);
+}
+
+/* May the agent rename the file into a mailbox? Not if we need it later. */
+static bool
+may_take(const struct request *q)
+{
+	const struct entry *e = q->entry;
+
+	return e->count == 1 &&
+	    !(e->flags & (QUEUE_VERIFY | QUEUE_TRACE)) &&
+	    !(e->recipients[0].notify & NOTIFY_SUCCESS) &&
+	    q->pick.count == 1;
+}
+
+static void
+take_end(struct request *q, const struct msg_deliver_done *m)
+{
+	char *text;
+
+	q->done = true;
+	q->entry->taken = m->taken && may_take(q) &&
+	    q->entry->recipients[0].settled;
+	q->reached = m->site_down ? NOT_REACHED : REACHED;
+	if (!m->site_down)
+		return;
+	text = mem_printf("delivery temporarily suspended: %s", m->text);
+	q->site = reason_new(LATER, "delayed",
+	    m->dsn[0] != '\0' ? m->dsn : "4.4.1", text, "", "");
+	free(text);
+}
+
+/* False: the connection is of no more use. */
+static bool
+take_message(struct request *q, struct ipc *agent,
+    const struct ipc_message *m, const void *message)
+{
+	const struct msg_delivered *answer = message;
+
+	if (m == &message_deliver_done) {
+		if (q->answers < q->pick.count)
+			return ipc_refuse(agent, "%u of %u recipients answered",
+				   q->answers, q->pick.count) == IPC_OK;
+		take_end(q, message);
+		return true;
+	}
+	if (m != &message_delivered || answer->index >= q->pick.count ||
+	    q->answered[answer->index])
+		return ipc_refuse(agent, "unexpected \"%s\"", m->name) ==
+		    IPC_OK;
+	take_answer(q, answer);
+	return true;
+}
+
+static struct msg_deliver_recipient *
+make_recipients(const struct request *q)
+{
+	struct msg_deliver_recipient *out =
+	    mem_array(q->pick.count, sizeof(*out));
+
+	for (uint32_t i = 0; i < q->pick.count; i++) {
+		const struct entry_recipient *r =
+		    &q->entry->recipients[q->pick.first + i];
+
+		out[i] = (struct msg_deliver_recipient) {
+			.address = r->address,
+			.original = r->original,
+			.orcpt = r->orcpt,
+			.notify = r->notify,
+		};
+	}
+	return out;
+}
+
+static enum ipc_result
+send_request(struct request *q, struct ipc *agent)
+{
+	const struct entry *e = q->entry;
+	struct msg_deliver_recipient *recipients = make_recipients(q);
+	const struct msg_deliver m = {
+		.queue_id = e->id,
+		.queue = e->queue,
+		.content = q->file,
+		.content_offset = (uint64_t)e->content_offset,
+		.content_size = (uint64_t)e->content_size,
+		.sender = e->sender,
+		.envid = e->envid,
+		.ret = e->ret,
+		.flags = e->flags,
+		.arrival = (uint64_t)e->arrival,
+		.active = (uint64_t)e->active,
+		.transport = q->pick.destination->transport->name,
+		.nexthop = q->pick.destination->nexthop,
+		.take = may_take(q),
+		.trace = (e->flags & (QUEUE_VERIFY | QUEUE_TRACE)) != 0,
+		.recipients = { recipients, q->pick.count },
+	};
+	enum ipc_result result = ipc_send(agent, &message_deliver, &m,
+	    clock_in(SEND_TIMEOUT_S));
+
+	free(recipients);
+	return result;
+}
+
+/* The dialogue. False: the connection is of no more use. */
+static bool
+converse(struct request *q, struct ipc *agent)
+{
+	const struct ipc_message *m;
+	const void *message;
+	int64_t patience = settings_common()->ipc_timeout;
+
+	if (send_request(q, agent) != IPC_OK)
+		return false;
+	while (!q->done)
+		if (ipc_receive(agent, &m, &message, clock_in(patience)) !=
+			IPC_OK ||
+		    !take_message(q, agent, m, message))
+			return false;
+	return true;
+}
+
+/* What waits for a dead destination is deferred at once. */
+static void
+drain(struct destination *d, struct reason *r)
+{
+	struct pick rest;
+
+	while (schedule_drain(d, &rest)) {
+		struct entry *e = rest.group->entry;
+
+		route_fail(e, rest.first, rest.count, r);
+		if (e->busy == 0)
+			outcome_settle(e);
+	}
+}
+
+static void
+suspend_destination(struct destination *d, struct reason *r)
+{
+	int64_t pause = settings_params()->minimal_backoff_time;
+	size_t most = (size_t)settings_params()->qmgr_message_recipient_limit;
+
+	if (schedule_dead_count() < most)
+		destination_kill(d, r, clock_in(pause));
+	drain(d, r);
+	destination_forget(d);
+}
+
+/* The service is not there: its mail waits on disk, not in memory. */
+static void
+suspend_transport(struct transport *t)
+{
+	int64_t pause = settings_params()->transport_retry_time;
+	struct reason *r = reason_new(LATER, "delayed", "4.3.0",
+	    "mail transport unavailable", "", "");
+	struct destination *d, *next;
+
+	log_warning("transport %s is not available: its mail is deferred",
+	    t->name);
+	transport_kill(t, r, clock_in(pause));
+	HASH_ITER(by_key, t->by_key, d, next) {
+		drain(d, r);
+		destination_forget(d);
+	}
+	reason_free(&r);
+}
+
+/* Recipients that got no answer. */
+static void
+give_up(struct request *q, const char *text, bool soon)
+{
+	struct reason *r = reason_new(LATER, "delayed", "4.3.0", text, "", "");
+
+	for (uint32_t i = 0; i < q->pick.count; i++)
+		if (!q->answered[i])
+			route_fail(q->entry, q->pick.first + i, 1, r);
+	if (soon)
+		q->entry->soon = true;
+	reason_free(&r);
+}
+
+static bool
+open_file(struct request *q)
+{
+	q->file = entry_file_open(q->entry);
+	if (q->file != -1)
+		return true;
+	if (errno == ENOENT) {
+		q->entry->gone = true;
+	} else {
+		log_warning("%s: cannot open the queue file: %s", q->entry->id,
+		    strerror(errno));
+		give_up(q, "queue file unavailable", true);
+	}
+	return false;
+}
+
+struct link {
+	struct ipc *agent;
+	bool used; /* it has served a request: it may have died since */
+};
+
+static bool
+connect_agent(const struct transport *t, struct link *link)
+{
+	if (link->agent == NULL) {
+		link->used = false;
+		link->agent = service_ask(t->name, &protocol_deliver,
+		    clock_in(CONNECT_TIMEOUT_S));
+	}
+	return link->agent != NULL;
+}
+
+/*
+ * An agent may have ended just as we spoke to it: one that has served before
+ * and says nothing at all is replaced once.
+ */
+static void
+deliver(struct request *q, struct transport *t, struct link *link)
+{
+	bool again;
+
+	do {
+		if (!connect_agent(t, link)) {
+			give_up(q, "mail transport unavailable", false);
+			suspend_transport(t);
+			return;
+		}
+		if (converse(q, link->agent)) {
+			link->used = true;
+			return;
+		}
+		again = link->used && q->answers == 0;
+		ipc_free(&link->agent);
+	} while (again && !task_cancelled());
+	log_warning("%s: lost connection with delivery service %s",
+	    q->entry->id, t->name);
+	give_up(q, "delivery agent ended unexpectedly", true);
+}
+
+struct cooling {
+	struct destination *destination;
+	struct transport *transport;
+};
+
+static void
+cool(void *argument)
+{
+	struct cooling *c = argument;
+
+	wait_until(clock_ms() + c->transport->limits.destination_delay_ms);
+	schedule_cooled(c->destination);
+	dispatch_kick(c->transport);
+	free(c);
+}
+
+/* The request is over: window, the entry's end, what waits behind it. */
+static void
+finish(struct request *q, struct transport *t)
+{
+	struct destination *d = q->pick.destination;
+	struct entry *e = q->entry;
+	struct cooling *c;
+	bool dead, over;
+
+	fd_close(&q->marks);
+	free(q->answered);
+	dead = schedule_finish(&q->pick, q->reached);
+	over = e->busy == 0;
+	if (dead) {
+		log_warning("destination %s of transport %s is suspended: %s",
+		    d->key, t->name, q->site->text);
+		suspend_destination(d, q->site);
+	}
+	reason_free(&q->site);
+	if (over)
+		outcome_settle(e);
+	if (t->limits.destination_delay_ms > 0) {
+		c = mem_new(sizeof(*c));
+		*c = (struct cooling) { d, t };
+		task_start(cool, c);
+	}
+}
+
+static void
+serve(const struct pick *p, struct transport *t, struct link *link)
+{
+	struct request q = {
+		.pick = *p,
+		.entry = p->group->entry,
+		.marks = -1,
+		.reached = NO_OPINION,
+		.answered = mem_array(p->count, sizeof(bool)),
+	};
+
+	if (open_file(&q))
+		deliver(&q, t, link);
+	fd_close(&q.file);
+	finish(&q, t);
+}
+
+static void
+work(void *transport)
+{
+	struct transport *t = transport;
+	struct link link = { NULL, false };
+	struct pick p;
+
+	t->starting--;
+	while (!service_retiring() && schedule_next(t, &p)) {
+		dispatch_kick(t); /* there may be work for one more */
+		serve(&p, t, &link);
+		if (t->limits.transport_delay_ms > 0)
+			wait_until(clock_ms() + t->limits.transport_delay_ms);
+	}
+	if (link.agent != NULL)
+		service_done(t->name, &link.agent, true);
+	t->workers--;
+	workers--;
+	dispatch_kick(t);
+	life_check();
+}

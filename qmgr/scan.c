@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: ISC */
+#include "qmgr/scan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/fdio.h"
+#include "lib/log/log.h"
+#include "lib/queue/queue_file.h"
+#include "lib/task/task.h"
+#include "qmgr/admit.h"
+#include "qmgr/entry.h"
+#include "qmgr/report_recover.h"
+#include "qmgr/schedule.h"
+#include "qmgr/settings.h"
+
+enum {
+	INCOMING_EVERY_S = 60, /* for lost notices */
+	LOOKUP_PAUSE_S = 5,
+	YIELD_EVERY = 64, /* files */
+	SITES_MAX = 16, /* more are taken for all */
+	SOON_MAX = 1000, /* more wait for the next scan */
+};
+
+struct soon {
+	struct soon *prev, *next;
+	int64_t when;
+	const char *queue;
+	char id[QUEUE_ID_MAX];
+};
+
+static struct {
+	struct task *incoming;
+	struct task *deferred;
+	struct task *soon;
+	struct wait_queue incoming_wanted;
+	struct wait_queue deferred_wanted;
+	struct wait_queue soon_wanted;
+	struct wait_queue room;
+	bool incoming_again; /* asked for while a scan runs */
+	bool deferred_again;
+	bool recover;
+	bool recovered; /* at the start */
+	bool flush; /* the next deferred scan takes all */
+	char *sites[SITES_MAX]; /* ... takes what goes there */
+	size_t site_count;
+	struct soon *list; /* by time */
+	size_t soon_count;
+} scan;
+
+/* What one pass over a directory does with its files. */
+struct pass {
+	const char *queue;
+	bool again;
+	bool all;
+	char **sites;
+	size_t site_count;
+	int64_t now; /* seconds */
+	unsigned int seen;
+};
+
+void
+scan_room_freed(void)
+{
+	wait_wake_all(&scan.room);
+}
+
+/* False when cancelled. */
+static bool
+wait_for_room(bool again)
+{
+	while (!admit_room(again))
+		if (wait_on(&scan.room, clock_in(60)) == WAIT_CANCELLED)
+			return false;
+	return !task_cancelled();
+}
+
+/* Takes it up, however long lookup is away. False when cancelled. */
+static bool
+admit(const char *queue, const char *id, bool again)
+{
+	if (!wait_for_room(again))
+		return false;
+	while (admit_file(queue, id) == ADMIT_LATER)
+		if (wait_until(clock_in(LOOKUP_PAUSE_S)) == WAIT_CANCELLED)
+			return false;
+	return !task_cancelled();
+}
+
+static bool
+due(const struct pass *p, const char *id)
+{
+	char path[QUEUE_PATH_MAX];
+	struct stat st;
+	int fd;
+
+	queue_path(p->queue, id, path);
+	if (lstat(path, &st) == 0)
+		return st.st_mtime <= p->now;
+	fd = queue_open(p->queue, id, false); /* another hash depth */
+	if (fd == -1 || fstat(fd, &st) == -1)
+		st.st_mtime = p->now + 1;
+	fd_close(&fd);
+	return st.st_mtime <= p->now;
+}
+
+static bool
+goes_to(const struct queue_envelope *e, char *const *sites, size_t count)
+{
+	for (size_t i = 0; i < e->recipient_count; i++) {
+		const char *at = strrchr(e->recipients[i].address, '@');
+
+		if (at == NULL ||
+		    e->recipients[i].status != QUEUE_RECIPIENT_PENDING)
+			continue;
+		for (size_t s = 0; s < count; s++)
+			if (strcasecmp(at + 1, sites[s]) == 0)
+				return true;
+	}
+	return false;
+}
+
+static bool
+asked_for(const struct pass *p, const char *id)
+{
+	struct arena *a;
+	struct queue_envelope e;
+	bool found;
+	int fd;
+
+	if (p->site_count == 0)
+		return false;
+	fd = queue_open(p->queue, id, false);
+	if (fd == -1)
+		return false;
+	a = arena_new();
+	found = queue_read_envelope(fd, id, a, &e) == QUEUE_OK &&
+	    goes_to(&e, p->sites, p->site_count);
+	arena_free(&a);
+	fd_close(&fd);
+	return found;
+}
+
+static bool
+visit(void *with, const char *id)
+{
+	struct pass *p = with;
+
+	if (++p->seen % YIELD_EVERY == 0 && wait_yield() == WAIT_CANCELLED)
+		return false;
+	if (entry_find(id) != NULL)
+		return true;
+	if (p->again && !p->all && !due(p, id) && !asked_for(p, id))
+		return true;
+	return admit(p->queue, id, p->again);
+}
+
+static void
+pass_over(struct pass *p)
+{
+	p->now = clock_wall_us() / 1000000;
+	if (queue_scan(p->queue, visit, p) == -1 && !task_cancelled())
+		log_error("cannot read the queue \"%s\"", p->queue);
+}
+
+/* False when the task must end. */
+static bool
+pause_until(struct wait_queue *q, bool *again, int64_t seconds)
+{
+	if (!*again &&
+	    wait_on(q, clock_in(seconds)) == WAIT_CANCELLED)
+		return false;
+	*again = false;
+	return !task_cancelled();
+}
+
+static void
+incoming_task(void *nothing)
+{
+	struct pass p = { .queue = "incoming" };
+
+	(void)nothing;
+	report_recover();
+	scan.recovered = true;
+	scan_deferred();
+	do {
+		if (scan.recover) {
+			scan.recover = false;
+			report_recover();
+		}
+		pass_over(&p);
+		schedule_sweep(clock_ms());
+	} while (pause_until(&scan.incoming_wanted, &scan.incoming_again,
+	    INCOMING_EVERY_S));
+	scan.incoming = NULL;
+}
+
+static void
+revive_all(void *with, struct transport *t)
+{
+	struct destination *d, *next;
+
+	(void)with;
+	transport_revive(t);
+	HASH_ITER(by_key, t->by_key, d, next) {
+		destination_revive(d);
+		destination_forget(d);
+	}
+}
+
+static void
+deferred_pass(void)
+{
+	struct pass p = { .queue = "deferred", .again = true };
+	char *sites[SITES_MAX];
+
+	p.all = scan.flush;
+	p.sites = sites;
+	p.site_count = scan.site_count;
+	memcpy(sites, scan.sites, sizeof(sites));
+	scan.flush = false;
+	scan.site_count = 0;
+	if (p.all || p.site_count > 0)
+		transport_each(revive_all, NULL);
+	pass_over(&p);
+	for (size_t i = 0; i < p.site_count; i++)
+		free(sites[i]);
+}
+
+static void
+deferred_task(void *nothing)
+{
+	(void)nothing;
+	while (pause_until(&scan.deferred_wanted, &scan.deferred_again,
+	    settings_params()->queue_run_delay))
+		if (scan.recovered)
+			deferred_pass();
+	scan.deferred = NULL;
+}
+
+static void
+soon_task(void *nothing)
+{
+	(void)nothing;
+	for (;;) {
+		struct soon *s = scan.list;
+		int64_t when = s != NULL ? s->when : clock_in(3600);
+
+		if (wait_on(&scan.soon_wanted, when) == WAIT_CANCELLED)
+			break;
+		if (s == NULL || clock_ms() < s->when)
+			continue;
+		DL_DELETE(scan.list, s);
+		scan.soon_count--;
+		if (admit_room(true))
+			admit_file(s->queue, s->id);
+		free(s);
+	}
+	scan.soon = NULL;
+}
+
+void
+scan_soon(const char *queue, const char *id)
+{
+	struct soon *s;
+
+	if (scan.soon_count >= SOON_MAX || scan.soon == NULL)
+		return;
+	DL_FOREACH(scan.list, s)
+		if (strcmp(s->id, id) == 0)
+			return;
+	s = mem_new(sizeof(*s));
+	s->when = clock_in(SCAN_SOON_S);
+	s->queue = queue;
+	snprintf(s->id, sizeof(s->id), "%s", id);
+	DL_APPEND(scan.list, s);
+	scan.soon_count++;
+	wait_wake_one(&scan.soon_wanted);
+}
+
+void
+scan_incoming(void)
+{
+	if (!wait_wake_one(&scan.incoming_wanted))
+		scan.incoming_again = true;
+}
+
+void
+scan_deferred(void)
+{
+	if (!wait_wake_one(&scan.deferred_wanted))
+		scan.deferred_again = true;
+}
+
+void
+scan_recover_soon(void)
+{
+	scan.recover = true;
+}
+
+void
+scan_flush(void)
+{
+	scan.flush = true;
+	scan_deferred();
+}
+
+void
+scan_flush_site(const char *domain)
+{
+	for (size_t i = 0; i < scan.site_count; i++)
+		if (strcasecmp(scan.sites[i], domain) == 0)
+			return;
+	if (scan.site_count == SITES_MAX) {
+		scan_flush();
+		return;
+	}
+	scan.sites[scan.site_count++] = mem_text(domain);
+	scan_deferred();
+}
+
+void
+scan_flush_message(const char *id)
+{
+	if (!queue_id_valid(id) || entry_find(id) != NULL)
+		return;
+	transport_each(revive_all, NULL);
+	if (admit_file("deferred", id) == ADMIT_GONE)
+		admit_file("incoming", id);
+}
+
+void
+scan_start(void)
+{
+	scan.incoming = task_start(incoming_task, NULL);
+	scan.deferred = task_start(deferred_task, NULL);
+	scan.soon = task_start(soon_task, NULL);
+}
+
+void
+scan_stop(void)
+{
+	struct task *const tasks[] = { scan.incoming, scan.deferred,
+		scan.soon };
+
+	for (size_t i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++)
+		if (tasks[i] != NULL)
+			task_cancel(tasks[i]);
+}

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: ISC
+"""mailq, postqueue, postsuper and postcat on mail that waits."""
+import json
+import re
+
+import pytest
+
+from posthaste import wait_for
+
+WAITS = "relayhost = [127.0.0.1]:9\nminimal_backoff_time = 1000s\n"
+
+
+@pytest.fixture
+def waiting(suite):
+    """An instance with two deferred messages; their ids."""
+    s = suite(main=WAITS)
+    ids = [s.send(to=["x@relay.test", "y@relay.test"]),
+           s.send(to="z@other.test")]
+    wait_for("two deferred messages", lambda: len(s.queue("deferred")) == 2)
+    return s, ids
+
+
+def test_mailq_lists_like_postfix(waiting):
+    s, ids = waiting
+    out = s.command("postqueue", "-p").out
+    assert out.startswith("----Queue ID----- --Size-- ---Arrival Time---- "
+                          "--Sender/Recipient------\n")
+    for i in ids:
+        assert re.search(rf"^{i} +\d+ \w{{3}} \w{{3}} [ \d]\d \d\d:\d\d:\d\d "
+                         r"alice@example\.test$", out, re.M), out
+    assert re.search(r"^ +\(connect to 127\.0\.0\.1\[127\.0\.0\.1\]:9: "
+                     r"Connection refused\)$", out, re.M), out
+    assert out.count("Connection refused") == 2
+    assert out.endswith("Kbytes in 2 Requests.\n")
+    assert s.command("mailq").out == out
+
+
+def test_json_has_reason_and_next_attempt(waiting):
+    s, ids = waiting
+    rows = [json.loads(line)
+            for line in s.command("postqueue", "-j").out.splitlines()]
+    assert sorted(r["queue_id"] for r in rows) == sorted(ids)
+    row = next(r for r in rows if r["queue_id"] == ids[0])
+    assert row["queue_name"] == "deferred"
+    assert row["sender"] == "alice@example.test"
+    assert row["next_attempt"] > row["arrival_time"]
+    assert sorted(r["address"] for r in row["recipients"]) == \
+        ["x@relay.test", "y@relay.test"]
+    assert "Connection refused" in row["recipients"][0]["delay_reason"]
+
+
+def test_empty_queue_is_said_so(suite):
+    s = suite()
+    assert s.command("postqueue", "-p").out == "Mail queue is empty\n"
+    assert s.command("postqueue", "-j").out == ""
+
+
+def test_wrong_usage_is_64_or_69(suite):
+    s = suite(start=False)
+    assert s.command("postqueue", check=False).returncode == 64
+    assert s.command("postqueue", "-i", "../x", check=False).returncode == 64
+    done = s.command("postqueue", "-f", check=False)
+    assert done.returncode == 69 and "mail system is down" in done.err
+
+
+def test_postcat_shows_envelope_header_and_body(waiting):
+    s, ids = waiting
+    out = s.command("postcat", "-q", ids[0]).out
+    assert "sender: alice@example.test" in out
+    assert "recipient: x@relay.test" in out
+    assert "Subject: test\n" in out
+    assert "\nHello\n" in out
+    body = s.command("postcat", "-b", "-q", ids[0]).out
+    assert body == "\nHello\n"
+    header = s.command("postcat", "-h", "-q", ids[0]).out
+    assert "Subject: test\n" in header and "Hello" not in header
+    assert s.command("postcat", "-q", "4bNOSUCHz1",
+                     check=False).returncode == 1
+
+
+def test_hold_release_delete(waiting):
+    s, ids = waiting
+    done = s.command("postsuper", "-h", ids[0])
+    assert "Placed on hold: 1 message" in done.err
+    assert s.queue("hold") == [ids[0]]
+    assert f"{ids[0]}!" in s.command("postqueue", "-p").out
+    done = s.command("postsuper", "-H", "ALL")
+    assert "Released from hold: 1 message" in done.err
+    assert s.queue("hold") == []
+    done = s.command("postsuper", "-d", "-", stdin=f"{ids[1]}  443 Sat\n")
+    assert "Deleted: 1 message" in done.err
+    assert ids[1] not in s.queue()
+    done = s.command("postsuper", "-d", "ALL", "deferred")
+    assert s.queue("deferred") == []
+    assert s.command("postsuper", "-d", "4bNOSUCHz1").returncode == 0
+
+
+def test_requeue_applies_changed_aliases(waiting):
+    s, ids = waiting
+    s.write("virtual", "x@relay.test bob@example.test\n"
+                       "y@relay.test carol@example.test\n")
+
+    def requeued():
+        s.command("postsuper", "-r", "ALL", "deferred")
+        return s.messages("bob") and s.messages("carol")
+
+    wait_for("delivery to the new aliases", requeued)
+    assert ids[0] not in s.queue()
+
+
+def test_flush_tries_again(suite):
+    from peers import FakeServer
+    server = FakeServer(replies={"RCPT": ["451 4.3.0 not now"]})
+    with server:
+        s = suite(main=f"relayhost = [127.0.0.1]:{server.port}\n"
+                       "minimal_backoff_time = 1000s\n")
+        s.send(to="x@relay.test")
+        wait_for("a deferred message", lambda: s.queue("deferred"))
+        s.command("postqueue", "-f")
+        server.wait()
+        s.wait_empty()

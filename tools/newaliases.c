@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * newaliases - build the tables of alias_database.
+ *
+ * SECURITY: as postmap. Options of other newaliases commands are refused.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/table/table.h"
+#include "tools/table_tool.h"
+
+static bool
+build_one(struct span spec)
+{
+	size_t colon = span_find(spec, ':');
+	struct table_build b = { .alias = true, .fold = true };
+
+	b.type = mem_span_text(span_take(spec, colon));
+	b.path = mem_span_text(span_skip(spec, colon + 1));
+	if (table_can_build(b.type) && *b.path != '\0')
+		return table_tool_build(&b, false);
+	/* what has no database needs no building: texthash, ldap... */
+	log_warning("alias_database: %.*s: unsupported map type for this "
+		    "operation",
+	    SPAN_ARG(spec));
+	return colon < spec.n;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *config = NULL;
+	struct conf *c;
+	struct span rest;
+	struct span spec;
+	int option;
+	bool good = true;
+
+	log_open_stderr("newaliases");
+	umask(022);
+	while ((option = getopt(argc, argv, "c:")) != -1) {
+		if (option != 'c')
+			fatal_status(EX_USAGE,
+			    "usage: newaliases [-c config_dir]");
+		config = optarg;
+	}
+	c = table_tool_settings(config);
+	rest = span_of(conf_value(c, "alias_database"));
+	while (conf_list_next(&rest, &spec))
+		good &= build_one(spec);
+	conf_free(&c);
+	return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
