@@ -125,5 +125,7 @@ int service_control_fd(void);
 
 /* Numbers for `posthaste status`, in memory shared with master. */
 void service_count_sessions(int delta);
+/* Sessions of this service now, in all its processes. */
+unsigned int service_all_sessions(void);
 
 #endif

@@ -79,6 +79,12 @@ slots_all_sessions(void)
 	return sum;
 }
 
+unsigned int
+service_all_sessions(void)
+{
+	return slots_all_sessions();
+}
+
 bool
 slots_other_idle(void)
 {

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: ISC */
+#include "smtpd/ask.h"
+
+#include "lib/base/clock.h"
+#include "lib/log/log.h"
+#include "lib/service/service.h"
+
+enum { ANSWER_DEADLINE_S = 100 };
+
+static const char service[] = "lookup";
+
+/* Asks, and gives the answer whose texts live until service_done. */
+static const void *
+exchange(struct ipc **c, const struct ipc_message *question,
+    const void *asked, const struct ipc_message *answer)
+{
+	int64_t deadline = clock_in(ANSWER_DEADLINE_S);
+	const void *message = NULL;
+	enum ipc_result r;
+
+	*c = service_ask(service, &protocol_lookup, deadline);
+	if (*c == NULL)
+		return NULL;
+	r = ipc_send(*c, question, asked, deadline);
+	if (r == IPC_OK)
+		r = ipc_expect(*c, answer, &message, deadline);
+	if (r == IPC_OK)
+		return message;
+	log_warning("no answer from %s: %s", service, ipc_result_text(r));
+	service_done(service, c, false);
+	return NULL;
+}
+
+enum table_result
+ask_tables(const char *tables, const struct span *keys, size_t count,
+    struct buf *value)
+{
+	struct msg_address_item items[64];
+	struct arena *a = arena_new();
+	struct msg_query question = { .table = tables };
+	const struct msg_query_reply *reply;
+	struct ipc *c;
+	enum table_result result = TABLE_AGAIN;
+
+	for (size_t i = 0; i < count && i < 64; i++)
+		items[i].address = arena_span(a, keys[i]);
+	question.keys.items = items;
+	question.keys.count = count < 64 ? count : 64;
+	buf_reset(value);
+	reply = exchange(&c, &message_query, &question, &message_query_reply);
+	if (reply == NULL) {
+		buf_add_text(value, "lookup does not answer");
+	} else {
+		result = (enum table_result)reply->result;
+		buf_add_text(value, reply->value);
+		service_done(service, &c, true);
+	}
+	arena_free(&a);
+	return result;
+}
+
+static const struct msg_resolved_item *
+copy_answers(struct arena *a, const struct ipc_list *list)
+{
+	const struct msg_resolved_item *from = list->items;
+	struct msg_resolved_item *to =
+	    arena_alloc(a, list->count * sizeof(*to));
+
+	for (size_t i = 0; i < list->count; i++) {
+		to[i] = from[i];
+		to[i].dsn = arena_text(a, from[i].dsn);
+		to[i].text = arena_text(a, from[i].text);
+		to[i].address = arena_text(a, from[i].address);
+		to[i].transport = arena_text(a, from[i].transport);
+		to[i].nexthop = arena_text(a, from[i].nexthop);
+	}
+	return to;
+}
+
+const struct msg_resolved_item *
+ask_resolve(struct arena *a, const char *sender,
+    const struct msg_address_item *addresses, size_t count)
+{
+	struct msg_resolve question = { .sender = sender };
+	struct msg_address_item *items = arena_alloc(a,
+	    count * sizeof(*items));
+	const struct msg_resolve_reply *reply;
+	const struct msg_resolved_item *answers = NULL;
+	struct ipc *c;
+
+	for (size_t i = 0; i < count; i++)
+		items[i] = addresses[i];
+	question.recipients.items = items;
+	question.recipients.count = count;
+	reply = exchange(&c, &message_resolve, &question,
+	    &message_resolve_reply);
+	if (reply == NULL)
+		return NULL;
+	if (reply->results.count == count)
+		answers = copy_answers(a, &reply->results);
+	else
+		log_warning("%s: %zu answers to %zu questions", service,
+		    reply->results.count, count);
+	service_done(service, &c, answers != NULL);
+	return answers;
+}

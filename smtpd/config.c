@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: ISC */
+#include "smtpd/config.h"
+
+#include <string.h>
+
+#include "lib/log/log.h"
+#include "lib/service/remote_key.h"
+
+static struct common_params common;
+static struct tls_params tls;
+static struct smtpd_config config;
+
+const struct service_params smtpd_service_params[] = {
+	{ &common_param_group, &common },
+	{ &tls_param_group, &tls },
+	{ &smtpd_param_group, &config.calm },
+	{ NULL, NULL },
+};
+
+static const struct {
+	const char *name;
+	enum ehlo_keyword keyword;
+} keywords[] = {
+	{ "pipelining", EHLO_PIPELINING },
+	{ "size", EHLO_SIZE },
+	{ "vrfy", EHLO_VRFY },
+	{ "starttls", EHLO_STARTTLS },
+	{ "auth", EHLO_AUTH },
+	{ "enhancedstatuscodes", EHLO_ENHANCEDSTATUSCODES },
+	{ "8bitmime", EHLO_8BITMIME },
+	{ "dsn", EHLO_DSN },
+	{ "smtputf8", EHLO_SMTPUTF8 },
+	{ "silent-discard", EHLO_SILENT },
+};
+
+static void
+read_keywords(struct buf *error)
+{
+	struct span rest = span_of(config.calm.smtpd_discard_ehlo_keywords);
+	struct span word;
+
+	while (conf_list_next(&rest, &word)) {
+		size_t i = 0;
+
+		while (i < sizeof(keywords) / sizeof(keywords[0]) &&
+		    !span_is_nocase(word, keywords[i].name))
+			i++;
+		if (i < sizeof(keywords) / sizeof(keywords[0]))
+			config.discard |= keywords[i].keyword;
+		else if (!span_is_nocase(word, "chunking") &&
+		    !span_is_nocase(word, "etrn") &&
+		    !span_is_nocase(word, "requiretls") &&
+		    !span_is_nocase(word, "verp") &&
+		    !span_is_nocase(word, "xclient") &&
+		    !span_is_nocase(word, "xforward"))
+			buf_printf(error, "smtpd_discard_ehlo_keywords: "
+			    "unknown keyword: %.*s\n", SPAN_ARG(word));
+	}
+}
+
+static bool
+names_list(const char *setting, const char *word)
+{
+	struct span rest = span_of(setting), item;
+
+	while (conf_list_next(&rest, &item))
+		if (span_is(item, word))
+			return true;
+	return false;
+}
+
+static void
+read_lists(struct buf *error)
+{
+	const struct smtpd_params *p = &config.calm;
+	bool parents = names_list(common.parent_domain_matches_subdomains,
+	    "mynetworks");
+
+	config.mynetworks = client_list_new("mynetworks", common.mynetworks,
+	    parents, error);
+	config.limit_exceptions = client_list_new(
+	    "smtpd_client_event_limit_exceptions",
+	    p->smtpd_client_event_limit_exceptions, parents, error);
+	config.newline_exceptions = client_list_new(
+	    "smtpd_forbid_bare_newline_exclusions",
+	    p->smtpd_forbid_bare_newline_exclusions, parents, error);
+	config.auth_exceptions = client_list_new(
+	    "smtpd_sasl_exceptions_networks",
+	    p->smtpd_sasl_exceptions_networks, parents, error);
+}
+
+/* The same settings once more, as they are with stress = yes. */
+static void
+read_stressed(struct conf *c, struct buf *error)
+{
+	if (!conf_override(c, "stress=yes", error) ||
+	    !conf_fill(c, &smtpd_param_group, &config.stressed, error))
+		config.stressed = config.calm;
+	conf_override(c, "stress=", error);
+}
+
+static void
+read_tls(const struct service *service)
+{
+	const char *why = "";
+
+	config.tls_required = tls_level_of(tls.smtpd_tls_security_level) >=
+	    TLS_ENCRYPT;
+	if (tls_smtpd_context(&tls, service->name, remote_key_sign,
+	    &config.tls, &why))
+		return;
+	/* never without the encryption that was asked for */
+	if (config.tls_required || tls.smtpd_tls_wrappermode)
+		fatal("%s", why);
+	log_warning("%s; TLS is not offered", why);
+}
+
+void
+smtpd_config_load(const struct service *service)
+{
+	struct buf error = BUF_INIT(65536);
+	struct span rest, line;
+
+	config.service = service;
+	config.common = &common;
+	config.tls_params = &tls;
+	config.parents_match = names_list(
+	    common.parent_domain_matches_subdomains, "smtpd_access_maps");
+	read_keywords(&error);
+	read_lists(&error);
+	read_stressed(service->conf, &error);
+	config.restrictions = restriction_lists_new(service->conf,
+	    &config.calm, &error);
+	read_tls(service);
+	rest = buf_span(&error);
+	while (span_cut(&rest, "\n", true, &line))
+		log_warning("%.*s", SPAN_ARG(line));
+	buf_fini(&error);
+}
+
+const struct smtpd_config *
+smtpd_config(void)
+{
+	return &config;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: ISC */
+#include "smtpd/connect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+#include "lib/dns/dns.h"
+#include "lib/log/log.h"
+#include "lib/mail/mail_address.h"
+#include "lib/task/task.h"
+#include "smtpd/gate.h"
+#include "smtpd/limits.h"
+
+enum { NAME_DEADLINE_S = 15 };
+
+static void
+set_name(struct client *c, const char *name, const char *unverified)
+{
+	/* names of DNS are a stranger's words as well */
+	if (name == NULL || !mail_hostname_valid(span_of(name), false))
+		name = "unknown";
+	if (unverified == NULL ||
+	    !mail_hostname_valid(span_of(unverified), false))
+		unverified = name;
+	c->name = mem_text(name);
+	c->unverified_name = mem_text(unverified);
+}
+
+static void
+look_up_name(struct session *s)
+{
+	struct client *c = &s->client;
+	struct arena *a;
+	const char *name = NULL, *unverified = NULL;
+	enum dns_result r;
+
+	if (!address_is_ip(&c->address)) {
+		set_name(c, "localhost", "localhost");
+		return;
+	}
+	if (!s->p->smtpd_peername_lookup) {
+		set_name(c, NULL, NULL);
+		return;
+	}
+	a = arena_new();
+	r = dns_client_name(a, &c->address, clock_in(NAME_DEADLINE_S), &name,
+	    &unverified);
+	c->name_trouble = r == DNS_AGAIN;
+	set_name(c, r == DNS_OK ? name : NULL, unverified);
+	arena_free(&a);
+}
+
+static bool
+listed(const struct client_list *l, const struct client *c, bool *trouble)
+{
+	enum table_result r = client_list_match(l, &c->address,
+	    span_of(c->address_text), span_of(c->name));
+
+	if (trouble != NULL)
+		*trouble = r == TABLE_AGAIN || r == TABLE_BROKEN;
+	return r == TABLE_FOUND;
+}
+
+static void
+identify(struct session *s, int fd)
+{
+	struct client *c = &s->client;
+
+	c->address.length = sizeof(struct sockaddr_storage) <
+	    sizeof(c->address) - offsetof(struct address, any) ?
+	    sizeof(struct sockaddr_storage) :
+	    sizeof(c->address) - offsetof(struct address, any);
+	if (getpeername(fd, &c->address.any, &c->address.length) < 0)
+		c->address = (struct address) { .length = 0 };
+	address_normalise(&c->address);
+	address_host(&c->address, c->address_text);
+	look_up_name(s);
+	if (s->p->smtpd_client_port_logging && address_is_ip(&c->address))
+		c->full = mem_printf("%s[%s]:%u", c->name, c->address_text,
+		    address_port(&c->address));
+	else
+		c->full = mem_printf("%s[%s]", c->name, c->address_text);
+	c->mynetworks = listed(s->config->mynetworks, c,
+	    &c->mynetworks_trouble);
+	c->no_limits = listed(s->config->limit_exceptions, c, NULL);
+	c->newline_exception = listed(s->config->newline_exceptions, c,
+	    NULL);
+	c->auth_exception = listed(s->config->auth_exceptions, c, NULL);
+}
+
+bool
+connect_tls(struct session *s)
+{
+	struct tls_session *tls;
+	enum io r;
+
+	if (!limits_allow(s, LIMIT_TLS)) {
+		log_warning("New TLS session rate limit exceeded: from %s "
+		    "for service %s "
+		    "(smtpd_client_new_tls_session_rate_limit)",
+		    s->client.full, s->config->service->name);
+		say_goodbye(s, "4.7.0",
+		    "%s Error: too many new TLS sessions from %s",
+		    s->config->common->myhostname, s->client.address_text);
+		return false;
+	}
+	stream_deadline(s->io, clock_in(s->p->smtpd_starttls_timeout));
+	stream_timeout(s->io, s->p->smtpd_starttls_timeout * 1000);
+	r = stream_tls_accept(s->io, s->config->tls);
+	if (r != IO_OK) {
+		log_info("SSL_accept error from %s: %s", s->client.full,
+		    stream_error(s->io));
+		log_info("lost connection after %s from %s", s->where,
+		    s->client.full);
+		s->dropped = s->closing = true;
+		return false;
+	}
+	tls = stream_tls(s->io);
+	s->tls_seen = true;
+	free(s->tls_text);
+	s->tls_text = mem_text(tls_session_text(tls));
+	if (s->config->tls_params->smtpd_tls_loglevel > 0)
+		log_info("%s TLS connection established from %s: %s",
+		    tls_verified(tls) ? "Trusted" :
+		    tls_peer_name(tls)[0] != '\0' ? "Untrusted" : "Anonymous",
+		    s->client.full, s->tls_text);
+	return true;
+}
+
+/* Connection count and rate; the banner is the refusal. */
+static bool
+within_limits(struct session *s)
+{
+	const char *setting;
+
+	switch (limits_connect(s)) {
+	case LIMITS_OK:
+		return true;
+	case LIMITS_COUNT:
+		log_warning("Connection concurrency limit exceeded: %s for "
+		    "service %s (smtpd_client_connection_count_limit)",
+		    s->client.full, s->config->service->name);
+		setting = "connections";
+		break;
+	default:
+		log_warning("Connection rate limit exceeded: %s for service "
+		    "%s (smtpd_client_connection_rate_limit)",
+		    s->client.full, s->config->service->name);
+		setting = "connections";
+	}
+	if (s->config->tls_params->smtpd_tls_wrappermode)
+		s->closing = true;
+	else
+		say_goodbye(s, "4.7.0", "%s Error: too many %s from %s",
+		    s->config->common->myhostname, setting,
+		    s->client.address_text);
+	return false;
+}
+
+/* Without smtpd_delay_reject a refused client hears it as the banner. */
+static bool
+client_allowed(struct session *s)
+{
+	struct evaluation *e;
+	bool fine = true;
+
+	if (s->p->smtpd_delay_reject)
+		return true;
+	e = mem_new(sizeof(*e));
+	e->s = s;
+	if (restrictions_evaluate(e, STAGE_CLIENT) == REFUSE ||
+	    restrictions_conclude(e) == REFUSE) {
+		say_refusal(s, &e->refusal, NULL, NULL);
+		s->denied = mem_new(sizeof(*s->denied));
+		*s->denied = e->refusal;
+		fine = false;
+	}
+	free(e);
+	return fine;
+}
+
+bool
+connect_begin(struct session *s, const struct service *service, int fd)
+{
+	bool stressed = service->maxproc > 0 &&
+	    service_all_sessions() >= (unsigned int)service->maxproc;
+
+	s->p = stressed ? &s->config->stressed : &s->config->calm;
+	stream_timeout(s->io, s->p->smtpd_timeout * 1000);
+	identify(s, fd);
+	log_info("connect from %s", s->client.full);
+	if (!within_limits(s))
+		return true;
+	if (s->config->tls_params->smtpd_tls_wrappermode && !connect_tls(s))
+		return true;
+	if (client_allowed(s))
+		say(s, 220, NULL, "%s", s->p->smtpd_banner);
+	if (!s->tls_seen)
+		gate_synchronised(s);
+	return true;
+}
+
+void
+connect_end(struct session *s)
+{
+	limits_disconnect(s);
+	free(s->client.name);
+	free(s->client.unverified_name);
+	free(s->client.full);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SMTPD_CONNECT_H
+#define SMTPD_CONNECT_H
+
+/* The two ends of a session: who is it, the greeting; and the farewell. */
+
+#include "smtpd/session.h"
+
+/* False: the client was turned away and nothing remains to be said. */
+bool connect_begin(struct session *s, const struct service *service, int fd);
+void connect_end(struct session *s);
+/* The TLS handshake, in wrapper mode and behind STARTTLS. */
+bool connect_tls(struct session *s);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: ISC */
+/* MAIL: RFC 5321 section 4.1.1.2. */
+#include <stdlib.h>
+
+#include "lib/log/log.h"
+#include "lib/mail/reply.h"
+#include "smtpd/esmtp.h"
+#include "smtpd/limits.h"
+#include "smtpd/session.h"
+
+static void
+begin(struct session *s, const struct esmtp_mail *m)
+{
+	struct transaction *t;
+
+	transaction_begin(s);
+	t = s->mail;
+	t->sender = arena_text(t->arena, m->sender);
+	t->envid = arena_text(t->arena, m->envid);
+	t->ret = m->ret;
+	t->body = m->body;
+	t->smtputf8 = m->smtputf8;
+	session_state(s, STATE_SENDER);
+	say(s, 250, "2.1.0", "Ok");
+}
+
+/* Without smtpd_delay_reject the sender is judged now. */
+static bool
+allowed(struct session *s, const char *sender)
+{
+	struct evaluation *e;
+	bool fine = true;
+
+	if (s->p->smtpd_delay_reject)
+		return true;
+	e = mem_new(sizeof(*e));
+	e->s = s;
+	e->sender = sender;
+	e->helo = s->helo;
+	if (restrictions_evaluate(e, STAGE_SENDER) == REFUSE ||
+	    restrictions_conclude(e) == REFUSE) {
+		say_refusal(s, &e->refusal, sender, NULL);
+		fine = false;
+	}
+	free(e);
+	return fine;
+}
+
+static bool
+within_rate(struct session *s)
+{
+	if (limits_allow(s, LIMIT_MESSAGE))
+		return true;
+	log_warning("Message delivery request rate limit exceeded: from %s "
+	    "for service %s (smtpd_client_message_rate_limit)",
+	    s->client.full, s->config->service->name);
+	say_no(s, 450, "4.7.1", "Error: too much mail from %s",
+	    s->client.address_text);
+	return false;
+}
+
+void
+verb_mail(struct session *s, struct span arguments)
+{
+	struct esmtp_rules rules = {
+		.strict = s->p->strict_rfc821_envelopes,
+		.utf8 = s->p->smtputf8_enable &&
+		    !(s->config->discard & EHLO_SMTPUTF8),
+		.dsn = !(s->config->discard & EHLO_DSN),
+		.size_limit = (uint64_t)s->config->common->message_size_limit,
+	};
+	struct esmtp_mail *m = mem_new(sizeof(*m));
+	struct buf reply = BUF_INIT(REPLY_LINE_MAX);
+
+	if (!esmtp_parse_mail(arguments, &rules, m, &reply))
+		say_text(s, buf_text(&reply));
+	else if (within_rate(s) && allowed(s, m->sender))
+		begin(s, m);
+	buf_fini(&reply);
+	free(m);
+}

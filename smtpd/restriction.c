@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: ISC */
+#include "smtpd/restriction.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "smtpd/checks.h"
+#include "smtpd/session.h"
+
+enum { DEPTH_MAX = 20 };
+
+enum argument { ARGUMENT_NONE, ARGUMENT_TABLE, ARGUMENT_TEXT, ARGUMENT_NEXT };
+
+struct keyword {
+	const char *name;
+	enum argument argument;
+	restriction_check *check;
+};
+
+static const struct keyword keywords[] = {
+#define RESTRICTION(name, argument, function, meaning) \
+	{ #name, ARGUMENT_##argument, function },
+#include "smtpd/restrictions.def"
+#undef RESTRICTION
+};
+
+struct rule {
+	const struct keyword *keyword; /* NULL: a class, or a mistake */
+	char *argument;
+	struct rule_list *class;
+	char *mistake; /* what is wrong with it */
+	bool warn; /* behind warn_if_reject */
+};
+
+struct rule_list {
+	struct rule *rules;
+	size_t count;
+	size_t room;
+};
+
+struct class {
+	char *name;
+	struct rule_list list;
+};
+
+struct restriction_lists {
+	struct rule_list stages[STAGE_COUNT];
+	struct class *classes;
+	size_t class_count;
+};
+
+/* What a bare type:table means in each list. */
+static const char *const natural[STAGE_COUNT] = {
+	[STAGE_CLIENT] = "check_client_access",
+	[STAGE_HELO] = "check_helo_access",
+	[STAGE_SENDER] = "check_sender_access",
+	[STAGE_RELAY] = "check_recipient_access",
+	[STAGE_RECIPIENT] = "check_recipient_access",
+	[STAGE_DATA] = "check_client_access",
+	[STAGE_END_OF_DATA] = "check_client_access",
+};
+
+static const char *const settings[STAGE_COUNT] = {
+	[STAGE_CLIENT] = "smtpd_client_restrictions",
+	[STAGE_HELO] = "smtpd_helo_restrictions",
+	[STAGE_SENDER] = "smtpd_sender_restrictions",
+	[STAGE_RELAY] = "smtpd_relay_restrictions",
+	[STAGE_RECIPIENT] = "smtpd_recipient_restrictions",
+	[STAGE_DATA] = "smtpd_data_restrictions",
+	[STAGE_END_OF_DATA] = "smtpd_end_of_data_restrictions",
+};
+
+static const struct keyword *
+find_keyword(struct span name)
+{
+	for (size_t i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++)
+		if (span_is_nocase(name, keywords[i].name))
+			return &keywords[i];
+	return NULL;
+}
+
+static struct rule *
+add_rule(struct rule_list *l)
+{
+	if (l->count == l->room) {
+		l->room = l->room ? l->room * 2 : 8;
+		l->rules = mem_resize(l->rules, l->room * sizeof(*l->rules));
+	}
+	l->rules[l->count] = (struct rule) { .keyword = NULL };
+	return &l->rules[l->count++];
+}
+
+static void
+free_rules(struct rule_list *l)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		free(l->rules[i].argument);
+		free(l->rules[i].mistake);
+	}
+	free(l->rules);
+}
+
+/* Compiling: one word, and where it wants one, its argument. */
+struct compile {
+	struct restriction_lists *lists; /* NULL: no classes */
+	const char *setting;
+	enum stage stage;
+	struct span rest;
+	struct buf *error; /* NULL: said at run time only */
+};
+
+static void
+mistake(struct compile *c, struct rule *r, struct span word, const char *why)
+{
+	r->mistake = mem_printf("%s: %s: \"%.*s\"", c->setting, why,
+	    (int)(word.n < 200 ? word.n : 200), word.p);
+	if (c->error != NULL)
+		buf_printf(c->error, "%s\n", r->mistake);
+}
+
+static bool
+is_table(struct span word)
+{
+	return span_find(word, ':') < word.n;
+}
+
+static void
+compile_class(struct compile *c, struct rule *r, struct span word)
+{
+	for (size_t i = 0; c->lists != NULL && i < c->lists->class_count; i++)
+		if (span_is(word, c->lists->classes[i].name)) {
+			r->class = &c->lists->classes[i].list;
+			return;
+		}
+	mistake(c, r, word, "unknown restriction");
+}
+
+static void
+compile_argument(struct compile *c, struct rule *r, struct span word)
+{
+	struct span argument;
+
+	if (!conf_list_next(&c->rest, &argument)) {
+		mistake(c, r, word, "an argument is missing behind");
+		return;
+	}
+	if (r->keyword->argument == ARGUMENT_TABLE && !is_table(argument)) {
+		mistake(c, r, argument, "a table (type:name) is wanted");
+		return;
+	}
+	r->argument = mem_span_text(argument);
+}
+
+static void
+compile_rules(struct compile *c, struct rule_list *into)
+{
+	struct span word;
+	bool warn = false;
+
+	while (conf_list_next(&c->rest, &word)) {
+		struct rule *r;
+
+		r = add_rule(into);
+		r->keyword = find_keyword(word);
+		r->warn = warn;
+		warn = false;
+		if (r->keyword == NULL && is_table(word)) {
+			r->keyword = find_keyword(span_of(natural[c->stage]));
+			r->argument = mem_span_text(word);
+		} else if (r->keyword == NULL) {
+			compile_class(c, r, word);
+		} else if (r->keyword->argument == ARGUMENT_NEXT) {
+			into->count--;
+			warn = true;
+		} else if (r->keyword->argument != ARGUMENT_NONE) {
+			compile_argument(c, r, word);
+		}
+	}
+}
+
+/*
+ * Classes name each other, but their rules are all compiled with every name
+ * known; a ring of them ends at DEPTH_MAX.
+ */
+static void
+compile_classes(struct restriction_lists *l, struct conf *conf,
+    const struct smtpd_params *p, struct buf *error)
+{
+	struct span rest = span_of(p->smtpd_restriction_classes), name;
+
+	while (conf_list_next(&rest, &name)) {
+		l->classes = mem_resize(l->classes,
+		    (l->class_count + 1) * sizeof(*l->classes));
+		l->classes[l->class_count++] = (struct class) {
+			.name = mem_span_text(name),
+		};
+	}
+	for (size_t i = 0; i < l->class_count; i++) {
+		const char *raw = conf_raw(conf, l->classes[i].name);
+		const char *text = raw == NULL ? NULL :
+		    conf_expand(conf, raw, error);
+		struct compile c = { l, l->classes[i].name, STAGE_RECIPIENT,
+			span_of(text), error };
+
+		if (text == NULL)
+			buf_printf(error, "smtpd_restriction_classes: %s "
+			    "is not set\n", l->classes[i].name);
+		compile_rules(&c, &l->classes[i].list);
+	}
+}
+
+/* Is there something in the list that no stranger's relaying passes? */
+static bool
+protects(const struct rule_list *l)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		const struct keyword *k = l->rules[i].keyword;
+
+		if (k != NULL && !l->rules[i].warn &&
+		    (k->check == check_unauth_destination ||
+		    k->check == check_defer_destination ||
+		    k->check == check_reject || k->check == check_defer))
+			return true;
+	}
+	return false;
+}
+
+/* Never an open relay, whatever main.cf says or leaves out. */
+static void
+protect(struct restriction_lists *l)
+{
+	static const char safe[] =
+	    "permit_mynetworks, permit_sasl_authenticated, "
+	    "reject_unauth_destination";
+	struct compile c = { NULL, settings[STAGE_RELAY], STAGE_RELAY,
+		span_of(safe), NULL };
+
+	if (protects(&l->stages[STAGE_RELAY]) ||
+	    protects(&l->stages[STAGE_RECIPIENT]))
+		return;
+	if (l->stages[STAGE_RELAY].count > 0)
+		log_warning("neither smtpd_relay_restrictions nor "
+		    "smtpd_recipient_restrictions has "
+		    "reject_unauth_destination: \"%s\" is used as well",
+		    safe);
+	compile_rules(&c, &l->stages[STAGE_RELAY]);
+}
+
+struct restriction_lists *
+restriction_lists_new(struct conf *conf, const struct smtpd_params *p,
+    struct buf *error)
+{
+	struct restriction_lists *l = mem_new(sizeof(*l));
+	const char *const texts[STAGE_COUNT] = {
+		[STAGE_CLIENT] = p->smtpd_client_restrictions,
+		[STAGE_HELO] = p->smtpd_helo_restrictions,
+		[STAGE_SENDER] = p->smtpd_sender_restrictions,
+		[STAGE_RELAY] = p->smtpd_relay_restrictions,
+		[STAGE_RECIPIENT] = p->smtpd_recipient_restrictions,
+		[STAGE_DATA] = p->smtpd_data_restrictions,
+		[STAGE_END_OF_DATA] = p->smtpd_end_of_data_restrictions,
+	};
+
+	compile_classes(l, conf, p, error);
+	for (int i = 0; i < STAGE_COUNT; i++) {
+		struct compile c = { l, settings[i], (enum stage)i,
+			span_of(texts[i]), error };
+
+		compile_rules(&c, &l->stages[i]);
+	}
+	protect(l);
+	return l;
+}
+
+bool
+restriction_list_set(const struct restriction_lists *l, enum stage stage)
+{
+	return l->stages[stage].count > 0;
+}
+
+static enum decision evaluate_rules(struct evaluation *e,
+    const struct rule_list *l);
+
+static enum decision
+evaluate_rule(struct evaluation *e, const struct rule *r)
+{
+	bool outer = e->warn_only;
+	enum decision d;
+
+	e->warn_only = outer || r->warn;
+	if (r->mistake != NULL)
+		d = refuse_configuration(e, "%s", r->mistake);
+	else if (r->class != NULL)
+		d = evaluate_rules(e, r->class);
+	else
+		d = r->keyword->check(e, r->argument);
+	e->warn_only = outer;
+	return d;
+}
+
+static enum decision
+evaluate_rules(struct evaluation *e, const struct rule_list *l)
+{
+	enum decision d = DUNNO;
+
+	if (e->depth >= DEPTH_MAX)
+		return refuse_configuration(e,
+		    "restriction classes or tables name each other");
+	e->depth++;
+	for (size_t i = 0; i < l->count && d == DUNNO; i++)
+		d = evaluate_rule(e, &l->rules[i]);
+	e->depth--;
+	return d;
+}
+
+enum decision
+restrictions_evaluate(struct evaluation *e, enum stage stage)
+{
+	e->stage = stage;
+	return evaluate_rules(e, &e->s->config->restrictions->stages[stage]);
+}
+
+enum decision
+restrictions_evaluate_text(struct evaluation *e, const char *text)
+{
+	struct rule_list l = { NULL, 0, 0 };
+	struct compile c = { e->s->config->restrictions, "access table",
+		e->stage, span_of(text), NULL };
+	enum decision d;
+
+	compile_rules(&c, &l);
+	d = evaluate_rules(e, &l);
+	free_rules(&l);
+	return d;
+}
+
+enum decision
+restrictions_conclude(struct evaluation *e)
+{
+	if (e->if_permit.code == 0)
+		return PERMIT;
+	e->refusal = e->if_permit;
+	return REFUSE;
+}
+
+void
+stage_subject(const struct evaluation *e, enum stage stage, struct buf *out)
+{
+	switch (stage) {
+	case STAGE_CLIENT:
+		buf_printf(out, "<%s>: Client host rejected",
+		    e->s->client.full);
+		break;
+	case STAGE_HELO:
+		buf_printf(out, "<%s>: Helo command rejected",
+		    e->helo != NULL ? e->helo : "");
+		break;
+	case STAGE_SENDER:
+		buf_printf(out, "<%s>: Sender address rejected",
+		    e->sender != NULL ? e->sender : "");
+		break;
+	case STAGE_RELAY:
+	case STAGE_RECIPIENT:
+		buf_printf(out, "<%s>: Recipient address rejected",
+		    e->recipient != NULL ? e->recipient : "");
+		break;
+	default:
+		buf_printf(out, "<%s>: %s rejected", e->s->where,
+		    stage == STAGE_DATA ? "Data command" : "End-of-data");
+	}
+}
+
+static void
+fill(struct refusal *r, int code, const char *dsn, const char *text)
+{
+	r->code = code;
+	snprintf(r->dsn, sizeof(r->dsn), "%s", dsn);
+	/* the class of both codes agrees, RFC 2034 section 4 */
+	r->dsn[0] = (char)('0' + code / 100);
+	snprintf(r->text, sizeof(r->text), "%s", text);
+	r->hang_up = code == 421 || code == 521;
+}
+
+static enum decision
+refuse(struct evaluation *e, int code, const char *dsn, const char *text)
+{
+	struct session *s = e->s;
+
+	if (e->warn_only) {
+		log_info("%s: reject_warning: %s from %s: %d %s %s; "
+		    "from=<%s> to=<%s> proto=%s helo=<%s>", session_id(s),
+		    s->where, s->client.full, code, dsn, text,
+		    e->sender ? e->sender : "",
+		    e->recipient ? e->recipient : "",
+		    s->esmtp ? "ESMTP" : "SMTP", e->helo ? e->helo : "");
+		return DUNNO;
+	}
+	if (code >= 500 && e->if_reject.code != 0) {
+		e->refusal = e->if_reject;
+		return REFUSE;
+	}
+	fill(&e->refusal, code, dsn, text);
+	return REFUSE;
+}
+
+enum decision
+refuse_with(struct evaluation *e, int code, const char *dsn,
+    const char *format, ...)
+{
+	char text[REFUSAL_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	return refuse(e, code, dsn, text);
+}
+
+enum decision
+defer_if_permit(struct evaluation *e, const char *dsn, const char *format,
+    ...)
+{
+	char text[REFUSAL_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	if (e->warn_only)
+		return refuse(e, 450, dsn, text);
+	if (e->if_permit.code == 0)
+		fill(&e->if_permit, 450, dsn, text);
+	return DUNNO;
+}
+
+enum decision
+refuse_configuration(struct evaluation *e, const char *format, ...)
+{
+	char text[REFUSAL_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	log_warning("%s: %s", session_id(e->s), text);
+	return refuse(e, 451, "4.3.5", "Server configuration error");
+}
+
+enum decision
+refuse_lookup(struct evaluation *e, const char *what)
+{
+	char text[REFUSAL_TEXT_MAX];
+
+	snprintf(text, sizeof(text), "<%s>: Temporary lookup failure", what);
+	return refuse(e, 451, "4.3.0", text);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: ISC */
+/* Answers. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/mail/reply.h"
+#include "lib/task/task.h"
+#include "smtpd/session.h"
+
+static void
+send_reply(struct session *s, int code, const char *dsn, const char *text)
+{
+	struct buf out = BUF_INIT(REPLY_TEXT_MAX);
+
+	reply_format(&out, code, dsn, text);
+	stream_write(s->io, out.p, out.n);
+	if (code >= 400)
+		s->accepted = false;
+	buf_fini(&out);
+}
+
+/* What $name means in smtpd_reject_footer. */
+static const char *
+footer_name(void *with, struct span name)
+{
+	static char now[CLOCK_DATE_MAX];
+	const struct session *s = with;
+
+	if (span_is(name, "client"))
+		return s->client.full;
+	if (span_is(name, "client_address"))
+		return s->client.address_text;
+	if (span_is(name, "client_name"))
+		return s->client.name;
+	if (span_is(name, "helo_name"))
+		return s->helo != NULL ? s->helo : "";
+	if (span_is(name, "sender"))
+		return s->mail != NULL ? s->mail->sender : "";
+	if (span_is(name, "server_name"))
+		return s->config->common->myhostname;
+	if (span_is(name, "localtime")) {
+		clock_mail_date(clock_wall_us() / 1000000, now);
+		return now;
+	}
+	return NULL;
+}
+
+/* "\n" begins a line, "\c" in front goes on in the one there is. */
+static void
+add_footer(struct session *s, struct buf *out)
+{
+	const char *footer = s->p->smtpd_reject_footer;
+	struct buf error = BUF_INIT(1024), text = BUF_INIT(REPLY_TEXT_MAX);
+
+	if (footer[0] == '\0')
+		return;
+	if (strncmp(footer, "\\c", 2) == 0)
+		footer += 2;
+	else
+		buf_add_char(out, '\n');
+	if (!conf_expand_with(s->config->service->conf, footer, footer_name,
+	    s, &text, &error))
+		log_warning("smtpd_reject_footer: %s", buf_text(&error));
+	for (const char *p = buf_text(&text); *p != '\0'; p++) {
+		if (p[0] == '\\' && p[1] == 'n') {
+			buf_add_char(out, '\n');
+			p++;
+		} else {
+			buf_add_char(out, *p);
+		}
+	}
+	buf_fini(&error);
+	buf_fini(&text);
+}
+
+static void
+refuse(struct session *s, int code, const char *dsn, const char *text)
+{
+	struct buf out = BUF_INIT(REPLY_TEXT_MAX);
+
+	s->errors++;
+	if (s->errors > s->p->smtpd_soft_error_limit) {
+		stream_flush(s->io);
+		wait_until(clock_in(s->p->smtpd_error_sleep_time));
+	}
+	buf_add_text(&out, text);
+	add_footer(s, &out);
+	send_reply(s, code, dsn, buf_text(&out));
+	buf_fini(&out);
+}
+
+void
+say(struct session *s, int code, const char *dsn, const char *format, ...)
+{
+	char text[REFUSAL_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	send_reply(s, code, dsn, text);
+}
+
+void
+say_no(struct session *s, int code, const char *dsn, const char *format, ...)
+{
+	char text[REFUSAL_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	refuse(s, code, dsn, text);
+}
+
+void
+say_text(struct session *s, const char *text)
+{
+	struct span rest = span_of(text);
+	char dsn[WHY_DSN_MAX] = "";
+	int code = 550;
+
+	reply_take_codes(&rest, &code, dsn);
+	refuse(s, code, dsn, rest.p);
+}
+
+void
+say_goodbye(struct session *s, const char *dsn, const char *format, ...)
+{
+	char text[REFUSAL_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	send_reply(s, 421, dsn, text);
+	stream_flush(s->io);
+	s->closing = true;
+}
+
+void
+say_line(struct session *s, int code, bool last, const char *text)
+{
+	stream_printf(s->io, "%03d%c%s\r\n", code, last ? ' ' : '-', text);
+}
+
+static const char *
+protocol_name(const struct session *s)
+{
+	return s->esmtp ? "ESMTP" : "SMTP";
+}
+
+void
+say_refusal(struct session *s, const struct refusal *r, const char *sender,
+    const char *recipient)
+{
+	struct buf out = BUF_INIT(4096);
+
+	buf_printf(&out, "%s: reject: %s from %s: %d %s %s;", session_id(s),
+	    s->where, s->client.full, r->code, r->dsn, r->text);
+	if (sender != NULL)
+		buf_printf(&out, " from=<%s>", sender);
+	if (recipient != NULL)
+		buf_printf(&out, " to=<%s>", recipient);
+	buf_printf(&out, " proto=%s", protocol_name(s));
+	if (s->helo != NULL)
+		buf_printf(&out, " helo=<%s>", s->helo);
+	if (s->user != NULL)
+		buf_printf(&out, " sasl_username=<%s>", s->user);
+	log_info("%s", buf_text(&out));
+	buf_fini(&out);
+	refuse(s, r->code, r->dsn, r->text);
+	if (r->hang_up || r->code == 421 || r->code == 521)
+		s->closing = true;
+}

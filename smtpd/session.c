@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: ISC */
+#include "smtpd/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/mail/mail_address.h"
+#include "lib/task/task.h"
+#include "smtpd/connect.h"
+#include "smtpd/gate.h"
+#include "smtpd/resolve_cache.h"
+
+/* A session that waits longer for its client gives memory back. */
+enum { IDLE_AFTER_MS = 2000 };
+
+void
+session_state(struct session *s, enum smtpd_state state)
+{
+	s->state = state;
+}
+
+void
+transaction_begin(struct session *s)
+{
+	struct transaction *t = mem_new(sizeof(*t));
+
+	transaction_free(s);
+	t->arena = arena_new();
+	buf_init(&t->bcc, 65536);
+	s->mail = t;
+}
+
+void
+transaction_free(struct session *s)
+{
+	struct transaction *t = s->mail;
+
+	resolve_cache_free(&s->resolved);
+	if (t == NULL)
+		return;
+	buf_fini(&t->bcc);
+	free(t->recipients);
+	arena_free(&t->arena);
+	free(t);
+	s->mail = NULL;
+	if (s->state != STATE_NEW)
+		s->state = s->helo != NULL ? STATE_READY : STATE_NEW;
+}
+
+void
+session_forget(struct session *s)
+{
+	transaction_free(s);
+	free(s->helo);
+	s->helo = NULL;
+	s->esmtp = false;
+	s->state = STATE_NEW;
+}
+
+const char *
+session_id(const struct session *s)
+{
+	if (s->mail == NULL || s->mail->queue_id[0] == '\0')
+		return "NOQUEUE";
+	return s->mail->queue_id;
+}
+
+void
+session_lost(struct session *s, enum io how)
+{
+	const char *host = s->config->common->myhostname;
+
+	if (s->dropped)
+		return;
+	s->dropped = s->closing = true;
+	switch (how) {
+	case IO_TIMEOUT:
+		log_info("timeout after %s from %s", s->where,
+		    s->client.full);
+		say(s, 421, "4.4.2", "%s Error: timeout exceeded", host);
+		stream_flush(s->io);
+		break;
+	case IO_CANCELLED:
+		say(s, 421, "4.3.2", "%s Service not available, try again",
+		    host);
+		stream_flush(s->io);
+		break;
+	case IO_ERROR:
+	case IO_EOF:
+		log_info("lost connection after %s from %s", s->where,
+		    s->client.full);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+line_too_long(struct session *s, size_t limit, const char *setting)
+{
+	log_warning("%s: line longer than %s (%zu) after %s", s->client.full,
+	    setting, limit, s->where);
+	say_no(s, 500, "5.5.2", "Error: line too long");
+	stream_flush(s->io);
+	s->dropped = s->closing = true;
+}
+
+/* One line as it comes; a long wait is spent with little memory. */
+static enum io
+wait_line(struct session *s, size_t limit, struct span *line,
+    enum line_end *end)
+{
+	enum io r;
+
+	stream_deadline(s->io, clock_in(s->p->smtpd_timeout));
+	stream_timeout(s->io, IDLE_AFTER_MS);
+	r = stream_line(s->io, limit, line, end);
+	if (r != IO_TIMEOUT)
+		return r;
+	task_trim_stack();
+	stream_timeout(s->io, s->p->smtpd_timeout * 1000);
+	return stream_line(s->io, limit, line, end);
+}
+
+/* smtpd_forbid_bare_newline, for command lines. */
+static bool
+line_end_allowed(struct session *s, enum line_end end)
+{
+	const char *mode = s->p->smtpd_forbid_bare_newline;
+
+	if (end == LINE_CRLF || s->client.newline_exception)
+		return true;
+	if (strcmp(mode, "reject") == 0) {
+		gate_bare_newline(s);
+		return false;
+	}
+	if (strcmp(mode, "note") == 0)
+		log_info("bare <LF> received after %s from %s", s->where,
+		    s->client.full);
+	return true;
+}
+
+bool
+session_line(struct session *s, size_t limit, struct span *line)
+{
+	enum line_end end;
+	enum io r = wait_line(s, limit, line, &end);
+
+	if (r == IO_LONG) {
+		line_too_long(s, limit, limit ==
+		    (size_t)s->p->line_length_limit ? "line_length_limit" :
+		    "smtpd_sasl_response_limit");
+		return false;
+	}
+	if (r != IO_OK) {
+		session_lost(s, r);
+		return false;
+	}
+	return line_end_allowed(s, end);
+}
+
+/* "helo=1 mail=1 rcpt=0/2 quit=1 commands=3/5" */
+static void
+log_disconnect(struct session *s)
+{
+	struct buf out = BUF_INIT(512);
+	struct tally all = { 0, 0 };
+
+	for (int i = 0; i < VERB_COUNT; i++) {
+		struct tally *t = &s->tally[i];
+
+		all.accepted += t->accepted;
+		all.total += t->total;
+		if (t->total == 0)
+			continue;
+		buf_printf(&out, " %s=%u", verb_log_name(i), t->accepted);
+		if (t->accepted != t->total)
+			buf_printf(&out, "/%u", t->total);
+	}
+	buf_printf(&out, " commands=%u", all.accepted);
+	if (all.accepted != all.total)
+		buf_printf(&out, "/%u", all.total);
+	log_info("disconnect from %s%s", s->client.full, buf_text(&out));
+	buf_fini(&out);
+}
+
+/* The command at hand, behind the gate and the table of what is legal. */
+static void
+act(struct session *s, const struct verb *verb, struct span arguments)
+{
+	const char *refusal = verb_refusal(verb, s->state);
+
+	if (s->helo == NULL && s->p->smtpd_helo_required &&
+	    (verb->flags & VERB_GREET))
+		refusal = "503 5.5.1 Error: send HELO/EHLO first";
+	if (refusal != NULL) {
+		say_text(s, refusal);
+		return;
+	}
+	if ((verb->flags & VERB_BARE) && arguments.n > 0) {
+		say_no(s, 501, "5.5.4", "Syntax: %s", verb->name);
+		return;
+	}
+	verb->action(s, arguments);
+}
+
+static void
+command(struct session *s, struct span line)
+{
+	struct span name, rest = span_trim(line);
+	const struct verb *verb;
+	size_t blank = 0;
+
+	while (blank < rest.n && rest.p[blank] != ' ' &&
+	    rest.p[blank] != '\t')
+		blank++;
+	name = span_take(rest, blank);
+	rest = span_trim(span_skip(rest, blank));
+	verb = verb_find(name);
+	s->where = verb ? verb->name : "UNKNOWN";
+	s->accepted = true;
+	s->tally[verb ? verb->index : VERB_UNKNOWN].total++;
+	if (gate_command(s, verb, name, line))
+		act(s, verb, rest);
+	if (s->accepted)
+		s->tally[verb ? verb->index : VERB_UNKNOWN].accepted++;
+	if (verb != NULL && (verb->flags & VERB_JUNK) &&
+	    ++s->junk > s->p->smtpd_junk_command_limit)
+		s->errors++;
+}
+
+static bool
+too_many_errors(struct session *s)
+{
+	if (s->errors < s->p->smtpd_hard_error_limit)
+		return false;
+	log_info("too many errors after %s from %s", s->where,
+	    s->client.full);
+	say_goodbye(s, "4.7.0", "%s Error: too many errors",
+	    s->config->common->myhostname);
+	return true;
+}
+
+static void
+dialogue(struct session *s)
+{
+	struct span line;
+
+	while (!s->closing && !too_many_errors(s) &&
+	    session_line(s, (size_t)s->p->line_length_limit, &line))
+		command(s, line);
+}
+
+void
+session_run(const struct service *service, int fd)
+{
+	struct session *s = mem_new(sizeof(*s));
+
+	s->config = smtpd_config();
+	s->io = stream_new(fd);
+	s->state = STATE_NEW;
+	s->where = "CONNECT";
+	if (connect_begin(s, service, fd)) {
+		dialogue(s);
+		log_disconnect(s);
+	}
+	stream_flush(s->io);
+	connect_end(s);
+	session_forget(s);
+	stream_free(&s->io);
+	free(s->tls_text);
+	free(s->user);
+	free(s->mechanism);
+	free(s->denied);
+	free(s);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SMTPD_SESSION_H
+#define SMTPD_SESSION_H
+
+/*
+ * One SMTP connection, and the mail transaction in it. All texts from the
+ * client have passed a parser of lib/mail; they are printable or UTF-8, and
+ * hold no line breaks.
+ */
+
+#include "lib/mail/smtp_content.h"
+#include "lib/net/address.h"
+#include "lib/net/stream.h"
+#include "lib/queue/queue_file.h"
+#include "smtpd/config.h"
+#include "smtpd/verb.h"
+
+struct resolve_cache;
+struct submission;
+
+struct client {
+	struct address address;
+	char address_text[ADDRESS_TEXT_MAX]; /* "192.0.2.1", "unknown" */
+	char *name; /* verified, or "unknown" */
+	char *unverified_name; /* of the reverse lookup only, or "unknown" */
+	char *full; /* "name[address]" */
+	bool name_trouble; /* the name may only be missing for now */
+	bool mynetworks;
+	bool mynetworks_trouble; /* a table could not be asked */
+	bool no_limits; /* smtpd_client_event_limit_exceptions */
+	bool newline_exception;
+	bool auth_exception;
+	unsigned int limit_slot; /* of limits.h; counted while connected */
+	bool counted;
+};
+
+struct recipient {
+	const char *address; /* after rewriting by lookup */
+	const char *original; /* as given */
+	const char *orcpt;
+	unsigned int notify;
+	bool final;
+	const char *transport;
+	const char *nexthop;
+};
+
+/* Owned by the session from MAIL to its end. */
+struct transaction {
+	struct arena *arena;
+	char *sender;
+	char *envid;
+	unsigned int ret;
+	unsigned int body;
+	bool smtputf8;
+	struct recipient *recipients;
+	size_t count;
+	size_t room;
+	size_t overshoot; /* refused for smtpd_recipient_limit */
+	char queue_id[QUEUE_ID_MAX]; /* "" before the first recipient */
+	/* by actions of access tables */
+	bool discard;
+	char *redirect;
+	char *prepend; /* header lines, CRLF ended */
+	struct buf bcc; /* addresses, each NUL ended */
+};
+
+struct tally {
+	unsigned int accepted;
+	unsigned int total;
+};
+
+struct session {
+	const struct smtpd_config *config;
+	const struct smtpd_params *p;
+	struct stream *io;
+	struct client client;
+	enum smtpd_state state;
+	const char *where; /* command, or "CONNECT", for log lines */
+	char *helo; /* NULL before */
+	bool esmtp;
+	bool tls_seen; /* the session is inside TLS */
+	char *tls_text; /* what TLS, for the Received header */
+	char *user; /* logged in as, or NULL */
+	char *mechanism;
+	struct transaction *mail; /* NULL outside */
+	struct resolve_cache *resolved; /* what lookup said */
+	struct tally tally[VERB_COUNT];
+	bool accepted; /* the command at hand was not refused */
+	unsigned int errors; /* since the last accepted message */
+	unsigned int junk;
+	struct refusal *denied; /* by a list before the banner */
+	bool closing; /* end after this answer */
+	bool dropped; /* "lost connection" was logged */
+};
+
+/* The whole of a connection; owns the descriptor. */
+void session_run(const struct service *service, int fd);
+
+/* Forgets sender and recipients. */
+void transaction_free(struct session *s);
+void transaction_begin(struct session *s);
+void session_state(struct session *s, enum smtpd_state state);
+/* EHLO, STARTTLS: nothing of what was said before counts. */
+void session_forget(struct session *s);
+/* Queue id for log lines, or "NOQUEUE". */
+const char *session_id(const struct session *s);
+
+/*
+ * Reads one line of a dialogue inside a command (AUTH). False: the
+ * connection is at its end, and that was dealt with.
+ */
+bool session_line(struct session *s, size_t limit, struct span *line);
+/* The connection ended in an unexpected way: log, 421 where it helps. */
+void session_lost(struct session *s, enum io how);
+
+/* A good answer. */
+void say(struct session *s, int code, const char *dsn, const char *format,
+    ...) __attribute__((format(printf, 4, 5)));
+/* A bad one: counted, delayed where there are many. */
+void say_no(struct session *s, int code, const char *dsn, const char *format,
+    ...) __attribute__((format(printf, 4, 5)));
+/* The same from a table: "503 5.5.1 text". */
+void say_text(struct session *s, const char *text);
+/* 421 and the end of the session. */
+void say_goodbye(struct session *s, const char *dsn, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Logs "reject: WHERE from ..." and answers. */
+void say_refusal(struct session *s, const struct refusal *r,
+    const char *sender, const char *recipient);
+/* An answer line of its own making: EHLO's list. */
+void say_line(struct session *s, int code, bool last, const char *text);
+
+#endif

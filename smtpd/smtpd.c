@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * smtpd: the SMTP server.
+ *
+ * SECURITY
+ *	Runs as the network user in an empty root directory, with a filter
+ *	that leaves it the sockets it is given. It opens no file and no table,
+ *	sees no password longer than it takes to pass it to auth, and no
+ *	private key: lookup, auth, keyd and cleanup do for it what it cannot.
+ *	Everything it hears is hostile: every byte of a session, names from
+ *	DNS, and to a lesser degree results of tables. Thousands of sessions
+ *	share the process; what one of them does must never end it.
+ */
+#include "lib/dns/dns.h"
+#include "lib/service/service.h"
+#include "smtpd/limits.h"
+#include "smtpd/session.h"
+
+static void
+before(const struct service *service)
+{
+	smtpd_config_load(service);
+	dns_open(smtpd_config()->common->dns_servers);
+	limits_open(smtpd_config()->common->data_directory, service->name);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct service_spec spec = {
+		.program = "smtpd",
+		.style = SERVICE_TASKS,
+		.params = smtpd_service_params,
+		.before = before,
+		.session = session_run,
+	};
+
+	return service_run(&spec, argc, argv);
+}
