@@ -86,8 +86,8 @@ put(struct ipc *cleanup, const char *text, size_t n, uint64_t *sent)
 		part = n - at < IPC_CHUNK_MAX ? n - at : IPC_CHUNK_MAX;
 		ipc_put_chunk(cleanup, text + at, part);
 		*sent += part;
-		if (part == IPC_CHUNK_MAX && ipc_flush(cleanup,
-			clock_in(CLEANUP_TIMEOUT_S)) != IPC_OK)
+		if (part == IPC_CHUNK_MAX &&
+		    ipc_flush(cleanup, clock_in(CLEANUP_TIMEOUT_S)) != IPC_OK)
 			return false;
 	}
 	return true;
@@ -105,8 +105,8 @@ put_original(const struct compose *c, struct ipc *cleanup, uint64_t *sent)
 	if (!c->whole && n > HEADER_MAX)
 		n = HEADER_MAX;
 	text = mem_new(n + 1);
-	done = fd_pread_all(m->content, text, n, (off_t)m->content_offset) ==
-		0 &&
+	done =
+	    fd_pread_all(m->content, text, n, (off_t)m->content_offset) == 0 &&
 	    put(cleanup, text, c->whole ? n : header_end(text, n), sent);
 	free(text);
 	return done;
@@ -132,15 +132,20 @@ static void
 put_submit(const struct letter *l, struct ipc *cleanup)
 {
 	const struct compose *c = &l->c;
-	struct msg_submit_recipient to = { .address = c->to, .original = "",
-		.orcpt = "", .notify = NOTIFY_NEVER, .transport = "",
+	struct msg_submit_recipient to = { .address = c->to,
+		.original = "",
+		.orcpt = "",
+		.notify = NOTIFY_NEVER,
+		.transport = "",
 		.nexthop = "" };
 	struct buf trace = BUF_INIT(4096);
 	const struct received received = { .local = "bounce",
-		.hostname = c->hostname, .mail_name = c->mail_name,
-		.id = c->id, .when = c->now };
-	char *client = mem_printf("%s:%s", l->inactive ? about[c->kind] :
-		"postmaster", c->report->queue_id);
+		.hostname = c->hostname,
+		.mail_name = c->mail_name,
+		.id = c->id,
+		.when = c->now };
+	char *client = mem_printf("%s:%s",
+	    l->inactive ? about[c->kind] : "postmaster", c->report->queue_id);
 	unsigned int flags = (unsigned int)c->report->flags;
 	struct msg_submit m = {
 		.queue_id = c->id,
@@ -206,8 +211,7 @@ send_letter(const struct letter *l)
 }
 
 static void
-make_letter(struct letter *l, const struct msg_report *m,
-    char id[QUEUE_ID_MAX])
+make_letter(struct letter *l, const struct msg_report *m, char id[QUEUE_ID_MAX])
 {
 	queue_id_mint(id);
 	*l = (struct letter) {
@@ -249,7 +253,8 @@ address_letter(struct letter *l, const struct msg_report *m)
 {
 	if (is_double_bounce(m->sender)) {
 		log_warning("%s: undeliverable postmaster notification "
-			    "discarded", m->queue_id);
+			    "discarded",
+		    m->queue_id);
 		return false;
 	}
 	if (m->sender[0] != '\0')
@@ -270,7 +275,8 @@ copy_postmaster(const struct msg_report *m)
 	struct letter copy;
 	char id[QUEUE_ID_MAX];
 
-	if (m->sender[0] == '\0' || !((failure && notify("bounce")) ||
+	if (m->sender[0] == '\0' ||
+	    !((failure && notify("bounce")) ||
 		(m->kind == COMPOSE_DELAY && notify("delay"))))
 		return;
 	make_letter(&copy, m, id);
@@ -286,7 +292,8 @@ copy_postmaster(const struct msg_report *m)
 static bool
 answer(struct ipc *c, enum verdict verdict, const char *id, const char *text)
 {
-	struct msg_reported m = { .verdict = verdict, .report_id = id,
+	struct msg_reported m = { .verdict = verdict,
+		.report_id = id,
 		.text = text };
 
 	return ipc_send(c, &message_reported, &m, clock_in(60)) == IPC_OK;
@@ -334,8 +341,8 @@ session(const struct service *s, int fd)
 static void
 before(const struct service *s)
 {
-	double_bounce_recipient = conf_value(s->conf,
-	    "2bounce_notice_recipient");
+	double_bounce_recipient =
+	    conf_value(s->conf, "2bounce_notice_recipient");
 	if (double_bounce_recipient == NULL)
 		double_bounce_recipient = "postmaster";
 }

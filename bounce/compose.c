@@ -56,8 +56,8 @@ add_clean(const struct compose *c, struct buf *out, const char *text)
 {
 	for (; *text != '\0'; text++) {
 		unsigned char byte = (unsigned char)*text;
-		bool bad = byte < ' ' || byte == 127 ||
-		    (byte > 127 && !global(c));
+		bool bad =
+		    byte < ' ' || byte == 127 || (byte > 127 && !global(c));
 
 		buf_add_char(out, bad ? '?' : *text);
 	}
@@ -105,10 +105,11 @@ add_header(const struct compose *c, struct buf *out)
 	add_address(c, out, c->to);
 	buf_printf(out, "\r\nMessage-ID: <%s.report@%s>\r\n", c->id,
 	    c->hostname);
-	buf_add_text(out, "Auto-Submitted: auto-replied\r\n"
-			  "MIME-Version: 1.0\r\n"
-			  "Content-Type: multipart/report; "
-			  "report-type=delivery-status;\r\n");
+	buf_add_text(out,
+	    "Auto-Submitted: auto-replied\r\n"
+	    "MIME-Version: 1.0\r\n"
+	    "Content-Type: multipart/report; "
+	    "report-type=delivery-status;\r\n");
 	add_boundary(c, out, "\tboundary=\"", "\"\r\n");
 	if (eight_bit(c))
 		buf_add_text(out, "Content-Transfer-Encoding: 8bit\r\n");
@@ -151,21 +152,24 @@ add_words(const struct compose *c, struct buf *out)
 	const struct msg_report_recipient *r = c->report->recipients.items;
 	char date[CLOCK_DATE_MAX];
 
-	begin_part(c, out, "Notification", global(c) ?
-		"text/plain; charset=utf-8" :
-		"text/plain; charset=us-ascii");
+	begin_part(c, out, "Notification",
+	    global(c) ? "text/plain; charset=utf-8" :
+			"text/plain; charset=us-ascii");
 	buf_printf(out, "This is the mail system at host %s.\r\n\r\n",
 	    c->hostname);
 	buf_printf(out, "Your message %s\r\n", kinds[c->kind].opening);
 	if (c->kind == COMPOSE_DELAY && c->report->give_up > 0) {
 		clock_mail_date((int64_t)(c->report->give_up / 1000000), date);
-		buf_printf(out, "\r\nIt will be returned to you if it cannot "
-				"be delivered until\r\n%s.\r\n", date);
+		buf_printf(out,
+		    "\r\nIt will be returned to you if it cannot "
+		    "be delivered until\r\n%s.\r\n",
+		    date);
 	}
 	if (c->kind == COMPOSE_FAILURE)
-		buf_printf(out, "\r\nIf you ask the postmaster for help, "
-				"please include this report. %s\r\nfollows "
-				"below.\r\n",
+		buf_printf(out,
+		    "\r\nIf you ask the postmaster for help, "
+		    "please include this report. %s\r\nfollows "
+		    "below.\r\n",
 		    c->whole ? "Your message" : "The header of your message");
 	for (size_t i = 0; i < c->report->recipients.count; i++)
 		add_words_on(c, out, &r[i]);
@@ -178,8 +182,8 @@ add_typed(const struct compose *c, struct buf *out, const char *name,
 {
 	bool ascii = span_is_ascii(span_of(address));
 
-	buf_printf(out, "%s: %s; ", name, ascii || !global(c) ? "rfc822" :
-								"utf-8");
+	buf_printf(out, "%s: %s; ", name,
+	    ascii || !global(c) ? "rfc822" : "utf-8");
 	add_address(c, out, address);
 	buf_add_text(out, "\r\n");
 }
@@ -227,9 +231,9 @@ add_status(const struct compose *c, struct buf *out)
 	const struct msg_report *m = c->report;
 	const struct msg_report_recipient *r = m->recipients.items;
 
-	begin_part(c, out, "Delivery report", global(c) ?
-		"message/global-delivery-status" :
-		"message/delivery-status");
+	begin_part(c, out, "Delivery report",
+	    global(c) ? "message/global-delivery-status" :
+			"message/delivery-status");
 	if (m->envid[0] != '\0')
 		add_field(c, out, "Original-Envelope-Id", m->envid);
 	buf_printf(out, "Reporting-MTA: dns; %s\r\n", c->hostname);
@@ -252,8 +256,7 @@ compose_head(const struct compose *c, struct buf *out)
 	add_header(c, out);
 	add_words(c, out);
 	add_status(c, out);
-	begin_part(c, out, c->whole ? "Undelivered Message" :
-				      "Message Headers",
+	begin_part(c, out, c->whole ? "Undelivered Message" : "Message Headers",
 	    types[c->whole][global(c)]);
 }
 

@@ -63,7 +63,7 @@ envelope_of(const struct msg_queued *n, struct queue_envelope *e,
 {
 	const struct msg_queued_recipient *from = n->recipients.items;
 
-	*e = (struct queue_envelope) {
+	*e = (struct queue_envelope){
 		.sender = n->sender,
 		.envid = n->envid,
 		.ret = (unsigned int)n->ret,
@@ -76,7 +76,7 @@ envelope_of(const struct msg_queued *n, struct queue_envelope *e,
 		.recipient_count = n->recipients.count,
 	};
 	for (size_t i = 0; i < e->recipient_count; i++)
-		to[i] = (struct queue_recipient) {
+		to[i] = (struct queue_recipient){
 			.address = from[i].address,
 			.original = from[i].original,
 			.orcpt = from[i].orcpt,
@@ -109,7 +109,7 @@ admit_notice(const struct msg_queued *n)
 	envelope_of(n, &envelope, recipients);
 	e = entry_new(n->queue_id, "incoming", &envelope, clock_wall_us());
 	for (size_t i = 0; i < count; i++)
-		routes[i] = (struct route) { .transport = from[i].transport,
+		routes[i] = (struct route){ .transport = from[i].transport,
 			.nexthop = from[i].nexthop };
 	entry_add(e);
 	log_active(e);
@@ -139,8 +139,8 @@ ask_routes(struct ipc *lookup, const struct entry *e, uint32_t first,
 
 	for (uint32_t i = 0; i < count; i++)
 		items[i].address = e->recipients[first + i].address;
-	done = ipc_send(lookup, &message_resolve, &question, deadline) ==
-		IPC_OK &&
+	done =
+	    ipc_send(lookup, &message_resolve, &question, deadline) == IPC_OK &&
 	    ipc_expect(lookup, &message_resolve_reply, &message, deadline) ==
 		IPC_OK;
 	free(items);
@@ -151,7 +151,7 @@ ask_routes(struct ipc *lookup, const struct entry *e, uint32_t first,
 		return false;
 	found = reply->results.items;
 	for (uint32_t i = 0; i < count; i++)
-		routes[first + i] = (struct route) {
+		routes[first + i] = (struct route){
 			.verdict = (enum verdict)found[i].verdict,
 			.dsn = arena_text(a, found[i].dsn),
 			.text = arena_text(a, found[i].text),
@@ -169,8 +169,8 @@ resolve(const struct entry *e, struct route *routes, struct arena *a)
 
 	if (e->waiting == 0)
 		return true;
-	lookup = service_ask("lookup", &protocol_lookup,
-	    clock_in(LOOKUP_TIMEOUT_S));
+	lookup =
+	    service_ask("lookup", &protocol_lookup, clock_in(LOOKUP_TIMEOUT_S));
 	if (lookup == NULL)
 		return false;
 	for (uint32_t at = 0; done && at < e->waiting; at += RESOLVE_AT_ONCE)
@@ -190,11 +190,13 @@ refuse(const char *queue, const char *id, enum queue_read result)
 	case QUEUE_INCOMPLETE:
 		if (queue_remove_incomplete(queue, id))
 			log_info("%s: unfinished file removed from queue "
-				 "\"%s\"", id, queue);
+				 "\"%s\"",
+			    id, queue);
 		return ADMITTED;
 	case QUEUE_CORRUPT:
 		log_warning("saving corrupt file \"%s\" from queue \"%s\" to "
-			    "queue \"corrupt\"", id, queue);
+			    "queue \"corrupt\"",
+		    id, queue);
 		if (queue_move(id, queue, "corrupt") == -1)
 			log_error("%s: cannot move to corrupt: %s", id,
 			    strerror(errno));

@@ -116,10 +116,8 @@ may_take(const struct request *q)
 {
 	const struct entry *e = q->entry;
 
-	return e->count == 1 &&
-	    !(e->flags & (QUEUE_VERIFY | QUEUE_TRACE)) &&
-	    !(e->recipients[0].notify & NOTIFY_SUCCESS) &&
-	    q->pick.count == 1;
+	return e->count == 1 && !(e->flags & (QUEUE_VERIFY | QUEUE_TRACE)) &&
+	    !(e->recipients[0].notify & NOTIFY_SUCCESS) && q->pick.count == 1;
 }
 
 static void
@@ -128,8 +126,8 @@ take_end(struct request *q, const struct msg_deliver_done *m)
 	char *text;
 
 	q->done = true;
-	q->entry->taken = m->taken && may_take(q) &&
-	    q->entry->recipients[0].settled;
+	q->entry->taken =
+	    m->taken && may_take(q) && q->entry->recipients[0].settled;
 	q->reached = m->site_down ? NOT_REACHED : REACHED;
 	if (!m->site_down)
 		return;
@@ -141,8 +139,8 @@ take_end(struct request *q, const struct msg_deliver_done *m)
 
 /* False: the connection is of no more use. */
 static bool
-take_message(struct request *q, struct ipc *agent,
-    const struct ipc_message *m, const void *message)
+take_message(struct request *q, struct ipc *agent, const struct ipc_message *m,
+    const void *message)
 {
 	const struct msg_delivered *answer = message;
 
@@ -171,7 +169,7 @@ make_recipients(const struct request *q)
 		const struct entry_recipient *r =
 		    &q->entry->recipients[q->pick.first + i];
 
-		out[i] = (struct msg_deliver_recipient) {
+		out[i] = (struct msg_deliver_recipient){
 			.address = r->address,
 			.original = r->original,
 			.orcpt = r->orcpt,
@@ -204,8 +202,8 @@ send_request(struct request *q, struct ipc *agent)
 		.trace = (e->flags & (QUEUE_VERIFY | QUEUE_TRACE)) != 0,
 		.recipients = { recipients, q->pick.count },
 	};
-	enum ipc_result result = ipc_send(agent, &message_deliver, &m,
-	    clock_in(SEND_TIMEOUT_S));
+	enum ipc_result result =
+	    ipc_send(agent, &message_deliver, &m, clock_in(SEND_TIMEOUT_S));
 
 	free(recipients);
 	return result;
@@ -268,7 +266,7 @@ suspend_transport(struct transport *t)
 	log_warning("transport %s is not available: its mail is deferred",
 	    t->name);
 	transport_kill(t, r, clock_in(pause));
-	HASH_ITER(by_key, t->by_key, d, next) {
+	HASH_ITER (by_key, t->by_key, d, next) {
 		drain(d, r);
 		destination_forget(d);
 	}
@@ -387,7 +385,7 @@ finish(struct request *q, struct transport *t)
 		outcome_settle(e);
 	if (t->limits.destination_delay_ms > 0) {
 		c = mem_new(sizeof(*c));
-		*c = (struct cooling) { d, t };
+		*c = (struct cooling){ d, t };
 		task_start(cool, c);
 	}
 }

@@ -94,8 +94,8 @@ pack_recipients(struct pack *p, struct entry *to,
 static void
 owe_success(struct entry *e)
 {
-	struct reason *r = reason_new(OK, "delivered", "2.0.0", "delivered",
-	    "", "");
+	struct reason *r =
+	    reason_new(OK, "delivered", "2.0.0", "delivered", "", "");
 
 	for (uint32_t i = e->waiting; i < e->count; i++)
 		entry_set_reason(&e->recipients[i], r);
@@ -133,7 +133,7 @@ entry_new(const char *id, const char *queue, const struct queue_envelope *e,
 	new->waiting = new->count;
 	pack_recipients(&p, new, e, QUEUE_RECIPIENT_SUCCESS);
 	owe_success(new);
-	ensure(p.at == (char *)new + size && new->count == count);
+	ensure(p.at == (char *)new + size &&new->count == count);
 	return new;
 }
 
@@ -191,7 +191,7 @@ entry_each(void (*visit)(void *with, struct entry *e), void *with)
 {
 	struct entry *e, *next;
 
-	HASH_ITER(by_id, table.by_id, e, next)
+	HASH_ITER (by_id, table.by_id, e, next)
 		visit(with, e);
 }
 

@@ -54,8 +54,8 @@ entry_file_remove(const struct entry *e)
 	if (!e->taken && queue_remove(e->queue, e->id) == -1 &&
 	    (errno != ENOENT || queue_remove("hold", e->id) == -1) &&
 	    errno != ENOENT)
-		log_error("%s: cannot remove %s/%s: %s", e->id, e->queue,
-		    e->id, strerror(errno));
+		log_error("%s: cannot remove %s/%s: %s", e->id, e->queue, e->id,
+		    strerror(errno));
 	if (had_reasons)
 		queue_reason_remove(e->id);
 }

@@ -115,9 +115,8 @@ is_wakeup(int fd)
 	char first = 'W'; /* also when it only closes */
 
 	return wait_fd(fd, WAIT_READ, clock_in(COMMAND_TIMEOUT_S)) ==
-		WAIT_READY &&
-	    recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 &&
-	    first != '\0';
+	    WAIT_READY &&
+	    recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 && first != '\0';
 }
 
 static void
@@ -126,8 +125,8 @@ listen_to(struct door *d)
 	struct ipc *c = ipc_new(d->fd, &protocol_qmgr, "client of qmgr");
 	const struct ipc_message *m;
 	const void *message;
-	int64_t patience = d->trusted ? settings_common()->ipc_timeout :
-					COMMAND_TIMEOUT_S;
+	int64_t patience =
+	    d->trusted ? settings_common()->ipc_timeout : COMMAND_TIMEOUT_S;
 
 	while (ipc_receive(c, &m, &message, clock_in(patience)) == IPC_OK &&
 	    take(d, c, m, message))
@@ -175,8 +174,8 @@ listen_at(void *door)
 	struct door *d = door;
 
 	while (wait_fd(d->fd, WAIT_READ, clock_in(3600)) != WAIT_CANCELLED) {
-		int fd = accept4(d->fd, NULL, NULL,
-		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd =
+		    accept4(d->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd != -1)
 			admit_client(fd);
@@ -206,6 +205,6 @@ intake_stop(void)
 {
 	struct door *d;
 
-	DL_FOREACH(intake.doors, d)
+	DL_FOREACH (intake.doors, d)
 		task_cancel(d->task);
 }

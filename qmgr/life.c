@@ -23,8 +23,8 @@ static int lock = -1;
 void
 life_open_lock(void)
 {
-	lock = open("pid/qmgr.lock",
-	    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	lock = open("pid/qmgr.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+	    0600);
 	if (lock == -1)
 		fatal("cannot open pid/qmgr.lock: %s", strerror(errno));
 }

@@ -71,8 +71,8 @@ has_verdict(const struct entry_recipient *r, enum verdict verdict)
 }
 
 static struct picked
-pick(struct entry *e, bool (*wanted)(const struct entry *e,
-    const struct entry_recipient *r))
+pick(struct entry *e,
+    bool (*wanted)(const struct entry *e, const struct entry_recipient *r))
 {
 	struct picked p = { mem_array(e->count, sizeof(*p.recipients)), 0 };
 
@@ -87,8 +87,7 @@ report_picked(struct entry *e, enum report_kind kind,
     bool (*wanted)(const struct entry *e, const struct entry_recipient *r))
 {
 	struct picked p = pick(e, wanted);
-	bool done = p.count == 0 ||
-	    report_make(e, kind, p.recipients, p.count);
+	bool done = p.count == 0 || report_make(e, kind, p.recipients, p.count);
 
 	free(p.recipients);
 	return done;
@@ -163,7 +162,8 @@ settle_silently(struct entry *e)
 	int fd = p.count > 0 && !e->lone ? entry_file_open_for_marks(e) : -1;
 
 	for (size_t i = 0; i < p.count; i++) {
-		if (fd != -1 && queue_mark(fd, (off_t)p.recipients[i]->offset,
+		if (fd != -1 &&
+		    queue_mark(fd, (off_t)p.recipients[i]->offset,
 			QUEUE_RECIPIENT_BOUNCED) == -1)
 			log_error("%s: cannot mark a recipient: %s", e->id,
 			    strerror(errno));
@@ -184,8 +184,8 @@ keep_reasons(const struct entry *e)
 
 		if (r->settled || r->reason == NULL)
 			continue;
-		out[count++] = (struct queue_reason) { r->offset,
-			r->reason->dsn, r->reason->mta, r->reason->text };
+		out[count++] = (struct queue_reason){ r->offset, r->reason->dsn,
+			r->reason->mta, r->reason->text };
 	}
 	if (count > 0 && queue_reason_write(e->id, out, count) == -1)
 		log_warning("%s: cannot note the reason of its delay: %s",
@@ -198,8 +198,8 @@ defer(struct entry *e)
 {
 	const struct backoff_limits *lim = settings_backoff();
 	int64_t age = age_s(e);
-	int64_t delay = backoff_delay(lim, backoff_failures(lim, age),
-	    (uint32_t)random());
+	int64_t delay =
+	    backoff_delay(lim, backoff_failures(lim, age), (uint32_t)random());
 
 	/* the agent's failure, not the mail's; but not for ever */
 	if (e->soon && age < lim->floor_s)

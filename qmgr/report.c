@@ -39,13 +39,13 @@ fill_recipient(struct msg_report_recipient *to,
 	const struct reason *r = from->reason;
 
 	ensure(r != NULL);
-	*to = (struct msg_report_recipient) {
+	*to = (struct msg_report_recipient){
 		.address = from->address,
 		.original = from->original,
 		.orcpt = from->orcpt,
 		.notify = from->notify,
 		.action = kind == REPORT_FAILURE ? "failed" :
-		    kind == REPORT_DELAY	 ? "delayed" :
+		    kind == REPORT_DELAY         ? "delayed" :
 						   r->action,
 		.dsn = r->dsn,
 		.text = r->text,
@@ -57,15 +57,14 @@ fill_recipient(struct msg_report_recipient *to,
 static int64_t
 lifetime_us(const struct entry *e)
 {
-	return 1000000 * (e->sender[0] != '\0' ?
-		settings_params()->maximal_queue_lifetime :
-		settings_params()->bounce_queue_lifetime);
+	return 1000000 *
+	    (e->sender[0] != '\0' ? settings_params()->maximal_queue_lifetime :
+				    settings_params()->bounce_queue_lifetime);
 }
 
 /* The dialogue with bounce. False: ask again later. */
 static bool
-ask(struct making *m, struct ipc *bounce,
-    const struct msg_report *question)
+ask(struct making *m, struct ipc *bounce, const struct msg_report *question)
 {
 	const struct msg_reported *answer;
 	const void *message;
@@ -73,7 +72,7 @@ ask(struct making *m, struct ipc *bounce,
 
 	if (ipc_send(bounce, &message_report, question, deadline) != IPC_OK ||
 	    ipc_expect(bounce, &message_reported, &message, deadline) !=
-	    IPC_OK) {
+		IPC_OK) {
 		log_warning("%s: no answer from bounce", m->entry->id);
 		return false;
 	}
@@ -145,8 +144,8 @@ mark_warned(struct making *m)
 {
 	struct arena *a = arena_new();
 	struct queue_envelope e;
-	bool done = queue_read_envelope(m->marks, m->entry->id, a, &e) ==
-		QUEUE_OK &&
+	bool done =
+	    queue_read_envelope(m->marks, m->entry->id, a, &e) == QUEUE_OK &&
 	    queue_mark_flags(m->marks, &e, e.flags | QUEUE_WARNED) == 0;
 
 	arena_free(&a);
@@ -164,9 +163,9 @@ record(struct making *m)
 	switch (m->kind) {
 	case REPORT_FAILURE:
 		/* with no report to activate, this is the commit */
-		done = mark_all(m, m->id[0] != '\0' ?
-			QUEUE_RECIPIENT_REPORTING :
-			QUEUE_RECIPIENT_BOUNCED);
+		done = mark_all(m,
+		    m->id[0] != '\0' ? QUEUE_RECIPIENT_REPORTING :
+				       QUEUE_RECIPIENT_BOUNCED);
 		break;
 	case REPORT_DELAY:
 		done = mark_warned(m);

@@ -7,8 +7,9 @@
  *
  * bounce makes the report, durable but inactive, in the report queue; its
  * envelope's "client" says what it is about: "failure:ID", "delay:ID",
- * "success:ID" or "verify:ID". qmgr then records in the original that the report exists,
- * syncs that, and activates the report by renaming it to incoming.
+ * "success:ID" or "verify:ID". qmgr then records in the original that the
+ *report exists, syncs that, and activates the report by renaming it to
+ *incoming.
  *
  * failure: the recipients become 'R' (synced), the rename is the commit,
  *	then they become 'B'. Found after a crash: with the report still in

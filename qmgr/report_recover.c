@@ -30,8 +30,8 @@ parse_client(const char *client, const char **original)
 {
 	for (int i = 0; i < ABOUT_UNKNOWN; i++) {
 		*original = client + strlen(about_names[i]);
-		if (strncmp(client, about_names[i],
-			strlen(about_names[i])) == 0 &&
+		if (strncmp(client, about_names[i], strlen(about_names[i])) ==
+			0 &&
 		    queue_id_valid(*original))
 			return (enum about)i;
 	}
@@ -73,7 +73,8 @@ read_report(const char *id, struct arena *a, struct queue_envelope *e)
 		queue_remove_incomplete("report", id);
 	if (result == QUEUE_CORRUPT) {
 		log_warning("saving corrupt file \"%s\" from queue \"report\""
-			    " to queue \"corrupt\"", id);
+			    " to queue \"corrupt\"",
+		    id);
 		queue_move(id, "report", "corrupt");
 	}
 	return result == QUEUE_OK;
@@ -193,8 +194,7 @@ recover_visit(void *with, const char *id)
 		goto out; /* it is being made right now */
 	if (about != ABOUT_UNKNOWN)
 		fd = open_original(original);
-	if (fd == -1 ||
-	    queue_read_envelope(fd, original, a, &e) != QUEUE_OK ||
+	if (fd == -1 || queue_read_envelope(fd, original, a, &e) != QUEUE_OK ||
 	    recorded(about, &e)) {
 		log_info("%s: report of an earlier run activated", id);
 		report_activate(id);

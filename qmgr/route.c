@@ -111,7 +111,8 @@ by_destination(const void *a, const void *b)
 
 	if (x->destination != y->destination)
 		return x->destination < y->destination ? -1 : 1;
-	return x->recipient.offset < y->recipient.offset ? -1 :
+	return x->recipient.offset < y->recipient.offset ?
+	    -1 :
 	    x->recipient.offset > y->recipient.offset;
 }
 

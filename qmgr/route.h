@@ -26,8 +26,8 @@ struct route {
 void route_entry(struct entry *e, const struct route *routes, bool again);
 
 /* Not delivered without a try: reason and log line. */
-void route_fail(struct entry *e, uint32_t first, uint32_t count,
-    struct reason *r);
+void
+route_fail(struct entry *e, uint32_t first, uint32_t count, struct reason *r);
 
 /*
  * The name of a queue for one recipient: the address without its extension,

@@ -173,8 +173,7 @@ pass_over(struct pass *p)
 static bool
 pause_until(struct wait_queue *q, bool *again, int64_t seconds)
 {
-	if (!*again &&
-	    wait_on(q, clock_in(seconds)) == WAIT_CANCELLED)
+	if (!*again && wait_on(q, clock_in(seconds)) == WAIT_CANCELLED)
 		return false;
 	*again = false;
 	return !task_cancelled();
@@ -208,7 +207,7 @@ revive_all(void *with, struct transport *t)
 
 	(void)with;
 	transport_revive(t);
-	HASH_ITER(by_key, t->by_key, d, next) {
+	HASH_ITER (by_key, t->by_key, d, next) {
 		destination_revive(d);
 		destination_forget(d);
 	}
@@ -272,7 +271,7 @@ scan_soon(const char *queue, const char *id)
 
 	if (scan.soon_count >= SOON_MAX || scan.soon == NULL)
 		return;
-	DL_FOREACH(scan.list, s)
+	DL_FOREACH (scan.list, s)
 		if (strcmp(s->id, id) == 0)
 			return;
 	s = mem_new(sizeof(*s));

@@ -38,7 +38,7 @@ transport_each(void (*visit)(void *with, struct transport *t), void *with)
 {
 	struct transport *t, *next;
 
-	HASH_ITER(by_name, all.by_name, t, next)
+	HASH_ITER (by_name, all.by_name, t, next)
 		visit(with, t);
 }
 
@@ -284,7 +284,7 @@ schedule_drain(struct destination *d, struct pick *out)
 		return false;
 	lane_remove(g);
 	settle(d);
-	*out = (struct pick) { g, d, g->at, g->end - g->at };
+	*out = (struct pick){ g, d, g->at, g->end - g->at };
 	g->at = g->end;
 	if (group_idle(g))
 		group_over(g);
@@ -309,7 +309,7 @@ sweep_transport(void *with, struct transport *t)
 	struct destination *d, *next;
 	const int64_t *now = with;
 
-	HASH_ITER(by_key, t->by_key, d, next) {
+	HASH_ITER (by_key, t->by_key, d, next) {
 		if (d->dead_until != 0 && d->dead_until <= *now)
 			destination_revive(d);
 		destination_forget(d);

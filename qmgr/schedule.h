@@ -81,14 +81,13 @@ struct pick {
 enum reached { REACHED, NOT_REACHED, NO_OPINION };
 
 struct transport *transport_find(const char *name);
-struct transport *transport_new(const char *name,
-    const struct transport_limits *limits);
-void transport_each(void (*visit)(void *with, struct transport *t),
-    void *with);
+struct transport *
+transport_new(const char *name, const struct transport_limits *limits);
+void transport_each(void (*visit)(void *with, struct transport *t), void *with);
 
 /* Finds or makes. */
-struct destination *destination_get(struct transport *t, const char *key,
-    const char *nexthop);
+struct destination *
+destination_get(struct transport *t, const char *key, const char *nexthop);
 /* Why it is dead now, its transport's death included; NULL: alive. */
 struct reason *destination_dead(struct destination *d, int64_t now);
 /* Takes a user of the reason. */

@@ -116,28 +116,27 @@ settings_transport(const char *name)
 
 	if (t != NULL)
 		return t;
-	lim.window.initial = (unsigned int)number(name,
-	    "initial_destination_concurrency",
-	    p->initial_destination_concurrency);
-	lim.window.most = (unsigned int)number(name,
-	    "destination_concurrency_limit",
-	    p->default_destination_concurrency_limit);
-	lim.window.failed_cohorts = (double)number(name,
-	    "destination_concurrency_failed_cohort_limit",
-	    p->default_destination_concurrency_failed_cohort_limit);
-	lim.window.positive = feedback(name,
-	    "destination_concurrency_positive_feedback",
-	    p->default_destination_concurrency_positive_feedback);
-	lim.window.negative = feedback(name,
-	    "destination_concurrency_negative_feedback",
-	    p->default_destination_concurrency_negative_feedback);
+	lim.window.initial =
+	    (unsigned int)number(name, "initial_destination_concurrency",
+		p->initial_destination_concurrency);
+	lim.window.most =
+	    (unsigned int)number(name, "destination_concurrency_limit",
+		p->default_destination_concurrency_limit);
+	lim.window.failed_cohorts =
+	    (double)number(name, "destination_concurrency_failed_cohort_limit",
+		p->default_destination_concurrency_failed_cohort_limit);
+	lim.window.positive =
+	    feedback(name, "destination_concurrency_positive_feedback",
+		p->default_destination_concurrency_positive_feedback);
+	lim.window.negative =
+	    feedback(name, "destination_concurrency_negative_feedback",
+		p->default_destination_concurrency_negative_feedback);
 	if (lim.window.initial == 0)
 		lim.window.initial = 1;
 	recipients = number(name, "destination_recipient_limit",
 	    p->default_destination_recipient_limit);
-	lim.recipients = recipients < 1 || recipients > 1000 ?
-	    1000 :
-	    (uint32_t)recipients;
+	lim.recipients =
+	    recipients < 1 || recipients > 1000 ? 1000 : (uint32_t)recipients;
 	lim.processes = process_limit(name);
 	lim.destination_delay_ms = delay_ms(name, "destination_rate_delay");
 	lim.transport_delay_ms = delay_ms(name, "transport_rate_delay");

@@ -27,7 +27,7 @@ feedback_parse(const char *text, struct feedback *out)
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		if (strcmp(end, forms[i].suffix) != 0)
 			continue;
-		*out = (struct feedback) { amount, forms[i].kind };
+		*out = (struct feedback){ amount, forms[i].kind };
 		return true;
 	}
 	return false;
@@ -62,7 +62,7 @@ void
 window_init(struct window *w, const struct window_limits *lim)
 {
 	ensure(lim->initial > 0);
-	*w = (struct window) { .size = lim->initial };
+	*w = (struct window){ .size = lim->initial };
 	if (lim->most > 0 && w->size > lim->most)
 		w->size = lim->most;
 }

@@ -186,5 +186,5 @@ queue_reason_find(const struct queue_reason *all, size_t count, int64_t offset)
 	struct queue_reason key = { .offset = offset };
 
 	return count == 0 ? NULL :
-	    bsearch(&key, all, count, sizeof(key), by_offset);
+			    bsearch(&key, all, count, sizeof(key), by_offset);
 }

@@ -33,11 +33,11 @@ int queue_reason_write(const char *id, const struct queue_reason *reasons,
  * Texts live in the arena, sorted by offset; 0 where there is none or it is
  * not valid.
  */
-size_t queue_reason_read(const char *id, struct arena *a,
-    struct queue_reason **out);
+size_t
+queue_reason_read(const char *id, struct arena *a, struct queue_reason **out);
 void queue_reason_remove(const char *id);
 /* The one for this offset among what queue_reason_read gave, or NULL. */
-const struct queue_reason *queue_reason_find(const struct queue_reason *all,
-    size_t count, int64_t offset);
+const struct queue_reason *
+queue_reason_find(const struct queue_reason *all, size_t count, int64_t offset);
 
 #endif

@@ -65,21 +65,25 @@ says_what_rfc_3464_asks_for(void **state)
 	const char *text = head_of(&failure);
 
 	(void)state;
-	assert_has(text, "Content-Type: multipart/report; "
-			 "report-type=delivery-status;");
+	assert_has(text,
+	    "Content-Type: multipart/report; "
+	    "report-type=delivery-status;");
 	assert_has(text, "\r\nTo: alice@example.test\r\n");
 	assert_has(text, "\r\nContent-Type: message/delivery-status\r\n");
-	assert_has(text, "\r\n\r\nOriginal-Envelope-Id: envelope-7\r\n"
-			 "Reporting-MTA: dns; mail.example.test\r\n");
+	assert_has(text,
+	    "\r\n\r\nOriginal-Envelope-Id: envelope-7\r\n"
+	    "Reporting-MTA: dns; mail.example.test\r\n");
 	assert_has(text, "\r\nArrival-Date: Sun, ");
-	assert_has(text, "\r\n\r\nOriginal-Recipient: "
-			 "rfc822;asked@example.test\r\n"
-			 "Final-Recipient: rfc822; nobody@example.test\r\n"
-			 "Action: failed\r\nStatus: 5.1.1\r\n"
-			 "Remote-MTA: dns; mx.test\r\n"
-			 "Diagnostic-Code: smtp; 550 5.1.1 unknown\r\n");
-	assert_has(text, "<nobody@example.test> (expanded from "
-			 "<alias@example.test>): host mx.test");
+	assert_has(text,
+	    "\r\n\r\nOriginal-Recipient: "
+	    "rfc822;asked@example.test\r\n"
+	    "Final-Recipient: rfc822; nobody@example.test\r\n"
+	    "Action: failed\r\nStatus: 5.1.1\r\n"
+	    "Remote-MTA: dns; mx.test\r\n"
+	    "Diagnostic-Code: smtp; 550 5.1.1 unknown\r\n");
+	assert_has(text,
+	    "<nobody@example.test> (expanded from "
+	    "<alias@example.test>): host mx.test");
 	assert_has(text, "Content-Type: text/rfc822-headers\r\n");
 }
 

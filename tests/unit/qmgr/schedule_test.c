@@ -34,18 +34,22 @@ static struct entry *
 make_entry(const char *id, uint32_t recipients)
 {
 	struct queue_recipient *r = mem_array(recipients, sizeof(*r));
-	struct queue_envelope e = { .sender = "a@example.test", .envid = "",
-		.client = "", .recipients = r, .recipient_count = recipients };
+	struct queue_envelope e = { .sender = "a@example.test",
+		.envid = "",
+		.client = "",
+		.recipients = r,
+		.recipient_count = recipients };
 	struct entry *made;
 
 	for (uint32_t i = 0; i < recipients; i++)
-		r[i] = (struct queue_recipient) { .address = "b@example.test",
-			.original = "b@example.test", .orcpt = "",
+		r[i] = (struct queue_recipient){ .address = "b@example.test",
+			.original = "b@example.test",
+			.orcpt = "",
 			.status = QUEUE_RECIPIENT_PENDING };
 	made = entry_new(id, "incoming", &e, 0);
 	free(r);
 	made->groups = mem_array(1, sizeof(struct group));
-	made->groups[0] = (struct group) { .entry = made, .end = recipients };
+	made->groups[0] = (struct group){ .entry = made, .end = recipients };
 	made->group_count = 1;
 	entry_add(made);
 	return made;
@@ -171,8 +175,8 @@ death_and_drain(void **state)
 {
 	struct transport *t = make_transport("death", 1, 1);
 	struct entry *e = wait_for(t, "x.test", "f1", 3, false);
-	struct reason *r = reason_new(LATER, "delayed", "4.4.1", "down", "",
-	    "");
+	struct reason *r =
+	    reason_new(LATER, "delayed", "4.4.1", "down", "", "");
 	struct destination *d;
 	struct pick p, rest;
 

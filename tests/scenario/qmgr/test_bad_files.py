@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: ISC
+"""What does not belong in the queue harms nobody."""
+import os
+import shutil
+import time
+
+from posthaste import AS_ROOT, wait_for
+
+NO_ID = "4bNOTANID"
+
+
+def put(s, name, content, age=0):
+    path = s.root / "spool/incoming" / name
+    path.write_bytes(content)
+    if AS_ROOT:
+        shutil.chown(path, "posthaste")
+    then = time.time() - age
+    os.utime(path, (then, then))
+    return path
+
+
+def test_poison_does_not_delay_others(suite):
+    s = suite(main="relayhost = [127.0.0.1]:9\n"
+                   "minimal_backoff_time = 1000s\n")
+    queue_id = s.send(to="x@relay.test")
+    wait_for("deferral", lambda: s.queue("deferred") == [queue_id])
+    s.stop()
+    (folder, _, (name,)), = [w for w in os.walk(s.root / "spool/deferred")
+                             if w[2]]
+    whole = open(os.path.join(folder, name), "rb").read()
+    damaged = bytearray(whole)
+    damaged[whole.rindex(b"x@relay.test")] ^= 1
+    with open(os.path.join(folder, name), "wb") as f:
+        f.write(damaged)
+    half = queue_id[:-1] + ("B" if queue_id[-1] != "B" else "C")
+    put(s, half, whole[:100], age=3600)
+    young = queue_id[:-1] + ("D" if queue_id[-1] != "D" else "F")
+    put(s, young, whole[:100])
+    put(s, NO_ID, b"nonsense", age=3600)
+    s.start()
+    s.wait_log(rf'saving corrupt file "{queue_id}" from queue "deferred" to '
+               r'queue "corrupt"')
+    assert s.queue("corrupt") == [queue_id]
+    wait_for("the unfinished file's removal",
+             lambda: half not in s.queue("incoming"))
+    assert young in s.queue("incoming")
+    s.send(to="bob@example.test")
+    s.wait_messages("bob")
+
+
+def test_held_mail_stays(suite):
+    s = suite(main="relayhost = [127.0.0.1]:9\n"
+                   "minimal_backoff_time = 1s\nqueue_run_delay = 1s\n")
+    queue_id = s.send(to="x@relay.test")
+    wait_for("deferral", lambda: s.queue("deferred") == [queue_id])
+    s.command("postsuper", "-h", queue_id)
+    s.command("postqueue", "-f")
+    s.send(to="bob@example.test")
+    s.wait_messages("bob")
+    time.sleep(2.5)
+    assert s.queue("hold") == [queue_id]

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: ISC
+"""Mail that cannot be delivered now waits, and is tried again in time."""
+import os
+import time
+
+from peers import FakeServer
+from posthaste import free_port, wait_for
+
+QUICK = "minimal_backoff_time = 2s\nmaximal_backoff_time = 4s\n" \
+        "queue_run_delay = 1s\n"
+SLOW = "minimal_backoff_time = 1000s\nmaximal_backoff_time = 4000s\n"
+
+
+def relay(port):
+    return f"relayhost = [127.0.0.1]:{port}\n"
+
+
+def deferred_file(s, queue_id):
+    for folder, _, files in os.walk(s.root / "spool/deferred"):
+        if queue_id in files:
+            return os.path.join(folder, queue_id)
+    return None
+
+
+def test_next_attempt_is_the_file_time(suite):
+    s = suite(main=relay(9) + SLOW)
+    queue_id = s.send(to="x@relay.test")
+    path = wait_for("deferral", lambda: deferred_file(s, queue_id))
+    ahead = os.stat(path).st_mtime - time.time()
+    assert 900 < ahead <= 1130, ahead
+    s.wait_log(rf"{queue_id}: to=<x@relay\.test>, relay=none, .*"
+               r"status=deferred \(connect to 127\.0\.0\.1\[127\.0\.0\.1\]:9: "
+               r"Connection refused\)")
+
+
+def test_deferred_mail_goes_when_the_server_is_back(suite):
+    port = free_port()
+    s = suite(main=relay(port) + QUICK)
+    queue_id = s.send(to="x@relay.test")
+    wait_for("deferral", lambda: deferred_file(s, queue_id))
+    with FakeServer(port=port) as server:
+        server.wait()
+        s.wait_empty()
+        assert len(server.messages) == 1
+    s.wait_log(rf"{queue_id}: removed$")
+    assert os.listdir(s.root / "spool/defer") == []
+
+
+def test_delivered_recipients_are_not_served_again(suite):
+    later = {"b@relay.test": 2}
+
+    def rcpt(line):
+        for address in later:
+            if address in line and later[address] > 0:
+                later[address] -= 1
+                return "450 4.2.0 busy"
+        return "250 2.1.5 Ok"
+
+    with FakeServer(replies={"RCPT": rcpt}) as server:
+        s = suite(main=relay(server.port) + QUICK)
+        s.send(to=["a@relay.test", "b@relay.test", "c@relay.test"])
+        s.wait_empty(40)
+        to = [r for _, recipients, _ in server.messages for r in recipients]
+        assert sorted(to) == ["RCPT TO:<a@relay.test>",
+                              "RCPT TO:<b@relay.test>",
+                              "RCPT TO:<c@relay.test>"], to
+
+
+def test_flush_one_message_or_one_site(suite):
+    port = free_port()
+    s = suite(main=relay(port) + SLOW)
+    one = s.send(to="x@one.test")
+    two = s.send(to="x@two.test")
+    wait_for("two deferrals",
+             lambda: sorted(s.queue("deferred")) == sorted([one, two]))
+    with FakeServer(port=port) as server:
+        s.command("postqueue", "-i", one)
+        server.wait(1)
+        wait_for("one left", lambda: s.queue("deferred") == [two])
+        s.command("postqueue", "-s", "two.test")
+        server.wait(2)
+        s.wait_empty()
+
+
+def test_destination_that_is_down_is_left_alone(suite):
+    s = suite(main=relay(9) + SLOW)
+    for i in range(8):
+        s.send(to=f"x{i}@relay.test")
+    wait_for("eight deferrals", lambda: len(s.queue("deferred")) == 8)
+    s.wait_log(r"status=deferred \(delivery temporarily suspended: "
+               r"connect to 127\.0\.0\.1")
+    attempts = s.log().count("status=deferred (connect to")
+    assert attempts < 8, attempts
+
+
+def test_missing_service_defers(suite):
+    s = suite(main="transport_maps = inline:{ gone.test=nosuch: }\n" + SLOW)
+    queue_id = s.send(to="x@gone.test")
+    s.wait_log(rf"{queue_id}: to=<x@gone\.test>.*dsn=4\.3\.0, "
+               r"status=deferred \(mail transport unavailable\)")
+    wait_for("deferral", lambda: s.queue("deferred") == [queue_id])
+    s.send(to="bob@example.test")
+    s.wait_messages("bob")
