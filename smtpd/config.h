@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SMTPD_CONFIG_H
+#define SMTPD_CONFIG_H
+
+/*
+ * What smtpd makes of its settings at start, before it is confined. Const
+ * from then on; one for the process.
+ */
+
+#include "lib/conf/common.h"
+#include "lib/service/service.h"
+#include "lib/tls/tls_settings.h"
+#include "smtpd/client_list.h"
+#include "smtpd/restriction.h"
+
+#define PARAM_GROUP smtpd
+#define PARAM_DEF "smtpd/params.def"
+#include "lib/conf/param.h"
+
+enum ehlo_keyword {
+	EHLO_PIPELINING = 1,
+	EHLO_SIZE = 2,
+	EHLO_VRFY = 4,
+	EHLO_STARTTLS = 8,
+	EHLO_AUTH = 16,
+	EHLO_ENHANCEDSTATUSCODES = 32,
+	EHLO_8BITMIME = 64,
+	EHLO_DSN = 128,
+	EHLO_SMTPUTF8 = 256,
+	EHLO_SILENT = 512, /* silent-discard */
+};
+
+struct smtpd_config {
+	const struct service *service;
+	const struct common_params *common;
+	const struct tls_params *tls_params;
+	/* as set, and as they are under stress */
+	struct smtpd_params calm;
+	struct smtpd_params stressed;
+
+	struct tls_context *tls; /* NULL: no TLS */
+	bool tls_required; /* encrypt */
+	unsigned int discard; /* enum ehlo_keyword */
+	struct client_list *mynetworks;
+	struct client_list *limit_exceptions;
+	struct client_list *newline_exceptions;
+	struct client_list *auth_exceptions;
+	struct restriction_lists *restrictions;
+	bool parents_match; /* parent_domain_matches_subdomains has
+			       smtpd_access_maps */
+};
+
+/* The parameter structs that service_run fills. */
+extern const struct service_params smtpd_service_params[];
+
+/* fatal() for settings nobody can work with. */
+void smtpd_config_load(const struct service *service);
+/* After confinement. */
+const struct smtpd_config *smtpd_config(void);
+
+#endif
