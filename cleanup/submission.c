@@ -296,6 +296,8 @@ submit_flags(const struct msg_submit *m)
 		flags |= QUEUE_REPORT;
 	if (m->verify)
 		flags |= QUEUE_VERIFY;
+	if (m->trace_deliveries)
+		flags |= QUEUE_TRACE;
 	return flags;
 }
 

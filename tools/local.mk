@@ -41,3 +41,14 @@ tools_postalias_SOURCES = tools/postalias.c tools/table_tool.c \
 	tools/table_tool.h
 tools_newaliases_SOURCES = tools/newaliases.c tools/table_tool.c \
 	tools/table_tool.h
+
+sbin_PROGRAMS += tools/postdrop
+tools_postdrop_SOURCES = tools/postdrop.c
+
+sbin_PROGRAMS += tools/sendmail
+tools_sendmail_SOURCES = tools/sendmail.c tools/sendmail_options.c \
+	tools/sendmail_options.h
+
+# the same program: its name says what it does
+sbin_PROGRAMS += tools/mailq
+tools_mailq_SOURCES = $(tools_sendmail_SOURCES)
