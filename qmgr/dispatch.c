@@ -18,7 +18,16 @@
 #include "qmgr/route.h"
 #include "qmgr/settings.h"
 
-enum { CONNECT_TIMEOUT_S = 60, SEND_TIMEOUT_S = 60 };
+enum {
+	CONNECT_TIMEOUT_S = 60,
+	SEND_TIMEOUT_S = 60,
+	/*
+	 * How long a request waits for a task that is at work to become free
+	 * before another agent is woken: most deliveries on this machine take
+	 * less, and a process that need not run costs the others nothing.
+	 */
+	PATIENCE_MS = 1,
+};
 
 static size_t workers;
 
@@ -414,6 +423,8 @@ work(void *transport)
 	struct link link = { NULL, false };
 	struct pick p;
 
+	if (t->workers > 1)
+		wait_until(clock_ms() + PATIENCE_MS);
 	t->starting--;
 	while (!service_retiring() && schedule_next(t, &p)) {
 		dispatch_kick(t); /* there may be work for one more */

@@ -42,7 +42,10 @@ life_take_lock(void)
 			complain = clock_ms() + 60000;
 		}
 	}
-	return true;
+	if (!service_retiring())
+		return true;
+	flock(lock, LOCK_UN);
+	return false;
 }
 
 void

@@ -14,7 +14,10 @@
 
 /* With the rights of master: opens the lock file. */
 void life_open_lock(void);
-/* Waits, in a task, until no other qmgr schedules. False when cancelled. */
+/*
+ * Waits, in a task, until no other qmgr schedules. False when this one is
+ * to end before it began.
+ */
 bool life_take_lock(void);
 /* No new work from now on. */
 void life_retire(void);

@@ -33,7 +33,7 @@ static void
 begin(void *nothing)
 {
 	(void)nothing;
-	if (!life_take_lock() || service_retiring())
+	if (!life_take_lock())
 		return;
 	scan_start();
 	intake_start();
