@@ -49,9 +49,6 @@ bool ipc_decode(const struct ipc_source *from,
     const struct ipc_message **m, void **message, size_t *taken,
     struct ipc_fault *fault);
 
-/* Closes the descriptors of a message that nobody wants. */
-void ipc_close_fds(const struct ipc_message *m, const void *message);
-
 uint32_t ipc_get_u32(const char *p);
 void ipc_set_u32(char *p, uint32_t v);
 

@@ -137,6 +137,9 @@ void ipc_put_chunk(struct ipc *c, const void *data, size_t n);
 enum ipc_result ipc_receive_chunk(struct ipc *c, struct span *chunk,
     int64_t deadline);
 
+/* Closes the descriptors of a message that nobody wants. */
+void ipc_close_fds(const struct ipc_message *m, const void *message);
+
 /* Ends the connection's use: logs "peer: protocol error: ..." */
 enum ipc_result ipc_refuse(struct ipc *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -8,6 +8,10 @@ libposthaste_a_SOURCES += lib/ipc/ipc.h lib/ipc/ipc.c lib/ipc/codec.h \
 EXTRA_DIST += lib/ipc/auth.def lib/ipc/bounce.def lib/ipc/cleanup.def \
 	lib/ipc/deliver.def lib/ipc/keyd.def lib/ipc/lookup.def \
 	lib/ipc/master.def lib/ipc/qmgr.def lib/ipc/pam.def lib/ipc/showq.def
+	lib/ipc/proto_supervisor.h
+EXTRA_DIST += lib/ipc/auth.def lib/ipc/bounce.def lib/ipc/cleanup.def \
+	lib/ipc/deliver.def lib/ipc/keyd.def lib/ipc/lookup.def \
+	lib/ipc/master.def lib/ipc/qmgr.def lib/ipc/supervisor.def
 
 check_PROGRAMS += tests/unit/lib/ipc/codec_test tests/unit/lib/ipc/ipc_test
 TESTS += tests/unit/lib/ipc/codec_test tests/unit/lib/ipc/ipc_test

@@ -10,6 +10,7 @@
 #include "lib/ipc/proto_pam.h"
 #include "lib/ipc/proto_master.h"
 #include "lib/ipc/proto_showq.h"
+#include "lib/ipc/proto_supervisor.h"
 
 #define IPC_DEFINE
 #define IPC_DEF "lib/ipc/cleanup.def"
@@ -32,6 +33,8 @@
 #include "lib/ipc/protocol.h"
 #define IPC_DEF "lib/ipc/showq.def"
 #include "lib/ipc/protocol.h"
+#define IPC_DEF "lib/ipc/supervisor.def"
+#include "lib/ipc/protocol.h"
 
 const struct ipc_protocol *const ipc_protocols[] = {
 	&protocol_cleanup,
@@ -44,5 +47,6 @@ const struct ipc_protocol *const ipc_protocols[] = {
 	&protocol_pam,
 	&protocol_master,
 	&protocol_showq,
+	&protocol_supervisor,
 	NULL,
 };

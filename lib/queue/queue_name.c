@@ -34,6 +34,7 @@ static const struct directory directories[] = {
 	{ "private", 0700, true, false },
 	{ "public", 0710, true, true },
 	{ "pid", 0755, false, false },
+	{ "empty", 0555, false, false }, /* root directory of many */
 };
 
 enum { QUEUES = 7 }; /* the first of them hold files named by queue ids */

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * SECURITY: children that hear strangers ask here for connections. Each gets
+ * only those to programs which its row in programs.def names; a request that
+ * is not in the protocol ends the child.
+ */
+#include "master/master.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/base/fdio.h"
+#include "lib/ipc/proto_master.h"
+#include "lib/log/log.h"
+
+static void
+refuse(struct child *c, bool forbidden, const char *text)
+{
+	struct msg_not_connected no = { .text = text, .forbidden = forbidden };
+
+	(void)ipc_send_now(c->control, &message_not_connected, &no);
+}
+
+/* Programs are asked for by the name of their UNIX service. */
+static struct served *
+find_target(struct master *m, const char *name)
+{
+	for (struct served *s = m->services; s != NULL; s = s->next)
+		if (s->plan != NULL && s->plan->entry->type != SERVICE_INET &&
+		    s->plan->entry->type != SERVICE_UNIX_DGRAM &&
+		    strcmp(s->plan->entry->name, name) == 0)
+			return s;
+	return NULL;
+}
+
+/* Never waits: a full backlog is an answer too. */
+static int
+connect_to(const struct served *s)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    0);
+
+	if (fd < 0)
+		return -1;
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s",
+	    s->plan->endpoints.list[0].path);
+	if (connect(fd, (const struct sockaddr *)&a, sizeof(a)) < 0)
+		fd_close(&fd);
+	return fd;
+}
+
+static void
+answer_connect(struct child *c, const char *name)
+{
+	const struct program *own = c->service->program;
+	struct msg_connected yes = { .socket = -1 };
+	struct served *target = find_target(c->service->master, name);
+
+	if (target == NULL) {
+		refuse(c, false, "there is no such service in master.cf");
+		return;
+	}
+	if (!program_may_reach(own, target->program->name)) {
+		log_warning("%s may not be connected to service %s",
+		    ipc_peer(c->control), name);
+		refuse(c, true, "not allowed");
+		return;
+	}
+	yes.socket = connect_to(target);
+	if (yes.socket < 0) {
+		refuse(c, false, strerror(errno));
+		return;
+	}
+	if (ipc_send_now(c->control, &message_connected, &yes) != IPC_OK)
+		log_warning("%s does not take its connection",
+		    ipc_peer(c->control));
+	close(yes.socket);
+}
+
+static bool
+hear(struct child *c, const struct ipc_message *m, const void *message)
+{
+	if (m == &message_connect) {
+		answer_connect(c, ((const struct msg_connect *)message)
+				      ->service);
+	} else if (m == &message_ready) {
+		struct master *master = c->service->master;
+
+		c->ready = true;
+		service_update(c->service);
+		if (master->on_ready != NULL && services_ready(master))
+			master->on_ready(master);
+	} else if (m == &message_full) {
+		service_update(c->service);
+	} else {
+		ipc_close_fds(m, message);
+		return false;
+	}
+	return true;
+}
+
+static void
+end_child(struct child *c)
+{
+	broker_close(c);
+	(void)kill(c->pid, SIGKILL);
+}
+
+static void
+readable(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct child *c = io->data;
+	const struct ipc_message *m;
+	const void *message;
+	enum ipc_result r;
+
+	(void)loop;
+	(void)events;
+	while ((r = ipc_poll(c->control)) == IPC_OK) {
+		r = ipc_receive(c->control, &m, &message, 0);
+		if (r == IPC_OK && hear(c, m, message))
+			continue;
+		log_warning("%s: not what a program says: it is ended",
+		    ipc_peer(c->control));
+		end_child(c);
+		return;
+	}
+	if (r == IPC_BROKEN)
+		end_child(c);
+	else if (r != IPC_TIMEOUT)
+		broker_close(c);
+}
+
+void
+broker_watch(struct child *c)
+{
+	ev_io_init(&c->io, readable, ipc_fd(c->control), EV_READ);
+	c->io.data = c;
+	ev_io_start(c->service->master->loop, &c->io);
+}
+
+void
+broker_close(struct child *c)
+{
+	if (c->control == NULL)
+		return;
+	ev_io_stop(c->service->master->loop, &c->io);
+	ipc_free(&c->control);
+}
+
+void
+child_retire(struct child *c, bool now)
+{
+	struct msg_retire retire = { .now = now };
+
+	c->retiring = true;
+	if (c->control != NULL)
+		(void)ipc_send_now(c->control, &message_retire, &retire);
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * master: starts, watches and ends all programs of the suite.
+ *
+ * SECURITY: the lasting root process. It hears no stranger: its inputs are
+ * the configuration (root's), signals, the control connections of its
+ * children (strict messages, and no answer that gives a child more than
+ * programs.def says), and the socket for `posthaste`. It never accepts a
+ * connection of a service and never reads one byte of mail.
+ */
+#include "master/master.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+
+enum {
+	LOG_PIPE_BYTES = 1024 * 1024,
+	FILES_WANTED = 1024 * 1024,
+	START_S = 30,
+};
+
+static struct master master = { .snapshot = -1, .out = -1, .null = -1 };
+static char *directory;
+static bool foreground;
+static int starter = -1; /* the pipe to the process that a person started */
+static ev_timer start_timer;
+
+static void
+usage(void)
+{
+	fatal_status(EX_USAGE, "usage: master [-c config_directory] [-Cdvw]");
+}
+
+/* Lines of errors or warnings, each with our name before it. */
+static void
+show(const struct buf *lines, void (*put)(const char *, ...))
+{
+	struct span rest = buf_span(lines), line;
+
+	while (span_cut(&rest, "\n", true, &line))
+		put("%.*s", SPAN_ARG(line));
+}
+
+/* -C: says everything that is wrong, does nothing. */
+static int
+check(void)
+{
+	struct buf errors = BUF_INIT(1 << 20), warnings = BUF_INIT(1 << 20);
+	struct plan *plan = plan_load(directory, 1, &errors, &warnings);
+	bool fine = plan != NULL;
+
+	show(&warnings, log_warning);
+	show(&errors, log_error);
+	plan_free(&plan);
+	buf_fini(&errors);
+	buf_fini(&warnings);
+	return fine ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* As many as the system lets us: sessions are descriptors. */
+static void
+raise_limits(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+		return;
+	if (geteuid() == 0 && r.rlim_max < FILES_WANTED)
+		r.rlim_max = FILES_WANTED;
+	r.rlim_cur = r.rlim_max < FILES_WANTED ? r.rlim_max : FILES_WANTED;
+	(void)setrlimit(RLIMIT_NOFILE, &r);
+}
+
+static void
+open_log_pipe(void)
+{
+	int fd[2];
+
+	if (pipe2(fd, O_CLOEXEC | O_NONBLOCK) < 0)
+		fatal("pipe: %m");
+	(void)fcntl(fd[1], F_SETPIPE_SZ, LOG_PIPE_BYTES);
+	master.log_read = fd[0];
+	master.log_write = fd[1];
+}
+
+/* Standard streams exist; nothing else that a caller left open stays. */
+static void
+clean_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		fatal("/dev/null: %m");
+	for (int other = STDERR_FILENO + 1; other < fd; other++)
+		close(other);
+	(void)close_range((unsigned int)fd + 1, ~0U, 0);
+	master.null = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	close(fd);
+}
+
+static void
+let_go_of_terminal(void)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		(void)dup2(master.null, fd);
+}
+
+/* The process that a person started waits here for the outcome. */
+static void
+go_to_background(void)
+{
+	char outcome;
+	int fd[2];
+	pid_t pid;
+
+	if (pipe2(fd, O_CLOEXEC) < 0)
+		fatal("pipe: %m");
+	pid = fork();
+	if (pid < 0)
+		fatal("fork: %m");
+	if (pid > 0) {
+		close(fd[1]);
+		_exit(read(fd[0], &outcome, 1) == 1 ? EXIT_SUCCESS :
+						      EXIT_FAILURE);
+	}
+	close(fd[0]);
+	starter = fd[1];
+	(void)setsid();
+}
+
+static void
+serving(struct master *m)
+{
+	char *tag = mem_printf("%s/master", m->plan->common.syslog_name);
+
+	m->on_ready = NULL;
+	m->on_failed = NULL;
+	ev_timer_stop(m->loop, &start_timer);
+	notify_systemd("READY=1");
+	log_open(tag, m->log_write);
+	free(tag);
+	log_info("daemon started -- version %s, configuration %s",
+	    m->plan->common.mail_version, directory);
+	if (starter >= 0) {
+		let_go_of_terminal();
+		(void)!write(starter, "+", 1);
+		fd_close(&starter);
+	}
+}
+
+static int exit_status = EXIT_SUCCESS;
+
+static void
+failed(struct master *m, const char *text)
+{
+	m->on_ready = NULL;
+	m->on_failed = NULL;
+	exit_status = EXIT_FAILURE;
+	log_error("start failed: %s; %s", text,
+	    m->plan->common.maillog_file[0] != '\0' ?
+		"see maillog_file for why" : "see the log for why");
+	stop(m, true);
+}
+
+static void
+start_late(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)timer;
+	(void)events;
+	if (master.on_failed != NULL)
+		failed(&master, "the programs that must run are not ready");
+}
+
+static void
+child_ended(struct ev_loop *loop, ev_child *w, int events)
+{
+	struct child *c = service_child(&master, w->rpid);
+
+	(void)loop;
+	(void)events;
+	if (c != NULL && (WIFEXITED(w->rstatus) || WIFSIGNALED(w->rstatus)))
+		service_child_gone(c, w->rstatus);
+}
+
+static void
+on_hangup(struct ev_loop *loop, ev_signal *w, int events)
+{
+	struct buf errors = BUF_INIT(60000);
+
+	(void)loop;
+	(void)w;
+	(void)events;
+	if (!master.stopping)
+		(void)reload_and_tell(&master, directory, &errors);
+	buf_fini(&errors);
+}
+
+static void
+on_terminate(struct ev_loop *loop, ev_signal *w, int events)
+{
+	(void)loop;
+	(void)w;
+	(void)events;
+	stop(&master, master.stopping);
+}
+
+static void
+watch_signals(void)
+{
+	static ev_child children;
+	static ev_signal hangup, terminate, interrupt;
+
+	ev_child_init(&children, child_ended, 0, 0);
+	ev_child_start(master.loop, &children);
+	ev_signal_init(&hangup, on_hangup, SIGHUP);
+	ev_signal_start(master.loop, &hangup);
+	ev_signal_init(&terminate, on_terminate, SIGTERM);
+	ev_signal_start(master.loop, &terminate);
+	ev_signal_init(&interrupt, on_terminate, SIGINT);
+	ev_signal_start(master.loop, &interrupt);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void
+start(void)
+{
+	struct buf errors = BUF_INIT(1 << 20);
+
+	master.loop = ev_default_loop(EVFLAG_AUTO);
+	if (master.loop == NULL)
+		fatal("no event loop");
+	watch_signals();
+	open_log_pipe();
+	log_open("posthaste/master", master.log_write);
+	log_open_stderr("posthaste/master");
+	master.on_ready = serving;
+	master.on_failed = failed;
+	if (!reload(&master, directory, &errors) ||
+	    !supervisor_open(&master, directory, &errors)) {
+		log_open_stderr("master");
+		show(&errors, log_error);
+		fatal_status(EX_CONFIG, "nothing was started");
+	}
+	buf_fini(&errors);
+	ev_timer_init(&start_timer, start_late, START_S, 0);
+	ev_timer_start(master.loop, &start_timer);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *option = NULL;
+	bool only_check = false;
+	int c;
+
+	log_open_stderr("master");
+	umask(077);
+	clean_descriptors();
+	while ((c = getopt(argc, argv, "c:Cdwv")) != -1) {
+		if (c == 'c')
+			option = optarg;
+		else if (c == 'C')
+			only_check = true;
+		else if (c == 'd')
+			foreground = true;
+		else if (c == 'v')
+			log_threshold(LEVEL_DEBUG);
+		else if (c != 'w')
+			usage();
+	}
+	if (optind < argc)
+		usage();
+	directory = realpath(conf_find_directory(option), NULL);
+	if (directory == NULL)
+		fatal_status(EX_CONFIG, "configuration directory %s: %m",
+		    conf_find_directory(option));
+	(void)setenv("MAIL_CONFIG", directory, 1);
+	tzset();
+	if (only_check)
+		return check();
+	raise_limits();
+	if (foreground)
+		master.out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	else
+		go_to_background();
+	start();
+	ev_run(master.loop, 0);
+	supervisor_close();
+	return exit_status;
+}

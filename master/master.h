@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef MASTER_MASTER_H
+#define MASTER_MASTER_H
+
+/*
+ * What runs now: services with their listeners, the processes of each, and
+ * the generation of settings they are started with. One struct master lives
+ * as long as the process.
+ */
+
+#include <ev.h>
+
+#include "lib/ipc/ipc.h"
+#include "lib/service/status_page.h"
+#include "master/plan.h"
+
+struct master;
+struct served;
+
+struct child {
+	struct child *next;
+	struct served *service;
+	pid_t pid;
+	size_t slot;
+	unsigned int generation;
+	int64_t started; /* clock_ms() */
+	struct ipc *control; /* NULL when it has closed it */
+	ev_io io;
+	bool ready;
+	bool retiring;
+};
+
+struct listener {
+	struct served *service;
+	char *text; /* the endpoint's identity */
+	int fd;
+	ev_io io;
+};
+
+/* A service, from the first generation that has it to its last process. */
+struct served {
+	struct served *next;
+	struct master *master;
+	char *key; /* "smtp/inet" */
+	const struct planned *plan; /* NULL: in no generation any more */
+	const struct program *program; /* of its processes */
+	struct listener *listeners;
+	size_t listener_count;
+	struct child *children;
+	int page_fd;
+	struct status_page *page;
+	bool used; /* has had a process */
+	unsigned int failures; /* in a row, by itself */
+	bool throttled; /* nothing is started until the timer rings */
+	ev_timer throttle;
+	ev_timer wakeup;
+};
+
+struct master {
+	struct ev_loop *loop;
+	struct plan *plan;
+	int snapshot; /* of the plan's settings */
+	struct served *services;
+	int log_read;
+	int log_write;
+	int out; /* our standard output in the foreground, for logd; or -1 */
+	int null;
+	bool stopping;
+	void (*on_ready)(struct master *m); /* everything that must run does */
+	void (*on_failed)(struct master *m, const char *text);
+};
+
+/* service.c: services and their processes. */
+/* The new plan is in force; its listeners are open (reload.c). */
+void service_plan(struct served *s, const struct planned *p);
+/* Stops watching and closes, unlinks UNIX sockets; those in "but" stay. */
+void service_close_listeners(struct served *s, const struct endpoints *but);
+void service_add_listener(struct served *s, const struct endpoint *e, int fd);
+bool service_has_listener(const struct served *s, const struct endpoint *e);
+struct served *service_find(struct master *m, const char *key);
+struct served *service_new(struct master *m, const char *key);
+/* Removes those that no plan has and no process serves. */
+void services_sweep(struct master *m);
+/* Decides anew whether to watch the listeners, or to start a process. */
+void service_update(struct served *s);
+struct child *service_child(struct master *m, pid_t pid);
+/* The process is gone. */
+void service_child_gone(struct child *c, int status);
+bool services_ready(const struct master *m);
+size_t services_children(const struct master *m);
+size_t service_children(const struct served *s);
+
+/* spawn.c */
+/* NULL when it cannot be started now; logged. */
+struct child *spawn(struct served *s);
+
+/* broker.c: what children say. */
+void broker_watch(struct child *c);
+void child_retire(struct child *c, bool now);
+void broker_close(struct child *c);
+
+/* reload.c */
+/* False with lines in *errors: everything is as it was. */
+bool reload(struct master *m, const char *directory, struct buf *errors);
+/* The same with its log lines and its word to systemd. */
+bool reload_and_tell(struct master *m, const char *directory,
+    struct buf *errors);
+/* Another logd takes over, which opens its file by name. */
+void reopen_log(struct master *m);
+
+/*
+ * take_queue.c: makes the directories, goes there, and takes the lock that
+ * only one master has. False with a line in *errors.
+ */
+bool take_queue(const struct plan *p, struct buf *errors);
+
+/* supervisor.c: the socket for `posthaste`. */
+bool supervisor_open(struct master *m, const char *directory,
+    struct buf *error);
+void supervisor_close(void);
+
+/* notify.c: tells systemd, if it started us: "READY=1". */
+void notify_systemd(const char *text);
+
+/*
+ * stop.c: no new work, everybody ends; those who do not are killed.
+ * on_empty is called when nobody is left.
+ */
+void stop(struct master *m, bool abort_now);
+/* A process has ended while stopping. */
+void stop_next(struct master *m);
+
+#endif

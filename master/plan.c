@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: ISC */
+#include "master/plan.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/mem.h"
+#include "lib/service/status_page.h"
+#include "master/absorbed.h"
+
+enum { PROCESSES_MAX = STATUS_SLOTS / 2 };
+
+struct planning {
+	struct plan *plan;
+	size_t room;
+	struct buf *errors;
+	struct buf *warnings;
+};
+
+/* "master.cf: line 12: service smtp/inet: ..." */
+__attribute__((format(printf, 3, 4))) static void
+say(struct buf *to, const struct master_entry *e, const char *format, ...)
+{
+	char text[512];
+	va_list ap;
+
+	if (to == NULL)
+		return;
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	if (e->line > 0)
+		buf_printf(to, "master.cf: line %d: ", e->line);
+	buf_printf(to, "service %s/%s: %s\n", e->name,
+	    service_type_name(e->type), text);
+}
+
+/* Ours, or one that ours stands in for; NULL: no process, or an error. */
+static const struct program *
+find_program(struct planning *p, const struct master_entry *e)
+{
+	const struct program *program = program_find(e->command);
+	const struct absorbed *a;
+
+	if (program != NULL)
+		return program;
+	a = absorbed_find(e->command);
+	if (a == NULL)
+		say(p->errors, e, "there is no program \"%s\"", e->command);
+	else if (a->kind == ABSORBED_REFUSED)
+		say(p->errors, e, "%s: %s", e->command, a->meaning);
+	else if (a->kind == ABSORBED_IDLE)
+		say(p->warnings, e, "%s needs no process: %s", e->command,
+		    a->meaning);
+	else
+		return program_find(a->program);
+	return NULL;
+}
+
+static size_t
+processors(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return 1;
+	return (size_t)CPU_COUNT(&set);
+}
+
+/* maxproc bounds the sessions of task programs, the processes of others. */
+static size_t
+process_limit(const struct program *program, int64_t maxproc)
+{
+	size_t limit = maxproc == 0 || maxproc > PROCESSES_MAX ?
+	    PROCESSES_MAX : (size_t)maxproc;
+
+	switch (program->style) {
+	case SERVICE_TASKS:
+		return limit < processors() ? limit : processors();
+	case SERVICE_OWN:
+		return 1;
+	case SERVICE_ONE:
+	case SERVICE_REQUESTS:
+		break;
+	}
+	return limit;
+}
+
+static bool
+must_run(const struct program *program)
+{
+	static const char *const names[] = { "logd", "lookup", "qmgr" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(program->name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool
+type_fits(struct planning *p, const struct master_entry *e,
+    const struct program *program)
+{
+	bool log = strcmp(program->name, "logd") == 0;
+
+	if (e->type == SERVICE_PASS) {
+		say(p->warnings, e, "services of type pass are not needed: "
+		    "no program hands connections on");
+		return false;
+	}
+	if (log == (e->type == SERVICE_UNIX_DGRAM))
+		return true;
+	say(p->errors, e, log ? "logd is a service of type unix-dgram" :
+		"only logd is a service of type unix-dgram");
+	return false;
+}
+
+static void
+add(struct planning *p, const struct master_entry *e,
+    const struct program *program)
+{
+	struct plan *plan = p->plan;
+	struct planned service = { .entry = e, .program = program };
+	struct buf error = BUF_INIT(1024);
+
+	service.path = arena_printf(plan->arena, "%s/%s",
+	    plan->common.daemon_directory, program->name);
+	service.limit = process_limit(program, e->maxproc);
+	service.must_run = must_run(program);
+	if (access(service.path, X_OK) < 0)
+		say(e->line > 0 ? p->errors : p->warnings, e,
+		    "program %s: %s", service.path, strerror(errno));
+	else if (!endpoints_find(e, &plan->common, plan->arena,
+		     &service.endpoints, &error))
+		say(p->errors, e, "%s", buf_text(&error));
+	else
+		plan->services[plan->count++] = service;
+	buf_fini(&error);
+}
+
+static const struct planned *
+find_planned(const struct plan *plan, const char *name)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (plan->services[i].entry->type != SERVICE_INET &&
+		    strcmp(plan->services[i].entry->name, name) == 0)
+			return &plan->services[i];
+	return NULL;
+}
+
+/* A service that master.cf does not list, under its program's name. */
+static void
+add_implied(struct planning *p, const char *name)
+{
+	struct plan *plan = p->plan;
+	struct master_entry *e = arena_alloc(plan->arena, sizeof(*e));
+	const struct program *program = program_find(name);
+	bool log = strcmp(name, "logd") == 0;
+	static char *none[] = { NULL };
+
+	if (program == NULL || find_planned(plan, log ? "log" : name) != NULL)
+		return;
+	e->name = arena_text(plan->arena, log ? "log" : name);
+	e->command = arena_text(plan->arena, name);
+	e->type = log ? SERVICE_UNIX_DGRAM : SERVICE_UNIX;
+	e->private_service = !log;
+	e->maxproc = plan->common.default_process_limit;
+	e->arguments = e->overrides = none;
+	add(p, e, program);
+}
+
+/* Whatever a planned program talks to must be there too. */
+static void
+add_peers(struct planning *p)
+{
+	for (size_t i = 0; i < p->plan->count; i++) {
+		struct span rest = span_of(p->plan->services[i].program->peers);
+		struct span word;
+
+		while (p->plan->count < p->room &&
+		    span_cut(&rest, " ", true, &word))
+			add_implied(p, arena_span(p->plan->arena, word));
+	}
+}
+
+static void
+add_services(struct planning *p)
+{
+	const struct master_cf *cf = p->plan->cf;
+
+	p->room = cf->count + programs_count + 1;
+	p->plan->services = arena_alloc(p->plan->arena,
+	    p->room * sizeof(struct planned));
+	add_implied(p, "logd");
+	for (size_t i = 0; i < cf->count; i++) {
+		const struct program *program;
+
+		if (cf->entries[i].disabled)
+			continue;
+		program = find_program(p, &cf->entries[i]);
+		if (program != NULL && type_fits(p, &cf->entries[i], program))
+			add(p, &cf->entries[i], program);
+	}
+	add_peers(p);
+}
+
+static void
+check_user(struct planning *p, const char *setting)
+{
+	const char *name = conf_value(p->plan->conf, setting);
+	const struct passwd *user = getpwnam(name);
+
+	if (user == NULL)
+		buf_printf(p->errors, "%s: %s: there is no user \"%s\"\n",
+		    conf_origin(p->plan->conf, setting), setting, name);
+	else if (user->pw_uid == 0)
+		buf_printf(p->errors, "%s: %s: user \"%s\" is root\n",
+		    conf_origin(p->plan->conf, setting), setting, name);
+}
+
+/* Without root nobody becomes anybody. */
+static void
+check_users(struct planning *p)
+{
+	const char *group = p->plan->common.setgid_group;
+
+	if (geteuid() != 0)
+		return;
+	for (enum program_user u = USER_QUEUE; u <= USER_LOG; u++)
+		check_user(p, program_user_setting(u));
+	if (getgrnam(group) == NULL)
+		buf_printf(p->errors, "%s: setgid_group: there is no group "
+		    "\"%s\"\n", conf_origin(p->plan->conf, "setgid_group"),
+		    group);
+}
+
+static void
+check_directory(struct planning *p, const char *setting, const char *name)
+{
+	struct stat st;
+
+	if (name[0] != '/')
+		buf_printf(p->errors, "%s: %s: \"%s\" is not an absolute "
+		    "path\n", conf_origin(p->plan->conf, setting), setting,
+		    name);
+	else if (stat(name, &st) < 0)
+		buf_printf(p->errors, "%s: %s: %s: %s\n",
+		    conf_origin(p->plan->conf, setting), setting, name,
+		    strerror(errno));
+	else if (!S_ISDIR(st.st_mode))
+		buf_printf(p->errors, "%s: %s: %s is not a directory\n",
+		    conf_origin(p->plan->conf, setting), setting, name);
+}
+
+static bool
+load(struct planning *p, const char *directory)
+{
+	struct plan *plan = p->plan;
+	size_t before = p->errors->n;
+
+	plan->conf = conf_read(directory, p->errors, p->warnings);
+	if (plan->conf == NULL)
+		return false;
+	(void)conf_check(plan->conf, p->errors, p->warnings);
+	if (!conf_fill(plan->conf, &common_param_group, &plan->common,
+		p->errors) ||
+	    !conf_fill(plan->conf, &master_param_group, &plan->params,
+		p->errors))
+		return false;
+	plan->cf = master_cf_read(directory, plan->conf, p->errors,
+	    p->warnings);
+	if (plan->cf == NULL)
+		return false;
+	check_directory(p, "queue_directory", plan->common.queue_directory);
+	check_directory(p, "daemon_directory", plan->common.daemon_directory);
+	check_users(p);
+	add_services(p);
+	return p->errors->n == before;
+}
+
+struct plan *
+plan_load(const char *directory, unsigned int generation,
+    struct buf *errors, struct buf *warnings)
+{
+	struct plan *plan = mem_new(sizeof(*plan));
+	struct planning p = { .plan = plan, .errors = errors,
+		.warnings = warnings };
+
+	plan->generation = generation;
+	plan->arena = arena_new();
+	if (!load(&p, directory))
+		plan_free(&plan);
+	return plan;
+}
+
+void
+plan_free(struct plan **p)
+{
+	struct plan *gone = *p;
+
+	*p = NULL;
+	if (gone == NULL)
+		return;
+	if (gone->cf != NULL)
+		master_cf_free(&gone->cf);
+	if (gone->conf != NULL)
+		conf_free(&gone->conf);
+	arena_free(&gone->arena);
+	free(gone);
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * From one generation of settings to the next: everything that can fail is
+ * done first, so that a wrong configuration changes nothing.
+ */
+#include "master/master.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+
+/* A socket for an endpoint that no listener has yet. */
+struct opened {
+	struct opened *next;
+	const struct planned *service;
+	const struct endpoint *endpoint;
+	int fd;
+};
+
+static char *
+key_of(const struct planned *p)
+{
+	return mem_printf("%s/%s", p->entry->name,
+	    service_type_name(p->entry->type));
+}
+
+/* IPv6 that the kernel was told to do without is no mistake of anybody. */
+static bool
+may_lack(const struct endpoint *e)
+{
+	return e->optional && (errno == EAFNOSUPPORT ||
+				  errno == EADDRNOTAVAIL ||
+				  errno == EPROTONOSUPPORT);
+}
+
+static bool
+open_one(const struct planned *p, const struct endpoint *e,
+    struct opened **list, struct buf *errors)
+{
+	struct opened *o;
+	int fd = endpoint_open(e);
+
+	if (fd < 0 && may_lack(e))
+		return true;
+	if (fd < 0) {
+		if (p->entry->line > 0)
+			buf_printf(errors, "master.cf: line %d: ",
+			    p->entry->line);
+		buf_printf(errors, "service %s: cannot listen on %s: %s\n",
+		    p->entry->name, e->text, strerror(errno));
+		return false;
+	}
+	o = mem_new(sizeof(*o));
+	*o = (struct opened) { *list, p, e, fd };
+	*list = o;
+	return true;
+}
+
+static bool
+open_missing(struct master *m, const struct plan *plan,
+    struct opened **list, struct buf *errors)
+{
+	bool fine = true;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct planned *p = &plan->services[i];
+		char *key = key_of(p);
+		const struct served *s = service_find(m, key);
+
+		for (size_t k = 0; k < p->endpoints.count; k++) {
+			const struct endpoint *e = &p->endpoints.list[k];
+
+			if (s == NULL || !service_has_listener(s, e))
+				fine &= open_one(p, e, list, errors);
+		}
+		free(key);
+	}
+	return fine;
+}
+
+static void
+close_opened(struct opened **list)
+{
+	while (*list != NULL) {
+		struct opened *o = *list;
+
+		*list = o->next;
+		fd_close(&o->fd);
+		free(o);
+	}
+}
+
+static void
+take_listeners(struct served *s, const struct planned *p,
+    struct opened **list)
+{
+	service_close_listeners(s, &p->endpoints);
+	while (*list != NULL) {
+		struct opened *o = *list;
+
+		if (o->service != p) {
+			list = &o->next;
+			continue;
+		}
+		service_add_listener(s, o->endpoint, o->fd);
+		*list = o->next;
+		free(o);
+	}
+}
+
+static void
+retire_all(struct master *m)
+{
+	for (struct served *s = m->services; s != NULL; s = s->next)
+		for (struct child *c = s->children; c != NULL; c = c->next)
+			child_retire(c, false);
+}
+
+static void
+commit(struct master *m, struct plan *plan, int snapshot,
+    struct opened **list)
+{
+	struct plan *old = m->plan;
+
+	for (struct served *s = m->services; s != NULL; s = s->next)
+		service_plan(s, NULL);
+	for (size_t i = 0; i < plan->count; i++) {
+		char *key = key_of(&plan->services[i]);
+		struct served *s = service_find(m, key);
+
+		if (s == NULL)
+			s = service_new(m, key);
+		service_plan(s, &plan->services[i]);
+		take_listeners(s, &plan->services[i], list);
+		free(key);
+	}
+	fd_close(&m->snapshot);
+	m->snapshot = snapshot;
+	m->plan = plan;
+	plan_free(&old);
+	for (struct served *s = m->services; s != NULL; s = s->next)
+		if (s->plan == NULL)
+			service_close_listeners(s, NULL);
+	retire_all(m);
+	services_sweep(m);
+}
+
+/* The working directory is the queue directory for as long as we live. */
+static bool
+queue_stays(const struct master *m, const struct plan *plan,
+    struct buf *errors)
+{
+	if (m->plan == NULL || strcmp(m->plan->common.queue_directory,
+				   plan->common.queue_directory) == 0)
+		return true;
+	buf_printf(errors, "%s: queue_directory cannot be changed by a "
+	    "reload: stop and start\n",
+	    conf_origin(plan->conf, "queue_directory"));
+	return false;
+}
+
+static void
+update_all(struct master *m)
+{
+	/* the log first, then the others */
+	for (struct served *s = m->services; s != NULL; s = s->next)
+		if (strcmp(s->program->name, "logd") == 0)
+			service_update(s);
+	for (struct served *s = m->services; s != NULL; s = s->next)
+		service_update(s);
+}
+
+bool
+reload(struct master *m, const char *directory, struct buf *errors)
+{
+	unsigned int generation = m->plan ? m->plan->generation + 1 : 1;
+	struct plan *plan = plan_load(directory, generation, errors, NULL);
+	struct opened *list = NULL;
+	int snapshot = -1;
+
+	if (plan == NULL)
+		return false;
+	if (!queue_stays(m, plan, errors) ||
+	    (m->plan == NULL && !take_queue(plan, errors)) ||
+	    !open_missing(m, plan, &list, errors))
+		goto out;
+	snapshot = conf_snapshot(plan->conf);
+	if (snapshot < 0) {
+		buf_printf(errors, "settings snapshot: %s\n", strerror(errno));
+		goto out;
+	}
+	commit(m, plan, snapshot, &list);
+	update_all(m);
+	return true;
+out:
+	close_opened(&list);
+	plan_free(&plan);
+	return false;
+}
+
+static void
+log_lines(const struct buf *lines)
+{
+	struct span rest = buf_span(lines), line;
+
+	while (span_cut(&rest, "\n", true, &line))
+		log_error("%.*s", SPAN_ARG(line));
+}
+
+bool
+reload_and_tell(struct master *m, const char *directory, struct buf *errors)
+{
+	char text[64];
+	bool done;
+
+	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
+	    (long long)clock_ms() * 1000);
+	notify_systemd(text);
+	done = reload(m, directory, errors);
+	notify_systemd("READY=1");
+	if (done)
+		log_info("reload -- version %s, configuration %s",
+		    m->plan->common.mail_version, directory);
+	else
+		log_error("reload refused: the old configuration stays");
+	if (!done)
+		log_lines(errors);
+	return done;
+}
+
+void
+reopen_log(struct master *m)
+{
+	for (struct served *s = m->services; s != NULL; s = s->next) {
+		if (strcmp(s->program->name, "logd") != 0)
+			continue;
+		for (struct child *c = s->children; c != NULL; c = c->next)
+			child_retire(c, false);
+		service_update(s);
+	}
+}

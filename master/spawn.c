@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * SECURITY: between fork and exec this is root with all of master's
+ * descriptors. The program gets 0 to 6 and its listeners, nothing else
+ * (everything of ours is close-on-exec), an environment of our choice, and an
+ * argument list, never a command line.
+ */
+#include "master/master.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <paths.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/ensure.h"
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/ipc/proto_master.h"
+#include "lib/log/log.h"
+
+enum {
+	FIRST_LISTENER = 7,
+	FDS_MAX = FIRST_LISTENER + 66, /* ENDPOINTS_MAX, log pipe, lock */
+	ARGUMENTS_MAX = 8192,
+};
+
+/* What becomes descriptor 0, 1, 2... of the program. */
+struct descriptors {
+	int list[FDS_MAX];
+	size_t count;
+};
+
+struct arguments {
+	struct arena *arena;
+	char *list[ARGUMENTS_MAX];
+	size_t count;
+};
+
+static void
+put(struct arguments *a, const char *text)
+{
+	ensure(a->count + 1 < ARGUMENTS_MAX);
+	a->list[a->count++] = arena_text(a->arena, text);
+	a->list[a->count] = NULL;
+}
+
+static void
+put_number(struct arguments *a, const char *option, uint64_t number)
+{
+	put(a, option);
+	put(a, arena_printf(a->arena, "%llu", (unsigned long long)number));
+}
+
+static void
+make_arguments(struct arguments *a, const struct child *c, size_t listeners)
+{
+	const struct planned *p = c->service->plan;
+	const struct master_entry *e = p->entry;
+
+	put(a, p->program->name);
+	put(a, "-n");
+	put(a, e->name);
+	put(a, "-t");
+	put(a, service_type_name(e->type));
+	put(a, "-c");
+	put(a, e->command);
+	put_number(a, "-g", c->generation);
+	put_number(a, "-l", listeners);
+	put_number(a, "-m", (uint64_t)e->maxproc);
+	put_number(a, "-s", c->slot);
+	for (char **o = e->overrides; *o != NULL; o++) {
+		put(a, "-o");
+		put(a, *o);
+	}
+	put(a, "--");
+	for (char **w = e->arguments; *w != NULL; w++)
+		put(a, *w);
+}
+
+/*
+ * One pickup at a time, even when an old master was killed and its pickup
+ * still works: the lock lives as long as that process. (qmgr has a lock of
+ * its own, which it waits for.)
+ */
+static int
+take_lock(const struct served *s, bool *busy)
+{
+	const struct program *p = s->plan->program;
+	char name[128];
+	int fd;
+
+	*busy = false;
+	if (strcmp(p->name, "pickup") != 0)
+		return -1;
+	snprintf(name, sizeof(name), "pid/%s.lock", p->name);
+	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0) {
+		log_warning("cannot open %s: %m", name);
+		*busy = true;
+	} else if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		*busy = true;
+		fd_close(&fd);
+	}
+	return fd;
+}
+
+static void
+add_fd(struct descriptors *d, int fd)
+{
+	ensure(d->count < FDS_MAX);
+	d->list[d->count++] = fd;
+}
+
+/* Returns how many of them are listeners to the program. */
+static size_t
+gather(struct descriptors *d, const struct child *c, int control, int lock)
+{
+	const struct served *s = c->service;
+	const struct master *m = s->master;
+	bool log = strcmp(s->plan->program->name, "logd") == 0;
+	size_t listeners = s->listener_count + (log ? 1 : 0);
+
+	add_fd(d, m->null);
+	add_fd(d, log && m->out >= 0 ? m->out : m->null);
+	add_fd(d, m->null);
+	add_fd(d, control);
+	add_fd(d, m->log_write);
+	add_fd(d, m->snapshot);
+	add_fd(d, s->page_fd);
+	if (log)
+		add_fd(d, m->log_read);
+	for (size_t i = 0; i < s->listener_count; i++)
+		add_fd(d, s->listeners[i].fd);
+	if (lock >= 0)
+		add_fd(d, lock);
+	return listeners;
+}
+
+static void
+set_environment(struct master *m)
+{
+	struct span rest = span_of(m->plan->params.import_environment), item;
+	struct arena *arena = m->plan->arena;
+	char *kept[64];
+	size_t n = 0;
+
+	while (n < 64 && conf_list_next(&rest, &item)) {
+		char *text = arena_span(arena, item);
+		const char *value = getenv(text);
+
+		if (strchr(text, '=') != NULL)
+			kept[n++] = text;
+		else if (value != NULL)
+			kept[n++] = arena_printf(arena, "%s=%s", text, value);
+	}
+	if (clearenv() != 0)
+		_exit(1);
+	setenv("PATH", _PATH_STDPATH, 1);
+	while (n > 0)
+		putenv(kept[--n]);
+}
+
+/* Only what may be done between fork and exec of a program with one thread. */
+noreturn static void
+become_program(struct served *s, struct descriptors *d, char **arguments)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
+	(void)setpgid(0, 0);
+	set_environment(s->master);
+	/* out of the way of the numbers to come */
+	for (size_t i = 0; i < d->count; i++)
+		d->list[i] = fcntl(d->list[i], F_DUPFD_CLOEXEC, FDS_MAX);
+	for (size_t i = 0; i < d->count; i++)
+		if (d->list[i] < 0 || dup2(d->list[i], (int)i) < 0)
+			_exit(71);
+	execv(s->plan->path, arguments);
+	_exit(errno == ENOENT ? 127 : 126);
+}
+
+static size_t
+free_slot(struct served *s)
+{
+	for (size_t i = 0; i < STATUS_SLOTS; i++) {
+		bool taken = false;
+
+		for (struct child *c = s->children; c != NULL; c = c->next)
+			taken |= c->slot == i;
+		if (!taken)
+			return i;
+	}
+	return STATUS_SLOTS;
+}
+
+static void
+take_slot(struct child *c)
+{
+	struct status_page *page = c->service->page;
+	struct status_slot *slot = &page->slots[c->slot];
+
+	slot->sessions = 0;
+	slot->served = 0;
+	slot->generation = c->generation;
+	slot->since = clock_ms();
+	slot->state = SLOT_STARTING;
+	if (page->used <= c->slot)
+		page->used = (uint32_t)c->slot + 1;
+}
+
+static struct child *
+new_child(struct served *s)
+{
+	struct child *c = mem_new(sizeof(*c));
+
+	c->service = s;
+	c->slot = free_slot(s);
+	c->generation = s->master->plan->generation;
+	c->started = clock_ms();
+	return c;
+}
+
+/* The child is on the list, its control connection is watched. */
+static void
+adopt(struct child *c, pid_t pid, int control)
+{
+	struct served *s = c->service;
+	char *name = mem_printf("%s[%d]", s->plan->program->name, (int)pid);
+
+	c->pid = pid;
+	c->control = ipc_new(control, &protocol_master, name);
+	free(name);
+	c->next = s->children;
+	s->children = c;
+	s->page->slots[c->slot].pid = (int32_t)pid;
+	s->used = true;
+	broker_watch(c);
+}
+
+static pid_t
+fork_program(struct child *c, int control, int lock)
+{
+	static struct arguments arguments;
+	struct descriptors d = { .count = 0 };
+	size_t listeners = gather(&d, c, control, lock);
+	pid_t pid;
+
+	arguments.arena = arena_new();
+	arguments.count = 0;
+	make_arguments(&arguments, c, listeners);
+	pid = fork();
+	if (pid == 0)
+		become_program(c->service, &d, arguments.list);
+	arena_free(&arguments.arena);
+	return pid;
+}
+
+struct child *
+spawn(struct served *s)
+{
+	struct child *c;
+	bool busy;
+	int control[2], lock = take_lock(s, &busy);
+	pid_t pid;
+
+	if (busy)
+		return NULL;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) < 0) {
+		log_warning("socketpair: %m");
+		fd_close(&lock);
+		return NULL;
+	}
+	c = new_child(s);
+	take_slot(c);
+	pid = fork_program(c, control[1], lock);
+	close(control[1]);
+	fd_close(&lock);
+	if (pid > 0) {
+		adopt(c, pid, control[0]);
+		return c;
+	}
+	log_warning("cannot start %s: fork: %m", s->plan->path);
+	s->page->slots[c->slot].state = SLOT_FREE;
+	close(control[0]);
+	free(c);
+	return NULL;
+}
