@@ -64,9 +64,19 @@ const char *request_quoted(struct request *r, const char *address);
  */
 void request_source(struct request *r, size_t index,
     struct deliver_source *s);
-/* The delivery headers alone, CRLF line ends; each where asked for. */
+/* The content alone. */
+void request_content(struct request *r, struct deliver_source *s);
+/*
+ * The delivery headers alone, CRLF line ends; each where it is given.
+ * request_headers leaves X-Original-To out where enable_original_recipient
+ * says so.
+ */
 struct span request_headers(struct request *r, const char *original,
     const char *delivered, bool return_path);
+struct span request_headers_exactly(struct request *r, const char *original,
+    const char *delivered, bool return_path);
+/* "From sender  date" and the line end: what mbox messages begin with. */
+const char *request_from_line(struct request *r, const char *line_end);
 
 /* A table that did not answer: LATER, and why. */
 enum verdict agent_table_failed(struct why *why, enum table_result t,

@@ -2,4 +2,6 @@
 daemon_PROGRAMS += local/local
 local_local_SOURCES = local/local.c local/agent.h local/request.c \
 	local/identity.c local/identity.h local/virtual.c local/nowhere.c \
-	local/pipe.c
+	local/pipe.c local/command.c local/command.h local/environment.c \
+	local/environment.h local/exit_status.c local/exit_status.h \
+	local/user.c

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
@@ -27,8 +28,7 @@ static const char *
 status_word(const struct request *r, enum verdict v)
 {
 	if (r->verify)
-		return v == OK ? "deliverable" : v == LATER ?
-		    "undeliverable" : "undeliverable";
+		return v == OK ? "deliverable" : "undeliverable";
 	return v == OK ? "sent" : v == LATER ? "deferred" : "bounced";
 }
 
@@ -140,7 +140,7 @@ request_loops(struct request *r, const char *address)
 }
 
 struct span
-request_headers(struct request *r, const char *original,
+request_headers_exactly(struct request *r, const char *original,
     const char *delivered, bool return_path)
 {
 	struct buf out = BUF_INIT(HEADERS_MAX);
@@ -149,7 +149,7 @@ request_headers(struct request *r, const char *original,
 	if (return_path)
 		buf_printf(&out, "Return-Path: <%s>\r\n",
 		    request_quoted(r, r->m->sender));
-	if (original != NULL && r->agent->original_header)
+	if (original != NULL)
 		buf_printf(&out, "X-Original-To: %s\r\n",
 		    request_quoted(r, original));
 	if (delivered != NULL)
@@ -160,21 +160,53 @@ request_headers(struct request *r, const char *original,
 	return span_of(text);
 }
 
+struct span
+request_headers(struct request *r, const char *original,
+    const char *delivered, bool return_path)
+{
+	return request_headers_exactly(r,
+	    r->agent->original_header ? original : NULL, delivered,
+	    return_path);
+}
+
+const char *
+request_from_line(struct request *r, const char *line_end)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+	char date[32];
+
+	localtime_r(&now, &tm);
+	strftime(date, sizeof(date), "%a %b %e %H:%M:%S %Y", &tm);
+	return arena_printf(r->arena, "From %s  %s%s",
+	    r->m->sender[0] != '\0' ? request_quoted(r, r->m->sender) :
+	    "MAILER-DAEMON", date, line_end);
+}
+
+void
+request_content(struct request *r, struct deliver_source *s)
+{
+	*s = (struct deliver_source) {
+		.queue_id = r->m->queue_id,
+		.host = r->agent->common.myhostname,
+		.fd = r->m->content,
+		.offset = (off_t)r->m->content_offset,
+		.size = (off_t)r->m->content_size,
+		.headers = SPAN(""),
+	};
+}
+
 void
 request_source(struct request *r, size_t index, struct deliver_source *s)
 {
 	const struct msg_deliver_recipient *to = request_recipient(r, index);
 	bool has_prefix = (r->m->flags & QUEUE_HAS_PREFIX) != 0;
 
-	*s = (struct deliver_source) {
-		.queue_id = r->m->queue_id,
-		.host = r->agent->common.myhostname,
-		.fd = r->m->content,
-		.offset = has_prefix ? 0 : (off_t)r->m->content_offset,
-		.size = (off_t)r->m->content_size +
-		    (has_prefix ? (off_t)r->m->content_offset : 0),
-		.headers = SPAN(""),
-	};
+	request_content(r, s);
+	if (has_prefix) {
+		s->size += s->offset;
+		s->offset = 0;
+	}
 	if (!has_prefix)
 		s->headers = request_headers(r, to->original, to->address,
 		    true);

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: ISC */
+#include "local/command.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "local/exit_status.h"
+
+/* A command that runs. */
+struct running {
+	const struct command *command;
+	pid_t pid;
+	int input; /* we write the message here; -1 when it is closed */
+	int output; /* we read what it says; -1 at its end */
+	int ended; /* readable when it has ended */
+	int64_t deadline;
+	struct buf *said;
+	bool late;
+	bool line_start; /* for dot stuffing */
+};
+
+bool
+command_is_plain(const char *text)
+{
+	static const char plain[] = "1234567890!@%-_=+:,./ \t"
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	static const char *const built_in[] = { ".", ":", "alias", "bg",
+		"break", "case", "cd", "command", "continue", "do", "done",
+		"elif", "else", "esac", "eval", "exec", "exit", "export",
+		"fi", "for", "if", "in", "read", "readonly", "return", "set",
+		"shift", "then", "times", "trap", "type", "ulimit", "umask",
+		"unset", "until", "while", "!", NULL };
+	struct span rest = span_of(text), word;
+
+	if (strspn(text, plain) != strlen(text) ||
+	    !span_cut(&rest, " \t", true, &word))
+		return false;
+	for (const char *const *b = built_in; *b != NULL; b++)
+		if (span_is(word, *b))
+			return false;
+	/* NAME=value before a command */
+	return span_find(word, '=') == word.n;
+}
+
+static char **
+split_words(const char *text)
+{
+	struct span rest = span_of(text), word;
+	char **words = mem_array(strlen(text) + 1, sizeof(*words));
+	size_t n = 0;
+
+	while (span_cut(&rest, " \t", true, &word))
+		words[n++] = mem_span_text(word);
+	return words;
+}
+
+static void
+give_up(const char *what, const char *name)
+{
+	/* to the parent, as the command's output */
+	fprintf(stderr, "4.3.5 %s %s: %s\n", what, name, strerror(errno));
+	fflush(stderr);
+	_exit(EX_TEMPFAIL);
+}
+
+static void
+become(const struct command *c)
+{
+	if (!c->root)
+		return;
+	if ((c->user != NULL ? initgroups(c->user, c->gid) :
+		setgroups(1, &c->gid)) != 0 ||
+	    setresgid(c->gid, c->gid, c->gid) != 0 ||
+	    setresuid(c->uid, c->uid, c->uid) != 0 ||
+	    (c->uid != 0 && setuid(0) == 0))
+		give_up("cannot become", c->user != NULL ? c->user : "user");
+}
+
+static void
+default_signals(void)
+{
+	sigset_t none;
+
+	for (int s = 1; s < NSIG; s++)
+		signal(s, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* The descriptors become 0, 1 and 2, whatever numbers they have now. */
+static void
+standard_descriptors(int input, int output)
+{
+	input = fcntl(input, F_DUPFD, 10);
+	output = fcntl(output, F_DUPFD, 10);
+	if (dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0)
+		_exit(EX_OSERR);
+	if (close_range(3, ~0U, 0) != 0)
+		for (int fd = 3; fd < 65536; fd++)
+			close(fd);
+}
+
+static void
+run_text(const struct command *c)
+{
+	static char sh[] = "/bin/sh", dash_c[] = "-c";
+	char **words = split_words(c->shell[0] != '\0' ? c->shell : "");
+	size_t n = 0;
+
+	if (c->shell[0] == '\0' && command_is_plain(c->text)) {
+		words = split_words(c->text);
+		execvpe(words[0], words, c->environment);
+		if (errno != ENOENT && errno != ENOEXEC)
+			give_up("execute", words[0]);
+		/* a name that only the shell knows, or a script without #! */
+	}
+	if (c->shell[0] == '\0') {
+		char *argv[] = { sh, dash_c, mem_text(c->text), NULL };
+
+		execve(sh, argv, c->environment);
+		give_up("execute", sh);
+	}
+	while (words[n] != NULL)
+		n++;
+	words = mem_resize(words, (n + 2) * sizeof(*words));
+	words[n++] = mem_text(c->text);
+	words[n] = NULL;
+	execvpe(words[0], words, c->environment);
+	give_up("execute", words[0]);
+}
+
+static void
+in_child(const struct command *c, int input, int output)
+{
+	struct rlimit files = { (rlim_t)c->file_limit, (rlim_t)c->file_limit };
+
+	setsid();
+	default_signals();
+	standard_descriptors(input, output);
+	if (c->chroot != NULL && c->root && chroot(c->chroot) != 0)
+		give_up("chroot to", c->chroot);
+	become(c);
+	if (chdir(c->directory) != 0)
+		give_up("change directory to", c->directory);
+	umask(077);
+	if (c->file_limit > 0)
+		setrlimit(RLIMIT_FSIZE, &files);
+	/* execvp looks for the command along the command's own PATH */
+	clearenv();
+	for (char **e = c->environment; *e != NULL; e++)
+		if (strncmp(*e, "PATH=", 5) == 0)
+			putenv(*e);
+	if (c->argv == NULL)
+		run_text(c);
+	execvpe(c->argv[0], c->argv, c->environment);
+	give_up("execute", c->argv[0]);
+}
+
+static void
+kill_all(struct running *r)
+{
+	r->late = true;
+	kill(-r->pid, SIGKILL);
+	kill(r->pid, SIGKILL);
+}
+
+static bool
+start(struct running *r, struct why *why)
+{
+	int in[2] = { -1, -1 }, out[2] = { -1, -1 };
+
+	if (pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0)
+		r->pid = fork();
+	if (r->pid == 0)
+		in_child(r->command, in[0], out[1]);
+	fd_close(&in[0]);
+	fd_close(&out[1]);
+	r->input = in[1];
+	r->output = out[0];
+	if (r->pid > 0)
+		r->ended = (int)syscall(SYS_pidfd_open, r->pid, 0);
+	if (r->ended >= 0) {
+		fd_nonblocking(r->input, true);
+		fd_nonblocking(r->output, true);
+		return true;
+	}
+	why_errno(why, "4.3.0", "cannot start a command");
+	if (r->pid > 0) {
+		kill_all(r);
+		waitpid(r->pid, NULL, 0);
+	}
+	fd_close(&r->input);
+	fd_close(&r->output);
+	return false;
+}
+
+/* One line, printable; the rest of what it says is read and forgotten. */
+static void
+take_output(struct running *r)
+{
+	char bytes[4096];
+	ssize_t n = read(r->output, bytes, sizeof(bytes));
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		fd_close(&r->output);
+	for (ssize_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)bytes[i];
+
+		if (r->said->n < COMMAND_OUTPUT_MAX)
+			buf_add_char(r->said, c == '\n' || c == '\r' ||
+			    c == '\t' ? ' ' : c < 0x20 || c == 0x7f ? '?' :
+			    (char)c);
+	}
+}
+
+/*
+ * Waits until it takes our input (when writing), says something, or has
+ * ended. False when the time is over: then it has been killed.
+ */
+static bool
+wait_for(struct running *r, bool writing)
+{
+	struct pollfd fds[3] = {
+		{ .fd = writing ? r->input : -1, .events = POLLOUT },
+		{ .fd = r->output, .events = POLLIN },
+		{ .fd = r->ended, .events = POLLIN },
+	};
+	int64_t left = r->deadline - clock_ms();
+
+	if (left <= 0) {
+		kill_all(r);
+		errno = ETIMEDOUT;
+		return false;
+	}
+	if (poll(fds, 3, left > 60000 ? 60000 : (int)left) > 0 &&
+	    fds[1].revents != 0)
+		take_output(r);
+	/* nobody reads any more but what it left running */
+	if (writing && fds[2].revents != 0 && fds[0].revents == 0) {
+		errno = EPIPE;
+		return false;
+	}
+	return true;
+}
+
+static int
+write_input(struct running *r, const char *data, size_t n)
+{
+	while (n > 0) {
+		ssize_t written = write(r->input, data, n);
+
+		if (written < 0 && errno == EAGAIN) {
+			if (!wait_for(r, true))
+				return -1;
+			continue;
+		}
+		if (written < 0 && errno != EINTR)
+			return -1;
+		if (written > 0) {
+			data += written;
+			n -= (size_t)written;
+		}
+	}
+	return 0;
+}
+
+/* Message text on its way, with dots doubled where asked for. */
+static int
+write_message(void *with, const void *data, size_t n)
+{
+	struct running *r = with;
+	struct span rest = { data, n };
+
+	if (!r->command->dot_stuff)
+		return write_input(r, rest.p, rest.n);
+	while (rest.n > 0) {
+		size_t line = span_find(rest, '\n') + 1;
+
+		if (r->line_start && rest.p[0] == '.' &&
+		    write_input(r, ".", 1) != 0)
+			return -1;
+		if (line > rest.n)
+			line = rest.n;
+		if (write_input(r, rest.p, line) != 0)
+			return -1;
+		r->line_start = rest.p[line - 1] == '\n';
+		rest = span_skip(rest, line);
+	}
+	return 0;
+}
+
+static int
+write_text(struct running *r, const char *text)
+{
+	return text != NULL ? write_input(r, text, strlen(text)) : 0;
+}
+
+/*
+ * A command need not read its input (EPIPE is no failure); but a queue file
+ * that cannot be read is ours: then it must not take a part for the whole.
+ */
+static bool
+feed(struct running *r)
+{
+	const struct command *c = r->command;
+	bool readable = true;
+
+	r->line_start = true;
+	errno = 0;
+	if (write_text(r, c->before) == 0 &&
+	    deliver_each(c->source, c->line_end, c->quote_from, write_message,
+		r) == 0)
+		write_text(r, c->after);
+	else if (errno == EIO)
+		readable = false;
+	if (!readable)
+		kill_all(r);
+	fd_close(&r->input);
+	return readable;
+}
+
+/*
+ * Until it has ended; what it left running, with our pipe in its hands, is
+ * not waited for.
+ */
+static int
+wait_end(struct running *r)
+{
+	int status = 0, options = WNOHANG;
+	pid_t gone;
+
+	while ((gone = waitpid(r->pid, &status, options)) == 0)
+		if (!wait_for(r, false))
+			options = 0; /* it was killed */
+	if (r->output >= 0)
+		take_output(r);
+	/* how it ended is not to be known: not a success */
+	return gone > 0 ? status : EX_TEMPFAIL << 8;
+}
+
+enum verdict
+command_run(const struct command *c, struct buf *output, struct why *why)
+{
+	struct running r = { .command = c, .pid = -1, .input = -1,
+		.output = -1, .ended = -1, .deadline = clock_in(c->limit_s),
+		.said = output };
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, old;
+	const char *name = c->argv != NULL ? c->argv[0] : c->text;
+	bool readable;
+	int status;
+
+	if (!start(&r, why))
+		return LATER;
+	sigaction(SIGPIPE, &ignore, &old);
+	readable = feed(&r);
+	status = wait_end(&r);
+	sigaction(SIGPIPE, &old, NULL);
+	fd_close(&r.output);
+	fd_close(&r.ended);
+	while (output->n > 0 && output->p[output->n - 1] == ' ')
+		output->p[--output->n] = '\0';
+	if (!readable)
+		return why_set(why, "4.3.0", "the queue file cannot be read");
+	if (r.late)
+		return why_set(why, "4.3.0", "Command time limit exceeded: "
+		    "\"%s\"%s%s", name, output->n ? ". Command output: " : "",
+		    buf_text(output));
+	return exit_status_verdict(status, name, buf_text(output), why);
+}
