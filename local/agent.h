@@ -90,7 +90,6 @@ void virtual_deliver(struct request *r);
 void pipe_arguments(struct agent *a, int argc, char **argv);
 void pipe_deliver(struct request *r);
 void error_deliver(struct request *r);
-void retry_deliver(struct request *r);
 void discard_deliver(struct request *r);
 
 #endif

@@ -33,7 +33,6 @@ static const struct mode {
 	{ "virtual", virtual_set_up, virtual_deliver },
 	{ "pipe", NULL, pipe_deliver },
 	{ "error", NULL, error_deliver },
-	{ "retry", NULL, retry_deliver },
 	{ "discard", NULL, discard_deliver },
 };
 

@@ -30,23 +30,28 @@ split_reason(const char *nexthop, char class, struct why *why,
 		why_set(why, code, "%s", text);
 }
 
-void
-error_deliver(struct request *r)
-{
-	struct why why = { 0 };
-
-	split_reason(r->m->nexthop, '5', &why, "5.0.0", "unspecified error");
-	request_outcome_all(r, NEVER, "", &why);
-}
-
-void
-retry_deliver(struct request *r)
+static void
+later(struct request *r)
 {
 	struct why why = { 0 };
 
 	split_reason(r->m->nexthop, '4', &why, "4.0.0",
 	    "unspecified reason");
 	request_outcome_all(r, LATER, "", &why);
+}
+
+/* "retry unix - - n - - error": the service's name decides. */
+void
+error_deliver(struct request *r)
+{
+	struct why why = { 0 };
+
+	if (strcmp(r->agent->service->name, "retry") == 0) {
+		later(r);
+		return;
+	}
+	split_reason(r->m->nexthop, '5', &why, "5.0.0", "unspecified error");
+	request_outcome_all(r, NEVER, "", &why);
 }
 
 void
