@@ -46,8 +46,10 @@ sbin_PROGRAMS += tools/postdrop
 tools_postdrop_SOURCES = tools/postdrop.c
 
 sbin_PROGRAMS += tools/sendmail
-tools_sendmail_SOURCES = tools/sendmail.c tools/sendmail_options.c \
-	tools/sendmail_options.h
+tools_sendmail_SOURCES = tools/sendmail.c \
+	tools/drop_pipe.c tools/drop_pipe.h \
+	tools/sendmail_options.c tools/sendmail_options.h \
+	tools/sendmail_smtp.c tools/sendmail_smtp.h
 
 # the same program: its name says what it does
 sbin_PROGRAMS += tools/mailq

@@ -9,24 +9,22 @@
  */
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "lib/base/fdio.h"
 #include "lib/conf/common.h"
 #include "lib/log/log.h"
 #include "lib/mail/address_list.h"
 #include "lib/mail/header.h"
 #include "lib/queue/drop_file.h"
+#include "tools/drop_pipe.h"
 #include "tools/sendmail_options.h"
+#include "tools/sendmail_smtp.h"
 
 enum {
 	HEADER_MAX = 32 << 20, /* read for recipients */
@@ -92,8 +90,7 @@ do_other(const struct sendmail_options *o)
 	const char *commands = common.command_directory;
 
 	switch (o->mode) {
-	case MODE_SMTP:
-		become(common.daemon_directory, "smtpd", "-S", NULL);
+	case MODE_SMTP: exit(sendmail_smtp(&common));
 	case MODE_LIST: become(commands, "postqueue", "-p", NULL);
 	case MODE_ALIASES: become(commands, "newaliases", NULL, NULL);
 	case MODE_DAEMON: become(commands, "posthaste", "start", NULL);
@@ -307,69 +304,6 @@ next_piece(struct input *in)
 	return span_take(buf_span(&in->raw), n);
 }
 
-/* postdrop, and the pipe to it. */
-struct pipe_out {
-	pid_t pid;
-	int fd;
-	bool broken; /* it does not listen any more; its status says why */
-	struct buf out;
-};
-
-static void
-start_postdrop(struct pipe_out *p)
-{
-	char *path = mem_printf("%s/postdrop", common.command_directory);
-	char *argv[] = { mem_text("postdrop"), mem_text("-r"), NULL };
-	int ends[2];
-
-	if (pipe2(ends, O_CLOEXEC) < 0 || (p->pid = fork()) < 0)
-		fatal_status(EX_OSERR, "cannot run postdrop: %s",
-		    strerror(errno));
-	if (p->pid == 0) {
-		if (dup2(ends[0], STDIN_FILENO) == STDIN_FILENO)
-			execv(path, argv);
-		fprintf(stderr, "sendmail: cannot run %s: %s\n", path,
-		    strerror(errno));
-		_exit(EX_OSERR);
-	}
-	close(ends[0]);
-	p->fd = ends[1];
-	free(path);
-}
-
-static void
-flush(struct pipe_out *p)
-{
-	if (!p->broken && fd_write_all(p->fd, p->out.p, p->out.n) < 0)
-		p->broken = true;
-	buf_reset(&p->out);
-}
-
-static void
-send_content(struct pipe_out *p, struct span s)
-{
-	while (s.n > 0) {
-		struct span part = span_take(s, DROP_CHUNK_MAX);
-
-		drop_put_chunk(&p->out, part.p, part.n);
-		flush(p);
-		s = span_skip(s, part.n);
-	}
-}
-
-/* postdrop's exit status is ours: it has said what was wrong. */
-static int
-finish(struct pipe_out *p)
-{
-	int status;
-
-	close(p->fd);
-	while (waitpid(p->pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return EX_OSERR;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : EX_TEMPFAIL;
-}
-
 static bool
 count_one(void *with, const struct listed_address *listed)
 {
@@ -424,32 +358,28 @@ enqueue(const struct sendmail_options *o)
 {
 	struct input in = { .dots = !o->ignore_dots, .line_start = true,
 		.first_line = true, .raw = BUF_INIT(HEADER_MAX) };
-	struct pipe_out p = { .out = BUF_INIT(DROP_ENVELOPE_MAX) };
 	struct buf held = BUF_INIT(HEADER_MAX);
 	struct arena *a = arena_new();
 	struct drop_envelope e = { 0 };
 	struct span piece;
+	struct drop_pipe p;
 
 	fill_envelope(o, a, &e);
 	if (e.recipient_count == 0 && !o->extract)
 		fatal_status(EX_USAGE, "Recipient addresses must be specified "
 		    "on the command line or via the -t option");
-	if (!drop_put_envelope(&p.out, &e))
+	if (e.recipient_count == 0)
+		check_header(&in, &held);
+	if (!drop_pipe_start(&p, common.command_directory, &e))
 		fatal_status(EX_DATAERR,
 		    "sender, name or recipient is not valid or too long");
-	if (o->extract && e.recipient_count == 0)
-		check_header(&in, &held);
-	start_postdrop(&p);
-	flush(&p);
-	send_content(&p, buf_span(&held));
+	drop_pipe_add(&p, buf_span(&held));
 	while (o->mode != MODE_VERIFY && !p.broken &&
 	    (piece = next_piece(&in)).n > 0) {
-		send_content(&p, piece);
+		drop_pipe_add(&p, piece);
 		buf_drop(&in.raw, piece.n);
 	}
-	drop_put_chunk(&p.out, NULL, 0);
-	flush(&p);
-	return finish(&p);
+	return drop_pipe_finish(&p, true);
 }
 
 int
