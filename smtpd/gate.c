@@ -123,7 +123,7 @@ bool
 gate_command(struct session *s, const struct verb *verb, struct span name,
     struct span line)
 {
-	if (span_has_break(line)) {
+	if (name.n == 0 || span_has_break(line)) {
 		say_no(s, 500, "5.5.2", "Error: bad syntax");
 		return false;
 	}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
-daemon_PROGRAMS += smtpd/smtpd
-smtpd_smtpd_SOURCES = \
+# all but main, for the tests as well
+smtpd_parts = \
 	smtpd/ask.c smtpd/ask.h \
 	smtpd/checks.h \
 	smtpd/checks_access.c \
@@ -24,8 +24,22 @@ smtpd_smtpd_SOURCES = \
 	smtpd/restrictions.def \
 	smtpd/say.c \
 	smtpd/session.c smtpd/session.h \
-	smtpd/smtpd.c \
 	smtpd/starttls.c \
 	smtpd/submission.c smtpd/submission.h \
 	smtpd/verb.c smtpd/verb.h \
 	smtpd/verbs.def
+
+daemon_PROGRAMS += smtpd/smtpd
+smtpd_smtpd_SOURCES = smtpd/smtpd.c $(smtpd_parts)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/smtpd/session_test
+TESTS += tests/unit/smtpd/session_test
+endif
+tests_unit_smtpd_session_test_SOURCES = tests/unit/smtpd/session_test.c \
+	tests/unit/smtpd/fake_services.c tests/unit/smtpd/fake_services.h \
+	$(smtpd_parts)
+tests_unit_smtpd_session_test_LDADD = $(LDADD) -lcmocka
+check_PROGRAMS += tests/fuzz/esmtp_fuzz
+TESTS += tests/fuzz/esmtp_fuzz
+tests_fuzz_esmtp_fuzz_SOURCES = tests/fuzz/esmtp_fuzz.c tests/fuzz/replay.c
