@@ -1,17 +1,31 @@
 # SPDX-License-Identifier: ISC
-libposthaste_a_SOURCES += lib/ipc/ipc.h lib/ipc/ipc.c lib/ipc/codec.h \
-	lib/ipc/encode.c lib/ipc/decode.c lib/ipc/protocol.h \
-	lib/ipc/protocols.c lib/ipc/proto_auth.h lib/ipc/proto_bounce.h \
-	lib/ipc/proto_cleanup.h lib/ipc/proto_deliver.h lib/ipc/proto_keyd.h \
-	lib/ipc/proto_lookup.h lib/ipc/proto_master.h lib/ipc/proto_qmgr.h \
-	lib/ipc/proto_pam.h lib/ipc/proto_showq.h
-EXTRA_DIST += lib/ipc/auth.def lib/ipc/bounce.def lib/ipc/cleanup.def \
-	lib/ipc/deliver.def lib/ipc/keyd.def lib/ipc/lookup.def \
-	lib/ipc/master.def lib/ipc/qmgr.def lib/ipc/pam.def lib/ipc/showq.def
-	lib/ipc/proto_supervisor.h
-EXTRA_DIST += lib/ipc/auth.def lib/ipc/bounce.def lib/ipc/cleanup.def \
-	lib/ipc/deliver.def lib/ipc/keyd.def lib/ipc/lookup.def \
-	lib/ipc/master.def lib/ipc/qmgr.def lib/ipc/supervisor.def
+libposthaste_a_SOURCES += \
+	lib/ipc/ipc.h lib/ipc/ipc.c lib/ipc/codec.h lib/ipc/encode.c \
+	lib/ipc/decode.c lib/ipc/protocol.h lib/ipc/protocols.c
+libposthaste_a_SOURCES += lib/ipc/proto_auth.h
+EXTRA_DIST += lib/ipc/auth.def
+libposthaste_a_SOURCES += lib/ipc/proto_bounce.h
+EXTRA_DIST += lib/ipc/bounce.def
+libposthaste_a_SOURCES += lib/ipc/proto_cleanup.h
+EXTRA_DIST += lib/ipc/cleanup.def
+libposthaste_a_SOURCES += lib/ipc/proto_deliver.h
+EXTRA_DIST += lib/ipc/deliver.def
+libposthaste_a_SOURCES += lib/ipc/proto_keyd.h
+EXTRA_DIST += lib/ipc/keyd.def
+libposthaste_a_SOURCES += lib/ipc/proto_lookup.h
+EXTRA_DIST += lib/ipc/lookup.def
+libposthaste_a_SOURCES += lib/ipc/proto_master.h
+EXTRA_DIST += lib/ipc/master.def
+libposthaste_a_SOURCES += lib/ipc/proto_pam.h
+EXTRA_DIST += lib/ipc/pam.def
+libposthaste_a_SOURCES += lib/ipc/proto_qmgr.h
+EXTRA_DIST += lib/ipc/qmgr.def
+libposthaste_a_SOURCES += lib/ipc/proto_session.h
+EXTRA_DIST += lib/ipc/session.def
+libposthaste_a_SOURCES += lib/ipc/proto_showq.h
+EXTRA_DIST += lib/ipc/showq.def
+libposthaste_a_SOURCES += lib/ipc/proto_supervisor.h
+EXTRA_DIST += lib/ipc/supervisor.def
 
 check_PROGRAMS += tests/unit/lib/ipc/codec_test tests/unit/lib/ipc/ipc_test
 TESTS += tests/unit/lib/ipc/codec_test tests/unit/lib/ipc/ipc_test

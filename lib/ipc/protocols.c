@@ -9,6 +9,7 @@
 #include "lib/ipc/proto_keyd.h"
 #include "lib/ipc/proto_pam.h"
 #include "lib/ipc/proto_master.h"
+#include "lib/ipc/proto_session.h"
 #include "lib/ipc/proto_showq.h"
 #include "lib/ipc/proto_supervisor.h"
 
@@ -31,6 +32,8 @@
 #include "lib/ipc/protocol.h"
 #define IPC_DEF "lib/ipc/master.def"
 #include "lib/ipc/protocol.h"
+#define IPC_DEF "lib/ipc/session.def"
+#include "lib/ipc/protocol.h"
 #define IPC_DEF "lib/ipc/showq.def"
 #include "lib/ipc/protocol.h"
 #define IPC_DEF "lib/ipc/supervisor.def"
@@ -46,6 +49,7 @@ const struct ipc_protocol *const ipc_protocols[] = {
 	&protocol_keyd,
 	&protocol_pam,
 	&protocol_master,
+	&protocol_session,
 	&protocol_showq,
 	&protocol_supervisor,
 	NULL,
