@@ -1,1 +1,18 @@
 # SPDX-License-Identifier: ISC
+daemon_PROGRAMS += lookup/lookup
+lookup_parts = \
+	lookup/address_map.c lookup/address_map.h \
+	lookup/classify.c lookup/classify.h \
+	lookup/maps.c lookup/maps.h \
+	lookup/own_addresses.c lookup/own_addresses.h \
+	lookup/query.c lookup/query.h \
+	lookup/recipient.c lookup/recipient.h \
+	lookup/rewrite.c lookup/rewrite.h \
+	lookup/routing.c lookup/routing.h
+lookup_lookup_SOURCES = lookup/lookup.c $(lookup_parts)
+
+check_PROGRAMS += tests/unit/lookup/recipient_test
+TESTS += tests/unit/lookup/recipient_test
+tests_unit_lookup_recipient_test_SOURCES = \
+	tests/unit/lookup/recipient_test.c $(lookup_parts)
+tests_unit_lookup_recipient_test_LDADD = $(LDADD) -lcmocka

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * lookup: the opener of tables, and what addresses mean.
+ *
+ * SECURITY. Started by root, it opens the tables of main.cf and master.cf
+ * (their folders stay open), and then becomes the table user, who owns
+ * nothing, with the promise to read files and to connect to servers of
+ * tables. Hostile input: addresses and keys made by strangers, relayed by
+ * network programs that an attacker may have taken over. Such a program can
+ * look up any key in any table of the settings, and no file that is not one;
+ * patterns are matched within limits. Nothing is ever written.
+ *
+ * A table that changed and can be read by root alone makes this process end
+ * after its answer; master starts another.
+ */
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/ipc/proto_lookup.h"
+#include "lib/log/log.h"
+#include "lib/service/service.h"
+#include "lookup/maps.h"
+#include "lookup/query.h"
+#include "lookup/recipient.h"
+
+enum {
+	ANSWER_S = 30,
+	TEXT_MAX = 512, /* limits of lookup.def */
+	NEXTHOP_MAX = 512,
+	TRANSPORT_MAX = 64,
+	ADDRESS_MAX = 1024,
+	DELIVERIES_MAX = 50000,
+	VALUE_MAX = 65536,
+};
+
+/* Process lifetime. */
+static struct maps *maps;
+static struct query_tables *tables;
+static struct arena *memory; /* of the question under way */
+
+static void
+before(const struct service *s)
+{
+	struct buf errors = BUF_INIT(65536);
+	struct master_cf *services =
+	    master_cf_read(conf_directory(s->conf), s->conf, &errors, NULL);
+
+	if (services == NULL)
+		log_warning("%s", buf_text(&errors));
+	buf_fini(&errors);
+	/* modules of the name service are loaded while files can be opened */
+	(void)getpwnam("postmaster");
+	(void)getgrnam("postmaster");
+	maps = maps_open(s->conf);
+	tables = query_tables_open(s->conf, services);
+	memory = arena_new();
+	log_debug("%zu tables", query_tables_count(tables));
+	master_cf_free(&services);
+}
+
+static const char *
+cut(const char *text, size_t limit)
+{
+	return strlen(text) <= limit ?
+	    text :
+	    arena_span(memory, span_take(span_of(text), limit));
+}
+
+/* A destination that does not fit would be another: say so instead. */
+static enum verdict
+check_fits(const char *address, const struct routing *r, struct why *why)
+{
+	if (strlen(address) > ADDRESS_MAX)
+		return why_set(why, "5.1.3", "bad address syntax");
+	if (strlen(r->transport) > TRANSPORT_MAX ||
+	    strlen(r->nexthop) > NEXTHOP_MAX) {
+		log_warning("transport or nexthop of %.200s is too long: "
+			    "%.200s:%.200s",
+		    address, r->transport, r->nexthop);
+		return why_set(why, "4.3.5", "Server configuration error");
+	}
+	return OK;
+}
+
+static void
+fill_answer(struct msg_resolved_item *to, struct recipient *r)
+{
+	enum verdict fits = check_fits(r->address, &r->routing, &r->why);
+
+	if (fits != OK) {
+		r->verdict = fits;
+		r->routing = (struct routing){ "", "" };
+		r->address = cut(r->address, ADDRESS_MAX);
+	}
+	*to = (struct msg_resolved_item){
+		.verdict = r->verdict,
+		.dsn = "",
+		.text = "",
+		.class = r->class,
+		.address = r->address,
+		.final = r->verdict == OK && r->final,
+		.transport = r->routing.transport,
+		.nexthop = r->routing.nexthop,
+	};
+	if (r->verdict != OK) {
+		to->dsn = arena_text(memory, r->why.dsn);
+		to->text = cut(arena_text(memory, r->why.text), TEXT_MAX);
+	}
+}
+
+static bool
+answer_resolve(struct ipc *c, const void *message)
+{
+	const struct msg_resolve *q = message;
+	const struct msg_address_item *from = q->recipients.items;
+	size_t count = q->recipients.count;
+	struct msg_resolved_item *items =
+	    arena_alloc(memory, count * sizeof(*items));
+	struct msg_resolve_reply reply = { .results = { items, count } };
+	const char *sender = arena_text(memory, q->sender);
+
+	for (size_t i = 0; i < count; i++) {
+		struct recipient r;
+
+		recipient_resolve(maps, sender, from[i].address, memory, &r);
+		fill_answer(&items[i], &r);
+	}
+	ipc_put(c, &message_resolve_reply, &reply);
+	return true;
+}
+
+/* The deliveries of all recipients, one after the other. */
+struct expanding {
+	struct msg_expanded_item *items;
+	size_t count;
+	size_t room;
+};
+
+static enum verdict
+add_deliveries(struct expanding *e, size_t index,
+    const struct delivery_set *set, struct why *why)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		const struct delivery *d = &set->items[i];
+		enum verdict v = check_fits(d->address, &d->routing, why);
+
+		if (v != OK)
+			return v;
+		if (e->count >= DELIVERIES_MAX)
+			return why_set(why, "4.6.0", "Alias expansion error");
+		if (e->count == e->room) {
+			e->room = e->room ? e->room * 2 : 64;
+			e->items =
+			    mem_resize(e->items, e->room * sizeof(*e->items));
+		}
+		e->items[e->count++] = (struct msg_expanded_item){
+			.index = index,
+			.address = d->address,
+			.transport = d->routing.transport,
+			.nexthop = d->routing.nexthop,
+		};
+	}
+	return OK;
+}
+
+static bool
+answer_expand(struct ipc *c, const void *message)
+{
+	const struct msg_expand *q = message;
+	const struct msg_address_item *from = q->recipients.items;
+	struct expanding e = { NULL, 0, 0 };
+	struct msg_expand_reply reply = { .dsn = "", .text = "" };
+	struct why why;
+	enum verdict v = OK;
+
+	for (size_t i = 0; v == OK && i < q->recipients.count; i++) {
+		struct delivery_set set;
+
+		v = recipient_expand(maps, q->sender, from[i].address, memory,
+		    &set, &why);
+		if (v == OK)
+			v = add_deliveries(&e, i, &set, &why);
+	}
+	reply.verdict = v;
+	if (v == OK) {
+		reply.results = (struct ipc_list){ e.items, e.count };
+	} else {
+		reply.dsn = why.dsn;
+		reply.text = cut(why.text, TEXT_MAX);
+	}
+	ipc_put(c, &message_expand_reply, &reply);
+	free(e.items);
+	return true;
+}
+
+static bool
+answer_rewrite(struct ipc *c, const void *message)
+{
+	const struct msg_rewrite *q = message;
+	const struct msg_address_item *from = q->addresses.items;
+	size_t count = q->addresses.count;
+	struct msg_address_item *items =
+	    arena_alloc(memory, count * sizeof(*items));
+	struct msg_rewrite_reply reply = { .text = "",
+		.addresses = { items, count } };
+	struct why why;
+	enum verdict v = OK;
+
+	for (size_t i = 0; v == OK && i < count; i++) {
+		const char *address = rewrite_address(&maps->rules,
+		    span_of(from[i].address), memory);
+
+		v = address_map_canonical(maps, (enum rewrite_kind)q->kind,
+		    memory, &address, &why);
+		/* what would not fit stays as it was */
+		items[i].address =
+		    strlen(address) <= ADDRESS_MAX ? address : from[i].address;
+	}
+	reply.verdict = v;
+	if (v != OK) {
+		reply.addresses.count = 0;
+		reply.text = cut(why.text, TEXT_MAX);
+	}
+	ipc_put(c, &message_rewrite_reply, &reply);
+	return true;
+}
+
+static bool
+answer_query(struct ipc *c, const void *message)
+{
+	const struct msg_query *q = message;
+	const struct msg_address_item *from = q->keys.items;
+	size_t count = q->keys.count;
+	struct span *keys = arena_alloc(memory, count * sizeof(*keys));
+	struct buf value = BUF_INIT(TABLE_VALUE_MAX);
+	size_t index = 0;
+	enum table_result r;
+	struct msg_query_reply reply;
+
+	for (size_t i = 0; i < count; i++)
+		keys[i] = span_of(from[i].address);
+	r = query_tables_find(tables, q->table, keys, count, &index, &value);
+	if (r == TABLE_FOUND &&
+	    (value.n > VALUE_MAX ||
+		span_find(buf_span(&value), '\0') < value.n)) {
+		r = TABLE_BROKEN;
+		buf_reset(&value);
+		buf_add_text(&value, "the value is too long or no text");
+	}
+	if (r == TABLE_AGAIN || r == TABLE_BROKEN)
+		log_warning("%s lookup error: %s", q->table, buf_text(&value));
+	reply = (struct msg_query_reply){
+		.result = r,
+		.index = index,
+		.value = cut(buf_text(&value), VALUE_MAX),
+	};
+	ipc_put(c, &message_query_reply, &reply);
+	buf_fini(&value);
+	return true;
+}
+
+static const struct {
+	const struct ipc_message *question;
+	bool (*answer)(struct ipc *c, const void *message);
+} verbs[] = {
+	{ &message_resolve, answer_resolve },
+	{ &message_expand, answer_expand },
+	{ &message_rewrite, answer_rewrite },
+	{ &message_query, answer_query },
+};
+
+static bool
+request(const struct service *s, struct ipc *c, void **state)
+{
+	const struct ipc_message *m;
+	const void *message;
+	size_t i = 0;
+
+	(void)s;
+	(void)state;
+	if (ipc_receive(c, &m, &message, clock_in(ANSWER_S)) != IPC_OK)
+		return false;
+	while (i < sizeof(verbs) / sizeof(verbs[0]) && verbs[i].question != m)
+		i++;
+	if (i == sizeof(verbs) / sizeof(verbs[0])) {
+		ipc_refuse(c, "%s is no question", m->name);
+		return false;
+	}
+	arena_reset(memory);
+	if (!verbs[i].answer(c, message))
+		return false;
+	if (table_restart_wanted()) {
+		(void)ipc_flush(c, clock_in(ANSWER_S));
+		exit(EXIT_SUCCESS);
+	}
+	return true;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct service_spec spec = {
+		.program = "lookup",
+		.style = SERVICE_REQUESTS,
+		.protocol = &protocol_lookup,
+		.before = before,
+		.request = request,
+	};
+
+	return service_run(&spec, argc, argv);
+}

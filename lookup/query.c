@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: ISC */
+#include "lookup/query.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/table/words.h"
+
+struct named {
+	char *spec; /* without "proxy:" */
+	struct table *table;
+};
+
+struct query_tables {
+	struct named *all;
+	size_t count;
+};
+
+enum { AT_ONCE = 64, DEPTH_MAX = 8 };
+
+static struct span
+plain(struct span spec)
+{
+	spec = span_trim(spec);
+	while (span_starts(spec, "proxy:"))
+		spec = span_skip(spec, sizeof("proxy:") - 1);
+	return spec;
+}
+
+static struct table *
+find(const struct query_tables *q, struct span spec)
+{
+	spec = plain(spec);
+	for (size_t i = 0; i < q->count; i++)
+		if (span_is(spec, q->all[i].spec))
+			return q->all[i].table;
+	return NULL;
+}
+
+static void
+add(struct query_tables *q, struct span spec)
+{
+	struct buf error = BUF_INIT(1024);
+	struct table *t;
+
+	if (find(q, spec) != NULL)
+		return;
+	t = table_open(spec, &error);
+	if (t == NULL) {
+		/* many a text only looks like a table's name */
+		log_debug("%.*s: %s", SPAN_ARG(spec), buf_text(&error));
+	} else {
+		q->all = mem_resize(q->all, (q->count + 1) * sizeof(*q->all));
+		q->all[q->count++] =
+		    (struct named){ mem_span_text(plain(spec)), t };
+	}
+	buf_fini(&error);
+}
+
+static bool
+looks_like_table(struct span word)
+{
+	size_t colon = span_find(word, ':');
+
+	return colon > 0 && colon + 1 < word.n &&
+	    table_type_known(span_take(word, colon));
+}
+
+/* Every "type:name" in a value, also within { } and behind a "!". */
+static void
+scan(struct query_tables *q, struct span value, int depth)
+{
+	struct span word;
+	struct span inner;
+
+	while (depth < DEPTH_MAX && words_next(&value, &word)) {
+		while (word.n > 0 && word.p[0] == '!')
+			word = span_skip(word, 1);
+		if (words_unbrace(word, &inner))
+			scan(q, inner, depth + 1);
+		else if (looks_like_table(word))
+			add(q, word);
+	}
+}
+
+/* What conf_each cannot have: it visits while the conf is being read. */
+struct names_set {
+	struct arena *memory;
+	const char **names;
+	size_t count;
+};
+
+static void
+note_name(void *with, const char *name, const char *raw, const char *origin)
+{
+	struct names_set *n = with;
+
+	(void)raw;
+	(void)origin;
+	n->names = mem_resize(n->names, (n->count + 1) * sizeof(*n->names));
+	n->names[n->count++] = arena_text(n->memory, name);
+}
+
+static void
+scan_setting(struct query_tables *q, struct conf *c, const char *name)
+{
+	const char *value = conf_value(c, name);
+
+	if (value != NULL && strchr(value, ':') != NULL)
+		scan(q, span_of(value), 0);
+}
+
+static void
+scan_settings(struct query_tables *q, struct conf *c)
+{
+	struct names_set set = { .memory = arena_new() };
+
+	for (size_t g = 0; param_groups[g] != NULL; g++)
+		for (size_t i = 0; i < param_groups[g]->count; i++)
+			scan_setting(q, c, param_groups[g]->params[i].name);
+	/* names of the administrator's own: restriction classes */
+	conf_each(c, note_name, &set);
+	for (size_t i = 0; i < set.count; i++)
+		scan_setting(q, c, set.names[i]);
+	free(set.names);
+	arena_free(&set.memory);
+}
+
+/* The value of a name that another -o of the same service sets. */
+static const char *
+from_overrides(void *with, struct span name)
+{
+	for (char **o = with; *o != NULL; o++) {
+		struct span text = span_of(*o);
+		size_t equal = span_find(text, '=');
+
+		if (equal < text.n &&
+		    span_equal(span_trim(span_take(text, equal)), name))
+			return *o + equal + 1;
+	}
+	return NULL;
+}
+
+static void
+scan_overrides(struct query_tables *q, struct conf *c, char **overrides)
+{
+	for (char **o = overrides; o != NULL && *o != NULL; o++) {
+		struct buf value = BUF_INIT(1 << 16);
+		struct buf error = BUF_INIT(1024);
+		const char *equal = strchr(*o, '=');
+
+		if (equal != NULL &&
+		    conf_expand_with(c, equal + 1, from_overrides, overrides,
+			&value, &error))
+			scan(q, buf_span(&value), 0);
+		buf_fini(&value);
+		buf_fini(&error);
+	}
+}
+
+struct query_tables *
+query_tables_open(struct conf *c, const struct master_cf *services)
+{
+	struct query_tables *q = mem_new(sizeof(*q));
+
+	scan_settings(q, c);
+	for (size_t i = 0; services != NULL && i < services->count; i++)
+		scan_overrides(q, c, services->entries[i].overrides);
+	return q;
+}
+
+void
+query_tables_free(struct query_tables **q)
+{
+	if (*q == NULL)
+		return;
+	for (size_t i = 0; i < (*q)->count; i++) {
+		table_free(&(*q)->all[i].table);
+		free((*q)->all[i].spec);
+	}
+	free((*q)->all);
+	free(*q);
+	*q = NULL;
+}
+
+size_t
+query_tables_count(const struct query_tables *q)
+{
+	return q->count;
+}
+
+static enum table_result
+refused(struct span spec, struct buf *value)
+{
+	buf_reset(value);
+	buf_printf(value, "table %.*s is in no setting", SPAN_ARG(spec));
+	return TABLE_BROKEN;
+}
+
+enum table_result
+query_tables_find(struct query_tables *q, const char *tables,
+    const struct span *keys, size_t count, size_t *index, struct buf *value)
+{
+	struct table *list[AT_ONCE];
+	size_t tables_count = 0;
+	struct span rest = span_of(tables);
+	struct span spec;
+
+	while (words_next(&rest, &spec)) {
+		struct table *t = find(q, spec);
+
+		if (t == NULL || tables_count == AT_ONCE)
+			return refused(spec, value);
+		list[tables_count++] = t;
+	}
+	for (size_t k = 0; k < count; k++) {
+		for (size_t i = 0; i < tables_count; i++) {
+			enum table_result r;
+
+			if (k > 0 && !table_takes_partial(list[i]))
+				continue;
+			r = table_lookup(list[i], keys[k], value);
+			if (r != TABLE_NONE) {
+				*index = k;
+				return r;
+			}
+		}
+	}
+	buf_reset(value);
+	return TABLE_NONE;
+}

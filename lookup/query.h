@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LOOKUP_QUERY_H
+#define LOOKUP_QUERY_H
+
+/*
+ * Lookups by table name, for programs that open no tables themselves. Only
+ * tables that the administrator wrote into main.cf or master.cf are opened: a
+ * program that strangers have taken over can ask these, and no others.
+ */
+
+#include "lib/conf/master_cf.h"
+#include "lib/table/table.h"
+
+struct query_tables;
+
+/*
+ * Opens every table that occurs in a setting, in a restriction list or in an
+ * -o of master.cf (which may be NULL).
+ */
+struct query_tables *
+query_tables_open(struct conf *c, const struct master_cf *services);
+void query_tables_free(struct query_tables **q);
+size_t query_tables_count(const struct query_tables *q);
+
+/*
+ * The first of the keys that is in one of the tables ("hash:/a, pcre:/b"),
+ * which are asked in turn for each key. The first key is whole; those behind
+ * it are parts of it, which pattern tables are not asked for. TABLE_BROKEN
+ * for a table that is not among those opened.
+ */
+enum table_result query_tables_find(struct query_tables *q, const char *tables,
+    const struct span *keys, size_t count, size_t *index, struct buf *value);
+
+#endif

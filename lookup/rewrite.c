@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: ISC */
+#include "lookup/rewrite.h"
+
+#include "lib/mail/mail_address.h"
+
+/* "@one,@two:user@domain": RFC 5321 appendix C says to ignore the route. */
+static struct span
+without_route(struct span address)
+{
+	size_t colon;
+
+	if (address.n == 0 || address.p[0] != '@')
+		return address;
+	colon = span_find(address, ':');
+	return colon < address.n ? span_skip(address, colon + 1) : address;
+}
+
+/* An address without "@": from UUCP's form, or user%domain, or bare. */
+static const char *
+with_domain(const struct rewrite_rules *r, struct span bare, struct arena *a)
+{
+	size_t bang = span_find(bare, '!');
+	size_t percent = span_rfind(bare, '%');
+	struct span site = span_take(bare, bang);
+	struct span user = span_skip(bare, bang + 1);
+
+	if (r->swap_bangpath && bang < bare.n)
+		return arena_printf(a, "%.*s@%.*s", SPAN_ARG(user),
+		    SPAN_ARG(site));
+	if (r->allow_percent_hack && percent < bare.n)
+		return arena_printf(a, "%.*s@%.*s",
+		    SPAN_ARG(span_take(bare, percent)),
+		    SPAN_ARG(span_skip(bare, percent + 1)));
+	if (r->append_at_myorigin)
+		return arena_printf(a, "%.*s@%s", SPAN_ARG(bare), r->myorigin);
+	return arena_span(a, bare);
+}
+
+static void
+fold(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text >= 'A' && *text <= 'Z')
+			*text = (char)(*text + ('a' - 'A'));
+}
+
+static const char *
+mend_domain(const struct rewrite_rules *r, struct span local,
+    struct span domain, struct arena *a)
+{
+	bool literal = domain.n > 0 && domain.p[0] == '[';
+	char *address;
+
+	if (r->append_dot_mydomain && !literal && domain.n > 0 &&
+	    span_find(domain, '.') == domain.n)
+		address = arena_printf(a, "%.*s@%.*s.%s", SPAN_ARG(local),
+		    SPAN_ARG(domain), r->mydomain);
+	else if (domain.n > 1 && domain.p[domain.n - 1] == '.' &&
+	    domain.p[domain.n - 2] != '.')
+		address = arena_printf(a, "%.*s@%.*s", SPAN_ARG(local),
+		    SPAN_ARG(span_take(domain, domain.n - 1)));
+	else
+		address = arena_printf(a, "%.*s@%.*s", SPAN_ARG(local),
+		    SPAN_ARG(domain));
+	fold(address + local.n);
+	return address;
+}
+
+const char *
+rewrite_address(const struct rewrite_rules *r, struct span address,
+    struct arena *a)
+{
+	struct span local;
+	struct span domain;
+
+	address = without_route(address);
+	if (address.n == 0 || span_is(address, "@"))
+		return "";
+	if (!mail_address_split(address, &local, &domain)) {
+		address = span_of(with_domain(r, address, a));
+		if (!mail_address_split(address, &local, &domain))
+			return address.p;
+	}
+	return mend_domain(r, local, domain, a);
+}

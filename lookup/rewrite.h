@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LOOKUP_REWRITE_H
+#define LOOKUP_REWRITE_H
+
+/*
+ * An address becomes user@fully.qualified.domain, by form alone: no tables.
+ * Addresses come and go in the unquoted form of lib/mail/mail_address.h.
+ */
+
+#include <stdbool.h>
+
+#include "lib/base/mem.h"
+
+struct rewrite_rules {
+	bool swap_bangpath;
+	bool allow_percent_hack;
+	bool append_at_myorigin;
+	bool append_dot_mydomain;
+	const char *myorigin;
+	const char *mydomain;
+};
+
+/*
+ * Strips a source route, turns site!user and user%domain round where there
+ * is no "@", adds what is missing, strips one trailing dot, folds the domain
+ * to lower case. The local part keeps its case. The empty address stays.
+ */
+const char *rewrite_address(const struct rewrite_rules *r, struct span address,
+    struct arena *a);
+
+#endif
