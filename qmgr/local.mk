@@ -19,9 +19,9 @@ qmgr_qmgr_SOURCES = qmgr/qmgr.c \
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/qmgr/backoff_test tests/unit/qmgr/window_test \
-	tests/unit/qmgr/schedule_test
+	tests/unit/qmgr/schedule_test tests/unit/qmgr/qmgr_test
 TESTS += tests/unit/qmgr/backoff_test tests/unit/qmgr/window_test \
-	tests/unit/qmgr/schedule_test
+	tests/unit/qmgr/schedule_test tests/unit/qmgr/qmgr_test
 endif
 tests_unit_qmgr_backoff_test_SOURCES = tests/unit/qmgr/backoff_test.c \
 	qmgr/backoff.c qmgr/backoff.h
@@ -32,3 +32,5 @@ tests_unit_qmgr_window_test_LDADD = $(LDADD) -lcmocka
 tests_unit_qmgr_schedule_test_SOURCES = tests/unit/qmgr/schedule_test.c \
 	qmgr/schedule.c qmgr/schedule.h qmgr/window.c qmgr/entry.c qmgr/entry.h
 tests_unit_qmgr_schedule_test_LDADD = $(LDADD) -lcmocka
+tests_unit_qmgr_qmgr_test_SOURCES = tests/unit/qmgr/qmgr_test.c
+tests_unit_qmgr_qmgr_test_LDADD = $(LDADD) -lcmocka
