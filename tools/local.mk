@@ -54,3 +54,7 @@ tools_sendmail_SOURCES = tools/sendmail.c \
 # the same program: its name says what it does
 sbin_PROGRAMS += tools/mailq
 tools_mailq_SOURCES = $(tools_sendmail_SOURCES)
+
+sbin_PROGRAMS += tools/posthaste
+tools_posthaste_SOURCES = tools/posthaste.c tools/posthaste_check.c \
+	tools/posthaste.h

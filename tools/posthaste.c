@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * posthaste - starts, stops and looks after the suite.
+ *
+ * SECURITY: for root (or the user of a private instance); no extra rights.
+ * Reads main.cf, speaks with master through public/master, which asks the
+ * kernel who we are.
+ */
+#include "tools/posthaste.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/ipc/proto_qmgr.h"
+#include "lib/ipc/proto_supervisor.h"
+#include "lib/log/log.h"
+#include "lib/net/connect.h"
+
+enum {
+	ANSWER_S = 60,
+	END_S = 60, /* stop and abort: master kills within less */
+	END_POLL_MS = 20,
+};
+
+
+static struct instance instance;
+
+/* Who holds the lock that a running master has; 0: nobody. */
+static pid_t
+master_pid(void)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int fd = open("pid/master.pid", O_RDWR | O_CLOEXEC);
+	pid_t pid = 0;
+
+	if (fd < 0 && errno == EACCES) /* others may read it, not lock it */
+		fatal_status(EX_NOPERM, "%s/pid/master.pid: %m",
+		    instance.common.queue_directory);
+	if (fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 &&
+	    lock.l_type != F_UNLCK)
+		pid = lock.l_pid;
+	fd_close(&fd);
+	return pid;
+}
+
+static bool
+running(void)
+{
+	return master_pid() != 0;
+}
+
+static int
+not_running(void)
+{
+	log_error("the Posthaste mail system is not running");
+	return EXIT_FAILURE;
+}
+
+static void
+show(const char *text)
+{
+	struct span rest = span_of(text), line;
+
+	while (span_cut(&rest, "\n", true, &line))
+		log_error("%.*s", SPAN_ARG(line));
+}
+
+/* The answer's texts live as long as the connection. */
+static const struct msg_supervised *
+ask(struct ipc **c, const char *action)
+{
+	struct msg_supervise question = { .action = action };
+	int64_t deadline = clock_in(ANSWER_S);
+	int fd = connect_unix("public/master", deadline);
+	const void *answer;
+	enum ipc_result r;
+
+	if (fd < 0)
+		return NULL;
+	*c = ipc_new(fd, &protocol_supervisor, "master");
+	ipc_put(*c, &message_supervise, &question);
+	r = ipc_expect(*c, &message_supervised, &answer, deadline);
+	if (r == IPC_OK)
+		return answer;
+	log_error("master: %s", ipc_result_text(r));
+	return NULL;
+}
+
+static int
+tell(const char *action)
+{
+	const struct msg_supervised *answer;
+	struct ipc *c = NULL;
+	int status = EXIT_FAILURE;
+
+	if (!running())
+		return not_running();
+	answer = ask(&c, action);
+	if (answer == NULL)
+		log_error("master does not answer");
+	else if (answer->done)
+		status = EXIT_SUCCESS;
+	else
+		show(answer->text);
+	ipc_free(&c);
+	return status;
+}
+
+static int
+start(bool foreground)
+{
+	char *path = mem_printf("%s/master",
+	    instance.common.daemon_directory);
+	char *arguments[] = { path, (char[]) { "-c" },
+		mem_text(instance.directory),
+		foreground ? (char[]) { "-d" } : (char[]) { "-w" }, NULL };
+
+	if (running()) {
+		log_error("the Posthaste mail system is already running");
+		return EXIT_FAILURE;
+	}
+	if (!installation_check(&instance))
+		return EXIT_FAILURE;
+	log_info("starting the Posthaste mail system");
+	if (!foreground)
+		return run_program(path, arguments);
+	execv(path, arguments);
+	fatal("cannot run %s: %m", path);
+}
+
+/* Master's lock is free when it and all its children are gone. */
+static int
+wait_for_end(void)
+{
+	int64_t deadline = clock_in(END_S);
+	struct timespec pause = { .tv_nsec = END_POLL_MS * 1000000L };
+
+	while (running()) {
+		if (clock_ms() >= deadline) {
+			log_error("master does not end");
+			return EXIT_FAILURE;
+		}
+		(void)nanosleep(&pause, NULL);
+	}
+	return EXIT_SUCCESS;
+}
+
+static int
+end(const char *action, const char *doing)
+{
+	struct ipc *c = NULL;
+	pid_t pid = master_pid();
+
+	if (pid == 0)
+		return not_running();
+	log_info("%s the Posthaste mail system", doing);
+	if (ask(&c, action) == NULL && kill(pid, SIGTERM) < 0 &&
+	    errno != ESRCH)
+		fatal("cannot signal master, pid %d: %m", (int)pid);
+	ipc_free(&c);
+	return wait_for_end();
+}
+
+static int
+do_start(void)
+{
+	return start(false);
+}
+
+static int
+do_start_fg(void)
+{
+	return start(true);
+}
+
+static int
+do_stop(void)
+{
+	return end("stop", "stopping");
+}
+
+static int
+do_abort(void)
+{
+	return end("abort", "aborting");
+}
+
+static int
+do_reload(void)
+{
+	int status;
+
+	if (!running())
+		return not_running();
+	status = tell("reload");
+	if (status == EXIT_SUCCESS)
+		log_info("refreshing the Posthaste mail system");
+	else
+		log_error("the old configuration stays in force");
+	return status;
+}
+
+static int
+do_flush(void)
+{
+	struct msg_flush flush = { .queue_id = "", .site = "" };
+	int64_t deadline = clock_in(ANSWER_S);
+	int fd, status = EXIT_SUCCESS;
+	struct ipc *c;
+
+	if (!running())
+		return not_running();
+	fd = connect_unix("public/qmgr", deadline);
+	if (fd < 0)
+		fatal("cannot reach the queue manager: %m");
+	c = ipc_new(fd, &protocol_qmgr, "qmgr");
+	if (ipc_send(c, &message_flush, &flush, deadline) != IPC_OK)
+		status = EXIT_FAILURE;
+	ipc_free(&c);
+	return status;
+}
+
+static int
+do_check(void)
+{
+	bool fine = installation_check(&instance);
+
+	fine &= configuration_check(&instance);
+	return fine ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int
+do_set_permissions(void)
+{
+	if (geteuid() != 0)
+		fatal_status(EX_NOPERM, "only root can set permissions");
+	return installation_check(&instance) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static void
+print_processes(const struct msg_supervised *s)
+{
+	const struct msg_status_process *p = s->processes.items;
+
+	printf("%-28s %-14s %8s %4s %-9s %9s %11s\n", "service", "program",
+	    "pid", "gen", "state", "sessions", "served");
+	for (size_t i = 0; i < s->processes.count; i++, p++)
+		printf("%-28s %-14s %8llu %4llu %-9s %9llu %11llu\n",
+		    p->service, p->program, (unsigned long long)p->pid,
+		    (unsigned long long)p->generation, p->state,
+		    (unsigned long long)p->sessions,
+		    (unsigned long long)p->served);
+}
+
+/* Who may not lock still learns whether master answers. */
+static int
+do_status(void)
+{
+	const struct msg_supervised *answer;
+	struct ipc *c = NULL;
+	int status = EXIT_FAILURE;
+
+	answer = ask(&c, "status");
+	if (answer == NULL) {
+		ipc_free(&c);
+		return not_running();
+	}
+	printf("the Posthaste mail system is %s: PID %llu, generation %llu\n",
+	    answer->serving ? "running" : "not serving",
+	    (unsigned long long)answer->pid,
+	    (unsigned long long)answer->generation);
+	print_processes(answer);
+	if (answer->serving)
+		status = EXIT_SUCCESS;
+	ipc_free(&c);
+	return fflush(stdout) == 0 ? status : EXIT_FAILURE;
+}
+
+static char *
+rotated_name(const char *file, const char *suffix)
+{
+	time_t now = time(NULL);
+	char text[200];
+	struct tm tm;
+
+	localtime_r(&now, &tm);
+	if (strftime(text, sizeof(text), suffix, &tm) == 0 ||
+	    strchr(text, '/') != NULL)
+		fatal("maillog_file_rotate_suffix: \"%s\" gives no usable name",
+		    suffix);
+	return mem_printf("%s.%s", file, text);
+}
+
+/* The old log is compressed only when nobody writes to it any more. */
+static int
+do_logrotate(void)
+{
+	const char *file = instance.common.maillog_file;
+	const char *suffix = conf_value(instance.conf,
+	    "maillog_file_rotate_suffix");
+	const char *compressor = conf_value(instance.conf,
+	    "maillog_file_compressor");
+	char *to;
+	int status = EXIT_SUCCESS;
+
+	if (file[0] == '\0' || strncmp(file, "/dev/", 5) == 0)
+		fatal_status(EX_CONFIG, "maillog_file is not set to a file");
+	to = rotated_name(file, suffix);
+	if (access(to, F_OK) == 0)
+		fatal("%s exists already", to);
+	if (rename(file, to) < 0)
+		fatal("cannot rename %s to %s: %m", file, to);
+	if (running())
+		status = tell("reopen");
+	if (status == EXIT_SUCCESS && compressor[0] != '\0') {
+		struct timespec pause = { .tv_sec = 1 };
+
+		(void)nanosleep(&pause, NULL);
+		execlp(compressor, compressor, to, (char *)NULL);
+		fatal("cannot run %s: %m", compressor);
+	}
+	free(to);
+	return status;
+}
+
+static const struct action {
+	const char *name;
+	int (*act)(void);
+	const char *meaning;
+} actions[] = {
+	{ "start", do_start, "start; returns when the suite serves" },
+	{ "start-fg", do_start_fg, "start in the foreground" },
+	{ "stop", do_stop, "stop in order; returns when all have ended" },
+	{ "abort", do_abort, "stop at once" },
+	{ "reload", do_reload, "take up a changed configuration" },
+	{ "flush", do_flush, "try all deferred mail now" },
+	{ "check", do_check, "verify configuration and installation" },
+	{ "status", do_status, "what runs; exit status 0 if all is well" },
+	{ "logrotate", do_logrotate, "begin a new maillog_file" },
+	{ "set-permissions", do_set_permissions, "repair owners and rights" },
+	{ "upgrade-configuration", do_check, "the same as check: no file "
+	    "of an older version needs a change" },
+};
+
+enum { ACTIONS = sizeof(actions) / sizeof(actions[0]) };
+
+noreturn static void
+usage(void)
+{
+	fprintf(stderr, "usage: posthaste [-c config_directory] action\n");
+	for (size_t i = 0; i < ACTIONS; i++)
+		fprintf(stderr, "\t%-22s %s\n", actions[i].name,
+		    actions[i].meaning);
+	exit(EX_USAGE);
+}
+
+static const struct action *
+find_action(const char *name)
+{
+	for (size_t i = 0; i < ACTIONS; i++)
+		if (strcmp(actions[i].name, name) == 0)
+			return &actions[i];
+	return NULL;
+}
+
+/*
+ * Mistakes of the configuration are master's to tell; here only what is
+ * needed to reach it must be right, so that a broken main.cf can be stopped.
+ */
+static void
+read_settings(const char *option)
+{
+	struct buf errors = BUF_INIT(1 << 20);
+
+	instance.directory = realpath(conf_find_directory(option), NULL);
+	if (instance.directory == NULL)
+		fatal_status(EX_CONFIG, "configuration directory %s: %m",
+		    conf_find_directory(option));
+	(void)setenv("MAIL_CONFIG", instance.directory, 1);
+	instance.conf = conf_read(instance.directory, &errors, NULL);
+	if (instance.conf == NULL) {
+		show(buf_text(&errors));
+		exit(EX_CONFIG);
+	}
+	buf_reset(&errors);
+	if (!conf_fill(instance.conf, &common_param_group, &instance.common,
+		&errors))
+		show(buf_text(&errors));
+	buf_fini(&errors);
+}
+
+static void
+enter_queue(const char *action)
+{
+	const char *name = instance.common.queue_directory;
+
+	if (chdir(name) == 0)
+		return;
+	if (errno != ENOENT)
+		fatal_status(EX_NOPERM, "queue_directory %s: %m", name);
+	if (strcmp(action, "start") != 0 && strcmp(action, "start-fg") != 0 &&
+	    strcmp(action, "check") != 0 &&
+	    strcmp(action, "set-permissions") != 0)
+		exit(not_running());
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct action *action;
+	const char *option = NULL;
+	int c;
+
+	log_open_stderr("posthaste");
+	umask(022);
+	while ((c = getopt(argc, argv, "c:Dv")) != -1) {
+		if (c == 'c')
+			option = optarg;
+		else if (c == 'v')
+			log_threshold(LEVEL_DEBUG);
+		else if (c != 'D')
+			usage();
+	}
+	if (argc - optind != 1)
+		usage();
+	action = find_action(argv[optind]);
+	if (action == NULL)
+		usage();
+	read_settings(option);
+	enter_queue(action->name);
+	return action->act();
+}
