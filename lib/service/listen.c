@@ -16,7 +16,7 @@ passing(int error)
 	return error == EAGAIN || error == EINTR || error == ECONNABORTED ||
 	    error == EPROTO || error == ENETDOWN || error == EHOSTDOWN ||
 	    error == EHOSTUNREACH || error == ENETUNREACH ||
-	    error == ENOPROTOOPT || error == EPERM;
+	    error == ENOPROTOOPT;
 }
 
 int
