@@ -61,3 +61,10 @@ tests_fuzz_smtp_path_fuzz_SOURCES = tests/fuzz/smtp_path_fuzz.c tests/fuzz/repla
 tests_fuzz_xtext_fuzz_SOURCES = tests/fuzz/xtext_fuzz.c tests/fuzz/replay.c
 tests_unit_lib_mail_delivery_log_test_SOURCES = tests/unit/lib/mail/delivery_log_test.c
 tests_unit_lib_mail_delivery_log_test_LDADD = $(LDADD) -lcmocka
+
+libposthaste_a_SOURCES += lib/mail/smtp_wire.c lib/mail/smtp_wire.h
+check_PROGRAMS += tests/unit/lib/mail/smtp_wire_test tests/fuzz/smtp_wire_fuzz
+TESTS += tests/unit/lib/mail/smtp_wire_test tests/fuzz/smtp_wire_fuzz
+tests_unit_lib_mail_smtp_wire_test_SOURCES = tests/unit/lib/mail/smtp_wire_test.c
+tests_unit_lib_mail_smtp_wire_test_LDADD = $(LDADD) -lcmocka
+tests_fuzz_smtp_wire_fuzz_SOURCES = tests/fuzz/smtp_wire_fuzz.c tests/fuzz/replay.c
