@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: ISC */
+#include "smtp/delivery.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/ensure.h"
+#include "lib/mail/delivery_log.h"
+#include "lib/queue/queue_file.h"
+#include "smtp/settings.h"
+
+static const char *
+status(const struct delivery *d, enum verdict v)
+{
+	if (d->request->flags & QUEUE_VERIFY)
+		return v == OK ? "deliverable" : "undeliverable";
+	return v == OK ? "sent" : v == LATER ? "deferred" : "bounced";
+}
+
+/* RFC 3464 section 2.3.3. */
+static const char *
+action(const struct peer *peer, enum verdict v)
+{
+	if (v == LATER)
+		return "delayed";
+	if (v == NEVER)
+		return "failed";
+	return peer != NULL && !(peer->features & PEER_DSN) &&
+	    settings()->lmtp && settings()->smtp.lmtp_assume_final ?
+	    "delivered" : "relayed";
+}
+
+static void
+log_line(const struct delivery *d, const struct delivery_recipient *r,
+    const struct peer *peer, enum verdict v, const struct why *why)
+{
+	char relay[sizeof(r->relay) + 32];
+	struct delivery_log line = {
+		.queue_id = d->request->queue_id,
+		.address = r->to->address,
+		.original = r->to->original,
+		.relay = relay,
+		.arrival = (int64_t)d->request->arrival,
+		.active = (int64_t)d->request->active,
+		.started = d->began,
+		.connected = d->connected,
+		.dsn = why->dsn,
+		.status = status(d, v),
+		.text = why->text,
+	};
+
+	if (peer != NULL && peer->uses > 1)
+		snprintf(relay, sizeof(relay), "%s, conn_use=%u", peer->relay,
+		    peer->uses);
+	else
+		snprintf(relay, sizeof(relay), "%s", peer != NULL ?
+		    peer->relay : r->relay[0] != '\0' ? r->relay : "none");
+	delivery_log(&line);
+}
+
+void
+delivery_finish(struct delivery *d, struct delivery_recipient *r,
+    const struct peer *peer, enum verdict v, const struct why *why,
+    const char *reply)
+{
+	struct msg_delivered answer = {
+		.index = (uint64_t)(r - d->recipients),
+		.verdict = v,
+		.action = action(peer, v),
+		.dsn = why->dsn,
+		.text = why->text,
+		.mta = why->mta,
+		.mta_reply = reply,
+		.dsn_passed = v == OK && peer != NULL &&
+		    (peer->features & PEER_DSN),
+	};
+
+	ensure(!r->done && d->pending > 0);
+	r->done = true;
+	r->accepted = false;
+	d->pending--;
+	log_line(d, r, peer, v, why);
+	ipc_put(d->qmgr, &message_delivered, &answer);
+}
+
+void
+delivery_note(struct delivery *d, struct delivery_recipient *r,
+    const struct peer *peer, enum verdict v, const struct why *why,
+    const char *reply)
+{
+	(void)d;
+	r->accepted = false;
+	r->verdict = v;
+	r->why = *why;
+	snprintf(r->reply, sizeof(r->reply), "%s", reply);
+	snprintf(r->relay, sizeof(r->relay), "%s",
+	    peer != NULL ? peer->relay : "");
+}
+
+void
+delivery_note_all(struct delivery *d, const struct peer *peer, enum verdict v,
+    const struct why *why, const char *reply)
+{
+	for (size_t i = 0; i < d->count; i++)
+		if (!d->recipients[i].done)
+			delivery_note(d, &d->recipients[i], peer, v, why,
+			    reply);
+}
+
+void
+delivery_finish_all(struct delivery *d, const struct peer *peer,
+    enum verdict v, const struct why *why, const char *reply)
+{
+	for (size_t i = 0; i < d->count; i++)
+		if (!d->recipients[i].done)
+			delivery_finish(d, &d->recipients[i], peer, v, why,
+			    reply);
+}
+
+void
+delivery_give_up(struct delivery *d)
+{
+	for (size_t i = 0; i < d->count; i++) {
+		struct delivery_recipient *r = &d->recipients[i];
+
+		if (!r->done)
+			delivery_finish(d, r, NULL, r->verdict, &r->why,
+			    r->reply);
+	}
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: ISC */
+#include "smtp/hosts.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+
+#include "lib/dns/dns.h"
+#include "smtp/settings.h"
+
+enum { HOSTS_MAX = 128 };
+
+struct search {
+	struct arena *arena;
+	const struct destination *d;
+	int64_t deadline;
+	struct hosts *out;
+	bool again; /* some host could not be looked up just now */
+};
+
+static uint32_t
+random_number(void)
+{
+	uint32_t n = 0;
+
+	if (getrandom(&n, sizeof(n), GRND_NONBLOCK) != sizeof(n))
+		n = (uint32_t)random();
+	return n;
+}
+
+static void
+swap(struct host *a, struct host *b)
+{
+	struct host t = *a;
+
+	*a = *b;
+	*b = t;
+}
+
+static void
+mix(struct host *list, size_t count, uint32_t (*noise)(void))
+{
+	for (size_t i = count; i > 1; i--)
+		swap(&list[i - 1], &list[noise() % i]);
+}
+
+/* Does b belong before a? Stable where neither is so. */
+static bool
+out_of_order(const struct host *a, const struct host *b, int family)
+{
+	if (a->preference != b->preference)
+		return a->preference > b->preference;
+	return a->address.any.sa_family != family &&
+	    b->address.any.sa_family == family;
+}
+
+void
+hosts_order(struct host *list, size_t count, int preferred_family,
+    bool shuffle, uint32_t (*noise)(void))
+{
+	if (shuffle)
+		mix(list, count, noise);
+	/* insertion: the lists are short and nearly in order */
+	for (size_t i = 1; i < count; i++)
+		for (size_t j = i; j > 0 &&
+		    out_of_order(&list[j - 1], &list[j], preferred_family);
+		    j--)
+			swap(&list[j - 1], &list[j]);
+}
+
+size_t
+hosts_limit(struct host *list, size_t count, size_t limit, bool balance)
+{
+	int family;
+
+	if (limit == 0 || count <= limit)
+		return count;
+	if (!balance || limit < 2)
+		return limit;
+	family = list[0].address.any.sa_family;
+	for (size_t i = 1; i < limit; i++)
+		if (list[i].address.any.sa_family != family)
+			return limit;
+	for (size_t i = limit; i < count; i++)
+		if (list[i].address.any.sa_family != family) {
+			list[limit - 1] = list[i];
+			break;
+		}
+	return limit;
+}
+
+static void
+add(struct search *s, const char *name, unsigned int preference,
+    const struct address *address)
+{
+	struct host *h;
+
+	if (s->out->count == HOSTS_MAX)
+		return;
+	h = &s->out->list[s->out->count++];
+	h->name = name;
+	h->preference = preference;
+	h->address = *address;
+}
+
+/* The addresses of one host become hosts to try. */
+static enum dns_result
+add_host(struct search *s, const char *name, unsigned int preference)
+{
+	struct address *list = NULL, literal;
+	enum dns_result result;
+	size_t count = 0;
+
+	if (address_parse_ip(span_of(name), s->d->port, &literal)) {
+		add(s, name, preference, &literal);
+		return DNS_OK;
+	}
+	result = dns_addresses(s->arena, name, settings()->family, s->d->port,
+	    s->deadline, &list, &count);
+	for (size_t i = 0; result == DNS_OK && i < count; i++)
+		add(s, name, preference, &list[i]);
+	s->again = s->again || result == DNS_AGAIN;
+	return result;
+}
+
+static enum verdict
+dns_failed(const struct search *s, const char *type, enum dns_result result,
+    struct why *why)
+{
+	switch (result) {
+	case DNS_NO_NAME:
+	case DNS_NO_DATA:
+		return why_set(why, "5.4.4", "Host or domain name not found. "
+		    "Name service error for name=%s type=%s: %s", s->d->host,
+		    type, dns_result_text(result));
+	case DNS_BAD:
+		return why_set(why, "5.4.4", "Name service error for name=%s "
+		    "type=%s: %s", s->d->host, type, dns_result_text(result));
+	default:
+		return why_set(why, "4.4.3", "Host or domain name not found. "
+		    "Name service error for name=%s type=%s: %s", s->d->host,
+		    type, dns_result_text(DNS_AGAIN));
+	}
+}
+
+static const char *
+address_types(void)
+{
+	int family = settings()->family;
+
+	return family == AF_INET ? "A" : "AAAA";
+}
+
+static enum verdict
+find_plain(struct search *s, struct why *why)
+{
+	enum dns_result result = add_host(s, s->d->host, 0);
+
+	return result == DNS_OK ? OK :
+	    dns_failed(s, address_types(), result, why);
+}
+
+/*
+ * Leaves out the hosts from our own preference on. Whether a host is us is
+ * told by its name, and by its address where the port is the one we listen
+ * on as an MX.
+ */
+static void
+drop_ourselves(struct search *s)
+{
+	unsigned int best = ~0U;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->out->count; i++) {
+		const struct host *h = &s->out->list[i];
+
+		if (h->preference < best &&
+		    (strcasecmp(h->name,
+			settings()->common.myhostname) == 0 ||
+		    (address_port(&h->address) == 25 &&
+			settings_own_address(&h->address))))
+			best = h->preference;
+	}
+	for (size_t i = 0; i < s->out->count; i++)
+		if (s->out->list[i].preference < best)
+			s->out->list[kept++] = s->out->list[i];
+	s->out->count = kept;
+}
+
+static enum verdict
+find_of_mx(struct search *s, const struct dns_mx *mx, size_t count,
+    struct why *why)
+{
+	if (count == 1 && mx[0].host[0] == '\0')
+		return why_set(why, "5.1.10",
+		    "Domain %s does not accept mail (nullMX)", s->d->host);
+	for (size_t i = 0; i < count; i++)
+		add_host(s, mx[i].host, mx[i].preference);
+	if (s->out->count == 0) {
+		if (s->again ||
+		    settings()->smtp.smtp_defer_if_no_mx_address_found)
+			return dns_failed(s, "MX", DNS_AGAIN, why);
+		return why_set(why, "5.4.4", "Host or domain name not found. "
+		    "Name service error for name=%s type=%s: Host not found",
+		    mx[0].host, address_types());
+	}
+	drop_ourselves(s);
+	if (s->out->count == 0)
+		return why_set(why, "5.4.6", "mail for %s loops back to myself",
+		    s->d->host);
+	return OK;
+}
+
+static enum verdict
+find(struct search *s, struct why *why)
+{
+	struct dns_mx *mx = NULL;
+	enum dns_result result;
+	struct address literal;
+	enum verdict v;
+	size_t count = 0;
+
+	if (!s->d->mx ||
+	    address_parse_ip(span_of(s->d->host), 0, &literal))
+		return find_plain(s, why);
+	result = dns_mx(s->arena, s->d->host, s->deadline, &mx, &count);
+	if (result == DNS_OK)
+		return find_of_mx(s, mx, count, why);
+	/* RFC 5321 section 5.1: without MX records the domain is the host */
+	if (result == DNS_NO_DATA ||
+	    (result == DNS_AGAIN && settings()->smtp.ignore_mx_lookup_error)) {
+		v = find_plain(s, why);
+		if (v == OK)
+			drop_ourselves(s);
+		if (v == OK && s->out->count == 0)
+			return why_set(why, "5.4.6",
+			    "mail for %s loops back to myself", s->d->host);
+		return v;
+	}
+	return dns_failed(s, "MX", result, why);
+}
+
+enum verdict
+hosts_find(struct arena *a, const struct destination *d, int64_t deadline,
+    struct hosts *out, struct why *why)
+{
+	const struct smtp_params *p = &settings()->smtp;
+	struct search s = { .arena = a, .d = d, .deadline = deadline,
+		.out = out };
+	const char *prefer = p->smtp_address_preference;
+	int family;
+	enum verdict v;
+
+	out->list = arena_alloc(a, HOSTS_MAX * sizeof(*out->list));
+	out->count = 0;
+	out->loop_check = d->mx && !d->port_given;
+	v = find(&s, why);
+	if (v != OK)
+		return v;
+	if (strcmp(prefer, "any") == 0)
+		family = random_number() & 1 ? AF_INET6 : AF_INET;
+	else
+		family = strcmp(prefer, "ipv6") == 0 ? AF_INET6 : AF_INET;
+	hosts_order(out->list, out->count, family,
+	    p->smtp_randomize_addresses, random_number);
+	out->count = hosts_limit(out->list, out->count,
+	    (size_t)p->smtp_mx_address_limit,
+	    strcmp(prefer, "any") == 0 && p->smtp_balance_inet_protocols);
+	return OK;
+}

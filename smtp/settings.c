@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: ISC */
+#include "smtp/settings.h"
+
+#include <ifaddrs.h>
+#include <netdb.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+#include "lib/dns/dns.h"
+#include "lib/log/log.h"
+#include "lib/service/remote_key.h"
+
+static struct client_settings set;
+
+const struct service_params settings_params[] = {
+	{ &common_param_group, &set.common },
+	{ &smtp_param_group, &set.smtp },
+	{ &tls_param_group, &set.tls },
+	{ NULL, NULL },
+};
+
+const struct client_settings *
+settings(void)
+{
+	return &set;
+}
+
+static void
+speak_lmtp(struct smtp_params *p)
+{
+	set.lmtp = true;
+	p->smtp_tcp_port = p->lmtp_tcp_port;
+	p->smtp_helo_name = p->lmtp_lhlo_name;
+	p->smtp_discard_ehlo_keywords = p->lmtp_discard_lhlo_keywords;
+	p->smtp_skip_quit_response = p->lmtp_skip_quit_response;
+	p->smtp_connect_timeout = p->lmtp_connect_timeout;
+	p->smtp_helo_timeout = p->lmtp_lhlo_timeout;
+	p->smtp_mail_timeout = p->lmtp_mail_timeout;
+	p->smtp_rcpt_timeout = p->lmtp_rcpt_timeout;
+	p->smtp_data_init_timeout = p->lmtp_data_init_timeout;
+	p->smtp_data_xfer_timeout = p->lmtp_data_xfer_timeout;
+	p->smtp_data_done_timeout = p->lmtp_data_done_timeout;
+	p->smtp_rset_timeout = p->lmtp_rset_timeout;
+	p->smtp_quit_timeout = p->lmtp_quit_timeout;
+	p->smtp_line_length_limit = p->lmtp_line_length_limit;
+	p->smtp_fallback_relay = p->lmtp_fallback_relay;
+	p->smtp_connection_cache_on_demand =
+	    p->lmtp_connection_cache_on_demand;
+	p->smtp_connection_cache_time_limit =
+	    p->lmtp_connection_cache_time_limit;
+	p->smtp_sasl_auth_enable = p->lmtp_sasl_auth_enable;
+	p->smtp_sasl_password_maps = p->lmtp_sasl_password_maps;
+	p->smtp_sasl_security_options = p->lmtp_sasl_security_options;
+	p->smtp_sasl_tls_security_options = p->lmtp_sasl_tls_security_options;
+	p->smtp_tls_policy_maps = p->lmtp_tls_policy_maps;
+	set.tls.smtp_tls_security_level = p->lmtp_tls_security_level;
+}
+
+uint16_t
+settings_port(struct span text)
+{
+	static const struct {
+		const char *name;
+		uint16_t port;
+	} known[] = {
+		{ "smtp", 25 },
+		{ "submission", 587 },
+		{ "submissions", 465 },
+		{ "smtps", 465 },
+		{ "lmtp", 24 },
+	};
+	uint64_t n;
+
+	if (span_u64(text, 65535, &n))
+		return (uint16_t)n;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (span_is_nocase(text, known[i].name))
+			return known[i].port;
+	return 0;
+}
+
+static uint16_t
+default_port(const char *name)
+{
+	uint16_t port = settings_port(span_of(name));
+	const struct servent *entry;
+
+	if (port != 0)
+		return port;
+	entry = getservbyname(name, "tcp");
+	if (entry == NULL)
+		fatal("smtp_tcp_port: there is no port \"%s\"", name);
+	return ntohs((uint16_t)entry->s_port);
+}
+
+static void
+add_own(const struct address *a)
+{
+	set.own = mem_resize(set.own, (set.own_count + 1) * sizeof(*a));
+	set.own[set.own_count++] = *a;
+}
+
+static void
+add_interfaces(bool loopback_only)
+{
+	struct ifaddrs *list = NULL;
+
+	if (getifaddrs(&list) != 0)
+		fatal("cannot list the addresses of this machine: %m");
+	for (const struct ifaddrs *i = list; i != NULL; i = i->ifa_next) {
+		struct address a = { 0 };
+
+		if (i->ifa_addr == NULL)
+			continue;
+		if (i->ifa_addr->sa_family == AF_INET)
+			a.length = sizeof(a.v4);
+		else if (i->ifa_addr->sa_family == AF_INET6)
+			a.length = sizeof(a.v6);
+		else
+			continue;
+		memcpy(&a.any, i->ifa_addr, a.length);
+		if (!loopback_only || address_is_loopback(&a))
+			add_own(&a);
+	}
+	freeifaddrs(list);
+}
+
+/* "all", "loopback-only", or addresses; names were for another age. */
+static void
+add_list(const char *value, const char *setting)
+{
+	struct span rest = span_of(value), item;
+
+	while (conf_list_next(&rest, &item)) {
+		struct address a;
+
+		if (item.n >= 2 && item.p[0] == '[' &&
+		    item.p[item.n - 1] == ']')
+			item = span_skip(span_take(item, item.n - 1), 1);
+		if (span_is(item, "all"))
+			add_interfaces(false);
+		else if (span_is(item, "loopback-only") ||
+		    span_is_nocase(item, "localhost"))
+			add_interfaces(true);
+		else if (address_parse_ip(item, 0, &a))
+			add_own(&a);
+		else if (!span_is_nocase(item, set.common.myhostname))
+			log_warning("%s: \"%.*s\" is no address: mail that "
+			    "loops back to it is not noticed", setting,
+			    SPAN_ARG(item));
+	}
+}
+
+bool
+settings_own_address(const struct address *a)
+{
+	for (size_t i = 0; i < set.own_count; i++)
+		if (address_equal_host(&set.own[i], a))
+			return true;
+	return false;
+}
+
+static int
+family_of(const char *protocols)
+{
+	bool v4 = false, v6 = false;
+	struct span rest = span_of(protocols), item;
+
+	while (conf_list_next(&rest, &item)) {
+		bool all = span_is_nocase(item, "all");
+
+		v4 = v4 || all || span_is_nocase(item, "ipv4");
+		v6 = v6 || all || span_is_nocase(item, "ipv6");
+	}
+	return v4 == v6 ? AF_UNSPEC : v4 ? AF_INET : AF_INET6;
+}
+
+static void
+parse_bind(const char *setting, const char *value, int family,
+    struct address *out)
+{
+	if (value[0] == '\0')
+		return;
+	if (!address_parse_ip(span_of(value), 0, out) ||
+	    out->any.sa_family != family)
+		fatal("%s: \"%s\" is no such address", setting, value);
+}
+
+/* A policy table may name any level, without it there is one. */
+static void
+make_contexts(void)
+{
+	bool all = set.smtp.smtp_tls_policy_maps[0] != '\0';
+
+	for (int level = TLS_MAY; level <= TLS_VERIFY; level++) {
+		const char *error = "";
+
+		if (!all && level != (int)set.tls_level)
+			continue;
+		if (!tls_smtp_context(&set.tls, (enum tls_level)level,
+		    remote_key_sign, &set.tls_contexts[level], &error))
+			fatal("%s", error);
+	}
+}
+
+void
+settings_before(const struct service *s)
+{
+	if (strcmp(s->command, "lmtp") == 0)
+		speak_lmtp(&set.smtp);
+	set.port = default_port(set.smtp.smtp_tcp_port);
+	set.family = family_of(set.common.inet_protocols);
+	set.tls_level = tls_level_of(set.tls.smtp_tls_security_level);
+	set.tls_secure = strcmp(set.tls.smtp_tls_security_level,
+	    "secure") == 0;
+	parse_bind("smtp_bind_address", set.smtp.smtp_bind_address, AF_INET,
+	    &set.bind4);
+	parse_bind("smtp_bind_address6", set.smtp.smtp_bind_address6,
+	    AF_INET6, &set.bind6);
+	add_list(set.common.inet_interfaces, "inet_interfaces");
+	add_list(set.common.proxy_interfaces, "proxy_interfaces");
+	make_contexts();
+	dns_open(set.common.dns_servers);
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The SMTP and LMTP client.
+ *
+ * SECURITY: runs as the network user in an empty root directory, many
+ * deliveries in one process, each a task. Hears remote servers and DNS,
+ * which may say anything: replies are bounded and parsed before use, and
+ * what goes out can hold no line end that was not meant as one. It can open
+ * nothing: the message comes as an open descriptor, passwords and TLS
+ * policies are asked of lookup, keys of client certificates stay in keyd.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/fdio.h"
+#include "lib/ipc/proto_deliver.h"
+#include "lib/log/log.h"
+#include "lib/service/service.h"
+#include "smtp/cache.h"
+#include "smtp/delivery.h"
+#include "smtp/greet.h"
+#include "smtp/hosts.h"
+#include "smtp/settings.h"
+#include "smtp/transaction.h"
+
+enum { DNS_TIMEOUT_S = 60, ANSWER_TIMEOUT_S = 600 };
+
+/* One destination of a request. */
+struct attempt {
+	struct delivery *d;
+	const struct destination *to;
+	struct policy policy;
+	const char *key; /* of the connection cache */
+	size_t sessions;
+	bool reached; /* some server let us get beyond its greeting */
+};
+
+static const char *
+cache_key(const struct attempt *a)
+{
+	const struct smtp_params *p = &settings()->smtp;
+
+	return arena_printf(a->d->arena, "%s|%d|%d|%s|%s", a->to->text,
+	    a->policy.level, a->policy.secure,
+	    a->policy.match != NULL ? a->policy.match : "",
+	    p->smtp_sasl_auth_enable &&
+		p->smtp_sender_dependent_authentication ?
+		a->d->request->sender : "");
+}
+
+/* What is known must not be lost should this process die. */
+static void
+tell_qmgr(struct delivery *d)
+{
+	(void)ipc_flush(d->qmgr, clock_in(ANSWER_TIMEOUT_S));
+}
+
+/* Over connections that other messages have used. */
+static void
+use_cached(struct attempt *a)
+{
+	struct peer *p;
+
+	while (a->d->pending > 0 && (p = cache_take(a->key)) != NULL) {
+		enum transaction_result result = transaction_run(a->d, p);
+
+		tell_qmgr(a->d);
+		if (result == TRANSACTION_ENDED)
+			a->reached = true;
+		cache_give(&p, a->key);
+		if (result == TRANSACTION_ENDED && a->d->pending > 0)
+			a->sessions++;
+		if (result == TRANSACTION_ENDED)
+			return;
+	}
+}
+
+static struct greeting
+greeting_of(const struct attempt *a)
+{
+	return (struct greeting) {
+		.arena = a->d->arena,
+		.destination = a->to,
+		.policy = &a->policy,
+		.sender = a->d->request->sender,
+	};
+}
+
+static void
+talk(struct attempt *a, struct greeting *g, struct peer **p, enum verdict v,
+    const struct why *why)
+{
+	a->reached = a->reached || g->handshake;
+	if (g->handshake)
+		a->sessions++;
+	if (v != OK) {
+		delivery_note_all(a->d, NULL, v, why, "");
+		return;
+	}
+	(void)transaction_run(a->d, *p);
+	tell_qmgr(a->d);
+	cache_give(p, a->key);
+}
+
+static void
+try_hosts(struct attempt *a, const struct hosts *hosts)
+{
+	size_t limit = (size_t)settings()->smtp.smtp_mx_session_limit;
+
+	for (size_t i = 0; i < hosts->count && a->d->pending > 0; i++) {
+		struct greeting g = greeting_of(a);
+		struct peer *p = NULL;
+		struct why why;
+		enum verdict v;
+
+		if (limit > 0 && a->sessions >= limit)
+			break;
+		g.loop_check = hosts->loop_check && !settings()->lmtp;
+		v = greet_host(&g, &hosts->list[i], &p, &why);
+		talk(a, &g, &p, v, &why);
+	}
+}
+
+static void
+try_unix(struct attempt *a)
+{
+	struct greeting g = greeting_of(a);
+	struct peer *p = NULL;
+	struct why why;
+	enum verdict v = greet_unix(&g, &p, &why);
+
+	talk(a, &g, &p, v, &why);
+}
+
+/* True when some server let us get beyond its greeting. */
+static bool
+try_destination(struct delivery *d, const struct destination *to)
+{
+	struct attempt a = { .d = d, .to = to };
+	struct hosts hosts;
+	struct why why;
+	enum verdict v;
+
+	v = policy_find(d->arena, to, &a.policy, &why);
+	if (v != OK) {
+		delivery_note_all(d, NULL, v, &why, "");
+		return true; /* ours, not the destination's fault */
+	}
+	a.key = cache_key(&a);
+	use_cached(&a);
+	if (d->pending == 0)
+		return a.reached;
+	if (to->path != NULL) {
+		try_unix(&a);
+		return a.reached;
+	}
+	v = hosts_find(d->arena, to, clock_in(DNS_TIMEOUT_S), &hosts, &why);
+	if (v != OK) {
+		delivery_note_all(d, NULL, v, &why, "");
+		return v == NEVER;
+	}
+	try_hosts(&a, &hosts);
+	return a.reached;
+}
+
+static bool
+try_list(struct delivery *d, const char *nexthop, bool must)
+{
+	struct destination *list = arena_alloc(d->arena,
+	    DESTINATIONS_MAX * sizeof(*list));
+	struct span bad = SPAN("");
+	bool reached = false;
+	struct why why;
+	size_t n;
+
+	n = destination_parse(d->arena, nexthop, settings()->lmtp,
+	    settings()->port, settings_port, list, &bad);
+	if (n == 0 && must) {
+		enum verdict v = why_set(&why, "5.4.4", "Host or domain name "
+		    "not found: \"%.*s\" is no valid destination",
+		    SPAN_ARG(bad));
+
+		delivery_note_all(d, NULL, v, &why, "");
+		return true;
+	}
+	for (size_t i = 0; i < n && d->pending > 0; i++)
+		reached |= try_destination(d, &list[i]);
+	return reached;
+}
+
+static void
+prepare(struct delivery *d, const struct msg_deliver *m)
+{
+	const struct msg_deliver_recipient *to = m->recipients.items;
+
+	d->request = m;
+	d->arena = arena_new();
+	d->count = d->pending = m->recipients.count;
+	d->recipients = arena_alloc(d->arena,
+	    d->count * sizeof(*d->recipients) + 1);
+	d->began = clock_wall_us();
+	for (size_t i = 0; i < d->count; i++) {
+		d->recipients[i].to = &to[i];
+		d->recipients[i].verdict = why_set(&d->recipients[i].why,
+		    "4.3.0", "no server was tried");
+	}
+}
+
+/* What qmgr should know about the destination rather than the message. */
+static void
+explain(const struct delivery *d, bool reached, struct msg_deliver_done *done)
+{
+	done->dsn = done->text = "";
+	if (reached || d->pending == 0)
+		return;
+	for (size_t i = 0; i < d->count; i++)
+		if (!d->recipients[i].done &&
+		    d->recipients[i].verdict == LATER) {
+			done->site_down = true;
+			done->dsn = d->recipients[i].why.dsn;
+			done->text = d->recipients[i].why.text;
+			return;
+		}
+}
+
+static bool
+deliver(struct ipc *qmgr, const struct msg_deliver *m)
+{
+	struct delivery d = { .qmgr = qmgr };
+	struct msg_deliver_done done = { 0 };
+	enum ipc_result result;
+	int content = m->content;
+	bool reached;
+
+	prepare(&d, m);
+	reached = try_list(&d, m->nexthop, true);
+	if (d.pending > 0 && settings()->smtp.smtp_fallback_relay[0] != '\0')
+		reached |= try_list(&d, settings()->smtp.smtp_fallback_relay,
+		    false);
+	explain(&d, reached, &done);
+	delivery_give_up(&d);
+	result = ipc_send(qmgr, &message_deliver_done, &done,
+	    clock_in(ANSWER_TIMEOUT_S));
+	arena_free(&d.arena);
+	fd_close(&content);
+	return result == IPC_OK;
+}
+
+static void
+session(const struct service *s, int fd)
+{
+	struct ipc *qmgr = ipc_new(fd, &protocol_deliver, "qmgr");
+	const void *message;
+
+	(void)s;
+	while (ipc_expect(qmgr, &message_deliver, &message, INT64_MAX) ==
+	    IPC_OK)
+		if (!deliver(qmgr, message) || service_retiring())
+			break;
+	ipc_free(&qmgr);
+}
+
+static void
+retire(const struct service *s)
+{
+	(void)s;
+	cache_close();
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct service_spec spec = {
+		.program = "smtp",
+		.style = SERVICE_TASKS,
+		.params = settings_params,
+		.protocol = &protocol_deliver,
+		.before = settings_before,
+		.session = session,
+		.retire = retire,
+	};
+
+	return service_run(&spec, argc, argv);
+}

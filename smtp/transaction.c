@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: ISC */
+#include "smtp/transaction.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/clock.h"
+#include "lib/log/log.h"
+#include "lib/mail/mail_address.h"
+#include "lib/mail/xtext.h"
+#include "lib/queue/queue_file.h"
+#include "smtp/content.h"
+#include "smtp/settings.h"
+
+/*
+ * Replies to this many commands may be under way at once: they fit in the
+ * socket's buffers, so that neither side waits for the other to read.
+ */
+enum { PIPELINE_MAX = 100 };
+
+struct transaction {
+	struct delivery *d;
+	struct peer *p;
+	enum content_form form;
+	bool utf8; /* SMTPUTF8 is said */
+	bool stale; /* see TRANSACTION_STALE */
+	bool any_reply;
+	bool failed; /* MAIL or DATA was refused; all is noted */
+	bool data_open; /* 354 was heard: content must follow */
+	size_t accepted;
+	struct why why;
+};
+
+static const struct smtp_params *
+set(void)
+{
+	return &settings()->smtp;
+}
+
+/*
+ * The next reply. When the session breaks, all that are pending get that as
+ * their reason.
+ */
+static bool
+hear(struct transaction *t, int64_t timeout_s, const char *doing,
+    struct peer_reply *r)
+{
+	enum verdict v = peer_hear(t->p, timeout_s, doing, r, NULL, &t->why);
+
+	if (v == OK) {
+		t->any_reply = true;
+		return true;
+	}
+	if (t->p->lost && !t->any_reply && t->p->uses > 1)
+		t->stale = true;
+	else
+		delivery_note_all(t->d, t->p, v, &t->why, "");
+	t->failed = true;
+	return false;
+}
+
+static bool
+has_8bit_address(const struct delivery *d)
+{
+	if (!span_is_ascii(span_of(d->request->sender)))
+		return true;
+	for (size_t i = 0; i < d->count; i++)
+		if (!d->recipients[i].done && !span_is_ascii(
+		    span_of(d->recipients[i].to->address)))
+			return true;
+	return false;
+}
+
+static void
+refuse(struct transaction *t, const char *dsn, const char *text)
+{
+	enum verdict v = why_set(&t->why, dsn, text, t->p->shown);
+
+	delivery_finish_all(t->d, t->p, v, &t->why, "");
+	t->failed = true;
+}
+
+/* What this server cannot take at all, before a word is said. */
+static void
+check_fit(struct transaction *t)
+{
+	const struct msg_deliver *m = t->d->request;
+	unsigned int features = t->p->features;
+
+	if (t->p->size_limit > 0 && m->content_size > t->p->size_limit) {
+		why_set(&t->why, "5.3.4", "message size %llu exceeds size "
+		    "limit %llu of server %s",
+		    (unsigned long long)m->content_size,
+		    (unsigned long long)t->p->size_limit, t->p->shown);
+		delivery_finish_all(t->d, t->p, NEVER, &t->why, "");
+		t->failed = true;
+		return;
+	}
+	if ((m->flags & QUEUE_SMTPUTF8) && !(features & PEER_SMTPUTF8) &&
+	    (has_8bit_address(t->d) || content_has_8bit_header(m))) {
+		refuse(t, "5.6.7", "SMTPUTF8 is required, but was not offered "
+		    "by host %s");
+		return;
+	}
+	t->utf8 = (m->flags & QUEUE_SMTPUTF8) && (features & PEER_SMTPUTF8);
+	t->form = content_form(m, features & PEER_8BITMIME);
+	if (t->form == CONTENT_IMPOSSIBLE)
+		refuse(t, "5.6.3", "the message has 8-bit content that cannot "
+		    "be converted, and host %s does not take it");
+}
+
+/* The address as it goes between the brackets. */
+static void
+add_path(struct buf *line, const char *address)
+{
+	if (!set()->smtp_quote_rfc821_envelope)
+		buf_add_text(line, address);
+	else if (address[0] != '\0')
+		(void)mail_address_quote(span_of(address), line);
+}
+
+static void
+say_mail(struct transaction *t)
+{
+	const struct msg_deliver *m = t->d->request;
+	unsigned int features = t->p->features;
+	struct buf line = BUF_INIT(3000);
+
+	buf_add_text(&line, "MAIL FROM:<");
+	add_path(&line, m->sender);
+	buf_add_char(&line, '>');
+	if (features & PEER_SIZE)
+		buf_printf(&line, " SIZE=%llu",
+		    (unsigned long long)m->content_size);
+	if (features & PEER_8BITMIME)
+		buf_add_text(&line, (m->flags & QUEUE_BODY_8BIT) ?
+		    " BODY=8BITMIME" : "");
+	if (t->utf8)
+		buf_add_text(&line, " SMTPUTF8");
+	if (features & PEER_DSN) {
+		if (m->envid[0] != '\0') {
+			buf_add_text(&line, " ENVID=");
+			(void)xtext_encode(span_of(m->envid), &line);
+		}
+		if (m->ret != 0)
+			buf_add_text(&line, m->ret == 1 ? " RET=FULL" :
+			    " RET=HDRS");
+	}
+	peer_say(t->p, set()->smtp_mail_timeout, "%s", buf_text(&line));
+	buf_fini(&line);
+}
+
+/* RFC 3461 section 4.1. */
+static void
+add_notify(struct buf *line, uint64_t notify)
+{
+	static const struct {
+		unsigned int bit;
+		const char *name;
+	} names[] = {
+		{ NOTIFY_NEVER, "NEVER" },
+		{ NOTIFY_SUCCESS, "SUCCESS" },
+		{ NOTIFY_FAILURE, "FAILURE" },
+		{ NOTIFY_DELAY, "DELAY" },
+	};
+	const char *comma = " NOTIFY=";
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (notify & names[i].bit) {
+			buf_printf(line, "%s%s", comma, names[i].name);
+			comma = ",";
+		}
+}
+
+static void
+say_rcpt(struct transaction *t, const struct delivery_recipient *r)
+{
+	struct buf line = BUF_INIT(3800), orcpt = BUF_INIT(2500);
+
+	buf_add_text(&line, "RCPT TO:<");
+	add_path(&line, r->to->address);
+	buf_add_char(&line, '>');
+	if (t->p->features & PEER_DSN) {
+		add_notify(&line, r->to->notify);
+		if (r->to->orcpt[0] != '\0' && orcpt_encode(
+		    span_of(r->to->orcpt), t->utf8, &orcpt)) {
+			buf_add_text(&line, " ORCPT=");
+			buf_add_span(&line, buf_span(&orcpt));
+		}
+	}
+	peer_say(t->p, set()->smtp_rcpt_timeout, "%s", buf_text(&line));
+	buf_fini(&orcpt);
+	buf_fini(&line);
+}
+
+/* The whole message is refused: for good, or until another host is tried. */
+static void
+all_refused(struct transaction *t, const struct peer_reply *r,
+    const char *command)
+{
+	enum verdict v = peer_refused(t->p, r, command, &t->why);
+
+	t->failed = true;
+	if (v == NEVER)
+		delivery_finish_all(t->d, t->p, v, &t->why, r->text);
+	else
+		delivery_note_all(t->d, t->p, v, &t->why, r->text);
+}
+
+static bool
+hear_mail(struct transaction *t)
+{
+	struct peer_reply r;
+
+	if (!hear(t, set()->smtp_mail_timeout, "sending MAIL FROM", &r))
+		return false;
+	if (peer_verdict(&r) != OK)
+		all_refused(t, &r, "MAIL FROM");
+	return true;
+}
+
+static bool
+hear_rcpt(struct transaction *t, struct delivery_recipient *to)
+{
+	struct peer_reply r;
+	enum verdict v;
+
+	if (!hear(t, set()->smtp_rcpt_timeout, "sending RCPT TO", &r))
+		return false;
+	if (t->failed || to->done)
+		return true; /* MAIL was refused; this only follows from it */
+	if (peer_verdict(&r) == OK) {
+		to->accepted = true;
+		t->accepted++;
+		snprintf(to->reply, sizeof(to->reply), "%s", r.text);
+		snprintf(to->why.dsn, sizeof(to->why.dsn), "%s", r.dsn);
+		return true;
+	}
+	v = peer_refused(t->p, &r, "RCPT TO", &t->why);
+	if (r.code == 552) { /* RFC 5321 section 4.5.3.1.10: too many */
+		why_soften(&t->why);
+		v = LATER;
+	}
+	if (v == NEVER)
+		delivery_finish(t->d, to, t->p, v, &t->why, r.text);
+	else
+		delivery_note(t->d, to, t->p, v, &t->why, r.text);
+	return true;
+}
+
+static void
+say_data(struct transaction *t)
+{
+	peer_say(t->p, set()->smtp_data_init_timeout, "DATA");
+}
+
+static bool
+hear_data(struct transaction *t)
+{
+	struct peer_reply r;
+
+	if (!hear(t, set()->smtp_data_init_timeout, "sending DATA command",
+	    &r))
+		return false;
+	t->data_open = r.code == 354;
+	if (t->data_open || t->failed || t->accepted == 0)
+		return true;
+	/* 2xx instead of 354 makes no sense, and takes nothing on */
+	all_refused(t, &r, "DATA");
+	return true;
+}
+
+/* The recipients of the request that are pending, from *at on. */
+static struct delivery_recipient *
+next_pending(struct delivery *d, size_t *at)
+{
+	while (*at < d->count) {
+		struct delivery_recipient *r = &d->recipients[(*at)++];
+
+		if (!r->done)
+			return r;
+	}
+	return NULL;
+}
+
+static bool
+verify_only(const struct transaction *t)
+{
+	return t->d->request->flags & QUEUE_VERIFY;
+}
+
+/* MAIL, RCPT and DATA, each after the answer to the one before. */
+static bool
+envelope_in_steps(struct transaction *t)
+{
+	struct delivery_recipient *r;
+	size_t at = 0;
+
+	say_mail(t);
+	if (!hear_mail(t) || t->failed)
+		return !t->p->broken;
+	while (!t->p->broken && (r = next_pending(t->d, &at)) != NULL) {
+		say_rcpt(t, r);
+		if (!hear_rcpt(t, r))
+			return false;
+	}
+	if (t->accepted == 0 || verify_only(t) || t->p->broken)
+		return !t->p->broken;
+	say_data(t);
+	return hear_data(t);
+}
+
+/* RFC 2920: a batch of commands, then their answers. */
+static bool
+envelope_pipelined(struct transaction *t)
+{
+	struct delivery_recipient *batch[PIPELINE_MAX];
+	bool mail = true, data = false;
+	size_t at = 0, n;
+
+	while (!data) {
+		n = 0;
+		if (mail)
+			say_mail(t);
+		while (n < PIPELINE_MAX &&
+		    (batch[n] = next_pending(t->d, &at)) != NULL)
+			say_rcpt(t, batch[n++]);
+		data = n < PIPELINE_MAX;
+		if (data && !verify_only(t))
+			say_data(t);
+		if (mail && !hear_mail(t))
+			return false;
+		mail = false;
+		for (size_t i = 0; i < n; i++)
+			if (!hear_rcpt(t, batch[i]))
+				return false;
+		if (t->failed && !data)
+			return !t->p->broken;
+	}
+	return verify_only(t) || hear_data(t);
+}
+
+/* What became of an accepted recipient, by the answer to its content. */
+static void
+settle(struct transaction *t, struct delivery_recipient *to,
+    const struct peer_reply *r)
+{
+	enum verdict v = peer_verdict(r);
+
+	if (v == OK) {
+		why_set(&t->why, r->dsn, "%s", r->text);
+		snprintf(t->why.mta, sizeof(t->why.mta), "%s", t->p->name);
+		delivery_finish(t->d, to, t->p, OK, &t->why, r->text);
+		return;
+	}
+	v = peer_refused(t->p, r, "end of DATA", &t->why);
+	if (v == NEVER)
+		delivery_finish(t->d, to, t->p, v, &t->why, r->text);
+	else
+		delivery_note(t->d, to, t->p, v, &t->why, r->text);
+}
+
+/*
+ * The content is out, and the answer did not come: nobody knows whether the
+ * server has it. Another host now would make a second copy likely; so this
+ * is the end of today's attempts.
+ */
+static void
+in_doubt(struct transaction *t)
+{
+	for (size_t i = 0; i < t->d->count; i++)
+		if (!t->d->recipients[i].done && t->d->recipients[i].accepted)
+			delivery_finish(t->d, &t->d->recipients[i], t->p,
+			    LATER, &t->why, "");
+}
+
+static void
+hear_end(struct transaction *t)
+{
+	static const char doing[] =
+	    "sending end of data -- message may be sent more than once";
+	bool each = settings()->lmtp;
+	struct peer_reply r = { 0 };
+	bool heard = false;
+
+	for (size_t i = 0; i < t->d->count; i++) {
+		struct delivery_recipient *to = &t->d->recipients[i];
+
+		if (to->done || !to->accepted)
+			continue;
+		if (!heard || each) {
+			if (peer_hear(t->p, set()->smtp_data_done_timeout,
+			    doing, &r, NULL, &t->why) != OK) {
+				in_doubt(t);
+				return;
+			}
+			heard = true;
+		}
+		settle(t, to, &r);
+	}
+	t->p->dirty = false; /* RFC 5321 section 4.1.1.4: all is cleared */
+}
+
+/*
+ * The server closed or refused while we were sending: what it said first,
+ * if anything, is the reason.
+ */
+static void
+content_failed(struct transaction *t, enum io result)
+{
+	struct peer_reply r;
+	struct why why;
+
+	if (result == IO_ERROR && peer_hear(t->p, 5, "sending message body",
+	    &r, NULL, &why) == OK && peer_verdict(&r) != OK) {
+		all_refused(t, &r, "DATA");
+		t->p->broken = true;
+		return;
+	}
+	peer_failed(t->p, result, "sending message body", &t->why);
+	delivery_note_all(t->d, t->p, LATER, &t->why, "");
+}
+
+static void
+send_content(struct transaction *t)
+{
+	enum io result;
+	int error = 0;
+
+	stream_timeout(t->p->io, set()->smtp_data_xfer_timeout * 1000);
+	result = content_send(t->d->request, t->form, t->p->io, &error);
+	if (error != 0) {
+		/* our own file: the server must not take half of it */
+		t->p->broken = true;
+		why_set(&t->why, "4.3.0", "cannot read the queue file: %s",
+		    strerror(error));
+		delivery_note_all(t->d, t->p, LATER, &t->why, "");
+		return;
+	}
+	if (result != IO_OK) {
+		content_failed(t, result);
+		return;
+	}
+	(void)stream_write(t->p->io, ".\r\n", 3);
+	hear_end(t);
+}
+
+/* 354 without any recipient (RFC 2920 section 3.1): an empty message. */
+static void
+send_nothing(struct transaction *t)
+{
+	struct peer_reply r;
+
+	(void)stream_write(t->p->io, ".\r\n", 3);
+	if (peer_hear(t->p, set()->smtp_data_done_timeout,
+	    "sending end of data", &r, NULL, &t->why) == OK &&
+	    peer_verdict(&r) == OK)
+		t->p->broken = true; /* what did it take that for? */
+}
+
+static void
+verified(struct transaction *t)
+{
+	for (size_t i = 0; i < t->d->count; i++) {
+		struct delivery_recipient *r = &t->d->recipients[i];
+		char dsn[WHY_DSN_MAX];
+
+		if (r->done || !r->accepted)
+			continue;
+		snprintf(dsn, sizeof(dsn), "%s", r->why.dsn);
+		why_set(&t->why, dsn, "%s", r->reply);
+		delivery_finish(t->d, r, t->p, OK, &t->why, r->reply);
+	}
+}
+
+static void
+reset(struct peer *p)
+{
+	struct peer_reply r;
+	struct why why;
+
+	if (p->broken || !p->dirty)
+		return;
+	peer_say(p, set()->smtp_rset_timeout, "RSET");
+	if (peer_hear(p, set()->smtp_rset_timeout, "sending RSET", &r, NULL,
+	    &why) != OK || peer_verdict(&r) != OK)
+		p->broken = true;
+	p->dirty = false;
+}
+
+enum transaction_result
+transaction_run(struct delivery *d, struct peer *p)
+{
+	struct transaction t = { .d = d, .p = p };
+	bool ok;
+
+	p->uses++;
+	d->connected = clock_wall_us();
+	for (size_t i = 0; i < d->count; i++)
+		d->recipients[i].accepted = false;
+	check_fit(&t);
+	if (t.failed)
+		return TRANSACTION_ENDED;
+	p->dirty = true;
+	ok = (p->features & PEER_PIPELINING) ? envelope_pipelined(&t) :
+	    envelope_in_steps(&t);
+	if (t.stale)
+		return TRANSACTION_STALE;
+	if (ok && t.data_open && !t.failed && t.accepted > 0)
+		send_content(&t);
+	else if (ok && t.data_open)
+		send_nothing(&t);
+	else if (ok && !t.failed && verify_only(&t))
+		verified(&t);
+	reset(p);
+	return TRANSACTION_ENDED;
+}
