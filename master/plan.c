@@ -146,6 +146,30 @@ add(struct planning *p, const struct master_entry *e,
 	buf_fini(&error);
 }
 
+/* Settings with the -o of one service, as its program will see them. */
+static void
+check_overrides(struct planning *p, const struct master_entry *e)
+{
+	struct buf errors = BUF_INIT(65536);
+	struct span rest, line;
+	struct conf *c;
+
+	if (e->overrides[0] == NULL)
+		return;
+	c = conf_read(conf_directory(p->plan->conf), &errors, NULL);
+	for (char **o = e->overrides; c != NULL && *o != NULL; o++)
+		(void)conf_override(c, *o, &errors);
+	buf_reset(&errors); /* main.cf's own were told once */
+	if (c != NULL)
+		(void)conf_check(c, &errors, NULL);
+	rest = buf_span(&errors);
+	while (span_cut(&rest, "\n", true, &line))
+		if (span_starts(line, "-o option"))
+			say(p->errors, e, "%.*s", SPAN_ARG(line));
+	conf_free(&c);
+	buf_fini(&errors);
+}
+
 static const struct planned *
 find_planned(const struct plan *plan, const char *name)
 {
@@ -206,8 +230,10 @@ add_services(struct planning *p)
 		if (cf->entries[i].disabled)
 			continue;
 		program = find_program(p, &cf->entries[i]);
-		if (program != NULL && type_fits(p, &cf->entries[i], program))
-			add(p, &cf->entries[i], program);
+		if (program == NULL || !type_fits(p, &cf->entries[i], program))
+			continue;
+		check_overrides(p, &cf->entries[i]);
+		add(p, &cf->entries[i], program);
 	}
 	add_peers(p);
 }
