@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: ISC
+"""Tables by name: those of the settings, and no others."""
+import os
+
+import pytest
+
+from lookup_client import AGAIN, BROKEN, FOUND, NONE, Lookup
+from posthaste import AS_ROOT, wait_for
+
+MAIN = """\
+smtpd_recipient_restrictions = check_recipient_access
+  inline:{{a@x.test=REJECT,x.test=DUNNO}}, reject_unauth_destination
+smtpd_restriction_classes = strict
+strict = check_sender_access texthash:$config_directory/strict, reject
+transport_maps = fail:on-purpose
+"""
+
+
+@pytest.fixture
+def instance(suite):
+    made = suite(main=MAIN.replace("{{", "{").replace("}}", "}"),
+                 master="extra unix - - n - - error\n"
+                        "  -o header_checks=pcre:$config_directory/checks\n",
+                 start=False)
+    made.write("strict", "bad.test REJECT\n")
+    made.write("checks", "/bad/ REJECT bad\n/./ FOUND\n")
+    return made.start()
+
+
+@pytest.fixture
+def lookup(instance):
+    client = Lookup(instance)
+    yield client
+    client.close()
+
+
+def test_tables_of_restrictions_classes_and_overrides(instance, lookup):
+    inline = "inline:{a@x.test=REJECT,x.test=DUNNO}"
+    assert lookup.query(inline, "A@x.test", "x.test") == (FOUND, 0, "REJECT")
+    assert lookup.query(inline, "b@x.test", "x.test") == (FOUND, 1, "DUNNO")
+    assert lookup.query(inline, "b@y.test", "y.test")[0] == NONE
+    strict = f"texthash:{instance.root}/etc/strict"
+    assert lookup.query(strict, "bad.test")[2] == "REJECT"
+    assert lookup.query("proxy:" + strict, "bad.test")[2] == "REJECT"
+    checks = f"pcre:{instance.root}/etc/checks"
+    assert lookup.query(checks, "so bad")[2] == "REJECT bad"
+    assert lookup.query(f"{strict}, {checks}", "bad.test")[2] == "REJECT"
+
+
+def test_patterns_are_shown_whole_keys_alone(instance, lookup):
+    checks = f"pcre:{instance.root}/etc/checks"
+    strict = f"texthash:{instance.root}/etc/strict"
+    both = f"{strict} {checks}"
+    assert lookup.query(checks, "", "bad")[0] == NONE
+    assert lookup.query(both, "", "bad.test") == (FOUND, 1, "REJECT")
+
+
+def test_a_failing_table_is_again(lookup):
+    assert lookup.query("fail:on-purpose", "x")[0] == AGAIN
+
+
+def test_no_other_table_can_be_asked(instance, lookup):
+    for table in ("texthash:/etc/passwd", "texthash:/etc/shadow",
+                  "static:x", "unix:group.byname",
+                  f"texthash:{instance.root}/etc/main.cf",
+                  f"cdb:{instance.root}/etc/strict",
+                  f"texthash:{instance.root}/etc/strict,static:x"):
+        assert lookup.query(table, "root")[0] == BROKEN, table
+    instance.wait_log("warning: .*is in no setting")
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs separated users")
+def test_table_that_root_alone_can_read(suite):
+    instance = suite(main="transport_maps = "
+                          "texthash:$config_directory/secret\n", start=False)
+    path = instance.write("secret", "a 1\n")
+    os.chmod(path, 0o600)
+    instance.start()
+    table = f"texthash:{path}"
+
+    def ask():
+        client = Lookup(instance)
+        try:
+            return client.query(table, "a")[2]
+        except EOFError:
+            return None
+        finally:
+            client.close()
+    assert ask() == "1"
+    path.write_text("a 22\n")
+    wait_for("the new content", lambda: ask() == "22", 10)
+    instance.wait_log("secret has changed -- restarting")
