@@ -209,7 +209,8 @@ defer(struct entry *e)
 	if (delay > INT32_MAX)
 		delay = INT32_MAX;
 	keep_reasons(e);
-	if (entry_file_defer(e, clock_wall_us() / 1000000 + delay) == -1 &&
+	if (entry_file_defer(e, (clock_wall_us() + 999999) / 1000000 + delay) ==
+		-1 &&
 	    errno != ENOENT)
 		log_error("%s: cannot defer: %s", e->id, strerror(errno));
 	if (e->soon)
