@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: ISC
+"""Each limit is answered with the right code, and the log names the
+setting."""
+import pytest
+
+from peers import Dialogue
+
+STRANGER = ("mynetworks = 192.0.2.1\n"
+            "smtpd_relay_restrictions = reject_unauth_destination\n")
+
+
+def greet(s):
+    d = Dialogue(s.ports["smtp"])
+    d.script("S: 220\nC: EHLO client.test\nS: 250")
+    return d
+
+
+def test_message_size(suite):
+    s = suite(main="message_size_limit = 100000\n")
+    with greet(s) as d:
+        assert d.ask("MAIL FROM:<a@b.test> SIZE=100001").startswith(
+            "552 5.3.4 Message size exceeds fixed limit")
+        assert d.ask("MAIL FROM:<a@b.test> SIZE=100000").startswith("250")
+        d.script("""
+            C: RCPT TO:<bob@example.test>
+            S: 250
+            C: DATA
+            S: 354
+        """)
+        d.send(b"Subject: x\r\n\r\n" + b"x" * 998 + b"\r\n")
+        d.send((b"x" * 998 + b"\r\n") * 100)
+        assert d.ask(".").startswith("552 5.3.4 Error: message file too big")
+        assert d.ask("NOOP").startswith("250")
+    s.wait_log("larger than message_size_limit")
+    assert s.queue() == []
+
+
+def test_recipients(suite):
+    s = suite(main="smtpd_recipient_limit = 3\n")
+    with greet(s) as d:
+        d.ask("MAIL FROM:<a@b.test>")
+        codes = [d.ask("RCPT TO:<bob@example.test>")[:9] for _ in range(4)]
+        assert codes == ["250 2.1.5"] * 3 + ["452 4.5.3"]
+        assert d.ask("DATA").startswith("354")
+        assert d.ask("Subject: x\r\n\r\nx\r\n.").startswith("250")
+    s.wait_log("too many recipients .*smtpd_recipient_limit")
+
+
+def test_line_length(suite):
+    s = suite()
+    with greet(s) as d:
+        d.send("NOOP " + "x" * 2100 + "\r\n")
+        assert d.reply().startswith("500 5.5.2 Error: line too long")
+        assert d.at_end()
+    s.wait_log(r"line longer than line_length_limit \(2048\)")
+
+
+def test_errors_are_slowed_then_ended(suite):
+    s = suite(main="smtpd_soft_error_limit = 3\nsmtpd_hard_error_limit = 5\n"
+              "smtpd_error_sleep_time = 1s\n")
+    with greet(s) as d:
+        for _ in range(5):
+            assert d.ask("FOO").startswith("502 5.5.2")
+        assert d.reply().startswith("421 4.7.0 mx.example.test Error: too "
+                                    "many errors")
+        assert d.at_end()
+    s.wait_log("too many errors after UNKNOWN from")
+
+
+def test_junk_commands(suite):
+    s = suite(main="smtpd_junk_command_limit = 5\n"
+              "smtpd_hard_error_limit = 3\n")
+    with greet(s) as d:
+        replies = [d.ask("NOOP") for _ in range(7)]
+        assert all(r.startswith("250") for r in replies)
+        assert d.reply().startswith("421 4.7.0")
+
+
+def test_timeout(suite):
+    s = suite(main="smtpd_timeout = 2s\n")
+    with greet(s) as d:
+        d.send("NOO")
+        assert d.reply().startswith(
+            "421 4.4.2 mx.example.test Error: timeout exceeded")
+        assert d.at_end()
+    s.wait_log(r"timeout after EHLO from \S+\[127\.0\.0\.1\]")
+
+
+def test_connections_at_once(suite):
+    s = suite(main=STRANGER + "smtpd_client_connection_count_limit = 3\n")
+    open_ones = [greet(s) for _ in range(3)]
+    with Dialogue(s.ports["smtp"]) as d:
+        assert d.reply().startswith("421 4.7.0 mx.example.test Error: too "
+                                    "many connections from 127.0.0.1")
+        assert d.at_end()
+    s.wait_log("Connection concurrency limit exceeded: .*"
+               "smtpd_client_connection_count_limit")
+    open_ones.pop().close()
+    s.wait_log("disconnect from .* ehlo=1 commands=1")
+    with greet(s):
+        pass
+    for d in open_ones:
+        d.close()
+
+
+def test_killed_processes_leave_nothing_counted(suite):
+    import os
+    import signal
+    from posthaste import wait_for
+    s = suite(main=STRANGER + "smtpd_client_connection_count_limit = 3\n")
+    open_ones = [greet(s) for _ in range(3)]
+    victims = s.processes("smtpd")
+    for pid in victims:
+        os.kill(pid, signal.SIGKILL)
+    for d in open_ones:
+        d.close()
+    wait_for("another smtpd", lambda: set(s.processes("smtpd")) - set(victims)
+             or not s.processes("smtpd"))
+    more = [greet(s) for _ in range(3)]
+    for d in more:
+        d.close()
+
+
+@pytest.mark.parametrize("setting, script, answer", [
+    ("smtpd_client_connection_rate_limit", None, "421 4.7.0"),
+    ("smtpd_client_message_rate_limit",
+     ["MAIL FROM:<a@b.test>", "RSET"] * 2 + ["MAIL FROM:<a@b.test>"],
+     "450 4.7.1 Error: too much mail from 127.0.0.1"),
+    ("smtpd_client_recipient_rate_limit",
+     ["MAIL FROM:<a@b.test>"] + ["RCPT TO:<bob@example.test>"] * 3,
+     "450 4.7.1 Error: too many recipients from 127.0.0.1"),
+], ids=["connection", "message", "recipient"])
+def test_rates(suite, setting, script, answer):
+    s = suite(main=STRANGER + f"{setting} = 2\n")
+    if script is None:
+        for _ in range(2):
+            greet(s).close()
+        with Dialogue(s.ports["smtp"]) as d:
+            assert d.reply().startswith(answer)
+    else:
+        with greet(s) as d:
+            replies = [d.ask(line) for line in script]
+            assert replies[-1].startswith(answer), replies
+            assert all(r.startswith("250") for r in replies[:-1]), replies
+    s.wait_log(f"limit exceeded: .*{setting}")
+
+
+def test_exceptions_have_no_limits(suite):
+    s = suite(main="smtpd_client_connection_rate_limit = 1\n"
+              "smtpd_client_connection_count_limit = 1\n")
+    for d in [greet(s) for _ in range(4)]:
+        d.close()

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: ISC
+"""5,000 clients that say nothing cost little memory and no time of others."""
+import resource
+import socket
+import time
+
+import pytest
+
+from peers import Dialogue
+from posthaste import MASTER_CF, wait_for
+
+CONNECTIONS = 5000
+MEMORY_EACH = 32 * 1024  # bytes of smtpd, all in all
+
+
+def resident(pid):
+    with open(f"/proc/{pid}/statm") as f:
+        return int(f.read().split()[1]) * resource.getpagesize()
+
+
+def test_idle_sessions_are_cheap(suite):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < CONNECTIONS + 500:
+        pytest.skip(f"only {hard} descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (CONNECTIONS + 500, hard))
+    many = MASTER_CF.replace("n - n - 200 smtpd", "n - n - 6000 smtpd")
+    s = suite(master_cf=many, main="smtpd_timeout = 120s\n")
+    before = sum(resident(p) for p in s.processes("smtpd"))
+    clients = []
+    try:
+        for _ in range(CONNECTIONS):
+            c = socket.create_connection(("127.0.0.1", s.ports["smtp"]), 20)
+            clients.append(c)
+            assert c.recv(100).startswith(b"220 ")
+        began = time.monotonic()
+        s.send(body="through\r\n")
+        took = time.monotonic() - began
+        s.wait_messages("bob")
+        assert took < 2, f"a message took {took:.2f} s"
+
+        def small():
+            used = sum(resident(p) for p in s.processes("smtpd")) - before
+            return used < CONNECTIONS * MEMORY_EACH
+        wait_for("little memory for idle sessions", small)
+        with Dialogue(s.ports["smtp"]) as d:
+            d.reply()
+            assert d.ask("EHLO client.test").startswith("250")
+        # the first of them has waited longest, and is still served
+        clients[0].sendall(b"QUIT\r\n")
+        assert clients[0].recv(100).startswith(b"221")
+    finally:
+        for c in clients:
+            c.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

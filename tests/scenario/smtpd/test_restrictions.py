@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: ISC
+"""smtpd_*_restrictions and access(5) tables."""
+import pytest
+
+from peers import Dialogue
+
+
+def greet(s, helo="client.test"):
+    d = Dialogue(s.ports["smtp"])
+    d.script(f"S: 220\nC: EHLO {helo}\nS: 250")
+    return d
+
+
+def rcpt(s, recipient="bob@example.test", sender="a@b.test",
+         helo="client.test"):
+    with greet(s, helo) as d:
+        assert d.ask(f"MAIL FROM:<{sender}>").startswith("250")
+        return d.ask(f"RCPT TO:<{recipient}>")
+
+
+ACCESS = """\
+bob@example.test     REJECT not today
+carol@               550 5.7.9 Carol is away
+.sub.test            DUNNO
+spam.test            REJECT
+slow.test            450 4.7.2 Later
+alice@example.test   OK
+loop.test            reject_non_fqdn_sender, permit
+127.0.0              OK
+<>                   DEFER no bounces now
+bad.helo.test        521 go away
+"""
+
+
+def with_access(suite, main):
+    s = suite(start=False, main=main)
+    s.write("access", ACCESS)
+    return s.start()
+
+
+@pytest.mark.parametrize("sender, answer", [
+    ("a@spam.test", "554 5.7.1 <a@spam.test>: Sender address rejected: "
+     "Access denied"),
+    ("a@sub.spam.test", "554 5.7.1"),
+    ("a@slow.test", "450 4.7.2 <a@slow.test>: Sender address rejected: "
+     "Later"),
+    ("carol@else.test", "550 5.7.9 <carol@else.test>: Sender address "
+     "rejected: Carol is away"),
+    ("", "450 4.7.1 <>: Sender address rejected: no bounces now"),
+    ("a@loop.test", "250"),
+    ("a@fine.test", "250"),
+])
+def test_check_sender_access(suite, sender, answer):
+    s = with_access(suite, "smtpd_sender_restrictions = check_sender_access "
+                    "texthash:$config_directory/access\n")
+    assert rcpt(s, "bob@example.test", sender).startswith(answer)
+
+
+def test_check_recipient_access_and_log(suite):
+    s = with_access(suite, "smtpd_recipient_restrictions = "
+                    "check_recipient_access "
+                    "texthash:$config_directory/access\n")
+    assert rcpt(s).startswith("554 5.7.1 <bob@example.test>: Recipient "
+                              "address rejected: not today")
+    s.wait_log(r"NOQUEUE: reject: RCPT from \S+\[127\.0\.0\.1\]: 554 5\.7\.1 "
+               r"<bob@example\.test>: Recipient address rejected: not today; "
+               r"from=<a@b\.test> to=<bob@example\.test> proto=ESMTP "
+               r"helo=<client\.test>")
+
+
+def test_521_ends_the_session(suite):
+    s = with_access(suite, "smtpd_helo_restrictions = check_helo_access "
+                    "texthash:$config_directory/access\n")
+    with greet(s, "bad.helo.test") as d:
+        d.ask("MAIL FROM:<a@b.test>")
+        assert d.ask("RCPT TO:<bob@example.test>").startswith(
+            "521 5.7.1 <bad.helo.test>: Helo command rejected: go away")
+        assert d.at_end()
+
+
+@pytest.mark.parametrize("restrictions, helo, sender, recipient, answer", [
+    ("reject_non_fqdn_helo_hostname", "short", "a@b.test",
+     "bob@example.test", "504 5.5.2 <short>: Helo command rejected: need "
+     "fully-qualified hostname"),
+    ("reject_invalid_helo_hostname", "b!d.test", "a@b.test",
+     "bob@example.test", "501 5.5.2 <b!d.test>: Helo command rejected: "
+     "Invalid name"),
+    ("reject_non_fqdn_sender", "c.test", "a@short", "bob@example.test",
+     "504 5.5.2 <a@short>: Sender address rejected: need fully-qualified "
+     "address"),
+    ("reject_non_fqdn_recipient", "c.test", "a@b.test", "bob@localhost",
+     "504 5.5.2 <bob@localhost>: Recipient address rejected: need "
+     "fully-qualified address"),
+    ("reject_plaintext_session", "c.test", "a@b.test", "bob@example.test",
+     "450 4.7.1 Session encryption is required"),
+    ("permit_mynetworks, reject", "c.test", "a@b.test", "bob@example.test",
+     "250"),
+    ("reject", "c.test", "a@b.test", "bob@example.test",
+     "554 5.7.1 <bob@example.test>: Recipient address rejected: Access "
+     "denied"),
+    ("defer_if_permit", "c.test", "a@b.test", "bob@example.test",
+     "450 4.7.0"),
+    ("warn_if_reject, reject", "c.test", "a@b.test", "bob@example.test",
+     "250"),
+    ("reject_no_such_thing", "c.test", "a@b.test", "bob@example.test",
+     "451 4.3.5 Server configuration error"),
+    ("check_sender_access texthash:/nowhere/at/all", "c.test", "a@b.test",
+     "bob@example.test", "451 4."),
+    ("strict", "c.test", "a@b.test", "bob@example.test", "554 5.7.1"),
+])
+def test_restrictions(suite, restrictions, helo, sender, recipient, answer):
+    s = suite(main=f"smtpd_recipient_restrictions = {restrictions}\n"
+              "smtpd_restriction_classes = strict\nstrict = reject\n")
+    assert rcpt(s, recipient, sender, helo).startswith(answer)
+    if restrictions == "reject_no_such_thing":
+        s.wait_log("smtpd_recipient_restrictions: unknown restriction")
+    if restrictions.startswith("warn_if_reject"):
+        s.wait_log("reject_warning: RCPT from")
+
+
+def test_sender_domains_are_looked_up(suite, dns):
+    server = dns({("good.test", "MX"): [(10, "mx.good.test")],
+                  ("address.test", "A"): ["192.0.2.7"],
+                  ("null.test", "MX"): [(0, ".")]})
+    s = suite(dns=server, main="smtpd_sender_restrictions = "
+              "reject_unknown_sender_domain\n")
+    assert rcpt(s, sender="a@good.test").startswith("250")
+    assert rcpt(s, sender="a@address.test").startswith("250")
+    assert rcpt(s, sender="a@missing.test").startswith(
+        "450 4.1.8 <a@missing.test>: Sender address rejected: "
+        "Domain not found")
+    assert rcpt(s, sender="a@null.test").startswith("550 5.7.27")
+
+
+def test_senders_belong_to_logins(suite):
+    s = suite(start=False, main="smtpd_sender_login_maps = "
+              "texthash:$config_directory/owners\n"
+              "smtpd_sender_restrictions = reject_sender_login_mismatch\n")
+    s.write("owners", "alice@example.test alice@example.test\n"
+            "bob@example.test bob@example.test\n")
+    s.start()
+    assert rcpt(s, sender="bob@example.test").startswith(
+        "553 5.7.1 <bob@example.test>: Sender address rejected: "
+        "not logged in")
+    assert rcpt(s, sender="x@else.test").startswith("250")
+    with s.smtp("submission", tls=True, login="alice@example.test") as m:
+        assert m.mail("alice@example.test")[0] == 250
+        assert m.rcpt("bob@example.test")[0] == 250
+        m.rset()
+        m.mail("bob@example.test")
+        code, text = m.rcpt("bob@example.test")
+        assert code == 553 and b"not owned by user alice@example.test" in text
+
+
+def test_client_is_refused_at_once_without_delay(suite):
+    s = suite(main="smtpd_delay_reject = no\n"
+              "smtpd_client_restrictions = reject\n")
+    with Dialogue(s.ports["smtp"]) as d:
+        assert d.reply().startswith("554 5.7.1 <")
+        assert d.ask("EHLO client.test").startswith(
+            "503 5.7.0 Error: access denied for ")
+        assert d.ask("QUIT").startswith("221")
+
+
+def test_open_relay_is_impossible(suite):
+    s = suite(main="mynetworks = 192.0.2.1\nsmtpd_relay_restrictions =\n"
+              "smtpd_recipient_restrictions = permit\n")
+    assert rcpt(s, "x@elsewhere.test").startswith(
+        "554 5.7.1 <x@elsewhere.test>: Relay access denied")
+
+
+@pytest.mark.parametrize("recipient", [
+    "x%elsewhere.test@example.test", "elsewhere.test!x",
+    "@example.test:x@elsewhere.test", '"x@elsewhere.test"@example.test',
+    "x@[192.0.2.9]", '"x%elsewhere.test"@local.test',
+])
+def test_no_way_around_the_relay_rules(suite, recipient):
+    s = suite(main="mynetworks = 192.0.2.1\n")
+    assert rcpt(s, recipient)[0] in "45"

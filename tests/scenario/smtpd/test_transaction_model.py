@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: ISC
+"""A small reference state machine runs beside the server over random command
+sequences; codes of all answers and what is delivered must agree."""
+import random
+import re
+
+from peers import Dialogue
+
+SEED = 20261121
+SESSIONS = 60
+COMMANDS = 25
+
+RECIPIENTS = {
+    "bob@example.test": 250,
+    "carol@example.test": 250,
+    "joe@example.test": 550,
+    "x@elsewhere.test": 554,
+}
+
+
+class Model:
+    """What RFC 5321 and the settings of this test say."""
+
+    def __init__(self):
+        self.greeted = False
+        self.sender = None
+        self.recipients = []
+        self.accepted = []
+
+    def reset(self):
+        self.sender, self.recipients = None, []
+
+    def answer(self, verb, argument):
+        return getattr(self, verb.lower(), self.unknown)(argument)
+
+    def unknown(self, _):
+        return 502
+
+    def ehlo(self, argument):
+        if not argument:
+            return 501
+        self.greeted = True
+        self.reset()
+        return 250
+
+    helo = ehlo
+
+    def mail(self, argument):
+        if self.sender is not None:
+            return 503
+        if argument == "FROM:a b@c":
+            return 555
+        if "\u00e4" in argument and "SMTPUTF8" not in argument:
+            return 553
+        match = re.fullmatch(r"FROM:<(.*)>( SMTPUTF8)?", argument)
+        if not match:
+            return 501
+        self.sender = match.group(1)
+        return 250
+
+    def rcpt(self, argument):
+        if self.sender is None:
+            return 503
+        match = re.fullmatch(r"TO:<([^<>]+)>", argument)
+        if not match:
+            return 501
+        code = RECIPIENTS[match.group(1)]
+        if code == 250:
+            self.recipients.append(match.group(1))
+        return code
+
+    def data(self, argument):
+        if self.sender is None:
+            return 503
+        if not self.recipients:
+            return 554
+        return 501 if argument else 354
+
+    def content(self):
+        self.accepted.append((self.sender, tuple(self.recipients)))
+        self.reset()
+        return 250
+
+    def rset(self, argument):
+        if argument:
+            return 501
+        self.reset()
+        return 250
+
+    def noop(self, _):
+        return 250
+
+    def vrfy(self, argument):
+        if not argument:
+            return 501
+        return {550: 550, 554: 554}.get(RECIPIENTS[argument], 252)
+
+    def help(self, _):
+        return 214
+
+    def starttls(self, argument):
+        return 501 if argument else 502
+
+    def auth(self, _):
+        if not self.greeted or self.sender is not None:
+            return 503
+        return 503
+
+
+ALPHABET = [
+    ("EHLO", "client.test"), ("HELO", "client.test"), ("EHLO", ""),
+    ("MAIL", "FROM:<a@b.test>"), ("MAIL", "FROM:<a@b.test>"),
+    ("MAIL", "FROM:<>"), ("MAIL", "FROM:a b@c"), ("MAIL", "TO:<a@b>"),
+    ("MAIL", "FROM:<\u00e4@b.test>"), ("MAIL", "FROM:<\u00e4@b.test> SMTPUTF8"),
+    ("RCPT", "TO:<bob@example.test>"), ("RCPT", "TO:<bob@example.test>"),
+    ("RCPT", "TO:<carol@example.test>"), ("RCPT", "TO:<joe@example.test>"),
+    ("RCPT", "TO:<x@elsewhere.test>"), ("RCPT", "TO:<>"),
+    ("RCPT", "FROM:<a@b>"), ("DATA", ""), ("DATA", ""), ("DATA", "x"),
+    ("RSET", ""), ("RSET", "x"), ("NOOP", "x"), ("HELP", ""),
+    ("VRFY", ""), ("VRFY", "bob@example.test"), ("VRFY", "joe@example.test"),
+    ("BDAT", "5 LAST"), ("EXPN", "bob"), ("STARTTLS", ""), ("AUTH", "PLAIN"),
+]
+
+
+def run_session(s, rng, number, sent):
+    model = Model()
+    transcript = []
+    with Dialogue(s.ports["smtp"]) as d:
+        assert d.reply().startswith("220 ")
+        for step in range(rng.randrange(1, COMMANDS)):
+            verb, argument = rng.choice(ALPHABET)
+            line = f"{verb} {argument}".strip()
+            want = model.answer(verb, argument)
+            got = d.ask(line)
+            transcript.append(f"C: {line}\nS: {got}")
+            assert got.startswith(str(want)), \
+                f"wanted {want}\n" + "\n".join(transcript)
+            if want != 354:
+                continue
+            mark = f"mark-{number}-{step}"
+            d.send(f"Subject: {mark}\r\n\r\nbody\r\n")
+            if rng.random() < 0.15:
+                return  # disconnect in the middle: nothing was accepted
+            got = d.ask(".")
+            transcript.append(f"C: .\nS: {got}")
+            model.content()
+            assert got.startswith("250 2.0.0 Ok: queued as "), \
+                "\n".join(transcript)
+            for recipient in set(model.accepted[-1][1]):
+                sent.append((recipient.split("@")[0], mark))
+
+
+def test_model_and_server_agree(suite):
+    s = suite(main="mynetworks = 192.0.2.1\n"
+              "smtpd_relay_restrictions = reject_unauth_destination\n"
+              "smtpd_tls_security_level = none\n"
+              "smtpd_hard_error_limit = 1000\n"
+              "smtpd_soft_error_limit = 1000\n")
+    rng = random.Random(SEED)
+    sent = []
+    for number in range(SESSIONS):
+        run_session(s, rng, number, sent)
+    assert sent
+    s.wait_empty()
+    delivered = []
+    for user in ("bob", "carol"):
+        for message in s.messages(user):
+            mark = re.search(rb"^Subject: (mark-\S+)", message, re.M)
+            delivered.append((user, mark.group(1).decode()))
+    assert sorted(delivered) == sorted(sent)
+
+
+def test_disconnect_at_every_byte_leaves_the_server_well(suite):
+    s = suite()
+    script = ("EHLO client.test\r\nMAIL FROM:<a@b.test>\r\n"
+              "RCPT TO:<bob@example.test>\r\nDATA\r\nSubject: x\r\n\r\nx\r\n"
+              ".\r\n").encode()
+    for n in range(len(script)):
+        with Dialogue(s.ports["smtp"]) as d:
+            d.send(script[:n])
+    assert s.send(body="after\r\n")
+    s.wait_empty()
+    assert [m.count(b"\r\nafter\r\n") for m in s.messages("bob")
+            if b"after" in m] == [1]
