@@ -193,7 +193,9 @@ requeue_message(const char *queue, const char *id)
 
 	if (fd < 0 || queue_read_envelope(fd, id, a, &e) != QUEUE_OK)
 		goto out;
-	socket = connect_unix("private/cleanup", clock_in(5));
+	socket = connect_unix("public/cleanup", clock_in(5));
+	if (socket < 0)
+		socket = connect_unix("private/cleanup", clock_in(5));
 	if (socket < 0) {
 		log_warning("%s: cannot requeue: cleanup does not run "
 			    "(posthaste start)",
@@ -338,12 +340,9 @@ repair(void)
 static void
 say(const struct action *a)
 {
-	if (a->asked) {
-		fprintf(stderr, "postsuper: %s: %zu message%s\n", a->done,
-		    a->count, a->count == 1 ? "" : "s");
+	if (a->asked)
 		log_info("%s: %zu message%s", a->done, a->count,
 		    a->count == 1 ? "" : "s");
-	}
 }
 
 static void

@@ -130,6 +130,15 @@ tell_dropped(void)
 		sink.dropped = 0;
 }
 
+/* People at a terminal know which suite it is. */
+static const char *
+command_name(void)
+{
+	const char *slash = strrchr(sink.tag, '/');
+
+	return slash ? slash + 1 : sink.tag;
+}
+
 static void
 put(enum log_level level, const char *format, va_list ap)
 {
@@ -156,7 +165,7 @@ put(enum log_level level, const char *format, va_list ap)
 			sink.dropped++;
 	}
 	if (sink.stderr_too)
-		dprintf(STDERR_FILENO, "%s: %s%.*s\n", sink.tag,
+		dprintf(STDERR_FILENO, "%s: %s%.*s\n", command_name(),
 		    levels[level].prefix, n, line + head);
 	errno = error;
 }
