@@ -232,6 +232,10 @@ add_services(struct planning *p)
 		program = find_program(p, &cf->entries[i]);
 		if (program == NULL || !type_fits(p, &cf->entries[i], program))
 			continue;
+		/* one process of Postfix's for everybody, not one session */
+		if (strcmp(cf->entries[i].command, "postscreen") == 0)
+			cf->entries[i].maxproc =
+			    p->plan->common.default_process_limit;
 		check_overrides(p, &cf->entries[i]);
 		add(p, &cf->entries[i], program);
 	}
