@@ -34,7 +34,9 @@ struct request {
 	struct ipc *qmgr;
 	struct arena *arena; /* until the request is done */
 	int64_t started; /* microseconds since 1970 */
+	const char *sender; /* of the message, or owner-NAME */
 	bool taken; /* the queue file was moved into a mailbox */
+	bool dsn_passed; /* the next outcome: a copy carries the duty on */
 	bool verify; /* sendmail -bv: find out, deliver nothing */
 	char **delivered_to; /* of the content; NULL-terminated; or not yet */
 };

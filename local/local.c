@@ -75,7 +75,7 @@ static enum ipc_result
 take_request(struct ipc *qmgr, const struct msg_deliver *m, struct arena *a)
 {
 	struct request r = { .agent = &agent, .m = m, .qmgr = qmgr,
-		.arena = a, .started = clock_wall_us(),
+		.arena = a, .sender = m->sender, .started = clock_wall_us(),
 		.verify = (m->flags & QUEUE_VERIFY) != 0 };
 	struct msg_deliver_done done = { .dsn = "", .text = "" };
 	int content = m->content;

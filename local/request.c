@@ -66,6 +66,7 @@ request_outcome(struct request *r, size_t index, enum verdict v,
 		.text = why->text,
 		.mta = why->mta,
 		.mta_reply = "",
+		.dsn_passed = v == OK && r->dsn_passed,
 	};
 
 	log_outcome(r, index, v, why);
@@ -148,7 +149,7 @@ request_headers_exactly(struct request *r, const char *original,
 
 	if (return_path)
 		buf_printf(&out, "Return-Path: <%s>\r\n",
-		    request_quoted(r, r->m->sender));
+		    request_quoted(r, r->sender));
 	if (original != NULL)
 		buf_printf(&out, "X-Original-To: %s\r\n",
 		    request_quoted(r, original));
@@ -179,7 +180,7 @@ request_from_line(struct request *r, const char *line_end)
 	localtime_r(&now, &tm);
 	strftime(date, sizeof(date), "%a %b %e %H:%M:%S %Y", &tm);
 	return arena_printf(r->arena, "From %s  %s%s",
-	    r->m->sender[0] != '\0' ? request_quoted(r, r->m->sender) :
+	    r->sender[0] != '\0' ? request_quoted(r, r->sender) :
 	    "MAILER-DAEMON", date, line_end);
 }
 

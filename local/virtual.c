@@ -282,7 +282,7 @@ into_mbox(struct request *r, int base, const struct mailbox *box,
 		.limit = (off_t)p->virtual_mailbox_limit,
 		.owner_only = p->strict_mailbox_ownership,
 		.owner = box->uid,
-		.sender = request_quoted(r, r->m->sender),
+		.sender = request_quoted(r, r->sender),
 		.subject = "mailbox",
 	};
 	const char *name;

@@ -26,6 +26,20 @@ is_complete(int maildir)
 	return true;
 }
 
+/* Adds tmp, new and cur where they are missing; -1 when it cannot. */
+static int
+complete(int fd)
+{
+	if (fd < 0 || is_complete(fd))
+		return fd;
+	for (size_t i = 0; i < 3; i++)
+		if (mkdirat(fd, folders[i], 0700) != 0 && errno != EEXIST) {
+			fd_close(&fd);
+			return -1;
+		}
+	return fd;
+}
+
 int
 maildir_open(int base, const char *path, bool create)
 {
@@ -34,14 +48,38 @@ maildir_open(int base, const char *path, bool create)
 	if (fd < 0 && errno == ENOENT && create &&
 	    beneath_make(base, path, 0700) == 0)
 		fd = beneath_open(base, path, O_PATH | O_DIRECTORY, 0);
-	if (fd < 0 || !create || is_complete(fd))
-		return fd;
-	for (size_t i = 0; i < 3; i++)
-		if (mkdirat(fd, folders[i], 0700) != 0 && errno != EEXIST) {
-			fd_close(&fd);
-			return -1;
-		}
-	return fd;
+	return create ? complete(fd) : fd;
+}
+
+/* mkdir -p */
+static int
+make_all(const char *path)
+{
+	char *part = mem_text(path);
+	int result = 0;
+
+	for (char *slash = strchr(part + 1, '/'); result == 0;
+	     slash = strchr(slash + 1, '/')) {
+		if (slash != NULL)
+			*slash = '\0';
+		if (mkdir(part, 0700) != 0 && errno != EEXIST)
+			result = -1;
+		if (slash == NULL)
+			break;
+		*slash = '/';
+	}
+	free(part);
+	return result;
+}
+
+int
+maildir_open_path(const char *path)
+{
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT && make_all(path) == 0)
+		fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return complete(fd);
 }
 
 /* A slash or colon in a file name would mean something. */

@@ -22,6 +22,11 @@ enum { MAILDIR_NAME_MAX = 255 };
  * errno.
  */
 int maildir_open(int base, const char *path, bool create);
+/*
+ * The same by an absolute path, made if missing, with the rights we have:
+ * links in it may lead anywhere those rights reach.
+ */
+int maildir_open_path(const char *path);
 
 /*
  * Writes tmp/NAME, syncs it, renames it into new/ and syncs that, with the

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LOCAL_LOCAL_STATE_H
+#define LOCAL_LOCAL_STATE_H
+
+/*
+ * The local service: what it opened at its start, and the plan it makes for
+ * each recipient. A plan is made whole before anything is done, so that a
+ * table that is down or a list that cannot be read delivers to nobody twice.
+ */
+
+#include "lib/table/table.h"
+#include "local/agent.h"
+#include "local/person.h"
+
+struct alias_table {
+	struct table *table;
+	uid_t owner; /* of its file: whose rights its commands have */
+};
+
+struct local_state {
+	struct alias_table *aliases;
+	size_t alias_count;
+	struct table_list *mailbox_transport_maps;
+	struct table_list *mailbox_command_maps;
+	struct table_list *fallback_transport_maps;
+	struct match_list *destination; /* mydestination */
+	unsigned int locks;
+	const struct person *default_person; /* default_privs */
+};
+
+enum action_kind {
+	ACTION_MAILBOX,
+	ACTION_COMMAND,
+	ACTION_FILE,
+	ACTION_FORWARD, /* a new message to this address */
+	ACTION_TRANSPORT, /* another delivery service: transport:nexthop */
+};
+
+struct action {
+	enum action_kind kind;
+	const char *text; /* command, path, address or transport */
+	const struct person *person; /* whose; never root but for mailboxes */
+	const char *sender;
+	struct action *next;
+};
+
+struct plan {
+	struct local_state *state;
+	struct request *r;
+	const struct msg_deliver_recipient *to;
+	struct why *why;
+	struct action *first, **last;
+	size_t count;
+	size_t forwards;
+	/* of the recipient, unquoted form */
+	const char *local; /* before the "@" */
+	const char *user; /* the same without its extension */
+	const char *extension; /* NULL: none */
+	const char *domain;
+	const char *sender;
+	bool owner; /* the sender is an owner-NAME */
+};
+
+/* Fills p->first; OK, or why the recipient gets nothing now. */
+enum verdict plan_make(struct plan *p);
+/* Does all of it; a verdict, and what to say in *p->why. */
+enum verdict plan_perform(struct plan *p);
+
+/* ~/.forward: *text is set when one is there and not empty. */
+enum verdict forward_file_read(struct plan *p, const struct person *person,
+    const char **text);
+/* :include:; *person may become the file's owner. */
+enum verdict include_file_read(struct plan *p, const char *path,
+    const struct person **person, const char **text);
+/* Templates with $user, $home and so on; "allowed": characters of values. */
+bool plan_expand(struct plan *p, const struct person *person,
+    const char *template, const char *allowed, struct buf *out);
+/* The user, extension and so on for commands. */
+char **plan_environment(struct plan *p, const struct person *person);
+
+/* mailbox_command and |command; where and as whom. */
+enum verdict deliver_command(struct plan *p, const struct action *a,
+    const char *command, const struct person *person, bool header);
+enum verdict deliver_mailbox(struct plan *p, const struct action *a);
+enum verdict deliver_file(struct plan *p, const struct action *a);
+/* One new message for all ACTION_FORWARD. */
+enum verdict deliver_forwards(struct plan *p);
+enum verdict deliver_transport(struct plan *p, const struct action *a);
+
+#endif

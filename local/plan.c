@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * From a local recipient to what is to be done: aliases, .forward, and the
+ * rules for those who are neither.
+ *
+ * An alias or .forward that names one address of this machine is followed
+ * at once; one that names several becomes a new message to them, so that
+ * each succeeds, waits or fails for itself. What names itself is its mailbox.
+ */
+#include "local/local_state.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/mail/mail_address.h"
+#include "local/destinations.h"
+
+enum {
+	DEPTH_MAX = 50, /* aliases of aliases, includes of includes */
+	ACTIONS_MAX = 20000,
+};
+
+enum origin { FROM_ALIAS, FROM_FORWARD, FROM_INCLUDE };
+
+static const char *const origin_words[] = { "alias", "forward", "include" };
+
+/* Where we are: what led here, innermost first. */
+struct step {
+	const struct step *outer;
+	const char *alias; /* name of the alias being expanded, or NULL */
+	const char *forward_of; /* user whose .forward it is, or NULL */
+	const char *include; /* file, or NULL */
+	enum origin origin;
+	const struct person *person; /* whose rights apply */
+	bool relayed; /* luser_relay was tried */
+	unsigned int depth;
+};
+
+static enum verdict expand_list(struct plan *p, const struct step *step,
+    const char *text);
+static enum verdict expand_local(struct plan *p, const struct step *step,
+    const char *name);
+
+static bool
+has_word(const char *list, const char *word)
+{
+	struct span rest = span_of(list), item;
+
+	while (conf_list_next(&rest, &item))
+		if (span_is_nocase(item, word))
+			return true;
+	return false;
+}
+
+static bool
+same_action(const struct action *a, enum action_kind kind, const char *text)
+{
+	return a->kind == kind && strcasecmp(a->text, text) == 0;
+}
+
+static enum verdict
+add_action(struct plan *p, enum action_kind kind, const char *text,
+    const struct person *person)
+{
+	struct action *a;
+
+	if (p->count >= ACTIONS_MAX)
+		return why_set(p->why, "5.2.4", "more than %d destinations",
+		    ACTIONS_MAX);
+	/* long lists are checked for duplicates by cleanup */
+	if (p->count < 500)
+		for (a = p->first; a != NULL; a = a->next)
+			if (same_action(a, kind, text))
+				return OK;
+	a = arena_alloc(p->r->arena, sizeof(*a));
+	a->kind = kind;
+	a->text = arena_text(p->r->arena, text);
+	a->person = person;
+	a->sender = p->sender;
+	*p->last = a;
+	p->last = &a->next;
+	p->count++;
+	p->forwards += kind == ACTION_FORWARD;
+	return OK;
+}
+
+/* Commands and files are never root's. */
+static const struct person *
+rights_of(const struct plan *p, const struct step *step)
+{
+	if (step->person != NULL && step->person->uid != 0)
+		return step->person;
+	return p->state->default_person;
+}
+
+static enum verdict
+restricted(struct plan *p, const char *what)
+{
+	return why_set(p->why, "5.7.1", "mail to %s is restricted", what);
+}
+
+static enum verdict
+loop(struct plan *p, const char *name)
+{
+	log_warning("%s: possible alias database loop for %s",
+	    p->r->m->queue_id, name);
+	return why_set(p->why, "5.4.6", "possible alias database loop for %s",
+	    name);
+}
+
+static bool
+expanding_alias(const struct step *s, const char *name)
+{
+	for (; s != NULL; s = s->outer)
+		if (s->alias != NULL && strcasecmp(s->alias, name) == 0)
+			return true;
+	return false;
+}
+
+static bool
+expanding_forward(const struct step *s, const char *user)
+{
+	for (; s != NULL; s = s->outer)
+		if (s->forward_of != NULL && strcmp(s->forward_of, user) == 0)
+			return true;
+	return false;
+}
+
+/* NULL when it is somebody else's; its local part otherwise. */
+static enum verdict
+is_local(struct plan *p, const char *address, const char **local)
+{
+	struct span user, domain;
+	struct buf why = BUF_INIT(1024);
+	enum table_result t;
+	enum verdict v = OK;
+
+	*local = NULL;
+	if (!mail_address_split(span_of(address), &user, &domain))
+		domain = span_of(p->r->agent->common.myorigin);
+	t = match_list_match(p->state->destination, domain, &why);
+	if (t == TABLE_FOUND)
+		*local = arena_span(p->r->arena, user);
+	else if (t != TABLE_NONE)
+		v = agent_table_failed(p->why, t, "mydestination",
+		    buf_text(&why));
+	buf_fini(&why);
+	return v;
+}
+
+static enum verdict
+add_forward(struct plan *p, const char *address)
+{
+	struct span user, domain;
+
+	if (!mail_address_split(span_of(address), &user, &domain))
+		address = arena_printf(p->r->arena, "%s@%s", address,
+		    p->r->agent->common.myorigin);
+	return add_action(p, ACTION_FORWARD, address, NULL);
+}
+
+static const char *
+lower(struct arena *a, struct span s)
+{
+	char *text = arena_span(a, s);
+
+	for (char *c = text; *c != '\0'; c++)
+		*c = (char)tolower((unsigned char)*c);
+	return text;
+}
+
+/* A local part in lower case, without its extension. */
+static const char *
+base_of(const struct plan *p, const char *local)
+{
+	size_t n = table_extension(span_of(local),
+	    p->r->agent->common.recipient_delimiter);
+
+	return lower(p->r->arena, (struct span) { local, n });
+}
+
+/* "alone": it is the only one of its list. */
+static enum verdict
+expand_address(struct plan *p, const struct step *step, const char *address,
+    bool alone)
+{
+	const char *local, *base;
+	enum verdict v = is_local(p, address, &local);
+
+	if (v != OK)
+		return v;
+	if (local == NULL)
+		return add_forward(p, address);
+	base = base_of(p, local);
+	if (!alone && !expanding_alias(step, local) &&
+	    !expanding_alias(step, base) && !expanding_forward(step, base))
+		return add_forward(p, address);
+	return expand_local(p, step, local);
+}
+
+static enum verdict
+expand_include(struct plan *p, const struct step *outer, const char *path)
+{
+	struct step step = { .outer = outer, .include = path,
+		.origin = FROM_INCLUDE, .person = outer->person,
+		.relayed = outer->relayed, .depth = outer->depth + 1 };
+	const char *text;
+	enum verdict v;
+
+	for (const struct step *s = outer; s != NULL; s = s->outer)
+		if (s->include != NULL && strcmp(s->include, path) == 0)
+			return loop(p, path);
+	v = include_file_read(p, path, &step.person, &text);
+	return v == OK ? expand_list(p, &step, text) : v;
+}
+
+static enum verdict
+expand_one(struct plan *p, const struct step *step,
+    enum destination_kind kind, const char *text, bool alone)
+{
+	const struct local_params *own = &p->r->agent->own;
+	const char *from = origin_words[step->origin];
+	const struct person *person;
+	enum verdict v;
+
+	switch (kind) {
+	case DESTINATION_ADDRESS:
+		return expand_address(p, step, text, alone);
+	case DESTINATION_DIRECT:
+		v = person_by_name(p->r->arena, text, &person, p->why);
+		if (v == OK && person == NULL)
+			v = why_set(p->why, "5.1.1", "unknown user: \"%s\"",
+			    text);
+		return v == OK ? add_action(p, ACTION_MAILBOX, person->name,
+		    person) : v;
+	case DESTINATION_COMMAND:
+		if (!has_word(own->allow_mail_to_commands, from))
+			return restricted(p, "command");
+		return add_action(p, ACTION_COMMAND, text,
+		    rights_of(p, step));
+	case DESTINATION_FILE:
+		if (!has_word(own->allow_mail_to_files, from))
+			return restricted(p, "file");
+		return add_action(p, ACTION_FILE, text, rights_of(p, step));
+	case DESTINATION_INCLUDE:
+		return expand_include(p, step, text);
+	case DESTINATION_BAD:
+		break;
+	}
+	return why_set(p->why, "5.1.3", "%s of %s: bad address syntax: %s",
+	    from, p->to->address, text);
+}
+
+static size_t
+count_destinations(const char *text)
+{
+	struct span rest = span_of(text);
+	struct buf one = BUF_INIT(65536);
+	enum destination_kind kind;
+	size_t n = 0;
+
+	while (n < 2 && destinations_next(&rest, &kind, &one))
+		n++;
+	buf_fini(&one);
+	return n;
+}
+
+static enum verdict
+expand_list(struct plan *p, const struct step *step, const char *text)
+{
+	bool alone = count_destinations(text) == 1;
+	struct span rest = span_of(text);
+	struct buf one = BUF_INIT(65536);
+	enum destination_kind kind;
+	enum verdict v = OK;
+
+	if (step->depth > DEPTH_MAX)
+		return loop(p, p->to->address);
+	while (v == OK && destinations_next(&rest, &kind, &one))
+		v = expand_one(p, step, kind,
+		    arena_text(p->r->arena, buf_text(&one)), alone);
+	buf_fini(&one);
+	return v;
+}
+
+static enum verdict
+find_alias(struct plan *p, const char *name, const char **value,
+    uid_t *owner)
+{
+	struct buf found = BUF_INIT(TABLE_VALUE_MAX);
+	enum verdict v = OK;
+
+	*value = NULL;
+	for (size_t i = 0; v == OK && *value == NULL &&
+	     i < p->state->alias_count; i++) {
+		struct alias_table *a = &p->state->aliases[i];
+		enum table_result t = table_lookup(a->table, span_of(name),
+		    &found);
+
+		*owner = a->owner;
+		if (t == TABLE_FOUND)
+			*value = arena_text(p->r->arena, buf_text(&found));
+		else if (t != TABLE_NONE)
+			v = agent_table_failed(p->why, t,
+			    table_name(a->table), buf_text(&found));
+	}
+	buf_fini(&found);
+	return v;
+}
+
+/* The sender of what an alias sends on: owner-NAME, if there is one. */
+static enum verdict
+take_owner(struct plan *p, const char *name)
+{
+	const struct local_params *own = &p->r->agent->own;
+	const char *owner_name = strncasecmp(name, "owner-", 6) == 0 ?
+	    "owner-owner" : arena_printf(p->r->arena, "owner-%s", name);
+	struct buf one = BUF_INIT(MAIL_ADDRESS_MAX);
+	enum destination_kind kind;
+	const char *value;
+	struct span rest;
+	enum verdict v;
+	uid_t uid;
+
+	v = find_alias(p, owner_name, &value, &uid);
+	if (v == OK && value == NULL && own->reset_owner_alias) {
+		p->sender = p->r->m->sender;
+		p->owner = false;
+	}
+	if (v != OK || value == NULL || p->r->m->sender[0] == '\0')
+		return v;
+	rest = span_of(value);
+	if (own->expand_owner_alias && count_destinations(value) == 1 &&
+	    destinations_next(&rest, &kind, &one) &&
+	    kind == DESTINATION_ADDRESS)
+		owner_name = arena_text(p->r->arena, buf_text(&one));
+	buf_fini(&one);
+	p->sender = strchr(owner_name, '@') ? owner_name :
+	    arena_printf(p->r->arena, "%s@%s", owner_name,
+		p->r->agent->common.myorigin);
+	p->owner = true;
+	return OK;
+}
+
+/* *done: this was an alias, and v says what came of it. */
+static enum verdict
+expand_alias(struct plan *p, const struct step *outer, const char *name,
+    bool *done)
+{
+	struct step step = { .outer = outer, .alias = name,
+		.origin = FROM_ALIAS, .relayed = outer && outer->relayed,
+		.depth = outer ? outer->depth + 1 : 1 };
+	const char *value;
+	enum verdict v;
+	uid_t owner = 0;
+
+	*done = false;
+	if (expanding_alias(outer, name))
+		return OK;
+	v = find_alias(p, name, &value, &owner);
+	if (v == OK && value != NULL && count_destinations(value) == 0) {
+		log_warning("alias %s is empty", name);
+		return OK;
+	}
+	if (v != OK || value == NULL)
+		return v;
+	*done = true;
+	if (owner != 0)
+		step.person = person_by_uid(p->r->arena, owner);
+	v = take_owner(p, name);
+	return v == OK ? expand_list(p, &step, value) : v;
+}
+
+static enum verdict
+find_transport(struct plan *p, struct table_list *maps, const char *name,
+    const char *maps_name, const char *fixed, const char **transport)
+{
+	struct buf value = BUF_INIT(4096);
+	enum table_result t = TABLE_NONE;
+	enum verdict v = OK;
+
+	*transport = fixed[0] != '\0' ? fixed : NULL;
+	if (!table_list_empty(maps))
+		t = table_list_lookup(maps, span_of(name), &value);
+	if (t == TABLE_FOUND)
+		*transport = arena_text(p->r->arena, buf_text(&value));
+	else if (t != TABLE_NONE)
+		v = agent_table_failed(p->why, t, maps_name,
+		    buf_text(&value));
+	buf_fini(&value);
+	return v;
+}
+
+static enum verdict
+expand_luser(struct plan *p, const struct step *outer, const char *name)
+{
+	const struct local_params *own = &p->r->agent->own;
+	struct step step = { .outer = outer, .origin = FROM_ALIAS,
+		.relayed = true, .depth = outer ? outer->depth + 1 : 1 };
+	struct buf address = BUF_INIT(MAIL_ADDRESS_MAX);
+	enum verdict v;
+
+	if (own->luser_relay[0] == '\0' || (outer && outer->relayed))
+		return why_set(p->why, "5.1.1", "unknown user: \"%s\"", name);
+	if (!plan_expand(p, NULL, own->luser_relay, NULL, &address))
+		v = why_set(p->why, "4.3.5",
+		    "mail system configuration error: luser_relay");
+	else
+		v = expand_list(p, &step, buf_text(&address));
+	buf_fini(&address);
+	return v;
+}
+
+static enum verdict
+expand_unknown(struct plan *p, const struct step *step, const char *name)
+{
+	const struct local_params *own = &p->r->agent->own;
+	const char *transport;
+	enum verdict v = find_transport(p, p->state->fallback_transport_maps,
+	    name, "fallback_transport_maps", own->fallback_transport,
+	    &transport);
+
+	if (v != OK)
+		return v;
+	if (transport != NULL)
+		return add_action(p, ACTION_TRANSPORT, transport, NULL);
+	return expand_luser(p, step, name);
+}
+
+static enum verdict
+expand_mailbox(struct plan *p, const struct step *step, const char *name,
+    const struct person *person)
+{
+	const struct local_params *own = &p->r->agent->own;
+	const char *transport;
+	enum verdict v = find_transport(p, p->state->mailbox_transport_maps,
+	    name, "mailbox_transport_maps", own->mailbox_transport,
+	    &transport);
+
+	if (v != OK)
+		return v;
+	if (transport != NULL)
+		return add_action(p, ACTION_TRANSPORT, transport, person);
+	if (person == NULL)
+		return expand_unknown(p, step, name);
+	return add_action(p, ACTION_MAILBOX, person->name, person);
+}
+
+static enum verdict
+expand_person(struct plan *p, const struct step *outer, const char *name,
+    const struct person *person)
+{
+	struct step step = { .outer = outer, .forward_of = person->name,
+		.origin = FROM_FORWARD, .person = person,
+		.relayed = outer && outer->relayed,
+		.depth = outer ? outer->depth + 1 : 1 };
+	const char *text = NULL;
+	enum verdict v = OK;
+
+	if (!expanding_forward(outer, person->name))
+		v = forward_file_read(p, person, &text);
+	if (v != OK)
+		return v;
+	if (text == NULL || count_destinations(text) == 0)
+		return expand_mailbox(p, outer, name, person);
+	return expand_list(p, &step, text);
+}
+
+/* A local part: an alias, a user, or neither; with and without extension. */
+static enum verdict
+expand_local(struct plan *p, const struct step *step, const char *name)
+{
+	const char *base = base_of(p, name);
+	const struct person *person;
+	bool done;
+	enum verdict v;
+
+	if (step != NULL && step->depth > DEPTH_MAX)
+		return loop(p, name);
+	v = expand_alias(p, step, name, &done);
+	if (v != OK || done)
+		return v;
+	if (strlen(base) < strlen(name)) {
+		v = expand_alias(p, step, base, &done);
+		if (v != OK || done)
+			return v;
+	}
+	v = person_by_name(p->r->arena, base, &person, p->why);
+	if (v != OK)
+		return v;
+	return person != NULL ? expand_person(p, step, base, person) :
+	    expand_mailbox(p, step, base, NULL);
+}
+
+static void
+split_recipient(struct plan *p)
+{
+	struct arena *a = p->r->arena;
+	struct span user, domain;
+	size_t n;
+
+	if (!mail_address_split(span_of(p->to->address), &user, &domain)) {
+		user = span_of(p->to->address);
+		domain = span_of(p->r->agent->common.myorigin);
+	}
+	n = table_extension(user, p->r->agent->common.recipient_delimiter);
+	p->local = arena_span(a, user);
+	p->user = lower(a, span_take(user, n));
+	p->extension = n < user.n ? arena_span(a, span_skip(user, n + 1)) :
+	    NULL;
+	p->domain = arena_span(a, domain);
+}
+
+enum verdict
+plan_make(struct plan *p)
+{
+	p->last = &p->first;
+	p->sender = p->r->m->sender;
+	split_recipient(p);
+	if (p->local[0] == '\\')
+		return why_set(p->why, "5.1.3", "bad address syntax");
+	return expand_local(p, NULL, p->local);
+}
