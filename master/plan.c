@@ -196,7 +196,10 @@ add_implied(struct planning *p, const char *name)
 	e->command = arena_text(plan->arena, name);
 	e->type = log ? SERVICE_UNIX_DGRAM : SERVICE_UNIX;
 	e->private_service = !log;
-	e->maxproc = plan->common.default_process_limit;
+	/* a session stage's parent keeps one process per user: it is one */
+	e->maxproc = program->user == USER_ROOT &&
+		program->style == SERVICE_REQUESTS ? 1 :
+	    plan->common.default_process_limit;
 	e->arguments = e->overrides = none;
 	add(p, e, program);
 }

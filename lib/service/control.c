@@ -258,6 +258,13 @@ service_retiring(void)
 	return control.retiring;
 }
 
+bool
+service_ending(void)
+{
+	(void)service_retiring();
+	return control.now;
+}
+
 int
 service_control_fd(void)
 {

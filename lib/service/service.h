@@ -117,6 +117,8 @@ void service_ready(void);
 void service_ready_without_tasks(void);
 /* Is this generation retiring? Long loops ask. */
 bool service_retiring(void);
+/* Has master said to end within seconds (stop, not reload)? */
+bool service_ending(void);
 /*
  * SERVICE_OWN without tasks: to be polled beside its own descriptors; when
  * readable (or at its end), ask service_retiring.

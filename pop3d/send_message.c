@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A message as POP3 sends it: CRLF line ends, a dot in front of each line
+ * that begins with one, and a line with a single dot at the end (RFC 1939
+ * section 3). A stored message cannot end its own transmission early.
+ */
+#include "pop3d/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+
+enum { CHUNK = 65536 };
+
+struct sending {
+	struct stream *io;
+	const struct store_blob *blob;
+	uint64_t sent; /* of the message, dots not counted */
+	char last; /* byte before this one; LF at the start */
+	bool in_body;
+	uint64_t lines_left; /* of the body */
+};
+
+static enum io
+put(struct sending *s, const char *p, size_t n)
+{
+	s->sent += n;
+	return n == 0 ? IO_OK : stream_write(s->io, p, n);
+}
+
+/* A part of one line: up to its LF, or up to the end of the chunk. */
+static enum io
+put_line(struct sending *s, const char *p, size_t n)
+{
+	bool ends = p[n - 1] == '\n';
+	enum io r = IO_OK;
+	char before;
+
+	if (s->last == '\n' && p[0] == '.')
+		r = stream_write(s->io, ".", 1);
+	before = n > 1 ? p[n - 2] : s->last;
+	if (ends && before != '\r') {
+		if (r == IO_OK)
+			r = put(s, p, n - 1);
+		if (r == IO_OK)
+			r = put(s, "\r\n", 2);
+	} else if (r == IO_OK) {
+		r = put(s, p, n);
+	}
+	s->last = p[n - 1];
+	return r;
+}
+
+/* Header and body lines are told apart for TOP. False: enough was sent. */
+static bool
+wanted(struct sending *s, const char *p, size_t n)
+{
+	bool starts = s->last == '\n';
+	bool blank = (n == 1 && p[0] == '\n') ||
+	    (n == 2 && p[0] == '\r' && p[1] == '\n');
+
+	if (!starts)
+		return true;
+	if (s->in_body) {
+		if (s->lines_left == 0)
+			return false;
+		s->lines_left--;
+	}
+	if (blank)
+		s->in_body = true;
+	return true;
+}
+
+static enum io
+put_lines(struct sending *s, const char *p, size_t n, bool *enough)
+{
+	enum io r = IO_OK;
+
+	while (n > 0 && r == IO_OK) {
+		const char *lf = memchr(p, '\n', n);
+		size_t line = lf == NULL ? n : (size_t)(lf - p) + 1;
+
+		if (!wanted(s, p, line)) {
+			*enough = true;
+			return IO_OK;
+		}
+		r = put_line(s, p, line);
+		p += line;
+		n -= line;
+	}
+	return r;
+}
+
+/*
+ * A chunk in CRLF form: goes out as it is, but for the lines that begin with
+ * a dot. A whole chunk without any is sent by the kernel from the file.
+ */
+static enum io
+put_block(struct sending *s, const char *p, size_t n, int64_t at)
+{
+	const char *dot;
+	enum io r = IO_OK;
+
+	if (s->last == '\n' && p[0] == '.')
+		r = stream_write(s->io, ".", 1);
+	s->last = p[n - 1];
+	if (n == CHUNK && s->blob->fd != -1 && memmem(p, n, "\n.", 2) == NULL) {
+		s->sent += n;
+		return r != IO_OK ? r :
+		    stream_send_file(s->io, s->blob->fd, at, n);
+	}
+	while (r == IO_OK && (dot = memmem(p, n, "\n.", 2)) != NULL) {
+		size_t part = (size_t)(dot - p) + 1;
+
+		r = put(s, p, part);
+		if (r == IO_OK)
+			r = stream_write(s->io, ".", 1);
+		p += part;
+		n -= part;
+	}
+	return r != IO_OK ? r : put(s, p, n);
+}
+
+/* Bytes of this chunk; one CR is kept for the next, where its LF may be. */
+static int64_t
+read_chunk(const struct sending *s, char *chunk, int64_t at)
+{
+	int64_t n = store_blob_read(s->blob, chunk, CHUNK, at);
+
+	if (n > 1 && chunk[n - 1] == '\r' && at + n < s->blob->length)
+		n--;
+	return n;
+}
+
+static enum io
+put_all(struct sending *s, char *chunk)
+{
+	bool whole = s->lines_left == UINT64_MAX, enough = false;
+	int64_t at = 0, n = 0;
+	enum io r = IO_OK;
+
+	while (r == IO_OK && !enough &&
+	    (n = read_chunk(s, chunk, at)) > 0) {
+		if (s->blob->crlf && whole)
+			r = put_block(s, chunk, (size_t)n, at);
+		else
+			r = put_lines(s, chunk, (size_t)n, &enough);
+		at += n;
+	}
+	if (n < 0) {
+		/* the client must not take half a message for a whole one */
+		log_warning("reading a message: %m");
+		return IO_ERROR;
+	}
+	return r;
+}
+
+enum io
+send_message(struct stream *io, const struct store_blob *blob,
+    uint64_t lines, uint64_t *sent)
+{
+	struct sending s = {
+		.io = io,
+		.blob = blob,
+		.last = '\n',
+		.lines_left = lines,
+	};
+	char *chunk = mem_new(CHUNK);
+	enum io r = put_all(&s, chunk);
+
+	free(chunk);
+	if (r == IO_OK && s.last != '\n')
+		r = put(&s, s.last == '\r' ? "\n" : "\r\n",
+		    s.last == '\r' ? 1 : 2);
+	*sent += s.sent;
+	return r != IO_OK ? r : stream_text(io, ".\r\n");
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef POP3D_SESSION_H
+#define POP3D_SESSION_H
+
+/*
+ * The session stage: what happens after the login. The parent is root and
+ * keeps one process per user; that process has become the user, and serves
+ * all connections of that user, each in a task.
+ */
+
+#include "lib/conf/common.h"
+#include "lib/ipc/proto_session.h"
+#include "lib/net/stream.h"
+#include "lib/store/store.h"
+
+#define PARAM_GROUP pop3d
+#define PARAM_DEF "pop3d/params.def"
+#include "lib/conf/param.h"
+
+struct session_settings {
+	struct common_params common;
+	struct pop3d_params pop3;
+	bool separated; /* rights differ: children become the user */
+};
+
+struct session_owner {
+	const char *user;
+	const char *mail; /* "maildir:/path" */
+	uint64_t uid;
+	uint64_t gid;
+};
+
+/*
+ * A user's process, just forked: gives up all rights but the user's, serves
+ * the connections that come through the descriptor, and exits when there is
+ * none any more. Never returns.
+ */
+_Noreturn void session_child(const struct session_settings *settings,
+    const struct session_owner *owner, int fd);
+
+/* One connection's TRANSACTION state; to be run in a task. */
+struct pop3_client {
+	const struct session_settings *settings;
+	const char *mail; /* as this process sees it */
+	char *user;
+	char *id;
+	char *client;
+	char *method;
+	char *tls;
+	struct stream *io;
+};
+
+void dialogue_run(struct pop3_client *c);
+
+/* What a session has done, for its last log line. */
+struct pop3_counts {
+	uint64_t retrieved;
+	uint64_t bytes;
+	uint64_t deleted;
+};
+
+/*
+ * Sends a message's text: dot-stuffed, with CRLF line ends, ended by the line
+ * with a dot. "lines": of the body, behind the header (TOP); UINT64_MAX for
+ * all. *sent grows by what went out.
+ */
+enum io send_message(struct stream *io, const struct store_blob *blob,
+    uint64_t lines, uint64_t *sent);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A user's process.
+ *
+ * SECURITY. Begins as root in a copy of the parent. It closes every
+ * descriptor but the log and its own, makes the mailbox its root directory,
+ * becomes the user with that user's group alone, gives up all system calls
+ * but those for files and for sockets it has, and only then looks at what
+ * anybody sends. Hostile input: an authenticated user's commands, and
+ * messages from anywhere. What it could reach when taken over is that one
+ * mailbox: other mailboxes of the same system user are outside its root.
+ */
+#include "pop3d/session.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/sandbox/sandbox.h"
+#include "lib/task/task.h"
+
+enum {
+	OWN_FD = 3,
+	LOG_FD = 4, /* as master gave it to the parent */
+	LINGER_MS = 2000, /* without a connection */
+	SESSIONS_MAX = 50,
+};
+
+struct child {
+	const struct session_settings *settings;
+	char *mail;
+	struct ipc *parent;
+	size_t sessions;
+	struct wait_queue ended;
+};
+
+static struct child child;
+
+/* The directory of "maildir:/path:OPTIONS"; NULL for other kinds. */
+static char *
+maildir_path(const char *mail)
+{
+	struct span s = span_of(mail);
+
+	if (!span_starts(s, "maildir:"))
+		return NULL;
+	s = span_skip(s, 8);
+	return mem_span_text(span_take(s, span_find(s, ':')));
+}
+
+/*
+ * With the mailbox as root directory, a taken-over process cannot get at
+ * those of others who share the system user. Links out of a Maildir do not
+ * work for the same reason. A mailbox that is not there yet is an empty one.
+ */
+static void
+enter(const struct session_settings *settings,
+    const struct session_owner *owner)
+{
+	char *path = maildir_path(owner->mail);
+
+	if (path == NULL) {
+		log_warning("user=<%s>: mailbox location \"%s\" is not"
+		    " supported", owner->user, owner->mail);
+		exit(EXIT_FAILURE);
+	}
+	if (!settings->separated) {
+		child.mail = mem_text(owner->mail);
+	} else if (access(path, F_OK) == -1 && errno == ENOENT) {
+		sandbox_root("empty");
+		child.mail = mem_text("maildir:/none");
+	} else {
+		sandbox_root(path);
+		child.mail = mem_text("maildir:/");
+	}
+	free(path);
+	if (settings->separated)
+		sandbox_become((uid_t)owner->uid, (gid_t)owner->gid);
+}
+
+static void
+confine(const struct session_settings *settings,
+    const struct session_owner *owner, int fd)
+{
+	pid_t parent = getppid();
+	char *tag;
+
+	if (dup2(fd, OWN_FD) == -1 || fd_cloexec(OWN_FD, true) == -1 ||
+	    close_range(LOG_FD + 1, ~0U, 0) == -1)
+		fatal("descriptors: %m");
+	tag = mem_printf("%s/pop3d", settings->common.syslog_name);
+	log_open(tag, LOG_FD);
+	free(tag);
+	prctl(PR_SET_NAME, "pop3d-session", 0, 0, 0);
+	enter(settings, owner);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	/* ends with the parent, however that ends; becoming clears it */
+	prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+	if (getppid() != parent)
+		exit(EXIT_SUCCESS);
+	sandbox_promise("io files-write");
+}
+
+static void
+free_client(struct pop3_client *c)
+{
+	stream_free(&c->io);
+	free(c->user);
+	free(c->id);
+	free(c->client);
+	free(c->method);
+	free(c->tls);
+	free(c);
+}
+
+static void
+session_task(void *argument)
+{
+	struct pop3_client *c = argument;
+
+	dialogue_run(c);
+	free_client(c);
+	child.sessions--;
+	wait_wake_all(&child.ended);
+}
+
+static void
+start_session(const struct msg_serve_session *m)
+{
+	struct pop3_client *c = mem_new(sizeof(*c));
+
+	c->settings = child.settings;
+	c->mail = child.mail;
+	c->user = mem_text(m->user);
+	c->id = mem_text(m->id);
+	c->client = mem_text(m->client);
+	c->method = mem_text(m->method);
+	c->tls = mem_text(m->tls);
+	c->io = stream_new(m->socket);
+	child.sessions++;
+	if (child.sessions > SESSIONS_MAX || task_start(session_task, c) == NULL) {
+		log_warning("too many sessions of user=<%s>", c->user);
+		stream_timeout(c->io, 1000);
+		stream_text(c->io,
+		    "-ERR [SYS/TEMP] Too many sessions of this user\r\n");
+		stream_flush(c->io);
+		child.sessions--;
+		free_client(c);
+	}
+}
+
+/* Takes what the parent sends, until nothing came for a while. */
+static enum ipc_result
+take(int64_t deadline)
+{
+	const void *message;
+	enum ipc_result r;
+
+	r = ipc_expect(child.parent, &message_serve_session, &message,
+	    deadline);
+	if (r == IPC_OK)
+		start_session(message);
+	return r;
+}
+
+/*
+ * Leaving: first the parent is told, by the kernel, that nothing more is
+ * taken; then what it had sent before is served, so that no connection is
+ * lost between the two.
+ */
+static void
+leave(void)
+{
+	shutdown(ipc_fd(child.parent), SHUT_RD);
+	while (take(clock_ms() + 100) == IPC_OK)
+		;
+	while (child.sessions > 0)
+		if (wait_on(&child.ended, INT64_MAX) == WAIT_CANCELLED)
+			break;
+	task_loop_stop();
+}
+
+static void
+parent_task(void *argument)
+{
+	enum ipc_result r;
+
+	(void)argument;
+	do {
+		r = take(clock_ms() + LINGER_MS);
+	} while (r == IPC_OK || (r == IPC_TIMEOUT && child.sessions > 0));
+	leave();
+}
+
+void
+session_child(const struct session_settings *settings,
+    const struct session_owner *owner, int fd)
+{
+	signal(SIGCHLD, SIG_DFL);
+	confine(settings, owner, fd);
+	child.settings = settings;
+	child.parent = ipc_new(OWN_FD, &protocol_session, "session parent");
+	if (task_start(parent_task, NULL) == NULL)
+		fatal("no memory for a task");
+	task_loop();
+	_exit(EXIT_SUCCESS);
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * pop3d-session: the POP3 server's session stage.
+ *
+ * SECURITY. The parent is root, and tiny: it takes a ticket and a connection
+ * from a login stage, asks auth-session whose ticket that is, and passes the
+ * connection to that user's process, forking it if there is none. It never
+ * reads from a client, never opens a mailbox, and believes nothing that a
+ * login stage says about who somebody is: the ticket alone counts. The
+ * processes it forks have become the user before they look at anything
+ * (session_child.c).
+ *
+ * One process: two parents would each keep a process for a user. That would
+ * do no harm (mailboxes are locked), but waste.
+ */
+#include "pop3d/session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uthash.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/ipc/proto_auth.h"
+#include "lib/log/log.h"
+#include "lib/service/service.h"
+
+enum {
+	REDEEM_TIMEOUT_S = 20,
+	ANSWER_TIMEOUT_S = 10,
+	PRUNE_MS = 1000,
+};
+
+struct child {
+	char *user;
+	char *mail;
+	uint64_t uid;
+	uint64_t gid;
+	pid_t pid;
+	struct ipc *ipc;
+	UT_hash_handle hh;
+};
+
+static struct session_settings settings;
+static struct child *children;
+static int64_t pruned;
+
+static void
+forget(struct child *c)
+{
+	HASH_DEL(children, c);
+	ipc_free(&c->ipc);
+	free(c->user);
+	free(c->mail);
+	free(c);
+}
+
+/* A process that has left has closed its end. */
+static bool
+has_left(const struct child *c)
+{
+	struct pollfd p = { .fd = ipc_fd(c->ipc), .events = 0 };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+static void
+prune(void)
+{
+	struct child *c, *next;
+
+	if (clock_ms() - pruned < PRUNE_MS)
+		return;
+	pruned = clock_ms();
+	HASH_ITER(hh, children, c, next)
+		if (has_left(c))
+			forget(c);
+}
+
+static struct child *
+start_child(const struct session_owner *owner)
+{
+	struct child *c;
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+		pair) == -1) {
+		log_warning("socketpair: %m");
+		return NULL;
+	}
+	pid = fork();
+	if (pid == 0)
+		session_child(&settings, owner, pair[1]);
+	fd_close(&pair[1]);
+	if (pid == -1) {
+		log_warning("fork: %m");
+		fd_close(&pair[0]);
+		return NULL;
+	}
+	c = mem_new(sizeof(*c));
+	c->user = mem_text(owner->user);
+	c->mail = mem_text(owner->mail);
+	c->uid = owner->uid;
+	c->gid = owner->gid;
+	c->pid = pid;
+	c->ipc = ipc_new(pair[0], &protocol_session, c->user);
+	HASH_ADD_KEYPTR(hh, children, c->user, strlen(c->user), c);
+	return c;
+}
+
+/* The account may have changed since its process was started. */
+static struct child *
+find_child(const struct session_owner *owner)
+{
+	struct child *c;
+
+	HASH_FIND_STR(children, owner->user, c);
+	if (c == NULL || (c->uid == owner->uid && c->gid == owner->gid &&
+			     strcmp(c->mail, owner->mail) == 0))
+		return c;
+	forget(c);
+	return NULL;
+}
+
+/*
+ * A process that is about to leave has stopped listening, and says so by
+ * EPIPE: then there is a new one. What it had taken before, it serves.
+ */
+static bool
+hand_over(const struct session_owner *owner,
+    const struct msg_serve_session *message)
+{
+	struct child *c = find_child(owner);
+	enum ipc_result r;
+
+	if (c != NULL) {
+		r = ipc_send_now(c->ipc, &message_serve_session, message);
+		if (r == IPC_OK)
+			return true;
+		forget(c);
+		if (r == IPC_TIMEOUT)
+			return false;
+	}
+	c = start_child(owner);
+	return c != NULL &&
+	    ipc_send_now(c->ipc, &message_serve_session, message) == IPC_OK;
+}
+
+static enum verdict
+take_over(const struct msg_open_session *m, const struct msg_account *account,
+    const char **why)
+{
+	const struct session_owner owner = {
+		.user = account->user,
+		.mail = account->mail,
+		.uid = account->uid,
+		.gid = account->gid,
+	};
+	const struct msg_serve_session message = {
+		.user = account->user,
+		.mail = account->mail,
+		.id = m->id,
+		.client = m->client,
+		.method = m->method,
+		.tls = m->tls,
+		.socket = m->socket,
+	};
+
+	if (settings.separated && owner.uid == 0) {
+		*why = "root's mail is not served";
+		return NEVER;
+	}
+	prune();
+	if (hand_over(&owner, &message))
+		return OK;
+	*why = "no process for the user";
+	return LATER;
+}
+
+static enum verdict
+redeem(const struct msg_open_session *m, const char **why)
+{
+	const struct msg_redeem question = {
+		.service = "pop3",
+		.ticket = m->ticket,
+	};
+	int64_t deadline = clock_in(REDEEM_TIMEOUT_S);
+	const struct msg_account *account;
+	enum verdict v = LATER;
+	const void *message;
+	struct ipc *c;
+	bool heard;
+
+	*why = "auth-session does not answer";
+	c = service_ask("auth-session", &protocol_auth, deadline);
+	if (c == NULL)
+		return LATER;
+	ipc_put(c, &message_redeem, &question);
+	heard = ipc_expect(c, &message_account, &message, deadline) == IPC_OK;
+	if (heard) {
+		account = message;
+		*why = "the account or its mailbox cannot be used";
+		v = account->verdict == OK ? take_over(m, account, why) :
+					     (enum verdict)account->verdict;
+	}
+	service_done("auth-session", &c, heard);
+	return v;
+}
+
+static bool
+request(const struct service *s, struct ipc *c, void **state)
+{
+	struct msg_session_opened answer = { .text = "" };
+	const struct msg_open_session *m;
+	const void *message;
+	const char *why = "";
+	int fd;
+
+	(void)s, (void)state;
+	if (ipc_expect(c, &message_open_session, &message,
+		clock_in(ANSWER_TIMEOUT_S)) != IPC_OK)
+		return false;
+	m = message;
+	fd = m->socket;
+	answer.verdict = redeem(m, &why);
+	if (answer.verdict != OK)
+		answer.text = why;
+	fd_close(&fd);
+	return ipc_send(c, &message_session_opened, &answer,
+	    clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
+}
+
+static void
+before(const struct service *s)
+{
+	settings.separated = s->separated;
+	/* ended processes need no funeral */
+	signal(SIGCHLD, SIG_IGN);
+}
+
+static void
+end_children(void)
+{
+	struct child *c, *next;
+
+	HASH_ITER(hh, children, c, next) {
+		if (!has_left(c))
+			kill(c->pid, SIGTERM);
+		forget(c);
+	}
+}
+
+/*
+ * After a reload the sessions of this generation go on until they end by
+ * themselves; when the suite stops, they end with us.
+ */
+static void
+wait_for_children(void)
+{
+	struct child *c, *next;
+	struct pollfd p;
+
+	while (children != NULL && !service_ending()) {
+		p = (struct pollfd) { .fd = service_control_fd(),
+			.events = POLLIN };
+		(void)poll(&p, 1, PRUNE_MS);
+		if ((p.revents & (POLLHUP | POLLERR)) != 0)
+			break;
+		HASH_ITER(hh, children, c, next)
+			if (has_left(c))
+				forget(c);
+	}
+	end_children();
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct service_params params[] = {
+		{ &common_param_group, &settings.common },
+		{ &pop3d_param_group, &settings.pop3 },
+		{ NULL, NULL },
+	};
+	static const struct service_spec spec = {
+		.program = "pop3d-session",
+		.style = SERVICE_REQUESTS,
+		.params = params,
+		.protocol = &protocol_session,
+		.before = before,
+		.request = request,
+	};
+	int status = service_run(&spec, argc, argv);
+
+	wait_for_children();
+	return status;
+}
