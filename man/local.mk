@@ -2,3 +2,7 @@
 dist_man1_MANS += man/postcat.1 man/postlog.1 man/postqueue.1 \
 	man/postsuper.1 man/posttrace.1
 dist_man8_MANS += man/bounce.8 man/qmgr.8 man/showq.8
+dist_man1_MANS += man/newaliases.1 man/postalias.1 man/postmap.1
+dist_man5_MANS += man/canonical.5 man/cidr_table.5 man/pcre_table.5 \
+	man/regexp_table.5 man/transport.5 man/virtual.5
+dist_man8_MANS += man/lookup.8
