@@ -6,3 +6,4 @@ dist_man1_MANS += man/newaliases.1 man/postalias.1 man/postmap.1
 dist_man5_MANS += man/canonical.5 man/cidr_table.5 man/pcre_table.5 \
 	man/regexp_table.5 man/transport.5 man/virtual.5
 dist_man8_MANS += man/lookup.8
+dist_man8_MANS += man/bounce.8 man/qmgr.8 man/smtpd.8 man/showq.8

@@ -2,11 +2,13 @@
 #include "lib/table/loaded.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
+#include "lib/conf/conf.h"
 #include "lib/log/log.h"
 
 enum { TEXT_MAX = 1 << 30 }; /* bytes of a table's text */
@@ -83,9 +85,34 @@ check(struct loaded *l)
 		reload(l);
 }
 
+/* "{{/^a/ b}, {/^c/ d}}": the braces inside hold one line each. */
+static void
+read_inline(struct loaded *l, struct span name)
+{
+	struct buf text = BUF_INIT(TEXT_MAX);
+	struct span item;
+
+	name = span_trim(span_skip(name, 1));
+	if (name.n > 0 && name.p[name.n - 1] == '}')
+		name.n--;
+	while (conf_list_next(&name, &item)) {
+		buf_add_span(&text, span_trim(item));
+		buf_add_char(&text, '\n');
+	}
+	l->inlined = true;
+	l->watch.path = mem_text("inline");
+	l->data = l->parse("inline", buf_span(&text), l->with);
+	buf_fini(&text);
+}
+
 void
 loaded_open(struct loaded *l, const char *path)
 {
+	if (path[0] == '{') {
+		read_inline(l, span_of(path));
+		return;
+	}
+	l->inlined = false;
 	watch_open(&l->watch, path);
 	buf_init(&l->error, 1024);
 	l->data = NULL;
@@ -100,6 +127,10 @@ loaded_close(struct loaded *l)
 	if (l->data != NULL)
 		l->release(l->data);
 	l->data = NULL;
+	if (l->inlined) {
+		free(l->watch.path);
+		return;
+	}
 	watch_close(&l->watch);
 	buf_fini(&l->error);
 }
@@ -107,7 +138,7 @@ loaded_close(struct loaded *l)
 enum table_result
 loaded_look(struct loaded *l, struct buf *why)
 {
-	if (watch_due(&l->watch))
+	if (!l->inlined && watch_due(&l->watch))
 		check(l);
 	if (l->data != NULL)
 		return TABLE_FOUND;

@@ -16,6 +16,7 @@ typedef void *loaded_parse(const char *path, struct span text, void *with);
 typedef void loaded_release(void *data);
 
 struct loaded {
+	bool inlined; /* the text is in the name: nothing to watch */
 	struct watch watch;
 	struct watch_stamp stamp;
 	loaded_parse *parse;
@@ -26,7 +27,10 @@ struct loaded {
 	struct buf error; /* why not */
 };
 
-/* parse, release and with are set; reads at once if it can. */
+/*
+ * parse, release and with are set; reads at once if it can. Instead of a path
+ * there may be the lines themselves, "{{line}, {line}}".
+ */
 void loaded_open(struct loaded *l, const char *path);
 void loaded_close(struct loaded *l);
 /*

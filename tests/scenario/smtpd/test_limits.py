@@ -150,3 +150,24 @@ def test_exceptions_have_no_limits(suite):
               "smtpd_client_connection_count_limit = 1\n")
     for d in [greet(s) for _ in range(4)]:
         d.close()
+
+
+@pytest.mark.parametrize("line", [
+    "GET / HTTP/1.0", "connect x", "Subject: hello", ".", "\u00e4rger",
+    "<xml>"])
+def test_what_is_not_smtp_ends_the_session(suite, line):
+    s = suite()
+    with Dialogue(s.ports["smtp"]) as d:
+        d.reply()
+        assert d.ask(line).startswith(
+            "221 2.7.0 Error: I can break rules, too. Goodbye.")
+        assert d.at_end()
+    s.wait_log("warning: non-SMTP command from localhost")
+
+
+def test_stop_says_goodbye(suite):
+    s = suite()
+    with greet(s) as d:
+        s.stop()
+        assert d.reply().startswith("421 4.3.2 mx.example.test ")
+        assert d.at_end()

@@ -178,12 +178,47 @@ results_that_name_files_take_nothing_from_keys(void **state)
 	buf_fini(&value);
 }
 
+/* The rules in the name itself, as Postfix's smtpd_forbidden_commands. */
+static void
+inlined_rules(void **state)
+{
+	static const struct {
+		const char *table;
+		const char *key;
+		const char *value;
+	} inlined[] = {
+		{ "regexp:{{/^[^A-Z]/ Bogus}}", ".foo", "Bogus" },
+		{ "regexp:{{/^[^A-Z]/ Bogus}}", "foo", NULL },
+		{ "pcre:{{/^a{2}$/ two}, { /b/ bee }}", "aa", "two" },
+		{ "pcre:{{/^a{2}$/ two}, { /b/ bee }}", "xb", "bee" },
+		{ "cidr:{{192.0.2.0/24 net}}", "192.0.2.7", "net" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(inlined) / sizeof(inlined[0]); i++) {
+		struct buf error = BUF_INIT(1024), value = BUF_INIT(1024);
+		struct table *t = table_open(span_of(inlined[i].table),
+		    &error);
+
+		assert_non_null(t);
+		assert_int_equal(table_lookup(t, span_of(inlined[i].key),
+		    &value), inlined[i].value ? TABLE_FOUND : TABLE_NONE);
+		if (inlined[i].value != NULL)
+			assert_string_equal(buf_text(&value),
+			    inlined[i].value);
+		table_free(&t);
+		buf_fini(&error);
+		buf_fini(&value);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_row),
 		cmocka_unit_test(hostile_key_is_broken_and_soon),
+		cmocka_unit_test(inlined_rules),
 		cmocka_unit_test(
 		    results_that_name_files_take_nothing_from_keys),
 	};
