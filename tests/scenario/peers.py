@@ -77,13 +77,12 @@ class Dialogue:
 class Server:
     """A listener on loopback; handle(connection) runs in a thread each."""
 
-    def __init__(self, handle, port=None):
+    def __init__(self, handle, port=None, host="127.0.0.1"):
         self.port = port or free_port()
         self.handle = handle
         self.connections = 0
         self.errors = []
-        self.listener = socket.create_server(("127.0.0.1", self.port),
-                                             backlog=200)
+        self.listener = socket.create_server((host, self.port), backlog=200)
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -127,7 +126,8 @@ class FakeServer(Server):
     """
 
     def __init__(self, extensions=("PIPELINING", "8BITMIME", "SIZE 0"),
-                 replies=None, lmtp=False, tls=None, port=None):
+                 replies=None, lmtp=False, tls=None, port=None,
+                 host="127.0.0.1"):
         self.extensions = extensions
         self.replies = replies or {}
         self.lmtp = lmtp
@@ -135,7 +135,7 @@ class FakeServer(Server):
         self.messages = []
         self.commands = []
         self.sessions = []
-        super().__init__(self.session, port)
+        super().__init__(self.session, port, host)
 
     def answer(self, verb, line, default):
         reply = self.replies.get(verb, default)
@@ -174,10 +174,13 @@ class FakeServer(Server):
                     for i, l in enumerate(lines))
                 say(self.answer("EHLO", line, default))
             elif verb == "MAIL":
-                sender, recipients = line, []
-                say(self.answer(verb, line, "250 2.1.0 Ok"))
+                reply = self.answer(verb, line, "250 2.1.0 Ok")
+                sender, recipients = line if reply and \
+                    reply[:1] == "2" else None, []
+                say(reply)
             elif verb == "RCPT":
-                reply = self.answer(verb, line, "250 2.1.5 Ok")
+                reply = self.answer(verb, line, "250 2.1.5 Ok") if sender \
+                    else "503 5.5.1 need MAIL command"
                 if reply and reply[:1] == "2":
                     recipients.append(line)
                 say(reply)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: ISC
+"""Which server mail for a domain goes to."""
+import pytest
+
+from peers import FakeServer
+
+
+def test_best_mx_first_and_the_next_when_it_is_down(suite, dns):
+    names = dns({("two.test", "MX"): [(20, "b.two.test"), (10, "a.two.test")],
+                 ("a.two.test", "A"): ["127.0.0.1"],
+                 ("b.two.test", "A"): ["127.0.0.2"]})
+    with FakeServer(host="127.0.0.2") as backup:
+        s = suite(dns=names, main=f"smtp_tcp_port = {backup.port}\n")
+        s.send(to="x@two.test")
+        backup.wait()
+        s.wait_log(r"connect to a.two.test\[127.0.0.1\]:\d+: Connection "
+                   "refused")
+        s.wait_log(r"relay=b.two.test\[127.0.0.2\]:\d+, .*status=sent")
+        with FakeServer(port=backup.port) as first:
+            s.set(smtp_connection_cache_time_limit="0")
+            s.posthaste("reload")
+            s.send(to="y@two.test")
+            first.wait()
+        assert len(backup.messages) == 1
+
+
+@pytest.mark.parametrize("replies", [
+    {"connect": "554 5.3.0 no"},
+    {"connect": "421 4.3.0 busy"},
+    {"connect": None},
+    {"EHLO": "421 4.3.0 busy"},
+    {"MAIL": "451 4.3.0 later"},
+    {"RCPT": "450 4.2.0 later"},
+    {".": "451 4.3.0 later"},
+])
+def test_next_mx_is_asked_when_the_first_is_unwell(suite, dns, replies):
+    names = dns({("two.test", "MX"): [(10, "a.two.test"), (20, "b.two.test")],
+                 ("a.two.test", "A"): ["127.0.0.1"],
+                 ("b.two.test", "A"): ["127.0.0.2"]})
+    with FakeServer(replies=replies) as first, \
+            FakeServer(port=first.port, host="127.0.0.2") as second:
+        s = suite(dns=names, main=f"smtp_tcp_port = {first.port}\n")
+        s.send(to="x@two.test")
+        second.wait()
+        s.wait_empty()
+        assert first.connections == 1
+        assert not first.messages
+
+
+def test_refused_recipient_is_not_tried_elsewhere(suite, dns):
+    names = dns({("two.test", "MX"): [(10, "a.two.test"), (20, "b.two.test")],
+                 ("a.two.test", "A"): ["127.0.0.1"],
+                 ("b.two.test", "A"): ["127.0.0.2"]})
+    with FakeServer(replies={"RCPT": "550 5.1.1 unknown"}) as first, \
+            FakeServer(port=first.port, host="127.0.0.2") as second:
+        s = suite(dns=names, main=f"smtp_tcp_port = {first.port}\n")
+        s.send(to="x@two.test")
+        s.wait_log("status=bounced .*550 5.1.1 unknown")
+        assert second.connections == 0
+
+
+def test_domain_without_mx_is_its_own_host(suite, dns):
+    names = dns({("plain.test", "A"): ["127.0.0.3"]})
+    with FakeServer(host="127.0.0.3") as sink:
+        s = suite(dns=names, main=f"smtp_tcp_port = {sink.port}\n")
+        s.send(to="x@plain.test")
+        sink.wait()
+        assert ("plain.test", "MX") in names.queries
+
+
+@pytest.mark.parametrize("records, dsn, status, text", [
+    ({}, "5.4.4", "bounced", "Host or domain name not found. Name service "
+     "error for name=odd.test type=MX: Host not found"),
+    ({("odd.test", "MX"): "SERVFAIL"}, "4.4.3", "deferred",
+     "Host or domain name not found. Name service error for name=odd.test "
+     "type=MX: Host not found, try again"),
+    ({("odd.test", "MX"): [(0, "")]}, "5.1.10", "bounced",
+     "Domain odd.test does not accept mail .nullMX."),
+    ({("odd.test", "MX"): [(10, "gone.odd.test")]}, "5.4.4", "bounced",
+     "Host or domain name not found"),
+    ({("odd.test", "MX"): [(10, "later.odd.test")],
+      ("later.odd.test", "A"): "SERVFAIL"}, "4.4.3", "deferred",
+     "Host or domain name not found"),
+    ({("odd.test", "TXT"): ["no mail here"]}, "5.4.4", "bounced",
+     "Host or domain name not found"),
+    ({("odd.test", "MX"): [(10, "mx.example.test")],
+      ("mx.example.test", "A"): ["127.0.0.1"]}, "5.4.6", "bounced",
+     "mail for odd.test loops back to myself"),
+    ({("odd.test", "MX"): [(10, "nat.odd.test")],
+      ("nat.odd.test", "A"): ["127.0.0.1"]}, "5.4.6", "bounced",
+     "mail for odd.test loops back to myself"),
+])
+def test_names_that_lead_nowhere(suite, dns, records, dsn, status, text):
+    s = suite(dns=dns(records))
+    qid = s.send(to="x@odd.test")
+    s.wait_log(rf"{qid}: to=<x@odd.test>, relay=none, .*dsn={dsn}, "
+               rf"status={status} \({text}")
+
+
+def test_worse_mx_than_us_is_not_used(suite, dns):
+    names = dns({("ours.test", "MX"): [(10, "a.ours.test"),
+                                       (20, "mx.example.test"),
+                                       (30, "c.ours.test")],
+                 ("a.ours.test", "A"): ["127.0.0.1"],
+                 ("mx.example.test", "A"): ["127.0.0.2"],
+                 ("c.ours.test", "A"): ["127.0.0.3"]})
+    with FakeServer(host="127.0.0.3") as worse:
+        s = suite(dns=names, main=f"smtp_tcp_port = {worse.port}\n")
+        s.send(to="x@ours.test")
+        s.wait_log("status=deferred .connect to a.ours.test")
+        assert worse.connections == 0
+
+
+def test_address_limit(suite, dns):
+    names = dns({("many.test", "MX"): [(i, f"m{i}.many.test")
+                                       for i in range(1, 6)],
+                 **{(f"m{i}.many.test", "A"): [f"127.0.0.{i}"]
+                    for i in range(1, 6)}})
+    with FakeServer(host="127.0.0.4") as fourth:
+        s = suite(dns=names, main=f"smtp_tcp_port = {fourth.port}\n"
+                  "smtp_mx_address_limit = 3\n")
+        s.send(to="x@many.test")
+        s.wait_log("status=deferred .connect to m3.many.test")
+        assert fourth.connections == 0
+
+
+def test_international_domain(suite, dns):
+    names = dns({("xn--bcher-kva.test", "MX"): [(10, "mx.books.test")],
+                 ("mx.books.test", "A"): ["127.0.0.3"]})
+    with FakeServer(("SMTPUTF8", "8BITMIME"), host="127.0.0.3") as sink:
+        s = suite(dns=names, main=f"smtp_tcp_port = {sink.port}\n")
+        with s.smtp() as session:
+            session.ehlo()
+            session.command_encoding = "utf-8"
+            session.mail("alice@example.test", ["SMTPUTF8"])
+            assert session.rcpt("x@bücher.test")[0] == 250
+            session.data("Subject: x\r\n\r\nx\r\n")
+        sink.wait()
