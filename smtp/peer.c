@@ -175,7 +175,9 @@ peer_hear(struct peer *p, int64_t timeout_s, const char *doing,
 	memset(r, 0, sizeof(*r));
 	if (p->broken)
 		return peer_failed(p, IO_ERROR, doing, why);
+	/* for all lines together: a trickle of them is no escape */
 	stream_timeout(p->io, timeout_s * 1000);
+	stream_deadline(p->io, clock_in(timeout_s));
 	for (int lines = 0; line.more; lines++) {
 		if (lines == PEER_REPLY_LINES) {
 			v = peer_failed(p, IO_LONG, doing, why);
@@ -197,6 +199,7 @@ peer_hear(struct peer *p, int64_t timeout_s, const char *doing,
 		if (each != NULL)
 			each(p, line.text, lines == 0);
 	}
+	stream_deadline(p->io, 0);
 	snprintf(r->text, sizeof(r->text), "%.*s",
 	    SPAN_ARG(span_trim(buf_span(&text))));
 	buf_fini(&text);

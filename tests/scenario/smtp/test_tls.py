@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: ISC
+"""STARTTLS of the client: wished for, required, proven."""
+import pathlib
+import ssl
+import tempfile
+
+import pytest
+
+from peers import FakeServer, Server
+from posthaste import certificate
+
+
+@pytest.fixture
+def tls():
+    """A server's side of TLS with the test certificate."""
+    folder = pathlib.Path(tempfile.mkdtemp())
+    certificate(folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    context.authority = folder / "cert.pem"
+    return context
+
+
+def main(sink, level, more=""):
+    return (f"relayhost = [127.0.0.1]:{sink.port}\n"
+            f"smtp_tls_security_level = {level}\nsmtp_tls_loglevel = 1\n"
+            + more)
+
+
+def test_tls_is_used_where_it_is_offered(suite, tls):
+    with FakeServer(("PIPELINING", "STARTTLS"), tls=tls) as sink:
+        s = suite(main=main(sink, "may"))
+        s.send(to="x@remote.test")
+        sink.wait()
+        s.wait_log(r"Untrusted TLS connection established to 127.0.0.1"
+                   r"\[127.0.0.1\]:\d+: TLSv1.3 with cipher TLS_")
+        verbs = [c.split()[0] for c in sink.commands]
+        # what was learnt in clear is forgotten
+        assert verbs[:4] == ["EHLO", "STARTTLS", "EHLO", "MAIL"]
+
+
+def test_plain_where_it_is_not(suite):
+    with FakeServer() as sink:
+        s = suite(main=main(sink, "may"))
+        s.send(to="x@remote.test")
+        sink.wait()
+
+
+def test_required_tls_is_not_given_up(suite):
+    with FakeServer() as sink:
+        s = suite(main=main(sink, "encrypt"))
+        s.send(to="x@remote.test")
+        s.wait_log(r"dsn=4.7.4, status=deferred \(TLS is required, but was "
+                   r"not offered by host 127.0.0.1\[127.0.0.1\]\)")
+        assert not any(c.startswith("MAIL") for c in sink.commands)
+
+
+def test_declined_starttls(suite, tls):
+    replies = {"STARTTLS": "454 4.7.0 not now"}
+    with FakeServer(("STARTTLS",), tls=tls, replies=replies) as sink:
+        sink.tls = None
+        s = suite(main=main(sink, "may"))
+        s.send(to="x@remote.test")
+        sink.wait()
+
+
+def test_broken_handshake_falls_back_only_if_allowed(suite):
+    def broken():
+        def handle(connection):
+            f = connection.makefile("rb")
+            connection.sendall(b"220 fake ESMTP\r\n")
+            while line := f.readline():
+                verb = line.split()[0].upper()
+                handle.heard.append(verb)
+                if verb == b"EHLO":
+                    connection.sendall(b"250-fake\r\n250 STARTTLS\r\n")
+                elif verb == b"STARTTLS":
+                    connection.sendall(b"220 go\r\n")
+                    connection.recv(100)
+                    connection.sendall(b"this is no handshake\r\n")
+                    return
+                elif verb == b"DATA":
+                    connection.sendall(b"354 go\r\n")
+                    while f.readline() != b".\r\n":
+                        pass
+                    connection.sendall(b"250 done\r\n")
+                else:
+                    connection.sendall(b"250 ok\r\n")
+        handle.heard = []
+        return handle
+
+    for level, want in (("may", "status=sent"),
+                        ("encrypt", r"dsn=4.7.5, status=deferred \(Cannot "
+                         "start TLS: handshake failure")):
+        handle = broken()
+        with Server(handle) as server:
+            s = suite(main=main(server, level))
+            s.send(to="x@remote.test")
+            s.wait_log(want)
+            assert (b"MAIL" in handle.heard) == (level == "may")
+
+
+@pytest.mark.parametrize("glued", [b"250 fake\r\n", b"2", b"250-fake\r\n"
+                                   b"250 AUTH PLAIN\r\n"])
+def test_nothing_in_clear_counts_inside_tls(suite, glued):
+    """The answers an attacker glued to the 220 are not taken."""
+    heard = []
+
+    def handle(connection):
+        f = connection.makefile("rb")
+        connection.sendall(b"220 fake ESMTP\r\n")
+        f.readline()
+        connection.sendall(b"250-fake\r\n250 STARTTLS\r\n")
+        f.readline()
+        connection.sendall(b"220 go\r\n" + glued)
+        heard.append(f.read())
+
+    with Server(handle) as server:
+        s = suite(main=main(server, "encrypt"))
+        s.send(to="x@remote.test")
+        s.wait_log(r"status=deferred \(host 127.0.0.1\[127.0.0.1\] sent data "
+                   "ahead of the TLS handshake")
+        assert heard in ([b""], [])
+
+
+def test_unproven_certificate_is_refused_at_verify(suite, tls):
+    with FakeServer(("STARTTLS",), tls=tls) as sink:
+        s = suite(main=main(sink, "verify"))
+        s.send(to="x@remote.test")
+        s.wait_log("dsn=4.7.5, status=deferred .Server certificate not "
+                   "verified")
+        assert not sink.messages
+
+
+@pytest.mark.parametrize("host, level, sent", [
+    ("mx.example.test", "verify", True),
+    ("other.example.test", "verify", False),
+    ("localhost", "secure", True),
+])
+def test_certificate_must_have_the_name(suite, dns, tls, host, level, sent):
+    names = dns({("mx.example.test", "A"): ["127.0.0.1"],
+                 ("other.example.test", "A"): ["127.0.0.1"]})
+    with FakeServer(("STARTTLS",), tls=tls) as sink:
+        s = suite(dns=names, main=main(
+            sink, level, f"relayhost = [{host}]:{sink.port}\n"
+            f"smtp_tls_CAfile = {tls.authority}\n"))
+        s.send(to="x@remote.test")
+        if sent:
+            sink.wait()
+            s.wait_log("Verified TLS connection established")
+        else:
+            s.wait_log("dsn=4.7.5, status=deferred")
+            assert not sink.messages
+
+
+def test_policy_by_destination(suite, tls):
+    with FakeServer() as plain:
+        s = suite(main=main(plain, "may",
+                            "smtp_tls_policy_maps = inline:{"
+                            "{[127.0.0.1]:%d=encrypt}}\n" % plain.port))
+        s.send(to="x@remote.test")
+        s.wait_log("dsn=4.7.4, status=deferred .TLS is required")
+
+
+def test_wrapper_mode(suite, tls):
+    def handle(connection):
+        sink.session(tls.wrap_socket(connection, server_side=True))
+
+    with FakeServer() as sink, Server(handle) as wrapped:
+        s = suite(main=main(wrapped, "encrypt",
+                            "smtp_tls_wrappermode = yes\n"))
+        s.send(to="x@remote.test")
+        sink.wait()
+
+
+AUTH = ("smtp_sasl_auth_enable = yes\n"
+        "smtp_sasl_security_options = noanonymous\n"
+        "smtp_sasl_password_maps = inline:{{[127.0.0.1]:%d=joe:se:cret}}\n")
+
+
+@pytest.mark.parametrize("mechanisms, said", [
+    ("PLAIN LOGIN", ["AUTH PLAIN AGpvZQBzZTpjcmV0"]),
+    ("LOGIN CRAM-MD5", ["AUTH LOGIN", "am9l", "c2U6Y3JldA=="]),
+])
+def test_password_of_the_next_hop(suite, mechanisms, said):
+    heard = []
+
+    def handle(connection):
+        f = connection.makefile("rb")
+        connection.sendall(b"220 fake ESMTP\r\n")
+        f.readline()
+        connection.sendall(f"250-fake\r\n250 AUTH {mechanisms}\r\n".encode())
+        for i in range(len(said)):
+            heard.append(f.readline().decode().strip())
+            connection.sendall(b"334 VXNlcm5hbWU6\r\n" if i + 1 < len(said)
+                               else b"235 2.7.0 in\r\n")
+        heard.append(f.readline().decode().split()[0])
+
+    with Server(handle) as server:
+        s = suite(main=main(server, "none", AUTH % server.port))
+        s.send(to="x@remote.test")
+        s.wait_log("status=deferred")
+        assert heard == said + ["MAIL"]
+        assert "cret" not in s.log() and "c2U6" not in s.log()
+
+
+def test_no_password_in_clear_by_default(suite):
+    with FakeServer(("AUTH PLAIN",)) as sink:
+        s = suite(main=main(sink, "none", (AUTH % sink.port).replace(
+            "noanonymous", "noplaintext, noanonymous")))
+        s.send(to="x@remote.test")
+        s.wait_log("status=deferred .SASL authentication failed; cannot "
+                   "authenticate to server")
+        assert not any("AUTH" in c for c in sink.commands)
+
+
+def test_refused_password_defers(suite):
+    with FakeServer(("AUTH PLAIN",), replies={
+            "AUTH": "535 5.7.8 wrong"}) as sink:
+        s = suite(main=main(sink, "none", AUTH % sink.port))
+        s.send(to="x@remote.test")
+        s.wait_log("status=deferred .SASL authentication failed; server "
+                   r"127.0.0.1\[127.0.0.1\] said: 5")
