@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: ISC
+"""A reload changes everything or nothing, and disturbs nobody."""
+import socket
+
+from posthaste import free_port, wait_for
+from programs import wait_gone
+
+
+def test_new_settings_reach_new_sessions_and_old_ones_go_on(suite):
+    s = suite()
+    old = s.smtp()
+    old.helo()
+    old_pid = s.processes("smtpd")
+    s.set(smtpd_banner="new.example.test ESMTP")
+    s.posthaste("reload")
+    with socket.create_connection(("127.0.0.1", s.ports["smtp"])) as c:
+        assert b"new.example.test" in c.recv(200)
+    s.send_on(old, "alice@example.test", ["bob@example.test"],
+              "Subject: old session\r\n\r\nx\r\n")
+    old.quit()
+    s.wait_messages("bob")
+    for pid in old_pid:
+        wait_gone(pid)
+    out = s.posthaste("status").out
+    assert "generation 2" in out
+    assert "retiring" not in out.split("qmgr/unix")[0]
+
+
+def test_mail_flows_through_many_reloads(suite):
+    s = suite()
+    for i in range(10):
+        s.send(body=f"{i}\n")
+        s.posthaste("reload")
+    s.wait_messages("bob", 10)
+    s.wait_empty()
+    assert len(s.messages("bob")) == 10
+    assert "panic" not in s.log()
+
+
+def test_listener_comes_and_goes(suite):
+    s = suite()
+    port = free_port()
+    text = (s.root / "etc/master.cf").read_text()
+    s.write("master.cf", text + f"127.0.0.1:{port} inet n - n - 9 smtpd\n")
+    s.posthaste("reload")
+    with socket.create_connection(("127.0.0.1", port)) as c:
+        assert c.recv(3) == b"220"
+    s.write("master.cf", text)
+    s.posthaste("reload")
+
+    def closed():
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) != 0
+    wait_for("the listener to be closed", closed)
+    s.send()
+    s.wait_messages("bob")
+
+
+def test_port_in_use_leaves_the_old_generation(suite):
+    s = suite()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with open(s.root / "etc/master.cf", "a") as f:
+            f.write(f"127.0.0.1:{port} inet n - n - 9 smtpd\n")
+        done = s.posthaste("reload", check=False)
+    assert done.returncode != 0
+    assert "Address already in use" in done.err
+    assert "generation 1" in s.posthaste("status").out
+    s.send()
+    s.wait_messages("bob")
+
+
+def test_queue_directory_cannot_move_by_reload(suite):
+    s = suite()
+    (s.root / "other").mkdir()
+    s.set(queue_directory=s.root / "other")
+    # the command itself looks for master in the new place
+    assert s.posthaste("reload", check=False).returncode != 0
+    s.set(queue_directory=s.root / "spool")
+    s.posthaste("reload")
+
+
+def test_only_one_queue_manager_works(suite):
+    s = suite()
+    for _ in range(3):
+        s.posthaste("reload")
+    wait_for("one qmgr", lambda: len(s.processes("qmgr")) == 1)
+    s.send()
+    s.wait_messages("bob")
+    assert len(s.messages("bob")) == 1

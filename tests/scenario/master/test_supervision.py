@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: ISC
+"""master starts programs when they are needed, and again when they end."""
+import os
+import re
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from posthaste import AS_ROOT, DEADLINE, wait_for
+from programs import (alive, one, own_programs, replace, restore, status_of,
+                      wait_gone)
+
+ALWAYS = ("logd", "lookup", "qmgr")
+
+
+@pytest.mark.parametrize("program", ALWAYS + ("smtpd", "cleanup", "local",
+                                              "pickup"))
+def test_killed_program_is_started_again(suite, program):
+    s = suite()
+    s.send(body="first\n")
+    s.wait_messages("bob", 1)
+    pid = one(s, program)
+    os.kill(pid, signal.SIGKILL)
+    wait_gone(pid)
+    s.send(body="second\n")
+    s.wait_messages("bob", 2)
+    if program != "pickup":  # it waits for somebody's message
+        assert one(s, program) != pid
+    s.wait_log(rf"process {program} .* pid {pid} killed by signal 9")
+
+
+def test_programs_run_without_being_asked(suite):
+    s = suite()
+    for program in ALWAYS:
+        assert s.processes(program), program
+
+
+def test_processes_bear_their_program_s_name_below_master(suite):
+    s = suite()
+    master = int((s.root / "spool/pid/master.pid").read_text())
+    for pid in s.processes():
+        status = status_of(pid)
+        name = status["Name"].strip()
+        command = open(f"/proc/{pid}/cmdline", "rb").read().split(b"\0")[0]
+        assert os.path.basename(command.decode())[:15] == name
+        if pid != master:
+            assert int(status["PPid"]) == master
+
+
+def test_idle_program_ends_and_comes_back(suite):
+    s = suite(main="max_idle = 1s\n")
+    s.send()
+    s.wait_messages("bob")
+    pid = one(s, "smtpd")
+    wait_gone(pid)
+    assert "exit status" not in s.log()
+    s.send()
+    s.wait_messages("bob", 2)
+
+
+def test_program_that_fails_by_itself_is_throttled_and_others_serve(suite):
+    s = suite(start=False)
+    folder = own_programs(s)
+    replace(folder, "showq", "#!/bin/sh\nexit 1\n")
+    s.start()
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(str(s.root / "spool/public/showq"))
+    s.wait_log(r"showq \(service showq/unix\): bad command startup -- "
+               r"throttling for 1 s")
+    s.send()
+    s.wait_messages("bob")
+    s.wait_log(r"showq .* throttling for 2 s")
+    assert len(re.findall("showq .* exit status 1", s.log())) <= 4
+    client.close()
+    restore(folder, "showq")
+    assert "queue is empty" in s.command("mailq").out
+
+
+def test_start_fails_when_a_program_that_must_run_does_not(suite):
+    s = suite(start=False)
+    replace(own_programs(s), "qmgr", "#!/bin/sh\nexit 1\n")
+    done = s.posthaste("start", check=False)
+    assert done.returncode != 0
+    assert "qmgr did not start" in done.err
+    assert not s.processes()
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", s.ports["smtp"])) != 0
+
+
+def test_session_limit_makes_clients_wait(suite):
+    s = suite(master="{extra} inet n - n - 2 smtpd\n", start=False)
+    s.ports["extra"] = s.ports["submission"]
+    text = (s.root / "etc/master.cf").read_text()
+    text = re.sub(r"(?m)^(127\.0\.0\.1:%d inet n - n -) 200"
+                  % s.ports["smtp"], r"\1 2", text)
+    text = "\n".join(line for line in text.splitlines()
+                     if "{extra}" not in line)
+    s.write("master.cf", text + "\n")
+    s.start()
+    first, second = s.smtp(), s.smtp()
+    with socket.create_connection(("127.0.0.1", s.ports["smtp"]),
+                                  timeout=1) as third:
+        with pytest.raises(TimeoutError):
+            third.recv(1)
+        s.wait_log("has reached its limit of 2 sessions")
+        first.quit()
+        third.settimeout(DEADLINE)
+        assert third.recv(3) == b"220"
+    second.quit()
+
+
+def test_master_survives_its_children_and_odd_signals(suite):
+    s = suite()
+    master = int((s.root / "spool/pid/master.pid").read_text())
+    for sig in (signal.SIGPIPE, signal.SIGCHLD):
+        os.kill(master, sig)
+    for pid in s.processes():
+        if pid != master:
+            os.kill(pid, signal.SIGKILL)
+    s.send()
+    s.wait_messages("bob")
+    assert alive(master)
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="rights differ only for root")
+@pytest.mark.parametrize("program, user, root", [
+    ("smtpd", "posthaste-net", "empty"), ("cleanup", "posthaste", ""),
+    ("qmgr", "posthaste", ""), ("lookup", "posthaste-table", None),
+    ("logd", "posthaste-log", None)])
+def test_program_holds_few_rights(suite, program, user, root):
+    import pwd
+    s = suite()
+    s.send()
+    s.wait_messages("bob")
+    pid = one(s, program)
+    status = status_of(pid)
+    entry = pwd.getpwnam(user)
+    assert status["Uid"].split() == [str(entry.pw_uid)] * 4
+    assert status["Gid"].split() == [str(entry.pw_gid)] * 4
+    assert status["Groups"].split() == [str(entry.pw_gid)]
+    assert status["Seccomp"] == "2"
+    assert status["NoNewPrivs"] == "1"
+    assert int(status["CapEff"], 16) == 0
+    if root is not None:
+        assert (os.readlink(f"/proc/{pid}/root")
+                == str(s.root / "spool" / root).rstrip("/"))
+
+
+FAKE = """#!/usr/bin/python3
+import array, os, socket, struct, sys, time
+def text(s): return bytes([len(s)]) + s.encode()
+def field(name, kind, data):
+    return text(name) + bytes([kind]) + struct.pack(">I", len(data)) + data
+def frame(name, *fields):
+    body = text(name) + b"".join(fields)
+    return struct.pack(">I", len(body)) + body
+master = socket.socket(fileno=3)
+master.sendall(frame("hello", field("protocol", 0, b"master"),
+                     field("version", 1, struct.pack(">Q", 1))))
+master.sendall(frame("connect", field("service", 0, b"{asks}")))
+answer, fds, _, _ = socket.recv_fds(master, 4096, 4)
+open("{out}", "wb").write(answer + b" fds=%d" % len(fds))
+master.sendall(b"{junk}")
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("asks, answer", [
+    ("qmgr", b"not_connected"), ("nowhere", b"not_connected"),
+    ("lookup", b"fds=1")])
+def test_program_is_connected_only_where_it_may(suite, asks, answer):
+    """bounce may talk to lookup and cleanup, and to nobody else."""
+    s = suite(start=False)
+    out = s.root / "answer"
+    replace(own_programs(s), "bounce",
+            FAKE.format(asks=asks, out=out, junk=""))
+    s.start()
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(str(s.root / "spool/private/bounce"))
+    wait_for("an answer", lambda: out.exists() and out.read_bytes())
+    assert answer in out.read_bytes()
+    assert (b"fds=1" in out.read_bytes()) == (asks == "lookup")
+    client.close()
+
+
+def test_program_that_breaks_the_protocol_is_ended(suite):
+    s = suite(start=False)
+    out = s.root / "answer"
+    replace(own_programs(s), "bounce",
+            FAKE.format(asks="lookup", out=out, junk="\\xff" * 8))
+    s.start()
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(str(s.root / "spool/private/bounce"))
+    s.wait_log(r"bounce\[\d+\]: protocol error")
+    s.wait_log(r"process bounce .* killed by signal 9")
+    client.close()
+
+
+def test_systemd_is_told(suite, tmp_path):
+    s = suite(start=False)
+    path = str(tmp_path / "notify")
+    notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notify.bind(path)
+    notify.settimeout(DEADLINE)
+    s.posthaste("check")
+    program = re.search(r"daemon_directory = (\S+)", s.main_cf).group(1)
+    master = subprocess.Popen(
+        [program + "/master", "-d", "-c", s.root / "etc"],
+        env=dict(os.environ, NOTIFY_SOCKET=path))
+    assert b"READY=1" in notify.recv(1000)
+    master.send_signal(signal.SIGHUP)
+    assert b"RELOADING=1" in notify.recv(1000)
+    assert b"READY=1" in notify.recv(1000)
+    master.terminate()
+    assert b"STOPPING=1" in notify.recv(1000)
+    assert master.wait(DEADLINE) == 0
