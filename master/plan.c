@@ -14,6 +14,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/service/status_page.h"
+#include "lib/table/table_check.h"
 #include "master/absorbed.h"
 
 enum { PROCESSES_MAX = STATUS_SLOTS / 2 };
@@ -162,6 +163,8 @@ check_overrides(struct planning *p, const struct master_entry *e)
 	buf_reset(&errors); /* main.cf's own were told once */
 	if (c != NULL)
 		(void)conf_check(c, &errors, NULL);
+	if (c != NULL)
+		(void)table_check_settings(c, &errors, NULL);
 	rest = buf_span(&errors);
 	while (span_cut(&rest, "\n", true, &line))
 		if (span_starts(line, "-o option"))
@@ -303,6 +306,7 @@ load(struct planning *p, const char *directory)
 	if (plan->conf == NULL)
 		return false;
 	(void)conf_check(plan->conf, p->errors, p->warnings);
+	(void)table_check_settings(plan->conf, p->errors, p->warnings);
 	if (!conf_fill(plan->conf, &common_param_group, &plan->common,
 		p->errors) ||
 	    !conf_fill(plan->conf, &master_param_group, &plan->params,

@@ -17,20 +17,25 @@
 #include "tools/table_tool.h"
 
 static bool
-build_one(struct span spec)
+build_one(struct span spec, const char *default_type)
 {
 	size_t colon = span_find(spec, ':');
 	struct table_build b = { .alias = true, .fold = true };
 
-	b.type = mem_span_text(span_take(spec, colon));
-	b.path = mem_span_text(span_skip(spec, colon + 1));
+	if (colon == spec.n) {
+		b.type = default_type;
+		b.path = mem_span_text(spec);
+	} else {
+		b.type = mem_span_text(span_take(spec, colon));
+		b.path = mem_span_text(span_skip(spec, colon + 1));
+	}
 	if (table_can_build(b.type) && *b.path != '\0')
 		return table_tool_build(&b, false);
 	/* what has no database needs no building: texthash, ldap... */
 	log_warning("alias_database: %.*s: unsupported map type for this "
 		    "operation",
 	    SPAN_ARG(spec));
-	return colon < spec.n;
+	return *b.path != '\0';
 }
 
 int
@@ -54,7 +59,7 @@ main(int argc, char **argv)
 	c = table_tool_settings(config);
 	rest = span_of(conf_value(c, "alias_database"));
 	while (conf_list_next(&rest, &spec))
-		good &= build_one(spec);
+		good &= build_one(spec, conf_value(c, "default_database_type"));
 	conf_free(&c);
 	return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -10,6 +10,7 @@ libposthaste_a_SOURCES += \
 	lib/table/table.c lib/table/table.h \
 	lib/table/table_build.c \
 	lib/table/table_cdb.c \
+	lib/table/table_check.c lib/table/table_check.h \
 	lib/table/table_cidr.c \
 	lib/table/table_environ.c \
 	lib/table/table_group.c \
@@ -31,6 +32,7 @@ check_PROGRAMS += \
 	tests/unit/lib/table/pattern_test \
 	tests/unit/lib/table/table_test \
 	tests/unit/lib/table/table_build_test \
+	tests/unit/lib/table/table_check_test \
 	tests/fuzz/cidr_fuzz \
 	tests/fuzz/pattern_fuzz \
 	tests/fuzz/table_source_fuzz
@@ -39,6 +41,7 @@ TESTS += \
 	tests/unit/lib/table/pattern_test \
 	tests/unit/lib/table/table_test \
 	tests/unit/lib/table/table_build_test \
+	tests/unit/lib/table/table_check_test \
 	tests/fuzz/cidr_fuzz \
 	tests/fuzz/pattern_fuzz \
 	tests/fuzz/table_source_fuzz
@@ -53,3 +56,6 @@ tests_unit_lib_table_table_build_test_LDADD = $(LDADD) -lcmocka
 tests_fuzz_cidr_fuzz_SOURCES = tests/fuzz/cidr_fuzz.c tests/fuzz/replay.c
 tests_fuzz_pattern_fuzz_SOURCES = tests/fuzz/pattern_fuzz.c tests/fuzz/replay.c
 tests_fuzz_table_source_fuzz_SOURCES = tests/fuzz/table_source_fuzz.c tests/fuzz/replay.c
+tests_unit_lib_table_table_check_test_SOURCES = \
+	tests/unit/lib/table/table_check_test.c
+tests_unit_lib_table_table_check_test_LDADD = $(LDADD) -lcmocka

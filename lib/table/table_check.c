@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/table/table_check.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/mem.h"
+#include "lib/table/network.h"
+#include "lib/table/table.h"
+#include "lib/table/words.h"
+
+/* One setting under check. */
+struct checking {
+	struct conf *c;
+	const char *name;
+	struct buf *errors;
+	struct buf *warnings;
+	bool fine;
+};
+
+/* Types whose name is a file's, and what stands behind that. */
+static const struct {
+	const char *type;
+	const char *suffix; /* NULL: the file itself */
+	bool or_source; /* with a suffix: the file without it will do */
+} files[] = {
+	{ "btree", ".cdb", true },
+	{ "cdb", ".cdb", false },
+	{ "cidr", NULL, false },
+	{ "dbm", ".cdb", true },
+	{ "hash", ".cdb", true },
+	{ "lmdb", ".cdb", true },
+	{ "pcre", NULL, false },
+	{ "regexp", NULL, false },
+	{ "sdbm", ".cdb", true },
+	{ "texthash", NULL, false },
+};
+
+enum { FILES = sizeof(files) / sizeof(files[0]), DEPTH_MAX = 8 };
+
+static void
+wrong(struct checking *k, const char *text)
+{
+	buf_printf(k->errors, "%s: %s: %s\n", conf_origin(k->c, k->name),
+	    k->name, text);
+	k->fine = false;
+}
+
+static void
+check_file(struct checking *k, size_t i, struct span argument)
+{
+	char *path = mem_printf("%.*s%s", SPAN_ARG(argument),
+	    files[i].suffix ? files[i].suffix : "");
+	char *source = mem_span_text(argument);
+
+	if (argument.n == 0)
+		wrong(k, "a file name is wanted behind the table's type");
+	else if (k->warnings != NULL && access(path, F_OK) < 0 &&
+	    (!files[i].or_source || access(source, F_OK) < 0))
+		buf_printf(k->warnings, "%s: %s: %s: %s\n",
+		    conf_origin(k->c, k->name), k->name,
+		    files[i].or_source ? source : path, strerror(errno));
+	free(path);
+	free(source);
+}
+
+/* Types that are a text in the setting itself. */
+static void
+check_text(struct checking *k, struct span spec)
+{
+	struct buf error = BUF_INIT(4096);
+	struct table *t = table_open(spec, &error);
+
+	if (t == NULL)
+		wrong(k, buf_text(&error));
+	table_free(&t);
+	buf_fini(&error);
+}
+
+static void
+check_spec(struct checking *k, struct span spec, int depth)
+{
+	struct span type;
+	struct span argument;
+	struct span inner;
+	struct span word;
+	size_t i = 0;
+
+	while (span_starts(spec, "proxy:"))
+		spec = span_skip(spec, sizeof("proxy:") - 1);
+	type = span_take(spec, span_find(spec, ':'));
+	argument = span_skip(spec, type.n + 1);
+	while (i < FILES && !span_is(type, files[i].type))
+		i++;
+	if (i < FILES) {
+		check_file(k, i, argument);
+	} else if ((span_is(type, "unionmap") || span_is(type, "pipemap")) &&
+	    depth < DEPTH_MAX && words_unbrace(argument, &inner)) {
+		while (words_next(&inner, &word))
+			check_spec(k, word, depth + 1);
+	} else {
+		check_text(k, spec);
+	}
+}
+
+static bool
+is_address(struct span word)
+{
+	struct network n;
+
+	return word.p[0] == '[' ||
+	    network_address(span_take(word, span_find(word, '/')), &n);
+}
+
+static void
+check_setting(struct checking *k)
+{
+	struct span rest = span_of(conf_value(k->c, k->name));
+	struct span name = span_of(k->name);
+	struct span word;
+
+	/* what a default borrows from another setting is told there */
+	if (conf_raw(k->c, k->name) == NULL)
+		return;
+	while (words_next(&rest, &word)) {
+		while (word.n > 1 && word.p[0] == '!')
+			word = span_skip(word, 1);
+		if (span_find(word, ':') < word.n && word.p[0] != '/' &&
+		    !is_address(word)) {
+			check_spec(k, word, 0);
+		} else if (span_ends_nocase(name, "_maps")) {
+			struct buf text = BUF_INIT(1024);
+
+			buf_printf(&text,
+			    "\"%.*s\" is no table: type:name is "
+			    "wanted",
+			    SPAN_ARG(word));
+			wrong(k, buf_text(&text));
+			buf_fini(&text);
+		}
+	}
+}
+
+/* The type that tables get which are named without one. */
+static void
+check_default_type(struct checking *k)
+{
+	const char *type;
+
+	k->name = "default_database_type";
+	type = conf_value(k->c, k->name);
+	if (type != NULL && !table_can_build(type))
+		wrong(k, "a type that postmap can build is wanted: hash, cdb");
+}
+
+bool
+table_check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
+{
+	struct checking k = { .c = c,
+		.errors = errors,
+		.warnings = warnings,
+		.fine = true };
+
+	for (size_t g = 0; param_groups[g] != NULL; g++) {
+		for (size_t i = 0; i < param_groups[g]->count; i++) {
+			const struct param *p = &param_groups[g]->params[i];
+
+			k.name = p->name;
+			if (p->type == PARAM_TABLES)
+				check_setting(&k);
+		}
+	}
+	check_default_type(&k);
+	return k.fine;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_TABLE_TABLE_CHECK_H
+#define LIB_TABLE_TABLE_CHECK_H
+
+/* Are the tables of the settings such that they can be opened? */
+
+#include "lib/conf/conf.h"
+
+/*
+ * False, with a line for each in *errors, for unknown types and bad syntax.
+ * A file that is set in main.cf and missing is a warning: it may come, and
+ * until then mail waits. No table on disk is read. warnings may be NULL.
+ */
+bool
+table_check_settings(struct conf *c, struct buf *errors, struct buf *warnings);
+
+#endif
