@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-PROGRAMS = ("smtpd", "cleanup", "qmgr", "virtual", "lookup", "logd")
+PROGRAMS = ("smtpd", "cleanup", "qmgr", "local", "lookup", "logd")
 
 
 def load(s, accepted, stop, worker):

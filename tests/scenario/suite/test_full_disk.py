@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """A full disk is answered with 452, loses nothing, and is got over."""
+import errno
 import os
 import subprocess
 
@@ -34,13 +35,12 @@ def test_full_disk_gives_452_and_recovers(suite, small_disk):
     s.send(body="before\r\n")
     s.wait_messages("bob", 1)
     filler = s.root / "spool/filler"
-    with open(filler, "wb") as f:
+    with open(filler, "wb", buffering=0) as f:
         try:
             while True:
                 f.write(b"x" * 4096)
-                f.flush()
-        except OSError:
-            pass
+        except OSError as e:
+            assert e.errno == errno.ENOSPC
     with s.smtp() as session:
         session.ehlo("client.test")
         session.mail("a@b.test")
