@@ -65,6 +65,21 @@ take_message(struct ipc *c, const struct msg_submit *m, struct arena *a)
 	return r;
 }
 
+enum { LOOK_MS = 500 };
+
+/* Is it time to go? Asking costs a system call; now and then is enough. */
+static bool
+must_go(void)
+{
+	static int64_t next;
+	int64_t now = clock_ms();
+
+	if (now < next)
+		return false;
+	next = now + LOOK_MS;
+	return service_retiring();
+}
+
 /* One submitter: messages one after the other. */
 static void
 serve(const struct service *service, int fd)
@@ -81,7 +96,7 @@ serve(const struct service *service, int fd)
 		    clock_in(settings.common.max_idle));
 		if (r == IPC_OK)
 			r = take_message(c, message, a);
-	} while (r == IPC_OK && !service_retiring());
+	} while (r == IPC_OK && !must_go());
 	arena_free(&a);
 	ipc_free(&c);
 }

@@ -21,9 +21,16 @@
 
 enum {
 	PREFIX_ROOM = 8192,
-	/* a message to qmgr that does not fit a socket's buffer may wait */
+	/*
+	 * A notice to qmgr of so few recipients goes as one piece or not at
+	 * all; a larger one may wait a little.
+	 */
+	NOTICE_SMALL = 8,
 	NOTICE_S = 2,
 };
+
+/* Kept for all messages: what is asked of a pool costs a call each time. */
+static struct ipc *qmgr;
 
 struct submission {
 	const struct settings *set;
@@ -435,9 +442,31 @@ make_envelope(struct submission *s)
 }
 
 /*
- * qmgr need not read the file. If it cannot be told now, it finds the file
- * when it looks through incoming.
+ * If it cannot be told now, qmgr finds the file when it looks through
+ * incoming. A connection that fails may be to a qmgr that has ended.
  */
+static void
+send_notice(const struct msg_queued *m)
+{
+	int64_t deadline = clock_in(NOTICE_S);
+	enum ipc_result r = IPC_ERROR;
+
+	for (int tries = 0; tries < 2 && r != IPC_OK; tries++) {
+		if (qmgr == NULL)
+			qmgr = service_ask("qmgr", &protocol_qmgr, deadline);
+		if (qmgr == NULL)
+			return;
+		r = m->recipients.count > NOTICE_SMALL ?
+		    ipc_send(qmgr, &message_queued, m, deadline) :
+		    ipc_send_now(qmgr, &message_queued, m);
+		if (r == IPC_TIMEOUT && m->recipients.count <= NOTICE_SMALL)
+			return;
+		if (r != IPC_OK)
+			service_done("qmgr", &qmgr, false);
+	}
+}
+
+/* qmgr need not read the file. */
 static void
 tell_qmgr(struct submission *s, const struct queue_envelope *e)
 {
@@ -449,9 +478,6 @@ tell_qmgr(struct submission *s, const struct queue_envelope *e)
 		.content_offset = (uint64_t)e->content_offset,
 		.content_size = (uint64_t)e->content_size,
 		.recipients = { items, e->recipient_count } };
-	int64_t deadline = clock_in(NOTICE_S);
-	enum ipc_result r;
-	struct ipc *c;
 
 	for (size_t i = 0; i < e->recipient_count; i++)
 		items[i] = (struct msg_queued_recipient) {
@@ -463,14 +489,7 @@ tell_qmgr(struct submission *s, const struct queue_envelope *e)
 			.transport = s->recipients.items[i].transport,
 			.nexthop = s->recipients.items[i].nexthop,
 		};
-	c = service_ask("qmgr", &protocol_qmgr, deadline);
-	if (c == NULL)
-		return;
-	if (e->recipient_count > 100)
-		r = ipc_send(c, &message_queued, &m, deadline);
-	else
-		r = ipc_send_now(c, &message_queued, &m);
-	service_done("qmgr", &c, r == IPC_OK);
+	send_notice(&m);
 }
 
 static void
