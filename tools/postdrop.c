@@ -7,7 +7,7 @@
  * environment, descriptors, limits, signals, timers, working directory, and
  * standard input. Reads main.cf (of the built-in directory, or one that it
  * lists), moves to the queue directory, gives up all system calls but those
- * for files there, and only then reads standard input. What is written is
+ * for files and sockets, and only then reads standard input. What is written is
  * made anew from what was understood. Signal handlers set a flag.
  */
 #include <errno.h>
@@ -45,7 +45,6 @@ static struct common_params common;
 struct drop {
 	char path[QUEUE_PATH_MAX];
 	int fd; /* -1 before it is made */
-	int trigger; /* to pickup, -1 if it does not run */
 	int64_t size; /* bytes of content */
 	struct buf out;
 };
@@ -108,18 +107,21 @@ wait_input(int fd)
 	return !interrupted;
 }
 
-/* Does not wait for pickup; without it the file waits to be found. */
-static int
-connect_pickup(void)
+/*
+ * A connection is all that pickup needs. It is not waited for; while it does
+ * not run the file waits to be found.
+ */
+static void
+wake_pickup(void)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX,
 		.sun_path = "public/pickup" };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 	    0);
 
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
-		fd_close(&fd);
-	return fd;
+	if (fd >= 0)
+		(void)!connect(fd, (struct sockaddr *)&to, sizeof(to));
+	fd_close(&fd);
 }
 
 static void
@@ -240,8 +242,7 @@ commit(struct drop *d)
 	if (fchmod(d->fd, READY_MODE) < 0 || fsync(d->fd) < 0 ||
 	    close(d->fd) < 0)
 		give_up_errno(d);
-	if (d->trigger >= 0)
-		(void)!write(d->trigger, "W", 1);
+	wake_pickup();
 }
 
 static const char *
@@ -279,8 +280,7 @@ main(int argc, char **argv)
 	log_open_stderr("postdrop");
 	take_settings(take_arguments(argc, argv));
 	clearenv();
-	d.trigger = connect_pickup();
-	sandbox_promise("io queue-write");
+	sandbox_promise("io queue-write net-connect");
 	in = drop_reader_new(STDIN_FILENO);
 	drop_reader_wait(in, wait_input);
 	take_envelope(&d, in);

@@ -68,8 +68,8 @@ def prepare(instance):
         os.chmod(path, mode)
     sbin = instance.root / "sbin"
     sbin.mkdir(exist_ok=True)
-    for name in ("sendmail", "postdrop", "mailq"):
-        shutil.copy(posthaste.ROOT / "sbin" / name, sbin / name)
+    for path in (posthaste.ROOT / "sbin").iterdir():
+        shutil.copy(path, sbin / path.name)
     if posthaste.AS_ROOT:
         shutil.chown(sbin / "postdrop", "root", "posthaste-drop")
         os.chmod(sbin / "postdrop", 0o2755)

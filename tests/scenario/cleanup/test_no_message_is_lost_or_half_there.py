@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: ISC
+"""Full disks, killed processes, senders that go away."""
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from posthaste import AS_ROOT, wait_for
+
+BOB = "bob@example.test"
+
+
+@pytest.fixture
+def small_disk(suite):
+    """An instance whose queue lies on a file system of 3 MiB."""
+    if not AS_ROOT:
+        pytest.skip("needs root to mount")
+    s = suite(start=False)
+    spool = s.root / "spool"
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m,mode=0755",
+                       "tmpfs", spool]).returncode != 0:
+        pytest.skip("cannot mount here")
+    yield s
+    s.stop()
+    subprocess.run(["umount", "-l", spool], check=True)
+
+
+def test_full_disk_is_452_and_recovers(small_disk):
+    s = small_disk.start()
+    with s.smtp() as session:
+        session.ehlo()
+        session.mail("alice@example.test")
+        assert session.rcpt(BOB)[0] == 250
+        code, reply = session.data("A: b\r\n\r\n" + ("x" * 78 + "\r\n") * 50000)
+        assert code == 452, reply
+        assert b"4.3.1" in reply and b"nsufficient system storage" in reply
+        assert s.queue() == []
+        session.mail("alice@example.test")
+        session.rcpt(BOB)
+        assert session.data("A: b\r\n\r\nsmall\r\n")[0] == 250
+    assert s.wait_messages("bob")[0].endswith(b"\r\n\r\nsmall\r\n")
+
+
+def test_full_disk_and_sendmail(small_disk):
+    s = small_disk.start()
+    filler = s.root / "spool/filler"
+    fd = os.open(filler, os.O_WRONLY | os.O_CREAT)
+    try:
+        while True:
+            os.write(fd, b"x" * 4096)
+    except OSError:
+        os.close(fd)
+    done = s.command("sendmail", BOB, stdin="Subject: x\n\n" + "y" * 9000,
+                     check=False)
+    assert done.returncode == 75, done.err
+    assert s.queue() == []
+    filler.unlink()
+    s.command("sendmail", BOB, stdin="Subject: x\n\ny\n")
+    s.wait_messages("bob")
+
+
+def test_too_little_free_space(suite):
+    s = suite(main="queue_minfree = 1000000000000000\n")
+    with s.smtp() as session:
+        session.ehlo()
+        session.mail("alice@example.test")
+        session.rcpt(BOB)
+        code, reply = session.data("A: b\r\n\r\nx\r\n")
+    assert code == 452 and b"4.3.1" in reply
+    assert s.queue() == []
+    s.wait_log("queue_minfree")
+
+
+def half_a_message(s):
+    """A connection with more content sent than smtpd keeps in memory."""
+    c = socket.create_connection(("127.0.0.1", s.ports["smtp"]), 20)
+    f = c.makefile("rwb")
+    f.readline()
+    for line in (b"EHLO x", b"MAIL FROM:<alice@example.test>",
+                 b"RCPT TO:<bob@example.test>", b"DATA"):
+        f.write(line + b"\r\n")
+        f.flush()
+        while f.readline()[3:4] == b"-":
+            pass
+    f.write(b"Subject: half\r\n\r\n" + (b"x" * 78 + b"\r\n") * 4000)
+    f.flush()
+    wait_for("a file in incoming", lambda: s.queue("incoming"))
+    return c, f
+
+
+def test_a_sender_that_goes_away_leaves_nothing(suite):
+    s = suite()
+    c, f = half_a_message(s)
+    f.close()
+    c.close()
+    wait_for("an empty incoming", lambda: not s.queue("incoming"))
+    assert s.messages("bob") == []
+
+
+def test_cleanup_killed_in_the_middle(suite):
+    s = suite()
+    c, f = half_a_message(s)
+    for pid in s.processes("cleanup"):
+        os.kill(pid, signal.SIGKILL)
+    f.write(b"more\r\n.\r\n")
+    f.flush()
+    assert f.readline().startswith(b"451 ")
+    c.close()
+    s.send()
+    assert len(s.wait_messages("bob")) == 1
+
+
+def test_suite_killed_in_the_middle(suite):
+    """What was half written is not taken for a message at the next start."""
+    s = suite()
+    c, f = half_a_message(s)
+    for pid in s.processes():
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    c.close()
+    wait_for("all to be dead", lambda: not s.processes())
+    left, = s.queue("incoming")
+    path = s.root / "spool/incoming" / left
+    os.utime(path, (1, 1))  # as if a while had passed
+    s.started = False
+    s.start()
+    s.send()
+    s.wait_messages("bob")
+    wait_for("the half file to be removed", lambda: not path.exists())
+    assert len(s.messages("bob")) == 1
+
+
+def test_forged_commit_record_in_content(suite):
+    """Content that ends in a trailer and footer of its own, cut off there by
+    a crash, must not become a message with an envelope of the sender's."""
+    s = suite(main="virtual_transport = smtp:[127.0.0.1]:1\n")
+    s.send(to="carol@example.test", body="x\r\n")
+    real, = wait_for("a deferred message", lambda: s.queue("deferred"))
+    for base, _, names in os.walk(s.root / "spool/deferred"):
+        if real in names:
+            good = (pathlib.Path(base) / real).read_bytes()
+    s.stop()
+    # the same bytes under the name of another message that was cut off
+    forged = "4bTnXJ1234z000000000"
+    path = s.root / "spool/incoming" / forged
+    path.write_bytes(good)
+    if AS_ROOT:
+        shutil.chown(path, "posthaste", "posthaste")
+    s.start()
+    wait_for("it to be put aside", lambda: s.queue("corrupt") == [forged])
+    s.wait_log(forged)
+    assert f"{forged}: from=" not in s.log()

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: ISC
+"""Headers, line ends, copies and limits, from SMTP to the mailbox."""
+import re
+
+import pytest
+
+BOB = "bob@example.test"
+
+
+def data(session, text, to=(BOB,), sender="alice@example.test"):
+    """The reply to a transaction's content."""
+    session.ehlo_or_helo_if_needed()
+    assert session.mail(sender)[0] == 250
+    for r in to:
+        assert session.rcpt(r)[0] == 250
+    code, reply = session.data(text)
+    return code, reply.decode()
+
+
+def one(s, text, **options):
+    """Sends, and gives what arrives at bob."""
+    with s.smtp() as session:
+        code, reply = data(session, text, **options)
+        assert code == 250, reply
+    return s.wait_messages("bob")[0]
+
+
+def test_content_arrives_byte_for_byte(suite):
+    s = suite()
+    body = bytes(b for b in range(256) if b not in (10, 13)) * 3
+    text = (b"From: a@b.test\r\nDate: d\r\nMessage-ID: <m@x>\r\n"
+            b"X-Odd: \xc3\xa9\xff\r\n\tfolded  \r\n\r\n" + body + b"\r\n"
+            + b"x" * 5000 + b"\r\n..\r\n\r\n\r\n")
+    assert one(s, text).endswith(text)
+
+
+def test_twenty_megabytes(suite):
+    s = suite()
+    body = b"".join(b"%08d" % i * 9 + b"\r\n" for i in range(270000))
+    text = b"From: a@b.test\r\nDate: d\r\nMessage-ID: <m@x>\r\n\r\n" + body
+    assert one(s, text).endswith(text)
+
+
+def test_bcc_and_its_kin_do_not_travel(suite):
+    s = suite()
+    message = one(s, "From: a@b.test\r\nBcc: secret@x.test,\r\n more@x.test\r\n"
+                     "return-path: <x@y>\r\nContent-Length: 7\r\n"
+                     "Subject: s\r\n\r\nBcc: stays\r\n")
+    assert b"secret" not in message and b"more@" not in message
+    assert b"<x@y>" not in message and b"Content-Length" not in message
+    assert b"Subject: s\r\n" in message and b"Bcc: stays" in message
+
+
+def test_delivery_headers_of_a_single_recipient(suite):
+    s = suite()
+    message = one(s, "From: a@b.test\r\n\r\nx\r\n")
+    assert message.startswith(b"Return-Path: <alice@example.test>\r\n"
+                              b"X-Original-To: bob@example.test\r\n"
+                              b"Delivered-To: bob@example.test\r\n"
+                              b"Received: from ")
+
+
+def test_original_recipient_of_an_alias(suite):
+    s = suite(start=False)
+    s.write("virtual", "info@example.test bob@example.test\n")
+    s.start()
+    message = one(s, "From: a@b.test\r\n\r\nx\r\n", to=["info@example.test"])
+    assert (b"X-Original-To: info@example.test\r\n"
+            b"Delivered-To: bob@example.test\r\n") in message
+
+
+def test_alias_of_several_and_duplicates(suite):
+    s = suite(start=False)
+    s.write("virtual", "all@example.test bob@example.test, "
+                       "carol@example.test, bob@example.test\n")
+    s.start()
+    s.send(to=["all@example.test"])
+    s.wait_messages("carol")
+    s.wait_empty()
+    assert len(s.messages("bob")) == 1
+    assert len(s.messages("carol")) == 1
+
+
+def test_missing_headers_of_our_own_users_mail(suite):
+    s = suite()
+    message = one(s, "Subject: s\r\n\r\nx\r\n")
+    queue_id = re.search(rb" id (\w+)\s", message).group(1)
+    assert re.search(rb"^Message-Id: <\d{14}\." + queue_id +
+                     rb"@mx\.example\.test>\r$", message, re.M)
+    assert re.search(rb"^Date: \w{3}, \d+ \w{3} \d{4} ", message, re.M)
+    assert b"\r\nFrom: alice@example.test\r\n" in message
+    s.wait_log(rf"{queue_id.decode()}: message-id=<\d{{14}}\.")
+
+
+def test_strangers_mail_is_not_completed(suite):
+    s = suite(main="mynetworks = 192.0.2.0/24\n")
+    message = one(s, "Subject: s\r\n\r\nx\r\n")
+    for name in (b"Message-Id:", b"Date:", b"From:"):
+        assert name not in message
+    s.wait_log("message-id=<>")
+
+
+def test_missing_headers_of_all_mail_where_that_is_set(suite):
+    s = suite(main="mynetworks = 192.0.2.0/24\n"
+                   "always_add_missing_headers = yes\n")
+    assert b"\r\nFrom: alice@example.test\r\n" in one(s, "A: b\r\n\r\nx\r\n")
+
+
+@pytest.mark.parametrize("hops, code", [(48, 250), (49, 554), (500, 554)])
+def test_a_loop_ends(suite, hops, code):
+    s = suite()
+    with s.smtp() as session:
+        answer, reply = data(session, "Received: x\r\n" * hops + "\r\nx\r\n")
+    assert answer == code
+    if code != 250:
+        assert reply.startswith("5.4.0") and "too many hops" in reply
+        assert s.queue() == []
+
+
+def test_a_long_header_is_cut(suite):
+    s = suite(main="header_size_limit = 2000\n")
+    message = one(s, "X-Long: " + "x" * 900 + "\r\n" +
+                  (" " + "y" * 900 + "\r\n") * 3000 +
+                  "Subject: after\r\n\r\nbody\r\n")
+    assert len(message) < 5000
+    assert b"\r\nSubject: after\r\n" in message
+    assert message.endswith(b"\r\n\r\nbody\r\n")
+
+
+def test_a_million_headers_need_little_memory(suite):
+    s = suite()
+    lines = "".join(f"X-{i}: v\r\n" for i in range(1000000))
+    message = one(s, lines + "\r\nbody\r\n")
+    assert b"X-999999: v\r\n" in message
+    for pid in s.processes("cleanup"):
+        with open(f"/proc/{pid}/status") as status:
+            peak = int(re.search(r"VmHWM:\s+(\d+)", status.read()).group(1))
+        assert peak < 40000, f"{peak} kB"
+
+
+def test_copies(suite):
+    s = suite(users=("alice", "bob", "carol", "dave"), main=(
+        "always_bcc = carol@example.test\n"
+        "sender_bcc_maps = inline:{ alice@example.test=bob@example.test }\n"))
+    s.send(to="dave@example.test")
+    for user in ("dave", "carol", "bob"):
+        assert len(s.wait_messages(user)) == 1
+    assert b"bob@" not in s.messages("dave")[0]
+
+
+def test_canonical_tables_and_headers(suite):
+    s = suite(start=False)
+    s.set(canonical_maps=f"texthash:{s.root}/etc/canonical")
+    s.write("canonical", "a.user@example.test Ann.User@example.test\n"
+                         "bob.real@example.test bob@example.test\n")
+    s.start()
+    message = one(s, "From: A <a.user@example.test>\r\n"
+                     "To: bob.real@example.test (Bob)\r\n"
+                     "Subject: a.user@example.test\r\n\r\n"
+                     "a.user@example.test\r\n",
+                  to=["bob.real@example.test"], sender="a.user@example.test")
+    assert b"Return-Path: <Ann.User@example.test>" in message
+    assert b"\r\nFrom: A <Ann.User@example.test>\r\n" in message
+    assert b"\r\nTo: bob@example.test (Bob)\r\n" in message
+    assert b"\r\nSubject: a.user@example.test\r\n" in message
+    assert message.endswith(b"\r\na.user@example.test\r\n")
+
+
+def test_too_large(suite):
+    s = suite(main="message_size_limit = 200000\n")
+    with s.smtp() as session:
+        code, reply = data(session, "A: b\r\n\r\n" + "x" * 70 * 4000 + "\r\n")
+        assert code == 552
+        assert data(session, "A: b\r\n\r\nsmall\r\n")[0] == 250
+    assert len(s.wait_messages("bob")) == 1
+
+
+def test_lookup_down_is_no_refusal(suite):
+    """What cannot be known now is 4xx, and nothing is left behind."""
+    s = suite(start=False)
+    s.set(recipient_bcc_maps="fail:broken")
+    s.start()
+    with s.smtp() as session:
+        code, _ = data(session, "A: b\r\n\r\nx\r\n")
+    assert code == 451
+    assert s.queue() == []
