@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: ISC
+"""Speaks any protocol of lib/ipc to a running suite, as a program of it would.
+
+Texts are str, numbers int, truths bool, bytes bytes; no descriptors.
+"""
+import socket
+import struct
+
+TEXT, U64, BOOL, BYTES = range(4)
+
+
+def _field(name, value):
+    if isinstance(value, bool):
+        kind, data = BOOL, bytes([value])
+    elif isinstance(value, int):
+        kind, data = U64, struct.pack(">Q", value)
+    elif isinstance(value, bytes):
+        kind, data = BYTES, value
+    else:
+        kind, data = TEXT, value.encode()
+    return (bytes([len(name)]) + name.encode() + bytes([kind])
+            + struct.pack(">I", len(data)) + data)
+
+
+def _parse(data):
+    found = {}
+    while data:
+        n = data[0]
+        name, kind = data[1:n + 1].decode(), data[n + 1]
+        size = struct.unpack(">I", data[n + 2:n + 6])[0]
+        value, data = data[n + 6:n + 6 + size], data[n + 6 + size:]
+        if kind == U64:
+            value = struct.unpack(">Q", value)[0]
+        elif kind == BOOL:
+            value = value != b"\0"
+        elif kind == TEXT:
+            value = value.decode()
+        found[name] = value
+    return found
+
+
+class Ipc:
+    def __init__(self, instance, service, protocol, version=1):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(20)
+        self.socket.connect(str(instance.root / "spool/private" / service))
+        self.greeted = False
+        self.send("hello", protocol=protocol, version=version)
+
+    def send(self, message, **fields):
+        frame = bytes([len(message)]) + message.encode() + b"".join(
+            _field(n, v) for n, v in fields.items())
+        self.socket.sendall(struct.pack(">I", len(frame)) + frame)
+
+    def _exactly(self, n):
+        data = b""
+        while len(data) < n:
+            more = self.socket.recv(n - len(data))
+            if not more:
+                raise EOFError("the peer closed the connection")
+            data += more
+        return data
+
+    def receive(self):
+        """Name and fields of the next message."""
+        while True:
+            frame = self._exactly(struct.unpack(">I", self._exactly(4))[0])
+            name = frame[1:frame[0] + 1].decode()
+            if name == "hello" and not self.greeted:
+                self.greeted = True
+                continue
+            return name, _parse(frame[frame[0] + 1:])
+
+    def ask(self, message, **fields):
+        self.send(message, **fields)
+        return self.receive()
+
+    def close(self):
+        self.socket.close()

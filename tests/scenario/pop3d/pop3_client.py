@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: ISC
+"""POP3 by the line, and messages put into Maildirs by hand."""
+import os
+import socket
+import ssl
+
+CONTEXT = ssl.create_default_context()
+CONTEXT.check_hostname = False
+CONTEXT.verify_mode = ssl.CERT_NONE
+
+
+class Client:
+    def __init__(self, s, port="pop3", tls=False, login=None):
+        self.socket = socket.create_connection(
+            ("127.0.0.1", s.ports[port]), timeout=20)
+        if port == "pop3s":
+            self.socket = CONTEXT.wrap_socket(self.socket)
+        self.file = self.socket.makefile("rb")
+        self.greeting = self.line()
+        if tls:
+            assert self.say("STLS").startswith(b"+OK")
+            self.wrap()
+        if login:
+            assert self.say(f"USER {login}").startswith(b"+OK")
+            self.last = self.say("PASS posthaste")
+
+    def wrap(self):
+        self.file.close()
+        self.socket = CONTEXT.wrap_socket(self.socket)
+        self.file = self.socket.makefile("rb")
+
+    def line(self):
+        line = self.file.readline()
+        if line == b"":
+            raise EOFError
+        assert line.endswith(b"\r\n"), line
+        return line[:-2]
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def say(self, text):
+        """One line out, one line in."""
+        if isinstance(text, str):
+            text = text.encode()
+        self.send(text + b"\r\n")
+        return self.line()
+
+    def rest(self):
+        """What follows up to the line with a dot, as it came."""
+        lines = []
+        while True:
+            line = self.line()
+            if line == b".":
+                return lines
+            lines.append(line)
+
+    def many(self, text):
+        """First line and the others of a multi-line answer."""
+        first = self.say(text)
+        return (first, self.rest()) if first.startswith(b"+OK") else (first,
+                                                                      [])
+
+    def closed(self):
+        try:
+            return self.file.read() == b""
+        except (ConnectionError, ssl.SSLError):
+            return True
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+def put(s, user, name, content, folder="new"):
+    """A file in a user's Maildir, as if delivered long ago."""
+    top = s.maildir(user)
+    for part in (top.parent, top, top / "new", top / "cur", top / "tmp"):
+        if not part.exists():
+            part.mkdir(parents=True)
+            os.chown(part, s.uid, s.gid)
+    path = top / folder / name
+    path.write_bytes(content)
+    os.chown(path, s.uid, s.gid)
+    return path
+
+
+def crlf(s, user, number, content):
+    """The form of our own deliveries."""
+    n = len(content)
+    return put(s, user, f"{1700000000 + number}.M1P1_{number}.host,S={n},W={n}",
+               content)

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: ISC
+"""Locks, isolation between sessions, rights of processes, size."""
+import os
+import pathlib
+import signal
+import sys
+import threading
+import time
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from pop3_client import Client, crlf, put  # noqa: E402
+from posthaste import AS_ROOT, wait_for  # noqa: E402
+
+ONE = b"Subject: one\r\n\r\ntext\r\n"
+
+
+def test_second_login_to_a_locked_maildrop(suite):
+    s = suite()
+    crlf(s, "bob", 1, ONE)
+    a = Client(s, "pop3s", login="bob")
+    b = Client(s, "pop3s", login="bob")
+    assert b.last.startswith(b"-ERR [IN-USE]")
+    assert b.closed()
+    # another mailbox is not concerned, and the first goes on
+    assert Client(s, "pop3s", login="alice").last == b"+OK Logged in"
+    assert a.say("STAT").startswith(b"+OK 1")
+    assert a.say("QUIT").startswith(b"+OK")
+    assert a.closed()
+    assert Client(s, "pop3s", login="bob").last == b"+OK Logged in"
+
+
+def test_killed_holder_leaves_no_lock(suite):
+    s = suite()
+    crlf(s, "bob", 1, ONE)
+    a = Client(s, "pop3s", login="bob")
+    parent, child = s.processes("pop3d-session")
+    os.kill(child, signal.SIGKILL)
+    assert a.closed()
+
+    def again():
+        c = Client(s, "pop3s", login="bob")
+        return c.last == b"+OK Logged in"
+
+    wait_for("a login after the holder died", again)
+
+
+def test_failed_login_delays_nobody_else(suite):
+    s = suite()
+    crlf(s, "bob", 1, ONE)
+    slow = []
+
+    def guess(i):
+        c = Client(s, "pop3s")
+        c.say("USER alice")
+        began = time.monotonic()
+        assert c.say("PASS guess").startswith(b"-ERR [AUTH]")
+        slow.append(time.monotonic() - began)
+
+    threads = [threading.Thread(target=guess, args=(i,)) for i in range(8)]
+    for t in threads:
+        t.start()
+    time.sleep(0.3)  # they are waiting now
+    began = time.monotonic()
+    c = Client(s, "pop3s", login="bob")
+    assert c.last == b"+OK Logged in"
+    c.many("RETR 1")
+    c.say("QUIT")
+    assert time.monotonic() - began < 1
+    for t in threads:
+        t.join()
+    assert max(slow) > 3 and max(slow) < 7
+
+
+def test_garbage_logins_do_not_disturb_others(suite):
+    s = suite(main="auth_failure_delay_max = 0\n")
+    crlf(s, "bob", 1, ONE)
+    stop = threading.Event()
+
+    def garbage():
+        while not stop.is_set():
+            try:
+                c = Client(s, "pop3s")
+                c.say("AUTH LOGIN")
+                c.say("!!!!")
+                c.say("AUTH PLAIN " + "A" * 400)
+                c.send(b"AUTH PLAIN\r\n" + bytes(range(1, 255)))
+                c.close()
+            except (OSError, EOFError, AssertionError):
+                pass
+
+    t = threading.Thread(target=garbage)
+    t.start()
+    try:
+        for _ in range(10):
+            c = Client(s, "pop3s", login="bob")
+            assert c.last == b"+OK Logged in"
+            assert c.say("STAT").startswith(b"+OK 1")
+            c.say("QUIT")
+            assert c.closed()
+    finally:
+        stop.set()
+        t.join()
+
+
+def test_one_process_serves_a_user_and_leaves(suite):
+    s = suite()
+    crlf(s, "bob", 1, ONE)
+    a = Client(s, "pop3s", login="bob")
+    Client(s, "pop3s", login="bob")
+    assert len(s.processes("pop3d-session")) == 2  # parent and bob's
+    Client(s, "pop3s", login="alice")
+    assert len(s.processes("pop3d-session")) == 3
+    a.say("QUIT")
+    assert a.closed()
+    wait_for("bob's process to leave",
+             lambda: len(s.processes("pop3d-session")) <= 2, 10)
+    assert Client(s, "pop3s", login="bob").last == b"+OK Logged in"
+
+
+def status(pid):
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return dict(x.split(":\t", 1) for x in text.splitlines() if ":\t" in x)
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs root to separate rights")
+def test_rights(suite):
+    s = suite()
+    crlf(s, "bob", 1, ONE)
+    c = Client(s, "pop3s", login="bob")
+    assert c.last == b"+OK Logged in"
+    parent, child = s.processes("pop3d-session")
+    of = status(child)
+    assert set(of["Uid"].split()) == {str(s.uid)}
+    assert set(of["Gid"].split()) == {str(s.gid)}
+    assert of["Groups"].split() in ([], [str(s.gid)])
+    assert of["CapEff"].strip("0") == "" and of["CapPrm"].strip("0") == ""
+    assert of["Seccomp"] == "2" and of["NoNewPrivs"] == "1"
+    assert os.readlink(f"/proc/{child}/root") == str(s.maildir("bob"))
+    (login,) = s.processes("pop3d")
+    of = status(login)
+    assert "0" not in of["Uid"].split() and of["Seccomp"] == "2"
+    assert os.readlink(f"/proc/{login}/root") == str(s.root / "spool/empty")
+    (keys,) = s.processes("keyd")
+    assert os.readlink(f"/proc/{keys}/root") == str(s.root / "spool/empty")
+
+
+def test_ten_thousand_messages(suite):
+    s = suite()
+    body = b"Subject: n\r\n\r\n" + b"0123456789" * 20 + b"\r\n"
+    crlf(s, "bob", 0, body)
+    new = s.maildir("bob") / "new"
+    n = len(body)
+    for i in range(1, 10000):
+        name = new / f"{1700000000 + i}.M1P1_{i}.host,S={n},W={n}"
+        name.write_bytes(body)
+        os.chown(name, s.uid, s.gid)
+    began = time.monotonic()
+    c = Client(s, "pop3s", login="bob")
+    assert c.last == b"+OK Logged in"
+    assert c.say("STAT") == b"+OK 10000 %d" % (10000 * n)
+    assert len(c.many("LIST")[1]) == 10000
+    assert len({x.split()[1] for x in c.many("UIDL")[1]}) == 10000
+    assert time.monotonic() - began < 5
+    # a client that reads all of it with commands far ahead of the answers
+    def ask():
+        for i in range(1, 1001):
+            c.send(b"RETR %d\r\n" % i)
+        for i in range(1, 10001):
+            c.send(b"DELE %d\r\n" % i)
+        c.send(b"QUIT\r\n")
+
+    t = threading.Thread(target=ask)
+    t.start()
+    for _ in range(1000):
+        assert c.line().startswith(b"+OK")
+        assert len(c.rest()) == 3
+    for _ in range(10000):
+        assert c.line().startswith(b"+OK")
+    assert c.line() == b"+OK Good bye"
+    t.join()
+    assert s.messages("bob") == []
+
+
+def test_large_message_byte_for_byte(suite):
+    s = suite()
+    line = b".x" * 30 + b"\r\n"
+    body = b"Subject: big\r\n\r\n" + line * 50000 + b"y" * 200000 + b"\r\n"
+    crlf(s, "bob", 1, body)
+    put(s, "bob", "1700000009.M1P1_9.host", body.replace(b"\r\n", b"\n"))
+    for port in ("pop3s",):
+        c = Client(s, port, login="bob")
+        for number in (1, 2):
+            first, lines = c.many(f"RETR {number}")
+            assert first == b"+OK %d octets" % len(body)
+            got = b"".join(x[x.startswith(b"."):] + b"\r\n" for x in lines)
+            assert got == body
+        c.say("QUIT")
+
+
+def test_reload_and_stop_with_sessions(suite):
+    s = suite()
+    crlf(s, "bob", 1, ONE)
+    c = Client(s, "pop3s", login="bob")
+    s.posthaste("reload")
+    assert c.say("STAT").startswith(b"+OK 1")
+    d = Client(s, "pop3s", login="alice")
+    assert d.last == b"+OK Logged in"
+    assert c.many("RETR 1")[1][0] == b"Subject: one"
+    s.stop()
+    assert c.closed() and d.closed()
+
+
+def test_a_mailbox_that_is_not_there_is_empty(suite):
+    s = suite()
+    c = Client(s, "pop3s", login="carol")
+    assert c.last == b"+OK Logged in"
+    assert c.say("STAT") == b"+OK 0 0"
+    assert c.many("LIST")[1] == []
+    assert c.say("QUIT").startswith(b"+OK")
+    assert c.closed()
+    assert not s.maildir("carol").exists()
