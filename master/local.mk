@@ -7,3 +7,9 @@ master_master_SOURCES = master/master.c master/master.h \
 	master/reload.c master/service.c master/spawn.c master/stop.c \
 	master/supervisor.c master/take_queue.c
 EXTRA_DIST += master/absorbed.def
+
+check_PROGRAMS += tests/unit/master/endpoint_test
+TESTS += tests/unit/master/endpoint_test
+tests_unit_master_endpoint_test_SOURCES = tests/unit/master/endpoint_test.c \
+	master/endpoint.c master/endpoint.h master/absorbed.c master/absorbed.h
+tests_unit_master_endpoint_test_LDADD = $(LDADD) -lcmocka

@@ -48,7 +48,9 @@ control_open(int fd)
 {
 	(void)fd_cloexec(fd, true);
 	control.master = ipc_new(fd, &protocol_master, "master");
+	control.first = NULL;
 	control.last = &control.first;
+	control.retiring = control.now = control.gone = false;
 }
 
 void

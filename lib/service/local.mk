@@ -8,3 +8,9 @@ libposthaste_a_SOURCES += lib/service/service.h \
 	lib/service/slots.c \
 	lib/service/remote_key.c lib/service/remote_key.h
 EXTRA_DIST += lib/service/programs.def
+
+check_PROGRAMS += tests/unit/lib/service/service_test
+TESTS += tests/unit/lib/service/service_test
+tests_unit_lib_service_service_test_SOURCES = \
+	tests/unit/lib/service/service_test.c
+tests_unit_lib_service_service_test_LDADD = $(LDADD) -lcmocka

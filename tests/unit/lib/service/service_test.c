@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The connection to master and the pool, with the test as master at the
+ * other end of the control socket.
+ */
+#include "lib/service/internal.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "lib/base/clock.h"
+#include "lib/ipc/proto_lookup.h"
+#include "lib/ipc/proto_master.h"
+#include "lib/ipc/proto_qmgr.h"
+#include "lib/log/log.h"
+#include "lib/task/task.h"
+
+static struct ipc *master; /* our end */
+static int retired;
+
+static int64_t
+soon(void)
+{
+	return clock_ms() + 3000;
+}
+
+/* Answers one "connect" with a socket; gives the other end of it. */
+static int
+answer_connect(const char *service)
+{
+	struct msg_connected yes;
+	const void *message;
+	int fd[2];
+
+	assert_int_equal(ipc_expect(master, &message_connect, &message,
+	    soon()), IPC_OK);
+	assert_string_equal(((const struct msg_connect *)message)->service,
+	    service);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+	    fd), 0);
+	yes.socket = fd[0];
+	assert_int_equal(ipc_send(master, &message_connected, &yes, soon()),
+	    IPC_OK);
+	close(fd[0]);
+	return fd[1];
+}
+
+/* The master of a blocking program must be another process. */
+static pid_t
+fork_master(const char *service, int times)
+{
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	while (times-- > 0)
+		(void)answer_connect(service);
+	pause();
+	_exit(0);
+}
+
+static void
+end_master(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void
+connections_are_used_again(void **state)
+{
+	pid_t pid = fork_master("lookup", 2);
+	struct ipc *first, *second, *third;
+	int first_fd;
+
+	(void)state;
+	first = service_ask("lookup", &protocol_lookup, soon());
+	assert_non_null(first);
+	first_fd = ipc_fd(first);
+	service_done("lookup", &first, true);
+	assert_null(first);
+	second = service_ask("lookup", &protocol_lookup, soon());
+	assert_int_equal(ipc_fd(second), first_fd);
+	/* one that ended badly is not used again */
+	third = service_ask("lookup", &protocol_lookup, soon());
+	assert_non_null(third);
+	assert_int_not_equal(ipc_fd(third), first_fd);
+	service_done("lookup", &second, false);
+	service_done("lookup", &third, true);
+	assert_int_not_equal(pool_prune(), INT64_MAX);
+	end_master(pid);
+	/* the peer is gone with its process: not given out */
+	assert_null(service_ask("lookup", &protocol_lookup,
+	    clock_ms() + 50));
+	pool_close();
+}
+
+static void
+refusals_are_told(void **state)
+{
+	struct msg_not_connected no = { .text = "not allowed",
+		.forbidden = true };
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		const void *message;
+
+		(void)ipc_expect(master, &message_connect, &message, soon());
+		(void)ipc_send(master, &message_not_connected, &no, soon());
+		_exit(0);
+	}
+	assert_int_equal(service_connect("qmgr", soon()), -1);
+	waitpid(pid, NULL, 0);
+}
+
+static int
+set_up(void **state)
+{
+	int fd[2];
+
+	(void)state;
+	signal(SIGPIPE, SIG_IGN);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) != 0)
+		return -1;
+	control_open(fd[0]);
+	master = ipc_new(fd[1], &protocol_master, "child");
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	ipc_free(&master);
+	return 0;
+}
+
+/* In tasks: many ask at once, answers come in order, retire in between. */
+
+enum { ASKERS = 20 };
+
+static int got[ASKERS];
+static int asked;
+
+static void
+asker(void *argument)
+{
+	int *to = argument;
+
+	asked++;
+	*to = service_connect("cleanup", soon());
+	asked--;
+	if (asked == 0)
+		task_loop_stop();
+}
+
+static void
+master_task(void *unused)
+{
+	struct msg_retire retire = { .now = false };
+
+	(void)unused;
+	for (int i = 0; i < ASKERS; i++) {
+		int fd = answer_connect("cleanup");
+
+		/* which connection is whose shows in what comes through */
+		assert_int_equal(write(fd, &i, sizeof(i)), sizeof(i));
+		close(fd);
+		if (i == ASKERS / 2)
+			assert_int_equal(ipc_send(master, &message_retire,
+			    &retire, soon()), IPC_OK);
+	}
+}
+
+static void
+on_retire(void)
+{
+	retired++;
+}
+
+static void
+tasks_get_their_own_answers(void **state)
+{
+	(void)state;
+	control_on_retire(on_retire);
+	assert_non_null(task_start(control_task, NULL));
+	for (int i = 0; i < ASKERS; i++)
+		assert_non_null(task_start(asker, &got[i]));
+	assert_non_null(task_start(master_task, NULL));
+	task_loop();
+	for (int i = 0; i < ASKERS; i++) {
+		int number = -1;
+
+		assert_true(got[i] >= 0);
+		assert_int_equal(read(got[i], &number, sizeof(number)),
+		    sizeof(number));
+		assert_int_equal(number, i);
+		close(got[i]);
+	}
+	assert_int_equal(retired, 1);
+	assert_true(service_retiring());
+	assert_false(control_ending_now());
+}
+
+static void
+arguments_are_parsed(void **state)
+{
+	const char *const words[] = { "smtpd", "-n", "smtp", "-t", "inet",
+		"-c", "smtpd", "-g", "7", "-l", "2", "-m", "200", "-s", "3",
+		"-o", "a=b", "-o", "c=d e", "--", "-v", "flags=x", "argv=y" };
+	enum { COUNT = sizeof(words) / sizeof(words[0]) };
+	char *argv[COUNT + 1];
+	struct service_arguments a;
+
+	(void)state;
+	for (int i = 0; i < COUNT; i++)
+		argv[i] = strdup(words[i]);
+	argv[COUNT] = NULL;
+	service_arguments_parse(&a, COUNT, argv);
+	assert_string_equal(a.name, "smtp");
+	assert_string_equal(a.type, "inet");
+	assert_int_equal(a.generation, 7);
+	assert_int_equal(a.listeners, 2);
+	assert_int_equal(a.maxproc, 200);
+	assert_int_equal(a.slot, 3);
+	assert_string_equal(a.overrides[1], "c=d e");
+	assert_null(a.overrides[2]);
+	assert_true(a.verbose);
+	assert_int_equal(a.rest_count, 2);
+	assert_string_equal(a.rest[0], "flags=x");
+}
+
+static void
+peers_are_whole_words(void **state)
+{
+	const struct program *cleanup = program_find("cleanup");
+
+	(void)state;
+	assert_true(program_may_reach(cleanup, "lookup"));
+	assert_true(program_may_reach(cleanup, "qmgr"));
+	assert_false(program_may_reach(cleanup, "look"));
+	assert_false(program_may_reach(cleanup, "smtp"));
+	assert_false(program_may_reach(program_find("lookup"), "cleanup"));
+	assert_null(program_find("pop3"));
+	assert_non_null(program_find("pop3d-session"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(connections_are_used_again,
+		    set_up, tear_down),
+		cmocka_unit_test_setup_teardown(refusals_are_told,
+		    set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tasks_get_their_own_answers,
+		    set_up, tear_down),
+		cmocka_unit_test(arguments_are_parsed),
+		cmocka_unit_test(peers_are_whole_words),
+	};
+
+	log_open_stderr("service_test");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
