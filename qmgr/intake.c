@@ -132,6 +132,9 @@ listen_to(struct door *d)
 	    take(d, c, m, message))
 		;
 	ipc_free(&c);
+	/* cleanup may have been killed between its fsync and the notice */
+	if (d->trusted && !task_cancelled())
+		scan_incoming();
 }
 
 static void
