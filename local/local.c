@@ -48,6 +48,7 @@ mode_of(const struct service *s)
 static void
 arguments(const struct service *s, int argc, char **argv)
 {
+	agent.service = s;
 	if (strcmp(s->command, "pipe") == 0)
 		pipe_arguments(&agent, argc, argv);
 	else if (argc > 0)

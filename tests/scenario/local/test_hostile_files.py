@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: ISC
+"""What a user may have put in the place of a mailbox or .forward file."""
+import os
+
+import pytest
+
+from posthaste import AS_ROOT
+
+
+@pytest.fixture
+def victim(tmp_path):
+    path = tmp_path / "victim"
+    path.write_text("precious\n")
+    path.chmod(0o666)
+    os.chmod(tmp_path, 0o755)
+    return path
+
+
+def deliver(s, outcome):
+    s.send(to=f"{s.user}@local.test", sender="")
+    return outcome(s, f"{s.user}@local.test")
+
+
+def test_mailbox_is_a_symbolic_link(local, outcome, victim):
+    s = local()
+    s.spool_file.symlink_to(victim)
+    assert deliver(s, outcome).status == "bounced"
+    assert victim.read_text() == "precious\n"
+
+
+def test_mailbox_is_a_hard_link(local, outcome, victim):
+    s = local()
+    other = s.var_mail / "other"
+    other.write_text("precious\n")
+    os.link(other, s.spool_file)
+    if AS_ROOT:
+        os.chown(other, s.uid, s.gid)
+    assert deliver(s, outcome).status == "bounced"
+    assert other.read_text() == "precious\n"
+
+
+def test_mailbox_is_a_fifo(local, outcome):
+    s = local()
+    os.mkfifo(s.spool_file)
+    os.chown(s.spool_file, s.uid, s.gid)
+    assert deliver(s, outcome).status in ("bounced", "deferred")
+    # and the agent is not stuck in it
+    s.send(to="nobodyatall@local.test")
+    assert outcome(s, "nobodyatall@local.test").status == "bounced"
+
+
+def test_mailbox_is_a_directory(local, outcome):
+    s = local()
+    s.spool_file.mkdir()
+    assert deliver(s, outcome).status == "bounced"
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs files of two users")
+def test_mailbox_of_somebody_else(local, outcome):
+    s = local()
+    s.spool_file.write_text("theirs\n")
+    s.spool_file.chmod(0o666)
+    o = deliver(s, outcome)
+    assert o.status == "deferred"
+    assert "not owned by recipient" in o.text
+    assert s.spool_file.read_text() == "theirs\n"
+
+
+def test_alias_to_a_link_in_a_users_directory(local, outcome, victim):
+    s = local(aliases="file: {root}/home/box\n")
+    os.chmod(s.home, 0o777)
+    (s.home / "box").symlink_to(victim)
+    s.send(to="file@local.test", sender="")
+    assert outcome(s, "file@local.test").status == "bounced"
+    assert victim.read_text() == "precious\n"
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo", "directory", "writable",
+                                  "foreign"])
+def test_forward_file_that_is_not_to_be_trusted(local, outcome, kind):
+    s = local()
+    path = s.home / ".forward"
+    text = "bob@example.test\n"
+    if kind == "link":
+        s.own("real", text)
+        path.symlink_to(s.home / "real")
+    elif kind == "fifo":
+        os.mkfifo(path)
+        os.chown(path, s.uid, s.gid)
+    elif kind == "directory":
+        path.mkdir()
+    elif kind == "writable":
+        s.own(".forward", text, 0o666)
+    elif kind == "foreign":
+        if not AS_ROOT:
+            pytest.skip("needs files of two users")
+        s.own(".forward", text)
+        os.chown(path, 65533, 65533)
+    o = deliver(s, outcome)
+    assert (o.status, o.text) == ("sent", "delivered to mailbox")
+    s.wait_log(r"warning: file \S+/home/\.forward (is|has|cannot)")
+    s.wait_empty()
+    assert not s.messages("bob")
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs files of two users")
+def test_commands_of_users_are_not_roots(local, outcome):
+    s = local(aliases='team: "|id -un >{root}/home/alias-user"\n')
+    os.chmod(s.home, 0o777)
+    s.send(to="team@local.test")
+    assert outcome(s, "team@local.test").status == "sent"
+    assert (s.home / "alias-user").read_text() == "nobody\n"
+    s.own(".forward", f'"|id -un >{s.home}/forward-user"\n')
+    assert deliver(s, outcome).status == "sent"
+    assert (s.home / "forward-user").read_text() == f"{s.user}\n"
+
+
+def test_virtual_path_cannot_leave_its_base(suite, outcome):
+    s = suite(start=False)
+    (s.root / "outside").mkdir()
+    os.chmod(s.root / "outside", 0o777)
+    base = s.root / "mail/example.test"
+    base.mkdir()
+    os.chown(base, s.uid, s.gid)
+    (base / "link").symlink_to(s.root / "outside")
+    s.write("mailboxes", "a@example.test ../outside/\n"
+            "b@example.test example.test/../../outside/\n"
+            "c@example.test example.test/link/\n"
+            "d@example.test example.test/./d/\n"
+            "e@example.test example.test/e/\n")
+    s.start()
+    for user in "abcde":
+        s.send(to=f"{user}@example.test", sender="")
+    for user in "abcd":
+        assert outcome(s, f"{user}@example.test").status == "deferred"
+    assert outcome(s, "e@example.test").status == "sent"
+    assert not list((s.root / "outside").iterdir())
+
+
+def test_virtual_owner_below_the_minimum(suite, outcome):
+    s = suite(start=False)
+    s.set(virtual_minimum_uid="100000", virtual_uid_maps="static:50")
+    s.start()
+    s.send()
+    o = outcome(s, "bob@example.test")
+    assert (o.dsn, o.status) == ("4.3.5", "deferred")
+    s.wait_log("warning: recipient bob@example.test: .*virtual_minimum_uid")
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs files of two users")
+def test_virtual_maildir_of_somebody_else(suite, outcome):
+    """root must not move mail where only root could."""
+    s = suite(start=False)
+    box = s.maildir("bob")
+    for part in ("new", "tmp", "cur"):
+        (box / part).mkdir(parents=True)
+    os.chmod(box, 0o755)
+    s.start()
+    s.send()
+    o = outcome(s, "bob@example.test")
+    assert (o.dsn, o.status) == ("4.2.0", "deferred")
+    assert not s.messages("bob")

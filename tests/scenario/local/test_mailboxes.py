@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: ISC
+"""Where local puts a user's mail."""
+import os
+import pwd
+import re
+import stat
+
+import pytest
+
+from posthaste import owner_ids, wait_for
+
+
+def spool_text(s):
+    return s.spool_file.read_text() if s.spool_file.exists() else ""
+
+
+def test_mbox_in_the_spool_directory(local, outcome):
+    s = local()
+    s.send(to=f"{s.user}@local.test", body="one\r\nFrom two\r\nthree\r\n")
+    o = outcome(s, f"{s.user}@local.test")
+    assert (o.relay, o.dsn, o.status, o.text) == (
+        "local", "2.0.0", "sent", "delivered to mailbox")
+    text = spool_text(s)
+    assert text.startswith("From alice@example.test  ")
+    assert (f"\nReturn-Path: <alice@example.test>\n"
+            f"X-Original-To: {s.user}@local.test\n"
+            f"Delivered-To: {s.user}@local.test\n") in text
+    assert text.endswith("\none\n>From two\nthree\n\n")
+    assert "\r" not in text
+    st = s.spool_file.stat()
+    assert st.st_uid == owner_ids()[0]
+    assert stat.S_IMODE(st.st_mode) == 0o600
+    assert not (s.var_mail / f"{s.user}.lock").exists()
+
+
+def test_case_and_extension_do_not_matter(local, outcome):
+    s = local()
+    address = f"{s.user.upper()}+list@local.test"
+    s.send(to=address)
+    assert outcome(s, address.replace("+", r"\+")).status == "sent"
+    assert f"Delivered-To: {address}\n" in spool_text(s)
+
+
+def user_with_a_home():
+    """Somebody whose home directory exists; nothing is written there."""
+    if os.geteuid() != 0:
+        return pwd.getpwuid(os.geteuid())
+    return next((p for p in pwd.getpwall()
+                 if p.pw_uid != 0 and os.path.isdir(p.pw_dir)), None)
+
+
+@pytest.mark.skipif(user_with_a_home() is None, reason="no user has a home")
+def test_home_mailbox_maildir_has_unix_line_ends(local, outcome):
+    s = local(start=False)
+    user = user_with_a_home()
+    box = s.root / "box"
+    box.mkdir()
+    os.chown(box, user.pw_uid, user.pw_gid)
+    s.set(home_mailbox=os.path.relpath(box / "Maildir",
+                                       os.path.realpath(user.pw_dir)) + "/")
+    s.start()
+    s.send(to=f"{user.pw_name}@local.test")
+    assert outcome(s, f"{user.pw_name}@local.test").text == \
+        "delivered to maildir"
+    new, = (box / "Maildir/new").iterdir()
+    assert b"\r" not in new.read_bytes()
+    assert new.stat().st_uid == user.pw_uid
+    assert f",S={new.stat().st_size}," in new.name
+    assert not list((box / "Maildir/tmp").iterdir())
+
+
+def test_unknown_user(local, outcome):
+    s = local()
+    s.send(to="nobodyatall@local.test")
+    o = outcome(s, "nobodyatall@local.test")
+    assert (o.dsn, o.status) == ("5.1.1", "bounced")
+    assert o.text == 'unknown user: "nobodyatall"'
+
+
+def test_luser_relay_takes_unknown_users(local):
+    s = local(luser_relay="bob+$local@example.test")
+    s.send(to="joe@local.test")
+    text, = s.wait_messages("bob")
+    assert b"Delivered-To: bob+joe@example.test\r\n" in text
+    assert b"X-Original-To: joe@local.test\r\n" in text
+
+
+def test_fallback_transport_takes_unknown_users(local, outcome):
+    s = local(fallback_transport="error:5.1.6 gone away")
+    s.send(to="joe@local.test")
+    s.wait_log(r"relay=error, .*dsn=5.1.6, status=bounced \(gone away\)")
+    s.send(to=f"{s.user}@local.test")
+    assert outcome(s, f"{s.user}@local.test").status == "sent"
+
+
+def test_mailbox_command_without_shell(local, outcome):
+    s = local(mailbox_command="/bin/sh {root}/home/deliver")
+    s.own("deliver", f"""
+cat > {s.home}/got
+env > {s.home}/env
+ls -l /proc/self/fd > {s.home}/fds
+""")
+    s.send(to=f"{s.user}+ext@local.test", body="hello\r\n")
+    o = outcome(s, rf"{s.user}\+ext@local.test")
+    assert o.text == f"delivered to command: /bin/sh {s.home}/deliver"
+    got = (s.home / "got").read_text()
+    assert got.startswith("From alice@example.test  ")
+    assert got.endswith("\nhello\n") and "\r" not in got
+    env = (s.home / "env").read_text().splitlines()
+    for line in (f"USER={s.user}", f"LOGNAME={s.user}", "EXTENSION=ext",
+                 f"LOCAL={s.user}+ext", "DOMAIN=local.test",
+                 f"RECIPIENT={s.user}+ext@local.test",
+                 "SENDER=alice@example.test"):
+        assert line in env
+    # nothing of the daemon's own environment
+    assert {line.split("=")[0] for line in env} <= {
+        "USER", "LOGNAME", "EXTENSION", "LOCAL", "DOMAIN", "RECIPIENT",
+        "ORIGINAL_RECIPIENT", "SENDER", "HOME", "SHELL", "PATH", "TZ",
+        "MAIL_CONFIG", "LANG", "PWD", "_", "OLDPWD", "SHLVL"}
+
+
+@pytest.mark.skipif(not os.path.exists("/usr/bin/procmail"),
+                    reason="procmail is not installed")
+def test_procmail(local, outcome):
+    s = local(mailbox_command="/usr/bin/procmail -m {root}/home/rc")
+    s.own("rc", f"""SHELL=/bin/sh
+DEFAULT={s.home}/default
+:0:
+* ^Subject: special
+{s.home}/special
+""")
+    s.send(to=f"{s.user}@local.test", subject="special", body="a\r\n")
+    wait_for("the special mailbox", (s.home / "special").exists)
+    s.send(to=f"{s.user}@local.test", subject="other", body="b\r\n")
+    wait_for("the default mailbox", (s.home / "default").exists)
+    s.wait_empty()
+    assert "Subject: special" in (s.home / "special").read_text()
+    assert (s.home / "special").read_text().startswith("From alice@")
+
+
+def test_command_exit_codes(local, outcome):
+    s = local(aliases="""later: "|exit 75"
+unknown: "|exit 67"
+odd: "|exit 3"
+words: "|echo 5.7.9 go away; exit 75"
+signal: "|kill -9 $$"
+good: "|/bin/cat"
+""")
+    cases = {"later": ("4.3.0", "deferred", "temporary failure"),
+             "unknown": ("5.1.1", "bounced", "user unknown"),
+             "odd": ("5.3.0", "bounced", "Command died with status 3: .*"),
+             "words": ("5.7.9", "bounced", "go away"),
+             "signal": ("4.3.0", "deferred",
+                        "Command died with signal 9: .*"),
+             "good": ("2.0.0", "sent", "delivered to command: /bin/cat")}
+    for name in cases:
+        s.send(to=f"{name}@local.test", sender="")
+    for name, (dsn, status, text) in cases.items():
+        o = outcome(s, f"{name}@local.test")
+        assert (o.dsn, o.status) == (dsn, status), name
+        assert re.fullmatch(text, o.text), o.text
+
+
+def test_command_is_killed_when_time_is_over(local, outcome):
+    s = local(aliases='slow: "|sleep 600 & echo $! >{root}/home/pid; wait"\n',
+              command_time_limit="1s", start=False)
+    os.chmod(s.home, 0o777)
+    s.start()
+    s.send(to="slow@local.test")
+    o = outcome(s, "slow@local.test")
+    assert o.status == "deferred"
+    assert o.text.startswith("Command time limit exceeded")
+    pid = int((s.home / "pid").read_text())
+    wait_for("the end of the group",
+             lambda: not os.path.exists(f"/proc/{pid}") or
+             "State:\tZ" in open(f"/proc/{pid}/status").read())
+
+
+def test_locked_mailbox_waits(local, outcome):
+    s = local()
+    (s.var_mail / f"{s.user}.lock").write_text("")
+    s.send(to=f"{s.user}@local.test")
+    o = outcome(s, f"{s.user}@local.test")
+    assert (o.dsn, o.status) == ("4.2.0", "deferred")
+    assert "unable to lock for exclusive access" in o.text
+    assert spool_text(s) == ""
+
+
+def test_mailbox_limit(local, outcome):
+    s = local(mailbox_size_limit="20000", message_size_limit="19000")
+    s.send(to=f"{s.user}@local.test", body="x\r\n" * 4000)
+    assert outcome(s, f"{s.user}@local.test").status == "sent"
+    before = s.spool_file.read_bytes()
+    q = s.send(to=f"{s.user}@local.test", body="y\r\n" * 6000)
+    o = outcome(s, f"{s.user}@local.test", q)
+    assert (o.dsn, o.status) == ("5.2.2", "bounced")
+    assert s.spool_file.read_bytes() == before

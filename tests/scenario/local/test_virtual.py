@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: ISC
+"""Mailboxes by tables."""
+import os
+import stat
+
+from posthaste import AS_ROOT, wait_for
+
+
+def delivered(s, user="bob"):
+    return sorted((s.maildir(user) / "new").iterdir())
+
+
+def test_maildir_file(suite, outcome):
+    s = suite()
+    q = s.send()
+    assert outcome(s, "bob@example.test", q).text == "delivered to maildir"
+    path, = delivered(s)
+    st = path.stat()
+    assert stat.S_IMODE(st.st_mode) == 0o600
+    assert (st.st_uid, st.st_gid) == (s.uid, s.gid)
+    assert path.name.endswith(
+        f"_{q}.mx.example.test,S={st.st_size},W={st.st_size}")
+    assert path.read_bytes().startswith(
+        b"Return-Path: <alice@example.test>\r\n"
+        b"X-Original-To: bob@example.test\r\n"
+        b"Delivered-To: bob@example.test\r\nReceived: ")
+    s.wait_empty()
+
+
+def test_the_queue_file_itself_is_moved(suite):
+    s = suite(start=False)
+    # a Maildir that is there already takes the file, not a copy
+    for part in ("new", "cur", "tmp"):
+        (s.maildir("bob") / part).mkdir(parents=True)
+    if AS_ROOT:
+        for path in (s.root / "mail").rglob("*"):
+            os.chown(path, s.uid, s.gid)
+    # no owner is known: it waits
+    s.set(virtual_uid_maps=f"texthash:{s.root}/etc/uids")
+    s.start()
+    q = s.send()
+    s.wait_log(f"{q}: to=<bob@example.test>.*status=deferred")
+    wait_for("the deferred file", lambda: s.queue("deferred"))
+    file, = [p for p in (s.root / "spool/deferred").rglob(q)]
+    inode = file.stat().st_ino
+    s.write("uids", f"@example.test {s.uid}\n")
+    wait_for("delivery", lambda: s.command("postqueue", "-f") and
+             s.messages("bob"))
+    path, = delivered(s)
+    assert path.stat().st_ino == inode
+    assert path.read_bytes().endswith(b"\r\n\r\nHello\r\n")
+    s.wait_empty()
+
+
+def test_several_recipients_get_copies(suite):
+    s = suite()
+    s.send(to=["alice@example.test", "bob@example.test"])
+    for user in ("alice", "bob"):
+        text, = s.wait_messages(user)
+        assert text.count(b"Delivered-To:") == 1
+        assert f"Delivered-To: {user}@example.test\r\n".encode() in text
+        path, = delivered(s, user)
+        assert f",S={len(text)},W={len(text)}" in path.name
+    s.wait_empty()
+
+
+def test_unix_line_ends_where_asked_for(suite):
+    s = suite(main="virtual_maildir_form = lf\n")
+    s.send(body="a\r\nb\r\n")
+    text, = s.wait_messages("bob")
+    assert b"\r" not in text and text.endswith(b"\n\na\nb\n")
+    path, = delivered(s)
+    assert f",S={len(text)},W={len(text) + text.count(10)}" in path.name
+
+
+def test_mbox(suite, outcome):
+    s = suite(start=False)
+    s.write("mailboxes", "bob@example.test example.test/bob.mbox\n")
+    s.start()
+    s.send()
+    assert outcome(s, "bob@example.test").text == "delivered to mailbox"
+    path = s.root / "mail/example.test/bob.mbox"
+    assert path.read_text().startswith("From alice@example.test  ")
+    assert path.stat().st_uid == s.uid
+
+
+def test_extension_and_catch_all(suite):
+    s = suite(start=False)
+    s.write("mailboxes", "bob@example.test example.test/bob/\n"
+            "@example.test example.test/carol/\n")
+    s.start()
+    s.send(to="bob+tag@example.test")
+    s.wait_messages("bob")
+    s.send(to="someone@example.test")
+    s.wait_messages("carol")
+
+
+def test_loop_ends(suite, outcome):
+    s = suite()
+    s.send(sender="", subject="x\r\nDelivered-To: BOB@example.test")
+    o = outcome(s, "bob@example.test")
+    assert (o.dsn, o.status) == ("5.4.6", "bounced")
+    assert o.text == "mail forwarding loop for bob@example.test"
+
+
+def test_missing_table_is_try_again(suite, outcome):
+    s = suite()
+    s.send()
+    s.wait_messages("bob")
+    (s.root / "etc/mailboxes").rename(s.root / "etc/hidden")
+    # an open table is served on; a new process finds none
+    s.posthaste("reload")
+    with s.smtp() as c:
+        c.ehlo()
+        c.mail("alice@example.test")
+        code, _ = c.rcpt("bob@example.test")
+    assert code // 100 != 5
+
+
+def test_large_message_over_the_limit(suite, outcome):
+    s = suite(main="message_size_limit = 200000\n"
+                   "virtual_mailbox_limit = 200000\n")
+    s.send(sender="", body="y" * 40 + "\r\n" +
+           ("x" * 70 + "\r\n") * 2772)
+    o = outcome(s, "bob@example.test")
+    assert (o.dsn, o.status) == ("5.2.2", "bounced")
+    assert not s.messages("bob")
