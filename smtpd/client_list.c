@@ -40,8 +40,17 @@ is_network(struct span text)
 	return valid;
 }
 
+/* "10.0.0.0/40", "[::1": meant as a network, and none. */
+static bool
+is_bad_network(const struct pattern *p, struct span text)
+{
+	return !p->network && !p->table && (text.p[0] == '[' ||
+	    span_find(text, '/') < text.n);
+}
+
 static void
-add_pattern(struct client_list *l, struct span text, bool negated)
+add_pattern(struct client_list *l, struct span text, bool negated,
+    struct buf *error)
 {
 	struct pattern *p;
 
@@ -56,7 +65,11 @@ add_pattern(struct client_list *l, struct span text, bool negated)
 		.negated = negated,
 		.network = is_network(text),
 	};
-	p->table = !p->network && span_find(text, ':') < text.n;
+	p->table = !p->network && text.p[0] != '[' &&
+	    span_find(text, ':') < text.n;
+	if (is_bad_network(p, text))
+		buf_printf(error, "%s: no network: \"%.*s\"\n", l->setting,
+		    SPAN_ARG(text));
 }
 
 static void add_all(struct client_list *l, struct span text, bool negated,
@@ -109,7 +122,7 @@ add_all(struct client_list *l, struct span text, bool negated,
 		if (item.p[0] == '/')
 			add_file(l, item, no, depth, error);
 		else
-			add_pattern(l, item, no);
+			add_pattern(l, item, no, error);
 	}
 }
 

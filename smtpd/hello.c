@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /* HELO and EHLO: RFC 5321 section 4.1.1.1. */
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/mem.h"
+#include "lib/log/log.h"
 #include "smtpd/login.h"
 #include "smtpd/session.h"
 
-enum { HELO_MAX = 255, EHLO_LINES = 16 };
+enum { HELO_MAX = 255, OFFER_MAX = 1032 };
 
 /* Any word a client calls itself; checks of its form are restrictions. */
 static char *
@@ -73,64 +75,82 @@ verb_helo(struct session *s, struct span arguments)
 		say(s, 250, NULL, "%s", s->config->common->myhostname);
 }
 
+/* The lines of the answer; the last one gets a blank for its hyphen. */
 struct offer {
-	char lines[EHLO_LINES][80];
-	char auth[1100];
-	size_t count;
+	struct buf text;
+	size_t last;
+	unsigned int discard;
 };
 
 static void
-offer(struct offer *o, const struct session *s, unsigned int keyword,
-    const char *text)
+offer(struct offer *o, unsigned int keyword, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void
+offer(struct offer *o, unsigned int keyword, const char *format, ...)
 {
-	if (s->config->discard & keyword)
+	char line[OFFER_MAX];
+	va_list ap;
+
+	if (o->discard & keyword)
 		return;
-	snprintf(o->lines[o->count++], sizeof(o->lines[0]), "%s", text);
+	va_start(ap, format);
+	vsnprintf(line, sizeof(line), format, ap);
+	va_end(ap);
+	o->last = o->text.n;
+	buf_printf(&o->text, "250-%s\r\n", line);
+}
+
+static void
+offer_auth(struct offer *o, struct session *s)
+{
+	char mechanisms[OFFER_MAX - 8] = "";
+
+	if (!(o->discard & EHLO_AUTH))
+		login_mechanisms(s, mechanisms, sizeof(mechanisms));
+	if (mechanisms[0] == '\0')
+		return;
+	offer(o, EHLO_AUTH, "AUTH %s", mechanisms);
+	if (s->p->broken_sasl_auth_clients)
+		offer(o, EHLO_AUTH, "AUTH=%s", mechanisms);
 }
 
 static void
 collect(struct offer *o, struct session *s)
 {
-	char size[40];
+	long long size = s->config->common->message_size_limit;
 
-	offer(o, s, EHLO_PIPELINING, "PIPELINING");
-	snprintf(size, sizeof(size), s->config->common->message_size_limit > 0 ?
-	    "SIZE %lld" : "SIZE",
-	    (long long)s->config->common->message_size_limit);
-	offer(o, s, EHLO_SIZE, size);
+	offer(o, 0, "%s", s->config->common->myhostname);
+	offer(o, EHLO_PIPELINING, "PIPELINING");
+	if (size > 0)
+		offer(o, EHLO_SIZE, "SIZE %lld", size);
+	else
+		offer(o, EHLO_SIZE, "SIZE");
 	if (!s->p->disable_vrfy_command)
-		offer(o, s, EHLO_VRFY, "VRFY");
+		offer(o, EHLO_VRFY, "VRFY");
 	if (s->config->tls != NULL && !s->tls_seen)
-		offer(o, s, EHLO_STARTTLS, "STARTTLS");
-	offer(o, s, EHLO_ENHANCEDSTATUSCODES, "ENHANCEDSTATUSCODES");
-	offer(o, s, EHLO_8BITMIME, "8BITMIME");
-	offer(o, s, EHLO_DSN, "DSN");
+		offer(o, EHLO_STARTTLS, "STARTTLS");
+	offer_auth(o, s);
+	offer(o, EHLO_ENHANCEDSTATUSCODES, "ENHANCEDSTATUSCODES");
+	offer(o, EHLO_8BITMIME, "8BITMIME");
+	offer(o, EHLO_DSN, "DSN");
 	if (s->p->smtputf8_enable)
-		offer(o, s, EHLO_SMTPUTF8, "SMTPUTF8");
+		offer(o, EHLO_SMTPUTF8, "SMTPUTF8");
 }
 
 void
 verb_ehlo(struct session *s, struct span arguments)
 {
-	struct offer o = { .count = 0 };
-	char mechanisms[1024] = "";
+	struct offer o = { .text = BUF_INIT(8192) };
 
 	if (!begin(s, arguments, true))
 		return;
+	o.discard = s->config->discard;
+	if (o.discard != 0 && !(o.discard & EHLO_SILENT))
+		log_info("discarding EHLO keywords: %s",
+		    s->p->smtpd_discard_ehlo_keywords);
 	collect(&o, s);
-	if (!(s->config->discard & EHLO_AUTH))
-		login_mechanisms(s, mechanisms, sizeof(mechanisms));
-	say_line(s, 250, false, s->config->common->myhostname);
-	if (mechanisms[0] != '\0') {
-		snprintf(o.auth, sizeof(o.auth), "AUTH %s", mechanisms);
-		say_line(s, 250, false, o.auth);
-		if (s->p->broken_sasl_auth_clients) {
-			o.auth[4] = '=';
-			say_line(s, 250, false, o.auth);
-		}
-	}
-	if (o.count == 0)
-		say_line(s, 250, true, "HELP");
-	for (size_t i = 0; i < o.count; i++)
-		say_line(s, 250, i + 1 == o.count, o.lines[i]);
+	o.text.p[o.last + 3] = ' ';
+	stream_write(s->io, o.text.p, o.text.n);
+	buf_fini(&o.text);
 }

@@ -20,7 +20,7 @@
 
 enum {
 	COLUMNS = 32, /* processes of one service that count together */
-	BUCKETS = 4096,
+	BUCKETS = 2048,
 	WAYS = 8,
 	KEY_SIZE = 16,
 	FILE_VERSION = 1,
@@ -72,12 +72,12 @@ unlock_byte(int fd, off_t byte)
 	(void)fcntl(fd, F_OFD_SETLK, &l);
 }
 
+/* The memory is all zero. */
 static void
 begin_table(struct shared *t)
 {
 	pthread_mutexattr_t a;
 
-	memset(t, 0, sizeof(*t));
 	ensure(pthread_mutexattr_init(&a) == 0);
 	pthread_mutexattr_setpshared(&a, PTHREAD_PROCESS_SHARED);
 	pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST);
@@ -109,9 +109,25 @@ static void
 clear_column(void)
 {
 	lock_table();
-	for (size_t i = 0; i < BUCKETS * WAYS; i++)
-		here.table->counters[i].connections[here.column] = 0;
+	for (size_t i = 0; i < BUCKETS * WAYS; i++) {
+		uint16_t *left =
+		    &here.table->counters[i].connections[here.column];
+
+		/* most pages were never touched, and stay so */
+		if (*left != 0)
+			*left = 0;
+	}
 	unlock_table();
+}
+
+static bool
+begin_file(void)
+{
+	if (ftruncate(here.fd, 0) < 0 ||
+	    ftruncate(here.fd, sizeof(struct shared)) < 0)
+		return false;
+	begin_table(here.table);
+	return true;
 }
 
 /*
@@ -133,8 +149,8 @@ take_column(void)
 			unlock_byte(here.fd, i);
 	}
 	if (free_columns == COLUMNS)
-		begin_table(here.table);
-	else if (free_columns > 0)
+		return begin_file();
+	if (free_columns > 0)
 		clear_column();
 	return free_columns > 0;
 }

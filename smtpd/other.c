@@ -4,7 +4,7 @@
 
 #include "lib/mail/mail_address.h"
 #include "lib/mail/smtp_path.h"
-#include "smtpd/ask.h"
+#include "smtpd/resolve_cache.h"
 #include "smtpd/session.h"
 
 void
@@ -92,6 +92,8 @@ verb_vrfy(struct session *s, struct span arguments)
 		say(s, 252, "2.0.0", "%s", buf_text(&quoted));
 	}
 	free(e);
+	if (s->mail == NULL)
+		resolve_cache_free(&s->resolved);
 	buf_fini(&address);
 	buf_fini(&quoted);
 }

@@ -143,12 +143,6 @@ say_goodbye(struct session *s, const char *dsn, const char *format, ...)
 	s->closing = true;
 }
 
-void
-say_line(struct session *s, int code, bool last, const char *text)
-{
-	stream_printf(s->io, "%03d%c%s\r\n", code, last ? ' ' : '-', text);
-}
-
 static const char *
 protocol_name(const struct session *s)
 {

@@ -127,7 +127,5 @@ void say_goodbye(struct session *s, const char *dsn, const char *format, ...)
 /* Logs "reject: WHERE from ..." and answers. */
 void say_refusal(struct session *s, const struct refusal *r,
     const char *sender, const char *recipient);
-/* An answer line of its own making: EHLO's list. */
-void say_line(struct session *s, int code, bool last, const char *text);
 
 #endif

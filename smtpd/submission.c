@@ -10,6 +10,7 @@
 #include "lib/ipc/proto_cleanup.h"
 #include "lib/log/log.h"
 #include "lib/mail/received.h"
+#include "lib/task/task.h"
 
 enum { TRACE_MAX = 8192, CLIENT_MAX = 512 };
 
@@ -189,6 +190,8 @@ send_held(struct submission *m)
 	buf_reset(&m->held);
 	if (ipc_flush(m->cleanup, deadline(m)) != IPC_OK)
 		m->broken = true;
+	/* a fast sender must not keep the process to itself */
+	(void)wait_yield();
 }
 
 static void

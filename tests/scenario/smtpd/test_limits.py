@@ -171,3 +171,23 @@ def test_stop_says_goodbye(suite):
         s.stop()
         assert d.reply().startswith("421 4.3.2 mx.example.test ")
         assert d.at_end()
+
+
+def test_the_session_that_fills_the_service_is_under_stress(suite):
+    from posthaste import MASTER_CF
+    few = MASTER_CF.replace("{smtp} inet n - n - 200", "{smtp} inet n - n - 2")
+    s = suite(master_cf=few, main="smtpd_timeout = ${stress?{1}:{100}}s\n")
+    with greet(s) as calm:
+        with greet(s) as stressed:
+            assert stressed.reply().startswith("421 4.4.2")
+        assert calm.ask("NOOP").startswith("250")
+
+
+def test_reject_footer(suite):
+    s = suite(main="smtpd_reject_footer = Call 123\\nfrom "
+              "$client_address at $server_name\n")
+    with greet(s) as d:
+        assert d.ask("FOO") == (
+            "502-5.5.2 Error: command not recognized\n"
+            "502-5.5.2 Call 123\n"
+            "502 5.5.2 from 127.0.0.1 at mx.example.test")

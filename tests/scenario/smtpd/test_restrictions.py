@@ -177,3 +177,52 @@ def test_open_relay_is_impossible(suite):
 def test_no_way_around_the_relay_rules(suite, recipient):
     s = suite(main="mynetworks = 192.0.2.1\n")
     assert rcpt(s, recipient)[0] in "45"
+
+
+ACTIONS = """\
+discard@b.test   DISCARD quietly
+prepend@b.test   PREPEND X-Seen: by table
+badprep@b.test   PREPEND no header
+redirect@b.test  REDIRECT carol@example.test
+bcc@b.test       BCC carol@example.test
+warn@b.test      WARN looks odd
+hold@b.test      HOLD
+"""
+
+
+@pytest.fixture
+def acting(suite):
+    s = suite(start=False, main="smtpd_sender_restrictions = "
+              "check_sender_access texthash:$config_directory/actions\n")
+    s.write("actions", ACTIONS)
+    return s.start()
+
+
+def test_discard(acting):
+    acting.send(sender="discard@b.test")
+    acting.wait_log("discard: RCPT from .*: quietly; from=<discard@b.test>")
+    acting.send(sender="a@b.test")
+    assert len(acting.wait_messages("bob")) == 1
+
+
+def test_prepend(acting):
+    acting.send(sender="prepend@b.test")
+    (message,) = acting.wait_messages("bob")
+    assert message.count(b"\r\nX-Seen: by table\r\n") == 1
+    assert rcpt(acting, sender="badprep@b.test").startswith("451 4.3.5")
+
+
+def test_redirect_and_bcc(acting):
+    acting.send(sender="redirect@b.test", body="redirected\r\n")
+    assert b"redirected" in acting.wait_messages("carol")[0]
+    assert acting.messages("bob") == []
+    acting.send(sender="bcc@b.test", body="copied\r\n")
+    assert b"copied" in acting.wait_messages("bob")[0]
+    acting.wait_messages("carol", 2)
+
+
+def test_warn_and_what_is_not_supported(acting):
+    assert rcpt(acting, sender="warn@b.test").startswith("250")
+    acting.wait_log("warn: RCPT from .*: looks odd; from=<warn@b.test>")
+    assert rcpt(acting, sender="hold@b.test").startswith("451 4.3.5")
+    acting.wait_log("the action HOLD is not supported")

@@ -232,9 +232,8 @@ words_are_known(void **state)
 	expect_says(HELLO "MAIL FROM:<a@b>\r\nRCPT TO:<x@y.test>\r\n",
 	    "454 4.7.1 <x@y.test>: Relay access denied");
 	expect_says(HELLO, "250-PIPELINING\r\n250-SIZE 10240000\r\n250-VRFY\r\n"
-	    "250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-DSN\r\n"
-	    "250 SMTPUTF8\r\n");
-	expect_says(HELLO, "250-AUTH PLAIN LOGIN\r\n");
+	    "250-AUTH PLAIN LOGIN\r\n250-ENHANCEDSTATUSCODES\r\n"
+	    "250-8BITMIME\r\n250-DSN\r\n250 SMTPUTF8\r\n");
 }
 
 /* All that arrived together is asked in one question. */

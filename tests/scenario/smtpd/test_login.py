@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: ISC
+"""AUTH: only where it may be, one identity, nobody else disturbed."""
+import base64
+import ssl
+import threading
+
+from peers import Dialogue
+from posthaste import PASSWORD
+
+
+def b64(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+GOOD = b64(f"\0alice@example.test\0{PASSWORD}")
+WRONG = b64("\0alice@example.test\0wrong")
+
+
+def submission(s, tls=True):
+    d = Dialogue(s.ports["submission"])
+    d.script("S: 220\nC: EHLO client.test\nS: 250")
+    if tls:
+        assert d.ask("STARTTLS").startswith("220")
+        d.socket = ssl._create_unverified_context().wrap_socket(d.socket)
+        d.hello = d.ask("EHLO client.test")
+    return d
+
+
+def test_offered_only_inside_tls(suite):
+    s = suite(main="smtpd_sasl_auth_enable = yes\n")
+    with Dialogue(s.ports["smtp"]) as d:
+        d.reply()
+        assert "AUTH" not in d.ask("EHLO client.test")
+        assert d.ask(f"AUTH PLAIN {GOOD}").startswith("538 5.7.11")
+        assert d.ask("STARTTLS").startswith("220")
+        d.socket = ssl._create_unverified_context().wrap_socket(d.socket)
+        hello = d.ask("EHLO client.test")
+        assert "PLAIN" in hello and "LOGIN" in hello
+        assert d.ask(f"AUTH PLAIN {GOOD}").startswith("235 2.7.0")
+
+
+def test_offered_in_the_clear_when_told_so(suite):
+    s = suite(main="smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = no\n")
+    with Dialogue(s.ports["smtp"]) as d:
+        d.reply()
+        assert "AUTH" in d.ask("EHLO client.test")
+        assert d.ask(f"AUTH PLAIN {GOOD}").startswith("235 2.7.0")
+        # and forgotten with everything else when TLS begins
+        assert d.ask("STARTTLS").startswith("220")
+        d.socket = ssl._create_unverified_context().wrap_socket(d.socket)
+        d.ask("EHLO client.test")
+        assert d.ask(f"AUTH PLAIN {GOOD}").startswith("235 2.7.0")
+
+
+def test_plain_and_login(suite):
+    s = suite()
+    with submission(s) as d:
+        assert d.ask("AUTH LOGIN").startswith("334 ")
+        assert d.ask(b64("alice@example.test")).startswith("334 ")
+        assert d.ask(b64(PASSWORD)).startswith("235 2.7.0")
+        assert d.ask("AUTH PLAIN").startswith(
+            "503 5.5.1 Error: already authenticated")
+    with submission(s) as d:
+        assert d.ask("AUTH PLAIN").startswith("334 ")
+        assert d.ask(GOOD).startswith("235 2.7.0")
+        d.ask("MAIL FROM:<alice@example.test>")
+        assert d.ask("RCPT TO:<bob@example.test>").startswith("250")
+    s.wait_log(r"client=localhost\[127\.0\.0\.1\], sasl_method=PLAIN, "
+               r"sasl_username=alice@example\.test")
+
+
+def test_failures_and_cancels_then_success(suite):
+    s = suite()
+    with submission(s) as d:
+        assert d.ask("AUTH LOGIN").startswith("334")
+        assert d.ask("*").startswith("501 5.7.0 Authentication aborted")
+        assert d.ask(f"AUTH PLAIN {WRONG}").startswith(
+            "535 5.7.8 Error: authentication failed:")
+        assert d.ask("AUTH PLAIN").startswith("334")
+        assert d.ask("!!!").startswith("501 5.5.2")
+        assert d.ask("AUTH NTLM").startswith("535 5.7.8")
+        assert d.ask("AUTH LOGIN").startswith("334")
+        assert d.ask(b64("bob@example.test")).startswith("334")
+        assert d.ask("*").startswith("501")
+        d.ask("MAIL FROM:<alice@example.test>")
+        assert d.ask("RCPT TO:<bob@example.test>").startswith("554 5.7.1")
+        d.ask("RSET")
+        assert d.ask(f"AUTH PLAIN {GOOD}").startswith("235")
+        d.ask("MAIL FROM:<alice@example.test>")
+        assert d.ask("RCPT TO:<bob@example.test>").startswith("250")
+    s.wait_log(r"warning: localhost\[127\.0\.0\.1\]: SASL PLAIN "
+               r"authentication failed: ")
+    s.wait_log("sasl_username=alice@example.test")
+    assert GOOD not in s.log() and WRONG not in s.log()
+
+
+def test_over_long_answers_end_the_session(suite):
+    s = suite()
+    with submission(s) as d:
+        assert d.ask("AUTH PLAIN").startswith("334")
+        d.send("A" * 12289 + "\r\n")
+        assert d.reply().startswith("500 5.5.2 Error: line too long")
+    s.wait_log("smtpd_sasl_response_limit")
+
+
+def test_disconnect_inside_the_exchange(suite):
+    s = suite()
+    for cut in range(45):
+        with submission(s) as d:
+            d.send((f"AUTH PLAIN\r\n{GOOD}\r\n")[:cut])
+    with submission(s) as d:
+        assert d.ask(f"AUTH PLAIN {GOOD}").startswith("235")
+
+
+def test_garbage_of_one_client_is_not_felt_by_another(suite):
+    s = suite()
+    stop = threading.Event()
+
+    def garbage():
+        while not stop.is_set():
+            with submission(s) as d:
+                d.ask("AUTH PLAIN =")
+                d.ask("AUTH LOGIN \x01")
+                d.ask("AUTH PLAIN " + "A" * 500)
+    other = threading.Thread(target=garbage)
+    other.start()
+    try:
+        for _ in range(10):
+            with submission(s) as d:
+                assert d.ask(f"AUTH PLAIN {GOOD}").startswith("235")
+    finally:
+        stop.set()
+        other.join()
