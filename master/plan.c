@@ -137,8 +137,8 @@ add(struct planning *p, const struct master_entry *e,
 	service.limit = process_limit(program, e->maxproc);
 	service.must_run = must_run(program);
 	if (access(service.path, X_OK) < 0)
-		say(e->line > 0 ? p->errors : p->warnings, e,
-		    "program %s: %s", service.path, strerror(errno));
+		say(p->errors, e, "program %s: %s", service.path,
+		    strerror(errno));
 	else if (!endpoints_find(e, &plan->common, plan->arena,
 		     &service.endpoints, &error))
 		say(p->errors, e, "%s", buf_text(&error));
