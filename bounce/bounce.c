@@ -45,7 +45,7 @@ static const char *const about[] = {
 	[COMPOSE_FAILURE] = "failure",
 	[COMPOSE_DELAY] = "delay",
 	[COMPOSE_SUCCESS] = "success",
-	[COMPOSE_VERIFY] = "verify",
+	[COMPOSE_VERIFY] = "failure",
 };
 
 /* One message to one recipient. */
@@ -135,7 +135,6 @@ put_submit(const struct letter *l, struct ipc *cleanup)
 	struct msg_submit_recipient to = { .address = c->to,
 		.original = "",
 		.orcpt = "",
-		.notify = NOTIFY_NEVER,
 		.transport = "",
 		.nexthop = "" };
 	struct buf trace = BUF_INIT(4096);
@@ -170,7 +169,7 @@ put_submit(const struct letter *l, struct ipc *cleanup)
 
 /* The dialogue with cleanup. */
 static bool
-submit(const struct letter *l, struct ipc *cleanup)
+submit(const struct letter *l, struct ipc *cleanup, struct ipc *qmgr)
 {
 	const struct msg_submit_result *result;
 	const void *message;
@@ -179,6 +178,8 @@ submit(const struct letter *l, struct ipc *cleanup)
 	put_submit(l, cleanup);
 	if (!put_report(&l->c, cleanup, &end.size))
 		return false; /* closing discards what was sent */
+	if (ipc_stale(qmgr))
+		return false; /* a qmgr that is gone knows of no report */
 	ipc_put_chunk(cleanup, NULL, 0);
 	ipc_put(cleanup, &message_submit_end, &end);
 	if (ipc_expect(cleanup, &message_submit_result, &message,
@@ -193,7 +194,7 @@ submit(const struct letter *l, struct ipc *cleanup)
 
 /* Sends it; its id goes to the log. */
 static bool
-send_letter(const struct letter *l)
+send_letter(const struct letter *l, struct ipc *qmgr)
 {
 	struct ipc *cleanup = service_ask("cleanup", &protocol_cleanup,
 	    clock_in(CLEANUP_TIMEOUT_S));
@@ -201,7 +202,7 @@ send_letter(const struct letter *l)
 
 	if (cleanup == NULL)
 		return false;
-	done = submit(l, cleanup);
+	done = submit(l, cleanup, qmgr);
 	service_done("cleanup", &cleanup, done);
 	if (done)
 		log_info("%s: %s %s: %s", l->c.report->queue_id,
@@ -269,7 +270,7 @@ address_letter(struct letter *l, const struct msg_report *m)
 
 /* The postmaster's copy: the words and the header, not the message. */
 static void
-copy_postmaster(const struct msg_report *m)
+copy_postmaster(const struct msg_report *m, struct ipc *qmgr)
 {
 	bool failure = m->kind == COMPOSE_FAILURE;
 	struct letter copy;
@@ -286,7 +287,7 @@ copy_postmaster(const struct msg_report *m)
 	copy.c.whole = false;
 	copy.sender = params.double_bounce_sender;
 	copy.inactive = false;
-	send_letter(&copy);
+	send_letter(&copy, qmgr);
 }
 
 static bool
@@ -310,9 +311,9 @@ make_report(struct ipc *qmgr, const struct msg_report *m)
 	make_letter(&l, m, id);
 	if (!address_letter(&l, m))
 		return answer(qmgr, OK, "", "");
-	if (!send_letter(&l))
+	if (!send_letter(&l, qmgr))
 		return answer(qmgr, LATER, "", "mail system unavailable");
-	copy_postmaster(m);
+	copy_postmaster(m, qmgr);
 	return answer(qmgr, OK, id, "");
 }
 

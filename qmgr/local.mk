@@ -11,6 +11,7 @@ qmgr_qmgr_SOURCES = qmgr/qmgr.c \
 	qmgr/outcome.c qmgr/outcome.h \
 	qmgr/report.c qmgr/report.h \
 	qmgr/report_recover.c qmgr/report_recover.h \
+	qmgr/report_state.c qmgr/report_state.h \
 	qmgr/route.c qmgr/route.h \
 	qmgr/scan.c qmgr/scan.h \
 	qmgr/schedule.c qmgr/schedule.h \

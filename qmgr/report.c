@@ -21,13 +21,20 @@
 
 enum { REPORT_RECIPIENTS = 1000, ANSWER_TIMEOUT_S = 600 };
 
+static const enum report_about abouts[] = {
+	[REPORT_FAILURE] = ABOUT_FAILURE,
+	[REPORT_DELAY] = ABOUT_DELAY,
+	[REPORT_SUCCESS] = ABOUT_SUCCESS,
+	[REPORT_VERIFY] = ABOUT_FAILURE,
+};
+
 /* One report on its way. */
 struct making {
 	struct entry *entry;
 	enum report_kind kind;
 	struct entry_recipient *const *recipients;
 	size_t count;
-	bool more; /* this is not the last part */
+	enum report_about about;
 	int marks; /* the original, for marking */
 	char id[QUEUE_ID_MAX]; /* of the report; "" when nobody gets one */
 };
@@ -129,10 +136,12 @@ ask_bounce(struct making *m)
 }
 
 static bool
-mark_all(const struct making *m, char status)
+mark_recipients(const struct making *m, enum report_stage stage)
 {
+	char letter = report_state_letter(m->about, stage);
+
 	for (size_t i = 0; i < m->count; i++)
-		if (queue_mark(m->marks, m->recipients[i]->offset, status) ==
+		if (queue_mark(m->marks, m->recipients[i]->offset, letter) ==
 		    -1)
 			return false;
 	return true;
@@ -140,64 +149,46 @@ mark_all(const struct making *m, char status)
 
 /* The flags' place is not kept in memory: warnings are rare. */
 static bool
-mark_warned(struct making *m)
+mark_flags(const struct making *m, enum report_stage stage)
 {
+	unsigned int flags = report_state_flags(m->entry->flags, stage);
 	struct arena *a = arena_new();
 	struct queue_envelope e;
 	bool done =
 	    queue_read_envelope(m->marks, m->entry->id, a, &e) == QUEUE_OK &&
-	    queue_mark_flags(m->marks, &e, e.flags | QUEUE_WARNED) == 0;
+	    queue_mark_flags(m->marks, &e, flags) == 0;
 
 	arena_free(&a);
 	if (done)
-		m->entry->flags |= QUEUE_WARNED;
+		m->entry->flags = flags;
 	return done;
 }
 
-/* Puts into the original that the report exists; durable on return. */
+/* Durable on return. */
 static bool
-record(struct making *m)
+mark(const struct making *m, enum report_stage stage)
 {
-	bool done = false;
+	bool done = m->about == ABOUT_DELAY ? mark_flags(m, stage) :
+					      mark_recipients(m, stage);
 
-	switch (m->kind) {
-	case REPORT_FAILURE:
-		/* with no report to activate, this is the commit */
-		done = mark_all(m,
-		    m->id[0] != '\0' ? QUEUE_RECIPIENT_REPORTING :
-				       QUEUE_RECIPIENT_BOUNCED);
-		break;
-	case REPORT_DELAY:
-		done = mark_warned(m);
-		break;
-	case REPORT_SUCCESS:
-	case REPORT_VERIFY:
-		done = mark_all(m, QUEUE_RECIPIENT_DONE);
-		break;
-	}
-	return done && fdatasync(m->marks) == 0;
+	if (done && fdatasync(m->marks) == 0)
+		return true;
+	log_error("%s: cannot mark the queue file: %s", m->entry->id,
+	    strerror(errno));
+	return false;
 }
 
+/* Where nobody gets a report there is nothing to activate. */
 static bool
-complete(struct making *m)
+complete(const struct making *m)
 {
-	const char *id = m->entry->id;
-
-	if (!record(m)) {
-		log_error("%s: cannot mark the queue file: %s", id,
-		    strerror(errno));
-		return false;
-	}
 	if (m->id[0] == '\0')
-		return true;
-	if (!report_activate(m->id))
+		return mark(m, STAGE_MADE);
+	/* left by a bounce that outlived the qmgr which asked it */
+	report_discard(m->entry->id, m->about, m->id);
+	if (!mark(m, STAGE_MAKING) || !report_activate(m->id))
 		return false;
-	if (m->kind == REPORT_FAILURE)
-		mark_all(m, QUEUE_RECIPIENT_BOUNCED);
-	/* so that a crash during the next part finds no 'R' of this one */
-	if (m->more && fdatasync(m->marks) == -1)
-		log_warning("%s: cannot sync the queue file: %s", id,
-		    strerror(errno));
+	mark(m, STAGE_MADE);
 	if (!service_retiring())
 		admit_file("incoming", m->id);
 	return true;
@@ -223,14 +214,13 @@ bool
 report_make(struct entry *e, enum report_kind kind,
     struct entry_recipient *const *recipients, size_t count)
 {
-	struct making m = { .entry = e, .kind = kind };
+	struct making m = { .entry = e, .kind = kind, .about = abouts[kind] };
 	bool all = true;
 
 	for (size_t at = 0; at < count && all; at += m.count) {
 		m.recipients = recipients + at;
 		m.count = count - at < REPORT_RECIPIENTS ? count - at :
 							   REPORT_RECIPIENTS;
-		m.more = at + m.count < count;
 		all = make_part(&m);
 		for (size_t i = 0; all && i < m.count; i++)
 			m.recipients[i]->settled = kind != REPORT_DELAY;

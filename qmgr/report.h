@@ -5,24 +5,21 @@
 /*
  * Reports to senders, each exactly once across any crash.
  *
- * bounce makes the report, durable but inactive, in the report queue; its
- * envelope's "client" says what it is about: "failure:ID", "delay:ID",
- * "success:ID" or "verify:ID". qmgr then records in the original that the
- *report exists, syncs that, and activates the report by renaming it to
- *incoming.
+ * 1. bounce has the report written, durable but inactive, to the report
+ *    queue; its envelope's "client" says what it is about: "failure:ID",
+ *    "success:ID" or "delay:ID".
+ * 2. Older reports of this kind on the same message are removed, and in the
+ *    message it is recorded, synced, that the report is being made: 'R' for
+ *    'P', 'T' for 'S', the flag WARNING.
+ * 3. The report is renamed to incoming. This is the commit.
+ * 4. In the message 'R' becomes 'B', 'T' becomes 'D', WARNING becomes WARNED.
  *
- * failure: the recipients become 'R' (synced), the rename is the commit,
- *	then they become 'B'. Found after a crash: with the report still in
- *	the report queue, 'R' goes back to pending and the report is removed;
- *	without it, 'R' becomes 'B'.
- * delay: the flag WARNED is set (synced), then the rename. A report without
- *	the flag is removed, with it activated.
- * success: 'S' becomes 'D' (synced), then the rename. A report whose
- *	original still has an 'S' is removed, else activated.
- * verify: as success, with 'P' for 'S'.
+ * After a crash a report in the report queue was not committed: step 2 is
+ * undone in the message, if it got that far, and the report is removed. A
+ * message that is in step 2 with no such report gets step 4. See
+ * report_recover.h.
  *
- * What happens after a crash is in report_recover.h. Runs in a task; it waits
- * for bounce.
+ * Runs in a task; it waits for bounce.
  */
 
 #include <stdbool.h>

@@ -10,34 +10,6 @@
 #include "lib/log/log.h"
 #include "qmgr/entry.h"
 
-enum about {
-	ABOUT_FAILURE,
-	ABOUT_DELAY,
-	ABOUT_SUCCESS,
-	ABOUT_VERIFY,
-	ABOUT_UNKNOWN,
-};
-
-static const char *const about_names[] = {
-	[ABOUT_FAILURE] = "failure:",
-	[ABOUT_DELAY] = "delay:",
-	[ABOUT_SUCCESS] = "success:",
-	[ABOUT_VERIFY] = "verify:",
-};
-
-static enum about
-parse_client(const char *client, const char **original)
-{
-	for (int i = 0; i < ABOUT_UNKNOWN; i++) {
-		*original = client + strlen(about_names[i]);
-		if (strncmp(client, about_names[i], strlen(about_names[i])) ==
-			0 &&
-		    queue_id_valid(*original))
-			return (enum about)i;
-	}
-	return ABOUT_UNKNOWN;
-}
-
 static int
 sync_directory(const char *path)
 {
@@ -80,18 +52,19 @@ read_report(const char *id, struct arena *a, struct queue_envelope *e)
 	return result == QUEUE_OK;
 }
 
-static bool
-has_status(const struct queue_envelope *e, char status)
+static void
+remove_report(const char *id)
 {
-	for (size_t i = 0; i < e->recipient_count; i++)
-		if (e->recipients[i].status == status)
-			return true;
-	return false;
+	log_info("%s: unfinished report of an earlier run removed", id);
+	queue_remove("report", id);
 }
 
 struct search {
 	const char *original;
-	char report[QUEUE_ID_MAX];
+	enum report_about about;
+	const char *keep;
+	bool look_only;
+	size_t found;
 };
 
 static bool
@@ -100,50 +73,75 @@ search_visit(void *with, const char *id)
 	struct search *s = with;
 	struct arena *a = arena_new();
 	struct queue_envelope e;
+	enum report_about about;
 	const char *original;
 
-	if (read_report(id, a, &e) &&
-	    parse_client(e.client, &original) == ABOUT_FAILURE &&
-	    strcmp(original, s->original) == 0)
-		memcpy(s->report, id, strlen(id) + 1);
+	if ((s->keep == NULL || strcmp(id, s->keep) != 0) &&
+	    read_report(id, a, &e) &&
+	    report_state_parse(e.client, &about, &original) &&
+	    about == s->about && strcmp(original, s->original) == 0) {
+		s->found++;
+		if (!s->look_only)
+			remove_report(id);
+	}
 	arena_free(&a);
-	return s->report[0] == '\0';
+	return true;
 }
 
-/* All 'R' become "status", durable on return. */
-static bool
-change_reporting(int fd, const char *id, struct queue_envelope *e, char status)
+size_t
+report_discard(const char *original, enum report_about about, const char *keep)
 {
-	bool done = true;
+	struct search s = { original, about, keep, false, 0 };
 
-	for (size_t i = 0; done && i < e->recipient_count; i++) {
-		struct queue_recipient *r = &e->recipients[i];
+	queue_scan("report", search_visit, &s);
+	return s.found;
+}
 
-		if (r->status != QUEUE_RECIPIENT_REPORTING)
-			continue;
-		done = queue_mark(fd, r->offset, status) == 0;
-		r->status = status;
-	}
-	if (done && fdatasync(fd) == 0)
+static bool
+is_in_report_queue(const char *original, enum report_about about)
+{
+	struct search s = { original, about, NULL, true, 0 };
+
+	queue_scan("report", search_visit, &s);
+	return s.found > 0;
+}
+
+static bool
+settle(int fd, const char *id, struct queue_envelope *e,
+    enum report_about about, enum report_stage stage)
+{
+	if (report_state_settle(fd, e, about, stage) == 0)
 		return true;
 	log_error("%s: cannot mark the queue file: %s", id, strerror(errno));
 	return false;
 }
 
+/*
+ * A report that is still in the report queue was not committed. Undone is
+ * first the message, then the report: between the two a crash leaves a
+ * report nobody knows of, which is removed; the other way round the message
+ * would look as if it had been reported.
+ */
+static bool
+recover_kind(int fd, const char *id, struct queue_envelope *e,
+    enum report_about about)
+{
+	if (!report_state_making(e, about))
+		return true;
+	if (!is_in_report_queue(id, about))
+		return settle(fd, id, e, about, STAGE_MADE);
+	if (!settle(fd, id, e, about, STAGE_NONE))
+		return false;
+	report_discard(id, about, NULL);
+	return true;
+}
+
 bool
 report_recover_message(int fd, const char *id, struct queue_envelope *e)
 {
-	struct search s = { .original = id };
-
-	if (!has_status(e, QUEUE_RECIPIENT_REPORTING))
-		return true;
-	queue_scan("report", search_visit, &s);
-	if (s.report[0] == '\0')
-		return change_reporting(fd, id, e, QUEUE_RECIPIENT_BOUNCED);
-	/* undo first: a report without its 'R' is harmless, not the reverse */
-	if (!change_reporting(fd, id, e, QUEUE_RECIPIENT_PENDING))
-		return false;
-	queue_remove("report", s.report);
+	for (int about = 0; about < ABOUT_KINDS; about++)
+		if (!recover_kind(fd, id, e, (enum report_about)about))
+			return false;
 	return true;
 }
 
@@ -158,53 +156,38 @@ open_original(const char *id)
 	return fd;
 }
 
-/* Did the original record that the report exists? */
+/* False: the message could not be marked; try again at the next start. */
 static bool
-recorded(enum about about, const struct queue_envelope *e)
+undo(const char *original, struct arena *a, enum report_about about)
 {
-	switch (about) {
-	case ABOUT_FAILURE:
-		return false; /* else it would not be here any more */
-	case ABOUT_DELAY:
-		return e->flags & QUEUE_WARNED;
-	case ABOUT_SUCCESS:
-		return !has_status(e, QUEUE_RECIPIENT_SUCCESS);
-	case ABOUT_VERIFY:
-		return !has_status(e, QUEUE_RECIPIENT_PENDING);
-	case ABOUT_UNKNOWN:
-		break;
-	}
-	return true;
+	struct queue_envelope e;
+	int fd = open_original(original);
+	bool done = true;
+
+	if (fd != -1 && queue_read_envelope(fd, original, a, &e) == QUEUE_OK &&
+	    report_state_making(&e, about))
+		done = settle(fd, original, &e, about, STAGE_NONE);
+	fd_close(&fd);
+	return done;
 }
 
 static bool
 recover_visit(void *with, const char *id)
 {
 	struct arena *a = arena_new();
-	struct queue_envelope report, e;
+	struct queue_envelope report;
+	enum report_about about;
 	const char *original;
-	enum about about;
-	int fd = -1;
 
 	(void)with;
-	if (!read_report(id, a, &report))
-		goto out;
-	about = parse_client(report.client, &original);
-	if (about != ABOUT_UNKNOWN && entry_find(original) != NULL)
-		goto out; /* it is being made right now */
-	if (about != ABOUT_UNKNOWN)
-		fd = open_original(original);
-	if (fd == -1 || queue_read_envelope(fd, original, a, &e) != QUEUE_OK ||
-	    recorded(about, &e)) {
-		log_info("%s: report of an earlier run activated", id);
-		report_activate(id);
-	} else if (about != ABOUT_FAILURE ||
-	    change_reporting(fd, original, &e, QUEUE_RECIPIENT_PENDING)) {
-		log_info("%s: unfinished report of an earlier run removed", id);
-		queue_remove("report", id);
+	if (!read_report(id, a, &report)) {
+		arena_free(&a);
+		return true;
 	}
-out:
-	fd_close(&fd);
+	if (!report_state_parse(report.client, &about, &original))
+		report_activate(id); /* none of ours; then it is mail */
+	else if (entry_find(original) == NULL && undo(original, a, about))
+		remove_report(id);
 	arena_free(&a);
 	return true;
 }

@@ -291,16 +291,27 @@ schedule_drain(struct destination *d, struct pick *out)
 	return true;
 }
 
-void
-destination_forget(struct destination *d)
+static bool
+idle(const struct destination *d)
+{
+	return d->waiting == 0 && d->in_flight == 0 && d->dead_until == 0;
+}
+
+static void
+destination_free(struct destination *d)
 {
 	struct destination *gone = d;
 
-	if (d->waiting > 0 || d->in_flight > 0 || d->dead_until != 0)
-		return;
 	ensure(!d->in_ring);
 	HASH_DELETE(by_key, d->transport->by_key, gone);
 	free(d);
+}
+
+void
+destination_forget(struct destination *d)
+{
+	if (idle(d) && d->window.failed == 0)
+		destination_free(d);
 }
 
 static void
@@ -312,7 +323,8 @@ sweep_transport(void *with, struct transport *t)
 	HASH_ITER (by_key, t->by_key, d, next) {
 		if (d->dead_until != 0 && d->dead_until <= *now)
 			destination_revive(d);
-		destination_forget(d);
+		if (idle(d))
+			destination_free(d);
 	}
 }
 

@@ -117,9 +117,12 @@ void schedule_cooled(struct destination *d);
  * call destination_forget.
  */
 bool schedule_drain(struct destination *d, struct pick *out);
-/* Frees it if nothing keeps it. */
+/*
+ * Frees it if nothing keeps it. One that was not reached lately is kept for
+ * the sum of its failures, which would else begin anew with each message.
+ */
 void destination_forget(struct destination *d);
-/* Frees dead destinations whose time is over. */
+/* Frees those that are idle, and the dead whose time is over. */
 void schedule_sweep(int64_t now);
 size_t schedule_dead_count(void);
 /* Has the group neither waiting recipients nor requests in flight? */

@@ -16,8 +16,9 @@
  *	end - 64	footer
  * A recipient's status byte is overwritten in place: 'P' pending, 'D' done,
  * 'B' bounced (report made), 'R' a report about its failure is being made, 'S'
- * delivered and a report of success is owed. It is not covered by the
- * checksum. Readers accept these five; only qmgr writes them.
+ * delivered and a report of success is owed, 'T' that report is being made. It
+ * is not covered by the checksum. Readers accept these six; only qmgr writes
+ * them.
  *
  * The trailer is a row of fields: u8 length of the name, name, u16 length of
  * the value, value (numbers big-endian). First, in this order and all
@@ -57,6 +58,7 @@ enum queue_flag {
 	QUEUE_LONG_LINES = 32, /* has lines over 998 bytes */
 	QUEUE_TRACE = 64, /* sendmail -v: report deliveries */
 	QUEUE_HAS_PREFIX = 128, /* delivery headers are for the one recipient */
+	QUEUE_WARNING = 256, /* the delay warning is being made */
 };
 
 enum dsn_notify { /* RFC 3461 section 4.1 */
@@ -75,6 +77,7 @@ enum {
 	QUEUE_RECIPIENT_BOUNCED = 'B',
 	QUEUE_RECIPIENT_REPORTING = 'R',
 	QUEUE_RECIPIENT_SUCCESS = 'S',
+	QUEUE_RECIPIENT_TELLING = 'T',
 };
 
 struct queue_recipient {

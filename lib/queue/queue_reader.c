@@ -28,7 +28,7 @@ enum {
 
 static const unsigned int known_flags = QUEUE_BODY_8BIT | QUEUE_SMTPUTF8 |
     QUEUE_REPORT | QUEUE_VERIFY | QUEUE_WARNED | QUEUE_LONG_LINES |
-    QUEUE_TRACE | QUEUE_HAS_PREFIX;
+    QUEUE_TRACE | QUEUE_HAS_PREFIX | QUEUE_WARNING;
 
 struct footer {
 	uint64_t count;
@@ -158,7 +158,8 @@ status_valid(char status)
 	    status == QUEUE_RECIPIENT_DONE ||
 	    status == QUEUE_RECIPIENT_BOUNCED ||
 	    status == QUEUE_RECIPIENT_REPORTING ||
-	    status == QUEUE_RECIPIENT_SUCCESS;
+	    status == QUEUE_RECIPIENT_SUCCESS ||
+	    status == QUEUE_RECIPIENT_TELLING;
 }
 
 /* Is this the name of the next field? */

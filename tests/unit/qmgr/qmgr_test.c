@@ -65,15 +65,6 @@ in_root(void)
 }
 
 static bool
-exists(const char *queue, const char *id)
-{
-	int fd = queue_open(queue, id, false);
-
-	fd_close(&fd);
-	return fd != -1 || errno != ENOENT;
-}
-
-static bool
 there(const char *queue, const char *id)
 {
 	char path[QUEUE_PATH_MAX];
@@ -594,28 +585,57 @@ crash_after_the_report_was_activated(void **state)
 }
 
 static void
-crash_around_a_delay_warning(void **state)
+set_flags(const char *queue, const char *id, unsigned int flags)
 {
-	char client[128];
-	const char *id = put_message("hold", sender, "later1@x", "", "", 0);
-	const char *warned = put_message("hold", sender, "later2@x", "", "", 0);
 	struct arena *a = arena_new();
 	struct queue_envelope e;
-	int fd = queue_open("hold", warned, true);
+	int fd = queue_open(queue, id, true);
 
-	(void)state;
-	assert_int_equal(queue_read_envelope(fd, warned, a, &e), QUEUE_OK);
-	assert_int_equal(queue_mark_flags(fd, &e, e.flags | QUEUE_WARNED), 0);
+	assert_int_equal(queue_read_envelope(fd, id, a, &e), QUEUE_OK);
+	assert_int_equal(queue_mark_flags(fd, &e, flags), 0);
 	fd_close(&fd);
 	arena_free(&a);
+}
+
+static unsigned int
+flags_of(const char *queue, const char *id)
+{
+	struct arena *a = arena_new();
+	struct queue_envelope e = { 0 };
+	int fd = queue_open(queue, id, false);
+
+	assert_int_equal(queue_read_envelope(fd, id, a, &e), QUEUE_OK);
+	fd_close(&fd);
+	arena_free(&a);
+	return e.flags;
+}
+
+static void
+crash_while_a_delay_warning_was_made(void **state)
+{
+	char client[128];
+	const char *id = put_message("incoming", sender, "later1@x", "", "", 0);
+
+	(void)state;
+	set_flags("incoming", id, QUEUE_WARNING);
 	snprintf(client, sizeof(client), "delay:%s", id);
-	put_message("report", "", "ok-unrecorded@x", "", client, 0);
-	snprintf(client, sizeof(client), "delay:%s", warned);
-	put_message("report", "", "ok-recorded@x", "", client, 0);
-	run_until(queue_empty, NULL);
-	assert_int_equal(times_served("ok-unrecorded@x"), 0);
-	assert_int_equal(times_served("ok-recorded@x"), 1);
-	assert_true(exists("hold", id) && exists("hold", warned));
+	put_message("report", "", "ok-old@x", "", client, 0);
+	world.settings = "delay_warning_time = 1h\n";
+	run_until(is_deferred, id);
+	assert_int_equal(times_served("ok-old@x"), 0);
+	assert_int_equal(files_in("report"), 0);
+	assert_int_equal(flags_of("deferred", id), 0);
+}
+
+static void
+crash_after_a_delay_warning_was_activated(void **state)
+{
+	const char *id = put_message("incoming", sender, "later1@x", "", "", 0);
+
+	(void)state;
+	set_flags("incoming", id, QUEUE_WARNING);
+	run_until(is_deferred, id);
+	assert_int_equal(flags_of("deferred", id), QUEUE_WARNED);
 }
 
 static void
@@ -630,16 +650,44 @@ crash_before_a_report_of_success(void **state)
 }
 
 static void
-report_on_a_message_that_is_gone_goes_out(void **state)
+crash_while_a_report_of_success_was_made(void **state)
+{
+	char client[128];
+	const char *id = put_message("incoming", sender, "ok1@x ok2@x", "TS",
+	    "", NOTIFY_SUCCESS);
+
+	(void)state;
+	snprintf(client, sizeof(client), "success:%s", id);
+	put_message("report", "", "ok-old@x", "", client, 0);
+	run_until(queue_empty, NULL);
+	assert_int_equal(times_served("ok-old@x"), 0);
+	assert_int_equal(world.reports, 1);
+	assert_int_equal(times_served("ok-report@example.test"), 1);
+}
+
+static void
+crash_after_a_report_of_success_was_activated(void **state)
+{
+	(void)state;
+	put_message("incoming", sender, "ok1@x ok2@x", "TT", "",
+	    NOTIFY_SUCCESS);
+	run_until(queue_empty, NULL);
+	assert_int_equal(world.reports, 0);
+	assert_int_equal(world.served_count, 0);
+}
+
+/* Its message was reported on by another one: bounce outlived its qmgr. */
+static void
+late_report_on_a_message_that_is_gone(void **state)
 {
 	char client[128], gone[QUEUE_ID_MAX];
 
 	(void)state;
 	queue_id_mint(gone);
 	snprintf(client, sizeof(client), "failure:%s", gone);
-	put_message("report", "", "ok-orphan@x", "", client, 0);
+	put_message("report", "", "ok-late@x", "", client, 0);
 	run_until(queue_empty, NULL);
-	assert_int_equal(times_served("ok-orphan@x"), 1);
+	assert_int_equal(times_served("ok-late@x"), 0);
 }
 
 static void
@@ -802,9 +850,12 @@ main(void)
 		ROW(crash_after_the_report_was_written),
 		ROW(crash_while_recipients_were_marked),
 		ROW(crash_after_the_report_was_activated),
-		ROW(crash_around_a_delay_warning),
+		ROW(crash_while_a_delay_warning_was_made),
+		ROW(crash_after_a_delay_warning_was_activated),
 		ROW(crash_before_a_report_of_success),
-		ROW(report_on_a_message_that_is_gone_goes_out),
+		ROW(crash_while_a_report_of_success_was_made),
+		ROW(crash_after_a_report_of_success_was_activated),
+		ROW(late_report_on_a_message_that_is_gone),
 		ROW(deferral_keeps_time_and_reason),
 		ROW(no_attempt_before_the_time),
 		ROW(missing_service_defers),

@@ -204,6 +204,25 @@ death_and_drain(void **state)
 }
 
 static void
+failures_add_up_over_single_messages(void **state)
+{
+	struct transport *t = make_transport("single", 1, 2);
+	struct pick p;
+	char id[16];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		snprintf(id, sizeof(id), "h%d", i);
+		wait_for(t, "x.test", id, 1, false);
+		assert_true(schedule_next(t, &p));
+		/* half of a window, then the other half */
+		assert_int_equal(schedule_finish(&p, NOT_REACHED), i == 1);
+	}
+	schedule_sweep(1);
+	assert_null(t->by_key);
+}
+
+static void
 shares_equal_texts(void **state)
 {
 	struct entry *e = make_entry("g1", 2);
@@ -226,6 +245,7 @@ main(void)
 		cmocka_unit_test(list_mail_does_not_starve_single_mail),
 		cmocka_unit_test(entry_is_busy_until_its_last_request),
 		cmocka_unit_test(death_and_drain),
+		cmocka_unit_test(failures_add_up_over_single_messages),
 		cmocka_unit_test(shares_equal_texts),
 	};
 
