@@ -33,7 +33,8 @@ add_source(struct accounts *a, struct span word, struct buf *error)
 		return false;
 	}
 	if (span_is(word, "pam") || span_starts(word, "pam:")) {
-		s->pam_service = word.n == 3 ? mem_text("posthaste") :
+		s->pam_service = word.n == 3 ?
+		    mem_text("posthaste") :
 		    mem_span_text(span_skip(word, 4));
 		a->count++;
 		return true;
@@ -41,8 +42,10 @@ add_source(struct accounts *a, struct span word, struct buf *error)
 	if (span_starts(word, "passwd-file:"))
 		word = span_skip(word, 12);
 	if (word.n == 0 || word.p[0] != '/') {
-		buf_printf(error, "account_files: \"%.*s\" is neither an"
-		    " absolute file name nor pam", SPAN_ARG(word));
+		buf_printf(error,
+		    "account_files: \"%.*s\" is neither an"
+		    " absolute file name nor pam",
+		    SPAN_ARG(word));
 		return false;
 	}
 	text = mem_span_text(word);
@@ -95,7 +98,7 @@ find_in_file(struct passwd_file *f, const char *name, struct account *out)
 	case PASSWD_FOUND:
 		break;
 	}
-	*out = (struct account) {
+	*out = (struct account){
 		.user = e->user,
 		.password = e->password,
 		.allow_nets = e->allow_nets,
@@ -118,11 +121,12 @@ find_in_system(const struct accounts *a, const struct source *s,
 	pw = getpwnam(name);
 	if (pw == NULL)
 		return errno == 0 || errno == ENOENT || errno == ESRCH ?
-		    ACCOUNT_NONE : ACCOUNT_LATER;
+		    ACCOUNT_NONE :
+		    ACCOUNT_LATER;
 	/* root and daemons have no mail to read */
 	if (pw->pw_uid < (uid_t)a->params->account_minimum_uid)
 		return ACCOUNT_NONE;
-	*out = (struct account) {
+	*out = (struct account){
 		.user = arena_text(a->answer, pw->pw_name),
 		.password = "",
 		.allow_nets = "",
@@ -180,8 +184,8 @@ accounts_find(struct accounts *a, struct span name, struct account *out)
 	if (at == name.n && domain[0] != '\0') {
 		full = arena_printf(a->answer, "%s@%s", given, domain);
 		r = find_exact(a, lower_copy(a->answer, span_of(full)), out);
-	} else if (at < name.n && span_is_nocase(span_skip(name, at + 1),
-			domain)) {
+	} else if (at < name.n &&
+	    span_is_nocase(span_skip(name, at + 1), domain)) {
 		r = find_exact(a, given, out);
 		given = lower_copy(a->answer, span_take(name, at));
 	}
@@ -195,7 +199,8 @@ const char *
 accounts_sample(struct accounts *a)
 {
 	for (size_t i = 0; i < a->count; i++) {
-		const char *sample = a->sources[i].file == NULL ? NULL :
+		const char *sample = a->sources[i].file == NULL ?
+		    NULL :
 		    passwd_file_sample(a->sources[i].file);
 
 		if (sample != NULL)
@@ -279,14 +284,16 @@ static bool
 find_owner(const struct accounts *a, const struct account *account,
     struct mailbox *out, struct buf *error)
 {
-	const char *uid = account->uid[0] != '\0' ? account->uid :
-						   a->params->account_uid;
-	const char *gid = account->gid[0] != '\0' ? account->gid :
-						   a->params->account_gid;
+	const char *uid =
+	    account->uid[0] != '\0' ? account->uid : a->params->account_uid;
+	const char *gid =
+	    account->gid[0] != '\0' ? account->gid : a->params->account_gid;
 
 	if (uid[0] == '\0') {
-		buf_printf(error, "no user owns the mail of %s: neither its"
-		    " entry nor account_uid says", account->user);
+		buf_printf(error,
+		    "no user owns the mail of %s: neither its"
+		    " entry nor account_uid says",
+		    account->user);
 		return false;
 	}
 	if (!number_of_user(uid, &out->uid, &out->gid)) {
@@ -298,8 +305,10 @@ find_owner(const struct accounts *a, const struct account *account,
 		return false;
 	}
 	if (out->gid == UINT64_MAX) {
-		buf_printf(error, "%s: user %s has no group of its own: set"
-		    " account_gid", account->user, uid);
+		buf_printf(error,
+		    "%s: user %s has no group of its own: set"
+		    " account_gid",
+		    account->user, uid);
 		return false;
 	}
 	if (out->uid < (uint64_t)a->params->account_minimum_uid) {
@@ -314,10 +323,10 @@ bool
 accounts_mailbox(struct accounts *a, const struct account *account,
     struct mailbox *out, struct buf *error)
 {
-	const char *home = account->home[0] != '\0' ? account->home :
-						     a->params->account_home;
-	const char *mail = account->mail[0] != '\0' ? account->mail :
-						     a->params->account_mail;
+	const char *home =
+	    account->home[0] != '\0' ? account->home : a->params->account_home;
+	const char *mail =
+	    account->mail[0] != '\0' ? account->mail : a->params->account_mail;
 
 	buf_init(&out->home, PATH_TEXT_MAX);
 	buf_init(&out->mail, PATH_TEXT_MAX);

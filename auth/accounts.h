@@ -51,8 +51,8 @@ void accounts_free(struct accounts **a);
  * The account that somebody means by a name: as it is, with account_domain
  * added or taken off. Texts live until the next call.
  */
-enum accounts_result accounts_find(struct accounts *a, struct span name,
-    struct account *out);
+enum accounts_result
+accounts_find(struct accounts *a, struct span name, struct account *out);
 /* What a wrong name shall cost: some stored password, or "". */
 const char *accounts_sample(struct accounts *a);
 /* The first pam source's service, or NULL. */

@@ -103,7 +103,8 @@ answer_end(struct ipc *c, struct login **l, enum exchange_result result)
 	enum ipc_result sent;
 
 	answer.verdict = result == EXCHANGE_DONE ? OK :
-	    result == EXCHANGE_LATER ? LATER : NEVER;
+	    result == EXCHANGE_LATER             ? LATER :
+						   NEVER;
 	if (result == EXCHANGE_DONE && wants_ticket) {
 		answer.ticket = ticket;
 		if (!state_issue(shared, login_service(*l), answer.user, now,
@@ -113,9 +114,9 @@ answer_end(struct ipc *c, struct login **l, enum exchange_result result)
 		}
 	}
 	if (answer.verdict == NEVER)
-		answer.delay_ms = state_failure(shared, login_client(*l),
-		    answer.user, now,
-		    (uint64_t)settings.auth_failure_delay_max * 1000);
+		answer.delay_ms =
+		    state_failure(shared, login_client(*l), answer.user, now,
+			(uint64_t)settings.auth_failure_delay_max * 1000);
 	sent = ipc_send(c, &message_authenticated, &answer,
 	    clock_in(ANSWER_TIMEOUT_S));
 	login_free(l);
@@ -131,7 +132,7 @@ answer_step(struct ipc *c, struct login **l, enum exchange_result result,
 	if (result != EXCHANGE_MORE)
 		return answer_end(c, l, result);
 	return ipc_send(c, &message_challenge, &challenge,
-	    clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
+		   clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
 }
 
 static bool
@@ -149,8 +150,9 @@ on_authenticate(struct ipc *c, struct login **l,
 	struct span out;
 
 	if (*l != NULL || !is_service(m->service)) {
-		ipc_refuse(c, *l != NULL ? "a second exchange at once" :
-					   "unknown service");
+		ipc_refuse(c,
+		    *l != NULL ? "a second exchange at once" :
+				 "unknown service");
 		return false;
 	}
 	*l = login_new(m->service, m->mechanism, m->client, m->server);
@@ -163,7 +165,7 @@ on_authenticate(struct ipc *c, struct login **l,
 		};
 
 		return ipc_send(c, &message_authenticated, &no,
-		    clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
+			   clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
 	}
 	result = login_start(*l, m->has_initial ? &m->initial : NULL, &out);
 	return answer_step(c, l, result, out);
@@ -189,7 +191,7 @@ on_response(struct ipc *c, struct login **l, const struct msg_response *m)
 
 		login_free(l);
 		return ipc_send(c, &message_authenticated, &no,
-		    clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
+			   clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
 	}
 	result = login_step(*l, m->data, &out);
 	return answer_step(c, l, result, out);
@@ -201,7 +203,7 @@ on_mechanisms(struct ipc *c)
 	struct msg_mechanisms_reply reply = { .names = exchange_mechanisms() };
 
 	return ipc_send(c, &message_mechanisms_reply, &reply,
-	    clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
+		   clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
 }
 
 static bool

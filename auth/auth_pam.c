@@ -124,7 +124,7 @@ check(struct ipc *c, const struct msg_pam_check *m)
 	answer.verdict = verdict_of(result);
 	answer.text = pam_strerror(h, result);
 	sent = ipc_send(c, &message_pam_checked, &answer,
-	    clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
+		   clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
 	if (h != NULL)
 		pam_end(h, result);
 	OPENSSL_cleanse(asking.password, m->password.n);

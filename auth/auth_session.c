@@ -40,7 +40,7 @@ static bool
 reply(struct ipc *c, const struct msg_account *answer)
 {
 	return ipc_send(c, &message_account, answer,
-	    clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
+		   clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
 }
 
 static bool
@@ -94,7 +94,8 @@ request(const struct service *s, struct ipc *c, void **state)
 	m = message;
 	if (!state_redeem(shared, m->service, m->ticket, clock_ms(), user)) {
 		log_warning("a ticket for %s that is not valid: used before,"
-		    " too old, or made up", m->service);
+			    " too old, or made up",
+		    m->service);
 		return refuse(c, NEVER, "");
 	}
 	switch (accounts_find(accounts, span_of(user), &account)) {

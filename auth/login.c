@@ -38,7 +38,8 @@ canonical(void *with, struct span given, char out[EXCHANGE_USER_MAX])
 	}
 	for (size_t i = 0; i < given.n; i++)
 		out[i] = given.p[i] >= 'A' && given.p[i] <= 'Z' ?
-		    (char)(given.p[i] - 'A' + 'a') : given.p[i];
+		    (char)(given.p[i] - 'A' + 'a') :
+		    given.p[i];
 	out[given.n] = '\0';
 	return true;
 }
@@ -61,8 +62,8 @@ static enum exchange_check
 check_system(const struct login *l, const struct account *account,
     struct span password)
 {
-	switch (ask_pam(account->pam_service, account->user, l->client,
-	    password)) {
+	switch (
+	    ask_pam(account->pam_service, account->user, l->client, password)) {
 	case OK:
 		return CHECK_RIGHT;
 	case LATER:
@@ -116,7 +117,8 @@ plain(void *with, const char *user, struct buf *password)
 
 	(void)with;
 	return accounts_find(accounts, span_of(user), &account) ==
-	    ACCOUNT_FOUND && password_plain(account.password, &text) &&
+	    ACCOUNT_FOUND &&
+	    password_plain(account.password, &text) &&
 	    buf_add_span(password, text);
 }
 

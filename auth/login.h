@@ -32,10 +32,10 @@ void login_free(struct login **l);
  * The client's words (NULL at the start: it sent none). EXCHANGE_DONE only
  * when everything is right and the account may log in from there.
  */
-enum exchange_result login_start(struct login *l, const struct span *initial,
-    struct span *out);
-enum exchange_result login_step(struct login *l, struct span response,
-    struct span *out);
+enum exchange_result
+login_start(struct login *l, const struct span *initial, struct span *out);
+enum exchange_result
+login_step(struct login *l, struct span response, struct span *out);
 
 const char *login_service(const struct login *l);
 const char *login_client(const struct login *l);

@@ -116,7 +116,8 @@ load(struct passwd_file *f, int fd, const struct stat *st)
 	}
 	if ((st->st_mode & (S_IWOTH | S_IROTH)) != 0)
 		log_warning("%s: has passwords, and everybody can read it:"
-		    " chmod 600 is right", f->path);
+			    " chmod 600 is right",
+		    f->path);
 	if (fd_read_whole(fd, &text) == -1) {
 		log_warning("%s: %s", f->path, strerror(errno));
 	} else {

@@ -73,7 +73,7 @@ passwd_line_parse(struct span line, struct arena *a, struct passwd_entry *out,
 	char *name;
 
 	*error = NULL;
-	*out = (struct passwd_entry) { "", "", "", "", "", "", "", false };
+	*out = (struct passwd_entry){ "", "", "", "", "", "", "", false };
 	if (span_trim(line).n == 0 || line.p[0] == '#')
 		return false;
 	if (memchr(line.p, '\0', line.n) != NULL) {

@@ -176,8 +176,8 @@ free_ticket(struct shared *m, int64_t now)
 }
 
 bool
-state_issue(struct state *s, const char *service, const char *user,
-    int64_t now, char ticket[TICKET_TEXT_MAX])
+state_issue(struct state *s, const char *service, const char *user, int64_t now,
+    char ticket[TICKET_TEXT_MAX])
 {
 	unsigned char bytes[TICKET_BYTES];
 	struct ticket *t;
@@ -253,7 +253,7 @@ find_failure(struct shared *m, uint64_t who)
 		if (set[i].last < oldest->last)
 			oldest = &set[i];
 	}
-	*oldest = (struct failure) { who, 0, 0 };
+	*oldest = (struct failure){ who, 0, 0 };
 	return oldest;
 }
 

@@ -68,7 +68,7 @@ static void
 load_settings(struct conf *c)
 {
 	for (size_t i = 0; i < sizeof(key_settings) / sizeof(key_settings[0]);
-	    i++) {
+	     i++) {
 		const char *value = conf_value(c, key_settings[i]);
 
 		if (value != NULL)

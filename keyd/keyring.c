@@ -144,7 +144,8 @@ keyring_sign(const struct keyring *k, const char *id, uint64_t operation,
 	if (key == NULL)
 		buf_printf(error, "no such key: %s", id);
 	else if (!allowed(key, operation, padding, data))
-		buf_printf(error, "not the input of a TLS signature"
+		buf_printf(error,
+		    "not the input of a TLS signature"
 		    " (operation %u, padding %u, %zu bytes)",
 		    (unsigned int)operation, (unsigned int)padding, data.n);
 	else if (!sign(key, padding, data, signature))

@@ -34,9 +34,10 @@ is_deleted(const struct dialogue *d, size_t i)
 static void
 temporary(struct dialogue *d, const struct why *why)
 {
-	log_warning("user=<%s>, session=%s: %s", d->client->user,
-	    d->client->id, why->text);
-	stream_text(d->io, "-ERR [SYS/TEMP] The mailbox cannot be read now\r\n");
+	log_warning("user=<%s>, session=%s: %s", d->client->user, d->client->id,
+	    why->text);
+	stream_text(d->io,
+	    "-ERR [SYS/TEMP] The mailbox cannot be read now\r\n");
 }
 
 /* Size of a message; false when that has been answered with an error. */
@@ -167,8 +168,10 @@ fetch(struct dialogue *d, size_t i, struct store_blob *blob)
 	case STORE_OK:
 		return true;
 	case STORE_GONE:
-		stream_printf(d->io, "-ERR Message %zu is gone: another"
-		    " program has removed it\r\n", i + 1);
+		stream_printf(d->io,
+		    "-ERR Message %zu is gone: another"
+		    " program has removed it\r\n",
+		    i + 1);
 		return false;
 	default:
 		temporary(d, &why);
@@ -266,7 +269,8 @@ static void
 do_capa(struct dialogue *d, struct span rest)
 {
 	(void)rest;
-	stream_printf(d->io, "+OK Capability list follows\r\n"
+	stream_printf(d->io,
+	    "+OK Capability list follows\r\n"
 	    "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n"
 	    "EXPIRE NEVER\r\nLOGIN-DELAY 0\r\nIMPLEMENTATION %s\r\n.\r\n",
 	    d->client->settings->common.mail_name);
@@ -299,8 +303,9 @@ do_quit(struct dialogue *d, struct span rest)
 		}
 	}
 	d->quit = true;
-	stream_text(d->io, all ? "+OK Good bye\r\n" :
-	    "-ERR [SYS/TEMP] Some deleted messages are not removed\r\n");
+	stream_text(d->io,
+	    all ? "+OK Good bye\r\n" :
+		  "-ERR [SYS/TEMP] Some deleted messages are not removed\r\n");
 }
 
 static const struct verb {
@@ -342,8 +347,8 @@ converse(struct dialogue *d)
 	enum io r = IO_OK;
 
 	stream_text(d->io, "+OK Logged in\r\n");
-	while (!d->quit && (r = stream_line(d->io, COMMAND_LINE_MAX, &line,
-				NULL)) == IO_OK) {
+	while (!d->quit &&
+	    (r = stream_line(d->io, COMMAND_LINE_MAX, &line, NULL)) == IO_OK) {
 		if (!act(d, line)) {
 			d->errors++;
 			stream_text(d->io, "-ERR Unknown command\r\n");
@@ -357,7 +362,8 @@ converse(struct dialogue *d)
 	if (d->quit)
 		return;
 	d->end = r == IO_TIMEOUT ? "timeout: see pop3_timeout" :
-	    r == IO_LONG	 ? "line too long" : "lost connection";
+	    r == IO_LONG         ? "line too long" :
+				   "lost connection";
 	if (r == IO_TIMEOUT)
 		stream_text(d->io, "-ERR Disconnected for inactivity\r\n");
 	else if (r == IO_LONG)
@@ -370,8 +376,8 @@ log_end(const struct dialogue *d)
 	const struct pop3_client *c = d->client;
 
 	log_info("logout user=<%s>, client=%s, session=%s, retrieved=%llu,"
-	    " bytes=%llu, deleted=%llu, left=%llu%s%s%s", c->user, c->client,
-	    c->id, (unsigned long long)d->counts.retrieved,
+		 " bytes=%llu, deleted=%llu, left=%llu%s%s%s",
+	    c->user, c->client, c->id, (unsigned long long)d->counts.retrieved,
 	    (unsigned long long)d->counts.bytes,
 	    (unsigned long long)d->counts.deleted,
 	    (unsigned long long)(store_count(d->store) - d->counts.deleted),
@@ -385,9 +391,9 @@ transaction(struct dialogue *d)
 	const struct pop3_client *c = d->client;
 
 	log_info("login user=<%s>, client=%s, method=%s, tls=%s, session=%s,"
-	    " messages=%zu", c->user, c->client, c->method,
-	    c->tls[0] == '\0' ? "none" : c->tls, c->id,
-	    store_count(d->store));
+		 " messages=%zu",
+	    c->user, c->client, c->method, c->tls[0] == '\0' ? "none" : c->tls,
+	    c->id, store_count(d->store));
 	d->marks = mem_array(store_count(d->store) + 1, 1);
 	converse(d);
 	log_end(d);
@@ -407,8 +413,10 @@ dialogue_run(struct pop3_client *c)
 		break;
 	case STORE_IN_USE:
 		log_info("in use: user=<%s>, client=%s, session=%s: another"
-		    " session has the mailbox", c->user, c->client, c->id);
-		stream_text(c->io, "-ERR [IN-USE] Another session has the"
+			 " session has the mailbox",
+		    c->user, c->client, c->id);
+		stream_text(c->io,
+		    "-ERR [IN-USE] Another session has the"
 		    " mailbox, try again later\r\n");
 		break;
 	default:

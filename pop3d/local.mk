@@ -5,3 +5,17 @@ pop3d_pop3d_SOURCES = pop3d/pop3d.c pop3d/login_stage.h pop3d/login_verbs.c \
 pop3d_pop3d_session_SOURCES = pop3d/session_parent.c pop3d/session_child.c \
 	pop3d/session.h pop3d/dialogue.c pop3d/send_message.c \
 	pop3d/command.c pop3d/command.h
+
+check_PROGRAMS += tests/unit/pop3d/command_test \
+	tests/unit/pop3d/send_message_test tests/fuzz/pop3_command_fuzz
+TESTS += tests/unit/pop3d/command_test tests/unit/pop3d/send_message_test \
+	tests/fuzz/pop3_command_fuzz
+tests_unit_pop3d_command_test_SOURCES = tests/unit/pop3d/command_test.c \
+	pop3d/command.c pop3d/command.h
+tests_unit_pop3d_command_test_LDADD = $(LDADD) -lcmocka
+tests_unit_pop3d_send_message_test_SOURCES = \
+	tests/unit/pop3d/send_message_test.c pop3d/send_message.c \
+	pop3d/session.h
+tests_unit_pop3d_send_message_test_LDADD = $(LDADD) -lcmocka -lpthread
+tests_fuzz_pop3_command_fuzz_SOURCES = tests/fuzz/pop3_command_fuzz.c \
+	pop3d/command.c pop3d/command.h tests/fuzz/replay.c

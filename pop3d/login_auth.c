@@ -90,7 +90,8 @@ refuse(struct attempt *a, const struct msg_authenticated *m)
 	bool later = m->verdict == LATER;
 
 	log_warning("unknown[%s]: SASL %s authentication failed: %s%s%s,"
-	    " session=%s", s->client, a->method, m->text,
+		    " session=%s",
+	    s->client, a->method, m->text,
 	    m->user[0] == '\0' ? "" : ", sasl_username=", m->user, s->id);
 	service_done("auth", &a->auth, true);
 	if (later) {
@@ -150,7 +151,7 @@ relay_challenge(struct attempt *a, const struct msg_challenge *m)
 	if (good) {
 		response.data = response.cancel ? SPAN("") : buf_span(&data);
 		good = ipc_send(a->auth, &message_response, &response,
-		    clock_in(AUTH_TIMEOUT_S)) == IPC_OK;
+			   clock_in(AUTH_TIMEOUT_S)) == IPC_OK;
 	}
 	wipe(&data);
 	return good;
@@ -215,8 +216,7 @@ attempt(struct login_stage *s, const char *mechanism, const char *method,
 		.binding = SPAN(""),
 	};
 
-	a.auth = service_ask("auth", &protocol_auth,
-	    clock_in(AUTH_TIMEOUT_S));
+	a.auth = service_ask("auth", &protocol_auth, clock_in(AUTH_TIMEOUT_S));
 	if (a.auth == NULL) {
 		unavailable(s);
 		return;
@@ -273,7 +273,8 @@ login_exchange(struct login_stage *s, struct span mechanism,
 	}
 	for (size_t i = 0; i < mechanism.n; i++)
 		name[i] = mechanism.p[i] >= 'a' && mechanism.p[i] <= 'z' ?
-		    (char)(mechanism.p[i] - 'a' + 'A') : mechanism.p[i];
+		    (char)(mechanism.p[i] - 'a' + 'A') :
+		    mechanism.p[i];
 	name[mechanism.n] = '\0';
 	plain = strcmp(name, "PLAIN") == 0;
 	/* "=" stands for an initial response of no bytes, RFC 5034 */
@@ -282,8 +283,8 @@ login_exchange(struct login_stage *s, struct span mechanism,
 		stream_text(s->io, "-ERR Invalid base64 data\r\n");
 	else if (initial.p != NULL || !plain || ask_plain(s, &data)) {
 		decoded = data.n == 0 ? SPAN("") : buf_span(&data);
-		attempt(s, name, name, initial.p != NULL || plain ? &decoded :
-		    NULL);
+		attempt(s, name, name,
+		    initial.p != NULL || plain ? &decoded : NULL);
 	}
 	wipe(&data);
 }
@@ -310,8 +311,8 @@ session_end(struct login_stage *s)
 }
 
 static bool
-ask_session_stage(struct login_stage *s, const char *ticket,
-    const char *method, int fd)
+ask_session_stage(struct login_stage *s, const char *ticket, const char *method,
+    int fd)
 {
 	int64_t deadline = clock_in(HAND_OVER_TIMEOUT_S);
 	struct msg_open_session open = {
@@ -362,7 +363,8 @@ login_hand_over(struct login_stage *s, const char *ticket, const char *method)
 	if (!good) {
 		s->relayed = false;
 		fd_close(&s->session);
-		stream_text(s->io, "-ERR [SYS/TEMP] Cannot open the mailbox now,"
+		stream_text(s->io,
+		    "-ERR [SYS/TEMP] Cannot open the mailbox now,"
 		    " try again later\r\n");
 	}
 	s->done = true;

@@ -49,8 +49,8 @@ void login_exchange(struct login_stage *s, struct span mechanism,
     struct span initial);
 
 /* Gives the client to its session stage, whose words follow. */
-void login_hand_over(struct login_stage *s, const char *ticket,
-    const char *method);
+void
+login_hand_over(struct login_stage *s, const char *ticket, const char *method);
 
 /*
  * Moves bytes between the client's TLS stream and the session's socket until

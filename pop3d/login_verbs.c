@@ -14,7 +14,8 @@
 static void
 refuse_plaintext(struct login_stage *s)
 {
-	stream_text(s->io, "-ERR [AUTH] Plaintext authentication disallowed"
+	stream_text(s->io,
+	    "-ERR [AUTH] Plaintext authentication disallowed"
 	    " on non-secure (SSL/TLS) connections.\r\n");
 }
 
@@ -30,7 +31,8 @@ do_capa(struct login_stage *s, const struct command *c)
 	const char *mechanisms;
 
 	(void)c;
-	stream_text(s->io, "+OK Capability list follows\r\n"
+	stream_text(s->io,
+	    "+OK Capability list follows\r\n"
 	    "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n"
 	    "EXPIRE NEVER\r\nLOGIN-DELAY 0\r\n");
 	if (s->tls != NULL && !s->secure)
@@ -56,14 +58,16 @@ do_stls(struct login_stage *s, const struct command *c)
 
 	(void)c;
 	if (s->secure || s->tls == NULL) {
-		stream_text(s->io, s->secure ? "-ERR TLS is already active\r\n" :
-		    "-ERR TLS is not available\r\n");
+		stream_text(s->io,
+		    s->secure ? "-ERR TLS is already active\r\n" :
+				"-ERR TLS is not available\r\n");
 		return;
 	}
 	early = stream_discard(s->io);
 	if (early > 0)
 		log_warning("%zu bytes sent behind STLS by [%s] are ignored,"
-		    " session=%s", early, s->client, s->id);
+			    " session=%s",
+		    early, s->client, s->id);
 	stream_text(s->io, "+OK Begin TLS negotiation now\r\n");
 	if (stream_flush(s->io) == IO_OK &&
 	    stream_tls_accept(s->io, s->tls) == IO_OK) {
@@ -72,8 +76,8 @@ do_stls(struct login_stage *s, const struct command *c)
 		s->user = NULL;
 		return;
 	}
-	log_info("TLS handshake failed: client=[%s], session=%s: %s",
-	    s->client, s->id, stream_error(s->io));
+	log_info("TLS handshake failed: client=[%s], session=%s: %s", s->client,
+	    s->id, stream_error(s->io));
 	s->done = true;
 }
 

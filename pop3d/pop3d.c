@@ -81,8 +81,8 @@ begin_wrapped(struct login_stage *s)
 		s->secure = true;
 		return true;
 	}
-	log_info("TLS handshake failed: client=[%s], session=%s: %s",
-	    s->client, s->id, stream_error(s->io));
+	log_info("TLS handshake failed: client=[%s], session=%s: %s", s->client,
+	    s->id, stream_error(s->io));
 	return false;
 }
 
@@ -119,8 +119,8 @@ dialogue(struct login_stage *s)
 	enum io r = IO_OK;
 
 	stream_text(s->io, "+OK Posthaste ready\r\n");
-	while (!s->done && (r = stream_line(s->io, COMMAND_LINE_MAX, &line,
-				NULL)) == IO_OK)
+	while (!s->done &&
+	    (r = stream_line(s->io, COMMAND_LINE_MAX, &line, NULL)) == IO_OK)
 		one_command(s, line);
 	if (r == IO_LONG)
 		stream_text(s->io, "-ERR Line too long\r\n");

@@ -43,8 +43,8 @@ watch(struct relay *r, int operation)
 		client.events = EPOLLIN;
 	if (r->blocked)
 		session.events |= EPOLLOUT;
-	return epoll_ctl(r->poll, operation, stream_fd(r->client),
-		   &client) == 0 &&
+	return epoll_ctl(r->poll, operation, stream_fd(r->client), &client) ==
+	    0 &&
 	    epoll_ctl(r->poll, operation, r->session, &session) == 0;
 }
 
@@ -113,7 +113,7 @@ step(struct relay *r)
 		uint32_t what = events[i].events;
 
 		if (events[i].data.u32 == 0)
-			good = r->client_ended ? 
+			good = r->client_ended ?
 			    (what & (EPOLLHUP | EPOLLERR)) == 0 :
 			    to_session(r);
 		else if ((what & EPOLLOUT) != 0)

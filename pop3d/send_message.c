@@ -109,7 +109,7 @@ put_block(struct sending *s, const char *p, size_t n, int64_t at)
 	if (n == CHUNK && s->blob->fd != -1 && memmem(p, n, "\n.", 2) == NULL) {
 		s->sent += n;
 		return r != IO_OK ? r :
-		    stream_send_file(s->io, s->blob->fd, at, n);
+				    stream_send_file(s->io, s->blob->fd, at, n);
 	}
 	while (r == IO_OK && (dot = memmem(p, n, "\n.", 2)) != NULL) {
 		size_t part = (size_t)(dot - p) + 1;
@@ -141,8 +141,7 @@ put_all(struct sending *s, char *chunk)
 	int64_t at = 0, n = 0;
 	enum io r = IO_OK;
 
-	while (r == IO_OK && !enough &&
-	    (n = read_chunk(s, chunk, at)) > 0) {
+	while (r == IO_OK && !enough && (n = read_chunk(s, chunk, at)) > 0) {
 		if (s->blob->crlf && whole)
 			r = put_block(s, chunk, (size_t)n, at);
 		else
@@ -158,8 +157,8 @@ put_all(struct sending *s, char *chunk)
 }
 
 enum io
-send_message(struct stream *io, const struct store_blob *blob,
-    uint64_t lines, uint64_t *sent)
+send_message(struct stream *io, const struct store_blob *blob, uint64_t lines,
+    uint64_t *sent)
 {
 	struct sending s = {
 		.io = io,

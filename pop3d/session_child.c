@@ -69,7 +69,8 @@ enter(const struct session_settings *settings,
 
 	if (path == NULL) {
 		log_warning("user=<%s>: mailbox location \"%s\" is not"
-		    " supported", owner->user, owner->mail);
+			    " supported",
+		    owner->user, owner->mail);
 		exit(EXIT_FAILURE);
 	}
 	if (!settings->separated) {
@@ -146,7 +147,8 @@ start_session(const struct msg_serve_session *m)
 	c->tls = mem_text(m->tls);
 	c->io = stream_new(m->socket);
 	child.sessions++;
-	if (child.sessions > SESSIONS_MAX || task_start(session_task, c) == NULL) {
+	if (child.sessions > SESSIONS_MAX ||
+	    task_start(session_task, c) == NULL) {
 		log_warning("too many sessions of user=<%s>", c->user);
 		stream_timeout(c->io, 1000);
 		stream_text(c->io,

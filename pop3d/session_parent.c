@@ -78,7 +78,7 @@ prune(void)
 	if (clock_ms() - pruned < PRUNE_MS)
 		return;
 	pruned = clock_ms();
-	HASH_ITER(hh, children, c, next)
+	HASH_ITER (hh, children, c, next)
 		if (has_left(c))
 			forget(c);
 }
@@ -122,8 +122,9 @@ find_child(const struct session_owner *owner)
 	struct child *c;
 
 	HASH_FIND_STR(children, owner->user, c);
-	if (c == NULL || (c->uid == owner->uid && c->gid == owner->gid &&
-			     strcmp(c->mail, owner->mail) == 0))
+	if (c == NULL ||
+	    (c->uid == owner->uid && c->gid == owner->gid &&
+		strcmp(c->mail, owner->mail) == 0))
 		return c;
 	forget(c);
 	return NULL;
@@ -234,7 +235,7 @@ request(const struct service *s, struct ipc *c, void **state)
 		answer.text = why;
 	fd_close(&fd);
 	return ipc_send(c, &message_session_opened, &answer,
-	    clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
+		   clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
 }
 
 static void
@@ -250,7 +251,7 @@ end_children(void)
 {
 	struct child *c, *next;
 
-	HASH_ITER(hh, children, c, next) {
+	HASH_ITER (hh, children, c, next) {
 		if (!has_left(c))
 			kill(c->pid, SIGTERM);
 		forget(c);
@@ -268,12 +269,12 @@ wait_for_children(void)
 	struct pollfd p;
 
 	while (children != NULL && !service_ending()) {
-		p = (struct pollfd) { .fd = service_control_fd(),
+		p = (struct pollfd){ .fd = service_control_fd(),
 			.events = POLLIN };
 		(void)poll(&p, 1, PRUNE_MS);
 		if ((p.revents & (POLLHUP | POLLERR)) != 0)
 			break;
-		HASH_ITER(hh, children, c, next)
+		HASH_ITER (hh, children, c, next)
 			if (has_left(c))
 				forget(c);
 	}

@@ -35,13 +35,17 @@ static struct buf mechanism_list = { NULL, 0, 0, 1024, false };
  * let anybody in.
  */
 static const char *const known[] = {
-	"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5",
+	"PLAIN",
+	"LOGIN",
+	"SCRAM-SHA-256",
+	"SCRAM-SHA-1",
+	"CRAM-MD5",
 };
 
 /* Options of the library, in place of its configuration file. */
 static int
-option(void *context, const char *plugin, const char *name,
-    const char **result, unsigned int *length)
+option(void *context, const char *plugin, const char *name, const char **result,
+    unsigned int *length)
 {
 	static const struct {
 		const char *name;
@@ -159,16 +163,19 @@ collect(const char *mechanisms, struct buf *error)
 		if (word.n == 0)
 			continue;
 		if (!is_known(word)) {
-			buf_printf(error, "SASL mechanism \"%.*s\" is not"
-			    " supported", SPAN_ARG(word));
+			buf_printf(error,
+			    "SASL mechanism \"%.*s\" is not"
+			    " supported",
+			    SPAN_ARG(word));
 			return false;
 		}
 		if (mechanism_list.n > 0)
 			buf_add_char(&mechanism_list, ' ');
 		for (size_t i = 0; i < word.n; i++)
-			buf_add_char(&mechanism_list, word.p[i] >= 'a' &&
-			    word.p[i] <= 'z' ?
-			    (char)(word.p[i] - 'a' + 'A') : word.p[i]);
+			buf_add_char(&mechanism_list,
+			    word.p[i] >= 'a' && word.p[i] <= 'z' ?
+				(char)(word.p[i] - 'a' + 'A') :
+				word.p[i]);
 	}
 	return true;
 }
@@ -186,7 +193,8 @@ all_installed(struct buf *error)
 		for (size_t i = 0; have != NULL && have[i] != NULL; i++)
 			found = found || span_is(word, have[i]);
 		if (!found) {
-			buf_printf(error, "SASL mechanism %.*s is not"
+			buf_printf(error,
+			    "SASL mechanism %.*s is not"
 			    " installed (Debian package libsasl2-modules)",
 			    SPAN_ARG(word));
 			return false;
@@ -249,7 +257,7 @@ canonical(sasl_conn_t *c, void *context, const char *in, unsigned int n,
 	char name[EXCHANGE_USER_MAX];
 
 	(void)c, (void)realm;
-	if (!accounts->canonical(x->with, (struct span) { in, n }, name) ||
+	if (!accounts->canonical(x->with, (struct span){ in, n }, name) ||
 	    strlen(name) > most)
 		return SASL_BADPROT;
 	if ((flags & SASL_CU_AUTHID) != 0)
@@ -266,8 +274,7 @@ check_password(sasl_conn_t *c, void *context, const char *user,
 	struct exchange *x = context;
 
 	(void)c, (void)properties;
-	x->check = accounts->check(x->with, user,
-	    (struct span) { password, n });
+	x->check = accounts->check(x->with, user, (struct span){ password, n });
 	x->checked = true;
 	if (x->check == CHECK_RIGHT)
 		return SASL_OK;
@@ -282,8 +289,8 @@ may_act_for(sasl_conn_t *c, void *context, const char *wanted,
 {
 	(void)c, (void)context, (void)realm, (void)realm_length;
 	(void)properties;
-	if (span_equal((struct span) { wanted, wanted_length },
-		(struct span) { is, is_length }))
+	if (span_equal((struct span){ wanted, wanted_length },
+		(struct span){ is, is_length }))
 		return SASL_OK;
 	return SASL_NOAUTHZ;
 }
@@ -302,13 +309,13 @@ exchange_new(const char *service, const char *mechanism, const char *server,
 	x = mem_new(sizeof(*x));
 	x->with = with;
 	snprintf(x->mechanism, sizeof(x->mechanism), "%s", mechanism);
-	x->callbacks[0] = (sasl_callback_t) { SASL_CB_CANON_USER,
-		CALLBACK(canonical), x };
-	x->callbacks[1] = (sasl_callback_t) { SASL_CB_SERVER_USERDB_CHECKPASS,
+	x->callbacks[0] =
+	    (sasl_callback_t){ SASL_CB_CANON_USER, CALLBACK(canonical), x };
+	x->callbacks[1] = (sasl_callback_t){ SASL_CB_SERVER_USERDB_CHECKPASS,
 		CALLBACK(check_password), x };
-	x->callbacks[2] = (sasl_callback_t) { SASL_CB_PROXY_POLICY,
-		CALLBACK(may_act_for), x };
-	x->callbacks[3] = (sasl_callback_t) { SASL_CB_LIST_END, NULL, NULL };
+	x->callbacks[2] =
+	    (sasl_callback_t){ SASL_CB_PROXY_POLICY, CALLBACK(may_act_for), x };
+	x->callbacks[3] = (sasl_callback_t){ SASL_CB_LIST_END, NULL, NULL };
 	if (sasl_server_new(service, server[0] == '\0' ? NULL : server, NULL,
 		NULL, NULL, x->callbacks, 0, &x->sasl) != SASL_OK ||
 	    sasl_setprop(x->sasl, SASL_SEC_PROPS, &properties) != SASL_OK)
@@ -349,7 +356,7 @@ static enum exchange_result
 judge(struct exchange *x, int result, const char *data, unsigned int n,
     struct span *out)
 {
-	*out = (struct span) { data == NULL ? "" : data, data == NULL ? 0 : n };
+	*out = (struct span){ data == NULL ? "" : data, data == NULL ? 0 : n };
 	if (result == SASL_CONTINUE)
 		return EXCHANGE_MORE;
 	if (result == SASL_OK)
@@ -367,8 +374,7 @@ judge(struct exchange *x, int result, const char *data, unsigned int n,
 }
 
 enum exchange_result
-exchange_start(struct exchange *x, const struct span *initial,
-    struct span *out)
+exchange_start(struct exchange *x, const struct span *initial, struct span *out)
 {
 	const char *data = NULL;
 	unsigned int n = 0;
@@ -376,7 +382,9 @@ exchange_start(struct exchange *x, const struct span *initial,
 
 	running = x;
 	result = sasl_server_start(x->sasl, x->mechanism,
-	    initial == NULL ? NULL : initial->n == 0 ? "" : initial->p,
+	    initial == NULL     ? NULL :
+		initial->n == 0 ? "" :
+				  initial->p,
 	    initial == NULL ? 0 : (unsigned int)initial->n, &data, &n);
 	running = NULL;
 	return judge(x, result, data, n, out);

@@ -33,8 +33,8 @@ struct exchange_accounts {
 	 */
 	bool (*canonical)(void *with, struct span given,
 	    char out[EXCHANGE_USER_MAX]);
-	enum exchange_check (*check)(void *with, const char *user,
-	    struct span password);
+	enum exchange_check (
+	    *check)(void *with, const char *user, struct span password);
 	/* The password itself, where it is known; for SCRAM and CRAM-MD5. */
 	bool (*plain)(void *with, const char *user, struct buf *password);
 };
@@ -66,8 +66,8 @@ void exchange_free(struct exchange **x);
 /* initial NULL: the client sent none. *out is valid until the next call. */
 enum exchange_result exchange_start(struct exchange *x,
     const struct span *initial, struct span *out);
-enum exchange_result exchange_step(struct exchange *x, struct span response,
-    struct span *out);
+enum exchange_result
+exchange_step(struct exchange *x, struct span response, struct span *out);
 const char *exchange_user(const struct exchange *x);
 /* Why it failed, for the log; no secrets. */
 const char *exchange_why(const struct exchange *x);

@@ -87,8 +87,8 @@ verify_crypt(const struct check *c)
 }
 
 /* libargon2's argon2_verify. */
-typedef int argon2_function(const char *encoded, const void *password,
-    size_t n, int type);
+typedef int
+argon2_function(const char *encoded, const void *password, size_t n, int type);
 static argon2_function *argon2_verify;
 
 void
@@ -186,8 +186,8 @@ derive(const struct check *c, struct span salt, uint64_t rounds,
     const EVP_MD *md, unsigned char *out)
 {
 	return PKCS5_PBKDF2_HMAC(c->password.p, (int)c->password.n,
-	    (const unsigned char *)salt.p, (int)salt.n, (int)rounds, md,
-	    EVP_MD_get_size(md), out) == 1;
+		   (const unsigned char *)salt.p, (int)salt.n, (int)rounds, md,
+		   EVP_MD_get_size(md), out) == 1;
 }
 
 /* "$1$SALT$ROUNDS$HEX": SHA-1 */
@@ -234,8 +234,8 @@ verify_scram(const struct check *c)
 	    span_cut(&rest, ",", false, &key_text) &&
 	    base64_decode(key_text, &stored) && stored.n == size;
 	equal = valid && derive(c, buf_span(&salt), rounds, md, salted) &&
-	    HMAC(md, salted, (int)size, (const unsigned char *)"Client Key",
-		10, client, NULL) != NULL &&
+	    HMAC(md, salted, (int)size, (const unsigned char *)"Client Key", 10,
+		client, NULL) != NULL &&
 	    EVP_Digest(client, size, made, NULL, md, NULL) == 1 &&
 	    CRYPTO_memcmp(made, stored.p, size) == 0;
 	buf_fini(&salt);
@@ -260,23 +260,30 @@ static const struct scheme schemes[] = {
 	{ .name = "ARGON2ID", .verify = verify_argon2, .argon2 = 2 },
 	{ .name = "SHA", .verify = verify_digest, .digest = "SHA1" },
 	{ .name = "SHA1", .verify = verify_digest, .digest = "SHA1" },
-	{ .name = "SSHA", .verify = verify_digest, .digest = "SHA1",
+	{ .name = "SSHA",
+	    .verify = verify_digest,
+	    .digest = "SHA1",
 	    .salted = true },
 	{ .name = "SHA256", .verify = verify_digest, .digest = "SHA256" },
-	{ .name = "SSHA256", .verify = verify_digest, .digest = "SHA256",
+	{ .name = "SSHA256",
+	    .verify = verify_digest,
+	    .digest = "SHA256",
 	    .salted = true },
 	{ .name = "SHA384", .verify = verify_digest, .digest = "SHA384" },
 	{ .name = "SHA512", .verify = verify_digest, .digest = "SHA512" },
-	{ .name = "SSHA512", .verify = verify_digest, .digest = "SHA512",
+	{ .name = "SSHA512",
+	    .verify = verify_digest,
+	    .digest = "SHA512",
 	    .salted = true },
 	{ .name = "PLAIN-MD5", .verify = verify_digest, .digest = "MD5" },
 	{ .name = "LDAP-MD5", .verify = verify_digest, .digest = "MD5" },
-	{ .name = "SMD5", .verify = verify_digest, .digest = "MD5",
+	{ .name = "SMD5",
+	    .verify = verify_digest,
+	    .digest = "MD5",
 	    .salted = true },
 	{ .name = "PBKDF2", .verify = verify_pbkdf2 },
 	{ .name = "SCRAM-SHA-1", .verify = verify_scram, .digest = "SHA1" },
-	{ .name = "SCRAM-SHA-256", .verify = verify_scram,
-	    .digest = "SHA256" },
+	{ .name = "SCRAM-SHA-256", .verify = verify_scram, .digest = "SHA256" },
 };
 
 static const struct scheme *
@@ -337,7 +344,7 @@ password_verify(const char *stored, struct span password, struct buf *error)
 	    memchr(password.p, '\0', password.n) != NULL)
 		return PASSWORD_WRONG;
 	text = mem_span_text(password);
-	c.password = (struct span) { text, password.n };
+	c.password = (struct span){ text, password.n };
 	result = s->verify(&c);
 	OPENSSL_cleanse(text, password.n);
 	free(text);

@@ -34,8 +34,8 @@ enum password_result {
  */
 void password_init(void);
 /* Never puts the password or the hash into *error. */
-enum password_result password_verify(const char *stored, struct span password,
-    struct buf *error);
+enum password_result
+password_verify(const char *stored, struct span password, struct buf *error);
 /* The password itself, where the scheme keeps it; for SCRAM and CRAM-MD5. */
 bool password_plain(const char *stored, struct span *plain);
 /* Constant time for a given length of b. */

@@ -24,7 +24,8 @@ dialogue(struct ipc *c, const struct msg_key_sign *question,
 	*done = answer->done && buf_add_span(signature, answer->data);
 	if (!answer->done)
 		log_warning("keyd refuses to sign with key %s: is the private"
-		    " key of this certificate readable, and in the settings?",
+			    " key of this certificate readable, and in the "
+			    "settings?",
 		    question->key);
 	return true;
 }

@@ -18,3 +18,11 @@ tests_unit_lib_store_maildir_deliver_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_store_mbox_deliver_test_SOURCES = \
 	tests/unit/lib/store/mbox_deliver_test.c
 tests_unit_lib_store_mbox_deliver_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/unit/lib/store/store_test tests/fuzz/maildir_name_fuzz
+TESTS += tests/unit/lib/store/store_test tests/fuzz/maildir_name_fuzz
+tests_unit_lib_store_store_test_SOURCES = tests/unit/lib/store/store_test.c \
+	tests/unit/lib/store/folder.h
+tests_unit_lib_store_store_test_LDADD = $(LDADD) -lcmocka
+tests_fuzz_maildir_name_fuzz_SOURCES = tests/fuzz/maildir_name_fuzz.c \
+	tests/fuzz/replay.c

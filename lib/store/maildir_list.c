@@ -39,8 +39,8 @@ add(struct maildir_list *l, const struct maildir_message *m)
 {
 	if (l->count == l->room) {
 		l->room = l->room == 0 ? 64 : 2 * l->room;
-		l->messages = mem_resize(l->messages,
-		    l->room * sizeof(*l->messages));
+		l->messages =
+		    mem_resize(l->messages, l->room * sizeof(*l->messages));
 	}
 	l->messages[l->count] = *m;
 	return &l->messages[l->count++];
@@ -236,8 +236,8 @@ own_name(struct maildir_list *l, const struct maildir_message *m)
 
 	if (printable(first))
 		return arena_span(l->memory, first);
-	ensure(EVP_Digest(base.p, base.n, digest, NULL, EVP_sha256(), NULL) ==
-	    1);
+	ensure(
+	    EVP_Digest(base.p, base.n, digest, NULL, EVP_sha256(), NULL) == 1);
 	out = arena_alloc(l->memory, 65);
 	for (size_t i = 0; i < 32; i++)
 		snprintf(out + 2 * i, 3, "%02x", digest[i]);

@@ -26,7 +26,7 @@ maildir_name_parse(struct span name, struct maildir_message *out)
 	struct span base = span_take(name, span_find(name, ':'));
 	size_t digits = 0;
 
-	*out = (struct maildir_message) { .base = base.n };
+	*out = (struct maildir_message){ .base = base.n };
 	if (base.n == 0 || name.p[0] == '.')
 		return false;
 	while (digits < base.n && digits < 18 && base.p[digits] >= '0' &&
@@ -101,9 +101,9 @@ maildir_uidlist_line(struct span line, struct maildir_note *out)
 {
 	struct span rest = line, word;
 
-	*out = (struct maildir_note) { .size = UINT64_MAX };
-	if (!next_word(&rest, &word) || !span_u64(word, UINT32_MAX, &out->uid) ||
-	    out->uid == 0)
+	*out = (struct maildir_note){ .size = UINT64_MAX };
+	if (!next_word(&rest, &word) ||
+	    !span_u64(word, UINT32_MAX, &out->uid) || out->uid == 0)
 		return false;
 	while (rest.n > 0 && rest.p[0] != ':') {
 		uint64_t size;
@@ -133,7 +133,7 @@ maildir_sizes_line(struct span line, struct maildir_note *out)
 {
 	struct span rest = line, word;
 
-	*out = (struct maildir_note) { .size = UINT64_MAX };
+	*out = (struct maildir_note){ .size = UINT64_MAX };
 	if (!span_cut(&rest, " ", false, &word) ||
 	    !span_u64(word, UINT64_C(1) << MAILDIR_SIZE_MAX_BITS, &out->size))
 		return false;

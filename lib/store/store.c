@@ -68,8 +68,7 @@ take_lock(struct store *s, struct why *why)
 }
 
 static enum store_result
-open_maildir(struct store *s, const char *path, bool exclusive,
-    struct why *why)
+open_maildir(struct store *s, const char *path, bool exclusive, struct why *why)
 {
 	enum store_result r;
 
@@ -100,8 +99,10 @@ store_open(const char *location, bool exclusive, struct store **out,
 
 	why_clear(why);
 	if (path == NULL) {
-		why_set(why, "4.3.5", "mailbox location \"%s\" is not"
-		    " supported", location);
+		why_set(why, "4.3.5",
+		    "mailbox location \"%s\" is not"
+		    " supported",
+		    location);
 		return STORE_FAILED;
 	}
 	s = mem_new(sizeof(*s));
@@ -127,12 +128,12 @@ note_sizes(struct store *s)
 
 		if (m->measured)
 			buf_printf(&text, "%llu %.*s\n",
-			    (unsigned long long)m->size, (int)m->base,
-			    m->name);
+			    (unsigned long long)m->size, (int)m->base, m->name);
 	}
 	/* only a cache: what goes wrong costs time, not mail */
-	fd = openat(s->maildir, temporary, O_WRONLY | O_CREAT | O_TRUNC |
-	    O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	fd = openat(s->maildir, temporary,
+	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+	    0600);
 	if (fd != -1 && fd_write_all(fd, buf_text(&text), text.n) == 0)
 		(void)!renameat(s->maildir, temporary, s->maildir,
 		    "posthaste-sizes");
@@ -244,8 +245,7 @@ cut_footer(struct store *s, struct maildir_message *m, int fd, off_t length)
 }
 
 enum store_result
-store_fetch(struct store *s, size_t i, struct store_blob *out,
-    struct why *why)
+store_fetch(struct store *s, size_t i, struct store_blob *out, struct why *why)
 {
 	struct maildir_message *m = message(s, i);
 	int mode = O_RDONLY, fd = with_file(s, m, call_open, &mode);
@@ -357,8 +357,7 @@ call_unlink(struct store *s, const char *name, void *with)
 }
 
 enum store_result
-store_add_flags(struct store *s, size_t i, unsigned int flags,
-    struct why *why)
+store_add_flags(struct store *s, size_t i, unsigned int flags, struct why *why)
 {
 	struct maildir_message *m = message(s, i);
 	char next[256], to[264];

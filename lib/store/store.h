@@ -46,8 +46,8 @@ size_t store_count(const struct store *s);
  * Bytes of the message with CRLF line ends. From the name, the index of
  * another program, or what was noted before; else the file is read once.
  */
-enum store_result store_size(struct store *s, size_t i, uint64_t *size,
-    struct why *why);
+enum store_result
+store_size(struct store *s, size_t i, uint64_t *size, struct why *why);
 /*
  * A name of 1 to 70 printable characters that this message keeps for ever,
  * and no other one in the mailbox gets.
@@ -61,16 +61,16 @@ struct store_blob {
 	bool crlf; /* line ends are CRLF already; else LF, or mixed */
 };
 
-enum store_result store_fetch(struct store *s, size_t i,
-    struct store_blob *out, struct why *why);
+enum store_result
+store_fetch(struct store *s, size_t i, struct store_blob *out, struct why *why);
 /* Bytes read, 0 at the end, -1 with errno. */
-int64_t store_blob_read(const struct store_blob *b, void *to, size_t n,
-    int64_t at);
+int64_t
+store_blob_read(const struct store_blob *b, void *to, size_t n, int64_t at);
 void store_blob_close(struct store_blob *b);
 
 /* To the flags the message has already. */
-enum store_result store_add_flags(struct store *s, size_t i,
-    unsigned int flags, struct why *why);
+enum store_result
+store_add_flags(struct store *s, size_t i, unsigned int flags, struct why *why);
 /* Removes it for good. STORE_GONE counts as done for most. */
 enum store_result store_expunge(struct store *s, size_t i, struct why *why);
 

@@ -36,9 +36,9 @@ enum tls_key_operation {
  * (tls_key_id), so that no name needs to agree. May wait. False: refused or
  * not to be had, already logged.
  */
-typedef bool tls_sign_function(const char *key,
-    enum tls_key_operation operation, unsigned int padding, struct span data,
-    struct buf *signature);
+typedef bool
+tls_sign_function(const char *key, enum tls_key_operation operation,
+    unsigned int padding, struct span data, struct buf *signature);
 
 /*
  * PEM files, as Postfix names them. A list separated by commas; chain_files
@@ -69,8 +69,9 @@ struct tls_server_settings {
 	const char *alpn;
 	bool ask_client_certificate;
 	const char *ca_file; /* for client certificates; may be NULL */
-	const char *session_id_context; /* one per service: tickets of one
-					   service are worth nothing at another */
+	const char
+	    *session_id_context; /* one per service: tickets of one
+				    service are worth nothing at another */
 };
 
 enum tls_level {
@@ -98,10 +99,10 @@ struct tls_client_settings {
  * tls_verified() still tells.
  */
 /* NULL and a line in *error (valid until the next call) when refused. */
-struct tls_context *tls_server_new(const struct tls_server_settings *settings,
-    const char **error);
-struct tls_context *tls_client_new(const struct tls_client_settings *settings,
-    const char **error);
+struct tls_context *
+tls_server_new(const struct tls_server_settings *settings, const char **error);
+struct tls_context *
+tls_client_new(const struct tls_client_settings *settings, const char **error);
 void tls_context_free(struct tls_context **context);
 
 /* The certificates' earliest end, seconds since 1970; 0 if there is none. */

@@ -96,10 +96,12 @@ set_common(SSL_CTX *ssl, const char *protocols, const char *ciphers,
 		return false;
 	SSL_CTX_set_min_proto_version(ssl, v.lowest);
 	SSL_CTX_set_max_proto_version(ssl, v.highest);
-	SSL_CTX_set_options(ssl, v.holes | SSL_OP_NO_COMPRESSION |
-	    SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
-	SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE |
-	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_options(ssl,
+	    v.holes | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
+		SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_mode(ssl,
+	    SSL_MODE_ENABLE_PARTIAL_WRITE |
+		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 	return set_ciphers(ssl, ciphers, error);
 }
 
@@ -167,8 +169,8 @@ set_server(struct tls_context *c, const struct tls_server_settings *s,
 	SSL_CTX_set_session_id_context(c->ssl, (const unsigned char *)id,
 	    (unsigned int)n);
 	SSL_CTX_set_session_cache_mode(c->ssl, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_options(c->ssl, SSL_OP_CIPHER_SERVER_PREFERENCE |
-	    SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_options(c->ssl,
+	    SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_dh_auto(c->ssl, 1);
 	SSL_CTX_set_num_tickets(c->ssl, 1);
 	set_alpn(c, s->alpn);
@@ -187,12 +189,11 @@ set_server(struct tls_context *c, const struct tls_server_settings *s,
 
 static bool
 load(struct tls_context *c, const char *chain, size_t n,
-    const struct tls_files *files, tls_sign_function *sign,
-    struct buf *error)
+    const struct tls_files *files, tls_sign_function *sign, struct buf *error)
 {
 	if (chain != NULL)
-		return tls_context_load_text(c, (struct span) { chain, n },
-		    sign, error);
+		return tls_context_load_text(c, (struct span){ chain, n }, sign,
+		    error);
 	return tls_context_load_files(c, files, sign, error);
 }
 

@@ -23,8 +23,8 @@ SSL_CTX *tls_context_ssl(struct tls_context *context);
  * or connect state. "host": the name for SNI and verification, or NULL. Keeps
  * its own reference to the context. NULL when OpenSSL refuses.
  */
-struct tls_session *tls_session_new(struct tls_context *context, bool server,
-    const char *host);
+struct tls_session *
+tls_session_new(struct tls_context *context, bool server, const char *host);
 SSL *tls_session_ssl(struct tls_session *session);
 /* Frees the SSL object as well, without sending close_notify. NULL is fine. */
 void tls_session_free(struct tls_session **session);

@@ -18,12 +18,12 @@ enum { TLS_PEM_MAX = 1 << 20 };
 /* One certificate with its issuers and, where there was one, its key. */
 struct tls_pem_group {
 	X509 *leaf; /* NULL in a file of keys only */
-	STACK_OF(X509) *issuers;
+	STACK_OF(X509) * issuers;
 	EVP_PKEY *key;
 };
 
-typedef bool tls_pem_visit(void *with, const struct tls_pem_group *group,
-    struct buf *error);
+typedef bool
+tls_pem_visit(void *with, const struct tls_pem_group *group, struct buf *error);
 
 /*
  * Visits each certificate (and, with keys, each private key) in PEM text: a
@@ -32,11 +32,11 @@ typedef bool tls_pem_visit(void *with, const struct tls_pem_group *group,
  * them is wiped. False, with a line in *error, when something cannot be
  * read or visit says false. Objects live until visit returns.
  */
-bool tls_pem_each(struct span text, bool keys, tls_pem_visit *visit,
-    void *with, struct buf *error);
+bool tls_pem_each(struct span text, bool keys, tls_pem_visit *visit, void *with,
+    struct buf *error);
 /* The same for a file; "path: " in front of errors; its text is wiped. */
-bool tls_pem_file(const char *path, bool keys, tls_pem_visit *visit,
-    void *with, struct buf *error);
+bool tls_pem_file(const char *path, bool keys, tls_pem_visit *visit, void *with,
+    struct buf *error);
 
 /* How keyd knows the key: digest of its public part. */
 bool tls_key_id(EVP_PKEY *key, char out[TLS_KEY_ID_MAX]);
@@ -46,7 +46,7 @@ bool tls_key_id(EVP_PKEY *key, char out[TLS_KEY_ID_MAX]);
  * "sign". RSA and EC keys only: Ed25519 and Ed448 sign whole messages within
  * OpenSSL, where no other process can be asked. NULL and a line in *error.
  */
-EVP_PKEY *tls_remote_key(X509 *certificate, tls_sign_function *sign,
-    struct buf *error);
+EVP_PKEY *
+tls_remote_key(X509 *certificate, tls_sign_function *sign, struct buf *error);
 
 #endif

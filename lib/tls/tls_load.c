@@ -111,8 +111,7 @@ load_file(struct tls_context *c, const char *path, const char *key_file,
 	if (sign == NULL && key_file != NULL && key_file[0] != '\0' &&
 	    strcmp(path, key_file) != 0)
 		good = tls_pem_file(key_file, true, take_key, &l, error);
-	good = good &&
-	    tls_pem_file(path, sign == NULL, load_group, &l, error);
+	good = good && tls_pem_file(path, sign == NULL, load_group, &l, error);
 	if (good && l.count == 0) {
 		buf_printf(error, "%s: no certificate found", path);
 		good = false;
@@ -150,8 +149,8 @@ tls_context_load_files(struct tls_context *c, const struct tls_files *files,
 		good = load_file(c, files->cert_file, files->key_file, sign,
 		    error);
 	if (good && is_set(files->eccert_file))
-		good = load_file(c, files->eccert_file, files->eckey_file,
-		    sign, error);
+		good = load_file(c, files->eccert_file, files->eckey_file, sign,
+		    error);
 	return good;
 }
 

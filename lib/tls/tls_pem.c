@@ -92,7 +92,8 @@ take_certificate(struct reader *r, const struct block *b)
 	}
 	if (r->group.issuers == NULL)
 		r->group.issuers = sk_X509_new_null();
-	if (r->group.issuers == NULL || sk_X509_push(r->group.issuers, x) <= 0) {
+	if (r->group.issuers == NULL ||
+	    sk_X509_push(r->group.issuers, x) <= 0) {
 		X509_free(x);
 		buf_add_text(r->error, "out of memory");
 		return false;
@@ -111,7 +112,8 @@ take_key(struct reader *r, const struct block *b)
 	if (!r->keys)
 		return true;
 	if (span_starts(span_of(name), "ENCRYPTED") || b->header[0] != '\0') {
-		buf_add_text(r->error, "the private key is encrypted: store it"
+		buf_add_text(r->error,
+		    "the private key is encrypted: store it"
 		    " without a pass phrase, in a file only root can read");
 		return false;
 	}
@@ -139,8 +141,8 @@ read_blocks(struct reader *r, BIO *bio)
 	struct block b = { 0 };
 	bool good = true;
 
-	while (good && PEM_read_bio(bio, &b.name, &b.header, &b.data,
-			   &b.length) == 1) {
+	while (good &&
+	    PEM_read_bio(bio, &b.name, &b.header, &b.data, &b.length) == 1) {
 		if (is_certificate(b.name))
 			good = take_certificate(r, &b);
 		else if (is_key(b.name))
@@ -221,8 +223,8 @@ tls_pem_file(const char *path, bool keys, tls_pem_visit *visit, void *with,
 	text = read_file(path, &n, error);
 	if (text == NULL)
 		return false;
-	good = tls_pem_each((struct span) { (char *)text, n }, keys, visit,
-	    with, &detail);
+	good = tls_pem_each((struct span){ (char *)text, n }, keys, visit, with,
+	    &detail);
 	if (!good)
 		buf_printf(error, "%s: %s", path, buf_text(&detail));
 	OPENSSL_cleanse(text, n);

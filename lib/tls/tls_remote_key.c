@@ -36,8 +36,9 @@ tls_key_id(EVP_PKEY *key, char out[TLS_KEY_ID_MAX])
 	int length = i2d_PUBKEY(key, &der);
 	bool good;
 
-	good = length > 0 && EVP_Digest(der, (size_t)length, digest, &n,
-	    EVP_sha256(), NULL) == 1;
+	good = length > 0 &&
+	    EVP_Digest(der, (size_t)length, digest, &n, EVP_sha256(), NULL) ==
+		1;
 	OPENSSL_free(der);
 	if (!good)
 		return false;
@@ -84,8 +85,8 @@ rsa_sign(int n, const unsigned char *from, unsigned char *to, RSA *rsa,
 	int size = RSA_size(rsa);
 	int result = -1;
 
-	if (ask(RSA_get_ex_data(rsa, rsa_slot), TLS_KEY_RSA_SIGN, padding,
-		from, (size_t)n, &signature) &&
+	if (ask(RSA_get_ex_data(rsa, rsa_slot), TLS_KEY_RSA_SIGN, padding, from,
+		(size_t)n, &signature) &&
 	    signature.n == (size_t)size) {
 		memcpy(to, signature.p, signature.n);
 		result = size;
@@ -212,7 +213,8 @@ tls_remote_key(X509 *certificate, tls_sign_function *sign, struct buf *error)
 	type = public_key == NULL ? EVP_PKEY_NONE :
 				    EVP_PKEY_get_base_id(public_key);
 	if (type != EVP_PKEY_RSA && type != EVP_PKEY_EC) {
-		buf_printf(error, "a key of type %s cannot be kept in keyd:"
+		buf_printf(error,
+		    "a key of type %s cannot be kept in keyd:"
 		    " use a certificate with an RSA or ECDSA key",
 		    type == EVP_PKEY_NONE ? "unknown" : OBJ_nid2sn(type));
 	} else if (key != NULL && tls_key_id(public_key, remote->id)) {

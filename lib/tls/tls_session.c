@@ -52,8 +52,7 @@ tls_session_new(struct tls_context *context, bool server, const char *host)
 	context->references++;
 	ERR_clear_error();
 	s->ssl = SSL_new(context->ssl);
-	if (s->ssl == NULL ||
-	    (!server && host != NULL && !set_host(s, host))) {
+	if (s->ssl == NULL || (!server && host != NULL && !set_host(s, host))) {
 		tls_session_free(&s);
 		return NULL;
 	}
@@ -142,8 +141,8 @@ tls_peer_name(const struct tls_session *s)
 
 	if (x == NULL)
 		return "";
-	n = X509_NAME_get_text_by_NID(X509_get_subject_name(x),
-	    NID_commonName, mine->peer, sizeof(mine->peer));
+	n = X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName,
+	    mine->peer, sizeof(mine->peer));
 	/* a NUL inside makes two names of one */
 	if (n < 0 || strlen(mine->peer) != (size_t)n)
 		return "";

@@ -36,19 +36,19 @@ exclude(struct buf *list, const char *names)
 }
 
 static void
-cipher_list(const struct tls_params *p, const char *grade,
-    const char *excluded, const char *more, struct buf *list)
+cipher_list(const struct tls_params *p, const char *grade, const char *excluded,
+    const char *more, struct buf *list)
 {
-	buf_add_text(list, strcmp(grade, "high") == 0 ?
-	    p->tls_high_cipherlist : p->tls_medium_cipherlist);
+	buf_add_text(list,
+	    strcmp(grade, "high") == 0 ? p->tls_high_cipherlist :
+					 p->tls_medium_cipherlist);
 	exclude(list, excluded);
 	exclude(list, more);
 }
 
 bool
 tls_smtpd_context(const struct tls_params *p, const char *service,
-    tls_sign_function *sign, struct tls_context **context,
-    const char **error)
+    tls_sign_function *sign, struct tls_context **context, const char **error)
 {
 	enum tls_level level = tls_level_of(p->smtpd_tls_security_level);
 	bool must = level >= TLS_ENCRYPT || p->smtpd_tls_wrappermode;
@@ -73,8 +73,9 @@ tls_smtpd_context(const struct tls_params *p, const char *service,
 	*context = NULL;
 	if (level == TLS_NONE && !p->smtpd_tls_wrappermode)
 		return true;
-	cipher_list(p, must ? p->smtpd_tls_mandatory_ciphers :
-		p->smtpd_tls_ciphers, p->smtpd_tls_exclude_ciphers,
+	cipher_list(p,
+	    must ? p->smtpd_tls_mandatory_ciphers : p->smtpd_tls_ciphers,
+	    p->smtpd_tls_exclude_ciphers,
 	    must ? p->smtpd_tls_mandatory_exclude_ciphers : "", &ciphers);
 	s.ciphers = buf_text(&ciphers);
 	*context = tls_server_new(&s, error);
@@ -84,8 +85,7 @@ tls_smtpd_context(const struct tls_params *p, const char *service,
 
 bool
 tls_smtp_context(const struct tls_params *p, enum tls_level level,
-    tls_sign_function *sign, struct tls_context **context,
-    const char **error)
+    tls_sign_function *sign, struct tls_context **context, const char **error)
 {
 	bool must = level >= TLS_ENCRYPT;
 	struct buf ciphers = BUF_INIT(4096);
@@ -103,8 +103,9 @@ tls_smtp_context(const struct tls_params *p, enum tls_level level,
 		.sign = sign,
 	};
 
-	cipher_list(p, must ? p->smtp_tls_mandatory_ciphers :
-		p->smtp_tls_ciphers, p->smtp_tls_exclude_ciphers,
+	cipher_list(p,
+	    must ? p->smtp_tls_mandatory_ciphers : p->smtp_tls_ciphers,
+	    p->smtp_tls_exclude_ciphers,
 	    must ? p->smtp_tls_mandatory_exclude_ciphers : "", &ciphers);
 	s.ciphers = buf_text(&ciphers);
 	*context = tls_client_new(&s, error);

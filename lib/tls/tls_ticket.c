@@ -84,8 +84,8 @@ prepare(struct ticket_key *k, unsigned char *iv, EVP_CIPHER_CTX *cipher,
 		OSSL_PARAM_construct_end(),
 	};
 
-	return EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, k->cipher,
-		   iv, seal) == 1 &&
+	return EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, k->cipher, iv,
+		   seal) == 1 &&
 	    EVP_MAC_CTX_set_params(mac, params) == 1;
 }
 
@@ -110,7 +110,8 @@ open_ticket(struct tls_ticket_keys *k, const unsigned char *name,
 
 	if (k->now.valid && memcmp(name, k->now.name, NAME_SIZE) == 0)
 		found = &k->now;
-	else if (k->former.valid && memcmp(name, k->former.name, NAME_SIZE) == 0)
+	else if (k->former.valid &&
+	    memcmp(name, k->former.name, NAME_SIZE) == 0)
 		found = &k->former;
 	if (found == NULL)
 		return 0;
@@ -120,8 +121,8 @@ open_ticket(struct tls_ticket_keys *k, const unsigned char *name,
 }
 
 static int
-handle(SSL *ssl, unsigned char *name, unsigned char *iv,
-    EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int seal)
+handle(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+    EVP_MAC_CTX *mac, int seal)
 {
 	struct tls_ticket_keys *k;
 

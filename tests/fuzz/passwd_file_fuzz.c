@@ -23,7 +23,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		ensure(account_name_valid(span_of(e.user)));
 		ensure(strlen(e.password) + strlen(e.uid) + strlen(e.gid) +
 			strlen(e.home) + strlen(e.mail) +
-			strlen(e.allow_nets) <= size);
+			strlen(e.allow_nets) <=
+		    size);
 		for (const char *c = e.user; *c != '\0'; c++)
 			ensure(!(*c >= 'A' && *c <= 'Z') && *c != '/');
 	}

@@ -119,8 +119,7 @@ test_mailboxes(void **state)
 	assert_int_equal(box.uid, 1000);
 	assert_int_equal(box.gid, 1001);
 	assert_string_equal(buf_text(&box.home), "/home/bob");
-	assert_string_equal(buf_text(&box.mail),
-	    "maildir:/mail/bob:INBOX=/x");
+	assert_string_equal(buf_text(&box.mail), "maildir:/mail/bob:INBOX=/x");
 	mailbox_fini(&box);
 	/* below account_minimum_uid */
 	accounts_find(a, SPAN("erin"), &account);
@@ -168,8 +167,7 @@ test_changes_show(void **state)
 	struct account account;
 
 	(void)state;
-	assert_int_equal(accounts_find(a, SPAN("new"), &account),
-	    ACCOUNT_NONE);
+	assert_int_equal(accounts_find(a, SPAN("new"), &account), ACCOUNT_NONE);
 	write_file("new@example.test:{PLAIN}n:1000:1000\n");
 	for (int i = 0; i < 40; i++) {
 		if (accounts_find(a, SPAN("new"), &account) == ACCOUNT_FOUND)
@@ -178,8 +176,7 @@ test_changes_show(void **state)
 	}
 	assert_int_equal(accounts_find(a, SPAN("new"), &account),
 	    ACCOUNT_FOUND);
-	assert_int_equal(accounts_find(a, SPAN("bob"), &account),
-	    ACCOUNT_NONE);
+	assert_int_equal(accounts_find(a, SPAN("bob"), &account), ACCOUNT_NONE);
 	accounts_free(&a);
 	write_file(text);
 }
@@ -205,7 +202,8 @@ test_sources(void **state)
 	    ACCOUNT_NONE);
 	if (getpwnam("nobody") != NULL) {
 		assert_int_equal(accounts_find(a, SPAN("nobody@example.test"),
-		    &account), ACCOUNT_FOUND);
+				     &account),
+		    ACCOUNT_FOUND);
 		assert_string_equal(account.pam_service, "mail");
 		assert_string_equal(account.user, "nobody");
 	}

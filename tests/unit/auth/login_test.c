@@ -32,8 +32,14 @@ struct row {
 	const char *user;
 };
 
-#define NONE { NULL, 0 }
-#define S(text) { text, sizeof(text) - 1 }
+#define NONE \
+	{ \
+		NULL, 0 \
+	}
+#define S(text) \
+	{ \
+		text, sizeof(text) - 1 \
+	}
 
 static const struct row rows[] = {
 	{ "plain", "PLAIN", S("\0bob@example.test\0secret"), { NONE },
@@ -68,16 +74,16 @@ static const struct row rows[] = {
 	    EXCHANGE_FAILED, NULL },
 	{ "login", "LOGIN", NONE, { S("bob"), S("secret"), NONE },
 	    EXCHANGE_DONE, "bob@example.test" },
-	{ "login, initial response", "LOGIN", S("bob"),
-	    { S("secret"), NONE }, EXCHANGE_DONE, "bob@example.test" },
+	{ "login, initial response", "LOGIN", S("bob"), { S("secret"), NONE },
+	    EXCHANGE_DONE, "bob@example.test" },
 	{ "login, wrong", "LOGIN", NONE, { S("bob"), S("x"), NONE },
 	    EXCHANGE_FAILED, NULL },
-	{ "hashed", "PLAIN", S("\0carol\0posthaste"), { NONE },
-	    EXCHANGE_DONE, "carol@example.test" },
+	{ "hashed", "PLAIN", S("\0carol\0posthaste"), { NONE }, EXCHANGE_DONE,
+	    "carol@example.test" },
 	{ "hashed, wrong", "PLAIN", S("\0carol\0posthast"), { NONE },
 	    EXCHANGE_FAILED, "carol@example.test" },
-	{ "nologin", "PLAIN", S("\0dave\0secret"), { NONE },
-	    EXCHANGE_FAILED, "dave@example.test" },
+	{ "nologin", "PLAIN", S("\0dave\0secret"), { NONE }, EXCHANGE_FAILED,
+	    "dave@example.test" },
 	{ "wrong network", "PLAIN", S("\0erin\0secret"), { NONE },
 	    EXCHANGE_FAILED, "erin@example.test" },
 	{ "right network", "PLAIN", S("\0frank\0secret"), { NONE },
@@ -92,8 +98,7 @@ run(const struct row *row, struct login *l)
 	enum exchange_result r;
 	struct span out;
 
-	r = login_start(l, row->initial.p == NULL ? NULL : &row->initial,
-	    &out);
+	r = login_start(l, row->initial.p == NULL ? NULL : &row->initial, &out);
 	for (size_t i = 0; r == EXCHANGE_MORE && row->steps[i].p != NULL; i++)
 		r = login_step(l, row->steps[i], &out);
 	return r;
@@ -157,12 +162,14 @@ set_up(void **state)
 
 	(void)state;
 	fputs("bob@example.test:{PLAIN}secret\n"
-	    "carol@example.test:{SSHA}QKi/ViNR8LXuCtW/N0x2GVyzuYpzYWx0c2FsdA==\n"
-	    "dave@example.test:{PLAIN}secret::::::nologin\n"
-	    "erin@example.test:{PLAIN}secret::::::allow_nets=10.0.0.0/8\n"
-	    "frank@example.test:{PLAIN}secret::::::"
-	    "allow_nets=10.0.0.0/8,192.0.2.0/24\n"
-	    "grace@example.test:{NONSENSE}x\n", f);
+	      "carol@example.test:{SSHA}QKi/ViNR8LXuCtW/"
+	      "N0x2GVyzuYpzYWx0c2FsdA==\n"
+	      "dave@example.test:{PLAIN}secret::::::nologin\n"
+	      "erin@example.test:{PLAIN}secret::::::allow_nets=10.0.0.0/8\n"
+	      "frank@example.test:{PLAIN}secret::::::"
+	      "allow_nets=10.0.0.0/8,192.0.2.0/24\n"
+	      "grace@example.test:{NONSENSE}x\n",
+	    f);
 	fclose(f);
 	p.account_files = path;
 	p.account_domain = "example.test";

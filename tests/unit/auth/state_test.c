@@ -34,8 +34,8 @@ test_tickets(void **state)
 	assert_false(state_redeem(two, "pop3", other, 1001, user));
 	/* in time */
 	assert_true(state_issue(one, "pop3", "bob", 1000, ticket));
-	assert_false(state_redeem(one, "pop3", ticket, 1000 + TICKET_LIFE_MS,
-	    user));
+	assert_false(
+	    state_redeem(one, "pop3", ticket, 1000 + TICKET_LIFE_MS, user));
 	assert_false(state_redeem(one, "pop3", "", 1000, user));
 	state_close(&one);
 	state_close(&two);
@@ -53,8 +53,8 @@ test_tickets_are_bounded(void **state)
 	while (state_issue(s, "pop3", "bob", now, ticket))
 		assert_true(n++ < 100000);
 	assert_true(n >= 1000);
-	assert_true(state_issue(s, "pop3", "bob", now + TICKET_LIFE_MS,
-	    ticket));
+	assert_true(
+	    state_issue(s, "pop3", "bob", now + TICKET_LIFE_MS, ticket));
 	state_close(&s);
 }
 
@@ -66,26 +66,24 @@ test_failures(void **state)
 
 	(void)state;
 	assert_int_equal(state_failure(s, "192.0.2.1", "a", now, 5000), 500);
-	assert_int_equal(state_failure(two, "192.0.2.1", "b", now, 5000),
-	    1000);
+	assert_int_equal(state_failure(two, "192.0.2.1", "b", now, 5000), 1000);
 	assert_int_equal(state_failure(s, "192.0.2.1", "c", now, 5000), 2000);
 	/* the account's failures count from anywhere */
 	assert_int_equal(state_failure(s, "192.0.2.2", "c", now, 5000), 1000);
 	assert_int_equal(state_failure(s, "192.0.2.3", "d", now, 5000), 500);
 	for (int i = 0; i < 20; i++)
-		assert_true(state_failure(s, "192.0.2.1", "e", now, 5000) <=
-		    5000);
+		assert_true(
+		    state_failure(s, "192.0.2.1", "e", now, 5000) <= 5000);
 	assert_int_equal(state_failure(s, "192.0.2.1", "f", now, 5000), 5000);
 	assert_int_equal(state_failure(s, "192.0.2.1", "g", now, 0), 0);
 	/* one IPv6 network is one source */
 	state_failure(s, "2001:db8::1", "h", now, 5000);
-	assert_int_equal(state_failure(s, "2001:db8::2", "i", now, 5000),
-	    1000);
+	assert_int_equal(state_failure(s, "2001:db8::2", "i", now, 5000), 1000);
 	assert_int_equal(state_failure(s, "2001:db8:0:1::2", "j", now, 5000),
 	    500);
 	/* forgotten after ten quiet minutes */
-	assert_int_equal(state_failure(s, "192.0.2.1", "k", now + 700000,
-	    5000), 500);
+	assert_int_equal(state_failure(s, "192.0.2.1", "k", now + 700000, 5000),
+	    500);
 	state_close(&s);
 	state_close(&two);
 }

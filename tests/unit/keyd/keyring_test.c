@@ -51,7 +51,8 @@ pss_encoding(EVP_PKEY *key, const EVP_MD *md, unsigned char *em, size_t *n)
 	EVP_PKEY_CTX_set_signature_md(c, md);
 	EVP_PKEY_CTX_set_rsa_pss_saltlen(c, RSA_PSS_SALTLEN_DIGEST);
 	assert_int_equal(EVP_PKEY_sign(c, sig, &length, digest,
-	    (size_t)EVP_MD_get_size(md)), 1);
+			     (size_t)EVP_MD_get_size(md)),
+	    1);
 	EVP_PKEY_CTX_free(c);
 	c = EVP_PKEY_CTX_new(key, NULL);
 	EVP_PKEY_verify_recover_init(c);
@@ -63,7 +64,8 @@ pss_encoding(EVP_PKEY *key, const EVP_MD *md, unsigned char *em, size_t *n)
 static void
 test_pss_shape(void **state)
 {
-	/* 2041 bits (or 2040 or so): the encoding is one byte shorter than the modulus */
+	/* 2041 bits (or 2040 or so): the encoding is one byte shorter than the
+	 * modulus */
 	const unsigned int sizes[] = { 1024, 2048, 2041, 3071 };
 
 	(void)state;
@@ -75,7 +77,7 @@ test_pss_shape(void **state)
 		struct span s;
 
 		pss_encoding(key, EVP_sha256(), em, &n);
-		s = (struct span) { (char *)em, n };
+		s = (struct span){ (char *)em, n };
 		assert_true(signable_pss(s, bits));
 		pss_encoding(key, EVP_sha384(), em, &n);
 		assert_true(signable_pss(s, bits));
@@ -100,21 +102,21 @@ test_rsa(void **state)
 	(void)state;
 	pss_encoding(key, EVP_sha256(), em, &n);
 	assert_true(keyring_sign(ring, id, 0, RSA_NO_PADDING,
-	    (struct span) { (char *)em, n }, &sig, &error));
+	    (struct span){ (char *)em, n }, &sig, &error));
 	assert_int_equal(sig.n, 256);
 	/* a ciphertext to decrypt looks like this */
 	RAND_bytes(noise, sizeof(noise));
 	noise[0] = 0;
 	assert_false(keyring_sign(ring, id, 0, RSA_NO_PADDING,
-	    (struct span) { (char *)noise, 256 }, &sig, &error));
+	    (struct span){ (char *)noise, 256 }, &sig, &error));
 	assert_false(keyring_sign(ring, id, 0, RSA_PKCS1_PADDING,
-	    (struct span) { (char *)noise, 51 }, &sig, &error));
+	    (struct span){ (char *)noise, 51 }, &sig, &error));
 	assert_false(keyring_sign(ring, id, 0, RSA_PKCS1_OAEP_PADDING,
-	    (struct span) { (char *)em, n }, &sig, &error));
+	    (struct span){ (char *)em, n }, &sig, &error));
 	assert_false(keyring_sign(ring, id, 1, 0,
-	    (struct span) { (char *)noise, 32 }, &sig, &error));
+	    (struct span){ (char *)noise, 32 }, &sig, &error));
 	assert_false(keyring_sign(ring, "sha256:00", 0, RSA_NO_PADDING,
-	    (struct span) { (char *)em, n }, &sig, &error));
+	    (struct span){ (char *)em, n }, &sig, &error));
 	assert_non_null(strstr(buf_text(&error), "no such key"));
 	buf_fini(&sig);
 	buf_fini(&error);
@@ -130,16 +132,16 @@ test_digest_info(void **state)
 	struct keyring *ring = ring_with(key, id);
 	struct buf sig = BUF_INIT(2048), error = BUF_INIT(500);
 	char info[51] = "\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04"
-	    "\x02\x01\x05\x00\x04\x20";
+			"\x02\x01\x05\x00\x04\x20";
 
 	(void)state;
 	assert_true(keyring_sign(ring, id, 0, RSA_PKCS1_PADDING,
-	    (struct span) { info, 51 }, &sig, &error));
+	    (struct span){ info, 51 }, &sig, &error));
 	assert_false(keyring_sign(ring, id, 0, RSA_PKCS1_PADDING,
-	    (struct span) { info, 50 }, &sig, &error));
+	    (struct span){ info, 50 }, &sig, &error));
 	info[14] = 9;
 	assert_false(keyring_sign(ring, id, 0, RSA_PKCS1_PADDING,
-	    (struct span) { info, 51 }, &sig, &error));
+	    (struct span){ info, 51 }, &sig, &error));
 	buf_fini(&sig);
 	buf_fini(&error);
 	keyring_free(&ring);
@@ -156,15 +158,16 @@ test_ecdsa(void **state)
 	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new(key, NULL);
 
 	(void)state;
-	assert_true(keyring_sign(ring, id, 1, 0,
-	    (struct span) { digest, 32 }, &sig, &error));
+	assert_true(keyring_sign(ring, id, 1, 0, (struct span){ digest, 32 },
+	    &sig, &error));
 	EVP_PKEY_verify_init(c);
 	assert_int_equal(EVP_PKEY_verify(c, (unsigned char *)sig.p, sig.n,
-	    (unsigned char *)digest, 32), 1);
-	assert_false(keyring_sign(ring, id, 1, 0,
-	    (struct span) { digest, 31 }, &sig, &error));
+			     (unsigned char *)digest, 32),
+	    1);
+	assert_false(keyring_sign(ring, id, 1, 0, (struct span){ digest, 31 },
+	    &sig, &error));
 	assert_false(keyring_sign(ring, id, 0, RSA_PKCS1_PADDING,
-	    (struct span) { digest, 36 }, &sig, &error));
+	    (struct span){ digest, 36 }, &sig, &error));
 	EVP_PKEY_CTX_free(c);
 	buf_fini(&sig);
 	buf_fini(&error);

@@ -52,7 +52,7 @@ verify(const char *hash, const char *password, size_t n)
 	struct buf error = BUF_INIT(500);
 	enum password_result r;
 
-	r = password_verify(hash, (struct span) { password, n }, &error);
+	r = password_verify(hash, (struct span){ password, n }, &error);
 	assert_int_equal(r == PASSWORD_BROKEN, error.n > 0);
 	assert_null(strstr(buf_text(&error), "secret"));
 	buf_fini(&error);

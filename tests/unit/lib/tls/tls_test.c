@@ -35,15 +35,16 @@ sign(const char *key, enum tls_key_operation operation, unsigned int padding,
 		assert_int_equal(EVP_PKEY_CTX_set_rsa_padding(c, (int)padding),
 		    1);
 	assert_int_equal(EVP_PKEY_sign(c, out, &n,
-	    (const unsigned char *)data.p, data.n), 1);
+			     (const unsigned char *)data.p, data.n),
+	    1);
 	EVP_PKEY_CTX_free(c);
 	signatures++;
 	return buf_add(signature, out, n);
 }
 
 static bool
-refuse(const char *key, enum tls_key_operation operation,
-    unsigned int padding, struct span data, struct buf *signature)
+refuse(const char *key, enum tls_key_operation operation, unsigned int padding,
+    struct span data, struct buf *signature)
 {
 	(void)key, (void)operation, (void)padding, (void)data, (void)signature;
 	return false;
@@ -123,13 +124,13 @@ shake(struct tls_session *a, struct tls_session *b)
 	for (int i = 0; i < 20 && (ra != 1 || rb != 1); i++) {
 		ERR_clear_error();
 		ra = SSL_do_handshake(tls_session_ssl(a));
-		if (ra != 1 && SSL_get_error(tls_session_ssl(a), ra) ==
-			SSL_ERROR_SSL)
+		if (ra != 1 &&
+		    SSL_get_error(tls_session_ssl(a), ra) == SSL_ERROR_SSL)
 			return false;
 		ERR_clear_error();
 		rb = SSL_do_handshake(tls_session_ssl(b));
-		if (rb != 1 && SSL_get_error(tls_session_ssl(b), rb) ==
-			SSL_ERROR_SSL)
+		if (rb != 1 &&
+		    SSL_get_error(tls_session_ssl(b), rb) == SSL_ERROR_SSL)
 			return false;
 	}
 	SSL_read(tls_session_ssl(a), &byte, 1); /* takes TLS 1.3's ticket */
@@ -159,8 +160,8 @@ test_remote_keys(void **state)
 		size_t n = 0, m = 0;
 		struct buf pem;
 
-		private_key = rows[i].type[0] == 'R' ?
-		    EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
+		private_key = rows[i].type[0] == 'R' ? EVP_RSA_gen(2048) :
+						       EVP_EC_gen("P-256");
 		pem = make_pem(private_key, true);
 		s = server(&pem, sign, rows[i].protocols, "smtp");
 		assert_non_null(s);
@@ -171,7 +172,8 @@ test_remote_keys(void **state)
 		assert_true(shake(cs, ss));
 		assert_int_equal(signatures, 1);
 		assert_int_equal(strncmp(tls_session_text(ss), rows[i].text,
-		    strlen(rows[i].text)), 0);
+				     strlen(rows[i].text)),
+		    0);
 		assert_string_equal(tls_peer_name(cs), "mail.example.test");
 		assert_false(tls_verified(cs));
 		assert_true(tls_channel_binding(cs, one, &n));
@@ -321,7 +323,9 @@ test_refused_certificates(void **state)
 	EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 	struct buf pem = make_pem(key, true);
 	struct tls_server_settings s = {
-		.chain = pem.p, .chain_length = pem.n, .sign = sign,
+		.chain = pem.p,
+		.chain_length = pem.n,
+		.sign = sign,
 	};
 	const char *error = NULL;
 
@@ -356,11 +360,10 @@ test_keys_are_skipped(void **state)
 	bool seen = false;
 
 	(void)state;
-	assert_true(tls_pem_each(buf_span(&pem), false, see_key, &seen,
-	    &error));
+	assert_true(
+	    tls_pem_each(buf_span(&pem), false, see_key, &seen, &error));
 	assert_false(seen);
-	assert_true(tls_pem_each(buf_span(&pem), true, see_key, &seen,
-	    &error));
+	assert_true(tls_pem_each(buf_span(&pem), true, see_key, &seen, &error));
 	assert_true(seen);
 	buf_fini(&pem);
 	buf_fini(&error);
