@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/mail/downgrade.h"
 #include "lib/mail/smtp_wire.h"
 #include "lib/net/stream_pool.h"
-#include "lib/queue/queue_file.h"
 #include "smtp/settings.h"
 
 enum { HEADER_LOOK_MAX = 256 * 1024 };
@@ -77,13 +77,63 @@ content_has_8bit_header(const struct msg_deliver *m)
 	return found;
 }
 
-enum content_form
-content_form(const struct msg_deliver *m, bool peer_8bit)
+/* Calls for each part of the content; 0, or errno. */
+static int
+each_part(const struct msg_deliver *m,
+    bool (*visit)(void *with, struct span part), void *with)
 {
-	if (peer_8bit || !(m->flags & QUEUE_BODY_8BIT) ||
-	    settings()->smtp.disable_mime_output_conversion)
-		return CONTENT_AS_IS;
-	return CONTENT_AS_IS;
+	char *buffer = stream_pool_get();
+	uint64_t at = 0;
+	int error;
+	ssize_t n;
+
+	while ((n = read_part(m, at, buffer, STREAM_BUFFER_SIZE)) > 0) {
+		at += (uint64_t)n;
+		if (!visit(with, (struct span) { buffer, (size_t)n }))
+			break;
+	}
+	error = n < 0 ? errno : 0;
+	stream_pool_put(&buffer);
+	return error;
+}
+
+static bool
+find_8bit(void *with, struct span part)
+{
+	*(bool *)with = !span_is_ascii(part);
+	return !*(bool *)with;
+}
+
+static bool
+look_at_part(void *with, struct span part)
+{
+	downgrade_look(with, part);
+	return true;
+}
+
+struct content_plan
+content_plan(const struct msg_deliver *m, bool peer_8bit, int *error)
+{
+	struct content_plan plan = { NULL, NULL };
+	bool eight = false;
+
+	*error = 0;
+	if (peer_8bit || settings()->smtp.disable_mime_output_conversion)
+		return plan;
+	/* not what the sender called it: what it is */
+	*error = each_part(m, find_8bit, &eight);
+	if (*error != 0 || !eight)
+		return plan;
+	plan.conversion = downgrade_new();
+	*error = each_part(m, look_at_part, plan.conversion);
+	plan.obstacle = downgrade_obstacle(plan.conversion);
+	return plan;
+}
+
+void
+content_plan_fini(struct content_plan *plan)
+{
+	downgrade_free(&plan->conversion);
 }
 
 static void
@@ -92,28 +142,48 @@ to_stream(void *with, struct span bytes)
 	(void)stream_write(with, bytes.p, bytes.n);
 }
 
+static void
+to_wire(void *with, struct span bytes)
+{
+	smtp_wire_put(with, bytes);
+}
+
+struct sending {
+	struct smtp_wire wire;
+	struct downgrade *conversion;
+	struct stream *to;
+	enum io result;
+};
+
+static bool
+send_part(void *with, struct span part)
+{
+	struct sending *s = with;
+
+	if (s->conversion != NULL)
+		downgrade_convert(s->conversion, part);
+	else
+		smtp_wire_put(&s->wire, part);
+	s->result = stream_write(s->to, "", 0); /* what went wrong, if so */
+	return s->result == IO_OK;
+}
+
 enum io
-content_send(const struct msg_deliver *m, enum content_form form,
+content_send(const struct msg_deliver *m, const struct content_plan *plan,
     struct stream *to, int *error)
 {
-	char *buffer = stream_pool_get();
-	struct smtp_wire wire;
-	enum io result = IO_OK;
-	uint64_t at = 0;
-	ssize_t n = 0;
+	struct sending s = { .conversion = plan->conversion, .to = to,
+		.result = IO_OK };
 
-	(void)form;
-	smtp_wire_init(&wire, (size_t)settings()->smtp.smtp_line_length_limit,
-	    to_stream, to);
-	while (result == IO_OK && (n = read_part(m, at, buffer,
-	    STREAM_BUFFER_SIZE)) > 0) {
-		smtp_wire_put(&wire, (struct span) { buffer, (size_t)n });
-		at += (uint64_t)n;
-		result = stream_write(to, "", 0); /* what went wrong, if so */
-	}
-	*error = n < 0 ? errno : 0;
-	if (n == 0 && result == IO_OK)
-		smtp_wire_end(&wire);
-	stream_pool_put(&buffer);
-	return result;
+	smtp_wire_init(&s.wire,
+	    (size_t)settings()->smtp.smtp_line_length_limit, to_stream, to);
+	if (s.conversion != NULL)
+		downgrade_begin(s.conversion, to_wire, &s.wire);
+	*error = each_part(m, send_part, &s);
+	if (*error != 0 || s.result != IO_OK)
+		return s.result;
+	if (s.conversion != NULL)
+		downgrade_end(s.conversion);
+	smtp_wire_end(&s.wire);
+	return stream_write(to, "", 0);
 }

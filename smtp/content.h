@@ -7,20 +7,25 @@
 #include "lib/ipc/proto_deliver.h"
 #include "lib/net/stream.h"
 
-enum content_form {
-	CONTENT_AS_IS,
-	CONTENT_7BIT, /* converted, for a server without 8BITMIME */
-	CONTENT_IMPOSSIBLE, /* such a server cannot have it */
+struct content_plan {
+	struct downgrade *conversion; /* NULL: goes as it is */
+	const char *obstacle; /* why such a server cannot have it, or NULL */
 };
 
-enum content_form content_form(const struct msg_deliver *m, bool peer_8bit);
+/*
+ * How it must go to a server that takes 8-bit content, or does not. *error
+ * is errno when the file cannot be read.
+ */
+struct content_plan content_plan(const struct msg_deliver *m, bool peer_8bit,
+    int *error);
+void content_plan_fini(struct content_plan *plan);
 /* Bytes above 127 in the header (RFC 6532)? */
 bool content_has_8bit_header(const struct msg_deliver *m);
 /*
  * Sends all, fit for the wire, without the final dot. *error is errno when
  * the file could not be read; then what was sent is no message.
  */
-enum io content_send(const struct msg_deliver *m, enum content_form form,
-    struct stream *to, int *error);
+enum io content_send(const struct msg_deliver *m,
+    const struct content_plan *plan, struct stream *to, int *error);
 
 #endif

@@ -22,7 +22,7 @@ enum { PIPELINE_MAX = 100 };
 struct transaction {
 	struct delivery *d;
 	struct peer *p;
-	enum content_form form;
+	struct content_plan plan;
 	bool utf8; /* SMTPUTF8 is said */
 	bool stale; /* see TRANSACTION_STALE */
 	bool any_reply;
@@ -72,13 +72,28 @@ has_8bit_address(const struct delivery *d)
 	return false;
 }
 
+/* *why is set: an answer for all, without a word to the server. */
 static void
-refuse(struct transaction *t, const char *dsn, const char *text)
+refuse(struct transaction *t, enum verdict v)
 {
-	enum verdict v = why_set(&t->why, dsn, text, t->p->shown);
-
 	delivery_finish_all(t->d, t->p, v, &t->why, "");
 	t->failed = true;
+}
+
+static void
+plan_content(struct transaction *t)
+{
+	int error;
+
+	t->plan = content_plan(t->d->request, t->p->features & PEER_8BITMIME,
+	    &error);
+	if (error != 0)
+		refuse(t, why_set(&t->why, "4.3.0",
+		    "cannot read the queue file: %s", strerror(error)));
+	else if (t->plan.obstacle != NULL)
+		refuse(t, why_set(&t->why, "5.6.3", "host %s does not accept "
+		    "8-bit content, and it cannot be converted: %s",
+		    t->p->shown, t->plan.obstacle));
 }
 
 /* What this server cannot take at all, before a word is said. */
@@ -89,25 +104,20 @@ check_fit(struct transaction *t)
 	unsigned int features = t->p->features;
 
 	if (t->p->size_limit > 0 && m->content_size > t->p->size_limit) {
-		why_set(&t->why, "5.3.4", "message size %llu exceeds size "
-		    "limit %llu of server %s",
+		refuse(t, why_set(&t->why, "5.3.4", "message size %llu "
+		    "exceeds size limit %llu of server %s",
 		    (unsigned long long)m->content_size,
-		    (unsigned long long)t->p->size_limit, t->p->shown);
-		delivery_finish_all(t->d, t->p, NEVER, &t->why, "");
-		t->failed = true;
+		    (unsigned long long)t->p->size_limit, t->p->shown));
 		return;
 	}
 	if ((m->flags & QUEUE_SMTPUTF8) && !(features & PEER_SMTPUTF8) &&
 	    (has_8bit_address(t->d) || content_has_8bit_header(m))) {
-		refuse(t, "5.6.7", "SMTPUTF8 is required, but was not offered "
-		    "by host %s");
+		refuse(t, why_set(&t->why, "5.6.7", "SMTPUTF8 is required, but "
+		    "was not offered by host %s", t->p->shown));
 		return;
 	}
 	t->utf8 = (m->flags & QUEUE_SMTPUTF8) && (features & PEER_SMTPUTF8);
-	t->form = content_form(m, features & PEER_8BITMIME);
-	if (t->form == CONTENT_IMPOSSIBLE)
-		refuse(t, "5.6.3", "the message has 8-bit content that cannot "
-		    "be converted, and host %s does not take it");
+	plan_content(t);
 }
 
 /* The address as it goes between the brackets. */
@@ -429,7 +439,7 @@ send_content(struct transaction *t)
 	int error = 0;
 
 	stream_timeout(t->p->io, set()->smtp_data_xfer_timeout * 1000);
-	result = content_send(t->d->request, t->form, t->p->io, &error);
+	result = content_send(t->d->request, &t->plan, t->p->io, &error);
 	if (error != 0) {
 		/* our own file: the server must not take half of it */
 		t->p->broken = true;
@@ -489,30 +499,37 @@ reset(struct peer *p)
 	p->dirty = false;
 }
 
+static void
+converse(struct transaction *t)
+{
+	bool ok;
+
+	t->p->dirty = true;
+	ok = (t->p->features & PEER_PIPELINING) ? envelope_pipelined(t) :
+	    envelope_in_steps(t);
+	if (ok && t->data_open && !t->failed && t->accepted > 0)
+		send_content(t);
+	else if (ok && t->data_open)
+		send_nothing(t);
+	else if (ok && !t->failed && verify_only(t))
+		verified(t);
+}
+
 enum transaction_result
 transaction_run(struct delivery *d, struct peer *p)
 {
 	struct transaction t = { .d = d, .p = p };
-	bool ok;
 
 	p->uses++;
 	d->connected = clock_wall_us();
 	for (size_t i = 0; i < d->count; i++)
 		d->recipients[i].accepted = false;
 	check_fit(&t);
-	if (t.failed)
-		return TRANSACTION_ENDED;
-	p->dirty = true;
-	ok = (p->features & PEER_PIPELINING) ? envelope_pipelined(&t) :
-	    envelope_in_steps(&t);
+	if (!t.failed)
+		converse(&t);
+	content_plan_fini(&t.plan);
 	if (t.stale)
 		return TRANSACTION_STALE;
-	if (ok && t.data_open && !t.failed && t.accepted > 0)
-		send_content(&t);
-	else if (ok && t.data_open)
-		send_nothing(&t);
-	else if (ok && !t.failed && verify_only(&t))
-		verified(&t);
 	reset(p);
 	return TRANSACTION_ENDED;
 }

@@ -68,3 +68,12 @@ TESTS += tests/unit/lib/mail/smtp_wire_test tests/fuzz/smtp_wire_fuzz
 tests_unit_lib_mail_smtp_wire_test_SOURCES = tests/unit/lib/mail/smtp_wire_test.c
 tests_unit_lib_mail_smtp_wire_test_LDADD = $(LDADD) -lcmocka
 tests_fuzz_smtp_wire_fuzz_SOURCES = tests/fuzz/smtp_wire_fuzz.c tests/fuzz/replay.c
+
+libposthaste_a_SOURCES += lib/mail/downgrade.c lib/mail/downgrade.h \
+	lib/mail/encoded_word.c lib/mail/encoded_word.h \
+	lib/mail/mime_walk.c lib/mail/mime_walk.h
+check_PROGRAMS += tests/unit/lib/mail/downgrade_test tests/fuzz/downgrade_fuzz
+TESTS += tests/unit/lib/mail/downgrade_test tests/fuzz/downgrade_fuzz
+tests_unit_lib_mail_downgrade_test_SOURCES = tests/unit/lib/mail/downgrade_test.c
+tests_unit_lib_mail_downgrade_test_LDADD = $(LDADD) -lcmocka
+tests_fuzz_downgrade_fuzz_SOURCES = tests/fuzz/downgrade_fuzz.c tests/fuzz/replay.c
