@@ -51,11 +51,11 @@ typedef void agent_deliver(struct request *r);
 void request_outcome(struct request *r, size_t index, enum verdict v,
     const char *action, const struct why *why);
 /* The same one outcome for all recipients. */
-void request_outcome_all(struct request *r, enum verdict v,
-    const char *action, const struct why *why);
+void request_outcome_all(struct request *r, enum verdict v, const char *action,
+    const struct why *why);
 
-const struct msg_deliver_recipient *request_recipient(
-    const struct request *r, size_t index);
+const struct msg_deliver_recipient *
+request_recipient(const struct request *r, size_t index);
 /* Has the message been delivered to this address before? */
 bool request_loops(struct request *r, const char *address);
 /* The address in the form that messages have; lives as long as the request. */
@@ -64,8 +64,7 @@ const char *request_quoted(struct request *r, const char *address);
  * What to write into a mailbox or command, with delivery headers for this
  * recipient: those of the queue file where it has them.
  */
-void request_source(struct request *r, size_t index,
-    struct deliver_source *s);
+void request_source(struct request *r, size_t index, struct deliver_source *s);
 /* The content alone. */
 void request_content(struct request *r, struct deliver_source *s);
 /*

@@ -37,14 +37,15 @@ struct running {
 bool
 command_is_plain(const char *text)
 {
-	static const char plain[] = "1234567890!@%-_=+:,./ \t"
+	static const char plain[] =
+	    "1234567890!@%-_=+:,./ \t"
 	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 	static const char *const built_in[] = { ".", ":", "alias", "bg",
 		"break", "case", "cd", "command", "continue", "do", "done",
-		"elif", "else", "esac", "eval", "exec", "exit", "export",
-		"fi", "for", "if", "in", "read", "readonly", "return", "set",
-		"shift", "then", "times", "trap", "type", "ulimit", "umask",
-		"unset", "until", "while", "!", NULL };
+		"elif", "else", "esac", "eval", "exec", "exit", "export", "fi",
+		"for", "if", "in", "read", "readonly", "return", "set", "shift",
+		"then", "times", "trap", "type", "ulimit", "umask", "unset",
+		"until", "while", "!", NULL };
 	struct span rest = span_of(text), word;
 
 	if (strspn(text, plain) != strlen(text) ||
@@ -84,7 +85,7 @@ become(const struct command *c)
 	if (!c->root)
 		return;
 	if ((c->user != NULL ? initgroups(c->user, c->gid) :
-		setgroups(1, &c->gid)) != 0 ||
+			       setgroups(1, &c->gid)) != 0 ||
 	    setresgid(c->gid, c->gid, c->gid) != 0 ||
 	    setresuid(c->uid, c->uid, c->uid) != 0 ||
 	    (c->uid != 0 && setuid(0) == 0))
@@ -222,9 +223,10 @@ take_output(struct running *r)
 		unsigned char c = (unsigned char)bytes[i];
 
 		if (r->said->n < COMMAND_OUTPUT_MAX)
-			buf_add_char(r->said, c == '\n' || c == '\r' ||
-			    c == '\t' ? ' ' : c < 0x20 || c == 0x7f ? '?' :
-			    (char)c);
+			buf_add_char(r->said,
+			    c == '\n' || c == '\r' || c == '\t' ? ' ' :
+				c < 0x20 || c == 0x7f           ? '?' :
+								  (char)c);
 	}
 }
 
@@ -356,8 +358,12 @@ wait_end(struct running *r)
 enum verdict
 command_run(const struct command *c, struct buf *output, struct why *why)
 {
-	struct running r = { .command = c, .pid = -1, .input = -1,
-		.output = -1, .ended = -1, .deadline = clock_in(c->limit_s),
+	struct running r = { .command = c,
+		.pid = -1,
+		.input = -1,
+		.output = -1,
+		.ended = -1,
+		.deadline = clock_in(c->limit_s),
 		.said = output };
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, old;
 	const char *name = c->argv != NULL ? c->argv[0] : c->text;
@@ -377,8 +383,10 @@ command_run(const struct command *c, struct buf *output, struct why *why)
 	if (!readable)
 		return why_set(why, "4.3.0", "the queue file cannot be read");
 	if (r.late)
-		return why_set(why, "4.3.0", "Command time limit exceeded: "
-		    "\"%s\"%s%s", name, output->n ? ". Command output: " : "",
+		return why_set(why, "4.3.0",
+		    "Command time limit exceeded: "
+		    "\"%s\"%s%s",
+		    name, output->n ? ". Command output: " : "",
 		    buf_text(output));
 	return exit_status_verdict(status, name, buf_text(output), why);
 }

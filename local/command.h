@@ -44,8 +44,8 @@ enum { COMMAND_OUTPUT_MAX = 900 };
  * output says if it begins with an enhanced code of class 4 or 5. OK leaves
  * *why alone; "output" has the first of what it wrote, on one line.
  */
-enum verdict command_run(const struct command *c, struct buf *output,
-    struct why *why);
+enum verdict
+command_run(const struct command *c, struct buf *output, struct why *why);
 /* May it run without a shell? Only plain characters, and no built-in. */
 bool command_is_plain(const char *text);
 

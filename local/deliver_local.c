@@ -69,8 +69,8 @@ deliver_command(struct plan *p, const struct action *a, const char *command,
 
 	(void)a;
 	source_for(p, !header || delivered_header(p, "command"), &source);
-	if (own->command_execution_directory[0] != '\0' && plan_expand(p,
-		person, own->command_execution_directory,
+	if (own->command_execution_directory[0] != '\0' &&
+	    plan_expand(p, person, own->command_execution_directory,
 		own->execution_directory_expansion_filter, &directory))
 		c.directory = buf_text(&directory);
 	v = command_run(&c, &output, p->why);
@@ -87,7 +87,7 @@ options_for(struct plan *p, const struct person *person, const char *subject,
 {
 	const struct local_params *own = &p->r->agent->own;
 
-	*o = (struct mbox_options) {
+	*o = (struct mbox_options){
 		.locks = p->state->locks,
 		.attempts = own->deliver_lock_attempts,
 		.delay_s = own->deliver_lock_delay,
@@ -105,8 +105,9 @@ static int
 open_parent(const char *path, const char **name)
 {
 	const char *slash = strrchr(path, '/');
-	char *folder = slash == path ? mem_text("/") :
-	    mem_span_text((struct span) { path, (size_t)(slash - path) });
+	char *folder = slash == path ?
+	    mem_text("/") :
+	    mem_span_text((struct span){ path, (size_t)(slash - path) });
 	int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	*name = slash + 1;
@@ -122,8 +123,9 @@ into_mbox(struct plan *p, const char *path, const struct mbox_options *o)
 	int folder = open_parent(path, &name);
 	enum verdict v;
 
-	source_for(p, strcmp(o->subject, "mailbox") == 0 ||
-	    delivered_header(p, "file"), &source);
+	source_for(p,
+	    strcmp(o->subject, "mailbox") == 0 || delivered_header(p, "file"),
+	    &source);
 	if (folder < 0)
 		return why_errno(p->why, "4.2.0", "cannot update %s %s",
 		    o->subject, path);
@@ -177,8 +179,8 @@ spool_group(const struct person *person, const char *spool)
 static void
 make_spool_file(const struct person *person, const char *path)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW |
-	    O_CLOEXEC, 0600);
+	int fd = open(path,
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd >= 0 && fchown(fd, person->uid, person->gid) != 0)
 		unlink(path);
@@ -200,16 +202,14 @@ into_spool(struct plan *p, const struct person *person)
 	    ends_in_slash(spool) ? "" : "/", person->name);
 	options_for(p, person, "mailbox", &o);
 	o.owner_only = own->strict_mailbox_ownership;
-	identity_become(person->name, person->uid,
-	    spool_group(person, spool));
+	identity_become(person->name, person->uid, spool_group(person, spool));
 	if (ends_in_slash(spool))
 		v = into_maildir(p, path);
 	else
 		v = into_mbox(p, path, &o);
 	identity_restore();
-	if (v == LATER && p->why->error == EACCES &&
-	    !ends_in_slash(spool) && p->r->agent->root &&
-	    access(path, F_OK) != 0) {
+	if (v == LATER && p->why->error == EACCES && !ends_in_slash(spool) &&
+	    p->r->agent->root && access(path, F_OK) != 0) {
 		make_spool_file(person, path);
 		identity_become(person->name, person->uid,
 		    spool_group(person, spool));
@@ -228,8 +228,8 @@ into_home(struct plan *p, const struct person *person)
 	const struct local_params *own = &p->r->agent->own;
 	struct mbox_options o;
 	bool maildir = ends_in_slash(own->home_mailbox);
-	const char *path = arena_printf(p->r->arena, "%s/%s", person->home,
-	    own->home_mailbox);
+	const char *path =
+	    arena_printf(p->r->arena, "%s/%s", person->home, own->home_mailbox);
 	enum verdict v;
 
 	options_for(p, person, "mailbox", &o);
@@ -245,8 +245,7 @@ into_home(struct plan *p, const struct person *person)
 
 /* mailbox_command_maps, else mailbox_command; *command NULL: none. */
 static enum verdict
-find_command(struct plan *p, const struct person *person,
-    const char **command)
+find_command(struct plan *p, const struct person *person, const char **command)
 {
 	const char *fixed = p->r->agent->own.mailbox_command;
 	struct buf value = BUF_INIT(65536);
@@ -276,8 +275,9 @@ deliver_mailbox(struct plan *p, const struct action *a)
 		return v;
 	if (command != NULL)
 		/* a command is never root's */
-		return deliver_command(p, a, command, a->person->uid != 0 ?
-		    a->person : p->state->default_person, false);
+		return deliver_command(p, a, command,
+		    a->person->uid != 0 ? a->person : p->state->default_person,
+		    false);
 	if (p->r->agent->own.home_mailbox[0] != '\0')
 		return into_home(p, a->person);
 	return into_spool(p, a->person);
@@ -293,7 +293,7 @@ deliver_file(struct plan *p, const struct action *a)
 	o.any_type = true;
 	identity_become(a->person->name, a->person->uid, a->person->gid);
 	v = ends_in_slash(a->text) ? into_maildir(p, a->text) :
-	    into_mbox(p, a->text, &o);
+				     into_mbox(p, a->text, &o);
 	identity_restore();
 	if (v == OK)
 		why_set(p->why, "2.0.0", "delivered to %s: %s",

@@ -75,8 +75,9 @@ unquote_whole(struct span item, struct buf *out)
 static bool
 is_special(struct span s)
 {
-	return s.n > 0 && (s.p[0] == '|' || s.p[0] == '/' ||
-	    s.p[0] == '\\' || span_starts_nocase(s, ":include:"));
+	return s.n > 0 &&
+	    (s.p[0] == '|' || s.p[0] == '/' || s.p[0] == '\\' ||
+		span_starts_nocase(s, ":include:"));
 }
 
 struct found {

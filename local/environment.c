@@ -9,7 +9,7 @@
 void
 environment_init(struct environment *e, struct arena *a)
 {
-	*e = (struct environment) { .arena = a };
+	*e = (struct environment){ .arena = a };
 	e->list = arena_alloc(a, sizeof(*e->list));
 }
 
@@ -18,8 +18,8 @@ find(const struct environment *e, const char *name)
 {
 	size_t n = strlen(name), i = 0;
 
-	while (i < e->count && (strncmp(e->list[i], name, n) != 0 ||
-	    e->list[i][n] != '='))
+	while (i < e->count &&
+	    (strncmp(e->list[i], name, n) != 0 || e->list[i][n] != '='))
 		i++;
 	return i;
 }

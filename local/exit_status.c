@@ -55,8 +55,10 @@ exit_status_verdict(int status, const char *command, const char *output,
 	enum verdict v;
 
 	if (WIFSIGNALED(status))
-		return why_set(why, "4.3.0", "Command died with signal %d: "
-		    "\"%s\"%s%s", WTERMSIG(status), command, also, output);
+		return why_set(why, "4.3.0",
+		    "Command died with signal %d: "
+		    "\"%s\"%s%s",
+		    WTERMSIG(status), command, also, output);
 	if (WEXITSTATUS(status) == 0)
 		return OK;
 	if (from_output(output, why, &v))

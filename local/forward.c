@@ -32,8 +32,10 @@ put_chunk(void *with, const void *data, size_t n)
 static enum verdict
 unavailable(struct plan *p, const char *text)
 {
-	return why_set(p->why, "4.3.0", "cannot hand the message to the "
-	    "cleanup service: %s", text);
+	return why_set(p->why, "4.3.0",
+	    "cannot hand the message to the "
+	    "cleanup service: %s",
+	    text);
 }
 
 /* False: the connection cannot be used again. */
@@ -52,9 +54,10 @@ converse(struct plan *p, struct ipc *c, const struct msg_submit *m,
 	request_content(p->r, &source);
 	ipc_put(c, &message_submit, m);
 	if (deliver_each(&source, "\r\n", false, put_chunk, &k) != 0) {
-		*v = unavailable(p, k.result != IPC_OK ?
-		    ipc_result_text(k.result) : "the queue file cannot be "
-		    "read");
+		*v = unavailable(p,
+		    k.result != IPC_OK ? ipc_result_text(k.result) :
+					 "the queue file cannot be "
+					 "read");
 		return false;
 	}
 	end.size = k.size;
@@ -68,8 +71,7 @@ converse(struct plan *p, struct ipc *c, const struct msg_submit *m,
 	result = message;
 	*v = (enum verdict)result->verdict;
 	if (*v == OK)
-		why_set(p->why, "2.0.0", "forwarded as %s",
-		    result->queue_id);
+		why_set(p->why, "2.0.0", "forwarded as %s", result->queue_id);
 	else
 		why_set(p->why, result->dsn, "%s", result->text);
 	return true;
@@ -125,7 +127,7 @@ message_of(struct plan *p, const char *sender)
 	char *id = arena_alloc(p->r->arena, QUEUE_ID_MAX);
 
 	queue_id_mint(id);
-	return (struct msg_submit) {
+	return (struct msg_submit){
 		.queue_id = id,
 		.origin = "local",
 		.sender = sender,
@@ -158,8 +160,8 @@ notify_for(struct plan *p, bool one)
 enum verdict
 deliver_forwards(struct plan *p)
 {
-	struct msg_submit_recipient *to = arena_alloc(p->r->arena,
-	    p->forwards * sizeof(*to));
+	struct msg_submit_recipient *to =
+	    arena_alloc(p->r->arena, p->forwards * sizeof(*to));
 	struct msg_submit m = message_of(p, p->sender);
 	bool one = p->count == 1 && !p->owner;
 	size_t n = 0;
@@ -169,7 +171,7 @@ deliver_forwards(struct plan *p)
 		if (a->kind != ACTION_FORWARD)
 			continue;
 		m.sender = a->sender;
-		to[n++] = (struct msg_submit_recipient) {
+		to[n++] = (struct msg_submit_recipient){
 			.address = a->text,
 			.original = p->to->original,
 			.orcpt = p->owner ? "" : p->to->orcpt,
@@ -181,7 +183,7 @@ deliver_forwards(struct plan *p)
 	if (p->owner)
 		m.envid = "";
 	m.trace = trace(p, m.queue_id);
-	m.recipients = (struct ipc_list) { .items = to, .count = n };
+	m.recipients = (struct ipc_list){ .items = to, .count = n };
 	v = submit(p, &m);
 	p->r->dsn_passed = v == OK && one;
 	return v;
@@ -204,13 +206,14 @@ deliver_transport(struct plan *p, const struct action *a)
 		.notify = p->to->notify,
 		.final = true,
 		.transport = arena_span(p->r->arena, span_take(text, at)),
-		.nexthop = at + 1 < text.n ? arena_span(p->r->arena,
-		    span_skip(text, at + 1)) : p->domain,
+		.nexthop = at + 1 < text.n ?
+		    arena_span(p->r->arena, span_skip(text, at + 1)) :
+		    p->domain,
 	};
 	enum verdict v;
 
 	m.arrival = p->r->m->arrival;
-	m.recipients = (struct ipc_list) { .items = &to, .count = 1 };
+	m.recipients = (struct ipc_list){ .items = &to, .count = 1 };
 	v = submit(p, &m);
 	p->r->dsn_passed = v == OK;
 	return v;

@@ -17,8 +17,8 @@ identity_become(const char *name, uid_t uid, gid_t gid)
 		return;
 	groups = name != NULL ? initgroups(name, gid) : setgroups(1, &gid);
 	if (groups != 0 || setegid(gid) != 0 || seteuid(uid) != 0)
-		fatal("cannot become uid %ld gid %ld: %s", (long)uid,
-		    (long)gid, strerror(errno));
+		fatal("cannot become uid %ld gid %ld: %s", (long)uid, (long)gid,
+		    strerror(errno));
 }
 
 void

@@ -60,13 +60,12 @@ static void
 set_up(const struct service *s)
 {
 	const struct mode *mode = mode_of(s);
-	const char *original = conf_value(s->conf,
-	    "enable_original_recipient");
+	const char *original = conf_value(s->conf, "enable_original_recipient");
 
 	agent.service = s;
 	agent.root = geteuid() == 0;
-	agent.original_header = original == NULL ||
-	    strcasecmp(original, "no") != 0;
+	agent.original_header =
+	    original == NULL || strcasecmp(original, "no") != 0;
 	queue_hash_depth((unsigned int)agent.common.hash_queue_depth);
 	if (mode->set_up != NULL)
 		mode->set_up(&agent);
@@ -75,8 +74,12 @@ set_up(const struct service *s)
 static enum ipc_result
 take_request(struct ipc *qmgr, const struct msg_deliver *m, struct arena *a)
 {
-	struct request r = { .agent = &agent, .m = m, .qmgr = qmgr,
-		.arena = a, .sender = m->sender, .started = clock_wall_us(),
+	struct request r = { .agent = &agent,
+		.m = m,
+		.qmgr = qmgr,
+		.arena = a,
+		.sender = m->sender,
+		.started = clock_wall_us(),
 		.verify = (m->flags & QUEUE_VERIFY) != 0 };
 	struct msg_deliver_done done = { .dsn = "", .text = "" };
 	int content = m->content;
@@ -103,8 +106,8 @@ serve(const struct service *s, int fd)
 		    clock_in(agent.common.max_idle));
 		if (result == IPC_OK)
 			result = take_request(qmgr, message, a);
-	} while (result == IPC_OK && !service_retiring() &&
-	    !table_restart_wanted());
+	} while (
+	    result == IPC_OK && !service_retiring() && !table_restart_wanted());
 	arena_free(&a);
 	ipc_free(&qmgr);
 }

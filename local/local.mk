@@ -8,3 +8,16 @@ local_local_SOURCES = local/local.c local/agent.h local/request.c \
 	local/perform.c local/user_files.c local/deliver_local.c \
 	local/forward.c local/destinations.c local/destinations.h \
 	local/person.c local/person.h
+
+check_PROGRAMS += tests/unit/local/destinations_test \
+	tests/unit/local/command_test tests/fuzz/destinations_fuzz
+TESTS += tests/unit/local/destinations_test tests/unit/local/command_test \
+	tests/fuzz/destinations_fuzz
+tests_unit_local_destinations_test_SOURCES = \
+	tests/unit/local/destinations_test.c local/destinations.c
+tests_unit_local_destinations_test_LDADD = $(LDADD) -lcmocka
+tests_unit_local_command_test_SOURCES = tests/unit/local/command_test.c \
+	local/command.c local/exit_status.c local/environment.c
+tests_unit_local_command_test_LDADD = $(LDADD) -lcmocka
+tests_fuzz_destinations_fuzz_SOURCES = tests/fuzz/destinations_fuzz.c \
+	tests/fuzz/replay.c local/destinations.c

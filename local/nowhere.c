@@ -9,8 +9,8 @@
 
 /* The text, with an enhanced code of the class at its front taken off. */
 static void
-split_reason(const char *nexthop, char class, struct why *why,
-    const char *code, const char *text)
+split_reason(const char *nexthop, char class, struct why *why, const char *code,
+    const char *text)
 {
 	struct span rest = span_trim(span_of(nexthop)), first;
 	struct span all = rest;
@@ -35,8 +35,7 @@ later(struct request *r)
 {
 	struct why why = { 0 };
 
-	split_reason(r->m->nexthop, '4', &why, "4.0.0",
-	    "unspecified reason");
+	split_reason(r->m->nexthop, '4', &why, "4.0.0", "unspecified reason");
 	request_outcome_all(r, LATER, "", &why);
 }
 

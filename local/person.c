@@ -18,8 +18,8 @@ copy(struct arena *a, const struct passwd *pw)
 }
 
 enum verdict
-person_by_name(struct arena *a, const char *name,
-    const struct person **found, struct why *why)
+person_by_name(struct arena *a, const char *name, const struct person **found,
+    struct why *why)
 {
 	const struct passwd *pw;
 

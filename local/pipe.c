@@ -117,9 +117,12 @@ take_eol(const char *service, const char *text)
 		if (*text != 'n' && *text != 'r' && *text != 't' &&
 		    *text != '\\')
 			fatal("service %s: eol= holds an escape that is "
-			    "not \\r, \\n, \\t or \\\\", service);
-		set.eol[n++] = *text == 'n' ? '\n' : *text == 'r' ? '\r' :
-		    *text == 't' ? '\t' : '\\';
+			      "not \\r, \\n, \\t or \\\\",
+			    service);
+		set.eol[n++] = *text == 'n' ? '\n' :
+		    *text == 'r'            ? '\r' :
+		    *text == 't'            ? '\t' :
+					      '\\';
 	}
 	set.eol[n] = '\0';
 }
@@ -147,8 +150,8 @@ take_attribute(const char *service, const char *word)
 	else if (span_is(name, "null_sender"))
 		set.null_sender = value;
 	else if (!span_is(name, "size"))
-		fatal("service %s: unknown attribute in master.cf: %s",
-		    service, word);
+		fatal("service %s: unknown attribute in master.cf: %s", service,
+		    word);
 	else if (!span_u64(span_of(value), INT64_MAX, &set.size))
 		fatal("service %s: size= is no number", service);
 }
@@ -167,7 +170,8 @@ check(struct agent *a, const char *service)
 		fatal("service %s: user= must not be root", service);
 	if (pw != NULL && pw->pw_uid == set.uid)
 		fatal("service %s: user= must not be the owner of the queue, "
-		    "%s", service, owner);
+		      "%s",
+		    service, owner);
 }
 
 void
@@ -227,8 +231,7 @@ recipient_part(struct expansion *x, struct span name)
 	if (span_is(name, "domain"))
 		return folded(r, span_skip(address, at + 1),
 		    set.flags & PIPE_FOLD_DOMAIN);
-	base = table_extension(mailbox,
-	    r->agent->common.recipient_delimiter);
+	base = table_extension(mailbox, r->agent->common.recipient_delimiter);
 	if (span_is(name, "user"))
 		mailbox = span_take(mailbox, base);
 	else if (span_is(name, "extension"))
@@ -244,19 +247,18 @@ client_part(struct request *r, struct span name)
 	struct span client;
 	size_t open;
 
-	if (queue_read_envelope(r->m->content, r->m->queue_id, r->arena,
-		&e) != QUEUE_OK)
+	if (queue_read_envelope(r->m->content, r->m->queue_id, r->arena, &e) !=
+	    QUEUE_OK)
 		return "";
 	client = span_of(e.client);
 	open = span_find(client, '[');
 	if (open == client.n)
 		return span_is(name, "client_hostname") ? "localhost" :
-		    "127.0.0.1";
+							  "127.0.0.1";
 	if (span_is(name, "client_hostname"))
 		return arena_span(r->arena, span_take(client, open));
 	client = span_skip(client, open + 1);
-	return arena_span(r->arena, span_take(client,
-	    span_find(client, ']')));
+	return arena_span(r->arena, span_take(client, span_find(client, ']')));
 }
 
 static const char *
@@ -280,8 +282,8 @@ resolve(void *with, struct span name)
 	    span_is(name, "mailbox") || span_is(name, "domain"))
 		return recipient_part(x, name);
 	if (span_is(name, "sender"))
-		return r->m->sender[0] != '\0' ?
-		    address_text(r, r->m->sender) : set.null_sender;
+		return r->m->sender[0] != '\0' ? address_text(r, r->m->sender) :
+						 set.null_sender;
 	if (span_is(name, "nexthop"))
 		return folded(r, span_of(r->m->nexthop),
 		    set.flags & PIPE_FOLD_DOMAIN);
@@ -292,14 +294,13 @@ resolve(void *with, struct span name)
 		    (unsigned long long)r->m->content_size);
 	if (span_is(name, "envid"))
 		return r->m->envid;
-	if (span_is(name, "client_hostname") ||
-	    span_is(name, "client_address"))
+	if (span_is(name, "client_hostname") || span_is(name, "client_address"))
 		return client_part(r, name);
 	for (const char *const *e = empty; *e != NULL; e++)
 		if (span_is(name, *e))
 			return "";
-	if (conf_value(r->agent->service->conf,
-		arena_span(r->arena, name)) == NULL)
+	if (conf_value(r->agent->service->conf, arena_span(r->arena, name)) ==
+	    NULL)
 		x->unknown = true;
 	return NULL;
 }
@@ -395,9 +396,9 @@ run(struct request *r, char **argv, const struct msg_deliver_recipient *to,
 		.root = a->root,
 		.directory = set.directory ? set.directory : "/",
 		.chroot = set.chroot,
-		.limit_s = conf_family_number(a->service->conf,
-		    a->service->name, "time_limit", PARAM_TIME,
-		    a->own.command_time_limit),
+		.limit_s =
+		    conf_family_number(a->service->conf, a->service->name,
+			"time_limit", PARAM_TIME, a->own.command_time_limit),
 		.source = &source,
 		.line_end = set.eol,
 		.quote_from = set.flags & PIPE_QUOTE_FROM,
@@ -429,8 +430,8 @@ deliver_some(struct request *r, size_t first, size_t count)
 	} else if (!r->verify) {
 		add_argument(&arguments, r->arena, "");
 		arguments.list[--arguments.count] = NULL;
-		v = run(r, arguments.list, request_recipient(r, first),
-		    &output, &why);
+		v = run(r, arguments.list, request_recipient(r, first), &output,
+		    &why);
 	}
 	if (v == OK)
 		why_set(&why, "2.0.0", "%s via %s service%s%s%s",
@@ -438,8 +439,8 @@ deliver_some(struct request *r, size_t first, size_t count)
 		    r->agent->service->name, output.n ? " (" : "",
 		    buf_text(&output), output.n ? ")" : "");
 	for (size_t i = first; i < first + count; i++)
-		request_outcome(r, i, v, set.flags & PIPE_RELAY ? "relayed" :
-		    "delivered", &why);
+		request_outcome(r, i, v,
+		    set.flags & PIPE_RELAY ? "relayed" : "delivered", &why);
 	buf_fini(&output);
 }
 
@@ -451,8 +452,9 @@ refused_for_loop(struct request *r, size_t index)
 
 	if (!(set.flags & PIPE_DELIVERED_TO) || !request_loops(r, address))
 		return false;
-	request_outcome(r, index, why_set(&why, "5.4.6",
-	    "mail forwarding loop for %s", address), "", &why);
+	request_outcome(r, index,
+	    why_set(&why, "5.4.6", "mail forwarding loop for %s", address), "",
+	    &why);
 	return true;
 }
 
@@ -463,11 +465,13 @@ pipe_deliver(struct request *r)
 	struct why why;
 
 	if (set.size > 0 && r->m->content_size > set.size) {
-		request_outcome_all(r, why_set(&why, "5.2.3",
-		    "message size %llu exceeds size limit %llu for service "
-		    "%s", (unsigned long long)r->m->content_size,
-		    (unsigned long long)set.size,
-		    r->agent->service->name), "", &why);
+		request_outcome_all(r,
+		    why_set(&why, "5.2.3",
+			"message size %llu exceeds size limit %llu for service "
+			"%s",
+			(unsigned long long)r->m->content_size,
+			(unsigned long long)set.size, r->agent->service->name),
+		    "", &why);
 		return;
 	}
 	/* headers that name the recipient allow of only one */

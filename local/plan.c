@@ -39,10 +39,10 @@ struct step {
 	unsigned int depth;
 };
 
-static enum verdict expand_list(struct plan *p, const struct step *step,
-    const char *text);
-static enum verdict expand_local(struct plan *p, const struct step *step,
-    const char *name);
+static enum verdict
+expand_list(struct plan *p, const struct step *step, const char *text);
+static enum verdict
+expand_local(struct plan *p, const struct step *step, const char *name);
 
 static bool
 has_word(const char *list, const char *word)
@@ -179,7 +179,7 @@ base_of(const struct plan *p, const char *local)
 	size_t n = table_extension(span_of(local),
 	    p->r->agent->common.recipient_delimiter);
 
-	return lower(p->r->arena, (struct span) { local, n });
+	return lower(p->r->arena, (struct span){ local, n });
 }
 
 /* "alone": it is the only one of its list. */
@@ -204,9 +204,12 @@ expand_address(struct plan *p, const struct step *step, const char *address,
 static enum verdict
 expand_include(struct plan *p, const struct step *outer, const char *path)
 {
-	struct step step = { .outer = outer, .include = path,
-		.origin = FROM_INCLUDE, .person = outer->person,
-		.relayed = outer->relayed, .depth = outer->depth + 1 };
+	struct step step = { .outer = outer,
+		.include = path,
+		.origin = FROM_INCLUDE,
+		.person = outer->person,
+		.relayed = outer->relayed,
+		.depth = outer->depth + 1 };
 	const char *text;
 	enum verdict v;
 
@@ -218,8 +221,8 @@ expand_include(struct plan *p, const struct step *outer, const char *path)
 }
 
 static enum verdict
-expand_one(struct plan *p, const struct step *step,
-    enum destination_kind kind, const char *text, bool alone)
+expand_one(struct plan *p, const struct step *step, enum destination_kind kind,
+    const char *text, bool alone)
 {
 	const struct local_params *own = &p->r->agent->own;
 	const char *from = origin_words[step->origin];
@@ -234,13 +237,13 @@ expand_one(struct plan *p, const struct step *step,
 		if (v == OK && person == NULL)
 			v = why_set(p->why, "5.1.1", "unknown user: \"%s\"",
 			    text);
-		return v == OK ? add_action(p, ACTION_MAILBOX, person->name,
-		    person) : v;
+		return v == OK ?
+		    add_action(p, ACTION_MAILBOX, person->name, person) :
+		    v;
 	case DESTINATION_COMMAND:
 		if (!has_word(own->allow_mail_to_commands, from))
 			return restricted(p, "command");
-		return add_action(p, ACTION_COMMAND, text,
-		    rights_of(p, step));
+		return add_action(p, ACTION_COMMAND, text, rights_of(p, step));
 	case DESTINATION_FILE:
 		if (!has_word(own->allow_mail_to_files, from))
 			return restricted(p, "file");
@@ -287,25 +290,24 @@ expand_list(struct plan *p, const struct step *step, const char *text)
 }
 
 static enum verdict
-find_alias(struct plan *p, const char *name, const char **value,
-    uid_t *owner)
+find_alias(struct plan *p, const char *name, const char **value, uid_t *owner)
 {
 	struct buf found = BUF_INIT(TABLE_VALUE_MAX);
 	enum verdict v = OK;
 
 	*value = NULL;
-	for (size_t i = 0; v == OK && *value == NULL &&
-	     i < p->state->alias_count; i++) {
+	for (size_t i = 0;
+	     v == OK && *value == NULL && i < p->state->alias_count; i++) {
 		struct alias_table *a = &p->state->aliases[i];
-		enum table_result t = table_lookup(a->table, span_of(name),
-		    &found);
+		enum table_result t =
+		    table_lookup(a->table, span_of(name), &found);
 
 		*owner = a->owner;
 		if (t == TABLE_FOUND)
 			*value = arena_text(p->r->arena, buf_text(&found));
 		else if (t != TABLE_NONE)
-			v = agent_table_failed(p->why, t,
-			    table_name(a->table), buf_text(&found));
+			v = agent_table_failed(p->why, t, table_name(a->table),
+			    buf_text(&found));
 	}
 	buf_fini(&found);
 	return v;
@@ -317,7 +319,8 @@ take_owner(struct plan *p, const char *name)
 {
 	const struct local_params *own = &p->r->agent->own;
 	const char *owner_name = strncasecmp(name, "owner-", 6) == 0 ?
-	    "owner-owner" : arena_printf(p->r->arena, "owner-%s", name);
+	    "owner-owner" :
+	    arena_printf(p->r->arena, "owner-%s", name);
 	struct buf one = BUF_INIT(MAIL_ADDRESS_MAX);
 	enum destination_kind kind;
 	const char *value;
@@ -338,7 +341,8 @@ take_owner(struct plan *p, const char *name)
 	    kind == DESTINATION_ADDRESS)
 		owner_name = arena_text(p->r->arena, buf_text(&one));
 	buf_fini(&one);
-	p->sender = strchr(owner_name, '@') ? owner_name :
+	p->sender = strchr(owner_name, '@') ?
+	    owner_name :
 	    arena_printf(p->r->arena, "%s@%s", owner_name,
 		p->r->agent->common.myorigin);
 	p->owner = true;
@@ -350,8 +354,10 @@ static enum verdict
 expand_alias(struct plan *p, const struct step *outer, const char *name,
     bool *done)
 {
-	struct step step = { .outer = outer, .alias = name,
-		.origin = FROM_ALIAS, .relayed = outer && outer->relayed,
+	struct step step = { .outer = outer,
+		.alias = name,
+		.origin = FROM_ALIAS,
+		.relayed = outer && outer->relayed,
 		.depth = outer ? outer->depth + 1 : 1 };
 	const char *value;
 	enum verdict v;
@@ -388,8 +394,7 @@ find_transport(struct plan *p, struct table_list *maps, const char *name,
 	if (t == TABLE_FOUND)
 		*transport = arena_text(p->r->arena, buf_text(&value));
 	else if (t != TABLE_NONE)
-		v = agent_table_failed(p->why, t, maps_name,
-		    buf_text(&value));
+		v = agent_table_failed(p->why, t, maps_name, buf_text(&value));
 	buf_fini(&value);
 	return v;
 }
@@ -398,8 +403,10 @@ static enum verdict
 expand_luser(struct plan *p, const struct step *outer, const char *name)
 {
 	const struct local_params *own = &p->r->agent->own;
-	struct step step = { .outer = outer, .origin = FROM_ALIAS,
-		.relayed = true, .depth = outer ? outer->depth + 1 : 1 };
+	struct step step = { .outer = outer,
+		.origin = FROM_ALIAS,
+		.relayed = true,
+		.depth = outer ? outer->depth + 1 : 1 };
 	struct buf address = BUF_INIT(MAIL_ADDRESS_MAX);
 	enum verdict v;
 
@@ -419,9 +426,9 @@ expand_unknown(struct plan *p, const struct step *step, const char *name)
 {
 	const struct local_params *own = &p->r->agent->own;
 	const char *transport;
-	enum verdict v = find_transport(p, p->state->fallback_transport_maps,
-	    name, "fallback_transport_maps", own->fallback_transport,
-	    &transport);
+	enum verdict v =
+	    find_transport(p, p->state->fallback_transport_maps, name,
+		"fallback_transport_maps", own->fallback_transport, &transport);
 
 	if (v != OK)
 		return v;
@@ -437,8 +444,7 @@ expand_mailbox(struct plan *p, const struct step *step, const char *name,
 	const struct local_params *own = &p->r->agent->own;
 	const char *transport;
 	enum verdict v = find_transport(p, p->state->mailbox_transport_maps,
-	    name, "mailbox_transport_maps", own->mailbox_transport,
-	    &transport);
+	    name, "mailbox_transport_maps", own->mailbox_transport, &transport);
 
 	if (v != OK)
 		return v;
@@ -453,8 +459,10 @@ static enum verdict
 expand_person(struct plan *p, const struct step *outer, const char *name,
     const struct person *person)
 {
-	struct step step = { .outer = outer, .forward_of = person->name,
-		.origin = FROM_FORWARD, .person = person,
+	struct step step = { .outer = outer,
+		.forward_of = person->name,
+		.origin = FROM_FORWARD,
+		.person = person,
 		.relayed = outer && outer->relayed,
 		.depth = outer ? outer->depth + 1 : 1 };
 	const char *text = NULL;
@@ -492,7 +500,7 @@ expand_local(struct plan *p, const struct step *step, const char *name)
 	if (v != OK)
 		return v;
 	return person != NULL ? expand_person(p, step, base, person) :
-	    expand_mailbox(p, step, base, NULL);
+				expand_mailbox(p, step, base, NULL);
 }
 
 static void
@@ -509,8 +517,8 @@ split_recipient(struct plan *p)
 	n = table_extension(user, p->r->agent->common.recipient_delimiter);
 	p->local = arena_span(a, user);
 	p->user = lower(a, span_take(user, n));
-	p->extension = n < user.n ? arena_span(a, span_skip(user, n + 1)) :
-	    NULL;
+	p->extension =
+	    n < user.n ? arena_span(a, span_skip(user, n + 1)) : NULL;
 	p->domain = arena_span(a, domain);
 }
 

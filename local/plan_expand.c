@@ -34,9 +34,13 @@ raw_value(const struct names *n, struct span name)
 	if (span_is(name, "recipient"))
 		return p->to->address;
 	if (span_is(name, "recipient_delimiter"))
-		return p->extension == NULL ? "" : arena_span(p->r->arena,
-		    span_take(span_skip(span_of(p->local),
-			strlen(p->local) - strlen(p->extension) - 1), 1));
+		return p->extension == NULL ?
+		    "" :
+		    arena_span(p->r->arena,
+			span_take(span_skip(span_of(p->local),
+				      strlen(p->local) - strlen(p->extension) -
+					  1),
+			    1));
 	if (span_is(name, "home"))
 		return n->person != NULL ? n->person->home : "";
 	if (span_is(name, "shell"))
@@ -56,8 +60,8 @@ resolve(void *with, struct span name)
 }
 
 bool
-plan_expand(struct plan *p, const struct person *person,
-    const char *template, const char *allowed, struct buf *out)
+plan_expand(struct plan *p, const struct person *person, const char *template,
+    const char *allowed, struct buf *out)
 {
 	struct names n = { .p = p, .person = person, .allowed = allowed };
 	struct buf error = BUF_INIT(4096);
@@ -92,10 +96,9 @@ plan_environment(struct plan *p, const struct person *person)
 	environment_put(&e, "USER", person->name);
 	environment_put(&e, "LOGNAME", person->name);
 	environment_put(&e, "HOME", person->home);
-	environment_put(&e, "SHELL", person->shell[0] != '\0' ?
-	    person->shell : "/bin/sh");
-	for (size_t i = 0; i < sizeof(of_message) / sizeof(of_message[0]);
-	     i++)
+	environment_put(&e, "SHELL",
+	    person->shell[0] != '\0' ? person->shell : "/bin/sh");
+	for (size_t i = 0; i < sizeof(of_message) / sizeof(of_message[0]); i++)
 		environment_put(&e, of_message[i].name,
 		    environment_filter(a, of_message[i].value, allowed));
 	return e.list;

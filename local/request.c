@@ -60,8 +60,9 @@ request_outcome(struct request *r, size_t index, enum verdict v,
 	const struct msg_delivered answer = {
 		.index = index,
 		.verdict = v,
-		.action = v == OK ? action : v == LATER ? "delayed" :
-		    "failed",
+		.action = v == OK ? action :
+		    v == LATER    ? "delayed" :
+				    "failed",
 		.dsn = why->dsn,
 		.text = why->text,
 		.mta = why->mta,
@@ -89,7 +90,8 @@ request_quoted(struct request *r, const char *address)
 
 	/* what cannot be quoted cannot be; it then stays as it is */
 	text = mail_address_quote(span_of(address), &out) ?
-	    arena_text(r->arena, buf_text(&out)) : address;
+	    arena_text(r->arena, buf_text(&out)) :
+	    address;
 	buf_fini(&out);
 	return text;
 }
@@ -113,14 +115,16 @@ static void
 find_delivered_to(struct request *r)
 {
 	size_t n = r->m->content_size < HEADER_LOOK_MAX ?
-	    (size_t)r->m->content_size : HEADER_LOOK_MAX, count = 0;
+	    (size_t)r->m->content_size :
+	    HEADER_LOOK_MAX,
+	       count = 0;
 	char *text = arena_alloc(r->arena, n + 1);
 	struct span rest = { text, n };
 	struct header_field field;
 
 	r->delivered_to = arena_alloc(r->arena, sizeof(char *));
-	if (fd_pread_all(r->m->content, text, n,
-		(off_t)r->m->content_offset) != 0)
+	if (fd_pread_all(r->m->content, text, n, (off_t)r->m->content_offset) !=
+	    0)
 		return;
 	while (header_next(&rest, true, &field) == HEADER_FIELD)
 		if (header_is(&field, "Delivered-To"))
@@ -162,8 +166,8 @@ request_headers_exactly(struct request *r, const char *original,
 }
 
 struct span
-request_headers(struct request *r, const char *original,
-    const char *delivered, bool return_path)
+request_headers(struct request *r, const char *original, const char *delivered,
+    bool return_path)
 {
 	return request_headers_exactly(r,
 	    r->agent->original_header ? original : NULL, delivered,
@@ -181,13 +185,14 @@ request_from_line(struct request *r, const char *line_end)
 	strftime(date, sizeof(date), "%a %b %e %H:%M:%S %Y", &tm);
 	return arena_printf(r->arena, "From %s  %s%s",
 	    r->sender[0] != '\0' ? request_quoted(r, r->sender) :
-	    "MAILER-DAEMON", date, line_end);
+				   "MAILER-DAEMON",
+	    date, line_end);
 }
 
 void
 request_content(struct request *r, struct deliver_source *s)
 {
-	*s = (struct deliver_source) {
+	*s = (struct deliver_source){
 		.queue_id = r->m->queue_id,
 		.host = r->agent->common.myhostname,
 		.fd = r->m->content,
@@ -209,8 +214,8 @@ request_source(struct request *r, size_t index, struct deliver_source *s)
 		s->offset = 0;
 	}
 	if (!has_prefix)
-		s->headers = request_headers(r, to->original, to->address,
-		    true);
+		s->headers =
+		    request_headers(r, to->original, to->address, true);
 }
 
 enum verdict
@@ -220,6 +225,8 @@ agent_table_failed(struct why *why, enum table_result t, const char *table,
 	if (t == TABLE_AGAIN)
 		return why_set(why, "4.3.0", "table lookup problem: %s: %s",
 		    table, detail);
-	return why_set(why, "4.3.5", "mail system configuration error: %s: "
-	    "%s", table, detail);
+	return why_set(why, "4.3.5",
+	    "mail system configuration error: %s: "
+	    "%s",
+	    table, detail);
 }

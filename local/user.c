@@ -23,8 +23,8 @@ static struct table_list *
 open_list(const char *name, const char *specs)
 {
 	struct buf error = BUF_INIT(4096);
-	struct table_list *l = table_list_open_flags(specs,
-	    TABLE_NO_SUBSTITUTION, &error);
+	struct table_list *l =
+	    table_list_open_flags(specs, TABLE_NO_SUBSTITUTION, &error);
 
 	if (l == NULL)
 		unusable(name, &error);
@@ -92,19 +92,19 @@ local_set_up(struct agent *a)
 		    own->mailbox_delivery_lock);
 	if (own->mailbox_size_limit != 0 &&
 	    (a->common.message_size_limit == 0 ||
-	    own->mailbox_size_limit < a->common.message_size_limit))
+		own->mailbox_size_limit < a->common.message_size_limit))
 		fatal("mailbox_size_limit is smaller than "
-		    "message_size_limit");
+		      "message_size_limit");
 	find_default_person(a->common.default_privs, a->common.mail_owner);
 	open_aliases(own->alias_maps);
-	state.mailbox_transport_maps = open_list("mailbox_transport_maps",
-	    own->mailbox_transport_maps);
-	state.mailbox_command_maps = open_list("mailbox_command_maps",
-	    own->mailbox_command_maps);
-	state.fallback_transport_maps = open_list("fallback_transport_maps",
-	    own->fallback_transport_maps);
-	state.destination = match_list_open(a->common.mydestination,
-	    MATCH_DOMAIN, &error);
+	state.mailbox_transport_maps =
+	    open_list("mailbox_transport_maps", own->mailbox_transport_maps);
+	state.mailbox_command_maps =
+	    open_list("mailbox_command_maps", own->mailbox_command_maps);
+	state.fallback_transport_maps =
+	    open_list("fallback_transport_maps", own->fallback_transport_maps);
+	state.destination =
+	    match_list_open(a->common.mydestination, MATCH_DOMAIN, &error);
 	if (state.destination == NULL)
 		unusable("mydestination", &error);
 	buf_fini(&error);
@@ -127,12 +127,14 @@ local_deliver(struct request *r)
 {
 	for (size_t i = 0; i < r->m->recipients.count; i++) {
 		struct why why = { 0 };
-		struct plan p = { .state = &state, .r = r, .why = &why,
+		struct plan p = { .state = &state,
+			.r = r,
+			.why = &why,
 			.to = request_recipient(r, i) };
 		enum verdict v = deliver_one(&p);
 
-		request_outcome(r, i, v, p.count == p.forwards ? "expanded" :
-		    "delivered", &why);
+		request_outcome(r, i, v,
+		    p.count == p.forwards ? "expanded" : "delivered", &why);
 		r->dsn_passed = false;
 	}
 }

@@ -27,8 +27,8 @@ open_as(const struct person *person, const char *path)
 
 	identity_become(person->uid != 0 ? person->name : NULL, person->uid,
 	    person->gid);
-	fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
-	    O_CLOEXEC);
+	fd = open(path,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	error = errno;
 	identity_restore();
 	errno = error;
@@ -42,8 +42,7 @@ read_text(struct plan *p, int fd, const char **text)
 	bool ok = fd_read_whole(fd, &content) == 0;
 
 	/* a NUL would hide the rest */
-	if (ok && content.n > 0 &&
-	    memchr(content.p, '\0', content.n) != NULL) {
+	if (ok && content.n > 0 && memchr(content.p, '\0', content.n) != NULL) {
 		errno = EINVAL;
 		ok = false;
 	}
@@ -78,8 +77,8 @@ read_forward(struct plan *p, const struct person *person, const char *path,
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return OK;
 	if (fd < 0 && (errno == EACCES || errno == EPERM || errno == ELOOP))
-		wrong = errno == ELOOP ? "is not a regular file" :
-		    "cannot be read";
+		wrong =
+		    errno == ELOOP ? "is not a regular file" : "cannot be read";
 	else if (fd < 0 || fstat(fd, &st) != 0)
 		v = why_errno(p->why, "4.3.0", "open %s", path);
 	else if ((wrong = unsafe(&st, person)) == NULL &&
@@ -103,11 +102,15 @@ check_home(struct plan *p, const struct person *person)
 	identity_become(person->uid != 0 ? person->name : NULL, person->uid,
 	    person->gid);
 	if (stat(person->home, &st) != 0)
-		v = why_errno(p->why, "4.3.0", "cannot access home "
-		    "directory %s", person->home);
+		v = why_errno(p->why, "4.3.0",
+		    "cannot access home "
+		    "directory %s",
+		    person->home);
 	else if (!S_ISDIR(st.st_mode))
-		v = why_set(p->why, "4.3.0", "home directory %s is no "
-		    "directory", person->home);
+		v = why_set(p->why, "4.3.0",
+		    "home directory %s is no "
+		    "directory",
+		    person->home);
 	identity_restore();
 	return v;
 }
@@ -151,7 +154,8 @@ enum verdict
 include_file_read(struct plan *p, const char *path,
     const struct person **person, const char **text)
 {
-	static const struct person root = { .name = "root", .home = "/",
+	static const struct person root = { .name = "root",
+		.home = "/",
 		.shell = "/bin/sh" };
 	const char *wrong = NULL;
 	enum verdict v = OK;
@@ -159,12 +163,13 @@ include_file_read(struct plan *p, const char *path,
 	int fd = open_as(*person != NULL ? *person : &root, path);
 
 	if (fd < 0 || fstat(fd, &st) != 0)
-		v = why_errno(p->why, errno == ENOENT || errno == EACCES ||
-		    errno == ELOOP ? "4.2.4" : "4.3.0",
+		v = why_errno(p->why,
+		    errno == ENOENT || errno == EACCES || errno == ELOOP ?
+			"4.2.4" :
+			"4.3.0",
 		    "cannot open include file %s", path);
 	else if ((wrong = unsafe(&st, NULL)) != NULL)
-		v = why_set(p->why, "4.2.4", "include file %s %s", path,
-		    wrong);
+		v = why_set(p->why, "4.2.4", "include file %s %s", path, wrong);
 	else if (!read_text(p, fd, text))
 		v = why_errno(p->why, "4.2.4", "cannot read include file %s",
 		    path);

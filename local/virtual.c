@@ -46,8 +46,8 @@ static struct table_list *
 open_tables(const char *name, const char *specs)
 {
 	struct buf error = BUF_INIT(4096);
-	struct table_list *l = table_list_open_flags(specs,
-	    TABLE_NO_SUBSTITUTION, &error);
+	struct table_list *l =
+	    table_list_open_flags(specs, TABLE_NO_SUBSTITUTION, &error);
 
 	if (l == NULL)
 		fatal("%s: %.*s", name, SPAN_ARG(span_trim(buf_span(&error))));
@@ -65,12 +65,12 @@ virtual_set_up(struct agent *a)
 		    p->virtual_mailbox_lock);
 	if (p->virtual_mailbox_limit != 0 &&
 	    (a->common.message_size_limit == 0 ||
-	    p->virtual_mailbox_limit < a->common.message_size_limit))
+		p->virtual_mailbox_limit < a->common.message_size_limit))
 		fatal("virtual_mailbox_limit is smaller than "
-		    "message_size_limit");
+		      "message_size_limit");
 	set.crlf = strcasecmp(p->virtual_maildir_form, "crlf") == 0;
-	set.mailboxes = open_tables("virtual_mailbox_maps",
-	    p->virtual_mailbox_maps);
+	set.mailboxes =
+	    open_tables("virtual_mailbox_maps", p->virtual_mailbox_maps);
 	set.uids = open_tables("virtual_uid_maps", p->virtual_uid_maps);
 	set.gids = open_tables("virtual_gid_maps", p->virtual_gid_maps);
 }
@@ -120,8 +120,10 @@ owner_number(struct request *r, struct table_list *l, const char *name,
 		v = misconfigured(why, address, "bad number in the table: %s",
 		    buf_text(&value));
 	else if ((int64_t)*id < least)
-		v = misconfigured(why, address, "%s is below "
-		    "virtual_minimum_uid", buf_text(&value));
+		v = misconfigured(why, address,
+		    "%s is below "
+		    "virtual_minimum_uid",
+		    buf_text(&value));
 	buf_fini(&value);
 	return v;
 }
@@ -165,11 +167,11 @@ find_mailbox(struct request *r, const char *address, struct mailbox *box,
 		v = parse_path(r, address, buf_span(&value), box, why);
 	buf_fini(&value);
 	if (v == OK)
-		v = owner_number(r, set.uids, "virtual_uid_maps", address,
-		    &uid, why);
+		v = owner_number(r, set.uids, "virtual_uid_maps", address, &uid,
+		    why);
 	if (v == OK)
-		v = owner_number(r, set.gids, "virtual_gid_maps", address,
-		    &gid, why);
+		v = owner_number(r, set.gids, "virtual_gid_maps", address, &gid,
+		    why);
 	box->uid = r->agent->root ? (uid_t)uid : geteuid();
 	box->gid = r->agent->root ? (gid_t)gid : getegid();
 	return v;
@@ -217,9 +219,10 @@ copy(struct request *r, int base, const struct mailbox *box,
 
 	identity_become(NULL, box->uid, box->gid);
 	maildir = maildir_open(base, box->path, true);
-	v = maildir < 0 ? open_failed(why, box) : maildir_copy(maildir, s,
-	    set.crlf ? DELIVER_CRLF : DELIVER_LF,
-	    (off_t)r->agent->own.virtual_mailbox_limit, why);
+	v = maildir < 0 ?
+	    open_failed(why, box) :
+	    maildir_copy(maildir, s, set.crlf ? DELIVER_CRLF : DELIVER_LF,
+		(off_t)r->agent->own.virtual_mailbox_limit, why);
 	fd_close(&maildir);
 	identity_restore();
 	return v;
@@ -259,11 +262,10 @@ open_parent(int base, const struct mailbox *box, const char **name)
 		return fcntl(base, F_DUPFD_CLOEXEC, 3);
 	}
 	*name = slash + 1;
-	folder = mem_span_text((struct span) { box->path,
-	    (size_t)(slash - box->path) });
+	folder = mem_span_text(
+	    (struct span){ box->path, (size_t)(slash - box->path) });
 	fd = beneath_open(base, folder, O_PATH | O_DIRECTORY, 0);
-	if (fd < 0 && errno == ENOENT && beneath_make(base, folder,
-		0700) == 0)
+	if (fd < 0 && errno == ENOENT && beneath_make(base, folder, 0700) == 0)
 		fd = beneath_open(base, folder, O_PATH | O_DIRECTORY, 0);
 	free(folder);
 	return fd;
@@ -318,11 +320,13 @@ into_mailbox(struct request *r, size_t index, const struct mailbox *box,
 		    base_name);
 	base = open(base_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (base < 0)
-		return why_errno(why, "4.3.5", "open virtual_mailbox_base "
-		    "%s", base_name);
+		return why_errno(why, "4.3.5",
+		    "open virtual_mailbox_base "
+		    "%s",
+		    base_name);
 	request_source(r, index, &source);
 	v = box->maildir ? into_maildir(r, base, box, &source, why) :
-	    into_mbox(r, base, box, &source, why);
+			   into_mbox(r, base, box, &source, why);
 	fd_close(&base);
 	return v;
 }

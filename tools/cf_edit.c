@@ -99,7 +99,7 @@ cf_edit_text(struct span text, const struct cf_edit *edit, struct buf *out)
 {
 	while (text.n > 0) {
 		size_t n = is_comment(physical(text)) ? physical(text).n :
-		    entry_length(text);
+							entry_length(text);
 
 		if (is_comment(physical(text)))
 			buf_add_span(out, span_take(text, n));
@@ -131,13 +131,12 @@ open_new(const char *path)
 	int fd;
 
 	for (;;) {
-		fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-		    0600);
+		fd =
+		    open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (fd < 0)
 			return -1;
 		if (flock(fd, LOCK_EX) == 0 && fstat(fd, &opened) == 0 &&
-		    stat(path, &named) == 0 &&
-		    opened.st_ino == named.st_ino &&
+		    stat(path, &named) == 0 && opened.st_ino == named.st_ino &&
 		    opened.st_dev == named.st_dev)
 			return fd;
 		fd_close(&fd);
@@ -177,7 +176,7 @@ edit_locked(int fd, const char *path, const char *temporary,
 	if (ok) {
 		cf_edit_text(buf_span(&text), edit, &out);
 		ok = (write_new(fd, path, &out) &&
-		    rename(temporary, path) == 0) ||
+			 rename(temporary, path) == 0) ||
 		    failed(error, "cannot write", temporary);
 	}
 	if (!ok)
@@ -200,7 +199,7 @@ cf_edit_file(const char *path, const struct cf_edit *edit, struct buf *error)
 	temporary = mem_printf("%s.tmp", real);
 	fd = open_new(temporary);
 	ok = fd < 0 ? failed(error, "cannot create", temporary) :
-	    edit_locked(fd, real, temporary, edit, error);
+		      edit_locked(fd, real, temporary, edit, error);
 	fd_close(&fd);
 	free(temporary);
 	free(real);

@@ -18,18 +18,18 @@ struct cf_edit {
 	 * What becomes of one logical line; for CF_REPLACE, the new text
 	 * (without line end) goes to *replacement.
 	 */
-	enum cf_action (*decide)(void *with, struct span line,
-	    struct buf *replacement);
+	enum cf_action (
+	    *decide)(void *with, struct span line, struct buf *replacement);
 	/* Lines to add at the end, each with its line end. */
 	void (*finish)(void *with, struct buf *out);
 	void *with;
 };
 
 /* False with a line in *error; then the old file is untouched. */
-bool cf_edit_file(const char *path, const struct cf_edit *edit,
-    struct buf *error);
+bool
+cf_edit_file(const char *path, const struct cf_edit *edit, struct buf *error);
 /* The same on texts; for the tests. */
-void cf_edit_text(struct span text, const struct cf_edit *edit,
-    struct buf *out);
+void
+cf_edit_text(struct span text, const struct cf_edit *edit, struct buf *out);
 
 #endif

@@ -18,7 +18,8 @@
 static void
 usage(void)
 {
-	fatal_status(EX_USAGE, "usage: postconf [-dfhHnopqxX#e] [-c directory] "
+	fatal_status(EX_USAGE,
+	    "usage: postconf [-dfhHnopqxX#e] [-c directory] "
 	    "[-o name=value] [name ...] | -e name=value ... | "
 	    "-X name ... | -# name ... | [-efhHX#] -M|-F|-P [service[/type"
 	    "[/item]][=value] ...] | -l");
@@ -39,8 +40,8 @@ load(struct postconf *p)
 {
 	struct buf errors = BUF_INIT(1 << 20), warnings = BUF_INIT(1 << 20);
 
-	p->conf = p->defaults ? NULL : conf_read(p->directory, &errors,
-	    &warnings);
+	p->conf =
+	    p->defaults ? NULL : conf_read(p->directory, &errors, &warnings);
 	if (p->conf == NULL && !p->defaults)
 		fatal_status(EX_NOINPUT, "%.*s",
 		    SPAN_ARG(span_trim(buf_span(&errors))));
@@ -77,9 +78,15 @@ static void
 flag(struct postconf *p, int option)
 {
 	bool *const flags[128] = { ['n'] = &p->changed_only,
-		['d'] = &p->defaults, ['x'] = &p->expand, ['f'] = &p->fold,
-		['h'] = &p->no_name, ['H'] = &p->no_value, ['q'] = &p->quiet,
-		['e'] = &p->edit, ['X'] = &p->remove, ['#'] = &p->comment };
+		['d'] = &p->defaults,
+		['x'] = &p->expand,
+		['f'] = &p->fold,
+		['h'] = &p->no_name,
+		['H'] = &p->no_value,
+		['q'] = &p->quiet,
+		['e'] = &p->edit,
+		['X'] = &p->remove,
+		['#'] = &p->comment };
 
 	*flags[option] = true;
 }
@@ -102,8 +109,8 @@ main(int argc, char **argv)
 		else if (strchr("MFPl", option) != NULL)
 			mode = (char)option;
 		else if (option == 'o') {
-			assignments = mem_resize(assignments, (count + 1) *
-			    sizeof(*assignments));
+			assignments = mem_resize(assignments,
+			    (count + 1) * sizeof(*assignments));
 			assignments[count++] = optarg;
 		} else if (strchr("pv", option) == NULL)
 			flag(&p, option);

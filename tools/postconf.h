@@ -28,7 +28,7 @@ void postconf_edit(struct postconf *p, char **arguments);
 /* master.cf: -M entries, -F fields, -P parameters, and their changes. */
 void postconf_master(struct postconf *p, char mode, char **arguments);
 /* One value, folded at 80 columns where -f asks for it. */
-void postconf_print(const struct postconf *p, const char *name,
-    const char *value);
+void
+postconf_print(const struct postconf *p, const char *name, const char *value);
 
 #endif

@@ -92,8 +92,7 @@ add_change(struct postconf *p, struct changes *c, const char *argument)
 		return;
 	}
 	c->list = mem_resize(c->list, (c->count + 1) * sizeof(*c->list));
-	c->list[c->count++] = (struct change) { .name = name,
-		.value = value };
+	c->list[c->count++] = (struct change){ .name = name, .value = value };
 }
 
 void
@@ -101,8 +100,10 @@ postconf_edit(struct postconf *p, char **arguments)
 {
 	struct buf error = BUF_INIT(4096);
 	struct changes c = { .action = p->remove ? CF_REMOVE :
-		p->comment ? CF_COMMENT : CF_REPLACE };
-	const struct cf_edit edit = { .decide = decide, .finish = finish,
+		    p->comment                   ? CF_COMMENT :
+						   CF_REPLACE };
+	const struct cf_edit edit = { .decide = decide,
+		.finish = finish,
 		.with = &c };
 	char *path = mem_printf("%s/main.cf", p->directory);
 

@@ -21,9 +21,8 @@
 
 enum { FIELDS = 8, FIELD_COMMAND = 7, WORDS_MAX = 4096 };
 
-static const char *const field_names[FIELDS] = { "service", "type",
-	"private", "unprivileged", "chroot", "wakeup", "process_limit",
-	"command" };
+static const char *const field_names[FIELDS] = { "service", "type", "private",
+	"unprivileged", "chroot", "wakeup", "process_limit", "command" };
 
 /* One entry taken apart; words are as written, braces included. */
 struct row {
@@ -82,7 +81,7 @@ override_at(const struct row *r, size_t i, struct span *name,
 		return 0;
 	}
 	if (text.n >= 2 && text.p[0] == '{')
-		text = (struct span) { text.p + 1, text.n - 2 };
+		text = (struct span){ text.p + 1, text.n - 2 };
 	at = span_find(text, '=');
 	*name = span_trim(span_take(text, at));
 	*value = span_trim(span_skip(text, at + 1));
@@ -104,8 +103,9 @@ put_row(const struct row *r, bool fold, struct buf *out)
 		used = override_at(r, i, &name, &value);
 		buf_add_text(out, fold ? "\n    " : " ");
 		for (size_t end = i + (used ? used : 1); i < end; i++)
-			buf_printf(out, "%s%.*s", used == 2 && i + 1 == end ?
-			    " " : "", SPAN_ARG(r->words[i]));
+			buf_printf(out, "%s%.*s",
+			    used == 2 && i + 1 == end ? " " : "",
+			    SPAN_ARG(r->words[i]));
 	}
 }
 
@@ -171,9 +171,8 @@ field_value(const struct row *r, int f, struct buf *command)
 static void
 print_item(const struct master_work *w, struct span item, struct span value)
 {
-	char *name = mem_printf("%.*s/%.*s/%.*s",
-	    SPAN_ARG(w->row.field[0]), SPAN_ARG(w->row.field[1]),
-	    SPAN_ARG(item));
+	char *name = mem_printf("%.*s/%.*s/%.*s", SPAN_ARG(w->row.field[0]),
+	    SPAN_ARG(w->row.field[1]), SPAN_ARG(item));
 	char *text = mem_span_text(value);
 
 	postconf_print(w->p, name, text);
@@ -270,8 +269,8 @@ change_parameter(struct master_work *w, struct arena *a)
 		return;
 	r->words[r->count++] = SPAN("-o");
 	r->words[r->count++] = span_of(arena_printf(a,
-	    memchr(w->value.p, ' ', w->value.n) ? "{ %.*s=%.*s }" :
-	    "%.*s=%.*s", SPAN_ARG(w->target.item), SPAN_ARG(w->value)));
+	    memchr(w->value.p, ' ', w->value.n) ? "{ %.*s=%.*s }" : "%.*s=%.*s",
+	    SPAN_ARG(w->target.item), SPAN_ARG(w->value)));
 }
 
 static void
@@ -337,14 +336,13 @@ static void
 check_entry(struct master_work *w, const char *argument)
 {
 	struct buf errors = BUF_INIT(65536);
-	struct master_cf *m = master_cf_parse(w->value, "new entry",
-	    w->p->conf, &errors, NULL);
+	struct master_cf *m =
+	    master_cf_parse(w->value, "new entry", w->p->conf, &errors, NULL);
 
 	if (m->count != 1 || errors.n > 0)
 		fatal_status(EX_USAGE, "%s: %.*s", argument,
 		    SPAN_ARG(span_trim(buf_span(&errors))));
-	if (!split_row(w->value, &w->row) ||
-	    !target_is(&w->target, &w->row))
+	if (!split_row(w->value, &w->row) || !target_is(&w->target, &w->row))
 		fatal_status(EX_USAGE, "%s: the entry is for another service",
 		    argument);
 	master_cf_free(&m);
@@ -354,7 +352,8 @@ check_entry(struct master_work *w, const char *argument)
 static void
 change(struct master_work *w, const char *path, const char *argument)
 {
-	const struct cf_edit edit = { .decide = decide, .finish = finish,
+	const struct cf_edit edit = { .decide = decide,
+		.finish = finish,
 		.with = w };
 	struct span text = span_of(argument);
 	size_t at = span_find(text, '=');
@@ -363,8 +362,7 @@ change(struct master_work *w, const char *path, const char *argument)
 	if (span_has_break(text))
 		fatal_status(EX_USAGE, "a line end in \"%.80s\"", argument);
 	if (!w->p->remove && !w->p->comment && at == text.n)
-		fatal_status(EX_USAGE, "\"=\" is missing: \"%.80s\"",
-		    argument);
+		fatal_status(EX_USAGE, "\"=\" is missing: \"%.80s\"", argument);
 	w->target = target_of(span_trim(span_take(text, at)), w->mode != 'M');
 	w->value = span_trim(span_skip(text, at + 1));
 	if (w->mode == 'M' && !w->p->remove && !w->p->comment)

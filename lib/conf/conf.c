@@ -72,8 +72,7 @@ forget_values(struct conf *c)
 }
 
 void
-conf_set(struct conf *c, struct span name, struct span raw,
-    const char *origin)
+conf_set(struct conf *c, struct span name, struct span raw, const char *origin)
 {
 	struct setting *s = conf_setting(c, name);
 
@@ -136,11 +135,11 @@ conf_parse(struct conf *c, struct span text, const char *file,
 		}
 		old = find(c, name);
 		if (old != NULL && old->raw != NULL && warnings != NULL)
-			buf_printf(warnings, "%s: line %d: overriding the "
-			    "earlier %s of %s\n", file, l.number,
-			    old->name, old->origin);
-		snprintf(origin, sizeof(origin), "%s: line %d", file,
-		    l.number);
+			buf_printf(warnings,
+			    "%s: line %d: overriding the "
+			    "earlier %s of %s\n",
+			    file, l.number, old->name, old->origin);
+		snprintf(origin, sizeof(origin), "%s: line %d", file, l.number);
 		conf_set(c, name, value, origin);
 	}
 	logical_lines_fini(&l);
@@ -174,8 +173,10 @@ conf_override(struct conf *c, const char *assignment, struct buf *error)
 		return false;
 	}
 	if (value.n > LOGICAL_LINE_MAX) {
-		buf_printf(error, "-o option: the value of %.*s is too "
-		    "long\n", SPAN_ARG(name));
+		buf_printf(error,
+		    "-o option: the value of %.*s is too "
+		    "long\n",
+		    SPAN_ARG(name));
 		return false;
 	}
 	conf_set(c, name, value, "-o option");
@@ -212,8 +213,7 @@ conf_evaluate(struct conf *c, struct setting *s, unsigned int depth)
 		return s->value;
 	s->expanding = true;
 	text = s->raw != NULL ? s->raw : conf_fallback(c, s->name);
-	if (text != NULL &&
-	    conf_expand_into(c, text, depth, &out, &s->error))
+	if (text != NULL && conf_expand_into(c, text, depth, &out, &s->error))
 		s->value = arena_text(c->arena, buf_text(&out));
 	if (s->value != NULL && s->value[0] == '/' &&
 	    strcmp(s->name, "myorigin") == 0)
@@ -267,7 +267,8 @@ conf_expand(struct conf *c, const char *text, struct buf *error)
 void
 conf_each(const struct conf *c,
     void (*visit)(void *with, const char *name, const char *raw,
-    const char *origin), void *with)
+	const char *origin),
+    void *with)
 {
 	for (const struct setting *s = c->first; s != NULL; s = s->next)
 		visit(with, s->name, s->raw, s->origin);
@@ -329,6 +330,6 @@ conf_list_next(struct span *rest, struct span *item)
 	*item = span_take(s, n);
 	*rest = span_skip(s, n);
 	if (wrapped(*item))
-		*item = span_trim((struct span) { s.p + 1, n - 2 });
+		*item = span_trim((struct span){ s.p + 1, n - 2 });
 	return true;
 }

@@ -71,8 +71,8 @@ const char *conf_find_directory(const char *option);
  * otherwise all that can be used is there, and errors has one line for each
  * mistake ("main.cf: line 12: ..."). warnings may be NULL.
  */
-struct conf *conf_read(const char *directory, struct buf *errors,
-    struct buf *warnings);
+struct conf *
+conf_read(const char *directory, struct buf *errors, struct buf *warnings);
 /* The same from a snapshot that conf_snapshot wrote. fatal() if damaged. */
 struct conf *conf_read_snapshot(int fd);
 /* A sealed memfd with everything; the next generation, for the children. */
@@ -100,8 +100,8 @@ const char *conf_expand(struct conf *c, const char *text, struct buf *error);
  * first; NULL: not one of those. Appends to *out.
  */
 typedef const char *conf_resolver(void *with, struct span name);
-bool conf_expand_with(struct conf *c, const char *text,
-    conf_resolver *resolve, void *with, struct buf *out, struct buf *error);
+bool conf_expand_with(struct conf *c, const char *text, conf_resolver *resolve,
+    void *with, struct buf *out, struct buf *error);
 
 /*
  * Fills the struct of a group. Texts live as long as the conf. False, with
@@ -113,14 +113,15 @@ bool conf_fill(struct conf *c, const struct param_group *group, void *into,
  * NAME_suffix if set, else the fallback: the per-transport families, as
  * "smtp_destination_concurrency_limit".
  */
-int64_t conf_family_number(struct conf *c, const char *name,
-    const char *suffix, enum param_type type, int64_t fallback);
+int64_t conf_family_number(struct conf *c, const char *name, const char *suffix,
+    enum param_type type, int64_t fallback);
 /* All settings at once, including unknown names: for check. */
 bool conf_check(struct conf *c, struct buf *errors, struct buf *warnings);
 /* Calls for each name set in main.cf, in its order. */
 void conf_each(const struct conf *c,
     void (*visit)(void *with, const char *name, const char *raw,
-    const char *origin), void *with);
+	const char *origin),
+    void *with);
 
 /* One item of a list value: separated by commas and blanks, { } kept whole
  * (braces taken off). False at the end. */

@@ -53,12 +53,14 @@ address_bytes(const struct sockaddr *a, size_t *n)
 {
 	if (a->sa_family == AF_INET) {
 		*n = 4;
-		return (const unsigned char *)
-		    &((const struct sockaddr_in *)(const void *)a)->sin_addr;
+		return (const unsigned char *)&(
+		    (const struct sockaddr_in *)(const void *)a)
+		    ->sin_addr;
 	}
 	*n = 16;
-	return (const unsigned char *)
-	    &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr;
+	return (const unsigned char *)&(
+	    (const struct sockaddr_in6 *)(const void *)a)
+	    ->sin6_addr;
 }
 
 static unsigned int
@@ -94,8 +96,7 @@ network_bits(const struct ifaddrs *i, const char *style)
 }
 
 static void
-network_text(const struct ifaddrs *i, unsigned int bits, char *out,
-    size_t room)
+network_text(const struct ifaddrs *i, unsigned int bits, char *out, size_t room)
 {
 	unsigned char bytes[16];
 	char text[INET6_ADDRSTRLEN];
@@ -117,7 +118,7 @@ family_wanted(int family, const char *protocols)
 		    strcasestr(protocols, "ipv4") != NULL;
 	return family == AF_INET6 &&
 	    (strcasestr(protocols, "all") != NULL ||
-	    strcasestr(protocols, "ipv6") != NULL);
+		strcasestr(protocols, "ipv6") != NULL);
 }
 
 static bool
@@ -142,7 +143,7 @@ name_is_interface(struct span item, const struct ifaddrs *i)
 	bool same = false;
 
 	if (item.n > 2 && item.p[0] == '[')
-		item = (struct span) { item.p + 1, item.n - 2 };
+		item = (struct span){ item.p + 1, item.n - 2 };
 	snprintf(name, sizeof(name), "%.*s", SPAN_ARG(item));
 	if (getaddrinfo(name, NULL, &hints, &found) != 0)
 		return false;
@@ -229,7 +230,8 @@ conf_compute(struct conf *c, const char *name)
 {
 	for (size_t i = 0; i < sizeof(computed) / sizeof(computed[0]); i++)
 		if (strcmp(computed[i].name, name) == 0)
-			return computed[i].fixed != NULL ? computed[i].fixed :
+			return computed[i].fixed != NULL ?
+			    computed[i].fixed :
 			    computed[i].compute(c);
 	return NULL;
 }
@@ -241,8 +243,7 @@ conf_compute(struct conf *c, const char *name)
 const char *const *
 conf_computed_names(void)
 {
-	static const char *const names[] = { "myhostname", "mynetworks",
-		NULL };
+	static const char *const names[] = { "myhostname", "mynetworks", NULL };
 
 	return names;
 }

@@ -82,7 +82,7 @@ take_braced(struct span *s, struct span *inside)
 
 	if (n == 0)
 		return false;
-	*inside = span_trim((struct span) { s->p + 1, n - 2 });
+	*inside = span_trim((struct span){ s->p + 1, n - 2 });
 	*s = span_skip(*s, n);
 	return true;
 }
@@ -143,7 +143,7 @@ compare_numbers(const char *a, const char *b)
 	return strcmp(a, b);
 }
 
-static const struct operator {
+static const struct comparison {
 	const char *text; /* longer ones first */
 	bool levels;
 	bool less, equal, greater; /* which outcomes make it true */
@@ -162,7 +162,7 @@ static const struct operator {
 	{ ">", false, false, false, true },
 };
 
-static const struct operator *
+static const struct comparison *
 take_operator(struct span *s)
 {
 	for (size_t i = 0; i < sizeof(operators) / sizeof(operators[0]); i++) {
@@ -191,7 +191,7 @@ compare_levels(struct expansion *x, const char *left, const char *right,
 }
 
 static bool
-holds(struct expansion *x, const struct operator *op, const char *left,
+holds(struct expansion *x, const struct comparison *op, const char *left,
     const char *right, bool *result)
 {
 	int order = 0;
@@ -214,7 +214,7 @@ static bool
 condition(struct expansion *x, struct span *s, bool *result)
 {
 	struct span whole = *s, left, right;
-	const struct operator *op;
+	const struct comparison *op;
 	const char *a, *b;
 
 	if (!take_braced(s, &left))
@@ -222,12 +222,16 @@ condition(struct expansion *x, struct span *s, bool *result)
 	skip_blanks(s);
 	op = take_operator(s);
 	if (op == NULL)
-		return failed(x, "==, !=, <, <=, >, >= or one of them with "
-		    "\"level\" is missing in \"%.*s\"", whole);
+		return failed(x,
+		    "==, !=, <, <=, >, >= or one of them with "
+		    "\"level\" is missing in \"%.*s\"",
+		    whole);
 	skip_blanks(s);
 	if (!take_braced(s, &right))
-		return failed(x, "{text} is missing behind the operator in "
-		    "\"%.*s\"", whole);
+		return failed(x,
+		    "{text} is missing behind the operator in "
+		    "\"%.*s\"",
+		    whole);
 	a = expand_apart(x, left);
 	b = a ? expand_apart(x, right) : NULL;
 	return b != NULL && holds(x, op, a, b, result);
@@ -369,12 +373,14 @@ dollar(struct expansion *x, struct span *s)
 		if (n == 0)
 			return failed(x, "the end of \"%.*s\" is missing", *s);
 		*s = span_skip(at, n);
-		return expression(x, (struct span) { at.p + 1, n - 2 });
+		return expression(x, (struct span){ at.p + 1, n - 2 });
 	}
 	n = name_length(at);
 	if (n == 0)
-		return failed(x, "a name is expected behind \"$\" in "
-		    "\"%.*s\"", *s);
+		return failed(x,
+		    "a name is expected behind \"$\" in "
+		    "\"%.*s\"",
+		    *s);
 	*s = span_skip(at, n);
 	return named(x, span_take(at, n));
 }
@@ -403,7 +409,9 @@ bool
 conf_expand_with(struct conf *c, const char *text, conf_resolver *resolve,
     void *with, struct buf *out, struct buf *error)
 {
-	struct expansion x = { .conf = c, .out = out, .resolve = resolve,
+	struct expansion x = { .conf = c,
+		.out = out,
+		.resolve = resolve,
 		.with = with };
 
 	if (expand_text(&x, span_of(text)))

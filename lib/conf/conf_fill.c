@@ -35,15 +35,14 @@ fill_default(struct conf *c, const struct param *p, void *into)
 	/* on failure the field stays zero, or the empty text */
 	if (!conf_read_value(p, text, into, &wrong) &&
 	    (p->type == PARAM_TEXT || p->type == PARAM_TABLES ||
-	    p->type == PARAM_WORD || p->type == PARAM_RAW))
+		p->type == PARAM_WORD || p->type == PARAM_RAW))
 		*(const char **)into = "";
 	buf_fini(&out);
 	buf_fini(&wrong);
 }
 
 static bool
-fill_one(struct conf *c, const struct param *p, void *into,
-    struct buf *errors)
+fill_one(struct conf *c, const struct param *p, void *into, struct buf *errors)
 {
 	struct buf wrong = BUF_INIT(1024);
 	const char *error, *text = text_of(c, p, &error);
@@ -84,8 +83,11 @@ conf_family_number(struct conf *c, const char *name, const char *suffix,
     enum param_type type, int64_t fallback)
 {
 	char *full = mem_printf("%s_%s", name, suffix);
-	const struct param p = { .name = full, .type = type,
-		.fallback = "", .min = "0", .max = "" };
+	const struct param p = { .name = full,
+		.type = type,
+		.fallback = "",
+		.min = "0",
+		.max = "" };
 	struct buf wrong = BUF_INIT(1024);
 	const char *raw = conf_raw(c, full);
 	const struct param *known = param_find(span_of(full));
@@ -125,8 +127,9 @@ refers_to(const char *text, const char *name)
 		if (at[n] == '_' || (at[n] >= 'a' && at[n] <= 'z') ||
 		    (at[n] >= '0' && at[n] <= '9'))
 			continue;
-		while (before > text && (before[-1] == ' ' ||
-		    before[-1] == '{' || before[-1] == '('))
+		while (before > text &&
+		    (before[-1] == ' ' || before[-1] == '{' ||
+			before[-1] == '('))
 			before--;
 		if (before > text && before[-1] == '$')
 			return true;
@@ -162,13 +165,12 @@ in_list(const char *list, const char *name)
 static bool
 of_a_table(struct conf *c, const char *name)
 {
-	static const char *const types[] = { "ldap", "mysql", "pgsql",
-		"sqlite", "memcache", "mongodb" };
+	static const char *const types[] = { "ldap", "mysql", "pgsql", "sqlite",
+		"memcache", "mongodb" };
 
 	for (const char *end = strchr(name, '_'); end != NULL;
 	     end = strchr(end + 1, '_'))
-		for (size_t i = 0; i < sizeof(types) / sizeof(types[0]);
-		     i++) {
+		for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 			char table[CONF_NAME_MAX + 16];
 
 			snprintf(table, sizeof(table), "%s:%.*s", types[i],
@@ -193,8 +195,8 @@ check_known(struct conf *c, const struct setting *s, struct buf *errors,
 		return true;
 	if (compat != NULL) {
 		if (warnings != NULL && compat->reason[0] != '\0')
-			buf_printf(warnings, "%s: %s: %s\n", s->origin,
-			    s->name, compat->reason);
+			buf_printf(warnings, "%s: %s: %s\n", s->origin, s->name,
+			    compat->reason);
 		return true;
 	}
 	if (reserved(name)) {
@@ -217,7 +219,9 @@ static bool
 check_loose(struct conf *c, struct setting *s, struct buf *errors)
 {
 	const struct conf_family *family = conf_family_find(span_of(s->name));
-	struct param p = { .name = s->name, .fallback = "", .min = "0",
+	struct param p = { .name = s->name,
+		.fallback = "",
+		.min = "0",
 		.max = "" };
 	struct buf wrong = BUF_INIT(1024);
 	int64_t number;

@@ -49,8 +49,9 @@ allowed(const char *builtin, const char *directory)
 	if (strcmp(builtin, directory) == 0)
 		return true;
 	c = conf_read(builtin, &errors, NULL);
-	ok = c != NULL && (listed(c, "alternate_config_directories",
-	    directory) || listed(c, "multi_instance_directories", directory));
+	ok = c != NULL &&
+	    (listed(c, "alternate_config_directories", directory) ||
+		listed(c, "multi_instance_directories", directory));
 	conf_free(&c);
 	buf_fini(&errors);
 	return ok;
@@ -108,11 +109,13 @@ conf_find_directory(const char *option)
 
 	if (asked != NULL && asked[0] != '\0' && privileged() &&
 	    !allowed(builtin, asked))
-		fatal_status(EX_NOPERM, "unauthorized configuration "
-		    "directory name: %.200s", asked);
+		fatal_status(EX_NOPERM,
+		    "unauthorized configuration "
+		    "directory name: %.200s",
+		    asked);
 	free(directory);
-	directory = mem_text(asked != NULL && asked[0] != '\0' ? asked :
-	    builtin);
+	directory =
+	    mem_text(asked != NULL && asked[0] != '\0' ? asked : builtin);
 	free(beside);
 	return directory;
 }

@@ -56,8 +56,7 @@ static const struct conf_family families[] = {
 	{ "recipient_refill_limit", PARAM_COUNT,
 	    "$default_recipient_refill_limit" },
 	{ "time_limit", PARAM_TIME, "$command_time_limit" },
-	{ "transport_rate_delay", PARAM_TIME,
-	    "$default_transport_rate_delay" },
+	{ "transport_rate_delay", PARAM_TIME, "$default_transport_rate_delay" },
 };
 
 const struct conf_family *
@@ -90,8 +89,8 @@ compat_rows(size_t *count)
 const struct compat *
 compat_find(struct span name)
 {
-	for (size_t i = 0;
-	     i < sizeof(compat_table) / sizeof(compat_table[0]); i++)
+	for (size_t i = 0; i < sizeof(compat_table) / sizeof(compat_table[0]);
+	     i++)
 		if (span_is(name, compat_table[i].name))
 			return &compat_table[i];
 	return NULL;
@@ -160,8 +159,7 @@ conf_nearest(struct span name)
 	size_t best = name.n / 5 + 2, d;
 	const char *nearest = NULL;
 
-	for (const struct param_group *const *g = param_groups; *g != NULL;
-	     g++)
+	for (const struct param_group *const *g = param_groups; *g != NULL; g++)
 		for (size_t i = 0; i < (*g)->count; i++) {
 			d = distance(name, (*g)->params[i].name);
 			if (d < best) {
@@ -169,8 +167,8 @@ conf_nearest(struct span name)
 				nearest = (*g)->params[i].name;
 			}
 		}
-	for (size_t i = 0;
-	     i < sizeof(compat_table) / sizeof(compat_table[0]); i++) {
+	for (size_t i = 0; i < sizeof(compat_table) / sizeof(compat_table[0]);
+	     i++) {
 		d = distance(name, compat_table[i].name);
 		if (d < best) {
 			best = d;

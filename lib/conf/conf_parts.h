@@ -43,21 +43,20 @@ enum {
 struct conf *conf_new(const char *directory);
 /* Finds it, or adds it with raw NULL. */
 struct setting *conf_setting(struct conf *c, struct span name);
-void conf_set(struct conf *c, struct span name, struct span raw,
-    const char *origin);
+void
+conf_set(struct conf *c, struct span name, struct span raw, const char *origin);
 /* The text of a main.cf. */
 void conf_parse(struct conf *c, struct span text, const char *file,
     struct buf *errors, struct buf *warnings);
 /* "name = value" taken apart; NULL, or what is wrong with it. */
-const char *conf_split(struct span line, struct span *name,
-    struct span *value);
+const char *conf_split(struct span line, struct span *name, struct span *value);
 
 /* Expands into *out; false, and *error set (in the arena). */
 bool conf_expand_into(struct conf *c, const char *text, unsigned int depth,
     struct buf *out, const char **error);
 /* The setting's value; setting->error says what went wrong. */
-const char *conf_evaluate(struct conf *c, struct setting *s,
-    unsigned int depth);
+const char *
+conf_evaluate(struct conf *c, struct setting *s, unsigned int depth);
 /* The default in main.cf syntax; NULL when there is no such name. */
 const char *conf_fallback(struct conf *c, const char *name);
 /* Defaults that depend on the system; NULL when this name has none. */

@@ -105,9 +105,10 @@ quantity(const struct param *p, const char *text, int64_t *into,
 	int64_t value;
 
 	if (!read_quantity(p, text, &value)) {
-		buf_add_text(wrong, p->type == PARAM_TIME ?
-		    "is not a time: a number and s, m, h, d or w is wanted" :
-		    "is not a number");
+		buf_add_text(wrong,
+		    p->type == PARAM_TIME ? "is not a time: a number and s, m, "
+					    "h, d or w is wanted" :
+					    "is not a number");
 		return false;
 	}
 	if (!in_bounds(p, value, wrong))
@@ -135,8 +136,8 @@ word(const struct param *p, const char *text, const char **into,
 	struct span rest = span_of(p->max), one;
 
 	/* where the default is, or may come out as, no word at all */
-	if (text[0] == '\0' && (p->fallback[0] == '\0' ||
-	    p->fallback[0] == '$')) {
+	if (text[0] == '\0' &&
+	    (p->fallback[0] == '\0' || p->fallback[0] == '$')) {
 		*into = text;
 		return true;
 	}

@@ -52,8 +52,10 @@ encode(struct conf *c, struct buf *b)
 	for (name = conf_computed_names(); *name != NULL; name++)
 		put_record(b, *name, conf_fallback(c, *name), COMPUTED);
 	for (struct setting *s = c->first; s != NULL; s = s->next)
-		put_record(b, s->name, strcmp(s->name, "myorigin") == 0 ?
-		    conf_value(c, s->name) : s->raw, s->origin);
+		put_record(b, s->name,
+		    strcmp(s->name, "myorigin") == 0 ? conf_value(c, s->name) :
+						       s->raw,
+		    s->origin);
 }
 
 int
@@ -69,8 +71,8 @@ conf_snapshot(const struct conf *c)
 	if (b.overflow)
 		errno = EFBIG;
 	if (b.overflow || fd_write_all(fd, b.p, b.n) != 0 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
-		F_SEAL_WRITE | F_SEAL_SEAL) != 0)
+	    fcntl(fd, F_ADD_SEALS,
+		F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0)
 		fd_close(&fd);
 	buf_fini(&b);
 	return fd;
@@ -103,8 +105,7 @@ take_record(struct conf *c, struct span *rest)
 	if (name.n == 0) {
 		c->directory = arena_span(c->arena, value);
 	} else if (span_is(origin, COMPUTED)) {
-		conf_setting(c, name)->computed =
-		    arena_span(c->arena, value);
+		conf_setting(c, name)->computed = arena_span(c->arena, value);
 	} else {
 		conf_set(c, name, value, arena_span(c->arena, origin));
 	}

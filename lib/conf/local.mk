@@ -21,4 +21,9 @@ TESTS += tests/unit/lib/conf/master_cf_test
 tests_unit_lib_conf_master_cf_test_SOURCES = \
 	tests/unit/lib/conf/master_cf_test.c
 tests_unit_lib_conf_master_cf_test_LDADD = $(LDADD) -lcmocka
-EXTRA_DIST += tests/fuzz/main_cf_fuzz.c tests/fuzz/master_cf_fuzz.c
+check_PROGRAMS += tests/fuzz/main_cf_fuzz tests/fuzz/master_cf_fuzz
+TESTS += tests/fuzz/main_cf_fuzz tests/fuzz/master_cf_fuzz
+tests_fuzz_main_cf_fuzz_SOURCES = tests/fuzz/main_cf_fuzz.c \
+	tests/fuzz/replay.c
+tests_fuzz_master_cf_fuzz_SOURCES = tests/fuzz/master_cf_fuzz.c \
+	tests/fuzz/replay.c

@@ -9,10 +9,9 @@
 #include "lib/base/fdio.h"
 
 void
-logical_lines_init(struct logical_lines *l, struct span text,
-    const char *file)
+logical_lines_init(struct logical_lines *l, struct span text, const char *file)
 {
-	*l = (struct logical_lines) { .rest = text, .file = file, .next = 1 };
+	*l = (struct logical_lines){ .rest = text, .file = file, .next = 1 };
 	buf_init(&l->line, LOGICAL_LINE_MAX);
 }
 
@@ -83,15 +82,18 @@ logical_lines_next(struct logical_lines *l, struct span *line,
 			continue;
 		collect(l, first);
 		if (l->line.overflow) {
-			buf_printf(errors, "%s: line %d: the line is longer "
-			    "than %d bytes\n", l->file, l->number,
-			    LOGICAL_LINE_MAX);
+			buf_printf(errors,
+			    "%s: line %d: the line is longer "
+			    "than %d bytes\n",
+			    l->file, l->number, LOGICAL_LINE_MAX);
 			continue;
 		}
 		if (continues(first))
-			buf_printf(errors, "%s: line %d: the line begins with "
+			buf_printf(errors,
+			    "%s: line %d: the line begins with "
 			    "white space but there is no line before it that "
-			    "it could continue\n", l->file, l->number);
+			    "it could continue\n",
+			    l->file, l->number);
 		*line = span_trim(buf_span(&l->line));
 		return true;
 	}
@@ -113,8 +115,10 @@ read_open_file(int fd, const char *path, struct buf *text, struct buf *errors)
 		return false;
 	}
 	if (text->n > 0 && memchr(text->p, '\0', text->n) != NULL) {
-		buf_printf(errors, "%s: holds NUL bytes: this is no "
-		    "configuration file\n", path);
+		buf_printf(errors,
+		    "%s: holds NUL bytes: this is no "
+		    "configuration file\n",
+		    path);
 		return false;
 	}
 	return true;

@@ -29,8 +29,8 @@ struct logical_lines {
 };
 
 /* "text" and "file" must outlive it. End with logical_lines_fini. */
-void logical_lines_init(struct logical_lines *l, struct span text,
-    const char *file);
+void
+logical_lines_init(struct logical_lines *l, struct span text, const char *file);
 void logical_lines_fini(struct logical_lines *l);
 /*
  * The next line, line ends taken out and white space at both ends trimmed;
@@ -43,7 +43,6 @@ bool logical_lines_next(struct logical_lines *l, struct span *line,
  * Reads a whole configuration file. False, and a line in *errors, when it
  * cannot be opened, is no regular file, is too long, or holds NUL bytes.
  */
-bool logical_file_read(const char *path, struct buf *text,
-    struct buf *errors);
+bool logical_file_read(const char *path, struct buf *text, struct buf *errors);
 
 #endif

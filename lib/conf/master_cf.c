@@ -76,8 +76,8 @@ next_word(struct parsing *p, struct span *word, bool *braced)
 		return false;
 	if (*braced && n == s.n)
 		return wrong(p, "\"}\" is missing");
-	*word = *braced ? span_trim((struct span) { s.p + 1, n - 1 }) :
-	    span_take(s, n);
+	*word = *braced ? span_trim((struct span){ s.p + 1, n - 1 }) :
+			  span_take(s, n);
 	p->rest = span_skip(s, n + (*braced ? 1 : 0));
 	return true;
 }
@@ -104,8 +104,10 @@ yes_or_no(struct parsing *p, const char *what, bool fallback, bool *out)
 	else if (span_is(word, "y") || span_is(word, "n"))
 		*out = word.p[0] == 'y';
 	else
-		return wrong(p, "the column \"%s\" holds \"%.*s\"; y, n or - "
-		    "is wanted", what, SPAN_ARG(span_take(word, 40)));
+		return wrong(p,
+		    "the column \"%s\" holds \"%.*s\"; y, n or - "
+		    "is wanted",
+		    what, SPAN_ARG(span_take(word, 40)));
 	return true;
 }
 
@@ -116,14 +118,15 @@ type_column(struct parsing *p, enum service_type *type)
 
 	if (!column(p, "type", &word))
 		return false;
-	for (size_t i = 0; i < sizeof(type_names) / sizeof(type_names[0]);
-	     i++)
+	for (size_t i = 0; i < sizeof(type_names) / sizeof(type_names[0]); i++)
 		if (span_is(word, type_names[i])) {
 			*type = (enum service_type)i;
 			return true;
 		}
-	return wrong(p, "no service type \"%.*s\": inet, unix, fifo, pass or "
-	    "unix-dgram is wanted", SPAN_ARG(span_take(word, 40)));
+	return wrong(p,
+	    "no service type \"%.*s\": inet, unix, fifo, pass or "
+	    "unix-dgram is wanted",
+	    SPAN_ARG(span_take(word, 40)));
 }
 
 static bool
@@ -133,8 +136,10 @@ number_column(struct parsing *p, const char *what, struct span word,
 	uint64_t value;
 
 	if (!span_u64(word, max, &value))
-		return wrong(p, "the column \"%s\" holds \"%.*s\"; a number "
-		    "or - is wanted", what, SPAN_ARG(span_take(word, 40)));
+		return wrong(p,
+		    "the column \"%s\" holds \"%.*s\"; a number "
+		    "or - is wanted",
+		    what, SPAN_ARG(span_take(word, 40)));
 	*out = (int64_t)value;
 	return true;
 }
@@ -165,10 +170,9 @@ maxproc_column(struct parsing *p, struct master_entry *e)
 	if (!column(p, "maxproc", &word))
 		return false;
 	if (!span_is(word, "-"))
-		return number_column(p, "maxproc", word, 1000000,
-		    &e->maxproc);
-	e->maxproc = span_u64(span_of(limit), 1000000, &value) ?
-	    (int64_t)value : 100;
+		return number_column(p, "maxproc", word, 1000000, &e->maxproc);
+	e->maxproc =
+	    span_u64(span_of(limit), 1000000, &value) ? (int64_t)value : 100;
 	return true;
 }
 
@@ -216,12 +220,12 @@ words(struct parsing *p, struct master_entry *e)
 			return wrong(p, "too many words");
 		if (!braced && span_is(word, "-o")) {
 			if (!next_word(p, &word, &braced))
-				return wrong(p, "name=value is missing behind "
+				return wrong(p,
+				    "name=value is missing behind "
 				    "-o");
 			if (!override(p, e, &overrides, word))
 				return false;
-		} else if (!braced && word.n > 2 &&
-		    span_starts(word, "-o")) {
+		} else if (!braced && word.n > 2 && span_starts(word, "-o")) {
 			if (!override(p, e, &overrides, span_skip(word, 2)))
 				return false;
 		} else {
@@ -242,7 +246,7 @@ entry_fini(struct master_entry *e)
 	for (char **o = e->overrides; o != NULL && *o != NULL; o++)
 		free(*o);
 	free(e->overrides);
-	*e = (struct master_entry) { 0 };
+	*e = (struct master_entry){ 0 };
 }
 
 static bool
@@ -301,7 +305,8 @@ parse_entry(struct parsing *p, struct master_entry *e)
 	    !column(p, "command", &word))
 		return false;
 	if (!command_valid(word))
-		return wrong(p, "the command \"%.*s\" is not the name of a "
+		return wrong(p,
+		    "the command \"%.*s\" is not the name of a "
 		    "program in daemon_directory",
 		    SPAN_ARG(span_take(word, 80)));
 	e->command = mem_span_text(word);
@@ -318,8 +323,7 @@ item_matches(struct span item, const struct master_entry *e)
 
 	snprintf(full, sizeof(full), "%s/%s", e->name,
 	    service_type_name(e->type));
-	return span_is(item, full) ||
-	    span_is(item, service_type_name(e->type));
+	return span_is(item, full) || span_is(item, service_type_name(e->type));
 }
 
 static bool
@@ -345,9 +349,11 @@ store(struct parsing *p, struct master_cf *m, struct master_entry *e)
 		if (old->type != e->type || strcmp(old->name, e->name) != 0)
 			continue;
 		if (p->warnings != NULL)
-			buf_printf(p->warnings, "%s: line %d: replaces the "
-			    "service %s/%s of line %d\n", p->file, p->line,
-			    e->name, service_type_name(e->type), old->line);
+			buf_printf(p->warnings,
+			    "%s: line %d: replaces the "
+			    "service %s/%s of line %d\n",
+			    p->file, p->line, e->name,
+			    service_type_name(e->type), old->line);
 		entry_fini(old);
 		*old = *e;
 		return;
@@ -361,7 +367,9 @@ master_cf_parse(struct span text, const char *file, struct conf *c,
     struct buf *errors, struct buf *warnings)
 {
 	struct master_cf *m = mem_new(sizeof(*m));
-	struct parsing p = { .conf = c, .file = file, .errors = errors,
+	struct parsing p = { .conf = c,
+		.file = file,
+		.errors = errors,
 		.warnings = warnings };
 	const char *disable = conf_value(c, "master_service_disable");
 	struct logical_lines l;

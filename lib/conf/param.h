@@ -36,7 +36,7 @@ extern const struct param_group PARAM_JOIN(PARAM_GROUP, _param_group);
 #ifdef PARAM_DEFINE
 #define PARAM(field, type_, default_, min_, max_, since_, meaning_) \
 	{ #field, PARAM_##type_, default_, min_, max_, since_, meaning_, \
-	    offsetof(struct PARAM_JOIN(PARAM_GROUP, _params), field) },
+		offsetof(struct PARAM_JOIN(PARAM_GROUP, _params), field) },
 static const struct param PARAM_JOIN(PARAM_GROUP, _rows)[] = {
 #include PARAM_DEF
 };

@@ -54,8 +54,7 @@ walk(int base, struct span path, int flags, mode_t mode)
 			flags |= O_DIRECTORY;
 			break;
 		}
-		next = open_at(at, span_take(path, n), O_PATH | O_DIRECTORY,
-		    0);
+		next = open_at(at, span_take(path, n), O_PATH | O_DIRECTORY, 0);
 		fd_close(&at);
 		at = next;
 		path = span_skip(path, n + 1);
@@ -102,14 +101,14 @@ beneath_make(int base, const char *path, mode_t mode)
 	}
 	while (at >= 0 && done < whole.n) {
 		size_t n = span_find(span_skip(whole, done), '/');
-		char *name = mem_span_text(span_take(span_skip(whole, done),
-		    n));
+		char *name =
+		    mem_span_text(span_take(span_skip(whole, done), n));
 		char *so_far = mem_span_text(span_take(whole, done + n));
 
 		next = -1;
 		if (mkdirat(at, name, mode) == 0 || errno == EEXIST)
-			next = beneath_open(base, so_far,
-			    O_PATH | O_DIRECTORY, 0);
+			next =
+			    beneath_open(base, so_far, O_PATH | O_DIRECTORY, 0);
 		free(name);
 		free(so_far);
 		fd_close(&at);

@@ -123,8 +123,8 @@ convert_all(struct copy *c, const struct deliver_source *s)
 		}
 		at += (off_t)n;
 		have += n;
-		result = convert(c, (struct span) { in, have }, at == end,
-		    &used);
+		result =
+		    convert(c, (struct span){ in, have }, at == end, &used);
 		if (result == 0) {
 			have -= used;
 			memmove(in, in + used, have);

@@ -20,8 +20,8 @@ static bool
 is_complete(int maildir)
 {
 	for (size_t i = 0; i < 3; i++)
-		if (faccessat(maildir, folders[i], F_OK,
-			AT_SYMLINK_NOFOLLOW) != 0)
+		if (faccessat(maildir, folders[i], F_OK, AT_SYMLINK_NOFOLLOW) !=
+		    0)
 			return false;
 	return true;
 }
@@ -175,8 +175,8 @@ write_and_publish(int tmp, int new, const struct deliver_source *s,
 	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		v = failure(why, "create file in tmp");
-	} else if (deliver_copy(s, form, limit, fd) != 0 ||
-	    fsync(fd) != 0 || fstat(fd, &st) != 0) {
+	} else if (deliver_copy(s, form, limit, fd) != 0 || fsync(fd) != 0 ||
+	    fstat(fd, &st) != 0) {
 		v = failure(why, "error writing message");
 	} else {
 		buf_add_span(&to, buf_span(&from));
@@ -259,11 +259,10 @@ belongs_to(int folder, uid_t uid, dev_t device)
 }
 
 static bool
-move_open_file(int fd, const char *path, int new, const char *name,
-    off_t size, uid_t uid, gid_t gid, const struct stat *st)
+move_open_file(int fd, const char *path, int new, const char *name, off_t size,
+    uid_t uid, gid_t gid, const struct stat *st)
 {
-	if (!give_to(fd, uid, st) ||
-	    publish(AT_FDCWD, path, new, name) != 0) {
+	if (!give_to(fd, uid, st) || publish(AT_FDCWD, path, new, name) != 0) {
 		take_back(fd, uid, st);
 		return false;
 	}
@@ -286,8 +285,7 @@ maildir_move(int maildir, const struct deliver_source *s, const char *path,
 	add_sizes(&name, size, size);
 	if (new >= 0 && fd >= 0 && same_file(fd, s->fd, &st) &&
 	    size <= st.st_size && belongs_to(new, uid, st.st_dev) &&
-	    move_open_file(fd, path, new, buf_text(&name), size, uid, gid,
-		&st))
+	    move_open_file(fd, path, new, buf_text(&name), size, uid, gid, &st))
 		result = MAILDIR_MOVED;
 	fd_close(&fd);
 	fd_close(&new);

@@ -89,12 +89,14 @@ examine(struct mailbox *m, struct why *why)
 	if (fstat(m->fd, &m->st) != 0)
 		return failure(why, m, "cannot stat");
 	if (!S_ISREG(m->st.st_mode))
-		return m->options->any_type && !S_ISFIFO(m->st.st_mode) ? OK :
+		return m->options->any_type && !S_ISFIFO(m->st.st_mode) ?
+		    OK :
 		    refused(why, m, "destination is not a regular file");
 	if (m->st.st_nlink > 1)
 		return refused(why, m, "destination has more than one link");
 	if (m->options->owner_only && m->st.st_uid != m->options->owner)
-		return why_set(why, "4.2.0", "cannot update %s %s. "
+		return why_set(why, "4.2.0",
+		    "cannot update %s %s. "
 		    "destination is not owned by recipient",
 		    m->options->subject, m->shown);
 	return OK;
@@ -103,8 +105,10 @@ examine(struct mailbox *m, struct why *why)
 static enum verdict
 open_mailbox(struct mailbox *m, struct why *why)
 {
-	m->fd = openat(m->at, m->name, O_RDWR | O_APPEND | O_CREAT |
-	    O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+	m->fd = openat(m->at, m->name,
+	    O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
+		O_CLOEXEC,
+	    0600);
 	if (m->fd >= 0)
 		return examine(m, why);
 	if (errno == ELOOP)
@@ -118,9 +122,10 @@ static enum verdict
 busy(struct why *why, const struct mailbox *m)
 {
 	errno = EAGAIN;
-	return why_errno(why, "4.2.0", "cannot update %s %s. "
-	    "unable to lock for exclusive access", m->options->subject,
-	    m->shown);
+	return why_errno(why, "4.2.0",
+	    "cannot update %s %s. "
+	    "unable to lock for exclusive access",
+	    m->options->subject, m->shown);
 }
 
 /* The lock of somebody who is gone. */
@@ -146,10 +151,9 @@ dot_lock(struct mailbox *m, struct why *why)
 	int fd = -1;
 
 	for (int64_t i = 0; fd < 0; i++) {
-		fd = openat(m->at, lock, O_WRONLY | O_CREAT | O_EXCL |
-		    O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd >= 0 || errno != EEXIST ||
-		    i + 1 >= m->options->attempts)
+		fd = openat(m->at, lock,
+		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd >= 0 || errno != EEXIST || i + 1 >= m->options->attempts)
 			break;
 		remove_stale(m, lock);
 		if (i > 0)
@@ -220,8 +224,8 @@ write_separator(int fd, const char *sender)
 
 	localtime_r(&now, &tm);
 	strftime(date, sizeof(date), "%a %b %e %H:%M:%S %Y", &tm);
-	buf_printf(&line, "From %s  %s\n", sender[0] != '\0' ? sender :
-	    "MAILER-DAEMON", date);
+	buf_printf(&line, "From %s  %s\n",
+	    sender[0] != '\0' ? sender : "MAILER-DAEMON", date);
 	result = fd_write_all(fd, buf_text(&line), line.n);
 	buf_fini(&line);
 	return result;
@@ -234,7 +238,8 @@ room_left(const struct mailbox *m)
 		return 0;
 	/* one byte of room means none: 0 would be "no limit" */
 	return m->options->limit > m->st.st_size ?
-	    m->options->limit - m->st.st_size : 1;
+	    m->options->limit - m->st.st_size :
+	    1;
 }
 
 static enum verdict
@@ -269,8 +274,11 @@ mbox_deliver(int at, const char *name, const char *shown,
     const struct deliver_source *s, const struct mbox_options *o,
     struct why *why)
 {
-	struct mailbox m = { .at = at, .name = name, .shown = shown,
-		.options = o, .fd = -1 };
+	struct mailbox m = { .at = at,
+		.name = name,
+		.shown = shown,
+		.options = o,
+		.fd = -1 };
 	enum verdict v = OK;
 
 	if (o->locks & MBOX_DOTLOCK && !is_special(&m))

@@ -30,7 +30,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	c = conf_new("/nowhere");
 	/* keep the name service and files out of it */
-	conf_parse(c, (struct span) { (const char *)data, size }, "main.cf",
+	conf_parse(c, (struct span){ (const char *)data, size }, "main.cf",
 	    &errors, &warnings);
 	conf_set(c, SPAN("inet_interfaces"), SPAN("all"), "fuzz");
 	conf_set(c, SPAN("myorigin"), SPAN("$myhostname"), "fuzz");

@@ -16,7 +16,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct conf *c = conf_new("/nowhere");
 	struct master_cf *m;
 
-	m = master_cf_parse((struct span) { (const char *)data, size },
+	m = master_cf_parse((struct span){ (const char *)data, size },
 	    "master.cf", c, &errors, NULL);
 	for (size_t i = 0; i < m->count; i++) {
 		const struct master_entry *e = &m->entries[i];

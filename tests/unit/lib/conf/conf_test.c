@@ -69,7 +69,8 @@ test_expansion(void **state)
 {
 	struct buf errors = BUF_INIT(65536);
 	struct conf *c = parsed("a = one\nempty =\nloop = $loop2\n"
-	    "loop2 = x$loop\n", &errors, NULL);
+				"loop2 = x$loop\n",
+	    &errors, NULL);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(expansions) / sizeof(expansions[0]);
@@ -79,8 +80,9 @@ test_expansion(void **state)
 		if ((got == NULL) != (expansions[i].result == NULL) ||
 		    (got != NULL && strcmp(got, expansions[i].result) != 0))
 			fail_msg("%s gave %s, not %s", expansions[i].text,
-			    got ? got : "an error", expansions[i].result ?
-			    expansions[i].result : "an error");
+			    got ? got : "an error",
+			    expansions[i].result ? expansions[i].result :
+						   "an error");
 	}
 	assert_non_null(strstr(buf_text(&errors), "refers to itself"));
 	conf_free(&c);
@@ -91,9 +93,11 @@ static void
 test_lines(void **state)
 {
 	struct buf errors = BUF_INIT(65536), warnings = BUF_INIT(65536);
-	struct conf *c = parsed("# comment\n\nfirst = a,\n  # inside\n"
-	    "\n\tb\nsecond=2\r\n   third   =   3   \nno_equals\n"
-	    "second = again\n= nothing\nlast = x", &errors, &warnings);
+	struct conf *c =
+	    parsed("# comment\n\nfirst = a,\n  # inside\n"
+		   "\n\tb\nsecond=2\r\n   third   =   3   \nno_equals\n"
+		   "second = again\n= nothing\nlast = x",
+		&errors, &warnings);
 
 	(void)state;
 	assert_string_equal(conf_value(c, "first"), "a,\tb");
@@ -102,10 +106,11 @@ test_lines(void **state)
 	assert_string_equal(conf_origin(c, "first"), "main.cf: line 3");
 	assert_null(conf_raw(c, "third"));
 	assert_string_equal(conf_value(c, "last"), "x");
-	assert_non_null(strstr(buf_text(&errors),
-	    "main.cf: line 9: \"=\" is missing"));
+	assert_non_null(
+	    strstr(buf_text(&errors), "main.cf: line 9: \"=\" is missing"));
 	assert_non_null(strstr(buf_text(&errors), "main.cf: line 11: "));
-	assert_non_null(strstr(buf_text(&warnings), "main.cf: line 10: "
+	assert_non_null(strstr(buf_text(&warnings),
+	    "main.cf: line 10: "
 	    "overriding the earlier second of main.cf: line 7"));
 	conf_free(&c);
 	buf_fini(&errors);
@@ -142,9 +147,8 @@ test_expansion_limit(void **state)
 	(void)state;
 	buf_add_text(&text, "a0 = 0123456789\n");
 	for (int i = 1; i < 20; i++)
-		buf_printf(&text, "a%d = $a%d$a%d$a%d$a%d$a%d$a%d$a%d$a%d\n",
-		    i, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1,
-		    i - 1);
+		buf_printf(&text, "a%d = $a%d$a%d$a%d$a%d$a%d$a%d$a%d$a%d\n", i,
+		    i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
 	for (int i = 1; i < 100; i++)
 		buf_printf(&text, "d%d = ${d%d}\n", i, i - 1);
 	buf_add_text(&text, "d0 = x\n");
@@ -164,9 +168,11 @@ test_fill(void **state)
 {
 	struct buf errors = BUF_INIT(65536);
 	struct common_params p;
-	struct conf *c = parsed("max_idle = 2m\nmyhostname = mx.example.com\n"
-	    "message_size_limit = ten\nhash_queue_depth = 9\n"
-	    "mynetworks_style = planet\nipc_timeout = 5\n", &errors, NULL);
+	struct conf *c =
+	    parsed("max_idle = 2m\nmyhostname = mx.example.com\n"
+		   "message_size_limit = ten\nhash_queue_depth = 9\n"
+		   "mynetworks_style = planet\nipc_timeout = 5\n",
+		&errors, NULL);
 
 	(void)state;
 	assert_false(conf_fill(c, &common_param_group, &p, &errors));
@@ -178,9 +184,11 @@ test_fill(void **state)
 	assert_int_equal(p.hash_queue_depth, 1);
 	assert_string_equal(p.mynetworks_style, "subnet");
 	assert_string_equal(p.config_directory, "/nowhere");
-	assert_non_null(strstr(buf_text(&errors), "main.cf: line 3: "
+	assert_non_null(strstr(buf_text(&errors),
+	    "main.cf: line 3: "
 	    "message_size_limit: \"ten\" is not a number"));
-	assert_non_null(strstr(buf_text(&errors), "line 4: hash_queue_depth: "
+	assert_non_null(strstr(buf_text(&errors),
+	    "line 4: hash_queue_depth: "
 	    "\"9\" is above the most allowed, 3"));
 	assert_non_null(strstr(buf_text(&errors), "mynetworks_style"));
 	conf_free(&c);
@@ -192,7 +200,9 @@ test_snapshot(void **state)
 {
 	struct buf errors = BUF_INIT(65536);
 	struct conf *c = parsed("a = one\nmynetworks = 192.0.2.0/24\n"
-	    "b = ${a}${c}\n", &errors, NULL), *d;
+				"b = ${a}${c}\n",
+			&errors, NULL),
+		    *d;
 	int fd = conf_snapshot(c);
 
 	(void)state;
@@ -221,17 +231,21 @@ static void
 test_unknown_names(void **state)
 {
 	struct buf errors = BUF_INIT(65536), warnings = BUF_INIT(65536);
-	struct conf *c = parsed("my_own = 1\nmyorigin = x$my_own\n"
-	    "mydestinatoin = a\nsmtpd_restriction_classes = strict\n"
-	    "strict = reject\nslow_destination_concurrency_limit = 1\n"
-	    "slow_time_limit = tomorrow\nbiff = no\n", &errors, &warnings);
+	struct conf *c =
+	    parsed("my_own = 1\nmyorigin = x$my_own\n"
+		   "mydestinatoin = a\nsmtpd_restriction_classes = strict\n"
+		   "strict = reject\nslow_destination_concurrency_limit = 1\n"
+		   "slow_time_limit = tomorrow\nbiff = no\n",
+		&errors, &warnings);
 
 	(void)state;
 	assert_false(conf_check(c, &errors, &warnings));
-	assert_non_null(strstr(buf_text(&errors), "main.cf: line 3: "
+	assert_non_null(strstr(buf_text(&errors),
+	    "main.cf: line 3: "
 	    "mydestinatoin: no setting has this name; did you mean "
 	    "\"mydestination\"?"));
-	assert_non_null(strstr(buf_text(&errors), "main.cf: line 7: "
+	assert_non_null(strstr(buf_text(&errors),
+	    "main.cf: line 7: "
 	    "slow_time_limit"));
 	assert_null(strstr(buf_text(&errors), "my_own"));
 	assert_null(strstr(buf_text(&errors), "line 5"));
@@ -265,12 +279,13 @@ static void
 test_resolver(void **state)
 {
 	struct buf errors = BUF_INIT(65536), out = BUF_INIT(100);
-	struct conf *c = parsed("user = wrong\nother = $user\n", &errors,
-	    NULL);
+	struct conf *c = parsed("user = wrong\nother = $user\n", &errors, NULL);
 
 	(void)state;
-	assert_true(conf_expand_with(c, "$user${extension?+$extension} "
-	    "$other", only_user, (void *)(uintptr_t)"joe", &out, &errors));
+	assert_true(conf_expand_with(c,
+	    "$user${extension?+$extension} "
+	    "$other",
+	    only_user, (void *)(uintptr_t) "joe", &out, &errors));
 	/* settings keep their own names */
 	assert_string_equal(buf_text(&out), "joe wrong");
 	conf_free(&c);
@@ -298,15 +313,19 @@ test_family(void **state)
 {
 	struct buf errors = BUF_INIT(65536);
 	struct conf *c = parsed("slow_destination_concurrency_limit = 3\n"
-	    "slow_time_limit = 2h\n", &errors, NULL);
+				"slow_time_limit = 2h\n",
+	    &errors, NULL);
 
 	(void)state;
 	assert_int_equal(conf_family_number(c, "slow",
-	    "destination_concurrency_limit", PARAM_COUNT, 20), 3);
+			     "destination_concurrency_limit", PARAM_COUNT, 20),
+	    3);
 	assert_int_equal(conf_family_number(c, "fast",
-	    "destination_concurrency_limit", PARAM_COUNT, 20), 20);
-	assert_int_equal(conf_family_number(c, "slow", "time_limit",
-	    PARAM_TIME, 1), 7200);
+			     "destination_concurrency_limit", PARAM_COUNT, 20),
+	    20);
+	assert_int_equal(conf_family_number(c, "slow", "time_limit", PARAM_TIME,
+			     1),
+	    7200);
 	conf_free(&c);
 	buf_fini(&errors);
 }
@@ -314,8 +333,8 @@ test_family(void **state)
 static void
 test_lists(void **state)
 {
-	static const char *const want[] = { "a", "b", "c, d", "e:{f g}h",
-		"", "i" };
+	static const char *const want[] = { "a", "b", "c, d", "e:{f g}h", "",
+		"i" };
 	struct span rest = span_of(" a,b\n{ c, d } ,e:{f g}h {} i "), item;
 	size_t n = 0;
 

@@ -31,7 +31,8 @@ test_columns(void **state)
 	    "# c\nsmtp inet n - y - - smtpd\n"
 	    "127.0.0.1:2525 inet n - n - 0 smtpd -v\n"
 	    "pickup unix n - - 60? 1 pickup\n"
-	    "x pass - n - 300 - y\n", &errors, NULL);
+	    "x pass - n - 300 - y\n",
+	    &errors, NULL);
 
 	(void)state;
 	assert_string_equal(buf_text(&errors), "");
@@ -64,7 +65,8 @@ test_arguments(void **state)
 	    "maildrop unix - n n - - pipe\n"
 	    "  flags=DRXhu user=vmail { argv=/usr/bin/x -d ${recipient} }\n"
 	    "  # not this\n"
-	    "  -o a=b -oc=$d -o { e = f, g } -o{h=i}\n", &errors, NULL);
+	    "  -o a=b -oc=$d -o { e = f, g } -o{h=i}\n",
+	    &errors, NULL);
 	struct master_entry *e;
 
 	(void)state;
@@ -76,12 +78,12 @@ test_arguments(void **state)
 	    "maildrop unix - n n - - pipe\n"
 	    "  flags=DRXhu user=vmail { argv=/usr/bin/x -d ${recipient} }\n"
 	    "  # not this\n"
-	    "  -o a=b -oc=$d -o { e = f, g }\n", &errors, NULL);
+	    "  -o a=b -oc=$d -o { e = f, g }\n",
+	    &errors, NULL);
 	assert_string_equal(buf_text(&errors), "");
 	e = &m->entries[0];
 	assert_string_equal(e->arguments[1], "user=vmail");
-	assert_string_equal(e->arguments[2],
-	    "argv=/usr/bin/x -d ${recipient}");
+	assert_string_equal(e->arguments[2], "argv=/usr/bin/x -d ${recipient}");
 	assert_null(e->arguments[3]);
 	assert_string_equal(e->overrides[0], "a=b");
 	assert_string_equal(e->overrides[1], "c=$d");
@@ -116,17 +118,16 @@ static void
 test_bad_lines(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(bad_lines) / sizeof(bad_lines[0]);
-	     i++) {
+	for (size_t i = 0; i < sizeof(bad_lines) / sizeof(bad_lines[0]); i++) {
 		struct buf errors = BUF_INIT(65536);
-		struct master_cf *m = parsed("", bad_lines[i].line, &errors,
-		    NULL);
+		struct master_cf *m =
+		    parsed("", bad_lines[i].line, &errors, NULL);
 
 		if (strstr(buf_text(&errors), bad_lines[i].complaint) == NULL)
 			fail_msg("\"%s\" said \"%s\"", bad_lines[i].line,
 			    buf_text(&errors));
-		assert_non_null(strstr(buf_text(&errors),
-		    "master.cf: line 1: "));
+		assert_non_null(
+		    strstr(buf_text(&errors), "master.cf: line 1: "));
 		master_cf_free(&m);
 		buf_fini(&errors);
 	}
@@ -136,11 +137,12 @@ static void
 test_duplicates_and_disabled(void **state)
 {
 	struct buf errors = BUF_INIT(65536), warnings = BUF_INIT(65536);
-	struct master_cf *m = parsed(
-	    "master_service_disable = !smtp/inet, inet, relay/unix\n",
-	    "smtp inet n - n - - smtpd\nsmtp unix - - n - - smtp\n"
-	    "25 inet n - n - - smtpd\nrelay unix - - n - - smtp\n"
-	    "smtp inet n - n - 5 other\n", &errors, &warnings);
+	struct master_cf *m =
+	    parsed("master_service_disable = !smtp/inet, inet, relay/unix\n",
+		"smtp inet n - n - - smtpd\nsmtp unix - - n - - smtp\n"
+		"25 inet n - n - - smtpd\nrelay unix - - n - - smtp\n"
+		"smtp inet n - n - 5 other\n",
+		&errors, &warnings);
 
 	(void)state;
 	assert_int_equal(m->count, 4);

@@ -32,8 +32,7 @@ folder_leave(void **state)
 {
 	char command[128];
 
-	snprintf(command, sizeof(command), "rm -rf '%s'",
-	    (const char *)*state);
+	snprintf(command, sizeof(command), "rm -rf '%s'", (const char *)*state);
 	return chdir("/") != 0 || system(command) != 0;
 }
 

@@ -11,8 +11,11 @@
 static struct deliver_source
 source(int fd, off_t offset, const char *content)
 {
-	return (struct deliver_source) { .queue_id = "4abc", .host = "a:b/c",
-		.fd = fd, .offset = offset, .size = (off_t)strlen(content),
+	return (struct deliver_source){ .queue_id = "4abc",
+		.host = "a:b/c",
+		.fd = fd,
+		.offset = offset,
+		.size = (off_t)strlen(content),
 		.headers = SPAN("Return-Path: <a@b>\r\n") };
 }
 
@@ -38,11 +41,9 @@ test_copy(void **state)
 
 	(void)state;
 	assert_true(maildir >= 0);
-	assert_int_equal(maildir_copy(maildir, &s, DELIVER_CRLF, 0, &why),
-	    OK);
+	assert_int_equal(maildir_copy(maildir, &s, DELIVER_CRLF, 0, &why), OK);
 	snprintf(name, sizeof(name), "%s", only_entry("a/b/box/new"));
-	assert_string_equal(file_get(name),
-	    "Return-Path: <a@b>\r\n" CONTENT);
+	assert_string_equal(file_get(name), "Return-Path: <a@b>\r\n" CONTENT);
 	assert_non_null(strstr(name, "_4abc.a\\072b\\057c,S=49,W=49"));
 	assert_string_equal(only_entry("a/b/box/tmp"), "");
 	assert_int_equal(unlink(name), 0);
@@ -85,7 +86,8 @@ test_move(void **state)
 	(void)state;
 	assert_int_equal(fstat(fd, &before), 0);
 	assert_int_equal(maildir_move(maildir, &s, "q", s.size, getuid(),
-	    getgid()), MAILDIR_MOVED);
+			     getgid()),
+	    MAILDIR_MOVED);
 	assert_int_equal(access("q", F_OK), -1);
 	snprintf(name, sizeof(name), "%s", only_entry("box/new"));
 	assert_string_equal(file_get(name), CONTENT);
@@ -110,24 +112,29 @@ test_not_moved(void **state)
 	(void)state;
 	/* the directory is somebody else's */
 	assert_int_equal(maildir_move(maildir, &s, "q", s.size, getuid() + 1,
-	    getgid()), MAILDIR_NOT_MOVED);
+			     getgid()),
+	    MAILDIR_NOT_MOVED);
 	/* new/ leads elsewhere */
 	assert_int_equal(rename("box/new", "elsewhere"), 0);
 	assert_int_equal(symlink("../elsewhere", "box/new"), 0);
 	assert_int_equal(maildir_move(maildir, &s, "q", s.size, getuid(),
-	    getgid()), MAILDIR_NOT_MOVED);
+			     getgid()),
+	    MAILDIR_NOT_MOVED);
 	assert_int_equal(unlink("box/new"), 0);
 	assert_int_equal(rename("elsewhere", "box/new"), 0);
 	/* the name is not the file we hold */
 	assert_int_equal(maildir_move(maildir, &s, "other", s.size, getuid(),
-	    getgid()), MAILDIR_NOT_MOVED);
+			     getgid()),
+	    MAILDIR_NOT_MOVED);
 	assert_int_equal(symlink("q", "link"), 0);
 	assert_int_equal(maildir_move(maildir, &s, "link", s.size, getuid(),
-	    getgid()), MAILDIR_NOT_MOVED);
+			     getgid()),
+	    MAILDIR_NOT_MOVED);
 	/* somebody holds a second link */
 	assert_int_equal(link("q", "second"), 0);
 	assert_int_equal(maildir_move(maildir, &s, "q", s.size, getuid(),
-	    getgid()), MAILDIR_NOT_MOVED);
+			     getgid()),
+	    MAILDIR_NOT_MOVED);
 	assert_string_equal(only_entry("box/new"), "");
 	assert_string_equal(file_get("q"), CONTENT "TRAILER");
 	assert_int_equal(stat("q", &st), 0);

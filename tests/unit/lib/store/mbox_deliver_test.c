@@ -12,16 +12,21 @@
 static struct mbox_options
 options(void)
 {
-	return (struct mbox_options) {
-		.locks = MBOX_FCNTL | MBOX_DOTLOCK, .attempts = 1,
-		.delay_s = 0, .stale_s = 500, .owner_only = true,
-		.owner = getuid(), .sender = "a@b", .subject = "mailbox" };
+	return (struct mbox_options){ .locks = MBOX_FCNTL | MBOX_DOTLOCK,
+		.attempts = 1,
+		.delay_s = 0,
+		.stale_s = 500,
+		.owner_only = true,
+		.owner = getuid(),
+		.sender = "a@b",
+		.subject = "mailbox" };
 }
 
 static enum verdict
 deliver(const struct mbox_options *o, struct why *why)
 {
-	struct deliver_source s = { .queue_id = "4a", .host = "h",
+	struct deliver_source s = { .queue_id = "4a",
+		.host = "h",
 		.size = (off_t)strlen(CONTENT),
 		.headers = SPAN("Delivered-To: x@y\r\n") };
 	enum verdict v;
@@ -46,14 +51,15 @@ test_append(void **state)
 	assert_int_equal(deliver(&o, &why), OK);
 	text = file_get("box");
 	assert_int_equal(strncmp(text, "From a@b  ", 10), 0);
-	assert_string_equal(strchr(text, '\n'), "\nDelivered-To: x@y\n"
+	assert_string_equal(strchr(text, '\n'),
+	    "\nDelivered-To: x@y\n"
 	    "Subject: x\n\n>From here\nlast\n\n");
 	assert_int_equal(stat("box", &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	o.sender = "";
 	assert_int_equal(deliver(&o, &why), OK);
-	assert_non_null(strstr(file_get("box"),
-	    "last\n\nFrom MAILER-DAEMON  "));
+	assert_non_null(
+	    strstr(file_get("box"), "last\n\nFrom MAILER-DAEMON  "));
 }
 
 static void
