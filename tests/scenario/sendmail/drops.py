@@ -6,11 +6,26 @@ import pathlib
 import shutil
 import struct
 import subprocess
+import time
 
 import posthaste
 
 MAGIC = b"POSTHASTE-DROP 1\n"
 END = b"POSTHASTE-END\n"
+
+
+DIGITS = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"
+
+
+def mint(n):
+    """A queue id of now; n tells it from others."""
+    def digits(value, count):
+        out = ""
+        for _ in range(count):
+            out = DIGITS[value % 52] + out
+            value //= 52
+        return out
+    return digits(int(time.time()), 6) + digits(n, 4) + "z000000000"
 
 
 def field(name, value):

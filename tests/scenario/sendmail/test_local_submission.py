@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
 """From sendmail to the mailbox, with the whole suite."""
 import os
+import pwd
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -15,13 +15,15 @@ from posthaste import AS_ROOT, ROOT, wait_for
 BOB = "bob@example.test"
 
 
-def put(s, record, queue_id="4bTnXJ1234z000000000", mode=0o644):
+def put(s, record, queue_id, mode=0o644):
     """A file in maildrop, as postdrop would leave it."""
     path = s.root / "spool/maildrop" / queue_id
-    path.write_bytes(record)
+    fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)
+    os.write(fd, record)
     if AS_ROOT:
-        shutil.chown(path, "nobody", "posthaste-drop")
-    os.chmod(path, mode)
+        os.fchown(fd, pwd.getpwnam("nobody").pw_uid, -1)
+    os.fchmod(fd, mode)  # the last step: pickup may take it from now on
+    os.close(fd)
     return path
 
 
@@ -117,15 +119,15 @@ def test_broken_files_do_not_stop_the_others(suite):
     s = suite()
     s.stop()
     broken = {
-        "4bTnXJ1234z000000001": b"",
-        "4bTnXJ1234z000000002": b"garbage",
-        "4bTnXJ1234z000000003": to_bob()[:-5],
-        "4bTnXJ1234z000000004": to_bob()[:40],
-        "4bTnXJ1234z000000005": to_bob() + b"x",
+        drops.mint(1): b"",
+        drops.mint(2): b"garbage",
+        drops.mint(3): to_bob()[:-5],
+        drops.mint(4): to_bob()[:40],
+        drops.mint(5): to_bob() + b"x",
     }
     for queue_id, content in broken.items():
         put(s, content, queue_id)
-    put(s, to_bob(), "4bTnXJ1234z000000006")
+    put(s, to_bob(), drops.mint(6))
     s.start()
     assert len(s.wait_messages("bob")) == 1
     wait_for("them in corrupt",
@@ -141,24 +143,25 @@ def test_links_and_pipes_in_maildrop(suite, tmp_path):
     outside = tmp_path / "outside"
     outside.write_bytes(to_bob(b"Subject: stolen\n\nx\n"))
     folder = s.root / "spool/maildrop"
-    os.symlink(outside, folder / "4bTnXJ1234z000000001")
-    os.mkfifo(folder / "4bTnXJ1234z000000002")
-    os.link(put(s, to_bob(b"Subject: twice\n\nx\n"), "4bTnXJ1234z000000003"),
+    ids = [drops.mint(n) for n in range(5)]
+    os.symlink(outside, folder / ids[0])
+    os.mkfifo(folder / ids[1])
+    (folder / ids[2]).mkdir()
+    os.link(put(s, to_bob(b"Subject: twice\n\nx\n"), ids[3]),
             s.root / "other-name")
-    (folder / "4bTnXJ1234z000000004").mkdir()
-    put(s, to_bob(b"Subject: good\n\nx\n"), "4bTnXJ1234z000000005")
+    put(s, to_bob(b"Subject: good\n\nx\n"), ids[4])
     s.start()
     message, = s.wait_messages("bob")
     assert b"Subject: good" in message
     wait_for("the others to be put aside",
-             lambda: not any((folder / f"4bTnXJ1234z00000000{n}").is_file()
-                             for n in (1, 2, 3)))
+             lambda: all(queue_id not in os.listdir(folder)
+                         for queue_id in ids[:2] + ids[3:]))
     assert len(s.messages("bob")) == 1
 
 
 def test_file_that_is_not_ready_is_left_alone(suite):
     s = suite()
-    path = put(s, to_bob(), mode=0o600)
+    path = put(s, to_bob(), drops.mint(1), mode=0o600)
     s.command("sendmail", BOB, stdin="Subject: other\n\nx\n")
     assert b"Subject: other" in s.wait_messages("bob")[0]
     assert path.exists()
@@ -172,15 +175,15 @@ def test_file_that_is_not_ready_is_left_alone(suite):
 
 def test_pickup_that_died_before_unlink_sends_nothing_twice(suite):
     s = suite(main="virtual_transport = smtp:[127.0.0.1]:1\n")
-    put(s, to_bob(), "4bTnXJ1234z000000001")
-    s.command("sendmail", "-q")
+    queue_id = drops.mint(1)
+    put(s, to_bob(), queue_id)
     s.command("sendmail", BOB, stdin="Subject: wake up\n\nx\n")
     wait_for("both deferred", lambda: len(s.queue("deferred")) == 2)
-    put(s, to_bob(), "4bTnXJ1234z000000001")
+    put(s, to_bob(), queue_id)
     s.command("sendmail", "carol@example.test", stdin="\nwake up\n")
-    s.wait_log("4bTnXJ1234z000000001: already queued")
+    s.wait_log(f"{queue_id}: already queued")
     wait_for("maildrop to be empty", lambda: not s.queue("maildrop"))
-    assert s.queue().count("4bTnXJ1234z000000001") == 1
+    assert s.queue().count(queue_id) == 1
 
 
 def test_no_command_waits_for_the_log(suite):
