@@ -54,7 +54,7 @@ address_items(struct arena *a, const char *const *addresses, size_t count)
 
 	for (size_t i = 0; i < count; i++)
 		items[i].address = addresses[i];
-	return (struct ipc_list) { items, count };
+	return (struct ipc_list){ items, count };
 }
 
 static enum verdict
@@ -77,8 +77,8 @@ ask_expand(struct arena *a, const char *sender, const char *const *addresses,
 	const struct msg_expanded_item *item;
 	const struct msg_expand_reply *reply;
 	const void *message;
-	struct ipc *c = ask(&message_expand, &q, &message_expand_reply,
-	    &message);
+	struct ipc *c =
+	    ask(&message_expand, &q, &message_expand_reply, &message);
 	enum verdict v;
 
 	if (c == NULL)
@@ -91,7 +91,7 @@ ask_expand(struct arena *a, const char *sender, const char *const *addresses,
 	for (size_t i = 0; i < *out_count && v == OK; i++, item++) {
 		if (item->index >= count)
 			v = unavailable(why);
-		(*out)[i] = (struct expansion) { item->index,
+		(*out)[i] = (struct expansion){ item->index,
 			arena_text(a, item->address),
 			arena_text(a, item->transport),
 			arena_text(a, item->nexthop) };
@@ -109,8 +109,8 @@ ask_rewrite(struct arena *a, enum rewrite_kind kind, const char **addresses,
 	const struct msg_rewrite_reply *reply;
 	const struct msg_address_item *item;
 	const void *message;
-	struct ipc *c = ask(&message_rewrite, &q, &message_rewrite_reply,
-	    &message);
+	struct ipc *c =
+	    ask(&message_rewrite, &q, &message_rewrite_reply, &message);
 	enum verdict v;
 
 	if (c == NULL)

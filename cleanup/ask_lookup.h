@@ -21,15 +21,14 @@ struct expansion {
 };
 
 /* Deliveries for these recipients (at most ASK_MOST). */
-enum verdict ask_expand(struct arena *a, const char *sender,
-    const char *const *addresses, size_t count, struct expansion **out,
-    size_t *out_count, struct why *why);
+enum verdict
+ask_expand(struct arena *a, const char *sender, const char *const *addresses,
+    size_t count, struct expansion **out, size_t *out_count, struct why *why);
 /* Replaces each address (at most ASK_MOST) by its canonical form. */
 enum verdict ask_rewrite(struct arena *a, enum rewrite_kind kind,
     const char **addresses, size_t count, struct why *why);
 /* The first key that is found in the tables; *value NULL if none is. */
 enum verdict ask_query(struct arena *a, const char *tables,
-    const char *const *keys, size_t count, const char **value,
-    struct why *why);
+    const char *const *keys, size_t count, const char **value, struct why *why);
 
 #endif

@@ -53,8 +53,9 @@ take_message(struct ipc *c, const struct msg_submit *m, struct arena *a)
 	if (r == IPC_OK)
 		r = ipc_expect(c, &message_submit_end, &end,
 		    clock_in(patience));
-	if (r == IPC_OK && ((const struct msg_submit_end *)end)->size !=
-	    submission_received(s))
+	if (r == IPC_OK &&
+	    ((const struct msg_submit_end *)end)->size !=
+		submission_received(s))
 		r = ipc_refuse(c, "submit_end: size is not what came");
 	if (r == IPC_OK) {
 		submission_commit(s, &result);

@@ -57,10 +57,13 @@ void
 header_pass_init(struct header_pass *p, const struct header_facts *facts,
     struct arena *a, header_pass_store *store, void *with)
 {
-	*p = (struct header_pass) { .facts = facts, .arena = a,
-		.store = store, .with = with, .hops = facts->hops };
-	buf_init(&p->held, (size_t)facts->set->own.header_size_limit +
-	    HEADER_PIECE_MAX);
+	*p = (struct header_pass){ .facts = facts,
+		.arena = a,
+		.store = store,
+		.with = with,
+		.hops = facts->hops };
+	buf_init(&p->held,
+	    (size_t)facts->set->own.header_size_limit + HEADER_PIECE_MAX);
 }
 
 void
@@ -165,8 +168,8 @@ store_rewritten(struct header_pass *p, const struct known *k,
 {
 	struct buf out = BUF_INIT(4 * f->value.n + 65536);
 	struct span before = { f->whole.p, (size_t)(f->value.p - f->whole.p) };
-	enum rewrite_kind kind = k->what & SENDER ? REWRITE_HEADER_SENDER :
-						    REWRITE_HEADER_RECIPIENT;
+	enum rewrite_kind kind =
+	    k->what & SENDER ? REWRITE_HEADER_SENDER : REWRITE_HEADER_RECIPIENT;
 	enum verdict v;
 
 	buf_add_span(&out, before);
@@ -179,8 +182,7 @@ store_rewritten(struct header_pass *p, const struct known *k,
 }
 
 static enum verdict
-take_field(struct header_pass *p, const struct header_field *f,
-    struct why *why)
+take_field(struct header_pass *p, const struct header_field *f, struct why *why)
 {
 	const struct known *k = find(f);
 	enum verdict v = OK;
@@ -230,8 +232,8 @@ add_name(struct buf *out, struct span name)
 	bool plain = true;
 
 	for (size_t i = 0; i < name.n; i++)
-		plain = plain && (name.p[i] == ' ' ||
-		    mail_address_is_atom(name.p[i]));
+		plain = plain &&
+		    (name.p[i] == ' ' || mail_address_is_atom(name.p[i]));
 	if (!span_is_ascii(name)) {
 		add_encoded_name(out, name);
 	} else if (plain) {
@@ -267,15 +269,15 @@ static void
 add_from(const struct header_pass *p, struct buf *out)
 {
 	const struct header_facts *f = p->facts;
-	struct span sender = span_of(f->sender[0] ? f->sender :
-						    "MAILER-DAEMON");
+	struct span sender =
+	    span_of(f->sender[0] ? f->sender : "MAILER-DAEMON");
 	struct span name = span_trim(span_of(f->full_name));
 
 	if (f->sender[0] == '\0' || name.n == 0 || span_has_break(name) ||
 	    !mail_is_utf8(name)) {
 		mail_address_quote(sender, out);
 	} else if (span_is(span_of(f->set->own.header_from_format),
-	    "standard")) {
+		       "standard")) {
 		add_name(out, name);
 		buf_add_text(out, " <");
 		mail_address_quote(sender, out);

@@ -51,8 +51,8 @@ void header_pass_init(struct header_pass *p, const struct header_facts *facts,
  * Takes a piece; when the body begins ("done"), the rest of the piece has
  * been stored already. Not OK: the message is refused.
  */
-enum verdict header_pass_feed(struct header_pass *p, bool last,
-    struct why *why);
+enum verdict
+header_pass_feed(struct header_pass *p, bool last, struct why *why);
 /* Input goes into p->held before header_pass_feed; its limit. */
 enum { HEADER_PIECE_MAX = 2 * 65536 + 16 };
 void header_pass_fini(struct header_pass *p);

@@ -36,7 +36,7 @@ collect(void *with, const struct listed_address *listed)
 		p->room = p->room ? 2 * p->room : 16;
 		p->items = mem_resize(p->items, p->room * sizeof(*p->items));
 	}
-	p->items[p->count++] = (struct place) { listed->spec,
+	p->items[p->count++] = (struct place){ listed->spec,
 		arena_span(p->arena, listed->address) };
 	return true;
 }

@@ -29,7 +29,7 @@ void
 recipient_set_free(struct recipient_set *s)
 {
 	free(s->items);
-	*s = (struct recipient_set) { 0 };
+	*s = (struct recipient_set){ 0 };
 }
 
 /* The keys under which an address may stand in a table, best first. */
@@ -57,8 +57,10 @@ table_keys(struct arena *a, const struct settings *set, const char *address,
 static void
 add_copy(struct recipient_set *s, size_t given, const char *address)
 {
-	struct recipient r = { .address = address, .original = address,
-		.orcpt = "", .notify = NOTIFY_NEVER };
+	struct recipient r = { .address = address,
+		.original = address,
+		.orcpt = "",
+		.notify = NOTIFY_NEVER };
 
 	for (size_t i = given; i < s->count; i++)
 		if (strcasecmp(s->items[i].address, address) == 0)
@@ -95,16 +97,16 @@ recipient_set_add_copies(struct recipient_set *s, struct arena *a,
 		add_copy(s, given, set->own.always_bcc);
 	v = add_mapped(s, given, a, set, set->own.sender_bcc_maps, sender, why);
 	for (size_t i = 0; i < given && v == OK; i++)
-		v = add_mapped(s, given, a, set,
-		    set->own.recipient_bcc_maps, s->items[i].address, why);
+		v = add_mapped(s, given, a, set, set->own.recipient_bcc_maps,
+		    s->items[i].address, why);
 	return v;
 }
 
 /* Asks about these of the set (indices), and adds what comes of them. */
 static enum verdict
 expand_some(const struct recipient_set *from, const size_t *indices,
-    size_t count, struct recipient_set *to, struct arena *a,
-    const char *sender, struct why *why)
+    size_t count, struct recipient_set *to, struct arena *a, const char *sender,
+    struct why *why)
 {
 	const char *addresses[ASK_MOST];
 	struct expansion *out;
@@ -188,8 +190,8 @@ drop_duplicates(struct recipient_set *s, const struct settings *set)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < s->count; i++) {
-		one = seen_key(&s->items[i],
-		    set->own.enable_original_recipient);
+		one =
+		    seen_key(&s->items[i], set->own.enable_original_recipient);
 		HASH_FIND_STR(all, one->key, same);
 		if (same == NULL)
 			s->items[kept++] = s->items[i];
@@ -199,7 +201,7 @@ drop_duplicates(struct recipient_set *s, const struct settings *set)
 			free(one);
 	}
 	s->count = kept;
-	HASH_ITER(hh, all, one, next) {
+	HASH_ITER (hh, all, one, next) {
 		HASH_DEL(all, one);
 		free(one);
 	}

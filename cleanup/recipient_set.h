@@ -32,9 +32,8 @@ void recipient_set_add(struct recipient_set *s, const struct recipient *r);
  * Adds the copies that always_bcc, sender_bcc_maps and recipient_bcc_maps ask
  * for.
  */
-enum verdict recipient_set_add_copies(struct recipient_set *s,
-    struct arena *a, const struct settings *set, const char *sender,
-    struct why *why);
+enum verdict recipient_set_add_copies(struct recipient_set *s, struct arena *a,
+    const struct settings *set, const char *sender, struct why *why);
 /*
  * Expands and resolves those that are not final, and drops duplicates. On
  * anything but OK the set is of no use.

@@ -42,6 +42,7 @@ settings_derive(struct settings *s, struct conf *c)
 	s->rewrites_sender = any_set(c, sender);
 	s->rewrites_headers = any_set(c, headers);
 	s->append_domain = strcmp(value(c, "append_at_myorigin"), "no") == 0 ?
-	    "" : s->common.myorigin;
+	    "" :
+	    s->common.myorigin;
 	s->delimiter = s->common.recipient_delimiter;
 }

@@ -127,7 +127,7 @@ copy_recipients(struct submission *s, const struct msg_submit *m)
 	struct recipient r;
 
 	for (size_t i = 0; i < m->recipients.count; i++, in++) {
-		r = (struct recipient) {
+		r = (struct recipient){
 			.address = arena_text(a, in->address),
 			.orcpt = arena_text(a, in->orcpt),
 			.notify = (unsigned int)in->notify,
@@ -135,8 +135,8 @@ copy_recipients(struct submission *s, const struct msg_submit *m)
 			.transport = arena_text(a, in->transport),
 			.nexthop = arena_text(a, in->nexthop),
 		};
-		r.original = in->original[0] ? arena_text(a, in->original) :
-					       r.address;
+		r.original =
+		    in->original[0] ? arena_text(a, in->original) : r.address;
 		recipient_set_add(&s->recipients, &r);
 	}
 }
@@ -190,7 +190,8 @@ check_free_space(struct submission *s)
 	    (uint64_t)st.f_bavail * st.f_frsize >= least)
 		return;
 	log_warning("%s: not enough free space in the queue file system: "
-	    "queue_minfree = %llu", s->id, (unsigned long long)least);
+		    "queue_minfree = %llu",
+	    s->id, (unsigned long long)least);
 	refuse(s, why_set(&s->why, "4.3.1", "Insufficient system storage"));
 }
 
@@ -210,8 +211,8 @@ was_committed(const struct submission *s)
 		fd = queue_open(queues[i], s->id, false);
 		if (fd == -1)
 			continue;
-		committed = committed || queue_read_envelope(fd, s->id,
-		    s->arena, &e) == QUEUE_OK;
+		committed = committed ||
+		    queue_read_envelope(fd, s->id, s->arena, &e) == QUEUE_OK;
 		close(fd);
 	}
 	return committed;
@@ -247,7 +248,7 @@ wants_prefix(const struct submission *s)
 	transport = span_of(s->recipients.items[0].transport);
 	return transport.n > 0 &&
 	    (span_equal(transport, s->set->local_transport) ||
-	    span_equal(transport, s->set->virtual_transport));
+		span_equal(transport, s->set->virtual_transport));
 }
 
 static void
@@ -311,15 +312,15 @@ submit_flags(const struct msg_submit *m)
 static void
 set_facts(struct submission *s, const struct msg_submit *m)
 {
-	s->facts = (struct header_facts) {
+	s->facts = (struct header_facts){
 		.set = s->set,
 		.queue_id = s->id,
 		.sender = s->sender,
 		.full_name = arena_text(s->arena, m->full_name),
-		.arrival = m->arrival > 0 ? (int64_t)m->arrival :
-					    clock_wall_us(),
-		.add_missing = m->trusted ||
-		    s->set->own.always_add_missing_headers,
+		.arrival =
+		    m->arrival > 0 ? (int64_t)m->arrival : clock_wall_us(),
+		.add_missing =
+		    m->trusted || s->set->own.always_add_missing_headers,
 		.rewrite = m->trusted,
 		.extract = m->extract,
 		.hops = m->trace[0] != '\0',
@@ -331,8 +332,8 @@ submission_new(const struct settings *set, struct arena *a,
     const struct msg_submit *m)
 {
 	struct submission *s = mem_new(sizeof(*s));
-	bool from_outside = strcmp(m->origin, "smtpd") == 0 ||
-	    strcmp(m->origin, "pickup") == 0;
+	bool from_outside =
+	    strcmp(m->origin, "smtpd") == 0 || strcmp(m->origin, "pickup") == 0;
 
 	s->set = set;
 	s->arena = a;
@@ -385,7 +386,8 @@ static void
 take_extracted(struct submission *s)
 {
 	const struct recipient_set *from = s->header.resent.count > 0 ?
-	    &s->header.resent : &s->header.extracted;
+	    &s->header.resent :
+	    &s->header.extracted;
 
 	for (size_t i = 0; i < from->count; i++)
 		recipient_set_add(&s->recipients, &from->items[i]);
@@ -424,10 +426,10 @@ make_envelope(struct submission *s)
 	const struct recipient *r = s->recipients.items;
 	bool non_ascii = is_non_ascii(s->sender);
 
-	e.recipients = arena_alloc(s->arena,
-	    e.recipient_count * sizeof(*e.recipients));
+	e.recipients =
+	    arena_alloc(s->arena, e.recipient_count * sizeof(*e.recipients));
 	for (size_t i = 0; i < e.recipient_count; i++, r++) {
-		e.recipients[i] = (struct queue_recipient) {
+		e.recipients[i] = (struct queue_recipient){
 			.address = r->address,
 			.original = r->original,
 			.orcpt = r->orcpt,
@@ -470,17 +472,20 @@ send_notice(const struct msg_queued *m)
 static void
 tell_qmgr(struct submission *s, const struct queue_envelope *e)
 {
-	struct msg_queued_recipient *items = arena_alloc(s->arena,
-	    e->recipient_count * sizeof(*items));
-	struct msg_queued m = { .queue_id = s->id, .sender = e->sender,
-		.envid = e->envid, .ret = e->ret, .flags = e->flags,
+	struct msg_queued_recipient *items =
+	    arena_alloc(s->arena, e->recipient_count * sizeof(*items));
+	struct msg_queued m = { .queue_id = s->id,
+		.sender = e->sender,
+		.envid = e->envid,
+		.ret = e->ret,
+		.flags = e->flags,
 		.arrival = (uint64_t)e->arrival,
 		.content_offset = (uint64_t)e->content_offset,
 		.content_size = (uint64_t)e->content_size,
 		.recipients = { items, e->recipient_count } };
 
 	for (size_t i = 0; i < e->recipient_count; i++)
-		items[i] = (struct msg_queued_recipient) {
+		items[i] = (struct msg_queued_recipient){
 			.address = e->recipients[i].address,
 			.original = e->recipients[i].original,
 			.orcpt = e->recipients[i].orcpt,
@@ -517,12 +522,12 @@ submission_commit(struct submission *s, struct msg_submit_result *out)
 		commit(s);
 	if (s->is_there)
 		s->verdict = OK;
-	*out = (struct msg_submit_result) {
+	*out = (struct msg_submit_result){
 		.verdict = s->verdict,
 		.dsn = s->verdict == OK ? "2.0.0" :
 					  arena_text(s->arena, s->why.dsn),
-		.text = s->verdict == OK ? "" :
-					   arena_text(s->arena, s->why.text),
+		.text =
+		    s->verdict == OK ? "" : arena_text(s->arena, s->why.text),
 		.queue_id = arena_text(s->arena, s->id),
 		.size = s->stored,
 	};

@@ -20,8 +20,8 @@
 struct submission;
 
 /* What "m" says is copied. The arena lives until submission_free. */
-struct submission *submission_new(const struct settings *set,
-    struct arena *a, const struct msg_submit *m);
+struct submission *submission_new(const struct settings *set, struct arena *a,
+    const struct msg_submit *m);
 void submission_add(struct submission *s, struct span chunk);
 /* Bytes that came in so far. */
 uint64_t submission_received(const struct submission *s);

@@ -84,8 +84,8 @@ make_trace(const struct drop *d)
 	const char *text;
 
 	snprintf(local, sizeof(local), "userid %ld", (long)d->uid);
-	text = received_format(&r, &b) ? arena_text(d->arena, buf_text(&b)) :
-					 "";
+	text =
+	    received_format(&r, &b) ? arena_text(d->arena, buf_text(&b)) : "";
 	buf_fini(&b);
 	return text;
 }
@@ -93,11 +93,11 @@ make_trace(const struct drop *d)
 static struct msg_submit
 make_submit(const struct drop *d)
 {
-	struct msg_submit_recipient *items = arena_alloc(d->arena,
-	    d->e.recipient_count * sizeof(*items));
+	struct msg_submit_recipient *items =
+	    arena_alloc(d->arena, d->e.recipient_count * sizeof(*items));
 
 	for (size_t i = 0; i < d->e.recipient_count; i++)
-		items[i] = (struct msg_submit_recipient) {
+		items[i] = (struct msg_submit_recipient){
 			.address = d->e.recipients[i].address,
 			.original = "",
 			.orcpt = d->e.recipients[i].orcpt,
@@ -105,7 +105,7 @@ make_submit(const struct drop *d)
 			.transport = "",
 			.nexthop = "",
 		};
-	return (struct msg_submit) {
+	return (struct msg_submit){
 		.queue_id = d->id,
 		.origin = "pickup",
 		.sender = d->e.sender,
@@ -134,15 +134,15 @@ send_content(struct drop *d, struct drop_reader *in, struct ipc *c,
 	struct span chunk;
 
 	*r = IPC_OK;
-	while ((result = drop_read_chunk(in, &chunk)) == DROP_OK &&
-	    *r == IPC_OK) {
+	while (
+	    (result = drop_read_chunk(in, &chunk)) == DROP_OK && *r == IPC_OK) {
 		ipc_put_chunk(c, chunk.p, chunk.n);
 		*size += chunk.n;
 		*r = ipc_flush(c, clock_in(d->set->common.ipc_timeout));
 	}
 	if (result != DROP_ENDED && result != DROP_OK)
-		d->why = result == DROP_ERROR ? "read error" :
-						"malformed content";
+		d->why =
+		    result == DROP_ERROR ? "read error" : "malformed content";
 	return *r == IPC_OK && d->why == NULL;
 }
 
@@ -177,11 +177,15 @@ refused(const struct drop *d, const char *dsn, const char *text)
 	log_warning("%s: uid=%ld: refused: %s %s", d->id, (long)d->uid, dsn,
 	    text);
 	if (d->e.sender[0] == '\0')
-		return move_to_corrupt(d, "refused, and nobody to return it to");
+		return move_to_corrupt(d,
+		    "refused, and nobody to return it to");
 	switch (drop_return(&d->set->common, d->id, d->fd, &d->e, dsn, text)) {
-	case OK: return unlink_it(d);
-	case LATER: return DROP_LEFT;
-	case NEVER: break;
+	case OK:
+		return unlink_it(d);
+	case LATER:
+		return DROP_LEFT;
+	case NEVER:
+		break;
 	}
 	return move_to_corrupt(d, "cannot be returned either");
 }
@@ -190,12 +194,14 @@ static enum drop_result
 act_on(const struct drop *d, const struct msg_submit_result *result)
 {
 	switch ((enum verdict)result->verdict) {
-	case OK: return unlink_it(d);
+	case OK:
+		return unlink_it(d);
 	case LATER:
 		log_warning("%s: uid=%ld: stays in maildrop: %s", d->id,
 		    (long)d->uid, result->text);
 		return DROP_LEFT;
-	case NEVER: break;
+	case NEVER:
+		break;
 	}
 	return refused(d, arena_text(d->arena, result->dsn),
 	    arena_text(d->arena, result->text));
@@ -264,7 +270,8 @@ not_opened(const struct drop *d)
 enum drop_result
 drop_take(const struct drop_settings *set, const char *id)
 {
-	struct drop d = { .set = set, .id = id,
+	struct drop d = { .set = set,
+		.id = id,
 		.fd = queue_open("maildrop", id, false) };
 	enum drop_result outcome;
 

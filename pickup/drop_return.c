@@ -46,10 +46,12 @@ add_head(struct buf *b, const struct common_params *c, const char *id,
 {
 	buf_printf(b, "From: MAILER-DAEMON (Mail Delivery System)\nTo: ");
 	mail_address_quote(span_of(e->sender), b);
-	buf_printf(b, "\nSubject: Undelivered Mail Returned to Sender\n"
+	buf_printf(b,
+	    "\nSubject: Undelivered Mail Returned to Sender\n"
 	    "Auto-Submitted: auto-replied\nMIME-Version: 1.0\n"
 	    "Content-Type: multipart/report; report-type=delivery-status;\n"
-	    "\tboundary=\"%s/%s\"\n\n", id, c->myhostname);
+	    "\tboundary=\"%s/%s\"\n\n",
+	    id, c->myhostname);
 }
 
 static void
@@ -69,8 +71,10 @@ add_status(struct buf *b, const struct common_params *c, const char *id,
 	for (size_t i = 0; i < e->recipient_count && i < RECIPIENTS_TOLD; i++) {
 		buf_add_text(b, "\nFinal-Recipient: rfc822; ");
 		mail_address_quote(span_of(e->recipients[i].address), b);
-		buf_printf(b, "\nAction: failed\nStatus: %s\n"
-		    "Diagnostic-Code: X-%s; %s\n", dsn, c->mail_name, why);
+		buf_printf(b,
+		    "\nAction: failed\nStatus: %s\n"
+		    "Diagnostic-Code: X-%s; %s\n",
+		    dsn, c->mail_name, why);
 	}
 }
 
@@ -84,14 +88,17 @@ compose(struct buf *b, const struct common_params *c, const char *id, int fd,
 	read_original(fd, &original, &whole);
 	add_head(b, c, id, e);
 	begin_part(b, c, id, "text/plain; charset=us-ascii");
-	buf_printf(b, "This is the mail system at host %s.\n\n"
+	buf_printf(b,
+	    "This is the mail system at host %s.\n\n"
 	    "Your message could not be accepted:\n\n    %s\n\n"
-	    "%s of it is attached.\n", c->myhostname, why,
-	    whole ? "All" : "The beginning");
+	    "%s of it is attached.\n",
+	    c->myhostname, why, whole ? "All" : "The beginning");
 	begin_part(b, c, id, "message/delivery-status");
 	add_status(b, c, id, e, dsn, why);
-	begin_part(b, c, id, whole ? "message/rfc822\n"
-	    "Content-Transfer-Encoding: 8bit" : "text/plain");
+	begin_part(b, c, id,
+	    whole ? "message/rfc822\n"
+		    "Content-Transfer-Encoding: 8bit" :
+		    "text/plain");
 	buf_add_span(b, buf_span(&original));
 	buf_printf(b, "\n--%s/%s--\n", id, c->myhostname);
 	buf_fini(&original);
@@ -118,10 +125,19 @@ drop_return(const struct common_params *common, const char *id, int fd,
     const struct drop_envelope *e, const char *dsn, const char *why)
 {
 	struct msg_submit_recipient to = { .address = e->sender,
-		.original = "", .orcpt = "", .transport = "", .nexthop = "" };
-	struct msg_submit m = { .queue_id = "", .origin = "bounce",
-		.sender = "", .full_name = "", .envid = "", .trusted = true,
-		.dot_lf = true, .client = "pickup", .trace = "",
+		.original = "",
+		.orcpt = "",
+		.transport = "",
+		.nexthop = "" };
+	struct msg_submit m = { .queue_id = "",
+		.origin = "bounce",
+		.sender = "",
+		.full_name = "",
+		.envid = "",
+		.trusted = true,
+		.dot_lf = true,
+		.client = "pickup",
+		.trace = "",
 		.recipients = { &to, 1 } };
 	int64_t deadline = clock_in(common->ipc_timeout);
 	struct ipc *c = service_ask("cleanup", &protocol_cleanup, deadline);
@@ -138,8 +154,8 @@ drop_return(const struct common_params *common, const char *id, int fd,
 	if (r == IPC_OK)
 		r = ipc_expect(c, &message_submit_result, &message, deadline);
 	if (r == IPC_OK)
-		v = (enum verdict)
-		    ((const struct msg_submit_result *)message)->verdict;
+		v = (enum verdict)((const struct msg_submit_result *)message)
+			->verdict;
 	service_done("cleanup", &c, r == IPC_OK);
 	buf_fini(&report);
 	return v;

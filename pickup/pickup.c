@@ -33,8 +33,8 @@ note(void *with, const char *id)
 
 	if (ids->count == ids->room) {
 		ids->room = ids->room ? 2 * ids->room : 64;
-		ids->items = mem_resize(ids->items,
-		    ids->room * sizeof(*ids->items));
+		ids->items =
+		    mem_resize(ids->items, ids->room * sizeof(*ids->items));
 	}
 	memcpy(ids->items[ids->count++], id, strlen(id) + 1);
 	return ids->count < IDS_MAX;
@@ -60,9 +60,14 @@ take_some(size_t *count)
 	for (size_t i = 0; i < ids.count && reachable && !service_retiring();
 	     i++)
 		switch (drop_take(&settings, ids.items[i])) {
-		case DROP_TAKEN: taken++; break;
-		case DROP_LEFT: break;
-		case DROP_NOBODY: reachable = false; break;
+		case DROP_TAKEN:
+			taken++;
+			break;
+		case DROP_LEFT:
+			break;
+		case DROP_NOBODY:
+			reachable = false;
+			break;
 		}
 	*count = ids.count;
 	free(ids.items);

@@ -20,8 +20,7 @@ run(const char *path, int input)
 
 	if (dup2(input, STDIN_FILENO) == STDIN_FILENO)
 		execv(path, argv);
-	fprintf(stderr, "sendmail: cannot run %s: %s\n", path,
-	    strerror(errno));
+	fprintf(stderr, "sendmail: cannot run %s: %s\n", path, strerror(errno));
 	_exit(EX_OSERR);
 }
 
@@ -40,7 +39,7 @@ drop_pipe_start(struct drop_pipe *p, const char *command_directory,
 	char *path;
 	int ends[2];
 
-	*p = (struct drop_pipe) { .fd = -1 };
+	*p = (struct drop_pipe){ .fd = -1 };
 	buf_init(&p->out, DROP_ENVELOPE_MAX);
 	if (!drop_put_envelope(&p->out, e)) {
 		buf_fini(&p->out);

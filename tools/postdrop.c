@@ -116,8 +116,7 @@ wake_pickup(void)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX,
 		.sun_path = "public/pickup" };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-	    0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd >= 0)
 		(void)!connect(fd, (struct sockaddr *)&to, sizeof(to));
@@ -139,7 +138,7 @@ take_settings(const char *option)
 		fatal_status(EX_TEMPFAIL, "queue_directory = %s: %s",
 		    common.queue_directory, strerror(errno));
 	if ((size_t)snprintf(path, sizeof(path), "%s/public/log",
-	    common.queue_directory) < sizeof(path))
+		common.queue_directory) < sizeof(path))
 		log_open_socket(mem_printf("%s/postdrop", common.syslog_name),
 		    path);
 }
@@ -159,8 +158,8 @@ give_up_errno(struct drop *d)
 	int error = errno;
 
 	give_up(d, error == EFBIG ? EX_UNAVAILABLE : EX_TEMPFAIL,
-	    error == ENOSPC || error == EDQUOT ?
-		"Insufficient system storage" : strerror(error));
+	    error == ENOSPC || error == EDQUOT ? "Insufficient system storage" :
+						 strerror(error));
 }
 
 static noreturn void
@@ -170,8 +169,9 @@ give_up_input(struct drop *d, enum drop_read result)
 		give_up(d, EX_TEMPFAIL, "interrupted by a signal");
 	if (result == DROP_ERROR)
 		give_up_errno(d);
-	give_up(d, EX_DATAERR, result == DROP_SHORT ?
-	    "unexpected end of input" : "malformed input");
+	give_up(d, EX_DATAERR,
+	    result == DROP_SHORT ? "unexpected end of input" :
+				   "malformed input");
 }
 
 static void

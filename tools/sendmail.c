@@ -90,16 +90,25 @@ do_other(const struct sendmail_options *o)
 	const char *commands = common.command_directory;
 
 	switch (o->mode) {
-	case MODE_SMTP: exit(sendmail_smtp(&common));
-	case MODE_LIST: become(commands, "postqueue", "-p", NULL);
-	case MODE_ALIASES: become(commands, "newaliases", NULL, NULL);
-	case MODE_DAEMON: become(commands, "posthaste", "start", NULL);
-	case MODE_FLUSH: become(commands, "postqueue", "-f", NULL);
-	case MODE_FLUSH_SITE: become(commands, "postqueue", "-s", o->flush);
-	case MODE_FLUSH_ID: become(commands, "postqueue", "-i", o->flush);
-	case MODE_NOTHING: exit(EX_OK);
+	case MODE_SMTP:
+		exit(sendmail_smtp(&common));
+	case MODE_LIST:
+		become(commands, "postqueue", "-p", NULL);
+	case MODE_ALIASES:
+		become(commands, "newaliases", NULL, NULL);
+	case MODE_DAEMON:
+		become(commands, "posthaste", "start", NULL);
+	case MODE_FLUSH:
+		become(commands, "postqueue", "-f", NULL);
+	case MODE_FLUSH_SITE:
+		become(commands, "postqueue", "-s", o->flush);
+	case MODE_FLUSH_ID:
+		become(commands, "postqueue", "-i", o->flush);
+	case MODE_NOTHING:
+		exit(EX_OK);
 	case MODE_ENQUEUE:
-	case MODE_VERIFY: break;
+	case MODE_VERIFY:
+		break;
 	}
 }
 
@@ -143,7 +152,7 @@ collect(void *with, const struct listed_address *listed)
 		c->room = c->room ? 2 * c->room : 16;
 		c->items = mem_resize(c->items, c->room * sizeof(*c->items));
 	}
-	c->items[c->count++] = (struct drop_recipient) {
+	c->items[c->count++] = (struct drop_recipient){
 		.address = arena_span(c->arena, listed->address),
 		.orcpt = "",
 		.notify = c->options->notify,
@@ -161,8 +170,7 @@ take_arguments(struct collection *c)
 
 		text = span_of(*r);
 		if (span_has_break(text) ||
-		    !address_list_each(text, collect, c) ||
-		    c->count == before)
+		    !address_list_each(text, collect, c) || c->count == before)
 			fatal_status(EX_DATAERR, "bad recipient address: %s",
 			    *r);
 	}
@@ -195,10 +203,10 @@ fill_envelope(const struct sendmail_options *o, struct arena *a,
 
 	if (o->sender == NULL && user == NULL)
 		fatal_status(EX_NOUSER, "unable to find out your login name");
-	e->sender = o->sender ? parse_sender(a, o) :
-				arena_text(a, user->pw_name);
+	e->sender =
+	    o->sender ? parse_sender(a, o) : arena_text(a, user->pw_name);
 	e->full_name = o->full_name ? o->full_name :
-	    user		    ? gecos_name(user) :
+	    user                    ? gecos_name(user) :
 				      "";
 	e->envid = o->envid ? o->envid : "";
 	e->ret = o->ret;
@@ -288,8 +296,8 @@ next_piece(struct input *in)
 		if (in->first_line && more && in->raw.n < 5 &&
 		    span_starts(SPAN("From "), buf_text(&in->raw)))
 			continue;
-		if (in->first_line && span_starts(buf_span(&in->raw),
-		    "From ")) {
+		if (in->first_line &&
+		    span_starts(buf_span(&in->raw), "From ")) {
 			size_t lf = span_find(buf_span(&in->raw), '\n');
 
 			if (lf == in->raw.n && more && lf < PIECE)
@@ -356,8 +364,10 @@ check_header(struct input *in, struct buf *held)
 static int
 enqueue(const struct sendmail_options *o)
 {
-	struct input in = { .dots = !o->ignore_dots, .line_start = true,
-		.first_line = true, .raw = BUF_INIT(HEADER_MAX) };
+	struct input in = { .dots = !o->ignore_dots,
+		.line_start = true,
+		.first_line = true,
+		.raw = BUF_INIT(HEADER_MAX) };
 	struct buf held = BUF_INIT(HEADER_MAX);
 	struct arena *a = arena_new();
 	struct drop_envelope e = { 0 };
@@ -366,7 +376,8 @@ enqueue(const struct sendmail_options *o)
 
 	fill_envelope(o, a, &e);
 	if (e.recipient_count == 0 && !o->extract)
-		fatal_status(EX_USAGE, "Recipient addresses must be specified "
+		fatal_status(EX_USAGE,
+		    "Recipient addresses must be specified "
 		    "on the command line or via the -t option");
 	if (e.recipient_count == 0)
 		check_header(&in, &held);

@@ -121,27 +121,57 @@ static void
 take_option(struct sendmail_options *o, int option, const char *value)
 {
 	switch (option) {
-	case 'B': o->body = parse_body(value); break;
-	case 'b': take_mode(o, value); break;
-	case 'C': o->config = value; break;
-	case 'F': o->full_name = value; break;
+	case 'B':
+		o->body = parse_body(value);
+		break;
+	case 'b':
+		take_mode(o, value);
+		break;
+	case 'C':
+		o->config = value;
+		break;
+	case 'F':
+		o->full_name = value;
+		break;
 	case 'f':
-	case 'r': o->sender = value; break;
-	case 'G': o->gateway = true; break;
-	case 'I': o->mode = MODE_ALIASES; break;
-	case 'i': o->ignore_dots = true; break;
-	case 'N': o->notify = parse_notify(value); break;
+	case 'r':
+		o->sender = value;
+		break;
+	case 'G':
+		o->gateway = true;
+		break;
+	case 'I':
+		o->mode = MODE_ALIASES;
+		break;
+	case 'i':
+		o->ignore_dots = true;
+		break;
+	case 'N':
+		o->notify = parse_notify(value);
+		break;
 	case 'o': /* -oi: as -i; the others concern sendmail's inside */
 		if (strcmp(value, "i") == 0)
 			o->ignore_dots = true;
 		break;
-	case 'q': take_flush(o, value); break;
-	case 'R': o->ret = parse_ret(value); break;
-	case 't': o->extract = true; break;
-	case 'V': o->envid = value; break;
-	case 'v': o->trace = true; break;
-	case '?': usage();
-	default: break; /* of no meaning here */
+	case 'q':
+		take_flush(o, value);
+		break;
+	case 'R':
+		o->ret = parse_ret(value);
+		break;
+	case 't':
+		o->extract = true;
+		break;
+	case 'V':
+		o->envid = value;
+		break;
+	case 'v':
+		o->trace = true;
+		break;
+	case '?':
+		usage();
+	default:
+		break; /* of no meaning here */
 	}
 }
 
@@ -167,12 +197,11 @@ sendmail_options_parse(int argc, char **argv, struct sendmail_options *out)
 	    "+A:B:C:D:F:GIL:N:O:R:UV:X:b:cd::e:f:h:imno:p:q::r:stvx";
 	int option;
 
-	*out = (struct sendmail_options) { .mode = mode_of_name(argv[0]) };
+	*out = (struct sendmail_options){ .mode = mode_of_name(argv[0]) };
 	while ((option = getopt(argc, argv, options)) != -1)
 		take_option(out, option, optarg);
 	out->recipients = argv + optind;
-	if (out->envid != NULL && (strlen(out->envid) > 100 ||
-	    !span_is_ascii(span_of(out->envid))))
-		fatal_status(EX_USAGE, "bad -V option value -- %s",
-		    out->envid);
+	if (out->envid != NULL &&
+	    (strlen(out->envid) > 100 || !span_is_ascii(span_of(out->envid))))
+		fatal_status(EX_USAGE, "bad -V option value -- %s", out->envid);
 }

@@ -38,7 +38,7 @@ struct sendmail_options {
 };
 
 /* Ends the command with EX_USAGE where it is not understood. */
-void sendmail_options_parse(int argc, char **argv,
-    struct sendmail_options *out);
+void
+sendmail_options_parse(int argc, char **argv, struct sendmail_options *out);
 
 #endif

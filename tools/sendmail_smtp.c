@@ -78,7 +78,8 @@ reset(struct dialogue *d)
 {
 	arena_reset(d->arena);
 	free(d->e.recipients);
-	d->e = (struct drop_envelope) { .sender = "", .full_name = "",
+	d->e = (struct drop_envelope){ .sender = "",
+		.full_name = "",
 		.envid = "" };
 	d->room = 0;
 	d->mail = false;
@@ -107,9 +108,10 @@ extended_hello(struct dialogue *d, struct span arguments)
 	}
 	reset(d);
 	d->greeted = true;
-	buf_printf(&text, "%s\nPIPELINING\nSIZE %lld\nENHANCEDSTATUSCODES\n"
-	    "8BITMIME\nDSN", d->common->myhostname,
-	    (long long)d->common->message_size_limit);
+	buf_printf(&text,
+	    "%s\nPIPELINING\nSIZE %lld\nENHANCEDSTATUSCODES\n"
+	    "8BITMIME\nDSN",
+	    d->common->myhostname, (long long)d->common->message_size_limit);
 	say(d, 250, NULL, buf_text(&text));
 	buf_fini(&text);
 }
@@ -124,8 +126,8 @@ take_path(struct dialogue *d, struct span *arguments, const char *keyword,
 
 	fine = span_starts_nocase(*arguments, keyword);
 	*arguments = span_trim(span_skip(*arguments, strlen(keyword)));
-	fine = fine && smtp_path_parse(arguments, flags, &address) ==
-	    SMTP_PATH_OK;
+	fine =
+	    fine && smtp_path_parse(arguments, flags, &address) == SMTP_PATH_OK;
 	if (fine)
 		*out = arena_text(d->arena, buf_text(&address));
 	buf_fini(&address);
@@ -211,7 +213,7 @@ take_parameters(struct dialogue *d, struct span rest,
 	while (span_cut(&rest, " ", true, &word)) {
 		equals = span_find(word, '=');
 		if (!take(d, span_take(word, equals),
-		    span_skip(word, equals + 1)))
+			span_skip(word, equals + 1)))
 			return false;
 	}
 	return true;
@@ -250,7 +252,7 @@ rcpt(struct dialogue *d, struct span arguments)
 		    d->room * sizeof(*d->e.recipients));
 	}
 	r = &d->e.recipients[d->e.recipient_count];
-	*r = (struct drop_recipient) { .orcpt = "" };
+	*r = (struct drop_recipient){ .orcpt = "" };
 	if (!take_path(d, &arguments, "TO:", 0, &r->address)) {
 		say(d, 501, "5.1.3", "Bad recipient address syntax");
 	} else if (!take_parameters(d, arguments, rcpt_parameter)) {
@@ -405,8 +407,10 @@ serve_line(struct dialogue *d)
 int
 sendmail_smtp(const struct common_params *common)
 {
-	struct dialogue d = { .common = common, .arena = arena_new(),
-		.in = BUF_INIT(4 * PIECE), .out = BUF_INIT(1 << 20) };
+	struct dialogue d = { .common = common,
+		.arena = arena_new(),
+		.in = BUF_INIT(4 * PIECE),
+		.out = BUF_INIT(1 << 20) };
 	struct buf banner = BUF_INIT(1000);
 
 	reset(&d);

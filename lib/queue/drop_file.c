@@ -243,9 +243,11 @@ static bool
 take_place(struct parse *p, enum place at, struct span value)
 {
 	const char **texts[PLACES] = { [SENDER] = &p->e.sender,
-		[FULL_NAME] = &p->e.full_name, [ENVID] = &p->e.envid };
+		[FULL_NAME] = &p->e.full_name,
+		[ENVID] = &p->e.envid };
 	unsigned int *numbers[PLACES] = { [RET] = &p->e.ret,
-		[BODY] = &p->e.body, [NOTES] = &p->e.notes };
+		[BODY] = &p->e.body,
+		[NOTES] = &p->e.notes };
 
 	if (at < p->next || p->e.recipient_count > 0 ||
 	    (at != SENDER && p->next == SENDER))
@@ -270,18 +272,20 @@ take_recipient(struct parse *p, struct span value)
 		return false;
 	if (e->recipient_count == p->room) {
 		p->room = p->room ? 2 * p->room : 16;
-		e->recipients = mem_resize(e->recipients,
-		    p->room * sizeof(*e->recipients));
+		e->recipients =
+		    mem_resize(e->recipients, p->room * sizeof(*e->recipients));
 	}
-	e->recipients[e->recipient_count++] = (struct drop_recipient) {
-		.address = arena_span(p->arena, value), .orcpt = "" };
+	e->recipients[e->recipient_count++] =
+	    (struct drop_recipient){ .address = arena_span(p->arena, value),
+		    .orcpt = "" };
 	return true;
 }
 
 static bool
 take_field(struct parse *p, const struct queue_field *f)
 {
-	struct drop_recipient *last = p->e.recipient_count == 0 ? NULL :
+	struct drop_recipient *last = p->e.recipient_count == 0 ?
+	    NULL :
 	    &p->e.recipients[p->e.recipient_count - 1];
 
 	for (enum place at = SENDER; at < PLACES; at++)
@@ -317,14 +321,15 @@ drop_read_envelope(struct drop_reader *r, struct arena *a,
 	r->used += result == DROP_OK ? MAGIC : 0;
 	while (result == DROP_OK && !p.ended) {
 		result = next_field(r, &f);
-		if (result == DROP_OK && (!take_field(&p, &f) ||
-		    (bytes += f.value.n) > DROP_ENVELOPE_MAX))
+		if (result == DROP_OK &&
+		    (!take_field(&p, &f) ||
+			(bytes += f.value.n) > DROP_ENVELOPE_MAX))
 			result = DROP_BROKEN;
 	}
 	if (result == DROP_OK) {
 		*e = p.e;
-		e->recipients = arena_alloc(a,
-		    e->recipient_count * sizeof(*e->recipients));
+		e->recipients =
+		    arena_alloc(a, e->recipient_count * sizeof(*e->recipients));
 		if (e->recipient_count > 0)
 			memcpy(e->recipients, p.e.recipients,
 			    e->recipient_count * sizeof(*e->recipients));
@@ -346,7 +351,7 @@ take_end(struct drop_reader *r)
 	r->used += END_MAGIC;
 	result = need(r, 1);
 	return result == DROP_SHORT ? DROP_ENDED :
-	    result == DROP_OK	    ? DROP_BROKEN :
+	    result == DROP_OK       ? DROP_BROKEN :
 				      result;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/queue/queue_crc.h"
 
-
 static const uint32_t POLYNOMIAL = 0x82f63b78; /* reflected */
 
 static uint32_t table[256];

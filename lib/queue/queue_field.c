@@ -60,8 +60,8 @@ queue_field_next(struct span *rest, struct queue_field *f)
 	length = queue_get_number(s.p + 1 + n, 2);
 	if (s.n - (3 + n) < length)
 		return false;
-	f->name = (struct span) { s.p + 1, n };
-	f->value = (struct span) { s.p + 3 + n, length };
+	f->name = (struct span){ s.p + 1, n };
+	f->value = (struct span){ s.p + 3 + n, length };
 	if (span_has_break(f->value))
 		return false;
 	*rest = span_skip(s, 3 + n + length);

@@ -148,8 +148,8 @@ struct queue_writer;
 /*
  * NULL: why, LATER, with the errno in it: EEXIST, ENOSPC, ...
  */
-struct queue_writer *queue_writer_new(const char *queue, const char *id,
-    struct why *why);
+struct queue_writer *
+queue_writer_new(const char *queue, const char *id, struct why *why);
 /*
  * Delivery headers first, if any, then queue_writer_content_begins. 0, or -1
  * with errno, which later calls repeat.
@@ -165,8 +165,13 @@ int queue_writer_commit(struct queue_writer *w, struct queue_envelope *e);
 void queue_writer_free(struct queue_writer **w);
 
 /* Reading: everything checked, nothing believed. */
-enum queue_read { QUEUE_OK, QUEUE_GONE, QUEUE_INCOMPLETE, QUEUE_CORRUPT,
-	QUEUE_UNREADABLE };
+enum queue_read {
+	QUEUE_OK,
+	QUEUE_GONE,
+	QUEUE_INCOMPLETE,
+	QUEUE_CORRUPT,
+	QUEUE_UNREADABLE
+};
 /*
  * Texts live in the arena. "id" is the file's name, which the trailer must
  * repeat; NULL only for a person who looks at a file elsewhere (postcat).
@@ -177,8 +182,8 @@ enum queue_read queue_read_envelope(int fd, const char *id, struct arena *a,
 int queue_open(const char *queue, const char *id, bool for_marking);
 /* Neither syncs: call fdatasync(2) where something depends on it. */
 int queue_mark(int fd, off_t offset, char status);
-int queue_mark_flags(int fd, const struct queue_envelope *e,
-    unsigned int flags);
+int
+queue_mark_flags(int fd, const struct queue_envelope *e, unsigned int flags);
 /* Next attempt: the file's mtime, seconds since 1970. */
 int queue_set_retry(int fd, int64_t when);
 
@@ -186,8 +191,8 @@ int queue_set_retry(int fd, int64_t when);
  * Visits every valid id in a queue, unordered. Stops when visit says false.
  * 0, or -1 with errno.
  */
-int queue_scan(const char *queue,
-    bool (*visit)(void *with, const char *id), void *with);
+int queue_scan(const char *queue, bool (*visit)(void *with, const char *id),
+    void *with);
 /*
  * The directories of a queue directory, made with their rights; for start.
  * As root they are given to "owner", maildrop and public to the group "drop"

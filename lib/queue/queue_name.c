@@ -23,17 +23,13 @@ struct directory {
 };
 
 static const struct directory directories[] = {
-	{ "incoming", 0700, true, false },
-	{ "deferred", 0700, true, false },
-	{ "hold", 0700, true, false },
-	{ "corrupt", 0700, true, false },
+	{ "incoming", 0700, true, false }, { "deferred", 0700, true, false },
+	{ "hold", 0700, true, false }, { "corrupt", 0700, true, false },
 	{ "report", 0700, true, false },
 	{ "defer", 0700, true, false }, /* why recipients wait: reason.h */
 	/* write and search, no list: a user's file is nobody else's affair */
-	{ "maildrop", 01730, true, true },
-	{ "private", 0700, true, false },
-	{ "public", 0710, true, true },
-	{ "pid", 0755, false, false },
+	{ "maildrop", 01730, true, true }, { "private", 0700, true, false },
+	{ "public", 0710, true, true }, { "pid", 0755, false, false },
 	{ "empty", 0555, false, false }, /* root directory of many */
 };
 
@@ -118,8 +114,8 @@ at_any_depth(const char *queue, const char *id,
 	result = act(path, with);
 	if (!hashed(queue))
 		return result;
-	for (unsigned int other = 0; result == -1 && errno == ENOENT &&
-	     other <= DEPTH_MAX; other++) {
+	for (unsigned int other = 0;
+	     result == -1 && errno == ENOENT && other <= DEPTH_MAX; other++) {
 		if (other == depth)
 			continue;
 		path_at(queue, id, other, path);
@@ -164,8 +160,9 @@ queue_remove(const char *queue, const char *id)
 static int
 act_open(const char *path, const void *with)
 {
-	return open(path, *(const int *)with | O_NOFOLLOW | O_NONBLOCK |
-	    O_CLOEXEC | O_NOCTTY);
+	return open(path,
+	    *(const int *)with | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC |
+		O_NOCTTY);
 }
 
 int
@@ -231,8 +228,9 @@ queue_scan(const char *queue, bool (*visit)(void *with, const char *id),
 	struct scan s = { visit, with, false };
 
 	ensure(queue_name_valid(queue));
-	return scan_directory(&s, open(queue, O_RDONLY | O_DIRECTORY |
-	    O_NOFOLLOW | O_CLOEXEC), hashed(queue) ? DEPTH_MAX : 0);
+	return scan_directory(&s,
+	    open(queue, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
+	    hashed(queue) ? DEPTH_MAX : 0);
 }
 
 static int
@@ -249,7 +247,9 @@ make_directory(int at, const struct directory *d, uid_t owner, gid_t drop)
 		return -1;
 	if (geteuid() == 0)
 		result = fchown(fd, d->to_owner ? owner : 0,
-		    d->to_drop ? drop : d->to_owner ? (gid_t)-1 : 0);
+		    d->to_drop      ? drop :
+			d->to_owner ? (gid_t)-1 :
+				      0);
 	if (result == 0)
 		result = fchmod(fd, d->mode);
 	close(fd);

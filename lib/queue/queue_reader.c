@@ -98,8 +98,8 @@ take(struct parse *p, const char *name, size_t max, struct span *value)
 {
 	static const char zeros[FLAGS_DIGITS];
 	const char *from = p->rest.p;
-	bool changes = strcmp(name, "flags") == 0 ||
-	    strcmp(name, "status") == 0;
+	bool changes =
+	    strcmp(name, "flags") == 0 || strcmp(name, "status") == 0;
 
 	if (!queue_field_if(&p->rest, name, value) || value->n > max)
 		return false;
@@ -137,8 +137,7 @@ take_flags(struct parse *p, struct queue_envelope *e)
 	struct span value;
 	const char *digit;
 
-	if (!take(p, "flags", FLAGS_DIGITS, &value) ||
-	    value.n != FLAGS_DIGITS)
+	if (!take(p, "flags", FLAGS_DIGITS, &value) || value.n != FLAGS_DIGITS)
 		return false;
 	for (size_t i = 0; i < value.n; i++) {
 		digit = memchr(digits, value.p[i], sizeof(digits) - 1);
@@ -217,8 +216,8 @@ parse_trailer(struct parse *p, const struct footer *f, const char *id,
 	e->ret = (unsigned int)ret;
 	e->arrival = (int64_t)arrival;
 	e->recipient_count = f->count;
-	e->recipients = arena_alloc(p->arena,
-	    f->count * sizeof(*e->recipients));
+	e->recipients =
+	    arena_alloc(p->arena, f->count * sizeof(*e->recipients));
 	for (size_t i = 0; i < f->count; i++)
 		if (!take_recipient(p, &e->recipients[i]))
 			return false;
@@ -322,7 +321,7 @@ abandoned(int fd)
 	if (st.st_size < QUEUE_FOOTER_SIZE)
 		return true;
 	return fd_pread_all(fd, footer, sizeof(footer),
-	    st.st_size - QUEUE_FOOTER_SIZE) == 0 &&
+		   st.st_size - QUEUE_FOOTER_SIZE) == 0 &&
 	    check_magic(footer) == QUEUE_INCOMPLETE;
 }
 

@@ -147,8 +147,8 @@ put(struct trailer *t, const char *name, const char *value, size_t max)
 {
 	static const char zeros[FLAGS_DIGITS];
 	struct span v = span_of(value);
-	bool changes = strcmp(name, "flags") == 0 ||
-	    strcmp(name, "status") == 0;
+	bool changes =
+	    strcmp(name, "flags") == 0 || strcmp(name, "status") == 0;
 	size_t from = t->b.n;
 
 	if (v.n > max || !queue_field_put(&t->b, name, v)) {
@@ -223,9 +223,8 @@ put_footer(struct trailer *t, const struct queue_envelope *e, off_t at)
 static bool
 envelope_valid(const struct queue_writer *w, const struct queue_envelope *e)
 {
-	return e->recipient_count > 0 &&
-	    e->recipient_count <= RECIPIENTS_MAX && e->ret <= 2 &&
-	    e->arrival >= 0 && w->content_offset <= PREFIX_MAX;
+	return e->recipient_count > 0 && e->recipient_count <= RECIPIENTS_MAX &&
+	    e->ret <= 2 && e->arrival >= 0 && w->content_offset <= PREFIX_MAX;
 }
 
 int

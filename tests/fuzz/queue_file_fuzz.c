@@ -38,13 +38,12 @@ static void
 check(const struct queue_envelope *e, off_t size)
 {
 	ensure(e->content_offset >= 0 && e->content_size >= 0);
-	ensure(e->content_offset + e->content_size <=
-	    size - QUEUE_FOOTER_SIZE);
+	ensure(e->content_offset + e->content_size <= size - QUEUE_FOOTER_SIZE);
 	ensure(e->flags_offset > 0 && e->flags_offset < size);
 	ensure(e->recipient_count > 0);
 	for (size_t i = 0; i < e->recipient_count; i++) {
-		ensure(e->recipients[i].offset > e->content_offset +
-		    e->content_size);
+		ensure(e->recipients[i].offset >
+		    e->content_offset + e->content_size);
 		ensure(e->recipients[i].offset < size);
 		ensure(strpbrk(e->recipients[i].address, "\r\n") == NULL);
 	}

@@ -45,12 +45,12 @@ ask_expand(struct arena *a, const char *sender, const char *const *addresses,
 		    "no answer");
 	*out = arena_alloc(a, 2 * count * sizeof(**out));
 	for (size_t i = 0; i < count; i++) {
-		(*out)[n++] = (struct expansion) { i, addresses[i], "smtp",
+		(*out)[n++] = (struct expansion){ i, addresses[i], "smtp",
 			"example.net" };
 		if (strncmp(addresses[i], "list", 4) == 0) {
 			(*out)[n - 1].address = "one@example.net";
-			(*out)[n++] = (struct expansion) { i,
-				"two@example.net", "smtp", "example.net" };
+			(*out)[n++] = (struct expansion){ i, "two@example.net",
+				"smtp", "example.net" };
 		}
 	}
 	*out_count = n;
@@ -64,8 +64,8 @@ ask_rewrite(struct arena *a, enum rewrite_kind kind, const char **addresses,
 	(void)why;
 	questions++;
 	for (size_t i = 0; i < count; i++)
-		addresses[i] = arena_printf(a, "c%d.%s", (int)kind,
-		    addresses[i]);
+		addresses[i] =
+		    arena_printf(a, "c%d.%s", (int)kind, addresses[i]);
 	return OK;
 }
 
@@ -135,16 +135,19 @@ static int
 reset(void **state)
 {
 	(void)state;
-	set = (struct settings) {
+	set = (struct settings){
 		.common = { .myhostname = "mx.example.test",
 		    .recipient_delimiter = "+",
 		    .message_size_limit = 10240000 },
-		.own = { .hopcount_limit = 50, .header_size_limit = 102400,
+		.own = { .hopcount_limit = 50,
+		    .header_size_limit = 102400,
 		    .message_drop_headers =
 			"bcc, content-length, resent-bcc, return-path",
 		    .undisclosed_recipients_header = "",
-		    .header_from_format = "standard", .always_bcc = "",
-		    .sender_bcc_maps = "", .recipient_bcc_maps = "",
+		    .header_from_format = "standard",
+		    .always_bcc = "",
+		    .sender_bcc_maps = "",
+		    .recipient_bcc_maps = "",
 		    .enable_original_recipient = true,
 		    .duplicate_filter_limit = 1000,
 		    .extract_recipient_limit = 10240 },
@@ -174,15 +177,21 @@ struct trial {
 static void
 begin(struct trial *t)
 {
-	*t = (struct trial) { .m = { .queue_id = "", .origin = "smtpd",
-		.sender = "alice@example.org", .full_name = "", .envid = "",
-		.client = "c[192.0.2.1]", .trace = "",
-		.arrival = 1795268721000000 } };
-	t->to[0] = (struct msg_submit_recipient) {
-		.address = "bob@example.test", .original = "", .orcpt = "",
-		.final = true, .transport = "virtual",
+	*t = (struct trial){ .m = { .queue_id = "",
+				 .origin = "smtpd",
+				 .sender = "alice@example.org",
+				 .full_name = "",
+				 .envid = "",
+				 .client = "c[192.0.2.1]",
+				 .trace = "",
+				 .arrival = 1795268721000000 } };
+	t->to[0] = (struct msg_submit_recipient){ .address = "bob@example.test",
+		.original = "",
+		.orcpt = "",
+		.final = true,
+		.transport = "virtual",
 		.nexthop = "example.test" };
-	t->m.recipients = (struct ipc_list) { t->to, 1 };
+	t->m.recipients = (struct ipc_list){ t->to, 1 };
 	t->arena = arena_new();
 	buf_init(&t->file, 1 << 24);
 }
@@ -190,9 +199,12 @@ begin(struct trial *t)
 static void
 add_recipient(struct trial *t, const char *address)
 {
-	t->to[t->m.recipients.count++] = (struct msg_submit_recipient) {
-		.address = address, .original = "", .orcpt = "",
-		.transport = "", .nexthop = "" };
+	t->to[t->m.recipients.count++] =
+	    (struct msg_submit_recipient){ .address = address,
+		    .original = "",
+		    .orcpt = "",
+		    .transport = "",
+		    .nexthop = "" };
 }
 
 static void
@@ -283,7 +295,8 @@ a_plain_message_is_stored_as_it_is(void **state)
 	assert_int_equal(questions, 0);
 	/* and qmgr knows all of it */
 	assert_int_equal(ipc_expect(qmgr, &message_queued, &message,
-	    clock_in(2)), IPC_OK);
+			     clock_in(2)),
+	    IPC_OK);
 	q = message;
 	r = q->recipients.items;
 	assert_string_equal(q->queue_id, t.id);
@@ -334,8 +347,7 @@ static const struct {
 	{ "A: b\r\n\r\nx\r", "A: b\r\n\r\nx \r\n" },
 	{ "A: b\r\n\r\n\r\n\n\n.\n", "A: b\r\n\r\n\r\n\r\n\r\n.\r\n" },
 	{ "no header here\r\nx\r\n", "\r\nno header here\r\nx\r\n" },
-	{ "A: b\r\nnot one\r\n\r\nx\r\n",
-	    "A: b\r\n\r\nnot one\r\n\r\nx\r\n" },
+	{ "A: b\r\nnot one\r\n\r\nx\r\n", "A: b\r\n\r\nnot one\r\n\r\nx\r\n" },
 	{ "A: b\r\n c\r\n\td\r\nE: f\r\n\r\nx\r\n",
 	    "A: b\r\n c\r\n\td\r\nE: f\r\n\r\nx\r\n" },
 	{ "To: a\r\nBcc: secret@x\r\n more@x\r\nCc: b\r\n\r\nx\r\n",
@@ -378,15 +390,15 @@ pieces_do_not_matter(void **state)
 	for (int round = 0; round < 40; round++) {
 		for (size_t i = 0; i < SIZE; i++) {
 			noise = noise * 1664525 + 1013904223;
-			content[i] = alphabet[(noise >> 16) %
-			    (sizeof(alphabet) - 1)];
+			content[i] =
+			    alphabet[(noise >> 16) % (sizeof(alphabet) - 1)];
 		}
 		memcpy(content, "A: b\r\nC: ", 9);
 		memset(content + 9, 'x', (size_t)round * 20);
 		begin(&t);
 		begin(&u);
-		submit(&t, (struct span) { content, SIZE }, SIZE);
-		submit(&u, (struct span) { content, SIZE },
+		submit(&t, (struct span){ content, SIZE }, SIZE);
+		submit(&u, (struct span){ content, SIZE },
 		    (size_t)(1 + round * 7));
 		assert_int_equal(t.verdict, u.verdict);
 		assert_int_equal(t.file.n, u.file.n);
@@ -415,7 +427,7 @@ bytes_and_lines_are_noticed(void **state)
 		memset(content + 8, 'x', n);
 		content[8 + n] = '\0';
 		begin(&t);
-		submit(&t, (struct span) { content, 8 + n }, 100);
+		submit(&t, (struct span){ content, 8 + n }, 100);
 		assert_int_equal(!!(t.e.flags & QUEUE_LONG_LINES), n > 998);
 		assert_int_equal(t.e.flags & QUEUE_BODY_8BIT, 0);
 		end(&t);
@@ -467,11 +479,14 @@ missing_headers_are_added_to_our_users_mail(void **state)
 	t.m.full_name = "Alice (\"A\") Liddell";
 	t.m.origin = "pickup";
 	submit(&t, SPAN("A: b\r\n\r\nx\r\n"), 100);
-	expected = mem_printf("A: b\r\n"
-	    "Message-Id: <20261121134521.%s@mx.example.test>\r\n"
-	    "Date: Sat, 21 Nov 2026 13:45:21 +0000\r\n"
-	    "From: \"Alice (\\\"A\\\") Liddell\" <alice@example.org>\r\n"
-	    "\r\nx\r\n", t.id);
+	expected =
+	    mem_printf("A: b\r\n"
+		       "Message-Id: <20261121134521.%s@mx.example.test>\r\n"
+		       "Date: Sat, 21 Nov 2026 13:45:21 +0000\r\n"
+		       "From: \"Alice (\\\"A\\\") Liddell\" "
+		       "<alice@example.org>\r\n"
+		       "\r\nx\r\n",
+		t.id);
 	assert_string_equal(stored(&t), expected);
 	free(expected);
 	end(&t);
@@ -479,14 +494,16 @@ missing_headers_are_added_to_our_users_mail(void **state)
 	t.m.trusted = true;
 	t.m.full_name = "J\xc3\xbcrgen";
 	submit(&t, SPAN("Date: d\r\nMessage-ID: <m>\r\n\r\n"), 100);
-	assert_string_equal(stored(&t), "Date: d\r\nMessage-ID: <m>\r\n"
+	assert_string_equal(stored(&t),
+	    "Date: d\r\nMessage-ID: <m>\r\n"
 	    "From: =?utf-8?B?SsO8cmdlbg==?= <alice@example.org>\r\n\r\n");
 	end(&t);
 	begin(&t);
 	t.m.trusted = true;
 	t.m.sender = "";
 	submit(&t, SPAN("Date: d\r\nMessage-ID: <m>\r\n\r\n"), 100);
-	assert_string_equal(stored(&t), "Date: d\r\nMessage-ID: <m>\r\n"
+	assert_string_equal(stored(&t),
+	    "Date: d\r\nMessage-ID: <m>\r\n"
 	    "From: MAILER-DAEMON\r\n\r\n");
 	end(&t);
 }
@@ -500,8 +517,10 @@ addresses_without_domain_get_ours(void **state)
 	begin(&t);
 	t.m.trusted = true;
 	t.m.sender = "alice";
-	submit(&t, SPAN("From: Alice <alice>\r\nDate: d\r\nMessage-ID: <m>\r\n"
-	    "To: bob (Bob),\r\n \"C D\"@x.test, \"e f\"\r\n\r\nx\r\n"), 100);
+	submit(&t,
+	    SPAN("From: Alice <alice>\r\nDate: d\r\nMessage-ID: <m>\r\n"
+		 "To: bob (Bob),\r\n \"C D\"@x.test, \"e f\"\r\n\r\nx\r\n"),
+	    100);
 	assert_string_equal(t.e.sender, "alice@example.test");
 	assert_string_equal(stored(&t),
 	    "From: Alice <alice@example.test>\r\nDate: d\r\n"
@@ -525,8 +544,10 @@ canonical_tables_are_asked(void **state)
 	set.rewrites_headers = set.rewrites_sender = true;
 	begin(&t);
 	t.m.trusted = true;
-	submit(&t, SPAN("From: A <a@x.test>\r\nDate: d\r\nMessage-ID: <m>\r\n"
-	    "To: b@x.test\r\nSubject: a@x.test\r\n\r\n"), 100);
+	submit(&t,
+	    SPAN("From: A <a@x.test>\r\nDate: d\r\nMessage-ID: <m>\r\n"
+		 "To: b@x.test\r\nSubject: a@x.test\r\n\r\n"),
+	    100);
 	assert_string_equal(t.e.sender, "c0.alice@example.org");
 	assert_string_equal(stored(&t),
 	    "From: A <c2.a@x.test>\r\nDate: d\r\nMessage-ID: <m>\r\n"
@@ -543,8 +564,10 @@ recipients_from_the_header(void **state)
 	begin(&t);
 	t.m.extract = true;
 	t.m.recipients.count = 0;
-	submit(&t, SPAN("To: a@x.test, B <b@x.test>\r\nCc: c@x.test\r\n"
-	    "Bcc: d@x.test,\r\n e@x.test\r\n\r\nTo: no@x.test\r\n"), 5);
+	submit(&t,
+	    SPAN("To: a@x.test, B <b@x.test>\r\nCc: c@x.test\r\n"
+		 "Bcc: d@x.test,\r\n e@x.test\r\n\r\nTo: no@x.test\r\n"),
+	    5);
 	assert_int_equal(t.verdict, OK);
 	assert_int_equal(t.e.recipient_count, 5);
 	assert_string_equal(t.e.recipients[4].address, "e@x.test");
@@ -630,7 +653,7 @@ refusals_leave_no_file(void **state)
 	memcpy(content, "A: b\r\n\r\n", 8);
 	set.common.message_size_limit = 300000;
 	begin(&t);
-	submit(&t, (struct span) { content, 400000 }, 65536);
+	submit(&t, (struct span){ content, 400000 }, 65536);
 	assert_int_equal(t.verdict, NEVER);
 	assert_string_equal(t.dsn, "5.3.4");
 	end(&t);

@@ -19,11 +19,16 @@ static struct drop_recipient two[2];
 static struct drop_envelope
 sample(void)
 {
-	two[0] = (struct drop_recipient) { "bob@example.test", "", 0 };
-	two[1] = (struct drop_recipient) { "carol", "rfc822;c@x", 6 };
-	return (struct drop_envelope) { .sender = "alice", .full_name = "A B",
-		.envid = "id", .ret = 1, .body = 2, .notes = DROP_TRACE,
-		.recipients = two, .recipient_count = 2 };
+	two[0] = (struct drop_recipient){ "bob@example.test", "", 0 };
+	two[1] = (struct drop_recipient){ "carol", "rfc822;c@x", 6 };
+	return (struct drop_envelope){ .sender = "alice",
+		.full_name = "A B",
+		.envid = "id",
+		.ret = 1,
+		.body = 2,
+		.notes = DROP_TRACE,
+		.recipients = two,
+		.recipient_count = 2 };
 }
 
 static int
@@ -76,8 +81,7 @@ what_is_written_is_read(void **state)
 
 	(void)state;
 	write_sample(&out);
-	assert_int_equal(read_all(buf_span(&out), a, &e, &content),
-	    DROP_ENDED);
+	assert_int_equal(read_all(buf_span(&out), a, &e, &content), DROP_ENDED);
 	assert_string_equal(e.sender, "alice");
 	assert_string_equal(e.full_name, "A B");
 	assert_string_equal(e.envid, "id");
@@ -106,7 +110,8 @@ every_truncation_is_seen(void **state)
 	write_sample(&out);
 	for (size_t n = 0; n < out.n; n++)
 		assert_int_equal(read_all(span_take(buf_span(&out), n), a, &e,
-		    &content), DROP_SHORT);
+				     &content),
+		    DROP_SHORT);
 	buf_add_char(&out, 'x');
 	assert_int_equal(read_all(buf_span(&out), a, &e, &content),
 	    DROP_BROKEN);

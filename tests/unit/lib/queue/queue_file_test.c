@@ -66,9 +66,10 @@ sample(void)
 		.recipient_count = 2,
 	};
 
-	two[0] = (struct queue_recipient) { .address = "bob@example.test",
-		.original = "bob@example.test", .orcpt = "" };
-	two[1] = (struct queue_recipient) { .address = "carol@example.test",
+	two[0] = (struct queue_recipient){ .address = "bob@example.test",
+		.original = "bob@example.test",
+		.orcpt = "" };
+	two[1] = (struct queue_recipient){ .address = "carol@example.test",
 		.original = "list@example.test",
 		.orcpt = "rfc822;list@example.test",
 		.notify = NOTIFY_SUCCESS | NOTIFY_DELAY };
@@ -153,7 +154,8 @@ what_is_written_is_read(void **state)
 		assert_int_equal(queue_read_envelope(fd, id, a, &r), QUEUE_OK);
 		assert_same(&e, &r);
 		assert_int_equal(fd_pread_all(fd, back, sizes[i],
-		    r.content_offset), 0);
+				     r.content_offset),
+		    0);
 		assert_memory_equal(content, back, sizes[i]);
 		/* under another name it is somebody's forgery */
 		queue_id_mint(id);
@@ -280,8 +282,7 @@ every_changed_byte_is_seen(void **state)
 	assert_int_equal(write_file("hello\r\n", 7, &e, id), 0);
 	n = load(id, bytes, sizeof(bytes));
 	assert_int_equal(read_bytes(bytes, n, id, &r), QUEUE_OK);
-	for (size_t i = (size_t)(e.content_offset + e.content_size); i < n;
-	     i++)
+	for (size_t i = (size_t)(e.content_offset + e.content_size); i < n; i++)
 		for (int bit = 0; bit < 8; bit++) {
 			was = bytes[i];
 			bytes[i] ^= (char)(1 << bit);
@@ -292,7 +293,7 @@ every_changed_byte_is_seen(void **state)
 				assert_true((off_t)i == two[0].offset ||
 				    (off_t)i == two[1].offset ||
 				    ((off_t)i >= e.flags_offset &&
-				    (off_t)i < e.flags_offset + 8));
+					(off_t)i < e.flags_offset + 8));
 			} else {
 				assert_int_equal(result, QUEUE_CORRUPT);
 			}
@@ -343,13 +344,14 @@ static void
 hostile_footers(void **state)
 {
 	static const uint64_t values[] = { 0, 1, 63, 64, 65535, 65537,
-		0x7fffffff, 0xffffffff, 0x7fffffffffffffff,
-		0xffffffffffffffff, 0xffffffffffffffc0 };
+		0x7fffffff, 0xffffffff, 0x7fffffffffffffff, 0xffffffffffffffff,
+		0xffffffffffffffc0 };
 	struct queue_envelope e = sample(), r;
 	char id[QUEUE_ID_MAX], bytes[4096], copy[4096];
-	static const struct { size_t at, size; } numbers[] = { { 16, 4 },
-		{ 20, 4 }, { 24, 8 }, { 32, 8 }, { 40, 8 }, { 48, 8 },
-		{ 56, 4 } };
+	static const struct {
+		size_t at, size;
+	} numbers[] = { { 16, 4 }, { 20, 4 }, { 24, 8 }, { 32, 8 }, { 40, 8 },
+		{ 48, 8 }, { 56, 4 } };
 	size_t n;
 
 	(void)state;
@@ -360,8 +362,8 @@ hostile_footers(void **state)
 	assert_memory_equal(copy, bytes, n);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		for (size_t j = 0; j < sizeof(values) / sizeof(*values); j++) {
-			unsigned char *p = (unsigned char *)copy + n - 64 +
-			    numbers[i].at;
+			unsigned char *p =
+			    (unsigned char *)copy + n - 64 + numbers[i].at;
 
 			memcpy(copy, bytes, n);
 			for (size_t k = 0; k < numbers[i].size; k++)
@@ -391,7 +393,8 @@ marks_are_read_back(void **state)
 	assert_int_equal(queue_mark(fd, two[0].offset, QUEUE_RECIPIENT_DONE),
 	    0);
 	assert_int_equal(queue_mark(fd, two[1].offset,
-	    QUEUE_RECIPIENT_REPORTING), 0);
+			     QUEUE_RECIPIENT_REPORTING),
+	    0);
 	assert_int_equal(queue_mark_flags(fd, &e, e.flags | QUEUE_WARNED), 0);
 	assert_int_equal(queue_read_envelope(fd, id, a, &r), QUEUE_OK);
 	assert_int_equal(r.recipients[0].status, QUEUE_RECIPIENT_DONE);
