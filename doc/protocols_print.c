@@ -43,8 +43,7 @@ print_message(const struct ipc_message *m, const char *kind)
 static void
 print_protocol(const struct ipc_protocol *p)
 {
-	printf("\n## %s, version %u\n\n%s.\n", p->name, p->version,
-	    p->meaning);
+	printf("\n## %s, version %u\n\n%s.\n", p->name, p->version, p->meaning);
 	for (size_t i = 0; p->messages[i] != NULL; i++)
 		print_message(p->messages[i], "");
 }

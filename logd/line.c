@@ -46,7 +46,8 @@ tag_valid(struct span s)
 struct line
 line_parse(struct span raw)
 {
-	struct line l = { .level = 'W', .tag = SPAN("posthaste/unknown"),
+	struct line l = { .level = 'W',
+		.tag = SPAN("posthaste/unknown"),
 		.text = span_take(raw, LINE_TEXT_MAX) };
 	struct span head = span_skip(raw, 2), tag, number;
 	size_t open = span_find(head, '['), end = span_find(head, ']');
@@ -108,8 +109,8 @@ add_syslog_time(struct buf *out, int64_t us)
 	struct tm tm;
 
 	localtime_r(&seconds, &tm);
-	buf_printf(out, "%s %2d %02d:%02d:%02d", months[tm.tm_mon],
-	    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	buf_printf(out, "%s %2d %02d:%02d:%02d", months[tm.tm_mon], tm.tm_mday,
+	    tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 static void
@@ -123,8 +124,7 @@ add_body(const struct line *l, struct buf *out)
 }
 
 void
-line_text(const struct line *l, const struct line_stamp *stamp,
-    struct buf *out)
+line_text(const struct line *l, const struct line_stamp *stamp, struct buf *out)
 {
 	add_syslog_time(out, stamp->time_us);
 	buf_printf(out, " %s ", stamp->host);
@@ -133,8 +133,8 @@ line_text(const struct line *l, const struct line_stamp *stamp,
 }
 
 void
-line_syslog(const struct line *l, const struct line_stamp *stamp,
-    int facility, struct buf *out)
+line_syslog(const struct line *l, const struct line_stamp *stamp, int facility,
+    struct buf *out)
 {
 	size_t i = level_index(l->level);
 
@@ -203,8 +203,7 @@ name_length(struct span s)
 	size_t n = 0;
 
 	while (n < s.n && n < 40 &&
-	    (islower((unsigned char)s.p[n]) || s.p[n] == '_' ||
-		s.p[n] == '-'))
+	    (islower((unsigned char)s.p[n]) || s.p[n] == '_' || s.p[n] == '-'))
 		n++;
 	return n > 0 && n < s.n && s.p[n] == '=' ? n : 0;
 }
@@ -250,8 +249,7 @@ add_fields(struct buf *out, struct span text)
 }
 
 void
-line_json(const struct line *l, const struct line_stamp *stamp,
-    struct buf *out)
+line_json(const struct line *l, const struct line_stamp *stamp, struct buf *out)
 {
 	size_t i = level_index(l->level);
 	struct span rest = l->text, id;
@@ -262,8 +260,9 @@ line_json(const struct line *l, const struct line_stamp *stamp,
 	add_string(out, span_of(stamp->host));
 	buf_add_text(out, ",\"program\":");
 	add_string(out, l->tag);
-	buf_printf(out, ",\"pid\":%u,\"level\":\"%s\",\"message\":",
-	    (unsigned int)l->pid, levels[i < LEVELS ? i : 1].name);
+	buf_printf(out,
+	    ",\"pid\":%u,\"level\":\"%s\",\"message\":", (unsigned int)l->pid,
+	    levels[i < LEVELS ? i : 1].name);
 	add_string(out, l->text);
 	if (take_id(&rest, &id)) {
 		buf_add_text(out, ",\"queue_id\":");

@@ -39,8 +39,7 @@ static struct buf pending = BUF_INIT(READ_MAX); /* of the pipe, no line yet */
 static void
 before(const struct service *s)
 {
-	target_open(&common, &params,
-	    s->separated ? common.log_user : NULL);
+	target_open(&common, &params, s->separated ? common.log_user : NULL);
 }
 
 static void
@@ -135,9 +134,8 @@ run(const struct service *s)
 	if (n < 1 || n > LISTENERS_MAX)
 		fatal("%zu listeners", n);
 	for (size_t i = 0; i < n; i++)
-		p[i] = (struct pollfd) { .fd = fds[i], .events = POLLIN };
-	p[n] = (struct pollfd) { .fd = service_control_fd(),
-		.events = POLLIN };
+		p[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
+	p[n] = (struct pollfd){ .fd = service_control_fd(), .events = POLLIN };
 	service_ready_without_tasks();
 	while (poll(p, n + 1, -1) >= 0 || errno == EINTR) {
 		if (p[n].revents != 0 && service_retiring())

@@ -39,21 +39,30 @@ static const struct {
 	const char *name;
 	int value;
 } facilities[] = {
-	{ "auth", LOG_AUTH }, { "authpriv", LOG_AUTHPRIV },
-	{ "cron", LOG_CRON }, { "daemon", LOG_DAEMON }, { "ftp", LOG_FTP },
-	{ "lpr", LOG_LPR }, { "mail", LOG_MAIL }, { "news", LOG_NEWS },
-	{ "user", LOG_USER }, { "uucp", LOG_UUCP },
-	{ "local0", LOG_LOCAL0 }, { "local1", LOG_LOCAL1 },
-	{ "local2", LOG_LOCAL2 }, { "local3", LOG_LOCAL3 },
-	{ "local4", LOG_LOCAL4 }, { "local5", LOG_LOCAL5 },
-	{ "local6", LOG_LOCAL6 }, { "local7", LOG_LOCAL7 },
+	{ "auth", LOG_AUTH },
+	{ "authpriv", LOG_AUTHPRIV },
+	{ "cron", LOG_CRON },
+	{ "daemon", LOG_DAEMON },
+	{ "ftp", LOG_FTP },
+	{ "lpr", LOG_LPR },
+	{ "mail", LOG_MAIL },
+	{ "news", LOG_NEWS },
+	{ "user", LOG_USER },
+	{ "uucp", LOG_UUCP },
+	{ "local0", LOG_LOCAL0 },
+	{ "local1", LOG_LOCAL1 },
+	{ "local2", LOG_LOCAL2 },
+	{ "local3", LOG_LOCAL3 },
+	{ "local4", LOG_LOCAL4 },
+	{ "local5", LOG_LOCAL5 },
+	{ "local6", LOG_LOCAL6 },
+	{ "local7", LOG_LOCAL7 },
 };
 
 static int
 facility(const char *name)
 {
-	for (size_t i = 0; i < sizeof(facilities) / sizeof(facilities[0]);
-	     i++)
+	for (size_t i = 0; i < sizeof(facilities) / sizeof(facilities[0]); i++)
 		if (strcmp(facilities[i].name, name) == 0)
 			return facilities[i].value;
 	fatal("syslog_facility: there is no facility \"%s\"", name);
@@ -66,13 +75,14 @@ facility(const char *name)
 static void
 open_file(const struct logd_params *params, const char *owner)
 {
-	mode_t mode = (mode_t)strtoul(params->maillog_file_permissions, NULL,
-	    8);
+	mode_t mode =
+	    (mode_t)strtoul(params->maillog_file_permissions, NULL, 8);
 	const struct passwd *user;
 	struct stat st;
 
-	target.fd = open(target.path, O_WRONLY | O_APPEND | O_CREAT |
-		O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, mode);
+	target.fd = open(target.path,
+	    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+	    mode);
 	if (target.fd < 0 || fstat(target.fd, &st) < 0)
 		fatal("maillog_file %s: %m", target.path);
 	if (!S_ISREG(st.st_mode) || st.st_nlink > 1)
@@ -131,8 +141,8 @@ send_syslog(const struct line *l, const struct line_stamp *stamp)
 	line_syslog(l, stamp, target.facility, &target.line);
 	if (target.fd < 0)
 		connect_syslog();
-	if (target.fd >= 0 && send(target.fd, target.line.p, target.line.n,
-				  MSG_NOSIGNAL) >= 0)
+	if (target.fd >= 0 &&
+	    send(target.fd, target.line.p, target.line.n, MSG_NOSIGNAL) >= 0)
 		return;
 	target.lost++;
 	if (errno != EMSGSIZE && errno != ENOBUFS)
@@ -163,13 +173,16 @@ add_line(const struct line *l, int64_t now_us)
 static void
 tell_lost(int64_t now_us)
 {
-	struct line l = { .level = 'W', .tag = SPAN("posthaste/logd"),
+	struct line l = { .level = 'W',
+		.tag = SPAN("posthaste/logd"),
 		.pid = (uint64_t)getpid() };
 	unsigned long lost = target.lost;
 	struct buf text = BUF_INIT(200);
 
-	buf_printf(&text, "warning: %lu log lines lost: the log could not be "
-	    "written", lost);
+	buf_printf(&text,
+	    "warning: %lu log lines lost: the log could not be "
+	    "written",
+	    lost);
 	l.text = buf_span(&text);
 	target.lost = 0;
 	add_line(&l, now_us);
@@ -192,8 +205,7 @@ void
 target_flush(void)
 {
 	while (target.batch.n > 0) {
-		ssize_t done = write(target.fd, target.batch.p,
-		    target.batch.n);
+		ssize_t done = write(target.fd, target.batch.p, target.batch.n);
 
 		if (done < 0 && errno == EINTR)
 			continue;

@@ -42,8 +42,7 @@ static int
 connect_to(const struct served *s)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	    0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return -1;
@@ -86,8 +85,8 @@ static bool
 hear(struct child *c, const struct ipc_message *m, const void *message)
 {
 	if (m == &message_connect) {
-		answer_connect(c, ((const struct msg_connect *)message)
-				      ->service);
+		answer_connect(c,
+		    ((const struct msg_connect *)message)->service);
 	} else if (m == &message_ready) {
 		struct master *master = c->service->master;
 

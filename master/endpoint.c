@@ -88,7 +88,7 @@ add_host(struct search *s, struct span host)
 	int r;
 
 	if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
-		host = (struct span) { host.p + 1, host.n - 2 };
+		host = (struct span){ host.p + 1, host.n - 2 };
 	if (address_parse_ip(host, s->port, &a))
 		return add_address(s, &a, false);
 	name = arena_span(s->arena, host);
@@ -135,8 +135,9 @@ add_interfaces(struct search *s)
 	}
 	if (s->out->count > 0)
 		return true;
-	buf_printf(s->error, "no address to listen on: see inet_interfaces "
-			     "and inet_protocols");
+	buf_printf(s->error,
+	    "no address to listen on: see inet_interfaces "
+	    "and inet_protocols");
 	return false;
 }
 
@@ -154,8 +155,10 @@ find_port(struct search *s, struct span text)
 	snprintf(name, sizeof(name), "%.*s", SPAN_ARG(text));
 	known = getservbyname(name, "tcp");
 	if (known == NULL) {
-		buf_printf(s->error, "\"%s\" is neither a port number nor a "
-		    "name in /etc/services", name);
+		buf_printf(s->error,
+		    "\"%s\" is neither a port number nor a "
+		    "name in /etc/services",
+		    name);
 		return false;
 	}
 	s->port = ntohs((uint16_t)known->s_port);
@@ -194,17 +197,18 @@ find_unix(struct search *s, const struct master_entry *e)
 }
 
 bool
-endpoints_find(const struct master_entry *e,
-    const struct common_params *common, struct arena *arena,
-    struct endpoints *out, struct buf *error)
+endpoints_find(const struct master_entry *e, const struct common_params *common,
+    struct arena *arena, struct endpoints *out, struct buf *error)
 {
-	struct search s = { .common = common, .arena = arena, .out = out,
+	struct search s = { .common = common,
+		.arena = arena,
+		.out = out,
 		.error = error };
 
 	out->list = arena_alloc(arena, ENDPOINTS_MAX * sizeof(*out->list));
 	out->count = 0;
 	return e->type == SERVICE_INET ? find_inet(&s, span_of(e->name)) :
-	    find_unix(&s, e);
+					 find_unix(&s, e);
 }
 
 static int
@@ -235,8 +239,10 @@ open_unix(const struct endpoint *e)
 	bool datagram = e->type == SERVICE_UNIX_DGRAM;
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	mode_t mask = umask(0);
-	int fd = socket(AF_UNIX, (datagram ? SOCK_DGRAM : SOCK_STREAM) |
-		SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX,
+	    (datagram ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC |
+		SOCK_NONBLOCK,
+	    0);
 
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", e->path);
 	if (fd >= 0 && unlink(e->path) < 0 && errno != ENOENT)

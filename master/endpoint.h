@@ -23,9 +23,9 @@ struct endpoints {
 };
 
 /* Texts live in the arena. False with a line (without place) in *error. */
-bool endpoints_find(const struct master_entry *e,
-    const struct common_params *common, struct arena *arena,
-    struct endpoints *out, struct buf *error);
+bool
+endpoints_find(const struct master_entry *e, const struct common_params *common,
+    struct arena *arena, struct endpoints *out, struct buf *error);
 
 /*
  * A listening (or, for datagrams, bound) socket, non-blocking and

@@ -177,7 +177,8 @@ failed(struct master *m, const char *text)
 	exit_status = EXIT_FAILURE;
 	log_error("start failed: %s; %s", text,
 	    m->plan->common.maillog_file[0] != '\0' ?
-		"see maillog_file for why" : "see the log for why");
+		"see maillog_file for why" :
+		"see the log for why");
 	stop(m, true);
 }
 

@@ -103,8 +103,8 @@ void broker_close(struct child *c);
 /* False with lines in *errors: everything is as it was. */
 bool reload(struct master *m, const char *directory, struct buf *errors);
 /* The same with its log lines and its word to systemd. */
-bool reload_and_tell(struct master *m, const char *directory,
-    struct buf *errors);
+bool
+reload_and_tell(struct master *m, const char *directory, struct buf *errors);
 /* Another logd takes over, which opens its file by name. */
 void reopen_log(struct master *m);
 
@@ -115,8 +115,8 @@ void reopen_log(struct master *m);
 bool take_queue(const struct plan *p, struct buf *errors);
 
 /* supervisor.c: the socket for `posthaste`. */
-bool supervisor_open(struct master *m, const char *directory,
-    struct buf *error);
+bool
+supervisor_open(struct master *m, const char *directory, struct buf *error);
 void supervisor_close(void);
 
 /* notify.c: tells systemd, if it started us: "READY=1". */

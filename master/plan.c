@@ -81,7 +81,8 @@ static size_t
 process_limit(const struct program *program, int64_t maxproc)
 {
 	size_t limit = maxproc == 0 || maxproc > PROCESSES_MAX ?
-	    PROCESSES_MAX : (size_t)maxproc;
+	    PROCESSES_MAX :
+	    (size_t)maxproc;
 
 	switch (program->style) {
 	case SERVICE_TASKS:
@@ -113,14 +114,16 @@ type_fits(struct planning *p, const struct master_entry *e,
 	bool log = strcmp(program->name, "logd") == 0;
 
 	if (e->type == SERVICE_PASS) {
-		say(p->warnings, e, "services of type pass are not needed: "
+		say(p->warnings, e,
+		    "services of type pass are not needed: "
 		    "no program hands connections on");
 		return false;
 	}
 	if (log == (e->type == SERVICE_UNIX_DGRAM))
 		return true;
-	say(p->errors, e, log ? "logd is a service of type unix-dgram" :
-		"only logd is a service of type unix-dgram");
+	say(p->errors, e,
+	    log ? "logd is a service of type unix-dgram" :
+		  "only logd is a service of type unix-dgram");
 	return false;
 }
 
@@ -200,8 +203,9 @@ add_implied(struct planning *p, const char *name)
 	e->type = log ? SERVICE_UNIX_DGRAM : SERVICE_UNIX;
 	e->private_service = !log;
 	/* a session stage's parent keeps one process per user: it is one */
-	e->maxproc = program->user == USER_ROOT &&
-		program->style == SERVICE_REQUESTS ? 1 :
+	e->maxproc =
+	    program->user == USER_ROOT && program->style == SERVICE_REQUESTS ?
+	    1 :
 	    plan->common.default_process_limit;
 	e->arguments = e->overrides = none;
 	add(p, e, program);
@@ -227,8 +231,8 @@ add_services(struct planning *p)
 	const struct master_cf *cf = p->plan->cf;
 
 	p->room = cf->count + programs_count + 1;
-	p->plan->services = arena_alloc(p->plan->arena,
-	    p->room * sizeof(struct planned));
+	p->plan->services =
+	    arena_alloc(p->plan->arena, p->room * sizeof(struct planned));
 	add_implied(p, "logd");
 	for (size_t i = 0; i < cf->count; i++) {
 		const struct program *program;
@@ -273,9 +277,10 @@ check_users(struct planning *p)
 	for (enum program_user u = USER_QUEUE; u <= USER_LOG; u++)
 		check_user(p, program_user_setting(u));
 	if (getgrnam(group) == NULL)
-		buf_printf(p->errors, "%s: setgid_group: there is no group "
-		    "\"%s\"\n", conf_origin(p->plan->conf, "setgid_group"),
-		    group);
+		buf_printf(p->errors,
+		    "%s: setgid_group: there is no group "
+		    "\"%s\"\n",
+		    conf_origin(p->plan->conf, "setgid_group"), group);
 }
 
 static void
@@ -284,9 +289,10 @@ check_directory(struct planning *p, const char *setting, const char *name)
 	struct stat st;
 
 	if (name[0] != '/')
-		buf_printf(p->errors, "%s: %s: \"%s\" is not an absolute "
-		    "path\n", conf_origin(p->plan->conf, setting), setting,
-		    name);
+		buf_printf(p->errors,
+		    "%s: %s: \"%s\" is not an absolute "
+		    "path\n",
+		    conf_origin(p->plan->conf, setting), setting, name);
 	else if (stat(name, &st) < 0)
 		buf_printf(p->errors, "%s: %s: %s: %s\n",
 		    conf_origin(p->plan->conf, setting), setting, name,
@@ -312,8 +318,8 @@ load(struct planning *p, const char *directory)
 	    !conf_fill(plan->conf, &master_param_group, &plan->params,
 		p->errors))
 		return false;
-	plan->cf = master_cf_read(directory, plan->conf, p->errors,
-	    p->warnings);
+	plan->cf =
+	    master_cf_read(directory, plan->conf, p->errors, p->warnings);
 	if (plan->cf == NULL)
 		return false;
 	check_directory(p, "queue_directory", plan->common.queue_directory);
@@ -324,11 +330,12 @@ load(struct planning *p, const char *directory)
 }
 
 struct plan *
-plan_load(const char *directory, unsigned int generation,
-    struct buf *errors, struct buf *warnings)
+plan_load(const char *directory, unsigned int generation, struct buf *errors,
+    struct buf *warnings)
 {
 	struct plan *plan = mem_new(sizeof(*plan));
-	struct planning p = { .plan = plan, .errors = errors,
+	struct planning p = { .plan = plan,
+		.errors = errors,
 		.warnings = warnings };
 
 	plan->generation = generation;

@@ -35,9 +35,9 @@ key_of(const struct planned *p)
 static bool
 may_lack(const struct endpoint *e)
 {
-	return e->optional && (errno == EAFNOSUPPORT ||
-				  errno == EADDRNOTAVAIL ||
-				  errno == EPROTONOSUPPORT);
+	return e->optional &&
+	    (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL ||
+		errno == EPROTONOSUPPORT);
 }
 
 static bool
@@ -51,21 +51,21 @@ open_one(const struct planned *p, const struct endpoint *e,
 		return true;
 	if (fd < 0) {
 		if (p->entry->line > 0)
-			buf_printf(errors, "master.cf: line %d: ",
-			    p->entry->line);
+			buf_printf(errors,
+			    "master.cf: line %d: ", p->entry->line);
 		buf_printf(errors, "service %s: cannot listen on %s: %s\n",
 		    p->entry->name, e->text, strerror(errno));
 		return false;
 	}
 	o = mem_new(sizeof(*o));
-	*o = (struct opened) { *list, p, e, fd };
+	*o = (struct opened){ *list, p, e, fd };
 	*list = o;
 	return true;
 }
 
 static bool
-open_missing(struct master *m, const struct plan *plan,
-    struct opened **list, struct buf *errors)
+open_missing(struct master *m, const struct plan *plan, struct opened **list,
+    struct buf *errors)
 {
 	bool fine = true;
 
@@ -98,8 +98,7 @@ close_opened(struct opened **list)
 }
 
 static void
-take_listeners(struct served *s, const struct planned *p,
-    struct opened **list)
+take_listeners(struct served *s, const struct planned *p, struct opened **list)
 {
 	service_close_listeners(s, &p->endpoints);
 	while (*list != NULL) {
@@ -124,8 +123,7 @@ retire_all(struct master *m)
 }
 
 static void
-commit(struct master *m, struct plan *plan, int snapshot,
-    struct opened **list)
+commit(struct master *m, struct plan *plan, int snapshot, struct opened **list)
 {
 	struct plan *old = m->plan;
 
@@ -154,13 +152,14 @@ commit(struct master *m, struct plan *plan, int snapshot,
 
 /* The working directory is the queue directory for as long as we live. */
 static bool
-queue_stays(const struct master *m, const struct plan *plan,
-    struct buf *errors)
+queue_stays(const struct master *m, const struct plan *plan, struct buf *errors)
 {
-	if (m->plan == NULL || strcmp(m->plan->common.queue_directory,
-				   plan->common.queue_directory) == 0)
+	if (m->plan == NULL ||
+	    strcmp(m->plan->common.queue_directory,
+		plan->common.queue_directory) == 0)
 		return true;
-	buf_printf(errors, "%s: queue_directory cannot be changed by a "
+	buf_printf(errors,
+	    "%s: queue_directory cannot be changed by a "
 	    "reload: stop and start\n",
 	    conf_origin(plan->conf, "queue_directory"));
 	return false;

@@ -131,13 +131,11 @@ static void
 trigger(const struct served *s)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	    0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s",
 	    s->plan->endpoints.list[0].path);
-	if (fd >= 0 &&
-	    connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0)
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0)
 		(void)!write(fd, "W", 1);
 	fd_close(&fd);
 }
@@ -367,8 +365,8 @@ log_end(const struct child *c, int status)
 
 	if (WIFSIGNALED(status))
 		log_warning("process %s (service %s) pid %d killed by signal "
-			    "%d", name, c->service->key, (int)c->pid,
-		    WTERMSIG(status));
+			    "%d",
+		    name, c->service->key, (int)c->pid, WTERMSIG(status));
 	else if (WEXITSTATUS(status) != 0)
 		log_warning("process %s (service %s) pid %d exit status %d",
 		    name, c->service->key, (int)c->pid, WEXITSTATUS(status));
@@ -422,7 +420,8 @@ judge_end(const struct child *c, int status)
 	if (ms == 0 || s->plan == NULL)
 		return;
 	log_warning("%s (service %s): bad command startup -- throttling for "
-		    "%lld s", s->program->name, s->key, (long long)ms / 1000);
+		    "%lld s",
+	    s->program->name, s->key, (long long)ms / 1000);
 	hold_back(s, ms);
 }
 
@@ -432,8 +431,8 @@ service_child_gone(struct child *c, int status)
 	struct served *s = c->service;
 	struct master *m = s->master;
 	struct child **link = &s->children;
-	bool failed = !c->ready && status != 0 && s->plan != NULL &&
-	    s->plan->must_run;
+	bool failed =
+	    !c->ready && status != 0 && s->plan != NULL && s->plan->must_run;
 	char text[200];
 
 	while (*link != c)

@@ -54,8 +54,9 @@ describe(const struct child *c, struct msg_status_process *p)
 	p->program = c->service->program->name;
 	p->pid = (uint64_t)c->pid;
 	p->generation = c->generation;
-	p->state = c->retiring ? "retiring" :
-	    state <= SLOT_RETIRING ? states[state] : "?";
+	p->state = c->retiring     ? "retiring" :
+	    state <= SLOT_RETIRING ? states[state] :
+				     "?";
 	p->sessions = slot->sessions;
 	p->served = served < (uint64_t)1 << 62 ? served : 0;
 }
@@ -73,7 +74,7 @@ describe_all(const struct master *m, struct arena *arena)
 		for (const struct child *c = s->children; c; c = c->next)
 			if (i < n)
 				describe(c, &list[i++]);
-	return (struct ipc_list) { list, i };
+	return (struct ipc_list){ list, i };
 }
 
 static bool

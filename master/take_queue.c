@@ -30,7 +30,8 @@ take_lock(struct buf *errors)
 		return false;
 	}
 	if (fcntl(lock_fd, F_SETLK, &lock) < 0) {
-		buf_printf(errors, "the Posthaste mail system is already "
+		buf_printf(errors,
+		    "the Posthaste mail system is already "
 		    "running\n");
 		fd_close(&lock_fd);
 		return false;

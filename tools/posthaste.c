@@ -33,7 +33,6 @@ enum {
 	END_POLL_MS = 20,
 };
 
-
 static struct instance instance;
 
 /* Who holds the lock that a running master has; 0: nobody. */
@@ -47,8 +46,7 @@ master_pid(void)
 	if (fd < 0 && errno == EACCES) /* others may read it, not lock it */
 		fatal_status(EX_NOPERM, "%s/pid/master.pid: %m",
 		    instance.common.queue_directory);
-	if (fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 &&
-	    lock.l_type != F_UNLCK)
+	if (fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
 		pid = lock.l_pid;
 	fd_close(&fd);
 	return pid;
@@ -120,11 +118,10 @@ tell(const char *action)
 static int
 start(bool foreground)
 {
-	char *path = mem_printf("%s/master",
-	    instance.common.daemon_directory);
-	char *arguments[] = { path, (char[]) { "-c" },
+	char *path = mem_printf("%s/master", instance.common.daemon_directory);
+	char *arguments[] = { path, (char[]){ "-c" },
 		mem_text(instance.directory),
-		foreground ? (char[]) { "-d" } : (char[]) { "-w" }, NULL };
+		foreground ? (char[]){ "-d" } : (char[]){ "-w" }, NULL };
 
 	if (running()) {
 		log_error("the Posthaste mail system is already running");
@@ -165,8 +162,7 @@ end(const char *action, const char *doing)
 	if (pid == 0)
 		return not_running();
 	log_info("%s the Posthaste mail system", doing);
-	if (ask(&c, action) == NULL && kill(pid, SIGTERM) < 0 &&
-	    errno != ESRCH)
+	if (ask(&c, action) == NULL && kill(pid, SIGTERM) < 0 && errno != ESRCH)
 		fatal("cannot signal master, pid %d: %m", (int)pid);
 	ipc_free(&c);
 	return wait_for_end();
@@ -307,10 +303,10 @@ static int
 do_logrotate(void)
 {
 	const char *file = instance.common.maillog_file;
-	const char *suffix = conf_value(instance.conf,
-	    "maillog_file_rotate_suffix");
-	const char *compressor = conf_value(instance.conf,
-	    "maillog_file_compressor");
+	const char *suffix =
+	    conf_value(instance.conf, "maillog_file_rotate_suffix");
+	const char *compressor =
+	    conf_value(instance.conf, "maillog_file_compressor");
 	char *to;
 	int status = EXIT_SUCCESS;
 
@@ -349,7 +345,8 @@ static const struct action {
 	{ "status", do_status, "what runs; exit status 0 if all is well" },
 	{ "logrotate", do_logrotate, "begin a new maillog_file" },
 	{ "set-permissions", do_set_permissions, "repair owners and rights" },
-	{ "upgrade-configuration", do_check, "the same as check: no file "
+	{ "upgrade-configuration", do_check,
+	    "the same as check: no file "
 	    "of an older version needs a change" },
 };
 

@@ -38,8 +38,8 @@ configuration_check(const struct instance *i)
 {
 	char *path = mem_printf("%s/master", i->common.daemon_directory);
 	char *directory = mem_text(i->directory);
-	char *arguments[] = { (char[]) { "master" }, (char[]) { "-c" },
-		directory, (char[]) { "-C" }, NULL };
+	char *arguments[] = { (char[]){ "master" }, (char[]){ "-c" }, directory,
+		(char[]){ "-C" }, NULL };
 	bool fine = run_program(path, arguments) == 0;
 
 	free(directory);
@@ -58,8 +58,8 @@ check_queue(const struct instance *i)
 
 	if (geteuid() == 0 && (owner == NULL || drop == NULL)) {
 		log_error("user %s or group %s does not exist: run "
-			  "create-users", i->common.mail_owner,
-		    i->common.setgid_group);
+			  "create-users",
+		    i->common.mail_owner, i->common.setgid_group);
 		return false;
 	}
 	fine = queue_make_directories(i->common.queue_directory,
@@ -149,8 +149,8 @@ check_setgid(const struct instance *i, const char *name)
 		fine = true;
 	} else {
 		log_warning("%s: made set-gid %s", path, drop->gr_name);
-		fine = fchown(fd, 0, drop->gr_gid) == 0 &&
-		    fchmod(fd, 02755) == 0;
+		fine =
+		    fchown(fd, 0, drop->gr_gid) == 0 && fchmod(fd, 02755) == 0;
 		if (!fine)
 			log_error("%s: %m", path);
 	}

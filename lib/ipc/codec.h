@@ -45,9 +45,8 @@ struct ipc_source {
  * Decodes a body. Byte fields point into it, everything else is in the arena.
  * The first *taken of the descriptors are in the message. Strict: see ipc.h.
  */
-bool ipc_decode(const struct ipc_source *from,
-    const struct ipc_message **m, void **message, size_t *taken,
-    struct ipc_fault *fault);
+bool ipc_decode(const struct ipc_source *from, const struct ipc_message **m,
+    void **message, size_t *taken, struct ipc_fault *fault);
 
 uint32_t ipc_get_u32(const char *p);
 void ipc_set_u32(char *p, uint32_t v);

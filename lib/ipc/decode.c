@@ -207,8 +207,8 @@ decode_value(struct decoder *d, const struct ipc_field *f, struct span value,
 }
 
 static bool
-decode_fields(struct decoder *d, const struct ipc_message *m,
-    struct span rest, char *base)
+decode_fields(struct decoder *d, const struct ipc_message *m, struct span rest,
+    char *base)
 {
 	struct wire_field w;
 	uint64_t seen = 0;
@@ -230,7 +230,7 @@ decode_fields(struct decoder *d, const struct ipc_message *m,
 			return wrong(d, "%s: field %s is of another type",
 			    m->name, m->fields[i].name);
 		if (!decode_value(d, &m->fields[i], w.value,
-		    base + m->fields[i].offset))
+			base + m->fields[i].offset))
 			return false;
 	}
 	for (i = 0; have < m->count && i < m->count; i++)

@@ -30,17 +30,16 @@ ipc_set_u32(char *p, uint32_t v)
 	p[3] = (char)v;
 }
 
-static bool encode_fields(struct encoder *e, const struct ipc_message *m,
-    const char *base);
+static bool
+encode_fields(struct encoder *e, const struct ipc_message *m, const char *base);
 
 /* The limits of the tables hold for us first. */
 static bool
-over(struct encoder *e, const struct ipc_message *m,
-    const struct ipc_field *f)
+over(struct encoder *e, const struct ipc_message *m, const struct ipc_field *f)
 {
 	snprintf(e->fault->text, sizeof(e->fault->text),
-	    "cannot send %s: %s is beyond its limit of %llu", m->name,
-	    f->name, (unsigned long long)f->limit);
+	    "cannot send %s: %s is beyond its limit of %llu", m->name, f->name,
+	    (unsigned long long)f->limit);
 	return false;
 }
 
@@ -165,8 +164,7 @@ add_name(struct encoder *e, const char *name)
 }
 
 static bool
-encode_fields(struct encoder *e, const struct ipc_message *m,
-    const char *base)
+encode_fields(struct encoder *e, const struct ipc_message *m, const char *base)
 {
 	for (size_t i = 0; i < m->count; i++) {
 		const struct ipc_field *f = &m->fields[i];

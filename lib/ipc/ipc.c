@@ -77,8 +77,7 @@ static const struct ipc_message hello_message = {
 	.meaning = "first frame of each side",
 };
 
-static const struct ipc_message *const hello_only[] = { &hello_message,
-	NULL };
+static const struct ipc_message *const hello_only[] = { &hello_message, NULL };
 
 struct ipc *
 ipc_new(int fd, const struct ipc_protocol *protocol, const char *peer)
@@ -167,8 +166,7 @@ ipc_put(struct ipc *c, const struct ipc_message *m, const void *message)
 	struct ipc_fault fault;
 
 	ensure(c->magic == MAGIC);
-	if (!c->broken &&
-	    !ipc_encode(m, message, &c->out, &c->out_fds, &fault))
+	if (!c->broken && !ipc_encode(m, message, &c->out, &c->out_fds, &fault))
 		(void)ipc_refuse(c, "%s", fault.text);
 }
 
@@ -193,8 +191,7 @@ union control {
 };
 
 static void
-attach_fds(struct msghdr *mh, union control *control,
-    const struct ipc_fds *fds)
+attach_fds(struct msghdr *mh, union control *control, const struct ipc_fds *fds)
 {
 	struct cmsghdr *h;
 
@@ -446,8 +443,8 @@ want_body(struct ipc *c, size_t limit, bool wait_first, size_t *n,
 		return r;
 	*n = ipc_get_u32(c->in.p + c->in.start);
 	if (*n > limit)
-		return ipc_refuse(c, "%zu bytes announced, %zu are allowed",
-		    *n, limit);
+		return ipc_refuse(c, "%zu bytes announced, %zu are allowed", *n,
+		    limit);
 	return want(c, IPC_HEAD + *n, false, deadline);
 }
 

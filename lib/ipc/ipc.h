@@ -82,8 +82,8 @@ enum ipc_result {
 struct ipc;
 
 /* Takes the descriptor over (made non-blocking). "peer": for log lines. */
-struct ipc *ipc_new(int fd, const struct ipc_protocol *protocol,
-    const char *peer);
+struct ipc *
+ipc_new(int fd, const struct ipc_protocol *protocol, const char *peer);
 void ipc_free(struct ipc **c); /* closes; NULL is fine */
 int ipc_fd(const struct ipc *c);
 const char *ipc_peer(const struct ipc *c);
@@ -105,8 +105,8 @@ enum ipc_result ipc_send(struct ipc *c, const struct ipc_message *m,
  * the message is forgotten (unless its first bytes are on their way: then the
  * rest leaves with the next call).
  */
-enum ipc_result ipc_send_now(struct ipc *c, const struct ipc_message *m,
-    const void *message);
+enum ipc_result
+ipc_send_now(struct ipc *c, const struct ipc_message *m, const void *message);
 
 /*
  * The next message. *m says which; *message points to its struct, whose
@@ -134,8 +134,8 @@ bool ipc_stale(struct ipc *c);
  */
 enum { IPC_CHUNK_MAX = 65536 };
 void ipc_put_chunk(struct ipc *c, const void *data, size_t n);
-enum ipc_result ipc_receive_chunk(struct ipc *c, struct span *chunk,
-    int64_t deadline);
+enum ipc_result
+ipc_receive_chunk(struct ipc *c, struct span *chunk, int64_t deadline);
 
 /* Closes the descriptors of a message that nobody wants. */
 void ipc_close_fds(const struct ipc_message *m, const void *message);

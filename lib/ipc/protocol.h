@@ -49,17 +49,17 @@
 	static const struct ipc_field fields_of_##m[] = {
 #define FIELD(m, type_, name_, limit_, meaning_) \
 	{ .name = #name_, \
-	    .type = IPC_##type_, \
-	    .limit = (limit_), \
-	    .offset = offsetof(struct msg_##m, name_), \
-	    .meaning = meaning_ },
+		.type = IPC_##type_, \
+		.limit = (limit_), \
+		.offset = offsetof(struct msg_##m, name_), \
+		.meaning = meaning_ },
 #define LIST(m, item_, name_, most_, meaning_) \
 	{ .name = #name_, \
-	    .type = IPC_LIST, \
-	    .limit = (most_), \
-	    .offset = offsetof(struct msg_##m, name_), \
-	    .item = &message_##item_, \
-	    .meaning = meaning_ },
+		.type = IPC_LIST, \
+		.limit = (most_), \
+		.offset = offsetof(struct msg_##m, name_), \
+		.item = &message_##item_, \
+		.meaning = meaning_ },
 #define END_MESSAGE(m) \
 	} \
 	; \

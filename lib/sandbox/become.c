@@ -18,15 +18,16 @@ sandbox_become(uid_t uid, gid_t gid)
 
 	if (uid == 0 || gid == 0)
 		fatal("refusing to become user %u, group %u: "
-		      "that is no separation", (unsigned)uid, (unsigned)gid);
+		      "that is no separation",
+		    (unsigned)uid, (unsigned)gid);
 	if (setgroups(1, &gid) < 0 || setresgid(gid, gid, gid) < 0 ||
 	    setresuid(uid, uid, uid) < 0)
 		fatal("cannot become user %u, group %u: %m", (unsigned)uid,
 		    (unsigned)gid);
 	if (getresuid(&real, &effective, &saved) < 0 || real != uid ||
 	    effective != uid || saved != uid ||
-	    getresgid(&rgid, &egid, &sgid) < 0 || rgid != gid ||
-	    egid != gid || sgid != gid)
+	    getresgid(&rgid, &egid, &sgid) < 0 || rgid != gid || egid != gid ||
+	    sgid != gid)
 		fatal("became another user than %u", (unsigned)uid);
 	if (setuid(0) == 0 || seteuid(0) == 0 || setgid(0) == 0)
 		fatal("root can be had back after giving it up");

@@ -75,7 +75,7 @@ service_arguments_parse(struct service_arguments *a, int argc, char **argv)
 	size_t overrides = 0;
 	int option;
 
-	*a = (struct service_arguments) { .name = NULL };
+	*a = (struct service_arguments){ .name = NULL };
 	a->overrides = mem_array((size_t)argc + 1, sizeof(char *));
 	opterr = 0;
 	while ((option = getopt(argc, argv, "+n:t:c:g:l:m:s:o:uv")) != -1)

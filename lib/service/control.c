@@ -240,13 +240,13 @@ service_connect(const char *service, int64_t deadline)
 	wait_for_answer(q, deadline);
 	if (!q->answered) {
 		log_warning("no connection to service %s: master does not "
-			    "answer", service);
+			    "answer",
+		    service);
 		q->given_up = true;
 		return -1;
 	}
 	if (q->fd < 0)
-		log_warning("no connection to service %s: %s", service,
-		    q->why);
+		log_warning("no connection to service %s: %s", service, q->why);
 	fd = q->fd;
 	free(q);
 	return fd;

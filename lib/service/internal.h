@@ -44,8 +44,8 @@ struct service_arguments {
 	char **rest;
 };
 /* fatal() when master did not write it. */
-void service_arguments_parse(struct service_arguments *a, int argc,
-    char **argv);
+void
+service_arguments_parse(struct service_arguments *a, int argc, char **argv);
 
 /* control.c: the connection to master. */
 void control_open(int fd);

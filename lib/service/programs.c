@@ -5,12 +5,12 @@
 
 #define PROGRAM(name_, style_, user_, root_, peers_, promises_, meaning_) \
 	{ .name = #name_, \
-	    .style = SERVICE_##style_, \
-	    .user = USER_##user_, \
-	    .root = ROOT_##root_, \
-	    .peers = peers_, \
-	    .promises = promises_, \
-	    .meaning = meaning_ },
+		.style = SERVICE_##style_, \
+		.user = USER_##user_, \
+		.root = ROOT_##root_, \
+		.peers = peers_, \
+		.promises = promises_, \
+		.meaning = meaning_ },
 const struct program programs[] = {
 #include "lib/service/programs.def"
 };

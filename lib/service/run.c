@@ -98,8 +98,7 @@ take_listeners(const struct service_arguments *a)
 		running.listeners[i] = fd;
 	}
 	running.listener_count = a->listeners;
-	running.inet = strcmp(a->type,
-	    service_type_name(SERVICE_INET)) == 0;
+	running.inet = strcmp(a->type, service_type_name(SERVICE_INET)) == 0;
 }
 
 static void

@@ -121,7 +121,8 @@ at_limit(const struct running *r)
 	if (clock_ms() - tasks.last_limit_log >= LIMIT_LOG_MS) {
 		tasks.last_limit_log = clock_ms();
 		log_warning("service %s has reached its limit of %lld "
-		    "sessions: new clients wait; see maxproc in master.cf",
+			    "sessions: new clients wait; see maxproc in "
+			    "master.cf",
 		    r->service.name, (long long)max);
 	}
 	return true;
@@ -147,8 +148,7 @@ accept_task(void *argument)
 
 	while (!task_cancelled() && !control_retiring()) {
 		if (at_limit(r))
-			(void)wait_on(&tasks.ended,
-			    clock_ms() + LIMIT_WAIT_MS);
+			(void)wait_on(&tasks.ended, clock_ms() + LIMIT_WAIT_MS);
 		else if (wait_fd(r->listeners[a->index], WAIT_READ,
 			     INT64_MAX) == WAIT_READY)
 			accept_some(a);

@@ -74,7 +74,8 @@ struct service_spec {
 	 * the task is cancelled when the program must end now.
 	 */
 	void (*session)(const struct service *s, int fd);
-	/* False: close this connection. *state starts NULL; closed() frees it */
+	/* False: close this connection. *state starts NULL; closed() frees it
+	 */
 	bool (*request)(const struct service *s, struct ipc *c, void **state);
 	void (*closed)(const struct service *s, void *state);
 	/*

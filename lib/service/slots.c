@@ -16,8 +16,8 @@ static struct {
 void
 slots_open(int fd, size_t slot, unsigned int generation)
 {
-	void *p = mmap(NULL, sizeof(struct status_page),
-	    PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *p = mmap(NULL, sizeof(struct status_page), PROT_READ | PROT_WRITE,
+	    MAP_SHARED, fd, 0);
 
 	if (p == MAP_FAILED)
 		fatal("cannot map the status page: %m");

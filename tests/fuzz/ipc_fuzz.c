@@ -39,7 +39,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		protocols++;
 	from.messages = ipc_protocols[data[0] % protocols]->messages;
 	fds.n = data[1] % 4;
-	from.body = (struct span) { (const char *)data + 2, size - 2 };
+	from.body = (struct span){ (const char *)data + 2, size - 2 };
 	from.arena = arena_new();
 	if (ipc_decode(&from, &m, &message, &taken, &fault))
 		encode_again(m, message, from.body.n);

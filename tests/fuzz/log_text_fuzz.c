@@ -28,7 +28,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct line_stamp stamp = { 1795267501123456, "mx" };
-	struct line l = line_parse((struct span) { (const char *)data, size });
+	struct line l = line_parse((struct span){ (const char *)data, size });
 	struct buf out = BUF_INIT(1 << 20);
 
 	line_text(&l, &stamp, &out);

@@ -33,7 +33,9 @@ static const struct row {
 	{ "bad utf-8", SPAN("I a[1]: \xc3 \xff\xfe \xc0\xaf \xed\xa0\x80"),
 	    HEAD "a[1]: ? ?? ?? ???\n" },
 	{ "C1 controls and overrides",
-	    SPAN("I a[1]: \xc2\x9b" "1m \xe2\x80\xae" "x \xe2\x80\xa8"),
+	    SPAN("I a[1]: \xc2\x9b"
+		 "1m \xe2\x80\xae"
+		 "x \xe2\x80\xa8"),
 	    HEAD "a[1]: ??1m ???x ???\n" },
 	{ "no level", SPAN("hello"), HEAD "posthaste/unknown: hello\n" },
 	{ "unknown level", SPAN("X a[1]: b"),
@@ -75,7 +77,7 @@ long_lines_are_cut(void **state)
 	(void)state;
 	memset(raw, 'x', sizeof(raw));
 	memcpy(raw, "I a[1]: ", 8);
-	l = line_parse((struct span) { raw, sizeof(raw) });
+	l = line_parse((struct span){ raw, sizeof(raw) });
 	assert_int_equal(l.pid, 1);
 	assert_int_equal(l.text.n, LINE_TEXT_MAX);
 	buf_fini(&out);

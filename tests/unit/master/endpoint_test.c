@@ -19,27 +19,26 @@ static const struct row {
 	const char *found; /* separated by blanks, or NULL */
 	const char *error;
 } rows[] = {
-	{ "smtp", SERVICE_INET, "all", "all", false,
-	    "0.0.0.0:25 [::]:25", NULL },
+	{ "smtp", SERVICE_INET, "all", "all", false, "0.0.0.0:25 [::]:25",
+	    NULL },
 	{ "2525", SERVICE_INET, "all", "ipv4", false, "0.0.0.0:2525", NULL },
 	{ "2525", SERVICE_INET, "all", "ipv6", false, "[::]:2525", NULL },
 	{ "2525", SERVICE_INET, "loopback-only", "all", false,
 	    "127.0.0.1:2525 [::1]:2525", NULL },
-	{ "2525", SERVICE_INET, "192.0.2.1, 2001:db8::1", "ipv4, ipv6",
-	    false, "192.0.2.1:2525 [2001:db8::1]:2525", NULL },
+	{ "2525", SERVICE_INET, "192.0.2.1, 2001:db8::1", "ipv4, ipv6", false,
+	    "192.0.2.1:2525 [2001:db8::1]:2525", NULL },
 	{ "2525", SERVICE_INET, "192.0.2.1 192.0.2.1", "all", false,
 	    "192.0.2.1:2525", NULL },
 	{ "2525", SERVICE_INET, "2001:db8::1", "ipv4", false, NULL,
 	    "no address to listen on: see inet_interfaces and "
 	    "inet_protocols" },
-	{ "127.0.0.1:2525", SERVICE_INET, "all", "all", false,
-	    "127.0.0.1:2525", NULL },
-	{ "[::1]:2525", SERVICE_INET, "all", "all", false, "[::1]:2525",
+	{ "127.0.0.1:2525", SERVICE_INET, "all", "all", false, "127.0.0.1:2525",
 	    NULL },
+	{ "[::1]:2525", SERVICE_INET, "all", "all", false, "[::1]:2525", NULL },
 	{ "[::1]:2525", SERVICE_INET, "all", "ipv4", false, NULL,
 	    "this address is not of inet_protocols" },
-	{ "127.0.0.1:smtp", SERVICE_INET, "all", "all", false,
-	    "127.0.0.1:25", NULL },
+	{ "127.0.0.1:smtp", SERVICE_INET, "all", "all", false, "127.0.0.1:25",
+	    NULL },
 	{ "65536", SERVICE_INET, "all", "all", false, NULL,
 	    "\"65536\" is neither a port number nor a name in "
 	    "/etc/services" },
@@ -47,10 +46,8 @@ static const struct row {
 	    "\"0\" is neither a port number nor a name in /etc/services" },
 	{ "cleanup", SERVICE_UNIX, "all", "all", false, "public/cleanup",
 	    NULL },
-	{ "lookup", SERVICE_UNIX, "all", "all", true, "private/lookup",
-	    NULL },
-	{ "pickup", SERVICE_FIFO, "all", "all", false, "public/pickup",
-	    NULL },
+	{ "lookup", SERVICE_UNIX, "all", "all", true, "private/lookup", NULL },
+	{ "pickup", SERVICE_FIFO, "all", "all", false, "public/pickup", NULL },
 };
 
 static void
@@ -68,8 +65,7 @@ check(const struct row *row)
 	e.name = arena_text(arena, row->name);
 	fine = endpoints_find(&e, &common, arena, &list, &error);
 	for (size_t i = 0; fine && i < list.count; i++)
-		buf_printf(&found, "%s%s", i > 0 ? " " : "",
-		    list.list[i].text);
+		buf_printf(&found, "%s%s", i > 0 ? " " : "", list.list[i].text);
 	if (row->found != NULL)
 		assert_string_equal(buf_text(&found), row->found);
 	else
@@ -107,8 +103,7 @@ commands_of_postfix_are_known(void **state)
 	(void)state;
 	assert_string_equal(absorbed_find("virtual")->program, "local");
 	assert_string_equal(absorbed_find("lmtp")->program, "smtp");
-	assert_int_equal(absorbed_find("trivial-rewrite")->kind,
-	    ABSORBED_IDLE);
+	assert_int_equal(absorbed_find("trivial-rewrite")->kind, ABSORBED_IDLE);
 	assert_int_equal(absorbed_find("qmqpd")->kind, ABSORBED_REFUSED);
 	assert_null(absorbed_find("smtpd"));
 	assert_null(absorbed_find(""));

@@ -129,14 +129,18 @@ static const struct row {
 	size_t fds;
 	const char *fault; /* NULL: it is fine */
 } rows[] = {
-	{ "plain", SPAN(NAME TEXT("\2", "hi") NUMBER("\1") YES("\1")
-	    DESCRIPTOR LIST_2), 1, NULL },
-	{ "any order", SPAN(NAME NO_LIST DESCRIPTOR YES("\0") NUMBER("\11")
-	    TEXT("\0", "")), 1, NULL },
+	{ "plain",
+	    SPAN(
+		NAME TEXT("\2", "hi") NUMBER("\1") YES("\1") DESCRIPTOR LIST_2),
+	    1, NULL },
+	{ "any order",
+	    SPAN(
+		NAME NO_LIST DESCRIPTOR YES("\0") NUMBER("\11") TEXT("\0", "")),
+	    1, NULL },
 	{ "unknown message", SPAN("\6simple"), 0, "unknown message simple" },
 	{ "empty", SPAN(""), 0, "message is cut short" },
-	{ "missing", SPAN(NAME TEXT("\2", "hi") NUMBER("\1") YES("\1")
-	    NO_LIST), 0, "sample lacks field fd" },
+	{ "missing", SPAN(NAME TEXT("\2", "hi") NUMBER("\1") YES("\1") NO_LIST),
+	    0, "sample lacks field fd" },
 	{ "repeated", SPAN(NAME TEXT("\2", "hi") TEXT("\2", "hi")), 0,
 	    "sample has field text twice" },
 	{ "unknown", SPAN(NAME "\4wish\0\0\0\0\0"), 0,
@@ -225,8 +229,8 @@ a_null_text_is_an_empty_one(void **state)
 
 	(void)state;
 	assert_true(ipc_encode(&message_delivered, &d, &frame, &fds, &fault));
-	assert_true(decode(&protocol_deliver, &frame, &fds, &m, &message,
-	    &fault));
+	assert_true(
+	    decode(&protocol_deliver, &frame, &fds, &m, &message, &fault));
 	got = message;
 	assert_string_equal(got->text, "");
 	assert_int_equal(got->index, 3);

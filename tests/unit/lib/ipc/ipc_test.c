@@ -48,8 +48,8 @@ pair_of(const struct ipc_protocol *pa, const struct ipc_protocol *pb)
 	struct pair p = { .open_before = count_open() };
 	int fd[2];
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
-	    fd), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd),
+	    0);
 	p.a = ipc_new(fd[0], pa, "a");
 	p.b = ipc_new(fd[1], pb, "b");
 	return p;
@@ -93,16 +93,17 @@ question_and_answer(void **state)
 		ipc_put(p.a, &message_connect, &ask);
 		assert_int_equal(ipc_flush(p.a, soon()), IPC_OK);
 		for (int k = 0; k < 2; k++) {
-			assert_int_equal(ipc_receive(p.b, &m, &message,
-			    soon()), IPC_OK);
+			assert_int_equal(ipc_receive(p.b, &m, &message, soon()),
+			    IPC_OK);
 			assert_ptr_equal(m, &message_connect);
 			assert_int_equal(ipc_buffered(p.b), k == 0);
 			ipc_put(p.b, &message_not_connected, &answer);
 		}
 		assert_int_equal(ipc_flush(p.b, soon()), IPC_OK);
 		for (int k = 0; k < 2; k++) {
-			assert_int_equal(ipc_expect(p.a,
-			    &message_not_connected, &message, soon()), IPC_OK);
+			assert_int_equal(ipc_expect(p.a, &message_not_connected,
+					     &message, soon()),
+			    IPC_OK);
 			got = message;
 			assert_string_equal(got->text, "no");
 			assert_true(got->forbidden);
@@ -162,8 +163,8 @@ descriptors_arrive_in_order(void **state)
 
 		fds[i] = open(paths[i], O_RDONLY | O_CLOEXEC);
 		assert_int_equal(fstat(fds[i], &sent[i]), 0);
-		ipc_put(p.a, &message_deliver, random_message(arena,
-		    &message_deliver, fds[i], 30));
+		ipc_put(p.a, &message_deliver,
+		    random_message(arena, &message_deliver, fds[i], 30));
 		arena_free(&arena);
 		if (i > 0) /* the first two leave together */
 			assert_int_equal(ipc_flush(p.a, soon()), IPC_OK);
@@ -172,7 +173,8 @@ descriptors_arrive_in_order(void **state)
 		close(fds[i]);
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(ipc_expect(p.b, &message_deliver, &message,
-		    soon()), IPC_OK);
+				     soon()),
+		    IPC_OK);
 		got = message;
 		assert_int_equal(fstat(got->content, &came), 0);
 		assert_int_equal(came.st_ino, sent[i].st_ino);
@@ -191,16 +193,14 @@ no_descriptor_leaks(void **state)
 
 	(void)state;
 	/* not what is due */
-	assert_int_equal(ipc_send(p.a, &message_connected, &c, soon()),
-	    IPC_OK);
+	assert_int_equal(ipc_send(p.a, &message_connected, &c, soon()), IPC_OK);
 	assert_int_equal(ipc_expect(p.b, &message_ready, &message, soon()),
 	    IPC_BROKEN);
 	part(&p);
 	/* never received */
 	p = pair_of(&protocol_master, &protocol_master);
 	say_ready(p.a);
-	assert_int_equal(ipc_send(p.a, &message_connected, &c, soon()),
-	    IPC_OK);
+	assert_int_equal(ipc_send(p.a, &message_connected, &c, soon()), IPC_OK);
 	assert_int_equal(ipc_expect(p.b, &message_ready, &message, soon()),
 	    IPC_OK);
 	part(&p);
@@ -247,7 +247,8 @@ descriptors_that_nobody_announced_end_it(void **state)
 		assert_true(n > 0);
 		send_raw_with_fds(ipc_fd(p.a), hello, (size_t)n, many[i]);
 		assert_int_equal(ipc_expect(p.b, &message_ready, &message,
-		    soon()), IPC_BROKEN);
+				     soon()),
+		    IPC_BROKEN);
 		part(&p);
 	}
 }
@@ -265,7 +266,8 @@ frames_of_any_size_in_any_pieces(void **state)
 	n = recv(ipc_fd(p.b), all, sizeof(all), 0);
 	for (ssize_t i = 0; i < n; i++) {
 		assert_int_equal(ipc_expect(p.b, &message_ready, &message,
-		    clock_ms()), IPC_TIMEOUT);
+				     clock_ms()),
+		    IPC_TIMEOUT);
 		assert_int_equal(send(ipc_fd(p.a), all + i, 1, 0), 1);
 	}
 	assert_int_equal(ipc_expect(p.b, &message_ready, &message, soon()),
@@ -343,8 +345,8 @@ content_streams(void **state)
 		got += chunk.n;
 	}
 	assert_int_equal(got, LARGE);
-	assert_int_equal(ipc_expect(p.b, &message_submit_end, &message,
-	    soon()), IPC_OK);
+	assert_int_equal(ipc_expect(p.b, &message_submit_end, &message, soon()),
+	    IPC_OK);
 	wait(&status);
 	assert_int_equal(status, 0);
 	part(&p);
@@ -370,7 +372,8 @@ a_refusal_is_heard_by_one_who_still_sends(void **state)
 	ipc_free(&p.b);
 	ipc_put_chunk(p.a, data, sizeof(data));
 	assert_int_equal(ipc_expect(p.a, &message_submit_result, &message,
-	    soon()), IPC_OK);
+			     soon()),
+	    IPC_OK);
 	got = message;
 	assert_string_equal(got->dsn, "4.3.1");
 	part(&p);
@@ -391,15 +394,14 @@ send_now_never_waits(void **state)
 		r.generation = ++sent + 1;
 	assert_int_equal(result, IPC_TIMEOUT);
 	assert_true(sent > 100);
-	while (ipc_expect(p.b, &message_ready, &message, clock_ms()) ==
-	    IPC_OK) {
+	while (
+	    ipc_expect(p.b, &message_ready, &message, clock_ms()) == IPC_OK) {
 		got = message;
 		assert_int_equal(got->generation, ++came);
 	}
 	/* what had begun to leave was not forgotten */
 	assert_int_equal(ipc_send_now(p.a, &message_ready, &r), IPC_OK);
-	while (ipc_expect(p.b, &message_ready, &message, clock_ms()) ==
-	    IPC_OK)
+	while (ipc_expect(p.b, &message_ready, &message, clock_ms()) == IPC_OK)
 		came++;
 	assert_int_equal(came, sent + 1);
 	part(&p);

@@ -41,8 +41,7 @@ random_list(struct arena *a, const struct ipc_field *f, size_t most)
 
 	list.items = to = arena_alloc(a, list.count * f->item->size);
 	for (size_t i = 0; i < list.count; i++, to += f->item->size)
-		memcpy(to, random_message(a, f->item, -1, most),
-		    f->item->size);
+		memcpy(to, random_message(a, f->item, -1, most), f->item->size);
 	return list;
 }
 
@@ -64,13 +63,13 @@ random_message(struct arena *a, const struct ipc_message *m, int fd,
 			break;
 		case IPC_BYTES:
 			n = random_length(f, most);
-			*(struct span *)to = (struct span) {
-				random_bytes(a, n, false), n
-			};
+			*(struct span *)to =
+			    (struct span){ random_bytes(a, n, false), n };
 			break;
 		case IPC_U64:
 			*(uint64_t *)to = random() % 4 == 0 ?
-			    f->limit : random_u64() % (f->limit + 1);
+			    f->limit :
+			    random_u64() % (f->limit + 1);
 			break;
 		case IPC_BOOL:
 			*(bool *)to = random() % 2;
@@ -119,8 +118,7 @@ assert_field_equal(const struct ipc_field *f, const void *a, const void *b)
 }
 
 void
-assert_message_equal(const struct ipc_message *m, const void *a,
-    const void *b)
+assert_message_equal(const struct ipc_message *m, const void *a, const void *b)
 {
 	for (size_t i = 0; i < m->count; i++)
 		assert_field_equal(&m->fields[i],

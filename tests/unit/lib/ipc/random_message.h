@@ -13,7 +13,7 @@
 void *random_message(struct arena *a, const struct ipc_message *m, int fd,
     size_t most);
 /* Asserts that all but the descriptors is equal. */
-void assert_message_equal(const struct ipc_message *m, const void *a,
-    const void *b);
+void
+assert_message_equal(const struct ipc_message *m, const void *a, const void *b);
 
 #endif

@@ -74,7 +74,7 @@ static int
 map_code(void)
 {
 	return outcome(mmap(NULL, 4096, PROT_READ | PROT_EXEC,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
 }
 
 static int
@@ -143,11 +143,9 @@ promises_hold(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		int status = status_of_child(rows[i].promises,
-		    rows[i].attempt);
+		int status = status_of_child(rows[i].promises, rows[i].attempt);
 
-		if (!WIFEXITED(status) ||
-		    WEXITSTATUS(status) != rows[i].result)
+		if (!WIFEXITED(status) || WEXITSTATUS(status) != rows[i].result)
 			fail_msg("%s: status %x", rows[i].name, status);
 	}
 }
@@ -189,8 +187,8 @@ every_program_has_promises_that_exist(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < programs_count; i++)
-		assert_int_equal(status_of_child(programs[i].promises,
-		    nothing), 0);
+		assert_int_equal(status_of_child(programs[i].promises, nothing),
+		    0);
 }
 
 static int
@@ -202,7 +200,9 @@ become(uid_t uid, gid_t gid)
 	if (pid == 0) {
 		sandbox_become(uid, gid);
 		_exit(getuid() == uid && getegid() == gid &&
-			    getgroups(0, NULL) == 1 ? 0 : 1);
+			    getgroups(0, NULL) == 1 ?
+			0 :
+			1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return status;
@@ -232,7 +232,9 @@ an_empty_root_is_empty(void **state)
 	if (fork() == 0) {
 		sandbox_root(name);
 		_exit(open("/etc/passwd", O_RDONLY) < 0 &&
-			    open("../etc/passwd", O_RDONLY) < 0 ? 0 : 1);
+			    open("../etc/passwd", O_RDONLY) < 0 ?
+			0 :
+			1);
 	}
 	wait(&status);
 	rmdir(name);

@@ -40,12 +40,12 @@ answer_connect(const char *service)
 	const void *message;
 	int fd[2];
 
-	assert_int_equal(ipc_expect(master, &message_connect, &message,
-	    soon()), IPC_OK);
+	assert_int_equal(ipc_expect(master, &message_connect, &message, soon()),
+	    IPC_OK);
 	assert_string_equal(((const struct msg_connect *)message)->service,
 	    service);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
-	    fd), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd),
+	    0);
 	yes.socket = fd[0];
 	assert_int_equal(ipc_send(master, &message_connected, &yes, soon()),
 	    IPC_OK);
@@ -98,8 +98,7 @@ connections_are_used_again(void **state)
 	assert_int_not_equal(pool_prune(), INT64_MAX);
 	end_master(pid);
 	/* the peer is gone with its process: not given out */
-	assert_null(service_ask("lookup", &protocol_lookup,
-	    clock_ms() + 50));
+	assert_null(service_ask("lookup", &protocol_lookup, clock_ms() + 50));
 	pool_close();
 }
 
@@ -177,7 +176,8 @@ master_task(void *unused)
 		close(fd);
 		if (i == ASKERS / 2)
 			assert_int_equal(ipc_send(master, &message_retire,
-			    &retire, soon()), IPC_OK);
+					     &retire, soon()),
+			    IPC_OK);
 	}
 }
 
@@ -214,9 +214,9 @@ tasks_get_their_own_answers(void **state)
 static void
 arguments_are_parsed(void **state)
 {
-	const char *const words[] = { "smtpd", "-n", "smtp", "-t", "inet",
-		"-c", "smtpd", "-g", "7", "-l", "2", "-m", "200", "-s", "3",
-		"-o", "a=b", "-o", "c=d e", "--", "-v", "flags=x", "argv=y" };
+	const char *const words[] = { "smtpd", "-n", "smtp", "-t", "inet", "-c",
+		"smtpd", "-g", "7", "-l", "2", "-m", "200", "-s", "3", "-o",
+		"a=b", "-o", "c=d e", "--", "-v", "flags=x", "argv=y" };
 	enum { COUNT = sizeof(words) / sizeof(words[0]) };
 	char *argv[COUNT + 1];
 	struct service_arguments a;
@@ -260,8 +260,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(connections_are_used_again,
 		    set_up, tear_down),
-		cmocka_unit_test_setup_teardown(refusals_are_told,
-		    set_up, tear_down),
+		cmocka_unit_test_setup_teardown(refusals_are_told, set_up,
+		    tear_down),
 		cmocka_unit_test_setup_teardown(tasks_get_their_own_answers,
 		    set_up, tear_down),
 		cmocka_unit_test(arguments_are_parsed),
