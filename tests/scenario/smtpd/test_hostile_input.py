@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: ISC
+"""Input made to hurt: bounded memory, one answer each, others unharmed."""
+import resource
+
+import pytest
+
+from peers import Dialogue
+
+
+def greet(s):
+    d = Dialogue(s.ports["smtp"])
+    d.script("S: 220\nC: EHLO client.test\nS: 250")
+    return d
+
+
+def resident(s):
+    total = 0
+    for pid in s.processes("smtpd"):
+        with open(f"/proc/{pid}/statm") as f:
+            total += int(f.read().split()[1]) * resource.getpagesize()
+    return total
+
+
+def well(s):
+    """Another client is served, and nothing died."""
+    assert s.send()
+    assert not [line for line in s.log().splitlines()
+                if "panic" in line or "killed by signal" in line
+                or "fatal" in line]
+
+
+def test_an_endless_line_is_cut(suite):
+    s = suite()
+    s.send()
+    before = resident(s)
+    with Dialogue(s.ports["smtp"]) as d:
+        d.reply()
+        sent = 0
+        try:
+            while sent < 256 << 20:
+                d.send(b"x" * (1 << 20))
+                sent += 1 << 20
+        except OSError:
+            pass
+        assert sent < 32 << 20
+    assert resident(s) - before < 4 << 20
+    well(s)
+
+
+def test_blank_lines_are_errors(suite):
+    s = suite(main="smtpd_error_sleep_time = 0\n")
+    with Dialogue(s.ports["smtp"]) as d:
+        d.reply()
+        try:
+            d.send(b"\r\n" * 100000)
+        except OSError:
+            pass
+        replies = []
+        try:
+            while (line := d.line()):
+                replies.append(line[:3])
+        except OSError:
+            pass
+        assert 1 <= len(replies) <= 21 and set(replies) <= {b"500", b"421"}
+    well(s)
+
+
+@pytest.mark.parametrize("size", [100, 1000, 2042, 2043, 2044, 4096, 1 << 20])
+def test_ehlo_of_any_length(suite, size):
+    s = suite()
+    with Dialogue(s.ports["smtp"]) as d:
+        d.reply()
+        try:
+            d.send("EHLO " + "a" * size + "\r\n")
+            reply = d.reply()
+        except OSError:
+            reply = "500"
+        assert reply.startswith("250" if size + 5 <= 2048 else "500")
+    well(s)
+
+
+def test_odd_arguments(suite):
+    s = suite(main="smtpd_hard_error_limit = 10000\n"
+              "smtpd_soft_error_limit = 10000\n"
+              "line_length_limit = 65000\n")
+    with greet(s) as d:
+        for line in (
+                "MAIL FROM:<a@b> " + "X " * 10000,
+                "MAIL FROM:<a@b> " + "SIZE=1 " * 1000,
+                "MAIL FROM:<a@b> =", "MAIL FROM:<a@b> ==", "MAIL FROM:<a@b> =1",
+                "MAIL FROM:<a@b> SIZE=-1", "MAIL FROM:<a@b> SIZE=1e9",
+                "MAIL FROM:<a@b> SIZE=18446744073709551616",
+                "MAIL FROM:<" + "a" * 60000 + "@b>", "MAIL FROM:<@>",
+                "MAIL FROM:<\"\">", "MAIL FROM:<\"\"@d>", "MAIL FROM:<a@b",
+                "MAIL FROM:<<a@b>>", "MAIL FROM:\"<a@b>\"",
+                "MAIL FROM:<a@b>\u00e4", "MAIL FROM:<" + "@x," * 500 + ">",
+                "MAIL FROM:<a@b> ENVID=" + "x" * 300,
+                "RCPT TO:<a@b>", "AUTH", "AUTH " + "X" * 5000,
+                "STARTTLS x", "VRFY " + "x" * 5000, "VRFY <"):
+            reply = d.ask(line)
+            assert reply[0] == "5", (line[:60], reply)
+        assert d.ask("MAIL FROM:<a@b.test>").startswith("250")
+        for line in (
+                "RCPT TO:<bob@example.test> NOTIFY=NEVER NOTIFY=NEVER",
+                "RCPT TO:<bob@example.test> ORCPT=rfc822;a+00b",
+                "RCPT TO:<bob@example.test> ORCPT=;",
+                "RCPT TO:<bob@example.test> ORCPT=rfc822;" + "a" * 3000,
+                "RCPT TO:<" + "b" * 3000 + "@example.test>"):
+            reply = d.ask(line)
+            assert reply[0] == "5", (line[:60], reply)
+        assert d.ask("RCPT TO:<bob@example.test>").startswith("250")
+    well(s)
+
+
+def test_torn_utf8_in_every_argument(suite):
+    s = suite(main="smtpd_hard_error_limit = 1000\n"
+              "smtpd_soft_error_limit = 1000\n")
+    with Dialogue(s.ports["smtp"]) as d:
+        d.reply()
+        for torn in (b"\xc3", b"\xe2\x82", b"\xf0\x9f\x98", b"\xff", b"\xc0\x80",
+                     b"\xed\xa0\x80"):
+            for verb in (b"EHLO ", b"HELO ", b"MAIL FROM:<a", b"VRFY ",
+                         b"NOOP ", b"HELP ", b"AUTH ", b""):
+                d.send(verb + torn + b"\r\n")
+                assert d.reply().startswith("500 5.5.2 Error: bad UTF-8")
+    well(s)
+
+
+def test_nul_bytes(suite):
+    s = suite()
+    with greet(s) as d:
+        d.send(b"MAIL FROM:<a\0@b.test>\r\n")
+        assert d.reply().startswith("500 5.5.2")
+        d.script("""
+            C: MAIL FROM:<a@b.test>
+            S: 250
+            C: RCPT TO:<bob@example.test>
+            S: 250
+            C: DATA
+            S: 354
+        """)
+        d.send(b"Subject: nul\r\n\r\na\0b\r\n.\0\r\n.\r\n")
+        assert d.reply().startswith("250")
+    (message,) = s.wait_messages("bob")
+    assert message.endswith(b"\r\n\r\na\0b\r\n\0\r\n")
+
+
+def test_helo_names_cannot_forge_headers(suite):
+    s = suite()
+    with Dialogue(s.ports["smtp"]) as d:
+        d.reply()
+        assert d.ask("EHLO evil) by (good <x@y>;").startswith("250")
+        d.script("""
+            C: MAIL FROM:<a@b.test>
+            S: 250
+            C: RCPT TO:<bob@example.test>
+            S: 250
+            C: DATA
+            S: 354
+            C: Subject: x
+            C: .
+            S: 250
+        """)
+    (message,) = s.wait_messages("bob")
+    received = message[message.index(b"Received:"):]
+    assert received.startswith(
+        b"Received: from evil??by??good??x?y?? (localhost [127.0.0.1])\r\n"
+        b"\tby mx.example.test (Posthaste) with ESMTP id ")
+
+
+def test_slow_data_is_cut_off_where_told_so(suite):
+    s = suite(main="smtpd_timeout = 2s\nsmtpd_per_request_deadline = yes\n"
+              "smtpd_min_data_rate = 1000\n")
+    with greet(s) as d:
+        d.script("""
+            C: MAIL FROM:<a@b.test>
+            S: 250
+            C: RCPT TO:<bob@example.test>
+            S: 250
+            C: DATA
+            S: 354
+        """)
+        # a byte now and then keeps no session alive
+        d.socket.settimeout(0.3)
+        reply = b""
+        for _ in range(30):
+            try:
+                d.send(b"x")
+                reply = d.socket.recv(200)
+                break
+            except TimeoutError:
+                continue
+        assert reply.startswith(b"421 4.4.2")
+    s.wait_log(r"timeout after DATA \(\d+ bytes\) from")
+    assert s.queue() == []
