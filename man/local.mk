@@ -9,3 +9,4 @@ dist_man8_MANS += man/lookup.8
 dist_man8_MANS += man/bounce.8 man/qmgr.8 man/smtpd.8 man/showq.8
 dist_man1_MANS += man/postdrop.1 man/sendmail.1
 dist_man8_MANS += man/cleanup.8 man/pickup.8
+dist_man8_MANS += man/smtpd.8
