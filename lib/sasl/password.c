@@ -75,9 +75,8 @@ verify_crypt(const struct check *c)
 
 	if (data == NULL)
 		data = mem_new(sizeof(*data));
-	made = crypt_r(c->password.p, setting, data);
-	/* failure tokens begin with *, which no hash does */
-	usable = made != NULL && made[0] != '*' && setting[0] != '*';
+	made = crypt_rn(c->password.p, setting, data, sizeof(*data));
+	usable = made != NULL;
 	equal = usable && password_equal(span_of(made), c->hash);
 	OPENSSL_cleanse(data, sizeof(*data));
 	free(setting);
