@@ -349,8 +349,7 @@ submission_new(const struct settings *set, struct arena *a,
 	else
 		queue_id_mint(s->id);
 	copy_recipients(s, m);
-	if (m->trusted)
-		rewrite_sender(s);
+	rewrite_sender(s);
 	set_facts(s, m);
 	header_pass_init(&s->header, &s->facts, a, store, s);
 	if (!m->extract)

@@ -530,7 +530,9 @@ addresses_without_domain_get_ours(void **state)
 	end(&t);
 	/* strangers' headers are theirs */
 	begin(&t);
+	t.m.sender = "alice";
 	submit(&t, SPAN("From: alice\r\n\r\nx\r\n"), 100);
+	assert_string_equal(t.e.sender, "alice@example.test");
 	assert_string_equal(stored(&t), "From: alice\r\n\r\nx\r\n");
 	end(&t);
 }
@@ -610,6 +612,9 @@ lists_are_expanded_and_duplicates_dropped(void **state)
 	add_recipient(&t, "ONE@example.net");
 	submit(&t, SPAN("A: b\r\n\r\n"), 100);
 	assert_int_equal(t.e.recipient_count, 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_string_equal(t.e.recipients[i].original,
+		    t.e.recipients[i].address);
 	end(&t);
 }
 
