@@ -94,7 +94,7 @@ check_spec(struct checking *k, struct span spec, int depth)
 	argument = span_skip(spec, type.n + 1);
 	while (i < FILES && !span_is(type, files[i].type))
 		i++;
-	if (i < FILES) {
+	if (i < FILES && (argument.n == 0 || argument.p[0] != '{')) {
 		check_file(k, i, argument);
 	} else if ((span_is(type, "unionmap") || span_is(type, "pipemap")) &&
 	    depth < DEPTH_MAX && words_unbrace(argument, &inner)) {

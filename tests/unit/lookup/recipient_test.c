@@ -34,7 +34,7 @@
 static char folder[] = "/tmp/recipient_test.XXXXXX";
 
 static struct maps *
-open_maps(const char *settings)
+open_maps(const char *settings, struct conf **conf)
 {
 	struct buf errors = BUF_INIT(4096);
 	FILE *f = fopen("main.cf", "w");
@@ -49,7 +49,8 @@ open_maps(const char *settings)
 		fail_msg("%s: %s", settings, buf_text(&errors));
 	m = maps_open(c);
 	buf_fini(&errors);
-	return m; /* the conf lives on: the maps point into it */
+	*conf = c; /* the maps point into it */
+	return m;
 }
 
 /*
@@ -308,7 +309,8 @@ each_row(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct maps *m = open_maps(rows[i].settings);
+		struct conf *c;
+		struct maps *m = open_maps(rows[i].settings, &c);
 		struct arena *a = arena_new();
 		struct recipient r;
 		const char *answer;
@@ -319,6 +321,7 @@ each_row(void **state)
 		    rows[i].answer);
 		arena_free(&a);
 		maps_close(&m);
+		conf_free(&c);
 	}
 	assert_int_equal(wrong, 0);
 }
@@ -418,7 +421,8 @@ each_expansion(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(expansions) / sizeof(expansions[0]);
 	     i++) {
-		struct maps *m = open_maps(expansions[i].settings);
+		struct conf *c;
+		struct maps *m = open_maps(expansions[i].settings, &c);
 		struct arena *a = arena_new();
 		struct delivery_set set;
 		struct why why;
@@ -431,6 +435,7 @@ each_expansion(void **state)
 		    answer, expansions[i].answer);
 		arena_free(&a);
 		maps_close(&m);
+		conf_free(&c);
 	}
 	assert_int_equal(wrong, 0);
 }
@@ -451,11 +456,13 @@ static const struct {
 static void
 kinds_of_canonical_maps(void **state)
 {
+	struct conf *c;
 	struct maps *m = open_maps(
 	    "sender_canonical_maps = inline:{a@x.test=sender@x.test}\n"
 	    "recipient_canonical_maps = inline:{a@x.test=recipient@x.test}\n"
 	    "canonical_maps = inline:{b@x.test=both@x.test}\n"
-	    "canonical_classes = header_sender\n");
+	    "canonical_classes = header_sender\n",
+	    &c);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(senders) / sizeof(senders[0]); i++) {
@@ -470,6 +477,7 @@ kinds_of_canonical_maps(void **state)
 		arena_free(&a);
 	}
 	maps_close(&m);
+	conf_free(&c);
 }
 
 int

@@ -59,6 +59,7 @@ static const struct {
 	    "main.cf: line 1: transport_maps: /no/where.cdb: No such file or "
 	    "directory" },
 	{ "transport_maps = hash:main.cf", NULL, NULL },
+	{ "transport_maps = pcre:{{/a b/ smtp:}}", NULL, NULL },
 	{ "default_database_type = pcre",
 	    "main.cf: line 1: default_database_type: a type that postmap can "
 	    "build is wanted: hash, cdb",
