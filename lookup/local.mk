@@ -16,3 +16,8 @@ TESTS += tests/unit/lookup/recipient_test
 tests_unit_lookup_recipient_test_SOURCES = \
 	tests/unit/lookup/recipient_test.c $(lookup_parts)
 tests_unit_lookup_recipient_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/fuzz/rewrite_fuzz
+TESTS += tests/fuzz/rewrite_fuzz
+tests_fuzz_rewrite_fuzz_SOURCES = tests/fuzz/rewrite_fuzz.c \
+	lookup/rewrite.c lookup/rewrite.h tests/fuzz/replay.c

@@ -18,18 +18,29 @@
 FUZZ_SECONDS = 10
 FUZZ_CLANG = clang
 
+# The library is compiled once for all fuzzers; make fuzz-STEM runs one.
+fuzz_stems = $(patsubst tests/fuzz/%_fuzz,%,$(filter tests/fuzz/%_fuzz,$(check_PROGRAMS:$(EXEEXT)=)))
+fuzz_objects = $(patsubst %.c,fuzz/obj/%.o,$(filter %.c,$(libposthaste_a_SOURCES)))
+fuzz_sources = $(filter-out %/replay.c,$(filter %.c,$(tests_fuzz_$*_fuzz_SOURCES)))
+FUZZ_COMPILE = $(FUZZ_CLANG) -g -O1 -std=gnu11 $(DEFS) $(AM_CPPFLAGS) \
+	$(SSL_CFLAGS) $(PCRE2_CFLAGS) $(CARES_CFLAGS) $(SASL_CFLAGS) \
+	$(SECCOMP_CFLAGS) $(IDN2_CFLAGS) $(LMDB_CFLAGS)
+
+.SECONDARY: $(fuzz_objects)
 .PHONY: fuzz check-scenario
-fuzz:
-	@mkdir -p fuzz && for source in $(srcdir)/tests/fuzz/*_fuzz.c; do \
-		stem=$$(basename $$source _fuzz.c); \
-		mkdir -p fuzz/$$stem; \
-		$(FUZZ_CLANG) -g -O1 -std=gnu11 $(AM_CPPFLAGS) $(SSL_CFLAGS) \
-			-fsanitize=fuzzer,address,undefined -o fuzz/$${stem}_fuzz \
-			$$source $(addprefix $(srcdir)/,$(filter %.c,$(libposthaste_a_SOURCES))) \
-			$(LDADD:libposthaste.a=) && \
-		fuzz/$${stem}_fuzz -max_total_time=$(FUZZ_SECONDS) \
-			fuzz/$$stem $(srcdir)/tests/fuzz/corpus/$$stem || exit 1; \
-	done
+fuzz: $(addprefix fuzz-,$(fuzz_stems))
+
+fuzz/obj/%.o: $(srcdir)/%.c
+	@mkdir -p $(@D)
+	@$(FUZZ_COMPILE) -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
+
+fuzz-%: $(fuzz_objects)
+	@mkdir -p fuzz/$*
+	@$(FUZZ_COMPILE) -fsanitize=fuzzer,address,undefined \
+		-o fuzz/$*_fuzz $(addprefix $(srcdir)/,$(fuzz_sources)) \
+		$(fuzz_objects) $(LDADD:libposthaste.a=)
+	fuzz/$*_fuzz -max_total_time=$(FUZZ_SECONDS) fuzz/$* \
+		$(srcdir)/tests/fuzz/corpus/$*
 
 EXTRA_DIST += tests/fuzz/corpus tests/scenario
 
