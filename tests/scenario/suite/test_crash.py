@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from posthaste import wait_for
+
 PROGRAMS = ("smtpd", "cleanup", "qmgr", "local", "lookup", "logd")
 
 
@@ -41,11 +43,16 @@ def killed(s, program, noise):
 
 
 def check_ledger(s, accepted):
-    s.wait_empty(60)
-    everything = b"".join(s.messages("bob"))
-    lost = [t for t in accepted if t.encode() not in everything]
+    def lost():
+        everything = b"".join(s.messages("bob"))
+        return [t for t in accepted if t.encode() not in everything]
+
     assert accepted
-    assert not lost, f"{len(lost)} of {len(accepted)} lost: {lost[:5]}"
+    try:
+        wait_for("every message that was accepted", lambda: not lost(), 40)
+    except AssertionError:
+        raise AssertionError(f"{len(lost())} of {len(accepted)} lost: "
+                             f"{lost()[:5]}\n{s.log_tail()}") from None
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
