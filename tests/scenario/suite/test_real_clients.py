@@ -113,7 +113,7 @@ def test_mutt_reads_over_pop(suite, tmp_path):
     rc.write_text(
         f"set certificate_file={s.root}/etc/cert.pem\n"
         "set ssl_force_tls=yes\nset ssl_verify_host=no\n"
-        "set ssl_verify_dates=no\nset ssl_verify_partial_chains=yes\n"
+        "set ssl_verify_dates=no\nset confirmcreate=no\nset quit=yes\n"
         "set pop_user='bob@example.test'\nset pop_pass=posthaste\n"
         "set header_cache=''\nset timeout=5\nset confirmappend=no\n"
         f"push '<copy-message>{out}<enter><exit>'\n")
