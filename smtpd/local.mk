@@ -33,9 +33,17 @@ daemon_PROGRAMS += smtpd/smtpd
 smtpd_smtpd_SOURCES = smtpd/smtpd.c $(smtpd_parts)
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/smtpd/session_test
-TESTS += tests/unit/smtpd/session_test
+check_PROGRAMS += tests/unit/smtpd/client_list_test \
+	tests/unit/smtpd/limits_test tests/unit/smtpd/session_test
+TESTS += tests/unit/smtpd/client_list_test \
+	tests/unit/smtpd/limits_test tests/unit/smtpd/session_test
 endif
+tests_unit_smtpd_client_list_test_SOURCES = \
+	tests/unit/smtpd/client_list_test.c smtpd/client_list.c
+tests_unit_smtpd_client_list_test_LDADD = $(LDADD) -lcmocka
+tests_unit_smtpd_limits_test_SOURCES = tests/unit/smtpd/limits_test.c \
+	smtpd/limits.c
+tests_unit_smtpd_limits_test_LDADD = $(LDADD) -lcmocka
 tests_unit_smtpd_session_test_SOURCES = tests/unit/smtpd/session_test.c \
 	tests/unit/smtpd/fake_services.c tests/unit/smtpd/fake_services.h \
 	$(smtpd_parts)

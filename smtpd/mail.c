@@ -72,10 +72,15 @@ verb_mail(struct session *s, struct span arguments)
 	struct esmtp_mail *m = mem_new(sizeof(*m));
 	struct buf reply = BUF_INIT(REPLY_LINE_MAX);
 
-	if (!esmtp_parse_mail(arguments, &rules, m, &reply))
+	if (!esmtp_parse_mail(arguments, &rules, m, &reply)) {
+		if (rules.size_limit > 0 && m->size > rules.size_limit)
+			log_info("%s: reject: MAIL from %s: %s "
+			    "(message_size_limit)", session_id(s),
+			    s->client.full, buf_text(&reply));
 		say_text(s, buf_text(&reply));
-	else if (within_rate(s) && allowed(s, m->sender))
+	} else if (within_rate(s) && allowed(s, m->sender)) {
 		begin(s, m);
+	}
 	buf_fini(&reply);
 	free(m);
 }

@@ -80,6 +80,8 @@ session_lost(struct session *s, enum io how)
 	case IO_TIMEOUT:
 		log_info("timeout after %s from %s", s->where,
 		    s->client.full);
+		log_info("%s: session ended by smtpd_timeout (%lld s)",
+		    s->client.full, (long long)s->p->smtpd_timeout);
 		say(s, 421, "4.4.2", "%s Error: timeout exceeded", host);
 		stream_flush(s->io);
 		break;
@@ -239,6 +241,8 @@ too_many_errors(struct session *s)
 		return false;
 	log_info("too many errors after %s from %s", s->where,
 	    s->client.full);
+	log_info("%s: session ended by smtpd_hard_error_limit (%lld)",
+	    s->client.full, (long long)s->p->smtpd_hard_error_limit);
 	say_goodbye(s, "4.7.0", "%s Error: too many errors",
 	    s->config->common->myhostname);
 	return true;

@@ -32,6 +32,8 @@ def test_message_size(suite):
         assert d.ask(".").startswith("552 5.3.4 Error: message file too big")
         assert d.ask("NOOP").startswith("250")
     s.wait_log("larger than message_size_limit")
+    s.wait_log("reject: MAIL from .*: 552 5.3.4 Message size exceeds fixed "
+               "limit .message_size_limit.")
     assert s.queue() == []
 
 
@@ -65,6 +67,7 @@ def test_errors_are_slowed_then_ended(suite):
                                     "many errors")
         assert d.at_end()
     s.wait_log("too many errors after UNKNOWN from")
+    s.wait_log(r"session ended by smtpd_hard_error_limit \(5\)")
 
 
 def test_junk_commands(suite):
@@ -84,6 +87,7 @@ def test_timeout(suite):
             "421 4.4.2 mx.example.test Error: timeout exceeded")
         assert d.at_end()
     s.wait_log(r"timeout after EHLO from \S+\[127\.0\.0\.1\]")
+    s.wait_log(r"session ended by smtpd_timeout \(2 s\)")
 
 
 def test_connections_at_once(suite):
