@@ -140,6 +140,16 @@ trigger(const struct served *s)
 	fd_close(&fd);
 }
 
+/* One that retires does not count: its successor has work to do. */
+static bool
+has_current(const struct served *s)
+{
+	for (const struct child *c = s->children; c != NULL; c = c->next)
+		if (current(c))
+			return true;
+	return false;
+}
+
 /* Only pickup waits for triggers; of all others a process is to be there. */
 static void
 wakeup(struct ev_loop *loop, ev_timer *timer, int events)
@@ -153,7 +163,7 @@ wakeup(struct ev_loop *loop, ev_timer *timer, int events)
 		return;
 	if (strcmp(s->program->name, "pickup") == 0)
 		trigger(s);
-	else if (s->children == NULL && !s->throttled)
+	else if (!has_current(s) && !s->throttled)
 		start_one(s);
 	service_update(s);
 }

@@ -39,6 +39,23 @@ struct making {
 	char id[QUEUE_ID_MAX]; /* of the report; "" when nobody gets one */
 };
 
+/* RFC 3464 section 2.3.3; for sendmail -bv the words Postfix uses. */
+static const char *
+action_of(const struct reason *r, enum report_kind kind)
+{
+	switch (kind) {
+	case REPORT_FAILURE:
+		return "failed";
+	case REPORT_DELAY:
+		return "delayed";
+	case REPORT_VERIFY:
+		return r->verdict == OK ? "deliverable" : "undeliverable";
+	case REPORT_SUCCESS:
+		break;
+	}
+	return r->action;
+}
+
 static void
 fill_recipient(struct msg_report_recipient *to,
     const struct entry_recipient *from, enum report_kind kind)
@@ -51,9 +68,7 @@ fill_recipient(struct msg_report_recipient *to,
 		.original = from->original,
 		.orcpt = from->orcpt,
 		.notify = from->notify,
-		.action = kind == REPORT_FAILURE ? "failed" :
-		    kind == REPORT_DELAY         ? "delayed" :
-						   r->action,
+		.action = action_of(r, kind),
 		.dsn = r->dsn,
 		.text = r->text,
 		.mta = r->mta,
