@@ -58,3 +58,7 @@ tools_mailq_SOURCES = $(tools_sendmail_SOURCES)
 sbin_PROGRAMS += tools/posthaste
 tools_posthaste_SOURCES = tools/posthaste.c tools/posthaste_check.c \
 	tools/posthaste.h
+
+# man/main.cf.5 is printed from the settings' rows: make man
+noinst_PROGRAMS += tools/settings_manual
+tools_settings_manual_SOURCES = tools/settings_manual.c

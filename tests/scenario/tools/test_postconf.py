@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: ISC
+"""postconf on main.cf and master.cf."""
+import os
+import stat
+
+import pytest
+
+
+@pytest.fixture
+def conf(suite):
+    s = suite(start=False)
+    s.write("main.cf", "# mine\nmyhostname = mx.example.test\n"
+            "mynetworks = 127.0.0.0/8\n   10.0.0.0/8\n# inner\n"
+            "relayhost = [a]:25,\n  # why\n  [b]\nrelayhost = [c]\n"
+            "my_own = x\nmydomain = ${my_own?{y}:{n}}.test\n")
+    s.write("master.cf", "# services\nsmtp inet n - n - - smtpd\n"
+            "  -o a=b -o { c = d e }\n\npickup unix n - n 60 1 pickup\n")
+    return s
+
+
+def test_list(conf):
+    out = conf.command("postconf", "-n").out
+    assert out == ("my_own = x\nmydomain = ${my_own?{y}:{n}}.test\n"
+                   "myhostname = mx.example.test\n"
+                   "mynetworks = 127.0.0.0/8   10.0.0.0/8\n"
+                   "relayhost = [c]\n")
+    every = conf.command("postconf").out.splitlines()
+    names = [line.split(" =")[0] for line in every]
+    assert names == sorted(names) and len(names) > 200
+    assert "myorigin = $myhostname" in every
+    assert "alias_maps = $default_database_type:/etc/aliases" in every
+
+
+def test_named_expanded_and_defaults(conf):
+    run = conf.command
+    assert run("postconf", "-x", "mydomain", "myorigin").out == \
+        "mydomain = y.test\nmyorigin = mx.example.test\n"
+    assert run("postconf", "-h", "relayhost").out == "[c]\n"
+    assert run("postconf", "-H", "relayhost").out == "relayhost\n"
+    assert run("postconf", "-d", "relayhost").out == "relayhost =\n"
+    assert run("postconf", "-o", "relayhost=z", "relayhost").out == \
+        "relayhost = z\n"
+    # a setting of Postfix that nothing here reads
+    assert run("postconf", "biff").out == "biff = yes\n"
+
+
+def test_unknown_names(conf):
+    done = conf.command("postconf", "mydestinatoin", check=False)
+    assert done.returncode == 1
+    assert "warning: mydestinatoin: unknown parameter" in done.err
+    conf.set(mydestinatoin="x")
+    done = conf.command("postconf", "-n")
+    assert "main.cf: line 12: mydestinatoin" in done.err
+    assert 'did you mean "mydestination"?' in done.err
+
+
+def test_edit_keeps_comments_and_rights(conf):
+    path = conf.root / "etc/main.cf"
+    os.chmod(path, 0o640)
+    before = path.stat()
+    conf.command("postconf", "-e", "relayhost = [new]", "mynetworks=::1",
+                 "added = a = b")
+    after = path.stat()
+    assert path.read_text() == (
+        "# mine\nmyhostname = mx.example.test\nmynetworks = ::1\n# inner\n"
+        "relayhost = [new]\n  # why\nmy_own = x\n"
+        "mydomain = ${my_own?{y}:{n}}.test\nadded = a = b\n")
+    assert stat.S_IMODE(after.st_mode) == 0o640
+    assert (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid)
+    assert not (conf.root / "etc/main.cf.tmp").exists()
+
+
+def test_remove_and_comment(conf):
+    path = conf.root / "etc/main.cf"
+    conf.command("postconf", "-X", "relayhost", "my_own")
+    assert "relayhost" not in path.read_text()
+    assert "  # why\n" in path.read_text()
+    conf.command("postconf", "-#", "mynetworks")
+    assert "#mynetworks = 127.0.0.0/8\n#   10.0.0.0/8\n" in path.read_text()
+
+
+@pytest.mark.parametrize("bad", ["noequals", "=x", "a b=c", "a=b\nc=d"])
+def test_bad_edits_change_nothing(conf, bad):
+    path = conf.root / "etc/main.cf"
+    before = path.read_text()
+    done = conf.command("postconf", "-e", "relayhost=x", bad, check=False)
+    assert done.returncode == 64
+    assert path.read_text() == before
+
+
+def test_master_list(conf):
+    run = conf.command
+    assert run("postconf", "-M").out == (
+        "smtp       inet  n       -       n       -       -       smtpd "
+        "-o a=b -o { c = d e }\n"
+        "pickup     unix  n       -       n       60      1       pickup\n")
+    assert run("postconf", "-F", "pickup/unix/wakeup").out == \
+        "pickup/unix/wakeup = 60\n"
+    assert run("postconf", "-P", "smtp/inet").out == \
+        "smtp/inet/a = b\nsmtp/inet/c = d e\n"
+    done = run("postconf", "-M", "nothing/inet", check=False)
+    assert done.returncode == 1
+
+
+def test_master_edit(conf):
+    path = conf.root / "etc/master.cf"
+    conf.command("postconf", "-P", "smtp/inet/a=two words")
+    conf.command("postconf", "-F", "pickup/unix/wakeup=30")
+    conf.command("postconf", "-M", "new/unix=new unix - - n - 0 smtp -v")
+    assert path.read_text() == (
+        "# services\n"
+        "smtp       inet  n       -       n       -       -       smtpd\n"
+        "    -o { c = d e }\n    -o { a=two words }\n\n"
+        "pickup     unix  n       -       n       30      1       pickup\n"
+        "new        unix  -       -       n       -       0       smtp\n"
+        "    -v\n")
+    conf.command("postconf", "-MX", "smtp/inet")
+    assert "smtpd" not in path.read_text()
+    done = conf.command("postconf", "-M", "bad/inet=bad inet x", check=False)
+    assert done.returncode == 64
+    assert "bad" not in path.read_text()
