@@ -16,6 +16,7 @@
 #include "lib/base/fdio.h"
 #include "lib/ipc/proto_master.h"
 #include "lib/log/log.h"
+#include "master/unix_peer.h"
 
 static void
 refuse(struct child *c, bool forbidden, const char *text)
@@ -39,27 +40,65 @@ find_target(struct master *m, const char *name)
 
 /* Never waits: a full backlog is an answer too. */
 static int
-connect_to(const struct served *s)
+connect_to(const char *path)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return -1;
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s",
-	    s->plan->endpoints.list[0].path);
+	if (strlen(path) >= sizeof(a.sun_path)) {
+		errno = ENAMETOOLONG;
+		fd_close(&fd);
+		return -1;
+	}
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
 	if (connect(fd, (const struct sockaddr *)&a, sizeof(a)) < 0)
 		fd_close(&fd);
 	return fd;
 }
 
 static void
+hand_out(struct child *c, const char *path)
+{
+	struct msg_connected yes = { .socket = connect_to(path) };
+
+	if (yes.socket < 0) {
+		refuse(c, false, strerror(errno));
+		return;
+	}
+	if (ipc_send_now(c->control, &message_connected, &yes) != IPC_OK)
+		log_warning("%s does not take its connection",
+		    ipc_peer(c->control));
+	close(yes.socket);
+}
+
+/* The LMTP client's: a socket of other software. */
+static void
+answer_foreign(struct child *c, const char *name)
+{
+	if (strcmp(c->service->program->name, "smtp") != 0 ||
+	    !unix_peer_allowed(c->service->master->plan, name)) {
+		log_warning("%s may not be connected to %s: no setting names "
+			    "this socket, or it is one of ours",
+		    ipc_peer(c->control), name);
+		refuse(c, true, "no setting names this socket");
+		return;
+	}
+	hand_out(c, name + strlen("unix:"));
+}
+
+static void
 answer_connect(struct child *c, const char *name)
 {
 	const struct program *own = c->service->program;
-	struct msg_connected yes = { .socket = -1 };
-	struct served *target = find_target(c->service->master, name);
+	struct served *target;
 
+	if (strncmp(name, "unix:", 5) == 0) {
+		answer_foreign(c, name);
+		return;
+	}
+	target = find_target(c->service->master, name);
 	if (target == NULL) {
 		refuse(c, false, "there is no such service in master.cf");
 		return;
@@ -70,15 +109,7 @@ answer_connect(struct child *c, const char *name)
 		refuse(c, true, "not allowed");
 		return;
 	}
-	yes.socket = connect_to(target);
-	if (yes.socket < 0) {
-		refuse(c, false, strerror(errno));
-		return;
-	}
-	if (ipc_send_now(c->control, &message_connected, &yes) != IPC_OK)
-		log_warning("%s does not take its connection",
-		    ipc_peer(c->control));
-	close(yes.socket);
+	hand_out(c, target->plan->endpoints.list[0].path);
 }
 
 static bool

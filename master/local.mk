@@ -5,7 +5,8 @@ master_master_SOURCES = master/master.c master/master.h \
 	master/broker.c master/endpoint.c master/endpoint.h \
 	master/notify.c master/plan.c master/plan.h \
 	master/reload.c master/service.c master/spawn.c master/stop.c \
-	master/supervisor.c master/take_queue.c
+	master/supervisor.c master/take_queue.c \
+	master/unix_peer.c master/unix_peer.h
 EXTRA_DIST += master/absorbed.def
 
 check_PROGRAMS += tests/unit/master/endpoint_test
@@ -13,3 +14,9 @@ TESTS += tests/unit/master/endpoint_test
 tests_unit_master_endpoint_test_SOURCES = tests/unit/master/endpoint_test.c \
 	master/endpoint.c master/endpoint.h master/absorbed.c master/absorbed.h
 tests_unit_master_endpoint_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/unit/master/unix_peer_test
+TESTS += tests/unit/master/unix_peer_test
+tests_unit_master_unix_peer_test_SOURCES = \
+	tests/unit/master/unix_peer_test.c master/unix_peer.c
+tests_unit_master_unix_peer_test_LDADD = $(LDADD) -lcmocka

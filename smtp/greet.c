@@ -474,15 +474,11 @@ greet_unix(struct greeting *g, struct peer **out, struct why *why)
 	bool plain = false;
 	int fd;
 
-	fd = connect_unix(path, connect_deadline());
-	if (fd < 0) {
-		int error = errno;
-
-		why_set(why, "4.4.1", "connect to %s[%s]: %s",
-		    settings()->common.myhostname, path, strerror(error));
-		log_info("%s", why->text);
-		return LATER;
-	}
+	/* there are no files here; master knows which sockets are meant */
+	fd = service_connect(g->destination->text, connect_deadline());
+	if (fd < 0)
+		return why_set(why, "4.4.1", "connect to %s[%s]: failed",
+		    settings()->common.myhostname, path);
 	*out = peer_new_unix(fd, path);
 	return settle(introduce(g, *out, false, &plain, why), out);
 }

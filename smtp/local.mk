@@ -12,3 +12,15 @@ smtp_parts = \
 	smtp/settings.c smtp/settings.h \
 	smtp/transaction.c smtp/transaction.h
 smtp_smtp_SOURCES = smtp/smtp.c $(smtp_parts)
+
+check_PROGRAMS += tests/unit/smtp/destination_test \
+	tests/unit/smtp/greet_test tests/unit/smtp/hosts_test
+TESTS += tests/unit/smtp/destination_test \
+	tests/unit/smtp/greet_test tests/unit/smtp/hosts_test
+tests_unit_smtp_destination_test_SOURCES = \
+	tests/unit/smtp/destination_test.c smtp/destination.c
+tests_unit_smtp_destination_test_LDADD = $(LDADD) -lcmocka
+tests_unit_smtp_greet_test_SOURCES = tests/unit/smtp/greet_test.c $(smtp_parts)
+tests_unit_smtp_greet_test_LDADD = $(LDADD) -lcmocka
+tests_unit_smtp_hosts_test_SOURCES = tests/unit/smtp/hosts_test.c $(smtp_parts)
+tests_unit_smtp_hosts_test_LDADD = $(LDADD) -lcmocka

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: ISC
 """LMTP: an answer for each recipient."""
+import socket
+import threading
+
 from peers import FakeServer
 
 
@@ -26,3 +29,59 @@ def test_mail_waits_for_a_store_that_is_down(suite):
     s.send(to="a@store.test")
     s.wait_log("dsn=4.4.1, status=deferred .connect to 127.0.0.1"
                r"\[127.0.0.1\]:9: Connection refused")
+
+
+class UnixServer(FakeServer):
+    """A fake store on a UNIX socket."""
+
+    def __init__(self, path, **options):
+        self.path = path
+        super().__init__(lmtp=True, **options)
+        self.local = socket.socket(socket.AF_UNIX)
+        self.local.bind(str(path))
+        path.chmod(0o600)
+        self.local.listen(20)
+        threading.Thread(target=self.accept_local, daemon=True).start()
+
+    def accept_local(self):
+        while True:
+            try:
+                connection, _ = self.local.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.run, args=(connection,),
+                             daemon=True).start()
+
+    def close(self):
+        self.local.close()
+        super().close()
+
+
+def test_unix_socket_of_another_program(suite):
+    s = suite(start=False)
+    path = s.root / "spool/store"
+    s.set(relay_domains="store.test",
+          relay_transport="lmtp:unix:store")
+    with UnixServer(path) as store:
+        s.start()
+        s.send(to="a@store.test")
+        store.wait()
+        s.wait_log(r"relay=mx.example.test\[store\], .*status=sent")
+
+
+def test_socket_that_no_setting_names(suite):
+    s = suite(start=False)
+    path = s.root / "store"
+    table = s.write("transport", f"store.test lmtp:unix:{path}\n")
+    s.set(relay_domains="store.test", transport_maps=f"texthash:{table}")
+    with UnixServer(path) as store:
+        s.start()
+        qid = s.send(to="a@store.test")
+        s.wait_log("no setting names this socket")
+        s.wait_log(rf"{qid}: .*dsn=4.4.1, status=deferred")
+        assert not store.commands
+        s.set(lmtp_unix_sockets=f"unix:{path}", minimal_backoff_time="1s",
+              queue_run_delay="1s")
+        s.posthaste("reload")
+        s.send(to="b@store.test")
+        store.wait()
