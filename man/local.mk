@@ -24,6 +24,7 @@ dist_man5_MANS += man/regexp_table.5
 dist_man5_MANS += man/transport.5
 dist_man5_MANS += man/virtual.5
 dist_man8_MANS += man/auth.8
+dist_man8_MANS += man/bounce.8
 dist_man8_MANS += man/cleanup.8
 dist_man8_MANS += man/keyd.8
 dist_man8_MANS += man/local.8
@@ -33,6 +34,8 @@ dist_man8_MANS += man/master.8
 dist_man8_MANS += man/pickup.8
 dist_man8_MANS += man/pipe.8
 dist_man8_MANS += man/pop3d.8
+dist_man8_MANS += man/qmgr.8
+dist_man8_MANS += man/showq.8
 dist_man8_MANS += man/smtpd.8
 dist_man8_MANS += man/virtual.8
 
