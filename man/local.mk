@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-# One page a line, in order: lines of two people then merge by themselves.
+# One page a line, so that two additions merge.
 dist_man1_MANS += man/newaliases.1
 dist_man1_MANS += man/postalias.1
 dist_man1_MANS += man/postcat.1
@@ -38,10 +38,3 @@ dist_man8_MANS += man/qmgr.8
 dist_man8_MANS += man/showq.8
 dist_man8_MANS += man/smtpd.8
 dist_man8_MANS += man/virtual.8
-
-# man/main.cf.5 is printed from the settings' rows, and committed
-TESTS += man/settings_current.sh
-dist_check_SCRIPTS += man/settings_current.sh
-.PHONY: man
-man: tools/settings_manual
-	./tools/settings_manual > $(srcdir)/man/main.cf.5

@@ -14,7 +14,9 @@
 
 #include "lib/base/mem.h"
 #include "lib/service/status_page.h"
+#include "lib/sasl/sasl_check.h"
 #include "lib/table/table_check.h"
+#include "lib/tls/tls_check.h"
 #include "master/absorbed.h"
 
 enum { PROCESSES_MAX = STATUS_SLOTS / 2 };
@@ -150,6 +152,15 @@ add(struct planning *p, const struct master_entry *e,
 	buf_fini(&error);
 }
 
+/* What only those who use the settings can tell. */
+static void
+check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
+{
+	(void)table_check_settings(c, errors, warnings);
+	(void)tls_check_settings(c, errors, warnings);
+	(void)sasl_check_settings(c, errors, warnings);
+}
+
 /* Settings with the -o of one service, as its program will see them. */
 static void
 check_overrides(struct planning *p, const struct master_entry *e)
@@ -167,7 +178,7 @@ check_overrides(struct planning *p, const struct master_entry *e)
 	if (c != NULL)
 		(void)conf_check(c, &errors, NULL);
 	if (c != NULL)
-		(void)table_check_settings(c, &errors, NULL);
+		check_settings(c, &errors, NULL);
 	rest = buf_span(&errors);
 	while (span_cut(&rest, "\n", true, &line))
 		if (span_starts(line, "-o option"))
@@ -312,7 +323,7 @@ load(struct planning *p, const char *directory)
 	if (plan->conf == NULL)
 		return false;
 	(void)conf_check(plan->conf, p->errors, p->warnings);
-	(void)table_check_settings(plan->conf, p->errors, p->warnings);
+	check_settings(plan->conf, p->errors, p->warnings);
 	if (!conf_fill(plan->conf, &common_param_group, &plan->common,
 		p->errors) ||
 	    !conf_fill(plan->conf, &master_param_group, &plan->params,

@@ -149,8 +149,8 @@ auxprop_init(const sasl_utils_t *utils, int max_version, int *version,
 	return SASL_OK;
 }
 
-static bool
-is_known(struct span name)
+bool
+exchange_known(struct span name)
 {
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (span_is_nocase(name, known[i]))
@@ -166,7 +166,7 @@ collect(const char *mechanisms, struct buf *error)
 	while (span_cut(&rest, ", \t\r\n", true, &word)) {
 		if (word.n == 0)
 			continue;
-		if (!is_known(word)) {
+		if (!exchange_known(word)) {
 			buf_printf(error,
 			    "SASL mechanism \"%.*s\" is not"
 			    " supported",

@@ -46,6 +46,8 @@ struct exchange_accounts {
  */
 bool exchange_setup(const char *mechanisms,
     const struct exchange_accounts *accounts, struct buf *error);
+/* May it stand in the setting? In any case. */
+bool exchange_known(struct span mechanism);
 /* "PLAIN LOGIN", in the order of the setting. */
 const char *exchange_mechanisms(void);
 bool exchange_has(const char *mechanism);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 libposthaste_a_SOURCES += lib/sasl/exchange.c lib/sasl/exchange.h \
-	lib/sasl/password.c lib/sasl/password.h
+	lib/sasl/password.c lib/sasl/password.h \
+	lib/sasl/sasl_check.c lib/sasl/sasl_check.h
 
 check_PROGRAMS += tests/unit/lib/sasl/password_test
 TESTS += tests/unit/lib/sasl/password_test

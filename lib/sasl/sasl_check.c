@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/sasl/sasl_check.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/mem.h"
+#include "lib/sasl/exchange.h"
+
+static void
+say(struct conf *c, const char *setting, struct buf *to, const char *what,
+    const char *why)
+{
+	if (to != NULL)
+		buf_printf(to, "%s: %s: %s: %s\n", conf_origin(c, setting),
+		    setting, what, why);
+}
+
+/* By its mode; who is root reads everything, auth does not. */
+static bool
+auth_can_read(struct conf *c, const struct stat *st)
+{
+	const char *name = conf_value(c, "auth_user");
+	const struct passwd *user = name == NULL ? NULL : getpwnam(name);
+
+	if (geteuid() != 0 || user == NULL)
+		return true;
+	if (st->st_uid == user->pw_uid)
+		return (st->st_mode & S_IRUSR) != 0;
+	if (st->st_gid == user->pw_gid)
+		return (st->st_mode & S_IRGRP) != 0;
+	return (st->st_mode & S_IROTH) != 0;
+}
+
+static bool
+check_source(struct conf *c, const char *word, struct buf *errors,
+    struct buf *warnings)
+{
+	static const char setting[] = "account_files";
+	struct stat st;
+
+	if (strcmp(word, "pam") == 0 || strncmp(word, "pam:", 4) == 0)
+		return true;
+	if (strncmp(word, "passwd-file:", 12) == 0)
+		word += 12;
+	if (word[0] != '/')
+		say(c, setting, errors, word,
+		    "neither an absolute file name nor pam");
+	else if (stat(word, &st) == -1 || access(word, R_OK) == -1)
+		say(c, setting, errors, word, strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		say(c, setting, errors, word, "not a regular file");
+	else if (!auth_can_read(c, &st))
+		say(c, setting, errors, word,
+		    "the user auth_user cannot read it");
+	else {
+		if ((st.st_mode & S_IROTH) != 0)
+			say(c, setting, warnings, word,
+			    "has passwords, and everybody can read it");
+		return true;
+	}
+	return false;
+}
+
+static bool
+check_sources(struct conf *c, struct buf *errors, struct buf *warnings)
+{
+	const char *files = conf_value(c, "account_files");
+	const char *enabled = conf_value(c, "smtpd_sasl_auth_enable");
+	struct span rest = span_of(files), word;
+	bool good = true, any = false;
+
+	while (span_cut(&rest, ", \t\r\n", true, &word)) {
+		char *text = mem_span_text(word);
+
+		if (word.n > 0) {
+			any = true;
+			good &= check_source(c, text, errors, warnings);
+		}
+		free(text);
+	}
+	if (!any && enabled != NULL && strcmp(enabled, "yes") == 0)
+		say(c, "smtpd_sasl_auth_enable", warnings, "account_files",
+		    "not set: nobody can log in");
+	return good;
+}
+
+bool
+sasl_check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
+{
+	static const char setting[] = "auth_mechanisms";
+	const char *list = conf_value(c, setting);
+	struct span rest = span_of(list), word;
+	bool good = check_sources(c, errors, warnings);
+
+	while (span_cut(&rest, ", \t\r\n", true, &word)) {
+		char *text = mem_span_text(word);
+
+		if (word.n > 0 && !exchange_known(word)) {
+			say(c, setting, errors, text,
+			    "not a supported SASL mechanism");
+			good = false;
+		}
+		free(text);
+	}
+	return good;
+}

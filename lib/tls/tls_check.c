@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/tls/tls_check.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/base/buf.h"
+#include "lib/tls/tls.h"
+#include "lib/tls/tls_protocols.h"
+
+/* A group of settings with one prefix. */
+static const struct family {
+	const char *prefix;
+	const char *level; /* setting that turns TLS on, or NULL */
+	const char *wrapper; /* setting that wants it at once, or NULL */
+	const char *protocols[2];
+	const char *ciphers;
+	bool client; /* certificate is its own affair, not needed for TLS */
+} families[] = {
+	{ "smtpd", "smtpd_tls_security_level", "smtpd_tls_wrappermode",
+	    { "smtpd_tls_protocols", "smtpd_tls_mandatory_protocols" }, NULL,
+	    false },
+	{ "smtp", NULL, NULL,
+	    { "smtp_tls_protocols", "smtp_tls_mandatory_protocols" }, NULL,
+	    true },
+	{ "pop3d", NULL, "pop3d_tls_wrappermode",
+	    { "pop3d_tls_protocols", NULL }, "pop3d_tls_ciphers", false },
+};
+
+/* One trial. */
+struct trial {
+	struct conf *c;
+	const struct family *f;
+	struct buf *errors;
+	struct buf *warnings;
+	struct tls_files files;
+	char blamed[64]; /* setting that is named with a mistake */
+	bool good;
+};
+
+/* Stands for keyd: only the kind of key matters here. */
+static bool
+sign_nothing(const char *key, enum tls_key_operation operation,
+    unsigned int padding, struct span data, struct buf *signature)
+{
+	(void)key, (void)operation, (void)padding, (void)data, (void)signature;
+	return false;
+}
+
+static const char *
+value(struct conf *c, const char *setting)
+{
+	const char *text = setting == NULL ? NULL : conf_value(c, setting);
+
+	return text == NULL ? "" : text;
+}
+
+static const char *
+of_family(struct trial *t, const char *rest)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s_tls_%s", t->f->prefix, rest);
+	return value(t->c, name);
+}
+
+static void
+blame(struct trial *t, const char *setting)
+{
+	snprintf(t->blamed, sizeof(t->blamed), "%s", setting);
+}
+
+static void
+say(struct trial *t, struct buf *to, const char *text)
+{
+	if (to == t->errors)
+		t->good = false;
+	if (to != NULL)
+		buf_printf(to, "%s: %s: %s\n", conf_origin(t->c, t->blamed),
+		    t->blamed, text);
+}
+
+/* Which of the settings names the certificate; false: none does. */
+static bool
+find_files(struct trial *t)
+{
+	static const char *const names[] = { "chain_files", "cert_file",
+		"eccert_file" };
+	char setting[64];
+
+	t->files = (struct tls_files){
+		.chain_files = of_family(t, "chain_files"),
+		.cert_file = of_family(t, "cert_file"),
+		.key_file = of_family(t, "key_file"),
+		.eccert_file = of_family(t, "eccert_file"),
+		.eckey_file = of_family(t, "eckey_file"),
+	};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *file = of_family(t, names[i]);
+
+		if (file[0] == '\0' || strcmp(file, "none") == 0)
+			continue;
+		snprintf(setting, sizeof(setting), "%s_tls_%s", t->f->prefix,
+		    names[i]);
+		blame(t, setting);
+		return true;
+	}
+	return false;
+}
+
+static void
+check_end(struct trial *t, const struct tls_context *context)
+{
+	int64_t end = tls_context_expires(context);
+	char text[96];
+
+	if (end == 0 || end > (int64_t)time(NULL))
+		return;
+	snprintf(text, sizeof(text), "the certificate has ended %lld days ago",
+	    ((long long)time(NULL) - (long long)end) / 86400);
+	say(t, t->warnings, text);
+}
+
+static void
+check_protocols(struct trial *t)
+{
+	for (size_t i = 0; i < 2 && t->f->protocols[i] != NULL; i++) {
+		struct buf error = BUF_INIT(256);
+		struct tls_versions versions;
+
+		blame(t, t->f->protocols[i]);
+		if (!tls_protocols_parse(value(t->c, t->f->protocols[i]),
+			&versions, &error))
+			say(t, t->errors, buf_text(&error));
+		buf_fini(&error);
+	}
+}
+
+/* With the signer in another process, then with the keys themselves. */
+static void
+try_server(struct trial *t)
+{
+	struct tls_server_settings s = {
+		.files = t->files,
+		.sign = sign_nothing,
+		.ciphers = value(t->c, t->f->ciphers),
+	};
+	const char *error = "";
+	struct tls_context *context = tls_server_new(&s, &error);
+
+	if (context != NULL) {
+		check_end(t, context);
+		tls_context_free(&context);
+		s.sign = NULL;
+		context = tls_server_new(&s, &error);
+	}
+	if (context == NULL)
+		say(t, t->errors, error);
+	tls_context_free(&context);
+}
+
+static void
+try_client(struct trial *t, const struct tls_client_settings *s)
+{
+	const char *error = "";
+	struct tls_context *context = tls_client_new(s, &error);
+
+	if (context == NULL)
+		say(t, t->errors, error);
+	else
+		check_end(t, context);
+	tls_context_free(&context);
+}
+
+static void
+check_client(struct trial *t, bool has_files)
+{
+	const struct tls_client_settings own = { .files = t->files };
+	const struct tls_client_settings trust = {
+		.ca_file = of_family(t, "CAfile"),
+		.ca_directory = of_family(t, "CApath"),
+	};
+
+	if (has_files)
+		try_client(t, &own);
+	if (trust.ca_file[0] == '\0' && trust.ca_directory[0] == '\0')
+		return;
+	blame(t,
+	    trust.ca_file[0] != '\0' ? "smtp_tls_CAfile" : "smtp_tls_CApath");
+	try_client(t, &trust);
+}
+
+/* TLS is asked for, and there is no certificate to offer. */
+static void
+check_without_files(struct trial *t)
+{
+	const char *level = value(t->c, t->f->level);
+
+	if (strcmp(value(t->c, t->f->wrapper), "yes") == 0) {
+		blame(t, t->f->wrapper);
+		say(t, t->errors, "needs a certificate, and none is set");
+	} else if (strcmp(level, "encrypt") == 0) {
+		blame(t, t->f->level);
+		say(t, t->errors, "needs a certificate, and none is set");
+	} else if (strcmp(level, "may") == 0) {
+		blame(t, t->f->level);
+		say(t, t->warnings,
+		    "without a certificate STARTTLS is not offered");
+	}
+}
+
+bool
+tls_check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		struct trial t = {
+			.c = c,
+			.f = &families[i],
+			.errors = errors,
+			.warnings = warnings,
+			.good = true,
+		};
+		bool has_files;
+
+		check_protocols(&t);
+		has_files = find_files(&t);
+		if (t.f->client)
+			check_client(&t, has_files);
+		else if (has_files)
+			try_server(&t);
+		else
+			check_without_files(&t);
+		good = good && t.good;
+	}
+	return good;
+}

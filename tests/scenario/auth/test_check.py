@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: ISC
+"""check, start and reload refuse what would leave nobody able to log in or
+to speak TLS."""
+import os
+import subprocess
+
+import pytest
+from posthaste import AS_ROOT
+
+
+def refused(s, *words):
+    for action in ("check", "start"):
+        done = s.posthaste(action, check=False)
+        assert done.returncode != 0, done.err
+        for word in words:
+            assert word in done.err, done.err
+
+
+def make_certificate(s, name, kind):
+    subprocess.run(
+        ["openssl", "req", "-x509", "-nodes", "-days", "30", "-subj",
+         "/CN=mx.example.test", "-keyout", s.root / f"etc/{name}.key", "-out",
+         s.root / f"etc/{name}.pem", *kind],
+        check=True, capture_output=True)
+    os.chmod(s.root / f"etc/{name}.key", 0o600)
+
+
+@pytest.mark.parametrize("setting, words", [
+    ("account_files = /nonexistent/accounts",
+     ["account_files: /nonexistent/accounts: No such file"]),
+    ("account_files = accounts", ["neither an absolute file name nor pam"]),
+    ("auth_mechanisms = plain ntlm", ["auth_mechanisms: ntlm: not a"]),
+    ("smtpd_tls_cert_file = /nonexistent/cert.pem",
+     ["smtpd_tls_cert_file: /nonexistent/cert.pem: No such file"]),
+    ("smtpd_tls_protocols = >=TLSv1.7", ["unknown TLS protocol"]),
+    ("smtpd_tls_mandatory_protocols = SSLv3",
+     ["smtpd_tls_mandatory_protocols: no TLS protocol is left"]),
+    ("smtp_tls_CAfile = /nonexistent/ca.pem", ["/nonexistent/ca.pem"]),
+    ("pop3d_tls_cert_file = /nonexistent/pop.pem",
+     ["pop3d_tls_cert_file: /nonexistent/pop.pem"]),
+    ("smtpd_tls_cert_file =\nsmtpd_tls_security_level = encrypt",
+     ["smtpd_tls_security_level: needs a certificate"]),
+])
+def test_wrong_settings_are_refused(suite, setting, words):
+    s = suite(start=False, main=setting + "\n")
+    line = len((s.root / "etc/main.cf").read_text().splitlines())
+    refused(s, f"main.cf: line {line}: " if "\n" not in setting else "",
+            *words)
+
+
+def test_wrapper_without_certificate_names_its_service(suite):
+    s = suite(start=False, main="smtpd_tls_cert_file =\n"
+              "smtpd_tls_security_level =\n")
+    refused(s, "master.cf", "smtpd_tls_wrappermode: needs a certificate",
+            "pop3d_tls_wrappermode: needs a certificate")
+
+
+def test_key_of_another_certificate(suite):
+    s = suite(start=False)
+    make_certificate(s, "other", ["-newkey", "rsa:2048"])
+    s.set(smtpd_tls_key_file=s.root / "etc/other.key")
+    refused(s, "smtpd_tls_cert_file: ", "refused")
+
+
+def test_ed25519_cannot_be_kept_in_keyd(suite):
+    s = suite(start=False)
+    make_certificate(s, "ed", ["-newkey", "ed25519"])
+    s.set(smtpd_tls_cert_file=s.root / "etc/ed.pem",
+          smtpd_tls_key_file=s.root / "etc/ed.key")
+    refused(s, "use a certificate with an RSA or ECDSA key")
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="without root auth is the caller")
+def test_accounts_that_auth_cannot_read(suite):
+    s = suite(start=False)
+    os.chown(s.root / "etc/accounts", 0, 0)
+    refused(s, "account_files: ", "auth_user cannot read it")
+
+
+def test_two_kinds_of_certificate(suite):
+    """RSA and ECDSA side by side; the client chooses."""
+    import socket
+    import ssl
+    s = suite(start=False)
+    make_certificate(s, "ec", ["-newkey", "ec", "-pkeyopt",
+                               "ec_paramgen_curve:prime256v1"])
+    s.set(smtpd_tls_eccert_file=s.root / "etc/ec.pem",
+          smtpd_tls_eckey_file=s.root / "etc/ec.key")
+    s.start()
+    for cipher in ("ECDHE-RSA-AES256-GCM-SHA384",
+                   "ECDHE-ECDSA-AES256-GCM-SHA384"):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(cipher)
+        with socket.create_connection(("127.0.0.1", s.ports["pop3s"])) as raw:
+            with context.wrap_socket(raw) as t:
+                assert t.cipher()[0] == cipher
+                assert t.recv(100).startswith(b"+OK")
+
+
+def test_old_protocols_are_refused(suite):
+    import socket
+    import ssl
+    s = suite()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = ssl.TLSVersion.TLSv1
+    context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with socket.create_connection(("127.0.0.1", s.ports["pop3s"])) as raw:
+        with pytest.raises(ssl.SSLError):
+            context.wrap_socket(raw)
