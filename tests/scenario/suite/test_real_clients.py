@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: ISC
 """Programs that people use, against a running suite."""
 import os
+import pty
+import select
 import shutil
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -17,6 +21,27 @@ def run(command, stdin=None, env=None, cwd=None, timeout=30):
                           env=dict(os.environ, **(env or {})))
     assert done.returncode == 0, (done.stdout, done.stderr)
     return done.stdout.decode("utf-8", "replace")
+
+
+def on_terminal(command, env, timeout=30):
+    """Runs a program that wants a terminal, until it ends."""
+    if not shutil.which(command[0]):
+        pytest.skip(f"{command[0]} is not installed")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe(command[0], command, dict(os.environ, **env))
+    shown = b""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        try:
+            if select.select([terminal], [], [], 0.2)[0]:
+                shown += os.read(terminal, 65536)
+        except OSError:
+            break
+    else:
+        os.kill(pid, signal.SIGKILL)
+    os.close(terminal)
+    assert os.waitpid(pid, 0)[1] == 0, shown[-2000:]
 
 
 def text(subject):
@@ -117,10 +142,9 @@ def test_mutt_reads_over_pop(suite, tmp_path):
         "set pop_user='bob@example.test'\nset pop_pass=posthaste\n"
         "set header_cache=''\nset timeout=5\nset confirmappend=no\n"
         f"push '<copy-message>{out}<enter><exit>'\n")
-    run(["script", "-qec",
-         f"mutt -n -F {rc} -f pops://localhost:{s.ports['pop3s']}/",
-         "/dev/null"],
-        env={"TERM": "xterm", "HOME": str(tmp_path)})
+    on_terminal(["mutt", "-n", "-F", str(rc), "-f",
+                 f"pops://localhost:{s.ports['pop3s']}/"],
+                {"TERM": "xterm", "HOME": str(tmp_path)})
     assert b"seen by mutt" in out.read_bytes()
 
 
