@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: ISC
 """Programs that people use, against a running suite."""
+import fcntl
 import os
 import pty
 import select
 import shutil
 import signal
+import struct
 import subprocess
+import termios
 import time
 
 import pytest
@@ -23,12 +26,14 @@ def run(command, stdin=None, env=None, cwd=None, timeout=30):
     return done.stdout.decode("utf-8", "replace")
 
 
-def on_terminal(command, env, timeout=30):
+def on_terminal(command, folder, env, timeout=30):
     """Runs a program that wants a terminal, until it ends."""
     if not shutil.which(command[0]):
         pytest.skip(f"{command[0]} is not installed")
     pid, terminal = pty.fork()
     if pid == 0:
+        os.chdir(folder)
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
         os.execvpe(command[0], command, dict(os.environ, **env))
     shown = b""
     end = time.monotonic() + timeout
@@ -134,17 +139,19 @@ def test_mutt_reads_over_pop(suite, tmp_path):
     s.send(to="bob@example.test", subject="seen by mutt", body="words\r\n")
     s.wait_messages("bob")
     rc = tmp_path / "muttrc"
-    out = tmp_path / "out"
+    (tmp_path / "Mail").mkdir()
+    out = s.root / "out"
     rc.write_text(
         f"set certificate_file={s.root}/etc/cert.pem\n"
         "set ssl_force_tls=yes\nset ssl_verify_host=no\n"
         "set ssl_verify_dates=no\nset confirmcreate=no\nset quit=yes\n"
+        "set delete=no\nset move=no\nset copy=no\n"
         "set pop_user='bob@example.test'\nset pop_pass=posthaste\n"
         "set header_cache=''\nset timeout=5\nset confirmappend=no\n"
         f"push '<copy-message>{out}<enter><exit>'\n")
     on_terminal(["mutt", "-n", "-F", str(rc), "-f",
                  f"pops://localhost:{s.ports['pop3s']}/"],
-                {"TERM": "xterm", "HOME": str(tmp_path)})
+                tmp_path, {"TERM": "xterm", "HOME": str(tmp_path)})
     assert b"seen by mutt" in out.read_bytes()
 
 
