@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: ISC
+"""What tables mean to a client that sends mail, and to the mail."""
+import re
+
+from posthaste import wait_for
+
+
+def rcpt(s, *recipients, sender="alice@example.test"):
+    """The replies to RCPT, of one session."""
+    with s.smtp() as session:
+        session.ehlo()
+        session.mail(sender)
+        return [(code, text.decode()) for code, text in
+                (session.rcpt(r) for r in recipients)]
+
+
+def test_unknown_users_are_told_in_which_table(suite):
+    s = suite(main="virtual_alias_domains = alias.test\n"
+                   "local_recipient_maps = inline:{root=x}\n"
+                   "relay_domains = relay.test\n"
+                   "relay_recipient_maps = inline:{a@relay.test=x}\n")
+    replies = rcpt(s, "no@example.test", "no@alias.test", "no@local.test",
+                   "no@relay.test")
+    for (code, text), table in zip(replies, (
+            "virtual mailbox", "virtual alias", "local recipient",
+            "relay recipient")):
+        assert code == 550
+        assert text.startswith("5.1.1 <no@")
+        assert text.endswith("Recipient address rejected: User unknown in "
+                             f"{table} table")
+
+
+def test_missing_table_is_451(suite):
+    s = suite()
+    (s.root / "etc/mailboxes").unlink()
+    wait_for("the loss to be seen",
+             lambda: rcpt(s, "bob@example.test")[0][0] != 250, 5)
+    code, text = rcpt(s, "carol@example.test")[0]
+    assert code == 451
+    assert text.startswith("4.3.0 <carol@example.test>: ")
+    assert text.endswith("Temporary lookup failure")
+    s.write("mailboxes", "carol@example.test example.test/carol/\n")
+    wait_for("the table", lambda: rcpt(s, "carol@example.test")[0][0] == 250,
+             5)
+
+
+def test_new_mailbox_gets_mail_without_a_reload(suite):
+    s = suite()
+    assert rcpt(s, "dora@example.test")[0][0] == 550
+    with open(s.root / "etc/mailboxes", "a") as f:
+        f.write("dora@example.test example.test/dora/\n")
+    wait_for("the mailbox",
+             lambda: rcpt(s, "dora@example.test")[0][0] == 250, 5)
+    s.send(to="dora@example.test")
+    s.wait_messages("dora")
+
+
+def test_alias_of_aliases_delivers_once_to_each(suite):
+    s = suite()
+    s.write("virtual", "all@example.test bob@example.test, some@example.test\n"
+                       "some@example.test carol@example.test,"
+                       " bob@example.test, all@example.test\n")
+    wait_for("the alias", lambda: rcpt(s, "all@example.test")[0][0] == 250)
+    s.send(to="all@example.test")
+    s.wait_messages("bob")
+    s.wait_messages("carol")
+    s.wait_empty()
+    assert (len(s.messages("bob")), len(s.messages("carol"))) == (1, 1)
+    assert b"X-Original-To: all@example.test" in s.messages("carol")[0]
+
+
+def test_canonical_forms_reach_envelope_and_headers(suite):
+    s = suite(main="canonical_maps = inline:{a.user@example.test="
+                   "Alice.User@example.test}\n"
+                   "local_header_rewrite_clients = permit_mynetworks\n")
+    s.send(to="bob@example.test", sender="a.user@example.test")
+    text = s.wait_messages("bob")[0].decode()
+    assert re.search(r"^Return-Path: <Alice\.User@example\.test>", text, re.M)
+    assert re.search(r"^From: Alice\.User@example\.test", text, re.M)
+
+
+def test_extension_is_kept_through_an_alias(suite):
+    s = suite()
+    s.write("virtual", "sales@example.test bob@example.test\n")
+    wait_for("the alias", lambda: rcpt(s, "sales@example.test")[0][0] == 250)
+    s.send(to="sales+x@example.test")
+    text = s.wait_messages("bob")[0]
+    assert b"Delivered-To: bob+x@example.test" in text
+
+
+def test_moved_and_closed(suite):
+    s = suite(main="relocated_maps = inline:{bob@example.test="
+                   "bob@new.example}\n"
+                   "transport_maps = inline:{{carol@example.test="
+                   "error:5.7.1 No mail here}}\n")
+    moved, closed = rcpt(s, "bob@example.test", "carol@example.test")
+    assert moved[0] == 550 and "5.1.6" in moved[1]
+    assert moved[1].endswith("User has moved to bob@new.example")
+    assert closed[0] == 550 and closed[1].startswith("5.7.1 ")
+    assert closed[1].endswith("No mail here")
+
+
+def test_names_without_a_domain(suite):
+    s = suite(main="myorigin = example.test\n")
+    s.command("sendmail", "-f", "alice", "bob",
+              stdin="From: alice\nTo: bob\nSubject: x\n\nbody\n")
+    text = s.wait_messages("bob")[0].decode()
+    assert re.search(r"^Return-Path: <alice@example\.test>", text, re.M)
+    assert re.search(r"^To: bob@example\.test", text, re.M)
