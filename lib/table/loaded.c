@@ -81,7 +81,9 @@ check(struct loaded *l)
 		give_up(l, error);
 		return;
 	}
-	if (l->data == NULL || !watch_stamp_same(&l->stamp, &st))
+	if (l->data == NULL ||
+	    (!watch_stamp_same(&l->stamp, &st) &&
+		watch_settled(&l->watch, &st)))
 		reload(l);
 }
 

@@ -6,9 +6,10 @@
  * Lookup tables, type:name as in Postfix. The answer is one of four; "try
  * again" and "broken" are never taken for "not found".
  *
- * A table on disk is looked at again at most once a second; a changed one is
- * opened anew without a reload, a vanished or unreadable one is TABLE_AGAIN
- * (an intact older one stays in use while a rebuild runs).
+ * A table on disk is looked at again well within a second; a changed one is
+ * opened anew without a reload, a vanished or unreadable one is TABLE_AGAIN. A
+ * text that was written to in this very moment may be half of one: the old
+ * content serves until it has rested.
  */
 
 #include "lib/base/buf.h"

@@ -123,6 +123,9 @@ serve(struct cdb_table *x, enum content which, const struct stat *st,
 {
 	if (x->content == which && watch_stamp_same(&x->stamp, st))
 		return true;
+	if (which == TEXT && x->content != NOTHING &&
+	    !watch_settled(&x->watch, st))
+		return true;
 	*error = which == DATABASE ? take_database(x) : take_text(x);
 	if (*error != 0 && lost_rights(x, *error)) {
 		watch_want_restart(x->watch.path);

@@ -15,7 +15,10 @@
 #include "lib/table/table.h"
 
 enum {
-	LOOK_EVERY_MS = 1000,
+	/* together well below a second: what is promised for a change */
+	LOOK_EVERY_MS = 600,
+	QUIET_MS = 250,
+	POSTPONE_MAX = 8,
 	/* Longer than the tick of any file system's clock but FAT's. */
 	FRESH_US = 50 * 1000,
 };
@@ -31,6 +34,7 @@ watch_open(struct watch *w, const char *path)
 	w->path = mem_text(path);
 	w->leaf = slash ? w->path + (slash - folder) + 1 : w->path;
 	w->next_ms = 0;
+	w->postponed = 0;
 	if (slash != NULL)
 		slash[slash == folder ? 1 : 0] = '\0';
 	w->folder =
@@ -57,10 +61,20 @@ watch_due(struct watch *w)
 	return true;
 }
 
-void
-watch_again(struct watch *w)
+bool
+watch_settled(struct watch *w, const struct stat *st)
 {
-	w->next_ms = 0;
+	int64_t age_ms = clock_wall_us() / 1000 -
+	    ((int64_t)st->st_mtim.tv_sec * 1000 +
+		st->st_mtim.tv_nsec / 1000000);
+
+	if (age_ms < 0 || age_ms >= QUIET_MS || w->postponed >= POSTPONE_MAX) {
+		w->postponed = 0;
+		return true;
+	}
+	w->postponed++;
+	w->next_ms = clock_ms() + QUIET_MS;
+	return false;
 }
 
 /* By path first: the folder may have been replaced by another. */

@@ -3,7 +3,7 @@
 #define LIB_TABLE_WATCH_H
 
 /*
- * A file that is looked at again at most once a second.
+ * A file that is looked at again a few times a second at most.
  *
  * Its folder is opened at once, with the rights the program has then, so
  * that the file stays reachable below folders that the program cannot
@@ -31,14 +31,19 @@ struct watch {
 	const char *leaf; /* in path */
 	int folder; /* -1 when it could not be opened */
 	int64_t next_ms; /* monotonic: not looked at before */
+	unsigned int postponed; /* times in a row that it was still young */
 };
 
 void watch_open(struct watch *w, const char *path);
 void watch_close(struct watch *w);
-/* True at most once a second, and the first time. */
+/* True when it is time to look again, and the first time. */
 bool watch_due(struct watch *w);
-/* The next watch_due is true. */
-void watch_again(struct watch *w);
+/*
+ * Has the file been left alone for a moment? If not, somebody may be in the
+ * middle of writing it: the old content should stay, and watch_due is true
+ * soon. A file that never rests is taken as it is in the end.
+ */
+bool watch_settled(struct watch *w, const struct stat *st);
 
 /* The file, with a suffix behind its name ("" for none). -1 with errno. */
 int watch_stat(const struct watch *w, const char *suffix, struct stat *st);

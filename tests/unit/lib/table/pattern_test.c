@@ -197,15 +197,14 @@ inlined_rules(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(inlined) / sizeof(inlined[0]); i++) {
 		struct buf error = BUF_INIT(1024), value = BUF_INIT(1024);
-		struct table *t = table_open(span_of(inlined[i].table),
-		    &error);
+		struct table *t = table_open(span_of(inlined[i].table), &error);
 
 		assert_non_null(t);
 		assert_int_equal(table_lookup(t, span_of(inlined[i].key),
-		    &value), inlined[i].value ? TABLE_FOUND : TABLE_NONE);
+				     &value),
+		    inlined[i].value ? TABLE_FOUND : TABLE_NONE);
 		if (inlined[i].value != NULL)
-			assert_string_equal(buf_text(&value),
-			    inlined[i].value);
+			assert_string_equal(buf_text(&value), inlined[i].value);
 		table_free(&t);
 		buf_fini(&error);
 		buf_fini(&value);

@@ -260,6 +260,31 @@ change_is_seen(void **state)
 	table_free(&t);
 }
 
+/* An editor that empties a file and fills it again must cost no mail. */
+static void
+file_being_written_waits(void **state)
+{
+	struct table *t;
+	int fd;
+
+	(void)state;
+	put("slow", "a 1\n");
+	age("slow", 10);
+	t = open_ok("texthash:slow");
+	expect(t, "a", "found:1");
+	usleep(650 * 1000);
+	fd = open("slow", O_WRONLY | O_TRUNC);
+	expect(t, "a", "found:1");
+	assert_int_equal(write(fd, "b 2\n", 4), 4);
+	usleep(100 * 1000);
+	expect(t, "a", "found:1");
+	assert_int_equal(write(fd, "a 3\n", 4), 4);
+	close(fd);
+	usleep(650 * 1000);
+	expect(t, "a", "found:3");
+	table_free(&t);
+}
+
 static void
 hash_prefers_what_is_newer(void **state)
 {
@@ -414,6 +439,7 @@ main(void)
 		cmocka_unit_test(texthash_source),
 		cmocka_unit_test(missing_file_is_again),
 		cmocka_unit_test(change_is_seen),
+		cmocka_unit_test(file_being_written_waits),
 		cmocka_unit_test(hash_prefers_what_is_newer),
 		cmocka_unit_test(keys_with_null_bytes),
 		cmocka_unit_test(aliases_are_guessed),
