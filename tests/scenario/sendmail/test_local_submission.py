@@ -238,3 +238,23 @@ def test_an_ordinary_user(suite):
     assert done.returncode == 0, done.stderr
     message, = s.wait_messages("bob")
     assert b"from userid 65534" in message
+
+
+def test_what_would_become_of_a_message(suite):
+    s = suite()
+    s.command("sendmail", "-bv", "-f", "alice@example.test", BOB,
+              "nosuch@example.test")
+    report, = s.wait_messages("alice")
+    assert b"<bob@example.test>: delivers to maildir" in report
+    assert b"Action: failed\r\nStatus: 5.1.1" in report
+    s.wait_empty()
+    assert s.messages("bob") == []
+
+
+def test_what_became_of_a_message(suite):
+    s = suite()
+    s.command("sendmail", "-v", "-f", "alice@example.test", BOB,
+              stdin="Subject: x\n\nx\n")
+    report, = s.wait_messages("alice")
+    assert b"<bob@example.test>: delivered to maildir" in report
+    assert len(s.wait_messages("bob")) == 1
