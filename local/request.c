@@ -14,7 +14,11 @@
 #include "lib/queue/queue_file.h"
 
 /* The header is searched so far for Delivered-To. */
-enum { HEADER_LOOK_MAX = 256 << 10, HEADERS_MAX = 16384 };
+enum {
+	HEADER_LOOK_FIRST = 4096,
+	HEADER_LOOK_MAX = 256 << 10,
+	HEADERS_MAX = 16384,
+};
 
 const struct msg_deliver_recipient *
 request_recipient(const struct request *r, size_t index)
@@ -110,25 +114,41 @@ add_delivered_to(struct request *r, struct span value, size_t count)
 	buf_fini(&text);
 }
 
+/* Collects the fields of what was read; HEADER_MORE: it does not end there. */
+static enum header_next
+collect_delivered_to(struct request *r, struct span rest, bool last)
+{
+	struct header_field field;
+	enum header_next next;
+	size_t count = 0;
+
+	r->delivered_to = arena_alloc(r->arena, sizeof(char *));
+	while ((next = header_next(&rest, last, &field)) == HEADER_FIELD)
+		if (header_is(&field, "Delivered-To"))
+			add_delivered_to(r, field.value, count++);
+	return next;
+}
+
 /* The content's own; the queue file's prefix is ours and does not count. */
 static void
 find_delivered_to(struct request *r)
 {
-	size_t n = r->m->content_size < HEADER_LOOK_MAX ?
-	    (size_t)r->m->content_size :
-	    HEADER_LOOK_MAX,
-	       count = 0;
-	char *text = arena_alloc(r->arena, n + 1);
-	struct span rest = { text, n };
-	struct header_field field;
+	enum header_next next = HEADER_MORE;
+	size_t room = HEADER_LOOK_FIRST;
 
-	r->delivered_to = arena_alloc(r->arena, sizeof(char *));
-	if (fd_pread_all(r->m->content, text, n, (off_t)r->m->content_offset) !=
-	    0)
-		return;
-	while (header_next(&rest, true, &field) == HEADER_FIELD)
-		if (header_is(&field, "Delivered-To"))
-			add_delivered_to(r, field.value, count++);
+	while (next == HEADER_MORE && room <= HEADER_LOOK_MAX) {
+		size_t n = r->m->content_size < room ?
+		    (size_t)r->m->content_size :
+		    room;
+		char *text = arena_alloc(r->arena, n + 1);
+
+		if (fd_pread_all(r->m->content, text, n,
+			(off_t)r->m->content_offset) != 0)
+			n = 0;
+		next = collect_delivered_to(r, (struct span){ text, n },
+		    n < room || room == HEADER_LOOK_MAX);
+		room *= 4;
+	}
 }
 
 bool

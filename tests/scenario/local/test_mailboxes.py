@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Where local puts a user's mail."""
+import grp
 import os
 import pwd
 import re
@@ -7,7 +8,7 @@ import stat
 
 import pytest
 
-from posthaste import owner_ids, wait_for
+from posthaste import AS_ROOT, owner_ids, wait_for
 
 
 def spool_text(s):
@@ -39,6 +40,24 @@ def test_case_and_extension_do_not_matter(local, outcome):
     s.send(to=address)
     assert outcome(s, address.replace("+", r"\+")).status == "sent"
     assert f"Delivered-To: {address}\n" in spool_text(s)
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs root's rights")
+@pytest.mark.parametrize("mode", [0o2775, 0o755])
+def test_spool_directory_that_users_cannot_write(local, outcome, mode):
+    """The spool of the mail group, and one where root makes the files."""
+    s = local(start=False)
+    os.chown(s.var_mail, 0, grp.getgrnam("mail").gr_gid)
+    os.chmod(s.var_mail, mode)
+    s.start()
+    for _ in range(2):
+        q = s.send(to=f"{s.user}@local.test")
+        assert outcome(s, f"{s.user}@local.test", q).status == "sent"
+    st = s.spool_file.stat()
+    assert st.st_uid == owner_ids()[0]
+    assert stat.S_IMODE(st.st_mode) == 0o600
+    assert spool_text(s).count("\nSubject: test\n") == 2
+    assert not (s.var_mail / f"{s.user}.lock").exists()
 
 
 def user_with_a_home():

@@ -3,6 +3,8 @@
 import os
 import stat
 
+import pytest
+
 from posthaste import AS_ROOT, wait_for
 
 
@@ -101,6 +103,15 @@ def test_loop_ends(suite, outcome):
     o = outcome(s, "bob@example.test")
     assert (o.dsn, o.status) == ("5.4.6", "bounced")
     assert o.text == "mail forwarding loop for bob@example.test"
+
+
+@pytest.mark.parametrize("lead", [0, 4000, 4090, 20000, 80000])
+def test_loop_deep_in_a_long_header_ends(suite, outcome, lead):
+    s = suite()
+    long = "".join(f"X-{i}: {'x' * 92}\r\n" for i in range(lead // 100))
+    s.send(sender="", subject="x\r\n" + long + "X-Odd: " +
+           "y" * (lead % 100) + "\r\nDelivered-To: bob@example.test")
+    assert outcome(s, "bob@example.test").dsn == "5.4.6"
 
 
 def test_missing_table_is_try_again(suite, outcome):
