@@ -6,6 +6,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/mail/mail_address.h"
+#include "lookup/address_map.h"
 
 const char *
 routing_unknown(struct maps *m, const char *table, struct arena *a)
@@ -34,12 +35,16 @@ means_nothing(const char *value)
 	return strcasecmp(value, "DUNNO") == 0;
 }
 
-/* A table with senders as keys. NULL in *value: it says nothing. */
+/*
+ * A table with senders as keys. NULL in *value: it says nothing. smtpd asks
+ * before the sender got its canonical form, qmgr afterwards: both must hear
+ * the same.
+ */
 static enum verdict
 by_sender(struct maps *m, struct table_list *l, const char *sender,
     const char *null_key, struct arena *a, const char **value, struct why *why)
 {
-	struct span key = span_of(*sender != '\0' ? sender : null_key);
+	struct span key;
 	struct span domain;
 	const char *extension;
 	const char *text;
@@ -50,7 +55,10 @@ by_sender(struct maps *m, struct table_list *l, const char *sender,
 	*value = NULL;
 	if (table_list_empty(l))
 		return OK;
-	if (mail_address_split(key, NULL, &domain))
+	sender = rewrite_address(&m->rules, span_of(sender), a);
+	v = address_map_canonical(m, REWRITE_ENVELOPE_SENDER, a, &sender, why);
+	key = span_of(*sender != '\0' ? sender : null_key);
+	if (v == OK && mail_address_split(key, NULL, &domain))
 		v = classify_is_local(m, domain, &local, why);
 	if (v == OK)
 		v = maps_find_address(m, l, key, local, a, &found, &text,

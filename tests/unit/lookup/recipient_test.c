@@ -259,6 +259,9 @@ static const struct {
 	{ "sender_dependent_relayhost_maps = inline:{@here.test=DUNNO}\n"
 	  "relayhost = [two]\n",
 	    "x@else.test", "default ok smtp:[two] x@else.test final" },
+	{ "sender_dependent_relayhost_maps = inline:{new@here.test=[one]}\n"
+	  "sender_canonical_maps = inline:{s@here.test=new@here.test}\n",
+	    "x@else.test", "default ok smtp:[one] x@else.test final" },
 	{ "sender_dependent_default_transport_maps = "
 	  "inline:{s@here.test=slow:}\n",
 	    "x@else.test", "default ok slow:else.test x@else.test final" },
