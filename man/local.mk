@@ -36,5 +36,6 @@ dist_man8_MANS += man/pipe.8
 dist_man8_MANS += man/pop3d.8
 dist_man8_MANS += man/qmgr.8
 dist_man8_MANS += man/showq.8
+dist_man8_MANS += man/smtp.8
 dist_man8_MANS += man/smtpd.8
 dist_man8_MANS += man/virtual.8

@@ -2,6 +2,7 @@
 daemon_PROGRAMS += smtp/smtp
 smtp_parts = \
 	smtp/cache.c smtp/cache.h \
+	smtp/commands.c smtp/commands.h \
 	smtp/content.c smtp/content.h \
 	smtp/delivery.c smtp/delivery.h \
 	smtp/destination.c smtp/destination.h \

@@ -4,12 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/base/buf.h"
 #include "lib/base/clock.h"
-#include "lib/log/log.h"
-#include "lib/mail/mail_address.h"
-#include "lib/mail/xtext.h"
 #include "lib/queue/queue_file.h"
+#include "smtp/commands.h"
 #include "smtp/content.h"
 #include "smtp/settings.h"
 
@@ -120,90 +117,6 @@ check_fit(struct transaction *t)
 	plan_content(t);
 }
 
-/* The address as it goes between the brackets. */
-static void
-add_path(struct buf *line, const char *address)
-{
-	if (!set()->smtp_quote_rfc821_envelope)
-		buf_add_text(line, address);
-	else if (address[0] != '\0')
-		(void)mail_address_quote(span_of(address), line);
-}
-
-static void
-say_mail(struct transaction *t)
-{
-	const struct msg_deliver *m = t->d->request;
-	unsigned int features = t->p->features;
-	struct buf line = BUF_INIT(3000);
-
-	buf_add_text(&line, "MAIL FROM:<");
-	add_path(&line, m->sender);
-	buf_add_char(&line, '>');
-	if (features & PEER_SIZE)
-		buf_printf(&line, " SIZE=%llu",
-		    (unsigned long long)m->content_size);
-	if (features & PEER_8BITMIME)
-		buf_add_text(&line, (m->flags & QUEUE_BODY_8BIT) ?
-		    " BODY=8BITMIME" : "");
-	if (t->utf8)
-		buf_add_text(&line, " SMTPUTF8");
-	if (features & PEER_DSN) {
-		if (m->envid[0] != '\0') {
-			buf_add_text(&line, " ENVID=");
-			(void)xtext_encode(span_of(m->envid), &line);
-		}
-		if (m->ret != 0)
-			buf_add_text(&line, m->ret == 1 ? " RET=FULL" :
-			    " RET=HDRS");
-	}
-	peer_say(t->p, set()->smtp_mail_timeout, "%s", buf_text(&line));
-	buf_fini(&line);
-}
-
-/* RFC 3461 section 4.1. */
-static void
-add_notify(struct buf *line, uint64_t notify)
-{
-	static const struct {
-		unsigned int bit;
-		const char *name;
-	} names[] = {
-		{ NOTIFY_NEVER, "NEVER" },
-		{ NOTIFY_SUCCESS, "SUCCESS" },
-		{ NOTIFY_FAILURE, "FAILURE" },
-		{ NOTIFY_DELAY, "DELAY" },
-	};
-	const char *comma = " NOTIFY=";
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (notify & names[i].bit) {
-			buf_printf(line, "%s%s", comma, names[i].name);
-			comma = ",";
-		}
-}
-
-static void
-say_rcpt(struct transaction *t, const struct delivery_recipient *r)
-{
-	struct buf line = BUF_INIT(3800), orcpt = BUF_INIT(2500);
-
-	buf_add_text(&line, "RCPT TO:<");
-	add_path(&line, r->to->address);
-	buf_add_char(&line, '>');
-	if (t->p->features & PEER_DSN) {
-		add_notify(&line, r->to->notify);
-		if (r->to->orcpt[0] != '\0' && orcpt_encode(
-		    span_of(r->to->orcpt), t->utf8, &orcpt)) {
-			buf_add_text(&line, " ORCPT=");
-			buf_add_span(&line, buf_span(&orcpt));
-		}
-	}
-	peer_say(t->p, set()->smtp_rcpt_timeout, "%s", buf_text(&line));
-	buf_fini(&orcpt);
-	buf_fini(&line);
-}
-
 /* The whole message is refused: for good, or until another host is tried. */
 static void
 all_refused(struct transaction *t, const struct peer_reply *r,
@@ -307,11 +220,11 @@ envelope_in_steps(struct transaction *t)
 	struct delivery_recipient *r;
 	size_t at = 0;
 
-	say_mail(t);
+	command_mail(t->p, t->d->request, t->utf8);
 	if (!hear_mail(t) || t->failed)
 		return !t->p->broken;
 	while (!t->p->broken && (r = next_pending(t->d, &at)) != NULL) {
-		say_rcpt(t, r);
+		command_rcpt(t->p, r->to, t->utf8);
 		if (!hear_rcpt(t, r))
 			return false;
 	}
@@ -332,10 +245,10 @@ envelope_pipelined(struct transaction *t)
 	while (!data) {
 		n = 0;
 		if (mail)
-			say_mail(t);
+			command_mail(t->p, t->d->request, t->utf8);
 		while (n < PIPELINE_MAX &&
 		    (batch[n] = next_pending(t->d, &at)) != NULL)
-			say_rcpt(t, batch[n++]);
+			command_rcpt(t->p, batch[n++]->to, t->utf8);
 		data = n < PIPELINE_MAX;
 		if (data && !verify_only(t))
 			say_data(t);
