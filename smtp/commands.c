@@ -30,8 +30,8 @@ command_mail(struct peer *p, const struct msg_deliver *m, bool utf8)
 		buf_printf(&line, " SIZE=%llu",
 		    (unsigned long long)m->content_size);
 	if (features & PEER_8BITMIME)
-		buf_add_text(&line, (m->flags & QUEUE_BODY_8BIT) ?
-		    " BODY=8BITMIME" : "");
+		buf_add_text(&line,
+		    (m->flags & QUEUE_BODY_8BIT) ? " BODY=8BITMIME" : "");
 	if (utf8)
 		buf_add_text(&line, " SMTPUTF8");
 	if (features & PEER_DSN) {
@@ -40,8 +40,8 @@ command_mail(struct peer *p, const struct msg_deliver *m, bool utf8)
 			(void)xtext_encode(span_of(m->envid), &line);
 		}
 		if (m->ret != 0)
-			buf_add_text(&line, m->ret == 1 ? " RET=FULL" :
-			    " RET=HDRS");
+			buf_add_text(&line,
+			    m->ret == 1 ? " RET=FULL" : " RET=HDRS");
 	}
 	peer_say(p, settings()->smtp.smtp_mail_timeout, "%s", buf_text(&line));
 	buf_fini(&line);
@@ -79,8 +79,8 @@ command_rcpt(struct peer *p, const struct msg_deliver_recipient *to, bool utf8)
 	buf_add_char(&line, '>');
 	if (p->features & PEER_DSN) {
 		add_notify(&line, to->notify);
-		if (to->orcpt[0] != '\0' && orcpt_encode(
-		    span_of(to->orcpt), utf8, &orcpt)) {
+		if (to->orcpt[0] != '\0' &&
+		    orcpt_encode(span_of(to->orcpt), utf8, &orcpt)) {
 			buf_add_text(&line, " ORCPT=");
 			buf_add_span(&line, buf_span(&orcpt));
 		}

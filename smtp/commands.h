@@ -11,7 +11,7 @@
 #include "smtp/peer.h"
 
 void command_mail(struct peer *p, const struct msg_deliver *m, bool utf8);
-void command_rcpt(struct peer *p, const struct msg_deliver_recipient *to,
-    bool utf8);
+void
+command_rcpt(struct peer *p, const struct msg_deliver_recipient *to, bool utf8);
 
 #endif

@@ -67,9 +67,9 @@ content_has_8bit_header(const struct msg_deliver *m)
 	uint64_t at = 0;
 	ssize_t n;
 
-	while (at < HEADER_LOOK_MAX && (n = read_part(m, at, buffer,
-	    STREAM_BUFFER_SIZE)) > 0) {
-		if (look((struct span) { buffer, (size_t)n }, &fresh, &found))
+	while (at < HEADER_LOOK_MAX &&
+	    (n = read_part(m, at, buffer, STREAM_BUFFER_SIZE)) > 0) {
+		if (look((struct span){ buffer, (size_t)n }, &fresh, &found))
 			break;
 		at += (uint64_t)n;
 	}
@@ -89,7 +89,7 @@ each_part(const struct msg_deliver *m,
 
 	while ((n = read_part(m, at, buffer, STREAM_BUFFER_SIZE)) > 0) {
 		at += (uint64_t)n;
-		if (!visit(with, (struct span) { buffer, (size_t)n }))
+		if (!visit(with, (struct span){ buffer, (size_t)n }))
 			break;
 	}
 	error = n < 0 ? errno : 0;
@@ -172,11 +172,12 @@ enum io
 content_send(const struct msg_deliver *m, const struct content_plan *plan,
     struct stream *to, int *error)
 {
-	struct sending s = { .conversion = plan->conversion, .to = to,
+	struct sending s = { .conversion = plan->conversion,
+		.to = to,
 		.result = IO_OK };
 
-	smtp_wire_init(&s.wire,
-	    (size_t)settings()->smtp.smtp_line_length_limit, to_stream, to);
+	smtp_wire_init(&s.wire, (size_t)settings()->smtp.smtp_line_length_limit,
+	    to_stream, to);
 	if (s.conversion != NULL)
 		downgrade_begin(s.conversion, to_wire, &s.wire);
 	*error = each_part(m, send_part, &s);

@@ -16,8 +16,8 @@ struct content_plan {
  * How it must go to a server that takes 8-bit content, or does not. *error
  * is errno when the file cannot be read.
  */
-struct content_plan content_plan(const struct msg_deliver *m, bool peer_8bit,
-    int *error);
+struct content_plan
+content_plan(const struct msg_deliver *m, bool peer_8bit, int *error);
 void content_plan_fini(struct content_plan *plan);
 /* Bytes above 127 in the header (RFC 6532)? */
 bool content_has_8bit_header(const struct msg_deliver *m);

@@ -26,8 +26,9 @@ action(const struct peer *peer, enum verdict v)
 	if (v == NEVER)
 		return "failed";
 	return peer != NULL && !(peer->features & PEER_DSN) &&
-	    settings()->lmtp && settings()->smtp.lmtp_assume_final ?
-	    "delivered" : "relayed";
+		settings()->lmtp && settings()->smtp.lmtp_assume_final ?
+	    "delivered" :
+	    "relayed";
 }
 
 static void
@@ -53,8 +54,10 @@ log_line(const struct delivery *d, const struct delivery_recipient *r,
 		snprintf(relay, sizeof(relay), "%s, conn_use=%u", peer->relay,
 		    peer->uses);
 	else
-		snprintf(relay, sizeof(relay), "%s", peer != NULL ?
-		    peer->relay : r->relay[0] != '\0' ? r->relay : "none");
+		snprintf(relay, sizeof(relay), "%s",
+		    peer != NULL            ? peer->relay :
+			r->relay[0] != '\0' ? r->relay :
+					      "none");
 	delivery_log(&line);
 }
 
@@ -71,8 +74,8 @@ delivery_finish(struct delivery *d, struct delivery_recipient *r,
 		.text = why->text,
 		.mta = why->mta,
 		.mta_reply = reply,
-		.dsn_passed = v == OK && peer != NULL &&
-		    (peer->features & PEER_DSN),
+		.dsn_passed =
+		    v == OK && peer != NULL && (peer->features & PEER_DSN),
 	};
 
 	ensure(!r->done && d->pending > 0);
@@ -108,8 +111,8 @@ delivery_note_all(struct delivery *d, const struct peer *peer, enum verdict v,
 }
 
 void
-delivery_finish_all(struct delivery *d, const struct peer *peer,
-    enum verdict v, const struct why *why, const char *reply)
+delivery_finish_all(struct delivery *d, const struct peer *peer, enum verdict v,
+    const struct why *why, const char *reply)
 {
 	for (size_t i = 0; i < d->count; i++)
 		if (!d->recipients[i].done)

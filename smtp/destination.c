@@ -25,7 +25,7 @@ ascii_host(struct arena *a, struct span host)
 	if (span_is_ascii(host))
 		return text;
 	if (idn2_lookup_u8((const uint8_t *)text, (uint8_t **)&ascii,
-	    IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT) != IDN2_OK)
+		IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT) != IDN2_OK)
 		return NULL;
 	text = arena_text(a, ascii);
 	idn2_free(ascii);
@@ -61,8 +61,7 @@ parse_brackets(struct span s, struct span *host,
 	d->mx = false;
 	if (rest.n == 0)
 		return true;
-	return rest.p[0] == ':' && take_port(&rest, port_of, d) &&
-	    rest.n == 0;
+	return rest.p[0] == ':' && take_port(&rest, port_of, d) && rest.n == 0;
 }
 
 static bool
@@ -103,13 +102,12 @@ destination_parse(struct arena *a, const char *nexthop, bool lmtp,
 	struct span rest = span_of(nexthop), part;
 	size_t n = 0;
 
-	while (n < DESTINATIONS_MAX &&
-	    span_cut(&rest, ", \t\r\n", true, &part)) {
+	while (
+	    n < DESTINATIONS_MAX && span_cut(&rest, ", \t\r\n", true, &part)) {
 		if (part.n == 0)
 			continue;
 		*bad = part;
-		if (!parse_one(a, part, lmtp, default_port, port_of,
-		    &out[n++]))
+		if (!parse_one(a, part, lmtp, default_port, port_of, &out[n++]))
 			return 0;
 	}
 	return n;

@@ -33,8 +33,8 @@ static const struct {
 static bool
 discarded(struct span keyword)
 {
-	struct span rest =
-	    span_of(settings()->smtp.smtp_discard_ehlo_keywords), item;
+	struct span rest = span_of(settings()->smtp.smtp_discard_ehlo_keywords),
+		    item;
 
 	while (conf_list_next(&rest, &item))
 		if (span_equal_nocase(item, keyword))
@@ -45,8 +45,8 @@ discarded(struct span keyword)
 static bool
 mechanism_allowed(const char *name)
 {
-	struct span rest =
-	    span_of(settings()->smtp.smtp_sasl_mechanism_filter), item;
+	struct span rest = span_of(settings()->smtp.smtp_sasl_mechanism_filter),
+		    item;
 	bool any = false;
 
 	while (conf_list_next(&rest, &item)) {
@@ -119,9 +119,12 @@ hear_banner(struct greeting *g, struct peer *p, bool *esmtp, struct why *why)
 	v = peer_verdict(&r);
 	if (v != OK || p->broken) {
 		p->broken = true;
-		why_set(why, r.code / 100 == 5 &&
-		    !settings()->smtp.smtp_skip_5xx_greeting ? r.dsn :
-		    r.code / 100 == 4 ? r.dsn : "4.0.0",
+		why_set(why,
+		    r.code / 100 == 5 &&
+			    !settings()->smtp.smtp_skip_5xx_greeting ?
+			r.dsn :
+			r.code / 100 == 4 ? r.dsn :
+					    "4.0.0",
 		    "host %s refused to talk to me: %s", p->shown, r.text);
 		snprintf(why->mta, sizeof(why->mta), "%s", p->name);
 		return why->dsn[0] == '5' ? NEVER : LATER;
@@ -154,8 +157,9 @@ hello(struct peer *p, bool esmtp, struct why *why)
 {
 	const struct smtp_params *set = &settings()->smtp;
 	const char *verb = settings()->lmtp ? "LHLO" : "EHLO";
-	bool extended = settings()->lmtp || (!set->smtp_never_send_ehlo &&
-	    (esmtp || set->smtp_always_send_ehlo));
+	bool extended = settings()->lmtp ||
+	    (!set->smtp_never_send_ehlo &&
+		(esmtp || set->smtp_always_send_ehlo));
 	struct peer_reply r;
 	enum verdict v = OK;
 
@@ -206,21 +210,20 @@ handshake(struct greeting *g, struct peer *p, struct why *why)
 		name = NULL; /* SNI takes no address */
 	stream_timeout(p->io, settings()->smtp.smtp_starttls_timeout * 1000);
 	if (stream_tls_connect(p->io, context, name) == IO_OK) {
-		shown = tls_verified(stream_tls(p->io)) ? "Verified" :
-		    "Untrusted";
+		shown =
+		    tls_verified(stream_tls(p->io)) ? "Verified" : "Untrusted";
 		if (settings()->tls.smtp_tls_loglevel > 0)
 			log_info("%s TLS connection established to %s: %s",
-			    shown, p->relay, tls_session_text(stream_tls(p->io)));
+			    shown, p->relay,
+			    tls_session_text(stream_tls(p->io)));
 		return OK;
 	}
-	log_info("SSL_connect error to %s: %s", p->relay,
-	    stream_error(p->io));
+	log_info("SSL_connect error to %s: %s", p->relay, stream_error(p->io));
 	p->broken = true;
 	if (g->policy->level >= TLS_VERIFY &&
 	    strstr(stream_error(p->io), "certificate") != NULL)
 		return why_set(why, "4.7.5",
-		    "Server certificate not verified: %s",
-		    stream_error(p->io));
+		    "Server certificate not verified: %s", stream_error(p->io));
 	return why_set(why, "4.7.5", "Cannot start TLS: handshake failure");
 }
 
@@ -237,9 +240,11 @@ start_tls(struct greeting *g, struct peer *p, bool *plain, struct why *why)
 	enum verdict v;
 
 	if (!(p->features & PEER_STARTTLS))
-		return !must ? OK : why_set(why, "4.7.4",
-		    "TLS is required, but was not offered by host %s",
-		    p->shown);
+		return !must ?
+		    OK :
+		    why_set(why, "4.7.4",
+			"TLS is required, but was not offered by host %s",
+			p->shown);
 	peer_say(p, settings()->smtp.smtp_starttls_timeout, "STARTTLS");
 	v = peer_hear(p, settings()->smtp.smtp_starttls_timeout,
 	    "receiving the STARTTLS response", &r, NULL, why);
@@ -249,8 +254,10 @@ start_tls(struct greeting *g, struct peer *p, bool *plain, struct why *why)
 		if (!must && !p->broken)
 			return OK;
 		p->broken = true;
-		return why_set(why, "4.7.4", "TLS is required, but host %s "
-		    "refused to start TLS: %s", p->shown, r.text);
+		return why_set(why, "4.7.4",
+		    "TLS is required, but host %s "
+		    "refused to start TLS: %s",
+		    p->shown, r.text);
 	}
 	/*
 	 * What came glued to the 220 was not protected by TLS, whoever put
@@ -260,8 +267,10 @@ start_tls(struct greeting *g, struct peer *p, bool *plain, struct why *why)
 		p->broken = true;
 		log_warning("host %s sent more than its answer to STARTTLS",
 		    p->shown);
-		return why_set(why, "4.7.0", "host %s sent data ahead of the "
-		    "TLS handshake", p->shown);
+		return why_set(why, "4.7.0",
+		    "host %s sent data ahead of the "
+		    "TLS handshake",
+		    p->shown);
 	}
 	v = handshake(g, p, why);
 	*plain = v != OK && !must;
@@ -275,8 +284,8 @@ plaintext_forbidden(const struct peer *p)
 	struct span rest, item;
 
 	rest = span_of(stream_tls(p->io) != NULL ?
-	    set->smtp_sasl_tls_security_options :
-	    set->smtp_sasl_security_options);
+		set->smtp_sasl_tls_security_options :
+		set->smtp_sasl_security_options);
 	while (conf_list_next(&rest, &item))
 		if (span_is_nocase(item, "noplaintext"))
 			return true;
@@ -354,21 +363,24 @@ authenticate(struct greeting *g, struct peer *p, struct why *why)
 		return v;
 	if (!(p->features & PEER_AUTH) || p->mechanisms == 0 ||
 	    plaintext_forbidden(p))
-		return why_set(why, "4.7.0", "SASL authentication failed; "
+		return why_set(why, "4.7.0",
+		    "SASL authentication failed; "
 		    "cannot authenticate to server %s: no mechanism available",
 		    p->shown);
 	v = (p->mechanisms & PEER_PLAIN) ? auth_plain(p, &c, &r, why) :
-	    auth_login(p, &c, &r, why);
+					   auth_login(p, &c, &r, why);
 	if (v != OK)
 		return v;
 	if (r.code / 100 == 2)
 		return OK;
 	if (r.code / 100 == 3)
 		p->broken = true;
-	why_set(why, peer_verdict(&r) == NEVER &&
-	    !settings()->smtp.smtp_sasl_auth_soft_bounce ? "5.7.8" : "4.7.8",
-	    "SASL authentication failed; server %s said: %s", p->shown,
-	    r.text);
+	why_set(why,
+	    peer_verdict(&r) == NEVER &&
+		    !settings()->smtp.smtp_sasl_auth_soft_bounce ?
+		"5.7.8" :
+		"4.7.8",
+	    "SASL authentication failed; server %s said: %s", p->shown, r.text);
 	return why->dsn[0] == '5' ? NEVER : LATER;
 }
 

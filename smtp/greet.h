@@ -25,8 +25,7 @@ struct greeting {
  */
 enum verdict greet_host(struct greeting *g, const struct host *h,
     struct peer **out, struct why *why);
-enum verdict greet_unix(struct greeting *g, struct peer **out,
-    struct why *why);
+enum verdict greet_unix(struct greeting *g, struct peer **out, struct why *why);
 
 /* For tests: what one line of an EHLO reply says. */
 void greet_extension(struct peer *p, struct span line, bool first);

@@ -56,16 +56,16 @@ out_of_order(const struct host *a, const struct host *b, int family)
 }
 
 void
-hosts_order(struct host *list, size_t count, int preferred_family,
-    bool shuffle, uint32_t (*noise)(void))
+hosts_order(struct host *list, size_t count, int preferred_family, bool shuffle,
+    uint32_t (*noise)(void))
 {
 	if (shuffle)
 		mix(list, count, noise);
 	/* insertion: the lists are short and nearly in order */
 	for (size_t i = 1; i < count; i++)
 		for (size_t j = i; j > 0 &&
-		    out_of_order(&list[j - 1], &list[j], preferred_family);
-		    j--)
+		     out_of_order(&list[j - 1], &list[j], preferred_family);
+		     j--)
 			swap(&list[j - 1], &list[j]);
 }
 
@@ -131,16 +131,20 @@ dns_failed(const struct search *s, const char *type, enum dns_result result,
 	switch (result) {
 	case DNS_NO_NAME:
 	case DNS_NO_DATA:
-		return why_set(why, "5.4.4", "Host or domain name not found. "
-		    "Name service error for name=%s type=%s: %s", s->d->host,
-		    type, dns_result_text(result));
+		return why_set(why, "5.4.4",
+		    "Host or domain name not found. "
+		    "Name service error for name=%s type=%s: %s",
+		    s->d->host, type, dns_result_text(result));
 	case DNS_BAD:
-		return why_set(why, "5.4.4", "Name service error for name=%s "
-		    "type=%s: %s", s->d->host, type, dns_result_text(result));
+		return why_set(why, "5.4.4",
+		    "Name service error for name=%s "
+		    "type=%s: %s",
+		    s->d->host, type, dns_result_text(result));
 	default:
-		return why_set(why, "4.4.3", "Host or domain name not found. "
-		    "Name service error for name=%s type=%s: %s", s->d->host,
-		    type, dns_result_text(DNS_AGAIN));
+		return why_set(why, "4.4.3",
+		    "Host or domain name not found. "
+		    "Name service error for name=%s type=%s: %s",
+		    s->d->host, type, dns_result_text(DNS_AGAIN));
 	}
 }
 
@@ -158,7 +162,7 @@ find_plain(struct search *s, struct why *why)
 	enum dns_result result = add_host(s, s->d->host, 0);
 
 	return result == DNS_OK ? OK :
-	    dns_failed(s, address_types(), result, why);
+				  dns_failed(s, address_types(), result, why);
 }
 
 /*
@@ -176,10 +180,9 @@ drop_ourselves(struct search *s)
 		const struct host *h = &s->out->list[i];
 
 		if (h->preference < best &&
-		    (strcasecmp(h->name,
-			settings()->common.myhostname) == 0 ||
-		    (address_port(&h->address) == 25 &&
-			settings_own_address(&h->address))))
+		    (strcasecmp(h->name, settings()->common.myhostname) == 0 ||
+			(address_port(&h->address) == 25 &&
+			    settings_own_address(&h->address))))
 			best = h->preference;
 	}
 	for (size_t i = 0; i < s->out->count; i++)
@@ -201,7 +204,8 @@ find_of_mx(struct search *s, const struct dns_mx *mx, size_t count,
 		if (s->again ||
 		    settings()->smtp.smtp_defer_if_no_mx_address_found)
 			return dns_failed(s, "MX", DNS_AGAIN, why);
-		return why_set(why, "5.4.4", "Host or domain name not found. "
+		return why_set(why, "5.4.4",
+		    "Host or domain name not found. "
 		    "Name service error for name=%s type=%s: Host not found",
 		    mx[0].host, address_types());
 	}
@@ -221,8 +225,7 @@ find(struct search *s, struct why *why)
 	enum verdict v;
 	size_t count = 0;
 
-	if (!s->d->mx ||
-	    address_parse_ip(span_of(s->d->host), 0, &literal))
+	if (!s->d->mx || address_parse_ip(span_of(s->d->host), 0, &literal))
 		return find_plain(s, why);
 	result = dns_mx(s->arena, s->d->host, s->deadline, &mx, &count);
 	if (result == DNS_OK)
@@ -246,7 +249,9 @@ hosts_find(struct arena *a, const struct destination *d, int64_t deadline,
     struct hosts *out, struct why *why)
 {
 	const struct smtp_params *p = &settings()->smtp;
-	struct search s = { .arena = a, .d = d, .deadline = deadline,
+	struct search s = { .arena = a,
+		.d = d,
+		.deadline = deadline,
 		.out = out };
 	const char *prefer = p->smtp_address_preference;
 	int family;
@@ -262,10 +267,10 @@ hosts_find(struct arena *a, const struct destination *d, int64_t deadline,
 		family = random_number() & 1 ? AF_INET6 : AF_INET;
 	else
 		family = strcmp(prefer, "ipv6") == 0 ? AF_INET6 : AF_INET;
-	hosts_order(out->list, out->count, family,
-	    p->smtp_randomize_addresses, random_number);
-	out->count = hosts_limit(out->list, out->count,
-	    (size_t)p->smtp_mx_address_limit,
-	    strcmp(prefer, "any") == 0 && p->smtp_balance_inet_protocols);
+	hosts_order(out->list, out->count, family, p->smtp_randomize_addresses,
+	    random_number);
+	out->count =
+	    hosts_limit(out->list, out->count, (size_t)p->smtp_mx_address_limit,
+		strcmp(prefer, "any") == 0 && p->smtp_balance_inet_protocols);
 	return OK;
 }

@@ -41,7 +41,6 @@ void hosts_order(struct host *list, size_t count, int preferred_family,
  * Keeps at most "limit" (0: all); with "balance", both families if there are
  * both. How many are left.
  */
-size_t hosts_limit(struct host *list, size_t count, size_t limit,
-    bool balance);
+size_t hosts_limit(struct host *list, size_t count, size_t limit, bool balance);
 
 #endif

@@ -79,7 +79,8 @@ peer_say(struct peer *p, int64_t timeout_s, const char *format, ...)
 	if (n < 0 || (size_t)n >= sizeof(command) - 2 ||
 	    span_has_break(span_of(command))) {
 		log_warning("%s: command with a line end, or too long: not "
-		    "sent", p->shown);
+			    "sent",
+		    p->shown);
 		p->broken = true;
 		return;
 	}
@@ -90,8 +91,7 @@ peer_say(struct peer *p, int64_t timeout_s, const char *format, ...)
 }
 
 enum verdict
-peer_failed(struct peer *p, enum io result, const char *doing,
-    struct why *why)
+peer_failed(struct peer *p, enum io result, const char *doing, struct why *why)
 {
 	p->broken = true;
 	switch (result) {
@@ -129,8 +129,10 @@ add_text(struct buf *b, struct span text)
 	for (size_t i = 0; i < text.n; i++) {
 		unsigned char c = (unsigned char)text.p[i];
 
-		buf_add_char(b, c == '\t' ? ' ' :
-		    c < ' ' || c == 0x7f ? '?' : (char)c);
+		buf_add_char(b,
+		    c == '\t'                ? ' ' :
+			c < ' ' || c == 0x7f ? '?' :
+					       (char)c);
 	}
 }
 
@@ -144,8 +146,8 @@ settle_dsn(struct peer_reply *r, struct span text)
 		snprintf(r->dsn, sizeof(r->dsn), "%s", dsn);
 	else
 		snprintf(r->dsn, sizeof(r->dsn), "%d.0.0",
-		    r->code / 100 == 2 || r->code / 100 == 5 ?
-			r->code / 100 : 4);
+		    r->code / 100 == 2 || r->code / 100 == 5 ? r->code / 100 :
+							       4);
 }
 
 static enum verdict
@@ -157,8 +159,8 @@ hear_line(struct peer *p, const char *doing, struct reply_line *line,
 
 	if (result != IO_OK)
 		return peer_failed(p, result, doing, why);
-	log_debug("< %s: %.*s", p->shown,
-	    (int)(text.n > 500 ? 500 : text.n), text.p);
+	log_debug("< %s: %.*s", p->shown, (int)(text.n > 500 ? 500 : text.n),
+	    text.p);
 	if (!reply_parse_line(text, line))
 		return protocol_error(p, text, doing, why);
 	return OK;
@@ -223,8 +225,8 @@ peer_refused(const struct peer *p, const struct peer_reply *r,
 	snprintf(dsn, sizeof(dsn), "%s", r->dsn);
 	if (peer_verdict(r) == OK || r->code / 100 == 3)
 		snprintf(dsn, sizeof(dsn), "4.5.0"); /* out of place */
-	why_set(why, dsn, "host %s said: %s (in reply to %s command)",
-	    p->shown, r->text, command);
+	why_set(why, dsn, "host %s said: %s (in reply to %s command)", p->shown,
+	    r->text, command);
 	snprintf(why->mta, sizeof(why->mta), "%s", p->name);
 	return dsn[0] == '5' ? NEVER : LATER;
 }

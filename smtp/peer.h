@@ -88,8 +88,8 @@ enum verdict peer_verdict(const struct peer_reply *r);
 enum verdict peer_refused(const struct peer *p, const struct peer_reply *r,
     const char *command, struct why *why);
 /* *why for a stream that failed while "doing"; always LATER. */
-enum verdict peer_failed(struct peer *p, enum io result, const char *doing,
-    struct why *why);
+enum verdict
+peer_failed(struct peer *p, enum io result, const char *doing, struct why *why);
 
 /*
  * QUIT and the end. With "wait", its answer is waited for, if the settings

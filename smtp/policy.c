@@ -36,8 +36,7 @@ ask(struct arena *a, const char *setting, const char *table,
 	reply = message;
 	if (ok && reply->result == TABLE_FOUND)
 		*value = arena_text(a, reply->value);
-	if (ok && (reply->result == TABLE_FOUND ||
-	    reply->result == TABLE_NONE))
+	if (ok && (reply->result == TABLE_FOUND || reply->result == TABLE_NONE))
 		v = OK;
 	else if (ok)
 		log_warning("%s: %s", setting, reply->value);
@@ -110,7 +109,7 @@ policy_find(struct arena *a, const struct destination *d, struct policy *out,
 	enum verdict v;
 	size_t n = 0;
 
-	*out = (struct policy) { .level = set->tls_level,
+	*out = (struct policy){ .level = set->tls_level,
 		.secure = set->tls_secure };
 	if (maps[0] == '\0')
 		return OK;
@@ -118,7 +117,7 @@ policy_find(struct arena *a, const struct destination *d, struct policy *out,
 	if (strcmp(d->host, d->text) != 0 && d->host[0] != '\0')
 		keys[n++].address = d->host;
 	for (dot = strchr(d->host, '.'); dot != NULL && n < KEYS_MAX;
-	    dot = strchr(dot + 1, '.'))
+	     dot = strchr(dot + 1, '.'))
 		keys[n++].address = dot;
 	v = ask(a, "smtp_tls_policy_maps", maps, keys, n, &value, why);
 	if (v != OK || value == NULL)
@@ -126,7 +125,8 @@ policy_find(struct arena *a, const struct destination *d, struct policy *out,
 	if (!policy_parse(a, span_of(value), out)) {
 		log_warning("smtp_tls_policy_maps: \"%s\" for %s is not valid",
 		    value, d->text);
-		return why_set(why, "4.3.5", "client TLS configuration problem");
+		return why_set(why, "4.3.5",
+		    "client TLS configuration problem");
 	}
 	return OK;
 }
@@ -149,16 +149,17 @@ credentials_find(struct arena *a, const char *sender,
 		keys[n++].address = sender;
 	keys[n++].address = d->text;
 	keys[n++].address = host;
-	v = ask(a, "smtp_sasl_password_maps", p->smtp_sasl_password_maps,
-	    keys, n, &value, why);
+	v = ask(a, "smtp_sasl_password_maps", p->smtp_sasl_password_maps, keys,
+	    n, &value, why);
 	if (v != OK || value == NULL)
 		return v;
 	cut = strstr(value, p->smtp_sasl_password_result_delimiter);
 	if (p->smtp_sasl_password_result_delimiter[0] == '\0' || cut == NULL)
 		cut = value + strlen(value);
-	out->user = arena_span(a,
-	    (struct span) { value, (size_t)(cut - value) });
-	out->password = *cut == '\0' ? "" :
+	out->user =
+	    arena_span(a, (struct span){ value, (size_t)(cut - value) });
+	out->password = *cut == '\0' ?
+	    "" :
 	    cut + strlen(p->smtp_sasl_password_result_delimiter);
 	return OK;
 }

@@ -44,8 +44,7 @@ speak_lmtp(struct smtp_params *p)
 	p->smtp_quit_timeout = p->lmtp_quit_timeout;
 	p->smtp_line_length_limit = p->lmtp_line_length_limit;
 	p->smtp_fallback_relay = p->lmtp_fallback_relay;
-	p->smtp_connection_cache_on_demand =
-	    p->lmtp_connection_cache_on_demand;
+	p->smtp_connection_cache_on_demand = p->lmtp_connection_cache_on_demand;
 	p->smtp_connection_cache_time_limit =
 	    p->lmtp_connection_cache_time_limit;
 	p->smtp_sasl_auth_enable = p->lmtp_sasl_auth_enable;
@@ -146,8 +145,8 @@ add_list(const char *value, const char *setting)
 			add_own(&a);
 		else if (!span_is_nocase(item, set.common.myhostname))
 			log_warning("%s: \"%.*s\" is no address: mail that "
-			    "loops back to it is not noticed", setting,
-			    SPAN_ARG(item));
+				    "loops back to it is not noticed",
+			    setting, SPAN_ARG(item));
 	}
 }
 
@@ -198,7 +197,7 @@ make_contexts(void)
 		if (!all && level != (int)set.tls_level)
 			continue;
 		if (!tls_smtp_context(&set.tls, (enum tls_level)level,
-		    remote_key_sign, &set.tls_contexts[level], &error))
+			remote_key_sign, &set.tls_contexts[level], &error))
 			fatal("%s", error);
 	}
 }
@@ -211,12 +210,11 @@ settings_before(const struct service *s)
 	set.port = default_port(set.smtp.smtp_tcp_port);
 	set.family = family_of(set.common.inet_protocols);
 	set.tls_level = tls_level_of(set.tls.smtp_tls_security_level);
-	set.tls_secure = strcmp(set.tls.smtp_tls_security_level,
-	    "secure") == 0;
+	set.tls_secure = strcmp(set.tls.smtp_tls_security_level, "secure") == 0;
 	parse_bind("smtp_bind_address", set.smtp.smtp_bind_address, AF_INET,
 	    &set.bind4);
-	parse_bind("smtp_bind_address6", set.smtp.smtp_bind_address6,
-	    AF_INET6, &set.bind6);
+	parse_bind("smtp_bind_address6", set.smtp.smtp_bind_address6, AF_INET6,
+	    &set.bind6);
 	add_list(set.common.inet_interfaces, "inet_interfaces");
 	add_list(set.common.proxy_interfaces, "proxy_interfaces");
 	make_contexts();

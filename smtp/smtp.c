@@ -45,8 +45,9 @@ cache_key(const struct attempt *a)
 	    a->policy.level, a->policy.secure,
 	    a->policy.match != NULL ? a->policy.match : "",
 	    p->smtp_sasl_auth_enable &&
-		p->smtp_sender_dependent_authentication ?
-		a->d->request->sender : "");
+		    p->smtp_sender_dependent_authentication ?
+		a->d->request->sender :
+		"");
 }
 
 /* What is known must not be lost should this process die. */
@@ -79,7 +80,7 @@ use_cached(struct attempt *a)
 static struct greeting
 greeting_of(const struct attempt *a)
 {
-	return (struct greeting) {
+	return (struct greeting){
 		.arena = a->d->arena,
 		.destination = a->to,
 		.policy = &a->policy,
@@ -167,8 +168,8 @@ try_destination(struct delivery *d, const struct destination *to)
 static bool
 try_list(struct delivery *d, const char *nexthop, bool must)
 {
-	struct destination *list = arena_alloc(d->arena,
-	    DESTINATIONS_MAX * sizeof(*list));
+	struct destination *list =
+	    arena_alloc(d->arena, DESTINATIONS_MAX * sizeof(*list));
 	struct span bad = SPAN("");
 	bool reached = false;
 	struct why why;
@@ -177,7 +178,8 @@ try_list(struct delivery *d, const char *nexthop, bool must)
 	n = destination_parse(d->arena, nexthop, settings()->lmtp,
 	    settings()->port, settings_port, list, &bad);
 	if (n == 0 && must) {
-		enum verdict v = why_set(&why, "5.4.4", "Host or domain name "
+		enum verdict v = why_set(&why, "5.4.4",
+		    "Host or domain name "
 		    "not found: \"%.*s\" is no valid destination",
 		    SPAN_ARG(bad));
 
@@ -197,8 +199,8 @@ prepare(struct delivery *d, const struct msg_deliver *m)
 	d->request = m;
 	d->arena = arena_new();
 	d->count = d->pending = m->recipients.count;
-	d->recipients = arena_alloc(d->arena,
-	    d->count * sizeof(*d->recipients) + 1);
+	d->recipients =
+	    arena_alloc(d->arena, d->count * sizeof(*d->recipients) + 1);
 	d->began = clock_wall_us();
 	for (size_t i = 0; i < d->count; i++) {
 		d->recipients[i].to = &to[i];
@@ -236,8 +238,8 @@ deliver(struct ipc *qmgr, const struct msg_deliver *m)
 	prepare(&d, m);
 	reached = try_list(&d, m->nexthop, true);
 	if (d.pending > 0 && settings()->smtp.smtp_fallback_relay[0] != '\0')
-		reached |= try_list(&d, settings()->smtp.smtp_fallback_relay,
-		    false);
+		reached |=
+		    try_list(&d, settings()->smtp.smtp_fallback_relay, false);
 	explain(&d, reached, &done);
 	delivery_give_up(&d);
 	result = ipc_send(qmgr, &message_deliver_done, &done,
@@ -254,8 +256,8 @@ session(const struct service *s, int fd)
 	const void *message;
 
 	(void)s;
-	while (ipc_expect(qmgr, &message_deliver, &message, INT64_MAX) ==
-	    IPC_OK)
+	while (
+	    ipc_expect(qmgr, &message_deliver, &message, INT64_MAX) == IPC_OK)
 		if (!deliver(qmgr, message) || service_retiring())
 			break;
 	ipc_free(&qmgr);

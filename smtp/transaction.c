@@ -63,8 +63,8 @@ has_8bit_address(const struct delivery *d)
 	if (!span_is_ascii(span_of(d->request->sender)))
 		return true;
 	for (size_t i = 0; i < d->count; i++)
-		if (!d->recipients[i].done && !span_is_ascii(
-		    span_of(d->recipients[i].to->address)))
+		if (!d->recipients[i].done &&
+		    !span_is_ascii(span_of(d->recipients[i].to->address)))
 			return true;
 	return false;
 }
@@ -82,15 +82,18 @@ plan_content(struct transaction *t)
 {
 	int error;
 
-	t->plan = content_plan(t->d->request, t->p->features & PEER_8BITMIME,
-	    &error);
+	t->plan =
+	    content_plan(t->d->request, t->p->features & PEER_8BITMIME, &error);
 	if (error != 0)
-		refuse(t, why_set(&t->why, "4.3.0",
-		    "cannot read the queue file: %s", strerror(error)));
+		refuse(t,
+		    why_set(&t->why, "4.3.0", "cannot read the queue file: %s",
+			strerror(error)));
 	else if (t->plan.obstacle != NULL)
-		refuse(t, why_set(&t->why, "5.6.3", "host %s does not accept "
-		    "8-bit content, and it cannot be converted: %s",
-		    t->p->shown, t->plan.obstacle));
+		refuse(t,
+		    why_set(&t->why, "5.6.3",
+			"host %s does not accept "
+			"8-bit content, and it cannot be converted: %s",
+			t->p->shown, t->plan.obstacle));
 }
 
 /* What this server cannot take at all, before a word is said. */
@@ -101,16 +104,21 @@ check_fit(struct transaction *t)
 	unsigned int features = t->p->features;
 
 	if (t->p->size_limit > 0 && m->content_size > t->p->size_limit) {
-		refuse(t, why_set(&t->why, "5.3.4", "message size %llu "
-		    "exceeds size limit %llu of server %s",
-		    (unsigned long long)m->content_size,
-		    (unsigned long long)t->p->size_limit, t->p->shown));
+		refuse(t,
+		    why_set(&t->why, "5.3.4",
+			"message size %llu "
+			"exceeds size limit %llu of server %s",
+			(unsigned long long)m->content_size,
+			(unsigned long long)t->p->size_limit, t->p->shown));
 		return;
 	}
 	if ((m->flags & QUEUE_SMTPUTF8) && !(features & PEER_SMTPUTF8) &&
 	    (has_8bit_address(t->d) || content_has_8bit_header(m))) {
-		refuse(t, why_set(&t->why, "5.6.7", "SMTPUTF8 is required, but "
-		    "was not offered by host %s", t->p->shown));
+		refuse(t,
+		    why_set(&t->why, "5.6.7",
+			"SMTPUTF8 is required, but "
+			"was not offered by host %s",
+			t->p->shown));
 		return;
 	}
 	t->utf8 = (m->flags & QUEUE_SMTPUTF8) && (features & PEER_SMTPUTF8);
@@ -183,8 +191,7 @@ hear_data(struct transaction *t)
 {
 	struct peer_reply r;
 
-	if (!hear(t, set()->smtp_data_init_timeout, "sending DATA command",
-	    &r))
+	if (!hear(t, set()->smtp_data_init_timeout, "sending DATA command", &r))
 		return false;
 	t->data_open = r.code == 354;
 	if (t->data_open || t->failed || t->accepted == 0)
@@ -294,8 +301,8 @@ in_doubt(struct transaction *t)
 {
 	for (size_t i = 0; i < t->d->count; i++)
 		if (!t->d->recipients[i].done && t->d->recipients[i].accepted)
-			delivery_finish(t->d, &t->d->recipients[i], t->p,
-			    LATER, &t->why, "");
+			delivery_finish(t->d, &t->d->recipients[i], t->p, LATER,
+			    &t->why, "");
 }
 
 static void
@@ -314,7 +321,7 @@ hear_end(struct transaction *t)
 			continue;
 		if (!heard || each) {
 			if (peer_hear(t->p, set()->smtp_data_done_timeout,
-			    doing, &r, NULL, &t->why) != OK) {
+				doing, &r, NULL, &t->why) != OK) {
 				in_doubt(t);
 				return;
 			}
@@ -335,8 +342,9 @@ content_failed(struct transaction *t, enum io result)
 	struct peer_reply r;
 	struct why why;
 
-	if (result == IO_ERROR && peer_hear(t->p, 5, "sending message body",
-	    &r, NULL, &why) == OK && peer_verdict(&r) != OK) {
+	if (result == IO_ERROR &&
+	    peer_hear(t->p, 5, "sending message body", &r, NULL, &why) == OK &&
+	    peer_verdict(&r) != OK) {
 		all_refused(t, &r, "DATA");
 		t->p->broken = true;
 		return;
@@ -377,7 +385,7 @@ send_nothing(struct transaction *t)
 
 	(void)stream_write(t->p->io, ".\r\n", 3);
 	if (peer_hear(t->p, set()->smtp_data_done_timeout,
-	    "sending end of data", &r, NULL, &t->why) == OK &&
+		"sending end of data", &r, NULL, &t->why) == OK &&
 	    peer_verdict(&r) == OK)
 		t->p->broken = true; /* what did it take that for? */
 }
@@ -407,7 +415,8 @@ reset(struct peer *p)
 		return;
 	peer_say(p, set()->smtp_rset_timeout, "RSET");
 	if (peer_hear(p, set()->smtp_rset_timeout, "sending RSET", &r, NULL,
-	    &why) != OK || peer_verdict(&r) != OK)
+		&why) != OK ||
+	    peer_verdict(&r) != OK)
 		p->broken = true;
 	p->dirty = false;
 }
@@ -419,7 +428,7 @@ converse(struct transaction *t)
 
 	t->p->dirty = true;
 	ok = (t->p->features & PEER_PIPELINING) ? envelope_pipelined(t) :
-	    envelope_in_steps(t);
+						  envelope_in_steps(t);
 	if (ok && t->data_open && !t->failed && t->accepted > 0)
 		send_content(t);
 	else if (ok && t->data_open)

@@ -79,8 +79,8 @@ by_preference(const void *x, const void *y)
 }
 
 enum dns_result
-dns_mx(struct arena *a, const char *name, int64_t deadline,
-    struct dns_mx **mx, size_t *count)
+dns_mx(struct arena *a, const char *name, int64_t deadline, struct dns_mx **mx,
+    size_t *count)
 {
 	struct records *r = records_new(a);
 	struct dns_mx *list;
@@ -102,8 +102,8 @@ dns_mx(struct arena *a, const char *name, int64_t deadline,
 		/* RFC 7505: "." alone is the null MX; else a host name */
 		if (host[0] != '\0' ? !dns_host_valid(host) : r->count > 1)
 			continue;
-		list[n].preference = (uint16_t)(rec->data[0] << 8 |
-		    rec->data[1]);
+		list[n].preference =
+		    (uint16_t)(rec->data[0] << 8 | rec->data[1]);
 		list[n++].host = arena_text(a, host);
 	}
 	if (n == 0)
@@ -175,8 +175,8 @@ combine(enum dns_result a, enum dns_result b)
 }
 
 static enum dns_result
-ask_addresses(struct arena *a, const char *name, int family,
-    int64_t deadline, struct address_list *l)
+ask_addresses(struct arena *a, const char *name, int family, int64_t deadline,
+    struct address_list *l)
 {
 	enum dns_result r4 = DNS_NO_DATA, r6 = DNS_NO_DATA;
 	struct dns_query *q4 = NULL, *q6 = NULL;
@@ -237,8 +237,8 @@ reverse_name(const struct address *client, char out[DNS_NAME_MAX])
 
 	if (client->any.sa_family == AF_INET) {
 		p = (const unsigned char *)&client->v4.sin_addr;
-		snprintf(out, DNS_NAME_MAX, "%u.%u.%u.%u.in-addr.arpa",
-		    p[3], p[2], p[1], p[0]);
+		snprintf(out, DNS_NAME_MAX, "%u.%u.%u.%u.in-addr.arpa", p[3],
+		    p[2], p[1], p[0]);
 		return true;
 	}
 	if (client->any.sa_family != AF_INET6)
@@ -271,8 +271,8 @@ maps_back(struct arena *a, const char *name, const struct address *client,
 }
 
 enum dns_result
-dns_client_name(struct arena *a, const struct address *client,
-    int64_t deadline, const char **name, const char **unverified)
+dns_client_name(struct arena *a, const struct address *client, int64_t deadline,
+    const char **name, const char **unverified)
 {
 	struct records *r = records_new(a);
 	char reverse[DNS_NAME_MAX], host[DNS_NAME_MAX];

@@ -35,7 +35,7 @@ expand(const struct dns_answer *a, const unsigned char *at,
 
 	if (at < a->message || at >= a->message + a->length ||
 	    ares_expand_name(at, a->message, a->length, &name, &used) !=
-	    ARES_SUCCESS)
+		ARES_SUCCESS)
 		return false;
 	n = strlen(name);
 	ok = n < DNS_NAME_MAX;
@@ -83,8 +83,7 @@ skip_question(struct dns_answer *a)
 	char name[DNS_NAME_MAX];
 
 	for (unsigned int n = u16(a->message + 4); n > 0; n--) {
-		if (!expand(a, p, name, &p) ||
-		    a->message + a->length - p < 4)
+		if (!expand(a, p, name, &p) || a->message + a->length - p < 4)
 			return false;
 		p += 4;
 	}
@@ -115,8 +114,8 @@ follow(struct dns_answer *a, bool *moved)
 }
 
 bool
-dns_answer_open(struct dns_answer *a, const unsigned char *message,
-    int length, const char *name)
+dns_answer_open(struct dns_answer *a, const unsigned char *message, int length,
+    const char *name)
 {
 	bool moved = true;
 
@@ -147,8 +146,7 @@ dns_answer_records(const struct dns_answer *a, int type,
 	size_t count = 0;
 	struct cursor c;
 
-	for (unsigned int i = 0; i < a->count && count < DNS_RECORDS_MAX;
-	    i++) {
+	for (unsigned int i = 0; i < a->count && count < DNS_RECORDS_MAX; i++) {
 		if (!read_record(a, at, &c))
 			break;
 		at = c.next;
@@ -173,8 +171,8 @@ dns_host_valid(const char *name)
 			if (label == 0 || p[1] == '\0')
 				return false;
 			label = 0;
-		} else if ((!isalnum(c) && c != '-' && c != '_') ||
-		    c >= 0x80 || ++label > 63) {
+		} else if ((!isalnum(c) && c != '-' && c != '_') || c >= 0x80 ||
+		    ++label > 63) {
 			return false;
 		}
 	}

@@ -153,7 +153,7 @@ dns_open(const char *servers)
 	if (status == ARES_SUCCESS)
 		status = ares_init_options(&channel, &options,
 		    ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
-		    ARES_OPT_SOCK_STATE_CB);
+			ARES_OPT_SOCK_STATE_CB);
 	if (status == ARES_SUCCESS && servers != NULL && servers[0] != '\0')
 		status = ares_set_servers_ports_csv(channel, servers);
 	if (status != ARES_SUCCESS)
@@ -257,9 +257,9 @@ poll_once(int64_t deadline)
 			continue;
 		p[n].fd = sockets[i].fd;
 		p[n].revents = 0;
-		p[n++].events = (short)(((sockets[i].events & EV_READ) ?
-		    POLLIN : 0) | ((sockets[i].events & EV_WRITE) ?
-		    POLLOUT : 0));
+		p[n++].events =
+		    (short)(((sockets[i].events & EV_READ) ? POLLIN : 0) |
+			((sockets[i].events & EV_WRITE) ? POLLOUT : 0));
 	}
 	next = ares_timeout(channel, NULL, &tv);
 	if (next != NULL && next->tv_sec * 1000 + next->tv_usec / 1000 < left)
@@ -272,9 +272,9 @@ poll_once(int64_t deadline)
 		if (p[i].revents != 0)
 			ares_process_fd(channel,
 			    (p[i].revents & ~POLLOUT) ? p[i].fd :
-			    ARES_SOCKET_BAD,
+							ARES_SOCKET_BAD,
 			    (p[i].revents & POLLOUT) ? p[i].fd :
-			    ARES_SOCKET_BAD);
+						       ARES_SOCKET_BAD);
 	ares_process_fd(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }
 

@@ -79,7 +79,8 @@ look_header(void *with, const struct mime_entity *e, struct span fields,
 			obstacle(d, "8-bit header under a signature");
 		while (header_next(&fields, true, &f) == HEADER_FIELD)
 			if (!encoded_word_field(&f, &scratch))
-				obstacle(d, "8-bit bytes in a structured "
+				obstacle(d,
+				    "8-bit bytes in a structured "
 				    "header field");
 	}
 	buf_fini(&scratch);
@@ -94,8 +95,10 @@ check_utf8(struct finding *f, unsigned char c)
 		if ((c & 0xc0) != 0x80)
 			f->not_utf8 = true;
 	} else if (c >= 0x80) {
-		f->expected = (c & 0xe0) == 0xc0 ? 1 : (c & 0xf0) == 0xe0 ? 2 :
-		    (c & 0xf8) == 0xf0 ? 3 : 0;
+		f->expected = (c & 0xe0) == 0xc0 ? 1 :
+		    (c & 0xf0) == 0xe0           ? 2 :
+		    (c & 0xf8) == 0xf0           ? 3 :
+						   0;
 		if (f->expected == 0)
 			f->not_utf8 = true;
 	}
@@ -258,7 +261,7 @@ static void
 base64_line(struct downgrade *d)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "abcdefghijklmnopqrstuvwxyz0123456789+/";
+				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
 
 	for (size_t i = 0; i < d->bytes_n; i += 3) {
 		size_t n = d->bytes_n - i;
@@ -345,8 +348,9 @@ add_new_fields(struct downgrade *d, const struct mime_entity *e,
 static bool
 encoding_changes(const struct mime_entity *e, enum mime_encoding code)
 {
-	return code != MIME_7BIT || ((e->kind == MIME_MULTIPART ||
-	    e->kind == MIME_MESSAGE) && e->encoding <= MIME_BINARY);
+	return code != MIME_7BIT ||
+	    ((e->kind == MIME_MULTIPART || e->kind == MIME_MESSAGE) &&
+		e->encoding <= MIME_BINARY);
 }
 
 static void
@@ -383,8 +387,7 @@ add_blank(struct downgrade *d)
 
 /* Bytes that are given out as they are, but for what has eight bits. */
 static void
-plain_bytes(struct downgrade *d, const struct mime_entity *e,
-    struct span bytes)
+plain_bytes(struct downgrade *d, const struct mime_entity *e, struct span bytes)
 {
 	if (e->encoding != MIME_QUOTED_PRINTABLE || span_is_ascii(bytes)) {
 		buf_add_span(&d->out, bytes); /* give() sees to the rest */
@@ -457,8 +460,8 @@ convert_boundary(void *with, struct span line)
 void
 downgrade_begin(struct downgrade *d, downgrade_sink *sink, void *with)
 {
-	static const struct mime_events events = { convert_header,
-		convert_text, convert_line_end, convert_boundary };
+	static const struct mime_events events = { convert_header, convert_text,
+		convert_line_end, convert_boundary };
 
 	ensure(d->obstacle == NULL);
 	mime_walk_free(&d->walk);

@@ -173,8 +173,9 @@ add_addresses(struct buf *out, struct span s)
 
 		if (s.p[0] == '"' || s.p[0] == '(') {
 			n = enclosed(s);
-			if (n == 0 || (!span_is_ascii(span_take(s, n)) &&
-			    !phrase_ends(span_skip(s, n))) ||
+			if (n == 0 ||
+			    (!span_is_ascii(span_take(s, n)) &&
+				!phrase_ends(span_skip(s, n))) ||
 			    !add_enclosed(out, span_take(s, n)))
 				return false;
 		} else if (s.p[0] == '<') {

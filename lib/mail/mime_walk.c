@@ -203,9 +203,10 @@ read_type(struct level *l, struct span value)
 	} else if (span_is_nocase(type, "message")) {
 		l->e.kind = span_is_nocase(subtype, "rfc822") ||
 			span_is_nocase(subtype, "global") ||
-			span_is_nocase(subtype, "news") ? MIME_MESSAGE :
+			span_is_nocase(subtype, "news") ?
+		    MIME_MESSAGE :
 		    span_is_nocase(subtype, "partial") ? MIME_OPAQUE :
-		    MIME_TEXT;
+							 MIME_TEXT;
 	}
 }
 
@@ -266,8 +267,8 @@ end_header(struct mime_walk *w, bool empty)
 	read_fields(w, l);
 	if ((l->e.kind == MIME_MULTIPART || l->e.kind == MIME_MESSAGE) &&
 	    (!identity(l->e.encoding) || w->depth == MIME_DEPTH_MAX)) {
-		l->e.kind = w->depth == MIME_DEPTH_MAX ? MIME_OPAQUE :
-		    MIME_OTHER;
+		l->e.kind =
+		    w->depth == MIME_DEPTH_MAX ? MIME_OPAQUE : MIME_OTHER;
 		l->boundary[0] = '\0';
 	}
 	w->in_header = false;
@@ -381,8 +382,8 @@ may_be_boundary(const struct mime_walk *w)
 
 	if (line.n > BOUNDARY_LINE_MAX)
 		return false;
-	return line.n == 0 || (line.p[0] == '-' &&
-	    (line.n == 1 || line.p[1] == '-'));
+	return line.n == 0 ||
+	    (line.p[0] == '-' && (line.n == 1 || line.p[1] == '-'));
 }
 
 /* A piece of a line, no LF in it. */

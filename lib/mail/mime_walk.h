@@ -50,8 +50,8 @@ struct mime_events {
 	    struct span fields, bool empty);
 	/* A piece of a line of the body, without its end; preambles and
 	 * epilogues belong to the multipart. */
-	void (*text)(void *with, const struct mime_entity *e,
-	    struct span bytes);
+	void (
+	    *text)(void *with, const struct mime_entity *e, struct span bytes);
 	/* e is NULL for the end of a boundary line. */
 	void (*line_end)(void *with, const struct mime_entity *e, bool crlf);
 	/*

@@ -9,16 +9,18 @@ void
 smtp_wire_init(struct smtp_wire *w, size_t limit, smtp_wire_sink *sink,
     void *with)
 {
-	*w = (struct smtp_wire) { .sink = sink, .with = with,
-		.limit = limit == 0 ? (size_t)-1 :
-		    limit < LEAST_LIMIT ? LEAST_LIMIT : limit };
+	*w = (struct smtp_wire){ .sink = sink,
+		.with = with,
+		.limit = limit == 0     ? (size_t)-1 :
+		    limit < LEAST_LIMIT ? LEAST_LIMIT :
+					  limit };
 }
 
 static void
 emit(struct smtp_wire *w, const char *p, size_t n)
 {
 	if (n > 0)
-		w->sink(w->with, (struct span) { p, n });
+		w->sink(w->with, (struct span){ p, n });
 }
 
 static void
@@ -74,7 +76,8 @@ put_text(struct smtp_wire *w, const char *p, size_t n)
 			part = room;
 			/* not between the bytes of one character */
 			for (int i = 0; i < 3 && part > 1 &&
-			    ((unsigned char)p[part] & 0xc0) == 0x80; i++)
+			     ((unsigned char)p[part] & 0xc0) == 0x80;
+			     i++)
 				part--;
 		}
 		emit(w, p, part);

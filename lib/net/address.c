@@ -11,7 +11,8 @@ address_parse_ip(struct span text, uint16_t port, struct address *out)
 	char buf[INET6_ADDRSTRLEN];
 	struct address a = { 0 };
 
-	if (text.n == 0 || text.n >= sizeof(buf) || span_find(text, '\0') < text.n)
+	if (text.n == 0 || text.n >= sizeof(buf) ||
+	    span_find(text, '\0') < text.n)
 		return false;
 	memcpy(buf, text.p, text.n);
 	buf[text.n] = '\0';
@@ -69,8 +70,8 @@ address_host(const struct address *a, char out[ADDRESS_TEXT_MAX])
 	size_t n;
 	const unsigned char *bytes = host_bytes(a, &n);
 
-	if (bytes == NULL || inet_ntop(a->any.sa_family, bytes, out,
-	    ADDRESS_TEXT_MAX) == NULL)
+	if (bytes == NULL ||
+	    inet_ntop(a->any.sa_family, bytes, out, ADDRESS_TEXT_MAX) == NULL)
 		snprintf(out, ADDRESS_TEXT_MAX, "unknown");
 }
 

@@ -37,7 +37,7 @@ bool address_equal_host(const struct address *a, const struct address *b);
  * Is the host in the network "192.0.2.0/24", "[2001:db8::]/32", "1.2.3.4"?
  * A pattern that cannot be parsed matches nothing; *valid says so.
  */
-bool address_in_network(const struct address *a, struct span pattern,
-    bool *valid);
+bool
+address_in_network(const struct address *a, struct span pattern, bool *valid);
 
 #endif

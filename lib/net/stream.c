@@ -20,7 +20,8 @@
 
 enum {
 	DEFAULT_TIMEOUT_MS = 300000,
-	PARK_MOST = 4096, /* a waiting stream with no more gives its buffer up */
+	PARK_MOST =
+	    4096, /* a waiting stream with no more gives its buffer up */
 	READS_IN_A_ROW = 16, /* then other tasks have a turn */
 };
 
@@ -214,8 +215,7 @@ be_fair(struct stream *s)
  * waits, what was written is sent.
  */
 static enum io
-receive(struct stream *s, char *to, size_t room, int64_t deadline,
-    size_t *got)
+receive(struct stream *s, char *to, size_t room, int64_t deadline, size_t *got)
 {
 	unsigned int need = WAIT_READ;
 	enum io result;
@@ -551,8 +551,8 @@ static enum io
 sendfile_part(struct stream *s, int fd, int64_t *offset, size_t *n, bool *copy)
 {
 	off_t at = (off_t)*offset;
-	ssize_t sent = sendfile(s->fd, fd, &at,
-	    *n < (1 << 20) ? *n : (1 << 20));
+	ssize_t sent =
+	    sendfile(s->fd, fd, &at, *n < (1 << 20) ? *n : (1 << 20));
 
 	if (sent > 0) {
 		*offset += sent;
@@ -583,7 +583,7 @@ stream_send_file(struct stream *s, int fd, int64_t offset, size_t n)
 		return file_failed(s, errno);
 	while (n > 0 && result == IO_OK)
 		result = copy ? copy_part(s, fd, &offset, &n) :
-		    sendfile_part(s, fd, &offset, &n, &copy);
+				sendfile_part(s, fd, &offset, &n, &copy);
 	return result;
 }
 
@@ -604,8 +604,8 @@ stream_error(const struct stream *s)
 const char *
 io_name(enum io result)
 {
-	static const char *const names[] = { "ok", "lost connection",
-		"timeout", "line too long", "error", "cancelled" };
+	static const char *const names[] = { "ok", "lost connection", "timeout",
+		"line too long", "error", "cancelled" };
 
 	return names[result];
 }

@@ -92,7 +92,8 @@ enum io stream_send_file(struct stream *s, int fd, int64_t offset, size_t n);
 
 /* The handshake, as server or client. What was buffered must be discarded. */
 enum io stream_tls_accept(struct stream *s, struct tls_context *context);
-/* "host": name sent as SNI and, where the context verifies, checked; or NULL. */
+/* "host": name sent as SNI and, where the context verifies, checked; or NULL.
+ */
 enum io stream_tls_connect(struct stream *s, struct tls_context *context,
     const char *host);
 /* NULL while plain. Lasts as long as the stream. */

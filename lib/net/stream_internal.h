@@ -41,8 +41,8 @@ struct stream {
  * end of input, or -1: errno EAGAIN and *need what to wait for, or a failure
  * that stream_raw_failed has noted in s.
  */
-ssize_t stream_raw_read(struct stream *s, void *to, size_t n,
-    unsigned int *need);
+ssize_t
+stream_raw_read(struct stream *s, void *to, size_t n, unsigned int *need);
 ssize_t stream_raw_write(struct stream *s, const void *from, size_t n,
     unsigned int *need);
 /* Might TLS hold bytes that were received and not read? */

@@ -20,7 +20,7 @@ plain_read(struct stream *s, void *to, size_t n)
 
 	do {
 		got = s->not_socket ? read(s->fd, to, n) :
-		    recv(s->fd, to, n, MSG_DONTWAIT);
+				      recv(s->fd, to, n, MSG_DONTWAIT);
 		if (got < 0 && errno == ENOTSOCK &&
 		    fd_nonblocking(s->fd, true) == 0) {
 			s->not_socket = true;
@@ -36,7 +36,8 @@ plain_write(struct stream *s, const void *from, size_t n)
 	ssize_t sent;
 
 	do {
-		sent = s->not_socket ? write(s->fd, from, n) :
+		sent = s->not_socket ?
+		    write(s->fd, from, n) :
 		    send(s->fd, from, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (sent < 0 && errno == ENOTSOCK &&
 		    fd_nonblocking(s->fd, true) == 0) {
@@ -97,8 +98,9 @@ bio_new(struct stream *s)
 	BIO *bio;
 
 	if (method == NULL) {
-		method = BIO_meth_new(BIO_TYPE_SOURCE_SINK |
-		    BIO_get_new_index(), "stream");
+		method =
+		    BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(),
+			"stream");
 		ensure(method != NULL);
 		BIO_meth_set_read(method, bio_read);
 		BIO_meth_set_write(method, bio_write);
@@ -146,15 +148,15 @@ tls_outcome(struct stream *s, int result, unsigned int *need)
 	default:
 		break;
 	}
-	/* a connection cut without close_notify: the end, but not a clean one */
+	/* a connection cut without close_notify: the end, but not a clean one
+	 */
 	if (ERR_GET_REASON(ERR_peek_error()) ==
 	    SSL_R_UNEXPECTED_EOF_WHILE_READING) {
 		ERR_clear_error();
 		failed(s, ECONNRESET, "lost connection");
 		return -1;
 	}
-	snprintf(s->tls_text, sizeof(s->tls_text), "%s",
-	    tls_failure(s->tls));
+	snprintf(s->tls_text, sizeof(s->tls_text), "%s", tls_failure(s->tls));
 	failed(s, EPROTO, s->tls_text);
 	return -1;
 }
@@ -284,9 +286,9 @@ start_tls(struct stream *s, struct tls_context *context, bool server,
 	bio = bio_new(s);
 	SSL_set_bio(s->ssl, bio, bio);
 	SSL_set_options(s->ssl, SSL_OP_NO_RENEGOTIATION);
-	SSL_set_mode(s->ssl, SSL_MODE_RELEASE_BUFFERS |
-	    SSL_MODE_ENABLE_PARTIAL_WRITE |
-	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_set_mode(s->ssl,
+	    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_set_read_ahead(s->ssl, 1);
 	return handshake(s);
 }

@@ -223,8 +223,8 @@ sleep_until(int64_t deadline)
 		.tv_nsec = deadline % 1000 * 1000000,
 	};
 
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) ==
-	    EINTR)
+	while (
+	    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
 		;
 }
 
@@ -336,8 +336,8 @@ set_alarm(void)
 		return;
 	ev_now_update(loop);
 	left = first - clock_ms();
-	ev_timer_init(&alarm_clock, rang,
-	    left > 0 ? (double)left / 1000 : 0.0, 0.0);
+	ev_timer_init(&alarm_clock, rang, left > 0 ? (double)left / 1000 : 0.0,
+	    0.0);
 	ev_timer_start(loop, &alarm_clock);
 }
 

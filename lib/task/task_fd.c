@@ -43,8 +43,8 @@ watch_stop(struct watch *w)
 static void
 watch_start(struct watch *w, int events)
 {
-	if (ev_is_active(&w->io) && (w->io.events & (EV_READ | EV_WRITE)) ==
-	    events)
+	if (ev_is_active(&w->io) &&
+	    (w->io.events & (EV_READ | EV_WRITE)) == events)
 		return;
 	watch_stop(w);
 	/* unlike ev_io_set, this does not force a system call */
@@ -128,7 +128,8 @@ wait_fd(int fd, unsigned int events, int64_t deadline)
 	enum wait_result result;
 	struct watch *w;
 
-	ensure(events != 0 && (events & ~(unsigned)(WAIT_READ | WAIT_WRITE)) == 0);
+	ensure(
+	    events != 0 && (events & ~(unsigned)(WAIT_READ | WAIT_WRITE)) == 0);
 	if (t == NULL)
 		return poll_for(fd, events, deadline);
 	if (t->cancelled)
@@ -193,8 +194,8 @@ epoll_if_so(int fd)
 
 	if (fd < 0 || other < 0)
 		return -1;
-	is_epoll = epoll_ctl(fd, EPOLL_CTL_DEL, other, &none) == -1 &&
-	    errno == ENOENT;
+	is_epoll =
+	    epoll_ctl(fd, EPOLL_CTL_DEL, other, &none) == -1 && errno == ENOENT;
 	close(other);
 	return is_epoll ? fd : -1;
 }

@@ -52,7 +52,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2 || size > 65536)
 		return 0;
 	smtp_wire_init(&w, 8U + data[0], collect, &out);
-	in = (struct span) { (const char *)data + 2, size - 2 };
+	in = (struct span){ (const char *)data + 2, size - 2 };
 	for (size_t step = data[1] % 16U + 1; in.n > 0; step = step * 5 % 97) {
 		smtp_wire_put(&w, span_take(in, step));
 		in = span_skip(in, step);

@@ -38,8 +38,9 @@ next_hops(void **state)
 		{ "[2001:db8::1]:25", false, "2001:db8::1", NULL, 25, false },
 		{ "[IPv6:2001:db8::1]", false, "2001:db8::1", NULL, 2525,
 		    false },
-		{ "b\xc3\xbc" "cher.test", false, "xn--bcher-kva.test", NULL,
-		    2525, true },
+		{ "b\xc3\xbc"
+		  "cher.test",
+		    false, "xn--bcher-kva.test", NULL, 2525, true },
 		{ "store.test", true, "store.test", NULL, 2525, false },
 		{ "inet:store.test:24", true, "store.test", NULL, 24, false },
 		{ "inet:[127.0.0.1]:24", true, "127.0.0.1", NULL, 24, false },
@@ -90,13 +91,15 @@ several_in_their_order(void **state)
 
 	(void)state;
 	assert_int_equal(destination_parse(a, "[a.test], b.test:26  c.test",
-	    false, 25, port_of, d, &bad), 3);
+			     false, 25, port_of, d, &bad),
+	    3);
 	assert_string_equal(d[0].host, "a.test");
 	assert_false(d[0].mx);
 	assert_int_equal(d[1].port, 26);
 	assert_string_equal(d[2].host, "c.test");
-	assert_int_equal(destination_parse(a, "a.test, [b", false, 25,
-	    port_of, d, &bad), 0);
+	assert_int_equal(destination_parse(a, "a.test, [b", false, 25, port_of,
+			     d, &bad),
+	    0);
 	assert_true(span_is(bad, "[b"));
 	arena_free(&a);
 }

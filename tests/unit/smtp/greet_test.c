@@ -116,8 +116,7 @@ policies(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct policy p = { 0 };
 
-		if (policy_parse(a, span_of(rows[i].text), &p) !=
-		    rows[i].valid)
+		if (policy_parse(a, span_of(rows[i].text), &p) != rows[i].valid)
 			fail_msg("%s", rows[i].text);
 		if (!rows[i].valid)
 			continue;

@@ -32,8 +32,9 @@ make(const char *text, struct host *list)
 		list[n].name = names[n];
 		list[n].preference = (unsigned int)(word.p[0] - '0') * 10 +
 		    (unsigned int)(word.p[1] - '0');
-		assert_true(address_parse_ip(six ? SPAN("::1") :
-		    SPAN("127.0.0.1"), 25, &list[n].address));
+		assert_true(
+		    address_parse_ip(six ? SPAN("::1") : SPAN("127.0.0.1"), 25,
+			&list[n].address));
 		n++;
 	}
 	return n;

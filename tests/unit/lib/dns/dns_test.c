@@ -48,7 +48,8 @@ static const struct row {
 	{ "9.2.0.192.in-addr.arpa", ns_t_ptr, "a.mail.test" },
 	{ "8.2.0.192.in-addr.arpa", ns_t_ptr, "no such.test" },
 	{ "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2"
-	  ".ip6.arpa", ns_t_ptr, "a.mail.test" },
+	  ".ip6.arpa",
+	    ns_t_ptr, "a.mail.test" },
 };
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
 
@@ -167,7 +168,7 @@ serve(int fd)
 		struct buf out = BUF_INIT(4000);
 
 		if (recvfrom(fd, question, sizeof(question), 0, &from.any,
-		    &from.length) < 0)
+			&from.length) < 0)
 			_exit(1);
 		if (answer(question, &out))
 			sendto(fd, out.p, out.n, 0, &from.any, from.length);
@@ -241,13 +242,14 @@ failures_told_apart(void *unused)
 	assert_int_equal(dns_mx(a, "fail.test", clock_in(5), &mx, &n),
 	    DNS_AGAIN);
 	assert_int_equal(dns_addresses(a, "circle.test", AF_INET, 25,
-	    clock_in(5), &list, &n), DNS_NO_DATA);
+			     clock_in(5), &list, &n),
+	    DNS_NO_DATA);
 	start = clock_ms();
 	assert_int_equal(dns_mx(a, "silent.test", start + 50, &mx, &n),
 	    DNS_AGAIN);
 	assert_in_range(clock_ms() - start, 50, 1000);
-	assert_int_equal(dns_mx(a, "with\\.escape.test", clock_in(5), &mx,
-	    &n), DNS_BAD);
+	assert_int_equal(dns_mx(a, "with\\.escape.test", clock_in(5), &mx, &n),
+	    DNS_BAD);
 	assert_int_equal(dns_mx(a, "", clock_in(5), &mx, &n), DNS_BAD);
 	assert_int_equal(dns_mx(a, "a..test", clock_in(5), &mx, &n), DNS_BAD);
 	assert_null(mx);
@@ -264,29 +266,37 @@ addresses_of_both_families(void *unused)
 
 	(void)unused;
 	assert_int_equal(dns_addresses(a, "a.mail.test", AF_UNSPEC, 2525,
-	    clock_in(5), &list, &n), DNS_OK);
+			     clock_in(5), &list, &n),
+	    DNS_OK);
 	assert_int_equal(n, 3);
 	assert_int_equal(address_port(&list[0]), 2525);
 	address_host(&list[2], host);
 	assert_string_equal(host, "2001:db8::1");
 	assert_int_equal(dns_addresses(a, "a.mail.test", AF_INET6, 25,
-	    clock_in(5), &list, &n), DNS_OK);
+			     clock_in(5), &list, &n),
+	    DNS_OK);
 	assert_int_equal(n, 1);
 	/* the server gives the CNAME only; we go on */
 	assert_int_equal(dns_addresses(a, "alias.test", AF_INET, 25,
-	    clock_in(5), &list, &n), DNS_OK);
+			     clock_in(5), &list, &n),
+	    DNS_OK);
 	assert_int_equal(n, 2);
 	assert_int_equal(dns_addresses(a, "only6.test", AF_INET, 25,
-	    clock_in(5), &list, &n), DNS_NO_DATA);
+			     clock_in(5), &list, &n),
+	    DNS_NO_DATA);
 	assert_int_equal(dns_addresses(a, "only6.test", AF_UNSPEC, 25,
-	    clock_in(5), &list, &n), DNS_OK);
+			     clock_in(5), &list, &n),
+	    DNS_OK);
 	assert_int_equal(n, 1);
 	assert_int_equal(dns_addresses(a, "nobody.test", AF_UNSPEC, 25,
-	    clock_in(5), &list, &n), DNS_NO_NAME);
+			     clock_in(5), &list, &n),
+	    DNS_NO_NAME);
 	assert_int_equal(dns_addresses(a, "fail.test", AF_UNSPEC, 25,
-	    clock_in(5), &list, &n), DNS_AGAIN);
+			     clock_in(5), &list, &n),
+	    DNS_AGAIN);
 	assert_int_equal(dns_addresses(a, "mx.LOCALHOST.", AF_INET, 25,
-	    clock_in(5), &list, &n), DNS_OK);
+			     clock_in(5), &list, &n),
+	    DNS_OK);
 	assert_true(address_is_loopback(&list[0]));
 	arena_free(&a);
 }
@@ -316,7 +326,8 @@ client_names(void *unused)
 
 		address_parse_ip(span_of(clients[i].address), 25, &c);
 		assert_int_equal(dns_client_name(a, &c, clock_in(5), &name,
-		    &unverified), clients[i].result);
+				     &unverified),
+		    clients[i].result);
 		assert_int_equal(name != NULL, clients[i].name != NULL);
 		if (name != NULL)
 			assert_string_equal(name, clients[i].name);
@@ -352,7 +363,7 @@ hosts(void)
 	assert_false(dns_host_valid("a b"));
 	assert_false(dns_host_valid("a\n250 x"));
 	assert_false(dns_host_valid("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-	    "aaaaaaaaaaaaaaaaaaaaaaaaaaa.test"));
+				    "aaaaaaaaaaaaaaaaaaaaaaaaaaa.test"));
 }
 
 static task_function *const all[] = { mx_sorted_by_preference,

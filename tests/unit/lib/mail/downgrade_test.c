@@ -89,7 +89,8 @@ static const struct {
 	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n=C3=A9=20" },
 	{ "subject", "Subject: un caf" E " cr" E "me fin\r\n\r\n",
 	    "Subject: un =?utf-8?Q?caf=C3=A9_cr=C3=A9me?= fin\r\n\r\n" },
-	{ "names", "From: J" L "rg <j@x.test>, \"A " E "\" <a@x.test>\r\n"
+	{ "names",
+	    "From: J" L "rg <j@x.test>, \"A " E "\" <a@x.test>\r\n"
 	    "To: b@x.test (caf" E ")\r\n\r\n",
 	    "From: =?unknown-8bit?Q?J=E9rg?= <j@x.test>, "
 	    "=?utf-8?Q?A_=C3=A9?= <a@x.test>\r\n"
@@ -97,11 +98,12 @@ static const struct {
 	{ "address", "From: j" E "rg@x.test\r\n\r\n", NULL },
 	{ "bracketed address", "From: <j" E "rg@x.test>\r\n\r\n", NULL },
 	{ "quoted address", "From: \"j" E "\"@x.test\r\n\r\n", NULL },
-	{ "parameter", "Content-Disposition: attachment; filename=" E
-	    "\r\n\r\n", NULL },
+	{ "parameter",
+	    "Content-Disposition: attachment; filename=" E "\r\n\r\n", NULL },
 	{ "signed",
 	    "Content-Type: multipart/signed; boundary=b\r\n\r\n"
-	    "--b\r\n\r\n" E "\r\n--b--\r\n", NULL },
+	    "--b\r\n\r\n" E "\r\n--b--\r\n",
+	    NULL },
 	{ "signed, but clean",
 	    "Subject: " E "\r\nContent-Type: multipart/signed; boundary=b\r\n"
 	    "\r\n--b\r\n\r\nx\r\n--b--\r\n",
@@ -132,12 +134,11 @@ check(size_t i, size_t step)
 		downgrade_look(d, span_take(in, step));
 	if (downgrade_obstacle(d) != NULL) {
 		if (rows[i].out != NULL)
-			fail_msg("%s: %s", rows[i].name,
-			    downgrade_obstacle(d));
+			fail_msg("%s: %s", rows[i].name, downgrade_obstacle(d));
 	} else {
 		downgrade_begin(d, collect, &out);
 		for (in = span_of(rows[i].in); in.n > 0;
-		    in = span_skip(in, step))
+		     in = span_skip(in, step))
 			downgrade_convert(d, span_take(in, step));
 		downgrade_end(d);
 		if (rows[i].out == NULL)

@@ -51,7 +51,7 @@ parses_and_prints(void **state)
 		assert_int_equal(address_port(&a), 25);
 		assert_true(address_is_ip(&a));
 	}
-	assert_false(address_parse_ip((struct span) { "1.2.3.4\0", 8 }, 0, &a));
+	assert_false(address_parse_ip((struct span){ "1.2.3.4\0", 8 }, 0, &a));
 }
 
 static void
@@ -141,8 +141,8 @@ networks_match(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct address a = parsed(rows[i].host, 0);
 		bool valid;
-		bool in = address_in_network(&a, span_of(rows[i].pattern),
-		    &valid);
+		bool in =
+		    address_in_network(&a, span_of(rows[i].pattern), &valid);
 
 		if (valid != (rows[i].result >= 0) ||
 		    in != (rows[i].result == 1))

@@ -92,7 +92,8 @@ lines_split_anywhere_are_the_same(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines_text) - 1; i++) {
-		struct play p = { .split = i, .text = lines_text,
+		struct play p = { .split = i,
+			.text = lines_text,
 			.n = sizeof(lines_text) - 1 };
 		int fd[2];
 		struct stream *s = over(fd);

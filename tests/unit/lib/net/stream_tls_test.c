@@ -43,8 +43,8 @@ make_contexts(void)
 	X509_gmtime_adj(X509_getm_notBefore(x), -3600);
 	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
 	X509_set_pubkey(x, key);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN",
-	    MBSTRING_ASC, (const unsigned char *)"mail.example.test", -1, -1, 0);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
+	    (const unsigned char *)"mail.example.test", -1, -1, 0);
 	X509_set_issuer_name(x, X509_get_subject_name(x));
 	X509_sign(x, key, EVP_sha256());
 	PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL);
@@ -101,7 +101,8 @@ serve_dialogue(void *argument)
 	assert_int_equal(stream_tls_accept(s, server_context), IO_OK);
 	while (stream_line(s, 100, &line, NULL) == IO_OK)
 		assert_int_equal(stream_printf(s, "echo %.*s\r\n",
-		    SPAN_ARG(line)), IO_OK);
+				     SPAN_ARG(line)),
+		    IO_OK);
 	ends++;
 	stream_free(&s);
 }
@@ -273,7 +274,8 @@ serve_garbage(void *argument)
 	assert_int_equal(errno, EPROTO);
 	assert_true(strlen(stream_error(s)) > 0);
 	assert_int_not_equal(stream_text(s, "x") == IO_OK &&
-	    stream_flush(s) == IO_OK, true);
+		stream_flush(s) == IO_OK,
+	    true);
 	ends++;
 	stream_free(&s);
 }
@@ -317,7 +319,8 @@ speak_strict(void *argument)
 	struct stream *s = argument;
 
 	assert_int_equal(stream_tls_connect(s, strict_context,
-	    "mail.example.test"), IO_ERROR);
+			     "mail.example.test"),
+	    IO_ERROR);
 	assert_non_null(strstr(stream_error(s), "certificate"));
 	ends++;
 	stream_free(&s);

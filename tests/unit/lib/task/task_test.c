@@ -47,7 +47,8 @@ static void
 pair(int fd[2])
 {
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
-	    fd), 0);
+			     fd),
+	    0);
 }
 
 static void
@@ -150,8 +151,7 @@ late(void *argument)
 	assert_in_range(clock_ms() - start, 30, 1000);
 	/* an earlier deadline than the one before */
 	start = clock_ms();
-	assert_int_equal(wait_fd(fd, WAIT_READ, start + 10000000),
-	    WAIT_READY);
+	assert_int_equal(wait_fd(fd, WAIT_READ, start + 10000000), WAIT_READY);
 	start = clock_ms();
 	assert_int_equal(wait_until(start + 20), WAIT_TIMEOUT);
 	assert_in_range(clock_ms() - start, 20, 1000);
@@ -414,8 +414,7 @@ both_ways(void *argument)
 	assert_int_equal(wait_fd(fd, WAIT_READ | WAIT_WRITE, clock_in(5)),
 	    WAIT_READY);
 	note('b');
-	assert_int_equal(wait_fd(fd, WAIT_READ, clock_ms() + 30),
-	    WAIT_TIMEOUT);
+	assert_int_equal(wait_fd(fd, WAIT_READ, clock_ms() + 30), WAIT_TIMEOUT);
 	wait_release(fd);
 	close(fd);
 }
