@@ -18,6 +18,8 @@
 #include "lib/log/log.h"
 #include "master/unix_peer.h"
 
+enum { TURN_MAX = 16 };
+
 static void
 refuse(struct child *c, bool forbidden, const char *text)
 {
@@ -141,6 +143,7 @@ end_child(struct child *c)
 	(void)kill(c->pid, SIGKILL);
 }
 
+/* After some words the others have their turn. */
 static void
 readable(struct ev_loop *loop, ev_io *io, int events)
 {
@@ -149,9 +152,12 @@ readable(struct ev_loop *loop, ev_io *io, int events)
 	const void *message;
 	enum ipc_result r;
 
-	(void)loop;
 	(void)events;
-	while ((r = ipc_poll(c->control)) == IPC_OK) {
+	for (int turn = 0; (r = ipc_poll(c->control)) == IPC_OK; turn++) {
+		if (turn == TURN_MAX) {
+			ev_feed_event(loop, io, EV_READ);
+			return;
+		}
 		r = ipc_receive(c->control, &m, &message, 0);
 		if (r == IPC_OK && hear(c, m, message))
 			continue;

@@ -33,6 +33,8 @@ enum {
 	LOG_PIPE_BYTES = 1024 * 1024,
 	FILES_WANTED = 1024 * 1024,
 	START_S = 30,
+	HUNG_MS = 120000,
+	HUNG_LOOK_S = 30,
 };
 
 static struct master master = { .snapshot = -1, .out = -1, .null = -1 };
@@ -175,11 +177,29 @@ failed(struct master *m, const char *text)
 	m->on_ready = NULL;
 	m->on_failed = NULL;
 	exit_status = EXIT_FAILURE;
-	log_error("start failed: %s; %s", text,
-	    m->plan->common.maillog_file[0] != '\0' ?
-		"see maillog_file for why" :
-		"see the log for why");
+	log_error("start failed: %s; the log says why", text);
 	stop(m, true);
+}
+
+/*
+ * What programs said and no logd has written: why they did not start. The
+ * lines are "L TAG[PID]: text".
+ */
+static void
+show_unwritten_log(void)
+{
+	struct buf lines = BUF_INIT(65536);
+	char *to = buf_reserve(&lines, 65000);
+	ssize_t got = read(master.log_read, to, 65000);
+	struct span rest, line;
+
+	if (got > 0)
+		buf_added(&lines, (size_t)got);
+	rest = buf_span(&lines);
+	log_open_stderr("master");
+	while (span_cut(&rest, "\n", true, &line))
+		fprintf(stderr, "%.*s\n", SPAN_ARG(span_skip(line, 2)));
+	buf_fini(&lines);
 }
 
 static void
@@ -190,6 +210,24 @@ start_late(struct ev_loop *loop, ev_timer *timer, int events)
 	(void)events;
 	if (master.on_failed != NULL)
 		failed(&master, "the programs that must run are not ready");
+}
+
+/* A program that is not ready after minutes never will be. */
+static void
+look_for_hung(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)timer;
+	(void)events;
+	for (struct served *s = master.services; s != NULL; s = s->next)
+		for (struct child *c = s->children; c != NULL; c = c->next)
+			if (!c->ready && clock_ms() - c->started > HUNG_MS) {
+				log_warning("%s pid %d is not ready after %d "
+					    "seconds: killed",
+				    s->program->name, (int)c->pid,
+				    HUNG_MS / 1000);
+				(void)kill(c->pid, SIGKILL);
+			}
 }
 
 static void
@@ -226,9 +264,10 @@ on_terminate(struct ev_loop *loop, ev_signal *w, int events)
 }
 
 static void
-watch_signals(void)
+watch_signals_and_time(void)
 {
 	static ev_child children;
+	static ev_timer hung;
 	static ev_signal hangup, terminate, interrupt;
 
 	ev_child_init(&children, child_ended, 0, 0);
@@ -239,6 +278,8 @@ watch_signals(void)
 	ev_signal_start(master.loop, &terminate);
 	ev_signal_init(&interrupt, on_terminate, SIGINT);
 	ev_signal_start(master.loop, &interrupt);
+	ev_timer_init(&hung, look_for_hung, HUNG_LOOK_S, HUNG_LOOK_S);
+	ev_timer_start(master.loop, &hung);
 	signal(SIGPIPE, SIG_IGN);
 }
 
@@ -250,7 +291,7 @@ start(void)
 	master.loop = ev_default_loop(EVFLAG_AUTO);
 	if (master.loop == NULL)
 		fatal("no event loop");
-	watch_signals();
+	watch_signals_and_time();
 	open_log_pipe();
 	log_open("posthaste/master", master.log_write);
 	log_open_stderr("posthaste/master");
@@ -306,6 +347,8 @@ main(int argc, char **argv)
 		go_to_background();
 	start();
 	ev_run(master.loop, 0);
+	if (exit_status != EXIT_SUCCESS)
+		show_unwritten_log();
 	supervisor_close();
 	return exit_status;
 }

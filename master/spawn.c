@@ -29,7 +29,7 @@
 enum {
 	FIRST_LISTENER = 7,
 	FDS_MAX = FIRST_LISTENER + 66, /* ENDPOINTS_MAX, log pipe, lock */
-	ARGUMENTS_MAX = 8192,
+	ARGUMENTS_MAX = 16384, /* more than a line of master.cf can hold */
 };
 
 /* What becomes descriptor 0, 1, 2... of the program. */
@@ -220,12 +220,12 @@ take_slot(struct child *c)
 }
 
 static struct child *
-new_child(struct served *s)
+new_child(struct served *s, size_t slot)
 {
 	struct child *c = mem_new(sizeof(*c));
 
 	c->service = s;
-	c->slot = free_slot(s);
+	c->slot = slot;
 	c->generation = s->master->plan->generation;
 	c->started = clock_ms();
 	return c;
@@ -272,16 +272,20 @@ spawn(struct served *s)
 	struct child *c;
 	bool busy;
 	int control[2], lock = take_lock(s, &busy);
+	size_t slot = free_slot(s);
 	pid_t pid;
 
-	if (busy)
+	/* no slot: thousands of processes of older generations are alive */
+	if (busy || slot == STATUS_SLOTS) {
+		fd_close(&lock);
 		return NULL;
+	}
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) < 0) {
 		log_warning("socketpair: %m");
 		fd_close(&lock);
 		return NULL;
 	}
-	c = new_child(s);
+	c = new_child(s, slot);
 	take_slot(c);
 	pid = fork_program(c, control[1], lock);
 	close(control[1]);

@@ -17,6 +17,7 @@
 #include "lib/base/ensure.h"
 #include "lib/base/span.h"
 #include "lib/log/log.h"
+#include "lib/sandbox/internal.h"
 
 #define CALL(name) SCMP_SYS(name)
 enum { END_OF_CALLS = -100000 };
@@ -246,6 +247,8 @@ enum extra {
 	EXTRA_CODE = 2, /* map code: name service and SASL modules */
 	EXTRA_INET = 4, /* socket(AF_INET), socket(AF_INET6) */
 	EXTRA_UNIX = 8, /* socket(AF_UNIX) */
+	EXTRA_BELOW = 16, /* files below the working directory only */
+	EXTRA_WRITE = 32, /* and changes there */
 };
 
 static const struct promise {
@@ -260,8 +263,8 @@ static const struct promise {
 	{ "files-read", read_calls, EXTRA_OPEN_READ | EXTRA_CODE },
 	{ "files-write", read_calls, EXTRA_CODE },
 	{ "files-write", write_calls, EXTRA_NONE },
-	{ "queue-read", read_calls, EXTRA_OPEN_READ },
-	{ "queue-write", read_calls, EXTRA_NONE },
+	{ "queue-read", read_calls, EXTRA_OPEN_READ | EXTRA_BELOW },
+	{ "queue-write", read_calls, EXTRA_BELOW | EXTRA_WRITE },
 	{ "queue-write", write_calls, EXTRA_NONE },
 };
 
@@ -378,6 +381,8 @@ confine(const char *words)
 	(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	while (span_cut(&rest, " ", true, &word))
 		extra |= add_promise(filter, word);
+	if (extra & EXTRA_BELOW)
+		sandbox_below_here((extra & EXTRA_WRITE) != 0);
 	add_io_extras(filter);
 	add_extras(filter, extra);
 	add_all(filter, SCMP_ACT_KILL_PROCESS, deadly_calls);

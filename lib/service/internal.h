@@ -77,6 +77,13 @@ bool slots_first(void);
 int64_t pool_prune(void);
 void pool_close(void);
 
+/*
+ * watchdog.c: looks after each so many seconds of processor time; the process
+ * ends (SIGABRT) when it did not wait once in WATCHDOG_ROUNDS of them.
+ */
+enum { WATCHDOG_ROUNDS = 5, WATCHDOG_S = 60 };
+void watchdog_start(unsigned int seconds);
+
 /* listen.c: connections. */
 /* -1: none there now, or an error that was logged. */
 int listener_accept(struct running *r, size_t index);

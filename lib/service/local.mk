@@ -5,7 +5,7 @@ libposthaste_a_SOURCES += lib/service/service.h \
 	lib/service/arguments.c lib/service/control.c lib/service/listen.c \
 	lib/service/pool.c lib/service/run.c lib/service/run_one.c \
 	lib/service/run_requests.c lib/service/run_tasks.c \
-	lib/service/slots.c \
+	lib/service/slots.c lib/service/watchdog.c \
 	lib/service/remote_key.c lib/service/remote_key.h
 EXTRA_DIST += lib/service/programs.def
 
@@ -14,3 +14,9 @@ TESTS += tests/unit/lib/service/service_test
 tests_unit_lib_service_service_test_SOURCES = \
 	tests/unit/lib/service/service_test.c
 tests_unit_lib_service_service_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/unit/lib/service/watchdog_test
+TESTS += tests/unit/lib/service/watchdog_test
+tests_unit_lib_service_watchdog_test_SOURCES = \
+	tests/unit/lib/service/watchdog_test.c
+tests_unit_lib_service_watchdog_test_LDADD = $(LDADD) -lcmocka

@@ -206,6 +206,7 @@ service_run(const struct service_spec *spec, int argc, char **argv)
 	set_up(spec, argc, argv);
 	if (spec->before != NULL)
 		spec->before(&running.service);
+	watchdog_start(WATCHDOG_S);
 	confine();
 	if (spec->after != NULL)
 		spec->after(&running.service);

@@ -6,7 +6,10 @@ import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
+HERE = pathlib.Path(__file__).parent
+# helpers of a folder of tests lie beside them
+sys.path += [str(folder) for folder in HERE.iterdir() if folder.is_dir()]
+sys.path.insert(0, str(HERE))
 
 from peers import FakeDNS  # noqa: E402
 from posthaste import Instance  # noqa: E402

@@ -216,3 +216,29 @@ def test_ports_by_name_interface_and_protocol(suite):
     if socket.has_ipv6 and os.path.exists("/proc/net/if_inet6"):
         with socket.create_connection(("::1", port)) as c:
             assert c.recv(3) == b"220"
+
+
+def test_start_says_why_the_log_cannot_be_written(suite):
+    s = suite(start=False)
+    s.set(maillog_file=s.root / "nowhere/mail.log")
+    done = s.posthaste("start", check=False)
+    assert done.returncode != 0
+    assert "nowhere/mail.log: No such file or directory" in done.err
+    assert not s.processes()
+
+
+def test_log_goes_to_standard_output_in_the_foreground(suite, tmp_path):
+    s = suite(start=False)
+    s.set(maillog_file="/dev/stdout")
+    with open(tmp_path / "out", "wb") as out:
+        master = subprocess.Popen(
+            [ROOT / "sbin/posthaste", "-c", s.root / "etc", "start-fg"],
+            stdout=out)
+    wait_for("a log line",
+             lambda: "daemon started" in (tmp_path / "out").read_text())
+    s.send()
+    s.wait_messages("bob")
+    wait_for("the delivery",
+             lambda: "status=sent" in (tmp_path / "out").read_text())
+    s.posthaste("stop")
+    assert master.wait(20) == 0

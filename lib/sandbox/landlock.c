@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Files only below the working directory, by the kernel's Landlock. The
+ * root directory says the same where we were started by root; this holds
+ * without root as well. Kernels that lack it (or cannot rename between
+ * directories under it) leave that to the root directory.
+ */
+#include "lib/sandbox/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/base/fdio.h"
+#include "lib/log/log.h"
+
+enum { ABI_WITH_RENAME = 2 };
+
+#ifndef LANDLOCK_ACCESS_FS_REFER
+#define LANDLOCK_ACCESS_FS_REFER (1ULL << 13)
+#endif
+
+static const uint64_t may_read =
+    LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+
+static const uint64_t may_write = LANDLOCK_ACCESS_FS_WRITE_FILE |
+    LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
+    LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR |
+    LANDLOCK_ACCESS_FS_REFER;
+
+static const uint64_t nobody_may = LANDLOCK_ACCESS_FS_EXECUTE |
+    LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_SOCK |
+    LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
+    LANDLOCK_ACCESS_FS_MAKE_SYM;
+
+static long
+create_ruleset(const struct landlock_ruleset_attr *attr, size_t n,
+    unsigned int flags)
+{
+	return syscall(SYS_landlock_create_ruleset, attr, n, flags);
+}
+
+void
+sandbox_below_here(bool write)
+{
+	struct landlock_ruleset_attr all = { .handled_access_fs = may_read |
+		    may_write | nobody_may };
+	struct landlock_path_beneath_attr here = {
+		.allowed_access = write ? may_read | may_write : may_read
+	};
+	int rules;
+
+	if (create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) <
+	    ABI_WITH_RENAME)
+		return;
+	rules = (int)create_ruleset(&all, sizeof(all), 0);
+	here.parent_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (rules < 0 || here.parent_fd < 0 ||
+	    syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH,
+		&here, 0) < 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    syscall(SYS_landlock_restrict_self, rules, 0) < 0)
+		fatal("the kernel refuses the file system confinement: %m");
+	fd_close(&rules);
+	close(here.parent_fd);
+}
