@@ -22,6 +22,7 @@
 
 enum {
 	INCOMING_EVERY_S = 60, /* for lost notices */
+	INCOMING_FIRST_S = 2, /* for those that the qmgr before us took along */
 	LOOKUP_PAUSE_S = 5,
 	YIELD_EVERY = 64, /* files */
 	SITES_MAX = 16, /* more are taken for all */
@@ -183,6 +184,8 @@ static void
 incoming_task(void *nothing)
 {
 	struct pass p = { .queue = "incoming" };
+	int64_t pause = INCOMING_FIRST_S;
+	bool more;
 
 	(void)nothing;
 	report_recover();
@@ -195,8 +198,10 @@ incoming_task(void *nothing)
 		}
 		pass_over(&p);
 		schedule_sweep(clock_ms());
-	} while (pause_until(&scan.incoming_wanted, &scan.incoming_again,
-	    INCOMING_EVERY_S));
+		more = pause_until(&scan.incoming_wanted, &scan.incoming_again,
+		    pause);
+		pause = INCOMING_EVERY_S;
+	} while (more);
 	scan.incoming = NULL;
 }
 

@@ -43,6 +43,7 @@ static struct {
 	int64_t last_end;
 	int64_t last_full;
 	int64_t last_limit_log;
+	bool ending; /* a connection that comes now is for the next process */
 } tasks;
 
 static void
@@ -65,8 +66,10 @@ update_state(void)
 static void
 end_if_done(void)
 {
-	if (control_retiring() && tasks.count == 0)
+	if (control_retiring() && tasks.count == 0) {
+		tasks.ending = true;
 		task_loop_stop();
+	}
 }
 
 static void
@@ -150,7 +153,8 @@ accept_task(void *argument)
 		if (at_limit(r))
 			(void)wait_on(&tasks.ended, clock_ms() + LIMIT_WAIT_MS);
 		else if (wait_fd(r->listeners[a->index], WAIT_READ,
-			     INT64_MAX) == WAIT_READY)
+			     INT64_MAX) == WAIT_READY &&
+		    !control_retiring() && !tasks.ending)
 			accept_some(a);
 		(void)wait_yield();
 	}
@@ -170,8 +174,10 @@ idle_task(void *argument)
 		end = tasks.last_end + r->max_idle_ms;
 		if (tasks.count > 0)
 			end = clock_ms() + r->max_idle_ms;
-		else if (clock_ms() >= end)
+		else if (clock_ms() >= end) {
+			tasks.ending = true;
 			task_loop_stop();
+		}
 	}
 }
 
