@@ -69,6 +69,16 @@ names_list(const char *setting, const char *word)
 	return false;
 }
 
+/* The same text is the same list. */
+static struct client_list *
+read_list(const char *setting, const char *text, bool parents,
+    struct buf *error)
+{
+	if (strcmp(text, common.mynetworks) == 0)
+		return config.mynetworks;
+	return client_list_new(setting, text, parents, error);
+}
+
 static void
 read_lists(struct buf *error)
 {
@@ -78,13 +88,13 @@ read_lists(struct buf *error)
 
 	config.mynetworks = client_list_new("mynetworks", common.mynetworks,
 	    parents, error);
-	config.limit_exceptions = client_list_new(
+	config.limit_exceptions = read_list(
 	    "smtpd_client_event_limit_exceptions",
 	    p->smtpd_client_event_limit_exceptions, parents, error);
-	config.newline_exceptions = client_list_new(
+	config.newline_exceptions = read_list(
 	    "smtpd_forbid_bare_newline_exclusions",
 	    p->smtpd_forbid_bare_newline_exclusions, parents, error);
-	config.auth_exceptions = client_list_new(
+	config.auth_exceptions = read_list(
 	    "smtpd_sasl_exceptions_networks",
 	    p->smtpd_sasl_exceptions_networks, parents, error);
 }

@@ -52,15 +52,33 @@ look_up_name(struct session *s)
 	arena_free(&a);
 }
 
-static bool
-listed(const struct client_list *l, const struct client *c, bool *trouble)
+static enum table_result
+match(const struct client_list *l, const struct client *c)
 {
-	enum table_result r = client_list_match(l, &c->address,
-	    span_of(c->address_text), span_of(c->name));
+	return client_list_match(l, &c->address, span_of(c->address_text),
+	    span_of(c->name));
+}
 
-	if (trouble != NULL)
-		*trouble = r == TABLE_AGAIN || r == TABLE_BROKEN;
-	return r == TABLE_FOUND;
+/* Most lists are mynetworks by default: asked once. */
+static bool
+listed(const struct session *s, const struct client_list *l)
+{
+	if (l == s->config->mynetworks)
+		return s->client.mynetworks;
+	return match(l, &s->client) == TABLE_FOUND;
+}
+
+static void
+look_up_lists(struct session *s)
+{
+	struct client *c = &s->client;
+	enum table_result r = match(s->config->mynetworks, c);
+
+	c->mynetworks = r == TABLE_FOUND;
+	c->mynetworks_trouble = r == TABLE_AGAIN || r == TABLE_BROKEN;
+	c->no_limits = listed(s, s->config->limit_exceptions);
+	c->newline_exception = listed(s, s->config->newline_exceptions);
+	c->auth_exception = listed(s, s->config->auth_exceptions);
 }
 
 static void
@@ -68,10 +86,7 @@ identify(struct session *s, int fd)
 {
 	struct client *c = &s->client;
 
-	c->address.length = sizeof(struct sockaddr_storage) <
-	    sizeof(c->address) - offsetof(struct address, any) ?
-	    sizeof(struct sockaddr_storage) :
-	    sizeof(c->address) - offsetof(struct address, any);
+	c->address.length = sizeof(c->address.un); /* the largest */
 	if (getpeername(fd, &c->address.any, &c->address.length) < 0)
 		c->address = (struct address) { .length = 0 };
 	address_normalise(&c->address);
@@ -82,12 +97,7 @@ identify(struct session *s, int fd)
 		    address_port(&c->address));
 	else
 		c->full = mem_printf("%s[%s]", c->name, c->address_text);
-	c->mynetworks = listed(s->config->mynetworks, c,
-	    &c->mynetworks_trouble);
-	c->no_limits = listed(s->config->limit_exceptions, c, NULL);
-	c->newline_exception = listed(s->config->newline_exceptions, c,
-	    NULL);
-	c->auth_exception = listed(s->config->auth_exceptions, c, NULL);
+	look_up_lists(s);
 }
 
 bool

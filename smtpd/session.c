@@ -110,7 +110,10 @@ line_too_long(struct session *s, size_t limit, const char *setting)
 	s->dropped = s->closing = true;
 }
 
-/* One line as it comes; a long wait is spent with little memory. */
+/*
+ * One line as it comes; a long wait is spent with little memory. Answers leave
+ * before the short wait: a slow reader has the whole time for them.
+ */
 static enum io
 wait_line(struct session *s, size_t limit, struct span *line,
     enum line_end *end)
@@ -118,12 +121,18 @@ wait_line(struct session *s, size_t limit, struct span *line,
 	enum io r;
 
 	stream_deadline(s->io, clock_in(s->p->smtpd_timeout));
+	stream_timeout(s->io, s->p->smtpd_timeout * 1000);
+	if (stream_buffered(s->io) > 0)
+		return stream_line(s->io, limit, line, end);
+	r = stream_flush(s->io);
+	if (r != IO_OK)
+		return r;
 	stream_timeout(s->io, IDLE_AFTER_MS);
 	r = stream_line(s->io, limit, line, end);
+	stream_timeout(s->io, s->p->smtpd_timeout * 1000);
 	if (r != IO_TIMEOUT)
 		return r;
 	task_trim_stack();
-	stream_timeout(s->io, s->p->smtpd_timeout * 1000);
 	return stream_line(s->io, limit, line, end);
 }
 

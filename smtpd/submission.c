@@ -12,7 +12,11 @@
 #include "lib/mail/received.h"
 #include "lib/task/task.h"
 
-enum { TRACE_MAX = 8192, CLIENT_MAX = 512 };
+enum {
+	TRACE_MAX = 8192,
+	CLIENT_MAX = 512,
+	BCC_LEAST = 4, /* "a@b" and its end */
+};
 
 static const char service[] = "cleanup";
 
@@ -134,7 +138,7 @@ recipients(const struct transaction *t, struct ipc_list *list)
 	size_t n = 0;
 
 	items = arena_alloc(t->arena,
-	    (t->count + 1 + t->bcc.n) * sizeof(*items));
+	    (t->count + 1 + t->bcc.n / BCC_LEAST) * sizeof(*items));
 	if (t->redirect != NULL)
 		items[n++] = plain_recipient(t->redirect);
 	for (size_t i = 0; t->redirect == NULL && i < t->count; i++)

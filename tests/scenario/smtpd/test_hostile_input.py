@@ -193,3 +193,40 @@ def test_slow_data_is_cut_off_where_told_so(suite):
         assert reply.startswith(b"421 4.4.2")
     s.wait_log(r"timeout after DATA \(\d+ bytes\) from")
     assert s.queue() == []
+
+
+def test_a_slow_reader_gets_all_answers(suite):
+    """More answers than the kernel holds, read after a while."""
+    import socket
+    import time
+    s = suite(main="smtpd_junk_command_limit = 100000000\n")
+    d = Dialogue.__new__(Dialogue)
+    d.buffer = b""
+    d.socket = socket.socket()
+    d.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    d.socket.connect(("127.0.0.1", s.ports["smtp"]))
+    d.socket.settimeout(20)
+    d.reply()
+    count = 3000000
+    d.socket.setblocking(False)
+    data = b"NOOP\r\n" * count
+    data = memoryview(data)
+    stuck = time.monotonic()
+    while data and time.monotonic() - stuck < 3.5:
+        try:
+            sent = d.socket.send(data[:65536])
+            data = data[sent:]
+            stuck = time.monotonic()
+        except BlockingIOError:
+            time.sleep(0.05)
+    assert data, "the server's answers were never held up"
+    sent = count - (len(data) + 5) // 6
+    d.socket.settimeout(20)
+    want = b"250 2.0.0 Ok\r\n" * sent
+    got = bytearray()
+    while len(got) < len(want):
+        more = d.socket.recv(1 << 20)
+        assert more, f"{len(got)} of {len(want)} bytes"
+        got += more
+    assert got == want
+    d.close()
