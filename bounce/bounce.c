@@ -239,7 +239,7 @@ make_letter(struct letter *l, const struct msg_report *m, char id[QUEUE_ID_MAX])
 static bool
 is_double_bounce(const char *sender)
 {
-	const char *name = params.double_bounce_sender;
+	const char *name = common.double_bounce_sender;
 	size_t n = strlen(name);
 
 	return strncasecmp(sender, name, n) == 0 &&
@@ -264,7 +264,7 @@ address_letter(struct letter *l, const struct msg_report *m)
 		return false; /* RFC 3461 section 6.2: no report on a report */
 	l->c.to = double_bounce_recipient;
 	l->c.postmaster = true;
-	l->sender = params.double_bounce_sender;
+	l->sender = common.double_bounce_sender;
 	return true;
 }
 
@@ -285,7 +285,7 @@ copy_postmaster(const struct msg_report *m, struct ipc *qmgr)
 			      params.delay_notice_recipient;
 	copy.c.postmaster = true;
 	copy.c.whole = false;
-	copy.sender = params.double_bounce_sender;
+	copy.sender = common.double_bounce_sender;
 	copy.inactive = false;
 	send_letter(&copy, qmgr);
 }

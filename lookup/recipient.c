@@ -34,7 +34,7 @@ exists(struct maps *m, const struct classified *to, struct arena *a,
 	case CLASS_LOCAL:
 		/* RFC 5321 section 4.5.1 */
 		if (span_is_nocase(to->local, "postmaster") ||
-		    span_is_nocase(to->local, m->own.double_bounce_sender))
+		    span_is_nocase(to->local, m->common.double_bounce_sender))
 			return OK;
 		return exists_in(m, m->local_recipient, "local recipient", to,
 		    a, why);

@@ -210,7 +210,7 @@ routing_find(struct maps *m, const char *sender, const struct classified *to,
 
 	*out = (struct routing){ "error", arena_span(a, to->domain) };
 	if (to->class == CLASS_LOCAL &&
-	    span_is_nocase(to->local, m->own.double_bounce_sender)) {
+	    span_is_nocase(to->local, m->common.double_bounce_sender)) {
 		*out = (struct routing){ "discard",
 			"undeliverable postmaster notification discarded" };
 		return OK;
