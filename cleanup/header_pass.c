@@ -70,6 +70,7 @@ void
 header_pass_fini(struct header_pass *p)
 {
 	buf_fini(&p->held);
+	arena_free(&p->scratch);
 	recipient_set_free(&p->extracted);
 	recipient_set_free(&p->resent);
 }
@@ -173,7 +174,9 @@ store_rewritten(struct header_pass *p, const struct known *k,
 	enum verdict v;
 
 	buf_add_span(&out, before);
-	v = header_rewrite(f->value, kind, p->facts->set, p->arena, &out, why);
+	v = header_rewrite(f->value, kind, p->facts->set, p->scratch, &out,
+	    why);
+	arena_reset(p->scratch);
 	buf_add(&out, "\r\n", 2);
 	if (v == OK)
 		store_span(p, buf_span(&out));
@@ -188,11 +191,13 @@ take_field(struct header_pass *p, const struct header_field *f, struct why *why)
 	enum verdict v = OK;
 
 	if (k != NULL) {
-		p->seen |= UINT64_C(1) << (k - fields);
+		uint64_t bit = UINT64_C(1) << (k - fields);
+
+		if ((k->what & ID) && !(p->seen & bit))
+			log_id(p, k, f->value);
+		p->seen |= bit;
 		if (k->what & HOP)
 			v = count_hop(p, why);
-		if (k->what & ID)
-			log_id(p, k, f->value);
 		if (v == OK && (k->what & EXTRACT) && p->facts->extract)
 			v = extract(p, k, f->value, why);
 	}
@@ -386,6 +391,15 @@ skip_field(struct span *rest)
 	return false;
 }
 
+/* Would cutting it lose somebody? */
+static bool
+names_recipients(const struct header_field *f)
+{
+	const struct known *k = find(f);
+
+	return k != NULL && (k->what & EXTRACT);
+}
+
 /*
  * "rest" begins with what is longer than a field may be: takes as much of it
  * as that. If that is no field, then all of it is body.
@@ -399,10 +413,14 @@ cut_field(struct header_pass *p, struct span rest, struct why *why)
 
 	while (cut.n > 0 && strchr("\r\n", cut.p[cut.n - 1]) != NULL)
 		cut.n--;
-	if (header_next(&cut, true, &f) == HEADER_FIELD)
-		return take_field(p, &f, why);
-	end_header(p, rest);
-	return OK;
+	if (header_next(&cut, true, &f) != HEADER_FIELD) {
+		end_header(p, rest);
+		return OK;
+	}
+	if (p->facts->extract && names_recipients(&f))
+		return why_set(why, "5.3.4",
+		    "header with recipients is longer than header_size_limit");
+	return take_field(p, &f, why);
 }
 
 /* Fields of *rest as far as they are whole. */

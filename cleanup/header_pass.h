@@ -34,6 +34,7 @@ typedef void header_pass_store(void *with, const char *data, size_t n);
 struct header_pass {
 	const struct header_facts *facts;
 	struct arena *arena; /* of the message */
+	struct arena *scratch; /* of one field */
 	header_pass_store *store;
 	void *with;
 	struct buf held; /* not yet understood */

@@ -26,6 +26,7 @@ struct dialogue {
 	bool greeted;
 	bool mail;
 	bool quit;
+	uint64_t size; /* that the client announced */
 	struct drop_envelope e;
 	size_t room; /* recipients allocated */
 	struct buf in;
@@ -82,6 +83,7 @@ reset(struct dialogue *d)
 		.full_name = "",
 		.envid = "" };
 	d->room = 0;
+	d->size = 0;
 	d->mail = false;
 }
 
@@ -140,10 +142,9 @@ mail_parameter(struct dialogue *d, struct span name, struct span value)
 {
 	struct buf text = BUF_INIT(ENVID_MAX);
 	bool fine = true;
-	uint64_t size;
 
 	if (span_is_nocase(name, "SIZE")) {
-		fine = span_u64(value, INT64_MAX, &size);
+		fine = span_u64(value, INT64_MAX, &d->size);
 	} else if (span_is_nocase(name, "BODY")) {
 		d->e.body = span_is_nocase(value, "8BITMIME") ? 2 : 1;
 		fine = d->e.body == 2 || span_is_nocase(value, "7BIT");
@@ -231,6 +232,9 @@ mail(struct dialogue *d, struct span arguments)
 		say(d, 501, "5.1.7", "Bad sender address syntax");
 	} else if (!take_parameters(d, arguments, mail_parameter)) {
 		say(d, 555, "5.5.4", "Unsupported option");
+	} else if (d->common->message_size_limit > 0 &&
+	    d->size > (uint64_t)d->common->message_size_limit) {
+		say(d, 552, "5.3.4", "Message size exceeds fixed limit");
 	} else {
 		d->mail = true;
 		say(d, 250, "2.1.0", "Ok");

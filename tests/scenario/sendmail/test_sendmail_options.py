@@ -144,7 +144,9 @@ C: EHLO client
 S: 250 DSN
 C: RCPT TO:<bob@x.test>
 S: 503 5.5.1 Error: need MAIL command
-C: MAIL FROM:<a@x.test> BODY=8BITMIME RET=FULL ENVID=x+2By
+C: MAIL FROM:<a@x.test> SIZE=50000001
+S: 552 5.3.4 Message size exceeds fixed limit
+C: MAIL FROM:<a@x.test> BODY=8BITMIME SIZE=50000000 RET=FULL ENVID=x+2By
 S: 250 2.1.0 Ok
 C: MAIL FROM:<a@x.test>
 S: 503 5.5.1 Error: nested MAIL command

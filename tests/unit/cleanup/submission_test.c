@@ -713,6 +713,21 @@ long_fields_are_cut(void **state)
 	assert_true(t.e.content_size < 1100);
 	assert_non_null(strstr(t.file.p, "\r\nSubject: s\r\n\r\nbody\r\n"));
 	end(&t);
+	/* a recipient must not be cut off unseen */
+	buf_reset(&content);
+	buf_add_text(&content, "To: a@x.test");
+	for (int i = 0; i < 200; i++)
+		buf_add_text(&content, ",\r\n b@x.test");
+	buf_add_text(&content, "\r\n\r\n");
+	begin(&t);
+	t.m.extract = true;
+	submit(&t, buf_span(&content), 60000);
+	assert_int_equal(t.verdict, NEVER);
+	end(&t);
+	begin(&t);
+	submit(&t, buf_span(&content), 60000);
+	assert_int_equal(t.verdict, OK);
+	end(&t);
 	/* without a colon there is no field, however long it is */
 	buf_reset(&content);
 	for (int i = 0; i < 100000; i++)
