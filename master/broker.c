@@ -124,6 +124,7 @@ hear(struct child *c, const struct ipc_message *m, const void *message)
 		struct master *master = c->service->master;
 
 		c->ready = true;
+		handover_ready(c);
 		service_update(c->service);
 		if (master->on_ready != NULL && services_ready(master))
 			master->on_ready(master);

@@ -37,6 +37,13 @@ struct listener {
 	ev_io io;
 };
 
+/* handover.c: what a reload has come to, for a service or for all. */
+enum handover {
+	HANDOVER_NONE, /* nothing is under way */
+	HANDOVER_WAITS, /* for the first new process to be ready */
+	HANDOVER_FAILED, /* it did not start; the old ones go on */
+};
+
 /* A service, from the first generation that has it to its last process. */
 struct served {
 	struct served *next;
@@ -50,6 +57,7 @@ struct served {
 	int page_fd;
 	struct status_page *page;
 	bool used; /* has had a process */
+	enum handover handover;
 	unsigned int failures; /* in a row, by itself */
 	bool throttled; /* nothing is started until the timer rings */
 	ev_timer throttle;
@@ -98,6 +106,15 @@ struct child *spawn(struct served *s);
 void broker_watch(struct child *c);
 void child_retire(struct child *c, bool now);
 void broker_close(struct child *c);
+
+/* handover.c */
+/* A new plan is in force: which of the old processes wait for new ones? */
+void handover_begin(struct master *m);
+void handover_ready(struct child *c);
+/* A process of the new generation ended before it was ready. */
+void handover_failed(struct child *c);
+/* Of all services; *text has a line for each that failed. */
+enum handover handover_state(const struct master *m, struct buf *text);
 
 /* reload.c */
 /* False with lines in *errors: everything is as it was. */

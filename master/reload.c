@@ -115,14 +115,6 @@ take_listeners(struct served *s, const struct planned *p, struct opened **list)
 }
 
 static void
-retire_all(struct master *m)
-{
-	for (struct served *s = m->services; s != NULL; s = s->next)
-		for (struct child *c = s->children; c != NULL; c = c->next)
-			child_retire(c, false);
-}
-
-static void
 commit(struct master *m, struct plan *plan, int snapshot, struct opened **list)
 {
 	struct plan *old = m->plan;
@@ -146,7 +138,7 @@ commit(struct master *m, struct plan *plan, int snapshot, struct opened **list)
 	for (struct served *s = m->services; s != NULL; s = s->next)
 		if (s->plan == NULL)
 			service_close_listeners(s, NULL);
-	retire_all(m);
+	handover_begin(m);
 	services_sweep(m);
 }
 
@@ -229,8 +221,10 @@ reload_and_tell(struct master *m, const char *directory, struct buf *errors)
 		    m->plan->common.mail_version, directory);
 	else
 		log_error("reload refused: the old configuration stays");
-	if (!done)
+	if (!done) {
 		log_lines(errors);
+		buf_printf(errors, "the old configuration stays in force\n");
+	}
 	return done;
 }
 

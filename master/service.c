@@ -74,7 +74,7 @@ start_one(struct served *s)
 static bool
 wants_first(const struct served *s)
 {
-	return s->plan->must_run;
+	return s->plan->must_run || s->handover == HANDOVER_WAITS;
 }
 
 void
@@ -354,7 +354,7 @@ static bool
 runs(const struct served *s)
 {
 	for (const struct child *c = s->children; c != NULL; c = c->next)
-		if (c->ready && current(c))
+		if (c->ready && !c->retiring)
 			return true;
 	return false;
 }
@@ -453,6 +453,8 @@ service_child_gone(struct child *c, int status)
 	if (!m->stopping || WIFSIGNALED(status))
 		log_end(c, status);
 	judge_end(c, status);
+	if (!c->ready && status != 0)
+		handover_failed(c);
 	snprintf(text, sizeof(text), "%s did not start", s->program->name);
 	free(c);
 	service_update(s);

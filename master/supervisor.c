@@ -12,18 +12,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/ipc/proto_supervisor.h"
 #include "lib/log/log.h"
 
-enum { CLIENTS_MAX = 32, PROCESSES_SHOWN = 100000 };
+enum {
+	CLIENTS_MAX = 32,
+	PROCESSES_SHOWN = 100000,
+	RELOAD_MS = 30000, /* longest wait for the new generation */
+};
 
 struct client {
 	struct client *next;
 	struct ipc *c;
 	ev_io io;
 	bool trusted;
+	int64_t reload_until; /* its reload is under way; 0: none */
 };
 
 static struct {
@@ -31,6 +37,7 @@ static struct {
 	const char *directory;
 	int fd;
 	ev_io io;
+	ev_timer look; /* at the reload that somebody waits for */
 	struct client *clients;
 	size_t count;
 } supervisor = { .fd = -1 };
@@ -97,23 +104,64 @@ act(struct master *m, const char *action, struct buf *text)
 }
 
 static void
+reply(struct client *k, bool done, const struct buf *text)
+{
+	const struct master *m = supervisor.master;
+	struct arena *arena = arena_new();
+	struct msg_supervised r = { .pid = (uint64_t)getpid(), .done = done };
+
+	r.text = buf_text(text);
+	r.generation = m->plan->generation;
+	r.serving = !m->stopping && services_ready(m);
+	r.processes = describe_all(m, arena);
+	(void)ipc_send_now(k->c, &message_supervised, &r);
+	arena_free(&arena);
+}
+
+static void
 answer(struct client *k, const char *action)
 {
-	struct master *m = supervisor.master;
 	struct buf text = BUF_INIT(60000);
-	struct arena *arena = arena_new();
-	struct msg_supervised reply = { .pid = (uint64_t)getpid() };
+	bool done = false;
 
 	if (!k->trusted && strcmp(action, "status") != 0)
 		buf_printf(&text, "only root may do this\n");
 	else
-		reply.done = act(m, action, &text);
-	reply.text = buf_text(&text);
-	reply.generation = m->plan->generation;
-	reply.serving = !m->stopping && services_ready(m);
-	reply.processes = describe_all(m, arena);
-	(void)ipc_send_now(k->c, &message_supervised, &reply);
-	arena_free(&arena);
+		done = act(supervisor.master, action, &text);
+	if (done && strcmp(action, "reload") == 0) {
+		k->reload_until = clock_ms() + RELOAD_MS;
+		ev_timer_again(supervisor.master->loop, &supervisor.look);
+	} else {
+		reply(k, done, &text);
+	}
+	buf_fini(&text);
+}
+
+/* A reload is answered when new connections meet the new generation. */
+static void
+look_at_reload(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct buf text = BUF_INIT(60000);
+	enum handover state = handover_state(supervisor.master, &text);
+	bool waiting = false;
+
+	(void)events;
+	for (struct client *k = supervisor.clients; k != NULL; k = k->next) {
+		if (k->reload_until == 0)
+			continue;
+		if (state == HANDOVER_WAITS && clock_ms() < k->reload_until) {
+			waiting = true;
+			continue;
+		}
+		if (state == HANDOVER_WAITS)
+			buf_printf(&text,
+			    "the new generation is not ready "
+			    "yet\n");
+		k->reload_until = 0;
+		reply(k, state == HANDOVER_NONE, &text);
+	}
+	if (!waiting)
+		ev_timer_stop(loop, timer);
 	buf_fini(&text);
 }
 
@@ -199,6 +247,7 @@ supervisor_open(struct master *m, const char *directory, struct buf *error)
 		    strerror(errno));
 		return false;
 	}
+	ev_timer_init(&supervisor.look, look_at_reload, 0.01, 0.01);
 	ev_io_init(&supervisor.io, accept_client, supervisor.fd, EV_READ);
 	ev_io_start(m->loop, &supervisor.io);
 	return true;

@@ -202,8 +202,6 @@ do_reload(void)
 	status = tell("reload");
 	if (status == EXIT_SUCCESS)
 		log_info("refreshing the Posthaste mail system");
-	else
-		log_error("the old configuration stays in force");
 	return status;
 }
 
@@ -269,6 +267,8 @@ do_status(void)
 
 	answer = ask(&c, "status");
 	if (answer == NULL) {
+		if (errno == EACCES)
+			fatal_status(EX_NOPERM, "public/master: %m");
 		ipc_free(&c);
 		return not_running();
 	}

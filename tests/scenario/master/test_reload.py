@@ -3,7 +3,7 @@
 import socket
 
 from posthaste import free_port, wait_for
-from programs import wait_gone
+from programs import own_programs, replace, restore, wait_gone
 
 
 def test_new_settings_reach_new_sessions_and_old_ones_go_on(suite):
@@ -90,3 +90,53 @@ def test_only_one_queue_manager_works(suite):
     s.send()
     s.wait_messages("bob")
     assert len(s.messages("bob")) == 1
+
+
+def test_program_that_does_not_start_anew_leaves_the_old_one(suite):
+    s = suite(start=False)
+    folder = own_programs(s)
+    s.start()
+    s.send()
+    s.wait_messages("bob")
+    old = s.processes("smtpd")
+    replace(folder, "smtpd", "#!/bin/sh\nexit 1\n")
+    done = s.posthaste("reload", check=False)
+    assert done.returncode != 0
+    assert "smtpd does not start with the new settings" in done.err
+    for _ in range(5):  # the old one serves
+        with s.smtp() as session:
+            session.noop()
+    assert set(old) <= set(s.processes("smtpd"))
+    restore(folder, "smtpd")
+    s.posthaste("reload")
+    for pid in old:
+        wait_gone(pid)
+    s.send()
+    s.wait_messages("bob", 2)
+
+
+def test_no_connection_is_refused_during_reloads(suite):
+    s = suite()
+    import threading
+    stop = threading.Event()
+    refused = []
+
+    def connect():
+        while not stop.is_set():
+            try:
+                with socket.create_connection(
+                        ("127.0.0.1", s.ports["smtp"]), timeout=10) as c:
+                    if c.recv(3) != b"220":
+                        refused.append("no greeting")
+            except OSError as e:
+                refused.append(str(e))
+
+    thread = threading.Thread(target=connect)
+    thread.start()
+    try:
+        for _ in range(5):
+            s.posthaste("reload")
+    finally:
+        stop.set()
+        thread.join()
+    assert not refused
