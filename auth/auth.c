@@ -113,7 +113,8 @@ answer_end(struct ipc *c, struct login **l, enum exchange_result result)
 			answer.text = "too many logins under way";
 		}
 	}
-	if (answer.verdict == NEVER)
+	/* "later" as well: some PAM modules mean a wrong password by it */
+	if (result != EXCHANGE_DONE)
 		answer.delay_ms =
 		    state_failure(shared, login_client(*l), answer.user, now,
 			(uint64_t)settings.auth_failure_delay_max * 1000);

@@ -94,13 +94,13 @@ refuse(struct attempt *a, const struct msg_authenticated *m)
 	    s->client, a->method, m->text,
 	    m->user[0] == '\0' ? "" : ", sasl_username=", m->user, s->id);
 	service_done("auth", &a->auth, true);
+	if (delay > 0)
+		(void)wait_until(clock_ms() + delay);
 	if (later) {
 		unavailable(s);
 		return;
 	}
 	s->refused++;
-	if (delay > 0)
-		(void)wait_until(clock_ms() + delay);
 	stream_text(s->io, "-ERR [AUTH] Authentication failed\r\n");
 }
 

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: ISC
+"""System users by PAM, through a service file of the test's own."""
+import os
+import pathlib
+import pwd
+
+import pytest
+from ipc_client import Ipc
+from posthaste import AS_ROOT
+
+OK, LATER, NEVER = range(3)
+USER = "posthaste-mail"  # a system user that is always there in tests
+
+pytestmark = pytest.mark.skipif(
+    not AS_ROOT, reason="a PAM service is a file in /etc/pam.d")
+
+
+@pytest.fixture
+def pam(tmp_path):
+    """A PAM service that takes the password "posthaste" from one user."""
+    script = tmp_path / "check"
+    script.write_text(
+        "#!/bin/sh\nread -r password\n"
+        f'[ "$PAM_USER" = {USER} ] && [ "$password" = posthaste ] && '
+        '[ "$PAM_RHOST" = 192.0.2.7 ]\n')
+    script.chmod(0o755)
+    name = f"posthaste-test-{os.getpid()}"
+    path = pathlib.Path("/etc/pam.d") / name
+    path.write_text(
+        "auth [success=1 default=ignore] pam_exec.so quiet expose_authtok "
+        f"{script}\n"
+        "auth requisite pam_deny.so\nauth required pam_permit.so\n"
+        "account required pam_permit.so\n")
+    yield name
+    path.unlink()
+
+
+def attempt(c, user, password):
+    _, fields = c.ask(
+        "authenticate", service="pop3", mechanism="PLAIN", client="192.0.2.7",
+        server="mx.example.test", tls=True, has_initial=True,
+        initial=f"\0{user}\0{password}".encode(), binding=b"")
+    return fields
+
+
+def test_system_users(suite, pam):
+    s = suite(main=f"account_files = $config_directory/accounts, pam:{pam}\n"
+              "account_mail = maildir:/home-of/%n/Maildir\n")
+    c = Ipc(s, "auth", "auth")
+    for name in (USER, f"{USER}@example.test", USER.upper()):
+        got = attempt(c, name, "posthaste")
+        assert got["verdict"] == OK and got["user"] == USER
+    _, account = Ipc(s, "auth-session", "auth").ask(
+        "redeem", service="pop3", ticket=got["ticket"])
+    assert account["uid"] == pwd.getpwnam(USER).pw_uid
+    assert account["mail"] == f"maildir:/home-of/{USER}/Maildir"
+    assert attempt(c, USER, "wrong")["verdict"] == NEVER
+    assert attempt(c, f"{USER}@other.test", "posthaste")["verdict"] == NEVER
+    # root never reads mail, whatever PAM would say
+    assert attempt(c, "root", "posthaste")["verdict"] == NEVER
+    # accounts of the file are not asked of PAM
+    assert attempt(c, "bob", "posthaste")["user"] == "bob@example.test"
+    s.wait_log(r"auth\[\d+\]: PAM refuses")
+    # auth itself is not root
+    (auth,) = s.processes("auth")
+    uids = pathlib.Path(f"/proc/{auth}/status").read_text().split("Uid:")[1]
+    assert "0" not in uids.split("\n")[0].split()
