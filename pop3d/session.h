@@ -21,6 +21,7 @@ struct session_settings {
 	struct common_params common;
 	struct pop3d_params pop3;
 	bool separated; /* rights differ: children become the user */
+	const struct sandbox_filter *filter; /* what children promise */
 };
 
 struct session_owner {

@@ -8,7 +8,8 @@
  * but those for files and for sockets it has, and only then looks at what
  * anybody sends. Hostile input: an authenticated user's commands, and
  * messages from anywhere. What it could reach when taken over is that one
- * mailbox: other mailboxes of the same system user are outside its root.
+ * mailbox: other mailboxes of the same system user are outside its root, and
+ * out of what Landlock lets it open.
  */
 #include "pop3d/session.h"
 
@@ -59,13 +60,15 @@ maildir_path(const char *mail)
 /*
  * With the mailbox as root directory, a taken-over process cannot get at
  * those of others who share the system user. Links out of a Maildir do not
- * work for the same reason. A mailbox that is not there yet is an empty one.
+ * work for the same reason. Without root the promise below says the same. A
+ * mailbox that is not there yet is an empty one.
  */
 static void
 enter(const struct session_settings *settings,
     const struct session_owner *owner)
 {
 	char *path = maildir_path(owner->mail);
+	bool exists;
 
 	if (path == NULL) {
 		log_warning("user=<%s>: mailbox location \"%s\" is not"
@@ -73,18 +76,15 @@ enter(const struct session_settings *settings,
 		    owner->user, owner->mail);
 		exit(EXIT_FAILURE);
 	}
-	if (!settings->separated) {
-		child.mail = mem_text(owner->mail);
-	} else if (access(path, F_OK) == -1 && errno == ENOENT) {
-		sandbox_root("empty");
-		child.mail = mem_text("maildir:/none");
-	} else {
-		sandbox_root(path);
-		child.mail = mem_text("maildir:/");
+	exists = access(path, F_OK) == 0 || errno != ENOENT;
+	child.mail = mem_text(exists ? "maildir:." : "maildir:none");
+	if (settings->separated) {
+		sandbox_root(exists ? path : "empty");
+		sandbox_become((uid_t)owner->uid, (gid_t)owner->gid);
+	} else if (chdir(exists ? path : "empty") == -1) {
+		log_warning("user=<%s>: %s: %m", owner->user, path);
 	}
 	free(path);
-	if (settings->separated)
-		sandbox_become((uid_t)owner->uid, (gid_t)owner->gid);
 }
 
 static void
@@ -107,7 +107,7 @@ confine(const struct session_settings *settings,
 	prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
 	if (getppid() != parent)
 		exit(EXIT_SUCCESS);
-	sandbox_promise("io files-write");
+	sandbox_apply(settings->filter);
 }
 
 static void

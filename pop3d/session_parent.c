@@ -29,6 +29,7 @@
 #include "lib/base/mem.h"
 #include "lib/ipc/proto_auth.h"
 #include "lib/log/log.h"
+#include "lib/sandbox/sandbox.h"
 #include "lib/service/service.h"
 
 enum {
@@ -242,6 +243,7 @@ static void
 before(const struct service *s)
 {
 	settings.separated = s->separated;
+	settings.filter = sandbox_prepare("io queue-write");
 	/* ended processes need no funeral */
 	signal(SIGCHLD, SIG_IGN);
 }

@@ -7,14 +7,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/ensure.h"
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
 #include "lib/base/span.h"
 #include "lib/log/log.h"
 #include "lib/sandbox/internal.h"
@@ -366,13 +374,13 @@ add_promise(scmp_filter_ctx filter, struct span word)
 	return extra;
 }
 
-static void
-confine(const char *words)
+#if !defined(__SANITIZE_ADDRESS__)
+static scmp_filter_ctx
+build(const char *words, unsigned int *extras)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	struct span rest = span_of(words), word;
 	unsigned int extra = 0;
-	int r;
 
 	if (filter == NULL)
 		fatal("no system call filter");
@@ -381,16 +389,71 @@ confine(const char *words)
 	(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	while (span_cut(&rest, " ", true, &word))
 		extra |= add_promise(filter, word);
-	if (extra & EXTRA_BELOW)
-		sandbox_below_here((extra & EXTRA_WRITE) != 0);
 	add_io_extras(filter);
 	add_extras(filter, extra);
 	add_all(filter, SCMP_ACT_KILL_PROCESS, deadly_calls);
+	*extras = extra;
+	return filter;
+}
+
+static void
+confine(const char *words)
+{
+	unsigned int extra;
+	scmp_filter_ctx filter = build(words, &extra);
+	int r;
+
+	if (extra & EXTRA_BELOW)
+		sandbox_below_here((extra & EXTRA_WRITE) != 0);
 	r = seccomp_load(filter);
 	if (r < 0)
 		fatal("the kernel refuses the system call filter: %s",
 		    strerror(-r));
 	seccomp_release(filter);
+}
+#endif
+
+struct sandbox_filter {
+	struct sock_fprog program;
+	unsigned int extra;
+};
+
+struct sandbox_filter *
+sandbox_prepare(const char *words)
+{
+	struct sandbox_filter *f = mem_new(sizeof(*f));
+#if defined(__SANITIZE_ADDRESS__)
+	(void)words;
+#else
+	struct buf code = BUF_INIT(1 << 20);
+	scmp_filter_ctx filter = build(words, &f->extra);
+	int fd = memfd_create("filter", MFD_CLOEXEC), r;
+
+	r = fd < 0 ? -errno : seccomp_export_bpf(filter, fd);
+	seccomp_release(filter);
+	if (r < 0 || lseek(fd, 0, SEEK_SET) != 0 ||
+	    fd_read_whole(fd, &code) != 0 || code.n == 0)
+		fatal("the system call filter cannot be prepared");
+	fd_close(&fd);
+	f->program.filter = mem_new(code.n);
+	memcpy(f->program.filter, code.p, code.n);
+	f->program.len = (unsigned short)(code.n / sizeof(*f->program.filter));
+	buf_fini(&code);
+#endif
+	return f;
+}
+
+void
+sandbox_apply(const struct sandbox_filter *f)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		fatal("no_new_privs: %m");
+	if (f->extra & EXTRA_BELOW)
+		sandbox_below_here((f->extra & EXTRA_WRITE) != 0);
+	if (f->program.len > 0 &&
+	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+		SECCOMP_FILTER_FLAG_LOG, &f->program) < 0)
+		fatal("the kernel refuses the system call filter: %m");
 }
 
 void

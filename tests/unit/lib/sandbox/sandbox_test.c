@@ -155,15 +155,25 @@ static const struct row {
 	{ "all", "all", make_child, ALLOWED },
 };
 
+/* In one step, or prepared before the fork. */
+static bool prepared;
+
 static int
 status_of_child(const char *promises, int (*attempt)(void))
 {
+	struct sandbox_filter *filter = NULL;
 	int status = 0;
-	pid_t pid = fork();
+	pid_t pid;
 
+	if (prepared && strcmp(promises, "all") != 0)
+		filter = sandbox_prepare(promises);
+	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		sandbox_promise(promises);
+		if (filter != NULL)
+			sandbox_apply(filter);
+		else
+			sandbox_promise(promises);
 		_exit(attempt());
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -190,6 +200,14 @@ promises_hold(void **state)
 		if (!WIFEXITED(status) || WEXITSTATUS(status) != rows[i].result)
 			fail_msg("%s: status %x", rows[i].name, status);
 	}
+}
+
+static void
+prepared_promises_hold(void **state)
+{
+	prepared = true;
+	promises_hold(state);
+	prepared = false;
 }
 
 static int
@@ -286,8 +304,9 @@ an_empty_root_is_empty(void **state)
 static int
 set_up(void **state)
 {
-	static char name[] = "/tmp/sandbox_test.XXXXXX";
+	static char name[32];
 
+	snprintf(name, sizeof(name), "/tmp/sandbox_test.XXXXXX");
 	*state = mkdtemp(name);
 	return *state == NULL || chdir(name) != 0 || mkdir("a", 0700) != 0 ||
 	    mkdir("b", 0700) != 0;
@@ -306,6 +325,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(promises_hold, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(prepared_promises_hold, set_up,
 		    tear_down),
 		cmocka_unit_test(an_intruders_calls_end_the_process),
 		cmocka_unit_test(every_program_has_promises_that_exist),
