@@ -104,6 +104,40 @@ add(struct search *s, const char *name, unsigned int preference,
 	h->address = *address;
 }
 
+static bool
+no_dns(void)
+{
+	const char *level = settings()->smtp.smtp_dns_support_level;
+
+	return level[0] != '\0' ? strcmp(level, "disabled") == 0 :
+				  settings()->smtp.disable_dns_lookups;
+}
+
+/* From the sources of smtp_host_lookup, the first that knows it. */
+static enum dns_result
+look_up(struct search *s, const char *name, struct address **list,
+    size_t *count)
+{
+	struct span rest =
+	    span_of(no_dns() ? "native" : settings()->smtp.smtp_host_lookup);
+	enum dns_result result = DNS_NO_NAME, best = DNS_NO_NAME;
+	struct span source;
+
+	while (best != DNS_OK && conf_list_next(&rest, &source)) {
+		if (span_is_nocase(source, "native"))
+			result = dns_hosts(s->arena, name, settings()->family,
+			    s->d->port, list, count);
+		else
+			result =
+			    dns_addresses(s->arena, name, settings()->family,
+				s->d->port, s->deadline, list, count);
+		/* not known here, but perhaps there: not known yet */
+		if (result == DNS_OK || best != DNS_AGAIN)
+			best = result;
+	}
+	return best;
+}
+
 /* The addresses of one host become hosts to try. */
 static enum dns_result
 add_host(struct search *s, const char *name, unsigned int preference)
@@ -116,8 +150,7 @@ add_host(struct search *s, const char *name, unsigned int preference)
 		add(s, name, preference, &literal);
 		return DNS_OK;
 	}
-	result = dns_addresses(s->arena, name, settings()->family, s->d->port,
-	    s->deadline, &list, &count);
+	result = look_up(s, name, &list, &count);
 	for (size_t i = 0; result == DNS_OK && i < count; i++)
 		add(s, name, preference, &list[i]);
 	s->again = s->again || result == DNS_AGAIN;

@@ -159,6 +159,19 @@ settings_own_address(const struct address *a)
 	return false;
 }
 
+static void
+check_host_lookup(void)
+{
+	struct span rest = span_of(set.smtp.smtp_host_lookup), item;
+
+	while (conf_list_next(&rest, &item))
+		if (!span_is_nocase(item, "dns") &&
+		    !span_is_nocase(item, "native"))
+			fatal("smtp_host_lookup: \"%.*s\" is neither dns nor "
+			      "native",
+			    SPAN_ARG(item));
+}
+
 static int
 family_of(const char *protocols)
 {
@@ -207,6 +220,7 @@ settings_before(const struct service *s)
 {
 	if (strcmp(s->command, "lmtp") == 0)
 		speak_lmtp(&set.smtp);
+	check_host_lookup();
 	set.port = default_port(set.smtp.smtp_tcp_port);
 	set.family = family_of(set.common.inet_protocols);
 	set.tls_level = tls_level_of(set.tls.smtp_tls_security_level);

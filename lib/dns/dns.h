@@ -4,8 +4,8 @@
 
 /*
  * Name service for tasks, over c-ares; works without tasks as well, with
- * poll(2). dns_open reads resolv.conf, and must be called before the program
- * is confined. Nothing is cached: that is the resolver's work.
+ * poll(2). dns_open reads resolv.conf and hosts, and must be called before the
+ * program is confined. Nothing is cached: that is the resolver's work.
  *
  * Each answer tells apart: found, the name does not exist, the name has no
  * such record, try again (server failure, time-out), and refused as invalid
@@ -52,6 +52,9 @@ enum dns_result dns_client_name(struct arena *a, const struct address *client,
     int64_t deadline, const char **name, const char **unverified);
 enum dns_result dns_txt(struct arena *a, const char *name, int64_t deadline,
     const char ***texts, size_t *count);
+/* The same from the hosts file as it was at dns_open; or DNS_NO_NAME. */
+enum dns_result dns_hosts(struct arena *a, const char *name, int family,
+    uint16_t port, struct address **out, size_t *count);
 const char *dns_result_text(enum dns_result r);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/ensure.h"
+#include "lib/dns/dns_hosts.h"
 #include "lib/log/log.h"
 #include "lib/task/task.h"
 
@@ -147,6 +148,7 @@ dns_open(const char *servers)
 	int status;
 
 	ensure(channel == NULL);
+	dns_hosts_read("/etc/hosts");
 	for (size_t i = 0; i < SOCKETS_MAX; i++)
 		sockets[i].fd = -1;
 	status = ares_library_init(ARES_LIB_INIT_ALL);

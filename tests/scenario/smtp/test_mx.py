@@ -136,3 +136,17 @@ def test_international_domain(suite, dns):
             assert session.rcpt("x@bücher.test")[0] == 250
             session.data("Subject: x\r\n\r\nx\r\n")
         sink.wait()
+
+
+def test_hosts_file_where_it_is_asked_for(suite, dns):
+    import socket
+    name = socket.gethostname()
+    if not any(name in line.split()[1:] and line.startswith("127.")
+               for line in open("/etc/hosts")):
+        pytest.skip("this machine's name is not in its hosts file")
+    address = socket.gethostbyname(name)
+    with FakeServer(host=address) as sink:
+        s = suite(dns=dns(), main=f"relayhost = [{name}]:{sink.port}\n"
+                  "smtp_host_lookup = native, dns\n")
+        s.send(to="x@remote.test")
+        sink.wait()

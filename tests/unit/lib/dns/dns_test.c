@@ -17,6 +17,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/dns/dns_answer.h"
+#include "lib/dns/dns_hosts.h"
 #include "lib/task/task.h"
 
 enum { SAY_SERVFAIL = -1, SAY_NOTHING = -2, SAY_EMPTY = -3 };
@@ -366,6 +367,40 @@ hosts(void)
 				    "aaaaaaaaaaaaaaaaaaaaaaaaaaa.test"));
 }
 
+static void
+hosts_file(void)
+{
+	struct arena *a = arena_new();
+	char name[] = "/tmp/hosts-XXXXXX", host[ADDRESS_TEXT_MAX];
+	int fd = mkstemp(name);
+	struct address *list = NULL;
+	size_t n = 0;
+
+	dprintf(fd,
+	    "# a comment\n192.0.2.7\tSmart.Host smart # x y\n"
+	    "2001:db8::7 smart\nnonsense smart\n192.0.2.8 smart");
+	dns_hosts_read(name);
+	assert_int_equal(dns_hosts(a, "SMART", AF_UNSPEC, 26, &list, &n),
+	    DNS_OK);
+	assert_int_equal(n, 3);
+	address_host(&list[2], host);
+	assert_string_equal(host, "192.0.2.8");
+	assert_int_equal(address_port(&list[1]), 26);
+	assert_int_equal(dns_hosts(a, "smart.host", AF_INET, 26, &list, &n),
+	    DNS_OK);
+	assert_int_equal(n, 1);
+	assert_int_equal(dns_hosts(a, "smart.host", AF_INET6, 26, &list, &n),
+	    DNS_NO_NAME);
+	assert_int_equal(dns_hosts(a, "x", AF_UNSPEC, 26, &list, &n),
+	    DNS_NO_NAME);
+	dns_hosts_read("/nonexistent");
+	assert_int_equal(dns_hosts(a, "smart", AF_UNSPEC, 26, &list, &n),
+	    DNS_NO_NAME);
+	close(fd);
+	unlink(name);
+	arena_free(&a);
+}
+
 static task_function *const all[] = { mx_sorted_by_preference,
 	failures_told_apart, addresses_of_both_families, client_names, texts };
 
@@ -374,6 +409,7 @@ without_tasks(void **state)
 {
 	(void)state;
 	hosts();
+	hosts_file();
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		all[i](NULL);
 }
