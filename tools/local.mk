@@ -62,3 +62,8 @@ tools_posthaste_SOURCES = tools/posthaste.c tools/posthaste_check.c \
 # man/main.cf.5 is printed from the settings' rows: make man
 noinst_PROGRAMS += tools/settings_manual
 tools_settings_manual_SOURCES = tools/settings_manual.c
+TESTS += man/settings_current.sh
+dist_check_SCRIPTS += man/settings_current.sh
+.PHONY: man
+man: tools/settings_manual
+	./tools/settings_manual > $(srcdir)/man/main.cf.5
