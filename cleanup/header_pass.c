@@ -62,6 +62,7 @@ header_pass_init(struct header_pass *p, const struct header_facts *facts,
 		.store = store,
 		.with = with,
 		.hops = facts->hops };
+	p->scratch = arena_new();
 	buf_init(&p->held,
 	    (size_t)facts->set->own.header_size_limit + HEADER_PIECE_MAX);
 }
