@@ -260,6 +260,21 @@ change_is_seen(void **state)
 	table_free(&t);
 }
 
+/* Opened and changed before the file system's clock moves on. */
+static void
+change_within_a_tick_is_seen(void **state)
+{
+	struct table *t;
+
+	(void)state;
+	put("tick", "a 1\n");
+	t = open_ok("texthash:tick");
+	put("tick", "a 2\n");
+	usleep(650 * 1000);
+	expect(t, "a", "found:2");
+	table_free(&t);
+}
+
 /* An editor that empties a file and fills it again must cost no mail. */
 static void
 file_being_written_waits(void **state)
@@ -439,6 +454,7 @@ main(void)
 		cmocka_unit_test(texthash_source),
 		cmocka_unit_test(missing_file_is_again),
 		cmocka_unit_test(change_is_seen),
+		cmocka_unit_test(change_within_a_tick_is_seen),
 		cmocka_unit_test(file_being_written_waits),
 		cmocka_unit_test(hash_prefers_what_is_newer),
 		cmocka_unit_test(keys_with_null_bytes),
