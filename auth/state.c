@@ -128,13 +128,30 @@ map(struct state *s, const char *path)
 	unlock(s);
 }
 
+/* One that another user left (a suite once run without root) is removed. */
+static int
+open_own(const char *path)
+{
+	enum { FLAGS = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW };
+	int fd = open(path, FLAGS, 0600);
+	struct stat st;
+
+	if (fd != -1 && fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+	    st.st_nlink == 1)
+		return fd;
+	fd_close(&fd);
+	if (unlink(path) == -1)
+		return -1;
+	return open(path, FLAGS | O_EXCL, 0600);
+}
+
 struct state *
 state_open(const char *directory)
 {
 	struct state *s = mem_new(sizeof(*s));
 	char *path = mem_printf("%s/auth_state", directory);
 
-	s->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	s->fd = open_own(path);
 	if (s->fd == -1)
 		fatal("open %s: %s", path, strerror(errno));
 	map(s, path);

@@ -10,7 +10,7 @@
  * made as long as it lives, which it needs for its work; it can neither get a
  * key nor have anything decrypted nor sign what is not TLS (keyring.h).
  *
- * Keys are read once. New ones come with the next generation (reload).
+ * Keys are read once. New ones come with a new process (master/renewal.c).
  */
 #include "keyd/keyring.h"
 #include "lib/base/clock.h"

@@ -304,6 +304,7 @@ start(void)
 		fatal_status(EX_CONFIG, "nothing was started");
 	}
 	buf_fini(&errors);
+	renewal_start(&master);
 	ev_timer_init(&start_timer, start_late, START_S, 0);
 	ev_timer_start(master.loop, &start_timer);
 }

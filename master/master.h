@@ -125,6 +125,9 @@ reload_and_tell(struct master *m, const char *directory, struct buf *errors);
 /* Another logd takes over, which opens its file by name. */
 void reopen_log(struct master *m);
 
+/* renewal.c: looks for renewed certificates from now on. */
+void renewal_start(struct master *m);
+
 /*
  * take_queue.c: makes the directories, goes there, and takes the lock that
  * only one master has. False with a line in *errors.
