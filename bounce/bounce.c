@@ -9,12 +9,14 @@
  * they cannot know; a report goes to the envelope sender of the message and
  * to nobody that its text names.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "bounce/compose.h"
+#include "bounce/template.h"
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
 #include "lib/base/why.h"
@@ -22,6 +24,7 @@
 #include "lib/ipc/proto_bounce.h"
 #include "lib/ipc/proto_cleanup.h"
 #include "lib/log/log.h"
+#include "lib/mail/header.h"
 #include "lib/mail/received.h"
 #include "lib/queue/queue_file.h"
 #include "lib/service/service.h"
@@ -35,11 +38,14 @@ enum {
 	HEADER_MAX = 256 << 10, /* of the message, returned */
 	HEAD_MAX = 8 << 20, /* words and status of 1000 recipients */
 	RET_HDRS = 2,
+	MESSAGE_ID_MAX = 900, /* fits a line */
+	TEMPLATES_MAX = 256 << 10,
 };
 
 static struct common_params common;
 static struct bounce_params params;
 static const char *double_bounce_recipient;
+static struct compose_words words[COMPOSE_KINDS];
 
 static const char *const about[] = {
 	[COMPOSE_FAILURE] = "failure",
@@ -53,6 +59,9 @@ struct letter {
 	struct compose c;
 	const char *sender;
 	bool inactive; /* it waits in the report queue for qmgr */
+	char *original; /* what is returned of the message */
+	size_t original_size;
+	struct buf message_id;
 };
 
 /* Is this class of news for the postmaster? */
@@ -95,34 +104,47 @@ put(struct ipc *cleanup, const char *text, size_t n, uint64_t *sent)
 
 /* The message reported on, whole or its header. */
 static bool
-put_original(const struct compose *c, struct ipc *cleanup, uint64_t *sent)
+read_original(struct letter *l)
 {
-	const struct msg_report *m = c->report;
+	const struct msg_report *m = l->c.report;
 	size_t n = m->content_size;
-	char *text;
-	bool done;
 
-	if (!c->whole && n > HEADER_MAX)
+	if (!l->c.whole && n > HEADER_MAX)
 		n = HEADER_MAX;
-	text = mem_new(n + 1);
-	done =
-	    fd_pread_all(m->content, text, n, (off_t)m->content_offset) == 0 &&
-	    put(cleanup, text, c->whole ? n : header_end(text, n), sent);
-	free(text);
-	return done;
+	l->original = mem_new(n + 1);
+	if (fd_pread_all(m->content, l->original, n,
+		(off_t)m->content_offset) == -1) {
+		log_warning("%s: cannot read the message: %m", m->queue_id);
+		return false;
+	}
+	l->original_size = l->c.whole ? n : header_end(l->original, n);
+	return true;
+}
+
+/* enable_threaded_bounces: the report answers the message. */
+static void
+find_thread(struct letter *l)
+{
+	struct span original = { l->original, l->original_size }, value;
+	struct buf *id = &l->message_id;
+
+	if (params.enable_threaded_bounces &&
+	    header_find(original, "Message-ID", &value) &&
+	    header_unfold(value, id) && id->n > 0)
+		l->c.message_id = buf_text(id);
 }
 
 static bool
-put_report(const struct compose *c, struct ipc *cleanup, uint64_t *sent)
+put_report(const struct letter *l, struct ipc *cleanup, uint64_t *sent)
 {
 	struct buf text = BUF_INIT(HEAD_MAX);
 	bool done;
 
-	compose_head(c, &text);
+	compose_head(&l->c, &text);
 	done = !text.overflow && put(cleanup, text.p, text.n, sent) &&
-	    put_original(c, cleanup, sent);
+	    put(cleanup, l->original, l->original_size, sent);
 	buf_reset(&text);
-	compose_tail(c, &text);
+	compose_tail(&l->c, &text);
 	done = done && put(cleanup, text.p, text.n, sent);
 	buf_fini(&text);
 	return done;
@@ -152,7 +174,7 @@ put_submit(const struct letter *l, struct ipc *cleanup)
 		.sender = l->sender,
 		.full_name = "",
 		.envid = "",
-		.body = flags & (QUEUE_BODY_8BIT | QUEUE_SMTPUTF8) ? 2 : 1,
+		.body = compose_eight_bit(c) ? 2 : 1,
 		.smtputf8 = flags & QUEUE_SMTPUTF8,
 		.trusted = true,
 		.report = l->inactive,
@@ -176,7 +198,7 @@ submit(const struct letter *l, struct ipc *cleanup, struct ipc *qmgr)
 	struct msg_submit_end end = { 0 };
 
 	put_submit(l, cleanup);
-	if (!put_report(&l->c, cleanup, &end.size))
+	if (!put_report(l, cleanup, &end.size))
 		return false; /* closing discards what was sent */
 	if (ipc_stale(qmgr))
 		return false; /* a qmgr that is gone knows of no report */
@@ -192,9 +214,8 @@ submit(const struct letter *l, struct ipc *cleanup, struct ipc *qmgr)
 	return result->verdict == OK;
 }
 
-/* Sends it; its id goes to the log. */
 static bool
-send_letter(const struct letter *l, struct ipc *qmgr)
+hand_over(const struct letter *l, struct ipc *qmgr)
 {
 	struct ipc *cleanup = service_ask("cleanup", &protocol_cleanup,
 	    clock_in(CLEANUP_TIMEOUT_S));
@@ -204,6 +225,22 @@ send_letter(const struct letter *l, struct ipc *qmgr)
 		return false;
 	done = submit(l, cleanup, qmgr);
 	service_done("cleanup", &cleanup, done);
+	return done;
+}
+
+/* Sends it; its id goes to the log. */
+static bool
+send_letter(struct letter *l, struct ipc *qmgr)
+{
+	bool done = false;
+
+	buf_init(&l->message_id, MESSAGE_ID_MAX);
+	if (read_original(l)) {
+		find_thread(l);
+		done = hand_over(l, qmgr);
+	}
+	free(l->original);
+	buf_fini(&l->message_id);
 	if (done)
 		log_info("%s: %s %s: %s", l->c.report->queue_id,
 		    l->c.postmaster ? "postmaster" : "sender",
@@ -221,6 +258,7 @@ make_letter(struct letter *l, const struct msg_report *m, char id[QUEUE_ID_MAX])
 			.report = m,
 			.id = id,
 			.to = m->sender,
+			.words = &words[m->kind],
 			.whole = m->kind == COMPOSE_FAILURE &&
 			    m->ret != RET_HDRS &&
 			    m->content_size <=
@@ -339,9 +377,30 @@ session(const struct service *s, int fd)
 	ipc_free(&c);
 }
 
+/* A site's words; ours where they are missing or wrong. */
+static void
+read_templates(struct conf *c)
+{
+	struct buf text = BUF_INIT(TEMPLATES_MAX), error = BUF_INIT(1024);
+	const char *path = params.bounce_template_file;
+	int fd = path[0] == '\0' ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+
+	if (path[0] == '\0')
+		return;
+	if (fd == -1 || fd_read_whole(fd, &text) == -1)
+		log_warning("bounce_template_file %s: %m", path);
+	else if (!template_parse(buf_span(&text), c, words, &error))
+		log_warning("bounce_template_file %s: %s", path,
+		    buf_text(&error));
+	fd_close(&fd);
+	buf_fini(&text);
+	buf_fini(&error);
+}
+
 static void
 before(const struct service *s)
 {
+	read_templates(s->conf);
 	double_bounce_recipient =
 	    conf_value(s->conf, "2bounce_notice_recipient");
 	if (double_bounce_recipient == NULL)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "bounce/compose.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
@@ -44,10 +45,11 @@ global(const struct compose *c)
 	return c->report->flags & QUEUE_SMTPUTF8;
 }
 
-static bool
-eight_bit(const struct compose *c)
+bool
+compose_eight_bit(const struct compose *c)
 {
-	return c->report->flags & (QUEUE_SMTPUTF8 | QUEUE_BODY_8BIT);
+	return c->report->flags & (QUEUE_SMTPUTF8 | QUEUE_BODY_8BIT) ||
+	    (c->words->text != NULL && !span_is_ascii(span_of(c->words->text)));
 }
 
 /* One line of what others wrote: nothing in it may begin another. */
@@ -91,27 +93,63 @@ add_date(struct buf *out, const char *name, int64_t seconds)
 }
 
 static void
+add_field(const struct compose *c, struct buf *out, const char *name,
+    const char *value)
+{
+	buf_printf(out, "%s: ", name);
+	add_clean(c, out, value);
+	buf_add_text(out, "\r\n");
+}
+
+static const char *
+subject_of(const struct compose *c)
+{
+	const struct compose_words *w = c->words;
+
+	if (c->postmaster && w->postmaster_subject != NULL)
+		return w->postmaster_subject;
+	if (c->postmaster)
+		return c->kind == COMPOSE_FAILURE ?
+		    "Postmaster Copy: Undelivered Mail" :
+		    "Postmaster Warning: Delayed Mail";
+	return w->subject != NULL ? w->subject : kinds[c->kind].subject;
+}
+
+/* So that mail readers show the report with the message. */
+static void
+add_thread(const struct compose *c, struct buf *out)
+{
+	if (c->message_id == NULL)
+		return;
+	add_field(c, out, "References", c->message_id);
+	add_field(c, out, "In-Reply-To", c->message_id);
+}
+
+static void
 add_header(const struct compose *c, struct buf *out)
 {
 	add_date(out, "Date", c->now);
-	buf_printf(out, "From: MAILER-DAEMON@%s (Mail Delivery System)\r\n",
-	    c->origin);
-	buf_printf(out, "Subject: %s\r\n",
-	    c->postmaster && c->kind == COMPOSE_FAILURE ?
-		"Postmaster Copy: Undelivered Mail" :
-		c->postmaster ? "Postmaster Warning: Delayed Mail" :
-				kinds[c->kind].subject);
+	buf_add_text(out, "From: ");
+	if (c->words->from != NULL)
+		add_clean(c, out, c->words->from);
+	else
+		buf_printf(out, "MAILER-DAEMON@%s (Mail Delivery System)",
+		    c->origin);
+	buf_add_text(out, "\r\nSubject: ");
+	add_clean(c, out, subject_of(c));
+	buf_add_text(out, "\r\n");
 	buf_add_text(out, "To: ");
 	add_address(c, out, c->to);
 	buf_printf(out, "\r\nMessage-ID: <%s.report@%s>\r\n", c->id,
 	    c->hostname);
+	add_thread(c, out);
 	buf_add_text(out,
 	    "Auto-Submitted: auto-replied\r\n"
 	    "MIME-Version: 1.0\r\n"
 	    "Content-Type: multipart/report; "
 	    "report-type=delivery-status;\r\n");
 	add_boundary(c, out, "\tboundary=\"", "\"\r\n");
-	if (eight_bit(c))
+	if (compose_eight_bit(c))
 		buf_add_text(out, "Content-Transfer-Encoding: 8bit\r\n");
 	buf_add_text(out, "\r\nThis is a MIME-encapsulated message.\r\n");
 }
@@ -123,7 +161,7 @@ begin_part(const struct compose *c, struct buf *out, const char *description,
 	add_boundary(c, out, "\r\n--", "\r\n");
 	buf_printf(out, "Content-Description: %s\r\nContent-Type: %s\r\n",
 	    description, type);
-	if (eight_bit(c))
+	if (compose_eight_bit(c))
 		buf_add_text(out, "Content-Transfer-Encoding: 8bit\r\n");
 	buf_add_text(out, "\r\n");
 }
@@ -145,16 +183,11 @@ add_words_on(const struct compose *c, struct buf *out,
 	buf_add_text(out, "\r\n");
 }
 
-/* For people. */
 static void
-add_words(const struct compose *c, struct buf *out)
+add_own_words(const struct compose *c, struct buf *out)
 {
-	const struct msg_report_recipient *r = c->report->recipients.items;
 	char date[CLOCK_DATE_MAX];
 
-	begin_part(c, out, "Notification",
-	    global(c) ? "text/plain; charset=utf-8" :
-			"text/plain; charset=us-ascii");
 	buf_printf(out, "This is the mail system at host %s.\r\n\r\n",
 	    c->hostname);
 	buf_printf(out, "Your message %s\r\n", kinds[c->kind].opening);
@@ -171,6 +204,24 @@ add_words(const struct compose *c, struct buf *out)
 		    "please include this report. %s\r\nfollows "
 		    "below.\r\n",
 		    c->whole ? "Your message" : "The header of your message");
+}
+
+/* For people. */
+static void
+add_words(const struct compose *c, struct buf *out)
+{
+	const struct msg_report_recipient *r = c->report->recipients.items;
+	const char *charset = c->words->charset;
+	char type[128];
+
+	if (charset == NULL)
+		charset = global(c) ? "utf-8" : "us-ascii";
+	snprintf(type, sizeof(type), "text/plain; charset=%s", charset);
+	begin_part(c, out, "Notification", type);
+	if (c->words->text != NULL)
+		buf_add_text(out, c->words->text);
+	else
+		add_own_words(c, out);
 	for (size_t i = 0; i < c->report->recipients.count; i++)
 		add_words_on(c, out, &r[i]);
 }
@@ -185,15 +236,6 @@ add_typed(const struct compose *c, struct buf *out, const char *name,
 	buf_printf(out, "%s: %s; ", name,
 	    ascii || !global(c) ? "rfc822" : "utf-8");
 	add_address(c, out, address);
-	buf_add_text(out, "\r\n");
-}
-
-static void
-add_field(const struct compose *c, struct buf *out, const char *name,
-    const char *value)
-{
-	buf_printf(out, "%s: ", name);
-	add_clean(c, out, value);
 	buf_add_text(out, "\r\n");
 }
 

@@ -25,6 +25,16 @@ enum compose_kind {
 	COMPOSE_DELAY,
 	COMPOSE_SUCCESS,
 	COMPOSE_VERIFY,
+	COMPOSE_KINDS,
+};
+
+/* What a site says in other words than we do; NULL: ours. */
+struct compose_words {
+	const char *charset;
+	const char *from; /* whole value of the From: header */
+	const char *subject;
+	const char *postmaster_subject;
+	const char *text; /* CRLF ended lines, before the recipients */
 };
 
 struct compose {
@@ -32,6 +42,8 @@ struct compose {
 	const struct msg_report *report;
 	const char *id; /* of this report; goes into the boundary */
 	const char *to; /* who gets it, unquoted form */
+	const struct compose_words *words;
+	const char *message_id; /* of the message, to be named; NULL: not */
 	bool postmaster; /* a copy or a double bounce for the postmaster */
 	bool whole; /* the message is returned whole, not only its header */
 	const char *hostname;
@@ -44,6 +56,8 @@ struct compose {
 void compose_head(const struct compose *c, struct buf *out);
 /* Everything behind it. */
 void compose_tail(const struct compose *c, struct buf *out);
+/* Has the report bytes above 127, or may the message have some? */
+bool compose_eight_bit(const struct compose *c);
 /* "sender non-delivery notification" and its like, for the log. */
 const char *compose_log_name(const struct compose *c);
 

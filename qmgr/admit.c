@@ -246,7 +246,7 @@ read_entry(const char *queue, const char *id, struct arena *a,
 }
 
 enum admitted
-admit_file(const char *queue, const char *id)
+admit_file(const char *queue, const char *id, bool urgent)
 {
 	struct arena *a = arena_new();
 	struct route *routes = NULL;
@@ -264,6 +264,7 @@ admit_file(const char *queue, const char *id)
 		goto out;
 	}
 	log_active(e);
+	e->urgent = urgent;
 	route_entry(e, routes, strcmp(queue, "deferred") == 0);
 	begin(e);
 out:

@@ -25,7 +25,7 @@ enum admitted {
 bool admit_room(bool again);
 /* cleanup's notice. False: no room, a scan must find it later. */
 bool admit_notice(const struct msg_queued *notice);
-/* Waits for lookup: call it from a task. */
-enum admitted admit_file(const char *queue, const char *id);
+/* Waits for lookup: call it from a task. "urgent": a person asked for it. */
+enum admitted admit_file(const char *queue, const char *id, bool urgent);
 
 #endif

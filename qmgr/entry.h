@@ -76,6 +76,7 @@ struct entry {
 	bool lone; /* the file has one recipient: no marks, just unlink */
 	bool taken; /* the file was renamed away by an agent */
 	bool gone; /* somebody else removed or moved it */
+	bool urgent; /* a person asked for this attempt */
 	bool soon; /* the agent failed, not the mail: retry in seconds */
 	UT_hash_handle by_id;
 };

@@ -205,7 +205,7 @@ complete(const struct making *m)
 		return false;
 	mark(m, STAGE_MADE);
 	if (!service_retiring())
-		admit_file("incoming", m->id);
+		admit_file("incoming", m->id, false);
 	return true;
 }
 

@@ -79,6 +79,30 @@ route_fail(struct entry *e, uint32_t first, uint32_t count, struct reason *r)
 	}
 }
 
+/* defer_transports: only on request. */
+static bool
+waits_for_request(const struct entry *e, const char *transport)
+{
+	struct span rest = span_of(settings_params()->defer_transports), item;
+
+	while (!e->urgent && conf_list_next(&rest, &item))
+		if (span_is(item, transport))
+			return true;
+	return false;
+}
+
+static struct destination *
+place_nowhere(struct entry *e, uint32_t i, enum verdict verdict,
+    const char *dsn, const char *text)
+{
+	struct reason *r = reason_new(verdict,
+	    verdict == LATER ? "delayed" : "failed", dsn, text, "", "");
+
+	route_fail(e, i, 1, r);
+	reason_free(&r);
+	return NULL;
+}
+
 /* The destination, or a reason and NULL. */
 static struct destination *
 place(struct entry *e, uint32_t i, const struct route *to, int64_t now)
@@ -86,14 +110,11 @@ place(struct entry *e, uint32_t i, const struct route *to, int64_t now)
 	struct reason *r;
 	struct destination *d;
 
-	if (to->verdict != OK) {
-		r = reason_new(to->verdict,
-		    to->verdict == LATER ? "delayed" : "failed", to->dsn,
-		    to->text, "", "");
-		route_fail(e, i, 1, r);
-		reason_free(&r);
-		return NULL;
-	}
+	if (to->verdict != OK)
+		return place_nowhere(e, i, to->verdict, to->dsn, to->text);
+	if (waits_for_request(e, to->transport))
+		return place_nowhere(e, i, LATER, "4.3.2",
+		    "deferred transport");
 	d = find_destination(&e->recipients[i], to);
 	r = destination_dead(d, now);
 	if (r == NULL)

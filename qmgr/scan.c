@@ -84,11 +84,11 @@ wait_for_room(bool again)
 
 /* Takes it up, however long lookup is away. False when cancelled. */
 static bool
-admit(const char *queue, const char *id, bool again)
+admit(const char *queue, const char *id, bool again, bool urgent)
 {
 	if (!wait_for_room(again))
 		return false;
-	while (admit_file(queue, id) == ADMIT_LATER)
+	while (admit_file(queue, id, urgent) == ADMIT_LATER)
 		if (wait_until(clock_in(LOOKUP_PAUSE_S)) == WAIT_CANCELLED)
 			return false;
 	return !task_cancelled();
@@ -152,14 +152,16 @@ static bool
 visit(void *with, const char *id)
 {
 	struct pass *p = with;
+	bool urgent;
 
 	if (++p->seen % YIELD_EVERY == 0 && wait_yield() == WAIT_CANCELLED)
 		return false;
 	if (entry_find(id) != NULL)
 		return true;
-	if (p->again && !p->all && !due(p, id) && !asked_for(p, id))
+	urgent = p->all || asked_for(p, id);
+	if (p->again && !urgent && !due(p, id))
 		return true;
-	return admit(p->queue, id, p->again);
+	return admit(p->queue, id, p->again, urgent);
 }
 
 static void
@@ -263,7 +265,7 @@ soon_task(void *nothing)
 		DL_DELETE(scan.list, s);
 		scan.soon_count--;
 		if (admit_room(true))
-			admit_file(s->queue, s->id);
+			admit_file(s->queue, s->id, false);
 		free(s);
 	}
 	scan.soon = NULL;
@@ -335,8 +337,8 @@ scan_flush_message(const char *id)
 	if (!queue_id_valid(id) || entry_find(id) != NULL)
 		return;
 	transport_each(revive_all, NULL);
-	if (admit_file("deferred", id) == ADMIT_GONE)
-		admit_file("incoming", id);
+	if (admit_file("deferred", id, true) == ADMIT_GONE)
+		admit_file("incoming", id, true);
 }
 
 void

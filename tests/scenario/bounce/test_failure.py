@@ -174,3 +174,33 @@ def test_eight_bit_original_stays_whole(suite, refusing):
     report = report_for(s)
     inner = report.get_payload()[2].get_payload()[0]
     assert inner.get_content().split() == ["grüße"]
+
+
+def test_words_of_the_site_and_thread(suite, refusing):
+    s = suite(start=False, main=relay(refusing,
+                                      "enable_threaded_bounces = yes\n"))
+    path = s.write("bounce.cf", "failure_template = <<EOF\n"
+                   "Charset: utf-8\nFrom: Poststelle <post@$mydomain>\n"
+                   "Subject: Unzustellbar\n\n"
+                   "Hier ist $myhostname: nicht zustellbar für Sie.\nEOF\n")
+    s.set(bounce_template_file=path)
+    s.start()
+    s.send(to="nobody@relay.test", sender="bob@example.test")
+    report = report_for(s)
+    assert report["Subject"] == "Unzustellbar"
+    assert report["From"] == "Poststelle <post@example.test>"
+    words, _, original = report.get_payload()
+    text = words.get_content()
+    assert text.startswith("Hier ist mx.example.test: nicht zustellbar für")
+    assert "<nobody@relay.test>: " in text
+    assert report["In-Reply-To"] == \
+        original.get_payload()[0]["Message-ID"]
+
+
+def test_broken_template_is_named_and_not_used(suite, refusing):
+    s = suite(start=False, main=relay(refusing))
+    s.set(bounce_template_file=s.write("bounce.cf", "nonsense\n"))
+    s.start()
+    s.send(to="nobody@relay.test", sender="bob@example.test")
+    assert report_for(s)["Subject"] == "Undelivered Mail Returned to Sender"
+    s.wait_log(r"warning: bounce_template_file \S+/bounce\.cf: line 1: ")

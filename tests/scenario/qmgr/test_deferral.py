@@ -101,3 +101,17 @@ def test_missing_service_defers(suite):
     wait_for("deferral", lambda: s.queue("deferred") == [queue_id])
     s.send(to="bob@example.test")
     s.wait_messages("bob")
+
+
+def test_deferred_transport_waits_for_a_request(suite):
+    with FakeServer() as server:
+        s = suite(main=relay(server.port) + QUICK +
+                  "defer_transports = smtp\n")
+        queue_id = s.send(to="x@relay.test")
+        s.wait_log(rf"{queue_id}: to=<x@relay\.test>, relay=none, .*"
+                   r"status=deferred \(deferred transport\)")
+        time.sleep(3)
+        assert server.messages == []
+        s.command("postqueue", "-f")
+        server.wait()
+        s.wait_empty()

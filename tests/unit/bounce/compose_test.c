@@ -29,7 +29,10 @@ static struct msg_report report = {
 	.recipients = { &recipient, 1 },
 };
 
+static const struct compose_words no_words;
+
 static struct compose failure = {
+	.words = &no_words,
 	.kind = COMPOSE_FAILURE,
 	.report = &report,
 	.id = "REPORT",
