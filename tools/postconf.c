@@ -14,6 +14,7 @@
 
 #include "lib/conf/conf_parts.h"
 #include "lib/log/log.h"
+#include "lib/table/table.h"
 
 static void
 usage(void)
@@ -22,7 +23,7 @@ usage(void)
 	    "usage: postconf [-dfhHnopqxX#e] [-c directory] "
 	    "[-o name=value] [name ...] | -e name=value ... | "
 	    "-X name ... | -# name ... | [-efhHX#] -M|-F|-P [service[/type"
-	    "[/item]][=value] ...] | -l");
+	    "[/item]][=value] ...] | -a | -A | -l | -m");
 }
 
 static void
@@ -91,22 +92,41 @@ flag(struct postconf *p, int option)
 	*flags[option] = true;
 }
 
+static void
+print_name(void *with, const char *name)
+{
+	(void)with;
+	puts(name);
+}
+
+/* What kinds of things this was built with. */
+static void
+print_kinds(char mode)
+{
+	if (mode == 'l')
+		puts("dotlock\nfcntl\nflock");
+	else if (mode == 'm')
+		table_types(print_name, NULL);
+	else /* SASL implementations, of the server and the client */
+		puts("cyrus");
+}
+
 int
 main(int argc, char **argv)
 {
 	struct postconf p = { 0 };
 	const char *directory = NULL;
-	char **assignments = NULL, mode = 'm';
+	char **assignments = NULL, mode = '=';
 	size_t count = 0;
 	int option;
 
 	log_open_stderr("postconf");
-	while ((option = getopt(argc, argv, "#c:defFhHlMno:pPqvxX")) != -1) {
+	while ((option = getopt(argc, argv, "#aAc:defFhHlmMno:pPqvxX")) != -1) {
 		if (option == '?')
 			usage();
 		else if (option == 'c')
 			directory = optarg;
-		else if (strchr("MFPl", option) != NULL)
+		else if (strchr("aAFlmMP", option) != NULL)
 			mode = (char)option;
 		else if (option == 'o') {
 			assignments = mem_resize(assignments,
@@ -117,8 +137,8 @@ main(int argc, char **argv)
 	}
 	argv += optind;
 	p.directory = conf_find_directory(directory);
-	if (mode == 'l') {
-		printf("dotlock\nfcntl\nflock\n");
+	if (strchr("aAlm", mode) != NULL) {
+		print_kinds(mode);
 		return 0;
 	}
 	if (!p.remove && !p.comment && is_assignment(argv))
@@ -127,7 +147,7 @@ main(int argc, char **argv)
 		usage();
 	load(&p);
 	override(&p, assignments, count);
-	if (mode != 'm')
+	if (mode != '=')
 		postconf_master(&p, mode, argv);
 	else if (p.edit || p.remove || p.comment)
 		postconf_edit(&p, argv);
