@@ -361,8 +361,9 @@ authenticate(struct greeting *g, struct peer *p, struct why *why)
 	    why);
 	if (v != OK || c.user == NULL)
 		return v;
-	if (!(p->features & PEER_AUTH) || p->mechanisms == 0 ||
-	    plaintext_forbidden(p))
+	if (!(p->features & PEER_AUTH))
+		return OK; /* it may know us by our address */
+	if (p->mechanisms == 0 || plaintext_forbidden(p))
 		return why_set(why, "4.7.0",
 		    "SASL authentication failed; "
 		    "cannot authenticate to server %s: no mechanism available",

@@ -2,7 +2,10 @@
 #ifndef LIB_NET_STREAM_INTERNAL_H
 #define LIB_NET_STREAM_INTERNAL_H
 
-/* Shared by stream.c (buffers) and stream_raw.c (descriptor, TLS) only. */
+/*
+ * Shared only by stream.c (input), stream_output.c, and stream_raw.c
+ * (descriptor, TLS).
+ */
 
 #include <openssl/ssl.h>
 #include <sys/types.h>

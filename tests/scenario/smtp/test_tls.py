@@ -214,6 +214,13 @@ def test_no_password_in_clear_by_default(suite):
         assert not any("AUTH" in c for c in sink.commands)
 
 
+def test_server_that_asks_for_no_password_gets_none(suite):
+    with FakeServer() as sink:
+        s = suite(main=main(sink, "none", AUTH % sink.port))
+        s.send(to="x@remote.test")
+        sink.wait()
+
+
 def test_refused_password_defers(suite):
     with FakeServer(("AUTH PLAIN",), replies={
             "AUTH": "535 5.7.8 wrong"}) as sink:
@@ -221,3 +228,17 @@ def test_refused_password_defers(suite):
         s.send(to="x@remote.test")
         s.wait_log("status=deferred .SASL authentication failed; server "
                    r"127.0.0.1\[127.0.0.1\] said: 5")
+
+
+def test_client_certificate_whose_key_keyd_holds(suite, tls):
+    tls.load_verify_locations(tls.authority)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    with FakeServer(("STARTTLS",), tls=tls) as sink:
+        s = suite(start=False)
+        s.set(relayhost=f"[127.0.0.1]:{sink.port}",
+              smtp_tls_security_level="encrypt",
+              smtp_tls_cert_file=f"{s.root}/etc/cert.pem",
+              smtp_tls_key_file=f"{s.root}/etc/key.pem")
+        s.start()
+        s.send(to="x@remote.test")
+        sink.wait()
