@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "pickup/drop.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -252,19 +251,24 @@ take_open(struct drop *d)
 	return outcome;
 }
 
-/* What cannot be opened is not ready, or no file at all. */
+/*
+ * What cannot be opened is not ready, or no file at all: a link or a pipe,
+ * which never was a message.
+ */
 static enum drop_result
 not_opened(const struct drop *d)
 {
 	char path[QUEUE_PATH_MAX];
 	struct stat st;
 
-	if (errno == ENOENT)
-		return DROP_LEFT;
 	queue_path("maildrop", d->id, path);
-	if (errno == EACCES && lstat(path, &st) == 0 && S_ISREG(st.st_mode))
+	if (lstat(path, &st) < 0)
+		return DROP_LEFT;
+	if (S_ISREG(st.st_mode))
 		return not_ready(d, &st);
-	return move_to_corrupt(d, "not a plain file");
+	log_warning("%s: uid=%ld: not a plain file; removed", d->id,
+	    (long)st.st_uid);
+	return unlink_it(d);
 }
 
 enum drop_result

@@ -114,17 +114,26 @@ def test_cleanup_killed_in_the_middle(suite):
     assert len(s.wait_messages("bob")) == 1
 
 
+def alive(pid):
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat[stat.rindex(")") + 2] != "Z"
+
+
 def test_suite_killed_in_the_middle(suite):
     """What was half written is not taken for a message at the next start."""
     s = suite()
     c, f = half_a_message(s)
-    for pid in s.processes():
+    pids = s.processes()
+    for pid in pids:
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
     c.close()
-    wait_for("all to be dead", lambda: not s.processes())
+    wait_for("all to be dead", lambda: not any(map(alive, pids)))
     left, = s.queue("incoming")
     path = s.root / "spool/incoming" / left
     os.utime(path, (1, 1))  # as if a while had passed

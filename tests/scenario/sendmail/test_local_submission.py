@@ -246,7 +246,8 @@ def test_what_would_become_of_a_message(suite):
               "nosuch@example.test")
     report, = s.wait_messages("alice")
     assert b"<bob@example.test>: delivers to maildir" in report
-    assert b"Action: failed\r\nStatus: 5.1.1" in report
+    assert b"<nosuch@example.test>: unknown user" in report
+    assert b"\r\nStatus: 5.1.1\r\n" in report
     s.wait_empty()
     assert s.messages("bob") == []
 
