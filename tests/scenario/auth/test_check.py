@@ -100,6 +100,7 @@ def test_two_kinds_of_certificate(suite):
                 assert t.recv(100).startswith(b"+OK")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_old_protocols_are_refused(suite):
     import socket
     import ssl

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: ISC
+"""Clients that mean no good, and what they must not be able to do."""
+import pathlib
+import socket
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from pop3_client import Client, crlf  # noqa: E402
+
+ONE = b"Subject: one\r\n\r\ntext\r\n"
+OPEN = "disable_plaintext_auth = no\nauth_failure_delay_max = 0\n"
+
+
+def memory(s, *names):
+    total = 0
+    for name in names:
+        for pid in s.processes(name):
+            text = pathlib.Path(f"/proc/{pid}/status").read_text()
+            total += int(text.split("VmRSS:")[1].split()[0])
+    return total
+
+
+def works(s):
+    c = Client(s, login="bob")
+    assert c.last == b"+OK Logged in"
+    assert c.say("STAT").startswith(b"+OK 1 ")
+    assert c.say("QUIT").startswith(b"+OK")
+    assert c.closed()
+
+
+def test_disconnect_at_every_byte(suite):
+    s = suite(main=OPEN)
+    crlf(s, "bob", 1, ONE)
+    works(s)
+    before = s.processes("pop3d"), s.processes("auth")
+    dialogues = [
+        b"CAPA\r\nSTLS\r\n\x16\x03\x01\x02\x00\x01",
+        b"AUTH LOGIN\r\nYm9i\r\ncG9zdGhhc3Rl\r\n",
+        b"AUTH PLAIN AGFsaWNlAHBvc3RoYXN0ZQ==\r\nTOP 1 1\r\nQUIT\r\n",
+        b"USER alice\r\nPASS posthaste\r\nUIDL\r\nDELE 1\r\nQUIT\r\n",
+    ]
+    for dialogue in dialogues:
+        for n in range(0, len(dialogue) + 1, 3):
+            with socket.create_connection(("127.0.0.1",
+                                           s.ports["pop3"])) as c:
+                c.sendall(dialogue[:n])
+    works(s)
+    assert all(set(b) <= set(s.processes(name))
+               for b, name in zip(before, ("pop3d", "auth")))
+
+
+def test_arguments_of_every_length(suite):
+    s = suite(main=OPEN + "pop3_error_limit = 1000\n")
+    crlf(s, "bob", 1, ONE)
+    works(s)
+    before = s.processes("pop3d")
+    for verb in (b"USER ", b"PASS ", b"AUTH ", b"AUTH PLAIN ", b"X"):
+        for n in (0, 1, 31, 32, 33, 63, 64, 65, 255, 256, 257, 500, 507, 508,
+                  511, 512, 513, 1023, 4096, 65535, 70000):
+            c = Client(s)
+            answers = []
+            try:
+                c.send(verb + b"A" * n + b"\r\nQUIT\r\n")
+                c.socket.shutdown(socket.SHUT_WR)
+                while True:
+                    answers.append(c.line())
+            except (EOFError, OSError):
+                pass
+            assert all(a[:3] in (b"+OK", b"-ER", b"+ ", b".", b"PLA",
+                                 b"LOG")
+                       or a in (b"PLAIN", b"LOGIN", b"+ ") for a in answers)
+            c.close()
+    works(s)
+    assert set(before) <= set(s.processes("pop3d"))
+
+
+def test_aborted_logins_cost_no_memory(suite):
+    s = suite(main=OPEN)
+    crlf(s, "bob", 1, ONE)
+
+    def abort(count):
+        for _ in range(count):
+            c = Client(s)
+            c.say("AUTH LOGIN")
+            c.say("Ym9i")
+            c.say("*")
+            c.say("AUTH LOGIN")
+            c.close()
+
+    abort(100)
+    first = memory(s, "pop3d", "auth")
+    abort(600)
+    assert memory(s, "pop3d", "auth") < first + 600
+    works(s)
+
+
+def test_stuck_handshakes_hold_up_nobody(suite):
+    s = suite(main=OPEN)
+    crlf(s, "bob", 1, ONE)
+    stuck = []
+    for i in range(60):
+        c = socket.create_connection(("127.0.0.1", s.ports["pop3s"]))
+        # a record that promises 512 bytes, and some of them
+        c.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc"[:1 + i % 9])
+        stuck.append(c)
+    began = time.monotonic()
+    c = Client(s, "pop3s", login="bob")
+    assert c.last == b"+OK Logged in"
+    assert time.monotonic() - began < 2
+    c.say("QUIT")
+    for c in stuck:
+        c.close()
+
+
+def test_garbage_instead_of_tls(suite):
+    s = suite(main=OPEN)
+    crlf(s, "bob", 1, ONE)
+    for data in (b"QUIT\r\n", b"\0" * 100, b"GET / HTTP/1.1\r\n\r\n",
+                 b"\x16\x03\x01\xff\xff" + b"x" * 70000,
+                 b"\x80\x2e\x01\x00\x02" + b"\0" * 50):
+        with socket.create_connection(("127.0.0.1",
+                                       s.ports["pop3s"])) as c:
+            try:
+                c.sendall(data)
+                c.shutdown(socket.SHUT_WR)
+                c.settimeout(10)
+                while c.recv(1000):
+                    pass
+            except OSError:
+                pass
+    s.wait_log("TLS handshake failed: client=.127.0.0.1")
+    works(s)
+
+
+def test_a_client_that_does_not_read(suite):
+    """It holds its own mailbox and nothing else."""
+    s = suite(main="pop3_timeout = 3s\n" + OPEN)
+    big = b"Subject: big\r\n\r\n" + (b"x" * 70 + b"\r\n") * 100000
+    crlf(s, "bob", 1, ONE)
+    crlf(s, "alice", 1, big)
+    for port in ("pop3", "pop3s"):
+        lazy = Client(s, port, login="alice")
+        assert lazy.last == b"+OK Logged in"
+        lazy.send(b"RETR 1\r\n" * 5)
+        time.sleep(0.3)
+        works(s)
+        s.wait_log(r"logout user=<alice@example.test>.*reason=")
+        lazy.close()
