@@ -30,6 +30,7 @@ static const struct {
 	{ "8bitmime", EHLO_8BITMIME },
 	{ "dsn", EHLO_DSN },
 	{ "smtputf8", EHLO_SMTPUTF8 },
+	{ "chunking", EHLO_CHUNKING },
 	{ "silent-discard", EHLO_SILENT },
 };
 
@@ -47,8 +48,7 @@ read_keywords(struct buf *error)
 			i++;
 		if (i < sizeof(keywords) / sizeof(keywords[0]))
 			config.discard |= keywords[i].keyword;
-		else if (!span_is_nocase(word, "chunking") &&
-		    !span_is_nocase(word, "etrn") &&
+		else if (!span_is_nocase(word, "etrn") &&
 		    !span_is_nocase(word, "requiretls") &&
 		    !span_is_nocase(word, "verp") &&
 		    !span_is_nocase(word, "xclient") &&

@@ -27,6 +27,7 @@ enum ehlo_keyword {
 	EHLO_8BITMIME = 64,
 	EHLO_DSN = 128,
 	EHLO_SMTPUTF8 = 256,
+	EHLO_CHUNKING = 1024,
 	EHLO_SILENT = 512, /* silent-discard */
 };
 

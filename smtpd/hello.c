@@ -136,6 +136,7 @@ collect(struct offer *o, struct session *s)
 	offer(o, EHLO_DSN, "DSN");
 	if (s->p->smtputf8_enable)
 		offer(o, EHLO_SMTPUTF8, "SMTPUTF8");
+	offer(o, EHLO_CHUNKING, "CHUNKING");
 }
 
 void

@@ -7,6 +7,7 @@ smtpd_parts = \
 	smtpd/checks_lookup.c \
 	smtpd/checks_names.c \
 	smtpd/checks_simple.c \
+	smtpd/chunk.c smtpd/chunk.h \
 	smtpd/client_list.c smtpd/client_list.h \
 	smtpd/config.c smtpd/config.h \
 	smtpd/connect.c smtpd/connect.h \
@@ -19,6 +20,7 @@ smtpd_parts = \
 	smtpd/mail.c \
 	smtpd/other.c \
 	smtpd/rcpt.c \
+	smtpd/reception.c smtpd/reception.h \
 	smtpd/resolve_cache.c smtpd/resolve_cache.h \
 	smtpd/restriction.c smtpd/restriction.h \
 	smtpd/restrictions.def \

@@ -9,8 +9,10 @@
 #include "lib/log/log.h"
 #include "lib/mail/mail_address.h"
 #include "lib/task/task.h"
+#include "smtpd/chunk.h"
 #include "smtpd/connect.h"
 #include "smtpd/gate.h"
+#include "smtpd/reception.h"
 #include "smtpd/resolve_cache.h"
 
 /* A session that waits longer for its client gives memory back. */
@@ -41,6 +43,7 @@ transaction_free(struct session *s)
 	resolve_cache_free(&s->resolved);
 	if (t == NULL)
 		return;
+	reception_free(&t->chunks);
 	buf_fini(&t->bcc);
 	free(t->recipients);
 	arena_free(&t->arena);
@@ -198,6 +201,13 @@ log_disconnect(struct session *s)
 	buf_fini(&out);
 }
 
+void
+session_junk(struct session *s)
+{
+	if (++s->junk > s->p->smtpd_junk_command_limit)
+		s->errors++;
+}
+
 /* The command at hand, behind the gate and the table of what is legal. */
 static void
 act(struct session *s, const struct verb *verb, struct span arguments)
@@ -209,6 +219,8 @@ act(struct session *s, const struct verb *verb, struct span arguments)
 		refusal = "503 5.5.1 Error: send HELO/EHLO first";
 	if (refusal != NULL) {
 		say_text(s, refusal);
+		if (verb->flags & VERB_CHUNK)
+			chunk_skip(s, arguments);
 		return;
 	}
 	if ((verb->flags & VERB_BARE) && arguments.n > 0) {
@@ -236,11 +248,12 @@ command(struct session *s, struct span line)
 	s->tally[verb ? verb->index : VERB_UNKNOWN].total++;
 	if (gate_command(s, verb, name, line))
 		act(s, verb, rest);
+	else if (verb != NULL && (verb->flags & VERB_CHUNK))
+		chunk_skip(s, rest);
 	if (s->accepted)
 		s->tally[verb ? verb->index : VERB_UNKNOWN].accepted++;
-	if (verb != NULL && (verb->flags & VERB_JUNK) &&
-	    ++s->junk > s->p->smtpd_junk_command_limit)
-		s->errors++;
+	if (verb != NULL && (verb->flags & VERB_JUNK))
+		session_junk(s);
 }
 
 static bool

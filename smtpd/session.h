@@ -15,8 +15,8 @@
 #include "smtpd/config.h"
 #include "smtpd/verb.h"
 
+struct reception;
 struct resolve_cache;
-struct submission;
 
 struct client {
 	struct address address;
@@ -62,6 +62,7 @@ struct transaction {
 	char *redirect;
 	char *prepend; /* header lines, CRLF ended */
 	struct buf bcc; /* addresses, each NUL ended */
+	struct reception *chunks; /* content by BDAT so far, or NULL */
 };
 
 struct tally {
@@ -102,6 +103,8 @@ void transaction_begin(struct session *s);
 void session_state(struct session *s, enum smtpd_state state);
 /* EHLO, STARTTLS: nothing of what was said before counts. */
 void session_forget(struct session *s);
+/* A command that does nothing for mail: too many of them are errors. */
+void session_junk(struct session *s);
 /* Queue id for log lines, or "NOQUEUE". */
 const char *session_id(const struct session *s);
 

@@ -59,6 +59,12 @@ submission_size(const struct submission *m)
 	return m->size;
 }
 
+bool
+submission_refused(const struct submission *m)
+{
+	return m->too_big || m->broken;
+}
+
 static int64_t
 deadline(const struct submission *m)
 {

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "smtpd/verb.h"
 
-enum { ALWAYS = STATE_NEW | STATE_READY | STATE_SENDER | STATE_RECIPIENTS };
+enum {
+	ALWAYS = STATE_NEW | STATE_READY | STATE_SENDER | STATE_RECIPIENTS |
+	    STATE_CHUNKS,
+};
 
 static const struct verb verbs[] = {
 #define VERB(name_, action_, states_, flags_, new_, ready_, mail_) \
@@ -19,6 +22,7 @@ static const char *const log_names[VERB_COUNT] = {
 	[VERB_MAIL] = "mail",
 	[VERB_RCPT] = "rcpt",
 	[VERB_DATA] = "data",
+	[VERB_BDAT] = "bdat",
 	[VERB_RSET] = "rset",
 	[VERB_NOOP] = "noop",
 	[VERB_VRFY] = "vrfy",
@@ -46,6 +50,8 @@ verb_refusal(const struct verb *v, enum smtpd_state state)
 		return v->refusals[0];
 	case STATE_READY:
 		return v->refusals[1];
+	case STATE_CHUNKS:
+		return "503 5.5.1 Error: MAIL transaction in progress";
 	default:
 		return v->refusals[2];
 	}

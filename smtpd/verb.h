@@ -16,6 +16,7 @@ enum smtpd_state {
 	STATE_READY = 2, /* outside a transaction */
 	STATE_SENDER = 4, /* after MAIL */
 	STATE_RECIPIENTS = 8, /* after MAIL and an accepted RCPT */
+	STATE_CHUNKS = 16, /* between two BDAT */
 };
 
 enum verb_flag {
@@ -24,6 +25,7 @@ enum verb_flag {
 	VERB_LAST = 4,
 	VERB_GREET = 8,
 	VERB_BARE = 16,
+	VERB_CHUNK = 32,
 };
 
 enum verb_index {

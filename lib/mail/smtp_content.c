@@ -108,7 +108,7 @@ begin_line(struct smtp_content *c, struct span *in)
 	enum smtp_content_state held = c->state == CONTENT_LINE ?
 	    CONTENT_DOT : CONTENT_DOT_LF;
 
-	if (in->p[0] != '.') {
+	if (c->counted || in->p[0] != '.') {
 		c->state = CONTENT_TEXT;
 		return;
 	}
@@ -152,4 +152,17 @@ smtp_content_next(struct smtp_content *c, struct span *in, struct span *out)
 		}
 	}
 	return c->state == CONTENT_ENDED ? CONTENT_END : CONTENT_NEED;
+}
+
+bool
+smtp_content_finish(struct smtp_content *c, struct span *out)
+{
+	bool stray = c->state == CONTENT_CR;
+
+	if (!stray && c->state != CONTENT_TEXT)
+		return false;
+	c->bare_cr |= stray;
+	c->state = CONTENT_ENDED;
+	*out = stray ? (struct span) { " \r\n", 3 } : crlf;
+	return true;
 }

@@ -36,6 +36,11 @@ enum smtp_content_state {
 
 struct smtp_content {
 	enum smtp_content_state state; /* zeroed is ready for use */
+	/*
+	 * Set for BDAT (RFC 3030): its end is counted, so dots mean nothing
+	 * and nothing ends the content; see smtp_content_finish.
+	 */
+	bool counted;
 	bool bare_lf; /* seen so far */
 	bool bare_cr;
 };
@@ -52,5 +57,10 @@ enum smtp_content_event {
  */
 enum smtp_content_event smtp_content_next(struct smtp_content *c,
     struct span *in, struct span *out);
+/*
+ * The counted content is over: *out holds what is still to be given out (a
+ * stray CR, the end of an open line). False when there is nothing.
+ */
+bool smtp_content_finish(struct smtp_content *c, struct span *out);
 
 #endif

@@ -22,6 +22,16 @@ feed(struct smtp_content *c, struct span in, struct buf *to, size_t *left)
 	return event == CONTENT_END;
 }
 
+static void
+finish(struct smtp_content *c, struct buf *to)
+{
+	struct span out;
+
+	if (smtp_content_finish(c, &out))
+		buf_add_span(to, out);
+	ensure(to->n == 0 || to->p[to->n - 1] == '\n');
+}
+
 /* No bare CR or LF, ever. */
 static void
 is_clean(struct span s)
@@ -46,11 +56,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0)
 		return 0;
 	step = data[0] % 16 + 1;
+	a.counted = b.counted = data[0] & 16;
 	end_a = feed(&a, in, &whole, &left);
 	for (size_t at = 0; at < in.n && !end_b; at += step)
 		end_b = feed(&b, span_take(span_skip(in, at), step), &pieces,
 		    &left);
 	ensure(end_a == end_b && a.bare_lf == b.bare_lf);
+	ensure(!(a.counted && end_a));
+	if (a.counted) {
+		finish(&a, &whole);
+		finish(&b, &pieces);
+	}
 	ensure(span_equal(buf_span(&whole), buf_span(&pieces)));
 	is_clean(buf_span(&whole));
 	buf_fini(&whole);

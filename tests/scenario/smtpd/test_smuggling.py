@@ -106,3 +106,41 @@ def test_bare_lf_senders_get_through_by_default(suite):
         assert d.reply().startswith("250")
     assert s.wait_messages("bob")[0].endswith(
         b"\r\n\r\none\r\n.two\r\nthree\r\n")
+
+
+def test_chunks_end_where_they_say(suite):
+    """BDAT: dots and line ends mean nothing to the dialogue."""
+    s = suite()
+    contents = [b"a" + ENDS[a] + b"." + ENDS[b] + SECOND
+                for a, b in itertools.product(ENDS, ENDS)]
+    with Dialogue(s.ports["smtp"]) as d:
+        d.script("S: 220\nC: EHLO client.test\nS: /CHUNKING/")
+        for content in contents:
+            d.send(b"MAIL FROM:<a@b.test>\r\nRCPT TO:<bob@example.test>\r\n"
+                   b"BDAT 14\r\nSubject: x\r\n\r\n" +
+                   f"BDAT {len(content)} LAST\r\n".encode() + content)
+            replies = [d.reply() for _ in range(4)]
+            assert [r[:3] for r in replies] == ["250"] * 4, replies
+            assert "queued as" in replies[3]
+        assert d.ask("QUIT").startswith("221")
+    messages = s.wait_messages("bob", len(contents))
+    s.wait_empty()
+    assert len(messages) == len(contents)
+    assert s.messages("carol") == []
+
+
+def test_a_refused_chunk_is_not_executed(suite):
+    s = suite()
+    with Dialogue(s.ports["smtp"]) as d:
+        d.script("S: 220\nC: EHLO client.test\nS: 250")
+        d.send(f"BDAT {len(SECOND)} LAST\r\n".encode() + SECOND)
+        assert d.reply().startswith("503 5.5.1")
+        assert d.ask("NOOP").startswith("250")
+        d.send(b"BDAT x LAST\r\n" + SECOND)
+        assert d.reply().startswith("503 5.5.1")
+        assert d.reply().startswith("501 5.5.4 Syntax: BDAT count [LAST]")
+        try:
+            assert d.at_end()
+        except ConnectionResetError:
+            pass  # what it sent on was not read
+    assert s.queue() == [] and s.messages("carol") == []

@@ -7,7 +7,7 @@ import re
 from peers import Dialogue
 
 SEED = 20261121
-SESSIONS = 60
+SESSIONS = 150
 COMMANDS = 25
 
 RECIPIENTS = {
@@ -25,12 +25,16 @@ class Model:
         self.greeted = False
         self.sender = None
         self.recipients = []
+        self.chunks = None
         self.accepted = []
 
     def reset(self):
-        self.sender, self.recipients = None, []
+        self.sender, self.recipients, self.chunks = None, [], None
 
     def answer(self, verb, argument):
+        if self.chunks is not None and \
+                verb in ("MAIL", "RCPT", "DATA", "AUTH"):
+            return 503
         return getattr(self, verb.lower(), self.unknown)(argument)
 
     def unknown(self, _):
@@ -76,6 +80,16 @@ class Model:
             return 554
         return 501 if argument else 354
 
+    def bdat(self, argument, content=""):
+        if self.sender is None:
+            return 503
+        if not self.recipients:
+            return 554
+        self.chunks = (self.chunks or "") + content
+        if argument.endswith("LAST"):
+            self.content()
+        return 250
+
     def content(self):
         self.accepted.append((self.sender, tuple(self.recipients)))
         self.reset()
@@ -118,26 +132,43 @@ ALPHABET = [
     ("RCPT", "FROM:<a@b>"), ("DATA", ""), ("DATA", ""), ("DATA", "x"),
     ("RSET", ""), ("RSET", "x"), ("NOOP", "x"), ("HELP", ""),
     ("VRFY", ""), ("VRFY", "bob@example.test"), ("VRFY", "joe@example.test"),
-    ("BDAT", "5 LAST"), ("EXPN", "bob"), ("STARTTLS", ""), ("AUTH", "PLAIN"),
+    ("BDAT", ""), ("BDAT", "LAST"), ("BDAT", "LAST"), ("EXPN", "bob"), ("STARTTLS", ""), ("AUTH", "PLAIN"),
 ]
 
 
 def run_session(s, rng, number, sent):
     model = Model()
+    chunk_mark = None
     transcript = []
     with Dialogue(s.ports["smtp"]) as d:
         assert d.reply().startswith("220 ")
         for step in range(rng.randrange(1, COMMANDS)):
             verb, argument = rng.choice(ALPHABET)
+            mark = f"mark-{number}-{step}"
             line = f"{verb} {argument}".strip()
-            want = model.answer(verb, argument)
-            got = d.ask(line)
+            if verb == "BDAT":
+                before = len(model.accepted)
+                content = f"Subject: {mark}\r\n" if not model.chunks else \
+                    rng.choice(["", "more\r\n", "RSET\r\n", "x"])
+                line = f"BDAT {len(content)} {argument}".strip()
+                want = model.bdat(argument, content)
+                first = model.chunks
+                d.send(f"{line}\r\n{content}")
+                got = d.reply()
+                if len(model.accepted) > before:
+                    mark = chunk_mark if content[:7] != "Subject" else mark
+                    for recipient in set(model.accepted[-1][1]):
+                        sent.append((recipient.split("@")[0], mark))
+                elif first and content[:7] == "Subject":
+                    chunk_mark = mark
+            else:
+                want = model.answer(verb, argument)
+                got = d.ask(line)
             transcript.append(f"C: {line}\nS: {got}")
             assert got.startswith(str(want)), \
                 f"wanted {want}\n" + "\n".join(transcript)
             if want != 354:
                 continue
-            mark = f"mark-{number}-{step}"
             d.send(f"Subject: {mark}\r\n\r\nbody\r\n")
             if rng.random() < 0.15:
                 return  # disconnect in the middle: nothing was accepted

@@ -197,6 +197,31 @@ static const struct row rows[] = {
 	    "220 250 500 250 221" },
 	{ "HTTP", "GET / HTTP/1.0\r\n" QUIT, "220 221" },
 	{ "header", "Subject: x\r\n" QUIT, "220 221" },
+	{ "BDAT", HELLO ENVELOPE "BDAT 7 LAST\r\nhello\r\n" QUIT,
+	    "220 250 250 250 250 221" },
+	{ "BDAT in pieces", HELLO ENVELOPE "BDAT 2\r\nheBDAT 0\r\n"
+	    "BDAT 5\r\nllo\r\nBDAT 0 last\r\n" QUIT,
+	    "220 250 250 250 250 250 250 250 221" },
+	{ "BDAT too early is read and forgotten", HELLO
+	    "BDAT 6 LAST\r\nRSET\r\n" "MAIL FROM:<a@b>\r\n"
+	    "BDAT 6\r\nQUIT\r\n" QUIT, "220 250 503 250 554 221" },
+	{ "BDAT without a count", HELLO ENVELOPE "BDAT\r\n" QUIT,
+	    "220 250 250 250 501" },
+	{ "BDAT with bad counts", HELLO ENVELOPE "BDAT -1 LAST\r\n",
+	    "220 250 250 250 501" },
+	{ "BDAT beyond all numbers", HELLO ENVELOPE
+	    "BDAT 18446744073709551616\r\n" QUIT, "220 250 250 250 501" },
+	{ "BDAT with another word", HELLO "BDAT 1 FIRST\r\n" QUIT,
+	    "220 250 503 501" },
+	{ "between two BDAT", HELLO ENVELOPE "BDAT 1\r\nx" ENVELOPE "DATA\r\n"
+	    "AUTH PLAIN\r\nNOOP\r\nBDAT 0 LAST\r\nDATA\r\n" QUIT,
+	    "220 250 250 250 250 503 503 503 503 250 250 503 221" },
+	{ "RSET between two BDAT", HELLO ENVELOPE "BDAT 1\r\nxRSET\r\n"
+	    "BDAT 1 LAST\r\nx" ENVELOPE QUIT,
+	    "220 250 250 250 250 250 503 250 250 221" },
+	{ "EHLO between two BDAT", HELLO ENVELOPE "BDAT 1\r\nx" HELLO
+	    ENVELOPE "DATA\r\n.\r\n" QUIT,
+	    "220 250 250 250 250 250 250 250 354 250 221" },
 	{ "access table", HELLO "MAIL FROM:<bad@x>\r\n"
 	    "RCPT TO:<bob@example.test>\r\n" QUIT, "220 250 250 554 221" },
 	{ "restriction class", HELLO "MAIL FROM:<a@b>\r\n"
@@ -233,7 +258,65 @@ words_are_known(void **state)
 	    "454 4.7.1 <x@y.test>: Relay access denied");
 	expect_says(HELLO, "250-PIPELINING\r\n250-SIZE 10240000\r\n250-VRFY\r\n"
 	    "250-AUTH PLAIN LOGIN\r\n250-ENHANCEDSTATUSCODES\r\n"
-	    "250-8BITMIME\r\n250-DSN\r\n250 SMTPUTF8\r\n");
+	    "250-8BITMIME\r\n250-DSN\r\n250-SMTPUTF8\r\n"
+	    "250 CHUNKING\r\n");
+}
+
+/* Dots are dots, whatever they look like; line ends are repaired. */
+static void
+chunks_are_taken_as_they_are(void **state)
+{
+	(void)state;
+	expect_codes(HELLO ENVELOPE "BDAT 3\r\n.\r\nBDAT 6\r\n..\r\n.\n"
+	    "BDAT 5\r\nab\rcdBDAT 2 LAST\r\ne\r" QUIT,
+	    "220 250 250 250 250 250 250 250 221");
+	assert_string_equal(buf_text(&fake_last.content),
+	    ".\r\n..\r\n.\r\nab cde \r\n");
+	for (size_t step = 1; step < 5; step++) {
+		static const char script[] = HELLO ENVELOPE "BDAT 9\r\n"
+		    "a\r\n.\r\nb\r\nBDAT 1 LAST\r\nc" QUIT;
+
+		assert_string_equal(codes(fake_session(service, script,
+		    sizeof(script) - 1, step)),
+		    "220 250 250 250 250 250 221");
+		assert_string_equal(buf_text(&fake_last.content),
+		    "a\r\n.\r\nb\r\nc\r\n");
+	}
+}
+
+static void
+chunks_fail_as_data_does(void **state)
+{
+	struct buf script = BUF_INIT(1 << 25);
+	size_t count = fake_last.count;
+
+	(void)state;
+	buf_add_text(&script, HELLO ENVELOPE "BDAT 11000000\r\n");
+	for (int i = 0; i < 11000000 / 10; i++)
+		buf_add_text(&script, "01234567\r\n");
+	buf_add_text(&script, "BDAT 2 LAST\r\n\r\n" QUIT);
+	assert_string_equal(codes(fake_session(service, script.p, script.n,
+	    0)), "220 250 250 250 552 503 221");
+	assert_int_equal(fake_last.count, count);
+	fake_cleanup_dies = true;
+	expect_codes(HELLO ENVELOPE "BDAT 3 LAST\r\na\r\n" QUIT,
+	    "220 250 250 250 451 221");
+	fake_cleanup_dies = false;
+	buf_fini(&script);
+}
+
+static void
+tiny_chunks_are_limited(void **state)
+{
+	struct buf script = BUF_INIT(1 << 20);
+
+	(void)state;
+	buf_add_text(&script, HELLO ENVELOPE);
+	for (int i = 0; i < 10000; i++)
+		buf_add_text(&script, "BDAT 1\r\nx");
+	assert_non_null(strstr(talk(buf_text(&script)),
+	    "421 4.7.0 mx.test Error: too many errors\r\n"));
+	buf_fini(&script);
 }
 
 /* All that arrived together is asked in one question. */
@@ -394,7 +477,7 @@ random_sessions(void **state)
 		"RCPT TO:<unknown@example.test>\r\n", "DATA\r\n",
 		"hello\r\n", ".\r\n", "RSET\r\n", "NOOP\r\n", "QUIT\r\n",
 		"AUTH PLAIN\r\n", "*\r\n", "VRFY \xc3\xa4\r\n", "STARTTLS\r\n",
-		"AUTH PLAIN AGJvYgBwb3N0aGFzdGU=\r\n", "\r\n", "BDAT 1\r\n",
+		"AUTH PLAIN AGJvYgBwb3N0aGFzdGU=\r\n", "\r\n", "BDAT 1\r\n", "BDAT 9 LAST\r\n",
 		"MAIL FROM:<a@b> SIZE=1\r\n", "RCPT TO:<x@y>\r\n" };
 	uint32_t noise = 12345;
 
@@ -431,6 +514,9 @@ main(void)
 		cmocka_unit_test(splits_do_not_matter),
 		cmocka_unit_test(dialogues),
 		cmocka_unit_test(words_are_known),
+		cmocka_unit_test(chunks_are_taken_as_they_are),
+		cmocka_unit_test(chunks_fail_as_data_does),
+		cmocka_unit_test(tiny_chunks_are_limited),
 		cmocka_unit_test(pipelined_recipients_are_one_question),
 		cmocka_unit_test(large_messages_stream),
 		cmocka_unit_test(too_large_messages_are_refused),

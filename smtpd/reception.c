@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: ISC */
+#include "smtpd/reception.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "smtpd/gate.h"
+
+struct reception *
+reception_new(struct session *s, bool counted)
+{
+	struct reception *r = mem_new(sizeof(*r));
+
+	r->scan.counted = counted;
+	r->submission = submission_new(s);
+	r->begun = clock_ms();
+	return r;
+}
+
+void
+reception_free(struct reception **r)
+{
+	if (*r == NULL)
+		return;
+	submission_free(&(*r)->submission);
+	free(*r);
+	*r = NULL;
+}
+
+static bool
+allowed(struct session *s, enum stage stage)
+{
+	struct evaluation *e;
+	bool fine;
+
+	if (!restriction_list_set(s->config->restrictions, stage))
+		return true;
+	e = mem_new(sizeof(*e));
+	e->s = s;
+	e->sender = s->mail->sender;
+	e->recipient = s->mail->count == 1 ?
+	    s->mail->recipients[0].original : NULL;
+	e->helo = s->helo;
+	fine = restrictions_evaluate(e, stage) != REFUSE &&
+	    restrictions_conclude(e) != REFUSE;
+	if (!fine)
+		say_refusal(s, &e->refusal, e->sender, e->recipient);
+	free(e);
+	return fine;
+}
+
+bool
+reception_allowed(struct session *s)
+{
+	return allowed(s, STAGE_DATA);
+}
+
+/* smtpd_per_request_deadline: time is earned with bytes. */
+void
+reception_wait(struct session *s, const struct reception *r)
+{
+	int64_t earned = (int64_t)(submission_size(r->submission) /
+	    (uint64_t)s->p->smtpd_min_data_rate);
+
+	stream_timeout(s->io, s->p->smtpd_timeout * 1000);
+	stream_deadline(s->io, !s->p->smtpd_per_request_deadline ? 0 :
+	    r->begun + (s->p->smtpd_timeout + earned) * 1000);
+}
+
+bool
+reception_take(struct reception *r, struct span *in)
+{
+	enum smtp_content_event event;
+	struct span out;
+
+	while ((event = smtp_content_next(&r->scan, in, &out)) ==
+	    CONTENT_DATA)
+		submission_add(r->submission, out);
+	return event == CONTENT_END;
+}
+
+/*
+ * smtpd_forbid_bare_newline: refused, noted, or nothing. What came was
+ * repaired in any case.
+ */
+static bool
+newlines_allowed(struct session *s, const struct smtp_content *scan)
+{
+	const char *mode = s->p->smtpd_forbid_bare_newline;
+
+	if ((!scan->bare_lf && !scan->bare_cr) || s->client.newline_exception)
+		return true;
+	if (strcmp(mode, "reject") == 0) {
+		gate_bare_newline(s);
+		return false;
+	}
+	if (strcmp(mode, "note") == 0)
+		log_info("%s: bare <%s> received after %s from %s",
+		    session_id(s), scan->bare_lf ? "LF" : "CR", s->where,
+		    s->client.full);
+	return true;
+}
+
+static int
+code_of(enum verdict verdict, const char *dsn)
+{
+	if (strcmp(dsn, "4.3.1") == 0)
+		return 452;
+	if (strcmp(dsn, "5.3.4") == 0)
+		return 552;
+	if (strncmp(dsn, "5.7.", 4) == 0)
+		return 550;
+	return verdict == LATER ? 451 : 554;
+}
+
+static void
+answer(struct session *s, enum verdict verdict, const struct why *why)
+{
+	if (verdict == OK) {
+		s->errors = s->junk = 0;
+		say(s, 250, "2.0.0", "Ok: queued as %s", s->mail->queue_id);
+		return;
+	}
+	say_no(s, code_of(verdict, why->dsn), why->dsn, "%s",
+	    why->text[0] != '\0' ? why->text :
+	    "Error: queue file write error");
+}
+
+static void
+commit(struct session *s, struct submission *m)
+{
+	struct why *why = mem_new(sizeof(*why));
+
+	answer(s, submission_commit(m, why), why);
+	free(why);
+}
+
+void
+reception_finish(struct session *s, struct reception *r)
+{
+	struct span rest;
+
+	if (smtp_content_finish(&r->scan, &rest))
+		submission_add(r->submission, rest);
+	if (!newlines_allowed(s, &r->scan) || !allowed(s, STAGE_END_OF_DATA))
+		return;
+	if (!s->mail->discard) {
+		commit(s, r->submission);
+		return;
+	}
+	log_info("%s: discard: %s from %s", session_id(s), s->where,
+	    s->client.full);
+	answer(s, OK, NULL);
+}
+
+void
+reception_fail(struct session *s, struct reception *r)
+{
+	commit(s, r->submission);
+}
+
+/* "timeout after DATA (1234 bytes)", as people look for it in logs. */
+void
+reception_lost(struct session *s, const struct reception *r, enum io how)
+{
+	const char *verb = s->where;
+	char where[64];
+
+	snprintf(where, sizeof(where), "%s (%llu bytes)", verb,
+	    (unsigned long long)submission_size(r->submission));
+	s->where = where;
+	session_lost(s, how);
+	s->where = verb;
+}
