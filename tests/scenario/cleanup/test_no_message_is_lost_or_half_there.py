@@ -126,7 +126,8 @@ def test_suite_killed_in_the_middle(suite):
     """What was half written is not taken for a message at the next start."""
     s = suite()
     c, f = half_a_message(s)
-    pids = s.processes()
+    # cleanup first: it removes the file of a submitter that goes away
+    pids = s.processes("cleanup") + s.processes()
     for pid in pids:
         try:
             os.kill(pid, signal.SIGKILL)
