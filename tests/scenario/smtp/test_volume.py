@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: ISC
 """Many recipients, large messages, slow servers, and changes meanwhile."""
+import os
+import signal
 import threading
 import time
 
 from peers import FakeServer, Server
+from posthaste import wait_for
 
 
 def test_several_hundred_recipients_in_batches(suite):
@@ -85,7 +88,6 @@ def test_reload_lets_a_delivery_finish(suite):
     with FakeServer(replies={".": slow}) as sink:
         s = suite(main=f"relayhost = [127.0.0.1]:{sink.port}\n")
         qid = s.send(to="x@remote.test")
-        from posthaste import wait_for
         wait_for("the content", lambda: any(
             c.startswith("DATA") for c in sink.commands))
         s.posthaste("reload")
@@ -104,7 +106,6 @@ def test_stop_does_not_wait_for_a_silent_server(suite):
     with Server(handle) as mute:
         s = suite(main=f"relayhost = [127.0.0.1]:{mute.port}\n")
         qid = s.send(to="x@remote.test")
-        from posthaste import wait_for
         wait_for("a connection", lambda: mute.connections)
         start = time.monotonic()
         s.stop()
@@ -126,3 +127,26 @@ def test_verification_asks_and_sends_nothing(suite):
                    "550 5.1.1 no")
         assert not sink.messages
         assert not any(c.startswith("DATA") for c in sink.commands)
+
+
+def test_client_killed_in_the_middle_loses_nothing(suite):
+    stop = threading.Event()
+
+    def slow(line):
+        stop.wait(10)
+        return "250 2.0.0 Ok"
+
+    replies = {".": slow}
+    with FakeServer(replies=replies) as sink:
+        s = suite(main=f"relayhost = [127.0.0.1]:{sink.port}\n"
+                  "minimal_backoff_time = 1s\nqueue_run_delay = 1s\n"
+                  "transport_retry_time = 1s\n")
+        s.send(to="x@remote.test")
+        wait_for("the content", lambda: any(
+            c.startswith("DATA") for c in sink.commands))
+        del replies["."]
+        for pid in s.processes("smtp"):
+            os.kill(pid, signal.SIGKILL)
+        s.wait_log(r"to=<x@remote.test>, .*status=sent \(250")
+        s.wait_empty()
+        stop.set()
