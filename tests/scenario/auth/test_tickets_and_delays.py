@@ -138,3 +138,26 @@ def test_keyd_signs_only_tls(suite):
                          data=b"x" * 51)
     assert name == "key_signed" and not fields["done"]
     s.wait_log(r"keyd\[\d+\]: warning: refused .*no such key")
+
+
+def test_unknown_user_costs_as_much_as_a_wrong_password(suite):
+    s = suite(start=False)
+    # "posthaste", with rounds enough to be seen on a clock
+    stored = ("$6$rounds=300000$saltsalt$kOR36jbjP/uIj7pxxxxxxxxxxxxxxxxxxxxxx"
+              "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.")
+    (s.root / "etc/accounts").write_text(
+        f"bob@example.test:{{SHA512-CRYPT}}{stored}:{s.uid}:{s.gid}\n")
+    s.start()
+    c = Ipc(s, "auth", "auth")
+
+    def cost(user):
+        times = []
+        for i in range(5):
+            before = time.monotonic()
+            assert attempt(c, user=user, password="x")["verdict"] == NEVER
+            times.append(time.monotonic() - before)
+        return sorted(times)[1]
+
+    wrong, unknown = cost("bob"), cost("nobody-here")
+    assert wrong > 0.03, "the test's hash is too cheap to measure"
+    assert 0.4 < unknown / wrong < 2.5
