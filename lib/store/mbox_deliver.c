@@ -231,6 +231,18 @@ write_separator(int fd, const char *sender)
 	return result;
 }
 
+/* A message that a crash cut short must not swallow the one behind it. */
+static int
+end_torn_message(const struct mailbox *m)
+{
+	char last = '\n';
+
+	if (S_ISREG(m->st.st_mode) && m->st.st_size > 0 &&
+	    fd_pread_all(m->fd, &last, 1, m->st.st_size - 1) != 0)
+		return -1;
+	return last == '\n' ? 0 : fd_write_all(m->fd, "\n\n", 2);
+}
+
 static off_t
 room_left(const struct mailbox *m)
 {
@@ -247,7 +259,8 @@ append(struct mailbox *m, const struct deliver_source *s, struct why *why)
 {
 	enum verdict v;
 
-	if (write_separator(m->fd, m->options->sender) == 0 &&
+	if (end_torn_message(m) == 0 &&
+	    write_separator(m->fd, m->options->sender) == 0 &&
 	    deliver_copy(s, DELIVER_MBOX, room_left(m), m->fd) == 0 &&
 	    fd_write_all(m->fd, "\n", 1) == 0 &&
 	    (!S_ISREG(m->st.st_mode) || fsync(m->fd) == 0))

@@ -63,6 +63,18 @@ test_append(void **state)
 }
 
 static void
+test_torn_message(void **state)
+{
+	struct mbox_options o = options();
+	struct why why;
+
+	(void)state;
+	file_put("box", "From x\n\nhalf a li");
+	assert_int_equal(deliver(&o, &why), OK);
+	assert_non_null(strstr(file_get("box"), "half a li\n\nFrom a@b  "));
+}
+
+static void
 test_limit(void **state)
 {
 	struct mbox_options o = options();
@@ -192,6 +204,7 @@ main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_enter, folder_leave)
 	const struct CMUnitTest tests[] = {
 		TEST(test_append),
+		TEST(test_torn_message),
 		TEST(test_limit),
 		TEST(test_hostile),
 		TEST(test_dot_lock),
