@@ -221,8 +221,8 @@ recipient_set_resolve(struct recipient_set *s, struct arena *a,
 		if (v != OK)
 			return v;
 	}
-	for (size_t i = 0;
-	     i < s->count && !set->own.enable_original_recipient; i++)
+	for (size_t i = 0; i < s->count && !set->own.enable_original_recipient;
+	     i++)
 		s->items[i].original = s->items[i].address;
 	if (s->count > 1)
 		drop_duplicates(s, set);

@@ -38,19 +38,32 @@ encode(char *to, uint64_t value, unsigned int base, size_t n)
 	}
 }
 
+/* 0 to BASE - 1, or -1 for what is no digit. */
+static int
+digit_value(char c)
+{
+	static signed char values[256];
+
+	if (values[0] == 0) {
+		memset(values, -1, sizeof(values));
+		for (int i = 0; i < BASE; i++)
+			values[(unsigned char)digits[i]] = (signed char)i;
+	}
+	return values[(unsigned char)c];
+}
+
+/* NUL is no digit, so that this never reads beyond the text. */
 static bool
 decode(const char *from, size_t n, uint64_t *out)
 {
-	const char *digit;
 	uint64_t value = 0;
+	int digit;
 
 	for (size_t i = 0; i < n; i++) {
-		if (from[i] == '\0')
+		digit = digit_value(from[i]);
+		if (digit < 0)
 			return false;
-		digit = strchr(digits, from[i]);
-		if (digit == NULL)
-			return false;
-		value = value * BASE + (uint64_t)(digit - digits);
+		value = value * BASE + (uint64_t)digit;
 	}
 	*out = value;
 	return true;
