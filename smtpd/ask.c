@@ -11,8 +11,8 @@ static const char service[] = "lookup";
 
 /* Asks, and gives the answer whose texts live until service_done. */
 static const void *
-exchange(struct ipc **c, const struct ipc_message *question,
-    const void *asked, const struct ipc_message *answer)
+exchange(struct ipc **c, const struct ipc_message *question, const void *asked,
+    const struct ipc_message *answer)
 {
 	int64_t deadline = clock_in(ANSWER_DEADLINE_S);
 	const void *message = NULL;
@@ -82,8 +82,7 @@ ask_resolve(struct arena *a, const char *sender,
     const struct msg_address_item *addresses, size_t count)
 {
 	struct msg_resolve question = { .sender = sender };
-	struct msg_address_item *items = arena_alloc(a,
-	    count * sizeof(*items));
+	struct msg_address_item *items = arena_alloc(a, count * sizeof(*items));
 	const struct msg_resolve_reply *reply;
 	const struct msg_resolved_item *answers = NULL;
 	struct ipc *c;
@@ -92,8 +91,8 @@ ask_resolve(struct arena *a, const char *sender,
 		items[i] = addresses[i];
 	question.recipients.items = items;
 	question.recipients.count = count;
-	reply = exchange(&c, &message_resolve, &question,
-	    &message_resolve_reply);
+	reply =
+	    exchange(&c, &message_resolve, &question, &message_resolve_reply);
 	if (reply == NULL)
 		return NULL;
 	if (reply->results.count == count)

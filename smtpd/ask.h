@@ -22,8 +22,7 @@ enum table_result ask_tables(const char *tables, const struct span *keys,
  * What becomes of these addresses: an array of "count" answers in the arena,
  * NULL when lookup cannot be asked.
  */
-const struct msg_resolved_item *ask_resolve(struct arena *a,
-    const char *sender, const struct msg_address_item *addresses,
-    size_t count);
+const struct msg_resolved_item *ask_resolve(struct arena *a, const char *sender,
+    const struct msg_address_item *addresses, size_t count);
 
 #endif

@@ -79,30 +79,31 @@ mail_keys(const struct session *s, struct keys *k, struct span address)
 
 	add_key(k, address);
 	mail_address_split(address, &local, &domain);
-	while (cut < local.n && (local.p[cut] == '\0' ||
-	    strchr(delimiters, local.p[cut]) == NULL))
+	while (cut < local.n &&
+	    (local.p[cut] == '\0' || strchr(delimiters, local.p[cut]) == NULL))
 		cut++;
 	if (cut > 0 && cut < local.n && domain.n > 0)
-		add_key(k, span_of(arena_printf(k->arena, "%.*s@%.*s",
-		    (int)cut, local.p, SPAN_ARG(domain))));
+		add_key(k,
+		    span_of(arena_printf(k->arena, "%.*s@%.*s", (int)cut,
+			local.p, SPAN_ARG(domain))));
 	if (domain.n > 0)
 		domain_keys(s, k, domain);
-	add_key(k, span_of(arena_printf(k->arena, "%.*s@",
-	    SPAN_ARG(local))));
+	add_key(k, span_of(arena_printf(k->arena, "%.*s@", SPAN_ARG(local))));
 	if (cut > 0 && cut < local.n)
-		add_key(k, span_of(arena_printf(k->arena, "%.*s@",
-		    (int)cut, local.p)));
+		add_key(k,
+		    span_of(
+			arena_printf(k->arena, "%.*s@", (int)cut, local.p)));
 }
 
 struct action {
 	const char *name;
-	enum decision (*act)(struct evaluation *e, enum stage about,
-	    struct span rest);
+	enum decision (
+	    *act)(struct evaluation *e, enum stage about, struct span rest);
 };
 
 static enum decision
-refuse_code(struct evaluation *e, enum stage about, int code,
-    const char *dsn, struct span text, const char *otherwise)
+refuse_code(struct evaluation *e, enum stage about, int code, const char *dsn,
+    struct span text, const char *otherwise)
 {
 	char words[REFUSAL_TEXT_MAX];
 
@@ -117,8 +118,8 @@ act_reject(struct evaluation *e, enum stage about, struct span rest)
 	char dsn[WHY_DSN_MAX] = "5.7.1";
 
 	reply_take_dsn(&rest, dsn);
-	return refuse_code(e, about, (int)e->s->p->access_map_reject_code,
-	    dsn, rest, "Access denied");
+	return refuse_code(e, about, (int)e->s->p->access_map_reject_code, dsn,
+	    rest, "Access denied");
 }
 
 static enum decision
@@ -127,8 +128,8 @@ act_defer(struct evaluation *e, enum stage about, struct span rest)
 	char dsn[WHY_DSN_MAX] = "4.7.1";
 
 	reply_take_dsn(&rest, dsn);
-	return refuse_code(e, about, (int)e->s->p->access_map_defer_code,
-	    dsn, rest, "Access denied");
+	return refuse_code(e, about, (int)e->s->p->access_map_defer_code, dsn,
+	    rest, "Access denied");
 }
 
 static enum decision
@@ -209,8 +210,8 @@ act_prepend(struct evaluation *e, enum stage about, struct span rest)
 	text = arena_printf(t->arena, "%s%.*s\r\n",
 	    t->prepend ? t->prepend : "", SPAN_ARG(rest));
 	/* the same for several recipients is wanted once */
-	if (t->prepend == NULL || strstr(t->prepend, text +
-	    strlen(t->prepend)) == NULL)
+	if (t->prepend == NULL ||
+	    strstr(t->prepend, text + strlen(t->prepend)) == NULL)
 		t->prepend = text;
 	return DUNNO;
 }
@@ -221,8 +222,7 @@ address_argument(struct span rest)
 	struct span local, domain;
 
 	return mail_address_split(rest, &local, &domain) && local.n > 0 &&
-	    domain.n > 0 && rest.n <= MAIL_ADDRESS_MAX &&
-	    !span_has_break(rest);
+	    domain.n > 0 && rest.n <= MAIL_ADDRESS_MAX && !span_has_break(rest);
 }
 
 static enum decision
@@ -332,8 +332,10 @@ act_on(struct evaluation *e, enum stage about, const char *table,
 	if (all_digits(word) && rest.n == 0)
 		return PERMIT;
 	if (span_is_nocase(word, "FILTER") || span_is_nocase(word, "HOLD"))
-		return refuse_configuration(e, "%s: the action %.*s is not "
-		    "supported", table, SPAN_ARG(word));
+		return refuse_configuration(e,
+		    "%s: the action %.*s is not "
+		    "supported",
+		    table, SPAN_ARG(word));
 	return restrictions_evaluate_text(e, value);
 }
 
@@ -355,12 +357,13 @@ consult(struct evaluation *e, enum stage about, const char *table,
 	case TABLE_AGAIN:
 		log_warning("%s: table lookup problem: %s", table,
 		    buf_text(&value));
-		d = refuse_with(e, 451, "4.3.0", "<%.*s>: Temporary lookup "
-		    "failure", SPAN_ARG(k->list[0]));
+		d = refuse_with(e, 451, "4.3.0",
+		    "<%.*s>: Temporary lookup "
+		    "failure",
+		    SPAN_ARG(k->list[0]));
 		break;
 	default:
-		d = refuse_configuration(e, "%s: %s", table,
-		    buf_text(&value));
+		d = refuse_configuration(e, "%s: %s", table, buf_text(&value));
 	}
 	buf_fini(&value);
 	return d;

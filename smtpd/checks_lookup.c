@@ -15,7 +15,7 @@ const struct msg_resolved_item *
 evaluated_recipient(struct evaluation *e)
 {
 	return e->recipient == NULL ? NULL :
-	    resolve_recipient(e->s, e->recipient);
+				      resolve_recipient(e->s, e->recipient);
 }
 
 /*
@@ -59,8 +59,7 @@ enum decision
 check_unauth_destination(struct evaluation *e, const char *argument)
 {
 	(void)argument;
-	return destination(e, DUNNO,
-	    (int)e->s->p->relay_domains_reject_code);
+	return destination(e, DUNNO, (int)e->s->p->relay_domains_reject_code);
 }
 
 enum decision
@@ -177,12 +176,12 @@ sender_owner(struct evaluation *e)
 	keys[count++] = span_of(e->sender);
 	if (mail_address_split(keys[0], &local, &domain)) {
 		/* "@domain" stands right before the end of the address */
-		keys[count++] = (struct span) { domain.p - 1, domain.n + 1 };
+		keys[count++] = (struct span){ domain.p - 1, domain.n + 1 };
 	}
 	switch (ask_tables(maps, keys, count, &value)) {
 	case TABLE_FOUND:
-		owner = lists_login(buf_text(&value), e->s->user) ?
-		    OWNER_US : OWNER_OTHER;
+		owner = lists_login(buf_text(&value), e->s->user) ? OWNER_US :
+								    OWNER_OTHER;
 		break;
 	case TABLE_NONE:
 		break;
@@ -257,5 +256,5 @@ enum decision
 check_login_mismatch(struct evaluation *e, const char *argument)
 {
 	return e->s->user != NULL ? check_login_known(e, argument) :
-	    check_login_missing(e, argument);
+				    check_login_missing(e, argument);
 }

@@ -33,8 +33,9 @@ check_helo_valid(struct evaluation *e, const char *argument)
 	if (e->helo == NULL)
 		return DUNNO;
 	name = without_dot(span_of(e->helo));
-	if (is_literal(name) ? mail_literal_valid(name) :
-	    mail_hostname_valid(name, e->s->p->smtputf8_enable))
+	if (is_literal(name) ?
+		mail_literal_valid(name) :
+		mail_hostname_valid(name, e->s->p->smtputf8_enable))
 		return DUNNO;
 	return refuse_stage(e, STAGE_HELO,
 	    (int)e->s->p->invalid_hostname_reject_code, "5.5.2",
@@ -59,9 +60,8 @@ check_helo_fqdn(struct evaluation *e, const char *argument)
 	name = without_dot(span_of(e->helo));
 	if (is_literal(name) ? mail_literal_valid(name) : is_fqdn(e, name))
 		return DUNNO;
-	return refuse_stage(e, STAGE_HELO,
-	    (int)e->s->p->non_fqdn_reject_code, "5.5.2",
-	    "need fully-qualified hostname");
+	return refuse_stage(e, STAGE_HELO, (int)e->s->p->non_fqdn_reject_code,
+	    "5.5.2", "need fully-qualified hostname");
 }
 
 static enum decision
@@ -140,7 +140,7 @@ domain_known(struct evaluation *e, enum stage about, const char *address)
 		return refuse_stage(e, about, sender ? 550 : 556,
 		    sender ? "5.7.27" : "5.1.10",
 		    sender ? "Sender domain does not accept mail (nullMX)" :
-		    "Domain does not accept mail (nullMX)");
+			     "Domain does not accept mail (nullMX)");
 	if (route.result == DNS_OK)
 		return DUNNO;
 	if (route.result != DNS_AGAIN)

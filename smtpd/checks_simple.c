@@ -10,8 +10,8 @@
 enum { SLEEP_MAX_S = 300 };
 
 enum decision
-refuse_stage(struct evaluation *e, enum stage about, int code,
-    const char *dsn, const char *words)
+refuse_stage(struct evaluation *e, enum stage about, int code, const char *dsn,
+    const char *words)
 {
 	struct buf subject = BUF_INIT(REFUSAL_TEXT_MAX);
 	enum decision d;
@@ -89,8 +89,7 @@ check_sleep(struct evaluation *e, const char *argument)
 	uint64_t seconds;
 
 	if (!span_u64(span_of(argument), SLEEP_MAX_S, &seconds))
-		return refuse_configuration(e, "sleep: bad time: %s",
-		    argument);
+		return refuse_configuration(e, "sleep: bad time: %s", argument);
 	stream_flush(e->s->io);
 	wait_until(clock_in((int64_t)seconds));
 	return DUNNO;
@@ -109,7 +108,9 @@ check_inet_interfaces(struct evaluation *e, const char *argument)
 		return DUNNO;
 	address_normalise(&here);
 	return address_is_ip(&here) &&
-	    address_equal_host(&here, &e->s->client.address) ? PERMIT : DUNNO;
+		address_equal_host(&here, &e->s->client.address) ?
+	    PERMIT :
+	    DUNNO;
 }
 
 enum decision
@@ -136,15 +137,18 @@ enum decision
 check_pipelining(struct evaluation *e, const char *argument)
 {
 	const struct session *s = e->s;
-	bool must_wait = !s->esmtp || strcmp(s->where, "DATA") == 0 ||
-	    s->state == STATE_NEW;
+	bool must_wait =
+	    !s->esmtp || strcmp(s->where, "DATA") == 0 || s->state == STATE_NEW;
 
 	(void)argument;
 	if (!must_wait || stream_buffered(s->io) == 0)
 		return DUNNO;
-	return refuse_with(e, 503, "5.5.0", "<%s>: %s: Improper use of SMTP "
-	    "command pipelining", s->where, e->stage == STAGE_DATA ?
-	    "Data command rejected" : "Client host rejected");
+	return refuse_with(e, 503, "5.5.0",
+	    "<%s>: %s: Improper use of SMTP "
+	    "command pipelining",
+	    s->where,
+	    e->stage == STAGE_DATA ? "Data command rejected" :
+				     "Client host rejected");
 }
 
 enum decision
@@ -171,9 +175,10 @@ check_bounce(struct evaluation *e, const char *argument)
 		count++;
 	if (count < 2)
 		return DUNNO;
-	return refuse_stage(e, e->stage >= STAGE_DATA ? e->stage :
-	    STAGE_RECIPIENT, (int)e->s->p->multi_recipient_bounce_reject_code,
-	    "5.5.3", "Multi-recipient bounce");
+	return refuse_stage(e,
+	    e->stage >= STAGE_DATA ? e->stage : STAGE_RECIPIENT,
+	    (int)e->s->p->multi_recipient_bounce_reject_code, "5.5.3",
+	    "Multi-recipient bounce");
 }
 
 enum decision
@@ -184,9 +189,9 @@ check_client_name(struct evaluation *e, const char *argument)
 	(void)argument;
 	if (strcmp(c->name, "unknown") != 0)
 		return DUNNO;
-	return refuse_with(e, c->name_trouble ? 450 :
-	    (int)e->s->p->unknown_client_reject_code, "4.7.25",
-	    "Client host rejected: cannot find your hostname, [%s]",
+	return refuse_with(e,
+	    c->name_trouble ? 450 : (int)e->s->p->unknown_client_reject_code,
+	    "4.7.25", "Client host rejected: cannot find your hostname, [%s]",
 	    c->address_text);
 }
 
@@ -198,8 +203,9 @@ check_reverse_name(struct evaluation *e, const char *argument)
 	(void)argument;
 	if (strcmp(c->unverified_name, "unknown") != 0)
 		return DUNNO;
-	return refuse_with(e, c->name_trouble ? 450 :
-	    (int)e->s->p->unknown_client_reject_code, "4.7.1",
+	return refuse_with(e,
+	    c->name_trouble ? 450 : (int)e->s->p->unknown_client_reject_code,
+	    "4.7.1",
 	    "Client host rejected: cannot find your reverse hostname, [%s]",
 	    c->address_text);
 }

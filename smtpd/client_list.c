@@ -44,8 +44,8 @@ is_network(struct span text)
 static bool
 is_bad_network(const struct pattern *p, struct span text)
 {
-	return !p->network && !p->table && (text.p[0] == '[' ||
-	    span_find(text, '/') < text.n);
+	return !p->network && !p->table &&
+	    (text.p[0] == '[' || span_find(text, '/') < text.n);
 }
 
 static void
@@ -56,17 +56,17 @@ add_pattern(struct client_list *l, struct span text, bool negated,
 
 	if (l->count == l->room) {
 		l->room = l->room ? l->room * 2 : 8;
-		l->patterns = mem_resize(l->patterns,
-		    l->room * sizeof(*l->patterns));
+		l->patterns =
+		    mem_resize(l->patterns, l->room * sizeof(*l->patterns));
 	}
 	p = &l->patterns[l->count++];
-	*p = (struct pattern) {
+	*p = (struct pattern){
 		.text = mem_span_text(text),
 		.negated = negated,
 		.network = is_network(text),
 	};
-	p->table = !p->network && text.p[0] != '[' &&
-	    span_find(text, ':') < text.n;
+	p->table =
+	    !p->network && text.p[0] != '[' && span_find(text, ':') < text.n;
 	if (is_bad_network(p, text))
 		buf_printf(error, "%s: no network: \"%.*s\"\n", l->setting,
 		    SPAN_ARG(text));
@@ -86,8 +86,8 @@ add_file(struct client_list *l, struct span path, bool negated,
 	struct span rest, line;
 
 	if (depth >= DEPTH_MAX) {
-		buf_printf(error, "%s: files name each other: %s\n",
-		    l->setting, name);
+		buf_printf(error, "%s: files name each other: %s\n", l->setting,
+		    name);
 	} else if (fd < 0 || fd_read_whole(fd, &text) < 0) {
 		buf_printf(error, "%s: %s: %s\n", l->setting, name,
 		    strerror(errno));
@@ -146,8 +146,7 @@ client_list_empty(const struct client_list *l)
 
 /* "example.test" or ".example.test" against a host name. */
 static bool
-name_matches(const struct client_list *l, struct span pattern,
-    struct span name)
+name_matches(const struct client_list *l, struct span pattern, struct span name)
 {
 	if (span_equal_nocase(pattern, name))
 		return true;
@@ -178,8 +177,7 @@ table_matches(const struct client_list *l, const struct pattern *p,
 
 static enum table_result
 pattern_matches(const struct client_list *l, const struct pattern *p,
-    const struct address *address, struct span address_text,
-    struct span name)
+    const struct address *address, struct span address_text, struct span name)
 {
 	struct span text = span_of(p->text);
 	bool valid;
@@ -188,8 +186,9 @@ pattern_matches(const struct client_list *l, const struct pattern *p,
 		return table_matches(l, p, address_text, name);
 	if (p->network)
 		return address_is_ip(address) &&
-		    address_in_network(address, text, &valid) ?
-		    TABLE_FOUND : TABLE_NONE;
+			address_in_network(address, text, &valid) ?
+		    TABLE_FOUND :
+		    TABLE_NONE;
 	return name_matches(l, text, name) ? TABLE_FOUND : TABLE_NONE;
 }
 
@@ -199,8 +198,8 @@ client_list_match(const struct client_list *l, const struct address *address,
 {
 	for (size_t i = 0; i < l->count; i++) {
 		const struct pattern *p = &l->patterns[i];
-		enum table_result r = pattern_matches(l, p, address,
-		    address_text, name);
+		enum table_result r =
+		    pattern_matches(l, p, address, address_text, name);
 
 		if (r == TABLE_FOUND)
 			return p->negated ? TABLE_NONE : TABLE_FOUND;

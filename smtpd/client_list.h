@@ -26,7 +26,6 @@ bool client_list_empty(const struct client_list *l);
  * TABLE_AGAIN, with a log line.
  */
 enum table_result client_list_match(const struct client_list *l,
-    const struct address *address, struct span address_text,
-    struct span name);
+    const struct address *address, struct span address_text, struct span name);
 
 #endif

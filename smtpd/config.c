@@ -53,8 +53,10 @@ read_keywords(struct buf *error)
 		    !span_is_nocase(word, "verp") &&
 		    !span_is_nocase(word, "xclient") &&
 		    !span_is_nocase(word, "xforward"))
-			buf_printf(error, "smtpd_discard_ehlo_keywords: "
-			    "unknown keyword: %.*s\n", SPAN_ARG(word));
+			buf_printf(error,
+			    "smtpd_discard_ehlo_keywords: "
+			    "unknown keyword: %.*s\n",
+			    SPAN_ARG(word));
 	}
 }
 
@@ -83,19 +85,18 @@ static void
 read_lists(struct buf *error)
 {
 	const struct smtpd_params *p = &config.calm;
-	bool parents = names_list(common.parent_domain_matches_subdomains,
-	    "mynetworks");
+	bool parents =
+	    names_list(common.parent_domain_matches_subdomains, "mynetworks");
 
-	config.mynetworks = client_list_new("mynetworks", common.mynetworks,
-	    parents, error);
-	config.limit_exceptions = read_list(
-	    "smtpd_client_event_limit_exceptions",
-	    p->smtpd_client_event_limit_exceptions, parents, error);
-	config.newline_exceptions = read_list(
-	    "smtpd_forbid_bare_newline_exclusions",
-	    p->smtpd_forbid_bare_newline_exclusions, parents, error);
-	config.auth_exceptions = read_list(
-	    "smtpd_sasl_exceptions_networks",
+	config.mynetworks =
+	    client_list_new("mynetworks", common.mynetworks, parents, error);
+	config.limit_exceptions =
+	    read_list("smtpd_client_event_limit_exceptions",
+		p->smtpd_client_event_limit_exceptions, parents, error);
+	config.newline_exceptions =
+	    read_list("smtpd_forbid_bare_newline_exclusions",
+		p->smtpd_forbid_bare_newline_exclusions, parents, error);
+	config.auth_exceptions = read_list("smtpd_sasl_exceptions_networks",
 	    p->smtpd_sasl_exceptions_networks, parents, error);
 }
 
@@ -114,10 +115,10 @@ read_tls(const struct service *service)
 {
 	const char *why = "";
 
-	config.tls_required = tls_level_of(tls.smtpd_tls_security_level) >=
-	    TLS_ENCRYPT;
-	if (tls_smtpd_context(&tls, service->name, remote_key_sign,
-	    &config.tls, &why))
+	config.tls_required =
+	    tls_level_of(tls.smtpd_tls_security_level) >= TLS_ENCRYPT;
+	if (tls_smtpd_context(&tls, service->name, remote_key_sign, &config.tls,
+		&why))
 		return;
 	/* never without the encryption that was asked for */
 	if (config.tls_required || tls.smtpd_tls_wrappermode)
@@ -134,13 +135,14 @@ smtpd_config_load(const struct service *service)
 	config.service = service;
 	config.common = &common;
 	config.tls_params = &tls;
-	config.parents_match = names_list(
-	    common.parent_domain_matches_subdomains, "smtpd_access_maps");
+	config.parents_match =
+	    names_list(common.parent_domain_matches_subdomains,
+		"smtpd_access_maps");
 	read_keywords(&error);
 	read_lists(&error);
 	read_stressed(service->conf, &error);
-	config.restrictions = restriction_lists_new(service->conf,
-	    &config.calm, &error);
+	config.restrictions =
+	    restriction_lists_new(service->conf, &config.calm, &error);
 	read_tls(service);
 	rest = buf_span(&error);
 	while (span_cut(&rest, "\n", true, &line))

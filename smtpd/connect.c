@@ -88,7 +88,7 @@ identify(struct session *s, int fd)
 
 	c->address.length = sizeof(c->address.un); /* the largest */
 	if (getpeername(fd, &c->address.any, &c->address.length) < 0)
-		c->address = (struct address) { .length = 0 };
+		c->address = (struct address){ .length = 0 };
 	address_normalise(&c->address);
 	address_host(&c->address, c->address_text);
 	look_up_name(s);
@@ -108,8 +108,8 @@ connect_tls(struct session *s)
 
 	if (!limits_allow(s, LIMIT_TLS)) {
 		log_warning("New TLS session rate limit exceeded: from %s "
-		    "for service %s "
-		    "(smtpd_client_new_tls_session_rate_limit)",
+			    "for service %s "
+			    "(smtpd_client_new_tls_session_rate_limit)",
 		    s->client.full, s->config->service->name);
 		say_goodbye(s, "4.7.0",
 		    "%s Error: too many new TLS sessions from %s",
@@ -133,8 +133,9 @@ connect_tls(struct session *s)
 	s->tls_text = mem_text(tls_session_text(tls));
 	if (s->config->tls_params->smtpd_tls_loglevel > 0)
 		log_info("%s TLS connection established from %s: %s",
-		    tls_verified(tls) ? "Trusted" :
-		    tls_peer_name(tls)[0] != '\0' ? "Untrusted" : "Anonymous",
+		    tls_verified(tls)                 ? "Trusted" :
+			tls_peer_name(tls)[0] != '\0' ? "Untrusted" :
+							"Anonymous",
 		    s->client.full, s->tls_text);
 	return true;
 }
@@ -150,13 +151,13 @@ within_limits(struct session *s)
 		return true;
 	case LIMITS_COUNT:
 		log_warning("Connection concurrency limit exceeded: %s for "
-		    "service %s (smtpd_client_connection_count_limit)",
+			    "service %s (smtpd_client_connection_count_limit)",
 		    s->client.full, s->config->service->name);
 		setting = "connections";
 		break;
 	default:
 		log_warning("Connection rate limit exceeded: %s for service "
-		    "%s (smtpd_client_connection_rate_limit)",
+			    "%s (smtpd_client_connection_rate_limit)",
 		    s->client.full, s->config->service->name);
 		setting = "connections";
 	}

@@ -40,8 +40,8 @@ unsupported(struct buf *reply, const struct option *o)
 {
 	buf_printf(reply, "555 5.5.4 Unsupported option: %.*s%s%.*s",
 	    (int)(o->name.n < 100 ? o->name.n : 100), o->name.p,
-	    o->has_value ? "=" : "",
-	    (int)(o->value.n < 100 ? o->value.n : 100), o->value.p);
+	    o->has_value ? "=" : "", (int)(o->value.n < 100 ? o->value.n : 100),
+	    o->value.p);
 	return false;
 }
 
@@ -141,7 +141,8 @@ take_path(struct span *rest, const char *keyword, unsigned int flags,
 	case SMTP_PATH_OK:
 		return true;
 	case SMTP_PATH_NEEDS_UTF8:
-		return refuse(reply, "553 5.6.7 Must declare SMTPUTF8 to "
+		return refuse(reply,
+		    "553 5.6.7 Must declare SMTPUTF8 to "
 		    "send unicode address");
 	default:
 		return refuse(reply, bad_syntax);
@@ -155,19 +156,21 @@ esmtp_parse_mail(struct span arguments, const struct esmtp_rules *rules,
 	struct buf address = BUF_INIT(MAIL_ADDRESS_MAX);
 	struct span rest = arguments;
 	struct option option;
-	bool good = take_path(&rest, "FROM:", PATH_NULL |
-	    (rules->utf8 ? PATH_UTF8 : 0) | (rules->strict ? PATH_STRICT : 0),
+	bool good = take_path(&rest, "FROM:",
+	    PATH_NULL | (rules->utf8 ? PATH_UTF8 : 0) |
+		(rules->strict ? PATH_STRICT : 0),
 	    &address, "501 5.1.7 Bad sender address syntax", reply);
 
 	memset(out, 0, sizeof(*out));
 	while (good && next_option(&rest, &option))
 		good = mail_option(out, rules, &option, reply);
 	if (good && !out->smtputf8 && !span_is_ascii(buf_span(&address)))
-		good = refuse(reply, "553 5.6.7 Must declare SMTPUTF8 to "
+		good = refuse(reply,
+		    "553 5.6.7 Must declare SMTPUTF8 to "
 		    "send unicode address");
 	if (good && rules->size_limit > 0 && out->size > rules->size_limit)
-		good = refuse(reply,
-		    "552 5.3.4 Message size exceeds fixed limit");
+		good =
+		    refuse(reply, "552 5.3.4 Message size exceeds fixed limit");
 	memcpy(out->sender, buf_text(&address), address.n + 1);
 	buf_fini(&address);
 	return good;
@@ -175,19 +178,19 @@ esmtp_parse_mail(struct span arguments, const struct esmtp_rules *rules,
 
 /* "NEVER", or some of "SUCCESS,FAILURE,DELAY". */
 static bool
-option_notify(struct esmtp_rcpt *r, const struct option *o,
-    struct buf *reply)
+option_notify(struct esmtp_rcpt *r, const struct option *o, struct buf *reply)
 {
 	struct span rest = o->value, word;
 	unsigned int bits = 0;
 	bool good = r->notify == 0 && rest.n > 0;
 
 	while (good && span_cut(&rest, ",", false, &word)) {
-		unsigned int bit =
-		    span_is_nocase(word, "NEVER") ? NOTIFY_NEVER :
+		unsigned int bit = span_is_nocase(word, "NEVER") ?
+		    NOTIFY_NEVER :
 		    span_is_nocase(word, "SUCCESS") ? NOTIFY_SUCCESS :
 		    span_is_nocase(word, "FAILURE") ? NOTIFY_FAILURE :
-		    span_is_nocase(word, "DELAY") ? NOTIFY_DELAY : 0;
+		    span_is_nocase(word, "DELAY")   ? NOTIFY_DELAY :
+						      0;
 
 		good = bit != 0 && !(bits & bit);
 		bits |= bit;

@@ -28,8 +28,8 @@ gate_bare_newline(struct session *s)
 	int code = (int)s->p->smtpd_forbid_bare_newline_reject_code;
 
 	log_info("%s: reject: bare <LF> received after %s from %s; "
-	    "see smtpd_forbid_bare_newline", session_id(s), s->where,
-	    s->client.full);
+		 "see smtpd_forbid_bare_newline",
+	    session_id(s), s->where, s->client.full);
 	say_no(s, code, code < 500 ? "4.5.2" : "5.5.2",
 	    "%s Error: bare <LF> received", s->config->common->myhostname);
 	stream_flush(s->io);
@@ -48,8 +48,8 @@ gate_synchronised(struct session *s)
 	if (stream_peek(s->io, &bytes) != IO_OK)
 		return true;
 	printable(bytes, shown);
-	log_info("improper command pipelining after %s from %s: %s",
-	    s->where, s->client.full, shown);
+	log_info("improper command pipelining after %s from %s: %s", s->where,
+	    s->client.full, shown);
 	say_no(s, 554, "5.5.0", "Error: SMTP protocol synchronization");
 	stream_flush(s->io);
 	s->dropped = s->closing = true;
@@ -109,8 +109,7 @@ unknown(struct session *s, struct span name, struct span line)
 		printable(line, shown);
 		log_warning("non-SMTP command from %s: %s", s->client.full,
 		    shown);
-		say(s, 221, "2.7.0",
-		    "Error: I can break rules, too. Goodbye.");
+		say(s, 221, "2.7.0", "Error: I can break rules, too. Goodbye.");
 		s->accepted = false;
 		s->dropped = s->closing = true;
 		return false;
@@ -140,8 +139,7 @@ gate_command(struct session *s, const struct verb *verb, struct span name,
 		return unknown(s, name, line);
 	if (s->config->tls_required && !s->tls_seen &&
 	    !(verb->flags & VERB_CLEAR)) {
-		say_no(s, 530, "5.7.0",
-		    "Must issue a STARTTLS command first");
+		say_no(s, 530, "5.7.0", "Must issue a STARTTLS command first");
 		return false;
 	}
 	if ((verb->flags & VERB_LAST) && !gate_synchronised(s))

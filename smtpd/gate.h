@@ -10,8 +10,8 @@
 #include "smtpd/session.h"
 
 /* False: it was answered. "verb" is NULL for an unknown command. */
-bool gate_command(struct session *s, const struct verb *verb,
-    struct span name, struct span line);
+bool gate_command(struct session *s, const struct verb *verb, struct span name,
+    struct span line);
 /* Data behind what was answered last, from a client that had to wait? */
 bool gate_synchronised(struct session *s);
 /* smtpd_forbid_bare_newline = reject: answer, log and end. */

@@ -82,9 +82,8 @@ struct offer {
 	unsigned int discard;
 };
 
-static void
-offer(struct offer *o, unsigned int keyword, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+static void offer(struct offer *o, unsigned int keyword, const char *format,
+    ...) __attribute__((format(printf, 3, 4)));
 
 static void
 offer(struct offer *o, unsigned int keyword, const char *format, ...)

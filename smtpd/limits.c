@@ -168,8 +168,9 @@ open_file(const char *directory, const char *service)
 		if (*p == '/')
 			*p = '_';
 	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-	    st.st_nlink != 1 || st.st_uid != geteuid())) {
+	if (fd >= 0 &&
+	    (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1 ||
+		st.st_uid != geteuid())) {
 		errno = EPERM;
 		fd_close(&fd);
 	}
@@ -296,8 +297,7 @@ counter_of(const struct session *s)
 }
 
 static uint32_t
-count_event(const struct session *s, struct counter *c,
-    enum limit_event event)
+count_event(const struct session *s, struct counter *c, enum limit_event event)
 {
 	int64_t now = clock_ms();
 
@@ -355,8 +355,7 @@ limits_connect(struct session *s)
 			s->client.counted = true;
 		}
 		open = connections(c);
-		s->client.limit_slot =
-		    (unsigned int)(c - here.table->counters);
+		s->client.limit_slot = (unsigned int)(c - here.table->counters);
 	}
 	unlock_table();
 	if (most > 0 && open > most)

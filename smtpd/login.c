@@ -129,9 +129,9 @@ failed(struct exchange *x, const struct msg_authenticated *a)
 {
 	struct session *s = x->s;
 
-	log_warning("%s: SASL %s authentication failed: %s%s%s",
-	    s->client.full, x->mechanism, a->text,
-	    a->user[0] != '\0' ? ", sasl_username=" : "", a->user);
+	log_warning("%s: SASL %s authentication failed: %s%s%s", s->client.full,
+	    x->mechanism, a->text, a->user[0] != '\0' ? ", sasl_username=" : "",
+	    a->user);
 	if (a->delay_ms > 0) {
 		stream_flush(s->io);
 		wait_until(clock_ms() + (int64_t)a->delay_ms);
@@ -207,8 +207,8 @@ converse(struct exchange *x)
 	const void *message;
 	struct msg_response response = { .cancel = false };
 	bool answered = false;
-	enum ipc_result r = ipc_receive(x->c, &m, &message,
-	    clock_in(DEADLINE_S));
+	enum ipc_result r =
+	    ipc_receive(x->c, &m, &message, clock_in(DEADLINE_S));
 
 	while (r == IPC_OK && m == &message_challenge && !answered) {
 		const struct msg_challenge *c = message;
@@ -246,9 +246,8 @@ authenticate(struct exchange *x, bool has_initial)
 	size_t n = 0;
 	enum ipc_result r;
 
-	if (s->tls_seen &&
-	    tls_channel_binding(stream_tls(s->io), binding, &n))
-		question.binding = (struct span) { binding, n };
+	if (s->tls_seen && tls_channel_binding(stream_tls(s->io), binding, &n))
+		question.binding = (struct span){ binding, n };
 	x->c = service_ask(service, &protocol_auth, clock_in(DEADLINE_S));
 	if (x->c == NULL) {
 		temporary_failure(x, "auth cannot be reached");
@@ -305,12 +304,12 @@ static bool
 may_log_in(struct session *s)
 {
 	if (!s->p->smtpd_sasl_auth_enable || s->client.auth_exception) {
-		say_no(s, 503, "5.5.1",
-		    "Error: authentication not enabled");
+		say_no(s, 503, "5.5.1", "Error: authentication not enabled");
 		return false;
 	}
 	if (!login_offered(s)) {
-		say_no(s, 538, "5.7.11", "Encryption required for requested "
+		say_no(s, 538, "5.7.11",
+		    "Encryption required for requested "
 		    "authentication mechanism");
 		return false;
 	}
@@ -320,10 +319,12 @@ may_log_in(struct session *s)
 	}
 	if (!limits_allow(s, LIMIT_AUTH)) {
 		log_warning("AUTH command rate limit exceeded: from %s for "
-		    "service %s (smtpd_client_auth_rate_limit)",
+			    "service %s (smtpd_client_auth_rate_limit)",
 		    s->client.full, s->config->service->name);
-		say_no(s, 450, "4.7.1", "Error: too many AUTH commands "
-		    "from %s", s->client.address_text);
+		say_no(s, 450, "4.7.1",
+		    "Error: too many AUTH commands "
+		    "from %s",
+		    s->client.address_text);
 		return false;
 	}
 	return true;
@@ -340,9 +341,10 @@ verb_auth(struct session *s, struct span arguments)
 	if (parse(&x, arguments, &has_initial)) {
 		if (!mechanism_known(s, x.mechanism)) {
 			log_warning("%s: SASL %s authentication failed: "
-			    "Invalid authentication mechanism",
+				    "Invalid authentication mechanism",
 			    s->client.full, x.mechanism);
-			say_no(s, 535, "5.7.8", "Error: authentication "
+			say_no(s, 535, "5.7.8",
+			    "Error: authentication "
 			    "failed: Invalid authentication mechanism");
 		} else {
 			authenticate(&x, has_initial);

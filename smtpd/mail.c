@@ -52,7 +52,7 @@ within_rate(struct session *s)
 	if (limits_allow(s, LIMIT_MESSAGE))
 		return true;
 	log_warning("Message delivery request rate limit exceeded: from %s "
-	    "for service %s (smtpd_client_message_rate_limit)",
+		    "for service %s (smtpd_client_message_rate_limit)",
 	    s->client.full, s->config->service->name);
 	say_no(s, 450, "4.7.1", "Error: too much mail from %s",
 	    s->client.address_text);
@@ -75,8 +75,8 @@ verb_mail(struct session *s, struct span arguments)
 	if (!esmtp_parse_mail(arguments, &rules, m, &reply)) {
 		if (rules.size_limit > 0 && m->size > rules.size_limit)
 			log_info("%s: reject: MAIL from %s: %s "
-			    "(message_size_limit)", session_id(s),
-			    s->client.full, buf_text(&reply));
+				 "(message_size_limit)",
+			    session_id(s), s->client.full, buf_text(&reply));
 		say_text(s, buf_text(&reply));
 	} else if (within_rate(s) && allowed(s, m->sender)) {
 		begin(s, m);

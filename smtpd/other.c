@@ -26,8 +26,10 @@ void
 verb_help(struct session *s, struct span arguments)
 {
 	(void)arguments;
-	say(s, 214, "2.0.0", "Commands: HELO EHLO MAIL RCPT DATA BDAT RSET "
-	    "NOOP VRFY HELP QUIT%s%s", s->config->tls ? " STARTTLS" : "",
+	say(s, 214, "2.0.0",
+	    "Commands: HELO EHLO MAIL RCPT DATA BDAT RSET "
+	    "NOOP VRFY HELP QUIT%s%s",
+	    s->config->tls ? " STARTTLS" : "",
 	    s->p->smtpd_sasl_auth_enable ? " AUTH" : "");
 }
 

@@ -39,21 +39,21 @@ add(struct session *s, const struct esmtp_rcpt *r)
 	name_message(s);
 	if (t->count == t->room) {
 		t->room = t->room ? t->room * 2 : 4;
-		t->recipients = mem_resize(t->recipients,
-		    t->room * sizeof(*t->recipients));
+		t->recipients =
+		    mem_resize(t->recipients, t->room * sizeof(*t->recipients));
 	}
 	to = &t->recipients[t->count++];
-	*to = (struct recipient) {
+	*to = (struct recipient){
 		.original = arena_text(t->arena, r->recipient),
 		.orcpt = arena_text(t->arena, r->orcpt),
 		.notify = r->notify,
-		.final = answer != NULL && answer->verdict == OK &&
-		    answer->final,
+		.final =
+		    answer != NULL && answer->verdict == OK && answer->final,
 	};
-	to->address = to->final ? arena_text(t->arena, answer->address) :
-	    to->original;
-	to->transport = to->final ? arena_text(t->arena, answer->transport) :
-	    "";
+	to->address =
+	    to->final ? arena_text(t->arena, answer->address) : to->original;
+	to->transport =
+	    to->final ? arena_text(t->arena, answer->transport) : "";
 	to->nexthop = to->final ? arena_text(t->arena, answer->nexthop) : "";
 	session_state(s, STATE_RECIPIENTS);
 	say(s, 250, "2.1.5", "Ok");
@@ -68,8 +68,8 @@ within_limit(struct session *s)
 		return true;
 	if (t->overshoot++ == 0)
 		log_info("%s: too many recipients from %s "
-		    "(smtpd_recipient_limit)", session_id(s),
-		    s->client.full);
+			 "(smtpd_recipient_limit)",
+		    session_id(s), s->client.full);
 	if (t->overshoot > (size_t)s->p->smtpd_recipient_overshoot_limit)
 		s->errors++;
 	/* no error of the client: it sends the others in another message */
@@ -83,7 +83,7 @@ within_rate(struct session *s)
 	if (limits_allow(s, LIMIT_RECIPIENT))
 		return true;
 	log_warning("Recipient address rate limit exceeded: from %s for "
-	    "service %s (smtpd_client_recipient_rate_limit)",
+		    "service %s (smtpd_client_recipient_rate_limit)",
 	    s->client.full, s->config->service->name);
 	say_no(s, 450, "4.7.1", "Error: too many recipients from %s",
 	    s->client.address_text);
@@ -109,8 +109,8 @@ evaluate(struct session *s, struct evaluation *e)
 	if (s->p->smtpd_reject_unlisted_sender &&
 	    check_unlisted_sender(e, NULL) == REFUSE)
 		return REFUSE;
-	if (check_listed_recipient(e,
-	    s->p->smtpd_reject_unlisted_recipient) == REFUSE)
+	if (check_listed_recipient(e, s->p->smtpd_reject_unlisted_recipient) ==
+	    REFUSE)
 		return REFUSE;
 	return restrictions_conclude(e);
 }

@@ -42,8 +42,8 @@ allowed(struct session *s, enum stage stage)
 	e = mem_new(sizeof(*e));
 	e->s = s;
 	e->sender = s->mail->sender;
-	e->recipient = s->mail->count == 1 ?
-	    s->mail->recipients[0].original : NULL;
+	e->recipient =
+	    s->mail->count == 1 ? s->mail->recipients[0].original : NULL;
 	e->helo = s->helo;
 	fine = restrictions_evaluate(e, stage) != REFUSE &&
 	    restrictions_conclude(e) != REFUSE;
@@ -67,8 +67,10 @@ reception_wait(struct session *s, const struct reception *r)
 	    (uint64_t)s->p->smtpd_min_data_rate);
 
 	stream_timeout(s->io, s->p->smtpd_timeout * 1000);
-	stream_deadline(s->io, !s->p->smtpd_per_request_deadline ? 0 :
-	    r->begun + (s->p->smtpd_timeout + earned) * 1000);
+	stream_deadline(s->io,
+	    !s->p->smtpd_per_request_deadline ?
+		0 :
+		r->begun + (s->p->smtpd_timeout + earned) * 1000);
 }
 
 bool
@@ -77,8 +79,7 @@ reception_take(struct reception *r, struct span *in)
 	enum smtp_content_event event;
 	struct span out;
 
-	while ((event = smtp_content_next(&r->scan, in, &out)) ==
-	    CONTENT_DATA)
+	while ((event = smtp_content_next(&r->scan, in, &out)) == CONTENT_DATA)
 		submission_add(r->submission, out);
 	return event == CONTENT_END;
 }
@@ -126,8 +127,7 @@ answer(struct session *s, enum verdict verdict, const struct why *why)
 		return;
 	}
 	say_no(s, code_of(verdict, why->dsn), why->dsn, "%s",
-	    why->text[0] != '\0' ? why->text :
-	    "Error: queue file write error");
+	    why->text[0] != '\0' ? why->text : "Error: queue file write error");
 }
 
 static void

@@ -33,7 +33,6 @@ void reception_finish(struct session *s, struct reception *r);
 /* The message has failed already: answers why. */
 void reception_fail(struct session *s, struct reception *r);
 /* The connection ended in the middle. */
-void reception_lost(struct session *s, const struct reception *r,
-    enum io how);
+void reception_lost(struct session *s, const struct reception *r, enum io how);
 
 #endif

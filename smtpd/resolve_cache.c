@@ -61,11 +61,10 @@ look_ahead(struct session *s, struct resolve_cache *c)
 	struct span bytes;
 	size_t lf;
 
-	if (stream_buffered(s->io) == 0 ||
-	    stream_peek(s->io, &bytes) != IO_OK)
+	if (stream_buffered(s->io) == 0 || stream_peek(s->io, &bytes) != IO_OK)
 		return;
-	while (c->count < BATCH_MAX && (lf = span_find(bytes, '\n')) <
-	    bytes.n) {
+	while (
+	    c->count < BATCH_MAX && (lf = span_find(bytes, '\n')) < bytes.n) {
 		buf_reset(&address);
 		if (!esmtp_peek_rcpt(span_take(bytes, lf), &rules, &address))
 			break;

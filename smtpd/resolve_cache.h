@@ -14,9 +14,10 @@ struct session;
 
 void resolve_cache_free(struct resolve_cache **c);
 /*
- * The answer for an address; NULL when lookup cannot be asked. Valid until the next call.
+ * The answer for an address; NULL when lookup cannot be asked. Valid until the
+ * next call.
  */
-const struct msg_resolved_item *resolve_recipient(struct session *s,
-    const char *address);
+const struct msg_resolved_item *
+resolve_recipient(struct session *s, const char *address);
 
 #endif

@@ -90,7 +90,7 @@ add_rule(struct rule_list *l)
 		l->room = l->room ? l->room * 2 : 8;
 		l->rules = mem_resize(l->rules, l->room * sizeof(*l->rules));
 	}
-	l->rules[l->count] = (struct rule) { .keyword = NULL };
+	l->rules[l->count] = (struct rule){ .keyword = NULL };
 	return &l->rules[l->count++];
 }
 
@@ -195,20 +195,22 @@ compile_classes(struct restriction_lists *l, struct conf *conf,
 	while (conf_list_next(&rest, &name)) {
 		l->classes = mem_resize(l->classes,
 		    (l->class_count + 1) * sizeof(*l->classes));
-		l->classes[l->class_count++] = (struct class) {
+		l->classes[l->class_count++] = (struct class){
 			.name = mem_span_text(name),
 		};
 	}
 	for (size_t i = 0; i < l->class_count; i++) {
 		const char *raw = conf_raw(conf, l->classes[i].name);
-		const char *text = raw == NULL ? NULL :
-		    conf_expand(conf, raw, error);
+		const char *text =
+		    raw == NULL ? NULL : conf_expand(conf, raw, error);
 		struct compile c = { l, l->classes[i].name, STAGE_RECIPIENT,
 			span_of(text), error };
 
 		if (text == NULL)
-			buf_printf(error, "smtpd_restriction_classes: %s "
-			    "is not set\n", l->classes[i].name);
+			buf_printf(error,
+			    "smtpd_restriction_classes: %s "
+			    "is not set\n",
+			    l->classes[i].name);
 		compile_rules(&c, &l->classes[i].list);
 	}
 }
@@ -222,8 +224,8 @@ protects(const struct rule_list *l)
 
 		if (k != NULL && !l->rules[i].warn &&
 		    (k->check == check_unauth_destination ||
-		    k->check == check_defer_destination ||
-		    k->check == check_reject || k->check == check_defer))
+			k->check == check_defer_destination ||
+			k->check == check_reject || k->check == check_defer))
 			return true;
 	}
 	return false;
@@ -244,8 +246,8 @@ protect(struct restriction_lists *l)
 		return;
 	if (l->stages[STAGE_RELAY].count > 0)
 		log_warning("neither smtpd_relay_restrictions nor "
-		    "smtpd_recipient_restrictions has "
-		    "reject_unauth_destination: \"%s\" is used as well",
+			    "smtpd_recipient_restrictions has "
+			    "reject_unauth_destination: \"%s\" is used as well",
 		    safe);
 	compile_rules(&c, &l->stages[STAGE_RELAY]);
 }
@@ -282,8 +284,8 @@ restriction_list_set(const struct restriction_lists *l, enum stage stage)
 	return l->stages[stage].count > 0;
 }
 
-static enum decision evaluate_rules(struct evaluation *e,
-    const struct rule_list *l);
+static enum decision
+evaluate_rules(struct evaluation *e, const struct rule_list *l);
 
 static enum decision
 evaluate_rule(struct evaluation *e, const struct rule *r)
@@ -392,8 +394,8 @@ refuse(struct evaluation *e, int code, const char *dsn, const char *text)
 
 	if (e->warn_only) {
 		log_info("%s: reject_warning: %s from %s: %d %s %s; "
-		    "from=<%s> to=<%s> proto=%s helo=<%s>", session_id(s),
-		    s->where, s->client.full, code, dsn, text,
+			 "from=<%s> to=<%s> proto=%s helo=<%s>",
+		    session_id(s), s->where, s->client.full, code, dsn, text,
 		    e->sender ? e->sender : "",
 		    e->recipient ? e->recipient : "",
 		    s->esmtp ? "ESMTP" : "SMTP", e->helo ? e->helo : "");
@@ -408,8 +410,8 @@ refuse(struct evaluation *e, int code, const char *dsn, const char *text)
 }
 
 enum decision
-refuse_with(struct evaluation *e, int code, const char *dsn,
-    const char *format, ...)
+refuse_with(struct evaluation *e, int code, const char *dsn, const char *format,
+    ...)
 {
 	char text[REFUSAL_TEXT_MAX];
 	va_list ap;
@@ -421,8 +423,7 @@ refuse_with(struct evaluation *e, int code, const char *dsn,
 }
 
 enum decision
-defer_if_permit(struct evaluation *e, const char *dsn, const char *format,
-    ...)
+defer_if_permit(struct evaluation *e, const char *dsn, const char *format, ...)
 {
 	char text[REFUSAL_TEXT_MAX];
 	va_list ap;

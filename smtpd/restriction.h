@@ -58,8 +58,8 @@ struct evaluation {
 	unsigned int depth; /* of access tables and classes */
 };
 
-typedef enum decision restriction_check(struct evaluation *e,
-    const char *argument);
+typedef enum decision
+restriction_check(struct evaluation *e, const char *argument);
 
 struct restriction_lists;
 
@@ -70,14 +70,13 @@ struct restriction_lists;
 struct restriction_lists *restriction_lists_new(struct conf *c,
     const struct smtpd_params *p, struct buf *error);
 /* Is there something in this list? */
-bool restriction_list_set(const struct restriction_lists *l,
-    enum stage stage);
+bool restriction_list_set(const struct restriction_lists *l, enum stage stage);
 
 /* One list. PERMIT and DUNNO both mean that nothing spoke against it. */
 enum decision restrictions_evaluate(struct evaluation *e, enum stage stage);
 /* Restrictions as a text, out of an access table. */
-enum decision restrictions_evaluate_text(struct evaluation *e,
-    const char *text);
+enum decision
+restrictions_evaluate_text(struct evaluation *e, const char *text);
 /*
  * Lists passed: PERMIT, unless something said "defer if permit". To be
  * called once after the last list.
@@ -104,8 +103,8 @@ enum decision refuse_lookup(struct evaluation *e, const char *what);
  * "<name[addr]>: Client host rejected", "<x>: Sender address rejected"...
  * for the stage.
  */
-void stage_subject(const struct evaluation *e, enum stage stage,
-    struct buf *out);
+void
+stage_subject(const struct evaluation *e, enum stage stage, struct buf *out);
 
 /*
  * Does the recipient exist? "unlisted": refuse it if not; otherwise only what

@@ -63,8 +63,8 @@ add_footer(struct session *s, struct buf *out)
 		footer += 2;
 	else
 		buf_add_char(out, '\n');
-	if (!conf_expand_with(s->config->service->conf, footer, footer_name,
-	    s, &text, &error))
+	if (!conf_expand_with(s->config->service->conf, footer, footer_name, s,
+		&text, &error))
 		log_warning("smtpd_reject_footer: %s", buf_text(&error));
 	for (const char *p = buf_text(&text); *p != '\0'; p++) {
 		if (p[0] == '\\' && p[1] == 'n') {

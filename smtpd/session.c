@@ -81,8 +81,7 @@ session_lost(struct session *s, enum io how)
 	s->dropped = s->closing = true;
 	switch (how) {
 	case IO_TIMEOUT:
-		log_info("timeout after %s from %s", s->where,
-		    s->client.full);
+		log_info("timeout after %s from %s", s->where, s->client.full);
 		log_info("%s: session ended by smtpd_timeout (%lld s)",
 		    s->client.full, (long long)s->p->smtpd_timeout);
 		say(s, 421, "4.4.2", "%s Error: timeout exceeded", host);
@@ -164,9 +163,10 @@ session_line(struct session *s, size_t limit, struct span *line)
 	enum io r = wait_line(s, limit, line, &end);
 
 	if (r == IO_LONG) {
-		line_too_long(s, limit, limit ==
-		    (size_t)s->p->line_length_limit ? "line_length_limit" :
-		    "smtpd_sasl_response_limit");
+		line_too_long(s, limit,
+		    limit == (size_t)s->p->line_length_limit ?
+			"line_length_limit" :
+			"smtpd_sasl_response_limit");
 		return false;
 	}
 	if (r != IO_OK) {
@@ -237,8 +237,7 @@ command(struct session *s, struct span line)
 	const struct verb *verb;
 	size_t blank = 0;
 
-	while (blank < rest.n && rest.p[blank] != ' ' &&
-	    rest.p[blank] != '\t')
+	while (blank < rest.n && rest.p[blank] != ' ' && rest.p[blank] != '\t')
 		blank++;
 	name = span_take(rest, blank);
 	rest = span_trim(span_skip(rest, blank));
@@ -261,8 +260,7 @@ too_many_errors(struct session *s)
 {
 	if (s->errors < s->p->smtpd_hard_error_limit)
 		return false;
-	log_info("too many errors after %s from %s", s->where,
-	    s->client.full);
+	log_info("too many errors after %s from %s", s->where, s->client.full);
 	log_info("%s: session ended by smtpd_hard_error_limit (%lld)",
 	    s->client.full, (long long)s->p->smtpd_hard_error_limit);
 	say_goodbye(s, "4.7.0", "%s Error: too many errors",

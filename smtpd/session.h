@@ -117,8 +117,8 @@ bool session_line(struct session *s, size_t limit, struct span *line);
 void session_lost(struct session *s, enum io how);
 
 /* A good answer. */
-void say(struct session *s, int code, const char *dsn, const char *format,
-    ...) __attribute__((format(printf, 4, 5)));
+void say(struct session *s, int code, const char *dsn, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 /* A bad one: counted, delayed where there are many. */
 void say_no(struct session *s, int code, const char *dsn, const char *format,
     ...) __attribute__((format(printf, 4, 5)));
@@ -128,7 +128,7 @@ void say_text(struct session *s, const char *text);
 void say_goodbye(struct session *s, const char *dsn, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Logs "reject: WHERE from ..." and answers. */
-void say_refusal(struct session *s, const struct refusal *r,
-    const char *sender, const char *recipient);
+void say_refusal(struct session *s, const struct refusal *r, const char *sender,
+    const char *recipient);
 
 #endif

@@ -28,7 +28,8 @@ verb_starttls(struct session *s, struct span arguments)
 	thrown = stream_discard(s->io);
 	if (thrown > 0)
 		log_info("improper command pipelining after STARTTLS from "
-		    "%s: %zu bytes thrown away", s->client.full, thrown);
+			 "%s: %zu bytes thrown away",
+		    s->client.full, thrown);
 	session_forget(s);
 	login_forget(s);
 	connect_tls(s);

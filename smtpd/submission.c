@@ -78,7 +78,9 @@ protocol_name(const struct session *s, char out[16])
 	bool tls = s->tls_seen, login = s->user != NULL;
 
 	snprintf(out, 16, "%s%s%s",
-	    s->mail->smtputf8 ? "UTF8SMTP" : s->esmtp ? "ESMTP" : "SMTP",
+	    s->mail->smtputf8 ? "UTF8SMTP" :
+		s->esmtp      ? "ESMTP" :
+				"SMTP",
 	    tls && s->esmtp ? "S" : "", login ? "A" : "");
 }
 
@@ -92,9 +94,9 @@ trace(const struct session *s, struct buf *out)
 		.client_name = s->client.name,
 		.client_address = s->client.address_text,
 		.tls = s->config->tls_params->smtpd_tls_received_header ?
-		    s->tls_text : NULL,
-		.login = s->p->smtpd_sasl_authenticated_header ?
-		    s->user : NULL,
+		    s->tls_text :
+		    NULL,
+		.login = s->p->smtpd_sasl_authenticated_header ? s->user : NULL,
 		.hostname = s->config->common->myhostname,
 		.mail_name = s->config->common->mail_name,
 		.protocol = protocol,
@@ -112,10 +114,10 @@ trace(const struct session *s, struct buf *out)
 static struct msg_submit_recipient
 recipient_message(const struct recipient *r)
 {
-	return (struct msg_submit_recipient) {
+	return (struct msg_submit_recipient){
 		.address = r->address,
-		.original = strcmp(r->original, r->address) == 0 ? "" :
-		    r->original,
+		.original =
+		    strcmp(r->original, r->address) == 0 ? "" : r->original,
 		.orcpt = r->orcpt,
 		.notify = r->notify,
 		.final = r->final,
@@ -127,7 +129,7 @@ recipient_message(const struct recipient *r)
 static struct msg_submit_recipient
 plain_recipient(const char *address)
 {
-	return (struct msg_submit_recipient) {
+	return (struct msg_submit_recipient){
 		.address = address,
 		.original = "",
 		.orcpt = "",
@@ -274,10 +276,10 @@ submission_commit(struct submission *m, struct why *why)
 {
 	if (m->too_big) {
 		log_info("%s: message from %s is larger than "
-		    "message_size_limit (%llu)", m->s->mail->queue_id,
-		    m->s->client.full, (unsigned long long)m->limit);
-		return why_set(why, "5.3.4",
-		    "Error: message file too big");
+			 "message_size_limit (%llu)",
+		    m->s->mail->queue_id, m->s->client.full,
+		    (unsigned long long)m->limit);
+		return why_set(why, "5.3.4", "Error: message file too big");
 	}
 	if (m->cleanup == NULL && (m->broken || !open_cleanup(m)))
 		return lost(m, why, "not to be had");

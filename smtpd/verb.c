@@ -9,7 +9,7 @@ enum {
 static const struct verb verbs[] = {
 #define VERB(name_, action_, states_, flags_, new_, ready_, mail_) \
 	{ #name_, action_, (states_), (flags_), { new_, ready_, mail_ }, \
-	    VERB_##name_ },
+		VERB_##name_ },
 #include "smtpd/verbs.def"
 #undef VERB
 };

@@ -101,7 +101,8 @@ next(struct scan *s)
 	} else if (s->in.p[0] == '(') {
 		set_enclosed(s, TOKEN_COMMENT, enclosed(s->in, '(', ')', true));
 	} else if (s->in.p[0] == '[') {
-		set_enclosed(s, TOKEN_LITERAL, enclosed(s->in, '[', ']', false));
+		set_enclosed(s, TOKEN_LITERAL,
+		    enclosed(s->in, '[', ']', false));
 	} else {
 		while (n < s->in.n && mail_address_is_atom(s->in.p[n]))
 			n++;
@@ -117,7 +118,7 @@ cover(struct span a, struct span b)
 {
 	if (a.p == NULL || a.n == 0)
 		return b;
-	return (struct span) { a.p, (size_t)(b.p + b.n - a.p) };
+	return (struct span){ a.p, (size_t)(b.p + b.n - a.p) };
 }
 
 static void
@@ -126,7 +127,7 @@ clear_box(struct mailbox *m)
 	struct buf address = m->address;
 
 	buf_reset(&address);
-	*m = (struct mailbox) { .address = address };
+	*m = (struct mailbox){ .address = address };
 }
 
 /* A word: part of an address, or of a name if it does not join on. */
@@ -166,7 +167,7 @@ static void
 words_were_name(struct mailbox *m)
 {
 	m->name = m->spec;
-	m->spec = (struct span) { NULL, 0 };
+	m->spec = (struct span){ NULL, 0 };
 	m->glued = m->has_at = m->quoted_at = m->phrase = false;
 	buf_reset(&m->address);
 }
@@ -183,14 +184,14 @@ bracketed(struct walk *w)
 	m->bracket = true;
 	words_were_name(m);
 	for (next(s); s->token != TOKEN_END && s->token != TOKEN_BROKEN;
-	    next(s)) {
+	     next(s)) {
 		char c = s->token == TOKEN_SPECIAL ? s->text.p[0] : '\0';
 
 		if (s->token == TOKEN_COMMENT)
 			continue;
 		if (c == '>') {
-			m->spec = (struct span) { from,
-				(size_t)(s->whole.p - from) };
+			m->spec =
+			    (struct span){ from, (size_t)(s->whole.p - from) };
 			m->whole = cover(m->whole, s->whole);
 			m->glued = false;
 			m->bad |= m->phrase;
@@ -199,7 +200,7 @@ bracketed(struct walk *w)
 		if (c == ':' || c == ',') {
 			m->bad |= m->address.n > 0 && m->address.p[0] != '@';
 			words_were_name(m);
-			m->name = (struct span) { NULL, 0 };
+			m->name = (struct span){ NULL, 0 };
 		} else if (c == '@' || c == '.') {
 			add_glue(m, s);
 		} else if (c == '\0') {
@@ -255,7 +256,7 @@ special(struct walk *w, char c)
 		return;
 	case ';':
 		finish(w);
-		w->group = (struct span) { NULL, 0 };
+		w->group = (struct span){ NULL, 0 };
 		return;
 	case ':':
 		w->group = w->box.spec;
@@ -317,7 +318,7 @@ address_list_each(struct span text, address_list_visit *visit, void *with)
 
 	buf_init(&w.box.address, MAIL_ADDRESS_MAX);
 	for (next(&w.scan); !w.stopped && w.scan.token != TOKEN_END;
-	    next(&w.scan))
+	     next(&w.scan))
 		step(&w);
 	if (!w.stopped)
 		finish(&w);

@@ -15,7 +15,8 @@
 
 struct listed_address {
 	struct span whole; /* the mailbox, with its name and comments */
-	/* what to replace for a new address: in brackets without them, or bare */
+	/* what to replace for a new address: in brackets without them, or bare
+	 */
 	struct span spec;
 	struct span name; /* display name as written, else the last comment */
 	struct span group; /* name of the group it is in, as written */
@@ -33,7 +34,6 @@ typedef bool address_list_visit(void *with, const struct listed_address *a);
  * Visits each address that can be understood. False when something could
  * not be (it is left out, the others are visited), or when visit said false.
  */
-bool address_list_each(struct span text, address_list_visit *visit,
-    void *with);
+bool address_list_each(struct span text, address_list_visit *visit, void *with);
 
 #endif

@@ -35,8 +35,8 @@ enum header_next {
  * long a field may become. At the end of a message that has no empty line
  * it says HEADER_BODY with nothing left.
  */
-enum header_next header_next(struct span *rest, bool last,
-    struct header_field *field);
+enum header_next
+header_next(struct span *rest, bool last, struct header_field *field);
 
 /* ASCII case does not count. */
 bool header_is(const struct header_field *field, const char *name);

@@ -6,8 +6,7 @@
 #include <unistr.h>
 
 bool
-mail_address_split(struct span address, struct span *local,
-    struct span *domain)
+mail_address_split(struct span address, struct span *local, struct span *domain)
 {
 	size_t at = span_rfind(address, '@');
 
@@ -104,8 +103,9 @@ label_valid(struct span label, bool utf8, bool *digits_only)
 		if (c >= '0' && c <= '9')
 			continue;
 		*digits_only = false;
-		if (c >= 0x80 ? !utf8 : !(c == '-' || c == '_' ||
-		    ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')))
+		if (c >= 0x80 ? !utf8 :
+				!(c == '-' || c == '_' ||
+				    ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')))
 			return false;
 	}
 	return true;
@@ -136,8 +136,7 @@ mail_literal_valid(struct span domain)
 	unsigned char address[16];
 	int family = AF_INET;
 
-	if (domain.n < 3 || domain.p[0] != '[' ||
-	    domain.p[domain.n - 1] != ']')
+	if (domain.n < 3 || domain.p[0] != '[' || domain.p[domain.n - 1] != ']')
 		return false;
 	domain = span_take(span_skip(domain, 1), domain.n - 2);
 	if (span_starts_nocase(domain, "IPv6:")) {

@@ -13,8 +13,9 @@ add_word(struct buf *out, const char *text)
 	for (; *text != '\0'; text++) {
 		unsigned char c = (unsigned char)*text;
 
-		buf_add_char(out, c <= ' ' || c == 0x7f ||
-		    strchr("<>()\\\";@", c) ? '?' : (char)c);
+		buf_add_char(out,
+		    c <= ' ' || c == 0x7f || strchr("<>()\\\";@", c) ? '?' :
+								       (char)c);
 	}
 }
 
@@ -35,8 +36,10 @@ add_client(const struct received *r, struct buf *out)
 	if (r->login != NULL) {
 		buf_add_text(out, "\t(Authenticated sender: ");
 		for (const char *p = r->login; *p != '\0'; p++)
-			buf_add_char(out, (unsigned char)*p < ' ' ||
-			    strchr("()\\", *p) ? '?' : *p);
+			buf_add_char(out,
+			    (unsigned char)*p < ' ' || strchr("()\\", *p) ?
+				'?' :
+				*p);
 		buf_add_text(out, ")\r\n");
 	}
 	buf_add_text(out, "\tby ");
@@ -71,7 +74,9 @@ received_format(const struct received *r, struct buf *out)
 	if (r->recipient != NULL && r->recipient[0] != '\0')
 		add_recipient(out, r->recipient);
 	clock_mail_date(r->when, date);
-	buf_printf(out, r->recipient != NULL && r->recipient[0] != '\0' ?
-	    "; %s\r\n" : ";\r\n\t%s\r\n", date);
+	buf_printf(out,
+	    r->recipient != NULL && r->recipient[0] != '\0' ? "; %s\r\n" :
+							      ";\r\n\t%s\r\n",
+	    date);
 	return !out->overflow;
 }

@@ -38,8 +38,9 @@ reply_format(struct buf *out, int code, const char *dsn, const char *text)
 		buf_printf(out, "%03d%c", code, last ? ' ' : '-');
 		if (dsn != NULL && dsn[0] != '\0')
 			buf_printf(out, "%s ", dsn);
-		add_clean(out, cut(span_take(rest, n),
-		    REPLY_LINE_MAX - 2 - (out->n - before)));
+		add_clean(out,
+		    cut(span_take(rest, n),
+			REPLY_LINE_MAX - 2 - (out->n - before)));
 		buf_add_text(out, "\r\n");
 		rest = span_skip(rest, n + 1);
 	} while (!last);
@@ -60,8 +61,8 @@ reply_parse_line(struct span line, struct reply_line *out)
 		return false;
 	if (line.n > 3 && line.p[3] != ' ' && line.p[3] != '-')
 		return false;
-	out->code = (line.p[0] - '0') * 100 + (line.p[1] - '0') * 10 +
-	    line.p[2] - '0';
+	out->code =
+	    (line.p[0] - '0') * 100 + (line.p[1] - '0') * 10 + line.p[2] - '0';
 	out->more = line.n > 3 && line.p[3] == '-';
 	out->text = span_skip(line, 4);
 	return true;
@@ -92,8 +93,7 @@ reply_take_dsn(struct span *text, char dsn[WHY_DSN_MAX])
 	char word[WHY_DSN_MAX];
 	size_t n = word_length(*text);
 
-	if (n == 0 || n >= sizeof(word) ||
-	    memchr(text->p, '\0', n) != NULL)
+	if (n == 0 || n >= sizeof(word) || memchr(text->p, '\0', n) != NULL)
 		return false;
 	memcpy(word, text->p, n);
 	word[n] = '\0';

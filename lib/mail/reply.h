@@ -18,8 +18,7 @@ enum { REPLY_LINE_MAX = 512, REPLY_TEXT_MAX = 8192 };
  * Lines are kept within REPLY_LINE_MAX by cutting the text. False if the
  * buffer is full.
  */
-bool reply_format(struct buf *out, int code, const char *dsn,
-    const char *text);
+bool reply_format(struct buf *out, int code, const char *dsn, const char *text);
 
 struct reply_line {
 	int code; /* 200 to 599 */

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-
 static const struct span crlf = { "\r\n", 2 };
 static const struct span space = { " ", 1 };
 static const struct span dot = { ".", 1 };
@@ -29,8 +28,8 @@ clean_length(struct span in, bool *at_line)
 		const char *line = in.p + done;
 		size_t left = in.n - done;
 		const char *lf = memchr(line, '\n', left);
-		const char *cr = memchr(line, '\r',
-		    lf ? (size_t)(lf - line) : left);
+		const char *cr =
+		    memchr(line, '\r', lf ? (size_t)(lf - line) : left);
 
 		if (cr == NULL || cr + 1 != lf) {
 			*at_line = false;
@@ -105,8 +104,8 @@ after_dot_cr(struct smtp_content *c, struct span *in, struct span *out)
 static void
 begin_line(struct smtp_content *c, struct span *in)
 {
-	enum smtp_content_state held = c->state == CONTENT_LINE ?
-	    CONTENT_DOT : CONTENT_DOT_LF;
+	enum smtp_content_state held =
+	    c->state == CONTENT_LINE ? CONTENT_DOT : CONTENT_DOT_LF;
 
 	if (c->counted || in->p[0] != '.') {
 		c->state = CONTENT_TEXT;
@@ -163,6 +162,6 @@ smtp_content_finish(struct smtp_content *c, struct span *out)
 		return false;
 	c->bare_cr |= stray;
 	c->state = CONTENT_ENDED;
-	*out = stray ? (struct span) { " \r\n", 3 } : crlf;
+	*out = stray ? (struct span){ " \r\n", 3 } : crlf;
 	return true;
 }

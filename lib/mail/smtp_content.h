@@ -55,8 +55,8 @@ enum smtp_content_event {
  * Takes from the front of *in. Call again until it says CONTENT_NEED or
  * CONTENT_END. *out is valid as long as the input is.
  */
-enum smtp_content_event smtp_content_next(struct smtp_content *c,
-    struct span *in, struct span *out);
+enum smtp_content_event
+smtp_content_next(struct smtp_content *c, struct span *in, struct span *out);
 /*
  * The counted content is over: *out holds what is still to be given out (a
  * stray CR, the end of an open line). False when there is nothing.

@@ -34,8 +34,8 @@ take_dot_atom(struct parse *p)
 	struct span word = p->in;
 	size_t n = 0;
 
-	while (n < word.n &&
-	    (word.p[n] == '.' || mail_address_is_atom(word.p[n])))
+	while (
+	    n < word.n && (word.p[n] == '.' || mail_address_is_atom(word.p[n])))
 		n++;
 	p->in = span_skip(p->in, n);
 	return span_take(word, n);
@@ -81,8 +81,8 @@ local_part(struct parse *p)
 			return false;
 		buf_add_span(p->out, word);
 	}
-	if (next_is(p, '"') || (p->in.n > 0 && p->strict &&
-	    mail_address_is_atom(p->in.p[0])))
+	if (next_is(p, '"') ||
+	    (p->in.n > 0 && p->strict && mail_address_is_atom(p->in.p[0])))
 		return false;
 	return p->out->n > before || p->out->overflow;
 }

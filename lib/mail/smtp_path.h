@@ -34,7 +34,7 @@ enum smtp_path_result {
  * (empty) buffer. *rest is then what follows: empty, or beginning with a
  * blank. A missing domain is no error (it is ours to add).
  */
-enum smtp_path_result smtp_path_parse(struct span *rest, unsigned int flags,
-    struct buf *address);
+enum smtp_path_result
+smtp_path_parse(struct span *rest, unsigned int flags, struct buf *address);
 
 #endif

@@ -166,8 +166,8 @@ utf8_encode(struct span value, bool raw, struct buf *out)
 
 		if (n <= 0)
 			return false;
-		if (c > ' ' && c != 0x7f && c != '\\' && c != '+' &&
-		    c != '=' && (raw || c < 0x7f))
+		if (c > ' ' && c != 0x7f && c != '\\' && c != '+' && c != '=' &&
+		    (raw || c < 0x7f))
 			buf_add(out, value.p, (size_t)n);
 		else
 			buf_printf(out, "\\x{%02X}", c);
@@ -190,4 +190,3 @@ orcpt_encode(struct span orcpt, bool utf8, struct buf *out)
 		return utf8_encode(value, utf8, out);
 	return xtext_encode(value, out);
 }
-

@@ -23,7 +23,7 @@ ask_tables(const char *tables, const struct span *keys, size_t count,
 	if (strcmp(tables, "test:down") == 0)
 		return TABLE_AGAIN;
 	return span_is(keys[0], strchr(tables, ':') + 1) ? TABLE_FOUND :
-	    TABLE_NONE;
+							   TABLE_NONE;
 }
 
 struct row {
@@ -44,8 +44,7 @@ static const struct row rows[] = {
 	{ "[2001:db8::]/32", "2001:db8::7", "unknown", TABLE_FOUND },
 	{ "[2001:db8::]/32", "2001:db9::7", "unknown", TABLE_NONE },
 	{ "[2001:db8::]/32", "192.0.2.1", "unknown", TABLE_NONE },
-	{ "host.example.test", "192.0.2.1", "host.example.test",
-	    TABLE_FOUND },
+	{ "host.example.test", "192.0.2.1", "host.example.test", TABLE_FOUND },
 	{ ".example.test", "192.0.2.1", "host.example.test", TABLE_FOUND },
 	{ ".example.test", "192.0.2.1", "example.test", TABLE_NONE },
 	{ ".example.test", "192.0.2.1", "badexample.test", TABLE_NONE },
@@ -77,13 +76,12 @@ lists(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct buf error = BUF_INIT(4096);
-		struct client_list *l = client_list_new("list", rows[i].list,
-		    true, &error);
+		struct client_list *l =
+		    client_list_new("list", rows[i].list, true, &error);
 
 		assert_string_equal(buf_text(&error), "");
 		if (match(l, rows[i].address, rows[i].name) != rows[i].result)
-			print_error("%s, %s\n", rows[i].list,
-			    rows[i].address);
+			print_error("%s, %s\n", rows[i].list, rows[i].address);
 		assert_int_equal(match(l, rows[i].address, rows[i].name),
 		    rows[i].result);
 		buf_fini(&error);
@@ -100,8 +98,9 @@ files_are_read(void **state)
 
 	(void)state;
 	assert_true(fd >= 0);
-	assert_true(dprintf(fd, "# ours\n192.0.2.0/24\n\n!198.51.100.1\n"
-	    "198.51.100.0/24\n") > 0);
+	assert_true(dprintf(fd,
+			"# ours\n192.0.2.0/24\n\n!198.51.100.1\n"
+			"198.51.100.0/24\n") > 0);
 	close(fd);
 	l = client_list_new("list", path, false, &error);
 	assert_int_equal(match(l, "192.0.2.7", "x"), TABLE_FOUND);

@@ -34,9 +34,14 @@ enum { DEADLINE_S = 20, ADDRESSES = 200 };
 static struct msg_resolved_item
 resolved(const char *address)
 {
-	struct msg_resolved_item r = { .verdict = OK, .dsn = "", .text = "",
-		.class = CLASS_DEFAULT, .address = address, .final = true,
-		.transport = "smtp", .nexthop = "elsewhere" };
+	struct msg_resolved_item r = { .verdict = OK,
+		.dsn = "",
+		.text = "",
+		.class = CLASS_DEFAULT,
+		.address = address,
+		.final = true,
+		.transport = "smtp",
+		.nexthop = "elsewhere" };
 
 	if (strncmp(address, "later@", 6) == 0)
 		r.verdict = LATER;
@@ -74,8 +79,8 @@ answer_query(struct ipc *c, const struct msg_query *q)
 {
 	const struct msg_address_item *keys = q->keys.items;
 	struct msg_query_reply reply = { .result = TABLE_NONE, .value = "" };
-	const char *row = strncmp(q->table, "fake:", 5) == 0 ?
-	    q->table + 5 : "=";
+	const char *row =
+	    strncmp(q->table, "fake:", 5) == 0 ? q->table + 5 : "=";
 	size_t n = strcspn(row, "=");
 
 	for (size_t i = 0; i < q->keys.count; i++)
@@ -97,8 +102,8 @@ run_lookup(void *argument)
 	const struct ipc_message *m;
 	const void *message;
 
-	while (!fake_lookup_down && ipc_receive(c, &m, &message,
-	    clock_in(DEADLINE_S)) == IPC_OK) {
+	while (!fake_lookup_down &&
+	    ipc_receive(c, &m, &message, clock_in(DEADLINE_S)) == IPC_OK) {
 		if (m == &message_resolve)
 			answer_resolve(c, message);
 		else
@@ -114,7 +119,8 @@ take_content(struct ipc *c)
 
 	do {
 		if (ipc_receive_chunk(c, &chunk, clock_in(DEADLINE_S)) !=
-		    IPC_OK || fake_cleanup_dies)
+			IPC_OK ||
+		    fake_cleanup_dies)
 			return false;
 		buf_add_span(&fake_last.content, chunk);
 	} while (chunk.n > 0);
@@ -140,14 +146,16 @@ run_cleanup(void *argument)
 {
 	struct ipc *c = argument;
 	const void *message;
-	struct msg_submit_result result = { .dsn = "", .text = "",
+	struct msg_submit_result result = { .dsn = "",
+		.text = "",
 		.queue_id = "" };
 
-	while (ipc_expect(c, &message_submit, &message,
-	    clock_in(DEADLINE_S)) == IPC_OK) {
+	while (ipc_expect(c, &message_submit, &message, clock_in(DEADLINE_S)) ==
+	    IPC_OK) {
 		keep(message);
-		if (!take_content(c) || ipc_expect(c, &message_submit_end,
-		    &message, clock_in(DEADLINE_S)) != IPC_OK)
+		if (!take_content(c) ||
+		    ipc_expect(c, &message_submit_end, &message,
+			clock_in(DEADLINE_S)) != IPC_OK)
 			break;
 		ensure(((const struct msg_submit_end *)message)->size ==
 		    fake_last.content.n);
@@ -155,11 +163,11 @@ run_cleanup(void *argument)
 		if (result.verdict == OK)
 			fake_last.count++;
 		else
-			result.dsn = result.verdict == LATER ? "4.3.1" :
-			    "5.4.0";
+			result.dsn =
+			    result.verdict == LATER ? "4.3.1" : "5.4.0";
 		result.text = result.verdict == OK ? "" :
-		    result.verdict == LATER ?
-		    "Insufficient system storage" : "Error: too many hops";
+		    result.verdict == LATER ? "Insufficient system storage" :
+					      "Error: too many hops";
 		ipc_send(c, &message_submit_result, &result,
 		    clock_in(DEADLINE_S));
 	}
@@ -176,8 +184,10 @@ static void
 answer_authenticate(struct ipc *c, const struct msg_authenticate *q)
 {
 	struct msg_challenge challenge = { .data = SPAN("") };
-	struct msg_authenticated end = { .verdict = NEVER, .user = "",
-		.ticket = "", .text = "authentication failure" };
+	struct msg_authenticated end = { .verdict = NEVER,
+		.user = "",
+		.ticket = "",
+		.text = "authentication failure" };
 	const void *message;
 	const struct msg_response *r;
 	bool good = q->has_initial && check_plain(q->initial);
@@ -186,7 +196,7 @@ answer_authenticate(struct ipc *c, const struct msg_authenticate *q)
 		ipc_send(c, &message_challenge, &challenge,
 		    clock_in(DEADLINE_S));
 		if (ipc_expect(c, &message_response, &message,
-		    clock_in(DEADLINE_S)) != IPC_OK)
+			clock_in(DEADLINE_S)) != IPC_OK)
 			return;
 		r = message;
 		good = !r->cancel && check_plain(r->data);
@@ -230,8 +240,9 @@ service_ask(const char *service, const struct ipc_protocol *protocol,
 	ensure(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
 	theirs = ipc_new(pair[1], protocol, "smtpd");
 	ensure(task_start(strcmp(service, "lookup") == 0 ? run_lookup :
-	    strcmp(service, "cleanup") == 0 ? run_cleanup : run_auth,
-	    theirs) != NULL);
+		       strcmp(service, "cleanup") == 0   ? run_cleanup :
+							   run_auth,
+		   theirs) != NULL);
 	return ipc_new(pair[0], protocol, service);
 }
 
@@ -256,9 +267,11 @@ fake_service(const char *main_cf)
 	path = mem_printf("%s/main.cf", folder);
 	f = fopen(path, "w");
 	ensure(f != NULL);
-	fprintf(f, "compatibility_level = 3.9\nmyhostname = mx.test\n"
+	fprintf(f,
+	    "compatibility_level = 3.9\nmyhostname = mx.test\n"
 	    "smtpd_peername_lookup = no\nmynetworks = 127.0.0.0/8\n"
-	    "smtpd_error_sleep_time = 0\n%s", main_cf);
+	    "smtpd_error_sleep_time = 0\n%s",
+	    main_cf);
 	fclose(f);
 	s.conf = conf_read(folder, &errors, NULL);
 	ensure(s.conf != NULL);
@@ -266,7 +279,7 @@ fake_service(const char *main_cf)
 	rmdir(folder);
 	free(path);
 	for (const struct service_params *p = smtpd_service_params;
-	    p->group != NULL; p++)
+	     p->group != NULL; p++)
 		ensure(conf_fill(s.conf, p->group, p->into, &errors));
 	buf_fini(&errors);
 	smtpd_config_load(&s);
@@ -300,8 +313,8 @@ speak(void *argument)
 {
 	struct dialogue *d = argument;
 
-	while (d->bytes.n > 0 && wait_fd(d->out, WAIT_WRITE,
-	    clock_in(DEADLINE_S)) == WAIT_READY) {
+	while (d->bytes.n > 0 &&
+	    wait_fd(d->out, WAIT_WRITE, clock_in(DEADLINE_S)) == WAIT_READY) {
 		struct span part = span_take(d->bytes, d->step);
 		ssize_t n = send(d->out, part.p, part.n, MSG_NOSIGNAL);
 
@@ -322,8 +335,8 @@ hear(void *argument)
 	char bytes[4096];
 	ssize_t n = 1;
 
-	while (n > 0 && wait_fd(d->in, WAIT_READ, clock_in(DEADLINE_S)) ==
-	    WAIT_READY) {
+	while (n > 0 &&
+	    wait_fd(d->in, WAIT_READ, clock_in(DEADLINE_S)) == WAIT_READY) {
 		n = recv(d->in, bytes, sizeof(bytes), 0);
 		if (n > 0)
 			buf_add(&d->said, bytes, (size_t)n);
@@ -333,8 +346,7 @@ hear(void *argument)
 }
 
 const char *
-fake_session(const struct service *s, const void *bytes, size_t n,
-    size_t step)
+fake_session(const struct service *s, const void *bytes, size_t n, size_t step)
 {
 	static struct dialogue d;
 	int pair[2];
@@ -343,8 +355,8 @@ fake_session(const struct service *s, const void *bytes, size_t n,
 	fd_nonblocking(pair[0], true);
 	fd_nonblocking(pair[1], true);
 	buf_fini(&d.said);
-	d = (struct dialogue) { s, pair[0], pair[1], dup(pair[1]),
-		{ bytes, n }, step ? step : n + 1, BUF_INIT(1 << 24) };
+	d = (struct dialogue){ s, pair[0], pair[1], dup(pair[1]), { bytes, n },
+		step ? step : n + 1, BUF_INIT(1 << 24) };
 	ensure(d.in >= 0);
 	ensure(task_start(serve, &d) && task_start(speak, &d) &&
 	    task_start(hear, &d));

@@ -35,7 +35,7 @@ const struct service *fake_service(const char *main_cf);
  * One session: sends the bytes, in pieces of "step" bytes (0: all at once),
  * then closes its side. All that the server said.
  */
-const char *fake_session(const struct service *s, const void *bytes, size_t n,
-    size_t step);
+const char *
+fake_session(const struct service *s, const void *bytes, size_t n, size_t step);
 
 #endif

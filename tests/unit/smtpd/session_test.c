@@ -94,26 +94,25 @@ takes_a_message(void **state)
 	    "bob@example.test ");
 	assert_string_equal(buf_text(&fake_last.content),
 	    "Subject: x\r\n\r\nhello\r\n.dot\r\n");
-	assert_non_null(strstr(buf_text(&fake_last.trace),
-	    "Received: from client.test ("));
-	assert_non_null(strstr(buf_text(&fake_last.trace),
-	    "for <bob@example.test>; "));
+	assert_non_null(
+	    strstr(buf_text(&fake_last.trace), "Received: from client.test ("));
+	assert_non_null(
+	    strstr(buf_text(&fake_last.trace), "for <bob@example.test>; "));
 }
 
 /* Byte by byte, the same comes out. */
 static void
 splits_do_not_matter(void **state)
 {
-	static const char script[] = HELLO ENVELOPE MESSAGE
-	    "a\r\n.\nb\n.\r\nc\r.\r\r\n..\r\n.\r\n" QUIT;
+	static const char script[] =
+	    HELLO ENVELOPE MESSAGE "a\r\n.\nb\n.\r\nc\r.\r\r\n..\r\n.\r\n" QUIT;
 
 	(void)state;
 	for (size_t step = 1; step < 8; step++) {
-		const char *said = fake_session(service, script,
-		    sizeof(script) - 1, step);
+		const char *said =
+		    fake_session(service, script, sizeof(script) - 1, step);
 
-		assert_string_equal(codes(said),
-		    "220 250 250 250 354 250 221");
+		assert_string_equal(codes(said), "220 250 250 250 354 250 221");
 		assert_string_equal(buf_text(&fake_last.content),
 		    "a\r\n\r\nb\r\n.\r\nc . \r\n.\r\n");
 	}
@@ -145,53 +144,73 @@ static const struct row rows[] = {
 	{ "HELO", "HELO x\r\n" ENVELOPE "DATA\r\n.\r\n" QUIT,
 	    "220 250 250 250 354 250 221" },
 	{ "RSET with words", "RSET x\r\n" QUIT, "220 501 221" },
-	{ "NOOP, VRFY, HELP", "NOOP x\r\nVRFY bob@example.test\r\n"
+	{ "NOOP, VRFY, HELP",
+	    "NOOP x\r\nVRFY bob@example.test\r\n"
 	    "HELP\r\nVRFY\r\nVRFY unknown@example.test\r\n" QUIT,
 	    "220 250 252 214 501 550 221" },
-	{ "bad sender", HELLO "MAIL FROM:a b\r\nMAIL FROM <a@b>\r\n"
-	    "MAIL TO:<a@b>\r\nMAIL\r\nMAIL FROM:<a\xff@b>\r\n" QUIT,
+	{ "bad sender",
+	    HELLO "MAIL FROM:a b\r\nMAIL FROM <a@b>\r\n"
+		  "MAIL TO:<a@b>\r\nMAIL\r\nMAIL FROM:<a\xff@b>\r\n" QUIT,
 	    "220 250 555 501 501 501 500 221" },
-	{ "options", HELLO "MAIL FROM:<a@b> SIZE=10 BODY=8BITMIME RET=HDRS "
-	    "ENVID=x+2By AUTH=<>\r\nRCPT TO:<bob@example.test> NOTIFY="
-	    "SUCCESS,DELAY ORCPT=rfc822;a@b\r\n" QUIT,
+	{ "options",
+	    HELLO "MAIL FROM:<a@b> SIZE=10 BODY=8BITMIME RET=HDRS "
+		  "ENVID=x+2By AUTH=<>\r\nRCPT TO:<bob@example.test> NOTIFY="
+		  "SUCCESS,DELAY ORCPT=rfc822;a@b\r\n" QUIT,
 	    "220 250 250 250 221" },
-	{ "bad options", HELLO "MAIL FROM:<a@b> SIZE=\r\nMAIL FROM:<a@b> "
+	{ "bad options",
+	    HELLO
+	    "MAIL FROM:<a@b> SIZE=\r\nMAIL FROM:<a@b> "
 	    "BODY=X\r\nMAIL FROM:<a@b> ENVID=+00\r\nMAIL FROM:<a@b> X=Y\r\n"
 	    "MAIL FROM:<a@b> SIZE=99999999999999999999\r\n"
 	    "MAIL FROM:<a@b> SIZE=10240001\r\n" QUIT,
 	    "220 250 501 555 501 555 501 552 221" },
-	{ "bad recipient options", HELLO "MAIL FROM:<a@b>\r\n"
-	    "RCPT TO:<bob@example.test> NOTIFY=NEVER,DELAY\r\n"
-	    "RCPT TO:<bob@example.test> NOTIFY=\r\n"
-	    "RCPT TO:<bob@example.test> ORCPT=x\r\n"
-	    "RCPT TO:<>\r\nRCPT TO:<@>\r\nRCPT TO:<\"\">\r\n" QUIT,
+	{ "bad recipient options",
+	    HELLO "MAIL FROM:<a@b>\r\n"
+		  "RCPT TO:<bob@example.test> NOTIFY=NEVER,DELAY\r\n"
+		  "RCPT TO:<bob@example.test> NOTIFY=\r\n"
+		  "RCPT TO:<bob@example.test> ORCPT=x\r\n"
+		  "RCPT TO:<>\r\nRCPT TO:<@>\r\nRCPT TO:<\"\">\r\n" QUIT,
 	    "220 250 250 501 501 501 501 501 501 221" },
-	{ "unknown user", HELLO "MAIL FROM:<a@b>\r\n"
+	{ "unknown user",
+	    HELLO
+	    "MAIL FROM:<a@b>\r\n"
 	    "RCPT TO:<unknown@example.test>\r\nRCPT TO:<bob@example.test>\r\n"
-	    "DATA\r\n.\r\n" QUIT, "220 250 250 550 250 354 250 221" },
-	{ "lookup is in trouble", HELLO "MAIL FROM:<a@b>\r\n"
-	    "RCPT TO:<later@example.test>\r\n" QUIT, "220 250 250 451 221" },
-	{ "relaying", HELLO "MAIL FROM:<a@b>\r\n"
-	    "RCPT TO:<x@elsewhere.test>\r\n" QUIT, "220 250 250 454 221" },
-	{ "SMTPUTF8", HELLO "MAIL FROM:<\xc3\xa4@b>\r\nMAIL FROM:<\xc3\xa4@b>"
-	    " SMTPUTF8\r\nRCPT TO:<\xc3\xb6@example.test>\r\n" QUIT,
+	    "DATA\r\n.\r\n" QUIT,
+	    "220 250 250 550 250 354 250 221" },
+	{ "lookup is in trouble",
+	    HELLO "MAIL FROM:<a@b>\r\n"
+		  "RCPT TO:<later@example.test>\r\n" QUIT,
+	    "220 250 250 451 221" },
+	{ "relaying",
+	    HELLO "MAIL FROM:<a@b>\r\n"
+		  "RCPT TO:<x@elsewhere.test>\r\n" QUIT,
+	    "220 250 250 454 221" },
+	{ "SMTPUTF8",
+	    HELLO "MAIL FROM:<\xc3\xa4@b>\r\nMAIL FROM:<\xc3\xa4@b>"
+		  " SMTPUTF8\r\nRCPT TO:<\xc3\xb6@example.test>\r\n" QUIT,
 	    "220 250 553 250 250 221" },
-	{ "recipient in UTF-8 without SMTPUTF8", HELLO "MAIL FROM:<a@b>\r\n"
+	{ "recipient in UTF-8 without SMTPUTF8",
+	    HELLO
+	    "MAIL FROM:<a@b>\r\n"
 	    "RCPT TO:<\xc3\xb6@example.test>\r\nVRFY \xc3\xb6@example.test"
-	    "\r\nDATA\r\n" QUIT, "220 250 250 553 252 554 221" },
+	    "\r\nDATA\r\n" QUIT,
+	    "220 250 250 553 252 554 221" },
 	{ "no TLS here", HELLO "STARTTLS\r\n" QUIT, "220 250 502 221" },
-	{ "AUTH PLAIN", HELLO "AUTH PLAIN AGJvYgBwb3N0aGFzdGU=\r\n"
-	    "AUTH PLAIN AGJvYgBwb3N0aGFzdGU=\r\n"
-	    "MAIL FROM:<a@b>\r\nRCPT TO:<x@elsewhere.test>\r\n" QUIT,
+	{ "AUTH PLAIN",
+	    HELLO "AUTH PLAIN AGJvYgBwb3N0aGFzdGU=\r\n"
+		  "AUTH PLAIN AGJvYgBwb3N0aGFzdGU=\r\n"
+		  "MAIL FROM:<a@b>\r\nRCPT TO:<x@elsewhere.test>\r\n" QUIT,
 	    "220 250 235 503 250 250 221" },
-	{ "AUTH in two steps", HELLO "AUTH PLAIN\r\nAGJvYgBwb3N0aGFzdGU=\r\n"
-	    QUIT, "220 250 334 235 221" },
-	{ "AUTH refused", HELLO "AUTH PLAIN AGJvYgB4\r\nAUTH PLAIN\r\n*\r\n"
-	    "AUTH PLAIN\r\n!!\r\nAUTH PLAIN =\r\nAUTH X\r\nAUTH\r\n"
-	    "AUTH PLAIN !\r\n" QUIT,
+	{ "AUTH in two steps",
+	    HELLO "AUTH PLAIN\r\nAGJvYgBwb3N0aGFzdGU=\r\n" QUIT,
+	    "220 250 334 235 221" },
+	{ "AUTH refused",
+	    HELLO "AUTH PLAIN AGJvYgB4\r\nAUTH PLAIN\r\n*\r\n"
+		  "AUTH PLAIN\r\n!!\r\nAUTH PLAIN =\r\nAUTH X\r\nAUTH\r\n"
+		  "AUTH PLAIN !\r\n" QUIT,
 	    "220 250 535 334 501 334 501 535 535 501 501 221" },
-	{ "AUTH before EHLO and inside MAIL", "AUTH PLAIN\r\n" HELLO
-	    "MAIL FROM:<a@b>\r\nAUTH PLAIN\r\n" QUIT,
+	{ "AUTH before EHLO and inside MAIL",
+	    "AUTH PLAIN\r\n" HELLO "MAIL FROM:<a@b>\r\nAUTH PLAIN\r\n" QUIT,
 	    "220 503 250 250 503 221" },
 	{ "NUL and CR in a command", HELLO "NOOP a\rb\r\nNOOP\r\n" QUIT,
 	    "220 250 500 250 221" },
@@ -199,38 +218,51 @@ static const struct row rows[] = {
 	{ "header", "Subject: x\r\n" QUIT, "220 221" },
 	{ "BDAT", HELLO ENVELOPE "BDAT 7 LAST\r\nhello\r\n" QUIT,
 	    "220 250 250 250 250 221" },
-	{ "BDAT in pieces", HELLO ENVELOPE "BDAT 2\r\nheBDAT 0\r\n"
-	    "BDAT 5\r\nllo\r\nBDAT 0 last\r\n" QUIT,
+	{ "BDAT in pieces",
+	    HELLO ENVELOPE "BDAT 2\r\nheBDAT 0\r\n"
+			   "BDAT 5\r\nllo\r\nBDAT 0 last\r\n" QUIT,
 	    "220 250 250 250 250 250 250 250 221" },
-	{ "BDAT too early is read and forgotten", HELLO
-	    "BDAT 6 LAST\r\nRSET\r\n" "MAIL FROM:<a@b>\r\n"
-	    "BDAT 6\r\nQUIT\r\n" QUIT, "220 250 503 250 554 221" },
+	{ "BDAT too early is read and forgotten",
+	    HELLO "BDAT 6 LAST\r\nRSET\r\n"
+		  "MAIL FROM:<a@b>\r\n"
+		  "BDAT 6\r\nQUIT\r\n" QUIT,
+	    "220 250 503 250 554 221" },
 	{ "BDAT without a count", HELLO ENVELOPE "BDAT\r\n" QUIT,
 	    "220 250 250 250 501" },
 	{ "BDAT with bad counts", HELLO ENVELOPE "BDAT -1 LAST\r\n",
 	    "220 250 250 250 501" },
-	{ "BDAT beyond all numbers", HELLO ENVELOPE
-	    "BDAT 18446744073709551616\r\n" QUIT, "220 250 250 250 501" },
+	{ "BDAT beyond all numbers",
+	    HELLO ENVELOPE "BDAT 18446744073709551616\r\n" QUIT,
+	    "220 250 250 250 501" },
 	{ "BDAT with another word", HELLO "BDAT 1 FIRST\r\n" QUIT,
 	    "220 250 503 501" },
-	{ "between two BDAT", HELLO ENVELOPE "BDAT 1\r\nx" ENVELOPE "DATA\r\n"
-	    "AUTH PLAIN\r\nNOOP\r\nBDAT 0 LAST\r\nDATA\r\n" QUIT,
+	{ "between two BDAT",
+	    HELLO ENVELOPE "BDAT 1\r\nx" ENVELOPE "DATA\r\n"
+			   "AUTH PLAIN\r\nNOOP\r\nBDAT 0 LAST\r\nDATA\r\n" QUIT,
 	    "220 250 250 250 250 503 503 503 503 250 250 503 221" },
-	{ "RSET between two BDAT", HELLO ENVELOPE "BDAT 1\r\nxRSET\r\n"
-	    "BDAT 1 LAST\r\nx" ENVELOPE QUIT,
+	{ "RSET between two BDAT",
+	    HELLO ENVELOPE "BDAT 1\r\nxRSET\r\n"
+			   "BDAT 1 LAST\r\nx" ENVELOPE QUIT,
 	    "220 250 250 250 250 250 503 250 250 221" },
-	{ "EHLO between two BDAT", HELLO ENVELOPE "BDAT 1\r\nx" HELLO
-	    ENVELOPE "DATA\r\n.\r\n" QUIT,
+	{ "EHLO between two BDAT",
+	    HELLO ENVELOPE "BDAT 1\r\nx" HELLO ENVELOPE "DATA\r\n.\r\n" QUIT,
 	    "220 250 250 250 250 250 250 250 354 250 221" },
-	{ "access table", HELLO "MAIL FROM:<bad@x>\r\n"
-	    "RCPT TO:<bob@example.test>\r\n" QUIT, "220 250 250 554 221" },
-	{ "restriction class", HELLO "MAIL FROM:<a@b>\r\n"
-	    "RCPT TO:<held@example.test>\r\nRCPT TO:<soft@example.test>\r\n"
-	    QUIT, "220 250 250 450 250 221" },
-	{ "action that is none", HELLO "MAIL FROM:<a@b>\r\n"
-	    "RCPT TO:<warn@example.test>\r\n" QUIT, "220 250 250 250 221" },
-	{ "not a whole domain", HELLO "MAIL FROM:<a@b>\r\nRCPT TO:<bob>\r\n"
-	    QUIT, "220 250 250 454 221" },
+	{ "access table",
+	    HELLO "MAIL FROM:<bad@x>\r\n"
+		  "RCPT TO:<bob@example.test>\r\n" QUIT,
+	    "220 250 250 554 221" },
+	{ "restriction class",
+	    HELLO "MAIL FROM:<a@b>\r\n"
+		  "RCPT TO:<held@example.test>\r\nRCPT "
+		  "TO:<soft@example.test>\r\n" QUIT,
+	    "220 250 250 450 250 221" },
+	{ "action that is none",
+	    HELLO "MAIL FROM:<a@b>\r\n"
+		  "RCPT TO:<warn@example.test>\r\n" QUIT,
+	    "220 250 250 250 221" },
+	{ "not a whole domain",
+	    HELLO "MAIL FROM:<a@b>\r\nRCPT TO:<bob>\r\n" QUIT,
+	    "220 250 250 454 221" },
 };
 
 static void
@@ -252,11 +284,13 @@ words_are_known(void **state)
 	(void)state;
 	expect_says("", "220 mx.test ESMTP Posthaste\r\n");
 	expect_says(HELLO "MAIL FROM:<a@b>\r\nRCPT TO:<unknown@example.test>"
-	    "\r\n", "550 5.1.1 <unknown@example.test>: Recipient address "
+			  "\r\n",
+	    "550 5.1.1 <unknown@example.test>: Recipient address "
 	    "rejected: User unknown in virtual mailbox table; see mx.test\r\n");
 	expect_says(HELLO "MAIL FROM:<a@b>\r\nRCPT TO:<x@y.test>\r\n",
 	    "454 4.7.1 <x@y.test>: Relay access denied");
-	expect_says(HELLO, "250-PIPELINING\r\n250-SIZE 10240000\r\n250-VRFY\r\n"
+	expect_says(HELLO,
+	    "250-PIPELINING\r\n250-SIZE 10240000\r\n250-VRFY\r\n"
 	    "250-AUTH PLAIN LOGIN\r\n250-ENHANCEDSTATUSCODES\r\n"
 	    "250-8BITMIME\r\n250-DSN\r\n250-SMTPUTF8\r\n"
 	    "250 CHUNKING\r\n");
@@ -268,16 +302,17 @@ chunks_are_taken_as_they_are(void **state)
 {
 	(void)state;
 	expect_codes(HELLO ENVELOPE "BDAT 3\r\n.\r\nBDAT 6\r\n..\r\n.\n"
-	    "BDAT 5\r\nab\rcdBDAT 2 LAST\r\ne\r" QUIT,
+				    "BDAT 5\r\nab\rcdBDAT 2 LAST\r\ne\r" QUIT,
 	    "220 250 250 250 250 250 250 250 221");
 	assert_string_equal(buf_text(&fake_last.content),
 	    ".\r\n..\r\n.\r\nab cde \r\n");
 	for (size_t step = 1; step < 5; step++) {
-		static const char script[] = HELLO ENVELOPE "BDAT 9\r\n"
-		    "a\r\n.\r\nb\r\nBDAT 1 LAST\r\nc" QUIT;
+		static const char script[] =
+		    HELLO ENVELOPE "BDAT 9\r\n"
+				   "a\r\n.\r\nb\r\nBDAT 1 LAST\r\nc" QUIT;
 
 		assert_string_equal(codes(fake_session(service, script,
-		    sizeof(script) - 1, step)),
+					sizeof(script) - 1, step)),
 		    "220 250 250 250 250 250 221");
 		assert_string_equal(buf_text(&fake_last.content),
 		    "a\r\n.\r\nb\r\nc\r\n");
@@ -295,8 +330,8 @@ chunks_fail_as_data_does(void **state)
 	for (int i = 0; i < 11000000 / 10; i++)
 		buf_add_text(&script, "01234567\r\n");
 	buf_add_text(&script, "BDAT 2 LAST\r\n\r\n" QUIT);
-	assert_string_equal(codes(fake_session(service, script.p, script.n,
-	    0)), "220 250 250 250 552 503 221");
+	assert_string_equal(codes(fake_session(service, script.p, script.n, 0)),
+	    "220 250 250 250 552 503 221");
 	assert_int_equal(fake_last.count, count);
 	fake_cleanup_dies = true;
 	expect_codes(HELLO ENVELOPE "BDAT 3 LAST\r\na\r\n" QUIT,
@@ -357,8 +392,8 @@ large_messages_stream(void **state)
 	said = fake_session(service, script.p, script.n, 5000);
 	fake_cleanup_dies = false;
 	assert_string_equal(codes(said), "220 250 250 250 354 451 221");
-	assert_non_null(strstr(said,
-	    "451 4.3.0 Error: queue file write error"));
+	assert_non_null(
+	    strstr(said, "451 4.3.0 Error: queue file write error"));
 	buf_fini(&script);
 	buf_fini(&want);
 }
@@ -427,7 +462,8 @@ errors_are_limited(void **state)
 	for (const char *p = said; (p = strstr(p, "502 ")) != NULL; p++)
 		count++;
 	assert_int_equal(count, 20);
-	assert_non_null(strstr(said, "421 4.7.0 mx.test Error: too many "
+	assert_non_null(strstr(said,
+	    "421 4.7.0 mx.test Error: too many "
 	    "errors\r\n"));
 	buf_reset(&script);
 	for (int i = 0; i < 1000; i++)
@@ -474,11 +510,12 @@ random_sessions(void **state)
 	static const char *const words[] = { "EHLO x\r\n", "HELO x\r\n",
 		"MAIL FROM:<a@b>\r\n", "MAIL FROM:<>\r\n",
 		"RCPT TO:<bob@example.test>\r\n",
-		"RCPT TO:<unknown@example.test>\r\n", "DATA\r\n",
-		"hello\r\n", ".\r\n", "RSET\r\n", "NOOP\r\n", "QUIT\r\n",
-		"AUTH PLAIN\r\n", "*\r\n", "VRFY \xc3\xa4\r\n", "STARTTLS\r\n",
-		"AUTH PLAIN AGJvYgBwb3N0aGFzdGU=\r\n", "\r\n", "BDAT 1\r\n", "BDAT 9 LAST\r\n",
-		"MAIL FROM:<a@b> SIZE=1\r\n", "RCPT TO:<x@y>\r\n" };
+		"RCPT TO:<unknown@example.test>\r\n", "DATA\r\n", "hello\r\n",
+		".\r\n", "RSET\r\n", "NOOP\r\n", "QUIT\r\n", "AUTH PLAIN\r\n",
+		"*\r\n", "VRFY \xc3\xa4\r\n", "STARTTLS\r\n",
+		"AUTH PLAIN AGJvYgBwb3N0aGFzdGU=\r\n", "\r\n", "BDAT 1\r\n",
+		"BDAT 9 LAST\r\n", "MAIL FROM:<a@b> SIZE=1\r\n",
+		"RCPT TO:<x@y>\r\n" };
 	uint32_t noise = 12345;
 
 	(void)state;
@@ -487,8 +524,9 @@ random_sessions(void **state)
 
 		for (int k = 0; k < 30; k++) {
 			noise = noise * 1664525 + 1013904223;
-			buf_add_text(&script, words[(noise >> 16) %
-			    (sizeof(words) / sizeof(words[0]))]);
+			buf_add_text(&script,
+			    words[(noise >> 16) %
+				(sizeof(words) / sizeof(words[0]))]);
 		}
 		noise = noise * 1664525 + 1013904223;
 		script.n -= (noise >> 16) % 12;

@@ -76,8 +76,8 @@ lists(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct buf found = BUF_INIT(4096);
-		bool good = address_list_each(span_of(rows[i].text), note,
-		    &found);
+		bool good =
+		    address_list_each(span_of(rows[i].text), note, &found);
 
 		if (good != rows[i].good)
 			print_error("%s\n", rows[i].text);

@@ -20,7 +20,8 @@ formats(void **state)
 	reply_format(&out, 250, "2.0.0", "Ok");
 	reply_format(&out, 550, "5.7.1", "one\ntwo\rx");
 	reply_format(&out, 220, NULL, "host");
-	assert_string_equal(buf_text(&out), "250 2.0.0 Ok\r\n"
+	assert_string_equal(buf_text(&out),
+	    "250 2.0.0 Ok\r\n"
 	    "550-5.7.1 one\r\n550 5.7.1 two?x\r\n220 host\r\n");
 	buf_reset(&out);
 	memset(text, 0xc3, sizeof(text) - 1);

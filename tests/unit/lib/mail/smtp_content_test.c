@@ -93,8 +93,8 @@ reference(struct span in, struct outcome *o)
 		char c = in.p[i];
 		bool lf_next = i + 1 < in.n && in.p[i + 1] == '\n';
 
-		if (line && c == '.' && (after_crlf ||
-		    (i + 1 < end && in.p[i + 1] == '.'))) {
+		if (line && c == '.' &&
+		    (after_crlf || (i + 1 < end && in.p[i + 1] == '.'))) {
 			line = false;
 			continue;
 		}
@@ -128,7 +128,8 @@ same(struct span in, const struct outcome *got, const struct outcome *want)
 		print_error("input:");
 		for (size_t i = 0; i < in.n; i++)
 			print_error(" %02x", (unsigned char)in.p[i]);
-		print_error("\nended %d, want %d; content \"%s\", want \"%s\"\n",
+		print_error("\nended %d, want %d; content \"%s\", want "
+			    "\"%s\"\n",
 		    got->ended, want->ended, buf_text(&got->content),
 		    buf_text(&want->content));
 	}
@@ -153,7 +154,7 @@ check(struct span in)
 		buf_fini(&got.content);
 	}
 	for (size_t i = 0; i < in.n && !alone.ended; i++)
-		feed(&c, (struct span) { in.p + i, 1 }, &alone);
+		feed(&c, (struct span){ in.p + i, 1 }, &alone);
 	finish(&c, &alone);
 	same(in, &alone, &want);
 	buf_fini(&alone.content);
@@ -168,9 +169,16 @@ static void
 smuggling_matrix(void **state)
 {
 	static const struct span ends[] = {
-		{ "\r", 1 }, { "\n", 1 }, { "\r\n", 2 }, { "\r\r\n", 3 },
-		{ "\n\r", 2 }, { "\0", 1 }, { "\r\n\r", 3 }, { "", 0 },
-		{ "\r\0\n", 3 }, { "\n\n", 2 },
+		{ "\r", 1 },
+		{ "\n", 1 },
+		{ "\r\n", 2 },
+		{ "\r\r\n", 3 },
+		{ "\n\r", 2 },
+		{ "\0", 1 },
+		{ "\r\n\r", 3 },
+		{ "", 0 },
+		{ "\r\0\n", 3 },
+		{ "\n\n", 2 },
 	};
 	static const char *const dots[] = { ".", "..", ". ", ".\0" };
 	const size_t count = sizeof(ends) / sizeof(ends[0]);
@@ -181,16 +189,19 @@ smuggling_matrix(void **state)
 			for (size_t k = 0; k < count; k++) {
 				char text[128];
 				size_t n = 0;
-				struct span parts[] = { SPAN("Subject: x\r\n\r\na"),
-					ends[i], { dots[d], d == 0 ? 1 : 2 },
-					ends[k], SPAN("MAIL FROM:<evil@x>\r\n"),
-					SPAN(".\r\n"), SPAN("QUIT\r\n") };
+				struct span parts[] = {
+					SPAN("Subject: x\r\n\r\na"), ends[i],
+					{ dots[d], d == 0 ? 1 : 2 }, ends[k],
+					SPAN("MAIL FROM:<evil@x>\r\n"),
+					SPAN(".\r\n"), SPAN("QUIT\r\n")
+				};
 
 				for (size_t p = 0; p < 7; p++) {
-					memcpy(text + n, parts[p].p, parts[p].n);
+					memcpy(text + n, parts[p].p,
+					    parts[p].n);
 					n += parts[p].n;
 				}
-				check((struct span) { text, n });
+				check((struct span){ text, n });
 			}
 }
 
@@ -207,7 +218,7 @@ every_short_text(void **state)
 			for (size_t i = 0; i < n; i++)
 				text[i] = alphabet[word >> (2 * i) & 3];
 			memcpy(text + n, "x\r\n.\r\n", 6);
-			check((struct span) { text, n + 6 });
+			check((struct span){ text, n + 6 });
 		}
 }
 

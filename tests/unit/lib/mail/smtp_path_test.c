@@ -143,13 +143,19 @@ hostnames(void **state)
 		{ "a..b", false }, { ".a", false }, { "a.", false },
 		{ "-a.b", false }, { "a-.b", false }, { "a_b.c", true },
 		{ "1.2.3.4", false }, { "1.2.3.x", true }, { "a b", false },
-		{ "b\xc3\xbc" "cher.test", false }, { "[1.2.3.4]", false } };
+		{ "b\xc3\xbc"
+		  "cher.test",
+		    false },
+		{ "[1.2.3.4]", false } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		assert_int_equal(mail_hostname_valid(span_of(names[i].name),
-		    false), names[i].valid);
-	assert_true(mail_hostname_valid(SPAN("b\xc3\xbc" "cher.test"), true));
+				     false),
+		    names[i].valid);
+	assert_true(mail_hostname_valid(SPAN("b\xc3\xbc"
+					     "cher.test"),
+	    true));
 }
 
 int

@@ -16,7 +16,7 @@ round_trip_of_every_byte(void **state)
 		char c = (char)i;
 		struct buf text = BUF_INIT(8), back = BUF_INIT(8);
 
-		assert_true(xtext_encode((struct span) { &c, 1 }, &text));
+		assert_true(xtext_encode((struct span){ &c, 1 }, &text));
 		assert_int_equal(xtext_decode(buf_span(&text), &back), i != 0);
 		if (i != 0)
 			assert_memory_equal(back.p, &c, 1);
@@ -92,7 +92,7 @@ original_recipients(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(orcpt_rows) / sizeof(orcpt_rows[0]);
-	    i++) {
+	     i++) {
 		const struct row *r = &orcpt_rows[i];
 		struct buf out = BUF_INIT(ORCPT_MAX), again = BUF_INIT(256);
 
@@ -103,8 +103,8 @@ original_recipients(void **state)
 			assert_true(orcpt_encode(buf_span(&out), true, &again));
 			assert_string_equal(buf_text(&again), r->utf8);
 			buf_reset(&again);
-			assert_true(orcpt_encode(buf_span(&out), false,
-			    &again));
+			assert_true(
+			    orcpt_encode(buf_span(&out), false, &again));
 			assert_string_equal(buf_text(&again), r->ascii);
 		}
 		buf_fini(&out);
