@@ -139,11 +139,12 @@ session(const struct service *s, int fd)
 	const void *message;
 
 	(void)s;
-	while (!service_retiring() &&
-	    ipc_expect(c, &message_pam_check, &message, clock_in(IDLE_S)) ==
-		IPC_OK)
-		if (!check(c, message))
+	do
+		if (ipc_expect(c, &message_pam_check, &message,
+			clock_in(IDLE_S)) != IPC_OK ||
+		    !check(c, message))
 			break;
+	while (!service_retiring());
 	ipc_free(&c);
 }
 

@@ -364,16 +364,17 @@ session(const struct service *s, int fd)
 	bool fine = true;
 
 	(void)s;
-	while (fine && !service_retiring() &&
-	    ipc_expect(c, &message_report, &message,
-		clock_in(common.ipc_timeout)) == IPC_OK) {
+	do {
 		int content;
 
+		if (ipc_expect(c, &message_report, &message,
+			clock_in(common.ipc_timeout)) != IPC_OK)
+			break;
 		m = message;
 		content = m->content;
 		fine = make_report(c, m);
 		fd_close(&content);
-	}
+	} while (fine && !service_retiring());
 	ipc_free(&c);
 }
 

@@ -71,6 +71,22 @@ serve(struct running *r, int fd)
 	slots_state(SLOT_IDLE);
 }
 
+/*
+ * A connection may have woken this process alone, in the moment in which it
+ * decided to end: nobody else would come for it.
+ */
+static void
+serve_the_rest(struct running *r)
+{
+	int fd;
+
+	for (size_t i = 0; i < r->listener_count; i++)
+		while ((fd = listener_accept(r, i)) >= 0) {
+			serve(r, fd);
+			slots_state(SLOT_RETIRING);
+		}
+}
+
 void
 run_one(struct running *r)
 {
@@ -92,6 +108,7 @@ run_one(struct running *r)
 	}
 	slots_state(SLOT_RETIRING);
 	close(epoll);
+	serve_the_rest(r);
 	listeners_close(r);
 	if (r->spec->retire != NULL)
 		r->spec->retire(&r->service);

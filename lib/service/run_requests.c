@@ -85,17 +85,17 @@ drop(struct running *r, struct connection *k)
 	update_state();
 }
 
-static void
+static bool
 take_connection(struct running *r, size_t index)
 {
 	struct connection *k;
 	int fd;
 
 	if (requests.count >= CONNECTIONS_MAX)
-		return;
+		return false;
 	fd = listener_accept(r, index);
 	if (fd < 0)
-		return;
+		return false;
 	k = mem_new(sizeof(*k));
 	k->c = ipc_new(fd, r->spec->protocol, "client");
 	k->link = &requests.all;
@@ -107,6 +107,7 @@ take_connection(struct running *r, size_t index)
 	slots_sessions(1);
 	add_to_epoll(fd, EPOLLIN, k);
 	update_state();
+	return true;
 }
 
 /* False: the connection is to be dropped. */
@@ -154,7 +155,7 @@ handle(struct running *r, struct epoll_event *e)
 		hear_master();
 	else if (mark >= listener_marks &&
 	    mark < listener_marks + SERVICE_LISTENERS_MAX)
-		take_connection(r, (size_t)(mark - listener_marks));
+		(void)take_connection(r, (size_t)(mark - listener_marks));
 	else
 		serve(r, e->data.ptr);
 }
@@ -201,6 +202,23 @@ set_up(struct running *r)
 		    &listener_marks[i]);
 }
 
+/*
+ * A listener is shared with the processes that go on: closed, it would still
+ * be in our epoll, and each connection that woke us alone (EPOLLEXCLUSIVE)
+ * would be lost to them. What woke us until now is ours to serve.
+ */
+static void
+leave_listeners(struct running *r)
+{
+	for (size_t i = 0; i < r->listener_count; i++) {
+		(void)epoll_ctl(requests.epoll, EPOLL_CTL_DEL, r->listeners[i],
+		    NULL);
+		while (take_connection(r, i))
+			;
+	}
+	listeners_close(r);
+}
+
 /* Clients close what they do not use within seconds. */
 static void
 retire(struct running *r)
@@ -208,7 +226,8 @@ retire(struct running *r)
 	int64_t end = 0;
 
 	slots_state(SLOT_RETIRING);
-	listeners_close(r);
+	leave_listeners(r);
+	slots_state(SLOT_RETIRING);
 	if (r->spec->retire != NULL)
 		r->spec->retire(&r->service);
 	while (requests.count > 0) {
