@@ -5,6 +5,7 @@ cleanup_parts = \
 	cleanup/header_pass.c cleanup/header_pass.h \
 	cleanup/header_rewrite.c cleanup/header_rewrite.h \
 	cleanup/line_ends.c cleanup/line_ends.h \
+	cleanup/qmgr_notice.c cleanup/qmgr_notice.h \
 	cleanup/recipient_set.c cleanup/recipient_set.h \
 	cleanup/settings.c cleanup/settings.h \
 	cleanup/submission.c cleanup/submission.h
@@ -16,5 +17,6 @@ TESTS += tests/unit/cleanup/submission_test
 tests_unit_cleanup_submission_test_SOURCES = \
 	tests/unit/cleanup/submission_test.c \
 	cleanup/header_pass.c cleanup/header_rewrite.c cleanup/line_ends.c \
-	cleanup/recipient_set.c cleanup/settings.c cleanup/submission.c
+	cleanup/qmgr_notice.c cleanup/recipient_set.c cleanup/settings.c \
+	cleanup/submission.c
 tests_unit_cleanup_submission_test_LDADD = $(LDADD) -lcmocka
