@@ -24,6 +24,7 @@ struct local_state {
 	struct table_list *mailbox_command_maps;
 	struct table_list *fallback_transport_maps;
 	struct match_list *destination; /* mydestination */
+	const char *propagate; /* propagate_unmatched_extensions */
 	unsigned int locks;
 	const struct person *default_person; /* default_privs */
 };
@@ -66,9 +67,12 @@ enum verdict plan_make(struct plan *p);
 /* Does all of it; a verdict, and what to say in *p->why. */
 enum verdict plan_perform(struct plan *p);
 
-/* ~/.forward: *text is set when one is there and not empty. */
+/*
+ * ~/.forward: *text is set when one is there. *for_extension: its name holds
+ * the recipient's extension.
+ */
 enum verdict forward_file_read(struct plan *p, const struct person *person,
-    const char **text);
+    const char **text, bool *for_extension);
 /* :include:; *person may become the file's owner. */
 enum verdict include_file_read(struct plan *p, const char *path,
     const struct person **person, const char **text);

@@ -35,6 +35,7 @@ struct step {
 	const char *include; /* file, or NULL */
 	enum origin origin;
 	const struct person *person; /* whose rights apply */
+	const char *extension; /* "+ext" to pass on to addresses, or "" */
 	bool relayed; /* luser_relay was tried */
 	unsigned int depth;
 };
@@ -43,6 +44,18 @@ static enum verdict
 expand_list(struct plan *p, const struct step *step, const char *text);
 static enum verdict
 expand_local(struct plan *p, const struct step *step, const char *name);
+
+static struct step
+step_within(const struct step *outer, enum origin origin, const char *extension)
+{
+	return (struct step){
+		.outer = outer,
+		.origin = origin,
+		.extension = extension,
+		.relayed = outer != NULL && outer->relayed,
+		.depth = outer != NULL ? outer->depth + 1 : 1,
+	};
+}
 
 static bool
 has_word(const char *list, const char *word)
@@ -182,14 +195,29 @@ base_of(const struct plan *p, const char *local)
 	return lower(p->r->arena, (struct span){ local, n });
 }
 
+/* propagate_unmatched_extensions: user+ext@domain for user@domain. */
+static const char *
+with_extension(struct plan *p, const struct step *step, const char *address)
+{
+	size_t at = span_rfind(span_of(address), '@');
+
+	if (step->extension[0] == '\0' ||
+	    !has_word(p->state->propagate, origin_words[step->origin]))
+		return address;
+	return arena_printf(p->r->arena, "%.*s%s%s", (int)at, address,
+	    step->extension, address + at);
+}
+
 /* "alone": it is the only one of its list. */
 static enum verdict
 expand_address(struct plan *p, const struct step *step, const char *address,
     bool alone)
 {
 	const char *local, *base;
-	enum verdict v = is_local(p, address, &local);
+	enum verdict v;
 
+	address = with_extension(p, step, address);
+	v = is_local(p, address, &local);
 	if (v != OK)
 		return v;
 	if (local == NULL)
@@ -204,14 +232,12 @@ expand_address(struct plan *p, const struct step *step, const char *address,
 static enum verdict
 expand_include(struct plan *p, const struct step *outer, const char *path)
 {
-	struct step step = { .outer = outer,
-		.include = path,
-		.origin = FROM_INCLUDE,
-		.person = outer->person,
-		.relayed = outer->relayed,
-		.depth = outer->depth + 1 };
+	struct step step = step_within(outer, FROM_INCLUDE, outer->extension);
 	const char *text;
 	enum verdict v;
+
+	step.include = path;
+	step.person = outer->person;
 
 	for (const struct step *s = outer; s != NULL; s = s->outer)
 		if (s->include != NULL && strcmp(s->include, path) == 0)
@@ -352,17 +378,14 @@ take_owner(struct plan *p, const char *name)
 /* *done: this was an alias, and v says what came of it. */
 static enum verdict
 expand_alias(struct plan *p, const struct step *outer, const char *name,
-    bool *done)
+    const char *extension, bool *done)
 {
-	struct step step = { .outer = outer,
-		.alias = name,
-		.origin = FROM_ALIAS,
-		.relayed = outer && outer->relayed,
-		.depth = outer ? outer->depth + 1 : 1 };
+	struct step step = step_within(outer, FROM_ALIAS, extension);
 	const char *value;
 	enum verdict v;
 	uid_t owner = 0;
 
+	step.alias = name;
 	*done = false;
 	if (expanding_alias(outer, name))
 		return OK;
@@ -403,13 +426,11 @@ static enum verdict
 expand_luser(struct plan *p, const struct step *outer, const char *name)
 {
 	const struct local_params *own = &p->r->agent->own;
-	struct step step = { .outer = outer,
-		.origin = FROM_ALIAS,
-		.relayed = true,
-		.depth = outer ? outer->depth + 1 : 1 };
+	struct step step = step_within(outer, FROM_ALIAS, "");
 	struct buf address = BUF_INIT(MAIL_ADDRESS_MAX);
 	enum verdict v;
 
+	step.relayed = true;
 	if (own->luser_relay[0] == '\0' || (outer && outer->relayed))
 		return why_set(p->why, "5.1.1", "unknown user: \"%s\"", name);
 	if (!plan_expand(p, NULL, own->luser_relay, NULL, &address))
@@ -457,19 +478,19 @@ expand_mailbox(struct plan *p, const struct step *step, const char *name,
 
 static enum verdict
 expand_person(struct plan *p, const struct step *outer, const char *name,
-    const struct person *person)
+    const char *extension, const struct person *person)
 {
-	struct step step = { .outer = outer,
-		.forward_of = person->name,
-		.origin = FROM_FORWARD,
-		.person = person,
-		.relayed = outer && outer->relayed,
-		.depth = outer ? outer->depth + 1 : 1 };
+	struct step step = step_within(outer, FROM_FORWARD, extension);
 	const char *text = NULL;
+	bool for_extension = false;
 	enum verdict v = OK;
 
+	step.forward_of = person->name;
+	step.person = person;
 	if (!expanding_forward(outer, person->name))
-		v = forward_file_read(p, person, &text);
+		v = forward_file_read(p, person, &text, &for_extension);
+	if (for_extension)
+		step.extension = "";
 	if (v != OK)
 		return v;
 	if (text == NULL || count_destinations(text) == 0)
@@ -482,25 +503,27 @@ static enum verdict
 expand_local(struct plan *p, const struct step *step, const char *name)
 {
 	const char *base = base_of(p, name);
+	const char *extension = name + strlen(base);
 	const struct person *person;
 	bool done;
 	enum verdict v;
 
 	if (step != NULL && step->depth > DEPTH_MAX)
 		return loop(p, name);
-	v = expand_alias(p, step, name, &done);
+	v = expand_alias(p, step, name, "", &done);
 	if (v != OK || done)
 		return v;
-	if (strlen(base) < strlen(name)) {
-		v = expand_alias(p, step, base, &done);
+	if (extension[0] != '\0') {
+		v = expand_alias(p, step, base, extension, &done);
 		if (v != OK || done)
 			return v;
 	}
 	v = person_by_name(p->r->arena, base, &person, p->why);
 	if (v != OK)
 		return v;
-	return person != NULL ? expand_person(p, step, base, person) :
-				expand_mailbox(p, step, base, NULL);
+	return person != NULL ?
+	    expand_person(p, step, base, extension, person) :
+	    expand_mailbox(p, step, base, NULL);
 }
 
 static void

@@ -95,6 +95,8 @@ local_set_up(struct agent *a)
 		own->mailbox_size_limit < a->common.message_size_limit))
 		fatal("mailbox_size_limit is smaller than "
 		      "message_size_limit");
+	state.propagate =
+	    conf_value(a->service->conf, "propagate_unmatched_extensions");
 	find_default_person(a->common.default_privs, a->common.mail_owner);
 	open_aliases(own->alias_maps);
 	state.mailbox_transport_maps =

@@ -117,7 +117,7 @@ check_home(struct plan *p, const struct person *person)
 
 enum verdict
 forward_file_read(struct plan *p, const struct person *person,
-    const char **text)
+    const char **text, bool *for_extension)
 {
 	const struct local_params *own = &p->r->agent->own;
 	struct span rest = span_of(own->forward_path), item;
@@ -134,6 +134,8 @@ forward_file_read(struct plan *p, const struct person *person,
 			    "mail system configuration error: forward_path");
 		else if (buf_text(&path)[0] == '/')
 			v = read_forward(p, person, buf_text(&path), text);
+		*for_extension = *text != NULL && p->extension != NULL &&
+		    strstr(template, "extension") != NULL;
 		buf_fini(&path);
 	}
 	return v;

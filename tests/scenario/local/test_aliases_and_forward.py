@@ -168,3 +168,44 @@ def test_alias_table_that_is_gone_is_try_again(local, outcome):
     (s.root / "etc/aliases").write_text("nobodyatall: bob@example.test\n")
     wait_for("the retry", lambda: s.command("postqueue", "-f") and
              s.messages("bob"))
+
+
+def test_extensions_are_passed_on_where_asked_for(local):
+    s = local(aliases="one: bob@example.test\ntwo: :include:{root}/etc/two\n",
+              propagate_unmatched_extensions="alias, include, forward")
+    s.write("two", "carol@example.test\n")
+    s.own(".forward", "alice@example.test\n")
+    for to, user in (("one", "bob"), ("two", "carol"), (s.user, "alice")):
+        s.send(to=f"{to}+tag@local.test", sender="x@example.test")
+        text, = s.wait_messages(user)
+        assert f"Delivered-To: {user}+tag@example.test\r\n".encode() in text
+    # a file for this very extension has used it up
+    s.own(".forward+tag", "alice@example.test\n")
+    s.send(to=f"{s.user}+tag@local.test", sender="x@example.test")
+    texts = s.wait_messages("alice", 2)
+    assert b"Delivered-To: alice@example.test\r\n" in texts[1]
+
+
+def test_extensions_end_at_aliases_by_default(local):
+    s = local(aliases="one: bob@example.test\n")
+    s.send(to="one+tag@local.test")
+    text, = s.wait_messages("bob")
+    assert b"Delivered-To: bob@example.test\r\n" in text
+
+
+def test_owner_alias_is_expanded_where_asked_for(local):
+    s = local(aliases="list: bob@example.test\nowner-list: "
+                      "alice@example.test\n", expand_owner_alias="yes")
+    s.send(to="list@local.test", sender="x@example.test")
+    text, = s.wait_messages("bob")
+    assert text.startswith(b"Return-Path: <alice@example.test>\r\n")
+
+
+@pytest.mark.parametrize("reset, sender", [
+    ("no", "owner-outer@local.test"), ("yes", "x@example.test")])
+def test_owner_of_the_outer_alias(local, reset, sender):
+    s = local(aliases="outer: inner\nowner-outer: alice@example.test\n"
+                      "inner: bob@example.test\n", reset_owner_alias=reset)
+    s.send(to="outer@local.test", sender="x@example.test")
+    text, = s.wait_messages("bob")
+    assert text.startswith(f"Return-Path: <{sender}>\r\n".encode())

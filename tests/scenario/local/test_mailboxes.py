@@ -137,6 +137,28 @@ ls -l /proc/self/fd > {s.home}/fds
         "MAIL_CONFIG", "LANG", "PWD", "_", "OLDPWD", "SHLVL"}
 
 
+def test_tables_choose_command_and_transport(local, outcome):
+    s = local(mailbox_command_maps="inline:{{ {user}=/bin/true }}")
+    s.send(to=f"{s.user}@local.test")
+    o = outcome(s, f"{s.user}@local.test")
+    assert o.text == "delivered to command: /bin/true"
+    s.set(mailbox_transport_maps="inline:{ %s=discard:thrown }" % s.user)
+    s.posthaste("reload")
+    wait_for("the new settings", lambda: s.send(
+        to=f"{s.user}@local.test") and re.search(
+            r"relay=discard, .*status=sent \(thrown\)", s.log()))
+
+
+def test_home_directory_that_is_missing(local, outcome):
+    s = local(require_home_directory="yes", start=False)
+    user = next(p for p in pwd.getpwall() if p.pw_uid not in (0, s.uid) and
+                not os.path.exists(p.pw_dir))
+    s.start()
+    s.send(to=f"{user.pw_name}@local.test")
+    o = outcome(s, f"{user.pw_name}@local.test")
+    assert o.status == "deferred" and "home directory" in o.text
+
+
 @pytest.mark.skipif(not os.path.exists("/usr/bin/procmail"),
                     reason="procmail is not installed")
 def test_procmail(local, outcome):
