@@ -4,4 +4,5 @@ check_PROGRAMS += doc/protocols_print
 doc_protocols_print_SOURCES = doc/protocols_print.c
 TESTS += doc/protocols_current.sh
 dist_check_SCRIPTS += doc/protocols_current.sh
-EXTRA_DIST += doc/PROTOCOLS.md
+EXTRA_DIST += doc/ARCHITECTURE.md doc/BUDGET.md doc/DURABILITY.md \
+	doc/HACKING.md doc/PRIVILEGES.md doc/PROTOCOLS.md .clang-format
