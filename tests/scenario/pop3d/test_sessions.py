@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from pop3_client import Client, crlf, put  # noqa: E402
-from posthaste import AS_ROOT, wait_for  # noqa: E402
+from posthaste import AS_ROOT, ROOT, wait_for  # noqa: E402
 
 ONE = b"Subject: one\r\n\r\ntext\r\n"
 
@@ -124,6 +124,12 @@ def status(pid):
     return dict(x.split(":\t", 1) for x in text.splitlines() if ":\t" in x)
 
 
+def filtered():
+    """Value of Seccomp in /proc: sanitized builds have no filter."""
+    program = (ROOT / "libexec/posthaste/pop3d").read_bytes()
+    return "0" if b"__asan_init" in program else "2"
+
+
 @pytest.mark.skipif(not AS_ROOT, reason="needs root to separate rights")
 def test_rights(suite):
     s = suite()
@@ -136,11 +142,12 @@ def test_rights(suite):
     assert set(of["Gid"].split()) == {str(s.gid)}
     assert of["Groups"].split() in ([], [str(s.gid)])
     assert of["CapEff"].strip("0") == "" and of["CapPrm"].strip("0") == ""
-    assert of["Seccomp"] == "2" and of["NoNewPrivs"] == "1"
+    assert of["Seccomp"] == filtered() and of["NoNewPrivs"] == "1"
     assert os.readlink(f"/proc/{child}/root") == str(s.maildir("bob"))
     (login,) = s.processes("pop3d")
     of = status(login)
-    assert "0" not in of["Uid"].split() and of["Seccomp"] == "2"
+    assert "0" not in of["Uid"].split()
+    assert of["Seccomp"] == filtered()
     assert os.readlink(f"/proc/{login}/root") == str(s.root / "spool/empty")
     (keys,) = s.processes("keyd")
     assert os.readlink(f"/proc/{keys}/root") == str(s.root / "spool/empty")
