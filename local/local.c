@@ -66,6 +66,7 @@ set_up(const struct service *s)
 	agent.root = geteuid() == 0;
 	agent.original_header =
 	    original == NULL || strcasecmp(original, "no") != 0;
+	table_owner_request_special(agent.common.owner_request_special);
 	queue_hash_depth((unsigned int)agent.common.hash_queue_depth);
 	if (mode->set_up != NULL)
 		mode->set_up(&agent);

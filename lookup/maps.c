@@ -97,6 +97,7 @@ fill(struct conf *c, struct maps *m)
 	    !conf_fill(c, &lookup_param_group, &m->own, &errors))
 		log_error("%s", buf_text(&errors));
 	buf_fini(&errors);
+	table_owner_request_special(m->common.owner_request_special);
 	m->myorigin = origin_of(m->common.myorigin);
 	m->rules = (struct rewrite_rules){
 		.swap_bangpath = m->own.swap_bangpath,

@@ -112,6 +112,8 @@ enum table_result match_list_match_host(struct match_list *l, struct span name,
  * is "-", MAILER-DAEMON and double-bounce never.
  */
 size_t table_extension(struct span user, const char *delimiter);
+/* owner_request_special, for the whole process: yes unless said otherwise. */
+void table_owner_request_special(bool on);
 /*
  * Address lookups in Postfix's order: user+ext@domain, user@domain,
  * user+ext, user (for local domains), @domain. For canonical, virtual.

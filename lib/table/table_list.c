@@ -111,6 +111,14 @@ attempt(struct attempt *a, struct span user, struct span domain, bool at,
 	return lookup(a->list, buf_span(&a->key), partial, a->value);
 }
 
+static bool owner_special = true;
+
+void
+table_owner_request_special(bool on)
+{
+	owner_special = on;
+}
+
 size_t
 table_extension(struct span user, const char *delimiter)
 {
@@ -120,11 +128,10 @@ table_extension(struct span user, const char *delimiter)
 	if (span_is_nocase(user, "mailer-daemon") ||
 	    span_is_nocase(user, "double-bounce"))
 		return user.n;
-	if (span_starts_nocase(user, "owner-") ||
-	    span_ends_nocase(user, "-request")) {
-		if (strchr(delimiter, '-') != NULL)
-			return user.n;
-	}
+	if (owner_special && strchr(delimiter, '-') != NULL &&
+	    (span_starts_nocase(user, "owner-") ||
+		span_ends_nocase(user, "-request")))
+		return user.n;
 	for (size_t i = 1; i < user.n; i++)
 		if (user.p[i] != '\0' && strchr(delimiter, user.p[i]) != NULL)
 			return i;

@@ -230,10 +230,44 @@ an_error_ends_the_search(void **state)
 	buf_fini(&extension);
 }
 
+static void
+test_extensions(void **state)
+{
+	static const struct {
+		const char *user;
+		const char *delimiter;
+		size_t special, plain; /* owner_request_special: yes, no */
+	} extensions[] = {
+		{ "joe+x", "+", 3, 3 },
+		{ "joe+x", "", 5, 5 },
+		{ "joe-x+y", "+-", 3, 3 },
+		{ "+joe", "+", 4, 4 },
+		{ "owner-list", "-", 10, 5 },
+		{ "list-request", "-", 12, 4 },
+		{ "owner+list", "+", 5, 5 },
+		{ "double-bounce", "-", 13, 13 },
+		{ "MAILER-DAEMON", "-", 13, 13 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(extensions) / sizeof(extensions[0]);
+	     i++) {
+		struct span user = span_of(extensions[i].user);
+
+		assert_int_equal(table_extension(user, extensions[i].delimiter),
+		    extensions[i].special);
+		table_owner_request_special(false);
+		assert_int_equal(table_extension(user, extensions[i].delimiter),
+		    extensions[i].plain);
+		table_owner_request_special(true);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_extensions),
 		cmocka_unit_test(each_row),
 		cmocka_unit_test(bad_patterns_are_refused),
 		cmocka_unit_test(addresses_part_by_part),
