@@ -28,7 +28,12 @@ static const struct directory directories[] = {
 	{ "report", 0700, true, false },
 	{ "defer", 0700, true, false }, /* why recipients wait: reason.h */
 	/* write and search, no list: a user's file is nobody else's affair */
-	{ "maildrop", 01730, true, true }, { "private", 0700, true, false },
+	{ "maildrop", 01730, true, true },
+	/*
+	 * master alone binds and connects here. A queue program that was taken
+	 * over must not put its own socket in the place of, say, auth's.
+	 */
+	{ "private", 0700, false, false },
 	{ "public", 0710, true, true }, { "pid", 0755, false, false },
 	{ "empty", 0555, false, false }, /* root directory of many */
 };
@@ -124,9 +129,17 @@ at_any_depth(const char *queue, const char *id,
 	return result;
 }
 
+/*
+ * Never over another message: ids come from several programs, and one of
+ * them may have been taken over. Not all file systems can promise it.
+ */
 static int
 act_rename(const char *path, const void *to)
 {
+	if (renameat2(AT_FDCWD, path, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -1;
 	return rename(path, to);
 }
 
@@ -238,9 +251,15 @@ make_directory(int at, const struct directory *d, uid_t owner, gid_t drop)
 {
 	int fd;
 	int result = 0;
+	struct stat st;
 
 	if (mkdirat(at, d->name, d->mode & 0700) == -1 && errno != EEXIST)
 		return -1;
+	/* postsuper, as the queue's owner, has no say in what is root's */
+	if (geteuid() != 0 &&
+	    fstatat(at, d->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISDIR(st.st_mode) && st.st_uid == 0)
+		return 0;
 	fd = openat(at, d->name,
 	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd == -1)

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
@@ -468,6 +469,74 @@ files_are_found_after_the_depth_changed(void **state)
 	queue_hash_depth(1);
 }
 
+/* A program that was taken over may submit under somebody else's id. */
+static void
+a_move_replaces_nothing(void **state)
+{
+	struct queue_envelope e = sample();
+	char id[QUEUE_ID_MAX], path[QUEUE_PATH_MAX], held[QUEUE_PATH_MAX];
+	struct stat st;
+	int fd;
+
+	(void)state;
+	assert_int_equal(write_file("first\r\n", 7, &e, id), 0);
+	assert_int_equal(queue_move(id, "incoming", "hold"), 0);
+	queue_path("incoming", id, path);
+	queue_path("hold", id, held);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	assert_int_not_equal(fd, -1);
+	close(fd);
+	assert_int_equal(queue_move(id, "incoming", "hold"), -1);
+	assert_int_equal(errno, EEXIST);
+	assert_int_equal(stat(held, &st), 0);
+	assert_true(st.st_size > 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(queue_remove("incoming", id), 0);
+	assert_int_equal(queue_remove("hold", id), 0);
+}
+
+/* Who owns the queue must not be able to change sockets of other programs. */
+static void
+private_sockets_are_roots(void **state)
+{
+	char other[] = "/tmp/queue_owner_test.XXXXXX";
+	struct buf error = BUF_INIT(4096);
+	char path[256];
+	struct stat st;
+	pid_t child;
+	int status;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_non_null(mkdtemp(other));
+	assert_true(queue_make_directories(other, 4711, 4712, &error));
+	snprintf(path, sizeof(path), "%s/private", other);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_uid, 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	snprintf(path, sizeof(path), "%s/incoming", other);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_uid, 4711);
+	/* the queue's owner may look again, and leaves root's alone */
+	child = fork();
+	if (child == 0)
+		_exit(chmod(other, 0755) == 0 && setgid(4711) == 0 &&
+			setuid(4711) == 0 &&
+			queue_make_directories(other, 4711, 4712, &error) ?
+			0 :
+			1);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	buf_fini(&error);
+	child = fork();
+	if (child == 0) {
+		execlp("rm", "rm", "-rf", other, (char *)NULL);
+		_exit(127);
+	}
+	waitpid(child, NULL, 0);
+}
+
 static void
 links_and_pipes_are_not_opened(void **state)
 {
@@ -599,6 +668,8 @@ main(void)
 		cmocka_unit_test(marks_are_read_back),
 		cmocka_unit_test(ids_are_unique_ordered_and_strict),
 		cmocka_unit_test(files_are_found_after_the_depth_changed),
+		cmocka_unit_test(a_move_replaces_nothing),
+		cmocka_unit_test(private_sockets_are_roots),
 		cmocka_unit_test(links_and_pipes_are_not_opened),
 		cmocka_unit_test(an_id_is_written_once),
 		cmocka_unit_test(only_abandoned_files_are_removed),
