@@ -100,17 +100,26 @@ request_quoted(struct request *r, const char *address)
 	return text;
 }
 
+/*
+ * The list grows by doubling: a stranger's header may hold thousands of
+ * these fields, and the arena keeps what it gave.
+ */
 static void
 add_delivered_to(struct request *r, struct span value, size_t count)
 {
 	struct buf text = BUF_INIT(4096);
-	char **more = arena_alloc(r->arena, (count + 2) * sizeof(*more));
 
-	if (count > 0)
-		memcpy(more, r->delivered_to, count * sizeof(*more));
+	if ((count & (count + 1)) == 0) {
+		char **more =
+		    arena_alloc(r->arena, 2 * (count + 1) * sizeof(*more));
+
+		if (count > 0)
+			memcpy(more, r->delivered_to, count * sizeof(*more));
+		r->delivered_to = more;
+	}
 	header_unfold(value, &text);
-	more[count] = arena_text(r->arena, buf_text(&text));
-	r->delivered_to = more;
+	r->delivered_to[count] = arena_text(r->arena, buf_text(&text));
+	r->delivered_to[count + 1] = NULL;
 	buf_fini(&text);
 }
 
