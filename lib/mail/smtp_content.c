@@ -14,6 +14,12 @@ take(struct span *in, size_t n)
 }
 
 /*
+ * How far one look goes: what is nothing but CR, or nothing but LF, must not
+ * have all the rest searched for the other one at every byte.
+ */
+enum { LOOK = 1024 };
+
+/*
  * Length of the clean text at the front: whole CRLF lines, as long as the
  * next does not begin with a dot, and the start of a line. Stops before the
  * first CR or LF that needs a closer look.
@@ -26,18 +32,23 @@ clean_length(struct span in, bool *at_line)
 	*at_line = false;
 	while (done < in.n) {
 		const char *line = in.p + done;
-		size_t left = in.n - done;
+		size_t left = in.n - done < LOOK ? in.n - done : LOOK;
 		const char *lf = memchr(line, '\n', left);
 		const char *cr =
 		    memchr(line, '\r', lf ? (size_t)(lf - line) : left);
 
-		if (cr == NULL || cr + 1 != lf) {
+		if (cr == NULL && lf == NULL) {
 			*at_line = false;
-			if (cr != NULL)
-				return (size_t)(cr - in.p);
-			return lf ? (size_t)(lf - in.p) : in.n;
+			done += left;
+			continue;
 		}
-		done = (size_t)(lf + 1 - in.p);
+		if (cr == NULL)
+			cr = lf; /* bare */
+		if (cr + 1 == in.p + in.n || cr[0] == '\n' || cr[1] != '\n') {
+			*at_line = false;
+			return (size_t)(cr - in.p);
+		}
+		done = (size_t)(cr + 2 - in.p);
 		*at_line = true;
 		if (done < in.n && in.p[done] == '.')
 			break;

@@ -281,10 +281,46 @@ what_follows_the_end_is_left(void **state)
 	assert_true(span_is(in, "QUIT\r\n"));
 }
 
+/* Where a line ends in the buffer makes no difference. */
+static void
+long_lines_are_read_in_steps(void **state)
+{
+	static const char *const ends[] = { "\r\n", "\r", "\n", "\r\r\n",
+		"\r\n.\r", "\n.\r\n", "\r\n.\r\n" };
+
+	(void)state;
+	for (size_t n = 1020; n < 1030; n++)
+		for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+			struct buf in = BUF_INIT(8192);
+			struct outcome whole, bytes = { .content =
+							    BUF_INIT(OUT_MAX) };
+			struct smtp_content c = { 0 };
+
+			for (int twice = 0; twice < 2; twice++) {
+				for (size_t k = 0; k < n; k++)
+					buf_add_char(&in, 'a');
+				buf_add_text(&in, ends[i]);
+			}
+			whole = scan(buf_span(&in), in.n);
+			for (size_t k = 0; k < in.n && !bytes.ended; k++)
+				feed(&c, (struct span){ in.p + k, 1 }, &bytes);
+			finish(&c, &bytes);
+			assert_true(span_equal(buf_span(&whole.content),
+			    buf_span(&bytes.content)));
+			assert_int_equal(whole.ended, bytes.ended);
+			assert_int_equal(whole.bare_cr, bytes.bare_cr);
+			assert_int_equal(whole.bare_lf, bytes.bare_lf);
+			buf_fini(&in);
+			buf_fini(&whole.content);
+			buf_fini(&bytes.content);
+		}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(long_lines_are_read_in_steps),
 		cmocka_unit_test(known_answers),
 		cmocka_unit_test(smuggling_matrix),
 		cmocka_unit_test(every_short_text),
