@@ -136,7 +136,6 @@ static const int io_calls[] = {
 	CALL(sched_getaffinity),
 	CALL(getcpu),
 	CALL(arch_prctl),
-	CALL(prlimit64),
 	CALL(umask),
 	/* signals, and the end */
 	CALL(rt_sigaction),
@@ -146,7 +145,6 @@ static const int io_calls[] = {
 	CALL(rt_sigsuspend),
 	CALL(rt_sigtimedwait),
 	CALL(sigaltstack),
-	CALL(tgkill),
 	CALL(exit),
 	CALL(exit_group),
 	END_OF_CALLS,
@@ -340,6 +338,8 @@ add_io_extras(scmp_filter_ctx filter)
 		add_if(filter, CALL(ioctl), SCMP_A1(SCMP_CMP_EQ, controls[i]));
 	add_if(filter, CALL(socketpair), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
 	add_if(filter, CALL(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+	/* only its own: other programs run as the same user */
+	add_if(filter, CALL(prlimit64), SCMP_A0(SCMP_CMP_EQ, 0));
 	/* options of sockets that exist */
 	add(filter, SCMP_ACT_ALLOW, CALL(setsockopt));
 }
@@ -381,8 +381,12 @@ add_promise(scmp_filter_ctx filter, struct span word)
 	return extra;
 }
 
+/*
+ * Signals go to "self" alone; 0: to nobody (abort(3) ends a process all the
+ * same).
+ */
 static scmp_filter_ctx
-build(const char *words, unsigned int *extras)
+build(const char *words, pid_t self, unsigned int *extras)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	struct span rest = span_of(words), word;
@@ -397,6 +401,9 @@ build(const char *words, unsigned int *extras)
 		extra |= add_promise(filter, word);
 	add_io_extras(filter);
 	add_extras(filter, extra);
+	if (self != 0)
+		add_if(filter, CALL(tgkill),
+		    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)self));
 	add_all(filter, SCMP_ACT_KILL_PROCESS, deadly_calls);
 	*extras = extra;
 	return filter;
@@ -406,7 +413,7 @@ static void
 confine(const char *words)
 {
 	unsigned int extra;
-	scmp_filter_ctx filter = build(words, &extra);
+	scmp_filter_ctx filter = build(words, getpid(), &extra);
 	int r;
 
 	if (extra & EXTRA_BELOW)
@@ -427,7 +434,7 @@ struct sandbox_filter {
 static void export(struct sandbox_filter *f, const char *words)
 {
 	struct buf code = BUF_INIT(1 << 20);
-	scmp_filter_ctx filter = build(words, &f->extra);
+	scmp_filter_ctx filter = build(words, 0, &f->extra);
 	int fd = memfd_create("filter", MFD_CLOEXEC), r;
 
 	r = fd < 0 ? -errno : seccomp_export_bpf(filter, fd);

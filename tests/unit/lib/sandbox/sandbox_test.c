@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -120,6 +121,30 @@ send_signal(void)
 	return outcome(kill(getppid(), 0) == 0);
 }
 
+/* tgkill(2): the process beside us runs as the same user. */
+static int
+send_signal_to_thread(void)
+{
+	return outcome(
+	    syscall(SYS_tgkill, getppid(), getppid(), 0) == 0);
+}
+
+static int
+limit_another(void)
+{
+	struct rlimit64 old;
+
+	return outcome(prlimit64(getppid(), RLIMIT_CPU, NULL, &old) == 0);
+}
+
+static int
+look_at_own_limit(void)
+{
+	struct rlimit64 old;
+
+	return outcome(prlimit64(0, RLIMIT_CPU, NULL, &old) == 0);
+}
+
 static const struct row {
 	const char *name;
 	const char *promises;
@@ -132,6 +157,9 @@ static const struct row {
 	{ "io maps no code", "io", map_code, DENIED },
 	{ "io makes no children", "io", make_child, DENIED },
 	{ "io signals nobody", "io", send_signal, DENIED },
+	{ "io signals no thread", "io", send_signal_to_thread, DENIED },
+	{ "io limits nobody", "io", limit_another, DENIED },
+	{ "io sees its own limits", "io", look_at_own_limit, ALLOWED },
 	{ "net-accept makes no sockets", "io net-accept", inet_socket, DENIED },
 	{ "dns makes internet sockets", "io dns", inet_socket, ALLOWED },
 	{ "dns makes no local ones", "io dns", unix_socket, DENIED },
