@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,8 +22,9 @@ enum {
 	BUCKETS = 2048,
 	WAYS = 8,
 	KEY_SIZE = 16,
-	FILE_VERSION = 1,
-	INIT_LOCK = COLUMNS, /* byte of the file; the columns' come first */
+	FILE_VERSION = 2,
+	INIT_LOCK = COLUMNS, /* bytes of the file; the columns' come first */
+	TABLE_LOCK,
 };
 
 struct counter {
@@ -34,15 +34,19 @@ struct counter {
 	uint16_t connections[COLUMNS];
 };
 
+/*
+ * SECURITY: a process that was taken over can write here what it likes, while
+ * another begins as root: numbers only, nothing that is followed. A robust
+ * mutex would hold pointers to write through; the kernel's locks do not.
+ */
 struct shared {
-	pthread_mutex_t mutex; /* robust, between processes */
 	uint64_t seed; /* so that nobody can choose a bucket */
 	struct counter counters[BUCKETS * WAYS];
 };
 
 static struct {
 	struct shared *table;
-	int fd; /* holds the column's lock */
+	int fd; /* holds the column's lock; -1: the table is ours alone */
 	unsigned int column;
 } here = { NULL, -1, 0 };
 
@@ -76,39 +80,32 @@ unlock_byte(int fd, off_t byte)
 static void
 begin_table(struct shared *t)
 {
-	pthread_mutexattr_t a;
-
-	ensure(pthread_mutexattr_init(&a) == 0);
-	pthread_mutexattr_setpshared(&a, PTHREAD_PROCESS_SHARED);
-	pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST);
-	ensure(pthread_mutex_init(&t->mutex, &a) == 0);
-	pthread_mutexattr_destroy(&a);
 	if (getrandom(&t->seed, sizeof(t->seed), 0) < 0)
 		t->seed = (uint64_t)clock_wall_us();
 }
 
+/*
+ * Held for less than a microsecond, and gone with a process that is killed:
+ * then counters may be one off, no more.
+ */
 static void
 lock_table(void)
 {
-	int error = pthread_mutex_lock(&here.table->mutex);
-
-	/* its owner was killed: counters may be one off, no more */
-	if (error == EOWNERDEAD)
-		pthread_mutex_consistent(&here.table->mutex);
-	else
-		ensure(error == 0);
+	while (here.fd >= 0 && !lock_byte(here.fd, TABLE_LOCK, true))
+		ensure(errno == EINTR);
 }
 
 static void
 unlock_table(void)
 {
-	pthread_mutex_unlock(&here.table->mutex);
+	if (here.fd >= 0)
+		unlock_byte(here.fd, TABLE_LOCK);
 }
 
+/* Nobody else writes here. */
 static void
 clear_column(void)
 {
-	lock_table();
 	for (size_t i = 0; i < BUCKETS * WAYS; i++) {
 		uint16_t *left =
 		    &here.table->counters[i].connections[here.column];
@@ -117,7 +114,6 @@ clear_column(void)
 		if (*left != 0)
 			*left = 0;
 	}
-	unlock_table();
 }
 
 static bool
@@ -132,8 +128,7 @@ begin_file(void)
 
 /*
  * A column nobody holds. What its last owner left behind is cleared; and if
- * all are free, nobody else is here, and everything begins anew (after a
- * reboot the mutex on disk may look held).
+ * all are free, nobody else is here, and everything begins anew.
  */
 static bool
 take_column(void)

@@ -200,7 +200,7 @@ a_link_is_not_followed(void **state)
 
 	(void)state;
 	snprintf(victim, sizeof(victim), "%s/victim", folder);
-	snprintf(link_name, sizeof(link_name), "%s/smtpd-limits-1.linked",
+	snprintf(link_name, sizeof(link_name), "%s/smtpd-limits-2.linked",
 	    folder);
 	fclose(fopen(victim, "w"));
 	assert_int_equal(symlink(victim, link_name), 0);
