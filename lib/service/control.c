@@ -192,15 +192,23 @@ control_read(void)
 		lost_master();
 }
 
-void
+static void
 control_task(void *unused)
 {
 	(void)unused;
-	control.in_task = true;
 	while (!task_cancelled())
 		if (!read_one(clock_ms() + NEVER_MS) && control.retiring)
 			break;
 	control.in_task = false;
+}
+
+/* From now on no other task may read: two cannot wait for one descriptor. */
+void
+control_start_task(void)
+{
+	control.in_task = true;
+	if (task_start(control_task, NULL) == NULL)
+		fatal("no memory for a task");
 }
 
 static void
@@ -236,6 +244,11 @@ service_connect(const char *service, int64_t deadline)
 	int fd;
 
 	ensure(control.master != NULL);
+	if (control.gone) {
+		log_warning("no connection to service %s: master is gone",
+		    service);
+		return -1;
+	}
 	q = ask(service);
 	wait_for_answer(q, deadline);
 	if (!q->answered) {

@@ -55,8 +55,8 @@ void control_ready(unsigned int generation);
 void control_full(unsigned int sessions);
 /* Reads what master said, without waiting. */
 void control_read(void);
-/* The same as a task, until master is gone or the loop ends. */
-void control_task(void *unused);
+/* A task does so, until master is gone or the loop ends. */
+void control_start_task(void);
 int control_fd(void);
 bool control_retiring(void);
 bool control_ending_now(void);

@@ -243,6 +243,5 @@ service_ready(void)
 {
 	service_ready_without_tasks();
 	control_on_retire(on_retire);
-	if (task_start(control_task, NULL) == NULL)
-		fatal("no memory for a task");
+	control_start_task();
 }

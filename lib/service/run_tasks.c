@@ -207,7 +207,7 @@ run_tasks(struct running *r)
 	of_retire = r;
 	control_on_retire(on_retire);
 	tasks.last_end = clock_ms();
-	(void)task_start(control_task, NULL);
+	control_start_task();
 	(void)task_start(idle_task, r);
 	for (size_t i = 0; i < r->listener_count; i++) {
 		struct acceptor *a = &tasks.acceptors[i];
