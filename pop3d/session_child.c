@@ -14,11 +14,13 @@
 #include "pop3d/session.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -57,6 +59,43 @@ maildir_path(const char *mail)
 	return mem_span_text(span_take(s, span_find(s, ':')));
 }
 
+static bool
+go_as_owner(const char *path, const struct session_owner *owner)
+{
+	gid_t gid = (gid_t)owner->gid;
+	bool gone;
+	int error;
+
+	if (setgroups(1, &gid) == -1 || setegid(gid) == -1 ||
+	    seteuid((uid_t)owner->uid) == -1)
+		fatal("cannot act as user %u: %m", (unsigned)owner->uid);
+	gone = chdir(path) == 0;
+	error = errno;
+	if (seteuid(0) == -1 || setegid(0) == -1)
+		fatal("cannot be root again: %m");
+	errno = error;
+	return gone;
+}
+
+/*
+ * Root could be led by a user's link past directories that are closed to
+ * that user; so the user goes. Mailboxes below directories that are closed
+ * to their owners are entered where they are the owner's.
+ */
+static void
+go(const char *path, const struct session_owner *owner)
+{
+	struct stat st;
+
+	if (go_as_owner(path, owner))
+		return;
+	if (errno != EACCES || chdir(path) == -1 || stat(".", &st) == -1)
+		fatal("user=<%s>: %s: %m", owner->user, path);
+	if (st.st_uid != (uid_t)owner->uid)
+		fatal("user=<%s>: %s is not the user's, who cannot reach it",
+		    owner->user, path);
+}
+
 /*
  * With the mailbox as root directory, a taken-over process cannot get at
  * those of others who share the system user. Links out of a Maildir do not
@@ -79,7 +118,9 @@ enter(const struct session_settings *settings,
 	exists = access(path, F_OK) == 0 || errno != ENOENT;
 	child.mail = mem_text(exists ? "maildir:." : "maildir:none");
 	if (settings->separated) {
-		sandbox_root(exists ? path : "empty");
+		if (exists)
+			go(path, owner);
+		sandbox_root(exists ? "." : "empty");
 		sandbox_become((uid_t)owner->uid, (gid_t)owner->gid);
 	} else if (chdir(exists ? path : "empty") == -1) {
 		log_warning("user=<%s>: %s: %m", owner->user, path);

@@ -228,3 +228,36 @@ def test_a_mailbox_that_is_not_there_is_empty(suite):
     assert c.say("QUIT").startswith(b"+OK")
     assert c.closed()
     assert not s.maildir("carol").exists()
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs root")
+def test_a_link_leads_nowhere_its_owner_cannot_go(suite):
+    """The session stage enters the mailbox as its owner, not as root."""
+    s = suite()
+    crlf(s, "bob", 1, ONE)
+    closed = s.root / "closed"
+    for part in (closed, closed / "box", *(closed / "box" / p
+                                           for p in ("new", "cur", "tmp"))):
+        part.mkdir(mode=0o755)
+        part.chmod(0o755)
+    secret = closed / "box/cur/1700000009.M1P1_9.host,S=24,W=24:2,"
+    secret.write_bytes(ONE)
+    secret.chmod(0o644)
+    closed.chmod(0o700)
+    home = s.maildir("alice")
+    home.parent.mkdir(parents=True, exist_ok=True)
+    if home.exists():
+        home.rename(home.with_name("alice.was"))
+    home.symlink_to(closed / "box")
+    os.lchown(home, s.uid, s.gid)
+    c = Client(s, "pop3s", login=None)
+    c.say("USER alice")
+    with pytest.raises(EOFError):
+        assert not c.say("PASS posthaste").startswith(b"+OK")
+        c.line()
+    assert Client(s, "pop3s", login="bob").last == b"+OK Logged in"
+    # closed above, but the mailbox is the user's own
+    os.chown(closed / "box", s.uid, s.gid)
+    for part in ("new", "cur", "tmp"):
+        os.chown(closed / "box" / part, s.uid, s.gid)
+    assert Client(s, "pop3s", login="alice").last == b"+OK Logged in"
