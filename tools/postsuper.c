@@ -115,6 +115,17 @@ send_content(struct ipc *c, int fd, const struct queue_envelope *e,
 	return r;
 }
 
+/*
+ * A report that is being made is qmgr's to activate, and it drops one whose
+ * original is gone: who waits for one is tried once more.
+ */
+static bool
+waits(const struct queue_recipient *r)
+{
+	return r->status == QUEUE_RECIPIENT_PENDING ||
+	    r->status == QUEUE_RECIPIENT_REPORTING;
+}
+
 /* Those who still wait, under the names they first had. */
 static struct ipc_list
 waiting_recipients(struct arena *a, const struct queue_envelope *e)
@@ -126,7 +137,7 @@ waiting_recipients(struct arena *a, const struct queue_envelope *e)
 	for (size_t i = 0; i < e->recipient_count; i++) {
 		const struct queue_recipient *r = &e->recipients[i];
 
-		if (r->status != QUEUE_RECIPIENT_PENDING)
+		if (!waits(r))
 			continue;
 		out[list.count++] = (struct msg_submit_recipient) {
 			.address = r->original,
@@ -156,6 +167,9 @@ submit_again(struct ipc *c, int fd, struct arena *a,
 		.body = e->flags & QUEUE_BODY_8BIT ? 2 : 0,
 		.smtputf8 = (e->flags & QUEUE_SMTPUTF8) != 0,
 		.trusted = true,
+		/* sendmail -bv must not become a delivery */
+		.verify = (e->flags & QUEUE_VERIFY) != 0,
+		.trace_deliveries = (e->flags & QUEUE_TRACE) != 0,
 		.arrival = (uint64_t)e->arrival,
 		.client = e->client,
 		.trace = "",
