@@ -72,9 +72,13 @@ static void
 take_settings(const struct service_arguments *a)
 {
 	struct buf error = BUF_INIT(1024);
+	char *name = mem_printf("service_name=%s", a->name);
 
 	running.service.conf = conf_read_snapshot(SERVICE_FD_SETTINGS);
 	close(SERVICE_FD_SETTINGS);
+	/* for "-o syslog_name=postfix/$service_name" */
+	conf_override(running.service.conf, name, &error);
+	free(name);
 	for (char **o = a->overrides; *o != NULL; o++)
 		if (!conf_override(running.service.conf, *o, &error))
 			fatal("-o %s: %s", *o, buf_text(&error));
