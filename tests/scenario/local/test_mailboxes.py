@@ -4,6 +4,7 @@ import grp
 import os
 import pwd
 import re
+import shutil
 import stat
 
 import pytest
@@ -235,3 +236,18 @@ def test_mailbox_limit(local, outcome):
     o = outcome(s, f"{s.user}@local.test", q)
     assert (o.dsn, o.status) == ("5.2.2", "bounced")
     assert s.spool_file.read_bytes() == before
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs root's rights")
+def test_commands_may_use_set_gid_programs(local, outcome):
+    """A command that submits mail needs postdrop's group."""
+    s = local(aliases='group: "|{root}/home/group -gn >{root}/home/got"\n')
+    if os.statvfs(s.root).f_flag & os.ST_NOSUID:
+        pytest.skip("no set-gid programs on this file system")
+    s.home.chmod(0o777)
+    shutil.copy("/usr/bin/id", s.home / "group")
+    shutil.chown(s.home / "group", "root", "posthaste-drop")
+    os.chmod(s.home / "group", 0o2755)
+    s.send(to="group@local.test")
+    assert outcome(s, "group@local.test").status == "sent"
+    assert (s.home / "got").read_text() == "posthaste-drop\n"
