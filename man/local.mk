@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 # One page a line, so that two additions merge.
+dist_man1_MANS += man/mailq.1
 dist_man1_MANS += man/newaliases.1
 dist_man1_MANS += man/postalias.1
 dist_man1_MANS += man/postcat.1
@@ -27,6 +28,7 @@ dist_man8_MANS += man/auth.8
 dist_man8_MANS += man/bounce.8
 dist_man8_MANS += man/cleanup.8
 dist_man8_MANS += man/keyd.8
+dist_man8_MANS += man/lmtp.8
 dist_man8_MANS += man/local.8
 dist_man8_MANS += man/logd.8
 dist_man8_MANS += man/lookup.8

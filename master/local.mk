@@ -4,7 +4,9 @@ master_master_SOURCES = master/master.c master/master.h \
 	master/absorbed.c master/absorbed.h \
 	master/broker.c master/endpoint.c master/endpoint.h \
 	master/handover.c master/notify.c master/plan.c master/plan.h \
-	master/reload.c master/renewal.c master/service.c master/spawn.c master/stop.c \
+	master/reload.c master/renewal.c \
+	master/restrictions_check.c master/restrictions_check.h \
+	master/service.c master/spawn.c master/stop.c \
 	master/supervisor.c master/take_queue.c \
 	master/unix_peer.c master/unix_peer.h
 EXTRA_DIST += master/absorbed.def

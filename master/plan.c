@@ -18,6 +18,7 @@
 #include "lib/table/table_check.h"
 #include "lib/tls/tls_check.h"
 #include "master/absorbed.h"
+#include "master/restrictions_check.h"
 
 enum { PROCESSES_MAX = STATUS_SLOTS / 2 };
 
@@ -159,6 +160,7 @@ check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
 	(void)table_check_settings(c, errors, warnings);
 	(void)tls_check_settings(c, errors, warnings);
 	(void)sasl_check_settings(c, errors, warnings);
+	restrictions_check_settings(c, errors, warnings);
 }
 
 /* Settings with the -o of one service, as its program will see them. */
@@ -322,16 +324,17 @@ load(struct planning *p, const char *directory)
 	plan->conf = conf_read(directory, p->errors, p->warnings);
 	if (plan->conf == NULL)
 		return false;
+	plan->cf =
+	    master_cf_read(directory, plan->conf, p->errors, p->warnings);
+	if (plan->cf != NULL)
+		master_cf_mention(plan->cf, plan->conf);
 	(void)conf_check(plan->conf, p->errors, p->warnings);
 	check_settings(plan->conf, p->errors, p->warnings);
 	if (!conf_fill(plan->conf, &common_param_group, &plan->common,
 		p->errors) ||
 	    !conf_fill(plan->conf, &master_param_group, &plan->params,
-		p->errors))
-		return false;
-	plan->cf =
-	    master_cf_read(directory, plan->conf, p->errors, p->warnings);
-	if (plan->cf == NULL)
+		p->errors) ||
+	    plan->cf == NULL)
 		return false;
 	check_directory(p, "queue_directory", plan->common.queue_directory);
 	check_directory(p, "daemon_directory", plan->common.daemon_directory);

@@ -55,6 +55,22 @@ tools_sendmail_SOURCES = tools/sendmail.c \
 sbin_PROGRAMS += tools/mailq
 tools_mailq_SOURCES = $(tools_sendmail_SOURCES)
 
+# where people's shells and older programs look for them
+install-exec-hook:
+	$(MKDIR_P) "$(DESTDIR)$(bindir)" "$(DESTDIR)$(prefix)/lib"
+	for name in mailq newaliases; do \
+		test "$(bindir)" = "$(sbindir)" || \
+			ln -sf "$(sbindir)/$$name" "$(DESTDIR)$(bindir)/$$name" \
+			|| exit 1; \
+	done
+	test "$(sbindir)" = "$(prefix)/lib" || \
+		ln -sf "$(sbindir)/sendmail" "$(DESTDIR)$(prefix)/lib/sendmail"
+uninstall-hook:
+	for link in "$(bindir)/mailq" "$(bindir)/newaliases" \
+			"$(prefix)/lib/sendmail"; do \
+		! test -L "$(DESTDIR)$$link" || rm -f "$(DESTDIR)$$link"; \
+	done
+
 sbin_PROGRAMS += tools/posthaste
 tools_posthaste_SOURCES = tools/posthaste.c tools/posthaste_check.c \
 	tools/posthaste.h

@@ -7,6 +7,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/conf/conf_parts.h"
+#include "lib/conf/master_cf.h"
 #include "lib/log/log.h"
 
 enum { FOLD_COLUMN = 80 };
@@ -136,8 +137,15 @@ static void
 warn(struct postconf *p)
 {
 	struct buf errors = BUF_INIT(1 << 20);
+	struct master_cf *cf;
 	struct span rest, line;
 
+	cf = master_cf_read(p->directory, p->conf, &errors, NULL);
+	if (cf != NULL) {
+		master_cf_mention(cf, p->conf);
+		master_cf_free(&cf);
+	}
+	buf_reset(&errors); /* of master.cf: -M tells */
 	conf_check(p->conf, &errors, NULL);
 	rest = buf_span(&errors);
 	while (span_cut(&rest, "\n", true, &line))

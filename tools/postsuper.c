@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -345,9 +346,12 @@ static void
 repair(void)
 {
 	struct buf errors = BUF_INIT(1 << 16);
+	struct span rest, line;
 
-	if (!queue_make_directories(".", geteuid(), getegid(), &errors))
-		log_warning("%s", buf_text(&errors));
+	(void)queue_make_directories(".", geteuid(), getegid(), &errors);
+	rest = buf_span(&errors);
+	while (span_cut(&rest, "\n", true, &line))
+		log_warning("%.*s", SPAN_ARG(line));
 	buf_fini(&errors);
 }
 
@@ -396,6 +400,17 @@ check_queues(char **queues)
 				"or report)", *queues);
 }
 
+/* Who does not own the queue sees nothing of it: that is not "0 messages". */
+static void
+check_rights(void)
+{
+	struct stat st;
+
+	if (stat("incoming", &st) == 0 && st.st_uid != geteuid())
+		fatal_status(EX_NOPERM,
+		    "use of this command is reserved for the superuser");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -425,6 +440,7 @@ main(int argc, char **argv)
 		want_repair = want_purge = true;
 	check_queues(argv + optind);
 	queue_tool_enter(config, &params);
+	check_rights();
 	if (want_repair)
 		repair();
 	if (want_purge)

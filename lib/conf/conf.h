@@ -115,6 +115,8 @@ bool conf_fill(struct conf *c, const struct param_group *group, void *into,
  */
 int64_t conf_family_number(struct conf *c, const char *name, const char *suffix,
     enum param_type type, int64_t fallback);
+/* A text that uses $name too, of master.cf: so conf_check knows the name. */
+void conf_mention(struct conf *c, const char *text);
 /* All settings at once, including unknown names: for check. */
 bool conf_check(struct conf *c, struct buf *errors, struct buf *warnings);
 /* Calls for each name set in main.cf, in its order. */

@@ -144,7 +144,19 @@ is_used(struct conf *c, const struct setting *own)
 	for (const struct setting *s = c->first; s != NULL; s = s->next)
 		if (s != own && refers_to(s->raw, own->name))
 			return true;
+	for (const struct mention *m = c->mentions; m != NULL; m = m->next)
+		if (refers_to(m->text, own->name))
+			return true;
 	return false;
+}
+
+void
+conf_mention(struct conf *c, const char *text)
+{
+	struct mention *m = arena_alloc(c->arena, sizeof(*m));
+
+	*m = (struct mention){ c->mentions, arena_text(c->arena, text) };
+	c->mentions = m;
 }
 
 static bool

@@ -26,11 +26,18 @@ struct setting {
 	UT_hash_handle hh;
 };
 
+/* Text outside main.cf that may use the administrator's own names. */
+struct mention {
+	struct mention *next;
+	const char *text;
+};
+
 struct conf {
 	const char *directory;
 	struct arena *arena;
 	struct setting *names; /* hash */
 	struct setting *first, *last; /* those that are set, in order */
+	struct mention *mentions;
 	bool from_snapshot; /* computed defaults came along */
 };
 

@@ -421,3 +421,14 @@ master_cf_free(struct master_cf **m)
 	free(*m);
 	*m = NULL;
 }
+
+void
+master_cf_mention(const struct master_cf *m, struct conf *c)
+{
+	for (size_t i = 0; i < m->count; i++) {
+		for (char **o = m->entries[i].overrides; *o != NULL; o++)
+			conf_mention(c, *o);
+		for (char **a = m->entries[i].arguments; *a != NULL; a++)
+			conf_mention(c, *a);
+	}
+}

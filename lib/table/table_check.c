@@ -175,3 +175,13 @@ table_check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
 	check_default_type(&k);
 	return k.fine;
 }
+
+bool
+table_check_spec(struct conf *c, const char *setting, struct span spec,
+    struct buf *errors, struct buf *warnings)
+{
+	struct checking k = { c, setting, errors, warnings, true };
+
+	check_spec(&k, spec, 0);
+	return k.fine;
+}

@@ -13,5 +13,8 @@
  */
 bool
 table_check_settings(struct conf *c, struct buf *errors, struct buf *warnings);
+/* The same for one "type:name" in the value of a setting. */
+bool table_check_spec(struct conf *c, const char *setting, struct span spec,
+    struct buf *errors, struct buf *warnings);
 
 #endif

@@ -102,8 +102,6 @@ def test_521_ends_the_session(suite):
      "450 4.7.0"),
     ("warn_if_reject, reject", "c.test", "a@b.test", "bob@example.test",
      "250"),
-    ("reject_no_such_thing", "c.test", "a@b.test", "bob@example.test",
-     "451 4.3.5 Server configuration error"),
     ("check_sender_access texthash:/nowhere/at/all", "c.test", "a@b.test",
      "bob@example.test", "451 4."),
     ("strict", "c.test", "a@b.test", "bob@example.test", "554 5.7.1"),
@@ -112,10 +110,44 @@ def test_restrictions(suite, restrictions, helo, sender, recipient, answer):
     s = suite(main=f"smtpd_recipient_restrictions = {restrictions}\n"
               "smtpd_restriction_classes = strict\nstrict = reject\n")
     assert rcpt(s, recipient, sender, helo).startswith(answer)
-    if restrictions == "reject_no_such_thing":
-        s.wait_log("smtpd_recipient_restrictions: unknown restriction")
     if restrictions.startswith("warn_if_reject"):
         s.wait_log("reject_warning: RCPT from")
+
+
+@pytest.mark.parametrize("settings, said", [
+    ("smtpd_recipient_restrictions = reject_no_such_thing\n",
+     'unknown restriction: "reject_no_such_thing"'),
+    ("smtpd_recipient_restrictions = reject_rbl_client bl.test\n",
+     'this restriction is not supported yet: "reject_rbl_client"'),
+    ("smtpd_sender_restrictions = check_sender_access nosuch:/x\n",
+     "unsupported dictionary type: nosuch"),
+    ("smtpd_helo_restrictions = check_helo_access\n",
+     'an argument is missing behind: "check_helo_access"'),
+    ("smtpd_restriction_classes = strict\nstrict = rejct\n",
+     'unknown restriction: "rejct"'),
+    ("mynetworks = 127.0.0.0/33\n", 'bad net/mask pattern: "127.0.0.0/33"'),
+])
+def test_a_wrong_restriction_is_refused_before_it_is_used(suite, settings,
+                                                          said):
+    s = suite()
+    s.write("main.cf", s.main_cf + settings)
+    for action in ("check", "reload"):
+        done = s.posthaste(action, check=False)
+        assert done.returncode == 1
+        assert said in done.err
+    assert rcpt(s).startswith("250")
+
+
+def test_names_of_the_administrator_are_known_in_master_cf(suite):
+    own = "my_own = permit_mynetworks, reject\n"
+    s = suite(start=False, main=own)
+    done = s.posthaste("check", check=False)
+    assert done.returncode == 1
+    assert "my_own: no setting has this name" in done.err
+    s = suite(start=False, main=own, master="127.0.0.1:587 inet n - n - - smtpd\n"
+              "  -o smtpd_client_restrictions=$my_own\n")
+    s.posthaste("check")
+    assert s.command("postconf", "-n").err == ""
 
 
 def test_sender_domains_are_looked_up(suite, dns):

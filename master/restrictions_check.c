@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: ISC */
+#include "master/restrictions_check.h"
+
+#include <stdlib.h>
+
+#include "lib/base/mem.h"
+#include "lib/table/network.h"
+#include "lib/table/table_check.h"
+
+enum argument { ARGUMENT_NONE, ARGUMENT_TABLE, ARGUMENT_TEXT, ARGUMENT_NEXT };
+
+struct known {
+	const char *name;
+	enum argument argument;
+};
+
+static const struct known ours[] = {
+#define RESTRICTION(name, argument, function, meaning) \
+	{ #name, ARGUMENT_##argument },
+#include "smtpd/restrictions.def"
+#undef RESTRICTION
+};
+
+/* Postfix has them, we do not: they are no slips of the pen. */
+static const struct known missing[] = {
+	{ "check_ccert_access", ARGUMENT_TEXT },
+	{ "check_client_a_access", ARGUMENT_TEXT },
+	{ "check_client_mx_access", ARGUMENT_TEXT },
+	{ "check_client_ns_access", ARGUMENT_TEXT },
+	{ "check_etrn_access", ARGUMENT_TEXT },
+	{ "check_helo_a_access", ARGUMENT_TEXT },
+	{ "check_helo_mx_access", ARGUMENT_TEXT },
+	{ "check_helo_ns_access", ARGUMENT_TEXT },
+	{ "check_policy_service", ARGUMENT_TEXT },
+	{ "check_recipient_a_access", ARGUMENT_TEXT },
+	{ "check_recipient_mx_access", ARGUMENT_TEXT },
+	{ "check_recipient_ns_access", ARGUMENT_TEXT },
+	{ "check_reverse_client_hostname_a_access", ARGUMENT_TEXT },
+	{ "check_reverse_client_hostname_mx_access", ARGUMENT_TEXT },
+	{ "check_reverse_client_hostname_ns_access", ARGUMENT_TEXT },
+	{ "check_sender_a_access", ARGUMENT_TEXT },
+	{ "check_sender_mx_access", ARGUMENT_TEXT },
+	{ "check_sender_ns_access", ARGUMENT_TEXT },
+	{ "permit_dnswl_client", ARGUMENT_TEXT },
+	{ "permit_mx_backup", ARGUMENT_NONE },
+	{ "permit_naked_ip_address", ARGUMENT_NONE },
+	{ "permit_rhswl_client", ARGUMENT_TEXT },
+	{ "permit_tls_all_clientcerts", ARGUMENT_NONE },
+	{ "permit_tls_clientcerts", ARGUMENT_NONE },
+	{ "reject_maps_rbl", ARGUMENT_NONE },
+	{ "reject_rbl_client", ARGUMENT_TEXT },
+	{ "reject_rhsbl_client", ARGUMENT_TEXT },
+	{ "reject_rhsbl_helo", ARGUMENT_TEXT },
+	{ "reject_rhsbl_recipient", ARGUMENT_TEXT },
+	{ "reject_rhsbl_reverse_client", ARGUMENT_TEXT },
+	{ "reject_rhsbl_sender", ARGUMENT_TEXT },
+	{ "reject_unverified_recipient", ARGUMENT_NONE },
+	{ "reject_unverified_sender", ARGUMENT_NONE },
+};
+
+enum {
+	OURS = sizeof(ours) / sizeof(ours[0]),
+	MISSING = sizeof(missing) / sizeof(missing[0]),
+};
+
+/* One list under check. */
+struct checking {
+	struct conf *c;
+	const char *setting;
+	struct span rest;
+	struct buf *errors;
+	struct buf *warnings;
+};
+
+static const struct known *
+find(const struct known *list, size_t count, struct span name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (span_is_nocase(name, list[i].name))
+			return &list[i];
+	return NULL;
+}
+
+static void
+wrong(struct checking *k, const char *why, struct span word)
+{
+	buf_printf(k->errors, "%s: %s: %s: \"%.*s\"\n",
+	    conf_origin(k->c, k->setting), k->setting, why,
+	    (int)(word.n < 200 ? word.n : 200), word.p);
+}
+
+static bool
+is_class(struct conf *c, struct span name)
+{
+	struct span rest = span_of(conf_value(c, "smtpd_restriction_classes"));
+	struct span class;
+
+	while (conf_list_next(&rest, &class)) {
+		char *text = mem_span_text(class);
+		bool same = span_is(name, text);
+
+		free(text);
+		if (same)
+			return true;
+	}
+	return false;
+}
+
+static void
+check_argument(struct checking *k, const struct known *r, struct span word)
+{
+	struct span argument;
+
+	if (r->argument == ARGUMENT_NONE || r->argument == ARGUMENT_NEXT)
+		return;
+	if (!conf_list_next(&k->rest, &argument))
+		wrong(k, "an argument is missing behind", word);
+	else if (r->argument == ARGUMENT_TABLE &&
+	    span_find(argument, ':') == argument.n)
+		wrong(k, "a table (type:name) is wanted", argument);
+	else if (r->argument == ARGUMENT_TABLE)
+		(void)table_check_spec(k->c, k->setting, argument, k->errors,
+		    k->warnings);
+}
+
+static void
+check_word(struct checking *k, struct span word)
+{
+	const struct known *r = find(ours, OURS, word);
+
+	if (r != NULL) {
+		check_argument(k, r, word);
+	} else if ((r = find(missing, MISSING, word)) != NULL) {
+		wrong(k, "this restriction is not supported yet", word);
+		check_argument(k, r, word);
+	} else if (span_find(word, ':') < word.n) {
+		(void)table_check_spec(k->c, k->setting, word, k->errors,
+		    k->warnings);
+	} else if (!is_class(k->c, word)) {
+		wrong(k, "unknown restriction", word);
+	}
+}
+
+static void
+check_list(struct checking *k, const char *setting, const char *text)
+{
+	struct span word;
+
+	k->setting = setting;
+	k->rest = span_of(text);
+	while (conf_list_next(&k->rest, &word))
+		check_word(k, word);
+}
+
+static void
+check_classes(struct checking *k)
+{
+	struct span rest =
+	    span_of(conf_value(k->c, "smtpd_restriction_classes"));
+	struct span name;
+
+	while (conf_list_next(&rest, &name)) {
+		char *class = mem_span_text(name);
+		const char *raw = conf_raw(k->c, class);
+		const char *text =
+		    raw == NULL ? NULL : conf_expand(k->c, raw, k->errors);
+
+		k->setting = "smtpd_restriction_classes";
+		if (raw == NULL)
+			wrong(k, "this class is not set", name);
+		else if (text != NULL)
+			check_list(k, class, text);
+		free(class);
+	}
+}
+
+/* A file or table is somebody else's to check. */
+static bool
+is_network(struct span word)
+{
+	struct network n;
+
+	if (word.n == 0 || word.p[0] == '/')
+		return false;
+	if (word.p[0] == '[')
+		return true;
+	return network_address(span_take(word, span_find(word, '/')), &n) ||
+	    (span_find(word, ':') == word.n && span_find(word, '/') < word.n);
+}
+
+static void
+check_networks(struct checking *k)
+{
+	struct span rest = span_of(conf_value(k->c, "mynetworks"));
+	struct span word;
+
+	k->setting = "mynetworks";
+	while (conf_list_next(&rest, &word)) {
+		struct buf error = BUF_INIT(1024);
+		struct network n;
+
+		while (word.n > 0 && word.p[0] == '!')
+			word = span_skip(word, 1);
+		if (is_network(word) && !network_parse(word, &n, &error))
+			buf_printf(k->errors, "%s: %s: %s\n",
+			    conf_origin(k->c, k->setting), k->setting,
+			    buf_text(&error));
+		buf_fini(&error);
+	}
+}
+
+void
+restrictions_check_settings(struct conf *c, struct buf *errors,
+    struct buf *warnings)
+{
+	static const char *const settings[] = {
+		"smtpd_client_restrictions",
+		"smtpd_helo_restrictions",
+		"smtpd_sender_restrictions",
+		"smtpd_relay_restrictions",
+		"smtpd_recipient_restrictions",
+		"smtpd_data_restrictions",
+		"smtpd_end_of_data_restrictions",
+	};
+	struct checking k = { .c = c, .errors = errors, .warnings = warnings };
+
+	check_classes(&k);
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+		check_list(&k, settings[i], conf_value(c, settings[i]));
+	check_networks(&k);
+}
