@@ -163,3 +163,17 @@ destinations_next(struct span *rest, enum destination_kind *kind,
 	}
 	return true;
 }
+
+size_t
+destinations_count(const char *text, size_t most)
+{
+	struct span rest = span_of(text);
+	struct buf one = BUF_INIT(65536);
+	enum destination_kind kind;
+	size_t n = 0;
+
+	while (n < most && destinations_next(&rest, &kind, &one))
+		n++;
+	buf_fini(&one);
+	return n;
+}

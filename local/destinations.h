@@ -26,5 +26,7 @@ enum destination_kind {
  */
 bool destinations_next(struct span *rest, enum destination_kind *kind,
     struct buf *out);
+/* How many there are; counts no further than "most". */
+size_t destinations_count(const char *text, size_t most);
 
 #endif

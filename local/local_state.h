@@ -64,6 +64,14 @@ struct plan {
 
 /* Fills p->first; OK, or why the recipient gets nothing now. */
 enum verdict plan_make(struct plan *p);
+/*
+ * The destinations of an alias, NULL when it is none; and the owner of the
+ * table that has it.
+ */
+enum verdict plan_find_alias(struct plan *p, const char *name,
+    const char **value, uid_t *owner);
+/* The sender of what this alias sends on: owner-NAME, if there is one. */
+enum verdict plan_take_owner(struct plan *p, const char *name);
 /* Does all of it; a verdict, and what to say in *p->why. */
 enum verdict plan_perform(struct plan *p);
 

@@ -283,24 +283,10 @@ expand_one(struct plan *p, const struct step *step, enum destination_kind kind,
 	    from, p->to->address, text);
 }
 
-static size_t
-count_destinations(const char *text)
-{
-	struct span rest = span_of(text);
-	struct buf one = BUF_INIT(65536);
-	enum destination_kind kind;
-	size_t n = 0;
-
-	while (n < 2 && destinations_next(&rest, &kind, &one))
-		n++;
-	buf_fini(&one);
-	return n;
-}
-
 static enum verdict
 expand_list(struct plan *p, const struct step *step, const char *text)
 {
-	bool alone = count_destinations(text) == 1;
+	bool alone = destinations_count(text, 2) == 1;
 	struct span rest = span_of(text);
 	struct buf one = BUF_INIT(65536);
 	enum destination_kind kind;
@@ -313,66 +299,6 @@ expand_list(struct plan *p, const struct step *step, const char *text)
 		    arena_text(p->r->arena, buf_text(&one)), alone);
 	buf_fini(&one);
 	return v;
-}
-
-static enum verdict
-find_alias(struct plan *p, const char *name, const char **value, uid_t *owner)
-{
-	struct buf found = BUF_INIT(TABLE_VALUE_MAX);
-	enum verdict v = OK;
-
-	*value = NULL;
-	for (size_t i = 0;
-	     v == OK && *value == NULL && i < p->state->alias_count; i++) {
-		struct alias_table *a = &p->state->aliases[i];
-		enum table_result t =
-		    table_lookup(a->table, span_of(name), &found);
-
-		*owner = a->owner;
-		if (t == TABLE_FOUND)
-			*value = arena_text(p->r->arena, buf_text(&found));
-		else if (t != TABLE_NONE)
-			v = agent_table_failed(p->why, t, table_name(a->table),
-			    buf_text(&found));
-	}
-	buf_fini(&found);
-	return v;
-}
-
-/* The sender of what an alias sends on: owner-NAME, if there is one. */
-static enum verdict
-take_owner(struct plan *p, const char *name)
-{
-	const struct local_params *own = &p->r->agent->own;
-	const char *owner_name = strncasecmp(name, "owner-", 6) == 0 ?
-	    "owner-owner" :
-	    arena_printf(p->r->arena, "owner-%s", name);
-	struct buf one = BUF_INIT(MAIL_ADDRESS_MAX);
-	enum destination_kind kind;
-	const char *value;
-	struct span rest;
-	enum verdict v;
-	uid_t uid;
-
-	v = find_alias(p, owner_name, &value, &uid);
-	if (v == OK && value == NULL && own->reset_owner_alias) {
-		p->sender = p->r->m->sender;
-		p->owner = false;
-	}
-	if (v != OK || value == NULL || p->r->m->sender[0] == '\0')
-		return v;
-	rest = span_of(value);
-	if (own->expand_owner_alias && count_destinations(value) == 1 &&
-	    destinations_next(&rest, &kind, &one) &&
-	    kind == DESTINATION_ADDRESS)
-		owner_name = arena_text(p->r->arena, buf_text(&one));
-	buf_fini(&one);
-	p->sender = strchr(owner_name, '@') ?
-	    owner_name :
-	    arena_printf(p->r->arena, "%s@%s", owner_name,
-		p->r->agent->common.myorigin);
-	p->owner = true;
-	return OK;
 }
 
 /* *done: this was an alias, and v says what came of it. */
@@ -389,8 +315,8 @@ expand_alias(struct plan *p, const struct step *outer, const char *name,
 	*done = false;
 	if (expanding_alias(outer, name))
 		return OK;
-	v = find_alias(p, name, &value, &owner);
-	if (v == OK && value != NULL && count_destinations(value) == 0) {
+	v = plan_find_alias(p, name, &value, &owner);
+	if (v == OK && value != NULL && destinations_count(value, 1) == 0) {
 		log_warning("alias %s is empty", name);
 		return OK;
 	}
@@ -399,7 +325,7 @@ expand_alias(struct plan *p, const struct step *outer, const char *name,
 	*done = true;
 	if (owner != 0)
 		step.person = person_by_uid(p->r->arena, owner);
-	v = take_owner(p, name);
+	v = plan_take_owner(p, name);
 	return v == OK ? expand_list(p, &step, value) : v;
 }
 
@@ -493,7 +419,7 @@ expand_person(struct plan *p, const struct step *outer, const char *name,
 		step.extension = "";
 	if (v != OK)
 		return v;
-	if (text == NULL || count_destinations(text) == 0)
+	if (text == NULL || destinations_count(text, 1) == 0)
 		return expand_mailbox(p, outer, name, person);
 	return expand_list(p, &step, text);
 }
