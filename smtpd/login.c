@@ -136,7 +136,9 @@ failed(struct exchange *x, const struct msg_authenticated *a)
 		stream_flush(s->io);
 		wait_until(clock_ms() + (int64_t)a->delay_ms);
 	}
-	say_no(s, 535, "5.7.8", "Error: authentication failed: %s", a->text);
+	/* why is for the log: it would tell that a guess was right */
+	say_no(s, 535, "5.7.8",
+	    "Error: authentication failed: authentication failure");
 }
 
 /*

@@ -5,7 +5,7 @@ import ssl
 import threading
 
 from peers import Dialogue
-from posthaste import PASSWORD
+from posthaste import PASSWORD, wait_for
 
 
 def b64(text):
@@ -131,3 +131,27 @@ def test_garbage_of_one_client_is_not_felt_by_another(suite):
     finally:
         stop.set()
         other.join()
+
+
+def test_a_refusal_tells_nothing(suite):
+    """The right password of a closed account sounds like a wrong one."""
+    s = suite()
+    accounts = s.root / "etc/accounts"
+    text = accounts.read_text().splitlines()
+    accounts.write_text("".join(
+        line + (" nologin\n" if line.startswith("alice@") else "\n")
+        for line in text))
+    # a changed table is taken up within a second
+    replies = {}
+
+    def refused():
+        with submission(s) as d:
+            replies["closed"] = d.ask(f"AUTH PLAIN {GOOD}")
+        return replies["closed"].startswith("535")
+
+    wait_for("the account to be closed", refused)
+    s.wait_log("authentication failed: account has nologin")
+    nobody = b64(f"\0nobody@example.test\0{PASSWORD}")
+    for secret in (WRONG, nobody):
+        with submission(s) as d:
+            assert d.ask(f"AUTH PLAIN {secret}") == replies["closed"]
