@@ -348,6 +348,12 @@ find_transport(struct plan *p, struct table_list *maps, const char *name,
 	return v;
 }
 
+/*
+ * SECURITY: $local and its kin are a stranger's words. What they make is one
+ * address, whatever is in it: read as a list of destinations, "|command" or
+ * ":include:" in a recipient would be obeyed. An "@" in a local part would
+ * choose the domain.
+ */
 static enum verdict
 expand_luser(struct plan *p, const struct step *outer, const char *name)
 {
@@ -357,13 +363,16 @@ expand_luser(struct plan *p, const struct step *outer, const char *name)
 	enum verdict v;
 
 	step.relayed = true;
-	if (own->luser_relay[0] == '\0' || (outer && outer->relayed))
+	if (own->luser_relay[0] == '\0' || (outer && outer->relayed) ||
+	    strchr(p->local, '@') != NULL)
 		return why_set(p->why, "5.1.1", "unknown user: \"%s\"", name);
-	if (!plan_expand(p, NULL, own->luser_relay, NULL, &address))
+	if (!plan_expand(p, NULL, own->luser_relay, NULL, &address) ||
+	    address.n == 0 || span_has_break(buf_span(&address)))
 		v = why_set(p->why, "4.3.5",
 		    "mail system configuration error: luser_relay");
 	else
-		v = expand_list(p, &step, buf_text(&address));
+		v = expand_address(p, &step,
+		    arena_text(p->r->arena, buf_text(&address)), true);
 	buf_fini(&address);
 	return v;
 }

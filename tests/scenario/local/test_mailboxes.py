@@ -251,3 +251,26 @@ def test_commands_may_use_set_gid_programs(local, outcome):
     s.send(to="group@local.test")
     assert outcome(s, "group@local.test").status == "sent"
     assert (s.home / "got").read_text() == "posthaste-drop\n"
+
+
+def test_luser_relay_obeys_no_stranger(local):
+    """A recipient is one address, not a list with commands in it."""
+    s = local(luser_relay="bob+$local@example.test")
+    marks = [s.root / name for name in ("one", "two")]
+    s.root.chmod(0o777)
+    with s.smtp() as session:
+        session.ehlo()
+        for to in (f'"x,|touch {marks[0]},y"@local.test',
+                   f'"x,:include:{s.root}/etc/aliases,y"@local.test'):
+            session.docmd("MAIL FROM:<alice@example.test>")
+            session.docmd(f"RCPT TO:<{to}>")
+            session.data("Subject: test\r\n\r\n")
+    s.set(luser_relay="$local")
+    s.posthaste("reload")
+    with s.smtp() as session:
+        session.ehlo()
+        session.docmd("MAIL FROM:<alice@example.test>")
+        session.docmd(f'RCPT TO:<"|touch {marks[1]}"@local.test>')
+        session.data("Subject: test\r\n\r\n")
+    s.wait_empty()
+    assert not any(mark.exists() for mark in marks)
