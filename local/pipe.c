@@ -61,6 +61,7 @@ struct expansion {
 	struct request *r;
 	const struct msg_deliver_recipient *to;
 	bool of_recipient; /* such a name was used */
+	bool of_stranger; /* a name was used whose value others choose */
 	bool unknown; /* a name that nobody knows was used */
 };
 
@@ -281,9 +282,11 @@ resolve(void *with, struct span name)
 	if (span_is(name, "user") || span_is(name, "extension") ||
 	    span_is(name, "mailbox") || span_is(name, "domain"))
 		return recipient_part(x, name);
-	if (span_is(name, "sender"))
-		return r->m->sender[0] != '\0' ? address_text(r, r->m->sender) :
-						 set.null_sender;
+	if (span_is(name, "sender")) {
+		x->of_stranger = r->m->sender[0] != '\0';
+		return x->of_stranger ? address_text(r, r->m->sender) :
+					set.null_sender;
+	}
 	if (span_is(name, "nexthop"))
 		return folded(r, span_of(r->m->nexthop),
 		    set.flags & PIPE_FOLD_DOMAIN);
@@ -292,8 +295,10 @@ resolve(void *with, struct span name)
 	if (span_is(name, "size"))
 		return arena_printf(r->arena, "%llu",
 		    (unsigned long long)r->m->content_size);
-	if (span_is(name, "envid"))
+	if (span_is(name, "envid")) {
+		x->of_stranger = true;
 		return r->m->envid;
+	}
 	if (span_is(name, "client_hostname") || span_is(name, "client_address"))
 		return client_part(r, name);
 	for (const char *const *e = empty; *e != NULL; e++)
@@ -341,7 +346,7 @@ expand_one(struct expansion *x, const char *template, struct arguments *a,
 		    r->agent->service->name, template);
 		why_set(why, "4.3.5", "mail system configuration error");
 		ok = false;
-	} else if (x->of_recipient && template[0] != '-' &&
+	} else if ((x->of_recipient || x->of_stranger) && template[0] != '-' &&
 	    buf_text(&out)[0] == '-') {
 		why_set(why, "5.1.3", "the address begins with \"-\"");
 		ok = false;

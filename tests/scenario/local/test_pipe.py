@@ -150,3 +150,12 @@ def test_users_with_too_many_rights_are_refused(suite, user):
     s.send(to="joe@pipe.test")
     s.wait_log("fatal: service filter: user= must not be")
     assert not (s.root / "mail/ran").exists()
+
+
+@pytest.mark.parametrize("options", [
+    {"sender": "-oQ.@example.test"}, {"to": "-oQ.@pipe.test"}])
+def test_no_address_becomes_an_option(pipe, options):
+    s = pipe("user={user} argv={script} ${{sender}} ${{recipient}}", **options)
+    assert s.outcome.status == "bounced"
+    assert s.outcome.text == 'the address begins with "-"'
+    assert s.got is None
