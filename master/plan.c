@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/base/mem.h"
+#include "lib/mail/mail_address.h"
 #include "lib/service/status_page.h"
 #include "lib/sasl/sasl_check.h"
 #include "lib/table/table_check.h"
@@ -108,6 +109,25 @@ must_run(const struct program *program)
 		if (strcmp(program->name, names[i]) == 0)
 			return true;
 	return false;
+}
+
+/* pipe(8) cannot begin without them: told now, not with the first mail. */
+static void
+check_arguments(struct planning *p, const struct master_entry *e)
+{
+	static const char *const wanted[] = { "user=", "argv=" };
+
+	if (strcmp(e->command, "pipe") != 0)
+		return;
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		char **a = e->arguments;
+
+		while (*a != NULL &&
+		    strncmp(*a, wanted[i], strlen(wanted[i])) != 0)
+			a++;
+		if (*a == NULL)
+			say(p->errors, e, "pipe: %s is missing", wanted[i]);
+	}
 }
 
 static bool
@@ -260,9 +280,22 @@ add_services(struct planning *p)
 			cf->entries[i].maxproc =
 			    p->plan->common.default_process_limit;
 		check_overrides(p, &cf->entries[i]);
+		check_arguments(p, &cf->entries[i]);
 		add(p, &cf->entries[i], program);
 	}
 	add_peers(p);
+}
+
+/* They stand in greetings, in Received: and behind local names. */
+static void
+check_host_name(struct planning *p, const char *setting)
+{
+	const char *name = conf_value(p->plan->conf, setting);
+
+	if (conf_raw(p->plan->conf, setting) != NULL && name != NULL &&
+	    !mail_hostname_valid(span_of(name), false))
+		buf_printf(p->errors, "%s: %s: \"%s\" is not a host name\n",
+		    conf_origin(p->plan->conf, setting), setting, name);
 }
 
 static void
@@ -338,6 +371,8 @@ load(struct planning *p, const char *directory)
 		return false;
 	check_directory(p, "queue_directory", plan->common.queue_directory);
 	check_directory(p, "daemon_directory", plan->common.daemon_directory);
+	check_host_name(p, "myhostname");
+	check_host_name(p, "mydomain");
 	check_users(p);
 	add_services(p);
 	return p->errors->n == before;

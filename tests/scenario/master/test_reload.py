@@ -2,6 +2,8 @@
 """A reload changes everything or nothing, and disturbs nobody."""
 import socket
 
+import pytest
+
 from posthaste import free_port, wait_for
 from programs import own_programs, replace, restore, wait_gone
 
@@ -70,6 +72,21 @@ def test_port_in_use_leaves_the_old_generation(suite):
     assert "generation 1" in s.posthaste("status").out
     s.send()
     s.wait_messages("bob")
+
+
+@pytest.mark.parametrize("main, master, said", [
+    ("myhostname = bad host\n", "", 'myhostname: "bad host" is not a host name'),
+    ("mydomain =\n", "", 'mydomain: "" is not a host name'),
+    ("", "hook unix - n n - - pipe argv=/bin/true\n",
+     "service hook/unix: pipe: user= is missing"),
+    ("", "hook unix - n n - - pipe user=nobody\n",
+     "service hook/unix: pipe: argv= is missing"),
+])
+def test_what_cannot_work_is_refused_by_check(suite, main, master, said):
+    s = suite(start=False, main=main, master=master)
+    done = s.posthaste("check", check=False)
+    assert done.returncode == 1
+    assert said in done.err
 
 
 def test_queue_directory_cannot_move_by_reload(suite):
