@@ -49,6 +49,7 @@ struct ipc {
 	struct arena *arena;
 	bool greeted; /* the peer's hello has come */
 	bool broken;
+	bool never_wait; /* to send */
 };
 
 struct hello {
@@ -262,6 +263,8 @@ ipc_flush(struct ipc *c, int64_t deadline)
 			sent += (size_t)done;
 			continue;
 		}
+		if (errno == EAGAIN && c->never_wait)
+			break;
 		r = errno == EAGAIN ?
 		    from_wait(wait_fd(c->fd, WAIT_WRITE, deadline)) :
 		    from_errno();
@@ -270,14 +273,23 @@ ipc_flush(struct ipc *c, int64_t deadline)
 	}
 	if (c->broken)
 		return IPC_BROKEN;
-	if (r == IPC_OK) {
+	if (sent == c->out.n || r == IPC_CLOSED)
 		out_empty(c);
-	} else {
+	else
 		buf_drop(&c->out, sent);
-		if (r == IPC_CLOSED)
-			out_empty(c);
-	}
 	return r;
+}
+
+void
+ipc_never_wait_to_send(struct ipc *c)
+{
+	c->never_wait = true;
+}
+
+bool
+ipc_pending(const struct ipc *c)
+{
+	return c->out.n > c->hello;
 }
 
 enum ipc_result

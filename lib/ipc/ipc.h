@@ -101,6 +101,14 @@ enum ipc_result ipc_flush(struct ipc *c, int64_t deadline);
 enum ipc_result ipc_send(struct ipc *c, const struct ipc_message *m,
     const void *message, int64_t deadline);
 /*
+ * For programs that serve many: from now on a flush never waits. What the
+ * peer does not take stays in the buffer (64 MiB at most, then the connection
+ * is broken), the flush says IPC_OK all the same, and ipc_pending says true
+ * until a later flush has sent it.
+ */
+void ipc_never_wait_to_send(struct ipc *c);
+bool ipc_pending(const struct ipc *c);
+/*
  * Sends without waiting: IPC_TIMEOUT when the socket's buffer is full, and
  * the message is forgotten (unless its first bytes are on their way: then the
  * rest leaves with the next call).

@@ -4,8 +4,8 @@
  *
  * SECURITY: the peers hear strangers. A message is read only when all of it is
  * here, so that half a message holds up nobody; after a few answers the other
- * connections have their turn; a peer that does not take its answers is
- * dropped.
+ * connections have their turn; answers that a peer does not take wait in
+ * memory, nothing more is read from it meanwhile, and in the end it is dropped.
  */
 #include "lib/service/internal.h"
 
@@ -24,7 +24,8 @@ enum {
 	CROWDED = 8, /* connections; from here on another process may help */
 	CONNECTIONS_MAX = 4096,
 	TURN_MAX = 16, /* requests before the others have their turn */
-	FLUSH_MS = 5000,
+	DEAF_MS = 60000, /* longest wait for a peer to take answers */
+	DEAF_LOOK_MS = 1000,
 	EVENTS = 64,
 	ENDING_MS = 3000,
 };
@@ -34,6 +35,7 @@ struct connection {
 	struct ipc *c;
 	void *state;
 	bool more; /* a whole message is in its buffer */
+	int64_t deaf_since; /* answers wait; 0: none do */
 };
 
 static struct {
@@ -42,6 +44,7 @@ static struct {
 	int epoll;
 	int64_t last_full;
 	bool more; /* somebody has */
+	size_t deaf; /* connections that take no answers */
 } requests;
 
 /* What an event is about: a connection, or one of these. */
@@ -78,6 +81,8 @@ drop(struct running *r, struct connection *k)
 	*k->link = k->next;
 	if (k->next != NULL)
 		k->next->link = k->link;
+	if (k->deaf_since != 0)
+		requests.deaf--;
 	ipc_free(&k->c);
 	free(k);
 	requests.count--;
@@ -98,6 +103,7 @@ take_connection(struct running *r, size_t index)
 		return false;
 	k = mem_new(sizeof(*k));
 	k->c = ipc_new(fd, r->spec->protocol, "client");
+	ipc_never_wait_to_send(k->c);
 	k->link = &requests.all;
 	k->next = requests.all;
 	if (k->next != NULL)
@@ -110,23 +116,41 @@ take_connection(struct running *r, size_t index)
 	return true;
 }
 
+/* Waits to write as long as answers are pending, and to read otherwise. */
+static void
+note_deafness(struct connection *k)
+{
+	bool deaf = ipc_pending(k->c);
+	struct epoll_event e = { .events = deaf ? EPOLLOUT : EPOLLIN,
+		.data.ptr = k };
+
+	if (deaf == (k->deaf_since != 0))
+		return;
+	k->deaf_since = deaf ? clock_ms() : 0;
+	requests.deaf += deaf ? 1 : (size_t)-1;
+	if (epoll_ctl(requests.epoll, EPOLL_CTL_MOD, ipc_fd(k->c), &e) < 0)
+		fatal("epoll_ctl: %m");
+}
+
 /* False: the connection is to be dropped. */
 static bool
 turn(struct running *r, struct connection *k)
 {
 	enum ipc_result result = IPC_OK;
 
-	for (int i = 0; i < TURN_MAX; i++) {
+	if (ipc_pending(k->c) && ipc_flush(k->c, 0) != IPC_OK)
+		return false;
+	for (int i = 0; i < TURN_MAX && !ipc_pending(k->c); i++) {
 		result = ipc_poll(k->c);
 		if (result != IPC_OK)
 			break;
-		if (!r->spec->request(&r->service, k->c, &k->state))
+		if (!r->spec->request(&r->service, k->c, &k->state) ||
+		    ipc_flush(k->c, 0) != IPC_OK)
 			return false;
 	}
-	k->more = result == IPC_OK;
+	note_deafness(k);
+	k->more = result == IPC_OK && k->deaf_since == 0;
 	requests.more |= k->more;
-	if (ipc_flush(k->c, clock_ms() + FLUSH_MS) != IPC_OK)
-		return false;
 	return result == IPC_OK || result == IPC_TIMEOUT;
 }
 
@@ -173,6 +197,20 @@ serve_buffered(struct running *r)
 	}
 }
 
+static void
+drop_deaf(struct running *r)
+{
+	struct connection *next;
+
+	for (struct connection *k = requests.all; k != NULL; k = next) {
+		next = k->next;
+		if (k->deaf_since == 0 || clock_ms() - k->deaf_since < DEAF_MS)
+			continue;
+		log_warning("a client takes no answers: dropped");
+		drop(r, k);
+	}
+}
+
 /* Events of one wait, then those whose next message is here already. */
 static void
 round_of_events(struct running *r, int64_t deadline)
@@ -183,11 +221,15 @@ round_of_events(struct running *r, int64_t deadline)
 
 	left = (prune < deadline ? prune : deadline) - clock_ms();
 	left = left < 0 || requests.more ? 0 : left > INT_MAX ? INT_MAX : left;
+	if (requests.deaf > 0 && left > DEAF_LOOK_MS)
+		left = DEAF_LOOK_MS;
 	n = epoll_wait(requests.epoll, events, EVENTS, (int)left);
 	for (int i = 0; i < n; i++)
 		handle(r, &events[i]);
 	if (requests.more)
 		serve_buffered(r);
+	if (requests.deaf > 0)
+		drop_deaf(r);
 }
 
 static void

@@ -408,6 +408,38 @@ send_now_never_waits(void **state)
 }
 
 static void
+what_is_not_taken_waits(void **state)
+{
+	struct pair p = pair_of(&protocol_master, &protocol_master);
+	struct msg_ready r = { .generation = 0 };
+	const struct msg_ready *got;
+	const void *message;
+	uint64_t came = 0;
+	int64_t start = clock_ms();
+
+	(void)state;
+	ipc_never_wait_to_send(p.a);
+	assert_false(ipc_pending(p.a)); /* its hello does not count */
+	while (!ipc_pending(p.a)) {
+		r.generation++;
+		assert_int_equal(ipc_send(p.a, &message_ready, &r,
+				     start + 60000),
+		    IPC_OK);
+	}
+	assert_true(clock_ms() - start < 2000);
+	while (came < r.generation) {
+		assert_int_equal(ipc_expect(p.b, &message_ready, &message,
+				     soon()),
+		    IPC_OK);
+		got = message;
+		assert_int_equal(got->generation, ++came);
+		assert_int_equal(ipc_flush(p.a, 0), IPC_OK);
+	}
+	assert_false(ipc_pending(p.a));
+	part(&p);
+}
+
+static void
 a_silent_peer_is_no_stale_one(void **state)
 {
 	struct pair p = pair_of(&protocol_qmgr, &protocol_qmgr);
@@ -441,6 +473,7 @@ main(void)
 		cmocka_unit_test(content_streams),
 		cmocka_unit_test(a_refusal_is_heard_by_one_who_still_sends),
 		cmocka_unit_test(send_now_never_waits),
+		cmocka_unit_test(what_is_not_taken_waits),
 		cmocka_unit_test(a_silent_peer_is_no_stale_one),
 	};
 

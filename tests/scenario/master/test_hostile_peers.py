@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: ISC
+"""A program of the suite that was taken over cannot hold up the others."""
+import socket
+import struct
+
+from lookup_client import Lookup
+
+
+def ask(instance):
+    """Somebody else's question is answered."""
+    other = Lookup(instance)
+    other.send("resolve", sender="alice@example.test",
+               recipients=[{"address": "bob@example.test"}])
+    name, fields = other.receive()
+    assert name == "resolve_reply"
+    assert len(fields["results"]) == 1
+    other.close()
+
+
+def test_half_a_message_holds_up_nobody(suite):
+    s = suite()
+    half = Lookup(s)
+    half.socket.sendall(struct.pack(">I", 1000) + b"\x07resolve")
+    ask(s)
+    half.close()
+    ask(s)
+
+
+def test_a_peer_that_takes_no_answers_is_dropped(suite):
+    s = suite()
+    deaf = Lookup(s)
+    deaf.socket.settimeout(0.2)
+    try:
+        while True:
+            deaf.send("resolve", sender="alice@example.test", recipients=[
+                {"address": f"nobody{i}@example.test"} for i in range(500)])
+    except (TimeoutError, BrokenPipeError, ConnectionResetError):
+        pass
+    ask(s)
+    deaf.close()
+
+
+def test_a_giant_length_is_refused_at_once(suite):
+    s = suite()
+    giant = Lookup(s)
+    giant.socket.sendall(struct.pack(">I", 0xFFFFFFFF))
+    while giant.socket.recv(4096):
+        pass  # it is closed
+    s.wait_log("lookup.*protocol error")
+    ask(s)
+
+
+def test_rubbish_ends_the_connection_and_nothing_else(suite):
+    s = suite()
+    for rubbish in (b"\0\0\0\1\0", b"\0\0\0\0", b"\0\0\0\x05\4helo",
+                    b"GET / HTTP/1.0\r\n\r\n"):
+        with socket.socket(socket.AF_UNIX) as c:
+            c.connect(str(s.root / "spool/private/lookup"))
+            c.sendall(rubbish)
+            c.shutdown(socket.SHUT_WR)
+            c.settimeout(20)
+            while c.recv(4096):
+                pass
+    pid = s.processes("lookup")
+    ask(s)
+    assert s.processes("lookup") == pid
