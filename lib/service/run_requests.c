@@ -23,6 +23,7 @@
 enum {
 	CROWDED = 8, /* connections; from here on another process may help */
 	CONNECTIONS_MAX = 4096,
+	TOO_MANY_LOG_MS = 60000,
 	TURN_MAX = 16, /* requests before the others have their turn */
 	DEAF_MS = 60000, /* longest wait for a peer to take answers */
 	DEAF_LOOK_MS = 1000,
@@ -90,17 +91,33 @@ drop(struct running *r, struct connection *k)
 	update_state();
 }
 
+/* One of our own programs is out of its mind, or somebody else's. */
+static void
+too_many(void)
+{
+	static int64_t next;
+
+	if (clock_ms() < next)
+		return;
+	next = clock_ms() + TOO_MANY_LOG_MS;
+	log_warning("more than %d connections: some are closed",
+	    CONNECTIONS_MAX);
+}
+
 static bool
 take_connection(struct running *r, size_t index)
 {
 	struct connection *k;
 	int fd;
 
-	if (requests.count >= CONNECTIONS_MAX)
-		return false;
 	fd = listener_accept(r, index);
 	if (fd < 0)
 		return false;
+	if (requests.count >= CONNECTIONS_MAX) {
+		too_many();
+		close(fd);
+		return true;
+	}
 	k = mem_new(sizeof(*k));
 	k->c = ipc_new(fd, r->spec->protocol, "client");
 	ipc_never_wait_to_send(k->c);

@@ -64,3 +64,21 @@ def test_rubbish_ends_the_connection_and_nothing_else(suite):
     pid = s.processes("lookup")
     ask(s)
     assert s.processes("lookup") == pid
+
+
+def test_too_many_connections_are_closed_and_the_rest_served(suite):
+    s = suite(main="default_process_limit = 1\n")
+    first = Lookup(s)
+    many = []
+    for _ in range(4200):
+        c = socket.socket(socket.AF_UNIX)
+        c.connect(str(s.root / "spool/private/lookup"))
+        many.append(c)
+    s.wait_log("lookup.*more than 4096 connections")
+    first.send("resolve", sender="", recipients=[
+        {"address": "bob@example.test"}])
+    assert first.receive()[0] == "resolve_reply"
+    for c in many:
+        c.close()
+    first.close()
+    ask(s)
