@@ -132,7 +132,7 @@ take_settings(const char *option)
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 
 	if (c == NULL || !conf_fill(c, &common_param_group, &common, &errors))
-		fatal_status(EX_CONFIG, "%s", buf_text(&errors));
+		fatal_lines(EX_CONFIG, buf_text(&errors));
 	buf_fini(&errors);
 	if (chdir(common.queue_directory) < 0)
 		fatal_status(EX_TEMPFAIL, "queue_directory = %s: %s",

@@ -300,7 +300,7 @@ enter(const char *config)
 	struct conf *c = conf_read(conf_find_directory(config), &errors, NULL);
 
 	if (c == NULL || !conf_fill(c, &common_param_group, &common, &errors))
-		fatal_status(EX_CONFIG, "%s", buf_text(&errors));
+		fatal_lines(EX_CONFIG, buf_text(&errors));
 	buf_fini(&errors);
 	if (chdir(common.queue_directory) < 0)
 		fatal_status(EX_NOPERM, "queue_directory = %s: %s",

@@ -44,7 +44,7 @@ queue_tool_enter(const char *config, struct common_params *params)
 	char path[4096];
 
 	if (c == NULL || !conf_fill(c, &common_param_group, params, &errors))
-		fatal_status(EX_CONFIG, "%s", buf_text(&errors));
+		fatal_lines(EX_CONFIG, buf_text(&errors));
 	buf_fini(&errors);
 	queue_hash_depth((unsigned int)params->hash_queue_depth);
 	if (chdir(params->queue_directory) < 0)

@@ -58,7 +58,7 @@ take_settings(const char *option)
 	struct conf *c = conf_read(directory, &errors, NULL);
 
 	if (c == NULL || !conf_fill(c, &common_param_group, &common, &errors))
-		fatal_status(EX_CONFIG, "%s", buf_text(&errors));
+		fatal_lines(EX_CONFIG, buf_text(&errors));
 	buf_fini(&errors);
 	/* postdrop and the others find the same settings */
 	if (option != NULL && setenv("MAIL_CONFIG", directory, 1) < 0)

@@ -32,7 +32,7 @@ table_tool_settings(const char *directory)
 	    conf_read(conf_find_directory(directory), &errors, NULL);
 
 	if (c == NULL)
-		fatal_status(EXIT_NONE, "%s", buf_text(&errors));
+		fatal_lines(EXIT_NONE, buf_text(&errors));
 	buf_fini(&errors);
 	return c;
 }

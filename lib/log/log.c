@@ -208,3 +208,16 @@ fatal_status(int status, const char *format, ...)
 	va_end(ap);
 	exit(status);
 }
+
+noreturn void
+fatal_lines(int status, const char *lines)
+{
+	size_t n = strcspn(lines, "\n");
+
+	while (lines[n] != '\0' && lines[n + 1] != '\0') {
+		log_error("%.*s", (int)n, lines);
+		lines += n + 1;
+		n = strcspn(lines, "\n");
+	}
+	fatal_status(status, "%.*s", (int)n, lines);
+}

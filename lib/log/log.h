@@ -48,5 +48,7 @@ noreturn void fatal(const char *format, ...)
 /* The same with an exit status of sysexits(3); for commands. */
 noreturn void fatal_status(int status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* The same for what conf.h collects: each line an error, the last one fatal. */
+noreturn void fatal_lines(int status, const char *lines);
 
 #endif

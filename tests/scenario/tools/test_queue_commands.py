@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: ISC
 """mailq, postqueue, postsuper and postcat on mail that waits."""
 import json
+import os
 import re
+import subprocess
 
 import pytest
 
-from posthaste import wait_for
+from posthaste import ROOT, wait_for
 
 WAITS = "relayhost = [127.0.0.1]:9\nminimal_backoff_time = 1000s\n"
 
@@ -119,3 +121,28 @@ def test_flush_tries_again(suite):
         s.command("postqueue", "-f")
         server.wait()
         s.wait_empty()
+
+
+@pytest.mark.parametrize("command", [
+    ("mailq",), ("postqueue", "-p"), ("postsuper", "-s"),
+    ("postcat", "-q", "4bNOSUCHz1")])
+def test_each_mistake_of_main_cf_has_a_line(suite, command):
+    s = suite(start=False, main="message_size_limit = 10MB\n"
+              "hash_queue_depth = deep\n")
+    done = s.command(*command, check=False)
+    assert done.returncode == 78
+    lines = done.err.splitlines()
+    assert len(lines) == 2
+    assert lines[0].endswith('message_size_limit: "10MB" is not a number')
+    assert ": fatal: " in lines[1]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
+def test_postsuper_is_for_who_owns_the_queue(suite):
+    s = suite()
+    done = subprocess.run(
+        ["setpriv", "--reuid", "65534", "--clear-groups", "--",
+         str(ROOT / "sbin/postsuper"), "-d", "ALL"], capture_output=True,
+        text=True, env={"MAIL_CONFIG": str(s.root / "etc")})
+    assert done.returncode == 77
+    assert "reserved for the superuser" in done.stderr
