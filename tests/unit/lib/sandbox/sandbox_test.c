@@ -125,8 +125,7 @@ send_signal(void)
 static int
 send_signal_to_thread(void)
 {
-	return outcome(
-	    syscall(SYS_tgkill, getppid(), getppid(), 0) == 0);
+	return outcome(syscall(SYS_tgkill, getppid(), getppid(), 0) == 0);
 }
 
 static int
