@@ -226,6 +226,58 @@ check_known(struct conf *c, const struct setting *s, struct buf *errors,
 	return false;
 }
 
+static bool
+is_name_byte(char c)
+{
+	return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	    (c >= '0' && c <= '9');
+}
+
+static bool
+is_name(struct conf *c, struct span name)
+{
+	char *text = mem_span_text(name);
+	bool known = param_find(name) != NULL ||
+	    conf_family_find(name) != NULL || compat_find(name) != NULL ||
+	    reserved(name) || conf_raw(c, text) != NULL;
+
+	free(text);
+	return known;
+}
+
+/*
+ * $name of nothing is empty: mostly a slip of the pen. Templates have names
+ * that only their users know.
+ */
+static void
+check_references(struct conf *c, const struct setting *s, struct buf *warnings)
+{
+	const struct param *p = param_find(span_of(s->name));
+	const char *at = s->raw;
+
+	if (p == NULL || p->type == PARAM_RAW)
+		return;
+	while ((at = strchr(at, '$')) != NULL) {
+		struct span name = { 0 };
+
+		at++;
+		if (*at == '$' || ((*at == '{' || *at == '(') &&
+				      !is_name_byte(at[1]))) {
+			at++;
+			continue;
+		}
+		name.p = at + (*at == '{' || *at == '(');
+		while (is_name_byte(name.p[name.n]))
+			name.n++;
+		if (name.n > 0 && !is_name(c, name))
+			buf_printf(warnings,
+			    "%s: %s: no setting has the name \"%.*s\"\n",
+			    s->origin, s->name,
+			    (int)(name.n < 100 ? name.n : 100), name.p);
+		at = name.p;
+	}
+}
+
 /* A value that only the administrator's own names or families have. */
 static bool
 check_loose(struct conf *c, struct setting *s, struct buf *errors)
@@ -275,6 +327,8 @@ conf_check(struct conf *c, struct buf *errors, struct buf *warnings)
 			ok = false;
 		if (!check_loose(c, s, errors))
 			ok = false;
+		if (warnings != NULL)
+			check_references(c, s, warnings);
 	}
 	return ok;
 }

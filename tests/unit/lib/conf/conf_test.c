@@ -256,6 +256,30 @@ test_unknown_names(void **state)
 	buf_fini(&warnings);
 }
 
+static void
+test_names_that_settings_use(void **state)
+{
+	struct buf errors = BUF_INIT(65536), warnings = BUF_INIT(65536);
+	struct conf *c =
+	    parsed("own = a$own_too\nown_too = b$own\n"
+		   "smtpd_banner = $myhostnam $own ${own?x} $$x $(mydomain)\n"
+		   "myorigin = ${{$mydomai} == {a} ? {b} : {$own_too}}\n"
+		   "forward_path = $home/.forward\n"
+		   "relayhost = ${\nmynetworks = $\n",
+		&errors, &warnings);
+
+	(void)state;
+	(void)conf_check(c, &errors, &warnings);
+	assert_string_equal(buf_text(&warnings),
+	    "main.cf: line 3: smtpd_banner: no setting has the name "
+	    "\"myhostnam\"\n"
+	    "main.cf: line 4: myorigin: no setting has the name "
+	    "\"mydomai\"\n");
+	conf_free(&c);
+	buf_fini(&errors);
+	buf_fini(&warnings);
+}
+
 /* A setting is a row of exactly one group. */
 static void
 test_one_row_each(void **state)
@@ -374,6 +398,7 @@ main(void)
 		cmocka_unit_test(test_fill),
 		cmocka_unit_test(test_snapshot),
 		cmocka_unit_test(test_unknown_names),
+		cmocka_unit_test(test_names_that_settings_use),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_family),
 		cmocka_unit_test(test_one_row_each),
