@@ -13,6 +13,7 @@ dist_man1_MANS += man/postqueue.1
 dist_man1_MANS += man/postsuper.1
 dist_man1_MANS += man/posttrace.1
 dist_man1_MANS += man/sendmail.1
+dist_man5_MANS += man/access.5
 dist_man5_MANS += man/accounts.5
 dist_man5_MANS += man/aliases.5
 dist_man5_MANS += man/canonical.5
