@@ -352,7 +352,9 @@ static bool
 load(struct planning *p, const char *directory)
 {
 	struct plan *plan = p->plan;
+	struct buf told = BUF_INIT(1 << 20); /* by conf_check */
 	size_t before = p->errors->n;
+	bool filled;
 
 	plan->conf = conf_read(directory, p->errors, p->warnings);
 	if (plan->conf == NULL)
@@ -363,11 +365,11 @@ load(struct planning *p, const char *directory)
 		master_cf_mention(plan->cf, plan->conf);
 	(void)conf_check(plan->conf, p->errors, p->warnings);
 	check_settings(plan->conf, p->errors, p->warnings);
-	if (!conf_fill(plan->conf, &common_param_group, &plan->common,
-		p->errors) ||
-	    !conf_fill(plan->conf, &master_param_group, &plan->params,
-		p->errors) ||
-	    plan->cf == NULL)
+	filled = conf_fill(plan->conf, &common_param_group, &plan->common,
+		     &told) &&
+	    conf_fill(plan->conf, &master_param_group, &plan->params, &told);
+	buf_fini(&told);
+	if (!filled || plan->cf == NULL)
 		return false;
 	check_directory(p, "queue_directory", plan->common.queue_directory);
 	check_directory(p, "daemon_directory", plan->common.daemon_directory);

@@ -391,9 +391,8 @@ read_settings(const char *option)
 		exit(EX_CONFIG);
 	}
 	buf_reset(&errors);
-	if (!conf_fill(instance.conf, &common_param_group, &instance.common,
-		&errors))
-		show(buf_text(&errors));
+	(void)conf_fill(instance.conf, &common_param_group, &instance.common,
+	    &errors);
 	buf_fini(&errors);
 }
 

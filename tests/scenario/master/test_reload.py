@@ -89,6 +89,15 @@ def test_what_cannot_work_is_refused_by_check(suite, main, master, said):
     assert said in done.err
 
 
+@pytest.mark.parametrize("action", ["check", "start", "reload"])
+def test_a_mistake_is_told_once(suite, action):
+    s = suite(start=action == "reload")
+    s.set(hash_queue_depth="deep")
+    done = s.posthaste(action, check=False)
+    assert done.returncode != 0
+    assert done.err.count('hash_queue_depth: "deep" is not a number') == 1
+
+
 def test_queue_directory_cannot_move_by_reload(suite):
     s = suite()
     (s.root / "other").mkdir()
