@@ -141,8 +141,10 @@ go_to_background(void)
 		fatal("fork: %m");
 	if (pid > 0) {
 		close(fd[1]);
-		_exit(read(fd[0], &outcome, 1) == 1 ? EXIT_SUCCESS :
-						      EXIT_FAILURE);
+		if (read(fd[0], &outcome, 1) == 1)
+			_exit(EXIT_SUCCESS);
+		(void)waitpid(pid, NULL, 0);
+		_exit(EXIT_FAILURE);
 	}
 	close(fd[0]);
 	starter = fd[1];

@@ -10,11 +10,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -136,13 +138,19 @@ start(bool foreground)
 	fatal("cannot run %s: %m", path);
 }
 
-/* Master's lock is free when it and all its children are gone. */
+/*
+ * Master ends when all its children are gone. Its lock is free a moment
+ * before that, so the process itself is watched where the kernel lets us.
+ */
 static int
-wait_for_end(void)
+wait_for_end(int process)
 {
 	int64_t deadline = clock_in(END_S);
 	struct timespec pause = { .tv_nsec = END_POLL_MS * 1000000L };
+	struct pollfd p = { .fd = process, .events = POLLIN };
 
+	if (process >= 0 && poll(&p, 1, END_S * 1000) == 1)
+		return EXIT_SUCCESS;
 	while (running()) {
 		if (clock_ms() >= deadline) {
 			log_error("master does not end");
@@ -158,14 +166,18 @@ end(const char *action, const char *doing)
 {
 	struct ipc *c = NULL;
 	pid_t pid = master_pid();
+	int process, status;
 
 	if (pid == 0)
 		return not_running();
+	process = (int)syscall(SYS_pidfd_open, pid, 0);
 	log_info("%s the Posthaste mail system", doing);
 	if (ask(&c, action) == NULL && kill(pid, SIGTERM) < 0 && errno != ESRCH)
 		fatal("cannot signal master, pid %d: %m", (int)pid);
 	ipc_free(&c);
-	return wait_for_end();
+	status = wait_for_end(process);
+	fd_close(&process);
+	return status;
 }
 
 static int
