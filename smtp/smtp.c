@@ -17,6 +17,7 @@
 #include "lib/ipc/proto_deliver.h"
 #include "lib/log/log.h"
 #include "lib/service/service.h"
+#include "lib/mail/mail_address.h"
 #include "smtp/cache.h"
 #include "smtp/delivery.h"
 #include "smtp/greet.h"
@@ -165,6 +166,18 @@ try_destination(struct delivery *d, const struct destination *to)
 	return a.reached;
 }
 
+/* Else relayhost or a table named it, and a person may mend that. */
+static bool
+named_by_recipient(const struct delivery *d)
+{
+	struct span local, domain;
+
+	return d->count > 0 &&
+	    mail_address_split(span_of(d->recipients[0].to->address), &local,
+		&domain) &&
+	    span_is_nocase(domain, d->request->nexthop);
+}
+
 static bool
 try_list(struct delivery *d, const char *nexthop, bool must)
 {
@@ -178,7 +191,8 @@ try_list(struct delivery *d, const char *nexthop, bool must)
 	n = destination_parse(d->arena, nexthop, settings()->lmtp,
 	    settings()->port, settings_port, list, &bad);
 	if (n == 0 && must) {
-		enum verdict v = why_set(&why, "5.4.4",
+		enum verdict v = why_set(&why,
+		    named_by_recipient(d) ? "5.4.4" : "4.3.5",
 		    "Host or domain name "
 		    "not found: \"%.*s\" is no valid destination",
 		    SPAN_ARG(bad));

@@ -275,3 +275,10 @@ def test_utf8_address_needs_a_server_that_takes_it(suite):
         s.wait_log("dsn=5.6.7, status=bounced .SMTPUTF8 is required, but was "
                    "not offered by host")
         assert not old.messages
+
+
+def test_a_slip_in_relayhost_bounces_nothing(suite):
+    s = suite(main="relayhost = [smtp.example.test\n")
+    s.send(to="a@remote.test")
+    s.wait_log(r'to=<a@remote\.test>.*dsn=4\.3\.5, status=deferred .*'
+               r'"\[smtp\.example\.test" is no valid destination')
