@@ -219,6 +219,31 @@ find_planned(const struct plan *plan, const char *name)
 	return NULL;
 }
 
+/* Mail for a transport that nobody serves waits: allowed, hardly meant. */
+static void
+check_transports(struct planning *p)
+{
+	static const char *const settings[] = { "default_transport",
+		"fallback_transport", "local_transport", "mailbox_transport",
+		"relay_transport", "virtual_transport" };
+	struct conf *c = p->plan->conf;
+
+	if (p->warnings == NULL)
+		return;
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		struct span value = span_of(conf_value(c, settings[i]));
+		struct span name = span_take(value, span_find(value, ':'));
+		char *text = mem_span_text(name);
+
+		if (name.n > 0 && find_planned(p->plan, text) == NULL)
+			buf_printf(p->warnings,
+			    "%s: %s: there is no service \"%s\" in master.cf: "
+			    "its mail waits\n",
+			    conf_origin(c, settings[i]), settings[i], text);
+		free(text);
+	}
+}
+
 /* A service that master.cf does not list, under its program's name. */
 static void
 add_implied(struct planning *p, const char *name)
@@ -377,6 +402,7 @@ load(struct planning *p, const char *directory)
 	check_host_name(p, "mydomain");
 	check_users(p);
 	add_services(p);
+	check_transports(p);
 	return p->errors->n == before;
 }
 

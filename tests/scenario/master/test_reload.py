@@ -89,6 +89,16 @@ def test_what_cannot_work_is_refused_by_check(suite, main, master, said):
     assert said in done.err
 
 
+def test_check_warns_of_a_transport_without_service(suite):
+    s = suite(main="virtual_transport = lmpt:unix:private/x\n")
+    done = s.posthaste("check")
+    assert ('virtual_transport: there is no service "lmpt" in master.cf'
+            in done.err)
+    assert done.err.count("there is no service") == 1
+    s.send(to="bob@example.test")
+    s.wait_log(r"to=<bob@example\.test>.* status=deferred")
+
+
 @pytest.mark.parametrize("action", ["check", "start", "reload"])
 def test_a_mistake_is_told_once(suite, action):
     s = suite(start=action == "reload")
