@@ -31,6 +31,9 @@ reception_free(struct reception **r)
 	*r = NULL;
 }
 
+/* Beyond what its bytes have earned, a message being stored may take this. */
+enum { STREAM_ALLOWANCE_S = 60 };
+
 static bool
 allowed(struct session *s, enum stage stage)
 {
@@ -59,18 +62,26 @@ reception_allowed(struct session *s)
 	return allowed(s, STAGE_DATA);
 }
 
-/* smtpd_per_request_deadline: time is earned with bytes. */
+/*
+ * smtpd_per_request_deadline: time is earned with bytes. A message that has
+ * grown beyond what is held here keeps a process of cleanup waiting; there
+ * are few of those, so then the rule holds in any case, and strictly.
+ */
 void
 reception_wait(struct session *s, const struct reception *r)
 {
+	bool streams = submission_streams(r->submission);
+	int64_t allowance = s->p->smtpd_timeout;
 	int64_t earned = (int64_t)(submission_size(r->submission) /
 	    (uint64_t)s->p->smtpd_min_data_rate);
 
+	if (streams && allowance > STREAM_ALLOWANCE_S)
+		allowance = STREAM_ALLOWANCE_S;
 	stream_timeout(s->io, s->p->smtpd_timeout * 1000);
 	stream_deadline(s->io,
-	    !s->p->smtpd_per_request_deadline ?
-		0 :
-		r->begun + (s->p->smtpd_timeout + earned) * 1000);
+	    streams || s->p->smtpd_per_request_deadline ?
+		r->begun + (allowance + earned) * 1000 :
+		0);
 }
 
 bool

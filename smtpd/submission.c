@@ -53,6 +53,12 @@ submission_free(struct submission **m)
 	*m = NULL;
 }
 
+bool
+submission_streams(const struct submission *m)
+{
+	return m->cleanup != NULL;
+}
+
 uint64_t
 submission_size(const struct submission *m)
 {

@@ -21,6 +21,8 @@ void submission_add(struct submission *m, struct span content);
  */
 enum verdict submission_commit(struct submission *m, struct why *why);
 uint64_t submission_size(const struct submission *m);
+/* Does a process of cleanup wait for the rest of it? */
+bool submission_streams(const struct submission *m);
 /* Has it failed already? submission_commit says why. */
 bool submission_refused(const struct submission *m);
 /* Without a commit before, nothing of it remains. */
