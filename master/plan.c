@@ -390,8 +390,8 @@ load(struct planning *p, const char *directory)
 		master_cf_mention(plan->cf, plan->conf);
 	(void)conf_check(plan->conf, p->errors, p->warnings);
 	check_settings(plan->conf, p->errors, p->warnings);
-	filled = conf_fill(plan->conf, &common_param_group, &plan->common,
-		     &told) &&
+	filled =
+	    conf_fill(plan->conf, &common_param_group, &plan->common, &told) &&
 	    conf_fill(plan->conf, &master_param_group, &plan->params, &told);
 	buf_fini(&told);
 	if (!filled || plan->cf == NULL)

@@ -30,8 +30,8 @@ static bool
 send_entry(void *with, const struct queue_entry *e)
 {
 	struct listing *l = with;
-	struct msg_listed_recipient *recipients = mem_array(e->count,
-	    sizeof(*recipients));
+	struct msg_listed_recipient *recipients =
+	    mem_array(e->count, sizeof(*recipients));
 	struct msg_listed m = {
 		.queue = e->queue,
 		.queue_id = e->id,

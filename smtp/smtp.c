@@ -191,11 +191,11 @@ try_list(struct delivery *d, const char *nexthop, bool must)
 	n = destination_parse(d->arena, nexthop, settings()->lmtp,
 	    settings()->port, settings_port, list, &bad);
 	if (n == 0 && must) {
-		enum verdict v = why_set(&why,
-		    named_by_recipient(d) ? "5.4.4" : "4.3.5",
-		    "Host or domain name "
-		    "not found: \"%.*s\" is no valid destination",
-		    SPAN_ARG(bad));
+		enum verdict v =
+		    why_set(&why, named_by_recipient(d) ? "5.4.4" : "4.3.5",
+			"Host or domain name "
+			"not found: \"%.*s\" is no valid destination",
+			SPAN_ARG(bad));
 
 		delivery_note_all(d, NULL, v, &why, "");
 		return true;

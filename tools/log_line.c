@@ -109,8 +109,8 @@ log_line_value(const struct log_line *l, const char *name, struct span *value)
 		if (span_starts(rest, name) && rest.p[n] == '=') {
 			rest = span_skip(rest, n + 1);
 			end = memmem(rest.p, rest.n, ", ", 2);
-			*value = end ? span_take(rest, (size_t)(end - rest.p))
-				     : span_take(rest, span_find(rest, ' '));
+			*value = end ? span_take(rest, (size_t)(end - rest.p)) :
+				       span_take(rest, span_find(rest, ' '));
 			if (value->n > 1 && value->p[0] == '<' &&
 			    span_find(*value, '>') < value->n)
 				*value = span_take(span_skip(*value, 1),
@@ -136,8 +136,8 @@ log_line_child(const struct log_line *l, struct span *id)
 	};
 
 	for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
-		struct span rest = span_skip(l->text,
-		    behind(l->text, signs[i]));
+		struct span rest =
+		    span_skip(l->text, behind(l->text, signs[i]));
 		size_t n = 0;
 
 		while (n < rest.n && isalnum((unsigned char)rest.p[n]))
@@ -163,8 +163,8 @@ log_line_client(const struct log_line *l, struct span *client)
 	};
 
 	for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
-		struct span rest = span_skip(l->text,
-		    behind(l->text, signs[i]));
+		struct span rest =
+		    span_skip(l->text, behind(l->text, signs[i]));
 		size_t open = span_find(rest, '[');
 		size_t close = span_find(rest, ']');
 		size_t from = behind(rest, " from ");

@@ -29,8 +29,8 @@ struct span log_line_program(const struct log_line *l);
  * Value of name=value in the text, up to a comma followed by a blank or the
  * end; without < > around it. False when it is not there.
  */
-bool log_line_value(const struct log_line *l, const char *name,
-    struct span *value);
+bool
+log_line_value(const struct log_line *l, const char *name, struct span *value);
 /*
  * The queue id of a message that this line says came from this one: "sender
  * non-delivery notification: ID", "forwarded as ID", "queued as ID".

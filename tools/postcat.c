@@ -33,8 +33,8 @@ put_text(const char *label, const char *text)
 {
 	printf("%s: ", label);
 	for (; *text != '\0'; text++)
-		putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' :
-								      *text);
+		putchar(
+		    (unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
 	putchar('\n');
 }
 
@@ -185,8 +185,8 @@ show_argument(const char *argument, const struct wishes *w)
 	int fd, failed;
 
 	if (w->queue_id) {
-		queue = queue_id_valid(argument) ? queue_tool_find(argument) :
-						   NULL;
+		queue =
+		    queue_id_valid(argument) ? queue_tool_find(argument) : NULL;
 		if (queue == NULL) {
 			log_warning("no such message in the queue: %s",
 			    argument);

@@ -109,8 +109,9 @@ level_of(const char *name)
 	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
 		if (strcmp(levels[i].name, name) == 0)
 			return i;
-	fprintf(stderr, "postlog: unknown priority: %s "
-			"(info, warn, error, fatal or panic)\n",
+	fprintf(stderr,
+	    "postlog: unknown priority: %s "
+	    "(info, warn, error, fatal or panic)\n",
 	    name);
 	exit(EX_USAGE);
 }

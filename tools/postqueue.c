@@ -46,15 +46,15 @@ static void
 put_clean(const char *text)
 {
 	for (; *text != '\0'; text++)
-		putchar((unsigned char)*text < ' ' || *text == 0x7f ? '?' :
-								      *text);
+		putchar(
+		    (unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
 }
 
 static char
 queue_mark_letter(const char *queue)
 {
 	return strcmp(queue, "incoming") == 0 ? '*' :
-	    strcmp(queue, "hold") == 0	      ? '!' :
+	    strcmp(queue, "hold") == 0        ? '!' :
 						' ';
 }
 
@@ -169,8 +169,8 @@ print_listed(struct printer *p, const struct msg_listed *m)
 	};
 
 	for (size_t i = 0; i < e.count; i++)
-		e.recipients[i] = (struct queue_entry_recipient) {
-			r[i].address, r[i].reason };
+		e.recipients[i] =
+		    (struct queue_entry_recipient){ r[i].address, r[i].reason };
 	print_entry(p, &e);
 	free(e.recipients);
 }
@@ -279,9 +279,8 @@ authorise(const char *setting, const char *allowed, const char *what)
 	if (l == NULL)
 		fatal_status(EX_CONFIG, "%s: %s", setting, buf_text(&error));
 	if (match_list_match(l, span_of(name), &error) != TABLE_FOUND)
-		fatal_status(EX_NOPERM,
-		    "User %s(%ld) is not allowed to %s", name, (long)getuid(),
-		    what);
+		fatal_status(EX_NOPERM, "User %s(%ld) is not allowed to %s",
+		    name, (long)getuid(), what);
 	match_list_free(&l);
 	buf_fini(&error);
 }
@@ -289,8 +288,9 @@ authorise(const char *setting, const char *allowed, const char *what)
 static void
 usage(void)
 {
-	fatal_status(EX_USAGE, "usage: postqueue -f | postqueue -i queueid | "
-		"postqueue -j | postqueue -p | postqueue -s site");
+	fatal_status(EX_USAGE,
+	    "usage: postqueue -f | postqueue -i queueid | "
+	    "postqueue -j | postqueue -p | postqueue -s site");
 }
 
 static void

@@ -131,8 +131,8 @@ waits(const struct queue_recipient *r)
 static struct ipc_list
 waiting_recipients(struct arena *a, const struct queue_envelope *e)
 {
-	struct msg_submit_recipient *out = arena_alloc(a,
-	    (e->recipient_count + 1) * sizeof(*out));
+	struct msg_submit_recipient *out =
+	    arena_alloc(a, (e->recipient_count + 1) * sizeof(*out));
 	struct ipc_list list = { .items = out };
 
 	for (size_t i = 0; i < e->recipient_count; i++) {
@@ -140,7 +140,7 @@ waiting_recipients(struct arena *a, const struct queue_envelope *e)
 
 		if (!waits(r))
 			continue;
-		out[list.count++] = (struct msg_submit_recipient) {
+		out[list.count++] = (struct msg_submit_recipient){
 			.address = r->original,
 			.original = "",
 			.orcpt = r->orcpt,
@@ -238,7 +238,8 @@ static struct action actions[] = {
 	    "Deleted", false, 0 },
 	{ 'h', hold_message, "incoming deferred", "Placed on hold", false, 0 },
 	{ 'H', release_message, "hold", "Released from hold", false, 0 },
-	{ 'r', requeue_message, "incoming deferred hold", "Requeued", false, 0 },
+	{ 'r', requeue_message, "incoming deferred hold", "Requeued", false,
+	    0 },
 };
 
 static struct action *
@@ -395,9 +396,11 @@ check_queues(char **queues)
 {
 	for (; *queues != NULL; queues++)
 		if (!queue_name_valid(*queues) || strcmp(*queues, "defer") == 0)
-			fatal_status(EX_USAGE, "unknown queue: %s "
-				"(maildrop, incoming, deferred, hold, corrupt "
-				"or report)", *queues);
+			fatal_status(EX_USAGE,
+			    "unknown queue: %s "
+			    "(maildrop, incoming, deferred, hold, corrupt "
+			    "or report)",
+			    *queues);
 }
 
 /* Who does not own the queue sees nothing of it: that is not "0 messages". */
@@ -426,7 +429,7 @@ main(int argc, char **argv)
 		struct action *a = action_of(option);
 
 		if (a != NULL)
-			requests[count++] = (struct request) { a, optarg };
+			requests[count++] = (struct request){ a, optarg };
 		else if (option == 'c')
 			config = optarg;
 		else if (option == 's' || option == 'S')

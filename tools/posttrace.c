@@ -63,8 +63,8 @@ tie(struct subject *s, struct span other)
 	for (size_t i = 0; i < s->linked_count; i++)
 		if (span_is(other, s->linked[i]))
 			return;
-	s->linked = mem_resize(s->linked,
-	    (s->linked_count + 1) * sizeof(*s->linked));
+	s->linked =
+	    mem_resize(s->linked, (s->linked_count + 1) * sizeof(*s->linked));
 	s->linked[s->linked_count++] = mem_span_text(other);
 }
 
@@ -82,8 +82,7 @@ learn(struct trace *t, const struct log_line *l)
 	}
 	if (span_is(l->id, t->wanted))
 		subject(&t->messages, l->id, true)->wanted = true;
-	else if (t->by_message_id &&
-	    log_line_value(l, "message-id", &value) &&
+	else if (t->by_message_id && log_line_value(l, "message-id", &value) &&
 	    (span_is(value, t->wanted) ||
 		(t->wanted[0] == '<' &&
 		    span_equal(value,
@@ -100,8 +99,8 @@ spread(struct trace *t)
 
 	HASH_ITER (hh, t->messages, s, next) {
 		for (size_t i = 0; s->wanted && i < s->linked_count; i++) {
-			other = subject(&t->messages, span_of(s->linked[i]),
-			    false);
+			other =
+			    subject(&t->messages, span_of(s->linked[i]), false);
 			if (other != NULL && !other->wanted)
 				news = other->wanted = true;
 		}
@@ -196,9 +195,9 @@ tell(struct trace *t, const struct log_line *l)
 
 	if (log_line_client(l, &client))
 		session = session_key(t, l, client, &key);
-	if (l->id.n > 0 ? wanted_message(t, l->id)
-			: session.n > 0 &&
-		    subject(&t->sessions, session, false) != NULL)
+	if (l->id.n > 0 ?
+		wanted_message(t, l->id) :
+		session.n > 0 && subject(&t->sessions, session, false) != NULL)
 		show(t, l);
 	buf_fini(&key);
 }
@@ -240,8 +239,8 @@ default_log(const char *config)
 	struct buf errors = BUF_INIT(1 << 16);
 	struct conf *c = conf_read(conf_find_directory(config), &errors, NULL);
 	const char *path = c ? conf_value(c, "maillog_file") : NULL;
-	char *found = mem_text(path && path[0] == '/' ? path :
-							"/var/log/mail.log");
+	char *found =
+	    mem_text(path && path[0] == '/' ? path : "/var/log/mail.log");
 
 	buf_fini(&errors);
 	conf_free(&c);
@@ -288,8 +287,8 @@ main(int argc, char **argv)
 	forget_clients(&t);
 	each_file(&t, paths, tell);
 	if (t.shown == 0) {
-		fprintf(stderr, "posttrace: nothing about %s in %s\n",
-		    t.wanted, paths[0]);
+		fprintf(stderr, "posttrace: nothing about %s in %s\n", t.wanted,
+		    paths[0]);
 		return 1;
 	}
 	return 0;

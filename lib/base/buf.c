@@ -123,7 +123,7 @@ buf_drop(struct buf *b, size_t n)
 struct span
 buf_span(const struct buf *b)
 {
-	return (struct span) { b->p, b->n };
+	return (struct span){ b->p, b->n };
 }
 
 const char *

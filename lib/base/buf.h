@@ -17,7 +17,7 @@ struct buf {
 	bool overflow;
 };
 
-#define BUF_INIT(limit) ((struct buf) { NULL, 0, 0, (limit), false })
+#define BUF_INIT(limit) ((struct buf){ NULL, 0, 0, (limit), false })
 
 void buf_init(struct buf *b, size_t max);
 void buf_fini(struct buf *b);

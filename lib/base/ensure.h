@@ -10,10 +10,10 @@
 #include <stdnoreturn.h>
 
 #define ensure(condition) \
-	((condition) ? (void)0 : \
-		       ensure_failed(__FILE__, __LINE__, __func__, #condition))
-#define unreachable() \
-	ensure_failed(__FILE__, __LINE__, __func__, "unreachable")
+	((condition) ? \
+		(void)0 : \
+		ensure_failed(__FILE__, __LINE__, __func__, #condition))
+#define unreachable() ensure_failed(__FILE__, __LINE__, __func__, "unreachable")
 
 /* Where failures are reported before abort(3); standard error by default. */
 void ensure_reporter(void (*report)(const char *text));

@@ -98,7 +98,8 @@ fd_read_whole(int fd, struct buf *into)
 {
 	for (;;) {
 		size_t want = into->max - into->n < 65536 ?
-		    into->max - into->n + 1 : 65536;
+		    into->max - into->n + 1 :
+		    65536;
 		char *to;
 		ssize_t got;
 

@@ -15,8 +15,7 @@ void *mem_array(size_t count, size_t size);
 void *mem_resize(void *old, size_t size); /* growth is not zeroed */
 char *mem_text(const char *text); /* a copy; NULL stays NULL */
 char *mem_span_text(struct span s); /* a terminated copy */
-char *mem_printf(const char *format, ...)
-    __attribute__((format(printf, 1, 2)));
+char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * An arena: many small objects with one end. Owned by a session or a

@@ -7,7 +7,7 @@
 struct span
 span_of(const char *text)
 {
-	return (struct span) { text, text ? strlen(text) : 0 };
+	return (struct span){ text, text ? strlen(text) : 0 };
 }
 
 bool
@@ -79,13 +79,13 @@ span_skip(struct span s, size_t n)
 {
 	if (n > s.n)
 		n = s.n;
-	return (struct span) { n ? s.p + n : s.p, s.n - n };
+	return (struct span){ n ? s.p + n : s.p, s.n - n };
 }
 
 struct span
 span_take(struct span s, size_t n)
 {
-	return (struct span) { s.p, n < s.n ? n : s.n };
+	return (struct span){ s.p, n < s.n ? n : s.n };
 }
 
 static bool

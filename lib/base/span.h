@@ -16,7 +16,7 @@ struct span {
 	size_t n;
 };
 
-#define SPAN(literal) ((struct span) { (literal), sizeof(literal) - 1 })
+#define SPAN(literal) ((struct span){ (literal), sizeof(literal) - 1 })
 #define SPAN_ARG(s) (int)(s).n, (s).p /* for "%.*s" */
 
 /* The whole of a terminated string; NULL gives the empty span. */

@@ -261,8 +261,8 @@ check_references(struct conf *c, const struct setting *s, struct buf *warnings)
 		struct span name = { 0 };
 
 		at++;
-		if (*at == '$' || ((*at == '{' || *at == '(') &&
-				      !is_name_byte(at[1]))) {
+		if (*at == '$' ||
+		    ((*at == '{' || *at == '(') && !is_name_byte(at[1]))) {
 			at++;
 			continue;
 		}

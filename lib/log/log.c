@@ -73,7 +73,7 @@ log_open_socket(const char *tag, const char *path)
 	set_tag(tag);
 	sink.to.sun_family = AF_UNIX;
 	if ((size_t)snprintf(sink.to.sun_path, sizeof(sink.to.sun_path), "%s",
-	    path) >= sizeof(sink.to.sun_path))
+		path) >= sizeof(sink.to.sun_path))
 		return;
 	sink.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	sink.socket = true;
@@ -147,9 +147,9 @@ put(enum log_level level, const char *format, va_list ap)
 	int head, n;
 	size_t room;
 
-	head = snprintf(line, sizeof(line), "%c %s[%d]: %s",
-	    levels[level].letter, sink.tag, (int)getpid(),
-	    levels[level].prefix);
+	head =
+	    snprintf(line, sizeof(line), "%c %s[%d]: %s", levels[level].letter,
+		sink.tag, (int)getpid(), levels[level].prefix);
 	room = sizeof(line) - (size_t)head - 1;
 	errno = error;
 	n = vsnprintf(line + head, room, format, ap);

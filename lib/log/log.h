@@ -39,12 +39,11 @@ bool log_debugging(void);
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The text begins with "warning: " (written for you). So do error, fatal. */
-void log_warning(const char *format, ...)
-    __attribute__((format(printf, 1, 2)));
+void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Logs and exits with status 75 (EX_TEMPFAIL); for daemons. */
-noreturn void fatal(const char *format, ...)
-    __attribute__((format(printf, 1, 2)));
+noreturn void
+fatal(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same with an exit status of sysexits(3); for commands. */
 noreturn void fatal_status(int status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -24,8 +24,8 @@ add_recipients(struct arena *a, const struct queue_envelope *e, const char *id,
 	struct queue_reason *reasons;
 	size_t count = queue_reason_read(id, a, &reasons);
 
-	out->recipients = arena_alloc(a,
-	    (e->recipient_count + 1) * sizeof(*out->recipients));
+	out->recipients =
+	    arena_alloc(a, (e->recipient_count + 1) * sizeof(*out->recipients));
 	for (size_t i = 0; i < e->recipient_count; i++) {
 		const struct queue_recipient *r = &e->recipients[i];
 		const struct queue_reason *why;
@@ -34,7 +34,7 @@ add_recipients(struct arena *a, const struct queue_envelope *e, const char *id,
 			continue;
 		why = queue_reason_find(reasons, count, r->offset);
 		out->recipients[out->count++] =
-		    (struct queue_entry_recipient) { r->address,
+		    (struct queue_entry_recipient){ r->address,
 			    why ? why->text : "" };
 	}
 }
@@ -46,7 +46,8 @@ visit_file(struct walk *w, const char *id, struct arena *a, int fd)
 	struct queue_envelope e;
 	struct stat st;
 
-	if (fstat(fd, &st) < 0 || queue_read_envelope(fd, id, a, &e) != QUEUE_OK)
+	if (fstat(fd, &st) < 0 ||
+	    queue_read_envelope(fd, id, a, &e) != QUEUE_OK)
 		return true;
 	out.arrival = e.arrival;
 	out.size = e.content_size;

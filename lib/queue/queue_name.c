@@ -33,8 +33,8 @@ static const struct directory directories[] = {
 	 * master alone binds and connects here. A queue program that was taken
 	 * over must not put its own socket in the place of, say, auth's.
 	 */
-	{ "private", 0700, false, false },
-	{ "public", 0710, true, true }, { "pid", 0755, false, false },
+	{ "private", 0700, false, false }, { "public", 0710, true, true },
+	{ "pid", 0755, false, false },
 	{ "empty", 0555, false, false }, /* root directory of many */
 };
 

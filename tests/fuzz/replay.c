@@ -82,8 +82,8 @@ static int
 replay_folder(const char *stem)
 {
 	const char *source = getenv("srcdir");
-	char *folder = mem_printf("%s/tests/fuzz/corpus/%s",
-	    source ? source : ".", stem);
+	char *folder =
+	    mem_printf("%s/tests/fuzz/corpus/%s", source ? source : ".", stem);
 	DIR *dir = opendir(folder);
 	struct dirent *entry;
 	int failed = dir == NULL, seen = 0;

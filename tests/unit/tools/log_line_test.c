@@ -45,8 +45,7 @@ test_rows(void **state)
 		assert_true(span_is(log_line_program(&l), rows[i].program));
 		assert_true(span_is(l.pid, rows[i].pid));
 		assert_true(span_is(l.id, rows[i].id));
-		assert_int_equal(log_line_child(&l, &s),
-		    rows[i].child != NULL);
+		assert_int_equal(log_line_child(&l, &s), rows[i].child != NULL);
 		if (rows[i].child)
 			assert_true(span_is(s, rows[i].child));
 		if (rows[i].client) {
@@ -64,7 +63,9 @@ test_values(void **state)
 
 	(void)state;
 	assert_true(log_line_parse(SPAN(HEAD "smtp[4]: 4bXyzQ1z2: "
-		"to=<a b@c.test>, orig_to=<x>, status=sent (250 ok)"), &l));
+					     "to=<a b@c.test>, orig_to=<x>, "
+					     "status=sent (250 ok)"),
+	    &l));
 	assert_true(log_line_value(&l, "to", &s));
 	assert_true(span_is(s, "a b@c.test"));
 	assert_true(log_line_value(&l, "status", &s));

@@ -292,8 +292,8 @@ long_lines_are_read_in_steps(void **state)
 	for (size_t n = 1020; n < 1030; n++)
 		for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
 			struct buf in = BUF_INIT(8192);
-			struct outcome whole, bytes = { .content =
-							    BUF_INIT(OUT_MAX) };
+			struct outcome whole,
+			    bytes = { .content = BUF_INIT(OUT_MAX) };
 			struct smtp_content c = { 0 };
 
 			for (int twice = 0; twice < 2; twice++) {

@@ -522,8 +522,8 @@ private_sockets_are_roots(void **state)
 	child = fork();
 	if (child == 0)
 		_exit(chmod(other, 0755) == 0 && setgid(4711) == 0 &&
-			setuid(4711) == 0 &&
-			queue_make_directories(other, 4711, 4712, &error) ?
+			    setuid(4711) == 0 &&
+			    queue_make_directories(other, 4711, 4712, &error) ?
 			0 :
 			1);
 	assert_int_equal(waitpid(child, &status, 0), child);
