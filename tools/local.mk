@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: ISC
 
 sbin_PROGRAMS += tools/posttrace
-tools_posttrace_SOURCES = tools/posttrace.c tools/log_line.c tools/log_line.h
+tools_posttrace_SOURCES = tools/posttrace.c tools/log_line.c tools/log_line.h \
+	tools/log_file.c tools/log_file.h
 
 sbin_PROGRAMS += tools/postlog
 tools_postlog_SOURCES = tools/postlog.c

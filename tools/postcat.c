@@ -188,7 +188,8 @@ show_argument(const char *argument, const struct wishes *w)
 		queue =
 		    queue_id_valid(argument) ? queue_tool_find(argument) : NULL;
 		if (queue == NULL) {
-			log_warning("no such message in the queue: %s",
+			log_warning("open queue file %s: "
+				    "No such file or directory",
 			    argument);
 			return 1;
 		}
@@ -254,7 +255,7 @@ main(int argc, char **argv)
 	if (!w.body && !w.envelope && !w.header)
 		w.body = w.envelope = w.header = true;
 	if (w.queue_id)
-		queue_tool_enter(config, &params);
+		queue_tool_enter("postcat", config, &params);
 	for (int i = optind; i < argc; i++)
 		failed |= show_argument(argv[i], &w);
 	return failed;

@@ -116,8 +116,8 @@ list_named(struct postconf *p, char **names)
 		    (!p->changed_only || conf_raw(p->conf, *names) != NULL)) {
 			postconf_print(p, *names, value);
 		} else if (value == NULL) {
+			/* no failure, as scripts have known it for long */
 			log_warning("%s: unknown parameter", *names);
-			p->status = 1;
 		}
 	}
 }

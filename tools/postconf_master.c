@@ -396,10 +396,8 @@ list_all(struct master_work *w, const char *path, char **arguments)
 		w->target = target_of(span_of(*arguments), w->mode != 'M');
 		w->found = 0;
 		list(w, buf_span(&text));
-		if (w->found == 0) {
+		if (w->found == 0)
 			log_warning("unmatched request: \"%s\"", *arguments);
-			w->p->status = 1;
-		}
 	}
 	buf_fini(&text);
 	buf_fini(&error);

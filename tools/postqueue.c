@@ -8,6 +8,7 @@
  * they say without control characters. Reads the queue itself only for root
  * or the queue's owner, without extra rights, when the suite is down.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -67,14 +68,14 @@ print_text(const struct queue_entry *e, bool first)
 	struct tm tm;
 
 	if (first)
-		puts("----Queue ID----- --Size-- ---Arrival Time---- "
+		puts("----Queue ID-----     --Size-- ---Arrival Time---- "
 		     "--Sender/Recipient------");
 	else
 		putchar('\n');
 	localtime_r(&seconds, &tm);
 	strftime(date, sizeof(date), "%a %b %e %H:%M:%S", &tm);
 	snprintf(id, sizeof(id), "%s%c", e->id, queue_mark_letter(e->queue));
-	printf("%-17s %8lld %19s ", id, (long long)e->size, date);
+	printf("%-21s %8lld %19s ", id, (long long)e->size, date);
 	put_clean(e->sender[0] ? e->sender : "MAILER-DAEMON");
 	putchar('\n');
 	for (size_t i = 0; i < e->count; i++) {
@@ -87,7 +88,7 @@ print_text(const struct queue_entry *e, bool first)
 			puts(")");
 		}
 		reason = r->reason;
-		printf("%46s ", "");
+		printf("%50s ", "");
 		put_clean(r->address);
 		putchar('\n');
 	}
@@ -293,6 +294,17 @@ usage(void)
 	    "postqueue -j | postqueue -p | postqueue -s site");
 }
 
+/* A host, a domain or [host]; what it means is for qmgr to find. */
+static bool
+site_valid(const char *site)
+{
+	for (const char *p = site; *p != '\0'; p++)
+		if (!isalnum((unsigned char)*p) && (unsigned char)*p < 0x80 &&
+		    strchr("-._:[]", *p) == NULL)
+			return false;
+	return site[0] != '\0';
+}
+
 static void
 enter(const char *config)
 {
@@ -329,6 +341,10 @@ main(int argc, char **argv)
 	if (mode == 'i' && !queue_id_valid(argument))
 		fatal_status(EX_USAGE,
 		    "Cannot flush queue ID - invalid name: \"%s\"", argument);
+	if (mode == 's' && !site_valid(argument))
+		fatal_status(EX_USAGE,
+		    "Cannot flush mail queue - invalid destination: \"%.100s\"",
+		    argument);
 	enter(config);
 	if (mode == 'p' || mode == 'j') {
 		authorise("authorized_mailq_users",

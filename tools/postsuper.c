@@ -442,7 +442,7 @@ main(int argc, char **argv)
 	if (count == 0 && argc - optind == argc - 1)
 		want_repair = want_purge = true;
 	check_queues(argv + optind);
-	queue_tool_enter(config, &params);
+	queue_tool_enter("postsuper", config, &params);
 	check_rights();
 	if (want_repair)
 		repair();

@@ -7,9 +7,11 @@
  * is not printable is not printed.
  */
 #include <errno.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 #include <uthash.h>
@@ -18,6 +20,7 @@
 #include "lib/base/mem.h"
 #include "lib/conf/common.h"
 #include "lib/log/log.h"
+#include "tools/log_file.h"
 #include "tools/log_line.h"
 
 /* A message, or a client's session at one process. */
@@ -205,15 +208,12 @@ tell(struct trace *t, const struct log_line *l)
 static void
 each_line(struct trace *t, const char *path, visit_function *visit)
 {
-	FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	struct log_file file;
 	struct log_line l;
 	ssize_t n;
 
-	if (f == NULL)
-		fatal_status(EX_NOINPUT, "cannot read the log %s: %s", path,
-		    strerror(errno));
-	rewind(f);
-	while ((n = getline(&t->line, &t->room, f)) > 0) {
+	log_file_open(&file, path);
+	while ((n = getline(&t->line, &t->room, file.text)) > 0) {
 		struct span whole = { t->line, (size_t)n };
 
 		while (whole.n > 0 && whole.p[whole.n - 1] == '\n')
@@ -221,8 +221,7 @@ each_line(struct trace *t, const char *path, visit_function *visit)
 		if (log_line_parse(whole, &l))
 			visit(t, &l);
 	}
-	if (f != stdin)
-		fclose(f);
+	log_file_close(&file);
 }
 
 static void
@@ -247,10 +246,47 @@ default_log(const char *config)
 	return found;
 }
 
+/* When a log was written to last; what is gone is old. */
+static time_t
+age(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? st.st_mtime : 0;
+}
+
+static int
+older_first(const void *a, const void *b)
+{
+	time_t x = age(*(char *const *)a), y = age(*(char *const *)b);
+
+	return x < y ? -1 : x > y;
+}
+
+/* "mail.log.1", "mail.log.2.gz", "mail.log.20260102-030405.gz"... */
+static char **
+with_rotated(char *path)
+{
+	char *pattern = mem_printf("%s[.-]*", path);
+	glob_t found = { 0 };
+	char **paths;
+
+	(void)glob(pattern, 0, NULL, &found);
+	paths = mem_array(found.gl_pathc + 2, sizeof(*paths));
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		paths[i] = mem_text(found.gl_pathv[i]);
+	if (found.gl_pathc > 1)
+		qsort(paths, found.gl_pathc, sizeof(*paths), older_first);
+	paths[found.gl_pathc] = path;
+	globfree(&found);
+	free(pattern);
+	return paths;
+}
+
 static void
 usage(void)
 {
-	fputs("usage: posttrace [-c config_dir] [-f logfile]... "
+	fputs("usage: posttrace [-a] [-c config_dir] [-f logfile]... "
 	      "queue-id|message-id\n",
 	    stderr);
 	exit(EX_USAGE);
@@ -262,24 +298,29 @@ main(int argc, char **argv)
 	struct trace t = { 0 };
 	char **paths = mem_array((size_t)argc + 2, sizeof(*paths));
 	const char *config = NULL;
+	bool rotated = false;
 	size_t count = 0;
 	int option;
 
 	log_open_stderr("posttrace");
-	while ((option = getopt(argc, argv, "c:f:")) != -1) {
-		if (option == 'c')
+	while ((option = getopt(argc, argv, "ac:f:")) != -1) {
+		if (option == 'a')
+			rotated = true;
+		else if (option == 'c')
 			config = optarg;
 		else if (option == 'f')
 			paths[count++] = mem_text(optarg);
 		else
 			usage();
 	}
-	if (argc - optind != 1)
+	if (argc - optind != 1 || (rotated && count > 0))
 		usage();
 	t.wanted = argv[optind];
 	t.by_message_id = strchr(t.wanted, '@') != NULL;
 	if (count == 0)
-		paths[count++] = default_log(config);
+		paths[0] = default_log(config);
+	if (rotated)
+		paths = with_rotated(paths[0]);
 	each_file(&t, paths, learn);
 	while (spread(&t))
 		continue;
@@ -287,8 +328,9 @@ main(int argc, char **argv)
 	forget_clients(&t);
 	each_file(&t, paths, tell);
 	if (t.shown == 0) {
-		fprintf(stderr, "posttrace: nothing about %s in %s\n", t.wanted,
-		    paths[0]);
+		fprintf(stderr, "posttrace: nothing about %s in %s%s\n",
+		    t.wanted, paths[0],
+		    rotated || count > 0 ? "" : " (-a: in older logs too)");
 		return 1;
 	}
 	return 0;

@@ -36,7 +36,8 @@ become_owner(const char *owner)
 }
 
 void
-queue_tool_enter(const char *config, struct common_params *params)
+queue_tool_enter(const char *program, const char *config,
+    struct common_params *params)
 {
 	struct buf errors = BUF_INIT(1 << 16);
 	const char *directory = conf_find_directory(config);
@@ -52,7 +53,8 @@ queue_tool_enter(const char *config, struct common_params *params)
 		    params->queue_directory, strerror(errno));
 	snprintf(path, sizeof(path), "%s/%s", params->queue_directory,
 	    "public/log");
-	log_open_socket(mem_printf("%s/postsuper", params->syslog_name), path);
+	log_open_socket(mem_printf("%s/%s", params->syslog_name, program),
+	    path);
 	become_owner(params->mail_owner);
 }
 

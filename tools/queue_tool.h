@@ -7,11 +7,13 @@
 #include "lib/conf/common.h"
 
 /*
- * Reads the settings, makes queue_directory the working directory, and, as
- * root, becomes the queue's owner for good, so that nothing in the queue can
- * make root do anything. Ends the command with a message where that fails.
+ * Logs as "program", reads the settings, makes queue_directory the working
+ * directory, and, as root, becomes the queue's owner for good, so that nothing
+ * in the queue can make root do anything. Ends the command with a message where
+ * that fails.
  */
-void queue_tool_enter(const char *config, struct common_params *params);
+void queue_tool_enter(const char *program, const char *config,
+    struct common_params *params);
 /* Tells a running qmgr to look at all queues. False: it does not run. */
 bool queue_tool_notify(void);
 /* In which queue this message is; NULL: in none. Not in maildrop. */

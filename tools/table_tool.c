@@ -183,7 +183,8 @@ build_of(const struct wishes *w, const char *spec)
 
 	b.type = mem_span_text((struct span){ spec, (size_t)(colon - spec) });
 	b.path = colon + 1;
-	if (!table_can_build(b.type))
+	if (!table_can_build(b.type) &&
+	    !(w->sequence && strcmp(b.type, "texthash") == 0))
 		fatal_status(EXIT_NONE,
 		    "unsupported map type for this operation: %s", b.type);
 	if (*b.path == '\0')

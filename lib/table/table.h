@@ -156,7 +156,10 @@ bool table_build(const struct table_build *b, struct buf *error);
  */
 bool table_build_delete(const struct table_build *b, const struct span *keys,
     size_t count, size_t *deleted, struct buf *error);
-/* Calls for each entry of the database, in no order that means anything. */
+/*
+ * Calls for each entry of the database, in no order that means anything; of
+ * the source, for type texthash.
+ */
 bool table_build_each(const struct table_build *b,
     void (*visit)(void *with, struct span key, struct span value), void *with,
     struct buf *error);

@@ -359,7 +359,9 @@ table_build_each(const struct table_build *b,
     struct buf *error)
 {
 	struct work w;
-	bool good = open_work(&w, b, error) && read_database(&w, true);
+	bool text = strcmp(b->type, "texthash") == 0;
+	bool good = open_work(&w, b, error) &&
+	    (text ? read_source(&w) : read_database(&w, true));
 
 	for (size_t i = 0; good && i < text_map_count(w.map); i++) {
 		struct span key;

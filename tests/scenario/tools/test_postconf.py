@@ -45,9 +45,10 @@ def test_named_expanded_and_defaults(conf):
 
 
 def test_unknown_names(conf):
-    done = conf.command("postconf", "mydestinatoin", check=False)
-    assert done.returncode == 1
+    # no failure: scripts ask for settings that not every version has
+    done = conf.command("postconf", "mydestinatoin", "relayhost")
     assert "warning: mydestinatoin: unknown parameter" in done.err
+    assert done.out == "relayhost = [c]\n"
     conf.set(mydestinatoin="x")
     done = conf.command("postconf", "-n")
     assert "main.cf: line 12: mydestinatoin" in done.err
@@ -98,8 +99,8 @@ def test_master_list(conf):
         "pickup/unix/wakeup = 60\n"
     assert run("postconf", "-P", "smtp/inet").out == \
         "smtp/inet/a = b\nsmtp/inet/c = d e\n"
-    done = run("postconf", "-M", "nothing/inet", check=False)
-    assert done.returncode == 1
+    done = run("postconf", "-M", "nothing/inet")
+    assert 'warning: unmatched request: "nothing/inet"' in done.err
 
 
 def test_master_edit(conf):

@@ -54,6 +54,8 @@ def test_list_delete_and_add(s):
     m = f"hash:{s.root}/etc/map"
     run(s, "postmap", m)
     assert run(s, "postmap", "-s", m)[1] == "key\tvalue\nother\ttwo words\n"
+    assert run(s, "postmap", "-s", f"texthash:{s.root}/etc/map") == (
+        0, "key\tvalue\nother\ttwo words\n", "")
     assert run(s, "postmap", "-d", "other", m)[0] == 0
     assert run(s, "postmap", "-d", "other", m)[0] == 1
     assert run(s, "postmap", "-i", m, stdin="new one\n")[0] == 0

@@ -25,8 +25,13 @@ def waiting(suite):
 def test_mailq_lists_like_postfix(waiting):
     s, ids = waiting
     out = s.command("postqueue", "-p").out
-    assert out.startswith("----Queue ID----- --Size-- ---Arrival Time---- "
-                          "--Sender/Recipient------\n")
+    lines = out.splitlines()
+    assert re.fullmatch("----Queue ID----- +--Size-- ---Arrival Time---- "
+                        "--Sender/Recipient------", lines[0])
+    # what stands below a heading ends where the heading ends
+    assert re.match(r"\S+ +\d+", lines[1]).end() == \
+        re.match(r".*--Size--", lines[0]).end()
+    assert lines[1].index("alice@") == lines[0].index("--Sender")
     for i in ids:
         assert re.search(rf"^{i} +\d+ \w{{3}} \w{{3}} [ \d]\d \d\d:\d\d:\d\d "
                          r"alice@example\.test$", out, re.M), out
@@ -63,6 +68,10 @@ def test_wrong_usage_is_64_or_69(suite):
     assert s.command("postqueue", "-i", "../x", check=False).returncode == 64
     done = s.command("postqueue", "-f", check=False)
     assert done.returncode == 69 and "mail system is down" in done.err
+    done = s.command("postqueue", "-s", "two words", check=False)
+    assert done.returncode == 64
+    assert "Cannot flush mail queue - invalid destination: \"two words\"" \
+        in done.err
 
 
 def test_postcat_shows_envelope_header_and_body(waiting):
@@ -76,8 +85,12 @@ def test_postcat_shows_envelope_header_and_body(waiting):
     assert body == "\nHello\n"
     header = s.command("postcat", "-h", "-q", ids[0]).out
     assert "Subject: test\n" in header and "Hello" not in header
-    assert s.command("postcat", "-q", "4bNOSUCHz1",
-                     check=False).returncode == 1
+    done = s.command("postcat", "-q", "4bNOSUCHz1", check=False)
+    assert done.returncode == 1
+    assert done.err == ("postcat: warning: open queue file 4bNOSUCHz1: "
+                        "No such file or directory\n")
+    both = s.command("postcat", "-e", "-q", ids[0]).out
+    assert "sender: alice@example.test" in both and "Hello" not in both
 
 
 def test_hold_release_delete(waiting):
