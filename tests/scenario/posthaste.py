@@ -159,8 +159,9 @@ class Instance:
     """The suite, configured for one test."""
 
     def __init__(self, main="", master="", dns=None, users=USERS,
-                 master_cf=None):
-        self.root = pathlib.Path(tempfile.mkdtemp(prefix="ph-", dir="/tmp"))
+                 master_cf=None, root=None):
+        self.root = pathlib.Path(
+            root or tempfile.mkdtemp(prefix="ph-", dir="/tmp"))
         os.chmod(self.root, 0o755)
         self.ports = {name: free_port() for name in
                       ("smtp", "submission", "smtps", "pop3", "pop3s")}
