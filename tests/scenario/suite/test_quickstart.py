@@ -66,3 +66,28 @@ def test_quickstart_sends_and_reads_a_message(copy):
     assert code == 0, out
     assert not any(listening(p) for p in PORTS)
     assert run(copy, "status")[0] != 0
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root has other users")
+def test_clone_that_other_users_cannot_enter_gets_a_linked_demo(copy):
+    """As in /root: the demo lies in /srv. Ends where packages are looked for."""
+    os.chmod(copy, 0o700)
+    tools = tempfile.mkdtemp(prefix="ph-tools-", dir="/tmp")
+    demo = f"{copy}/demo"
+    for name in os.listdir("/usr/bin"):
+        if name != "dpkg-query":
+            os.symlink(f"/usr/bin/{name}", f"{tools}/{name}")
+    try:
+        done = subprocess.run(
+            ["./quickstart"], cwd=copy, capture_output=True, text=True,
+            stdin=subprocess.DEVNULL, env=dict(os.environ, PATH=tools))
+        assert done.returncode == 1
+        assert "this script is for Debian 12" in done.stderr
+        assert os.readlink(demo).startswith("/srv/posthaste-demo")
+        assert os.readlink(demo) in done.stdout
+        assert os.stat(demo).st_mode & 0o777 == 0o755
+        assert os.path.isdir(f"{demo}/etc")
+    finally:
+        shutil.rmtree(tools)
+        if os.path.islink(demo):
+            shutil.rmtree(os.readlink(demo), ignore_errors=True)
