@@ -363,11 +363,15 @@ converse(struct dialogue *d)
 		return;
 	d->end = r == IO_TIMEOUT ? "timeout: see pop3_timeout" :
 	    r == IO_LONG         ? "line too long" :
+	    r == IO_CANCELLED    ? "the server stops" :
+	    r == IO_ERROR        ? stream_error(d->io) :
 				   "lost connection";
 	if (r == IO_TIMEOUT)
 		stream_text(d->io, "-ERR Disconnected for inactivity\r\n");
 	else if (r == IO_LONG)
 		stream_text(d->io, "-ERR Line too long\r\n");
+	else if (r == IO_CANCELLED)
+		stream_text(d->io, "-ERR [SYS/TEMP] The server stops\r\n");
 }
 
 static void

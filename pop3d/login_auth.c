@@ -115,6 +115,9 @@ read_response(struct attempt *a, struct buf *data, bool *cancel)
 	if (r != IO_OK) {
 		if (r == IO_LONG)
 			stream_text(a->s->io, "-ERR Line too long\r\n");
+		a->s->end = stream_error(a->s->io);
+		if (r == IO_LONG)
+			a->s->end = "line too long";
 		a->s->done = true;
 		return false;
 	}
@@ -353,6 +356,7 @@ login_hand_over(struct login_stage *s, const char *ticket, const char *method)
 
 	/* answers to earlier commands leave before the session's words */
 	if (stream_flush(s->io) != IO_OK) {
+		s->end = stream_error(s->io);
 		s->done = true;
 		return;
 	}
@@ -366,6 +370,8 @@ login_hand_over(struct login_stage *s, const char *ticket, const char *method)
 		stream_text(s->io,
 		    "-ERR [SYS/TEMP] Cannot open the mailbox now,"
 		    " try again later\r\n");
+		s->end = "no session";
 	}
+	s->handed_over = good;
 	s->done = true;
 }

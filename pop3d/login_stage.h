@@ -28,6 +28,8 @@ struct login_stage {
 	char client[ADDRESS_TEXT_MAX];
 	bool secure; /* TLS is on */
 	bool done; /* no more commands: closed, or handed over */
+	bool handed_over; /* from here on the session stage logs */
+	const char *end; /* why it ended before that, for the log */
 	bool relayed; /* a session stage holds the other end of "session" */
 	int session;
 	int64_t errors;
@@ -54,8 +56,9 @@ login_hand_over(struct login_stage *s, const char *ticket, const char *method);
 
 /*
  * Moves bytes between the client's TLS stream and the session's socket until
- * one of them ends or nothing has moved for too long.
+ * one of them ends or nothing has moved for too long. NULL when the session
+ * ended, or the client in good order; else why, for the log.
  */
-void relay_run(struct stream *client, int session, int64_t idle_ms);
+const char *relay_run(struct stream *client, int session, int64_t idle_ms);
 
 #endif

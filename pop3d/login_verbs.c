@@ -78,6 +78,7 @@ do_stls(struct login_stage *s, const struct command *c)
 	}
 	log_info("TLS handshake failed: client=[%s], session=%s: %s", s->client,
 	    s->id, stream_error(s->io));
+	s->end = "no TLS";
 	s->done = true;
 }
 
@@ -143,6 +144,7 @@ do_quit(struct login_stage *s, const struct command *c)
 {
 	(void)c;
 	stream_text(s->io, "+OK Good bye\r\n");
+	s->end = "quit";
 	s->done = true;
 }
 

@@ -83,6 +83,7 @@ begin_wrapped(struct login_stage *s)
 	}
 	log_info("TLS handshake failed: client=[%s], session=%s: %s", s->client,
 	    s->id, stream_error(s->io));
+	s->end = "no TLS";
 	return false;
 }
 
@@ -92,6 +93,7 @@ too_many(struct login_stage *s, const char *what, const char *setting)
 	log_warning("too many %s from [%s], session=%s: see %s", what,
 	    s->client, s->id, setting);
 	stream_printf(s->io, "-ERR Too many %s, good bye\r\n", what);
+	s->end = setting;
 	s->done = true;
 }
 
@@ -126,6 +128,11 @@ dialogue(struct login_stage *s)
 		stream_text(s->io, "-ERR Line too long\r\n");
 	else if (r == IO_TIMEOUT)
 		stream_text(s->io, "-ERR Timeout, good bye\r\n");
+	if (r != IO_OK)
+		s->end = r == IO_TIMEOUT ? "timeout: see pop3_login_timeout" :
+		    r == IO_LONG         ? "line too long" :
+		    r == IO_CANCELLED    ? "the server stops" :
+					   stream_error(s->io);
 	if (!s->relayed)
 		stream_flush(s->io);
 }
@@ -143,6 +150,22 @@ identify(struct login_stage *s, int fd)
 	} else {
 		memcpy(s->client, "unknown", 8);
 	}
+}
+
+/*
+ * A client that goes before it has logged in. What comes after the login is
+ * the session stage's to log, but for what only we see: TLS.
+ */
+static void
+log_end(const struct login_stage *s)
+{
+	if (!s->handed_over)
+		log_info("disconnect client=[%s], session=%s, no login,"
+			 " reason=(%s)",
+		    s->client, s->id, s->end != NULL ? s->end : "unknown");
+	else if (s->end != NULL)
+		log_info("disconnect client=[%s], session=%s, reason=(%s)",
+		    s->client, s->id, s->end);
 }
 
 static void
@@ -164,9 +187,10 @@ session(const struct service *service, int fd)
 		dialogue(&s);
 	if (s.relayed) {
 		stream_deadline(s.io, 0);
-		relay_run(s.io, s.session,
+		s.end = relay_run(s.io, s.session,
 		    (settings.pop3_timeout + RELAY_EXTRA_S) * 1000);
 	}
+	log_end(&s);
 	if (s.session != -1)
 		wait_forget(s.session);
 	fd_close(&s.session);

@@ -8,6 +8,7 @@
 #include "pop3d/login_stage.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -30,7 +31,15 @@ struct relay {
 	bool client_ended;
 	bool blocked; /* the session takes no more for now */
 	int64_t idle_ms;
+	const char *end; /* why, if somebody should know */
 };
+
+static bool
+ends(struct relay *r, const char *why)
+{
+	r->end = why;
+	return false;
+}
 
 static bool
 watch(struct relay *r, int operation)
@@ -63,16 +72,18 @@ to_session(struct relay *r)
 	if (result != IO_OK) {
 		r->client_ended = true;
 		shutdown(r->session, SHUT_WR);
-		return result == IO_EOF && watch(r, EPOLL_CTL_MOD);
+		if (result != IO_EOF)
+			return ends(r, stream_error(r->client));
+		return watch(r, EPOLL_CTL_MOD) || ends(r, strerror(errno));
 	}
 	n = send(r->session, bytes.p, bytes.n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n > 0)
 		stream_consume(r->client, (size_t)n);
 	else if (n == -1 && errno != EAGAIN && errno != EINTR)
-		return false;
+		return errno != EPIPE && ends(r, strerror(errno));
 	if (r->blocked != (n == -1)) {
 		r->blocked = n == -1;
-		return watch(r, EPOLL_CTL_MOD);
+		return watch(r, EPOLL_CTL_MOD) || ends(r, strerror(errno));
 	}
 	return true;
 }
@@ -86,14 +97,17 @@ to_client(struct relay *r)
 	ssize_t n = recv(r->session, chunk, sizeof(chunk), MSG_DONTWAIT);
 
 	if (n == -1)
-		return errno == EAGAIN || errno == EINTR;
+		return errno == EAGAIN || errno == EINTR ||
+		    ends(r, strerror(errno));
 	stream_timeout(r->client, WRITE_MS);
 	if (n == 0) {
 		stream_flush(r->client);
 		return false;
 	}
-	return stream_write(r->client, chunk, (size_t)n) == IO_OK &&
-	    stream_flush(r->client) == IO_OK;
+	if (stream_write(r->client, chunk, (size_t)n) == IO_OK &&
+	    stream_flush(r->client) == IO_OK)
+		return true;
+	return ends(r, stream_error(r->client));
 }
 
 /* Waits and moves once. */
@@ -102,12 +116,15 @@ step(struct relay *r)
 {
 	struct epoll_event events[2];
 	bool good = true;
+	enum wait_result w;
 	int n;
 
 	if (!r->blocked && !r->client_ended && stream_buffered(r->client) > 0)
 		return to_session(r);
-	if (wait_fd(r->poll, WAIT_READ, clock_ms() + r->idle_ms) != WAIT_READY)
-		return false;
+	w = wait_fd(r->poll, WAIT_READ, clock_ms() + r->idle_ms);
+	if (w != WAIT_READY)
+		return ends(r,
+		    w == WAIT_TIMEOUT ? "timeout" : "the server stops");
 	n = epoll_wait(r->poll, events, 2, 0);
 	for (int i = 0; i < n && good; i++) {
 		uint32_t what = events[i].events;
@@ -125,7 +142,7 @@ step(struct relay *r)
 	return good;
 }
 
-void
+const char *
 relay_run(struct stream *client, int session, int64_t idle_ms)
 {
 	struct relay r = {
@@ -138,7 +155,7 @@ relay_run(struct stream *client, int session, int64_t idle_ms)
 	if (r.poll == -1 || !watch(&r, EPOLL_CTL_ADD)) {
 		log_warning("relay: %m");
 		fd_close(&r.poll);
-		return;
+		return "no relay";
 	}
 	/* the handshake's and the login's part of the stack is not needed */
 	task_trim_stack();
@@ -146,4 +163,5 @@ relay_run(struct stream *client, int session, int64_t idle_ms)
 		;
 	wait_forget(r.poll);
 	fd_close(&r.poll);
+	return r.end;
 }

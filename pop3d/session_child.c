@@ -14,6 +14,7 @@
 #include "pop3d/session.h"
 
 #include <errno.h>
+#include <ev.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -243,12 +244,36 @@ parent_task(void *argument)
 	leave();
 }
 
+/*
+ * The suite stops, or the parent is gone: tasks are cancelled, each session
+ * says so in the log and ends.
+ */
+static void
+on_terminate(struct ev_loop *loop, ev_signal *w, int events)
+{
+	(void)loop, (void)w, (void)events;
+	task_loop_stop();
+}
+
+static void
+hear_signals(void)
+{
+	static ev_signal terminate;
+	sigset_t none;
+
+	ev_signal_init(&terminate, on_terminate, SIGTERM);
+	ev_signal_start(task_ev_loop(), &terminate);
+	ev_unref(task_ev_loop());
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 void
 session_child(const struct session_settings *settings,
     const struct session_owner *owner, int fd)
 {
-	signal(SIGCHLD, SIG_DFL);
 	confine(settings, owner, fd);
+	hear_signals();
 	child.settings = settings;
 	child.parent = ipc_new(OWN_FD, &protocol_session, "session parent");
 	if (task_start(parent_task, NULL) == NULL)

@@ -20,7 +20,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <uthash.h>
 
@@ -35,53 +37,76 @@
 enum {
 	REDEEM_TIMEOUT_S = 20,
 	ANSWER_TIMEOUT_S = 10,
-	PRUNE_MS = 1000,
+	LOOK_MS = 1000,
+	END_MS = 3000, /* for children to end their sessions */
 };
 
+/* From fork to the end of the process, whatever that is. */
 struct child {
 	char *user;
 	char *mail;
 	uint64_t uid;
 	uint64_t gid;
 	pid_t pid;
-	struct ipc *ipc;
-	UT_hash_handle hh;
+	struct ipc *ipc; /* NULL: gets no more connections */
+	UT_hash_handle of_user; /* of those that get connections */
+	UT_hash_handle of_pid;
 };
 
 static struct session_settings settings;
-static struct child *children;
-static int64_t pruned;
+static struct child *by_user;
+static struct child *by_pid;
+static int ended = -1; /* readable when a child has ended */
+static bool killing;
 
+/* The process serves what it has taken; new connections go to another. */
 static void
 forget(struct child *c)
 {
-	HASH_DEL(children, c);
+	if (c->ipc == NULL)
+		return;
+	HASH_DELETE(of_user, by_user, c);
 	ipc_free(&c->ipc);
-	free(c->user);
-	free(c->mail);
-	free(c);
 }
 
-/* A process that has left has closed its end. */
-static bool
-has_left(const struct child *c)
+/*
+ * Sessions of a process that ends by itself have said why; those of one that
+ * was killed could not, and their clients saw a connection that breaks.
+ */
+static void
+log_ending(const struct child *c, int status)
 {
-	struct pollfd p = { .fd = ipc_fd(c->ipc), .events = 0 };
-
-	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)) != 0;
+	if (WIFSIGNALED(status) && !killing)
+		log_warning("process pop3d-session pid %d of user=<%s> killed"
+			    " by signal %d: its sessions have ended",
+		    (int)c->pid, c->user, WTERMSIG(status));
+	else if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
+		log_warning("process pop3d-session pid %d of user=<%s> exit"
+			    " status %d: its sessions have ended",
+		    (int)c->pid, c->user, WEXITSTATUS(status));
 }
 
 static void
-prune(void)
+reap(void)
 {
-	struct child *c, *next;
+	struct signalfd_siginfo info;
+	struct child *c;
+	int status;
+	pid_t pid;
 
-	if (clock_ms() - pruned < PRUNE_MS)
-		return;
-	pruned = clock_ms();
-	HASH_ITER (hh, children, c, next)
-		if (has_left(c))
-			forget(c);
+	while (read(ended, &info, sizeof(info)) > 0)
+		;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		HASH_FIND(of_pid, by_pid, &pid, sizeof(pid), c);
+		if (c == NULL)
+			continue;
+		log_ending(c, status);
+		forget(c);
+		HASH_DELETE(of_pid, by_pid, c);
+		free(c->user);
+		free(c->mail);
+		free(c);
+	}
 }
 
 static struct child *
@@ -112,7 +137,8 @@ start_child(const struct session_owner *owner)
 	c->gid = owner->gid;
 	c->pid = pid;
 	c->ipc = ipc_new(pair[0], &protocol_session, c->user);
-	HASH_ADD_KEYPTR(hh, children, c->user, strlen(c->user), c);
+	HASH_ADD_KEYPTR(of_user, by_user, c->user, strlen(c->user), c);
+	HASH_ADD(of_pid, by_pid, pid, sizeof(c->pid), c);
 	return c;
 }
 
@@ -122,7 +148,7 @@ find_child(const struct session_owner *owner)
 {
 	struct child *c;
 
-	HASH_FIND_STR(children, owner->user, c);
+	HASH_FIND(of_user, by_user, owner->user, strlen(owner->user), c);
 	if (c == NULL ||
 	    (c->uid == owner->uid && c->gid == owner->gid &&
 		strcmp(c->mail, owner->mail) == 0))
@@ -179,7 +205,7 @@ take_over(const struct msg_open_session *m, const struct msg_account *account,
 		*why = "root's mail is not served";
 		return NEVER;
 	}
-	prune();
+	reap();
 	if (hand_over(&owner, &message))
 		return OK;
 	*why = "no process for the user";
@@ -242,45 +268,66 @@ request(const struct service *s, struct ipc *c, void **state)
 static void
 before(const struct service *s)
 {
+	sigset_t child;
+
 	settings.separated = s->separated;
 	settings.filter = sandbox_prepare("io queue-write");
-	/* ended processes need no funeral */
-	signal(SIGCHLD, SIG_IGN);
+	/* whatever a child ends by is to be logged at once */
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	signal(SIGCHLD, SIG_DFL);
+	if (sigprocmask(SIG_BLOCK, &child, NULL) == -1 ||
+	    (ended = signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC)) == -1)
+		fatal("signalfd: %m");
+	service_watch(ended, reap);
+}
+
+/* Until all have ended, "until" has come, or the suite stops ("heed"). */
+static void
+wait_for_children(int64_t until, bool heed)
+{
+	struct pollfd p[2];
+
+	reap();
+	while (by_pid != NULL && clock_ms() < until &&
+	    !(heed && service_ending())) {
+		p[0] = (struct pollfd){ .fd = ended, .events = POLLIN };
+		p[1] = (struct pollfd){ .fd = service_control_fd(),
+			.events = POLLIN };
+		(void)poll(p, heed ? 2 : 1, LOOK_MS);
+		if (heed && (p[1].revents & (POLLHUP | POLLERR)) != 0)
+			break;
+		reap();
+	}
 }
 
 static void
-end_children(void)
+signal_children(int number)
 {
 	struct child *c, *next;
 
-	HASH_ITER (hh, children, c, next) {
-		if (!has_left(c))
-			kill(c->pid, SIGTERM);
-		forget(c);
-	}
+	HASH_ITER (of_pid, by_pid, c, next)
+		(void)kill(c->pid, number);
 }
 
 /*
  * After a reload the sessions of this generation go on until they end by
- * themselves; when the suite stops, they end with us.
+ * themselves; when the suite stops, they end with us: told to, they log that,
+ * and finish what they are removing.
  */
 static void
-wait_for_children(void)
+end_children(void)
 {
-	struct child *c, *next;
-	struct pollfd p;
-
-	while (children != NULL && !service_ending()) {
-		p = (struct pollfd){ .fd = service_control_fd(),
-			.events = POLLIN };
-		(void)poll(&p, 1, PRUNE_MS);
-		if ((p.revents & (POLLHUP | POLLERR)) != 0)
-			break;
-		HASH_ITER (hh, children, c, next)
-			if (has_left(c))
-				forget(c);
-	}
-	end_children();
+	wait_for_children(INT64_MAX, true);
+	signal_children(SIGTERM);
+	wait_for_children(clock_ms() + END_MS, false);
+	if (by_pid == NULL)
+		return;
+	log_warning("%u processes of users do not end: killed",
+	    HASH_CNT(of_pid, by_pid));
+	killing = true;
+	signal_children(SIGKILL);
+	wait_for_children(clock_ms() + END_MS, false);
 }
 
 int
@@ -301,6 +348,6 @@ main(int argc, char **argv)
 	};
 	int status = service_run(&spec, argc, argv);
 
-	wait_for_children();
+	end_children();
 	return status;
 }

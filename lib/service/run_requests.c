@@ -46,11 +46,14 @@ static struct {
 	int64_t last_full;
 	bool more; /* somebody has */
 	size_t deaf; /* connections that take no answers */
-} requests;
+	int watched; /* of the program itself; -1: none */
+	void (*watched_ready)(void);
+} requests = { .watched = -1 };
 
 /* What an event is about: a connection, or one of these. */
 static char listener_marks[SERVICE_LISTENERS_MAX];
 static char control_mark;
+static char watched_mark;
 
 static void
 add_to_epoll(int fd, uint32_t events, void *what)
@@ -194,6 +197,8 @@ handle(struct running *r, struct epoll_event *e)
 
 	if (mark == &control_mark)
 		hear_master();
+	else if (mark == &watched_mark)
+		requests.watched_ready();
 	else if (mark >= listener_marks &&
 	    mark < listener_marks + SERVICE_LISTENERS_MAX)
 		(void)take_connection(r, (size_t)(mark - listener_marks));
@@ -249,6 +254,14 @@ round_of_events(struct running *r, int64_t deadline)
 		drop_deaf(r);
 }
 
+void
+service_watch(int fd, void (*ready)(void))
+{
+	ensure(requests.watched == -1);
+	requests.watched = fd;
+	requests.watched_ready = ready;
+}
+
 static void
 set_up(struct running *r)
 {
@@ -256,6 +269,8 @@ set_up(struct running *r)
 	if (requests.epoll < 0)
 		fatal("epoll_create: %m");
 	add_to_epoll(control_fd(), EPOLLIN, &control_mark);
+	if (requests.watched >= 0)
+		add_to_epoll(requests.watched, EPOLLIN, &watched_mark);
 	for (size_t i = 0; i < r->listener_count; i++)
 		add_to_epoll(r->listeners[i], EPOLLIN | EPOLLEXCLUSIVE,
 		    &listener_marks[i]);

@@ -126,6 +126,12 @@ bool service_ending(void);
  */
 int service_control_fd(void);
 
+/*
+ * SERVICE_REQUESTS, from before() or after(): calls ready() whenever the
+ * descriptor (a signalfd, say) is readable, between two requests. One at most.
+ */
+void service_watch(int fd, void (*ready)(void));
+
 /* Numbers for `posthaste status`, in memory shared with master. */
 void service_count_sessions(int delta);
 /* Sessions of this service now, in all its processes. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """POP3 by the line, and messages put into Maildirs by hand."""
 import os
+import select
 import socket
 import ssl
 
@@ -60,6 +61,36 @@ class Client:
         first = self.say(text)
         return (first, self.rest()) if first.startswith(b"+OK") else (first,
                                                                       [])
+
+    def ahead(self, data):
+        """Lines of the answers to commands that are sent while they come.
+
+        In one thread: two on one TLS object race, and one of them may take
+        the other's "try again" for the end of the connection.
+        """
+        view, got = memoryview(data), bytearray()
+        self.socket.setblocking(False)
+        while True:
+            *lines, rest = bytes(got).split(b"\n")
+            got = bytearray(rest)
+            yield from (x.rstrip(b"\r") for x in lines)
+            blocked = []
+            try:
+                part = self.socket.recv(1 << 16)
+                if part == b"":
+                    raise EOFError
+                got += part
+            except (ssl.SSLWantReadError, BlockingIOError):
+                blocked.append(self.socket)
+            try:
+                if view:
+                    view = view[self.socket.send(view[:1 << 14]):]
+                    blocked.clear()
+            except (ssl.SSLWantWriteError, BlockingIOError):
+                pass
+            if blocked and not got:
+                assert any(select.select(
+                    blocked, blocked if view else [], [], 20)), "no answer"
 
     def closed(self):
         try:

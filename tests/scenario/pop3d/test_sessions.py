@@ -2,6 +2,7 @@
 """Locks, isolation between sessions, rights of processes, size."""
 import os
 import pathlib
+import re
 import signal
 import sys
 import threading
@@ -44,6 +45,63 @@ def test_killed_holder_leaves_no_lock(suite):
         return c.last == b"+OK Logged in"
 
     wait_for("a login after the holder died", again)
+
+
+def test_a_killed_process_is_in_the_log(suite):
+    s = suite()
+    crlf(s, "bob", 1, ONE)
+    for number in (signal.SIGKILL, signal.SIGSEGV, signal.SIGSYS):
+        c = Client(s, "pop3s", login="bob")
+        assert c.last == b"+OK Logged in"
+        parent, child = s.processes("pop3d-session")
+        os.kill(child, number)
+        assert c.closed()
+        s.wait_log(rf"warning: process pop3d-session pid {child} of "
+                   rf"user=<bob@example.test> killed by signal {number}: ")
+        c.close()
+    # nothing is left of them
+    assert s.processes("pop3d-session") == [parent]
+
+
+@pytest.mark.parametrize("port", ["pop3", "pop3s"])
+def test_every_end_is_in_the_log(suite, port):
+    s = suite(main="disable_plaintext_auth = no\npop3_timeout = 2s\n"
+              "pop3_login_timeout = 3s\n")
+    crlf(s, "bob", 1, ONE)
+    clients = {"quit": Client(s, port), "lost connection": Client(s, port),
+               "line too long": Client(s, port)}
+    clients["quit"].say("QUIT")
+    clients["lost connection"].close()
+    clients["line too long"].send(b"x" * 5000)
+    idle = Client(s, port)
+    for reason in clients:
+        s.wait_log(r"disconnect client=\[127.0.0.1\], session=\w+, no login, "
+                   rf"reason=\({reason}\)")
+    s.wait_log(r"no login, reason=\(timeout: see pop3_login_timeout\)")
+    assert idle.line().startswith(b"-ERR")
+    c = Client(s, port, login="bob")
+    s.wait_log(r"logout user=<bob.*reason=\(timeout: see pop3_timeout\)")
+    c = Client(s, port, login="bob")
+    c.close()
+    s.wait_log(r"logout user=<bob.*reason=\(lost connection\)")
+
+
+def test_sessions_that_stop_ends_are_in_the_log(suite):
+    s = suite(main="disable_plaintext_auth = no\n")
+    crlf(s, "bob", 1, ONE)
+    c = Client(s, login="bob")
+    assert c.say("DELE 1").startswith(b"+OK")
+    d = Client(s, "pop3s", login="alice")
+    s.stop()
+    assert c.line() == b"-ERR [SYS/TEMP] The server stops"
+    assert c.closed() and d.closed()
+    log = s.log()
+    assert re.search(r"logout user=<bob.*deleted=0, left=1, "
+                     r"reason=\(the server stops\)", log)
+    assert re.search(r"logout user=<alice.*reason=\(", log)
+    assert re.search(r"disconnect client=\[127.0.0.1\], session=\w+, "
+                     r"reason=\(the server stops\)", log)
+    assert len(s.messages("bob")) == 1
 
 
 def test_failed_login_delays_nobody_else(suite):
@@ -171,22 +229,15 @@ def test_ten_thousand_messages(suite):
     assert len({x.split()[1] for x in c.many("UIDL")[1]}) == 10000
     assert time.monotonic() - began < 5
     # a client that reads all of it with commands far ahead of the answers
-    def ask():
-        for i in range(1, 1001):
-            c.send(b"RETR %d\r\n" % i)
-        for i in range(1, 10001):
-            c.send(b"DELE %d\r\n" % i)
-        c.send(b"QUIT\r\n")
-
-    t = threading.Thread(target=ask)
-    t.start()
+    commands = [b"RETR %d\r\n" % i for i in range(1, 1001)]
+    commands += [b"DELE %d\r\n" % i for i in range(1, 10001)]
+    answers = c.ahead(b"".join(commands) + b"QUIT\r\n")
     for _ in range(1000):
-        assert c.line().startswith(b"+OK")
-        assert len(c.rest()) == 3
+        assert next(answers).startswith(b"+OK")
+        assert len([x for x in iter(lambda: next(answers), b".")]) == 3
     for _ in range(10000):
-        assert c.line().startswith(b"+OK")
-    assert c.line() == b"+OK Good bye"
-    t.join()
+        assert next(answers).startswith(b"+OK")
+    assert next(answers) == b"+OK Good bye"
     assert s.messages("bob") == []
 
 
@@ -216,7 +267,9 @@ def test_reload_and_stop_with_sessions(suite):
     assert d.last == b"+OK Logged in"
     assert c.many("RETR 1")[1][0] == b"Subject: one"
     s.stop()
-    assert c.closed() and d.closed()
+    for left in (c, d):
+        assert left.file.read() in (b"", b"-ERR [SYS/TEMP] The server stops"
+                                    b"\r\n")
 
 
 def test_a_mailbox_that_is_not_there_is_empty(suite):
