@@ -96,6 +96,8 @@ admit_notice(const struct msg_queued *n)
 	struct route *routes;
 	struct entry *e;
 
+	if (service_retiring())
+		return true; /* the next qmgr finds it on disk */
 	if (!queue_id_valid(n->queue_id) || count == 0) {
 		log_warning("notice about a message without id or recipients");
 		return true;
@@ -253,7 +255,7 @@ admit_file(const char *queue, const char *id, bool urgent)
 	enum admitted result = ADMITTED;
 	struct entry *e = NULL;
 
-	if (entry_find(id) == NULL)
+	if (!service_retiring() && entry_find(id) == NULL)
 		result = read_entry(queue, id, a, &e);
 	if (e == NULL)
 		goto out;
@@ -263,8 +265,13 @@ admit_file(const char *queue, const char *id, bool urgent)
 		result = ADMIT_LATER;
 		goto out;
 	}
-	log_active(e);
 	e->urgent = urgent;
+	if (service_retiring()) { /* since we asked: it is not ours now */
+		entry_file_leave(e, urgent);
+		entry_free(&e);
+		goto out;
+	}
+	log_active(e);
 	route_entry(e, routes, strcmp(queue, "deferred") == 0);
 	begin(e);
 out:

@@ -14,7 +14,7 @@
 enum admitted {
 	ADMITTED, /* or already there, or nothing to do with it */
 	ADMIT_GONE, /* no such file in this queue */
-	ADMIT_IN_USE, /* an agent of an earlier qmgr is still at work */
+	ADMIT_IN_USE, /* an earlier qmgr or its agent is still at work */
 	ADMIT_LATER, /* lookup cannot answer; it stays on disk */
 };
 

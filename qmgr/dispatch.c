@@ -355,6 +355,29 @@ deliver(struct request *q, struct transport *t, struct link *link)
 	give_up(q, "delivery agent ended unexpectedly", true);
 }
 
+static void
+withdraw(void *with, struct transport *t)
+{
+	struct destination *d, *next;
+	struct pick rest;
+
+	(void)with;
+	HASH_ITER (by_key, t->by_key, d, next)
+		while (schedule_drain(d, &rest)) {
+			struct entry *e = rest.group->entry;
+
+			e->withdrawn = true;
+			if (e->busy == 0)
+				outcome_settle(e);
+		}
+}
+
+void
+dispatch_withdraw(void)
+{
+	transport_each(withdraw, NULL);
+}
+
 struct cooling {
 	struct destination *destination;
 	struct transport *transport;

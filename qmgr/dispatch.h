@@ -20,6 +20,11 @@
 void dispatch_entry(struct entry *e);
 /* Something of this transport may be ready. */
 void dispatch_kick(struct transport *t);
+/*
+ * Takes back all that was not handed out; what is known of these messages is
+ * settled. Requests in flight go on.
+ */
+void dispatch_withdraw(void);
 /* Tasks at work. */
 size_t dispatch_busy(void);
 

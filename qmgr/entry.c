@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/ensure.h"
+#include "lib/base/fdio.h"
 
 static struct {
 	struct entry *by_id;
@@ -129,6 +130,7 @@ entry_new(const char *id, const char *queue, const struct queue_envelope *e,
 	new->content_offset = e->content_offset;
 	new->content_size = e->content_size;
 	new->lone = e->recipient_count == 1;
+	new->hold = -1;
 	pack_recipients(&p, new, e, QUEUE_RECIPIENT_PENDING);
 	new->waiting = new->count;
 	pack_recipients(&p, new, e, QUEUE_RECIPIENT_SUCCESS);
@@ -152,6 +154,7 @@ entry_free(struct entry **e)
 	}
 	for (uint32_t i = 0; i < (*e)->count; i++)
 		reason_free(&(*e)->recipients[i].reason);
+	fd_close(&(*e)->hold);
 	free((*e)->groups);
 	free(*e);
 	*e = NULL;

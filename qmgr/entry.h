@@ -78,6 +78,8 @@ struct entry {
 	bool gone; /* somebody else removed or moved it */
 	bool urgent; /* a person asked for this attempt */
 	bool soon; /* the agent failed, not the mail: retry in seconds */
+	bool withdrawn; /* some recipients are for the next qmgr to try */
+	int hold; /* keeps the next qmgr off the file; -1: none */
 	UT_hash_handle by_id;
 };
 

@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/fdio.h"
 #include "lib/log/log.h"
 #include "lib/queue/queue_file.h"
@@ -29,6 +30,15 @@ entry_file_open(const struct entry *e)
 	if (fd != -1 && flock(fd, LOCK_SH | LOCK_NB) == -1)
 		fd_close(&fd);
 	return fd;
+}
+
+void
+entry_file_hold(struct entry *e)
+{
+	e->hold = entry_file_open(e);
+	if (e->hold == -1 && errno != ENOENT)
+		log_warning("%s: cannot lock the queue file: %s", e->id,
+		    strerror(errno));
 }
 
 int
@@ -76,4 +86,18 @@ entry_file_defer(struct entry *e, int64_t when)
 			e->queue = "deferred";
 	}
 	return result;
+}
+
+void
+entry_file_leave(const struct entry *e, bool now)
+{
+	int fd = -1;
+
+	if (!now || strcmp(e->queue, "deferred") != 0)
+		return;
+	fd = queue_open(e->queue, e->id, false);
+	if (fd != -1 && queue_set_retry(fd, clock_wall_us() / 1000000) == -1)
+		log_warning("%s: cannot set the time of the next attempt: %s",
+		    e->id, strerror(errno));
+	fd_close(&fd);
 }

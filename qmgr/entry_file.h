@@ -19,12 +19,22 @@
  * EWOULDBLOCK: somebody of an earlier qmgr still is.
  */
 int entry_file_open(const struct entry *e);
+/*
+ * The same lock, kept until the entry is freed: for what a qmgr that retires
+ * brings to its end. A file that is not there needs none.
+ */
+void entry_file_hold(struct entry *e);
 int entry_file_open_for_marks(const struct entry *e);
-/* Is an agent of an earlier qmgr still at work on this file? */
+/* Is an earlier qmgr, or an agent of it, still at work on this file? */
 bool entry_file_in_use(int fd);
 /* Unlinks message and reasons. */
 void entry_file_remove(const struct entry *e);
 /* Into the deferred queue, next attempt at this time (seconds). */
 int entry_file_defer(struct entry *e, int64_t when);
+/*
+ * Where it is, for the next qmgr; with "now", what is in the deferred queue
+ * is due at once.
+ */
+void entry_file_leave(const struct entry *e, bool now);
 
 #endif

@@ -211,3 +211,9 @@ intake_stop(void)
 	DL_FOREACH (intake.doors, d)
 		task_cancel(d->task);
 }
+
+bool
+intake_busy(void)
+{
+	return intake.doors != NULL;
+}

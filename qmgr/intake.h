@@ -7,7 +7,10 @@
  * want the queue looked at. A task for each listener and each connection.
  */
 
+#include <stdbool.h>
+
 void intake_start(void);
-void intake_stop(void);
+void intake_stop(void); /* soon; until then: */
+bool intake_busy(void);
 
 #endif

@@ -3,22 +3,34 @@
 #define QMGR_LIFE_H
 
 /*
- * One qmgr at a time schedules. A generation that retires gives up the lock
- * at once, hands out nothing more, and ends when the deliveries in flight and
- * the reports being made are over; what it holds in memory is on disk, where
- * the next generation finds it. Files in flight are locked, so that the next
- * one lets them be (qmgr/entry_file.h).
+ * One qmgr at a time schedules, and each message belongs to one qmgr at any
+ * time. A generation that retires
+ * 1. closes its doors and ends its scans: it takes up nothing more;
+ * 2. settles what it knows of messages that it has not handed out, and
+ *    forgets them: they are on disk, where the next one finds them;
+ * 3. locks the files of all others, those with deliveries in flight and
+ *    those that are being reported or deferred (qmgr/entry_file.h);
+ * 4. takes a shared lock on pid/qmgr.retiring, and only then gives up that on
+ *    pid/qmgr.lock, for which the next one waits;
+ * 5. brings what it has to its end, marks, reports and removal included, and
+ *    ends.
+ * The next one lets locked files be, and those reports that are about them.
+ * As long as somebody holds pid/qmgr.retiring, it looks into incoming twice
+ * a second, for reports and for what was left untried; after that once more,
+ * everywhere, whatever way the other one has ended.
  */
 
 #include <stdbool.h>
 
-/* With the rights of master: opens the lock file. */
+/* With the rights of master: opens the lock files. */
 void life_open_lock(void);
 /*
  * Waits, in a task, until no other qmgr schedules. False when this one is
  * to end before it began.
  */
 bool life_take_lock(void);
+/* The scans run: looks after what others still have in hand. */
+void life_follow(void);
 /* No new work from now on. */
 void life_retire(void);
 /* After the end of anything that a retiring generation waits for. */

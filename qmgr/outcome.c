@@ -10,6 +10,7 @@
 #include "lib/base/fdio.h"
 #include "lib/log/log.h"
 #include "lib/queue/queue_reason.h"
+#include "lib/service/service.h"
 #include "lib/task/task.h"
 #include "qmgr/backoff.h"
 #include "qmgr/entry_file.h"
@@ -89,6 +90,8 @@ report_picked(struct entry *e, enum report_kind kind,
 	struct picked p = pick(e, wanted);
 	bool done = p.count == 0 || report_make(e, kind, p.recipients, p.count);
 
+	if (!done)
+		e->soon = true; /* bounce failed, not the mail */
 	free(p.recipients);
 	return done;
 }
@@ -217,11 +220,20 @@ defer(struct entry *e)
 		scan_soon(e->queue, e->id);
 }
 
+/* A qmgr that retires has no second attempt of its own. */
+static bool
+is_for_the_next(const struct entry *e)
+{
+	return e->withdrawn || (e->soon && service_retiring());
+}
+
 static void
 finish(struct entry *e)
 {
 	if (e->gone) {
 		queue_reason_remove(e->id);
+	} else if (any(e, pending) && is_for_the_next(e)) {
+		entry_file_leave(e, e->urgent || e->soon);
 	} else if (any(e, pending)) {
 		defer(e);
 	} else {

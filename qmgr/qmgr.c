@@ -37,6 +37,7 @@ begin(void *nothing)
 		return;
 	scan_start();
 	intake_start();
+	life_follow();
 }
 
 static void

@@ -19,7 +19,7 @@
 #include "qmgr/scan.h"
 #include "qmgr/settings.h"
 
-enum { REPORT_RECIPIENTS = 1000, ANSWER_TIMEOUT_S = 600 };
+enum { REPORT_RECIPIENTS = 1000, ANSWER_TIMEOUT_S = 600, TRIES = 3 };
 
 static const enum report_about abouts[] = {
 	[REPORT_FAILURE] = ABOUT_FAILURE,
@@ -84,30 +84,59 @@ lifetime_us(const struct entry *e)
 				    settings_params()->bounce_queue_lifetime);
 }
 
-/* The dialogue with bounce. False: ask again later. */
-static bool
+/* What the dialogue with bounce has come to. */
+enum asked { MADE, NOT_MADE, LOST /* it closed, and said nothing */ };
+
+static enum asked
 ask(struct making *m, struct ipc *bounce, const struct msg_report *question)
 {
 	const struct msg_reported *answer;
 	const void *message;
 	int64_t deadline = clock_in(ANSWER_TIMEOUT_S);
+	enum ipc_result r;
 
-	if (ipc_send(bounce, &message_report, question, deadline) != IPC_OK ||
-	    ipc_expect(bounce, &message_reported, &message, deadline) !=
-		IPC_OK) {
+	r = ipc_send(bounce, &message_report, question, deadline);
+	if (r == IPC_OK)
+		r = ipc_expect(bounce, &message_reported, &message, deadline);
+	if (r == IPC_CLOSED || r == IPC_ERROR)
+		return LOST;
+	if (r != IPC_OK) {
 		log_warning("%s: no answer from bounce", m->entry->id);
-		return false;
+		return NOT_MADE;
 	}
 	answer = message;
 	if (answer->verdict != OK) {
 		log_warning("%s: no report could be made: %s", m->entry->id,
 		    answer->text);
-		return false;
+		return NOT_MADE;
 	}
 	if (answer->report_id[0] != '\0' && !queue_id_valid(answer->report_id))
-		return false;
+		return NOT_MADE;
 	snprintf(m->id, sizeof(m->id), "%s", answer->report_id);
-	return true;
+	return MADE;
+}
+
+/*
+ * A bounce that ends (a reload, long idleness) may close the connection as
+ * we speak. Had it made a report all the same, complete() removes it.
+ */
+static bool
+converse(struct making *m, const struct msg_report *question)
+{
+	enum asked result = LOST;
+
+	for (int i = 0; i < TRIES && result == LOST; i++) {
+		struct ipc *bounce =
+		    service_ask("bounce", &protocol_bounce, clock_in(60));
+
+		if (bounce == NULL)
+			return false;
+		result = ask(m, bounce, question);
+		service_done("bounce", &bounce, result != LOST);
+	}
+	if (result == LOST)
+		log_warning("%s: lost connection with bounce", m->entry->id);
+	return result == MADE;
 }
 
 static bool
@@ -131,20 +160,14 @@ ask_bounce(struct making *m)
 		    0,
 		.recipients = { items, m->count },
 	};
-	struct ipc *bounce = NULL;
-	bool done = false;
+	bool done;
 
 	for (size_t i = 0; i < m->count; i++)
 		fill_recipient(&items[i], m->recipients[i], m->kind);
 	question.content = queue_open(e->queue, e->id, false);
 	if (question.content == -1)
 		question.content = queue_open("hold", e->id, false);
-	if (question.content != -1)
-		bounce = service_ask("bounce", &protocol_bounce, clock_in(60));
-	if (bounce != NULL) {
-		done = ask(m, bounce, &question);
-		service_done("bounce", &bounce, done);
-	}
+	done = question.content != -1 && converse(m, &question);
 	fd_close(&question.content);
 	free(items);
 	return done;

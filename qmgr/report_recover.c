@@ -9,6 +9,7 @@
 #include "lib/base/fdio.h"
 #include "lib/log/log.h"
 #include "qmgr/entry.h"
+#include "qmgr/entry_file.h"
 
 static int
 sync_directory(const char *path)
@@ -156,7 +157,10 @@ open_original(const char *id)
 	return fd;
 }
 
-/* False: the message could not be marked; try again at the next start. */
+/*
+ * False: an earlier qmgr is making this report, or the message could not be
+ * marked; try again later.
+ */
 static bool
 undo(const char *original, struct arena *a, enum report_about about)
 {
@@ -164,7 +168,10 @@ undo(const char *original, struct arena *a, enum report_about about)
 	int fd = open_original(original);
 	bool done = true;
 
-	if (fd != -1 && queue_read_envelope(fd, original, a, &e) == QUEUE_OK &&
+	if (fd != -1 && entry_file_in_use(fd))
+		done = false;
+	else if (fd != -1 &&
+	    queue_read_envelope(fd, original, a, &e) == QUEUE_OK &&
 	    report_state_making(&e, about))
 		done = settle(fd, original, &e, about, STAGE_NONE);
 	fd_close(&fd);

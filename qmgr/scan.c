@@ -359,3 +359,10 @@ scan_stop(void)
 		if (tasks[i] != NULL)
 			task_cancel(tasks[i]);
 }
+
+bool
+scan_busy(void)
+{
+	return scan.incoming != NULL || scan.deferred != NULL ||
+	    scan.soon != NULL;
+}

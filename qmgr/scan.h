@@ -16,7 +16,8 @@ enum { SCAN_SOON_S = 10 }; /* when to try again what failed by our fault */
 
 /* Starts the tasks; report files of an earlier run are seen to first. */
 void scan_start(void);
-void scan_stop(void);
+void scan_stop(void); /* soon; until then: */
+bool scan_busy(void);
 
 /* An entry has left memory. */
 void scan_room_freed(void);
