@@ -6,5 +6,6 @@ libposthaste_a_SOURCES += \
 	lib/base/ensure.c lib/base/ensure.h \
 	lib/base/fdio.c lib/base/fdio.h \
 	lib/base/mem.c lib/base/mem.h \
+	lib/base/process.c lib/base/process.h \
 	lib/base/span.c lib/base/span.h \
 	lib/base/why.c lib/base/why.h

@@ -2,28 +2,26 @@
 #include "lib/log/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "lib/base/ensure.h"
+#include "lib/base/process.h"
+#include "lib/log/log_output.h"
 
 static struct {
 	char tag[128];
-	int fd; /* pipe or socket, -1 for none */
+	char name[160]; /* "TAG[PID]: " */
+	size_t name_length;
+	pid_t named; /* the process in it; 0: not made yet */
 	bool stderr_too;
-	bool socket;
 	enum log_level least;
-	unsigned long dropped;
-	struct sockaddr_un to;
-} sink = { .fd = -1, .stderr_too = true, .least = LEVEL_INFO };
+} sink = { .stderr_too = true, .least = LEVEL_INFO };
 
 static const struct {
 	char letter;
@@ -41,6 +39,7 @@ static void
 set_tag(const char *tag)
 {
 	snprintf(sink.tag, sizeof(sink.tag), "%s", tag);
+	sink.named = 0;
 }
 
 static void
@@ -55,7 +54,7 @@ void
 log_open(const char *tag, int fd)
 {
 	set_tag(tag);
-	sink.fd = fd;
+	log_output_pipe(fd);
 	sink.stderr_too = false;
 	ensure_reporter(report_panic);
 }
@@ -71,12 +70,7 @@ void
 log_open_socket(const char *tag, const char *path)
 {
 	set_tag(tag);
-	sink.to.sun_family = AF_UNIX;
-	if ((size_t)snprintf(sink.to.sun_path, sizeof(sink.to.sun_path), "%s",
-		path) >= sizeof(sink.to.sun_path))
-		return;
-	sink.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	sink.socket = true;
+	log_output_socket(path);
 }
 
 void
@@ -100,34 +94,43 @@ clean(char *text, size_t n)
 			text[i] = '?';
 }
 
-static bool
-deliver(const char *line, size_t n)
+static void
+make_name(void)
 {
-	ssize_t done;
+	sink.named = process_id();
+	sink.name_length = (size_t)snprintf(sink.name, sizeof(sink.name),
+	    "%s[%d]: ", sink.tag, (int)sink.named);
+}
 
-	do {
-		if (sink.socket)
-			done = sendto(sink.fd, line, n, MSG_NOSIGNAL,
-			    (const struct sockaddr *)&sink.to, sizeof(sink.to));
-		else
-			done = write(sink.fd, line, n);
-	} while (done < 0 && errno == EINTR);
-	return done == (ssize_t)n;
+/* "L TAG[PID]: warning: "; its length. */
+static size_t
+put_head(char *line, enum log_level level)
+{
+	char *p = line;
+
+	if (sink.named != process_id())
+		make_name();
+	*p++ = levels[level].letter;
+	*p++ = ' ';
+	p = mempcpy(p, sink.name, sink.name_length);
+	p = stpcpy(p, levels[level].prefix);
+	return (size_t)(p - line);
 }
 
 static void
-tell_dropped(void)
+tell_lost(void)
 {
+	unsigned long lost = log_output_lost();
 	char line[256];
-	int n;
+	size_t n;
 
-	if (sink.dropped == 0)
+	if (lost == 0)
 		return;
-	n = snprintf(line, sizeof(line),
-	    "W %s[%d]: warning: %lu log lines lost: logd does not keep up\n",
-	    sink.tag, (int)getpid(), sink.dropped);
-	if (deliver(line, (size_t)n))
-		sink.dropped = 0;
+	n = put_head(line, LEVEL_WARNING);
+	n += (size_t)snprintf(line + n, sizeof(line) - n,
+	    "%lu log lines lost: logd does not keep up\n", lost);
+	if (!log_output_line(line, n, true))
+		log_output_lose(lost - 1); /* that line was none of them */
 }
 
 /* People at a terminal know which suite it is. */
@@ -144,25 +147,21 @@ put(enum log_level level, const char *format, va_list ap)
 {
 	char line[PIPE_BUF];
 	int error = errno;
-	int head, n;
-	size_t room;
+	size_t head = put_head(line, level);
+	size_t room = sizeof(line) - head - 1;
+	int n;
 
-	head =
-	    snprintf(line, sizeof(line), "%c %s[%d]: %s", levels[level].letter,
-		sink.tag, (int)getpid(), levels[level].prefix);
-	room = sizeof(line) - (size_t)head - 1;
-	errno = error;
 	n = vsnprintf(line + head, room, format, ap);
 	if (n < 0)
 		n = 0;
 	if ((size_t)n >= room)
 		n = (int)room - 1;
 	clean(line + head, (size_t)n);
-	line[head + n] = '\n';
-	if (sink.fd >= 0) {
-		tell_dropped();
-		if (!deliver(line, (size_t)(head + n + 1)))
-			sink.dropped++;
+	line[head + (size_t)n] = '\n';
+	if (log_output_open()) {
+		tell_lost();
+		(void)log_output_line(line, head + (size_t)n + 1,
+		    level != LEVEL_INFO);
 	}
 	if (sink.stderr_too)
 		dprintf(STDERR_FILENO, "%s: %s%.*s\n", command_name(),

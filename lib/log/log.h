@@ -3,9 +3,10 @@
 #define LIB_LOG_LOG_H
 
 /*
- * Log lines. A program under master writes each line with one write(2) of
- * at most PIPE_BUF bytes into a pipe that logd reads: atomic, never blocking
- * (a full pipe drops the line, and the next line that fits says how many).
+ * Log lines. A program under master writes whole lines, one or several with
+ * one write(2) of at most PIPE_BUF bytes, into a pipe that logd reads: atomic,
+ * never blocking (a full pipe drops them, and the next line that fits says how
+ * many).
  * A command that people start writes to logd's datagram socket, else to
  * syslog; it never waits for either. Without log_open lines go to standard
  * error.
@@ -30,6 +31,16 @@ enum log_level {
 void log_open(const char *tag, int fd);
 /* Standard error as well, for programs in the foreground; tag without pid. */
 void log_open_stderr(const char *tag);
+/*
+ * For programs that serve many at once: from now on INFO lines are kept and
+ * leave together, PIPE_BUF bytes at most in one write(2), when log_flush is
+ * called (lib/service does before each wait of the loop), when there is no
+ * more room, with the next line that is more than INFO, before fork(2), at
+ * exit(3), and when the process crashes. Lines of one process keep their
+ * order; SIGKILL loses what was logged since the last wait.
+ */
+void log_join_lines(void);
+void log_flush(void);
 /* For commands: the datagram socket at this path, silently nothing if down. */
 void log_open_socket(const char *tag, const char *path);
 /* Lines below this level are not written; LEVEL_INFO at the start. */

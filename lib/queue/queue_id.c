@@ -9,10 +9,10 @@
 
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/ensure.h"
+#include "lib/base/process.h"
 
 static const char digits[] =
     "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz";
@@ -110,7 +110,7 @@ queue_id_mint(char out[QUEUE_ID_MAX])
 	encode(p, (uint64_t)(now % MILLION), BASE, MICRO_DIGITS);
 	p += MICRO_DIGITS;
 	*p++ = 'z';
-	encode(p, (uint64_t)getpid(), TAIL_BASE, PROCESS_DIGITS);
+	encode(p, (uint64_t)process_id(), TAIL_BASE, PROCESS_DIGITS);
 	p += PROCESS_DIGITS;
 	encode(p, noise(), TAIL_BASE, RANDOM_DIGITS);
 	p[RANDOM_DIGITS] = '\0';

@@ -247,5 +247,7 @@ service_ready(void)
 {
 	service_ready_without_tasks();
 	control_on_retire(on_retire);
+	task_before_wait(log_flush);
+	log_join_lines();
 	control_start_task();
 }

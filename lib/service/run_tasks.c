@@ -205,6 +205,8 @@ void
 run_tasks(struct running *r)
 {
 	of_retire = r;
+	task_before_wait(log_flush);
+	log_join_lines();
 	control_on_retire(on_retire);
 	tasks.last_end = clock_ms();
 	control_start_task();

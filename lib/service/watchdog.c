@@ -17,7 +17,10 @@
 static long last_waits = -1;
 static unsigned int rounds; /* without a wait */
 
-/* Runs between any two instructions: nothing here may allocate or lock. */
+/*
+ * Runs between any two instructions: nothing here may allocate or lock.
+ * log_flush writes what is kept, in the worst case twice.
+ */
 static void
 look(int number)
 {
@@ -33,6 +36,7 @@ look(int number)
 	}
 	if (++rounds < WATCHDOG_ROUNDS)
 		return;
+	log_flush();
 	signal(SIGABRT, SIG_DFL);
 	(void)raise(SIGABRT);
 	_exit(1);

@@ -12,6 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
+#include "lib/base/process.h"
 #include "lib/store/beneath.h"
 
 static const char *const folders[] = { "tmp", "new", "cur" };
@@ -103,7 +104,7 @@ unique_name(const struct deliver_source *s, struct buf *name)
 	int64_t now = clock_wall_us();
 
 	buf_printf(name, "%lld.M%06lldP%ld_%s.", (long long)(now / 1000000),
-	    (long long)(now % 1000000), (long)getpid(), s->queue_id);
+	    (long long)(now % 1000000), (long)process_id(), s->queue_id);
 	add_host(name, s->host);
 }
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <ev.h>
+#include <stddef.h>
 #include <string.h>
 #include <time.h>
 #include <ucontext.h>
@@ -17,9 +18,10 @@
 #include "lib/base/ensure.h"
 
 /*
- * A task is entered once with setcontext(3); from then on the switches are
+ * A stack is entered once with setcontext(3); from then on the switches are
  * sigsetjmp(3) and siglongjmp(3) without signal mask, which cost no system
- * call, where swapcontext(3) costs two.
+ * call, where swapcontext(3) costs two. When its task is over, the stack waits
+ * at its bottom for the next one.
  *
  * The loop and the tasks take turns: a task that waits jumps to the loop,
  * the loop runs each ready task in turn, then asks libev what has happened.
@@ -45,6 +47,7 @@ static bool in_loop;
 static bool stopping;
 static ev_timer alarm_clock;
 static int64_t alarm_time = INT64_MAX;
+static void (*before_wait)(void);
 
 struct task *
 task_current(void)
@@ -112,18 +115,22 @@ task_suspend(int64_t deadline)
 	return t->result;
 }
 
-/* The bottom of every task's stack. */
+/*
+ * The bottom of every stack: one task after the other. No variable, since
+ * none would be sure to survive the jump.
+ */
 static void
 entry(void)
 {
-	struct task *t = current;
-
-	fiber_enter(NULL, &loop_stack, &loop_stack_size);
-	t->function(t->argument);
-	ensure(current == t && !t->waiting);
-	fiber_leave(NULL, loop_stack, loop_stack_size);
-	t->magic = 0;
-	siglongjmp(loop_context, 1);
+	for (;;) {
+		fiber_enter(NULL, &loop_stack, &loop_stack_size);
+		current->function(current->argument);
+		ensure(current->magic == TASK_MAGIC && !current->waiting);
+		current->magic = 0;
+		fiber_leave(NULL, loop_stack, loop_stack_size);
+		if (sigsetjmp(current->context, 0) == 0)
+			siglongjmp(loop_context, 1);
+	}
 }
 
 static void
@@ -131,7 +138,7 @@ enter_first(struct task *t)
 {
 	static ucontext_t fresh;
 
-	t->started = true;
+	t->entered = true;
 	if (getcontext(&fresh) != 0)
 		unreachable();
 	fresh.uc_stack.ss_sp = t->stack;
@@ -163,7 +170,7 @@ resume(void)
 {
 	fiber_leave(&loop_fake_stack, current->stack, task_stack_size());
 	if (sigsetjmp(loop_context, 0) == 0) {
-		if (current->started)
+		if (current->entered)
 			siglongjmp(current->context, 1);
 		enter_first(current);
 	}
@@ -183,14 +190,16 @@ run(struct task *t)
 struct task *
 task_start(task_function *function, void *argument)
 {
-	char *stack = task_stack_new();
+	bool used;
+	char *stack = task_stack_new(&used);
 	struct task *t;
 	size_t size = (sizeof(*t) + 63) & ~(size_t)63;
 
 	if (stack == NULL)
 		return NULL;
 	t = (struct task *)(void *)(stack + task_stack_size() - size);
-	memset(t, 0, sizeof(*t));
+	memset(t, 0, offsetof(struct task, context));
+	t->entered = used;
 	t->magic = TASK_MAGIC;
 	t->function = function;
 	t->argument = argument;
@@ -361,6 +370,12 @@ run_ready(void)
 }
 
 void
+task_before_wait(void (*call)(void))
+{
+	before_wait = call;
+}
+
+void
 task_loop(void)
 {
 	struct ev_loop *loop = task_ev_loop();
@@ -373,6 +388,8 @@ task_loop(void)
 		set_alarm();
 		if (stopping && alive == 0)
 			break;
+		if (ready_first == NULL && before_wait != NULL)
+			before_wait();
 		more = ev_run(loop,
 		    ready_first != NULL ? EVRUN_NOWAIT : EVRUN_ONCE);
 		task_timer_expire(clock_ms());

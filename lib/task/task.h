@@ -82,6 +82,11 @@ void wait_wake_all(struct wait_queue *q);
  */
 void task_loop(void);
 void task_loop_stop(void);
+/*
+ * To be called each time that no task can run, before the loop waits for
+ * something to happen: for output that was gathered. It must not wait.
+ */
+void task_before_wait(void (*call)(void));
 /* For the few that need signals, children or timers of libev itself. */
 struct ev_loop *task_ev_loop(void);
 

@@ -9,10 +9,13 @@
 
 enum { TASK_MAGIC = 0x7461736b };
 
-/* Lives at the upper end of its own stack. */
+/*
+ * Lives at the upper end of its own stack, and stays there when it is over:
+ * the next task on that stack goes on from the same context.
+ */
 struct task {
-	unsigned int magic;
-	bool started;
+	unsigned int magic; /* 0: over */
+	bool entered; /* the context is good */
 	bool cancelled;
 	bool waiting; /* not in the ready list */
 	enum wait_result result; /* of the wait that ended */
@@ -30,8 +33,11 @@ struct task {
 
 #define TASK_NO_TIMER ((size_t)-1)
 
-/* Stacks. NULL with errno when the system has none left. */
-void *task_stack_new(void);
+/*
+ * Stacks. NULL with errno when the system has none left. A stack that was
+ * used before comes back as it was left (*used), the struct at its end too.
+ */
+void *task_stack_new(bool *used);
 void task_stack_free(void *stack);
 size_t task_stack_size(void);
 

@@ -38,11 +38,12 @@ task_stack_size(void)
 }
 
 void *
-task_stack_new(void)
+task_stack_new(bool *used)
 {
 	char *map;
 
-	if (kept_count > 0)
+	*used = kept_count > 0;
+	if (*used)
 		return kept[--kept_count];
 	map = mmap(NULL, STACK_SIZE + guard_size(), PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
