@@ -12,6 +12,7 @@
 #include "lib/net/address.h"
 #include "lib/net/stream.h"
 #include "lib/queue/queue_file.h"
+#include "lib/service/client_counts.h"
 #include "lib/tls/tls.h"
 #include "pop3d/command.h"
 
@@ -26,6 +27,8 @@ struct login_stage {
 	struct stream *io;
 	char id[QUEUE_ID_MAX];
 	char client[ADDRESS_TEXT_MAX];
+	struct address address; /* any.sa_family 0: not to be had */
+	struct client_count count;
 	bool secure; /* TLS is on */
 	bool done; /* no more commands: closed, or handed over */
 	bool handed_over; /* from here on the session stage logs */

@@ -30,7 +30,13 @@
 #include "lib/task/task.h"
 #include "lib/tls/tls_settings.h"
 
-enum { RELAY_EXTRA_S = 60 };
+enum {
+	RELAY_EXTRA_S = 60,
+	EVENT_CONNECT = 0, /* of the counters */
+	UNIT_MS = 60000,
+	IPV4_BITS = 32,
+	IPV6_BITS = 64,
+};
 
 static struct common_params common;
 static struct pop3d_params settings;
@@ -58,6 +64,7 @@ before(const struct service *s)
 	    t.files.eccert_file[0] != '\0';
 	const char *error = "";
 
+	client_counts_open(common.data_directory, "pop3d", s->name);
 	if (!wanted)
 		return;
 	tls = tls_server_new(&t, &error);
@@ -140,16 +147,45 @@ dialogue(struct login_stage *s)
 static void
 identify(struct login_stage *s, int fd)
 {
-	struct address a;
+	struct address *a = &s->address;
 
 	queue_id_mint(s->id);
-	a.length = sizeof(a) - offsetof(struct address, any);
-	if (getpeername(fd, &a.any, &a.length) == 0) {
-		address_normalise(&a);
-		address_host(&a, s->client);
+	a->length = sizeof(*a) - offsetof(struct address, any);
+	if (getpeername(fd, &a->any, &a->length) == 0) {
+		address_normalise(a);
+		address_host(a, s->client);
 	} else {
+		a->any.sa_family = AF_UNSPEC;
 		memcpy(s->client, "unknown", 8);
 	}
+}
+
+/*
+ * One client must not have all the sessions there are. Ahead of TLS there is
+ * no telling it why.
+ */
+static bool
+within_limit(struct login_stage *s)
+{
+	int64_t most = settings.pop3d_client_connection_count_limit;
+	struct client_key key;
+
+	if (most == 0 || !address_is_ip(&s->address))
+		return true;
+	client_key_of(&s->address, IPV4_BITS, IPV6_BITS, &key);
+	s->count = client_counts_connect(&key, EVENT_CONNECT, UNIT_MS);
+	if (s->count.open <= most)
+		return true;
+	log_warning("Connection concurrency limit exceeded: [%s],"
+		    " session=%s: see pop3d_client_connection_count_limit",
+	    s->client, s->id);
+	s->end = "pop3d_client_connection_count_limit";
+	if (settings.pop3d_tls_wrappermode)
+		return false;
+	stream_text(s->io,
+	    "-ERR [SYS/TEMP] Too many connections from your address\r\n");
+	stream_flush(s->io);
+	return false;
 }
 
 /*
@@ -183,7 +219,7 @@ session(const struct service *service, int fd)
 	s.io = stream_new(fd);
 	stream_timeout(s.io, settings.pop3_login_timeout * 1000);
 	stream_deadline(s.io, clock_in(settings.pop3_login_timeout));
-	if (begin_wrapped(&s))
+	if (within_limit(&s) && begin_wrapped(&s))
 		dialogue(&s);
 	if (s.relayed) {
 		stream_deadline(s.io, 0);
@@ -191,6 +227,7 @@ session(const struct service *service, int fd)
 		    (settings.pop3_timeout + RELAY_EXTRA_S) * 1000);
 	}
 	log_end(&s);
+	client_counts_disconnect(&s.count);
 	if (s.session != -1)
 		wait_forget(s.session);
 	fd_close(&s.session);

@@ -41,6 +41,7 @@ _Noreturn void session_child(const struct session_settings *settings,
 
 /* One connection's TRANSACTION state; to be run in a task. */
 struct pop3_client {
+	struct pop3_client *next; /* of the same process */
 	const struct session_settings *settings;
 	const char *mail; /* as this process sees it */
 	char *user;

@@ -35,7 +35,7 @@ enum {
 	OWN_FD = 3,
 	LOG_FD = 4, /* as master gave it to the parent */
 	LINGER_MS = 2000, /* without a connection */
-	SESSIONS_MAX = 50,
+	SESSIONS_MAX = 200, /* from all addresses */
 };
 
 struct child {
@@ -43,6 +43,7 @@ struct child {
 	char *mail;
 	struct ipc *parent;
 	size_t sessions;
+	struct pop3_client *clients;
 	struct wait_queue ended;
 };
 
@@ -155,6 +156,12 @@ confine(const struct session_settings *settings,
 static void
 free_client(struct pop3_client *c)
 {
+	struct pop3_client **link = &child.clients;
+
+	while (*link != c)
+		link = &(*link)->next;
+	*link = c->next;
+	child.sessions--;
 	stream_free(&c->io);
 	free(c->user);
 	free(c->id);
@@ -171,8 +178,46 @@ session_task(void *argument)
 
 	dialogue_run(c);
 	free_client(c);
-	child.sessions--;
 	wait_wake_all(&child.ended);
+}
+
+/* Of this user's sessions, those from the client's address. */
+static int64_t
+from_its_address(const struct pop3_client *c)
+{
+	int64_t n = 0;
+
+	for (const struct pop3_client *o = child.clients; o != NULL;
+	     o = o->next)
+		n += strcmp(o->client, c->client) == 0;
+	return n;
+}
+
+static bool
+within_limits(const struct pop3_client *c)
+{
+	if (from_its_address(c) >
+	    child.settings->pop3.mail_max_userip_connections)
+		log_warning("too many sessions of user=<%s>, client=%s,"
+			    " session=%s: see mail_max_userip_connections",
+		    c->user, c->client, c->id);
+	else if (child.sessions > SESSIONS_MAX)
+		log_warning("too many sessions of user=<%s>, client=%s,"
+			    " session=%s",
+		    c->user, c->client, c->id);
+	else
+		return true;
+	return false;
+}
+
+static void
+refuse(struct pop3_client *c)
+{
+	stream_timeout(c->io, 1000);
+	stream_text(c->io,
+	    "-ERR [SYS/TEMP] Too many sessions of this user\r\n");
+	stream_flush(c->io);
+	free_client(c);
 }
 
 static void
@@ -188,16 +233,15 @@ start_session(const struct msg_serve_session *m)
 	c->method = mem_text(m->method);
 	c->tls = mem_text(m->tls);
 	c->io = stream_new(m->socket);
+	c->next = child.clients;
+	child.clients = c;
 	child.sessions++;
-	if (child.sessions > SESSIONS_MAX ||
-	    task_start(session_task, c) == NULL) {
-		log_warning("too many sessions of user=<%s>", c->user);
-		stream_timeout(c->io, 1000);
-		stream_text(c->io,
-		    "-ERR [SYS/TEMP] Too many sessions of this user\r\n");
-		stream_flush(c->io);
-		child.sessions--;
-		free_client(c);
+	if (!within_limits(c)) {
+		refuse(c);
+	} else if (task_start(session_task, c) == NULL) {
+		log_warning("user=<%s>, session=%s: no memory for a task",
+		    c->user, c->id);
+		refuse(c);
 	}
 }
 

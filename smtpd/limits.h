@@ -5,13 +5,9 @@
 /*
  * Connections, messages, recipients, AUTH commands and TLS handshakes per
  * client, over all processes of this service: the work of Postfix's anvil.
- *
- * The counters lie in a file in data_directory that all processes map; each
- * process counts its connections in a column of its own, held by a lock that
- * the kernel gives back when the process dies, so that a killed process
- * leaves nothing counted.
  */
 
+#include "lib/service/client_counts.h"
 #include "lib/service/service.h"
 
 struct session;
@@ -22,7 +18,6 @@ enum limit_event {
 	LIMIT_RECIPIENT,
 	LIMIT_AUTH,
 	LIMIT_TLS,
-	LIMIT_EVENTS
 };
 
 enum limits_verdict { LIMITS_OK, LIMITS_COUNT, LIMITS_RATE };

@@ -12,6 +12,7 @@
 #include "lib/net/address.h"
 #include "lib/net/stream.h"
 #include "lib/queue/queue_file.h"
+#include "lib/service/client_counts.h"
 #include "smtpd/config.h"
 #include "smtpd/verb.h"
 
@@ -30,8 +31,7 @@ struct client {
 	bool no_limits; /* smtpd_client_event_limit_exceptions */
 	bool newline_exception;
 	bool auth_exception;
-	unsigned int limit_slot; /* of limits.h; counted while connected */
-	bool counted;
+	struct client_count count; /* of limits.h, while connected */
 };
 
 struct recipient {

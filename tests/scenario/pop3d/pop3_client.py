@@ -11,9 +11,11 @@ CONTEXT.verify_mode = ssl.CERT_NONE
 
 
 class Client:
-    def __init__(self, s, port="pop3", tls=False, login=None):
+    def __init__(self, s, port="pop3", tls=False, login=None,
+                 source=""):
         self.socket = socket.create_connection(
-            ("127.0.0.1", s.ports[port]), timeout=20)
+            ("127.0.0.1", s.ports[port]), timeout=20,
+            source_address=(source, 0) if source else None)
         if port == "pop3s":
             self.socket = CONTEXT.wrap_socket(self.socket)
         self.file = self.socket.makefile("rb")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Clients that mean no good, and what they must not be able to do."""
+import os
 import pathlib
+import signal
 import socket
 import sys
 import time
@@ -147,3 +149,54 @@ def test_a_client_that_does_not_read(suite):
         works(s)
         s.wait_log(r"logout user=<alice@example.test>.*reason=")
         lazy.close()
+
+
+def test_one_client_does_not_get_all_connections(suite):
+    s = suite(main=OPEN + "pop3d_client_connection_count_limit = 3\n")
+    crlf(s, "bob", 1, ONE)
+    held = [Client(s) for _ in range(3)]
+    refused = Client(s)
+    assert refused.greeting == (b"-ERR [SYS/TEMP] Too many connections from "
+                                b"your address")
+    assert refused.closed()
+    s.wait_log(r"warning: Connection concurrency limit exceeded: "
+               r"\[127.0.0.1\].*see pop3d_client_connection_count_limit")
+    s.wait_log(r"reason=\(pop3d_client_connection_count_limit\)")
+    # of another address, and after one has gone
+    assert Client(s, source="127.0.0.2").greeting.startswith(b"+OK")
+    held.pop().close()
+    s.wait_log(r"no login, reason=\(lost connection\)")
+    works(s)
+
+
+def test_the_limit_holds_over_processes_and_their_death(suite):
+    s = suite(main=OPEN + "pop3d_client_connection_count_limit = 12\n")
+    crlf(s, "bob", 1, ONE)
+    held = [Client(s) for _ in range(12)]
+    assert all(c.greeting.startswith(b"+OK") for c in held)
+    assert Client(s).greeting.startswith(b"-ERR [SYS/TEMP]")
+    for pid in s.processes("pop3d"):
+        os.kill(pid, signal.SIGKILL)
+    assert all(c.closed() for c in held)
+    # nothing stays counted
+    again = [Client(s) for _ in range(12)]
+    assert all(c.greeting.startswith(b"+OK") for c in again)
+
+
+def test_one_user_from_one_address(suite):
+    """Where there is no mailbox there is no lock; the number is bounded."""
+    s = suite(main=OPEN + "mail_max_userip_connections = 2\n")
+    held = [Client(s, port, login="carol") for port in ("pop3", "pop3s")]
+    assert all(c.last == b"+OK Logged in" for c in held)
+    for port in ("pop3", "pop3s"):
+        refused = Client(s, port, login="carol")
+        assert refused.last.startswith(b"-ERR [SYS/TEMP] Too many sessions")
+        assert refused.closed()
+    s.wait_log(r"warning: too many sessions of user=<carol@example.test>, "
+               r"client=127.0.0.1, .*: see mail_max_userip_connections")
+    assert Client(s, login="carol", source="127.0.0.2").last == \
+        b"+OK Logged in"
+    assert Client(s, login="alice").last == b"+OK Logged in"
+    assert held[0].say("QUIT").startswith(b"+OK")
+    assert held[0].closed()
+    assert Client(s, login="carol").last == b"+OK Logged in"
