@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: ISC
-daemon_PROGRAMS += lookup/lookup
+daemon_PROGRAMS += lookup/lookup lookup/lookup-smtp
+lookup_query = lookup/query.c lookup/query.h \
+	lookup/query_service.c lookup/query_service.h
 lookup_parts = \
 	lookup/address_map.c lookup/address_map.h \
 	lookup/classify.c lookup/classify.h \
 	lookup/maps.c lookup/maps.h \
 	lookup/own_addresses.c lookup/own_addresses.h \
-	lookup/query.c lookup/query.h \
 	lookup/recipient.c lookup/recipient.h \
 	lookup/rewrite.c lookup/rewrite.h \
 	lookup/routing.c lookup/routing.h
-lookup_lookup_SOURCES = lookup/lookup.c $(lookup_parts)
+lookup_lookup_SOURCES = lookup/lookup.c $(lookup_parts) $(lookup_query)
+lookup_lookup_smtp_SOURCES = lookup/lookup_smtp.c $(lookup_query)
 
 check_PROGRAMS += tests/unit/lookup/recipient_test
 TESTS += tests/unit/lookup/recipient_test

@@ -7,14 +7,14 @@
  * nothing, with the promise to read files and to connect to servers of
  * tables. Hostile input: addresses and keys made by strangers, relayed by
  * network programs that an attacker may have taken over. Such a program can
- * look up any key in any table of the settings, and no file that is not one;
- * patterns are matched within limits. Nothing is ever written.
+ * look up any key in the tables of the settings that programs.def lists for
+ * lookup, and in no other file; those of the SMTP client, with its passwords,
+ * are lookup-smtp's. Patterns are matched within limits. Nothing is ever
+ * written.
  *
  * A table that changed and can be read by root alone makes this process end
  * after its answer; master starts another.
  */
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +24,7 @@
 #include "lib/service/service.h"
 #include "lookup/maps.h"
 #include "lookup/query.h"
+#include "lookup/query_service.h"
 #include "lookup/recipient.h"
 
 enum {
@@ -33,7 +34,6 @@ enum {
 	TRANSPORT_MAX = 64,
 	ADDRESS_MAX = 1024,
 	DELIVERIES_MAX = 50000,
-	VALUE_MAX = 65536,
 };
 
 /* Process lifetime. */
@@ -44,21 +44,9 @@ static struct arena *memory; /* of the question under way */
 static void
 before(const struct service *s)
 {
-	struct buf errors = BUF_INIT(65536);
-	struct master_cf *services =
-	    master_cf_read(conf_directory(s->conf), s->conf, &errors, NULL);
-
-	if (services == NULL)
-		log_warning("%s", buf_text(&errors));
-	buf_fini(&errors);
-	/* modules of the name service are loaded while files can be opened */
-	(void)getpwnam("postmaster");
-	(void)getgrnam("postmaster");
 	maps = maps_open(s->conf);
-	tables = query_tables_open(s->conf, services);
+	tables = query_prepare(s);
 	memory = arena_new();
-	log_debug("%zu tables", query_tables_count(tables));
-	master_cf_free(&services);
 }
 
 static const char *
@@ -231,34 +219,7 @@ answer_rewrite(struct ipc *c, const void *message)
 static bool
 answer_query(struct ipc *c, const void *message)
 {
-	const struct msg_query *q = message;
-	const struct msg_address_item *from = q->keys.items;
-	size_t count = q->keys.count;
-	struct span *keys = arena_alloc(memory, count * sizeof(*keys));
-	struct buf value = BUF_INIT(TABLE_VALUE_MAX);
-	size_t index = 0;
-	enum table_result r;
-	struct msg_query_reply reply;
-
-	for (size_t i = 0; i < count; i++)
-		keys[i] = span_of(from[i].address);
-	r = query_tables_find(tables, q->table, keys, count, &index, &value);
-	if (r == TABLE_FOUND &&
-	    (value.n > VALUE_MAX ||
-		span_find(buf_span(&value), '\0') < value.n)) {
-		r = TABLE_BROKEN;
-		buf_reset(&value);
-		buf_add_text(&value, "the value is too long or no text");
-	}
-	if (r == TABLE_AGAIN || r == TABLE_BROKEN)
-		log_warning("%s lookup error: %s", q->table, buf_text(&value));
-	reply = (struct msg_query_reply){
-		.result = r,
-		.index = index,
-		.value = cut(buf_text(&value), VALUE_MAX),
-	};
-	ipc_put(c, &message_query_reply, &reply);
-	buf_fini(&value);
+	query_answer(tables, c, message, memory);
 	return true;
 }
 
@@ -292,10 +253,7 @@ request(const struct service *s, struct ipc *c, void **state)
 	arena_reset(memory);
 	if (!verbs[i].answer(c, message))
 		return false;
-	if (table_restart_wanted()) {
-		(void)ipc_flush(c, clock_in(ANSWER_S));
-		exit(EXIT_SUCCESS);
-	}
+	query_end_if_wanted(c);
 	return true;
 }
 

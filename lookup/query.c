@@ -13,7 +13,10 @@ struct named {
 	struct table *table;
 };
 
+#define CLASSES "smtpd_restriction_classes"
+
 struct query_tables {
+	const char *share; /* whose settings count */
 	struct named *all;
 	size_t count;
 };
@@ -85,24 +88,6 @@ scan(struct query_tables *q, struct span value, int depth)
 	}
 }
 
-/* What conf_each cannot have: it visits while the conf is being read. */
-struct names_set {
-	struct arena *memory;
-	const char **names;
-	size_t count;
-};
-
-static void
-note_name(void *with, const char *name, const char *raw, const char *origin)
-{
-	struct names_set *n = with;
-
-	(void)raw;
-	(void)origin;
-	n->names = mem_resize(n->names, (n->count + 1) * sizeof(*n->names));
-	n->names[n->count++] = arena_text(n->memory, name);
-}
-
 static void
 scan_setting(struct query_tables *q, struct conf *c, const char *name)
 {
@@ -115,17 +100,38 @@ scan_setting(struct query_tables *q, struct conf *c, const char *name)
 static void
 scan_settings(struct query_tables *q, struct conf *c)
 {
-	struct names_set set = { .memory = arena_new() };
-
 	for (size_t g = 0; param_groups[g] != NULL; g++)
-		for (size_t i = 0; i < param_groups[g]->count; i++)
-			scan_setting(q, c, param_groups[g]->params[i].name);
-	/* names of the administrator's own: restriction classes */
-	conf_each(c, note_name, &set);
-	for (size_t i = 0; i < set.count; i++)
-		scan_setting(q, c, set.names[i]);
-	free(set.names);
-	arena_free(&set.memory);
+		for (size_t i = 0; i < param_groups[g]->count; i++) {
+			const char *name = param_groups[g]->params[i].name;
+
+			if (conf_shares(q->share, name))
+				scan_setting(q, c, name);
+		}
+}
+
+/* Restriction classes have names of the administrator's own. */
+static void
+scan_classes(struct query_tables *q, struct conf *c, const char *list)
+{
+	struct span rest = span_of(list), item;
+
+	while (conf_list_next(&rest, &item)) {
+		char *name = mem_span_text(item);
+
+		scan_setting(q, c, name);
+		free(name);
+	}
+}
+
+static bool
+lists(const char *list, struct span name)
+{
+	struct span rest = span_of(list), item;
+
+	while (conf_list_next(&rest, &item))
+		if (span_equal(item, name))
+			return true;
+	return false;
 }
 
 /* The value of a name that another -o of the same service sets. */
@@ -143,31 +149,58 @@ from_overrides(void *with, struct span name)
 	return NULL;
 }
 
-static void
-scan_overrides(struct query_tables *q, struct conf *c, char **overrides)
+/* Does that -o set something whose tables we open? */
+static bool
+shares_override(const struct query_tables *q, struct conf *c, struct span name,
+    char **overrides)
 {
-	for (char **o = overrides; o != NULL && *o != NULL; o++) {
-		struct buf value = BUF_INIT(1 << 16);
-		struct buf error = BUF_INIT(1024);
-		const char *equal = strchr(*o, '=');
+	const char *classes = from_overrides(overrides, SPAN(CLASSES));
+	char *own = mem_span_text(name);
+	bool shares = conf_shares(q->share, own);
 
-		if (equal != NULL &&
-		    conf_expand_with(c, equal + 1, from_overrides, overrides,
-			&value, &error))
+	free(own);
+	if (shares || !conf_shares(q->share, CLASSES))
+		return shares;
+	return lists(classes ? classes : conf_value(c, CLASSES), name);
+}
+
+static void
+scan_override(struct query_tables *q, struct conf *c, const char *text,
+    char **overrides)
+{
+	struct span name = span_of(text);
+	size_t equal = span_find(name, '=');
+	struct buf value = BUF_INIT(1 << 16), error = BUF_INIT(1024);
+
+	name = span_trim(span_take(name, equal));
+	if (text[equal] == '=' && shares_override(q, c, name, overrides) &&
+	    conf_expand_with(c, text + equal + 1, from_overrides, overrides,
+		&value, &error)) {
+		if (span_is(name, CLASSES))
+			scan_classes(q, c, buf_text(&value));
+		else
 			scan(q, buf_span(&value), 0);
-		buf_fini(&value);
-		buf_fini(&error);
 	}
+	buf_fini(&value);
+	buf_fini(&error);
 }
 
 struct query_tables *
-query_tables_open(struct conf *c, const struct master_cf *services)
+query_tables_open(struct conf *c, const char *share,
+    const struct master_cf *services)
 {
 	struct query_tables *q = mem_new(sizeof(*q));
 
+	q->share = share;
 	scan_settings(q, c);
-	for (size_t i = 0; services != NULL && i < services->count; i++)
-		scan_overrides(q, c, services->entries[i].overrides);
+	if (conf_shares(share, CLASSES))
+		scan_classes(q, c, conf_value(c, CLASSES));
+	for (size_t i = 0; services != NULL && i < services->count; i++) {
+		char **overrides = services->entries[i].overrides;
+
+		for (char **o = overrides; o != NULL && *o != NULL; o++)
+			scan_override(q, c, *o, overrides);
+	}
 	return q;
 }
 
@@ -195,7 +228,8 @@ static enum table_result
 refused(struct span spec, struct buf *value)
 {
 	buf_reset(value);
-	buf_printf(value, "table %.*s is in no setting", SPAN_ARG(spec));
+	buf_printf(value, "table %.*s is in no setting that is asked for here",
+	    SPAN_ARG(spec));
 	return TABLE_BROKEN;
 }
 

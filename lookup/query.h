@@ -4,8 +4,9 @@
 
 /*
  * Lookups by table name, for programs that open no tables themselves. Only
- * tables that the administrator wrote into main.cf or master.cf are opened: a
- * program that strangers have taken over can ask these, and no others.
+ * tables that the administrator wrote into main.cf or master.cf are opened,
+ * and only in settings that this program is told of: a program that strangers
+ * have taken over can ask these, and no others.
  */
 
 #include "lib/conf/master_cf.h"
@@ -14,11 +15,12 @@
 struct query_tables;
 
 /*
- * Opens every table that occurs in a setting, in a restriction list or in an
- * -o of master.cf (which may be NULL).
+ * Opens every table that occurs in one of these settings ("share" as in
+ * programs.def), in a restriction list, or in an -o of master.cf (which may be
+ * NULL) for one of them. "share" lives longer than the result.
  */
-struct query_tables *
-query_tables_open(struct conf *c, const struct master_cf *services);
+struct query_tables *query_tables_open(struct conf *c, const char *share,
+    const struct master_cf *services);
 void query_tables_free(struct query_tables **q);
 size_t query_tables_count(const struct query_tables *q);
 

@@ -37,7 +37,7 @@ enum {
 	HUNG_LOOK_S = 30,
 };
 
-static struct master master = { .snapshot = -1, .out = -1, .null = -1 };
+static struct master master = { .out = -1, .null = -1 };
 static char *directory;
 static bool foreground;
 static int starter = -1; /* the pipe to the process that a person started */

@@ -67,7 +67,6 @@ struct served {
 struct master {
 	struct ev_loop *loop;
 	struct plan *plan;
-	int snapshot; /* of the plan's settings */
 	struct served *services;
 	int log_read;
 	int log_write;

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/mail/mail_address.h"
 #include "lib/service/status_page.h"
@@ -155,7 +156,9 @@ add(struct planning *p, const struct master_entry *e,
     const struct program *program)
 {
 	struct plan *plan = p->plan;
-	struct planned service = { .entry = e, .program = program };
+	struct planned service = { .entry = e,
+		.program = program,
+		.snapshot = -1 };
 	struct buf error = BUF_INIT(1024);
 
 	service.path = arena_printf(plan->arena, "%s/%s",
@@ -422,6 +425,75 @@ plan_load(const char *directory, unsigned int generation, struct buf *errors,
 	return plan;
 }
 
+struct texts {
+	char **list; /* NULL at the end */
+	size_t count;
+};
+
+static void
+add_text(struct texts *t, char *text)
+{
+	t->list = mem_resize(t->list, (t->count + 2) * sizeof(*t->list));
+	t->list[t->count++] = text;
+	t->list[t->count] = NULL;
+}
+
+/*
+ * lookup opens the tables that its callers' options name: what those refer to
+ * as well, unless the setting is one that it is not told.
+ */
+static bool
+caller_shares(const struct planned *s, const struct planned *caller,
+    const char *option)
+{
+	size_t n = strcspn(option, " \t=");
+	char *name = mem_span_text((struct span){ option, n });
+	bool shares = program_may_reach(caller->program, s->program->name) &&
+	    (conf_shares(s->program->settings, name) ||
+		param_find(span_of(name)) == NULL);
+
+	free(name);
+	return shares;
+}
+
+/* What master.cf says that may refer to settings this service needs. */
+static struct texts
+texts_for(const struct plan *plan, const struct planned *s)
+{
+	struct texts texts = { NULL, 0 };
+
+	for (char **t = s->entry->overrides; *t != NULL; t++)
+		add_text(&texts, *t);
+	for (char **t = s->entry->arguments; *t != NULL; t++)
+		add_text(&texts, *t);
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct planned *other = &plan->services[i];
+
+		for (char **t = other->entry->overrides; *t != NULL; t++)
+			if (caller_shares(s, other, *t))
+				add_text(&texts, *t);
+	}
+	return texts;
+}
+
+bool
+plan_snapshots(struct plan *plan, struct buf *errors)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		struct planned *s = &plan->services[i];
+		struct texts texts = texts_for(plan, s);
+
+		s->snapshot =
+		    conf_snapshot(plan->conf, s->program->settings, texts.list);
+		free(texts.list);
+		if (s->snapshot >= 0)
+			continue;
+		buf_printf(errors, "settings snapshot: %s\n", strerror(errno));
+		return false;
+	}
+	return true;
+}
+
 void
 plan_free(struct plan **p)
 {
@@ -430,6 +502,8 @@ plan_free(struct plan **p)
 	*p = NULL;
 	if (gone == NULL)
 		return;
+	for (size_t i = 0; i < gone->count; i++)
+		fd_close(&gone->services[i].snapshot);
 	if (gone->cf != NULL)
 		master_cf_free(&gone->cf);
 	if (gone->conf != NULL)

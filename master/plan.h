@@ -23,6 +23,7 @@ struct planned {
 	struct endpoints endpoints;
 	size_t limit; /* processes at a time */
 	bool must_run; /* always, not only when somebody connects */
+	int snapshot; /* of the settings it is told; -1: not made yet */
 };
 
 struct plan {
@@ -42,6 +43,8 @@ struct plan {
  */
 struct plan *plan_load(const char *directory, unsigned int generation,
     struct buf *errors, struct buf *warnings);
+/* Writes the settings down for each service. False with a line in *errors. */
+bool plan_snapshots(struct plan *plan, struct buf *errors);
 void plan_free(struct plan **p);
 
 #endif

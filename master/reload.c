@@ -115,7 +115,7 @@ take_listeners(struct served *s, const struct planned *p, struct opened **list)
 }
 
 static void
-commit(struct master *m, struct plan *plan, int snapshot, struct opened **list)
+commit(struct master *m, struct plan *plan, struct opened **list)
 {
 	struct plan *old = m->plan;
 
@@ -131,8 +131,6 @@ commit(struct master *m, struct plan *plan, int snapshot, struct opened **list)
 		take_listeners(s, &plan->services[i], list);
 		free(key);
 	}
-	fd_close(&m->snapshot);
-	m->snapshot = snapshot;
 	m->plan = plan;
 	plan_free(&old);
 	for (struct served *s = m->services; s != NULL; s = s->next)
@@ -174,20 +172,15 @@ reload(struct master *m, const char *directory, struct buf *errors)
 	unsigned int generation = m->plan ? m->plan->generation + 1 : 1;
 	struct plan *plan = plan_load(directory, generation, errors, NULL);
 	struct opened *list = NULL;
-	int snapshot = -1;
 
 	if (plan == NULL)
 		return false;
 	if (!queue_stays(m, plan, errors) ||
 	    (m->plan == NULL && !take_queue(plan, errors)) ||
-	    !open_missing(m, plan, &list, errors))
+	    !open_missing(m, plan, &list, errors) ||
+	    !plan_snapshots(plan, errors))
 		goto out;
-	snapshot = conf_snapshot(plan->conf);
-	if (snapshot < 0) {
-		buf_printf(errors, "settings snapshot: %s\n", strerror(errno));
-		goto out;
-	}
-	commit(m, plan, snapshot, &list);
+	commit(m, plan, &list);
 	update_all(m);
 	return true;
 out:

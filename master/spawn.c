@@ -133,7 +133,7 @@ gather(struct descriptors *d, const struct child *c, int control, int lock)
 	add_fd(d, m->null);
 	add_fd(d, control);
 	add_fd(d, m->log_write);
-	add_fd(d, m->snapshot);
+	add_fd(d, s->plan->snapshot);
 	add_fd(d, s->page_fd);
 	if (log)
 		add_fd(d, m->log_read);

@@ -13,6 +13,8 @@
 
 enum { ASK_TIMEOUT_S = 100, KEYS_MAX = 4 };
 
+static const char service[] = "lookup-smtp";
+
 /* The value in the arena, NULL when no key is in the table. */
 static enum verdict
 ask(struct arena *a, const char *setting, const char *table,
@@ -21,7 +23,7 @@ ask(struct arena *a, const char *setting, const char *table,
 {
 	struct msg_query query = { .table = table, .keys = { keys, count } };
 	int64_t deadline = clock_in(ASK_TIMEOUT_S);
-	struct ipc *c = service_ask("lookup", &protocol_lookup, deadline);
+	struct ipc *c = service_ask(service, &protocol_lookup, deadline);
 	const struct msg_query_reply *reply = NULL;
 	const void *message = NULL;
 	enum verdict v = LATER;
@@ -40,7 +42,7 @@ ask(struct arena *a, const char *setting, const char *table,
 		v = OK;
 	else if (ok)
 		log_warning("%s: %s", setting, reply->value);
-	service_done("lookup", &c, ok);
+	service_done(service, &c, ok);
 	return v;
 }
 

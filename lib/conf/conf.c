@@ -8,6 +8,7 @@
 
 #include "lib/base/ensure.h"
 #include "lib/conf/logical_lines.h"
+#include "lib/log/log.h"
 
 struct conf *
 conf_new(const char *directory)
@@ -84,6 +85,7 @@ conf_set(struct conf *c, struct span name, struct span raw, const char *origin)
 		c->last = s;
 	}
 	s->raw = arena_span(c->arena, raw);
+	s->withheld = false;
 	s->origin = arena_text(c->arena, origin);
 	/* others may refer to it */
 	forget_values(c);
@@ -203,6 +205,16 @@ read_origin(struct conf *c, struct setting *s)
 	buf_fini(&error);
 }
 
+void
+conf_ensure_given(const struct setting *s)
+{
+	if (s->withheld)
+		log_error("setting %s is not in this program's row of "
+			  "programs.def",
+		    s->name);
+	ensure(!s->withheld && "a setting this program is told");
+}
+
 const char *
 conf_evaluate(struct conf *c, struct setting *s, unsigned int depth)
 {
@@ -228,6 +240,7 @@ conf_value(struct conf *c, const char *name)
 {
 	struct setting *s = conf_setting(c, span_of(name));
 
+	conf_ensure_given(s);
 	conf_evaluate(c, s, 0);
 	if (s->value == NULL && s->error != NULL)
 		return "";
@@ -239,6 +252,8 @@ conf_raw(const struct conf *c, const char *name)
 {
 	const struct setting *s = find(c, span_of(name));
 
+	if (s != NULL)
+		conf_ensure_given(s);
 	return s != NULL ? s->raw : NULL;
 }
 

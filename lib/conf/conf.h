@@ -75,8 +75,18 @@ struct conf *
 conf_read(const char *directory, struct buf *errors, struct buf *warnings);
 /* The same from a snapshot that conf_snapshot wrote. fatal() if damaged. */
 struct conf *conf_read_snapshot(int fd);
-/* A sealed memfd with everything; the next generation, for the children. */
-int conf_snapshot(const struct conf *c);
+/*
+ * A sealed memfd for a child, with what it is to know: "share" names groups
+ * (of params.def) and single settings, or is "*" for everything. Common
+ * settings are always there, and so is what any of these refers to by $name,
+ * what "texts" (-o and arguments of master.cf, NULL at the end, or NULL)
+ * refer to, NAME_suffix families, and restriction classes with the list that
+ * names them. To ask for another one later (conf_value, conf_raw, conf_fill)
+ * is a bug of ours: it panics.
+ */
+int conf_snapshot(struct conf *c, const char *share, char *const *texts);
+/* Does "share" itself name the setting, or its group? */
+bool conf_shares(const char *share, const char *name);
 void conf_free(struct conf **c);
 
 /* "-o name=value", before any conf_fill. False and *error when malformed. */

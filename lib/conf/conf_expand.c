@@ -291,6 +291,9 @@ value_of(struct expansion *x, struct span name)
 	if (value != NULL)
 		return value;
 	s = conf_setting(x->conf, name);
+	/* named by a table's text, not by a setting: not for this program */
+	if (s->withheld)
+		return "";
 	if (s->raw == NULL && (value = own_name(x->conf, name)) != NULL)
 		return value;
 	if (s->expanding) {

@@ -14,6 +14,7 @@ text_of(struct conf *c, const struct param *p, const char **error)
 	struct setting *s = conf_setting(c, span_of(p->name));
 
 	*error = NULL;
+	conf_ensure_given(s);
 	if (p->type == PARAM_RAW)
 		return s->raw != NULL ? s->raw : conf_fallback(c, p->name);
 	conf_evaluate(c, s, 0);

@@ -22,6 +22,8 @@ struct setting {
 	const char *value; /* expanded; NULL: not yet asked for */
 	const char *error; /* why the value could not be expanded, or NULL */
 	bool expanding; /* being expanded right now: the loop detector */
+	bool given; /* conf_share.c: goes into the snapshot */
+	bool withheld; /* was not in the snapshot: nobody may ask */
 	struct setting *next; /* the next one that is set, in file order */
 	UT_hash_handle hh;
 };
@@ -89,6 +91,11 @@ struct compat {
 };
 const struct compat *compat_find(struct span name);
 const struct compat *compat_rows(size_t *count);
+
+/* Panics when the snapshot said that it is not for this program. */
+void conf_ensure_given(const struct setting *s);
+/* Marks what goes into a snapshot with setting->given. */
+void conf_share_mark(struct conf *c, const char *share, char *const *texts);
 
 /* The known name that looks most like this one; NULL when none does. */
 const char *conf_nearest(struct span name);

@@ -3,9 +3,12 @@
  * The snapshot: "POSTHASTE CONF 1\n", then records of three texts, each u32
  * length and bytes: name, value, origin. The first record is the directory
  * (its name is empty). Origin "computed" marks a default that master
- * found out from the system, for programs that cannot. Written by master,
- * read by its own children; sealed, so that no child can change it for the
- * next.
+ * found out from the system, for programs that cannot; "withheld" one that is
+ * not for this program to know. Written by master, read by its own children;
+ * sealed, so that no child can change it for the next.
+ *
+ * SECURITY: values may be secrets (passwords in inline: and static: tables).
+ * A program that strangers take over gives away what is in its memory.
  */
 #include "lib/conf/conf_parts.h"
 
@@ -21,6 +24,7 @@
 
 #define SNAPSHOT_MAGIC "POSTHASTE CONF 1\n"
 #define COMPUTED "computed"
+#define WITHHELD "withheld"
 
 enum { SNAPSHOT_MAX = 64 << 20 };
 
@@ -42,6 +46,26 @@ put_record(struct buf *b, const char *name, const char *value,
 	put_text(b, origin);
 }
 
+/* Families are asked for by any service's name, and hold no secrets. */
+static bool
+withhold(struct conf *c, const char *name)
+{
+	return !conf_setting(c, span_of(name))->given &&
+	    conf_family_find(span_of(name)) == NULL;
+}
+
+static void
+put_withheld(struct conf *c, struct buf *b)
+{
+	for (const struct param_group *const *g = param_groups; *g != NULL; g++)
+		for (size_t i = 0; i < (*g)->count; i++) {
+			const char *name = (*g)->params[i].name;
+
+			if (withhold(c, name))
+				put_record(b, name, "", WITHHELD);
+		}
+}
+
 static void
 encode(struct conf *c, struct buf *b)
 {
@@ -52,22 +76,25 @@ encode(struct conf *c, struct buf *b)
 	for (name = conf_computed_names(); *name != NULL; name++)
 		put_record(b, *name, conf_fallback(c, *name), COMPUTED);
 	for (struct setting *s = c->first; s != NULL; s = s->next)
-		put_record(b, s->name,
-		    strcmp(s->name, "myorigin") == 0 ? conf_value(c, s->name) :
-						       s->raw,
-		    s->origin);
+		if (s->given)
+			put_record(b, s->name,
+			    strcmp(s->name, "myorigin") == 0 ?
+				conf_value(c, s->name) :
+				s->raw,
+			    s->origin);
+	put_withheld(c, b);
 }
 
 int
-conf_snapshot(const struct conf *c)
+conf_snapshot(struct conf *c, const char *share, char *const *texts)
 {
 	struct buf b = BUF_INIT(SNAPSHOT_MAX);
 	int fd = memfd_create("settings", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (fd < 0)
 		return -1;
-	/* computing defaults fills caches only */
-	encode((struct conf *)(uintptr_t)c, &b);
+	conf_share_mark(c, share, texts);
+	encode(c, &b);
 	if (b.overflow)
 		errno = EFBIG;
 	if (b.overflow || fd_write_all(fd, b.p, b.n) != 0 ||
@@ -106,6 +133,8 @@ take_record(struct conf *c, struct span *rest)
 		c->directory = arena_span(c->arena, value);
 	} else if (span_is(origin, COMPUTED)) {
 		conf_setting(c, name)->computed = arena_span(c->arena, value);
+	} else if (span_is(origin, WITHHELD)) {
+		conf_setting(c, name)->withheld = true;
 	} else {
 		conf_set(c, name, value, arena_span(c->arena, origin));
 	}

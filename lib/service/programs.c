@@ -3,13 +3,15 @@
 
 #include <string.h>
 
-#define PROGRAM(name_, style_, user_, root_, peers_, promises_, meaning_) \
+#define PROGRAM(name_, style_, user_, root_, peers_, promises_, settings_, \
+    meaning_) \
 	{ .name = #name_, \
 		.style = SERVICE_##style_, \
 		.user = USER_##user_, \
 		.root = ROOT_##root_, \
 		.peers = peers_, \
 		.promises = promises_, \
+		.settings = settings_, \
 		.meaning = meaning_ },
 const struct program programs[] = {
 #include "lib/service/programs.def"

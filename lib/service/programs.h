@@ -28,6 +28,7 @@ struct program {
 	enum program_root root;
 	const char *peers; /* separated by blanks */
 	const char *promises;
+	const char *settings; /* as conf_snapshot takes them */
 	const char *meaning;
 };
 

@@ -35,7 +35,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	conf_set(c, SPAN("inet_interfaces"), SPAN("all"), "fuzz");
 	conf_set(c, SPAN("myorigin"), SPAN("$myhostname"), "fuzz");
 	conf_check(c, &errors, &warnings);
-	fd = conf_snapshot(c);
+	fd = conf_snapshot(c, "*", NULL);
 	ensure(fd >= 0);
 	d = conf_read_snapshot(fd);
 	conf_each(c, compare, d);

@@ -52,12 +52,12 @@ def _parse_fields(data):
 
 
 class Lookup:
-    """One connection to an instance's lookup."""
+    """One connection to an instance's lookup, or to lookup-smtp."""
 
-    def __init__(self, instance):
+    def __init__(self, instance, service="lookup"):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(20)
-        self.socket.connect(str(instance.root / "spool/private/lookup"))
+        self.socket.connect(str(instance.root / "spool/private" / service))
         self.send("hello", protocol="lookup", version=1)
         self.greeted = False
 

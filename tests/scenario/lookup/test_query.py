@@ -5,7 +5,7 @@ import os
 import pytest
 
 from lookup_client import AGAIN, BROKEN, FOUND, NONE, Lookup
-from posthaste import AS_ROOT, wait_for
+from posthaste import AS_ROOT, free_port, wait_for
 
 MAIN = """\
 smtpd_recipient_restrictions = check_recipient_access
@@ -20,7 +20,7 @@ transport_maps = fail:on-purpose
 def instance(suite):
     made = suite(main=MAIN.replace("{{", "{").replace("}}", "}"),
                  master="extra unix - - n - - error\n"
-                        "  -o header_checks=pcre:$config_directory/checks\n",
+                        "  -o sender_bcc_maps=pcre:$config_directory/checks\n",
                  start=False)
     made.write("strict", "bad.test REJECT\n")
     made.write("checks", "/bad/ REJECT bad\n/./ FOUND\n")
@@ -67,6 +67,52 @@ def test_no_other_table_can_be_asked(instance, lookup):
                   f"texthash:{instance.root}/etc/strict,static:x"):
         assert lookup.query(table, "root")[0] == BROKEN, table
     instance.wait_log("warning: .*is in no setting")
+
+
+PASSWORDS = """\
+passwords = static:me:secret
+smtp_sasl_password_maps = $passwords, inline:{a.test=b:c}
+smtp_tls_policy_maps = inline:{a.test=encrypt}
+lmtp_sasl_password_maps = inline:{a.test=d:e}
+"""
+
+
+def test_relay_passwords_are_told_to_smtp_alone(suite):
+    """programs.def lets smtp reach lookup-smtp, and nobody else."""
+    instance = suite(main=PASSWORDS, master=(
+        "other unix - - n - - smtp\n"
+        "  -o smtp_sasl_password_maps=inline:{{a.test=x:y}}\n"
+        "  -o more=inline:{{a.test=v:w}} -o lmtp_sasl_password_maps=$more\n"
+    ).replace("{{", "{").replace("}}", "}"))
+    everybody, smtp = Lookup(instance), Lookup(instance, "lookup-smtp")
+    for table, value in (("static:me:secret", "me:secret"),
+                         ("inline:{a.test=b:c}", "b:c"),
+                         ("inline:{a.test=d:e}", "d:e"),
+                         ("inline:{a.test=x:y}", "x:y"),
+                         ("inline:{a.test=v:w}", "v:w"),
+                         ("inline:{a.test=encrypt}", "encrypt")):
+        assert everybody.query(table, "a.test")[0] == BROKEN, table
+        assert smtp.query(table, "a.test")[::2] == (FOUND, value), table
+    virtual = f"texthash:{instance.root}/etc/virtual"
+    assert everybody.query(virtual, "postmaster@example.test")[0] == FOUND
+    assert smtp.query(virtual, "postmaster@example.test")[0] == BROKEN
+    everybody.close()
+    smtp.send("resolve", sender="", recipients=[{"address": "x@y.test"}])
+    with pytest.raises(EOFError):
+        smtp.receive()
+
+
+def test_classes_of_a_service_of_its_own(suite):
+    instance = suite(main="ours = check_sender_access inline:{c=d}\n",
+                     master=f"127.0.0.1:{free_port()} inet n - n - 1 smtpd\n"
+                            "  -o smtpd_restriction_classes=theirs\n"
+                            "  -o {{ theirs = check_sender_access "
+                            "inline:{{a=b}}, $ours }}\n"
+                            .replace("{{", "{").replace("}}", "}"))
+    lookup = Lookup(instance)
+    assert lookup.query("inline:{a=b}", "a")[2] == "b"
+    assert lookup.query("inline:{c=d}", "c")[2] == "d"
+    lookup.close()
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="needs separated users")

@@ -346,7 +346,7 @@ write_settings(void)
 	c = conf_read("etc", &errors, NULL);
 	assert_non_null(c);
 	assert_string_equal(buf_text(&errors), "");
-	fd = conf_snapshot(c);
+	fd = conf_snapshot(c, "*", NULL);
 	conf_free(&c);
 	buf_fini(&errors);
 	return fd;

@@ -203,7 +203,7 @@ test_snapshot(void **state)
 				"b = ${a}${c}\n",
 			&errors, NULL),
 		    *d;
-	int fd = conf_snapshot(c);
+	int fd = conf_snapshot(c, "*", NULL);
 
 	(void)state;
 	assert_true(fd >= 0);
@@ -224,6 +224,71 @@ test_snapshot(void **state)
 	close(fd);
 	conf_free(&c);
 	conf_free(&d);
+	buf_fini(&errors);
+}
+
+static const struct shared_row {
+	const char *share;
+	const char *name;
+	bool given;
+} shared_rows[] = {
+	{ "smtpd", "myhostname", true },
+	{ "smtpd", "smtpd_banner", true },
+	{ "smtpd", "referred", true },
+	{ "smtpd", "deeper", true },
+	{ "smtpd", "smtp_helo_name", true },
+	{ "smtpd", "strict", true },
+	{ "smtpd", "of_class", true },
+	{ "smtpd", "in_option", true },
+	{ "smtpd", "slow_time_limit", true },
+	{ "smtpd", "smtp_sasl_password_maps", false },
+	{ "smtpd", "password", false },
+	{ "smtpd", "not_referred", false },
+	{ "smtp", "smtp_sasl_password_maps", true },
+	{ "smtp", "password", true },
+	{ "smtp", "smtpd_banner", false },
+	{ "smtp", "strict", false },
+	{ "", "smtp_sasl_password_maps", false },
+	{ "smtp_sasl_password_maps", "password", true },
+	{ "smtp_sasl_password_maps", "smtp_helo_name", false },
+	{ "*", "password", true },
+	{ "*", "not_referred", true },
+};
+
+static void
+test_a_program_is_told_what_it_needs(void **state)
+{
+	char option[] = "smtpd_helo_required=${in_option?yes}";
+	char *const texts[] = { option, NULL };
+	struct buf errors = BUF_INIT(65536);
+	struct conf *c =
+	    parsed("smtp_sasl_password_maps = static:$password\n"
+		   "password = me:secret\nnot_referred = a\n"
+		   "smtpd_banner = $(referred) $$not_referred ${ "
+		   "smtp_helo_name }\n"
+		   "referred = ${deeper?x}\ndeeper = 1\nsmtp_helo_name = b\n"
+		   "smtpd_restriction_classes = strict\nstrict = $of_class\n"
+		   "of_class = reject\nin_option = 1\nslow_time_limit = 5\n",
+		&errors, NULL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(shared_rows) / sizeof(shared_rows[0]);
+	     i++) {
+		const struct shared_row *row = &shared_rows[i];
+		int fd = conf_snapshot(c, row->share, texts);
+		struct conf *d = conf_read_snapshot(fd);
+		struct setting *s = conf_setting(d, span_of(row->name));
+
+		if ((s->raw != NULL) != row->given &&
+		    strcmp(row->name, "myhostname") != 0)
+			fail_msg("\"%s\": %s", row->share, row->name);
+		if (s->withheld !=
+		    (!row->given && param_find(span_of(row->name)) != NULL))
+			fail_msg("withheld: \"%s\": %s", row->share, row->name);
+		close(fd);
+		conf_free(&d);
+	}
+	conf_free(&c);
 	buf_fini(&errors);
 }
 
@@ -404,6 +469,7 @@ main(void)
 		cmocka_unit_test(test_one_row_each),
 		cmocka_unit_test(test_resolver),
 		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_a_program_is_told_what_it_needs),
 		cmocka_unit_test(test_times),
 	};
 

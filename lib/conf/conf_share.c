@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Which settings a program is told: those its row in programs.def names, and
+ * whatever their values refer to. Rather one name too many than one too few:
+ * "$name" counts wherever it stands.
+ */
+#include "lib/conf/conf_parts.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define CLASSES "smtpd_restriction_classes"
+
+static bool
+shares(const char *share, const char *group, const char *name)
+{
+	struct span rest = span_of(share), word;
+
+	while (span_cut(&rest, " ", true, &word))
+		if (span_is(word, "*") || span_is(word, name) ||
+		    span_is(word, group))
+			return true;
+	return false;
+}
+
+/* "" for a name that no program has. */
+static const char *
+group_of(const char *name)
+{
+	for (const struct param_group *const *g = param_groups; *g != NULL; g++)
+		for (size_t i = 0; i < (*g)->count; i++)
+			if (strcmp((*g)->params[i].name, name) == 0)
+				return (*g)->name;
+	return "";
+}
+
+bool
+conf_shares(const char *share, const char *name)
+{
+	return shares(share, group_of(name), name);
+}
+
+static void give(struct conf *c, struct span name);
+
+static void
+give_references(struct conf *c, const char *text)
+{
+	struct span rest = span_of(text);
+
+	while ((rest = span_skip(rest, span_find(rest, '$'))).n > 0) {
+		size_t n = 0;
+
+		rest = span_skip(rest, 1);
+		if (rest.n > 0 && rest.p[0] == '$') {
+			rest = span_skip(rest, 1);
+			continue;
+		}
+		while (rest.n > 0 && strchr("{( \t", rest.p[0]) != NULL)
+			rest = span_skip(rest, 1);
+		while (n < rest.n &&
+		    (isalnum((unsigned char)rest.p[n]) || rest.p[n] == '_'))
+			n++;
+		if (n > 0 && n <= CONF_NAME_MAX)
+			give(c, span_take(rest, n));
+		rest = span_skip(rest, n);
+	}
+}
+
+static void
+give(struct conf *c, struct span name)
+{
+	struct setting *s = conf_setting(c, name);
+	const char *text;
+
+	if (s->given)
+		return;
+	s->given = true;
+	text = s->raw != NULL ? s->raw : conf_fallback(c, s->name);
+	if (text != NULL)
+		give_references(c, text);
+}
+
+/* Restriction classes are named without a "$". */
+static void
+give_classes(struct conf *c, const char *list)
+{
+	struct span rest = span_of(list), item;
+
+	while (conf_list_next(&rest, &item))
+		give(c, item);
+}
+
+/* An -o, or an argument. */
+static void
+give_text(struct conf *c, const char *text)
+{
+	struct span name, value;
+	const char *list;
+
+	give_references(c, text);
+	if (conf_split(span_of(text), &name, &value) != NULL ||
+	    !span_is(name, CLASSES))
+		return;
+	list = conf_expand(c, arena_span(c->arena, value), NULL);
+	if (list != NULL)
+		give_classes(c, list);
+}
+
+void
+conf_share_mark(struct conf *c, const char *share, char *const *texts)
+{
+	bool all = shares(share, "", "");
+
+	for (struct setting *s = c->names; s != NULL; s = s->hh.next)
+		s->given = false;
+	for (const struct param_group *const *g = param_groups; *g != NULL; g++)
+		for (size_t i = 0; i < (*g)->count; i++)
+			if (strcmp((*g)->name, "common") == 0 ||
+			    shares(share, (*g)->name, (*g)->params[i].name))
+				give(c, span_of((*g)->params[i].name));
+	for (struct setting *s = c->first; s != NULL; s = s->next)
+		if (all || conf_family_find(span_of(s->name)) != NULL)
+			give(c, span_of(s->name));
+	for (; texts != NULL && *texts != NULL; texts++)
+		give_text(c, *texts);
+	if (conf_setting(c, SPAN(CLASSES))->given)
+		give_classes(c, conf_value(c, CLASSES));
+}

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: ISC
+"""What a program that strangers have taken over finds, and whom it reaches."""
+import os
+import re
+import socket
+
+import pytest
+
+from posthaste import AS_ROOT, wait_for
+from programs import own_programs, replace
+
+SECRETS = """\
+relay_password = static:me:MARK-of-macro
+smtp_sasl_password_maps = $relay_password, inline:{a.test=b:MARK-inline}
+lmtp_sasl_password_maps = static:me:MARK-of-lmtp
+"""
+
+
+def memory_of(pid):
+    """Everything the process could give away."""
+    found = []
+    with open(f"/proc/{pid}/maps") as maps, \
+            open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            span, rights = line.split()[:2]
+            if "[vvar" in line or "[vsyscall" in line or rights[0] != "r":
+                continue
+            start, end = (int(n, 16) for n in span.split("-"))
+            memory.seek(start)
+            try:
+                found.append(memory.read(end - start))
+            except OSError:
+                pass
+    return b"".join(found)
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="looks into other processes")
+def test_passwords_of_settings_are_in_smtp_alone(suite):
+    s = suite(main=SECRETS)
+    pop3 = s.pop3()
+    with s.smtp():
+        s.send()
+        s.wait_messages("bob")
+        marks = {name: set(re.findall(rb"MARK-[a-z-]+", memory_of(pid)))
+                 for name in ("smtpd", "cleanup", "qmgr", "lookup", "pop3d",
+                              "local", "auth", "logd", "pop3d-session")
+                 for pid in s.processes(name)}
+    pop3.quit()
+    assert len(marks) == 9
+    assert not any(marks.values()), marks
+    private = socket.socket(socket.AF_UNIX)
+    private.connect(str(s.root / "spool/private/smtp"))
+    pid = wait_for("smtp", lambda: s.processes("smtp"))[0]
+    wait_for("settings", lambda: b"MARK-inline" in memory_of(pid))
+
+
+ASKS = """#!/usr/bin/python3
+import os, socket, struct, time
+def text(s): return bytes([len(s)]) + s.encode()
+def field(name, kind, data):
+    return text(name) + bytes([kind]) + struct.pack(">I", len(data)) + data
+def frame(name, *fields):
+    body = text(name) + b"".join(fields)
+    return struct.pack(">I", len(body)) + body
+master = socket.socket(fileno=3)
+master.sendall(frame("hello", field("protocol", 0, b"master"),
+                     field("version", 1, struct.pack(">Q", 1))))
+reached = []
+for service in {services}:
+    master.sendall(frame("connect", field("service", 0, service.encode())))
+    answer, fds = b"", []
+    while b"connected" not in answer:
+        data, more, _, _ = socket.recv_fds(master, 4096, 4)
+        answer, fds = answer + data, fds + more
+    if fds:
+        reached.append(service)
+with open("{out}.new", "w") as f:
+    print(*reached, file=f)
+os.rename("{out}.new", "{out}")
+time.sleep(60)
+"""
+
+REACHES = {
+    "smtpd": "lookup cleanup auth keyd",
+    "smtp": "lookup-smtp keyd",
+    "pop3d": "auth keyd pop3d-session",
+    "cleanup": "lookup qmgr",
+    "bounce": "lookup cleanup",
+    "local": "lookup cleanup",
+    "showq": "",
+    "lookup-smtp": "",
+    "auth": "auth-pam",
+    "auth-session": "",
+    "keyd": "",
+    "pop3d-session": "auth-session",
+}
+
+
+@pytest.mark.parametrize("program", REACHES)
+def test_program_reaches_its_peers_alone(suite, program):
+    s = suite(start=False)
+    out = s.root / "reached"
+    services = ["smtp", "relay", "lmtp", "local", "virtual", "error", "retry",
+                "discard", "pickup", "qmgr", "defer", "trace", "log", "master",
+                "unix:/dev/log", "unix:private/qmgr", "auth-pam",
+                "lookup", *REACHES]
+    replace(own_programs(s), program, ASKS.format(services=services, out=out))
+    s.start()
+    if program in ("smtpd", "pop3d"):
+        client = socket.create_connection(
+            ("127.0.0.1", s.ports[program.replace("d", "")]))
+    else:
+        client = socket.socket(socket.AF_UNIX)
+        folder = "public" if program == "showq" else "private"
+        client.connect(str(s.root / "spool" / folder / program))
+    wait_for("an answer", out.exists)
+    # ports are no services to connect to: smtp is the client
+    assert set(out.read_text().split()) == set(REACHES[program].split())
+    client.close()
