@@ -327,7 +327,7 @@ submission_new(const struct settings *set, struct arena *a,
 
 	s->set = set;
 	s->arena = a;
-	s->queue = m->report ? "report" : "incoming";
+	s->queue = m->report ? "report" : m->hold ? "hold" : "incoming";
 	s->sender = arena_text(a, m->sender);
 	s->envid = arena_text(a, m->envid);
 	s->client = arena_text(a, m->client);
@@ -446,7 +446,7 @@ commit(struct submission *s)
 		return;
 	}
 	queue_writer_free(&s->writer);
-	if (strcmp(s->queue, "report") != 0)
+	if (strcmp(s->queue, "incoming") == 0)
 		qmgr_notice(s->arena, s->id, &e, s->recipients.items);
 }
 

@@ -23,6 +23,8 @@
 enum {
 	INCOMING_EVERY_S = 60, /* for lost notices */
 	INCOMING_FIRST_S = 2, /* for those that the qmgr before us took along */
+	HOLD_FIRST = 3, /* pass over incoming with which hold is swept ... */
+	HOLD_EVERY = 60, /* ... and then again after so many */
 	LOOKUP_PAUSE_S = 5,
 	YIELD_EVERY = 64, /* files */
 	SITES_MAX = 16, /* more are taken for all */
@@ -182,11 +184,33 @@ pause_until(struct wait_queue *q, bool *again, int64_t seconds)
 	return !task_cancelled();
 }
 
+static bool
+remove_incomplete(void *with, const char *id)
+{
+	unsigned int *seen = with;
+
+	(void)queue_remove_incomplete("hold", id);
+	return ++*seen % YIELD_EVERY != 0 || wait_yield() != WAIT_CANCELLED;
+}
+
+/*
+ * cleanup writes to hold where an access table says so, and may have died
+ * there. The first sweep comes when all of a time before us is old enough.
+ */
+static void
+sweep_hold(void)
+{
+	unsigned int seen = 0;
+
+	(void)queue_scan("hold", remove_incomplete, &seen);
+}
+
 static void
 incoming_task(void *nothing)
 {
 	struct pass p = { .queue = "incoming" };
 	int64_t pause = INCOMING_FIRST_S;
+	unsigned int passes = 0;
 	bool more;
 
 	(void)nothing;
@@ -199,6 +223,8 @@ incoming_task(void *nothing)
 			report_recover();
 		}
 		pass_over(&p);
+		if (++passes % HOLD_EVERY == HOLD_FIRST)
+			sweep_hold();
 		schedule_sweep(clock_ms());
 		more = pause_until(&scan.incoming_wanted, &scan.incoming_again,
 		    pause);

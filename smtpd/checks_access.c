@@ -142,7 +142,7 @@ act_if_permit(struct evaluation *e, enum stage about, struct span rest)
 	reply_take_dsn(&rest, dsn);
 	stage_subject(e, about, &subject);
 	d = defer_if_permit(e, dsn, "%s: %.*s", buf_text(&subject),
-	    SPAN_ARG(rest.n > 0 ? rest : SPAN("Try again later")));
+	    SPAN_ARG(rest.n > 0 ? rest : SPAN("Service unavailable")));
 	buf_fini(&subject);
 	return d;
 }
@@ -156,12 +156,46 @@ act_if_reject(struct evaluation *e, enum stage about, struct span rest)
 }
 
 static void
-note(const struct evaluation *e, const char *what, struct span rest)
+note(const struct evaluation *e, const char *what, struct span text)
 {
-	log_info("%s: %s: %s from %s: %.*s; from=<%s> to=<%s> helo=<%s>",
-	    session_id(e->s), what, e->s->where, e->s->client.full,
-	    SPAN_ARG(rest), e->sender ? e->sender : "",
-	    e->recipient ? e->recipient : "", e->helo ? e->helo : "");
+	struct buf out = BUF_INIT(4096);
+
+	buf_printf(&out, "%s: %s: %s from %s: %.*s;", session_id(e->s), what,
+	    e->s->where, e->s->client.full, SPAN_ARG(text));
+	if (e->sender != NULL)
+		buf_printf(&out, " from=<%s>", e->sender);
+	if (e->recipient != NULL)
+		buf_printf(&out, " to=<%s>", e->recipient);
+	buf_printf(&out, " proto=%s", e->s->esmtp ? "ESMTP" : "SMTP");
+	if (e->helo != NULL)
+		buf_printf(&out, " helo=<%s>", e->helo);
+	log_info("%s", buf_text(&out));
+	buf_fini(&out);
+}
+
+/* "<x>: Sender address triggers HOLD action", or what the table says. */
+static void
+note_action(const struct evaluation *e, enum stage about, const char *what,
+    struct span text)
+{
+	struct buf out = BUF_INIT(REFUSAL_TEXT_MAX);
+
+	stage_name(e, about, &out);
+	buf_printf(&out, " %.*s", SPAN_ARG(text));
+	note(e, what, buf_span(&out));
+	buf_fini(&out);
+}
+
+/* "<x>: Sender address triggers REDIRECT bob@example.test" */
+static void
+note_target(const struct evaluation *e, enum stage about, const char *what,
+    const char *action, struct span target)
+{
+	struct buf out = BUF_INIT(REFUSAL_TEXT_MAX);
+
+	buf_printf(&out, "triggers %s %.*s", action, SPAN_ARG(target));
+	note_action(e, about, what, buf_span(&out));
+	buf_fini(&out);
 }
 
 static enum decision
@@ -183,12 +217,24 @@ act_warn(struct evaluation *e, enum stage about, struct span rest)
 static enum decision
 act_discard(struct evaluation *e, enum stage about, struct span rest)
 {
-	(void)about;
 	if (e->s->mail == NULL || e->warn_only)
 		return DUNNO;
-	note(e, "discard", rest);
+	note_action(e, about, "discard",
+	    rest.n > 0 ? rest : SPAN("triggers DISCARD action"));
 	e->s->mail->discard = true;
 	return PERMIT;
+}
+
+/* The whole message waits in the hold queue for a person. */
+static enum decision
+act_hold(struct evaluation *e, enum stage about, struct span rest)
+{
+	if (e->s->mail == NULL || e->warn_only)
+		return DUNNO;
+	note_action(e, about, "hold",
+	    rest.n > 0 ? rest : SPAN("triggers HOLD action"));
+	e->s->mail->hold = true;
+	return DUNNO;
 }
 
 /* One or several header lines, placed below our Received header. */
@@ -228,13 +274,12 @@ address_argument(struct span rest)
 static enum decision
 act_redirect(struct evaluation *e, enum stage about, struct span rest)
 {
-	(void)about;
 	if (e->s->mail == NULL || e->warn_only)
 		return DUNNO;
 	if (!address_argument(rest))
 		return refuse_configuration(e,
 		    "REDIRECT needs user@domain: %.*s", SPAN_ARG(rest));
-	note(e, "redirect", rest);
+	note_target(e, about, "redirect", "REDIRECT", rest);
 	e->s->mail->redirect = arena_span(e->s->mail->arena, rest);
 	return DUNNO;
 }
@@ -244,13 +289,13 @@ act_bcc(struct evaluation *e, enum stage about, struct span rest)
 {
 	struct transaction *t = e->s->mail;
 
-	(void)about;
 	if (t == NULL || e->warn_only)
 		return DUNNO;
 	if (!address_argument(rest) || !buf_add_span(&t->bcc, rest) ||
 	    !buf_add_char(&t->bcc, '\0'))
 		return refuse_configuration(e, "BCC needs user@domain: %.*s",
 		    SPAN_ARG(rest));
+	note_target(e, about, "bcc", "BCC", rest);
 	return DUNNO;
 }
 
@@ -281,6 +326,7 @@ static const struct action actions[] = {
 	{ "DEFER_IF_PERMIT", act_if_permit },
 	{ "DEFER_IF_REJECT", act_if_reject },
 	{ "DISCARD", act_discard },
+	{ "HOLD", act_hold },
 	{ "INFO", act_info },
 	{ "WARN", act_warn },
 	{ "PREPEND", act_prepend },
@@ -331,11 +377,9 @@ act_on(struct evaluation *e, enum stage about, const char *table,
 	/* written by a program that relies on it: any number means yes */
 	if (all_digits(word) && rest.n == 0)
 		return PERMIT;
-	if (span_is_nocase(word, "FILTER") || span_is_nocase(word, "HOLD"))
+	if (span_is_nocase(word, "FILTER"))
 		return refuse_configuration(e,
-		    "%s: the action %.*s is not "
-		    "supported",
-		    table, SPAN_ARG(word));
+		    "%s: the action FILTER is not supported", table);
 	return restrictions_evaluate_text(e, value);
 }
 

@@ -5,9 +5,13 @@
  */
 #include "smtpd/chunk.h"
 
+#include "lib/log/log.h"
 #include "smtpd/reception.h"
 
-enum { SMALL_CHUNK = 512 }; /* many of these are no way to send mail */
+enum {
+	SMALL_CHUNK = 512, /* many of these are no way to send mail */
+	SHOWN_MAX = 100, /* bytes of a wrong command in the log */
+};
 
 struct chunk {
 	uint64_t size;
@@ -30,9 +34,13 @@ parse(struct span arguments, struct chunk *c)
 
 /* Where its content ends is not known: nothing after it can be trusted. */
 static void
-bad_syntax(struct session *s)
+bad_syntax(struct session *s, struct span arguments)
 {
-	say_no(s, 501, "5.5.4", "Syntax: BDAT count [LAST]");
+	log_warning("%s: malformed BDAT command syntax from %s: BDAT %.*s",
+	    session_id(s), s->client.full,
+	    (int)(arguments.n < SHOWN_MAX ? arguments.n : SHOWN_MAX),
+	    arguments.p);
+	say_no(s, 521, "5.5.4", "Syntax: BDAT count [LAST]");
 	stream_flush(s->io);
 	s->dropped = s->closing = true;
 }
@@ -83,7 +91,7 @@ chunk_skip(struct session *s, struct span arguments)
 	if (parse(arguments, &c))
 		skip(s, c.size);
 	else
-		bad_syntax(s);
+		bad_syntax(s, arguments);
 }
 
 static void
@@ -110,7 +118,7 @@ verb_bdat(struct session *s, struct span arguments)
 	enum io result;
 
 	if (!parse(arguments, &c)) {
-		bad_syntax(s);
+		bad_syntax(s, arguments);
 		return;
 	}
 	if (s->mail->chunks == NULL) {

@@ -131,12 +131,15 @@ static bool
 take_path(struct span *rest, const char *keyword, unsigned int flags,
     struct buf *address, const char *bad_syntax, struct buf *reply)
 {
-	if (!span_starts_nocase(*rest, keyword)) {
+	bool mine = span_starts_nocase(*rest, keyword);
+
+	if (mine)
+		*rest = span_skip(*rest, strlen(keyword));
+	if (!mine || span_trim(*rest).n == 0) {
 		buf_printf(reply, "501 5.5.4 Syntax: %s %s<address>",
 		    keyword[0] == 'F' ? "MAIL" : "RCPT", keyword);
 		return false;
 	}
-	*rest = span_skip(*rest, strlen(keyword));
 	switch (smtp_path_parse(rest, flags, address)) {
 	case SMTP_PATH_OK:
 		return true;
@@ -164,7 +167,8 @@ esmtp_parse_mail(struct span arguments, const struct esmtp_rules *rules,
 	memset(out, 0, sizeof(*out));
 	while (good && next_option(&rest, &option))
 		good = mail_option(out, rules, &option, reply);
-	if (good && !out->smtputf8 && !span_is_ascii(buf_span(&address)))
+	if (good && !out->smtputf8 && rules->strict_utf8 &&
+	    !span_is_ascii(buf_span(&address)))
 		good = refuse(reply,
 		    "553 5.6.7 Must declare SMTPUTF8 to "
 		    "send unicode address");

@@ -29,7 +29,8 @@ struct esmtp_rcpt {
 
 struct esmtp_rules {
 	bool strict; /* strict_rfc821_envelopes */
-	bool utf8; /* SMTPUTF8 is on offer (MAIL), was asked for (RCPT) */
+	bool utf8; /* MAIL: SMTPUTF8 is on offer; RCPT: UTF-8 may come */
+	bool strict_utf8; /* MAIL: UTF-8 only where SMTPUTF8 is asked for */
 	bool dsn; /* DSN is on offer */
 	uint64_t size_limit; /* 0: none */
 };

@@ -114,7 +114,7 @@ unknown(struct session *s, struct span name, struct span line)
 		s->dropped = s->closing = true;
 		return false;
 	}
-	say_no(s, 502, "5.5.2", "Error: command not recognized");
+	say_no(s, 500, "5.5.2", "Error: command not recognized");
 	return false;
 }
 

@@ -66,6 +66,7 @@ verb_mail(struct session *s, struct span arguments)
 		.strict = s->p->strict_rfc821_envelopes,
 		.utf8 = s->p->smtputf8_enable &&
 		    !(s->config->discard & EHLO_SMTPUTF8),
+		.strict_utf8 = s->p->strict_smtputf8,
 		.dsn = !(s->config->discard & EHLO_DSN),
 		.size_limit = (uint64_t)s->config->common->message_size_limit,
 	};
@@ -74,10 +75,12 @@ verb_mail(struct session *s, struct span arguments)
 
 	if (!esmtp_parse_mail(arguments, &rules, m, &reply)) {
 		if (rules.size_limit > 0 && m->size > rules.size_limit)
-			log_info("%s: reject: MAIL from %s: %s "
-				 "(message_size_limit)",
-			    session_id(s), s->client.full, buf_text(&reply));
-		say_text(s, buf_text(&reply));
+			log_info("%s: reject: MAIL from %s: %s; from=<%s> "
+				 "proto=%s helo=<%s> (message_size_limit)",
+			    session_id(s), s->client.full, buf_text(&reply),
+			    m->sender, s->esmtp ? "ESMTP" : "SMTP",
+			    s->helo != NULL ? s->helo : "");
+		say_bad_path(s, arguments, buf_text(&reply));
 	} else if (within_rate(s) && allowed(s, m->sender)) {
 		begin(s, m);
 	}

@@ -85,7 +85,8 @@ verb_vrfy(struct session *s, struct span arguments)
 		return;
 	}
 	if (arguments.n == 0) {
-		say_no(s, 501, "5.5.4", "Syntax: VRFY address");
+		say_no(s, 501, "5.5.4", "Syntax: VRFY address%s",
+		    s->p->smtputf8_enable ? " [SMTPUTF8]" : "");
 		return;
 	}
 	e = mem_new(sizeof(*e));

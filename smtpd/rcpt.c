@@ -137,7 +137,8 @@ verb_rcpt(struct session *s, struct span arguments)
 {
 	struct esmtp_rules rules = {
 		.strict = s->p->strict_rfc821_envelopes,
-		.utf8 = s->mail->smtputf8,
+		.utf8 = s->mail->smtputf8 ||
+		    (s->p->smtputf8_enable && !s->p->strict_smtputf8),
 		.dsn = !(s->config->discard & EHLO_DSN),
 	};
 	struct esmtp_rcpt *r = mem_new(sizeof(*r));
@@ -146,7 +147,7 @@ verb_rcpt(struct session *s, struct span arguments)
 	if (!within_limit(s) || !within_rate(s))
 		;
 	else if (!esmtp_parse_rcpt(arguments, &rules, r, &reply))
-		say_text(s, buf_text(&reply));
+		say_bad_path(s, arguments, buf_text(&reply));
 	else if (allowed(s, r->recipient))
 		add(s, r);
 	buf_fini(&reply);

@@ -130,11 +130,17 @@ code_of(enum verdict verdict, const char *dsn)
 }
 
 static void
-answer(struct session *s, enum verdict verdict, const struct why *why)
+answer(struct session *s, enum verdict verdict, const struct why *why,
+    uint64_t size)
 {
 	if (verdict == OK) {
 		s->errors = s->junk = 0;
-		say(s, 250, "2.0.0", "Ok: queued as %s", s->mail->queue_id);
+		if (s->mail->chunks == NULL)
+			say(s, 250, "2.0.0", "Ok: queued as %s",
+			    s->mail->queue_id);
+		else
+			say(s, 250, "2.0.0", "Ok: %llu bytes queued as %s",
+			    (unsigned long long)size, s->mail->queue_id);
 		return;
 	}
 	say_no(s, code_of(verdict, why->dsn), why->dsn, "%s",
@@ -146,7 +152,7 @@ commit(struct session *s, struct submission *m)
 {
 	struct why *why = mem_new(sizeof(*why));
 
-	answer(s, submission_commit(m, why), why);
+	answer(s, submission_commit(m, why), why, submission_size(m));
 	free(why);
 }
 
@@ -165,7 +171,7 @@ reception_finish(struct session *s, struct reception *r)
 	}
 	log_info("%s: discard: %s from %s", session_id(s), s->where,
 	    s->client.full);
-	answer(s, OK, NULL);
+	answer(s, OK, NULL, submission_size(r->submission));
 }
 
 void

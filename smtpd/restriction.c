@@ -350,30 +350,36 @@ restrictions_conclude(struct evaluation *e)
 }
 
 void
-stage_subject(const struct evaluation *e, enum stage stage, struct buf *out)
+stage_name(const struct evaluation *e, enum stage stage, struct buf *out)
 {
 	switch (stage) {
 	case STAGE_CLIENT:
-		buf_printf(out, "<%s>: Client host rejected",
-		    e->s->client.full);
+		buf_printf(out, "<%s>: Client host", e->s->client.full);
 		break;
 	case STAGE_HELO:
-		buf_printf(out, "<%s>: Helo command rejected",
+		buf_printf(out, "<%s>: Helo command",
 		    e->helo != NULL ? e->helo : "");
 		break;
 	case STAGE_SENDER:
-		buf_printf(out, "<%s>: Sender address rejected",
+		buf_printf(out, "<%s>: Sender address",
 		    e->sender != NULL ? e->sender : "");
 		break;
 	case STAGE_RELAY:
 	case STAGE_RECIPIENT:
-		buf_printf(out, "<%s>: Recipient address rejected",
+		buf_printf(out, "<%s>: Recipient address",
 		    e->recipient != NULL ? e->recipient : "");
 		break;
 	default:
-		buf_printf(out, "<%s>: %s rejected", e->s->where,
+		buf_printf(out, "<%s>: %s", e->s->where,
 		    stage == STAGE_DATA ? "Data command" : "End-of-data");
 	}
+}
+
+void
+stage_subject(const struct evaluation *e, enum stage stage, struct buf *out)
+{
+	stage_name(e, stage, out);
+	buf_add_text(out, " rejected");
 }
 
 static void

@@ -105,6 +105,8 @@ enum decision refuse_lookup(struct evaluation *e, const char *what);
  */
 void
 stage_subject(const struct evaluation *e, enum stage stage, struct buf *out);
+/* The same without "rejected". */
+void stage_name(const struct evaluation *e, enum stage stage, struct buf *out);
 
 /*
  * Does the recipient exist? "unlisted": refuse it if not; otherwise only what

@@ -130,6 +130,21 @@ say_text(struct session *s, const char *text)
 }
 
 void
+say_bad_path(struct session *s, struct span arguments, const char *text)
+{
+	enum { SHOWN = 200 };
+	size_t colon = span_find(arguments, ':');
+	struct span path = span_trim(span_skip(arguments, colon + 1));
+
+	if (strncmp(text, "501 5.1.", 8) == 0)
+		log_warning("Illegal address syntax from %s in %s command: "
+			    "%.*s",
+		    s->client.full, s->where,
+		    (int)(path.n < SHOWN ? path.n : SHOWN), path.p);
+	say_text(s, text);
+}
+
+void
 say_goodbye(struct session *s, const char *dsn, const char *format, ...)
 {
 	char text[REFUSAL_TEXT_MAX];

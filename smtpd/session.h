@@ -59,6 +59,7 @@ struct transaction {
 	char queue_id[QUEUE_ID_MAX]; /* "" before the first recipient */
 	/* by actions of access tables */
 	bool discard;
+	bool hold;
 	char *redirect;
 	char *prepend; /* header lines, CRLF ended */
 	struct buf bcc; /* addresses, each NUL ended */
@@ -124,6 +125,11 @@ void say_no(struct session *s, int code, const char *dsn, const char *format,
     ...) __attribute__((format(printf, 4, 5)));
 /* The same from a table: "503 5.5.1 text". */
 void say_text(struct session *s, const char *text);
+/*
+ * The same for arguments of MAIL and RCPT; the log shows an address that was
+ * none.
+ */
+void say_bad_path(struct session *s, struct span arguments, const char *text);
 /* 421 and the end of the session. */
 void say_goodbye(struct session *s, const char *dsn, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

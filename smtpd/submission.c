@@ -179,6 +179,7 @@ open_cleanup(struct submission *m)
 		.ret = t->ret,
 		.body = t->body,
 		.smtputf8 = t->smtputf8,
+		.hold = t->hold,
 		.trusted = s->client.mynetworks || s->user != NULL,
 		.client = client,
 	};

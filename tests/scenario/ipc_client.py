@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: ISC
 """Speaks any protocol of lib/ipc to a running suite, as a program of it would.
 
-Texts are str, numbers int, truths bool, bytes bytes; no descriptors.
+Texts are str, numbers int, truths bool, bytes bytes, lists lists of dicts; no
+descriptors.
 """
 import socket
 import struct
 
-TEXT, U64, BOOL, BYTES = range(4)
+TEXT, U64, BOOL, BYTES, FD, LIST = range(6)
 
 
 def _field(name, value):
@@ -16,10 +17,18 @@ def _field(name, value):
         kind, data = U64, struct.pack(">Q", value)
     elif isinstance(value, bytes):
         kind, data = BYTES, value
+    elif isinstance(value, list):
+        items = [_fields(item) for item in value]
+        kind, data = LIST, struct.pack(">I", len(items)) + b"".join(
+            struct.pack(">I", len(i)) + i for i in items)
     else:
         kind, data = TEXT, value.encode()
     return (bytes([len(name)]) + name.encode() + bytes([kind])
             + struct.pack(">I", len(data)) + data)
+
+
+def _fields(fields):
+    return b"".join(_field(n, v) for n, v in fields.items())
 
 
 def _parse(data):
@@ -35,6 +44,12 @@ def _parse(data):
             value = value != b"\0"
         elif kind == TEXT:
             value = value.decode()
+        elif kind == LIST:
+            items, value = value[4:], []
+            while items:
+                size = struct.unpack(">I", items[:4])[0]
+                value.append(_parse(items[4:4 + size]))
+                items = items[4 + size:]
         found[name] = value
     return found
 
@@ -48,8 +63,7 @@ class Ipc:
         self.send("hello", protocol=protocol, version=version)
 
     def send(self, message, **fields):
-        frame = bytes([len(message)]) + message.encode() + b"".join(
-            _field(n, v) for n, v in fields.items())
+        frame = bytes([len(message)]) + message.encode() + _fields(fields)
         self.socket.sendall(struct.pack(">I", len(frame)) + frame)
 
     def _exactly(self, n):

@@ -219,6 +219,8 @@ redirect@b.test  REDIRECT carol@example.test
 bcc@b.test       BCC carol@example.test
 warn@b.test      WARN looks odd
 hold@b.test      HOLD
+heldwhy@b.test   HOLD looks like a virus
+filter@b.test    FILTER smtp:[127.0.0.1]:9
 """
 
 
@@ -232,7 +234,8 @@ def acting(suite):
 
 def test_discard(acting):
     acting.send(sender="discard@b.test")
-    acting.wait_log("discard: RCPT from .*: quietly; from=<discard@b.test>")
+    acting.wait_log("discard: RCPT from .*: <discard@b.test>: Sender address "
+                    "quietly; from=<discard@b.test>")
     acting.send(sender="a@b.test")
     assert len(acting.wait_messages("bob")) == 1
 
@@ -255,6 +258,28 @@ def test_redirect_and_bcc(acting):
 
 def test_warn_and_what_is_not_supported(acting):
     assert rcpt(acting, sender="warn@b.test").startswith("250")
-    acting.wait_log("warn: RCPT from .*: looks odd; from=<warn@b.test>")
-    assert rcpt(acting, sender="hold@b.test").startswith("451 4.3.5")
-    acting.wait_log("the action HOLD is not supported")
+    acting.wait_log("warn: RCPT from .*: looks odd; from=<warn@b.test> "
+                    "to=<bob@example.test> proto=ESMTP helo=<")
+    assert rcpt(acting, sender="filter@b.test").startswith("451 4.3.5")
+    acting.wait_log("the action FILTER is not supported")
+
+
+def test_hold_keeps_the_message_for_a_person(acting):
+    held = acting.send(sender="hold@b.test", body="held\r\n")
+    acting.wait_log("hold: RCPT from .*: <hold@b.test>: Sender address "
+                    "triggers HOLD action; from=<hold@b.test> "
+                    "to=<bob@example.test> proto=ESMTP helo=<")
+    acting.send(sender="heldwhy@b.test")
+    acting.wait_log("<heldwhy@b.test>: Sender address looks like a virus;")
+    acting.send(sender="a@b.test", body="free\r\n")
+    assert b"free" in acting.wait_messages("bob")[0]
+    assert len(acting.queue("hold")) == 2
+    assert f"{held}!" in acting.command("mailq").out
+    # nothing takes it up, a look through all queues neither
+    acting.posthaste("flush")
+    acting.send(sender="a@b.test", body="free\r\n")
+    acting.wait_messages("bob", 2)
+    assert len(acting.queue("hold")) == 2
+    acting.command("postsuper", "-H", held)
+    assert b"held" in acting.wait_messages("bob", 3)[2]
+    assert len(acting.queue("hold")) == 1

@@ -138,7 +138,7 @@ def test_a_refused_chunk_is_not_executed(suite):
         assert d.ask("NOOP").startswith("250")
         d.send(b"BDAT x LAST\r\n" + SECOND)
         assert d.reply().startswith("503 5.5.1")
-        assert d.reply().startswith("501 5.5.4 Syntax: BDAT count [LAST]")
+        assert d.reply().startswith("521 5.5.4 Syntax: BDAT count [LAST]")
         try:
             assert d.at_end()
         except ConnectionResetError:

@@ -38,7 +38,7 @@ class Model:
         return getattr(self, verb.lower(), self.unknown)(argument)
 
     def unknown(self, _):
-        return 502
+        return 500
 
     def ehlo(self, argument):
         if not argument:
@@ -182,7 +182,7 @@ def run_session(s, rng, number, sent):
 
 
 def test_model_and_server_agree(suite):
-    s = suite(main="mynetworks = 192.0.2.1\n"
+    s = suite(main="mynetworks = 192.0.2.1\nstrict_smtputf8 = yes\n"
               "smtpd_relay_restrictions = reject_unauth_destination\n"
               "smtpd_tls_security_level = none\n"
               "smtpd_hard_error_limit = 1000\n"
