@@ -16,6 +16,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
 #include "lib/ipc/codec.h"
@@ -50,6 +51,9 @@ struct ipc {
 	bool greeted; /* the peer's hello has come */
 	bool broken;
 	bool never_wait; /* to send */
+	bool drained; /* the last read has taken all there was */
+	bool blocks; /* a read without MSG_DONTWAIT waits */
+	int64_t patience_s; /* so long */
 };
 
 struct hello {
@@ -384,9 +388,13 @@ keep_fds(struct ipc *c, struct msghdr *mh)
 	return fit;
 }
 
-/* Reads what is there; IPC_TIMEOUT when that is nothing. */
+/*
+ * Reads what is there; IPC_TIMEOUT when that is nothing. A short read means
+ * that there is no more, or that the rest begins with descriptors; then the
+ * next wait is over at once.
+ */
 static enum ipc_result
-read_some(struct ipc *c)
+read_flags(struct ipc *c, int flags)
 {
 	struct iovec iov;
 	union control control;
@@ -399,8 +407,9 @@ read_some(struct ipc *c)
 	mh.msg_control = control.bytes;
 	mh.msg_controllen = sizeof(control.bytes);
 	do
-		got = recvmsg(c->fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		got = recvmsg(c->fd, &mh, flags | MSG_CMSG_CLOEXEC);
 	while (got < 0 && errno == EINTR);
+	c->drained = got < (ssize_t)iov.iov_len;
 	if (got < 0)
 		return errno == EAGAIN ? IPC_TIMEOUT : from_errno();
 	if (!keep_fds(c, &mh))
@@ -412,6 +421,52 @@ read_some(struct ipc *c)
 	return IPC_OK;
 }
 
+static enum ipc_result
+read_some(struct ipc *c)
+{
+	return read_flags(c, MSG_DONTWAIT);
+}
+
+/*
+ * Makes a read wait until the deadline, or up to a second longer. A server's
+ * patience is the same for each request: mostly there is nothing to do.
+ */
+static bool
+may_block(struct ipc *c, int64_t deadline)
+{
+	int64_t left = deadline - clock_ms();
+	struct timeval t = { .tv_sec = left / 1000 + (left % 1000 != 0) };
+
+	if (left < 1000 || t.tv_sec >= INT32_MAX)
+		return false;
+	if (!c->blocks && fd_nonblocking(c->fd, false) != 0)
+		return false;
+	c->blocks = true;
+	if (t.tv_sec != c->patience_s &&
+	    setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)) != 0)
+		return false;
+	c->patience_s = t.tv_sec;
+	return true;
+}
+
+/*
+ * Waits, and reads: in one call, if nothing else can run meanwhile. IPC_OK
+ * may also mean that nothing came.
+ */
+static enum ipc_result
+wait_and_read(struct ipc *c, int64_t deadline)
+{
+	enum ipc_result r;
+
+	if (task_current() == NULL && may_block(c, deadline))
+		return read_flags(c, 0);
+	r = from_wait(wait_fd(c->fd, WAIT_READ, deadline));
+	if (r != IPC_OK)
+		return r;
+	r = read_some(c);
+	return r == IPC_TIMEOUT ? IPC_OK : r;
+}
+
 /* At least n unused bytes in the buffer; fewer are no good end. */
 static enum ipc_result
 want(struct ipc *c, size_t n, bool wait_first, int64_t deadline)
@@ -419,10 +474,10 @@ want(struct ipc *c, size_t n, bool wait_first, int64_t deadline)
 	enum ipc_result r;
 
 	while (have(c) < n) {
-		r = wait_first ? IPC_TIMEOUT : read_some(c);
+		r = wait_first || c->drained ? IPC_TIMEOUT : read_some(c);
 		wait_first = false;
 		if (r == IPC_TIMEOUT)
-			r = from_wait(wait_fd(c->fd, WAIT_READ, deadline));
+			r = wait_and_read(c, deadline);
 		if (r == IPC_CLOSED && have(c) > 0)
 			return ipc_refuse(c, "closed within a message");
 		if (r != IPC_OK)
@@ -589,8 +644,9 @@ whole_frame(const struct ipc *c)
 	    have(c) - IPC_HEAD >= ipc_get_u32(c->in.p + c->in.start);
 }
 
-enum ipc_result
-ipc_poll(struct ipc *c)
+/* "fresh": there may be something that no read has seen. */
+static enum ipc_result
+poll_frame(struct ipc *c, bool fresh)
 {
 	enum ipc_result r = c->broken ? IPC_BROKEN : IPC_OK;
 
@@ -601,11 +657,24 @@ ipc_poll(struct ipc *c)
 		    ipc_get_u32(c->in.p + c->in.start) > IPC_FRAME_MAX)
 			r = ipc_refuse(c, "too large a message announced");
 		else
-			r = read_some(c);
+			r = c->drained && !fresh ? IPC_TIMEOUT : read_some(c);
+		fresh = false;
 	}
 	if (r == IPC_CLOSED && have(c) > 0)
 		return ipc_refuse(c, "closed within a message");
 	return r;
+}
+
+enum ipc_result
+ipc_poll(struct ipc *c)
+{
+	return poll_frame(c, true);
+}
+
+enum ipc_result
+ipc_poll_again(struct ipc *c)
+{
+	return poll_frame(c, false);
 }
 
 bool

@@ -131,6 +131,12 @@ enum ipc_result ipc_expect(struct ipc *c, const struct ipc_message *m,
  * and ipc_receive will not wait, IPC_TIMEOUT when not yet.
  */
 enum ipc_result ipc_poll(struct ipc *c);
+/*
+ * The same after a message of that readiness: nothing is asked of the kernel
+ * when the last read took all there was. For callers whom a level-triggered
+ * epoll tells of what came since.
+ */
+enum ipc_result ipc_poll_again(struct ipc *c);
 /* Is a whole or partial frame already in our buffer? */
 bool ipc_buffered(const struct ipc *c);
 /* For an idle pooled connection: has the peer closed it? No wait. */

@@ -161,7 +161,7 @@ turn(struct running *r, struct connection *k)
 	if (ipc_pending(k->c) && ipc_flush(k->c, 0) != IPC_OK)
 		return false;
 	for (int i = 0; i < TURN_MAX && !ipc_pending(k->c); i++) {
-		result = ipc_poll(k->c);
+		result = i == 0 ? ipc_poll(k->c) : ipc_poll_again(k->c);
 		if (result != IPC_OK)
 			break;
 		if (!r->spec->request(&r->service, k->c, &k->state) ||

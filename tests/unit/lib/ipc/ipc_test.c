@@ -458,6 +458,66 @@ a_silent_peer_is_no_stale_one(void **state)
 	part(&p);
 }
 
+/* A wait of more than a second is one in the read itself. */
+static void
+a_long_wait_ends_with_what_comes_or_in_time(void **state)
+{
+	struct pair p = pair_of(&protocol_master, &protocol_master);
+	const struct ipc_message *m;
+	const void *message;
+	int64_t start = clock_ms();
+	pid_t child;
+
+	(void)state;
+	say_ready(p.a); /* and the hello */
+	assert_int_equal(ipc_receive(p.b, &m, &message, soon()), IPC_OK);
+	for (int i = 0; i < 2; i++) {
+		child = fork();
+		if (child == 0) {
+			usleep(100 * 1000);
+			say_ready(p.a);
+			_exit(0);
+		}
+		assert_int_equal(ipc_receive(p.b, &m, &message, clock_in(60)),
+		    IPC_OK);
+		assert_int_equal(waitpid(child, NULL, 0), child);
+	}
+	assert_true(clock_ms() - start < 30000);
+	start = clock_ms();
+	assert_int_equal(ipc_receive(p.b, &m, &message, start + 1100),
+	    IPC_TIMEOUT);
+	assert_in_range(clock_ms() - start, 1090, 20000);
+	assert_int_equal(ipc_poll(p.b), IPC_TIMEOUT);
+	assert_true(clock_ms() - start < 30000);
+	part(&p);
+}
+
+static void
+what_came_since_is_seen_by_the_next_poll(void **state)
+{
+	struct pair p = pair_of(&protocol_master, &protocol_master);
+	const struct ipc_message *m;
+	const void *message;
+
+	(void)state;
+	say_ready(p.a);
+	say_ready(p.a);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(i == 0 ? ipc_poll(p.b) : ipc_poll_again(p.b),
+		    IPC_OK);
+		assert_int_equal(ipc_receive(p.b, &m, &message, soon()),
+		    IPC_OK);
+	}
+	assert_int_equal(ipc_poll_again(p.b), IPC_TIMEOUT);
+	say_ready(p.a);
+	assert_int_equal(ipc_poll_again(p.b), IPC_TIMEOUT); /* not asked */
+	assert_int_equal(ipc_poll(p.b), IPC_OK);
+	assert_int_equal(ipc_receive(p.b, &m, &message, soon()), IPC_OK);
+	say_ready(p.a);
+	assert_int_equal(ipc_receive(p.b, &m, &message, soon()), IPC_OK);
+	part(&p);
+}
+
 int
 main(void)
 {
@@ -475,6 +535,8 @@ main(void)
 		cmocka_unit_test(send_now_never_waits),
 		cmocka_unit_test(what_is_not_taken_waits),
 		cmocka_unit_test(a_silent_peer_is_no_stale_one),
+		cmocka_unit_test(a_long_wait_ends_with_what_comes_or_in_time),
+		cmocka_unit_test(what_came_since_is_seen_by_the_next_poll),
 	};
 
 	log_open_stderr("ipc_test");
