@@ -211,8 +211,16 @@ endpoints_find(const struct master_entry *e, const struct common_params *common,
 					 find_unix(&s, e);
 }
 
+void
+endpoint_share(int fd, bool on)
+{
+	const int value = on;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, sizeof(value));
+}
+
 static int
-open_inet(const struct endpoint *e)
+open_inet(const struct endpoint *e, bool share)
 {
 	const int on = 1;
 	int fd = socket(e->address.any.sa_family,
@@ -221,6 +229,7 @@ open_inet(const struct endpoint *e)
 	if (fd < 0)
 		return -1;
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	endpoint_share(fd, share);
 	if (e->address.any.sa_family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on,
 		    sizeof(on));
@@ -231,6 +240,15 @@ open_inet(const struct endpoint *e)
 	    listen(fd, BACKLOG) < 0)
 		fd_close(&fd);
 	return fd;
+}
+
+bool
+endpoints_have(const struct endpoints *list, const char *text)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->list[i].text, text) == 0)
+			return true;
+	return false;
 }
 
 static int
@@ -258,5 +276,11 @@ open_unix(const struct endpoint *e)
 int
 endpoint_open(const struct endpoint *e)
 {
-	return e->type == SERVICE_INET ? open_inet(e) : open_unix(e);
+	return e->type == SERVICE_INET ? open_inet(e, false) : open_unix(e);
+}
+
+int
+endpoint_open_beside(const struct endpoint *e)
+{
+	return open_inet(e, true);
 }

@@ -27,11 +27,22 @@ bool
 endpoints_find(const struct master_entry *e, const struct common_params *common,
     struct arena *arena, struct endpoints *out, struct buf *error);
 
+/* By text. */
+bool endpoints_have(const struct endpoints *list, const char *text);
+
 /*
  * A listening (or, for datagrams, bound) socket, non-blocking and
  * close-on-exec, or -1 with errno. A UNIX socket replaces what has its
  * name; the working directory is the queue directory.
  */
 int endpoint_open(const struct endpoint *e);
+/*
+ * The same for an inet socket beside one of ours that is in its way (0.0.0.0
+ * and 127.0.0.1 of one port), which shares its place. The kernel gives no
+ * place to another user. The end of sharing is the caller's to say.
+ */
+int endpoint_open_beside(const struct endpoint *e);
+/* Errors show when somebody wants to share. */
+void endpoint_share(int fd, bool on);
 
 #endif

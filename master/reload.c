@@ -40,12 +40,64 @@ may_lack(const struct endpoint *e)
 		errno == EPROTONOSUPPORT);
 }
 
+static const struct planned *
+find_planned(const struct plan *plan, const char *key)
+{
+	const struct planned *found = NULL;
+
+	for (size_t i = 0; found == NULL && i < plan->count; i++) {
+		char *other = key_of(&plan->services[i]);
+
+		if (strcmp(other, key) == 0)
+			found = &plan->services[i];
+		free(other);
+	}
+	return found;
+}
+
+/*
+ * Listeners of ours that the new plan has no more share their places with
+ * the new ones for as long as processes of old generations hold them: at no
+ * time does nobody listen, and if the new ones cannot be had, the old ones
+ * were never gone.
+ */
+static void
+share_old_places(const struct master *m, const struct plan *plan, bool on)
+{
+	for (const struct served *s = m->services; s != NULL; s = s->next) {
+		const struct planned *p = find_planned(plan, s->key);
+
+		for (size_t i = 0; i < s->listener_count; i++) {
+			const struct listener *l = &s->listeners[i];
+
+			if (strchr(l->text, '/') == NULL &&
+			    (p == NULL ||
+				!endpoints_have(&p->endpoints, l->text)))
+				endpoint_share(l->fd, on);
+		}
+	}
+}
+
+static int
+open_endpoint(const struct master *m, const struct plan *plan,
+    const struct endpoint *e)
+{
+	int fd = endpoint_open(e);
+
+	if (fd >= 0 || errno != EADDRINUSE || e->type != SERVICE_INET)
+		return fd;
+	share_old_places(m, plan, true);
+	fd = endpoint_open_beside(e);
+	if (fd >= 0)
+		endpoint_share(fd, false);
+	return fd;
+}
+
 static bool
-open_one(const struct planned *p, const struct endpoint *e,
+add_opened(const struct planned *p, const struct endpoint *e, int fd,
     struct opened **list, struct buf *errors)
 {
 	struct opened *o;
-	int fd = endpoint_open(e);
 
 	if (fd < 0 && may_lack(e))
 		return true;
@@ -78,7 +130,8 @@ open_missing(struct master *m, const struct plan *plan, struct opened **list,
 			const struct endpoint *e = &p->endpoints.list[k];
 
 			if (s == NULL || !service_has_listener(s, e))
-				fine &= open_one(p, e, list, errors);
+				fine &= add_opened(p, e,
+				    open_endpoint(m, plan, e), list, errors);
 		}
 		free(key);
 	}
@@ -185,6 +238,7 @@ reload(struct master *m, const char *directory, struct buf *errors)
 	return true;
 out:
 	close_opened(&list);
+	share_old_places(m, plan, false);
 	plan_free(&plan);
 	return false;
 }

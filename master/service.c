@@ -257,15 +257,6 @@ service_add_listener(struct served *s, const struct endpoint *e, int fd)
 	}
 }
 
-static bool
-listed(const struct endpoints *list, const char *text)
-{
-	for (size_t i = 0; list != NULL && i < list->count; i++)
-		if (strcmp(list->list[i].text, text) == 0)
-			return true;
-	return false;
-}
-
 void
 service_close_listeners(struct served *s, const struct endpoints *but)
 {
@@ -275,7 +266,7 @@ service_close_listeners(struct served *s, const struct endpoints *but)
 	for (size_t i = 0; i < s->listener_count; i++) {
 		struct listener *l = &s->listeners[i];
 
-		if (listed(but, l->text)) {
+		if (but != NULL && endpoints_have(but, l->text)) {
 			s->listeners[kept++] = *l;
 			continue;
 		}

@@ -18,6 +18,7 @@
 enum {
 	CROWDED = 4, /* sessions; from here on another process may help */
 	ACCEPT_BATCH = 16,
+	LAST_BATCHES = 64,
 	LIMIT_WAIT_MS = 200, /* another process's session may have ended */
 	LIMIT_LOG_MS = 60000,
 };
@@ -46,13 +47,23 @@ static struct {
 	bool ending; /* a connection that comes now is for the next process */
 } tasks;
 
+static bool
+accepting(void)
+{
+	for (size_t i = 0; i < SERVICE_LISTENERS_MAX; i++)
+		if (tasks.acceptors[i].task != NULL)
+			return true;
+	return false;
+}
+
 static void
 update_state(void)
 {
 	bool crowded = tasks.count >= CROWDED;
 
 	if (control_retiring()) {
-		slots_state(SLOT_RETIRING);
+		if (!accepting())
+			slots_state(SLOT_RETIRING);
 		return;
 	}
 	slots_state(crowded ? SLOT_FULL : SLOT_IDLE);
@@ -66,7 +77,7 @@ update_state(void)
 static void
 end_if_done(void)
 {
-	if (control_retiring() && tasks.count == 0) {
+	if (control_retiring() && tasks.count == 0 && !accepting()) {
 		tasks.ending = true;
 		task_loop_stop();
 	}
@@ -131,16 +142,29 @@ at_limit(const struct running *r)
 	return true;
 }
 
-static void
+/* False: there are no more. */
+static bool
 accept_some(struct acceptor *a)
 {
 	for (int i = 0; i < ACCEPT_BATCH && !at_limit(a->running); i++) {
 		int fd = listener_accept(a->running, a->index);
 
 		if (fd < 0)
-			return;
+			return false;
 		start_session(a->running, fd);
 	}
+	return true;
+}
+
+/*
+ * The listener may be one that the new generation does not have: who is in
+ * its queue now would be cut off.
+ */
+static void
+accept_the_rest(struct acceptor *a)
+{
+	for (int i = 0; i < LAST_BATCHES && accept_some(a); i++)
+		;
 }
 
 static void
@@ -155,12 +179,16 @@ accept_task(void *argument)
 		else if (wait_fd(r->listeners[a->index], WAIT_READ,
 			     INT64_MAX) == WAIT_READY &&
 		    !control_retiring() && !tasks.ending)
-			accept_some(a);
+			(void)accept_some(a);
 		(void)wait_yield();
 	}
+	if (control_retiring() && !control_ending_now() && !tasks.ending)
+		accept_the_rest(a);
 	wait_forget(r->listeners[a->index]);
 	fd_close(&r->listeners[a->index]);
 	a->task = NULL;
+	update_state();
+	end_if_done();
 }
 
 /* A program that nobody needs ends; master starts it when somebody does. */
@@ -188,7 +216,6 @@ on_retire(void)
 {
 	struct running *r = of_retire;
 
-	slots_state(SLOT_RETIRING);
 	for (size_t i = 0; i < r->listener_count; i++)
 		if (tasks.acceptors[i].task != NULL)
 			task_cancel(tasks.acceptors[i].task);

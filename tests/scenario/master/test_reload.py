@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: ISC
 """A reload changes everything or nothing, and disturbs nobody."""
 import socket
+import subprocess
+import sys
+import threading
 
 import pytest
 
-from posthaste import free_port, wait_for
+from posthaste import AS_ROOT, free_port, wait_for
 from programs import own_programs, replace, restore, wait_gone
 
 
@@ -72,6 +75,106 @@ def test_port_in_use_leaves_the_old_generation(suite):
     assert "generation 1" in s.posthaste("status").out
     s.send()
     s.wait_messages("bob")
+
+
+def banner(port, host="127.0.0.1"):
+    with socket.create_connection((host, port), 20) as c:
+        return c.recv(3)
+
+
+def steal(port, option, user=None):
+    """0 when somebody could have the port of ours."""
+    return subprocess.run(
+        [sys.executable, "-c", "import socket; s = socket.socket();"
+         f"s.setsockopt(socket.SOL_SOCKET, socket.{option}, 1);"
+         f"s.bind(('127.0.0.1', {port})); s.listen()"],
+        user=user, stderr=subprocess.DEVNULL, cwd="/").returncode
+
+
+def listens(port, host):
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port)) == 0
+
+
+class Caller(threading.Thread):
+    """Connects again and again; keeps what went wrong. The kernel resets
+    a connection that is made in the very moment in which its listener is
+    closed; never may there be none that listens."""
+
+    def __init__(self, port):
+        super().__init__()
+        self.port = port
+        self.calls = self.resets = 0
+        self.failures = []
+        self.over = threading.Event()
+
+    def run(self):
+        while not self.over.is_set():
+            self.calls += 1
+            try:
+                got = banner(self.port)
+            except ConnectionResetError:
+                self.resets += 1
+                continue
+            except OSError as e:
+                got = repr(e)
+            if got != b"220":
+                self.failures.append(got)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.join()
+
+
+def test_wildcard_and_specific_addresses_replace_each_other(suite):
+    """inet_interfaces goes to all and back; somebody listens all the time."""
+    port = free_port()
+    s = suite(master=f"{port} inet n - n - 50 smtpd\n")
+    with Caller(port) as caller:
+        for _ in range(3):
+            s.set(inet_interfaces="all")
+            s.posthaste("reload")
+            assert banner(port, "127.0.0.2") == b"220"
+            s.set(inet_interfaces="loopback-only")
+            s.posthaste("reload")
+            wait_for("the wildcard's end",
+                     lambda: not listens(port, "127.0.0.2"))
+        # the same address under another name is another service
+        text = (s.root / "etc/master.cf").read_text()
+        s.write("master.cf", text.replace(f"\n{port} inet",
+                                          f"\n127.0.0.1:{port} inet"))
+        s.posthaste("reload")
+        s.write("master.cf", text)
+        s.posthaste("reload")
+        assert banner(port) == b"220"
+    assert caller.calls > 10
+    assert caller.resets <= 8  # one for each reload
+    assert not caller.failures, caller.failures[:3]
+
+
+def test_wildcard_that_cannot_be_had_leaves_the_old_listener(suite):
+    port = free_port()
+    s = suite(master=f"{port} inet n - n - 50 smtpd\n")
+    with Caller(port) as caller:
+        with socket.create_server(("127.0.0.2", port)):
+            s.set(inet_interfaces="all")
+            done = s.posthaste("reload", check=False)
+            assert done.returncode != 0
+            assert (f"cannot listen on 0.0.0.0:{port}: Address already in use"
+                    in done.err)
+            assert "the old configuration stays in force" in done.err
+            assert "generation 1" in s.posthaste("status").out
+        s.posthaste("reload")
+        assert banner(port, "127.0.0.2") == b"220"
+        # nobody else shares a place with us, even if he wants to
+        assert steal(port, "SO_REUSEADDR") != 0
+        if AS_ROOT:
+            assert steal(port, "SO_REUSEPORT", user="nobody") != 0
+    assert not caller.failures, caller.failures[:3]
 
 
 @pytest.mark.parametrize("main, master, said", [
