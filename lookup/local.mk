@@ -11,7 +11,8 @@ lookup_parts = \
 	lookup/rewrite.c lookup/rewrite.h \
 	lookup/routing.c lookup/routing.h
 lookup_lookup_SOURCES = lookup/lookup.c $(lookup_parts) $(lookup_query)
-lookup_lookup_smtp_SOURCES = lookup/lookup_smtp.c $(lookup_query)
+lookup_lookup_smtp_SOURCES = lookup/lookup_smtp.c \
+	lookup/generic.c lookup/generic.h $(lookup_parts) $(lookup_query)
 
 check_PROGRAMS += tests/unit/lookup/recipient_test
 TESTS += tests/unit/lookup/recipient_test

@@ -7,36 +7,86 @@
  * and lookup opens none of them. So neither a captured smtpd, nor a lookup
  * that keys made by strangers have broken, comes near them. A captured smtp
  * can ask for any key: it is the one that has to send the passwords.
+ *
+ * It also says what generic(5) makes of addresses, and knows the settings of
+ * rewriting for that, but none of lookup's tables.
  */
+#include <string.h>
+
 #include "lib/base/clock.h"
 #include "lib/ipc/proto_lookup.h"
+#include "lookup/generic.h"
 #include "lookup/query_service.h"
 
-enum { ANSWER_S = 30 };
+enum {
+	ANSWER_S = 30,
+	ADDRESS_MAX = 1024, /* limits of lookup.def */
+	TEXT_MAX = 512,
+};
 
 /* Process lifetime. */
 static struct query_tables *tables;
+static struct maps *maps;
 static struct arena *memory; /* of the question under way */
 
 static void
 before(const struct service *s)
 {
+	maps = maps_open_rules(s->conf);
 	tables = query_prepare(s);
 	memory = arena_new();
+}
+
+static void
+answer_generic(struct ipc *c, const void *message)
+{
+	const struct msg_generic *q = message;
+	const struct msg_address_item *from = q->addresses.items;
+	size_t count = q->addresses.count;
+	struct msg_address_item *items =
+	    arena_alloc(memory, count * sizeof(*items));
+	struct msg_rewrite_reply reply = { .text = "",
+		.addresses = { items, count } };
+	struct why why;
+	enum verdict v = OK;
+
+	for (size_t i = 0; v == OK && i < count; i++) {
+		const char *address = from[i].address;
+
+		v = generic_map(maps, tables, q->tables, memory, &address,
+		    &why);
+		/* what would not fit stays as it was */
+		items[i].address =
+		    strlen(address) <= ADDRESS_MAX ? address : from[i].address;
+	}
+	reply.verdict = v;
+	if (v != OK) {
+		reply.addresses.count = 0;
+		reply.text =
+		    arena_span(memory, span_take(span_of(why.text), TEXT_MAX));
+	}
+	ipc_put(c, &message_rewrite_reply, &reply);
 }
 
 static bool
 request(const struct service *s, struct ipc *c, void **state)
 {
+	const struct ipc_message *m;
 	const void *message;
 
 	(void)s;
 	(void)state;
-	if (ipc_expect(c, &message_query, &message, clock_in(ANSWER_S)) !=
-	    IPC_OK)
+	if (ipc_receive(c, &m, &message, clock_in(ANSWER_S)) != IPC_OK)
 		return false;
 	arena_reset(memory);
-	query_answer(tables, c, message, memory);
+	if (m == &message_query) {
+		query_answer(tables, c, message, memory);
+	} else if (m == &message_generic) {
+		answer_generic(c, message);
+	} else {
+		ipc_refuse(c, "%s is no question", m->name);
+		return false;
+	}
 	query_end_if_wanted(c);
 	return true;
 }

@@ -88,6 +88,41 @@ origin_of(const char *value)
 	return mem_span_text(span_trim(span_of(line)));
 }
 
+static bool
+yes(struct conf *c, const char *name)
+{
+	const char *value = conf_value(c, name);
+
+	return value != NULL && strcmp(value, "yes") == 0;
+}
+
+static void
+fill_rules(struct conf *c, struct maps *m)
+{
+	const char *propagate = conf_value(c, "propagate_unmatched_extensions");
+
+	table_owner_request_special(m->common.owner_request_special);
+	m->myorigin = origin_of(m->common.myorigin);
+	m->rules = (struct rewrite_rules){
+		.swap_bangpath = yes(c, "swap_bangpath"),
+		.allow_percent_hack = yes(c, "allow_percent_hack"),
+		.append_at_myorigin =
+		    yes(c, "append_at_myorigin") && *m->myorigin != '\0',
+		.append_dot_mydomain = yes(c, "append_dot_mydomain"),
+		.myorigin = m->myorigin,
+		.mydomain = m->common.mydomain,
+	};
+	if (propagate == NULL)
+		propagate = "";
+	m->propagate_canonical = names(propagate, "canonical");
+	m->propagate_virtual = names(propagate, "virtual");
+	m->propagate_generic = names(propagate, "generic");
+	m->mydestination =
+	    open_domains("mydestination", m->common.mydestination, MATCH_TEXT);
+	m->addresses = own_addresses_new(m->common.inet_interfaces,
+	    m->common.proxy_interfaces);
+}
+
 static void
 fill(struct conf *c, struct maps *m)
 {
@@ -97,26 +132,25 @@ fill(struct conf *c, struct maps *m)
 	    !conf_fill(c, &lookup_param_group, &m->own, &errors))
 		log_error("%s", buf_text(&errors));
 	buf_fini(&errors);
-	table_owner_request_special(m->common.owner_request_special);
-	m->myorigin = origin_of(m->common.myorigin);
-	m->rules = (struct rewrite_rules){
-		.swap_bangpath = m->own.swap_bangpath,
-		.allow_percent_hack = m->own.allow_percent_hack,
-		.append_at_myorigin =
-		    m->own.append_at_myorigin && *m->myorigin != '\0',
-		.append_dot_mydomain = m->own.append_dot_mydomain,
-		.myorigin = m->myorigin,
-		.mydomain = m->common.mydomain,
-	};
+	fill_rules(c, m);
 	m->canonical_classes = class_bits(m->own.canonical_classes);
 	m->sender_canonical_classes =
 	    class_bits(m->own.sender_canonical_classes);
 	m->recipient_canonical_classes =
 	    class_bits(m->own.recipient_canonical_classes);
-	m->propagate_canonical =
-	    names(m->own.propagate_unmatched_extensions, "canonical");
-	m->propagate_virtual =
-	    names(m->own.propagate_unmatched_extensions, "virtual");
+}
+
+struct maps *
+maps_open_rules(struct conf *c)
+{
+	struct maps *m = mem_new(sizeof(*m));
+	struct buf errors = BUF_INIT(65536);
+
+	if (!conf_fill(c, &common_param_group, &m->common, &errors))
+		log_error("%s", buf_text(&errors));
+	buf_fini(&errors);
+	fill_rules(c, m);
+	return m;
 }
 
 #define TABLES(setting) open_tables(#setting, m->own.setting)
@@ -131,8 +165,6 @@ maps_open(struct conf *c)
 	fill(c, m);
 	parents = m->common.parent_domain_matches_subdomains;
 	m->transport_parents = names(parents, "transport_maps");
-	m->mydestination =
-	    open_domains("mydestination", m->common.mydestination, MATCH_TEXT);
 	m->virtual_alias_domains = open_domains("virtual_alias_domains",
 	    m->common.virtual_alias_domains, MATCH_TEXT);
 	m->virtual_mailbox_domains = open_domains("virtual_mailbox_domains",
@@ -141,8 +173,6 @@ maps_open(struct conf *c)
 	    open_domains("relay_domains", m->common.relay_domains,
 		names(parents, "relay_domains") ? MATCH_DOMAIN_PARENTS :
 						  MATCH_DOMAIN);
-	m->addresses = own_addresses_new(m->common.inet_interfaces,
-	    m->common.proxy_interfaces);
 	m->canonical = TABLES(canonical_maps);
 	m->sender_canonical = TABLES(sender_canonical_maps);
 	m->recipient_canonical = TABLES(recipient_canonical_maps);

@@ -47,6 +47,7 @@ struct maps {
 	unsigned int recipient_canonical_classes;
 	bool propagate_canonical;
 	bool propagate_virtual;
+	bool propagate_generic;
 	bool transport_parents; /* example.com matches its subdomains, too */
 };
 
@@ -56,6 +57,11 @@ struct maps {
  * waits until it is mended.
  */
 struct maps *maps_open(struct conf *c);
+/*
+ * Only what generic(5) tables need: which domains are local, and how names
+ * are completed. No tables are opened.
+ */
+struct maps *maps_open_rules(struct conf *c);
 void maps_close(struct maps **m);
 
 /*

@@ -224,6 +224,18 @@ query_tables_count(const struct query_tables *q)
 	return q->count;
 }
 
+bool
+query_tables_known(const struct query_tables *q, const char *tables)
+{
+	struct span rest = span_of(tables);
+	struct span spec;
+
+	while (words_next(&rest, &spec))
+		if (find(q, spec) == NULL)
+			return false;
+	return true;
+}
+
 static enum table_result
 refused(struct span spec, struct buf *value)
 {

@@ -23,6 +23,8 @@ struct query_tables *query_tables_open(struct conf *c, const char *share,
     const struct master_cf *services);
 void query_tables_free(struct query_tables **q);
 size_t query_tables_count(const struct query_tables *q);
+/* Is each of these tables ("hash:/a, pcre:/b") among those opened? */
+bool query_tables_known(const struct query_tables *q, const char *tables);
 
 /*
  * The first of the keys that is in one of the tables ("hash:/a, pcre:/b"),

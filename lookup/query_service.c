@@ -72,8 +72,8 @@ query_answer(struct query_tables *q, struct ipc *c, const void *message,
 	reply = (struct msg_query_reply){
 		.result = r,
 		.index = index,
-		.value = arena_span(memory,
-		    span_take(buf_span(&value), VALUE_MAX)),
+		.value =
+		    arena_span(memory, span_take(buf_span(&value), VALUE_MAX)),
 	};
 	ipc_put(c, &message_query_reply, &reply);
 	buf_fini(&value);

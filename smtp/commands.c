@@ -18,13 +18,14 @@ add_path(struct buf *line, const char *address)
 }
 
 void
-command_mail(struct peer *p, const struct msg_deliver *m, bool utf8)
+command_mail(struct peer *p, const struct msg_deliver *m, const char *sender,
+    bool utf8)
 {
 	unsigned int features = p->features;
 	struct buf line = BUF_INIT(3000);
 
 	buf_add_text(&line, "MAIL FROM:<");
-	add_path(&line, m->sender);
+	add_path(&line, sender);
 	buf_add_char(&line, '>');
 	if (features & PEER_SIZE)
 		buf_printf(&line, " SIZE=%llu",
@@ -70,12 +71,13 @@ add_notify(struct buf *line, uint64_t notify)
 }
 
 void
-command_rcpt(struct peer *p, const struct msg_deliver_recipient *to, bool utf8)
+command_rcpt(struct peer *p, const struct msg_deliver_recipient *to,
+    const char *address, bool utf8)
 {
 	struct buf line = BUF_INIT(3800), orcpt = BUF_INIT(2500);
 
 	buf_add_text(&line, "RCPT TO:<");
-	add_path(&line, to->address);
+	add_path(&line, address);
 	buf_add_char(&line, '>');
 	if (p->features & PEER_DSN) {
 		add_notify(&line, to->notify);

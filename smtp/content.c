@@ -77,9 +77,8 @@ content_has_8bit_header(const struct msg_deliver *m)
 	return found;
 }
 
-/* Calls for each part of the content; 0, or errno. */
-static int
-each_part(const struct msg_deliver *m,
+int
+content_each_part(const struct msg_deliver *m,
     bool (*visit)(void *with, struct span part), void *with)
 {
 	char *buffer = stream_pool_get();
@@ -94,6 +93,47 @@ each_part(const struct msg_deliver *m,
 	}
 	error = n < 0 ? errno : 0;
 	stream_pool_put(&buffer);
+	return error;
+}
+
+/* The same with the header as smtp_generic_maps has it. */
+struct rewriting {
+	bool (*visit)(void *with, struct span part);
+	void *with;
+	bool go_on;
+	struct generic_pass pass;
+};
+
+static void
+visit_rewritten(void *with, struct span bytes)
+{
+	struct rewriting *r = with;
+
+	if (r->go_on && bytes.n > 0)
+		r->go_on = r->visit(r->with, bytes);
+}
+
+static bool
+rewrite_part(void *with, struct span part)
+{
+	struct rewriting *r = with;
+
+	generic_pass_put(&r->pass, part);
+	return r->go_on;
+}
+
+static int
+each_part(const struct msg_deliver *m, const struct generic *g,
+    bool (*visit)(void *with, struct span part), void *with)
+{
+	struct rewriting r = { .visit = visit, .with = with, .go_on = true };
+	int error;
+
+	if (g == NULL)
+		return content_each_part(m, visit, with);
+	generic_pass_init(&r.pass, g, visit_rewritten, &r);
+	error = content_each_part(m, rewrite_part, &r);
+	generic_pass_end(&r.pass);
 	return error;
 }
 
@@ -112,20 +152,21 @@ look_at_part(void *with, struct span part)
 }
 
 struct content_plan
-content_plan(const struct msg_deliver *m, bool peer_8bit, int *error)
+content_plan(const struct msg_deliver *m, const struct generic *g,
+    bool peer_8bit, int *error)
 {
-	struct content_plan plan = { NULL, NULL };
+	struct content_plan plan = { .generic = g };
 	bool eight = false;
 
 	*error = 0;
 	if (peer_8bit || settings()->smtp.disable_mime_output_conversion)
 		return plan;
 	/* not what the sender called it: what it is */
-	*error = each_part(m, find_8bit, &eight);
+	*error = each_part(m, g, find_8bit, &eight);
 	if (*error != 0 || !eight)
 		return plan;
 	plan.conversion = downgrade_new();
-	*error = each_part(m, look_at_part, plan.conversion);
+	*error = each_part(m, g, look_at_part, plan.conversion);
 	plan.obstacle = downgrade_obstacle(plan.conversion);
 	return plan;
 }
@@ -180,7 +221,7 @@ content_send(const struct msg_deliver *m, const struct content_plan *plan,
 	    to_stream, to);
 	if (s.conversion != NULL)
 		downgrade_begin(s.conversion, to_wire, &s.wire);
-	*error = each_part(m, send_part, &s);
+	*error = each_part(m, plan->generic, send_part, &s);
 	if (*error != 0 || s.result != IO_OK)
 		return s.result;
 	if (s.conversion != NULL)

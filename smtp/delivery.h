@@ -12,6 +12,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/why.h"
 #include "lib/ipc/proto_deliver.h"
+#include "smtp/generic.h"
 #include "smtp/peer.h"
 
 struct delivery_recipient {
@@ -28,6 +29,7 @@ struct delivery {
 	struct arena *arena;
 	struct ipc *qmgr;
 	const struct msg_deliver *request;
+	struct generic *generic; /* NULL: addresses go as they are */
 	struct delivery_recipient *recipients;
 	size_t count;
 	size_t pending; /* not answered */

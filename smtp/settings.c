@@ -44,6 +44,7 @@ speak_lmtp(struct smtp_params *p)
 	p->smtp_quit_timeout = p->lmtp_quit_timeout;
 	p->smtp_line_length_limit = p->lmtp_line_length_limit;
 	p->smtp_fallback_relay = p->lmtp_fallback_relay;
+	p->smtp_generic_maps = p->lmtp_generic_maps;
 	p->smtp_connection_cache_on_demand = p->lmtp_connection_cache_on_demand;
 	p->smtp_connection_cache_time_limit =
 	    p->lmtp_connection_cache_time_limit;

@@ -240,6 +240,24 @@ explain(const struct delivery *d, bool reached, struct msg_deliver_done *done)
 		}
 }
 
+/* True when it does not seem to be the destination's fault. */
+static bool
+try_all(struct delivery *d)
+{
+	const char *fallback = settings()->smtp.smtp_fallback_relay;
+	struct why why;
+	bool reached;
+
+	if (generic_new(d->request, &d->generic, &why) != OK) {
+		delivery_note_all(d, NULL, LATER, &why, "");
+		return true;
+	}
+	reached = try_list(d, d->request->nexthop, true);
+	if (d->pending > 0 && fallback[0] != '\0')
+		reached |= try_list(d, fallback, false);
+	return reached;
+}
+
 static bool
 deliver(struct ipc *qmgr, const struct msg_deliver *m)
 {
@@ -247,17 +265,13 @@ deliver(struct ipc *qmgr, const struct msg_deliver *m)
 	struct msg_deliver_done done = { 0 };
 	enum ipc_result result;
 	int content = m->content;
-	bool reached;
 
 	prepare(&d, m);
-	reached = try_list(&d, m->nexthop, true);
-	if (d.pending > 0 && settings()->smtp.smtp_fallback_relay[0] != '\0')
-		reached |=
-		    try_list(&d, settings()->smtp.smtp_fallback_relay, false);
-	explain(&d, reached, &done);
+	explain(&d, try_all(&d), &done);
 	delivery_give_up(&d);
 	result = ipc_send(qmgr, &message_deliver_done, &done,
 	    clock_in(ANSWER_TIMEOUT_S));
+	generic_free(&d.generic);
 	arena_free(&d.arena);
 	fd_close(&content);
 	return result == IPC_OK;

@@ -57,14 +57,35 @@ hear(struct transaction *t, int64_t timeout_s, const char *doing,
 	return false;
 }
 
+/* Addresses as they are said to the server. */
+static const char *
+said(const struct delivery *d, const char *address)
+{
+	return generic_address(d->generic, address);
+}
+
+static void
+say_mail(struct transaction *t)
+{
+	command_mail(t->p, t->d->request, said(t->d, t->d->request->sender),
+	    t->utf8);
+}
+
+static void
+say_rcpt(struct transaction *t, const struct delivery_recipient *r)
+{
+	command_rcpt(t->p, r->to, said(t->d, r->to->address), t->utf8);
+}
+
 static bool
 has_8bit_address(const struct delivery *d)
 {
-	if (!span_is_ascii(span_of(d->request->sender)))
+	if (!span_is_ascii(span_of(said(d, d->request->sender))))
 		return true;
 	for (size_t i = 0; i < d->count; i++)
 		if (!d->recipients[i].done &&
-		    !span_is_ascii(span_of(d->recipients[i].to->address)))
+		    !span_is_ascii(
+			span_of(said(d, d->recipients[i].to->address))))
 			return true;
 	return false;
 }
@@ -82,8 +103,8 @@ plan_content(struct transaction *t)
 {
 	int error;
 
-	t->plan =
-	    content_plan(t->d->request, t->p->features & PEER_8BITMIME, &error);
+	t->plan = content_plan(t->d->request, t->d->generic,
+	    t->p->features & PEER_8BITMIME, &error);
 	if (error != 0)
 		refuse(t,
 		    why_set(&t->why, "4.3.0", "cannot read the queue file: %s",
@@ -227,11 +248,11 @@ envelope_in_steps(struct transaction *t)
 	struct delivery_recipient *r;
 	size_t at = 0;
 
-	command_mail(t->p, t->d->request, t->utf8);
+	say_mail(t);
 	if (!hear_mail(t) || t->failed)
 		return !t->p->broken;
 	while (!t->p->broken && (r = next_pending(t->d, &at)) != NULL) {
-		command_rcpt(t->p, r->to, t->utf8);
+		say_rcpt(t, r);
 		if (!hear_rcpt(t, r))
 			return false;
 	}
@@ -252,10 +273,10 @@ envelope_pipelined(struct transaction *t)
 	while (!data) {
 		n = 0;
 		if (mail)
-			command_mail(t->p, t->d->request, t->utf8);
+			say_mail(t);
 		while (n < PIPELINE_MAX &&
 		    (batch[n] = next_pending(t->d, &at)) != NULL)
-			command_rcpt(t->p, batch[n++]->to, t->utf8);
+			say_rcpt(t, batch[n++]);
 		data = n < PIPELINE_MAX;
 		if (data && !verify_only(t))
 			say_data(t);

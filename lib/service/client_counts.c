@@ -273,7 +273,8 @@ counter_of(const struct client_key *key)
 	for (int i = 0; i < WAYS; i++) {
 		struct counter *c = &bucket[i];
 
-		if (memcmp(c->key, key->bytes, CLIENT_KEY_SIZE) == 0 && c->window != 0)
+		if (memcmp(c->key, key->bytes, CLIENT_KEY_SIZE) == 0 &&
+		    c->window != 0)
 			return c;
 		if (connections(c) == 0 &&
 		    (oldest == NULL || c->window < oldest->window))
