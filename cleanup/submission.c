@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "cleanup/ask_lookup.h"
+#include "cleanup/free_space.h"
 #include "cleanup/header_pass.h"
 #include "cleanup/line_ends.h"
 #include "cleanup/qmgr_notice.h"
@@ -173,16 +173,8 @@ resolve(struct submission *s)
 static void
 check_free_space(struct submission *s)
 {
-	uint64_t least = (uint64_t)s->set->own.queue_minfree;
-	struct statvfs st;
-
-	if (least == 0 || s->verdict != OK || statvfs(".", &st) == -1 ||
-	    (uint64_t)st.f_bavail * st.f_frsize >= least)
-		return;
-	log_warning("%s: not enough free space in the queue file system: "
-		    "queue_minfree = %llu",
-	    s->id, (unsigned long long)least);
-	refuse(s, why_set(&s->why, "4.3.1", "Insufficient system storage"));
+	if (s->verdict == OK)
+		refuse(s, free_space_check(s->set, s->id, &s->why));
 }
 
 /*

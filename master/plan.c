@@ -22,8 +22,6 @@
 #include "master/absorbed.h"
 #include "master/restrictions_check.h"
 
-enum { PROCESSES_MAX = STATUS_SLOTS / 2 };
-
 struct planning {
 	struct plan *plan;
 	size_t room;

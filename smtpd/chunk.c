@@ -53,9 +53,8 @@ receive(struct session *s, uint64_t left, struct reception *r)
 	enum io result;
 
 	while (left > 0) {
-		if (r != NULL)
-			reception_wait(s, r);
-		result = stream_peek(s->io, &bytes);
+		result = r != NULL ? reception_peek(s, r, &bytes) :
+				     stream_peek(s->io, &bytes);
 		if (result != IO_OK)
 			return result;
 		if (bytes.n > left)

@@ -11,8 +11,7 @@ receive(struct session *s, struct reception *r)
 	enum io result;
 
 	while (!ended) {
-		reception_wait(s, r);
-		result = stream_peek(s->io, &bytes);
+		result = reception_peek(s, r, &bytes);
 		if (result != IO_OK)
 			return result;
 		in = bytes;

@@ -25,6 +25,7 @@ smtpd_parts = \
 	smtpd/restriction.c smtpd/restriction.h \
 	smtpd/restrictions.def \
 	smtpd/say.c \
+	smtpd/scratch.c smtpd/scratch.h \
 	smtpd/session.c smtpd/session.h \
 	smtpd/starttls.c \
 	smtpd/submission.c smtpd/submission.h \

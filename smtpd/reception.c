@@ -8,6 +8,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/task/task.h"
 #include "smtpd/gate.h"
 
 struct reception *
@@ -30,9 +31,6 @@ reception_free(struct reception **r)
 	free(*r);
 	*r = NULL;
 }
-
-/* Beyond what its bytes have earned, a message being stored may take this. */
-enum { STREAM_ALLOWANCE_S = 60 };
 
 static bool
 allowed(struct session *s, enum stage stage)
@@ -62,26 +60,39 @@ reception_allowed(struct session *s)
 	return allowed(s, STAGE_DATA);
 }
 
-/*
- * smtpd_per_request_deadline: time is earned with bytes. A message that has
- * grown beyond what is held here keeps a process of cleanup waiting; there
- * are few of those, so then the rule holds in any case, and strictly.
- */
-void
-reception_wait(struct session *s, const struct reception *r)
+/* smtpd_per_request_deadline: time is earned with bytes. */
+static int64_t
+request_deadline(const struct session *s, const struct reception *r)
 {
-	bool streams = submission_streams(r->submission);
-	int64_t allowance = s->p->smtpd_timeout;
-	int64_t earned = (int64_t)(submission_size(r->submission) /
-	    (uint64_t)s->p->smtpd_min_data_rate);
+	uint64_t earned = submission_size(r->submission) /
+	    (uint64_t)s->p->smtpd_min_data_rate;
 
-	if (streams && allowance > STREAM_ALLOWANCE_S)
-		allowance = STREAM_ALLOWANCE_S;
-	stream_timeout(s->io, s->p->smtpd_timeout * 1000);
-	stream_deadline(s->io,
-	    streams || s->p->smtpd_per_request_deadline ?
-		r->begun + (allowance + earned) * 1000 :
-		0);
+	if (!s->p->smtpd_per_request_deadline)
+		return 0;
+	return r->begun + (s->p->smtpd_timeout + (int64_t)earned) * 1000;
+}
+
+/* As with command lines, a long wait is spent with little memory. */
+enum io
+reception_peek(struct session *s, struct reception *r, struct span *bytes)
+{
+	int64_t patience = s->p->smtpd_timeout * 1000;
+	int64_t first = SESSION_IDLE_AFTER_MS;
+	enum io result;
+
+	stream_deadline(s->io, request_deadline(s, r));
+	if (stream_buffered(s->io) > 0 || first >= patience) {
+		stream_timeout(s->io, patience);
+		return stream_peek(s->io, bytes);
+	}
+	stream_timeout(s->io, first);
+	result = stream_peek(s->io, bytes);
+	stream_timeout(s->io, patience - first);
+	if (result != IO_TIMEOUT)
+		return result;
+	submission_rest(r->submission);
+	task_trim_stack();
+	return stream_peek(s->io, bytes);
 }
 
 bool

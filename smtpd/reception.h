@@ -21,8 +21,12 @@ void reception_free(struct reception **r);
 
 /* smtpd_data_restrictions; false: refused, answered. */
 bool reception_allowed(struct session *s);
-/* The wait before the next read: smtpd_timeout, and the deadline. */
-void reception_wait(struct session *s, const struct reception *r);
+/*
+ * What has come of it, as stream_peek, waiting for smtpd_timeout at most; with
+ * smtpd_per_request_deadline, for as long as its bytes have earned.
+ */
+enum io
+reception_peek(struct session *s, struct reception *r, struct span *bytes);
 /*
  * Takes content from the front of *in, all of it or up to the end of data:
  * then true.

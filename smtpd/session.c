@@ -15,9 +15,6 @@
 #include "smtpd/reception.h"
 #include "smtpd/resolve_cache.h"
 
-/* A session that waits longer for its client gives memory back. */
-enum { IDLE_AFTER_MS = 2000 };
-
 void
 session_state(struct session *s, enum smtpd_state state)
 {
@@ -129,7 +126,7 @@ wait_line(struct session *s, size_t limit, struct span *line,
 	r = stream_flush(s->io);
 	if (r != IO_OK)
 		return r;
-	stream_timeout(s->io, IDLE_AFTER_MS);
+	stream_timeout(s->io, SESSION_IDLE_AFTER_MS);
 	r = stream_line(s->io, limit, line, end);
 	stream_timeout(s->io, s->p->smtpd_timeout * 1000);
 	if (r != IO_TIMEOUT)

@@ -19,6 +19,9 @@
 struct reception;
 struct resolve_cache;
 
+/* A session that waits longer for its client gives memory back. */
+enum { SESSION_IDLE_AFTER_MS = 2000 };
+
 struct client {
 	struct address address;
 	char address_text[ADDRESS_TEXT_MAX]; /* "192.0.2.1", "unknown" */

@@ -14,6 +14,7 @@
 #include "lib/dns/dns.h"
 #include "lib/service/service.h"
 #include "smtpd/limits.h"
+#include "smtpd/scratch.h"
 #include "smtpd/session.h"
 
 static void
@@ -22,6 +23,14 @@ before(const struct service *service)
 	smtpd_config_load(service);
 	dns_open(smtpd_config()->common->dns_servers);
 	limits_open(smtpd_config()->common->data_directory, service->name);
+	scratch_bound((uint64_t)smtpd_config()->common->message_size_limit);
+}
+
+static void
+retire(const struct service *service)
+{
+	(void)service;
+	scratch_forget_all();
 }
 
 int
@@ -33,6 +42,7 @@ main(int argc, char **argv)
 		.params = smtpd_service_params,
 		.before = before,
 		.session = session_run,
+		.retire = retire,
 	};
 
 	return service_run(&spec, argc, argv);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "smtpd/submission.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,24 +11,34 @@
 #include "lib/ipc/proto_cleanup.h"
 #include "lib/log/log.h"
 #include "lib/mail/received.h"
-#include "lib/task/task.h"
+#include "lib/net/stream_pool.h"
+#include "smtpd/scratch.h"
 
 enum {
 	TRACE_MAX = 8192,
 	CLIENT_MAX = 512,
 	BCC_LEAST = 4, /* "a@b" and its end */
+	PIECE = STREAM_BUFFER_SIZE, /* kept in memory at most */
+	REST_MOST = 16384, /* by a session that waits */
+	TRIES = 3,
 };
+
+static_assert((int)PIECE <= (int)IPC_CHUNK_MAX, "goes to cleanup as one chunk");
 
 static const char service[] = "cleanup";
 
 struct submission {
 	struct session *s;
-	struct ipc *cleanup; /* NULL until it is opened */
-	struct buf held; /* not sent yet */
+	char *held; /* from the pool, or NULL: what comes behind the file */
+	size_t held_n;
+	int scratch; /* -1: nothing had to go there */
+	uint64_t scratched; /* bytes in it */
 	uint64_t size;
 	uint64_t limit;
 	bool too_big;
-	bool broken; /* cleanup is lost, or has answered early */
+	bool broken; /* *why */
+	bool in_doubt; /* cleanup may still read the scratch file */
+	struct why *why;
 };
 
 struct submission *
@@ -36,9 +47,18 @@ submission_new(struct session *s)
 	struct submission *m = mem_new(sizeof(*m));
 
 	m->s = s;
+	m->scratch = -1;
 	m->limit = (uint64_t)s->config->common->message_size_limit;
-	buf_init(&m->held, IPC_CHUNK_MAX);
 	return m;
+}
+
+/* What is held of the content goes; the rest of it is only counted. */
+static void
+forget_content(struct submission *m)
+{
+	m->held_n = 0;
+	stream_pool_put(&m->held);
+	scratch_put(&m->scratch, m->in_doubt);
 }
 
 void
@@ -46,17 +66,10 @@ submission_free(struct submission **m)
 {
 	if (*m == NULL)
 		return;
-	if ((*m)->cleanup != NULL)
-		service_done(service, &(*m)->cleanup, false);
-	buf_fini(&(*m)->held);
+	forget_content(*m);
+	free((*m)->why);
 	free(*m);
 	*m = NULL;
-}
-
-bool
-submission_streams(const struct submission *m)
-{
-	return m->cleanup != NULL;
 }
 
 uint64_t
@@ -163,8 +176,8 @@ recipients(const struct transaction *t, struct ipc_list *list)
 	list->count = n;
 }
 
-static bool
-open_cleanup(struct submission *m)
+static void
+put_submit(const struct submission *m, struct ipc *c)
 {
 	const struct session *s = m->s;
 	const struct transaction *t = s->mail;
@@ -184,103 +197,145 @@ open_cleanup(struct submission *m)
 		.client = client,
 	};
 
-	m->cleanup = service_ask(service, &protocol_cleanup, deadline(m));
-	if (m->cleanup == NULL)
-		return false;
 	snprintf(client, sizeof(client), "%s", s->client.full);
 	trace(s, &received);
 	submit.trace = buf_text(&received);
 	recipients(t, &submit.recipients);
-	ipc_put(m->cleanup, &message_submit, &submit);
+	ipc_put(c, &message_submit, &submit);
 	buf_fini(&received);
-	return true;
 }
 
-/* Everything held goes out; what cleanup has no room for waits. */
-static void
-send_held(struct submission *m)
+/* All of it, in one go. */
+static enum ipc_result
+send_message(const struct submission *m, struct ipc *c)
 {
-	if (m->broken || (m->cleanup == NULL && !open_cleanup(m))) {
+	struct msg_submit_scratch scratch = {
+		.file = m->scratch,
+		.size = m->scratched,
+	};
+	struct msg_submit_end end = { .size = m->size };
+
+	if (m->scratch >= 0)
+		ipc_put(c, &message_submit_scratch, &scratch);
+	put_submit(m, c);
+	if (m->held_n > 0)
+		ipc_put_chunk(c, m->held, m->held_n);
+	ipc_put_chunk(c, NULL, 0);
+	ipc_put(c, &message_submit_end, &end);
+	return ipc_flush(c, deadline(m));
+}
+
+/* What is held goes to the scratch file. */
+static void
+spill(struct submission *m)
+{
+	const char *id = m->s->mail->queue_id;
+
+	if (m->why == NULL)
+		m->why = mem_new(sizeof(*m->why));
+	if (m->scratch < 0)
+		m->scratch = scratch_get(id, deadline(m), m->why);
+	if (m->scratch < 0 ||
+	    scratch_write(m->scratch, id, (struct span){ m->held, m->held_n },
+		m->scratched, m->why) < 0) {
 		m->broken = true;
-		buf_reset(&m->held);
+		forget_content(m);
 		return;
 	}
-	ipc_put_chunk(m->cleanup, m->held.p, m->held.n);
-	buf_reset(&m->held);
-	if (ipc_flush(m->cleanup, deadline(m)) != IPC_OK)
-		m->broken = true;
-	/* a fast sender must not keep the process to itself */
-	(void)wait_yield();
+	m->scratched += m->held_n;
+	m->held_n = 0;
 }
 
-static void
-give_up(struct submission *m)
+void
+submission_rest(struct submission *m)
 {
-	m->too_big = true;
-	buf_fini(&m->held);
-	if (m->cleanup != NULL)
-		service_done(service, &m->cleanup, false);
+	if (submission_refused(m) || (m->scratch < 0 && m->held_n < REST_MOST))
+		return;
+	if (m->held_n > 0)
+		spill(m);
+	stream_pool_put(&m->held);
 }
 
 void
 submission_add(struct submission *m, struct span content)
 {
 	m->size += content.n;
-	if (m->limit > 0 && m->size > m->limit && !m->too_big)
-		give_up(m);
+	if (m->limit > 0 && m->size > m->limit && !m->too_big) {
+		m->too_big = true;
+		forget_content(m);
+	}
 	while (content.n > 0 && !m->too_big && !m->broken) {
-		size_t room = m->held.max - m->held.n;
-		struct span part = span_take(content, room);
+		struct span part = span_take(content, PIECE - m->held_n);
 
-		buf_add_span(&m->held, part);
+		if (m->held == NULL)
+			m->held = stream_pool_get();
+		memcpy(m->held + m->held_n, part.p, part.n);
+		m->held_n += part.n;
 		content = span_skip(content, part.n);
-		if (m->held.n == m->held.max)
-			send_held(m);
+		if (m->held_n == PIECE)
+			spill(m);
 	}
 }
 
 static enum verdict
-lost(struct submission *m, struct why *why, const char *reason)
+lost(const struct submission *m, struct why *why, const char *reason)
 {
 	log_warning("%s: cleanup: %s", m->s->mail->queue_id, reason);
 	return why_set(why, "4.3.0", "Error: queue file write error");
 }
 
-/* The last chunk, the end, and what cleanup says. */
-static enum verdict
-conclude(struct submission *m, struct why *why)
+/*
+ * A connection on which everything was sent. One that ends before that, as a
+ * pooled one may in the moment in which we reach for it, has submitted
+ * nothing: once more with another.
+ */
+static struct ipc *
+hand_over(struct submission *m)
 {
-	struct msg_submit_end end = { .size = m->size };
+	for (int tries = 0; tries < TRIES; tries++) {
+		struct ipc *c =
+		    service_ask(service, &protocol_cleanup, deadline(m));
+		enum ipc_result r;
+
+		if (c == NULL)
+			return NULL;
+		r = send_message(m, c);
+		if (r == IPC_OK)
+			return c;
+		service_done(service, &c, false);
+		if (r != IPC_CLOSED)
+			break;
+	}
+	return NULL;
+}
+
+/* What cleanup says. */
+static enum verdict
+conclude(struct submission *m, struct ipc **c, struct why *why)
+{
 	const struct msg_submit_result *result;
 	const void *message;
 	enum verdict verdict;
 	enum ipc_result r;
 
-	if (!m->broken) {
-		if (m->held.n > 0)
-			ipc_put_chunk(m->cleanup, m->held.p, m->held.n);
-		ipc_put_chunk(m->cleanup, NULL, 0);
-		ipc_put(m->cleanup, &message_submit_end, &end);
-		ipc_flush(m->cleanup, deadline(m));
-	}
-	/* after a failed write as well: it may have said why */
-	r = ipc_expect(m->cleanup, &message_submit_result, &message,
-	    deadline(m));
+	r = ipc_expect(*c, &message_submit_result, &message, deadline(m));
 	if (r != IPC_OK)
 		return lost(m, why, ipc_result_text(r));
+	m->in_doubt = false; /* it has read what there is */
 	result = message;
 	verdict = (enum verdict)result->verdict;
-	if (verdict != OK) {
+	if (verdict != OK)
 		why_set(why, result->dsn, "%s", result->text);
-		return verdict;
-	}
-	service_done(service, &m->cleanup, !m->broken);
-	return OK;
+	service_done(service, c, true);
+	return verdict;
 }
 
 enum verdict
 submission_commit(struct submission *m, struct why *why)
 {
+	enum verdict verdict;
+	struct ipc *c;
+
 	if (m->too_big) {
 		log_info("%s: message from %s is larger than "
 			 "message_size_limit (%llu)",
@@ -288,7 +343,13 @@ submission_commit(struct submission *m, struct why *why)
 		    (unsigned long long)m->limit);
 		return why_set(why, "5.3.4", "Error: message file too big");
 	}
-	if (m->cleanup == NULL && (m->broken || !open_cleanup(m)))
+	if (m->broken)
+		return why_set(why, m->why->dsn, "%s", m->why->text);
+	m->in_doubt = true;
+	c = hand_over(m);
+	if (c == NULL)
 		return lost(m, why, "not to be had");
-	return conclude(m, why);
+	verdict = conclude(m, &c, why);
+	service_done(service, &c, false);
+	return verdict;
 }

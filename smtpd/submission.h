@@ -3,9 +3,10 @@
 #define SMTPD_SUBMISSION_H
 
 /*
- * A message on its way to cleanup. The first 64 KiB are kept here, so that a
- * slow sender holds no cleanup process, and a small message goes over in one
- * piece; what is more streams on.
+ * A message on its way to cleanup, which hears of it only when all of it is
+ * here, however slowly it came: so a sender holds no process of cleanup. Up to
+ * 64 KiB wait in memory; what is more, in a scratch file. A small message goes
+ * over in one piece, a large one as that file and what comes behind.
  */
 
 #include "lib/base/why.h"
@@ -21,8 +22,8 @@ void submission_add(struct submission *m, struct span content);
  */
 enum verdict submission_commit(struct submission *m, struct why *why);
 uint64_t submission_size(const struct submission *m);
-/* Does a process of cleanup wait for the rest of it? */
-bool submission_streams(const struct submission *m);
+/* Nothing comes for a while: keeps little in memory. May wait. */
+void submission_rest(struct submission *m);
 /* Has it failed already? submission_commit says why. */
 bool submission_refused(const struct submission *m);
 /* Without a commit before, nothing of it remains. */

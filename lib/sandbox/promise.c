@@ -171,6 +171,11 @@ static const int dns_calls[] = {
 	END_OF_CALLS,
 };
 
+static const int scratch_calls[] = {
+	CALL(ftruncate),
+	END_OF_CALLS,
+};
+
 static const int read_calls[] = {
 	CALL(access),
 	CALL(faccessat),
@@ -273,6 +278,7 @@ static const struct promise {
 	{ "net-accept", accept_calls, EXTRA_NONE },
 	{ "net-connect", connect_calls, EXTRA_INET | EXTRA_UNIX },
 	{ "dns", dns_calls, EXTRA_INET },
+	{ "scratch", scratch_calls, EXTRA_NONE },
 	{ "files-read", read_calls, EXTRA_OPEN_READ | EXTRA_CODE },
 	{ "files-write", read_calls, EXTRA_CODE },
 	{ "files-write", write_calls, EXTRA_NONE },

@@ -26,6 +26,7 @@ void sandbox_root(const char *directory);
  *	net-accept	accept, socket options, shutdown
  *	net-connect	socket(AF_INET, AF_INET6), connect, bind
  *	dns		socket(AF_INET, AF_INET6), connect
+ *	scratch		cut files that others opened and passed on
  *	files-read	open for reading, stat, directories
  *	files-write	open, create, rename, unlink, chmod
  *	queue-read	as files-read, below the working directory

@@ -71,6 +71,8 @@ unsigned int slots_own_sessions(void);
 unsigned int slots_all_sessions(void);
 /* Has another process of this generation room for a connection? */
 bool slots_other_idle(void);
+/* Will master start no more of them? */
+bool slots_at_limit(int64_t maxproc);
 bool slots_first(void);
 
 /* pool.c: closes what was idle for too long; when to call again, or never. */

@@ -6,14 +6,32 @@
 #include "lib/service/internal.h"
 
 #include <limits.h>
+#include <poll.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
 #include "lib/log/log.h"
 
-enum { CONTROL = SERVICE_LISTENERS_MAX };
+enum {
+	CONTROL = SERVICE_LISTENERS_MAX,
+	TURN_MS = 100, /* of a busy peer while others wait */
+	QUIET_MS = 20, /* of a peer that then counts as idle */
+	QUIET_CROWDED_MS = 1,
+	QUIET_FIRST_MS = 1000, /* it has only just come to its turn */
+};
+
+/* The session at hand, and whoever comes after it. */
+static struct {
+	struct running *running; /* NULL: none of this style */
+	int64_t turn_ends;
+	bool began; /* it has spoken */
+	bool crowded; /* the last look found somebody waiting */
+	int next; /* connection accepted meanwhile, -1: none */
+} turn = { .next = -1 };
 
 /*
  * Of several idle processes one wakes for a connection (EPOLLEXCLUSIVE);
@@ -59,15 +77,103 @@ wait_for(int epoll, int64_t deadline)
 	return (int)e.data.u64;
 }
 
+/* Somebody waits, and there is nor will be another process for it. */
+static bool
+accept_next(void)
+{
+	struct running *r = turn.running;
+
+	turn.turn_ends = clock_ms() + TURN_MS;
+	turn.crowded = false;
+	if (r == NULL || slots_other_idle() ||
+	    !slots_at_limit(r->service.maxproc))
+		return false;
+	for (size_t i = 0; i < r->listener_count && turn.next < 0; i++)
+		turn.next = listener_accept(r, i);
+	turn.crowded = turn.next >= 0;
+	return turn.crowded;
+}
+
+/*
+ * From now on the peer's sends fail. What it sent before is served; it cannot
+ * tell that from silence.
+ */
+static bool
+hear_last_words(const struct ipc *c)
+{
+	int n = 0;
+
+	(void)shutdown(ipc_fd(c), SHUT_RD);
+	return ipc_buffered(c) ||
+	    (ioctl(ipc_fd(c), FIONREAD, &n) == 0 && n > 0);
+}
+
+static bool
+readable(const struct ipc *c, int64_t ms)
+{
+	struct pollfd p = { .fd = ipc_fd(c), .events = POLLIN };
+
+	return ipc_buffered(c) || poll(&p, 1, (int)ms) > 0;
+}
+
+/* Until the peer, master, or a listener has something. */
+static void
+wait_for_any(const struct ipc *c, int64_t deadline)
+{
+	static struct pollfd p[2 + SERVICE_LISTENERS_MAX];
+	int64_t left = deadline - clock_ms();
+	nfds_t n = 0;
+
+	p[n++] = (struct pollfd){ .fd = ipc_fd(c), .events = POLLIN };
+	p[n++] = (struct pollfd){ .fd = control_fd(), .events = POLLIN };
+	for (size_t i = 0;
+	     turn.running != NULL && i < turn.running->listener_count; i++)
+		p[n++] = (struct pollfd){ .fd = turn.running->listeners[i],
+			.events = POLLIN };
+	(void)poll(p, n, left > INT_MAX ? INT_MAX : left < 0 ? 0 : (int)left);
+}
+
+static int64_t
+patience(void)
+{
+	if (!turn.began)
+		return QUIET_FIRST_MS;
+	return turn.crowded ? QUIET_CROWDED_MS : QUIET_MS;
+}
+
+bool
+service_next(struct ipc *c, int64_t deadline)
+{
+	if (turn.next >= 0)
+		return false; /* its last words were heard */
+	if (turn.began && clock_ms() >= turn.turn_ends &&
+	    (accept_next() || service_retiring()))
+		return hear_last_words(c);
+	while (!readable(c, patience())) {
+		if (accept_next() || service_retiring() ||
+		    clock_ms() >= deadline)
+			return hear_last_words(c);
+		wait_for_any(c, deadline);
+	}
+	turn.began = true;
+	return true;
+}
+
 static void
 serve(struct running *r, int fd)
 {
-	slots_sessions(1);
 	slots_state(SLOT_FULL);
-	if (!slots_other_idle())
-		control_full(1);
-	r->spec->session(&r->service, fd);
-	slots_sessions(-1);
+	for (; fd >= 0; fd = turn.next) {
+		slots_sessions(1);
+		turn.next = -1;
+		turn.running = r;
+		turn.began = false;
+		turn.turn_ends = clock_ms() + TURN_MS;
+		if (!slots_other_idle())
+			control_full(1);
+		r->spec->session(&r->service, fd);
+		slots_sessions(-1);
+	}
 	slots_state(SLOT_IDLE);
 }
 

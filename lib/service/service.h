@@ -107,6 +107,15 @@ struct ipc *service_ask(const char *service,
     const struct ipc_protocol *protocol, int64_t deadline);
 void service_done(const char *service, struct ipc **c, bool ok);
 
+/*
+ * SERVICE_ONE, for a session that serves one request after the other: waits
+ * for the next one. False when the session is to end: the deadline has come,
+ * this generation retires, or others wait for a process of this service, and
+ * this peer has been quiet, or has had its turn. What the peer has sent before
+ * it could know is still served: nothing it could send is lost.
+ */
+bool service_next(struct ipc *c, int64_t deadline);
+
 /* SERVICE_OWN: the listeners master gave, in the order of master.cf. */
 size_t service_listeners(const int **fds);
 /*

@@ -101,6 +101,20 @@ slots_other_idle(void)
 }
 
 bool
+slots_at_limit(int64_t maxproc)
+{
+	int64_t most =
+	    maxproc > 0 && maxproc < PROCESSES_MAX ? maxproc : PROCESSES_MAX;
+	size_t n = used();
+
+	for (size_t i = 0; i < n; i++)
+		if (alive(&status.page->slots[i]) &&
+		    status.page->slots[i].generation == status.generation)
+			most--;
+	return most <= 0;
+}
+
+bool
 slots_first(void)
 {
 	return status.page == NULL || status.own == &status.page->slots[0];

@@ -16,7 +16,10 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum { STATUS_SLOTS = 1024 };
+enum {
+	STATUS_SLOTS = 1024,
+	PROCESSES_MAX = STATUS_SLOTS / 2, /* of one generation */
+};
 
 enum slot_state {
 	SLOT_FREE,

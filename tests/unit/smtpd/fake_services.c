@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@ struct fake_message fake_last;
 size_t fake_resolve_questions;
 enum verdict fake_cleanup_verdict;
 bool fake_cleanup_dies;
+bool fake_scratch_refused;
 bool fake_lookup_down;
 
 enum { DEADLINE_S = 20, ADDRESSES = 200 };
@@ -134,42 +136,80 @@ keep(const struct msg_submit *s)
 
 	snprintf(fake_last.sender, sizeof(fake_last.sender), "%s", s->sender);
 	buf_reset(&fake_last.recipients);
-	buf_reset(&fake_last.content);
 	buf_reset(&fake_last.trace);
 	buf_add_text(&fake_last.trace, s->trace);
 	for (size_t i = 0; i < s->recipients.count; i++)
 		buf_printf(&fake_last.recipients, "%s ", r[i].address);
 }
 
+/* What lies in the file comes first. */
 static void
-run_cleanup(void *argument)
+take_scratch(const struct msg_submit_scratch *m)
 {
-	struct ipc *c = argument;
-	const void *message;
+	char *p = buf_reserve(&fake_last.content, m->size);
+
+	ensure(p != NULL && fd_pread_all(m->file, p, m->size, 0) == 0);
+	buf_added(&fake_last.content, m->size);
+	close(m->file);
+}
+
+static void
+give_scratch(struct ipc *c)
+{
+	struct msg_no_scratch no = { "4.3.1", "Insufficient system storage" };
+	struct msg_scratch scratch = { .file = memfd_create("scratch", 0) };
+
+	if (fake_scratch_refused)
+		ipc_send(c, &message_no_scratch, &no, clock_in(DEADLINE_S));
+	else
+		ipc_send(c, &message_scratch, &scratch, clock_in(DEADLINE_S));
+	close(scratch.file);
+}
+
+static void
+answer_submit(struct ipc *c, size_t size)
+{
 	struct msg_submit_result result = { .dsn = "",
 		.text = "",
 		.queue_id = "" };
 
-	while (ipc_expect(c, &message_submit, &message, clock_in(DEADLINE_S)) ==
-	    IPC_OK) {
+	ensure(size == fake_last.content.n);
+	result.verdict = fake_cleanup_verdict;
+	if (result.verdict == OK)
+		fake_last.count++;
+	else
+		result.dsn = result.verdict == LATER ? "4.3.1" : "5.4.0";
+	result.text = result.verdict == OK ? "" :
+	    result.verdict == LATER        ? "Insufficient system storage" :
+					     "Error: too many hops";
+	ipc_send(c, &message_submit_result, &result, clock_in(DEADLINE_S));
+}
+
+static void
+run_cleanup(void *argument)
+{
+	struct ipc *c = argument;
+	const struct ipc_message *m;
+	const void *message;
+
+	while (ipc_receive(c, &m, &message, clock_in(DEADLINE_S)) == IPC_OK) {
+		if (m == &message_scratch_wanted) {
+			give_scratch(c);
+			continue;
+		}
+		buf_reset(&fake_last.content);
+		if (m == &message_submit_scratch) {
+			take_scratch(message);
+			ensure(ipc_expect(c, &message_submit, &message,
+				   clock_in(DEADLINE_S)) == IPC_OK);
+		}
 		keep(message);
 		if (!take_content(c) ||
 		    ipc_expect(c, &message_submit_end, &message,
 			clock_in(DEADLINE_S)) != IPC_OK)
 			break;
-		ensure(((const struct msg_submit_end *)message)->size ==
-		    fake_last.content.n);
-		result.verdict = fake_cleanup_verdict;
-		if (result.verdict == OK)
-			fake_last.count++;
-		else
-			result.dsn =
-			    result.verdict == LATER ? "4.3.1" : "5.4.0";
-		result.text = result.verdict == OK ? "" :
-		    result.verdict == LATER ? "Insufficient system storage" :
-					      "Error: too many hops";
-		ipc_send(c, &message_submit_result, &result,
-		    clock_in(DEADLINE_S));
+		answer_submit(c,
+		    ((const struct msg_submit_end *)message)->size);
 	}
 	ipc_free(&c);
 }

@@ -27,6 +27,7 @@ extern struct fake_message fake_last;
 extern size_t fake_resolve_questions;
 extern enum verdict fake_cleanup_verdict;
 extern bool fake_cleanup_dies; /* in the middle of the content */
+extern bool fake_scratch_refused; /* 4.3.1 */
 extern bool fake_lookup_down;
 
 /* Settings as lines of main.cf; loads smtpd_config. Once in a process. */

@@ -12,6 +12,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "smtpd/scratch.h"
 #include "tests/unit/smtpd/fake_services.h"
 
 static const struct service *service;
@@ -372,7 +373,7 @@ pipelined_recipients_are_one_question(void **state)
 }
 
 static void
-large_messages_stream(void **state)
+large_messages_go_by_a_file(void **state)
 {
 	struct buf script = BUF_INIT(1 << 24), want = BUF_INIT(1 << 24);
 	const char *said;
@@ -396,6 +397,31 @@ large_messages_stream(void **state)
 	    strstr(said, "451 4.3.0 Error: queue file write error"));
 	buf_fini(&script);
 	buf_fini(&want);
+}
+
+static void
+no_room_for_a_large_message(void **state)
+{
+	struct buf script = BUF_INIT(1 << 24);
+	size_t count = fake_last.count;
+	const char *said;
+
+	(void)state;
+	buf_add_text(&script, HELLO ENVELOPE "DATA\r\n");
+	for (int i = 0; i < 60000; i++)
+		buf_printf(&script, "line %d of this message\r\n", i);
+	buf_add_text(&script, ".\r\n" ENVELOPE "DATA\r\nsmall\r\n.\r\n" QUIT);
+	/* files that were used before would do */
+	scratch_forget_all();
+	fake_scratch_refused = true;
+	said = fake_session(service, script.p, script.n, 0);
+	fake_scratch_refused = false;
+	assert_string_equal(codes(said),
+	    "220 250 250 250 354 452 250 250 354 250 221");
+	assert_non_null(strstr(said, "452 4.3.1 Insufficient system storage"));
+	assert_int_equal(fake_last.count, count + 1);
+	assert_int_equal(fake_last.content.n, strlen("small\r\n"));
+	buf_fini(&script);
 }
 
 static void
@@ -556,7 +582,8 @@ main(void)
 		cmocka_unit_test(chunks_fail_as_data_does),
 		cmocka_unit_test(tiny_chunks_are_limited),
 		cmocka_unit_test(pipelined_recipients_are_one_question),
-		cmocka_unit_test(large_messages_stream),
+		cmocka_unit_test(large_messages_go_by_a_file),
+		cmocka_unit_test(no_room_for_a_large_message),
 		cmocka_unit_test(too_large_messages_are_refused),
 		cmocka_unit_test(cleanup_has_the_last_word),
 		cmocka_unit_test(half_a_message_is_none),

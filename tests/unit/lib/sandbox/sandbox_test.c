@@ -29,6 +29,8 @@
 
 enum { ALLOWED = 0, DENIED = 1 };
 
+static int opened; /* a file, from before confinement */
+
 static int
 outcome(bool done)
 {
@@ -144,6 +146,13 @@ look_at_own_limit(void)
 	return outcome(prlimit64(0, RLIMIT_CPU, NULL, &old) == 0);
 }
 
+/* one that somebody else opened before */
+static int
+cut_file(void)
+{
+	return outcome(ftruncate(opened, 0) == 0);
+}
+
 static const struct row {
 	const char *name;
 	const char *promises;
@@ -163,6 +172,9 @@ static const struct row {
 	{ "dns makes internet sockets", "io dns", inet_socket, ALLOWED },
 	{ "dns makes no local ones", "io dns", unix_socket, DENIED },
 	{ "dns opens nothing", "io dns", open_read, DENIED },
+	{ "io cuts no file", "io", cut_file, DENIED },
+	{ "scratch cuts files", "io scratch", cut_file, ALLOWED },
+	{ "scratch opens nothing", "io scratch", open_read, DENIED },
 	{ "net-connect", "io net-connect", inet_socket, ALLOWED },
 	{ "net-connect, local", "io net-connect", unix_socket, ALLOWED },
 	{ "net-connect, raw", "io net-connect", packet_socket, DENIED },
@@ -335,13 +347,15 @@ set_up(void **state)
 
 	snprintf(name, sizeof(name), "/tmp/sandbox_test.XXXXXX");
 	*state = mkdtemp(name);
-	return *state == NULL || chdir(name) != 0 || mkdir("a", 0700) != 0 ||
-	    mkdir("b", 0700) != 0;
+	opened = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	return *state == NULL || opened < 0 || chdir(name) != 0 ||
+	    mkdir("a", 0700) != 0 || mkdir("b", 0700) != 0;
 }
 
 static int
 tear_down(void **state)
 {
+	close(opened);
 	(void)rmdir("a");
 	(void)rmdir("b");
 	return chdir("/") != 0 || rmdir(*state) != 0;
