@@ -8,7 +8,7 @@
 #include "lib/base/why.h"
 
 /* OK, or LATER with *why and a log line. "id": of the message. */
-enum verdict free_space_check(const struct settings *set, const char *id,
-    struct why *why);
+enum verdict
+free_space_check(const struct settings *set, const char *id, struct why *why);
 
 #endif

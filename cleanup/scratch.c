@@ -56,8 +56,8 @@ scratch_valid(int fd)
 }
 
 int
-scratch_read(int fd, uint64_t size,
-    void (*take)(void *with, struct span bytes), void *with)
+scratch_read(int fd, uint64_t size, void (*take)(void *with, struct span bytes),
+    void *with)
 {
 	static char piece[PIECE];
 	uint64_t at = 0;

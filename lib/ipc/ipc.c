@@ -53,7 +53,7 @@ struct ipc {
 	bool never_wait; /* to send */
 	bool drained; /* the last read has taken all there was */
 	bool blocks; /* a read without MSG_DONTWAIT waits */
-	int64_t patience_s; /* so long */
+	int64_t patience_ms; /* so long */
 };
 
 struct hello {
@@ -427,26 +427,37 @@ read_some(struct ipc *c)
 	return read_flags(c, MSG_DONTWAIT);
 }
 
+/* Makes a read wait so long: mostly as long as the last one did. */
+static bool
+block_for(struct ipc *c, int64_t ms)
+{
+	struct timeval t = {
+		.tv_sec = ms / 1000,
+		.tv_usec = ms % 1000 * 1000,
+	};
+
+	if (ms <= 0 || t.tv_sec >= INT32_MAX)
+		return false;
+	if (!c->blocks && fd_nonblocking(c->fd, false) != 0)
+		return false;
+	c->blocks = true;
+	if (ms != c->patience_ms &&
+	    setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)) != 0)
+		return false;
+	c->patience_ms = ms;
+	return true;
+}
+
 /*
  * Makes a read wait until the deadline, or up to a second longer. A server's
- * patience is the same for each request: mostly there is nothing to do.
+ * patience is the same for each request.
  */
 static bool
 may_block(struct ipc *c, int64_t deadline)
 {
 	int64_t left = deadline - clock_ms();
-	struct timeval t = { .tv_sec = left / 1000 + (left % 1000 != 0) };
 
-	if (left < 1000 || t.tv_sec >= INT32_MAX)
-		return false;
-	if (!c->blocks && fd_nonblocking(c->fd, false) != 0)
-		return false;
-	c->blocks = true;
-	if (t.tv_sec != c->patience_s &&
-	    setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)) != 0)
-		return false;
-	c->patience_s = t.tv_sec;
-	return true;
+	return left >= 1000 && block_for(c, (left + 999) / 1000 * 1000);
 }
 
 /*
@@ -675,6 +686,17 @@ enum ipc_result
 ipc_poll_again(struct ipc *c)
 {
 	return poll_frame(c, false);
+}
+
+bool
+ipc_await(struct ipc *c, int64_t ms)
+{
+	ensure(task_current() == NULL && c->out.n <= c->hello);
+	if (c->broken || have(c) > 0)
+		return true;
+	if (!block_for(c, ms))
+		return wait_fd(c->fd, WAIT_READ, clock_ms() + ms) == WAIT_READY;
+	return read_flags(c, 0) != IPC_TIMEOUT;
 }
 
 bool

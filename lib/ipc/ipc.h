@@ -137,6 +137,11 @@ enum ipc_result ipc_poll(struct ipc *c);
  * epoll tells of what came since.
  */
 enum ipc_result ipc_poll_again(struct ipc *c);
+/*
+ * Outside tasks: waits for milliseconds at most, for the first bytes of the
+ * next message or the end of the connection. False: neither came.
+ */
+bool ipc_await(struct ipc *c, int64_t ms);
 /* Is a whole or partial frame already in our buffer? */
 bool ipc_buffered(const struct ipc *c);
 /* For an idle pooled connection: has the peer closed it? No wait. */

@@ -108,14 +108,6 @@ hear_last_words(const struct ipc *c)
 	    (ioctl(ipc_fd(c), FIONREAD, &n) == 0 && n > 0);
 }
 
-static bool
-readable(const struct ipc *c, int64_t ms)
-{
-	struct pollfd p = { .fd = ipc_fd(c), .events = POLLIN };
-
-	return ipc_buffered(c) || poll(&p, 1, (int)ms) > 0;
-}
-
 /* Until the peer, master, or a listener has something. */
 static void
 wait_for_any(const struct ipc *c, int64_t deadline)
@@ -149,7 +141,7 @@ service_next(struct ipc *c, int64_t deadline)
 	if (turn.began && clock_ms() >= turn.turn_ends &&
 	    (accept_next() || service_retiring()))
 		return hear_last_words(c);
-	while (!readable(c, patience())) {
+	while (!ipc_await(c, patience())) {
 		if (accept_next() || service_retiring() ||
 		    clock_ms() >= deadline)
 			return hear_last_words(c);
