@@ -56,6 +56,9 @@ main(int argc, char **argv)
 			    "usage: newaliases [-c config_dir]");
 		config = optarg;
 	}
+	if (argv[optind] != NULL)
+		fatal_status(EX_USAGE,
+		    "alias initialization mode requires no recipient");
 	c = table_tool_settings(config);
 	rest = span_of(conf_value(c, "alias_database"));
 	while (conf_list_next(&rest, &spec))

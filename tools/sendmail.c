@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -84,11 +85,32 @@ become(const char *directory, const char *name, const char *option,
 	fatal_status(EX_OSERR, "cannot run %s: %s", path, strerror(errno));
 }
 
+/* "mailq root" shows no mail of root: better no answer than a wrong one. */
+static void
+refuse_recipients(const struct sendmail_options *o)
+{
+	static const char *const without[] = {
+		[MODE_SMTP] = "stand-alone mode",
+		[MODE_LIST] = "display queue mode",
+		[MODE_ALIASES] = "alias initialization mode",
+		[MODE_DAEMON] = "daemon mode",
+		[MODE_FLUSH] = "flush queue mode",
+		[MODE_FLUSH_SITE] = "flush site",
+		[MODE_FLUSH_ID] = "flush queue ID",
+		[MODE_NOTHING] = NULL,
+	};
+
+	if (without[o->mode] != NULL && *o->recipients != NULL)
+		fatal_status(EX_USAGE, "%s requires no recipient",
+		    without[o->mode]);
+}
+
 static void
 do_other(const struct sendmail_options *o)
 {
 	const char *commands = common.command_directory;
 
+	refuse_recipients(o);
 	switch (o->mode) {
 	case MODE_SMTP:
 		exit(sendmail_smtp(&common));
@@ -361,6 +383,16 @@ check_header(struct input *in, struct buf *held)
 		    "No recipient addresses found in message header");
 }
 
+/* A person at a terminal is told where to look. */
+static void
+announce_report(const struct sendmail_options *o, const char *sender)
+{
+	if (o->mode != MODE_VERIFY && !o->trace)
+		return;
+	printf("Mail Delivery Status Report will be mailed to <%s>.\n", sender);
+	(void)fflush(stdout);
+}
+
 static int
 enqueue(const struct sendmail_options *o)
 {
@@ -373,6 +405,7 @@ enqueue(const struct sendmail_options *o)
 	struct drop_envelope e = { 0 };
 	struct span piece;
 	struct drop_pipe p;
+	int status;
 
 	fill_envelope(o, a, &e);
 	if (e.recipient_count == 0 && !o->extract)
@@ -390,7 +423,10 @@ enqueue(const struct sendmail_options *o)
 		drop_pipe_add(&p, piece);
 		buf_drop(&in.raw, piece.n);
 	}
-	return drop_pipe_finish(&p, true);
+	status = drop_pipe_finish(&p, true);
+	if (status == EX_OK)
+		announce_report(o, e.sender);
+	return status;
 }
 
 int
@@ -400,7 +436,7 @@ main(int argc, char **argv)
 
 	if (argc < 1)
 		return EX_USAGE;
-	log_open_stderr("sendmail");
+	log_open_stderr(sendmail_program_name(argv[0]));
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGCHLD, SIG_DFL); /* or there is no exit status to wait for */
 	sendmail_options_parse(argc, argv, &o);

@@ -49,8 +49,9 @@ take_flush(struct sendmail_options *o, const char *value)
 	if (value == NULL) {
 		o->mode = MODE_FLUSH;
 	} else if (value[0] >= '0' && value[0] <= '9') {
+		/* qmgr has its own interval, queue_run_delay */
 		if (o->mode == MODE_ENQUEUE)
-			o->mode = MODE_DAEMON;
+			o->mode = MODE_NOTHING;
 	} else if (value[0] == 'R' && value[1] != '\0') {
 		o->mode = MODE_FLUSH_SITE;
 		o->flush = value + 1;
@@ -62,7 +63,10 @@ take_flush(struct sendmail_options *o, const char *value)
 	}
 }
 
-/* RFC 3461 section 4.1 */
+/*
+ * RFC 3461 section 4.1. A wrong value must not cost the message: programs
+ * have it in their configuration, and nobody reads what they are told.
+ */
 static unsigned int
 parse_notify(const char *value)
 {
@@ -80,12 +84,12 @@ parse_notify(const char *value)
 			if (span_is_nocase(word, words[i].name))
 				bits |= words[i].bit;
 		if (bits == before)
-			fatal_status(EX_USAGE, "bad -N option value -- %s",
-			    value);
+			bits = NOTIFY_NEVER | NOTIFY_FAILURE; /* not valid */
 	}
-	if (bits == 0 || ((bits & NOTIFY_NEVER) && bits != NOTIFY_NEVER))
-		fatal_status(EX_USAGE, "bad -N option value -- %s", value);
-	return bits;
+	if (bits != 0 && (!(bits & NOTIFY_NEVER) || bits == NOTIFY_NEVER))
+		return bits;
+	log_warning("bad -N option value -- ignored");
+	return NOTIFY_DEFAULT;
 }
 
 static unsigned int
@@ -95,7 +99,8 @@ parse_ret(const char *value)
 		return 1;
 	if (strcasecmp(value, "hdrs") == 0)
 		return 2;
-	fatal_status(EX_USAGE, "bad -R option value -- %s", value);
+	log_warning("bad -R option value -- ignored");
+	return 0;
 }
 
 static unsigned int
@@ -105,7 +110,7 @@ parse_body(const char *value)
 		return 1;
 	if (strcasecmp(value, "8BITMIME") == 0)
 		return 2;
-	fatal_status(EX_USAGE, "bad -B option value -- %s", value);
+	fatal_status(EX_USAGE, "-B option needs 8BITMIME or 7BIT");
 }
 
 static noreturn void
@@ -175,12 +180,24 @@ take_option(struct sendmail_options *o, int option, const char *value)
 	}
 }
 
+const char *
+sendmail_program_name(const char *path)
+{
+	static const char *const names[] = { "mailq", "newaliases" };
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(name, names[i]) == 0)
+			return names[i];
+	return "sendmail";
+}
+
 /* By which name were we called? */
 static enum sendmail_mode
 mode_of_name(const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	const char *name = slash ? slash + 1 : path;
+	const char *name = sendmail_program_name(path);
 
 	if (strcmp(name, "mailq") == 0)
 		return MODE_LIST;

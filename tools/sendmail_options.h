@@ -13,11 +13,11 @@ enum sendmail_mode {
 	MODE_SMTP, /* -bs */
 	MODE_LIST, /* -bp, mailq */
 	MODE_ALIASES, /* -bi, -I, newaliases */
-	MODE_DAEMON, /* -bd, -bl, -q30m */
+	MODE_DAEMON, /* -bd, -bl */
 	MODE_FLUSH, /* -q */
 	MODE_FLUSH_SITE, /* -qR */
 	MODE_FLUSH_ID, /* -qI */
-	MODE_NOTHING, /* -bh and other status files of old: nothing to do */
+	MODE_NOTHING, /* -q30m, -bh and others of old: nothing to do */
 };
 
 struct sendmail_options {
@@ -37,6 +37,8 @@ struct sendmail_options {
 	char **recipients; /* NULL at the end */
 };
 
+/* "mailq", "newaliases" or "sendmail", from argv[0]. */
+const char *sendmail_program_name(const char *path);
 /* Ends the command with EX_USAGE where it is not understood. */
 void
 sendmail_options_parse(int argc, char **argv, struct sendmail_options *out);

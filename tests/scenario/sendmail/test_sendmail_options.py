@@ -56,9 +56,6 @@ def test_option(down, arguments, expected):
     (["-bt"], 64),
     (["-bx", "bob"], 64),
     (["-qZ"], 64),
-    (["-N", "sometimes", "bob"], 64),
-    (["-N", "never,success", "bob"], 64),
-    (["-R", "half", "bob"], 64),
     (["-B", "9BIT", "bob"], 64),
     (["-V", "x" * 101, "bob"], 64),
     (["-f"], 64),
@@ -75,6 +72,60 @@ def test_refused(down, arguments, code):
     assert done.returncode == code
     assert done.stderr
     assert drops.files(down) == []
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (["-N", "sometimes"], b"bad -N option value -- ignored"),
+    (["-N", "never,success"], b"bad -N option value -- ignored"),
+    (["-R", "half"], b"bad -R option value -- ignored"),
+])
+def test_a_wrong_wish_for_reports_costs_no_message(down, arguments, said):
+    done = drops.run(down, "sendmail", *arguments, "bob", stdin=MESSAGE)
+    assert done.returncode == 0
+    assert b"sendmail: warning: " + said in done.stderr
+    fields, _ = drops.only(down)
+    assert not {"notify", "ret"} & {name for name, _ in fields}
+
+
+@pytest.mark.parametrize("command, said", [
+    (["mailq", "bob"], "mailq: fatal: display queue mode"),
+    (["newaliases", "bob"], "newaliases: fatal: alias initialization mode"),
+    (["sendmail", "-bp", "bob"], "sendmail: fatal: display queue mode"),
+    (["sendmail", "-bi", "bob"], "sendmail: fatal: alias initialization mode"),
+    (["sendmail", "-bs", "bob"], "sendmail: fatal: stand-alone mode"),
+    (["sendmail", "-bd", "bob"], "sendmail: fatal: daemon mode"),
+    (["sendmail", "-q", "bob"], "sendmail: fatal: flush queue mode"),
+    (["sendmail", "-qRx.test", "bob"], "sendmail: fatal: flush site"),
+])
+def test_other_work_takes_no_recipients(down, command, said):
+    done = drops.run(down, *command, stdin="QUIT\r\n")
+    assert done.returncode == 64
+    assert done.stderr.decode() == said + " requires no recipient\n"
+    assert done.stdout == b""
+
+
+@pytest.mark.parametrize("name", ["mailq", "sendmail", "newaliases"])
+def test_errors_bear_the_name_the_command_was_called_by(down, name):
+    done = drops.run(down, name, "-Z")
+    assert done.returncode == 64
+    assert done.stderr.decode().splitlines()[-1].startswith(
+        f"{name}: fatal: usage: ")
+
+
+@pytest.mark.parametrize("option", ["-bv", "-v"])
+def test_a_report_is_announced(down, option):
+    done = drops.run(down, "sendmail", option, "-f", "ann@x.test", "bob",
+                     stdin=MESSAGE)
+    assert done.returncode == 0
+    assert done.stdout == \
+        b"Mail Delivery Status Report will be mailed to <ann@x.test>.\n"
+
+
+def test_intervals_and_status_files_of_old_do_nothing(down):
+    for option in ("-q30m", "-q1h30m", "-bh", "-bH"):
+        done = drops.run(down, "sendmail", option)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert not down.processes()
 
 
 @pytest.mark.parametrize("content, arguments, stored", [
