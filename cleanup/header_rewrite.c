@@ -10,6 +10,7 @@
 
 struct place {
 	struct span spec; /* in the header */
+	const char *was;
 	const char *address;
 };
 
@@ -26,6 +27,7 @@ static bool
 collect(void *with, const struct listed_address *listed)
 {
 	struct places *p = with;
+	const char *address;
 	bool bare;
 
 	bare = !mail_address_split(listed->address, NULL, NULL);
@@ -36,8 +38,8 @@ collect(void *with, const struct listed_address *listed)
 		p->room = p->room ? 2 * p->room : 16;
 		p->items = mem_resize(p->items, p->room * sizeof(*p->items));
 	}
-	p->items[p->count++] = (struct place){ listed->spec,
-		arena_span(p->arena, listed->address) };
+	address = arena_span(p->arena, listed->address);
+	p->items[p->count++] = (struct place){ listed->spec, address, address };
 	return true;
 }
 
@@ -67,6 +69,7 @@ append_domains(struct places *p)
 		    p->items[i].address, p->set->append_domain);
 }
 
+/* What does not change keeps the form that its writer gave it. */
 static void
 put_together(const struct places *p, struct span value, struct buf *out)
 {
@@ -75,6 +78,8 @@ put_together(const struct places *p, struct span value, struct buf *out)
 
 	for (size_t i = 0; i < p->count; i++) {
 		place = &p->items[i];
+		if (strcmp(place->address, place->was) == 0)
+			continue;
 		buf_add(out, at, (size_t)(place->spec.p - at));
 		mail_address_quote(span_of(place->address), out);
 		at = place->spec.p + place->spec.n;

@@ -538,6 +538,23 @@ addresses_without_domain_get_ours(void **state)
 }
 
 static void
+what_does_not_change_keeps_its_form(void **state)
+{
+	static const char mail[] =
+	    "From: [ not an address ]\r\nDate: d\r\nMessage-ID: <m>\r\n"
+	    "To: a\\b@x.test, c . d\r\n\r\nx\r\n";
+	struct trial t;
+
+	(void)state;
+	set.append_domain = "";
+	begin(&t);
+	t.m.trusted = true;
+	submit(&t, SPAN(mail), 100);
+	assert_string_equal(stored(&t), mail);
+	end(&t);
+}
+
+static void
 canonical_tables_are_asked(void **state)
 {
 	struct trial t;
@@ -792,6 +809,8 @@ main(void)
 		cmocka_unit_test_setup(
 		    missing_headers_are_added_to_our_users_mail, reset),
 		cmocka_unit_test_setup(addresses_without_domain_get_ours,
+		    reset),
+		cmocka_unit_test_setup(what_does_not_change_keeps_its_form,
 		    reset),
 		cmocka_unit_test_setup(canonical_tables_are_asked, reset),
 		cmocka_unit_test_setup(recipients_from_the_header, reset),
