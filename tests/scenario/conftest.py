@@ -23,6 +23,19 @@ def pytest_runtest_makereport(item, call):
         item.failed = report.failed
 
 
+def pytest_terminal_summary(terminalreporter):
+    """On how many messages the corpus tests have judged."""
+    counts = [dict(report.user_properties) for report in
+              terminalreporter.getreports("passed") +
+              terminalreporter.getreports("failed") if report.when == "call"]
+    counts = [c for c in counts if "messages" in c]
+    if counts:
+        terminalreporter.write_line(
+            f"corpus: {max(c['real'] for c in counts)} real messages, and "
+            f"made ones; {sum(c['messages'] for c in counts)} sent, "
+            f"{len(counts)} ways")
+
+
 @pytest.fixture
 def suite(request):
     """suite(main="...", master="...", start=True, dns=...) -> Instance"""

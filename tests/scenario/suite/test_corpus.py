@@ -1,142 +1,208 @@
 # SPDX-License-Identifier: ISC
-"""Real and odd messages come out byte for byte as they went in."""
-import email.generator
-import glob
-import os
-import pathlib
+"""Real and odd messages come out byte for byte as they went in.
+
+A sample, or all of them: POSTHASTE_CORPUS=folder names messages of your own,
+tests/corpus/collect fetches some thousands into build-tests/corpus.
+"""
+import binascii
+import email
 import poplib
-import random
+import quopri
+import re
 
 import pytest
 
-FOLDERS = ("/usr/lib/python3*/test/test_email/data",
-           "/usr/lib/python3*/test/test_email",
-           os.environ.get("POSTHASTE_CORPUS", "/nonexistent"))
+import corpus
+from corpus import Corpus, by_tag, compare
+from peers import FakeServer
+from posthaste import wait_for
+
+BOB = "bob@example.test"
+# Real messages at most, where there is no POSTHASTE_CORPUS: what is quick
+# takes many, what starts programs for each takes few.
+MANY, SOME, FEW = 400, 60, 15
+
+WAYS_IN = [(corpus.by_smtplib, MANY), (corpus.by_pipeline, MANY),
+           (corpus.by_bdat, MANY), (corpus.by_sendmail, SOME),
+           (corpus.by_msmtp, SOME), (corpus.by_swaks, FEW)]
+WAYS_OUT = [(corpus.from_poplib, MANY), (corpus.from_curl, MANY),
+            (corpus.from_fetchmail, SOME), (corpus.from_mutt, SOME)]
 
 
-def real_messages():
-    """Messages from Debian packages' test data, with CRLF line ends."""
-    found = []
-    for folder in FOLDERS:
-        for base in glob.glob(folder):
-            for path in sorted(pathlib.Path(base).rglob("*")):
-                if path.suffix in (".py", ".pyc", ".au", ".gif") or \
-                        not path.is_file():
-                    continue
-                found.append(crlf(path.read_bytes()))
-    return found
+def name(value):
+    return value.__name__ if callable(value) else ""
 
 
-def crlf(data):
-    data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    if not data.endswith(b"\n"):
-        data += b"\n"
-    return data.replace(b"\n", b"\r\n")
+@pytest.fixture
+def take(record_property):
+    """take(most) -> Corpus; the summary tells how many messages that was."""
+
+    def make(most, **options):
+        messages = Corpus(most, **options)
+        record_property("messages", len(messages))
+        record_property("real", messages.real)
+        return messages
+
+    return make
 
 
-def made_messages():
-    """Shapes that real mail has and test data often lacks."""
-    noise = random.Random(7)
-    head = b"From: a@b.test\r\nTo: bob@example.test\r\nSubject: %s\r\n\r\n"
-    yield head % b"empty body"
-    yield head % b"dots" + b".\r\n..\r\n.x\r\n.\r\n"
-    yield head % b"bytes" + bytes(
-        b for b in range(1, 256) if b not in b"\r\n") + b"\r\n"
-    yield head % b"NUL" + b"a\0b\r\n"
-    yield head % b"no final text\r\nX-Long: " + b"x" * 900 + b"\r\n"
-    yield head % b"long line" + b"y" * 30000 + b"\r\n"
-    yield b"\r\nno header at all\r\n"
-    yield b"Not a header\r\n\r\nbody\r\n"
-    yield b"Subject: header only\r\n"
-    yield head % b"many headers" + b""
-    yield b"".join(b"X-%d: %d\r\n" % (i, i) for i in range(500)) + \
-        b"\r\nbody\r\n"
-    for size in (65535, 65536, 65537, 131072, 1000000):
-        lines = b"".join(b"%072d\r\n" % i for i in range(size // 74 + 1))
-        yield head % b"size %d" % size + lines[:size - 2] \
-            .rsplit(b"\r\n", 1)[0] + b"\r\n"
-    for i in range(2000):
-        words = b"".join(
-            bytes(noise.choice(b"abc .\t\xc3\xa9\xff=-") for _ in range(
-                noise.randrange(200))) + b"\r\n"
-            for _ in range(noise.randrange(60)))
-        yield head % b"noise %d" % i + words
+@pytest.mark.parametrize("way,most", WAYS_IN, ids=name)
+def test_goes_in_and_lies_in_the_mailbox(suite, take, way, most):
+    s = suite(main=corpus.AS_IS)
+    messages = take(most)
+    way(s, messages, BOB)
+    stored = s.wait_messages("bob", len(messages), 60)
+    assert len(stored) == len(messages)
+    compare(messages, by_tag(stored))
 
 
-def stuffed(message):
-    out = message.replace(b"\r\n.", b"\r\n..")
-    return b"." + out if out.startswith(b".") else out
-
-
-def send_raw(session, message, to="bob@example.test"):
-    """Through smtplib's connection, but the bytes are ours."""
-    assert session.mail("corpus@client.test", ["BODY=8BITMIME"])[0] == 250
-    assert session.rcpt(to)[0] == 250
-    session.putcmd("data")
-    assert session.getreply()[0] == 354
-    session.send(stuffed(message) + b".\r\n")
-    code, reply = session.getreply()
-    assert code == 250, (code, reply, message[:80])
-
-
-def retrieved(p, number):
-    _, lines, _ = p.retr(number)
-    return b"".join(line + b"\r\n" for line in lines)
-
-
-def content(stored):
-    """What the client sent: without the lines that we put in front."""
-    mark = b"@example.test>; "
-    at = stored.index(b"Received: ")
-    while True:
-        end = stored.index(b"\r\n", at) + 2
-        at = end
-        if not stored[at:at + 1] in (b" ", b"\t"):
-            return stored[at:]
-
-
-def without_added(sent, got):
-    """Headers that cleanup must add to mail without them."""
-    if sent == got:
-        return True
-    for name in (b"Message-Id", b"Date", b"From", b"To"):
-        for line in got.split(b"\r\n")[:12]:
-            if line.lower().startswith(name.lower() + b":") and \
-                    line + b"\r\n" not in sent:
-                got = got.replace(line + b"\r\n", b"", 1)
-    return sent == got or b"\r\n" + sent == got or \
-        sent.replace(b"\r\n\r\n", b"\r\n", 1) == \
-        got.replace(b"\r\n\r\n", b"\r\n", 1)
-
-
-def test_corpus_is_read_back_byte_for_byte(suite, monkeypatch):
-    monkeypatch.setattr(poplib, "_MAXLINE", 1 << 22)
-    s = suite(main="local_header_rewrite_clients =\n"
-                   "mynetworks = 192.0.2.1/32\n"
-                   "line_length_limit = 2048\n")
-    messages = list(made_messages()) + real_messages()
-    with s.smtp() as session:
-        session.ehlo("client.test")
-        for message in messages:
-            send_raw(session, message)
+@pytest.mark.parametrize("way,most", WAYS_OUT, ids=name)
+def test_is_read_over_pop3(suite, take, way, most, tmp_path, monkeypatch):
+    monkeypatch.setattr(poplib, "_MAXLINE", 1 << 26)
+    s = suite(main=corpus.AS_IS)
+    messages = take(most, big=1)
+    if way is corpus.from_fetchmail:
+        messages.leave_out(corpus.too_much_for_fetchmail)
+    if way is corpus.from_mutt:
+        messages.leave_out(corpus.too_much_for_mutt)
+    corpus.by_pipeline(s, messages, BOB)
     s.wait_messages("bob", len(messages), 60)
-    p = s.pop3()
-    count, _ = p.stat()
-    assert count == len(messages)
-    left = {}
-    for number in range(1, count + 1):
-        got = content(retrieved(p, number))
-        left.setdefault(len(got), []).append(got)
-    lost = []
-    for message in messages:
-        if message in left.get(len(message), ()):
-            left[len(message)].remove(message)
-        else:
-            lost.append(message)
-    rest = [m for same in left.values() for m in same]
-    wrong = [m for m in lost
-             if not any(without_added(m, got) for got in rest)]
-    assert not wrong, (len(wrong), wrong[0][:300], rest[0][:300])
+    stored = way(s, len(messages), tmp_path)
+    assert len(stored) == len(messages)
+    own = rb"Content-Length|Lines|Status|X-Status" \
+        if way is corpus.from_mutt else None
+    compare(messages, by_tag(stored, way is not corpus.from_mutt),
+            added=own, dropped=own)
+
+
+def test_of_our_own_users_gets_what_is_missing(suite, take):
+    s = suite(main=corpus.AS_IS.replace("mynetworks", "# "))
+    messages = take(MANY, noisy=2000)
+    corpus.by_pipeline(s, messages, BOB)
+    compare(messages, by_tag(s.wait_messages("bob", len(messages), 60)),
+            added=corpus.MISSING)
+
+
+def test_sendmail_t_sends_to_whom_the_header_names(suite, take):
+    s = suite(main=corpus.AS_IS +
+              "message_drop_headers = bcc, resent-bcc\n"
+              f"virtual_alias_maps = static:{BOB}\n"
+              "virtual_alias_domains =\n"
+              "enable_original_recipient = no\n")
+    messages = take(SOME)
+    skipped = corpus.by_sendmail_t(s, messages)
+    s.wait_empty(60)
+    compare(messages, by_tag(s.messages("bob")), skipped,
+            added=corpus.MISSING, dropped=rb"Bcc|Resent-Bcc")
+
+
+@pytest.mark.parametrize("kind", ["Maildir/", "mbox"])
+def test_lies_in_a_local_mailbox(suite, take, kind, tmp_path):
+    s = suite(start=False, main=corpus.AS_IS)
+    box = s.root / "home"
+    box.mkdir()
+    box.chmod(0o777)
+    s.write("aliases", f"box: {box}/{kind}\n")
+    s.set(alias_maps=f"hash:{s.root}/etc/aliases")
+    s.start()
+    messages = take(MANY)
+    corpus.by_pipeline(s, messages, "box@local.test")
+    s.wait_empty(60)
+    if kind == "mbox":
+        stored = corpus.read_mbox(box / "mbox")
+        messages.change(corpus.quoted_as_in_mbox)
+    else:
+        stored = corpus.read_all(box / "Maildir/new")
+    assert len(stored) == len(messages)
+    compare(messages, by_tag(stored, crlf=False))
+
+
+def relayed(suite, messages, main="", **sink):
+    """What arrived at a sink, as delivered mail looks; and what bounced."""
+    with FakeServer(**sink) as peer:
+        s = suite(main=corpus.AS_IS + main +
+                  f"relayhost = [127.0.0.1]:{peer.port}\n")
+        corpus.by_pipeline(s, messages, "someone@elsewhere.test")
+        s.wait_empty(120)
+        stored = []
+        for sender, _, content in peer.messages:
+            tag = re.match(r"MAIL FROM:<(.*?)>", sender)[1].encode()
+            if tag:
+                stored.append(b"Return-Path: <" + tag + b">\r\n" +
+                              re.sub(rb"(?m)^\.", b"", content))
+        return stored, s.log()
+
+
+def test_is_relayed_as_it_is(suite, take):
+    messages = take(MANY, big=1)
+    stored, _ = relayed(suite, messages)
+    assert len(stored) == len(messages)
+    compare(messages, by_tag(stored))
+
+
+def test_is_relayed_with_long_lines_folded(suite, take):
+    messages = take(MANY)
+    stored, _ = relayed(suite, messages, "smtp_line_length_limit = 998\n")
+    for message in stored:
+        assert max(map(len, message.split(b"\r\n"))) <= 998
+    messages.change(corpus.folded)
+    compare(messages, by_tag(stored))
+
+
+# what a message means
+
+def decoded(word):
+    if word[1] in b"Bb":
+        return binascii.a2b_base64(word[2] + b"==")
+    return quopri.decodestring(word[2].replace(b"_", b" "))
+
+
+def bare(text):
+    """Without encoding, charset, quotes and blanks; as bytes."""
+    raw = text.encode("ascii", "surrogateescape")
+    raw = re.sub(rb"(\?=)\s+(=\?)", rb"\1\2", raw)
+    raw = re.sub(rb"=\?[^?\s]+\?([BbQq])\?([^?\s]*)\?=", decoded, raw)
+    return re.sub(rb'["\s]', b"", raw)
+
+
+def meaning(message):
+    """Headers and decoded parts, in order."""
+    own = {"content-transfer-encoding", "mime-version", "content-type"}
+    told = []
+    for part in email.message_from_bytes(message).walk():
+        told.append([(k.lower(), bare(v)) for k, v in part.raw_items()
+                     if k.lower() not in own])
+        told.append(part.get_content_type())
+        if not part.is_multipart():
+            text = part.get_payload(decode=True)
+            told.append(text.replace(b"\r\n", b"\n"))
+    return told
+
+
+def differs_in_meaning(message, got):
+    fields, rest = corpus.foretold(message)
+    want, have = meaning(b"".join(fields) + rest), meaning(got)
+    for w, h in zip(want, have):
+        if w != h:
+            if isinstance(w, list):
+                return [pair for pair in zip(w, h) if pair[0] != pair[1]][:1]
+            return f"want {w!r:.300} have {h!r:.300}"
+    return None if len(want) == len(have) else \
+        f"{len(want)} items, {len(have)}"
+
+
+def test_means_the_same_where_eight_bits_cannot_pass(suite, take):
+    messages = take(MANY)
+    stored, log = relayed(suite, messages, extensions=("PIPELINING",))
+    assert all(max(m) < 128 for m in stored)
+    senders = dict(re.findall(r": (\w+): from=<(m\d+@corpus.test)>", log))
+    skipped = {senders[i]: why for i, why in re.findall(
+        r": (\w+): to=<someone@elsewhere.test>.*status=bounced \((.*)\)", log)
+        if i in senders}
+    for tag, why in skipped.items():
+        print(messages.names[tag], why)
+    assert len(stored) + len(skipped) == len(messages)
+    compare(messages, by_tag(stored), skipped, differs_in_meaning)
 
 
 def test_twenty_megabytes_arrive_whole(suite):
@@ -145,9 +211,11 @@ def test_twenty_megabytes_arrive_whole(suite):
     message = b"From: a@b.test\r\nSubject: big\r\n\r\n" + line * 290000
     with s.smtp(timeout=60) as session:
         session.ehlo("client.test")
-        send_raw(session, message)
+        session.mail("a@b.test")
+        session.rcpt(BOB)
+        assert session.data(message)[0] == 250
     (stored,) = s.wait_messages("bob", 1, 60)
-    assert content(stored).endswith(line * 290000)
+    assert stored.endswith(line * 290000)
     p = s.pop3()
     assert p.stat() == (1, len(stored))
 
