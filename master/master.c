@@ -49,16 +49,6 @@ usage(void)
 	fatal_status(EX_USAGE, "usage: master [-c config_directory] [-Cdvw]");
 }
 
-/* Lines of errors or warnings, each with our name before it. */
-static void
-show(const struct buf *lines, void (*put)(const char *, ...))
-{
-	struct span rest = buf_span(lines), line;
-
-	while (span_cut(&rest, "\n", true, &line))
-		put("%.*s", SPAN_ARG(line));
-}
-
 /* -C: says everything that is wrong, does nothing. */
 static int
 check(void)
@@ -67,8 +57,8 @@ check(void)
 	struct plan *plan = plan_load(directory, 1, &errors, &warnings);
 	bool fine = plan != NULL;
 
-	show(&warnings, log_warning);
-	show(&errors, log_error);
+	log_lines(&warnings, log_warning);
+	log_lines(&errors, log_error);
 	plan_free(&plan);
 	buf_fini(&errors);
 	buf_fini(&warnings);
@@ -183,6 +173,16 @@ failed(struct master *m, const char *text)
 	stop(m, true);
 }
 
+/* Our own lines were on standard error when we wrote them. */
+static bool
+is_ours(struct span line)
+{
+	char end[32];
+	int n = snprintf(end, sizeof(end), "[%d]: ", (int)getpid());
+
+	return memmem(line.p, line.n, end, (size_t)n) != NULL;
+}
+
 /*
  * What programs said and no logd has written: why they did not start. The
  * lines are "L TAG[PID]: text".
@@ -200,7 +200,8 @@ show_unwritten_log(void)
 	rest = buf_span(&lines);
 	log_open_stderr("master");
 	while (span_cut(&rest, "\n", true, &line))
-		fprintf(stderr, "%.*s\n", SPAN_ARG(span_skip(line, 2)));
+		if (!is_ours(line))
+			fprintf(stderr, "%.*s\n", SPAN_ARG(span_skip(line, 2)));
 	buf_fini(&lines);
 }
 
@@ -246,14 +247,16 @@ child_ended(struct ev_loop *loop, ev_child *w, int events)
 static void
 on_hangup(struct ev_loop *loop, ev_signal *w, int events)
 {
-	struct buf errors = BUF_INIT(60000);
+	struct complaints c;
 
 	(void)loop;
 	(void)w;
 	(void)events;
-	if (!master.stopping)
-		(void)reload_and_tell(&master, directory, &errors);
-	buf_fini(&errors);
+	if (master.stopping)
+		return;
+	complaints_init(&c);
+	(void)reload_and_tell(&master, directory, &c);
+	complaints_fini(&c);
 }
 
 static void
@@ -288,8 +291,9 @@ watch_signals_and_time(void)
 static void
 start(void)
 {
-	struct buf errors = BUF_INIT(1 << 20);
+	struct complaints c;
 
+	complaints_init(&c);
 	master.loop = ev_default_loop(EVFLAG_AUTO);
 	if (master.loop == NULL)
 		fatal("no event loop");
@@ -299,13 +303,15 @@ start(void)
 	log_open_stderr("posthaste/master");
 	master.on_ready = serving;
 	master.on_failed = failed;
-	if (!reload(&master, directory, &errors) ||
-	    !supervisor_open(&master, directory, &errors)) {
+	if (!reload(&master, directory, &c) ||
+	    !supervisor_open(&master, directory, &c.errors)) {
 		log_open_stderr("master");
-		show(&errors, log_error);
+		log_lines(&c.warnings, log_warning);
+		log_lines(&c.errors, log_error);
 		fatal_status(EX_CONFIG, "nothing was started");
 	}
-	buf_fini(&errors);
+	log_lines(&c.warnings, log_warning);
+	complaints_fini(&c);
 	renewal_start(&master);
 	ev_timer_init(&start_timer, start_late, START_S, 0);
 	ev_timer_start(master.loop, &start_timer);

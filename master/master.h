@@ -116,11 +116,22 @@ void handover_failed(struct child *c);
 enum handover handover_state(const struct master *m, struct buf *text);
 
 /* reload.c */
-/* False with lines in *errors: everything is as it was. */
-bool reload(struct master *m, const char *directory, struct buf *errors);
+/* Lines of what is wrong with the configuration. */
+struct complaints {
+	struct buf errors;
+	struct buf warnings;
+};
+enum { COMPLAINTS_MAX = 60000 }; /* bytes of each; they fit a message */
+void complaints_init(struct complaints *c);
+void complaints_fini(struct complaints *c);
+/* One by one: log_error or log_warning. */
+void log_lines(const struct buf *lines, void (*put)(const char *, ...));
+
+/* False with errors: everything is as it was. */
+bool reload(struct master *m, const char *directory, struct complaints *c);
 /* The same with its log lines and its word to systemd. */
 bool
-reload_and_tell(struct master *m, const char *directory, struct buf *errors);
+reload_and_tell(struct master *m, const char *directory, struct complaints *c);
 /* Another logd takes over, which opens its file by name. */
 void reopen_log(struct master *m);
 

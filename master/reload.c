@@ -219,19 +219,34 @@ update_all(struct master *m)
 		service_update(s);
 }
 
+void
+complaints_init(struct complaints *c)
+{
+	buf_init(&c->errors, COMPLAINTS_MAX);
+	buf_init(&c->warnings, COMPLAINTS_MAX);
+}
+
+void
+complaints_fini(struct complaints *c)
+{
+	buf_fini(&c->errors);
+	buf_fini(&c->warnings);
+}
+
 bool
-reload(struct master *m, const char *directory, struct buf *errors)
+reload(struct master *m, const char *directory, struct complaints *c)
 {
 	unsigned int generation = m->plan ? m->plan->generation + 1 : 1;
-	struct plan *plan = plan_load(directory, generation, errors, NULL);
+	struct plan *plan =
+	    plan_load(directory, generation, &c->errors, &c->warnings);
 	struct opened *list = NULL;
 
 	if (plan == NULL)
 		return false;
-	if (!queue_stays(m, plan, errors) ||
-	    (m->plan == NULL && !take_queue(plan, errors)) ||
-	    !open_missing(m, plan, &list, errors) ||
-	    !plan_snapshots(plan, errors))
+	if (!queue_stays(m, plan, &c->errors) ||
+	    (m->plan == NULL && !take_queue(plan, &c->errors)) ||
+	    !open_missing(m, plan, &list, &c->errors) ||
+	    !plan_snapshots(plan, &c->errors))
 		goto out;
 	commit(m, plan, &list);
 	update_all(m);
@@ -243,17 +258,17 @@ out:
 	return false;
 }
 
-static void
-log_lines(const struct buf *lines)
+void
+log_lines(const struct buf *lines, void (*put)(const char *, ...))
 {
 	struct span rest = buf_span(lines), line;
 
 	while (span_cut(&rest, "\n", true, &line))
-		log_error("%.*s", SPAN_ARG(line));
+		put("%.*s", SPAN_ARG(line));
 }
 
 bool
-reload_and_tell(struct master *m, const char *directory, struct buf *errors)
+reload_and_tell(struct master *m, const char *directory, struct complaints *c)
 {
 	char text[64];
 	bool done;
@@ -261,16 +276,18 @@ reload_and_tell(struct master *m, const char *directory, struct buf *errors)
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
 	    (long long)clock_ms() * 1000);
 	notify_systemd(text);
-	done = reload(m, directory, errors);
+	done = reload(m, directory, c);
 	notify_systemd("READY=1");
 	if (done)
 		log_info("reload -- version %s, configuration %s",
 		    m->plan->common.mail_version, directory);
 	else
 		log_error("reload refused: the old configuration stays");
+	log_lines(&c->warnings, log_warning);
 	if (!done) {
-		log_lines(errors);
-		buf_printf(errors, "the old configuration stays in force\n");
+		log_lines(&c->errors, log_error);
+		buf_printf(&c->errors,
+		    "the old configuration stays in force\n");
 	}
 	return done;
 }

@@ -30,6 +30,7 @@ struct client {
 	ev_io io;
 	bool trusted;
 	int64_t reload_until; /* its reload is under way; 0: none */
+	struct buf warnings; /* of its reload */
 };
 
 static struct {
@@ -85,12 +86,12 @@ describe_all(const struct master *m, struct arena *arena)
 }
 
 static bool
-act(struct master *m, const char *action, struct buf *text)
+act(struct master *m, const char *action, struct complaints *c)
 {
 	if (strcmp(action, "status") == 0)
 		return true;
 	if (strcmp(action, "reload") == 0)
-		return reload_and_tell(m, supervisor.directory, text);
+		return reload_and_tell(m, supervisor.directory, c);
 	if (strcmp(action, "reopen") == 0) {
 		reopen_log(m);
 		return true;
@@ -99,7 +100,7 @@ act(struct master *m, const char *action, struct buf *text)
 		stop(m, strcmp(action, "abort") == 0);
 		return true;
 	}
-	buf_printf(text, "there is no action \"%s\"\n", action);
+	buf_printf(&c->errors, "there is no action \"%s\"\n", action);
 	return false;
 }
 
@@ -111,37 +112,41 @@ reply(struct client *k, bool done, const struct buf *text)
 	struct msg_supervised r = { .pid = (uint64_t)getpid(), .done = done };
 
 	r.text = buf_text(text);
+	r.warnings = buf_text(&k->warnings);
 	r.generation = m->plan->generation;
 	r.serving = !m->stopping && services_ready(m);
 	r.processes = describe_all(m, arena);
 	(void)ipc_send_now(k->c, &message_supervised, &r);
+	buf_reset(&k->warnings);
 	arena_free(&arena);
 }
 
 static void
 answer(struct client *k, const char *action)
 {
-	struct buf text = BUF_INIT(60000);
+	struct complaints c;
 	bool done = false;
 
+	complaints_init(&c);
 	if (!k->trusted && strcmp(action, "status") != 0)
-		buf_printf(&text, "only root may do this\n");
+		buf_printf(&c.errors, "only root may do this\n");
 	else
-		done = act(supervisor.master, action, &text);
+		done = act(supervisor.master, action, &c);
+	buf_add_span(&k->warnings, buf_span(&c.warnings));
 	if (done && strcmp(action, "reload") == 0) {
 		k->reload_until = clock_ms() + RELOAD_MS;
 		ev_timer_again(supervisor.master->loop, &supervisor.look);
 	} else {
-		reply(k, done, &text);
+		reply(k, done, &c.errors);
 	}
-	buf_fini(&text);
+	complaints_fini(&c);
 }
 
 /* A reload is answered when new connections meet the new generation. */
 static void
 look_at_reload(struct ev_loop *loop, ev_timer *timer, int events)
 {
-	struct buf text = BUF_INIT(60000);
+	struct buf text = BUF_INIT(COMPLAINTS_MAX);
 	enum handover state = handover_state(supervisor.master, &text);
 	bool waiting = false;
 
@@ -176,6 +181,7 @@ drop(struct client *k)
 	supervisor.count--;
 	ev_io_stop(supervisor.master->loop, &k->io);
 	ipc_free(&k->c);
+	buf_fini(&k->warnings);
 	free(k);
 }
 
@@ -225,6 +231,7 @@ accept_client(struct ev_loop *loop, ev_io *io, int events)
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	k = mem_new(sizeof(*k));
 	k->trusted = trusted(fd);
+	buf_init(&k->warnings, COMPLAINTS_MAX);
 	k->c = ipc_new(fd, &protocol_supervisor, "command");
 	k->next = supervisor.clients;
 	supervisor.clients = k;

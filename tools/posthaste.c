@@ -68,12 +68,12 @@ not_running(void)
 }
 
 static void
-show(const char *text)
+show(const char *text, void (*put)(const char *, ...))
 {
 	struct span rest = span_of(text), line;
 
 	while (span_cut(&rest, "\n", true, &line))
-		log_error("%.*s", SPAN_ARG(line));
+		put("%.*s", SPAN_ARG(line));
 }
 
 /* The answer's texts live as long as the connection. */
@@ -107,12 +107,13 @@ tell(const char *action)
 	if (!running())
 		return not_running();
 	answer = ask(&c, action);
-	if (answer == NULL)
+	if (answer == NULL) {
 		log_error("master does not answer");
-	else if (answer->done)
-		status = EXIT_SUCCESS;
-	else
-		show(answer->text);
+	} else {
+		show(answer->warnings, log_warning);
+		show(answer->text, log_error);
+		status = answer->done ? EXIT_SUCCESS : EXIT_FAILURE;
+	}
 	ipc_free(&c);
 	return status;
 }
@@ -211,6 +212,10 @@ do_reload(void)
 
 	if (!running())
 		return not_running();
+	if (!installation_check(&instance)) {
+		log_error("the old configuration stays in force");
+		return EXIT_FAILURE;
+	}
 	status = tell("reload");
 	if (status == EXIT_SUCCESS)
 		log_info("refreshing the Posthaste mail system");
@@ -399,7 +404,7 @@ read_settings(const char *option)
 	(void)setenv("MAIL_CONFIG", instance.directory, 1);
 	instance.conf = conf_read(instance.directory, &errors, NULL);
 	if (instance.conf == NULL) {
-		show(buf_text(&errors));
+		show(buf_text(&errors), log_error);
 		exit(EX_CONFIG);
 	}
 	buf_reset(&errors);

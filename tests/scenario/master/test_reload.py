@@ -202,6 +202,24 @@ def test_check_warns_of_a_transport_without_service(suite):
     s.wait_log(r"to=<bob@example\.test>.* status=deferred")
 
 
+def test_start_and_reload_show_warnings_once(suite):
+    said = 'virtual_transport: there is no service "lmpt" in master.cf'
+    s = suite(start=False, main="virtual_transport = lmpt:x\n")
+    done = s.posthaste("start")
+    s.started = True
+    assert done.err.count(said) == 1
+    s.wait_log(r"warning: main\.cf: line \d+: " + said)
+    assert s.log().count(said) == 1
+    done = s.posthaste("reload")
+    assert done.err.count(said) == 1
+    wait_for("the second line", lambda: s.log().count(said) == 2)
+    s.set(smtpd_data_restrictions="reject_everything")
+    done = s.posthaste("reload", check=False)
+    assert done.returncode == 1
+    assert done.err.count(said) == 1
+    assert done.err.count("unknown restriction") == 1
+
+
 @pytest.mark.parametrize("action", ["check", "start", "reload"])
 def test_a_mistake_is_told_once(suite, action):
     s = suite(start=action == "reload")
