@@ -374,7 +374,7 @@ session(const struct service *s, int fd)
 		content = m->content;
 		fine = make_report(c, m);
 		fd_close(&content);
-	} while (fine && !service_retiring());
+	} while (fine && service_goes_on());
 	ipc_free(&c);
 }
 

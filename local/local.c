@@ -108,7 +108,7 @@ serve(const struct service *s, int fd)
 		if (result == IPC_OK)
 			result = take_request(qmgr, message, a);
 	} while (
-	    result == IPC_OK && !service_retiring() && !table_restart_wanted());
+	    result == IPC_OK && service_goes_on() && !table_restart_wanted());
 	arena_free(&a);
 	ipc_free(&qmgr);
 }

@@ -177,6 +177,20 @@ find_mailbox(struct request *r, const char *address, struct mailbox *box,
 	return v;
 }
 
+static int
+open_base(const struct request *r)
+{
+	return open(r->agent->own.virtual_mailbox_base,
+	    O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static enum verdict
+no_base(const struct request *r, struct why *why)
+{
+	return why_errno(why, "4.3.5", "open virtual_mailbox_base %s",
+	    r->agent->own.virtual_mailbox_base);
+}
+
 /* May the queue file itself become the mailbox's file? */
 static bool
 may_move(const struct request *r)
@@ -185,21 +199,40 @@ may_move(const struct request *r)
 	    (r->m->flags & QUEUE_HAS_PREFIX) != 0;
 }
 
+/* A mailbox that nobody has had mail in: made with the owner's rights. */
 static bool
-moved(struct request *r, int base, const struct mailbox *box,
-    const struct deliver_source *s)
+made(struct request *r, const struct mailbox *box)
 {
-	char path[QUEUE_PATH_MAX];
-	int maildir = maildir_open(base, box->path, false);
-	bool done;
+	int base = open_base(r), maildir;
 
+	if (base < 0)
+		return false;
+	identity_become(NULL, box->uid, box->gid);
+	maildir = maildir_open(base, box->path, true);
+	identity_restore();
+	fd_close(&base);
 	if (maildir < 0)
 		return false;
-	queue_path(r->m->queue, r->m->queue_id, path);
-	done = maildir_move(maildir, s, path, s->size, box->uid, box->gid) ==
-	    MAILDIR_MOVED;
 	fd_close(&maildir);
-	return done;
+	return true;
+}
+
+static bool
+moved(struct request *r, const struct mailbox *box,
+    const struct deliver_source *s)
+{
+	const char *base = r->agent->own.virtual_mailbox_base;
+	const struct maildir_place *to =
+	    maildir_place(base, box->path, box->uid);
+	char path[QUEUE_PATH_MAX];
+
+	if (to == NULL && errno == ENOENT && made(r, box))
+		to = maildir_place(base, box->path, box->uid);
+	if (to == NULL)
+		return false;
+	queue_path(r->m->queue, r->m->queue_id, path);
+	return maildir_move(to, s, path, s->size, box->uid, box->gid) ==
+	    MAILDIR_MOVED;
 }
 
 static enum verdict
@@ -211,12 +244,14 @@ open_failed(struct why *why, const struct mailbox *box)
 
 /* As the owner: what is missing is made with the owner's rights. */
 static enum verdict
-copy(struct request *r, int base, const struct mailbox *box,
+copy(struct request *r, const struct mailbox *box,
     const struct deliver_source *s, struct why *why)
 {
-	int maildir;
+	int base = open_base(r), maildir;
 	enum verdict v;
 
+	if (base < 0)
+		return no_base(r, why);
 	identity_become(NULL, box->uid, box->gid);
 	maildir = maildir_open(base, box->path, true);
 	v = maildir < 0 ?
@@ -225,11 +260,12 @@ copy(struct request *r, int base, const struct mailbox *box,
 		(off_t)r->agent->own.virtual_mailbox_limit, why);
 	fd_close(&maildir);
 	identity_restore();
+	fd_close(&base);
 	return v;
 }
 
 static enum verdict
-into_maildir(struct request *r, int base, const struct mailbox *box,
+into_maildir(struct request *r, const struct mailbox *box,
     const struct deliver_source *s, struct why *why)
 {
 	int64_t limit = r->agent->own.virtual_mailbox_limit;
@@ -240,10 +276,10 @@ into_maildir(struct request *r, int base, const struct mailbox *box,
 		return why_errno(why, "5.2.2",
 		    "maildir delivery failed: error writing message");
 	}
-	if (may_move(r) && moved(r, base, box, s))
+	if (may_move(r) && moved(r, box, s))
 		r->taken = true;
 	else
-		v = copy(r, base, box, s, why);
+		v = copy(r, box, s, why);
 	if (v == OK)
 		why_set(why, "2.0.0", "delivered to maildir");
 	return v;
@@ -272,7 +308,7 @@ open_parent(int base, const struct mailbox *box, const char **name)
 }
 
 static enum verdict
-into_mbox(struct request *r, int base, const struct mailbox *box,
+into_mbox(struct request *r, const struct mailbox *box,
     const struct deliver_source *s, struct why *why)
 {
 	const struct local_params *p = &r->agent->own;
@@ -287,10 +323,12 @@ into_mbox(struct request *r, int base, const struct mailbox *box,
 		.sender = request_quoted(r, r->sender),
 		.subject = "mailbox",
 	};
+	int base = open_base(r), folder;
 	const char *name;
 	enum verdict v;
-	int folder;
 
+	if (base < 0)
+		return no_base(r, why);
 	identity_become(NULL, box->uid, box->gid);
 	folder = open_parent(base, box, &name);
 	if (folder < 0)
@@ -300,6 +338,7 @@ into_mbox(struct request *r, int base, const struct mailbox *box,
 		v = mbox_deliver(folder, name, box->path, s, &options, why);
 	fd_close(&folder);
 	identity_restore();
+	fd_close(&base);
 	if (v == OK)
 		why_set(why, "2.0.0", "delivered to mailbox");
 	return v;
@@ -311,24 +350,14 @@ into_mailbox(struct request *r, size_t index, const struct mailbox *box,
 {
 	const char *base_name = r->agent->own.virtual_mailbox_base;
 	struct deliver_source source;
-	enum verdict v;
-	int base;
 
 	if (base_name[0] != '/')
 		return misconfigured(why, request_recipient(r, index)->address,
 		    "virtual_mailbox_base is not an absolute path: \"%s\"",
 		    base_name);
-	base = open(base_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (base < 0)
-		return why_errno(why, "4.3.5",
-		    "open virtual_mailbox_base "
-		    "%s",
-		    base_name);
 	request_source(r, index, &source);
-	v = box->maildir ? into_maildir(r, base, box, &source, why) :
-			   into_mbox(r, base, box, &source, why);
-	fd_close(&base);
-	return v;
+	return box->maildir ? into_maildir(r, box, &source, why) :
+			      into_mbox(r, box, &source, why);
 }
 
 static enum verdict

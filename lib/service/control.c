@@ -41,7 +41,10 @@ static struct {
 	bool in_task; /* control_task reads */
 } control;
 
-enum { NEVER_MS = 24 * 3600 * 1000 };
+enum {
+	NEVER_MS = 24 * 3600 * 1000,
+	LOOK_MS = 50, /* for master's word, between two requests */
+};
 
 void
 control_open(int fd)
@@ -271,6 +274,19 @@ service_retiring(void)
 	if (!control.in_task && control.master != NULL)
 		control_read();
 	return control.retiring;
+}
+
+bool
+service_goes_on(void)
+{
+	static int64_t next;
+	int64_t now = clock_ms();
+
+	if (now >= next) {
+		next = now + LOOK_MS;
+		(void)service_retiring();
+	}
+	return !control.retiring;
 }
 
 bool

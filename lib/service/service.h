@@ -127,6 +127,12 @@ void service_ready(void);
 void service_ready_without_tasks(void);
 /* Is this generation retiring? Long loops ask. */
 bool service_retiring(void);
+/*
+ * SERVICE_ONE, between two requests of one connection: false when this
+ * generation is retiring. Asks the kernel only now and then; a session that
+ * goes on a moment longer than it must does no harm.
+ */
+bool service_goes_on(void);
 /* Has master said to end within seconds (stop, not reload)? */
 bool service_ending(void);
 /*

@@ -4,6 +4,7 @@ libposthaste_a_SOURCES += \
 	lib/store/deliver_copy.c lib/store/deliver_copy.h \
 	lib/store/maildir_deliver.c lib/store/maildir_deliver.h \
 	lib/store/maildir_list.c lib/store/maildir_list.h \
+	lib/store/maildir_place.c lib/store/maildir_place.h \
 	lib/store/maildir_name.c lib/store/store.c lib/store/store.h \
 	lib/store/mbox_deliver.c lib/store/mbox_deliver.h
 

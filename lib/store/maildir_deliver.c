@@ -251,15 +251,6 @@ finish(int fd, off_t size, gid_t gid, const struct stat *st)
 }
 
 static bool
-belongs_to(int folder, uid_t uid, dev_t device)
-{
-	struct stat st;
-
-	return fstat(folder, &st) == 0 && st.st_uid == uid &&
-	    st.st_dev == device;
-}
-
-static bool
 move_open_file(int fd, const char *path, int new, const char *name, off_t size,
     uid_t uid, gid_t gid, const struct stat *st)
 {
@@ -272,24 +263,22 @@ move_open_file(int fd, const char *path, int new, const char *name, off_t size,
 }
 
 enum maildir_move
-maildir_move(int maildir, const struct deliver_source *s, const char *path,
-    off_t size, uid_t uid, gid_t gid)
+maildir_move(const struct maildir_place *to, const struct deliver_source *s,
+    const char *path, off_t size, uid_t uid, gid_t gid)
 {
 	struct buf name = BUF_INIT(MAILDIR_NAME_MAX);
 	enum maildir_move result = MAILDIR_NOT_MOVED;
-	int new = openat(maildir, "new",
-	    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
 
 	unique_name(s, &name);
 	add_sizes(&name, size, size);
-	if (new >= 0 && fd >= 0 && same_file(fd, s->fd, &st) &&
-	    size <= st.st_size && belongs_to(new, uid, st.st_dev) &&
-	    move_open_file(fd, path, new, buf_text(&name), size, uid, gid, &st))
+	if (fd >= 0 && same_file(fd, s->fd, &st) && size <= st.st_size &&
+	    st.st_dev == to->device &&
+	    move_open_file(fd, path, to->new, buf_text(&name), size, uid, gid,
+		&st))
 		result = MAILDIR_MOVED;
 	fd_close(&fd);
-	fd_close(&new);
 	buf_fini(&name);
 	return result;
 }

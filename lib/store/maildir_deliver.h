@@ -13,6 +13,7 @@
 
 #include "lib/base/why.h"
 #include "lib/store/deliver_copy.h"
+#include "lib/store/maildir_place.h"
 
 enum { MAILDIR_NAME_MAX = 255 };
 
@@ -43,9 +44,9 @@ enum maildir_move {
 
 /*
  * Moves the queue file itself, named "path" relative to the working
- * directory, into new/, given to the owner, then cuts it after "size" bytes.
- * Only if it is the very file s->fd is open on, new/ belongs to the owner,
- * and both are on one file system.
+ * directory, into the folder, given to its owner, then cuts it after "size"
+ * bytes. Only if it is the very file s->fd is open on, and both are on one
+ * file system.
  *
  * In between the file is the owner's by user and still the queue's by group,
  * in a place only the queue can reach: a crash leaves a message that either
@@ -53,7 +54,8 @@ enum maildir_move {
  * crash leaves behind "size" is found by the reader and cut (the name has
  * S=size).
  */
-enum maildir_move maildir_move(int maildir, const struct deliver_source *s,
+enum maildir_move
+maildir_move(const struct maildir_place *to, const struct deliver_source *s,
     const char *path, off_t size, uid_t uid, gid_t gid);
 
 #endif

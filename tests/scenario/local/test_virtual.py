@@ -29,10 +29,11 @@ def test_maildir_file(suite, outcome):
     s.wait_empty()
 
 
-def test_the_queue_file_itself_is_moved(suite):
+@pytest.mark.parametrize("parts", [("new", "cur", "tmp"), ("cur",), ()])
+def test_the_queue_file_itself_is_moved(suite, parts):
     s = suite(start=False)
-    # a Maildir that is there already takes the file, not a copy
-    for part in ("new", "cur", "tmp"):
+    # whatever there is of the Maildir, it takes the file, not a copy
+    for part in parts:
         (s.maildir("bob") / part).mkdir(parents=True)
     if AS_ROOT:
         for path in (s.root / "mail").rglob("*"):
@@ -52,6 +53,39 @@ def test_the_queue_file_itself_is_moved(suite):
     assert path.stat().st_ino == inode
     assert path.read_bytes().endswith(b"\r\n\r\nHello\r\n")
     s.wait_empty()
+
+
+def test_a_mailbox_that_was_replaced_is_noticed(suite):
+    s = suite()
+    s.send(body="first\r\n")
+    s.wait_messages("bob")
+    pid = s.wait_log(r"posthaste/virtual\[(\d+)\]")[1]
+    s.maildir("bob").rename(s.maildir("old"))
+    q = s.send(body="second\r\n")
+    text, = s.wait_messages("bob")
+    assert text.endswith(b"second\r\n")
+    assert s.wait_log(rf"virtual\[(\d+)\]: {q}: to=")[1] == pid
+    assert len(s.messages("old")) == 1
+    (s.maildir("bob") / "new").rename(s.maildir("bob") / "gone")
+    s.send(body="third\r\n")
+    text, = s.wait_messages("bob")
+    assert text.endswith(b"third\r\n")
+    s.wait_empty()
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="gives a folder away")
+def test_a_mailbox_of_somebody_else_gets_nothing(suite, outcome):
+    s = suite()
+    s.send()
+    s.wait_messages("bob")
+    new = s.maildir("bob") / "new"
+    os.chown(new, 0, 0)
+    q = s.send(body="for nobody\r\n")
+    assert outcome(s, "bob@example.test", q).status == "deferred"
+    assert len(s.messages("bob")) == 1
+    os.chown(new, s.uid, s.gid)
+    wait_for("delivery", lambda: s.command("postqueue", "-f") and
+             len(s.messages("bob")) == 2)
 
 
 def test_several_recipients_get_copies(suite):

@@ -80,13 +80,13 @@ test_move(void **state)
 	int fd = queue_file("q", CONTENT "TRAILER");
 	struct deliver_source s = source(fd, 0, CONTENT);
 	int maildir = maildir_open(AT_FDCWD, "box", true);
+	const struct maildir_place *to = maildir_place(*state, "box", getuid());
 	struct stat st, before;
 	char name[1024];
 
-	(void)state;
+	assert_non_null(to);
 	assert_int_equal(fstat(fd, &before), 0);
-	assert_int_equal(maildir_move(maildir, &s, "q", s.size, getuid(),
-			     getgid()),
+	assert_int_equal(maildir_move(to, &s, "q", s.size, getuid(), getgid()),
 	    MAILDIR_MOVED);
 	assert_int_equal(access("q", F_OK), -1);
 	snprintf(name, sizeof(name), "%s", only_entry("box/new"));
@@ -107,33 +107,32 @@ test_not_moved(void **state)
 	int other = queue_file("other", CONTENT);
 	struct deliver_source s = source(fd, 0, CONTENT);
 	int maildir = maildir_open(AT_FDCWD, "box", true);
+	const struct maildir_place *to = maildir_place(*state, "box", getuid());
+	const struct maildir_place elsewhere = { to->new, to->device + 1 };
 	struct stat st;
 
-	(void)state;
-	/* the directory is somebody else's */
-	assert_int_equal(maildir_move(maildir, &s, "q", s.size, getuid() + 1,
+	/* it is on another file system */
+	assert_int_equal(maildir_move(&elsewhere, &s, "q", s.size, getuid(),
 			     getgid()),
 	    MAILDIR_NOT_MOVED);
-	/* new/ leads elsewhere */
-	assert_int_equal(rename("box/new", "elsewhere"), 0);
-	assert_int_equal(symlink("../elsewhere", "box/new"), 0);
-	assert_int_equal(maildir_move(maildir, &s, "q", s.size, getuid(),
-			     getgid()),
-	    MAILDIR_NOT_MOVED);
-	assert_int_equal(unlink("box/new"), 0);
-	assert_int_equal(rename("elsewhere", "box/new"), 0);
 	/* the name is not the file we hold */
-	assert_int_equal(maildir_move(maildir, &s, "other", s.size, getuid(),
+	assert_int_equal(maildir_move(to, &s, "other", s.size, getuid(),
 			     getgid()),
 	    MAILDIR_NOT_MOVED);
 	assert_int_equal(symlink("q", "link"), 0);
-	assert_int_equal(maildir_move(maildir, &s, "link", s.size, getuid(),
+	assert_int_equal(maildir_move(to, &s, "link", s.size, getuid(),
 			     getgid()),
 	    MAILDIR_NOT_MOVED);
+	/* the folder is no more */
+	assert_int_equal(rmdir("box/new"), 0);
+	assert_int_equal(maildir_move(to, &s, "q", s.size, getuid(), getgid()),
+	    MAILDIR_NOT_MOVED);
+	assert_int_equal(mkdir("box/new", 0700), 0);
+	to = maildir_place(*state, "box", getuid());
+	assert_non_null(to);
 	/* somebody holds a second link */
 	assert_int_equal(link("q", "second"), 0);
-	assert_int_equal(maildir_move(maildir, &s, "q", s.size, getuid(),
-			     getgid()),
+	assert_int_equal(maildir_move(to, &s, "q", s.size, getuid(), getgid()),
 	    MAILDIR_NOT_MOVED);
 	assert_string_equal(only_entry("box/new"), "");
 	assert_string_equal(file_get("q"), CONTENT "TRAILER");
@@ -142,6 +141,106 @@ test_not_moved(void **state)
 	close(maildir);
 	close(other);
 	close(fd);
+}
+
+static void
+make_box(const char *path)
+{
+	int fd = maildir_open(AT_FDCWD, path, true);
+
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+/* Is the place the folder that has this name now? */
+static void
+expect_place(const struct maildir_place *p, const char *name)
+{
+	struct stat st, named;
+
+	assert_non_null(p);
+	assert_int_equal(fstat(p->new, &st), 0);
+	assert_int_equal(stat(name, &named), 0);
+	assert_int_equal(st.st_ino, named.st_ino);
+	assert_int_equal(p->device, named.st_dev);
+}
+
+static void
+test_place_is_kept_as_long_as_it_is_what_it_was(void **state)
+{
+	const struct maildir_place *p;
+	int kept;
+
+	errno = 0;
+	assert_null(maildir_place(*state, "box", getuid()));
+	assert_int_equal(errno, ENOENT);
+	assert_null(maildir_place("relative", "box", getuid()));
+	make_box("box");
+	p = maildir_place(*state, "box", getuid());
+	expect_place(p, "box/new");
+	kept = p->new;
+	assert_int_equal(maildir_place(*state, "box", getuid())->new, kept);
+	/* another one has its name now */
+	assert_int_equal(rename("box", "old"), 0);
+	make_box("box");
+	expect_place(maildir_place(*state, "box", getuid()), "box/new");
+	/* removed */
+	assert_int_equal(rename("box", "gone"), 0);
+	errno = 0;
+	assert_null(maildir_place(*state, "box", getuid()));
+	assert_int_equal(errno, ENOENT);
+	/* and back again */
+	assert_int_equal(rename("gone", "box"), 0);
+	expect_place(maildir_place(*state, "box", getuid()), "box/new");
+}
+
+static void
+test_place_is_its_owners_and_no_link(void **state)
+{
+	make_box("box");
+	make_box("other");
+	assert_non_null(maildir_place(*state, "box", getuid()));
+	errno = 0;
+	assert_null(maildir_place(*state, "box", getuid() + 1));
+	assert_int_equal(errno, EPERM);
+	if (getuid() == 0) {
+		assert_int_equal(chown("box/new", 1, (gid_t)-1), 0);
+		assert_null(maildir_place(*state, "box", 0));
+		assert_non_null(maildir_place(*state, "box", 1));
+		assert_int_equal(chown("box/new", 0, (gid_t)-1), 0);
+		assert_null(maildir_place(*state, "box", 1));
+	}
+	assert_non_null(maildir_place(*state, "box", getuid()));
+	assert_int_equal(rename("box/new", "elsewhere"), 0);
+	assert_int_equal(symlink("../other/new", "box/new"), 0);
+	assert_null(maildir_place(*state, "box", getuid()));
+	/* a link of the table's, to where it may lead */
+	assert_int_equal(symlink("other", "alias"), 0);
+	expect_place(maildir_place(*state, "alias", getuid()), "other/new");
+	assert_int_equal(symlink("/tmp", "out"), 0);
+	assert_null(maildir_place(*state, "out", getuid()));
+}
+
+static void
+test_places_are_bounded(void **state)
+{
+	char path[16], name[32];
+	int first;
+
+	for (int i = 0; i < 3 * MAILDIR_PLACES_MAX; i++) {
+		snprintf(path, sizeof(path), "box%d", i);
+		make_box(path);
+	}
+	first = maildir_place(*state, "box0", getuid())->new;
+	for (int i = 1; i < 3 * MAILDIR_PLACES_MAX; i++) {
+		snprintf(path, sizeof(path), "box%d", i);
+		snprintf(name, sizeof(name), "box%d/new", i);
+		expect_place(maildir_place(*state, path, getuid()), name);
+		/* what is in use stays */
+		assert_int_equal(maildir_place(*state, "box0", getuid())->new,
+		    first);
+	}
+	assert_true(dup(first) < MAILDIR_PLACES_MAX + 20);
 }
 
 static void
@@ -217,6 +316,9 @@ main(void)
 		TEST(test_limit_leaves_nothing),
 		TEST(test_move),
 		TEST(test_not_moved),
+		TEST(test_place_is_kept_as_long_as_it_is_what_it_was),
+		TEST(test_place_is_its_owners_and_no_link),
+		TEST(test_places_are_bounded),
 		TEST(test_beneath),
 		TEST(test_conversion_at_buffer_ends),
 	};
