@@ -276,6 +276,14 @@ do_capa(struct dialogue *d, struct span rest)
 	    d->client->settings->common.mail_name);
 }
 
+static void
+not_removed(struct dialogue *d, const struct why *why, bool *all)
+{
+	log_warning("user=<%s>, session=%s: %s", d->client->user, d->client->id,
+	    why->text);
+	*all = false;
+}
+
 /*
  * UPDATE: what was marked goes. A message that somebody else has removed
  * already counts as removed.
@@ -284,6 +292,7 @@ static void
 do_quit(struct dialogue *d, struct span rest)
 {
 	bool all = true, mark = !d->client->settings->pop3.pop3_no_flag_updates;
+	uint64_t deleted = 0;
 	struct why why;
 
 	(void)rest;
@@ -294,14 +303,15 @@ do_quit(struct dialogue *d, struct span rest)
 				    &why);
 			continue;
 		}
-		if (store_expunge(d->store, i, &why) == STORE_FAILED) {
-			log_warning("user=<%s>, session=%s: message %zu: %s",
-			    d->client->user, d->client->id, i + 1, why.text);
-			all = false;
-		} else {
-			d->counts.deleted++;
-		}
+		if (store_expunge(d->store, i, &why) == STORE_FAILED)
+			not_removed(d, &why, &all);
+		else
+			deleted++;
 	}
+	if (store_commit(d->store, &why) == STORE_OK)
+		d->counts.deleted = deleted;
+	else
+		not_removed(d, &why, &all);
 	d->quit = true;
 	stream_text(d->io,
 	    all ? "+OK Good bye\r\n" :

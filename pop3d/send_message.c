@@ -16,7 +16,8 @@ enum { CHUNK = 65536 };
 
 struct sending {
 	struct stream *io;
-	const struct store_blob *blob;
+	struct store_blob *blob;
+	bool cr_kept; /* at the end of the last chunk, for the next one */
 	uint64_t sent; /* of the message, dots not counted */
 	char last; /* byte before this one; LF at the start */
 	bool in_body;
@@ -125,13 +126,18 @@ put_block(struct sending *s, const char *p, size_t n, int64_t at)
 
 /* Bytes of this chunk; one CR is kept for the next, where its LF may be. */
 static int64_t
-read_chunk(const struct sending *s, char *chunk, int64_t at)
+read_chunk(struct sending *s, char *chunk)
 {
-	int64_t n = store_blob_read(s->blob, chunk, CHUNK, at);
+	size_t kept = s->cr_kept ? 1 : 0;
+	int64_t n;
 
-	if (n > 1 && chunk[n - 1] == '\r' && at + n < s->blob->length)
-		n--;
-	return n;
+	if (kept > 0)
+		chunk[0] = '\r';
+	n = store_blob_read(s->blob, chunk + kept, CHUNK - kept);
+	if (n < 0)
+		return -1;
+	s->cr_kept = n > 0 && chunk[kept + (size_t)n - 1] == '\r';
+	return n + (int64_t)kept - s->cr_kept;
 }
 
 static enum io
@@ -141,7 +147,10 @@ put_all(struct sending *s, char *chunk)
 	int64_t at = 0, n = 0;
 	enum io r = IO_OK;
 
-	while (r == IO_OK && !enough && (n = read_chunk(s, chunk, at)) > 0) {
+	while (r == IO_OK && !enough &&
+	    ((n = read_chunk(s, chunk)) > 0 || s->cr_kept)) {
+		if (n == 0)
+			continue; /* a CR alone */
 		if (s->blob->crlf && whole)
 			r = put_block(s, chunk, (size_t)n, at);
 		else
@@ -157,7 +166,7 @@ put_all(struct sending *s, char *chunk)
 }
 
 enum io
-send_message(struct stream *io, const struct store_blob *blob, uint64_t lines,
+send_message(struct stream *io, struct store_blob *blob, uint64_t lines,
     uint64_t *sent)
 {
 	struct sending s = {

@@ -66,7 +66,7 @@ struct pop3_counts {
  * with a dot. "lines": of the body, behind the header (TOP); UINT64_MAX for
  * all. *sent grows by what went out.
  */
-enum io send_message(struct stream *io, const struct store_blob *blob,
-    uint64_t lines, uint64_t *sent);
+enum io send_message(struct stream *io, struct store_blob *blob, uint64_t lines,
+    uint64_t *sent);
 
 #endif

@@ -12,10 +12,17 @@
 
 enum { READ_SIZE = 65536, OUT_SIZE = 65536 };
 
+enum quote {
+	QUOTE_NOTHING,
+	QUOTE_FROM, /* lines that begin with "From " */
+	QUOTE_ALL, /* and those that a reader would unquote: ">>From " */
+};
+
 struct copy {
 	const char *line_end;
-	bool quote_from;
+	enum quote quote;
 	bool at_line_start;
+	bool in_run; /* behind the ">" a line begins with */
 	deliver_write *write;
 	void *with;
 	size_t n; /* in out */
@@ -49,7 +56,7 @@ put_text(struct copy *c, struct span text)
 {
 	if (text.n == 0)
 		return 0;
-	c->at_line_start = false;
+	c->at_line_start = c->in_run = false;
 	return put(c, text.p, text.n);
 }
 
@@ -57,6 +64,7 @@ static int
 end_line(struct copy *c)
 {
 	c->at_line_start = true;
+	c->in_run = false;
 	return put(c, c->line_end, strlen(c->line_end));
 }
 
@@ -64,9 +72,30 @@ end_line(struct copy *c)
 static int
 start_line(struct copy *c, struct span rest)
 {
-	if (c->quote_from && c->at_line_start && span_starts(rest, "From "))
+	if (c->quote != QUOTE_NOTHING && (c->at_line_start || c->in_run) &&
+	    span_starts(rest, "From "))
 		return put(c, ">", 1);
 	return 0;
+}
+
+/* One more ">" may go behind those that are there: nobody sees a difference. */
+static int
+put_run(struct copy *c, struct span *rest)
+{
+	size_t n = 0;
+	int result;
+
+	if (c->quote != QUOTE_ALL || !(c->at_line_start || c->in_run))
+		return 0;
+	while (n < rest->n && rest->p[n] == '>')
+		n++;
+	if (n == 0)
+		return 0;
+	result = put(c, rest->p, n);
+	c->at_line_start = false;
+	c->in_run = true;
+	*rest = span_skip(*rest, n);
+	return result;
 }
 
 /*
@@ -79,10 +108,15 @@ convert(struct copy *c, struct span in, bool last, size_t *used)
 	struct span rest = in;
 
 	while (rest.n > 0) {
-		size_t n = span_find(rest, '\n');
-		bool whole = n < rest.n;
-		struct span text = span_take(rest, n);
+		struct span text;
+		bool whole;
+		size_t n;
 
+		if (put_run(c, &rest) != 0)
+			return -1;
+		n = span_find(rest, '\n');
+		whole = n < rest.n;
+		text = span_take(rest, n);
 		if (!whole && !last && n < 6)
 			break;
 		if (start_line(c, rest) != 0)
@@ -176,16 +210,16 @@ put_headers(struct copy *c, struct span headers)
 	return 0;
 }
 
-int
-deliver_each(const struct deliver_source *s, const char *line_end,
-    bool quote_from, deliver_write *write, void *with)
+static int
+each(const struct deliver_source *s, const char *line_end, enum quote quote,
+    deliver_write *write, void *with)
 {
 	struct copy *c = mem_new(sizeof(*c));
-	bool as_is = strcmp(line_end, "\r\n") == 0 && !quote_from;
+	bool as_is = strcmp(line_end, "\r\n") == 0 && quote == QUOTE_NOTHING;
 	int result;
 
 	c->line_end = line_end;
-	c->quote_from = quote_from;
+	c->quote = quote;
 	c->at_line_start = true;
 	c->write = write;
 	c->with = with;
@@ -196,6 +230,14 @@ deliver_each(const struct deliver_source *s, const char *line_end,
 		result = flush(c);
 	free(c);
 	return result;
+}
+
+int
+deliver_each(const struct deliver_source *s, const char *line_end,
+    bool quote_from, deliver_write *write, void *with)
+{
+	return each(s, line_end, quote_from ? QUOTE_FROM : QUOTE_NOTHING, write,
+	    with);
 }
 
 struct to_file {
@@ -223,6 +265,6 @@ deliver_copy(const struct deliver_source *s, enum deliver_form form,
 {
 	struct to_file t = { .fd = to, .left = limit > 0 ? limit : -1 };
 
-	return deliver_each(s, form == DELIVER_CRLF ? "\r\n" : "\n",
-	    form == DELIVER_MBOX, write_file, &t);
+	return each(s, form == DELIVER_CRLF ? "\r\n" : "\n",
+	    form == DELIVER_MBOX ? QUOTE_ALL : QUOTE_NOTHING, write_file, &t);
 }

@@ -24,7 +24,11 @@ struct deliver_source {
 enum deliver_form {
 	DELIVER_CRLF, /* as in the queue */
 	DELIVER_LF, /* as Unix tools like it */
-	DELIVER_MBOX, /* LF, and ">" before lines that begin with "From " */
+	/*
+	 * LF, and ">" before lines of no or more ">" and "From ", so that a
+	 * reader can undo it (mbox_unquote)
+	 */
+	DELIVER_MBOX,
 };
 
 /*

@@ -6,6 +6,11 @@ libposthaste_a_SOURCES += \
 	lib/store/maildir_list.c lib/store/maildir_list.h \
 	lib/store/maildir_place.c lib/store/maildir_place.h \
 	lib/store/maildir_name.c lib/store/store.c lib/store/store.h \
+	lib/store/store_kind.h lib/store/maildir_store.c \
+	lib/store/mbox_scan.c lib/store/mbox_scan.h \
+	lib/store/mbox_unquote.c lib/store/mbox_lock.c lib/store/mbox_lock.h \
+	lib/store/mbox_rewrite.c lib/store/mbox_rewrite.h \
+	lib/store/mbox_store.c lib/store/mbox_store.h \
 	lib/store/mbox_deliver.c lib/store/mbox_deliver.h
 
 check_PROGRAMS += tests/unit/lib/store/maildir_deliver_test \
@@ -27,3 +32,16 @@ tests_unit_lib_store_store_test_SOURCES = tests/unit/lib/store/store_test.c \
 tests_unit_lib_store_store_test_LDADD = $(LDADD) -lcmocka
 tests_fuzz_maildir_name_fuzz_SOURCES = tests/fuzz/maildir_name_fuzz.c \
 	tests/fuzz/replay.c
+
+check_PROGRAMS += tests/fuzz/mbox_scan_fuzz
+TESTS += tests/fuzz/mbox_scan_fuzz
+tests_fuzz_mbox_scan_fuzz_SOURCES = tests/fuzz/mbox_scan_fuzz.c \
+	tests/fuzz/replay.c
+
+check_PROGRAMS += tests/unit/lib/store/mbox_store_test
+TESTS += tests/unit/lib/store/mbox_store_test
+tests_unit_lib_store_mbox_store_test_SOURCES = \
+	tests/unit/lib/store/mbox_store_test.c tests/unit/lib/store/folder.h
+tests_unit_lib_store_mbox_store_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_store_mbox_store_test_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=pwrite,--wrap=ftruncate,--wrap=fsync

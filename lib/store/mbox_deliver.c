@@ -20,34 +20,10 @@ struct mailbox {
 	const char *name;
 	const char *shown;
 	const struct mbox_options *options;
-	char *lock_name; /* our dot-lock, while we have it */
+	int lock; /* our dot-lock, while we have it; else -1 */
 	int fd;
 	struct stat st;
 };
-
-bool
-mbox_locks_parse(const char *text, unsigned int *locks)
-{
-	static const struct {
-		const char *word;
-		unsigned int lock;
-	} words[] = { { "fcntl", MBOX_FCNTL }, { "flock", MBOX_FLOCK },
-		{ "dotlock", MBOX_DOTLOCK } };
-	struct span rest = span_of(text), word;
-	unsigned int found = 0;
-
-	while (span_cut(&rest, ", \t", true, &word)) {
-		size_t i = 0;
-
-		while (i < 3 && !span_is(word, words[i].word))
-			i++;
-		if (i == 3)
-			return false;
-		found |= words[i].lock;
-	}
-	*locks = found;
-	return true;
-}
 
 static void
 pause_s(int64_t seconds)
@@ -128,43 +104,25 @@ busy(struct why *why, const struct mailbox *m)
 	    m->options->subject, m->shown);
 }
 
-/* The lock of somebody who is gone. */
-static void
-remove_stale(const struct mailbox *m, const char *lock)
-{
-	struct stat st;
-
-	if (fstatat(m->at, lock, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    time(NULL) - st.st_mtime > m->options->stale_s)
-		unlinkat(m->at, lock, 0);
-}
-
 /*
- * NAME.lock, by O_EXCL. A directory where we may not make files has mail
- * programs that do not lock this way either: then the other kinds must do.
+ * NAME.lock. A directory where we may not make files has mail programs that
+ * do not lock this way either: then the other kinds must do.
  */
 static enum verdict
 dot_lock(struct mailbox *m, struct why *why)
 {
-	char *lock = mem_printf("%s.lock", m->name);
 	bool others = m->options->locks != MBOX_DOTLOCK;
-	int fd = -1;
 
-	for (int64_t i = 0; fd < 0; i++) {
-		fd = openat(m->at, lock,
-		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd >= 0 || errno != EEXIST || i + 1 >= m->options->attempts)
+	for (int64_t i = 0;; i++) {
+		m->lock =
+		    mbox_dotlock_take(m->at, m->name, m->options->stale_s);
+		if (m->lock >= 0)
+			return OK;
+		if (errno != EEXIST || i + 1 >= m->options->attempts)
 			break;
-		remove_stale(m, lock);
 		if (i > 0)
 			pause_s(m->options->delay_s);
 	}
-	if (fd >= 0) {
-		m->lock_name = lock;
-		fd_close(&fd);
-		return OK;
-	}
-	free(lock);
 	if (errno == EEXIST)
 		return busy(why, m);
 	if (others && (errno == EACCES || errno == EPERM))
@@ -231,16 +189,24 @@ write_separator(int fd, const char *sender)
 	return result;
 }
 
-/* A message that a crash cut short must not swallow the one behind it. */
+/*
+ * A message that a crash cut short must not swallow the one behind it: an
+ * empty line goes in between.
+ */
 static int
 end_torn_message(const struct mailbox *m)
 {
-	char last = '\n';
+	off_t size = m->st.st_size;
+	char last[2] = "\n\n";
 
-	if (S_ISREG(m->st.st_mode) && m->st.st_size > 0 &&
-	    fd_pread_all(m->fd, &last, 1, m->st.st_size - 1) != 0)
+	if (!S_ISREG(m->st.st_mode) || size == 0)
+		return 0;
+	if (fd_pread_all(m->fd, last + (size == 1), size == 1 ? 1 : 2,
+		size == 1 ? 0 : size - 2) != 0)
 		return -1;
-	return last == '\n' ? 0 : fd_write_all(m->fd, "\n\n", 2);
+	if (last[1] != '\n')
+		return fd_write_all(m->fd, "\n\n", 2);
+	return last[0] == '\n' ? 0 : fd_write_all(m->fd, "\n", 1);
 }
 
 static off_t
@@ -291,6 +257,7 @@ mbox_deliver(int at, const char *name, const char *shown,
 		.name = name,
 		.shown = shown,
 		.options = o,
+		.lock = -1,
 		.fd = -1 };
 	enum verdict v = OK;
 
@@ -303,8 +270,6 @@ mbox_deliver(int at, const char *name, const char *shown,
 	if (v == OK)
 		v = append(&m, s, why);
 	fd_close(&m.fd);
-	if (m.lock_name != NULL)
-		unlinkat(at, m.lock_name, 0);
-	free(m.lock_name);
+	mbox_dotlock_give_back(at, name, &m.lock);
 	return v;
 }

@@ -15,8 +15,7 @@
 
 #include "lib/base/why.h"
 #include "lib/store/deliver_copy.h"
-
-enum mbox_lock { MBOX_FCNTL = 1, MBOX_FLOCK = 2, MBOX_DOTLOCK = 4 };
+#include "lib/store/mbox_lock.h"
 
 struct mbox_options {
 	unsigned int locks; /* enum mbox_lock */
@@ -34,9 +33,6 @@ struct mbox_options {
 	const char *sender; /* for the From line; "" is MAILER-DAEMON */
 	const char *subject; /* "mailbox" or "file", for messages */
 };
-
-/* "fcntl, dotlock" as in mailbox_delivery_lock; false: an unknown word. */
-bool mbox_locks_parse(const char *text, unsigned int *locks);
 
 /*
  * Appends to the file "name" in the directory "at" (as openat(2) has it;

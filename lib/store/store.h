@@ -9,6 +9,9 @@
  * what arrives later is in the next one.
  *
  * Messages are numbered from 0, oldest first.
+ *
+ * Kinds: Maildirs, by store_open; mbox files, by mbox_store_open
+ * (mbox_store.h).
  */
 
 #include <stdbool.h>
@@ -56,22 +59,34 @@ const char *store_unique(const struct store *s, size_t i);
 
 /* The text of one message, open for reading. */
 struct store_blob {
-	int fd;
-	int64_t length; /* of what is stored */
+	int fd; /* that holds nothing else; -1: another kind of store */
+	int64_t length; /* of what is stored in it */
+	int64_t next; /* read next */
 	bool crlf; /* line ends are CRLF already; else LF, or mixed */
+	struct store_text *text; /* where there is no file of its own */
 };
 
 enum store_result
 store_fetch(struct store *s, size_t i, struct store_blob *out, struct why *why);
-/* Bytes read, 0 at the end, -1 with errno. */
-int64_t
-store_blob_read(const struct store_blob *b, void *to, size_t n, int64_t at);
+/*
+ * The next bytes: how many, 0 at the end, -1 with errno. ESTALE: the message
+ * was changed while it was read, and what came before is worth nothing.
+ */
+int64_t store_blob_read(struct store_blob *b, void *to, size_t n);
 void store_blob_close(struct store_blob *b);
 
 /* To the flags the message has already. */
 enum store_result
 store_add_flags(struct store *s, size_t i, unsigned int flags, struct why *why);
-/* Removes it for good. STORE_GONE counts as done for most. */
+/*
+ * Removes it for good, at once or with store_commit. STORE_GONE counts as
+ * done for most.
+ */
 enum store_result store_expunge(struct store *s, size_t i, struct why *why);
+/*
+ * Ends what store_expunge began: where one file holds many messages, all go
+ * together. If it fails, all are still there.
+ */
+enum store_result store_commit(struct store *s, struct why *why);
 
 #endif

@@ -158,8 +158,8 @@ test_flags_and_removal(void **state)
 	/* renamed by somebody else meanwhile */
 	rename("box/cur/1.a:2,FS", "box/cur/1.a:2,RS");
 	assert_int_equal(store_fetch(s, 0, &blob, &why), STORE_OK);
-	assert_int_equal(store_blob_read(&blob, text, sizeof(text), 0), 3);
-	assert_int_equal(store_blob_read(&blob, text, sizeof(text), 3), 0);
+	assert_int_equal(store_blob_read(&blob, text, sizeof(text)), 3);
+	assert_int_equal(store_blob_read(&blob, text, sizeof(text)), 0);
 	store_blob_close(&blob);
 	assert_int_equal(store_expunge(s, 0, &why), STORE_OK);
 	assert_int_equal(access("box/cur/1.a:2,RS", F_OK), -1);

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * SECURITY: the directory may be its owner's, or /var/mail: what lies there
+ * under the name of a lock may be anything, and is only read.
+ */
+#include "lib/store/mbox_lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/base/span.h"
+
+enum { MARK_MAX = 128 };
+
+bool
+mbox_locks_parse(const char *text, unsigned int *locks)
+{
+	static const struct {
+		const char *word;
+		unsigned int lock;
+	} words[] = { { "fcntl", MBOX_FCNTL }, { "flock", MBOX_FLOCK },
+		{ "dotlock", MBOX_DOTLOCK } };
+	struct span rest = span_of(text), word;
+	unsigned int found = 0;
+
+	while (span_cut(&rest, ", \t", true, &word)) {
+		size_t i = 0;
+
+		while (i < 3 && !span_is(word, words[i].word))
+			i++;
+		if (i == 3)
+			return false;
+		found |= words[i].lock;
+	}
+	*locks = found;
+	return true;
+}
+
+/* What our lock files say: by it we know them, on this machine. */
+static int
+mark(char out[MARK_MAX])
+{
+	char host[65] = "";
+
+	(void)gethostname(host, sizeof(host) - 1);
+	return snprintf(out, MARK_MAX, "posthaste %s\n", host);
+}
+
+/*
+ * Ours is locked by the kernel for as long as its program lives, and has its
+ * mark only then.
+ */
+static bool
+left_behind(int fd)
+{
+	char ours[MARK_MAX], found[MARK_MAX];
+	int n = mark(ours);
+
+	return pread(fd, found, sizeof(found), 0) == n &&
+	    memcmp(found, ours, (size_t)n) == 0 &&
+	    flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+/*
+ * Of two that find the same dead lock, the second must not remove the first
+ * one's new one: the kernel's lock on the old file settles that.
+ */
+static bool
+remove_stale(int at, const char *lock, int64_t stale_s)
+{
+	struct stat st, now;
+	bool gone = false;
+	int fd;
+
+	if (fstatat(at, lock, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT;
+	if (time(NULL) - st.st_mtime > stale_s)
+		return unlinkat(at, lock, 0) == 0;
+	fd = openat(at, lock,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    left_behind(fd) &&
+	    fstatat(at, lock, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    now.st_ino == st.st_ino && now.st_dev == st.st_dev)
+		gone = unlinkat(at, lock, 0) == 0;
+	fd_close(&fd);
+	return gone;
+}
+
+static int
+make(int at, const char *lock)
+{
+	char text[MARK_MAX];
+	int n = mark(text);
+	int fd = openat(at, lock,
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -1;
+	/* without the mark, say on a full disk, it only grows old */
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		(void)!write(fd, text, (size_t)n);
+	return fd;
+}
+
+int
+mbox_dotlock_take(int at, const char *name, int64_t stale_s)
+{
+	char *lock = mem_printf("%s.lock", name);
+	int fd = make(at, lock), error;
+
+	if (fd < 0 && errno == EEXIST) {
+		if (remove_stale(at, lock, stale_s))
+			fd = make(at, lock);
+		else
+			errno = EEXIST;
+	}
+	error = errno;
+	free(lock);
+	errno = error;
+	return fd;
+}
+
+void
+mbox_dotlock_give_back(int at, const char *name, int *fd)
+{
+	char *lock;
+
+	if (*fd < 0)
+		return;
+	lock = mem_printf("%s.lock", name);
+	(void)unlinkat(at, lock, 0);
+	free(lock);
+	fd_close(fd);
+}
+
+/*
+ * Of the open file, not of the process, whose other sessions may close
+ * descriptors of the same file; others' fcntl locks exclude them all the
+ * same.
+ */
+static int
+fcntl_lock(int fd, short type)
+{
+	struct flock whole = { .l_type = type, .l_whence = SEEK_SET };
+
+	return fcntl(fd, F_OFD_SETLK, &whole);
+}
+
+int
+mbox_kernel_lock(int fd, unsigned int locks)
+{
+	if (locks & MBOX_FLOCK && flock(fd, LOCK_EX | LOCK_NB) != 0)
+		return -1;
+	if ((locks & MBOX_FCNTL) == 0 || fcntl_lock(fd, F_WRLCK) == 0)
+		return 0;
+	if (errno == EACCES)
+		errno = EAGAIN;
+	return -1;
+}
+
+void
+mbox_kernel_unlock(int fd, unsigned int locks)
+{
+	if (locks & MBOX_FCNTL)
+		(void)fcntl_lock(fd, F_UNLCK);
+	if (locks & MBOX_FLOCK)
+		(void)flock(fd, LOCK_UN);
+}

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The journal: two slots for a head, then the bytes that move. A head is
+ * worth something only if its own digest and that of the bytes are right; of
+ * two such the later one counts. Emptied, it says that nothing is to be done.
+ *
+ * SECURITY: the journal is the owner's, and so is the mailbox: what they hold
+ * can do no more than the owner could. All numbers are checked all the same.
+ */
+#include "lib/store/mbox_rewrite.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/ensure.h"
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+
+enum {
+	SLOT_SIZE = 512,
+	DATA_AT = 4096,
+	CHUNK = 262144,
+	DIGEST = 32,
+};
+
+static const char magic[16] = "POSTHASTE-MBOX1\n";
+
+struct head {
+	char magic[16];
+	uint64_t number; /* the later of two counts */
+	int64_t from; /* place in the mailbox that the bytes go to */
+	int64_t bytes; /* how many */
+	int64_t size; /* of the mailbox before */
+	unsigned char data[DIGEST]; /* of the bytes */
+	/*
+	 * Of what is in the mailbox behind them until it is cut: tells
+	 * whether it has been.
+	 */
+	unsigned char rest[DIGEST];
+	unsigned char self[DIGEST]; /* of all above */
+};
+
+struct copy {
+	EVP_MD_CTX *digest;
+	char *chunk;
+};
+
+static void
+copy_begin(struct copy *c)
+{
+	c->digest = EVP_MD_CTX_new();
+	c->chunk = mem_resize(NULL, CHUNK);
+	ensure(c->digest != NULL);
+	ensure(EVP_DigestInit_ex(c->digest, EVP_sha256(), NULL) == 1);
+}
+
+static void
+copy_end(struct copy *c, unsigned char out[DIGEST])
+{
+	ensure(EVP_DigestFinal_ex(c->digest, out, NULL) == 1);
+	EVP_MD_CTX_free(c->digest);
+	free(c->chunk);
+}
+
+/* To nowhere: "to" -1. A file that ends early is EIO. */
+static int
+copy_range(struct copy *c, int from, int64_t at, int64_t end, int to,
+    int64_t *to_at)
+{
+	while (at < end) {
+		size_t n = end - at < CHUNK ? (size_t)(end - at) : CHUNK;
+
+		if (fd_pread_all(from, c->chunk, n, at) == -1)
+			return -1;
+		ensure(EVP_DigestUpdate(c->digest, c->chunk, n) == 1);
+		if (to != -1 && fd_pwrite_all(to, c->chunk, n, *to_at) == -1)
+			return -1;
+		if (to != -1)
+			*to_at += (int64_t)n;
+		at += (int64_t)n;
+	}
+	return 0;
+}
+
+static int
+digest_of(int file, int64_t at, int64_t end, unsigned char out[DIGEST])
+{
+	struct copy c;
+	int result;
+
+	copy_begin(&c);
+	result = copy_range(&c, file, at, end, -1, NULL);
+	copy_end(&c, out);
+	return result;
+}
+
+static void
+digest_self(const struct head *h, unsigned char out[DIGEST])
+{
+	ensure(EVP_Digest(h, offsetof(struct head, self), out, NULL,
+		   EVP_sha256(), NULL) == 1);
+}
+
+static int64_t
+size_of(int file)
+{
+	struct stat st;
+
+	return fstat(file, &st) == 0 ? (int64_t)st.st_size : -1;
+}
+
+static int
+empty(int journal)
+{
+	return ftruncate(journal, 0) == 0 && fsync(journal) == 0 ? 0 : -1;
+}
+
+/* The commit: from here on a crash is followed by the whole of it. */
+static int
+write_head(int journal, struct head *h)
+{
+	memcpy(h->magic, magic, sizeof(magic));
+	digest_self(h, h->self);
+	if (fd_pwrite_all(journal, h, sizeof(*h),
+		(off_t)(h->number % 2 * SLOT_SIZE)) == -1)
+		return -1;
+	return fsync(journal);
+}
+
+static bool
+read_slot(int journal, int slot, int64_t mailbox_max, struct head *out)
+{
+	unsigned char digest[DIGEST];
+	int64_t have = size_of(journal);
+	struct head h;
+
+	if (fd_pread_all(journal, &h, sizeof(h), slot * SLOT_SIZE) == -1 ||
+	    memcmp(h.magic, magic, sizeof(magic)) != 0)
+		return false;
+	digest_self(&h, digest);
+	if (memcmp(h.self, digest, DIGEST) != 0 || h.from < 0 || h.bytes < 0 ||
+	    h.size > mailbox_max || h.bytes > have - DATA_AT ||
+	    h.from > h.size - h.bytes)
+		return false;
+	if (digest_of(journal, DATA_AT, DATA_AT + h.bytes, digest) == -1 ||
+	    memcmp(h.data, digest, DIGEST) != 0)
+		return false;
+	*out = h;
+	return true;
+}
+
+static bool
+read_head(int journal, struct head *out)
+{
+	struct head h;
+	bool found = false;
+
+	for (int slot = 0; slot < 2; slot++)
+		if (read_slot(journal, slot, INT64_MAX / 4, &h) &&
+		    (!found || h.number > out->number)) {
+			*out = h;
+			found = true;
+		}
+	return found;
+}
+
+/* The bytes to their place, then the cut, then the journal's end. */
+static int
+redo(int file, int journal, const struct head *h)
+{
+	unsigned char digest[DIGEST];
+	int64_t to = h->from;
+	struct copy c;
+	int result;
+
+	copy_begin(&c);
+	result = copy_range(&c, journal, DATA_AT, DATA_AT + h->bytes, file,
+	    &to);
+	copy_end(&c, digest);
+	if (result == -1 || fsync(file) == -1 ||
+	    ftruncate(file, (off_t)to) == -1 || fsync(file) == -1)
+		return -1;
+	return empty(journal);
+}
+
+static int
+fails(struct why *why, const char *what)
+{
+	(void)why_errno(why, "4.3.0", "%s", what);
+	return -1;
+}
+
+/*
+ * What lies between the ranges and behind them, from the first one's start
+ * on, into the journal.
+ */
+static int
+fill_journal(int file, int journal, const struct mbox_range *r, size_t count,
+    struct head *h)
+{
+	int64_t to = DATA_AT;
+	struct copy c;
+	int result = 0;
+
+	copy_begin(&c);
+	for (size_t i = 0; i < count && result == 0; i++)
+		result = copy_range(&c, file, r[i].end,
+		    i + 1 < count ? r[i + 1].start : h->size, journal, &to);
+	copy_end(&c, h->data);
+	h->from = r[0].start;
+	h->bytes = to - DATA_AT;
+	if (result == 0)
+		result = digest_of(file, h->from + h->bytes, h->size, h->rest);
+	return result;
+}
+
+int
+mbox_remove(int file, int journal, const struct mbox_range *ranges,
+    size_t count, struct why *why)
+{
+	struct head h = { .number = 0, .size = size_of(file) };
+	struct why second;
+
+	if (count == 0)
+		return 0;
+	if (h.size == -1)
+		return fails(why, "cannot stat the mailbox");
+	if (ranges[count - 1].end > h.size) {
+		errno = ESTALE; /* somebody does not care for locks */
+		return fails(why, "the mailbox has shrunk");
+	}
+	/* all that follows goes: the cut alone is whole at any moment */
+	if (count == 1 && ranges[0].end == h.size)
+		return ftruncate(file, (off_t)ranges[0].start) == 0 &&
+			fsync(file) == 0 ?
+		    0 :
+		    fails(why, "cannot cut the mailbox");
+	if (ftruncate(journal, 0) == -1 ||
+	    fill_journal(file, journal, ranges, count, &h) == -1 ||
+	    fsync(journal) == -1 || write_head(journal, &h) == -1) {
+		fails(why, "cannot write the journal of the mailbox");
+		/* else it would be done later, which nobody was promised */
+		if (empty(journal) == -1)
+			fails(&second, "cannot empty the journal");
+		return -1;
+	}
+	if (redo(file, journal, &h) == -1)
+		return fails(why, "cannot update the mailbox");
+	return 0;
+}
+
+/*
+ * Mail has come since the crash, behind what was there: it moves with the
+ * rest. The head that says so takes the other slot, so that a crash in
+ * between leaves the first one.
+ */
+static int
+take_new_mail(int file, int journal, struct head *h, int64_t size)
+{
+	int64_t to = DATA_AT + h->bytes;
+	struct copy c;
+	unsigned char digest[DIGEST];
+	int result;
+
+	copy_begin(&c);
+	result = copy_range(&c, file, h->size, size, journal, &to);
+	copy_end(&c, digest);
+	if (result == -1)
+		return -1;
+	h->number++;
+	h->bytes = to - DATA_AT;
+	h->size = size;
+	if (digest_of(journal, DATA_AT, to, h->data) == -1 ||
+	    digest_of(file, h->from + h->bytes, size, h->rest) == -1 ||
+	    fsync(journal) == -1)
+		return -1;
+	return write_head(journal, h);
+}
+
+static bool
+same(int file, int64_t at, int64_t end, const unsigned char wanted[DIGEST])
+{
+	unsigned char digest[DIGEST];
+
+	return digest_of(file, at, end, digest) == 0 &&
+	    memcmp(digest, wanted, DIGEST) == 0;
+}
+
+/* An empty line behind the last message, if there is none. */
+static int
+end_last_message(int file, int64_t *size)
+{
+	char last[2] = "\n\n";
+	size_t have = *size < 2 ? (size_t)*size : 2, n;
+
+	if (fd_pread_all(file, last + 2 - have, have,
+		(off_t)(*size - (int64_t)have)) == -1)
+		return -1;
+	n = *size == 0 ? 0 : last[1] != '\n' ? 2 : last[0] != '\n' ? 1 : 0;
+	if (n > 0 && fd_pwrite_all(file, "\n\n", n, (off_t)*size) == -1)
+		return -1;
+	*size += (int64_t)n;
+	return 0;
+}
+
+/*
+ * Another program has written the mailbox anew since the crash, from what it
+ * found there. Which messages it has kept nobody can know: all of ours come
+ * again, behind its own.
+ */
+static int
+append_all(int file, int journal, const struct head *h, int64_t size)
+{
+	unsigned char digest[DIGEST];
+	off_t before = (off_t)size;
+	struct copy c;
+	int result;
+
+	log_warning("the mailbox was changed after a crash: %lld bytes of the"
+		    " journal are appended, messages may be there twice",
+	    (long long)h->bytes);
+	if (end_last_message(file, &size) == -1)
+		return -1;
+	copy_begin(&c);
+	result = copy_range(&c, journal, DATA_AT, DATA_AT + h->bytes,
+		    file, &size);
+	copy_end(&c, digest);
+	if (result == -1 || fsync(file) == -1) {
+		(void)!ftruncate(file, before);
+		return -1;
+	}
+	return empty(journal);
+}
+
+int
+mbox_recover(int file, int journal, struct why *why)
+{
+	int64_t have = size_of(journal), size = size_of(file);
+	struct head h;
+	int result;
+
+	if (have == -1 || size == -1)
+		return fails(why, "cannot stat the mailbox");
+	if (have == 0)
+		return 0;
+	if (!read_head(journal, &h)) {
+		/* not committed: nothing in the mailbox has been touched */
+		result = empty(journal);
+	} else if (size >= h.size &&
+	    same(file, h.from + h.bytes, h.size, h.rest)) {
+		result = size > h.size ?
+		    take_new_mail(file, journal, &h, size) :
+		    0;
+		if (result == 0)
+			result = redo(file, journal, &h);
+	} else if (size >= h.from + h.bytes &&
+	    same(file, h.from, h.from + h.bytes, h.data)) {
+		result = empty(journal); /* all was done but this */
+	} else {
+		result = append_all(file, journal, &h, size);
+	}
+	return result == 0 ? 0 : fails(why, "cannot repair the mailbox");
+}
