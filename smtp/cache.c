@@ -92,8 +92,8 @@ prune_task(void *unused)
 		cache_close();
 }
 
-static bool
-worth_keeping(const struct peer *p)
+bool
+cache_keeps(const struct peer *p)
 {
 	const struct smtp_params *set = &settings()->smtp;
 
@@ -113,7 +113,7 @@ cache_give(struct peer **pp, const char *key)
 	if (p == NULL)
 		return;
 	*pp = NULL;
-	if (!worth_keeping(p)) {
+	if (!cache_keeps(p)) {
 		peer_quit(&p, true);
 		return;
 	}

@@ -13,6 +13,8 @@
 
 /* One that is alive and has nothing unexpected to say, or NULL. */
 struct peer *cache_take(const char *key);
+/* Would cache_give keep it? Then it does not wait. */
+bool cache_keeps(const struct peer *p);
 /*
  * Gives the peer up: it is kept, or ended where it cannot or must not be
  * used again. *p is NULL afterwards.

@@ -51,11 +51,16 @@ cache_key(const struct attempt *a)
 		"");
 }
 
-/* What is known must not be lost should this process die. */
+/*
+ * What is known must not be lost should this process die: qmgr is told before
+ * the next wait. When all is known and the connection is kept, there is none
+ * before the last word, which takes the rest along.
+ */
 static void
-tell_qmgr(struct delivery *d)
+tell_qmgr(struct delivery *d, const struct peer *p)
 {
-	(void)ipc_flush(d->qmgr, clock_in(ANSWER_TIMEOUT_S));
+	if (d->pending > 0 || !cache_keeps(p))
+		(void)ipc_flush(d->qmgr, clock_in(ANSWER_TIMEOUT_S));
 }
 
 /* Over connections that other messages have used. */
@@ -67,7 +72,7 @@ use_cached(struct attempt *a)
 	while (a->d->pending > 0 && (p = cache_take(a->key)) != NULL) {
 		enum transaction_result result = transaction_run(a->d, p);
 
-		tell_qmgr(a->d);
+		tell_qmgr(a->d, p);
 		if (result == TRANSACTION_ENDED)
 			a->reached = true;
 		cache_give(&p, a->key);
@@ -101,7 +106,7 @@ talk(struct attempt *a, struct greeting *g, struct peer **p, enum verdict v,
 		return;
 	}
 	(void)transaction_run(a->d, *p);
-	tell_qmgr(a->d);
+	tell_qmgr(a->d, *p);
 	cache_give(p, a->key);
 }
 
