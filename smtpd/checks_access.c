@@ -77,8 +77,13 @@ mail_keys(const struct session *s, struct keys *k, struct span address)
 	struct span local, domain;
 	size_t cut = 0;
 
+	if (!mail_address_split(address, &local, &domain)) {
+		/* "bob" is bob@$myorigin wherever it will be written */
+		address = span_of(arena_printf(k->arena, "%.*s@%s",
+		    SPAN_ARG(address), s->config->common->myorigin));
+		mail_address_split(address, &local, &domain);
+	}
 	add_key(k, address);
-	mail_address_split(address, &local, &domain);
 	while (cut < local.n &&
 	    (local.p[cut] == '\0' || strchr(delimiters, local.p[cut]) == NULL))
 		cut++;
@@ -436,7 +441,7 @@ check_reverse_table(struct evaluation *e, const char *table)
 	bool found;
 
 	domain_keys(e->s, &k, span_of(e->s->client.unverified_name));
-	return consult(e, STAGE_CLIENT, table, &k, &found);
+	return consult(e, STAGE_REVERSE_NAME, table, &k, &found);
 }
 
 enum decision

@@ -5,6 +5,7 @@
 #include "lib/base/clock.h"
 #include "lib/dns/dns.h"
 #include "lib/mail/mail_address.h"
+#include "smtpd/ask.h"
 #include "smtpd/checks.h"
 
 enum { DNS_DEADLINE_S = 30 };
@@ -157,8 +158,19 @@ domain_known(struct evaluation *e, enum stage about, const char *address)
 enum decision
 check_sender_domain(struct evaluation *e, const char *argument)
 {
+	struct msg_address_item item = { e->sender };
+	const struct msg_resolved_item *r;
+	struct arena *a;
+	bool ours;
+
 	(void)argument;
-	return domain_known(e, STAGE_SENDER, e->sender);
+	if (e->sender == NULL || e->sender[0] == '\0')
+		return DUNNO;
+	a = arena_new();
+	r = ask_resolve(a, "", &item, 1);
+	ours = r != NULL && r->class != 0; /* they need no DNS */
+	arena_free(&a);
+	return ours ? DUNNO : domain_known(e, STAGE_SENDER, e->sender);
 }
 
 enum decision

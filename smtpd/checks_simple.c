@@ -42,7 +42,7 @@ enum decision
 check_defer(struct evaluation *e, const char *argument)
 {
 	(void)argument;
-	return refuse_stage(e, e->stage, (int)e->s->p->defer_code, "4.7.1",
+	return refuse_stage(e, e->stage, (int)e->s->p->defer_code, "4.3.2",
 	    "Try again later");
 }
 
@@ -54,7 +54,7 @@ check_defer_if_permit(struct evaluation *e, const char *argument)
 
 	(void)argument;
 	stage_subject(e, e->stage, &subject);
-	d = defer_if_permit(e, "4.7.0", "%s: Try again later",
+	d = defer_if_permit(e, "4.7.0", "%s: defer_if_permit requested",
 	    buf_text(&subject));
 	buf_fini(&subject);
 	return d;
@@ -67,7 +67,8 @@ check_defer_if_reject(struct evaluation *e, const char *argument)
 
 	(void)argument;
 	if (e->if_reject.code == 0 && !e->warn_only) {
-		refuse_stage(e, e->stage, 450, "4.7.0", "Try again later");
+		refuse_stage(e, e->stage, 450, "4.7.0",
+		    "defer_if_reject requested");
 		e->if_reject = e->refusal;
 		e->refusal = before;
 	}

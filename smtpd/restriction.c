@@ -356,6 +356,10 @@ stage_name(const struct evaluation *e, enum stage stage, struct buf *out)
 	case STAGE_CLIENT:
 		buf_printf(out, "<%s>: Client host", e->s->client.full);
 		break;
+	case STAGE_REVERSE_NAME:
+		buf_printf(out, "<%s>: Unverified Client host",
+		    e->s->client.unverified_name);
+		break;
 	case STAGE_HELO:
 		buf_printf(out, "<%s>: Helo command",
 		    e->helo != NULL ? e->helo : "");

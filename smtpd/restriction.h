@@ -24,7 +24,8 @@ enum stage {
 	STAGE_RECIPIENT,
 	STAGE_DATA,
 	STAGE_END_OF_DATA,
-	STAGE_COUNT
+	STAGE_COUNT,
+	STAGE_REVERSE_NAME = STAGE_COUNT /* no list: only spoken about */
 };
 
 enum decision {

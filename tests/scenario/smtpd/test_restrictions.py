@@ -211,6 +211,59 @@ def test_no_way_around_the_relay_rules(suite, recipient):
     assert rcpt(s, recipient)[0] in "45"
 
 
+def test_our_own_sender_domains_need_no_dns(suite, dns):
+    """reject_unknown_sender_domain asks where mail would go elsewhere."""
+    s = suite(dns=dns({("other.test", "A"): ["192.0.2.1"]}),
+              main="relay_domains = behind.test\n"
+              "smtpd_sender_restrictions = reject_unknown_sender_domain\n")
+    for sender in ("alice@example.test", "root@local.test", "x@behind.test"):
+        assert rcpt(s, sender=sender).startswith("250"), sender
+    assert rcpt(s, sender="x@nowhere.test").startswith(
+        "450 4.1.8 <x@nowhere.test>: Sender address rejected: Domain not found")
+
+
+def test_where_nobody_logs_in_nobody_owns_a_sender(suite):
+    """A list of main.cf is for the submission service and not for port 25."""
+    s = suite(main="smtpd_sender_login_maps = "
+              "inline:{bob@example.test=bob@example.test}\n"
+              "smtpd_sender_restrictions = reject_sender_login_mismatch\n")
+    assert rcpt(s, sender="bob@example.test").startswith("250")
+    with s.smtp("submission", tls=True, login="alice@example.test") as m:
+        for sender in ("bob@example.test", "bob+list@example.test"):
+            m.mail(sender)
+            code, text = m.rcpt("bob@example.test")
+            assert code == 553 and b"not owned by user alice" in text
+            m.rset()
+
+
+@pytest.mark.parametrize("restrictions, answer", [
+    ("defer", "450 4.3.2 <bob@example.test>: Recipient address rejected: "
+     "Try again later"),
+    ("defer_if_permit", "450 4.7.0 <bob@example.test>: Recipient address "
+     "rejected: defer_if_permit requested"),
+    ("defer_if_reject, reject", "450 4.7.0 <bob@example.test>: Recipient "
+     "address rejected: defer_if_reject requested"),
+    ("check_reverse_client_hostname_access static:REJECT", "554 5.7.1 "
+     "<localhost>: Unverified Client host rejected: Access denied"),
+    ("check_client_access static:REJECT", "554 5.7.1 <localhost[127.0.0.1]>: "
+     "Client host rejected: Access denied"),
+])
+def test_wording(suite, restrictions, answer):
+    s = suite(main=f"smtpd_recipient_restrictions = {restrictions}\n")
+    assert rcpt(s) == answer
+
+
+def test_names_without_a_domain_are_ours_in_tables_too(suite):
+    s = suite(main="mydestination = example.test, local.test\n"
+              "virtual_mailbox_domains =\nmyorigin = local.test\n"
+              "local_recipient_maps =\n"
+              "smtpd_recipient_restrictions = check_recipient_access "
+              "inline:{{bob@local.test=REJECT not him}}\n")
+    assert rcpt(s, "bob").startswith(
+        "554 5.7.1 <bob>: Recipient address rejected: not him")
+    assert rcpt(s, "carol").startswith("250")
+
+
 ACTIONS = """\
 discard@b.test   DISCARD quietly
 prepend@b.test   PREPEND X-Seen: by table
