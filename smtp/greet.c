@@ -185,15 +185,104 @@ hello(struct peer *p, bool esmtp, struct why *why)
 	return v == OK ? OK : peer_refused(p, &r, verb, why);
 }
 
-/* The name that the certificate must have, and that is sent as SNI. */
 static const char *
-name_to_prove(const struct greeting *g, const struct peer *p)
+matched_name(const struct greeting *g, const struct peer *p, struct span item)
 {
-	if (g->policy->match != NULL)
-		return g->policy->match;
-	if (g->policy->secure)
-		return g->destination->host;
-	return p->name;
+	const char *nexthop = g->destination->host;
+
+	if (span_is_nocase(item, "hostname"))
+		return p->name;
+	if (span_is_nocase(item, "nexthop"))
+		return nexthop;
+	if (span_is_nocase(item, "dot-nexthop"))
+		return arena_printf(g->arena, ".%s", nexthop);
+	return arena_span(g->arena, item);
+}
+
+/* The names of which the certificate must have one; none below TLS_VERIFY. */
+static void
+names_to_prove(const struct greeting *g, const struct peer *p,
+    struct tls_target *t)
+{
+	struct span list = span_of(g->policy->match), item;
+	const char **names =
+	    arena_alloc(g->arena, (list.n / 2 + 1) * sizeof(*names));
+
+	while (g->policy->level == TLS_VERIFY && policy_next(&list, &item))
+		names[t->name_count++] = matched_name(g, p, item);
+	t->names = names;
+}
+
+/* SNI takes no address, and none of the forms for several names. */
+static const char *
+name_to_ask_for(const struct peer *p, const struct tls_target *t)
+{
+	const char *name = t->name_count > 0 ? t->names[0] : p->name;
+	struct address literal;
+
+	if (name[0] == '.')
+		name = p->name;
+	return name[0] == '\0' || address_parse_ip(span_of(name), 0, &literal) ?
+	    NULL :
+	    name;
+}
+
+/* Servers and names apart; contexts, and so levels, are apart anyway. */
+static const char *
+resume_key(const struct greeting *g, const struct peer *p,
+    const struct tls_target *t)
+{
+	return arena_printf(g->arena, "%s|%s|%s", p->relay,
+	    t->sni != NULL ? t->sni : "",
+	    t->name_count > 0 ? g->policy->match : "");
+}
+
+/* At the level fingerprint: is it one of those we know? */
+static bool
+fingerprint_known(const struct greeting *g, struct peer *p)
+{
+	const char *digest = settings()->tls.smtp_tls_fingerprint_digest;
+	char of_certificate[TLS_FINGERPRINT_MAX], of_key[TLS_FINGERPRINT_MAX];
+	struct tls_session *s = stream_tls(p->io);
+
+	if (!tls_fingerprint(s, digest, false, of_certificate) ||
+	    !tls_fingerprint(s, digest, true, of_key))
+		return false;
+	if (policy_has_fingerprint(g->policy->match, of_certificate) ||
+	    policy_has_fingerprint(g->policy->match, of_key))
+		return true;
+	log_info("%s: fingerprint=%s, pkey_fingerprint=%s is not known",
+	    p->relay, of_certificate, of_key);
+	return false;
+}
+
+static void
+log_tls(struct peer *p, bool proven)
+{
+	const struct tls_session *s = stream_tls(p->io);
+
+	if (settings()->tls.smtp_tls_loglevel > 0)
+		log_info("%s TLS connection established to %s: %s%s",
+		    proven             ? "Verified" :
+			tls_trusted(s) ? "Trusted" :
+					 "Untrusted",
+		    p->relay, tls_session_text(s),
+		    tls_resumed(s) ? ", session resumed" : "");
+}
+
+/* TLS runs: is the server the one that was meant? */
+static enum verdict
+check_server(const struct greeting *g, struct peer *p, struct why *why)
+{
+	bool fingerprints =
+	    g->policy->level == TLS_ENCRYPT && g->policy->match != NULL;
+	bool known = fingerprints && fingerprint_known(g, p);
+
+	log_tls(p, known || g->policy->level == TLS_VERIFY);
+	if (!fingerprints || known)
+		return OK;
+	p->broken = true;
+	return why_set(why, "4.7.5", "Server certificate not verified");
 }
 
 static enum verdict
@@ -201,23 +290,14 @@ handshake(struct greeting *g, struct peer *p, struct why *why)
 {
 	struct tls_context *context =
 	    settings()->tls_contexts[g->policy->level];
-	const char *name = name_to_prove(g, p);
-	struct address literal;
-	const char *shown;
+	struct tls_target target = { 0 };
 
-	if (g->policy->level < TLS_VERIFY &&
-	    address_parse_ip(span_of(name), 0, &literal))
-		name = NULL; /* SNI takes no address */
+	names_to_prove(g, p, &target);
+	target.sni = name_to_ask_for(p, &target);
+	target.resume = resume_key(g, p, &target);
 	stream_timeout(p->io, settings()->smtp.smtp_starttls_timeout * 1000);
-	if (stream_tls_connect(p->io, context, name) == IO_OK) {
-		shown =
-		    tls_verified(stream_tls(p->io)) ? "Verified" : "Untrusted";
-		if (settings()->tls.smtp_tls_loglevel > 0)
-			log_info("%s TLS connection established to %s: %s",
-			    shown, p->relay,
-			    tls_session_text(stream_tls(p->io)));
-		return OK;
-	}
+	if (stream_tls_connect_to(p->io, context, &target) == IO_OK)
+		return check_server(g, p, why);
 	log_info("SSL_connect error to %s: %s", p->relay, stream_error(p->io));
 	p->broken = true;
 	if (g->policy->level >= TLS_VERIFY &&

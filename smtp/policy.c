@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "smtp/policy.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
@@ -46,57 +47,126 @@ ask(struct arena *a, const char *setting, const char *table,
 	return v;
 }
 
-static enum tls_level
-level_of(struct span word, bool *known, bool *secure)
+/* No name has any of these, and a fingerprint only colons. */
+bool
+policy_next(struct span *list, struct span *item)
 {
-	static const struct {
+	while (span_cut(list, "| \t\r\n,", true, item))
+		if (item->n > 0)
+			return true;
+	return false;
+}
+
+/* The next hexadecimal digit, colons left out; 0: none is left. */
+static int
+next_digit(struct span *text)
+{
+	while (text->n > 0 && text->p[0] == ':')
+		*text = span_skip(*text, 1);
+	if (text->n == 0)
+		return 0;
+	*text = span_skip(*text, 1);
+	return toupper((unsigned char)text->p[-1]);
+}
+
+bool
+policy_has_fingerprint(const char *match, const char *fingerprint)
+{
+	struct span list = span_of(match), item;
+
+	while (policy_next(&list, &item)) {
+		struct span other = span_of(fingerprint);
+		int digit;
+
+		while ((digit = next_digit(&item)) == next_digit(&other))
+			if (digit == 0)
+				return true;
+	}
+	return false;
+}
+
+static bool
+is_fingerprint(struct span item)
+{
+	size_t digits = 0;
+	int digit;
+
+	while ((digit = next_digit(&item)) != 0) {
+		if (!isxdigit(digit))
+			return false;
+		digits++;
+	}
+	return digits >= 32 && digits % 2 == 0; /* from MD5's up */
+}
+
+bool
+policy_of_level(struct span word, struct policy *out)
+{
+	const struct tls_params *set = &settings()->tls;
+	const struct {
 		const char *word;
 		enum tls_level level;
+		const char *match;
 	} levels[] = {
-		{ "none", TLS_NONE },
-		{ "may", TLS_MAY },
-		{ "encrypt", TLS_ENCRYPT },
-		{ "verify", TLS_VERIFY },
-		{ "secure", TLS_VERIFY },
+		{ "none", TLS_NONE, NULL },
+		{ "may", TLS_MAY, NULL },
+		{ "encrypt", TLS_ENCRYPT, NULL },
+		{ "fingerprint", TLS_ENCRYPT,
+		    set->smtp_tls_fingerprint_cert_match },
+		{ "verify", TLS_VERIFY, set->smtp_tls_verify_cert_match },
+		{ "secure", TLS_VERIFY, set->smtp_tls_secure_cert_match },
 	};
 
-	*secure = span_is_nocase(word, "secure");
 	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
-		if (span_is_nocase(word, levels[i].word))
-			return levels[i].level;
-	*known = false;
-	return TLS_NONE;
+		if (span_is_nocase(word, levels[i].word)) {
+			out->level = levels[i].level;
+			out->match = levels[i].match;
+			return true;
+		}
+	return false;
+}
+
+/* Adds what "match=" has; its separators depend on what there is to match. */
+static bool
+add_match(struct policy *p, struct span value, struct buf *list)
+{
+	bool names = p->level == TLS_VERIFY;
+	size_t before = list->n;
+	struct span item;
+
+	if (p->match == NULL)
+		return false; /* this level compares nothing */
+	while (span_cut(&value, names ? ":" : "|", true, &item)) {
+		if (!names && !is_fingerprint(item))
+			return false;
+		buf_add_span(list, item);
+		buf_add_char(list, '|');
+	}
+	return list->n > before && !list->overflow;
 }
 
 bool
 policy_parse(struct arena *a, struct span value, struct policy *out)
 {
+	struct buf list = BUF_INIT(65536);
 	struct policy p = { 0 };
-	bool known = true;
 	struct span word;
+	bool good;
 
-	if (!span_cut(&value, " \t,", true, &word))
-		return false;
-	p.level = level_of(word, &known, &p.secure);
-	while (span_cut(&value, " \t,", true, &word)) {
+	good =
+	    span_cut(&value, " \t,", true, &word) && policy_of_level(word, &p);
+	while (good && span_cut(&value, " \t,", true, &word)) {
 		if (word.n == 0)
 			continue;
-		/* one name; what it means as hostname or nexthop is known */
-		if (!span_starts_nocase(word, "match="))
-			return false;
-		word = span_skip(word, 6);
-		if (span_find(word, ':') < word.n || word.n == 0)
-			return false;
-		if (span_is(word, "nexthop"))
-			p.secure = true;
-		else if (span_is(word, "hostname"))
-			p.secure = false;
-		else
-			p.match = arena_span(a, word);
+		good = span_starts_nocase(word, "match=") &&
+		    add_match(&p, span_skip(word, 6), &list);
 	}
-	if (known)
+	if (good && list.n > 0)
+		p.match = arena_span(a, buf_span(&list));
+	buf_fini(&list);
+	if (good)
 		*out = p;
-	return known;
+	return good;
 }
 
 /* Next hop as written, then its domain, then the domain's parents. */
@@ -111,8 +181,7 @@ policy_find(struct arena *a, const struct destination *d, struct policy *out,
 	enum verdict v;
 	size_t n = 0;
 
-	*out = (struct policy){ .level = set->tls_level,
-		.secure = set->tls_secure };
+	*out = set->policy;
 	if (maps[0] == '\0')
 		return OK;
 	keys[n++].address = d->text;

@@ -13,9 +13,13 @@
 #include "smtp/destination.h"
 
 struct policy {
-	enum tls_level level;
-	bool secure; /* the certificate must have the next hop's name */
-	const char *match; /* or this name; NULL: as the level has it */
+	enum tls_level level; /* TLS_ENCRYPT with fingerprints */
+	/*
+	 * What the certificate must have, or NULL: at TLS_VERIFY one of these
+	 * names (and hostname, nexthop, dot-nexthop), at TLS_ENCRYPT one of
+	 * these fingerprints. In a list as policy_next has it.
+	 */
+	const char *match;
 };
 
 struct credentials {
@@ -26,6 +30,12 @@ struct credentials {
 /* OK, or LATER when the table cannot be asked, NEVER when it is wrong. */
 enum verdict policy_find(struct arena *a, const struct destination *d,
     struct policy *out, struct why *why);
+/* The next item of such a list. */
+bool policy_next(struct span *list, struct span *item);
+/* Is that one of the fingerprints of the list? */
+bool policy_has_fingerprint(const char *match, const char *fingerprint);
+/* What a word as smtp_tls_security_level has it demands; false: unknown. */
+bool policy_of_level(struct span word, struct policy *out);
 /* The value of a policy table. False when it is not valid. */
 bool policy_parse(struct arena *a, struct span value, struct policy *out);
 /* "host" is the server's name, asked for after the next hop. */

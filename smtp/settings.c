@@ -208,7 +208,7 @@ make_contexts(void)
 	for (int level = TLS_MAY; level <= TLS_VERIFY; level++) {
 		const char *error = "";
 
-		if (!all && level != (int)set.tls_level)
+		if (!all && level != (int)set.policy.level)
 			continue;
 		if (!tls_smtp_context(&set.tls, (enum tls_level)level,
 			remote_key_sign, &set.tls_contexts[level], &error))
@@ -224,8 +224,12 @@ settings_before(const struct service *s)
 	check_host_lookup();
 	set.port = default_port(set.smtp.smtp_tcp_port);
 	set.family = family_of(set.common.inet_protocols);
-	set.tls_level = tls_level_of(set.tls.smtp_tls_security_level);
-	set.tls_secure = strcmp(set.tls.smtp_tls_security_level, "secure") == 0;
+	if (!policy_of_level(span_of(set.tls.smtp_tls_security_level),
+		&set.policy))
+		set.policy = (struct policy){ .level = TLS_NONE };
+	if (!tls_digest_known(set.tls.smtp_tls_fingerprint_digest))
+		fatal("smtp_tls_fingerprint_digest: there is no digest \"%s\"",
+		    set.tls.smtp_tls_fingerprint_digest);
 	parse_bind("smtp_bind_address", set.smtp.smtp_bind_address, AF_INET,
 	    &set.bind4);
 	parse_bind("smtp_bind_address6", set.smtp.smtp_bind_address6, AF_INET6,

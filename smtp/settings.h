@@ -13,6 +13,7 @@
 #include "lib/net/address.h"
 #include "lib/service/service.h"
 #include "lib/tls/tls_settings.h"
+#include "smtp/policy.h"
 
 #define PARAM_GROUP smtp
 #define PARAM_DEF "smtp/params.def"
@@ -25,8 +26,7 @@ struct client_settings {
 	bool lmtp;
 	uint16_t port; /* smtp_tcp_port */
 	int family; /* AF_UNSPEC: both */
-	enum tls_level tls_level;
-	bool tls_secure; /* compare with the next hop, not the host */
+	struct policy policy; /* where smtp_tls_policy_maps says nothing */
 	struct tls_context *tls_contexts[TLS_VERIFY + 1]; /* by level */
 	struct address bind4, bind6; /* length 0: none */
 	struct address *own; /* addresses of this machine */

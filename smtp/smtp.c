@@ -42,9 +42,8 @@ cache_key(const struct attempt *a)
 {
 	const struct smtp_params *p = &settings()->smtp;
 
-	return arena_printf(a->d->arena, "%s|%d|%d|%s|%s", a->to->text,
-	    a->policy.level, a->policy.secure,
-	    a->policy.match != NULL ? a->policy.match : "",
+	return arena_printf(a->d->arena, "%s|%d|%s|%s", a->to->text,
+	    a->policy.level, a->policy.match != NULL ? a->policy.match : "",
 	    p->smtp_sasl_auth_enable &&
 		    p->smtp_sender_dependent_authentication ?
 		a->d->request->sender :

@@ -22,6 +22,7 @@
 
 struct stream;
 struct tls_context;
+struct tls_target;
 
 enum io {
 	IO_OK,
@@ -96,6 +97,8 @@ enum io stream_tls_accept(struct stream *s, struct tls_context *context);
  */
 enum io stream_tls_connect(struct stream *s, struct tls_context *context,
     const char *host);
+enum io stream_tls_connect_to(struct stream *s, struct tls_context *context,
+    const struct tls_target *target);
 /* NULL while plain. Lasts as long as the stream. */
 struct tls_session *stream_tls(struct stream *s);
 /* Why the last call failed, for a log line: "lost connection", ... */

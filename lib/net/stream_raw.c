@@ -260,24 +260,26 @@ handshake(struct stream *s)
 	}
 }
 
-static enum io
-start_tls(struct stream *s, struct tls_context *context, bool server,
-    const char *host)
+static bool
+plain_and_empty(struct stream *s)
 {
-	enum io result = stream_flush(s);
-	BIO *bio;
-
-	if (result != IO_OK)
-		return result;
 	/*
 	 * What came in clear must not be taken for something said in TLS: an
 	 * attacker may have put it there (CVE-2011-0411).
 	 */
-	if (s->tls != NULL || stream_buffered(s) > 0) {
-		failed(s, EPROTO, "plaintext sent ahead of the TLS handshake");
-		return IO_ERROR;
-	}
-	s->tls = tls_session_new(context, server, host);
+	if (s->tls == NULL && stream_buffered(s) == 0)
+		return true;
+	failed(s, EPROTO, "plaintext sent ahead of the TLS handshake");
+	return false;
+}
+
+/* The session becomes the stream's; NULL: it could not be made. */
+static enum io
+start_tls(struct stream *s, struct tls_session *session)
+{
+	BIO *bio;
+
+	s->tls = session;
 	if (s->tls == NULL) {
 		failed(s, EPROTO, "cannot set up TLS");
 		return IO_ERROR;
@@ -293,15 +295,44 @@ start_tls(struct stream *s, struct tls_context *context, bool server,
 	return handshake(s);
 }
 
+static enum io
+ready_for_tls(struct stream *s)
+{
+	enum io result = stream_flush(s);
+
+	if (result == IO_OK && !plain_and_empty(s))
+		result = IO_ERROR;
+	return result;
+}
+
 enum io
 stream_tls_accept(struct stream *s, struct tls_context *context)
 {
-	return start_tls(s, context, true, NULL);
+	enum io result = ready_for_tls(s);
+
+	return result != IO_OK ?
+	    result :
+	    start_tls(s, tls_session_new(context, true, NULL));
 }
 
 enum io
 stream_tls_connect(struct stream *s, struct tls_context *context,
     const char *host)
 {
-	return start_tls(s, context, false, host);
+	enum io result = ready_for_tls(s);
+
+	return result != IO_OK ?
+	    result :
+	    start_tls(s, tls_session_new(context, false, host));
+}
+
+enum io
+stream_tls_connect_to(struct stream *s, struct tls_context *context,
+    const struct tls_target *target)
+{
+	enum io result = ready_for_tls(s);
+
+	return result != IO_OK ?
+	    result :
+	    start_tls(s, tls_session_new_to(context, target));
 }

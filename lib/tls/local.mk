@@ -5,7 +5,9 @@ libposthaste_a_SOURCES += \
 	lib/tls/tls_context.c lib/tls/tls_context.h \
 	lib/tls/tls_load.c lib/tls/tls_pem.c \
 	lib/tls/tls_protocols.c lib/tls/tls_protocols.h \
-	lib/tls/tls_remote_key.c lib/tls/tls_session.c \
+	lib/tls/tls_remote_key.c \
+	lib/tls/tls_resume.c lib/tls/tls_resume.h \
+	lib/tls/tls_session.c \
 	lib/tls/tls_settings.c lib/tls/tls_settings.h \
 	lib/tls/tls_ticket.c lib/tls/tls_ticket.h
 

@@ -89,6 +89,24 @@ struct tls_client_settings {
 	const char *ciphers;
 	struct tls_files files; /* our certificate, if we have one */
 	tls_sign_function *sign;
+	int64_t resume_s; /* how long sessions can be resumed; 0: never */
+};
+
+/* Whom a client means to talk to. */
+struct tls_target {
+	const char *sni; /* name to ask for; NULL: none */
+	/*
+	 * At TLS_VERIFY one of these must be in the certificate: a name, an
+	 * address if it is the only one, or ".domain" for all names below.
+	 * Without any, TLS_VERIFY fails.
+	 */
+	const char *const *names;
+	size_t name_count;
+	/*
+	 * What sessions of this target are kept under, to be resumed: must
+	 * tell apart servers, and names to prove. NULL: none is.
+	 */
+	const char *resume;
 };
 
 /*
@@ -115,6 +133,18 @@ const char *tls_cipher(const struct tls_session *s);
 int tls_cipher_bits(const struct tls_session *s);
 /* Did the peer's certificate chain up and match the name? */
 bool tls_verified(const struct tls_session *s);
+/* Did the chain lead to an authority, whatever the name? */
+bool tls_trusted(const struct tls_session *s);
+/* Was it resumed, without a full handshake? */
+bool tls_resumed(const struct tls_session *s);
+/*
+ * Digest ("sha256") of the peer's certificate, or of its public key, as
+ * upper case pairs separated by colons. False: no certificate.
+ */
+enum { TLS_FINGERPRINT_MAX = 3 * 64 };
+bool tls_fingerprint(const struct tls_session *s, const char *digest,
+    bool of_key, char out[TLS_FINGERPRINT_MAX]);
+bool tls_digest_known(const char *digest);
 /* Of the peer's certificate, "" if none. */
 const char *tls_peer_name(const struct tls_session *s);
 /* tls-exporter or tls-unique channel binding data (RFC 9266, RFC 5929). */

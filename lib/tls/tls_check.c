@@ -182,6 +182,9 @@ check_client(struct trial *t, bool has_files)
 		.ca_directory = of_family(t, "CApath"),
 	};
 
+	blame(t, "smtp_tls_fingerprint_digest");
+	if (!tls_digest_known(value(t->c, "smtp_tls_fingerprint_digest")))
+		say(t, t->errors, "OpenSSL has no such digest");
 	if (has_files)
 		try_client(t, &own);
 	if (trust.ca_file[0] == '\0' && trust.ca_directory[0] == '\0')

@@ -36,6 +36,7 @@ context_free(struct tls_context *c)
 {
 	SSL_CTX_free(c->ssl);
 	tls_ticket_keys_free(&c->tickets);
+	tls_resume_free(&c->resume);
 	free(c);
 }
 
@@ -249,6 +250,8 @@ tls_client_new(const struct tls_client_settings *settings, const char **error)
 		SSL_CTX_set_verify(c->ssl,
 		    c->level == TLS_VERIFY ? SSL_VERIFY_PEER : SSL_VERIFY_NONE,
 		    NULL);
+		if (settings->resume_s > 0)
+			tls_session_resumable(c, settings->resume_s);
 	}
 	return finish(c, good, &why, error);
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "lib/tls/tls.h"
+#include "lib/tls/tls_resume.h"
 #include "lib/tls/tls_ticket.h"
 
 struct tls_context {
@@ -16,10 +17,13 @@ struct tls_context {
 	struct tls_ticket_keys *tickets; /* servers */
 	unsigned char alpn[16]; /* length and name, as on the wire; or empty */
 	enum tls_level level; /* clients */
+	struct tls_resume *resume; /* clients; NULL: none */
 	int64_t expires;
 };
 
 void tls_context_unref(struct tls_context *c);
+/* From now on its sessions are kept for so long, and resumed. */
+void tls_session_resumable(struct tls_context *c, int64_t seconds);
 
 /* Certificates and keys of settings.files or a PEM text into the context. */
 bool tls_context_load_files(struct tls_context *c,

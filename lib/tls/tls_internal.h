@@ -25,6 +25,9 @@ SSL_CTX *tls_context_ssl(struct tls_context *context);
  */
 struct tls_session *
 tls_session_new(struct tls_context *context, bool server, const char *host);
+/* A client's, for that target. */
+struct tls_session *tls_session_new_to(struct tls_context *context,
+    const struct tls_target *target);
 SSL *tls_session_ssl(struct tls_session *session);
 /* Frees the SSL object as well, without sending close_notify. NULL is fine. */
 void tls_session_free(struct tls_session **session);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/tls/tls_context.h"
 
@@ -16,6 +17,9 @@ struct tls_session {
 	SSL *ssl;
 	struct tls_context *context;
 	bool named; /* a host name to compare with was given */
+	char *resume; /* key of the session kept, or NULL */
+	bool renewed; /* the server gave us one on this connection */
+	int64_t proven; /* when there was a full handshake */
 	char text[160];
 	char peer[256];
 };
@@ -63,6 +67,109 @@ tls_session_new(struct tls_context *context, bool server, const char *host)
 	return s;
 }
 
+/* One of several; those behind the first are added. */
+static bool
+add_names(struct tls_session *s, const struct tls_target *t)
+{
+	X509_VERIFY_PARAM *param = SSL_get0_param(s->ssl);
+
+	if (s->context->level != TLS_VERIFY)
+		return true; /* nobody asks */
+	if (t->name_count == 0)
+		return false;
+	s->named = true;
+	if (t->name_count == 1 && is_ip(t->names[0]))
+		return X509_VERIFY_PARAM_set1_ip_asc(param, t->names[0]) == 1;
+	X509_VERIFY_PARAM_set_hostflags(param,
+	    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	for (size_t i = 0; i < t->name_count; i++)
+		if (X509_VERIFY_PARAM_add1_host(param, t->names[i], 0) != 1)
+			return false;
+	return true;
+}
+
+static void
+offer_kept(struct tls_session *s, const char *key)
+{
+	SSL_SESSION *kept;
+
+	s->proven = clock_ms();
+	if (s->context->resume == NULL || key == NULL)
+		return;
+	s->resume = mem_text(key);
+	kept = tls_resume_take(s->context->resume, key, &s->proven);
+	if (kept == NULL)
+		s->proven = clock_ms();
+	else
+		(void)SSL_set_session(s->ssl, kept);
+	SSL_SESSION_free(kept);
+}
+
+struct tls_session *
+tls_session_new_to(struct tls_context *context, const struct tls_target *target)
+{
+	struct tls_session *s = tls_session_new(context, false, NULL);
+
+	if (s == NULL)
+		return NULL;
+	SSL_set_app_data(s->ssl, s);
+	if ((target->sni != NULL &&
+		SSL_set_tlsext_host_name(s->ssl, target->sni) != 1) ||
+	    !add_names(s, target)) {
+		tls_session_free(&s);
+		return NULL;
+	}
+	offer_kept(s, target->resume);
+	return s;
+}
+
+static void
+keep(struct tls_session *s, SSL_SESSION *session)
+{
+	int64_t proven = SSL_session_reused(s->ssl) ? s->proven : clock_ms();
+
+	tls_resume_put(s->context->resume, s->resume, session, proven);
+}
+
+/* A server's gift: a ticket, or at TLS 1.2 the session itself. */
+static int
+take_session(SSL *ssl, SSL_SESSION *session)
+{
+	struct tls_session *s = SSL_get_app_data(ssl);
+
+	if (s == NULL || s->resume == NULL || s->context->resume == NULL)
+		return 0;
+	keep(s, session);
+	s->renewed = true;
+	return 1;
+}
+
+void
+tls_session_resumable(struct tls_context *c, int64_t seconds)
+{
+	c->resume = tls_resume_new(seconds);
+	SSL_CTX_set_session_cache_mode(c->ssl,
+	    SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(c->ssl, take_session);
+}
+
+/*
+ * A session of TLS 1.2 that was resumed and not renewed serves again; a ticket
+ * of TLS 1.3 does not (OpenSSL sees to that, RFC 8446 appendix C.4). Nor is one
+ * spoilt by a connection that ends without close_notify: the content of mail
+ * ends with a dot, not with the connection.
+ */
+static void
+keep_after_use(struct tls_session *s)
+{
+	if (s->resume == NULL || !SSL_is_init_finished(s->ssl))
+		return;
+	SSL_set_shutdown(s->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	if (SSL_session_reused(s->ssl) && !s->renewed &&
+	    SSL_version(s->ssl) < TLS1_3_VERSION)
+		keep(s, SSL_get1_session(s->ssl));
+}
+
 SSL *
 tls_session_ssl(struct tls_session *session)
 {
@@ -74,8 +181,11 @@ tls_session_free(struct tls_session **session)
 {
 	if (*session == NULL)
 		return;
+	if ((*session)->ssl != NULL)
+		keep_after_use(*session);
 	SSL_free((*session)->ssl);
 	tls_context_unref((*session)->context);
+	free((*session)->resume);
 	free(*session);
 	*session = NULL;
 	ERR_clear_error();
@@ -120,6 +230,58 @@ tls_verified(const struct tls_session *s)
 	    SSL_get_verify_result(s->ssl) != X509_V_OK)
 		return false;
 	return SSL_is_server(s->ssl) || s->named;
+}
+
+bool
+tls_trusted(const struct tls_session *s)
+{
+	return SSL_get0_peer_certificate(s->ssl) != NULL &&
+	    SSL_get_verify_result(s->ssl) == X509_V_OK;
+}
+
+bool
+tls_resumed(const struct tls_session *s)
+{
+	return SSL_session_reused(s->ssl) == 1;
+}
+
+bool
+tls_digest_known(const char *digest)
+{
+	return EVP_get_digestbyname(digest) != NULL;
+}
+
+/* RFC 7469 section 2.4: of the whole SubjectPublicKeyInfo. */
+static bool
+digest_key(const X509 *x, const EVP_MD *md, unsigned char *out,
+    unsigned int *length)
+{
+	unsigned char *der = NULL;
+	int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der);
+	bool good =
+	    n > 0 && EVP_Digest(der, (size_t)n, out, length, md, NULL) == 1;
+
+	OPENSSL_free(der);
+	return good;
+}
+
+bool
+tls_fingerprint(const struct tls_session *s, const char *digest, bool of_key,
+    char out[TLS_FINGERPRINT_MAX])
+{
+	X509 *x = SSL_get0_peer_certificate(s->ssl);
+	const EVP_MD *md = EVP_get_digestbyname(digest);
+	unsigned char raw[EVP_MAX_MD_SIZE];
+	unsigned int n = 0;
+
+	if (x == NULL || md == NULL ||
+	    (of_key ? !digest_key(x, md, raw, &n) :
+		      X509_digest(x, md, raw, &n) != 1))
+		return false;
+	for (unsigned int i = 0; i < n; i++)
+		snprintf(out + (size_t)i * 3, 4, "%02X%s", raw[i],
+		    i + 1 < n ? ":" : "");
+	return true;
 }
 
 /* What a stranger wrote into a certificate goes into logs and headers. */

@@ -14,6 +14,7 @@ tls_level_of(const char *word)
 	} levels[] = {
 		{ "may", TLS_MAY },
 		{ "encrypt", TLS_ENCRYPT },
+		{ "fingerprint", TLS_ENCRYPT },
 		{ "verify", TLS_VERIFY },
 		{ "secure", TLS_VERIFY },
 	};
@@ -101,6 +102,7 @@ tls_smtp_context(const struct tls_params *p, enum tls_level level,
 			.key_file = p->smtp_tls_key_file,
 		},
 		.sign = sign,
+		.resume_s = p->smtp_tls_session_cache_timeout,
 	};
 
 	cipher_list(p,

@@ -13,7 +13,10 @@
 #define PARAM_DEF "lib/tls/params.def"
 #include "lib/conf/param.h"
 
-/* "", "none", "may", "encrypt", "verify", "secure". */
+/*
+ * "", "none", "may", "encrypt", "verify", "secure"; "fingerprint", which is
+ * TLS_ENCRYPT as far as OpenSSL is concerned.
+ */
 enum tls_level tls_level_of(const char *word);
 
 /*

@@ -125,13 +125,17 @@ handle(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
     EVP_MAC_CTX *mac, int seal)
 {
 	struct tls_ticket_keys *k;
+	int result;
 
 	k = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), slot);
 	if (k == NULL)
 		return -1;
 	turn(k);
-	return seal ? seal_ticket(k, name, iv, cipher, mac) :
-		      open_ticket(k, name, iv, cipher, mac);
+	if (seal)
+		return seal_ticket(k, name, iv, cipher, mac);
+	result = open_ticket(k, name, iv, cipher, mac);
+	/* clients use a ticket of TLS 1.3 once (RFC 8446 appendix C.4) */
+	return result == 1 && SSL_version(ssl) >= TLS1_3_VERSION ? 2 : result;
 }
 
 int

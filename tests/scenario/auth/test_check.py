@@ -35,6 +35,8 @@ def make_certificate(s, name, kind):
     ("smtpd_tls_protocols = >=TLSv1.7", ["unknown TLS protocol"]),
     ("smtpd_tls_mandatory_protocols = SSLv3",
      ["smtpd_tls_mandatory_protocols: no TLS protocol is left"]),
+    ("smtp_tls_fingerprint_digest = sha257",
+     ["smtp_tls_fingerprint_digest: OpenSSL has no such digest"]),
     ("smtp_tls_CAfile = /nonexistent/ca.pem", ["/nonexistent/ca.pem"]),
     ("pop3d_tls_cert_file = /nonexistent/pop.pem",
      ["pop3d_tls_cert_file: /nonexistent/pop.pem"]),

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: ISC
 """STARTTLS of the client: wished for, required, proven."""
+import hashlib
 import pathlib
 import ssl
+import subprocess
 import tempfile
 
 import pytest
@@ -136,10 +138,14 @@ def test_unproven_certificate_is_refused_at_verify(suite, tls):
     ("mx.example.test", "verify", True),
     ("other.example.test", "verify", False),
     ("localhost", "secure", True),
+    # what lies below the next hop will do as well
+    ("example.test", "secure", True),
+    ("ample.test", "secure", False),
 ])
 def test_certificate_must_have_the_name(suite, dns, tls, host, level, sent):
-    names = dns({("mx.example.test", "A"): ["127.0.0.1"],
-                 ("other.example.test", "A"): ["127.0.0.1"]})
+    names = dns({(name, "A"): ["127.0.0.1"] for name in
+                 ("mx.example.test", "other.example.test", "example.test",
+                  "ample.test")})
     with FakeServer(("STARTTLS",), tls=tls) as sink:
         s = suite(dns=names, main=main(
             sink, level, f"relayhost = [{host}]:{sink.port}\n"
@@ -242,3 +248,122 @@ def test_client_certificate_whose_key_keyd_holds(suite, tls):
         s.start()
         s.send(to="x@remote.test")
         sink.wait()
+
+
+@pytest.mark.parametrize("policy, sent", [
+    ("verify match=mx.example.test", True),
+    ("verify match=no.test:.example.test", True),
+    ("secure match=no.test match=hostname:localhost", True),
+    ("verify match=no.test:.mx.example.test", False),
+    ("secure match=nexthop", False),
+])
+def test_policy_names_what_may_be_in_the_certificate(suite, dns, tls, policy,
+                                                     sent):
+    names = dns({("relay.other.test", "A"): ["127.0.0.1"]})
+    with FakeServer(("STARTTLS",), tls=tls) as sink:
+        s = suite(dns=names, main=main(
+            sink, "may", f"relayhost = [relay.other.test]:{sink.port}\n"
+            f"smtp_tls_CAfile = {tls.authority}\n"
+            f"smtp_tls_policy_maps = inline:{{ {{ [relay.other.test]:"
+            f"{sink.port} = {policy} }} }}\n"))
+        s.send(to="x@remote.test")
+        if sent:
+            sink.wait()
+            s.wait_log("Verified TLS connection established")
+        else:
+            s.wait_log("dsn=4.7.5, status=deferred .Server certificate not "
+                       "verified")
+            assert not sink.messages
+
+
+def digests(tls):
+    """Fingerprints of the certificate and of its public key."""
+    pem = tls.authority.read_text()
+    der = ssl.PEM_cert_to_DER_cert(pem)
+    key = subprocess.run(
+        ["openssl", "x509", "-in", tls.authority, "-pubkey", "-noout"],
+        capture_output=True, check=True).stdout
+    key = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"],
+                         input=key, capture_output=True, check=True).stdout
+
+    def pairs(data):
+        text = hashlib.sha256(data).hexdigest()
+        return ":".join(text[i:i + 2] for i in range(0, 64, 2))
+    return pairs(der), pairs(key)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_certificate_known_by_its_fingerprint(suite, tls, which):
+    known = digests(tls)[which]
+    with FakeServer(("STARTTLS",), tls=tls) as sink:
+        s = suite(main=main(sink, "fingerprint",
+                            "smtp_tls_fingerprint_cert_match = "
+                            f"{'00:' * 31}00, {known}\n"))
+        s.send(to="x@remote.test")
+        sink.wait()
+        s.wait_log("Verified TLS connection established")
+
+
+def test_certificate_of_another_fingerprint_is_refused(suite, tls):
+    right = digests(tls)[0]
+    wrong = right[:-1] + ("1" if right[-1] == "0" else "0")
+    with FakeServer(("STARTTLS",), tls=tls) as sink:
+        s = suite(main=main(sink, "may",
+                            "smtp_tls_policy_maps = inline:{ { [127.0.0.1]:"
+                            f"{sink.port} = fingerprint match={wrong} }} }}\n"))
+        s.send(to="x@remote.test")
+        s.wait_log("fingerprint=" + right.upper())
+        s.wait_log("dsn=4.7.5, status=deferred .Server certificate not "
+                   "verified")
+        assert not sink.messages
+
+
+class Remembering(FakeServer):
+    """Notes of each TLS connection whether its session was resumed."""
+
+    def __init__(self, tls, **options):
+        self.resumed = []
+        server = self
+
+        class Wrap:
+            def wrap_socket(self, connection, server_side):
+                wrapped = tls.wrap_socket(connection, server_side=True)
+                server.resumed.append(wrapped.session_reused)
+                return wrapped
+        super().__init__(("STARTTLS", "PIPELINING"), tls=Wrap(), **options)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2,
+                                     ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("more, again", [
+    ("", True), ("smtp_tls_session_cache_timeout = 0\n", False)])
+def test_sessions_are_resumed(suite, tls, version, more, again):
+    tls.maximum_version = version
+    with Remembering(tls) as sink:
+        s = suite(main=main(sink, "encrypt", more +
+                            "smtp_connection_cache_on_demand = no\n"
+                            "default_process_limit = 1\n"))
+        for n in range(3):
+            s.send(to="x@remote.test")
+            sink.wait(n + 1)
+            s.wait_empty()
+        assert sink.resumed == [False, again, again]
+        assert ("session resumed" in s.log()) == again
+
+
+def test_a_resumed_session_proves_no_other_name(suite, dns, tls):
+    """One server under two names, of which the certificate has one."""
+    names = dns({("mx.example.test", "A"): ["127.0.0.1"],
+                 ("other.example.test", "A"): ["127.0.0.1"]})
+    with Remembering(tls) as sink:
+        s = suite(dns=names, main=main(
+            sink, "verify", "smtp_connection_cache_on_demand = no\n"
+            f"relayhost =\nsmtp_tcp_port = {sink.port}\n"
+            f"smtp_tls_CAfile = {tls.authority}\n"
+            "transport_maps = inline:{good.test=smtp:[mx.example.test], "
+            "bad.test=smtp:[other.example.test]}\n"))
+        s.send(to="x@good.test")
+        sink.wait()
+        s.send(to="x@bad.test")
+        s.wait_log("to=<x@bad.test>.*dsn=4.7.5, status=deferred")
+        assert len(sink.messages) == 1

@@ -92,27 +92,38 @@ policies(void **state)
 		const char *text;
 		bool valid;
 		enum tls_level level;
-		bool secure;
 		const char *match;
 	} rows[] = {
-		{ "none", true, TLS_NONE, false, NULL },
-		{ "MAY", true, TLS_MAY, false, NULL },
-		{ "encrypt", true, TLS_ENCRYPT, false, NULL },
-		{ "verify", true, TLS_VERIFY, false, NULL },
-		{ "secure", true, TLS_VERIFY, true, NULL },
-		{ "secure match=mx.x.test", true, TLS_VERIFY, true,
-		    "mx.x.test" },
-		{ "verify match=nexthop", true, TLS_VERIFY, true, NULL },
-		{ "secure  match=hostname", true, TLS_VERIFY, false, NULL },
-		{ "dane", false, TLS_NONE, false, NULL },
-		{ "", false, TLS_NONE, false, NULL },
-		{ "secure match=", false, TLS_NONE, false, NULL },
-		{ "secure match=a:b", false, TLS_NONE, false, NULL },
-		{ "encrypt ciphers=low", false, TLS_NONE, false, NULL },
+		{ "none", true, TLS_NONE, NULL },
+		{ "MAY", true, TLS_MAY, NULL },
+		{ "encrypt", true, TLS_ENCRYPT, NULL },
+		{ "verify", true, TLS_VERIFY, "hostname" },
+		{ "secure", true, TLS_VERIFY, "nexthop, dot-nexthop" },
+		{ "secure match=mx.x.test", true, TLS_VERIFY, "mx.x.test|" },
+		{ "verify match=nexthop:.x.test  match=y.test", true,
+		    TLS_VERIFY, "nexthop|.x.test|y.test|" },
+		{ "fingerprint", true, TLS_ENCRYPT, "" },
+		{ "fingerprint match=00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:"
+		  "ee:ff|0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f",
+		    true, TLS_ENCRYPT,
+		    "00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff|"
+		    "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f|" },
+		{ "fingerprint match=00:11", false, TLS_NONE, NULL },
+		{ "fingerprint match=mx.x.test", false, TLS_NONE, NULL },
+		{ "dane", false, TLS_NONE, NULL },
+		{ "", false, TLS_NONE, NULL },
+		{ "secure match=", false, TLS_NONE, NULL },
+		{ "secure match=:", false, TLS_NONE, NULL },
+		{ "encrypt match=a", false, TLS_NONE, NULL },
+		{ "encrypt ciphers=low", false, TLS_NONE, NULL },
 	};
+	struct tls_params *tls = settings_params[2].into;
 	struct arena *a = arena_new();
 
 	(void)state;
+	set_text(&tls->smtp_tls_fingerprint_cert_match, "");
+	set_text(&tls->smtp_tls_verify_cert_match, "hostname");
+	set_text(&tls->smtp_tls_secure_cert_match, "nexthop, dot-nexthop");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct policy p = { 0 };
 
@@ -121,12 +132,24 @@ policies(void **state)
 		if (!rows[i].valid)
 			continue;
 		assert_int_equal(p.level, rows[i].level);
-		assert_int_equal(p.secure, rows[i].secure);
 		assert_int_equal(p.match != NULL, rows[i].match != NULL);
 		if (p.match != NULL)
 			assert_string_equal(p.match, rows[i].match);
 	}
 	arena_free(&a);
+}
+
+static void
+fingerprints(void **state)
+{
+	(void)state;
+	assert_true(policy_has_fingerprint("AA:BB", "AA:BB"));
+	assert_true(policy_has_fingerprint("01:02, aa:bb", "AA:BB"));
+	assert_true(policy_has_fingerprint("01:02|aabb|", "AA:BB"));
+	assert_false(policy_has_fingerprint("", "AA:BB"));
+	assert_false(policy_has_fingerprint("AA", "AA:BB"));
+	assert_false(policy_has_fingerprint("AA:BB:CC", "AA:BB"));
+	assert_false(policy_has_fingerprint("AA:BC", "AA:BB"));
 }
 
 int
@@ -137,6 +160,7 @@ main(void)
 		cmocka_unit_test(the_first_line_names_the_server),
 		cmocka_unit_test(keywords_can_be_ignored),
 		cmocka_unit_test(policies),
+		cmocka_unit_test(fingerprints),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Contexts and handshakes in memory; the key's other half is a signer here. */
 #include "lib/tls/tls_internal.h"
+#include "lib/tls/tls_resume.h"
 
 #include <stdarg.h>
 #include <setjmp.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/clock.h"
 #include "lib/tls/tls_key.h"
 #include "lib/tls/tls_protocols.h"
 
@@ -294,6 +296,109 @@ resumed(struct tls_context *c, struct tls_context *first,
 	return again;
 }
 
+/* One connection under that key; was it resumed? */
+static bool
+connect_as(struct tls_context *c, struct tls_context *s, const char *key)
+{
+	struct tls_target target = { .resume = key };
+	struct tls_session *cs = tls_session_new_to(c, &target);
+	struct tls_session *ss = tls_session_new(s, true, NULL);
+	bool again;
+
+	assert_true(shake(cs, ss));
+	again = tls_resumed(cs);
+	tls_session_free(&cs);
+	tls_session_free(&ss);
+	return again;
+}
+
+static void
+test_client_resumes_sessions(void **state)
+{
+	static const char *const protocols[] = { ">=TLSv1.3", "TLSv1.2" };
+	struct buf pem;
+
+	(void)state;
+	private_key = EVP_EC_gen("P-256");
+	pem = make_pem(private_key, true);
+	for (size_t i = 0; i < 2; i++) {
+		struct tls_client_settings how = { .level = TLS_MAY,
+			.resume_s = 3600 };
+		const char *error = "";
+		struct tls_context *s = server(&pem, NULL, protocols[i], "");
+		struct tls_context *c = tls_client_new(&how, &error);
+		struct tls_context *never = client(TLS_MAY);
+
+		assert_false(connect_as(c, s, "one"));
+		assert_true(connect_as(c, s, "one"));
+		assert_true(connect_as(c, s, "one"));
+		assert_false(connect_as(c, s, "two"));
+		assert_false(connect_as(c, s, NULL));
+		assert_false(connect_as(c, s, NULL));
+		assert_true(connect_as(c, s, "two"));
+		assert_false(connect_as(never, s, "one"));
+		assert_false(connect_as(never, s, "one"));
+		tls_context_free(&never);
+		tls_context_free(&c);
+		tls_context_free(&s);
+	}
+	buf_fini(&pem);
+	EVP_PKEY_free(private_key);
+}
+
+static void
+test_kept_sessions_end(void **state)
+{
+	struct tls_resume *r = tls_resume_new(3600);
+	int64_t proven;
+	char key[16];
+
+	(void)state;
+	for (int i = 0; i < TLS_RESUME_MAX + 5; i++) {
+		snprintf(key, sizeof(key), "%d", i);
+		tls_resume_put(r, key, SSL_SESSION_new(), clock_ms());
+	}
+	/* the oldest made room; an empty session is not resumable at all */
+	assert_null(tls_resume_take(r, "4", &proven));
+	proven = -1;
+	assert_null(tls_resume_take(r, "5", &proven));
+	assert_true(proven > 0);
+	tls_resume_free(&r);
+}
+
+static void
+test_fingerprints(void **state)
+{
+	struct tls_context *c = client(TLS_MAY), *s;
+	struct tls_session *cs, *ss;
+	char one[TLS_FINGERPRINT_MAX], key[TLS_FINGERPRINT_MAX];
+	char again[TLS_FINGERPRINT_MAX];
+	struct buf pem;
+
+	(void)state;
+	private_key = EVP_EC_gen("P-256");
+	pem = make_pem(private_key, true);
+	s = server(&pem, NULL, "", "");
+	cs = tls_session_new(c, false, NULL);
+	ss = tls_session_new(s, true, NULL);
+	assert_false(tls_fingerprint(cs, "sha256", false, one));
+	assert_true(shake(cs, ss));
+	assert_true(tls_fingerprint(cs, "sha256", false, one));
+	assert_true(tls_fingerprint(cs, "sha256", true, key));
+	assert_int_equal(strlen(one), 32 * 3 - 1);
+	assert_string_not_equal(one, key);
+	assert_true(tls_fingerprint(cs, "sha512", false, again));
+	assert_int_equal(strlen(again), 64 * 3 - 1);
+	assert_false(tls_fingerprint(cs, "nosuch", false, again));
+	assert_true(tls_digest_known("sha1") && !tls_digest_known("nosuch"));
+	tls_session_free(&ss);
+	tls_session_free(&cs);
+	tls_context_free(&s);
+	tls_context_free(&c);
+	buf_fini(&pem);
+	EVP_PKEY_free(private_key);
+}
+
 static void
 test_tickets_stay_with_their_service(void **state)
 {
@@ -414,6 +519,9 @@ main(void)
 		cmocka_unit_test(test_refused_signature_fails_handshake),
 		cmocka_unit_test(test_unverified_peer_fails_at_verify),
 		cmocka_unit_test(test_alpn),
+		cmocka_unit_test(test_client_resumes_sessions),
+		cmocka_unit_test(test_kept_sessions_end),
+		cmocka_unit_test(test_fingerprints),
 		cmocka_unit_test(test_tickets_stay_with_their_service),
 		cmocka_unit_test(test_refused_certificates),
 		cmocka_unit_test(test_keys_are_skipped),
