@@ -21,6 +21,7 @@ enum {
 struct finding {
 	bool eight; /* has bytes above 127 */
 	bool not_utf8;
+	bool multipart;
 	unsigned char expected; /* continuation bytes to come */
 };
 
@@ -113,6 +114,7 @@ look_text(void *with, const struct mime_entity *e, struct span bytes)
 	if (f->expected == 0 && span_is_ascii(bytes))
 		return;
 	f->eight = true;
+	f->multipart = e->kind == MIME_MULTIPART;
 	for (size_t i = 0; i < bytes.n; i++)
 		check_utf8(f, (unsigned char)bytes.p[i]);
 	if (e->kind == MIME_OPAQUE)
@@ -180,6 +182,9 @@ downgrade_obstacle(struct downgrade *d)
 {
 	if (!mime_walk_end(d->walk))
 		obstacle(d, "header too long, or too many parts");
+	/* preambles may suffer, but this is all that there is */
+	if (d->count > 0 && d->found[d->count - 1].multipart)
+		obstacle(d, "8-bit content, and none of the parts announced");
 	return d->obstacle;
 }
 

@@ -6,7 +6,8 @@
  * A message with 8-bit content becomes one of 7-bit bytes that means the
  * same, for a server without 8BITMIME (RFC 6152 section 3): text parts in
  * quoted-printable, others in base64, header fields in encoded words
- * (RFC 2047). Parts without 8-bit bytes stay as they are.
+ * (RFC 2047), their parameters by RFC 2231. Parts without 8-bit bytes stay as
+ * they are.
  *
  * Two passes over the message: the first finds out which parts have 8-bit
  * bytes and whether all of them can be converted, the second converts. What

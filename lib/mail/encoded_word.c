@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "lib/mail/encoded_parameter.h"
 #include "lib/mail/mail_address.h"
 
 enum {
@@ -200,19 +201,6 @@ add_addresses(struct buf *out, struct span s)
 }
 
 static bool
-is_free_text(const struct header_field *f)
-{
-	static const char *const names[] = { "Subject", "Comments",
-		"Content-Description", "Organization", "Thread-Topic",
-		"User-Agent", "Keywords", "Summary" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (header_is(f, names[i]))
-			return true;
-	return span_starts_nocase(f->name, "X-");
-}
-
-static bool
 is_addresses(const struct header_field *f)
 {
 	static const char *const names[] = { "From", "To", "Cc", "Bcc",
@@ -226,6 +214,34 @@ is_addresses(const struct header_field *f)
 	return false;
 }
 
+static bool
+is_parameterised(const struct header_field *f)
+{
+	return header_is(f, "Content-Type") ||
+	    header_is(f, "Content-Disposition");
+}
+
+/*
+ * Fields made of tokens, by the RFCs that define them, or under a signature.
+ * Whatever else is not a list of addresses is free text, as RFC 2047 section
+ * 5 has it for all extension fields.
+ */
+static bool
+is_structured(const struct header_field *f)
+{
+	static const char *const names[] = { "Received", "Return-Path", "Date",
+		"Resent-Date", "Message-ID", "Resent-Message-ID", "In-Reply-To",
+		"References", "MIME-Version", "Content-Transfer-Encoding",
+		"Content-ID", "Content-Location", "Authentication-Results",
+		"Received-SPF", "DKIM-Signature", "DomainKey-Signature" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (header_is(f, names[i]))
+			return true;
+	return span_starts_nocase(f->name, "List-") ||
+	    span_starts_nocase(f->name, "ARC-");
+}
+
 bool
 encoded_word_field(const struct header_field *field, struct buf *out)
 {
@@ -237,11 +253,14 @@ encoded_word_field(const struct header_field *field, struct buf *out)
 	buf_add_span(out, field->name);
 	buf_add_text(out, ": ");
 	ok = header_unfold(field->value, &value);
-	if (is_free_text(field))
-		add_free_text(out, buf_span(&value));
+	if (is_parameterised(field))
+		ok = ok && encoded_parameters(buf_span(&value), out);
+	else if (is_addresses(field))
+		ok = ok && add_addresses(out, buf_span(&value));
+	else if (is_structured(field))
+		ok = false;
 	else
-		ok = ok && is_addresses(field) &&
-		    add_addresses(out, buf_span(&value));
+		add_free_text(out, buf_span(&value));
 	buf_add_text(out, "\r\n");
 	buf_fini(&value);
 	return ok && !out->overflow;

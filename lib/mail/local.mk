@@ -70,6 +70,7 @@ tests_unit_lib_mail_smtp_wire_test_LDADD = $(LDADD) -lcmocka
 tests_fuzz_smtp_wire_fuzz_SOURCES = tests/fuzz/smtp_wire_fuzz.c tests/fuzz/replay.c
 
 libposthaste_a_SOURCES += lib/mail/downgrade.c lib/mail/downgrade.h \
+	lib/mail/encoded_parameter.c lib/mail/encoded_parameter.h \
 	lib/mail/encoded_word.c lib/mail/encoded_word.h \
 	lib/mail/mime_walk.c lib/mail/mime_walk.h
 check_PROGRAMS += tests/unit/lib/mail/downgrade_test tests/fuzz/downgrade_fuzz

@@ -338,6 +338,11 @@ def by_msmtp(s, corpus, to):
             stdin=message)
 
 
+def without_postmark(message):
+    """sendmail(1): a first line of a mailbox file is left out."""
+    return re.sub(rb"\AFrom [^\n]*\n", b"", message)
+
+
 def by_sendmail(s, corpus, to):
     for tag, message in corpus.items():
         s.command("sendmail", "-G", "-i", "-f", tag, to, stdin=message)

@@ -99,7 +99,36 @@ static const struct {
 	{ "bracketed address", "From: <j" E "rg@x.test>\r\n\r\n", NULL },
 	{ "quoted address", "From: \"j" E "\"@x.test\r\n\r\n", NULL },
 	{ "parameter",
-	    "Content-Disposition: attachment; filename=" E "\r\n\r\n", NULL },
+	    "Content-Disposition: attachment; filename=" E ".doc\r\n\r\n",
+	    "Content-Disposition: attachment;\r\n"
+	    " filename*=utf-8''%C3%A9.doc\r\n\r\n" },
+	{ "parameter in quotes",
+	    "Content-Type: text/plain; name=\"a; \\\"" L "\\\"\" ;\r\n"
+	    " charset=x\r\n\r\n",
+	    "Content-Type: text/plain;\r\n"
+	    " name*=unknown-8bit''a%3B%20%22%E9%22; charset=x\r\n\r\n" },
+	{ "long parameter",
+	    "Content-Disposition: inline;\r\n"
+	    " filename=\"01234567890123456789012345678901234567890123" E
+	    "\"\r\n\r\n",
+	    "Content-Disposition: inline;\r\n"
+	    " filename*0*=utf-8''01234567890123456789012345678901234567890123;"
+	    "\r\n filename*1*=%C3%A9\r\n\r\n" },
+	{ "type", "Content-Type: text/" E "; name=x\r\n\r\n", NULL },
+	{ "open quotes", "Content-Type: a/b; name=\"" E "\r\n\r\n", NULL },
+	{ "text behind quotes", "Content-Type: a/b; name=\"" E "\" x\r\n\r\n",
+	    NULL },
+	{ "parameter without a name", "Content-Type: a/b; " E "\r\n\r\n",
+	    NULL },
+	{ "parameter of a strange name", "Content-Type: a/b; a*0=" E "\r\n\r\n",
+	    NULL },
+	{ "extension field", "Author: J" L "rg, again\r\n\r\n",
+	    "Author: =?unknown-8bit?Q?J=E9rg=2C?= again\r\n\r\n" },
+	{ "id", "References: <" E "@x.test>\r\n\r\n", NULL },
+	{ "signature", "ARC-Seal: " E "\r\n\r\n", NULL },
+	{ "none of its parts",
+	    "Content-Type: multipart/mixed; boundary=b\r\n\r\n" E "\r\n",
+	    NULL },
 	{ "signed",
 	    "Content-Type: multipart/signed; boundary=b\r\n\r\n"
 	    "--b\r\n\r\n" E "\r\n--b--\r\n",
