@@ -211,6 +211,38 @@ endpoints_find(const struct master_entry *e, const struct common_params *common,
 					 find_unix(&s, e);
 }
 
+bool
+endpoints_of_interfaces(const struct common_params *common, struct arena *arena,
+    struct endpoints *out, struct buf *error)
+{
+	struct search s = { .common = common,
+		.arena = arena,
+		.out = out,
+		.error = error };
+
+	out->list = arena_alloc(arena, ENDPOINTS_MAX * sizeof(*out->list));
+	out->count = 0;
+	return add_interfaces(&s);
+}
+
+int
+endpoint_try(const struct endpoint *e)
+{
+	struct address a = e->address;
+	int fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int result;
+
+	if (fd < 0)
+		return -1;
+	if (a.any.sa_family == AF_INET)
+		a.v4.sin_port = 0;
+	else
+		a.v6.sin6_port = 0;
+	result = bind(fd, &a.any, a.length);
+	fd_close(&fd);
+	return result;
+}
+
 void
 endpoint_share(int fd, bool on)
 {

@@ -27,6 +27,12 @@ bool
 endpoints_find(const struct master_entry *e, const struct common_params *common,
     struct arena *arena, struct endpoints *out, struct buf *error);
 
+/* What inet_interfaces and inet_protocols stand for, with no port. */
+bool endpoints_of_interfaces(const struct common_params *common,
+    struct arena *arena, struct endpoints *out, struct buf *error);
+/* Is this an address of ours? 0, or -1 with errno; any port. */
+int endpoint_try(const struct endpoint *e);
+
 /* By text. */
 bool endpoints_have(const struct endpoints *list, const char *text);
 

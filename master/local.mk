@@ -2,11 +2,14 @@
 daemon_PROGRAMS += master/master
 master_master_SOURCES = master/master.c master/master.h \
 	master/absorbed.c master/absorbed.h \
-	master/broker.c master/endpoint.c master/endpoint.h \
+	master/broker.c master/complain.c master/complain.h \
+	master/endpoint.c master/endpoint.h \
 	master/handover.c master/notify.c master/plan.c master/plan.h \
 	master/reload.c master/renewal.c \
 	master/restrictions_check.c master/restrictions_check.h \
-	master/service.c master/spawn.c master/stop.c \
+	master/service.c master/services_check.c master/services_check.h \
+	master/settings_check.c master/settings_check.h \
+	master/spawn.c master/stop.c \
 	master/supervisor.c master/take_queue.c \
 	master/unix_peer.c master/unix_peer.h
 EXTRA_DIST += master/absorbed.def

@@ -5,8 +5,6 @@
 #include <grp.h>
 #include <pwd.h>
 #include <sched.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,32 +18,18 @@
 #include "lib/table/table_check.h"
 #include "lib/tls/tls_check.h"
 #include "master/absorbed.h"
+#include "master/complain.h"
 #include "master/restrictions_check.h"
+#include "master/services_check.h"
+#include "master/settings_check.h"
 
 struct planning {
 	struct plan *plan;
 	size_t room;
+	bool interfaces; /* inet_interfaces is sound */
 	struct buf *errors;
 	struct buf *warnings;
 };
-
-/* "master.cf: line 12: service smtp/inet: ..." */
-__attribute__((format(printf, 3, 4))) static void
-say(struct buf *to, const struct master_entry *e, const char *format, ...)
-{
-	char text[512];
-	va_list ap;
-
-	if (to == NULL)
-		return;
-	va_start(ap, format);
-	vsnprintf(text, sizeof(text), format, ap);
-	va_end(ap);
-	if (e->line > 0)
-		buf_printf(to, "master.cf: line %d: ", e->line);
-	buf_printf(to, "service %s/%s: %s\n", e->name,
-	    service_type_name(e->type), text);
-}
 
 /* Ours, or one that ours stands in for; NULL: no process, or an error. */
 static const struct program *
@@ -58,12 +42,14 @@ find_program(struct planning *p, const struct master_entry *e)
 		return program;
 	a = absorbed_find(e->command);
 	if (a == NULL)
-		say(p->errors, e, "there is no program \"%s\"", e->command);
+		complain_service(p->errors, e, "there is no program \"%s\"",
+		    e->command);
 	else if (a->kind == ABSORBED_REFUSED)
-		say(p->errors, e, "%s: %s", e->command, a->meaning);
-	else if (a->kind == ABSORBED_IDLE)
-		say(p->warnings, e, "%s needs no process: %s", e->command,
+		complain_service(p->errors, e, "%s: %s", e->command,
 		    a->meaning);
+	else if (a->kind == ABSORBED_IDLE)
+		complain_service(p->warnings, e, "%s needs no process: %s",
+		    e->command, a->meaning);
 	else
 		return program_find(a->program);
 	return NULL;
@@ -110,25 +96,6 @@ must_run(const struct program *program)
 	return false;
 }
 
-/* pipe(8) cannot begin without them: told now, not with the first mail. */
-static void
-check_arguments(struct planning *p, const struct master_entry *e)
-{
-	static const char *const wanted[] = { "user=", "argv=" };
-
-	if (strcmp(e->command, "pipe") != 0)
-		return;
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-		char **a = e->arguments;
-
-		while (*a != NULL &&
-		    strncmp(*a, wanted[i], strlen(wanted[i])) != 0)
-			a++;
-		if (*a == NULL)
-			say(p->errors, e, "pipe: %s is missing", wanted[i]);
-	}
-}
-
 static bool
 type_fits(struct planning *p, const struct master_entry *e,
     const struct program *program)
@@ -136,17 +103,36 @@ type_fits(struct planning *p, const struct master_entry *e,
 	bool log = strcmp(program->name, "logd") == 0;
 
 	if (e->type == SERVICE_PASS) {
-		say(p->warnings, e,
+		complain_service(p->warnings, e,
 		    "services of type pass are not needed: "
 		    "no program hands connections on");
 		return false;
 	}
 	if (log == (e->type == SERVICE_UNIX_DGRAM))
 		return true;
-	say(p->errors, e,
+	complain_service(p->errors, e, "%s",
 	    log ? "logd is a service of type unix-dgram" :
 		  "only logd is a service of type unix-dgram");
 	return false;
+}
+
+/* "192.0.2.1:25"; those of inet_interfaces were looked at already. */
+static bool
+addresses_are_ours(struct planning *p, const struct master_entry *e,
+    const struct endpoints *list)
+{
+	bool fine = true;
+
+	if (e->type != SERVICE_INET || strchr(e->name, ':') == NULL)
+		return true;
+	for (size_t i = 0; i < list->count; i++)
+		if (endpoint_try(&list->list[i]) < 0) {
+			fine = false;
+			complain_service(p->errors, e,
+			    "cannot listen on %s: %s", list->list[i].text,
+			    strerror(errno));
+		}
+	return fine;
 }
 
 static void
@@ -164,12 +150,15 @@ add(struct planning *p, const struct master_entry *e,
 	service.limit = process_limit(program, e->maxproc);
 	service.must_run = must_run(program);
 	if (access(service.path, X_OK) < 0)
-		say(p->errors, e, "program %s: %s", service.path,
+		complain_service(p->errors, e, "program %s: %s", service.path,
 		    strerror(errno));
+	else if (!p->interfaces && e->type == SERVICE_INET &&
+	    strchr(e->name, ':') == NULL)
+		; /* inet_interfaces was told */
 	else if (!endpoints_find(e, &plan->common, plan->arena,
 		     &service.endpoints, &error))
-		say(p->errors, e, "%s", buf_text(&error));
-	else
+		complain_service(p->errors, e, "%s", buf_text(&error));
+	else if (addresses_are_ours(p, e, &service.endpoints))
 		plan->services[plan->count++] = service;
 	buf_fini(&error);
 }
@@ -205,7 +194,7 @@ check_overrides(struct planning *p, const struct master_entry *e)
 	rest = buf_span(&errors);
 	while (span_cut(&rest, "\n", true, &line))
 		if (span_starts(line, "-o option"))
-			say(p->errors, e, "%.*s", SPAN_ARG(line));
+			complain_service(p->errors, e, "%.*s", SPAN_ARG(line));
 	conf_free(&c);
 	buf_fini(&errors);
 }
@@ -306,7 +295,8 @@ add_services(struct planning *p)
 			cf->entries[i].maxproc =
 			    p->plan->common.default_process_limit;
 		check_overrides(p, &cf->entries[i]);
-		check_arguments(p, &cf->entries[i]);
+		services_check(&cf->entries[i], program, &p->plan->common,
+		    p->errors, p->warnings);
 		add(p, &cf->entries[i], program);
 	}
 	add_peers(p);
@@ -402,8 +392,10 @@ load(struct planning *p, const char *directory)
 	check_host_name(p, "myhostname");
 	check_host_name(p, "mydomain");
 	check_users(p);
+	p->interfaces = settings_check_interfaces(plan, p->errors);
 	add_services(p);
 	check_transports(p);
+	settings_check_next_hops(plan, p->errors, p->warnings);
 	return p->errors->n == before;
 }
 

@@ -13,7 +13,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/why.h"
 #include "lib/net/address.h"
-#include "smtp/destination.h"
+#include "lib/mail/destination.h"
 
 struct host {
 	const char *name; /* of the MX host, or of the destination */

@@ -5,7 +5,6 @@ smtp_parts = \
 	smtp/commands.c smtp/commands.h \
 	smtp/content.c smtp/content.h \
 	smtp/delivery.c smtp/delivery.h \
-	smtp/destination.c smtp/destination.h \
 	smtp/generic.c smtp/generic.h \
 	smtp/greet.c smtp/greet.h \
 	smtp/header_stream.c smtp/header_stream.h \
@@ -16,15 +15,10 @@ smtp_parts = \
 	smtp/transaction.c smtp/transaction.h
 smtp_smtp_SOURCES = smtp/smtp.c $(smtp_parts)
 
-check_PROGRAMS += tests/unit/smtp/destination_test \
-	tests/unit/smtp/greet_test tests/unit/smtp/header_stream_test \
+check_PROGRAMS += tests/unit/smtp/greet_test tests/unit/smtp/header_stream_test \
 	tests/unit/smtp/hosts_test
-TESTS += tests/unit/smtp/destination_test \
-	tests/unit/smtp/greet_test tests/unit/smtp/header_stream_test \
+TESTS += tests/unit/smtp/greet_test tests/unit/smtp/header_stream_test \
 	tests/unit/smtp/hosts_test
-tests_unit_smtp_destination_test_SOURCES = \
-	tests/unit/smtp/destination_test.c smtp/destination.c
-tests_unit_smtp_destination_test_LDADD = $(LDADD) -lcmocka
 tests_unit_smtp_greet_test_SOURCES = tests/unit/smtp/greet_test.c $(smtp_parts)
 tests_unit_smtp_greet_test_LDADD = $(LDADD) -lcmocka
 tests_unit_smtp_header_stream_test_SOURCES = \

@@ -10,7 +10,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/why.h"
 #include "lib/tls/tls.h"
-#include "smtp/destination.h"
+#include "lib/mail/destination.h"
 
 struct policy {
 	enum tls_level level; /* TLS_ENCRYPT with fingerprints */

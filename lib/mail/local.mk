@@ -2,6 +2,7 @@
 libposthaste_a_SOURCES += \
 	lib/mail/address_list.c lib/mail/address_list.h \
 	lib/mail/delivery_log.c lib/mail/delivery_log.h \
+	lib/mail/destination.c lib/mail/destination.h \
 	lib/mail/header.c lib/mail/header.h \
 	lib/mail/mail_address.c lib/mail/mail_address.h \
 	lib/mail/received.c lib/mail/received.h \
@@ -15,6 +16,7 @@ if HAVE_CMOCKA
 check_PROGRAMS += \
 	tests/unit/lib/mail/address_list_test \
 	tests/unit/lib/mail/delivery_log_test \
+	tests/unit/lib/mail/destination_test \
 	tests/unit/lib/mail/header_test \
 	tests/unit/lib/mail/reply_test \
 	tests/unit/lib/mail/smtp_content_test \
@@ -23,6 +25,7 @@ check_PROGRAMS += \
 TESTS += \
 	tests/unit/lib/mail/address_list_test \
 	tests/unit/lib/mail/delivery_log_test \
+	tests/unit/lib/mail/destination_test \
 	tests/unit/lib/mail/header_test \
 	tests/unit/lib/mail/reply_test \
 	tests/unit/lib/mail/smtp_content_test \
@@ -31,6 +34,8 @@ TESTS += \
 endif
 tests_unit_lib_mail_address_list_test_SOURCES = tests/unit/lib/mail/address_list_test.c
 tests_unit_lib_mail_address_list_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_mail_destination_test_SOURCES = tests/unit/lib/mail/destination_test.c
+tests_unit_lib_mail_destination_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_mail_header_test_SOURCES = tests/unit/lib/mail/header_test.c
 tests_unit_lib_mail_header_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_mail_reply_test_SOURCES = tests/unit/lib/mail/reply_test.c

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/mem.h"
@@ -49,6 +50,40 @@ wrong(struct checking *k, const char *text)
 }
 
 static void
+warn(struct checking *k, const char *path, const char *text)
+{
+	if (k->warnings != NULL)
+		buf_printf(k->warnings, "%s: %s: %s: %s\n",
+		    conf_origin(k->c, k->name), k->name, path, text);
+}
+
+static bool
+older(const char *path, const char *source)
+{
+	struct stat a, b;
+
+	return stat(path, &a) == 0 && stat(source, &b) == 0 &&
+	    (a.st_mtim.tv_sec < b.st_mtim.tv_sec ||
+		(a.st_mtim.tv_sec == b.st_mtim.tv_sec &&
+		    a.st_mtim.tv_nsec < b.st_mtim.tv_nsec));
+}
+
+/* A file of patterns: without it nothing can be decided. */
+static void
+check_patterns(struct checking *k, struct span word)
+{
+	char *path = mem_span_text(word);
+	struct buf text = BUF_INIT(4096);
+
+	if (access(path, F_OK) < 0) {
+		buf_printf(&text, "%s: %s", path, strerror(errno));
+		wrong(k, buf_text(&text));
+	}
+	buf_fini(&text);
+	free(path);
+}
+
+static void
 check_file(struct checking *k, size_t i, struct span argument)
 {
 	char *path = mem_printf("%.*s%s", SPAN_ARG(argument),
@@ -57,11 +92,15 @@ check_file(struct checking *k, size_t i, struct span argument)
 
 	if (argument.n == 0)
 		wrong(k, "a file name is wanted behind the table's type");
-	else if (k->warnings != NULL && access(path, F_OK) < 0 &&
+	else if (access(path, F_OK) < 0 &&
 	    (!files[i].or_source || access(source, F_OK) < 0))
-		buf_printf(k->warnings, "%s: %s: %s: %s\n",
-		    conf_origin(k->c, k->name), k->name,
-		    files[i].or_source ? source : path, strerror(errno));
+		warn(k, files[i].or_source ? source : path, strerror(errno));
+	else if (files[i].suffix != NULL && older(path, source))
+		warn(k, path,
+		    files[i].or_source ?
+			"older than its source, which is read instead: run "
+			"postmap" :
+			"older than its source: run postmap");
 	free(path);
 	free(source);
 }
@@ -130,6 +169,9 @@ check_setting(struct checking *k)
 		if (span_find(word, ':') < word.n && word.p[0] != '/' &&
 		    !is_address(word)) {
 			check_spec(k, word, 0);
+		} else if (word.p[0] == '/' &&
+		    !span_ends_nocase(name, "_maps")) {
+			check_patterns(k, word);
 		} else if (span_ends_nocase(name, "_maps")) {
 			struct buf text = BUF_INIT(1024);
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/tls/tls_check.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lib/base/buf.h"
 #include "lib/tls/tls.h"
@@ -107,6 +109,38 @@ find_files(struct trial *t)
 		return true;
 	}
 	return false;
+}
+
+/*
+ * Those that are not there, by the setting that names them; what a default
+ * borrows from another family is told there. False: do not try them.
+ */
+static bool
+files_are_there(struct trial *t)
+{
+	static const char *const names[] = { "cert_file", "key_file",
+		"eccert_file", "eckey_file" };
+	bool own = false, there = true;
+	char setting[64];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *file = of_family(t, names[i]);
+		bool missing = file[0] != '\0' && strcmp(file, "none") != 0 &&
+		    access(file, F_OK) < 0;
+		char text[512];
+
+		snprintf(setting, sizeof(setting), "%s_tls_%s", t->f->prefix,
+		    names[i]);
+		own |= conf_raw(t->c, setting) != NULL;
+		there &= !missing;
+		if (!missing || conf_raw(t->c, setting) == NULL)
+			continue;
+		snprintf(text, sizeof(text), "%s: %s", file, strerror(errno));
+		blame(t, setting);
+		say(t, t->errors, text);
+	}
+	snprintf(setting, sizeof(setting), "%s_tls_chain_files", t->f->prefix);
+	return there && (own || conf_raw(t->c, setting) != NULL);
 }
 
 static void
@@ -230,12 +264,14 @@ tls_check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
 
 		check_protocols(&t);
 		has_files = find_files(&t);
+		if (has_files && !files_are_there(&t))
+			has_files = false;
+		else if (!has_files && !t.f->client)
+			check_without_files(&t);
 		if (t.f->client)
 			check_client(&t, has_files);
 		else if (has_files)
 			try_server(&t);
-		else
-			check_without_files(&t);
 		good = good && t.good;
 	}
 	return good;

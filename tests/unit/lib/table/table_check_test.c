@@ -21,7 +21,11 @@ static const struct {
 	const char *error; /* NULL: none */
 	const char *warning; /* NULL: none */
 } rows[] = {
-	{ "mydestination = a.test, b.test, /some/file", NULL, NULL },
+	{ "mydestination = a.test, b.test, /dev/null", NULL, NULL },
+	{ "mydestination = a.test, !/no/where",
+	    "main.cf: line 1: mydestination: /no/where: No such file or "
+	    "directory",
+	    NULL },
 	{ "mynetworks = 127.0.0.0/8, [::1]/128, 2001:db8::/32", NULL, NULL },
 	{ "transport_maps = texthash:main.cf, inline:{a=b}", NULL, NULL },
 	{ "transport_maps = mysql:/etc/x",

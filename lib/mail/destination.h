@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef SMTP_DESTINATION_H
-#define SMTP_DESTINATION_H
+#ifndef LIB_MAIL_DESTINATION_H
+#define LIB_MAIL_DESTINATION_H
 
 /*
  * A next hop as qmgr and the settings name it:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "smtp/destination.h"
+#include "lib/mail/destination.h"
 
 #include <stdarg.h>
 #include <setjmp.h>

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * SECURITY: of tables, only those are read that root or this user owns, and
+ * that are small: master waits for nobody meanwhile.
+ */
+#include "master/settings_check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/fdio.h"
+#include "lib/mail/destination.h"
+#include "lib/table/source.h"
+#include "lib/table/words.h"
+#include "master/complain.h"
+
+enum { TABLE_MAX = 4 << 20, SMTP_PORT = 25 };
+
+bool
+settings_check_interfaces(const struct plan *plan, struct buf *errors)
+{
+	struct endpoints found;
+	struct buf error = BUF_INIT(1024);
+	size_t before = errors->n;
+
+	if (!endpoints_of_interfaces(&plan->common, plan->arena, &found,
+		&error))
+		complain_setting(errors, plan->conf, "inet_interfaces", "%s",
+		    buf_text(&error));
+	for (size_t i = 0; buf_text(&error)[0] == '\0' && i < found.count;
+	     i++) {
+		const struct endpoint *e = &found.list[i];
+		char host[ADDRESS_TEXT_MAX];
+
+		if (e->optional || endpoint_try(e) == 0)
+			continue;
+		address_host(&e->address, host);
+		complain_setting(errors, plan->conf, "inet_interfaces",
+		    "%s: %s", host, strerror(errno));
+	}
+	buf_fini(&error);
+	return errors->n == before;
+}
+
+/* Next hops of one setting, or of one table that it names. */
+struct checking {
+	const struct plan *plan;
+	const char *setting;
+	const char *path; /* NULL: main.cf */
+	bool relayhost; /* no transport before the next hop */
+	struct buf *errors;
+	struct buf *warnings;
+};
+
+static uint16_t
+port_of(struct span name)
+{
+	char *text = mem_span_text(name);
+	const struct servent *known;
+	uint64_t n = 0;
+
+	if (!span_u64(name, 65535, &n)) {
+		known = getservbyname(text, "tcp");
+		n = known != NULL ? ntohs((uint16_t)known->s_port) : 0;
+	}
+	free(text);
+	return (uint16_t)n;
+}
+
+/* In a table it is somebody's mail that waits; in main.cf everybody's. */
+static void
+complain(const struct checking *k, unsigned int line, const char *what,
+    struct span text)
+{
+	int n = (int)(text.n < 200 ? text.n : 200);
+
+	if (k->path == NULL)
+		complain_setting(k->errors, k->plan->conf, k->setting,
+		    "\"%.*s\" %s", n, text.p, what);
+	else if (k->warnings != NULL)
+		buf_printf(k->warnings, "%s: line %u: %s: \"%.*s\" %s\n",
+		    k->path, line, k->setting, n, text.p, what);
+}
+
+static void
+check_next_hop(const struct checking *k, unsigned int line, struct span hop,
+    bool lmtp)
+{
+	struct destination found[DESTINATIONS_MAX];
+	struct arena *a = arena_new();
+	struct span bad = hop;
+
+	if (destination_parse(a, arena_span(a, hop), lmtp, SMTP_PORT, port_of,
+		found, &bad) == 0)
+		complain(k, line,
+		    "is no next hop: host, host:port, [host] or [host]:port "
+		    "is wanted",
+		    bad);
+	arena_free(&a);
+}
+
+static const struct planned *
+find_service(const struct plan *plan, struct span name)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (plan->services[i].entry->type != SERVICE_INET &&
+		    span_is(name, plan->services[i].entry->name))
+			return &plan->services[i];
+	return NULL;
+}
+
+/* "transport:nexthop": only the SMTP client's has a form. */
+static void
+check_value(const struct checking *k, unsigned int line, struct span value)
+{
+	size_t colon = span_find(value, ':');
+	struct span name = span_take(value, colon);
+	struct span hop = span_trim(span_skip(value, colon + 1));
+	const struct planned *service = find_service(k->plan, name);
+
+	if (k->relayhost) {
+		check_next_hop(k, line, value, false);
+	} else if (name.n > 0 && service == NULL) {
+		if (k->path != NULL) /* main.cf's were told */
+			complain(k, line,
+			    "is no service in master.cf: its mail waits", name);
+	} else if (hop.n > 0 && service != NULL &&
+	    strcmp(service->program->name, "smtp") == 0) {
+		check_next_hop(k, line, hop,
+		    strcmp(service->entry->command, "lmtp") == 0);
+	}
+}
+
+static void
+check_line(void *with, struct span key, struct span value, unsigned int line)
+{
+	(void)key;
+	value = span_trim(value);
+	if (value.n > 0 && !span_is_nocase(value, "DUNNO"))
+		check_value(with, line, value);
+}
+
+static bool
+read_table(const char *path, struct buf *text)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+	bool done = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    st.st_size <= TABLE_MAX &&
+	    (st.st_uid == 0 || st.st_uid == geteuid()) &&
+	    fd_read_whole(fd, text) == 0;
+
+	fd_close(&fd);
+	return done;
+}
+
+/* Of hash:/path and its like the source, where it is there. */
+static void
+check_table(struct checking *k, struct span spec)
+{
+	static const char *const types[] = { "btree", "cdb", "dbm", "hash",
+		"lmdb", "sdbm", "texthash" };
+	struct span type = span_take(spec, span_find(spec, ':'));
+	char *path = mem_span_text(span_skip(spec, type.n + 1));
+	struct buf text = BUF_INIT(TABLE_MAX);
+	bool known = false;
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		known |= span_is(type, types[i]);
+	if (known && read_table(path, &text)) {
+		k->path = path;
+		(void)source_read(path, buf_span(&text), SOURCE_MAP, check_line,
+		    k);
+		k->path = NULL;
+	}
+	buf_fini(&text);
+	free(path);
+}
+
+void
+settings_check_next_hops(const struct plan *plan, struct buf *errors,
+    struct buf *warnings)
+{
+	static const struct {
+		const char *setting;
+		bool relayhost;
+		bool tables;
+	} rows[] = {
+		{ "relayhost", true, false },
+		{ "default_transport", false, false },
+		{ "relay_transport", false, false },
+		{ "local_transport", false, false },
+		{ "virtual_transport", false, false },
+		{ "mailbox_transport", false, false },
+		{ "fallback_transport", false, false },
+		{ "transport_maps", false, true },
+		{ "sender_dependent_default_transport_maps", false, true },
+		{ "sender_dependent_relayhost_maps", true, true },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct checking k = { plan, rows[i].setting, NULL,
+			rows[i].relayhost, errors, warnings };
+		struct span value =
+		    span_of(conf_value(plan->conf, rows[i].setting)), word;
+
+		if (!rows[i].tables && span_trim(value).n > 0)
+			check_value(&k, 0, span_trim(value));
+		while (rows[i].tables && warnings != NULL &&
+		    words_next(&value, &word))
+			check_table(&k, word);
+	}
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef MASTER_SETTINGS_CHECK_H
+#define MASTER_SETTINGS_CHECK_H
+
+/* Settings that name places which are not there, or no places at all. */
+
+#include "master/plan.h"
+
+/* False with a line for each address that is none of this machine. */
+bool settings_check_interfaces(const struct plan *plan, struct buf *errors);
+/*
+ * relayhost and the next hops in transports, and those of local tables of
+ * either. The services are planned. warnings may be NULL.
+ */
+void settings_check_next_hops(const struct plan *plan, struct buf *errors,
+    struct buf *warnings);
+
+#endif

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: ISC
+"""posthaste check finds what cannot work, with file and line; start and
+reload refuse the same."""
+import os
+
+import pytest
+
+from posthaste import wait_for
+
+# lines of main.cf, lines of master.cf, what is said
+MISTAKES = {
+    "no such host": (
+        "inet_interfaces = no.such.host.invalid\n", "",
+        'main.cf: line {main}: inet_interfaces: host name '
+        '"no.such.host.invalid": '),
+    "not our address": (
+        "inet_interfaces = 127.0.0.1, 192.0.2.1\n", "",
+        "main.cf: line {main}: inet_interfaces: 192.0.2.1: "
+        "Cannot assign requested address"),
+    "not our address in master.cf": (
+        "", "192.0.2.1:25025 inet n - n - 9 smtpd\n",
+        "master.cf: line {master}: service 192.0.2.1:25025/inet: cannot "
+        "listen on 192.0.2.1:25025: Cannot assign requested address"),
+    "pipe user": (
+        "", "hook unix - n n - - pipe user=nosuchuser argv=/bin/true\n",
+        'master.cf: line {master}: service hook/unix: pipe: user=: there is '
+        'no user "nosuchuser"'),
+    "pipe group": (
+        "", "hook unix - n n - - pipe user=nobody:nosuch argv=/bin/true\n",
+        'master.cf: line {master}: service hook/unix: pipe: user=: there is '
+        'no group "nosuch"'),
+    "pipe as root": (
+        "", "hook unix - n n - - pipe user=root argv=/bin/true\n",
+        "master.cf: line {master}: service hook/unix: pipe: user= must not "
+        "be root"),
+    "pipe attribute": (
+        "", "hook unix - n n - - pipe user=nobody flag=D argv=/bin/true\n",
+        'master.cf: line {master}: service hook/unix: pipe: there is no '
+        'attribute "flag=D"'),
+    "relayhost with a transport": (
+        "relayhost = smtp:[mx.example.test]\n", "",
+        'main.cf: line {main}: relayhost: "smtp:[mx.example.test]" is no '
+        'next hop'),
+    "relayhost with a bad port": (
+        "relayhost = [mx.example.test]:sntp-submit\n", "",
+        'main.cf: line {main}: relayhost: "[mx.example.test]:sntp-submit" '
+        'is no next hop'),
+    "relayhost with one bracket": (
+        "relayhost = a.example.test, [mx.example.test\n", "",
+        'main.cf: line {main}: relayhost: "[mx.example.test" is no next hop'),
+    "next hop of a transport": (
+        "default_transport = smtp:[mx.example.test\n", "",
+        'main.cf: line {main}: default_transport: "[mx.example.test" is no '
+        'next hop'),
+    "mynetworks file": (
+        "mynetworks = 127.0.0.0/8 /no/such/file\n", "",
+        "main.cf: line {main}: mynetworks: /no/such/file: No such file"),
+    "mydestination file": (
+        "mydestination = local.test !/no/such/file\n", "",
+        "main.cf: line {main}: mydestination: /no/such/file: No such file"),
+    "relay_domains file": (
+        "relay_domains = /no/such/file\n", "",
+        "main.cf: line {main}: relay_domains: /no/such/file: No such file"),
+    "many queue managers": (
+        "", "qmgr unix n - n 300 2 qmgr\n",
+        "master.cf: line {master}: service qmgr/unix: maxproc must be 1"),
+    "negative maxproc": (
+        "", "more unix - - n - -1 smtp\n",
+        'master.cf: line {master}: the column "maxproc" holds "-1"'),
+    "wakeup of an inet service": (
+        "", "127.0.0.1:25025 inet n - n 60 9 smtpd\n",
+        "master.cf: line {master}: service 127.0.0.1:25025/inet: an inet "
+        "service is woken by its clients"),
+    "certificate": (
+        "smtpd_tls_cert_file = /no/such/cert\n", "",
+        "main.cf: line {main}: smtpd_tls_cert_file: /no/such/cert: No such"),
+    "key": (
+        "smtpd_tls_key_file = /no/such/key\n", "",
+        "main.cf: line {main}: smtpd_tls_key_file: /no/such/key: No such"),
+    "client certificate": (
+        "smtp_tls_cert_file = /no/such/cert\n", "",
+        "main.cf: line {main}: smtp_tls_cert_file: /no/such/cert: No such"),
+}
+
+
+def last_line(path):
+    return len(path.read_text().splitlines())
+
+
+def told(s, said, err):
+    """Once, with the place of the last line of the file."""
+    said = said.format(main=last_line(s.root / "etc/main.cf"),
+                       master=last_line(s.root / "etc/master.cf"))
+    return err.count("error: " + said) == 1
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_check_and_start_refuse(suite, mistake):
+    main, master, said = MISTAKES[mistake]
+    s = suite(start=False, main=main, master=master)
+    for action in ("check", "start"):
+        done = s.posthaste(action, check=False)
+        assert done.returncode != 0
+        assert told(s, said, done.err), done.err
+    assert s.posthaste("status", check=False).returncode != 0
+
+
+def test_reload_refuses_the_same(suite):
+    s = suite()
+    good = {name: (s.root / "etc" / name).read_text()
+            for name in ("main.cf", "master.cf")}
+    for main, master, said in MISTAKES.values():
+        s.write("main.cf", good["main.cf"] + main)
+        s.write("master.cf", good["master.cf"] + master)
+        done = s.posthaste("reload", check=False)
+        assert done.returncode != 0, said
+        assert told(s, said, done.err), done.err
+        assert "the old configuration stays in force" in done.err
+    assert "generation 1" in s.posthaste("status").out
+    s.send()
+    s.wait_messages("bob")
+    for name, text in good.items():
+        s.write(name, text)
+    s.posthaste("reload")
+    wait_for("generation 2",
+             lambda: "generation 2" in s.posthaste("status").out)
+
+
+WARNINGS = {
+    "missing table": (
+        "virtual_alias_maps = hash:{etc}/nothing\n", "",
+        "virtual_alias_maps: {etc}/nothing: No such file"),
+    "old database": (
+        "virtual_alias_maps = cdb:{etc}/old\n", "",
+        "virtual_alias_maps: {etc}/old.cdb: older than its source: run "
+        "postmap"),
+    "old database with its source": (
+        "virtual_alias_maps = hash:{etc}/old\n", "",
+        "virtual_alias_maps: {etc}/old.cdb: older than its source, which is "
+        "read instead"),
+    "next hop in a table": (
+        "transport_maps = hash:{etc}/transport\n", "",
+        '{etc}/transport: line 3: transport_maps: "[b.test" is no next hop'),
+    "transport in a table": (
+        "transport_maps = hash:{etc}/transport\n", "",
+        '{etc}/transport: line 4: transport_maps: "smpt" is no service in '
+        'master.cf'),
+    "command of a pipe": (
+        "", "hook unix - n n - - pipe user=nobody argv=/no/such/command x\n",
+        "service hook/unix: pipe: /no/such/command: No such file"),
+    "wakeup of an agent": (
+        "", "more unix - - n 60 9 smtp\n",
+        "service more/unix: a wakeup time has no use for smtp"),
+    "pickup that nobody wakes": (
+        "", "pickup unix n - n - 1 pickup\n",
+        "service pickup/unix: without a wakeup time"),
+}
+
+
+@pytest.mark.parametrize("mistake", WARNINGS)
+def test_check_warns(suite, mistake):
+    main, master, said = WARNINGS[mistake]
+    s = suite(start=False, master=master)
+    etc = s.root / "etc"
+    with open(etc / "main.cf", "a") as f:
+        f.write(main.format(etc=etc))
+    s.write("old", "a@example.test b@example.test\n")
+    s.command("postmap", etc / "old")
+    os.utime(etc / "old.cdb", (1, 1))
+    s.write("transport", "# ours\na.test smtp:[a.test]:25\n"
+                         "b.test smtp:[b.test\nc.test smpt:c.test\n"
+                         "d.test :\ne.test error:5.1.1 no, [not here\n")
+    done = s.posthaste("check")
+    assert done.err.count(said.format(etc=etc)) == 1, done.err
+    assert "not here" not in done.err
