@@ -313,6 +313,7 @@ start(void)
 	log_lines(&c.warnings, log_warning);
 	complaints_fini(&c);
 	renewal_start(&master);
+	mend_start(&master);
 	ev_timer_init(&start_timer, start_late, START_S, 0);
 	ev_timer_start(master.loop, &start_timer);
 }

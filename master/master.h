@@ -83,6 +83,7 @@ void service_plan(struct served *s, const struct planned *p);
 /* Stops watching and closes, unlinks UNIX sockets; those in "but" stay. */
 void service_close_listeners(struct served *s, const struct endpoints *but);
 void service_add_listener(struct served *s, const struct endpoint *e, int fd);
+void service_replace_listener(struct served *s, size_t index, int fd);
 bool service_has_listener(const struct served *s, const struct endpoint *e);
 struct served *service_find(struct master *m, const char *key);
 struct served *service_new(struct master *m, const char *key);
@@ -137,6 +138,9 @@ void reopen_log(struct master *m);
 
 /* renewal.c: looks for renewed certificates from now on. */
 void renewal_start(struct master *m);
+
+/* mend.c: looks every few seconds whether listeners and log still work. */
+void mend_start(struct master *m);
 
 /*
  * take_queue.c: makes the directories, goes there, and takes the lock that

@@ -258,6 +258,17 @@ service_add_listener(struct served *s, const struct endpoint *e, int fd)
 }
 
 void
+service_replace_listener(struct served *s, size_t index, int fd)
+{
+	struct listener *l = &s->listeners[index];
+
+	watch(s, false);
+	fd_close(&l->fd);
+	l->fd = fd;
+	ev_io_set(&l->io, fd, EV_READ);
+}
+
+void
 service_close_listeners(struct served *s, const struct endpoints *but)
 {
 	size_t kept = 0;

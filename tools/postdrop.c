@@ -280,7 +280,7 @@ main(int argc, char **argv)
 	log_open_stderr("postdrop");
 	take_settings(take_arguments(argc, argv));
 	clearenv();
-	sandbox_promise("io queue-write net-connect");
+	sandbox_promise("io queue-write unix");
 	in = drop_reader_new(STDIN_FILENO);
 	drop_reader_wait(in, wait_input);
 	take_envelope(&d, in);

@@ -4,8 +4,31 @@
 
 /* What the parts of lib/sandbox say to each other. */
 
+#include <seccomp.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+
+/* What a promise brings beside its list of calls. */
+enum extra {
+	EXTRA_NONE = 0,
+	EXTRA_OPEN_READ = 1, /* open(2), but only for reading */
+	EXTRA_CODE = 2, /* map code: name service and SASL modules */
+	EXTRA_INET = 4, /* socket(AF_INET), socket(AF_INET6) */
+	EXTRA_UNIX = 8, /* socket(AF_UNIX) */
+	EXTRA_BELOW = 16, /* files below the working directory only */
+	EXTRA_WRITE = 32, /* and changes there */
+	EXTRA_PAIR = 64, /* socketpair(AF_UNIX) */
+	EXTRA_COUNTS = 128, /* locks without waiting */
+	EXTRA_LOCK = 256, /* locks of all kinds */
+};
+
+/* conditions.c: calls that are allowed with certain arguments. */
+void
+sandbox_add_conditions(scmp_filter_ctx filter, unsigned int extras, pid_t self);
+/* A filter that keeps these descriptors from what siblings would feel. */
+scmp_filter_ctx sandbox_protect(int first, size_t count);
 
 /* landlock.c: no file outside the working directory from now on. */
 void sandbox_below_here(bool write);

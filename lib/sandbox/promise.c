@@ -12,10 +12,8 @@
 #include <seccomp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -56,7 +54,6 @@ static const int io_calls[] = {
 	CALL(dup),
 	CALL(dup2),
 	CALL(dup3),
-	CALL(fcntl),
 	CALL(pipe),
 	CALL(pipe2),
 	CALL(sendfile),
@@ -99,7 +96,6 @@ static const int io_calls[] = {
 	CALL(getsockopt),
 	CALL(getsockname),
 	CALL(getpeername),
-	CALL(shutdown),
 	/* memory */
 	CALL(munmap),
 	CALL(mremap),
@@ -153,21 +149,17 @@ static const int io_calls[] = {
 static const int accept_calls[] = {
 	CALL(accept),
 	CALL(accept4),
-	CALL(setsockopt),
-	CALL(listen),
 	END_OF_CALLS,
 };
 
 static const int connect_calls[] = {
 	CALL(connect),
 	CALL(bind),
-	CALL(setsockopt),
 	END_OF_CALLS,
 };
 
 static const int dns_calls[] = {
 	CALL(connect),
-	CALL(setsockopt),
 	END_OF_CALLS,
 };
 
@@ -175,6 +167,8 @@ static const int scratch_calls[] = {
 	CALL(ftruncate),
 	END_OF_CALLS,
 };
+
+static const int no_calls[] = { END_OF_CALLS };
 
 static const int read_calls[] = {
 	CALL(access),
@@ -197,6 +191,7 @@ static const int read_calls[] = {
 	CALL(inotify_add_watch),
 	CALL(inotify_rm_watch),
 	CALL(readahead),
+	CALL(setsockopt), /* what libraries of tables like */
 	END_OF_CALLS,
 };
 
@@ -259,16 +254,6 @@ static const int deadly_calls[] = {
 	END_OF_CALLS,
 };
 
-enum extra {
-	EXTRA_NONE = 0,
-	EXTRA_OPEN_READ = 1, /* open(2), but only for reading */
-	EXTRA_CODE = 2, /* map code: name service and SASL modules */
-	EXTRA_INET = 4, /* socket(AF_INET), socket(AF_INET6) */
-	EXTRA_UNIX = 8, /* socket(AF_UNIX) */
-	EXTRA_BELOW = 16, /* files below the working directory only */
-	EXTRA_WRITE = 32, /* and changes there */
-};
-
 static const struct promise {
 	const char *name;
 	const int *calls;
@@ -276,14 +261,18 @@ static const struct promise {
 } promises[] = {
 	{ "io", io_calls, EXTRA_NONE },
 	{ "net-accept", accept_calls, EXTRA_NONE },
-	{ "net-connect", connect_calls, EXTRA_INET | EXTRA_UNIX },
+	{ "net-connect", connect_calls, EXTRA_INET },
 	{ "dns", dns_calls, EXTRA_INET },
 	{ "scratch", scratch_calls, EXTRA_NONE },
-	{ "files-read", read_calls, EXTRA_OPEN_READ | EXTRA_CODE },
-	{ "files-write", read_calls, EXTRA_CODE },
+	{ "unix", connect_calls, EXTRA_UNIX },
+	{ "pair", no_calls, EXTRA_PAIR },
+	{ "counts", no_calls, EXTRA_COUNTS },
+	{ "files-read", read_calls, EXTRA_OPEN_READ | EXTRA_CODE | EXTRA_LOCK },
+	{ "files-write", read_calls, EXTRA_CODE | EXTRA_LOCK },
 	{ "files-write", write_calls, EXTRA_NONE },
-	{ "queue-read", read_calls, EXTRA_OPEN_READ | EXTRA_BELOW },
-	{ "queue-write", read_calls, EXTRA_BELOW | EXTRA_WRITE },
+	{ "queue-read", read_calls,
+	    EXTRA_OPEN_READ | EXTRA_BELOW | EXTRA_LOCK },
+	{ "queue-write", read_calls, EXTRA_BELOW | EXTRA_WRITE | EXTRA_LOCK },
 	{ "queue-write", write_calls, EXTRA_NONE },
 };
 
@@ -301,73 +290,10 @@ add(scmp_filter_ctx filter, uint32_t action, int call)
 }
 
 static void
-add_if(scmp_filter_ctx filter, int call, struct scmp_arg_cmp what)
-{
-	int r;
-
-	if (call < 0)
-		return;
-	r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &what);
-	if (r < 0)
-		fatal("system call filter: call %d: %s", call, strerror(-r));
-}
-
-static void
 add_all(scmp_filter_ctx filter, uint32_t action, const int *calls)
 {
 	for (; *calls != END_OF_CALLS; calls++)
 		add(filter, action, *calls);
-}
-
-/* Memory with code in it can only be mapped where modules are loaded. */
-static void
-add_memory(scmp_filter_ctx filter, bool code)
-{
-	static const int calls[] = { CALL(mmap), CALL(mmap2), CALL(mprotect),
-		END_OF_CALLS };
-
-	for (const int *call = calls; *call != END_OF_CALLS; call++) {
-		if (code)
-			add(filter, SCMP_ACT_ALLOW, *call);
-		else
-			add_if(filter, *call,
-			    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	}
-}
-
-static void
-add_io_extras(scmp_filter_ctx filter)
-{
-	static const unsigned long controls[] = { FIONREAD, FIONBIO, TCGETS };
-
-	for (size_t i = 0; i < 3; i++)
-		add_if(filter, CALL(ioctl), SCMP_A1(SCMP_CMP_EQ, controls[i]));
-	add_if(filter, CALL(socketpair), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
-	add_if(filter, CALL(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
-	/* only its own: other programs run as the same user */
-	add_if(filter, CALL(prlimit64), SCMP_A0(SCMP_CMP_EQ, 0));
-	/* options of sockets that exist */
-	add(filter, SCMP_ACT_ALLOW, CALL(setsockopt));
-}
-
-static void
-add_extras(scmp_filter_ctx filter, unsigned int extra)
-{
-	enum { WRITING = O_ACCMODE | O_CREAT | O_TRUNC };
-
-	add_memory(filter, (extra & EXTRA_CODE) != 0);
-	if (extra & EXTRA_OPEN_READ) {
-		add_if(filter, CALL(open),
-		    SCMP_A1(SCMP_CMP_MASKED_EQ, WRITING, O_RDONLY));
-		add_if(filter, CALL(openat),
-		    SCMP_A2(SCMP_CMP_MASKED_EQ, WRITING, O_RDONLY));
-	}
-	if (extra & EXTRA_INET) {
-		add_if(filter, CALL(socket), SCMP_A0(SCMP_CMP_EQ, AF_INET));
-		add_if(filter, CALL(socket), SCMP_A0(SCMP_CMP_EQ, AF_INET6));
-	}
-	if (extra & EXTRA_UNIX)
-		add_if(filter, CALL(socket), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
 }
 
 static unsigned int
@@ -405,30 +331,34 @@ build(const char *words, pid_t self, unsigned int *extras)
 	(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	while (span_cut(&rest, " ", true, &word))
 		extra |= add_promise(filter, word);
-	add_io_extras(filter);
-	add_extras(filter, extra);
-	if (self != 0)
-		add_if(filter, CALL(tgkill),
-		    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)self));
+	sandbox_add_conditions(filter, extra, self);
 	add_all(filter, SCMP_ACT_KILL_PROCESS, deadly_calls);
 	*extras = extra;
 	return filter;
 }
 
 static void
-confine(const char *words)
+load(scmp_filter_ctx filter)
 {
-	unsigned int extra;
-	scmp_filter_ctx filter = build(words, getpid(), &extra);
-	int r;
+	int r = seccomp_load(filter);
 
-	if (extra & EXTRA_BELOW)
-		sandbox_below_here((extra & EXTRA_WRITE) != 0);
-	r = seccomp_load(filter);
 	if (r < 0)
 		fatal("the kernel refuses the system call filter: %s",
 		    strerror(-r));
 	seccomp_release(filter);
+}
+
+static void
+confine(const char *words, int first_shared, size_t shared)
+{
+	unsigned int extra;
+	scmp_filter_ctx filter = build(words, getpid(), &extra);
+
+	if (extra & EXTRA_BELOW)
+		sandbox_below_here((extra & EXTRA_WRITE) != 0);
+	if (shared > 0)
+		load(sandbox_protect(first_shared, shared));
+	load(filter);
 }
 
 struct sandbox_filter {
@@ -481,10 +411,16 @@ sandbox_apply(const struct sandbox_filter *f)
 void
 sandbox_promise(const char *words)
 {
+	sandbox_promise_beside(words, 0, 0);
+}
+
+void
+sandbox_promise_beside(const char *words, int first_shared, size_t shared)
+{
 	if (strcmp(words, "all") == 0)
 		return;
 	if (!SANITIZED)
-		confine(words);
+		confine(words, first_shared, shared);
 	else if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		fatal("no_new_privs: %m");
 }

@@ -10,6 +10,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 /*
@@ -22,12 +23,17 @@ void sandbox_root(const char *directory);
 /*
  * Only system calls covered by the promises from now on, words separated by
  * blanks:
- *	io		read, write, poll, memory, time, fd passing, exit
- *	net-accept	accept, socket options, shutdown
+ *	io		read, write, poll, memory, time, fd passing, exit;
+ *			shutdown for writing, TCP_NODELAY, O_NONBLOCK
+ *	net-accept	accept
  *	net-connect	socket(AF_INET, AF_INET6), connect, bind
  *	dns		socket(AF_INET, AF_INET6), connect
  *	scratch		cut files that others opened and passed on
- *	files-read	open for reading, stat, directories
+ *	unix		socket(AF_UNIX), connect, bind
+ *	pair		socketpair; not beside net-connect, dns or unix
+ *	counts		fcntl locks that do not wait: client_counts.h
+ *	files-read	open for reading, stat, directories, locks, all socket
+ *			options
  *	files-write	open, create, rename, unlink, chmod
  *	queue-read	as files-read, below the working directory
  *	queue-write	as files-write, below the working directory
@@ -37,6 +43,14 @@ void sandbox_root(const char *directory);
  * kernel refuses.
  */
 void sandbox_promise(const char *promises);
+/*
+ * The same for a program with open files that siblings share, listeners with
+ * these numbers: it can accept there, and do nothing that the others would
+ * feel. The numbers stay what they are for ever: whoever closes one puts
+ * something else in its place.
+ */
+void
+sandbox_promise_beside(const char *promises, int first_shared, size_t shared);
 
 /*
  * The same in two steps, for a parent whose children all promise the same:

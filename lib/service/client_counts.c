@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -21,6 +22,7 @@ enum {
 	BUCKETS = 2048,
 	WAYS = 8,
 	FILE_VERSION = 2,
+	LOCK_WAIT_MS = 100, /* once */
 	INIT_LOCK = COLUMNS, /* bytes of the file; the columns' come first */
 	TABLE_LOCK,
 };
@@ -84,13 +86,30 @@ begin_table(struct shared *t)
 
 /*
  * Held for less than a microsecond, and gone with a process that is killed:
- * then counters may be one off, no more.
+ * then counters may be one off, no more. A process that was taken over could
+ * hold it for ever; nobody waits for that: we go on without, and counters may
+ * be off by more.
  */
 static void
 lock_table(void)
 {
-	while (here.fd >= 0 && !lock_byte(here.fd, TABLE_LOCK, true))
-		ensure(errno == EINTR);
+	static bool told;
+	int64_t end;
+
+	if (here.fd < 0)
+		return;
+	end = clock_ms() + (told ? 0 : LOCK_WAIT_MS);
+	while (!lock_byte(here.fd, TABLE_LOCK, false)) {
+		if (clock_ms() > end) {
+			if (!told)
+				log_warning("a process keeps the lock of the "
+					    "client counters: we count "
+					    "without it");
+			told = true;
+			return;
+		}
+		(void)sched_yield();
+	}
 }
 
 static void

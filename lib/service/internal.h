@@ -89,6 +89,7 @@ void watchdog_start(unsigned int seconds);
 /* listen.c: connections. */
 /* -1: none there now, or an error that was logged. */
 int listener_accept(struct running *r, size_t index);
+void listener_close(struct running *r, size_t index);
 void listeners_close(struct running *r);
 
 /* run_*.c: the styles; they return when the program is to end. */

@@ -2,7 +2,10 @@
 #include "lib/service/internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
@@ -32,12 +35,36 @@ listener_accept(struct running *r, size_t index)
 	return -1;
 }
 
+/*
+ * The sandbox forbids much on a listener's number, for ever: no socket of a
+ * session may get it.
+ */
+static void
+hold_number(int number)
+{
+	int fd = eventfd(0, EFD_CLOEXEC);
+
+	if (fd < 0 || dup3(fd, number, O_CLOEXEC) < 0)
+		close(number);
+	if (fd != number)
+		fd_close(&fd);
+}
+
+void
+listener_close(struct running *r, size_t index)
+{
+	int fd = r->listeners[index];
+
+	r->listeners[index] = -1;
+	if (fd < 0)
+		return;
+	wait_forget(fd);
+	hold_number(fd);
+}
+
 void
 listeners_close(struct running *r)
 {
-	for (size_t i = 0; i < r->listener_count; i++) {
-		if (r->listeners[i] >= 0)
-			wait_forget(r->listeners[i]);
-		fd_close(&r->listeners[i]);
-	}
+	for (size_t i = 0; i < r->listener_count; i++)
+		listener_close(r, i);
 }

@@ -167,7 +167,8 @@ confine(void)
 			sandbox_root(".");
 		sandbox_become(uid, gid);
 	}
-	sandbox_promise(p->promises);
+	sandbox_promise_beside(p->promises, SERVICE_FD_LISTENERS,
+	    running.listener_count);
 }
 
 static void

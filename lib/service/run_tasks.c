@@ -184,8 +184,7 @@ accept_task(void *argument)
 	}
 	if (control_retiring() && !control_ending_now() && !tasks.ending)
 		accept_the_rest(a);
-	wait_forget(r->listeners[a->index]);
-	fd_close(&r->listeners[a->index]);
+	listener_close(r, a->index);
 	a->task = NULL;
 	update_state();
 	end_if_done();

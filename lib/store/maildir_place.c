@@ -68,10 +68,10 @@ open_new(const char *base, const char *path)
 {
 	int below = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int maildir = below < 0 ? -1 : maildir_open(below, path, false);
-	int new = maildir < 0 ? -1 :
-				openat(maildir, "new",
-				    O_PATH | O_DIRECTORY | O_NOFOLLOW |
-					O_CLOEXEC);
+	int new = maildir < 0 ?
+	    -1 :
+	    openat(maildir, "new",
+		O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	int error = errno;
 
 	fd_close(&below);
@@ -135,8 +135,8 @@ find_anew(const char *base, const char *path, uid_t owner, char **key)
 const struct maildir_place *
 maildir_place(const char *base, const char *path, uid_t owner)
 {
-	char *key = mem_printf("%lu %s/%s/new", (unsigned long)owner, base,
-	    path);
+	char *key =
+	    mem_printf("%lu %s/%s/new", (unsigned long)owner, base, path);
 	struct place *p = base[0] == '/' ? find(key) : NULL;
 	int error = EINVAL;
 

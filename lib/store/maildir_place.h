@@ -27,7 +27,7 @@ enum { MAILDIR_PLACES_MAX = 64 };
  * if it is a directory of this user's and no link. NULL with errno; ENOENT
  * when something of it does not exist yet. Good until the next call.
  */
-const struct maildir_place *maildir_place(const char *base, const char *path,
-    uid_t owner);
+const struct maildir_place *
+maildir_place(const char *base, const char *path, uid_t owner);
 
 #endif

@@ -56,7 +56,8 @@ take_lock(struct maildir_store *s, struct why *why)
 }
 
 static enum store_result
-open_maildir(struct maildir_store *s, const char *path, bool exclusive, struct why *why)
+open_maildir(struct maildir_store *s, const char *path, bool exclusive,
+    struct why *why)
 {
 	enum store_result r;
 
@@ -153,7 +154,8 @@ file_name(const struct maildir_message *m, char out[264])
  */
 static int
 with_file(struct maildir_store *s, struct maildir_message *m,
-    int (*call)(struct maildir_store *s, const char *name, void *with), void *with)
+    int (*call)(struct maildir_store *s, const char *name, void *with),
+    void *with)
 {
 	char name[264];
 	int result;
@@ -194,7 +196,8 @@ call_open(struct maildir_store *s, const char *name, void *with)
  * known by the footer, and cut where the name says.
  */
 static void
-cut_footer(struct maildir_store *s, struct maildir_message *m, int fd, off_t length)
+cut_footer(struct maildir_store *s, struct maildir_message *m, int fd,
+    off_t length)
 {
 	char magic[QUEUE_MAGIC_SIZE];
 	int mode = O_WRONLY, writable;

@@ -181,8 +181,8 @@ redo(int file, int journal, const struct head *h)
 	int result;
 
 	copy_begin(&c);
-	result = copy_range(&c, journal, DATA_AT, DATA_AT + h->bytes, file,
-	    &to);
+	result =
+	    copy_range(&c, journal, DATA_AT, DATA_AT + h->bytes, file, &to);
 	copy_end(&c, digest);
 	if (result == -1 || fsync(file) == -1 ||
 	    ftruncate(file, (off_t)to) == -1 || fsync(file) == -1)
@@ -329,8 +329,8 @@ append_all(int file, int journal, const struct head *h, int64_t size)
 	if (end_last_message(file, &size) == -1)
 		return -1;
 	copy_begin(&c);
-	result = copy_range(&c, journal, DATA_AT, DATA_AT + h->bytes,
-		    file, &size);
+	result =
+	    copy_range(&c, journal, DATA_AT, DATA_AT + h->bytes, file, &size);
 	copy_end(&c, digest);
 	if (result == -1 || fsync(file) == -1) {
 		(void)!ftruncate(file, before);
@@ -355,9 +355,8 @@ mbox_recover(int file, int journal, struct why *why)
 		result = empty(journal);
 	} else if (size >= h.size &&
 	    same(file, h.from + h.bytes, h.size, h.rest)) {
-		result = size > h.size ?
-		    take_new_mail(file, journal, &h, size) :
-		    0;
+		result =
+		    size > h.size ? take_new_mail(file, journal, &h, size) : 0;
 		if (result == 0)
 			result = redo(file, journal, &h);
 	} else if (size >= h.from + h.bytes &&

@@ -139,8 +139,7 @@ mbox_from_line(struct span line)
 		return false;
 	rest = span_skip(line, 5);
 	while (span_cut(&rest, " \t\r", true, &word)) {
-		if (is_time(word) &&
-		    one_of(last[0], "MonTueWedThuFriSatSun") &&
+		if (is_time(word) && one_of(last[0], "MonTueWedThuFriSatSun") &&
 		    one_of(last[1], "JanFebMarAprMayJunJulAugSepOctNovDec") &&
 		    is_day(last[2]))
 			return true;
@@ -346,8 +345,8 @@ header_line(struct mbox_scan *s, struct span line)
 	    is_uidl(value))
 		current(s)->uidl = arena_span(s->names, value);
 	s->has_imap |= span_starts_nocase(name, "X-IMAP");
-	s->has_subject |= span_is_nocase(name, "Subject") &&
-	    span_is(value, internal_subject);
+	s->has_subject |=
+	    span_is_nocase(name, "Subject") && span_is(value, internal_subject);
 }
 
 /* Lines. */
@@ -403,8 +402,8 @@ decide(struct mbox_scan *s, struct span line, bool whole, int64_t start,
 static bool
 needs_head(const struct mbox_scan *s, char first)
 {
-	return s->count == 0 || s->in_header || first == 'F' ||
-	    first == '\n' || first == '\r';
+	return s->count == 0 || s->in_header || first == 'F' || first == '\n' ||
+	    first == '\r';
 }
 
 /* More of a line whose beginning is not enough to decide. */
@@ -478,8 +477,8 @@ mbox_scan_feed(struct mbox_scan *s, const char *p, size_t n)
 		return false;
 	while (p < end) {
 		const char *lf = memchr(p, '\n', (size_t)(end - p));
-		size_t part = lf != NULL ? (size_t)(lf - p) + 1 :
-					   (size_t)(end - p);
+		size_t part =
+		    lf != NULL ? (size_t)(lf - p) + 1 : (size_t)(end - p);
 
 		if (!take(s, p, part, lf != NULL, s->at + (p - begin)))
 			return false;

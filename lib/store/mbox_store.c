@@ -363,8 +363,7 @@ find_again(struct mbox_store *s, const struct listing *l)
 	for (size_t i = 0; i < l->count; i++) {
 		all[i].identity = identify(&t, &l->messages[i]);
 		all[i].message = &l->messages[i];
-		HASH_ADD(hh, table, identity, sizeof(struct identity),
-		    &all[i]);
+		HASH_ADD(hh, table, identity, sizeof(struct identity), &all[i]);
 	}
 	tallies_end(&t);
 	for (size_t i = 0; i < s->count; i++) {
@@ -459,8 +458,7 @@ is_right(struct mbox_text *t)
 	const struct mbox_message *m;
 	size_t count;
 
-	if (!hear_file(t, t->m.text_end, t->m.end) ||
-	    !mbox_scan_end(t->check))
+	if (!hear_file(t, t->m.text_end, t->m.end) || !mbox_scan_end(t->check))
 		return false;
 	m = mbox_scan_messages(t->check, &count);
 	return count == 1 &&
@@ -494,8 +492,8 @@ text_read(struct store_text *base, void *to, size_t n)
 			errno = ESTALE;
 			return -1;
 		}
-		out = mbox_unquote(&t->unquote, bytes, n,
-		    t->at == t->m.text_end);
+		out =
+		    mbox_unquote(&t->unquote, bytes, n, t->at == t->m.text_end);
 	}
 	if (out.n > 0)
 		memmove(bytes, out.p, out.n);
@@ -715,8 +713,8 @@ begin(struct mbox_store *s, struct why *why)
 }
 
 enum store_result
-mbox_store_open(struct mbox_access *access, bool exclusive,
-    struct store **out, struct why *why)
+mbox_store_open(struct mbox_access *access, bool exclusive, struct store **out,
+    struct why *why)
 {
 	struct mbox_store *s;
 	enum store_result r;

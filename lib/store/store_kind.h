@@ -13,14 +13,14 @@ struct store_kind {
 	void (*close)(struct store *s);
 	size_t (*count)(const struct store *s);
 	const char *(*unique)(const struct store *s, size_t i);
-	enum store_result (*size)(struct store *s, size_t i, uint64_t *size,
-	    struct why *why);
+	enum store_result (
+	    *size)(struct store *s, size_t i, uint64_t *size, struct why *why);
 	enum store_result (*fetch)(struct store *s, size_t i,
 	    struct store_blob *out, struct why *why);
 	enum store_result (*add_flags)(struct store *s, size_t i,
 	    unsigned int flags, struct why *why);
-	enum store_result (*expunge)(struct store *s, size_t i,
-	    struct why *why);
+	enum store_result (
+	    *expunge)(struct store *s, size_t i, struct why *why);
 	enum store_result (*commit)(struct store *s, struct why *why);
 };
 

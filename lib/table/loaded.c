@@ -27,7 +27,8 @@ loaded_text(const struct watch *w, struct watch_stamp *stamp, struct buf *text)
 		error = errno;
 	else if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
 		error = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
-	else if (fd_nonblocking(fd, false) < 0 || fd_read_whole(fd, text) < 0)
+	else if ((S_ISCHR(st.st_mode) && fd_nonblocking(fd, false) < 0) ||
+	    fd_read_whole(fd, text) < 0)
 		error = errno;
 	else
 		watch_stamp_set(stamp, &st);

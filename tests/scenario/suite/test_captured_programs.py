@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from posthaste import AS_ROOT, wait_for
+from posthaste import AS_ROOT, ROOT, wait_for
 from programs import own_programs, replace
 
 SECRETS = """\
@@ -55,7 +55,7 @@ def test_passwords_of_settings_are_in_smtp_alone(suite):
 
 
 ASKS = """#!/usr/bin/python3
-import os, socket, struct, time
+import os, socket, struct
 def text(s): return bytes([len(s)]) + s.encode()
 def field(name, kind, data):
     return text(name) + bytes([kind]) + struct.pack(">I", len(data)) + data
@@ -77,7 +77,7 @@ for service in {services}:
 with open("{out}.new", "w") as f:
     print(*reached, file=f)
 os.rename("{out}.new", "{out}")
-time.sleep(60)
+master.recv(1) # "retire", or the end
 """
 
 REACHES = {
@@ -111,9 +111,46 @@ def test_program_reaches_its_peers_alone(suite, program):
             ("127.0.0.1", s.ports[program.replace("d", "")]))
     else:
         client = socket.socket(socket.AF_UNIX)
-        folder = "public" if program == "showq" else "private"
+        folder = "public" if program in ("showq", "cleanup") else "private"
         client.connect(str(s.root / "spool" / folder / program))
     wait_for("an answer", out.exists)
     # ports are no services to connect to: smtp is the client
     assert set(out.read_text().split()) == set(REACHES[program].split())
     client.close()
+
+
+KILLS_LISTENER = """#!/usr/bin/python3
+import fcntl, os, socket, sys, time
+if not os.path.exists("{done}"):
+    open("{done}", "w").close()
+    os.set_blocking(4, True)
+    os.set_blocking(7, True)
+    socket.socket(fileno=os.dup(7)).shutdown(socket.SHUT_RDWR)
+    socket.socket(fileno=3).recv(1)
+    sys.exit(0)
+os.execv("{real}", ["{program}"] + sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("program, key, where", [
+    ("smtpd", "smtp", "127.0.0.1:{smtp}"), ("cleanup", "", "public/cleanup")])
+def test_listener_that_a_program_shut_down_is_opened_again(
+        suite, program, key, where):
+    """A program with no filter: those with one cannot do this."""
+    s = suite(start=False)
+    where = where.format(**s.ports)
+    replace(own_programs(s), program, KILLS_LISTENER.format(
+        program=program, done=s.root / "done",
+        real=ROOT / "libexec/posthaste" / program))
+    s.start()
+    if key:
+        socket.create_connection(("127.0.0.1", s.ports[key])).close()
+    else:
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(str(s.root / "spool" / where))
+    s.wait_log(rf"error: .*: a process of {program} has shut down the "
+               rf"listener on {re.escape(where)}: opened again")
+    s.wait_log("error: log: a process has changed the flags of the pipe")
+    s.wait_log(rf"changed the flags of {re.escape(where)}: set right")
+    s.send()
+    s.wait_messages("bob")

@@ -3,6 +3,7 @@
 #include "smtpd/limits.h"
 
 #include <setjmp.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <signal.h>
@@ -191,6 +192,48 @@ processes_count_together(void **state)
 	kill_child(two);
 }
 
+/* As a process would that strangers have taken over. */
+static void
+hold_lock(const char *path, int tell)
+{
+	enum { TABLE_LOCK = 33 };
+	struct flock l = { .l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = TABLE_LOCK,
+		.l_len = 1 };
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	ensure(fd >= 0 && fcntl(fd, F_OFD_SETLKW, &l) == 0);
+	ensure(write(tell, "x", 1) == 1);
+	pause();
+}
+
+static void
+a_lock_that_is_kept_stops_nobody(void **state)
+{
+	struct session s = client("192.0.2.99");
+	char path[200], byte;
+	int fd[2];
+	pid_t pid;
+
+	(void)state;
+	limits_open(folder, "locked");
+	snprintf(path, sizeof(path), "%s/smtpd-limits-2.locked", folder);
+	assert_int_equal(pipe(fd), 0);
+	pid = fork();
+	if (pid == 0)
+		hold_lock(path, fd[1]);
+	assert_int_equal(read(fd[0], &byte, 1), 1);
+	alarm(10);
+	assert_int_equal(limits_connect(&s), LIMITS_OK);
+	limits_disconnect(&s);
+	alarm(0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(fd[0]);
+	close(fd[1]);
+}
+
 /* A file in a folder of others: no link, nobody else's. */
 static void
 a_link_is_not_followed(void **state)
@@ -246,6 +289,7 @@ main(void)
 		cmocka_unit_test(a_full_table_keeps_the_connected),
 		cmocka_unit_test(processes_count_together),
 		cmocka_unit_test(a_link_is_not_followed),
+		cmocka_unit_test(a_lock_that_is_kept_stops_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -12,7 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <linux/landlock.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -153,6 +157,199 @@ cut_file(void)
 	return outcome(ftruncate(opened, 0) == 0);
 }
 
+/* What the open file is to others: the pair stands for a shared one. */
+static int shared_pipe[2], shared_listener, its_number;
+
+static int
+change_flags(int flags)
+{
+	int old = fcntl(shared_pipe[1], F_GETFL);
+
+	return outcome(
+	    old >= 0 && fcntl(shared_pipe[1], F_SETFL, old ^ flags) == 0);
+}
+
+static int
+make_blocking(void)
+{
+	return change_flags(O_NONBLOCK);
+}
+
+static int
+make_append(void)
+{
+	return change_flags(O_APPEND);
+}
+
+static int
+make_packets(void)
+{
+	return change_flags(O_DIRECT);
+}
+
+static int
+make_signal_others(void)
+{
+	return outcome(fcntl(shared_pipe[1], F_SETOWN, getppid()) == 0);
+}
+
+static int
+make_small(void)
+{
+	return outcome(fcntl(shared_pipe[1], F_SETPIPE_SZ, 4096) >= 0);
+}
+
+static int
+seal(void)
+{
+	return outcome(fcntl(shared_pipe[1], F_ADD_SEALS, F_SEAL_GROW) == 0);
+}
+
+static int
+stay_nonblocking(void)
+{
+	return change_flags(0);
+}
+
+static int
+control_nonblocking(void)
+{
+	int off = 0;
+
+	return outcome(ioctl(shared_pipe[1], FIONBIO, &off) == 0);
+}
+
+static int
+lock_at(int command)
+{
+	struct flock l = { .l_type = F_WRLCK, .l_len = 1 };
+
+	return outcome(fcntl(shared_pipe[1], command, &l) == 0 ||
+	    (errno != EPERM && errno != EACCES));
+}
+
+static int
+lock_at_once(void)
+{
+	return lock_at(F_OFD_SETLK);
+}
+
+static int
+lock_for_ever(void)
+{
+	return lock_at(F_OFD_SETLKW);
+}
+
+static int
+lock_whole(void)
+{
+	return outcome(flock(shared_pipe[1], LOCK_EX) == 0);
+}
+
+static int
+make_pair(void)
+{
+	int fd[2];
+
+	return outcome(socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0);
+}
+
+static int
+stop_reading(void)
+{
+	return outcome(shutdown(shared_listener, SHUT_RD) == 0);
+}
+
+static int
+stop_both(void)
+{
+	return outcome(shutdown(shared_listener, SHUT_RDWR) == 0);
+}
+
+/* Fails with ENOTCONN, or does nothing: fine either way. */
+static int
+stop_writing(void)
+{
+	return outcome(
+	    shutdown(shared_listener, SHUT_WR) == 0 || errno == ENOTCONN);
+}
+
+static int
+listen_to_few(void)
+{
+	return outcome(listen(shared_listener, 0) == 0);
+}
+
+static int
+set_option(void)
+{
+	int n = 2048;
+
+	return outcome(setsockopt(shared_listener, SOL_SOCKET, SO_RCVBUF, &n,
+			   sizeof(n)) == 0);
+}
+
+static int
+set_nodelay(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+
+	return outcome(
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
+}
+
+static int
+end_as_listener(int fd)
+{
+	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+
+	return outcome(connect(fd, &nobody, sizeof(nobody)) == 0);
+}
+
+static int
+disconnect_listener(void)
+{
+	return end_as_listener(shared_listener);
+}
+
+/* The kernel takes the low half of the register. */
+static int
+disconnect_by_high_number(void)
+{
+	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+
+	return outcome(syscall(SYS_connect, shared_listener | (1L << 32),
+			   &nobody, sizeof(nobody)) == 0);
+}
+
+static int
+disconnect_copy(void)
+{
+	int fd = dup(shared_listener);
+
+	return fd < 0 ? outcome(false) : end_as_listener(fd);
+}
+
+static int
+disconnect_copy_of_copy(void)
+{
+	int fd = dup2(shared_listener, its_number + 1);
+
+	if (fd < 0)
+		fd = dup3(shared_listener, its_number + 1, O_CLOEXEC);
+	if (fd < 0)
+		fd = fcntl(shared_listener, F_DUPFD, 100);
+	if (fd < 0)
+		fd = fcntl(shared_listener, F_DUPFD_CLOEXEC, 100);
+	return fd < 0 ? outcome(false) : end_as_listener(fd);
+}
+
+static int
+disconnect_own(void)
+{
+	return end_as_listener(socket(AF_INET, SOCK_STREAM, 0));
+}
+
 static const struct row {
 	const char *name;
 	const char *promises;
@@ -176,7 +373,41 @@ static const struct row {
 	{ "scratch cuts files", "io scratch", cut_file, ALLOWED },
 	{ "scratch opens nothing", "io scratch", open_read, DENIED },
 	{ "net-connect", "io net-connect", inet_socket, ALLOWED },
-	{ "net-connect, local", "io net-connect", unix_socket, ALLOWED },
+	{ "net-connect, local", "io net-connect", unix_socket, DENIED },
+	{ "unix", "io unix", unix_socket, ALLOWED },
+	{ "unix, elsewhere in the world", "io unix", inet_socket, DENIED },
+	{ "pair", "io pair", make_pair, ALLOWED },
+	{ "io has no pair", "io", make_pair, DENIED },
+	{ "dns has no pair", "io dns net-accept", make_pair, DENIED },
+	{ "not blocking, for others too", "io", make_blocking, DENIED },
+	{ "not blocking, queue", "io queue-write", make_blocking, DENIED },
+	{ "not blocking, lookup", "io files-read", make_blocking, DENIED },
+	{ "nor by FIONBIO", "io", control_nonblocking, DENIED },
+	{ "nor O_APPEND", "io", make_append, DENIED },
+	{ "nor O_DIRECT", "io", make_packets, DENIED },
+	{ "no signals by F_SETOWN", "io files-write", make_signal_others,
+	    DENIED },
+	{ "no small pipe", "io files-write", make_small, DENIED },
+	{ "no seals", "io", seal, DENIED },
+	{ "O_NONBLOCK stays allowed", "io", stay_nonblocking, ALLOWED },
+	{ "io has no locks", "io", lock_at_once, DENIED },
+	{ "net-connect has no flock", "io net-connect dns", lock_whole,
+	    DENIED },
+	{ "counts has locks", "io counts", lock_at_once, ALLOWED },
+	{ "counts does not wait", "io counts", lock_for_ever, DENIED },
+	{ "files-read waits for locks", "io files-read", lock_for_ever,
+	    ALLOWED },
+	{ "no shutdown of readers", "io net-accept", stop_reading, DENIED },
+	{ "no shutdown of both", "io net-accept", stop_both, DENIED },
+	{ "no listen", "io net-accept", listen_to_few, DENIED },
+	{ "no socket options", "io net-accept dns", set_option, DENIED },
+	{ "TCP_NODELAY", "io dns", set_nodelay, ALLOWED },
+	{ "nor listeners disconnected", "io dns", disconnect_listener, DENIED },
+	{ "nor by another number", "io dns", disconnect_copy, DENIED },
+	{ "nor by any", "io net-connect", disconnect_copy_of_copy, DENIED },
+	{ "nor with high bits", "io dns", disconnect_by_high_number, DENIED },
+	{ "nor shut for writing", "io dns", stop_writing, DENIED },
+	{ "own sockets are", "io dns", disconnect_own, ALLOWED },
 	{ "net-connect, raw", "io net-connect", packet_socket, DENIED },
 	{ "files-read reads", "io files-read", open_read, ALLOWED },
 	{ "files-read does not write", "io files-read", open_write, DENIED },
@@ -212,7 +443,7 @@ status_of_child(const char *promises, int (*attempt)(void))
 		if (filter != NULL)
 			sandbox_apply(filter);
 		else
-			sandbox_promise(promises);
+			sandbox_promise_beside(promises, its_number, 1);
 		_exit(attempt());
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -236,6 +467,8 @@ promises_hold(void **state)
 
 		if (strstr(rows[i].name, "elsewhere") != NULL && !landlock())
 			continue;
+		if (prepared && strstr(rows[i].name, "nor ") != NULL)
+			continue; /* for those who have listeners */
 		if (!WIFEXITED(status) || WEXITSTATUS(status) != rows[i].result)
 			fail_msg("%s: status %x", rows[i].name, status);
 	}
@@ -347,6 +580,10 @@ set_up(void **state)
 
 	snprintf(name, sizeof(name), "/tmp/sandbox_test.XXXXXX");
 	*state = mkdtemp(name);
+	its_number = shared_listener = socket(AF_INET, SOCK_STREAM, 0);
+	if (pipe2(shared_pipe, O_NONBLOCK) != 0 ||
+	    listen(shared_listener, 5) != 0)
+		return 1;
 	opened = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	return *state == NULL || opened < 0 || chdir(name) != 0 ||
 	    mkdir("a", 0700) != 0 || mkdir("b", 0700) != 0;
@@ -356,6 +593,9 @@ static int
 tear_down(void **state)
 {
 	close(opened);
+	close(shared_listener);
+	close(shared_pipe[0]);
+	close(shared_pipe[1]);
 	(void)rmdir("a");
 	(void)rmdir("b");
 	return chdir("/") != 0 || rmdir(*state) != 0;

@@ -777,9 +777,10 @@ test_changed_while_it_is_read(void **state)
 
 	(void)state;
 	for (int how = 0; how < 3; how++) {
-		file_put("box", FROM "A: 1\n\n0123456789012345678901234567890123"
-				     "456789012345678901234567890123456789"
-				     "0123456789\n\n");
+		file_put("box",
+		    FROM "A: 1\n\n0123456789012345678901234567890123"
+			 "456789012345678901234567890123456789"
+			 "0123456789\n\n");
 		s = open_store(a);
 		assert_int_equal(store_fetch(s, 0, &blob, &why), STORE_OK);
 		assert_true(store_blob_read(&blob, room, 20) > 0);
@@ -856,7 +857,8 @@ test_locks(void **state)
 	leave(&b);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, folder_enter, folder_leave)
+#define T(name) \
+	cmocka_unit_test_setup_teardown(name, folder_enter, folder_leave)
 
 int
 main(void)

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * SECURITY. What counts here is the open file behind a descriptor: log pipe,
+ * listeners and queue files are shared with processes that have not been
+ * taken over, and fcntl(2), shutdown(2), setsockopt(2) or connect(2) on ours
+ * would change theirs.
+ *
+ * - Non-blocking stays non-blocking. No O_APPEND, O_DIRECT, no signals to
+ *   other processes (F_SETOWN: the kernel sends those), no F_SETPIPE_SZ.
+ * - shutdown only for writing, which means nothing to a listener.
+ * - listen not at all; setsockopt only what sockets of our own need and no
+ *   other process minds.
+ * - connect(AF_UNSPEC) ends a listener, whatever its number. So listeners may
+ *   not be named in it, nor be given another number: by dup, fcntl, or by
+ *   being passed to ourselves, for which no program that connects has a
+ *   socket pair.
+ */
+#include "lib/sandbox/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include "lib/log/log.h"
+
+#define CALL(name) SCMP_SYS(name)
+#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
+
+static void
+check(int r, int call)
+{
+	if (r < 0)
+		fatal("system call filter: call %d: %s", call, strerror(-r));
+}
+
+/* Numbers below zero: this machine has no such call. */
+static void
+add_if(scmp_filter_ctx filter, int call, struct scmp_arg_cmp what)
+{
+	if (call >= 0)
+		check(seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1,
+			  &what),
+		    call);
+}
+
+static void
+add_if_both(scmp_filter_ctx filter, int call, struct scmp_arg_cmp a,
+    struct scmp_arg_cmp b)
+{
+	const struct scmp_arg_cmp both[] = { a, b };
+
+	check(seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 2, both),
+	    call);
+}
+
+/* Memory with code in it can only be mapped where modules are loaded. */
+static void
+add_memory(scmp_filter_ctx filter, bool code)
+{
+	static const int calls[] = { CALL(mmap), CALL(mmap2), CALL(mprotect) };
+
+	for (size_t i = 0; i < COUNT(calls); i++) {
+		if (!code)
+			add_if(filter, calls[i],
+			    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+		else if (calls[i] >= 0)
+			check(seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i],
+				  0),
+			    calls[i]);
+	}
+}
+
+static void
+add_commands(scmp_filter_ctx filter, const int *commands, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		add_if(filter, CALL(fcntl),
+		    SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
+}
+
+static void
+add_fcntl(scmp_filter_ctx filter, unsigned int extras)
+{
+	enum { KEPT = O_NONBLOCK | O_APPEND | O_ASYNC | O_DIRECT | O_NOATIME };
+	static const int always[] = { F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD,
+		F_SETFD, F_GETFL };
+	static const int counts[] = { F_OFD_SETLK };
+	static const int locks[] = { F_GETLK, F_SETLK, F_SETLKW, F_OFD_GETLK,
+		F_OFD_SETLK, F_OFD_SETLKW };
+
+	add_commands(filter, always, COUNT(always));
+	add_if_both(filter, CALL(fcntl), SCMP_A1(SCMP_CMP_EQ, F_SETFL),
+	    SCMP_A2(SCMP_CMP_MASKED_EQ, KEPT, O_NONBLOCK));
+	if (extras & EXTRA_LOCK)
+		add_commands(filter, locks, COUNT(locks));
+	else if (extras & EXTRA_COUNTS)
+		add_commands(filter, counts, COUNT(counts));
+}
+
+static void
+add_sockets(scmp_filter_ctx filter, unsigned int extras)
+{
+	static const struct {
+		int family;
+		unsigned int extra;
+	} families[] = { { AF_INET, EXTRA_INET }, { AF_INET6, EXTRA_INET },
+		{ AF_UNIX, EXTRA_UNIX } };
+
+	for (size_t i = 0; i < COUNT(families); i++)
+		if (extras & families[i].extra)
+			add_if(filter, CALL(socket),
+			    SCMP_A0(SCMP_CMP_EQ,
+				(scmp_datum_t)families[i].family));
+	if (extras & EXTRA_PAIR)
+		add_if(filter, CALL(socketpair), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+	add_if(filter, CALL(shutdown), SCMP_A1(SCMP_CMP_EQ, SHUT_WR));
+	/* "files-read" has it whole */
+	if (!(extras & EXTRA_LOCK))
+		add_if_both(filter, CALL(setsockopt),
+		    SCMP_A1(SCMP_CMP_EQ, IPPROTO_TCP),
+		    SCMP_A2(SCMP_CMP_EQ, TCP_NODELAY));
+}
+
+static void
+add_open_read(scmp_filter_ctx filter)
+{
+	enum { WRITING = O_ACCMODE | O_CREAT | O_TRUNC };
+
+	add_if(filter, CALL(open),
+	    SCMP_A1(SCMP_CMP_MASKED_EQ, WRITING, O_RDONLY));
+	add_if(filter, CALL(openat),
+	    SCMP_A2(SCMP_CMP_MASKED_EQ, WRITING, O_RDONLY));
+}
+
+void
+sandbox_add_conditions(scmp_filter_ctx filter, unsigned int extras, pid_t self)
+{
+	static const unsigned long controls[] = { FIONREAD, TCGETS };
+
+	for (size_t i = 0; i < COUNT(controls); i++)
+		add_if(filter, CALL(ioctl), SCMP_A1(SCMP_CMP_EQ, controls[i]));
+	add_if(filter, CALL(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+	/* only its own: other programs run as the same user */
+	add_if(filter, CALL(prlimit64), SCMP_A0(SCMP_CMP_EQ, 0));
+	if (self != 0)
+		add_if(filter, CALL(tgkill),
+		    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)self));
+	add_memory(filter, (extras & EXTRA_CODE) != 0);
+	add_fcntl(filter, extras);
+	add_sockets(filter, extras);
+	if (extras & EXTRA_OPEN_READ)
+		add_open_read(filter);
+}
+
+/* The kernel looks at the low half of the register, so the rule does. */
+static void
+deny(scmp_filter_ctx filter, int call, int fd, const int *command)
+{
+	const struct scmp_arg_cmp what[] = {
+		SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffff, (scmp_datum_t)fd),
+		SCMP_A1(SCMP_CMP_EQ,
+		    command == NULL ? 0 : (scmp_datum_t)*command),
+	};
+
+	if (call >= 0)
+		check(seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM),
+			  call, command == NULL ? 1 : 2, what),
+		    call);
+}
+
+scmp_filter_ctx
+sandbox_protect(int first, size_t count)
+{
+	static const int calls[] = { CALL(connect), CALL(bind), CALL(listen),
+		CALL(shutdown), CALL(setsockopt), CALL(dup), CALL(dup2),
+		CALL(dup3) };
+	static const int commands[] = { F_DUPFD, F_DUPFD_CLOEXEC };
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+	if (filter == NULL)
+		fatal("no system call filter");
+	(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	for (int fd = first; fd < first + (int)count; fd++) {
+		for (size_t i = 0; i < COUNT(calls); i++)
+			deny(filter, calls[i], fd, NULL);
+		for (size_t i = 0; i < COUNT(commands); i++)
+			deny(filter, CALL(fcntl), fd, &commands[i]);
+	}
+	return filter;
+}
