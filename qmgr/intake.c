@@ -195,12 +195,9 @@ intake_start(void)
 	const int *fds;
 	size_t n = service_listeners(&fds);
 
-	for (size_t i = 0; i < n; i++) {
-		/* another generation may be faster to accept */
-		if (fd_nonblocking(fds[i], true) == -1)
-			fatal("listener: %s", strerror(errno));
+	/* non-blocking: another generation may be faster to accept */
+	for (size_t i = 0; i < n; i++)
 		door_open(listen_at, fds[i]);
-	}
 }
 
 void

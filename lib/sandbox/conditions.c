@@ -5,15 +5,16 @@
  * taken over, and fcntl(2), shutdown(2), setsockopt(2) or connect(2) on ours
  * would change theirs.
  *
- * - Non-blocking stays non-blocking. No O_APPEND, O_DIRECT, no signals to
- *   other processes (F_SETOWN: the kernel sends those), no F_SETPIPE_SZ.
+ * - Non-blocking stays non-blocking (a program of the queue may wait on
+ *   sockets of its own). No O_APPEND, O_DIRECT, no signals to other processes
+ *   (F_SETOWN: the kernel sends those), no F_SETPIPE_SZ.
  * - shutdown only for writing, which means nothing to a listener.
  * - listen not at all; setsockopt only what sockets of our own need and no
  *   other process minds.
- * - connect(AF_UNSPEC) ends a listener, whatever its number. So listeners may
- *   not be named in it, nor be given another number: by dup, fcntl, or by
- *   being passed to ourselves, for which no program that connects has a
- *   socket pair.
+ * - connect(AF_UNSPEC) ends a listener, whatever its number. So what is shared
+ *   may not be named in such calls, nor be given another number: by dup,
+ *   fcntl, or by being passed to ourselves, for which no program that connects
+ *   has a socket pair.
  */
 #include "lib/sandbox/internal.h"
 
@@ -95,8 +96,12 @@ add_fcntl(scmp_filter_ctx filter, unsigned int extras)
 		F_OFD_SETLK, F_OFD_SETLKW };
 
 	add_commands(filter, always, COUNT(always));
-	add_if_both(filter, CALL(fcntl), SCMP_A1(SCMP_CMP_EQ, F_SETFL),
-	    SCMP_A2(SCMP_CMP_MASKED_EQ, KEPT, O_NONBLOCK));
+	if (extras & EXTRA_BLOCK)
+		add_if_both(filter, CALL(fcntl), SCMP_A1(SCMP_CMP_EQ, F_SETFL),
+		    SCMP_A2(SCMP_CMP_MASKED_EQ, KEPT & ~O_NONBLOCK, 0));
+	else
+		add_if_both(filter, CALL(fcntl), SCMP_A1(SCMP_CMP_EQ, F_SETFL),
+		    SCMP_A2(SCMP_CMP_MASKED_EQ, KEPT, O_NONBLOCK));
 	if (extras & EXTRA_LOCK)
 		add_commands(filter, locks, COUNT(locks));
 	else if (extras & EXTRA_COUNTS)
@@ -120,6 +125,8 @@ add_sockets(scmp_filter_ctx filter, unsigned int extras)
 	if (extras & EXTRA_PAIR)
 		add_if(filter, CALL(socketpair), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
 	add_if(filter, CALL(shutdown), SCMP_A1(SCMP_CMP_EQ, SHUT_WR));
+	if (extras & EXTRA_BLOCK)
+		add_if(filter, CALL(shutdown), SCMP_A1(SCMP_CMP_EQ, SHUT_RD));
 	/* "files-read" has it whole */
 	if (!(extras & EXTRA_LOCK))
 		add_if_both(filter, CALL(setsockopt),
@@ -175,22 +182,22 @@ deny(scmp_filter_ctx filter, int call, int fd, const int *command)
 }
 
 scmp_filter_ctx
-sandbox_protect(int first, size_t count)
+sandbox_protect(const int *shared, size_t count)
 {
 	static const int calls[] = { CALL(connect), CALL(bind), CALL(listen),
 		CALL(shutdown), CALL(setsockopt), CALL(dup), CALL(dup2),
 		CALL(dup3) };
-	static const int commands[] = { F_DUPFD, F_DUPFD_CLOEXEC };
+	static const int commands[] = { F_DUPFD, F_DUPFD_CLOEXEC, F_SETFL };
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 
 	if (filter == NULL)
 		fatal("no system call filter");
 	(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	for (int fd = first; fd < first + (int)count; fd++) {
+	for (size_t k = 0; k < count; k++) {
 		for (size_t i = 0; i < COUNT(calls); i++)
-			deny(filter, calls[i], fd, NULL);
+			deny(filter, calls[i], shared[k], NULL);
 		for (size_t i = 0; i < COUNT(commands); i++)
-			deny(filter, CALL(fcntl), fd, &commands[i]);
+			deny(filter, CALL(fcntl), shared[k], &commands[i]);
 	}
 	return filter;
 }

@@ -22,13 +22,14 @@ enum extra {
 	EXTRA_PAIR = 64, /* socketpair(AF_UNIX) */
 	EXTRA_COUNTS = 128, /* locks without waiting */
 	EXTRA_LOCK = 256, /* locks of all kinds */
+	EXTRA_BLOCK = 512, /* sockets of one's own may be made to block */
 };
 
 /* conditions.c: calls that are allowed with certain arguments. */
 void
 sandbox_add_conditions(scmp_filter_ctx filter, unsigned int extras, pid_t self);
 /* A filter that keeps these descriptors from what siblings would feel. */
-scmp_filter_ctx sandbox_protect(int first, size_t count);
+scmp_filter_ctx sandbox_protect(const int *shared, size_t count);
 
 /* landlock.c: no file outside the working directory from now on. */
 void sandbox_below_here(bool write);

@@ -271,8 +271,9 @@ static const struct promise {
 	{ "files-write", read_calls, EXTRA_CODE | EXTRA_LOCK },
 	{ "files-write", write_calls, EXTRA_NONE },
 	{ "queue-read", read_calls,
-	    EXTRA_OPEN_READ | EXTRA_BELOW | EXTRA_LOCK },
-	{ "queue-write", read_calls, EXTRA_BELOW | EXTRA_WRITE | EXTRA_LOCK },
+	    EXTRA_OPEN_READ | EXTRA_BELOW | EXTRA_LOCK | EXTRA_BLOCK },
+	{ "queue-write", read_calls,
+	    EXTRA_BELOW | EXTRA_WRITE | EXTRA_LOCK | EXTRA_BLOCK },
 	{ "queue-write", write_calls, EXTRA_NONE },
 };
 
@@ -349,15 +350,15 @@ load(scmp_filter_ctx filter)
 }
 
 static void
-confine(const char *words, int first_shared, size_t shared)
+confine(const char *words, const int *shared, size_t count)
 {
 	unsigned int extra;
 	scmp_filter_ctx filter = build(words, getpid(), &extra);
 
 	if (extra & EXTRA_BELOW)
 		sandbox_below_here((extra & EXTRA_WRITE) != 0);
-	if (shared > 0)
-		load(sandbox_protect(first_shared, shared));
+	if (count > 0)
+		load(sandbox_protect(shared, count));
 	load(filter);
 }
 
@@ -411,16 +412,16 @@ sandbox_apply(const struct sandbox_filter *f)
 void
 sandbox_promise(const char *words)
 {
-	sandbox_promise_beside(words, 0, 0);
+	sandbox_promise_beside(words, NULL, 0);
 }
 
 void
-sandbox_promise_beside(const char *words, int first_shared, size_t shared)
+sandbox_promise_beside(const char *words, const int *shared, size_t count)
 {
 	if (strcmp(words, "all") == 0)
 		return;
 	if (!SANITIZED)
-		confine(words, first_shared, shared);
+		confine(words, shared, count);
 	else if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		fatal("no_new_privs: %m");
 }

@@ -44,13 +44,13 @@ void sandbox_root(const char *directory);
  */
 void sandbox_promise(const char *promises);
 /*
- * The same for a program with open files that siblings share, listeners with
- * these numbers: it can accept there, and do nothing that the others would
- * feel. The numbers stay what they are for ever: whoever closes one puts
- * something else in its place.
+ * The same for a program with descriptors of open files that siblings share:
+ * the log, listeners. It can accept, read and write there, and do nothing that
+ * the others would feel. The numbers stay what they are for ever: whoever
+ * closes one puts something else in its place.
  */
 void
-sandbox_promise_beside(const char *promises, int first_shared, size_t shared);
+sandbox_promise_beside(const char *promises, const int *shared, size_t count);
 
 /*
  * The same in two steps, for a parent whose children all promise the same:

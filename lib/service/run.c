@@ -156,6 +156,8 @@ static void
 confine(void)
 {
 	const struct program *p = running.program;
+	int shared[SERVICE_LISTENERS_MAX + 1];
+	size_t count = 0;
 	uid_t uid = 0;
 	gid_t gid = 0;
 
@@ -167,8 +169,10 @@ confine(void)
 			sandbox_root(".");
 		sandbox_become(uid, gid);
 	}
-	sandbox_promise_beside(p->promises, SERVICE_FD_LISTENERS,
-	    running.listener_count);
+	shared[count++] = SERVICE_FD_LOG;
+	for (size_t i = 0; i < running.listener_count; i++)
+		shared[count++] = running.listeners[i];
+	sandbox_promise_beside(p->promises, shared, count);
 }
 
 static void
