@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Where local puts a user's mail."""
+import fcntl
 import grp
 import os
 import pwd
@@ -225,6 +226,56 @@ def test_locked_mailbox_waits(local, outcome):
     assert (o.dsn, o.status) == ("4.2.0", "deferred")
     assert "unable to lock for exclusive access" in o.text
     assert spool_text(s) == ""
+
+
+@pytest.mark.parametrize("setting, kind, waits", [
+    ("fcntl, dotlock", "fcntl", True), ("fcntl, dotlock", "flock", False),
+    ("flock", "flock", True), ("flock", "fcntl", False),
+    ("dotlock", "fcntl", False)])
+def test_mailbox_that_a_mail_reader_has_locked(local, outcome, setting, kind,
+                                               waits):
+    """The locks that mailbox_delivery_lock names, and no others."""
+    s = local(mailbox_delivery_lock=setting)
+    s.send(to=f"{s.user}@local.test", subject="first")
+    outcome(s, f"{s.user}@local.test")
+    before = s.spool_file.read_bytes()
+    with open(s.spool_file, "r+b") as reader:
+        (fcntl.lockf if kind == "fcntl" else fcntl.flock)(
+            reader, fcntl.LOCK_EX)
+        q = s.send(to=f"{s.user}@local.test", subject="second")
+        o = outcome(s, f"{s.user}@local.test", q)
+        if waits:
+            assert (o.dsn, o.status) == ("4.2.0", "deferred")
+            assert "unable to lock for exclusive access" in o.text
+            assert s.spool_file.read_bytes() == before
+        else:
+            assert o.status == "sent"
+
+
+def test_delivery_goes_on_when_the_lock_is_given_back(local, outcome):
+    s = local(deliver_lock_attempts="30", deliver_lock_delay="1s")
+    s.send(to=f"{s.user}@local.test", subject="first")
+    outcome(s, f"{s.user}@local.test")
+    with open(s.spool_file, "r+b") as reader:
+        fcntl.lockf(reader, fcntl.LOCK_EX)
+        q = s.send(to=f"{s.user}@local.test", subject="second")
+        # it holds the dot-lock while it waits for the other
+        wait_for("local to wait",
+                 (s.var_mail / f"{s.user}.lock").exists)
+        fcntl.lockf(reader, fcntl.LOCK_UN)
+    assert outcome(s, f"{s.user}@local.test", q).status == "sent"
+    assert spool_text(s).count("\nSubject: ") == 2
+
+
+def test_old_lock_file_of_a_dead_program_is_taken(local, outcome):
+    s = local(stale_lock_time="5s", deliver_lock_attempts="10")
+    lock = s.var_mail / f"{s.user}.lock"
+    lock.write_text("")
+    os.chown(lock, *owner_ids())
+    os.utime(lock, (1, 1))
+    s.send(to=f"{s.user}@local.test")
+    assert outcome(s, f"{s.user}@local.test").status == "sent"
+    assert not lock.exists()
 
 
 def test_mailbox_limit(local, outcome):

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: ISC
 """Which server mail for a domain goes to."""
+import socket
+import threading
+
 import pytest
 
 from peers import FakeServer
+from posthaste import MASTER_CF
 
 
 def test_best_mx_first_and_the_next_when_it_is_down(suite, dns):
@@ -111,6 +115,112 @@ def test_worse_mx_than_us_is_not_used(suite, dns):
         assert worse.connections == 0
 
 
+def test_equal_preference_is_shared_out(suite, dns):
+    """RFC 5321 section 5.1: the hosts must be taken in random order."""
+    names = dns({("even.test", "MX"): [(10, "a.even.test"), (10, "b.even.test"),
+                                       (20, "c.even.test")],
+                 ("a.even.test", "A"): ["127.0.0.1"],
+                 ("b.even.test", "A"): ["127.0.0.2"],
+                 ("c.even.test", "A"): ["127.0.0.3"]})
+    with FakeServer() as a, FakeServer(port=a.port, host="127.0.0.2") as b, \
+            FakeServer(port=a.port, host="127.0.0.3") as worse:
+        s = suite(dns=names, main=f"smtp_tcp_port = {a.port}\n"
+                  "smtp_connection_cache_on_demand = no\n")
+        for _ in range(30):
+            s.send(to="x@even.test")
+        s.wait_empty()
+        # one of the two by chance alone: once in a thousand million times
+        assert len(a.messages) + len(b.messages) == 30
+        assert len(a.messages) > 0 and len(b.messages) > 0
+        assert worse.connections == 0
+
+
+def test_equal_preference_in_the_order_of_dns_where_it_is_wanted(suite, dns):
+    names = dns({("even.test", "MX"): [(10, "a.even.test"),
+                                       (10, "b.even.test")],
+                 ("a.even.test", "A"): ["127.0.0.1"],
+                 ("b.even.test", "A"): ["127.0.0.2"]})
+    with FakeServer() as a, FakeServer(port=a.port, host="127.0.0.2") as b:
+        s = suite(dns=names, main=f"smtp_tcp_port = {a.port}\n"
+                  "smtp_randomize_addresses = no\n"
+                  "smtp_connection_cache_on_demand = no\n")
+        for _ in range(12):
+            s.send(to="x@even.test")
+        s.wait_empty()
+        assert {len(a.messages), len(b.messages)} == {0, 12}
+
+
+def no_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(("::1", 0))
+    except OSError:
+        return True
+    return False
+
+
+class V6Server(FakeServer):
+    """On ::1."""
+
+    def __init__(self, port=None, **options):
+        super().__init__(**options)
+        self.v6 = socket.socket(socket.AF_INET6)
+        self.v6.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.v6.bind(("::1", port or self.port))
+        self.v6.listen(20)
+        self.v6_connections = 0
+        threading.Thread(target=self.accept_v6, daemon=True).start()
+
+    def accept_v6(self):
+        while True:
+            try:
+                connection, _ = self.v6.accept()
+            except OSError:
+                return
+            self.v6_connections += 1
+            threading.Thread(target=self.run, args=(connection,),
+                             daemon=True).start()
+
+    def close(self):
+        self.v6.close()
+        super().close()
+
+
+@pytest.mark.skipif(no_ipv6(), reason="no IPv6 here")
+@pytest.mark.parametrize("protocols, preference, v6", [
+    ("all", "ipv6", 1), ("all", "ipv4", 0), ("ipv6", "any", 1),
+    ("ipv4", "ipv6", 0)])
+def test_addresses_of_both_kinds(suite, dns, protocols, preference, v6):
+    names = dns({("both.test", "MX"): [(10, "a.both.test")],
+                 ("a.both.test", "A"): ["127.0.0.1"],
+                 ("a.both.test", "AAAA"): ["::1"]})
+    listen = "[::1]:{" if protocols == "ipv6" else "127.0.0.1:{"
+    with V6Server() as sink:
+        s = suite(dns=names, master_cf=MASTER_CF.replace("127.0.0.1:{", listen),
+                  main=f"smtp_tcp_port = {sink.port}\n"
+                  f"inet_protocols = {protocols}\n"
+                  f"smtp_address_preference = {preference}\n")
+        s.command("sendmail", "-f", "alice@example.test", "x@both.test",
+                  stdin="Subject: x\n\nx\n")
+        sink.wait()
+        assert sink.v6_connections == v6
+        s.wait_log(r"relay=a.both.test\[%s\]:" % ("::1" if v6 else
+                                                  "127.0.0.1"))
+
+
+@pytest.mark.skipif(no_ipv6(), reason="no IPv6 here")
+def test_the_other_kind_of_address_when_one_is_down(suite, dns):
+    names = dns({("both.test", "MX"): [(10, "a.both.test")],
+                 ("a.both.test", "A"): ["127.0.0.3"],
+                 ("a.both.test", "AAAA"): ["::1"]})
+    with FakeServer(host="127.0.0.3") as sink:
+        s = suite(dns=names, main=f"smtp_tcp_port = {sink.port}\n"
+                  "inet_protocols = all\nsmtp_address_preference = ipv6\n")
+        s.send(to="x@both.test")
+        sink.wait()
+        s.wait_log(r"connect to a.both.test\[::1\]:\d+: Connection refused")
+
+
 def test_address_limit(suite, dns):
     names = dns({("many.test", "MX"): [(i, f"m{i}.many.test")
                                        for i in range(1, 6)],
@@ -139,7 +249,6 @@ def test_international_domain(suite, dns):
 
 
 def test_hosts_file_where_it_is_asked_for(suite, dns):
-    import socket
     name = socket.gethostname()
     if not any(name in line.split()[1:] and line.startswith("127.")
                for line in open("/etc/hosts")):
