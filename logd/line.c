@@ -2,6 +2,7 @@
 #include "logd/line.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
@@ -85,11 +86,25 @@ character(struct span s)
 	return (size_t)n;
 }
 
+/* Length of what needs no second look in front: printable ASCII. */
+static size_t
+plain(struct span s)
+{
+	size_t n = 0;
+
+	while (n < s.n && s.p[n] >= ' ' && s.p[n] < 0x7f)
+		n++;
+	return n;
+}
+
 static void
 add_clean(struct buf *out, struct span s)
 {
 	while (s.n > 0) {
-		size_t n = character(s);
+		size_t n = plain(s);
+
+		if (n == 0)
+			n = character(s);
 
 		if (n == 0)
 			buf_add_char(out, '?');
@@ -99,18 +114,28 @@ add_clean(struct buf *out, struct span s)
 	}
 }
 
-/* Names of months in no language but the one that analysers read. */
+/*
+ * Names of months in no language but the one that analysers read. Many lines
+ * are of one second.
+ */
 static void
 add_syslog_time(struct buf *out, int64_t us)
 {
 	static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May",
 		"Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+	static time_t last = -1;
+	static char text[64];
 	time_t seconds = us / 1000000;
 	struct tm tm;
 
-	localtime_r(&seconds, &tm);
-	buf_printf(out, "%s %2d %02d:%02d:%02d", months[tm.tm_mon], tm.tm_mday,
-	    tm.tm_hour, tm.tm_min, tm.tm_sec);
+	if (seconds != last) {
+		localtime_r(&seconds, &tm);
+		snprintf(text, sizeof(text), "%s %2d %02d:%02d:%02d",
+		    months[tm.tm_mon], tm.tm_mday, tm.tm_hour, tm.tm_min,
+		    tm.tm_sec);
+		last = seconds;
+	}
+	buf_add_text(out, text);
 }
 
 static void
@@ -127,7 +152,9 @@ void
 line_text(const struct line *l, const struct line_stamp *stamp, struct buf *out)
 {
 	add_syslog_time(out, stamp->time_us);
-	buf_printf(out, " %s ", stamp->host);
+	buf_add_char(out, ' ');
+	buf_add_text(out, stamp->host);
+	buf_add_char(out, ' ');
 	add_body(l, out);
 	buf_add_char(out, '\n');
 }

@@ -60,22 +60,23 @@ add_lines(int64_t now)
 	buf_drop(&pending, pending.n - rest.n);
 }
 
-/* Everything that is in the pipe. */
+/* Everything that is in the pipe: a short read has taken the rest. */
 static void
 drain_pipe(int fd)
 {
-	for (;;) {
-		size_t room = READ_MAX - pending.n;
-		char *to = buf_reserve(&pending, room);
-		ssize_t got = read(fd, to, room);
+	size_t room;
+	ssize_t got;
 
-		if (got < 0 && errno == EINTR)
-			continue;
+	do {
+		room = READ_MAX - pending.n;
+		do
+			got = read(fd, buf_reserve(&pending, room), room);
+		while (got < 0 && errno == EINTR);
 		if (got <= 0)
 			return;
 		buf_added(&pending, (size_t)got);
 		add_lines(clock_wall_us());
-	}
+	} while ((size_t)got == room);
 }
 
 static void
@@ -94,12 +95,15 @@ drain_socket(int fd)
 	}
 }
 
+/* Those where poll(2) saw something, or all. */
 static void
-drain(const int *fds, size_t n)
+drain(const struct pollfd *p, size_t n, bool all)
 {
-	drain_pipe(fds[0]);
+	if (all || p[0].revents != 0)
+		drain_pipe(p[0].fd);
 	for (size_t i = 1; i < n; i++)
-		drain_socket(fds[i]);
+		if (all || p[i].revents != 0)
+			drain_socket(p[i].fd);
 	target_flush();
 }
 
@@ -143,9 +147,9 @@ run(const struct service *s)
 		if (!look_at_file())
 			break;
 		gather();
-		drain(fds, n);
+		drain(p, n, false);
 	}
-	drain(fds, n);
+	drain(p, n, true);
 }
 
 static const struct service_params settings[] = {

@@ -88,17 +88,25 @@ buf_add_char(struct buf *b, char c)
 	return buf_add(b, &c, 1);
 }
 
+/* Mostly there is room, and one pass does it. */
 bool
 buf_printf(struct buf *b, const char *format, ...)
 {
+	size_t room = b->room - b->n, allowed = b->max - b->n;
 	va_list ap;
 	char *to;
 	int n;
 
 	va_start(ap, format);
-	n = vsnprintf(NULL, 0, format, ap);
+	n = vsnprintf(room > 0 ? b->p + b->n : NULL, room, format, ap);
 	va_end(ap);
 	ensure(n >= 0);
+	if ((size_t)n < room && (size_t)n <= allowed) {
+		b->n += (size_t)n;
+		return true;
+	}
+	if (room > 0)
+		b->p[b->n] = '\0';
 	to = buf_reserve(b, (size_t)n);
 	if (to == NULL)
 		return false;

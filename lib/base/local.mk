@@ -9,3 +9,8 @@ libposthaste_a_SOURCES += \
 	lib/base/process.c lib/base/process.h \
 	lib/base/span.c lib/base/span.h \
 	lib/base/why.c lib/base/why.h
+
+check_PROGRAMS += tests/unit/lib/base/buf_test
+TESTS += tests/unit/lib/base/buf_test
+tests_unit_lib_base_buf_test_SOURCES = tests/unit/lib/base/buf_test.c
+tests_unit_lib_base_buf_test_LDADD = $(LDADD) -lcmocka

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/base/buf.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+/* Whatever room there is already: the same text, and whole. */
+static void
+printf_fits_or_changes_nothing(void **state)
+{
+	static const char digits[] = "0123456789012345678901234567890123456789";
+	char expected[400];
+
+	(void)state;
+	for (size_t before = 0; before < 150; before++) {
+		for (size_t n = 0; n < sizeof(digits); n++) {
+			struct buf b = BUF_INIT(160);
+
+			for (size_t i = 0; i < before; i++)
+				buf_add_char(&b, 'x');
+			memset(expected, 'x', before);
+			expected[before] = '\0';
+			if (buf_printf(&b, "%.*s", (int)n, digits))
+				strncat(expected, digits, n);
+			else
+				assert_true(b.overflow && before + n > 160);
+			assert_string_equal(buf_text(&b), expected);
+			assert_int_equal(b.n, strlen(expected));
+			assert_int_equal(b.overflow, before + n > 160);
+			buf_fini(&b);
+		}
+	}
+}
+
+static void
+what_is_added_is_there(void **state)
+{
+	struct buf b = BUF_INIT(1000);
+
+	(void)state;
+	assert_true(buf_add_text(&b, "a") && buf_add(&b, "b\0c", 3));
+	assert_true(buf_printf(&b, "%d", 7));
+	assert_int_equal(b.n, 5);
+	assert_memory_equal(b.p, "ab\0c7", 6);
+	buf_drop(&b, 3);
+	assert_string_equal(buf_text(&b), "c7");
+	buf_reset(&b);
+	assert_string_equal(buf_text(&b), "");
+	buf_fini(&b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(printf_fits_or_changes_nothing),
+		cmocka_unit_test(what_is_added_is_there),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
