@@ -19,6 +19,7 @@ struct accounts {
 	const struct auth_params *params;
 	struct source sources[SOURCES_MAX];
 	size_t count;
+	char *system_mail; /* as account_mail; NULL: that one */
 	struct arena *answer; /* texts of the last answer */
 };
 
@@ -80,6 +81,7 @@ accounts_free(struct accounts **a)
 		passwd_file_free(&(*a)->sources[i].file);
 		free((*a)->sources[i].pam_service);
 	}
+	free((*a)->system_mail);
 	arena_free(&(*a)->answer);
 	free(*a);
 	*a = NULL;
@@ -319,14 +321,34 @@ find_owner(const struct accounts *a, const struct account *account,
 	return true;
 }
 
+void
+accounts_system_mail(struct accounts *a, const char *home_mailbox,
+    const char *spool)
+{
+	bool in_home = home_mailbox[0] != '\0';
+	const char *decides = in_home ? home_mailbox : spool;
+	size_t n = strlen(decides);
+	bool maildir = n > 0 && decides[n - 1] == '/';
+
+	free(a->system_mail);
+	a->system_mail = in_home ?
+	    mem_printf("%s:~/%s", maildir ? "maildir" : "mbox", home_mailbox) :
+	    mem_printf("%s:%s%s%%u", maildir ? "maildir" : "mbox", spool,
+		maildir ? "" : "/");
+}
+
 bool
 accounts_mailbox(struct accounts *a, const struct account *account,
     struct mailbox *out, struct buf *error)
 {
 	const char *home =
 	    account->home[0] != '\0' ? account->home : a->params->account_home;
-	const char *mail =
-	    account->mail[0] != '\0' ? account->mail : a->params->account_mail;
+	const char *mail = account->mail;
+
+	if (mail[0] == '\0')
+		mail = account->pam_service != NULL && a->system_mail != NULL ?
+		    a->system_mail :
+		    a->params->account_mail;
 
 	buf_init(&out->home, PATH_TEXT_MAX);
 	buf_init(&out->mail, PATH_TEXT_MAX);

@@ -44,6 +44,13 @@ struct mailbox {
 	struct buf mail; /* "maildir:/path" */
 };
 
+/*
+ * Mail of users of this system whose place account_mail does not say: where
+ * local delivers (home_mailbox, mail_spool_directory).
+ */
+void accounts_system_mail(struct accounts *a, const char *home_mailbox,
+    const char *spool);
+
 /* Null when a source in the setting is not understood: *error. */
 struct accounts *accounts_new(const struct auth_params *p, struct buf *error);
 void accounts_free(struct accounts **a);

@@ -28,10 +28,13 @@ before(const struct service *s)
 {
 	struct buf error = BUF_INIT(1024);
 
-	(void)s;
 	accounts = accounts_new(&settings, &error);
 	if (accounts == NULL)
 		fatal("%s", buf_text(&error));
+	if (conf_raw(s->conf, "account_mail") == NULL)
+		accounts_system_mail(accounts,
+		    conf_value(s->conf, "home_mailbox"),
+		    conf_value(s->conf, "mail_spool_directory"));
 	shared = state_open(common.data_directory);
 	buf_fini(&error);
 }

@@ -10,6 +10,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/store/mbox_store.h"
 #include "pop3d/command.h"
 
 struct dialogue {
@@ -414,6 +415,13 @@ transaction(struct dialogue *d)
 	free(d->marks);
 }
 
+static enum store_result
+open_mailbox(const struct pop3_client *c, struct store **out, struct why *why)
+{
+	return c->mbox != NULL ? mbox_store_open(c->mbox, true, out, why) :
+				 store_open(c->mail, true, out, why);
+}
+
 void
 dialogue_run(struct pop3_client *c)
 {
@@ -421,16 +429,15 @@ dialogue_run(struct pop3_client *c)
 	struct why why;
 
 	stream_timeout(c->io, c->settings->pop3.pop3_timeout * 1000);
-	switch (store_open(c->mail, true, &d.store, &why)) {
+	switch (open_mailbox(c, &d.store, &why)) {
 	case STORE_OK:
 		transaction(&d);
 		break;
 	case STORE_IN_USE:
-		log_info("in use: user=<%s>, client=%s, session=%s: another"
-			 " session has the mailbox",
-		    c->user, c->client, c->id);
+		log_info("in use: user=<%s>, client=%s, session=%s: %s",
+		    c->user, c->client, c->id, why.text);
 		stream_text(c->io,
-		    "-ERR [IN-USE] Another session has the"
+		    "-ERR [IN-USE] Another session or program has the"
 		    " mailbox, try again later\r\n");
 		break;
 	default:

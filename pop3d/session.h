@@ -22,13 +22,22 @@ struct session_settings {
 	struct pop3d_params pop3;
 	bool separated; /* rights differ: children become the user */
 	const struct sandbox_filter *filter; /* what children promise */
+	unsigned int mbox_locks; /* of lib/store/mbox_lock.h */
+	int64_t mbox_stale_s; /* age at which others' lock files go */
 };
 
 struct session_owner {
 	const char *user;
-	const char *mail; /* "maildir:/path" */
+	const char *mail; /* "maildir:/path", "mbox:/path" */
 	uint64_t uid;
 	uint64_t gid;
+};
+
+/* What a user's process is given; -1: not for this kind of mailbox. */
+struct session_fds {
+	int parent;
+	int keeper; /* mbox_keeper.h */
+	int journal;
 };
 
 /*
@@ -37,13 +46,20 @@ struct session_owner {
  * none any more. Never returns.
  */
 _Noreturn void session_child(const struct session_settings *settings,
-    const struct session_owner *owner, int fd);
+    const struct session_owner *owner, const struct session_fds *fds);
+/*
+ * To the directory, as its owner goes there; still as root. fatal() where the
+ * owner could not.
+ */
+void session_enter(const struct session_settings *settings,
+    const struct session_owner *owner, const char *path);
 
 /* One connection's TRANSACTION state; to be run in a task. */
 struct pop3_client {
 	struct pop3_client *next; /* of the same process */
 	const struct session_settings *settings;
 	const char *mail; /* as this process sees it */
+	struct mbox_access *mbox; /* or NULL */
 	char *user;
 	char *id;
 	char *client;

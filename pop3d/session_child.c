@@ -9,12 +9,14 @@
  * anybody sends. Hostile input: an authenticated user's commands, and
  * messages from anywhere. What it could reach when taken over is that one
  * mailbox: other mailboxes of the same system user are outside its root, and
- * out of what Landlock lets it open.
+ * out of what Landlock lets it open. For an mbox it has no directory at all,
+ * but the open file that its keeper (mbox_keeper.c) passes to it.
  */
-#include "pop3d/session.h"
+#include "pop3d/mbox_keeper.h"
 
 #include <errno.h>
 #include <ev.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -34,6 +36,9 @@
 enum {
 	OWN_FD = 3,
 	LOG_FD = 4, /* as master gave it to the parent */
+	KEEPER_FD = 5,
+	JOURNAL_FD = 6,
+	ABOVE = 32, /* all of these */
 	LINGER_MS = 2000, /* without a connection */
 	SESSIONS_MAX = 200, /* from all addresses */
 };
@@ -41,6 +46,7 @@ enum {
 struct child {
 	const struct session_settings *settings;
 	char *mail;
+	struct mbox_access *mbox; /* or NULL */
 	struct ipc *parent;
 	size_t sessions;
 	struct pop3_client *clients;
@@ -98,17 +104,29 @@ go(const char *path, const struct session_owner *owner)
 		    owner->user, path);
 }
 
+void
+session_enter(const struct session_settings *settings,
+    const struct session_owner *owner, const char *path)
+{
+	if (settings->separated)
+		go(path, owner);
+	else if (chdir(path) == -1)
+		fatal("user=<%s>: %s: %m", owner->user, path);
+}
+
 /*
  * With the mailbox as root directory, a taken-over process cannot get at
  * those of others who share the system user. Links out of a Maildir do not
  * work for the same reason. Without root the promise below says the same. A
- * mailbox that is not there yet is an empty one.
+ * mailbox that is not there yet is an empty one. An mbox file comes from its
+ * keeper.
  */
 static void
 enter(const struct session_settings *settings,
     const struct session_owner *owner)
 {
-	char *path = maildir_path(owner->mail);
+	char *path =
+	    child.mbox != NULL ? mem_text("empty") : maildir_path(owner->mail);
 	bool exists;
 
 	if (path == NULL) {
@@ -117,33 +135,56 @@ enter(const struct session_settings *settings,
 		    owner->user, owner->mail);
 		exit(EXIT_FAILURE);
 	}
-	exists = access(path, F_OK) == 0 || errno != ENOENT;
+	exists =
+	    child.mbox == NULL && (access(path, F_OK) == 0 || errno != ENOENT);
 	child.mail = mem_text(exists ? "maildir:." : "maildir:none");
+	if (exists)
+		session_enter(settings, owner, path);
+	else if (chdir("empty") == -1)
+		fatal("empty: %m");
 	if (settings->separated) {
-		if (exists)
-			go(path, owner);
-		sandbox_root(exists ? "." : "empty");
+		sandbox_root(".");
 		sandbox_become((uid_t)owner->uid, (gid_t)owner->gid);
-	} else if (chdir(exists ? path : "empty") == -1) {
-		log_warning("user=<%s>: %s: %m", owner->user, path);
 	}
 	free(path);
 }
 
+/* The descriptors to their places: none may be in another's way. */
+static void
+take_descriptors(const struct session_fds *fds)
+{
+	const int from[] = { fds->parent, fds->keeper, fds->journal };
+	static const int to[] = { OWN_FD, KEEPER_FD, JOURNAL_FD };
+	int above[3];
+
+	for (size_t i = 0; i < 3; i++)
+		above[i] = from[i] == -1 ? -1 : fcntl(from[i], F_DUPFD, ABOVE);
+	(void)close(KEEPER_FD);
+	(void)close(JOURNAL_FD);
+	for (size_t i = 0; i < 3; i++)
+		if (from[i] != -1 &&
+		    (dup2(above[i], to[i]) == -1 ||
+			fd_cloexec(to[i], true) == -1))
+			fatal("descriptors: %m");
+	if (close_range(JOURNAL_FD + 1, ~0U, 0) == -1)
+		fatal("descriptors: %m");
+}
+
 static void
 confine(const struct session_settings *settings,
-    const struct session_owner *owner, int fd)
+    const struct session_owner *owner, const struct session_fds *fds)
 {
 	pid_t parent = getppid();
 	char *tag;
 
-	if (dup2(fd, OWN_FD) == -1 || fd_cloexec(OWN_FD, true) == -1 ||
-	    close_range(LOG_FD + 1, ~0U, 0) == -1)
-		fatal("descriptors: %m");
+	take_descriptors(fds);
 	tag = mem_printf("%s/pop3d", settings->common.syslog_name);
 	log_open(tag, LOG_FD);
 	free(tag);
 	prctl(PR_SET_NAME, "pop3d-session", 0, 0, 0);
+	if (fds->keeper != -1)
+		child.mbox =
+		    mbox_keeper_access(settings, KEEPER_FD, JOURNAL_FD);
 	enter(settings, owner);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	/* ends with the parent, however that ends; becoming clears it */
@@ -227,6 +268,7 @@ start_session(const struct msg_serve_session *m)
 
 	c->settings = child.settings;
 	c->mail = child.mail;
+	c->mbox = child.mbox;
 	c->user = mem_text(m->user);
 	c->id = mem_text(m->id);
 	c->client = mem_text(m->client);
@@ -314,9 +356,9 @@ hear_signals(void)
 
 void
 session_child(const struct session_settings *settings,
-    const struct session_owner *owner, int fd)
+    const struct session_owner *owner, const struct session_fds *fds)
 {
-	confine(settings, owner, fd);
+	confine(settings, owner, fds);
 	hear_signals();
 	child.settings = settings;
 	child.parent = ipc_new(OWN_FD, &protocol_session, "session parent");

@@ -8,12 +8,13 @@
  * reads from a client, never opens a mailbox, and believes nothing that a
  * login stage says about who somebody is: the ticket alone counts. The
  * processes it forks have become the user before they look at anything
- * (session_child.c).
+ * (session_child.c, mbox_keeper.c). For an mbox it opens the journal, a file
+ * of its own, and passes it on unread.
  *
  * One process: two parents would each keep a process for a user. That would
  * do no harm (mailboxes are locked), but waste.
  */
-#include "pop3d/session.h"
+#include "pop3d/mbox_keeper.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -33,6 +34,7 @@
 #include "lib/log/log.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/service/service.h"
+#include "lib/store/mbox_lock.h"
 
 enum {
 	REDEEM_TIMEOUT_S = 20,
@@ -48,6 +50,7 @@ struct child {
 	uint64_t uid;
 	uint64_t gid;
 	pid_t pid;
+	pid_t keeper; /* of an mbox; else -1 */
 	struct ipc *ipc; /* NULL: gets no more connections */
 	UT_hash_handle of_user; /* of those that get connections */
 	UT_hash_handle of_pid;
@@ -86,6 +89,23 @@ log_ending(const struct child *c, int status)
 		    (int)c->pid, c->user, WEXITSTATUS(status));
 }
 
+/*
+ * The keeper of an mbox ends with the process that it is there for. If it
+ * ends before, that process is of no more use.
+ */
+static void
+keeper_ended(pid_t pid, int status)
+{
+	struct child *c, *next;
+
+	if (WIFSIGNALED(status) && !killing)
+		log_warning("process pop3d-mbox pid %d killed by signal %d",
+		    (int)pid, WTERMSIG(status));
+	HASH_ITER (of_pid, by_pid, c, next)
+		if (c->keeper == pid)
+			forget(c);
+}
+
 static void
 reap(void)
 {
@@ -98,8 +118,10 @@ reap(void)
 		;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		HASH_FIND(of_pid, by_pid, &pid, sizeof(pid), c);
-		if (c == NULL)
+		if (c == NULL) {
+			keeper_ended(pid, status);
 			continue;
+		}
 		log_ending(c, status);
 		forget(c);
 		HASH_DELETE(of_pid, by_pid, c);
@@ -109,34 +131,89 @@ reap(void)
 	}
 }
 
+static bool
+make_pair(int pair[2])
+{
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+		pair) == 0)
+		return true;
+	log_warning("socketpair: %m");
+	return false;
+}
+
+/* Forks the keeper of an mbox. False: no session either. */
+static bool
+start_keeper(const struct session_owner *owner, const char *path,
+    struct session_fds *fds, pid_t *keeper)
+{
+	int pair[2];
+	pid_t pid;
+
+	fds->journal = mbox_journal_open(&settings, owner, path);
+	if (fds->journal == -1 || !make_pair(pair))
+		return false;
+	/* the keeper has nothing to do but to wait for a question */
+	(void)fd_nonblocking(pair[1], false);
+	pid = fork();
+	if (pid == 0) {
+		fd_close(&pair[0]);
+		fd_close(&fds->journal);
+		mbox_keeper(&settings, owner, path, pair[1]);
+	}
+	fd_close(&pair[1]);
+	fds->keeper = pair[0];
+	*keeper = pid;
+	if (pid == -1)
+		log_warning("fork: %m");
+	return pid != -1;
+}
+
+/* The process, and its end of the connection; -1 with a log line. */
+static pid_t
+fork_child(const struct session_owner *owner, int *ours, pid_t *keeper)
+{
+	struct session_fds fds = { -1, -1, -1 };
+	char *path = mbox_path(owner->mail);
+	int pair[2] = { -1, -1 };
+	pid_t pid = -1;
+
+	if ((path == NULL || start_keeper(owner, path, &fds, keeper)) &&
+	    make_pair(pair)) {
+		fds.parent = pair[1];
+		pid = fork();
+		if (pid == 0)
+			session_child(&settings, owner, &fds);
+		if (pid == -1)
+			log_warning("fork: %m");
+	}
+	free(path);
+	fd_close(&pair[1]);
+	fd_close(&fds.keeper);
+	fd_close(&fds.journal);
+	if (pid == -1)
+		fd_close(&pair[0]);
+	*ours = pair[0];
+	return pid;
+}
+
 static struct child *
 start_child(const struct session_owner *owner)
 {
 	struct child *c;
-	int pair[2];
-	pid_t pid;
+	int ours;
+	pid_t keeper = -1;
+	pid_t pid = fork_child(owner, &ours, &keeper);
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
-		pair) == -1) {
-		log_warning("socketpair: %m");
+	if (pid == -1)
 		return NULL;
-	}
-	pid = fork();
-	if (pid == 0)
-		session_child(&settings, owner, pair[1]);
-	fd_close(&pair[1]);
-	if (pid == -1) {
-		log_warning("fork: %m");
-		fd_close(&pair[0]);
-		return NULL;
-	}
 	c = mem_new(sizeof(*c));
 	c->user = mem_text(owner->user);
 	c->mail = mem_text(owner->mail);
 	c->uid = owner->uid;
 	c->gid = owner->gid;
 	c->pid = pid;
-	c->ipc = ipc_new(pair[0], &protocol_session, c->user);
+	c->keeper = keeper;
+	c->ipc = ipc_new(ours, &protocol_session, c->user);
 	HASH_ADD_KEYPTR(of_user, by_user, c->user, strlen(c->user), c);
 	HASH_ADD(of_pid, by_pid, pid, sizeof(c->pid), c);
 	return c;
@@ -265,12 +342,26 @@ request(const struct service *s, struct ipc *c, void **state)
 		   clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
 }
 
+/* mbox files are locked as local does it. */
+static void
+take_lock_settings(struct conf *conf)
+{
+	const char *locks = conf_value(conf, "mailbox_delivery_lock");
+	const char *stale = conf_value(conf, "stale_lock_time");
+
+	if (!mbox_locks_parse(locks, &settings.mbox_locks))
+		fatal("mailbox_delivery_lock: unknown word in \"%s\"", locks);
+	if (!conf_parse_time(stale, 's', &settings.mbox_stale_s))
+		fatal("stale_lock_time: bad value \"%s\"", stale);
+}
+
 static void
 before(const struct service *s)
 {
 	sigset_t child;
 
 	settings.separated = s->separated;
+	take_lock_settings(s->conf);
 	settings.filter = sandbox_prepare("io queue-write");
 	/* whatever a child ends by is to be logged at once */
 	sigemptyset(&child);

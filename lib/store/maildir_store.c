@@ -49,8 +49,10 @@ take_lock(struct maildir_store *s, struct why *why)
 	}
 	if (flock(s->lock, LOCK_EX | LOCK_NB) == 0)
 		return STORE_OK;
-	if (errno == EWOULDBLOCK)
+	if (errno == EWOULDBLOCK) {
+		why_set(why, "4.2.0", "another session has the mailbox");
 		return STORE_IN_USE;
+	}
 	why_errno(why, "4.2.0", "cannot lock the mailbox");
 	return STORE_FAILED;
 }

@@ -105,6 +105,49 @@ test_names(void **state)
 }
 
 static void
+test_mail_of_system_users(void **state)
+{
+	static const struct {
+		const char *home_mailbox;
+		const char *spool;
+		const char *mail;
+	} rows[] = {
+		{ "", "/var/mail", "mbox:/var/mail/bob" },
+		{ "", "/var/mail/", "maildir:/var/mail/bob" },
+		{ "Mailbox", "/var/mail", "mbox:/home/bob/Mailbox" },
+		{ "Maildir/", "/var/mail", "maildir:/home/bob/Maildir/" },
+	};
+	struct auth_params p = { .account_mail = "maildir:~/Maildir" };
+	struct accounts *a = open_accounts(&p);
+	struct account account = { .user = "bob",
+		.pam_service = "posthaste",
+		.uid = "1000",
+		.gid = "1000",
+		.home = "/home/bob",
+		.mail = "" };
+	struct buf error = BUF_INIT(500);
+	struct mailbox box;
+
+	(void)state;
+	assert_true(accounts_mailbox(a, &account, &box, &error));
+	assert_string_equal(buf_text(&box.mail), "maildir:/home/bob/Maildir");
+	mailbox_fini(&box);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		accounts_system_mail(a, rows[i].home_mailbox, rows[i].spool);
+		assert_true(accounts_mailbox(a, &account, &box, &error));
+		assert_string_equal(buf_text(&box.mail), rows[i].mail);
+		mailbox_fini(&box);
+	}
+	/* accounts of files are elsewhere */
+	account.pam_service = NULL;
+	assert_true(accounts_mailbox(a, &account, &box, &error));
+	assert_string_equal(buf_text(&box.mail), "maildir:/home/bob/Maildir");
+	mailbox_fini(&box);
+	buf_fini(&error);
+	accounts_free(&a);
+}
+
+static void
 test_mailboxes(void **state)
 {
 	struct auth_params p = { .account_uid = "2000" };
@@ -235,6 +278,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_mail_of_system_users),
 		cmocka_unit_test(test_mailboxes),
 		cmocka_unit_test(test_unreadable_is_later),
 		cmocka_unit_test(test_changes_show),
