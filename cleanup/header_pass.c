@@ -108,6 +108,8 @@ count_hop(struct header_pass *p, struct why *why)
 {
 	if (++p->hops < (uint64_t)p->facts->set->own.hopcount_limit)
 		return OK;
+	log_warning("%s: too many Received: headers (hopcount_limit)",
+	    p->facts->queue_id);
 	return why_set(why, "5.4.0", "too many hops");
 }
 
@@ -157,10 +159,12 @@ extract(struct header_pass *p, const struct known *k, struct span value,
 	};
 
 	(void)address_list_each(value, extract_one, &e);
-	if (e.too_many)
-		return why_set(why, "5.5.3",
-		    "too many recipients in message headers");
-	return OK;
+	if (!e.too_many)
+		return OK;
+	log_warning("%s: too many recipients in message headers "
+		    "(extract_recipient_limit)",
+	    p->facts->queue_id);
+	return why_set(why, "5.5.3", "too many recipients in message headers");
 }
 
 /* Stores a field, its addresses rewritten. */
@@ -418,6 +422,11 @@ cut_field(struct header_pass *p, struct span rest, struct why *why)
 		end_header(p, rest);
 		return OK;
 	}
+	if (!p->told_of_cut)
+		log_warning("%s: a header is longer than header_size_limit "
+			    "(%zu), the rest of it is left out",
+		    p->facts->queue_id, limit);
+	p->told_of_cut = true;
 	if (p->facts->extract && names_recipients(&f))
 		return why_set(why, "5.3.4",
 		    "header with recipients is longer than header_size_limit");

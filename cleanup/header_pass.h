@@ -39,6 +39,7 @@ struct header_pass {
 	void *with;
 	struct buf held; /* not yet understood */
 	bool skipping; /* the rest of a field that was too long */
+	bool told_of_cut;
 	bool done; /* the body has begun */
 	uint64_t seen; /* fields, bits of header_pass.c's table */
 	unsigned int hops;

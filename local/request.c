@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "local/agent.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -8,6 +9,7 @@
 
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
+#include "lib/log/log.h"
 #include "lib/mail/delivery_log.h"
 #include "lib/mail/header.h"
 #include "lib/mail/mail_address.h"
@@ -57,6 +59,19 @@ log_outcome(const struct request *r, size_t index, enum verdict v,
 	delivery_log(&line);
 }
 
+/* Which setting refused it: of the mailbox's kind, by the service. */
+static void
+note_limit(const struct request *r, const struct why *why)
+{
+	const char *command = r->agent->service->command;
+
+	if (why->error == EFBIG && strcmp(why->dsn, "5.2.2") == 0)
+		log_warning("%s: the mailbox would be larger than %s allows",
+		    r->m->queue_id,
+		    strcmp(command, "virtual") == 0 ? "virtual_mailbox_limit" :
+						      "mailbox_size_limit");
+}
+
 void
 request_outcome(struct request *r, size_t index, enum verdict v,
     const char *action, const struct why *why)
@@ -74,6 +89,7 @@ request_outcome(struct request *r, size_t index, enum verdict v,
 		.dsn_passed = v == OK && r->dsn_passed,
 	};
 
+	note_limit(r, why);
 	log_outcome(r, index, v, why);
 	ipc_put(r->qmgr, &message_delivered, &answer);
 }

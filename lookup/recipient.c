@@ -120,11 +120,12 @@ recipient_resolve(struct maps *m, const char *sender, const char *address,
 }
 
 static enum verdict
-too_much(const char *what, const char *address, struct why *why)
+too_much(const char *what, const char *address, const char *setting,
+    struct why *why)
 {
 	log_warning("unreasonable virtual_alias_maps %s for %s -- message not "
-		    "accepted, try again later",
-	    what, address);
+		    "accepted, try again later (%s)",
+	    what, address, setting);
 	return why_set(why, "4.6.0", "Alias expansion error");
 }
 
@@ -135,7 +136,8 @@ check_lengths(const struct maps *m, const struct address_set *s,
 	for (size_t i = 0; i < s->count; i++)
 		if (strlen(s->addresses[i]) >
 		    (size_t)m->own.virtual_alias_address_length_limit)
-			return too_much("address length", s->addresses[0], why);
+			return too_much("address length", s->addresses[0],
+			    "virtual_alias_address_length_limit", why);
 	return OK;
 }
 
@@ -215,7 +217,8 @@ expand_one(struct expansion *x, size_t at, struct why *why)
 			return OK;
 		}
 		if (depth >= x->m->own.virtual_alias_recursion_limit)
-			return too_much("map nesting", from, why);
+			return too_much("map nesting", from,
+			    "virtual_alias_recursion_limit", why);
 		v = address_map(x->m, x->m->virtual_alias, from,
 		    x->m->propagate_virtual, x->a, &found, &results, why);
 		if (v != OK || !found)
@@ -225,7 +228,8 @@ expand_one(struct expansion *x, size_t at, struct why *why)
 			return v;
 		if ((int64_t)(x->count + results.count - 1) >
 		    x->m->own.virtual_alias_expansion_limit)
-			return too_much("map expansion size", from, why);
+			return too_much("map expansion size", from,
+			    "virtual_alias_expansion_limit", why);
 		address_set_add(&x->looked_up, from, x->a);
 		origin = arena_alloc(x->a, sizeof(*origin));
 		*origin = (struct origin){ from, x->items[at].above };

@@ -207,8 +207,9 @@ settings_check_next_hops(const struct plan *plan, struct buf *errors,
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct checking k = { plan, rows[i].setting, NULL,
 			rows[i].relayhost, errors, warnings };
-		struct span value =
-		    span_of(conf_value(plan->conf, rows[i].setting)), word;
+		struct span value = span_of(
+				conf_value(plan->conf, rows[i].setting)),
+			    word;
 
 		if (!rows[i].tables && span_trim(value).n > 0)
 			check_value(&k, 0, span_trim(value));

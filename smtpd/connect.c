@@ -101,21 +101,22 @@ identify(struct session *s, int fd)
 }
 
 bool
+connect_tls_allowed(struct session *s)
+{
+	if (limits_allow(s, LIMIT_TLS))
+		return true;
+	log_warning("New TLS session rate limit exceeded: from %s for service "
+		    "%s (smtpd_client_new_tls_session_rate_limit)",
+	    s->client.full, s->config->service->name);
+	return false;
+}
+
+bool
 connect_tls(struct session *s)
 {
 	struct tls_session *tls;
 	enum io r;
 
-	if (!limits_allow(s, LIMIT_TLS)) {
-		log_warning("New TLS session rate limit exceeded: from %s "
-			    "for service %s "
-			    "(smtpd_client_new_tls_session_rate_limit)",
-		    s->client.full, s->config->service->name);
-		say_goodbye(s, "4.7.0",
-		    "%s Error: too many new TLS sessions from %s",
-		    s->config->common->myhostname, s->client.address_text);
-		return false;
-	}
 	stream_deadline(s->io, clock_in(s->p->smtpd_starttls_timeout));
 	stream_timeout(s->io, s->p->smtpd_starttls_timeout * 1000);
 	r = stream_tls_accept(s->io, s->config->tls);
@@ -204,8 +205,11 @@ connect_begin(struct session *s, const struct service *service, int fd)
 	log_info("connect from %s", s->client.full);
 	if (!within_limits(s))
 		return true;
-	if (s->config->tls_params->smtpd_tls_wrappermode && !connect_tls(s))
+	if (s->config->tls_params->smtpd_tls_wrappermode &&
+	    (!connect_tls_allowed(s) || !connect_tls(s))) {
+		s->closing = true; /* nothing can be said in clear */
 		return true;
+	}
 	if (client_allowed(s))
 		say(s, 220, NULL, "%s", s->p->smtpd_banner);
 	if (!s->tls_seen)

@@ -9,6 +9,11 @@
 /* False: the client was turned away and nothing remains to be said. */
 bool connect_begin(struct session *s, const struct service *service, int fd);
 void connect_end(struct session *s);
+/*
+ * May this client begin another TLS session? If not, that is logged; to be
+ * asked before it is told to begin.
+ */
+bool connect_tls_allowed(struct session *s);
 /* The TLS handshake, in wrapper mode and behind STARTTLS. */
 bool connect_tls(struct session *s);
 

@@ -22,6 +22,12 @@ verb_starttls(struct session *s, struct span arguments)
 		say_no(s, 502, "5.5.1", "Error: command not implemented");
 		return;
 	}
+	if (!connect_tls_allowed(s)) {
+		say_no(s, 454, "4.7.0",
+		    "Error: too many new TLS sessions from %s",
+		    s->client.address_text);
+		return;
+	}
 	say(s, 220, "2.0.0", "Ready to start TLS");
 	if (stream_flush(s->io) != IO_OK)
 		return;
