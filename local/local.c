@@ -15,12 +15,14 @@
 #include "local/agent.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
 #include "lib/log/log.h"
 #include "lib/queue/queue_file.h"
+#include "lib/store/maildir_deliver.h"
 
 static struct agent agent;
 
@@ -72,6 +74,25 @@ set_up(const struct service *s)
 		mode->set_up(&agent);
 }
 
+/* Owners differ only where a crash came between two steps of a move. */
+static void
+undo_half_a_move(const struct msg_deliver *m)
+{
+	static struct stat queue;
+	char path[QUEUE_PATH_MAX];
+	struct stat st;
+
+	if (!agent.root || fstat(m->content, &st) != 0)
+		return;
+	if (queue.st_uid == st.st_uid && queue.st_nlink != 0)
+		return;
+	if (!queue_name_valid(m->queue) || !queue_id_valid(m->queue_id) ||
+	    stat(m->queue, &queue) != 0 || queue.st_uid == st.st_uid)
+		return;
+	queue_path(m->queue, m->queue_id, path);
+	maildir_move_undo(m->queue, path, m->content);
+}
+
 static enum ipc_result
 take_request(struct ipc *qmgr, const struct msg_deliver *m, struct arena *a)
 {
@@ -85,6 +106,7 @@ take_request(struct ipc *qmgr, const struct msg_deliver *m, struct arena *a)
 	struct msg_deliver_done done = { .dsn = "", .text = "" };
 	int content = m->content;
 
+	undo_half_a_move(m);
 	mode_of(agent.service)->deliver(&r);
 	fd_close(&content);
 	done.taken = r.taken;

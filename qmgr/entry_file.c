@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -79,6 +80,13 @@ entry_file_defer(struct entry *e, int64_t when)
 	if (fd == -1)
 		return -1;
 	result = queue_set_retry(fd, when);
+	/* a delivery died when it had given the file away: who may write to
+	 * it may say "now", and then it waits for the next run */
+	if (result == -1 && errno == EPERM) {
+		log_warning("%s: the queue file belongs to another user",
+		    e->id);
+		result = futimens(fd, NULL);
+	}
 	fd_close(&fd);
 	if (result == 0 && strcmp(e->queue, "deferred") != 0) {
 		result = queue_move(e->id, e->queue, "deferred");

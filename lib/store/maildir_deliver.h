@@ -58,4 +58,11 @@ enum maildir_move
 maildir_move(const struct maildir_place *to, const struct deliver_source *s,
     const char *path, off_t size, uid_t uid, gid_t gid);
 
+/*
+ * After a crash in maildir_move the queue file may already belong to the
+ * mailbox: the owner of its folder in the queue becomes its owner again, so
+ * that it can be put off. For root; else, and for all other files, nothing.
+ */
+void maildir_move_undo(const char *folder, const char *path, int queue_fd);
+
 #endif

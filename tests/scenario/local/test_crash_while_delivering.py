@@ -85,3 +85,36 @@ def read_back(s):
              for n in range(count)]
     p.quit()
     return texts
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="owners differ only for root")
+@pytest.mark.parametrize("transport", ["virtual", "smtp"])
+def test_what_a_killed_move_leaves_is_put_off(suite, transport):
+    """The queue file has the mailbox's owner already, and the next attempt
+    fails as well: it must not be tried again and again."""
+    s = suite(main="minimal_backoff_time = 600s\nmaximal_backoff_time = 600s\n"
+                   "smtp_tcp_port = 9\n", start=False)
+    (s.root / "mail/example.test").mkdir()
+    (s.root / "mail/example.test/bob").write_text("no folder\n")
+    s.start()
+    id = s.send()
+    path = wait_for("the first failure", lambda: next(
+        (s.root / "spool/deferred").rglob(id), None))
+    s.wait_log(rf"{id}: .*status=deferred")
+    s.stop()
+    queue_owner = path.stat().st_uid
+    os.chown(path, s.uid, -1)
+    os.chmod(path, 0o660)
+    os.utime(path, (1, 1))
+    if transport == "smtp":
+        s.set(virtual_transport="smtp:[127.0.0.1]")
+    s.start()
+    wait_for("another attempt",
+             lambda: s.log().count("status=deferred") >= 2)
+    wait_for("a later time", lambda: path.stat().st_mtime > 1)
+    if transport == "virtual":
+        assert path.stat().st_uid == queue_owner
+        assert path.stat().st_mtime > time.time() + 300
+    s.stop()
+    assert "cannot defer" not in s.log()
+    assert s.log().count("status=deferred") == 2

@@ -99,6 +99,39 @@ test_move(void **state)
 	close(fd);
 }
 
+static uid_t
+owner_of(const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(stat(name, &st), 0);
+	return st.st_uid;
+}
+
+/* A crash after the owner changed, and before the rename. */
+static void
+test_half_a_move_is_undone(void **state)
+{
+	int fd = queue_file("q", CONTENT), other = queue_file("other", CONTENT);
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chown("q", 65534, (gid_t)-1), 0);
+	maildir_move_undo(".", "other", fd);
+	assert_int_equal(owner_of("q"), 65534);
+	maildir_move_undo(".", "q", other);
+	assert_int_equal(owner_of("q"), 65534);
+	assert_int_equal(link("q", "second"), 0);
+	maildir_move_undo(".", "q", fd);
+	assert_int_equal(owner_of("q"), 65534);
+	assert_int_equal(unlink("second"), 0);
+	maildir_move_undo(".", "q", fd);
+	assert_int_equal(owner_of("q"), 0);
+	close(fd);
+	close(other);
+}
+
 /* In each case the queue file must stay where and as it is. */
 static void
 test_not_moved(void **state)
@@ -316,6 +349,7 @@ main(void)
 		TEST(test_limit_leaves_nothing),
 		TEST(test_move),
 		TEST(test_not_moved),
+		TEST(test_half_a_move_is_undone),
 		TEST(test_place_is_kept_as_long_as_it_is_what_it_was),
 		TEST(test_place_is_its_owners_and_no_link),
 		TEST(test_places_are_bounded),
