@@ -180,7 +180,7 @@ client_allowed(struct session *s)
 
 	if (s->p->smtpd_delay_reject)
 		return true;
-	e = mem_new(sizeof(*e));
+	e = evaluation_new();
 	e->s = s;
 	if (restrictions_evaluate(e, STAGE_CLIENT) == REFUSE ||
 	    restrictions_conclude(e) == REFUSE) {
@@ -189,7 +189,7 @@ client_allowed(struct session *s)
 		*s->denied = e->refusal;
 		fine = false;
 	}
-	free(e);
+	evaluation_free(e);
 	return fine;
 }
 

@@ -35,7 +35,7 @@ allowed(struct session *s, const char *helo)
 
 	if (s->p->smtpd_delay_reject)
 		return true;
-	e = mem_new(sizeof(*e));
+	e = evaluation_new();
 	e->s = s;
 	e->helo = helo;
 	if (restrictions_evaluate(e, STAGE_HELO) == REFUSE ||
@@ -43,7 +43,7 @@ allowed(struct session *s, const char *helo)
 		say_refusal(s, &e->refusal, NULL, NULL);
 		fine = false;
 	}
-	free(e);
+	evaluation_free(e);
 	return fine;
 }
 

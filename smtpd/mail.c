@@ -33,7 +33,7 @@ allowed(struct session *s, const char *sender)
 
 	if (s->p->smtpd_delay_reject)
 		return true;
-	e = mem_new(sizeof(*e));
+	e = evaluation_new();
 	e->s = s;
 	e->sender = sender;
 	e->helo = s->helo;
@@ -42,7 +42,7 @@ allowed(struct session *s, const char *sender)
 		say_refusal(s, &e->refusal, sender, NULL);
 		fine = false;
 	}
-	free(e);
+	evaluation_free(e);
 	return fine;
 }
 
@@ -59,6 +59,8 @@ within_rate(struct session *s)
 	return false;
 }
 
+static struct mem_pool parsed = MEM_POOL(struct esmtp_mail);
+
 void
 verb_mail(struct session *s, struct span arguments)
 {
@@ -70,7 +72,7 @@ verb_mail(struct session *s, struct span arguments)
 		.dsn = !(s->config->discard & EHLO_DSN),
 		.size_limit = (uint64_t)s->config->common->message_size_limit,
 	};
-	struct esmtp_mail *m = mem_new(sizeof(*m));
+	struct esmtp_mail *m = mem_pool_get(&parsed);
 	struct buf reply = BUF_INIT(REPLY_LINE_MAX);
 
 	if (!esmtp_parse_mail(arguments, &rules, m, &reply)) {
@@ -85,5 +87,5 @@ verb_mail(struct session *s, struct span arguments)
 		begin(s, m);
 	}
 	buf_fini(&reply);
-	free(m);
+	mem_pool_put(&parsed, m);
 }

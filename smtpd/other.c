@@ -89,12 +89,12 @@ verb_vrfy(struct session *s, struct span arguments)
 		    s->p->smtputf8_enable ? " [SMTPUTF8]" : "");
 		return;
 	}
-	e = mem_new(sizeof(*e));
+	e = evaluation_new();
 	if (verify(s, arguments, &address, e)) {
 		mail_address_quote(buf_span(&address), &quoted);
 		say(s, 252, "2.0.0", "%s", buf_text(&quoted));
 	}
-	free(e);
+	evaluation_free(e);
 	if (s->mail == NULL)
 		resolve_cache_free(&s->resolved);
 	buf_fini(&address);

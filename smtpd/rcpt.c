@@ -118,7 +118,7 @@ evaluate(struct session *s, struct evaluation *e)
 static bool
 allowed(struct session *s, const char *recipient)
 {
-	struct evaluation *e = mem_new(sizeof(*e));
+	struct evaluation *e = evaluation_new();
 	bool fine;
 
 	e->s = s;
@@ -128,9 +128,11 @@ allowed(struct session *s, const char *recipient)
 	fine = evaluate(s, e) != REFUSE;
 	if (!fine)
 		say_refusal(s, &e->refusal, e->sender, recipient);
-	free(e);
+	evaluation_free(e);
 	return fine;
 }
+
+static struct mem_pool parsed = MEM_POOL(struct esmtp_rcpt);
 
 void
 verb_rcpt(struct session *s, struct span arguments)
@@ -141,7 +143,7 @@ verb_rcpt(struct session *s, struct span arguments)
 		    (s->p->smtputf8_enable && !s->p->strict_smtputf8),
 		.dsn = !(s->config->discard & EHLO_DSN),
 	};
-	struct esmtp_rcpt *r = mem_new(sizeof(*r));
+	struct esmtp_rcpt *r = mem_pool_get(&parsed);
 	struct buf reply = BUF_INIT(REPLY_LINE_MAX);
 
 	if (!within_limit(s) || !within_rate(s))
@@ -151,5 +153,5 @@ verb_rcpt(struct session *s, struct span arguments)
 	else if (allowed(s, r->recipient))
 		add(s, r);
 	buf_fini(&reply);
-	free(r);
+	mem_pool_put(&parsed, r);
 }

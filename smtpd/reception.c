@@ -40,7 +40,7 @@ allowed(struct session *s, enum stage stage)
 
 	if (!restriction_list_set(s->config->restrictions, stage))
 		return true;
-	e = mem_new(sizeof(*e));
+	e = evaluation_new();
 	e->s = s;
 	e->sender = s->mail->sender;
 	e->recipient =
@@ -50,7 +50,7 @@ allowed(struct session *s, enum stage stage)
 	    restrictions_conclude(e) != REFUSE;
 	if (!fine)
 		say_refusal(s, &e->refusal, e->sender, e->recipient);
-	free(e);
+	evaluation_free(e);
 	return fine;
 }
 
@@ -158,13 +158,15 @@ answer(struct session *s, enum verdict verdict, const struct why *why,
 	    why->text[0] != '\0' ? why->text : "Error: queue file write error");
 }
 
+static struct mem_pool whys = MEM_POOL(struct why);
+
 static void
 commit(struct session *s, struct submission *m)
 {
-	struct why *why = mem_new(sizeof(*why));
+	struct why *why = mem_pool_get(&whys);
 
 	answer(s, submission_commit(m, why), why, submission_size(m));
-	free(why);
+	mem_pool_put(&whys, why);
 }
 
 void

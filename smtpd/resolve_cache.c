@@ -18,13 +18,15 @@ struct resolve_cache {
 	size_t next; /* where the next RCPT is expected */
 };
 
+static struct mem_pool caches = MEM_POOL(struct resolve_cache);
+
 void
 resolve_cache_free(struct resolve_cache **c)
 {
 	if (*c == NULL)
 		return;
 	arena_free(&(*c)->arena);
-	free(*c);
+	mem_pool_put(&caches, *c);
 	*c = NULL;
 }
 
@@ -82,7 +84,7 @@ resolve_recipient(struct session *s, const char *address)
 	const struct msg_resolved_item *found;
 
 	if (c == NULL) {
-		c = s->resolved = mem_new(sizeof(*c));
+		c = s->resolved = mem_pool_get(&caches);
 		c->arena = arena_new();
 	}
 	found = find(c, address);

@@ -319,6 +319,20 @@ evaluate_rules(struct evaluation *e, const struct rule_list *l)
 	return d;
 }
 
+static struct mem_pool evaluations = MEM_POOL(struct evaluation);
+
+struct evaluation *
+evaluation_new(void)
+{
+	return mem_pool_get(&evaluations);
+}
+
+void
+evaluation_free(struct evaluation *e)
+{
+	mem_pool_put(&evaluations, e);
+}
+
 enum decision
 restrictions_evaluate(struct evaluation *e, enum stage stage)
 {

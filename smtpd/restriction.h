@@ -59,6 +59,10 @@ struct evaluation {
 	unsigned int depth; /* of access tables and classes */
 };
 
+/* Empty; for one command. */
+struct evaluation *evaluation_new(void);
+void evaluation_free(struct evaluation *e);
+
 typedef enum decision
 restriction_check(struct evaluation *e, const char *argument);
 

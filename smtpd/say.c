@@ -100,6 +100,10 @@ say(struct session *s, int code, const char *dsn, const char *format, ...)
 	char text[REFUSAL_TEXT_MAX];
 	va_list ap;
 
+	if (strchr(format, '%') == NULL) {
+		send_reply(s, code, dsn, format);
+		return;
+	}
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);

@@ -275,10 +275,12 @@ dialogue(struct session *s)
 		command(s, line);
 }
 
+static struct mem_pool sessions = MEM_POOL(struct session);
+
 void
 session_run(const struct service *service, int fd)
 {
-	struct session *s = mem_new(sizeof(*s));
+	struct session *s = mem_pool_get(&sessions);
 
 	s->config = smtpd_config();
 	s->io = stream_new(fd);
@@ -288,7 +290,7 @@ session_run(const struct service *service, int fd)
 		dialogue(s);
 		log_disconnect(s);
 	}
-	stream_flush(s->io);
+	stream_finish(s->io);
 	connect_end(s);
 	session_forget(s);
 	stream_free(&s->io);
@@ -296,5 +298,5 @@ session_run(const struct service *service, int fd)
 	free(s->user);
 	free(s->mechanism);
 	free(s->denied);
-	free(s);
+	mem_pool_put(&sessions, s);
 }

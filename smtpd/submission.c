@@ -293,7 +293,9 @@ static struct ipc *
 hand_over(struct submission *m)
 {
 	for (int tries = 0; tries < TRIES; tries++) {
-		struct ipc *c =
+		struct ipc *c = tries == 0 ?
+		    service_ask_at_once(service, &protocol_cleanup,
+			deadline(m)) :
 		    service_ask(service, &protocol_cleanup, deadline(m));
 		enum ipc_result r;
 

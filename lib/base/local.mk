@@ -14,3 +14,7 @@ check_PROGRAMS += tests/unit/lib/base/buf_test
 TESTS += tests/unit/lib/base/buf_test
 tests_unit_lib_base_buf_test_SOURCES = tests/unit/lib/base/buf_test.c
 tests_unit_lib_base_buf_test_LDADD = $(LDADD) -lcmocka
+check_PROGRAMS += tests/unit/lib/base/mem_test
+TESTS += tests/unit/lib/base/mem_test
+tests_unit_lib_base_mem_test_SOURCES = tests/unit/lib/base/mem_test.c
+tests_unit_lib_base_mem_test_LDADD = $(LDADD) -lcmocka

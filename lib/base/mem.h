@@ -18,6 +18,27 @@ char *mem_span_text(struct span s); /* a terminated copy */
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
+ * Objects of one size that come and go with every session or command, and
+ * are too large for malloc(3) to be quick with: a few are kept. Lives as long
+ * as the process.
+ */
+enum { MEM_POOL_KEPT = 16 };
+
+struct mem_pool {
+	size_t size;
+	size_t n;
+	void *kept[MEM_POOL_KEPT];
+};
+
+#define MEM_POOL(type) \
+	{ \
+		.size = sizeof(type) \
+	}
+
+void *mem_pool_get(struct mem_pool *p); /* zeroed */
+void mem_pool_put(struct mem_pool *p, void *object); /* NULL is fine */
+
+/*
  * An arena: many small objects with one end. Owned by a session or a
  * message; arena_free releases all at once, arena_reset keeps the first
  * block for reuse.

@@ -6,11 +6,29 @@
 static void
 add_clean(struct buf *out, struct span text)
 {
-	for (size_t i = 0; i < text.n; i++) {
-		unsigned char c = (unsigned char)text.p[i];
+	size_t at = out->n;
 
-		buf_add_char(out, c < ' ' || c == 0x7f ? '?' : (char)c);
+	if (!buf_add_span(out, text))
+		return;
+	for (; at < out->n; at++) {
+		unsigned char c = (unsigned char)out->p[at];
+
+		if (c < ' ' || c == 0x7f)
+			out->p[at] = '?';
 	}
+}
+
+static void
+add_codes(struct buf *out, int code, char behind, const char *dsn)
+{
+	char head[] = { (char)('0' + code / 100 % 10),
+		(char)('0' + code / 10 % 10), (char)('0' + code % 10), behind };
+
+	buf_add(out, head, sizeof(head));
+	if (dsn == NULL || dsn[0] == '\0')
+		return;
+	buf_add_text(out, dsn);
+	buf_add_char(out, ' ');
 }
 
 /* Cut so that no UTF-8 sequence is torn. */
@@ -35,9 +53,7 @@ reply_format(struct buf *out, int code, const char *dsn, const char *text)
 		size_t before = out->n;
 
 		last = n == rest.n;
-		buf_printf(out, "%03d%c", code, last ? ' ' : '-');
-		if (dsn != NULL && dsn[0] != '\0')
-			buf_printf(out, "%s ", dsn);
+		add_codes(out, code, last ? ' ' : '-', dsn);
 		add_clean(out,
 		    cut(span_take(rest, n),
 			REPLY_LINE_MAX - 2 - (out->n - before)));

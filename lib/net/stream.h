@@ -88,6 +88,11 @@ enum io stream_text(struct stream *s, const char *text);
 enum io stream_printf(struct stream *s, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 enum io stream_flush(struct stream *s);
+/*
+ * The last flush, when stream_free follows without a wait: what is sent may
+ * leave in one segment with the end of the connection.
+ */
+enum io stream_finish(struct stream *s);
 /* Bytes of a file: sendfile(2) when plain, read and write when TLS. */
 enum io stream_send_file(struct stream *s, int fd, int64_t offset, size_t n);
 

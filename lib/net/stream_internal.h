@@ -16,6 +16,7 @@ struct stream {
 	bool not_socket; /* a pipe or terminal: no recv(2), no send(2) */
 	bool broken; /* nothing more may be written, TLS not even closed */
 	bool at_end;
+	bool last; /* only the end follows what is written now */
 	bool more_likely; /* the last read filled its room: read, then wait */
 	unsigned int reads; /* since the last wait */
 	struct tls_session *tls;

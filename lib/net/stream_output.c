@@ -66,6 +66,13 @@ stream_flush(struct stream *s)
 }
 
 enum io
+stream_finish(struct stream *s)
+{
+	s->last = true;
+	return stream_flush(s);
+}
+
+enum io
 stream_write(struct stream *s, const void *data, size_t n)
 {
 	const char *p = data;

@@ -38,7 +38,9 @@ plain_write(struct stream *s, const void *from, size_t n)
 	do {
 		sent = s->not_socket ?
 		    write(s->fd, from, n) :
-		    send(s->fd, from, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+		    send(s->fd, from, n,
+			MSG_DONTWAIT | MSG_NOSIGNAL |
+			    (s->last && s->ssl == NULL ? MSG_MORE : 0));
 		if (sent < 0 && errno == ENOTSOCK &&
 		    fd_nonblocking(s->fd, true) == 0) {
 			s->not_socket = true;

@@ -45,7 +45,7 @@ take_out(struct idle **link)
 }
 
 static struct ipc *
-find(const char *service, const struct ipc_protocol *protocol)
+find(const char *service, const struct ipc_protocol *protocol, bool look)
 {
 	struct idle **link = &pool.newest;
 
@@ -58,7 +58,7 @@ find(const char *service, const struct ipc_protocol *protocol)
 			continue;
 		}
 		c = take_out(link);
-		if (!ipc_stale(c))
+		if (!look || !ipc_stale(c))
 			return c;
 		ipc_free(&c);
 	}
@@ -128,17 +128,31 @@ keep(const char *service, struct ipc *c)
 	}
 }
 
-struct ipc *
-service_ask(const char *service, const struct ipc_protocol *protocol,
+static struct ipc *
+get(const char *service, const struct ipc_protocol *protocol, bool look,
     int64_t deadline)
 {
-	struct ipc *c = find(service, protocol);
+	struct ipc *c = find(service, protocol, look);
 	int fd;
 
 	if (c != NULL)
 		return c;
 	fd = service_connect(service, deadline);
 	return fd < 0 ? NULL : ipc_new(fd, protocol, service);
+}
+
+struct ipc *
+service_ask(const char *service, const struct ipc_protocol *protocol,
+    int64_t deadline)
+{
+	return get(service, protocol, true, deadline);
+}
+
+struct ipc *
+service_ask_at_once(const char *service, const struct ipc_protocol *protocol,
+    int64_t deadline)
+{
+	return get(service, protocol, false, deadline);
 }
 
 void

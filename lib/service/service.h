@@ -106,6 +106,13 @@ int service_connect(const char *service, int64_t deadline);
 struct ipc *service_ask(const char *service,
     const struct ipc_protocol *protocol, int64_t deadline);
 void service_done(const char *service, struct ipc **c, bool ok);
+/*
+ * As service_ask, but does not look whether an idle connection is still alive:
+ * for callers who ask once more, with service_ask, when their first message
+ * finds it closed (IPC_CLOSED).
+ */
+struct ipc *service_ask_at_once(const char *service,
+    const struct ipc_protocol *protocol, int64_t deadline);
 
 /*
  * SERVICE_ONE, for a session that serves one request after the other: waits

@@ -286,6 +286,13 @@ service_ask(const char *service, const struct ipc_protocol *protocol,
 	return ipc_new(pair[0], protocol, service);
 }
 
+struct ipc *
+service_ask_at_once(const char *service, const struct ipc_protocol *protocol,
+    int64_t deadline)
+{
+	return service_ask(service, protocol, deadline);
+}
+
 void
 service_done(const char *service, struct ipc **c, bool ok)
 {

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -608,6 +609,45 @@ formats_of_any_length(void **state)
 	close(fd[1]);
 }
 
+/* Both ends of a TCP connection. */
+static void
+tcp_pair(int fd[2])
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	socklen_t n = sizeof(a);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(listener, (struct sockaddr *)&a, n), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&a, &n), 0);
+	fd[0] = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd[0], (struct sockaddr *)&a, n), 0);
+	fd[1] = accept(listener, NULL, NULL);
+	assert_true(fd[1] >= 0);
+	close(listener);
+}
+
+static void
+last_words_come_with_the_end(void **state)
+{
+	struct stream *s;
+	char bytes[20];
+	int fd[2];
+
+	(void)state;
+	tcp_pair(fd);
+	s = stream_new(fd[0]);
+	assert_int_equal(stream_text(s, "221 Bye\r\n"), IO_OK);
+	assert_int_equal(stream_finish(s), IO_OK);
+	/* they wait for it */
+	assert_int_equal(recv(fd[1], bytes, sizeof(bytes), MSG_DONTWAIT), -1);
+	stream_free(&s);
+	assert_int_equal(recv(fd[1], bytes, sizeof(bytes), MSG_WAITALL), 9);
+	assert_memory_equal(bytes, "221 Bye\r\n", 9);
+	close(fd[1]);
+}
+
 int
 main(void)
 {
@@ -629,6 +669,7 @@ main(void)
 		cmocka_unit_test(a_full_peer_is_a_timeout),
 		cmocka_unit_test(a_cancelled_session_may_say_goodbye),
 		cmocka_unit_test(pipes_work),
+		cmocka_unit_test(last_words_come_with_the_end),
 		cmocka_unit_test(released_descriptor_lives_on),
 		cmocka_unit_test(connecting),
 		cmocka_unit_test(formats_of_any_length),

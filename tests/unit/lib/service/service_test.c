@@ -102,6 +102,52 @@ connections_are_used_again(void **state)
 	pool_close();
 }
 
+/* The peer in a pair; *c is ours. */
+static int
+pair_of(struct ipc **c)
+{
+	int fd[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd),
+	    0);
+	*c = ipc_new(fd[0], &protocol_lookup, "peer");
+	return fd[1];
+}
+
+static void
+at_once_does_not_look(void **state)
+{
+	struct ipc *c, *again;
+	int peer = pair_of(&c);
+
+	(void)state;
+	service_done("lookup", &c, true);
+	close(peer);
+	again = service_ask_at_once("lookup", &protocol_lookup, soon());
+	assert_non_null(again);
+	service_done("lookup", &again, true);
+	assert_null(service_ask("lookup", &protocol_lookup, clock_ms() + 50));
+}
+
+static void
+the_next_request_or_the_end(void **state)
+{
+	struct ipc *c;
+	int peer = pair_of(&c);
+
+	(void)state;
+	assert_int_equal(write(peer, "x", 1), 1);
+	assert_true(service_next(c, soon()));
+	ipc_free(&c);
+	close(peer);
+	/* a peer that says nothing in time can say nothing any more */
+	peer = pair_of(&c);
+	assert_false(service_next(c, clock_ms() + 10));
+	assert_int_equal(write(peer, "x", 1), -1);
+	ipc_free(&c);
+	close(peer);
+}
+
 static void
 refusals_are_told(void **state)
 {
@@ -262,6 +308,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(connections_are_used_again,
+		    set_up, tear_down),
+		cmocka_unit_test_setup_teardown(at_once_does_not_look, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(the_next_request_or_the_end,
 		    set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refusals_are_told, set_up,
 		    tear_down),
