@@ -5,6 +5,7 @@ Each message travels under an envelope sender of its own, by which it is known
 again wherever it comes out, in whatever order. What comes out must be what
 went in, byte for byte, but for the lines the manual names.
 """
+import functools
 import glob
 import os
 import pathlib
@@ -42,16 +43,18 @@ smtpd_relay_restrictions = permit
 def lines(data):
     """With LF line ends, and one at the end. A stray CR stays."""
     data = re.sub(rb"\r*\n", b"\n", data)
-    return data.rstrip(b"\r") + b"" if data.endswith(b"\n") else data + b"\n"
+    return data if data.endswith(b"\n") else data.rstrip(b"\r") + b"\n"
 
 
 def read_folder(base):
     """The messages below a folder, in the order of their names."""
-    return {str(path.relative_to(base)): lines(path.read_bytes())
-            for path in sorted(pathlib.Path(base).rglob("*"))
-            if path.is_file() and path.suffix not in NOT_MAIL}
+    found = {str(path.relative_to(base)): lines(path.read_bytes())
+             for path in sorted(pathlib.Path(base).rglob("*"))
+             if path.is_file() and path.suffix not in NOT_MAIL}
+    return {name: text for name, text in found.items() if text.strip(b"\n")}
 
 
+@functools.cache
 def real_messages():
     """Name to message: what this machine has, or POSTHASTE_CORPUS."""
     found = {}
@@ -118,7 +121,7 @@ class Corpus:
     def __init__(self, most, big=0, noisy=0):
         made = {f"made {i}": m for i, m in
                 enumerate([*made_messages(), *noise(noisy)])}
-        real = {k: v for k, v in real_messages().items() if v.strip(b"\n")}
+        real = real_messages() if most else {}
         if not WHOLE and len(real) > most:
             keep = sorted(real)[::-(len(real) // -most)]
             real = {k: real[k] for k in keep}
@@ -298,12 +301,12 @@ def by_bdat(s, corpus, to):
         for tag, message in corpus.items():
             ask(f"MAIL FROM:<{tag}> BODY=8BITMIME\r\n".encode())
             ask(f"RCPT TO:<{to}>\r\n".encode())
-            rest = message.replace(b"\n", b"\r\n")
-            while len(rest) > 3000 or dice.randrange(2):
-                n = min(len(rest), dice.randrange(1, 60000))
-                ask(b"BDAT %d\r\n" % n + rest[:n])
-                rest = rest[n:]
-            ask(b"BDAT %d LAST\r\n" % len(rest) + rest)
+            text, at = message.replace(b"\n", b"\r\n"), 0
+            while len(text) - at > 3000 or dice.randrange(2):
+                n = min(len(text) - at, dice.randrange(1, 60000))
+                ask(b"BDAT %d\r\n" % n + text[at:at + n])
+                at += n
+            ask(b"BDAT %d LAST\r\n" % (len(text) - at) + text[at:])
 
 
 def run(command, stdin=None, timeout=60, **options):
@@ -372,8 +375,10 @@ def run_in(folder, command, **options):
 def from_poplib(s, count, _):
     p = s.pop3()
     assert p.stat()[0] == count
+    sizes = [int(line.split()[1]) for line in p.list()[1]]
     stored = [b"".join(line + b"\r\n" for line in p.retr(i + 1)[1])
               for i in range(count)]
+    assert sizes == [len(message) for message in stored]
     p.quit()
     return stored
 
@@ -396,7 +401,7 @@ def read_mbox(path):
 
 
 def quoted_as_in_mbox(message):
-    return re.sub(rb"(?m)^From ", b">From ", message)
+    return re.sub(rb"(?m)^(>*From )", rb">\1", message)
 
 
 def folded(message, limit=998):

@@ -78,6 +78,17 @@ def test_is_read_over_pop3(suite, take, way, most, tmp_path, monkeypatch):
             added=own, dropped=own)
 
 
+def test_is_read_over_pop3_where_files_have_unix_line_ends(
+        suite, take, tmp_path, monkeypatch):
+    monkeypatch.setattr(poplib, "_MAXLINE", 1 << 26)
+    s = suite(main=corpus.AS_IS + "virtual_maildir_form = lf\n")
+    messages = take(MANY)
+    corpus.by_pipeline(s, messages, BOB)
+    for stored in s.wait_messages("bob", len(messages), 60):
+        assert b"\r" not in stored
+    compare(messages, by_tag(corpus.from_poplib(s, len(messages), tmp_path)))
+
+
 def test_of_our_own_users_gets_what_is_missing(suite, take):
     s = suite(main=corpus.AS_IS.replace("mynetworks", "# "))
     messages = take(MANY, noisy=2000)
@@ -229,19 +240,15 @@ def test_means_the_same_where_eight_bits_cannot_pass(suite, take):
     compare(messages, by_tag(stored), skipped, differs_in_meaning)
 
 
-def test_twenty_megabytes_arrive_whole(suite):
-    s = suite()
-    line = b"0123456789" * 7 + b"\r\n"
-    message = b"From: a@b.test\r\nSubject: big\r\n\r\n" + line * 290000
-    with s.smtp(timeout=60) as session:
-        session.ehlo("client.test")
-        session.mail("a@b.test")
-        session.rcpt(BOB)
-        assert session.data(message)[0] == 250
-    (stored,) = s.wait_messages("bob", 1, 60)
-    assert stored.endswith(line * 290000)
-    p = s.pop3()
-    assert p.stat() == (1, len(stored))
+@pytest.mark.parametrize("way", [way for way, _ in WAYS_IN], ids=name)
+def test_twenty_megabytes_arrive_whole(suite, way):
+    s = suite(main=corpus.AS_IS)
+    messages = Corpus(0, big=1)
+    messages.leave_out(lambda message: len(message) < 20 << 20)
+    way(s, messages, BOB)
+    stored = s.wait_messages("bob", 1, 60)
+    compare(messages, by_tag(stored))
+    assert s.pop3().stat() == (1, len(stored[0]))
 
 
 @pytest.mark.parametrize("size,code", [(50000000 - 2000, 250),
