@@ -91,13 +91,6 @@ retire(bool now)
 		control.on_retire();
 }
 
-static void
-lost_master(void)
-{
-	control.gone = true;
-	retire(false);
-}
-
 bool
 control_gone(void)
 {
@@ -152,6 +145,15 @@ answer(int fd, const char *why)
 	q->fd = fd;
 	snprintf(q->why, sizeof(q->why), "%s", why);
 	wait_wake_all(&q->waiting);
+}
+
+static void
+lost_master(void)
+{
+	control.gone = true;
+	while (control.first != NULL)
+		answer(-1, "master is gone");
+	retire(false);
 }
 
 static void

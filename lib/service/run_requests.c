@@ -69,6 +69,10 @@ update_state(void)
 {
 	bool crowded = requests.count >= CROWDED;
 
+	if (control_retiring()) {
+		slots_state(SLOT_RETIRING);
+		return;
+	}
 	slots_state(crowded ? SLOT_FULL : SLOT_IDLE);
 	if (crowded && clock_ms() - requests.last_full >= 1000 &&
 	    !slots_other_idle()) {
@@ -301,7 +305,6 @@ retire(struct running *r)
 
 	slots_state(SLOT_RETIRING);
 	leave_listeners(r);
-	slots_state(SLOT_RETIRING);
 	if (r->spec->retire != NULL)
 		r->spec->retire(&r->service);
 	while (requests.count > 0) {
