@@ -6,6 +6,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/queue/queue_file.h"
+#include "lib/task/task.h"
 #include "smtp/commands.h"
 #include "smtp/content.h"
 #include "smtp/settings.h"
@@ -382,6 +383,8 @@ send_content(struct transaction *t)
 
 	stream_timeout(t->p->io, set()->smtp_data_xfer_timeout * 1000);
 	result = content_send(t->d->request, &t->plan, t->p->io, &error);
+	if (result == IO_OK && task_cancelled())
+		result = IO_CANCELLED; /* without its end it is no message */
 	if (error != 0) {
 		/* our own file: the server must not take half of it */
 		t->p->broken = true;
@@ -394,8 +397,10 @@ send_content(struct transaction *t)
 		content_failed(t, result);
 		return;
 	}
+	task_shield(true);
 	(void)stream_write(t->p->io, ".\r\n", 3);
 	hear_end(t);
+	task_shield(false);
 }
 
 /* 354 without any recipient (RFC 2920 section 3.1): an empty message. */

@@ -11,6 +11,7 @@
 #include "lib/ipc/proto_cleanup.h"
 #include "lib/log/log.h"
 #include "lib/mail/received.h"
+#include "lib/task/task.h"
 #include "lib/net/stream_pool.h"
 #include "smtpd/scratch.h"
 
@@ -347,11 +348,17 @@ submission_commit(struct submission *m, struct why *why)
 	}
 	if (m->broken)
 		return why_set(why, m->why->dsn, "%s", m->why->text);
+	if (task_cancelled()) /* once cleanup has it, the client must know */
+		return lost(m, why, "this mail system is going down");
 	m->in_doubt = true;
+	task_shield(true);
 	c = hand_over(m);
-	if (c == NULL)
+	if (c == NULL) {
+		task_shield(false);
 		return lost(m, why, "not to be had");
+	}
 	verdict = conclude(m, &c, why);
+	task_shield(false);
 	service_done(service, &c, false);
 	return verdict;
 }

@@ -220,8 +220,22 @@ void
 task_cancel(struct task *t)
 {
 	ensure(t->magic == TASK_MAGIC);
+	if (t->shielded) {
+		t->cancel_later = true;
+		return;
+	}
 	t->cancelled = true;
 	task_wake(t, WAIT_CANCELLED);
+}
+
+void
+task_shield(bool on)
+{
+	if (current == NULL)
+		return;
+	current->shielded = on;
+	if (!on && current->cancel_later)
+		current->cancelled = true;
 }
 
 static void

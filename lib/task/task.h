@@ -39,6 +39,12 @@ struct task *task_start(task_function *function, void *argument);
 struct task *task_current(void);
 void task_cancel(struct task *t);
 bool task_cancelled(void); /* the current one */
+/*
+ * Between true and false a cancellation of the current task waits: for the
+ * moments in which to give up would leave somebody in doubt whether a message
+ * changed hands. Does nothing outside of tasks.
+ */
+void task_shield(bool on);
 /* Tasks alive now. */
 size_t task_count(void);
 

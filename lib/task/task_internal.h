@@ -17,6 +17,8 @@ struct task {
 	unsigned int magic; /* 0: over */
 	bool entered; /* the context is good */
 	bool cancelled;
+	bool shielded; /* a cancellation waits... */
+	bool cancel_later; /* ...and one did come */
 	bool waiting; /* not in the ready list */
 	enum wait_result result; /* of the wait that ended */
 	int64_t deadline; /* of this wait */

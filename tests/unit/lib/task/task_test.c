@@ -244,6 +244,30 @@ a_cancelled_task_unwinds(void **state)
 }
 
 static void
+shielded(void *argument)
+{
+	(void)argument;
+	task_shield(true);
+	assert_int_equal(wait_until(clock_ms() + 20), WAIT_TIMEOUT);
+	assert_false(task_cancelled());
+	note('d');
+	task_shield(false);
+	assert_true(task_cancelled());
+	assert_int_equal(wait_until(clock_in(60)), WAIT_CANCELLED);
+	note('v');
+}
+
+static void
+a_shield_keeps_a_cancellation_waiting(void **state)
+{
+	(void)state;
+	task_shield(true); /* no task: nothing */
+	task_start(killer, task_start(shielded, NULL));
+	task_loop();
+	assert_string_equal(trace, "kdv");
+}
+
+static void
 stopper(void *argument)
 {
 	(void)argument;
@@ -549,6 +573,8 @@ main(void)
 		cmocka_unit_test_setup(a_dialogue_costs_no_epoll_ctl, fresh),
 		cmocka_unit_test_setup(
 		    a_number_that_comes_back_is_watched_again, fresh),
+		cmocka_unit_test_setup(a_shield_keeps_a_cancellation_waiting,
+		    fresh),
 		cmocka_unit_test_setup(waits_end_at_their_deadline, fresh),
 		cmocka_unit_test_setup(many_timers_ring_in_order, fresh),
 		cmocka_unit_test_setup(a_cancelled_task_unwinds, fresh),
