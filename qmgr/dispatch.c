@@ -16,6 +16,7 @@
 #include "qmgr/life.h"
 #include "qmgr/outcome.h"
 #include "qmgr/route.h"
+#include "qmgr/scan.h"
 #include "qmgr/settings.h"
 
 enum {
@@ -304,6 +305,9 @@ open_file(struct request *q)
 		return true;
 	if (errno == ENOENT) {
 		q->entry->gone = true;
+	} else if (errno == EWOULDBLOCK) { /* postsuper has it */
+		q->entry->withdrawn = true;
+		scan_soon(q->entry->queue, q->entry->id);
 	} else {
 		log_warning("%s: cannot open the queue file: %s", q->entry->id,
 		    strerror(errno));
@@ -402,6 +406,7 @@ finish(struct request *q, struct transport *t)
 	struct entry *e = q->entry;
 	struct cooling *c;
 	bool dead, over;
+	int file = q->file; /* locked until what the agent said is settled */
 
 	fd_close(&q->marks);
 	free(q->answered);
@@ -415,6 +420,7 @@ finish(struct request *q, struct transport *t)
 	reason_free(&q->site);
 	if (over)
 		outcome_settle(e);
+	fd_close(&file);
 	if (t->limits.destination_delay_ms > 0) {
 		c = mem_new(sizeof(*c));
 		*c = (struct cooling){ d, t };
@@ -435,7 +441,6 @@ serve(const struct pick *p, struct transport *t, struct link *link)
 
 	if (open_file(&q))
 		deliver(&q, t, link);
-	fd_close(&q.file);
 	finish(&q, t);
 }
 

@@ -289,6 +289,8 @@ outcome_settle(struct entry *e)
 		finish(e);
 		return;
 	}
+	if (e->hold == -1)
+		entry_file_hold(e);
 	busy++;
 	task_start(settle, e);
 }

@@ -25,7 +25,7 @@
 #include "lib/queue/queue_file.h"
 #include "tools/queue_tool.h"
 
-enum { REQUEUE_SECONDS = 60 };
+enum { REQUEUE_SECONDS = 60, CLAIM_SECONDS = 5 };
 
 /* 1 done, 0 not there or not for this action, -1 failed (said so) */
 typedef int action_function(const char *queue, const char *id);
@@ -64,13 +64,41 @@ move(const char *queue, const char *id, const char *to)
 	return 1;
 }
 
+/*
+ * What is just being delivered stays as it is until that is over: moved or
+ * made anew in the middle, it would be delivered twice. All messages of a
+ * run share the time there is to wait.
+ */
+static int
+claim(const char *queue, const char *id)
+{
+	static int64_t deadline;
+	int fd;
+
+	if (deadline == 0)
+		deadline = clock_in(CLAIM_SECONDS);
+	fd = queue_claim(queue, id, deadline);
+	if (fd == -1 && errno == EWOULDBLOCK)
+		log_warning("%s: is being delivered just now: left as it is; "
+			    "try again",
+		    id);
+	else if (fd == -1 && errno != ENOENT)
+		failed("open", queue, id);
+	return fd;
+}
+
 static int
 hold_message(const char *queue, const char *id)
 {
-	int done = move(queue, id, "hold");
+	int fd = claim(queue, id);
+	int done;
 
+	if (fd == -1)
+		return errno == ENOENT ? 0 : -1;
+	done = move(queue, id, "hold");
 	if (done == 1)
 		log_info("%s: placed on hold", id);
+	close(fd);
 	return done;
 }
 
@@ -127,7 +155,21 @@ waits(const struct queue_recipient *r)
 	    r->status == QUEUE_RECIPIENT_REPORTING;
 }
 
-/* Those who still wait, under the names they first had. */
+/* Did the address it stands for mean others too, who have it already? */
+static bool
+is_the_rest(const struct queue_envelope *e, const struct queue_recipient *r)
+{
+	for (size_t i = 0; i < e->recipient_count; i++)
+		if (!waits(&e->recipients[i]) &&
+		    strcmp(e->recipients[i].original, r->original) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Those who still wait, under the names they first had, so that changed
+ * aliases count; but not where that would reach somebody a second time.
+ */
 static struct ipc_list
 waiting_recipients(struct arena *a, const struct queue_envelope *e)
 {
@@ -138,11 +180,13 @@ waiting_recipients(struct arena *a, const struct queue_envelope *e)
 	for (size_t i = 0; i < e->recipient_count; i++) {
 		const struct queue_recipient *r = &e->recipients[i];
 
+		bool rest = waits(r) && is_the_rest(e, r);
+
 		if (!waits(r))
 			continue;
 		out[list.count++] = (struct msg_submit_recipient){
-			.address = r->original,
-			.original = "",
+			.address = rest ? r->address : r->original,
+			.original = rest ? r->original : "",
 			.orcpt = r->orcpt,
 			.notify = r->notify,
 			.transport = "",
@@ -203,8 +247,8 @@ requeue_message(const char *queue, const char *id)
 	struct queue_envelope e;
 	struct why why = { 0 };
 	struct ipc *c = NULL;
-	int socket, fd = queue_open(queue, id, false);
-	int done = 0;
+	int socket, fd = claim(queue, id);
+	int done = fd == -1 && errno != ENOENT ? -1 : 0;
 
 	if (fd < 0 || queue_read_envelope(fd, id, a, &e) != QUEUE_OK)
 		goto out;

@@ -180,6 +180,13 @@ enum queue_read queue_read_envelope(int fd, const char *id, struct arena *a,
     struct queue_envelope *e);
 /* -1 with errno; opens O_NOFOLLOW, and wants a regular file. */
 int queue_open(const char *queue, const char *id, bool for_marking);
+/*
+ * Opens it for reading as nobody else's: no agent delivers it, qmgr settles
+ * nothing about it, until the descriptor is closed. Waits for them until the
+ * deadline (clock_ms). -1 with errno: EWOULDBLOCK when it is still in use,
+ * ENOENT when it is not there (any more).
+ */
+int queue_claim(const char *queue, const char *id, int64_t deadline);
 /* Neither syncs: call fdatasync(2) where something depends on it. */
 int queue_mark(int fd, off_t offset, char status);
 int

@@ -8,12 +8,15 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/ensure.h"
 
-enum { DEPTH_MAX = 3 };
+enum { DEPTH_MAX = 3, CLAIM_POLL_NS = 20000000 };
 
 struct directory {
 	const char *name;
@@ -193,6 +196,47 @@ queue_open(const char *queue, const char *id, bool for_marking)
 		return -1;
 	}
 	return fd;
+}
+
+/* Is this still the file of that name? It may have moved while we waited. */
+static bool
+is_there(const char *queue, const char *id, int fd)
+{
+	struct stat here, there;
+	int other = queue_open(queue, id, false);
+	bool same = other != -1 && fstat(fd, &here) == 0 &&
+	    fstat(other, &there) == 0 && here.st_ino == there.st_ino &&
+	    here.st_dev == there.st_dev;
+
+	if (other != -1)
+		close(other);
+	return same;
+}
+
+int
+queue_claim(const char *queue, const char *id, int64_t deadline)
+{
+	static const struct timespec pause = { .tv_nsec = CLAIM_POLL_NS };
+	int fd = queue_open(queue, id, false);
+	int error;
+
+	if (fd == -1)
+		return -1;
+	while (flock(fd, LOCK_EX | LOCK_NB) == -1) {
+		error = errno;
+		if ((error != EWOULDBLOCK && error != EINTR) ||
+		    clock_ms() >= deadline) {
+			close(fd);
+			errno = error;
+			return -1;
+		}
+		nanosleep(&pause, NULL);
+	}
+	if (is_there(queue, id, fd))
+		return fd;
+	close(fd);
+	errno = ENOENT;
+	return -1;
 }
 
 struct scan {
