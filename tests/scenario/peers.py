@@ -83,7 +83,8 @@ class Server:
         self.connections = 0
         self.errors = []
         self.listener = socket.create_server((host, self.port), backlog=200)
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
 
     def accept(self):
         while True:
@@ -106,8 +107,15 @@ class Server:
         finally:
             connection.close()
 
-    def close(self):
+    def stop(self):
+        """Closed under a thread that waits in accept(2), the descriptor's
+        number would be the next server's, and so would be its clients."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
         self.listener.close()
+
+    def close(self):
+        self.stop()
         assert not self.errors, self.errors
 
     def __enter__(self):
