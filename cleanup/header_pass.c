@@ -23,6 +23,8 @@ enum {
 };
 
 /* The first of these have fixed bits in "seen". */
+enum { MAILBOX_LINE_MAX = 2048 };
+
 enum { FROM, DATE, MESSAGE_ID, RESENT_FROM, RESENT_DATE, RESENT_MESSAGE_ID };
 
 static const struct known {
@@ -463,12 +465,50 @@ take_fields(struct header_pass *p, struct span *rest, bool last,
 	return v;
 }
 
+/* "From ", "From bob", or the beginning of it. */
+static bool
+may_be_from(struct span line)
+{
+	return span_equal(span_take(line, 5), span_take(SPAN("From "), line.n));
+}
+
+/*
+ * A message out of a mailbox file may begin with that file's "From " line,
+ * quoted or not. It is no header field, and would make all of the header
+ * body: it is kept under a name. False: more is needed to tell.
+ */
+static bool
+name_mailbox_lines(struct header_pass *p, struct span *rest, bool last)
+{
+	size_t quotes, lf;
+
+	while (!p->begun && (rest->n > 0 || !last)) {
+		for (quotes = 0; quotes < rest->n && rest->p[quotes] == '>';)
+			quotes++;
+		lf = span_find(*rest, '\n');
+		if (!may_be_from(span_skip(*rest, quotes)) ||
+		    (lf == rest->n && (last || lf > MAILBOX_LINE_MAX)))
+			break;
+		if (lf == rest->n)
+			return false;
+		p->store(p->with, "X-Mailbox-Line: ", 16);
+		store_span(p, span_take(*rest, lf + 1));
+		*rest = span_skip(*rest, lf + 1);
+	}
+	p->begun = true;
+	return true;
+}
+
 enum verdict
 header_pass_feed(struct header_pass *p, bool last, struct why *why)
 {
 	struct span rest = buf_span(&p->held);
 	enum verdict v;
 
+	if (!name_mailbox_lines(p, &rest, last)) {
+		buf_drop(&p->held, p->held.n - rest.n);
+		return OK;
+	}
 	if (p->skipping) {
 		p->skipping = !skip_field(&rest);
 		if (p->skipping && last)

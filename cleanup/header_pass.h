@@ -38,6 +38,7 @@ struct header_pass {
 	header_pass_store *store;
 	void *with;
 	struct buf held; /* not yet understood */
+	bool begun; /* behind the From lines of a mailbox file */
 	bool skipping; /* the rest of a field that was too long */
 	bool told_of_cut;
 	bool done; /* the body has begun */

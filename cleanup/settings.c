@@ -33,9 +33,10 @@ void
 settings_derive(struct settings *s, struct conf *c)
 {
 	static const char *const sender[] = { "canonical_maps",
-		"sender_canonical_maps", NULL };
+		"sender_canonical_maps", "masquerade_domains", NULL };
 	static const char *const headers[] = { "canonical_maps",
-		"sender_canonical_maps", "recipient_canonical_maps", NULL };
+		"sender_canonical_maps", "recipient_canonical_maps",
+		"masquerade_domains", NULL };
 
 	s->local_transport = service_of(value(c, "local_transport"));
 	s->virtual_transport = service_of(value(c, "virtual_transport"));

@@ -8,6 +8,7 @@
 #include "lib/mail/address_list.h"
 #include "lib/mail/mail_address.h"
 #include "lookup/classify.h"
+#include "lookup/masquerade.h"
 
 enum { CANONICAL_MAX = 10 }; /* as in Postfix */
 
@@ -199,6 +200,8 @@ address_map_canonical(struct maps *m, enum rewrite_kind kind, struct arena *a,
 		    m->recipient_canonical, a, &result, why);
 	if (v == OK && (m->canonical_classes & (1u << kind)))
 		v = settle(m, "canonical_maps", m->canonical, a, &result, why);
+	if (v == OK)
+		v = masquerade(m, kind, a, &result, why);
 	if (v == OK)
 		*address = result;
 	return v;

@@ -25,7 +25,8 @@ enum verdict address_map(struct maps *m, struct table_list *l,
     const char *address, bool propagate, struct arena *a, bool *found,
     struct address_set *out, struct why *why);
 /*
- * canonical_maps and its like for addresses of this kind, again and again
+ * canonical_maps and its like for addresses of this kind, and then
+ * masquerade_domains: the tables again and again
  * while that changes it. *address changes on OK only.
  */
 enum verdict address_map_canonical(struct maps *m, enum rewrite_kind kind,

@@ -6,6 +6,7 @@ lookup_parts = \
 	lookup/address_map.c lookup/address_map.h \
 	lookup/classify.c lookup/classify.h \
 	lookup/maps.c lookup/maps.h \
+	lookup/masquerade.c lookup/masquerade.h \
 	lookup/own_addresses.c lookup/own_addresses.h \
 	lookup/recipient.c lookup/recipient.h \
 	lookup/rewrite.c lookup/rewrite.h \

@@ -138,6 +138,7 @@ fill(struct conf *c, struct maps *m)
 	    class_bits(m->own.sender_canonical_classes);
 	m->recipient_canonical_classes =
 	    class_bits(m->own.recipient_canonical_classes);
+	m->masquerade_classes = class_bits(m->own.masquerade_classes);
 }
 
 struct maps *
@@ -173,6 +174,8 @@ maps_open(struct conf *c)
 	    open_domains("relay_domains", m->common.relay_domains,
 		names(parents, "relay_domains") ? MATCH_DOMAIN_PARENTS :
 						  MATCH_DOMAIN);
+	m->masquerade_exceptions = open_domains("masquerade_exceptions",
+	    m->own.masquerade_exceptions, MATCH_TEXT);
 	m->canonical = TABLES(canonical_maps);
 	m->sender_canonical = TABLES(sender_canonical_maps);
 	m->recipient_canonical = TABLES(recipient_canonical_maps);
@@ -200,6 +203,7 @@ maps_close(struct maps **mp)
 	match_list_free(&m->virtual_alias_domains);
 	match_list_free(&m->virtual_mailbox_domains);
 	match_list_free(&m->relay_domains);
+	match_list_free(&m->masquerade_exceptions);
 	own_addresses_free(&m->addresses);
 	table_list_free(&m->canonical);
 	table_list_free(&m->sender_canonical);

@@ -28,6 +28,7 @@ struct maps {
 	struct match_list *virtual_alias_domains;
 	struct match_list *virtual_mailbox_domains;
 	struct match_list *relay_domains;
+	struct match_list *masquerade_exceptions;
 	struct own_addresses *addresses;
 
 	struct table_list *canonical;
@@ -45,6 +46,7 @@ struct maps {
 	unsigned int canonical_classes; /* bits: 1 << enum rewrite_kind */
 	unsigned int sender_canonical_classes;
 	unsigned int recipient_canonical_classes;
+	unsigned int masquerade_classes;
 	bool propagate_canonical;
 	bool propagate_virtual;
 	bool propagate_generic;

@@ -6,6 +6,7 @@
 
 #include "lib/log/log.h"
 #include "lib/mail/mail_address.h"
+#include "lookup/masquerade.h"
 
 /* Is it in the list of what exists? An empty list knows nothing. */
 static enum verdict
@@ -89,6 +90,18 @@ routes_on(const struct maps *m, const struct classified *to)
 		span_find(to->local, '!') < to->local.n);
 }
 
+/* Not what it looks like: cleanup has it rewritten. */
+static bool
+is_masqueraded(struct maps *m, const char *address, struct arena *a)
+{
+	const char *after = address;
+	struct why why;
+
+	return masquerade(m, REWRITE_ENVELOPE_RECIPIENT, a, &after, &why) !=
+	    OK ||
+	    after != address;
+}
+
 void
 recipient_resolve(struct maps *m, const char *sender, const char *address,
     struct arena *a, struct recipient *out)
@@ -113,7 +126,7 @@ recipient_resolve(struct maps *m, const char *sender, const char *address,
 		    &virtual, &out->why);
 	if (out->verdict != OK || canonical || virtual)
 		return;
-	out->final = true;
+	out->final = !is_masqueraded(m, to.address, a);
 	out->verdict = exists(m, &to, a, &out->why);
 	if (out->verdict == OK)
 		out->verdict = refused_by_routing(&out->routing, &out->why);

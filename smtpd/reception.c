@@ -144,6 +144,8 @@ static void
 answer(struct session *s, enum verdict verdict, const struct why *why,
     uint64_t size)
 {
+	const char *prefix = "";
+
 	if (verdict == OK) {
 		s->errors = s->junk = 0;
 		if (s->mail->chunks == NULL)
@@ -154,8 +156,12 @@ answer(struct session *s, enum verdict verdict, const struct why *why,
 			    (unsigned long long)size, s->mail->queue_id);
 		return;
 	}
-	say_no(s, code_of(verdict, why->dsn), why->dsn, "%s",
-	    why->text[0] != '\0' ? why->text : "Error: queue file write error");
+	/* smtpd's own texts say it already, want of room has its own words */
+	if (strncmp(why->text, "Error: ", 7) != 0 &&
+	    strcmp(why->dsn, "4.3.1") != 0)
+		prefix = "Error: ";
+	say_no(s, code_of(verdict, why->dsn), why->dsn, "%s%s", prefix,
+	    why->text[0] != '\0' ? why->text : "queue file write error");
 }
 
 static struct mem_pool whys = MEM_POOL(struct why);

@@ -184,3 +184,32 @@ def test_lookup_down_is_no_refusal(suite):
         code, _ = data(session, "A: b\r\n\r\nx\r\n")
     assert code == 451
     assert s.queue() == []
+
+
+@pytest.mark.parametrize("first", [
+    "From bob Mon Nov 21 10:00:00 2026\r\n", ">From bob\r\n",
+    ">From x\r\nFrom " + "y" * 900 + "\r\n"])
+def test_the_line_of_a_mailbox_file_ends_no_header(suite, first):
+    s = suite()
+    message = one(s, first + "From: a@b.test\r\nSubject: s\r\n\r\nFrom me\r\n")
+    header, body = message.split(b"\r\n\r\n", 1)
+    for line in first.splitlines():
+        assert f"\r\nX-Mailbox-Line: {line}\r\n".encode() in header + b"\r\n"
+    assert b"\r\nFrom: a@b.test\r\nSubject: s" in header
+    assert body == b"From me\r\n"
+
+
+@pytest.mark.parametrize("first", ["Fro", "From", ">From", "From\r\n", ">",
+                                   "Frog: x\r\n", "From: x@y\r\n"])
+def test_what_only_looks_like_such_a_line(suite, first):
+    s = suite()
+    assert b"X-Mailbox-Line" not in one(s, first)
+
+
+def test_errors_behind_the_data_are_worded_as_postfix_s(suite):
+    s = suite(main="message_size_limit = 100000\n")
+    with s.smtp() as session:
+        assert data(session, "Received: x\r\n" * 60 + "\r\nx\r\n") == (
+            554, "5.4.0 Error: too many hops")
+        assert data(session, "X: y\r\n\r\n" + ("x" * 70 + "\r\n") * 2000) == (
+            552, "5.3.4 Error: message file too big")

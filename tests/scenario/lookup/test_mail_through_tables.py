@@ -2,6 +2,8 @@
 """What tables mean to a client that sends mail, and to the mail."""
 import re
 
+import pytest
+
 from posthaste import wait_for
 
 
@@ -107,3 +109,63 @@ def test_names_without_a_domain(suite):
     text = s.wait_messages("bob")[0].decode()
     assert re.search(r"^Return-Path: <alice@example\.test>", text, re.M)
     assert re.search(r"^To: bob@example\.test", text, re.M)
+
+
+MASQUERADE = """\
+masquerade_domains = open.example.test !secret.test example.test secret.test
+masquerade_exceptions = root inline:{mailer=x}
+canonical_maps = inline:{ann@host.example.test=ann.b@host.example.test}
+"""
+
+
+@pytest.mark.parametrize("sender, shown", [
+    ("ann@host.example.test", "ann.b@example.test"),  # behind canonical_maps
+    ("x@deep.host.example.test", "x@example.test"),
+    ("x@example.test", "x@example.test"),
+    ("x@notexample.test", "x@notexample.test"),
+    ("x@open.example.test", "x@open.example.test"),
+    ("x@a.open.example.test", "x@open.example.test"),
+    ("x@host.secret.test", "x@host.secret.test"),
+    ("root@host.example.test", "root@host.example.test"),
+    ("mailer@host.example.test", "mailer@host.example.test"),
+])
+def test_hosts_behind_a_domain_are_not_shown(suite, sender, shown):
+    """masquerade_domains: in the envelope and the header, not for whom."""
+    s = suite(main=MASQUERADE)
+    with s.smtp() as session:
+        s.send_on(session, sender, ["bob@example.test"],
+                  f"From: {sender}\r\nTo: X <y@h.example.test>\r\n"
+                  f"X-Not: {sender}\r\nMessage-Id: <i@x>\r\nDate: d\r\n"
+                  f"\r\n{sender}\r\n")
+    message = s.wait_messages("bob")[0].decode()
+    assert message.startswith(f"Return-Path: <{shown}>\r\n")
+    assert f"\r\nFrom: {shown}\r\n" in message
+    assert "\r\nTo: X <y@example.test>\r\n" in message
+    assert f"\r\nX-Not: {sender}\r\n" in message
+    assert message.endswith(f"\r\n\r\n{sender}\r\n")
+
+
+@pytest.mark.parametrize("classes, delivered", [
+    ("envelope_sender", "to=<bob@h.example.test>, relay=local"),
+    ("envelope_recipient, envelope_sender", "to=<bob@example.test>, "
+     "orig_to=<bob@h.example.test>, relay=virtual"),
+])
+def test_recipients_are_masqueraded_where_asked_for(suite, classes, delivered):
+    s = suite(main="masquerade_domains = example.test\n"
+              f"masquerade_classes = {classes}\n"
+              "mydestination = local.test, h.example.test\n"
+              "local_recipient_maps =\n")
+    queue_id = s.send(to="bob@h.example.test", sender="x@h.example.test")
+    s.wait_log(f"{queue_id}: from=<x@example.test>")
+    s.wait_log(f"{queue_id}: {re.escape(delivered)}")
+
+
+def test_exceptions_that_cannot_be_read_are_try_again(suite):
+    s = suite(main="masquerade_domains = example.test\n"
+              "masquerade_exceptions = fail:broken\n")
+    with s.smtp() as session:
+        session.helo()
+        session.mail("x@host.example.test")
+        session.rcpt("bob@example.test")
+        assert session.data("Subject: x\r\n\r\nx\r\n")[0] == 451
+    assert s.queue() == []

@@ -167,6 +167,7 @@ def test_sender_domains_are_looked_up(suite, dns):
 def test_senders_belong_to_logins(suite):
     s = suite(start=False, main="smtpd_sender_login_maps = "
               "texthash:$config_directory/owners\n"
+              "smtpd_sasl_auth_enable = yes\n"
               "smtpd_sender_restrictions = reject_sender_login_mismatch\n")
     s.write("owners", "alice@example.test alice@example.test\n"
             "bob@example.test bob@example.test\n")
