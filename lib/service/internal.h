@@ -74,6 +74,11 @@ bool slots_other_idle(void);
 /* Will master start no more of them? */
 bool slots_at_limit(int64_t maxproc);
 bool slots_first(void);
+/*
+ * Sessions of the process of this generation, other than this one, that has
+ * the fewest; UINT_MAX when there is none.
+ */
+unsigned int slots_fewest_elsewhere(void);
 
 /* pool.c: closes what was idle for too long; when to call again, or never. */
 int64_t pool_prune(void);

@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -23,6 +24,7 @@
 enum {
 	CROWDED = 8, /* connections; from here on another process may help */
 	CONNECTIONS_MAX = 4096,
+	OTHER_FILES = 64, /* descriptors that are no connections */
 	TOO_MANY_LOG_MS = 60000,
 	TURN_MAX = 16, /* requests before the others have their turn */
 	DEAF_MS = 60000, /* longest wait for a peer to take answers */
@@ -42,6 +44,8 @@ struct connection {
 static struct {
 	struct connection *all;
 	size_t count;
+	size_t most;
+	bool listening; /* the listeners are watched */
 	int epoll;
 	int64_t last_full;
 	bool more; /* somebody has */
@@ -107,24 +111,45 @@ too_many(void)
 	if (clock_ms() < next)
 		return;
 	next = clock_ms() + TOO_MANY_LOG_MS;
-	log_warning("more than %d connections: some are closed",
-	    CONNECTIONS_MAX);
+	log_warning("%zu connections: further ones wait", requests.count);
 }
 
+/*
+ * Who is too many waits in the listener's queue, for one here to end or for
+ * another process; nobody looks at the queue in vain meanwhile.
+ */
+static void
+listen_or_not(const struct running *r)
+{
+	bool room = requests.count < requests.most;
+
+	if (room == requests.listening)
+		return;
+	requests.listening = room;
+	if (!room)
+		too_many();
+	for (size_t i = 0; i < r->listener_count; i++) {
+		if (room)
+			add_to_epoll(r->listeners[i], EPOLLIN | EPOLLEXCLUSIVE,
+			    &listener_marks[i]);
+		else
+			(void)epoll_ctl(requests.epoll, EPOLL_CTL_DEL,
+			    r->listeners[i], NULL);
+	}
+}
+
+/* False: there is none, or no room. */
 static bool
 take_connection(struct running *r, size_t index)
 {
 	struct connection *k;
 	int fd;
 
+	if (requests.count >= requests.most)
+		return false;
 	fd = listener_accept(r, index);
 	if (fd < 0)
 		return false;
-	if (requests.count >= CONNECTIONS_MAX) {
-		too_many();
-		close(fd);
-		return true;
-	}
 	k = mem_new(sizeof(*k));
 	k->c = ipc_new(fd, r->spec->protocol, "client");
 	ipc_never_wait_to_send(k->c);
@@ -266,6 +291,19 @@ service_watch(int fd, void (*ready)(void))
 	requests.watched_ready = ready;
 }
 
+static size_t
+connections_most(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 ||
+	    files.rlim_cur >= CONNECTIONS_MAX + OTHER_FILES)
+		return CONNECTIONS_MAX;
+	return files.rlim_cur > 2 * OTHER_FILES ?
+	    (size_t)files.rlim_cur - OTHER_FILES :
+	    OTHER_FILES;
+}
+
 static void
 set_up(struct running *r)
 {
@@ -275,9 +313,8 @@ set_up(struct running *r)
 	add_to_epoll(control_fd(), EPOLLIN, &control_mark);
 	if (requests.watched >= 0)
 		add_to_epoll(requests.watched, EPOLLIN, &watched_mark);
-	for (size_t i = 0; i < r->listener_count; i++)
-		add_to_epoll(r->listeners[i], EPOLLIN | EPOLLEXCLUSIVE,
-		    &listener_marks[i]);
+	requests.most = connections_most();
+	listen_or_not(r);
 }
 
 /*
@@ -327,6 +364,7 @@ run_requests(struct running *r)
 	set_up(r);
 	while (!control_retiring()) {
 		round_of_events(r, end);
+		listen_or_not(r);
 		/* the first process stays: its answers are waited for */
 		if (requests.count > 0 || slots_first())
 			end = clock_ms() + r->max_idle_ms;

@@ -6,6 +6,7 @@
  */
 #include "lib/service/internal.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "lib/base/clock.h"
@@ -18,6 +19,9 @@
 enum {
 	CROWDED = 4, /* sessions; from here on another process may help */
 	ACCEPT_BATCH = 16,
+	ACCEPT_FOR_OTHERS = 4,
+	SHARE_SLACK = 2, /* sessions; and an eighth */
+	SHARE_PAUSE_MS = 2,
 	LAST_BATCHES = 64,
 	LIMIT_WAIT_MS = 200, /* another process's session may have ended */
 	LIMIT_LOG_MS = 60000,
@@ -142,11 +146,24 @@ at_limit(const struct running *r)
 	return true;
 }
 
+/*
+ * The kernel wakes everybody, and the one that runs first would take all: a
+ * process that has more sessions than another leaves it the next ones.
+ */
+static bool
+is_others_turn(void)
+{
+	unsigned int fewest = slots_fewest_elsewhere();
+
+	return fewest != UINT_MAX &&
+	    tasks.count > (size_t)fewest + fewest / 8 + SHARE_SLACK;
+}
+
 /* False: there are no more. */
 static bool
-accept_some(struct acceptor *a)
+accept_some(struct acceptor *a, int most)
 {
-	for (int i = 0; i < ACCEPT_BATCH && !at_limit(a->running); i++) {
+	for (int i = 0; i < most && !at_limit(a->running); i++) {
 		int fd = listener_accept(a->running, a->index);
 
 		if (fd < 0)
@@ -163,8 +180,23 @@ accept_some(struct acceptor *a)
 static void
 accept_the_rest(struct acceptor *a)
 {
-	for (int i = 0; i < LAST_BATCHES && accept_some(a); i++)
+	for (int i = 0; i < LAST_BATCHES && accept_some(a, ACCEPT_BATCH); i++)
 		;
+}
+
+/* The others are given a moment, no more: they may be busy, or stuck. */
+static void
+accept_share(struct acceptor *a)
+{
+	if (is_others_turn()) {
+		(void)wait_until(clock_ms() + SHARE_PAUSE_MS);
+		if (!task_cancelled() && !control_retiring())
+			(void)accept_some(a, ACCEPT_FOR_OTHERS);
+		return;
+	}
+	for (int i = 0; i < ACCEPT_BATCH && !is_others_turn(); i++)
+		if (!accept_some(a, 1))
+			break;
 }
 
 static void
@@ -179,7 +211,7 @@ accept_task(void *argument)
 		else if (wait_fd(r->listeners[a->index], WAIT_READ,
 			     INT64_MAX) == WAIT_READY &&
 		    !control_retiring() && !tasks.ending)
-			(void)accept_some(a);
+			accept_share(a);
 		(void)wait_yield();
 	}
 	if (control_retiring() && !control_ending_now() && !tasks.ending)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/service/internal.h"
 
+#include <limits.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -98,6 +99,24 @@ slots_other_idle(void)
 			return true;
 	}
 	return false;
+}
+
+unsigned int
+slots_fewest_elsewhere(void)
+{
+	unsigned int fewest = UINT_MAX;
+	size_t n = used();
+
+	for (size_t i = 0; i < n; i++) {
+		const struct status_slot *s = &status.page->slots[i];
+		uint32_t sessions = s->sessions;
+
+		if (s != status.own && s->generation == status.generation &&
+		    (s->state == SLOT_IDLE || s->state == SLOT_FULL) &&
+		    sessions < fewest)
+			fewest = sessions;
+	}
+	return fewest;
 }
 
 bool

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: ISC
 """A program of the suite that was taken over cannot hold up the others."""
+import pathlib
 import socket
 import struct
+import time
 
 from lookup_client import Lookup
 
@@ -66,19 +68,47 @@ def test_rubbish_ends_the_connection_and_nothing_else(suite):
     assert s.processes("lookup") == pid
 
 
-def test_too_many_connections_are_closed_and_the_rest_served(suite):
+def processor_ticks(pid):
+    text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    return sum(map(int, text[text.rindex(")") + 2:].split()[11:13]))
+
+
+def test_too_many_connections_wait_and_the_rest_is_served(suite):
     s = suite(main="default_process_limit = 1\n")
     first = Lookup(s)
+    (pid,) = s.processes("lookup")
     many = []
     for _ in range(4200):
         c = socket.socket(socket.AF_UNIX)
         c.connect(str(s.root / "spool/private/lookup"))
         many.append(c)
-    s.wait_log("lookup.*more than 4096 connections")
-    first.send("resolve", sender="", recipients=[
+    last = Lookup(s)
+    s.wait_log(r"lookup.*4096 connections: further ones wait")
+    before = processor_ticks(pid)
+    for _ in range(10):
+        first.send("resolve", sender="", recipients=[
+            {"address": "bob@example.test"}])
+        assert first.receive()[0] == "resolve_reply"
+        time.sleep(0.1)
+    # it does not look at the listener all the time: a tick is 10 ms
+    assert processor_ticks(pid) - before < 20
+    last.send("resolve", sender="", recipients=[
         {"address": "bob@example.test"}])
-    assert first.receive()[0] == "resolve_reply"
     for c in many:
         c.close()
+    assert last.receive()[0] == "resolve_reply"
     first.close()
+    last.close()
     ask(s)
+
+
+def test_another_process_serves_those_that_are_too_many(suite):
+    s = suite()
+    many = []
+    for _ in range(4097):
+        c = socket.socket(socket.AF_UNIX)
+        c.connect(str(s.root / "spool/private/lookup"))
+        many.append(c)
+    ask(s)
+    for c in many:
+        c.close()

@@ -218,3 +218,35 @@ def test_systemd_is_told(suite, tmp_path):
     master.terminate()
     assert b"STOPPING=1" in notify.recv(1000)
     assert master.wait(DEADLINE) == 0
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2,
+                    reason="one processor: one process")
+def test_processes_share_the_sessions(suite):
+    s = suite()
+
+    def sessions():
+        """Of each smtpd of the first port."""
+        return [int(line.split()[5])
+                for line in s.posthaste("status").out.splitlines()
+                if line.startswith(f"127.0.0.1:{s.ports['smtp']}/inet")
+                and "starting" not in line]
+
+    def open_some(count):
+        some = [socket.create_connection(("127.0.0.1", s.ports["smtp"]), 20)
+                for _ in range(count)]
+        for c in some:
+            assert c.recv(3) == b"220"
+        return some
+
+    crowd = []
+    wait_for("a second process",
+             lambda: crowd.extend(open_some(8)) or len(sessions()) > 1)
+    for c in crowd:
+        c.close()
+    wait_for("the crowd's end", lambda: sum(sessions()) == 0)
+    crowd = open_some(100)
+    assert sum(sessions()) == 100
+    assert min(sessions()) >= 25, sessions()
+    for c in crowd:
+        c.close()
