@@ -37,6 +37,7 @@ struct request {
 	struct pick pick;
 	struct entry *entry;
 	int file; /* for the agent */
+	bool take; /* it may move the file away, and gets it for writing */
 	int marks; /* for us; -1 until needed */
 	bool *answered;
 	uint32_t answers;
@@ -137,7 +138,7 @@ take_end(struct request *q, const struct msg_deliver_done *m)
 
 	q->done = true;
 	q->entry->taken =
-	    m->taken && may_take(q) && q->entry->recipients[0].settled;
+	    m->taken && q->take && q->entry->recipients[0].settled;
 	q->reached = m->site_down ? NOT_REACHED : REACHED;
 	if (!m->site_down)
 		return;
@@ -208,7 +209,7 @@ send_request(struct request *q, struct ipc *agent)
 		.active = (uint64_t)e->active,
 		.transport = q->pick.destination->transport->name,
 		.nexthop = q->pick.destination->nexthop,
-		.take = may_take(q),
+		.take = q->take,
 		.trace = (e->flags & (QUEUE_VERIFY | QUEUE_TRACE)) != 0,
 		.recipients = { recipients, q->pick.count },
 	};
@@ -300,7 +301,8 @@ give_up(struct request *q, const char *text, bool soon)
 static bool
 open_file(struct request *q)
 {
-	q->file = entry_file_open(q->entry);
+	q->take = q->pick.destination->transport->limits.takes && may_take(q);
+	q->file = entry_file_open(q->entry, q->take);
 	if (q->file != -1)
 		return true;
 	if (errno == ENOENT) {

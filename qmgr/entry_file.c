@@ -24,9 +24,9 @@ open_anywhere(const struct entry *e, bool for_marks)
 }
 
 int
-entry_file_open(const struct entry *e)
+entry_file_open(const struct entry *e, bool to_take)
 {
-	int fd = open_anywhere(e, false);
+	int fd = queue_open(e->queue, e->id, to_take);
 
 	if (fd != -1 && flock(fd, LOCK_SH | LOCK_NB) == -1)
 		fd_close(&fd);
@@ -36,7 +36,7 @@ entry_file_open(const struct entry *e)
 void
 entry_file_hold(struct entry *e)
 {
-	e->hold = entry_file_open(e);
+	e->hold = entry_file_open(e, false);
 	if (e->hold == -1 && errno != ENOENT)
 		log_warning("%s: cannot lock the queue file: %s", e->id,
 		    strerror(errno));

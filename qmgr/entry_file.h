@@ -16,9 +16,10 @@
 /*
  * Open for an agent, and locked in a way that tells a later qmgr, for as
  * long as any holder of the descriptor lives, that somebody is at work.
- * EWOULDBLOCK: somebody of an earlier qmgr still is.
+ * For writing too where the agent may take the file. EWOULDBLOCK: somebody
+ * of an earlier qmgr still is at work.
  */
-int entry_file_open(const struct entry *e);
+int entry_file_open(const struct entry *e, bool to_take);
 /*
  * The same lock, kept until the entry is freed: for what a qmgr that retires
  * brings to its end. A file that is not there needs none.

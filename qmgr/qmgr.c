@@ -8,8 +8,9 @@
  * people reach the public socket and may ask for attempts, no more. Queue
  * files hold strangers' text: they are read by lib/queue, which believes
  * nothing, and a bad one is moved aside. Delivery agents get a descriptor
- * open for reading and what they answer is text for the log; no answer
- * names a file.
+ * open for reading (virtual, which is root, for writing as well, where it may
+ * keep the file) and what they answer is text for the log; no answer names a
+ * file.
  */
 #include <stdlib.h>
 

@@ -37,6 +37,7 @@ struct transport_limits {
 	struct window_limits window;
 	uint32_t recipients; /* of one request; 1 to 1000 */
 	uint32_t processes; /* requests at a time; at least 1 */
+	bool takes; /* its agent may move a message's only file away */
 	int64_t destination_delay_ms; /* between two requests to one */
 	int64_t transport_delay_ms; /* between any two */
 };

@@ -76,6 +76,20 @@ process_limit(const char *name)
 	return (uint32_t)limit;
 }
 
+/* Only the program that delivers to virtual mailboxes, which is root's. */
+static bool
+takes_files(const char *name)
+{
+	const struct master_cf *m = settings.services;
+	bool takes = false;
+
+	for (size_t i = 0; m != NULL && i < m->count; i++)
+		if (m->entries[i].type != SERVICE_INET &&
+		    strcmp(m->entries[i].name, name) == 0)
+			takes = strcmp(m->entries[i].command, "virtual") == 0;
+	return takes;
+}
+
 static int64_t
 number(const char *name, const char *suffix, int64_t fallback)
 {
@@ -138,6 +152,7 @@ settings_transport(const char *name)
 	lim.recipients =
 	    recipients < 1 || recipients > 1000 ? 1000 : (uint32_t)recipients;
 	lim.processes = process_limit(name);
+	lim.takes = takes_files(name);
 	lim.destination_delay_ms = delay_ms(name, "destination_rate_delay");
 	lim.transport_delay_ms = delay_ms(name, "transport_rate_delay");
 	if (lim.destination_delay_ms > 0)

@@ -214,13 +214,13 @@ maildir_copy(int maildir, const struct deliver_source *s,
 
 /* Is the name still the file that we were asked to deliver, and alone? */
 static bool
-same_file(int fd, int queue_fd, struct stat *st)
+same_file(const char *path, int fd, struct stat *st)
 {
-	struct stat asked;
+	struct stat named;
 
-	return fstat(fd, st) == 0 && fstat(queue_fd, &asked) == 0 &&
+	return fstat(fd, st) == 0 && lstat(path, &named) == 0 &&
 	    S_ISREG(st->st_mode) && st->st_nlink == 1 &&
-	    st->st_ino == asked.st_ino && st->st_dev == asked.st_dev;
+	    st->st_ino == named.st_ino && st->st_dev == named.st_dev;
 }
 
 static bool
@@ -268,17 +268,16 @@ maildir_move(const struct maildir_place *to, const struct deliver_source *s,
 {
 	struct buf name = BUF_INIT(MAILDIR_NAME_MAX);
 	enum maildir_move result = MAILDIR_NOT_MOVED;
-	int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
 
+	if (!same_file(path, s->fd, &st) || size > st.st_size ||
+	    st.st_dev != to->device)
+		return MAILDIR_NOT_MOVED;
 	unique_name(s, &name);
 	add_sizes(&name, size, size);
-	if (fd >= 0 && same_file(fd, s->fd, &st) && size <= st.st_size &&
-	    st.st_dev == to->device &&
-	    move_open_file(fd, path, to->new, buf_text(&name), size, uid, gid,
-		&st))
+	if (move_open_file(s->fd, path, to->new, buf_text(&name), size, uid,
+		gid, &st))
 		result = MAILDIR_MOVED;
-	fd_close(&fd);
 	buf_fini(&name);
 	return result;
 }

@@ -45,8 +45,8 @@ enum maildir_move {
 /*
  * Moves the queue file itself, named "path" relative to the working
  * directory, into the folder, given to its owner, then cuts it after "size"
- * bytes. Only if it is the very file s->fd is open on, and both are on one
- * file system.
+ * bytes. Only if it is the very file that s->fd is open on (for reading and
+ * writing), and both are on one file system.
  *
  * In between the file is the owner's by user and still the queue's by group,
  * in a place only the queue can reach: a crash leaves a message that either

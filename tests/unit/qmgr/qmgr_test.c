@@ -53,6 +53,8 @@ static struct {
 	int served_count;
 	int reports; /* made by our bounce */
 	int take_count; /* requests that allowed the file to be taken */
+	int wrong_modes; /* of files that came open for what they are not */
+	const char *command; /* of the agent's service in master.cf */
 	const char *settings;
 } world;
 
@@ -239,6 +241,8 @@ agent(void *argument)
 		int fd = m->content;
 
 		world.take_count += m->take;
+		world.wrong_modes += (fcntl(fd, F_GETFL) & O_ACCMODE) !=
+		    (m->take ? O_RDWR : O_RDONLY);
 		for (size_t i = 0; fine && i < m->recipients.count; i++)
 			fine = serve_one(c, m, i, &done.site_down);
 		if (done.site_down)
@@ -341,7 +345,7 @@ write_settings(void)
 	    world.settings);
 	fclose(f);
 	f = fopen("etc/master.cf", "w");
-	fputs("agent unix - - n - 10 agent\n", f);
+	fprintf(f, "agent unix - - n - 10 %s\n", world.command);
 	fclose(f);
 	c = conf_read("etc", &errors, NULL);
 	assert_non_null(c);
@@ -515,6 +519,19 @@ start_finds_all_and_removes_what_is_delivered(void **state)
 	assert_int_equal(times_served("ok2@x"), 1);
 	assert_int_equal(times_served("ok3@x"), 0);
 	assert_int_equal(world.take_count, 2);
+	assert_int_equal(world.wrong_modes, 0);
+}
+
+static void
+only_virtual_gets_files_to_write(void **state)
+{
+	(void)state;
+	world.command = "smtp";
+	put_message("incoming", sender, "ok1@x", "", "", 0);
+	run_until(queue_empty, NULL);
+	assert_int_equal(times_served("ok1@x"), 1);
+	assert_int_equal(world.take_count, 0);
+	assert_int_equal(world.wrong_modes, 0);
 }
 
 static void
@@ -821,7 +838,9 @@ set_up(void **state)
 			return -1;
 	world.log = open("log", O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	world.served_count = world.reports = world.take_count = 0;
+	world.wrong_modes = 0;
 	world.settings = "";
+	world.command = "virtual";
 	world.control = -1;
 	in_root();
 	return world.log == -1;
@@ -845,6 +864,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ROW(start_finds_all_and_removes_what_is_delivered),
+		ROW(only_virtual_gets_files_to_write),
 		ROW(last_mark_made_file_not_unlinked),
 		ROW(failure_is_reported_once_and_the_report_goes_out),
 		ROW(crash_after_the_report_was_written),

@@ -25,7 +25,7 @@ queue_file(const char *name, const char *text)
 	int fd;
 
 	file_put(name, text);
-	fd = open(name, O_RDONLY);
+	fd = open(name, O_RDWR);
 	assert_true(fd >= 0);
 	return fd;
 }
