@@ -117,8 +117,8 @@ mbox_journal_open(const struct session_settings *settings,
 		    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
 		    0600);
 	if (fd != -1 &&
-	    (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
-		st.st_nlink != 1 || st.st_uid != geteuid())) {
+	    (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) || st.st_nlink != 1 ||
+		st.st_uid != geteuid())) {
 		errno = EPERM;
 		fd_close(&fd);
 	}
@@ -178,8 +178,7 @@ dot_lock(struct keeper *k)
 		return -1;
 	}
 	/* as for deliveries: then nobody locks this way here */
-	return k->locks != MBOX_DOTLOCK &&
-		(errno == EACCES || errno == EPERM) ?
+	return k->locks != MBOX_DOTLOCK && (errno == EACCES || errno == EPERM) ?
 	    0 :
 	    -1;
 }
@@ -360,8 +359,7 @@ receive(int socket, int *fd)
 		return EIO;
 	c = CMSG_FIRSTHDR(&m);
 	if (c != NULL && c->cmsg_level == SOL_SOCKET &&
-	    c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(int)))
+	    c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(fd, CMSG_DATA(c), sizeof(int));
 	return error == 0 && *fd == -1 ? EIO : error;
 }
@@ -397,8 +395,7 @@ ask_unlock(void *with)
 }
 
 struct mbox_access *
-mbox_keeper_access(const struct session_settings *settings, int fd,
-    int journal)
+mbox_keeper_access(const struct session_settings *settings, int fd, int journal)
 {
 	struct link *k = mem_new(sizeof(*k));
 

@@ -48,3 +48,8 @@ EXTRA_DIST += tests/fuzz/corpus tests/scenario tests/corpus
 lint:
 	$(srcdir)/tests/lint
 EXTRA_DIST += tests/lint
+
+# What an intruder would try, with the rights of any program:
+# tests/scenario/suite/test_captured_programs.py.
+check_PROGRAMS += tests/probe/captured
+tests_probe_captured_SOURCES = tests/probe/captured.c

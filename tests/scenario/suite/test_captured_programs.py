@@ -2,7 +2,9 @@
 """What a program that strangers have taken over finds, and whom it reaches."""
 import os
 import re
+import signal
 import socket
+import subprocess
 
 import pytest
 
@@ -154,3 +156,69 @@ def test_listener_that_a_program_shut_down_is_opened_again(
     s.wait_log(rf"changed the flags of {re.escape(where)}: set right")
     s.send()
     s.wait_messages("bob")
+
+
+PROBE = ROOT.parent / "tests/probe/captured"
+# what is left of all attempts; everybody else has none
+LEFT = {
+    "smtpd": {"socket_inet"},
+    "smtp": {"socket_inet"},
+    "pop3d": set(),
+    "keyd": set(),
+    # tables may be anywhere and on servers; nothing is written
+    "lookup": {"open_password_file", "open_upwards", "open_here", "map_code",
+               "watch_files", "socket_inet", "socket_unix"},
+    "lookup-smtp": "lookup",
+    "auth": "lookup",
+    "auth-session": "lookup",
+    # the queue directory is their root directory, and root's
+    "cleanup": {"open_here", "watch_files"},
+    "qmgr": "cleanup",
+    "bounce": "cleanup",
+    "pickup": "cleanup",
+    "showq": "cleanup",
+}
+DEADLY = ("start_shell", "trace_master", "read_master", "new_namespace")
+
+
+def touch(s, program):
+    """Something for which master starts the program."""
+    if program in ("smtpd", "pop3d"):
+        return socket.create_connection(
+            ("127.0.0.1", s.ports[program.replace("d", "")]))
+    client = socket.socket(socket.AF_UNIX)
+    for folder in ("private", "public"):
+        path = s.root / "spool" / folder / program
+        if path.exists():
+            client.connect(str(path))
+            client.send(b"W")
+    return client
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="rights differ only for root")
+@pytest.mark.parametrize("program", LEFT)
+def test_what_a_captured_program_can_do(suite, program):
+    """With the program's own identity, root directory and filter."""
+    subprocess.run(["make", "-s", "-C", PROBE.parents[2],
+                    "tests/probe/captured"], check=True, capture_output=True)
+    s = suite(start=False)
+    folder = own_programs(s)
+    (folder / program).unlink()
+    (folder / program).symlink_to(PROBE)
+    s.start()
+    left = LEFT[program]
+    left = LEFT[left] if isinstance(left, str) else left
+    with touch(s, program):
+        s.wait_log("probe: end of attempts")
+    tried = dict(re.findall(r"probe: (\w+): (.*)", s.log()))
+    assert len(tried) >= 36
+    done = {name for name, result in tried.items() if result == "DONE"}
+    assert done == left
+    for pid in s.processes(program):
+        os.kill(pid, signal.SIGKILL)
+    for name in DEADLY:
+        with touch(s, program):
+            s.wait_log(f"probe: dies of {name}")
+    wait_for("their ends",
+             lambda: s.log().count("killed by signal 31") == len(DEADLY))
+    assert "survived" not in s.log()
