@@ -257,6 +257,13 @@ serve_open(struct keeper *k)
 	return good;
 }
 
+static bool
+serve_unlock(struct keeper *k)
+{
+	give_back(k);
+	return answer(OWN_FD, 0, -1);
+}
+
 static void
 serve(struct keeper *k)
 {
@@ -270,7 +277,7 @@ serve(struct keeper *k)
 		else if (ask == ASK_OPEN)
 			good = serve_open(k);
 		else
-			give_back(k);
+			good = serve_unlock(k);
 	}
 	give_back(k);
 }
@@ -361,27 +368,29 @@ receive(int socket, int *fd)
 	if (c != NULL && c->cmsg_level == SOL_SOCKET &&
 	    c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(fd, CMSG_DATA(c), sizeof(int));
-	return error == 0 && *fd == -1 ? EIO : error;
+	return error;
 }
 
-static bool
-tell(struct link *k, char what)
+/* errno of what was asked, or 0. */
+static int
+ask(struct link *k, char what, int *fd)
 {
-	return !k->broken && send(k->fd, &what, 1, MSG_NOSIGNAL) == 1;
+	*fd = -1;
+	if (!k->broken && send(k->fd, &what, 1, MSG_NOSIGNAL) == 1 &&
+	    wait_fd(k->fd, WAIT_READ, clock_in(ANSWER_S)) == WAIT_READY)
+		return receive(k->fd, fd);
+	/* an answer that nobody waited for would be taken for the next one */
+	k->broken = true;
+	return EIO;
 }
 
 static int
 ask_open(void *with)
 {
-	struct link *k = with;
-	int fd = -1, error = EIO;
+	int fd, error = ask(with, ASK_OPEN, &fd);
 
-	/* an answer that nobody waited for would be taken for the next one */
-	if (tell(k, ASK_OPEN) &&
-	    wait_fd(k->fd, WAIT_READ, clock_in(ANSWER_S)) == WAIT_READY)
-		error = receive(k->fd, &fd);
-	else
-		k->broken = true;
+	if (error == 0 && fd == -1)
+		error = EIO;
 	if (error != 0)
 		fd_close(&fd);
 	errno = error;
@@ -391,7 +400,10 @@ ask_open(void *with)
 static void
 ask_unlock(void *with)
 {
-	(void)tell(with, ASK_UNLOCK);
+	int fd;
+
+	(void)ask(with, ASK_UNLOCK, &fd);
+	fd_close(&fd);
 }
 
 struct mbox_access *

@@ -58,11 +58,17 @@ struct listing {
 	size_t count;
 };
 
+/* Open for as long as the store or a text needs it. */
+struct open_file {
+	int fd;
+	unsigned int users;
+};
+
 struct mbox_store {
 	struct store store;
 	struct mbox_access *access;
 	bool exclusive;
-	int file; /* -1: there is none */
+	struct open_file *file; /* NULL: there is none */
 	struct stat st; /* of the file when "items" were right */
 	bool racy;
 	struct arena *memory;
@@ -84,6 +90,34 @@ item(const struct mbox_store *s, size_t i)
 	return &s->items[i];
 }
 
+static void
+file_leave(struct open_file **file)
+{
+	struct open_file *f = *file;
+
+	*file = NULL;
+	if (f == NULL || --f->users > 0)
+		return;
+	fd_close(&f->fd);
+	free(f);
+}
+
+static struct open_file *
+file_of(int fd)
+{
+	struct open_file *f = mem_new(sizeof(*f));
+
+	f->fd = fd;
+	f->users = 1;
+	return f;
+}
+
+static int
+fd_of(const struct mbox_store *s)
+{
+	return s->file == NULL ? -1 : s->file->fd;
+}
+
 /* Locks. */
 
 static bool
@@ -96,7 +130,7 @@ pause_before(int64_t deadline)
 static int
 lock_kernel(struct mbox_store *s, int64_t deadline)
 {
-	while (mbox_kernel_lock(s->file, s->access->locks) == -1) {
+	while (mbox_kernel_lock(s->file->fd, s->access->locks) == -1) {
 		if (errno != EAGAIN && errno != EINTR)
 			return -1;
 		if (!pause_before(deadline)) {
@@ -110,9 +144,9 @@ lock_kernel(struct mbox_store *s, int64_t deadline)
 static void
 unlock(struct mbox_store *s)
 {
-	if (s->file == -1)
+	if (s->file == NULL)
 		return;
-	mbox_kernel_unlock(s->file, s->access->locks);
+	mbox_kernel_unlock(s->file->fd, s->access->locks);
 	s->access->unlock(s->access->with);
 }
 
@@ -129,27 +163,28 @@ lock_failed(struct why *why)
 }
 
 /*
- * The file as it is under its name now, locked; s->file is -1 when there is
+ * The file as it is under its name now, locked; s->file is NULL when there is
  * none.
  */
 static enum store_result
 lock(struct mbox_store *s, struct why *why)
 {
 	int64_t deadline = clock_ms() + LOCK_WAIT_MS;
-	int error;
+	int error, fd;
 
-	fd_close(&s->file);
-	while ((s->file = s->access->open(s->access->with)) == -1) {
+	file_leave(&s->file);
+	while ((fd = s->access->open(s->access->with)) == -1) {
 		if (errno == ENOENT)
 			return STORE_OK;
 		if (errno != EAGAIN || !pause_before(deadline))
 			return lock_failed(why);
 	}
+	s->file = file_of(fd);
 	if (lock_kernel(s, deadline) == 0)
 		return STORE_OK;
 	error = errno;
 	s->access->unlock(s->access->with);
-	fd_close(&s->file);
+	file_leave(&s->file);
 	errno = error;
 	return lock_failed(why);
 }
@@ -318,7 +353,7 @@ note_state(struct mbox_store *s)
 {
 	int64_t now = clock_wall_us() / 1000, written;
 
-	if (s->file == -1 || fstat(s->file, &s->st) == -1) {
+	if (s->file == NULL || fstat(s->file->fd, &s->st) == -1) {
 		memset(&s->st, 0, sizeof(s->st));
 		return;
 	}
@@ -338,7 +373,7 @@ unchanged(const struct mbox_store *s)
 {
 	struct stat now;
 
-	return s->file != -1 && fstat(s->file, &now) == 0 &&
+	return s->file != NULL && fstat(s->file->fd, &now) == 0 &&
 	    now.st_dev == s->st.st_dev && now.st_ino == s->st.st_ino &&
 	    now.st_size == s->st.st_size &&
 	    same_time(now.st_mtim, s->st.st_mtim) &&
@@ -388,9 +423,10 @@ list_again(struct mbox_store *s, struct why *why)
 	struct listing l = { .count = 0 };
 	enum store_result r;
 
-	if (s->file != -1 && mbox_recover(s->file, s->access->journal, why))
+	if (s->file != NULL &&
+	    mbox_recover(s->file->fd, s->access->journal, why))
 		return STORE_FAILED;
-	r = listing_read(s->file, &l, why);
+	r = listing_read(fd_of(s), &l, why);
 	if (r == STORE_OK) {
 		find_again(s, &l);
 		note_state(s);
@@ -418,38 +454,13 @@ catch_up(struct mbox_store *s, struct why *why)
 
 struct mbox_text {
 	struct store_text text;
-	int file;
+	struct open_file *file;
 	struct mbox_message m;
-	int64_t at;
+	int64_t at; /* from the "From " line to the next one */
 	struct mbox_unquote unquote;
 	struct arena *names;
 	struct mbox_scan *check; /* hears every byte of it */
 };
-
-static bool
-hear(struct mbox_text *t, const char *p, size_t n)
-{
-	return mbox_scan_feed(t->check, p, n);
-}
-
-/* Reads for the check alone what is not sent. */
-static bool
-hear_file(struct mbox_text *t, int64_t at, int64_t end)
-{
-	char chunk[4096];
-
-	while (at < end) {
-		size_t n = end - at < (int64_t)sizeof(chunk) ?
-		    (size_t)(end - at) :
-		    sizeof(chunk);
-
-		if (fd_pread_all(t->file, chunk, n, at) == -1 ||
-		    !hear(t, chunk, n))
-			return false;
-		at += (int64_t)n;
-	}
-	return true;
-}
 
 /* All was read: was it the message that was asked for? */
 static bool
@@ -458,7 +469,7 @@ is_right(struct mbox_text *t)
 	const struct mbox_message *m;
 	size_t count;
 
-	if (!hear_file(t, t->m.text_end, t->m.end) || !mbox_scan_end(t->check))
+	if (!mbox_scan_end(t->check))
 		return false;
 	m = mbox_scan_messages(t->check, &count);
 	return count == 1 &&
@@ -466,37 +477,47 @@ is_right(struct mbox_text *t)
 }
 
 /*
- * Undoes the quoting. The last bytes are given out only when the check was
- * right, so that nobody takes a changed message for a whole one.
+ * The next n bytes, and what of them is text, with its quoting undone. The
+ * end is not told before the check was right, so that nobody takes a changed
+ * message for a whole one.
  */
+static bool
+read_piece(struct mbox_text *t, char *bytes, size_t n, struct span *out)
+{
+	int64_t from = t->at, to, end;
+	size_t skip;
+
+	if ((int64_t)n > t->m.end - from)
+		n = (size_t)(t->m.end - from);
+	if (fd_pread_all(t->file->fd, bytes + MBOX_UNQUOTE_ROOM, n, from) ==
+		-1 ||
+	    !mbox_scan_feed(t->check, bytes + MBOX_UNQUOTE_ROOM, n))
+		return false;
+	t->at += (int64_t)n;
+	if (t->at == t->m.end && !is_right(t))
+		return false;
+	end = t->at < t->m.text_end ? t->at : t->m.text_end;
+	to = from > t->m.text ? from : t->m.text;
+	skip = to < end ? (size_t)(to - from) : 0;
+	*out = mbox_unquote(&t->unquote, bytes + skip,
+	    to < end ? (size_t)(end - to) : 0, t->at == t->m.end);
+	return true;
+}
+
 static int64_t
 text_read(struct store_text *base, void *to, size_t n)
 {
 	struct mbox_text *t = (struct mbox_text *)base;
-	char *bytes = to;
 	struct span out = { NULL, 0 };
 
 	ensure(n > MBOX_UNQUOTE_ROOM);
-	n -= MBOX_UNQUOTE_ROOM;
-	while (out.n == 0 && t->at < t->m.text_end) {
-		if ((int64_t)n > t->m.text_end - t->at)
-			n = (size_t)(t->m.text_end - t->at);
-		if (fd_pread_all(t->file, bytes + MBOX_UNQUOTE_ROOM, n,
-			t->at) == -1 ||
-		    !hear(t, bytes + MBOX_UNQUOTE_ROOM, n)) {
+	while (out.n == 0 && t->at < t->m.end)
+		if (!read_piece(t, to, n - MBOX_UNQUOTE_ROOM, &out)) {
 			errno = ESTALE;
 			return -1;
 		}
-		t->at += (int64_t)n;
-		if (t->at == t->m.text_end && !is_right(t)) {
-			errno = ESTALE;
-			return -1;
-		}
-		out =
-		    mbox_unquote(&t->unquote, bytes, n, t->at == t->m.text_end);
-	}
 	if (out.n > 0)
-		memmove(bytes, out.p, out.n);
+		memmove(to, out.p, out.n);
 	return (int64_t)out.n;
 }
 
@@ -507,7 +528,7 @@ text_close(struct store_text *base)
 
 	mbox_scan_free(&t->check);
 	arena_free(&t->names);
-	fd_close(&t->file);
+	file_leave(&t->file);
 	free(t);
 }
 
@@ -518,17 +539,12 @@ text_open(const struct mbox_store *s, const struct item *it)
 
 	t->text.read = text_read;
 	t->text.close = text_close;
-	t->file = dup(s->file);
+	t->file = s->file;
+	t->file->users++;
 	t->m = it->m;
-	t->at = it->m.text;
+	t->at = it->m.start;
 	t->names = arena_new();
 	t->check = mbox_scan_new(t->names);
-	if (t->file == -1 || fd_cloexec(t->file, true) == -1 ||
-	    !hear_file(t, t->m.start, t->m.text)) {
-		text_close(&t->text);
-		errno = ESTALE;
-		return NULL;
-	}
 	return &t->text;
 }
 
@@ -543,7 +559,7 @@ close_store(struct store *base)
 		(void)flock(s->access->journal, LOCK_UN);
 		s->access->busy = false;
 	}
-	fd_close(&s->file);
+	file_leave(&s->file);
 	arena_free(&s->memory);
 	free(s->items);
 	free(s);
@@ -582,10 +598,7 @@ fetch(struct store *base, size_t i, struct store_blob *out, struct why *why)
 		return STORE_GONE;
 	out->length = it->m.text_end - it->m.text;
 	out->text = text_open(s, it);
-	if (out->text != NULL)
-		return STORE_OK;
-	why_errno(why, "4.2.0", "cannot read the message");
-	return STORE_FAILED;
+	return STORE_OK;
 }
 
 /* A mail program's notes are not ours to write. */
@@ -647,7 +660,7 @@ remove_expunged(struct mbox_store *s, struct why *why)
 	int result;
 
 	r = ranges_of(s, &n);
-	result = mbox_remove(s->file, s->access->journal, r, n, why);
+	result = mbox_remove(s->file->fd, s->access->journal, r, n, why);
 	free(r);
 	return result == 0 ? STORE_OK : STORE_FAILED;
 }
@@ -667,7 +680,7 @@ commit(struct store *base, struct why *why)
 	right = unchanged(s) && !s->racy;
 	if (!right)
 		r = list_again(s, why);
-	if (r == STORE_OK && s->file != -1)
+	if (r == STORE_OK && s->file != NULL)
 		r = remove_expunged(s, why);
 	unlock(s);
 	if (r != STORE_OK)
@@ -699,10 +712,11 @@ begin(struct mbox_store *s, struct why *why)
 
 	if (r != STORE_OK)
 		return r;
-	if (s->file != -1 && mbox_recover(s->file, s->access->journal, why)) {
+	if (s->file != NULL &&
+	    mbox_recover(s->file->fd, s->access->journal, why)) {
 		r = STORE_FAILED;
 	} else {
-		r = listing_read(s->file, &l, why);
+		r = listing_read(fd_of(s), &l, why);
 		if (r == STORE_OK)
 			take_listing(s, &l);
 		listing_free(&l);
@@ -731,7 +745,6 @@ mbox_store_open(struct mbox_access *access, bool exclusive, struct store **out,
 	s->access = access;
 	s->exclusive = exclusive;
 	access->busy |= exclusive;
-	s->file = -1;
 	r = begin(s, why);
 	*out = &s->store;
 	if (r != STORE_OK)
