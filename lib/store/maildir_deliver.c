@@ -285,11 +285,9 @@ maildir_move(const struct maildir_place *to, const struct deliver_source *s,
 void
 maildir_move_undo(const char *folder, const char *path, int queue_fd)
 {
-	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	struct stat st, owner;
 
-	if (fd >= 0 && stat(folder, &owner) == 0 &&
-	    same_file(fd, queue_fd, &st) && st.st_uid != owner.st_uid)
-		(void)!fchown(fd, owner.st_uid, (gid_t)-1);
-	fd_close(&fd);
+	if (stat(folder, &owner) == 0 && same_file(path, queue_fd, &st) &&
+	    st.st_uid != owner.st_uid)
+		(void)!fchown(queue_fd, owner.st_uid, (gid_t)-1);
 }
