@@ -289,6 +289,15 @@ arguments_are_parsed(void **state)
 }
 
 static void
+programs_have_one_row_each(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < programs_count; i++)
+		if (program_find(programs[i].name) != &programs[i])
+			fail_msg("%s: two rows", programs[i].name);
+}
+
+static void
 peers_are_whole_words(void **state)
 {
 	const struct program *cleanup = program_find("cleanup");
@@ -319,6 +328,7 @@ main(void)
 		    set_up, tear_down),
 		cmocka_unit_test(arguments_are_parsed),
 		cmocka_unit_test(peers_are_whole_words),
+		cmocka_unit_test(programs_have_one_row_each),
 	};
 
 	log_open_stderr("service_test");
