@@ -422,14 +422,21 @@ def read_all(folder):
     return [p.read_bytes() for p in sorted(folder.iterdir()) if p.is_file()]
 
 
+def has_obsolete_field(message):
+    """"From : ..." (RFC 5322 section 4.5), which clients do not know."""
+    return any(re.match(rb"[^:\n]*[ \t]:", field)
+               for field in cut(message)[0])
+
+
 def too_much_for_fetchmail(message):
     """It cuts lines of 8 KB in two, with other bytes in between."""
-    return max(map(len, message.split(b"\n"))) > 8000
+    return max(map(len, message.split(b"\n"))) > 8000 or \
+        has_obsolete_field(message)
 
 
 def too_much_for_mutt(message):
     """To it a NUL ends the line."""
-    return b"\0" in message
+    return b"\0" in message or has_obsolete_field(message)
 
 
 def from_fetchmail(s, count, folder):
