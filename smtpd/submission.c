@@ -11,8 +11,8 @@
 #include "lib/ipc/proto_cleanup.h"
 #include "lib/log/log.h"
 #include "lib/mail/received.h"
-#include "lib/task/task.h"
 #include "lib/net/stream_pool.h"
+#include "lib/task/task.h"
 #include "smtpd/scratch.h"
 
 enum {
