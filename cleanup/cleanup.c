@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cleanup/free_space.h"
 #include "cleanup/scratch.h"
@@ -106,6 +107,9 @@ receive_scratch(struct ipc *c, struct submission *s,
 	if (!scratch_valid(from->file))
 		return ipc_refuse(c, "submit_scratch: not a file of ours");
 	if (scratch_read(from->file, from->size, take_scratch, s) < 0)
+		return ipc_refuse(c, "submit_scratch: %s", strerror(errno));
+	/* for the submitter's next message; it cannot do that itself */
+	if (ftruncate(from->file, 0) < 0)
 		return ipc_refuse(c, "submit_scratch: %s", strerror(errno));
 	return IPC_OK;
 }

@@ -129,10 +129,9 @@ scratch_write(int fd, const char *queue_id, struct span data, uint64_t at,
 }
 
 void
-scratch_put(int *fd, bool in_doubt)
+scratch_put(int *fd, bool empty)
 {
-	if (*fd >= 0 && !in_doubt && stock.n < STOCK_MAX &&
-	    ftruncate(*fd, 0) == 0) {
+	if (*fd >= 0 && empty && stock.n < STOCK_MAX) {
 		stock.fds[stock.n++] = *fd;
 		*fd = -1;
 	}

@@ -4,9 +4,9 @@
 
 /*
  * Files without a name, for content beyond what a session may keep in memory.
- * cleanup opens them, for smtpd may open none; it writes them by descriptor.
- * They are gone with the process. Used ones are emptied and kept for the next
- * message, some of them.
+ * cleanup opens them, for smtpd may open none, and empties them when it has
+ * read them; smtpd writes them by descriptor. Some are kept for the next
+ * message. They are gone with the process.
  */
 
 #include "lib/base/span.h"
@@ -24,10 +24,10 @@ int scratch_get(const char *queue_id, int64_t deadline, struct why *why);
 int scratch_write(int fd, const char *queue_id, struct span data, uint64_t at,
     struct why *why);
 /*
- * *fd is given back. "in_doubt": cleanup may still read it, or it is at
- * fault; it is not used again.
+ * *fd is given back. "empty": cleanup has said so, by its answer; one that is
+ * not, or that somebody may still read, is closed.
  */
-void scratch_put(int *fd, bool in_doubt);
+void scratch_put(int *fd, bool empty);
 /* Closes those that are kept; no new message comes for them. */
 void scratch_forget_all(void);
 

@@ -38,7 +38,7 @@ struct submission {
 	uint64_t limit;
 	bool too_big;
 	bool broken; /* *why */
-	bool in_doubt; /* cleanup may still read the scratch file */
+	bool emptied; /* the scratch file, by cleanup */
 	struct why *why;
 };
 
@@ -59,7 +59,7 @@ forget_content(struct submission *m)
 {
 	m->held_n = 0;
 	stream_pool_put(&m->held);
-	scratch_put(&m->scratch, m->in_doubt);
+	scratch_put(&m->scratch, m->emptied);
 }
 
 void
@@ -324,7 +324,7 @@ conclude(struct submission *m, struct ipc **c, struct why *why)
 	r = ipc_expect(*c, &message_submit_result, &message, deadline(m));
 	if (r != IPC_OK)
 		return lost(m, why, ipc_result_text(r));
-	m->in_doubt = false; /* it has read what there is */
+	m->emptied = true;
 	result = message;
 	verdict = (enum verdict)result->verdict;
 	if (verdict != OK)
@@ -350,7 +350,6 @@ submission_commit(struct submission *m, struct why *why)
 		return why_set(why, m->why->dsn, "%s", m->why->text);
 	if (task_cancelled()) /* once cleanup has it, the client must know */
 		return lost(m, why, "this mail system is going down");
-	m->in_doubt = true;
 	task_shield(true);
 	c = hand_over(m);
 	if (c == NULL) {

@@ -163,11 +163,6 @@ static const int dns_calls[] = {
 	END_OF_CALLS,
 };
 
-static const int scratch_calls[] = {
-	CALL(ftruncate),
-	END_OF_CALLS,
-};
-
 static const int no_calls[] = { END_OF_CALLS };
 
 static const int read_calls[] = {
@@ -263,7 +258,6 @@ static const struct promise {
 	{ "net-accept", accept_calls, EXTRA_NONE },
 	{ "net-connect", connect_calls, EXTRA_INET },
 	{ "dns", dns_calls, EXTRA_INET },
-	{ "scratch", scratch_calls, EXTRA_NONE },
 	{ "unix", connect_calls, EXTRA_UNIX },
 	{ "pair", no_calls, EXTRA_PAIR },
 	{ "counts", no_calls, EXTRA_COUNTS },

@@ -28,7 +28,6 @@ void sandbox_root(const char *directory);
  *	net-accept	accept
  *	net-connect	socket(AF_INET, AF_INET6), connect, bind
  *	dns		socket(AF_INET, AF_INET6), connect
- *	scratch		cut files that others opened and passed on
  *	unix		socket(AF_UNIX), connect, bind
  *	pair		socketpair; not beside net-connect, dns or unix
  *	counts		fcntl locks that do not wait: client_counts.h

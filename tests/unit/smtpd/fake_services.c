@@ -150,6 +150,7 @@ take_scratch(const struct msg_submit_scratch *m)
 
 	ensure(p != NULL && fd_pread_all(m->file, p, m->size, 0) == 0);
 	buf_added(&fake_last.content, m->size);
+	ensure(ftruncate(m->file, 0) == 0);
 	close(m->file);
 }
 
