@@ -169,8 +169,16 @@ def cut(message):
     return fields, message[at:]
 
 
+def mailbox_lines(message):
+    """Those that a message out of a mailbox file may begin with."""
+    return re.match(rb"(?:>*From [^\n]*\n)*", message)[0]
+
+
 def foretold(message):
     """What cleanup makes of it, without headers that it adds."""
+    lead = mailbox_lines(message)
+    message = re.sub(rb"(?m)^(?=.)", b"X-Mailbox-Line: ", lead) + \
+        message[len(lead):]
     fields, rest = cut(message.replace(b"\r", b" "))
     return fields, rest if rest.startswith(b"\n") else b"\n" + rest
 
@@ -185,11 +193,12 @@ def without_front(got):
 def difference(message, got, added=None, dropped=None):
     """None, or where the message and what came of it differ. added: names of
     fields that may stand behind all others now; dropped: of fields that may
-    be gone."""
+    be gone, or have another value."""
     fields, rest = foretold(message)
     got_fields, got_rest = cut(got)
     if dropped:
         fields = [f for f in fields if not named(dropped, f)]
+        got_fields = [f for f in got_fields if not named(dropped, f)]
     if added and all(named(added, f) for f in got_fields[len(fields):]):
         got_fields = got_fields[:len(fields)]
     for kind, want, have in (("header", b"".join(fields),
@@ -401,7 +410,8 @@ def read_mbox(path):
 
 
 def quoted_as_in_mbox(message):
-    return re.sub(rb"(?m)^(>*From )", rb">\1", message)
+    lead = mailbox_lines(message)
+    return lead + re.sub(rb"(?m)^(>*From )", rb">\1", message[len(lead):])
 
 
 def folded(message, limit=998):

@@ -90,6 +90,21 @@ def test_is_read_over_pop3_where_files_have_unix_line_ends(
     compare(messages, by_tag(corpus.from_poplib(s, len(messages), tmp_path)))
 
 
+def test_is_read_over_pop3_out_of_an_mbox_file(suite, take, tmp_path,
+                                               monkeypatch):
+    monkeypatch.setattr(poplib, "_MAXLINE", 1 << 26)
+    s = suite(start=False, main=corpus.AS_IS)
+    s.write("mailboxes", f"{BOB} bob.mbox\n")
+    accounts = s.root / "etc/accounts"
+    accounts.write_text(s.account("bob").replace(
+        f"maildir:{s.maildir('bob')}", f"mbox:{s.root}/mail/bob.mbox"))
+    s.start()
+    messages = take(MANY)
+    corpus.by_pipeline(s, messages, BOB)
+    s.wait_empty(60)
+    compare(messages, by_tag(corpus.from_poplib(s, len(messages), tmp_path)))
+
+
 def test_of_our_own_users_gets_what_is_missing(suite, take):
     s = suite(main=corpus.AS_IS.replace("mynetworks", "# "))
     messages = take(MANY, noisy=2000)
