@@ -4,9 +4,9 @@
  *
  * SECURITY: runs as the owner of the queue, in the queue directory as root
  * directory, and may only touch files there. Content, addresses and names in
- * it come from strangers, through smtpd, pickup, bounce and local, which are
- * believed in what they say about the submitter, in nothing else. Content is
- * never interpreted beyond its header fields.
+ * it come from strangers, through smtpd, pickup, bounce and local. Which of
+ * them it is, master says; each is believed in what it has to know, in nothing
+ * else (submitter.c). Content is never interpreted beyond its header fields.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,6 +16,7 @@
 #include "cleanup/scratch.h"
 #include "cleanup/settings.h"
 #include "cleanup/submission.h"
+#include "cleanup/submitter.h"
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
 #include "lib/log/log.h"
@@ -120,11 +121,17 @@ take_message(struct ipc *c, const struct msg_submit *m,
     const struct beginning *begin, struct arena *a)
 {
 	int64_t patience = settings.common.ipc_timeout;
-	struct submission *s = submission_new(&settings, a, m);
+	const char *caller = ipc_caller(c);
+	const char *beyond = submitter_oversteps(caller, m);
+	struct submission *s;
 	struct msg_submit_result result;
 	const void *end;
 	enum ipc_result r;
 
+	if (beyond != NULL)
+		return ipc_refuse(c, "submit: %s may not set %s",
+		    caller ? caller : "this user", beyond);
+	s = submission_new(&settings, a, m);
 	r = receive_scratch(c, s, begin);
 	if (r == IPC_OK)
 		r = receive_content(c, s, patience);

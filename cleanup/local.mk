@@ -10,7 +10,8 @@ cleanup_parts = \
 	cleanup/recipient_set.c cleanup/recipient_set.h \
 	cleanup/scratch.c cleanup/scratch.h \
 	cleanup/settings.c cleanup/settings.h \
-	cleanup/submission.c cleanup/submission.h
+	cleanup/submission.c cleanup/submission.h \
+	cleanup/submitter.c cleanup/submitter.h
 cleanup_cleanup_SOURCES = cleanup/cleanup.c $(cleanup_parts)
 
 check_PROGRAMS += tests/unit/cleanup/submission_test
@@ -29,3 +30,9 @@ TESTS += tests/unit/cleanup/scratch_test
 tests_unit_cleanup_scratch_test_SOURCES = \
 	tests/unit/cleanup/scratch_test.c cleanup/scratch.c
 tests_unit_cleanup_scratch_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/unit/cleanup/submitter_test
+TESTS += tests/unit/cleanup/submitter_test
+tests_unit_cleanup_submitter_test_SOURCES = \
+	tests/unit/cleanup/submitter_test.c cleanup/submitter.c
+tests_unit_cleanup_submitter_test_LDADD = $(LDADD) -lcmocka

@@ -61,10 +61,13 @@ connect_to(const char *path)
 }
 
 static void
-hand_out(struct child *c, const char *path)
+hand_out(struct child *c, const char *path, bool ours)
 {
 	struct msg_connected yes = { .socket = connect_to(path) };
 
+	if (yes.socket >= 0 && ours &&
+	    !ipc_introduce(yes.socket, c->service->program->name))
+		fd_close(&yes.socket);
 	if (yes.socket < 0) {
 		refuse(c, false, strerror(errno));
 		return;
@@ -87,7 +90,7 @@ answer_foreign(struct child *c, const char *name)
 		refuse(c, true, "no setting names this socket");
 		return;
 	}
-	hand_out(c, name + strlen("unix:"));
+	hand_out(c, name + strlen("unix:"), false);
 }
 
 static void
@@ -111,7 +114,7 @@ answer_connect(struct child *c, const char *name)
 		refuse(c, true, "not allowed");
 		return;
 	}
-	hand_out(c, target->plan->endpoints.list[0].path);
+	hand_out(c, target->plan->endpoints.list[0].path, true);
 }
 
 static bool

@@ -27,6 +27,7 @@ enum {
 	ROOM_FIRST = 16 * 1024, /* takes a small message in one read */
 	ROOM_KEEP = 128 * 1024, /* more is given back when empty */
 	OUT_MAX = 4 * IPC_FRAME_MAX,
+	CALLER_MAX = 64,
 	MAGIC = 0x69706321,
 };
 
@@ -49,6 +50,7 @@ struct ipc {
 	struct ipc_fds in_fds;
 	struct arena *arena;
 	bool greeted; /* the peer's hello has come */
+	char caller[CALLER_MAX]; /* as master introduced it */
 	bool broken;
 	bool never_wait; /* to send */
 	bool drained; /* the last read has taken all there was */
@@ -82,7 +84,28 @@ static const struct ipc_message hello_message = {
 	.meaning = "first frame of each side",
 };
 
-static const struct ipc_message *const hello_only[] = { &hello_message, NULL };
+struct introduction {
+	const char *program;
+};
+
+static const struct ipc_field introduction_fields[] = {
+	{ .name = "program",
+	    .type = IPC_TEXT,
+	    .limit = CALLER_MAX - 1,
+	    .offset = offsetof(struct introduction, program),
+	    .meaning = "whom the connection is for" },
+};
+
+static const struct ipc_message introduction_message = {
+	.name = "introduction",
+	.size = sizeof(struct introduction),
+	.fields = introduction_fields,
+	.count = 1,
+	.meaning = "master, before it hands the connection out",
+};
+
+static const struct ipc_message *const greetings[] = { &hello_message,
+	&introduction_message, NULL };
 
 struct ipc *
 ipc_new(int fd, const struct ipc_protocol *protocol, const char *peer)
@@ -568,6 +591,27 @@ receive_frame(struct ipc *c, const struct ipc_message *const *messages,
 	return IPC_OK;
 }
 
+/* Who opened the connection: nobody but master is root (or is us). */
+static bool
+made_by_master(const struct ipc *c)
+{
+	struct ucred peer;
+	socklen_t n = sizeof(peer);
+
+	return getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0 &&
+	    (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static enum ipc_result
+take_introduction(struct ipc *c, const struct introduction *i)
+{
+	if (c->caller[0] != '\0' || i->program[0] == '\0' || !made_by_master(c))
+		return ipc_refuse(c, "an introduction that is not master's");
+	snprintf(c->caller, sizeof(c->caller), "%s", i->program);
+	return IPC_OK;
+}
+
+/* One frame; the peer's hello may have an introduction before it. */
 static enum ipc_result
 greet(struct ipc *c, bool wait_first, int64_t deadline)
 {
@@ -576,9 +620,11 @@ greet(struct ipc *c, bool wait_first, int64_t deadline)
 	enum ipc_result r;
 	void *message;
 
-	r = receive_frame(c, hello_only, wait_first, &m, &message, deadline);
+	r = receive_frame(c, greetings, wait_first, &m, &message, deadline);
 	if (r != IPC_OK)
 		return r;
+	if (m == &introduction_message)
+		return take_introduction(c, message);
 	hello = message;
 	if (strcmp(hello->protocol, c->protocol->name) != 0 ||
 	    hello->version != c->protocol->version)
@@ -587,6 +633,29 @@ greet(struct ipc *c, bool wait_first, int64_t deadline)
 		    c->protocol->name, c->protocol->version);
 	c->greeted = true;
 	return IPC_OK;
+}
+
+const char *
+ipc_caller(const struct ipc *c)
+{
+	ensure(c->greeted);
+	if (c->caller[0] == '\0' && !made_by_master(c))
+		return NULL;
+	return c->caller;
+}
+
+bool
+ipc_introduce(int fd, const char *program)
+{
+	struct introduction i = { program };
+	struct buf b = BUF_INIT(1024);
+	struct ipc_fds none = { .n = 0 };
+	struct ipc_fault fault;
+	bool sent = ipc_encode(&introduction_message, &i, &b, &none, &fault) &&
+	    send(fd, b.p, b.n, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)b.n;
+
+	buf_fini(&b);
+	return sent;
 }
 
 enum ipc_result
@@ -601,7 +670,7 @@ ipc_receive(struct ipc *c, const struct ipc_message **m, const void **message,
 	if (r != IPC_OK)
 		return r;
 	arena_reset(c->arena);
-	if (!c->greeted) {
+	while (!c->greeted) {
 		r = greet(c, sent, deadline);
 		if (r != IPC_OK)
 			return r;

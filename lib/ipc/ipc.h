@@ -16,6 +16,9 @@
  * repeated, over-long or ill-typed one ends the connection with a log line
  * that names it (IPC_BROKEN).
  *
+ * master begins each connection that it makes for a program with an
+ * "introduction", which says for which (ipc_caller).
+ *
  * The first frame each side sends is "hello" with protocol name and version
  * (written and checked by ipc_new and the first receive; it shares the
  * packet of the first message).
@@ -155,6 +158,16 @@ enum { IPC_CHUNK_MAX = 65536 };
 void ipc_put_chunk(struct ipc *c, const void *data, size_t n);
 enum ipc_result
 ipc_receive_chunk(struct ipc *c, struct span *chunk, int64_t deadline);
+
+/*
+ * For which program of programs.def master made this connection, told by
+ * master before the program had it; "" when root, or our own user, came by
+ * itself (tools, tests); NULL when somebody else did. For servers, behind the
+ * first message.
+ */
+const char *ipc_caller(const struct ipc *c);
+/* master's part. False: the socket does not take it. */
+bool ipc_introduce(int fd, const char *program);
 
 /* Closes the descriptors of a message that nobody wants. */
 void ipc_close_fds(const struct ipc_message *m, const void *message);

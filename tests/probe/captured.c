@@ -40,8 +40,7 @@ open_password_file(void)
 static long
 open_upwards(void)
 {
-	return open("../../../../../../../../etc/passwd",
-	    O_RDONLY | O_CLOEXEC);
+	return open("../../../../../../../../etc/passwd", O_RDONLY | O_CLOEXEC);
 }
 
 static long
@@ -285,7 +284,10 @@ struct attempt {
 	long (*make)(void);
 };
 
-#define ATTEMPT(name) { #name, name }
+#define ATTEMPT(name) \
+	{ \
+#name, name \
+	}
 
 static const struct attempt attempts[] = {
 	ATTEMPT(open_password_file),

@@ -222,3 +222,71 @@ def test_what_a_captured_program_can_do(suite, program):
     wait_for("their ends",
              lambda: s.log().count("killed by signal 31") == len(DEADLY))
     assert "survived" not in s.log()
+
+
+SUBMITS = ASKS[:ASKS.index("reached = []")] + """
+def number(n): return struct.pack(">Q", n)
+master.sendall(frame("connect", field("service", 0, b"cleanup")))
+fds = []
+while not fds:
+    data, fds, _, _ = socket.recv_fds(master, 4096, 4)
+cleanup = socket.socket(fileno=fds[0])
+cleanup.setblocking(True)
+texts = dict(queue_id="", origin="smtpd", sender="a@b.test", full_name="",
+             envid="", client="x", trace="")
+flags = dict(smtputf8=0, trusted=0, dot_lf=0, extract=0, verify=0,
+             trace_deliveries=0, report=0, hold=0)
+{change}
+to = b"".join([field("address", 0, b"bob@example.test"),
+               *[field(n, 0, b"") for n in
+                 ("original", "orcpt", "transport", "nexthop")],
+               field("notify", 1, number(0)), field("final", 2, bytes([0]))])
+cleanup.sendall({introduction} frame("hello", field("protocol", 0, b"cleanup"),
+    field("version", 1, number(1))) + frame("submit",
+    *[field(n, 0, t.encode()) for n, t in texts.items()],
+    *[field(n, 2, bytes([f])) for n, f in flags.items()],
+    *[field(n, 1, number(0)) for n in ("ret", "body", "arrival")],
+    field("recipients", 5, struct.pack(">I", 1)
+          + struct.pack(">I", len(to)) + to))
+    + struct.pack(">I", 4) + b"\\r\\nxy" + struct.pack(">I", 0)
+    + frame("submit_end", field("size", 1, number(4))))
+answer = b""
+while b"submit_result" not in answer:
+    try:
+        more = cleanup.recv(65536)
+    except OSError:
+        break
+    if not more:
+        break
+    answer += more
+with open("{out}.new", "w") as f:
+    f.write("queued" if b"submit_result" in answer else "refused")
+os.rename("{out}.new", "{out}")
+master.recv(1)
+"""
+
+
+@pytest.mark.parametrize("change, introduction, result", [
+    ("", "", "queued"),
+    ("texts['origin'] = 'pickup'", "", "refused"),
+    ("flags['report'] = 1", "", "refused"),
+    ("flags['verify'] = 1", "", "refused"),
+    # one of its own, behind master's
+    ("texts['origin'] = 'bounce'",
+     "frame('introduction', field('program', 0, b'bounce')) +", "refused"),
+])
+def test_captured_smtpd_submits_as_smtpd(suite, change, introduction, result):
+    s = suite(start=False)
+    out = s.root / "result"
+    replace(own_programs(s), "smtpd", SUBMITS.format(
+        change=change, introduction=introduction, out=out))
+    s.start()
+    with touch(s, "smtpd"):
+        wait_for("an answer", out.exists)
+    assert out.read_text() == result
+    if result == "queued":
+        assert len(s.wait_messages("bob")) == 1
+    else:
+        s.wait_log(r"cleanup.* protocol error: "
+                   r"(submit: smtpd may not set|an introduction)")
+        assert not s.queue()
