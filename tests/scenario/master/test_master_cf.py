@@ -2,13 +2,14 @@
 """master.cf in all its forms, and what status says of it."""
 import os
 import re
+import socket
 import time
 
 import pytest
 
 from peers import Dialogue
-from posthaste import MASTER_CF, free_port, wait_for
-from programs import alive, one, own_programs, replace
+from posthaste import AS_ROOT, MASTER_CF, free_port, wait_for
+from programs import alive, one, own_programs, replace, status_of
 
 FORMS = """\
 # a comment
@@ -46,6 +47,35 @@ def test_every_form_of_a_service(suite):
     assert greeting(ports["third"]) == "220 third"
     s.wait_log(r" odd/smtpd\[\d+\]: connect from")
     assert greeting(s.ports["smtp"]) == "220 mx.example.test ESMTP Posthaste"
+
+
+def low_port():
+    """A free port that only root may bind."""
+    for port in range(1023, 600, -1):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+    pytest.skip("no free port below 1024")
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="rights differ only for root")
+def test_a_privileged_port_is_served_without_privileges(suite):
+    """master binds; the program that listens could not have."""
+    port = low_port()
+    s = suite(master=f"127.0.0.1:{port} inet n - n - - smtpd\n"
+              "  -o smtpd_banner=low\n")
+    assert greeting(port) == "220 low"
+    pids = [row.split()[2] for row in s.posthaste("status").out.splitlines()
+            if row.startswith(f"127.0.0.1:{port}/inet")]
+    assert pids
+    for pid in pids:
+        assert status_of(pid)["Uid"].split()[0] != "0"
+        assert int(status_of(pid)["CapPrm"], 16) == 0
+    s.posthaste("reload")  # it stays bound
+    assert greeting(port) == "220 low"
 
 
 def test_services_of_type_fifo(suite):

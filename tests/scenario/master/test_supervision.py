@@ -31,6 +31,22 @@ def test_killed_program_is_started_again(suite, program):
     s.wait_log(rf"process {program} .* pid {pid} killed by signal 9")
 
 
+def test_what_is_killed_again_and_again_is_not_throttled(suite):
+    """Somebody else's doing says nothing about the program."""
+    s = suite()
+    for i in range(6):
+        s.send(body=f"{i}\n")
+        s.wait_messages("bob", i + 1)
+        for program in ("smtpd", "cleanup", "qmgr", "local"):
+            for pid in s.processes(program):
+                os.kill(pid, signal.SIGKILL)
+                wait_gone(pid)
+    s.send(body="last\n")
+    s.wait_messages("bob", 7)
+    assert s.log().count("killed by signal 9") >= 6
+    assert "throttling" not in s.log()
+
+
 def test_programs_run_without_being_asked(suite):
     s = suite()
     for program in ALWAYS:

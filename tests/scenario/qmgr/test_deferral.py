@@ -33,6 +33,26 @@ def test_next_attempt_is_the_file_time(suite):
                r"Connection refused\)")
 
 
+def test_each_wait_is_longer_than_the_one_before(suite):
+    s = suite(main=relay(9) + "minimal_backoff_time = 1s\n"
+              "maximal_backoff_time = 100s\nqueue_run_delay = 1s\n")
+    queue_id = s.send(to="x@relay.test")
+    waits, seen = [], 0
+
+    def attempted():
+        """A new time is set right behind an attempt."""
+        path = deferred_file(s, queue_id)
+        try:
+            when = os.stat(path).st_mtime if path else seen
+        except OSError:
+            return None
+        return when if when > max(seen, time.time()) else None
+    for _ in range(3):
+        seen = wait_for("the next attempt", attempted)
+        waits.append(seen - time.time())
+    assert waits[1] > 1.4 * waits[0] and waits[2] > 1.4 * waits[1], waits
+
+
 def test_deferred_mail_goes_when_the_server_is_back(suite):
     port = free_port()
     s = suite(main=relay(port) + QUICK)

@@ -28,6 +28,8 @@ def down(suite):
     (["-f", "<>", "bob"], [("sender", "")]),
     (["-f", "", "bob"], [("sender", "")]),
     (["-F", "Ann, B", "bob"], [("full_name", "Ann, B")]),
+    (["-bm", "bob"], [("recipient", "bob")]),
+    (["-bm", "-oi", "bob"], [("recipient", "bob")]),
     (["-V", "id-1", "bob"], [("envid", "id-1")]),
     (["-R", "hdrs", "bob"], [("ret", "2")]),
     (["-B", "8BITMIME", "bob"], [("body", "2")]),

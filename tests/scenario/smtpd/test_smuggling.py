@@ -89,6 +89,21 @@ def test_reject_mode_refuses_and_says_which_setting(suite):
     assert s.queue() == []
 
 
+def test_exclusions_are_from_refusal_not_from_the_rule(suite):
+    """Their bare LF is a line end, and never an end of data."""
+    s = suite(main="smtpd_forbid_bare_newline = reject\n"
+              "smtpd_forbid_bare_newline_exclusions = 127.0.0.1\n")
+    names = [f"{a}-dot-{b}" for a, b in MATRIX if "LF" in (a, b)]
+    for a, b in MATRIX:
+        if "LF" in (a, b):
+            attack(s, f"{a}-dot-{b}", ENDS[a] + b"." + ENDS[b], False)
+    messages = s.wait_messages("bob", len(names))
+    s.wait_empty()
+    assert len(messages) == len(names)
+    assert s.messages("carol") == []
+    assert "bare <LF>" not in s.log()
+
+
 def test_note_mode_names_the_client(suite):
     s = suite(main="smtpd_forbid_bare_newline = note\n"
               "smtpd_forbid_bare_newline_exclusions =\n")
