@@ -311,7 +311,8 @@ static bool
 is_note(struct span name)
 {
 	static const char *const names[] = { "Status", "X-Status", "X-Keywords",
-		"X-UID", "X-UIDL", "X-IMAP", "X-IMAPbase", "Content-Length" };
+		"X-UID", "X-UIDL", "X-IMAP", "X-IMAPbase", "Content-Length",
+		"Lines" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (span_is_nocase(name, names[i]))
