@@ -35,7 +35,11 @@ attribute(const struct master_entry *e, const char *name)
 	return NULL;
 }
 
-/* user=NAME[:GROUP]; the command runs as that one, never as these. */
+/*
+ * user=NAME[:GROUP]; the command runs as that one, never as root or the
+ * queue's owner. Distributions ship lines for programs, and users, that are
+ * not there: no error as long as nobody sends mail there.
+ */
 static void
 check_user(const struct checking *k, const char *value)
 {
@@ -44,7 +48,7 @@ check_user(const struct checking *k, const char *value)
 	const struct passwd *user = getpwnam(name);
 
 	if (user == NULL)
-		complain_service(k->errors, k->e,
+		complain_service(k->warnings, k->e,
 		    "pipe: user=: there is no user \"%s\"", name);
 	else if (user->pw_uid == 0)
 		complain_service(k->errors, k->e,
@@ -53,7 +57,7 @@ check_user(const struct checking *k, const char *value)
 		complain_service(k->errors, k->e,
 		    "pipe: user= must not be the owner of the queue, %s", name);
 	if (value[n] == ':' && getgrnam(value + n + 1) == NULL)
-		complain_service(k->errors, k->e,
+		complain_service(k->warnings, k->e,
 		    "pipe: user=: there is no group \"%s\"", value + n + 1);
 	free(name);
 }

@@ -33,6 +33,7 @@ enum {
 	ANSWER_S = 60,
 	END_S = 60, /* stop and abort: master kills within less */
 	END_POLL_MS = 20,
+	NOT_RUNNING = 3, /* exit of status, as init scripts know it */
 };
 
 static struct instance instance;
@@ -287,7 +288,8 @@ do_status(void)
 		if (errno == EACCES)
 			fatal_status(EX_NOPERM, "public/master: %m");
 		ipc_free(&c);
-		return not_running();
+		(void)not_running();
+		return NOT_RUNNING;
 	}
 	printf("the Posthaste mail system is %s: PID %llu, generation %llu\n",
 	    answer->serving ? "running" : "not serving",

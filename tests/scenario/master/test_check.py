@@ -21,14 +21,6 @@ MISTAKES = {
         "", "192.0.2.1:25025 inet n - n - 9 smtpd\n",
         "master.cf: line {master}: service 192.0.2.1:25025/inet: cannot "
         "listen on 192.0.2.1:25025: Cannot assign requested address"),
-    "pipe user": (
-        "", "hook unix - n n - - pipe user=nosuchuser argv=/bin/true\n",
-        'master.cf: line {master}: service hook/unix: pipe: user=: there is '
-        'no user "nosuchuser"'),
-    "pipe group": (
-        "", "hook unix - n n - - pipe user=nobody:nosuch argv=/bin/true\n",
-        'master.cf: line {master}: service hook/unix: pipe: user=: there is '
-        'no group "nosuch"'),
     "pipe as root": (
         "", "hook unix - n n - - pipe user=root argv=/bin/true\n",
         "master.cf: line {master}: service hook/unix: pipe: user= must not "
@@ -145,6 +137,12 @@ WARNINGS = {
         "transport_maps = hash:{etc}/transport\n", "",
         '{etc}/transport: line 4: transport_maps: "smpt" is no service in '
         'master.cf'),
+    "user of a pipe": (
+        "", "hook unix - n n - - pipe user=nosuchuser argv=/bin/true\n",
+        'service hook/unix: pipe: user=: there is no user "nosuchuser"'),
+    "group of a pipe": (
+        "", "hook unix - n n - - pipe user=nobody:nosuch argv=/bin/true\n",
+        'service hook/unix: pipe: user=: there is no group "nosuch"'),
     "command of a pipe": (
         "", "hook unix - n n - - pipe user=nobody argv=/no/such/command x\n",
         "service hook/unix: pipe: /no/such/command: No such file"),
@@ -172,4 +170,7 @@ def test_check_warns(suite, mistake):
                          "d.test :\ne.test error:5.1.1 no, [not here\n")
     done = s.posthaste("check")
     assert done.err.count(said.format(etc=etc)) == 1, done.err
+    if master:
+        line = last_line(etc / "master.cf")
+        assert f"warning: master.cf: line {line}: {said}" in done.err
     assert "not here" not in done.err
