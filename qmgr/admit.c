@@ -16,6 +16,7 @@
 #include "qmgr/entry.h"
 #include "qmgr/entry_file.h"
 #include "qmgr/outcome.h"
+#include "qmgr/patience.h"
 #include "qmgr/report_recover.h"
 #include "qmgr/route.h"
 #include "qmgr/scan.h"
@@ -231,7 +232,7 @@ read_entry(const char *queue, const char *id, struct arena *a,
 	read = queue_read_envelope(fd, id, a, &envelope);
 	if (read != QUEUE_OK)
 		result = refuse(queue, id, read);
-	else if (entry_file_in_use(fd) ||
+	else if (patience_in_use(fd, id) ||
 	    !report_recover_message(fd, id, &envelope))
 		result = ADMIT_IN_USE;
 	fd_close(&fd);

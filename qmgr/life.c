@@ -63,8 +63,8 @@ life_take_lock(void)
 }
 
 /* Only the holder of the lock asks, so nobody meets this one by mistake. */
-static bool
-others_finish(void)
+bool
+life_others_finish(void)
 {
 	if (flock(retiring, LOCK_EX | LOCK_NB) == -1)
 		return errno == EWOULDBLOCK;
@@ -81,7 +81,7 @@ follow(void *nothing)
 		(void)wait_until(clock_ms() + FOLLOW_MS);
 		if (task_cancelled() || service_retiring())
 			return;
-	} while (others_finish());
+	} while (life_others_finish());
 	scan_recover_soon();
 	scan_incoming();
 	scan_deferred();
@@ -97,7 +97,7 @@ start(task_function *function)
 void
 life_follow(void)
 {
-	if (others_finish())
+	if (life_others_finish())
 		start(follow);
 }
 

@@ -31,6 +31,8 @@ void life_open_lock(void);
 bool life_take_lock(void);
 /* The scans run: looks after what others still have in hand. */
 void life_follow(void);
+/* Is an earlier qmgr still at work? For the one that schedules. */
+bool life_others_finish(void);
 /* No new work from now on. */
 void life_retire(void);
 /* After the end of anything that a retiring generation waits for. */

@@ -9,6 +9,7 @@ qmgr_qmgr_SOURCES = qmgr/qmgr.c \
 	qmgr/intake.c qmgr/intake.h \
 	qmgr/life.c qmgr/life.h \
 	qmgr/outcome.c qmgr/outcome.h \
+	qmgr/patience.c qmgr/patience.h \
 	qmgr/report.c qmgr/report.h \
 	qmgr/report_recover.c qmgr/report_recover.h \
 	qmgr/report_state.c qmgr/report_state.h \

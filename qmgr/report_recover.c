@@ -9,7 +9,7 @@
 #include "lib/base/fdio.h"
 #include "lib/log/log.h"
 #include "qmgr/entry.h"
-#include "qmgr/entry_file.h"
+#include "qmgr/patience.h"
 
 static int
 sync_directory(const char *path)
@@ -168,7 +168,7 @@ undo(const char *original, struct arena *a, enum report_about about)
 	int fd = open_original(original);
 	bool done = true;
 
-	if (fd != -1 && entry_file_in_use(fd))
+	if (fd != -1 && patience_in_use(fd, original))
 		done = false;
 	else if (fd != -1 &&
 	    queue_read_envelope(fd, original, a, &e) == QUEUE_OK &&

@@ -813,6 +813,20 @@ file_an_agent_still_holds_is_left_alone(void **state)
 	run_until(was_served, "ok1@x");
 }
 
+/* An agent that was taken over never closes what it was handed. */
+static void
+lock_that_is_never_given_up_is_passed_over(void **state)
+{
+	const char *id = put_message("incoming", sender, "ok1@x", "", "", 0);
+	int fd = queue_open("incoming", id, false);
+
+	(void)state;
+	world.settings = "ipc_timeout = 1s\n";
+	assert_int_equal(flock(fd, LOCK_SH), 0);
+	run_until(was_served, "ok1@x");
+	fd_close(&fd);
+}
+
 static void
 remove_tree(const char *path)
 {
@@ -882,6 +896,7 @@ main(void)
 		ROW(dead_agent_costs_a_second_try),
 		ROW(damaged_file_is_set_aside),
 		ROW(file_an_agent_still_holds_is_left_alone),
+		ROW(lock_that_is_never_given_up_is_passed_over),
 	};
 
 	world.program = open("qmgr/qmgr", O_RDONLY | O_CLOEXEC);
