@@ -45,3 +45,8 @@ tests_unit_lib_store_mbox_store_test_SOURCES = \
 tests_unit_lib_store_mbox_store_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_store_mbox_store_test_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=pwrite,--wrap=ftruncate,--wrap=fsync
+
+check_PROGRAMS += tests/fuzz/mbox_quote_fuzz
+TESTS += tests/fuzz/mbox_quote_fuzz
+tests_fuzz_mbox_quote_fuzz_SOURCES = tests/fuzz/mbox_quote_fuzz.c \
+	tests/fuzz/replay.c
