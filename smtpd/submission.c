@@ -194,6 +194,8 @@ put_submit(const struct submission *m, struct ipc *c)
 		.body = t->body,
 		.smtputf8 = t->smtputf8,
 		.hold = t->hold,
+		/* since the first recipient: "delay" counts the sending too */
+		.arrival = (uint64_t)queue_id_time(t->queue_id),
 		.trusted = s->client.mynetworks || s->user != NULL,
 		.client = client,
 	};

@@ -192,6 +192,15 @@ def test_every_log_line(suite):
     assert lines == sorted(LOG.strip().splitlines())
 
 
+def test_delay_counts_from_the_first_recipient(suite):
+    """The first of "delays=" is the time before the queue, sending included."""
+    s = suite(main="smtpd_data_restrictions = sleep 1\n")
+    s.send()
+    delay, before = s.wait_log(r"to=<bob@example.test>, relay=virtual, "
+                               r"delay=([\d.]+), delays=([\d.]+)/").groups()
+    assert float(delay) >= 1 and 1 <= float(before) < 10
+
+
 def test_log_under_another_name(suite):
     s = suite(main="syslog_name = postfix\n")
     s.send()
