@@ -283,13 +283,17 @@ resolve(void *with, struct span name)
 	    span_is(name, "mailbox") || span_is(name, "domain"))
 		return recipient_part(x, name);
 	if (span_is(name, "sender")) {
-		x->of_stranger = r->m->sender[0] != '\0';
-		return x->of_stranger ? address_text(r, r->m->sender) :
-					set.null_sender;
+		if (r->m->sender[0] == '\0')
+			return set.null_sender;
+		x->of_stranger = true;
+		return address_text(r, r->m->sender);
 	}
-	if (span_is(name, "nexthop"))
+	/* a captured smtpd tells it, and the client's name */
+	if (span_is(name, "nexthop")) {
+		x->of_stranger = true;
 		return folded(r, span_of(r->m->nexthop),
 		    set.flags & PIPE_FOLD_DOMAIN);
+	}
 	if (span_is(name, "queue_id"))
 		return r->m->queue_id;
 	if (span_is(name, "size"))
@@ -299,8 +303,11 @@ resolve(void *with, struct span name)
 		x->of_stranger = true;
 		return r->m->envid;
 	}
-	if (span_is(name, "client_hostname") || span_is(name, "client_address"))
+	if (span_is(name, "client_hostname") ||
+	    span_is(name, "client_address")) {
+		x->of_stranger = true;
 		return client_part(r, name);
+	}
 	for (const char *const *e = empty; *e != NULL; e++)
 		if (span_is(name, *e))
 			return "";

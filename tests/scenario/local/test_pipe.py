@@ -20,7 +20,7 @@ id -un > {home}/user
 @pytest.fixture
 def pipe(suite, outcome):
     def make(words, end="exit 0", to="joe@pipe.test", body="one\r\n.two\r\n"
-             "From three\r\n", limit=None, **options):
+             "From three\r\n", limit=None, nexthop="NextHop", **options):
         s = suite(start=False)
         s.home = s.root / "home"
         s.home.mkdir()
@@ -30,7 +30,7 @@ def pipe(suite, outcome):
         script = s.home / "script"
         script.write_text(SCRIPT.format(home=s.home, end=end))
         script.chmod(0o755)
-        s.write("transport", "pipe.test filter:NextHop\n")
+        s.write("transport", f"pipe.test filter:{nexthop}\n")
         s.set(transport_maps=f"texthash:{s.root}/etc/transport",
               relay_domains="pipe.test", **(limit or {}))
         with open(s.root / "etc/master.cf", "a") as f:
@@ -147,9 +147,11 @@ def test_users_with_too_many_rights_are_refused(suite, user):
 
 
 @pytest.mark.parametrize("options", [
-    {"sender": "-oQ.@example.test"}, {"to": "-oQ.@pipe.test"}])
+    {"sender": "-oQ.@example.test"}, {"to": "-oQ.@pipe.test"},
+    {"nexthop": "-oQ."}])
 def test_no_address_becomes_an_option(pipe, options):
-    s = pipe("user={user} argv={script} ${{sender}} ${{recipient}}", **options)
+    s = pipe("user={user} argv={script} ${{sender}} ${{recipient}} "
+             "${{nexthop}}", **options)
     assert s.outcome.status == "bounced"
     assert s.outcome.text == 'the address begins with "-"'
     assert s.got is None
