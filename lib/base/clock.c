@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 int64_t
@@ -29,8 +30,8 @@ clock_in(int64_t seconds)
 	return clock_ms() + seconds * 1000;
 }
 
-void
-clock_mail_date(int64_t seconds, char out[CLOCK_DATE_MAX])
+static void
+format_date(int64_t seconds, char out[CLOCK_DATE_MAX])
 {
 	static const char days[] = "SunMonTueWedThuFriSat";
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -45,4 +46,17 @@ clock_mail_date(int64_t seconds, char out[CLOCK_DATE_MAX])
 	    days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon,
 	    tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec,
 	    zone < 0 ? '-' : '+', labs(zone) / 60, labs(zone) % 60);
+}
+
+/* Many messages arrive within one second. */
+void
+clock_mail_date(int64_t seconds, char out[CLOCK_DATE_MAX])
+{
+	static char text[CLOCK_DATE_MAX];
+	static int64_t last;
+
+	if (seconds != last || text[0] == '\0')
+		format_date(seconds, text);
+	last = seconds;
+	memcpy(out, text, CLOCK_DATE_MAX);
 }

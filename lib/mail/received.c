@@ -54,6 +54,16 @@ add_recipient(struct buf *out, const char *recipient)
 	buf_add_char(out, '>');
 }
 
+/* The text, behind these words; nothing for NULL. */
+static void
+add_with(struct buf *out, const char *words, const char *text)
+{
+	if (text == NULL)
+		return;
+	buf_add_text(out, words);
+	buf_add_text(out, text);
+}
+
 bool
 received_format(const struct received *r, struct buf *out)
 {
@@ -64,19 +74,20 @@ received_format(const struct received *r, struct buf *out)
 		buf_add_text(out, "by ");
 	else
 		add_client(r, out);
-	buf_printf(out, "%s (%s", r->hostname, r->mail_name);
-	if (r->local != NULL)
-		buf_printf(out, ", from %s", r->local);
+	buf_add_text(out, r->hostname);
+	add_with(out, " (", r->mail_name);
+	add_with(out, ", from ", r->local);
 	buf_add_char(out, ')');
-	if (r->protocol != NULL)
-		buf_printf(out, " with %s", r->protocol);
-	buf_printf(out, " id %s", r->id);
-	if (r->recipient != NULL && r->recipient[0] != '\0')
+	add_with(out, " with ", r->protocol);
+	add_with(out, " id ", r->id);
+	if (r->recipient != NULL && r->recipient[0] != '\0') {
 		add_recipient(out, r->recipient);
+		buf_add_text(out, "; ");
+	} else {
+		buf_add_text(out, ";\r\n\t");
+	}
 	clock_mail_date(r->when, date);
-	buf_printf(out,
-	    r->recipient != NULL && r->recipient[0] != '\0' ? "; %s\r\n" :
-							      ";\r\n\t%s\r\n",
-	    date);
+	buf_add_text(out, date);
+	buf_add_text(out, "\r\n");
 	return !out->overflow;
 }
