@@ -65,3 +65,34 @@ def test_system_users(suite, pam):
     (auth,) = s.processes("auth")
     uids = pathlib.Path(f"/proc/{auth}/status").read_text().split("Uid:")[1]
     assert "0" not in uids.split("\n")[0].split()
+
+
+def test_a_system_user_reads_and_sends(suite, pam, tmp_path):
+    """The whole way: mail for a system user, read by POP3 and answered
+    through submission with the system's password."""
+    (tmp_path / "check").write_text(
+        f'#!/bin/sh\nread -r p; [ "$PAM_USER" = {USER} ] && '
+        '[ "$p" = posthaste ]\n')
+    for path in (tmp_path, *tmp_path.parents):
+        if path == pathlib.Path("/tmp"):
+            break
+        path.chmod(path.stat().st_mode | 0o011)
+    s = suite(start=False, main=f"account_files = pam:{pam}\n"
+              "local_recipient_maps = unix:passwd.byname\n"
+              f"virtual_alias_maps = inline:{{{USER}@local.test="
+              "bob@example.test}\n")
+    mailbox = s.maildir("bob")
+    s.set(account_mail=f"maildir:{mailbox}")
+    s.start()
+    s.send(to=f"{USER}@local.test", body="for the user\n")
+    s.wait_messages("bob")
+    with s.smtp("smtps", login=None) as session:
+        session.login(USER, "posthaste")
+        session.sendmail(f"{USER}@local.test", ["carol@example.test"],
+                         "Subject: answer\r\n\r\nx\r\n")
+    s.wait_messages("carol")
+    p = s.pop3(USER)
+    assert any(b"for the user" in line for line in p.retr(1)[1])
+    p.quit()
+    s.wait_log(rf"login user=<{USER}>")
+    s.wait_log(rf"sasl_username={USER}")
