@@ -304,6 +304,8 @@ class FakeDNS:
         return self.encode(value)
 
     def respond(self, question):
+        if len(question) < 17:
+            return None
         ident = question[:2]
         at, labels = 12, []
         while question[at]:

@@ -233,8 +233,8 @@ class Instance:
                             **options)
 
     def start(self):
+        self.started = True  # whatever comes of it: stop() cleans up
         self.posthaste("start")
-        self.started = True
         return self
 
     def stop(self):
