@@ -132,6 +132,8 @@ converse(struct making *m, const struct msg_report *question)
 		if (bounce == NULL)
 			return false;
 		result = ask(m, bounce, question);
+		if (result == LOST)
+			scan_recover_soon();
 		service_done("bounce", &bounce, result != LOST);
 	}
 	if (result == LOST)

@@ -26,6 +26,8 @@ enum {
 	HOLD_FIRST = 3, /* pass over incoming with which hold is swept ... */
 	HOLD_EVERY = 60, /* ... and then again after so many */
 	LOOKUP_PAUSE_S = 5,
+	RECOVER_EVERY_S = 2,
+	RECOVER_FOR_S = 30,
 	YIELD_EVERY = 64, /* files */
 	SITES_MAX = 16, /* more are taken for all */
 	SOON_MAX = 1000, /* more wait for the next scan */
@@ -48,7 +50,7 @@ static struct {
 	struct wait_queue room;
 	bool incoming_again; /* asked for while a scan runs */
 	bool deferred_again;
-	bool recover;
+	int64_t recover_until; /* what died may still leave a report */
 	bool recovered; /* at the start */
 	bool flush; /* the next deferred scan takes all */
 	char *sites[SITES_MAX]; /* ... takes what goes there */
@@ -214,18 +216,17 @@ incoming_task(void *nothing)
 	bool more;
 
 	(void)nothing;
-	report_recover();
-	scan.recovered = true;
-	scan_deferred();
 	do {
-		if (scan.recover) {
-			scan.recover = false;
-			report_recover();
-		}
+		report_recover();
+		if (!scan.recovered)
+			scan_deferred();
+		scan.recovered = true;
 		pass_over(&p);
 		if (++passes % HOLD_EVERY == HOLD_FIRST)
 			sweep_hold();
 		schedule_sweep(clock_ms());
+		if (clock_ms() < scan.recover_until)
+			pause = RECOVER_EVERY_S;
 		more = pause_until(&scan.incoming_wanted, &scan.incoming_again,
 		    pause);
 		pause = INCOMING_EVERY_S;
@@ -333,7 +334,8 @@ scan_deferred(void)
 void
 scan_recover_soon(void)
 {
-	scan.recover = true;
+	scan.recover_until = clock_in(RECOVER_FOR_S);
+	scan_incoming();
 }
 
 void

@@ -25,7 +25,10 @@ void scan_room_freed(void);
 void scan_incoming(void);
 /* Mail may be due in the deferred queue. */
 void scan_deferred(void);
-/* The report queue may hold what a failed dialogue left behind. */
+/*
+ * The report queue may hold what a failed dialogue left behind, or will: it
+ * is looked at with each pass over incoming, and now more often for a while.
+ */
 void scan_recover_soon(void);
 /* This message in SCAN_SOON_S seconds. */
 void scan_soon(const char *queue, const char *id);
