@@ -11,26 +11,29 @@ from posthaste import AS_ROOT
 
 @pytest.fixture
 def small_disk():
-    """mounts a small file system; unmounted at the end"""
+    """mounts a small file system as an instance's queue; unmounted at the end,
+    when the instance has stopped: what stops it is found there"""
     mounted = []
 
-    def mount(path, size):
+    def mount(s, size):
+        path = s.root / "spool"
         done = subprocess.run(
             ["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs",
              str(path)], capture_output=True)
         if done.returncode != 0:
             pytest.skip(f"cannot mount: {done.stderr.decode()}")
-        mounted.append(path)
+        mounted.append(s)
 
     yield mount
-    for path in mounted:
-        subprocess.run(["umount", "-l", str(path)], check=False)
+    for s in mounted:
+        s.stop()
+        subprocess.run(["umount", "-l", str(s.root / "spool")], check=False)
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="mounting wants root")
 def test_full_disk_gives_452_and_recovers(suite, small_disk):
     s = suite(start=False, main="queue_minfree = 0\n")
-    small_disk(s.root / "spool", "4m")
+    small_disk(s, "4m")
     s.start()
     s.send(body="before\r\n")
     s.wait_messages("bob", 1)
