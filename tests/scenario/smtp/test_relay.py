@@ -277,8 +277,11 @@ def test_utf8_address_needs_a_server_that_takes_it(suite):
         assert not old.messages
 
 
-def test_a_slip_in_relayhost_bounces_nothing(suite):
-    s = suite(main="relayhost = [smtp.example.test\n")
+def test_a_slip_in_a_table_bounces_nothing(suite):
+    s = suite(start=False)
+    table = s.write("transport", "remote.test smtp:[smtp.example.test\n")
+    s.set(transport_maps=f"texthash:{table}")
+    s.start()
     s.send(to="a@remote.test")
     s.wait_log(r'to=<a@remote\.test>.*dsn=4\.3\.5, status=deferred .*'
                r'"\[smtp\.example\.test" is no valid destination')
