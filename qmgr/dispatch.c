@@ -335,6 +335,21 @@ connect_agent(const struct transport *t, struct link *link)
 }
 
 /*
+ * For another agent. The one that died may have moved the file into a mailbox
+ * before it could say so: then there is nothing left to deliver, though our
+ * descriptor still shows it.
+ */
+static bool
+open_file_again(struct request *q)
+{
+	int before = q->file;
+	bool there = open_file(q);
+
+	fd_close(&before); /* now: it was locked all the time */
+	return there;
+}
+
+/*
  * An agent may have ended just as we spoke to it: one that has served before
  * and says nothing at all is replaced once.
  */
@@ -353,9 +368,11 @@ deliver(struct request *q, struct transport *t, struct link *link)
 			link->used = true;
 			return;
 		}
-		again = link->used && q->answers == 0;
+		again = link->used && q->answers == 0 && !task_cancelled();
 		ipc_free(&link->agent);
-	} while (again && !task_cancelled());
+		if (again && !open_file_again(q))
+			return;
+	} while (again);
 	log_warning("%s: lost connection with delivery service %s",
 	    q->entry->id, t->name);
 	give_up(q, "delivery agent ended unexpectedly", true);

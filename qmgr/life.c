@@ -105,7 +105,8 @@ static void
 hold(void *with, struct entry *e)
 {
 	(void)with;
-	entry_file_hold(e);
+	if (e->hold == -1) /* else a report is being made */
+		entry_file_hold(e);
 }
 
 /* All that took mail up has been told to end, and does at its next step. */

@@ -4,6 +4,7 @@ in the mailbox once and whole, and the queue is empty in the end."""
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 
@@ -75,6 +76,43 @@ def test_killed_at(suite, form, call, when):
                                  else 2)
     for text in seconds:
         assert text.endswith(b"\r\n\r\nsecond\r\n")
+
+
+# qmgr has used the connection before: it asks another agent at once
+BUSY = [("renameat2", 2), ("fchmod", 4), ("ftruncate", 2)]
+if AS_ROOT:
+    BUSY += [("fchown", 4)]
+
+
+@pytest.mark.parametrize("call, when", BUSY)
+def test_killed_in_a_row_of_messages(suite, call, when):
+    s = suite(main="virtual_maildir_form = crlf\n"
+                   "virtual_destination_concurrency_limit = 1\n"
+                   "minimal_backoff_time = 1s\nmaximal_backoff_time = 1s\n"
+                   "queue_run_delay = 1s\ntransport_retry_time = 1s\n")
+    s.send(body="first\r\n")
+    pid = int(s.wait_log(r"posthaste/virtual\[(\d+)\]")[1])
+    s.wait_messages("bob")
+    os.kill(pid, signal.SIGSTOP)
+    bodies = [f"in a row {n}\r\n" for n in range(4)]
+    ids = [s.send(body=body) for body in bodies]
+    for id in ids:
+        s.wait_log(rf"{id}: .*\(queue active\)")
+    tracer = killed_at(pid, call, when)
+    os.kill(pid, signal.SIGCONT)
+    try:
+        wait_for("the death of virtual",
+                 lambda: not os.path.exists(f"/proc/{pid}") or
+                 tracer.poll() is not None)
+    finally:
+        tracer.terminate()
+        tracer.wait()
+    s.wait_log(r"virtual.* pid \d+ killed by signal 9")
+    wait_for("an empty queue",
+             lambda: not s.queue("incoming", "deferred", "corrupt"), 20)
+    texts = read_back(s)
+    for body in bodies:
+        assert sum(text.endswith(body.encode()) for text in texts) == 1
 
 
 def read_back(s):
