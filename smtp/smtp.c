@@ -120,8 +120,12 @@ try_hosts(struct attempt *a, const struct hosts *hosts)
 		struct why why;
 		enum verdict v;
 
-		if (limit > 0 && a->sessions >= limit)
+		if (limit > 0 && a->sessions >= limit) {
+			log_info("%s: %zu sessions: no more hosts are tried now "
+				 "(smtp_mx_session_limit)",
+			    a->d->request->queue_id, a->sessions);
 			break;
+		}
 		g.loop_check = hosts->loop_check && !settings()->lmtp;
 		v = greet_host(&g, &hosts->list[i], &p, &why);
 		talk(a, &g, &p, v, &why);

@@ -70,8 +70,14 @@ within_limit(struct session *s)
 		log_info("%s: too many recipients from %s "
 			 "(smtpd_recipient_limit)",
 		    session_id(s), s->client.full);
-	if (t->overshoot > (size_t)s->p->smtpd_recipient_overshoot_limit)
+	if (t->overshoot > (size_t)s->p->smtpd_recipient_overshoot_limit) {
+		if (t->overshoot ==
+		    (size_t)s->p->smtpd_recipient_overshoot_limit + 1)
+			log_info("%s: further recipients from %s count as "
+				 "errors (smtpd_recipient_overshoot_limit)",
+			    session_id(s), s->client.full);
 		s->errors++;
+	}
 	/* no error of the client: it sends the others in another message */
 	say(s, 452, "4.5.3", "Error: too many recipients");
 	return false;

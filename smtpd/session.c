@@ -201,8 +201,13 @@ log_disconnect(struct session *s)
 void
 session_junk(struct session *s)
 {
-	if (++s->junk > s->p->smtpd_junk_command_limit)
-		s->errors++;
+	if (++s->junk <= s->p->smtpd_junk_command_limit)
+		return;
+	if (s->junk == s->p->smtpd_junk_command_limit + 1)
+		log_info("%s: junk commands count as errors now "
+			 "(smtpd_junk_command_limit)",
+		    s->client.full);
+	s->errors++;
 }
 
 /* The command at hand, behind the gate and the table of what is legal. */

@@ -51,6 +51,20 @@ def test_next_mx_is_asked_when_the_first_is_unwell(suite, dns, replies):
         assert not first.messages
 
 
+def test_no_more_sessions_than_told(suite, dns):
+    names = dns({("two.test", "MX"): [(10, "a.two.test"), (20, "b.two.test")],
+                 ("a.two.test", "A"): ["127.0.0.1"],
+                 ("b.two.test", "A"): ["127.0.0.2"]})
+    with FakeServer(replies={"MAIL": "451 4.3.0 not now"}) as first, \
+            FakeServer(port=first.port, host="127.0.0.2") as second:
+        s = suite(dns=names, main=f"smtp_tcp_port = {first.port}\n"
+                  "smtp_mx_session_limit = 1\n")
+        s.send(to="x@two.test")
+        s.wait_log("status=deferred .*451 4.3.0 not now")
+        s.wait_log(r"1 sessions: .*\(smtp_mx_session_limit\)")
+        assert second.connections == 0
+
+
 def test_refused_recipient_is_not_tried_elsewhere(suite, dns):
     names = dns({("two.test", "MX"): [(10, "a.two.test"), (20, "b.two.test")],
                  ("a.two.test", "A"): ["127.0.0.1"],

@@ -77,6 +77,20 @@ def test_junk_commands(suite):
         replies = [d.ask("NOOP") for _ in range(7)]
         assert all(r.startswith("250") for r in replies)
         assert d.reply().startswith("421 4.7.0")
+    s.wait_log(r"junk commands count as errors now "
+               r"\(smtpd_junk_command_limit\)")
+
+
+def test_recipients_far_beyond_the_limit(suite):
+    s = suite(main="smtpd_recipient_limit = 2\n"
+              "smtpd_recipient_overshoot_limit = 3\n"
+              "smtpd_hard_error_limit = 2\n")
+    with greet(s) as d:
+        d.ask("MAIL FROM:<a@b.test>")
+        codes = [d.ask("RCPT TO:<bob@example.test>")[:9] for _ in range(7)]
+        assert codes == ["250 2.1.5"] * 2 + ["452 4.5.3"] * 5
+        assert d.reply().startswith("421 4.7.0")
+    s.wait_log(r"count as errors \(smtpd_recipient_overshoot_limit\)")
 
 
 def test_timeout(suite):

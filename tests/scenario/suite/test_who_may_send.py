@@ -51,9 +51,11 @@ def test_login_allows_relaying(suite):
         assert content.endswith(b"\r\nout\r\n")
 
 
-def test_submission_refuses_without_login(suite):
+@pytest.mark.parametrize("port,tls", [("submission", True),
+                                      ("smtps", False)])
+def test_submission_refuses_without_login(suite, port, tls):
     s = suite()
-    with s.smtp(port="submission", tls=True) as session:
+    with s.smtp(port=port, tls=tls) as session:
         session.ehlo("client.test")
         session.mail("alice@example.test")
         code, _ = session.rcpt("bob@example.test")
