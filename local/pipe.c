@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "lib/base/mem.h"
+#include "lib/conf/master_cf.h"
 #include "lib/log/log.h"
 #include "lib/mail/mail_address.h"
 #include "lib/queue/queue_file.h"
@@ -68,7 +69,7 @@ struct expansion {
 static void
 take_flags(const char *service, const char *text)
 {
-	static const char letters[] = "BDFORXhqu.>";
+	static const char letters[] = MASTER_PIPE_FLAGS;
 	const char *at;
 
 	for (; *text != '\0'; text++) {

@@ -396,6 +396,7 @@ load(struct planning *p, const char *directory)
 	add_services(p);
 	check_transports(p);
 	settings_check_next_hops(plan, p->errors, p->warnings);
+	settings_check_domains(plan, p->warnings);
 	return p->errors->n == before;
 }
 

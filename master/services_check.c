@@ -98,12 +98,24 @@ check_attributes(const struct checking *k)
 }
 
 static void
+check_flags(const struct checking *k)
+{
+	const char *flags = attribute(k->e, "flags=");
+	size_t fine = flags == NULL ? 0 : strspn(flags, MASTER_PIPE_FLAGS);
+
+	if (flags != NULL && flags[fine] != '\0')
+		complain_service(k->errors, k->e,
+		    "pipe: flags=: there is no flag \"%c\"", flags[fine]);
+}
+
+static void
 check_pipe(const struct checking *k)
 {
 	const char *user = attribute(k->e, "user=");
 	const char *command = attribute(k->e, "argv=");
 
 	check_attributes(k);
+	check_flags(k);
 	if (user == NULL)
 		complain_service(k->errors, k->e, "pipe: user= is missing");
 	else

@@ -22,6 +22,25 @@
 
 enum { TABLE_MAX = 4 << 20, SMTP_PORT = 25 };
 
+static void
+check_protocols(const struct plan *plan, struct buf *errors)
+{
+	struct span rest = span_of(plan->common.inet_protocols), item;
+	bool any = false;
+
+	while (conf_list_next(&rest, &item)) {
+		any = true;
+		if (!span_is(item, "all") && !span_is(item, "ipv4") &&
+		    !span_is(item, "ipv6"))
+			complain_setting(errors, plan->conf, "inet_protocols",
+			    "\"%.*s\" is none of: all ipv4 ipv6",
+			    SPAN_ARG(item));
+	}
+	if (!any)
+		complain_setting(errors, plan->conf, "inet_protocols",
+		    "is empty: all, ipv4 or ipv6 is wanted");
+}
+
 bool
 settings_check_interfaces(const struct plan *plan, struct buf *errors)
 {
@@ -29,6 +48,9 @@ settings_check_interfaces(const struct plan *plan, struct buf *errors)
 	struct buf error = BUF_INIT(1024);
 	size_t before = errors->n;
 
+	check_protocols(plan, errors);
+	if (errors->n != before) /* no address can be right without */
+		return false;
 	if (!endpoints_of_interfaces(&plan->common, plan->arena, &found,
 		&error))
 		complain_setting(errors, plan->conf, "inet_interfaces", "%s",
@@ -216,5 +238,47 @@ settings_check_next_hops(const struct plan *plan, struct buf *errors,
 		while (rows[i].tables && warnings != NULL &&
 		    words_next(&value, &word))
 			check_table(&k, word);
+	}
+}
+
+/* Of those names only that stand in the setting itself. */
+static bool
+names_domain(const struct plan *plan, const char *setting, struct span domain)
+{
+	struct span rest = span_of(conf_value(plan->conf, setting)), word;
+
+	while (conf_list_next(&rest, &word)) {
+		char *text = mem_span_text(word);
+		bool same = span_is_nocase(domain, text);
+
+		free(text);
+		if (same)
+			return true;
+	}
+	return false;
+}
+
+void
+settings_check_domains(const struct plan *plan, struct buf *warnings)
+{
+	/* In the order in which lookup asks: the first one wins. */
+	static const char *const classes[] = { "mydestination",
+		"virtual_alias_domains", "virtual_mailbox_domains" };
+	enum { CLASSES = sizeof(classes) / sizeof(classes[0]) };
+
+	for (size_t i = 0; warnings != NULL && i < CLASSES - 1; i++) {
+		struct span rest = span_of(conf_value(plan->conf, classes[i])),
+			    word;
+
+		while (conf_list_next(&rest, &word))
+			for (size_t j = i + 1; j < CLASSES; j++)
+				if (word.p[0] != '!' &&
+				    names_domain(plan, classes[j], word))
+					complain_setting(warnings, plan->conf,
+					    classes[j],
+					    "do not list domain %.*s in BOTH "
+					    "%s and %s: the first one counts",
+					    SPAN_ARG(word), classes[i],
+					    classes[j]);
 	}
 }

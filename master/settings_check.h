@@ -14,5 +14,7 @@ bool settings_check_interfaces(const struct plan *plan, struct buf *errors);
  */
 void settings_check_next_hops(const struct plan *plan, struct buf *errors,
     struct buf *warnings);
+/* A line for each domain that two classes of domains name: one of them wins. */
+void settings_check_domains(const struct plan *plan, struct buf *warnings);
 
 #endif

@@ -47,7 +47,9 @@ master_pid(void)
 	pid_t pid = 0;
 
 	if (fd < 0 && errno == EACCES) /* others may read it, not lock it */
-		fatal_status(EX_NOPERM, "%s/pid/master.pid: %m",
+		fatal_status(EX_NOPERM,
+		    "%s/pid/master.pid: %m: this is for "
+		    "root",
 		    instance.common.queue_directory);
 	if (fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
 		pid = lock.l_pid;
@@ -286,7 +288,10 @@ do_status(void)
 	answer = ask(&c, "status");
 	if (answer == NULL) {
 		if (errno == EACCES)
-			fatal_status(EX_NOPERM, "public/master: %m");
+			fatal_status(EX_NOPERM,
+			    "%s/public/master: %m: this is "
+			    "for root",
+			    instance.common.queue_directory);
 		ipc_free(&c);
 		(void)not_running();
 		return NOT_RUNNING;

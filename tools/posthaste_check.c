@@ -159,10 +159,29 @@ check_setgid(const struct instance *i, const char *name)
 	return fine;
 }
 
+/* Without root's rights only one's own instance can be judged. */
+static bool
+may_check(const struct instance *i)
+{
+	const char *name = i->common.queue_directory;
+	struct stat st;
+
+	if (geteuid() == 0 || stat(name, &st) < 0 || st.st_uid == geteuid())
+		return true;
+	log_error("queue_directory %s belongs to another user: this is for "
+		  "root",
+	    name);
+	return false;
+}
+
 bool
 installation_check(const struct instance *i)
 {
-	bool fine = check_queue(i);
+	bool fine;
+
+	if (!may_check(i))
+		return false;
+	fine = check_queue(i);
 
 	fine &= check_data(i);
 	fine &= check_owned(i->common.daemon_directory);

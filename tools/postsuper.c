@@ -310,36 +310,41 @@ is_wanted(char **queues, struct span queue)
 struct all_visit {
 	struct action *action;
 	const char *queue;
+	bool met; /* something was there */
 };
 
 static bool
 act_on_found(void *with, const char *id)
 {
 	struct all_visit *v = with;
+	int done = v->action->act(v->queue, id);
 
-	if (v->action->act(v->queue, id) == 1)
+	if (done == 1)
 		v->action->count++;
+	v->met |= done != 0;
 	return true;
 }
 
-/* The message of this name, or all of them, in one queue. */
-static void
+/* The message of this name, or all of them, in one queue; if there was any. */
+static bool
 act_in_queue(struct action *a, const char *queue, const char *name)
 {
-	struct all_visit v = { a, queue };
+	struct all_visit v = { a, queue, false };
 
 	if (strcmp(name, "ALL") != 0)
 		act_on_found(&v, name);
 	else if (queue_scan(queue, act_on_found, &v) < 0 && errno != ENOENT)
 		log_warning("scan %s: %s", queue, strerror(errno));
+	return v.met;
 }
 
 static void
 act_on_name(struct action *a, const char *name, char **queues)
 {
 	struct span rest = span_of(a->queues), word;
+	bool all = strcmp(name, "ALL") == 0, met = false;
 
-	if (strcmp(name, "ALL") != 0 && !queue_id_valid(name)) {
+	if (!all && !queue_id_valid(name)) {
 		log_warning("not a queue id: %s", name);
 		return;
 	}
@@ -347,11 +352,15 @@ act_on_name(struct action *a, const char *name, char **queues)
 		char *queue = mem_span_text(word);
 
 		if (is_wanted(queues, word))
-			act_in_queue(a, queue, name);
+			met |= act_in_queue(a, queue, name);
 		free(queue);
 	}
+	if (!met && !all)
+		log_warning("%s: no such message in %s", name,
+		    queues[0] == NULL ? a->queues : "the queues named");
 }
 
+/* The lines of mailq around the messages begin with a minus. */
 static void
 act_on_input(struct action *a, char **queues)
 {
@@ -363,7 +372,7 @@ act_on_input(struct action *a, char **queues)
 		char *end = line + strcspn(line, " \t\r\n*!");
 
 		*end = '\0';
-		if (line[0] != '\0')
+		if (line[0] != '\0' && line[0] != '-')
 			act_on_name(a, line, queues);
 	}
 	free(line);

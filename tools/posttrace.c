@@ -328,8 +328,9 @@ main(int argc, char **argv)
 	forget_clients(&t);
 	each_file(&t, paths, tell);
 	if (t.shown == 0) {
-		fprintf(stderr, "posttrace: nothing about %s in %s%s\n",
-		    t.wanted, paths[0],
+		fprintf(stderr, "posttrace: nothing about %s%s in %s%s\n",
+		    t.by_message_id ? "a message with the id " : "", t.wanted,
+		    paths[0],
 		    rotated || count > 0 ? "" : " (-a: in older logs too)");
 		return 1;
 	}

@@ -9,6 +9,9 @@
 
 #include "lib/conf/conf.h"
 
+/* The letters that flags= of a pipe service may have. */
+#define MASTER_PIPE_FLAGS "BDFORXhqu.>"
+
 enum service_type {
 	SERVICE_INET,
 	SERVICE_UNIX, /* private: private/NAME, else public/NAME */

@@ -57,7 +57,7 @@ check_source(struct conf *c, const char *word, struct buf *errors,
 		say(c, setting, errors, word, "not a regular file");
 	else if (!auth_can_read(c, &st))
 		say(c, setting, errors, word,
-		    "the user auth_user cannot read it");
+		    "the user of auth_user cannot read it");
 	else {
 		if ((st.st_mode & S_IROTH) != 0)
 			say(c, setting, warnings, word,

@@ -76,7 +76,8 @@ def test_ed25519_cannot_be_kept_in_keyd(suite):
 def test_accounts_that_auth_cannot_read(suite):
     s = suite(start=False)
     os.chown(s.root / "etc/accounts", 0, 0)
-    refused(s, "account_files: ", "auth_user cannot read it")
+    refused(s, "account_files: ", "the user of auth_user cannot "
+            "read it")
 
 
 def test_two_kinds_of_certificate(suite):

@@ -29,6 +29,14 @@ MISTAKES = {
         "", "hook unix - n n - - pipe user=nobody flag=D argv=/bin/true\n",
         'master.cf: line {master}: service hook/unix: pipe: there is no '
         'attribute "flag=D"'),
+    "pipe flag": (
+        "", "hook unix - n n - - pipe user=nobody flags=DQ argv=/bin/true\n",
+        'master.cf: line {master}: service hook/unix: pipe: flags=: there is '
+        'no flag "Q"'),
+    "protocol": (
+        "inet_protocols = ipv5\n", "",
+        'main.cf: line {main}: inet_protocols: "ipv5" is none of: all ipv4 '
+        'ipv6'),
     "relayhost with a transport": (
         "relayhost = smtp:[mx.example.test]\n", "",
         'main.cf: line {main}: relayhost: "smtp:[mx.example.test]" is no '
@@ -130,6 +138,10 @@ WARNINGS = {
         "virtual_alias_maps = hash:{etc}/old\n", "",
         "virtual_alias_maps: {etc}/old.cdb: older than its source, which is "
         "read instead"),
+    "domain of two classes": (
+        "mydestination = two.test\nvirtual_alias_domains = Two.test\n", "",
+        "virtual_alias_domains: do not list domain two.test in BOTH "
+        "mydestination and virtual_alias_domains: the first one counts"),
     "next hop in a table": (
         "transport_maps = hash:{etc}/transport\n", "",
         '{etc}/transport: line 3: transport_maps: "[b.test" is no next hop'),

@@ -24,7 +24,11 @@ def test_unknown_id_is_said_so(suite):
     s = suite()
     done = s.command("posttrace", "4bNOSUCHz1", check=False)
     assert done.returncode == 1
-    assert "nothing about 4bNOSUCHz1" in done.err
+    assert "nothing about 4bNOSUCHz1 in " in done.err
+    done = s.command("posttrace", "bob@example.test", check=False)
+    assert done.returncode == 1
+    assert ("nothing about a message with the id bob@example.test in "
+            ) in done.err
 
 
 def test_rotated_and_packed_logs_are_read(suite):

@@ -102,12 +102,36 @@ def test_hold_release_delete(waiting):
     done = s.command("postsuper", "-H", "ALL")
     assert "Released from hold: 1 message" in done.err
     assert s.queue("hold") == []
-    done = s.command("postsuper", "-d", "-", stdin=f"{ids[1]}  443 Sat\n")
+    done = s.command("postsuper", "-d", "-",
+                     stdin=f"----Queue ID----- --Size\n{ids[1]}  443 Sat\n"
+                           "   z@other.test\n\n-- 1 Kbytes in 1 Request.\n")
+    assert "warning" not in done.err
     assert "Deleted: 1 message" in done.err
     assert ids[1] not in s.queue()
     done = s.command("postsuper", "-d", "ALL", "deferred")
     assert s.queue("deferred") == []
-    assert s.command("postsuper", "-d", "4bNOSUCHz1").returncode == 0
+    done = s.command("postsuper", "-d", ids[1])
+    assert done.returncode == 0
+    assert (f"warning: {ids[1]}: no such message in maildrop incoming "
+            "deferred hold corrupt report") in done.err
+    assert "Deleted: 0 messages" in done.err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
+@pytest.mark.parametrize("action, said", [
+    ("status", "public/master: Permission denied: this is for root"),
+    ("reload", "pid/master.pid: Permission denied: this is for root"),
+    ("check", "spool belongs to another user: this is for root"),
+])
+def test_posthaste_is_for_who_owns_the_instance(suite, action, said):
+    s = suite()
+    done = subprocess.run(
+        ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
+         "--", str(ROOT / "sbin/posthaste"), action], capture_output=True,
+        text=True, env={"MAIL_CONFIG": str(s.root / "etc")})
+    assert done.returncode not in (0, 3)
+    assert said in done.stderr
+    assert "cannot make" not in done.stderr
 
 
 def test_requeue_applies_changed_aliases(waiting):
