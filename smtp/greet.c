@@ -227,14 +227,21 @@ name_to_ask_for(const struct peer *p, const struct tls_target *t)
 	    name;
 }
 
-/* Servers and names apart; contexts, and so levels, are apart anyway. */
+/*
+ * Servers and names apart; contexts, and so levels, are apart anyway. Names as
+ * they are asked for: one that only says "dot-nexthop" is another one for each
+ * next hop, and a server may be that of many.
+ */
 static const char *
 resume_key(const struct greeting *g, const struct peer *p,
     const struct tls_target *t)
 {
-	return arena_printf(g->arena, "%s|%s|%s", p->relay,
-	    t->sni != NULL ? t->sni : "",
-	    t->name_count > 0 ? g->policy->match : "");
+	const char *key = arena_printf(g->arena, "%s|%s", p->relay,
+	    t->sni != NULL ? t->sni : "");
+
+	for (size_t i = 0; i < t->name_count; i++)
+		key = arena_printf(g->arena, "%s|%s", key, t->names[i]);
+	return key;
 }
 
 /* At the level fingerprint: is it one of those we know? */

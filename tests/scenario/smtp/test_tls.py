@@ -367,3 +367,27 @@ def test_a_resumed_session_proves_no_other_name(suite, dns, tls):
         s.send(to="x@bad.test")
         s.wait_log("to=<x@bad.test>.*dsn=4.7.5, status=deferred")
         assert len(sink.messages) == 1
+
+
+def test_a_resumed_session_proves_no_other_next_hop(suite, dns, tls):
+    """One server for two domains, of which the certificate has one."""
+    names = dns({("example.test", "MX"): [(10, "mx.shared.test")],
+                 ("other.test", "MX"): [(10, "mx.shared.test")],
+                 ("mx.shared.test", "A"): ["127.0.0.1"]})
+    with Remembering(tls) as sink:
+        s = suite(dns=names, main=main(
+            sink, "secure", "smtp_connection_cache_on_demand = no\n"
+            "smtp_tls_secure_cert_match = dot-nexthop\n"
+            "default_process_limit = 1\n"
+            f"relayhost =\nsmtp_tcp_port = {sink.port}\n"
+            f"smtp_tls_CAfile = {tls.authority}\n"
+            "transport_maps = inline:{good.test=smtp:example.test, "
+            "bad.test=smtp:other.test}\n"))
+        for n in range(2):
+            s.send(to="x@good.test")
+            sink.wait(n + 1)
+            s.wait_empty()
+        assert sink.resumed == [False, True]
+        s.send(to="x@bad.test")
+        s.wait_log("to=<x@bad.test>.*dsn=4.7.5, status=deferred")
+        assert len(sink.messages) == 2
