@@ -295,6 +295,18 @@ digest_name(struct arena *a, const struct identity *id, uint32_t copy)
 			   arena_printf(a, "%s-%u", hex, (unsigned)copy);
 }
 
+/*
+ * Names we give to copies are no sender's to take: of many messages each would
+ * have to look for a free one past all others.
+ */
+static bool
+is_name_of_copy(const char *uidl)
+{
+	size_t hex = strspn(uidl, "0123456789abcdef");
+
+	return hex == (size_t)2 * MBOX_DIGEST_SIZE && uidl[hex] == '-';
+}
+
 /* X-UIDL's, unless another message has it: a sender may write what he likes. */
 static void
 name_items(struct mbox_store *s)
@@ -306,7 +318,8 @@ name_items(struct mbox_store *s)
 		struct item *it = &s->items[i];
 		uint32_t copy = it->identity.copy;
 
-		it->unique = it->m.uidl != NULL ?
+		it->unique =
+		    it->m.uidl != NULL && !is_name_of_copy(it->m.uidl) ?
 		    arena_text(s->memory, it->m.uidl) :
 		    digest_name(s->memory, &it->identity, copy);
 		for (;;) {

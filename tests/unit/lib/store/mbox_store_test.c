@@ -355,7 +355,7 @@ ids(void)
 {
 	struct mbox_access *a = reach();
 	struct store *s = open_store(a);
-	struct buf all = BUF_INIT(65536);
+	struct buf all = BUF_INIT(1 << 20);
 	char *text;
 
 	for (size_t i = 0; i < store_count(s); i++)
@@ -420,6 +420,32 @@ test_ids_are_distinct(void **state)
 	assert_string_equal(names[2], "same");
 	assert_string_equal(names[5], "own.id-1");
 	free(text);
+}
+
+/* Of copies without number: a sender has put their names on others. */
+static void
+test_ids_of_copies_are_not_taken(void **state)
+{
+	enum { MANY = 8000 };
+	struct buf text = BUF_INIT(MANY * 200);
+	char *all, *end;
+
+	(void)state;
+	file_put("box", FROM "\nsame\n\n");
+	all = ids();
+	all[strcspn(all, "\n")] = '\0';
+	for (int i = 0; i < MANY; i++)
+		buf_printf(&text, FROM "X-UIDL: %s-%d\n\nsame\n\n", all,
+		    MANY + i);
+	free(all);
+	for (int i = 0; i < MANY; i++)
+		buf_add_text(&text, FROM "\nsame\n\n");
+	file_put("box", buf_text(&text));
+	all = ids();
+	end = all + strlen(all) - strlen("-15999\n");
+	assert_string_equal(end, "-15999\n");
+	free(all);
+	buf_fini(&text);
 }
 
 /* Removal. */
@@ -870,6 +896,7 @@ main(void)
 		T(test_nul_and_long_lines),
 		T(test_ids_are_stable),
 		T(test_ids_are_distinct),
+		T(test_ids_of_copies_are_not_taken),
 		T(test_removal),
 		T(test_reading_goes_on_after_removal),
 		T(test_crash_at_each_step),
