@@ -577,8 +577,9 @@ greet_unix(struct greeting *g, struct peer **out, struct why *why)
 	/* there are no files here; master knows which sockets are meant */
 	fd = service_connect(g->destination->text, connect_deadline());
 	if (fd < 0)
-		return why_set(why, "4.4.1", "connect to %s[%s]: failed",
-		    settings()->common.myhostname, path);
+		return why_set(why, "4.4.1", "connect to %s[%s]: %s",
+		    settings()->common.myhostname, path,
+		    service_connect_why());
 	*out = peer_new_unix(fd, path);
 	return settle(introduce(g, *out, false, &plain, why), out);
 }

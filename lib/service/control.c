@@ -39,6 +39,7 @@ static struct {
 	bool now;
 	bool gone; /* master is */
 	bool in_task; /* control_task reads */
+	char why[256]; /* of the connection that was not to be had */
 } control;
 
 enum {
@@ -242,6 +243,20 @@ ask(const char *service)
 	return q;
 }
 
+static int
+no_connection(const char *service, const char *why)
+{
+	snprintf(control.why, sizeof(control.why), "%s", why);
+	log_warning("no connection to service %s: %s", service, control.why);
+	return -1;
+}
+
+const char *
+service_connect_why(void)
+{
+	return control.why;
+}
+
 int
 service_connect(const char *service, int64_t deadline)
 {
@@ -249,23 +264,17 @@ service_connect(const char *service, int64_t deadline)
 	int fd;
 
 	ensure(control.master != NULL);
-	if (control.gone) {
-		log_warning("no connection to service %s: master is gone",
-		    service);
-		return -1;
-	}
+	if (control.gone)
+		return no_connection(service, "master is gone");
 	q = ask(service);
 	wait_for_answer(q, deadline);
 	if (!q->answered) {
-		log_warning("no connection to service %s: master does not "
-			    "answer",
-		    service);
 		q->given_up = true;
-		return -1;
+		return no_connection(service, "master does not answer");
 	}
-	if (q->fd < 0)
-		log_warning("no connection to service %s: %s", service, q->why);
 	fd = q->fd;
+	if (fd < 0)
+		(void)no_connection(service, q->why);
 	free(q);
 	return fd;
 }

@@ -96,6 +96,8 @@ int service_run(const struct service_spec *spec, int argc, char **argv);
  * -1 with a log line when it is not to be had. Non-blocking, close-on-exec.
  */
 int service_connect(const char *service, int64_t deadline);
+/* Why the last one failed; valid until this task waits. */
+const char *service_connect_why(void);
 
 /*
  * Pooled connections. service_ask gives one that is idle and alive or a new

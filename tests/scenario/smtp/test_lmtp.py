@@ -69,6 +69,16 @@ def test_unix_socket_of_another_program(suite):
         s.wait_log(r"relay=mx.example.test\[store\], .*status=sent")
 
 
+def test_socket_that_is_not_there(suite):
+    """The queue listing says why, as for a host that cannot be reached."""
+    s = suite(main="relay_domains = store.test\n"
+                   "relay_transport = lmtp:unix:private/store\n")
+    s.send(to="a@store.test")
+    s.wait_log(r"status=deferred \(connect to mx.example.test"
+               r"\[private/store\]: No such file or directory\)")
+    assert "[private/store]: No such file" in s.command("mailq").out
+
+
 def test_socket_that_no_setting_names(suite):
     s = suite(start=False)
     path = s.root / "store"
@@ -78,7 +88,8 @@ def test_socket_that_no_setting_names(suite):
         s.start()
         qid = s.send(to="a@store.test")
         s.wait_log("no setting names this socket")
-        s.wait_log(rf"{qid}: .*dsn=4.4.1, status=deferred")
+        s.wait_log(rf"{qid}: .*dsn=4.4.1, status=deferred .*\]: no setting "
+                   "names this socket")
         assert not store.commands
         s.set(lmtp_unix_sockets=f"unix:{path}", minimal_backoff_time="1s",
               queue_run_delay="1s")

@@ -164,6 +164,7 @@ refusals_are_told(void **state)
 		_exit(0);
 	}
 	assert_int_equal(service_connect("qmgr", soon()), -1);
+	assert_string_equal(service_connect_why(), "not allowed");
 	waitpid(pid, NULL, 0);
 }
 
