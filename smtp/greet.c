@@ -578,8 +578,7 @@ greet_unix(struct greeting *g, struct peer **out, struct why *why)
 	fd = service_connect(g->destination->text, connect_deadline());
 	if (fd < 0)
 		return why_set(why, "4.4.1", "connect to %s[%s]: %s",
-		    settings()->common.myhostname, path,
-		    service_connect_why());
+		    settings()->common.myhostname, path, service_connect_why());
 	*out = peer_new_unix(fd, path);
 	return settle(introduce(g, *out, false, &plain, why), out);
 }
