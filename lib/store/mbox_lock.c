@@ -55,43 +55,62 @@ mark(char out[MARK_MAX])
 	return snprintf(out, MARK_MAX, "posthaste %s\n", host);
 }
 
-/*
- * Ours is locked by the kernel for as long as its program lives, and has its
- * mark only then.
- */
+/* Has it our mark, made on this machine? */
 static bool
-left_behind(int fd)
+is_ours(int fd)
 {
 	char ours[MARK_MAX], found[MARK_MAX];
 	int n = mark(ours);
 
 	return pread(fd, found, sizeof(found), 0) == n &&
-	    memcmp(found, ours, (size_t)n) == 0 &&
-	    flock(fd, LOCK_EX | LOCK_NB) == 0;
+	    memcmp(found, ours, (size_t)n) == 0;
+}
+
+/*
+ * Ours is locked by the kernel for as long as its program lives, however old
+ * it is: a large mailbox on a slow disk takes its time. Others' grow old.
+ */
+static bool
+left_behind(int fd, const struct stat *st, int64_t stale_s)
+{
+	if (S_ISREG(st->st_mode) && is_ours(fd)) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return true;
+		if (errno == EWOULDBLOCK)
+			return false;
+	}
+	return time(NULL) - st->st_mtime > stale_s;
+}
+
+static bool
+is_still(int at, const char *lock, const struct stat *st)
+{
+	struct stat now;
+
+	return fstatat(at, lock, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    now.st_ino == st->st_ino && now.st_dev == st->st_dev;
 }
 
 /*
  * Of two that find the same dead lock, the second must not remove the first
- * one's new one: the kernel's lock on the old file settles that.
+ * one's new one: the kernel's lock on the old file settles that for ours.
  */
 static bool
 remove_stale(int at, const char *lock, int64_t stale_s)
 {
-	struct stat st, now;
+	struct stat st;
 	bool gone = false;
 	int fd;
 
 	if (fstatat(at, lock, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return errno == ENOENT;
-	if (time(NULL) - st.st_mtime > stale_s)
-		return unlinkat(at, lock, 0) == 0;
 	fd = openat(at, lock,
 	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	    left_behind(fd) &&
-	    fstatat(at, lock, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    now.st_ino == st.st_ino && now.st_dev == st.st_dev)
-		gone = unlinkat(at, lock, 0) == 0;
+	if (fd < 0) /* a link, or not for us to read: its age must do */
+		gone = time(NULL) - st.st_mtime > stale_s;
+	else
+		gone = fstat(fd, &st) == 0 && left_behind(fd, &st, stale_s);
+	gone = gone && is_still(at, lock, &st) && unlinkat(at, lock, 0) == 0;
 	fd_close(&fd);
 	return gone;
 }

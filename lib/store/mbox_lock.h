@@ -17,9 +17,9 @@ bool mbox_locks_parse(const char *text, unsigned int *locks);
 
 /*
  * One attempt at NAME.lock in the directory "at". What holds the lock, to be
- * given back; -1 with errno: EEXIST when somebody has it. Lock files older
- * than stale_s seconds are removed, and those of our own programs on this
- * machine that have died.
+ * given back; -1 with errno: EEXIST when somebody has it. Lock files of our own
+ * programs on this machine are removed when these have died, others when they
+ * are older than stale_s seconds.
  */
 int mbox_dotlock_take(int at, const char *name, int64_t stale_s);
 void mbox_dotlock_give_back(int at, const char *name, int *lock);

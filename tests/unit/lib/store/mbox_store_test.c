@@ -883,6 +883,41 @@ test_locks(void **state)
 	leave(&b);
 }
 
+/* A program of ours at work, for however long; then a lock of others'. */
+static void
+test_age_of_locks(void **state)
+{
+	static const struct timespec old[2] = { { .tv_sec = 1 },
+		{ .tv_sec = 1 } };
+	int lock = mbox_dotlock_take(AT_FDCWD, "box", 500), status;
+
+	(void)state;
+	assert_true(lock >= 0);
+	assert_int_equal(utimensat(AT_FDCWD, "box.lock", old, 0), 0);
+	if (fork() == 0)
+		_exit(mbox_dotlock_take(AT_FDCWD, "box", 500) != -1 ||
+		    errno != EEXIST);
+	wait(&status);
+	assert_int_equal(status, 0);
+	assert_int_equal(access("box.lock", F_OK), 0);
+	mbox_dotlock_give_back(AT_FDCWD, "box", &lock);
+	file_put("box.lock", "1234\n");
+	assert_int_equal(mbox_dotlock_take(AT_FDCWD, "box", 500), -1);
+	assert_int_equal(utimensat(AT_FDCWD, "box.lock", old, 0), 0);
+	lock = mbox_dotlock_take(AT_FDCWD, "box", 500);
+	assert_true(lock >= 0);
+	mbox_dotlock_give_back(AT_FDCWD, "box", &lock);
+	unlink("box.lock");
+	assert_int_equal(symlink("/nowhere", "box.lock"), 0);
+	assert_int_equal(mbox_dotlock_take(AT_FDCWD, "box", 500), -1);
+	assert_int_equal(utimensat(AT_FDCWD, "box.lock", old,
+			     AT_SYMLINK_NOFOLLOW),
+	    0);
+	lock = mbox_dotlock_take(AT_FDCWD, "box", 500);
+	assert_true(lock >= 0);
+	mbox_dotlock_give_back(AT_FDCWD, "box", &lock);
+}
+
 #define T(name) \
 	cmocka_unit_test_setup_teardown(name, folder_enter, folder_leave)
 
@@ -908,6 +943,7 @@ main(void)
 		T(test_changed_by_another_program),
 		T(test_changed_while_it_is_read),
 		T(test_locks),
+		T(test_age_of_locks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
