@@ -209,6 +209,40 @@ check_networks(struct checking *k)
 	}
 }
 
+/* What smtpd asks of one of the two lists; the others never count. */
+static bool
+protects(struct conf *c, const char *setting)
+{
+	static const char *const words[] = { "reject_unauth_destination",
+		"defer_unauth_destination", "reject", "defer" };
+	struct span rest = span_of(conf_value(c, setting)), word;
+	bool warn = false;
+
+	while (conf_list_next(&rest, &word)) {
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+			if (!warn && span_is_nocase(word, words[i]))
+				return true;
+		warn = span_is_nocase(word, "warn_if_reject");
+	}
+	return false;
+}
+
+static void
+check_relaying(struct checking *k)
+{
+	static const char setting[] = "smtpd_relay_restrictions";
+	struct span rest = span_of(conf_value(k->c, setting)), word;
+
+	if (k->warnings == NULL || !conf_list_next(&rest, &word) ||
+	    protects(k->c, setting) ||
+	    protects(k->c, "smtpd_recipient_restrictions"))
+		return;
+	buf_printf(k->warnings,
+	    "%s: %s: neither this nor smtpd_recipient_restrictions has "
+	    "reject_unauth_destination: it is used as well\n",
+	    conf_origin(k->c, setting), setting);
+}
+
 void
 restrictions_check_settings(struct conf *c, struct buf *errors,
     struct buf *warnings)
@@ -228,4 +262,5 @@ restrictions_check_settings(struct conf *c, struct buf *errors,
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
 		check_list(&k, settings[i], conf_value(c, settings[i]));
 	check_networks(&k);
+	check_relaying(&k);
 }

@@ -138,6 +138,12 @@ WARNINGS = {
         "virtual_alias_maps = hash:{etc}/old\n", "",
         "virtual_alias_maps: {etc}/old.cdb: older than its source, which is "
         "read instead"),
+    "no protection from relaying": (
+        "smtpd_relay_restrictions = permit_mynetworks\n"
+        "smtpd_recipient_restrictions = permit_mynetworks, "
+        "warn_if_reject reject_unauth_destination\n", "",
+        "smtpd_relay_restrictions: neither this nor "
+        "smtpd_recipient_restrictions has reject_unauth_destination"),
     "domain of two classes": (
         "mydestination = two.test\nvirtual_alias_domains = Two.test\n", "",
         "virtual_alias_domains: do not list domain two.test in BOTH "
