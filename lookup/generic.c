@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 #include "lookup/generic.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lookup/address_map.h"
 
-/* As many as there may be services with lists of their own. */
+/* Lists that stay open: services may have their own. */
 enum { OPEN_MAX = 16 };
 
-/* Process lifetime: lists that were asked for. */
+/* Process lifetime: lists that were asked for, the oldest first. */
 static struct {
 	char *specs;
 	struct table_list *list;
@@ -29,6 +30,20 @@ open_list(const char *specs)
 	return l;
 }
 
+/*
+ * A captured smtp can ask for the tables in any combination: then lists are
+ * opened again and again, and the others have theirs all the same.
+ */
+static void
+close_oldest(void)
+{
+	free(opened[0].specs);
+	table_list_free(&opened[0].list);
+	memmove(opened, opened + 1, (OPEN_MAX - 1) * sizeof(opened[0]));
+	opened[OPEN_MAX - 1].specs = NULL;
+	opened[OPEN_MAX - 1].list = NULL;
+}
+
 /* NULL: it cannot be used, and why is logged. */
 static struct table_list *
 find_list(const struct query_tables *known, const char *specs)
@@ -40,11 +55,15 @@ find_list(const struct query_tables *known, const char *specs)
 			return opened[i].list;
 		i++;
 	}
-	if (i == OPEN_MAX || !query_tables_known(known, specs)) {
+	if (!query_tables_known(known, specs)) {
 		log_warning("smtp_generic_maps: a table of \"%.200s\" is in "
 			    "no setting",
 		    specs);
 		return NULL;
+	}
+	if (i == OPEN_MAX) {
+		close_oldest();
+		i--;
 	}
 	opened[i].list = open_list(specs);
 	if (opened[i].list != NULL)

@@ -157,3 +157,22 @@ def test_lmtp_has_a_setting_of_its_own(suite):
         sender, recipients, _, _ = arrived(sink)
         assert sender.startswith("MAIL FROM:<joe@inside.test>")
         assert recipients == ["RCPT TO:<b@public.test>"]
+
+
+def test_each_of_many_services_has_tables_of_its_own(suite):
+    many = 20
+    with FakeServer() as sink:
+        s = suite(
+            main="transport_maps = inline:{" + ", ".join(
+                f"to{n}.test=out{n}:[127.0.0.1]:{sink.port}"
+                for n in range(many)) + "}\n",
+            master="".join(
+                f"out{n} unix - - n - - smtp -o smtp_generic_maps="
+                f"inline:{{alice@example.test=name{n}@public.test}}\n"
+                for n in range(many)))
+        for again in range(2):
+            for n in range(many):
+                s.send(to=f"x@to{n}.test")
+        senders = sorted(m[0].split()[1] for m in sink.wait(2 * many))
+        assert senders == sorted(
+            2 * [f"FROM:<name{n}@public.test>" for n in range(many)])
