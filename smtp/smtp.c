@@ -121,8 +121,8 @@ try_hosts(struct attempt *a, const struct hosts *hosts)
 		enum verdict v;
 
 		if (limit > 0 && a->sessions >= limit) {
-			log_info("%s: %zu sessions: no more hosts are tried now "
-				 "(smtp_mx_session_limit)",
+			log_info("%s: %zu sessions: no more hosts are "
+				 "tried now (smtp_mx_session_limit)",
 			    a->d->request->queue_id, a->sessions);
 			break;
 		}
