@@ -168,7 +168,8 @@ is_the_rest(const struct queue_envelope *e, const struct queue_recipient *r)
 
 /*
  * Those who still wait, under the names they first had, so that changed
- * aliases count; but not where that would reach somebody a second time.
+ * aliases count; but not where that would reach somebody a second time. Those
+ * are then known by the address they have: they may be requeued once more.
  */
 static struct ipc_list
 waiting_recipients(struct arena *a, const struct queue_envelope *e)
@@ -179,14 +180,13 @@ waiting_recipients(struct arena *a, const struct queue_envelope *e)
 
 	for (size_t i = 0; i < e->recipient_count; i++) {
 		const struct queue_recipient *r = &e->recipients[i];
-
 		bool rest = waits(r) && is_the_rest(e, r);
 
 		if (!waits(r))
 			continue;
 		out[list.count++] = (struct msg_submit_recipient){
 			.address = rest ? r->address : r->original,
-			.original = rest ? r->original : "",
+			.original = "",
 			.orcpt = r->orcpt,
 			.notify = r->notify,
 			.transport = "",

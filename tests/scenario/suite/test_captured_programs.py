@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """What a program that strangers have taken over finds, and whom it reaches."""
+import contextlib
 import os
 import re
 import signal
@@ -191,7 +192,8 @@ def touch(s, program):
         path = s.root / "spool" / folder / program
         if path.exists():
             client.connect(str(path))
-            client.send(b"W")
+            with contextlib.suppress(BrokenPipeError):  # it has ended
+                client.send(b"W")
     return client
 
 

@@ -147,6 +147,20 @@ def test_requeue_applies_changed_aliases(waiting):
     assert ids[0] not in s.queue()
 
 
+def test_requeued_rest_of_an_alias_reaches_nobody_twice(suite):
+    s = suite(start=False, main="relayhost = [127.0.0.1]:9\n"
+              "minimal_backoff_time = 1000s\n")
+    s.write("virtual", "both@example.test bob@example.test, x@relay.test\n")
+    s.start()
+    s.send(to="both@example.test")
+    for _ in range(3):
+        waiting = wait_for("the rest", lambda: s.queue("deferred"))
+        s.command("postsuper", "-r", "ALL")
+        wait_for("a new id", lambda: s.queue("deferred") and
+                 s.queue("deferred") != waiting)
+    assert len(s.messages("bob")) == 1
+
+
 def test_flush_tries_again(suite):
     from peers import FakeServer
     server = FakeServer(replies={"RCPT": ["451 4.3.0 not now"]})
