@@ -289,6 +289,10 @@ class Chaos:
         done = self.suite.command("posttrace", self.ids[token], check=False)
         return self.ids[token] + "\n" + done.out + done.err
 
+    def ended_by_force(self):
+        """Did master have to kill what did not end in time?"""
+        return re.search(r"does not end|killed by signal", self.suite.log())
+
     def close(self, failed):
         self.server.stop()
         self.suite.close(failed)
