@@ -5,6 +5,7 @@ libposthaste_a_SOURCES += \
 	lib/mail/destination.c lib/mail/destination.h \
 	lib/mail/header.c lib/mail/header.h \
 	lib/mail/mail_address.c lib/mail/mail_address.h \
+	lib/mail/mime_tree.h \
 	lib/mail/received.c lib/mail/received.h \
 	lib/mail/reply.c lib/mail/reply.h \
 	lib/mail/resolve.h \

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: ISC
 libposthaste_a_SOURCES += \
+	lib/store/uid_set.h lib/store/mail_account.h \
+	lib/store/mailbox.h lib/store/mailbox_view.h \
 	lib/store/beneath.c lib/store/beneath.h \
 	lib/store/deliver_copy.c lib/store/deliver_copy.h \
 	lib/store/maildir_deliver.c lib/store/maildir_deliver.h \

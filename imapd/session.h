@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef IMAPD_SESSION_H
+#define IMAPD_SESSION_H
+
+/*
+ * One IMAP connection behind its login: the state that commands work on, and
+ * what they use to answer. Runs in a task of the user's process, with the
+ * user's rights.
+ *
+ * A command is a function in the file of its family; its row in verbs.def
+ * says when it is legal, and which changes of the mailbox may be told with its
+ * answer.
+ */
+
+#include "lib/conf/common.h"
+#include "lib/imap/imap_read.h"
+#include "lib/imap/imap_write.h"
+#include "lib/net/stream.h"
+#include "lib/store/mailbox_view.h"
+
+#define PARAM_GROUP imapd
+#define PARAM_DEF "imapd/params.def"
+#include "lib/conf/param.h"
+
+/* What ENABLE, or using it, has turned on (RFC 5161, 7162, 6855, 9051). */
+enum imap_enabled {
+	ENABLED_CONDSTORE = 1 << 0,
+	ENABLED_QRESYNC = 1 << 1,
+	ENABLED_UTF8 = 1 << 2, /* UTF8=ACCEPT */
+	ENABLED_REV2 = 1 << 3,
+	ENABLED_UIDONLY = 1 << 4,
+};
+
+enum imap_state {
+	IMAP_AUTHENTICATED = 1,
+	IMAP_SELECTED = 2,
+	IMAP_LOGGED_OUT = 4,
+};
+
+struct imap_session {
+	const struct common_params *common;
+	const struct imapd_params *params;
+	struct stream *io;
+	struct imap_reader *reader;
+	struct mail_account *account;
+	const char *user, *id, *client; /* for the log */
+	enum imap_state state;
+	unsigned int enabled;
+	/* selected */
+	struct mailbox *mailbox; /* NULL: none */
+	struct mailbox_view view;
+	bool read_only;
+	struct uid_set saved; /* SEARCHRES: "$", as UIDs */
+	/*
+	 * What is said goes here first, then out at once; several short
+	 * replies leave in one segment.
+	 */
+	struct buf out;
+	const char *end; /* why it ends, for the log */
+	/* of a file that needs more: its own struct, freed with the session */
+	struct imap_notify *notify;
+	struct imap_contexts *contexts;
+	struct imap_deflate *deflate;
+};
+
+typedef void
+imap_command_function(struct imap_session *s, const struct imap_command *c);
+
+/* Which changes may be told with a command's answer. */
+enum imap_tell {
+	TELL_NOTHING,
+	TELL_NO_EXPUNGE, /* FETCH, STORE, SEARCH: numbers must stay */
+	TELL_ALL,
+};
+
+struct imap_verb {
+	const char *name;
+	unsigned int states; /* in which it is legal */
+	bool uid; /* has a UID form */
+	enum imap_tell tell; /* for the UID form it is TELL_ALL */
+	imap_command_function *run;
+};
+
+/* Everything from the login's answer to the end. */
+void imap_session_run(struct imap_session *s, const char *login_tag);
+
+/*
+ * Answers. "code": of a response code, without brackets, or NULL. Each tells
+ * changes first, as the verb's row allows. Exactly one of them ends a command.
+ */
+void
+reply_ok(struct imap_session *s, const struct imap_command *c, const char *code,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+void
+reply_no(struct imap_session *s, const struct imap_command *c, const char *code,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+void reply_bad(struct imap_session *s, const struct imap_command *c,
+    const char *format, ...) __attribute__((format(printf, 3, 4)));
+/*
+ * NO with the code that stands for this result (RFC 5530: NONEXISTENT,
+ * ALREADYEXISTS, OVERQUOTA, CANNOT, LIMIT, INUSE, SERVERBUG...), and a log
+ * line where it is our failure.
+ */
+void reply_result(struct imap_session *s, const struct imap_command *c,
+    enum mail_result result, const struct why *why);
+
+/*
+ * What is in s->out leaves (buffered by the stream). Changes are settled
+ * before anything is sent. Call it when s->out has grown beyond some KiB;
+ * nothing of the store may be held.
+ */
+enum io imap_send(struct imap_session *s);
+/* Tells the client what happened to the selected mailbox. */
+void imap_tell(struct imap_session *s, enum imap_tell tell);
+/* "* n FETCH (FLAGS (...))", with UID and MODSEQ where those are due. */
+void imap_tell_flags(struct imap_session *s, uint32_t uid, bool with_uid);
+/* "(\Seen $Forwarded)"; "recent": with \Recent. */
+void imap_write_flags(struct imap_session *s, struct buf *out,
+    const struct mail_message *m);
+/* Leaves the selected mailbox; [CLOSED] is the caller's. */
+void imap_unselect(struct imap_session *s);
+
+/*
+ * Arguments that many commands share. Each answers BAD or NO by itself and is
+ * false then.
+ */
+/* Message numbers, UIDs or "$", to UIDs that the view has. */
+bool imap_set_argument(struct imap_session *s, const struct imap_command *c,
+    const struct imap_arg *a, struct uid_set *uids);
+/* A mailbox name, to UTF-8; "out" is reset first. */
+bool imap_mailbox_argument(struct imap_session *s, const struct imap_command *c,
+    const struct imap_arg *a, struct buf *out);
+/* "(\Seen $Junk)" or without the parentheses; keywords are made. */
+bool imap_flags_argument(struct imap_session *s, const struct imap_command *c,
+    struct mailbox *in, const struct imap_arg *a, size_t count, uint32_t *flags,
+    uint64_t *keywords);
+
+static inline bool
+imap_enabled(const struct imap_session *s, unsigned int what)
+{
+	return (s->enabled & what) != 0;
+}
+
+/* Names and strings go out as UTF-8? */
+static inline bool
+imap_utf8(const struct imap_session *s)
+{
+	return imap_enabled(s, ENABLED_UTF8 | ENABLED_REV2);
+}
+
+/* The names for CAPABILITY, behind the login. */
+const char *imap_capabilities(const struct imap_session *s);
+
+#endif
