@@ -10,7 +10,8 @@ EXTRA_DIST += conf/compat.def
 EXTRA_DIST += lib/conf/params.def smtpd/params.def cleanup/params.def \
 	qmgr/params.def smtp/params.def local/params.def bounce/params.def \
 	pickup/params.def lookup/params.def auth/params.def keyd/params.def \
-	pop3d/params.def logd/params.def master/params.def \
+	pop3d/params.def imapd/params.def logd/params.def \
+	master/params.def \
 	lib/tls/params.def lib/store/params.def
 check_PROGRAMS += tests/unit/lib/conf/conf_test
 TESTS += tests/unit/lib/conf/conf_test

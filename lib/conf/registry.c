@@ -47,6 +47,10 @@
 #define PARAM_DEF "pop3d/params.def"
 #include "lib/conf/param.h"
 
+#define PARAM_GROUP imapd
+#define PARAM_DEF "imapd/params.def"
+#include "lib/conf/param.h"
+
 #define PARAM_GROUP logd
 #define PARAM_DEF "logd/params.def"
 #include "lib/conf/param.h"
@@ -76,6 +80,7 @@ const struct param_group *const param_groups[] = {
 	&auth_param_group,
 	&keyd_param_group,
 	&pop3d_param_group,
+	&imapd_param_group,
 	&logd_param_group,
 	&master_param_group,
 	&tls_param_group,
