@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/mail/collate.h"
+
+#include <string.h>
+#include <unicase.h>
+#include <uninorm.h>
+#include <unistr.h>
+
+enum {
+	KNOWN = 0x800, /* characters whose mapping is kept */
+	MAPPED_MAX = 64,
+	DEEPEST = 8, /* of decompositions within decompositions; 3 in fact */
+};
+
+/* RFC 5051 section 2 (2): decomposes until nothing is left to decompose. */
+static void
+decompose(ucs4_t c, int depth, struct buf *out)
+{
+	ucs4_t parts[UC_DECOMPOSITION_MAX_LENGTH];
+	uint8_t utf8[6];
+	int tag, n;
+
+	n = depth < DEEPEST ? uc_decomposition(c, &tag, parts) : -1;
+	if (n < 0) {
+		n = u8_uctomb(utf8, c, sizeof(utf8));
+		if (n > 0)
+			buf_add(out, utf8, (size_t)n);
+		return;
+	}
+	for (int i = 0; i < n; i++)
+		decompose(parts[i], depth + 1, out);
+}
+
+/* The scripts of two-byte UTF-8 are looked up once. */
+static void
+fold_character(ucs4_t c, struct buf *out)
+{
+	static struct {
+		uint8_t n;
+		char text[15];
+	} known[KNOWN];
+	struct buf one = BUF_INIT(MAPPED_MAX);
+
+	if (c < KNOWN && known[c].n > 0) {
+		buf_add(out, known[c].text, known[c].n);
+		return;
+	}
+	decompose(uc_totitle(c), 0, &one);
+	if (c < KNOWN && one.n < sizeof(known[c].text)) {
+		memcpy(known[c].text, one.p, one.n);
+		known[c].n = (uint8_t)one.n;
+	}
+	buf_add_span(out, buf_span(&one));
+	buf_fini(&one);
+}
+
+static char
+upper(char c)
+{
+	return (char)(c - (c >= 'a' && c <= 'z' ? 'a' - 'A' : 0));
+}
+
+/* ASCII at the front, as many bytes as there are. */
+static size_t
+fold_ascii(struct span s, char *to)
+{
+	size_t i = 0;
+
+	while (i < s.n && ((unsigned char)s.p[i] & 0x80) == 0) {
+		to[i] = upper(s.p[i]);
+		i++;
+	}
+	return i;
+}
+
+/* Sixteen bytes at a time where all of them are ASCII. */
+static size_t
+fold_ascii_blocks(struct span s, char *to)
+{
+	size_t i = 0;
+
+	for (; i + 16 <= s.n; i += 16) {
+		uint64_t word[2];
+
+		memcpy(word, s.p + i, sizeof(word));
+		if (((word[0] | word[1]) & 0x8080808080808080ULL) != 0)
+			break;
+		for (size_t k = 0; k < 16; k++)
+			to[i + k] = upper(s.p[i + k]);
+	}
+	return i + fold_ascii(span_skip(s, i), to + i);
+}
+
+void
+collate_fold(struct span utf8, struct buf *out)
+{
+	while (utf8.n > 0) {
+		char *to = buf_reserve(out, utf8.n);
+		ucs4_t c;
+		int n;
+
+		if (to == NULL)
+			return;
+		n = (int)fold_ascii_blocks(utf8, to);
+		buf_added(out, (size_t)n);
+		utf8 = span_skip(utf8, (size_t)n);
+		/* one alphabet's words follow each other */
+		while (utf8.n > 0 && ((unsigned char)*utf8.p & 0x80) != 0) {
+			n = u8_mbtoucr(&c, (const uint8_t *)utf8.p, utf8.n);
+			if (n > 0)
+				fold_character(c, out);
+			else
+				buf_add_char(out, *utf8.p);
+			utf8 = span_skip(utf8, n > 0 ? (size_t)n : 1);
+		}
+	}
+}
+
+int
+collate_compare(struct span a, struct span b)
+{
+	int r = memcmp(a.p != NULL ? a.p : "", b.p != NULL ? b.p : "",
+	    a.n < b.n ? a.n : b.n);
+
+	return r != 0 ? r : (a.n > b.n) - (a.n < b.n);
+}
