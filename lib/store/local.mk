@@ -2,6 +2,7 @@
 libposthaste_a_SOURCES += \
 	lib/store/uid_set.h lib/store/mail_account.h \
 	lib/store/mailbox.h lib/store/mailbox_view.h \
+	lib/store/folder_name.c lib/store/folder_name.h \
 	lib/store/beneath.c lib/store/beneath.h \
 	lib/store/deliver_copy.c lib/store/deliver_copy.h \
 	lib/store/maildir_deliver.c lib/store/maildir_deliver.h \
@@ -52,3 +53,9 @@ check_PROGRAMS += tests/fuzz/mbox_quote_fuzz
 TESTS += tests/fuzz/mbox_quote_fuzz
 tests_fuzz_mbox_quote_fuzz_SOURCES = tests/fuzz/mbox_quote_fuzz.c \
 	tests/fuzz/replay.c
+
+check_PROGRAMS += tests/unit/lib/store/folder_name_test
+TESTS += tests/unit/lib/store/folder_name_test
+tests_unit_lib_store_folder_name_test_SOURCES = \
+	tests/unit/lib/store/folder_name_test.c
+tests_unit_lib_store_folder_name_test_LDADD = $(LDADD) -lcmocka
