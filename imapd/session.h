@@ -117,6 +117,11 @@ void imap_tell_flags(struct imap_session *s, uint32_t uid, bool with_uid);
 /* "(\Seen $Forwarded)"; "recent": with \Recent. */
 void imap_write_flags(struct imap_session *s, struct buf *out,
     const struct mail_message *m);
+/*
+ * A CONDSTORE enabling command (RFC 7162 section 3.1): from now on replies have
+ * modification sequences. The first such command is told the highest one.
+ */
+void imap_enable_condstore(struct imap_session *s);
 /* Leaves the selected mailbox; [CLOSED] is the caller's. */
 void imap_unselect(struct imap_session *s);
 

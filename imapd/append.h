@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef IMAPD_APPEND_H
+#define IMAPD_APPEND_H
+
+/*
+ * New messages that a client brings: what APPEND and REPLACE share. Text goes
+ * from the connection straight to the disk, in whatever pieces it comes.
+ */
+
+#include "imapd/changing.h"
+
+struct appending {
+	struct imap_session *s;
+	const struct imap_command *c;
+	struct mailbox *target;
+	struct mail_append *append;
+	/*
+	 * The next argument. Lists that hold a literal are left by IMAP_END
+	 * (whole in the tree: then "up" follows) or by IMAP_CLOSE.
+	 */
+	const struct imap_arg *at;
+	const struct imap_arg *up;
+	uint64_t size; /* of the present message so far */
+};
+
+/*
+ * All messages from "at" on, at most "most" (0: any number), into the mailbox
+ * of that name, all or none. False: it was answered, or the connection ended;
+ * nothing was added, and the rest of the command is taken off the connection.
+ * A target that was opened is to be closed all the same.
+ */
+bool append_messages(struct appending *a, const struct imap_arg *name,
+    const struct imap_arg *at, unsigned int most);
+/* Durably: "APPENDUID 38505 3955" for the answer. False: it was answered. */
+bool append_commit(struct appending *a, struct buf *code);
+void append_fini(struct appending *a);
+
+/*
+ * For what makes messages of parts. Each is false when it was answered.
+ */
+/* Bytes of the present message; too many are TOOBIG. */
+bool append_bytes(struct appending *a, struct span bytes);
+/* The literal that is pending now; then "at" is behind it. */
+bool append_literal(struct appending *a);
+/* Always false. */
+bool append_bad(struct appending *a, const char *text);
+/* "CATENATE (...)": at is the list; then it is behind it. */
+bool append_catenate(struct appending *a);
+/* Into and out of a list. */
+bool append_enter(struct appending *a);
+bool append_leave(struct appending *a);
+
+#endif

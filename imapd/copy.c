@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * COPY and MOVE (RFC 9051 sections 6.4.7 and 6.4.8, RFC 6851), with COPYUID.
+ */
+
+#include "imapd/changing.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+struct mailbox *
+changing_target(struct imap_session *s, const struct imap_command *c,
+    struct span name)
+{
+	struct mailbox *target = NULL;
+	enum mail_result result;
+	struct why why;
+
+	result = mailbox_open(s->account, name, &target, &why);
+	if (result == MAIL_OK)
+		return target;
+	if (result == MAIL_NONEXISTENT)
+		reply_no(s, c, "TRYCREATE", "There is no such mailbox");
+	else
+		reply_result(s, c, result, &why);
+	return NULL;
+}
+
+/* "COPYUID 38505 304,319:320 3956:3958" */
+static void
+write_code(struct buf *code, const struct mail_copies *copies)
+{
+	buf_printf(code, "COPYUID %" PRIu32 " ", copies->uidvalidity);
+	uid_set_text(&copies->from, code);
+	buf_add_char(code, ' ');
+	uid_set_text(&copies->to, code);
+}
+
+static void
+answer_copied(struct imap_session *s, const struct imap_command *c,
+    const struct mail_copies *copies)
+{
+	struct buf code = BUF_INIT(SIZE_MAX);
+
+	write_code(&code, copies);
+	reply_ok(s, c, buf_text(&code), "Copy completed");
+	buf_fini(&code);
+}
+
+/*
+ * COPYUID comes before the messages vanish (RFC 6851 section 4.3), so that
+ * the client can still tell which they were.
+ */
+static void
+answer_moved(struct imap_session *s, const struct imap_command *c,
+    const struct mail_copies *copies)
+{
+	struct buf code = BUF_INIT(SIZE_MAX);
+
+	write_code(&code, copies);
+	buf_add_text(&s->out, "* OK [");
+	buf_add_span(&s->out, buf_span(&code));
+	buf_add_text(&s->out, "] Moved\r\n");
+	buf_fini(&code);
+	changing_removed(s, c, "Move completed");
+}
+
+static void
+copy_to(struct imap_session *s, const struct imap_command *c,
+    const struct uid_set *uids, struct mailbox *target, bool move)
+{
+	struct mail_copies copies;
+	enum mail_result result;
+	struct why why;
+
+	memset(&copies, 0, sizeof(copies));
+	result = mailbox_copy(s->mailbox, uids, target, move, &copies, &why);
+	if (result == MAIL_NONEXISTENT)
+		reply_no(s, c, "TRYCREATE", "There is no such mailbox");
+	else if (result != MAIL_OK)
+		reply_result(s, c, result, &why);
+	else if (copies.count == 0)
+		reply_ok(s, c, NULL, "No such messages, nothing done");
+	else if (move)
+		answer_moved(s, c, &copies);
+	else
+		answer_copied(s, c, &copies);
+	mail_copies_fini(&copies);
+}
+
+/* Both arguments are judged before the target is looked for. */
+static void
+copy_or_move(struct imap_session *s, const struct imap_command *c, bool move)
+{
+	struct buf name = BUF_INIT(4096);
+	struct uid_set uids = { 0 };
+	struct mailbox *target;
+
+	if (c->count != 2)
+		reply_bad(s, c, "Wrong number of arguments");
+	else if (imap_set_argument(s, c, &c->args[0], &uids) &&
+	    imap_mailbox_argument(s, c, &c->args[1], &name)) {
+		target = changing_target(s, c, buf_span(&name));
+		if (target != NULL)
+			copy_to(s, c, &uids, target, move);
+		mailbox_close(&target);
+	}
+	uid_set_fini(&uids);
+	buf_fini(&name);
+}
+
+void
+imap_copy(struct imap_session *s, const struct imap_command *c)
+{
+	copy_or_move(s, c, false);
+}
+
+void
+imap_move(struct imap_session *s, const struct imap_command *c)
+{
+	if (s->read_only)
+		reply_no(s, c, "READ-ONLY", "The mailbox is open read-only");
+	else
+		copy_or_move(s, c, true);
+}

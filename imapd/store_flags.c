@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * STORE and UID STORE: RFC 9051 section 6.4.6, conditional ones RFC 7162
+ * section 3.1.3.
+ *
+ * What the client is told here it need not be told again by whatever comes
+ * next: where nothing but our own change came since the last telling, the view
+ * is taken past it. Otherwise it hears of its change twice, which is allowed.
+ */
+
+#include "imapd/changing.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { OUT_AT_ONCE = 16384 };
+
+struct request {
+	struct uid_set uids;
+	struct flag_change change;
+	bool conditional; /* UNCHANGEDSINCE */
+	bool silent;
+};
+
+/* "(UNCHANGEDSINCE n)" */
+static bool
+take_modifiers(struct request *r, const struct imap_arg *list)
+{
+	const struct imap_arg *a;
+
+	if (list[0].type == IMAP_END)
+		return false;
+	for (a = list; a[0].type != IMAP_END; a += 2) {
+		if (!imap_arg_is(&a[0], "UNCHANGEDSINCE") || r->conditional)
+			return false;
+		if (!imap_arg_number(&a[1], INT64_MAX,
+			&r->change.unchanged_since))
+			return false;
+		r->conditional = true;
+	}
+	return true;
+}
+
+/* "FLAGS", "+FLAGS.SILENT", ... */
+static bool
+take_item(struct request *r, const struct imap_arg *a)
+{
+	struct span item;
+
+	if (!imap_arg_atom(a, &item))
+		return false;
+	r->change.action = FLAGS_REPLACE;
+	if (span_starts(item, "+"))
+		r->change.action = FLAGS_ADD;
+	else if (span_starts(item, "-"))
+		r->change.action = FLAGS_REMOVE;
+	if (r->change.action != FLAGS_REPLACE)
+		item = span_skip(item, 1);
+	r->silent = span_is_nocase(item, "FLAGS.SILENT");
+	return r->silent || span_is_nocase(item, "FLAGS");
+}
+
+/* Answers by itself when it is false. */
+static bool
+take_request(struct imap_session *s, const struct imap_command *c,
+    struct request *r)
+{
+	const struct imap_arg *a = c->args;
+
+	*r = (struct request){ .change.unchanged_since = UINT64_MAX };
+	if (c->count < 3) {
+		reply_bad(s, c, "Missing arguments of STORE");
+		return false;
+	}
+	if (!imap_set_argument(s, c, a++, &r->uids))
+		return false;
+	if (a->type == IMAP_LIST && !take_modifiers(r, a++->list)) {
+		reply_bad(s, c, "Unknown modifier of STORE");
+		return false;
+	}
+	if (!take_item(r, a++)) {
+		reply_bad(s, c, "Flags or their item are missing");
+		return false;
+	}
+	if (a == c->args + c->count) {
+		reply_bad(s, c, "Missing flags");
+		return false;
+	}
+	return imap_flags_argument(s, c, s->mailbox, a,
+	    (size_t)(c->args + c->count - a), &r->change.flags,
+	    &r->change.keywords);
+}
+
+/*
+ * "* n FETCH (MODSEQ (m))" for a change without FLAGS: the client knows them,
+ * but not the modification sequence.
+ */
+static void
+tell_modseq(struct imap_session *s, uint32_t uid, uint64_t modseq,
+    bool with_uid)
+{
+	uint32_t number;
+
+	if (imap_enabled(s, ENABLED_UIDONLY)) {
+		buf_printf(&s->out,
+		    "* %" PRIu32 " UIDFETCH (MODSEQ (%" PRIu64 "))\r\n", uid,
+		    modseq);
+		return;
+	}
+	number = mailbox_view_number(&s->view, uid);
+	if (number == 0)
+		return;
+	buf_printf(&s->out, "* %" PRIu32 " FETCH (", number);
+	if (with_uid)
+		buf_printf(&s->out, "UID %" PRIu32 " ", uid);
+	buf_printf(&s->out, "MODSEQ (%" PRIu64 "))\r\n", modseq);
+}
+
+/* Of a silent change to one message what CONDSTORE clients must know. */
+static void
+tell_silently(struct imap_session *s, uint32_t uid, uint64_t modseq,
+    bool with_uid)
+{
+	struct mail_message m;
+	struct why why;
+
+	if (mailbox_message(s->mailbox, uid, 0, &m, &why) == MAIL_OK &&
+	    m.modseq == modseq)
+		tell_modseq(s, uid, modseq, with_uid);
+}
+
+/*
+ * The changed messages, one reply each. Sent in portions, with nothing held
+ * while that may wait.
+ */
+static void
+tell_changed(struct imap_session *s, const struct imap_command *c,
+    const struct request *r, const struct uid_set *failed, uint64_t modseq)
+{
+	bool with_uid = c->uid || imap_enabled(s, ENABLED_QRESYNC);
+	uint32_t uid = 0;
+
+	if (r->silent && !imap_enabled(s, ENABLED_CONDSTORE | ENABLED_QRESYNC))
+		return;
+	mailbox_hold(s->mailbox);
+	while (uid_set_next(&r->uids, &uid)) {
+		if (!r->silent || uid_set_has(failed, uid))
+			imap_tell_flags(s, uid, with_uid);
+		else if (modseq != 0)
+			tell_silently(s, uid, modseq, with_uid);
+		if (s->out.n < OUT_AT_ONCE)
+			continue;
+		mailbox_release(s->mailbox);
+		if (imap_send(s) != IO_OK)
+			return;
+		mailbox_hold(s->mailbox);
+	}
+	mailbox_release(s->mailbox);
+}
+
+/* "MODIFIED 7,9": UIDs, or the numbers of those that have one. */
+static void
+write_modified(struct imap_session *s, const struct imap_command *c,
+    const struct uid_set *failed, struct buf *code)
+{
+	struct uid_set numbers = { 0 };
+	uint32_t uid = 0;
+
+	buf_add_text(code, "MODIFIED ");
+	if (c->uid) {
+		uid_set_text(failed, code);
+		return;
+	}
+	while (uid_set_next(failed, &uid))
+		uid_set_add(&numbers, mailbox_view_number(&s->view, uid));
+	uid_set_text(&numbers, code);
+	uid_set_fini(&numbers);
+}
+
+static void
+answer(struct imap_session *s, const struct imap_command *c,
+    const struct uid_set *failed)
+{
+	struct buf code = BUF_INIT(SIZE_MAX);
+
+	if (uid_set_empty(failed)) {
+		reply_ok(s, c, NULL, "Store completed");
+		return;
+	}
+	write_modified(s, c, failed, &code);
+	reply_ok(s, c, buf_text(&code),
+	    "Store completed, but for messages changed meanwhile");
+	buf_fini(&code);
+}
+
+static void
+change_flags(struct imap_session *s, const struct imap_command *c,
+    struct request *r)
+{
+	struct uid_set failed = { 0 };
+	enum mail_result result;
+	uint64_t modseq = 0;
+	struct why why;
+
+	if (r->conditional)
+		imap_enable_condstore(s);
+	/* What others did comes first: then the view ends before our own. */
+	imap_tell(s, c->uid ? TELL_ALL : TELL_NO_EXPUNGE);
+	result = mailbox_change_flags(s->mailbox, &r->uids, &r->change, &modseq,
+	    &failed, &why);
+	if (result == MAIL_OK) {
+		if (modseq != 0 && s->view.modseq + 1 == modseq)
+			s->view.modseq = modseq;
+		tell_changed(s, c, r, &failed, modseq);
+		answer(s, c, &failed);
+	} else {
+		reply_result(s, c, result, &why);
+	}
+	uid_set_fini(&failed);
+}
+
+void
+imap_store(struct imap_session *s, const struct imap_command *c)
+{
+	struct request r;
+
+	if (s->read_only)
+		reply_no(s, c, "READ-ONLY", "The mailbox is open read-only");
+	else if (take_request(s, c, &r)) {
+		change_flags(s, c, &r);
+		uid_set_fini(&r.uids);
+	}
+}
