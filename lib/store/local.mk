@@ -2,6 +2,9 @@
 libposthaste_a_SOURCES += \
 	lib/store/uid_set.h lib/store/mail_account.h \
 	lib/store/mailbox.h lib/store/mailbox_view.h \
+	lib/store/mail_account_internal.h lib/store/mail_index.h \
+	lib/store/mailbox_internal.h lib/store/maildir_folder.h \
+	lib/store/folder_state.h \
 	lib/store/folder_name.c lib/store/folder_name.h \
 	lib/store/beneath.c lib/store/beneath.h \
 	lib/store/deliver_copy.c lib/store/deliver_copy.h \

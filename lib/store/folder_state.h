@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_STORE_FOLDER_STATE_H
+#define LIB_STORE_FOLDER_STATE_H
+
+/*
+ * "posthaste-folder", the small file in each folder that says what must not
+ * be lost and is in no file name: UIDVALIDITY, a bound for UIDs, MAILBOXID,
+ * and the keywords beyond the 26 that file names have letters for. Lines of
+ * text:
+ *
+ *	posthaste-folder 1
+ *	uidvalidity 1700000000
+ *	bound 2001
+ *	id 0123456789abcdef0123456789abcdef
+ *	keyword 26 $Name
+ *	set 26 1:5,9
+ *	clear 26 3
+ *	uid 17 BASE	a message whose name has no room for its UID
+ *
+ * The first four are written anew (tmp, fsync, rename) when the bound moves;
+ * the others are appended as they happen, and put together then. A last line
+ * without an end was cut off by a crash and does not count. Lines that say
+ * nothing we know are kept away from by the reader: they are skipped.
+ */
+
+#include "lib/store/mail_index.h"
+
+enum {
+	FOLDER_UID_BLOCK = 1000, /* UIDs reserved with one flush */
+	FOLDER_KEYWORD_LETTERS = 26, /* the first keywords */
+	FOLDER_KEYWORDS_MORE = 38, /* and those of this file */
+};
+
+struct folder_keyword {
+	char *name; /* NULL: none */
+	struct uid_set uids;
+};
+
+struct folder_state {
+	uint32_t uidvalidity;
+	uint32_t bound; /* no UID from here on was given */
+	unsigned char id[MAIL_INDEX_ID];
+	struct folder_keyword more[FOLDER_KEYWORDS_MORE];
+	bool loaded;
+};
+
+/* True: *out is the text's; false: it is no state file, or a damaged one. */
+bool folder_state_parse(struct span text, struct folder_state *out);
+void folder_state_fini(struct folder_state *s);
+
+/*
+ * Reads it below the folder's directory. 0; 1: there is none (or it is
+ * damaged, with a line in the log, and set aside); -1 with errno.
+ */
+int folder_state_read(int directory, struct folder_state *out);
+/* Durable when it returns 0. */
+int folder_state_write(int directory, const struct folder_state *s);
+/* Appends lines; durable with the next folder_state_flush. */
+int folder_state_append(int directory, struct span lines);
+int folder_state_flush(int directory);
+
+#endif

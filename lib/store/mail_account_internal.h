@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_STORE_MAIL_ACCOUNT_INTERNAL_H
+#define LIB_STORE_MAIL_ACCOUNT_INTERNAL_H
+
+/*
+ * What an account is made of, for lib/store itself: mail_account*.c (the tree
+ * of folders) and mailbox*.c (what is in one) share it.
+ */
+
+#include "lib/store/mail_account.h"
+#include "lib/store/mail_index.h"
+
+struct mailbox_folder; /* mailbox_internal.h */
+struct mail_tree; /* mail_account.c: layout, subscriptions, names */
+struct mailbox_watch;
+
+struct mail_account {
+	int root; /* the Maildir's root directory, O_RDONLY | O_DIRECTORY */
+	char separator;
+	bool flush_flags;
+	uint64_t quota_bytes;
+	uint64_t quota_messages;
+	struct mail_index *index; /* open as long as the account is */
+	struct mailbox_folder *folders; /* that are open; mailbox.c's */
+	struct mailbox_watch *watch; /* NULL until asked for; mailbox.c's */
+	struct mail_tree *tree;
+};
+
+/*
+ * The folder's directory, opened O_RDONLY | O_DIRECTORY | O_CLOEXEC (the one
+ * that holds cur, new, tmp and the state file). *canonical is the name as it
+ * is to be shown, the caller's to free. MAIL_NONEXISTENT, MAIL_BAD_NAME,
+ * MAIL_FAILED.
+ */
+enum mail_result mail_account_open_folder(struct mail_account *a,
+    struct span name, int *directory, char **canonical, struct why *why);
+
+/* To mailbox.c, by the tree: handles that are open learn of it. */
+void mailbox_folder_renamed(struct mail_account *a, const char *from,
+    const char *to);
+/* Its handles say MAIL_NONEXISTENT from now on; its rows go. */
+void mailbox_folder_deleted(struct mail_account *a, const char *name);
+/* Ends what is open, writes what is only in memory: before the index goes. */
+void mailbox_account_closing(struct mail_account *a);
+
+/*
+ * A new folder's UIDVALIDITY: never one that was given before in this
+ * account, as far as is known; the time in most cases.
+ */
+uint32_t mail_account_new_uidvalidity(struct mail_account *a);
+
+#endif
