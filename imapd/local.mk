@@ -6,3 +6,16 @@ EXTRA_DIST += imapd/verbs.def imapd/capabilities.def imapd/session.h
 imapd_changing = imapd/changing.h imapd/store_flags.c imapd/expunge.c \
 	imapd/copy.c imapd/condstore.c imapd/append.h imapd/append.c
 EXTRA_DIST += $(imapd_changing)
+# Commands on mailboxes as such.
+imapd_mailbox_commands = imapd/list_pattern.c imapd/list_pattern.h \
+	imapd/list_request.c imapd/list_request.h imapd/list.c imapd/list.h \
+	imapd/folders.c imapd/folders.h imapd/namespace.c imapd/namespace.h \
+	imapd/status.c imapd/status.h
+EXTRA_DIST += $(imapd_mailbox_commands)
+
+check_PROGRAMS += tests/unit/imapd/list_pattern_test
+TESTS += tests/unit/imapd/list_pattern_test
+tests_unit_imapd_list_pattern_test_SOURCES = \
+	tests/unit/imapd/list_pattern_test.c imapd/list_pattern.c \
+	imapd/list_pattern.h
+tests_unit_imapd_list_pattern_test_LDADD = $(LDADD) -lcmocka
