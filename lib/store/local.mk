@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 libposthaste_a_SOURCES += \
-	lib/store/uid_set.h lib/store/mail_account.h \
+	lib/store/uid_set.c lib/store/uid_set.h lib/store/mail_account.h \
 	lib/store/mailbox.h lib/store/mailbox_view.h \
 	lib/store/mail_account_internal.h lib/store/mail_index.h \
 	lib/store/mailbox_internal.h lib/store/maildir_folder.h \
@@ -62,3 +62,9 @@ TESTS += tests/unit/lib/store/folder_name_test
 tests_unit_lib_store_folder_name_test_SOURCES = \
 	tests/unit/lib/store/folder_name_test.c
 tests_unit_lib_store_folder_name_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/unit/lib/store/uid_set_test
+TESTS += tests/unit/lib/store/uid_set_test
+tests_unit_lib_store_uid_set_test_SOURCES = \
+	tests/unit/lib/store/uid_set_test.c
+tests_unit_lib_store_uid_set_test_LDADD = $(LDADD) -lcmocka
