@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/quota_rule.h"
+
 enum { SOURCES_MAX = 32, PATH_TEXT_MAX = 1024 };
 
 /* A file, or (file NULL) the users of this system. */
@@ -19,6 +21,7 @@ struct accounts {
 	const struct auth_params *params;
 	struct source sources[SOURCES_MAX];
 	size_t count;
+	struct quota_rule quota; /* of accounts whose entry has none */
 	char *system_mail; /* as account_mail; NULL: that one */
 	struct arena *answer; /* texts of the last answer */
 };
@@ -64,6 +67,12 @@ accounts_new(const struct auth_params *p, struct buf *error)
 
 	a->params = p;
 	a->answer = arena_new();
+	if (!quota_rule_parse(span_of(p->account_quota), &a->quota)) {
+		buf_printf(error, "account_quota: \"%s\" is not understood",
+		    p->account_quota);
+		accounts_free(&a);
+		return NULL;
+	}
 	while (span_cut(&rest, ", \t\r\n", true, &word))
 		if (word.n > 0 && !add_source(a, word, error)) {
 			accounts_free(&a);
@@ -109,6 +118,7 @@ find_in_file(struct passwd_file *f, const char *name, struct account *out)
 		.gid = e->gid,
 		.home = e->home,
 		.mail = e->mail,
+		.quota = e->quota,
 	};
 	return ACCOUNT_FOUND;
 }
@@ -137,6 +147,7 @@ find_in_system(const struct accounts *a, const struct source *s,
 		.gid = arena_printf(a->answer, "%u", pw->pw_gid),
 		.home = arena_text(a->answer, pw->pw_dir),
 		.mail = "",
+		.quota = "",
 	};
 	return ACCOUNT_FOUND;
 }
@@ -337,6 +348,19 @@ accounts_system_mail(struct accounts *a, const char *home_mailbox,
 		maildir ? "" : "/");
 }
 
+static void
+set_quota(const struct accounts *a, const struct account *account,
+    struct mailbox *out)
+{
+	struct span text = span_of(account->quota);
+	struct quota_rule rule = a->quota;
+
+	if (text.n > 0 && !quota_rule_parse(text, &rule))
+		rule = a->quota;
+	out->quota_bytes = rule.bytes;
+	out->quota_messages = rule.messages;
+}
+
 bool
 accounts_mailbox(struct accounts *a, const struct account *account,
     struct mailbox *out, struct buf *error)
@@ -354,6 +378,7 @@ accounts_mailbox(struct accounts *a, const struct account *account,
 	buf_init(&out->mail, PATH_TEXT_MAX);
 	if (!find_owner(a, account, out, error))
 		return false;
+	set_quota(a, account, out);
 	expand(home, account->user, "", &out->home);
 	expand(mail, account->user, buf_text(&out->home), &out->mail);
 	if (out->home.overflow || out->mail.overflow || out->mail.n == 0) {

@@ -35,6 +35,7 @@ struct account {
 	const char *gid;
 	const char *home;
 	const char *mail;
+	const char *quota; /* auth/quota_rule.h */
 };
 
 struct mailbox {
@@ -42,6 +43,8 @@ struct mailbox {
 	uint64_t gid;
 	struct buf home;
 	struct buf mail; /* "maildir:/path" */
+	uint64_t quota_bytes; /* 0: any amount */
+	uint64_t quota_messages; /* 0: any number */
 };
 
 /*

@@ -72,6 +72,8 @@ tell(struct ipc *c, const struct account *account)
 		answer.gid = box.gid;
 		answer.home = buf_text(&box.home);
 		answer.mail = buf_text(&box.mail);
+		answer.quota_bytes = box.quota_bytes;
+		answer.quota_messages = box.quota_messages;
 		good = reply(c, &answer);
 	} else {
 		log_warning("%s", buf_text(&error));

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 auth_accounts = auth/accounts.c auth/accounts.h auth/passwd_file.c \
-	auth/passwd_file.h auth/passwd_line.c
+	auth/passwd_file.h auth/passwd_line.c auth/quota_rule.c \
+	auth/quota_rule.h
 auth_state = auth/state.c auth/state.h
 
 daemon_PROGRAMS += auth/auth auth/auth-session auth/auth-pam
@@ -25,4 +26,5 @@ tests_unit_auth_login_test_LDADD = $(LDADD) -lcmocka
 check_PROGRAMS += tests/fuzz/passwd_file_fuzz
 TESTS += tests/fuzz/passwd_file_fuzz
 tests_fuzz_passwd_file_fuzz_SOURCES = tests/fuzz/passwd_file_fuzz.c \
-	auth/passwd_line.c auth/passwd_file.h tests/fuzz/replay.c
+	auth/passwd_line.c auth/passwd_file.h auth/quota_rule.c \
+	auth/quota_rule.h tests/fuzz/replay.c

@@ -81,6 +81,7 @@ parse(struct passwd_file *f, struct span text)
 	struct passwd_entry entry;
 	const char *error;
 	struct span line;
+	bool good;
 
 	while (text.n > 0) {
 		line = span_take(text, span_find(text, '\n'));
@@ -88,11 +89,12 @@ parse(struct passwd_file *f, struct span text)
 		if (line.n > 0 && line.p[line.n - 1] == '\r')
 			line.n--;
 		number++;
-		if (passwd_line_parse(line, f->memory, &entry, &error))
+		good = passwd_line_parse(line, f->memory, &entry, &error);
+		if (good)
 			add(&f->nodes, f->memory, &entry);
-		else if (error != NULL && complaints++ < COMPLAINTS_MAX)
-			log_warning("%s: line %u %s: ignored", f->path, number,
-			    error);
+		if (error != NULL && complaints++ < COMPLAINTS_MAX)
+			log_warning("%s: line %u %s%s", f->path, number, error,
+			    good ? "" : ": ignored");
 	}
 }
 

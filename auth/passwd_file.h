@@ -7,7 +7,8 @@
  *	user:{SCHEME}password:uid:gid:gecos:home:shell:extra fields
  * Everything behind the password may be missing. Extra fields are name=value
  * separated by blanks; those understood are userdb_mail (or mail),
- * allow_nets, nologin; others are kept out without a word.
+ * userdb_quota_rule (or quota_rule), allow_nets, nologin; others are kept out
+ * without a word.
  *
  * Names are folded to lower case. The file is held in memory, and read anew
  * within a second of a change; while a new version cannot be read, the last
@@ -29,6 +30,7 @@ struct passwd_entry {
 	const char *gid;
 	const char *home;
 	const char *mail;
+	const char *quota; /* auth/quota_rule.h; always one that is valid */
 	const char *allow_nets;
 	bool nologin;
 };
@@ -36,6 +38,7 @@ struct passwd_entry {
 /*
  * One line, without its end; texts are made in the arena. False for blank
  * lines and comments (*error stays NULL), and for bad ones (*error says why).
+ * True with *error: one of its words was not understood, and is left out.
  */
 bool passwd_line_parse(struct span line, struct arena *a,
     struct passwd_entry *out, const char **error);

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "auth/quota_rule.h"
+
 bool
 account_name_valid(struct span name)
 {
@@ -31,7 +33,19 @@ lower(char *text)
 			*text += 'a' - 'A';
 }
 
-static void
+static const char *
+take_quota(struct span value, struct arena *a, struct passwd_entry *out)
+{
+	struct quota_rule rule;
+
+	if (!quota_rule_parse(value, &rule))
+		return "has a quota_rule that is not understood, and is as if"
+		       " it had none";
+	out->quota = arena_span(a, value);
+	return NULL;
+}
+
+static const char *
 take_extra(struct span field, struct arena *a, struct passwd_entry *out)
 {
 	size_t at = span_find(field, '=');
@@ -44,13 +58,18 @@ take_extra(struct span field, struct arena *a, struct passwd_entry *out)
 		out->allow_nets = arena_span(a, value);
 	else if (span_is(name, "nologin"))
 		out->nologin = !span_is_nocase(value, "no");
+	else if (span_is(name, "userdb_quota_rule") ||
+	    span_is(name, "quota_rule"))
+		return take_quota(value, a, out);
+	return NULL;
 }
 
 /* A value may hold colons (maildir:/path): the last field takes the rest. */
-static void
+static const char *
 take_fields(struct span rest, struct arena *a, struct passwd_entry *out)
 {
 	struct span fields[7] = { { NULL, 0 } }, extra;
+	const char *error = NULL, *one;
 	size_t n = 0;
 
 	while (n < 6 && span_cut(&rest, ":", false, &fields[n]))
@@ -61,8 +80,12 @@ take_fields(struct span rest, struct arena *a, struct passwd_entry *out)
 	out->gid = arena_span(a, fields[2]);
 	out->home = arena_span(a, fields[4]);
 	/* fields 3 and 5 are the name of a person and a shell */
-	while (span_cut(&fields[6], " \t", true, &extra))
-		take_extra(extra, a, out);
+	while (span_cut(&fields[6], " \t", true, &extra)) {
+		one = take_extra(extra, a, out);
+		if (one != NULL)
+			error = one;
+	}
+	return error;
 }
 
 bool
@@ -73,7 +96,7 @@ passwd_line_parse(struct span line, struct arena *a, struct passwd_entry *out,
 	char *name;
 
 	*error = NULL;
-	*out = (struct passwd_entry){ "", "", "", "", "", "", "", false };
+	*out = (struct passwd_entry){ "", "", "", "", "", "", "", "", false };
 	if (span_trim(line).n == 0 || line.p[0] == '#')
 		return false;
 	if (memchr(line.p, '\0', line.n) != NULL) {
@@ -91,6 +114,6 @@ passwd_line_parse(struct span line, struct arena *a, struct passwd_entry *out,
 	name = arena_span(a, user);
 	lower(name);
 	out->user = name;
-	take_fields(rest, a, out);
+	*error = take_fields(rest, a, out);
 	return true;
 }

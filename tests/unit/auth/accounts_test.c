@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "auth/quota_rule.h"
+
 static const char text[] =
     "# people\n"
     "\n"
@@ -22,7 +24,10 @@ static const char text[] =
     "erin@example.test:{PLAIN}e:0:0\n"
     "../../etc/passwd:{PLAIN}x\n"
     "no colon at all\n"
-    "zoe@example.test:{PLAIN}z:::::: nologin\n";
+    "zoe@example.test:{PLAIN}z:::::: nologin\n"
+    "small@example.test:{PLAIN}s:1000:1000::::"
+    "userdb_quota_rule=*:storage=2M:messages=10\n"
+    "odd@example.test:{PLAIN}s:1000:1000::::quota_rule=Trash:storage=+9%\n";
 
 static char path[] = "/tmp/accounts_test.XXXXXX";
 
@@ -183,6 +188,78 @@ test_mailboxes(void **state)
 	accounts_free(&a);
 }
 
+static void
+test_quota_rules(void **state)
+{
+	static const struct {
+		const char *text;
+		bool good;
+		uint64_t bytes, messages;
+	} rows[] = {
+		{ "", true, 0, 0 },
+		{ "*:storage=1G:messages=1000", true, 1 << 30, 1000 },
+		{ "storage=3", true, 3072, 0 },
+		{ "*:bytes=3", true, 3, 0 },
+		{ "*:bytes=10k", true, 10240, 0 },
+		{ "*:storage=10b", true, 10, 0 },
+		{ "messages=0", true, 0, 0 },
+		{ "*:ignore", true, 0, 0 },
+		{ "*:storage=9223372036854775807T", false, 0, 0 },
+		{ "*:storage=-1", false, 0, 0 },
+		{ "*:storage=+10%", false, 0, 0 },
+		{ "Trash:storage=10", false, 0, 0 },
+		{ "*:storage=", false, 0, 0 },
+		{ "*:storage=G", false, 0, 0 },
+		{ "*:messages=1:what", false, 0, 0 },
+	};
+	struct quota_rule rule;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (quota_rule_parse(span_of(rows[i].text), &rule) !=
+		    rows[i].good)
+			fail_msg("%s", rows[i].text);
+		if (!rows[i].good)
+			continue;
+		assert_int_equal(rule.bytes, rows[i].bytes);
+		assert_int_equal(rule.messages, rows[i].messages);
+	}
+}
+
+static void
+test_quotas(void **state)
+{
+	static const struct {
+		const char *user;
+		uint64_t bytes, messages;
+	} rows[] = {
+		{ "small", 2 << 20, 10 },
+		{ "bob", 5 << 20, 0 },
+		{ "odd", 5 << 20, 0 },
+	};
+	struct auth_params p = { .account_quota = "storage=5M" };
+	struct accounts *a = open_accounts(&p);
+	struct buf error = BUF_INIT(500);
+	struct account account;
+	struct mailbox box;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(accounts_find(a, span_of(rows[i].user),
+				     &account),
+		    ACCOUNT_FOUND);
+		assert_true(accounts_mailbox(a, &account, &box, &error));
+		assert_int_equal(box.quota_bytes, rows[i].bytes);
+		assert_int_equal(box.quota_messages, rows[i].messages);
+		mailbox_fini(&box);
+	}
+	accounts_free(&a);
+	p.account_quota = "a lot";
+	assert_null(accounts_new(&p, &error));
+	assert_non_null(strstr(buf_text(&error), "account_quota"));
+	buf_fini(&error);
+}
+
 /* A missing file is never "no such user". */
 static void
 test_unreadable_is_later(void **state)
@@ -280,6 +357,8 @@ main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_mail_of_system_users),
 		cmocka_unit_test(test_mailboxes),
+		cmocka_unit_test(test_quota_rules),
+		cmocka_unit_test(test_quotas),
 		cmocka_unit_test(test_unreadable_is_later),
 		cmocka_unit_test(test_changes_show),
 		cmocka_unit_test(test_sources),
