@@ -19,3 +19,7 @@ tests_unit_imapd_list_pattern_test_SOURCES = \
 	tests/unit/imapd/list_pattern_test.c imapd/list_pattern.c \
 	imapd/list_pattern.h
 tests_unit_imapd_list_pattern_test_LDADD = $(LDADD) -lcmocka
+
+# SEARCH, SORT, THREAD
+imapd_searching = imapd/search_key.c imapd/search_key.h
+EXTRA_DIST += $(imapd_searching)

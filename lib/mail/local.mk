@@ -102,3 +102,10 @@ tests_unit_lib_mail_text_decode_test_SOURCES = \
 tests_unit_lib_mail_text_decode_test_LDADD = $(LDADD) -lcmocka
 tests_fuzz_base_subject_fuzz_SOURCES = tests/fuzz/base_subject_fuzz.c \
 	tests/fuzz/replay.c
+
+libposthaste_a_SOURCES += lib/mail/message_date.c lib/mail/message_date.h
+check_PROGRAMS += tests/unit/lib/mail/message_date_test
+TESTS += tests/unit/lib/mail/message_date_test
+tests_unit_lib_mail_message_date_test_SOURCES = \
+	tests/unit/lib/mail/message_date_test.c
+tests_unit_lib_mail_message_date_test_LDADD = $(LDADD) -lcmocka
