@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: ISC
-EXTRA_DIST += bench/message_path
+EXTRA_DIST += bench/message_path bench/imap bench/imap_client.c \
+	bench/measure.py
