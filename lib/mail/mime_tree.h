@@ -18,17 +18,14 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/mem.h"
+#include "lib/mail/mime_parameter.h"
 
 enum {
 	MIME_TREE_DEPTH_MAX = 50,
 	MIME_TREE_PARTS_MAX = 2000,
 	MIME_TREE_HEADER_MAX = 512 * 1024, /* what of one header is looked at */
-};
-
-struct mime_parameter {
-	struct span name; /* lower case */
-	struct span
-	    value; /* RFC 2231 and continuations undone, UTF-8 or as is */
+	MIME_TREE_TEXTS_MAX = 2 << 20, /* of all texts of a tree; more is left
+					  out */
 };
 
 struct mime_part {
@@ -62,16 +59,27 @@ struct mime_envelope {
 	struct span in_reply_to, message_id, references;
 };
 
+/*
+ * The envelope's fields of a header (or of a message: its body is not looked
+ * at). They point into it.
+ */
+void mime_envelope_read(struct span header, struct mime_envelope *out);
+
+/* The parameter of that (lower case) name; p NULL: none. */
+struct span mime_part_parameter(const struct mime_part *p, const char *name);
+
 struct mime_tree; /* owns all of it */
 
 struct mime_tree_builder;
 
 struct mime_tree_builder *mime_tree_begin(void);
+/* The bytes need to stay only during the call. */
 void mime_tree_put(struct mime_tree_builder *b, struct span bytes);
 struct mime_tree *mime_tree_end(struct mime_tree_builder **b);
 void mime_tree_free(struct mime_tree **t);
 
 const struct mime_part *mime_tree_root(const struct mime_tree *t);
+size_t mime_tree_parts(const struct mime_tree *t);
 uint64_t mime_tree_size(const struct mime_tree *t); /* stored */
 uint64_t mime_tree_sent(const struct mime_tree *t); /* with CRLF */
 bool mime_tree_crlf(const struct mime_tree *t); /* no bare LF anywhere */
@@ -84,10 +92,10 @@ const struct mime_part *
 mime_tree_find(const struct mime_tree *t, struct span numbers);
 
 /*
- * For keeping beside the message: everything but the texts (positions and
- * sizes, types). What was unpacked is as good as built, but texts that were
- * not packed are missing. NULL: damaged, or of another version; safe for any
- * bytes.
+ * For keeping beside the message: everything but the texts, that is
+ * positions and sizes, types, encodings and charset parameters. What was
+ * unpacked is as good as built, but the other texts are missing. NULL:
+ * damaged, or of another version; safe for any bytes.
  */
 bool mime_tree_pack(const struct mime_tree *t, struct buf *out);
 struct mime_tree *mime_tree_unpack(struct span packed);
