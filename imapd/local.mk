@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: ISC
-# imapd/imapd and imapd/imapd-session are built here.
+# The login stage, and the session stage: its frame first, then the families
+# of commands, a line each.
+EXTRA_DIST += imapd/imapd.c imapd/prelogin.c imapd/prelogin.h
 EXTRA_DIST += imapd/verbs.def imapd/capabilities.def imapd/session.h
 
 # commands that change messages
@@ -23,3 +25,4 @@ tests_unit_imapd_list_pattern_test_LDADD = $(LDADD) -lcmocka
 # SEARCH, SORT, THREAD
 imapd_searching = imapd/search_key.c imapd/search_key.h
 EXTRA_DIST += $(imapd_searching)
+EXTRA_DIST += imapd/imapd_session.c

@@ -274,7 +274,7 @@ do_capa(struct dialogue *d, struct span rest)
 	    "+OK Capability list follows\r\n"
 	    "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n"
 	    "EXPIRE NEVER\r\nLOGIN-DELAY 0\r\nIMPLEMENTATION %s\r\n.\r\n",
-	    d->client->settings->common.mail_name);
+	    d->client->settings->stage.settings.common.mail_name);
 }
 
 static void

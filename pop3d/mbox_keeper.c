@@ -108,7 +108,9 @@ mbox_journal_open(const struct session_settings *settings,
     const struct session_owner *owner, const char *path)
 {
 	char name[2 * KEY_BYTES + 32];
-	int folder = open_folder(settings->common.data_directory), fd = -1;
+	int folder =
+		open_folder(settings->stage.settings.common.data_directory),
+	    fd = -1;
 	struct stat st;
 
 	journal_name(owner, path, name);
@@ -124,7 +126,7 @@ mbox_journal_open(const struct session_settings *settings,
 	}
 	if (fd == -1)
 		log_warning("user=<%s>: journal %s/mbox/%s: %m", owner->user,
-		    settings->common.data_directory, name);
+		    settings->stage.settings.common.data_directory, name);
 	fd_close(&folder);
 	return fd;
 }
@@ -293,14 +295,16 @@ confine(const struct session_settings *settings,
 	if (dup2(fd, OWN_FD) == -1 || fd_cloexec(OWN_FD, true) == -1 ||
 	    close_range(LOG_FD + 1, ~0U, 0) == -1)
 		fatal("descriptors: %m");
-	tag = mem_printf("%s/pop3d", settings->common.syslog_name);
+	tag =
+	    mem_printf("%s/pop3d", settings->stage.settings.common.syslog_name);
 	log_open(tag, LOG_FD);
 	free(tag);
 	prctl(PR_SET_NAME, "pop3d-mbox", 0, 0, 0);
 	*strrchr(folder, '/') = '\0';
-	session_enter(settings, owner, folder[0] == '\0' ? "/" : folder);
+	session_enter(&settings->stage, owner,
+	    folder[0] == '\0' ? "/" : folder);
 	free(folder);
-	if (settings->separated) {
+	if (settings->stage.separated) {
 		group = group_for(owner);
 		sandbox_root(".");
 		sandbox_become((uid_t)owner->uid, group);
@@ -309,7 +313,7 @@ confine(const struct session_settings *settings,
 	prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
 	if (getppid() != parent)
 		exit(EXIT_SUCCESS);
-	sandbox_apply(settings->filter);
+	sandbox_apply(settings->stage.filter);
 }
 
 void
@@ -320,7 +324,7 @@ mbox_keeper(const struct session_settings *settings,
 		.user = owner->user,
 		.name = strrchr(path, '/') + 1,
 		.path = path,
-		.owner_only = settings->separated,
+		.owner_only = settings->stage.separated,
 		.owner = (uid_t)owner->uid,
 		.locks = settings->mbox_locks,
 		.stale_s = settings->mbox_stale_s,

@@ -12,8 +12,6 @@
 #include "lib/store/mbox_store.h"
 #include "pop3d/session.h"
 
-struct session_owner;
-
 /* The file that "mbox:/path" or "mbox:/x:INBOX=/path" names; NULL: neither. */
 char *mbox_path(const char *mail);
 

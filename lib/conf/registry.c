@@ -43,6 +43,10 @@
 #define PARAM_DEF "keyd/params.def"
 #include "lib/conf/param.h"
 
+#define PARAM_GROUP login
+#define PARAM_DEF "lib/login/params.def"
+#include "lib/conf/param.h"
+
 #define PARAM_GROUP pop3d
 #define PARAM_DEF "pop3d/params.def"
 #include "lib/conf/param.h"
@@ -79,6 +83,7 @@ const struct param_group *const param_groups[] = {
 	&lookup_param_group,
 	&auth_param_group,
 	&keyd_param_group,
+	&login_param_group,
 	&pop3d_param_group,
 	&imapd_param_group,
 	&logd_param_group,

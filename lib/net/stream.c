@@ -377,6 +377,18 @@ stream_buffered(const struct stream *s)
 	return n;
 }
 
+void
+stream_early(struct stream *s, struct span bytes)
+{
+	ensure(s->in == NULL && s->parked == NULL && s->in_end == 0 &&
+	    bytes.n <= STREAM_BUFFER_SIZE);
+	if (bytes.n == 0)
+		return;
+	s->parked = mem_resize(NULL, bytes.n);
+	memcpy(s->parked, bytes.p, bytes.n);
+	s->in_end = bytes.n;
+}
+
 size_t
 stream_discard(struct stream *s)
 {

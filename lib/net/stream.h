@@ -68,6 +68,11 @@ enum io stream_peek(struct stream *s, struct span *bytes);
 /* The same, but waits until there are more than "have" bytes unread. */
 enum io stream_peek_more(struct stream *s, size_t have, struct span *bytes);
 void stream_consume(struct stream *s, size_t n);
+/*
+ * Bytes that somebody else has read from the descriptor before: they come
+ * first. Once, for a new stream; at most 64 KiB.
+ */
+void stream_early(struct stream *s, struct span bytes);
 /* Exactly n bytes. */
 enum io stream_read(struct stream *s, void *to, size_t n);
 /* Bytes already here, in our buffer or in TLS's. */

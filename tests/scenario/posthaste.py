@@ -164,7 +164,8 @@ class Instance:
             root or tempfile.mkdtemp(prefix="ph-", dir="/tmp"))
         os.chmod(self.root, 0o755)
         self.ports = {name: free_port() for name in
-                      ("smtp", "submission", "smtps", "pop3", "pop3s")}
+                      ("smtp", "submission", "smtps", "pop3", "pop3s",
+                       "imap", "imaps")}
         self.dns_port = dns.port if dns else 9
         self.started = False
         self.log_start = 0
@@ -383,6 +384,20 @@ class Instance:
             p.user(user)
             p.pass_(password)
         return p
+
+    def imap(self, user="bob", tls=None, **options):
+        """An IMAP dialogue (imap_client.Imap), logged in unless user=None.
+
+        tls: None (the test's main.cf has disable_plaintext_auth = no),
+        "starttls" or "implicit".
+        """
+        from imap_client import Imap
+        c = Imap("127.0.0.1",
+                 self.ports["imaps" if tls == "implicit" else "imap"],
+                 tls=tls, **options)
+        if user:
+            c.login(user, PASSWORD)
+        return c
 
     # queue
 

@@ -5,9 +5,11 @@ import re
 
 from posthaste import SOURCE
 
-GROUPS = {"common": "lib/conf", "tls": "lib/tls", "store": "lib/store"}
+GROUPS = {"common": "lib/conf", "tls": "lib/tls", "store": "lib/store",
+          "login": "lib/login"}
 FOLDERS = {"auth-session": "auth", "auth-pam": "auth",
-           "pop3d-session": "pop3d", "lookup-smtp": "lookup"}
+           "pop3d-session": "pop3d", "imapd-session": "imapd",
+           "lookup-smtp": "lookup"}
 
 
 def group_of_settings():

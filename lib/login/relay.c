@@ -5,7 +5,7 @@
  * SECURITY: bytes are moved, never looked at. The client's end may be slow or
  * stop in the middle of a TLS record: then only its own session waits.
  */
-#include "pop3d/login_stage.h"
+#include "lib/login/login.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * pop3d-session: the POP3 server's session stage.
+ * The session stage's parent.
  *
- * SECURITY. The parent is root, and tiny: it takes a ticket and a connection
- * from a login stage, asks auth-session whose ticket that is, and passes the
+ * SECURITY. It is root, and tiny: it takes a ticket and a connection from a
+ * login stage, asks auth-session whose ticket that is, and passes the
  * connection to that user's process, forking it if there is none. It never
  * reads from a client, never opens a mailbox, and believes nothing that a
  * login stage says about who somebody is: the ticket alone counts. The
  * processes it forks have become the user before they look at anything
- * (session_child.c, mbox_keeper.c). For an mbox it opens the journal, a file
- * of its own, and passes it on unread.
- *
- * One process: two parents would each keep a process for a user. That would
- * do no harm (mailboxes are locked), but waste.
+ * (session_child.c).
  */
-#include "pop3d/mbox_keeper.h"
+#include "lib/login/session_stage.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -30,11 +26,11 @@
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
+#include "lib/base/why.h"
 #include "lib/ipc/proto_auth.h"
 #include "lib/log/log.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/service/service.h"
-#include "lib/store/mbox_lock.h"
 
 enum {
 	REDEEM_TIMEOUT_S = 20,
@@ -50,13 +46,13 @@ struct child {
 	uint64_t uid;
 	uint64_t gid;
 	pid_t pid;
-	pid_t keeper; /* of an mbox; else -1 */
+	pid_t companion; /* a process that it needs, or -1 */
 	struct ipc *ipc; /* NULL: gets no more connections */
 	UT_hash_handle of_user; /* of those that get connections */
 	UT_hash_handle of_pid;
 };
 
-static struct session_settings settings;
+static struct session_stage *stage;
 static struct child *by_user;
 static struct child *by_pid;
 static int ended = -1; /* readable when a child has ended */
@@ -80,29 +76,29 @@ static void
 log_ending(const struct child *c, int status)
 {
 	if (WIFSIGNALED(status) && !killing)
-		log_warning("process pop3d-session pid %d of user=<%s> killed"
+		log_warning("process %s pid %d of user=<%s> killed"
 			    " by signal %d: its sessions have ended",
-		    (int)c->pid, c->user, WTERMSIG(status));
+		    stage->program, (int)c->pid, c->user, WTERMSIG(status));
 	else if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
-		log_warning("process pop3d-session pid %d of user=<%s> exit"
+		log_warning("process %s pid %d of user=<%s> exit"
 			    " status %d: its sessions have ended",
-		    (int)c->pid, c->user, WEXITSTATUS(status));
+		    stage->program, (int)c->pid, c->user, WEXITSTATUS(status));
 }
 
 /*
- * The keeper of an mbox ends with the process that it is there for. If it
- * ends before, that process is of no more use.
+ * A companion ends with the process that it is there for. If it ends before,
+ * that process is of no more use.
  */
 static void
-keeper_ended(pid_t pid, int status)
+companion_ended(pid_t pid, int status)
 {
 	struct child *c, *next;
 
 	if (WIFSIGNALED(status) && !killing)
-		log_warning("process pop3d-mbox pid %d killed by signal %d",
-		    (int)pid, WTERMSIG(status));
+		log_warning("process beside %s pid %d killed by signal %d",
+		    stage->program, (int)pid, WTERMSIG(status));
 	HASH_ITER (of_pid, by_pid, c, next)
-		if (c->keeper == pid)
+		if (c->companion == pid)
 			forget(c);
 }
 
@@ -119,7 +115,7 @@ reap(void)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		HASH_FIND(of_pid, by_pid, &pid, sizeof(pid), c);
 		if (c == NULL) {
-			keeper_ended(pid, status);
+			companion_ended(pid, status);
 			continue;
 		}
 		log_ending(c, status);
@@ -131,67 +127,28 @@ reap(void)
 	}
 }
 
-static bool
-make_pair(int pair[2])
+pid_t
+session_fork(const struct session_owner *owner, const int fds[SESSION_FDS],
+    int *ours)
 {
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
-		pair) == 0)
-		return true;
-	log_warning("socketpair: %m");
-	return false;
-}
-
-/* Forks the keeper of an mbox. False: no session either. */
-static bool
-start_keeper(const struct session_owner *owner, const char *path,
-    struct session_fds *fds, pid_t *keeper)
-{
-	int pair[2];
+	int given[SESSION_FDS], pair[2];
 	pid_t pid;
 
-	fds->journal = mbox_journal_open(&settings, owner, path);
-	if (fds->journal == -1 || !make_pair(pair))
-		return false;
-	/* the keeper has nothing to do but to wait for a question */
-	(void)fd_nonblocking(pair[1], false);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+		pair) == -1) {
+		log_warning("socketpair: %m");
+		return -1;
+	}
+	memcpy(given, fds, sizeof(given));
+	given[SESSION_PARENT] = pair[1];
 	pid = fork();
-	if (pid == 0) {
-		fd_close(&pair[0]);
-		fd_close(&fds->journal);
-		mbox_keeper(&settings, owner, path, pair[1]);
-	}
-	fd_close(&pair[1]);
-	fds->keeper = pair[0];
-	*keeper = pid;
-	if (pid == -1)
+	if (pid == 0)
+		session_child(stage, owner, given);
+	if (pid == -1) {
 		log_warning("fork: %m");
-	return pid != -1;
-}
-
-/* The process, and its end of the connection; -1 with a log line. */
-static pid_t
-fork_child(const struct session_owner *owner, int *ours, pid_t *keeper)
-{
-	struct session_fds fds = { -1, -1, -1 };
-	char *path = mbox_path(owner->mail);
-	int pair[2] = { -1, -1 };
-	pid_t pid = -1;
-
-	if ((path == NULL || start_keeper(owner, path, &fds, keeper)) &&
-	    make_pair(pair)) {
-		fds.parent = pair[1];
-		pid = fork();
-		if (pid == 0)
-			session_child(&settings, owner, &fds);
-		if (pid == -1)
-			log_warning("fork: %m");
-	}
-	free(path);
-	fd_close(&pair[1]);
-	fd_close(&fds.keeper);
-	fd_close(&fds.journal);
-	if (pid == -1)
 		fd_close(&pair[0]);
+	}
+	fd_close(&pair[1]);
 	*ours = pair[0];
 	return pid;
 }
@@ -200,10 +157,10 @@ static struct child *
 start_child(const struct session_owner *owner)
 {
 	struct child *c;
+	pid_t companion = -1, pid;
 	int ours;
-	pid_t keeper = -1;
-	pid_t pid = fork_child(owner, &ours, &keeper);
 
+	pid = stage->start(owner, &ours, &companion);
 	if (pid == -1)
 		return NULL;
 	c = mem_new(sizeof(*c));
@@ -212,7 +169,7 @@ start_child(const struct session_owner *owner)
 	c->uid = owner->uid;
 	c->gid = owner->gid;
 	c->pid = pid;
-	c->keeper = keeper;
+	c->companion = companion;
 	c->ipc = ipc_new(ours, &protocol_session, c->user);
 	HASH_ADD_KEYPTR(of_user, by_user, c->user, strlen(c->user), c);
 	HASH_ADD(of_pid, by_pid, pid, sizeof(c->pid), c);
@@ -275,10 +232,12 @@ take_over(const struct msg_open_session *m, const struct msg_account *account,
 		.client = m->client,
 		.method = m->method,
 		.tls = m->tls,
+		.tag = m->tag,
+		.early = m->early,
 		.socket = m->socket,
 	};
 
-	if (settings.separated && owner.uid == 0) {
+	if (stage->separated && owner.uid == 0) {
 		*why = "root's mail is not served";
 		return NEVER;
 	}
@@ -293,7 +252,7 @@ static enum verdict
 redeem(const struct msg_open_session *m, const char **why)
 {
 	const struct msg_redeem question = {
-		.service = "pop3",
+		.service = stage->service,
 		.ticket = m->ticket,
 	};
 	int64_t deadline = clock_in(REDEEM_TIMEOUT_S);
@@ -319,8 +278,8 @@ redeem(const struct msg_open_session *m, const char **why)
 	return v;
 }
 
-static bool
-request(const struct service *s, struct ipc *c, void **state)
+bool
+session_parent_request(const struct service *s, struct ipc *c, void **state)
 {
 	struct msg_session_opened answer = { .text = "" };
 	const struct msg_open_session *m;
@@ -342,27 +301,14 @@ request(const struct service *s, struct ipc *c, void **state)
 		   clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
 }
 
-/* mbox files are locked as local does it. */
-static void
-take_lock_settings(struct conf *conf)
-{
-	const char *locks = conf_value(conf, "mailbox_delivery_lock");
-	const char *stale = conf_value(conf, "stale_lock_time");
-
-	if (!mbox_locks_parse(locks, &settings.mbox_locks))
-		fatal("mailbox_delivery_lock: unknown word in \"%s\"", locks);
-	if (!conf_parse_time(stale, 's', &settings.mbox_stale_s))
-		fatal("stale_lock_time: bad value \"%s\"", stale);
-}
-
-static void
-before(const struct service *s)
+void
+session_parent_setup(struct session_stage *of, const struct service *s)
 {
 	sigset_t child;
 
-	settings.separated = s->separated;
-	take_lock_settings(s->conf);
-	settings.filter = sandbox_prepare("io queue-write");
+	stage = of;
+	stage->separated = s->separated;
+	stage->filter = sandbox_prepare(stage->promises);
 	/* whatever a child ends by is to be logged at once */
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
@@ -406,8 +352,8 @@ signal_children(int number)
  * themselves; when the suite stops, they end with us: told to, they log that,
  * and finish what they are removing.
  */
-static void
-end_children(void)
+void
+session_parent_end(void)
 {
 	wait_for_children(INT64_MAX, true);
 	signal_children(SIGTERM);
@@ -419,26 +365,4 @@ end_children(void)
 	killing = true;
 	signal_children(SIGKILL);
 	wait_for_children(clock_ms() + END_MS, false);
-}
-
-int
-main(int argc, char **argv)
-{
-	static const struct service_params params[] = {
-		{ &common_param_group, &settings.common },
-		{ &pop3d_param_group, &settings.pop3 },
-		{ NULL, NULL },
-	};
-	static const struct service_spec spec = {
-		.program = "pop3d-session",
-		.style = SERVICE_REQUESTS,
-		.params = params,
-		.protocol = &protocol_session,
-		.before = before,
-		.request = request,
-	};
-	int status = service_run(&spec, argc, argv);
-
-	end_children();
-	return status;
 }

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * imapd-session: the IMAP server's session stage.
+ *
+ * SECURITY. The parent is root; what it does, and what its children give up,
+ * is in lib/login/session_parent.c and session_child.c. Here: where a user's
+ * process lives, which is the mailbox itself, and what it does there.
+ *
+ * One process: two parents would each keep a process for a user, which the
+ * store allows, but two indexes open cost more than one.
+ */
+#include "imapd/session.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/login/session_stage.h"
+
+#define PARAM_GROUP store
+#define PARAM_DEF "lib/store/params.def"
+#include "lib/conf/param.h"
+
+enum {
+	LINGER_MS = 10000, /* without a connection */
+	SPECIAL_MAX = 32,
+};
+
+static struct session_stage stage;
+static struct imapd_params settings;
+static struct store_params store;
+static struct special_folder special[SPECIAL_MAX + 1];
+
+/* Of a user's process. */
+static struct mail_account *account; /* NULL: not open (yet) */
+static char *location;
+static bool entered;
+
+static unsigned int
+special_use(struct span word)
+{
+	static const struct {
+		const char *name;
+		unsigned int use;
+	} uses[] = {
+		{ "All", SPECIAL_ALL },
+		{ "Archive", SPECIAL_ARCHIVE },
+		{ "Drafts", SPECIAL_DRAFTS },
+		{ "Flagged", SPECIAL_FLAGGED },
+		{ "Important", SPECIAL_IMPORTANT },
+		{ "Junk", SPECIAL_JUNK },
+		{ "Sent", SPECIAL_SENT },
+		{ "Trash", SPECIAL_TRASH },
+	};
+
+	if (span_starts(word, "\\"))
+		word = span_skip(word, 1);
+	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
+		if (span_is_nocase(word, uses[i].name))
+			return uses[i].use;
+	return 0;
+}
+
+/* "Sent Items:Sent, Trash:Trash" */
+static void
+take_special_folders(const char *text)
+{
+	struct span rest = span_of(text), row, name;
+	size_t n = 0, colon;
+
+	while (span_cut(&rest, ",", true, &row)) {
+		row = span_trim(row);
+		if (row.n == 0)
+			continue;
+		colon = span_rfind(row, ':');
+		name = span_trim(span_take(row, colon));
+		if (n == SPECIAL_MAX || colon == row.n || name.n == 0 ||
+		    special_use(span_trim(span_skip(row, colon + 1))) == 0)
+			fatal("mail_special_folders: \"%.*s\" is not a name, a"
+			      " colon, and a use such as Sent",
+			    SPAN_ARG(row));
+		special[n].name = mem_span_text(name);
+		special[n++].use =
+		    special_use(span_trim(span_skip(row, colon + 1)));
+	}
+}
+
+static pid_t
+start(const struct session_owner *owner, int *ours, pid_t *companion)
+{
+	static const int none[SESSION_FDS] = { -1, -1, -1 };
+
+	(void)companion;
+	return session_fork(owner, none, ours);
+}
+
+/*
+ * With the mailbox as root directory, a taken-over process cannot get at
+ * those of others who share the system user. A mailbox that is not there yet
+ * is made.
+ */
+static void
+enter(const struct session_owner *owner)
+{
+	char *path = session_maildir(owner->mail);
+	struct span mail = span_of(owner->mail), options;
+
+	if (path == NULL)
+		log_warning("user=<%s>: mailbox location \"%s\" is not"
+			    " supported",
+		    owner->user, owner->mail);
+	else if (!session_make(&stage, owner, path))
+		log_warning("user=<%s>: %s: %m", owner->user, path);
+	else
+		entered = true;
+	if (entered) {
+		options = span_skip(mail, strlen("maildir:") + strlen(path));
+		location = mem_printf("maildir:.%.*s", SPAN_ARG(options));
+		session_enter(&stage, owner, path);
+	} else if (chdir("empty") == -1) {
+		fatal("empty: %m");
+	}
+	session_become(&stage, owner);
+}
+
+/* Once for all connections; tried again by the next when it failed. */
+static bool
+open_account(const struct session_client *c)
+{
+	const struct mail_account_settings wanted = {
+		.location = location,
+		.separator = store.mail_hierarchy_separator[0],
+		.special = special,
+		.flush_flags = store.mail_flags_flush,
+	};
+	struct why why;
+
+	if (account != NULL)
+		return true;
+	if (!entered)
+		return false;
+	if (mail_account_open(&wanted, &account, &why) == MAIL_OK)
+		return true;
+	account = NULL;
+	log_warning("user=<%s>, session=%s: the mailbox cannot be opened: %s",
+	    c->user, c->id, why.text);
+	return false;
+}
+
+static void
+converse(struct session_client *c)
+{
+	struct imap_session s = {
+		.common = &stage.settings.common,
+		.params = &settings,
+		.io = c->io,
+		.account = account,
+		.user = c->user,
+		.id = c->id,
+		.client = c->client,
+		.state = IMAP_AUTHENTICATED,
+	};
+
+	log_info("login user=<%s>, client=%s, method=%s, tls=%s, session=%s",
+	    c->user, c->client, c->method, c->tls[0] == '\0' ? "none" : c->tls,
+	    c->id);
+	stream_timeout(c->io, settings.imap_timeout * 1000);
+	s.reader = imap_reader_new(c->io, &imap_limits_session);
+	imap_session_run(&s, c->tag);
+	imap_reader_free(&s.reader);
+	log_info("logout user=<%s>, client=%s, session=%s%s%s%s", c->user,
+	    c->client, c->id, s.end == NULL ? "" : ", reason=(",
+	    s.end == NULL ? "" : s.end, s.end == NULL ? "" : ")");
+}
+
+static void
+no(struct session_client *c, const char *text)
+{
+	stream_printf(c->io, "%s NO %s\r\n* BYE Try again later\r\n",
+	    c->tag[0] == '\0' ? "*" : c->tag, text);
+}
+
+static void
+serve(struct session_client *c)
+{
+	if (open_account(c))
+		converse(c);
+	else
+		no(c, "[UNAVAILABLE] The mailbox cannot be opened now");
+	stream_flush(c->io);
+}
+
+static void
+refuse(struct session_client *c)
+{
+	no(c, "[LIMIT] Too many sessions of this user");
+}
+
+static void
+leave(void)
+{
+	mail_account_close(&account);
+}
+
+static void
+before(const struct service *s)
+{
+	take_special_folders(store.mail_special_folders);
+	session_parent_setup(&stage, s);
+}
+
+static struct session_stage stage = {
+	.service = "imap",
+	.program = "imapd-session",
+	.tag = "imapd",
+	.promises = "io queue-write",
+	.linger_ms = LINGER_MS,
+	.start = start,
+	.enter = enter,
+	.serve = serve,
+	.refuse = refuse,
+	.leave = leave,
+};
+
+int
+main(int argc, char **argv)
+{
+	static const struct service_params params[] = {
+		{ &common_param_group, &stage.settings.common },
+		{ &login_param_group, &stage.settings.login },
+		{ &imapd_param_group, &settings },
+		{ &store_param_group, &store },
+		{ NULL, NULL },
+	};
+	static const struct service_spec spec = {
+		.program = "imapd-session",
+		.style = SERVICE_REQUESTS,
+		.params = params,
+		.protocol = &protocol_session,
+		.before = before,
+		.request = session_parent_request,
+	};
+	int status = service_run(&spec, argc, argv);
+
+	session_parent_end();
+	return status;
+}

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: ISC
+libposthaste_a_SOURCES += lib/login/login.h lib/login/login.c \
+	lib/login/login_exchange.c lib/login/login_hand_over.c \
+	lib/login/relay.c lib/login/session_stage.h \
+	lib/login/session_parent.c lib/login/session_child.c \
+	lib/login/session_enter.c
+EXTRA_DIST += lib/login/params.def

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: ISC */
+/* From root to the owner of a mailbox. */
+#include "lib/login/session_stage.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/sandbox/sandbox.h"
+
+char *
+session_maildir(const char *mail)
+{
+	struct span s = span_of(mail);
+
+	if (!span_starts(s, "maildir:"))
+		return NULL;
+	s = span_skip(s, 8);
+	return mem_span_text(span_take(s, span_find(s, ':')));
+}
+
+static void
+act_as(const struct session_owner *owner)
+{
+	gid_t gid = (gid_t)owner->gid;
+
+	if (setgroups(1, &gid) == -1 || setegid(gid) == -1 ||
+	    seteuid((uid_t)owner->uid) == -1)
+		fatal("cannot act as user %u: %m", (unsigned)owner->uid);
+}
+
+/* errno stays. */
+static void
+act_as_root(void)
+{
+	int error = errno;
+
+	if (seteuid(0) == -1 || setegid(0) == -1)
+		fatal("cannot be root again: %m");
+	errno = error;
+}
+
+static bool
+go_as_owner(const char *path, const struct session_owner *owner)
+{
+	bool gone;
+
+	act_as(owner);
+	gone = chdir(path) == 0;
+	act_as_root();
+	return gone;
+}
+
+/* mkdir -p */
+static bool
+make(const char *path)
+{
+	char *part = mem_text(path);
+	bool good;
+
+	for (char *slash = part + 1; *slash != '\0'; slash++) {
+		if (*slash != '/')
+			continue;
+		*slash = '\0';
+		/* what we may not make may be there: the last one tells */
+		(void)mkdir(part, 0700);
+		*slash = '/';
+	}
+	good = mkdir(part, 0700) == 0 || errno == EEXIST;
+	free(part);
+	return good;
+}
+
+bool
+session_make(const struct session_stage *stage,
+    const struct session_owner *owner, const char *path)
+{
+	struct stat st;
+	bool good;
+
+	if (stat(path, &st) == 0)
+		return true;
+	if (!stage->separated)
+		return make(path);
+	act_as(owner);
+	good = make(path);
+	act_as_root();
+	return good;
+}
+
+/*
+ * Root could be led by a user's link past directories that are closed to
+ * that user; so the user goes. Mailboxes below directories that are closed
+ * to their owners are entered where they are the owner's.
+ */
+static void
+go(const char *path, const struct session_owner *owner)
+{
+	struct stat st;
+
+	if (go_as_owner(path, owner))
+		return;
+	if (errno != EACCES || chdir(path) == -1 || stat(".", &st) == -1)
+		fatal("user=<%s>: %s: %m", owner->user, path);
+	if (st.st_uid != (uid_t)owner->uid)
+		fatal("user=<%s>: %s is not the user's, who cannot reach it",
+		    owner->user, path);
+}
+
+void
+session_enter(const struct session_stage *stage,
+    const struct session_owner *owner, const char *path)
+{
+	if (stage->separated)
+		go(path, owner);
+	else if (chdir(path) == -1)
+		fatal("user=<%s>: %s: %m", owner->user, path);
+}
+
+void
+session_become(const struct session_stage *stage,
+    const struct session_owner *owner)
+{
+	if (!stage->separated)
+		return;
+	sandbox_root(".");
+	sandbox_become((uid_t)owner->uid, (gid_t)owner->gid);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_LOGIN_SESSION_STAGE_H
+#define LIB_LOGIN_SESSION_STAGE_H
+
+/*
+ * The session stage: what happens after the login, whatever is spoken. The
+ * parent is root and keeps one process per user; that process has become the
+ * user, and serves all connections of that user, each in a task.
+ *
+ * The parent is a program of SERVICE_REQUESTS, the processes are forked from
+ * it. A program fills one struct session_stage.
+ */
+
+#include "lib/conf/common.h"
+#include "lib/ipc/proto_session.h"
+#include "lib/net/stream.h"
+#include "lib/service/service.h"
+
+#define PARAM_GROUP login
+#define PARAM_DEF "lib/login/params.def"
+#include "lib/conf/param.h"
+
+struct session_owner {
+	const char *user;
+	const char *mail; /* "maildir:/path", "mbox:/path" */
+	uint64_t uid;
+	uint64_t gid;
+};
+
+/* Descriptors that a user's process is given; -1: not for this one. */
+enum {
+	SESSION_PARENT, /* its connection to the parent */
+	SESSION_FD_1, /* what the program wants */
+	SESSION_FD_2,
+	SESSION_FDS,
+};
+
+/* One connection, in the user's process. */
+struct session_client {
+	struct session_client *next; /* of the same process */
+	struct stream *io;
+	const char *user; /* these live as long as the client */
+	const char *id;
+	const char *client;
+	const char *method;
+	const char *tls; /* "" : none */
+	const char *tag;
+};
+
+struct session_stage {
+	const char *service; /* "imap": whose tickets */
+	const char *program; /* "imapd-session" */
+	const char *tag; /* "imapd": of log lines */
+	const char *promises; /* of a user's process */
+	int64_t linger_ms; /* such a process stays so long for the next one */
+	struct session_params {
+		struct common_params common;
+		struct login_params login;
+	} settings;
+	bool separated; /* rights differ: processes become the user */
+	const struct sandbox_filter *filter; /* the promises */
+
+	/*
+	 * In the parent, as root; forks the user's process (session_fork),
+	 * and whatever it needs beside it: *companion is that one's pid. The
+	 * process's pid, or -1 with a log line.
+	 */
+	pid_t (*start)(const struct session_owner *owner, int *ours,
+	    pid_t *companion);
+	/* In the process: enters its directory, and becomes the user. */
+	void (*enter)(const struct session_owner *owner);
+	/* Behind all that, once: confined. May be NULL. */
+	void (*ready)(const struct session_owner *owner);
+	/* A connection; in a task. */
+	void (*serve)(struct session_client *c);
+	/* The line for a session that is one too many. */
+	void (*refuse)(struct session_client *c);
+	/* The process has no connection any more and ends. May be NULL. */
+	void (*leave)(void);
+};
+
+/*
+ * The parent's part of struct service_spec: to be called from before(), as
+ * request, and behind service_run.
+ */
+void session_parent_setup(struct session_stage *stage, const struct service *s);
+bool
+session_parent_request(const struct service *s, struct ipc *c, void **state);
+void session_parent_end(void);
+
+/*
+ * Forks the user's process; "fds" go with it and stay open here but for
+ * SESSION_PARENT, which this makes, its other end being *ours. For start().
+ */
+pid_t session_fork(const struct session_owner *owner,
+    const int fds[SESSION_FDS], int *ours);
+
+/* Numbers of the descriptors in the user's process. */
+enum { SESSION_FD_BASE = 3, SESSION_LOG_FD = 4, SESSION_FD_ABOVE = 5 };
+
+/*
+ * A user's process, just forked: gives up all rights but the user's, serves
+ * the connections that come through the descriptor, and exits when there is
+ * none any more. Never returns.
+ */
+_Noreturn void session_child(const struct session_stage *stage,
+    const struct session_owner *owner, const int fds[SESSION_FDS]);
+
+/* The directory of "maildir:/path:OPTIONS"; NULL for other kinds. */
+char *session_maildir(const char *mail);
+/*
+ * Makes the directory, and what is missing above it, as its owner; still as
+ * root. False with errno when that is not there then.
+ */
+bool session_make(const struct session_stage *stage,
+    const struct session_owner *owner, const char *path);
+/*
+ * To the directory, as its owner goes there; still as root. fatal() where the
+ * owner could not.
+ */
+void session_enter(const struct session_stage *stage,
+    const struct session_owner *owner, const char *path);
+/*
+ * The current directory as root directory, for one who shares the system user
+ * with others, and from here on that user. Without root: nothing.
+ */
+void session_become(const struct session_stage *stage,
+    const struct session_owner *owner);
+
+#endif

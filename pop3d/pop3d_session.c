@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * pop3d-session: the POP3 server's session stage.
+ *
+ * SECURITY. The parent is root; what it does, and what its children give up,
+ * is in lib/login/session_parent.c and session_child.c. Here: where a user's
+ * process lives. For a Maildir that is the mailbox itself. For an mbox it has
+ * no directory at all, but the open file that its keeper (mbox_keeper.c)
+ * passes to it; the parent opens the journal, a file of its own, and passes it
+ * on unread.
+ *
+ * One process: two parents would each keep a process for a user. That would
+ * do no harm (mailboxes are locked), but waste.
+ */
+#include "pop3d/mbox_keeper.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/sandbox/sandbox.h"
+#include "lib/store/mbox_lock.h"
+
+enum {
+	KEEPER = SESSION_FD_1,
+	JOURNAL = SESSION_FD_2,
+	LINGER_MS = 2000, /* without a connection */
+};
+
+static struct session_settings settings;
+/* of a user's process */
+static bool has_mbox;
+static struct mbox_access *mbox;
+static const char *mail;
+
+/* Forks the keeper of an mbox. False: no session either. */
+static bool
+start_keeper(const struct session_owner *owner, const char *path,
+    int fds[SESSION_FDS], pid_t *keeper)
+{
+	int pair[2];
+
+	fds[JOURNAL] = mbox_journal_open(&settings, owner, path);
+	if (fds[JOURNAL] == -1)
+		return false;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+		pair) == -1) {
+		log_warning("socketpair: %m");
+		return false;
+	}
+	/* the keeper has nothing to do but to wait for a question */
+	(void)fd_nonblocking(pair[1], false);
+	*keeper = fork();
+	if (*keeper == 0) {
+		fd_close(&pair[0]);
+		fd_close(&fds[JOURNAL]);
+		mbox_keeper(&settings, owner, path, pair[1]);
+	}
+	if (*keeper == -1)
+		log_warning("fork: %m");
+	fd_close(&pair[1]);
+	fds[KEEPER] = pair[0];
+	return *keeper != -1;
+}
+
+static pid_t
+start(const struct session_owner *owner, int *ours, pid_t *companion)
+{
+	int fds[SESSION_FDS] = { -1, -1, -1 };
+	char *path = mbox_path(owner->mail);
+	pid_t pid = -1;
+
+	has_mbox = path != NULL;
+	if (path == NULL || start_keeper(owner, path, fds, companion))
+		pid = session_fork(owner, fds, ours);
+	free(path);
+	fd_close(&fds[KEEPER]);
+	fd_close(&fds[JOURNAL]);
+	return pid;
+}
+
+/*
+ * With the mailbox as root directory, a taken-over process cannot get at
+ * those of others who share the system user. Links out of a Maildir do not
+ * work for the same reason. Without root the promise below says the same. A
+ * mailbox that is not there yet is an empty one. An mbox file comes from its
+ * keeper.
+ */
+static void
+enter(const struct session_owner *owner)
+{
+	char *path =
+	    has_mbox ? mem_text("empty") : session_maildir(owner->mail);
+	bool exists;
+
+	if (path == NULL) {
+		log_warning("user=<%s>: mailbox location \"%s\" is not"
+			    " supported",
+		    owner->user, owner->mail);
+		exit(EXIT_FAILURE);
+	}
+	if (has_mbox)
+		mbox = mbox_keeper_access(&settings, SESSION_FD_ABOVE,
+		    SESSION_FD_ABOVE + 1);
+	exists = !has_mbox && (access(path, F_OK) == 0 || errno != ENOENT);
+	mail = exists ? "maildir:." : "maildir:none";
+	if (exists)
+		session_enter(&settings.stage, owner, path);
+	else if (chdir("empty") == -1)
+		fatal("empty: %m");
+	session_become(&settings.stage, owner);
+	free(path);
+}
+
+static void
+serve(struct session_client *c)
+{
+	struct pop3_client client = {
+		.settings = &settings,
+		.mail = mail,
+		.mbox = mbox,
+		.user = c->user,
+		.id = c->id,
+		.client = c->client,
+		.method = c->method,
+		.tls = c->tls,
+		.io = c->io,
+	};
+
+	dialogue_run(&client);
+}
+
+static void
+refuse(struct session_client *c)
+{
+	stream_text(c->io,
+	    "-ERR [SYS/TEMP] Too many sessions of this user\r\n");
+}
+
+/* mbox files are locked as local does it. */
+static void
+take_lock_settings(struct conf *conf)
+{
+	const char *locks = conf_value(conf, "mailbox_delivery_lock");
+	const char *stale = conf_value(conf, "stale_lock_time");
+
+	if (!mbox_locks_parse(locks, &settings.mbox_locks))
+		fatal("mailbox_delivery_lock: unknown word in \"%s\"", locks);
+	if (!conf_parse_time(stale, 's', &settings.mbox_stale_s))
+		fatal("stale_lock_time: bad value \"%s\"", stale);
+}
+
+static void
+before(const struct service *s)
+{
+	take_lock_settings(s->conf);
+	session_parent_setup(&settings.stage, s);
+}
+
+static struct session_settings settings = {
+	.stage = {
+		.service = "pop3",
+		.program = "pop3d-session",
+		.tag = "pop3d",
+		.promises = "io queue-write",
+		.linger_ms = LINGER_MS,
+		.start = start,
+		.enter = enter,
+		.serve = serve,
+		.refuse = refuse,
+	},
+};
+
+int
+main(int argc, char **argv)
+{
+	static const struct service_params params[] = {
+		{ &common_param_group, &settings.stage.settings.common },
+		{ &login_param_group, &settings.stage.settings.login },
+		{ &pop3d_param_group, &settings.pop3 },
+		{ NULL, NULL },
+	};
+	static const struct service_spec spec = {
+		.program = "pop3d-session",
+		.style = SERVICE_REQUESTS,
+		.params = params,
+		.protocol = &protocol_session,
+		.before = before,
+		.request = session_parent_request,
+	};
+	int status = service_run(&spec, argc, argv);
+
+	session_parent_end();
+	return status;
+}
