@@ -152,7 +152,7 @@ take_options(struct appending *a, struct mail_append_message *m)
 	*m = (struct mail_append_message){ .internal_date = INT64_MIN };
 	if (a->at->type == IMAP_LIST) {
 		if (!imap_flags_argument(a->s, a->c, a->target, a->at, 1,
-			&m->flags, &m->keywords))
+		        &m->flags, &m->keywords))
 			return false;
 		a->at++;
 	}

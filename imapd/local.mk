@@ -23,6 +23,9 @@ tests_unit_imapd_list_pattern_test_SOURCES = \
 tests_unit_imapd_list_pattern_test_LDADD = $(LDADD) -lcmocka
 
 # SEARCH, SORT, THREAD
-imapd_searching = imapd/search_key.c imapd/search_key.h
+imapd_searching = imapd/search_key.c imapd/search_key.h \
+	imapd/search_header.c imapd/search_header.h \
+	imapd/search_words.c imapd/search_words.h \
+	imapd/sort_key.c imapd/sort_key.h imapd/message_id.c
 EXTRA_DIST += $(imapd_searching)
 EXTRA_DIST += imapd/imapd_session.c

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "lib/imap/imap_set.h"
+#include "lib/mail/charset.h"
 #include "lib/mail/collate.h"
 #include "lib/store/mailbox.h"
 
@@ -27,7 +28,7 @@ struct pending {
 
 struct parser {
 	struct search_program *program;
-	const struct charset *charset;
+	struct span charset;
 	int64_t now;
 	struct pending *stack;
 	size_t depth;
@@ -182,7 +183,7 @@ string_argument(struct parser *p, struct span *folded)
 		return bad(p, "Search key wants a string");
 	if (text.n > SEARCH_TEXT_MAX)
 		return fail(p, SEARCH_LIMIT, "Search string too long");
-	charset_text(p->charset, text, &utf8);
+	charset_to_utf8(p->charset, text, &utf8);
 	for (size_t i = 0; i < utf8.n; i++)
 		if (utf8.p[i] == '\n') /* lines are searched as one */
 			utf8.p[i] = ' ';
@@ -670,9 +671,8 @@ parse_all(struct parser *p, const struct imap_arg *args, size_t count)
 }
 
 enum search_parsed
-search_parse(const struct imap_arg *args, size_t count,
-    const struct charset *charset, int64_t now, struct search_program **out,
-    const char **error)
+search_parse(const struct imap_arg *args, size_t count, struct span charset,
+    int64_t now, struct search_program **out, const char **error)
 {
 	struct parser p = { .charset = charset, .now = now };
 

@@ -19,7 +19,6 @@
 
 #include "lib/base/mem.h"
 #include "lib/imap/imap_read.h"
-#include "lib/mail/charset_convert.h"
 
 enum {
 	SEARCH_KEYS_MAX = 2000,
@@ -84,12 +83,12 @@ enum search_parsed {
 };
 
 /*
- * All "count" arguments are keys. Strings are in this character set (NULL:
+ * All "count" arguments are keys. Strings are in this character set ("":
  * US-ASCII, or UTF-8). "now": seconds since 1970.
  */
-enum search_parsed search_parse(const struct imap_arg *args, size_t count,
-    const struct charset *charset, int64_t now, struct search_program **out,
-    const char **error);
+enum search_parsed
+search_parse(const struct imap_arg *args, size_t count, struct span charset,
+    int64_t now, struct search_program **out, const char **error);
 /* NULL is fine. */
 void search_program_free(struct search_program **p);
 

@@ -6,18 +6,24 @@
  * Text of mail in its many character sets, to UTF-8. What comes out is always
  * well-formed UTF-8 without NUL; what cannot be converted becomes U+FFFD.
  *
- * UTF-8, ASCII, ISO 8859-1 and windows-1252 are done here, others that mail
- * is known to use by iconv(3); a message cannot make it load anything else.
+ * Sets of one byte for a character are tables; the others are the C
+ * library's, which loads each from a file, and none but those that mail is
+ * known to use. A program that is going to give up the right to open files
+ * calls charset_prepare before; children that it forks have it all.
  */
 
 #include "lib/base/buf.h"
 
+/* Loads everything: some milliseconds. */
+void charset_prepare(void);
 /* Is this one of those (case and aliases do not matter)? */
 bool charset_known(struct span name);
+/* What can be converted, for BADCHARSET; NULL at the end. */
+const char *const *charset_names(void);
 /*
- * Adds the text. False when the charset is not known: then it was taken for
- * UTF-8. "" is US-ASCII; 8-bit bytes in that are taken as UTF-8 too, which is
- * what they mostly are.
+ * Adds the text. False when the charset is not known: then it is taken for
+ * what "" is, US-ASCII: 8-bit bytes in that are UTF-8 where they can be, else
+ * windows-1252.
  */
 bool charset_to_utf8(struct span charset, struct span text, struct buf *out);
 

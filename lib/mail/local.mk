@@ -86,20 +86,17 @@ tests_unit_lib_mail_downgrade_test_LDADD = $(LDADD) -lcmocka
 tests_fuzz_downgrade_fuzz_SOURCES = tests/fuzz/downgrade_fuzz.c tests/fuzz/replay.c
 
 libposthaste_a_SOURCES += lib/mail/base_subject.c lib/mail/base_subject.h \
-	lib/mail/charset_convert.c lib/mail/charset_convert.h \
-	lib/mail/collate.c lib/mail/collate.h \
-	lib/mail/text_decode.c lib/mail/text_decode_header.c \
-	lib/mail/text_decode.h
+	lib/mail/collate.c lib/mail/collate.h
 check_PROGRAMS += tests/unit/lib/mail/base_subject_test \
-	tests/unit/lib/mail/text_decode_test tests/fuzz/base_subject_fuzz
+	tests/unit/lib/mail/mime_decode_test tests/fuzz/base_subject_fuzz
 TESTS += tests/unit/lib/mail/base_subject_test \
-	tests/unit/lib/mail/text_decode_test tests/fuzz/base_subject_fuzz
+	tests/unit/lib/mail/mime_decode_test tests/fuzz/base_subject_fuzz
 tests_unit_lib_mail_base_subject_test_SOURCES = \
 	tests/unit/lib/mail/base_subject_test.c
 tests_unit_lib_mail_base_subject_test_LDADD = $(LDADD) -lcmocka
-tests_unit_lib_mail_text_decode_test_SOURCES = \
-	tests/unit/lib/mail/text_decode_test.c
-tests_unit_lib_mail_text_decode_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_mail_mime_decode_test_SOURCES = \
+	tests/unit/lib/mail/mime_decode_test.c
+tests_unit_lib_mail_mime_decode_test_LDADD = $(LDADD) -lcmocka
 tests_fuzz_base_subject_fuzz_SOURCES = tests/fuzz/base_subject_fuzz.c \
 	tests/fuzz/replay.c
 

@@ -6,7 +6,7 @@
 
 #include "lib/base/ensure.h"
 #include "lib/mail/collate.h"
-#include "lib/mail/text_decode.h"
+#include "lib/mail/mime_decode.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -17,7 +17,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct buf text = BUF_INIT(1 << 20), base = BUF_INIT(1 << 20),
 		   again = BUF_INIT(1 << 20), folded = BUF_INIT(1 << 22);
 
-	text_decode_header(whole, &text);
+	mime_decode_header(whole, &text);
 	base_subject(buf_span(&text), &base);
 	ensure(base.n <= text.n);
 	ensure(!base_subject(buf_span(&base), &again));

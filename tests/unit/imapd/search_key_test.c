@@ -22,7 +22,7 @@ parse(const char *text, struct search_program **out)
 	size_t n;
 
 	args = words_list(arena, &text, &n);
-	r = search_parse(args, n, NULL, NOW, out, &error);
+	r = search_parse(args, n, SPAN(""), NOW, out, &error);
 	arena_free(&arena); /* the program keeps nothing of it */
 	return r;
 }

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef IMAPD_SEARCH_WORDS_H
+#define IMAPD_SEARCH_WORDS_H
+
+/*
+ * Which messages cannot have a text in them: a signature of each message
+ * (CACHE_WORDS) says for every three bytes that follow each other in its
+ * folded text that they may be there. A text whose three-byte pieces are not
+ * all there is not in the message, and the message need not be read. It is
+ * never wrong about that; that a text may be there has to be checked.
+ *
+ * It is a Bloom filter of one hash, halved as long as it stays sparse enough:
+ * about three bits for each different piece, 256 to 1024 bytes for 4 KiB of
+ * prose, at most 8 KiB.
+ */
+
+#include "lib/base/buf.h"
+
+enum {
+	SEARCH_WORDS_BITS = 65536, /* at first */
+	SEARCH_WORDS_PIECE = 3, /* bytes; shorter texts are always possible */
+};
+
+struct search_words {
+	uint64_t bits[SEARCH_WORDS_BITS / 64];
+	uint32_t last; /* bytes before */
+	unsigned int have; /* of those, up to two */
+};
+
+void search_words_begin(struct search_words *w);
+/* Text that goes on where the last one ended. */
+void search_words_put(struct search_words *w, struct span folded);
+/* What comes next has nothing to do with what came before. */
+void search_words_break(struct search_words *w);
+void search_words_end(struct search_words *w, struct buf *signature);
+
+/* A text to look for: hashes of its pieces. */
+struct search_needle {
+	uint16_t *hashes;
+	size_t count;
+};
+
+/* The hashes are to be freed. */
+void search_needle_make(struct search_needle *n, struct span folded);
+/* False: it is not there. True for what is no signature. */
+bool
+search_words_may_have(struct span signature, const struct search_needle *n);
+
+#endif
