@@ -4,10 +4,11 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "imapd/acl.h"
 #include "imapd/list_request.h"
 #include "imapd/status.h"
 
-enum { SEND_AT = 4096 };
+enum { SEND_AT = 4096, MORE_ROOM = 16 << 20 };
 
 static const struct {
 	unsigned int bit;
@@ -190,6 +191,7 @@ tell_lsub(struct listing *l, const struct node *n)
 static void
 tell_more(struct listing *l, struct node *n, struct buf *more)
 {
+	struct metadata_wanted metadata = l->request->metadata;
 	const struct list_request *r = l->request;
 	struct span name = span_of(n->folder.name);
 	enum mail_result result;
@@ -201,6 +203,13 @@ tell_more(struct listing *l, struct node *n, struct buf *more)
 		if (result == MAIL_NONEXISTENT)
 			n->folder.exists = n->folder.selectable = false;
 	}
+	if (!n->folder.exists)
+		return;
+	if ((r->returns & RETURN_MYRIGHTS) != 0)
+		acl_write_my_rights(l->s, n->folder.name, more);
+	/* one that cannot be read is left out (RFC 9590 section 3) */
+	if ((r->returns & RETURN_METADATA) != 0)
+		(void)metadata_write(l->s, name, &metadata, more, &why);
 }
 
 static void
@@ -208,7 +217,7 @@ tell_list(struct listing *l, struct node *n)
 {
 	const struct list_request *r = l->request;
 	struct buf *out = &l->s->out;
-	struct buf more = BUF_INIT(1 << 20);
+	struct buf more = BUF_INIT(MORE_ROOM);
 
 	if (n->selected && n->folder.exists && n->folder.selectable)
 		tell_more(l, n, &more);

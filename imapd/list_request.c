@@ -23,6 +23,8 @@ static const struct option returns[] = {
 	{ "CHILDREN", RETURN_CHILDREN },
 	{ "SPECIAL-USE", RETURN_SPECIAL_USE },
 	{ "STATUS", RETURN_STATUS },
+	{ "MYRIGHTS", RETURN_MYRIGHTS },
+	{ "METADATA", RETURN_METADATA },
 	{ NULL, 0 },
 };
 
@@ -56,6 +58,17 @@ read_selection(const struct imap_arg *a, struct list_request *r)
 }
 
 static bool
+read_metadata(const struct imap_arg *a, struct list_request *r)
+{
+	if (a->type != IMAP_LIST)
+		return false;
+	if (r->arena == NULL)
+		r->arena = arena_new();
+	r->metadata.max_size = UINT64_MAX;
+	return metadata_wanted_read(a, r->arena, &r->metadata);
+}
+
+static bool
 read_returns(struct imap_session *s, const struct imap_arg *a,
     struct list_request *r)
 {
@@ -65,6 +78,8 @@ read_returns(struct imap_session *s, const struct imap_arg *a,
 		if (bit == 0)
 			return false;
 		if (bit == RETURN_STATUS && !status_items(s, ++a, &r->status))
+			return false;
+		if (bit == RETURN_METADATA && !read_metadata(++a, r))
 			return false;
 		r->returns |= bit;
 	}
@@ -172,6 +187,7 @@ list_request_fini(struct list_request *r)
 {
 	while (r->count > 0)
 		list_pattern_free(&r->patterns[--r->count]);
+	arena_free(&r->arena);
 }
 
 bool

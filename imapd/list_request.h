@@ -8,6 +8,7 @@
  */
 
 #include "imapd/list_pattern.h"
+#include "imapd/metadata.h"
 #include "imapd/session.h"
 
 enum list_select {
@@ -22,6 +23,8 @@ enum list_return {
 	RETURN_CHILDREN = 1 << 1, /* is always told */
 	RETURN_SPECIAL_USE = 1 << 2, /* as well */
 	RETURN_STATUS = 1 << 3, /* RFC 5819 */
+	RETURN_MYRIGHTS = 1 << 4, /* RFC 8440 */
+	RETURN_METADATA = 1 << 5, /* RFC 9590 */
 };
 
 enum { LIST_PATTERNS_MAX = 64 };
@@ -32,6 +35,8 @@ struct list_request {
 	bool root; /* nothing but the separator is asked for */
 	unsigned int select, returns;
 	unsigned int status; /* items: imapd/status.h */
+	struct metadata_wanted metadata;
+	struct arena *arena; /* NULL unless needed */
 	struct list_pattern *patterns[LIST_PATTERNS_MAX];
 	size_t count;
 };

@@ -12,11 +12,14 @@ EXTRA_DIST += $(imapd_changing)
 imapd_mailbox_commands = imapd/list_pattern.c imapd/list_pattern.h \
 	imapd/list_request.c imapd/list_request.h imapd/list.c imapd/list.h \
 	imapd/folders.c imapd/folders.h imapd/namespace.c imapd/namespace.h \
-	imapd/status.c imapd/status.h
+	imapd/status.c imapd/status.h imapd/metadata.c imapd/metadata.h \
+	imapd/acl.c imapd/acl.h imapd/acl_list.c imapd/acl_list.h \
+	imapd/quota.c imapd/quota.h
 EXTRA_DIST += $(imapd_mailbox_commands)
 
-check_PROGRAMS += tests/unit/imapd/list_pattern_test
-TESTS += tests/unit/imapd/list_pattern_test
+check_PROGRAMS += tests/unit/imapd/list_pattern_test \
+	tests/unit/imapd/acl_list_test
+TESTS += tests/unit/imapd/list_pattern_test tests/unit/imapd/acl_list_test
 tests_unit_imapd_list_pattern_test_SOURCES = \
 	tests/unit/imapd/list_pattern_test.c imapd/list_pattern.c \
 	imapd/list_pattern.h
@@ -29,3 +32,6 @@ imapd_searching = imapd/search_key.c imapd/search_key.h \
 	imapd/sort_key.c imapd/sort_key.h imapd/message_id.c
 EXTRA_DIST += $(imapd_searching)
 EXTRA_DIST += imapd/imapd_session.c
+tests_unit_imapd_acl_list_test_SOURCES = tests/unit/imapd/acl_list_test.c \
+	imapd/acl_list.c imapd/acl_list.h
+tests_unit_imapd_acl_list_test_LDADD = $(LDADD) -lcmocka

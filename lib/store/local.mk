@@ -17,7 +17,8 @@ libposthaste_a_SOURCES += \
 	lib/store/mbox_unquote.c lib/store/mbox_lock.c lib/store/mbox_lock.h \
 	lib/store/mbox_rewrite.c lib/store/mbox_rewrite.h \
 	lib/store/mbox_store.c lib/store/mbox_store.h \
-	lib/store/mbox_deliver.c lib/store/mbox_deliver.h
+	lib/store/mbox_deliver.c lib/store/mbox_deliver.h \
+	lib/store/mail_acl.c lib/store/mail_acl.h
 
 check_PROGRAMS += tests/unit/lib/store/maildir_deliver_test \
 	tests/unit/lib/store/mbox_deliver_test

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: ISC */
+#include "imapd/acl.h"
+
+#include "imapd/acl_list.h"
+#include "lib/store/mail_acl.h"
+
+enum { NAME_ROOM = 65536 };
+
+/* A command on the list of one folder. */
+struct acl_work {
+	struct imap_session *s;
+	const struct imap_command *c;
+	struct buf folder; /* as it is kept */
+	struct span who;
+	struct arena *arena;
+	struct acl_list list;
+};
+
+static bool
+is_owner(const struct imap_session *s, struct span who)
+{
+	return span_is(who, s->user) || span_is(who, "owner");
+}
+
+/* Who has taken rights has none of them; the owner cannot be named so. */
+static bool
+against_owner(const struct imap_session *s, struct span who)
+{
+	return who.n > 0 && who.p[0] == '-' && is_owner(s, span_skip(who, 1));
+}
+
+static bool
+folder_argument(struct acl_work *w)
+{
+	struct mail_folder f;
+	enum mail_result r;
+	struct why why = { 0 };
+
+	if (!imap_mailbox_argument(w->s, w->c, &w->c->args[0], &w->folder))
+		return false;
+	r = mail_folder_find(w->s->account, buf_span(&w->folder), &f);
+	if (r == MAIL_OK && !f.exists)
+		r = MAIL_NONEXISTENT;
+	if (r != MAIL_OK) {
+		reply_result(w->s, w->c, r, &why);
+		return false;
+	}
+	buf_reset(&w->folder);
+	buf_add_text(&w->folder, f.name);
+	return true;
+}
+
+/* Folder and identifier, the first arguments of "count". */
+static bool
+begin(struct acl_work *w, struct imap_session *s, const struct imap_command *c,
+    size_t count)
+{
+	*w = (struct acl_work){ .s = s,
+		.c = c,
+		.folder = BUF_INIT(NAME_ROOM),
+		.arena = arena_new(),
+		.list.rest = BUF_INIT(0) };
+	if (c->count != count ||
+	    (count > 1 && !imap_arg_astring(&c->args[1], &w->who))) {
+		reply_bad(s, c, "%.*s wants %s", SPAN_ARG(c->name),
+		    count == 1     ? "a mailbox" :
+			count == 2 ? "a mailbox and an identifier" :
+				     "a mailbox, an identifier and rights");
+		return false;
+	}
+	if (count > 1 && !acl_who_valid(w->who)) {
+		reply_bad(s, c, "This can be no identifier");
+		return false;
+	}
+	return folder_argument(w);
+}
+
+static void
+end(struct acl_work *w)
+{
+	buf_fini(&w->folder);
+	acl_list_fini(&w->list);
+	arena_free(&w->arena);
+}
+
+static bool
+load(struct acl_work *w)
+{
+	struct buf text = BUF_INIT(MAIL_ACL_MAX);
+	struct why why = { 0 };
+	enum mail_result r;
+
+	r = mail_acl_read(w->s->account, buf_span(&w->folder), &text, &why);
+	if (r == MAIL_OK)
+		acl_list_parse(buf_span(&text), w->arena, &w->list);
+	else
+		reply_result(w->s, w->c, r, &why);
+	buf_fini(&text);
+	return r == MAIL_OK;
+}
+
+static void
+save(struct acl_work *w)
+{
+	struct buf text = BUF_INIT(MAIL_ACL_MAX);
+	enum mail_result r = MAIL_LIMIT;
+	struct why why = { 0 };
+
+	acl_list_write(&w->list, &text);
+	if (!text.overflow)
+		r = mail_acl_write(w->s->account, buf_span(&w->folder),
+		    buf_span(&text), &why);
+	buf_fini(&text);
+	if (r == MAIL_OK)
+		reply_ok(w->s, w->c, NULL,
+		    "Kept; mailboxes are not shared with others here.");
+	else
+		reply_result(w->s, w->c, r, &why);
+}
+
+static void
+write_rights(struct imap_session *s, const char *who, unsigned int rights)
+{
+	struct buf *out = &s->out;
+
+	buf_add_char(out, ' ');
+	imap_write_astring(out, span_of(who), imap_utf8(s));
+	buf_add_char(out, ' ');
+	acl_rights_write(rights, out);
+}
+
+static void
+tell_list(struct acl_work *w)
+{
+	struct buf *out = &w->s->out;
+
+	buf_add_text(out, "* ACL ");
+	imap_write_mailbox(out, buf_text(&w->folder), imap_utf8(w->s));
+	write_rights(w->s, w->s->user, ACL_ALL);
+	for (const struct acl_entry *e = w->list.first; e != NULL; e = e->next)
+		if (!is_owner(w->s, span_of(e->who)))
+			write_rights(w->s, e->who, e->rights);
+	buf_add_text(out, "\r\n");
+}
+
+void
+getacl_command(struct imap_session *s, const struct imap_command *c)
+{
+	struct acl_work w;
+
+	if (begin(&w, s, c, 1) && load(&w)) {
+		tell_list(&w);
+		reply_ok(s, c, NULL, "Getacl completed.");
+	}
+	end(&w);
+}
+
+/* "lrs", or "+t" and "-w" to what there is. */
+static bool
+rights_argument(struct acl_work *w, char *sign, unsigned int *rights)
+{
+	struct span text;
+
+	*sign = '\0';
+	if (!imap_arg_astring(&w->c->args[2], &text)) {
+		reply_bad(w->s, w->c, "SETACL wants rights");
+		return false;
+	}
+	if (text.n > 0 && (text.p[0] == '+' || text.p[0] == '-')) {
+		*sign = text.p[0];
+		text = span_skip(text, 1);
+	}
+	if (!acl_rights_parse(text, rights)) {
+		reply_bad(w->s, w->c, "Rights are of " ACL_LETTERS "cd");
+		return false;
+	}
+	return true;
+}
+
+static unsigned int
+changed(unsigned int old, char sign, unsigned int rights)
+{
+	return sign == '+' ? old | rights :
+	    sign == '-'    ? old & ~rights :
+			     rights;
+}
+
+/* True: it is about the owner, and was answered. */
+static bool
+about_owner(struct acl_work *w, unsigned int rights)
+{
+	if (against_owner(w->s, w->who) ||
+	    (is_owner(w->s, w->who) && rights != ACL_ALL)) {
+		reply_no(w->s, w->c, "CANNOT",
+		    "The owner of a mailbox keeps all rights");
+		return true;
+	}
+	if (!is_owner(w->s, w->who))
+		return false;
+	reply_ok(w->s, w->c, NULL, "The owner has all rights.");
+	return true;
+}
+
+void
+setacl_command(struct imap_session *s, const struct imap_command *c)
+{
+	struct acl_work w;
+	unsigned int rights, old;
+	char sign;
+
+	if (begin(&w, s, c, 3) && rights_argument(&w, &sign, &rights) &&
+	    !about_owner(&w, changed(ACL_ALL, sign, rights)) && load(&w)) {
+		const struct acl_entry *e = acl_list_find(&w.list, w.who);
+
+		old = e == NULL ? 0 : e->rights;
+		acl_list_set(&w.list, w.who, changed(old, sign, rights));
+		save(&w);
+	}
+	end(&w);
+}
+
+void
+deleteacl_command(struct imap_session *s, const struct imap_command *c)
+{
+	struct acl_work w;
+
+	if (begin(&w, s, c, 2) && !about_owner(&w, 0) && load(&w)) {
+		acl_list_set(&w.list, w.who, 0);
+		save(&w);
+	}
+	end(&w);
+}
+
+/* The first string is what one always has; the others can be given singly. */
+void
+listrights_command(struct imap_session *s, const struct imap_command *c)
+{
+	struct acl_work w;
+	struct buf *out = &s->out;
+
+	if (begin(&w, s, c, 2)) {
+		buf_add_text(out, "* LISTRIGHTS ");
+		imap_write_mailbox(out, buf_text(&w.folder), imap_utf8(s));
+		buf_add_char(out, ' ');
+		imap_write_astring(out, w.who, imap_utf8(s));
+		buf_add_char(out, ' ');
+		if (is_owner(s, w.who))
+			acl_rights_write(ACL_ALL, out);
+		else if (against_owner(s, w.who))
+			buf_add_text(out, "\"\"");
+		else
+			buf_add_text(out, "\"\" l r s w i p k x t e a c d");
+		buf_add_text(out, "\r\n");
+		reply_ok(s, c, NULL, "Listrights completed.");
+	}
+	end(&w);
+}
+
+void
+acl_write_my_rights(struct imap_session *s, const char *name, struct buf *out)
+{
+	buf_add_text(out, "* MYRIGHTS ");
+	imap_write_mailbox(out, name, imap_utf8(s));
+	buf_add_char(out, ' ');
+	acl_rights_write(ACL_ALL, out);
+	buf_add_text(out, "\r\n");
+}
+
+void
+myrights_command(struct imap_session *s, const struct imap_command *c)
+{
+	struct acl_work w;
+
+	if (begin(&w, s, c, 1)) {
+		acl_write_my_rights(s, buf_text(&w.folder), &s->out);
+		reply_ok(s, c, NULL, "Myrights completed.");
+	}
+	end(&w);
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: ISC */
+#include "imapd/acl_list.h"
+
+#include <string.h>
+
+static const char letters[] = ACL_LETTERS;
+
+enum { LETTERS = sizeof(letters) - 1, REST_MAX = 65536 };
+
+/* Of the file; the rest of Dovecot's words are letters as well. */
+static const struct {
+	const char *word;
+	char letter;
+} words[] = {
+	{ "lookup", 'l' },
+	{ "read", 'r' },
+	{ "write", 'w' },
+	{ "write-seen", 's' },
+	{ "write-deleted", 't' },
+	{ "insert", 'i' },
+	{ "post", 'p' },
+	{ "expunge", 'e' },
+	{ "create", 'k' },
+	{ "delete", 'x' },
+	{ "admin", 'a' },
+};
+
+static const struct {
+	const char *file, *imap;
+} prefixes[] = {
+	{ "user=", "" },
+	{ "group=", "$" },
+	{ "group-override=", "!$" },
+};
+
+static const char *const whole[] = { "anyone", "authenticated", "owner" };
+
+enum {
+	WORDS = sizeof(words) / sizeof(words[0]),
+	PREFIXES = sizeof(prefixes) / sizeof(prefixes[0]),
+	WHOLE = sizeof(whole) / sizeof(whole[0]),
+};
+
+static unsigned int
+bit_of(char c)
+{
+	const char *at = c == '\0' ? NULL : strchr(letters, c);
+
+	return at == NULL ? 0 : 1u << (at - letters);
+}
+
+bool
+acl_rights_parse(struct span text, unsigned int *out)
+{
+	unsigned int rights = 0, bit;
+
+	for (size_t i = 0; i < text.n; i++) {
+		bit = text.p[i] == 'c' ? bit_of('k') | bit_of('x') :
+		    text.p[i] == 'd'   ? bit_of('e') | bit_of('t') :
+					 bit_of(text.p[i]);
+		if (bit == 0)
+			return false;
+		rights |= bit;
+	}
+	*out = rights;
+	return true;
+}
+
+static void
+write_letters(unsigned int rights, struct buf *out)
+{
+	for (size_t i = 0; i < LETTERS; i++)
+		if ((rights >> i & 1) != 0)
+			buf_add_char(out, letters[i]);
+}
+
+void
+acl_rights_write(unsigned int rights, struct buf *out)
+{
+	write_letters(rights, out);
+	if ((rights & (bit_of('k') | bit_of('x'))) != 0)
+		buf_add_char(out, 'c');
+	if ((rights & (bit_of('e') | bit_of('t'))) != 0)
+		buf_add_char(out, 'd');
+}
+
+bool
+acl_who_valid(struct span who)
+{
+	if (who.n > 0 && who.p[0] == '-')
+		who = span_skip(who, 1);
+	if (who.n == 0 || who.n > ACL_WHO_MAX || who.p[0] == '-')
+		return false;
+	for (size_t i = 0; i < who.n; i++)
+		if ((unsigned char)who.p[i] < ' ' || who.p[i] == 0x7f ||
+		    who.p[i] == '"' || who.p[i] == '\\')
+			return false;
+	return true;
+}
+
+/* "user=fred" to "fred"; NULL: another kind. */
+static const char *
+who_of(struct span file, struct arena *arena)
+{
+	const char *sign = "";
+
+	if (file.n > 0 && file.p[0] == '-') {
+		sign = "-";
+		file = span_skip(file, 1);
+	}
+	for (size_t i = 0; i < WHOLE; i++)
+		if (span_is(file, whole[i]))
+			return arena_printf(arena, "%s%s", sign, whole[i]);
+	for (size_t i = 0; i < PREFIXES; i++) {
+		struct span name;
+
+		if (!span_starts(file, prefixes[i].file))
+			continue;
+		name = span_skip(file, strlen(prefixes[i].file));
+		if (!acl_who_valid(name))
+			return NULL;
+		return arena_printf(arena, "%s%s%.*s", sign, prefixes[i].imap,
+		    SPAN_ARG(name));
+	}
+	return NULL;
+}
+
+static bool
+take_words(struct span text, unsigned int *rights)
+{
+	struct span one;
+
+	while (span_cut(&text, " \t", true, &one)) {
+		unsigned int bit = 0;
+
+		for (size_t i = 0; i < WORDS; i++)
+			if (span_is(one, words[i].word))
+				bit = bit_of(words[i].letter);
+		if (bit == 0 && one.n > 0)
+			return false;
+		*rights |= bit;
+	}
+	return true;
+}
+
+/* "lrs :expunge" */
+static bool
+take_rights(struct span text, unsigned int *rights)
+{
+	size_t colon = span_find(text, ':');
+	struct span named =
+	    colon < text.n ? span_skip(text, colon + 1) : SPAN("");
+
+	return acl_rights_parse(span_trim(span_take(text, colon)), rights) &&
+	    take_words(named, rights);
+}
+
+/* The identifier may be in quotes, where it has blanks. */
+static bool
+take_line(struct acl_list *l, struct span line)
+{
+	struct span file, rest;
+	unsigned int rights;
+	const char *who;
+	size_t end;
+
+	if (line.n > 0 && line.p[0] == '"') {
+		line = span_skip(line, 1);
+		end = span_find(line, '"');
+		file = span_take(line, end);
+		rest = span_skip(line, end < line.n ? end + 1 : end);
+	} else {
+		end = span_find(line, ' ');
+		file = span_take(line, end);
+		rest = span_skip(line, end);
+	}
+	who = who_of(file, l->arena);
+	if (who == NULL || !take_rights(rest, &rights))
+		return false;
+	acl_list_set(l, span_of(who), rights);
+	return true;
+}
+
+void
+acl_list_parse(struct span text, struct arena *arena, struct acl_list *l)
+{
+	struct span line;
+
+	*l = (struct acl_list){ .arena = arena, .rest = BUF_INIT(REST_MAX) };
+	while (span_cut(&text, "\n", true, &line)) {
+		line = span_trim(line);
+		if (line.n == 0 || (line.p[0] != '#' && take_line(l, line)))
+			continue;
+		buf_add_span(&l->rest, line);
+		buf_add_char(&l->rest, '\n');
+	}
+}
+
+void
+acl_list_fini(struct acl_list *l)
+{
+	buf_fini(&l->rest);
+}
+
+struct acl_entry *
+acl_list_find(const struct acl_list *l, struct span who)
+{
+	for (struct acl_entry *e = l->first; e != NULL; e = e->next)
+		if (span_is(who, e->who))
+			return e;
+	return NULL;
+}
+
+void
+acl_list_set(struct acl_list *l, struct span who, unsigned int rights)
+{
+	struct acl_entry **at = &l->first;
+
+	while (*at != NULL && !span_is(who, (*at)->who))
+		at = &(*at)->next;
+	if (rights == 0) {
+		if (*at != NULL)
+			*at = (*at)->next;
+		return;
+	}
+	if (*at == NULL) {
+		*at = arena_alloc(l->arena, sizeof(**at));
+		(*at)->who = arena_span(l->arena, who);
+	}
+	(*at)->rights = rights;
+}
+
+static void
+write_who(const char *who, struct buf *out)
+{
+	const char *bare = who[0] == '-' ? who + 1 : who;
+	const char *quote = strchr(who, ' ') != NULL ? "\"" : "";
+	size_t kind = 0;
+
+	buf_printf(out, "%s%s", quote, bare > who ? "-" : "");
+	for (size_t i = 0; i < WHOLE; i++)
+		if (strcmp(bare, whole[i]) == 0) {
+			buf_printf(out, "%s%s", bare, quote);
+			return;
+		}
+	for (size_t i = 1; i < PREFIXES; i++)
+		if (span_starts(span_of(bare), prefixes[i].imap))
+			kind = i;
+	buf_printf(out, "%s%s%s", prefixes[kind].file,
+	    bare + strlen(prefixes[kind].imap), quote);
+}
+
+void
+acl_list_write(const struct acl_list *l, struct buf *out)
+{
+	for (const struct acl_entry *e = l->first; e != NULL; e = e->next) {
+		write_who(e->who, out);
+		buf_add_char(out, ' ');
+		write_letters(e->rights, out);
+		buf_add_char(out, '\n');
+	}
+	buf_add_span(out, buf_span(&l->rest));
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/store/mail_acl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/fdio.h"
+#include "lib/store/mail_account_internal.h"
+
+static const char file_name[] = "dovecot-acl";
+static const char entry_name[] = "/acl";
+
+static enum mail_result
+failed(struct why *why, const char *what)
+{
+	why_errno(why, "4.3.0", "%s: %s", file_name, what);
+	return MAIL_FAILED;
+}
+
+static bool
+collect(void *with, const char *entry, struct span value)
+{
+	if (!span_is(span_of(entry), entry_name))
+		return true;
+	buf_add_span(with, value);
+	return false;
+}
+
+static enum mail_result
+open_folder(struct mail_account *a, struct span folder, int *directory,
+    struct why *why)
+{
+	char *name = NULL;
+	enum mail_result r;
+
+	r = mail_account_open_folder(a, folder, directory, &name, why);
+	free(name);
+	return r;
+}
+
+/* -1 with ENOENT where the folder has none. */
+static int
+open_file(int directory)
+{
+	return openat(directory, file_name,
+	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+}
+
+enum mail_result
+mail_acl_read(struct mail_account *a, struct span folder, struct buf *out,
+    struct why *why)
+{
+	enum mail_result r;
+	int directory = -1, fd;
+
+	buf_reset(out);
+	r = open_folder(a, folder, &directory, why);
+	if (r != MAIL_OK)
+		return r;
+	fd = open_file(directory);
+	if (fd == -1)
+		r = errno == ENOENT ?
+		    mail_metadata_each(a, folder, collect, out, why) :
+		    failed(why, "cannot be opened");
+	else if (fd_read_whole(fd, out) == -1)
+		r = failed(why, "cannot be read");
+	fd_close(&fd);
+	fd_close(&directory);
+	return r;
+}
+
+/* Whole or not at all: a new file takes the name over. */
+static bool
+replace_file(int directory, struct span text)
+{
+	static const char temporary[] = "dovecot-acl.posthaste";
+	bool good;
+	int fd;
+
+	(void)unlinkat(directory, temporary, 0);
+	fd = openat(directory, temporary,
+	    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd == -1)
+		return false;
+	good = fd_write_all(fd, text.p, text.n) == 0 && fsync(fd) == 0 &&
+	    renameat(directory, temporary, directory, file_name) == 0 &&
+	    fsync(directory) == 0;
+	fd_close(&fd);
+	return good;
+}
+
+enum mail_result
+mail_acl_write(struct mail_account *a, struct span folder, struct span text,
+    struct why *why)
+{
+	struct span value = text.n > 0 ? text : (struct span){ NULL, 0 };
+	enum mail_result r;
+	int directory = -1, fd;
+
+	if (text.n > MAIL_ACL_MAX)
+		return MAIL_LIMIT;
+	r = open_folder(a, folder, &directory, why);
+	if (r != MAIL_OK)
+		return r;
+	fd = open_file(directory);
+	if (fd == -1)
+		r = errno == ENOENT ?
+		    mail_metadata_set(a, folder, entry_name, value, why) :
+		    failed(why, "cannot be opened");
+	else if (!replace_file(directory, text))
+		r = failed(why, "cannot be written");
+	fd_close(&fd);
+	fd_close(&directory);
+	return r;
+}
