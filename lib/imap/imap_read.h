@@ -21,8 +21,12 @@
 
 enum imap_arg_type {
 	IMAP_END, /* behind the last argument of a list or of the command */
-	IMAP_ATOM, /* atom, number, flag ("\Seen"), section ("BODY[1.2]<0.5>")
-		    */
+	/*
+	 * Atom, number, flag ("\Seen"), or a section as one text,
+	 * "BODY[HEADER.FIELDS (DATE)]<0.5>"; literals within such brackets
+	 * became quoted strings.
+	 */
+	IMAP_ATOM,
 	IMAP_NIL, /* the atom NIL: may also be meant as an atom */
 	IMAP_QUOTED,
 	IMAP_LITERAL,
@@ -30,9 +34,13 @@ enum imap_arg_type {
 	IMAP_LIST,
 	/*
 	 * A literal that was not read: the command is one that takes its
-	 * literals by itself (APPEND). Nothing follows in the tree.
+	 * literals by itself (APPEND); its first argument, the mailbox, is
+	 * read all the same. Nothing follows in the tree; lists that are open
+	 * here end here, and go on with imap_read_more.
 	 */
 	IMAP_PENDING,
+	/* imap_read_more: ")" of a list that began before the literal. */
+	IMAP_CLOSE,
 };
 
 struct imap_arg {
@@ -87,8 +95,14 @@ imap_reader_limits(struct imap_reader *r, const struct imap_limits *limits);
 void
 imap_reader_streaming(struct imap_reader *r, bool (*streams)(struct span name));
 /*
- * The next command. Everything in *out lives until the next call. With BAD
- * out->tag is set where it could be read.
+ * Called each time before the reader may have to wait for the client: for
+ * answers that were gathered.
+ */
+void imap_reader_before_wait(struct imap_reader *r, void (*call)(void *with),
+    void *with);
+/*
+ * The next command; empty lines are passed over. Everything in *out lives until
+ * the next call. With BAD out->tag is set where it could be read.
  */
 enum imap_read imap_read_command(struct imap_reader *r,
     struct imap_command *out, const char **error, enum io *io);
@@ -96,6 +110,7 @@ enum imap_read imap_read_command(struct imap_reader *r,
  * For a command that takes its literals by itself: after the bytes of a
  * PENDING literal have been taken from the stream (imap_read_literal), the
  * arguments that follow it, up to the end of the line or the next PENDING.
+ * Those that it gave before are gone then; the command itself stays.
  */
 enum imap_read
 imap_read_more(struct imap_reader *r, const struct imap_arg **args,

@@ -15,7 +15,10 @@
  * False for what is no set. Clears *out first. "$" is not understood here.
  */
 bool imap_set_parse(struct span text, uint32_t star, struct uid_set *out);
-/* Has it "*" in it, or a number above "most"? For message numbers. */
+/*
+ * Has it a number above "most", or "*" where that is 0? For message numbers,
+ * which must exist.
+ */
 bool imap_set_beyond(struct span text, uint32_t most);
 
 #endif

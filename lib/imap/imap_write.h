@@ -8,8 +8,6 @@
  * string and nothing else. They add to a buffer; overflow shows there.
  */
 
-#include <time.h>
-
 #include "lib/base/buf.h"
 
 /*

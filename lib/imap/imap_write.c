@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/imap/imap_write.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "lib/imap/imap_date.h"
+#include "lib/imap/imap_utf7.h"
+#include "lib/mail/mail_address.h"
+
+enum {
+	QUOTED_MOST = 1024, /* some clients' lines are short */
+	UTF8_NAME_MAX = 4096,
+};
+
+/* What a text has in it, found in one go. */
+struct look {
+	bool breaks; /* CR, LF, NUL: no quoted string can hold them */
+	bool escapes;
+	bool ascii;
+	bool atom;
+};
+
+static struct look
+look_at(struct span text)
+{
+	struct look l = { .ascii = true, .atom = text.n > 0 };
+
+	for (size_t i = 0; i < text.n; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+
+		if (c > ' ' && c < 0x7f) {
+			if (strchr("(){%*\"\\]", c) == NULL)
+				continue;
+			l.atom = false;
+			l.escapes |= c == '"' || c == '\\';
+			continue;
+		}
+		l.atom = false;
+		l.breaks |= c == '\r' || c == '\n' || c == '\0';
+		l.ascii &= c < 0x80;
+	}
+	return l;
+}
+
+static void
+put_literal(struct buf *out, struct span text)
+{
+	size_t at;
+
+	buf_printf(out, "{%zu}\r\n", text.n);
+	while ((at = span_find(text, '\0')) < text.n) {
+		buf_add(out, text.p, at);
+		buf_add_char(out, (char)0x80);
+		text = span_skip(text, at + 1);
+	}
+	buf_add_span(out, text);
+}
+
+static void
+put_quoted(struct buf *out, struct span text, bool escapes)
+{
+	buf_add_char(out, '"');
+	if (!escapes)
+		buf_add_span(out, text);
+	for (size_t i = 0; escapes && i < text.n; i++) {
+		if (text.p[i] == '"' || text.p[i] == '\\')
+			buf_add_char(out, '\\');
+		buf_add_char(out, text.p[i]);
+	}
+	buf_add_char(out, '"');
+}
+
+static void
+put_string(struct buf *out, struct span text, struct look l, bool utf8)
+{
+	if (text.n > QUOTED_MOST || l.breaks ||
+	    (!l.ascii && !(utf8 && mail_is_utf8(text))))
+		put_literal(out, text);
+	else
+		put_quoted(out, text, l.escapes);
+}
+
+void
+imap_write_string(struct buf *out, struct span text, bool utf8)
+{
+	put_string(out, text, look_at(text), utf8);
+}
+
+void
+imap_write_nstring(struct buf *out, struct span text, bool utf8)
+{
+	if (text.p == NULL)
+		buf_add_text(out, "NIL");
+	else
+		imap_write_string(out, text, utf8);
+}
+
+void
+imap_write_astring(struct buf *out, struct span text, bool utf8)
+{
+	struct look l = look_at(text);
+
+	if (l.atom && text.n <= QUOTED_MOST && !span_is_nocase(text, "NIL"))
+		buf_add_span(out, text);
+	else
+		put_string(out, text, l, utf8);
+}
+
+void
+imap_write_mailbox(struct buf *out, const char *name, bool utf8)
+{
+	struct buf wire = BUF_INIT(8 * UTF8_NAME_MAX);
+
+	if (utf8 && mail_is_utf8(span_of(name))) {
+		imap_write_astring(out, span_of(name), true);
+		return;
+	}
+	imap_utf7_encode(&wire, span_of(name));
+	imap_write_astring(out, buf_span(&wire), false);
+	buf_fini(&wire);
+}
+
+void
+imap_write_date_time(struct buf *out, int64_t seconds)
+{
+	time_t t = (time_t)seconds;
+	char text[IMAP_DATE_MAX];
+	struct tm tm;
+	long east = 0;
+
+	if (localtime_r(&t, &tm) != NULL)
+		east = tm.tm_gmtoff / 60 * 60;
+	imap_date_time_text(seconds, east, text);
+	buf_printf(out, "\"%s\"", text);
+}
+
+void
+imap_write_text(struct buf *out, const char *text)
+{
+	for (; *text != '\0'; text++)
+		buf_add_char(out,
+		    *text >= ' ' && *text < 0x7f     ? *text :
+			(unsigned char)*text >= 0x80 ? '?' :
+						       ' ');
+}
+
+static bool
+has_control(struct span name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if ((unsigned char)name.p[i] < ' ' || name.p[i] == 0x7f)
+			return true;
+	return false;
+}
+
+bool
+imap_mailbox_name(struct span wire, bool utf8, struct buf *out)
+{
+	buf_reset(out);
+	if (span_is_nocase(wire, "INBOX"))
+		return buf_add_text(out, "INBOX");
+	if (utf8)
+		return mail_is_utf8(wire) && !has_control(wire) &&
+		    (wire.n == 0 || buf_add_span(out, wire));
+	return imap_utf7_decode(out, wire) && !has_control(buf_span(out));
+}
