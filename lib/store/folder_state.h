@@ -13,14 +13,13 @@
  *	bound 2001
  *	id 0123456789abcdef0123456789abcdef
  *	keyword 26 $Name
- *	set 26 1:5,9
- *	clear 26 3
- *	uid 17 BASE	a message whose name has no room for its UID
+ *	set 26 1:5,9 .
+ *	clear 26 3 .
  *
- * The first four are written anew (tmp, fsync, rename) when the bound moves;
- * the others are appended as they happen, and put together then. A last line
- * without an end was cut off by a crash and does not count. Lines that say
- * nothing we know are kept away from by the reader: they are skipped.
+ * It is written anew (tmp, fsync, rename) when the bound moves; keywords are
+ * appended as they are set, and put together then. A last line without an end
+ * was cut off by a crash and does not count. Lines of another kind are
+ * skipped: they are of a later version.
  */
 
 #include "lib/store/mail_index.h"
@@ -55,8 +54,21 @@ void folder_state_fini(struct folder_state *s);
 int folder_state_read(int directory, struct folder_state *out);
 /* Durable when it returns 0. */
 int folder_state_write(int directory, const struct folder_state *s);
-/* Appends lines; durable with the next folder_state_flush. */
-int folder_state_append(int directory, struct span lines);
+/*
+ * Sets or clears one of its keywords (bit 26 and up), also in the file;
+ * durable with the next folder_state_flush. 0 or -1 with errno.
+ */
+int folder_state_mark(int directory, struct folder_state *s, unsigned int bit,
+    const struct uid_set *uids, bool on);
+/* Names a keyword (bit 26 and up): in the file, not flushed. */
+int folder_state_name(int directory, struct folder_state *s, unsigned int bit,
+    struct span name);
 int folder_state_flush(int directory);
+/* Bits 26 and up of a message. */
+uint64_t folder_state_keywords(const struct folder_state *s, uint32_t uid);
+/* A new folder: an id of its own. */
+void folder_state_new(struct folder_state *s, uint32_t uidvalidity);
+
+#define FOLDER_STATE_NAME "posthaste-folder"
 
 #endif

@@ -2,9 +2,14 @@
 libposthaste_a_SOURCES += \
 	lib/store/uid_set.c lib/store/uid_set.h lib/store/mail_account.h \
 	lib/store/mailbox.h lib/store/mailbox_view.h \
-	lib/store/mail_account_internal.h lib/store/mail_index.h \
-	lib/store/mailbox_internal.h lib/store/maildir_folder.h \
-	lib/store/folder_state.h \
+	lib/store/mail_account_internal.h lib/store/mailbox_internal.h \
+	lib/store/mail_index.c lib/store/mail_index.h \
+	lib/store/mail_index_internal.h lib/store/mail_index_tree.c \
+	lib/store/mail_index_rows.c lib/store/mail_index_cache.c \
+	lib/store/mail_index_check.c lib/store/mail_index_guard.c \
+	lib/store/mail_index_guard.h \
+	lib/store/maildir_folder.c lib/store/maildir_folder.h \
+	lib/store/folder_state.c lib/store/folder_state.h \
 	lib/store/folder_name.c lib/store/folder_name.h \
 	lib/store/beneath.c lib/store/beneath.h \
 	lib/store/deliver_copy.c lib/store/deliver_copy.h \

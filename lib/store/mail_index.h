@@ -10,15 +10,15 @@
  *
  * The file is the mailbox owner's and hostile input: every record carries a
  * check sum and is checked before it is believed. What does not hold is
- * MDB_CORRUPTED to the caller, who has the index made anew.
+ * a failure to the caller, and the index is set aside and made anew as soon
+ * as no transaction is open.
  *
  * Changes are made in one transaction at a time, which is also the lock that
  * keeps this account's writers, in all processes, apart: files of the mailbox
  * are renamed and unlinked inside of it. Nothing may wait for other tasks
  * while one is open.
  *
- * Calls return true, or false with mail_index_why() to tell; those that look
- * something up return false for "not there" too, and *found says.
+ * Calls return true, or false with mail_index_why() to tell.
  */
 
 #include <stdbool.h>
@@ -85,9 +85,11 @@ struct mail_index_folder {
 	struct mail_stamp cur, new, uidlist, keywords, state;
 };
 
-/* Finds the folder by its id; makes a row for it, empty, when "create". */
-bool mail_index_folder(struct mail_index *x,
-    const unsigned char id[MAIL_INDEX_ID], struct mail_index_folder *out);
+/* Finds the folder by its id. */
+bool
+mail_index_folder(struct mail_index *x, const unsigned char id[MAIL_INDEX_ID],
+    struct mail_index_folder *out, bool *found);
+/* One whose number is 0 is given one. */
 bool mail_index_folder_put(struct mail_index *x, struct mail_index_folder *f);
 /* All that is known of it, but not the row itself, goes. */
 bool mail_index_folder_empty(struct mail_index *x, uint32_t number);
@@ -118,11 +120,70 @@ struct mail_index_message {
 	struct span name; /* of its file now; lives until a change */
 };
 
-/* The folder's row, "known" the message as it is, is the caller's to put. */
+/* *found false: no such row. Facts that were noted count. */
 bool mail_index_get(struct mail_index *x, uint32_t folder, uint32_t uid,
-    struct mail_index_message *out);
+    struct mail_index_message *out, bool *found);
+/* Quickest in the order of UIDs. The caller counts. */
 bool mail_index_put(struct mail_index *x, uint32_t folder,
     const struct mail_index_message *m);
+/* The row alone: what is cached of it goes with mail_index_forget. */
 bool mail_index_remove(struct mail_index *x, uint32_t folder, uint32_t uid);
+
+/* False ends the walk. Nothing may be changed meanwhile. */
+typedef bool mail_index_visit(void *with, const struct mail_index_message *m);
+/* The rows from "from" on, ascending. */
+bool mail_index_walk(struct mail_index *x, uint32_t folder, uint32_t from,
+    mail_index_visit *visit, void *with);
+/* The rows of those that are there. */
+bool mail_index_walk_set(struct mail_index *x, uint32_t folder,
+    const struct uid_set *uids, mail_index_visit *visit, void *with);
+
+/* Which UIDs there are, as bits: opening a view reads no rows. */
+bool mail_index_present(struct mail_index *x, uint32_t folder,
+    const struct uid_set *uids, bool there);
+/* Those from "from" on are added to *out. */
+bool mail_index_uids(struct mail_index *x, uint32_t folder, uint32_t from,
+    struct uid_set *out);
+
+enum mail_index_history { HISTORY_CHANGES = 2, HISTORY_REMOVALS = 3 };
+
+/*
+ * "uids" were changed (came), or removed, with this modification sequence;
+ * once for each of them. Counts in *f; drops the oldest when there are too
+ * many.
+ */
+bool mail_index_history_add(struct mail_index *x, struct mail_index_folder *f,
+    enum mail_index_history kind, uint64_t modseq, const struct uid_set *uids);
+/* All since; *complete false: it does not go back so far. */
+bool mail_index_history(struct mail_index *x, const struct mail_index_folder *f,
+    enum mail_index_history kind, uint64_t since, struct uid_set *out,
+    bool *complete);
+
+/*
+ * Values computed from messages. mail_index_cache keeps them in memory at
+ * first: they are written with the next transaction, or when there are many
+ * (then by itself, unless a transaction or a hold is open).
+ */
+struct span mail_index_cached(struct mail_index *x, uint32_t folder,
+    uint32_t uid, unsigned int slot);
+void mail_index_cache(struct mail_index *x, uint32_t folder, uint32_t uid,
+    unsigned int slot, struct span value);
+/* What was learned of a message's file: fields that m->have names. */
+void mail_index_note(struct mail_index *x, uint32_t folder,
+    const struct mail_index_message *m);
+/* Of messages that are gone. */
+bool mail_index_forget(struct mail_index *x, uint32_t folder,
+    const struct uid_set *uids);
+/* Writes what is kept in memory, however little. */
+void mail_index_flush(struct mail_index *x);
+
+/*
+ * Goes up by one whenever the index was made anew, and is empty: what is open
+ * then reads its folders again.
+ */
+unsigned int mail_index_generation(const struct mail_index *x);
+/* Why the last call failed. */
+void mail_index_why(const struct mail_index *x, struct why *why);
+uint32_t mail_index_new_uidvalidity(struct mail_index *x);
 
 #endif

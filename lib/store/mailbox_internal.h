@@ -16,6 +16,9 @@
  *	mailbox_commit		and then mail_account_settle flushes, unless
  *				it was flushed already
  *
+ * Two folders of one account may be changed together: begin the one, begin
+ * the other, commit both; all is one transaction.
+ *
  * A process that dies in between leaves files that the next mailbox_sync
  * takes up: what has ",U=" of a UID that is not below uidnext of the index
  * and below the bound keeps it.
@@ -37,13 +40,20 @@ struct mailbox_folder {
 	bool unflushed_state; /* lines of the state file do */
 	bool dirty; /* the watch saw something: look at the disk */
 	bool writing; /* row is of the open write transaction */
+	bool touched; /* cur was changed by us in it */
+	bool own; /* and by nobody else, when it began */
 	unsigned int watchers;
 	int watch_cur, watch_new; /* of inotify(7), or -1 */
+	unsigned int generation; /* of the index, when it was looked at last */
 	struct maildir_folder files;
 	struct folder_state state;
+	struct mail_stamp state_stamp; /* when it was read */
 	struct mail_index_folder row; /* a copy; the index has it */
-	struct mail_stamp cur_before; /* when the transaction began */
-	char **keywords; /* NULL at the end; NULL: not read */
+	uint64_t modseq; /* of this transaction; 0: none yet */
+	struct uid_set changed, removed, arrived; /* in this transaction */
+	char *keywords[MAIL_KEYWORDS_MAX + 1];
+	struct mail_stamp keywords_stamp;
+	bool keywords_read;
 };
 
 struct mailbox {
@@ -53,7 +63,10 @@ struct mailbox {
 
 enum mail_result mailbox_begin(struct mailbox *m, struct why *why);
 enum mail_result mailbox_commit(struct mailbox *m, struct why *why);
-/* What was renamed stays so; the next sync finds it. Keeps errno, *why. */
+/*
+ * Of all folders of the account. What was renamed stays so; the next sync
+ * finds it. *why is kept.
+ */
 void mailbox_abort(struct mailbox *m);
 
 /*
@@ -64,7 +77,7 @@ enum mail_result mailbox_give_uids(struct mailbox *m, uint32_t n,
     uint32_t *first, struct why *why);
 /* One for all that this transaction changes in the folder. */
 uint64_t mailbox_modseq(struct mailbox *m);
-/* Own changes are told apart from those of others by their names. */
+/* Before cur is changed: told apart from what others do by the name. */
 void mailbox_expect(struct mailbox *m, const char *name);
 
 /*
@@ -79,5 +92,26 @@ mailbox_depart(struct mailbox *m, uint32_t uid, struct why *why);
 /* The message as the index has it; not before mailbox_begin or _hold. */
 enum mail_result mailbox_row(struct mailbox *m, uint32_t uid,
     struct mail_index_message *out, struct why *why);
+/* Flags and keywords that a row gets, counted. */
+enum mail_result
+mailbox_reflag(struct mailbox *m, struct mail_index_message *message,
+    uint32_t flags, uint64_t keywords, struct why *why);
+
+/* ---- between mailbox*.c ---- */
+
+/* mailbox_begin for a folder whose rows are not there yet. */
+enum mail_result mailbox_begin_unloaded(struct mailbox *m, struct why *why);
+/* Fills the rows of a folder from the disk; in a transaction. */
+enum mail_result mailbox_load(struct mailbox *m, struct why *why);
+/* The folder's row into f->row; *found false: it must be synced first. */
+enum mail_result mailbox_look(struct mailbox *m, bool *found, struct why *why);
+enum mail_result mailbox_index_failed(struct mailbox *m, struct why *why);
+/* A directory or file could not be read or changed: errno says. */
+enum mail_result mailbox_disk_failed(const char *what, struct why *why);
+void mailbox_keywords_free(struct mailbox_folder *f);
+void mailbox_state_stamped(struct mailbox_folder *f);
+/* Is the watch the folder's own, and has it seen nothing? */
+bool mailbox_watch_quiet(struct mailbox *m);
+void mailbox_unwatch(struct mailbox_folder *f);
 
 #endif

@@ -19,6 +19,8 @@ struct maildir_folder {
 	int cur;
 };
 
+enum { MAILDIR_FILE_MAX = 256 }; /* a name, with its NUL */
+
 /* Takes the descriptor over. cur, new and tmp are made if missing. */
 int maildir_folder_open(struct maildir_folder *f, int directory);
 void maildir_folder_close(struct maildir_folder *f);
@@ -33,10 +35,11 @@ bool mail_stamp_equal(const struct mail_stamp *a, const struct mail_stamp *b);
  */
 bool mail_stamp_settled(const struct mail_stamp *s);
 
-/* A file's name in its parts. */
+/* A file's name in its parts, which lie in it. */
 struct maildir_file {
 	struct span name; /* whole */
 	struct span base; /* without flags and without ",U=" */
+	struct span stem; /* without flags */
 	uint32_t uid; /* of ",U=", or 0 */
 	uint32_t flags; /* enum mail_flag */
 	uint64_t keywords; /* bits 0 to 25, as the letters are */
@@ -51,7 +54,7 @@ bool maildir_file_parse(struct span name, struct maildir_file *out);
  * that mean something else to others are kept. False: it would be too long.
  */
 bool maildir_file_name(const struct maildir_file *f, uint32_t uid,
-    uint32_t flags, uint64_t keywords, char out[256]);
+    uint32_t flags, uint64_t keywords, char out[MAILDIR_FILE_MAX]);
 
 /* False ends the walk. */
 typedef bool maildir_visit(void *with, const struct maildir_file *file);
@@ -59,11 +62,12 @@ typedef bool maildir_visit(void *with, const struct maildir_file *file);
 int maildir_folder_scan(const struct maildir_folder *f, const char *which,
     maildir_visit *visit, void *with);
 
-/* From "cur" (or "new") to cur. ENOENT when somebody was faster; EEXIST. */
+/* From cur (or new) to cur. ENOENT when somebody was faster. */
 int maildir_folder_rename(const struct maildir_folder *f, bool in_new,
     const char *from, const char *to);
 int maildir_folder_unlink(const struct maildir_folder *f, bool in_new,
     const char *name);
+/* O_NOFOLLOW, O_NONBLOCK, O_CLOEXEC are added to the flags. */
 int maildir_folder_open_file(const struct maildir_folder *f, bool in_new,
     const char *name, int flags);
 /*
@@ -71,7 +75,7 @@ int maildir_folder_open_file(const struct maildir_folder *f, bool in_new,
  * False with ENOENT when it is gone.
  */
 bool maildir_folder_find(const struct maildir_folder *f, struct span base,
-    char out[256], bool *in_new);
+    char out[MAILDIR_FILE_MAX], bool *in_new);
 /* What happened in cur (and new) is durable when it returns. */
 int maildir_folder_flush(const struct maildir_folder *f);
 

@@ -93,10 +93,10 @@ take_new(int maildir, struct maildir_list *l, const char *name)
 	if (strlen(name) > NAME_MAX_HERE ||
 	    !maildir_name_parse(span_of(name), &m))
 		return;
-	maildir_name_with(name, m.base, "", next);
+	maildir_name_with(name, m.stem, "", next);
 	snprintf(from, sizeof(from), "new/%s", name);
 	snprintf(to, sizeof(to), "cur/%s", next);
-	if (m.base <= 200 && renameat(maildir, from, maildir, to) == 0)
+	if (m.stem <= 200 && renameat(maildir, from, maildir, to) == 0)
 		return; /* cur is read next */
 	m.in_new = true;
 	m.name = arena_text(l->memory, name);
@@ -308,9 +308,9 @@ maildir_list_find_again(int maildir, struct maildir_list *l,
 
 		while (d != NULL && !found && (e = readdir(d)) != NULL) {
 			struct span name = span_of(e->d_name);
+			uint64_t uid;
 
-			if (!span_equal(span_take(name, span_find(name, ':')),
-				base))
+			if (!span_equal(maildir_name_base(name, &uid), base))
 				continue;
 			m->name = arena_text(l->memory, e->d_name);
 			m->in_new = i == 1;

@@ -18,7 +18,8 @@
 struct maildir_message {
 	const char *name; /* file name now */
 	const char *unique; /* for UIDL */
-	size_t base; /* length of the name without flags */
+	size_t base; /* length of the name without flags and UID */
+	size_t stem; /* of the name without flags */
 	uint64_t uid; /* of dovecot-uidlist; 0: not there */
 	uint64_t seconds; /* the name's first number */
 	uint64_t stored; /* S=, or UINT64_MAX */
@@ -39,10 +40,15 @@ enum { MAILDIR_SIZE_MAX_BITS = 40 };
 
 /* Parts of a file name; false for what is no message (dot files). */
 bool maildir_name_parse(struct span name, struct maildir_message *out);
+/*
+ * What the message is known by: the name without flags, and without the
+ * ",U=123" at its end, which gives its UID (0: it has none).
+ */
+struct span maildir_name_base(struct span name, uint64_t *uid);
 /* Is the flag letter in the name? */
 bool maildir_name_has(const char *name, char flag);
 /* The name with the flags (letters, any order) added, sorted; ":2," too. */
-void maildir_name_with(const char *name, size_t base, const char *flags,
+void maildir_name_with(const char *name, size_t stem, const char *flags,
     char out[256]);
 
 /*

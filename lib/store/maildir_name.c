@@ -20,13 +20,31 @@ number_in(struct span base, const char *key)
 	return UINT64_MAX;
 }
 
+struct span
+maildir_name_base(struct span name, uint64_t *uid)
+{
+	struct span stem = span_take(name, span_find(name, ':'));
+	size_t comma = span_rfind(stem, ',');
+	struct span last = span_skip(stem, comma);
+
+	*uid = 0;
+	if (comma == 0 || !span_starts(last, ",U=") ||
+	    !span_u64(span_skip(last, 3), UINT32_MAX, uid) || *uid == 0) {
+		*uid = 0;
+		return stem;
+	}
+	return span_take(stem, comma);
+}
+
 bool
 maildir_name_parse(struct span name, struct maildir_message *out)
 {
-	struct span base = span_take(name, span_find(name, ':'));
+	struct span stem = span_take(name, span_find(name, ':')), base;
 	size_t digits = 0;
+	uint64_t uid;
 
-	*out = (struct maildir_message){ .base = base.n };
+	base = maildir_name_base(name, &uid);
+	*out = (struct maildir_message){ .base = base.n, .stem = stem.n };
 	if (base.n == 0 || name.p[0] == '.')
 		return false;
 	while (digits < base.n && digits < 18 && base.p[digits] >= '0' &&
@@ -54,11 +72,11 @@ maildir_name_has(const char *name, char flag)
 
 /* Sorted, each once, as the Maildir convention wants them. */
 void
-maildir_name_with(const char *name, size_t base, const char *flags,
+maildir_name_with(const char *name, size_t stem, const char *flags,
     char out[256])
 {
 	const char *old = flags_of(name);
-	size_t n = base < 200 ? base : 200;
+	size_t n = stem < 200 ? stem : 200;
 
 	memcpy(out, name, n);
 	memcpy(out + n, ":2,", 3);
@@ -100,6 +118,7 @@ bool
 maildir_uidlist_line(struct span line, struct maildir_note *out)
 {
 	struct span rest = line, word;
+	uint64_t named;
 
 	*out = (struct maildir_note){ .size = UINT64_MAX };
 	if (!next_word(&rest, &word) ||
@@ -124,7 +143,7 @@ maildir_uidlist_line(struct span line, struct maildir_note *out)
 	}
 	if (rest.n > 0)
 		out->base = span_skip(rest, 1);
-	out->base = span_take(out->base, span_find(out->base, ':'));
+	out->base = maildir_name_base(out->base, &named);
 	return out->base.n > 0;
 }
 

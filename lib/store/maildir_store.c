@@ -315,10 +315,10 @@ add_flags(struct store *base, size_t i, unsigned int flags, struct why *why)
 	struct maildir_message *m = message(s, i);
 	char next[256], to[264];
 
-	if ((flags & STORE_SEEN) == 0 || m->base > 200 ||
+	if ((flags & STORE_SEEN) == 0 || m->stem > 200 ||
 	    maildir_name_has(m->name, 'S'))
 		return STORE_OK;
-	maildir_name_with(m->name, m->base, "S", next);
+	maildir_name_with(m->name, m->stem, "S", next);
 	snprintf(to, sizeof(to), "cur/%s", next);
 	if (with_file(s, m, call_rename, to) == -1)
 		return failed("cannot set flags", why);

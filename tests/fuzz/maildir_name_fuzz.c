@@ -26,13 +26,13 @@ names(struct span text)
 
 	if (!maildir_name_parse(text, &m))
 		return;
-	ensure(m.base > 0 && m.base <= text.n);
+	ensure(m.base > 0 && m.base <= m.stem && m.stem <= text.n);
 	name = mem_span_text(text);
-	if (m.base <= 200 && strlen(name) == text.n) {
-		maildir_name_with(name, m.base, "S", out);
+	if (m.stem <= 200 && strlen(name) == text.n) {
+		maildir_name_with(name, m.stem, "S", out);
 		ensure(strlen(out) < sizeof(out));
 		ensure(maildir_name_has(out, 'S'));
-		ensure(memcmp(out, name, m.base) == 0);
+		ensure(memcmp(out, name, m.stem) == 0);
 	}
 	free(name);
 }

@@ -185,6 +185,33 @@ test_name_flags(void **state)
 	assert_false(maildir_name_has("1.S:2,F", 'S'));
 }
 
+/* Of IMAP: a UID in the name is no part of what a message is known by. */
+static void
+test_name_uid(void **state)
+{
+	struct maildir_message m;
+	struct maildir_note note;
+	uint64_t uid;
+	char out[256];
+
+	(void)state;
+	assert_true(span_is(maildir_name_base(SPAN("1.a,S=4,U=12:2,S"), &uid),
+	    "1.a,S=4"));
+	assert_int_equal(uid, 12);
+	assert_true(
+	    span_is(maildir_name_base(SPAN("1.a,U=x:2,"), &uid), "1.a,U=x"));
+	assert_int_equal(uid, 0);
+	assert_true(span_is(maildir_name_base(SPAN("1.a,U=1,S=4"), &uid),
+	    "1.a,U=1,S=4"));
+	assert_int_equal(uid, 0);
+	assert_true(maildir_name_parse(SPAN("1.a,S=4,U=12:2,"), &m));
+	assert_int_equal(m.stored, 4);
+	maildir_name_with("1.a,S=4,U=12:2,", m.stem, "S", out);
+	assert_string_equal(out, "1.a,S=4,U=12:2,S");
+	assert_true(maildir_uidlist_line(SPAN("7 :1.a,U=7:2,"), &note));
+	assert_true(span_is(note.base, "1.a"));
+}
+
 static void
 test_uidlist_lines(void **state)
 {
@@ -224,6 +251,7 @@ main(void)
 		IN_FOLDER(test_missing),
 		IN_FOLDER(test_flags_and_removal),
 		cmocka_unit_test(test_name_flags),
+		cmocka_unit_test(test_name_uid),
 		cmocka_unit_test(test_uidlist_lines),
 	};
 

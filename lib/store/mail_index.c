@@ -1,0 +1,693 @@
+/* SPDX-License-Identifier: ISC */
+/* The file, its transactions, and what becomes of a damaged one. */
+#include "lib/store/mail_index_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/ensure.h"
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/store/mail_index_guard.h"
+
+/* Address space, not memory: the file is as large as what is in it. */
+static const size_t
+    map_size = sizeof(size_t) > 4 ? (size_t)64 << 30 : (size_t)512 << 20;
+static const char *const tree_names[INDEX_TREES] = { "small", "rows", "cache" };
+
+bool
+index_failed(struct mail_index *x, int error)
+{
+	x->error = error;
+	switch (error) {
+	case MDB_CORRUPTED:
+	case MDB_PAGE_NOTFOUND:
+	case MDB_PANIC:
+	case MDB_INVALID:
+	case MDB_VERSION_MISMATCH:
+	case MDB_CURSOR_FULL:
+	case MDB_INCOMPATIBLE:
+	case MDB_BAD_DBI:
+	case MDB_BAD_VALSIZE:
+		x->damaged = true;
+		break;
+	}
+	return false;
+}
+
+bool
+index_damaged(struct mail_index *x)
+{
+	return index_failed(x, MDB_CORRUPTED);
+}
+
+void
+mail_index_why(const struct mail_index *x, struct why *why)
+{
+	if (x->error == MDB_MAP_FULL || x->error == ENOSPC ||
+	    x->error == EDQUOT)
+		why_set(why, "4.2.2", "no room for the mailbox's index");
+	else
+		why_set(why, "4.3.0", "the mailbox's index: %s",
+		    mdb_strerror(x->error));
+}
+
+unsigned int
+mail_index_generation(const struct mail_index *x)
+{
+	return x->generation;
+}
+
+bool
+mail_index_writing(const struct mail_index *x)
+{
+	return x->writes > 0;
+}
+
+/* ---- opening ---- */
+
+static void
+set_aside(const char *path, const char *what)
+{
+	char *aside = mem_printf("%s.damaged", path);
+	char *lock = mem_printf("%s-lock", path);
+
+	log_warning("%s: %s; it is set aside, and made anew from the mail",
+	    path, what);
+	if (rename(path, aside) == -1 && unlink(path) == -1 && errno != ENOENT)
+		log_warning("%s: cannot be set aside: %s", path,
+		    strerror(errno));
+	/* who still has it open must not share a lock with the new one */
+	(void)!unlink(lock);
+	free(aside);
+	free(lock);
+}
+
+static const char *
+boot_id(void)
+{
+	static char id[40];
+	int fd;
+	ssize_t n;
+
+	if (id[0] != '\0')
+		return id;
+	fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	n = fd == -1 ? 0 : read(fd, id, sizeof(id) - 1);
+	fd_close(&fd);
+	id[n > 0 ? n : 0] = '\0';
+	id[strcspn(id, "\n")] = '\0';
+	return id;
+}
+
+struct opening {
+	struct mail_index *x;
+	const char *path;
+};
+
+static int
+open_trees(struct mail_index *x, unsigned int flags)
+{
+	MDB_txn *txn;
+	int r = mdb_txn_begin(x->env, NULL,
+	    (flags & MDB_CREATE) != 0 ? 0 : MDB_RDONLY, &txn);
+
+	if (r != 0)
+		return r;
+	for (size_t t = 0; r == 0 && t < INDEX_TREES; t++)
+		r = mdb_dbi_open(txn, tree_names[t], flags, &x->trees[t]);
+	if (r != 0) {
+		mdb_txn_abort(txn);
+		return r;
+	}
+	return mdb_txn_commit(txn);
+}
+
+static int
+open_call(void *with)
+{
+	struct opening *o = with;
+	struct mail_index *x = o->x;
+	MDB_envinfo info;
+	int dead, r;
+
+	r = mdb_env_open(x->env, o->path,
+	    MDB_NOSUBDIR | MDB_NOSYNC | MDB_NOTLS | MDB_NOMEMINIT, 0600);
+	if (r != 0)
+		return r;
+	(void)mdb_reader_check(x->env, &dead);
+	r = open_trees(x, 0);
+	if (r == MDB_NOTFOUND)
+		r = open_trees(x, MDB_CREATE);
+	if (r == 0)
+		r = mdb_env_info(x->env, &info);
+	if (r == 0) {
+		x->map = info.me_mapaddr;
+		x->map_size = info.me_mapsize;
+	}
+	return r;
+}
+
+/* 0, or an error; a new file that LMDB has put nothing into is fine. */
+static int
+open_env(struct mail_index *x)
+{
+	struct opening o = { x, x->path };
+	const char *what;
+	int r, fd = open(x->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd != -1 && !index_file_sound(fd, &what)) {
+		fd_close(&fd);
+		return MDB_INVALID;
+	}
+	fd_close(&fd);
+	r = mdb_env_create(&x->env);
+	if (r != 0)
+		return r;
+	index_guard_install(x->env);
+	(void)mdb_env_set_mapsize(x->env, map_size);
+	(void)mdb_env_set_maxdbs(x->env, INDEX_TREES);
+	r = index_guarded(open_call, &o);
+	if (r != 0 && r != MDB_CORRUPTED)
+		mdb_env_close(x->env);
+	if (r != 0)
+		x->env = NULL;
+	return r;
+}
+
+static bool
+put_self(struct mail_index *x, const struct index_self *self)
+{
+	struct index_key k = index_key_small(0, KIND_FOLDER);
+
+	return index_put(x, SMALL, &k,
+		   (struct span){ (const char *)self, sizeof(*self) },
+		   (struct span){ NULL, 0 }) == 0;
+}
+
+/* False: not there, or not what we write. */
+static bool
+get_self(struct mail_index *x, struct index_self *self)
+{
+	struct index_key k = index_key_small(0, KIND_FOLDER);
+	struct span value;
+
+	if (index_get(x, SMALL, &k, &value) != 0 || value.n != sizeof(*self))
+		return false;
+	memcpy(self, value.p, sizeof(*self));
+	self->boot[sizeof(self->boot) - 1] = '\0';
+	return self->version == INDEX_VERSION && self->order == 0x01020304;
+}
+
+static bool
+begin_raw(struct mail_index *x)
+{
+	int r = mdb_txn_begin(x->env, NULL, 0, &x->writer);
+
+	if (r != 0) {
+		x->writer = NULL;
+		return index_failed(x, r);
+	}
+	x->writes = 1;
+	return true;
+}
+
+static int
+commit_call(void *with)
+{
+	struct mail_index *x = with;
+	MDB_txn *txn = x->writer;
+
+	x->writer = NULL;
+	return mdb_txn_commit(txn);
+}
+
+static bool
+commit_raw(struct mail_index *x)
+{
+	int r = index_guarded(commit_call, x);
+
+	x->writes = 0;
+	return r == 0 || index_failed(x, r);
+}
+
+static void
+abort_raw(struct mail_index *x)
+{
+	/* what is damaged is not touched again */
+	if (x->writer != NULL && !x->damaged)
+		mdb_txn_abort(x->writer);
+	x->writer = NULL;
+	x->writes = 0;
+}
+
+/* An empty file gets its first row. */
+static bool
+found_index(struct mail_index *x)
+{
+	struct index_self self = { .version = INDEX_VERSION,
+		.order = 0x01020304,
+		.next_folder = 1 };
+
+	snprintf(self.boot, sizeof(self.boot), "%s", boot_id());
+	if (!begin_raw(x))
+		return false;
+	if (!put_self(x, &self)) {
+		abort_raw(x);
+		return false;
+	}
+	return commit_raw(x);
+}
+
+/* Is the file one that we may believe? 0, or why not. */
+static const char *
+distrust(struct mail_index *x)
+{
+	struct index_self self;
+	MDB_stat small;
+	const char *what = NULL;
+
+	if (!mail_index_hold(x))
+		return "it cannot be read";
+	if (mdb_stat(x->reader, x->trees[SMALL], &small) != 0)
+		what = "it cannot be read";
+	else if (small.ms_entries == 0)
+		what = "";
+	else if (!get_self(x, &self))
+		what = "it is damaged, or of another version";
+	else if (!self.clean && strcmp(self.boot, boot_id()) != 0)
+		what = "it was in use when the machine stopped";
+	mail_index_release(x);
+	if (what != NULL && what[0] == '\0')
+		what = found_index(x) ? NULL : "it cannot be written";
+	return what;
+}
+
+static void
+close_env(struct mail_index *x)
+{
+	/* a damaged one is left as it lies: its memory is not to be trusted */
+	if (x->env != NULL && !x->damaged) {
+		for (size_t t = 0; t < INDEX_TREES; t++)
+			if (x->cursors[t] != NULL)
+				mdb_cursor_close(x->cursors[t]);
+		if (x->reader != NULL)
+			mdb_txn_abort(x->reader);
+		mdb_env_close(x->env);
+	}
+	memset(x->cursors, 0, sizeof(x->cursors));
+	x->reader = NULL;
+	x->env = NULL;
+	x->reading = x->damaged = false;
+	x->holds = 0;
+}
+
+/* Opens what is there, else makes it anew. */
+static bool
+open_index(struct mail_index *x)
+{
+	const char *what = NULL;
+
+	for (unsigned int attempt = 0; attempt < 2; attempt++) {
+		int r = open_env(x);
+
+		if (r == 0 && (what = distrust(x)) == NULL)
+			return true;
+		if (r != 0)
+			(void)index_failed(x, r);
+		if (r != 0 && !x->damaged)
+			return false;
+		if (r != 0)
+			what = "it is damaged";
+		close_env(x);
+		set_aside(x->path, what);
+		x->changed = false;
+	}
+	return false;
+}
+
+struct mail_index *
+mail_index_open(const char *path, struct why *why)
+{
+	struct mail_index *x = mem_new(sizeof(*x));
+
+	x->path = mem_text(path);
+	if (open_index(x))
+		return x;
+	mail_index_why(x, why);
+	free(x->path);
+	free(x);
+	return NULL;
+}
+
+/*
+ * A file that turned out to be damaged, or that another process has set
+ * aside, is exchanged when no transaction is open.
+ */
+static bool
+renew(struct mail_index *x)
+{
+	bool was_damaged = x->damaged;
+
+	if (x->writes > 0 || x->holds > 0)
+		return !x->damaged;
+	close_env(x);
+	if (was_damaged)
+		set_aside(x->path, "it is damaged");
+	index_pending_free(x); /* folders get other numbers */
+	x->generation++;
+	x->changed = false;
+	return open_index(x);
+}
+
+static bool
+replaced(const struct mail_index *x)
+{
+	struct stat ours, there;
+	int fd;
+
+	return mdb_env_get_fd(x->env, &fd) == 0 && fstat(fd, &ours) == 0 &&
+	    (stat(x->path, &there) == -1 || there.st_ino != ours.st_ino ||
+		there.st_dev != ours.st_dev);
+}
+
+static bool
+usable(struct mail_index *x)
+{
+	if (x->env != NULL && !x->damaged)
+		return true;
+	return renew(x);
+}
+
+/* ---- transactions ---- */
+
+static int
+sync_call(void *with)
+{
+	struct mail_index *x = with;
+
+	return mdb_env_sync(x->env, 1);
+}
+
+/*
+ * The mark "clean" goes, on disk, before anything else is changed: after a
+ * power cut pages may be a mixture of old and new.
+ */
+static bool
+unmark(struct mail_index *x)
+{
+	struct index_self self;
+
+	if (!get_self(x, &self))
+		return index_damaged(x);
+	if (!self.clean && strcmp(self.boot, boot_id()) == 0)
+		return true;
+	self.clean = 0;
+	snprintf(self.boot, sizeof(self.boot), "%s", boot_id());
+	if (!put_self(x, &self) || !commit_raw(x))
+		return false;
+	if (index_guarded(sync_call, x) != 0)
+		return index_failed(x, EIO);
+	return begin_raw(x);
+}
+
+bool
+mail_index_begin(struct mail_index *x, struct why *why)
+{
+	if (x->writes > 0) {
+		x->writes++;
+		return true;
+	}
+	if (!usable(x) || (replaced(x) && !renew(x)))
+		goto failed;
+	if (!begin_raw(x))
+		goto failed;
+	if (!unmark(x)) {
+		abort_raw(x);
+		goto failed;
+	}
+	x->changed = true;
+	index_pending_write(x);
+	return true;
+failed:
+	if (why != NULL)
+		mail_index_why(x, why);
+	return false;
+}
+
+bool
+mail_index_commit(struct mail_index *x, struct why *why)
+{
+	ensure(x->writes > 0);
+	if (x->writes > 1) {
+		x->writes--;
+		return true;
+	}
+	if (x->damaged) {
+		abort_raw(x);
+	} else if (commit_raw(x)) {
+		return true;
+	}
+	if (why != NULL)
+		mail_index_why(x, why);
+	return false;
+}
+
+void
+mail_index_abort(struct mail_index *x)
+{
+	abort_raw(x);
+}
+
+bool
+mail_index_hold(struct mail_index *x)
+{
+	int r;
+
+	if (x->writes > 0)
+		return true;
+	if (x->holds == 0 && !usable(x))
+		return false;
+	x->holds++;
+	if (x->reading)
+		return true;
+	r = x->reader == NULL ?
+	    mdb_txn_begin(x->env, NULL, MDB_RDONLY, &x->reader) :
+	    mdb_txn_renew(x->reader);
+	if (r != 0) {
+		x->holds--;
+		if (x->reader != NULL)
+			mdb_txn_abort(x->reader);
+		x->reader = NULL;
+		return index_failed(x, r);
+	}
+	x->reading = true;
+	return true;
+}
+
+void
+mail_index_release(struct mail_index *x)
+{
+	if (x->holds == 0)
+		return; /* it began inside of a write transaction */
+	if (--x->holds > 0)
+		return;
+	if (x->reading && !x->damaged)
+		mdb_txn_reset(x->reader);
+	x->reading = false;
+}
+
+/* Durable, and marked so: two flushes, the mark after what it speaks of. */
+static void
+mark_clean(struct mail_index *x)
+{
+	struct index_self self;
+
+	if (replaced(x) || !begin_raw(x))
+		return;
+	index_pending_write(x);
+	if (!get_self(x, &self) || !commit_raw(x) ||
+	    index_guarded(sync_call, x) != 0 || !begin_raw(x))
+		goto out;
+	/* another process may have gone on meanwhile */
+	if (!get_self(x, &self))
+		goto out;
+	self.clean = 1;
+	if (put_self(x, &self) && commit_raw(x))
+		(void)index_guarded(sync_call, x);
+	return;
+out:
+	abort_raw(x);
+}
+
+void
+mail_index_close(struct mail_index **xp)
+{
+	struct mail_index *x = *xp;
+
+	if (x == NULL)
+		return;
+	*xp = NULL;
+	abort_raw(x);
+	x->holds = 0;
+	if (x->reading && !x->damaged)
+		mdb_txn_reset(x->reader);
+	x->reading = false;
+	mail_index_flush(x);
+	if (x->env != NULL && !x->damaged && x->changed)
+		mark_clean(x);
+	if (x->damaged)
+		set_aside(x->path, "it is damaged");
+	close_env(x);
+	index_pending_free(x);
+	free(x->path);
+	free(x);
+}
+
+/* ---- folders ---- */
+
+static bool
+folder_sane(const struct mail_index_folder *f)
+{
+	return f->number > 0 && f->uidvalidity > 0 && f->uidnext > 0 &&
+	    f->messages < f->uidnext && f->unseen <= f->messages &&
+	    f->deleted <= f->messages;
+}
+
+static struct index_key
+key_of_id(const unsigned char id[MAIL_INDEX_ID])
+{
+	struct index_key k = index_key_small(0, KIND_BITS);
+
+	index_key_bytes(&k, id, MAIL_INDEX_ID);
+	return k;
+}
+
+bool
+mail_index_folder(struct mail_index *x, const unsigned char id[MAIL_INDEX_ID],
+    struct mail_index_folder *out, bool *found)
+{
+	struct index_key k = key_of_id(id);
+	struct span value;
+	uint32_t number;
+	int r = index_get(x, SMALL, &k, &value);
+
+	*found = false;
+	if (r == MDB_NOTFOUND)
+		return true;
+	if (r != 0)
+		return false;
+	if (value.n != sizeof(number))
+		return index_damaged(x);
+	memcpy(&number, value.p, sizeof(number));
+	k = index_key_small(number, KIND_FOLDER);
+	if (number == 0 || index_get(x, SMALL, &k, &value) != 0 ||
+	    value.n != sizeof(*out))
+		return index_damaged(x);
+	memcpy(out, value.p, sizeof(*out));
+	if (out->number != number || memcmp(out->id, id, MAIL_INDEX_ID) != 0 ||
+	    !folder_sane(out))
+		return index_damaged(x);
+	*found = true;
+	return true;
+}
+
+static bool
+number_folder(struct mail_index *x, struct mail_index_folder *f)
+{
+	struct index_key k = key_of_id(f->id);
+	struct index_self self;
+
+	if (!get_self(x, &self) || self.next_folder == UINT32_MAX)
+		return index_damaged(x);
+	f->number = self.next_folder++;
+	return put_self(x, &self) &&
+	    index_put(x, SMALL, &k,
+		(struct span){ (const char *)&f->number, sizeof(f->number) },
+		(struct span){ NULL, 0 }) == 0;
+}
+
+bool
+mail_index_folder_put(struct mail_index *x, struct mail_index_folder *f)
+{
+	struct index_key k;
+
+	ensure(x->writes > 0);
+	if (f->number == 0 && !number_folder(x, f))
+		return false;
+	k = index_key_small(f->number, KIND_FOLDER);
+	return index_put(x, SMALL, &k,
+		   (struct span){ (const char *)f, sizeof(*f) },
+		   (struct span){ NULL, 0 }) == 0;
+}
+
+/* All keys that begin with this folder, from "from" on. */
+static bool
+remove_range(struct mail_index *x, enum index_tree t, struct index_key from,
+    uint32_t folder)
+{
+	struct index_walk w;
+	int r;
+
+	index_walk_begin(&w, x, t);
+	for (r = index_walk_to(&w, &from);
+	     r == 0 && w.key.n >= 4 && index_u32(w.key.bytes) == folder;
+	     r = index_walk_to(&w, &from))
+		if ((r = index_walk_del(&w)) != 0)
+			break;
+	index_walk_end(&w);
+	return r == 0 || r == MDB_NOTFOUND;
+}
+
+bool
+mail_index_folder_empty(struct mail_index *x, uint32_t number)
+{
+	return remove_range(x, SMALL, index_key_small(number, KIND_BITS),
+		   number) &&
+	    remove_range(x, ROWS, index_key_row(number, 0), number) &&
+	    remove_range(x, CACHE, index_key_cache(number, 0, 0), number);
+}
+
+bool
+mail_index_folder_remove(struct mail_index *x,
+    const unsigned char id[MAIL_INDEX_ID])
+{
+	struct mail_index_folder f;
+	struct index_key k = key_of_id(id);
+	bool found;
+
+	if (!mail_index_folder(x, id, &f, &found))
+		return false;
+	if (!found)
+		return true;
+	if (!mail_index_folder_empty(x, f.number) ||
+	    index_del(x, SMALL, &k) != 0)
+		return false;
+	k = index_key_small(f.number, KIND_FOLDER);
+	return index_del(x, SMALL, &k) == 0;
+}
+
+uint32_t
+mail_index_new_uidvalidity(struct mail_index *x)
+{
+	uint32_t validity = (uint32_t)(clock_wall_us() / 1000000);
+	struct index_self self;
+
+	if (!mail_index_begin(x, NULL))
+		return validity;
+	if (get_self(x, &self)) {
+		if (validity <= self.last_uidvalidity)
+			validity = self.last_uidvalidity + 1;
+		self.last_uidvalidity = validity;
+		(void)put_self(x, &self);
+	}
+	(void)mail_index_commit(x, NULL);
+	return validity;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * LMDB believes its file. Where a page of it is damaged it may follow a wrong
+ * offset out of the map, or end in its own assertion: both are caught here
+ * while one of its calls runs, and become an error like any other. The
+ * environment is given up then, never touched again.
+ *
+ * Faults elsewhere go where they went before.
+ */
+#include "lib/store/mail_index_internal.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "lib/store/mail_index_guard.h"
+
+static sigjmp_buf *volatile way_out;
+static struct sigaction before_segv, before_bus;
+static bool installed;
+
+static void
+caught(int number, siginfo_t *info, void *context)
+{
+	sigjmp_buf *out = way_out;
+
+	(void)info, (void)context;
+	if (out != NULL) {
+		way_out = NULL;
+		siglongjmp(*out, 1);
+	}
+	/* not ours: happens again, to whoever had it before */
+	(void)sigaction(number, number == SIGBUS ? &before_bus : &before_segv,
+	    NULL);
+}
+
+static void
+asserted(MDB_env *env, const char *text)
+{
+	sigjmp_buf *out = way_out;
+
+	(void)env, (void)text;
+	if (out != NULL) {
+		way_out = NULL;
+		siglongjmp(*out, 1);
+	}
+}
+
+void
+index_guard_install(MDB_env *env)
+{
+	struct sigaction act = { .sa_sigaction = caught,
+		.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK };
+
+	(void)mdb_env_set_assert(env, asserted);
+	if (installed)
+		return;
+	sigemptyset(&act.sa_mask);
+	installed = sigaction(SIGSEGV, &act, &before_segv) == 0 &&
+	    sigaction(SIGBUS, &act, &before_bus) == 0;
+}
+
+int
+index_guarded(index_guarded_call *call, void *with)
+{
+	sigjmp_buf here;
+	int result;
+
+	if (sigsetjmp(here, 0) != 0)
+		return MDB_CORRUPTED;
+	way_out = &here;
+	result = call(with);
+	way_out = NULL;
+	return result;
+}

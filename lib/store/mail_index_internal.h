@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_STORE_MAIL_INDEX_INTERNAL_H
+#define LIB_STORE_MAIL_INDEX_INTERNAL_H
+
+/*
+ * How the index is kept, for mail_index*.c. doc/STORE.md describes it for
+ * people.
+ *
+ * Three trees: SMALL (folders, bits, history), ROWS (messages), CACHE. Keys
+ * are numbers, the highest byte first, so that they sort; every value begins
+ * with a check sum over key and value.
+ */
+
+#include <lmdb.h>
+
+#include "lib/base/buf.h"
+#include "lib/store/mail_index.h"
+
+enum index_tree { SMALL, ROWS, CACHE, INDEX_TREES };
+
+/* Second part of a key in SMALL. */
+enum index_kind {
+	KIND_FOLDER = 0, /* folder 0: the index itself */
+	KIND_BITS = 1, /* folder 0: numbers of folders by id */
+	/* HISTORY_CHANGES, HISTORY_REMOVALS */
+};
+
+enum { INDEX_VERSION = 1, KEY_MAX = 24, CHECK_SIZE = 4 };
+
+struct index_key {
+	size_t n;
+	unsigned char bytes[KEY_MAX];
+};
+
+/* The row of the index itself. */
+struct index_self {
+	uint32_t version;
+	uint32_t order; /* of bytes, as a number */
+	uint32_t clean; /* on disk, and nothing was changed since */
+	uint32_t next_folder;
+	uint32_t last_uidvalidity;
+	uint32_t spare;
+	char boot[40]; /* of the machine, when it was last changed */
+};
+
+struct index_pending; /* mail_index_cache.c */
+
+struct mail_index {
+	char *path;
+	MDB_env *env; /* NULL: could not be opened again */
+	MDB_dbi trees[INDEX_TREES];
+	MDB_txn *reader; /* reset when no hold is open */
+	MDB_cursor *cursors[INDEX_TREES]; /* of the reader */
+	MDB_txn *writer;
+	unsigned int holds;
+	unsigned int writes; /* nested */
+	bool reading; /* the reader is renewed */
+	bool changed; /* since it was opened */
+	bool damaged;
+	int error; /* of the last failure: LMDB's or errno */
+	unsigned int generation;
+	const char *map;
+	size_t map_size;
+	struct index_pending *pending;
+};
+
+/* Keys: a folder, a kind, and up to two numbers behind them. */
+struct index_key index_key_small(uint32_t folder, unsigned int kind);
+struct index_key index_key_row(uint32_t folder, uint32_t uid);
+struct index_key
+index_key_cache(uint32_t folder, unsigned int slot, uint32_t uid);
+void index_key_u32(struct index_key *k, uint32_t n);
+void index_key_u64(struct index_key *k, uint64_t n);
+void index_key_bytes(struct index_key *k, const void *p, size_t n);
+uint32_t index_u32(const unsigned char *p);
+uint64_t index_u64(const unsigned char *p);
+
+uint32_t
+index_check(const void *key, size_t key_n, const void *value, size_t n);
+
+/*
+ * LMDB's calls, guarded: a page that is damaged so that LMDB falls over it is
+ * found here, not by the kernel. 0, MDB_NOTFOUND, or another error, which is
+ * kept in x->error (and x->damaged, where it means that).
+ */
+int index_get(struct mail_index *x, enum index_tree t,
+    const struct index_key *k, struct span *value);
+/* Value from two parts. */
+int index_put(struct mail_index *x, enum index_tree t,
+    const struct index_key *k, struct span value, struct span more);
+int
+index_del(struct mail_index *x, enum index_tree t, const struct index_key *k);
+/*
+ * A cursor of the transaction that is open: the first call of a walk has op
+ * MDB_SET_RANGE and *k, the next ones MDB_NEXT. *k and *value are what was
+ * found; a key that does not ascend is damage. The cursor of "t" is the walk's
+ * until its end: no other walk, and no put, meanwhile.
+ */
+struct index_walk {
+	struct mail_index *x;
+	enum index_tree tree;
+	MDB_cursor *cursor;
+	struct index_key key;
+	struct span value;
+};
+
+void
+index_walk_begin(struct index_walk *w, struct mail_index *x, enum index_tree t);
+int index_walk_to(struct index_walk *w, const struct index_key *k);
+int index_walk_next(struct index_walk *w);
+int index_walk_del(struct index_walk *w); /* then walk_to goes on */
+void index_walk_end(struct index_walk *w);
+
+/* Says that what was read cannot be so. */
+bool index_damaged(struct mail_index *x);
+bool index_failed(struct mail_index *x, int error);
+
+void index_pending_write(struct mail_index *x); /* in the open transaction */
+void index_pending_free(struct mail_index *x);
+bool index_pending_facts(struct mail_index *x, uint32_t folder,
+    struct mail_index_message *m);
+bool index_message_read(struct mail_index *x, const struct index_key *k,
+    struct span value, struct mail_index_message *out);
+
+/*
+ * The file before LMDB sees it: its two first pages, its size. False: it
+ * cannot be opened without danger; *what says why.
+ */
+bool index_file_sound(int fd, const char **what);
+
+#endif

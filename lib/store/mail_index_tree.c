@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: ISC */
+/* Keys, check sums, and LMDB's calls. */
+#include "lib/store/mail_index_internal.h"
+
+#include <string.h>
+
+#include "lib/base/ensure.h"
+#include "lib/store/mail_index_guard.h"
+
+uint32_t
+index_u32(const unsigned char *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	    (uint32_t)p[2] << 8 | p[3];
+}
+
+uint64_t
+index_u64(const unsigned char *p)
+{
+	return (uint64_t)index_u32(p) << 32 | index_u32(p + 4);
+}
+
+void
+index_key_bytes(struct index_key *k, const void *p, size_t n)
+{
+	ensure(k->n + n <= KEY_MAX);
+	memcpy(k->bytes + k->n, p, n);
+	k->n += n;
+}
+
+void
+index_key_u32(struct index_key *k, uint32_t n)
+{
+	const unsigned char bytes[4] = { (unsigned char)(n >> 24),
+		(unsigned char)(n >> 16), (unsigned char)(n >> 8),
+		(unsigned char)n };
+
+	index_key_bytes(k, bytes, 4);
+}
+
+void
+index_key_u64(struct index_key *k, uint64_t n)
+{
+	index_key_u32(k, (uint32_t)(n >> 32));
+	index_key_u32(k, (uint32_t)n);
+}
+
+struct index_key
+index_key_small(uint32_t folder, unsigned int kind)
+{
+	struct index_key k = { 0 };
+	unsigned char byte = (unsigned char)kind;
+
+	index_key_u32(&k, folder);
+	index_key_bytes(&k, &byte, 1);
+	return k;
+}
+
+struct index_key
+index_key_row(uint32_t folder, uint32_t uid)
+{
+	struct index_key k = { 0 };
+
+	index_key_u32(&k, folder);
+	index_key_u32(&k, uid);
+	return k;
+}
+
+struct index_key
+index_key_cache(uint32_t folder, unsigned int slot, uint32_t uid)
+{
+	struct index_key k = index_key_small(folder, slot);
+
+	index_key_u32(&k, uid);
+	return k;
+}
+
+static uint64_t
+mix(uint64_t hash, const void *data, size_t n)
+{
+	const unsigned char *p = data;
+	uint64_t word;
+
+	for (; n >= 8; n -= 8, p += 8) {
+		memcpy(&word, p, 8);
+		hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 32;
+	}
+	word = n;
+	memcpy(&word, p, n);
+	hash = (hash ^ word ^ (uint64_t)n << 56) * UINT64_C(0x9e3779b97f4a7c15);
+	return hash ^ hash >> 32;
+}
+
+uint32_t
+index_check(const void *key, size_t key_n, const void *value, size_t n)
+{
+	return (uint32_t)mix(mix(n, key, key_n), value, n);
+}
+
+/* A value's content, if it lies in the file and is what was written. */
+static bool
+believe(struct mail_index *x, const MDB_val *key, const MDB_val *found,
+    struct span *value)
+{
+	const char *p = found->mv_data;
+	uint32_t check;
+
+	/* pages of a write transaction lie elsewhere */
+	if (x->writes == 0 &&
+	    (p < x->map || found->mv_size > x->map_size ||
+		(size_t)(p - x->map) > x->map_size - found->mv_size))
+		return index_damaged(x);
+	if (found->mv_size < CHECK_SIZE)
+		return index_damaged(x);
+	memcpy(&check, p, CHECK_SIZE);
+	if (check !=
+	    index_check(key->mv_data, key->mv_size, p + CHECK_SIZE,
+		found->mv_size - CHECK_SIZE))
+		return index_damaged(x);
+	*value = (struct span){ p + CHECK_SIZE, found->mv_size - CHECK_SIZE };
+	return true;
+}
+
+struct call {
+	struct mail_index *x;
+	MDB_txn *txn;
+	MDB_cursor *cursor;
+	MDB_dbi tree;
+	MDB_cursor_op op;
+	MDB_val key, found;
+	struct span *value;
+	struct span parts[2];
+};
+
+static MDB_txn *
+transaction(struct mail_index *x)
+{
+	ensure(x->writes > 0 || x->reading);
+	return x->writes > 0 ? x->writer : x->reader;
+}
+
+static int
+get_call(void *with)
+{
+	struct call *c = with;
+	int r = mdb_get(c->txn, c->tree, &c->key, &c->found);
+
+	if (r == 0 && !believe(c->x, &c->key, &c->found, c->value))
+		return MDB_CORRUPTED;
+	return r;
+}
+
+static int
+result(struct mail_index *x, int r)
+{
+	if (r != 0 && r != MDB_NOTFOUND)
+		(void)index_failed(x, r);
+	return r;
+}
+
+int
+index_get(struct mail_index *x, enum index_tree t, const struct index_key *k,
+    struct span *value)
+{
+	struct index_key key = *k;
+	struct call c = { .x = x,
+		.tree = x->trees[t],
+		.key = { key.n, key.bytes },
+		.value = value };
+
+	if (x->damaged)
+		return MDB_CORRUPTED;
+	c.txn = transaction(x);
+	return result(x, index_guarded(get_call, &c));
+}
+
+static int
+put_call(void *with)
+{
+	struct call *c = with;
+	size_t n = c->parts[0].n + c->parts[1].n;
+	MDB_val value = { CHECK_SIZE + n, NULL };
+	uint32_t check;
+	char *p;
+	int r = mdb_put(c->txn, c->tree, &c->key, &value, MDB_RESERVE);
+
+	if (r != 0)
+		return r;
+	p = value.mv_data;
+	memcpy(p + CHECK_SIZE, c->parts[0].p, c->parts[0].n);
+	if (c->parts[1].n > 0)
+		memcpy(p + CHECK_SIZE + c->parts[0].n, c->parts[1].p,
+		    c->parts[1].n);
+	check = index_check(c->key.mv_data, c->key.mv_size, p + CHECK_SIZE, n);
+	memcpy(p, &check, CHECK_SIZE);
+	return 0;
+}
+
+int
+index_put(struct mail_index *x, enum index_tree t, const struct index_key *k,
+    struct span value, struct span more)
+{
+	struct index_key key = *k;
+	struct call c = { .x = x,
+		.txn = x->writer,
+		.tree = x->trees[t],
+		.key = { key.n, key.bytes },
+		.parts = { value, more } };
+
+	ensure(x->writes > 0);
+	if (x->damaged)
+		return MDB_CORRUPTED;
+	return result(x, index_guarded(put_call, &c));
+}
+
+static int
+del_call(void *with)
+{
+	struct call *c = with;
+
+	return mdb_del(c->txn, c->tree, &c->key, NULL);
+}
+
+int
+index_del(struct mail_index *x, enum index_tree t, const struct index_key *k)
+{
+	struct index_key key = *k;
+	struct call c = { .x = x,
+		.txn = x->writer,
+		.tree = x->trees[t],
+		.key = { key.n, key.bytes } };
+
+	ensure(x->writes > 0);
+	if (x->damaged)
+		return MDB_CORRUPTED;
+	return result(x, index_guarded(del_call, &c));
+}
+
+/* ---- walks ---- */
+
+static int
+cursor_call(void *with)
+{
+	struct call *c = with;
+
+	if (c->cursor != NULL)
+		return mdb_cursor_renew(c->txn, c->cursor);
+	return mdb_cursor_open(c->txn, c->tree, &c->cursor);
+}
+
+void
+index_walk_begin(struct index_walk *w, struct mail_index *x, enum index_tree t)
+{
+	struct call c = { .x = x, .tree = x->trees[t] };
+
+	*w = (struct index_walk){ .x = x, .tree = t };
+	if (x->damaged)
+		return;
+	c.txn = transaction(x);
+	/* those of readers are kept, and renewed */
+	if (x->writes == 0) {
+		c.cursor = x->cursors[t];
+		x->cursors[t] = NULL;
+	}
+	if (result(x, index_guarded(cursor_call, &c)) == 0)
+		w->cursor = c.cursor;
+}
+
+static int
+step_call(void *with)
+{
+	struct call *c = with;
+	int r = mdb_cursor_get(c->cursor, &c->key, &c->found, c->op);
+
+	if (r == 0 && !believe(c->x, &c->key, &c->found, c->value))
+		return MDB_CORRUPTED;
+	return r;
+}
+
+static int
+step(struct index_walk *w, MDB_cursor_op op, struct index_key from)
+{
+	struct call c = { .x = w->x,
+		.cursor = w->cursor,
+		.op = op,
+		.key = { from.n, from.bytes },
+		.value = &w->value };
+	size_t least;
+	int order, r;
+
+	if (w->cursor == NULL || w->x->damaged)
+		return MDB_CORRUPTED;
+	r = result(w->x, index_guarded(step_call, &c));
+	if (r != 0)
+		return r;
+	if (c.key.mv_size > KEY_MAX)
+		goto damaged;
+	/* a walk that does not ascend might never end */
+	least = from.n < c.key.mv_size ? from.n : c.key.mv_size;
+	order = memcmp(from.bytes, c.key.mv_data, least);
+	if (order > 0 || (order == 0 && from.n > c.key.mv_size) ||
+	    (op == MDB_NEXT && order == 0 && from.n == c.key.mv_size))
+		goto damaged;
+	w->key.n = c.key.mv_size;
+	memcpy(w->key.bytes, c.key.mv_data, c.key.mv_size);
+	return 0;
+damaged:
+	(void)index_damaged(w->x);
+	return MDB_CORRUPTED;
+}
+
+int
+index_walk_to(struct index_walk *w, const struct index_key *k)
+{
+	return step(w, MDB_SET_RANGE, *k);
+}
+
+int
+index_walk_next(struct index_walk *w)
+{
+	return step(w, MDB_NEXT, w->key);
+}
+
+static int
+walk_del_call(void *with)
+{
+	struct call *c = with;
+
+	return mdb_cursor_del(c->cursor, 0);
+}
+
+int
+index_walk_del(struct index_walk *w)
+{
+	struct call c = { .x = w->x, .cursor = w->cursor };
+
+	return result(w->x, index_guarded(walk_del_call, &c));
+}
+
+void
+index_walk_end(struct index_walk *w)
+{
+	if (w->cursor == NULL || w->x->damaged)
+		return;
+	if (w->x->writes > 0 || w->x->cursors[w->tree] != NULL)
+		mdb_cursor_close(w->cursor);
+	else
+		w->x->cursors[w->tree] = w->cursor;
+	w->cursor = NULL;
+}
