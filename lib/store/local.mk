@@ -11,6 +11,15 @@ libposthaste_a_SOURCES += \
 	lib/store/maildir_folder.c lib/store/maildir_folder.h \
 	lib/store/folder_state.c lib/store/folder_state.h \
 	lib/store/folder_name.c lib/store/folder_name.h \
+	lib/store/mail_account.c lib/store/mail_account_metadata.c \
+	lib/store/mail_account_location.c lib/store/mail_account_location.h \
+	lib/store/mail_account_special.c lib/store/mail_account_special.h \
+	lib/store/mail_folder_change.c lib/store/mail_folder_file.c \
+	lib/store/mail_folder_list.c lib/store/mail_folder_rename.c \
+	lib/store/mail_folder_subscriptions.c lib/store/mail_folder_tree.c \
+	lib/store/mail_folder_tree.h lib/store/mail_folder_validity.c \
+	lib/store/mail_metadata.c lib/store/mail_metadata.h \
+	lib/store/mail_quota.c lib/store/mail_quota.h \
 	lib/store/beneath.c lib/store/beneath.h \
 	lib/store/deliver_copy.c lib/store/deliver_copy.h \
 	lib/store/maildir_deliver.c lib/store/maildir_deliver.h \
@@ -74,3 +83,10 @@ TESTS += tests/unit/lib/store/uid_set_test
 tests_unit_lib_store_uid_set_test_SOURCES = \
 	tests/unit/lib/store/uid_set_test.c
 tests_unit_lib_store_uid_set_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/unit/lib/store/mail_folder_tree_test
+TESTS += tests/unit/lib/store/mail_folder_tree_test
+tests_unit_lib_store_mail_folder_tree_test_SOURCES = \
+	tests/unit/lib/store/mail_folder_tree_test.c \
+	tests/unit/lib/store/folder.h
+tests_unit_lib_store_mail_folder_tree_test_LDADD = $(LDADD) -lcmocka

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * An account: its tree of folders with its index. What the tree does on disk
+ * is in mail_folder_*.c; here folders that are open and the index learn of
+ * it.
+ */
+#include "lib/store/mail_account_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/store/mail_account_special.h"
+#include "lib/store/mail_folder_tree.h"
+#include "lib/store/mail_metadata.h"
+#include "lib/store/mail_quota.h"
+#include "lib/store/mailbox_internal.h"
+
+static const char index_name[] = "posthaste.index";
+
+/* INDEX= may be a directory that is not there yet. */
+static enum mail_result
+open_index(struct mail_account *a, struct why *why)
+{
+	const struct mail_location *at = &a->tree->at;
+	const char *directory = at->index == NULL ? at->path : at->index;
+	char *path;
+
+	if (at->index != NULL && mkdir(at->index, 0700) != 0 &&
+	    errno != EEXIST) {
+		why_errno(why, "4.2.0", "cannot make %s", at->index);
+		return MAIL_FAILED;
+	}
+	path = mem_printf("%s/%s", directory, index_name);
+	a->index = mail_index_open(path, why);
+	free(path);
+	return a->index == NULL ? MAIL_FAILED : MAIL_OK;
+}
+
+static enum mail_result
+open_tree(struct mail_account *a, const struct mail_account_settings *settings,
+    struct why *why)
+{
+	struct mail_location at;
+	enum mail_result r;
+
+	if (!mail_location_parse(settings->location, &at, why))
+		return MAIL_FAILED;
+	if (at.mbox) {
+		mail_location_fini(&at);
+		why_set(why, "4.3.5",
+		    "mbox files are served by POP3, not as folders");
+		return MAIL_FAILED;
+	}
+	r = mail_tree_open(&at, settings->separator, true, a->tree, why);
+	if (r == MAIL_OK)
+		a->root = a->tree->root;
+	else
+		mail_tree_close(a->tree);
+	return r;
+}
+
+enum mail_result
+mail_account_open(const struct mail_account_settings *settings,
+    struct mail_account **out, struct why *why)
+{
+	struct mail_account *a = mem_new(sizeof(*a));
+	enum mail_result r;
+
+	why_clear(why);
+	*out = a;
+	a->root = -1;
+	a->separator = settings->separator;
+	a->flush_flags = settings->flush_flags;
+	a->quota_bytes = settings->quota_bytes;
+	a->quota_messages = settings->quota_messages;
+	a->tree = mem_new(sizeof(*a->tree));
+	r = open_tree(a, settings, why);
+	if (r == MAIL_OK)
+		r = open_index(a, why);
+	if (r == MAIL_OK && settings->special != NULL)
+		r = mail_account_adopt(a->tree, settings->special, why);
+	if (r != MAIL_OK)
+		mail_account_close(out);
+	return r;
+}
+
+void
+mail_account_close(struct mail_account **out)
+{
+	struct mail_account *a = *out;
+
+	*out = NULL;
+	if (a == NULL)
+		return;
+	if (a->index != NULL)
+		mailbox_account_closing(a);
+	mail_index_close(&a->index);
+	if (a->root >= 0) {
+		if (a->tree->removed)
+			mail_tree_sweep(a->tree);
+		mail_tree_close(a->tree);
+	}
+	free(a->tree);
+	free(a);
+}
+
+char
+mail_account_separator(const struct mail_account *a)
+{
+	return a->separator;
+}
+
+enum mail_result
+mail_account_open_folder(struct mail_account *a, struct span name,
+    int *directory, char **canonical, struct why *why)
+{
+	struct mail_directories d = { -1, -1 };
+	struct mail_place p;
+	enum mail_result r = mail_place_find(a->tree, name, &p);
+
+	*directory = -1;
+	*canonical = NULL;
+	if (r == MAIL_BAD_NAME)
+		why_set(why, "5.2.0", "this can be no folder's name");
+	else
+		r = mail_place_open(a->tree, &p, &d, why);
+	if (r == MAIL_OK) {
+		*directory = d.mail;
+		*canonical = mem_text(p.name);
+		d.mail = -1;
+	}
+	mail_directories_close(&d);
+	mail_place_fini(&p);
+	return r;
+}
+
+uint32_t
+mail_account_new_uidvalidity(struct mail_account *a)
+{
+	return mail_tree_new_uidvalidity(a->tree);
+}
+
+enum mail_result
+mail_folder_each(struct mail_account *a, mail_folder_visit *visit, void *with,
+    struct why *why)
+{
+	struct mail_folder_list l = { 0 };
+	enum mail_result r = mail_tree_list(a->tree, &l, why);
+
+	for (size_t i = 0; r == MAIL_OK && i < l.count; i++)
+		if (!visit(with, &l.all[i]))
+			break;
+	mail_folder_list_fini(&l);
+	return r;
+}
+
+static enum mail_result
+tell_folder(struct mail_account *a, const struct mail_place *p,
+    struct mail_folder *out)
+{
+	struct mail_folder_list l = { 0 };
+	enum mail_result r;
+	struct why why;
+
+	r = mail_tree_list(a->tree, &l, &why);
+	for (size_t i = 0; r == MAIL_OK && i < l.count; i++)
+		if (strcmp(l.all[i].name, p->name) == 0) {
+			*out = l.all[i];
+			free(a->tree->found);
+			out->name = a->tree->found = mem_text(p->name);
+			r = out->exists || out->has_children ? MAIL_OK :
+							       MAIL_NONEXISTENT;
+			mail_folder_list_fini(&l);
+			return r;
+		}
+	mail_folder_list_fini(&l);
+	return r == MAIL_OK ? MAIL_NONEXISTENT : r;
+}
+
+enum mail_result
+mail_folder_find(struct mail_account *a, struct span name,
+    struct mail_folder *out)
+{
+	struct mail_place p;
+	enum mail_result r = mail_place_find(a->tree, name, &p);
+
+	if (r == MAIL_OK && out != NULL)
+		r = tell_folder(a, &p, out);
+	else if (r == MAIL_OK && p.kind == PLACE_NONE &&
+	    !mail_tree_has_children(a->tree, &p))
+		r = MAIL_NONEXISTENT;
+	mail_place_fini(&p);
+	return r;
+}
+
+static enum mail_result
+mark(struct mail_account *a, const char *name, unsigned int special,
+    struct why *why)
+{
+	struct buf text = BUF_INIT(256);
+	struct mail_tree *t = a->tree;
+	enum mail_result r;
+
+	special_use_text(special, &text);
+	r = mail_metadata_put(t->metadata, name, METADATA_SPECIAL_USE,
+	    buf_span(&text), why);
+	if (r == MAIL_OK)
+		r = mail_metadata_write(t->metadata, t->control, why);
+	buf_fini(&text);
+	return r;
+}
+
+static enum mail_result
+use_is_free(struct mail_account *a, unsigned int special, struct why *why)
+{
+	struct mail_tree *t = a->tree;
+	enum mail_result r = mail_metadata_read(t->metadata, t->control, why);
+	const char *owner;
+
+	if (r != MAIL_OK)
+		return r;
+	owner = mail_metadata_special_owner(t->metadata, special);
+	if (owner == NULL)
+		return MAIL_OK;
+	why_set(why, "5.2.0", "%s has that special use", owner);
+	return MAIL_NOT_ALLOWED;
+}
+
+static enum mail_result
+create(struct mail_account *a, struct span name, unsigned int special,
+    struct why *why)
+{
+	struct mail_place p = { 0 };
+	enum mail_result r = MAIL_OK;
+
+	if (special != 0)
+		r = use_is_free(a, special, why);
+	if (r == MAIL_OK)
+		r = mail_tree_create(a->tree, name, why);
+	if (r == MAIL_OK && special != 0 &&
+	    (r = mail_place_find(a->tree, name, &p)) == MAIL_OK)
+		r = mark(a, p.name, special, why);
+	mail_place_fini(&p);
+	return r;
+}
+
+enum mail_result
+mail_folder_create(struct mail_account *a, struct span name,
+    unsigned int special, struct why *why)
+{
+	enum mail_result r = mail_tree_lock(a->tree, why);
+
+	if (r != MAIL_OK)
+		return r;
+	r = create(a, name, special, why);
+	mail_tree_unlock(a->tree);
+	return r;
+}
+
+enum mail_result
+mail_folder_delete(struct mail_account *a, struct span name, struct why *why)
+{
+	struct mail_place p;
+	enum mail_result r = mail_place_find(a->tree, name, &p);
+
+	if (r == MAIL_OK)
+		r = mail_tree_remove(a->tree, name, why);
+	if (r == MAIL_OK) {
+		mailbox_folder_deleted(a, p.name);
+		a->tree->removed = !mail_tree_sweep(a->tree);
+		mail_quota_forget(a->root);
+	}
+	mail_place_fini(&p);
+	return r;
+}
+
+/* Handles of the folder and of those that came along. */
+static void
+tell_open(struct mail_account *a, const char *from, const char *to)
+{
+	struct mailbox_folder *f, *next;
+	size_t n = strlen(from);
+
+	for (f = a->folders; f != NULL; f = next) {
+		char *old, *new;
+
+		next = f->next;
+		if (f->deleted || strncmp(f->name, from, n) != 0 ||
+		    (f->name[n] != '\0' && f->name[n] != a->separator))
+			continue;
+		old = mem_text(f->name);
+		new = mem_printf("%s%s", to, f->name + n);
+		mailbox_folder_renamed(a, old, new);
+		free(old);
+		free(new);
+	}
+}
+
+static enum mail_result
+rename_place(struct mail_account *a, const struct mail_place *from,
+    const struct mail_place *to, struct why *why)
+{
+	enum mail_result r;
+
+	r = mail_tree_rename(a->tree, span_of(from->name), span_of(to->name),
+	    why);
+	if (r == MAIL_OK)
+		tell_open(a, from->name, to->name);
+	return r;
+}
+
+/* RFC 9051 section 6.3.6: what is in INBOX moves, and INBOX stays. */
+static enum mail_result
+move_inbox(struct mail_account *a, struct mailbox *inbox, struct mailbox *to,
+    struct why *why)
+{
+	struct mail_copies copies = { 0 };
+	struct uid_set all = { 0 };
+	enum mail_result r = mailbox_uids(inbox, 0, &all, why);
+
+	(void)a;
+	if (r == MAIL_OK && !uid_set_empty(&all))
+		r = mailbox_copy(inbox, &all, to, true, &copies, why);
+	mail_copies_fini(&copies);
+	uid_set_fini(&all);
+	return r;
+}
+
+static enum mail_result
+rename_inbox(struct mail_account *a, struct span to, struct why *why)
+{
+	struct mailbox *inbox = NULL, *target = NULL;
+	enum mail_result r = mail_folder_create(a, to, 0, why);
+
+	if (r != MAIL_OK)
+		return r;
+	r = mailbox_open(a, SPAN("INBOX"), &inbox, why);
+	if (r == MAIL_OK)
+		r = mailbox_open(a, to, &target, why);
+	if (r == MAIL_OK)
+		r = move_inbox(a, inbox, target, why);
+	mailbox_close(&target);
+	mailbox_close(&inbox);
+	return r;
+}
+
+enum mail_result
+mail_folder_rename(struct mail_account *a, struct span from, struct span to,
+    struct why *why)
+{
+	struct mail_place old = { 0 }, new = { 0 };
+	enum mail_result r = mail_place_find(a->tree, from, &old);
+
+	if (r == MAIL_OK)
+		r = mail_place_find(a->tree, to, &new);
+	if (r == MAIL_OK)
+		r = old.path[0] == '\0' ?
+		    rename_inbox(a, span_of(new.name), why) :
+		    rename_place(a, &old, &new, why);
+	mail_place_fini(&old);
+	mail_place_fini(&new);
+	return r;
+}
+
+enum mail_result
+mail_folder_subscribe(struct mail_account *a, struct span name, bool subscribed,
+    struct why *why)
+{
+	return mail_subscriptions_set(a->tree, name, subscribed, why);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/store/mail_account_location.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+
+typedef bool
+take_option(struct mail_location *l, struct span value, struct why *why);
+
+/* A directory; "MEMORY" of Dovecot is none. */
+static bool
+take_path(char **into, const char *key, struct span value, struct why *why)
+{
+	while (value.n > 1 && value.p[value.n - 1] == '/')
+		value.n--;
+	if (value.n == 0 || span_is(value, "MEMORY")) {
+		why_set(why, "4.3.5", "mail location: %s=%.*s is no directory",
+		    key, SPAN_ARG(value));
+		return false;
+	}
+	free(*into);
+	*into = mem_span_text(value);
+	return true;
+}
+
+static bool
+take_inbox(struct mail_location *l, struct span value, struct why *why)
+{
+	return take_path(&l->inbox, "INBOX", value, why);
+}
+
+static bool
+take_control(struct mail_location *l, struct span value, struct why *why)
+{
+	return take_path(&l->control, "CONTROL", value, why);
+}
+
+static bool
+take_index(struct mail_location *l, struct span value, struct why *why)
+{
+	return take_path(&l->index, "INDEX", value, why);
+}
+
+/* A file name beside the mail, no path. */
+static bool
+take_subscriptions(struct mail_location *l, struct span value, struct why *why)
+{
+	if (value.n == 0 || value.n > 200 || value.p[0] == '.' ||
+	    span_find(value, '/') < value.n || span_has_break(value)) {
+		why_set(why, "4.3.5",
+		    "mail location: SUBSCRIPTIONS=%.*s is no file name",
+		    SPAN_ARG(value));
+		return false;
+	}
+	free(l->subscriptions);
+	l->subscriptions = mem_span_text(value);
+	return true;
+}
+
+static bool
+take_layout(struct mail_location *l, struct span value, struct why *why)
+{
+	l->naming.fs = span_is_nocase(value, "fs");
+	if (l->naming.fs || span_is_nocase(value, "maildir++"))
+		return true;
+	why_set(why, "4.3.5", "mail location: LAYOUT=%.*s is not known",
+	    SPAN_ARG(value));
+	return false;
+}
+
+static bool
+take_utf8(struct mail_location *l, struct span value, struct why *why)
+{
+	(void)value, (void)why;
+	l->naming.utf8 = true;
+	return true;
+}
+
+/* NULL: accepted, and of no meaning here. */
+static const struct {
+	const char *key;
+	take_option *take;
+} options[] = {
+	{ "INBOX", take_inbox },
+	{ "CONTROL", take_control },
+	{ "INDEX", take_index },
+	{ "LAYOUT", take_layout },
+	{ "SUBSCRIPTIONS", take_subscriptions },
+	{ "UTF-8", take_utf8 },
+	{ "VOLATILEDIR", NULL },
+	{ "LISTINDEX", NULL },
+	{ "ITERINDEX", NULL },
+	{ "NO-NOSELECT", NULL },
+	{ "KEEP-NOSELECT", NULL },
+	{ "ALT", NULL },
+	{ "NOALT", NULL },
+};
+
+static bool
+take(struct mail_location *l, struct span option, struct why *why)
+{
+	size_t equals = span_find(option, '=');
+	struct span key = span_take(option, equals);
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+		if (span_is_nocase(key, options[i].key))
+			return options[i].take == NULL ||
+			    options[i].take(l, span_skip(option, equals + 1),
+				why);
+	why_set(why, "4.3.5", "mail location: option %.*s is not supported",
+	    SPAN_ARG(key));
+	return false;
+}
+
+static bool
+parse(struct span rest, struct mail_location *l, struct why *why)
+{
+	struct span part;
+
+	if (span_starts(rest, "maildir:")) {
+		rest = span_skip(rest, 8);
+	} else if (span_starts(rest, "mbox:")) {
+		rest = span_skip(rest, 5);
+		l->mbox = true;
+	} else {
+		why_set(why, "4.3.5", "mail location \"%.*s\" is not supported",
+		    SPAN_ARG(rest));
+		return false;
+	}
+	if (!span_cut(&rest, ":", false, &part) ||
+	    !take_path(&l->path, "path", part, why)) {
+		why_set(why, "4.3.5", "mail location has no path");
+		return false;
+	}
+	while (span_cut(&rest, ":", false, &part))
+		if (part.n > 0 && !take(l, part, why))
+			return false;
+	return true;
+}
+
+bool
+mail_location_parse(const char *text, struct mail_location *out,
+    struct why *why)
+{
+	memset(out, 0, sizeof(*out));
+	why_clear(why);
+	if (parse(span_of(text), out, why))
+		return true;
+	mail_location_fini(out);
+	return false;
+}
+
+void
+mail_location_fini(struct mail_location *l)
+{
+	free(l->path);
+	free(l->inbox);
+	free(l->control);
+	free(l->index);
+	free(l->subscriptions);
+	memset(l, 0, sizeof(*l));
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_STORE_MAIL_ACCOUNT_LOCATION_H
+#define LIB_STORE_MAIL_ACCOUNT_LOCATION_H
+
+/*
+ * Where an account's mail is: "maildir:/path" with options behind further
+ * colons, as Dovecot's mail_location has them. Pure.
+ *
+ *	LAYOUT=maildir++ | fs	how folders lie below the path
+ *	INBOX=/path		the INBOX's directory, else the path itself
+ *	CONTROL=/path		UID lists and subscriptions
+ *	INDEX=/path		the index
+ *	SUBSCRIPTIONS=name	of that file, else "subscriptions"
+ *	UTF-8			names of directories are not in UTF-7
+ *
+ * Options that say where Dovecot keeps caches of its own, or how it lists
+ * folders from them, are accepted and mean nothing here: VOLATILEDIR,
+ * LISTINDEX, ITERINDEX, NO-NOSELECT, KEEP-NOSELECT, ALT, NOALT. Others are an
+ * error, because mail would not be found or be filed elsewhere.
+ */
+
+#include "lib/base/why.h"
+#include "lib/store/folder_name.h"
+
+struct mail_location {
+	bool mbox;
+	char *path; /* without a slash at its end */
+	char *inbox, *control, *index; /* NULL: below the path */
+	char *subscriptions; /* a file name, or NULL */
+	struct folder_naming naming; /* but for the separator */
+};
+
+/* False with *why. */
+bool mail_location_parse(const char *text, struct mail_location *out,
+    struct why *why);
+void mail_location_fini(struct mail_location *l);
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_STORE_MAIL_FOLDER_TREE_H
+#define LIB_STORE_MAIL_FOLDER_TREE_H
+
+/*
+ * The directories of an account and the small files beside them, without any
+ * index: which folders there are, their making and unmaking, subscriptions,
+ * metadata. For lib/store and postmailbox.
+ *
+ * Files of its own in the root (or in CONTROL=): posthaste-tree.lock (held
+ * with flock(2) while the tree changes), posthaste-renames (a rename of
+ * several directories that is under way), posthaste-metadata. What is removed
+ * goes to tmp/posthaste-removed.* first, so that it goes at once.
+ * doc/STORE.md has the formats.
+ */
+
+#include "lib/store/mail_account.h"
+#include "lib/store/mail_account_location.h"
+
+struct mail_metadata;
+
+/* Tells a file that was replaced or changed; zeroed: there is none. */
+struct file_stamp {
+	uint64_t device, inode, size;
+	int64_t seconds, nanoseconds;
+};
+
+/* One line of "subscriptions". */
+struct subscription {
+	char *line; /* as it stands there */
+	char *name; /* NULL: not one that we can tell */
+};
+
+struct subscriptions {
+	struct file_stamp stamp;
+	struct subscription *all;
+	size_t count;
+	bool first_version;
+};
+
+struct mail_tree {
+	struct mail_location at;
+	int root; /* where the folders are */
+	int inbox; /* may be the root's number */
+	int control; /* may be the root's number */
+	int lock; /* -1: not held */
+	unsigned int locked; /* nested */
+	struct subscriptions subscriptions;
+	struct mail_metadata *metadata;
+	char *found; /* the name that mail_folder_find told last */
+	bool removed; /* something waits for mail_tree_sweep */
+};
+
+/*
+ * Opens, makes what is missing of it (with "create"), and ends what a killed
+ * process had begun. "at" is taken over, also when it fails.
+ */
+enum mail_result mail_tree_open(struct mail_location *at, char separator,
+    bool create, struct mail_tree *out, struct why *why);
+void mail_tree_close(struct mail_tree *t);
+/* MAIL_FAILED or MAIL_IN_USE with *why. Nested calls are fine. */
+enum mail_result mail_tree_lock(struct mail_tree *t, struct why *why);
+void mail_tree_unlock(struct mail_tree *t);
+
+enum mail_place_kind {
+	PLACE_NONE, /* no directory, but it may have children */
+	PLACE_PARENT, /* a directory that only has children (LAYOUT=fs) */
+	PLACE_FOLDER,
+};
+
+/* Where a name is, or would be made. */
+struct mail_place {
+	char *name; /* as it is kept */
+	char *path; /* below the root; "" is INBOX's own directory */
+	enum mail_place_kind kind;
+};
+
+/* MAIL_OK also where there is nothing yet; MAIL_BAD_NAME, then *out is
+ * empty. */
+enum mail_result
+mail_place_find(struct mail_tree *t, struct span name, struct mail_place *out);
+void mail_place_fini(struct mail_place *p);
+
+/* A folder's directories, open for reading; close both. */
+struct mail_directories {
+	int mail; /* with cur, new and tmp in it, made where missing */
+	int control; /* of dovecot-uidlist: another one with CONTROL= */
+};
+
+enum mail_result mail_place_open(struct mail_tree *t,
+    const struct mail_place *p, struct mail_directories *out, struct why *why);
+void mail_directories_close(struct mail_directories *d);
+
+/* All that exists, sorted, INBOX first; names are those of mail_folder. */
+struct mail_folder_list {
+	struct arena *memory;
+	struct mail_folder *all;
+	size_t count, room;
+	/* directories that can be no folders, for who asks (NULL else) */
+	void (*odd)(void *with, const char *path);
+	void *odd_with;
+};
+
+enum mail_result mail_tree_list(struct mail_tree *t,
+    struct mail_folder_list *out, struct why *why);
+void mail_folder_list_fini(struct mail_folder_list *l);
+/* Has it others below it? */
+bool mail_tree_has_children(struct mail_tree *t, const struct mail_place *p);
+
+/* mail_folder_create and so on, on disk. All take the lock. */
+enum mail_result
+mail_tree_create(struct mail_tree *t, struct span name, struct why *why);
+enum mail_result
+mail_tree_remove(struct mail_tree *t, struct span name, struct why *why);
+/* Not INBOX. "from" need not be a folder if it has children. */
+enum mail_result mail_tree_rename(struct mail_tree *t, struct span from,
+    struct span to, struct why *why);
+/* Ends a rename of several directories that a killed process began. */
+enum mail_result mail_tree_rename_redo(struct mail_tree *t, struct why *why);
+/*
+ * Removes what lies in tmp/posthaste-removed.*, at most so many files at a
+ * time that nobody waits for long. False: there is more.
+ */
+bool mail_tree_sweep(struct mail_tree *t);
+/*
+ * For a new folder: the time, or one more than the last one given in this
+ * account (also by Dovecot, as far as it says). Not flushed: a power cut may
+ * lose it, but then time has gone on.
+ */
+uint32_t mail_tree_new_uidvalidity(struct mail_tree *t);
+/* What is above a path below the root is durable: 0, or -1 with errno. */
+int mail_tree_flush(struct mail_tree *t, const char *path);
+/*
+ * Makes the folder at this place, with its parents; the lock is held. For
+ * what is there already nothing is done.
+ */
+enum mail_result
+mail_tree_make(struct mail_tree *t, struct mail_place *p, struct why *why);
+
+/* Reads the file again if it changed. */
+enum mail_result mail_subscriptions_read(struct mail_tree *t, struct why *why);
+bool mail_subscriptions_has(const struct mail_tree *t, const char *name);
+enum mail_result mail_subscriptions_set(struct mail_tree *t, struct span name,
+    bool subscribed, struct why *why);
+void mail_subscriptions_fini(struct subscriptions *s);
+
+/* Small durable files: tmp, fsync, rename, fsync of the directory. */
+int mail_file_replace(int directory, const char *name, struct span text);
+/* The stamp of a file, zeroed where there is none. */
+void mail_file_stamp(int directory, const char *name, struct file_stamp *out);
+bool mail_file_same(const struct file_stamp *a, const struct file_stamp *b);
+/* A regular file whole; 0, or -1 with errno (ENOENT: none). */
+int mail_file_read(int directory, const char *name, struct buf *out,
+    struct file_stamp *stamp);
+
+#endif

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/store/mail_quota.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/base/process.h"
+#include "lib/store/mail_folder_tree.h"
+#include "lib/store/maildir_list.h"
+
+enum {
+	LONG_FILE = 5120, /* bytes, as Maildir++ says */
+	OLD_FILE_S = 900, /* a full account may be counted anew after that */
+	LIMITS_LINE_MAX = 64,
+};
+
+static const char file_name[] = "maildirsize";
+
+/* "1000000S,500C"; a part of 0 is no limit, and left out. */
+static void
+limits_line(uint64_t bytes, uint64_t messages, char out[LIMITS_LINE_MAX])
+{
+	char *at = out;
+
+	out[0] = '\0';
+	if (bytes != 0)
+		at += snprintf(at, LIMITS_LINE_MAX, "%lluS",
+		    (unsigned long long)bytes);
+	if (messages != 0)
+		snprintf(at, LIMITS_LINE_MAX - (size_t)(at - out), "%s%lluC",
+		    bytes != 0 ? "," : "", (unsigned long long)messages);
+}
+
+static bool
+signed_number(struct span s, int64_t *out)
+{
+	bool minus = s.n > 0 && s.p[0] == '-';
+	uint64_t value;
+
+	if (!span_u64(minus ? span_skip(s, 1) : s, INT64_MAX, &value))
+		return false;
+	*out = minus ? -(int64_t)value : (int64_t)value;
+	return true;
+}
+
+/* One change. A line that is none is worth counting anew. */
+static bool
+take_line(struct span line, int64_t *bytes, int64_t *messages)
+{
+	struct span first;
+	int64_t b, m;
+
+	if (!span_cut(&line, " ", true, &first) || !signed_number(first, &b) ||
+	    !signed_number(span_trim(line), &m))
+		return false;
+	return !__builtin_add_overflow(*bytes, b, bytes) &&
+	    !__builtin_add_overflow(*messages, m, messages);
+}
+
+/* How the limits are written is others' matter: "500C,1000000S" is fine. */
+static bool
+same_limits(struct span line, uint64_t bytes, uint64_t messages)
+{
+	uint64_t b = 0, m = 0;
+	struct span part;
+
+	while (span_cut(&line, ",", true, &part)) {
+		char unit = part.n > 0 ? part.p[part.n - 1] : ' ';
+		uint64_t *into = unit == 'S' ? &b : unit == 'C' ? &m : NULL;
+
+		if (into == NULL ||
+		    !span_u64(span_take(part, part.n - 1), UINT64_MAX, into))
+			return false;
+	}
+	return b == bytes && m == messages;
+}
+
+struct known {
+	struct mail_quota quota;
+	size_t changes; /* lines behind the first count */
+	int64_t age; /* seconds since the file was written */
+};
+
+/* False: to be counted anew. */
+static bool
+read_file(int root, uint64_t bytes_limit, uint64_t messages_limit,
+    struct known *out)
+{
+	struct buf text = BUF_INIT(LONG_FILE);
+	int64_t bytes = 0, messages = 0;
+	struct file_stamp stamp;
+	struct span rest, line;
+	bool good = false;
+
+	if (mail_file_read(root, file_name, &text, &stamp) == 0) {
+		rest = buf_span(&text);
+		good = span_cut(&rest, "\n", false, &line) &&
+		    same_limits(line, bytes_limit, messages_limit);
+		for (out->changes = 0; good && rest.n > 0; out->changes++)
+			good = span_cut(&rest, "\n", false, &line) &&
+			    take_line(line, &bytes, &messages);
+	}
+	buf_fini(&text);
+	out->quota.bytes = (uint64_t)bytes;
+	out->quota.messages = (uint64_t)messages;
+	out->age = clock_wall_us() / 1000000 - stamp.seconds;
+	return good && out->changes > 0 && bytes >= 0 && messages >= 0;
+}
+
+static void
+count_file(DIR *d, const char *name, struct mail_quota *q)
+{
+	struct maildir_message m;
+	struct stat st;
+
+	if (!maildir_name_parse(span_of(name), &m))
+		return;
+	if (m.stored == UINT64_MAX) {
+		if (fstatat(dirfd(d), name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+			return;
+		m.stored = (uint64_t)st.st_size;
+	}
+	q->bytes += m.stored;
+	q->messages++;
+}
+
+static void
+count_directory(int at, const char *name, struct mail_quota *q)
+{
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (d == NULL) {
+		fd_close(&fd);
+		return;
+	}
+	while ((e = readdir(d)) != NULL)
+		count_file(d, e->d_name, q);
+	closedir(d);
+}
+
+static void
+count_folder(struct mail_tree *t, const char *name, struct mail_quota *q)
+{
+	struct mail_directories dirs;
+	struct mail_place p;
+	struct why why;
+
+	if (mail_place_find(t, span_of(name), &p) != MAIL_OK)
+		return;
+	if (mail_place_open(t, &p, &dirs, &why) == MAIL_OK) {
+		count_directory(dirs.mail, "cur", q);
+		count_directory(dirs.mail, "new", q);
+		mail_directories_close(&dirs);
+	}
+	mail_place_fini(&p);
+}
+
+/* All names of all folders are read: seconds for a million messages. */
+static enum mail_result
+count(struct mail_tree *t, struct mail_quota *out, struct why *why)
+{
+	struct mail_folder_list l = { 0 };
+	enum mail_result r = mail_tree_list(t, &l, why);
+
+	out->bytes = out->messages = 0;
+	for (size_t i = 0; r == MAIL_OK && i < l.count; i++)
+		if (l.all[i].selectable)
+			count_folder(t, l.all[i].name, out);
+	mail_folder_list_fini(&l);
+	return r;
+}
+
+static void
+write_file(int root, const struct mail_quota *q)
+{
+	char temporary[64], limits[LIMITS_LINE_MAX];
+	struct buf text = BUF_INIT(256);
+	int fd;
+
+	limits_line(q->bytes_limit, q->messages_limit, limits);
+	buf_printf(&text, "%s\n%llu %llu\n", limits,
+	    (unsigned long long)q->bytes, (unsigned long long)q->messages);
+	snprintf(temporary, sizeof(temporary), "%s.%ld.new", file_name,
+	    (long)process_id());
+	fd = openat(root, temporary,
+	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd >= 0 && fd_write_all(fd, buf_text(&text), text.n) == 0)
+		(void)!renameat(root, temporary, root, file_name);
+	fd_close(&fd);
+	buf_fini(&text);
+}
+
+bool
+mail_quota_allows(const struct mail_quota *q, uint64_t bytes, uint64_t messages)
+{
+	return (q->bytes_limit == 0 ||
+		   (q->bytes <= q->bytes_limit &&
+		       bytes <= q->bytes_limit - q->bytes)) &&
+	    (q->messages_limit == 0 ||
+		(q->messages <= q->messages_limit &&
+		    messages <= q->messages_limit - q->messages));
+}
+
+/*
+ * A count that says full is believed when nothing was noted since it was made
+ * and it is not old.
+ */
+static bool
+believable(const struct known *k, uint64_t bytes, uint64_t messages)
+{
+	return mail_quota_allows(&k->quota, bytes, messages) ||
+	    (k->changes == 1 && k->age >= 0 && k->age < OLD_FILE_S);
+}
+
+/* Usage, for a question about so much more. */
+static enum mail_result
+use(struct mail_tree *t, const struct mail_quota *limits, uint64_t bytes,
+    uint64_t messages, struct mail_quota *out, struct why *why)
+{
+	bool limited = limits->bytes_limit != 0 || limits->messages_limit != 0;
+	struct known k = { .quota = *limits };
+	enum mail_result r;
+
+	if (!limited ||
+	    !read_file(t->root, limits->bytes_limit, limits->messages_limit,
+		&k) ||
+	    !believable(&k, bytes, messages)) {
+		r = count(t, &k.quota, why);
+		if (r != MAIL_OK)
+			return r;
+		if (limited)
+			write_file(t->root, &k.quota);
+	}
+	*out = k.quota;
+	return MAIL_OK;
+}
+
+enum mail_result
+mail_quota_use(struct mail_tree *t, const struct mail_quota *limits,
+    struct mail_quota *out, struct why *why)
+{
+	return use(t, limits, 0, 0, out, why);
+}
+
+enum mail_result
+mail_quota_ask(struct mail_tree *t, const struct mail_quota *limits,
+    uint64_t bytes, uint64_t messages, struct why *why)
+{
+	struct mail_quota q;
+	enum mail_result r;
+
+	if (limits->bytes_limit == 0 && limits->messages_limit == 0)
+		return MAIL_OK;
+	r = use(t, limits, bytes, messages, &q, why);
+	if (r == MAIL_OK && !mail_quota_allows(&q, bytes, messages)) {
+		why_set(why, "5.2.2", "mailbox is full");
+		r = MAIL_OVER_QUOTA;
+	}
+	return r;
+}
+
+enum mail_result
+mail_quota_check(const char *location, const struct mail_quota *limits,
+    uint64_t bytes, uint64_t messages, struct why *why)
+{
+	struct mail_location at;
+	struct mail_tree t;
+	enum mail_result r;
+
+	why_clear(why);
+	if (limits->bytes_limit == 0 && limits->messages_limit == 0)
+		return MAIL_OK;
+	if (!mail_location_parse(location, &at, why))
+		return MAIL_FAILED;
+	r = mail_tree_open(&at, '/', false, &t, why);
+	if (r == MAIL_NONEXISTENT)
+		return mail_quota_allows(limits, bytes, messages) ?
+		    MAIL_OK :
+		    MAIL_OVER_QUOTA;
+	if (r == MAIL_OK) {
+		r = mail_quota_ask(&t, limits, bytes, messages, why);
+		mail_tree_close(&t);
+	}
+	return r;
+}
+
+void
+mail_quota_add(int root, int64_t bytes, int64_t messages)
+{
+	char line[64];
+	int fd, n;
+
+	if (bytes == 0 && messages == 0)
+		return;
+	fd = openat(root, file_name,
+	    O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return; /* nobody counts */
+	n = snprintf(line, sizeof(line), "%lld %lld\n", (long long)bytes,
+	    (long long)messages);
+	/* one write, so that lines of several stay whole */
+	if (write(fd, line, (size_t)n) != n)
+		mail_quota_forget(root);
+	fd_close(&fd);
+}
+
+void
+mail_quota_forget(int root)
+{
+	(void)!unlinkat(root, file_name, 0);
+}
