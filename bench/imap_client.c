@@ -242,7 +242,8 @@ run_repeat(struct session *s)
 	for (int i = 0; i < share(s); i++, s->done++) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		snprintf(line, sizeof(line), commands[command_count - 1], i + 1);
+		snprintf(line, sizeof(line), commands[command_count - 1],
+		    i + 1);
 #pragma GCC diagnostic pop
 		command(s, line);
 	}
@@ -304,8 +305,8 @@ run_pipe(struct session *s)
 		while (sent < total && sent < (int)s->done + AHEAD) {
 			sent++;
 			send_all(s, line,
-			    (size_t)snprintf(
-				line, sizeof(line), "RETR %d\r\n", sent));
+			    (size_t)snprintf(line, sizeof(line), "RETR %d\r\n",
+				sent));
 		}
 		receive(s);
 		count_answers(s, &state);
@@ -453,8 +454,7 @@ main(int argc, char **argv)
 			fail("no mode %s", mode);
 	all = calloc((size_t)sessions, sizeof(struct session *));
 	if (all == NULL ||
-	    pthread_barrier_init(
-	        &ready, NULL, (unsigned int)sessions + 1) != 0)
+	    pthread_barrier_init(&ready, NULL, (unsigned int)sessions + 1) != 0)
 		fail("no memory");
 	run_all(all);
 	return 0;

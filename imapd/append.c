@@ -19,6 +19,12 @@
 enum { NAME_ROOM = 4096 };
 
 bool
+changing_streams(struct span name)
+{
+	return span_is(name, "APPEND") || span_is(name, "REPLACE");
+}
+
+bool
 append_bad(struct appending *a, const char *text)
 {
 	reply_bad(a->s, a->c, "%s", text);
@@ -152,7 +158,7 @@ take_options(struct appending *a, struct mail_append_message *m)
 	*m = (struct mail_append_message){ .internal_date = INT64_MIN };
 	if (a->at->type == IMAP_LIST) {
 		if (!imap_flags_argument(a->s, a->c, a->target, a->at, 1,
-		        &m->flags, &m->keywords))
+			&m->flags, &m->keywords))
 			return false;
 		a->at++;
 	}
@@ -244,6 +250,13 @@ take_all(struct appending *a, const struct imap_arg *name, unsigned int most)
 	return true;
 }
 
+void
+append_skip(struct appending *a)
+{
+	if (a->s->state != IMAP_LOGGED_OUT && !imap_skip_command(a->s->reader))
+		lost(a, stream_error(a->s->io));
+}
+
 bool
 append_messages(struct appending *a, const struct imap_arg *name,
     const struct imap_arg *at, unsigned int most)
@@ -251,8 +264,7 @@ append_messages(struct appending *a, const struct imap_arg *name,
 	a->at = at;
 	if (take_all(a, name, most))
 		return true;
-	if (a->s->state != IMAP_LOGGED_OUT && !imap_skip_command(a->s->reader))
-		return lost(a, stream_error(a->s->io));
+	append_skip(a);
 	return false;
 }
 
@@ -288,8 +300,7 @@ imap_append(struct imap_session *s, const struct imap_command *c)
 
 	if (c->count < 2) {
 		reply_bad(s, c, "Missing arguments of APPEND");
-		if (!imap_skip_command(s->reader))
-			lost(&a, stream_error(s->io));
+		append_skip(&a);
 	} else if (append_messages(&a, &c->args[0], &c->args[1], 0) &&
 	    append_commit(&a, &code)) {
 		reply_ok(s, c, buf_text(&code), "Append completed");

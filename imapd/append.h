@@ -34,6 +34,8 @@ bool append_messages(struct appending *a, const struct imap_arg *name,
 /* Durably: "APPENDUID 38505 3955" for the answer. False: it was answered. */
 bool append_commit(struct appending *a, struct buf *code);
 void append_fini(struct appending *a);
+/* After a refusal: takes the rest of the command off the connection. */
+void append_skip(struct appending *a);
 
 /*
  * For what makes messages of parts. Each is false when it was answered.

@@ -17,6 +17,11 @@ void imap_expunge(struct imap_session *s, const struct imap_command *c);
 void imap_copy(struct imap_session *s, const struct imap_command *c);
 void imap_move(struct imap_session *s, const struct imap_command *c);
 void imap_append(struct imap_session *s, const struct imap_command *c);
+/* RFC 8508 */
+void imap_replace(struct imap_session *s, const struct imap_command *c);
+
+/* For imap_reader_streaming: those that take their literals by themselves. */
+bool changing_streams(struct span name);
 
 /*
  * Tells what was removed, then answers OK: with HIGHESTMODSEQ where the client

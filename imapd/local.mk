@@ -6,7 +6,8 @@ EXTRA_DIST += imapd/verbs.def imapd/capabilities.def imapd/session.h
 
 # commands that change messages
 imapd_changing = imapd/changing.h imapd/store_flags.c imapd/expunge.c \
-	imapd/copy.c imapd/condstore.c imapd/append.h imapd/append.c
+	imapd/copy.c imapd/condstore.c imapd/append.h imapd/append.c \
+	imapd/catenate.c imapd/replace.c
 EXTRA_DIST += $(imapd_changing)
 # Commands on mailboxes as such.
 imapd_mailbox_commands = imapd/list_pattern.c imapd/list_pattern.h \

@@ -135,7 +135,7 @@ imap_date_time_text(int64_t seconds, long east, char out[IMAP_DATE_MAX])
 	static const int64_t first = -62135596800 + 86400, /* of year 1 */
 	    last = 253402300799 - 86400; /* of year 9999 */
 	time_t t = (time_t)(seconds < first ? first :
-		    seconds > last          ? last :
+		seconds > last              ? last :
 					      seconds);
 	long minutes = (east < 0 ? -east : east) / 60;
 	struct tm tm = { 0 };

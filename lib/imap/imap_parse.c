@@ -37,8 +37,7 @@ push(struct imap_parse *p, enum imap_arg_type type, struct span text)
 {
 	if (p->used == p->room) {
 		p->room = p->room == 0 ? 16 : p->room * 2;
-		p->stack =
-		    mem_resize(p->stack, p->room * sizeof(p->stack[0]));
+		p->stack = mem_resize(p->stack, p->room * sizeof(p->stack[0]));
 	}
 	p->stack[p->used] = (struct imap_arg){ .type = type, .text = text };
 	return &p->stack[p->used++];

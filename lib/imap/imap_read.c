@@ -173,8 +173,8 @@ literal_of(struct span line)
 		number.n--;
 	}
 	if (!span_u64(number, INT64_MAX, &l.size))
-		l.kind = l.kind == LITERAL_COMES ? LITERAL_UNKNOWN :
-						   LITERAL_NONE;
+		l.kind =
+		    l.kind == LITERAL_COMES ? LITERAL_UNKNOWN : LITERAL_NONE;
 	l.binary = open > 0 && line.p[open - 1] == '~';
 	l.at = open - l.binary;
 	return l;

@@ -25,9 +25,8 @@ read_back(const struct buf *wire, struct imap_arg *out, struct arena *arena)
 	struct imap_parse p;
 	size_t count;
 	char *text = arena_span(arena, buf_span(wire));
-	const char *literal = wire->n > 0 && text[0] == '{' ?
-	    strchr(text, '\n') + 1 :
-	    NULL;
+	const char *literal =
+	    wire->n > 0 && text[0] == '{' ? strchr(text, '\n') + 1 : NULL;
 
 	limits = imap_limits_session;
 	imap_parse_init(&p, arena, &limits);
@@ -37,8 +36,8 @@ read_back(const struct buf *wire, struct imap_arg *out, struct arena *arena)
 			wire->n - (size_t)(literal - text) },
 		    false));
 	else
-		ensure(imap_parse_line(&p, (struct span){ text, wire->n },
-		    false));
+		ensure(
+		    imap_parse_line(&p, (struct span){ text, wire->n }, false));
 	ensure(imap_parse_end(&p, &args, &count) && count == 1);
 	if (literal != NULL)
 		ensure(strtoull(text + 1, NULL, 10) == args[0].text.n);
@@ -51,7 +50,8 @@ same(struct span got, struct span text)
 {
 	ensure(got.n == text.n);
 	for (size_t i = 0; i < text.n; i++)
-		ensure(got.p[i] == (text.p[i] == '\0' ? (char)0x80 : text.p[i]));
+		ensure(
+		    got.p[i] == (text.p[i] == '\0' ? (char)0x80 : text.p[i]));
 }
 
 static void

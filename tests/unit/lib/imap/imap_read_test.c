@@ -28,8 +28,8 @@ static void
 send_all(struct play *p, struct span part)
 {
 	while (part.n > 0) {
-		ssize_t n = send(p->fd[1], part.p, part.n,
-		    MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n =
+		    send(p->fd[1], part.p, part.n, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EAGAIN) {
 			wait_fd(p->fd[1], WAIT_WRITE, clock_in(5));
@@ -105,7 +105,10 @@ struct row {
 	const char *tree;
 };
 
-#define ROW(script) { NULL, SPAN(script), NULL }
+#define ROW(script) \
+	{ \
+		NULL, SPAN(script), NULL \
+	}
 
 static const struct row rows[] = {
 	{ "an empty line is nothing", SPAN("\r\n\r\na noop\r\n\n"),
@@ -158,8 +161,7 @@ static const struct row rows[] = {
 	    SPAN("a x {999999999}\r\nb noop\r\n"),
 	    "a X BAD [TOOBIG] A literal is too long\nb NOOP \n"
 	    "end lost connection\n" },
-	{ "one that comes is passed over",
-	    SPAN("a x {524289+}\r\n"), NULL },
+	{ "one that comes is passed over", SPAN("a x {524289+}\r\n"), NULL },
 	{ "what is not closed",
 	    SPAN("a x (\r\nb x \"\r\nc x )\r\nd x BODY[\r\ne x \"\\\"\r\n"),
 	    "a X BAD There is no \")\"\n"
@@ -258,8 +260,10 @@ asks_for_literals_that_wait(void **state)
 	struct play p = { .tree = { 0 } };
 
 	(void)state;
-	play(&p, SPAN("a x {1}\r\na {1+}\r\nb {0}\r\n\r\n"
-		      "b append x {1}\r\na\r\n"), SIZE_MAX);
+	play(&p,
+	    SPAN("a x {1}\r\na {1+}\r\nb {0}\r\n\r\n"
+		 "b append x {1}\r\na\r\n"),
+	    SIZE_MAX);
 	assert_string_equal(p.said.p, "+ OK\r\n+ OK\r\n+ OK\r\n");
 	play_fini(&p);
 }
@@ -374,8 +378,8 @@ every_byte_everywhere(void **state)
 static void
 what_an_argument_can_be(void **state)
 {
-	static const struct imap_arg atom = { .type = IMAP_ATOM,
-		.text = { "ab", 2 } },
+	static const struct imap_arg
+	    atom = { .type = IMAP_ATOM, .text = { "ab", 2 } },
 	    wild = { .type = IMAP_ATOM, .text = { "a%", 2 } },
 	    flag = { .type = IMAP_ATOM, .text = { "\\Seen", 5 } },
 	    nil = { .type = IMAP_NIL, .text = { "nil", 3 } },

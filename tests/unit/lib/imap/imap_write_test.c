@@ -29,8 +29,9 @@ strings_are_one_string(void **state)
 		    "{2}\r\n\xc3\xa9" },
 		{ SPAN("\xc3\xa9"), true, "\"\xc3\xa9\"", "\"\xc3\xa9\"" },
 		{ SPAN("\xe9"), true, "{1}\r\n\xe9", "{1}\r\n\xe9" },
-		{ SPAN("a\0b"), true, "{3}\r\na\x80"
-				      "b",
+		{ SPAN("a\0b"), true,
+		    "{3}\r\na\x80"
+		    "b",
 		    "{3}\r\na\x80"
 		    "b" },
 	};
@@ -100,8 +101,8 @@ names_on_the_wire(void **state)
 		imap_write_mailbox(&out, rows[i].name, false);
 		assert_string_equal(out.p, rows[i].wire);
 		if (out.p[0] != '"') {
-			assert_true(imap_mailbox_name(buf_span(&out), false,
-			    &back));
+			assert_true(
+			    imap_mailbox_name(buf_span(&out), false, &back));
 			assert_string_equal(back.p, rows[i].name);
 		}
 		buf_fini(&out);

@@ -121,8 +121,7 @@ script_run(struct stream *io, const struct imap_limits *limits, struct buf *out)
 			buf_printf(out, "BAD %s", error);
 		buf_add_text(out, "\n");
 	} while (result == IMAP_READ_OK || result == IMAP_READ_BAD);
-	buf_printf(out, "%s %s\n",
-	    result == IMAP_READ_END ? "end" : "fatal",
+	buf_printf(out, "%s %s\n", result == IMAP_READ_END ? "end" : "fatal",
 	    result == IMAP_READ_END ? io_name(why) : error);
 	imap_reader_free(&r);
 }
