@@ -261,13 +261,14 @@ expand(const char *template, const char *user, const char *home,
 	}
 }
 
+/* The user's own group is looked for only where no other one is named. */
 static bool
-number_of_user(const char *text, uint64_t *uid, uint64_t *gid)
+number_of_user(const char *text, bool group, uint64_t *uid, uint64_t *gid)
 {
 	struct passwd *pw;
 
 	if (span_u64(span_of(text), UINT32_MAX - 1, uid)) {
-		pw = getpwuid((uid_t)*uid);
+		pw = group ? getpwuid((uid_t)*uid) : NULL;
 		*gid = pw == NULL ? UINT64_MAX : pw->pw_gid;
 		return true;
 	}
@@ -309,7 +310,7 @@ find_owner(const struct accounts *a, const struct account *account,
 		    account->user);
 		return false;
 	}
-	if (!number_of_user(uid, &out->uid, &out->gid)) {
+	if (!number_of_user(uid, gid[0] == '\0', &out->uid, &out->gid)) {
 		buf_printf(error, "%s: no such user: %s", account->user, uid);
 		return false;
 	}

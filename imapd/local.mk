@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: ISC
 # The login stage, and the session stage: its frame first, then the families
 # of commands, a line each.
-EXTRA_DIST += imapd/imapd.c imapd/prelogin.c imapd/prelogin.h
+daemon_PROGRAMS += imapd/imapd imapd/imapd-session
+imapd_imapd_SOURCES = imapd/imapd.c imapd/prelogin.c imapd/prelogin.h
+imapd_imapd_session_SOURCES = imapd/imapd_session.c imapd/session.h \
+	imapd/first_session.c
 EXTRA_DIST += imapd/verbs.def imapd/capabilities.def imapd/session.h
 
 # commands that change messages

@@ -28,6 +28,7 @@ struct attempt {
 	struct ipc *auth;
 	const char *method; /* for log lines: USER, PLAIN */
 	bool cancelled; /* by the client */
+	bool answered; /* auth has begun to */
 };
 
 /* Asked at most every few seconds: CAPABILITY is frequent. */
@@ -173,33 +174,51 @@ finish(struct attempt *a, const struct msg_authenticated *m)
 	login_hand_over(a->l, ticket, a->method);
 }
 
-/* Answers until auth has decided. */
-static void
-run(struct attempt *a, const struct msg_authenticate *begin)
+/* Answers until auth has decided; IPC_OK: all is said. */
+static enum ipc_result
+answer(struct attempt *a)
 {
 	const struct ipc_message *kind;
 	const void *message;
 	enum ipc_result r;
 
-	r = ipc_send(a->auth, &message_authenticate, begin,
-	    clock_in(AUTH_TIMEOUT_S));
-	while (r == IPC_OK) {
+	for (;;) {
 		r = ipc_receive(a->auth, &kind, &message,
 		    clock_in(AUTH_TIMEOUT_S));
 		if (r != IPC_OK)
-			break;
+			return r;
+		a->answered = true;
 		if (kind == &message_authenticated) {
 			finish(a, message);
-			return;
+			return IPC_OK;
 		}
 		if (kind != &message_challenge)
-			r = ipc_refuse(a->auth, "%s is not an answer",
+			return ipc_refuse(a->auth, "%s is not an answer",
 			    kind->name);
-		else if (!relay_challenge(a, message))
-			return;
+		if (!relay_challenge(a, message))
+			return IPC_OK;
 	}
-	log_warning("no answer from auth: %s", ipc_result_text(r));
-	say(a->l, LOGIN_LATER);
+}
+
+/* A connection from the pool may have been closed: then another one. */
+static enum ipc_result
+ask(struct attempt *a, const struct msg_authenticate *begin)
+{
+	int64_t deadline = clock_in(AUTH_TIMEOUT_S);
+	enum ipc_result r = IPC_CLOSED;
+
+	for (int i = 0; i < 2 && r == IPC_CLOSED && !a->answered; i++) {
+		service_done("auth", &a->auth, false);
+		a->auth = i == 0 ?
+		    service_ask_at_once("auth", &protocol_auth, deadline) :
+		    service_ask("auth", &protocol_auth, deadline);
+		if (a->auth == NULL)
+			break;
+		r = ipc_send(a->auth, &message_authenticate, begin, deadline);
+		if (r == IPC_OK)
+			r = answer(a);
+	}
+	return r;
 }
 
 static void
@@ -207,7 +226,7 @@ attempt(struct login *l, const char *mechanism, const char *method,
     const struct span *initial)
 {
 	struct attempt a = { .l = l, .method = method };
-	struct msg_authenticate begin = {
+	const struct msg_authenticate begin = {
 		.service = l->stage->service,
 		.mechanism = mechanism,
 		.client = l->client,
@@ -217,13 +236,12 @@ attempt(struct login *l, const char *mechanism, const char *method,
 		.initial = initial == NULL ? SPAN("") : *initial,
 		.binding = SPAN(""),
 	};
+	enum ipc_result r = ask(&a, &begin);
 
-	a.auth = service_ask("auth", &protocol_auth, clock_in(AUTH_TIMEOUT_S));
-	if (a.auth == NULL) {
+	if (r != IPC_OK) {
+		log_warning("no answer from auth: %s", ipc_result_text(r));
 		say(l, LOGIN_LATER);
-		return;
 	}
-	run(&a, &begin);
 	/* still here: the dialogue was broken off */
 	service_done("auth", &a.auth, false);
 }

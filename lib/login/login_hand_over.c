@@ -36,31 +36,55 @@ session_end(struct login *l)
 	return pair[1];
 }
 
-/* Whether it was heard, and what was said, in *good. */
-static bool
+/* What was said is in *good. */
+static enum ipc_result
 dialogue(struct login *l, struct ipc *c, const struct msg_open_session *open,
     int64_t deadline, bool *good)
 {
 	const struct msg_session_opened *answer;
 	const void *message;
+	enum ipc_result r;
 
 	ipc_put(c, &message_open_session, open);
-	if (ipc_expect(c, &message_session_opened, &message, deadline) !=
-	    IPC_OK)
-		return false;
+	r = ipc_expect(c, &message_session_opened, &message, deadline);
+	if (r != IPC_OK)
+		return r;
 	answer = message;
 	*good = answer->verdict == OK;
 	if (!*good)
 		log_warning("no session for [%s], session=%s: %s", l->client,
 		    l->id, answer->text);
-	return true;
+	return IPC_OK;
+}
+
+/*
+ * A connection from the pool may have been closed: then there is another one.
+ * Should the message have been heard all the same, its ticket is used up.
+ */
+static bool
+ask_session_stage(struct login *l, const struct msg_open_session *open)
+{
+	const char *stage = l->stage->session_stage;
+	int64_t deadline = clock_in(HAND_OVER_TIMEOUT_S);
+	enum ipc_result r = IPC_CLOSED;
+	bool good = false;
+	struct ipc *c;
+
+	for (int i = 0; i < 2 && r == IPC_CLOSED; i++) {
+		c = i == 0 ?
+		    service_ask_at_once(stage, &protocol_session, deadline) :
+		    service_ask(stage, &protocol_session, deadline);
+		if (c == NULL)
+			return false;
+		r = dialogue(l, c, open, deadline, &good);
+		service_done(stage, &c, r == IPC_OK);
+	}
+	return good;
 }
 
 static bool
-ask_session_stage(struct login *l, const char *ticket, const char *method,
-    int fd)
+give(struct login *l, const char *ticket, const char *method, int fd)
 {
-	int64_t deadline = clock_in(HAND_OVER_TIMEOUT_S);
 	struct msg_open_session open = {
 		.ticket = ticket,
 		.id = l->id,
@@ -70,19 +94,12 @@ ask_session_stage(struct login *l, const char *ticket, const char *method,
 		.tag = l->tag,
 		.socket = fd,
 	};
-	bool heard, good = false;
-	struct ipc *c;
 
 	/* what is here already is read without a wait; with TLS it stays */
 	if (!l->secure && stream_buffered(l->io) > 0 &&
 	    stream_peek(l->io, &open.early) != IO_OK)
 		return false;
-	c = service_ask(l->stage->session_stage, &protocol_session, deadline);
-	if (c == NULL)
-		return false;
-	heard = dialogue(l, c, &open, deadline, &good);
-	service_done(l->stage->session_stage, &c, heard);
-	return good;
+	return ask_session_stage(l, &open);
 }
 
 void
@@ -98,7 +115,7 @@ login_hand_over(struct login *l, const char *ticket, const char *method)
 		return;
 	}
 	fd = session_end(l);
-	good = fd != -1 && ask_session_stage(l, ticket, method, fd);
+	good = fd != -1 && give(l, ticket, method, fd);
 	if (l->relayed)
 		fd_close(&fd);
 	if (!good) {

@@ -20,6 +20,7 @@
 
 enum {
 	CHUNK = 16384,
+	STOP_MS = 2000, /* for the session's last words when the server stops */
 	RECORD_MS = 2000, /* for the rest of a record that has begun */
 	WRITE_MS = 300000,
 };
@@ -30,6 +31,7 @@ struct relay {
 	int poll;
 	bool client_ended;
 	bool blocked; /* the session takes no more for now */
+	bool stopping;
 	int64_t idle_ms;
 	const char *end; /* why, if somebody should know */
 };
@@ -110,6 +112,16 @@ to_client(struct relay *r)
 	return ends(r, stream_error(r->client));
 }
 
+/* The session is told as well, and has something to say to its client. */
+static bool
+stop(struct relay *r)
+{
+	task_revive();
+	r->stopping = true;
+	r->idle_ms = STOP_MS;
+	return true;
+}
+
 /* Waits and moves once. */
 static bool
 step(struct relay *r)
@@ -122,9 +134,10 @@ step(struct relay *r)
 	if (!r->blocked && !r->client_ended && stream_buffered(r->client) > 0)
 		return to_session(r);
 	w = wait_fd(r->poll, WAIT_READ, clock_ms() + r->idle_ms);
+	if (w == WAIT_CANCELLED && !r->stopping)
+		return stop(r);
 	if (w != WAIT_READY)
-		return ends(r,
-		    w == WAIT_TIMEOUT ? "timeout" : "the server stops");
+		return ends(r, r->stopping ? "the server stops" : "timeout");
 	n = epoll_wait(r->poll, events, 2, 0);
 	for (int i = 0; i < n && good; i++) {
 		uint32_t what = events[i].events;

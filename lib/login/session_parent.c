@@ -241,13 +241,26 @@ take_over(const struct msg_open_session *m, const struct msg_account *account,
 		*why = "root's mail is not served";
 		return NEVER;
 	}
-	reap();
 	if (hand_over(&owner, &message))
 		return OK;
 	*why = "no process for the user";
 	return LATER;
 }
 
+static enum ipc_result
+ask(struct ipc *c, const struct msg_redeem *question,
+    const struct msg_account **account, int64_t deadline)
+{
+	const void *message = NULL;
+	enum ipc_result r;
+
+	ipc_put(c, &message_redeem, question);
+	r = ipc_expect(c, &message_account, &message, deadline);
+	*account = message;
+	return r;
+}
+
+/* A connection from the pool may have been closed: then another one. */
 static enum verdict
 redeem(const struct msg_open_session *m, const char **why)
 {
@@ -257,24 +270,27 @@ redeem(const struct msg_open_session *m, const char **why)
 	};
 	int64_t deadline = clock_in(REDEEM_TIMEOUT_S);
 	const struct msg_account *account;
+	enum ipc_result r = IPC_CLOSED;
 	enum verdict v = LATER;
-	const void *message;
 	struct ipc *c;
-	bool heard;
 
 	*why = "auth-session does not answer";
-	c = service_ask("auth-session", &protocol_auth, deadline);
-	if (c == NULL)
-		return LATER;
-	ipc_put(c, &message_redeem, &question);
-	heard = ipc_expect(c, &message_account, &message, deadline) == IPC_OK;
-	if (heard) {
-		account = message;
-		*why = "the account or its mailbox cannot be used";
-		v = account->verdict == OK ? take_over(m, account, why) :
-					     (enum verdict)account->verdict;
+	for (int i = 0; i < 2 && r == IPC_CLOSED; i++) {
+		c = i == 0 ?
+		    service_ask_at_once("auth-session", &protocol_auth,
+			deadline) :
+		    service_ask("auth-session", &protocol_auth, deadline);
+		if (c == NULL)
+			return LATER;
+		r = ask(c, &question, &account, deadline);
+		if (r == IPC_OK) {
+			*why = "the account or its mailbox cannot be used";
+			v = account->verdict == OK ?
+			    take_over(m, account, why) :
+			    (enum verdict)account->verdict;
+		}
+		service_done("auth-session", &c, r == IPC_OK);
 	}
-	service_done("auth-session", &c, heard);
 	return v;
 }
 

@@ -14,7 +14,7 @@
 typedef int any_callback(void); /* libsasl2's word for all of them */
 
 struct exchange {
-	sasl_conn_t *sasl;
+	sasl_conn_t *sasl; /* NULL: PLAIN, which is done here */
 	sasl_callback_t callbacks[5];
 	char mechanism[32];
 	void *with;
@@ -313,6 +313,8 @@ exchange_new(const char *service, const char *mechanism, const char *server,
 	x = mem_new(sizeof(*x));
 	x->with = with;
 	snprintf(x->mechanism, sizeof(x->mechanism), "%s", mechanism);
+	if (strcmp(mechanism, "PLAIN") == 0)
+		return x;
 	x->callbacks[0] =
 	    (sasl_callback_t){ SASL_CB_CANON_USER, CALLBACK(canonical), x };
 	x->callbacks[1] = (sasl_callback_t){ SASL_CB_SERVER_USERDB_CHECKPASS,
@@ -336,6 +338,54 @@ exchange_free(struct exchange **x)
 		sasl_dispose(&(*x)->sasl);
 	free(*x);
 	*x = NULL;
+}
+
+static enum exchange_result
+failed(struct exchange *x, int result)
+{
+	if (x->checked && x->check == CHECK_LATER) {
+		snprintf(x->why, sizeof(x->why), "accounts unavailable");
+		return EXCHANGE_LATER;
+	}
+	if (x->checked && x->check == CHECK_WRONG)
+		snprintf(x->why, sizeof(x->why), "authentication failure");
+	else
+		snprintf(x->why, sizeof(x->why), "%s",
+		    sasl_errstring(result, NULL, NULL));
+	return EXCHANGE_FAILED;
+}
+
+/*
+ * PLAIN (RFC 4616) is what nearly everybody uses, and three words; libsasl2
+ * makes a connection object with tables of plugins for it.
+ */
+static enum exchange_result
+plain(struct exchange *x, struct span message)
+{
+	size_t first = span_find(message, '\0'), second;
+	char as[EXCHANGE_USER_MAX];
+	struct span rest, password;
+
+	if (first == message.n)
+		return failed(x, SASL_BADPROT);
+	rest = span_skip(message, first + 1);
+	second = span_find(rest, '\0');
+	if (second == rest.n)
+		return failed(x, SASL_BADPROT);
+	password = span_skip(rest, second + 1);
+	if (span_find(password, '\0') < password.n ||
+	    !accounts->canonical(x->with, span_take(rest, second), x->user))
+		return failed(x, SASL_BADPROT);
+	x->check = accounts->check(x->with, x->user, password);
+	x->checked = true;
+	if (x->check != CHECK_RIGHT)
+		return failed(x, SASL_BADAUTH);
+	/* nobody acts for another one */
+	if (first > 0 &&
+	    (!accounts->canonical(x->with, span_take(message, first), as) ||
+		strcmp(as, x->user) != 0))
+		return failed(x, SASL_NOAUTHZ);
+	return EXCHANGE_DONE;
 }
 
 /*
@@ -365,16 +415,7 @@ judge(struct exchange *x, int result, const char *data, unsigned int n,
 		return EXCHANGE_MORE;
 	if (result == SASL_OK)
 		return succeed(x);
-	if (x->checked && x->check == CHECK_LATER) {
-		snprintf(x->why, sizeof(x->why), "accounts unavailable");
-		return EXCHANGE_LATER;
-	}
-	if (x->checked && x->check == CHECK_WRONG)
-		snprintf(x->why, sizeof(x->why), "authentication failure");
-	else
-		snprintf(x->why, sizeof(x->why), "%s",
-		    sasl_errstring(result, NULL, NULL));
-	return EXCHANGE_FAILED;
+	return failed(x, result);
 }
 
 enum exchange_result
@@ -384,6 +425,9 @@ exchange_start(struct exchange *x, const struct span *initial, struct span *out)
 	unsigned int n = 0;
 	int result;
 
+	*out = SPAN("");
+	if (x->sasl == NULL)
+		return initial == NULL ? EXCHANGE_MORE : plain(x, *initial);
 	running = x;
 	result = sasl_server_start(x->sasl, x->mechanism,
 	    initial == NULL     ? NULL :
@@ -401,6 +445,9 @@ exchange_step(struct exchange *x, struct span response, struct span *out)
 	unsigned int n = 0;
 	int result;
 
+	*out = SPAN("");
+	if (x->sasl == NULL)
+		return plain(x, response);
 	running = x;
 	result = sasl_server_step(x->sasl, response.n == 0 ? "" : response.p,
 	    (unsigned int)response.n, &data, &n);

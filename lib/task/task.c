@@ -229,6 +229,13 @@ task_cancel(struct task *t)
 }
 
 void
+task_revive(void)
+{
+	if (current != NULL)
+		current->cancelled = false;
+}
+
+void
 task_shield(bool on)
 {
 	if (current == NULL)

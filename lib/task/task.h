@@ -40,6 +40,11 @@ struct task *task_current(void);
 void task_cancel(struct task *t);
 bool task_cancelled(void); /* the current one */
 /*
+ * A cancelled task that has something left to do, which it bounds by itself:
+ * its waits wait again, until it is cancelled once more.
+ */
+void task_revive(void);
+/*
  * Between true and false a cancellation of the current task waits: for the
  * moments in which to give up would leave somebody in doubt whether a message
  * changed hands. Does nothing outside of tasks.

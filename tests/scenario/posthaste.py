@@ -137,6 +137,9 @@ MASTER_CF = """\
 127.0.0.1:{pop3} inet n - n - 200 pop3d
 127.0.0.1:{pop3s} inet n - n - 200 pop3d
   -o pop3d_tls_wrappermode=yes
+127.0.0.1:{imap} inet n - n - 200 imapd
+127.0.0.1:{imaps} inet n - n - 200 imapd
+  -o imapd_tls_wrappermode=yes
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
