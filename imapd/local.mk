@@ -39,3 +39,19 @@ EXTRA_DIST += imapd/imapd_session.c
 tests_unit_imapd_acl_list_test_SOURCES = tests/unit/imapd/acl_list_test.c \
 	imapd/acl_list.c imapd/acl_list.h
 tests_unit_imapd_acl_list_test_LDADD = $(LDADD) -lcmocka
+
+# FETCH
+imapd_fetching = imapd/body_structure.c imapd/body_structure.h \
+	imapd/envelope.c imapd/envelope.h imapd/fetch.c imapd/fetch.h \
+	imapd/fetch_items.c imapd/fetch_kept.h imapd/fetch_message.c \
+	imapd/fetch_preview.c imapd/fetch_pump.c imapd/fetch_pump.h \
+	imapd/fetch_section.c imapd/fetch_text.c imapd/section.c \
+	imapd/section.h
+EXTRA_DIST += $(imapd_fetching)
+check_PROGRAMS += tests/unit/imapd/envelope_test tests/fuzz/body_structure_fuzz
+TESTS += tests/unit/imapd/envelope_test tests/fuzz/body_structure_fuzz
+tests_unit_imapd_envelope_test_SOURCES = tests/unit/imapd/envelope_test.c \
+	imapd/envelope.c imapd/body_structure.c
+tests_unit_imapd_envelope_test_LDADD = $(LDADD) -lcmocka
+tests_fuzz_body_structure_fuzz_SOURCES = tests/fuzz/body_structure_fuzz.c \
+	tests/fuzz/replay.c imapd/envelope.c imapd/body_structure.c

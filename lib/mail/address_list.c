@@ -41,7 +41,9 @@ struct walk {
 	struct scan scan;
 	struct mailbox box;
 	struct span group;
+	bool in_group;
 	address_list_visit *visit;
+	address_list_group *tell_group; /* or NULL */
 	void *with;
 	bool good;
 	bool stopped;
@@ -239,12 +241,36 @@ finish(struct walk *w)
 			.whole = m->whole,
 			.spec = m->spec,
 			.name = m->name.n > 0 ? m->name : m->comment,
+			.name_is_comment = m->name.n == 0,
 			.group = w->group,
 			.address = buf_span(&m->address),
 		};
 		w->stopped = !w->visit(w->with, &a);
 	}
 	clear_box(m);
+}
+
+static void
+end_group(struct walk *w)
+{
+	w->group = (struct span){ NULL, 0 };
+	if (w->in_group && w->tell_group != NULL)
+		w->tell_group(w->with, w->group);
+	w->in_group = false;
+}
+
+static void
+begin_group(struct walk *w)
+{
+	struct span name = w->box.spec;
+
+	end_group(w);
+	w->group = name;
+	w->in_group = true;
+	if (name.p == NULL)
+		name = SPAN("");
+	if (w->tell_group != NULL)
+		w->tell_group(w->with, name);
 }
 
 static void
@@ -256,10 +282,11 @@ special(struct walk *w, char c)
 		return;
 	case ';':
 		finish(w);
-		w->group = (struct span){ NULL, 0 };
+		if (!w->stopped)
+			end_group(w);
 		return;
 	case ':':
-		w->group = w->box.spec;
+		begin_group(w);
 		w->good &= !w->box.bracket;
 		clear_box(&w->box);
 		return;
@@ -309,9 +336,17 @@ step(struct walk *w)
 bool
 address_list_each(struct span text, address_list_visit *visit, void *with)
 {
+	return address_list_walk(text, visit, NULL, with);
+}
+
+bool
+address_list_walk(struct span text, address_list_visit *visit,
+    address_list_group *group, void *with)
+{
 	struct walk w = {
 		.scan = { .in = text },
 		.visit = visit,
+		.tell_group = group,
 		.with = with,
 		.good = true,
 	};
@@ -322,6 +357,8 @@ address_list_each(struct span text, address_list_visit *visit, void *with)
 		step(&w);
 	if (!w.stopped)
 		finish(&w);
+	if (!w.stopped)
+		end_group(&w);
 	buf_fini(&w.box.address);
 	return w.good && !w.stopped;
 }

@@ -19,6 +19,7 @@ struct listed_address {
 	 */
 	struct span spec;
 	struct span name; /* display name as written, else the last comment */
+	bool name_is_comment;
 	struct span group; /* name of the group it is in, as written */
 	/*
 	 * Unquoted form, valid during the call. Empty for "<>". Without
@@ -35,5 +36,13 @@ typedef bool address_list_visit(void *with, const struct listed_address *a);
  * not be (it is left out, the others are visited), or when visit said false.
  */
 bool address_list_each(struct span text, address_list_visit *visit, void *with);
+
+/*
+ * The same, and tells where groups begin and end, those without members too:
+ * the name as written, and p NULL at the end.
+ */
+typedef void address_list_group(void *with, struct span name);
+bool address_list_walk(struct span text, address_list_visit *visit,
+    address_list_group *group, void *with);
 
 #endif

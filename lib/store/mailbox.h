@@ -232,6 +232,7 @@ enum cache_slot {
 	CACHE_SORT, /* keys for SORT and THREAD */
 	CACHE_WORDS, /* what SEARCH TEXT skips messages by */
 	CACHE_HEADER, /* fields that were asked for by name; see search */
+	CACHE_THREADID, /* RFC 8474, its text */
 	CACHE_SLOTS_MAX = 64,
 };
 
