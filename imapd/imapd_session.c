@@ -12,6 +12,7 @@
 #include "imapd/session.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -170,8 +171,10 @@ converse(struct session_client *c)
 	s.reader = imap_reader_new(c->io, &imap_limits_session);
 	imap_session_run(&s, c->tag);
 	imap_reader_free(&s.reader);
-	log_info("logout user=<%s>, client=%s, session=%s%s%s%s", c->user,
-	    c->client, c->id, s.end == NULL ? "" : ", reason=(",
+	log_info("logout user=<%s>, client=%s, session=%s, in=%" PRIu64
+		 ", out=%" PRIu64 "%s%s%s",
+	    c->user, c->client, c->id, stream_received(c->io),
+	    stream_sent(c->io), s.end == NULL ? "" : ", reason=(",
 	    s.end == NULL ? "" : s.end, s.end == NULL ? "" : ")");
 }
 

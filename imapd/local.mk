@@ -7,11 +7,18 @@ imapd_imapd_session_SOURCES = imapd/imapd_session.c imapd/session.h \
 	imapd/first_session.c
 EXTRA_DIST += imapd/verbs.def imapd/capabilities.def imapd/session.h
 
+# The session stage without its main: the frame (wire, states, what is told),
+# then each family of commands adds its files.
+noinst_LIBRARIES += imapd/libimapd.a
+imapd_libimapd_a_SOURCES = imapd/session.h imapd/imap_session.c \
+	imapd/reply.c imapd/tell.c imapd/arguments.c imapd/wait.c \
+	imapd/basic.c imapd/basic.h imapd/select.c imapd/idle.c
+
 # commands that change messages
 imapd_changing = imapd/changing.h imapd/store_flags.c imapd/expunge.c \
 	imapd/copy.c imapd/condstore.c imapd/append.h imapd/append.c \
 	imapd/catenate.c imapd/replace.c
-EXTRA_DIST += $(imapd_changing)
+imapd_libimapd_a_SOURCES += $(imapd_changing)
 # Commands on mailboxes as such.
 imapd_mailbox_commands = imapd/list_pattern.c imapd/list_pattern.h \
 	imapd/list_request.c imapd/list_request.h imapd/list.c imapd/list.h \
@@ -19,7 +26,7 @@ imapd_mailbox_commands = imapd/list_pattern.c imapd/list_pattern.h \
 	imapd/status.c imapd/status.h imapd/metadata.c imapd/metadata.h \
 	imapd/acl.c imapd/acl.h imapd/acl_list.c imapd/acl_list.h \
 	imapd/quota.c imapd/quota.h
-EXTRA_DIST += $(imapd_mailbox_commands)
+imapd_libimapd_a_SOURCES += $(imapd_mailbox_commands)
 
 check_PROGRAMS += tests/unit/imapd/list_pattern_test \
 	tests/unit/imapd/acl_list_test
@@ -34,8 +41,7 @@ imapd_searching = imapd/search_key.c imapd/search_key.h \
 	imapd/search_header.c imapd/search_header.h \
 	imapd/search_words.c imapd/search_words.h \
 	imapd/sort_key.c imapd/sort_key.h imapd/message_id.c
-EXTRA_DIST += $(imapd_searching)
-EXTRA_DIST += imapd/imapd_session.c
+imapd_libimapd_a_SOURCES += $(imapd_searching)
 tests_unit_imapd_acl_list_test_SOURCES = tests/unit/imapd/acl_list_test.c \
 	imapd/acl_list.c imapd/acl_list.h
 tests_unit_imapd_acl_list_test_LDADD = $(LDADD) -lcmocka
@@ -47,7 +53,7 @@ imapd_fetching = imapd/body_structure.c imapd/body_structure.h \
 	imapd/fetch_preview.c imapd/fetch_pump.c imapd/fetch_pump.h \
 	imapd/fetch_section.c imapd/fetch_text.c imapd/section.c \
 	imapd/section.h
-EXTRA_DIST += $(imapd_fetching)
+imapd_libimapd_a_SOURCES += $(imapd_fetching)
 check_PROGRAMS += tests/unit/imapd/envelope_test tests/fuzz/body_structure_fuzz
 TESTS += tests/unit/imapd/envelope_test tests/fuzz/body_structure_fuzz
 tests_unit_imapd_envelope_test_SOURCES = tests/unit/imapd/envelope_test.c \

@@ -56,7 +56,12 @@ struct imap_session {
 	 * replies leave in one segment.
 	 */
 	struct buf out;
-	const char *end; /* why it ends, for the log */
+	const char *end; /* why it ends, for the log; NULL: LOGOUT */
+	/* of the core, imap_session.c and tell.c */
+	const struct imap_verb *verb; /* that runs now */
+	int64_t errors; /* in a row */
+	size_t keywords_told; /* how many of the mailbox the client knows */
+	int64_t told_progress; /* INPROGRESS: when, clock_ms */
 	/* of a file that needs more: its own struct, freed with the session */
 	struct imap_notify *notify;
 	struct imap_contexts *contexts;
@@ -74,15 +79,20 @@ enum imap_tell {
 };
 
 struct imap_verb {
-	const char *name;
+	struct span name;
 	unsigned int states; /* in which it is legal */
 	bool uid; /* has a UID form */
 	enum imap_tell tell; /* for the UID form it is TELL_ALL */
 	imap_command_function *run;
 };
 
-/* Everything from the login's answer to the end. */
+/* Everything from the login's answer to the end; needs no s->out. */
 void imap_session_run(struct imap_session *s, const char *login_tag);
+/* The connection is of no use any more, or must not go on: ends the loop. */
+void imap_session_end(struct imap_session *s, const char *why);
+/* The same, and the client is told in "* BYE". "code" as for reply_ok. */
+void imap_session_bye(struct imap_session *s, const char *code,
+    const char *text, const char *why);
 
 /*
  * Answers. "code": of a response code, without brackets, or NULL. Each tells
@@ -110,6 +120,24 @@ void reply_result(struct imap_session *s, const struct imap_command *c,
  * nothing of the store may be held.
  */
 enum io imap_send(struct imap_session *s);
+/*
+ * Waits, with nothing left to be sent, for the client or for a change in a
+ * watched mailbox of this account (mailbox_watch).
+ */
+enum imap_wake {
+	WAKE_CLIENT, /* it said something, or closed */
+	WAKE_CHANGE, /* somewhere, maybe */
+	WAKE_TIME,
+	WAKE_END, /* the session is over */
+};
+enum imap_wake imap_wait(struct imap_session *s, int64_t deadline);
+/*
+ * For commands that may take long, now and then: tells how far it is, "done"
+ * of "all" (0: nobody knows), every few seconds (RFC 9585), and lets others
+ * run. False: the client is gone. Nothing of the store may be held.
+ */
+bool imap_progress(struct imap_session *s, const struct imap_command *c,
+    uint64_t done, uint64_t all);
 /* Tells the client what happened to the selected mailbox. */
 void imap_tell(struct imap_session *s, enum imap_tell tell);
 /* "* n FETCH (FLAGS (...))", with UID and MODSEQ where those are due. */
@@ -122,6 +150,8 @@ void imap_write_flags(struct imap_session *s, struct buf *out,
  * modification sequences. The first such command is told the highest one.
  */
 void imap_enable_condstore(struct imap_session *s);
+/* "(\Answered ... \*)": the mailbox's flags, with "*" for those to come. */
+void imap_write_known_flags(struct imap_session *s, struct buf *out, bool more);
 /* Leaves the selected mailbox; [CLOSED] is the caller's. */
 void imap_unselect(struct imap_session *s);
 

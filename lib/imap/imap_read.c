@@ -48,7 +48,7 @@ struct literal {
 struct imap_reader {
 	struct stream *io;
 	const struct imap_limits *limits;
-	bool (*streams)(struct span name);
+	size_t (*streams)(struct span name);
 	void (*before_wait)(void *with);
 	void *with;
 
@@ -59,7 +59,8 @@ struct imap_reader {
 	struct imap_parse parse;
 	size_t lines; /* bytes */
 	size_t total;
-	bool streaming; /* it takes its literals by itself */
+	size_t first; /* arguments that are read, then it takes its literals
+		       * by itself; 0: it does not */
 	enum io status; /* of the stream, where that ended it */
 	struct literal literal; /* of the last line */
 	/* the PENDING literal */
@@ -109,7 +110,8 @@ imap_reader_limits(struct imap_reader *r, const struct imap_limits *limits)
 }
 
 void
-imap_reader_streaming(struct imap_reader *r, bool (*streams)(struct span name))
+imap_reader_streaming(struct imap_reader *r,
+    size_t (*streams)(struct span name))
 {
 	r->streams = streams;
 }
@@ -373,8 +375,7 @@ pause_before_literal(struct imap_reader *r, const struct imap_arg **args,
 }
 
 /*
- * Arguments from what is left of a line on, up to the end or a PENDING. The
- * first argument is read in any case: it is a mailbox's name.
+ * Arguments from what is left of a line on, up to the end or a PENDING.
  */
 static enum imap_read
 read_arguments(struct imap_reader *r, struct arena *arena, struct span line,
@@ -394,7 +395,8 @@ read_arguments(struct imap_reader *r, struct arena *arena, struct span line,
 			break;
 		if (r->literal.kind == LITERAL_UNKNOWN)
 			return too_much(r, error);
-		if (r->streaming && (r->parse.args > 0 || arena == r->more))
+		if (r->first > 0 &&
+		    (r->parse.args >= r->first || arena == r->more))
 			return pause_before_literal(r, args, count, error);
 		result = read_literal(r, arena, error);
 		if (result == IMAP_READ_OK)
@@ -490,7 +492,7 @@ begin(struct imap_reader *r, struct imap_command *out)
 	*out = (struct imap_command){ .tag = SPAN(""), .name = SPAN("") };
 	out->args = &none;
 	r->lines = r->total = 0;
-	r->streaming = false;
+	r->first = 0;
 	r->status = IO_OK;
 }
 
@@ -515,7 +517,7 @@ read_command(struct imap_reader *r, struct imap_command *out,
 		return bad(r, error, "This is no tag");
 	if (!read_name(r, line, out, &at) || at > r->literal.at)
 		return bad(r, error, "This is no command");
-	r->streaming = r->streams != NULL && r->streams(out->name);
+	r->first = r->streams != NULL ? r->streams(out->name) : 0;
 	return read_arguments(r, r->arena, line, at, &out->args, &out->count,
 	    error);
 }

@@ -34,9 +34,9 @@ enum imap_arg_type {
 	IMAP_LIST,
 	/*
 	 * A literal that was not read: the command is one that takes its
-	 * literals by itself (APPEND); its first argument, the mailbox, is
-	 * read all the same. Nothing follows in the tree; lists that are open
-	 * here end here, and go on with imap_read_more.
+	 * literals by itself (imap_reader_streaming). Nothing follows in the
+	 * tree; lists that are open here end here, and go on with
+	 * imap_read_more.
 	 */
 	IMAP_PENDING,
 	/* imap_read_more: ")" of a list that began before the literal. */
@@ -89,11 +89,12 @@ void imap_reader_free(struct imap_reader **r);
 void
 imap_reader_limits(struct imap_reader *r, const struct imap_limits *limits);
 /*
- * Is this command one that takes its literals by itself? Asked with its name
- * in upper case; NULL (at first): none does.
+ * Is this command, its name in upper case, one that takes its literals by
+ * itself? Then: how many of its arguments are read all the same before that
+ * (APPEND: one, the mailbox); else 0. NULL, at first: none does.
  */
-void
-imap_reader_streaming(struct imap_reader *r, bool (*streams)(struct span name));
+void imap_reader_streaming(struct imap_reader *r,
+    size_t (*streams)(struct span name));
 /*
  * Called each time before the reader may have to wait for the client: for
  * answers that were gathered.

@@ -378,6 +378,24 @@ stream_buffered(const struct stream *s)
 }
 
 void
+stream_expect(struct stream *s)
+{
+	s->more_likely = true;
+}
+
+uint64_t
+stream_received(const struct stream *s)
+{
+	return s->received;
+}
+
+uint64_t
+stream_sent(const struct stream *s)
+{
+	return s->sent;
+}
+
+void
 stream_early(struct stream *s, struct span bytes)
 {
 	ensure(s->in == NULL && s->parked == NULL && s->in_end == 0 &&

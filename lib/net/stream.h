@@ -77,6 +77,14 @@ void stream_early(struct stream *s, struct span bytes);
 enum io stream_read(struct stream *s, void *to, size_t n);
 /* Bytes already here, in our buffer or in TLS's. */
 size_t stream_buffered(const struct stream *s);
+/*
+ * The caller has waited for the descriptor by itself, and it is readable: the
+ * next read does not wait first.
+ */
+void stream_expect(struct stream *s);
+/* Bytes of the descriptor so far, as they were on the way. */
+uint64_t stream_received(const struct stream *s);
+uint64_t stream_sent(const struct stream *s);
 /* Throws away what is buffered (before a TLS handshake); how much it was. */
 size_t stream_discard(struct stream *s);
 /*

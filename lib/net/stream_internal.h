@@ -33,6 +33,9 @@ struct stream {
 	size_t out_used;
 	enum io write_status; /* sticks */
 
+	uint64_t received; /* of the descriptor */
+	uint64_t sent;
+
 	int64_t timeout;
 	int64_t limit; /* stream_deadline, or 0 */
 	int error; /* errno of the last failure */

@@ -170,6 +170,7 @@ sendfile_part(struct stream *s, int fd, int64_t *offset, size_t *n, bool *copy)
 	if (sent > 0) {
 		*offset += sent;
 		*n -= (size_t)sent;
+		s->sent += (uint64_t)sent;
 		return IO_OK;
 	}
 	if (sent == 0)

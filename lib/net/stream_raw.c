@@ -27,6 +27,8 @@ plain_read(struct stream *s, void *to, size_t n)
 			errno = EINTR;
 		}
 	} while (got < 0 && errno == EINTR);
+	if (got > 0)
+		s->received += (uint64_t)got;
 	return got;
 }
 
@@ -47,6 +49,8 @@ plain_write(struct stream *s, const void *from, size_t n)
 			errno = EINTR;
 		}
 	} while (sent < 0 && errno == EINTR);
+	if (sent > 0)
+		s->sent += (uint64_t)sent;
 	return sent;
 }
 

@@ -301,6 +301,17 @@ take_off(struct waiter *w)
 	w->queue = NULL;
 }
 
+static void
+line_up(struct wait_queue *q, struct waiter *w)
+{
+	w->previous = q->last;
+	if (q->last != NULL)
+		q->last->next = w;
+	else
+		q->first = w;
+	q->last = w;
+}
+
 enum wait_result
 wait_on(struct wait_queue *q, int64_t deadline)
 {
@@ -309,15 +320,29 @@ wait_on(struct wait_queue *q, int64_t deadline)
 
 	if (current == NULL || current->cancelled)
 		return wait_until(deadline);
-	w.previous = q->last;
-	if (q->last != NULL)
-		q->last->next = &w;
-	else
-		q->first = &w;
-	q->last = &w;
+	line_up(q, &w);
 	result = task_suspend(deadline);
 	if (w.queue != NULL)
 		take_off(&w);
+	return result;
+}
+
+enum wait_result
+wait_fd_or(int fd, unsigned int events, struct wait_queue *q, int64_t deadline,
+    bool *woken)
+{
+	struct waiter w = { .task = current, .queue = q };
+	enum wait_result result;
+
+	*woken = false;
+	if (current == NULL || current->cancelled)
+		return wait_fd(fd, events, deadline);
+	line_up(q, &w);
+	result = wait_fd(fd, events, deadline);
+	if (w.queue != NULL)
+		take_off(&w);
+	else
+		*woken = result == WAIT_READY;
 	return result;
 }
 

@@ -88,6 +88,13 @@ bool wait_wake_one(struct wait_queue *q);
 void wait_wake_all(struct wait_queue *q);
 
 /*
+ * Waits for the descriptor, as wait_fd, and in the queue at the same time;
+ * *woken: it was the queue.
+ */
+enum wait_result wait_fd_or(int fd, unsigned int events, struct wait_queue *q,
+    int64_t deadline, bool *woken);
+
+/*
  * Runs tasks until task_loop_stop (then those still alive are cancelled and
  * run to their end) or until no task and no watcher is left.
  */

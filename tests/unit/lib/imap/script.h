@@ -61,10 +61,10 @@ script_put_args(struct buf *out, const struct imap_arg *args, size_t count)
 	return pending;
 }
 
-static inline bool
+static inline size_t
 script_streams(struct span name)
 {
-	return span_is(name, "APPEND");
+	return span_is(name, "APPEND") ? 1 : 0;
 }
 
 static inline enum imap_read

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Arguments that many commands share: session.h.
+ */
+#include "imapd/session.h"
+
+#include <string.h>
+
+#include "lib/imap/imap_set.h"
+
+static uint32_t
+highest_uid(const struct imap_session *s)
+{
+	const struct uid_set *u = &s->view.uids;
+
+	return u->count == 0 ? 0 : u->ranges[u->count - 1].last;
+}
+
+static bool
+numbers(struct imap_session *s, const struct imap_command *c, struct span text,
+    struct uid_set *uids)
+{
+	uint32_t count = mailbox_view_count(&s->view);
+	struct uid_set set = { 0 };
+	bool good = imap_set_parse(text, count, &set);
+
+	if (!good)
+		reply_bad(s, c, "This is no sequence set");
+	else if (imap_set_beyond(text, count))
+		reply_bad(s, c, "There are not so many messages");
+	else
+		mailbox_view_uids(&s->view, &set, uids);
+	good = good && !imap_set_beyond(text, count);
+	uid_set_fini(&set);
+	return good;
+}
+
+bool
+imap_set_argument(struct imap_session *s, const struct imap_command *c,
+    const struct imap_arg *a, struct uid_set *uids)
+{
+	struct span text;
+
+	uid_set_fini(uids);
+	if (!imap_arg_atom(a, &text)) {
+		reply_bad(s, c, "A sequence set is missing");
+		return false;
+	}
+	if (span_is(text, "$")) { /* RFC 5182 */
+		uid_set_copy(uids, &s->saved);
+	} else if (!c->uid) {
+		return numbers(s, c, text, uids);
+	} else if (!imap_set_parse(text, highest_uid(s), uids)) {
+		reply_bad(s, c, "This is no sequence set");
+		return false;
+	}
+	uid_set_intersect(uids, &s->view.uids);
+	return true;
+}
+
+bool
+imap_mailbox_argument(struct imap_session *s, const struct imap_command *c,
+    const struct imap_arg *a, struct buf *out)
+{
+	struct span wire;
+
+	if (!imap_arg_astring(a, &wire)) {
+		reply_bad(s, c, "A mailbox name is missing");
+		return false;
+	}
+	if (imap_mailbox_name(wire, imap_utf8(s), out))
+		return true;
+	reply_no(s, c, "CANNOT", "No mailbox can have that name");
+	return false;
+}
+
+static bool
+is_keyword(struct span name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if (name.p[i] <= ' ' || name.p[i] >= 0x7f ||
+		    strchr("(){%*\"\\]", name.p[i]) != NULL)
+			return false;
+	return name.n > 0;
+}
+
+/*
+ * Flags with a backslash that we do not have are passed over, as RFC 9051
+ * section 7.1 (PERMANENTFLAGS) allows: clients bring \Recent and others from
+ * where they had their messages before.
+ */
+static uint32_t
+system_flag(struct span name)
+{
+	static const struct {
+		const char *name;
+		uint32_t flag;
+	} rows[] = {
+		{ "\\Answered", MAIL_ANSWERED },
+		{ "\\Flagged", MAIL_FLAGGED },
+		{ "\\Deleted", MAIL_DELETED },
+		{ "\\Seen", MAIL_SEEN },
+		{ "\\Draft", MAIL_DRAFT },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (span_is_nocase(name, rows[i].name))
+			return rows[i].flag;
+	return 0;
+}
+
+static bool
+take_flag(struct imap_session *s, const struct imap_command *c,
+    struct mailbox *in, const struct imap_arg *a, uint32_t *flags,
+    uint64_t *keywords)
+{
+	struct span name;
+	struct why why;
+	int bit;
+
+	if (!imap_arg_atom(a, &name) ||
+	    !(span_starts(name, "\\") ? is_keyword(span_skip(name, 1)) :
+					is_keyword(name))) {
+		reply_bad(s, c, "This is no flag");
+		return false;
+	}
+	if (span_starts(name, "\\")) {
+		*flags |= system_flag(name);
+		return true;
+	}
+	bit = mailbox_keyword(in, name, true, &why);
+	if (bit < 0) {
+		reply_no(s, c, "LIMIT", "%s", why.text);
+		return false;
+	}
+	*keywords |= (uint64_t)1 << bit;
+	return true;
+}
+
+bool
+imap_flags_argument(struct imap_session *s, const struct imap_command *c,
+    struct mailbox *in, const struct imap_arg *a, size_t count, uint32_t *flags,
+    uint64_t *keywords)
+{
+	*flags = 0;
+	*keywords = 0;
+	if (count == 1 && a->type == IMAP_LIST) {
+		count = a->count;
+		a = a->list;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (!take_flag(s, c, in, &a[i], flags, keywords))
+			return false;
+	return true;
+}

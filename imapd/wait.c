@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Waiting for whatever comes first: the client, or a change on disk. One task
+ * of the process listens for the changes of all its sessions, which are all
+ * of one account.
+ */
+#include "imapd/session.h"
+
+#include "lib/base/clock.h"
+#include "lib/log/log.h"
+#include "lib/task/task.h"
+
+enum {
+	LOOK_MS = 1000, /* where nothing tells of changes */
+	PROGRESS_FIRST_MS = 5000,
+	PROGRESS_MS = 10000,
+};
+
+static struct {
+	struct mail_account *account; /* that is listened to, or NULL */
+	struct wait_queue changed;
+} watch;
+
+static void
+listen_task(void *argument)
+{
+	struct mail_account *account = argument;
+	int fd = mail_account_watch_fd(account);
+
+	while (wait_fd(fd, WAIT_READ, INT64_MAX) == WAIT_READY) {
+		mail_account_heed(account);
+		wait_wake_all(&watch.changed);
+	}
+	wait_forget(fd);
+	watch.account = NULL;
+}
+
+/* False: there is nothing to listen to, one has to look. */
+static bool
+hear(struct imap_session *s)
+{
+	if (mail_account_watch_fd(s->account) == -1)
+		return false;
+	if (watch.account == s->account)
+		return true;
+	if (watch.account != NULL ||
+	    task_start(listen_task, s->account) == NULL)
+		return false;
+	watch.account = s->account;
+	return true;
+}
+
+static bool
+flush(struct imap_session *s)
+{
+	if (imap_send(s) == IO_OK && stream_flush(s->io) == IO_OK) {
+		buf_fini(&s->out); /* nothing is kept while waiting */
+		return true;
+	}
+	if (s->state != IMAP_LOGGED_OUT)
+		imap_session_end(s, stream_error(s->io));
+	return false;
+}
+
+enum imap_wake
+imap_wait(struct imap_session *s, int64_t deadline)
+{
+	int64_t until = deadline, look = clock_ms() + LOOK_MS;
+	bool look_myself = s->mailbox != NULL && !hear(s), woken = false;
+
+	if (!flush(s))
+		return WAKE_END;
+	if (stream_buffered(s->io) > 0)
+		return WAKE_CLIENT;
+	if (look_myself && look < until)
+		until = look;
+	stream_rest(s->io);
+	switch (wait_fd_or(stream_fd(s->io), WAIT_READ, &watch.changed, until,
+	    &woken)) {
+	case WAIT_READY:
+		if (woken)
+			return WAKE_CHANGE;
+		stream_expect(s->io);
+		return WAKE_CLIENT;
+	case WAIT_TIMEOUT:
+		return until < deadline ? WAKE_CHANGE : WAKE_TIME;
+	case WAIT_CANCELLED:
+		break;
+	}
+	imap_session_bye(s, NULL, "The server stops", "the server stops");
+	return WAKE_END;
+}
+
+bool
+imap_progress(struct imap_session *s, const struct imap_command *c,
+    uint64_t done, uint64_t all)
+{
+	int64_t now = clock_ms();
+
+	if (s->state == IMAP_LOGGED_OUT)
+		return false;
+	if (s->told_progress == 0)
+		s->told_progress = now + PROGRESS_FIRST_MS - PROGRESS_MS;
+	if (now - s->told_progress >= PROGRESS_MS) {
+		s->told_progress = now;
+		buf_add_text(&s->out, "* OK [INPROGRESS (");
+		imap_write_string(&s->out, c->tag, false);
+		buf_printf(&s->out, " %llu ", (unsigned long long)done);
+		if (all > 0)
+			buf_printf(&s->out, "%llu", (unsigned long long)all);
+		else
+			buf_add_text(&s->out, "NIL");
+		buf_add_text(&s->out, ")] Still at it\r\n");
+		return flush(s);
+	}
+	if (wait_yield() != WAIT_CANCELLED)
+		return true;
+	imap_session_bye(s, NULL, "The server stops", "the server stops");
+	return false;
+}
