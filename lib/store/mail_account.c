@@ -17,6 +17,7 @@
 #include "lib/store/mail_folder_tree.h"
 #include "lib/store/mail_metadata.h"
 #include "lib/store/mail_quota.h"
+#include "lib/store/mailbox_copy_journal.h"
 #include "lib/store/mailbox_internal.h"
 
 static const char index_name[] = "posthaste.index";
@@ -81,6 +82,8 @@ mail_account_open(const struct mail_account_settings *settings,
 	r = open_tree(a, settings, why);
 	if (r == MAIL_OK)
 		r = open_index(a, why);
+	if (r == MAIL_OK)
+		arriving_recover(a);
 	if (r == MAIL_OK && settings->special != NULL)
 		r = mail_account_adopt(a->tree, settings->special, why);
 	if (r != MAIL_OK)
@@ -261,16 +264,54 @@ mail_folder_create(struct mail_account *a, struct span name,
 	return r;
 }
 
+/* What the index knows a folder by, open or not. */
+static bool
+id_of(struct mail_account *a, const struct mail_place *p,
+    unsigned char id[MAIL_INDEX_ID])
+{
+	struct mail_directories d;
+	struct folder_state state;
+	bool found = false;
+	struct why why;
+
+	if (p->kind != PLACE_FOLDER ||
+	    mail_place_open(a->tree, p, &d, &why) != MAIL_OK)
+		return false;
+	if (folder_state_read(d.mail, &state) == 0) {
+		memcpy(id, state.id, MAIL_INDEX_ID);
+		folder_state_fini(&state);
+		found = true;
+	}
+	mail_directories_close(&d);
+	return found;
+}
+
+/* Not a failure of the removal: rows of nothing are never asked for. */
+static void
+forget_rows(struct mail_account *a, const unsigned char id[MAIL_INDEX_ID])
+{
+	struct why why;
+
+	if (!mail_index_begin(a->index, &why))
+		return;
+	(void)mail_index_folder_remove(a->index, id);
+	(void)mail_index_commit(a->index, &why);
+}
+
 enum mail_result
 mail_folder_delete(struct mail_account *a, struct span name, struct why *why)
 {
+	unsigned char id[MAIL_INDEX_ID];
 	struct mail_place p;
 	enum mail_result r = mail_place_find(a->tree, name, &p);
+	bool known = r == MAIL_OK && id_of(a, &p, id);
 
 	if (r == MAIL_OK)
 		r = mail_tree_remove(a->tree, name, why);
 	if (r == MAIL_OK) {
 		mailbox_folder_deleted(a, p.name);
+		if (known)
+			forget_rows(a, id);
 		a->tree->removed = !mail_tree_sweep(a->tree);
 		mail_quota_forget(a->root);
 	}
@@ -371,4 +412,14 @@ mail_folder_subscribe(struct mail_account *a, struct span name, bool subscribed,
     struct why *why)
 {
 	return mail_subscriptions_set(a->tree, name, subscribed, why);
+}
+
+enum mail_result
+mail_account_quota(struct mail_account *a, struct mail_quota *out,
+    struct why *why)
+{
+	struct mail_quota limits = { .bytes_limit = a->quota_bytes,
+		.messages_limit = a->quota_messages };
+
+	return mail_quota_use(a->tree, &limits, out, why);
 }

@@ -42,6 +42,7 @@ struct mailbox_folder {
 	bool writing; /* row is of the open write transaction */
 	bool touched; /* cur was changed by us in it */
 	bool own; /* and by nobody else, when it began */
+	bool swept; /* tmp was looked through for what dead ones left */
 	unsigned int watchers;
 	int watch_cur, watch_new; /* of inotify(7), or -1 */
 	unsigned int generation; /* of the index, when it was looked at last */

@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * COPY and MOVE. A copy is a link(2), a move a rename(2), each in the order
+ * of UIDs, inside one transaction of the index; what was done is flushed by
+ * the next mail_account_settle: one flush for each of the two folders,
+ * however many messages there are. mailbox_copy_journal.h keeps a killed
+ * process from leaving a part.
+ *
+ * Each copy has a base name of its own, because a base name is what a POP3
+ * client knows a message by.
+ */
+#include "lib/store/mailbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/store/mail_append.h"
+#include "lib/store/mail_folder_tree.h"
+#include "lib/store/mail_quota.h"
+#include "lib/store/mailbox_copy_journal.h"
+
+enum { OLD_PATH_MAX = MAILDIR_FILE_MAX + 8, NO_KEYWORD = 255 };
+
+struct copying {
+	struct mailbox *from, *to;
+	bool move;
+	bool apart; /* on different devices: bytes are copied */
+	struct uid_set uids; /* that are there */
+	uint32_t first; /* UID of the first copy */
+	uint64_t count;
+	char base[MAIL_BASE_MAX];
+	unsigned char keyword[MAIL_KEYWORDS_MAX]; /* bit there */
+	uint64_t bytes; /* of files that quota counts */
+	struct arriving journal;
+	struct mail_copies *out;
+	struct why *why;
+};
+
+/* One message on its way. */
+struct passing {
+	uint32_t uid; /* there */
+	struct mail_index_message row;
+	char old[OLD_PATH_MAX]; /* "cur/NAME" */
+	char name[MAILDIR_FILE_MAX];
+};
+
+void
+mail_copies_fini(struct mail_copies *c)
+{
+	uid_set_fini(&c->from);
+	uid_set_fini(&c->to);
+	c->count = 0;
+}
+
+static enum mail_result
+disk_failed(struct copying *c)
+{
+	if (errno != EDQUOT)
+		return mailbox_disk_failed(c->move ? "cannot move messages" :
+						     "cannot copy messages",
+		    c->why);
+	why_errno(c->why, "5.2.2", "mailbox is full");
+	return MAIL_OVER_QUOTA;
+}
+
+/* ---- before the transaction ---- */
+
+struct survey {
+	struct copying *c;
+	uint64_t keywords;
+};
+
+static bool
+survey_row(void *with, const struct mail_index_message *row)
+{
+	struct survey *s = with;
+	struct maildir_file file;
+
+	s->keywords |= row->keywords;
+	if (maildir_file_parse(row->name, &file) && file.stored != UINT64_MAX)
+		s->c->bytes += file.stored;
+	else if (row->have & HAVE_SIZE)
+		s->c->bytes += row->size;
+	return true;
+}
+
+static const char *
+keyword_name(struct mailbox *m, int bit)
+{
+	const char *const *names = mailbox_keywords(m);
+
+	for (int i = 0; names[i] != NULL; i++)
+		if (i == bit)
+			return names[i];
+	return NULL;
+}
+
+static void
+map_keywords(struct copying *c, uint64_t used)
+{
+	bool same = c->from->folder == c->to->folder;
+	struct why ignored;
+
+	for (int i = 0; i < MAIL_KEYWORDS_MAX; i++) {
+		const char *name;
+		int bit = same ? i : -1;
+
+		if (!same && (used >> i & 1) != 0 &&
+		    (name = keyword_name(c->from, i)) != NULL)
+			bit = mailbox_keyword(c->to, span_of(name), true,
+			    &ignored);
+		/* where there is no room for more, the message goes without */
+		c->keyword[i] = bit < 0 ? NO_KEYWORD : (unsigned char)bit;
+	}
+}
+
+static enum mail_result
+survey(struct copying *c)
+{
+	struct mail_index *x = c->from->account->index;
+	struct survey s = { .c = c };
+	bool good;
+
+	if (!mail_index_hold(x))
+		return mailbox_index_failed(c->from, c->why);
+	good = mail_index_walk_set(x, c->from->folder->row.number, &c->uids,
+	    survey_row, &s);
+	mail_index_release(x);
+	if (!good)
+		return mailbox_index_failed(c->from, c->why);
+	map_keywords(c, s.keywords);
+	return MAIL_OK;
+}
+
+static enum mail_result
+ask_quota(struct copying *c)
+{
+	const struct mail_account *a = c->to->account;
+	struct mail_quota limits = { .bytes_limit = a->quota_bytes,
+		.messages_limit = a->quota_messages };
+
+	if (c->move)
+		return MAIL_OK;
+	return mail_quota_ask(a->tree, &limits, c->bytes, c->count, c->why);
+}
+
+static bool
+on_other_device(const struct copying *c)
+{
+	struct stat from, to;
+
+	return fstat(c->from->folder->files.cur, &from) == 0 &&
+	    fstat(c->to->folder->files.cur, &to) == 0 &&
+	    from.st_dev != to.st_dev;
+}
+
+/* ---- one message ---- */
+
+static uint64_t
+keywords_there(const struct copying *c, uint64_t keywords)
+{
+	uint64_t there = 0;
+
+	for (int i = 0; i < MAIL_KEYWORDS_MAX; i++)
+		if ((keywords >> i & 1) != 0 && c->keyword[i] != NO_KEYWORD)
+			there |= UINT64_C(1) << c->keyword[i];
+	return there;
+}
+
+/* Where the old name tells sizes, the new one does. */
+static bool
+name_of(const struct copying *c, struct passing *p, size_t i)
+{
+	char plain[MAILDIR_FILE_MAX];
+	struct maildir_file old, file;
+	size_t n;
+
+	if (!maildir_file_parse(p->row.name, &old))
+		return false;
+	n = (size_t)snprintf(plain, sizeof(plain), "%.*s_%zu%s",
+	    (int)strcspn(c->base, "."), c->base, i, strchr(c->base, '.'));
+	if (old.stored != UINT64_MAX)
+		n += (size_t)snprintf(plain + n, sizeof(plain) - n, ",S=%llu",
+		    (unsigned long long)old.stored);
+	if (old.size == UINT64_MAX && (p->row.have & HAVE_SIZE))
+		old.size = p->row.size;
+	if (old.size != UINT64_MAX && n < sizeof(plain))
+		snprintf(plain + n, sizeof(plain) - n, ",W=%llu",
+		    (unsigned long long)old.size);
+	return maildir_file_parse(span_of(plain), &file) &&
+	    maildir_file_name(&file, p->uid, p->row.flags, p->row.keywords,
+		p->name);
+}
+
+/* As the source's row says, with what will be different. */
+static enum mail_result
+prepare(struct copying *c, uint32_t uid, size_t i, struct passing *p)
+{
+	enum mail_result r = mailbox_row(c->from, uid, &p->row, c->why);
+
+	if (r != MAIL_OK)
+		return r;
+	p->uid = c->first + (uint32_t)i;
+	snprintf(p->old, sizeof(p->old), "%s/%.*s",
+	    p->row.have & IN_NEW ? "new" : "cur", SPAN_ARG(p->row.name));
+	p->row.keywords = keywords_there(c, p->row.keywords);
+	if (name_of(c, p, i))
+		return MAIL_OK;
+	why_set(c->why, "5.2.0", "the file's name would be too long");
+	return MAIL_LIMIT;
+}
+
+/* The bytes, made durable, with the file's time. */
+static int
+copy_bytes(int from, int to)
+{
+	struct stat st;
+	off_t left;
+	ssize_t n;
+
+	if (fstat(from, &st) != 0)
+		return -1;
+	for (left = st.st_size; left > 0; left -= n) {
+		n = copy_file_range(from, NULL, to, NULL, (size_t)left, 0);
+		if (n <= 0)
+			break;
+	}
+	if (left > 0) {
+		char chunk[16384];
+
+		while ((n = read(from, chunk, sizeof(chunk))) > 0)
+			if (fd_write_all(to, chunk, (size_t)n) != 0)
+				return -1;
+		if (n < 0)
+			return -1;
+	}
+	return futimens(to,
+		   (struct timespec[2]){ { .tv_nsec = UTIME_OMIT },
+		       st.st_mtim }) == 0 &&
+		fsync(to) == 0 ?
+	    0 :
+	    -1;
+}
+
+static int
+copy_file(struct copying *c, const struct passing *p)
+{
+	const struct maildir_folder *to = &c->to->folder->files;
+	char tmp[MAILDIR_FILE_MAX + 8];
+	int in, out = -1, result = -1;
+
+	snprintf(tmp, sizeof(tmp), "tmp/%s", p->name);
+	in = openat(c->from->folder->files.dir, p->old,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (in >= 0)
+		out = openat(to->dir, tmp,
+		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (out >= 0 && copy_bytes(in, out) == 0)
+		result = renameat(to->dir, tmp, to->cur, p->name);
+	if (result != 0 && out >= 0) {
+		int error = errno;
+
+		(void)!unlinkat(to->dir, tmp, 0);
+		errno = error;
+	}
+	fd_close(&in);
+	fd_close(&out);
+	return result;
+}
+
+static int
+pass(struct copying *c, const struct passing *p)
+{
+	int from = c->from->folder->files.dir, cur = c->to->folder->files.cur;
+
+	if (c->apart)
+		return copy_file(c, p);
+	if (c->move)
+		return renameat(from, p->old, cur, p->name);
+	if (linkat(from, p->old, cur, p->name, 0) == 0)
+		return 0;
+	/* too many links, or a file system without */
+	if (errno == EMLINK || errno == EPERM || errno == EOPNOTSUPP ||
+	    errno == EXDEV)
+		return copy_file(c, p);
+	return -1;
+}
+
+/* Others may have renamed it: a flag was set. */
+static int
+pass_again(struct copying *c, struct passing *p)
+{
+	struct maildir_file file;
+	char now[MAILDIR_FILE_MAX];
+	bool in_new;
+
+	if (!maildir_file_parse(span_skip(span_of(p->old), 4), &file) ||
+	    !maildir_folder_find(&c->from->folder->files, file.base, now,
+		&in_new)) {
+		errno = ENOENT;
+		return -1;
+	}
+	snprintf(p->old, sizeof(p->old), "%s/%s", in_new ? "new" : "cur", now);
+	return pass(c, p);
+}
+
+/* MAIL_GONE: it is left out. */
+static enum mail_result
+bring(struct copying *c, struct passing *p)
+{
+	mailbox_expect(c->to, p->name);
+	if (c->move)
+		mailbox_expect(c->from, p->old + 4);
+	if (pass(c, p) == 0 || (errno == ENOENT && pass_again(c, p) == 0))
+		return MAIL_OK;
+	return errno == ENOENT ? MAIL_GONE : disk_failed(c);
+}
+
+static enum mail_result
+arrive(struct copying *c, struct passing *p)
+{
+	enum mail_result r;
+
+	p->row.uid = p->uid;
+	p->row.save_date = clock_wall_us() / 1000000;
+	p->row.have &= ~(uint32_t)(IN_NEW | IN_UIDLIST);
+	p->row.name = span_of(p->name);
+	r = mailbox_arrive(c->to, &p->row, c->why);
+	if (r == MAIL_OK)
+		r = mail_append_keywords(c->to, p->row.keywords, p->uid,
+		    c->why);
+	return r;
+}
+
+/* ---- all of them ---- */
+
+/*
+ * Calls for each, with its number. Rows that are gone meanwhile are left out.
+ */
+static enum mail_result
+each(struct copying *c,
+    enum mail_result (
+	*call)(struct copying *c, uint32_t uid, struct passing *p))
+{
+	struct passing *p = mem_new(sizeof(*p));
+	enum mail_result r = MAIL_OK;
+	uint32_t uid = 0;
+
+	for (size_t i = 0; uid_set_next(&c->uids, &uid); i++) {
+		r = prepare(c, uid, i, p);
+		if (r == MAIL_OK)
+			r = call(c, uid, p);
+		if (r != MAIL_OK && r != MAIL_GONE)
+			break;
+		r = MAIL_OK;
+	}
+	free(p);
+	return r;
+}
+
+static enum mail_result
+note(struct copying *c, uint32_t uid, struct passing *p)
+{
+	(void)uid;
+	arriving_add(&c->journal, p->name,
+	    c->move && !c->apart ? p->old : NULL);
+	return MAIL_OK;
+}
+
+static enum mail_result
+carry(struct copying *c, uint32_t uid, struct passing *p)
+{
+	enum mail_result r = bring(c, p);
+
+	if (r != MAIL_OK)
+		return r;
+	r = arrive(c, p);
+	if (r == MAIL_OK && c->move && !c->apart)
+		r = mailbox_depart(c->from, uid, c->why);
+	if (r != MAIL_OK)
+		return r == MAIL_GONE ? MAIL_FAILED : r;
+	uid_set_add(&c->out->from, uid);
+	uid_set_add(&c->out->to, p->uid);
+	c->out->count++;
+	return MAIL_OK;
+}
+
+/* Under the name that another program has given it. */
+static int
+unlink_again(struct copying *c, const struct passing *p)
+{
+	struct mailbox_folder *f = c->from->folder;
+	struct maildir_file file;
+	char now[MAILDIR_FILE_MAX];
+	bool in_new;
+
+	if (!maildir_file_parse(span_skip(span_of(p->old), 4), &file) ||
+	    !maildir_folder_find(&f->files, file.base, now, &in_new))
+		return 0;
+	return maildir_folder_unlink(&f->files, in_new, now);
+}
+
+/* A move between devices: the copies are durable, the sources may go. */
+static enum mail_result
+leave(struct copying *c, uint32_t uid, struct passing *p)
+{
+	if (!uid_set_has(&c->out->from, uid))
+		return MAIL_OK;
+	mailbox_expect(c->from, p->old + 4);
+	if (unlinkat(c->from->folder->files.dir, p->old, 0) != 0 &&
+	    (errno != ENOENT || unlink_again(c, p) != 0))
+		return disk_failed(c);
+	return mailbox_depart(c->from, uid, c->why);
+}
+
+static enum mail_result
+carry_all(struct copying *c)
+{
+	bool journal = c->count > 1;
+	enum mail_result r;
+
+	if (journal) {
+		arriving_begin(&c->journal, c->to, c->from);
+		r = each(c, note);
+		if (!arriving_ready(&c->journal))
+			return disk_failed(c);
+		if (r != MAIL_OK) {
+			arriving_undo(&c->journal);
+			return r;
+		}
+	}
+	r = each(c, carry);
+	if (r == MAIL_OK && journal && !arriving_done(&c->journal))
+		r = disk_failed(c);
+	if (r != MAIL_OK && journal)
+		arriving_undo(&c->journal);
+	if (r == MAIL_OK && c->move && c->apart)
+		r = each(c, leave);
+	return r;
+}
+
+/*
+ * A single message that arrived, and whose row could not be put: it stays, as
+ * if somebody else had brought it.
+ */
+static enum mail_result
+in_transaction(struct copying *c)
+{
+	enum mail_result r = mailbox_begin(c->to, c->why);
+
+	if (r == MAIL_OK)
+		r = mailbox_give_uids(c->to, (uint32_t)c->count, &c->first,
+		    c->why);
+	if (r == MAIL_OK)
+		r = carry_all(c);
+	if (r == MAIL_OK)
+		r = mailbox_commit(c->to, c->why);
+	return r;
+}
+
+static enum mail_result
+copy(struct copying *c)
+{
+	struct mail_index *x = c->from->account->index;
+	enum mail_result r = survey(c);
+
+	if (r == MAIL_OK)
+		r = ask_quota(c);
+	if (r != MAIL_OK)
+		return r;
+	c->apart = on_other_device(c);
+	mail_append_base(c->base);
+	r = mailbox_begin(c->from, c->why);
+	if (r != MAIL_OK)
+		return r;
+	r = in_transaction(c);
+	if (r == MAIL_OK)
+		r = mailbox_commit(c->from, c->why);
+	else if (mail_index_writing(x))
+		mailbox_abort(c->from);
+	c->out->uidvalidity = c->to->folder->row.uidvalidity;
+	return r;
+}
+
+enum mail_result
+mailbox_copy(struct mailbox *from, const struct uid_set *uids,
+    struct mailbox *to, bool move, struct mail_copies *out, struct why *why)
+{
+	struct copying c = { .from = from,
+		.to = to,
+		.move = move,
+		.out = out,
+		.why = why };
+	enum mail_result r;
+
+	memset(out, 0, sizeof(*out));
+	out->uidvalidity = to->folder->row.uidvalidity;
+	r = mailbox_uids(from, 0, &c.uids, why);
+	if (r == MAIL_OK) {
+		uid_set_intersect(&c.uids, uids);
+		c.count = uid_set_members(&c.uids);
+		if (c.count > 0)
+			r = copy(&c);
+	}
+	if (r != MAIL_OK)
+		mail_copies_fini(out);
+	else if (!move)
+		mail_quota_add(to->account->root, (int64_t)c.bytes,
+		    (int64_t)out->count);
+	uid_set_fini(&c.uids);
+	return r;
+}
