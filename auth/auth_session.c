@@ -2,10 +2,11 @@
 /*
  * auth-session: whose ticket is this?
  *
- * SECURITY. Runs as the auth user, as auth does. Only session stages can
- * reach it (programs.def), which are trusted with identities: what it answers
- * decides as whom they run. The ticket itself comes from a login stage that
- * may have been taken over, and is nothing but a text to compare.
+ * SECURITY. Runs as the auth user, as auth does. Only session stages and quota
+ * can reach it (programs.def), which are root's and trusted with identities:
+ * what it answers decides as whom they run. The ticket itself comes from a
+ * login stage that may have been taken over, and is nothing but a text to
+ * compare; so is an address, which comes from smtpd.
  */
 #include "auth/accounts.h"
 #include "auth/state.h"
@@ -15,8 +16,9 @@
 #include "lib/ipc/proto_auth.h"
 #include "lib/log/log.h"
 #include "lib/service/service.h"
+#include "lib/table/table.h"
 
-enum { ANSWER_TIMEOUT_S = 10 };
+enum { ANSWER_TIMEOUT_S = 10, ADDRESS_ROOM = 1024 };
 
 static struct common_params common;
 static struct auth_params settings;
@@ -84,19 +86,47 @@ tell(struct ipc *c, const struct account *account)
 	return good;
 }
 
-static bool
-request(const struct service *s, struct ipc *c, void **state)
+/* The part of an address that accounts are named by. */
+static struct span
+without_extension(struct span address, struct buf *out)
 {
-	const struct msg_redeem *m;
-	const void *message;
+	size_t at = span_rfind(address, '@');
+	struct span user = span_take(address, at);
+	size_t n = table_extension(user, common.recipient_delimiter);
+
+	buf_add_span(out, span_take(user, n));
+	buf_add_span(out, span_skip(address, at));
+	return buf_span(out);
+}
+
+static bool
+find(struct ipc *c, const void *message)
+{
+	const struct msg_find_account *m = message;
+	struct span name = span_of(m->address);
+	struct buf plain = BUF_INIT(ADDRESS_ROOM);
+	enum accounts_result r;
+	struct account account;
+
+	if (m->local)
+		name = span_take(name, span_rfind(name, '@'));
+	r = accounts_find(accounts, name, &account);
+	if (r == ACCOUNT_NONE)
+		r = accounts_find(accounts, without_extension(name, &plain),
+		    &account);
+	buf_fini(&plain);
+	if (r == ACCOUNT_FOUND)
+		return tell(c, &account);
+	return refuse(c, r == ACCOUNT_NONE ? NEVER : LATER, "");
+}
+
+static bool
+redeem(struct ipc *c, const void *message)
+{
+	const struct msg_redeem *m = message;
 	struct account account;
 	char user[STATE_USER_MAX];
 
-	(void)s, (void)state;
-	if (ipc_expect(c, &message_redeem, &message,
-		clock_in(ANSWER_TIMEOUT_S)) != IPC_OK)
-		return false;
-	m = message;
 	if (!state_redeem(shared, m->service, m->ticket, clock_ms(), user)) {
 		log_warning("a ticket for %s that is not valid: used before,"
 			    " too old, or made up",
@@ -112,6 +142,23 @@ request(const struct service *s, struct ipc *c, void **state)
 		break;
 	}
 	return refuse(c, LATER, user);
+}
+
+static bool
+request(const struct service *s, struct ipc *c, void **state)
+{
+	const struct ipc_message *m;
+	const void *message;
+
+	(void)s, (void)state;
+	if (ipc_receive(c, &m, &message, clock_in(ANSWER_TIMEOUT_S)) != IPC_OK)
+		return false;
+	if (m == &message_redeem)
+		return redeem(c, message);
+	if (m == &message_find_account)
+		return find(c, message);
+	ipc_refuse(c, "%s is no question", m->name);
+	return false;
 }
 
 int

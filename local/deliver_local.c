@@ -20,7 +20,7 @@
 #include "lib/store/maildir_deliver.h"
 #include "lib/store/mbox_deliver.h"
 #include "local/command.h"
-#include "local/identity.h"
+#include "lib/sandbox/identity.h"
 
 static bool
 delivered_header(const struct plan *p, const char *where)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 daemon_PROGRAMS += local/local
 local_local_SOURCES = local/local.c local/agent.h local/request.c \
-	local/identity.c local/identity.h local/virtual.c local/nowhere.c \
+	local/virtual.c local/nowhere.c \
 	local/pipe.c local/command.c local/command.h local/environment.c \
 	local/environment.h local/exit_status.c local/exit_status.h \
 	local/user.c local/local_state.h local/plan.c local/plan_alias.c \

@@ -238,6 +238,7 @@ void
 request_content(struct request *r, struct deliver_source *s)
 {
 	*s = (struct deliver_source){
+		.full_bounces = !r->agent->common.quota_full_tempfail,
 		.queue_id = r->m->queue_id,
 		.host = r->agent->common.myhostname,
 		.fd = r->m->content,

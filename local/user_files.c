@@ -16,7 +16,7 @@
 
 #include "lib/base/fdio.h"
 #include "lib/log/log.h"
-#include "local/identity.h"
+#include "lib/sandbox/identity.h"
 
 enum { FILE_MAX = 4 << 20 };
 

@@ -24,8 +24,9 @@
 #include "lib/queue/queue_file.h"
 #include "lib/store/beneath.h"
 #include "lib/store/maildir_deliver.h"
+#include "lib/store/maildir_size.h"
 #include "lib/store/mbox_deliver.h"
-#include "local/identity.h"
+#include "lib/sandbox/identity.h"
 
 static struct {
 	struct table_list *mailboxes;
@@ -217,22 +218,72 @@ made(struct request *r, const struct mailbox *box)
 	return true;
 }
 
+/* The root of the Maildir, and its owner from now on; or -1, and nobody. */
+static int
+become_at_root(const struct maildir_place *to, const struct mailbox *box)
+{
+	int root;
+
+	identity_become(NULL, box->uid, box->gid);
+	root = openat(to->new, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		identity_restore();
+	return root;
+}
+
+static enum verdict
+room(const struct maildir_place *to, const struct mailbox *box,
+    const struct deliver_source *s, struct why *why)
+{
+	int root = become_at_root(to, box);
+	enum verdict v;
+
+	if (root < 0)
+		return OK;
+	v = maildir_room(root, s, why);
+	identity_restore();
+	fd_close(&root);
+	return v;
+}
+
+static void
+count(const struct maildir_place *to, const struct mailbox *box, off_t size)
+{
+	int root = become_at_root(to, box);
+
+	if (root < 0)
+		return;
+	maildir_size_add(root, size, 1);
+	identity_restore();
+	fd_close(&root);
+}
+
+/* False: it is to be copied, unless *v says that it cannot be had. */
 static bool
 moved(struct request *r, const struct mailbox *box,
-    const struct deliver_source *s)
+    const struct deliver_source *s, enum verdict *v, struct why *why)
 {
 	const char *base = r->agent->own.virtual_mailbox_base;
 	const struct maildir_place *to =
 	    maildir_place(base, box->path, box->uid);
 	char path[QUEUE_PATH_MAX];
+	bool counted;
 
 	if (to == NULL && errno == ENOENT && made(r, box))
 		to = maildir_place(base, box->path, box->uid);
 	if (to == NULL)
 		return false;
+	counted = maildir_counted(to);
+	if (counted)
+		*v = room(to, box, s, why);
 	queue_path(r->m->queue, r->m->queue_id, path);
-	return maildir_move(to, s, path, s->size, box->uid, box->gid) ==
-	    MAILDIR_MOVED;
+	if (*v != OK ||
+	    maildir_move(to, s, path, s->size, box->uid, box->gid) !=
+		MAILDIR_MOVED)
+		return false;
+	if (counted)
+		count(to, box, s->size);
+	return true;
 }
 
 static enum verdict
@@ -276,9 +327,9 @@ into_maildir(struct request *r, const struct mailbox *box,
 		return why_errno(why, "5.2.2",
 		    "maildir delivery failed: error writing message");
 	}
-	if (may_move(r) && moved(r, box, s))
+	if (may_move(r) && moved(r, box, s, &v, why))
 		r->taken = true;
-	else
+	else if (v == OK)
 		v = copy(r, box, s, why);
 	if (v == OK)
 		why_set(why, "2.0.0", "delivered to maildir");

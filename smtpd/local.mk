@@ -21,6 +21,7 @@ smtpd_parts = \
 	smtpd/other.c \
 	smtpd/rcpt.c \
 	smtpd/reception.c smtpd/reception.h \
+	smtpd/room.c smtpd/room.h \
 	smtpd/resolve_cache.c smtpd/resolve_cache.h \
 	smtpd/restriction.c smtpd/restriction.h \
 	smtpd/restrictions.def \

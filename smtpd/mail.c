@@ -20,6 +20,7 @@ begin(struct session *s, const struct esmtp_mail *m)
 	t->ret = m->ret;
 	t->body = m->body;
 	t->smtputf8 = m->smtputf8;
+	t->size = m->has_size ? m->size : 0;
 	session_state(s, STATE_SENDER);
 	say(s, 250, "2.1.0", "Ok");
 }

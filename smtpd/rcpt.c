@@ -9,6 +9,7 @@
 #include "smtpd/esmtp.h"
 #include "smtpd/limits.h"
 #include "smtpd/resolve_cache.h"
+#include "smtpd/room.h"
 #include "smtpd/session.h"
 
 /* The message gets its name with the first recipient. */
@@ -118,7 +119,9 @@ evaluate(struct session *s, struct evaluation *e)
 	if (check_listed_recipient(e, s->p->smtpd_reject_unlisted_recipient) ==
 	    REFUSE)
 		return REFUSE;
-	return restrictions_conclude(e);
+	if (restrictions_conclude(e) == REFUSE)
+		return REFUSE;
+	return check_room(e);
 }
 
 static bool

@@ -55,6 +55,7 @@ struct transaction {
 	unsigned int ret;
 	unsigned int body;
 	bool smtputf8;
+	uint64_t size; /* as announced, 0: not known */
 	struct recipient *recipients;
 	size_t count;
 	size_t room;

@@ -8,6 +8,7 @@
 #include "lib/ipc/proto_auth.h"
 #include "lib/ipc/proto_keyd.h"
 #include "lib/ipc/proto_pam.h"
+#include "lib/ipc/proto_quota.h"
 #include "lib/ipc/proto_master.h"
 #include "lib/ipc/proto_session.h"
 #include "lib/ipc/proto_showq.h"
@@ -30,6 +31,8 @@
 #include "lib/ipc/protocol.h"
 #define IPC_DEF "lib/ipc/pam.def"
 #include "lib/ipc/protocol.h"
+#define IPC_DEF "lib/ipc/quota.def"
+#include "lib/ipc/protocol.h"
 #define IPC_DEF "lib/ipc/master.def"
 #include "lib/ipc/protocol.h"
 #define IPC_DEF "lib/ipc/session.def"
@@ -48,6 +51,7 @@ const struct ipc_protocol *const ipc_protocols[] = {
 	&protocol_auth,
 	&protocol_keyd,
 	&protocol_pam,
+	&protocol_quota,
 	&protocol_master,
 	&protocol_session,
 	&protocol_showq,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 libposthaste_a_SOURCES += lib/sandbox/sandbox.h lib/sandbox/become.c \
 	lib/sandbox/internal.h lib/sandbox/landlock.c lib/sandbox/promise.c \
-	lib/sandbox/conditions.c
+	lib/sandbox/conditions.c lib/sandbox/identity.c lib/sandbox/identity.h
 
 check_PROGRAMS += tests/unit/lib/sandbox/sandbox_test
 TESTS += tests/unit/lib/sandbox/sandbox_test

@@ -19,6 +19,7 @@ struct deliver_source {
 	off_t offset; /* of the content */
 	off_t size; /* of the content */
 	struct span headers; /* delivery headers, CRLF line ends */
+	bool full_bounces; /* a full mailbox refuses for good, else later */
 };
 
 enum deliver_form {

@@ -35,7 +35,8 @@ libposthaste_a_SOURCES += \
 	lib/store/mbox_rewrite.c lib/store/mbox_rewrite.h \
 	lib/store/mbox_store.c lib/store/mbox_store.h \
 	lib/store/mbox_deliver.c lib/store/mbox_deliver.h \
-	lib/store/mail_acl.c lib/store/mail_acl.h
+	lib/store/mail_acl.c lib/store/mail_acl.h \
+	lib/store/maildir_size.c lib/store/maildir_size.h
 
 check_PROGRAMS += tests/unit/lib/store/maildir_deliver_test \
 	tests/unit/lib/store/mbox_deliver_test
@@ -93,3 +94,9 @@ tests_unit_lib_store_mail_folder_tree_test_SOURCES = \
 	tests/unit/lib/store/mail_folder_tree_test.c \
 	tests/unit/lib/store/folder.h
 tests_unit_lib_store_mail_folder_tree_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/unit/lib/store/maildir_size_test
+TESTS += tests/unit/lib/store/maildir_size_test
+tests_unit_lib_store_maildir_size_test_SOURCES = \
+	tests/unit/lib/store/maildir_size_test.c
+tests_unit_lib_store_maildir_size_test_LDADD = $(LDADD) -lcmocka

@@ -16,9 +16,9 @@
 #include "lib/base/process.h"
 #include "lib/store/mail_folder_tree.h"
 #include "lib/store/maildir_list.h"
+#include "lib/store/maildir_size.h"
 
 enum {
-	LONG_FILE = 5120, /* bytes, as Maildir++ says */
 	OLD_FILE_S = 900, /* a full account may be counted anew after that */
 	LIMITS_LINE_MAX = 64,
 };
@@ -40,50 +40,6 @@ limits_line(uint64_t bytes, uint64_t messages, char out[LIMITS_LINE_MAX])
 		    bytes != 0 ? "," : "", (unsigned long long)messages);
 }
 
-static bool
-signed_number(struct span s, int64_t *out)
-{
-	bool minus = s.n > 0 && s.p[0] == '-';
-	uint64_t value;
-
-	if (!span_u64(minus ? span_skip(s, 1) : s, INT64_MAX, &value))
-		return false;
-	*out = minus ? -(int64_t)value : (int64_t)value;
-	return true;
-}
-
-/* One change. A line that is none is worth counting anew. */
-static bool
-take_line(struct span line, int64_t *bytes, int64_t *messages)
-{
-	struct span first;
-	int64_t b, m;
-
-	if (!span_cut(&line, " ", true, &first) || !signed_number(first, &b) ||
-	    !signed_number(span_trim(line), &m))
-		return false;
-	return !__builtin_add_overflow(*bytes, b, bytes) &&
-	    !__builtin_add_overflow(*messages, m, messages);
-}
-
-/* How the limits are written is others' matter: "500C,1000000S" is fine. */
-static bool
-same_limits(struct span line, uint64_t bytes, uint64_t messages)
-{
-	uint64_t b = 0, m = 0;
-	struct span part;
-
-	while (span_cut(&line, ",", true, &part)) {
-		char unit = part.n > 0 ? part.p[part.n - 1] : ' ';
-		uint64_t *into = unit == 'S' ? &b : unit == 'C' ? &m : NULL;
-
-		if (into == NULL ||
-		    !span_u64(span_take(part, part.n - 1), UINT64_MAX, into))
-			return false;
-	}
-	return b == bytes && m == messages;
-}
-
 struct known {
 	struct mail_quota quota;
 	size_t changes; /* lines behind the first count */
@@ -95,25 +51,24 @@ static bool
 read_file(int root, uint64_t bytes_limit, uint64_t messages_limit,
     struct known *out)
 {
-	struct buf text = BUF_INIT(LONG_FILE);
-	int64_t bytes = 0, messages = 0;
+	struct buf text = BUF_INIT(MAILDIR_SIZE_FILE_MAX);
+	struct maildir_size size;
 	struct file_stamp stamp;
-	struct span rest, line;
-	bool good = false;
+	bool good;
 
-	if (mail_file_read(root, file_name, &text, &stamp) == 0) {
-		rest = buf_span(&text);
-		good = span_cut(&rest, "\n", false, &line) &&
-		    same_limits(line, bytes_limit, messages_limit);
-		for (out->changes = 0; good && rest.n > 0; out->changes++)
-			good = span_cut(&rest, "\n", false, &line) &&
-			    take_line(line, &bytes, &messages);
+	good = mail_file_read(root, file_name, &text, &stamp) == 0 &&
+	    maildir_size_parse(buf_span(&text), &size) && size.changes > 0 &&
+	    size.bytes_limit == bytes_limit &&
+	    size.messages_limit == messages_limit && size.bytes >= 0 &&
+	    size.messages >= 0;
+	if (good) {
+		out->quota.bytes = (uint64_t)size.bytes;
+		out->quota.messages = (uint64_t)size.messages;
+		out->changes = size.changes;
+		out->age = clock_wall_us() / 1000000 - stamp.seconds;
 	}
 	buf_fini(&text);
-	out->quota.bytes = (uint64_t)bytes;
-	out->quota.messages = (uint64_t)messages;
-	out->age = clock_wall_us() / 1000000 - stamp.seconds;
-	return good && out->changes > 0 && bytes >= 0 && messages >= 0;
+	return good;
 }
 
 static void
@@ -298,21 +253,7 @@ mail_quota_check(const char *location, const struct mail_quota *limits,
 void
 mail_quota_add(int root, int64_t bytes, int64_t messages)
 {
-	char line[64];
-	int fd, n;
-
-	if (bytes == 0 && messages == 0)
-		return;
-	fd = openat(root, file_name,
-	    O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return; /* nobody counts */
-	n = snprintf(line, sizeof(line), "%lld %lld\n", (long long)bytes,
-	    (long long)messages);
-	/* one write, so that lines of several stay whole */
-	if (write(fd, line, (size_t)n) != n)
-		mail_quota_forget(root);
-	fd_close(&fd);
+	maildir_size_add(root, bytes, messages);
 }
 
 void

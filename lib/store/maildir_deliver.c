@@ -11,6 +11,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
+#include "lib/store/maildir_size.h"
 #include "lib/base/mem.h"
 #include "lib/base/process.h"
 #include "lib/store/beneath.h"
@@ -163,7 +164,7 @@ publish(int tmp, const char *from, int new, const char *to)
 
 static enum verdict
 write_and_publish(int tmp, int new, const struct deliver_source *s,
-    enum deliver_form form, off_t limit, struct why *why)
+    enum deliver_form form, off_t limit, off_t *written, struct why *why)
 {
 	struct buf from = BUF_INIT(MAILDIR_NAME_MAX);
 	struct buf to = BUF_INIT(MAILDIR_NAME_MAX);
@@ -181,6 +182,7 @@ write_and_publish(int tmp, int new, const struct deliver_source *s,
 		v = failure(why, "error writing message");
 	} else {
 		buf_add_span(&to, buf_span(&from));
+		*written = st.st_size;
 		add_sizes(&to, st.st_size, crlf_size(s));
 		if (publish(tmp, buf_text(&from), new, buf_text(&to)) != 0)
 			v = failure(why, "rename into new");
@@ -195,18 +197,39 @@ write_and_publish(int tmp, int new, const struct deliver_source *s,
 	return v;
 }
 
+bool
+maildir_counted(const struct maildir_place *to)
+{
+	struct stat st;
+
+	return fstatat(to->new, "../maildirsize", &st, AT_SYMLINK_NOFOLLOW) ==
+	    0;
+}
+
+enum verdict
+maildir_room(int maildir, const struct deliver_source *s, struct why *why)
+{
+	if (maildir_size_room(maildir, (uint64_t)crlf_size(s)))
+		return OK;
+	return why_set(why, s->full_bounces ? "5.2.2" : "4.2.2",
+	    "mailbox is full");
+}
+
 enum verdict
 maildir_copy(int maildir, const struct deliver_source *s,
     enum deliver_form form, off_t limit, struct why *why)
 {
 	int tmp = open_folder(maildir, "tmp");
 	int new = tmp >= 0 ? open_folder(maildir, "new") : -1;
-	enum verdict v;
+	enum verdict v = maildir_room(maildir, s, why);
+	off_t written = 0;
 
-	if (tmp < 0 || new < 0)
+	if (v == OK && (tmp < 0 || new < 0))
 		v = failure(why, "open tmp and new");
-	else
-		v = write_and_publish(tmp, new, s, form, limit, why);
+	else if (v == OK)
+		v = write_and_publish(tmp, new, s, form, limit, &written, why);
+	if (v == OK)
+		maildir_size_add(maildir, written, 1);
 	fd_close(&tmp);
 	fd_close(&new);
 	return v;

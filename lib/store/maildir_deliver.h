@@ -30,9 +30,19 @@ int maildir_open(int base, const char *path, bool create);
 int maildir_open_path(const char *path);
 
 /*
+ * Is the account of this Maildir's "new" counted (maildir_size.h)? With any
+ * rights.
+ */
+bool maildir_counted(const struct maildir_place *to);
+/* OK if there is room for the message, else the verdict of a full mailbox. */
+enum verdict
+maildir_room(int maildir, const struct deliver_source *s, struct why *why);
+
+/*
  * Writes tmp/NAME, syncs it, renames it into new/ and syncs that, with the
  * rights we have: call it as the mailbox's owner. Refused when larger than
- * the limit (0: none). OK, or a verdict with *why.
+ * the limit (0: none), or when the account is full. OK, or a verdict with
+ * *why.
  */
 enum verdict maildir_copy(int maildir, const struct deliver_source *s,
     enum deliver_form form, off_t limit, struct why *why);

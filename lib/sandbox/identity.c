@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "local/identity.h"
+#include "lib/sandbox/identity.h"
 
 #include <errno.h>
 #include <grp.h>

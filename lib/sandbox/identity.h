@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef LOCAL_IDENTITY_H
-#define LOCAL_IDENTITY_H
+#ifndef LIB_SANDBOX_IDENTITY_H
+#define LIB_SANDBOX_IDENTITY_H
 
 /*
  * Being somebody else for a while. Only root can; for others both do

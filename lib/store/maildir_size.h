@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_STORE_MAILDIR_SIZE_H
+#define LIB_STORE_MAILDIR_SIZE_H
+
+/*
+ * "maildirsize" in the root of a Maildir, as those see it who bring mail: how
+ * much may be in the account, and how much is (mail_quota.h makes the file,
+ * and counts anew). Its first line is the limits ("1000000S,500C"), each other
+ * one a change: bytes and messages.
+ *
+ * SECURITY: the file is the mailbox owner's. Call with the owner's rights; it
+ * is read up to MAILDIR_SIZE_FILE_MAX, and believed about his own mailbox.
+ */
+
+#include "lib/base/buf.h"
+
+enum {
+	MAILDIR_SIZE_FILE_MAX = 5120, /* longer ones are counted anew */
+};
+
+struct maildir_size {
+	uint64_t bytes_limit, messages_limit; /* 0: none */
+	int64_t bytes, messages; /* may be below 0: wrong */
+	size_t changes; /* lines behind the limits */
+};
+
+/* False: not such a file. Pure. */
+bool maildir_size_parse(struct span text, struct maildir_size *out);
+/* Is a message of so many bytes within the limits? Pure. */
+bool maildir_size_allows(const struct maildir_size *s, uint64_t bytes);
+/*
+ * False when the account with this root directory (O_PATH will do) has no room
+ * for it. True where there is no file, or none that can be understood.
+ */
+bool maildir_size_room(int root, uint64_t bytes);
+/* Messages came or went. Nothing where nobody counts. */
+void maildir_size_add(int root, int64_t bytes, int64_t messages);
+
+#endif

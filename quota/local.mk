@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: ISC
+daemon_PROGRAMS += quota/quota
+quota_quota_SOURCES = quota/quota.c

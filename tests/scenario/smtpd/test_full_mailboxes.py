@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: ISC
+"""Quotas of accounts, from RCPT to delivery."""
+import os
+
+import pytest
+
+from posthaste import AS_ROOT, wait_for
+
+SMALL = "*:storage=20k:messages=3"
+
+
+def with_quota(suite, rule=SMALL, **options):
+    """bob has this quota, the others none."""
+    s = suite(start=False, **options)
+    path = s.root / "etc/accounts"
+    lines = path.read_text().splitlines()
+    path.write_text("".join(
+        f"{line} userdb_quota_rule={rule}\n" if line.startswith("bob@") else
+        f"{line}\n" for line in lines))
+    return s.start()
+
+
+def fill(s, count=3, size=6000):
+    """Messages of some six thousand bytes."""
+    for i in range(count):
+        s.send(body="x" * 70 + "\r\n" + "y" * 70 + "\r\n" * (size // 2 - 142))
+        s.wait_messages("bob", i + 1)
+
+
+def rcpt(c, address):
+    code, text = c.rcpt(address)
+    return code, text.decode()
+
+
+def begin(s, size=None):
+    c = s.smtp()
+    c.ehlo()
+    options = [f"SIZE={size}"] if size else []
+    assert c.mail("alice@example.test", options)[0] == 250
+    return c
+
+
+@pytest.mark.parametrize("later", ["yes", "no"])
+def test_a_full_mailbox_is_refused_by_name_and_others_are_not(suite, later):
+    s = with_quota(suite, main=f"quota_full_tempfail = {later}\n")
+    fill(s, 3, 300)
+    c = begin(s)
+    reply = "452 4.2.2" if later == "yes" else "552 5.2.2"
+    text = ("<bob@example.test>: Recipient address rejected: Mailbox is full")
+    assert rcpt(c, "carol@example.test")[0] == 250
+    assert rcpt(c, "bob@example.test") == (int(reply[:3]), f"{reply[4:]} {text}")
+    # by another name
+    assert rcpt(c, "bob+lists@example.test")[0] == int(reply[:3])
+    assert c.data("Subject: to carol\r\n\r\ntext\r\n")[0] == 250
+    s.wait_messages("carol")
+    assert len(s.messages("bob")) == 3
+    s.wait_log(rf"reject: RCPT from .*: {reply} .*to=<bob@example.test>")
+    c.quit()
+
+
+def test_what_the_client_announces_counts(suite):
+    s = with_quota(suite)
+    fill(s, 2)
+    c = begin(s, 4000)
+    assert rcpt(c, "bob@example.test")[0] == 250
+    c.rset()
+    c = begin(s, 15000)
+    assert rcpt(c, "bob@example.test")[0] == 452
+    c.quit()
+
+
+def test_messages_are_counted(suite):
+    s = with_quota(suite, "*:messages=2")
+    fill(s, 2, 300)
+    c = begin(s)
+    assert rcpt(c, "bob@example.test")[0] == 452
+    c.quit()
+
+
+def test_there_is_room_again_when_mail_was_removed(suite):
+    s = with_quota(suite)
+    fill(s, 3, 300)
+    c = begin(s)
+    assert rcpt(c, "bob@example.test")[0] == 452
+    for path in list((s.maildir("bob") / "new").iterdir())[:2]:
+        path.unlink()
+    # by somebody who does not tell: a count of some time ago is not believed
+    past = os.stat(s.maildir("bob") / "maildirsize").st_mtime - 1000
+    os.utime(s.maildir("bob") / "maildirsize", (past, past))
+    assert rcpt(c, "bob@example.test")[0] == 250
+    c.quit()
+
+
+@pytest.mark.parametrize("later", ["yes", "no"])
+def test_two_at_once_do_not_both_fit(suite, later):
+    s = with_quota(suite, main=f"quota_full_tempfail = {later}\n")
+    fill(s, 1, 300)
+    # the count begins with the first question
+    a, b = begin(s), begin(s)
+    for c in (a, b):
+        assert rcpt(c, "bob@example.test")[0] == 250
+    body = "Subject: large\r\n\r\n" + ("x" * 70 + "\r\n") * 200
+    for c in (a, b):
+        assert c.data(body)[0] == 250
+    s.wait_messages("bob", 2)
+    if later == "yes":
+        s.wait_log(r"to=<bob@example.test>.*dsn=4.2.2, status=deferred "
+                   r"\(mailbox is full\)")
+    else:
+        s.wait_log(r"to=<bob@example.test>.*dsn=5.2.2, status=bounced "
+                   r"\(mailbox is full\)")
+        report, = s.wait_messages("alice")
+        assert b"mailbox is full" in report
+    assert len(s.messages("bob")) == 2
+    a.quit()
+    b.quit()
+
+
+def test_the_count_is_what_is_there(suite):
+    s = with_quota(suite, "*:storage=1M")
+    fill(s, 1, 300)
+    fill_more = [s.send(body="z" * 60 + "\r\n") for _ in range(5)]
+    assert fill_more
+    s.wait_messages("bob", 6)
+    wait_for("all were counted",
+             lambda: len((s.maildir("bob") / "maildirsize").read_text()
+                         .splitlines()) >= 3)
+    lines = (s.maildir("bob") / "maildirsize").read_text().splitlines()
+    assert lines[0] == "1048576S"
+    changes = [tuple(map(int, line.split())) for line in lines[1:]]
+    assert sum(n for _, n in changes) == 6
+    assert sum(n for n, _ in changes) == sum(
+        len(m) for m in s.messages("bob"))
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs rights to lose")
+def test_what_lies_in_the_mailbox_is_read_as_its_owner(suite):
+    s = with_quota(suite)
+    fill(s, 1, 300)
+    secret = s.root / "secret"
+    secret.write_text("1S\n1000 1\n")
+    secret.chmod(0o600)
+    size = s.maildir("bob") / "maildirsize"
+    size.unlink(missing_ok=True)
+    # root could follow it, and would find the mailbox full
+    size.symlink_to(secret)
+    s.send(body="still comes\r\n")
+    s.wait_messages("bob", 2)
+    assert secret.read_text() == "1S\n1000 1\n"

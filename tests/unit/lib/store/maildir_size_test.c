@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/store/maildir_size.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void
+files(void **state)
+{
+	static const struct {
+		const char *text;
+		bool good;
+		uint64_t bytes_limit, messages_limit;
+		int64_t bytes, messages;
+	} rows[] = {
+		{ "1000S,10C\n500 2\n-100 -1\n", true, 1000, 10, 400, 1 },
+		{ "10C,1000S\n0 0\n", true, 1000, 10, 0, 0 },
+		{ "1000S\n         500            2\n", true, 1000, 0, 500, 2 },
+		{ "\n5 1\n", true, 0, 0, 5, 1 },
+		{ "1000S\n-5 -1\n", true, 1000, 0, -5, -1 },
+		{ "", false, 0, 0, 0, 0 },
+		{ "1000\n5 1\n", false, 0, 0, 0, 0 },
+		{ "S\n", false, 0, 0, 0, 0 },
+		{ "1000S\n5\n", false, 0, 0, 0, 0 },
+		{ "1000S\n5 x\n", false, 0, 0, 0, 0 },
+		{ "1S\n9223372036854775807 1\n1 1\n", false, 0, 0, 0, 0 },
+	};
+	struct maildir_size s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (maildir_size_parse(span_of(rows[i].text), &s) !=
+		    rows[i].good)
+			fail_msg("%s", rows[i].text);
+		if (!rows[i].good)
+			continue;
+		assert_int_equal(s.bytes_limit, rows[i].bytes_limit);
+		assert_int_equal(s.messages_limit, rows[i].messages_limit);
+		assert_int_equal(s.bytes, rows[i].bytes);
+		assert_int_equal(s.messages, rows[i].messages);
+	}
+}
+
+static void
+limits(void **state)
+{
+	struct maildir_size s = { .bytes_limit = 100,
+		.messages_limit = 2,
+		.bytes = 60,
+		.messages = 1 };
+
+	(void)state;
+	assert_true(maildir_size_allows(&s, 40));
+	assert_false(maildir_size_allows(&s, 41));
+	s.messages = 2;
+	assert_false(maildir_size_allows(&s, 1));
+	s.messages_limit = 0;
+	assert_true(maildir_size_allows(&s, 1));
+	s.bytes = 101;
+	assert_false(maildir_size_allows(&s, 0));
+	s.bytes = -5;
+	assert_true(maildir_size_allows(&s, 100));
+	s.bytes_limit = 0;
+	assert_true(maildir_size_allows(&s, UINT64_MAX));
+}
+
+static void
+in_a_mailbox(void **state)
+{
+	char path[] = "/tmp/maildir_size_test.XXXXXX", name[100];
+	int root, fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	root = open(path, O_PATH | O_DIRECTORY);
+	snprintf(name, sizeof(name), "%s/maildirsize", path);
+	/* nobody counts: it is not begun */
+	maildir_size_add(root, 50, 1);
+	assert_true(maildir_size_room(root, 1 << 30));
+	assert_int_equal(access(name, F_OK), -1);
+	fd = open(name, O_WRONLY | O_CREAT, 0600);
+	assert_int_equal(write(fd, "100S\n10 1\n", 10), 10);
+	close(fd);
+	maildir_size_add(root, 50, 1);
+	assert_true(maildir_size_room(root, 40));
+	assert_false(maildir_size_room(root, 41));
+	maildir_size_add(root, -50, -1);
+	assert_true(maildir_size_room(root, 90));
+	/* a link may lead anywhere */
+	unlink(name);
+	assert_int_equal(symlink("/etc/passwd", name), 0);
+	assert_true(maildir_size_room(root, 1 << 30));
+	unlink(name);
+	close(root);
+	rmdir(path);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(files),
+		cmocka_unit_test(limits),
+		cmocka_unit_test(in_a_mailbox),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
