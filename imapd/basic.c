@@ -28,8 +28,7 @@ imap_capabilities(const struct imap_session *s)
 	buf_reset(&list);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		/* RFC 4978: no more once it is used */
-		if (s->deflate != NULL &&
-		    strcmp(names[i], "COMPRESS=DEFLATE") == 0)
+		if (s->compressed && strcmp(names[i], "COMPRESS=DEFLATE") == 0)
 			continue;
 		buf_printf(&list, "%s%s", i == 0 ? "" : " ", names[i]);
 		if (strcmp(names[i], "APPENDLIMIT") == 0 &&
@@ -138,6 +137,26 @@ imap_id(struct imap_session *s, const struct imap_command *c)
 		reply_ok(s, c, NULL, "ID completed.");
 	}
 	buf_fini(&told);
+}
+
+/* RFC 4978. The answer goes out as it was before. */
+void
+imap_compress(struct imap_session *s, const struct imap_command *c)
+{
+	if (c->count != 1 || !imap_arg_is(&c->args[0], "DEFLATE")) {
+		reply_bad(s, c, "DEFLATE is what can be had");
+		return;
+	}
+	if (s->compressed) {
+		reply_no(s, c, "COMPRESSIONACTIVE", "It is compressed already");
+		return;
+	}
+	reply_ok(s, c, NULL, "DEFLATE active");
+	if (imap_send(s) != IO_OK || stream_flush(s->io) != IO_OK)
+		return;
+	s->compressed = stream_deflate(s->io);
+	if (!s->compressed)
+		imap_session_end(s, "too much ahead of compression");
 }
 
 /* What ENABLE knows; "also" is implied. */

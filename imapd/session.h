@@ -65,7 +65,7 @@ struct imap_session {
 	/* of a file that needs more: its own struct, freed with the session */
 	struct imap_notify *notify;
 	struct imap_contexts *contexts;
-	struct imap_deflate *deflate;
+	bool compressed; /* COMPRESS=DEFLATE */
 };
 
 typedef void

@@ -2,7 +2,7 @@
 libposthaste_a_SOURCES += lib/net/address.c lib/net/address.h \
 	lib/net/connect.c lib/net/connect.h \
 	lib/net/stream.c lib/net/stream.h lib/net/stream_internal.h \
-	lib/net/stream_output.c \
+	lib/net/stream_deflate.c lib/net/stream_output.c \
 	lib/net/stream_pool.c lib/net/stream_pool.h lib/net/stream_raw.c
 
 check_PROGRAMS += tests/unit/lib/net/address_test

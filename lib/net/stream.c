@@ -68,7 +68,7 @@ stream_release(struct stream **sp)
 	struct stream *s = *sp;
 	int fd = s->fd;
 
-	ensure(s->tls == NULL);
+	ensure(s->tls == NULL && s->deflate == NULL);
 	*sp = NULL;
 	wait_release(fd);
 	give_up_buffers(s);

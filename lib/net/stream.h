@@ -109,6 +109,13 @@ enum io stream_finish(struct stream *s);
 /* Bytes of a file: sendfile(2) when plain, read and write when TLS. */
 enum io stream_send_file(struct stream *s, int fd, int64_t offset, size_t n);
 
+/*
+ * From now on both directions are compressed (RFC 4978). What was written
+ * before must be flushed; what was received and not read is taken for the
+ * start of what is compressed. False: there is too much of that.
+ */
+bool stream_deflate(struct stream *s);
+
 /* The handshake, as server or client. What was buffered must be discarded. */
 enum io stream_tls_accept(struct stream *s, struct tls_context *context);
 /* "host": name sent as SNI and, where the context verifies, checked; or NULL.

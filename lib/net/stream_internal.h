@@ -29,6 +29,8 @@ struct stream {
 	size_t in_end;
 	size_t scanned; /* no LF before this one */
 
+	struct stream_deflate *deflate; /* compression, or NULL */
+
 	char *out; /* from the pool, or NULL */
 	size_t out_used;
 	enum io write_status; /* sticks */
@@ -52,7 +54,21 @@ ssize_t
 stream_raw_read(struct stream *s, void *to, size_t n, unsigned int *need);
 ssize_t stream_raw_write(struct stream *s, const void *from, size_t n,
     unsigned int *need);
-/* Might TLS hold bytes that were received and not read? */
+/* The same below compression. */
+ssize_t
+stream_lower_read(struct stream *s, void *to, size_t n, unsigned int *need);
+ssize_t stream_lower_write(struct stream *s, const void *from, size_t n,
+    unsigned int *need);
+/* The same in compression (stream_deflate.c). */
+ssize_t
+stream_deflate_read(struct stream *s, void *to, size_t n, unsigned int *need);
+/* With n 0: the rest of what is compressed already; 0 when there is none. */
+ssize_t stream_deflate_write(struct stream *s, const void *from, size_t n,
+    unsigned int *need);
+bool stream_deflate_unsent(const struct stream *s);
+bool stream_deflate_pending(const struct stream *s);
+void stream_deflate_free(struct stream *s);
+/* Might TLS or compression hold bytes that were received and not read? */
 bool stream_raw_pending(const struct stream *s);
 /* Ends TLS, if any. */
 void stream_raw_close(struct stream *s);

@@ -31,11 +31,11 @@ send_all(struct stream *s, const char *p, size_t n)
 	unsigned int need = WAIT_WRITE;
 	enum io result;
 
-	while (n > 0) {
+	while (n > 0 || stream_deflate_unsent(s)) {
 		size_t part = n < STREAM_BUFFER_SIZE ? n : STREAM_BUFFER_SIZE;
 		ssize_t sent = stream_raw_write(s, p, part, &need);
 
-		if (sent > 0) {
+		if (sent > 0 || (sent == 0 && n == 0)) {
 			p += sent;
 			n -= (size_t)sent;
 			continue;
@@ -189,7 +189,7 @@ sendfile_part(struct stream *s, int fd, int64_t *offset, size_t *n, bool *copy)
 enum io
 stream_send_file(struct stream *s, int fd, int64_t offset, size_t n)
 {
-	bool copy = s->ssl != NULL;
+	bool copy = s->ssl != NULL || s->deflate != NULL;
 	enum io result = stream_flush(s);
 
 	/* sendfile(2) has no MSG_DONTWAIT */

@@ -168,7 +168,7 @@ tls_outcome(struct stream *s, int result, unsigned int *need)
 }
 
 ssize_t
-stream_raw_read(struct stream *s, void *to, size_t n, unsigned int *need)
+stream_lower_read(struct stream *s, void *to, size_t n, unsigned int *need)
 {
 	ssize_t got;
 
@@ -190,7 +190,7 @@ stream_raw_read(struct stream *s, void *to, size_t n, unsigned int *need)
 }
 
 ssize_t
-stream_raw_write(struct stream *s, const void *from, size_t n,
+stream_lower_write(struct stream *s, const void *from, size_t n,
     unsigned int *need)
 {
 	ssize_t sent;
@@ -219,15 +219,32 @@ stream_raw_write(struct stream *s, const void *from, size_t n,
 	return sent;
 }
 
+ssize_t
+stream_raw_read(struct stream *s, void *to, size_t n, unsigned int *need)
+{
+	return s->deflate != NULL ? stream_deflate_read(s, to, n, need) :
+				    stream_lower_read(s, to, n, need);
+}
+
+ssize_t
+stream_raw_write(struct stream *s, const void *from, size_t n,
+    unsigned int *need)
+{
+	return s->deflate != NULL ? stream_deflate_write(s, from, n, need) :
+				    stream_lower_write(s, from, n, need);
+}
+
 bool
 stream_raw_pending(const struct stream *s)
 {
-	return s->ssl != NULL && SSL_has_pending(s->ssl) != 0;
+	return stream_deflate_pending(s) ||
+	    (s->ssl != NULL && SSL_has_pending(s->ssl) != 0);
 }
 
 void
 stream_raw_close(struct stream *s)
 {
+	stream_deflate_free(s);
 	if (s->ssl != NULL && !s->broken && SSL_is_init_finished(s->ssl)) {
 		ERR_clear_error();
 		/* our close_notify; we do not wait for the other one */

@@ -648,10 +648,113 @@ last_words_come_with_the_end(void **state)
 	close(fd[1]);
 }
 
+struct pair {
+	int fd[2];
+	size_t n;
+	const char *text;
+};
+
+/* What comes back is compressed as it went out. */
+static void
+echo_compressed(void *argument)
+{
+	struct pair *p = argument;
+	struct stream *s = stream_new(p->fd[1]);
+	struct span bytes;
+
+	assert_true(stream_deflate(s));
+	while (stream_peek(s, &bytes) == IO_OK) {
+		size_t n = bytes.n;
+
+		assert_int_equal(stream_write(s, bytes.p, n), IO_OK);
+		stream_consume(s, n);
+	}
+	stream_free(&s);
+}
+
+static void
+talk_compressed(void *argument)
+{
+	struct pair *p = argument;
+	struct stream *s = stream_new(p->fd[0]);
+	char *back = mem_new(p->n + 1);
+
+	assert_true(stream_deflate(s));
+	/* in parts, so that neither side's socket need hold all of it */
+	for (size_t at = 0; at < p->n;) {
+		size_t part = p->n - at < 40000 ? p->n - at : 40000;
+
+		assert_int_equal(stream_write(s, p->text + at, part), IO_OK);
+		assert_int_equal(stream_read(s, back + at, part), IO_OK);
+		at += part;
+	}
+	assert_memory_equal(back, p->text, p->n);
+	free(back);
+	stream_free(&s);
+}
+
+static void
+play_compressed(const char *text, size_t n)
+{
+	struct pair p = { .n = n, .text = text };
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, p.fd), 0);
+	task_start(echo_compressed, &p);
+	task_start(talk_compressed, &p);
+	task_loop();
+}
+
+static void
+compressed_both_ways(void **state)
+{
+	size_t n = 1000003;
+	char *text = mem_new(n);
+	uint64_t noise = 88172645463325252u;
+
+	(void)state;
+	play_compressed("a NOOP\r\n", 8);
+	memset(text, 'x', n);
+	play_compressed(text, n);
+	for (size_t i = 0; i < n; i++) {
+		noise ^= noise << 13;
+		noise ^= noise >> 7;
+		noise ^= noise << 17;
+		text[i] = (char)noise;
+	}
+	play_compressed(text, n);
+	free(text);
+}
+
+/* Bytes that came before compression was turned on are of it. */
+static void
+compressed_early(void **state)
+{
+	/* raw deflate of "hello\n", ended by an empty block */
+	static const char wire[] =
+	    "a\r\n\xca\x48\xcd\xc9\xc9\xe7\x02\0\0\0\xff\xff";
+	struct stream *s;
+	int fd[2];
+
+	(void)state;
+	s = over(fd);
+	put(fd[1], wire, sizeof(wire) - 1);
+	want_line(s, "a", LINE_CRLF);
+	assert_true(stream_deflate(s));
+	want_line(s, "hello", LINE_LF);
+	put(fd[1], "\xff\xff\xff\xff", 4);
+	assert_int_equal(stream_line(s, 10, &(struct span){ NULL, 0 }, NULL),
+	    IO_ERROR);
+	assert_string_equal(stream_error(s), "compressed data is damaged");
+	stream_free(&s);
+	close(fd[1]);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(compressed_both_ways),
+		cmocka_unit_test(compressed_early),
 		cmocka_unit_test(lines_split_anywhere_are_the_same),
 		cmocka_unit_test(lines_work_without_tasks),
 		cmocka_unit_test(limits_are_exact),
