@@ -123,7 +123,10 @@ tell_known(struct fetch *f, uint32_t uid, unsigned int *missing)
 	enum mail_result result;
 
 	if (uid_set_has(&f->seen, uid))
-		wants |= FETCH_FLAGS;
+		wants |= FETCH_FLAGS |
+		    (imap_enabled(s, ENABLED_CONDSTORE | ENABLED_QRESYNC) ?
+			    FETCH_MODSEQ :
+			    0);
 	mailbox_hold(s->mailbox);
 	result = mailbox_message(s->mailbox, uid, store_wants(wants), &m,
 	    &f->message.why);
@@ -376,9 +379,7 @@ tell_all(struct fetch *f)
 	}
 	/* in the middle of something: nothing may follow it */
 	buf_reset(&s->out);
-	if (s->end == NULL)
-		s->end = io_name(f->io);
-	s->state = IMAP_LOGGED_OUT;
+	imap_session_end(s, io_name(f->io));
 }
 
 static bool

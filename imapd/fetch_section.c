@@ -66,7 +66,7 @@ static enum mail_result
 broken(struct fetch_message *m, enum io *io)
 {
 	*io = IO_ERROR;
-	m->s->end = "a message changed while it was sent";
+	imap_session_end(m->s, "a message changed while it was sent");
 	return MAIL_FAILED;
 }
 

@@ -21,26 +21,41 @@ struct look {
 	bool atom;
 };
 
+enum { NO_ATOM = 1, BREAK = 2, ESCAPE = 4, EIGHT_BIT = 8 };
+
+/* What a byte means for the text it is in; 0 for most. */
+static const unsigned char classes[256] = {
+	[0] = NO_ATOM | BREAK,
+	[1 ... '\n' - 1] = NO_ATOM,
+	['\n'] = NO_ATOM | BREAK,
+	['\n' + 1 ... '\r' - 1] = NO_ATOM,
+	['\r'] = NO_ATOM | BREAK,
+	['\r' + 1 ... ' '] = NO_ATOM,
+	['"'] = NO_ATOM | ESCAPE,
+	['\\'] = NO_ATOM | ESCAPE,
+	['('] = NO_ATOM,
+	[')'] = NO_ATOM,
+	['{'] = NO_ATOM,
+	['%'] = NO_ATOM,
+	['*'] = NO_ATOM,
+	[']'] = NO_ATOM,
+	[0x7f] = NO_ATOM,
+	[0x80 ... 0xff] = NO_ATOM | EIGHT_BIT,
+};
+
 static struct look
 look_at(struct span text)
 {
-	struct look l = { .ascii = true, .atom = text.n > 0 };
+	unsigned int seen = 0;
 
-	for (size_t i = 0; i < text.n; i++) {
-		unsigned char c = (unsigned char)text.p[i];
-
-		if (c > ' ' && c < 0x7f) {
-			if (strchr("(){%*\"\\]", c) == NULL)
-				continue;
-			l.atom = false;
-			l.escapes |= c == '"' || c == '\\';
-			continue;
-		}
-		l.atom = false;
-		l.breaks |= c == '\r' || c == '\n' || c == '\0';
-		l.ascii &= c < 0x80;
-	}
-	return l;
+	for (size_t i = 0; i < text.n; i++)
+		seen |= classes[(unsigned char)text.p[i]];
+	return (struct look){
+		.breaks = (seen & BREAK) != 0,
+		.escapes = (seen & ESCAPE) != 0,
+		.ascii = (seen & EIGHT_BIT) == 0,
+		.atom = (seen & NO_ATOM) == 0 && text.n > 0,
+	};
 }
 
 static void

@@ -5,6 +5,8 @@
 
 #include "lib/mail/header.h"
 
+enum { NAME_MAX_LENGTH = 127 }; /* RFC 6838 section 4.2 */
+
 enum field {
 	FIELD_OTHER,
 	FIELD_BCC,
@@ -155,7 +157,8 @@ read_type(const struct mime_fields *f, struct span value, struct mime_part *p)
 
 	if (mime_take_char(&value, '/'))
 		subtype = mime_take_token(&value);
-	if (type.n == 0 || subtype.n == 0)
+	if (type.n == 0 || subtype.n == 0 || type.n > NAME_MAX_LENGTH ||
+	    subtype.n > NAME_MAX_LENGTH)
 		return;
 	type = mime_copy_lower(f->arena, type, f->budget);
 	subtype = mime_copy_lower(f->arena, subtype, f->budget);
@@ -232,8 +235,8 @@ mime_fields_read(const struct mime_fields *f, struct span header,
 	if (encoding.p != NULL) {
 		encoding = mime_take_token(&encoding);
 		if (encoding.n > 0)
-			p->encoding =
-			    mime_copy_lower(f->arena, encoding, f->budget);
+			p->encoding = mime_copy_lower(f->arena,
+			    span_take(encoding, NAME_MAX_LENGTH), f->budget);
 	}
 	read_disposition(f, values[FIELD_DISPOSITION], p);
 	p->id = copy_unfolded(f, values[FIELD_ID]);

@@ -338,14 +338,14 @@ take_line(struct mime_tree_builder *b, struct span line, bool in_piece)
 		pass_line(b, line.n, line_end_of(line));
 		return;
 	}
-	/* no empty line: this is the body's first (header.h); of a message
-	 * within that begins here it may be the header's first */
+	/*
+	 * No empty line: this is the body's first (header.h). It may be a
+	 * boundary, or of a message within the header's first.
+	 */
 	if (b->in_header) {
 		end_header(b);
-		if (b->in_header) {
-			take_line(b, line, in_piece);
-			return;
-		}
+		take_line(b, line, in_piece);
+		return;
 	}
 	pass_line(b, line.n, line_end_of(line));
 }

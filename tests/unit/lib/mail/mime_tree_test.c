@@ -80,6 +80,9 @@ static const struct {
 	    "multipart/digest --b\n\nSubject: x\n\nx\n"
 	    "--b\nContent-Type: text/plain\n\ny\n--b--\n"
 	    "(message/rfc822 Subject: x\n\nx(text/plain x),text/plain y)" },
+	{ "boundary right behind a header without an empty line",
+	    "Content-Type: multipart/mixed; boundary=b\n \n--b\n\nx\n--b--\n",
+	    "multipart/mixed --b\n\nx\n--b--\n(text/plain x)" },
 	{ "outer boundary ends inner parts",
 	    "Content-Type: multipart/mixed; boundary=a\n\n--a\n"
 	    "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--a\n\n"
