@@ -20,6 +20,7 @@
 #include "imapd/metadata.h"
 #include "imapd/namespace.h"
 #include "imapd/quota.h"
+#include "imapd/search.h"
 #include "imapd/status.h"
 #include "lib/base/clock.h"
 #include "lib/log/log.h"

@@ -37,10 +37,19 @@ tests_unit_imapd_list_pattern_test_SOURCES = \
 tests_unit_imapd_list_pattern_test_LDADD = $(LDADD) -lcmocka
 
 # SEARCH, SORT, THREAD
-imapd_searching = imapd/search_key.c imapd/search_key.h \
+imapd_searching = imapd/search.c imapd/search.h imapd/search_key.c \
+	imapd/search_key.h imapd/search_return.c imapd/search_return.h \
+	imapd/search_run.c imapd/search_run.h \
 	imapd/search_header.c imapd/search_header.h \
+	imapd/search_message.c imapd/search_message.h \
+	imapd/search_text.c imapd/search_text.h \
 	imapd/search_words.c imapd/search_words.h \
-	imapd/sort_key.c imapd/sort_key.h imapd/message_id.c
+	imapd/esearch.c imapd/esearch.h imapd/multisearch.c \
+	imapd/context.c imapd/context.h imapd/message_id.c \
+	imapd/sort.c imapd/sort.h imapd/sort_key.c imapd/sort_key.h \
+	imapd/sort_command.c imapd/thread.c imapd/thread.h \
+	imapd/thread_command.c imapd/thread_forest.c imapd/thread_table.c \
+	imapd/thread_tree.c imapd/thread_internal.h
 imapd_libimapd_a_SOURCES += $(imapd_searching)
 tests_unit_imapd_acl_list_test_SOURCES = tests/unit/imapd/acl_list_test.c \
 	imapd/acl_list.c imapd/acl_list.h
@@ -61,3 +70,29 @@ tests_unit_imapd_envelope_test_SOURCES = tests/unit/imapd/envelope_test.c \
 tests_unit_imapd_envelope_test_LDADD = $(LDADD) -lcmocka
 tests_fuzz_body_structure_fuzz_SOURCES = tests/fuzz/body_structure_fuzz.c \
 	tests/fuzz/replay.c imapd/envelope.c imapd/body_structure.c
+
+imapd_search_tests = tests/unit/imapd/search_key_test \
+	tests/unit/imapd/search_header_test tests/unit/imapd/thread_test \
+	tests/fuzz/search_key_fuzz tests/fuzz/references_fuzz
+check_PROGRAMS += $(imapd_search_tests)
+TESTS += $(imapd_search_tests)
+tests_unit_imapd_search_key_test_SOURCES = \
+	tests/unit/imapd/search_key_test.c tests/unit/imapd/words.h \
+	imapd/search_key.c imapd/search_key.h
+tests_unit_imapd_search_key_test_LDADD = $(LDADD) -lcmocka
+tests_unit_imapd_search_header_test_SOURCES = \
+	tests/unit/imapd/search_header_test.c imapd/search_header.c \
+	imapd/search_header.h imapd/search_words.c imapd/search_words.h \
+	imapd/sort_key.c imapd/sort_key.h imapd/message_id.c
+tests_unit_imapd_search_header_test_LDADD = $(LDADD) -lcmocka
+imapd_threads = imapd/thread.c imapd/thread.h imapd/thread_forest.c \
+	imapd/thread_internal.h imapd/thread_table.c imapd/thread_tree.c \
+	imapd/sort_key.c imapd/sort_key.h imapd/message_id.c
+tests_unit_imapd_thread_test_SOURCES = tests/unit/imapd/thread_test.c \
+	$(imapd_threads)
+tests_unit_imapd_thread_test_LDADD = $(LDADD) -lcmocka
+tests_fuzz_search_key_fuzz_SOURCES = tests/fuzz/search_key_fuzz.c \
+	tests/fuzz/replay.c tests/unit/imapd/words.h imapd/search_key.c \
+	imapd/search_key.h
+tests_fuzz_references_fuzz_SOURCES = tests/fuzz/references_fuzz.c \
+	tests/fuzz/replay.c $(imapd_threads)

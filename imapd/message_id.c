@@ -51,8 +51,8 @@ compress(uint64_t v[4], uint64_t word)
 	v[0] ^= word;
 }
 
-static struct message_id
-hash(struct span s)
+struct message_id
+message_id_hash(struct span s)
 {
 	const uint64_t k0 = 0x506f737468617374ULL, k1 = 0x6d6573736167652dULL;
 	uint64_t v[4] = { k0 ^ 0x736f6d6570736575ULL,
@@ -119,7 +119,7 @@ message_id_next(struct span *rest, struct message_id *out)
 		n = read_id(span_take(*rest, 2 * ID_MAX), id, &length);
 		*rest = span_skip(*rest, n > 0 ? n : 1);
 		if (n > 0) {
-			*out = hash((struct span){ id, length });
+			*out = message_id_hash((struct span){ id, length });
 			return true;
 		}
 	}

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "imapd/context.h"
 #include "imapd/list.h"
 #include "lib/imap/imap_set.h"
 
@@ -32,6 +33,7 @@ imap_unselect(struct imap_session *s)
 {
 	if (s->mailbox == NULL)
 		return;
+	contexts_end(s);
 	mailbox_view_fini(&s->view);
 	memset(&s->view, 0, sizeof(s->view));
 	mailbox_close(&s->mailbox);

@@ -62,6 +62,8 @@ message_id_none(struct message_id a)
 	return (a.half[0] | a.half[1]) == 0;
 }
 
+/* The hash of any text. */
+struct message_id message_id_hash(struct span text);
 /*
  * Takes text up to and with the next valid msg-id (RFC 5322 section 3.6.4)
  * off *rest, and gives its hash. False: there is none.

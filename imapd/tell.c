@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 
+#include "imapd/context.h"
 #include "lib/log/log.h"
 
 enum { OUT_AT_ONCE = 16384 };
@@ -206,12 +207,14 @@ tell(struct imap_session *s, const struct mailbox_update *u)
 {
 	bool arrived = !uid_set_empty(&u->arrived);
 
+	contexts_before(s, u);
 	tell_expunged(s, &u->expunged);
 	tell_arrived(s, u);
 	tell_changed(s, &u->changed);
 	mailbox_view_apply(&s->view, u);
 	if (arrived)
 		tell_recent(s);
+	contexts_after(s, u);
 }
 
 /* RFC 2180 section 3.3: who has a mailbox selected that is deleted. */
