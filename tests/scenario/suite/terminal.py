@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import select
 import shutil
 import signal
@@ -35,3 +36,53 @@ def on_terminal(command, folder, env, timeout=30):
     os.close(terminal)
     assert os.waitpid(pid, 0)[1] == 0, shown[-2000:]
     return shown
+
+
+class Terminal:
+    """A program on a terminal that is answered as a person would: keys are
+    sent once a text was shown."""
+
+    def __init__(self, command, folder, env):
+        if not shutil.which(command[0]):
+            pytest.skip(f"{command[0]} is not installed")
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.chdir(folder)
+            fcntl.ioctl(0, termios.TIOCSWINSZ,
+                        struct.pack("HHHH", 30, 100, 0, 0))
+            os.execvpe(command[0], command, dict(os.environ, **env))
+        self.shown = ""
+        self.at = 0  # what was shown before is read
+
+    def more(self, seconds):
+        if not select.select([self.terminal], [], [], seconds)[0]:
+            return True
+        try:
+            data = os.read(self.terminal, 65536).decode("utf-8", "replace")
+        except OSError:
+            return False
+        self.shown += re.sub("\x1b[^a-zA-Z]*[a-zA-Z]|[\0\x0e\x0f]", "", data)
+        return True
+
+    def until(self, text, timeout=20):
+        end = time.monotonic() + timeout
+        while text not in self.shown[self.at:]:
+            open_still = self.more(0.2)
+            assert open_still and time.monotonic() < end, (
+                f"no {text!r} in {self.shown[self.at:][-2000:]!r}")
+        self.at += self.shown[self.at:].index(text) + len(text)
+        return self
+
+    def keys(self, keys):
+        os.write(self.terminal, keys.encode())
+        return self
+
+    def end(self, timeout=20):
+        """Waits for its end; it must be a good one."""
+        end = time.monotonic() + timeout
+        while self.more(0.2) and time.monotonic() < end:
+            pass
+        if time.monotonic() >= end:
+            os.kill(self.pid, signal.SIGKILL)
+        os.close(self.terminal)
+        assert os.waitpid(self.pid, 0)[1] == 0, self.shown[-2000:]
