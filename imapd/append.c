@@ -82,7 +82,7 @@ read_more(struct appending *a)
 	size_t count;
 	enum io io;
 
-	a->up = NULL;
+	a->depth = 0;
 	switch (imap_read_more(a->s->reader, &a->at, &count, &error, &io)) {
 	case IMAP_READ_OK:
 		return true;
@@ -119,9 +119,9 @@ append_literal(struct appending *a)
 bool
 append_enter(struct appending *a)
 {
-	if (a->at->type != IMAP_LIST || a->up != NULL)
+	if (a->at->type != IMAP_LIST || a->depth == APPEND_LISTS)
 		return append_bad(a, "Missing parenthesis");
-	a->up = a->at + 1;
+	a->up[a->depth++] = a->at + 1;
 	a->at = a->at->list;
 	return true;
 }
@@ -133,16 +133,15 @@ append_leave(struct appending *a)
 		a->at++;
 		return true;
 	}
-	if (a->at->type != IMAP_END || a->up == NULL)
+	if (a->at->type != IMAP_END || a->depth == 0)
 		return append_bad(a, "Missing closing parenthesis");
-	a->at = a->up;
-	a->up = NULL;
+	a->at = a->up[--a->depth];
 	return true;
 }
 
 /* "UTF8 (~{n}": at is the list. */
-static bool
-utf8_literal(struct appending *a)
+bool
+append_utf8(struct appending *a)
 {
 	if (!append_enter(a))
 		return false;
@@ -211,7 +210,7 @@ one_message(struct appending *a)
 		return false;
 	if (imap_arg_is(a->at, "UTF8")) {
 		a->at++;
-		return utf8_literal(a);
+		return append_utf8(a);
 	}
 	if (imap_arg_is(a->at, "CATENATE")) {
 		a->at++;

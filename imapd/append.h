@@ -9,6 +9,8 @@
 
 #include "imapd/changing.h"
 
+enum { APPEND_LISTS = 2 }; /* "CATENATE (UTF8 (...))" */
+
 struct appending {
 	struct imap_session *s;
 	const struct imap_command *c;
@@ -16,10 +18,11 @@ struct appending {
 	struct mail_append *append;
 	/*
 	 * The next argument. Lists that hold a literal are left by IMAP_END
-	 * (whole in the tree: then "up" follows) or by IMAP_CLOSE.
+	 * (whole in the tree: then the last of "up" follows) or by IMAP_CLOSE.
 	 */
 	const struct imap_arg *at;
-	const struct imap_arg *up;
+	const struct imap_arg *up[APPEND_LISTS];
+	unsigned int depth;
 	uint64_t size; /* of the present message so far */
 };
 
@@ -44,6 +47,8 @@ void append_skip(struct appending *a);
 bool append_bytes(struct appending *a, struct span bytes);
 /* The literal that is pending now; then "at" is behind it. */
 bool append_literal(struct appending *a);
+/* "UTF8 (~{n}": at is the list; then it is behind it. */
+bool append_utf8(struct appending *a);
 /* Always false. */
 bool append_bad(struct appending *a, const char *text);
 /* "CATENATE (...)": at is the list; then it is behind it. */
