@@ -62,6 +62,26 @@ wait_for_done(struct imap_session *s, const struct imap_command *c)
 	}
 }
 
+static void
+idle(struct imap_session *s, const struct imap_command *c)
+{
+	s->idle_tag = c->tag;
+	wait_for_done(s, c);
+	s->idle_tag = (struct span){ NULL, 0 };
+}
+
+/* One that was parked. */
+void
+imap_idle_again(struct imap_session *s, struct span tag)
+{
+	const struct imap_command c = { .tag = tag, .name = SPAN("IDLE") };
+
+	if (s->mailbox != NULL)
+		mailbox_watch(s->mailbox, true);
+	imap_tell(s, TELL_ALL);
+	idle(s, &c);
+}
+
 void
 imap_idle(struct imap_session *s, const struct imap_command *c)
 {
@@ -73,5 +93,5 @@ imap_idle(struct imap_session *s, const struct imap_command *c)
 		mailbox_watch(s->mailbox, true);
 	imap_tell(s, TELL_ALL); /* what came before the watch */
 	buf_add_text(&s->out, "+ idling\r\n");
-	wait_for_done(s, c);
+	idle(s, c);
 }

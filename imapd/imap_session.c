@@ -19,11 +19,13 @@
 #include "imapd/list.h"
 #include "imapd/metadata.h"
 #include "imapd/namespace.h"
+#include "imapd/park.h"
 #include "imapd/quota.h"
 #include "imapd/search.h"
 #include "imapd/status.h"
 #include "lib/base/clock.h"
 #include "lib/log/log.h"
+#include "lib/login/session_stage.h"
 
 enum {
 	OUT_MAX = 64 << 20, /* of one reply, before it is sent */
@@ -217,6 +219,18 @@ greet(struct imap_session *s, const char *login_tag)
 	    login_tag[0] == '\0' ? "*" : login_tag, imap_capabilities(s));
 }
 
+static void
+go_on(struct imap_session *s)
+{
+	struct span tag;
+
+	if (!imap_unpark(s, &tag) || tag.n == 0)
+		return;
+	s->verb = verb_find(SPAN("IDLE"));
+	imap_idle_again(s, tag);
+	s->verb = NULL;
+}
+
 void
 imap_session_run(struct imap_session *s, const char *login_tag)
 {
@@ -227,7 +241,10 @@ imap_session_run(struct imap_session *s, const char *login_tag)
 	buf_init(&s->out, OUT_MAX);
 	imap_reader_streaming(s->reader, takes_literals);
 	imap_reader_before_wait(s->reader, before_wait, s);
-	greet(s, login_tag);
+	if (s->connection != NULL && s->connection->state.n > 0)
+		go_on(s);
+	else
+		greet(s, login_tag);
 	while (s->state != IMAP_LOGGED_OUT) {
 		next_command(s);
 		if (s->out.n >= OUT_AT_ONCE)

@@ -151,6 +151,14 @@ open_account(const struct session_client *c)
 }
 
 static void
+log_login(const struct session_client *c)
+{
+	log_info("login user=<%s>, client=%s, method=%s, tls=%s, session=%s",
+	    c->user, c->client, c->method, c->tls[0] == '\0' ? "none" : c->tls,
+	    c->id);
+}
+
+static void
 converse(struct session_client *c)
 {
 	struct imap_session s = {
@@ -162,27 +170,33 @@ converse(struct session_client *c)
 		.id = c->id,
 		.client = c->client,
 		.state = IMAP_AUTHENTICATED,
+		.connection = c,
 	};
 
-	log_info("login user=<%s>, client=%s, method=%s, tls=%s, session=%s",
-	    c->user, c->client, c->method, c->tls[0] == '\0' ? "none" : c->tls,
-	    c->id);
+	if (c->state.n == 0)
+		log_login(c);
 	stream_timeout(c->io, settings.imap_timeout * 1000);
 	s.reader = imap_reader_new(c->io, &imap_limits_session);
 	imap_session_run(&s, c->tag);
 	imap_reader_free(&s.reader);
+	if (c->parked)
+		return;
 	log_info("logout user=<%s>, client=%s, session=%s, in=%" PRIu64
 		 ", out=%" PRIu64 "%s%s%s",
-	    c->user, c->client, c->id, stream_received(c->io),
-	    stream_sent(c->io), s.end == NULL ? "" : ", reason=(",
-	    s.end == NULL ? "" : s.end, s.end == NULL ? "" : ")");
+	    c->user, c->client, c->id,
+	    s.received_before + stream_received(c->io),
+	    s.sent_before + stream_sent(c->io),
+	    s.end == NULL ? "" : ", reason=(", s.end == NULL ? "" : s.end,
+	    s.end == NULL ? "" : ")");
 }
 
 static void
 no(struct session_client *c, const char *text)
 {
-	stream_printf(c->io, "%s NO %s\r\n* BYE Try again later\r\n",
-	    c->tag[0] == '\0' ? "*" : c->tag, text);
+	if (c->state.n == 0)
+		stream_printf(c->io, "%s NO %s\r\n",
+		    c->tag[0] == '\0' ? "*" : c->tag, text);
+	stream_text(c->io, "* BYE Try again later\r\n");
 }
 
 static void
@@ -225,6 +239,10 @@ static struct session_stage stage = {
 	.serve = serve,
 	.refuse = refuse,
 	.leave = leave,
+	.still_here = "* OK Still here\r\n",
+	.bye_timeout = "* BYE Disconnected for inactivity\r\n",
+	.bye_stop = "* BYE The server stops\r\n",
+	.bye_broken = "* BYE Try again later\r\n",
 };
 
 int

@@ -12,7 +12,8 @@ EXTRA_DIST += imapd/verbs.def imapd/capabilities.def imapd/session.h
 noinst_LIBRARIES += imapd/libimapd.a
 imapd_libimapd_a_SOURCES = imapd/session.h imapd/imap_session.c \
 	imapd/reply.c imapd/tell.c imapd/arguments.c imapd/wait.c \
-	imapd/basic.c imapd/basic.h imapd/select.c imapd/idle.c
+	imapd/basic.c imapd/basic.h imapd/select.c imapd/idle.c \
+	imapd/park.c imapd/park.h imapd/parked_state.c imapd/parked_state.h
 
 # commands that change messages
 imapd_changing = imapd/changing.h imapd/store_flags.c imapd/expunge.c \

@@ -62,6 +62,9 @@ struct imap_session {
 	int64_t errors; /* in a row */
 	size_t keywords_told; /* how many of the mailbox the client knows */
 	int64_t told_progress; /* INPROGRESS: when, clock_ms */
+	struct span idle_tag; /* of the IDLE under way; p NULL: none */
+	struct session_client *connection; /* NULL: cannot be parked */
+	uint64_t received_before, sent_before; /* bytes, until it was parked */
 	/* of a file that needs more: its own struct, freed with the session */
 	struct imap_notify *notify;
 	struct imap_contexts *contexts;

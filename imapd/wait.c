@@ -6,6 +6,7 @@
  */
 #include "imapd/session.h"
 
+#include "imapd/park.h"
 #include "lib/base/clock.h"
 #include "lib/log/log.h"
 #include "lib/task/task.h"
@@ -65,7 +66,8 @@ flush(struct imap_session *s)
 enum imap_wake
 imap_wait(struct imap_session *s, int64_t deadline)
 {
-	int64_t until = deadline, look = clock_ms() + LOOK_MS;
+	int64_t until = deadline, look = clock_ms() + LOOK_MS,
+		park = imap_park_at(s);
 	bool look_myself = s->mailbox != NULL && !hear(s), woken = false;
 
 	if (!flush(s))
@@ -74,6 +76,8 @@ imap_wait(struct imap_session *s, int64_t deadline)
 		return WAKE_CLIENT;
 	if (look_myself && look < until)
 		until = look;
+	if (park < until)
+		until = park;
 	stream_rest(s->io);
 	switch (wait_fd_or(stream_fd(s->io), WAIT_READ, &watch.changed, until,
 	    &woken)) {
@@ -83,7 +87,9 @@ imap_wait(struct imap_session *s, int64_t deadline)
 		stream_expect(s->io);
 		return WAKE_CLIENT;
 	case WAIT_TIMEOUT:
-		return until < deadline ? WAKE_CHANGE : WAKE_TIME;
+		return until == deadline                    ? WAKE_TIME :
+		    until == park && imap_park(s) == PARKED ? WAKE_END :
+							      WAKE_CHANGE;
 	case WAIT_CANCELLED:
 		break;
 	}

@@ -3,5 +3,6 @@ libposthaste_a_SOURCES += lib/login/login.h lib/login/login.c \
 	lib/login/login_exchange.c lib/login/login_hand_over.c \
 	lib/login/relay.c lib/login/session_stage.h \
 	lib/login/session_parent.c lib/login/session_child.c \
-	lib/login/session_enter.c
+	lib/login/session_enter.c lib/login/session_internal.h \
+	lib/login/session_parking.c
 EXTRA_DIST += lib/login/params.def

@@ -104,7 +104,7 @@ to_client(struct relay *r)
 	stream_timeout(r->client, WRITE_MS);
 	if (n == 0) {
 		stream_flush(r->client);
-		return false;
+		return r->stopping && ends(r, "the server stops");
 	}
 	if (stream_write(r->client, chunk, (size_t)n) == IO_OK &&
 	    stream_flush(r->client) == IO_OK)

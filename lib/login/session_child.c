@@ -32,6 +32,7 @@
 
 enum {
 	ABOVE = 32, /* all of our descriptors */
+	PARKED_LINGER_MS = 1000,
 	SESSIONS_MAX = 200, /* from all addresses */
 };
 
@@ -41,6 +42,8 @@ static struct {
 	size_t sessions;
 	struct session_client *clients;
 	struct wait_queue ended;
+	uint64_t taken; /* connections so far */
+	bool parked; /* the last one to go was */
 } child;
 
 /* The descriptors to their places: none may be in another's way. */
@@ -92,11 +95,18 @@ static void
 free_client(struct session_client *c)
 {
 	struct session_client **link = &child.clients;
+	int fd;
 
 	while (*link != c)
 		link = &(*link)->next;
 	*link = c->next;
 	child.sessions--;
+	child.parked = c->parked;
+	if (c->parked) {
+		/* it lives on in the parent */
+		fd = stream_release(&c->io);
+		fd_close(&fd);
+	}
 	stream_free(&c->io);
 	free(c);
 }
@@ -124,9 +134,9 @@ from_its_address(const struct session_client *c)
 }
 
 static bool
-within_limits(const struct session_client *c)
+within_limits(const struct session_client *c, uint64_t parked)
 {
-	if (from_its_address(c) >
+	if (from_its_address(c) + (int64_t)parked >
 	    child.stage->settings.login.mail_max_userip_connections)
 		log_warning("too many sessions of user=<%s>, client=%s,"
 			    " session=%s: see mail_max_userip_connections",
@@ -164,7 +174,8 @@ static struct session_client *
 new_client(const struct msg_serve_session *m)
 {
 	size_t n = strlen(m->user) + strlen(m->id) + strlen(m->client) +
-	    strlen(m->method) + strlen(m->tls) + strlen(m->tag) + 6;
+	    strlen(m->method) + strlen(m->tls) + strlen(m->tag) + 6 +
+	    m->state.n;
 	struct session_client *c = mem_new(sizeof(*c) + n);
 	char *at = (char *)(c + 1);
 
@@ -174,11 +185,16 @@ new_client(const struct msg_serve_session *m)
 	c->method = keep(&at, m->method);
 	c->tls = keep(&at, m->tls);
 	c->tag = keep(&at, m->tag);
+	if (m->state.n > 0)
+		c->state = (struct span){ memcpy(at, m->state.p, m->state.n),
+			m->state.n };
+	c->stay = m->stay;
 	c->io = stream_new(m->socket);
 	stream_early(c->io, m->early);
 	c->next = child.clients;
 	child.clients = c;
 	child.sessions++;
+	child.taken++;
 	return c;
 }
 
@@ -187,7 +203,7 @@ start_session(const struct msg_serve_session *m)
 {
 	struct session_client *c = new_client(m);
 
-	if (!within_limits(c)) {
+	if (c->state.n == 0 && !within_limits(c, m->parked)) {
 		refuse(c);
 	} else if (task_start(session_task, c) == NULL) {
 		log_warning("user=<%s>, session=%s: no memory for a task",
@@ -196,47 +212,82 @@ start_session(const struct msg_serve_session *m)
 	}
 }
 
-/* Takes what the parent sends, until nothing came for a while. */
-static enum ipc_result
-take(int64_t deadline)
+bool
+session_park(struct session_client *c, const struct session_parking *p)
 {
-	const void *message;
-	enum ipc_result r;
+	const struct msg_park park = {
+		.id = c->id,
+		.client = c->client,
+		.method = c->method,
+		.tls = c->tls,
+		.state = p->state,
+		.timeout = p->timeout_s,
+		.keepalive = p->keepalive_s,
+		.watches = p->watch_count,
+		.socket = stream_fd(c->io),
+	};
 
-	r = ipc_expect(child.parent, &message_serve_session, &message,
-	    deadline);
-	if (r == IPC_OK)
-		start_session(message);
-	return r;
+	/* never a wait: another task of ours reads from there */
+	for (size_t i = 0; i < p->watch_count; i++) {
+		const struct msg_watch watch = {
+			.changed = p->watches[i].changed,
+			.directory = p->watches[i].fd,
+		};
+
+		if (ipc_send_now(child.parent, &message_watch, &watch) !=
+		    IPC_OK)
+			return false;
+	}
+	c->parked = ipc_send_now(child.parent, &message_park, &park) == IPC_OK;
+	return c->parked;
 }
 
 /*
- * Leaving: first the parent is told, by the kernel, that nothing more is
- * taken; then what it had sent before is served, so that no connection is
- * lost between the two.
+ * Takes what the parent sends, to its end: then what it had sent before is
+ * served, so that no connection is lost between the two.
  */
 static void
-leave(void)
+parent_task(void *argument)
 {
-	shutdown(ipc_fd(child.parent), SHUT_RD);
-	while (take(clock_ms() + 100) == IPC_OK)
-		;
+	const void *message;
+
+	(void)argument;
+	while (ipc_expect(child.parent, &message_serve_session, &message,
+		   INT64_MAX) == IPC_OK)
+		start_session(message);
 	while (child.sessions > 0)
 		if (wait_on(&child.ended, INT64_MAX) == WAIT_CANCELLED)
 			break;
 	task_loop_stop();
 }
 
-static void
-parent_task(void *argument)
+/* Has no connection come for a while? */
+static bool
+idle(void)
 {
-	enum ipc_result r;
+	uint64_t before = child.taken;
+	int64_t ms = child.parked ? PARKED_LINGER_MS : child.stage->linger_ms;
 
+	return wait_until(clock_ms() + ms) != WAIT_CANCELLED &&
+	    child.sessions == 0 && child.taken == before;
+}
+
+/*
+ * Leaving: the parent is told, by the kernel, that nothing more is taken. The
+ * other task sees the end of what it had sent.
+ */
+static void
+linger_task(void *argument)
+{
 	(void)argument;
 	do {
-		r = take(clock_ms() + child.stage->linger_ms);
-	} while (r == IPC_OK || (r == IPC_TIMEOUT && child.sessions > 0));
-	leave();
+		while (child.sessions > 0)
+			if (wait_on(&child.ended, INT64_MAX) == WAIT_CANCELLED)
+				return;
+		if (task_cancelled())
+			return;
+	} while (!idle());
+	shutdown(ipc_fd(child.parent), SHUT_RD);
 }
 
 /*
@@ -272,7 +323,8 @@ session_child(const struct session_stage *stage,
 	hear_signals();
 	child.parent =
 	    ipc_new(SESSION_FD_BASE, &protocol_session, "session parent");
-	if (task_start(parent_task, NULL) == NULL)
+	if (task_start(parent_task, NULL) == NULL ||
+	    task_start(linger_task, NULL) == NULL)
 		fatal("no memory for a task");
 	task_loop();
 	if (stage->leave != NULL)

@@ -10,13 +10,14 @@
  * processes it forks have become the user before they look at anything
  * (session_child.c).
  */
-#include "lib/login/session_stage.h"
+#include "lib/login/session_internal.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -37,17 +38,21 @@ enum {
 	ANSWER_TIMEOUT_S = 10,
 	LOOK_MS = 1000,
 	END_MS = 3000, /* for children to end their sessions */
+	EVENTS = 64,
 };
 
 /* From fork to the end of the process, whatever that is. */
 struct child {
+	struct session_watch watch; /* first */
 	char *user;
 	char *mail;
 	uint64_t uid;
 	uint64_t gid;
 	pid_t pid;
 	pid_t companion; /* a process that it needs, or -1 */
-	struct ipc *ipc; /* NULL: gets no more connections */
+	struct ipc *ipc;
+	bool listed; /* gets connections */
+	struct parking_ahead ahead[PARKING_WATCHES];
 	UT_hash_handle of_user; /* of those that get connections */
 	UT_hash_handle of_pid;
 };
@@ -56,16 +61,73 @@ static struct session_stage *stage;
 static struct child *by_user;
 static struct child *by_pid;
 static int ended = -1; /* readable when a child has ended */
+static int events = -1; /* an epoll of all that is waited for here */
 static bool killing;
 
-/* The process serves what it has taken; new connections go to another. */
+bool
+session_watch_add(int fd, unsigned int what, struct session_watch *w)
+{
+	struct epoll_event e = { .events = what, .data.ptr = w };
+
+	return epoll_ctl(events, EPOLL_CTL_ADD, fd, &e) == 0;
+}
+
+void
+session_watch_drop(int fd)
+{
+	(void)epoll_ctl(events, EPOLL_CTL_DEL, fd, NULL);
+}
+
+static struct session_owner
+owner_of(const struct child *c)
+{
+	return (struct session_owner){
+		.user = c->user,
+		.mail = c->mail,
+		.uid = c->uid,
+		.gid = c->gid,
+	};
+}
+
+/*
+ * The process serves what it has taken, and may still have something to say;
+ * new connections go to another.
+ */
 static void
 forget(struct child *c)
 {
-	if (c->ipc == NULL)
+	if (!c->listed)
 		return;
 	HASH_DELETE(of_user, by_user, c);
-	ipc_free(&c->ipc);
+	c->listed = false;
+}
+
+/* What the process has said so far. */
+static bool
+hear(struct child *c)
+{
+	const struct session_owner owner = owner_of(c);
+	const struct ipc_message *kind;
+	const void *message;
+	enum ipc_result r;
+
+	while ((r = ipc_poll(c->ipc)) == IPC_OK &&
+	    (r = ipc_receive(c->ipc, &kind, &message, 0)) == IPC_OK)
+		parking_take(&owner, c->ahead, kind, message);
+	return r == IPC_TIMEOUT;
+}
+
+static bool
+child_ready(struct session_watch *w, unsigned int what)
+{
+	struct child *c = (struct child *)w;
+
+	(void)what;
+	if (!hear(c)) {
+		session_watch_drop(ipc_fd(c->ipc));
+		forget(c);
+	}
+	return true;
 }
 
 /*
@@ -102,6 +164,20 @@ companion_ended(pid_t pid, int status)
 			forget(c);
 }
 
+/* What it had parked before it ended is taken up all the same. */
+static void
+free_child(struct child *c)
+{
+	forget(c);
+	if (stage->still_here != NULL)
+		(void)hear(c);
+	parking_drop_ahead(c->ahead);
+	ipc_free(&c->ipc);
+	free(c->user);
+	free(c->mail);
+	free(c);
+}
+
 static void
 reap(void)
 {
@@ -119,11 +195,31 @@ reap(void)
 			continue;
 		}
 		log_ending(c, status);
-		forget(c);
 		HASH_DELETE(of_pid, by_pid, c);
-		free(c->user);
-		free(c->mail);
-		free(c);
+		free_child(c);
+	}
+}
+
+static bool
+ended_ready(struct session_watch *w, unsigned int what)
+{
+	(void)w, (void)what;
+	reap();
+	return true;
+}
+
+/* Between two requests: what has happened. The rest is told again. */
+static void
+look(void)
+{
+	struct epoll_event e[EVENTS];
+	int n = epoll_wait(events, e, EVENTS, 0);
+
+	for (int i = 0; i < n; i++) {
+		struct session_watch *w = e[i].data.ptr;
+
+		if (w->ready(w, e[i].events))
+			break;
 	}
 }
 
@@ -171,6 +267,13 @@ start_child(const struct session_owner *owner)
 	c->pid = pid;
 	c->companion = companion;
 	c->ipc = ipc_new(ours, &protocol_session, c->user);
+	c->listed = true;
+	for (size_t i = 0; i < PARKING_WATCHES; i++)
+		c->ahead[i].fd = -1;
+	c->watch.ready = child_ready;
+	if (stage->still_here != NULL &&
+	    !session_watch_add(ours, EPOLLIN, &c->watch))
+		log_warning("epoll: %m");
 	HASH_ADD_KEYPTR(of_user, by_user, c->user, strlen(c->user), c);
 	HASH_ADD(of_pid, by_pid, pid, sizeof(c->pid), c);
 	return c;
@@ -195,8 +298,8 @@ find_child(const struct session_owner *owner)
  * A process that is about to leave has stopped listening, and says so by
  * EPIPE: then there is a new one. What it had taken before, it serves.
  */
-static bool
-hand_over(const struct session_owner *owner,
+bool
+session_hand_over(const struct session_owner *owner,
     const struct msg_serve_session *message)
 {
 	struct child *c = find_child(owner);
@@ -227,13 +330,14 @@ take_over(const struct msg_open_session *m, const struct msg_account *account,
 	};
 	const struct msg_serve_session message = {
 		.user = account->user,
-		.mail = account->mail,
 		.id = m->id,
 		.client = m->client,
 		.method = m->method,
 		.tls = m->tls,
 		.tag = m->tag,
 		.early = m->early,
+		.parked = parking_of(&owner, m->client),
+		.state = SPAN(""),
 		.socket = m->socket,
 	};
 
@@ -241,7 +345,7 @@ take_over(const struct msg_open_session *m, const struct msg_account *account,
 		*why = "root's mail is not served";
 		return NEVER;
 	}
-	if (hand_over(&owner, &message))
+	if (session_hand_over(&owner, &message))
 		return OK;
 	*why = "no process for the user";
 	return LATER;
@@ -320,6 +424,7 @@ session_parent_request(const struct service *s, struct ipc *c, void **state)
 void
 session_parent_setup(struct session_stage *of, const struct service *s)
 {
+	static struct session_watch ends = { ended_ready };
 	sigset_t child;
 
 	stage = of;
@@ -332,7 +437,12 @@ session_parent_setup(struct session_stage *of, const struct service *s)
 	if (sigprocmask(SIG_BLOCK, &child, NULL) == -1 ||
 	    (ended = signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC)) == -1)
 		fatal("signalfd: %m");
-	service_watch(ended, reap);
+	events = epoll_create1(EPOLL_CLOEXEC);
+	if (events == -1 || !session_watch_add(ended, EPOLLIN, &ends))
+		fatal("epoll: %m");
+	if (stage->still_here != NULL)
+		parking_setup(stage);
+	service_watch(events, look);
 }
 
 /* Until all have ended, "until" has come, or the suite stops ("heed"). */
@@ -342,14 +452,15 @@ wait_for_children(int64_t until, bool heed)
 	struct pollfd p[2];
 
 	reap();
-	while (by_pid != NULL && clock_ms() < until &&
+	while ((by_pid != NULL || parking_count() > 0) && clock_ms() < until &&
 	    !(heed && service_ending())) {
-		p[0] = (struct pollfd){ .fd = ended, .events = POLLIN };
+		p[0] = (struct pollfd){ .fd = events, .events = POLLIN };
 		p[1] = (struct pollfd){ .fd = service_control_fd(),
 			.events = POLLIN };
 		(void)poll(p, heed ? 2 : 1, LOOK_MS);
 		if (heed && (p[1].revents & (POLLHUP | POLLERR)) != 0)
 			break;
+		look();
 		reap();
 	}
 }
@@ -365,13 +476,14 @@ signal_children(int number)
 
 /*
  * After a reload the sessions of this generation go on until they end by
- * themselves; when the suite stops, they end with us: told to, they log that,
- * and finish what they are removing.
+ * themselves, parked ones as well; when the suite stops, they end with us: told
+ * to, they log that, and finish what they are removing.
  */
 void
 session_parent_end(void)
 {
 	wait_for_children(INT64_MAX, true);
+	parking_end();
 	signal_children(SIGTERM);
 	wait_for_children(clock_ms() + END_MS, false);
 	if (by_pid == NULL)

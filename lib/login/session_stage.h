@@ -45,6 +45,9 @@ struct session_client {
 	const char *method;
 	const char *tls; /* "" : none */
 	const char *tag;
+	struct span state; /* it was parked: its words then; else empty */
+	bool stay; /* it cannot be parked (now) */
+	bool parked; /* it has been: the process has no connection any more */
 };
 
 struct session_stage {
@@ -77,6 +80,15 @@ struct session_stage {
 	void (*refuse)(struct session_client *c);
 	/* The process has no connection any more and ends. May be NULL. */
 	void (*leave)(void);
+
+	/*
+	 * Where connections are parked, what the parent says to them; else
+	 * NULL.
+	 */
+	const char *still_here;
+	const char *bye_timeout;
+	const char *bye_stop;
+	const char *bye_broken; /* they cannot be taken up again */
 };
 
 /*
@@ -105,6 +117,29 @@ enum { SESSION_FD_BASE = 3, SESSION_LOG_FD = 4, SESSION_FD_ABOVE = 5 };
  */
 _Noreturn void session_child(const struct session_stage *stage,
     const struct session_owner *owner, const int fds[SESSION_FDS]);
+
+/* How a connection is set aside. */
+struct session_parking {
+	struct span state; /* at most PARKED_STATE_MAX bytes */
+	uint64_t timeout_s; /* 0: never */
+	uint64_t keepalive_s; /* 0: none */
+	struct {
+		int fd; /* a directory, O_PATH; stays the caller's */
+		uint64_t changed; /* st_mtim, in nanoseconds */
+	} watches[2];
+	size_t watch_count;
+};
+
+enum { PARKED_STATE_MAX = 1024 };
+
+/*
+ * In a task of the user's process: gives the connection to the parent, which
+ * keeps it until its client says something or a directory changes, and then
+ * passes it to the user's process of that time. Nothing may be left to send
+ * or to read. True: it is gone, serve() returns without a word. The process
+ * may have it back at once (c->stay), when it cannot be kept.
+ */
+bool session_park(struct session_client *c, const struct session_parking *p);
 
 /* The directory of "maildir:/path:OPTIONS"; NULL for other kinds. */
 char *session_maildir(const char *mail);

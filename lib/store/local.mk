@@ -11,6 +11,7 @@ libposthaste_a_SOURCES += \
 	lib/store/maildir_folder.c lib/store/maildir_folder.h \
 	lib/store/folder_state.c lib/store/folder_state.h \
 	lib/store/folder_name.c lib/store/folder_name.h \
+	lib/store/mailbox_points.c \
 	lib/store/mail_account.c lib/store/mail_account_metadata.c \
 	lib/store/mail_append.c lib/store/mail_append.h \
 	lib/store/mail_append_name.c lib/store/mailbox_copy.c \

@@ -55,6 +55,22 @@ enum mail_result mailbox_sync(struct mailbox *m, struct why *why);
 /* From now on mail_account_watch_fd tells of changes to it. */
 void mailbox_watch(struct mailbox *m, bool on);
 
+/*
+ * For somebody who will watch it in our place, when nobody has it open: its
+ * directories (O_PATH, the caller's to close) and their times of change in
+ * nanoseconds, to be taken before the last look at what is in them. How many:
+ * 0 when that cannot be told now (they have changed this very moment).
+ */
+struct mailbox_point {
+	int directory;
+	uint64_t changed;
+};
+
+enum { MAILBOX_POINTS = 2 };
+
+size_t
+mailbox_points(struct mailbox *m, struct mailbox_point out[MAILBOX_POINTS]);
+
 struct mailbox_status {
 	uint32_t uidvalidity;
 	uint32_t uidnext;

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: ISC */
+#include "imapd/park.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "imapd/parked_state.h"
+#include "lib/base/clock.h"
+#include "lib/base/fdio.h"
+#include "lib/log/log.h"
+#include "lib/login/session_stage.h"
+
+int64_t
+imap_park_at(const struct imap_session *s)
+{
+	int64_t after = s->params->imap_hibernate_timeout;
+
+	if (after == 0 || s->connection == NULL || s->connection->stay ||
+	    (s->verb != NULL && s->idle_tag.p == NULL) ||
+	    s->state == IMAP_LOGGED_OUT)
+		return INT64_MAX;
+	/* what has more of a memory than can be written down */
+	if (s->compressed || s->notify != NULL || s->contexts != NULL ||
+	    !uid_set_empty(&s->saved))
+		return INT64_MAX;
+	return clock_in(after);
+}
+
+static bool
+write_down(const struct imap_session *s, struct buf *out)
+{
+	struct parked_state p = {
+		.user = span_of(s->user),
+		.read_only = s->read_only,
+		.enabled = s->enabled,
+		.idle_tag = s->idle_tag,
+		.keywords_told = (uint32_t)s->keywords_told,
+		.received = s->received_before + stream_received(s->io),
+		.sent = s->sent_before + stream_sent(s->io),
+	};
+	struct mailbox_status status;
+	struct why why;
+
+	if (s->mailbox == NULL)
+		return parked_state_write(&p, out);
+	if (mailbox_status(s->mailbox, 0, &status, &why) != MAIL_OK)
+		return false;
+	p.name = span_of(mailbox_name(s->mailbox));
+	p.mailbox_id = span_of(status.id);
+	p.uidvalidity = status.uidvalidity;
+	p.uidnext = s->view.uidnext;
+	p.modseq = s->view.modseq;
+	p.first_recent = s->view.first_recent;
+	return parked_state_write(&p, out);
+}
+
+/*
+ * In IDLE a change of the mailbox is to wake it: first the directories are
+ * opened and their times taken, then one last look. What happens behind that
+ * the parent sees.
+ */
+static enum imap_parked
+watch(struct imap_session *s, struct session_parking *p)
+{
+	struct mailbox_point points[2];
+
+	if (s->idle_tag.p == NULL || s->mailbox == NULL)
+		return PARKED;
+	p->watch_count = mailbox_points(s->mailbox, points);
+	for (size_t i = 0; i < p->watch_count; i++) {
+		p->watches[i].fd = points[i].directory;
+		p->watches[i].changed = points[i].changed;
+	}
+	if (p->watch_count == 0)
+		return PARK_LATER;
+	imap_tell(s, TELL_ALL);
+	return s->out.n > 0 ? PARK_NEWS : PARKED;
+}
+
+enum imap_parked
+imap_park(struct imap_session *s)
+{
+	const struct imapd_params *params = s->params;
+	bool idle = s->idle_tag.p != NULL;
+	struct buf state = BUF_INIT(PARKED_STATE_MAX);
+	struct session_parking p = {
+		.keepalive_s =
+		    idle ? (uint64_t)params->imap_idle_notify_interval : 0,
+	};
+	enum imap_parked result = watch(s, &p);
+
+	/* who hears signs of life, and lives, may idle for ever */
+	if (p.keepalive_s == 0)
+		p.timeout_s = (uint64_t)params->imap_timeout;
+	if (result == PARKED && !write_down(s, &state))
+		result = PARK_LATER;
+	p.state = buf_span(&state);
+	if (result == PARKED && !session_park(s->connection, &p))
+		result = PARK_LATER;
+	for (size_t i = 0; i < p.watch_count; i++)
+		fd_close(&p.watches[i].fd);
+	buf_fini(&state);
+	if (result == PARKED)
+		imap_session_end(s, "parked");
+	return result;
+}
+
+/* The folder may have been renamed, or be another one of that name. */
+static bool
+is_the_same(struct mailbox *m, const struct parked_state *p)
+{
+	struct mailbox_status status;
+	struct why why;
+
+	return mailbox_status(m, 0, &status, &why) == MAIL_OK &&
+	    status.uidvalidity == p->uidvalidity &&
+	    span_is(p->mailbox_id, status.id);
+}
+
+static bool
+select_again(struct imap_session *s, const struct parked_state *p,
+    struct why *why)
+{
+	memset(why, 0, sizeof(*why));
+	if (mailbox_open(s->account, p->name, &s->mailbox, why) != MAIL_OK) {
+		s->mailbox = NULL;
+		return false;
+	}
+	if (!is_the_same(s->mailbox, p) ||
+	    mailbox_view_restore(&s->view, s->mailbox, p->modseq, p->uidnext,
+		why) != MAIL_OK) {
+		mailbox_close(&s->mailbox);
+		return false;
+	}
+	s->view.first_recent = p->first_recent;
+	s->keywords_told = p->keywords_told;
+	s->read_only = p->read_only;
+	s->state = IMAP_SELECTED;
+	return true;
+}
+
+bool
+imap_unpark(struct imap_session *s, struct span *idle_tag)
+{
+	struct parked_state p;
+	struct why why;
+
+	if (!parked_state_read(s->connection->state, &p) ||
+	    !span_is(p.user, s->user)) {
+		log_error("user=<%s>, session=%s: this is another's session",
+		    s->user, s->id);
+		imap_session_bye(s, "SERVERBUG", "Please connect again",
+		    "not the session that was parked");
+		return false;
+	}
+	s->enabled = p.enabled;
+	s->received_before = p.received;
+	s->sent_before = p.sent;
+	*idle_tag = p.idle_tag;
+	if (p.name.n == 0 || select_again(s, &p, &why))
+		return true;
+	imap_session_bye(s, "UNAVAILABLE",
+	    "The mailbox is not what it was: please connect again",
+	    why.text[0] != '\0' ? "the mailbox cannot be opened again" :
+				  "the mailbox is another one");
+	return false;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_LOGIN_SESSION_INTERNAL_H
+#define LIB_LOGIN_SESSION_INTERNAL_H
+
+/* Between the files of the session stage's parent. */
+
+#include "lib/login/session_stage.h"
+
+/*
+ * What the parent waits for beside requests. "ready" gets the events of
+ * epoll; true: it may have ended other watches, whose events are stale.
+ */
+struct session_watch {
+	bool (*ready)(struct session_watch *w, unsigned int events);
+};
+
+/* False with errno. */
+bool session_watch_add(int fd, unsigned int events, struct session_watch *w);
+void session_watch_drop(int fd);
+
+/* To the user's process; descriptors stay the caller's. */
+bool session_hand_over(const struct session_owner *owner,
+    const struct msg_serve_session *message);
+
+void parking_setup(const struct session_stage *stage);
+/* Watches of a process that came ahead of their connection. */
+enum { PARKING_WATCHES = 2 };
+
+struct parking_ahead {
+	int fd; /* -1: none */
+	uint64_t changed;
+};
+
+void parking_drop_ahead(struct parking_ahead ahead[PARKING_WATCHES]);
+/* watch or park, from that user's process; takes its descriptors. */
+void parking_take(const struct session_owner *owner,
+    struct parking_ahead ahead[PARKING_WATCHES], const struct ipc_message *kind,
+    const void *message);
+size_t parking_count(void);
+/* Those of this account and this address. */
+uint64_t parking_of(const struct session_owner *owner, const char *client);
+/* The server stops. */
+void parking_end(void);
+
+#endif
