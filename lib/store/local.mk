@@ -10,6 +10,12 @@ libposthaste_a_SOURCES += \
 	lib/store/mail_index_guard.h \
 	lib/store/maildir_folder.c lib/store/maildir_folder.h \
 	lib/store/folder_state.c lib/store/folder_state.h \
+	lib/store/maildir_uidlist.c lib/store/maildir_uidlist.h \
+	lib/store/mailbox.c lib/store/mailbox_sync.c \
+	lib/store/mailbox_scan.c lib/store/mailbox_scan.h \
+	lib/store/mailbox_message.c lib/store/mailbox_flags.c \
+	lib/store/mailbox_keywords.c lib/store/mailbox_watch.c \
+	lib/store/mailbox_view.c \
 	lib/store/folder_name.c lib/store/folder_name.h \
 	lib/store/mailbox_points.c \
 	lib/store/mail_account.c lib/store/mail_account_metadata.c \
@@ -101,3 +107,10 @@ TESTS += tests/unit/lib/store/maildir_size_test
 tests_unit_lib_store_maildir_size_test_SOURCES = \
 	tests/unit/lib/store/maildir_size_test.c
 tests_unit_lib_store_maildir_size_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/unit/lib/store/mailbox_test
+TESTS += tests/unit/lib/store/mailbox_test
+tests_unit_lib_store_mailbox_test_SOURCES = \
+	tests/unit/lib/store/mailbox_test.c \
+	tests/unit/lib/store/account.h tests/unit/lib/store/folder.h
+tests_unit_lib_store_mailbox_test_LDADD = $(LDADD) -lcmocka

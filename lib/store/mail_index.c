@@ -71,6 +71,12 @@ mail_index_writing(const struct mail_index *x)
 	return x->writes > 0;
 }
 
+bool
+mail_index_outermost(const struct mail_index *x)
+{
+	return x->writes == 1;
+}
+
 /* ---- opening ---- */
 
 static void
@@ -135,7 +141,6 @@ open_call(void *with)
 {
 	struct opening *o = with;
 	struct mail_index *x = o->x;
-	MDB_envinfo info;
 	int dead, r;
 
 	r = mdb_env_open(x->env, o->path,
@@ -146,12 +151,6 @@ open_call(void *with)
 	r = open_trees(x, 0);
 	if (r == MDB_NOTFOUND)
 		r = open_trees(x, MDB_CREATE);
-	if (r == 0)
-		r = mdb_env_info(x->env, &info);
-	if (r == 0) {
-		x->map = info.me_mapaddr;
-		x->map_size = info.me_mapsize;
-	}
 	return r;
 }
 

@@ -52,6 +52,8 @@ bool mail_index_begin(struct mail_index *x, struct why *why);
 bool mail_index_commit(struct mail_index *x, struct why *why);
 void mail_index_abort(struct mail_index *x); /* of all levels */
 bool mail_index_writing(const struct mail_index *x);
+/* Is the open write transaction not inside of another one? */
+bool mail_index_outermost(const struct mail_index *x);
 /* Read transactions, nested; inside of a write transaction they are its. */
 bool mail_index_hold(struct mail_index *x);
 void mail_index_release(struct mail_index *x);
@@ -79,10 +81,11 @@ struct mail_index_folder {
 	uint32_t complete; /* 0: filling it was cut short */
 	uint32_t changes; /* entries of the history of changes */
 	uint32_t removals; /* and of removals */
+	uint64_t keywords; /* that messages have, or have had */
 	uint64_t highest_modseq;
 	uint64_t changed_from; /* the history of changes is whole above */
 	uint64_t removed_from; /* that of removals */
-	struct mail_stamp cur, new, uidlist, keywords, state;
+	struct mail_stamp cur, new, uidlist;
 };
 
 /* Finds the folder by its id. */

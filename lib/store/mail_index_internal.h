@@ -59,8 +59,6 @@ struct mail_index {
 	bool damaged;
 	int error; /* of the last failure: LMDB's or errno */
 	unsigned int generation;
-	const char *map;
-	size_t map_size;
 	struct index_pending *pending;
 };
 

@@ -39,7 +39,8 @@ struct mailbox_folder {
 	bool unflushed; /* renames in cur wait for mail_account_settle */
 	bool unflushed_state; /* lines of the state file do */
 	bool dirty; /* the watch saw something: look at the disk */
-	bool writing; /* row is of the open write transaction */
+	bool unproven; /* stamps have to be compared, once */
+	unsigned int writing; /* nested: row is of the open transaction */
 	bool touched; /* cur was changed by us in it */
 	bool own; /* and by nobody else, when it began */
 	bool swept; /* tmp was looked through for what dead ones left */
@@ -52,6 +53,7 @@ struct mailbox_folder {
 	struct mail_index_folder row; /* a copy; the index has it */
 	uint64_t modseq; /* of this transaction; 0: none yet */
 	struct uid_set changed, removed, arrived; /* in this transaction */
+	struct buf uidlist_lines; /* likewise */
 	char *keywords[MAIL_KEYWORDS_MAX + 1];
 	struct mail_stamp keywords_stamp;
 	bool keywords_read;
@@ -60,6 +62,8 @@ struct mailbox_folder {
 struct mailbox {
 	struct mail_account *account;
 	struct mailbox_folder *folder;
+	unsigned int holds;
+	bool watching;
 };
 
 enum mail_result mailbox_begin(struct mailbox *m, struct why *why);
@@ -104,15 +108,20 @@ mailbox_reflag(struct mailbox *m, struct mail_index_message *message,
 enum mail_result mailbox_begin_unloaded(struct mailbox *m, struct why *why);
 /* Fills the rows of a folder from the disk; in a transaction. */
 enum mail_result mailbox_load(struct mailbox *m, struct why *why);
+enum mail_result mailbox_sizes(struct mailbox *m, uint64_t *all,
+    uint64_t *deleted, struct why *why);
 /* The folder's row into f->row; *found false: it must be synced first. */
 enum mail_result mailbox_look(struct mailbox *m, bool *found, struct why *why);
 enum mail_result mailbox_index_failed(struct mailbox *m, struct why *why);
 /* A directory or file could not be read or changed: errno says. */
 enum mail_result mailbox_disk_failed(const char *what, struct why *why);
 void mailbox_keywords_free(struct mailbox_folder *f);
+/* Reads their names again when the file has changed. */
+void mailbox_keywords_heed(struct mailbox *m);
 void mailbox_state_stamped(struct mailbox_folder *f);
 /* Is the watch the folder's own, and has it seen nothing? */
 bool mailbox_watch_quiet(struct mailbox *m);
 void mailbox_unwatch(struct mailbox_folder *f);
+void mailbox_watch_free(struct mail_account *a);
 
 #endif

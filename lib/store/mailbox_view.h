@@ -16,6 +16,7 @@ struct mailbox_view {
 	struct uid_set uids; /* the n-th member is message n */
 	uint32_t uidnext; /* above all that were told */
 	uint64_t modseq; /* told up to here */
+	uint64_t removals; /* the same of expunges, which may have to wait */
 	uint32_t first_recent;
 };
 
@@ -43,6 +44,9 @@ struct mailbox_update {
 	struct uid_set expunged; /* UIDs; still in the view when "told" runs */
 	struct uid_set changed; /* flags; known to the client already */
 	struct uid_set arrived;
+	uint64_t modseq; /* what all this is up to */
+	uint32_t uidnext;
+	bool expunges;
 };
 
 /*

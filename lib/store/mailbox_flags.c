@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: ISC */
+/* Flags are in file names: changing them is renaming. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/base/ensure.h"
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/store/mailbox_internal.h"
+#include "lib/store/maildir_list.h"
+
+enum { BATCH = 256 }; /* rows copied at a time: names are in the index */
+
+static const uint64_t letters = (UINT64_C(1) << FOLDER_KEYWORD_LETTERS) - 1;
+
+struct victim {
+	struct mail_index_message row;
+	char name[MAILDIR_FILE_MAX];
+};
+
+struct change {
+	struct mailbox *m;
+	const struct flag_change *how;
+	struct uid_set *failed;
+	uint32_t next; /* UID to go on from */
+	size_t n;
+	struct victim victims[BATCH];
+	struct uid_set more_on[FOLDER_KEYWORDS_MORE]; /* for the state file */
+	struct uid_set more_off[FOLDER_KEYWORDS_MORE];
+};
+
+static void
+after(const struct flag_change *how, const struct mail_index_message *row,
+    uint32_t *flags, uint64_t *keywords)
+{
+	switch (how->action) {
+	case FLAGS_REPLACE:
+		*flags = how->flags;
+		*keywords = how->keywords;
+		return;
+	case FLAGS_ADD:
+		*flags = row->flags | how->flags;
+		*keywords = row->keywords | how->keywords;
+		return;
+	case FLAGS_REMOVE:
+		*flags = row->flags & ~how->flags;
+		*keywords = row->keywords & ~how->keywords;
+		return;
+	}
+	unreachable();
+}
+
+static bool
+collect(void *with, const struct mail_index_message *row)
+{
+	struct change *c = with;
+	struct victim *v = &c->victims[c->n];
+	uint64_t keywords;
+	uint32_t flags;
+
+	if (c->n == BATCH) {
+		c->next = row->uid;
+		return false;
+	}
+	after(c->how, row, &flags, &keywords);
+	if (row->modseq > c->how->unchanged_since) {
+		if (c->failed != NULL)
+			uid_set_add(c->failed, row->uid);
+		return true;
+	}
+	if (flags == row->flags && keywords == row->keywords)
+		return true;
+	v->row = *row;
+	memcpy(v->name, row->name.p, row->name.n);
+	v->name[row->name.n] = '\0';
+	v->row.name.p = v->name;
+	c->n++;
+	return true;
+}
+
+/*
+ * Its file under its new name; where somebody else was faster, what it is
+ * called now with our change applied to that.
+ */
+static int
+rename_to(struct change *c, struct victim *v, uint32_t flags, uint64_t keywords,
+    char to[MAILDIR_FILE_MAX])
+{
+	struct mailbox_folder *f = c->m->folder;
+	struct maildir_file file;
+	char base[MAILDIR_FILE_MAX];
+	bool in_new = (v->row.have & IN_NEW) != 0;
+
+	for (unsigned int attempt = 0; attempt < 3; attempt++) {
+		if (!maildir_file_parse(v->row.name, &file) ||
+		    !maildir_file_name(&file, 0, flags, keywords & letters,
+			to)) {
+			errno = ENAMETOOLONG;
+			return -1;
+		}
+		if (!in_new && strcmp(v->name, to) == 0)
+			return 0; /* only keywords that are not in names */
+		mailbox_expect(c->m, v->name);
+		mailbox_expect(c->m, to);
+		if (maildir_folder_rename(&f->files, in_new, v->name, to) ==
+		    0) {
+			f->touched = f->unflushed = true;
+			v->row.have &= ~(uint32_t)IN_NEW;
+			return 0;
+		}
+		if (errno != ENOENT)
+			return -1;
+		f->dirty = true;
+		memcpy(base, v->name, sizeof(base));
+		(void)maildir_file_parse(span_of(base), &file);
+		if (!maildir_folder_find(&f->files, file.base, v->name,
+			&in_new))
+			return -1;
+		v->row.name = span_of(v->name);
+	}
+	errno = ENOENT;
+	return -1;
+}
+
+static void
+note_more(struct change *c, uint32_t uid, uint64_t before, uint64_t now)
+{
+	for (unsigned int i = 0; i < FOLDER_KEYWORDS_MORE; i++) {
+		uint64_t bit = UINT64_C(1) << (i + FOLDER_KEYWORD_LETTERS);
+
+		if ((now & bit) != 0 && (before & bit) == 0)
+			uid_set_add(&c->more_on[i], uid);
+		else if ((now & bit) == 0 && (before & bit) != 0)
+			uid_set_add(&c->more_off[i], uid);
+	}
+}
+
+static enum mail_result
+change_one(struct change *c, struct victim *v, struct why *why)
+{
+	uint64_t keywords, before = v->row.keywords;
+	char to[MAILDIR_FILE_MAX];
+	uint32_t flags;
+
+	after(c->how, &v->row, &flags, &keywords);
+	if (rename_to(c, v, flags, keywords, to) == -1) {
+		if (errno == ENOENT)
+			return MAIL_OK; /* it is gone: the next sync says so */
+		return mailbox_disk_failed("cannot set flags", why);
+	}
+	v->row.name = span_of(to);
+	if (((before ^ keywords) & ~letters) != 0)
+		note_more(c, v->row.uid, before, keywords);
+	return mailbox_reflag(c->m, &v->row, flags, keywords, why);
+}
+
+static enum mail_result
+write_more(struct change *c, struct why *why)
+{
+	struct mailbox_folder *f = c->m->folder;
+
+	for (unsigned int i = 0; i < FOLDER_KEYWORDS_MORE; i++) {
+		unsigned int bit = i + FOLDER_KEYWORD_LETTERS;
+
+		if (c->more_on[i].count == 0 && c->more_off[i].count == 0)
+			continue;
+		if (folder_state_mark(f->files.dir, &f->state, bit,
+			&c->more_on[i], true) == -1 ||
+		    folder_state_mark(f->files.dir, &f->state, bit,
+			&c->more_off[i], false) == -1)
+			return mailbox_disk_failed("cannot set flags", why);
+		f->unflushed_state = true;
+		mailbox_state_stamped(f);
+	}
+	return MAIL_OK;
+}
+
+static enum mail_result
+change_all(struct change *c, const struct uid_set *uids, struct why *why)
+{
+	struct mail_index *x = c->m->account->index;
+	struct uid_set rest = { 0 };
+	enum mail_result r = MAIL_OK;
+
+	uid_set_copy(&rest, uids);
+	do {
+		c->n = 0;
+		c->next = 0;
+		if (!mail_index_walk_set(x, c->m->folder->row.number, &rest,
+			collect, c))
+			r = mailbox_index_failed(c->m, why);
+		for (size_t i = 0; r == MAIL_OK && i < c->n; i++)
+			r = change_one(c, &c->victims[i], why);
+		if (c->next > 1)
+			uid_set_remove_range(&rest, 1, c->next - 1);
+	} while (r == MAIL_OK && c->next != 0);
+	uid_set_fini(&rest);
+	return r == MAIL_OK ? write_more(c, why) : r;
+}
+
+static void
+change_free(struct change *c)
+{
+	for (size_t i = 0; i < FOLDER_KEYWORDS_MORE; i++) {
+		uid_set_fini(&c->more_on[i]);
+		uid_set_fini(&c->more_off[i]);
+	}
+	free(c);
+}
+
+enum mail_result
+mailbox_change_flags(struct mailbox *m, const struct uid_set *uids,
+    const struct flag_change *change, uint64_t *modseq, struct uid_set *failed,
+    struct why *why)
+{
+	enum mail_result r = mailbox_begin(m, why);
+	struct change *c;
+
+	*modseq = 0;
+	if (r != MAIL_OK)
+		return r;
+	c = mem_new(sizeof(*c));
+	c->m = m;
+	c->how = change;
+	c->failed = failed;
+	r = change_all(c, uids, why);
+	change_free(c);
+	/* what was renamed before a failure is known by its rows */
+	*modseq = m->folder->modseq;
+	if (mailbox_commit(m, why) != MAIL_OK)
+		return MAIL_FAILED;
+	return r;
+}
+
+/* ---- expunge ---- */
+
+static enum mail_result
+remove_one(struct mailbox *m, uint32_t uid, struct uid_set *removed,
+    struct why *why)
+{
+	struct mailbox_folder *f = m->folder;
+	struct mail_index_message row;
+	char name[MAILDIR_FILE_MAX], base[MAILDIR_FILE_MAX];
+	enum mail_result r = mailbox_row(m, uid, &row, why);
+	struct maildir_file file;
+	bool in_new;
+
+	if (r != MAIL_OK)
+		return r == MAIL_GONE ? MAIL_OK : r;
+	memcpy(name, row.name.p, row.name.n);
+	name[row.name.n] = '\0';
+	in_new = (row.have & IN_NEW) != 0;
+	mailbox_expect(m, name);
+	if (maildir_folder_unlink(&f->files, in_new, name) == -1) {
+		if (errno != ENOENT)
+			return mailbox_disk_failed("cannot remove the message",
+			    why);
+		f->dirty = true;
+		memcpy(base, name, sizeof(base));
+		if (maildir_file_parse(span_of(base), &file) &&
+		    maildir_folder_find(&f->files, file.base, name, &in_new) &&
+		    maildir_folder_unlink(&f->files, in_new, name) == -1 &&
+		    errno != ENOENT)
+			return mailbox_disk_failed("cannot remove the message",
+			    why);
+	}
+	uid_set_add(removed, uid);
+	return mailbox_depart(m, uid, why);
+}
+
+enum mail_result
+mailbox_expunge(struct mailbox *m, const struct uid_set *uids,
+    struct uid_set *removed, struct why *why)
+{
+	struct uid_set victims = { 0 };
+	uint32_t uid = 0;
+	enum mail_result r = mailbox_begin(m, why);
+
+	if (r != MAIL_OK)
+		return r;
+	if (m->folder->row.deleted > 0)
+		r = mailbox_with_flags(m, uids, MAIL_DELETED, 0, true, &victims,
+		    why);
+	while (r == MAIL_OK && uid_set_next(&victims, &uid))
+		r = remove_one(m, uid, removed, why);
+	uid_set_fini(&victims);
+	/* what is gone is gone: the rows must say so, whatever failed then */
+	if (mailbox_commit(m, why) != MAIL_OK)
+		return MAIL_FAILED;
+	return r;
+}

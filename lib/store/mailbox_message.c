@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: ISC */
+/* What a message is: its row, its file, and what only reading it tells. */
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/ensure.h"
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/queue/queue_layout.h"
+#include "lib/store/mailbox_internal.h"
+#include "lib/store/maildir_list.h"
+
+enum { CHUNK = 65536 };
+
+/* ---- its file ---- */
+
+struct place {
+	char name[MAILDIR_FILE_MAX];
+	bool in_new;
+	uint64_t stored; /* S= of the name, or UINT64_MAX */
+};
+
+static void
+place_of(const struct mail_index_message *row, struct place *out)
+{
+	struct maildir_file file;
+
+	memcpy(out->name, row->name.p, row->name.n);
+	out->name[row->name.n] = '\0';
+	out->in_new = (row->have & IN_NEW) != 0;
+	out->stored = UINT64_MAX;
+	if (maildir_file_parse(row->name, &file))
+		out->stored = file.stored;
+}
+
+/* Opens it, where another program has renamed it as well. */
+static int
+open_place(struct mailbox *m, struct place *p, int flags)
+{
+	struct mailbox_folder *f = m->folder;
+	int fd = maildir_folder_open_file(&f->files, p->in_new, p->name, flags);
+	struct maildir_file file;
+	char base[MAILDIR_FILE_MAX];
+
+	if (fd != -1 || errno != ENOENT)
+		return fd;
+	f->dirty = true;
+	memcpy(base, p->name, sizeof(base));
+	if (!maildir_file_parse(span_of(base), &file)) {
+		errno = ENOENT;
+		return -1;
+	}
+	if (!maildir_folder_find(&f->files, file.base, p->name, &p->in_new))
+		return -1;
+	return maildir_folder_open_file(&f->files, p->in_new, p->name, flags);
+}
+
+static enum mail_result
+open_failed(struct why *why)
+{
+	if (errno == ENOENT)
+		return MAIL_GONE;
+	return mailbox_disk_failed("cannot read the message", why);
+}
+
+/*
+ * A delivery that was cut short between rename and truncation has left the
+ * trailer of the queue file behind the message (doc/DURABILITY.md). It is
+ * known by the footer, and cut where the name says.
+ */
+static void
+cut_footer(struct mailbox *m, struct place *p, int fd, struct stat *st)
+{
+	char magic[QUEUE_MAGIC_SIZE];
+	int writable;
+
+	if (p->stored == UINT64_MAX ||
+	    st->st_size < (off_t)p->stored + QUEUE_FOOTER_SIZE ||
+	    fd_pread_all(fd, magic, sizeof(magic),
+		st->st_size - QUEUE_FOOTER_SIZE) == -1 ||
+	    memcmp(magic, QUEUE_MAGIC, sizeof(magic)) != 0)
+		return;
+	writable = open_place(m, p, O_WRONLY);
+	if (writable == -1 || ftruncate(writable, (off_t)p->stored) == -1)
+		log_warning("%s: the queue's trailer cannot be cut off: %s",
+		    p->name, strerror(errno));
+	else
+		st->st_size = (off_t)p->stored;
+	fd_close(&writable);
+}
+
+static enum mail_result
+open_message(struct mailbox *m, struct place *p, int *fd, struct stat *st,
+    struct why *why)
+{
+	*fd = open_place(m, p, O_RDONLY);
+	if (*fd == -1)
+		return open_failed(why);
+	if (fstat(*fd, st) == -1 || !S_ISREG(st->st_mode)) {
+		fd_close(fd);
+		why_set(why, "4.2.0", "the message is not a regular file");
+		return MAIL_FAILED;
+	}
+	cut_footer(m, p, *fd, st);
+	return MAIL_OK;
+}
+
+/* ---- what reading it tells ---- */
+
+struct measure {
+	uint64_t size; /* with CRLF line ends */
+	bool crlf;
+	char last;
+	EVP_MD_CTX *digest; /* over it as it is sent */
+};
+
+static void
+measure_part(struct measure *m, const char *p, size_t n)
+{
+	size_t from = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *end = memchr(p + i, '\n', n - i);
+
+		if (end == NULL)
+			break;
+		i = (size_t)(end - p);
+		if ((i > 0 ? p[i - 1] : m->last) == '\r')
+			continue;
+		m->crlf = false;
+		m->size++;
+		EVP_DigestUpdate(m->digest, p + from, i - from);
+		EVP_DigestUpdate(m->digest, "\r", 1);
+		from = i;
+	}
+	EVP_DigestUpdate(m->digest, p + from, n - from);
+	m->size += n;
+	m->last = p[n - 1];
+}
+
+/* Reads it once: size, form, and an id made of what is in it. */
+static enum mail_result
+read_message(struct mailbox *m, struct place *p, struct mail_index_message *row,
+    struct why *why)
+{
+	struct measure all = { .crlf = true, .last = '\n' };
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	enum mail_result r;
+	struct stat st;
+	char *chunk;
+	ssize_t n;
+	int fd;
+
+	r = open_message(m, p, &fd, &st, why);
+	if (r != MAIL_OK)
+		return r;
+	all.digest = EVP_MD_CTX_new();
+	ensure(all.digest != NULL &&
+	    EVP_DigestInit_ex(all.digest, EVP_sha256(), NULL) == 1);
+	chunk = mem_new(CHUNK);
+	while ((n = read(fd, chunk, CHUNK)) > 0)
+		measure_part(&all, chunk, (size_t)n);
+	if (n < 0)
+		r = mailbox_disk_failed("cannot read the message", why);
+	/* what has no line end at its end gets one when it is sent */
+	if (all.last != '\n') {
+		all.size += all.last == '\r' ? 1 : 2;
+		all.crlf = false;
+	}
+	ensure(EVP_DigestFinal_ex(all.digest, digest, NULL) == 1);
+	EVP_MD_CTX_free(all.digest);
+	free(chunk);
+	fd_close(&fd);
+	if (r != MAIL_OK)
+		return r;
+	row->size = all.size;
+	row->have |= HAVE_SIZE | HAVE_FORM | HAVE_ID;
+	row->have &= ~(uint32_t)CRLF_FORM;
+	if (all.crlf)
+		row->have |= CRLF_FORM;
+	memcpy(row->email_id, digest, MAIL_INDEX_ID);
+	return MAIL_OK;
+}
+
+static enum mail_result
+stat_message(struct mailbox *m, struct place *p, struct mail_index_message *row,
+    struct why *why)
+{
+	struct stat st;
+
+	/* where it is, in most cases without opening it */
+	if (p->in_new ||
+	    fstatat(m->folder->files.cur, p->name, &st, AT_SYMLINK_NOFOLLOW) ==
+		-1) {
+		int fd = open_place(m, p, O_RDONLY);
+
+		if (fd == -1 || fstat(fd, &st) == -1) {
+			enum mail_result r = open_failed(why);
+
+			fd_close(&fd);
+			return r;
+		}
+		fd_close(&fd);
+	}
+	row->date = st.st_mtim.tv_sec;
+	if (row->save_date == 0)
+		row->save_date = st.st_ctim.tv_sec;
+	row->have |= HAVE_DATE;
+	return MAIL_OK;
+}
+
+/* ---- the public form ---- */
+
+static void
+put_id(const unsigned char id[MAIL_INDEX_ID], char out[MAIL_ID_MAX])
+{
+	static const char digits[] = "0123456789abcdef";
+	char *p = out;
+
+	*p++ = 'M';
+	for (size_t i = 0; i < MAIL_INDEX_ID; i++) {
+		*p++ = digits[id[i] >> 4];
+		*p++ = digits[id[i] & 15];
+	}
+	*p = '\0';
+}
+
+static void
+give(const struct mail_index_message *row, struct mail_message *out)
+{
+	out->uid = row->uid;
+	out->flags = row->flags & MAIL_SYSTEM_FLAGS;
+	out->keywords = row->keywords;
+	out->modseq = row->modseq;
+	out->internal_date = row->date;
+	out->save_date = row->save_date;
+	out->size = row->size;
+	out->crlf = (row->have & CRLF_FORM) != 0;
+	out->email_id[0] = '\0';
+	if ((row->have & HAVE_ID) != 0)
+		put_id(row->email_id, out->email_id);
+}
+
+static uint32_t
+lacking(uint32_t have, unsigned int wants)
+{
+	uint32_t need = 0;
+
+	if ((wants & WANT_DATE) != 0)
+		need |= HAVE_DATE;
+	if ((wants & WANT_SIZE) != 0)
+		need |= HAVE_SIZE;
+	if ((wants & WANT_FORM) != 0)
+		need |= HAVE_FORM;
+	if ((wants & WANT_ID) != 0)
+		need |= HAVE_ID;
+	return need & ~have;
+}
+
+static enum mail_result
+learn(struct mailbox *m, struct mail_index_message *row, uint32_t lacks,
+    struct why *why)
+{
+	struct place p;
+	enum mail_result r = MAIL_OK;
+
+	place_of(row, &p);
+	if ((lacks & HAVE_DATE) != 0)
+		r = stat_message(m, &p, row, why);
+	if (r == MAIL_OK && (lacks & (HAVE_SIZE | HAVE_FORM | HAVE_ID)) != 0)
+		r = read_message(m, &p, row, why);
+	if (r == MAIL_OK)
+		mail_index_note(m->account->index, m->folder->row.number, row);
+	return r;
+}
+
+enum mail_result
+mailbox_message(struct mailbox *m, uint32_t uid, unsigned int wants,
+    struct mail_message *out, struct why *why)
+{
+	struct mail_index *x = m->account->index;
+	struct mail_index_message row;
+	enum mail_result r;
+	uint32_t lacks;
+
+	if (!mail_index_hold(x))
+		return mailbox_index_failed(m, why);
+	r = mailbox_row(m, uid, &row, why);
+	if (r == MAIL_OK && (lacks = lacking(row.have, wants)) != 0)
+		r = learn(m, &row, lacks, why);
+	if (r == MAIL_OK)
+		give(&row, out);
+	mail_index_release(x);
+	return r;
+}
+
+enum mail_result
+mailbox_fetch(struct mailbox *m, uint32_t uid, struct store_blob *out,
+    struct why *why)
+{
+	struct mail_index *x = m->account->index;
+	struct mail_index_message row;
+	struct place p;
+	struct stat st;
+	enum mail_result r;
+	int fd;
+
+	if (!mail_index_hold(x))
+		return mailbox_index_failed(m, why);
+	r = mailbox_row(m, uid, &row, why);
+	if (r == MAIL_OK)
+		place_of(&row, &p);
+	mail_index_release(x);
+	if (r == MAIL_OK)
+		r = open_message(m, &p, &fd, &st, why);
+	if (r != MAIL_OK)
+		return r;
+	*out = (struct store_blob){ .fd = fd, .length = st.st_size };
+	/* the name of a file in CRLF form says both sizes */
+	out->crlf =
+	    (row.have & CRLF_FORM) != 0 && (uint64_t)st.st_size == row.size;
+	return MAIL_OK;
+}
+
+/* ---- sizes of all ---- */
+
+struct sizes {
+	struct mailbox *m;
+	uint64_t all, deleted;
+	uint32_t unknown; /* the first message whose size is not known */
+};
+
+static bool
+add_size(void *with, const struct mail_index_message *row)
+{
+	struct sizes *s = with;
+
+	if ((row->have & HAVE_SIZE) == 0) {
+		s->unknown = row->uid;
+		return false;
+	}
+	s->all += row->size;
+	if ((row->flags & MAIL_DELETED) != 0)
+		s->deleted += row->size;
+	return true;
+}
+
+enum mail_result
+mailbox_sizes(struct mailbox *m, uint64_t *all, uint64_t *deleted,
+    struct why *why)
+{
+	struct mail_index *x = m->account->index;
+	struct sizes s = { .m = m };
+	struct mail_message message;
+	enum mail_result r = MAIL_OK;
+	uint32_t from = 0;
+	bool walked;
+
+	do {
+		s.unknown = 0;
+		if (!mail_index_hold(x))
+			return mailbox_index_failed(m, why);
+		walked = mail_index_walk(x, m->folder->row.number, from,
+		    add_size, &s);
+		mail_index_release(x);
+		if (!walked)
+			return mailbox_index_failed(m, why);
+		if (s.unknown == 0)
+			break;
+		from = s.unknown + 1;
+		r = mailbox_message(m, s.unknown, WANT_SIZE, &message, why);
+		if (r == MAIL_OK) {
+			s.all += message.size;
+			if ((message.flags & MAIL_DELETED) != 0)
+				s.deleted += message.size;
+		}
+	} while (r == MAIL_OK || r == MAIL_GONE);
+	*all = s.all;
+	*deleted = s.deleted;
+	return r == MAIL_GONE ? MAIL_OK : r;
+}
+
+/* ---- sets of UIDs ---- */
+
+enum mail_result
+mailbox_uids(struct mailbox *m, uint32_t from, struct uid_set *out,
+    struct why *why)
+{
+	struct mail_index *x = m->account->index;
+	bool done = false;
+
+	if (from == UINT32_MAX)
+		return MAIL_OK;
+	if (mail_index_hold(x)) {
+		done = mail_index_uids(x, m->folder->row.number, from + 1, out);
+		mail_index_release(x);
+	}
+	return done ? MAIL_OK : mailbox_index_failed(m, why);
+}
+
+struct choice {
+	uint32_t flags;
+	uint64_t keywords;
+	uint64_t since;
+	bool have;
+	struct uid_set *out;
+};
+
+static bool
+choose_flags(void *with, const struct mail_index_message *row)
+{
+	struct choice *c = with;
+	bool has =
+	    (row->flags & c->flags) != 0 || (row->keywords & c->keywords) != 0;
+
+	if (has == c->have)
+		uid_set_add(c->out, row->uid);
+	return true;
+}
+
+static bool
+choose_changed(void *with, const struct mail_index_message *row)
+{
+	struct choice *c = with;
+
+	if (row->modseq > c->since)
+		uid_set_add(c->out, row->uid);
+	return true;
+}
+
+enum mail_result
+mailbox_with_flags(struct mailbox *m, const struct uid_set *among,
+    uint32_t flags, uint64_t keywords, bool have, struct uid_set *out,
+    struct why *why)
+{
+	struct mail_index *x = m->account->index;
+	struct choice c = { flags, keywords, 0, have, out };
+	bool done = false;
+
+	if (mail_index_hold(x)) {
+		done = among == NULL ?
+		    mail_index_walk(x, m->folder->row.number, 0, choose_flags,
+			&c) :
+		    mail_index_walk_set(x, m->folder->row.number, among,
+			choose_flags, &c);
+		mail_index_release(x);
+	}
+	return done ? MAIL_OK : mailbox_index_failed(m, why);
+}
+
+enum mail_result
+mailbox_changed(struct mailbox *m, uint64_t since, struct uid_set *out,
+    struct why *why)
+{
+	struct mail_index *x = m->account->index;
+	struct choice c = { .since = since, .out = out };
+	struct uid_set there = { 0 }, changed = { 0 };
+	bool complete, found;
+	enum mail_result r;
+
+	if (!mail_index_hold(x))
+		return mailbox_index_failed(m, why);
+	r = mailbox_look(m, &found, why);
+	if (r == MAIL_OK && since < m->folder->row.highest_modseq &&
+	    !mail_index_history(x, &m->folder->row, HISTORY_CHANGES, since,
+		&changed, &complete))
+		r = mailbox_index_failed(m, why);
+	else if (r == MAIL_OK && since < m->folder->row.highest_modseq) {
+		if (!(complete ? mail_index_uids(x, m->folder->row.number, 0,
+				     &there) :
+				 mail_index_walk(x, m->folder->row.number, 0,
+				     choose_changed, &c)))
+			r = mailbox_index_failed(m, why);
+		else if (complete)
+			uid_set_intersect(&changed, &there);
+	}
+	mail_index_release(x);
+	if (r == MAIL_OK)
+		uid_set_add_set(out, &changed);
+	uid_set_fini(&there);
+	uid_set_fini(&changed);
+	return r;
+}
+
+enum mail_result
+mailbox_expunged(struct mailbox *m, uint64_t since, struct uid_set *out,
+    bool *complete, struct why *why)
+{
+	struct mail_index *x = m->account->index;
+	enum mail_result r;
+	bool found;
+
+	if (!mail_index_hold(x))
+		return mailbox_index_failed(m, why);
+	r = mailbox_look(m, &found, why);
+	if (r == MAIL_OK &&
+	    !mail_index_history(x, &m->folder->row, HISTORY_REMOVALS, since,
+		out, complete))
+		r = mailbox_index_failed(m, why);
+	mail_index_release(x);
+	return r;
+}
+
+/* ---- what is computed from it ---- */
+
+void
+mailbox_hold(struct mailbox *m)
+{
+	m->holds += mail_index_hold(m->account->index);
+}
+
+void
+mailbox_release(struct mailbox *m)
+{
+	if (m->holds == 0)
+		return;
+	m->holds--;
+	mail_index_release(m->account->index);
+}
+
+struct span
+mailbox_cached(struct mailbox *m, uint32_t uid, enum cache_slot slot)
+{
+	if (m->holds == 0)
+		return (struct span){ NULL, 0 };
+	return mail_index_cached(m->account->index, m->folder->row.number, uid,
+	    slot);
+}
+
+void
+mailbox_cache(struct mailbox *m, uint32_t uid, enum cache_slot slot,
+    struct span value)
+{
+	if (value.n <= CACHE_VALUE_MAX)
+		mail_index_cache(m->account->index, m->folder->row.number, uid,
+		    slot, value);
+}

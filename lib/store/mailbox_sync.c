@@ -1,0 +1,629 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What is on disk, and what the index says: brought together.
+ *
+ * A directory is read once, in its own order, and each name compared with the
+ * row of its UID. Only names that are new are kept. What has changed its name
+ * or is missing while somebody else renames files at the same moment is not
+ * believed: the directory is read again until it was quiet.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/ensure.h"
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/store/mailbox_scan.h"
+#include "lib/store/maildir_list.h"
+#include "lib/store/maildir_uidlist.h"
+
+enum {
+	BATCH = 32768, /* names kept at a time, and rows of a transaction */
+	PASSES = 6, /* over a directory that others are changing */
+};
+
+struct scan {
+	struct mailbox *m;
+	struct mailbox_folder *f;
+	struct why *why;
+	enum mail_result result;
+	bool loading; /* there are no rows yet */
+	bool listing_read;
+	bool relisted; /* the listing is the file's, not the rows' */
+	struct uidlist *listing;
+	struct uid_bits seen;
+	struct scan_names known; /* with a UID, without a row */
+	struct scan_names unknown;
+	struct scan_names doubles; /* of a UID that was seen already */
+	uint32_t highest; /* UID seen */
+};
+
+/* ---- UIDs that dovecot-uidlist has ---- */
+
+static bool
+take_row(void *with, const struct mail_index_message *row)
+{
+	struct scan *s = with;
+	uint64_t uid;
+
+	if ((row->have & IN_UIDLIST) != 0)
+		maildir_uidlist_add(s->listing,
+		    maildir_name_base(row->name, &uid), row->uid);
+	return true;
+}
+
+/* From the file where it is new to us, else from what we made of it. */
+static void
+read_listing(struct scan *s)
+{
+	struct uidlist_header header;
+	struct mail_stamp now;
+
+	s->listing_read = true;
+	(void)maildir_folder_stamp(&s->f->files, UIDLIST_NAME, &now);
+	if (now.seconds == 0 && !s->loading && s->f->row.uidlist.seconds == 0)
+		return;
+	if (!s->loading && mail_stamp_equal(&now, &s->f->row.uidlist)) {
+		s->listing = maildir_uidlist_new(s->f->row.messages);
+		if (!mail_index_walk(s->m->account->index, s->f->row.number, 0,
+			take_row, s))
+			s->result = mailbox_index_failed(s->m, s->why);
+		return;
+	}
+	s->listing = maildir_uidlist_read(s->f->files.dir, &header);
+	s->f->row.uidlist = now;
+	if (s->listing == NULL)
+		return;
+	s->relisted = true;
+	if (header.uidnext > s->f->row.uidnext)
+		s->f->row.uidnext = header.uidnext;
+}
+
+static uint32_t
+uid_of(struct scan *s, const struct maildir_file *file, bool *listed)
+{
+	uint32_t uid = 0;
+
+	if (!s->listing_read)
+		read_listing(s);
+	if (s->listing != NULL)
+		uid = maildir_uidlist_find(s->listing, file->base);
+	/* lines that we wrote ourselves say what the name says too */
+	*listed = uid != 0 && uid != file->uid;
+	return uid != 0 ? uid : file->uid;
+}
+
+/* ---- messages that have a UID ---- */
+
+static void
+put_known(struct scan *s, const struct scan_name *n)
+{
+	struct mail_index *x = s->m->account->index;
+	struct mail_index_message row;
+	struct maildir_file file;
+
+	if (!maildir_file_parse(scan_name_text(&s->known, n), &file))
+		return;
+	scan_message(s->f, &file, n->uid, n->listed, &row);
+	if (!s->loading) {
+		if (mailbox_arrive(s->m, &row, s->why) != MAIL_OK)
+			s->result = MAIL_FAILED;
+		return;
+	}
+	row.modseq = s->f->row.highest_modseq;
+	if (!mail_index_put(x, s->f->row.number, &row))
+		s->result = mailbox_index_failed(s->m, s->why);
+	s->f->row.messages++;
+	s->f->row.keywords |= row.keywords;
+	s->f->row.unseen += (row.flags & MAIL_SEEN) == 0;
+	s->f->row.deleted += (row.flags & MAIL_DELETED) != 0;
+}
+
+/*
+ * Between batches of a large folder the transaction ends, so that its memory
+ * does; nobody else fills the folder meanwhile, since its directory is locked.
+ */
+static void
+flush_known(struct scan *s, bool more)
+{
+	struct mail_index *x = s->m->account->index;
+
+	scan_names_by_uid(&s->known);
+	for (size_t i = 0; s->result == MAIL_OK && i < s->known.count; i++) {
+		const struct scan_name *n = &s->known.names[i];
+
+		if (n->uid >= s->f->row.uidnext)
+			s->f->row.uidnext = n->uid + 1;
+		put_known(s, n);
+	}
+	scan_names_reset(&s->known);
+	if (more && s->loading && s->result == MAIL_OK &&
+	    mail_index_outermost(x) &&
+	    (!mail_index_commit(x, s->why) || !mail_index_begin(x, s->why)))
+		s->result = MAIL_FAILED;
+}
+
+/* A file whose row is there. */
+static void
+compare(struct scan *s, const struct maildir_file *file,
+    struct mail_index_message *row, bool listed)
+{
+	uint64_t keywords = (row->keywords >> 26 << 26) | file->keywords;
+	uint32_t have = row->have & ~(uint32_t)(IN_NEW | IN_UIDLIST);
+
+	if (listed)
+		have |= IN_UIDLIST;
+	if (span_equal(row->name, file->name) && have == row->have)
+		return;
+	row->name = file->name;
+	row->have = have;
+	if (row->flags != file->flags || row->keywords != keywords) {
+		if (mailbox_reflag(s->m, row, file->flags, keywords, s->why) !=
+		    MAIL_OK)
+			s->result = MAIL_FAILED;
+	} else if (!mail_index_put(s->m->account->index, s->f->row.number,
+		       row)) {
+		s->result = mailbox_index_failed(s->m, s->why);
+	}
+}
+
+/*
+ * A UID that the index does not know is the file's if it can be: given by us,
+ * and the process died before it could say so; or given by Dovecot. One that
+ * was the UID of a message before, or of another folder's, is no more.
+ */
+static bool
+may_have(const struct scan *s, uint32_t uid, bool listed)
+{
+	if (listed || s->loading)
+		return uid < UINT32_MAX;
+	return uid >= s->f->row.uidnext && uid < s->f->state.bound;
+}
+
+static void
+without_row(struct scan *s, const struct maildir_file *file, uint32_t uid,
+    bool listed)
+{
+	if (!may_have(s, uid, listed)) {
+		scan_names_add(&s->unknown, file, 0, false, false);
+		return;
+	}
+	uid_bits_set(&s->seen, uid);
+	if (uid > s->highest)
+		s->highest = uid;
+	scan_names_add(&s->known, file, uid, false, listed);
+	if (s->known.count == BATCH && s->loading)
+		flush_known(s, true);
+}
+
+static void
+with_row(struct scan *s, const struct maildir_file *file, uint32_t uid,
+    bool listed, struct mail_index_message *row)
+{
+	uint64_t ignored;
+
+	if (span_equal(maildir_name_base(row->name, &ignored), file->base)) {
+		uid_bits_set(&s->seen, uid);
+		compare(s, file, row, listed);
+	} else if (s->relisted && listed) {
+		/* Dovecot has decided otherwise */
+		if (mailbox_depart(s->m, uid, s->why) != MAIL_OK)
+			s->result = MAIL_FAILED;
+		without_row(s, file, uid, listed);
+	} else {
+		scan_names_add(&s->unknown, file, 0, false, false);
+	}
+}
+
+static bool
+see(void *with, const struct maildir_file *file)
+{
+	struct scan *s = with;
+	struct mail_index_message row;
+	bool found = false, listed;
+	uint32_t uid = uid_of(s, file, &listed);
+
+	if (s->result != MAIL_OK)
+		return false;
+	if (uid == 0) {
+		scan_names_add(&s->unknown, file, 0, false, false);
+		return true;
+	}
+	if (uid_bits_has(&s->seen, uid)) {
+		scan_names_add(&s->doubles, file, 0, false, false);
+		return true;
+	}
+	if (!s->loading &&
+	    !mail_index_get(s->m->account->index, s->f->row.number, uid, &row,
+		&found)) {
+		s->result = mailbox_index_failed(s->m, s->why);
+		return false;
+	}
+	if (found)
+		with_row(s, file, uid, listed, &row);
+	else
+		without_row(s, file, uid, listed);
+	return s->result == MAIL_OK;
+}
+
+/* ---- messages that have none yet ---- */
+
+static bool
+see_new(void *with, const struct maildir_file *file)
+{
+	scan_names_add(&((struct scan *)with)->unknown, file, 0, true, false);
+	return true;
+}
+
+static bool
+adopt_one(struct scan *s, const struct scan_name *n, uint32_t uid)
+{
+	char from[MAILDIR_FILE_MAX], to[MAILDIR_FILE_MAX];
+	struct mail_index_message row;
+	struct maildir_file file;
+	struct span text = scan_name_text(&s->unknown, n);
+
+	memcpy(from, text.p, text.n);
+	from[text.n] = '\0';
+	if (!maildir_file_parse(text, &file))
+		return true;
+	if (!maildir_file_name(&file, uid, file.flags, file.keywords, to)) {
+		log_warning("%s: no room for a UID in the name; "
+			    "the message is not shown",
+		    from);
+		return true;
+	}
+	mailbox_expect(s->m, from);
+	mailbox_expect(s->m, to);
+	if (maildir_folder_rename(&s->f->files, n->in_new, from, to) == -1) {
+		if (errno == ENOENT)
+			return true; /* somebody was faster */
+		s->result =
+		    mailbox_disk_failed("cannot take up new mail", s->why);
+		return false;
+	}
+	(void)maildir_file_parse(span_of(to), &file);
+	scan_message(s->f, &file, uid, false, &row);
+	s->result = mailbox_arrive(s->m, &row, s->why);
+	return s->result == MAIL_OK;
+}
+
+static enum mail_result
+adopt(struct scan *s)
+{
+	uint32_t uid;
+
+	if (s->result != MAIL_OK || s->unknown.count == 0)
+		return s->result;
+	scan_names_by_time(&s->unknown);
+	s->result =
+	    mailbox_give_uids(s->m, (uint32_t)s->unknown.count, &uid, s->why);
+	for (size_t i = 0; s->result == MAIL_OK && i < s->unknown.count; i++)
+		if (!adopt_one(s, &s->unknown.names[i], uid + (uint32_t)i))
+			break;
+	scan_names_reset(&s->unknown);
+	return s->result;
+}
+
+/*
+ * Until it was seen empty: what comes after that changes its stamp again. A
+ * clock that is too coarse for that leaves no stamp behind.
+ */
+static enum mail_result
+adopt_new(struct scan *s)
+{
+	for (unsigned int pass = 0; pass < PASSES; pass++) {
+		struct mail_stamp before;
+
+		if (maildir_folder_stamp(&s->f->files, "new", &before) == -1 ||
+		    maildir_folder_scan(&s->f->files, "new", see_new, s) == -1)
+			return s->result = mailbox_disk_failed(
+				   "cannot read the mailbox", s->why);
+		if (s->unknown.count == 0) {
+			s->f->row.new = before;
+			if (!mail_stamp_settled(&before))
+				s->f->row.new = (struct mail_stamp){ 0 };
+			break;
+		}
+		if (adopt(s) != MAIL_OK)
+			break;
+	}
+	return s->result;
+}
+
+/* ---- a whole look ---- */
+
+static enum mail_result
+remove_missing(struct scan *s)
+{
+	struct uid_set all = { 0 };
+	uint32_t uid = 0;
+
+	if (!mail_index_uids(s->m->account->index, s->f->row.number, 0, &all))
+		s->result = mailbox_index_failed(s->m, s->why);
+	while (s->result == MAIL_OK && uid_set_next(&all, &uid))
+		if (!uid_bits_has(&s->seen, uid)) {
+			s->result = mailbox_depart(s->m, uid, s->why);
+			if (s->result == MAIL_GONE)
+				s->result = MAIL_OK;
+		}
+	uid_set_fini(&all);
+	return s->result;
+}
+
+/* True: nobody else changed the directory while it was read. */
+static bool
+read_cur(struct scan *s, struct mail_stamp *before)
+{
+	struct mail_stamp after;
+
+	scan_names_reset(&s->unknown);
+	scan_names_reset(&s->doubles);
+	if (maildir_folder_stamp(&s->f->files, "cur", before) == -1 ||
+	    maildir_folder_scan(&s->f->files, "cur", see, s) == -1 ||
+	    maildir_folder_stamp(&s->f->files, "cur", &after) == -1) {
+		if (s->result == MAIL_OK)
+			s->result =
+			    mailbox_disk_failed("cannot read the mailbox",
+				s->why);
+		return false;
+	}
+	return mail_stamp_equal(before, &after);
+}
+
+static void
+take_doubles(struct scan *s)
+{
+	struct maildir_file file;
+
+	for (size_t i = 0; i < s->doubles.count; i++)
+		if (maildir_file_parse(scan_name_text(&s->doubles,
+					   &s->doubles.names[i]),
+			&file))
+			scan_names_add(&s->unknown, &file, 0, false, false);
+}
+
+static enum mail_result
+look_at_cur(struct scan *s)
+{
+	struct mail_stamp before;
+	bool quiet = false;
+
+	for (unsigned int pass = 0; pass < PASSES && !quiet; pass++) {
+		quiet = read_cur(s, &before);
+		if (s->result != MAIL_OK)
+			return s->result;
+		flush_known(s, false);
+		if (!quiet && !s->loading)
+			uid_bits_clear_all(&s->seen);
+		if (s->loading)
+			break; /* another look follows where it was not quiet */
+	}
+	s->f->row.cur = (struct mail_stamp){ 0 };
+	if (quiet) {
+		take_doubles(s);
+		if (!s->loading && remove_missing(s) != MAIL_OK)
+			return s->result;
+		if (mail_stamp_settled(&before))
+			s->f->row.cur = before;
+	} else {
+		/* names that may be gone already: the next look has them */
+		scan_names_reset(&s->unknown);
+	}
+	/* what we rename ourselves from here on is our own change */
+	s->f->own = s->f->row.cur.seconds != 0;
+	return s->result;
+}
+
+static void
+scan_init(struct scan *s, struct mailbox *m, struct why *why)
+{
+	*s = (struct scan){ .m = m, .f = m->folder, .why = why };
+	scan_names_init(&s->known);
+	scan_names_init(&s->unknown);
+	scan_names_init(&s->doubles);
+}
+
+static void
+scan_fini(struct scan *s)
+{
+	maildir_uidlist_free(&s->listing);
+	uid_bits_clear_all(&s->seen);
+	scan_names_fini(&s->known);
+	scan_names_fini(&s->unknown);
+	scan_names_fini(&s->doubles);
+}
+
+/* ---- filling a folder ---- */
+
+static enum mail_result
+raise_bound(struct scan *s)
+{
+	struct mailbox_folder *f = s->f;
+
+	/* what was given is below it, so what is given next is above */
+	if (f->row.uidnext < f->state.bound)
+		f->row.uidnext = f->state.bound;
+	if (f->row.uidnext == f->state.bound)
+		return MAIL_OK;
+	f->state.bound = f->row.uidnext;
+	if (folder_state_write(f->files.dir, &f->state) == -1)
+		return mailbox_disk_failed("cannot write the mailbox", s->why);
+	mailbox_state_stamped(f);
+	return MAIL_OK;
+}
+
+static enum mail_result
+load(struct scan *s)
+{
+	struct mail_index *x = s->m->account->index;
+	struct uid_set there = { 0 };
+
+	s->loading = true;
+	s->f->row.unseen_from = 0;
+	if (look_at_cur(s) != MAIL_OK)
+		return s->result;
+	uid_bits_set_of(&s->seen, &there);
+	if (!mail_index_present(x, s->f->row.number, &there, true))
+		s->result = mailbox_index_failed(s->m, s->why);
+	uid_set_fini(&there);
+	if (s->result == MAIL_OK)
+		s->result = raise_bound(s);
+	if (s->result != MAIL_OK)
+		return s->result;
+	s->f->row.first_recent = s->f->row.uidnext;
+	s->f->row.complete = 1;
+	s->loading = false;
+	return adopt(s);
+}
+
+enum mail_result
+mailbox_load(struct mailbox *m, struct why *why)
+{
+	struct scan s;
+	enum mail_result r;
+
+	/* another process that fills it just now has given up the index's
+	 * lock in between, and waits for it */
+	if (flock(m->folder->files.dir, LOCK_EX | LOCK_NB) == -1) {
+		why_errno(why, "4.2.0", "the mailbox is being read");
+		return MAIL_IN_USE;
+	}
+	scan_init(&s, m, why);
+	r = load(&s);
+	scan_fini(&s);
+	(void)flock(m->folder->files.dir, LOCK_UN);
+	return r;
+}
+
+/* ---- the public call ---- */
+
+static bool
+unchanged(struct mailbox *m)
+{
+	struct mailbox_folder *f = m->folder;
+	struct mail_stamp cur, new;
+
+	return maildir_folder_stamp(&f->files, "cur", &cur) == 0 &&
+	    maildir_folder_stamp(&f->files, "new", &new) == 0 &&
+	    cur.seconds != 0 && mail_stamp_equal(&cur, &f->row.cur) &&
+	    mail_stamp_equal(&new, &f->row.new);
+}
+
+/* Dovecot was here, and has counted anew. */
+static enum mail_result
+heed_uidlist(struct mailbox *m, struct why *why)
+{
+	struct mailbox_folder *f = m->folder;
+	struct uidlist_header header;
+	struct mail_stamp now;
+
+	if (maildir_folder_stamp(&f->files, UIDLIST_NAME, &now) == -1 ||
+	    now.seconds == 0 || mail_stamp_equal(&now, &f->row.uidlist) ||
+	    !maildir_uidlist_read_header(f->files.dir, &header) ||
+	    (header.uidvalidity == f->state.uidvalidity &&
+		header.uidnext <= f->state.bound))
+		return MAIL_OK;
+	if (header.uidvalidity != f->state.uidvalidity ||
+	    header.uidnext > f->state.bound)
+		f->state.bound = header.uidnext;
+	f->state.uidvalidity = header.uidvalidity;
+	if (folder_state_write(f->files.dir, &f->state) == -1)
+		return mailbox_disk_failed("cannot write the mailbox", why);
+	mailbox_state_stamped(f);
+	return MAIL_OK;
+}
+
+static enum mail_result
+look(struct mailbox *m, bool all, struct why *why)
+{
+	struct mailbox_folder *f = m->folder;
+	struct mail_stamp cur, list;
+	struct scan s;
+	enum mail_result r = MAIL_OK;
+
+	scan_init(&s, m, why);
+	if (maildir_folder_stamp(&f->files, "cur", &cur) == -1 ||
+	    maildir_folder_stamp(&f->files, UIDLIST_NAME, &list) == -1)
+		r = mailbox_disk_failed("cannot read the mailbox", why);
+	else if (all || cur.seconds == 0 ||
+	    !mail_stamp_equal(&cur, &f->row.cur) ||
+	    !mail_stamp_equal(&list, &f->row.uidlist)) {
+		if (!mail_stamp_equal(&list, &f->row.uidlist))
+			read_listing(&s);
+		r = look_at_cur(&s);
+	}
+	if (r == MAIL_OK)
+		r = adopt(&s);
+	if (r == MAIL_OK)
+		r = adopt_new(&s);
+	scan_fini(&s);
+	return r;
+}
+
+static enum mail_result
+sync_all(struct mailbox *m, struct why *why)
+{
+	struct mailbox_folder *f = m->folder;
+	bool all = f->dirty;
+	enum mail_result r;
+
+	do {
+		r = mailbox_begin_unloaded(m, why);
+		if (r != MAIL_OK)
+			return r;
+		r = heed_uidlist(m, why);
+		if (r == MAIL_OK && f->row.complete &&
+		    f->row.uidvalidity != f->state.uidvalidity) {
+			/* begun again, it is another folder */
+			r = mailbox_commit(m, why);
+			if (r == MAIL_OK)
+				r = mailbox_begin_unloaded(m, why);
+		}
+		if (r == MAIL_OK && !f->row.complete)
+			r = mailbox_load(m, why);
+		if (r == MAIL_IN_USE &&
+		    mail_index_outermost(m->account->index)) {
+			mailbox_abort(m);
+			if (flock(f->files.dir, LOCK_EX) == -1 ||
+			    flock(f->files.dir, LOCK_UN) == -1)
+				return mailbox_disk_failed(
+				    "cannot lock the mailbox", why);
+		}
+	} while (r == MAIL_IN_USE && f->writing == 0);
+	mailbox_keywords_heed(m);
+	if (r == MAIL_OK)
+		r = look(m, all, why);
+	if (r != MAIL_OK) {
+		mailbox_abort(m);
+		return r;
+	}
+	f->dirty = false;
+	return mailbox_commit(m, why);
+}
+
+enum mail_result
+mailbox_sync(struct mailbox *m, struct why *why)
+{
+	struct mailbox_folder *f = m->folder;
+	bool found;
+	enum mail_result r;
+
+	if (!mail_index_hold(m->account->index))
+		return mailbox_index_failed(m, why);
+	r = mailbox_look(m, &found, why);
+	mail_index_release(m->account->index);
+	if (r != MAIL_OK)
+		return r;
+	if (found && mailbox_watch_quiet(m))
+		return MAIL_OK;
+	f->unproven = false;
+	if (found && !f->dirty && unchanged(m))
+		return MAIL_OK;
+	return sync_all(m, why);
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Changes by others, as inotify(7) tells them. Our own renames come back as
+ * events too: they are known by the names that mailbox_expect was told, and
+ * do not count. Without inotify (its limits are per user) nothing is known
+ * to be quiet, and mailbox_sync compares stamps.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/store/mailbox_internal.h"
+
+enum {
+	EXPECTED_SLOTS = 8192, /* a power of two */
+	EXPECTED_MAX = 4096, /* then events are read; the kernel keeps 16384 */
+	EVENTS = 65536, /* bytes read at a time */
+};
+
+static const uint32_t interest =
+    IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_ONLYDIR;
+
+struct mailbox_watch {
+	int fd;
+	size_t expected;
+	uint64_t names[EXPECTED_SLOTS]; /* digests; 0: empty */
+};
+
+static uint64_t
+digest(const char *name)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (; *name != '\0'; name++)
+		h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+	h ^= h >> 31;
+	return h == 0 ? 1 : h;
+}
+
+static uint64_t *
+slot_of(struct mailbox_watch *w, uint64_t h)
+{
+	size_t i = (size_t)(h >> 16) & (EXPECTED_SLOTS - 1);
+
+	while (w->names[i] != 0 && w->names[i] != h)
+		i = (i + 1) & (EXPECTED_SLOTS - 1);
+	return &w->names[i];
+}
+
+int
+mail_account_watch_fd(struct mail_account *a)
+{
+	struct mailbox_watch *w = a->watch;
+
+	if (w == NULL) {
+		w = a->watch = mem_new(sizeof(*w));
+		w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	}
+	return w->fd;
+}
+
+void
+mailbox_watch_free(struct mail_account *a)
+{
+	if (a->watch == NULL)
+		return;
+	fd_close(&a->watch->fd);
+	free(a->watch);
+	a->watch = NULL;
+}
+
+static void
+all_dirty(struct mail_account *a)
+{
+	for (struct mailbox_folder *f = a->folders; f != NULL; f = f->next)
+		f->dirty = f->dirty || f->watchers > 0;
+}
+
+static void
+heed_event(struct mail_account *a, const struct inotify_event *e)
+{
+	if ((e->mask & IN_Q_OVERFLOW) != 0) {
+		all_dirty(a);
+		return;
+	}
+	if (e->len == 0 || *slot_of(a->watch, digest(e->name)) != 0)
+		return;
+	for (struct mailbox_folder *f = a->folders; f != NULL; f = f->next)
+		if (e->wd == f->watch_cur || e->wd == f->watch_new)
+			f->dirty = true;
+}
+
+void
+mail_account_heed(struct mail_account *a)
+{
+	struct mailbox_watch *w = a->watch;
+	char events[EVENTS]
+	    __attribute__((aligned(__alignof__(struct inotify_event))));
+	ssize_t n;
+
+	if (w == NULL || w->fd == -1)
+		return;
+	while ((n = read(w->fd, events, sizeof(events))) > 0)
+		for (ssize_t at = 0; at < n;) {
+			const struct inotify_event *e =
+			    (const void *)(events + at);
+
+			heed_event(a, e);
+			at += (ssize_t)(sizeof(*e) + e->len);
+		}
+	/* what we did before has been told by now */
+	if (w->expected > 0)
+		memset(w->names, 0, sizeof(w->names));
+	w->expected = 0;
+}
+
+void
+mailbox_expect(struct mailbox *m, const char *name)
+{
+	struct mailbox_watch *w = m->account->watch;
+	uint64_t h, *slot;
+
+	if (w == NULL || w->fd == -1 || m->folder->watchers == 0)
+		return;
+	if (w->expected == EXPECTED_MAX)
+		mail_account_heed(m->account);
+	h = digest(name);
+	slot = slot_of(w, h);
+	w->expected += *slot == 0;
+	*slot = h;
+}
+
+/* There is no inotify_add_watchat(2): it goes by the working directory. */
+static void
+add_watches(struct mailbox_folder *f, int fd)
+{
+	int back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (back != -1 && fchdir(f->files.dir) == 0) {
+		f->watch_cur = inotify_add_watch(fd, "cur", interest);
+		f->watch_new = inotify_add_watch(fd, "new", interest);
+		/* nothing of ours works in another place than that */
+		if (fchdir(back) == -1)
+			abort();
+	}
+	fd_close(&back);
+}
+
+void
+mailbox_unwatch(struct mailbox_folder *f)
+{
+	struct mailbox_watch *w = f->account->watch;
+
+	f->watchers = 0;
+	if (w == NULL || w->fd == -1)
+		return;
+	if (f->watch_cur != -1)
+		(void)inotify_rm_watch(w->fd, f->watch_cur);
+	if (f->watch_new != -1)
+		(void)inotify_rm_watch(w->fd, f->watch_new);
+	f->watch_cur = f->watch_new = -1;
+}
+
+void
+mailbox_watch(struct mailbox *m, bool on)
+{
+	struct mailbox_folder *f = m->folder;
+	int fd = mail_account_watch_fd(m->account);
+
+	if (on == m->watching || fd == -1 || f->deleted)
+		return;
+	m->watching = on;
+	if (on && f->watchers++ == 0) {
+		add_watches(f, fd);
+		/* what came before the watch */
+		f->unproven = true;
+	} else if (!on && f->watchers > 0 && --f->watchers == 0) {
+		mailbox_unwatch(f);
+	}
+}
+
+bool
+mailbox_watch_quiet(struct mailbox *m)
+{
+	struct mailbox_folder *f = m->folder;
+
+	if (f->watchers == 0 || f->watch_cur == -1 || f->watch_new == -1)
+		return false;
+	mail_account_heed(m->account);
+	return !f->dirty && !f->unproven;
+}
