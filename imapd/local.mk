@@ -3,8 +3,8 @@
 # of commands, a line each.
 daemon_PROGRAMS += imapd/imapd imapd/imapd-session
 imapd_imapd_SOURCES = imapd/imapd.c imapd/prelogin.c imapd/prelogin.h
-imapd_imapd_session_SOURCES = imapd/imapd_session.c imapd/session.h \
-	imapd/first_session.c
+imapd_imapd_session_SOURCES = imapd/imapd_session.c imapd/session.h
+imapd_imapd_session_LDADD = imapd/libimapd.a $(LDADD)
 EXTRA_DIST += imapd/verbs.def imapd/capabilities.def imapd/session.h
 
 # The session stage without its main: the frame (wire, states, what is told),
