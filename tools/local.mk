@@ -84,3 +84,8 @@ dist_check_SCRIPTS += man/settings_current.sh
 .PHONY: man
 man: tools/settings_manual
 	./tools/settings_manual > $(srcdir)/man/main.cf.5
+
+sbin_PROGRAMS += tools/postmailbox
+tools_postmailbox_SOURCES = tools/postmailbox.c tools/postmailbox.h \
+	tools/postmailbox_account.c tools/postmailbox_check.c \
+	tools/postmailbox_rebuild.c $(auth_accounts)

@@ -114,3 +114,8 @@ tests_unit_lib_store_mailbox_test_SOURCES = \
 	tests/unit/lib/store/mailbox_test.c \
 	tests/unit/lib/store/account.h tests/unit/lib/store/folder.h
 tests_unit_lib_store_mailbox_test_LDADD = $(LDADD) -lcmocka
+check_PROGRAMS += tests/unit/lib/store/mail_crash_test
+TESTS += tests/unit/lib/store/mail_crash_test
+tests_unit_lib_store_mail_crash_test_SOURCES = \
+	tests/unit/lib/store/mail_crash_test.c tests/unit/lib/store/folder.h
+tests_unit_lib_store_mail_crash_test_LDADD = $(LDADD) -lcmocka

@@ -29,6 +29,7 @@ struct mail_metadata {
 	struct file_stamp stamp;
 	struct entry *all;
 	size_t count;
+	bool foreign; /* the file is of a form that we do not know */
 };
 
 static const struct {
@@ -186,16 +187,14 @@ take_line(struct mail_metadata *m, struct span line)
 	return true;
 }
 
-/* One of another form is kept aside, not overwritten. */
 static void
-take_lines(struct mail_metadata *m, int directory, struct span rest)
+take_lines(struct mail_metadata *m, struct span rest)
 {
 	struct span line;
 
 	if (!span_cut(&rest, "\n", false, &line) || !span_is(line, head)) {
-		log_warning("%s: not in a form that is known: set aside",
-		    file_name);
-		(void)!renameat(directory, file_name, directory, aside);
+		log_warning("%s: not in a form that is known", file_name);
+		m->foreign = true;
 		return;
 	}
 	while (span_cut(&rest, "\n", false, &line))
@@ -216,7 +215,7 @@ mail_metadata_read(struct mail_metadata *m, int directory, struct why *why)
 		return MAIL_OK;
 	clear(m);
 	if (mail_file_read(directory, file_name, &text, &stamp) == 0) {
-		take_lines(m, directory, buf_span(&text));
+		take_lines(m, buf_span(&text));
 		m->stamp = stamp;
 	} else if (errno != ENOENT) {
 		why_errno(why, "4.2.0", "cannot read the metadata");
@@ -320,6 +319,10 @@ mail_metadata_write(struct mail_metadata *m, int directory, struct why *why)
 	struct buf text = BUF_INIT(METADATA_TOTAL_MAX);
 	enum mail_result r = MAIL_OK;
 
+	/* one of another form is kept aside, not overwritten */
+	if (m->foreign)
+		(void)!renameat(directory, file_name, directory, aside);
+	m->foreign = false;
 	buf_printf(&text, "%s\n", head);
 	for (size_t i = 0; i < m->count; i++) {
 		const struct entry *e = &m->all[i];

@@ -300,6 +300,8 @@ test_metadata(void **state)
 	file_put("m/posthaste-metadata", "posthaste-metadata 2\nx\n");
 	assert_int_equal(mail_metadata_read(tree.metadata, tree.control, &why),
 	    MAIL_OK);
+	assert_int_equal(mail_metadata_write(tree.metadata, tree.control, &why),
+	    MAIL_OK);
 	assert_string_equal(file_get("m/posthaste-metadata.damaged"),
 	    "posthaste-metadata 2\nx\n");
 	mail_tree_close(&tree);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef TOOLS_POSTMAILBOX_H
+#define TOOLS_POSTMAILBOX_H
+
+/* The parts of postmailbox(1). */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Whose mail it is, and where. */
+struct postmailbox {
+	const char *location;
+	char separator;
+	bool has_owner; /* else that of the directory */
+	uint64_t uid, gid;
+};
+
+/*
+ * Finds the account in the settings' sources; fatal when there is none. Reads
+ * main.cf of this directory (NULL: the usual one).
+ */
+void postmailbox_account(const char *config, const char *user,
+    struct postmailbox *out);
+/* Each: what the program exits with. 0: all is well; 1: something is not. */
+int postmailbox_check(const struct postmailbox *p);
+int postmailbox_rebuild(const struct postmailbox *p);
+
+#endif
