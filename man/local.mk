@@ -8,6 +8,7 @@ dist_man1_MANS += man/postconf.1
 dist_man1_MANS += man/postdrop.1
 dist_man1_MANS += man/posthaste.1
 dist_man1_MANS += man/postlog.1
+dist_man1_MANS += man/postmailbox.1
 dist_man1_MANS += man/postmap.1
 dist_man1_MANS += man/postqueue.1
 dist_man1_MANS += man/postsuper.1

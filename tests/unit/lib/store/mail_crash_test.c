@@ -47,8 +47,8 @@ append(struct mailbox *m, unsigned int count)
 	uint32_t validity;
 
 	for (unsigned int i = 0; good && i < count; i++)
-		good = mail_append_begin(a, &how, UINT64_MAX, &why) ==
-			MAIL_OK &&
+		good =
+		    mail_append_begin(a, &how, UINT64_MAX, &why) == MAIL_OK &&
 		    mail_append_write(a, "Subject: x\r\n\r\ntext\r\n", 20,
 			&why) == MAIL_OK;
 	good = good && mail_append_commit(a, &validity, &uids, &why) == MAIL_OK;
@@ -143,8 +143,7 @@ transfer(struct mail_account *a, bool move)
 	good = mailbox_open(a, SPAN("INBOX"), &from, &why) == MAIL_OK &&
 	    mailbox_open(a, SPAN("z"), &to, &why) == MAIL_OK &&
 	    mailbox_copy(from, &all, to, move, &copies, &why) == MAIL_OK &&
-	    mail_account_settle(a, &why) == MAIL_OK &&
-	    copies.count == MESSAGES;
+	    mail_account_settle(a, &why) == MAIL_OK && copies.count == MESSAGES;
 	mail_copies_fini(&copies);
 	uid_set_fini(&all);
 	mailbox_close(&to);
