@@ -46,6 +46,17 @@ find(const struct item_name *names, struct span atom)
 	return 0;
 }
 
+/* Asked for twice, told once. */
+static bool
+is_repeated(const struct fetch_plan *p, const struct section *x)
+{
+	for (size_t i = 0; i < p->section_count; i++)
+		if (span_equal(p->sections[i].label, x->label) &&
+		    p->sections[i].most == x->most)
+			return true;
+	return false;
+}
+
 static const char *
 take_section(struct arena *a, struct span atom, struct fetch_plan *out)
 {
@@ -56,7 +67,8 @@ take_section(struct arena *a, struct span atom, struct fetch_plan *out)
 	if (!section_parse(a, atom, x))
 		return "Unknown FETCH item, or a section that is none";
 	out->sets_seen |= !x->peek;
-	out->section_count++;
+	if (!is_repeated(out, x))
+		out->section_count++;
 	return NULL;
 }
 

@@ -165,7 +165,8 @@ skip_tag(struct span s)
 			quote = s.p[n] == quote ? '\0' : quote;
 		else if (s.p[n] == '>')
 			return n + 1;
-		else if (s.p[n] == '"' && n > 0 && s.p[n - 1] == '=')
+		else if ((s.p[n] == '"' || s.p[n] == '\'') && n > 0 &&
+		    s.p[n - 1] == '=')
 			quote = s.p[n];
 	}
 	return n;

@@ -19,6 +19,7 @@
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/login/session_stage.h"
+#include "lib/mail/charset.h"
 
 #define PARAM_GROUP store
 #define PARAM_DEF "lib/store/params.def"
@@ -225,6 +226,7 @@ static void
 before(const struct service *s)
 {
 	take_special_folders(store.mail_special_folders);
+	charset_prepare(); /* a child may not load code */
 	session_parent_setup(&stage, s);
 }
 

@@ -169,11 +169,6 @@ read_message(struct mailbox *m, struct place *p, struct mail_index_message *row,
 		measure_part(&all, chunk, (size_t)n);
 	if (n < 0)
 		r = mailbox_disk_failed("cannot read the message", why);
-	/* what has no line end at its end gets one when it is sent */
-	if (all.last != '\n') {
-		all.size += all.last == '\r' ? 1 : 2;
-		all.crlf = false;
-	}
 	ensure(EVP_DigestFinal_ex(all.digest, digest, NULL) == 1);
 	EVP_MD_CTX_free(all.digest);
 	free(chunk);

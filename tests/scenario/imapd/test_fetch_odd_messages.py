@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: ISC
+"""Whatever a message holds, what FETCH says of it is valid IMAP, and what it
+says of a part is the part."""
+import pathlib
+
+from fetched import MAIN, fetch, put, wire
+
+HERE = pathlib.Path(__file__).resolve().parents[3]
+CORPUS = sorted((HERE / "tests/corpus/odd").rglob("*.raw"))
+
+ODD = [
+    b"",
+    b"\n",
+    b"\r\n",
+    b"x",
+    b"no header at all\nmore\n",
+    b"Subject: only a header",
+    b"Subject: nul\x00in it\nFrom: \x00@\x00\n\nnul\x00body\n",
+    b"Subject: \xff\xfe 8bit \"quotes\\\nFrom: J\xc3\xb6rg <j@x>\n\n\xff\n",
+    b"From: \"a\\\"b\\\\\" <a\"b@c>\nMessage-ID: <\"a\\\">\n\n",
+    b"To: " + b"(" * 5000 + b"\n\n",
+    b"To: " + b"a@b, " * 5000 + b"\n\n",
+    b"Subject: " + b"long " * 5000 + b"\n\n",
+    b"Content-Type: multipart/mixed; boundary=b\n\nno parts\n",
+    b"Content-Type: multipart/mixed; boundary=\"\"\n\n--\n--\n",
+    b"Content-Type: message/rfc822\n\n",
+    b"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n"
+    b"U3ViamVjdDogeA==\n",
+    b"Content-Type: text/plain; name*=utf-8''%e2%82%ac; name=\"a\r\n b\"\n\n",
+    b"Content-Disposition: ;;;\nContent-Language: ,,, de , en,\n"
+    b"Content-ID:\nContent-Description: \"\n\n",
+    b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (i, i)
+             for i in range(2000)),
+    b"Content-Type: multipart/digest; boundary=b\n\n" + b"--b\n\n" * 5000,
+    b"Content-Type: message/rfc822\n\n" * 2000,
+    b"a: b\n" * 20000,
+    b"Subject: cr\rin it\n\rbody\r\r\n",
+    b"From: a@b\n \n \nfolded away\n\n",
+]
+
+
+def test_answers_are_valid(suite):
+    s = suite(main=MAIN)
+    messages = ODD + [p.read_bytes() for p in CORPUS]
+    assert len(CORPUS) > 10
+    put(s, messages)
+    c = s.imap()
+    c.ok("SELECT INBOX")
+    what = ("(FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODY BODYSTRUCTURE "
+            "EMAILID THREADID PREVIEW BODY.PEEK[] BODY.PEEK[HEADER] "
+            "BODY.PEEK[TEXT] BODY.PEEK[1] BODY.PEEK[1.MIME] BODY.PEEK[1.1] "
+            "BODY.PEEK[HEADER.FIELDS (FROM SUBJECT)])")
+    for utf8 in (False, True):
+        found = fetch(c, what, utf8=utf8)
+        assert len(found) == len(messages)
+        for number, items in found.items():
+            message = messages[number - 1]
+            text = wire(message).replace(b"\0", b"\x80")
+            assert items["RFC822.SIZE"] == len(text), number
+            assert items["BODY[]"] == text, number
+            assert items["BODY[HEADER]"] + items["BODY[TEXT]"] == text
+        c.ok("ENABLE IMAP4rev2")
+    c.ok("NOOP")
