@@ -356,7 +356,8 @@ answer(struct fetch *f)
 		reply_ok(s, f->c, NULL, "Fetch completed");
 }
 
-static void
+/* False: the connection had to end. */
+static bool
 tell_all(struct fetch *f)
 {
 	struct imap_session *s = f->s;
@@ -373,13 +374,23 @@ tell_all(struct fetch *f)
 			f->io = imap_send(s);
 	}
 	free(f->message.window);
-	if (f->io == IO_OK) {
-		answer(f);
-		return;
-	}
+	if (f->io == IO_OK)
+		return true;
 	/* in the middle of something: nothing may follow it */
 	buf_reset(&s->out);
 	imap_session_end(s, io_name(f->io));
+	return false;
+}
+
+void
+fetch_unasked(struct imap_session *s, const struct fetch_plan *plan,
+    const struct uid_set *uids)
+{
+	struct fetch f = { .s = s, .plan = *plan, .wants = plan->wants };
+
+	uid_set_copy(&f.uids, uids);
+	(void)tell_all(&f);
+	uid_set_fini(&f.uids);
 }
 
 static bool
@@ -417,7 +428,8 @@ imap_fetch(struct imap_session *s, const struct imap_command *c)
 			imap_enable_condstore(s);
 		if (narrow(&f)) {
 			set_seen(&f);
-			tell_all(&f);
+			if (tell_all(&f))
+				answer(&f);
 		}
 	}
 	uid_set_fini(&f.uids);

@@ -123,6 +123,13 @@ void fetch_section_begin(struct fetch_message *m, const struct section *x);
 /* Adds text of any length to the answer. */
 enum io fetch_add(struct fetch_message *m, struct span text);
 
+/*
+ * FETCH responses that no command asked for, of messages in the view. \Seen
+ * is not set.
+ */
+void fetch_unasked(struct imap_session *s, const struct fetch_plan *plan,
+    const struct uid_set *uids);
+
 void imap_fetch(struct imap_session *s, const struct imap_command *c);
 
 #endif

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "imapd/list.h"
+#include "imapd/notify.h"
 
 enum { NAME_ROOM = 65536 };
 
@@ -45,13 +46,9 @@ tell_old_name(struct imap_session *s, struct span old, struct span new)
 	if (!imap_enabled(s, ENABLED_REV2) ||
 	    mail_folder_find(s->account, new, &f) != MAIL_OK)
 		return;
-	buf_add_text(&s->out, "* LIST ");
-	list_write_folder(s, &f, true, true, &s->out);
-	buf_add_text(&s->out, " (\"OLDNAME\" (");
 	text = mem_span_text(old);
-	imap_write_mailbox(&s->out, text, imap_utf8(s));
+	list_write_old_name(s, &f, text, &s->out);
 	free(text);
-	buf_add_text(&s->out, "))\r\n");
 }
 
 /* Names are kept in NFC, without a separator at their end. */
@@ -161,6 +158,7 @@ create(struct imap_session *s, const struct imap_command *c, struct span name,
 		reply_result(s, c, r, &why);
 		return;
 	}
+	notify_tree_changed(s);
 	if (!kept_as(s, kept))
 		tell_old_name(s, kept, kept);
 	reply_created(s, c, kept);
@@ -207,15 +205,33 @@ delete_command(struct imap_session *s, const struct imap_command *c)
 				buf_add_text(&s->out,
 				    "* OK [CLOSED] The mailbox is no more\r\n");
 		}
-		if (r == MAIL_OK)
+		if (r == MAIL_OK) {
+			notify_tree_changed(s);
 			reply_ok(s, c, NULL, "Delete completed.");
-		else if (r == MAIL_HAS_CHILDREN)
+		} else if (r == MAIL_HAS_CHILDREN)
 			reply_no(s, c, "HASCHILDREN",
 			    "There are mailboxes below it");
 		else
 			reply_result(s, c, r, &why);
 	}
 	buf_fini(&name);
+}
+
+/* A new folder came out of INBOX; all others have another name now. */
+static void
+tell_others(struct imap_session *s, struct span from, struct span to)
+{
+	char *old, *new;
+
+	if (span_is(from, "INBOX")) {
+		notify_tree_changed(s);
+		return;
+	}
+	old = mem_span_text(without_separator(s, from));
+	new = mem_span_text(without_separator(s, to));
+	notify_renamed(s, old, new);
+	free(old);
+	free(new);
 }
 
 void
@@ -231,6 +247,7 @@ rename_command(struct imap_session *s, const struct imap_command *c)
 		r = mail_folder_rename(s->account, buf_span(&from),
 		    buf_span(&to), &why);
 		if (r == MAIL_OK) {
+			tell_others(s, buf_span(&from), buf_span(&to));
 			/* INBOX is still there (RFC 9051 section 6.3.6) */
 			if (!span_is(buf_span(&from), "INBOX"))
 				tell_old_name(s,
@@ -257,10 +274,11 @@ subscribe(struct imap_session *s, const struct imap_command *c, bool on)
 	if (name_argument(s, c, 0, &name)) {
 		r = mail_folder_subscribe(s->account,
 		    without_separator(s, buf_span(&name)), on, &why);
-		if (r == MAIL_OK)
+		if (r == MAIL_OK) {
+			notify_tree_changed(s);
 			reply_ok(s, c, NULL, "%s completed.",
 			    on ? "Subscribe" : "Unsubscribe");
-		else
+		} else
 			reply_result(s, c, r, &why);
 	}
 	buf_fini(&name);

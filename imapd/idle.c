@@ -5,6 +5,7 @@
  */
 #include "imapd/basic.h"
 
+#include "imapd/notify.h"
 #include "lib/base/clock.h"
 #include "lib/net/stream.h"
 
@@ -48,7 +49,10 @@ wait_for_done(struct imap_session *s, const struct imap_command *c)
 			client_spoke(s, c);
 			return;
 		case WAKE_CHANGE:
-			imap_tell(s, TELL_ALL);
+			if (s->notify != NULL)
+				notify_wake(s);
+			else
+				imap_tell(s, TELL_ALL);
 			if (s->out.n > 0)
 				notice = next_notice(s);
 			break;

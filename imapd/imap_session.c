@@ -20,6 +20,7 @@
 #include "imapd/metadata.h"
 #include "imapd/namespace.h"
 #include "imapd/park.h"
+#include "imapd/notify.h"
 #include "imapd/quota.h"
 #include "imapd/search.h"
 #include "imapd/status.h"
@@ -147,6 +148,8 @@ run(struct imap_session *s, const struct imap_command *c)
 	else
 		v->run(s, c);
 	s->verb = NULL;
+	if (s->notify != NULL && s->state != IMAP_LOGGED_OUT)
+		notify_after(s, v);
 }
 
 static void
@@ -200,6 +203,8 @@ next_command(struct imap_session *s)
 			one_command(s);
 			return;
 		case WAKE_CHANGE: /* it will be told with an answer */
+			if (s->notify != NULL)
+				notify_wake(s);
 			break;
 		case WAKE_TIME:
 			reading_ended(s, IO_TIMEOUT);
@@ -251,6 +256,7 @@ imap_session_run(struct imap_session *s, const char *login_tag)
 			(void)imap_send(s);
 	}
 	(void)imap_send(s);
+	notify_free(s);
 	imap_unselect(s);
 	buf_fini(&s->out);
 	stream_finish(s->io);

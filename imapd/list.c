@@ -96,6 +96,17 @@ list_write_folder(struct imap_session *s, const struct mail_folder *f,
 	imap_write_mailbox(out, f->name, imap_utf8(s));
 }
 
+void
+list_write_old_name(struct imap_session *s, const struct mail_folder *f,
+    const char *old, struct buf *out)
+{
+	buf_add_text(out, "* LIST ");
+	list_write_folder(s, f, true, true, out);
+	buf_add_text(out, " (\"OLDNAME\" (");
+	imap_write_mailbox(out, old, imap_utf8(s));
+	buf_add_text(out, "))\r\n");
+}
+
 static bool
 is_selected(const struct list_request *r, const struct mail_folder *f)
 {

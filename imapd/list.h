@@ -15,6 +15,10 @@ imap_command_function list_command, lsub_command;
 void list_write_folder(struct imap_session *s, const struct mail_folder *f,
     bool subscribed, bool extended, struct buf *out);
 
+/* "* LIST (...) "/" new ("OLDNAME" ("old"))" and CRLF. */
+void list_write_old_name(struct imap_session *s, const struct mail_folder *f,
+    const char *old, struct buf *out);
+
 /* RFC 6154: its "\Sent", or NULL at the end. "i" counts from 0. */
 const char *list_special_use(unsigned int i, unsigned int *bit);
 

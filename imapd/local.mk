@@ -26,7 +26,9 @@ imapd_mailbox_commands = imapd/list_pattern.c imapd/list_pattern.h \
 	imapd/folders.c imapd/folders.h imapd/namespace.c imapd/namespace.h \
 	imapd/status.c imapd/status.h imapd/metadata.c imapd/metadata.h \
 	imapd/acl.c imapd/acl.h imapd/acl_list.c imapd/acl_list.h \
-	imapd/quota.c imapd/quota.h
+	imapd/quota.c imapd/quota.h imapd/notify.c imapd/notify.h \
+	imapd/notify_request.c imapd/notify_request.h \
+	imapd/notify_folders.c imapd/notify_folders.h
 imapd_libimapd_a_SOURCES += $(imapd_mailbox_commands)
 
 check_PROGRAMS += tests/unit/imapd/list_pattern_test \

@@ -4,9 +4,11 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "imapd/list.h"
+#include "imapd/notify.h"
 
 enum { NAME_ROOM = 65536, OUT_ROOM = 64 << 20 };
 
@@ -419,6 +421,22 @@ within_limits(const struct change *x)
 	return true;
 }
 
+static void
+tell_others(const struct change *x)
+{
+	struct buf names = BUF_INIT(METADATA_WANTED_MAX * METADATA_ENTRY_MAX);
+	char *folder = mem_span_text(x->folder);
+
+	for (size_t i = 0; i < x->count; i++) {
+		if (i > 0)
+			buf_add_char(&names, ' ');
+		imap_write_astring(&names, span_of(x->set[i].name), false);
+	}
+	notify_metadata(x->s, folder, buf_text(&names));
+	free(folder);
+	buf_fini(&names);
+}
+
 /* All or nothing (RFC 5464 section 4.3). */
 static void
 set(struct change *x)
@@ -432,6 +450,7 @@ set(struct change *x)
 		r = mail_metadata_set(account, x->folder, x->set[i].name,
 		    x->set[i].value, &why);
 	if (r == MAIL_OK) {
+		tell_others(x);
 		reply_ok(x->s, x->c, NULL, "Setmetadata completed.");
 		return;
 	}

@@ -4,32 +4,19 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum item {
-	MESSAGES = 1 << 0,
-	RECENT = 1 << 1,
-	UIDNEXT = 1 << 2,
-	UIDVALIDITY = 1 << 3,
-	UNSEEN = 1 << 4,
-	DELETED = 1 << 5,
-	SIZE = 1 << 6,
-	HIGHESTMODSEQ = 1 << 7,
-	MAILBOXID = 1 << 8,
-	APPENDLIMIT = 1 << 9,
-	DELETED_STORAGE = 1 << 10,
-};
-
 /* In the order in which they are answered. */
 static const struct {
 	const char *name;
-	enum item item;
+	enum status_item item;
 } names[] = {
-	{ "MESSAGES", MESSAGES }, { "RECENT", RECENT }, { "UIDNEXT", UIDNEXT },
-	{ "UIDVALIDITY", UIDVALIDITY }, { "UNSEEN", UNSEEN },
-	{ "DELETED", DELETED }, { "SIZE", SIZE }, /* RFC 8438 */
-	{ "HIGHESTMODSEQ", HIGHESTMODSEQ }, /* RFC 7162 */
-	{ "MAILBOXID", MAILBOXID }, /* RFC 8474 */
-	{ "APPENDLIMIT", APPENDLIMIT }, /* RFC 7889 */
-	{ "DELETED-STORAGE", DELETED_STORAGE }, /* RFC 9208 */
+	{ "MESSAGES", STATUS_MESSAGES }, { "RECENT", STATUS_RECENT },
+	{ "UIDNEXT", STATUS_UIDNEXT }, { "UIDVALIDITY", STATUS_UIDVALIDITY },
+	{ "UNSEEN", STATUS_UNSEEN }, { "DELETED", STATUS_DELETED },
+	{ "SIZE", STATUS_ALL_SIZE }, /* RFC 8438 */
+	{ "HIGHESTMODSEQ", STATUS_HIGHESTMODSEQ }, /* RFC 7162 */
+	{ "MAILBOXID", STATUS_MAILBOXID }, /* RFC 8474 */
+	{ "APPENDLIMIT", STATUS_APPENDLIMIT }, /* RFC 7889 */
+	{ "DELETED-STORAGE", STATUS_DELETED_STORAGE }, /* RFC 9208 */
 };
 
 enum { NAMES = sizeof(names) / sizeof(names[0]) };
@@ -60,8 +47,8 @@ status_items(struct imap_session *s, const struct imap_arg *a,
 	}
 	if (all == 0)
 		return false;
-	if ((all & HIGHESTMODSEQ) != 0)
-		s->enabled |= ENABLED_CONDSTORE;
+	if ((all & STATUS_HIGHESTMODSEQ) != 0)
+		imap_enable_condstore(s);
 	*items = all;
 	return true;
 }
@@ -73,47 +60,47 @@ struct answer {
 };
 
 static void
-write_item(const struct answer *a, enum item item, struct buf *out)
+write_item(const struct answer *a, enum status_item item, struct buf *out)
 {
 	const struct mailbox_status *st = &a->status;
 	uint64_t n = 0;
 
 	switch (item) {
-	case MESSAGES:
+	case STATUS_MESSAGES:
 		n = st->messages;
 		break;
-	case RECENT:
+	case STATUS_RECENT:
 		n = a->recent;
 		break;
-	case UIDNEXT:
+	case STATUS_UIDNEXT:
 		n = st->uidnext;
 		break;
-	case UIDVALIDITY:
+	case STATUS_UIDVALIDITY:
 		n = st->uidvalidity;
 		break;
-	case UNSEEN:
+	case STATUS_UNSEEN:
 		n = st->unseen;
 		break;
-	case DELETED:
+	case STATUS_DELETED:
 		n = st->deleted;
 		break;
-	case SIZE:
+	case STATUS_ALL_SIZE:
 		n = st->size;
 		break;
-	case HIGHESTMODSEQ:
+	case STATUS_HIGHESTMODSEQ:
 		n = st->highest_modseq;
 		break;
-	case DELETED_STORAGE:
+	case STATUS_DELETED_STORAGE:
 		n = st->deleted_size;
 		break;
-	case APPENDLIMIT:
+	case STATUS_APPENDLIMIT:
 		n = (uint64_t)a->session->params->imap_append_limit;
 		if (n == 0) {
 			buf_add_text(out, "NIL");
 			return;
 		}
 		break;
-	case MAILBOXID:
+	case STATUS_MAILBOXID:
 		buf_printf(out, "(%s)", st->id);
 		return;
 	}
@@ -136,13 +123,39 @@ static enum mail_result
 look(struct mailbox *m, unsigned int items, struct answer *a, struct why *why)
 {
 	unsigned int wants =
-	    (items & (SIZE | DELETED_STORAGE)) != 0 ? STATUS_SIZE : 0;
+	    (items & (STATUS_ALL_SIZE | STATUS_DELETED_STORAGE)) != 0 ?
+	    STATUS_SIZE :
+	    0;
 	enum mail_result r = mailbox_status(m, wants, &a->status, why);
 
-	if (r != MAIL_OK || (items & RECENT) == 0 ||
+	if (r != MAIL_OK || (items & STATUS_RECENT) == 0 ||
 	    a->status.first_recent == 0)
 		return r;
 	return count_recent(m, a, why);
+}
+
+enum mail_result
+status_write_open(struct imap_session *s, struct mailbox *m, unsigned int items,
+    struct buf *out, struct why *why)
+{
+	struct answer a = { .session = s };
+	enum mail_result r = look(m, items, &a, why);
+	const char *between = "";
+
+	if (r != MAIL_OK)
+		return r;
+	buf_add_text(out, "* STATUS ");
+	imap_write_mailbox(out, mailbox_name(m), imap_utf8(s));
+	buf_add_text(out, " (");
+	for (size_t i = 0; i < NAMES; i++) {
+		if ((items & names[i].item) == 0)
+			continue;
+		buf_printf(out, "%s%s ", between, names[i].name);
+		write_item(&a, names[i].item, out);
+		between = " ";
+	}
+	buf_add_text(out, ")\r\n");
+	return MAIL_OK;
 }
 
 /* A mailbox that is only looked at keeps its \Recent messages. */
@@ -150,27 +163,12 @@ enum mail_result
 status_write(struct imap_session *s, struct span name, unsigned int items,
     struct buf *out, struct why *why)
 {
-	struct answer a = { .session = s };
 	struct mailbox *m = NULL;
 	enum mail_result r = mailbox_open(s->account, name, &m, why);
-	const char *between = "";
 
 	if (r != MAIL_OK)
 		return r;
-	r = look(m, items, &a, why);
-	if (r == MAIL_OK) {
-		buf_add_text(out, "* STATUS ");
-		imap_write_mailbox(out, mailbox_name(m), imap_utf8(s));
-		buf_add_text(out, " (");
-		for (size_t i = 0; i < NAMES; i++) {
-			if ((items & names[i].item) == 0)
-				continue;
-			buf_printf(out, "%s%s ", between, names[i].name);
-			write_item(&a, names[i].item, out);
-			between = " ";
-		}
-		buf_add_text(out, ")\r\n");
-	}
+	r = status_write_open(s, m, items, out, why);
 	mailbox_close(&m);
 	return r;
 }

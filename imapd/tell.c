@@ -9,6 +9,7 @@
 #include <inttypes.h>
 
 #include "imapd/context.h"
+#include "imapd/notify.h"
 #include "lib/log/log.h"
 
 enum { OUT_AT_ONCE = 16384 };
@@ -191,7 +192,7 @@ tell_changed(struct imap_session *s, const struct uid_set *changed)
 		return;
 	mailbox_hold(s->mailbox);
 	while (uid_set_next(changed, &uid)) {
-		imap_tell_flags(s, uid, false);
+		imap_tell_flags(s, uid, s->notify != NULL);
 		if (s->out.n < OUT_AT_ONCE)
 			continue;
 		mailbox_release(s->mailbox);
@@ -247,6 +248,9 @@ imap_tell(struct imap_session *s, enum imap_tell what)
 	if (result == MAIL_OK)
 		result =
 		    mailbox_view_update(&s->view, what == TELL_ALL, &u, &why);
+	/* between commands those are told who want to hear of them */
+	if (s->notify != NULL && s->verb == NULL && !notify_wants_flags(s))
+		uid_set_fini(&u.changed);
 	if (result == MAIL_OK)
 		tell(s, &u);
 	else

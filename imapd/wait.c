@@ -7,6 +7,7 @@
 #include "imapd/session.h"
 
 #include "imapd/park.h"
+#include "imapd/notify.h"
 #include "lib/base/clock.h"
 #include "lib/log/log.h"
 #include "lib/task/task.h"
@@ -63,12 +64,25 @@ flush(struct imap_session *s)
 	return false;
 }
 
+void
+imap_wake_all(void)
+{
+	wait_wake_all(&watch.changed);
+}
+
+/* Without a mailbox and NOTIFY no change is of interest. */
+static bool
+is_blind(struct imap_session *s)
+{
+	return (s->mailbox != NULL || s->notify != NULL) && !hear(s);
+}
+
 enum imap_wake
 imap_wait(struct imap_session *s, int64_t deadline)
 {
 	int64_t until = deadline, look = clock_ms() + LOOK_MS,
 		park = imap_park_at(s);
-	bool look_myself = s->mailbox != NULL && !hear(s), woken = false;
+	bool look_myself = is_blind(s), woken = false;
 
 	if (!flush(s))
 		return WAKE_END;
@@ -78,6 +92,8 @@ imap_wait(struct imap_session *s, int64_t deadline)
 		until = look;
 	if (park < until)
 		until = park;
+	if (s->notify != NULL && notify_wake_at(s) < until)
+		until = notify_wake_at(s);
 	stream_rest(s->io);
 	switch (wait_fd_or(stream_fd(s->io), WAIT_READ, &watch.changed, until,
 	    &woken)) {

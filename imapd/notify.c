@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: ISC */
+#include "imapd/notify.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "imapd/list.h"
+#include "imapd/notify_folders.h"
+#include "imapd/status.h"
+#include "lib/base/clock.h"
+#include "lib/log/log.h"
+
+enum {
+	WATCHED_MAX = 500, /* mailboxes of one connection */
+	PENDING_MAX = 1 << 20, /* bytes of news that wait to be told */
+	LOOK_MS = 3000, /* at the tree, which others may change */
+};
+
+/* Another mailbox than the selected one. */
+struct watched {
+	struct mailbox *mailbox;
+	unsigned int events;
+	struct mailbox_status told;
+	bool found; /* while the list is gone through */
+	struct watched *next;
+};
+
+struct imap_notify {
+	struct imap_session *s;
+	struct arena *arena;
+	struct notify_request request;
+	struct notify_folders folders;
+	struct watched *watched;
+	size_t count;
+	bool tree; /* events that need it were asked for */
+	bool overflow;
+	unsigned int generation; /* of the tree, as last looked at */
+	int64_t looked;
+	struct buf pending; /* what others did */
+	struct mailbox *selected; /* that "fetched" is of */
+	uint32_t fetched; /* UIDs below need no FETCH any more */
+	struct imap_notify *prev, *next; /* all of this process */
+};
+
+/* Of the process, which is one user's. */
+static struct imap_notify *all;
+static unsigned int tree_generation;
+
+static char
+separator(const struct imap_notify *n)
+{
+	return mail_account_separator(n->s->account);
+}
+
+static void
+close_watched(struct imap_notify *n, struct watched *w)
+{
+	LL_DELETE(n->watched, w);
+	mailbox_close(&w->mailbox);
+	free(w);
+	n->count--;
+}
+
+static void
+forget(struct imap_notify *n)
+{
+	while (n->watched != NULL)
+		close_watched(n, n->watched);
+	notify_folders_free(&n->folders);
+	buf_reset(&n->pending);
+	arena_reset(n->arena);
+	n->request = (struct notify_request){ 0 };
+	n->tree = false;
+}
+
+void
+notify_free(struct imap_session *s)
+{
+	struct imap_notify *n = s->notify;
+
+	if (n == NULL)
+		return;
+	forget(n);
+	DL_DELETE(all, n);
+	buf_fini(&n->pending);
+	arena_free(&n->arena);
+	free(n);
+	s->notify = NULL;
+}
+
+/* RFC 5465 section 5.8: as if NOTIFY NONE had been said. */
+static void
+overflow(struct imap_notify *n)
+{
+	forget(n);
+	buf_add_text(&n->s->out,
+	    "* OK [NOTIFICATIONOVERFLOW] Too much is happening\r\n");
+	n->overflow = false;
+}
+
+/* Watching */
+
+static unsigned int
+events_of(const struct imap_notify *n, const char *name)
+{
+	return notify_request_events(&n->request, name,
+	    notify_folders_subscribed(&n->folders, name), separator(n));
+}
+
+static struct watched *
+find_watched(struct imap_notify *n, const char *name)
+{
+	struct watched *w;
+
+	LL_FOREACH (n->watched, w)
+		if (strcmp(mailbox_name(w->mailbox), name) == 0)
+			return w;
+	return NULL;
+}
+
+/* NULL: it cannot be opened. */
+static struct watched *
+open_watched(struct imap_notify *n, const char *name)
+{
+	struct watched *w = mem_new(sizeof(*w));
+	struct why why;
+
+	if (mailbox_open(n->s->account, span_of(name), &w->mailbox, &why) !=
+	    MAIL_OK) {
+		free(w);
+		return NULL;
+	}
+	if (mailbox_status(w->mailbox, 0, &w->told, &why) != MAIL_OK) {
+		mailbox_close(&w->mailbox);
+		free(w);
+		return NULL;
+	}
+	mailbox_watch(w->mailbox, true);
+	w->found = true;
+	LL_APPEND(n->watched, w);
+	n->count++;
+	return w;
+}
+
+/* One that has gone is not there any more, one that came is asked for. */
+static bool
+watch_one(struct imap_notify *n, const char *name)
+{
+	unsigned int events = events_of(n, name) & NOTIFY_MESSAGES;
+	struct watched *w;
+
+	if (events == 0)
+		return true;
+	w = find_watched(n, name);
+	if (w == NULL) {
+		if (n->count == WATCHED_MAX)
+			return false;
+		w = open_watched(n, name);
+		if (w == NULL)
+			return true;
+	}
+	w->events = events;
+	w->found = true;
+	return true;
+}
+
+/* False: there are too many. */
+static bool
+watch_all(struct imap_notify *n)
+{
+	struct notify_folder *at = NULL;
+	struct watched *w, *next;
+	const char *name;
+	bool fits = true;
+
+	LL_FOREACH (n->watched, w)
+		w->found = false;
+	while (fits && (name = notify_folders_next(&n->folders, &at)) != NULL)
+		fits = watch_one(n, name);
+	LL_FOREACH_SAFE (n->watched, w, next)
+		if (!w->found)
+			close_watched(n, w);
+	return fits;
+}
+
+/* The tree as it is now; what changed is told, or is known already. */
+static void
+look_at_tree(struct imap_notify *n, bool known)
+{
+	struct imap_session *s = n->s;
+	struct why why;
+
+	n->generation = tree_generation;
+	n->looked = clock_ms();
+	if (!n->tree)
+		return;
+	if (notify_folders_update(&n->folders, s, &n->request,
+		known ? NULL : &s->out, &why) != MAIL_OK)
+		log_warning("user=<%s>, session=%s: %s", s->user, s->id,
+		    why.text);
+	else if (!watch_all(n))
+		n->overflow = true;
+}
+
+static bool
+tree_is_due(const struct imap_notify *n)
+{
+	return n->tree &&
+	    (n->generation != tree_generation ||
+		clock_ms() - n->looked >= LOOK_MS);
+}
+
+/* Telling */
+
+/* RFC 5465 sections 5.1 to 5.3. */
+static unsigned int
+news_of(const struct imap_notify *n, const struct watched *w,
+    const struct mailbox_status *now)
+{
+	const struct mailbox_status *was = &w->told;
+	bool condstore =
+	    imap_enabled(n->s, ENABLED_CONDSTORE | ENABLED_QRESYNC);
+	bool number =
+	    was->uidnext != now->uidnext || was->messages != now->messages;
+	unsigned int items = 0;
+
+	if (was->uidvalidity != now->uidvalidity)
+		items = STATUS_MESSAGES | STATUS_UIDNEXT;
+	if (number)
+		items |= STATUS_MESSAGES | STATUS_UIDNEXT;
+	if ((w->events & NOTIFY_FLAGS) != 0 &&
+	    was->highest_modseq != now->highest_modseq)
+		items |= STATUS_UNSEEN;
+	if (items == 0)
+		return 0;
+	return items | STATUS_UIDVALIDITY |
+	    (condstore ? STATUS_HIGHESTMODSEQ : 0);
+}
+
+/* False: it is no more. */
+static bool
+tell_watched(struct imap_notify *n, struct watched *w)
+{
+	struct imap_session *s = n->s;
+	struct mailbox_status now;
+	enum mail_result r;
+	struct why why;
+	unsigned int items;
+
+	r = mailbox_sync(w->mailbox, &why);
+	if (r == MAIL_OK)
+		r = mailbox_status(w->mailbox, 0, &now, &why);
+	if (r == MAIL_NONEXISTENT)
+		return false;
+	if (r != MAIL_OK)
+		return true;
+	/* the selected one has its own rules (section 3.1) */
+	if (s->mailbox != NULL &&
+	    strcmp(mailbox_name(s->mailbox), mailbox_name(w->mailbox)) == 0) {
+		w->told = now;
+		return true;
+	}
+	items = news_of(n, w, &now);
+	w->told = now;
+	if (items != 0)
+		(void)status_write_open(s, w->mailbox, items, &s->out, &why);
+	return true;
+}
+
+/* What MessageNew wants to be known of those that were told by EXISTS. */
+static void
+fetch_arrived(struct imap_notify *n)
+{
+	struct imap_session *s = n->s;
+	struct uid_set uids = { 0 };
+
+	if (s->mailbox == NULL || n->selected != s->mailbox ||
+	    n->fetched >= s->view.uidnext)
+		return;
+	uid_set_add_range(&uids, n->fetched, s->view.uidnext - 1);
+	uid_set_intersect(&uids, &s->view.uids);
+	n->fetched = s->view.uidnext;
+	if (n->request.fetch && !uid_set_empty(&uids))
+		fetch_unasked(s, &n->request.plan, &uids);
+	uid_set_fini(&uids);
+}
+
+static void
+tell_selected(struct imap_notify *n)
+{
+	struct imap_session *s = n->s;
+
+	if (s->mailbox == NULL || n->request.selected == 0)
+		return;
+	/* in IDLE they may be told (section 6.1.2) */
+	imap_tell(s,
+	    n->request.delayed && s->verb == NULL ? TELL_NO_EXPUNGE : TELL_ALL);
+	fetch_arrived(n);
+}
+
+void
+notify_wake(struct imap_session *s)
+{
+	struct imap_notify *n = s->notify;
+	struct watched *w, *next;
+
+	tell_selected(n);
+	buf_add_span(&s->out, buf_span(&n->pending));
+	n->overflow = n->overflow || n->pending.overflow;
+	buf_fini(&n->pending);
+	n->pending = BUF_INIT(PENDING_MAX);
+	if (tree_is_due(n))
+		look_at_tree(n, false);
+	LL_FOREACH_SAFE (n->watched, w, next)
+		if (!tell_watched(n, w))
+			close_watched(n, w);
+	if (n->overflow)
+		overflow(n);
+}
+
+/* The selected mailbox may be another one now. */
+static void
+take_selected(struct imap_notify *n, bool anew)
+{
+	struct imap_session *s = n->s;
+
+	if (!anew && n->selected == s->mailbox)
+		return;
+	n->selected = s->mailbox;
+	if (s->mailbox == NULL)
+		return;
+	n->fetched = s->view.uidnext;
+	if (n->request.selected != 0)
+		mailbox_watch(s->mailbox, true);
+}
+
+static bool
+is_one_of(const struct imap_verb *v, const char *const *names)
+{
+	for (; *names != NULL; names++)
+		if (v != NULL && span_is(v->name, *names))
+			return true;
+	return false;
+}
+
+void
+notify_after(struct imap_session *s, const struct imap_verb *verb)
+{
+	static const char *const selects[] = { "SELECT", "EXAMINE", NULL };
+	static const char *const adds[] = { "APPEND", "COPY", "MOVE", "REPLACE",
+		NULL };
+	static const char *const tree[] = { "CREATE", "DELETE", "RENAME",
+		"SUBSCRIBE", "UNSUBSCRIBE", NULL };
+	struct imap_notify *n = s->notify;
+
+	take_selected(n, is_one_of(verb, selects));
+	/* RFC 5465 section 5.2: what the client has made itself it knows */
+	if (is_one_of(verb, adds) && s->mailbox != NULL)
+		n->fetched = s->view.uidnext;
+	if (is_one_of(verb, tree))
+		look_at_tree(n, true);
+	fetch_arrived(n);
+}
+
+int64_t
+notify_wake_at(const struct imap_session *s)
+{
+	const struct imap_notify *n = s->notify;
+
+	return n->tree ? n->looked + LOOK_MS : INT64_MAX;
+}
+
+bool
+notify_wants_flags(const struct imap_session *s)
+{
+	return (s->notify->request.selected & NOTIFY_FLAGS) != 0;
+}
+
+/* What other connections did */
+
+void
+notify_tree_changed(struct imap_session *s)
+{
+	(void)s;
+	tree_generation++;
+	imap_wake_all();
+}
+
+void
+notify_renamed(struct imap_session *s, const char *from, const char *to)
+{
+	struct imap_notify *n;
+	struct mail_folder f;
+
+	DL_FOREACH (all, n) {
+		notify_folders_rename(&n->folders, from, to, separator(n));
+		if (n->s == s || (events_of(n, to) & NOTIFY_NAME) == 0 ||
+		    mail_folder_find(n->s->account, span_of(to), &f) != MAIL_OK)
+			continue;
+		list_write_old_name(n->s, &f, from, &n->pending);
+	}
+	notify_tree_changed(s);
+}
+
+static unsigned int
+metadata_event(const struct imap_notify *n, const char *folder)
+{
+	unsigned int set = 0;
+
+	if (folder[0] != '\0')
+		return events_of(n, folder) & NOTIFY_METADATA;
+	/* of the server: whichever group it stands in */
+	for (size_t i = 0; i < n->request.count; i++)
+		set |= n->request.groups[i].events;
+	return set & NOTIFY_SERVER_METADATA;
+}
+
+void
+notify_metadata(struct imap_session *s, const char *folder, const char *entries)
+{
+	struct imap_notify *n;
+
+	DL_FOREACH (all, n) {
+		if (n->s == s || metadata_event(n, folder) == 0)
+			continue;
+		buf_add_text(&n->pending, "* METADATA ");
+		if (folder[0] == '\0')
+			buf_add_text(&n->pending, "\"\"");
+		else
+			imap_write_mailbox(&n->pending, folder,
+			    imap_utf8(n->s));
+		buf_printf(&n->pending, " %s\r\n", entries);
+	}
+	imap_wake_all();
+}
+
+/* The command */
+
+static void
+tell_first(struct imap_notify *n)
+{
+	struct imap_session *s = n->s;
+	struct watched *w;
+	struct why why;
+
+	LL_FOREACH (n->watched, w) {
+		unsigned int items = STATUS_MESSAGES;
+
+		if (s->mailbox != NULL &&
+		    strcmp(mailbox_name(s->mailbox),
+			mailbox_name(w->mailbox)) == 0)
+			continue;
+		if ((w->events & NOTIFY_NEW) != 0)
+			items |= STATUS_UIDNEXT | STATUS_UIDVALIDITY;
+		if ((w->events & NOTIFY_FLAGS) != 0)
+			items |= STATUS_UIDVALIDITY | STATUS_HIGHESTMODSEQ;
+		(void)status_write_open(s, w->mailbox, items, &s->out, &why);
+	}
+}
+
+static struct imap_notify *
+begin(struct imap_session *s)
+{
+	struct imap_notify *n = s->notify;
+
+	if (n != NULL) {
+		forget(n);
+		return n;
+	}
+	n = mem_new(sizeof(*n));
+	n->s = s;
+	n->arena = arena_new();
+	n->pending = BUF_INIT(PENDING_MAX);
+	DL_APPEND(all, n);
+	s->notify = n;
+	return n;
+}
+
+/* The new request holds from here on; the old one is gone. */
+static bool
+set_up(struct imap_notify *n)
+{
+	n->tree = n->request.count > 0;
+	look_at_tree(n, true);
+	if (n->overflow) {
+		n->overflow = false;
+		forget(n);
+		return false;
+	}
+	take_selected(n, true);
+	if (n->request.status)
+		tell_first(n);
+	return true;
+}
+
+static enum notify_read
+is_understood(struct imap_session *s, const struct imap_command *c)
+{
+	struct arena *arena = arena_new();
+	struct notify_request request;
+	enum notify_read r = notify_request_read(s, c, arena, &request);
+
+	arena_free(&arena);
+	return r;
+}
+
+void
+notify_command(struct imap_session *s, const struct imap_command *c)
+{
+	struct imap_notify *n;
+
+	/* one that is refused changes nothing */
+	switch (is_understood(s, c)) {
+	case NOTIFY_READ_BAD:
+		reply_bad(s, c,
+		    "NOTIFY wants NONE, or SET and groups of a"
+		    " filter and events");
+		return;
+	case NOTIFY_READ_BADEVENT:
+		reply_no(s, c, "BADEVENT (" NOTIFY_EVENT_NAMES ")",
+		    "This event is not known here");
+		return;
+	case NOTIFY_READ_OK:
+		break;
+	}
+	n = begin(s);
+	(void)notify_request_read(s, c, n->arena, &n->request);
+	if (set_up(n))
+		reply_ok(s, c, NULL, "Notify completed.");
+	else
+		reply_no(s, c, "NOTIFICATIONOVERFLOW", "Too many mailboxes");
+}
