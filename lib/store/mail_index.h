@@ -129,6 +129,9 @@ bool mail_index_get(struct mail_index *x, uint32_t folder, uint32_t uid,
 /* Quickest in the order of UIDs. The caller counts. */
 bool mail_index_put(struct mail_index *x, uint32_t folder,
     const struct mail_index_message *m);
+/* The same for one whose UID is above all, most likely: packed densely. */
+bool mail_index_append(struct mail_index *x, uint32_t folder,
+    const struct mail_index_message *m);
 /* The row alone: what is cached of it goes with mail_index_forget. */
 bool mail_index_remove(struct mail_index *x, uint32_t folder, uint32_t uid);
 

@@ -88,6 +88,9 @@ int index_put(struct mail_index *x, enum index_tree t,
     const struct index_key *k, struct span value, struct span more);
 int
 index_del(struct mail_index *x, enum index_tree t, const struct index_key *k);
+/* index_put where the key is above all in the tree; else the same. */
+int index_append(struct mail_index *x, enum index_tree t,
+    const struct index_key *k, struct span value, struct span more);
 /*
  * A cursor of the transaction that is open: the first call of a walk has op
  * MDB_SET_RANGE and *k, the next ones MDB_NEXT. *k and *value are what was

@@ -69,9 +69,9 @@ mail_index_get(struct mail_index *x, uint32_t folder, uint32_t uid,
 	return true;
 }
 
-bool
-mail_index_put(struct mail_index *x, uint32_t folder,
-    const struct mail_index_message *m)
+static bool
+put(struct mail_index *x, uint32_t folder, const struct mail_index_message *m,
+    bool last)
 {
 	struct index_key k = index_key_row(folder, m->uid);
 	struct row row = { m->flags, m->keywords, m->modseq, m->date,
@@ -87,8 +87,23 @@ mail_index_put(struct mail_index *x, uint32_t folder,
 	}
 	/* it may lie in the very page that is written */
 	memcpy(name, m->name.p, m->name.n);
-	return index_put(x, ROWS, &k, (struct span){ head, n },
+	return (last ? index_append : index_put)(x, ROWS, &k,
+		   (struct span){ head, n },
 		   (struct span){ name, m->name.n }) == 0;
+}
+
+bool
+mail_index_put(struct mail_index *x, uint32_t folder,
+    const struct mail_index_message *m)
+{
+	return put(x, folder, m, false);
+}
+
+bool
+mail_index_append(struct mail_index *x, uint32_t folder,
+    const struct mail_index_message *m)
+{
+	return put(x, folder, m, true);
 }
 
 bool

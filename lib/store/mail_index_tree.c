@@ -76,20 +76,38 @@ index_key_cache(uint32_t folder, unsigned int slot, uint32_t uid)
 }
 
 static uint64_t
+word_at(const unsigned char *p)
+{
+	uint64_t word;
+
+	memcpy(&word, p, 8);
+	return word;
+}
+
+static uint64_t
+stir(uint64_t hash, uint64_t word)
+{
+	hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+	return hash ^ hash >> 32;
+}
+
+/* Four lanes: a row is read for each time it is looked at. */
+static uint64_t
 mix(uint64_t hash, const void *data, size_t n)
 {
 	const unsigned char *p = data;
-	uint64_t word;
+	uint64_t a = hash, b = ~hash, c = hash << 1 | 1, d = n, word = 0;
 
-	for (; n >= 8; n -= 8, p += 8) {
-		memcpy(&word, p, 8);
-		hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-		hash ^= hash >> 32;
+	for (; n >= 32; n -= 32, p += 32) {
+		a = stir(a, word_at(p));
+		b = stir(b, word_at(p + 8));
+		c = stir(c, word_at(p + 16));
+		d = stir(d, word_at(p + 24));
 	}
-	word = n;
+	for (; n >= 8; n -= 8, p += 8)
+		a = stir(a, word_at(p));
 	memcpy(&word, p, n);
-	hash = (hash ^ word ^ (uint64_t)n << 56) * UINT64_C(0x9e3779b97f4a7c15);
-	return hash ^ hash >> 32;
+	return stir(stir(stir(a, word), b), c ^ (d << 29 | d >> 35));
 }
 
 uint32_t
@@ -126,6 +144,7 @@ struct call {
 	MDB_val key, found;
 	struct span *value;
 	struct span parts[2];
+	bool last;
 };
 
 static MDB_txn *
@@ -178,8 +197,11 @@ put_call(void *with)
 	MDB_val value = { CHECK_SIZE + n, NULL };
 	uint32_t check;
 	char *p;
-	int r = mdb_put(c->txn, c->tree, &c->key, &value, MDB_RESERVE);
+	int r = mdb_put(c->txn, c->tree, &c->key, &value,
+	    MDB_RESERVE | (c->last ? MDB_APPEND : 0));
 
+	if (r == MDB_KEYEXIST)
+		r = mdb_put(c->txn, c->tree, &c->key, &value, MDB_RESERVE);
 	if (r != 0)
 		return r;
 	p = value.mv_data;
@@ -192,21 +214,36 @@ put_call(void *with)
 	return 0;
 }
 
-int
-index_put(struct mail_index *x, enum index_tree t, const struct index_key *k,
-    struct span value, struct span more)
+static int
+put(struct mail_index *x, enum index_tree t, const struct index_key *k,
+    struct span value, struct span more, bool last)
 {
 	struct index_key key = *k;
 	struct call c = { .x = x,
 		.txn = x->writer,
 		.tree = x->trees[t],
 		.key = { key.n, key.bytes },
-		.parts = { value, more } };
+		.parts = { value, more },
+		.last = last };
 
 	ensure(x->writes > 0);
 	if (x->damaged)
 		return MDB_CORRUPTED;
 	return result(x, index_guarded(put_call, &c));
+}
+
+int
+index_put(struct mail_index *x, enum index_tree t, const struct index_key *k,
+    struct span value, struct span more)
+{
+	return put(x, t, k, value, more, false);
+}
+
+int
+index_append(struct mail_index *x, enum index_tree t, const struct index_key *k,
+    struct span value, struct span more)
+{
+	return put(x, t, k, value, more, true);
 }
 
 static int

@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/store/mailbox_scan.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-#include "lib/base/ensure.h"
+#include "lib/base/fdio.h"
 #include "lib/base/mem.h"
-#include "lib/store/maildir_list.h"
+#include "lib/log/log.h"
 
-enum { CHUNK_UIDS = 4096, CHUNK_WORDS = CHUNK_UIDS / 64 };
+enum {
+	CHUNK_UIDS = 4096,
+	CHUNK_WORDS = CHUNK_UIDS / 64,
+	SPILL = 2 << 20, /* bytes of names in memory */
+};
 
 bool
 uid_bits_has(const struct uid_bits *b, uint32_t uid)
@@ -70,15 +77,26 @@ uid_bits_set_of(const struct uid_bits *b, struct uid_set *out)
 }
 
 void
-scan_names_init(struct scan_names *s)
+scan_names_init(struct scan_names *s, int directory)
 {
-	*s = (struct scan_names){ 0 };
+	*s = (struct scan_names){ .directory = directory, .spilled = -1 };
 	buf_init(&s->text, UINT32_MAX);
+}
+
+static void
+unspill(struct scan_names *s)
+{
+	if (s->map != NULL)
+		(void)munmap((void *)(uintptr_t)s->map, s->map_size);
+	s->map = NULL;
+	s->map_size = 0;
+	fd_close(&s->spilled);
 }
 
 void
 scan_names_fini(struct scan_names *s)
 {
+	unspill(s);
 	buf_fini(&s->text);
 	free(s->names);
 }
@@ -86,85 +104,97 @@ scan_names_fini(struct scan_names *s)
 void
 scan_names_reset(struct scan_names *s)
 {
+	unspill(s);
 	buf_reset(&s->text);
 	s->count = 0;
 }
 
-static uint64_t
-seconds_of(struct span name)
+/* Where that cannot be, names stay in memory. */
+static void
+spill(struct scan_names *s)
 {
-	size_t digits = 0;
+	if (s->spilled == -1 && s->map_size == 0)
+		s->spilled = openat(s->directory, "tmp",
+		    O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+	if (s->spilled == -1 ||
+	    fd_pwrite_all(s->spilled, s->text.p, s->text.n,
+		(off_t)s->map_size) == -1)
+		return;
+	s->map_size += s->text.n;
+	buf_reset(&s->text);
+}
+
+uint32_t
+scan_name_seconds(struct span name)
+{
 	uint64_t value = 0;
+	size_t digits = 0;
 
 	while (digits < name.n && digits < 18 && name.p[digits] >= '0' &&
 	    name.p[digits] <= '9')
 		digits++;
 	(void)span_u64(span_take(name, digits), UINT64_MAX, &value);
-	return value;
+	return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
 
 void
-scan_names_add(struct scan_names *s, const struct maildir_file *file,
-    uint32_t uid, bool in_new, bool listed)
+scan_names_add(struct scan_names *s, struct span name, uint32_t key,
+    enum scan_mark mark)
 {
-	struct scan_name n = { .uid = uid,
-		.at = (uint32_t)s->text.n,
-		.n = (uint16_t)file->name.n,
-		.in_new = in_new,
-		.listed = listed,
-		.seconds = uid == 0 ? seconds_of(file->name) : 0 };
+	size_t at = s->map_size + s->text.n;
 
 	/* four gigabytes of names: the rest in another round */
-	if (!buf_add_span(&s->text, file->name))
+	if (at > UINT32_MAX - MAILDIR_FILE_MAX)
 		return;
+	buf_add_char(&s->text, (char)mark);
+	buf_add_span(&s->text, name);
+	buf_add_char(&s->text, '\0');
 	if (s->count == s->room) {
-		s->room = s->room == 0 ? 64 : 2 * s->room;
+		s->room = s->room == 0 ? 64 : s->room + s->room / 2;
 		s->names = mem_resize(s->names, s->room * sizeof(*s->names));
 	}
-	s->names[s->count++] = n;
+	s->names[s->count++] = (struct scan_name){ key, (uint32_t)at };
+	if (s->text.n >= SPILL)
+		spill(s);
 }
 
-struct span
-scan_name_text(const struct scan_names *s, const struct scan_name *n)
+static const char *
+text_at(const struct scan_names *s, uint32_t at)
 {
-	return (struct span){ s->text.p + n->at, n->n };
-}
-
-static int
-by_uid(const void *left, const void *right)
-{
-	const struct scan_name *a = left, *b = right;
-
-	return a->uid < b->uid ? -1 : a->uid > b->uid;
-}
-
-void
-scan_names_by_uid(struct scan_names *s)
-{
-	if (s->count > 1)
-		qsort(s->names, s->count, sizeof(*s->names), by_uid);
+	return at < s->map_size ? s->map + at : s->text.p + (at - s->map_size);
 }
 
 static int
-by_time(const void *left, const void *right, void *with)
+compare(const void *left, const void *right, void *with)
 {
 	const struct scan_name *a = left, *b = right;
-	const char *text = with;
-	size_t n = a->n < b->n ? a->n : b->n;
-	int order;
 
-	if (a->seconds != b->seconds)
-		return a->seconds < b->seconds ? -1 : 1;
-	order = memcmp(text + a->at, text + b->at, n);
-	return order != 0 ? order : (int)a->n - (int)b->n;
+	if (a->key != b->key)
+		return a->key < b->key ? -1 : 1;
+	return strcmp(text_at(with, a->at) + 1, text_at(with, b->at) + 1);
 }
 
 void
-scan_names_by_time(struct scan_names *s)
+scan_names_sort(struct scan_names *s)
 {
+	if (s->map_size > 0 && s->map == NULL) {
+		s->map = mmap(NULL, s->map_size, PROT_READ, MAP_SHARED,
+		    s->spilled, 0);
+		if (s->map == MAP_FAILED)
+			fatal("no memory for the names of a mailbox: %s",
+			    strerror(errno));
+	}
 	if (s->count > 1)
-		qsort_r(s->names, s->count, sizeof(*s->names), by_time,
-		    s->text.p);
+		qsort_r(s->names, s->count, sizeof(*s->names), compare, s);
+}
+
+const char *
+scan_name_text(const struct scan_names *s, size_t i, enum scan_mark *mark)
+{
+	const char *text = text_at(s, s->names[i].at);
+
+	*mark = (enum scan_mark)text[0];
+	return text + 1;
 }
 
 void

@@ -20,33 +20,40 @@ void uid_bits_set(struct uid_bits *b, uint32_t uid);
 void uid_bits_clear_all(struct uid_bits *b);
 void uid_bits_set_of(const struct uid_bits *b, struct uid_set *out);
 
-/* Names of files, with what they are sorted by. */
+/*
+ * Names of files, 8 bytes of memory each: the names themselves lie in a file
+ * without a name where there are many.
+ */
 struct scan_name {
-	uint64_t seconds; /* of the name */
-	uint32_t uid; /* or 0 */
-	uint32_t at; /* in text */
-	uint16_t n;
-	bool in_new;
-	bool listed; /* its UID is dovecot-uidlist's */
+	uint32_t key; /* UID, or seconds of the name */
+	uint32_t at; /* of the text: a mark, the name, NUL */
 };
 
+enum scan_mark { SCAN_IN_CUR = '.', SCAN_IN_NEW = 'n', SCAN_LISTED = 'l' };
+
 struct scan_names {
-	struct buf text;
+	int directory; /* where that file may be made */
+	int spilled; /* it; or -1 */
+	const char *map; /* of it */
+	size_t map_size;
+	struct buf text; /* behind what is in it */
 	struct scan_name *names;
 	size_t count;
 	size_t room;
 };
 
-void scan_names_init(struct scan_names *s);
+void scan_names_init(struct scan_names *s, int directory);
 void scan_names_fini(struct scan_names *s);
 void scan_names_reset(struct scan_names *s);
-void scan_names_add(struct scan_names *s, const struct maildir_file *file,
-    uint32_t uid, bool in_new, bool listed);
-struct span
-scan_name_text(const struct scan_names *s, const struct scan_name *n);
-void scan_names_by_uid(struct scan_names *s);
-/* As they came in: by the time in the name, then by name. */
-void scan_names_by_time(struct scan_names *s);
+void scan_names_add(struct scan_names *s, struct span name, uint32_t key,
+    enum scan_mark mark);
+/* By key, and among equals by name. Nothing may be added any more. */
+void scan_names_sort(struct scan_names *s);
+/* Terminated. */
+const char *
+scan_name_text(const struct scan_names *s, size_t i, enum scan_mark *mark);
+/* The time that a name begins with. */
+uint32_t scan_name_seconds(struct span name);
 
 /* A row made of a file's name. */
 void

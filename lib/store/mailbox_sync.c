@@ -23,7 +23,7 @@
 #include "lib/store/maildir_uidlist.h"
 
 enum {
-	BATCH = 32768, /* names kept at a time, and rows of a transaction */
+	BATCH = 16384, /* rows of a transaction */
 	PASSES = 6, /* over a directory that others are changing */
 };
 
@@ -101,22 +101,24 @@ uid_of(struct scan *s, const struct maildir_file *file, bool *listed)
 /* ---- messages that have a UID ---- */
 
 static void
-put_known(struct scan *s, const struct scan_name *n)
+put_known(struct scan *s, uint32_t uid, const char *name, bool listed)
 {
 	struct mail_index *x = s->m->account->index;
 	struct mail_index_message row;
 	struct maildir_file file;
 
-	if (!maildir_file_parse(scan_name_text(&s->known, n), &file))
+	if (!maildir_file_parse(span_of(name), &file))
 		return;
-	scan_message(s->f, &file, n->uid, n->listed, &row);
+	if (uid >= s->f->row.uidnext)
+		s->f->row.uidnext = uid + 1;
+	scan_message(s->f, &file, uid, listed, &row);
 	if (!s->loading) {
 		if (mailbox_arrive(s->m, &row, s->why) != MAIL_OK)
 			s->result = MAIL_FAILED;
 		return;
 	}
 	row.modseq = s->f->row.highest_modseq;
-	if (!mail_index_put(x, s->f->row.number, &row))
+	if (!mail_index_append(x, s->f->row.number, &row))
 		s->result = mailbox_index_failed(s->m, s->why);
 	s->f->row.messages++;
 	s->f->row.keywords |= row.keywords;
@@ -125,27 +127,28 @@ put_known(struct scan *s, const struct scan_name *n)
 }
 
 /*
- * Between batches of a large folder the transaction ends, so that its memory
- * does; nobody else fills the folder meanwhile, since its directory is locked.
+ * In the order of UIDs. In a large folder the transaction ends now and then,
+ * so that its memory does; nobody else fills the folder meanwhile, since its
+ * directory is locked.
  */
 static void
-flush_known(struct scan *s, bool more)
+flush_known(struct scan *s)
 {
 	struct mail_index *x = s->m->account->index;
 
-	scan_names_by_uid(&s->known);
+	scan_names_sort(&s->known);
 	for (size_t i = 0; s->result == MAIL_OK && i < s->known.count; i++) {
-		const struct scan_name *n = &s->known.names[i];
+		enum scan_mark mark;
+		const char *name = scan_name_text(&s->known, i, &mark);
 
-		if (n->uid >= s->f->row.uidnext)
-			s->f->row.uidnext = n->uid + 1;
-		put_known(s, n);
+		put_known(s, s->known.names[i].key, name, mark == SCAN_LISTED);
+		if (s->loading && i % BATCH == BATCH - 1 &&
+		    s->result == MAIL_OK && mail_index_outermost(x) &&
+		    (!mail_index_commit(x, s->why) ||
+			!mail_index_begin(x, s->why)))
+			s->result = MAIL_FAILED;
 	}
 	scan_names_reset(&s->known);
-	if (more && s->loading && s->result == MAIL_OK &&
-	    mail_index_outermost(x) &&
-	    (!mail_index_commit(x, s->why) || !mail_index_begin(x, s->why)))
-		s->result = MAIL_FAILED;
 }
 
 /* A file whose row is there. */
@@ -172,6 +175,13 @@ compare(struct scan *s, const struct maildir_file *file,
 	}
 }
 
+static void
+without_uid(struct scan_names *names, const struct maildir_file *file,
+    enum scan_mark mark)
+{
+	scan_names_add(names, file->name, scan_name_seconds(file->name), mark);
+}
+
 /*
  * A UID that the index does not know is the file's if it can be: given by us,
  * and the process died before it could say so; or given by Dovecot. One that
@@ -190,15 +200,14 @@ without_row(struct scan *s, const struct maildir_file *file, uint32_t uid,
     bool listed)
 {
 	if (!may_have(s, uid, listed)) {
-		scan_names_add(&s->unknown, file, 0, false, false);
+		without_uid(&s->unknown, file, SCAN_IN_CUR);
 		return;
 	}
 	uid_bits_set(&s->seen, uid);
 	if (uid > s->highest)
 		s->highest = uid;
-	scan_names_add(&s->known, file, uid, false, listed);
-	if (s->known.count == BATCH && s->loading)
-		flush_known(s, true);
+	scan_names_add(&s->known, file->name, uid,
+	    listed ? SCAN_LISTED : SCAN_IN_CUR);
 }
 
 static void
@@ -216,7 +225,7 @@ with_row(struct scan *s, const struct maildir_file *file, uint32_t uid,
 			s->result = MAIL_FAILED;
 		without_row(s, file, uid, listed);
 	} else {
-		scan_names_add(&s->unknown, file, 0, false, false);
+		without_uid(&s->unknown, file, SCAN_IN_CUR);
 	}
 }
 
@@ -231,11 +240,11 @@ see(void *with, const struct maildir_file *file)
 	if (s->result != MAIL_OK)
 		return false;
 	if (uid == 0) {
-		scan_names_add(&s->unknown, file, 0, false, false);
+		without_uid(&s->unknown, file, SCAN_IN_CUR);
 		return true;
 	}
 	if (uid_bits_has(&s->seen, uid)) {
-		scan_names_add(&s->doubles, file, 0, false, false);
+		without_uid(&s->doubles, file, SCAN_IN_CUR);
 		return true;
 	}
 	if (!s->loading &&
@@ -256,21 +265,18 @@ see(void *with, const struct maildir_file *file)
 static bool
 see_new(void *with, const struct maildir_file *file)
 {
-	scan_names_add(&((struct scan *)with)->unknown, file, 0, true, false);
+	without_uid(&((struct scan *)with)->unknown, file, SCAN_IN_NEW);
 	return true;
 }
 
 static bool
-adopt_one(struct scan *s, const struct scan_name *n, uint32_t uid)
+adopt_one(struct scan *s, const char *from, bool in_new, uint32_t uid)
 {
-	char from[MAILDIR_FILE_MAX], to[MAILDIR_FILE_MAX];
 	struct mail_index_message row;
+	char to[MAILDIR_FILE_MAX];
 	struct maildir_file file;
-	struct span text = scan_name_text(&s->unknown, n);
 
-	memcpy(from, text.p, text.n);
-	from[text.n] = '\0';
-	if (!maildir_file_parse(text, &file))
+	if (!maildir_file_parse(span_of(from), &file))
 		return true;
 	if (!maildir_file_name(&file, uid, file.flags, file.keywords, to)) {
 		log_warning("%s: no room for a UID in the name; "
@@ -280,7 +286,7 @@ adopt_one(struct scan *s, const struct scan_name *n, uint32_t uid)
 	}
 	mailbox_expect(s->m, from);
 	mailbox_expect(s->m, to);
-	if (maildir_folder_rename(&s->f->files, n->in_new, from, to) == -1) {
+	if (maildir_folder_rename(&s->f->files, in_new, from, to) == -1) {
 		if (errno == ENOENT)
 			return true; /* somebody was faster */
 		s->result =
@@ -300,12 +306,16 @@ adopt(struct scan *s)
 
 	if (s->result != MAIL_OK || s->unknown.count == 0)
 		return s->result;
-	scan_names_by_time(&s->unknown);
+	scan_names_sort(&s->unknown);
 	s->result =
 	    mailbox_give_uids(s->m, (uint32_t)s->unknown.count, &uid, s->why);
-	for (size_t i = 0; s->result == MAIL_OK && i < s->unknown.count; i++)
-		if (!adopt_one(s, &s->unknown.names[i], uid + (uint32_t)i))
+	for (size_t i = 0; s->result == MAIL_OK && i < s->unknown.count; i++) {
+		enum scan_mark mark;
+		const char *name = scan_name_text(&s->unknown, i, &mark);
+
+		if (!adopt_one(s, name, mark == SCAN_IN_NEW, uid + (uint32_t)i))
 			break;
+	}
 	scan_names_reset(&s->unknown);
 	return s->result;
 }
@@ -379,13 +389,14 @@ read_cur(struct scan *s, struct mail_stamp *before)
 static void
 take_doubles(struct scan *s)
 {
-	struct maildir_file file;
+	scan_names_sort(&s->doubles);
+	for (size_t i = 0; i < s->doubles.count; i++) {
+		enum scan_mark mark;
+		const char *name = scan_name_text(&s->doubles, i, &mark);
 
-	for (size_t i = 0; i < s->doubles.count; i++)
-		if (maildir_file_parse(scan_name_text(&s->doubles,
-					   &s->doubles.names[i]),
-			&file))
-			scan_names_add(&s->unknown, &file, 0, false, false);
+		scan_names_add(&s->unknown, span_of(name),
+		    s->doubles.names[i].key, SCAN_IN_CUR);
+	}
 }
 
 static enum mail_result
@@ -398,7 +409,7 @@ look_at_cur(struct scan *s)
 		quiet = read_cur(s, &before);
 		if (s->result != MAIL_OK)
 			return s->result;
-		flush_known(s, false);
+		flush_known(s);
 		if (!quiet && !s->loading)
 			uid_bits_clear_all(&s->seen);
 		if (s->loading)
@@ -424,9 +435,9 @@ static void
 scan_init(struct scan *s, struct mailbox *m, struct why *why)
 {
 	*s = (struct scan){ .m = m, .f = m->folder, .why = why };
-	scan_names_init(&s->known);
-	scan_names_init(&s->unknown);
-	scan_names_init(&s->doubles);
+	scan_names_init(&s->known, s->f->files.dir);
+	scan_names_init(&s->unknown, s->f->files.dir);
+	scan_names_init(&s->doubles, s->f->files.dir);
 }
 
 static void

@@ -118,23 +118,41 @@ info_of(struct span name, size_t stem)
 					  span_take(info, 0);
 }
 
-/* "...,S=123,W=130": what is behind ",X=". */
-static uint64_t
-number_in(struct span base, char key)
+/* One ",X=123" of a name; the last one may be its UID. */
+static void
+take_field(struct maildir_file *out, struct span field, bool last)
 {
 	uint64_t value;
 
-	for (size_t i = 0; i + 3 < base.n; i++) {
-		struct span rest = span_skip(base, i);
+	if (field.n < 3 || field.p[1] != '=' ||
+	    !span_u64(span_skip(field, 2), UINT64_C(1) << MAILDIR_SIZE_MAX_BITS,
+		&value))
+		return;
+	if (field.p[0] == 'S' && out->stored == UINT64_MAX)
+		out->stored = value;
+	else if (field.p[0] == 'W' && out->size == UINT64_MAX)
+		out->size = value;
+	else if (field.p[0] == 'U' && last && value > 0 && value <= UINT32_MAX)
+		out->uid = (uint32_t)value;
+}
 
-		if (rest.p[0] != ',' || rest.p[1] != key || rest.p[2] != '=')
-			continue;
-		rest = span_skip(rest, 3);
-		if (span_u64(span_take(rest, span_find(rest, ',')),
-			UINT64_C(1) << MAILDIR_SIZE_MAX_BITS, &value))
-			return value;
+/* The fields behind the first comma of the stem; one pass. */
+static void
+take_fields(struct maildir_file *out)
+{
+	struct span stem = out->stem;
+	size_t at = span_find(stem, ',');
+
+	out->base = stem;
+	while (at < stem.n) {
+		struct span rest = span_skip(stem, at + 1);
+		size_t n = span_find(rest, ',');
+
+		take_field(out, span_take(rest, n), n == rest.n);
+		if (out->uid != 0)
+			out->base = span_take(stem, at);
+		at += 1 + n;
 	}
-	return UINT64_MAX;
 }
 
 bool
@@ -142,24 +160,22 @@ maildir_file_parse(struct span name, struct maildir_file *out)
 {
 	size_t stem = span_find(name, ':');
 	struct span info;
-	uint64_t uid;
 
-	*out = (struct maildir_file){ .name = name };
+	*out = (struct maildir_file){ .name = name,
+		.stored = UINT64_MAX,
+		.size = UINT64_MAX };
 	if (name.n == 0 || name.n >= MAILDIR_FILE_MAX || name.p[0] == '.')
 		return false;
 	out->stem = span_take(name, stem);
-	out->base = maildir_name_base(name, &uid);
+	take_fields(out);
 	if (out->base.n == 0)
 		return false;
-	out->uid = (uint32_t)uid;
 	info = info_of(name, stem);
 	for (size_t i = 0; i < info.n; i++)
 		if (info.p[i] >= 'a' && info.p[i] <= 'z')
 			out->keywords |= UINT64_C(1) << (info.p[i] - 'a');
 		else
 			out->flags |= flag_of(info.p[i]);
-	out->stored = number_in(out->base, 'S');
-	out->size = number_in(out->base, 'W');
 	return true;
 }
 
