@@ -99,3 +99,11 @@ tests_fuzz_search_key_fuzz_SOURCES = tests/fuzz/search_key_fuzz.c \
 	imapd/search_key.h
 tests_fuzz_references_fuzz_SOURCES = tests/fuzz/references_fuzz.c \
 	tests/fuzz/replay.c $(imapd_threads)
+
+# login and parking
+check_PROGRAMS += tests/unit/imapd/parked_state_test
+TESTS += tests/unit/imapd/parked_state_test
+tests_unit_imapd_parked_state_test_SOURCES = \
+	tests/unit/imapd/parked_state_test.c imapd/parked_state.c \
+	imapd/parked_state.h
+tests_unit_imapd_parked_state_test_LDADD = $(LDADD) -lcmocka

@@ -139,6 +139,22 @@ select_again(struct imap_session *s, const struct parked_state *p,
 	return true;
 }
 
+/*
+ * What has come is read: a connection that is closed with something unread is
+ * reset, and then the client may never see why.
+ */
+static bool
+farewell(struct imap_session *s, const char *code, const char *text,
+    const char *why)
+{
+	struct span unread;
+
+	if (stream_readable(s->io))
+		(void)stream_peek(s->io, &unread);
+	imap_session_bye(s, code, text, why);
+	return false;
+}
+
 bool
 imap_unpark(struct imap_session *s, struct span *idle_tag)
 {
@@ -149,9 +165,8 @@ imap_unpark(struct imap_session *s, struct span *idle_tag)
 	    !span_is(p.user, s->user)) {
 		log_error("user=<%s>, session=%s: this is another's session",
 		    s->user, s->id);
-		imap_session_bye(s, "SERVERBUG", "Please connect again",
+		return farewell(s, "SERVERBUG", "Please connect again",
 		    "not the session that was parked");
-		return false;
 	}
 	s->enabled = p.enabled;
 	s->received_before = p.received;
@@ -159,9 +174,8 @@ imap_unpark(struct imap_session *s, struct span *idle_tag)
 	*idle_tag = p.idle_tag;
 	if (p.name.n == 0 || select_again(s, &p, &why))
 		return true;
-	imap_session_bye(s, "UNAVAILABLE",
+	return farewell(s, "UNAVAILABLE",
 	    "The mailbox is not what it was: please connect again",
 	    why.text[0] != '\0' ? "the mailbox cannot be opened again" :
 				  "the mailbox is another one");
-	return false;
 }

@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: ISC
+"""Connections on which nothing happens cost no process, and go on where they
+were: DESIGN of parking in lib/login/session_parking.c."""
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from posthaste import USERS, wait_for
+
+MAIN = """\
+disable_plaintext_auth = no
+auth_failure_delay_max = 0
+imap_hibernate_timeout = 1s
+imapd_client_connection_count_limit = 0
+"""
+FULL = os.environ.get("POSTHASTE_FULL") is not None
+
+
+def parent(s):
+    return min(s.processes("imapd-session"))
+
+
+def all_parked(s):
+    """No process of a user is left: whatever is connected is parked."""
+    wait_for("all to be parked",
+             lambda: s.processes("imapd-session") == [parent(s)], 15)
+
+
+def message(text):
+    return b"Subject: %s\r\n\r\n%s\r\n" % (text, text)
+
+
+def test_both_kinds_are_parked_and_go_on(suite):
+    s = suite(main=MAIN)
+    plain, idle, tls, nothing = (
+        s.imap(), s.imap("alice"), s.imap("carol", tls="implicit"), s.imap())
+    for c in (plain, idle, tls):
+        c.append("INBOX", message(b"one"))
+        c.ok("SELECT INBOX")
+    tags = [c.idle() for c in (idle, tls)]
+    all_parked(s)
+    plain.ok("NOOP")
+    assert b"one" in plain.ok("FETCH 1 BODY.PEEK[TEXT]")[0]
+    nothing.ok("SELECT INBOX")
+    for c, tag in zip((idle, tls), tags):
+        c.done(tag)
+        assert c.ok("UID SEARCH ALL") == [b"* SEARCH 1"]
+    for c in (plain, idle, tls, nothing):
+        c.logout()
+    for user in USERS:
+        s.wait_log(rf"logout user=<{user}@example.test>.* in=\d+, out=\d+")
+
+
+@pytest.mark.parametrize("tls", [None, "implicit"])
+def test_a_change_wakes_at_once(suite, tls):
+    s = suite(main=MAIN)
+    c = s.imap(tls=tls)
+    c.ok("SELECT INBOX")
+    c.idle()
+    took = []
+    for i in range(1, 4):
+        all_parked(s)
+        began = time.monotonic()
+        with open(s.maildir("bob") / f"tmp/{i}", "wb") as f:
+            f.write(message(b"x"))
+        os.chown(f.name, s.uid, s.gid)
+        os.rename(f.name, s.maildir("bob") / f"new/170000000{i}.M{i}.host")
+        assert c.line() == b"* %d EXISTS" % i
+        took.append(time.monotonic() - began)
+        assert c.line().endswith(b" RECENT")
+    assert min(took) < 0.05, took
+
+
+def test_numbers_stay_true(suite):
+    """What happened meanwhile is told as if the session had been there."""
+    s = suite(main=MAIN)
+    parked, quiet, other = s.imap(), s.imap(), s.imap(tls="starttls")
+    for i in range(1, 8):
+        parked.append("INBOX", message(b"m%d" % i))
+    for c in (parked, quiet, other):
+        c.ok("SELECT INBOX")
+    tag = parked.idle()
+    all_parked(s)
+    other.ok(r"STORE 2,5 +FLAGS.SILENT (\Deleted)")
+    other.ok("EXPUNGE")
+    other.ok(r"STORE 1 +FLAGS (\Flagged $Label)")
+    other.append("INBOX", message(b"m8"))
+
+    def told():
+        lines = []
+        while parked.waiting(1.5):
+            lines.append(parked.line())
+        return lines
+
+    lines = told() + parked.done(tag)
+    numbers = list(range(1, 8))
+    for line in lines:
+        words = line.split()
+        if words[2] == b"EXPUNGE":
+            del numbers[int(words[1]) - 1]
+    assert numbers == [1, 3, 4, 6, 7]
+    assert b"* 6 EXISTS" in lines
+    assert any(x.startswith(b"* 1 FETCH (") and b"$Label" in x and
+               b"\\Flagged" in x for x in lines)
+    assert any(b"$Label" in x and x.startswith(b"* FLAGS") for x in lines)
+    # the one that was not in IDLE hears it with its next command
+    lines = quiet.ok("NOOP")
+    assert sum(x.endswith(b"EXPUNGE") for x in lines) == 2
+    assert b"* 6 EXISTS" in lines
+    for c in (parked, quiet, other):
+        assert c.ok("UID SEARCH ALL") == [b"* SEARCH 1 3 4 6 7 8"]
+        assert c.ok("FETCH 6 (UID)") == [b"* 6 FETCH (UID 8)"]
+
+
+def test_what_was_enabled_stays(suite):
+    s = suite(main=MAIN)
+    c = s.imap()
+    c.append("INBOX", message(b"x"))
+    c.ok("ENABLE QRESYNC")
+    c.ok("EXAMINE INBOX")
+    all_parked(s)
+    assert b"MODSEQ" in c.ok("UID FETCH 1 (MODSEQ)")[0]
+    assert c.no("STORE 1 +FLAGS (\\Seen)")
+    d = s.imap()
+    d.ok("SELECT INBOX")
+    all_parked(s)
+    d.ok("STORE 1 +FLAGS (\\Deleted)")
+    d.ok("EXPUNGE")
+    assert b"* VANISHED 1" in c.ok("NOOP")
+
+
+def test_signs_of_life_and_timeout(suite):
+    s = suite(main=MAIN + "imap_idle_notify_interval = 2s\n"
+              "imap_timeout = 5s\n")
+    idle, quiet = s.imap(), s.imap("alice")
+    idle.ok("SELECT INBOX")
+    tag = idle.idle()
+    began = time.monotonic()
+    all_parked(s)
+    for _ in range(4):
+        assert idle.line() == b"* OK Still here"
+    assert time.monotonic() - began > 6
+    assert s.processes("imapd-session") == [parent(s)]
+    (bye,) = quiet.closed()
+    assert bye.startswith(b"* BYE ")
+    s.wait_log(r"logout user=<alice@example.test>, .*reason=\(timeout")
+    idle.done(tag)
+    idle.logout()
+
+
+def test_a_client_that_goes_needs_no_process(suite):
+    s = suite(main=MAIN)
+    held = [s.imap(u, tls=tls) for u in ("alice", "bob")
+            for tls in (None, "implicit")]
+    for c in held:
+        c.ok("SELECT INBOX")
+        c.idle()
+    all_parked(s)
+    for c in held:
+        c.close()
+    for user in ("alice", "bob"):
+        wait_for("both to be missed", lambda: len([
+            x for x in s.log().split("\n")
+            if f"logout user=<{user}@" in x and "lost connection" in x]) == 2)
+    assert s.processes("imapd-session") == [parent(s)]
+
+
+def test_limit_counts_parked_ones(suite):
+    s = suite(main=MAIN + "mail_max_userip_connections = 3\n")
+    held = [s.imap() for _ in range(3)]
+    all_parked(s)
+    c = s.imap(user=None)
+    assert b"[LIMIT]" in c.no("LOGIN bob posthaste")
+    s.wait_log("see mail_max_userip_connections")
+    held.pop().logout()
+    held.append(wait_for("a place", lambda: login(s)))
+
+
+def login(s):
+    c = s.imap(user=None)
+    return c if c.command("LOGIN bob posthaste")[0] == "OK" else None
+
+
+def test_stop_and_reload(suite):
+    s = suite(main=MAIN)
+    held = [s.imap(u, tls=tls) for u in ("alice", "bob")
+            for tls in (None, "implicit")]
+    for c in held[::2]:
+        c.ok("SELECT INBOX")
+        c.idle()
+    all_parked(s)
+    old = parent(s)
+    s.posthaste("reload")
+    new = s.imap("carol")
+    new.logout()
+    assert old in s.processes("imapd-session")
+    # they go on with the parent that has them
+    held[1].ok("NOOP")
+    s.send(to="bob@example.test")
+    assert held[2].line() == b"* 1 EXISTS"
+    s.stop()
+    for c in held:
+        assert c.closed()[-1].startswith(b"* BYE ")
+    s.wait_log(r"logout user=<alice@example.test>.*reason=\(the server stops")
+
+
+def test_the_parent_is_killed(suite):
+    s = suite(main=MAIN)
+    held = [s.imap(), s.imap("alice", tls="implicit")]
+    all_parked(s)
+    os.kill(parent(s), signal.SIGKILL)
+    for c in held:
+        assert c.closed() == []
+    wait_for("another one", lambda: login(s)).logout()
+
+
+def test_the_mailbox_is_gone(suite):
+    s = suite(main=MAIN)
+    c, other = s.imap(), s.imap()
+    c.ok("CREATE box")
+    c.ok("SELECT box")
+    c.idle()
+    all_parked(s)
+    other.ok("DELETE box")
+    other.ok("CREATE box")
+    lines = c.closed()
+    assert lines and lines[-1].startswith(b"* BYE "), lines
+    other.logout()
+
+
+def test_another_folder_of_that_name(suite):
+    s = suite(main=MAIN)
+    c, other = s.imap(), s.imap()
+    c.ok("CREATE box")
+    c.ok("SELECT box")
+    all_parked(s)
+    other.ok("RENAME box old")
+    other.ok("CREATE box")
+    c.send(b"a NOOP\r\n")
+    lines = c.closed()
+    assert lines and lines[-1].startswith(b"* BYE "), lines
+
+
+def test_a_command_cut_in_two_parks_nobody(suite):
+    s = suite(main=MAIN)
+    c = s.imap()
+    c.send(b"a NO")
+    time.sleep(2.5)
+    assert len(s.processes("imapd-session")) == 2
+    c.send(b"OP\r\n")
+    assert c.line().startswith(b"a OK")
+
+
+def test_killed_while_they_are_parked(suite):
+    """Processes of users come and go by force; who is parked stays."""
+    s = suite(main=MAIN)
+    c, idle = s.imap(), s.imap()
+    idle.ok("SELECT INBOX")
+    tag = idle.idle()
+    all_parked(s)
+    d = s.imap()
+    child = max(s.processes("imapd-session"))
+    os.kill(child, signal.SIGKILL)
+    d.closed()
+    c.ok("NOOP")
+    idle.done(tag)
+
+
+def test_many_cycles_of_mixed_users(suite):
+    """Each finds its own message each time it wakes, and never another's.
+
+    With POSTHASTE_FULL set: ten thousand cycles.
+    """
+    cycles = 10000 if FULL else 400
+    users = [f"u{i}" for i in range(200 if FULL else 40)]
+    s = suite(main=MAIN, users=users)
+    noise = random.Random(5)
+    held = {}
+    for i, user in enumerate(users):
+        tls = "implicit" if i % 8 == 0 else None
+        c = s.imap(user, tls=tls)
+        c.append("INBOX", message(user.encode()))
+        c.ok("SELECT INBOX")
+        held[user] = c
+    done, count, tags = 0, dict.fromkeys(users, 1), {}
+    while done < cycles:
+        time.sleep(1.6)
+        for user in noise.sample(users, len(users)):
+            c = held[user]
+            if user in tags:
+                c.done(tags.pop(user))
+            (line,) = [x for x in c.ok("FETCH 1 (BODY.PEEK[])")
+                       if b"FETCH" in x]
+            assert message(user.encode()) in line, (user, line)
+            kind = noise.randrange(3)
+            if kind == 0:
+                tags[user] = c.idle()
+            elif kind == 1:
+                count[user] += 1
+                assert c.append("INBOX", message(b"more")) == count[user]
+            done += 1
+    for user, c in held.items():
+        if user in tags:
+            c.done(tags.pop(user))
+        (line,) = [x for x in c.ok("STATUS INBOX (MESSAGES)")
+                   if b"STATUS" in x]
+        assert line.endswith(b"(MESSAGES %d)" % count[user])
+        c.logout()
+    assert "another's session" not in s.log()
