@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/mem.h"
@@ -227,6 +228,7 @@ before(const struct service *s)
 {
 	take_special_folders(store.mail_special_folders);
 	charset_prepare(); /* a child may not load code */
+	tzset();
 	session_parent_setup(&stage, s);
 }
 

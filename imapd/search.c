@@ -76,6 +76,10 @@ search_take_charset(struct imap_session *s, struct search_request *r)
 		reply_bad(s, r->command, "Missing charset");
 		return false;
 	}
+	if (r->count == 1) {
+		reply_bad(s, r->command, "Missing search keys");
+		return false;
+	}
 	if (r->charset.n == 0 || !charset_known(r->charset)) {
 		refuse_charset(s, r);
 		return false;
