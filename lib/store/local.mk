@@ -119,3 +119,7 @@ TESTS += tests/unit/lib/store/mail_crash_test
 tests_unit_lib_store_mail_crash_test_SOURCES = \
 	tests/unit/lib/store/mail_crash_test.c tests/unit/lib/store/folder.h
 tests_unit_lib_store_mail_crash_test_LDADD = $(LDADD) -lcmocka
+
+# What the store makes of a mailbox: tests/scenario/store.
+check_PROGRAMS += tests/probe/mailbox_probe
+tests_probe_mailbox_probe_SOURCES = tests/probe/mailbox_probe.c

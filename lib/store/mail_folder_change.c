@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/base/process.h"
@@ -38,6 +40,21 @@ may_exist(int result)
 	return result == 0 || errno == EEXIST;
 }
 
+/*
+ * Dovecot keeps a list of the folders, which it believes for ever (seen with
+ * 2.3.19) but makes anew when it is missing: without that a site that goes
+ * back would see folders that are gone.
+ */
+static void
+drop_foreign_list(struct mail_tree *t)
+{
+	static const char *const names[] = { "dovecot.list.index",
+		"dovecot.list.index.log", "dovecot.list.index.log.2" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		(void)!unlinkat(t->root, names[i], 0);
+}
+
 int
 mail_tree_flush(struct mail_tree *t, const char *path)
 {
@@ -45,6 +62,7 @@ mail_tree_flush(struct mail_tree *t, const char *path)
 	int fd, result;
 	char *above;
 
+	drop_foreign_list(t);
 	if (slash == NULL)
 		return fsync(t->root);
 	above = mem_span_text((struct span){ path, (size_t)(slash - path) });
@@ -95,6 +113,35 @@ make_parts(int at, bool plus)
 	return plus ? make_empty_file(at, "maildirfolder") : 0;
 }
 
+/*
+ * Where Dovecot was, new folders have its list of UIDs too: it goes on from
+ * there, should it come back.
+ */
+static int
+make_uidlist(struct mail_tree *t, int at)
+{
+	static const char name[] = "dovecot-uidlist";
+	unsigned char id[16];
+	char text[96];
+	int fd, n, result;
+
+	if (t->control != t->root ||
+	    faccessat(t->inbox, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+		return 0;
+	ensure(RAND_bytes(id, sizeof(id)) == 1);
+	n = snprintf(text, sizeof(text), "3 V%u N1 G",
+	    mail_tree_new_uidvalidity(t));
+	for (size_t i = 0; i < sizeof(id); i++)
+		n +=
+		    snprintf(text + n, sizeof(text) - (size_t)n, "%02x", id[i]);
+	text[n++] = '\n';
+	fd = openat(at, name,
+	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	result = fd < 0 ? -1 : fd_write_all(fd, text, (size_t)n);
+	fd_close(&fd);
+	return result;
+}
+
 static int
 rename_new(int root, const char *from, const char *to)
 {
@@ -114,7 +161,8 @@ make_aside(struct mail_tree *t, const char *path)
 	if (!aside_name(t, aside) || mkdirat(t->root, aside, 0700) != 0)
 		return -1;
 	fd = openat(t->root, aside, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0 && make_parts(fd, !t->at.naming.fs) == 0)
+	if (fd >= 0 && make_uidlist(t, fd) == 0 &&
+	    make_parts(fd, !t->at.naming.fs) == 0)
 		result = rename_new(t->root, aside, path);
 	fd_close(&fd);
 	return result;
@@ -176,7 +224,9 @@ make_of_parent(struct mail_tree *t, const char *path)
 	if (move_parts_aside(t, path) != 0)
 		return -1;
 	fd = openat(t->root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	result = fd < 0 ? -1 : make_parts(fd, false);
+	result = -1;
+	if (fd >= 0 && make_uidlist(t, fd) == 0)
+		result = make_parts(fd, false);
 	fd_close(&fd);
 	return result;
 }

@@ -50,15 +50,19 @@ rename_once(int at, const char *from, const char *to)
 }
 
 static int
-flush_above(int at, const char *path)
+flush_above(struct mail_tree *t, int at, const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	char *above = slash == NULL ?
+	char *above;
+	int fd, result;
+
+	if (at == t->root)
+		return mail_tree_flush(t, path);
+	above = slash == NULL ?
 	    mem_text(".") :
 	    mem_span_text((struct span){ path, (size_t)(slash - path) });
-	int fd = openat(at, above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int result = fd < 0 ? -1 : fsync(fd);
-
+	fd = openat(at, above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	result = fd < 0 ? -1 : fsync(fd);
 	free(above);
 	fd_close(&fd);
 	return result;
@@ -140,10 +144,10 @@ flush_line(struct mail_tree *t, struct span line)
 	at = span_is(what, "mail") ? t->root : t->control;
 	old = mem_span_text(from);
 	new = mem_span_text(line);
-	result = flush_above(at, new);
+	result = flush_above(t, at, new);
 	/* under Maildir++ that was the same one */
 	if (result == 0 && t->at.naming.fs)
-		result = flush_above(at, old);
+		result = flush_above(t, at, old);
 	free(old);
 	free(new);
 	return result;

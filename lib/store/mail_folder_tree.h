@@ -128,7 +128,10 @@ bool mail_tree_sweep(struct mail_tree *t);
  * lose it, but then time has gone on.
  */
 uint32_t mail_tree_new_uidvalidity(struct mail_tree *t);
-/* What is above a path below the root is durable: 0, or -1 with errno. */
+/*
+ * A folder came or went: what is above its path below the root is durable
+ * then, and no cache of Dovecot's says otherwise. 0, or -1 with errno.
+ */
 int mail_tree_flush(struct mail_tree *t, const char *path);
 /*
  * Makes the folder at this place, with its parents; the lock is held. For
