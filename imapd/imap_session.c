@@ -150,6 +150,7 @@ run(struct imap_session *s, const struct imap_command *c)
 	s->verb = NULL;
 	if (s->notify != NULL && s->state != IMAP_LOGGED_OUT)
 		notify_after(s, v);
+	imap_wake_others(s);
 }
 
 static void

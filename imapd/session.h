@@ -136,6 +136,8 @@ enum imap_wake {
 enum imap_wake imap_wait(struct imap_session *s, int64_t deadline);
 /* All connections of this user wake: WAKE_CHANGE. */
 void imap_wake_all(void);
+/* After a command: others who wait hear of what this process did. */
+void imap_wake_others(struct imap_session *s);
 /*
  * For commands that may take long, now and then: tells how far it is, "done"
  * of "all" (0: nobody knows), every few seconds (RFC 9585), and lets others

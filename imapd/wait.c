@@ -20,6 +20,7 @@ enum {
 
 static struct {
 	struct mail_account *account; /* that is listened to, or NULL */
+	uint64_t seen; /* mail_account_changes that were passed on */
 	struct wait_queue changed;
 } watch;
 
@@ -50,6 +51,17 @@ hear(struct imap_session *s)
 		return false;
 	watch.account = s->account;
 	return true;
+}
+
+void
+imap_wake_others(struct imap_session *s)
+{
+	uint64_t changes = mail_account_changes(s->account);
+
+	if (changes == watch.seen)
+		return;
+	watch.seen = changes;
+	wait_wake_all(&watch.changed);
 }
 
 static bool

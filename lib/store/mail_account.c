@@ -111,6 +111,12 @@ mail_account_close(struct mail_account **out)
 	free(a);
 }
 
+uint64_t
+mail_account_changes(const struct mail_account *a)
+{
+	return a->changes;
+}
+
 char
 mail_account_separator(const struct mail_account *a)
 {

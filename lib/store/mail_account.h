@@ -177,6 +177,11 @@ enum mail_result mail_metadata_each(struct mail_account *a, struct span folder,
  * the account. mail_account_heed reads what came and marks the folders, whose
  * next mailbox_sync looks at the disk.
  */
+/*
+ * What sessions of this process did, or took up, need not be told by the
+ * descriptor: mail_account_changes counts it.
+ */
+uint64_t mail_account_changes(const struct mail_account *a);
 int mail_account_watch_fd(struct mail_account *a);
 void mail_account_heed(struct mail_account *a);
 

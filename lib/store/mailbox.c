@@ -223,6 +223,7 @@ mailbox_folder_deleted(struct mail_account *a, const char *name)
 		(void)mail_index_commit(a->index, NULL);
 	}
 	f->deleted = true;
+	a->changes++;
 	f->unflushed = f->unflushed_state = false;
 	mailbox_unwatch(f);
 }
@@ -464,6 +465,7 @@ mailbox_commit(struct mailbox *m, struct why *why)
 		return MAIL_FAILED;
 	}
 	f->writing = 0;
+	m->account->changes++;
 	forget_changes(f);
 	return mail_index_commit(x, why) ? MAIL_OK : MAIL_FAILED;
 }

@@ -18,6 +18,8 @@ import re
 import socket
 import ssl
 
+from imap_grammar import parse
+
 CONTEXT = ssl.create_default_context()
 CONTEXT.check_hostname = False
 CONTEXT.verify_mode = ssl.CERT_NONE
@@ -30,6 +32,8 @@ class Imap:
             source_address=(source, 0) if source else None)
         self.number = 0
         self.buffer = b""
+        self.strict = True  # every response must be in the grammar
+        self.utf8 = False
         if tls == "implicit":
             self.socket = CONTEXT.wrap_socket(self.socket)
         self.greeting = self.line()
@@ -77,6 +81,10 @@ class Imap:
         line = self.raw_line()
         while m := re.search(rb"~?\{(\d+)\}$", line):
             line += b"\r\n" + self.read(int(m[1])) + self.raw_line()
+        if self.strict:
+            kind, data = parse(line, self.utf8)
+            if kind == "ENABLED" and {"UTF8=ACCEPT", "IMAP4rev2"} & set(data):
+                self.utf8 = True
         return line
 
     def waiting(self, seconds=0.2):
