@@ -229,6 +229,7 @@ before(const struct service *s)
 	take_special_folders(store.mail_special_folders);
 	charset_prepare(); /* a child may not load code */
 	tzset();
+	mail_account_prepare();
 	session_parent_setup(&stage, s);
 }
 

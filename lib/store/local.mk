@@ -123,3 +123,9 @@ tests_unit_lib_store_mail_crash_test_LDADD = $(LDADD) -lcmocka
 # What the store makes of a mailbox: tests/scenario/store.
 check_PROGRAMS += tests/probe/mailbox_probe
 tests_probe_mailbox_probe_SOURCES = tests/probe/mailbox_probe.c
+check_PROGRAMS += tests/unit/lib/store/mail_index_damage_test
+TESTS += tests/unit/lib/store/mail_index_damage_test
+tests_unit_lib_store_mail_index_damage_test_SOURCES = \
+	tests/unit/lib/store/mail_index_damage_test.c \
+	tests/unit/lib/store/account.h tests/unit/lib/store/folder.h
+tests_unit_lib_store_mail_index_damage_test_LDADD = $(LDADD) -lcmocka

@@ -88,6 +88,13 @@ struct mail_account_settings {
 	bool flush_flags;
 };
 
+/*
+ * Reads what lies outside of the mail (which boot of the machine this is):
+ * once, before the process is confined. Without it an index that was in use
+ * when its last process died is not trusted.
+ */
+void mail_account_prepare(void);
+
 /* Makes what is missing: a new account is an INBOX and the special folders. */
 enum mail_result mail_account_open(const struct mail_account_settings *settings,
     struct mail_account **out, struct why *why);

@@ -96,21 +96,28 @@ set_aside(const char *path, const char *what)
 	free(lock);
 }
 
-static const char *
-boot_id(void)
+static char boot[40]; /* of the process's life; "": not known */
+
+void
+mail_index_prepare(void)
 {
-	static char id[40];
 	int fd;
 	ssize_t n;
 
-	if (id[0] != '\0')
-		return id;
+	if (boot[0] != '\0')
+		return;
 	fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	n = fd == -1 ? 0 : read(fd, id, sizeof(id) - 1);
+	n = fd == -1 ? 0 : read(fd, boot, sizeof(boot) - 1);
 	fd_close(&fd);
-	id[n > 0 ? n : 0] = '\0';
-	id[strcspn(id, "\n")] = '\0';
-	return id;
+	boot[n > 0 ? n : 0] = '\0';
+	boot[strcspn(boot, "\n")] = '\0';
+}
+
+static bool
+this_boot(const struct index_self *self)
+{
+	mail_index_prepare();
+	return boot[0] != '\0' && strcmp(self->boot, boot) == 0;
 }
 
 struct opening {
@@ -136,6 +143,24 @@ open_trees(struct mail_index *x, unsigned int flags)
 	return mdb_txn_commit(txn);
 }
 
+/* What we did not leave so ourselves is looked through before it is used. */
+static int
+verify(struct mail_index *x)
+{
+	MDB_txn *txn;
+	bool sound;
+	int fd, r = mdb_env_get_fd(x->env, &fd);
+
+	if (r == 0)
+		r = mdb_txn_begin(x->env, NULL, MDB_RDONLY, &txn);
+	if (r != 0)
+		return r;
+	sound = index_file_sealed(fd, mdb_txn_id(txn)) ||
+	    index_file_verify(fd, mdb_txn_id(txn));
+	mdb_txn_abort(txn);
+	return sound ? 0 : MDB_CORRUPTED;
+}
+
 static int
 open_call(void *with)
 {
@@ -148,7 +173,9 @@ open_call(void *with)
 	if (r != 0)
 		return r;
 	(void)mdb_reader_check(x->env, &dead);
-	r = open_trees(x, 0);
+	r = verify(x);
+	if (r == 0)
+		r = open_trees(x, 0);
 	if (r == MDB_NOTFOUND)
 		r = open_trees(x, MDB_CREATE);
 	return r;
@@ -255,7 +282,8 @@ found_index(struct mail_index *x)
 		.order = 0x01020304,
 		.next_folder = 1 };
 
-	snprintf(self.boot, sizeof(self.boot), "%s", boot_id());
+	mail_index_prepare();
+	memcpy(self.boot, boot, sizeof(self.boot));
 	if (!begin_raw(x))
 		return false;
 	if (!put_self(x, &self)) {
@@ -264,6 +292,8 @@ found_index(struct mail_index *x)
 	}
 	return commit_raw(x);
 }
+
+static const char in_use[] = "it was in use when the machine stopped";
 
 /* Is the file one that we may believe? 0, or why not. */
 static const char *
@@ -281,8 +311,8 @@ distrust(struct mail_index *x)
 		what = "";
 	else if (!get_self(x, &self))
 		what = "it is damaged, or of another version";
-	else if (!self.clean && strcmp(self.boot, boot_id()) != 0)
-		what = "it was in use when the machine stopped";
+	else if (!self.clean && !this_boot(&self))
+		what = in_use;
 	mail_index_release(x);
 	if (what != NULL && what[0] == '\0')
 		what = found_index(x) ? NULL : "it cannot be written";
@@ -328,8 +358,15 @@ open_index(struct mail_index *x)
 		close_env(x);
 		set_aside(x->path, what);
 		x->changed = false;
+		x->after_stop = x->after_stop || what == in_use;
 	}
 	return false;
+}
+
+bool
+mail_index_after_stop(const struct mail_index *x)
+{
+	return x->after_stop;
 }
 
 struct mail_index *
@@ -406,10 +443,10 @@ unmark(struct mail_index *x)
 
 	if (!get_self(x, &self))
 		return index_damaged(x);
-	if (!self.clean && strcmp(self.boot, boot_id()) == 0)
+	if (!self.clean && (x->changed || this_boot(&self)))
 		return true;
 	self.clean = 0;
-	snprintf(self.boot, sizeof(self.boot), "%s", boot_id());
+	memcpy(self.boot, boot, sizeof(self.boot));
 	if (!put_self(x, &self) || !commit_raw(x))
 		return false;
 	if (index_guarded(sync_call, x) != 0)
@@ -526,6 +563,19 @@ out:
 	abort_raw(x);
 }
 
+static void
+seal(struct mail_index *x)
+{
+	int fd;
+
+	if (x->env == NULL || !mail_index_hold(x))
+		return;
+	if (mdb_env_get_fd(x->env, &fd) == 0 &&
+	    !index_file_sealed(fd, mdb_txn_id(x->reader)))
+		index_file_seal(fd, mdb_txn_id(x->reader));
+	mail_index_release(x);
+}
+
 void
 mail_index_close(struct mail_index **xp)
 {
@@ -542,6 +592,7 @@ mail_index_close(struct mail_index **xp)
 	mail_index_flush(x);
 	if (x->env != NULL && !x->damaged && x->changed)
 		mark_clean(x);
+	seal(x);
 	if (x->damaged)
 		set_aside(x->path, "it is damaged");
 	close_env(x);

@@ -36,6 +36,8 @@ enum {
 	MAIL_INDEX_NAME_MAX = 255,
 };
 
+/* Learns which boot of the machine this is; where it cannot, none is ours. */
+void mail_index_prepare(void);
 /*
  * "path" of the file, relative to the working directory or absolute; "-lock"
  * is put behind it for the second one. One that is damaged, of another
@@ -44,6 +46,8 @@ enum {
  * one made. NULL with *why.
  */
 struct mail_index *mail_index_open(const char *path, struct why *why);
+/* It was made anew because the machine stopped while it was in use. */
+bool mail_index_after_stop(const struct mail_index *x);
 /* Makes it durable and marks it so, if it was changed. NULL is fine. */
 void mail_index_close(struct mail_index **x);
 

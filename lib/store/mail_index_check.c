@@ -1,18 +1,32 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The file's first two pages, which LMDB believes at once: format version,
- * page size, and roots that lie in the file. (LMDB 0.9 and its format are
- * stable; a file of another layout is set aside.)
+ * What LMDB believes of its file without a look: the two first pages, always
+ * checked; and, where the file was not closed by us or was changed since, the
+ * form of every page, the order of all keys and every value's check sum.
+ * (LMDB 0.9 and its format are stable; a file of another layout is set aside.)
  */
 #include "lib/store/mail_index_internal.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/mem.h"
+#include "lib/store/mail_index_guard.h"
+
 enum {
 	PAGE_HEADER = 16,
+	NODE_HEADER = 8,
+	DEPTH_MAX = 32,
+	PAGE_BRANCH = 0x01,
+	PAGE_LEAF = 0x02,
+	PAGE_OVERFLOW = 0x04,
+	PAGE_DIRTY = 0x10,
+	NODE_BIG = 0x01,
+	NODE_TREE = 0x02,
 	FLAG_META = 0x08,
 	META_MAGIC = (int)0xBEEFC0DE,
 	META_VERSION = 1,
@@ -83,4 +97,272 @@ index_file_sound(int fd, const char **what)
 			return false;
 	}
 	return true;
+}
+
+/* ---- all of it ---- */
+
+struct check {
+	const unsigned char *map;
+	uint64_t size;
+	uint64_t page_size;
+	uint64_t transaction; /* whose pages cannot be used again just now */
+	unsigned char *seen; /* pages, a bit each */
+	uint64_t entries;
+	bool sums; /* values are ours */
+	size_t last_n; /* key before */
+	unsigned char last[512];
+};
+
+static uint16_t
+u16(const unsigned char *p)
+{
+	uint16_t value;
+
+	memcpy(&value, p, sizeof(value));
+	return value;
+}
+
+/* A page, in the file and met for the first time; NULL: no. */
+static const unsigned char *
+page_at(struct check *c, uint64_t number, uint64_t pages)
+{
+	uint64_t last = c->size / c->page_size, own;
+
+	if (number < 2 || number >= last || pages == 0 || pages > last - number)
+		return NULL;
+	for (uint64_t i = number; i < number + pages; i++) {
+		if ((c->seen[i / 8] >> i % 8 & 1) != 0)
+			return NULL;
+		c->seen[i / 8] |= (unsigned char)(1 << i % 8);
+	}
+	memcpy(&own, c->map + number * c->page_size, sizeof(own));
+	return own == number ? c->map + number * c->page_size : NULL;
+}
+
+struct node {
+	uint16_t flags;
+	struct span key;
+	const unsigned char *data; /* of a leaf */
+	uint64_t size; /* of the data */
+	uint64_t child; /* of a branch */
+};
+
+static bool
+node_at(const struct check *c, const unsigned char *page, size_t i,
+    struct node *out)
+{
+	uint64_t at = u16(page + PAGE_HEADER + 2 * i), key_n;
+	const unsigned char *p = page + at;
+
+	if (at < u16(page + 14) || at + NODE_HEADER > c->page_size)
+		return false;
+	out->flags = u16(p + 4);
+	key_n = u16(p + 6);
+	if (at + NODE_HEADER + key_n > c->page_size || key_n > sizeof(c->last))
+		return false;
+	out->key = (struct span){ (const char *)p + NODE_HEADER, key_n };
+	out->data = p + NODE_HEADER + key_n;
+	out->size = (uint64_t)u16(p) | (uint64_t)u16(p + 2) << 16;
+	out->child = out->size | (uint64_t)out->flags << 32;
+	if ((u16(page + 10) & PAGE_LEAF) == 0)
+		return true;
+	return at + NODE_HEADER + key_n +
+	    ((out->flags & NODE_BIG) != 0 ? 8 : out->size) <=
+	    c->page_size;
+}
+
+/* Keys only go up, in leaves and between them. */
+static bool
+ascends(struct check *c, struct span key, bool leaf)
+{
+	size_t n = key.n < c->last_n ? key.n : c->last_n;
+	int order = memcmp(c->last, key.p, n);
+
+	if (order == 0)
+		order = c->last_n < key.n ? -1 : c->last_n > key.n;
+	if (leaf ? order > 0 || (order == 0 && c->entries > 0) : order >= 0)
+		return false;
+	if (!leaf)
+		return true;
+	memcpy(c->last, key.p, key.n);
+	c->last_n = key.n;
+	return true;
+}
+
+static bool
+value_sound(struct check *c, const struct node *n)
+{
+	const unsigned char *data = n->data;
+	uint64_t number;
+	uint32_t sum;
+
+	if ((n->flags & ~NODE_BIG) != 0)
+		return false;
+	if ((n->flags & NODE_BIG) != 0) {
+		uint64_t pages =
+		    (PAGE_HEADER + n->size + c->page_size - 1) / c->page_size;
+
+		memcpy(&number, n->data, sizeof(number));
+		data = page_at(c, number, pages);
+		if (data == NULL || (u16(data + 10) & PAGE_OVERFLOW) == 0)
+			return false;
+		data += PAGE_HEADER;
+	}
+	if (!c->sums)
+		return true;
+	if (n->size < CHECK_SIZE)
+		return false;
+	memcpy(&sum, data, CHECK_SIZE);
+	return sum ==
+	    index_check(n->key.p, n->key.n, data + CHECK_SIZE,
+		n->size - CHECK_SIZE);
+}
+
+static bool tree_sound(struct check *c, const struct tree *t, bool trees);
+
+/* One of ours, in the tree of trees. */
+static bool
+subtree_sound(struct check *c, const struct node *n)
+{
+	struct check inner = *c;
+	struct tree t;
+
+	if (n->flags != NODE_TREE || n->size != sizeof(t))
+		return false;
+	memcpy(&t, n->data, sizeof(t));
+	inner.sums = true;
+	return tree_sound(&inner, &t, false);
+}
+
+static bool
+walk_page(struct check *c, uint64_t number, unsigned int depth, bool trees)
+{
+	const unsigned char *page = page_at(c, number, 1);
+	size_t count;
+	bool leaf;
+
+	if (page == NULL || depth == 0)
+		return false;
+	leaf = depth == 1;
+	if ((u16(page + 10) & ~PAGE_DIRTY) !=
+		(leaf ? PAGE_LEAF : PAGE_BRANCH) ||
+	    u16(page + 12) < PAGE_HEADER || u16(page + 12) > u16(page + 14) ||
+	    u16(page + 14) > c->page_size)
+		return false;
+	count = (size_t)(u16(page + 12) - PAGE_HEADER) / 2;
+	if (count == 0)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		struct node n;
+
+		if (!node_at(c, page, i, &n))
+			return false;
+		if (leaf) {
+			if (!ascends(c, n.key, true) ||
+			    !(trees ? subtree_sound(c, &n) :
+				      value_sound(c, &n)))
+				return false;
+			c->entries++;
+		} else {
+			/* the first one of a branch has no meaning */
+			if ((i > 0 && !ascends(c, n.key, false)) ||
+			    !walk_page(c, n.child, depth - 1, trees))
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool
+tree_sound(struct check *c, const struct tree *t, bool trees)
+{
+	c->entries = 0;
+	c->last_n = 0;
+	if (t->root == UINT64_MAX)
+		return t->entries == 0;
+	return t->depth <= DEPTH_MAX &&
+	    walk_page(c, t->root, t->depth, trees) && c->entries == t->entries;
+}
+
+static int
+check_call(void *with)
+{
+	struct check *c = with;
+
+	for (uint64_t i = 0; i < 2; i++) {
+		struct meta m;
+
+		memcpy(&m, c->map + i * c->page_size + PAGE_HEADER, sizeof(m));
+		if (m.transaction == c->transaction)
+			return tree_sound(c, &m.trees[0], false) &&
+				tree_sound(c, &m.trees[1], true) ?
+			    0 :
+			    MDB_CORRUPTED;
+	}
+	return MDB_CORRUPTED;
+}
+
+bool
+index_file_verify(int fd, uint64_t transaction)
+{
+	struct check c = { .page_size = (uint64_t)sysconf(_SC_PAGESIZE),
+		.transaction = transaction };
+	struct stat st;
+	void *map;
+	int r;
+
+	if (transaction == 0)
+		return true; /* nothing was ever written */
+	if (fstat(fd, &st) == -1 || (uint64_t)st.st_size < 2 * c.page_size)
+		return false;
+	c.size = (uint64_t)st.st_size;
+	map = mmap(NULL, (size_t)c.size, PROT_READ, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return false;
+	c.map = map;
+	c.seen = mem_new((size_t)(c.size / c.page_size / 8 + 1));
+	r = index_guarded(check_call, &c);
+	free(c.seen);
+	(void)munmap(map, (size_t)c.size);
+	return r == 0;
+}
+
+/* ---- the seal ---- */
+
+/*
+ * A file that we closed gets a time of last change whose fraction says so:
+ * whoever writes into it, and be it one byte, breaks that. It is no secret,
+ * and need not be one: it tells accidents from order, and its owner could
+ * write any index he likes.
+ */
+static long
+fraction(uint64_t transaction, const struct stat *st)
+{
+	const uint64_t facts[3] = { transaction, (uint64_t)st->st_size,
+		(uint64_t)st->st_mtim.tv_sec };
+
+	return (
+	    long)(index_check("seal", 4, facts, sizeof(facts)) % 1000000000);
+}
+
+bool
+index_file_sealed(int fd, uint64_t transaction)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 &&
+	    st.st_mtim.tv_nsec == fraction(transaction, &st);
+}
+
+void
+index_file_seal(int fd, uint64_t transaction)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return;
+	times[1].tv_sec = st.st_mtim.tv_sec;
+	times[1].tv_nsec = fraction(transaction, &st);
+	(void)futimens(fd, times);
 }

@@ -18,7 +18,6 @@
 
 static sigjmp_buf *volatile way_out;
 static struct sigaction before_segv, before_bus;
-static bool installed;
 
 static void
 caught(int number, siginfo_t *info, void *context)
@@ -47,30 +46,40 @@ asserted(MDB_env *env, const char *text)
 	}
 }
 
+/* Each time anew: others may have set theirs since. */
+static void
+take_over(int number, struct sigaction *before)
+{
+	struct sigaction ours = { .sa_sigaction = caught,
+		.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK };
+	struct sigaction old;
+
+	sigemptyset(&ours.sa_mask);
+	if (sigaction(number, &ours, &old) == 0 &&
+	    ((old.sa_flags & SA_SIGINFO) == 0 || old.sa_sigaction != caught))
+		*before = old;
+}
+
 void
 index_guard_install(MDB_env *env)
 {
-	struct sigaction act = { .sa_sigaction = caught,
-		.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK };
-
 	(void)mdb_env_set_assert(env, asserted);
-	if (installed)
-		return;
-	sigemptyset(&act.sa_mask);
-	installed = sigaction(SIGSEGV, &act, &before_segv) == 0 &&
-	    sigaction(SIGBUS, &act, &before_bus) == 0;
+	take_over(SIGSEGV, &before_segv);
+	take_over(SIGBUS, &before_bus);
 }
 
 int
 index_guarded(index_guarded_call *call, void *with)
 {
-	sigjmp_buf here;
+	sigjmp_buf here, *volatile outer = way_out;
 	int result;
 
-	if (sigsetjmp(here, 0) != 0)
+	if (sigsetjmp(here, 0) != 0) {
+		way_out = outer;
 		return MDB_CORRUPTED;
+	}
 	way_out = &here;
 	result = call(with);
-	way_out = NULL;
+	way_out = outer;
 	return result;
 }

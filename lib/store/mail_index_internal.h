@@ -57,6 +57,7 @@ struct mail_index {
 	bool reading; /* the reader is renewed */
 	bool changed; /* since it was opened */
 	bool damaged;
+	bool after_stop; /* made anew for that */
 	int error; /* of the last failure: LMDB's or errno */
 	unsigned int generation;
 	struct index_pending *pending;
@@ -128,5 +129,13 @@ bool index_message_read(struct mail_index *x, const struct index_key *k,
  * cannot be opened without danger; *what says why.
  */
 bool index_file_sound(int fd, const char **what);
+/*
+ * Every page that this transaction sees (which a reader holds, so that
+ * nobody writes over it): its form, keys in order, values with their sums.
+ */
+bool index_file_verify(int fd, uint64_t transaction);
+/* Was it last changed by us, in order, and closed after this transaction? */
+bool index_file_sealed(int fd, uint64_t transaction);
+void index_file_seal(int fd, uint64_t transaction);
 
 #endif

@@ -32,6 +32,12 @@ mailbox_index_failed(struct mailbox *m, struct why *why)
 	return MAIL_FAILED;
 }
 
+void
+mail_account_prepare(void)
+{
+	mail_index_prepare();
+}
+
 /* ---- open folders ---- */
 
 static void

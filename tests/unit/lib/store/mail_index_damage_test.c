@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * An index that is not what we left: found out, set aside, made anew, with
+ * the same mail, UIDs and flags; and never a crash.
+ */
+#include "lib/store/mailbox_view.h"
+
+#include "tests/unit/lib/store/account.h"
+
+#include "lib/log/log.h"
+
+enum { MESSAGES = 60, TRIALS = 500, FILE_MAX = 1 << 20 };
+
+static const char path[] = "Maildir/posthaste.index";
+static char before[FILE_MAX], now[FILE_MAX];
+static uint32_t validity;
+
+static size_t
+read_index(char *to)
+{
+	FILE *f = fopen(path, "r");
+	size_t n;
+
+	assert_non_null(f);
+	n = fread(to, 1, FILE_MAX, f);
+	fclose(f);
+	assert_true(n > 4096 && n < FILE_MAX);
+	return n;
+}
+
+static void
+write_index(const char *from, size_t n)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(from, 1, n, f), n);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* Each third one is seen; UID 7 is no more; envelopes are known. */
+static void
+make_mailbox(void)
+{
+	struct mail_account *a;
+	struct mailbox *m;
+	struct mailbox_status status;
+	char name[64], value[300];
+
+	for (unsigned int i = 1; i <= MESSAGES; i++) {
+		snprintf(name, sizeof(name), "cur/%u.x:2,%s", 1000 + i,
+		    i % 3 == 0 ? "S" : "");
+		account_mail(name, "a\r\n");
+	}
+	a = account_open();
+	m = account_inbox(a);
+	account_flag(m, 7, MAIL_DELETED);
+	assert_int_equal(account_expunge(m), 1);
+	memset(value, 'v', sizeof(value));
+	for (unsigned int i = 1; i <= MESSAGES; i++)
+		mailbox_cache(m, i, CACHE_ENVELOPE,
+		    (struct span){ value, sizeof(value) });
+	assert_int_equal(mailbox_status(m, 0, &status, &why), MAIL_OK);
+	validity = status.uidvalidity;
+	mailbox_close(&m);
+	mail_account_close(&a);
+}
+
+static void
+check_messages(struct mailbox *m)
+{
+	struct mail_message message;
+
+	for (unsigned int i = 1; i <= MESSAGES; i++) {
+		struct span value;
+
+		assert_int_equal(mailbox_message(m, i, 0, &message, &why),
+		    i == 7 ? MAIL_GONE : MAIL_OK);
+		if (i == 7)
+			continue;
+		assert_int_equal(message.flags, i % 3 == 0 ? MAIL_SEEN : 0);
+		mailbox_hold(m);
+		value = mailbox_cached(m, i, CACHE_ENVELOPE);
+		assert_true(value.p == NULL ||
+		    (value.n == 300 && value.p[0] == 'v' &&
+			value.p[299] == 'v'));
+		mailbox_release(m);
+	}
+}
+
+static void
+check_mailbox(void)
+{
+	struct mail_account *a = account_open();
+	struct mailbox *m = account_inbox(a);
+	struct mailbox_status status;
+	struct uid_set unseen = { 0 };
+
+	assert_int_equal(mailbox_status(m, 0, &status, &why), MAIL_OK);
+	assert_int_equal(status.messages, MESSAGES - 1);
+	assert_int_equal(status.uidvalidity, validity);
+	assert_true(status.uidnext > MESSAGES);
+	assert_int_equal(status.unseen, MESSAGES - 1 - MESSAGES / 3);
+	assert_int_equal(mailbox_with_flags(m, NULL, MAIL_SEEN, 0, false,
+			     &unseen, &why),
+	    MAIL_OK);
+	assert_int_equal(uid_set_members(&unseen), status.unseen);
+	uid_set_fini(&unseen);
+	check_messages(m);
+	mailbox_close(&m);
+	mail_account_close(&a);
+}
+
+static void
+any_byte_may_be_another(void **state)
+{
+	size_t n;
+
+	(void)state;
+	make_mailbox();
+	n = read_index(before);
+	srandom(7);
+	for (unsigned int i = 0; i < TRIALS; i++) {
+		size_t at = (size_t)random() % n;
+
+		/* the beginnings of pages matter most */
+		if (i % 2 == 0)
+			at = at / 4096 * 4096 + at % 200;
+		memcpy(now, before, n);
+		now[at] ^= (char)(1 << i % 8);
+		write_index(now, n);
+		check_mailbox();
+	}
+}
+
+static void
+whole_pages_may_be_noise(void **state)
+{
+	size_t n;
+
+	(void)state;
+	make_mailbox();
+	n = read_index(before);
+	for (size_t page = 0; page < n / 4096; page++)
+		for (unsigned int kind = 0; kind < 3; kind++) {
+			memcpy(now, before, n);
+			for (size_t i = 0; i < 4096; i++)
+				now[page * 4096 + i] = kind == 0 ? 0 :
+				    kind == 1                    ? (char)0xff :
+								   (char)random();
+			write_index(now, n);
+			check_mailbox();
+		}
+}
+
+static void
+the_end_may_be_missing(void **state)
+{
+	size_t n;
+
+	(void)state;
+	make_mailbox();
+	n = read_index(before);
+	for (size_t left = 0; left < n; left += 1111) {
+		write_index(before, left);
+		check_mailbox();
+	}
+}
+
+static void
+another_version_is_made_anew(void **state)
+{
+	(void)state;
+	make_mailbox();
+	file_put(path, "this is no index");
+	check_mailbox();
+	assert_string_equal(file_get("Maildir/posthaste.index.damaged"),
+	    "this is no index");
+}
+
+/* While it is in use: calls fail, or are right; the next look mends all. */
+static void
+it_may_break_while_it_is_open(void **state)
+{
+	size_t n;
+
+	(void)state;
+	make_mailbox();
+	n = read_index(before);
+	for (size_t page = 0; page < n / 4096; page++) {
+		struct mail_account *a;
+		struct mail_message message;
+		struct mailbox *m;
+		int fd;
+
+		write_index(before, n);
+		a = account_open();
+		m = account_inbox(a);
+		fd = open(path, O_WRONLY);
+		memset(now, (int)page | 0x81, 4096);
+		assert_int_equal(pwrite(fd, now, 4096, (off_t)page * 4096),
+		    4096);
+		close(fd);
+		for (unsigned int i = 1; i <= MESSAGES; i++) {
+			(void)mailbox_message(m, i, 0, &message, &why);
+			mailbox_hold(m);
+			(void)mailbox_cached(m, i, CACHE_ENVELOPE);
+			mailbox_release(m);
+		}
+		for (unsigned int attempt = 0; attempt < 3; attempt++)
+			if (mailbox_sync(m, &why) == MAIL_OK)
+				break;
+		mailbox_close(&m);
+		mail_account_close(&a);
+		check_mailbox();
+	}
+}
+
+static int
+quietly(void **state)
+{
+	log_threshold(LEVEL_ERROR);
+	return folder_enter(state);
+}
+
+#define IN_FOLDER(test) \
+	cmocka_unit_test_setup_teardown(test, quietly, folder_leave)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_FOLDER(any_byte_may_be_another),
+		IN_FOLDER(whole_pages_may_be_noise),
+		IN_FOLDER(the_end_may_be_missing),
+		IN_FOLDER(another_version_is_made_anew),
+		IN_FOLDER(it_may_break_while_it_is_open),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
