@@ -34,6 +34,7 @@ dist_man8_MANS += man/bounce.8
 dist_man8_MANS += man/cleanup.8
 dist_man8_MANS += man/discard.8
 dist_man8_MANS += man/error.8
+dist_man8_MANS += man/imapd.8
 dist_man8_MANS += man/keyd.8
 dist_man8_MANS += man/lmtp.8
 dist_man8_MANS += man/local.8

@@ -33,6 +33,11 @@ static const char *const settings[] = {
 	"pop3d_tls_key_file",
 	"pop3d_tls_eccert_file",
 	"pop3d_tls_eckey_file",
+	"imapd_tls_chain_files",
+	"imapd_tls_cert_file",
+	"imapd_tls_key_file",
+	"imapd_tls_eccert_file",
+	"imapd_tls_eckey_file",
 };
 
 static struct {

@@ -28,6 +28,8 @@ static const struct family {
 	    true },
 	{ "pop3d", NULL, "pop3d_tls_wrappermode",
 	    { "pop3d_tls_protocols", NULL }, "pop3d_tls_ciphers", false },
+	{ "imapd", NULL, "imapd_tls_wrappermode",
+	    { "imapd_tls_protocols", NULL }, "imapd_tls_ciphers", false },
 };
 
 /* One trial. */

@@ -28,6 +28,8 @@ def memory_of(pid):
             span, rights = line.split()[:2]
             if "[vvar" in line or "[vsyscall" in line or rights[0] != "r":
                 continue
+            if "posthaste.index" in line:  # a file, and a map of gigabytes
+                continue
             start, end = (int(n, 16) for n in span.split("-"))
             memory.seek(start)
             try:
@@ -40,16 +42,18 @@ def memory_of(pid):
 @pytest.mark.skipif(not AS_ROOT, reason="looks into other processes")
 def test_passwords_of_settings_are_in_smtp_alone(suite):
     s = suite(main=SECRETS)
-    pop3 = s.pop3()
+    pop3, imap = s.pop3(), s.imap(tls="starttls")
     with s.smtp():
         s.send()
         s.wait_messages("bob")
         marks = {name: set(re.findall(rb"MARK-[a-z-]+", memory_of(pid)))
                  for name in ("smtpd", "cleanup", "qmgr", "lookup", "pop3d",
-                              "local", "auth", "logd", "pop3d-session")
+                              "local", "auth", "logd", "pop3d-session", "imapd",
+                              "imapd-session")
                  for pid in s.processes(name)}
     pop3.quit()
-    assert len(marks) == 9
+    imap.logout()
+    assert len(marks) == 11
     assert not any(marks.values()), marks
     private = socket.socket(socket.AF_UNIX)
     private.connect(str(s.root / "spool/private/smtp"))
@@ -87,6 +91,7 @@ REACHES = {
     "smtpd": "lookup cleanup auth keyd",
     "smtp": "lookup-smtp keyd",
     "pop3d": "auth keyd pop3d-session",
+    "imapd": "auth keyd imapd-session",
     "cleanup": "lookup qmgr",
     "bounce": "lookup cleanup",
     "local": "lookup cleanup",
@@ -96,6 +101,7 @@ REACHES = {
     "auth-session": "",
     "keyd": "",
     "pop3d-session": "auth-session",
+    "imapd-session": "auth-session",
 }
 
 
@@ -109,7 +115,7 @@ def test_program_reaches_its_peers_alone(suite, program):
                 "lookup", *REACHES]
     replace(own_programs(s), program, ASKS.format(services=services, out=out))
     s.start()
-    if program in ("smtpd", "pop3d"):
+    if program in ("smtpd", "pop3d", "imapd"):
         client = socket.create_connection(
             ("127.0.0.1", s.ports[program.replace("d", "")]))
     else:
@@ -165,6 +171,7 @@ LEFT = {
     "smtpd": {"socket_inet"},
     "smtp": {"socket_inet"},
     "pop3d": set(),
+    "imapd": set(),
     "keyd": set(),
     # tables may be anywhere and on servers; nothing is written
     "lookup": {"open_password_file", "open_upwards", "open_here", "map_code",
@@ -184,7 +191,7 @@ DEADLY = ("start_shell", "trace_master", "read_master", "new_namespace")
 
 def touch(s, program):
     """Something for which master starts the program."""
-    if program in ("smtpd", "pop3d"):
+    if program in ("smtpd", "pop3d", "imapd"):
         return socket.create_connection(
             ("127.0.0.1", s.ports[program.replace("d", "")]))
     client = socket.socket(socket.AF_UNIX)

@@ -9,7 +9,8 @@ MAN = SOURCE / "man"
 PAGES = {(p.stem, p.suffix[1:]) for p in MAN.glob("*.[158]")}
 # parts of a program, told of in its page
 PART_OF = {"auth-pam": "auth", "auth-session": "auth",
-           "pop3d-session": "pop3d", "lookup-smtp": "lookup"}
+           "pop3d-session": "pop3d", "imapd-session": "imapd",
+           "lookup-smtp": "lookup"}
 # services of Postfix's names
 SERVED_BY = {"relay": "smtp", "retry": "error", "defer": "bounce",
              "trace": "bounce"}

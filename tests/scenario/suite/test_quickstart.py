@@ -18,7 +18,7 @@ COMMANDS = ("posthaste sendmail mailq newaliases postqueue postsuper postcat "
             "postconf postmap postalias postdrop postlog posttrace").split()
 FILES = ("main.cf", "master.cf", "virtual", "mailboxes", "accounts",
          "cert.pem", "key.pem")
-PORTS = (2525, 2587, 2465, 2110, 2995)
+PORTS = (2525, 2587, 2465, 2110, 2995, 2143, 2993)
 
 
 @pytest.fixture
