@@ -39,6 +39,7 @@ static struct special_folder special[SPECIAL_MAX + 1];
 /* Of a user's process. */
 static struct mail_account *account; /* NULL: not open (yet) */
 static char *location;
+static uint64_t quota_bytes, quota_messages;
 static bool entered;
 
 static unsigned int
@@ -110,6 +111,8 @@ enter(const struct session_owner *owner)
 	char *path = session_maildir(owner->mail);
 	struct span mail = span_of(owner->mail), options;
 
+	quota_bytes = owner->quota_bytes;
+	quota_messages = owner->quota_messages;
 	if (path == NULL)
 		log_warning("user=<%s>: mailbox location \"%s\" is not"
 			    " supported",
@@ -136,6 +139,8 @@ open_account(const struct session_client *c)
 		.location = location,
 		.separator = store.mail_hierarchy_separator[0],
 		.special = special,
+		.quota_bytes = quota_bytes,
+		.quota_messages = quota_messages,
 		.flush_flags = store.mail_flags_flush,
 	};
 	struct why why;

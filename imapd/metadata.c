@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "imapd/list.h"
 #include "imapd/notify.h"
 
 enum { NAME_ROOM = 65536, OUT_ROOM = 64 << 20 };
@@ -118,37 +117,11 @@ collect(void *with, const char *name, struct span value)
 	return true;
 }
 
-/* The value of RFC 6154: "\Sent \Archive". */
-static void
-add_special_use(struct imap_session *s, struct span folder, struct entries *e)
-{
-	struct buf value = BUF_INIT(500);
-	struct mail_folder f;
-	unsigned int bit;
-	const char *name;
-
-	if (mail_folder_find(s->account, folder, &f) != MAIL_OK ||
-	    f.special == 0)
-		return;
-	for (unsigned int i = 0; (name = list_special_use(i, &bit)) != NULL;
-	     i++)
-		if ((f.special & bit) != 0)
-			buf_printf(&value, "%s%s", value.n > 0 ? " " : "",
-			    name);
-	add_entry(e, "/private/specialuse", buf_span(&value));
-	buf_fini(&value);
-}
-
 static enum mail_result
 read_entries(struct imap_session *s, struct span folder, struct entries *e,
     struct why *why)
 {
-	enum mail_result r;
-
-	r = mail_metadata_each(s->account, folder, collect, e, why);
-	if (r == MAIL_OK && folder.n > 0)
-		add_special_use(s, folder, e);
-	return r;
+	return mail_metadata_each(s->account, folder, collect, e, why);
 }
 
 /* Where there is a NUL, only literal8 will do (RFC 5464 section 5). */
@@ -382,12 +355,11 @@ set_arguments(struct change *x, const struct imap_arg *a)
 	return true;
 }
 
-/* A value can be had but not be set: RFC 5464 section 4.1. */
+/* Nobody here may speak for the server (RFC 5464 section 4.1). */
 static bool
 is_read_only(const struct change *x, const char *name)
 {
-	return strcmp(name, "/private/specialuse") == 0 ||
-	    (x->folder.n == 0 && is_below(name, "/shared", UINT_MAX));
+	return x->folder.n == 0 && is_below(name, "/shared", UINT_MAX);
 }
 
 static bool
@@ -464,7 +436,11 @@ set(struct change *x)
 			&again) != MAIL_OK)
 			break;
 	}
-	reply_result(x->s, x->c, r, &why);
+	/* a special use that cannot be given (RFC 6154 section 5.4) */
+	if (r == MAIL_NOT_ALLOWED)
+		reply_no(x->s, x->c, "USEATTR", "%s", why.text);
+	else
+		reply_result(x->s, x->c, r, &why);
 }
 
 void

@@ -7,8 +7,8 @@
  *
  * Entries of the server ("" as mailbox) are the user's own: /private can be
  * written, /shared is nobody's to write here. Entries of mailboxes are stored
- * with the mailbox. /private/specialuse tells what SPECIAL-USE knows (RFC 6154
- * section 4), and cannot be written.
+ * with the mailbox; /private/specialuse is its special use (RFC 6154 section
+ * 5.4).
  */
 
 #include "lib/base/mem.h"

@@ -48,6 +48,7 @@ struct child {
 	char *mail;
 	uint64_t uid;
 	uint64_t gid;
+	uint64_t quota_bytes, quota_messages;
 	pid_t pid;
 	pid_t companion; /* a process that it needs, or -1 */
 	struct ipc *ipc;
@@ -86,6 +87,8 @@ owner_of(const struct child *c)
 		.mail = c->mail,
 		.uid = c->uid,
 		.gid = c->gid,
+		.quota_bytes = c->quota_bytes,
+		.quota_messages = c->quota_messages,
 	};
 }
 
@@ -264,6 +267,8 @@ start_child(const struct session_owner *owner)
 	c->mail = mem_text(owner->mail);
 	c->uid = owner->uid;
 	c->gid = owner->gid;
+	c->quota_bytes = owner->quota_bytes;
+	c->quota_messages = owner->quota_messages;
 	c->pid = pid;
 	c->companion = companion;
 	c->ipc = ipc_new(ours, &protocol_session, c->user);
@@ -327,6 +332,8 @@ take_over(const struct msg_open_session *m, const struct msg_account *account,
 		.mail = account->mail,
 		.uid = account->uid,
 		.gid = account->gid,
+		.quota_bytes = account->quota_bytes,
+		.quota_messages = account->quota_messages,
 	};
 	const struct msg_serve_session message = {
 		.user = account->user,

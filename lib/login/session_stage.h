@@ -25,6 +25,8 @@ struct session_owner {
 	const char *mail; /* "maildir:/path", "mbox:/path" */
 	uint64_t uid;
 	uint64_t gid;
+	uint64_t quota_bytes; /* 0: any amount; when its process begins */
+	uint64_t quota_messages;
 };
 
 /* Descriptors that a user's process is given; -1: not for this one. */

@@ -10,6 +10,7 @@
 #include "lib/log/log.h"
 #include "lib/store/mailbox_internal.h"
 #include "lib/store/maildir_list.h"
+#include "lib/store/maildir_size.h"
 
 enum { BATCH = 256 }; /* rows copied at a time: names are in the index */
 
@@ -236,9 +237,28 @@ mailbox_change_flags(struct mailbox *m, const struct uid_set *uids,
 
 /* ---- expunge ---- */
 
+/* What goes, for the account's quota. */
+struct removal {
+	int64_t bytes; /* below 0; INT64_MIN: not known */
+	int64_t messages;
+};
+
+static void
+note_removal(struct removal *x, const char *name)
+{
+	struct maildir_file file;
+
+	x->messages--;
+	if (!maildir_file_parse(span_of(name), &file) ||
+	    file.stored == UINT64_MAX)
+		x->bytes = INT64_MIN;
+	else if (x->bytes != INT64_MIN)
+		x->bytes -= (int64_t)file.stored;
+}
+
 static enum mail_result
 remove_one(struct mailbox *m, uint32_t uid, struct uid_set *removed,
-    struct why *why)
+    struct removal *x, struct why *why)
 {
 	struct mailbox_folder *f = m->folder;
 	struct mail_index_message row;
@@ -266,6 +286,7 @@ remove_one(struct mailbox *m, uint32_t uid, struct uid_set *removed,
 			return mailbox_disk_failed("cannot remove the message",
 			    why);
 	}
+	note_removal(x, name);
 	uid_set_add(removed, uid);
 	return mailbox_depart(m, uid, why);
 }
@@ -275,6 +296,7 @@ mailbox_expunge(struct mailbox *m, const struct uid_set *uids,
     struct uid_set *removed, struct why *why)
 {
 	struct uid_set victims = { 0 };
+	struct removal x = { 0, 0 };
 	uint32_t uid = 0;
 	enum mail_result r = mailbox_begin(m, why);
 
@@ -284,8 +306,9 @@ mailbox_expunge(struct mailbox *m, const struct uid_set *uids,
 		r = mailbox_with_flags(m, uids, MAIL_DELETED, 0, true, &victims,
 		    why);
 	while (r == MAIL_OK && uid_set_next(&victims, &uid))
-		r = remove_one(m, uid, removed, why);
+		r = remove_one(m, uid, removed, &x, why);
 	uid_set_fini(&victims);
+	maildir_size_add(m->account->root, x.bytes, x.messages);
 	/* what is gone is gone: the rows must say so, whatever failed then */
 	if (mailbox_commit(m, why) != MAIL_OK)
 		return MAIL_FAILED;

@@ -127,6 +127,10 @@ maildir_size_add(int root, int64_t bytes, int64_t messages)
 
 	if (bytes == 0 && messages == 0)
 		return;
+	if (bytes == INT64_MIN) {
+		(void)!unlinkat(root, file_name, 0);
+		return;
+	}
 	fd = open_file(root, O_WRONLY | O_APPEND);
 	if (fd < 0)
 		return;

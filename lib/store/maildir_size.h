@@ -33,7 +33,10 @@ bool maildir_size_allows(const struct maildir_size *s, uint64_t bytes);
  * for it. True where there is no file, or none that can be understood.
  */
 bool maildir_size_room(int root, uint64_t bytes);
-/* Messages came or went. Nothing where nobody counts. */
+/*
+ * Messages came or went. Nothing where nobody counts. The bytes of some are
+ * not known with "bytes" INT64_MIN: who asks next counts anew.
+ */
 void maildir_size_add(int root, int64_t bytes, int64_t messages);
 
 #endif

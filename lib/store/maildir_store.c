@@ -22,6 +22,7 @@
 #include "lib/log/log.h"
 #include "lib/queue/queue_layout.h"
 #include "lib/store/maildir_list.h"
+#include "lib/store/maildir_size.h"
 
 static const char lock_name[] = "posthaste-pop3.lock";
 
@@ -31,6 +32,8 @@ struct maildir_store {
 	int lock; /* -1: not exclusive */
 	bool learned; /* sizes that are not noted yet */
 	struct maildir_list list;
+	/* what was removed, for the account's quota: maildir_size_add */
+	int64_t removed, removed_bytes;
 };
 
 /*
@@ -336,13 +339,22 @@ expunge(struct store *base, size_t i, struct why *why)
 	if (with_file(s, m, call_unlink, NULL) == -1)
 		return failed("cannot remove the message", why);
 	m->measured = false;
+	s->removed--;
+	if (m->stored == UINT64_MAX)
+		s->removed_bytes = INT64_MIN;
+	else if (s->removed_bytes != INT64_MIN)
+		s->removed_bytes -= (int64_t)m->stored;
 	return STORE_OK;
 }
 
 static enum store_result
 commit(struct store *base, struct why *why)
 {
-	(void)base, (void)why;
+	struct maildir_store *s = ours(base);
+
+	(void)why;
+	maildir_size_add(s->maildir, s->removed_bytes, s->removed);
+	s->removed = s->removed_bytes = 0;
 	return STORE_OK;
 }
 
