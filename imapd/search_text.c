@@ -336,7 +336,8 @@ read_rest(struct search_reader *r, struct search_message *m,
 }
 
 static void
-begin(struct search_reader *r, signed char *answers, bool signature)
+begin(struct search_reader *r, signed char *answers, bool signature,
+    uint64_t size)
 {
 	r->answers = answers;
 	r->wants_signature = signature;
@@ -344,7 +345,7 @@ begin(struct search_reader *r, signed char *answers, bool signature)
 	r->kept = 0;
 	buf_reset(&r->window);
 	if (signature)
-		search_words_begin(&r->words);
+		search_words_begin(&r->words, size);
 }
 
 enum mail_result
@@ -357,7 +358,7 @@ search_reader_read(struct search_reader *r, struct search_message *m,
 	struct mime_walk *walk = mime_walk_new(&events, r);
 	enum mail_result result;
 
-	begin(r, answers, signature);
+	begin(r, answers, signature, (uint64_t)m->blob.length);
 	mime_walk_put(walk, buf_span(&m->head));
 	result = read_rest(r, m, walk, pause, with, why);
 	mime_walk_end(walk);

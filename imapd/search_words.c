@@ -25,9 +25,17 @@ hash(uint32_t piece)
 }
 
 void
-search_words_begin(struct search_words *w)
+search_words_begin(struct search_words *w, uint64_t size)
 {
-	memset(w, 0, sizeof(*w));
+	size_t words = SMALLEST / WORD;
+
+	/* four bits for each byte are plenty: most pieces come again */
+	while (words < SEARCH_WORDS_BITS / WORD && words * WORD < 4 * size)
+		words *= 2;
+	memset(w->bits, 0, words * sizeof(w->bits[0]));
+	w->words = words;
+	w->last = 0;
+	w->have = 0;
 }
 
 void
@@ -39,16 +47,17 @@ search_words_break(struct search_words *w)
 void
 search_words_put(struct search_words *w, struct span folded)
 {
+	size_t mask = w->words * WORD - 1;
 	uint32_t last = w->last;
 	size_t i = 0;
 
 	for (; i < folded.n && w->have < 2; i++, w->have++)
 		last = last << 8 | (unsigned char)folded.p[i];
 	for (; i < folded.n; i++) {
-		uint16_t h;
+		size_t h;
 
 		last = (last << 8 | (unsigned char)folded.p[i]) & 0xffffff;
-		h = hash(last);
+		h = hash(last) & mask;
 		w->bits[h / WORD] |= 1ULL << h % WORD;
 	}
 	w->last = last;
@@ -67,7 +76,7 @@ set_bits(const uint64_t *bits, size_t words, size_t other)
 void
 search_words_end(struct search_words *w, struct buf *signature)
 {
-	size_t words = SEARCH_WORDS_BITS / WORD;
+	size_t words = w->words;
 
 	while (words > SMALLEST / WORD &&
 	    set_bits(w->bits, words / 2, words / 2) <= FULL * words / 2) {

@@ -17,17 +17,19 @@
 #include "lib/base/buf.h"
 
 enum {
-	SEARCH_WORDS_BITS = 65536, /* at first */
+	SEARCH_WORDS_BITS = 65536, /* at most */
 	SEARCH_WORDS_PIECE = 3, /* bytes; shorter texts are always possible */
 };
 
 struct search_words {
+	size_t words; /* of bits in use */
 	uint64_t bits[SEARCH_WORDS_BITS / 64];
 	uint32_t last; /* bytes before */
 	unsigned int have; /* of those, up to two */
 };
 
-void search_words_begin(struct search_words *w);
+/* "size": how much text may come, about. */
+void search_words_begin(struct search_words *w, uint64_t size);
 /* Text that goes on where the last one ended. */
 void search_words_put(struct search_words *w, struct span folded);
 /* What comes next has nothing to do with what came before. */

@@ -192,6 +192,8 @@ find(struct span name)
 {
 	static size_t last; /* mail comes in runs of one charset */
 
+	if (name.n == 0)
+		return NULL;
 	if (has_name(&charsets[last], name))
 		return &charsets[last];
 	for (size_t i = 0; i < COUNT; i++)
@@ -455,6 +457,10 @@ charset_to_utf8(struct span name, struct span text, struct buf *utf8)
 	struct charset c;
 	bool known;
 
+	if (name.n == 0 && ascii_run(text) == text.n) {
+		buf_add_span(utf8, text);
+		return true;
+	}
 	begin(&c, name);
 	known = c.from != NULL || name.n == 0;
 	charset_put(&c, text, utf8);

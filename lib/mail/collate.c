@@ -73,20 +73,31 @@ fold_ascii(struct span s, char *to)
 	return i;
 }
 
-/* Sixteen bytes at a time where all of them are ASCII. */
+/* Each of these eight bytes below 0x80 that is a small letter, as a capital. */
+static uint64_t
+upper_word(uint64_t word)
+{
+	const uint64_t ones = 0x0101010101010101ULL;
+	uint64_t from_a = word + (0x80 - 'a') * ones;
+	uint64_t above_z = word + (0x80 - 'z' - 1) * ones;
+
+	return word - ((from_a & ~above_z & 0x80 * ones) >> 2);
+}
+
+/* Eight bytes at a time where all of them are ASCII. */
 static size_t
 fold_ascii_blocks(struct span s, char *to)
 {
 	size_t i = 0;
 
-	for (; i + 16 <= s.n; i += 16) {
-		uint64_t word[2];
+	for (; i + 8 <= s.n; i += 8) {
+		uint64_t word;
 
-		memcpy(word, s.p + i, sizeof(word));
-		if (((word[0] | word[1]) & 0x8080808080808080ULL) != 0)
+		memcpy(&word, s.p + i, sizeof(word));
+		if ((word & 0x8080808080808080ULL) != 0)
 			break;
-		for (size_t k = 0; k < 16; k++)
-			to[i + k] = upper(s.p[i + k]);
+		word = upper_word(word);
+		memcpy(to + i, &word, sizeof(word));
 	}
 	return i + fold_ascii(span_skip(s, i), to + i);
 }

@@ -39,7 +39,7 @@ hash(uint32_t folder, uint32_t uid, uint32_t slot)
 	uint64_t h = (uint64_t)uid << 32 | (folder * 256u + slot);
 
 	h *= UINT64_C(0x9e3779b97f4a7c15);
-	return (size_t)(h >> 20);
+	return (size_t)(h >> 36); /* lower ones know nothing of the uid */
 }
 
 static struct entry *

@@ -139,7 +139,7 @@ sign(struct span text, struct buf *out)
 {
 	struct search_words *w = malloc(sizeof(*w));
 
-	search_words_begin(w);
+	search_words_begin(w, text.n);
 	search_words_put(w, span_take(text, text.n / 3));
 	search_words_put(w, span_skip(text, text.n / 3));
 	search_words_end(w, out);
