@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: ISC
+"""STORE and UID STORE, conditional ones too (RFC 9051 section 6.4.6, RFC 7162
+section 3.1.3)."""
+import re
+
+import pytest
+from imap_people import message
+from mail_caches import fetched
+
+MAIN = "disable_plaintext_auth = no\n"
+
+
+@pytest.fixture
+def c(suite):
+    """A client with INBOX selected: five messages."""
+    s = suite(main=MAIN)
+    c = s.imap()
+    c.suite = s
+    for n in range(1, 6):
+        c.append("INBOX", message(f"number {n}"))
+    c.ok("SELECT INBOX")
+    return c
+
+
+def files(c):
+    """Flags in names, oldest first."""
+    found = [p for part in ("cur", "new")
+             for p in (c.suite.maildir("bob") / part).iterdir()]
+    names = sorted(p.name for p in found)
+    return [n.partition(":2,")[2] for n in names]
+
+
+def flags(c, number):
+    (line,) = c.ok(f"FETCH {number} (FLAGS)")
+    return fetched(line)[1]["flags"]
+
+
+def test_add_remove_replace(c):
+    c.talk(r"""
+        C: a1 STORE 2:3 +FLAGS (\Seen \Flagged)
+        S: * 2 FETCH (FLAGS (...\Flagged \Seen...))
+        S: * 3 FETCH (FLAGS (...\Flagged \Seen...))
+        S: a1 OK ...
+        C: a2 STORE 3 -FLAGS.SILENT \Seen
+        S: a2 OK ...
+    """)
+    assert flags(c, 3) == {"\\flagged"}
+    c.ok("STORE 3 FLAGS (\\Answered \\Draft)")
+    assert flags(c, 3) == {"\\answered", "\\draft"}
+    c.ok("STORE 3 FLAGS ()")
+    assert flags(c, 3) == set()
+    assert sorted(files(c)) == ["", "", "", "", "FS"]
+
+
+def test_uid_store_tells_uids(c):
+    (line,) = c.ok("UID STORE 4 +FLAGS (\\Seen)")
+    assert fetched(line) == (4, {"uid": 4, "flags": {"\\seen"}})
+    assert c.ok("UID STORE 77 +FLAGS (\\Seen)") == []
+    assert c.ok("UID STORE 4:99 +FLAGS.SILENT (\\Seen)") == []
+    assert flags(c, 5) == {"\\seen"}
+
+
+def test_flags_in_any_case_with_and_without_parentheses(c):
+    c.ok("STORE 1 +flags.silent \\SEEN \\flagged")
+    assert flags(c, 1) == {"\\seen", "\\flagged"}
+
+
+def test_keywords(c):
+    c.ok("STORE 1 +FLAGS ($Forwarded work \\Seen)")
+    assert flags(c, 1) == {"$forwarded", "work", "\\seen"}
+    # one name, however it is written
+    c.ok("STORE 2 +FLAGS (WORK)")
+    c.ok("STORE 1 -FLAGS (Work)")
+    assert flags(c, 1) == {"$forwarded", "\\seen"}
+    assert re.search(r"[ab]", files(c)[0])
+    # another session, and after the index is gone
+    other = c.suite.imap()
+    other.ok("SELECT INBOX")
+    assert flags(other, 2) == {"work"}
+
+
+@pytest.mark.parametrize("arguments", [
+    "1", "1 FLAGS", "1 FLAG (\\Seen)", "1 (UNCHANGEDSINCE) FLAGS (\\Seen)",
+    "1 (UNCHANGEDSINCE x) FLAGS (\\Seen)", "1 (OTHER 1) FLAGS (\\Seen)",
+    "1 () FLAGS (\\Seen)", "9 FLAGS (\\Seen)", "x FLAGS (\\Seen)",
+    "1 FLAGS (\\Unknown)", "1 FLAGS (\\Recent)", "1 FLAGS \"\\\\Seen\"",
+    "1 *FLAGS (\\Seen)"])
+def test_wrong_arguments_change_nothing(c, arguments):
+    word, _, _ = c.command(f"STORE {arguments}")
+    assert word in ("BAD", "NO")
+    for n in range(1, 6):
+        assert flags(c, n) == set()
+    assert "\\seen" in flags(c, 1) or c.ok("STORE 1 FLAGS (\\Seen)")
+
+
+def test_read_only(c):
+    c.ok("EXAMINE INBOX")
+    assert c.no("STORE 1 +FLAGS (\\Seen)").startswith(b"[READ-ONLY]")
+    assert flags(c, 1) == set()
+
+
+def test_unchangedsince(c):
+    """Those changed meanwhile are left alone and named."""
+    other = c.suite.imap()
+    other.ok("SELECT INBOX")
+    lines = c.ok("SELECT INBOX (CONDSTORE)")
+    highest = int(re.search(rb"HIGHESTMODSEQ (\d+)", b"\n".join(lines))[1])
+    other.ok("STORE 2 +FLAGS (\\Answered)")
+    lines = c.ok(f"STORE 1:3 (UNCHANGEDSINCE {highest}) +FLAGS.SILENT "
+                 "(\\Deleted)")
+    assert c.text.startswith(b"[MODIFIED 2]"), c.text
+    rows = dict(fetched(x) for x in lines)
+    assert rows[1]["modseq"] == rows[3]["modseq"] > highest
+    assert "flags" not in rows[1]
+    assert rows[2]["flags"] == {"\\answered"}
+    assert "\\deleted" in flags(c, 1) and "\\deleted" not in flags(c, 2)
+    # with the value that is now known it works
+    lines = c.ok(f"UID STORE 2 (UNCHANGEDSINCE {rows[2]['modseq']}) "
+                 "+FLAGS (\\Deleted)")
+    assert b"MODIFIED" not in c.text
+    assert {"\\answered", "\\deleted"} == fetched(lines[-1])[1]["flags"]
+    c.ok("STORE 4 (UNCHANGEDSINCE 0) +FLAGS.SILENT ($MDNSent)")
+    assert c.text.startswith(b"[MODIFIED 4]")
+    c.ok("UID STORE 4:5 (UNCHANGEDSINCE 1) +FLAGS.SILENT ($MDNSent)")
+    assert c.text.startswith(b"[MODIFIED 4:5]")
+
+
+def test_unchangedsince_makes_aware_of_modification_sequences(c):
+    lines = c.ok("STORE 1 (UNCHANGEDSINCE 99999999999999999) +FLAGS.SILENT "
+                 "(\\Seen)")
+    assert any(b"[HIGHESTMODSEQ " in x for x in lines)
+    (line,) = [x for x in lines if b"FETCH" in x]
+    assert fetched(line)[1].keys() == {"modseq"}
+    (line,) = c.ok("STORE 2 +FLAGS (\\Seen)")
+    assert {"modseq", "flags"} <= fetched(line)[1].keys()
+
+
+def test_a_change_is_told_once(c):
+    c.ok("STORE 1 +FLAGS (\\Seen)")
+    assert [x for x in c.ok("NOOP") if b"FETCH" in x] == []
+    c.ok("STORE 1 -FLAGS.SILENT (\\Seen)")
+    assert [x for x in c.ok("NOOP") if b"FETCH" in x] == []
+
+
+def test_others_are_told(c):
+    other = c.suite.imap()
+    other.ok("SELECT INBOX")
+    other.ok("NOOP")
+    c.ok("STORE 1:2 +FLAGS.SILENT (\\Flagged $Junk)")
+    rows = dict(fetched(x) for x in other.ok("NOOP") if b" FETCH " in x)
+    assert rows[1]["flags"] == rows[2]["flags"] == {"\\flagged", "$junk"}
+
+
+def test_vanished_messages_are_passed_over(c):
+    """R41: what another session removed meanwhile is no error."""
+    other = c.suite.imap()
+    other.ok("SELECT INBOX")
+    other.ok("STORE 2 +FLAGS (\\Deleted)")
+    other.ok("EXPUNGE")
+    lines = c.ok("STORE 1:3 +FLAGS (\\Seen)")
+    assert not any(b"EXPUNGE" in x for x in lines), lines
+    numbers = {fetched(x)[0] for x in lines if b" FETCH " in x}
+    assert {1, 3} <= numbers
+    assert flags(c, 3) == {"\\seen"}
+    assert b"* 2 EXPUNGE" in c.ok("NOOP")
+    assert c.ok("UID STORE 2 +FLAGS (\\Seen)") == []
+
+
+def test_sixty_five_keywords(c):
+    """The folder has room for 64; then NO, and the connection goes on."""
+    for n in range(64):
+        c.ok(f"STORE 1 +FLAGS.SILENT (k{n})")
+    assert len(flags(c, 1)) == 64
+    assert c.no("STORE 1 +FLAGS (k64)").startswith(b"[LIMIT]")
+    c.ok("STORE 2 +FLAGS (k63)")
