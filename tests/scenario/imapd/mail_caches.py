@@ -164,6 +164,7 @@ class Live:
         self.fetch_new()
 
     def hear(self, lines):
+        self.heard = lines  # for who reads the failure
         for line in lines:
             if m := UIDS.match(line):
                 assert self.qresync and not m[1], line
@@ -187,7 +188,7 @@ class Live:
                 self.heard_flags(*row)
 
     def heard_flags(self, number, row):
-        assert number <= self.count, (number, row, self.count)
+        assert number <= self.count, (number, row, self.count, self.heard)
         if "uid" in row and number <= len(self.uids):
             assert self.uids[number - 1] == row["uid"], (number, row)
         if "flags" in row and number <= len(self.uids):

@@ -77,8 +77,8 @@ def test_several_messages(c):
 
 def test_all_or_none(c):
     """The last of three is wrong: none is there."""
-    for third in (b"{0+}\r\n", plus(b"x" * 30000), b"(\\Nonsense) " +
-                  plus(TEXT), b'"no date" ' + plus(TEXT), b"atom " +
+    for third in (b"{0+}\r\n", plus(b"x" * 30000),
+                  b'(\\Seen "x") ' + plus(TEXT), b'"no date" ' + plus(TEXT), b"atom " +
                   plus(TEXT)):
         word, text, _ = send(c, b"APPEND INBOX " + plus(TEXT) + b" " +
                              plus(TEXT) + b" " + third)

@@ -30,7 +30,7 @@ def test_a_session(suite, tmp_path):
     t.until("PASSWORD").keys("posthaste\r").until("next login").keys("n")
     t.until("number 4").keys("1").keys("\r")
     t.keys("\r").until("Body of 1").keys("d").until("Body of 2")
-    t.keys("s").until("SAVE").keys("Kept").keys("\r").until("reate")
+    t.keys("s").until("SAVE").keys("Kept").keys("\r").until("N No")
     t.keys("y").until("DONE")
     t.keys("q")
     t.end()

@@ -59,7 +59,8 @@ def test_messages(client):
     ok(c.store("3", "-FLAGS.SILENT", r"\Flagged"))
     assert ok(c.search(None, "FLAGGED")) == [b"1 2"]
     ok(c.store("2,4", "+FLAGS", r"\Deleted"))
-    assert ok(c.expunge()) == [b"2", b"3"]
+    # numbers from the highest down, or counted anew each time
+    assert ok(c.expunge()) in ([b"2", b"3"], [b"4", b"2"])
     assert len(uids(c, "ALL")) == 3
     data = ok(c.fetch("1", "(BODY.PEEK[]<0.4>)"))
     assert data[0][1] == b"From"

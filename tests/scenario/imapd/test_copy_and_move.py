@@ -48,8 +48,8 @@ def test_the_code_comes_before_messages_vanish(c):
     c.talk("""
         C: a1 MOVE 2,4 There
         S: * OK [COPYUID <v> 2,4 1:2] ...
+        S: * 4 EXPUNGE
         S: * 2 EXPUNGE
-        S: * 3 EXPUNGE
         S: a1 OK ...
         C: a2 UID MOVE 5 There
         S: * OK [COPYUID <v> 5 3] ...

@@ -46,6 +46,7 @@ class World:
         self.live = []
         self.done = []  # what was done, for the one who reads the failure
         self.round = []  # and since the last check
+        self.damaged = 0  # how often damage may still show
         self.writer(0).ok("NOOP")
         self.live_clients()
 
@@ -206,7 +207,11 @@ class World:
         ((word, text, _),) = self.write("UNSELECT", f"DELETE {name}")[1:]
         assert word == "OK", (name, text)
         self.folders.remove(name)
-        self.live = [x for x in self.live if x.folder != name]
+        # those who had it selected are told BYE
+        self.drop_connections()
+        for client in [x for x in self.live if x.folder == name]:
+            client.c.close()
+            self.live.remove(client)
         self.validity.pop(name, None)
         self.places.pop(name, None)
         if self.random.random() < 0.5:
@@ -302,10 +307,13 @@ class World:
     def index_lost(self):
         for p in self.index_files():
             p.unlink()
+        self.damaged = 0
         self.kill()
 
     def index_damaged(self):
+        """What reads a bad page may fail, once; then all is made anew."""
         self.kill_all_quietly()
+        self.damaged = 4
         for p in self.home.glob("posthaste.index"):
             size = p.stat().st_size
             with open(p, "r+b") as f:
@@ -317,7 +325,25 @@ class World:
                         f.write(self.random.randbytes(
                             self.random.randint(1, 64)))
         self.drop_connections()
-        self.live_clients()
+        self.attempt(self.live_clients)
+
+    def attempt(self, action):
+        """After damage a session may end; with the next one all is well."""
+        try:
+            action()
+        except (EOFError, ConnectionError, AssertionError) as e:
+            if not self.damaged or (isinstance(e, AssertionError) and
+                    not re.search("UNAVAILABLE|SERVERBUG", str(e))):
+                raise
+            self.damaged -= 1
+            self.done.append(f"({action.__name__} met damage)")
+            self.drop_connections()
+            for client in self.live:
+                client.c.close()
+            self.live = []
+            wait_for("sessions to end", lambda: not self.children())
+            self.attempt(self.live_clients)
+            self.attempt(action)
 
     def kill_all_quietly(self):
         for client in self.live:
@@ -370,7 +396,7 @@ class World:
             if client.folder == folder:
                 known = client.update()
                 assert known == flags, (
-                    f"who listens to {folder} has "
+                    f"who listens to {folder} (qresync={client.qresync}) has "
                     f"{differences(known, flags)}")
         self.check_meaning(folder, whole, state)
         self.check_disk(folder, whole)
@@ -425,8 +451,8 @@ def run(s, seed, seconds=None, rounds=None):
     try:
         while time.monotonic() < end and (rounds is None or n < rounds):
             for _ in range(world.random.randint(1, 6)):
-                world.step()
-            world.check()
+                world.attempt(world.step)
+            world.attempt(world.check)
             n += 1
     except BaseException:
         print(f"seed {seed}, round {n}: ... {world.done[-40:]}", flush=True)
