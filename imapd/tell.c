@@ -211,8 +211,9 @@ tell(struct imap_session *s, const struct mailbox_update *u)
 	contexts_before(s, u);
 	tell_expunged(s, &u->expunged);
 	tell_arrived(s, u);
-	tell_changed(s, &u->changed);
+	/* The numbers of what changed are those after the EXPUNGEs. */
 	mailbox_view_apply(&s->view, u);
+	tell_changed(s, &u->changed);
 	if (arrived)
 		tell_recent(s);
 	contexts_after(s, u);
