@@ -135,3 +135,9 @@ TESTS += tests/unit/lib/store/mail_append_test
 tests_unit_lib_store_mail_append_test_SOURCES = \
 	tests/unit/lib/store/mail_append_test.c tests/unit/lib/store/folder.h
 tests_unit_lib_store_mail_append_test_LDADD = $(LDADD) -lcmocka
+check_PROGRAMS += tests/unit/lib/store/mailbox_crash_test
+TESTS += tests/unit/lib/store/mailbox_crash_test
+tests_unit_lib_store_mailbox_crash_test_SOURCES = \
+	tests/unit/lib/store/mailbox_crash_test.c \
+	tests/unit/lib/store/account.h tests/unit/lib/store/folder.h
+tests_unit_lib_store_mailbox_crash_test_LDADD = $(LDADD) -lcmocka
