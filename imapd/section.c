@@ -205,6 +205,8 @@ section_parse(struct arena *a, struct span text, struct section *out)
 	memset(out, 0, sizeof(*out));
 	if (parse_old(text, out))
 		return true;
+	/* numbers and names are parts of it */
+	text = (struct span){ arena_span(a, text), text.n };
 	if (!take_form(&text, out))
 		return false;
 	{

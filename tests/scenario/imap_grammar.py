@@ -281,6 +281,8 @@ class Reader:
             return name, self.object_id()
         if name == "BADCHARSET":
             return name, self.list_of(self.astring)
+        if name == "BADEVENT":
+            return name, self.list_of(self.atom)
         if name == "INPROGRESS":
             self.must(b"(")
             tag = self.quoted()
