@@ -279,6 +279,8 @@ class Reader:
             return name, self.sequence_set()
         if name == "MAILBOXID":
             return name, self.object_id()
+        if name == "BADEVENT":
+            return name, self.list_of(self.atom)
         if name == "BADCHARSET":
             return name, self.list_of(self.astring)
         if name == "BADEVENT":
