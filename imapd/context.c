@@ -89,6 +89,14 @@ fix_numbers(struct imap_session *s, struct search_program *p)
 	}
 }
 
+/* A session without any can be parked (park.h). */
+static void
+end_if_empty(struct imap_session *s)
+{
+	if (s->contexts != NULL && s->contexts->first == NULL)
+		contexts_end(s);
+}
+
 bool
 context_begin(struct imap_session *s, struct search_request *r,
     const struct sort_program *sort, const struct uid_set *found)
@@ -117,6 +125,7 @@ context_begin(struct imap_session *s, struct search_request *r,
 			&why) != MAIL_OK) {
 			context_free(c);
 			say_no_update(s, r->command->tag, "Cannot sort");
+			end_if_empty(s);
 			return false;
 		}
 	}
@@ -308,6 +317,7 @@ contexts_after(struct imap_session *s, const struct mailbox_update *u)
 			say_no_update(s, span_of((*at)->tag), "Search failed");
 			drop(s, at);
 		}
+	end_if_empty(s);
 	uid_set_fini(&touched);
 }
 
@@ -343,5 +353,6 @@ imap_cancelupdate(struct imap_session *s, const struct imap_command *c)
 		if (at != NULL)
 			drop(s, at);
 	}
+	end_if_empty(s);
 	reply_ok(s, c, NULL, "No further updates");
 }
