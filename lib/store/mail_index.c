@@ -327,11 +327,15 @@ close_env(struct mail_index *x)
 		for (size_t t = 0; t < INDEX_TREES; t++)
 			if (x->cursors[t] != NULL)
 				mdb_cursor_close(x->cursors[t]);
+		for (size_t i = 0; i < INDEX_SEATS; i++)
+			if (x->seats[i].cursor != NULL)
+				mdb_cursor_close(x->seats[i].cursor);
 		if (x->reader != NULL)
 			mdb_txn_abort(x->reader);
 		mdb_env_close(x->env);
 	}
 	memset(x->cursors, 0, sizeof(x->cursors));
+	memset(x->seats, 0, sizeof(x->seats));
 	x->reader = NULL;
 	x->env = NULL;
 	x->reading = x->damaged = false;
@@ -535,6 +539,9 @@ mail_index_release(struct mail_index *x)
 		return; /* it began inside of a write transaction */
 	if (--x->holds > 0)
 		return;
+	index_trim(x);
+	for (size_t i = 0; i < INDEX_SEATS; i++)
+		x->seats[i].live = false;
 	if (x->reading && !x->damaged)
 		mdb_txn_reset(x->reader);
 	x->reading = false;

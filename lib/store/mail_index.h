@@ -151,9 +151,9 @@ bool mail_index_walk_set(struct mail_index *x, uint32_t folder,
 /* Which UIDs there are, as bits: opening a view reads no rows. */
 bool mail_index_present(struct mail_index *x, uint32_t folder,
     const struct uid_set *uids, bool there);
-/* Those from "from" on are added to *out. */
+/* Those from "from" to "to" are added to *out. */
 bool mail_index_uids(struct mail_index *x, uint32_t folder, uint32_t from,
-    struct uid_set *out);
+    uint32_t to, struct uid_set *out);
 
 enum mail_index_history { HISTORY_CHANGES = 2, HISTORY_REMOVALS = 3 };
 

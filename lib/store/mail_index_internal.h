@@ -45,6 +45,18 @@ struct index_self {
 
 struct index_pending; /* mail_index_cache.c */
 
+/*
+ * A place in CACHE where one slot of a folder is being read: who asks for
+ * message after message finds the next one beside the last.
+ */
+struct index_seat {
+	MDB_cursor *cursor;
+	bool live; /* stands on a key, in this hold */
+	struct index_key key;
+};
+
+enum { INDEX_SEATS = 4 };
+
 struct mail_index {
 	char *path;
 	MDB_env *env; /* NULL: could not be opened again */
@@ -61,6 +73,9 @@ struct mail_index {
 	int error; /* of the last failure: LMDB's or errno */
 	unsigned int generation;
 	struct index_pending *pending;
+	struct index_seat seats[INDEX_SEATS];
+	unsigned int next_seat;
+	uint64_t walked; /* bytes looked at since index_trim */
 };
 
 /* Keys: a folder, a kind, and up to two numbers behind them. */
@@ -112,6 +127,16 @@ int index_walk_to(struct index_walk *w, const struct index_key *k);
 int index_walk_next(struct index_walk *w);
 int index_walk_del(struct index_walk *w); /* then walk_to goes on */
 void index_walk_end(struct index_walk *w);
+
+/* index_get of CACHE for readers, by the seat whose key is just before. */
+int index_seat_get(struct mail_index *x, const struct index_key *k,
+    struct span *value);
+/*
+ * Pages of the file that were looked at are mapped into this process for as
+ * long as it lives: after much has been read they are let go of. They stay in
+ * the system's cache.
+ */
+void index_trim(struct mail_index *x);
 
 /* Says that what was read cannot be so. */
 bool index_damaged(struct mail_index *x);

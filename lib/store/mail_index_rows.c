@@ -319,7 +319,7 @@ collect(const struct chunk *c, uint64_t base, uint64_t *start,
 
 bool
 mail_index_uids(struct mail_index *x, uint32_t folder, uint32_t from,
-    struct uid_set *out)
+    uint32_t to, struct uid_set *out)
 {
 	struct index_key k = key_of_chunk(folder, from / CHUNK_UIDS);
 	uint64_t start = 0, expected = 0;
@@ -348,6 +348,11 @@ mail_index_uids(struct mail_index *x, uint32_t folder, uint32_t from,
 				    (uint32_t)(from - base) :
 				    CHUNK_UIDS) -
 				1,
+			    false);
+		if (base > to)
+			break;
+		if (to - base < CHUNK_UIDS - 1)
+			set_bits(&c, (uint32_t)(to - base) + 1, CHUNK_UIDS - 1,
 			    false);
 		if (base == 0)
 			c.words[0] &= ~UINT64_C(1);

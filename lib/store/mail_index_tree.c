@@ -3,9 +3,13 @@
 #include "lib/store/mail_index_internal.h"
 
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "lib/base/ensure.h"
 #include "lib/store/mail_index_guard.h"
+
+enum { TRIM_AFTER = 4 << 20 }; /* bytes of values that were looked at */
 
 uint32_t
 index_u32(const unsigned char *p)
@@ -334,6 +338,9 @@ step(struct index_walk *w, MDB_cursor_op op, struct index_key from)
 	if (order > 0 || (order == 0 && from.n > c.key.mv_size) ||
 	    (op == MDB_NEXT && order == 0 && from.n == c.key.mv_size))
 		goto damaged;
+	w->x->walked += w->value.n;
+	if (w->x->walked > 4 * TRIM_AFTER)
+		index_trim(w->x);
 	w->key.n = c.key.mv_size;
 	memcpy(w->key.bytes, c.key.mv_data, c.key.mv_size);
 	return 0;
@@ -380,4 +387,115 @@ index_walk_end(struct index_walk *w)
 	else
 		w->x->cursors[w->tree] = w->cursor;
 	w->cursor = NULL;
+}
+
+/* ---- seats ---- */
+
+static bool
+same_slot(const struct index_key *a, const struct index_key *b)
+{
+	return a->n == b->n && a->n > 4 && memcmp(a->bytes, b->bytes, 5) == 0;
+}
+
+static struct index_seat *
+seat_for(struct mail_index *x, const struct index_key *k)
+{
+	for (size_t i = 0; i < INDEX_SEATS; i++)
+		if (same_slot(&x->seats[i].key, k))
+			return &x->seats[i];
+	x->next_seat = (x->next_seat + 1) % INDEX_SEATS;
+	x->seats[x->next_seat].live = false;
+	return &x->seats[x->next_seat];
+}
+
+struct seating {
+	struct mail_index *x;
+	struct index_seat *seat;
+	const struct index_key *key;
+	struct span *value;
+};
+
+/* The next one, if that is it; else by its key. */
+static int
+seat_call(void *with)
+{
+	struct seating *s = with;
+	struct index_key wanted = *s->key;
+	MDB_val key = { wanted.n, wanted.bytes }, found;
+	int r = MDB_NOTFOUND;
+
+	if (s->seat->live)
+		r = mdb_cursor_get(s->seat->cursor, &key, &found, MDB_NEXT);
+	else if (s->seat->cursor != NULL)
+		r = mdb_cursor_renew(s->x->reader, s->seat->cursor);
+	else
+		r = mdb_cursor_open(s->x->reader, s->x->trees[CACHE],
+		    &s->seat->cursor);
+	if (r != 0 && r != MDB_NOTFOUND)
+		return r;
+	if (!s->seat->live || r != 0 || key.mv_size != wanted.n ||
+	    memcmp(key.mv_data, wanted.bytes, wanted.n) != 0) {
+		key = (MDB_val){ wanted.n, wanted.bytes };
+		s->seat->live = false;
+		r = mdb_cursor_get(s->seat->cursor, &key, &found, MDB_SET_KEY);
+		if (r != 0)
+			return r;
+	}
+	s->seat->live = true;
+	return believe(s->x, &key, &found, s->value) ? 0 : MDB_CORRUPTED;
+}
+
+int
+index_seat_get(struct mail_index *x, const struct index_key *k,
+    struct span *value)
+{
+	struct seating s = { x, NULL, k, value };
+	int r;
+
+	if (x->damaged)
+		return MDB_CORRUPTED;
+	if (x->writes > 0 || !x->reading)
+		return index_get(x, CACHE, k, value);
+	s.seat = seat_for(x, k);
+	s.seat->key = *k;
+	r = result(x, index_guarded(seat_call, &s));
+	if (r == 0)
+		x->walked += value->n;
+	return r;
+}
+
+/* ---- what is mapped ---- */
+
+/* Where the map begins: a page knows its number. */
+static const char *
+find_map(struct mail_index *x, size_t page_size, size_t size)
+{
+	struct index_key k = index_key_small(0, KIND_FOLDER);
+	const char *page;
+	struct span value;
+	uint64_t number;
+
+	if (index_get(x, SMALL, &k, &value) != 0)
+		return NULL;
+	page = value.p - (uintptr_t)value.p % page_size;
+	memcpy(&number, page, sizeof(number));
+	return number < size / page_size ? page - number * page_size : NULL;
+}
+
+void
+index_trim(struct mail_index *x)
+{
+	size_t page_size = (size_t)sysconf(_SC_PAGESIZE);
+	MDB_envinfo info;
+	const char *map;
+	size_t size;
+
+	if (x->walked < TRIM_AFTER || !x->reading || x->damaged ||
+	    mdb_env_info(x->env, &info) != 0)
+		return;
+	x->walked = 0;
+	size = (info.me_last_pgno + 1) * page_size;
+	map = find_map(x, page_size, size);
+	if (map != NULL)
+		(void)madvise((void *)(uintptr_t)map, size, MADV_DONTNEED);
 }

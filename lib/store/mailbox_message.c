@@ -394,7 +394,8 @@ mailbox_uids(struct mailbox *m, uint32_t from, struct uid_set *out,
 	if (from == UINT32_MAX)
 		return MAIL_OK;
 	if (mail_index_hold(x)) {
-		done = mail_index_uids(x, m->folder->row.number, from + 1, out);
+		done = mail_index_uids(x, m->folder->row.number, from + 1,
+		    UINT32_MAX, out);
 		mail_index_release(x);
 	}
 	return done ? MAIL_OK : mailbox_index_failed(m, why);
@@ -450,6 +451,26 @@ mailbox_with_flags(struct mailbox *m, const struct uid_set *among,
 	return done ? MAIL_OK : mailbox_index_failed(m, why);
 }
 
+/* What there is of these UIDs; few of them cost little. */
+static bool
+still_there(struct mailbox *m, const struct uid_set *uids, struct uid_set *out)
+{
+	struct mail_index *x = m->account->index;
+	uint32_t number = m->folder->row.number;
+	bool good = true;
+
+	if (uids->count > 64) {
+		good = mail_index_uids(x, number, uids->ranges[0].first,
+		    UINT32_MAX, out);
+		uid_set_intersect(out, uids);
+		return good;
+	}
+	for (size_t i = 0; good && i < uids->count; i++)
+		good = mail_index_uids(x, number, uids->ranges[i].first,
+		    uids->ranges[i].last, out);
+	return good;
+}
+
 enum mail_result
 mailbox_changed(struct mailbox *m, uint64_t since, struct uid_set *out,
     struct why *why)
@@ -468,17 +489,14 @@ mailbox_changed(struct mailbox *m, uint64_t since, struct uid_set *out,
 		&changed, &complete))
 		r = mailbox_index_failed(m, why);
 	else if (r == MAIL_OK && since < m->folder->row.highest_modseq) {
-		if (!(complete ? mail_index_uids(x, m->folder->row.number, 0,
-				     &there) :
+		if (!(complete ? still_there(m, &changed, &there) :
 				 mail_index_walk(x, m->folder->row.number, 0,
 				     choose_changed, &c)))
 			r = mailbox_index_failed(m, why);
-		else if (complete)
-			uid_set_intersect(&changed, &there);
 	}
 	mail_index_release(x);
 	if (r == MAIL_OK)
-		uid_set_add_set(out, &changed);
+		uid_set_add_set(out, &there);
 	uid_set_fini(&there);
 	uid_set_fini(&changed);
 	return r;

@@ -354,7 +354,8 @@ remove_missing(struct scan *s)
 	struct uid_set all = { 0 };
 	uint32_t uid = 0;
 
-	if (!mail_index_uids(s->m->account->index, s->f->row.number, 0, &all))
+	if (!mail_index_uids(s->m->account->index, s->f->row.number, 0,
+		UINT32_MAX, &all))
 		s->result = mailbox_index_failed(s->m, s->why);
 	while (s->result == MAIL_OK && uid_set_next(&all, &uid))
 		if (!uid_bits_has(&s->seen, uid)) {
