@@ -107,3 +107,14 @@ tests_unit_imapd_parked_state_test_SOURCES = \
 	tests/unit/imapd/parked_state_test.c imapd/parked_state.c \
 	imapd/parked_state.h
 tests_unit_imapd_parked_state_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/fuzz/acl_list_fuzz tests/fuzz/list_pattern_fuzz \
+	tests/fuzz/maildir_size_fuzz
+TESTS += tests/fuzz/acl_list_fuzz tests/fuzz/list_pattern_fuzz \
+	tests/fuzz/maildir_size_fuzz
+tests_fuzz_acl_list_fuzz_SOURCES = tests/fuzz/acl_list_fuzz.c \
+	tests/fuzz/replay.c imapd/acl_list.c imapd/acl_list.h
+tests_fuzz_list_pattern_fuzz_SOURCES = tests/fuzz/list_pattern_fuzz.c \
+	tests/fuzz/replay.c imapd/list_pattern.c imapd/list_pattern.h
+tests_fuzz_maildir_size_fuzz_SOURCES = tests/fuzz/maildir_size_fuzz.c \
+	tests/fuzz/replay.c auth/quota_rule.c auth/quota_rule.h

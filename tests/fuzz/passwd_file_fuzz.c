@@ -19,11 +19,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *error;
 
 	if (passwd_line_parse(line, a, &e, &error)) {
-		ensure(error == NULL);
 		ensure(account_name_valid(span_of(e.user)));
 		ensure(strlen(e.password) + strlen(e.uid) + strlen(e.gid) +
-			strlen(e.home) + strlen(e.mail) +
-			strlen(e.allow_nets) <=
+			strlen(e.home) + strlen(e.mail) + strlen(e.allow_nets) +
+			strlen(e.quota) <=
 		    size);
 		for (const char *c = e.user; *c != '\0'; c++)
 			ensure(!(*c >= 'A' && *c <= 'Z') && *c != '/');
