@@ -9,7 +9,7 @@
 
 #include "imapd/notify.h"
 
-enum { NAME_ROOM = 65536, OUT_ROOM = 64 << 20 };
+enum { NAME_ROOM = 65536, OUT_ROOM = 16 << 20 };
 
 struct entry {
 	const char *name;

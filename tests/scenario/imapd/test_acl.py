@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: ISC
 """Rights: RFC 4314. The owner's are complete; others' are kept."""
 import os
+import re
 
 import pytest
 
-from test_list import quiet
+from test_list import PLAIN, quiet
 
 ALL = "lrswipkxteacd"
 
@@ -87,3 +88,37 @@ def test_bad_arguments(suite, command):
 def test_no_such_mailbox(suite, command):
     _, c = quiet(suite)
     assert b"NONEXISTENT" in c.no(command)
+
+
+def test_several_people_with_one_mailbox(suite):
+    """needs.md R49: what there is of it."""
+    s = suite(start=False, main=PLAIN + "mail_special_folders =\n")
+    path = s.root / "etc/accounts"
+    team = s.maildir("team")
+    path.write_text("".join(
+        re.sub(r"userdb_mail=\S+", f"userdb_mail=maildir:{team}", line) + "\n"
+        for line in path.read_text().splitlines()))
+    s.start()
+    bob, alice = s.imap("bob"), s.imap("alice")
+    bob.ok("CREATE Cases")
+    bob.ok("SELECT Cases")
+    tag = bob.idle()
+    uids = [alice.append("Cases", b"Subject: one\r\n\r\n1\r\n")
+            for _ in range(3)]
+    assert uids == [1, 2, 3]
+    seen = []
+    while b"* 3 EXISTS" not in seen:
+        seen.append(bob.line())
+    bob.done(tag)
+    alice.ok("SELECT Cases")
+    alice.ok(r"STORE 2 +FLAGS (\Flagged $Work)")
+    lines = bob.ok("NOOP") + bob.ok("FETCH 2 (UID FLAGS)")
+    assert any(b"Flagged" in x and b"$Work)" in x for x in lines), lines
+    assert bob.append("Cases", b"Subject: four\r\n\r\n4\r\n") == 4
+    alice.ok(r"STORE 1 +FLAGS (\Deleted)")
+    alice.ok("EXPUNGE")
+    assert b"* 1 EXPUNGE" in bob.ok("NOOP")
+    assert [x.split()[-1] for x in bob.ok("FETCH 1:* (UID)")] == [
+        b"2)", b"3)", b"4)"]
+    # and rights are each one's own
+    assert alice.ok("MYRIGHTS Cases") == bob.ok("MYRIGHTS Cases")
