@@ -141,3 +141,10 @@ tests_unit_lib_store_mailbox_crash_test_SOURCES = \
 	tests/unit/lib/store/mailbox_crash_test.c \
 	tests/unit/lib/store/account.h tests/unit/lib/store/folder.h
 tests_unit_lib_store_mailbox_crash_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/fuzz/folder_state_fuzz tests/fuzz/mail_index_fuzz
+TESTS += tests/fuzz/folder_state_fuzz tests/fuzz/mail_index_fuzz
+tests_fuzz_folder_state_fuzz_SOURCES = tests/fuzz/folder_state_fuzz.c \
+	tests/fuzz/replay.c
+tests_fuzz_mail_index_fuzz_SOURCES = tests/fuzz/mail_index_fuzz.c \
+	tests/fuzz/replay.c

@@ -184,7 +184,8 @@ mailbox_close(struct mailbox **mp)
 	if (m == NULL)
 		return;
 	if (m->folder->handles == 1 &&
-	    (m->folder->unflushed || m->folder->unflushed_state))
+	    (m->folder->unflushed || m->folder->unflushed_flags ||
+		m->folder->unflushed_state))
 		(void)mail_account_settle(m->account, &why);
 	mailbox_watch(m, false);
 	while (m->holds > 0)
@@ -256,10 +257,11 @@ mail_account_settle(struct mail_account *a, struct why *why)
 		    folder_state_flush(f->files.dir) == -1)
 			r = mailbox_disk_failed("cannot write the mailbox",
 			    why);
-		if (f->unflushed && maildir_folder_flush(&f->files) == -1)
+		if ((f->unflushed || (f->unflushed_flags && a->flush_flags)) &&
+		    maildir_folder_flush(&f->files) == -1)
 			r = mailbox_disk_failed("cannot write the mailbox",
 			    why);
-		f->unflushed = f->unflushed_state = false;
+		f->unflushed = f->unflushed_flags = f->unflushed_state = false;
 	}
 	return r;
 }

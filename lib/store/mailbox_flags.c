@@ -107,7 +107,7 @@ rename_to(struct change *c, struct victim *v, uint32_t flags, uint64_t keywords,
 		mailbox_expect(c->m, to);
 		if (maildir_folder_rename(&f->files, in_new, v->name, to) ==
 		    0) {
-			f->touched = f->unflushed = true;
+			f->touched = f->unflushed_flags = true;
 			v->row.have &= ~(uint32_t)IN_NEW;
 			return 0;
 		}

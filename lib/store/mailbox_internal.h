@@ -37,6 +37,7 @@ struct mailbox_folder {
 	unsigned int handles;
 	bool deleted;
 	bool unflushed; /* renames in cur wait for mail_account_settle */
+	bool unflushed_flags; /* and those that only changed flags */
 	bool unflushed_state; /* lines of the state file do */
 	bool dirty; /* the watch saw something: look at the disk */
 	bool unproven; /* stamps have to be compared, once */
