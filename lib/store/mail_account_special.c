@@ -241,6 +241,10 @@ adopt(struct adoption *a, const struct special_folder *wanted)
 		a->taken |= a->folders.all[i].special;
 	for (; r == MAIL_OK && wanted->name != NULL; wanted++)
 		r = care_for(a, wanted);
+	/* clients that show what is subscribed are to show it as well */
+	if (r == MAIL_OK && a->changed && a->subscribe)
+		r = mail_subscriptions_set(a->tree, SPAN("INBOX"), true,
+		    a->why);
 	if (r == MAIL_OK && a->changed)
 		r = finish(a);
 	mail_folder_list_fini(&a->folders);

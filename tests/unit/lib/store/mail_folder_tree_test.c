@@ -328,7 +328,7 @@ test_special(void **state)
 	open_tree("maildir:new", '/');
 	assert_int_equal(mail_account_adopt(&tree, wanted, &why), MAIL_OK);
 	assert_string_equal(listing(),
-	    "INBOX[xs] Drafts[xs+] Junk[xs+] Sent[xs+] Trash[xs+]");
+	    "INBOX[xs+] Drafts[xs+] Junk[xs+] Sent[xs+] Trash[xs+]");
 	assert_int_equal(use_of("Sent"), SPECIAL_SENT);
 	/* once in an account's life */
 	assert_int_equal(removes("Junk"), MAIL_OK);
