@@ -16,6 +16,7 @@ struct fetch {
 	struct uid_set seen; /* those that \Seen was added to */
 	unsigned int wants; /* of all; FLAGS is added for "seen" */
 	struct fetch_message message;
+	bool cold; /* the last one had to be opened: the next will, too */
 	bool gone, failed, unknown_encoding;
 	enum io io;
 };
@@ -113,6 +114,14 @@ begin_answer(struct imap_session *s, uint32_t uid)
 	buf_add_text(&s->out, only ? " UIDFETCH (" : " FETCH (");
 }
 
+/* Bytes of the message and no more: to open it says that it is there. */
+static bool
+needs_no_facts(const struct fetch *f, unsigned int wants, uint32_t uid)
+{
+	return (wants & ~(unsigned int)FETCH_UID) == 0 &&
+	    f->plan.section_count > 0 && !uid_set_has(&f->seen, uid);
+}
+
 /* Everything that needs no message to be opened; *missing gets the rest. */
 static enum mail_result
 tell_known(struct fetch *f, uint32_t uid, unsigned int *missing)
@@ -122,6 +131,18 @@ tell_known(struct fetch *f, uint32_t uid, unsigned int *missing)
 	struct mail_message m;
 	enum mail_result result;
 
+	if (needs_no_facts(f, wants, uid)) {
+		result = fetch_open(&f->message);
+		if (result == MAIL_OK) {
+			begin_answer(s, uid);
+			if ((wants & FETCH_UID) != 0)
+				add_number(s, "UID ", uid);
+		}
+		return result;
+	}
+	/* its date is then known without another look */
+	if (f->cold && (wants & (FETCH_DATE | FETCH_SAVEDATE)) != 0)
+		(void)fetch_open(&f->message);
 	if (uid_set_has(&f->seen, uid))
 		wants |= FETCH_FLAGS |
 		    (imap_enabled(s, ENABLED_CONDSTORE | ENABLED_QRESYNC) ?
@@ -137,6 +158,7 @@ tell_known(struct fetch *f, uint32_t uid, unsigned int *missing)
 		    (wants & FETCH_TEXTS) == 0 ? 0 : fetch_kept(s, uid, wants);
 	}
 	mailbox_release(s->mailbox);
+	f->cold = *missing != 0;
 	return result;
 }
 

@@ -86,12 +86,14 @@ fetch_open(struct fetch_message *m)
 	m->whole = m->blob.length <= FETCH_WINDOW;
 	n = m->whole ? (size_t)m->blob.length : FETCH_FIRST;
 	got = fetch_read(m, 0, m->window, n);
-	if (got < 0) {
+	m->window_n = got < 0 ? 0 : (size_t)got;
+	if (got == (int64_t)n)
+		return MAIL_OK;
+	result = changed(m);
+	if (got < 0)
 		why_errno(&m->why, "4.2.0", "reading a message");
-		return MAIL_FAILED;
-	}
-	m->window_n = (size_t)got;
-	return m->window_n == n ? MAIL_OK : changed(m);
+	fetch_close(m);
+	return result;
 }
 
 void

@@ -20,9 +20,23 @@ mail_address_split(struct span address, struct span *local, struct span *domain)
 bool
 mail_address_is_atom(char c)
 {
-	if ((unsigned char)c >= 0x80)
-		return true;
-	return c > ' ' && c < 0x7f && !strchr("()<>[]:;@\\,.\"", c);
+	static const bool special[256] = { [0 ... ' '] = true,
+		['('] = true,
+		[')'] = true,
+		['<'] = true,
+		['>'] = true,
+		['['] = true,
+		[']'] = true,
+		[':'] = true,
+		[';'] = true,
+		['@'] = true,
+		['\\'] = true,
+		[','] = true,
+		['.'] = true,
+		['"'] = true,
+		[0x7f] = true };
+
+	return !special[(unsigned char)c];
 }
 
 bool

@@ -184,6 +184,15 @@ read_message(struct mailbox *m, struct place *p, struct mail_index_message *row,
 	return MAIL_OK;
 }
 
+static void
+note_date(struct mail_index_message *row, const struct stat *st)
+{
+	row->date = st->st_mtim.tv_sec;
+	if (row->save_date == 0)
+		row->save_date = st->st_ctim.tv_sec;
+	row->have |= HAVE_DATE;
+}
+
 static enum mail_result
 stat_message(struct mailbox *m, struct place *p, struct mail_index_message *row,
     struct why *why)
@@ -204,10 +213,7 @@ stat_message(struct mailbox *m, struct place *p, struct mail_index_message *row,
 		}
 		fd_close(&fd);
 	}
-	row->date = st.st_mtim.tv_sec;
-	if (row->save_date == 0)
-		row->save_date = st.st_ctim.tv_sec;
-	row->have |= HAVE_DATE;
+	note_date(row, &st);
 	return MAIL_OK;
 }
 
@@ -317,6 +323,11 @@ mailbox_fetch(struct mailbox *m, uint32_t uid, struct store_blob *out,
 		r = open_message(m, &p, &fd, &st, why);
 	if (r != MAIL_OK)
 		return r;
+	/* who opens it first need not look for its date again */
+	if ((row.have & HAVE_DATE) == 0) {
+		note_date(&row, &st);
+		mail_index_note(x, m->folder->row.number, &row);
+	}
 	*out = (struct store_blob){ .fd = fd, .length = st.st_size };
 	/* the name of a file in CRLF form says both sizes */
 	out->crlf =
