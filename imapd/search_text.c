@@ -284,8 +284,11 @@ on_line_end(void *with, const struct mime_entity *e, bool crlf)
 	struct search_reader *r = with;
 
 	(void)crlf;
-	if (r->in_text && e != NULL && e->number == r->entity)
-		buf_add_char(&r->raw, '\n');
+	if (!r->in_text || e == NULL || e->number != r->entity)
+		return;
+	buf_add_char(&r->raw, '\n');
+	if (r->raw.n >= RAW_MAX)
+		flush_raw(r);
 }
 
 static void

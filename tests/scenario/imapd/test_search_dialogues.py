@@ -206,10 +206,24 @@ def test_charsets(box):
     "BEFORE 31-Feb-1994", "KEYWORD \\Seen", "UID", "UID 0", "0", "1:x",
     "HEADER x", "FUZZY SEEN", "FILTER f", "OLDER 0", "MODSEQ x",
     "RETURN ALL", "RETURN", "CHARSET", "(SEEN", "SEEN)",
+    "UID 4294967296", "1:4294967296", "LARGER 9223372036854775808",
+    "MODSEQ 9223372036854775808", "OLDER 4294967296",
+    "RETURN (PARTIAL 1:9223372036854775808) ALL",
 ])
 def test_refusals(box, keys):
     box.bad(f"SEARCH {keys}")
     assert found(box.ok("SEARCH SEEN")) == [2, 4]
+
+
+def test_numbers_at_their_ends(box):
+    for key, want in [("UID 4294967295", []), ("UID 4294967295:*", [5]),
+                      ("1:4294967295", [1, 2, 3, 4, 5]),
+                      ("SMALLER 9223372036854775807", [1, 2, 3, 4, 5]),
+                      ("LARGER 9223372036854775807", []),
+                      ("YOUNGER 4294967295", [1, 2, 3, 4, 5])]:
+        assert found(box.ok(f"SEARCH {key}")) == want, key
+    r = esearch(box.ok("SEARCH RETURN (PARTIAL 2147483648:4294967295) ALL"))
+    assert r["PARTIAL"] == ("2147483648:4294967295", [])
 
 
 def test_limits(box):
@@ -285,3 +299,18 @@ def test_where_texts_are_found(box):
         want = [6] if hit else []
         for _ in range(2):  # from the file, then by what is kept
             assert found(box.ok(f"SEARCH {key}")) == want, key
+
+
+def test_texts_at_odd_places(box):
+    """Behind more empty lines than are decoded at once, across the borders of
+    what is read at once, at the very end."""
+    for n, text in enumerate([
+            b"\r\n" * 50000 + b"needle\r\n",
+            b"x" * 70000 + b" needle " + b"y" * 70000,
+            b"x" * 65530 + b"needle" + b"y" * 10,
+            b"\r\n".join([b"a line of text"] * 20000) + b"needle"]):
+        box.append("INBOX", b"Subject: odd\r\n\r\n" + text)
+        want = list(range(6, 7 + n))
+        assert found(box.ok("SEARCH BODY needle")) == want
+        assert found(box.ok("SEARCH TEXT nEEdle SUBJECT odd")) == want
+    assert found(box.ok('SEARCH BODY "texta"')) == []

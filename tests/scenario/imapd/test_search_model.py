@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from mail_search import Message, Query, found
+from mail_search import Message, Query, esearch, found
 
 OPEN = "disable_plaintext_auth = no\n"
 
@@ -35,6 +35,40 @@ def ask(c, r, box):
         assert got == [u for _, u in want], (text, q.literals)
 
 
+def ask_for_some(c, r, box):
+    """RETURN: what is needed is found, wherever the search may stop."""
+    q = Query(r, box)
+    text, f = q.key()
+    want = [m.uid for n, m in enumerate(box, 1) if f(n, m)]
+    a, b = r.randint(1, 20), r.randint(1, 20)
+    low, high = min(a, b) - 1, max(a, b)
+    options = r.choice([
+        {"MIN": want[:1]}, {"MAX": want[-1:]},
+        {"MIN": want[:1], "MAX": want[-1:]}, {"COUNT": len(want)},
+        {"MAX": want[-1:], "COUNT": len(want)}, {"ALL": want},
+        {f"PARTIAL {a}:{b}": want[low:high]},
+        {f"PARTIAL -{a}:-{b}":
+         want[max(len(want) - high, 0):max(len(want) - low, 0)]},
+    ])
+    got = esearch(c.ok(f"UID SEARCH RETURN (SAVE {' '.join(options)}) CHARSET "
+                       f"UTF-8 {text}", *q.literals))
+    saved = set()
+    for name, value in options.items():
+        if name == "COUNT":
+            assert got["COUNT"] == value, text
+        elif name.startswith("PARTIAL"):
+            assert got["PARTIAL"] == (name[8:], value), text
+            saved.update(value)
+        else:
+            answer = got.get(name, [])
+            answer = [answer] if isinstance(answer, int) else answer
+            assert answer == value, (name, text)
+            saved.update(value)
+    if "COUNT" in options:
+        saved = set(want)
+    assert set(found(c.ok("UID SEARCH $"))) == saved, text
+
+
 def change(c, r, box):
     """Flags of some, and one that goes."""
     for m in r.sample(box, 5):
@@ -55,6 +89,8 @@ def test_searches_find_what_the_model_finds(suite, seed):
     box = fill(c, r, 60)
     c.ok("SELECT INBOX")
     for _ in range(4):
-        for _ in range(60):
+        for _ in range(50):
             ask(c, r, box)
+            if r.random() < 0.4:
+                ask_for_some(c, r, box)
         change(c, r, box)
