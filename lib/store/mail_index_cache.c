@@ -169,7 +169,7 @@ mail_index_cached(struct mail_index *x, uint32_t folder, uint32_t uid,
 
 	if (e != NULL)
 		return value_of(x, e);
-	if (index_seat_get(x, &k, &value) == 0)
+	if (index_seat_get(x, CACHE, &k, &value) == 0)
 		return value;
 	return (struct span){ NULL, 0 };
 }

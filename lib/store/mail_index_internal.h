@@ -46,16 +46,17 @@ struct index_self {
 struct index_pending; /* mail_index_cache.c */
 
 /*
- * A place in CACHE where one slot of a folder is being read: who asks for
- * message after message finds the next one beside the last.
+ * A place in ROWS or CACHE where a folder, or one slot of it, is being read:
+ * who asks for message after message finds the next one beside the last.
  */
 struct index_seat {
+	enum index_tree tree;
 	MDB_cursor *cursor;
 	bool live; /* stands on a key, in this hold */
 	struct index_key key;
 };
 
-enum { INDEX_SEATS = 4 };
+enum { INDEX_SEATS = 6 };
 
 struct mail_index {
 	char *path;
@@ -128,9 +129,9 @@ int index_walk_next(struct index_walk *w);
 int index_walk_del(struct index_walk *w); /* then walk_to goes on */
 void index_walk_end(struct index_walk *w);
 
-/* index_get of CACHE for readers, by the seat whose key is just before. */
-int index_seat_get(struct mail_index *x, const struct index_key *k,
-    struct span *value);
+/* index_get for readers, by the seat whose key is just before. */
+int index_seat_get(struct mail_index *x, enum index_tree t,
+    const struct index_key *k, struct span *value);
 /*
  * Pages of the file that were looked at are mapped into this process for as
  * long as it lives: after much has been read they are let go of. They stay in

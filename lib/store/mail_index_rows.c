@@ -57,7 +57,7 @@ mail_index_get(struct mail_index *x, uint32_t folder, uint32_t uid,
 {
 	struct index_key k = index_key_row(folder, uid);
 	struct span value;
-	int r = index_get(x, ROWS, &k, &value);
+	int r = index_seat_get(x, ROWS, &k, &value);
 
 	*found = false;
 	if (r == MDB_NOTFOUND)

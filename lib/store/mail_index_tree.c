@@ -391,21 +391,30 @@ index_walk_end(struct index_walk *w)
 
 /* ---- seats ---- */
 
+/* All of the key but the UID at its end. */
 static bool
 same_slot(const struct index_key *a, const struct index_key *b)
 {
-	return a->n == b->n && a->n > 4 && memcmp(a->bytes, b->bytes, 5) == 0;
+	return a->n == b->n && memcmp(a->bytes, b->bytes, a->n - 4) == 0;
 }
 
 static struct index_seat *
-seat_for(struct mail_index *x, const struct index_key *k)
+seat_for(struct mail_index *x, enum index_tree t, const struct index_key *k)
 {
+	struct index_seat *seat;
+
 	for (size_t i = 0; i < INDEX_SEATS; i++)
-		if (same_slot(&x->seats[i].key, k))
+		if (x->seats[i].key.n > 0 && x->seats[i].tree == t &&
+		    same_slot(&x->seats[i].key, k))
 			return &x->seats[i];
-	x->next_seat = (x->next_seat + 1) % INDEX_SEATS;
-	x->seats[x->next_seat].live = false;
-	return &x->seats[x->next_seat];
+	seat = &x->seats[x->next_seat++ % INDEX_SEATS];
+	if (seat->cursor != NULL && seat->tree != t) {
+		mdb_cursor_close(seat->cursor);
+		seat->cursor = NULL;
+	}
+	seat->tree = t;
+	seat->live = false;
+	return seat;
 }
 
 struct seating {
@@ -429,7 +438,7 @@ seat_call(void *with)
 	else if (s->seat->cursor != NULL)
 		r = mdb_cursor_renew(s->x->reader, s->seat->cursor);
 	else
-		r = mdb_cursor_open(s->x->reader, s->x->trees[CACHE],
+		r = mdb_cursor_open(s->x->reader, s->x->trees[s->seat->tree],
 		    &s->seat->cursor);
 	if (r != 0 && r != MDB_NOTFOUND)
 		return r;
@@ -446,8 +455,8 @@ seat_call(void *with)
 }
 
 int
-index_seat_get(struct mail_index *x, const struct index_key *k,
-    struct span *value)
+index_seat_get(struct mail_index *x, enum index_tree t,
+    const struct index_key *k, struct span *value)
 {
 	struct seating s = { x, NULL, k, value };
 	int r;
@@ -455,8 +464,8 @@ index_seat_get(struct mail_index *x, const struct index_key *k,
 	if (x->damaged)
 		return MDB_CORRUPTED;
 	if (x->writes > 0 || !x->reading)
-		return index_get(x, CACHE, k, value);
-	s.seat = seat_for(x, k);
+		return index_get(x, t, k, value);
+	s.seat = seat_for(x, t, k);
 	s.seat->key = *k;
 	r = result(x, index_guarded(seat_call, &s));
 	if (r == 0)

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -195,6 +196,35 @@ may_have(const struct scan *s, uint32_t uid, bool listed)
 	return uid >= s->f->row.uidnext && uid < s->f->state.bound;
 }
 
+/*
+ * After a power cut a file in cur that is shorter than its name says was never
+ * acknowledged: its name was written, what is in it was not. It is kept under
+ * a name that no reader shows.
+ */
+static bool
+torn(struct scan *s, const struct maildir_file *file)
+{
+	char name[MAILDIR_FILE_MAX], hidden[MAILDIR_FILE_MAX + 1];
+	struct stat st;
+
+	if (!s->loading || file->stored == UINT64_MAX ||
+	    !mail_index_after_stop(s->m->account->index))
+		return false;
+	memcpy(name, file->name.p, file->name.n);
+	name[file->name.n] = '\0';
+	if (fstatat(s->f->files.cur, name, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
+	    (uint64_t)st.st_size >= file->stored)
+		return false;
+	snprintf(hidden, sizeof(hidden), ".%s", name);
+	log_warning("%s: %s: only %lld of %llu bytes are there since the "
+		    "machine stopped; nobody was told of this message, and "
+		    "it is not shown",
+	    s->f->name, name, (long long)st.st_size,
+	    (unsigned long long)file->stored);
+	(void)!renameat(s->f->files.cur, name, s->f->files.cur, hidden);
+	return true;
+}
+
 static void
 without_row(struct scan *s, const struct maildir_file *file, uint32_t uid,
     bool listed)
@@ -203,6 +233,8 @@ without_row(struct scan *s, const struct maildir_file *file, uint32_t uid,
 		without_uid(&s->unknown, file, SCAN_IN_CUR);
 		return;
 	}
+	if (torn(s, file))
+		return;
 	uid_bits_set(&s->seen, uid);
 	if (uid > s->highest)
 		s->highest = uid;

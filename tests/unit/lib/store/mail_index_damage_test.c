@@ -7,7 +7,10 @@
 
 #include "tests/unit/lib/store/account.h"
 
+#include <sys/wait.h>
+
 #include "lib/log/log.h"
+#include "lib/store/mail_index_internal.h"
 
 enum { MESSAGES = 60, TRIALS = 500, FILE_MAX = 1 << 20 };
 
@@ -216,6 +219,96 @@ it_may_break_while_it_is_open(void **state)
 	}
 }
 
+/* As if it had been written before the machine started. */
+static void
+write_other_boot(void)
+{
+	struct index_key k = index_key_small(0, KIND_FOLDER);
+	char row[CHECK_SIZE + sizeof(struct index_self)];
+	struct index_self self;
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi small;
+	MDB_val key = { k.n, k.bytes }, value;
+	uint32_t check;
+
+	assert_int_equal(mdb_env_create(&env), 0);
+	assert_int_equal(mdb_env_set_maxdbs(env, 3), 0);
+	assert_int_equal(mdb_env_open(env, path, MDB_NOSUBDIR, 0600), 0);
+	assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+	assert_int_equal(mdb_dbi_open(txn, "small", 0, &small), 0);
+	assert_int_equal(mdb_get(txn, small, &key, &value), 0);
+	assert_int_equal(value.mv_size, sizeof(row));
+	memcpy(row, value.mv_data, sizeof(row));
+	memcpy(&self, row + CHECK_SIZE, sizeof(self));
+	self.boot[0] ^= 1;
+	memcpy(row + CHECK_SIZE, &self, sizeof(self));
+	check = index_check(k.bytes, k.n, row + CHECK_SIZE, sizeof(self));
+	memcpy(row, &check, CHECK_SIZE);
+	value.mv_data = row;
+	assert_int_equal(mdb_put(txn, small, &key, &value, 0), 0);
+	assert_int_equal(mdb_txn_commit(txn), 0);
+	mdb_env_close(env);
+}
+
+static void
+die_in_use(uint32_t flag)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		struct mail_account *a = account_open();
+		struct mailbox *m = account_inbox(a);
+
+		account_flag(m, 1, flag);
+		account_flag(m, 3, flag);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+static uint32_t
+count_messages(uint64_t *modseq)
+{
+	struct mail_account *a = account_open();
+	struct mailbox *m = account_inbox(a);
+	struct mailbox_status status;
+
+	assert_int_equal(mailbox_status(m, 0, &status, &why), MAIL_OK);
+	*modseq = status.highest_modseq;
+	mailbox_close(&m);
+	mail_account_close(&a);
+	return status.messages;
+}
+
+/* Nothing of it, nor of a file that the power cut has left half. */
+static void
+after_a_power_cut_it_is_made_anew(void **state)
+{
+	uint64_t first, second, third;
+
+	(void)state;
+	make_mailbox();
+	die_in_use(MAIL_FLAGGED);
+	assert_int_equal(count_messages(&first), MESSAGES - 1);
+	account_mail("cur/2000.half,S=100,U=90:2,", "not all");
+	account_mail("cur/2001.whole,S=3,U=91:2,", "a\r\n");
+	die_in_use(MAIL_DRAFT);
+	assert_int_equal(count_messages(&second), MESSAGES + 1);
+	assert_true(second > first && second < first + 10);
+	die_in_use(MAIL_ANSWERED);
+	write_other_boot();
+	assert_int_equal(count_messages(&third), MESSAGES);
+	assert_true(third > second + 10);
+	assert_true(account_has("cur/.2000.half,S=100,U=90:2,"));
+	/* closed in order, it is believed whatever the boot */
+	write_other_boot();
+	assert_int_equal(count_messages(&first), MESSAGES);
+	assert_int_equal(first, third);
+}
+
 static int
 quietly(void **state)
 {
@@ -235,6 +328,7 @@ main(void)
 		IN_FOLDER(the_end_may_be_missing),
 		IN_FOLDER(another_version_is_made_anew),
 		IN_FOLDER(it_may_break_while_it_is_open),
+		IN_FOLDER(after_a_power_cut_it_is_made_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
