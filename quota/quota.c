@@ -81,7 +81,9 @@ judge(const struct msg_account *a, const struct msg_quota_room *q,
 	if (a->verdict == NEVER)
 		return;
 	answer->user = a->user;
-	answer->limited = a->quota_bytes > 0 || a->quota_messages > 0;
+	/* an mbox has limits of its own: mailbox_size_limit */
+	answer->limited = span_starts(span_of(a->mail), "maildir:") &&
+	    (a->quota_bytes > 0 || a->quota_messages > 0);
 	if (answer->limited)
 		answer->verdict = look(a, q->size);
 }

@@ -221,6 +221,8 @@ def test_status_of_every_item(suite):
                    "DELETED": "1", "SIZE": str(2 * len(MESSAGE)),
                    "APPENDLIMIT": "1000",
                    "DELETED-STORAGE": str(len(MESSAGE)), "RECENT": "2"}
+    assert "APPENDLIMIT=1000" in c.capabilities()
+    assert b"TOOBIG" in c.no("APPEND INBOX {}", b"x" * 1001)
     assert b"NONEXISTENT" in c.no("STATUS nosuch (MESSAGES)")
     first = int(status(c, "INBOX", "HIGHESTMODSEQ")["HIGHESTMODSEQ"])
     c.append("INBOX", MESSAGE)

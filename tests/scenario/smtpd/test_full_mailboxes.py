@@ -91,9 +91,12 @@ def test_there_is_room_again_when_mail_was_removed(suite):
     c.quit()
 
 
+@pytest.mark.parametrize("form", ["crlf", "lf"])
 @pytest.mark.parametrize("later", ["yes", "no"])
-def test_two_at_once_do_not_both_fit(suite, later):
-    s = with_quota(suite, main=f"quota_full_tempfail = {later}\n")
+def test_two_at_once_do_not_both_fit(suite, later, form):
+    # moved by its name, and copied
+    s = with_quota(suite, main=f"quota_full_tempfail = {later}\n"
+                   f"virtual_maildir_form = {form}\n")
     fill(s, 1, 300)
     # the count begins with the first question
     a, b = begin(s), begin(s)
