@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 #include "lib/log/log.h"
 #include "lib/login/session_stage.h"
 #include "lib/mail/charset.h"
+#include "lib/store/mail_account_location.h"
 
 #define PARAM_GROUP store
 #define PARAM_DEF "lib/store/params.def"
@@ -108,27 +110,22 @@ start(const struct session_owner *owner, int *ours, pid_t *companion)
 static void
 enter(const struct session_owner *owner)
 {
-	char *path = session_maildir(owner->mail);
-	struct span mail = span_of(owner->mail), options;
+	char *path = NULL;
+	struct why why;
 
-	quota_bytes = owner->quota_bytes;
-	quota_messages = owner->quota_messages;
-	if (path == NULL)
-		log_warning("user=<%s>: mailbox location \"%s\" is not"
-			    " supported",
-		    owner->user, owner->mail);
+	if (!mail_location_confine(owner->mail, &path, &location, &why))
+		log_warning("user=<%s>: %s", owner->user, why.text);
 	else if (!session_make(&stage, owner, path))
 		log_warning("user=<%s>: %s: %m", owner->user, path);
 	else
 		entered = true;
 	if (entered) {
-		options = span_skip(mail, strlen("maildir:") + strlen(path));
-		location = mem_printf("maildir:.%.*s", SPAN_ARG(options));
 		session_enter(&stage, owner, path);
 	} else if (chdir("empty") == -1) {
 		fatal("empty: %m");
 	}
 	session_become(&stage, owner);
+	free(path);
 }
 
 /* Once for all connections; tried again by the next when it failed. */

@@ -23,6 +23,7 @@
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/sandbox/sandbox.h"
+#include "lib/store/mail_account_location.h"
 #include "lib/store/mbox_lock.h"
 
 enum {
@@ -93,21 +94,21 @@ start(const struct session_owner *owner, int *ours, pid_t *companion)
 static void
 enter(const struct session_owner *owner)
 {
-	char *path =
-	    has_mbox ? mem_text("empty") : session_maildir(owner->mail);
+	char *path = NULL, *inside = NULL;
+	struct why why;
 	bool exists;
 
-	if (path == NULL) {
-		log_warning("user=<%s>: mailbox location \"%s\" is not"
-			    " supported",
-		    owner->user, owner->mail);
-		exit(EXIT_FAILURE);
-	}
-	if (has_mbox)
+	if (has_mbox) {
+		path = mem_text("empty");
 		mbox = mbox_keeper_access(&settings, SESSION_FD_ABOVE,
 		    SESSION_FD_ABOVE + 1);
+	} else if (!mail_location_confine_inbox(owner->mail, &path, &inside,
+		       &why)) {
+		log_warning("user=<%s>: %s", owner->user, why.text);
+		exit(EXIT_FAILURE);
+	}
 	exists = !has_mbox && (access(path, F_OK) == 0 || errno != ENOENT);
-	mail = exists ? "maildir:." : "maildir:none";
+	mail = exists ? inside : "maildir:none";
 	if (exists)
 		session_enter(&settings.stage, owner, path);
 	else if (chdir("empty") == -1)

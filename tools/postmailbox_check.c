@@ -309,7 +309,9 @@ check_folder(struct mail_tree *t, const struct mail_folder *listed)
 	} else if (f.at.cur < 0) {
 		problem(&f, "cannot be opened: %s", strerror(errno));
 	} else {
-		control = open_below(t->control, p.path);
+		if (t->control != t->root)
+			control = open_below(t->control,
+			    mail_tree_control_path(t, p.path));
 		read_messages(&f);
 		read_state(&f);
 		read_list(&f, control >= 0 ? control : f.at.dir);

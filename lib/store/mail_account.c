@@ -147,6 +147,24 @@ mail_account_open_folder(struct mail_account *a, struct span name,
 	return r;
 }
 
+int
+mail_account_open_control(struct mail_account *a, const char *canonical,
+    enum mail_result *result, struct why *why)
+{
+	struct mail_directories d = { -1, -1 };
+	struct mail_place p;
+
+	*result = MAIL_OK;
+	if (a->tree->control == a->tree->root)
+		return -1;
+	*result = mail_place_find(a->tree, span_of(canonical), &p);
+	if (*result == MAIL_OK)
+		*result = mail_place_open(a->tree, &p, &d, why);
+	fd_close(&d.mail);
+	mail_place_fini(&p);
+	return d.control;
+}
+
 uint32_t
 mail_account_new_uidvalidity(struct mail_account *a)
 {

@@ -35,6 +35,12 @@ struct mail_account {
  */
 enum mail_result mail_account_open_folder(struct mail_account *a,
     struct span name, int *directory, char **canonical, struct why *why);
+/*
+ * Where Dovecot's lists of that folder are, with CONTROL= in the location; -1
+ * without, *result then MAIL_OK: they are in the folder's own.
+ */
+int mail_account_open_control(struct mail_account *a, const char *canonical,
+    enum mail_result *result, struct why *why);
 
 /* To mailbox.c, by the tree: handles that are open learn of it. */
 void mailbox_folder_renamed(struct mail_account *a, const char *from,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
+#include "lib/store/beneath.h"
 
 typedef bool
 take_option(struct mail_location *l, struct span value, struct why *why);
@@ -161,4 +162,101 @@ mail_location_fini(struct mail_location *l)
 	free(l->index);
 	free(l->subscriptions);
 	memset(l, 0, sizeof(*l));
+}
+
+/* What remains of the path below the directory; NULL: it is not below. */
+static const char *
+below(const char *path, const char *directory)
+{
+	size_t n = strlen(directory);
+
+	if (strncmp(path, directory, n) != 0)
+		return NULL;
+	if (n > 0 && directory[n - 1] != '/') {
+		if (path[n] != '/')
+			return path[n] == '\0' ? "." : NULL;
+		n++;
+	}
+	return beneath_valid(path + n) ? path + n : NULL;
+}
+
+static bool
+add_option(const char *key, const char *path, const char *directory,
+    struct buf *out, struct why *why)
+{
+	const char *rest;
+
+	if (path == NULL)
+		return true;
+	rest = below(path, directory);
+	if (rest == NULL) {
+		why_set(why, "4.3.5",
+		    "mail location: %s=%s is not below %s, which a session"
+		    " cannot leave",
+		    key, path, directory);
+		return false;
+	}
+	buf_printf(out, ":%s=%s", key, rest);
+	return true;
+}
+
+static void
+add_naming(const struct mail_location *l, struct buf *out)
+{
+	if (l->naming.fs)
+		buf_add_text(out, ":LAYOUT=fs");
+	if (l->naming.utf8)
+		buf_add_text(out, ":UTF-8");
+	if (l->subscriptions != NULL)
+		buf_printf(out, ":SUBSCRIPTIONS=%s", l->subscriptions);
+}
+
+static bool
+confine(const char *text, bool inbox_alone, char **directory, char **inside,
+    struct why *why)
+{
+	struct buf out = BUF_INIT(8192);
+	struct mail_location l;
+	bool good;
+
+	if (!mail_location_parse(text, &l, why))
+		return false;
+	if (inbox_alone && l.inbox != NULL) {
+		free(l.path);
+		l.path = l.inbox;
+		l.inbox = NULL;
+	}
+	if (l.mbox) {
+		why_set(why, "4.3.5",
+		    "mailbox location \"%s\" is not supported", text);
+		mail_location_fini(&l);
+		return false;
+	}
+	buf_add_text(&out, "maildir:.");
+	add_naming(&l, &out);
+	if (l.index != NULL && below(l.index, l.path) != NULL)
+		buf_printf(&out, ":INDEX=%s", below(l.index, l.path));
+	good = add_option("INBOX", l.inbox, l.path, &out, why) &&
+	    add_option("CONTROL", l.control, l.path, &out, why);
+	if (good) {
+		*directory = mem_text(l.path);
+		*inside = mem_text(buf_text(&out));
+	}
+	buf_fini(&out);
+	mail_location_fini(&l);
+	return good;
+}
+
+bool
+mail_location_confine(const char *text, char **directory, char **inside,
+    struct why *why)
+{
+	return confine(text, false, directory, inside, why);
+}
+
+bool
+mail_location_confine_inbox(const char *text, char **directory, char **inside,
+    struct why *why)
+{
+	return confine(text, true, directory, inside, why);
 }

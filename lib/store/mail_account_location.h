@@ -33,6 +33,18 @@ struct mail_location {
 /* False with *why. */
 bool mail_location_parse(const char *text, struct mail_location *out,
     struct why *why);
+/*
+ * For a process whose root directory the mailbox will be: that directory, and
+ * the location as it is seen from there. False where INBOX= or CONTROL= are
+ * outside of it: then *why names it. An index that is to be outside is kept
+ * inside instead, because it can be made anew anywhere. The caller frees both
+ * texts.
+ */
+bool mail_location_confine(const char *text, char **directory, char **inside,
+    struct why *why);
+/* The same for one that reads INBOX alone. */
+bool mail_location_confine_inbox(const char *text, char **directory,
+    char **inside, struct why *why);
 void mail_location_fini(struct mail_location *l);
 
 #endif

@@ -21,11 +21,13 @@
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/base/process.h"
+#include "lib/store/beneath.h"
 #include "lib/store/mail_metadata.h"
 
 enum { SWEEP_MAX = 10000, ASIDE_NAME_MAX = 100 };
 
 static const char removed[] = "posthaste-removed.";
+static const char uidlist_name[] = "dovecot-uidlist";
 
 static enum mail_result
 failed(struct why *why, const char *what)
@@ -50,9 +52,14 @@ drop_foreign_list(struct mail_tree *t)
 {
 	static const char *const names[] = { "dovecot.list.index",
 		"dovecot.list.index.log", "dovecot.list.index.log.2" };
+	int at = t->at.index == NULL ?
+	    t->root :
+	    open(t->at.index, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		(void)!unlinkat(t->root, names[i], 0);
+		(void)!unlinkat(at, names[i], 0);
+	if (at != t->root)
+		fd_close(&at);
 }
 
 int
@@ -113,21 +120,29 @@ make_parts(int at, bool plus)
 	return plus ? make_empty_file(at, "maildirfolder") : 0;
 }
 
-/*
- * Where Dovecot was, new folders have its list of UIDs too: it goes on from
- * there, should it come back.
- */
-static int
-make_uidlist(struct mail_tree *t, int at)
+/* Has INBOX a list of UIDs? */
+static bool
+has_uidlists(struct mail_tree *t)
 {
-	static const char name[] = "dovecot-uidlist";
+	char *path;
+	bool found;
+
+	if (t->control == t->root)
+		return faccessat(t->inbox, uidlist_name, F_OK,
+			   AT_SYMLINK_NOFOLLOW) == 0;
+	path = mem_printf("%s/%s", mail_tree_control_path(t, ""), uidlist_name);
+	found = faccessat(t->control, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	free(path);
+	return found;
+}
+
+static int
+write_uidlist(struct mail_tree *t, int at)
+{
 	unsigned char id[16];
 	char text[96];
 	int fd, n, result;
 
-	if (t->control != t->root ||
-	    faccessat(t->inbox, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
-		return 0;
 	ensure(RAND_bytes(id, sizeof(id)) == 1);
 	n = snprintf(text, sizeof(text), "3 V%u N1 G",
 	    mail_tree_new_uidvalidity(t));
@@ -135,10 +150,31 @@ make_uidlist(struct mail_tree *t, int at)
 		n +=
 		    snprintf(text + n, sizeof(text) - (size_t)n, "%02x", id[i]);
 	text[n++] = '\n';
-	fd = openat(at, name,
+	fd = openat(at, uidlist_name,
 	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	result = fd < 0 ? -1 : fd_write_all(fd, text, (size_t)n);
 	fd_close(&fd);
+	return result;
+}
+
+/*
+ * Where Dovecot was, new folders have its list of UIDs too: it goes on from
+ * there, should it come back. "at" is the folder to be.
+ */
+static int
+make_uidlist(struct mail_tree *t, int at, const char *path)
+{
+	int control, result;
+
+	if (!has_uidlists(t))
+		return 0;
+	if (t->control == t->root)
+		return write_uidlist(t, at);
+	if (beneath_make(t->control, path, 0700) != 0)
+		return -1;
+	control = openat(t->control, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	result = control < 0 ? -1 : write_uidlist(t, control);
+	fd_close(&control);
 	return result;
 }
 
@@ -161,7 +197,7 @@ make_aside(struct mail_tree *t, const char *path)
 	if (!aside_name(t, aside) || mkdirat(t->root, aside, 0700) != 0)
 		return -1;
 	fd = openat(t->root, aside, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0 && make_uidlist(t, fd) == 0 &&
+	if (fd >= 0 && make_uidlist(t, fd, path) == 0 &&
 	    make_parts(fd, !t->at.naming.fs) == 0)
 		result = rename_new(t->root, aside, path);
 	fd_close(&fd);
@@ -225,7 +261,7 @@ make_of_parent(struct mail_tree *t, const char *path)
 		return -1;
 	fd = openat(t->root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	result = -1;
-	if (fd >= 0 && make_uidlist(t, fd) == 0)
+	if (fd >= 0 && make_uidlist(t, fd, path) == 0)
 		result = make_parts(fd, false);
 	fd_close(&fd);
 	return result;

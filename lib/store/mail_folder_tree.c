@@ -271,14 +271,24 @@ complete(int mail)
 	return true;
 }
 
-static int
-open_control(struct mail_tree *t, const struct mail_place *p)
+const char *
+mail_tree_control_path(const struct mail_tree *t, const char *path)
 {
-	if (p->path[0] == '\0')
-		return open_directory(t->control, ".");
-	if (t->control != t->root)
-		(void)beneath_make(t->control, p->path, 0700);
-	return open_directory(t->control, p->path);
+	if (path[0] != '\0')
+		return path;
+	return t->at.naming.fs ? "INBOX" : ".INBOX";
+}
+
+static bool
+open_control(struct mail_tree *t, const struct mail_place *p, int *control)
+{
+	const char *path = mail_tree_control_path(t, p->path);
+
+	if (t->control == t->root)
+		return true;
+	(void)beneath_make(t->control, path, 0700);
+	*control = open_directory(t->control, path);
+	return *control >= 0;
 }
 
 enum mail_result
@@ -296,9 +306,8 @@ mail_place_open(struct mail_tree *t, const struct mail_place *p,
 					 open_directory(t->root, p->path);
 	if (out->mail >= 0 &&
 	    (faccessat(out->mail, "tmp", F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
-		complete(out->mail)))
-		out->control = open_control(t, p);
-	if (out->control >= 0)
+		complete(out->mail)) &&
+	    open_control(t, p, &out->control))
 		return MAIL_OK;
 	r = errno == ENOENT ? MAIL_NONEXISTENT : MAIL_FAILED;
 	why_errno(why, "4.2.0", "cannot open the folder");

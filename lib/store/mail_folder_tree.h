@@ -84,11 +84,13 @@ void mail_place_fini(struct mail_place *p);
 /* A folder's directories, open for reading; close both. */
 struct mail_directories {
 	int mail; /* with cur, new and tmp in it, made where missing */
-	int control; /* of dovecot-uidlist: another one with CONTROL= */
+	int control; /* of dovecot-uidlist, with CONTROL=; else -1 */
 };
 
 enum mail_result mail_place_open(struct mail_tree *t,
     const struct mail_place *p, struct mail_directories *out, struct why *why);
+/* Where Dovecot's lists of a folder are, below CONTROL=: INBOX has one too. */
+const char *mail_tree_control_path(const struct mail_tree *t, const char *path);
 void mail_directories_close(struct mail_directories *d);
 
 /* All that exists, sorted, INBOX first; names are those of mail_folder. */

@@ -80,7 +80,7 @@ found_state(struct mailbox_folder *f)
 	struct uidlist_header header;
 
 	folder_state_new(&f->state, mail_account_new_uidvalidity(f->account));
-	if (maildir_uidlist_read_header(f->files.dir, &header)) {
+	if (maildir_uidlist_read_header(f->files.control, &header)) {
 		f->state.uidvalidity = header.uidvalidity;
 		f->state.bound = header.uidnext;
 		if (header.has_id)
@@ -109,21 +109,35 @@ read_state(struct mailbox_folder *f)
 }
 
 static enum mail_result
+open_files(struct mailbox_folder *f, int directory, struct why *why)
+{
+	enum mail_result r;
+	int control;
+
+	if (maildir_folder_open(&f->files, directory) == -1)
+		return mailbox_disk_failed("cannot open the mailbox", why);
+	control = mail_account_open_control(f->account, f->name, &r, why);
+	if (control >= 0)
+		maildir_folder_control(&f->files, control);
+	if (r == MAIL_OK && read_state(f) == -1)
+		r = mailbox_disk_failed("cannot open the mailbox", why);
+	return r;
+}
+
+static enum mail_result
 folder_open(struct mail_account *a, int directory, char *name,
     struct mailbox_folder **out, struct why *why)
 {
 	struct mailbox_folder *f = mem_new(sizeof(*f));
+	enum mail_result r;
 
 	f->account = a;
 	f->name = name;
 	f->watch_cur = f->watch_new = -1;
-	f->files.dir = f->files.cur = -1;
+	f->files.dir = f->files.cur = f->files.control = -1;
 	buf_init(&f->uidlist_lines, 256 << 20);
-	if (maildir_folder_open(&f->files, directory) == -1 ||
-	    read_state(f) == -1) {
-		enum mail_result r =
-		    mailbox_disk_failed("cannot open the mailbox", why);
-
+	r = open_files(f, directory, why);
+	if (r != MAIL_OK) {
 		folder_free(f);
 		return r;
 	}
@@ -446,7 +460,7 @@ append_uidlist(struct mailbox_folder *f)
 	if (f->uidlist_lines.n == 0)
 		return;
 	(void)maildir_folder_stamp(&f->files, UIDLIST_NAME, &before);
-	maildir_uidlist_append(f->files.dir, buf_span(&f->uidlist_lines));
+	maildir_uidlist_append(f->files.control, buf_span(&f->uidlist_lines));
 	buf_reset(&f->uidlist_lines);
 	if (mail_stamp_equal(&before, &f->row.uidlist))
 		(void)maildir_folder_stamp(&f->files, UIDLIST_NAME,

@@ -60,7 +60,7 @@ static void
 read_file(struct mailbox_folder *f)
 {
 	struct buf text = BUF_INIT(FILE_MAX);
-	int fd = openat(f->files.dir, KEYWORDS_NAME,
+	int fd = openat(f->files.control, KEYWORDS_NAME,
 	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct span rest, line;
 	struct stat st;
@@ -145,13 +145,14 @@ write_file(struct mailbox_folder *f)
 	for (unsigned int i = 0; i < FOLDER_KEYWORD_LETTERS; i++)
 		if (f->keywords[i] != NULL)
 			buf_printf(&text, "%u %s\n", i, f->keywords[i]);
-	fd = openat(f->files.dir, temporary,
+	fd = openat(f->files.control, temporary,
 	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
 	    0600);
 	if (fd != -1 && fd_write_all(fd, buf_text(&text), text.n) == 0 &&
 	    fsync(fd) == 0 &&
-	    renameat(f->files.dir, temporary, f->files.dir, KEYWORDS_NAME) == 0)
-		r = fsync(f->files.dir);
+	    renameat(f->files.control, temporary, f->files.control,
+		KEYWORDS_NAME) == 0)
+		r = fsync(f->files.control);
 	error = errno;
 	fd_close(&fd);
 	buf_fini(&text);

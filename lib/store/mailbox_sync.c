@@ -76,7 +76,7 @@ read_listing(struct scan *s)
 			s->result = mailbox_index_failed(s->m, s->why);
 		return;
 	}
-	s->listing = maildir_uidlist_read(s->f->files.dir, &header);
+	s->listing = maildir_uidlist_read(s->f->files.control, &header);
 	s->f->row.uidlist = now;
 	if (s->listing == NULL)
 		return;
@@ -569,7 +569,7 @@ heed_uidlist(struct mailbox *m, struct why *why)
 
 	if (maildir_folder_stamp(&f->files, UIDLIST_NAME, &now) == -1 ||
 	    now.seconds == 0 || mail_stamp_equal(&now, &f->row.uidlist) ||
-	    !maildir_uidlist_read_header(f->files.dir, &header) ||
+	    !maildir_uidlist_read_header(f->files.control, &header) ||
 	    (header.uidvalidity == f->state.uidvalidity &&
 		header.uidnext <= f->state.bound))
 		return MAIL_OK;

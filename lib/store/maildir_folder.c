@@ -19,7 +19,7 @@ maildir_folder_open(struct maildir_folder *f, int directory)
 {
 	static const char *const parts[] = { "cur", "new", "tmp" };
 
-	f->dir = directory;
+	f->dir = f->control = directory;
 	f->cur = openat(directory, "cur",
 	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (f->cur == -1 && errno == ENOENT) {
@@ -33,14 +33,23 @@ maildir_folder_open(struct maildir_folder *f, int directory)
 	if (f->cur != -1)
 		return 0;
 	fd_close(&f->dir);
+	f->control = -1;
 	return -1;
 }
 
 void
 maildir_folder_close(struct maildir_folder *f)
 {
+	if (f->control != f->dir)
+		fd_close(&f->control);
 	fd_close(&f->cur);
 	fd_close(&f->dir);
+}
+
+void
+maildir_folder_control(struct maildir_folder *f, int directory)
+{
+	f->control = directory;
 }
 
 /* ---- stamps ---- */
@@ -56,7 +65,9 @@ maildir_folder_stamp(const struct maildir_folder *f, const char *name,
 	if (strcmp(name, "cur") == 0)
 		r = fstat(f->cur, &st);
 	else
-		r = fstatat(f->dir, name, &st, AT_SYMLINK_NOFOLLOW);
+		r = fstatat(strncmp(name, "dovecot-", 8) == 0 ? f->control :
+								f->dir,
+		    name, &st, AT_SYMLINK_NOFOLLOW);
 	if (r == -1)
 		return errno == ENOENT ? 0 : -1;
 	/* ctime: a restored mtime tells nothing */

@@ -17,6 +17,7 @@
 struct maildir_folder {
 	int dir; /* holds cur, new, tmp; -1: closed */
 	int cur;
+	int control; /* holds Dovecot's lists; dir but for CONTROL= */
 };
 
 enum { MAILDIR_FILE_MAX = 256 }; /* a name, with its NUL */
@@ -24,6 +25,8 @@ enum { MAILDIR_FILE_MAX = 256 }; /* a name, with its NUL */
 /* Takes the descriptor over. cur, new and tmp are made if missing. */
 int maildir_folder_open(struct maildir_folder *f, int directory);
 void maildir_folder_close(struct maildir_folder *f);
+/* Dovecot's lists are in this directory, which is taken over. */
+void maildir_folder_control(struct maildir_folder *f, int directory);
 
 /* Of a file or directory below; what does not exist has the zero stamp. */
 int maildir_folder_stamp(const struct maildir_folder *f, const char *name,

@@ -260,7 +260,7 @@ compare(const void *left, const void *right)
 }
 
 int
-maildir_list_read(int maildir, struct maildir_list *out)
+maildir_list_read(int maildir, int lists, struct maildir_list *out)
 {
 	struct maildir_list l = { .memory = arena_new() };
 	struct index *table;
@@ -274,7 +274,7 @@ maildir_list_read(int maildir, struct maildir_list *out)
 		return -1;
 	}
 	table = index_new(&l);
-	take_uidlist(maildir, &l, table);
+	take_uidlist(lists, &l, table);
 	take_sizes(maildir, table);
 	HASH_CLEAR(hh, table);
 	for (size_t i = 0; i < l.count; i++)

@@ -52,10 +52,10 @@ void maildir_name_with(const char *name, size_t stem, const char *flags,
     char out[256]);
 
 /*
- * Moves what is in new to cur, and lists cur. 0, or -1 with errno; ENOENT
- * when there is no Maildir.
+ * Moves what is in new to cur, and lists cur; dovecot-uidlist is in "lists". 0,
+ * or -1 with errno; ENOENT when there is no Maildir.
  */
-int maildir_list_read(int maildir, struct maildir_list *out);
+int maildir_list_read(int maildir, int lists, struct maildir_list *out);
 void maildir_list_free(struct maildir_list *l);
 /*
  * Finds the message's file again after another program has renamed it.

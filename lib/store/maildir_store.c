@@ -61,10 +61,11 @@ take_lock(struct maildir_store *s, struct why *why)
 }
 
 static enum store_result
-open_maildir(struct maildir_store *s, const char *path, bool exclusive,
-    struct why *why)
+open_maildir(struct maildir_store *s, const char *path, const char *lists,
+    bool exclusive, struct why *why)
 {
 	enum store_result r;
+	int control = -1, read;
 
 	s->maildir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->maildir == -1 && errno == ENOENT)
@@ -75,8 +76,13 @@ open_maildir(struct maildir_store *s, const char *path, bool exclusive,
 	}
 	if (exclusive && (r = take_lock(s, why)) != STORE_OK)
 		return r;
+	if (lists != NULL)
+		control = open(lists, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	read = maildir_list_read(s->maildir,
+	    control == -1 ? s->maildir : control, &s->list);
+	fd_close(&control);
 	/* a directory without new and cur is no Maildir yet */
-	if (maildir_list_read(s->maildir, &s->list) == -1 && errno != ENOENT) {
+	if (read == -1 && errno != ENOENT) {
 		why_errno(why, "4.2.0", "cannot read the mailbox");
 		return STORE_FAILED;
 	}
@@ -370,15 +376,15 @@ static const struct store_kind kind = {
 };
 
 enum store_result
-maildir_store_open(const char *path, bool exclusive, struct store **out,
-    struct why *why)
+maildir_store_open(const char *path, const char *lists, bool exclusive,
+    struct store **out, struct why *why)
 {
 	struct maildir_store *s = mem_new(sizeof(*s));
 	enum store_result r;
 
 	s->store.kind = &kind;
 	s->maildir = s->lock = -1;
-	r = open_maildir(s, path, exclusive, why);
+	r = open_maildir(s, path, lists, exclusive, why);
 	*out = &s->store;
 	if (r != STORE_OK)
 		store_close(out);

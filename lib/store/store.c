@@ -7,39 +7,33 @@
 
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
-#include "lib/base/span.h"
+#include "lib/store/mail_account_location.h"
 #include "lib/store/store_kind.h"
-
-/* "maildir:/path:INDEX=/x" */
-static char *
-path_of(const char *location)
-{
-	struct span s = span_of(location);
-
-	if (!span_starts(s, "maildir:"))
-		return NULL;
-	s = span_skip(s, 8);
-	s = span_take(s, span_find(s, ':'));
-	return s.n == 0 ? NULL : mem_span_text(s);
-}
 
 enum store_result
 store_open(const char *location, bool exclusive, struct store **out,
     struct why *why)
 {
-	char *path = path_of(location);
+	struct mail_location at;
+	char *lists = NULL;
 	enum store_result r;
 
-	why_clear(why);
-	if (path == NULL) {
+	if (!mail_location_parse(location, &at, why))
+		return STORE_FAILED;
+	if (at.mbox) {
 		why_set(why, "4.3.5",
-		    "mailbox location \"%s\" is not"
-		    " supported",
-		    location);
+		    "mailbox location \"%s\" is not supported", location);
+		mail_location_fini(&at);
 		return STORE_FAILED;
 	}
-	r = maildir_store_open(path, exclusive, out, why);
-	free(path);
+	/* as Dovecot has it: INBOX is a folder like others there */
+	if (at.control != NULL)
+		lists = mem_printf("%s/%s", at.control,
+		    at.naming.fs ? "INBOX" : ".INBOX");
+	r = maildir_store_open(at.inbox != NULL ? at.inbox : at.path, lists,
+	    exclusive, out, why);
+	free(lists);
+	mail_location_fini(&at);
 	return r;
 }
 

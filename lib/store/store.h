@@ -34,8 +34,8 @@ enum store_result {
 enum store_flag { STORE_SEEN = 1 };
 
 /*
- * Opens "maildir:/path" (Dovecot's options behind a further colon are
- * ignored) and lists it. A mailbox that does not exist yet is empty.
+ * Opens INBOX of "maildir:/path" (options: mail_account_location.h) and lists
+ * it. A mailbox that does not exist yet is empty.
  * "exclusive": nobody else who asks for that gets it meanwhile; the lock goes
  * with the process that has it, however it ends.
  */

@@ -35,8 +35,8 @@ struct store_text {
 	void (*close)(struct store_text *t);
 };
 
-/* "maildir:" */
-enum store_result maildir_store_open(const char *path, bool exclusive,
-    struct store **out, struct why *why);
+/* "maildir:"; "lists": where dovecot-uidlist is, NULL: in it. */
+enum store_result maildir_store_open(const char *path, const char *lists,
+    bool exclusive, struct store **out, struct why *why);
 
 #endif

@@ -238,6 +238,56 @@ test_locations(void **state)
 	mail_location_fini(&at);
 }
 
+/* What a session with the mailbox as its root directory makes of it. */
+static void
+test_confined(void **state)
+{
+	static const struct {
+		const char *location, *directory, *inside, *inbox;
+	} rows[] = {
+		{ "maildir:/m", "/m", "maildir:.", "maildir:." },
+		{ "maildir:/m/:LAYOUT=fs:UTF-8:SUBSCRIPTIONS=s", "/m",
+		    "maildir:.:LAYOUT=fs:UTF-8:SUBSCRIPTIONS=s",
+		    "maildir:.:LAYOUT=fs:UTF-8:SUBSCRIPTIONS=s" },
+		{ "maildir:/m:INDEX=/var/i", "/m", "maildir:.", "maildir:." },
+		{ "maildir:/m:INDEX=/m/i:CONTROL=/m/c", "/m",
+		    "maildir:.:INDEX=i:CONTROL=c",
+		    "maildir:.:INDEX=i:CONTROL=c" },
+		{ "maildir:/m:INBOX=/m/in", "/m", "maildir:.:INBOX=in",
+		    "maildir:." },
+		{ "maildir:/m:INBOX=/m", "/m", "maildir:.:INBOX=.",
+		    "maildir:." },
+		{ "maildir:/m:INBOX=/n", "/n", NULL, "maildir:." },
+		{ "maildir:/m:CONTROL=/c", NULL, NULL, NULL },
+		{ "maildir:/m:CONTROL=/mc", NULL, NULL, NULL },
+		{ "maildir:/m:CONTROL=/m/../c", NULL, NULL, NULL },
+		{ "mbox:/m", NULL, NULL, NULL },
+	};
+	char *directory, *inside;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		print_message("%s\n", rows[i].location);
+		assert_int_equal(mail_location_confine(rows[i].location,
+				     &directory, &inside, &why),
+		    rows[i].inside != NULL);
+		if (rows[i].inside != NULL) {
+			assert_string_equal(directory, rows[i].directory);
+			assert_string_equal(inside, rows[i].inside);
+			free(directory);
+			free(inside);
+		}
+		assert_int_equal(mail_location_confine_inbox(rows[i].location,
+				     &directory, &inside, &why),
+		    rows[i].inbox != NULL);
+		if (rows[i].inbox == NULL)
+			continue;
+		assert_string_equal(inside, rows[i].inbox);
+		free(directory);
+		free(inside);
+	}
+}
+
 /* A directory of its own for UID lists follows the folders. */
 static void
 test_control(void **state)
@@ -250,7 +300,7 @@ test_control(void **state)
 	assert_int_equal(create("a/b"), MAIL_OK);
 	assert_int_equal(mail_place_find(&tree, SPAN("a/b"), &p), MAIL_OK);
 	assert_int_equal(mail_place_open(&tree, &p, &d, &why), MAIL_OK);
-	assert_int_equal(d.control < 0, false);
+	assert_true(d.control >= 0);
 	mail_directories_close(&d);
 	mail_place_fini(&p);
 	file_put("c/.a.b/dovecot-uidlist", "3 V1 N1\n");
@@ -429,6 +479,7 @@ main(void)
 		IN_FOLDER(test_subscriptions),
 		IN_FOLDER(test_locations),
 		IN_FOLDER(test_control),
+		IN_FOLDER(test_confined),
 		IN_FOLDER(test_metadata),
 		IN_FOLDER(test_special),
 		IN_FOLDER(test_quota),
