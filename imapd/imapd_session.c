@@ -240,6 +240,8 @@ static struct session_stage stage = {
 	.program = "imapd-session",
 	.tag = "imapd",
 	.promises = "io queue-write",
+	.no_session = "NO [UNAVAILABLE] Cannot open the mailbox now, try again"
+		      " later\r\n* BYE Try again later\r\n",
 	.linger_ms = LINGER_MS,
 	.start = start,
 	.enter = enter,

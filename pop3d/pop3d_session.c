@@ -168,6 +168,8 @@ static struct session_settings settings = {
 		.program = "pop3d-session",
 		.tag = "pop3d",
 		.promises = "io queue-write",
+		.no_session = "-ERR [SYS/TEMP] Cannot open the mailbox now,"
+			      " try again later\r\n",
 		.linger_ms = LINGER_MS,
 		.start = start,
 		.enter = enter,

@@ -36,38 +36,17 @@ session_end(struct login *l)
 	return pair[1];
 }
 
-/* What was said is in *good. */
-static enum ipc_result
-dialogue(struct login *l, struct ipc *c, const struct msg_open_session *open,
-    int64_t deadline, bool *good)
-{
-	const struct msg_session_opened *answer;
-	const void *message;
-	enum ipc_result r;
-
-	ipc_put(c, &message_open_session, open);
-	r = ipc_expect(c, &message_session_opened, &message, deadline);
-	if (r != IPC_OK)
-		return r;
-	answer = message;
-	*good = answer->verdict == OK;
-	if (!*good)
-		log_warning("no session for [%s], session=%s: %s", l->client,
-		    l->id, answer->text);
-	return IPC_OK;
-}
-
 /*
- * A connection from the pool may have been closed: then there is another one.
- * Should the message have been heard all the same, its ticket is used up.
+ * Nobody waits for an answer: from here on the session stage talks to the
+ * client, also where there is no session for it. A connection from the pool
+ * may have been closed: then there is another one.
  */
 static bool
-ask_session_stage(struct login *l, const struct msg_open_session *open)
+tell_session_stage(struct login *l, const struct msg_open_session *open)
 {
 	const char *stage = l->stage->session_stage;
 	int64_t deadline = clock_in(HAND_OVER_TIMEOUT_S);
 	enum ipc_result r = IPC_CLOSED;
-	bool good = false;
 	struct ipc *c;
 
 	for (int i = 0; i < 2 && r == IPC_CLOSED; i++) {
@@ -76,10 +55,13 @@ ask_session_stage(struct login *l, const struct msg_open_session *open)
 		    service_ask(stage, &protocol_session, deadline);
 		if (c == NULL)
 			return false;
-		r = dialogue(l, c, open, deadline, &good);
+		r = ipc_send(c, &message_open_session, open, deadline);
 		service_done(stage, &c, r == IPC_OK);
 	}
-	return good;
+	if (r != IPC_OK)
+		log_warning("%s does not take [%s], session=%s: %s", stage,
+		    l->client, l->id, ipc_result_text(r));
+	return r == IPC_OK;
 }
 
 static bool
@@ -99,7 +81,7 @@ give(struct login *l, const char *ticket, const char *method, int fd)
 	if (!l->secure && stream_buffered(l->io) > 0 &&
 	    stream_peek(l->io, &open.early) != IO_OK)
 		return false;
-	return ask_session_stage(l, &open);
+	return tell_session_stage(l, &open);
 }
 
 void

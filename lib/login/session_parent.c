@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -405,10 +406,22 @@ redeem(const struct msg_open_session *m, const char **why)
 	return v;
 }
 
+/* What the client hears in the place of a session's first word. */
+static void
+turn_away(const struct msg_open_session *m, const char *why)
+{
+	char text[512];
+	int n = snprintf(text, sizeof(text), "%s%s%s", m->tag,
+	    m->tag[0] == '\0' ? "" : " ", stage->no_session);
+
+	log_warning("no session for client=%s, session=%s: %s", m->client,
+	    m->id, why);
+	(void)send(m->socket, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 bool
 session_parent_request(const struct service *s, struct ipc *c, void **state)
 {
-	struct msg_session_opened answer = { .text = "" };
 	const struct msg_open_session *m;
 	const void *message;
 	const char *why = "";
@@ -420,12 +433,10 @@ session_parent_request(const struct service *s, struct ipc *c, void **state)
 		return false;
 	m = message;
 	fd = m->socket;
-	answer.verdict = redeem(m, &why);
-	if (answer.verdict != OK)
-		answer.text = why;
+	if (redeem(m, &why) != OK)
+		turn_away(m, why);
 	fd_close(&fd);
-	return ipc_send(c, &message_session_opened, &answer,
-		   clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
+	return true;
 }
 
 void

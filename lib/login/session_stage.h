@@ -57,6 +57,7 @@ struct session_stage {
 	const char *program; /* "imapd-session" */
 	const char *tag; /* "imapd": of log lines */
 	const char *promises; /* of a user's process */
+	const char *no_session; /* a line, behind the tag if there is one */
 	int64_t linger_ms; /* such a process stays so long for the next one */
 	struct session_params {
 		struct common_params common;

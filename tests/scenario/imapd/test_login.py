@@ -329,3 +329,18 @@ def test_reload_keeps_sessions(suite):
     for each in (c, d, e):
         each.ok("NOOP")
         each.logout()
+
+
+@pytest.mark.parametrize("tls", [None, "implicit"])
+def test_no_session_for_an_account(suite, tls):
+    """The password is right, and yet there is no mailbox to be had."""
+    s = suite(main=OPEN, start=False)
+    with open(s.root / "etc/accounts", "a") as f:
+        f.write("dave@example.test:{PLAIN}posthaste:::::"
+                f"userdb_mail=maildir:{s.root}/mail/dave\n")
+    s.start()
+    c = s.imap(user=None, tls=tls)
+    assert c.no("LOGIN dave posthaste").startswith(b"[UNAVAILABLE] ")
+    assert c.closed() == [b"* BYE Try again later"]
+    s.wait_log("no session for client=127.0.0.1, session=")
+    s.imap().logout()
