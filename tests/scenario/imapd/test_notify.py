@@ -257,6 +257,25 @@ def test_a_mailbox_that_comes_later_is_watched(suite):
     assert c.line().startswith(b"* STATUS Lists/new (")
 
 
+def test_what_is_subscribed_is_watched_from_then_on(suite):
+    """RFC 5465 section 6.4."""
+    s, c = quiet(suite)
+    make(c, "a", "b")
+    c.ok(f"NOTIFY SET (subscribed {EVENTS})")
+    peer = s.imap()
+    peer.append("a", MESSAGE)
+    assert silent(c)
+    c.ok("SUBSCRIBE a")
+    peer.append("a", MESSAGE)
+    lines_until(c, rb"STATUS a \(.*MESSAGES 2")
+    c.ok("UNSUBSCRIBE a")
+    peer.ok("SUBSCRIBE b")
+    peer.append("a", MESSAGE)
+    peer.append("b", MESSAGE)
+    got = lines_until(c, rb"STATUS b \(")
+    assert not any(b"STATUS a " in x for x in got)
+
+
 def test_metadata_that_others_change(suite):
     """RFC 5465 sections 5.6 and 5.7."""
     s, c = quiet(suite)
