@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "imapd/fetch_pump.h"
-#include "lib/imap/imap_write.h"
 
 /* " BODY[1.2]<0> " */
 void
@@ -128,34 +127,44 @@ write_window(struct fetch_message *m, const struct section *x,
 	return io;
 }
 
+/* What cannot go from the file: it has NULs in it, or is no file. */
+static enum io
+put_chunk(struct fetch_message *m, const char *chunk, size_t n)
+{
+	size_t start = m->s->out.n;
+
+	buf_add(&m->s->out, chunk, n);
+	pump_clean(m->s, start);
+	return imap_send(m->s);
+}
+
 /*
- * From the file to the connection. NUL cannot stand in a literal; a chunk
- * without any goes by sendfile(2).
+ * From the file to the connection. NUL cannot stand in a literal, so all is
+ * looked at; a chunk without any goes by sendfile(2).
  */
 static enum mail_result
 stream(struct fetch_message *m, uint64_t at, uint64_t n, enum io *io)
 {
 	struct imap_session *s = m->s;
-	int64_t got = 0;
+	char *chunk = mem_resize(NULL, FETCH_CHUNK);
 
+	m->sent = true;
+	*io = imap_send(s);
 	while (n > 0 && *io == IO_OK) {
-		size_t want = n < FETCH_WINDOW ? (size_t)n : FETCH_WINDOW;
-		char *to = buf_reserve(&s->out, want);
-		size_t start = s->out.n;
+		size_t want = n < FETCH_CHUNK ? (size_t)n : FETCH_CHUNK;
 
-		if (to == NULL)
-			return broken(m, io);
-		got = fetch_read(m, at, to, want);
-		if (got != (int64_t)want)
-			return broken(m, io);
-		buf_added(&s->out, want);
-		pump_clean(s, start);
+		if (fetch_read(m, at, chunk, want) != (int64_t)want)
+			break;
+		if (m->blob.fd == -1 || memchr(chunk, '\0', want) != NULL)
+			*io = put_chunk(m, chunk, want);
+		else
+			*io = stream_send_file(s->io, m->blob.fd, (int64_t)at,
+			    want);
 		at += want;
 		n -= want;
-		m->sent = true;
-		*io = imap_send(s);
 	}
-	return MAIL_OK;
+	free(chunk);
+	return *io == IO_OK && n > 0 ? broken(m, io) : MAIL_OK;
 }
 
 static enum mail_result
