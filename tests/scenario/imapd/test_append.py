@@ -184,7 +184,7 @@ def test_the_connection_ends_within_a_message(c):
 
 def test_over_quota(suite):
     """Known before the message is asked for."""
-    s = suite(main=MAIN + "account_quota = 100K\n")
+    s = suite(main=MAIN + "account_quota = storage=100K\n")
     c = s.imap()
     c.append("INBOX", b"a: b\r\n\r\n" + b"x" * 60000)
     assert c.no("APPEND INBOX {}", b"x" * 60000).startswith(b"[OVERQUOTA]")
