@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: ISC
+"""postmailbox(1): what it sees, that it only looks, and the index anew."""
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+from posthaste import AS_ROOT, ROOT
+
+OWNER = 65534 if AS_ROOT else os.geteuid()
+UIDLIST = "3 V1234 N8 G0123456789abcdef0123456789abcdef\n"
+
+
+@pytest.fixture
+def maildir():
+    """With a folder that Dovecot knew, and one that nobody did."""
+    base = pathlib.Path(tempfile.mkdtemp(prefix="maildir."))
+    path = base / "Maildir"
+    for folder in (".", ".Sent", ".v1\\2e2"):
+        for part in ("cur", "new", "tmp"):
+            (path / folder / part).mkdir(parents=True)
+    (path / "cur/1.a,S=2:2,S").write_text("x\n")
+    (path / "cur/2.b,S=2,U=9:2,").write_text("x\n")
+    (path / "new/3.c").write_text("x\n")
+    (path / "dovecot-uidlist").write_text(UIDLIST + "7 :1.a,S=2\n")
+    (path / "subscriptions").write_text("V\t2\n\nSent\n")
+    for place, _, files in os.walk(base):
+        for name in [".", *files]:
+            os.chown(os.path.join(place, name), OWNER, -1)
+    yield path
+    shutil.rmtree(base)
+
+
+def run(*arguments):
+    done = subprocess.run([ROOT / "sbin/postmailbox", *arguments],
+                          capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+def tree(path):
+    return sorted((str(p), p.stat().st_mtime_ns, p.stat().st_size)
+                  for p in path.rglob("*"))
+
+
+def test_what_it_sees_and_that_it_only_looks(maildir):
+    before = tree(maildir)
+    status, text = run("check", f"maildir:{maildir}")
+    assert status == 0
+    assert tree(maildir) == before
+    inbox = text.split("INBOX\n")[1]
+    assert "3 messages (1 new), 6 bytes\n" in inbox
+    assert "UIDVALIDITY 1234 of dovecot-uidlist; UIDs: 1 of dovecot-uidlist," \
+        " 1 of file names, 1 to be given" in inbox
+    assert "Sent\n  0 messages (0 new), 0 bytes, subscribed\n" in text
+    assert "\nv1.2\n" in text
+    assert text.endswith("3 folders, 3 messages, 6 bytes; 0 problems\n")
+
+
+def spoil_size(path):
+    (path / "cur/4.d,S=100:2,").write_text("torn")
+
+
+def spoil_uid(path):
+    (path / "cur/4.d,U=7:2,").write_text("x\n")
+
+
+def spoil_list(path):
+    (path / "dovecot-uidlist").write_text("what is this\n")
+
+
+def spoil_base(path):
+    (path / "new/1.a,S=2").write_text("x\n")
+
+
+def spoil_kind(path):
+    (path / "cur/4.d:2,").symlink_to("/etc/passwd")
+
+
+def spoil_state(path):
+    (path / "posthaste-folder").write_text("posthaste-folder 1\nuidv")
+
+
+def spoil_name(path):
+    (path / ".INBOX").mkdir()
+
+
+@pytest.mark.parametrize("spoil, problem", [
+    (spoil_size, "cur/4.d,S=100:2, is torn: 4 bytes of 100"),
+    (spoil_uid, "UID 7 is two messages'"),
+    (spoil_list, "dovecot-uidlist is of no known form"),
+    (spoil_base, "two files have the base name 1.a,S=2"),
+    (spoil_kind, "cur/4.d:2, is not a regular file"),
+    (spoil_state, "posthaste-folder is damaged"),
+    (spoil_name, "the directory .INBOX is no folder that can be told"),
+])
+def test_each_problem_is_named(maildir, spoil, problem):
+    spoil(maildir)
+    status, text = run("check", f"maildir:{maildir}")
+    assert status == 1
+    assert f"  problem: {problem}\n" in text
+    assert text.endswith("1 problems\n")
+
+
+def test_control_characters_are_not_printed(maildir):
+    (maildir / "cur/4.\033[31m,S=9:2,").write_text("x")
+    assert "\033" not in run("check", f"maildir:{maildir}")[1]
+
+
+def uids(maildir):
+    status, text = run("check", f"maildir:{maildir}")
+    assert status == 0, text
+    return [line for line in text.splitlines() if "UIDVALIDITY" in line]
+
+
+def test_rebuild_loses_no_uid(maildir):
+    expected = "3 folders, 3 messages; 0 UIDs lost, 0 folders failed\n"
+    assert run("rebuild", f"maildir:{maildir}") == (0, expected)
+    files = sorted(p.name for p in (maildir / "cur").iterdir())
+    before = uids(maildir)
+    assert "UIDVALIDITY 1234" in before[0]
+    assert (maildir / "posthaste.index").stat().st_uid == OWNER
+    for damage in (lambda p: p.unlink(), lambda p: p.write_bytes(b"x" * 9000)):
+        damage(maildir / "posthaste.index")
+        status, text = run("rebuild", f"maildir:{maildir}")
+        assert status == 0 and expected in text, text
+        assert uids(maildir) == before
+        assert sorted(p.name for p in (maildir / "cur").iterdir()) == files
+
+
+def test_an_account_by_its_name(suite):
+    s = suite(start=False)
+    status, text = run("-c", str(s.root / "etc"), "check", "nobody-here")
+    assert status == 67
+    assert "there is no such account" in text
+
+
+def test_what_is_no_mailbox():
+    assert run("check", "maildir:/nowhere")[0] == 66
+    assert run("check", "maildir:/nowhere:LAYOUT=index")[0] != 0
+    assert run("look", "maildir:/nowhere")[0] == 64
