@@ -23,13 +23,18 @@ add_field(struct buf *out, struct span value)
 {
 	struct buf flat;
 
-	if (value.p == NULL || memchr(value.p, '\n', value.n) == NULL) {
+	if (value.p == NULL ||
+	    (memchr(value.p, '\n', value.n) == NULL &&
+		memchr(value.p, '\t', value.n) == NULL)) {
 		imap_write_nstring(out, span_trim(value), false);
 		return;
 	}
 	buf_init(&flat, MIME_TREE_HEADER_MAX);
 	buf_add_text(&flat, "");
 	header_unfold(value, &flat);
+	for (size_t i = 0; i < flat.n; i++)
+		if (flat.p[i] == '\t') /* the mark of a fold, for some */
+			flat.p[i] = ' ';
 	imap_write_string(out, buf_span(&flat), false);
 	buf_fini(&flat);
 }
@@ -93,7 +98,7 @@ unquote(struct span s, bool comment, struct buf *out)
 		if (blank && out->n > 0)
 			buf_add_char(out, ' ');
 		blank = false;
-		buf_add_char(out, c);
+		buf_add_char(out, c == '\t' ? ' ' : c);
 	}
 }
 

@@ -6,6 +6,7 @@
 
 #include "lib/imap/imap_set.h"
 #include "lib/log/log.h"
+#include "lib/task/task.h"
 
 struct fetch {
 	struct imap_session *s;
@@ -30,6 +31,15 @@ fetch_item(struct imap_session *s, const char *name)
 }
 
 enum io
+fetch_send(struct imap_session *s)
+{
+	enum io io = imap_send(s);
+
+	(void)wait_yield();
+	return io;
+}
+
+enum io
 fetch_add(struct fetch_message *m, struct span text)
 {
 	enum io io = IO_OK;
@@ -38,7 +48,7 @@ fetch_add(struct fetch_message *m, struct span text)
 		buf_add_span(&m->s->out, span_take(text, FETCH_OUT));
 		text = span_skip(text, FETCH_OUT);
 		m->sent = true;
-		io = imap_send(m->s);
+		io = fetch_send(m->s);
 	}
 	buf_add_span(&m->s->out, text);
 	return io;
@@ -393,7 +403,7 @@ tell_all(struct fetch *f)
 	while (f->io == IO_OK && uid_set_next(&f->uids, &uid)) {
 		tell_message(f, uid);
 		if (f->io == IO_OK && s->out.n >= FETCH_OUT)
-			f->io = imap_send(s);
+			f->io = fetch_send(s);
 	}
 	free(f->message.window);
 	if (f->io == IO_OK)

@@ -120,6 +120,8 @@ enum mail_result fetch_preview(struct fetch_message *m, struct buf *out);
 void fetch_item(struct imap_session *s, const char *name);
 /* The same for a section: with its label. */
 void fetch_section_begin(struct fetch_message *m, const struct section *x);
+/* As imap_send, and lets others run: a FETCH may take long. */
+enum io fetch_send(struct imap_session *s);
 /* Adds text of any length to the answer. */
 enum io fetch_add(struct fetch_message *m, struct span text);
 

@@ -13,6 +13,7 @@
 #include "imapd/fetch_kept.h"
 #include "lib/base/ensure.h"
 #include "lib/mail/header.h"
+#include "lib/task/task.h"
 
 /* Another kind of store than files: read in order, or from the beginning. */
 static int64_t
@@ -145,6 +146,7 @@ put_rest(struct fetch_message *m, struct mime_tree_builder *b)
 	while ((got = fetch_read(m, at, chunk, FETCH_WINDOW)) > 0) {
 		mime_tree_put(b, (struct span){ chunk, (size_t)got });
 		at += (uint64_t)got;
+		(void)wait_yield();
 	}
 	free(chunk);
 	if (got < 0) {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "imapd/fetch_pump.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "lib/task/task.h"
 
 enum { CHUNK = 65536, OUT_MAX = 4 * CHUNK };
 
@@ -89,6 +90,7 @@ deliver(struct run *r, struct span s)
 	r->state.out += s.n;
 	if (r->counting) {
 		r->nul |= s.n > 0 && memchr(s.p, '\0', s.n) != NULL;
+		(void)wait_yield();
 		return;
 	}
 	if (before < r->p->from) {
@@ -103,7 +105,7 @@ deliver(struct run *r, struct span s)
 		pump_clean(session, start);
 	if (session->out.n >= FETCH_OUT) {
 		r->p->m->sent = true;
-		r->io = imap_send(session);
+		r->io = fetch_send(session);
 	}
 }
 

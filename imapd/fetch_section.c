@@ -89,7 +89,7 @@ write_text(struct fetch_message *m, const struct section *x, struct span text)
 		if (text.n == 0)
 			break;
 		m->sent = true;
-		io = imap_send(m->s);
+		io = fetch_send(m->s);
 	}
 	return io;
 }
@@ -135,7 +135,7 @@ put_chunk(struct fetch_message *m, const char *chunk, size_t n)
 
 	buf_add(&m->s->out, chunk, n);
 	pump_clean(m->s, start);
-	return imap_send(m->s);
+	return fetch_send(m->s);
 }
 
 /*

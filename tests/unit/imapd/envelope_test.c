@@ -125,7 +125,7 @@ broken_fields_are_valid_strings(void **state)
 	expect_envelope("Subject: a\rb\n",
 	    "(NIL {3}\r\na\rb NIL NIL NIL NIL NIL NIL NIL NIL)");
 	expect_envelope("Subject: one\n\ttwo\r\n three\n",
-	    "(NIL \"one\ttwo three\" NIL NIL NIL NIL NIL NIL NIL NIL)");
+	    "(NIL \"one two three\" NIL NIL NIL NIL NIL NIL NIL NIL)");
 	expect_envelope("Subject: \xff\n",
 	    "(NIL {1}\r\n\xff NIL NIL NIL NIL NIL NIL NIL NIL)");
 	expect_envelope("", "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)");
