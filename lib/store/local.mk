@@ -148,3 +148,10 @@ tests_fuzz_folder_state_fuzz_SOURCES = tests/fuzz/folder_state_fuzz.c \
 	tests/fuzz/replay.c
 tests_fuzz_mail_index_fuzz_SOURCES = tests/fuzz/mail_index_fuzz.c \
 	tests/fuzz/replay.c
+
+check_PROGRAMS += tests/unit/lib/store/mailbox_race_test
+TESTS += tests/unit/lib/store/mailbox_race_test
+tests_unit_lib_store_mailbox_race_test_SOURCES = \
+	tests/unit/lib/store/mailbox_race_test.c \
+	tests/unit/lib/store/account.h tests/unit/lib/store/folder.h
+tests_unit_lib_store_mailbox_race_test_LDADD = $(LDADD) -lcmocka

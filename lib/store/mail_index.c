@@ -274,19 +274,24 @@ abort_raw(struct mail_index *x)
 	x->writes = 0;
 }
 
-/* An empty file gets its first row. */
+/* An empty file gets its first row, from whoever comes first. */
 static bool
 found_index(struct mail_index *x)
 {
-	struct index_self self = { .version = INDEX_VERSION,
-		.order = 0x01020304,
-		.next_folder = 1 };
+	struct index_self self;
 
-	mail_index_prepare();
-	memcpy(self.boot, boot, sizeof(self.boot));
 	if (!begin_raw(x))
 		return false;
-	if (!put_self(x, &self)) {
+	if (get_self(x, &self)) {
+		abort_raw(x);
+		return true;
+	}
+	self = (struct index_self){ .version = INDEX_VERSION,
+		.order = 0x01020304,
+		.next_folder = 1 };
+	mail_index_prepare();
+	memcpy(self.boot, boot, sizeof(self.boot));
+	if (x->damaged || !put_self(x, &self)) {
 		abort_raw(x);
 		return false;
 	}

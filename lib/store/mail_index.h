@@ -82,7 +82,7 @@ struct mail_index_folder {
 	uint32_t unseen;
 	uint32_t deleted;
 	uint32_t unseen_from; /* no message below lacks \Seen */
-	uint32_t complete; /* 0: filling it was cut short */
+	uint32_t complete; /* 0: filling it was cut short; mailbox_sync.c */
 	uint32_t changes; /* entries of the history of changes */
 	uint32_t removals; /* and of removals */
 	uint64_t keywords; /* that messages have, or have had */

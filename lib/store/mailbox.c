@@ -90,7 +90,7 @@ found_state(struct mailbox_folder *f)
 }
 
 static int
-read_state(struct mailbox_folder *f)
+take_state(struct mailbox_folder *f)
 {
 	struct folder_state state;
 	int r;
@@ -100,11 +100,31 @@ read_state(struct mailbox_folder *f)
 	if (r == 0) {
 		folder_state_fini(&f->state);
 		f->state = state;
-	} else if (r == 1) {
+	}
+	return r;
+}
+
+/* Where there is none yet: made under the account's lock, by one of us. */
+static int
+read_state(struct mailbox_folder *f)
+{
+	struct mail_index *x = f->account->index;
+	int error, r = take_state(f);
+
+	if (r != 1)
+		return r;
+	errno = EIO;
+	if (!mail_index_begin(x, NULL))
+		return -1;
+	r = take_state(f);
+	if (r == 1) {
 		folder_state_fini(&f->state);
 		r = found_state(f);
 		mailbox_state_stamped(f);
 	}
+	error = errno;
+	(void)mail_index_commit(x, NULL);
+	errno = error;
 	return r;
 }
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/ensure.h"
@@ -22,6 +23,12 @@
 #include "lib/store/mailbox_scan.h"
 #include "lib/store/maildir_list.h"
 #include "lib/store/maildir_uidlist.h"
+
+/* How well a folder's row is known to be the directory's. */
+enum {
+	FOLDER_FILLED = 2, /* others were at work: something may be missing */
+	FOLDER_COMPLETE = 1,
+};
 
 enum {
 	BATCH = 16384, /* rows of a transaction */
@@ -34,6 +41,7 @@ struct scan {
 	struct why *why;
 	enum mail_result result;
 	bool loading; /* there are no rows yet */
+	bool quiet; /* nobody changed the directory while it was read */
 	bool listing_read;
 	bool relisted; /* the listing is the file's, not the rows' */
 	struct uidlist *listing;
@@ -191,7 +199,9 @@ without_uid(struct scan_names *names, const struct maildir_file *file,
 static bool
 may_have(const struct scan *s, uint32_t uid, bool listed)
 {
-	if (listed || s->loading)
+	/* also what was not seen while others changed the directory */
+	if (listed || s->loading ||
+	    (s->f->row.complete == FOLDER_FILLED && uid < s->f->row.uidnext))
 		return uid < UINT32_MAX;
 	return uid >= s->f->row.uidnext && uid < s->f->state.bound;
 }
@@ -380,8 +390,9 @@ adopt_new(struct scan *s)
 
 /* ---- a whole look ---- */
 
-static enum mail_result
-remove_missing(struct scan *s)
+/* Which rows' files were not there. */
+static void
+find_missing(struct scan *s, struct uid_set *out)
 {
 	struct uid_set all = { 0 };
 	uint32_t uid = 0;
@@ -390,33 +401,43 @@ remove_missing(struct scan *s)
 		UINT32_MAX, &all))
 		s->result = mailbox_index_failed(s->m, s->why);
 	while (s->result == MAIL_OK && uid_set_next(&all, &uid))
-		if (!uid_bits_has(&s->seen, uid)) {
-			s->result = mailbox_depart(s->m, uid, s->why);
-			if (s->result == MAIL_GONE)
-				s->result = MAIL_OK;
-		}
+		if (!uid_bits_has(&s->seen, uid))
+			uid_set_add(out, uid);
 	uid_set_fini(&all);
-	return s->result;
+}
+
+static void
+remove_missing(struct scan *s, const struct uid_set *missing)
+{
+	uint32_t uid = 0;
+
+	while (s->result == MAIL_OK && uid_set_next(missing, &uid)) {
+		s->result = mailbox_depart(s->m, uid, s->why);
+		if (s->result == MAIL_GONE)
+			s->result = MAIL_OK;
+	}
 }
 
 /* True: nobody else changed the directory while it was read. */
 static bool
-read_cur(struct scan *s, struct mail_stamp *before)
+read_cur(struct scan *s, struct mail_stamp *before, bool *settled)
 {
 	struct mail_stamp after;
 
 	scan_names_reset(&s->unknown);
 	scan_names_reset(&s->doubles);
-	if (maildir_folder_stamp(&s->f->files, "cur", before) == -1 ||
-	    maildir_folder_scan(&s->f->files, "cur", see, s) == -1 ||
-	    maildir_folder_stamp(&s->f->files, "cur", &after) == -1) {
-		if (s->result == MAIL_OK)
-			s->result =
-			    mailbox_disk_failed("cannot read the mailbox",
-				s->why);
-		return false;
-	}
+	if (maildir_folder_stamp(&s->f->files, "cur", before) == -1)
+		goto failed;
+	*settled = mail_stamp_settled(before);
+	if (maildir_folder_scan(&s->f->files, "cur", see, s) == -1 ||
+	    maildir_folder_stamp(&s->f->files, "cur", &after) == -1)
+		goto failed;
 	return mail_stamp_equal(before, &after);
+failed:
+	if (s->result == MAIL_OK)
+		s->result =
+		    mailbox_disk_failed("cannot read the mailbox", s->why);
+	return false;
 }
 
 static void
@@ -432,27 +453,63 @@ take_doubles(struct scan *s)
 	}
 }
 
+/*
+ * One reading of it, and what can be concluded. False: others were at work,
+ * or may have been within one tick of the clock; what was not seen may be
+ * there, and names may be old.
+ */
+static bool
+conclude(struct scan *s, bool settled)
+{
+	struct uid_set missing = { 0 };
+	bool sure = true;
+
+	if (s->loading)
+		return settled;
+	find_missing(s, &missing);
+	if (settled || uid_set_empty(&missing))
+		remove_missing(s, &missing);
+	else
+		sure = false;
+	uid_set_fini(&missing);
+	return sure;
+}
+
+static void
+wait_a_tick(void)
+{
+	const struct timespec tick = { .tv_nsec = 5000000 };
+
+	(void)nanosleep(&tick, NULL);
+}
+
 static enum mail_result
 look_at_cur(struct scan *s)
 {
 	struct mail_stamp before;
-	bool quiet = false;
+	bool settled = false;
 
-	for (unsigned int pass = 0; pass < PASSES && !quiet; pass++) {
-		quiet = read_cur(s, &before);
+	s->quiet = false;
+	for (unsigned int pass = 0; pass < PASSES && !s->quiet; pass++) {
+		if (pass > 0 && !settled)
+			wait_a_tick();
+		s->quiet = read_cur(s, &before, &settled);
+		if (s->result == MAIL_OK)
+			flush_known(s);
+		if (s->result == MAIL_OK && s->quiet)
+			s->quiet = conclude(s, settled);
 		if (s->result != MAIL_OK)
 			return s->result;
-		flush_known(s);
-		if (!quiet && !s->loading)
-			uid_bits_clear_all(&s->seen);
 		if (s->loading)
-			break; /* another look follows where it was not quiet */
+			break; /* another look follows if it was not quiet */
+		if (!s->quiet)
+			uid_bits_clear_all(&s->seen);
 	}
 	s->f->row.cur = (struct mail_stamp){ 0 };
-	if (quiet) {
+	if (s->quiet) {
 		take_doubles(s);
-		if (!s->loading && remove_missing(s) != MAIL_OK)
-			return s->result;
+		if (!s->loading)
+			s->f->row.complete = FOLDER_COMPLETE;
 		if (mail_stamp_settled(&before))
 			s->f->row.cur = before;
 	} else {
@@ -521,7 +578,7 @@ load(struct scan *s)
 	if (s->result != MAIL_OK)
 		return s->result;
 	s->f->row.first_recent = s->f->row.uidnext;
-	s->f->row.complete = 1;
+	s->f->row.complete = s->quiet ? FOLDER_COMPLETE : FOLDER_FILLED;
 	s->loading = false;
 	return adopt(s);
 }
