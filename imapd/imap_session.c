@@ -139,6 +139,8 @@ run(struct imap_session *s, const struct imap_command *c)
 
 	s->verb = v;
 	s->told_progress = 0;
+	if (s->notify != NULL)
+		notify_before(s, v);
 	if (v == NULL || (c->uid && !v->uid))
 		reply_bad(s, c, "Unknown command");
 	else if ((v->states & s->state) == 0)

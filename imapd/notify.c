@@ -344,21 +344,31 @@ is_one_of(const struct imap_verb *v, const char *const *names)
 	return false;
 }
 
+static const char *const tree_verbs[] = { "CREATE", "DELETE", "RENAME",
+	"SUBSCRIBE", "UNSUBSCRIBE", NULL };
+
+void
+notify_before(struct imap_session *s, const struct imap_verb *verb)
+{
+	struct imap_notify *n = s->notify;
+
+	if (is_one_of(verb, tree_verbs) && n->tree)
+		look_at_tree(n, false);
+}
+
 void
 notify_after(struct imap_session *s, const struct imap_verb *verb)
 {
 	static const char *const selects[] = { "SELECT", "EXAMINE", NULL };
 	static const char *const adds[] = { "APPEND", "COPY", "MOVE", "REPLACE",
 		NULL };
-	static const char *const tree[] = { "CREATE", "DELETE", "RENAME",
-		"SUBSCRIBE", "UNSUBSCRIBE", NULL };
 	struct imap_notify *n = s->notify;
 
 	take_selected(n, is_one_of(verb, selects));
 	/* RFC 5465 section 5.2: what the client has made itself it knows */
 	if (is_one_of(verb, adds) && s->mailbox != NULL)
 		n->fetched = s->view.uidnext;
-	if (is_one_of(verb, tree))
+	if (is_one_of(verb, tree_verbs))
 		look_at_tree(n, true);
 	fetch_arrived(n);
 }

@@ -22,6 +22,8 @@ imap_command_function notify_command;
 /* From the core, where s->notify is not NULL. */
 /* Something changed somewhere, or it is time: tells. */
 void notify_wake(struct imap_session *s);
+/* Before a command that changes the tree: what others did until now. */
+void notify_before(struct imap_session *s, const struct imap_verb *verb);
 /* After a command: what it did itself is no news. */
 void notify_after(struct imap_session *s, const struct imap_verb *verb);
 /* When to wake although nothing was seen to change; clock_ms. */

@@ -230,6 +230,20 @@ def test_names_that_others_change(suite):
     assert c.ok("DELETE mine") == [] and silent(c, 0.3)
 
 
+def test_news_are_not_lost_behind_a_command_of_ones_own(suite):
+    s, c = quiet(suite)
+    c.ok("NOTIFY SET (personal (MailboxName))")
+    peer = s.imap()
+    told = []
+    for i in range(15):
+        peer.ok(f"CREATE theirs{i}")
+        told += c.ok(f"CREATE mine{i}")
+    while c.waiting(0.5):
+        told.append(c.line())
+    assert [x.split()[-1] for x in told] == [
+        b"theirs%d" % i for i in range(15)]
+
+
 def test_a_folder_of_another_program_is_seen(suite):
     s, c = quiet(suite)
     c.ok(f"NOTIFY SET (personal (MessageNew MessageExpunge MailboxName))")
