@@ -76,7 +76,8 @@ tests_fuzz_body_structure_fuzz_SOURCES = tests/fuzz/body_structure_fuzz.c \
 
 imapd_search_tests = tests/unit/imapd/search_key_test \
 	tests/unit/imapd/search_header_test tests/unit/imapd/thread_test \
-	tests/fuzz/search_key_fuzz tests/fuzz/references_fuzz
+	tests/fuzz/search_key_fuzz tests/fuzz/references_fuzz \
+	tests/fuzz/search_text_fuzz
 check_PROGRAMS += $(imapd_search_tests)
 TESTS += $(imapd_search_tests)
 tests_unit_imapd_search_key_test_SOURCES = \
@@ -118,3 +119,7 @@ tests_fuzz_list_pattern_fuzz_SOURCES = tests/fuzz/list_pattern_fuzz.c \
 	tests/fuzz/replay.c imapd/list_pattern.c imapd/list_pattern.h
 tests_fuzz_maildir_size_fuzz_SOURCES = tests/fuzz/maildir_size_fuzz.c \
 	tests/fuzz/replay.c auth/quota_rule.c auth/quota_rule.h
+tests_fuzz_search_text_fuzz_SOURCES = tests/fuzz/search_text_fuzz.c \
+	tests/fuzz/replay.c imapd/search_text.c imapd/search_text.h \
+	imapd/search_words.c imapd/search_words.h imapd/search_key.c \
+	imapd/search_key.h
