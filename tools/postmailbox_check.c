@@ -18,6 +18,7 @@
 #include "lib/log/log.h"
 #include "lib/store/folder_state.h"
 #include "lib/store/mail_folder_tree.h"
+#include "lib/store/mail_index.h"
 #include "lib/store/maildir_folder.h"
 #include "lib/store/maildir_list.h"
 
@@ -358,13 +359,20 @@ check_index(struct mail_tree *t)
 	const struct mail_location *at = &t->at;
 	char *path = mem_printf("%s/posthaste.index",
 	    at->index == NULL ? at->path : at->index);
+	const char *wrong;
 	struct stat st;
 
-	if (stat(path, &st) == 0)
+	if (stat(path, &st) == 0) {
+		wrong = mail_index_check(path);
 		printf("index: %s, %lld bytes on disk\n", path,
 		    (long long)st.st_blocks * 512);
-	else
+		if (wrong[0] != '\0')
+			printf("  %s: it is made anew when the account is"
+			       " opened\n",
+			    wrong);
+	} else {
 		puts("index: none yet");
+	}
 	free(path);
 }
 

@@ -188,6 +188,13 @@ bool mail_index_forget(struct mail_index *x, uint32_t folder,
 void mail_index_flush(struct mail_index *x);
 
 /*
+ * Looks through a file without opening it as an index, and without changing
+ * it: every page and value. "" or what is wrong with it. (A writer at work may
+ * make it look wrong; it is looked at again then.)
+ */
+const char *mail_index_check(const char *path);
+
+/*
  * Goes up by one whenever the index was made anew, and is empty: what is open
  * then reads its folders again.
  */

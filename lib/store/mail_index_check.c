@@ -7,6 +7,7 @@
  */
 #include "lib/store/mail_index_internal.h"
 
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -325,6 +326,39 @@ index_file_verify(int fd, uint64_t transaction)
 	free(c.seen);
 	(void)munmap(map, (size_t)c.size);
 	return r == 0;
+}
+
+static uint64_t
+last_transaction(int fd)
+{
+	uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE), last = 0;
+
+	for (uint64_t i = 0; i < 2; i++) {
+		struct meta m;
+
+		if (pread(fd, &m, sizeof(m),
+			(off_t)(i * page_size + PAGE_HEADER)) ==
+			(ssize_t)sizeof(m) &&
+		    m.transaction > last)
+			last = m.transaction;
+	}
+	return last;
+}
+
+const char *
+mail_index_check(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	const char *what = "it cannot be opened";
+	bool sound = false;
+
+	index_guard_install(NULL);
+	for (unsigned int i = 0; fd != -1 && !sound && i < 3; i++)
+		sound = index_file_sound(fd, &what) &&
+		    index_file_verify(fd, last_transaction(fd));
+	if (fd != -1)
+		close(fd);
+	return sound ? "" : what;
 }
 
 /* ---- the seal ---- */

@@ -63,7 +63,8 @@ take_over(int number, struct sigaction *before)
 void
 index_guard_install(MDB_env *env)
 {
-	(void)mdb_env_set_assert(env, asserted);
+	if (env != NULL)
+		(void)mdb_env_set_assert(env, asserted);
 	take_over(SIGSEGV, &before_segv);
 	take_over(SIGBUS, &before_bus);
 }

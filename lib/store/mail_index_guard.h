@@ -8,7 +8,7 @@
 
 typedef int index_guarded_call(void *with);
 
-/* Before the environment is opened. */
+/* Before the environment (or a map of the file: NULL) is opened. */
 void index_guard_install(MDB_env *env);
 /*
  * What the call returns; MDB_CORRUPTED when it ran into a wrong address or an
