@@ -155,3 +155,7 @@ tests_unit_lib_store_mailbox_race_test_SOURCES = \
 	tests/unit/lib/store/mailbox_race_test.c \
 	tests/unit/lib/store/account.h tests/unit/lib/store/folder.h
 tests_unit_lib_store_mailbox_race_test_LDADD = $(LDADD) -lcmocka
+check_PROGRAMS += tests/fuzz/folder_name_fuzz
+TESTS += tests/fuzz/folder_name_fuzz
+tests_fuzz_folder_name_fuzz_SOURCES = tests/fuzz/folder_name_fuzz.c \
+	tests/fuzz/replay.c
