@@ -95,6 +95,7 @@ imap_idle(struct imap_session *s, const struct imap_command *c)
 	}
 	if (s->mailbox != NULL)
 		mailbox_watch(s->mailbox, true);
+	s->looked = false;
 	imap_tell(s, TELL_ALL); /* what came before the watch */
 	buf_add_text(&s->out, "+ idling\r\n");
 	idle(s, c);

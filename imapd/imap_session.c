@@ -120,7 +120,10 @@ imap_send(struct imap_session *s)
 static void
 before_wait(void *with)
 {
-	(void)imap_send(with);
+	struct imap_session *s = with;
+
+	s->looked = false;
+	(void)imap_send(s);
 }
 
 /* RFC 9586: message numbers are not for those who do without them. */

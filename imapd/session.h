@@ -60,6 +60,7 @@ struct imap_session {
 	/* of the core, imap_session.c and tell.c */
 	const struct imap_verb *verb; /* that runs now */
 	int64_t errors; /* in a row */
+	bool looked; /* at the disk, since input last had to be waited for */
 	size_t keywords_told; /* how many of the mailbox the client knows */
 	int64_t told_progress; /* INPROGRESS: when, clock_ms */
 	struct span idle_tag; /* of the IDLE under way; p NULL: none */

@@ -239,13 +239,16 @@ void
 imap_tell(struct imap_session *s, enum imap_tell what)
 {
 	struct mailbox_update u = { .expunged = { 0 } };
-	enum mail_result result;
+	enum mail_result result = MAIL_OK;
 	struct why why;
 
 	if (s->mailbox == NULL || what == TELL_NOTHING ||
 	    s->state == IMAP_LOGGED_OUT)
 		return;
-	result = mailbox_sync(s->mailbox, &why);
+	/* commands of one packet need not each look at what others do */
+	if (!s->looked)
+		result = mailbox_sync(s->mailbox, &why);
+	s->looked = true;
 	if (result == MAIL_OK)
 		result =
 		    mailbox_view_update(&s->view, what == TELL_ALL, &u, &why);

@@ -100,6 +100,7 @@ imap_wait(struct imap_session *s, int64_t deadline)
 		return WAKE_END;
 	if (stream_buffered(s->io) > 0)
 		return WAKE_CLIENT;
+	s->looked = false;
 	if (look_myself && look < until)
 		until = look;
 	if (park < until)

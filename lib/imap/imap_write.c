@@ -38,6 +38,7 @@ static const unsigned char classes[256] = {
 	['{'] = NO_ATOM,
 	['%'] = NO_ATOM,
 	['*'] = NO_ATOM,
+	['['] = NO_ATOM, /* "BODY[" reads like a section */
 	[']'] = NO_ATOM,
 	[0x7f] = NO_ATOM,
 	[0x80 ... 0xff] = NO_ATOM | EIGHT_BIT,

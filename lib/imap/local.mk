@@ -39,3 +39,11 @@ tests_unit_lib_imap_imap_url_test_SOURCES = tests/unit/lib/imap/imap_url_test.c
 tests_unit_lib_imap_imap_url_test_LDADD = $(LDADD) -lcmocka
 tests_fuzz_imap_url_fuzz_SOURCES = tests/fuzz/imap_url_fuzz.c \
 	tests/fuzz/replay.c
+
+check_PROGRAMS += tests/unit/lib/imap/imap_set_test tests/fuzz/imap_set_fuzz
+TESTS += tests/unit/lib/imap/imap_set_test tests/fuzz/imap_set_fuzz
+tests_unit_lib_imap_imap_set_test_SOURCES = \
+	tests/unit/lib/imap/imap_set_test.c
+tests_unit_lib_imap_imap_set_test_LDADD = $(LDADD) -lcmocka
+tests_fuzz_imap_set_fuzz_SOURCES = tests/fuzz/imap_set_fuzz.c \
+	tests/fuzz/replay.c

@@ -23,6 +23,7 @@ strings_are_one_string(void **state)
 		{ SPAN("nil"), false, "\"nil\"", "\"nil\"" },
 		{ SPAN("a b"), false, "\"a b\"", "\"a b\"" },
 		{ SPAN("a\"\\"), false, "\"a\\\"\\\\\"", "\"a\\\"\\\\\"" },
+		{ SPAN("BODY[x"), false, "\"BODY[x\"", "\"BODY[x\"" },
 		{ SPAN("(a"), false, "\"(a\"", "\"(a\"" },
 		{ SPAN("a\r\nb"), false, "{4}\r\na\r\nb", "{4}\r\na\r\nb" },
 		{ SPAN("\xc3\xa9"), false, "{2}\r\n\xc3\xa9",
