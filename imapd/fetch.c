@@ -129,7 +129,9 @@ static bool
 needs_no_facts(const struct fetch *f, unsigned int wants, uint32_t uid)
 {
 	return (wants & ~(unsigned int)FETCH_UID) == 0 &&
-	    f->plan.section_count > 0 && !uid_set_has(&f->seen, uid);
+	    f->plan.section_count > 0 &&
+	    !fetch_fields_keeps(&f->plan.sections[0]) &&
+	    !uid_set_has(&f->seen, uid);
 }
 
 /* Everything that needs no message to be opened; *missing gets the rest. */

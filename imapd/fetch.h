@@ -113,6 +113,14 @@ fetch_section(struct fetch_message *m, const struct section *x, enum io *io);
 enum mail_result
 fetch_binary(struct fetch_message *m, const struct section *x, enum io *io);
 
+/* Is the answer to this section kept? It is short: SECTION_FIELDS. */
+bool fetch_fields_keeps(const struct section *x);
+/* Within mailbox_hold. False: it has to be made. */
+bool fetch_fields_find(struct fetch_message *m, const struct section *x,
+    struct span *text);
+void fetch_fields_keep(struct fetch_message *m, const struct section *x,
+    struct span text);
+
 /* The beginning of its text for people (RFC 8970 section 3), UTF-8. */
 enum mail_result fetch_preview(struct fetch_message *m, struct buf *out);
 

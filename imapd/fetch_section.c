@@ -200,6 +200,8 @@ write_fields(struct fetch_message *m, const struct section *x,
 	struct buf lines = BUF_INIT(4 * MIME_TREE_HEADER_MAX);
 
 	section_filter(x, header, &lines);
+	if (fetch_fields_keeps(x))
+		fetch_fields_keep(m, x, buf_span(&lines));
 	*io = write_text(m, x, buf_span(&lines));
 	buf_fini(&lines);
 	return MAIL_OK;
@@ -278,13 +280,31 @@ is_simple(const struct fetch_message *m, const struct section *x)
 	    (x->what == SECTION_WHOLE && m->blob.crlf);
 }
 
+/* It is shorter than what would be sent at once: no wait. */
+static bool
+write_kept(struct fetch_message *m, const struct section *x)
+{
+	struct span text;
+	bool found;
+
+	mailbox_hold(m->s->mailbox);
+	found = fetch_fields_find(m, x, &text);
+	if (found)
+		(void)write_text(m, x, text);
+	mailbox_release(m->s->mailbox);
+	return found;
+}
+
 enum mail_result
 fetch_section(struct fetch_message *m, const struct section *x, enum io *io)
 {
-	enum mail_result result = fetch_open(m);
+	enum mail_result result;
 	struct section_range r;
 
 	*io = IO_OK;
+	if (!m->open && fetch_fields_keeps(x) && write_kept(m, x))
+		return MAIL_OK;
+	result = fetch_open(m);
 	if (result == MAIL_OK && is_simple(m, x))
 		return write_simple(m, x, io);
 	if (result == MAIL_OK)

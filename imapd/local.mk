@@ -61,7 +61,7 @@ tests_unit_imapd_acl_list_test_LDADD = $(LDADD) -lcmocka
 # FETCH
 imapd_fetching = imapd/body_structure.c imapd/body_structure.h \
 	imapd/envelope.c imapd/envelope.h imapd/fetch.c imapd/fetch.h \
-	imapd/fetch_items.c imapd/fetch_kept.h imapd/fetch_message.c \
+	imapd/fetch_fields.c imapd/fetch_items.c imapd/fetch_kept.h imapd/fetch_message.c \
 	imapd/fetch_preview.c imapd/fetch_pump.c imapd/fetch_pump.h \
 	imapd/fetch_section.c imapd/fetch_text.c imapd/section.c \
 	imapd/section.h

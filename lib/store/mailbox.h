@@ -249,6 +249,7 @@ enum cache_slot {
 	CACHE_WORDS, /* what SEARCH TEXT skips messages by */
 	CACHE_HEADER, /* fields that were asked for by name; see search */
 	CACHE_THREADID, /* RFC 8474, its text */
+	CACHE_FIELDS, /* answers to HEADER.FIELDS */
 	CACHE_SLOTS_MAX = 64,
 };
 

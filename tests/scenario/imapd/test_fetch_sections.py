@@ -165,3 +165,18 @@ def test_header_fields_as_literal(box):
     assert word == "OK"
     assert b"\r\n\r\nSubject: parts\r\n\r\n" in b"\r\n" + lines[0].replace(
         b"}\r\n", b"}\r\n\r\n\r\n")
+
+
+def test_fields_are_the_same_when_they_are_kept(box):
+    lists = ["(Subject)", "(FROM TO)", "(X-Other)", "(To)", "(Date)",
+             "(NoSuch Subject)"]
+    first = [one(box, f"BODY.PEEK[HEADER.FIELDS {x}]") for x in lists]
+    for _ in range(2):
+        for x, text in zip(lists, first):
+            assert one(box, f"BODY.PEEK[HEADER.FIELDS {x}]") == text
+            assert one(box, f"BODY.PEEK[HEADER.FIELDS {x}]") == text
+            assert one(box, f"BODY.PEEK[HEADER.FIELDS {x}]<1.5>") == text[1:6]
+    (items,) = fetch(box, "(BODY.PEEK[HEADER.FIELDS (Subject)] BODY.PEEK[1] "
+                     "BODY.PEEK[HEADER.FIELDS (To)])").values()
+    assert items["BODY[HEADER.FIELDS (Subject)]"] == first[0]
+    assert items["BODY[HEADER.FIELDS (To)]"] == first[3]
