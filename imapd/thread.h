@@ -5,7 +5,7 @@
 /*
  * Threads of messages: ORDEREDSUBJECT and REFERENCES of RFC 5256, the latter
  * to the letter. Time is n log n whatever the messages refer to, nothing
- * recurses. Memory is about 60 bytes for each message and for each message id
+ * recurses. Memory is about 80 bytes for each message and for each message id
  * that is referred to but not there; of those no more than THREAD_DUMMIES for
  * each message are remembered (and some thousands in any case).
  *

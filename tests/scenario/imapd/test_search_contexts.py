@@ -118,3 +118,21 @@ def test_contexts_stay_true(suite):
             plain = text.replace("UPDATE ", "")
             assert known[tag] == esearch(c.ok(plain)).get("ALL", []), (
                 step, tag, lines)
+
+
+def test_updates_come_in_idle(suite):
+    s = suite(main=OPEN)
+    c, other = s.imap(), s.imap()
+    c.append("INBOX", message("first"))
+    c.ok("SELECT INBOX")
+    c.send("t1 UID SEARCH RETURN (UPDATE COUNT) SUBJECT news\r\n")
+    assert c.finish(b"t1")[0] == "OK"
+    tag = c.idle()
+    other.append("INBOX", message("old"))
+    other.append("INBOX", message("news"))
+    seen = []
+    while not any(x.startswith(b"* ESEARCH") for x in seen):
+        seen.append(c.line())
+    assert seen[-1] == b'* ESEARCH (TAG "t1") UID ADDTO (0 3)', seen
+    assert b"* 3 EXISTS" in seen[:-1]
+    c.done(tag)
