@@ -331,6 +331,8 @@ answer(struct imap_session *s, struct search_request *r, struct sources *all)
 	bool told = true;
 
 	result = search_all(s, r, all, &told, &why);
+	if (s->state == IMAP_LOGGED_OUT) /* that is why it ended */
+		return;
 	if (result != MAIL_OK)
 		reply_result(s, r->command, result, &why);
 	else

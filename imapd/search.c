@@ -159,6 +159,8 @@ search_find(struct imap_session *s, struct search_request *r, bool backward,
 		return true;
 	uid_set_fini(found);
 	forget_saved(s, r);
+	if (s->state == IMAP_LOGGED_OUT) /* that is why it ended */
+		return false;
 	reply_result(s, r->command, result, &why);
 	return false;
 }

@@ -68,3 +68,4 @@ def test_a_client_that_goes_ends_its_search(suite):
     other.ok("SELECT INBOX")
     assert found(other.ok("SEARCH UID 1:5 SEEN")) == [1, 2, 3, 4, 5]
     s.wait_log(r"logout user=<bob@example.test>")
+    assert "given up" not in s.log()
