@@ -499,8 +499,9 @@ index_trim(struct mail_index *x)
 	const char *map;
 	size_t size;
 
-	if (x->walked < TRIM_AFTER || !x->reading || x->damaged ||
-	    mdb_env_info(x->env, &info) != 0)
+	/* a writer's pages lie elsewhere: they would tell another place */
+	if (x->walked < TRIM_AFTER || !x->reading || x->writes > 0 ||
+	    x->damaged || mdb_env_info(x->env, &info) != 0)
 		return;
 	x->walked = 0;
 	size = (info.me_last_pgno + 1) * page_size;

@@ -12,6 +12,15 @@
 #include "lib/log/log.h"
 #include "lib/store/mail_index_internal.h"
 
+/* Environments of damaged files are given up with all they have. */
+const char *__lsan_default_suppressions(void);
+
+const char *
+__lsan_default_suppressions(void)
+{
+	return "leak:liblmdb";
+}
+
 enum { MESSAGES = 60, TRIALS = 500, FILE_MAX = 1 << 20 };
 
 static const char path[] = "Maildir/posthaste.index";
