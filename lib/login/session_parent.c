@@ -176,6 +176,8 @@ free_child(struct child *c)
 	if (stage->still_here != NULL)
 		(void)hear(c);
 	parking_drop_ahead(c->ahead);
+	/* by name: a process just forked may still hold the descriptor */
+	session_watch_drop(ipc_fd(c->ipc));
 	ipc_free(&c->ipc);
 	free(c->user);
 	free(c->mail);

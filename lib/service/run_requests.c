@@ -95,6 +95,11 @@ drop(struct running *r, struct connection *k)
 		k->next->link = k->link;
 	if (k->deaf_since != 0)
 		requests.deaf--;
+	/*
+	 * By name: a process that the program has just forked may still hold
+	 * the descriptor, and closing it here would not end its events.
+	 */
+	(void)epoll_ctl(requests.epoll, EPOLL_CTL_DEL, ipc_fd(k->c), NULL);
 	ipc_free(&k->c);
 	free(k);
 	requests.count--;
