@@ -258,5 +258,6 @@ bool
 mail_location_confine_inbox(const char *text, char **directory, char **inside,
     struct why *why)
 {
-	return confine(text, true, directory, inside, why);
+	return confine(text, false, directory, inside, why) ||
+	    confine(text, true, directory, inside, why);
 }

@@ -42,7 +42,7 @@ bool mail_location_parse(const char *text, struct mail_location *out,
  */
 bool mail_location_confine(const char *text, char **directory, char **inside,
     struct why *why);
-/* The same for one that reads INBOX alone. */
+/* The same for one that reads INBOX alone, which may then be outside. */
 bool mail_location_confine_inbox(const char *text, char **directory,
     char **inside, struct why *why);
 void mail_location_fini(struct mail_location *l);
