@@ -133,15 +133,17 @@ sort_keys_ready(struct mailbox *m, const struct uid_set *uids, struct why *why)
 bool
 sort_key_of(struct mailbox *m, uint32_t uid, struct sort_key *out)
 {
-	struct span record = mailbox_cached(m, uid, CACHE_SORT);
 	struct mail_message message;
 	struct why why;
 
-	if (!sort_key_read(record, out))
+	if (!sort_key_read(mailbox_cached(m, uid, CACHE_SORT), out))
 		return false;
 	if (out->has_sent)
 		return true;
 	if (mailbox_message(m, uid, WANT_DATE, &message, &why) != MAIL_OK)
+		return false;
+	/* what was learned of the message may have moved the record */
+	if (!sort_key_read(mailbox_cached(m, uid, CACHE_SORT), out))
 		return false;
 	out->sent = message.internal_date;
 	return true;

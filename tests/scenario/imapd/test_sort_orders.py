@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: ISC
 """SORT (RFC 5256, RFC 5957) and its extended answers (RFC 5267)."""
+import os
 import random
 
 import pytest
 
 from mail_search import esearch, fold, found
+from posthaste import owner_ids
 
 OPEN = "disable_plaintext_auth = no\n"
 ROWS = [
@@ -121,3 +123,32 @@ def test_many_with_equal_texts(suite):
     assert got == want
     r = esearch(c.ok("SORT RETURN (ALL) (SUBJECT) UTF-8 ALL"))
     assert sorted(r["ALL"]) == list(numbers)
+
+
+def test_many_without_a_date(suite):
+    """What has no Date is sorted by when it came, also where that has to be
+    found out while it is sorted."""
+    s = suite(main=OPEN, start=False)
+    home = s.maildir("bob")
+    for part in ("cur", "new", "tmp"):
+        (home / part).mkdir(parents=True, exist_ok=True)
+    r = random.Random(5)
+    rows = []
+    for n in range(400):
+        subject, when = "s" * r.randint(1, 300), 1600000000 + r.randint(0, 999)
+        path = home / "cur" / f"{1700000000 + n}.M{n}P1.host:2,S"
+        path.write_text(f"Subject: {subject}\n\nbody\n")
+        os.utime(path, (when, when))
+        rows.append((subject, when, n + 1))
+    for folder, _, names in os.walk(home):
+        for path in [folder] + [os.path.join(folder, n) for n in names]:
+            os.chown(path, *owner_ids())
+    c = s.start().imap()
+    c.ok("SELECT INBOX")
+    by_subject = sorted(rows, key=lambda x: (x[0], x[2]))
+    by_both = sorted(rows, key=lambda x: (x[1], x[0], x[2]))
+    for _ in range(2):
+        assert found(c.ok("SORT (SUBJECT) UTF-8 ALL"), b"SORT") == [
+            x[2] for x in by_subject]
+        assert found(c.ok("SORT (DATE SUBJECT) UTF-8 ALL"), b"SORT") == [
+            x[2] for x in by_both]
