@@ -69,8 +69,7 @@ append_bytes(struct appending *a, struct span bytes)
 static bool
 lost(struct appending *a, const char *end)
 {
-	a->s->end = end;
-	a->s->state = IMAP_LOGGED_OUT;
+	imap_session_end(a->s, end);
 	return false;
 }
 
