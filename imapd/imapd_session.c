@@ -113,6 +113,8 @@ enter(const struct session_owner *owner)
 	char *path = NULL;
 	struct why why;
 
+	quota_bytes = owner->quota_bytes;
+	quota_messages = owner->quota_messages;
 	if (!mail_location_confine(owner->mail, &path, &location, &why))
 		log_warning("user=<%s>: %s", owner->user, why.text);
 	else if (!session_make(&stage, owner, path))
