@@ -123,3 +123,10 @@ tests_fuzz_search_text_fuzz_SOURCES = tests/fuzz/search_text_fuzz.c \
 	tests/fuzz/replay.c imapd/search_text.c imapd/search_text.h \
 	imapd/search_words.c imapd/search_words.h imapd/search_key.c \
 	imapd/search_key.h
+
+check_PROGRAMS += tests/unit/imapd/progress_test
+TESTS += tests/unit/imapd/progress_test
+tests_unit_imapd_progress_test_SOURCES = tests/unit/imapd/progress_test.c
+tests_unit_imapd_progress_test_LDADD = imapd/libimapd.a $(LDADD) -lcmocka
+tests_unit_imapd_progress_test_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=clock_ms,--wrap=mail_account_settle
