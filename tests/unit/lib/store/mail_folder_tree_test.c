@@ -24,10 +24,10 @@ open_tree(const char *location, char separator)
 static const char *
 listing(void)
 {
-	static struct buf out;
+	static char text[4096];
+	struct buf out = BUF_INIT(sizeof(text) - 1);
 	struct mail_folder_list l = { 0 };
 
-	buf_init(&out, 65536);
 	assert_int_equal(mail_tree_list(&tree, &l, &why), MAIL_OK);
 	for (size_t i = 0; i < l.count; i++)
 		buf_printf(&out, "%s%s[%s%s%s%s]", i > 0 ? " " : "",
@@ -36,7 +36,9 @@ listing(void)
 		    l.all[i].has_children ? "c" : "",
 		    l.all[i].subscribed ? "+" : "");
 	mail_folder_list_fini(&l);
-	return buf_text(&out);
+	memcpy(text, buf_text(&out), out.n + 1);
+	buf_fini(&out);
+	return text;
 }
 
 static enum mail_result
