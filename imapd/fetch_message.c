@@ -192,11 +192,12 @@ header_ends(struct span text, bool last, size_t *n)
 {
 	struct span rest = text;
 	struct header_field f;
-	enum header_next next;
+	enum header_next next = HEADER_FIELD;
 
-	do
+	if (!header_skip_envelope(&rest, last))
+		return false;
+	while (next == HEADER_FIELD)
 		next = header_next(&rest, last, &f);
-	while (next == HEADER_FIELD);
 	*n = (size_t)(text.n - rest.n);
 	return next != HEADER_MORE;
 }

@@ -15,6 +15,11 @@ header_ends(struct search_message *s, size_t *at)
 	struct header_field f;
 	enum header_next r;
 
+	if (*at == 0) {
+		if (!header_skip_envelope(&rest, s->ended))
+			return false;
+		s->envelope = s->head.n - rest.n;
+	}
 	do {
 		*at = s->head.n - rest.n;
 		r = header_next(&rest, s->ended, &f);
@@ -29,7 +34,7 @@ read_header(struct search_message *s, struct why *why)
 	size_t at = 0;
 
 	s->ended = false;
-	s->header = 0;
+	s->header = s->envelope = 0;
 	buf_reset(&s->head);
 	do {
 		char *to = buf_reserve(&s->head, FIRST_READ);

@@ -16,7 +16,8 @@ struct search_message {
 	uint32_t uid;
 	struct store_blob blob;
 	struct buf head; /* what was read so far: the header and more */
-	size_t header; /* bytes of its fields */
+	size_t header; /* where its fields end */
+	size_t envelope; /* and begin: header_skip_envelope */
 	bool ended; /* that is all of the message */
 };
 
@@ -32,7 +33,7 @@ int64_t search_message_more(struct search_message *s, void *to, size_t n);
 static inline struct span
 search_message_header(const struct search_message *s)
 {
-	return span_take(buf_span(&s->head), s->header);
+	return span_skip(span_take(buf_span(&s->head), s->header), s->envelope);
 }
 
 /*

@@ -362,7 +362,7 @@ search_reader_read(struct search_reader *r, struct search_message *m,
 	enum mail_result result;
 
 	begin(r, answers, signature, (uint64_t)m->blob.length);
-	mime_walk_put(walk, buf_span(&m->head));
+	mime_walk_put(walk, span_skip(buf_span(&m->head), m->envelope));
 	result = read_rest(r, m, walk, pause, with, why);
 	mime_walk_end(walk);
 	end_text(r);

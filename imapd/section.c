@@ -322,6 +322,7 @@ section_filter(const struct section *s, struct span header, struct buf *out)
 	struct header_field f;
 	enum header_next next;
 
+	(void)header_skip_envelope(&rest, true);
 	while ((next = header_next(&rest, true, &f)) == HEADER_FIELD)
 		if (is_named(s, &f) == wanted)
 			add_lines(out, f.whole);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/mail/header.h"
 
+enum { ENVELOPE_LINE_MAX = 1000 };
+
 static bool
 is_blank(char c)
 {
@@ -81,6 +83,26 @@ header_next(struct span *rest, bool last, struct header_field *field)
 	field->value = span_skip(without_line_end(field->whole), colon + 1);
 	*rest = span_skip(*rest, n);
 	return HEADER_FIELD;
+}
+
+bool
+header_skip_envelope(struct span *message, bool last)
+{
+	struct span line = span_take(*message, ENVELOPE_LINE_MAX);
+	struct span text = span_skip(line, span_starts(line, ">"));
+	struct span from = SPAN("From "), start = span_take(text, from.n);
+	size_t lf = span_find(line, '\n'), colon;
+
+	if (!span_equal(start, span_take(from, start.n)))
+		return true;
+	if (start.n < from.n)
+		return last;
+	if (lf == line.n)
+		return last || line.n == ENVELOPE_LINE_MAX;
+	/* "From : somebody" is a field, of the obsolete form */
+	if (name_length(span_take(line, lf), &colon) == 0)
+		*message = span_skip(*message, lf + 1);
+	return true;
 }
 
 bool

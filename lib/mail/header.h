@@ -38,6 +38,15 @@ enum header_next {
 enum header_next
 header_next(struct span *rest, bool last, struct header_field *field);
 
+/*
+ * For who reads messages that did not come through cleanup: one that was in a
+ * mailbox file may begin with that file's line "From sender date", quoted or
+ * not. At the very start of a message, and there alone, such a line belongs to
+ * the header, but is no field. Takes it off. False: more input is needed to
+ * know. What cleanup lets in has none: it makes a field of it.
+ */
+bool header_skip_envelope(struct span *message, bool last);
+
 /* ASCII case does not count. */
 bool header_is(const struct header_field *field, const char *name);
 /* Adds the value without line ends, and without blanks at both ends. */

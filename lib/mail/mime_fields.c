@@ -101,6 +101,7 @@ mime_envelope_read(struct span header, struct mime_envelope *out)
 {
 	struct span values[FIELDS] = { { NULL, 0 } };
 
+	(void)header_skip_envelope(&header, true);
 	find_fields(header, values);
 	set_envelope(out, values);
 }

@@ -49,6 +49,7 @@ struct mime_tree_builder {
 	unsigned int line_end; /* bytes of the last line's end */
 	bool in_header;
 	struct mark header; /* where it begins */
+	uint64_t envelope_line; /* bytes before its first field */
 	/* its text: in the bytes being put, or kept */
 	struct span direct;
 	struct buf kept;
@@ -86,6 +87,7 @@ begin_part(struct mime_tree_builder *b)
 	b->tree->parts++;
 	b->in_header = true;
 	b->header = b->now;
+	b->envelope_line = 0;
 	b->direct = (struct span){ NULL, 0 };
 	buf_reset(&b->kept);
 }
@@ -303,8 +305,18 @@ is_header_line(const struct mime_tree_builder *b, struct span line)
 
 	line = span_take(line, MIME_TREE_HEADER_MAX);
 	if (line.p[0] == ' ' || line.p[0] == '\t')
-		return b->now.at > b->header.at;
+		return b->now.at > b->header.at + b->envelope_line;
 	return header_next(&line, true, &f) == HEADER_FIELD;
+}
+
+/* header.h: the first line of a message that was in a mailbox file. */
+static bool
+is_envelope_line(const struct mime_tree_builder *b, struct span line)
+{
+	struct span rest = line;
+
+	return b->now.at == 0 && header_skip_envelope(&rest, true) &&
+	    rest.n == 0;
 }
 
 static bool
@@ -331,6 +343,11 @@ take_line(struct mime_tree_builder *b, struct span line, bool in_piece)
 	if (b->in_header && is_empty_line(line)) {
 		pass_line(b, line.n, line_end_of(line));
 		end_header(b);
+		return;
+	}
+	if (b->in_header && is_envelope_line(b, line)) {
+		b->envelope_line = line.n;
+		pass_line(b, line.n, line_end_of(line));
 		return;
 	}
 	if (b->in_header && is_header_line(b, line)) {

@@ -93,6 +93,7 @@ same_header(const struct mime_tree *t, struct span message)
 
 	if (message.n > MIME_TREE_HEADER_MAX)
 		return;
+	ensure(header_skip_envelope(&rest, true));
 	while (header_next(&rest, true, &f) == HEADER_FIELD)
 		continue;
 	ensure(mime_tree_root(t)->body_at == (size_t)(rest.p - message.p));

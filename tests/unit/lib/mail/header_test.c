@@ -87,6 +87,65 @@ in_pieces(void **state)
 	}
 }
 
+static const struct {
+	const char *message;
+	size_t taken;
+} envelopes[] = {
+	{ "From a@b Mon Jan  1 00:00:00 2024\nA: b\n\n", 34 },
+	{ "From a\r\nA: b\r\n\r\n", 8 },
+	{ ">From a\nA: b\n\n", 8 },
+	{ "From \n", 6 },
+	{ "", 0 },
+	{ ">", 0 },
+	{ "From", 0 },
+	{ "From a", 0 }, /* all there is */
+	{ "from a\nA: b\n", 0 },
+	{ ">>From a\nA: b\n", 0 },
+	{ "From: a@b\nA: b\n", 0 },
+	{ "From : a@b\nA: b\n", 0 },
+	{ "\nFrom a\n", 0 },
+	{ "A: b\nFrom a\n", 0 },
+};
+
+/* Also in pieces: nothing is said too early, and nothing is taken then. */
+static void
+envelope_line(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(envelopes) / sizeof(envelopes[0]); i++) {
+		const char *m = envelopes[i].message;
+		struct span rest = span_of(m);
+
+		assert_true(header_skip_envelope(&rest, true));
+		assert_int_equal(rest.p - m, envelopes[i].taken);
+		for (size_t n = 0; n < strlen(m); n++) {
+			bool known;
+
+			rest = (struct span){ m, n };
+			known = header_skip_envelope(&rest, false);
+			assert_int_equal(rest.p - m,
+			    known ? envelopes[i].taken : 0);
+			if (n >= envelopes[i].taken && envelopes[i].taken > 0)
+				assert_true(known);
+		}
+	}
+}
+
+/* One without an end is no such line. */
+static void
+endless_envelope_line(void **state)
+{
+	char text[1100];
+	struct span rest = { text, sizeof(text) };
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	memcpy(text, "From ", 5);
+	text[sizeof(text) - 1] = '\n';
+	assert_true(header_skip_envelope(&rest, false));
+	assert_int_equal(rest.n, sizeof(text));
+}
+
 static void
 unfolding(void **state)
 {
@@ -108,6 +167,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(splits),
 		cmocka_unit_test(in_pieces),
+		cmocka_unit_test(envelope_line),
+		cmocka_unit_test(endless_envelope_line),
 		cmocka_unit_test(unfolding),
 	};
 
