@@ -15,6 +15,14 @@ random_u64(void)
 	    (uint64_t)random();
 }
 
+static uint64_t
+random_number(uint64_t limit)
+{
+	if (random() % 4 == 0)
+		return limit;
+	return limit == UINT64_MAX ? random_u64() : random_u64() % (limit + 1);
+}
+
 static size_t
 random_length(const struct ipc_field *f, size_t most)
 {
@@ -67,9 +75,7 @@ random_message(struct arena *a, const struct ipc_message *m, int fd,
 			    (struct span){ random_bytes(a, n, false), n };
 			break;
 		case IPC_U64:
-			*(uint64_t *)to = random() % 4 == 0 ?
-			    f->limit :
-			    random_u64() % (f->limit + 1);
+			*(uint64_t *)to = random_number(f->limit);
 			break;
 		case IPC_BOOL:
 			*(bool *)to = random() % 2;
