@@ -5,13 +5,12 @@
  */
 #include "imapd/fetch.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "imapd/body_structure.h"
 #include "imapd/envelope.h"
 #include "imapd/fetch_kept.h"
-#include "imapd/sort_key.h"
+#include "imapd/thread_id.h"
 #include "lib/base/ensure.h"
 #include "lib/imap/imap_write.h"
 
@@ -113,27 +112,6 @@ fetch_kept(struct imap_session *s, uint32_t uid, unsigned int wants)
 	return missing;
 }
 
-/*
- * RFC 8474 section 5.2: messages of one thread have one id. The root of a
- * thread is what the first of its references names, so that all messages of
- * it that name it agree, in whatever order they come.
- */
-static void
-write_thread_id(struct span header, struct buf *out)
-{
-	struct mime_envelope e;
-	struct message_id id;
-
-	mime_envelope_read(header, &e);
-	if (message_id_next(&e.references, &id) ||
-	    message_id_next(&e.in_reply_to, &id) ||
-	    message_id_next(&e.message_id, &id))
-		buf_printf(out, "(T%016" PRIx64 "%016" PRIx64 ")", id.half[0],
-		    id.half[1]);
-	else
-		buf_add_text(out, "NIL");
-}
-
 static enum mail_result
 write_from_header(struct fetch_message *m, unsigned int want, struct buf *out)
 {
@@ -146,7 +124,7 @@ write_from_header(struct fetch_message *m, unsigned int want, struct buf *out)
 		mime_envelope_read(header, &e);
 		envelope_write(&e, out);
 	} else if (result == MAIL_OK) {
-		write_thread_id(header, out);
+		thread_id_write(header, out);
 	}
 	buf_fini(&own);
 	return result;

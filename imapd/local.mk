@@ -64,7 +64,7 @@ imapd_fetching = imapd/body_structure.c imapd/body_structure.h \
 	imapd/fetch_fields.c imapd/fetch_items.c imapd/fetch_kept.h imapd/fetch_message.c \
 	imapd/fetch_preview.c imapd/fetch_pump.c imapd/fetch_pump.h \
 	imapd/fetch_section.c imapd/fetch_text.c imapd/section.c \
-	imapd/section.h
+	imapd/section.h imapd/thread_id.c imapd/thread_id.h
 imapd_libimapd_a_SOURCES += $(imapd_fetching)
 check_PROGRAMS += tests/unit/imapd/envelope_test tests/fuzz/body_structure_fuzz
 TESTS += tests/unit/imapd/envelope_test tests/fuzz/body_structure_fuzz

@@ -446,8 +446,7 @@ id_word(struct parser *p, const struct search_word *w, bool negated)
 		return false;
 	if (!imap_arg_astring(a, &id) || id.n == 0)
 		return bad(p, "Search key wants an id");
-	/* no message has a THREADID here: none matches */
-	k = add_leaf(p, w->kind, negated != w->negated);
+	k = add_leaf(p, w->kind, negated);
 	if (k == NULL)
 		return false;
 	k->name = (struct span){ arena_span(p->program->arena, id), id.n };
@@ -535,7 +534,7 @@ static const struct search_word words[] = {
 	{ "SMALLER", SEARCH_SMALLER, 0, false, number_word, NULL },
 	{ "SUBJECT", SEARCH_HEADER, 0, false, field_word, "SUBJECT" },
 	{ "TEXT", SEARCH_TEXT, 0, false, text_word, NULL },
-	{ "THREADID", SEARCH_ALL, 0, true, id_word, NULL },
+	{ "THREADID", SEARCH_THREAD_ID, 0, false, id_word, NULL },
 	{ "TO", SEARCH_HEADER, 0, false, field_word, "TO" },
 	{ "UID", SEARCH_UIDS, 0, false, uid_word, NULL },
 	{ "UNANSWERED", SEARCH_FLAGS, MAIL_ANSWERED, true, flag_word, NULL },

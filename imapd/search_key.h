@@ -47,6 +47,7 @@ enum search_kind {
 	SEARCH_SAVED_BEFORE,
 	SEARCH_SENT_SINCE, /* day of the Date field, not before "number" */
 	SEARCH_SENT_BEFORE,
+	SEARCH_THREAD_ID, /* "name" */
 	SEARCH_HEADER, /* field "name" has "text" */
 	SEARCH_BODY,
 	SEARCH_TEXT,

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "imapd/fetch_kept.h"
 #include "imapd/search_header.h"
 #include "imapd/search_text.h"
+#include "imapd/thread_id.h"
 #include "lib/base/clock.h"
 #include "lib/base/ensure.h"
 #include "lib/imap/imap_set.h"
@@ -380,6 +382,38 @@ answer_from_record(struct run *r, struct span record)
 	}
 }
 
+static bool
+lacks_thread_id(const struct run *r)
+{
+	for (size_t i = 0; i < r->program->count; i++)
+		if (r->program->leaves[i]->kind == SEARCH_THREAD_ID &&
+		    r->answers[i] == SEARCH_UNKNOWN)
+			return true;
+	return false;
+}
+
+/* "id": as FETCH says it. */
+static void
+answer_from_thread_id(struct run *r, struct span id)
+{
+	for (size_t i = 0; i < r->program->count; i++)
+		if (r->program->leaves[i]->kind == SEARCH_THREAD_ID)
+			r->answers[i] =
+			    thread_id_is(id, r->program->leaves[i]->name);
+}
+
+/* Its id is kept for the next who asks. Nothing may be held. */
+static void
+answer_from_references(struct run *r, uint32_t uid, struct span header)
+{
+	struct buf id = BUF_INIT(THREAD_ID_MAX);
+
+	thread_id_write(header, &id);
+	answer_from_thread_id(r, buf_span(&id));
+	fetch_kept_put(r->scope->mailbox, uid, CACHE_THREADID, buf_span(&id));
+	buf_fini(&id);
+}
+
 static void
 answer_from_signature(struct run *r, struct span signature)
 {
@@ -419,6 +453,8 @@ answer_from_file(struct run *r, uint32_t uid, bool has_signature)
 		return result;
 	if (r->program->headers)
 		search_message_keep(m, r->names, r->names_count);
+	if (lacks_thread_id(r))
+		answer_from_references(r, uid, search_message_header(m));
 	hold(r);
 	record = mailbox_cached(r->scope->mailbox, uid, CACHE_HEADER);
 	answer_from_header(r, search_message_header(m), record);
@@ -444,7 +480,7 @@ answer(struct run *r, size_t i, enum search_answer *out)
 	struct mailbox *mailbox = r->scope->mailbox;
 	uint32_t uid = r->uids[i];
 	enum mail_result result;
-	struct span signature;
+	struct span signature, id;
 
 	answer_from_block(r, i);
 	if ((*out = evaluate(r, root)) != SEARCH_UNKNOWN)
@@ -455,12 +491,14 @@ answer(struct run *r, size_t i, enum search_answer *out)
 		return result;
 	if ((*out = evaluate(r, root)) != SEARCH_UNKNOWN)
 		return MAIL_OK;
-	if (r->program->headers) {
+	if (lacks_thread_id(r) &&
+	    fetch_kept_open(mailbox_cached(mailbox, uid, CACHE_THREADID), &id))
+		answer_from_thread_id(r, id);
+	if (r->program->headers)
 		answer_from_record(r,
 		    mailbox_cached(mailbox, uid, CACHE_HEADER));
-		if ((*out = evaluate(r, root)) != SEARCH_UNKNOWN)
-			return MAIL_OK;
-	}
+	if ((*out = evaluate(r, root)) != SEARCH_UNKNOWN)
+		return MAIL_OK;
 	signature = r->program->bodies ?
 	    mailbox_cached(mailbox, uid, CACHE_WORDS) :
 	    SPAN("");

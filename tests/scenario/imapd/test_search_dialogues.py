@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: ISC
 """SEARCH as the RFCs print it: answers, options, charsets, limits."""
+import re
+
 import pytest
 
 from mail_search import esearch, found
@@ -265,12 +267,78 @@ def test_ids_and_ages(box):
     (line,) = [x for x in box.ok("FETCH 2 (EMAILID)") if b"EMAILID" in x]
     ident = line.split(b"EMAILID (")[1].split(b")")[0].decode()
     assert found(box.ok(f"SEARCH EMAILID {ident}")) == [2]
-    assert found(box.ok("SEARCH THREADID T1")) == []
+    assert found(box.ok(f"SEARCH THREADID {ident}")) == []
     assert found(box.ok("SEARCH YOUNGER 3600")) == [1, 2, 3, 4, 5]
     assert found(box.ok("SEARCH OLDER 3600")) == []
     assert found(box.ok("SEARCH SAVEDATESUPPORTED")) == [1, 2, 3, 4, 5]
     assert found(box.ok("SEARCH SAVEDSINCE 1-Jan-2020")) == [1, 2, 3, 4, 5]
     assert found(box.ok("SEARCH SAVEDBEFORE 1-Jan-2020")) == []
+
+
+def ids(box, name, numbers="1:*"):
+    """What FETCH says, by number; None for NIL."""
+    rows = {}
+    for line in box.ok(f"FETCH {numbers} ({name})"):
+        m = re.fullmatch(rb"\* (\d+) FETCH \(%s (?:\((\S+)\)|NIL)\)"
+                         % name.encode(), line)
+        rows[int(m[1])] = m[2] and m[2].decode()
+    return rows
+
+
+@pytest.mark.parametrize("fetched_before", [False, True])
+def test_ids_of_threads(suite, fetched_before):
+    """RFC 8474 section 6: SEARCH and FETCH agree, whichever comes first."""
+    box = suite(main=OPEN).imap()
+    for extra in ("Message-ID: <a@x>\r\n",
+                  "Message-ID: <b@x>\r\nIn-Reply-To: <a@x>\r\n",
+                  "Message-ID: <c@x>\r\nReferences: <a@x>\r\n <b@x>\r\n",
+                  "Message-ID: <d@x>\r\n", ""):
+        box.append("INBOX", message("same", extra=extra))
+    box.append("INBOX", b"From x@y Sat Nov 21 21:00:00 2026\r\n"
+               + message("same", extra="Message-ID: <a@x>\r\n"))
+    box.ok("SELECT INBOX")
+    if fetched_before:
+        rows = ids(box, "THREADID")
+    else:
+        # what the ids are is learnt of copies elsewhere
+        box.ok("COPY 1:* Drafts")
+        box.ok("EXAMINE Drafts")
+        rows = ids(box, "THREADID")
+        box.ok("SELECT INBOX")
+    one, other = rows[1], rows[4]
+    assert rows == {1: one, 2: one, 3: one, 4: other, 5: None, 6: one}
+    assert one != other
+    for _ in range(2):  # read, and then kept
+        assert found(box.ok(f"SEARCH THREADID {one}")) == [1, 2, 3, 6]
+        assert found(box.ok(f"SEARCH NOT THREADID {one}")) == [4, 5]
+        assert found(box.ok(f"SEARCH OR THREADID {other} TEXT nowhere")) == [4]
+        assert found(box.ok(f'SEARCH 2:5 THREADID "{one}" SUBJECT same')) == [
+            2, 3]
+        assert found(box.ok("SEARCH THREADID NIL")) == []
+        assert found(box.ok(f"SEARCH THREADID {one[:-1]}")) == []
+        assert found(box.ok(f"SEARCH THREADID {one}0")) == []
+        assert found(box.ok(f"SEARCH THREADID {one.lower()}")) == []
+    assert ids(box, "THREADID") == rows
+
+
+def test_ids_stay_over_copy_and_move(box):
+    """RFC 8474 section 5.1: what is the same message has the same EMAILID."""
+    was = ids(box, "EMAILID")
+    assert len(set(was.values())) == 5
+    box.ok("COPY 2,4 Drafts")
+    box.ok("MOVE 1 Drafts")
+    box.ok("UID MOVE 3 Sent")
+    assert ids(box, "EMAILID") == {1: was[2], 2: was[4], 3: was[5]}
+    box.ok("SELECT Drafts")
+    assert ids(box, "EMAILID") == {1: was[2], 2: was[4], 3: was[1]}
+    assert found(box.ok(f"SEARCH EMAILID {was[1]}")) == [3]
+    # and where nobody had asked for it before the copy
+    uid = box.append("INBOX", message("six"))
+    box.ok("SELECT INBOX")
+    box.ok(f"UID COPY {uid} Sent")
+    (here,) = ids(box, "EMAILID", "4").values()
+    box.ok("SELECT Sent")
+    assert ids(box, "EMAILID") == {1: was[3], 2: here}
 
 
 def test_where_texts_are_found(box):

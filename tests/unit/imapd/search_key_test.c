@@ -34,8 +34,8 @@ show(const struct search_key *k, struct buf *out)
 	static const char *const names[] = { "&", "|", "all", "flags",
 		"keyword", "recent", "numbers", "uids", "saved", "modseq",
 		"larger", "smaller", "emailid", "since", "before", "savedsince",
-		"savedbefore", "sentsince", "sentbefore", "header", "body",
-		"text" };
+		"savedbefore", "sentsince", "sentbefore", "threadid", "header",
+		"body", "text" };
 
 	if (!search_is_leaf(k)) {
 		buf_printf(out, "(%s", names[k->kind]);
@@ -96,7 +96,7 @@ static const struct {
 	{ "MODSEQ 620162338", "(& modseq=620162338)" },
 	{ "MODSEQ \"/flags/\\\\draft\" all 620162338", "(& modseq=620162338)" },
 	{ "EMAILID M6d99ac3275bb4e", "(& emailid=M6d99ac3275bb4e)" },
-	{ "THREADID T1", "(& !all=T1)" },
+	{ "THREADID T1", "(& threadid=T1)" },
 	{ "$ UID $", "(& saved saved)" },
 	{ "NOT $", "(& !saved)" },
 	{ "* 2,4:6", "(& numbers=* numbers=2,4:6)" },
