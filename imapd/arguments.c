@@ -111,8 +111,8 @@ system_flag(struct span name)
 
 static bool
 take_flag(struct imap_session *s, const struct imap_command *c,
-    struct mailbox *in, const struct imap_arg *a, uint32_t *flags,
-    uint64_t *keywords)
+    struct mailbox *in, const struct imap_arg *a, bool that_fit,
+    uint32_t *flags, uint64_t *keywords)
 {
 	struct span name;
 	struct why why;
@@ -129,6 +129,8 @@ take_flag(struct imap_session *s, const struct imap_command *c,
 		return true;
 	}
 	bit = mailbox_keyword(in, name, true, &why);
+	if (bit < 0 && that_fit && mailbox_keywords_full(in))
+		return true;
 	if (bit < 0) {
 		reply_no(s, c, "LIMIT", "%s", why.text);
 		return false;
@@ -139,8 +141,8 @@ take_flag(struct imap_session *s, const struct imap_command *c,
 
 bool
 imap_flags_argument(struct imap_session *s, const struct imap_command *c,
-    struct mailbox *in, const struct imap_arg *a, size_t count, uint32_t *flags,
-    uint64_t *keywords)
+    struct mailbox *in, const struct imap_arg *a, size_t count, bool that_fit,
+    uint32_t *flags, uint64_t *keywords)
 {
 	*flags = 0;
 	*keywords = 0;
@@ -149,7 +151,7 @@ imap_flags_argument(struct imap_session *s, const struct imap_command *c,
 		a = a->list;
 	}
 	for (size_t i = 0; i < count; i++)
-		if (!take_flag(s, c, in, &a[i], flags, keywords))
+		if (!take_flag(s, c, in, &a[i], that_fit, flags, keywords))
 			return false;
 	return true;
 }

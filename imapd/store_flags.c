@@ -87,7 +87,7 @@ take_request(struct imap_session *s, const struct imap_command *c,
 		return false;
 	}
 	return imap_flags_argument(s, c, s->mailbox, a,
-	    (size_t)(c->args + c->count - a), &r->change.flags,
+	    (size_t)(c->args + c->count - a), false, &r->change.flags,
 	    &r->change.keywords);
 }
 

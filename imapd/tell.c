@@ -49,6 +49,7 @@ imap_write_known_flags(struct imap_session *s, struct buf *out, bool more)
 		    system_flags[i].name);
 	for (size_t i = 0; keywords[i] != NULL; i++)
 		buf_printf(out, " %s", keywords[i]);
+	more = more && !mailbox_keywords_full(s->mailbox);
 	buf_add_text(out, more ? " \\*)" : ")");
 	s->keywords_told = count_keywords(s);
 }

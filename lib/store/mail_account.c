@@ -108,6 +108,7 @@ mail_account_close(struct mail_account **out)
 		mail_tree_close(a->tree);
 	}
 	free(a->tree);
+	uid_set_fini(&a->full);
 	free(a);
 }
 

@@ -154,6 +154,9 @@ const char *const *mailbox_keywords(struct mailbox *m);
 int mailbox_keyword(struct mailbox *m, struct span name, bool create,
     struct why *why);
 
+/* Has the folder all that it can have? */
+bool mailbox_keywords_full(struct mailbox *m);
+
 enum flag_action { FLAGS_REPLACE, FLAGS_ADD, FLAGS_REMOVE };
 
 struct flag_change {

@@ -14,6 +14,7 @@
 
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
+#include "lib/log/log.h"
 #include "lib/store/mailbox_internal.h"
 #include "lib/store/maildir_uidlist.h"
 
@@ -134,6 +135,27 @@ mailbox_keywords(struct mailbox *m)
 	return (const char *const *)f->keywords;
 }
 
+bool
+mailbox_keywords_full(struct mailbox *m)
+{
+	return mailbox_keywords(m)[MAIL_KEYWORDS_MAX - 1] != NULL;
+}
+
+/* Once for a folder: clients bring the same keywords again and again. */
+static void
+no_room(struct mailbox *m, struct span name, struct why *why)
+{
+	struct uid_set *logged = &m->account->full;
+	struct mailbox_folder *f = m->folder;
+
+	why_set(why, "5.2.0", "too many keywords in this mailbox");
+	if (!uid_set_has(logged, f->row.number))
+		log_warning("%s: no room for more than %d keywords: %.*s is "
+			    "left out",
+		    f->name, MAIL_KEYWORDS_MAX, SPAN_ARG(name));
+	uid_set_add(logged, f->row.number);
+}
+
 /* Dovecot's file with one more line; it reads it when its stamp changes. */
 static int
 write_file(struct mailbox_folder *f)
@@ -176,7 +198,7 @@ create_keyword(struct mailbox *m, struct span name, struct why *why)
 		return -1;
 	}
 	if (bit == MAIL_KEYWORDS_MAX) {
-		why_set(why, "5.2.0", "too many keywords in this mailbox");
+		no_room(m, name, why);
 		return -1;
 	}
 	if (bit < FOLDER_KEYWORD_LETTERS) {

@@ -179,3 +179,45 @@ def test_sixty_five_keywords(c):
     assert len(flags(c, 1)) == 64
     assert c.no("STORE 1 +FLAGS (k64)").startswith(b"[LIMIT]")
     c.ok("STORE 2 +FLAGS (k63)")
+
+
+def permanent(lines):
+    """The keywords and "\\*" of the last PERMANENTFLAGS."""
+    told = [x for x in lines if b"[PERMANENTFLAGS (" in x][-1]
+    return set(re.search(rb"\((.*)\)\]", told)[1].decode().split())
+
+
+def test_no_promise_of_a_sixty_fifth_keyword(c):
+    """RFC 9051 section 7.1: "\\*" says that more can be made."""
+    for n in range(63):
+        c.ok(f"STORE 1 +FLAGS.SILENT (k{n})")
+    assert "\\*" in permanent(c.ok("SELECT INBOX"))
+    lines = c.ok("STORE 1 +FLAGS (k63)")
+    assert "k63" in permanent(lines) and "\\*" not in permanent(lines)
+    lines = c.ok("SELECT INBOX")
+    assert "k63" in permanent(lines) and "\\*" not in permanent(lines)
+    assert c.no("STORE 1 +FLAGS (k64)").startswith(b"[LIMIT]")
+    c.ok("STORE 2 +FLAGS (K63)")
+    assert flags(c, 2) == {"k63"}
+
+
+def test_messages_come_into_a_folder_full_of_keywords(c):
+    """They are kept, and what has no room is left out."""
+    c.ok("CREATE Full")
+    c.append("Full", b"Subject: x\r\n\r\nx\r\n",
+             "(" + " ".join(f"k{n}" for n in range(64)) + ")")
+    for text in (b"one", b"two"):
+        c.append("Full", b"Subject: x\r\n\r\n" + text + b"\r\n",
+                 "(k1 More \\Seen)")
+    c.ok("STORE 1:2 +FLAGS.SILENT (k2 Other \\Flagged)")
+    c.ok("COPY 1 Full")
+    c.ok("MOVE 2 Full")
+    c.ok("SELECT Full")
+    assert len(flags(c, 1)) == 64
+    assert [flags(c, n) for n in range(2, 6)] == [
+        {"k1", "\\seen"}] * 2 + [{"k2", "\\flagged"}] * 2
+    assert c.no("STORE 2 +FLAGS (More)").startswith(b"[LIMIT]")
+    assert flags(c, 2) == {"k1", "\\seen"}
+    c.suite.wait_log("Full: no room for more than 64 keywords: More is "
+                     "left out")
+    assert c.suite.log().count("no room for more than 64 keywords") == 1
