@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """From the greeting to the login: RFC 9051 sections 6.1 and 6.2."""
 import base64
+import hashlib
+import hmac
 import os
 import re
 import socket
@@ -16,6 +18,40 @@ OPEN = "disable_plaintext_auth = no\nauth_failure_delay_max = 0\n"
 
 def plain(user="bob", password="posthaste"):
     return base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+
+
+def b64(data):
+    return base64.b64encode(data.encode() if isinstance(data, str) else data
+                            ).decode()
+
+
+class Scram:
+    """A client of SCRAM, RFC 5802 section 3."""
+
+    def __init__(self, digest, user="bob", password="posthaste"):
+        self.digest, self.password = digest, password.encode()
+        self.nonce = b64(os.urandom(15))
+        self.bare = f"n={user},r={self.nonce}"
+        self.first = "n,," + self.bare
+
+    def final(self, challenge):
+        """The second message; self.proof is then what the server must say."""
+        got = dict(x.split("=", 1) for x in challenge.split(","))
+        assert got["r"].startswith(self.nonce) and got["r"] != self.nonce
+        assert int(got["i"]) >= 4096
+        salted = hashlib.pbkdf2_hmac(
+            self.digest, self.password, base64.b64decode(got["s"]),
+            int(got["i"]))
+        key = self.hmac(salted, "Client Key")
+        without = f"c={b64('n,,')},r={got['r']}"
+        text = f"{self.bare},{challenge},{without}"
+        sign = self.hmac(hashlib.new(self.digest, key).digest(), text)
+        self.proof = "v=" + b64(self.hmac(self.hmac(salted, "Server Key"),
+                                          text))
+        return f"{without},p={b64(bytes(a ^ b for a, b in zip(key, sign)))}"
+
+    def hmac(self, key, text):
+        return hmac.digest(key, text.encode(), self.digest)
 
 
 def words(line):
@@ -127,6 +163,94 @@ def test_every_mechanism_that_is_offered(suite):
         assert c.line().startswith(b"+ ") or name.startswith("SCRAM")
         c.send(b"*\r\n")
         assert c.finish(tag)[0] == "BAD"
+
+
+EVERY = OPEN + ("auth_mechanisms = plain login cram-md5 scram-sha-1 "
+                "scram-sha-256\nimap_login_limit = 20\n")
+
+
+def challenge(c):
+    line = c.line()
+    assert line.startswith(b"+ "), line
+    return base64.b64decode(line[2:], validate=True).decode()
+
+
+def logged_in(c, tag):
+    """The session works, and behind it nothing of the login is left."""
+    word, text, lines = c.finish(tag)
+    assert (word, lines) == ("OK", []), (word, text, lines)
+    assert words(text)[0] == "IMAP4rev1"
+    c.ok("SELECT INBOX")
+    c.logout()
+
+
+@pytest.mark.parametrize("initial", [True, False])
+@pytest.mark.parametrize("digest", ["sha1", "sha256"])
+def test_scram(suite, digest, initial):
+    """RFC 5802, RFC 7677: the server proves that it knows the password too."""
+    s = suite(main=EVERY)
+    name = {"sha1": "SCRAM-SHA-1", "sha256": "SCRAM-SHA-256"}[digest]
+
+    def run(c, client, spoil=lambda text: text):
+        command = f"AUTHENTICATE {name}"
+        if initial:
+            tag = c.start(f"{command} {b64(client.first)}")
+        else:
+            tag = c.start(command)
+            assert challenge(c) == ""
+            c.send(b64(client.first) + "\r\n")
+        c.send(b64(spoil(client.final(challenge(c)))) + "\r\n")
+        return tag
+
+    c = s.imap(user=None)
+    assert f"AUTH={name}" in c.capabilities()
+    for wrong in (
+            dict(client=Scram(digest, password="wrong")),
+            # the nonce of another exchange
+            dict(client=Scram(digest),
+                 spoil=lambda x: re.sub(",r=.", ",r=!", x))):
+        word, text, _ = c.finish(run(c, **wrong))
+        assert (word, text[:24]) == ("NO", b"[AUTHENTICATIONFAILED] A"), wrong
+    client = Scram(digest)
+    tag = run(c, client)
+    assert challenge(c) == client.proof
+    c.send("\r\n")
+    logged_in(c, tag)
+    s.wait_log(rf"login user=<bob@example.test>.*method={name},")
+
+
+def test_cram_md5(suite):
+    """RFC 2195 section 2."""
+    s = suite(main=EVERY)
+    c = s.imap(user=None)
+    seen = set()
+    for password in (b"wrong", b"posthaste"):
+        tag = c.start("AUTHENTICATE CRAM-MD5")
+        text = challenge(c)
+        assert re.fullmatch(r"<[^<>@]+@[^<>@]+>", text)
+        seen.add(text)
+        answer = hmac.new(password, text.encode(), "md5").hexdigest()
+        c.send(b64(f"bob {answer}") + "\r\n")
+        if password == b"wrong":
+            word, text, _ = c.finish(tag)
+            assert word == "NO" and text.startswith(b"[AUTHENTICATIONFAILED]")
+    assert len(seen) == 2  # a challenge is never used again
+    logged_in(c, tag)
+    s.wait_log(r"login user=<bob@example.test>.*method=CRAM-MD5,")
+
+
+def test_mechanism_login_with_an_initial_response(suite):
+    """RFC 4959: the first response is the name then."""
+    s = suite(main=OPEN)
+    c = s.imap(user=None)
+    for password in ("wrong", "posthaste"):
+        tag = c.start(f"AUTHENTICATE LOGIN {b64('bob')}")
+        assert challenge(c) == "Password:"
+        c.send(b64(password) + "\r\n")
+        if password == "wrong":
+            word, text, _ = c.finish(tag)
+            assert word == "NO" and text.startswith(b"[AUTHENTICATIONFAILED]")
+    logged_in(c, tag)
 
 
 def test_a_password_as_literal(suite):
