@@ -23,6 +23,7 @@
 #include "lib/login/session_stage.h"
 #include "lib/mail/charset.h"
 #include "lib/store/mail_account_location.h"
+#include "lib/store/uidl_format.h"
 
 #define PARAM_GROUP store
 #define PARAM_DEF "lib/store/params.def"
@@ -36,6 +37,7 @@ enum {
 static struct session_stage stage;
 static struct imapd_params settings;
 static struct store_params store;
+static struct uidl_format uidl;
 static struct special_folder special[SPECIAL_MAX + 1];
 
 /* Of a user's process. */
@@ -141,6 +143,7 @@ open_account(const struct session_client *c)
 		.quota_bytes = quota_bytes,
 		.quota_messages = quota_messages,
 		.flush_flags = store.mail_flags_flush,
+		.uidl = uidl.text[0] == '\0' ? NULL : &uidl,
 	};
 	struct why why;
 
@@ -230,7 +233,13 @@ leave(void)
 static void
 before(const struct service *s)
 {
+	struct why why;
+
 	take_special_folders(store.mail_special_folders);
+	/* what POP3 has told of a message is kept for Dovecot */
+	if (!uidl_format_parse(conf_value(s->conf, "pop3_uidl_format"), &uidl,
+		&why))
+		fatal("%s", why.text);
 	charset_prepare(); /* a child may not load code */
 	tzset();
 	mail_account_prepare();

@@ -12,6 +12,7 @@
 #include "lib/log/log.h"
 #include "lib/store/mbox_store.h"
 #include "pop3d/command.h"
+#include "pop3d/unique_ids.h"
 
 struct dialogue {
 	struct pop3_client *client;
@@ -418,8 +419,13 @@ transaction(struct dialogue *d)
 static enum store_result
 open_mailbox(const struct pop3_client *c, struct store **out, struct why *why)
 {
-	return c->mbox != NULL ? mbox_store_open(c->mbox, true, out, why) :
-				 store_open(c->mail, true, out, why);
+	const struct store_ids *ids = NULL;
+
+	if (c->mbox != NULL)
+		return mbox_store_open(c->mbox, true, out, why);
+	if (c->mail_exists && !unique_ids_take(c->mail, &ids, why))
+		return STORE_FAILED;
+	return store_open(c->mail, true, ids, out, why);
 }
 
 void

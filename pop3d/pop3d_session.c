@@ -25,6 +25,7 @@
 #include "lib/sandbox/sandbox.h"
 #include "lib/store/mail_account_location.h"
 #include "lib/store/mbox_lock.h"
+#include "pop3d/unique_ids.h"
 
 enum {
 	KEEPER = SESSION_FD_1,
@@ -37,6 +38,7 @@ static struct session_settings settings;
 static bool has_mbox;
 static struct mbox_access *mbox;
 static const char *mail;
+static bool mail_exists;
 
 /* Forks the keeper of an mbox. False: no session either. */
 static bool
@@ -84,6 +86,15 @@ start(const struct session_owner *owner, int *ours, pid_t *companion)
 	return pid;
 }
 
+/* UIDs are the account's business; else INBOX is all there is. */
+static bool
+confine(const char *location, char **path, char **inside, struct why *why)
+{
+	return unique_ids_want_account() ?
+	    mail_location_confine(location, path, inside, why) :
+	    mail_location_confine_inbox(location, path, inside, why);
+}
+
 /*
  * With the mailbox as root directory, a taken-over process cannot get at
  * those of others who share the system user. Links out of a Maildir do not
@@ -96,20 +107,18 @@ enter(const struct session_owner *owner)
 {
 	char *path = NULL, *inside = NULL;
 	struct why why;
-	bool exists;
 
 	if (has_mbox) {
 		path = mem_text("empty");
 		mbox = mbox_keeper_access(&settings, SESSION_FD_ABOVE,
 		    SESSION_FD_ABOVE + 1);
-	} else if (!mail_location_confine_inbox(owner->mail, &path, &inside,
-		       &why)) {
+	} else if (!confine(owner->mail, &path, &inside, &why)) {
 		log_warning("user=<%s>: %s", owner->user, why.text);
 		exit(EXIT_FAILURE);
 	}
-	exists = !has_mbox && (access(path, F_OK) == 0 || errno != ENOENT);
-	mail = exists ? inside : "maildir:none";
-	if (exists)
+	mail_exists = !has_mbox && (access(path, F_OK) == 0 || errno != ENOENT);
+	mail = mail_exists ? inside : "maildir:none";
+	if (mail_exists)
 		session_enter(&settings.stage, owner, path);
 	else if (chdir("empty") == -1)
 		fatal("empty: %m");
@@ -123,6 +132,7 @@ serve(struct session_client *c)
 	struct pop3_client client = {
 		.settings = &settings,
 		.mail = mail,
+		.mail_exists = mail_exists,
 		.mbox = mbox,
 		.user = c->user,
 		.id = c->id,
@@ -159,6 +169,7 @@ static void
 before(const struct service *s)
 {
 	take_lock_settings(s->conf);
+	unique_ids_setup(s);
 	session_parent_setup(&settings.stage, s);
 }
 
@@ -175,6 +186,7 @@ static struct session_settings settings = {
 		.enter = enter,
 		.serve = serve,
 		.refuse = refuse,
+		.leave = unique_ids_end,
 	},
 };
 

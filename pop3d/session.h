@@ -24,6 +24,7 @@ struct session_settings {
 struct pop3_client {
 	const struct session_settings *settings;
 	const char *mail; /* as this process sees it */
+	bool mail_exists;
 	struct mbox_access *mbox; /* or NULL */
 	const char *user, *id, *client, *method, *tls;
 	struct stream *io;

@@ -7,12 +7,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/store/uidl_format.h"
+
 /* Whose mail it is, and where. */
 struct postmailbox {
 	const char *location;
 	char separator;
 	bool has_owner; /* else that of the directory */
 	uint64_t uid, gid;
+	struct uidl_format uidl; /* text NULL, or "": ids are names */
 };
 
 /*

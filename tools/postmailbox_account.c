@@ -55,6 +55,7 @@ postmailbox_account(const char *config, const char *user,
 	struct conf *c = conf_read(conf_find_directory(config), &errors, NULL);
 	struct auth_params settings;
 	struct store_params store;
+	struct why why;
 
 	if (c == NULL || !conf_fill(c, &auth_param_group, &settings, &errors) ||
 	    !conf_fill(c, &store_param_group, &store, &errors))
@@ -62,6 +63,10 @@ postmailbox_account(const char *config, const char *user,
 	buf_fini(&errors);
 	if (out->separator == '\0')
 		out->separator = store.mail_hierarchy_separator[0];
+	/* it outlives the settings */
+	if (!uidl_format_parse(mem_text(conf_value(c, "pop3_uidl_format")),
+		&out->uidl, &why))
+		fatal_status(EX_CONFIG, "%s", why.text);
 	find(c, &settings, user, out);
 	conf_free(&c);
 }

@@ -90,7 +90,10 @@ int
 postmailbox_rebuild(const struct postmailbox *p)
 {
 	struct mail_account_settings settings = { .location = p->location,
-		.separator = p->separator };
+		.separator = p->separator,
+		.uidl = p->uidl.text == NULL || p->uidl.text[0] == '\0' ?
+		    NULL :
+		    &p->uidl };
 	struct rebuilding r = { 0 };
 	struct why why;
 

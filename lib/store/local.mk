@@ -43,6 +43,7 @@ libposthaste_a_SOURCES += \
 	lib/store/mbox_store.c lib/store/mbox_store.h \
 	lib/store/mbox_deliver.c lib/store/mbox_deliver.h \
 	lib/store/mail_acl.c lib/store/mail_acl.h \
+	lib/store/uidl_format.c lib/store/uidl_format.h \
 	lib/store/maildir_size.c lib/store/maildir_size.h
 
 check_PROGRAMS += tests/unit/lib/store/maildir_deliver_test \
@@ -64,6 +65,12 @@ tests_unit_lib_store_store_test_SOURCES = tests/unit/lib/store/store_test.c \
 tests_unit_lib_store_store_test_LDADD = $(LDADD) -lcmocka
 tests_fuzz_maildir_name_fuzz_SOURCES = tests/fuzz/maildir_name_fuzz.c \
 	tests/fuzz/replay.c
+
+check_PROGRAMS += tests/unit/lib/store/uidl_format_test
+TESTS += tests/unit/lib/store/uidl_format_test
+tests_unit_lib_store_uidl_format_test_SOURCES = \
+	tests/unit/lib/store/uidl_format_test.c
+tests_unit_lib_store_uidl_format_test_LDADD = $(LDADD) -lcmocka
 
 check_PROGRAMS += tests/fuzz/mbox_scan_fuzz
 TESTS += tests/fuzz/mbox_scan_fuzz

@@ -76,6 +76,7 @@ mail_account_open(const struct mail_account_settings *settings,
 	a->root = -1;
 	a->separator = settings->separator;
 	a->flush_flags = settings->flush_flags;
+	a->uidl = settings->uidl;
 	a->quota_bytes = settings->quota_bytes;
 	a->quota_messages = settings->quota_messages;
 	a->tree = mem_new(sizeof(*a->tree));

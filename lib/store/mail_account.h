@@ -33,6 +33,7 @@
 #include "lib/base/why.h"
 
 struct mail_account;
+struct uidl_format; /* uidl_format.h */
 
 enum mail_result {
 	MAIL_OK,
@@ -86,6 +87,11 @@ struct mail_account_settings {
 	 * of the last seconds; a killed process never does.
 	 */
 	bool flush_flags;
+	/*
+	 * The form of POP3's unique ids, which are written to dovecot-uidlist
+	 * where there is one; NULL: they are made of names.
+	 */
+	const struct uidl_format *uidl;
 };
 
 /*

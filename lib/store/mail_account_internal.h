@@ -18,6 +18,7 @@ struct mail_account {
 	int root; /* the Maildir's root directory, O_RDONLY | O_DIRECTORY */
 	char separator;
 	bool flush_flags;
+	const struct uidl_format *uidl; /* NULL: ids are names */
 	uint64_t quota_bytes;
 	uint64_t quota_messages;
 	struct mail_index *index; /* open as long as the account is */

@@ -594,8 +594,8 @@ mailbox_arrive(struct mailbox *m, struct mail_index_message *message,
 	uid_set_add(&f->arrived, message->uid);
 	f->touched = f->unflushed = true;
 	if (f->row.uidlist.seconds != 0)
-		maildir_uidlist_line_of(message->uid, message->name,
-		    &f->uidlist_lines);
+		maildir_uidlist_line_of(m->account->uidl, message->uid,
+		    f->state.uidvalidity, message->name, &f->uidlist_lines);
 	return MAIL_OK;
 }
 

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +14,11 @@
 #include "lib/base/buf.h"
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
-#include "lib/store/store.h"
+#include "lib/store/uidl_format.h"
 
 enum { NOTES_MAX = 256 << 20, NAME_MAX_HERE = 255 };
+/* A name without flags that has room for these and for a UID. */
+enum { STEM_MAX = 200 };
 
 static DIR *
 open_folder(int maildir, const char *name)
@@ -80,6 +81,17 @@ take_cur(int maildir, struct maildir_list *l, const char *name)
 }
 
 /*
+ * mailbox_sync gives every message a UID that can have one. What has none came
+ * behind its back, and is told in the next session, by the UID it has then.
+ */
+static bool
+is_too_new(const struct maildir_list *l, const struct maildir_message *m)
+{
+	return l->ids != NULL && l->ids->format->wants_uid && m->uid == 0 &&
+	    m->stem <= STEM_MAX;
+}
+
+/*
  * A message that is in new goes to cur, as the Maildir convention wants a
  * reader to do. Where that fails (no rights, no room, too long a name) it is
  * read where it is.
@@ -96,7 +108,9 @@ take_new(int maildir, struct maildir_list *l, const char *name)
 	maildir_name_with(name, m.stem, "", next);
 	snprintf(from, sizeof(from), "new/%s", name);
 	snprintf(to, sizeof(to), "cur/%s", next);
-	if (m.stem <= 200 && renameat(maildir, from, maildir, to) == 0)
+	if (is_too_new(l, &m))
+		return;
+	if (m.stem <= STEM_MAX && renameat(maildir, from, maildir, to) == 0)
 		return; /* cur is read next */
 	m.in_new = true;
 	m.name = arena_text(l->memory, name);
@@ -154,15 +168,6 @@ read_notes(int maildir, const char *name, struct buf *text)
 	fd_close(&fd);
 }
 
-static bool
-printable(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] < '!' || s.p[i] > '~')
-			return false;
-	return s.n > 0 && s.n < STORE_UNIQUE_MAX;
-}
-
 /* As Dovecot's default pop3_uidl_format, %08Xu%08Xv, so that nobody who
  * comes from there downloads everything again. */
 static const char *
@@ -191,8 +196,13 @@ take_uidlist(int maildir, struct maildir_list *l, struct index *table)
 			    (m = index_find(table, note.base)) == NULL)
 				continue;
 			m->uid = note.uid;
-			m->unique = printable(note.pop3_name) ?
+			m->imported = uidl_fits(note.pop3_name);
+			m->guid.p = arena_span(l->memory, note.guid);
+			m->guid.n = note.guid.n;
+			m->unique = m->imported ?
 			    arena_span(l->memory, note.pop3_name) :
+			    l->ids != NULL ?
+			    NULL :
 			    dovecot_name(l->memory, note.uid, validity);
 			if (m->size == UINT64_MAX)
 				m->size = note.size;
@@ -222,26 +232,84 @@ take_sizes(int maildir, struct index *table)
 	buf_fini(&text);
 }
 
-/*
- * The base name without its fields, if it fits; else its digest. Either is
- * the same for as long as the file keeps its name.
- */
 static const char *
-own_name(struct maildir_list *l, const struct maildir_message *m)
+formatted(struct maildir_list *l, const struct maildir_message *m)
+{
+	char out[STORE_UNIQUE_MAX];
+	struct uidl_parts parts = {
+		.uid = m->uid,
+		.base = { m->name, m->base },
+		.guid = m->guid,
+	};
+
+	if (l->ids == NULL || (l->ids->format->wants_uid && m->uid == 0)) {
+		uidl_own_name(parts.base, out);
+	} else {
+		parts.uidvalidity = l->ids->uidvalidity;
+		uidl_format_make(l->ids->format, &parts, out);
+	}
+	return arena_text(l->memory, out);
+}
+
+/* What dovecot-uidlist does not say. */
+static void
+name_all(struct maildir_list *l)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < l->count; i++) {
+		struct maildir_message *m = &l->messages[i];
+
+		if (l->ids != NULL && l->ids->format->wants_uid && m->uid == 0)
+			m->uid = m->named_uid;
+		if (is_too_new(l, m))
+			continue;
+		if (m->unique == NULL)
+			m->unique = formatted(l, m);
+		l->messages[kept++] = *m;
+	}
+	l->count = kept;
+}
+
+/* By unique id: the first to have it. */
+struct owner {
+	struct maildir_message *message;
+	UT_hash_handle hh;
+};
+
+static void
+claim(struct maildir_list *l, struct owner **table, struct owner *entry,
+    struct maildir_message *m)
 {
 	struct span base = { m->name, m->base };
-	struct span first = span_take(base, span_find(base, ','));
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	char *out;
+	char digest[STORE_UNIQUE_MAX];
+	struct owner *found;
 
-	if (printable(first))
-		return arena_span(l->memory, first);
-	ensure(
-	    EVP_Digest(base.p, base.n, digest, NULL, EVP_sha256(), NULL) == 1);
-	out = arena_alloc(l->memory, 65);
-	for (size_t i = 0; i < 32; i++)
-		snprintf(out + 2 * i, 3, "%02x", digest[i]);
-	return out;
+	HASH_FIND_STR(*table, m->unique, found);
+	if (found != NULL) {
+		uidl_digest(base, digest);
+		m->unique = arena_text(l->memory, digest);
+	}
+	entry->message = m;
+	HASH_ADD_KEYPTR(hh, *table, m->unique, strlen(m->unique), entry);
+}
+
+/*
+ * Imported ids and made ones, or two imported ones, may be the same: of these
+ * the first imported one stays, then the oldest. The others get a digest of
+ * their names, which never is one of them.
+ */
+static void
+part_equals(struct maildir_list *l)
+{
+	struct owner *table = NULL, *all;
+
+	all = arena_alloc(l->memory, (l->count + 1) * sizeof(*all));
+	for (int made = 0; made < 2; made++)
+		for (size_t i = 0; i < l->count; i++)
+			if (l->messages[i].imported == (made == 0))
+				claim(l, &table, &all[i], &l->messages[i]);
+	HASH_CLEAR(hh, table);
 }
 
 /* Those with a UID first, in its order; the rest by time, then by name. */
@@ -260,9 +328,10 @@ compare(const void *left, const void *right)
 }
 
 int
-maildir_list_read(int maildir, int lists, struct maildir_list *out)
+maildir_list_read(int maildir, int lists, const struct store_ids *ids,
+    struct maildir_list *out)
 {
-	struct maildir_list l = { .memory = arena_new() };
+	struct maildir_list l = { .memory = arena_new(), .ids = ids };
 	struct index *table;
 
 	if (empty_new(maildir, &l) == -1 ||
@@ -277,11 +346,11 @@ maildir_list_read(int maildir, int lists, struct maildir_list *out)
 	take_uidlist(lists, &l, table);
 	take_sizes(maildir, table);
 	HASH_CLEAR(hh, table);
-	for (size_t i = 0; i < l.count; i++)
-		if (l.messages[i].unique == NULL)
-			l.messages[i].unique = own_name(&l, &l.messages[i]);
+	name_all(&l);
 	if (l.count > 0)
 		qsort(l.messages, l.count, sizeof(*l.messages), compare);
+	part_equals(&l);
+	l.ids = NULL;
 	*out = l;
 	return 0;
 }

@@ -9,6 +9,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/base/span.h"
+#include "lib/store/store.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,6 +22,9 @@ struct maildir_message {
 	size_t base; /* length of the name without flags and UID */
 	size_t stem; /* of the name without flags */
 	uint64_t uid; /* of dovecot-uidlist; 0: not there */
+	uint64_t named_uid; /* of the name, or 0 */
+	struct span guid; /* of dovecot-uidlist, or empty */
+	bool imported; /* unique is of dovecot-uidlist */
 	uint64_t seconds; /* the name's first number */
 	uint64_t stored; /* S=, or UINT64_MAX */
 	uint64_t size; /* with CRLF: W=, noted, or UINT64_MAX */
@@ -30,6 +34,7 @@ struct maildir_message {
 
 struct maildir_list {
 	struct arena *memory;
+	const struct store_ids *ids; /* while it is read, or NULL */
 	struct maildir_message *messages;
 	size_t count;
 	size_t room;
@@ -53,9 +58,10 @@ void maildir_name_with(const char *name, size_t stem, const char *flags,
 
 /*
  * Moves what is in new to cur, and lists cur; dovecot-uidlist is in "lists". 0,
- * or -1 with errno; ENOENT when there is no Maildir.
+ * or -1 with errno; ENOENT when there is no Maildir. "ids": of store.h.
  */
-int maildir_list_read(int maildir, int lists, struct maildir_list *out);
+int maildir_list_read(int maildir, int lists, const struct store_ids *ids,
+    struct maildir_list *out);
 void maildir_list_free(struct maildir_list *l);
 /*
  * Finds the message's file again after another program has renamed it.
@@ -69,6 +75,7 @@ struct maildir_note {
 	struct span base;
 	uint64_t uid;
 	struct span pop3_name; /* a UIDL from before a migration, or empty */
+	struct span guid; /* or empty */
 	uint64_t size; /* or UINT64_MAX */
 };
 

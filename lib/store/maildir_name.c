@@ -44,7 +44,9 @@ maildir_name_parse(struct span name, struct maildir_message *out)
 	uint64_t uid;
 
 	base = maildir_name_base(name, &uid);
-	*out = (struct maildir_message){ .base = base.n, .stem = stem.n };
+	*out = (struct maildir_message){ .base = base.n,
+		.stem = stem.n,
+		.named_uid = uid };
 	if (base.n == 0 || name.p[0] == '.')
 		return false;
 	while (digits < base.n && digits < 18 && base.p[digits] >= '0' &&
@@ -136,6 +138,8 @@ maildir_uidlist_line(struct span line, struct maildir_note *out)
 		}
 		if (word.n > 1 && word.p[0] == 'P')
 			out->pop3_name = span_skip(word, 1);
+		else if (word.n > 1 && word.p[0] == 'G')
+			out->guid = span_skip(word, 1);
 		else if (word.n > 1 && word.p[0] == 'W' &&
 		    span_u64(span_skip(word, 1),
 			UINT64_C(1) << MAILDIR_SIZE_MAX_BITS, &size))

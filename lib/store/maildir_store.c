@@ -62,7 +62,7 @@ take_lock(struct maildir_store *s, struct why *why)
 
 static enum store_result
 open_maildir(struct maildir_store *s, const char *path, const char *lists,
-    bool exclusive, struct why *why)
+    bool exclusive, const struct store_ids *ids, struct why *why)
 {
 	enum store_result r;
 	int control = -1, read;
@@ -79,7 +79,7 @@ open_maildir(struct maildir_store *s, const char *path, const char *lists,
 	if (lists != NULL)
 		control = open(lists, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	read = maildir_list_read(s->maildir,
-	    control == -1 ? s->maildir : control, &s->list);
+	    control == -1 ? s->maildir : control, ids, &s->list);
 	fd_close(&control);
 	/* a directory without new and cur is no Maildir yet */
 	if (read == -1 && errno != ENOENT) {
@@ -377,14 +377,14 @@ static const struct store_kind kind = {
 
 enum store_result
 maildir_store_open(const char *path, const char *lists, bool exclusive,
-    struct store **out, struct why *why)
+    const struct store_ids *ids, struct store **out, struct why *why)
 {
 	struct maildir_store *s = mem_new(sizeof(*s));
 	enum store_result r;
 
 	s->store.kind = &kind;
 	s->maildir = s->lock = -1;
-	r = open_maildir(s, path, lists, exclusive, why);
+	r = open_maildir(s, path, lists, exclusive, ids, why);
 	*out = &s->store;
 	if (r != STORE_OK)
 		store_close(out);

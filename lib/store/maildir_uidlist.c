@@ -11,7 +11,7 @@
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/store/maildir_list.h"
-#include "lib/store/store.h"
+#include "lib/store/uidl_format.h"
 
 enum { CHUNK = 65536 }; /* read at a time; no line is longer */
 
@@ -252,25 +252,25 @@ out:
 
 /* ---- carrying it on ---- */
 
-static bool
-printable(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] < '!' || s.p[i] > '~')
-			return false;
-	return s.n > 0 && s.n < STORE_UNIQUE_MAX;
-}
-
 void
-maildir_uidlist_line_of(uint32_t uid, struct span name, struct buf *out)
+maildir_uidlist_line_of(const struct uidl_format *format, uint32_t uid,
+    uint32_t uidvalidity, struct span name, struct buf *out)
 {
 	struct span stem = span_take(name, span_find(name, ':'));
-	struct span own = span_take(stem, span_find(stem, ','));
+	char unique[STORE_UNIQUE_MAX];
+	uint64_t named;
+	struct uidl_parts parts = {
+		.uid = uid,
+		.uidvalidity = uidvalidity,
+		.base = maildir_name_base(name, &named),
+	};
 
-	buf_printf(out, "%lu ", (unsigned long)uid);
-	if (printable(own))
-		buf_printf(out, "P%.*s ", SPAN_ARG(own));
-	buf_printf(out, ":%.*s\n", SPAN_ARG(stem));
+	if (format == NULL)
+		uidl_own_name(parts.base, unique);
+	else
+		uidl_format_make(format, &parts, unique);
+	buf_printf(out, "%lu P%s :%.*s\n", (unsigned long)uid, unique,
+	    SPAN_ARG(stem));
 }
 
 void

@@ -41,8 +41,14 @@ uint32_t maildir_uidlist_find(const struct uidlist *l, struct span base);
 struct uidlist *
 maildir_uidlist_read(int directory, struct uidlist_header *header);
 
-/* The line of a message, with the UIDL it has had from us. */
-void maildir_uidlist_line_of(uint32_t uid, struct span name, struct buf *out);
+struct uidl_format;
+
+/*
+ * The line of a message, with the UIDL it has from us: by the format, NULL:
+ * its own name.
+ */
+void maildir_uidlist_line_of(const struct uidl_format *format, uint32_t uid,
+    uint32_t uidvalidity, struct span name, struct buf *out);
 /* Not flushed; left out while Dovecot has the file locked. */
 void maildir_uidlist_append(int directory, struct span lines);
 

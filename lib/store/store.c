@@ -11,8 +11,8 @@
 #include "lib/store/store_kind.h"
 
 enum store_result
-store_open(const char *location, bool exclusive, struct store **out,
-    struct why *why)
+store_open(const char *location, bool exclusive, const struct store_ids *ids,
+    struct store **out, struct why *why)
 {
 	struct mail_location at;
 	char *lists = NULL;
@@ -31,7 +31,7 @@ store_open(const char *location, bool exclusive, struct store **out,
 		lists = mem_printf("%s/%s", at.control,
 		    at.naming.fs ? "INBOX" : ".INBOX");
 	r = maildir_store_open(at.inbox != NULL ? at.inbox : at.path, lists,
-	    exclusive, out, why);
+	    exclusive, ids, out, why);
 	free(lists);
 	mail_location_fini(&at);
 	return r;

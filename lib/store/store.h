@@ -33,14 +33,27 @@ enum store_result {
 
 enum store_flag { STORE_SEEN = 1 };
 
+/* How a Maildir's messages are called: uidl_format.h. */
+struct uidl_format;
+
+struct store_ids {
+	const struct uidl_format *format;
+	/*
+	 * Of the INBOX, as mailbox_sync has just left it, for a format that
+	 * wants UIDs. Messages that have come since are not listed.
+	 */
+	uint32_t uidvalidity;
+};
+
 /*
  * Opens INBOX of "maildir:/path" (options: mail_account_location.h) and lists
  * it. A mailbox that does not exist yet is empty.
  * "exclusive": nobody else who asks for that gets it meanwhile; the lock goes
  * with the process that has it, however it ends.
+ * "ids" NULL: made of names, but for those that dovecot-uidlist knows.
  */
 enum store_result store_open(const char *location, bool exclusive,
-    struct store **out, struct why *why);
+    const struct store_ids *ids, struct store **out, struct why *why);
 /* Keeps what was learned about sizes. NULL is fine. */
 void store_close(struct store **s);
 

@@ -36,7 +36,8 @@ struct store_text {
 };
 
 /* "maildir:"; "lists": where dovecot-uidlist is, NULL: in it. */
-enum store_result maildir_store_open(const char *path, const char *lists,
-    bool exclusive, struct store **out, struct why *why);
+enum store_result
+maildir_store_open(const char *path, const char *lists, bool exclusive,
+    const struct store_ids *ids, struct store **out, struct why *why);
 
 #endif

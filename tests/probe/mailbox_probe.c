@@ -106,7 +106,7 @@ dump_uidls(const char *location)
 {
 	struct store *s;
 
-	if (store_open(location, false, &s, &why) != STORE_OK)
+	if (store_open(location, false, NULL, &s, &why) != STORE_OK)
 		fatal("%s", why.text);
 	for (size_t i = 0; i < store_count(s); i++)
 		printf("uidl\t%s\n", store_unique(s, i));

@@ -30,7 +30,7 @@ open_store(void)
 	struct store *s = NULL;
 	struct why why;
 
-	assert_int_equal(store_open(here, true, &s, &why), STORE_OK);
+	assert_int_equal(store_open(here, true, NULL, &s, &why), STORE_OK);
 	return s;
 }
 
@@ -111,9 +111,10 @@ test_lock(void **state)
 	(void)state;
 	put("new/1.a", "x");
 	one = open_store();
-	assert_int_equal(store_open(here, true, &two, &why), STORE_IN_USE);
+	assert_int_equal(store_open(here, true, NULL, &two, &why),
+	    STORE_IN_USE);
 	assert_null(two);
-	assert_int_equal(store_open(here, false, &two, &why), STORE_OK);
+	assert_int_equal(store_open(here, false, NULL, &two, &why), STORE_OK);
 	store_close(&two);
 	store_close(&one);
 	one = open_store();
@@ -127,14 +128,15 @@ test_missing(void **state)
 	struct why why;
 
 	(void)state;
-	assert_int_equal(store_open("maildir:nowhere", true, &s, &why),
+	assert_int_equal(store_open("maildir:nowhere", true, NULL, &s, &why),
 	    STORE_OK);
 	assert_int_equal(store_count(s), 0);
 	store_close(&s);
-	assert_int_equal(store_open("mbox:nowhere", true, &s, &why),
+	assert_int_equal(store_open("mbox:nowhere", true, NULL, &s, &why),
 	    STORE_FAILED);
 	assert_non_null(strstr(why.text, "mbox:nowhere"));
-	assert_int_equal(store_open("maildir:", true, &s, &why), STORE_FAILED);
+	assert_int_equal(store_open("maildir:", true, NULL, &s, &why),
+	    STORE_FAILED);
 	assert_null(s);
 }
 
