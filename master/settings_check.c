@@ -282,3 +282,23 @@ settings_check_domains(const struct plan *plan, struct buf *warnings)
 					    classes[j]);
 	}
 }
+
+void
+settings_check_accounts(const struct plan *plan, struct buf *warnings)
+{
+	struct span rest = span_of(conf_value(plan->conf, "account_files"));
+	struct span word;
+
+	if (warnings == NULL || conf_list_next(&rest, &word))
+		return;
+	for (size_t i = 0; i < plan->count; i++) {
+		const char *name = plan->services[i].program->name;
+
+		if (strcmp(name, "imapd") != 0 && strcmp(name, "pop3d") != 0)
+			continue;
+		complain_setting(warnings, plan->conf, "account_files",
+		    "not set: nobody can log in to %s",
+		    plan->services[i].entry->name);
+		return;
+	}
+}

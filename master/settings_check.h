@@ -16,5 +16,7 @@ void settings_check_next_hops(const struct plan *plan, struct buf *errors,
     struct buf *warnings);
 /* A line for each domain that two classes of domains name: one of them wins. */
 void settings_check_domains(const struct plan *plan, struct buf *warnings);
+/* A line if there are services for people to log in to, and no accounts. */
+void settings_check_accounts(const struct plan *plan, struct buf *warnings);
 
 #endif

@@ -127,6 +127,9 @@ def test_reload_refuses_the_same(suite):
 
 
 WARNINGS = {
+    "no accounts": (
+        "account_files =\n", "",
+        "account_files: not set: nobody can log in to 127.0.0.1:"),
     "missing table": (
         "virtual_alias_maps = hash:{etc}/nothing\n", "",
         "virtual_alias_maps: {etc}/nothing: No such file"),
