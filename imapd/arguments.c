@@ -132,7 +132,9 @@ take_flag(struct imap_session *s, const struct imap_command *c,
 	if (bit < 0 && that_fit && mailbox_keywords_full(in))
 		return true;
 	if (bit < 0) {
-		reply_no(s, c, "LIMIT", "%s", why.text);
+		reply_result(s, c,
+		    why.error == 0 ? MAIL_LIMIT : mail_result_of(why.error),
+		    &why);
 		return false;
 	}
 	*keywords |= (uint64_t)1 << bit;

@@ -105,12 +105,14 @@ reply_result(struct imap_session *s, const struct imap_command *c,
 		[MAIL_READ_ONLY] = { "NOPERM", "The mailbox is read-only" },
 		[MAIL_IN_USE] = { "INUSE",
 		    "Another program has the mailbox, try again later" },
+		[MAIL_NO_ROOM] = { "UNAVAILABLE",
+		    "No room on the server's disk, try again later" },
 		[MAIL_FAILED] = { "UNAVAILABLE",
 		    "Internal error, try again later" },
 	};
 	const char *text = rows[result].text;
 
-	if (result == MAIL_FAILED)
+	if (result == MAIL_FAILED || result == MAIL_NO_ROOM)
 		log_warning("user=<%s>, session=%s: %.*s: %s", s->user, s->id,
 		    SPAN_ARG(c->name), why->text);
 	reply_no(s, c, rows[result].code, "%s",

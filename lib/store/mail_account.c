@@ -33,7 +33,7 @@ open_index(struct mail_account *a, struct why *why)
 	if (at->index != NULL && mkdir(at->index, 0700) != 0 &&
 	    errno != EEXIST) {
 		why_errno(why, "4.2.0", "cannot make %s", at->index);
-		return MAIL_FAILED;
+		return mail_result_of(errno);
 	}
 	path = mem_printf("%s/%s", directory, index_name);
 	a->index = mail_index_open(path, why);

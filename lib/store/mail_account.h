@@ -47,8 +47,12 @@ enum mail_result {
 	MAIL_LIMIT, /* of what we support: keywords, folders, sizes */
 	MAIL_READ_ONLY,
 	MAIL_IN_USE, /* locked by somebody else for too long */
-	MAIL_FAILED, /* *why says: disk full, no rights, ... */
+	MAIL_NO_ROOM, /* on the disk: nothing was done; reading goes on */
+	MAIL_FAILED, /* *why says: no rights, ... */
 };
+
+/* What a system call's failure comes to. */
+enum mail_result mail_result_of(int error);
 
 /* RFC 6154, RFC 8457. */
 enum special_use {

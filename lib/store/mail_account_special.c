@@ -180,7 +180,10 @@ make(struct adoption *a, const struct special_folder *w)
 	struct mail_place p;
 
 	if (r != MAIL_OK && r != MAIL_EXISTS)
-		return r == MAIL_FAILED ? r : MAIL_OK;
+		return r == MAIL_FAILED || r == MAIL_NO_ROOM ||
+			r == MAIL_OVER_QUOTA ?
+		    r :
+		    MAIL_OK;
 	r = mail_subscriptions_set(a->tree, name, true, a->why);
 	if (r != MAIL_OK || (r = mail_place_find(a->tree, name, &p)) != MAIL_OK)
 		return r;

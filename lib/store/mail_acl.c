@@ -18,7 +18,7 @@ static enum mail_result
 failed(struct why *why, const char *what)
 {
 	why_errno(why, "4.3.0", "%s: %s", file_name, what);
-	return MAIL_FAILED;
+	return mail_result_of(errno);
 }
 
 static bool

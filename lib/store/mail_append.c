@@ -106,10 +106,7 @@ mail_append_free(struct mail_append **a)
 static enum mail_result
 write_failed(struct why *why)
 {
-	if (errno != EDQUOT)
-		return mailbox_disk_failed("cannot write the message", why);
-	why_errno(why, "5.2.2", "mailbox is full");
-	return MAIL_OVER_QUOTA;
+	return mailbox_disk_failed("cannot write the message", why);
 }
 
 static enum mail_result
@@ -275,13 +272,20 @@ enter_several(struct mail_append *a)
 			int error = errno;
 
 			arriving_undo(&journal);
+			arriving_end(&journal);
 			errno = error;
 			return -1;
 		}
-	if (arriving_done(&journal))
-		return 0;
-	arriving_undo(&journal);
-	return -1;
+	if (!arriving_done(&journal)) {
+		int error = errno;
+
+		arriving_undo(&journal);
+		arriving_end(&journal);
+		errno = error;
+		return -1;
+	}
+	arriving_end(&journal);
+	return 0;
 }
 
 static enum mail_result

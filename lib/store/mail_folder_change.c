@@ -33,7 +33,7 @@ static enum mail_result
 failed(struct why *why, const char *what)
 {
 	why_errno(why, "4.2.0", "cannot %s", what);
-	return MAIL_FAILED;
+	return mail_result_of(errno);
 }
 
 static bool

@@ -12,6 +12,20 @@
 #include "lib/base/fdio.h"
 #include "lib/base/process.h"
 
+enum mail_result
+mail_result_of(int error)
+{
+	switch (error) {
+	case EROFS:
+		return MAIL_READ_ONLY;
+	case EDQUOT:
+		return MAIL_OVER_QUOTA;
+	case ENOSPC:
+		return MAIL_NO_ROOM;
+	}
+	return MAIL_FAILED;
+}
+
 static void
 take_stamp(const struct stat *st, struct file_stamp *out)
 {

@@ -37,7 +37,7 @@ static enum mail_result
 failed(struct why *why)
 {
 	why_errno(why, "4.2.0", "cannot rename the folder");
-	return MAIL_FAILED;
+	return mail_result_of(errno);
 }
 
 /* Nothing is ever replaced; what is gone has been renamed before. */

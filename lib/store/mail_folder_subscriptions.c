@@ -155,7 +155,7 @@ write_lines(struct mail_tree *t, struct why *why)
 	} else if (mail_file_replace(t->control, file_name(t),
 		       buf_span(&text)) != 0) {
 		why_errno(why, "4.2.0", "cannot write the subscriptions");
-		r = MAIL_FAILED;
+		r = mail_result_of(errno);
 	} else {
 		mail_file_stamp(t->control, file_name(t),
 		    &t->subscriptions.stamp);

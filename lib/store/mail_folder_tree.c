@@ -95,7 +95,7 @@ mail_tree_open(struct mail_location *at, char separator, bool create,
 	out->root = out->inbox = out->control = out->lock = -1;
 	out->metadata = mail_metadata_new();
 	if (!open_all(out, create)) {
-		r = errno == ENOENT ? MAIL_NONEXISTENT : MAIL_FAILED;
+		r = errno == ENOENT ? MAIL_NONEXISTENT : mail_result_of(errno);
 		why_errno(why, "4.2.0", "cannot open the mailbox %s",
 		    out->at.path);
 	} else if (create && was_begun(out)) {
@@ -144,7 +144,8 @@ take_lock(struct mail_tree *t, struct why *why)
 		usleep(LOCK_STEP_MS * 1000);
 	}
 	why_errno(why, "4.2.0", "cannot lock the folders");
-	return t->lock >= 0 && errno == EWOULDBLOCK ? MAIL_IN_USE : MAIL_FAILED;
+	return t->lock >= 0 && errno == EWOULDBLOCK ? MAIL_IN_USE :
+						      mail_result_of(errno);
 }
 
 enum mail_result
@@ -309,7 +310,7 @@ mail_place_open(struct mail_tree *t, const struct mail_place *p,
 		complete(out->mail)) &&
 	    open_control(t, p, &out->control))
 		return MAIL_OK;
-	r = errno == ENOENT ? MAIL_NONEXISTENT : MAIL_FAILED;
+	r = errno == ENOENT ? MAIL_NONEXISTENT : mail_result_of(errno);
 	why_errno(why, "4.2.0", "cannot open the folder");
 	mail_directories_close(out);
 	return r;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -20,11 +21,41 @@
 /* Address space, not memory: the file is as large as what is in it. */
 static const size_t
     map_size = sizeof(size_t) > 4 ? (size_t)64 << 30 : (size_t)512 << 20;
+/* Less free room than this, and a failed write is put down to that. */
+enum {
+	ROOM_FOR_COMMIT = 1 << 20,
+	LOCK_ROOM = 12288, /* LMDB's table of 126 readers, and its head */
+	ROOM_KEPT = 65536, /* for a transaction or two */
+};
 static const char *const tree_names[INDEX_TREES] = { "small", "rows", "cache" };
+
+/* LMDB calls a write that was cut short for want of room EIO. */
+static bool
+no_room_left(struct mail_index *x)
+{
+	struct statvfs fs;
+	int fd;
+
+	return x->env != NULL && mdb_env_get_fd(x->env, &fd) == 0 &&
+	    fstatvfs(fd, &fs) == 0 &&
+	    fs.f_bavail * fs.f_frsize < ROOM_FOR_COMMIT;
+}
+
+bool
+mail_index_full(const struct mail_index *x)
+{
+	return x->error == MDB_MAP_FULL || x->error == ENOSPC ||
+	    x->error == EDQUOT;
+}
 
 bool
 index_failed(struct mail_index *x, int error)
 {
+	/* a transaction that has failed says no more than that */
+	if (error == MDB_BAD_TXN && mail_index_full(x))
+		return false;
+	if (error == EIO && no_room_left(x))
+		error = ENOSPC;
 	x->error = error;
 	switch (error) {
 	case MDB_CORRUPTED:
@@ -51,8 +82,7 @@ index_damaged(struct mail_index *x)
 void
 mail_index_why(const struct mail_index *x, struct why *why)
 {
-	if (x->error == MDB_MAP_FULL || x->error == ENOSPC ||
-	    x->error == EDQUOT)
+	if (mail_index_full(x))
 		why_set(why, "4.2.2", "no room for the mailbox's index");
 	else
 		why_set(why, "4.3.0", "the mailbox's index: %s",
@@ -118,6 +148,39 @@ this_boot(const struct index_self *self)
 {
 	mail_index_prepare();
 	return boot[0] != '\0' && strcmp(self->boot, boot) == 0;
+}
+
+/* Makes the file, if need be, and gives it blocks. 0, or that there are none.
+ */
+static int
+make_room(const char *path, off_t size)
+{
+	int error = 0,
+	    fd = open(path,
+		O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+
+	/* mdb_env_open says what else is wrong with it */
+	if (fd == -1 || fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, size) == -1)
+		error = errno;
+	fd_close(&fd);
+	return error == ENOSPC || error == EDQUOT ? error : 0;
+}
+
+/*
+ * The lock file is mapped, and LMDB makes it with a hole: where there is no
+ * room for that, touching it would be a bus error, and look like damage. So
+ * would an index that LMDB has only begun to make.
+ */
+static int
+make_room_for_both(const char *path, bool new)
+{
+	char *lock = mem_printf("%s-lock", path);
+	int error = new ? make_room(path, ROOM_KEPT) : 0;
+
+	if (error == 0)
+		error = make_room(lock, LOCK_ROOM);
+	free(lock);
+	return error;
 }
 
 struct opening {
@@ -187,14 +250,19 @@ open_env(struct mail_index *x)
 {
 	struct opening o = { x, x->path };
 	const char *what;
+	struct stat st;
+	bool new;
 	int r, fd = open(x->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd != -1 && !index_file_sound(fd, &what)) {
 		fd_close(&fd);
 		return MDB_INVALID;
 	}
+	new = fd == -1 || fstat(fd, &st) == -1 || st.st_size == 0;
 	fd_close(&fd);
-	r = mdb_env_create(&x->env);
+	r = make_room_for_both(x->path, new);
+	if (r == 0)
+		r = mdb_env_create(&x->env);
 	if (r != 0)
 		return r;
 	index_guard_install(x->env);
@@ -242,6 +310,7 @@ begin_raw(struct mail_index *x)
 		return index_failed(x, r);
 	}
 	x->writes = 1;
+	x->error = 0;
 	return true;
 }
 
@@ -255,13 +324,41 @@ commit_call(void *with)
 	return mdb_txn_commit(txn);
 }
 
+/*
+ * Behind its end the file has some room for itself: on a full disk flags can
+ * be set, and what is to make room can be expunged. It is asked for once in
+ * many commits.
+ */
+static void
+keep_room(struct mail_index *x)
+{
+	MDB_envinfo info;
+	MDB_stat stat;
+	uint64_t end;
+	int fd;
+
+	if (mdb_env_info(x->env, &info) != 0 ||
+	    mdb_env_stat(x->env, &stat) != 0 ||
+	    mdb_env_get_fd(x->env, &fd) != 0)
+		return;
+	end = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
+	if (end + ROOM_KEPT / 2 <= x->room)
+		return;
+	x->room = end;
+	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)end, ROOM_KEPT) == 0)
+		x->room += ROOM_KEPT;
+}
+
 static bool
 commit_raw(struct mail_index *x)
 {
 	int r = index_guarded(commit_call, x);
 
 	x->writes = 0;
-	return r == 0 || index_failed(x, r);
+	if (r != 0)
+		return index_failed(x, r);
+	keep_room(x);
+	return true;
 }
 
 static void
@@ -345,6 +442,7 @@ close_env(struct mail_index *x)
 	x->env = NULL;
 	x->reading = x->damaged = false;
 	x->holds = 0;
+	x->room = 0;
 }
 
 /* Opens what is there, else makes it anew. */

@@ -340,7 +340,7 @@ mail_metadata_write(struct mail_metadata *m, int directory, struct why *why)
 	} else if (mail_file_replace(directory, file_name, buf_span(&text)) !=
 	    0) {
 		why_errno(why, "4.2.0", "cannot write the metadata");
-		r = MAIL_FAILED;
+		r = mail_result_of(errno);
 	}
 	buf_fini(&text);
 	if (r == MAIL_OK)

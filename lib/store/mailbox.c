@@ -22,14 +22,14 @@ mailbox_disk_failed(const char *what, struct why *why)
 {
 	why_errno(why, errno == ENOSPC || errno == EDQUOT ? "4.2.2" : "4.2.0",
 	    "%s", what);
-	return errno == EROFS ? MAIL_READ_ONLY : MAIL_FAILED;
+	return mail_result_of(errno);
 }
 
 enum mail_result
 mailbox_index_failed(struct mailbox *m, struct why *why)
 {
 	mail_index_why(m->account->index, why);
-	return MAIL_FAILED;
+	return mail_index_full(m->account->index) ? MAIL_NO_ROOM : MAIL_FAILED;
 }
 
 void
@@ -69,8 +69,11 @@ folder_leave(struct mailbox_folder *f)
 void
 mailbox_state_stamped(struct mailbox_folder *f)
 {
+	int error = errno;
+
 	(void)maildir_folder_stamp(&f->files, FOLDER_STATE_NAME,
 	    &f->state_stamp);
+	errno = error;
 }
 
 /* UIDVALIDITY and the rest as Dovecot had them, or new ones. */
@@ -113,9 +116,10 @@ read_state(struct mailbox_folder *f)
 
 	if (r != 1)
 		return r;
-	errno = EIO;
-	if (!mail_index_begin(x, NULL))
+	if (!mail_index_begin(x, NULL)) {
+		errno = mail_index_full(x) ? ENOSPC : EIO;
 		return -1;
+	}
 	r = take_state(f);
 	if (r == 1) {
 		folder_state_fini(&f->state);
@@ -408,7 +412,7 @@ mailbox_begin_unloaded(struct mailbox *m, struct why *why)
 	enum mail_result r;
 
 	if (!mail_index_begin(m->account->index, why))
-		return MAIL_FAILED;
+		return mailbox_index_failed(m, why);
 	if (m->folder->writing++ > 0)
 		return MAIL_OK;
 	r = begin_row(m, why);
@@ -496,20 +500,23 @@ mailbox_commit(struct mailbox *m, struct why *why)
 	ensure(f->writing > 0);
 	if (f->writing > 1) {
 		f->writing--;
-		return mail_index_commit(x, why) ? MAIL_OK : MAIL_FAILED;
+		return mail_index_commit(x, why) ? MAIL_OK :
+						   mailbox_index_failed(m, why);
 	}
 	if (f->touched && f->own)
 		(void)maildir_folder_stamp(&f->files, "cur", &f->row.cur);
 	append_uidlist(f);
 	if (!write_changes(f) || !mail_index_folder_put(x, &f->row)) {
-		mail_index_why(x, why);
+		enum mail_result r = mailbox_index_failed(m, why);
+
 		mailbox_abort(m);
-		return MAIL_FAILED;
+		return r;
 	}
 	f->writing = 0;
 	m->account->changes++;
 	forget_changes(f);
-	return mail_index_commit(x, why) ? MAIL_OK : MAIL_FAILED;
+	return mail_index_commit(x, why) ? MAIL_OK :
+					   mailbox_index_failed(m, why);
 }
 
 uint64_t

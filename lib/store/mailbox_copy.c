@@ -40,6 +40,10 @@ struct copying {
 	unsigned char keyword[MAIL_KEYWORDS_MAX]; /* bit there */
 	uint64_t bytes; /* of files that quota counts */
 	struct arriving journal;
+	bool journaled; /* there is one */
+	bool final; /* no way back */
+	char name[MAILDIR_FILE_MAX]; /* without one: of what arrived, or "" */
+	char old[OLD_PATH_MAX]; /* and where it was */
 	struct mail_copies *out;
 	struct why *why;
 };
@@ -63,12 +67,9 @@ mail_copies_fini(struct mail_copies *c)
 static enum mail_result
 disk_failed(struct copying *c)
 {
-	if (errno != EDQUOT)
-		return mailbox_disk_failed(c->move ? "cannot move messages" :
-						     "cannot copy messages",
-		    c->why);
-	why_errno(c->why, "5.2.2", "mailbox is full");
-	return MAIL_OVER_QUOTA;
+	return mailbox_disk_failed(c->move ? "cannot move messages" :
+					     "cannot copy messages",
+	    c->why);
 }
 
 /* ---- before the transaction ---- */
@@ -103,11 +104,10 @@ keyword_name(struct mailbox *m, int bit)
 	return NULL;
 }
 
-static void
+static enum mail_result
 map_keywords(struct copying *c, uint64_t used)
 {
 	bool same = c->from->folder == c->to->folder;
-	struct why ignored;
 
 	for (int i = 0; i < MAIL_KEYWORDS_MAX; i++) {
 		const char *name;
@@ -115,11 +115,14 @@ map_keywords(struct copying *c, uint64_t used)
 
 		if (!same && (used >> i & 1) != 0 &&
 		    (name = keyword_name(c->from, i)) != NULL)
-			bit = mailbox_keyword(c->to, span_of(name), true,
-			    &ignored);
-		/* where there is no room for more, the message goes without */
+			bit =
+			    mailbox_keyword(c->to, span_of(name), true, c->why);
+		if (bit < 0 && c->why->error != 0)
+			return mail_result_of(c->why->error);
+		/* of as many as a folder can have, the message goes without */
 		c->keyword[i] = bit < 0 ? NO_KEYWORD : (unsigned char)bit;
 	}
+	return MAIL_OK;
 }
 
 static enum mail_result
@@ -136,8 +139,8 @@ survey(struct copying *c)
 	mail_index_release(x);
 	if (!good)
 		return mailbox_index_failed(c->from, c->why);
-	map_keywords(c, s.keywords);
-	return MAIL_OK;
+	why_clear(c->why);
+	return map_keywords(c, s.keywords);
 }
 
 static enum mail_result
@@ -382,6 +385,10 @@ carry(struct copying *c, uint32_t uid, struct passing *p)
 
 	if (r != MAIL_OK)
 		return r;
+	if (!c->journaled) {
+		memcpy(c->name, p->name, sizeof(c->name));
+		memcpy(c->old, p->old, sizeof(c->old));
+	}
 	r = arrive(c, p);
 	if (r == MAIL_OK && c->move && !c->apart)
 		r = mailbox_depart(c->from, uid, c->why);
@@ -424,33 +431,44 @@ leave(struct copying *c, uint32_t uid, struct passing *p)
 static enum mail_result
 carry_all(struct copying *c)
 {
-	bool journal = c->count > 1;
 	enum mail_result r;
 
-	if (journal) {
+	if (c->count > 1) {
 		arriving_begin(&c->journal, c->to, c->from);
 		r = each(c, note);
 		if (!arriving_ready(&c->journal))
 			return disk_failed(c);
-		if (r != MAIL_OK) {
-			arriving_undo(&c->journal);
+		c->journaled = true;
+		if (r != MAIL_OK)
 			return r;
-		}
 	}
 	r = each(c, carry);
-	if (r == MAIL_OK && journal && !arriving_done(&c->journal))
+	if (r == MAIL_OK && c->journaled && !arriving_done(&c->journal))
 		r = disk_failed(c);
-	if (r != MAIL_OK && journal)
-		arriving_undo(&c->journal);
-	if (r == MAIL_OK && c->move && c->apart)
+	if (r == MAIL_OK && c->move && c->apart) {
+		/* from here on the copies are all there is */
+		c->final = true;
 		r = each(c, leave);
+	}
 	return r;
 }
 
-/*
- * A single message that arrived, and whose row could not be put: it stays, as
- * if somebody else had brought it.
- */
+/* What was refused is not to be found later. */
+static void
+take_back(struct copying *c)
+{
+	int from = c->from->folder->files.dir, cur = c->to->folder->files.cur;
+
+	if (c->final)
+		return;
+	if (c->journaled)
+		arriving_undo(&c->journal);
+	else if (c->name[0] != '\0' && (!c->move || c->apart))
+		(void)!unlinkat(cur, c->name, 0);
+	else if (c->name[0] != '\0')
+		(void)!renameat(cur, c->name, from, c->old);
+}
+
 static enum mail_result
 in_transaction(struct copying *c)
 {
@@ -484,8 +502,12 @@ copy(struct copying *c)
 	r = in_transaction(c);
 	if (r == MAIL_OK)
 		r = mailbox_commit(c->from, c->why);
-	else if (mail_index_writing(x))
+	if (r != MAIL_OK)
+		take_back(c);
+	if (r != MAIL_OK && mail_index_writing(x))
 		mailbox_abort(c->from);
+	if (c->journaled)
+		arriving_end(&c->journal);
 	c->out->uidvalidity = c->to->folder->row.uidvalidity;
 	return r;
 }

@@ -21,9 +21,9 @@ static const char head[] = "posthaste-arriving 1";
 static void
 put_text(struct arriving *j)
 {
-	if (j->fd < 0 ||
+	if (j->error == 0 &&
 	    fd_write_all(j->fd, buf_text(&j->text), j->text.n) != 0)
-		j->failed = true;
+		j->error = errno;
 	buf_reset(&j->text);
 }
 
@@ -34,7 +34,7 @@ put_folder(struct arriving *j, const char *what, struct mailbox *m)
 
 	if (mail_place_find(j->account->tree, span_of(m->folder->name), &p) !=
 	    MAIL_OK)
-		j->failed = true;
+		j->error = EINVAL;
 	else
 		buf_printf(&j->text, "%s\t%s\n", what, p.path);
 	mail_place_fini(&p);
@@ -44,11 +44,11 @@ void
 arriving_begin(struct arriving *j, struct mailbox *to, struct mailbox *from)
 {
 	j->account = to->account;
-	j->failed = false;
 	buf_init(&j->text, TEXT_MAX);
 	j->fd = openat(j->account->root, file_name,
 	    O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
 	    0600);
+	j->error = j->fd < 0 ? errno : 0;
 	buf_printf(&j->text, "%s\n", head);
 	put_folder(j, "to", to);
 	if (from != NULL)
@@ -66,8 +66,8 @@ arriving_add(struct arriving *j, const char *name, const char *old)
 		buf_printf(&j->text, "move\t%s\t%s\n", name, old);
 }
 
-static void
-forget(struct arriving *j)
+void
+arriving_end(struct arriving *j)
 {
 	fd_close(&j->fd);
 	buf_fini(&j->text);
@@ -76,28 +76,20 @@ forget(struct arriving *j)
 bool
 arriving_ready(struct arriving *j)
 {
-	int error;
-
 	buf_add_text(&j->text, "end\n");
 	put_text(j);
-	if (!j->failed)
+	if (j->error == 0)
 		return true;
-	error = errno;
 	(void)!unlinkat(j->account->root, file_name, 0);
-	forget(j);
-	errno = error;
+	arriving_end(j);
+	errno = j->error;
 	return false;
 }
 
 bool
 arriving_done(struct arriving *j)
 {
-	bool done =
-	    unlinkat(j->account->root, file_name, 0) == 0 || errno == ENOENT;
-
-	if (done)
-		forget(j);
-	return done;
+	return unlinkat(j->account->root, file_name, 0) == 0 || errno == ENOENT;
 }
 
 /* Open directories of what a journal names. */
@@ -217,11 +209,22 @@ undo_file(struct mail_account *a)
 	return count;
 }
 
+/* Its name may be gone: what is open is read. */
 void
 arriving_undo(struct arriving *j)
 {
-	(void)undo_file(j->account);
-	forget(j);
+	struct buf text = BUF_INIT(LINES_MAX);
+	char part[16384];
+	off_t at = 0;
+	ssize_t n;
+
+	while ((n = pread(j->fd, part, sizeof(part), at)) > 0) {
+		buf_add(&text, part, (size_t)n);
+		at += n;
+	}
+	(void)undo_text(j->account, buf_span(&text));
+	(void)!unlinkat(j->account->root, file_name, 0);
+	buf_fini(&text);
 }
 
 void

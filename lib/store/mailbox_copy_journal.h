@@ -29,7 +29,7 @@ struct arriving {
 	struct mail_account *account;
 	int fd; /* -1: none */
 	struct buf text; /* not written yet */
-	bool failed;
+	int error; /* why it could not be written; 0: it was */
 };
 
 /* "from" NULL: what comes is new, or copied. */
@@ -40,8 +40,10 @@ void arriving_add(struct arriving *j, const char *name, const char *old);
 bool arriving_ready(struct arriving *j);
 /* All is there. False with errno: then it is undone. */
 bool arriving_done(struct arriving *j);
-/* What it names goes, or goes back. */
+/* What it names goes, or goes back, even after arriving_done. */
 void arriving_undo(struct arriving *j);
+/* At last, after either. */
+void arriving_end(struct arriving *j);
 /* When an account is opened: undoes what a killed process began. */
 void arriving_recover(struct mail_account *a);
 

@@ -216,7 +216,7 @@ mailbox_change_flags(struct mailbox *m, const struct uid_set *uids,
     const struct flag_change *change, uint64_t *modseq, struct uid_set *failed,
     struct why *why)
 {
-	enum mail_result r = mailbox_begin(m, why);
+	enum mail_result committed, r = mailbox_begin(m, why);
 	struct change *c;
 
 	*modseq = 0;
@@ -230,9 +230,8 @@ mailbox_change_flags(struct mailbox *m, const struct uid_set *uids,
 	change_free(c);
 	/* what was renamed before a failure is known by its rows */
 	*modseq = m->folder->modseq;
-	if (mailbox_commit(m, why) != MAIL_OK)
-		return MAIL_FAILED;
-	return r;
+	committed = mailbox_commit(m, why);
+	return committed != MAIL_OK ? committed : r;
 }
 
 /* ---- expunge ---- */
@@ -298,7 +297,7 @@ mailbox_expunge(struct mailbox *m, const struct uid_set *uids,
 	struct uid_set victims = { 0 };
 	struct removal x = { 0, 0 };
 	uint32_t uid = 0;
-	enum mail_result r = mailbox_begin(m, why);
+	enum mail_result committed, r = mailbox_begin(m, why);
 
 	if (r != MAIL_OK)
 		return r;
@@ -310,7 +309,6 @@ mailbox_expunge(struct mailbox *m, const struct uid_set *uids,
 	uid_set_fini(&victims);
 	maildir_size_add(m->account->root, x.bytes, x.messages);
 	/* what is gone is gone: the rows must say so, whatever failed then */
-	if (mailbox_commit(m, why) != MAIL_OK)
-		return MAIL_FAILED;
-	return r;
+	committed = mailbox_commit(m, why);
+	return committed != MAIL_OK ? committed : r;
 }

@@ -176,11 +176,13 @@ write_file(struct mailbox_folder *f)
 		KEYWORDS_NAME) == 0)
 		r = fsync(f->files.control);
 	error = errno;
+	if (r == -1)
+		(void)!unlinkat(f->files.control, temporary, 0);
 	fd_close(&fd);
 	buf_fini(&text);
-	errno = error;
 	(void)maildir_folder_stamp(&f->files, KEYWORDS_NAME,
 	    &f->keywords_stamp);
+	errno = error;
 	return r;
 }
 

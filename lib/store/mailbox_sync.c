@@ -122,8 +122,7 @@ put_known(struct scan *s, uint32_t uid, const char *name, bool listed)
 		s->f->row.uidnext = uid + 1;
 	scan_message(s->f, &file, uid, listed, &row);
 	if (!s->loading) {
-		if (mailbox_arrive(s->m, &row, s->why) != MAIL_OK)
-			s->result = MAIL_FAILED;
+		s->result = mailbox_arrive(s->m, &row, s->why);
 		return;
 	}
 	row.modseq = s->f->row.highest_modseq;
@@ -155,7 +154,7 @@ flush_known(struct scan *s)
 		    s->result == MAIL_OK && mail_index_outermost(x) &&
 		    (!mail_index_commit(x, s->why) ||
 			!mail_index_begin(x, s->why)))
-			s->result = MAIL_FAILED;
+			s->result = mailbox_index_failed(s->m, s->why);
 	}
 	scan_names_reset(&s->known);
 }
@@ -175,9 +174,8 @@ compare(struct scan *s, const struct maildir_file *file,
 	row->name = file->name;
 	row->have = have;
 	if (row->flags != file->flags || row->keywords != keywords) {
-		if (mailbox_reflag(s->m, row, file->flags, keywords, s->why) !=
-		    MAIL_OK)
-			s->result = MAIL_FAILED;
+		s->result =
+		    mailbox_reflag(s->m, row, file->flags, keywords, s->why);
 	} else if (!mail_index_put(s->m->account->index, s->f->row.number,
 		       row)) {
 		s->result = mailbox_index_failed(s->m, s->why);
@@ -263,8 +261,9 @@ with_row(struct scan *s, const struct maildir_file *file, uint32_t uid,
 		compare(s, file, row, listed);
 	} else if (s->relisted && listed) {
 		/* Dovecot has decided otherwise */
-		if (mailbox_depart(s->m, uid, s->why) != MAIL_OK)
-			s->result = MAIL_FAILED;
+		s->result = mailbox_depart(s->m, uid, s->why);
+		if (s->result == MAIL_GONE)
+			s->result = MAIL_OK;
 		without_row(s, file, uid, listed);
 	} else {
 		without_uid(&s->unknown, file, SCAN_IN_CUR);
@@ -708,6 +707,27 @@ sync_all(struct mailbox *m, struct why *why)
 	return mailbox_commit(m, why);
 }
 
+/* No room for what is new: reading goes on in what was known before. */
+static enum mail_result
+as_known(struct mailbox *m, struct why *why)
+{
+	struct why ignored;
+	enum mail_result r;
+	bool found;
+
+	m->folder->dirty = true;
+	if (!mail_index_hold(m->account->index))
+		return mailbox_index_failed(m, why);
+	r = mailbox_look(m, &found, &ignored);
+	mail_index_release(m->account->index);
+	if (r == MAIL_OK && found) {
+		log_warning("%s: changes are not taken up: %s", m->folder->name,
+		    why->text);
+		return MAIL_OK;
+	}
+	return MAIL_NO_ROOM;
+}
+
 enum mail_result
 mailbox_sync(struct mailbox *m, struct why *why)
 {
@@ -726,5 +746,6 @@ mailbox_sync(struct mailbox *m, struct why *why)
 	f->unproven = false;
 	if (found && !f->dirty && unchanged(m))
 		return MAIL_OK;
-	return sync_all(m, why);
+	r = sync_all(m, why);
+	return found && r == MAIL_NO_ROOM ? as_known(m, why) : r;
 }
