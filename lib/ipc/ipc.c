@@ -271,6 +271,7 @@ from_errno(void)
 static void
 out_empty(struct ipc *c)
 {
+	c->out_fds.n = 0;
 	if (c->out.room > ROOM_KEEP)
 		buf_fini(&c->out);
 	else
@@ -341,12 +342,12 @@ ipc_send_now(struct ipc *c, const struct ipc_message *m, const void *message)
 	if (c->broken)
 		return IPC_BROKEN;
 	done = send_some(c, 0);
-	if (done < 0 && errno != EAGAIN)
-		return from_errno();
 	if (done <= 0) {
+		/* not a number that may soon be another descriptor's */
 		c->out.n = before;
 		c->out_fds.n = fds_before;
-		return IPC_TIMEOUT;
+		return done == 0 || errno == EAGAIN ? IPC_TIMEOUT :
+						      from_errno();
 	}
 	buf_drop(&c->out, (size_t)done);
 	return IPC_OK;

@@ -40,6 +40,7 @@ enum {
 	LOOK_MS = 1000,
 	END_MS = 3000, /* for children to end their sessions */
 	EVENTS = 64,
+	PROCESSES_MAX = 10, /* of one user; all but one are ending */
 };
 
 /* From fork to the end of the process, whatever that is. */
@@ -255,6 +256,25 @@ session_fork(const struct session_owner *owner, const int fds[SESSION_FDS],
 	return pid;
 }
 
+/*
+ * One that stopped listening and does not end is no reason to start any
+ * number of others.
+ */
+static bool
+too_many_of(const struct session_owner *owner)
+{
+	struct child *c, *next;
+	int n = 0;
+
+	HASH_ITER (of_pid, by_pid, c, next)
+		n += strcmp(c->user, owner->user) == 0;
+	if (n < PROCESSES_MAX)
+		return false;
+	log_warning("user=<%s> has %d processes that do not end: no more",
+	    owner->user, n);
+	return true;
+}
+
 static struct child *
 start_child(const struct session_owner *owner)
 {
@@ -262,6 +282,8 @@ start_child(const struct session_owner *owner)
 	pid_t companion = -1, pid;
 	int ours;
 
+	if (too_many_of(owner))
+		return NULL;
 	pid = stage->start(owner, &ours, &companion);
 	if (pid == -1)
 		return NULL;
@@ -322,8 +344,12 @@ session_hand_over(const struct session_owner *owner,
 			return false;
 	}
 	c = start_child(owner);
-	return c != NULL &&
-	    ipc_send_now(c->ipc, &message_serve_session, message) == IPC_OK;
+	if (c == NULL)
+		return false;
+	r = ipc_send_now(c->ipc, &message_serve_session, message);
+	if (r != IPC_OK)
+		forget(c);
+	return r == IPC_OK;
 }
 
 static enum verdict

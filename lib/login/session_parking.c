@@ -330,8 +330,12 @@ take_out(struct parked *p)
 static void
 free_parked(struct parked *p)
 {
+	static const struct linger no_waiting = { .l_onoff = 0 };
 	struct holder *h = p->holder;
 
+	/* whatever was set by whom: closing waits for no client */
+	(void)setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &no_waiting,
+	    sizeof(no_waiting));
 	fd_close(&p->fd);
 	give_piece(p, p->size);
 	drop_holder(h);

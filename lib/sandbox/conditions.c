@@ -127,11 +127,18 @@ add_sockets(scmp_filter_ctx filter, unsigned int extras)
 	add_if(filter, CALL(shutdown), SCMP_A1(SCMP_CMP_EQ, SHUT_WR));
 	if (extras & EXTRA_BLOCK)
 		add_if(filter, CALL(shutdown), SCMP_A1(SCMP_CMP_EQ, SHUT_RD));
-	/* "files-read" has it whole */
-	if (!(extras & EXTRA_LOCK))
+	/*
+	 * No SO_LINGER: who closes the socket last, maybe a process of root,
+	 * would wait for a client that takes nothing.
+	 */
+	if (extras & EXTRA_OPTIONS)
+		return;
+	add_if_both(filter, CALL(setsockopt), SCMP_A1(SCMP_CMP_EQ, IPPROTO_TCP),
+	    SCMP_A2(SCMP_CMP_EQ, TCP_NODELAY));
+	if (extras & EXTRA_BLOCK)
 		add_if_both(filter, CALL(setsockopt),
-		    SCMP_A1(SCMP_CMP_EQ, IPPROTO_TCP),
-		    SCMP_A2(SCMP_CMP_EQ, TCP_NODELAY));
+		    SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET),
+		    SCMP_A2(SCMP_CMP_EQ, SO_RCVTIMEO));
 }
 
 static void

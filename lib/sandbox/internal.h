@@ -23,6 +23,7 @@ enum extra {
 	EXTRA_COUNTS = 128, /* locks without waiting */
 	EXTRA_LOCK = 256, /* locks of all kinds */
 	EXTRA_BLOCK = 512, /* sockets of one's own may be made to block */
+	EXTRA_OPTIONS = 1024, /* all options of sockets */
 };
 
 /* conditions.c: calls that are allowed with certain arguments. */

@@ -186,7 +186,12 @@ static const int read_calls[] = {
 	CALL(inotify_add_watch),
 	CALL(inotify_rm_watch),
 	CALL(readahead),
-	CALL(setsockopt), /* what libraries of tables like */
+	END_OF_CALLS,
+};
+
+/* What libraries of tables like. */
+static const int option_calls[] = {
+	CALL(setsockopt),
 	END_OF_CALLS,
 };
 
@@ -262,7 +267,9 @@ static const struct promise {
 	{ "pair", no_calls, EXTRA_PAIR },
 	{ "counts", no_calls, EXTRA_COUNTS },
 	{ "files-read", read_calls, EXTRA_OPEN_READ | EXTRA_CODE | EXTRA_LOCK },
+	{ "files-read", option_calls, EXTRA_OPTIONS },
 	{ "files-write", read_calls, EXTRA_CODE | EXTRA_LOCK },
+	{ "files-write", option_calls, EXTRA_OPTIONS },
 	{ "files-write", write_calls, EXTRA_NONE },
 	{ "queue-read", read_calls,
 	    EXTRA_OPEN_READ | EXTRA_BELOW | EXTRA_LOCK | EXTRA_BLOCK },
