@@ -6,6 +6,8 @@
 
 #include "imapd/esearch.h"
 
+enum { SETS_MAX = 4 << 20 }; /* bytes of the UIDs that keys of one name */
+
 struct context {
 	struct context *next;
 	char *tag;
@@ -63,15 +65,18 @@ say_no_update(struct imap_session *s, struct span tag, const char *why)
 
 /*
  * RFC 5267 section 4.3: message numbers mean what they meant when the command
- * came.
+ * came. False: as UIDs they are longer than what is kept.
  */
-static void
+static bool
 fix_numbers(struct imap_session *s, struct search_program *p)
 {
+	size_t left = SETS_MAX;
+
 	for (size_t i = 0; i < p->count; i++) {
 		struct search_key *k = p->leaves[i];
 		struct uid_set numbers = { 0 }, uids = { 0 };
-		struct buf text = BUF_INIT(1 << 24);
+		struct buf text = BUF_INIT(left);
+		bool fits;
 
 		if (k->kind != SEARCH_NUMBERS)
 			continue;
@@ -81,12 +86,19 @@ fix_numbers(struct imap_session *s, struct search_program *p)
 		if (uids.count == 0)
 			k->negated = !k->negated; /* none of them */
 		uid_set_text(&uids, &text);
-		k->name = (struct span){ arena_span(p->arena, buf_span(&text)),
-			text.n };
+		fits = !text.overflow;
+		if (fits)
+			k->name = (struct span){
+				arena_span(p->arena, buf_span(&text)), text.n
+			};
+		left -= text.n;
 		buf_fini(&text);
 		uid_set_fini(&numbers);
 		uid_set_fini(&uids);
+		if (!fits)
+			return false;
 	}
+	return true;
 }
 
 /* A session without any can be parked (park.h). */
@@ -116,7 +128,12 @@ context_begin(struct imap_session *s, struct search_request *r,
 	c->uid = r->uid;
 	c->program = r->program;
 	r->program = NULL;
-	fix_numbers(s, c->program);
+	if (!fix_numbers(s, c->program)) {
+		context_free(c);
+		say_no_update(s, r->command->tag, "Too many numbers");
+		end_if_empty(s);
+		return false;
+	}
 	uid_set_copy(&c->saved, &s->saved);
 	uid_set_copy(&c->found, found);
 	if (sort != NULL) {

@@ -17,6 +17,16 @@ next_notice(const struct imap_session *s)
 	return interval == 0 ? INT64_MAX : clock_in(interval);
 }
 
+/* Text of a message that comes behind it must not become commands. */
+static void
+not_done(struct imap_session *s, const struct imap_command *c)
+{
+	reply_bad(s, c, "DONE was expected");
+	if (!imap_skip_line(s->reader))
+		imap_session_bye(s, NULL, "This is too long",
+		    "a line in IDLE could not be skipped");
+}
+
 static void
 client_spoke(struct imap_session *s, const struct imap_command *c)
 {
@@ -27,10 +37,10 @@ client_spoke(struct imap_session *s, const struct imap_command *c)
 		if (span_is_nocase(line, "DONE"))
 			reply_ok(s, c, NULL, "Idle completed.");
 		else
-			reply_bad(s, c, "DONE was expected");
+			not_done(s, c);
 		break;
 	case IO_LONG:
-		reply_bad(s, c, "DONE was expected");
+		not_done(s, c);
 		break;
 	default:
 		imap_session_end(s, stream_error(s->io));

@@ -99,22 +99,28 @@ imap_send(struct imap_session *s)
 	struct why why;
 	enum io io;
 
+	if (s->broken) {
+		buf_reset(&s->out);
+		return IO_ERROR;
+	}
 	if (s->out.n == 0)
 		return IO_OK;
-	if (mail_account_settle(s->account, &why) != MAIL_OK)
+	if (mail_account_settle(s->account, &why) != MAIL_OK) {
 		not_durable(s, &why);
-	if (s->out.overflow) {
+		s->broken = true;
+	} else if (s->out.overflow) {
 		log_warning("user=<%s>, session=%s: a reply is too large",
 		    s->user, s->id);
 		buf_reset(&s->out);
 		imap_session_bye(s, "SERVERBUG", "The reply is too large",
 		    "reply too large");
+		s->broken = true;
 	}
 	io = stream_write(s->io, s->out.p, s->out.n);
 	buf_reset(&s->out);
 	if (io != IO_OK)
 		imap_session_end(s, stream_error(s->io));
-	return io;
+	return s->broken ? IO_ERROR : io;
 }
 
 static void
@@ -153,6 +159,9 @@ run(struct imap_session *s, const struct imap_command *c)
 	else
 		v->run(s, c);
 	s->verb = NULL;
+	/* at once: a session may be parked before it reads again */
+	if (s->state != IMAP_LOGGED_OUT && !imap_skip_command(s->reader))
+		imap_session_end(s, "a refused message could not be skipped");
 	if (s->notify != NULL && s->state != IMAP_LOGGED_OUT)
 		notify_after(s, v);
 	imap_wake_others(s);

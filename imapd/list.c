@@ -43,6 +43,7 @@ struct listing {
 	const struct list_request *request;
 	bool parents; /* those that are not selected may be told of as well */
 	struct arena *arena;
+	bool too_much; /* for some what goes with the name was left out */
 	struct node *first, **last;
 	struct node *names; /* with parents only */
 };
@@ -238,7 +239,11 @@ tell_list(struct listing *l, struct node *n)
 	if ((r->select & LIST_RECURSIVEMATCH) != 0 && n->selected_below)
 		buf_add_text(out, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
 	buf_add_text(out, "\r\n");
-	buf_add_span(out, buf_span(&more));
+	/* half of it could end within a literal */
+	if (more.overflow)
+		l->too_much = true;
+	else
+		buf_add_span(out, buf_span(&more));
 	buf_fini(&more);
 }
 
@@ -281,6 +286,10 @@ run(struct imap_session *s, const struct list_request *r, struct why *why)
 		if (l.parents)
 			mark_parents(&l);
 		tell_nodes(&l);
+	}
+	if (l.too_much) {
+		why_set(why, "5.3.4", "this is too much of one mailbox");
+		result = MAIL_LIMIT;
 	}
 	HASH_CLEAR(hh, l.names);
 	arena_free(&l.arena);

@@ -155,6 +155,16 @@ write_one(struct imap_session *s, const struct entry *e,
 		write_value(s, e->value, out);
 }
 
+/* Asked for before, by the same name or by one above it. */
+static bool
+is_repeated(const struct metadata_wanted *w, size_t i, const char *name)
+{
+	while (i-- > 0)
+		if (is_below(name, w->entries[i], w->depth))
+			return true;
+	return false;
+}
+
 static void
 write_wanted(struct imap_session *s, const struct entries *e,
     struct metadata_wanted *w, size_t *told, struct buf *out)
@@ -165,10 +175,12 @@ write_wanted(struct imap_session *s, const struct entries *e,
 
 		for (const struct entry *n = e->first; n != NULL; n = n->next)
 			if (is_below(n->name, w->entries[i], w->depth)) {
-				write_one(s, n, w, told, out);
+				if (!is_repeated(w, i, n->name))
+					write_one(s, n, w, told, out);
 				found = true;
 			}
-		if (!found && w->depth == 0)
+		if (!found && w->depth == 0 &&
+		    !is_repeated(w, i, w->entries[i]))
 			write_one(s, &none, w, told, out);
 	}
 }
@@ -184,7 +196,10 @@ metadata_write(struct imap_session *s, struct span folder,
 
 	if (r == MAIL_OK)
 		write_wanted(s, &e, w, &told, &list);
-	if (told > 0) {
+	if (list.overflow) {
+		why_set(why, "5.3.4", "these entries are too large together");
+		r = MAIL_LIMIT;
+	} else if (told > 0) {
 		buf_add_text(out, "* METADATA ");
 		if (folder.n == 0)
 			buf_add_text(out, "\"\"");

@@ -306,8 +306,11 @@ notify_wake(struct imap_session *s)
 	struct watched *w, *next;
 
 	tell_selected(n);
-	buf_add_span(&s->out, buf_span(&n->pending));
-	n->overflow = n->overflow || n->pending.overflow;
+	/* what did not fit whole ends in the middle of a line */
+	if (n->pending.overflow)
+		n->overflow = true;
+	else
+		buf_add_span(&s->out, buf_span(&n->pending));
 	buf_fini(&n->pending);
 	n->pending = BUF_INIT(PENDING_MAX);
 	if (tree_is_due(n))

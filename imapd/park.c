@@ -17,7 +17,7 @@ imap_park_at(const struct imap_session *s)
 
 	if (after == 0 || s->connection == NULL || s->connection->stay ||
 	    (s->verb != NULL && s->idle_tag.p == NULL) ||
-	    s->state == IMAP_LOGGED_OUT)
+	    s->state == IMAP_LOGGED_OUT || imap_reader_pending(s->reader))
 		return INT64_MAX;
 	/* what has more of a memory than can be written down */
 	if (s->compressed || s->notify != NULL || s->contexts != NULL ||

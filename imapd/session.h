@@ -56,6 +56,8 @@ struct imap_session {
 	 * replies leave in one segment.
 	 */
 	struct buf out;
+	/* a reply was thrown away: nothing behind the BYE for it is sent */
+	bool broken;
 	const char *end; /* why it ends, for the log; NULL: LOGOUT */
 	/* of the core, imap_session.c and tell.c */
 	const struct imap_verb *verb; /* that runs now */

@@ -12,6 +12,7 @@ enum {
 	TAG_MAX = 255,
 	NAME_MAX_BYTES = 64,
 	TAIL_MAX = 32, /* the longest "~{n+}" and the CR */
+	EMPTY_MAX = 1000, /* lines without a command between them */
 };
 
 const struct imap_limits imap_limits_login = {
@@ -262,7 +263,7 @@ take_line(struct imap_reader *r, struct arena *arena, size_t limit,
 		*line = buf_span(&r->partial);
 	}
 	*line = without_cr(*line);
-	line->p = arena_span(arena, *line);
+	line->p = line->n > 0 ? arena_span(arena, *line) : "";
 	stream_consume(r->io, n + 1);
 	buf_fini(&r->partial);
 	*l = literal_of(*line);
@@ -502,9 +503,13 @@ read_command(struct imap_reader *r, struct imap_command *out,
 {
 	enum imap_read result;
 	struct span line;
-	size_t at = 0;
+	size_t at = 0, empty = 0;
 
 	do {
+		if (empty++ > EMPTY_MAX) {
+			*error = "Too many empty lines";
+			return IMAP_READ_FATAL;
+		}
 		r->lines = 0;
 		result = read_line(r, r->arena, &line, error);
 	} while (result == IMAP_READ_OK && line.n == 0);
@@ -596,6 +601,12 @@ imap_read_literal(struct imap_reader *r, struct span *bytes)
 }
 
 bool
+imap_reader_pending(const struct imap_reader *r)
+{
+	return r->pending;
+}
+
+bool
 imap_skip_command(struct imap_reader *r)
 {
 	struct literal l;
@@ -615,9 +626,19 @@ enum io
 imap_read_line(struct imap_reader *r, struct span *line)
 {
 	bool fatal = false;
-	struct literal l;
+	enum io io;
 
 	arena_free(&r->more);
 	r->more = arena_new();
-	return take_line(r, r->more, r->limits->line, line, &l, &fatal);
+	r->literal = (struct literal){ .kind = LITERAL_NONE };
+	io = take_line(r, r->more, r->limits->line, line, &r->literal, &fatal);
+	if (fatal)
+		r->literal.kind = LITERAL_UNKNOWN;
+	return io;
+}
+
+bool
+imap_skip_line(struct imap_reader *r)
+{
+	return skip_rest(r, r->literal, r->limits->total);
 }

@@ -102,8 +102,9 @@ void imap_reader_streaming(struct imap_reader *r,
 void imap_reader_before_wait(struct imap_reader *r, void (*call)(void *with),
     void *with);
 /*
- * The next command; empty lines are passed over. Everything in *out lives until
- * the next call. With BAD out->tag is set where it could be read.
+ * The next command; empty lines are passed over, but not without end.
+ * Everything in *out lives until the next call. With BAD out->tag is set where
+ * it could be read.
  */
 enum imap_read imap_read_command(struct imap_reader *r,
     struct imap_command *out, const char **error, enum io *io);
@@ -126,8 +127,15 @@ enum io imap_read_literal(struct imap_reader *r, struct span *bytes);
  * comes without being asked for. False: the connection must end.
  */
 bool imap_skip_command(struct imap_reader *r);
+/* Is there a PENDING literal that was neither taken nor skipped? */
+bool imap_reader_pending(const struct imap_reader *r);
 /* One line as it is, for DONE and for SASL; IO_LONG beyond the limit. */
 enum io imap_read_line(struct imap_reader *r, struct span *line);
+/*
+ * The line was not what it had to be: skips the literals that come behind it,
+ * as for a command that is refused. False: the connection must end.
+ */
+bool imap_skip_line(struct imap_reader *r);
 
 /* What an argument can be taken for. Each is false when it is not that. */
 bool imap_arg_atom(const struct imap_arg *a, struct span *out);

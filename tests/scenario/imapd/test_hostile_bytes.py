@@ -203,3 +203,17 @@ def test_gone_in_the_middle(session):
         d.send(data)
         d.close()
     assert c.ok("SEARCH ALL") == [b"* SEARCH 1"]
+
+
+@pytest.mark.parametrize("user", [None, "bob"])
+def test_empty_lines_come_to_an_end(suite, user):
+    c = suite(main=OPEN).imap(user=user)
+    c.send(b"\r\n" * 900)
+    c.ok("NOOP")
+    try:
+        c.send(b"\r\n" * 100000)
+        assert b"Too many empty lines" in c.closed()[-1]
+    except OSError:
+        pass  # reset: more came than was read
+    with pytest.raises((OSError, EOFError, AssertionError)):
+        c.ok("NOOP")

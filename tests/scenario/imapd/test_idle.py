@@ -160,3 +160,12 @@ def test_a_selected_mailbox_is_deleted(suite):
     begin = time.monotonic()
     assert c.closed()[0].startswith(b"* BYE ")
     assert time.monotonic() - begin < 1
+
+
+def test_a_literal_is_no_command(suite):
+    c = suite(main=OPEN).imap()
+    tag = c.idle()
+    text = b"evil CREATE made-by-a-message\r\n"
+    c.send(b"x APPEND INBOX {%d+}\r\n" % len(text) + text + b"\r\n")
+    assert c.finish(tag)[0] == "BAD"
+    assert b"made-by-a-message" not in b"".join(c.ok('LIST "" *'))

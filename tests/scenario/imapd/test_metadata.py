@@ -147,3 +147,14 @@ def test_bad_arguments(suite, command):
     _, c = quiet(suite)
     c.bad(command)
     c.ok("NOOP")
+
+
+def test_what_is_wanted_twice_comes_once(suite):
+    _, c = quiet(suite)
+    c.ok('SETMETADATA INBOX (/private/comment "x")')
+    assert c.ok("GETMETADATA INBOX (/private/comment /private/comment"
+                " /private/none /private/none)") == [
+        b'* METADATA INBOX (/private/comment "x" /private/none NIL)']
+    assert c.ok("GETMETADATA (DEPTH infinity) INBOX (/private"
+                " /private/comment)") == [
+        b'* METADATA INBOX (/private/comment "x")']

@@ -310,3 +310,14 @@ def test_many_cycles_of_mixed_users(suite):
         assert line.endswith(b"(MESSAGES %d)" % count[user])
         c.logout()
     assert "another's session" not in s.log()
+
+
+def test_a_refused_message_is_no_command(suite):
+    s = suite(main=MAIN)
+    c = s.imap()
+    text = b"evil CREATE made-by-a-message\r\n"
+    c.send(b"a1 UID APPEND x {%d+}\r\n" % len(text))
+    assert c.line().startswith(b"a1 BAD")
+    time.sleep(3)
+    c.send(text + b"\r\n")
+    assert b"made-by-a-message" not in b"".join(c.ok('LIST "" *'))
