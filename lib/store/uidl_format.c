@@ -194,8 +194,7 @@ convert(struct span conversions, char text[ITEM_MAX])
 		char to = conversions.p[i];
 
 		if (to == 'M') {
-			ensure(
-			    digest_with(EVP_md5(), span_of(text), digest));
+			ensure(digest_with(EVP_md5(), span_of(text), digest));
 			snprintf(text, ITEM_MAX, "%s", digest);
 		}
 		/* hexadecimal is where the number is written */
@@ -228,8 +227,7 @@ write_item(const struct item *i, const struct uidl_parts *m, struct buf *out)
 	for (size_t fill = n; i->zeros && fill < i->width; fill++)
 		buf_add_char(out, '0');
 	buf_add_span(out,
-	    span_take(span_of(text),
-		i->width > 0 && !i->zeros ? i->width : n));
+	    span_take(span_of(text), i->width > 0 && !i->zeros ? i->width : n));
 }
 
 void

@@ -25,8 +25,8 @@ struct uidl_format {
 };
 
 /* False with *why for what cannot be, or gives several messages the same. */
-bool uidl_format_parse(const char *text, struct uidl_format *out,
-    struct why *why);
+bool
+uidl_format_parse(const char *text, struct uidl_format *out, struct why *why);
 
 /* What an id is made of. */
 struct uidl_parts {
