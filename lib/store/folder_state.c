@@ -225,16 +225,19 @@ folder_state_read(int directory, struct folder_state *out)
 		errno = error;
 		return error == ENOENT ? 1 : -1;
 	}
-	r = folder_state_parse(buf_span(&text), out) ? 0 : 1;
+	r = folder_state_parse(buf_span(&text), out) ? 0 : 2;
 	buf_fini(&text);
-	if (r == 1) {
-		log_warning("%s is damaged; it is set aside, and its folder "
-			    "gets another UIDVALIDITY",
-		    file_name);
-		(void)!renameat(directory, file_name, directory,
-		    FOLDER_STATE_NAME ".damaged");
-	}
 	return r;
+}
+
+void
+folder_state_set_aside(int directory)
+{
+	log_warning("%s is damaged; it is set aside, and its folder gets "
+		    "another UIDVALIDITY",
+	    file_name);
+	(void)!renameat(directory, file_name, directory,
+	    FOLDER_STATE_NAME ".damaged");
 }
 
 /* ---- writing ---- */

@@ -48,10 +48,12 @@ bool folder_state_parse(struct span text, struct folder_state *out);
 void folder_state_fini(struct folder_state *s);
 
 /*
- * Reads it below the folder's directory. 0; 1: there is none (or it is
- * damaged, with a line in the log, and set aside); -1 with errno.
+ * Reads it below the folder's directory. 0; 1: there is none; 2: it is
+ * damaged; -1 with errno.
  */
 int folder_state_read(int directory, struct folder_state *out);
+/* A damaged one, with a line in the log. */
+void folder_state_set_aside(int directory);
 /* Durable when it returns 0. */
 int folder_state_write(int directory, const struct folder_state *s);
 /*

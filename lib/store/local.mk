@@ -121,6 +121,14 @@ tests_unit_lib_store_mailbox_test_SOURCES = \
 	tests/unit/lib/store/mailbox_test.c \
 	tests/unit/lib/store/account.h tests/unit/lib/store/folder.h
 tests_unit_lib_store_mailbox_test_LDADD = $(LDADD) -lcmocka
+check_PROGRAMS += tests/unit/lib/store/mailbox_doubt_test
+TESTS += tests/unit/lib/store/mailbox_doubt_test
+tests_unit_lib_store_mailbox_doubt_test_SOURCES = \
+	tests/unit/lib/store/mailbox_doubt_test.c \
+	tests/unit/lib/store/account.h tests/unit/lib/store/folder.h
+tests_unit_lib_store_mailbox_doubt_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_store_mailbox_doubt_test_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=fsync,--wrap=mail_index_commit
 check_PROGRAMS += tests/unit/lib/store/mail_crash_test
 TESTS += tests/unit/lib/store/mail_crash_test
 tests_unit_lib_store_mail_crash_test_SOURCES = \

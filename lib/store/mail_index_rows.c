@@ -479,8 +479,10 @@ mail_index_history(struct mail_index *x, const struct mail_index_folder *f,
 	struct index_walk w;
 	int r;
 
-	*complete = since >=
-	    (kind == HISTORY_CHANGES ? f->changed_from : f->removed_from);
+	/* above what was ever told here: of an index that is lost */
+	*complete = since <= f->highest_modseq &&
+	    since >=
+		(kind == HISTORY_CHANGES ? f->changed_from : f->removed_from);
 	if (!*complete)
 		return true;
 	index_walk_begin(&w, x, SMALL);

@@ -92,6 +92,33 @@ found_state(struct mailbox_folder *f)
 	return folder_state_write(f->files.dir, &f->state);
 }
 
+/*
+ * Which UIDs were given is not known any more: what Dovecot's list says of
+ * UIDVALIDITY is as old as that. The list learns of the new one first: who
+ * finds no state file goes by it.
+ */
+static int
+replace_state(struct mailbox_folder *f)
+{
+	struct uidlist_header header;
+
+	folder_state_new(&f->state, mail_account_new_uidvalidity(f->account));
+	if (maildir_uidlist_read_header(f->files.control, &header)) {
+		if (f->state.uidvalidity <= header.uidvalidity &&
+		    header.uidvalidity < UINT32_MAX)
+			f->state.uidvalidity = header.uidvalidity + 1;
+		header.uidvalidity = f->state.uidvalidity;
+		f->state.bound = header.uidnext;
+		memcpy(header.id, f->state.id, sizeof(header.id));
+		header.has_id = true;
+		if (maildir_uidlist_write_header(f->files.control, &header) ==
+		    -1)
+			return -1;
+	}
+	folder_state_set_aside(f->files.dir);
+	return folder_state_write(f->files.dir, &f->state);
+}
+
 static int
 take_state(struct mailbox_folder *f)
 {
@@ -114,19 +141,21 @@ read_state(struct mailbox_folder *f)
 	struct mail_index *x = f->account->index;
 	int error, r = take_state(f);
 
-	if (r != 1)
+	if (r <= 0)
 		return r;
 	if (!mail_index_begin(x, NULL)) {
 		errno = mail_index_full(x) ? ENOSPC : EIO;
 		return -1;
 	}
 	r = take_state(f);
-	if (r == 1) {
+	if (r > 0) {
 		folder_state_fini(&f->state);
-		r = found_state(f);
+		r = r == 1 ? found_state(f) : replace_state(f);
 		mailbox_state_stamped(f);
 	}
 	error = errno;
+	if (r == -1) /* what is in memory now is not the file's */
+		memset(&f->state_stamp, 0, sizeof(f->state_stamp));
 	(void)mail_index_commit(x, NULL);
 	errno = error;
 	return r;
@@ -441,6 +470,17 @@ forget_changes(struct mailbox_folder *f)
 	f->touched = false;
 }
 
+/*
+ * What was renamed under a transaction that came to nothing is not in the
+ * index, and no watch will tell of it: the names were our own.
+ */
+static void
+look_again(struct mail_account *a)
+{
+	for (struct mailbox_folder *f = a->folders; f != NULL; f = f->next)
+		f->dirty = true;
+}
+
 void
 mailbox_abort(struct mailbox *m)
 {
@@ -451,6 +491,7 @@ mailbox_abort(struct mailbox *m)
 			forget_changes(f);
 		f->writing = 0;
 	}
+	look_again(m->account);
 }
 
 /* Bits and history of what was done, in few writes. */
@@ -491,6 +532,15 @@ append_uidlist(struct mailbox_folder *f)
 		    &f->row.uidlist);
 }
 
+static enum mail_result
+end_transaction(struct mailbox *m, struct why *why)
+{
+	if (mail_index_commit(m->account->index, why))
+		return MAIL_OK;
+	look_again(m->account);
+	return mailbox_index_failed(m, why);
+}
+
 enum mail_result
 mailbox_commit(struct mailbox *m, struct why *why)
 {
@@ -500,8 +550,7 @@ mailbox_commit(struct mailbox *m, struct why *why)
 	ensure(f->writing > 0);
 	if (f->writing > 1) {
 		f->writing--;
-		return mail_index_commit(x, why) ? MAIL_OK :
-						   mailbox_index_failed(m, why);
+		return end_transaction(m, why);
 	}
 	if (f->touched && f->own)
 		(void)maildir_folder_stamp(&f->files, "cur", &f->row.cur);
@@ -515,8 +564,7 @@ mailbox_commit(struct mailbox *m, struct why *why)
 	f->writing = 0;
 	m->account->changes++;
 	forget_changes(f);
-	return mail_index_commit(x, why) ? MAIL_OK :
-					   mailbox_index_failed(m, why);
+	return end_transaction(m, why);
 }
 
 uint64_t

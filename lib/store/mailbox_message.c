@@ -495,11 +495,14 @@ mailbox_changed(struct mailbox *m, uint64_t since, struct uid_set *out,
 	if (!mail_index_hold(x))
 		return mailbox_index_failed(m, why);
 	r = mailbox_look(m, &found, why);
-	if (r == MAIL_OK && since < m->folder->row.highest_modseq &&
+	/* one that was never told here tells nothing: all may have changed */
+	if (r == MAIL_OK && since > m->folder->row.highest_modseq)
+		c.since = 0;
+	if (r == MAIL_OK && since != m->folder->row.highest_modseq &&
 	    !mail_index_history(x, &m->folder->row, HISTORY_CHANGES, since,
 		&changed, &complete))
 		r = mailbox_index_failed(m, why);
-	else if (r == MAIL_OK && since < m->folder->row.highest_modseq) {
+	else if (r == MAIL_OK && since != m->folder->row.highest_modseq) {
 		if (!(complete ? still_there(m, &changed, &there) :
 				 mail_index_walk(x, m->folder->row.number, 0,
 				     choose_changed, &c)))

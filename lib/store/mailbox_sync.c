@@ -566,6 +566,9 @@ load(struct scan *s)
 
 	s->loading = true;
 	s->f->row.unseen_from = 0;
+	/* also of a folder that is empty: it says what was given before */
+	if (!s->listing_read)
+		read_listing(s);
 	if (look_at_cur(s) != MAIL_OK)
 		return s->result;
 	uid_bits_set_of(&s->seen, &there);

@@ -268,8 +268,15 @@ maildir_folder_scan(const struct maildir_folder *f, const char *which,
 	struct dirent *e;
 	int error;
 
-	if (d == NULL)
-		return errno == ENOENT ? 0 : -1;
+	if (d == NULL) {
+		if (errno != ENOENT)
+			return -1;
+		/* a folder without it has not become empty: it was moved */
+		if (strcmp(which, "cur") != 0)
+			return 0;
+		errno = ESTALE;
+		return -1;
+	}
 	while ((errno = 0, e = readdir(d)) != NULL)
 		if (e->d_type != DT_DIR &&
 		    maildir_file_parse(span_of(e->d_name), &file) &&

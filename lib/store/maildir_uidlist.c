@@ -3,17 +3,24 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/store/maildir_list.h"
 #include "lib/store/uidl_format.h"
 
-enum { CHUNK = 65536 }; /* read at a time; no line is longer */
+enum {
+	CHUNK = 65536, /* read at a time; no line is longer */
+	LIST_MAX = 1 << 30, /* of one that is written anew */
+};
+
+#define LOCK_NAME UIDLIST_NAME ".lock"
 
 static int
 open_list(int directory, int flags)
@@ -90,20 +97,6 @@ maildir_uidlist_parse_header(struct span line, struct uidlist_header *out)
 		return false;
 	*out = h;
 	return true;
-}
-
-bool
-maildir_uidlist_read_header(int directory, struct uidlist_header *out)
-{
-	int fd = open_list(directory, O_RDONLY);
-	char text[512];
-	ssize_t n = fd == -1 ? -1 : read(fd, text, sizeof(text));
-	struct span line = { text, n > 0 ? (size_t)n : 0 };
-
-	fd_close(&fd);
-	return maildir_uidlist_parse_header(span_take(line,
-						span_find(line, '\n')),
-	    out);
 }
 
 /* ---- names ---- */
@@ -198,7 +191,13 @@ take_lines(struct span text, bool *header_read, struct uidlist_header *header,
 				return;
 		} else if (header->uidvalidity != 0 &&
 		    maildir_uidlist_line(line, &note)) {
-			maildir_uidlist_add(l, note.base, (uint32_t)note.uid);
+			/* Dovecot appends lines and leaves the header alone */
+			if (note.uid >= header->uidnext &&
+			    note.uid < UINT32_MAX)
+				header->uidnext = (uint32_t)note.uid + 1;
+			if (l != NULL)
+				maildir_uidlist_add(l, note.base,
+				    (uint32_t)note.uid);
 		}
 	}
 }
@@ -216,20 +215,15 @@ count_lines(int fd, char *text)
 	return lseek(fd, 0, SEEK_SET) == 0 ? lines : 0;
 }
 
-struct uidlist *
-maildir_uidlist_read(int directory, struct uidlist_header *header)
+/* All whole lines; "l" may be NULL. False: it is none that we understand. */
+static bool
+read_lines(int fd, char *text, struct uidlist_header *header, struct uidlist *l)
 {
-	int fd = open_list(directory, O_RDONLY);
-	char *text = mem_new(CHUNK);
-	struct uidlist *l = NULL;
 	bool header_read = false;
 	size_t kept = 0;
 	ssize_t n;
 
 	*header = (struct uidlist_header){ 0 };
-	if (fd == -1)
-		goto out;
-	l = maildir_uidlist_new(count_lines(fd, text));
 	while ((n = read(fd, text + kept, CHUNK - kept)) > 0) {
 		struct span whole = { text, kept + (size_t)n };
 		size_t end = span_rfind(whole, '\n');
@@ -242,12 +236,123 @@ maildir_uidlist_read(int directory, struct uidlist_header *header)
 		kept = whole.n - end - 1;
 		memmove(text, text + end + 1, kept);
 	}
-	if (header->uidvalidity == 0)
+	return header->uidvalidity != 0;
+}
+
+bool
+maildir_uidlist_read_header(int directory, struct uidlist_header *out)
+{
+	int fd = open_list(directory, O_RDONLY);
+	char *text;
+	bool good;
+
+	if (fd == -1)
+		return false;
+	text = mem_new(CHUNK);
+	good = read_lines(fd, text, out, NULL);
+	free(text);
+	fd_close(&fd);
+	return good;
+}
+
+struct uidlist *
+maildir_uidlist_read(int directory, struct uidlist_header *header)
+{
+	int fd = open_list(directory, O_RDONLY);
+	struct uidlist *l;
+	char *text;
+
+	*header = (struct uidlist_header){ 0 };
+	if (fd == -1)
+		return NULL;
+	text = mem_new(CHUNK);
+	l = maildir_uidlist_new(count_lines(fd, text));
+	if (!read_lines(fd, text, header, l))
 		maildir_uidlist_free(&l);
-out:
 	free(text);
 	fd_close(&fd);
 	return l;
+}
+
+/* ---- another header ---- */
+
+enum { LOCK_STALE = 120 }; /* seconds; Dovecot breaks such a lock too */
+
+static int
+make_lock(int directory)
+{
+	static const int flags =
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	int fd = openat(directory, LOCK_NAME, flags, 0600);
+	struct stat st;
+
+	if (fd != -1 || errno != EEXIST ||
+	    fstatat(directory, LOCK_NAME, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
+	    clock_wall_us() / 1000000 - st.st_mtim.tv_sec < LOCK_STALE)
+		return fd;
+	(void)!unlinkat(directory, LOCK_NAME, 0);
+	return openat(directory, LOCK_NAME, flags, 0600);
+}
+
+/* In the version that its lines are written in. */
+static bool
+put_header(bool first_version, const struct uidlist_header *h, struct buf *out)
+{
+	if (first_version)
+		return buf_printf(out, "1 %lu %lu\n",
+		    (unsigned long)h->uidvalidity, (unsigned long)h->uidnext);
+	buf_printf(out, "3 V%lu N%lu", (unsigned long)h->uidvalidity,
+	    (unsigned long)h->uidnext);
+	if (h->has_id)
+		buf_add_text(out, " G");
+	for (size_t i = 0; h->has_id && i < MAIL_INDEX_ID; i++)
+		buf_printf(out, "%02x", h->id[i]);
+	return buf_add_char(out, '\n');
+}
+
+static int
+rewrite(int list, int lock, const struct uidlist_header *header)
+{
+	struct buf old = BUF_INIT(LIST_MAX), top = BUF_INIT(256);
+	struct span lines;
+	int error, r = -1;
+
+	if (fd_read_whole(list, &old) == 0) {
+		lines = buf_span(&old);
+		lines = span_skip(lines, span_find(lines, '\n'));
+		put_header(span_starts(buf_span(&old), "1 "), header, &top);
+		if (lines.n > 0)
+			lines = span_skip(lines, 1);
+		if (fd_write_all(lock, buf_text(&top), top.n) == 0 &&
+		    fd_write_all(lock, lines.p, lines.n) == 0)
+			r = fsync(lock);
+	}
+	error = errno;
+	buf_fini(&old);
+	buf_fini(&top);
+	errno = error;
+	return r;
+}
+
+int
+maildir_uidlist_write_header(int directory, const struct uidlist_header *header)
+{
+	int error, lock, list = open_list(directory, O_RDONLY), r;
+
+	if (list == -1)
+		return -1;
+	lock = make_lock(directory);
+	r = lock == -1 ? -1 : rewrite(list, lock, header);
+	/* Dovecot's own way: the lock becomes the list */
+	if (r == 0)
+		r = renameat(directory, LOCK_NAME, directory, UIDLIST_NAME);
+	error = errno;
+	if (r == -1 && lock != -1)
+		(void)!unlinkat(directory, LOCK_NAME, 0);
+	fd_close(&lock);
+	fd_close(&list);
+	errno = error;
+	return r == 0 ? fsync(directory) : -1;
 }
 
 /* ---- carrying it on ---- */
@@ -278,7 +383,7 @@ maildir_uidlist_append(int directory, struct span lines)
 {
 	int fd;
 
-	if (faccessat(directory, UIDLIST_NAME ".lock", F_OK, 0) == 0)
+	if (faccessat(directory, LOCK_NAME, F_OK, 0) == 0)
 		return;
 	fd = open_list(directory, O_WRONLY | O_APPEND);
 	/* UIDs are in the names: without these lines nothing is lost */

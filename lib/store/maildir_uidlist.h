@@ -23,8 +23,18 @@ struct uidlist_header {
 
 /* "3 V1275660208 N25022 G3085f0...", or "1 VALIDITY NEXT". */
 bool maildir_uidlist_parse_header(struct span line, struct uidlist_header *out);
-/* False: there is none, or none that we understand. */
+/*
+ * uidnext is above all UIDs of the lines too, those of messages that are gone
+ * included: Dovecot appends lines, and leaves the header as it was. False:
+ * there is none, or none that we understand.
+ */
 bool maildir_uidlist_read_header(int directory, struct uidlist_header *out);
+/*
+ * Its lines stay, under this header; durable when it returns 0. -1 with errno:
+ * EEXIST when Dovecot has it locked.
+ */
+int maildir_uidlist_write_header(int directory,
+    const struct uidlist_header *header);
 
 /*
  * UIDs by base names. Only digests of the names are kept, 8 to 16 bytes each:
@@ -37,7 +47,10 @@ void maildir_uidlist_free(struct uidlist **l);
 void maildir_uidlist_add(struct uidlist *l, struct span base, uint32_t uid);
 /* 0: not there. */
 uint32_t maildir_uidlist_find(const struct uidlist *l, struct span base);
-/* All of the file, in a few pages of memory besides. NULL: no such file. */
+/*
+ * All of the file, in a few pages of memory besides; the header as
+ * maildir_uidlist_read_header has it. NULL: no such file.
+ */
 struct uidlist *
 maildir_uidlist_read(int directory, struct uidlist_header *header);
 
