@@ -6,7 +6,8 @@ libposthaste_a_SOURCES += \
 	lib/store/mail_index.c lib/store/mail_index.h \
 	lib/store/mail_index_internal.h lib/store/mail_index_tree.c \
 	lib/store/mail_index_rows.c lib/store/mail_index_cache.c \
-	lib/store/mail_index_check.c lib/store/mail_index_guard.c \
+	lib/store/mail_index_check.c lib/store/mail_index_gate.c \
+	lib/store/mail_index_guard.c \
 	lib/store/mail_index_guard.h \
 	lib/store/maildir_folder.c lib/store/maildir_folder.h \
 	lib/store/folder_state.c lib/store/folder_state.h \

@@ -6,9 +6,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdnoreturn.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -21,6 +24,7 @@
 /* Address space, not memory: the file is as large as what is in it. */
 static const size_t
     map_size = sizeof(size_t) > 4 ? (size_t)64 << 30 : (size_t)512 << 20;
+enum { BEGIN_ATTEMPTS = 8 }; /* others may exchange the file meanwhile */
 /* Less free room than this, and a failed write is put down to that. */
 enum {
 	ROOM_FOR_COMMIT = 1 << 20,
@@ -48,6 +52,21 @@ mail_index_full(const struct mail_index *x)
 	    x->error == EDQUOT;
 }
 
+/*
+ * LMDB was left in the middle of a change. Its lock cannot be given back by
+ * its own means, and its memory is not to be trusted; who dies holding the
+ * lock gives it to the next one, who finds what was committed last.
+ */
+static noreturn void
+end_process(const struct mail_index *x)
+{
+	log_error("%s: it is damaged, found while it was being changed; this "
+		  "process ends",
+	    x->path);
+	log_flush();
+	_exit(EX_TEMPFAIL);
+}
+
 bool
 index_failed(struct mail_index *x, int error)
 {
@@ -60,7 +79,6 @@ index_failed(struct mail_index *x, int error)
 	switch (error) {
 	case MDB_CORRUPTED:
 	case MDB_PAGE_NOTFOUND:
-	case MDB_PANIC:
 	case MDB_INVALID:
 	case MDB_VERSION_MISMATCH:
 	case MDB_CURSOR_FULL:
@@ -68,6 +86,11 @@ index_failed(struct mail_index *x, int error)
 	case MDB_BAD_DBI:
 	case MDB_BAD_VALSIZE:
 		x->damaged = true;
+		break;
+	case MDB_PANIC:
+		x->damaged = x->broken = true;
+		if (x->writes > 0)
+			end_process(x);
 		break;
 	}
 	return false;
@@ -108,23 +131,6 @@ mail_index_outermost(const struct mail_index *x)
 }
 
 /* ---- opening ---- */
-
-static void
-set_aside(const char *path, const char *what)
-{
-	char *aside = mem_printf("%s.damaged", path);
-	char *lock = mem_printf("%s-lock", path);
-
-	log_warning("%s: %s; it is set aside, and made anew from the mail",
-	    path, what);
-	if (rename(path, aside) == -1 && unlink(path) == -1 && errno != ENOENT)
-		log_warning("%s: cannot be set aside: %s", path,
-		    strerror(errno));
-	/* who still has it open must not share a lock with the new one */
-	(void)!unlink(lock);
-	free(aside);
-	free(lock);
-}
 
 static char boot[40]; /* of the process's life; "": not known */
 
@@ -197,13 +203,16 @@ open_trees(struct mail_index *x, unsigned int flags)
 
 	if (r != 0)
 		return r;
+	if ((flags & MDB_CREATE) != 0)
+		x->writes = 1; /* the lock is held: see index_failed */
 	for (size_t t = 0; r == 0 && t < INDEX_TREES; t++)
 		r = mdb_dbi_open(txn, tree_names[t], flags, &x->trees[t]);
-	if (r != 0) {
+	if (r != 0)
 		mdb_txn_abort(txn);
-		return r;
-	}
-	return mdb_txn_commit(txn);
+	else
+		r = mdb_txn_commit(txn);
+	x->writes = 0;
+	return r;
 }
 
 /* What we did not leave so ourselves is looked through before it is used. */
@@ -235,6 +244,7 @@ open_call(void *with)
 	    MDB_NOSUBDIR | MDB_NOSYNC | MDB_NOTLS | MDB_NOMEMINIT, 0600);
 	if (r != 0)
 		return r;
+	index_gate_identify(x);
 	(void)mdb_reader_check(x->env, &dead);
 	r = verify(x);
 	if (r == 0)
@@ -254,12 +264,14 @@ open_env(struct mail_index *x)
 	bool new;
 	int r, fd = open(x->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
+	index_gate_identify(x);
 	if (fd != -1 && !index_file_sound(fd, &what)) {
 		fd_close(&fd);
 		return MDB_INVALID;
 	}
 	new = fd == -1 || fstat(fd, &st) == -1 || st.st_size == 0;
 	fd_close(&fd);
+	x->broken = false;
 	r = make_room_for_both(x->path, new);
 	if (r == 0)
 		r = mdb_env_create(&x->env);
@@ -269,7 +281,9 @@ open_env(struct mail_index *x)
 	(void)mdb_env_set_mapsize(x->env, map_size);
 	(void)mdb_env_set_maxdbs(x->env, INDEX_TREES);
 	r = index_guarded(open_call, &o);
-	if (r != 0 && r != MDB_CORRUPTED)
+	if (r == MDB_PANIC)
+		(void)index_failed(x, r);
+	else if (r != 0)
 		mdb_env_close(x->env);
 	if (r != 0)
 		x->env = NULL;
@@ -353,19 +367,18 @@ static bool
 commit_raw(struct mail_index *x)
 {
 	int r = index_guarded(commit_call, x);
+	bool done = r == 0 || index_failed(x, r);
 
 	x->writes = 0;
-	if (r != 0)
-		return index_failed(x, r);
-	keep_room(x);
-	return true;
+	if (done)
+		keep_room(x);
+	return done;
 }
 
 static void
 abort_raw(struct mail_index *x)
 {
-	/* what is damaged is not touched again */
-	if (x->writer != NULL && !x->damaged)
+	if (x->writer != NULL)
 		mdb_txn_abort(x->writer);
 	x->writer = NULL;
 	x->writes = 0;
@@ -424,8 +437,11 @@ distrust(struct mail_index *x)
 static void
 close_env(struct mail_index *x)
 {
-	/* a damaged one is left as it lies: its memory is not to be trusted */
-	if (x->env != NULL && !x->damaged) {
+	/*
+	 * One that LMDB fell over is left as it lies: its memory is not to be
+	 * trusted. Where we found the damage, nothing of LMDB's is.
+	 */
+	if (x->env != NULL && !x->broken) {
 		for (size_t t = 0; t < INDEX_TREES; t++)
 			if (x->cursors[t] != NULL)
 				mdb_cursor_close(x->cursors[t]);
@@ -440,7 +456,7 @@ close_env(struct mail_index *x)
 	memset(x->seats, 0, sizeof(x->seats));
 	x->reader = NULL;
 	x->env = NULL;
-	x->reading = x->damaged = false;
+	x->reading = x->damaged = x->broken = false;
 	x->holds = 0;
 	x->room = 0;
 }
@@ -452,9 +468,16 @@ open_index(struct mail_index *x)
 	const char *what = NULL;
 
 	for (unsigned int attempt = 0; attempt < 2; attempt++) {
-		int r = open_env(x);
+		int r, gate = index_gate_enter(x->path, LOCK_SH);
 
-		if (r == 0 && (what = distrust(x)) == NULL)
+		/* without room for the gate nobody has it alone either */
+		if (gate == -1 && errno != ENOSPC && errno != EDQUOT)
+			return index_failed(x, errno);
+		r = open_env(x);
+		if (r == 0)
+			what = distrust(x);
+		index_gate_leave(&gate);
+		if (r == 0 && what == NULL)
 			return true;
 		if (r != 0)
 			(void)index_failed(x, r);
@@ -463,7 +486,7 @@ open_index(struct mail_index *x)
 		if (r != 0)
 			what = "it is damaged";
 		close_env(x);
-		set_aside(x->path, what);
+		index_gate_set_aside(x, what);
 		x->changed = false;
 		x->after_stop = x->after_stop || what == in_use;
 	}
@@ -503,22 +526,11 @@ renew(struct mail_index *x)
 		return !x->damaged;
 	close_env(x);
 	if (was_damaged)
-		set_aside(x->path, "it is damaged");
+		index_gate_set_aside(x, "it is damaged");
 	index_pending_free(x); /* folders get other numbers */
 	x->generation++;
 	x->changed = false;
 	return open_index(x);
-}
-
-static bool
-replaced(const struct mail_index *x)
-{
-	struct stat ours, there;
-	int fd;
-
-	return mdb_env_get_fd(x->env, &fd) == 0 && fstat(fd, &ours) == 0 &&
-	    (stat(x->path, &there) == -1 || there.st_ino != ours.st_ino ||
-		there.st_dev != ours.st_dev);
 }
 
 static bool
@@ -541,7 +553,8 @@ sync_call(void *with)
 
 /*
  * The mark "clean" goes, on disk, before anything else is changed: after a
- * power cut pages may be a mixture of old and new.
+ * power cut pages may be a mixture of old and new. Where it had to go the
+ * transaction has ended.
  */
 static bool
 unmark(struct mail_index *x)
@@ -558,7 +571,34 @@ unmark(struct mail_index *x)
 		return false;
 	if (index_guarded(sync_call, x) != 0)
 		return index_failed(x, EIO);
-	return begin_raw(x);
+	x->changed = true;
+	return true;
+}
+
+/* In the file that everybody else uses: looked at with its lock held. */
+static bool
+begin_current(struct mail_index *x)
+{
+	for (unsigned int attempt = 0; attempt < BEGIN_ATTEMPTS; attempt++) {
+		if (!usable(x) || !begin_raw(x))
+			return false;
+		if (index_gate_current(x)) {
+			if (!unmark(x)) {
+				abort_raw(x);
+				return false;
+			}
+			if (x->writes > 0)
+				return true;
+			continue;
+		}
+		abort_raw(x);
+		/* who is reading cannot be moved to another file */
+		if (x->holds > 0)
+			break;
+		if (!renew(x))
+			return false;
+	}
+	return index_failed(x, EAGAIN);
 }
 
 bool
@@ -568,21 +608,14 @@ mail_index_begin(struct mail_index *x, struct why *why)
 		x->writes++;
 		return true;
 	}
-	if (!usable(x) || (replaced(x) && !renew(x)))
-		goto failed;
-	if (!begin_raw(x))
-		goto failed;
-	if (!unmark(x)) {
-		abort_raw(x);
-		goto failed;
+	if (!begin_current(x)) {
+		if (why != NULL)
+			mail_index_why(x, why);
+		return false;
 	}
 	x->changed = true;
 	index_pending_write(x);
 	return true;
-failed:
-	if (why != NULL)
-		mail_index_why(x, why);
-	return false;
 }
 
 bool
@@ -598,6 +631,23 @@ mail_index_commit(struct mail_index *x, struct why *why)
 	} else if (commit_raw(x)) {
 		return true;
 	}
+	if (why != NULL)
+		mail_index_why(x, why);
+	return false;
+}
+
+bool
+mail_index_go_on(struct mail_index *x, struct why *why)
+{
+	unsigned int generation = x->generation;
+
+	ensure(x->writes == 1);
+	if (!mail_index_commit(x, why) || !mail_index_begin(x, why))
+		return false;
+	if (x->generation == generation)
+		return true;
+	abort_raw(x);
+	(void)index_failed(x, EAGAIN);
 	if (why != NULL)
 		mail_index_why(x, why);
 	return false;
@@ -650,25 +700,34 @@ mail_index_release(struct mail_index *x)
 	x->reading = false;
 }
 
-/* Durable, and marked so: two flushes, the mark after what it speaks of. */
+/*
+ * Durable, and marked so: the mark after what it speaks of. It is written in
+ * any case the first time, so that the number of the transaction counts: where
+ * that has moved on by more than ours, another process has changed something
+ * that the flush may not have met; that one sets the mark.
+ */
 static void
 mark_clean(struct mail_index *x)
 {
 	struct index_self self;
+	size_t before;
 
-	if (replaced(x) || !begin_raw(x))
+	if (!begin_raw(x))
 		return;
+	if (!index_gate_current(x))
+		goto out;
 	index_pending_write(x);
-	if (!get_self(x, &self) || !commit_raw(x) ||
+	before = mdb_txn_id(x->writer);
+	if (!get_self(x, &self) || !put_self(x, &self) || !commit_raw(x) ||
 	    index_guarded(sync_call, x) != 0 || !begin_raw(x))
 		goto out;
-	/* another process may have gone on meanwhile */
-	if (!get_self(x, &self))
+	if (mdb_txn_id(x->writer) != before + 1 || !get_self(x, &self))
 		goto out;
 	self.clean = 1;
+	/* pages first, then the one that leads to them, which has the mark */
+	(void)mdb_env_set_flags(x->env, MDB_NOSYNC, 0);
 	if (put_self(x, &self) && commit_raw(x))
-		(void)index_guarded(sync_call, x);
-	return;
+		return;
 out:
 	abort_raw(x);
 }
@@ -704,7 +763,7 @@ mail_index_close(struct mail_index **xp)
 		mark_clean(x);
 	seal(x);
 	if (x->damaged)
-		set_aside(x->path, "it is damaged");
+		index_gate_set_aside(x, "it is damaged");
 	close_env(x);
 	index_pending_free(x);
 	free(x->path);

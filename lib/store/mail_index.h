@@ -54,6 +54,11 @@ void mail_index_close(struct mail_index **x);
 /* Write transactions nest; the innermost commit but one does nothing. */
 bool mail_index_begin(struct mail_index *x, struct why *why);
 bool mail_index_commit(struct mail_index *x, struct why *why);
+/*
+ * Commits, and begins again: false also when the index was exchanged in
+ * between, so that numbers of folders hold. Then no transaction is open.
+ */
+bool mail_index_go_on(struct mail_index *x, struct why *why);
 void mail_index_abort(struct mail_index *x); /* of all levels */
 bool mail_index_writing(const struct mail_index *x);
 /* Is the open write transaction not inside of another one? */

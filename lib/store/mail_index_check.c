@@ -25,7 +25,6 @@ enum {
 	PAGE_BRANCH = 0x01,
 	PAGE_LEAF = 0x02,
 	PAGE_OVERFLOW = 0x04,
-	PAGE_DIRTY = 0x10,
 	NODE_BIG = 0x01,
 	NODE_TREE = 0x02,
 	FLAG_META = 0x08,
@@ -109,7 +108,9 @@ struct check {
 	uint64_t transaction; /* whose pages cannot be used again just now */
 	unsigned char *seen; /* pages, a bit each */
 	uint64_t entries;
-	bool sums; /* values are ours */
+	uint64_t last_page;
+	bool numbers; /* keys are, as this machine has them */
+	bool sums; /* values are ours; else lists of free pages */
 	size_t last_n; /* key before */
 	unsigned char last[512];
 };
@@ -172,12 +173,25 @@ node_at(const struct check *c, const unsigned char *page, size_t i,
 	    c->page_size;
 }
 
+/* Those of lists of free pages are numbers, of transactions. */
+static int
+number_order(const unsigned char *left, const unsigned char *right)
+{
+	uint64_t a, b;
+
+	memcpy(&a, left, sizeof(a));
+	memcpy(&b, right, sizeof(b));
+	return a < b ? -1 : a > b;
+}
+
 /* Keys only go up, in leaves and between them. */
 static bool
 ascends(struct check *c, struct span key, bool leaf)
 {
 	size_t n = key.n < c->last_n ? key.n : c->last_n;
-	int order = memcmp(c->last, key.p, n);
+	int order = c->numbers && n == sizeof(uint64_t) ?
+	    number_order(c->last, (const unsigned char *)key.p) :
+	    memcmp(c->last, key.p, n);
 
 	if (order == 0)
 		order = c->last_n < key.n ? -1 : c->last_n > key.n;
@@ -187,6 +201,34 @@ ascends(struct check *c, struct span key, bool leaf)
 		return true;
 	memcpy(c->last, key.p, key.n);
 	c->last_n = key.n;
+	return true;
+}
+
+/*
+ * LMDB writes where a list of free pages leads it: a count, and numbers that
+ * descend, of pages that nothing else leads to.
+ */
+static bool
+free_sound(struct check *c, const unsigned char *data, uint64_t size)
+{
+	uint64_t count, before = c->last_page + 1, number;
+
+	if (size < sizeof(count))
+		return false;
+	memcpy(&count, data, sizeof(count));
+	if (count > size / sizeof(count) - 1)
+		return false;
+	for (uint64_t i = 1; i <= count; i++) {
+		memcpy(&number, data + i * sizeof(number), sizeof(number));
+		if (number < 2 || number >= before)
+			return false;
+		before = number;
+		if (number >= c->size / c->page_size)
+			continue; /* never written */
+		if ((c->seen[number / 8] >> number % 8 & 1) != 0)
+			return false;
+		c->seen[number / 8] |= (unsigned char)(1 << number % 8);
+	}
 	return true;
 }
 
@@ -205,12 +247,13 @@ value_sound(struct check *c, const struct node *n)
 
 		memcpy(&number, n->data, sizeof(number));
 		data = page_at(c, number, pages);
-		if (data == NULL || (u16(data + 10) & PAGE_OVERFLOW) == 0)
+		if (data == NULL || u16(data + 10) != PAGE_OVERFLOW)
 			return false;
 		data += PAGE_HEADER;
 	}
 	if (!c->sums)
-		return true;
+		return n->key.n == sizeof(number) &&
+		    free_sound(c, data, n->size);
 	if (n->size < CHECK_SIZE)
 		return false;
 	memcpy(&sum, data, CHECK_SIZE);
@@ -232,6 +275,7 @@ subtree_sound(struct check *c, const struct node *n)
 		return false;
 	memcpy(&t, n->data, sizeof(t));
 	inner.sums = true;
+	inner.numbers = false;
 	return tree_sound(&inner, &t, false);
 }
 
@@ -245,8 +289,8 @@ walk_page(struct check *c, uint64_t number, unsigned int depth, bool trees)
 	if (page == NULL || depth == 0)
 		return false;
 	leaf = depth == 1;
-	if ((u16(page + 10) & ~PAGE_DIRTY) !=
-		(leaf ? PAGE_LEAF : PAGE_BRANCH) ||
+	/* a page that says it is being changed is written to in its place */
+	if (u16(page + 10) != (leaf ? PAGE_LEAF : PAGE_BRANCH) ||
 	    u16(page + 12) < PAGE_HEADER || u16(page + 12) > u16(page + 14) ||
 	    u16(page + 14) > c->page_size)
 		return false;
@@ -294,11 +338,14 @@ check_call(void *with)
 		struct meta m;
 
 		memcpy(&m, c->map + i * c->page_size + PAGE_HEADER, sizeof(m));
-		if (m.transaction == c->transaction)
-			return tree_sound(c, &m.trees[0], false) &&
-				tree_sound(c, &m.trees[1], true) ?
-			    0 :
-			    MDB_CORRUPTED;
+		if (m.transaction != c->transaction)
+			continue;
+		c->last_page = m.last_page;
+		c->numbers = true;
+		if (!tree_sound(c, &m.trees[0], false))
+			return MDB_CORRUPTED;
+		c->numbers = false;
+		return tree_sound(c, &m.trees[1], true) ? 0 : MDB_CORRUPTED;
 	}
 	return MDB_CORRUPTED;
 }

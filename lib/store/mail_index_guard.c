@@ -77,7 +77,7 @@ index_guarded(index_guarded_call *call, void *with)
 
 	if (sigsetjmp(here, 0) != 0) {
 		way_out = outer;
-		return MDB_CORRUPTED;
+		return MDB_PANIC;
 	}
 	way_out = &here;
 	result = call(with);

@@ -11,7 +11,7 @@ typedef int index_guarded_call(void *with);
 /* Before the environment (or a map of the file: NULL) is opened. */
 void index_guard_install(MDB_env *env);
 /*
- * What the call returns; MDB_CORRUPTED when it ran into a wrong address or an
+ * What the call returns; MDB_PANIC when it ran into a wrong address or an
  * assertion: nothing of that environment may be touched again.
  */
 int index_guarded(index_guarded_call *call, void *with);

@@ -12,6 +12,7 @@
  */
 
 #include <lmdb.h>
+#include <sys/types.h>
 
 #include "lib/base/buf.h"
 #include "lib/store/mail_index.h"
@@ -58,8 +59,14 @@ struct index_seat {
 
 enum { INDEX_SEATS = 6 };
 
+struct index_identity {
+	dev_t device;
+	ino_t inode; /* 0: none */
+};
+
 struct mail_index {
 	char *path;
+	struct index_identity data, lock; /* of the files that were opened */
 	MDB_env *env; /* NULL: could not be opened again */
 	MDB_dbi trees[INDEX_TREES];
 	MDB_txn *reader; /* reset when no hold is open */
@@ -70,6 +77,7 @@ struct mail_index {
 	bool reading; /* the reader is renewed */
 	bool changed; /* since it was opened */
 	bool damaged;
+	bool broken; /* LMDB fell over it: it cannot be closed either */
 	bool after_stop; /* made anew for that */
 	uint64_t room; /* the file has blocks up to here; 0: not known */
 	int error; /* of the last failure: LMDB's or errno */
@@ -150,6 +158,21 @@ bool index_pending_facts(struct mail_index *x, uint32_t folder,
     struct mail_index_message *m);
 bool index_message_read(struct mail_index *x, const struct index_key *k,
     struct span value, struct mail_index_message *out);
+
+/*
+ * The gate: a lock on a third file, path-gate, that is never removed. Who
+ * opens the data file and its lock file shares it, so that they belong
+ * together; who sets them aside has it alone. Nobody waits for it inside of
+ * a write transaction. Returns a descriptor, or -1 with errno.
+ */
+int index_gate_enter(const char *path, int how); /* LOCK_SH or LOCK_EX */
+void index_gate_leave(int *gate);
+/* Inside of the gate: which files are there now. */
+void index_gate_identify(struct mail_index *x);
+/* Are the files that are open still those that others will open? */
+bool index_gate_current(const struct mail_index *x);
+/* Unless another process has done so since this index was opened. */
+void index_gate_set_aside(const struct mail_index *x, const char *what);
 
 /*
  * The file before LMDB sees it: its two first pages, its size. False: it

@@ -152,8 +152,7 @@ flush_known(struct scan *s)
 		put_known(s, s->known.names[i].key, name, mark == SCAN_LISTED);
 		if (s->loading && i % BATCH == BATCH - 1 &&
 		    s->result == MAIL_OK && mail_index_outermost(x) &&
-		    (!mail_index_commit(x, s->why) ||
-			!mail_index_begin(x, s->why)))
+		    !mail_index_go_on(x, s->why))
 			s->result = mailbox_index_failed(s->m, s->why);
 	}
 	scan_names_reset(&s->known);

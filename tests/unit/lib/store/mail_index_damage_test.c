@@ -8,6 +8,7 @@
 #include "tests/unit/lib/store/account.h"
 
 #include <sys/wait.h>
+#include <sysexits.h>
 
 #include "lib/log/log.h"
 #include "lib/store/mail_index_internal.h"
@@ -195,7 +196,35 @@ another_version_is_made_anew(void **state)
 	    "this is no index");
 }
 
-/* While it is in use: calls fail, or are right; the next look mends all. */
+/* Looks at all, then brings the mailbox up to date, over a page of noise. */
+static void
+work_on_damage(size_t page)
+{
+	struct mail_account *a = account_open();
+	struct mailbox *m = account_inbox(a);
+	struct mail_message message;
+	int fd = open(path, O_WRONLY);
+
+	memset(now, (int)page | 0x81, 4096);
+	assert_int_equal(pwrite(fd, now, 4096, (off_t)page * 4096), 4096);
+	close(fd);
+	for (unsigned int i = 1; i <= MESSAGES; i++) {
+		(void)mailbox_message(m, i, 0, &message, &why);
+		mailbox_hold(m);
+		(void)mailbox_cached(m, i, CACHE_ENVELOPE);
+		mailbox_release(m);
+	}
+	for (unsigned int attempt = 0; attempt < 3; attempt++)
+		if (mailbox_sync(m, &why) == MAIL_OK)
+			break;
+	mailbox_close(&m);
+	mail_account_close(&a);
+}
+
+/*
+ * While it is in use: calls fail, or are right, or, where LMDB falls over it
+ * while it writes, the process ends; the next look mends all.
+ */
 static void
 it_may_break_while_it_is_open(void **state)
 {
@@ -205,31 +234,24 @@ it_may_break_while_it_is_open(void **state)
 	make_mailbox();
 	n = read_index(before);
 	for (size_t page = 0; page < n / 4096; page++) {
-		struct mail_account *a;
-		struct mail_message message;
-		struct mailbox *m;
-		int fd;
+		pid_t child;
+		int status;
 
 		write_index(before, n);
-		a = account_open();
-		m = account_inbox(a);
-		fd = open(path, O_WRONLY);
-		memset(now, (int)page | 0x81, 4096);
-		assert_int_equal(pwrite(fd, now, 4096, (off_t)page * 4096),
-		    4096);
-		close(fd);
-		for (unsigned int i = 1; i <= MESSAGES; i++) {
-			(void)mailbox_message(m, i, 0, &message, &why);
-			mailbox_hold(m);
-			(void)mailbox_cached(m, i, CACHE_ENVELOPE);
-			mailbox_release(m);
+		child = fork();
+		if (child == 0) {
+			log_threshold(LEVEL_FATAL);
+			alarm(20);
+			work_on_damage(page);
+			_exit(0);
 		}
-		for (unsigned int attempt = 0; attempt < 3; attempt++)
-			if (mailbox_sync(m, &why) == MAIL_OK)
-				break;
-		mailbox_close(&m);
-		mail_account_close(&a);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFEXITED(status));
+		assert_true(WEXITSTATUS(status) == 0 ||
+		    WEXITSTATUS(status) == EX_TEMPFAIL);
+		alarm(20);
 		check_mailbox();
+		alarm(0);
 	}
 }
 
@@ -323,6 +345,246 @@ after_a_power_cut_it_is_made_anew(void **state)
 	assert_int_equal(first, third);
 }
 
+/* The names in all rows, whose sums are wrong then. */
+static void
+spoil_rows(void)
+{
+	size_t n = read_index(now);
+	int fd = open(path, O_WRONLY);
+
+	assert_true(fd != -1);
+	for (size_t i = 8192; i + 4 < n; i++)
+		if (memcmp(now + i, ".x,U", 4) == 0)
+			assert_int_equal(pwrite(fd, "y", 1, (off_t)i + 1), 1);
+	close(fd);
+}
+
+static struct mail_index *
+index_open(void)
+{
+	struct mail_index *x = mail_index_open(path, &why);
+
+	if (x == NULL)
+		fail_msg("%s", why.text);
+	return x;
+}
+
+/* Reads a spoilt row; true: it was noticed. */
+static bool
+meet_damage(struct mail_index *x)
+{
+	struct mail_index_message row;
+	bool found;
+
+	return !mail_index_get(x, 1, 1, &row, &found);
+}
+
+static void
+others_write_after_damage_was_met(void **state)
+{
+	struct mail_index *x;
+	pid_t child;
+	int status, go[2];
+	char byte;
+
+	(void)state;
+	make_mailbox();
+	assert_int_equal(pipe(go), 0);
+	child = fork();
+	if (child == 0) {
+		alarm(20);
+		x = index_open();
+		if (read(go[0], &byte, 1) != 1 || !mail_index_begin(x, &why))
+			_exit(1);
+		_exit(mail_index_commit(x, &why) ? 0 : 2);
+	}
+	usleep(100000);
+	x = index_open();
+	assert_true(mail_index_begin(x, &why));
+	assert_int_equal(write(go[1], "x", 1), 1);
+	spoil_rows();
+	assert_true(meet_damage(x));
+	mail_index_abort(x);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_true(mail_index_begin(x, &why));
+	assert_true(mail_index_commit(x, &why));
+	mail_index_close(&x);
+	close(go[0]);
+	close(go[1]);
+}
+
+static unsigned int
+descriptors(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned int n = 0;
+
+	assert_non_null(d);
+	while (readdir(d) != NULL)
+		n++;
+	closedir(d);
+	return n;
+}
+
+static void
+damage_leaves_nothing_open(void **state)
+{
+	unsigned int before_it = descriptors();
+
+	(void)state;
+	make_mailbox();
+	for (unsigned int i = 0; i < 20; i++) {
+		struct mail_index *x;
+
+		check_mailbox();
+		x = index_open();
+		spoil_rows();
+		assert_true(mail_index_hold(x));
+		assert_true(meet_damage(x));
+		mail_index_release(x);
+		mail_index_close(&x);
+	}
+	assert_int_equal(descriptors(), before_it);
+}
+
+/* Another process found damage: files of the same names are others now. */
+static void
+exchange(void)
+{
+	struct mail_index *x = index_open();
+
+	(void)index_damaged(x);
+	assert_true(mail_index_begin(x, &why));
+	assert_true(mail_index_commit(x, &why));
+	mail_index_close(&x);
+}
+
+static void
+who_waited_for_the_old_file_takes_the_new_one(void **state)
+{
+	struct mail_index *x;
+	int status, ready[2];
+	pid_t child;
+	char byte;
+
+	(void)state;
+	make_mailbox();
+	x = index_open();
+	assert_int_equal(pipe(ready), 0);
+	assert_true(mail_index_begin(x, &why));
+	child = fork();
+	if (child == 0) {
+		struct mail_index *mine;
+
+		alarm(20);
+		mine = index_open();
+		(void)!write(ready[1], "x", 1);
+		/* waits for the parent's lock */
+		if (!mail_index_begin(mine, &why))
+			_exit(1);
+		_exit(mail_index_generation(mine) == 1 ? 0 : 2);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	usleep(200000);
+	/* as the one who sets it aside does */
+	assert_int_equal(unlink("Maildir/posthaste.index-lock"), 0);
+	assert_int_equal(rename(path, "Maildir/posthaste.index.damaged"), 0);
+	assert_true(mail_index_commit(x, &why));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	mail_index_close(&x);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+/* One data file with two locks: the older lock is not taken for enough. */
+static void
+another_lock_is_noticed(void **state)
+{
+	struct mail_index *x;
+
+	(void)state;
+	make_mailbox();
+	x = index_open();
+	assert_int_equal(unlink("Maildir/posthaste.index-lock"), 0);
+	assert_true(mail_index_begin(x, &why));
+	assert_int_equal(mail_index_generation(x), 1);
+	assert_true(account_has("posthaste.index-lock"));
+	assert_true(mail_index_commit(x, &why));
+	mail_index_close(&x);
+}
+
+/* What was judged, not what has come in its place. */
+static void
+only_the_damaged_one_is_set_aside(void **state)
+{
+	struct mail_index *x;
+	struct stat there, then;
+	int status;
+	pid_t child;
+
+	(void)state;
+	make_mailbox();
+	x = index_open();
+	child = fork();
+	if (child == 0) {
+		exchange();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(stat(path, &there), 0);
+	(void)index_damaged(x);
+	assert_true(mail_index_begin(x, &why));
+	assert_true(mail_index_commit(x, &why));
+	assert_int_equal(stat(path, &then), 0);
+	assert_true(there.st_ino == then.st_ino);
+	mail_index_close(&x);
+}
+
+static void
+going_on_in_another_index_fails(void **state)
+{
+	struct mail_index *x;
+
+	(void)state;
+	make_mailbox();
+	x = index_open();
+	assert_true(mail_index_begin(x, &why));
+	assert_true(mail_index_go_on(x, &why));
+	assert_int_equal(unlink("Maildir/posthaste.index-lock"), 0);
+	assert_int_equal(rename(path, "Maildir/posthaste.index.damaged"), 0);
+	assert_false(mail_index_go_on(x, &why));
+	assert_false(mail_index_writing(x));
+	assert_true(mail_index_begin(x, &why));
+	assert_true(mail_index_commit(x, &why));
+	mail_index_close(&x);
+}
+
+/*
+ * Free pages are listed by transaction: a reader that stays keeps the lists,
+ * here of transactions beyond 256, which sort as numbers, not as bytes.
+ */
+static void
+a_long_life_is_no_damage(void **state)
+{
+	struct mail_index *x;
+
+	(void)state;
+	make_mailbox();
+	x = index_open();
+	for (unsigned int i = 0; i < 600; i++) {
+		if (i % 100 == 0)
+			assert_true(mail_index_hold(x));
+		if (i % 100 == 99)
+			mail_index_release(x);
+		(void)mail_index_new_uidvalidity(x);
+		assert_string_equal(mail_index_check(path), "");
+	}
+	mail_index_close(&x);
+}
+
 static int
 quietly(void **state)
 {
@@ -343,6 +605,13 @@ main(void)
 		IN_FOLDER(another_version_is_made_anew),
 		IN_FOLDER(it_may_break_while_it_is_open),
 		IN_FOLDER(after_a_power_cut_it_is_made_anew),
+		IN_FOLDER(others_write_after_damage_was_met),
+		IN_FOLDER(damage_leaves_nothing_open),
+		IN_FOLDER(who_waited_for_the_old_file_takes_the_new_one),
+		IN_FOLDER(another_lock_is_noticed),
+		IN_FOLDER(only_the_damaged_one_is_set_aside),
+		IN_FOLDER(a_long_life_is_no_damage),
+		IN_FOLDER(going_on_in_another_index_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
