@@ -151,6 +151,8 @@ TESTS += tests/unit/lib/store/mail_append_test
 tests_unit_lib_store_mail_append_test_SOURCES = \
 	tests/unit/lib/store/mail_append_test.c tests/unit/lib/store/folder.h
 tests_unit_lib_store_mail_append_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_store_mail_append_test_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=renameat,--wrap=unlinkat,--wrap=fsync
 check_PROGRAMS += tests/unit/lib/store/mailbox_crash_test
 TESTS += tests/unit/lib/store/mailbox_crash_test
 tests_unit_lib_store_mailbox_crash_test_SOURCES = \

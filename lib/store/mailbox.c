@@ -14,6 +14,7 @@
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/store/mailbox_copy_journal.h"
 #include "lib/store/mailbox_internal.h"
 #include "lib/store/maildir_uidlist.h"
 
@@ -442,6 +443,8 @@ mailbox_begin_unloaded(struct mailbox *m, struct why *why)
 
 	if (!mail_index_begin(m->account->index, why))
 		return mailbox_index_failed(m, why);
+	if (mail_index_outermost(m->account->index))
+		arriving_heed(m->account);
 	if (m->folder->writing++ > 0)
 		return MAIL_OK;
 	r = begin_row(m, why);

@@ -33,6 +33,7 @@ struct copying {
 	struct mailbox *from, *to;
 	bool move;
 	bool apart; /* on different devices: bytes are copied */
+	bool refused; /* a move, as if they were on different ones */
 	struct uid_set uids; /* that are there */
 	uint32_t first; /* UID of the first copy */
 	uint64_t count;
@@ -51,6 +52,8 @@ struct copying {
 /* One message on its way. */
 struct passing {
 	uint32_t uid; /* there */
+	size_t number; /* of those on their way */
+	uint64_t keywords; /* as the source's folder counts them */
 	struct mail_index_message row;
 	char old[OLD_PATH_MAX]; /* "cur/NAME" */
 	char name[MAILDIR_FILE_MAX];
@@ -180,7 +183,7 @@ keywords_there(const struct copying *c, uint64_t keywords)
 
 /* Where the old name tells sizes, the new one does. */
 static bool
-name_of(const struct copying *c, struct passing *p, size_t i)
+name_of(const struct copying *c, struct passing *p)
 {
 	char plain[MAILDIR_FILE_MAX];
 	struct maildir_file old, file;
@@ -189,7 +192,8 @@ name_of(const struct copying *c, struct passing *p, size_t i)
 	if (!maildir_file_parse(p->row.name, &old))
 		return false;
 	n = (size_t)snprintf(plain, sizeof(plain), "%.*s_%zu%s",
-	    (int)strcspn(c->base, "."), c->base, i, strchr(c->base, '.'));
+	    (int)strcspn(c->base, "."), c->base, p->number,
+	    strchr(c->base, '.'));
 	if (old.stored != UINT64_MAX)
 		n += (size_t)snprintf(plain + n, sizeof(plain) - n, ",S=%llu",
 		    (unsigned long long)old.stored);
@@ -214,8 +218,10 @@ prepare(struct copying *c, uint32_t uid, size_t i, struct passing *p)
 	p->uid = c->first + (uint32_t)i;
 	snprintf(p->old, sizeof(p->old), "%s/%.*s",
 	    p->row.have & IN_NEW ? "new" : "cur", SPAN_ARG(p->row.name));
-	p->row.keywords = keywords_there(c, p->row.keywords);
-	if (name_of(c, p, i))
+	p->number = i;
+	p->keywords = p->row.keywords;
+	p->row.keywords = keywords_there(c, p->keywords);
+	if (name_of(c, p))
 		return MAIL_OK;
 	why_set(c->why, "5.2.0", "the file's name would be too long");
 	return MAIL_LIMIT;
@@ -286,8 +292,13 @@ pass(struct copying *c, const struct passing *p)
 
 	if (c->apart)
 		return copy_file(c, p);
+	if (c->move && renameat(from, p->old, cur, p->name) != 0) {
+		/* one device, and yet a bind mount or a project's quota */
+		c->refused = errno == EXDEV;
+		return -1;
+	}
 	if (c->move)
-		return renameat(from, p->old, cur, p->name);
+		return 0;
 	if (linkat(from, p->old, cur, p->name, 0) == 0)
 		return 0;
 	/* too many links, or a file system without */
@@ -297,21 +308,44 @@ pass(struct copying *c, const struct passing *p)
 	return -1;
 }
 
-/* Others may have renamed it: a flag was set. */
-static int
-pass_again(struct copying *c, struct passing *p)
+/*
+ * Others may have renamed it: a flag was set. What the copy is called says so
+ * too.
+ */
+static bool
+follow_rename(struct copying *c, struct passing *p)
 {
 	struct maildir_file file;
 	char now[MAILDIR_FILE_MAX];
 	bool in_new;
 
+	errno = ENOENT;
 	if (!maildir_file_parse(span_skip(span_of(p->old), 4), &file) ||
 	    !maildir_folder_find(&c->from->folder->files, file.base, now,
-		&in_new)) {
-		errno = ENOENT;
-		return -1;
-	}
+		&in_new) ||
+	    !maildir_file_parse(span_of(now), &file))
+		return false;
 	snprintf(p->old, sizeof(p->old), "%s/%s", in_new ? "new" : "cur", now);
+	p->row.flags = file.flags;
+	p->keywords =
+	    (p->keywords >> FOLDER_KEYWORD_LETTERS << FOLDER_KEYWORD_LETTERS) |
+	    file.keywords;
+	p->row.keywords = keywords_there(c, p->keywords);
+	errno = ENAMETOOLONG;
+	return name_of(c, p);
+}
+
+static int
+pass_again(struct copying *c, struct passing *p)
+{
+	if (!follow_rename(c, p) ||
+	    (c->journaled &&
+		!arriving_amend(&c->journal, p->name,
+		    c->move && !c->apart ? p->old : NULL)))
+		return -1;
+	mailbox_expect(c->to, p->name);
+	if (c->move)
+		mailbox_expect(c->from, p->old + 4);
 	return pass(c, p);
 }
 
@@ -428,12 +462,37 @@ leave(struct copying *c, uint32_t uid, struct passing *p)
 	return mailbox_depart(c->from, uid, c->why);
 }
 
+/* A move between devices: nothing goes before the copies' names stay. */
+static enum mail_result
+settle_apart(struct copying *c)
+{
+	if (!c->move || !c->apart ||
+	    maildir_folder_flush(&c->to->folder->files) == 0)
+		return MAIL_OK;
+	return disk_failed(c);
+}
+
+/*
+ * Sources may be on a device of their own, whose changes are not in order with
+ * those of the account's root: a journal that a power cut brought back would
+ * take away the only copies.
+ */
+static enum mail_result
+leave_all(struct copying *c)
+{
+	if (fsync(c->to->account->root) != 0)
+		return disk_failed(c);
+	/* from here on the copies are all there is */
+	c->final = true;
+	return each(c, leave);
+}
+
 static enum mail_result
 carry_all(struct copying *c)
 {
 	enum mail_result r;
 
-	if (c->count > 1) {
+	if (c->count > 1 || (c->move && c->apart)) {
 		arriving_begin(&c->journal, c->to, c->from);
 		r = each(c, note);
 		if (!arriving_ready(&c->journal))
@@ -443,13 +502,12 @@ carry_all(struct copying *c)
 			return r;
 	}
 	r = each(c, carry);
+	if (r == MAIL_OK)
+		r = settle_apart(c);
 	if (r == MAIL_OK && c->journaled && !arriving_done(&c->journal))
 		r = disk_failed(c);
-	if (r == MAIL_OK && c->move && c->apart) {
-		/* from here on the copies are all there is */
-		c->final = true;
-		r = each(c, leave);
-	}
+	if (r == MAIL_OK && c->move && c->apart)
+		r = leave_all(c);
 	return r;
 }
 
@@ -485,18 +543,11 @@ in_transaction(struct copying *c)
 }
 
 static enum mail_result
-copy(struct copying *c)
+attempt(struct copying *c)
 {
 	struct mail_index *x = c->from->account->index;
-	enum mail_result r = survey(c);
+	enum mail_result r = mailbox_begin(c->from, c->why);
 
-	if (r == MAIL_OK)
-		r = ask_quota(c);
-	if (r != MAIL_OK)
-		return r;
-	c->apart = on_other_device(c);
-	mail_append_base(c->base);
-	r = mailbox_begin(c->from, c->why);
 	if (r != MAIL_OK)
 		return r;
 	r = in_transaction(c);
@@ -510,6 +561,28 @@ copy(struct copying *c)
 		arriving_end(&c->journal);
 	c->out->uidvalidity = c->to->folder->row.uidvalidity;
 	return r;
+}
+
+static enum mail_result
+copy(struct copying *c)
+{
+	enum mail_result r = survey(c);
+
+	if (r == MAIL_OK)
+		r = ask_quota(c);
+	if (r != MAIL_OK)
+		return r;
+	c->apart = on_other_device(c);
+	mail_append_base(c->base);
+	r = attempt(c);
+	if (r == MAIL_OK || !c->refused)
+		return r;
+	/* all is as it was */
+	mail_copies_fini(c->out);
+	why_clear(c->why);
+	c->apart = true;
+	c->refused = c->journaled = false;
+	return attempt(c);
 }
 
 enum mail_result

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/fdio.h"
@@ -84,6 +85,16 @@ arriving_ready(struct arriving *j)
 	arriving_end(j);
 	errno = j->error;
 	return false;
+}
+
+bool
+arriving_amend(struct arriving *j, const char *name, const char *old)
+{
+	arriving_add(j, name, old);
+	buf_add_text(&j->text, "end\n");
+	put_text(j);
+	errno = j->error;
+	return j->error == 0;
 }
 
 bool
@@ -178,6 +189,18 @@ undo_line(struct undoing *u, struct span line)
 	}
 }
 
+/* Up to its last end: what a line behind it names was not begun. */
+static struct span
+whole(struct span text)
+{
+	static const char end[] = "\nend\n";
+	enum { END = sizeof(end) - 1 };
+
+	while (text.n >= END && memcmp(text.p + text.n - END, end, END) != 0)
+		text.n--;
+	return span_take(text, text.n < END ? 0 : text.n);
+}
+
 static size_t
 undo_text(struct mail_account *a, struct span text)
 {
@@ -185,9 +208,9 @@ undo_text(struct mail_account *a, struct span text)
 	struct span line;
 
 	/* without its end nothing was begun */
-	if (!span_starts(text, head) || text.n < 5 ||
-	    memcmp(text.p + text.n - 5, "\nend\n", 5) != 0)
+	if (!span_starts(text, head))
 		return 0;
+	text = whole(text);
 	while (span_cut(&text, "\n", false, &line))
 		undo_line(&u, line);
 	fd_close(&u.to);
@@ -228,18 +251,29 @@ arriving_undo(struct arriving *j)
 }
 
 void
-arriving_recover(struct mail_account *a)
+arriving_heed(struct mail_account *a)
 {
-	struct why why;
+	struct stat st;
 	size_t count;
 
-	if (faccessat(a->root, file_name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 ||
-	    !mail_index_begin(a->index, &why))
+	if (fstatat(a->root, file_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return;
 	count = undo_file(a);
-	(void)mail_index_commit(a->index, &why);
 	if (count > 0)
 		log_info("%zu messages of a copy or move that was cut short"
 			 " are taken back",
 		    count);
+}
+
+void
+arriving_recover(struct mail_account *a)
+{
+	struct stat st;
+	struct why why;
+
+	if (fstatat(a->root, file_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    !mail_index_begin(a->index, &why))
+		return;
+	arriving_heed(a);
+	(void)mail_index_commit(a->index, &why);
 }

@@ -38,12 +38,22 @@ arriving_begin(struct arriving *j, struct mailbox *to, struct mailbox *from);
 void arriving_add(struct arriving *j, const char *name, const char *old);
 /* All is named: files may appear. False: errno says, and nothing was begun. */
 bool arriving_ready(struct arriving *j);
+/*
+ * One more, when files appear already: another name for what was named. False
+ * with errno: it may not appear.
+ */
+bool arriving_amend(struct arriving *j, const char *name, const char *old);
 /* All is there. False with errno: then it is undone. */
 bool arriving_done(struct arriving *j);
 /* What it names goes, or goes back, even after arriving_done. */
 void arriving_undo(struct arriving *j);
 /* At last, after either. */
 void arriving_end(struct arriving *j);
+/*
+ * In a write transaction that has just begun: whoever wrote a journal is dead.
+ * Undoes it, before anything is looked at.
+ */
+void arriving_heed(struct mail_account *a);
 /* When an account is opened: undoes what a killed process began. */
 void arriving_recover(struct mail_account *a);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/store/mailbox.h"
 
+#include <errno.h>
 #include <sys/time.h>
 #include <utime.h>
 
@@ -432,6 +433,8 @@ test_copy_under_our_hands(void **state)
 	assert_int_equal(system("f=$(echo m/cur/*,U=3:2,); mv $f ${f}F"), 0);
 	copy(inbox, "1:3", other, true, "1,3", "1,3");
 	assert_int_equal(count(other), 2);
+	/* the flag that it was renamed for came along */
+	assert_int_equal(message(other, 3).flags, MAIL_FLAGGED);
 	mailbox_close(&other);
 	mailbox_close(&inbox);
 	mail_account_close(&account);
@@ -467,6 +470,120 @@ test_other_device(void **state)
 	mail_account_close(&account);
 	snprintf(command, sizeof(command), "rm -rf %s", path);
 	assert_int_equal(system(command), 0);
+}
+
+/* ---- moves whose folders are, or seem to be, apart ---- */
+
+static bool refuse_moves, refuse_flush;
+static int flushed_at, unlinked_at, calls;
+
+int __real_renameat(int from, const char *old, int to, const char *new);
+int __wrap_renameat(int from, const char *old, int to, const char *new);
+int __real_unlinkat(int directory, const char *name, int flags);
+int __wrap_unlinkat(int directory, const char *name, int flags);
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+/* As over a bind mount: from one folder to another it is refused. */
+int
+__wrap_renameat(int from, const char *old, int to, const char *new)
+{
+	if (refuse_moves && strncmp(old, "cur/", 4) == 0) {
+		errno = EXDEV;
+		return -1;
+	}
+	return __real_renameat(from, old, to, new);
+}
+
+int
+__wrap_unlinkat(int directory, const char *name, int flags)
+{
+	calls++;
+	if (strncmp(name, "cur/", 4) == 0 && unlinked_at == 0)
+		unlinked_at = calls;
+	return __real_unlinkat(directory, name, flags);
+}
+
+int
+__wrap_fsync(int fd)
+{
+	struct stat st;
+
+	calls++;
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		if (refuse_flush) {
+			errno = EIO;
+			return -1;
+		}
+		flushed_at = calls;
+	}
+	return __real_fsync(fd);
+}
+
+static void
+test_refused_rename(void **state)
+{
+	struct mailbox *inbox, *other;
+	struct mail_copies copies;
+	struct uid_set two = { 0 };
+	uint32_t uid;
+
+	(void)state;
+	open_account(0, 0);
+	assert_int_equal(mail_folder_create(account, SPAN("x"), 0, &why),
+	    MAIL_OK);
+	inbox = open_box("INBOX");
+	other = open_box("x");
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(append(inbox, "a\r\n", 0, 0, &uid), MAIL_OK);
+	assert_int_equal(mail_account_settle(account, &why), MAIL_OK);
+	refuse_moves = true;
+	/* copies that may not stay: no source goes, and no copy is left */
+	refuse_flush = true;
+	uid_set_add_range(&two, 1, 2);
+	assert_int_equal(mailbox_copy(inbox, &two, other, true, &copies, &why),
+	    MAIL_FAILED);
+	uid_set_fini(&two);
+	refuse_flush = false;
+	assert_int_equal(mailbox_sync(other, &why), MAIL_OK);
+	assert_int_equal(mailbox_sync(inbox, &why), MAIL_OK);
+	assert_int_equal(count(inbox), 3);
+	assert_int_equal(count(other), 0);
+	calls = flushed_at = unlinked_at = 0;
+	copy(inbox, "1:2", other, true, "1:2", "1:2");
+	assert_true(flushed_at > 0 && unlinked_at > flushed_at);
+	assert_int_equal(count(inbox), 1);
+	assert_int_equal(count(other), 2);
+	refuse_moves = false;
+	mailbox_close(&other);
+	mailbox_close(&inbox);
+	mail_account_close(&account);
+}
+
+/* Another process was killed; we have had the account open all along. */
+static void
+test_part_of_a_dead_one(void **state)
+{
+	struct mailbox *inbox, *other;
+	uint32_t uid;
+
+	(void)state;
+	open_account(0, 0);
+	assert_int_equal(mail_folder_create(account, SPAN("x"), 0, &why),
+	    MAIL_OK);
+	inbox = open_box("INBOX");
+	other = open_box("x");
+	assert_int_equal(append(inbox, "a\r\n", 0, 0, &uid), MAIL_OK);
+	file_put("m/.x/cur/1.part,U=1:2,", "a\r\n");
+	file_put("m/posthaste-arriving",
+	    "posthaste-arriving 1\nto\t.x\ncopy\t0.part,U=1:2,\n"
+	    "end\ncopy\t1.part,U=1:2,\nend\ncopy\t2.pa");
+	assert_int_equal(mailbox_sync(other, &why), MAIL_OK);
+	assert_int_equal(count(other), 0);
+	assert_int_not_equal(access("m/posthaste-arriving", F_OK), 0);
+	mailbox_close(&other);
+	mailbox_close(&inbox);
+	mail_account_close(&account);
 }
 
 /* The number is only told: machines differ. */
@@ -529,6 +646,8 @@ main(void)
 		IN_FOLDER(test_copy),
 		IN_FOLDER(test_copy_under_our_hands),
 		IN_FOLDER(test_other_device),
+		IN_FOLDER(test_refused_rename),
+		IN_FOLDER(test_part_of_a_dead_one),
 		IN_FOLDER(test_thousand),
 	};
 
