@@ -120,6 +120,8 @@ void mailbox_keywords_free(struct mailbox_folder *f);
 /* Reads their names again when the file has changed. */
 void mailbox_keywords_heed(struct mailbox *m);
 void mailbox_state_stamped(struct mailbox_folder *f);
+/* Another process may have written the state file meanwhile. -1 with errno. */
+int mailbox_state_heed(struct mailbox_folder *f);
 /* Is the watch the folder's own, and has it seen nothing? */
 bool mailbox_watch_quiet(struct mailbox *m);
 void mailbox_unwatch(struct mailbox_folder *f);

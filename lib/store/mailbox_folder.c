@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: ISC */
+/* Folders that are open, and their handles. */
+#include "lib/store/mailbox.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/ensure.h"
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/store/mailbox_internal.h"
+#include "lib/store/maildir_uidlist.h"
+
+enum mail_result
+mailbox_disk_failed(const char *what, struct why *why)
+{
+	why_errno(why, errno == ENOSPC || errno == EDQUOT ? "4.2.2" : "4.2.0",
+	    "%s", what);
+	return mail_result_of(errno);
+}
+
+enum mail_result
+mailbox_index_failed(struct mailbox *m, struct why *why)
+{
+	mail_index_why(m->account->index, why);
+	return mail_index_full(m->account->index) ? MAIL_NO_ROOM : MAIL_FAILED;
+}
+
+void
+mail_account_prepare(void)
+{
+	mail_index_prepare();
+}
+
+/* ---- open folders ---- */
+
+static void
+folder_free(struct mailbox_folder *f)
+{
+	mailbox_unwatch(f);
+	mailbox_keywords_free(f);
+	maildir_folder_close(&f->files);
+	folder_state_fini(&f->state);
+	uid_set_fini(&f->changed);
+	uid_set_fini(&f->removed);
+	uid_set_fini(&f->arrived);
+	buf_fini(&f->uidlist_lines);
+	free(f->name);
+	free(f);
+}
+
+static void
+folder_leave(struct mailbox_folder *f)
+{
+	struct mailbox_folder **at = &f->account->folders;
+
+	while (*at != f)
+		at = &(*at)->next;
+	*at = f->next;
+	folder_free(f);
+}
+
+void
+mailbox_state_stamped(struct mailbox_folder *f)
+{
+	int error = errno;
+
+	(void)maildir_folder_stamp(&f->files, FOLDER_STATE_NAME,
+	    &f->state_stamp);
+	errno = error;
+}
+
+/* UIDVALIDITY and the rest as Dovecot had them, or new ones. */
+static int
+found_state(struct mailbox_folder *f)
+{
+	struct uidlist_header header;
+
+	folder_state_new(&f->state, mail_account_new_uidvalidity(f->account));
+	if (maildir_uidlist_read_header(f->files.control, &header)) {
+		f->state.uidvalidity = header.uidvalidity;
+		f->state.bound = header.uidnext;
+		if (header.has_id)
+			memcpy(f->state.id, header.id, sizeof(header.id));
+	}
+	return folder_state_write(f->files.dir, &f->state);
+}
+
+/*
+ * Which UIDs were given is not known any more: what Dovecot's list says of
+ * UIDVALIDITY is as old as that. The list learns of the new one first: who
+ * finds no state file goes by it.
+ */
+static int
+replace_state(struct mailbox_folder *f)
+{
+	struct uidlist_header header;
+
+	folder_state_new(&f->state, mail_account_new_uidvalidity(f->account));
+	if (maildir_uidlist_read_header(f->files.control, &header)) {
+		if (f->state.uidvalidity <= header.uidvalidity &&
+		    header.uidvalidity < UINT32_MAX)
+			f->state.uidvalidity = header.uidvalidity + 1;
+		header.uidvalidity = f->state.uidvalidity;
+		f->state.bound = header.uidnext;
+		memcpy(header.id, f->state.id, sizeof(header.id));
+		header.has_id = true;
+		if (maildir_uidlist_write_header(f->files.control, &header) ==
+		    -1)
+			return -1;
+	}
+	folder_state_set_aside(f->files.dir);
+	return folder_state_write(f->files.dir, &f->state);
+}
+
+static int
+take_state(struct mailbox_folder *f)
+{
+	struct folder_state state;
+	int r;
+
+	mailbox_state_stamped(f);
+	r = folder_state_read(f->files.dir, &state);
+	if (r == 0) {
+		folder_state_fini(&f->state);
+		f->state = state;
+	}
+	return r;
+}
+
+/* Where there is none yet: made under the account's lock, by one of us. */
+static int
+read_state(struct mailbox_folder *f)
+{
+	struct mail_index *x = f->account->index;
+	int error, r = take_state(f);
+
+	if (r <= 0)
+		return r;
+	if (!mail_index_begin(x, NULL)) {
+		errno = mail_index_full(x) ? ENOSPC : EIO;
+		return -1;
+	}
+	r = take_state(f);
+	if (r > 0) {
+		folder_state_fini(&f->state);
+		r = r == 1 ? found_state(f) : replace_state(f);
+		mailbox_state_stamped(f);
+	}
+	error = errno;
+	if (r == -1) /* what is in memory now is not the file's */
+		memset(&f->state_stamp, 0, sizeof(f->state_stamp));
+	(void)mail_index_commit(x, NULL);
+	errno = error;
+	return r;
+}
+
+int
+mailbox_state_heed(struct mailbox_folder *f)
+{
+	struct mail_stamp now;
+
+	if (maildir_folder_stamp(&f->files, FOLDER_STATE_NAME, &now) == 0 &&
+	    mail_stamp_equal(&now, &f->state_stamp) && now.seconds != 0)
+		return 0;
+	return read_state(f);
+}
+
+static enum mail_result
+open_files(struct mailbox_folder *f, int directory, struct why *why)
+{
+	enum mail_result r;
+	int control;
+
+	if (maildir_folder_open(&f->files, directory) == -1)
+		return mailbox_disk_failed("cannot open the mailbox", why);
+	control = mail_account_open_control(f->account, f->name, &r, why);
+	if (control >= 0)
+		maildir_folder_control(&f->files, control);
+	if (r == MAIL_OK && read_state(f) == -1)
+		r = mailbox_disk_failed("cannot open the mailbox", why);
+	return r;
+}
+
+static enum mail_result
+folder_open(struct mail_account *a, int directory, char *name,
+    struct mailbox_folder **out, struct why *why)
+{
+	struct mailbox_folder *f = mem_new(sizeof(*f));
+	enum mail_result r;
+
+	f->account = a;
+	f->name = name;
+	f->watch_cur = f->watch_new = -1;
+	f->files.dir = f->files.cur = f->files.control = -1;
+	buf_init(&f->uidlist_lines, 256 << 20);
+	r = open_files(f, directory, why);
+	if (r != MAIL_OK) {
+		folder_free(f);
+		return r;
+	}
+	f->next = a->folders;
+	a->folders = f;
+	*out = f;
+	return MAIL_OK;
+}
+
+static struct mailbox_folder *
+find_open(struct mail_account *a, const char *name)
+{
+	for (struct mailbox_folder *f = a->folders; f != NULL; f = f->next)
+		if (!f->deleted && strcmp(f->name, name) == 0)
+			return f;
+	return NULL;
+}
+
+enum mail_result
+mailbox_open(struct mail_account *a, struct span name, struct mailbox **out,
+    struct why *why)
+{
+	struct mailbox_folder *f;
+	struct mailbox *m;
+	char *canonical;
+	int directory;
+	enum mail_result r =
+	    mail_account_open_folder(a, name, &directory, &canonical, why);
+
+	if (r != MAIL_OK)
+		return r;
+	f = find_open(a, canonical);
+	if (f != NULL) {
+		fd_close(&directory);
+		free(canonical);
+	} else if ((r = folder_open(a, directory, canonical, &f, why)) !=
+	    MAIL_OK) {
+		return r;
+	}
+	f->handles++;
+	m = mem_new(sizeof(*m));
+	m->account = a;
+	m->folder = f;
+	r = mailbox_sync(m, why);
+	if (r != MAIL_OK)
+		mailbox_close(&m);
+	*out = m;
+	return r;
+}
+
+void
+mailbox_close(struct mailbox **mp)
+{
+	struct mailbox *m = *mp;
+	struct why why;
+
+	*mp = NULL;
+	if (m == NULL)
+		return;
+	if (m->folder->handles == 1 &&
+	    (m->folder->unflushed || m->folder->unflushed_flags ||
+		m->folder->unflushed_state))
+		(void)mail_account_settle(m->account, &why);
+	mailbox_watch(m, false);
+	while (m->holds > 0)
+		mailbox_release(m);
+	if (--m->folder->handles == 0)
+		folder_leave(m->folder);
+	free(m);
+}
+
+struct mail_account *
+mailbox_account(const struct mailbox *m)
+{
+	return m->account;
+}
+
+const char *
+mailbox_name(const struct mailbox *m)
+{
+	return m->folder->name;
+}
+
+void
+mailbox_folder_renamed(struct mail_account *a, const char *from, const char *to)
+{
+	struct mailbox_folder *f = find_open(a, from);
+
+	if (f == NULL)
+		return;
+	free(f->name);
+	f->name = mem_text(to);
+}
+
+void
+mailbox_folder_deleted(struct mail_account *a, const char *name)
+{
+	struct mailbox_folder *f = find_open(a, name);
+
+	if (f == NULL)
+		return;
+	if (mail_index_begin(a->index, NULL)) {
+		(void)mail_index_folder_remove(a->index, f->state.id);
+		(void)mail_index_commit(a->index, NULL);
+	}
+	f->deleted = true;
+	a->changes++;
+	f->unflushed = f->unflushed_state = false;
+	mailbox_unwatch(f);
+}
+
+void
+mailbox_account_closing(struct mail_account *a)
+{
+	struct why why;
+
+	(void)mail_account_settle(a, &why);
+	ensure(a->folders == NULL);
+	mailbox_watch_free(a);
+}
+
+/* ---- durability ---- */
+
+enum mail_result
+mail_account_settle(struct mail_account *a, struct why *why)
+{
+	enum mail_result r = MAIL_OK;
+
+	for (struct mailbox_folder *f = a->folders; f != NULL; f = f->next) {
+		if (f->unflushed_state &&
+		    folder_state_flush(f->files.dir) == -1)
+			r = mailbox_disk_failed("cannot write the mailbox",
+			    why);
+		if ((f->unflushed || (f->unflushed_flags && a->flush_flags)) &&
+		    maildir_folder_flush(&f->files) == -1)
+			r = mailbox_disk_failed("cannot write the mailbox",
+			    why);
+		f->unflushed = f->unflushed_flags = f->unflushed_state = false;
+	}
+	return r;
+}
