@@ -23,6 +23,7 @@ libposthaste_a_SOURCES += \
 	lib/store/mail_account.c lib/store/mail_account_metadata.c \
 	lib/store/mail_append.c lib/store/mail_append.h \
 	lib/store/mail_append_name.c lib/store/mailbox_copy.c \
+	lib/store/mailbox_copy_across.c \
 	lib/store/mailbox_copy_journal.c lib/store/mailbox_copy_journal.h \
 	lib/store/mail_account_location.c lib/store/mail_account_location.h \
 	lib/store/mail_account_special.c lib/store/mail_account_special.h \

@@ -7,6 +7,7 @@
 #include "lib/store/mail_account_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -30,15 +31,22 @@ open_index(struct mail_account *a, struct why *why)
 	const char *directory = at->index == NULL ? at->path : at->index;
 	char *path;
 
-	if (at->index != NULL && mkdir(at->index, 0700) != 0 &&
+	if (at->index != NULL &&
+	    mkdirat(a->tree->base, at->index, 0700) != 0 &&
 	    errno != EEXIST) {
 		why_errno(why, "4.2.0", "cannot make %s", at->index);
 		return mail_result_of(errno);
 	}
 	path = mem_printf("%s/%s", directory, index_name);
-	a->index = mail_index_open(path, why);
+	a->index = mail_index_open_at(a->tree->base, path, why);
 	free(path);
 	return a->index == NULL ? MAIL_FAILED : MAIL_OK;
+}
+
+static int
+base_of(const struct mail_account_settings *settings)
+{
+	return settings->within ? settings->directory : AT_FDCWD;
 }
 
 static enum mail_result
@@ -56,7 +64,8 @@ open_tree(struct mail_account *a, const struct mail_account_settings *settings,
 		    "mbox files are served by POP3, not as folders");
 		return MAIL_FAILED;
 	}
-	r = mail_tree_open(&at, settings->separator, true, a->tree, why);
+	r = mail_tree_open(base_of(settings), &at, settings->separator, true,
+	    a->tree, why);
 	if (r == MAIL_OK)
 		a->root = a->tree->root;
 	else
@@ -75,6 +84,8 @@ mail_account_open(const struct mail_account_settings *settings,
 	*out = a;
 	a->root = -1;
 	a->separator = settings->separator;
+	if (settings->prefix != NULL)
+		a->prefix = mem_text(settings->prefix);
 	a->flush_flags = settings->flush_flags;
 	a->uidl = settings->uidl;
 	a->quota_bytes = settings->quota_bytes;
@@ -110,6 +121,7 @@ mail_account_close(struct mail_account **out)
 	}
 	free(a->tree);
 	uid_set_fini(&a->full);
+	free(a->prefix);
 	free(a);
 }
 

@@ -42,6 +42,7 @@ enum mail_result {
 	MAIL_BAD_NAME, /* this can be no folder's name */
 	MAIL_HAS_CHILDREN, /* and cannot be removed because of that */
 	MAIL_NOT_ALLOWED, /* INBOX cannot be deleted, ...: *why says */
+	MAIL_NO_RIGHT, /* the folder's list of rights is against it */
 	MAIL_GONE, /* this message is no more */
 	MAIL_OVER_QUOTA,
 	MAIL_LIMIT, /* of what we support: keywords, folders, sizes */
@@ -81,6 +82,14 @@ struct mail_account_settings {
 	 * working directory.
 	 */
 	const char *location;
+	/*
+	 * Relative paths begin in this directory instead, which stays the
+	 * caller's, and open for as long as the account.
+	 */
+	bool within;
+	int directory;
+	/* NULL, or what mailbox_name puts before names: "shared/bob/" */
+	const char *prefix;
 	char separator; /* '/' or '.' */
 	const struct special_folder *special; /* name NULL at the end */
 	uint64_t quota_bytes; /* 0: none */

@@ -17,6 +17,7 @@ struct mailbox_watch;
 struct mail_account {
 	int root; /* the Maildir's root directory, O_RDONLY | O_DIRECTORY */
 	char separator;
+	char *prefix; /* of names that are told, or NULL */
 	bool flush_flags;
 	const struct uidl_format *uidl; /* NULL: ids are names */
 	uint64_t quota_bytes;

@@ -93,27 +93,45 @@ replace_file(int directory, struct span text)
 	return good;
 }
 
+static bool
+remove_file(int directory)
+{
+	return (unlinkat(directory, file_name, 0) == 0 || errno == ENOENT) &&
+	    fsync(directory) == 0;
+}
+
+/* The file counts; but once it is removed the entry would count again. */
+static enum mail_result
+forget_entry(struct mail_account *a, struct span folder, struct why *why)
+{
+	struct buf old = BUF_INIT(MAIL_ACL_MAX);
+	enum mail_result r;
+
+	r = mail_metadata_each(a, folder, collect, &old, why);
+	if (r == MAIL_OK && old.n > 0)
+		r = mail_metadata_set(a, folder, entry_name,
+		    (struct span){ NULL, 0 }, why);
+	buf_fini(&old);
+	return r;
+}
+
 enum mail_result
 mail_acl_write(struct mail_account *a, struct span folder, struct span text,
     struct why *why)
 {
-	struct span value = text.n > 0 ? text : (struct span){ NULL, 0 };
 	enum mail_result r;
-	int directory = -1, fd;
+	int directory = -1;
 
 	if (text.n > MAIL_ACL_MAX)
 		return MAIL_LIMIT;
 	r = open_folder(a, folder, &directory, why);
 	if (r != MAIL_OK)
 		return r;
-	fd = open_file(directory);
-	if (fd == -1)
-		r = errno == ENOENT ?
-		    mail_metadata_set(a, folder, entry_name, value, why) :
-		    failed(why, "cannot be opened");
-	else if (!replace_file(directory, text))
+	if (!(text.n > 0 ? replace_file(directory, text) :
+			   remove_file(directory)))
 		r = failed(why, "cannot be written");
-	fd_close(&fd);
+	else
+		r = forget_entry(a, folder, why);
 	fd_close(&directory);
 	return r;
 }

@@ -4,9 +4,10 @@
 
 /*
  * Who may do what with a folder, as text in the form of Dovecot's dovecot-acl
- * files: "user=bob lrs", a line each. It is kept in that file where the folder
- * has one, so that both servers see the same; else with the folder's metadata.
- * What the text means is not known here.
+ * files: "user=bob lrs", a line each. It is kept in that file of the folder, so
+ * that both servers see the same. (A version before kept it with the folder's
+ * metadata; it is read from there as long as there is no file.) What the text
+ * means is not known here.
  */
 
 #include "lib/store/mail_account.h"
@@ -16,7 +17,7 @@ enum { MAIL_ACL_MAX = 65536 };
 /* "" where nobody wrote any. *out is reset first. */
 enum mail_result mail_acl_read(struct mail_account *a, struct span folder,
     struct buf *out, struct why *why);
-/* Durable when it returns. MAIL_LIMIT: longer than MAIL_ACL_MAX. */
+/* Durable when it returns; "" removes the file. MAIL_LIMIT: longer than MAIL_ACL_MAX. */
 enum mail_result mail_acl_write(struct mail_account *a, struct span folder,
     struct span text, struct why *why);
 

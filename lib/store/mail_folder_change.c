@@ -54,7 +54,8 @@ drop_foreign_list(struct mail_tree *t)
 		"dovecot.list.index.log", "dovecot.list.index.log.2" };
 	int at = t->at.index == NULL ?
 	    t->root :
-	    open(t->at.index, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	    openat(t->base, t->at.index,
+		O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		(void)!unlinkat(at, names[i], 0);

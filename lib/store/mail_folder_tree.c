@@ -30,7 +30,7 @@ open_directory(int at, const char *path)
 
 /* mkdir -p, then open. */
 static int
-make_and_open(const char *path)
+make_and_open(int base, const char *path)
 {
 	char *part = mem_text(path);
 	int fd = -1;
@@ -38,40 +38,42 @@ make_and_open(const char *path)
 	for (char *slash = strchr(part + 1, '/'); slash != NULL;
 	     slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		if (mkdir(part, 0700) != 0 && errno != EEXIST)
+		if (mkdirat(base, part, 0700) != 0 && errno != EEXIST)
 			goto out;
 		*slash = '/';
 	}
-	if (mkdir(part, 0700) == 0 || errno == EEXIST)
-		fd = open_directory(AT_FDCWD, part);
+	if (mkdirat(base, part, 0700) == 0 || errno == EEXIST)
+		fd = open_directory(base, part);
 out:
 	free(part);
 	return fd;
 }
 
 static int
-open_path(const char *path, bool create)
+open_path(int base, const char *path, bool create)
 {
-	int fd = open_directory(AT_FDCWD, path);
+	int fd = open_directory(base, path);
 
-	return fd < 0 && errno == ENOENT && create ? make_and_open(path) : fd;
+	return fd < 0 && errno == ENOENT && create ?
+	    make_and_open(base, path) :
+	    fd;
 }
 
 /* One of the directories that may have a path of its own. */
 static int
-open_other(const char *path, int root, bool create)
+open_other(const struct mail_tree *t, const char *path, bool create)
 {
-	return path == NULL ? root : open_path(path, create);
+	return path == NULL ? t->root : open_path(t->base, path, create);
 }
 
 static bool
 open_all(struct mail_tree *t, bool create)
 {
-	t->root = open_path(t->at.path, create);
+	t->root = open_path(t->base, t->at.path, create);
 	if (t->root < 0)
 		return false;
-	t->inbox = open_other(t->at.inbox, t->root, create);
-	t->control = open_other(t->at.control, t->root, create);
+	t->inbox = open_other(t, t->at.inbox, create);
+	t->control = open_other(t, t->at.control, create);
 	return t->inbox >= 0 && t->control >= 0;
 }
 
@@ -83,12 +85,13 @@ was_begun(const struct mail_tree *t)
 }
 
 enum mail_result
-mail_tree_open(struct mail_location *at, char separator, bool create,
-    struct mail_tree *out, struct why *why)
+mail_tree_open(int base, struct mail_location *at, char separator,
+    bool create, struct mail_tree *out, struct why *why)
 {
 	enum mail_result r = MAIL_OK;
 
 	memset(out, 0, sizeof(*out));
+	out->base = base;
 	out->at = *at;
 	memset(at, 0, sizeof(*at));
 	out->at.naming.separator = separator;

@@ -40,6 +40,7 @@ struct subscriptions {
 
 struct mail_tree {
 	struct mail_location at;
+	int base; /* where its paths begin: a directory, or AT_FDCWD */
 	int root; /* where the folders are */
 	int inbox; /* may be the root's number */
 	int control; /* may be the root's number */
@@ -53,10 +54,12 @@ struct mail_tree {
 
 /*
  * Opens, makes what is missing of it (with "create"), and ends what a killed
- * process had begun. "at" is taken over, also when it fails.
+ * process had begun. "at" is taken over, also when it fails; its relative
+ * paths begin in the directory "base" (or AT_FDCWD), which stays the caller's
+ * and open.
  */
-enum mail_result mail_tree_open(struct mail_location *at, char separator,
-    bool create, struct mail_tree *out, struct why *why);
+enum mail_result mail_tree_open(int base, struct mail_location *at,
+    char separator, bool create, struct mail_tree *out, struct why *why);
 void mail_tree_close(struct mail_tree *t);
 /* MAIL_FAILED or MAIL_IN_USE with *why. Nested calls are fine. */
 enum mail_result mail_tree_lock(struct mail_tree *t, struct why *why);

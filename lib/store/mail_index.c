@@ -159,10 +159,10 @@ this_boot(const struct index_self *self)
 /* Makes the file, if need be, and gives it blocks. 0, or that there are none.
  */
 static int
-make_room(const char *path, off_t size)
+make_room(int at, const char *path, off_t size)
 {
 	int error = 0,
-	    fd = open(path,
+	    fd = openat(at, path,
 		O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 
 	/* mdb_env_open says what else is wrong with it */
@@ -178,13 +178,13 @@ make_room(const char *path, off_t size)
  * would an index that LMDB has only begun to make.
  */
 static int
-make_room_for_both(const char *path, bool new)
+make_room_for_both(int at, const char *path, bool new)
 {
 	char *lock = mem_printf("%s-lock", path);
-	int error = new ? make_room(path, ROOM_KEPT) : 0;
+	int error = new ? make_room(at, path, ROOM_KEPT) : 0;
 
 	if (error == 0)
-		error = make_room(lock, LOCK_ROOM);
+		error = make_room(at, lock, LOCK_ROOM);
 	free(lock);
 	return error;
 }
@@ -233,6 +233,29 @@ verify(struct mail_index *x)
 	return sound ? 0 : MDB_CORRUPTED;
 }
 
+/* LMDB knows no directories: it goes by the working directory. */
+static int
+open_files(struct mail_index *x, const char *path)
+{
+	int back = -1, r;
+
+	if (x->at != AT_FDCWD) {
+		back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (back == -1 || fchdir(x->at) == -1) {
+			r = errno;
+			fd_close(&back);
+			return r;
+		}
+	}
+	r = mdb_env_open(x->env, path,
+	    MDB_NOSUBDIR | MDB_NOSYNC | MDB_NOTLS | MDB_NOMEMINIT, 0600);
+	/* nothing of ours works in another place than that */
+	if (back != -1 && fchdir(back) == -1)
+		abort();
+	fd_close(&back);
+	return r;
+}
+
 static int
 open_call(void *with)
 {
@@ -240,8 +263,7 @@ open_call(void *with)
 	struct mail_index *x = o->x;
 	int dead, r;
 
-	r = mdb_env_open(x->env, o->path,
-	    MDB_NOSUBDIR | MDB_NOSYNC | MDB_NOTLS | MDB_NOMEMINIT, 0600);
+	r = open_files(x, o->path);
 	if (r != 0)
 		return r;
 	index_gate_identify(x);
@@ -262,7 +284,7 @@ open_env(struct mail_index *x)
 	const char *what;
 	struct stat st;
 	bool new;
-	int r, fd = open(x->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int r, fd = openat(x->at, x->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
 	index_gate_identify(x);
 	if (fd != -1 && !index_file_sound(fd, &what)) {
@@ -272,7 +294,7 @@ open_env(struct mail_index *x)
 	new = fd == -1 || fstat(fd, &st) == -1 || st.st_size == 0;
 	fd_close(&fd);
 	x->broken = false;
-	r = make_room_for_both(x->path, new);
+	r = make_room_for_both(x->at, x->path, new);
 	if (r == 0)
 		r = mdb_env_create(&x->env);
 	if (r != 0)
@@ -468,7 +490,7 @@ open_index(struct mail_index *x)
 	const char *what = NULL;
 
 	for (unsigned int attempt = 0; attempt < 2; attempt++) {
-		int r, gate = index_gate_enter(x->path, LOCK_SH);
+		int r, gate = index_gate_enter(x->at, x->path, LOCK_SH);
 
 		/* without room for the gate nobody has it alone either */
 		if (gate == -1 && errno != ENOSPC && errno != EDQUOT)
@@ -502,8 +524,15 @@ mail_index_after_stop(const struct mail_index *x)
 struct mail_index *
 mail_index_open(const char *path, struct why *why)
 {
+	return mail_index_open_at(AT_FDCWD, path, why);
+}
+
+struct mail_index *
+mail_index_open_at(int at, const char *path, struct why *why)
+{
 	struct mail_index *x = mem_new(sizeof(*x));
 
+	x->at = at;
 	x->path = mem_text(path);
 	if (open_index(x))
 		return x;

@@ -46,6 +46,12 @@ void mail_index_prepare(void);
  * one made. NULL with *why.
  */
 struct mail_index *mail_index_open(const char *path, struct why *why);
+/*
+ * The same, relative to a directory, which must stay open for as long as the
+ * index is.
+ */
+struct mail_index *
+mail_index_open_at(int at, const char *path, struct why *why);
 /* It was made anew because the machine stopped while it was in use. */
 bool mail_index_after_stop(const struct mail_index *x);
 /* Makes it durable and marks it so, if it was changed. NULL is fine. */

@@ -16,10 +16,11 @@
 #include "lib/log/log.h"
 
 int
-index_gate_enter(const char *path, int how)
+index_gate_enter(int at, const char *path, int how)
 {
 	char *name = mem_printf("%s-gate", path);
-	int r, fd = open(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int r, fd = openat(at, name,
+		   O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	free(name);
 	if (fd == -1)
@@ -42,21 +43,21 @@ index_gate_leave(int *gate)
 }
 
 static struct index_identity
-identity_at(const char *path)
+identity_at(int at, const char *path)
 {
 	struct stat st;
 
-	if (stat(path, &st) == -1)
+	if (fstatat(at, path, &st, 0) == -1)
 		return (struct index_identity){ 0 };
 	return (struct index_identity){ st.st_dev, st.st_ino };
 }
 
 /* LMDB's locks on it end when it is closed: so it is never opened here. */
 static struct index_identity
-lock_at(const char *path)
+lock_at(int at, const char *path)
 {
 	char *name = mem_printf("%s-lock", path);
-	struct index_identity i = identity_at(name);
+	struct index_identity i = identity_at(at, name);
 
 	free(name);
 	return i;
@@ -71,21 +72,21 @@ same(const struct index_identity *a, const struct index_identity *b)
 void
 index_gate_identify(struct mail_index *x)
 {
-	x->data = identity_at(x->path);
-	x->lock = lock_at(x->path);
+	x->data = identity_at(x->at, x->path);
+	x->lock = lock_at(x->at, x->path);
 }
 
 bool
 index_gate_current(const struct mail_index *x)
 {
-	struct index_identity data = identity_at(x->path);
-	struct index_identity lock = lock_at(x->path);
+	struct index_identity data = identity_at(x->at, x->path);
+	struct index_identity lock = lock_at(x->at, x->path);
 
 	return same(&data, &x->data) && same(&lock, &x->lock);
 }
 
 static void
-move_away(const char *path)
+move_away(int at, const char *path)
 {
 	char *aside = mem_printf("%s.damaged", path);
 	char *lock = mem_printf("%s-lock", path);
@@ -95,8 +96,9 @@ move_away(const char *path)
 	 * the lock goes first, since a new file beside an old lock, left by
 	 * a process that dies here, would be the worse pair.
 	 */
-	(void)!unlink(lock);
-	if (rename(path, aside) == -1 && unlink(path) == -1 && errno != ENOENT)
+	(void)!unlinkat(at, lock, 0);
+	if (renameat(at, path, at, aside) == -1 &&
+	    unlinkat(at, path, 0) == -1 && errno != ENOENT)
 		log_warning("%s: cannot be set aside: %s", path,
 		    strerror(errno));
 	free(aside);
@@ -106,7 +108,7 @@ move_away(const char *path)
 void
 index_gate_set_aside(const struct mail_index *x, const char *what)
 {
-	int gate = index_gate_enter(x->path, LOCK_EX);
+	int gate = index_gate_enter(x->at, x->path, LOCK_EX);
 	struct index_identity now;
 
 	if (gate == -1) {
@@ -114,12 +116,12 @@ index_gate_set_aside(const struct mail_index *x, const char *what)
 		    what, strerror(errno));
 		return;
 	}
-	now = identity_at(x->path);
+	now = identity_at(x->at, x->path);
 	if (same(&now, &x->data)) {
 		log_warning("%s: %s; it is set aside, and made anew from the "
 			    "mail",
 		    x->path, what);
-		move_away(x->path);
+		move_away(x->at, x->path);
 	}
 	index_gate_leave(&gate);
 }

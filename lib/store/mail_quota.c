@@ -238,7 +238,7 @@ mail_quota_check(const char *location, const struct mail_quota *limits,
 		return MAIL_OK;
 	if (!mail_location_parse(location, &at, why))
 		return MAIL_FAILED;
-	r = mail_tree_open(&at, '/', false, &t, why);
+	r = mail_tree_open(AT_FDCWD, &at, '/', false, &t, why);
 	if (r == MAIL_NONEXISTENT)
 		return mail_quota_allows(limits, bytes, messages) ?
 		    MAIL_OK :

@@ -43,7 +43,8 @@ enum mail_result mailbox_open(struct mail_account *a, struct span name,
     struct mailbox **out, struct why *why);
 void mailbox_close(struct mailbox **m);
 struct mail_account *mailbox_account(const struct mailbox *m);
-const char *mailbox_name(const struct mailbox *m); /* now; follows renames */
+/* Now; follows renames. With the account's prefix. */
+const char *mailbox_name(const struct mailbox *m);
 
 /*
  * Takes up what others did: deliveries in new/, messages that appeared,
@@ -165,6 +166,9 @@ struct flag_change {
 	uint64_t keywords;
 	/* RFC 7162: messages changed since are left alone; UINT64_MAX: none */
 	uint64_t unchanged_since;
+	/* what FLAGS_REPLACE leaves as it is */
+	uint32_t keep_flags;
+	uint64_t keep_keywords;
 };
 
 /*
@@ -199,6 +203,16 @@ void mail_copies_fini(struct mail_copies *c);
  */
 enum mail_result mailbox_copy(struct mailbox *from, const struct uid_set *uids,
     struct mailbox *to, bool move, struct mail_copies *out, struct why *why);
+
+/*
+ * Between two accounts, or where not all flags may go with the messages: only
+ * those of "flags" do, and keywords only with "keywords". Bytes are copied, as
+ * APPEND does it: the copies are durable when it returns, all or none. Of a
+ * move the messages are removed after that.
+ */
+enum mail_result mailbox_copy_across(struct mailbox *from,
+    const struct uid_set *uids, struct mailbox *to, bool move, uint32_t flags,
+    bool keywords, struct mail_copies *out, struct why *why);
 
 /*
  * New messages: begun and written one after the other, at any speed; then all

@@ -38,8 +38,9 @@ after(const struct flag_change *how, const struct mail_index_message *row,
 {
 	switch (how->action) {
 	case FLAGS_REPLACE:
-		*flags = how->flags;
-		*keywords = how->keywords;
+		*flags = how->flags | (row->flags & how->keep_flags);
+		*keywords =
+		    how->keywords | (row->keywords & how->keep_keywords);
 		return;
 	case FLAGS_ADD:
 		*flags = row->flags | how->flags;

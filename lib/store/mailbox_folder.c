@@ -46,6 +46,7 @@ folder_free(struct mailbox_folder *f)
 	uid_set_fini(&f->removed);
 	uid_set_fini(&f->arrived);
 	buf_fini(&f->uidlist_lines);
+	free(f->told);
 	free(f->name);
 	free(f);
 }
@@ -277,7 +278,13 @@ mailbox_account(const struct mailbox *m)
 const char *
 mailbox_name(const struct mailbox *m)
 {
-	return m->folder->name;
+	struct mailbox_folder *f = m->folder;
+
+	if (m->account->prefix == NULL)
+		return f->name;
+	if (f->told == NULL)
+		f->told = mem_printf("%s%s", m->account->prefix, f->name);
+	return f->told;
 }
 
 void
@@ -288,6 +295,8 @@ mailbox_folder_renamed(struct mail_account *a, const char *from, const char *to)
 	if (f == NULL)
 		return;
 	free(f->name);
+	free(f->told);
+	f->told = NULL;
 	f->name = mem_text(to);
 }
 

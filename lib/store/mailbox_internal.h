@@ -34,6 +34,7 @@ struct mailbox_folder {
 	struct mail_account *account;
 	struct mailbox_folder *next;
 	char *name;
+	char *told; /* with the account's prefix, once it was asked for */
 	unsigned int handles;
 	bool deleted;
 	bool unflushed; /* renames in cur wait for mail_account_settle */
