@@ -242,6 +242,16 @@ session_park(struct session_client *c, const struct session_parking *p)
 	return c->parked;
 }
 
+void
+session_share(const char *owner, const char *grantee, bool on)
+{
+	const struct msg_share m = { .owner = owner,
+		.grantee = grantee,
+		.on = on };
+
+	(void)ipc_send_now(child.parent, &message_share, &m);
+}
+
 /*
  * Takes what the parent sends, to its end: then what it had sent before is
  * served, so that no connection is lost between the two.

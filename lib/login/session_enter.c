@@ -3,11 +3,15 @@
 #include "lib/login/session_stage.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/sandbox/sandbox.h"
@@ -119,6 +123,88 @@ session_enter(const struct session_stage *stage,
 		go(path, owner);
 	else if (chdir(path) == -1)
 		fatal("user=<%s>: %s: %m", owner->user, path);
+}
+
+static int
+open_directory(const char *path)
+{
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* As in go(): where root may go, and its owner may not, it must be his. */
+static int
+open_as_owner(const char *path, const struct session_owner *owner)
+{
+	struct stat st;
+	int fd;
+
+	act_as(owner);
+	fd = open_directory(path);
+	act_as_root();
+	if (fd != -1 || errno != EACCES)
+		return fd;
+	fd = open_directory(path);
+	if (fd != -1 &&
+	    (fstat(fd, &st) == -1 || st.st_uid != (uid_t)owner->uid)) {
+		fd_close(&fd);
+		errno = EACCES;
+	}
+	return fd;
+}
+
+/*
+ * A mount that hangs nowhere: its root is the end of all ways up. False where
+ * we may not mount (in a container, or without root).
+ */
+static bool
+cut_off(int *fd)
+{
+#ifdef OPEN_TREE_CLONE
+	int mount = (int)syscall(SYS_open_tree, *fd, "",
+	    AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (mount != -1) {
+		fd_close(fd);
+		*fd = mount;
+		return true;
+	}
+#endif
+	return false;
+}
+
+int
+session_open_other(const struct session_stage *stage,
+    const struct session_owner *user, const struct session_owner *owner,
+    const char *path, struct why *why)
+{
+	uid_t uid = stage->separated ? (uid_t)user->uid : geteuid();
+	bool apart = false;
+	struct stat st;
+	int fd;
+
+	fd = stage->separated ? open_as_owner(path, owner) :
+				open_directory(path);
+	if (fd == -1 || fstat(fd, &st) == -1) {
+		why_errno(why, "4.2.0", "%s cannot be opened", path);
+		fd_close(&fd);
+		return -1;
+	}
+	if (st.st_uid != uid) {
+		why_set(why, "4.2.0",
+		    "%s belongs to the system user %u, not to %u", path,
+		    (unsigned)st.st_uid, (unsigned)uid);
+		fd_close(&fd);
+		return -1;
+	}
+	if (stage->separated)
+		apart = cut_off(&fd);
+	if (!sandbox_beneath_too(fd) && !apart) {
+		why_set(why, "4.2.0",
+		    "%s cannot be kept apart from what is beside it: the kernel"
+		    " has no Landlock", path);
+		fd_close(&fd);
+	}
+	return fd;
 }
 
 void

@@ -31,6 +31,7 @@
 #include "lib/base/why.h"
 #include "lib/ipc/proto_auth.h"
 #include "lib/log/log.h"
+#include "lib/login/session_shares.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/service/service.h"
 
@@ -41,6 +42,8 @@ enum {
 	END_MS = 3000, /* for children to end their sessions */
 	EVENTS = 64,
 	PROCESSES_MAX = 10, /* of one user; all but one are ending */
+	REPLACED_MAX = 4, /* of those, because something came to be shared */
+	SHARES_TOLD_MAX = 2000, /* by one process in its life */
 };
 
 /* From fork to the end of the process, whatever that is. */
@@ -55,6 +58,8 @@ struct child {
 	pid_t companion; /* a process that it needs, or -1 */
 	struct ipc *ipc;
 	bool listed; /* gets connections */
+	bool stale; /* more is shared with its user than it knows of */
+	unsigned int shares_told;
 	struct parking_ahead ahead[PARKING_WATCHES];
 	UT_hash_handle of_user; /* of those that get connections */
 	UT_hash_handle of_pid;
@@ -107,6 +112,33 @@ forget(struct child *c)
 	c->listed = false;
 }
 
+/*
+ * A process speaks for its own account; for another's only if that shares with
+ * this user already, since who may give others rights there has the mail in
+ * his hands anyway. It cannot take from anybody what others gave.
+ */
+static void
+take_share(struct child *c, const struct msg_share *m)
+{
+	bool own = m->owner[0] == '\0' || strcmp(m->owner, c->user) == 0;
+	const char *owner = own ? c->user : m->owner;
+	struct child *of;
+
+	if (!stage->sharing || c->shares_told++ >= SHARES_TOLD_MAX)
+		return;
+	if (c->shares_told == SHARES_TOLD_MAX)
+		log_warning("user=<%s> shares too much: what it shares from"
+			    " now on is seen after its next login",
+		    c->user);
+	if (!own && (!m->on || !session_shares_has(owner, c->user)))
+		return;
+	if (!session_shares_set(owner, m->grantee, m->on))
+		return;
+	HASH_FIND(of_user, by_user, m->grantee, strlen(m->grantee), of);
+	if (of != NULL)
+		of->stale = true;
+}
+
 /* What the process has said so far. */
 static bool
 hear(struct child *c)
@@ -118,7 +150,10 @@ hear(struct child *c)
 
 	while ((r = ipc_poll(c->ipc)) == IPC_OK &&
 	    (r = ipc_receive(c->ipc, &kind, &message, 0)) == IPC_OK)
-		parking_take(&owner, c->ahead, kind, message);
+		if (kind == &message_share)
+			take_share(c, message);
+		else
+			parking_take(&owner, c->ahead, kind, message);
 	return r == IPC_TIMEOUT;
 }
 
@@ -256,6 +291,17 @@ session_fork(const struct session_owner *owner, const int fds[SESSION_FDS],
 	return pid;
 }
 
+static int
+processes_of(const char *user)
+{
+	struct child *c, *next;
+	int n = 0;
+
+	HASH_ITER (of_pid, by_pid, c, next)
+		n += strcmp(c->user, user) == 0;
+	return n;
+}
+
 /*
  * One that stopped listening and does not end is no reason to start any
  * number of others.
@@ -263,11 +309,8 @@ session_fork(const struct session_owner *owner, const int fds[SESSION_FDS],
 static bool
 too_many_of(const struct session_owner *owner)
 {
-	struct child *c, *next;
-	int n = 0;
+	int n = processes_of(owner->user);
 
-	HASH_ITER (of_pid, by_pid, c, next)
-		n += strcmp(c->user, owner->user) == 0;
 	if (n < PROCESSES_MAX)
 		return false;
 	log_warning("user=<%s> has %d processes that do not end: no more",
@@ -309,6 +352,17 @@ start_child(const struct session_owner *owner)
 	return c;
 }
 
+/*
+ * Another's mail came to be shared with its user: a process that is confined
+ * cannot get at it any more, so new connections get a new one. Who gives and
+ * takes rights all the time cannot fill the user's number of processes.
+ */
+static bool
+is_to_be_replaced(const struct child *c)
+{
+	return c->stale && processes_of(c->user) < REPLACED_MAX;
+}
+
 /* The account may have changed since its process was started. */
 static struct child *
 find_child(const struct session_owner *owner)
@@ -318,7 +372,7 @@ find_child(const struct session_owner *owner)
 	HASH_FIND(of_user, by_user, owner->user, strlen(owner->user), c);
 	if (c == NULL ||
 	    (c->uid == owner->uid && c->gid == owner->gid &&
-		strcmp(c->mail, owner->mail) == 0))
+		strcmp(c->mail, owner->mail) == 0 && !is_to_be_replaced(c)))
 		return c;
 	forget(c);
 	return NULL;
@@ -475,6 +529,8 @@ session_parent_setup(struct session_stage *of, const struct service *s)
 
 	stage = of;
 	stage->separated = s->separated;
+	if (stage->sharing)
+		session_shares_setup(stage->settings.common.data_directory);
 	stage->filter = sandbox_prepare(stage->promises);
 	/* whatever a child ends by is to be logged at once */
 	sigemptyset(&child);

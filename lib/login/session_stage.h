@@ -11,6 +11,7 @@
  * it. A program fills one struct session_stage.
  */
 
+#include "lib/base/why.h"
 #include "lib/conf/common.h"
 #include "lib/ipc/proto_session.h"
 #include "lib/net/stream.h"
@@ -64,6 +65,7 @@ struct session_stage {
 		struct login_params login;
 	} settings;
 	bool separated; /* rights differ: processes become the user */
+	bool sharing; /* users may see mail of others: session_shares.h */
 	const struct sandbox_filter *filter; /* the promises */
 
 	/*
@@ -144,6 +146,13 @@ enum { PARKED_STATE_MAX = 1024 };
  */
 bool session_park(struct session_client *c, const struct session_parking *p);
 
+/*
+ * In a task of the user's process, told to the parent: "owner" ("": the user)
+ * lets "grantee" see some of his mail, or no more. It may be lost; what is
+ * shared is told again by the owner's next process.
+ */
+void session_share(const char *owner, const char *grantee, bool on);
+
 /* The directory of "maildir:/path:OPTIONS"; NULL for other kinds. */
 char *session_maildir(const char *mail);
 /*
@@ -158,6 +167,18 @@ bool session_make(const struct session_stage *stage,
  */
 void session_enter(const struct session_stage *stage,
     const struct session_owner *owner, const char *path);
+/*
+ * In the process, before it becomes the user: another directory that the
+ * process may work below, opened as its owner goes there. -1 with *why: not
+ * for this user; what lies in it must belong to the very system user that the
+ * process is, since a file made by one must be readable by all who share it.
+ * A process that was taken over cannot get out of it: ".." leads nowhere
+ * (a mount of its own), and Landlock lets it open nothing elsewhere; one of
+ * both there must be.
+ */
+int session_open_other(const struct session_stage *stage,
+    const struct session_owner *user, const struct session_owner *owner,
+    const char *path, struct why *why);
 /*
  * The current directory as root directory, for one who shares the system user
  * with others, and from here on that user. Without root: nothing.

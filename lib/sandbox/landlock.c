@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Files only below the working directory, by the kernel's Landlock. The
+ * Files only below the working directory, and below those that were named
+ * beside it (sandbox_beneath_too), by the kernel's Landlock. The
  * root directory says the same where we were started by root; this holds
  * without root as well. Kernels that lack it (or cannot rename between
  * directories under it) leave that to the root directory.
  */
 #include "lib/sandbox/internal.h"
+#include "lib/sandbox/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +19,7 @@
 #include "lib/base/fdio.h"
 #include "lib/log/log.h"
 
-enum { ABI_WITH_RENAME = 2 };
+enum { ABI_WITH_RENAME = 2, OTHERS_MAX = 256 };
 
 #ifndef LANDLOCK_ACCESS_FS_REFER
 #define LANDLOCK_ACCESS_FS_REFER (1ULL << 13)
@@ -43,27 +45,56 @@ create_ruleset(const struct landlock_ruleset_attr *attr, size_t n,
 	return syscall(SYS_landlock_create_ruleset, attr, n, flags);
 }
 
+/* Of the process, which promises once. */
+static int others[OTHERS_MAX];
+static size_t others_count;
+
+static bool
+is_there(void)
+{
+	return create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) >=
+	    ABI_WITH_RENAME;
+}
+
+bool
+sandbox_beneath_too(int directory)
+{
+	if (!is_there() || others_count == OTHERS_MAX)
+		return false;
+	others[others_count++] = directory;
+	return true;
+}
+
+static bool
+allow(int rules, uint64_t access, int directory)
+{
+	struct landlock_path_beneath_attr below = { .allowed_access = access,
+		.parent_fd = directory };
+
+	return syscall(SYS_landlock_add_rule, rules,
+		   LANDLOCK_RULE_PATH_BENEATH, &below, 0) == 0;
+}
+
 void
 sandbox_below_here(bool write)
 {
 	struct landlock_ruleset_attr all = { .handled_access_fs = may_read |
 		    may_write | nobody_may };
-	struct landlock_path_beneath_attr here = {
-		.allowed_access = write ? may_read | may_write : may_read
-	};
-	int rules;
+	uint64_t access = write ? may_read | may_write : may_read;
+	int rules, here;
+	bool good;
 
-	if (create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) <
-	    ABI_WITH_RENAME)
+	if (!is_there())
 		return;
 	rules = (int)create_ruleset(&all, sizeof(all), 0);
-	here.parent_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (rules < 0 || here.parent_fd < 0 ||
-	    syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH,
-		&here, 0) < 0 ||
+	here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	good = rules >= 0 && here >= 0 && allow(rules, access, here);
+	for (size_t i = 0; good && i < others_count; i++)
+		good = allow(rules, access, others[i]);
+	if (!good ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    syscall(SYS_landlock_restrict_self, rules, 0) < 0)
 		fatal("the kernel refuses the file system confinement: %m");
 	fd_close(&rules);
-	close(here.parent_fd);
+	fd_close(&here);
 }

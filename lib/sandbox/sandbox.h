@@ -52,6 +52,14 @@ void
 sandbox_promise_beside(const char *promises, const int *shared, size_t count);
 
 /*
+ * Another directory that "queue-read" or "queue-write" is to mean beside the
+ * working directory; to be said before the promise is made, and to be kept
+ * open. False: there are too many, or the kernel keeps nobody below a
+ * directory (no Landlock), so that its descriptor would lead anywhere.
+ */
+bool sandbox_beneath_too(int directory);
+
+/*
  * The same in two steps, for a parent whose children all promise the same:
  * preparing costs milliseconds, applying next to nothing. Lives for ever.
  */

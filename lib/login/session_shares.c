@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * SECURITY. In the session stage's parent, which is root. Names come from
+ * processes of users, which may be anybody's by now: each becomes a file name
+ * in one way, without '/' and without a '.' in front, and is kept only if
+ * auth-session knows it as an account, so that nobody can fill the directory.
+ * data_directory is the queue owner's: the directory in it is made by root,
+ * opened without following a link, and taken only if it is root's.
+ */
+#include "lib/login/session_shares.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uthash.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/base/why.h"
+#include "lib/ipc/proto_auth.h"
+#include "lib/log/log.h"
+#include "lib/service/service.h"
+
+enum {
+	ASK_TIMEOUT_S = 20,
+	KNOWN_MS = 60000, /* an account is asked about once in so long */
+	KNOWN_MAX = 10000,
+	NAME_ROOM = 256,
+};
+
+static const char directory_name[] = "imap-shares";
+
+static int shares = -1; /* that directory */
+
+/* What auth-session said of an account. */
+struct known {
+	char *name; /* that was asked for */
+	int64_t until;
+	bool there;
+	struct session_share account; /* its texts are its own */
+	UT_hash_handle hh;
+};
+
+static struct known *all_known;
+
+void
+session_shares_setup(const char *data_directory)
+{
+	int data = open(data_directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	if (data == -1 ||
+	    (mkdirat(data, directory_name, 0700) == -1 && errno != EEXIST) ||
+	    (shares = openat(data, directory_name,
+		 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1 ||
+	    fstat(shares, &st) == -1)
+		fatal("%s/%s: %m", data_directory, directory_name);
+	if (st.st_uid != geteuid() || (st.st_mode & 022) != 0)
+		fatal("%s/%s: belongs to somebody else, or others may write it",
+		    data_directory, directory_name);
+	fd_close(&data);
+}
+
+static bool
+is_plain(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	    (c >= '0' && c <= '9') || strchr("@._+=-", c) != NULL;
+}
+
+bool
+session_share_name(const char *user, char *out, size_t n)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	size_t at = 0;
+
+	if (user[0] == '\0')
+		return false;
+	for (const char *p = user; *p != '\0'; p++) {
+		unsigned char c = (unsigned char)*p;
+
+		if (at + 4 > n)
+			return false;
+		if (is_plain(*p) && (at > 0 || *p != '.')) {
+			out[at++] = *p;
+			continue;
+		}
+		out[at++] = '%';
+		out[at++] = digits[c >> 4];
+		out[at++] = digits[c & 15];
+	}
+	out[at] = '\0';
+	return at <= NAME_MAX;
+}
+
+static int
+digit_of(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' :
+	    c >= 'A' && c <= 'F'    ? c - 'A' + 10 :
+				      -1;
+}
+
+/* The user's name again; false: session_share_name has not made this. */
+static bool
+user_of(const char *name, char out[NAME_ROOM])
+{
+	char again[NAME_ROOM];
+	size_t at = 0;
+
+	for (const char *p = name; *p != '\0' && at + 1 < NAME_ROOM; p++) {
+		if (*p != '%') {
+			out[at++] = *p;
+			continue;
+		}
+		if (digit_of(p[1]) < 0 || digit_of(p[2]) < 0)
+			return false;
+		out[at++] = (char)(digit_of(p[1]) << 4 | digit_of(p[2]));
+		p += 2;
+	}
+	out[at] = '\0';
+	return session_share_name(out, again, sizeof(again)) &&
+	    strcmp(again, name) == 0;
+}
+
+/* ---- accounts ---- */
+
+static void
+forget_known(struct known *k)
+{
+	HASH_DEL(all_known, k);
+	free((char *)(uintptr_t)k->account.user);
+	free((char *)(uintptr_t)k->account.mail);
+	free(k->name);
+	free(k);
+}
+
+static void
+forget_all(void)
+{
+	struct known *k, *next;
+
+	HASH_ITER (hh, all_known, k, next)
+		forget_known(k);
+}
+
+static void
+keep_answer(struct known *k, const struct msg_account *a)
+{
+	k->there = a->verdict == OK;
+	k->until = clock_ms() + KNOWN_MS;
+	k->account = (struct session_share){
+		.user = mem_text(a->user),
+		.mail = mem_text(a->mail),
+		.uid = a->uid,
+		.gid = a->gid,
+		.quota_bytes = a->quota_bytes,
+		.quota_messages = a->quota_messages,
+	};
+}
+
+/* False: it does not say now. */
+static bool
+ask(const char *name, struct known *k)
+{
+	const struct msg_find_account question = { .address = name,
+		.local = false };
+	int64_t deadline = clock_in(ASK_TIMEOUT_S);
+	const struct msg_account *a;
+	const void *message = NULL;
+	enum ipc_result r;
+	struct ipc *c;
+
+	c = service_ask("auth-session", &protocol_auth, deadline);
+	if (c == NULL)
+		return false;
+	r = ipc_send(c, &message_find_account, &question, deadline);
+	if (r == IPC_OK)
+		r = ipc_expect(c, &message_account, &message, deadline);
+	a = message;
+	if (r == IPC_OK && a->verdict != LATER)
+		keep_answer(k, a);
+	service_done("auth-session", &c, r == IPC_OK);
+	return k->until != 0;
+}
+
+/* An address with an extension is nobody's name. */
+static const struct session_share *
+find_account(const char *name)
+{
+	struct known *k;
+
+	HASH_FIND_STR(all_known, name, k);
+	if (k != NULL && k->until < clock_ms()) {
+		forget_known(k);
+		k = NULL;
+	}
+	if (k == NULL) {
+		if (HASH_COUNT(all_known) >= KNOWN_MAX)
+			forget_all();
+		k = mem_new(sizeof(*k));
+		if (!ask(name, k)) {
+			free(k);
+			return NULL;
+		}
+		k->name = mem_text(name);
+		HASH_ADD_KEYPTR(hh, all_known, k->name, strlen(k->name), k);
+	}
+	return k->there && strcmp(k->account.user, name) == 0 ? &k->account :
+								NULL;
+}
+
+/* ---- the directory ---- */
+
+static char *
+path_of(const char *owner, const char *grantee)
+{
+	char from[NAME_ROOM], to[NAME_ROOM];
+
+	if (!session_share_name(owner, from, sizeof(from)) ||
+	    !session_share_name(grantee, to, sizeof(to)))
+		return NULL;
+	return mem_printf("%s/%s", to, from);
+}
+
+bool
+session_shares_has(const char *owner, const char *user)
+{
+	char *path = path_of(owner, user);
+	bool has;
+
+	has = path != NULL &&
+	    faccessat(shares, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	free(path);
+	return has;
+}
+
+/* True: it was not there. */
+static bool
+add(const char *path)
+{
+	char *user = mem_text(path);
+	int fd = -1, directory = -1;
+
+	*strchr(user, '/') = '\0';
+	if (mkdirat(shares, user, 0700) == 0)
+		(void)fsync(shares);
+	fd = openat(shares, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+	    0600);
+	if (fd == -1 && errno != EEXIST)
+		log_warning("%s/%s: %m", directory_name, path);
+	if (fd != -1)
+		directory = openat(shares, user,
+		    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory != -1)
+		(void)fsync(directory);
+	free(user);
+	fd_close(&directory);
+	if (fd == -1)
+		return false;
+	fd_close(&fd);
+	return true;
+}
+
+static void
+take_away(char *path)
+{
+	if (unlinkat(shares, path, 0) == -1)
+		return;
+	*strchr(path, '/') = '\0';
+	/* stays where others are in it */
+	(void)unlinkat(shares, path, AT_REMOVEDIR);
+}
+
+bool
+session_shares_set(const char *owner, const char *grantee, bool on)
+{
+	char *path = path_of(owner, grantee);
+	bool is_new = false;
+
+	if (path == NULL || strcmp(owner, grantee) == 0) {
+		free(path);
+		return false;
+	}
+	if (!on)
+		take_away(path);
+	else if (!session_shares_has(owner, grantee) &&
+	    find_account(grantee) != NULL)
+		is_new = add(path);
+	free(path);
+	return is_new;
+}
+
+/* ---- those of a user ---- */
+
+struct found {
+	const struct session_share *all[SESSION_SHARES_MAX];
+	size_t count, bytes;
+};
+
+static void
+look(DIR *list, const char *user, struct found *f)
+{
+	char owner[NAME_ROOM];
+	struct dirent *e;
+
+	while ((e = readdir(list)) != NULL) {
+		const struct session_share *a;
+
+		if (e->d_name[0] == '.' || !user_of(e->d_name, owner))
+			continue;
+		if (f->count == SESSION_SHARES_MAX) {
+			log_warning("user=<%s>: more than %d accounts share"
+				    " with this one: some are left out",
+			    user, SESSION_SHARES_MAX);
+			return;
+		}
+		a = find_account(owner);
+		if (a == NULL)
+			continue;
+		f->all[f->count++] = a;
+		f->bytes += sizeof(*a) + strlen(a->user) + strlen(a->mail) + 2;
+	}
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct session_share *const *left = a, *const *right = b;
+
+	return strcmp((*left)->user, (*right)->user);
+}
+
+static struct session_share *
+copy(const struct found *f)
+{
+	struct session_share *out = mem_new(f->bytes);
+	char *at = (char *)(out + f->count);
+
+	for (size_t i = 0; i < f->count; i++) {
+		size_t n = strlen(f->all[i]->user) + 1;
+		size_t m = strlen(f->all[i]->mail) + 1;
+
+		out[i] = *f->all[i];
+		out[i].user = memcpy(at, f->all[i]->user, n);
+		out[i].mail = memcpy(at + n, f->all[i]->mail, m);
+		at += n + m;
+	}
+	return out;
+}
+
+struct session_share *
+session_shares_of(const char *user, size_t *count)
+{
+	struct found f = { .count = 0 };
+	char name[NAME_ROOM];
+	DIR *list = NULL;
+	int fd = -1;
+
+	*count = 0;
+	if (shares != -1 && session_share_name(user, name, sizeof(name)))
+		fd = openat(shares, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd == -1)
+		return NULL;
+	list = fdopendir(fd);
+	if (list == NULL) {
+		fd_close(&fd);
+		return NULL;
+	}
+	/* what is known may be forgotten while others are asked about */
+	if (HASH_COUNT(all_known) + SESSION_SHARES_MAX >= KNOWN_MAX)
+		forget_all();
+	look(list, user, &f);
+	closedir(list);
+	if (f.count == 0)
+		return NULL;
+	qsort(f.all, f.count, sizeof(f.all[0]), by_name);
+	*count = f.count;
+	return copy(&f);
+}
