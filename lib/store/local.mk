@@ -14,6 +14,8 @@ libposthaste_a_SOURCES += \
 	lib/store/maildir_uidlist.c lib/store/maildir_uidlist.h \
 	lib/store/mailbox.c lib/store/mailbox_folder.c \
 	lib/store/mailbox_status.c lib/store/mailbox_sync.c \
+	lib/store/mailbox.c lib/store/mailbox_sync.c \
+	lib/store/mailbox_kind.c lib/store/mailbox_kind.h \
 	lib/store/mailbox_scan.c lib/store/mailbox_scan.h \
 	lib/store/mailbox_message.c lib/store/mailbox_flags.c \
 	lib/store/mailbox_keywords.c lib/store/mailbox_watch.c \

@@ -20,6 +20,7 @@
 #include "lib/store/mail_quota.h"
 #include "lib/store/mailbox_copy_journal.h"
 #include "lib/store/mailbox_internal.h"
+#include "lib/store/mailbox_kind.h"
 
 static const char index_name[] = "posthaste.index";
 
@@ -82,6 +83,7 @@ mail_account_open(const struct mail_account_settings *settings,
 
 	why_clear(why);
 	*out = a;
+	a->kind = mailbox_kind_maildir();
 	a->root = -1;
 	a->separator = settings->separator;
 	if (settings->prefix != NULL)

@@ -13,8 +13,10 @@
 struct mailbox_folder; /* mailbox_internal.h */
 struct mail_tree; /* mail_account.c: layout, subscriptions, names */
 struct mailbox_watch;
+struct mailbox_kind; /* mailbox_kind.h */
 
 struct mail_account {
+	const struct mailbox_kind *kind; /* of all of its folders */
 	int root; /* the Maildir's root directory, O_RDONLY | O_DIRECTORY */
 	char separator;
 	char *prefix; /* of names that are told, or NULL */

@@ -27,6 +27,7 @@
 #include "lib/store/mail_folder_tree.h"
 #include "lib/store/mail_quota.h"
 #include "lib/store/mailbox_copy_journal.h"
+#include "lib/store/mailbox_kind.h"
 #include "lib/task/task.h"
 
 enum { OPEN_MAX = 32 /* files that stay open until the commit */ };
@@ -46,7 +47,7 @@ struct message {
 };
 
 struct mail_append {
-	struct mailbox *to;
+	struct mailbox *to; /* first: struct mail_append_base */
 	struct message *all;
 	size_t count;
 	uint64_t stored; /* of all */
@@ -60,7 +61,7 @@ struct mail_append {
 };
 
 struct mail_append *
-mail_append_new(struct mailbox *to)
+mail_append_files_new(struct mailbox *to)
 {
 	struct mail_append *a = mem_new(sizeof(*a));
 
@@ -93,7 +94,7 @@ drop_files(struct mail_append *a)
 }
 
 void
-mail_append_free(struct mail_append **a)
+mail_append_files_free(struct mail_append **a)
 {
 	if (*a == NULL)
 		return;
@@ -136,8 +137,8 @@ close_early(struct mail_append *a)
 }
 
 enum mail_result
-mail_append_begin(struct mail_append *a, const struct mail_append_message *how,
-    uint64_t size, struct why *why)
+mail_append_files_begin(struct mail_append *a,
+    const struct mail_append_message *how, uint64_t size, struct why *why)
 {
 	char path[MAIL_BASE_MAX + 8];
 	enum mail_result r;
@@ -178,7 +179,7 @@ count_bare(struct message *m, const char *data, size_t n)
 }
 
 enum mail_result
-mail_append_write(struct mail_append *a, const void *data, size_t n,
+mail_append_files_write(struct mail_append *a, const void *data, size_t n,
     struct why *why)
 {
 	struct message *m = &a->all[a->count - 1];
@@ -516,7 +517,7 @@ follow(struct mail_append *a)
 }
 
 enum mail_result
-mail_append_commit(struct mail_append *a, uint32_t *uidvalidity,
+mail_append_files_commit(struct mail_append *a, uint32_t *uidvalidity,
     struct uid_set *uids, struct why *why)
 {
 	enum mail_result r;

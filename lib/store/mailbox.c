@@ -9,6 +9,7 @@
 #include "lib/base/ensure.h"
 #include "lib/store/mailbox_copy_journal.h"
 #include "lib/store/mailbox_internal.h"
+#include "lib/store/mailbox_kind.h"
 #include "lib/store/maildir_uidlist.h"
 
 enum mail_result
@@ -79,7 +80,7 @@ begin_row(struct mailbox *m, struct why *why)
 		return MAIL_NONEXISTENT;
 	}
 	if (mailbox_state_heed(f) == -1 ||
-	    maildir_folder_stamp(&f->files, "cur", &cur) == -1)
+	    f->account->kind->stamp(f, &cur) == -1)
 		return mailbox_disk_failed("cannot read the mailbox", why);
 	if (!mail_index_folder(x, f->state.id, &f->row, &found))
 		return mailbox_index_failed(m, why);
@@ -219,7 +220,7 @@ mailbox_commit(struct mailbox *m, struct why *why)
 		return end_transaction(m, why);
 	}
 	if (f->touched && f->own)
-		(void)maildir_folder_stamp(&f->files, "cur", &f->row.cur);
+		(void)f->account->kind->stamp(f, &f->row.cur);
 	append_uidlist(f);
 	if (!write_changes(f) || !mail_index_folder_put(x, &f->row)) {
 		enum mail_result r = mailbox_index_failed(m, why);

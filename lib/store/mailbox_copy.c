@@ -26,6 +26,7 @@
 #include "lib/store/mail_folder_tree.h"
 #include "lib/store/mail_quota.h"
 #include "lib/store/mailbox_copy_journal.h"
+#include "lib/store/mailbox_kind.h"
 
 enum { OLD_PATH_MAX = MAILDIR_FILE_MAX + 8, NO_KEYWORD = 255 };
 
@@ -586,7 +587,7 @@ copy(struct copying *c)
 }
 
 enum mail_result
-mailbox_copy(struct mailbox *from, const struct uid_set *uids,
+mailbox_copy_files(struct mailbox *from, const struct uid_set *uids,
     struct mailbox *to, bool move, struct mail_copies *out, struct why *why)
 {
 	struct copying c = { .from = from,

@@ -9,6 +9,7 @@
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/store/mailbox_internal.h"
+#include "lib/store/mailbox_kind.h"
 #include "lib/store/maildir_list.h"
 #include "lib/store/maildir_size.h"
 
@@ -213,7 +214,7 @@ change_free(struct change *c)
 }
 
 enum mail_result
-mailbox_change_flags(struct mailbox *m, const struct uid_set *uids,
+mailbox_flags_change(struct mailbox *m, const struct uid_set *uids,
     const struct flag_change *change, uint64_t *modseq, struct uid_set *failed,
     struct why *why)
 {
@@ -292,7 +293,7 @@ remove_one(struct mailbox *m, uint32_t uid, struct uid_set *removed,
 }
 
 enum mail_result
-mailbox_expunge(struct mailbox *m, const struct uid_set *uids,
+mailbox_flags_expunge(struct mailbox *m, const struct uid_set *uids,
     struct uid_set *removed, struct why *why)
 {
 	struct uid_set victims = { 0 };

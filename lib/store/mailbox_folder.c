@@ -10,6 +10,7 @@
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/store/mailbox_internal.h"
+#include "lib/store/mailbox_kind.h"
 #include "lib/store/maildir_uidlist.h"
 
 enum mail_result
@@ -40,7 +41,7 @@ folder_free(struct mailbox_folder *f)
 {
 	mailbox_unwatch(f);
 	mailbox_keywords_free(f);
-	maildir_folder_close(&f->files);
+	f->account->kind->close(f);
 	folder_state_fini(&f->state);
 	uid_set_fini(&f->changed);
 	uid_set_fini(&f->removed);
@@ -171,14 +172,8 @@ mailbox_state_heed(struct mailbox_folder *f)
 static enum mail_result
 open_files(struct mailbox_folder *f, int directory, struct why *why)
 {
-	enum mail_result r;
-	int control;
+	enum mail_result r = f->account->kind->open(f, directory, why);
 
-	if (maildir_folder_open(&f->files, directory) == -1)
-		return mailbox_disk_failed("cannot open the mailbox", why);
-	control = mail_account_open_control(f->account, f->name, &r, why);
-	if (control >= 0)
-		maildir_folder_control(&f->files, control);
 	if (r == MAIL_OK && read_state(f) == -1)
 		r = mailbox_disk_failed("cannot open the mailbox", why);
 	return r;
@@ -340,7 +335,7 @@ mail_account_settle(struct mail_account *a, struct why *why)
 			r = mailbox_disk_failed("cannot write the mailbox",
 			    why);
 		if ((f->unflushed || (f->unflushed_flags && a->flush_flags)) &&
-		    maildir_folder_flush(&f->files) == -1)
+		    a->kind->flush(f) == -1)
 			r = mailbox_disk_failed("cannot write the mailbox",
 			    why);
 		f->unflushed = f->unflushed_flags = f->unflushed_state = false;

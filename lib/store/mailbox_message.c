@@ -15,6 +15,7 @@
 #include "lib/log/log.h"
 #include "lib/queue/queue_layout.h"
 #include "lib/store/mailbox_internal.h"
+#include "lib/store/mailbox_kind.h"
 #include "lib/store/maildir_list.h"
 
 enum { CHUNK = 65536 };
@@ -265,9 +266,9 @@ lacking(uint32_t have, unsigned int wants)
 	return need & ~have;
 }
 
-static enum mail_result
-learn(struct mailbox *m, struct mail_index_message *row, uint32_t lacks,
-    struct why *why)
+enum mail_result
+mailbox_message_learn(struct mailbox *m, struct mail_index_message *row,
+    uint32_t lacks, struct why *why)
 {
 	struct place p;
 	enum mail_result r = MAIL_OK;
@@ -295,7 +296,7 @@ mailbox_message(struct mailbox *m, uint32_t uid, unsigned int wants,
 		return mailbox_index_failed(m, why);
 	r = mailbox_row(m, uid, &row, why);
 	if (r == MAIL_OK && (lacks = lacking(row.have, wants)) != 0)
-		r = learn(m, &row, lacks, why);
+		r = m->account->kind->learn(m, &row, lacks, why);
 	if (r == MAIL_OK)
 		give(&row, out);
 	mail_index_release(x);
@@ -303,7 +304,7 @@ mailbox_message(struct mailbox *m, uint32_t uid, unsigned int wants,
 }
 
 enum mail_result
-mailbox_fetch(struct mailbox *m, uint32_t uid, struct store_blob *out,
+mailbox_message_open(struct mailbox *m, uint32_t uid, struct store_blob *out,
     struct why *why)
 {
 	struct mail_index *x = m->account->index;

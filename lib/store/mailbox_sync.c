@@ -20,6 +20,7 @@
 #include "lib/base/ensure.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/store/mailbox_kind.h"
 #include "lib/store/mailbox_scan.h"
 #include "lib/store/maildir_list.h"
 #include "lib/store/maildir_uidlist.h"
@@ -585,7 +586,7 @@ load(struct scan *s)
 }
 
 enum mail_result
-mailbox_load(struct mailbox *m, struct why *why)
+mailbox_load_maildir(struct mailbox *m, struct why *why)
 {
 	struct scan s;
 	enum mail_result r;
@@ -731,7 +732,7 @@ as_known(struct mailbox *m, struct why *why)
 }
 
 enum mail_result
-mailbox_sync(struct mailbox *m, struct why *why)
+mailbox_sync_maildir(struct mailbox *m, struct why *why)
 {
 	struct mailbox_folder *f = m->folder;
 	bool found;
