@@ -82,15 +82,21 @@ imap_session_bye(struct imap_session *s, const char *code, const char *text,
 
 /*
  * What could not be made durable must not be announced: all that was gathered
- * is thrown away, and the client has to find out what there is.
+ * is thrown away, and the client has to find out what there is; so have the
+ * user's other ones, each as it is about to be told something. Who comes next
+ * is served by another process, which looks at the mail anew.
  */
 static void
 not_durable(struct imap_session *s, const struct why *why)
 {
 	log_warning("user=<%s>, session=%s: %s", s->user, s->id, why->text);
+	session_retire();
+	imap_wake_all();
 	buf_reset(&s->out);
-	imap_session_bye(s, "UNAVAILABLE", "Changes cannot be saved now",
-	    "changes could not be saved");
+	/* also where another BYE was among what is thrown away */
+	buf_add_text(&s->out,
+	    "* BYE [UNAVAILABLE] Changes cannot be saved now\r\n");
+	imap_session_end(s, "changes could not be saved");
 }
 
 enum io
@@ -218,7 +224,11 @@ next_command(struct imap_session *s)
 			one_command(s);
 			return;
 		case WAKE_CHANGE: /* it will be told with an answer */
-			if (s->notify != NULL)
+			if (mail_account_failed(s->account))
+				imap_session_bye(s, "UNAVAILABLE",
+				    "Changes cannot be saved now",
+				    "changes could not be saved");
+			else if (s->notify != NULL)
 				notify_wake(s);
 			break;
 		case WAKE_TIME:

@@ -282,6 +282,13 @@ idle(void)
 	    child.sessions == 0 && child.taken == before;
 }
 
+void
+session_retire(void)
+{
+	if (child.parent != NULL)
+		(void)shutdown(ipc_fd(child.parent), SHUT_RD);
+}
+
 /*
  * Leaving: the parent is told, by the kernel, that nothing more is taken. The
  * other task sees the end of what it had sent.
@@ -297,7 +304,7 @@ linger_task(void *argument)
 		if (task_cancelled())
 			return;
 	} while (!idle());
-	shutdown(ipc_fd(child.parent), SHUT_RD);
+	session_retire();
 }
 
 /*

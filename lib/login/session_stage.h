@@ -153,6 +153,12 @@ bool session_park(struct session_client *c, const struct session_parking *p);
  */
 void session_share(const char *owner, const char *grantee, bool on);
 
+/*
+ * In the user's process, which is not to serve anybody else: connections that
+ * come from now on get another one, and this one ends with those it has.
+ */
+void session_retire(void);
+
 /* The directory of "maildir:/path:OPTIONS"; NULL for other kinds. */
 char *session_maildir(const char *mail);
 /*

@@ -360,7 +360,7 @@ folder_state_flush(int directory)
 {
 	int error, r,
 	    fd = openat(directory, file_name,
-		O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd == -1)
 		return -1;

@@ -127,6 +127,11 @@ char mail_account_separator(const struct mail_account *a);
  * share a flush.
  */
 enum mail_result mail_account_settle(struct mail_account *a, struct why *why);
+/*
+ * Has a flush failed? Then what is on disk is not known: settling, looking
+ * and changing are MAIL_FAILED until the account is closed, and opened again.
+ */
+bool mail_account_failed(const struct mail_account *a);
 
 /* A folder in a list. */
 struct mail_folder {

@@ -29,6 +29,7 @@ struct mail_account {
 	struct mailbox_watch *watch; /* NULL until asked for; mailbox.c's */
 	struct mail_tree *tree;
 	struct uid_set full; /* folders that were logged: mailbox_keywords.c */
+	bool failed; /* a flush did: nothing more is told */
 	uint64_t changes; /* of folders, by this process or seen by it */
 };
 

@@ -775,6 +775,12 @@ seal(struct mail_index *x)
 }
 
 void
+mail_index_set_aside(struct mail_index *x, const char *what)
+{
+	index_gate_set_aside(x, what);
+}
+
+void
 mail_index_close(struct mail_index **xp)
 {
 	struct mail_index *x = *xp;

@@ -57,6 +57,12 @@ bool mail_index_after_stop(const struct mail_index *x);
 /* Makes it durable and marks it so, if it was changed. NULL is fine. */
 void mail_index_close(struct mail_index **x);
 
+/*
+ * Its file, so that whoever opens it next begins from the mail; "what" is for
+ * the log. Not in a transaction. It stays open here.
+ */
+void mail_index_set_aside(struct mail_index *x, const char *what);
+
 /* Write transactions nest; the innermost commit but one does nothing. */
 bool mail_index_begin(struct mail_index *x, struct why *why);
 bool mail_index_commit(struct mail_index *x, struct why *why);
@@ -86,8 +92,6 @@ struct mail_index_folder {
 	unsigned char id[MAIL_INDEX_ID];
 	uint32_t uidvalidity;
 	uint32_t uidnext;
-	uint32_t uid_bound; /* of the state file: no UID from here on was
-			     * given */
 	uint32_t first_recent;
 	uint32_t messages;
 	uint32_t unseen;
@@ -98,6 +102,7 @@ struct mail_index_folder {
 	uint32_t removals; /* and of removals */
 	uint64_t keywords; /* that messages have, or have had */
 	uint64_t highest_modseq;
+	uint64_t flushed; /* all up to here is on disk; mailbox_settle.c */
 	uint64_t changed_from; /* the history of changes is whole above */
 	uint64_t removed_from; /* that of removals */
 	struct mail_stamp cur, new, uidlist;

@@ -26,7 +26,7 @@ enum index_kind {
 	/* HISTORY_CHANGES, HISTORY_REMOVALS */
 };
 
-enum { INDEX_VERSION = 1, KEY_MAX = 24, CHECK_SIZE = 4 };
+enum { INDEX_VERSION = 2, KEY_MAX = 24, CHECK_SIZE = 4 };
 
 struct index_key {
 	size_t n;

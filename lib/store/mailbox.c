@@ -56,6 +56,7 @@ fresh_row(struct mailbox *m, struct why *why)
 	if (number > 0 && !mail_index_folder_empty(x, number))
 		return mailbox_index_failed(m, why);
 	memset(&f->row, 0, sizeof(f->row));
+	f->flushed = 0; /* of what is there not even that is known */
 	f->row.number = number;
 	memcpy(f->row.id, f->state.id, sizeof(f->row.id));
 	f->row.uidvalidity = f->state.uidvalidity;
@@ -103,8 +104,10 @@ begin_row(struct mailbox *m, struct why *why)
 enum mail_result
 mailbox_begin_unloaded(struct mailbox *m, struct why *why)
 {
-	enum mail_result r;
+	enum mail_result r = mailbox_refuse_failed(m->account, why);
 
+	if (r != MAIL_OK)
+		return r;
 	if (!mail_index_begin(m->account->index, why))
 		return mailbox_index_failed(m, why);
 	if (mail_index_outermost(m->account->index))
@@ -222,6 +225,7 @@ mailbox_commit(struct mailbox *m, struct why *why)
 	if (f->touched && f->own)
 		(void)f->account->kind->stamp(f, &f->row.cur);
 	append_uidlist(f);
+	mailbox_flushed_note(f);
 	if (!write_changes(f) || !mail_index_folder_put(x, &f->row)) {
 		enum mail_result r = mailbox_index_failed(m, why);
 
@@ -351,6 +355,7 @@ mailbox_reflag(struct mailbox *m, struct mail_index_message *message,
 	message->flags = flags;
 	message->keywords = keywords;
 	message->modseq = mailbox_modseq(m);
+	f->unflushed_flags = true;
 	f->row.keywords |= message->keywords;
 	if (!mail_index_put(m->account->index, f->row.number, message))
 		return mailbox_index_failed(m, why);

@@ -60,6 +60,7 @@ folder_leave(struct mailbox_folder *f)
 	while (*at != f)
 		at = &(*at)->next;
 	*at = f->next;
+	mailbox_flushed_keep(f);
 	folder_free(f);
 }
 
@@ -252,9 +253,8 @@ mailbox_close(struct mailbox **mp)
 	*mp = NULL;
 	if (m == NULL)
 		return;
-	if (m->folder->handles == 1 &&
-	    (m->folder->unflushed || m->folder->unflushed_flags ||
-		m->folder->unflushed_state))
+	/* what was read of it may be told yet; a failure is remembered */
+	if (m->folder->handles == 1)
 		(void)mail_account_settle(m->account, &why);
 	mailbox_watch(m, false);
 	while (m->holds > 0)
@@ -320,25 +320,4 @@ mailbox_account_closing(struct mail_account *a)
 	(void)mail_account_settle(a, &why);
 	ensure(a->folders == NULL);
 	mailbox_watch_free(a);
-}
-
-/* ---- durability ---- */
-
-enum mail_result
-mail_account_settle(struct mail_account *a, struct why *why)
-{
-	enum mail_result r = MAIL_OK;
-
-	for (struct mailbox_folder *f = a->folders; f != NULL; f = f->next) {
-		if (f->unflushed_state &&
-		    folder_state_flush(f->files.dir) == -1)
-			r = mailbox_disk_failed("cannot write the mailbox",
-			    why);
-		if ((f->unflushed || (f->unflushed_flags && a->flush_flags)) &&
-		    a->kind->flush(f) == -1)
-			r = mailbox_disk_failed("cannot write the mailbox",
-			    why);
-		f->unflushed = f->unflushed_flags = f->unflushed_state = false;
-	}
-	return r;
 }

@@ -40,6 +40,7 @@ struct mailbox_folder {
 	bool unflushed; /* renames in cur wait for mail_account_settle */
 	bool unflushed_flags; /* and those that only changed flags */
 	bool unflushed_state; /* lines of the state file do */
+	uint64_t flushed; /* changes up to here, by whomever */
 	bool dirty; /* the watch saw something: look at the disk */
 	bool unproven; /* stamps have to be compared, once */
 	unsigned int writing; /* nested: row is of the open transaction */
@@ -105,6 +106,14 @@ mailbox_reflag(struct mailbox *m, struct mail_index_message *message,
     uint32_t flags, uint64_t keywords, struct why *why);
 
 /* ---- between mailbox*.c ---- */
+
+/* MAIL_FAILED since a flush did, else MAIL_OK. */
+enum mail_result
+mailbox_refuse_failed(const struct mail_account *a, struct why *why);
+/* Into f->row, before it is put: how far all is on disk. */
+void mailbox_flushed_note(struct mailbox_folder *f);
+/* The same when the folder is closed. */
+void mailbox_flushed_keep(struct mailbox_folder *f);
 
 /* mailbox_begin for a folder whose rows are not there yet. */
 enum mail_result mailbox_begin_unloaded(struct mailbox *m, struct why *why);

@@ -74,7 +74,9 @@ kind_of(const struct mailbox *m)
 enum mail_result
 mailbox_sync(struct mailbox *m, struct why *why)
 {
-	return kind_of(m)->sync(m, why);
+	enum mail_result r = mailbox_refuse_failed(m->account, why);
+
+	return r == MAIL_OK ? kind_of(m)->sync(m, why) : r;
 }
 
 enum mail_result

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "lib/base/span.h"
 #include "lib/store/mail_append.h"
@@ -17,6 +18,7 @@ bool __real_mail_index_commit(struct mail_index *x, struct why *w);
 bool __wrap_mail_index_commit(struct mail_index *x, struct why *w);
 
 static bool fsync_fails; /* of directories */
+static unsigned int flushes; /* of directories, that did not */
 static bool commit_fails;
 
 int
@@ -24,8 +26,12 @@ __wrap_fsync(int fd)
 {
 	struct stat st;
 
-	if (!fsync_fails || fstat(fd, &st) != 0 || !S_ISDIR(st.st_mode))
+	if (fstat(fd, &st) != 0 || !S_ISDIR(st.st_mode))
 		return __real_fsync(fd);
+	if (!fsync_fails) {
+		flushes++;
+		return __real_fsync(fd);
+	}
 	errno = EIO;
 	return -1;
 }
@@ -75,6 +81,145 @@ without_index(void)
 {
 	assert_int_equal(unlink("Maildir/posthaste.index"), 0);
 	(void)unlink("Maildir/posthaste.index-lock");
+}
+
+/* ---- flushes ---- */
+
+static void
+a_failed_flush_is_remembered(void **state)
+{
+	struct mail_account *a;
+	struct mail_message message;
+	struct mailbox *m;
+
+	(void)state;
+	account_mail("cur/1.a:2,", "x\n");
+	a = account_open();
+	m = account_inbox(a);
+	assert_int_equal(mail_account_settle(a, &why), MAIL_OK);
+	account_flag(m, 1, MAIL_FLAGGED);
+	fsync_fails = true;
+	assert_int_equal(mail_account_settle(a, &why), MAIL_FAILED);
+	fsync_fails = false;
+	/* the next one may well succeed without what the first one lost */
+	assert_int_equal(mail_account_settle(a, &why), MAIL_FAILED);
+	assert_int_equal(mailbox_sync(m, &why), MAIL_FAILED);
+	assert_true(mail_account_failed(a));
+	mailbox_close(&m);
+	mail_account_close(&a);
+	/* what there is is found in the mail alone, and flushed */
+	assert_true(account_has("posthaste.index.damaged"));
+	a = account_open();
+	m = account_inbox(a);
+	flushes = 0;
+	assert_int_equal(mail_account_settle(a, &why), MAIL_OK);
+	assert_true(flushes > 0);
+	assert_int_equal(mailbox_message(m, 1, 0, &message, &why), MAIL_OK);
+	assert_int_equal(message.flags, MAIL_FLAGGED);
+	mailbox_close(&m);
+	mail_account_close(&a);
+}
+
+static void
+also_when_the_mailbox_was_closed_meanwhile(void **state)
+{
+	struct mail_account *a;
+	struct mailbox *m;
+
+	(void)state;
+	account_mail("cur/1.a:2,", "x\n");
+	a = account_open();
+	m = account_inbox(a);
+	account_flag(m, 1, MAIL_FLAGGED);
+	fsync_fails = true;
+	mailbox_close(&m);
+	fsync_fails = false;
+	assert_int_equal(mail_account_settle(a, &why), MAIL_FAILED);
+	mail_account_close(&a);
+}
+
+/* Flags are in the index, and nobody has flushed them. */
+static void
+flagged_by_one_that_is_killed(void)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		struct mail_account *a = account_open();
+		struct mailbox *m = account_inbox(a);
+
+		account_flag(m, 1, MAIL_FLAGGED);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+static void
+what_another_has_not_flushed_is_flushed_by_who_tells(void **state)
+{
+	struct mail_account *a;
+	struct mailbox *m;
+
+	(void)state;
+	account_mail("cur/1.a:2,", "x\n");
+	a = account_open();
+	m = account_inbox(a);
+	assert_int_equal(mail_account_settle(a, &why), MAIL_OK);
+	flagged_by_one_that_is_killed();
+	flushes = 0;
+	assert_int_equal(mailbox_sync(m, &why), MAIL_OK);
+	assert_int_equal(mail_account_settle(a, &why), MAIL_OK);
+	assert_int_equal(flushes, 1);
+	assert_int_equal(mail_account_settle(a, &why), MAIL_OK);
+	assert_int_equal(flushes, 1);
+	mailbox_close(&m);
+	mail_account_close(&a);
+}
+
+static void
+also_in_a_folder_that_is_only_looked_into(void **state)
+{
+	struct mail_account *a;
+	struct mailbox *m;
+
+	(void)state;
+	account_mail("cur/1.a:2,", "x\n");
+	flagged_by_one_that_is_killed();
+	a = account_open();
+	flushes = 0;
+	m = account_inbox(a);
+	(void)status_of(m);
+	mailbox_close(&m);
+	assert_int_equal(flushes, 1);
+	mail_account_close(&a);
+}
+
+static void
+what_is_known_to_be_on_disk_is_not_flushed_again(void **state)
+{
+	struct mail_account *a;
+	struct mailbox *m;
+
+	(void)state;
+	account_mail("cur/1.a:2,", "x\n");
+	for (int i = 0; i < 3; i++) {
+		a = account_open();
+		m = account_inbox(a);
+		flushes = 0;
+		if (i == 1)
+			account_flag(m, 1, MAIL_FLAGGED);
+		if (i == 2)
+			(void)append(m); /* flushed with its own file */
+		assert_int_equal(mail_account_settle(a, &why), MAIL_OK);
+		mailbox_close(&m);
+		m = account_inbox(a);
+		assert_int_equal(mail_account_settle(a, &why), MAIL_OK);
+		mailbox_close(&m);
+		mail_account_close(&a);
+		assert_int_equal(flushes, i == 2 ? 0 : 1);
+	}
 }
 
 /* ---- UIDs ---- */
@@ -330,6 +475,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		IN_FOLDER(a_failed_flush_is_remembered),
+		IN_FOLDER(also_when_the_mailbox_was_closed_meanwhile),
+		IN_FOLDER(what_another_has_not_flushed_is_flushed_by_who_tells),
+		IN_FOLDER(also_in_a_folder_that_is_only_looked_into),
+		IN_FOLDER(what_is_known_to_be_on_disk_is_not_flushed_again),
 		IN_FOLDER(lines_of_dovecot_say_which_uids_were_given),
 		IN_FOLDER(and_those_that_it_adds_later),
 		IN_FOLDER(a_lost_state_file_goes_by_the_list),

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What must be on disk before it is told.
+ *
+ * A folder's row says up to which modification sequence all changes are. A
+ * process flushes once for all that it has read, its own changes or another's
+ * (who may have been killed before it came to that), and writes down how far
+ * with its next transaction, or when it closes the folder.
+ *
+ * A flush that failed leaves unknown what is on disk, and the next one may
+ * succeed without it: so that the account tells nothing more, changes nothing
+ * more, and its index is made anew by whoever opens it next.
+ */
+#include <errno.h>
+
+#include "lib/log/log.h"
+#include "lib/store/mailbox_internal.h"
+#include "lib/store/mailbox_kind.h"
+
+static bool
+waits(const struct mailbox_folder *f)
+{
+	return f->unflushed || f->unflushed_state ||
+	    (f->unflushed_flags && f->account->flush_flags);
+}
+
+/* The last change that anybody here can have read; *flushed: to where it is. */
+static uint64_t
+last_change(const struct mailbox_folder *f, uint64_t *flushed)
+{
+	struct mail_index *x = f->account->index;
+	struct mail_index_folder row = f->row;
+	bool found;
+
+	if (mail_index_hold(x)) {
+		if (!mail_index_folder(x, f->state.id, &row, &found) || !found)
+			row = f->row;
+		mail_index_release(x);
+	}
+	*flushed = row.flushed > f->flushed ? row.flushed : f->flushed;
+	return row.highest_modseq;
+}
+
+static int
+settle(struct mailbox_folder *f)
+{
+	uint64_t flushed, last = last_change(f, &flushed);
+	bool behind = flushed < last;
+	bool names = f->unflushed || behind ||
+	    (f->unflushed_flags && f->account->flush_flags);
+
+	if ((f->unflushed_state || behind) &&
+	    folder_state_flush(f->files.dir) == -1 && errno != ENOENT)
+		return -1;
+	if (names && f->account->kind->flush(f) == -1)
+		return -1;
+	if (names)
+		f->flushed = last;
+	f->unflushed = f->unflushed_flags = f->unflushed_state = false;
+	return 0;
+}
+
+bool
+mail_account_failed(const struct mail_account *a)
+{
+	return a->failed;
+}
+
+enum mail_result
+mailbox_refuse_failed(const struct mail_account *a, struct why *why)
+{
+	if (!a->failed)
+		return MAIL_OK;
+	why_set(why, "4.2.0",
+	    "what is on disk is not known since a flush failed");
+	return MAIL_FAILED;
+}
+
+/* Those who wait for changes are to hear of it too. */
+static void
+fail(struct mail_account *a)
+{
+	a->failed = true;
+	a->changes++;
+	mail_index_set_aside(a->index, "the mail could not be flushed to disk");
+}
+
+enum mail_result
+mail_account_settle(struct mail_account *a, struct why *why)
+{
+	enum mail_result r = mailbox_refuse_failed(a, why);
+
+	for (struct mailbox_folder *f = a->folders; r == MAIL_OK && f != NULL;
+	     f = f->next)
+		if (!f->deleted && settle(f) == -1) {
+			r = mailbox_disk_failed("cannot write the mailbox",
+			    why);
+			log_error("%s: %s", f->name, why->text);
+			fail(a);
+		}
+	return r;
+}
+
+void
+mailbox_flushed_note(struct mailbox_folder *f)
+{
+	struct mail_index_folder *row = &f->row;
+	uint64_t before = f->modseq == 0 ? row->highest_modseq : f->modseq - 1;
+
+	if (row->flushed < f->flushed)
+		row->flushed = f->flushed;
+	if (row->flushed >= before && !waits(f))
+		row->flushed = row->highest_modseq;
+}
+
+void
+mailbox_flushed_keep(struct mailbox_folder *f)
+{
+	struct mail_index *x = f->account->index;
+	struct mail_index_folder row;
+	bool found;
+
+	if (f->deleted || f->account->failed || f->flushed <= f->row.flushed ||
+	    mail_index_writing(x) || !mail_index_begin(x, NULL))
+		return;
+	if (mail_index_folder(x, f->state.id, &row, &found) && found &&
+	    row.flushed < f->flushed && f->flushed <= row.highest_modseq) {
+		row.flushed = f->flushed;
+		(void)mail_index_folder_put(x, &row);
+	}
+	(void)mail_index_commit(x, NULL);
+}
