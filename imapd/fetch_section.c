@@ -158,8 +158,7 @@ stream(struct fetch_message *m, uint64_t at, uint64_t n, enum io *io)
 		if (m->blob.fd == -1 || memchr(chunk, '\0', want) != NULL)
 			*io = put_chunk(m, chunk, want);
 		else
-			*io = stream_send_file(s->io, m->blob.fd, (int64_t)at,
-			    want);
+			*io = imap_send_file(s, m->blob.fd, (int64_t)at, want);
 		at += want;
 		n -= want;
 	}

@@ -129,13 +129,23 @@ imap_send(struct imap_session *s)
 	return s->broken ? IO_ERROR : io;
 }
 
-static void
-before_wait(void *with)
+enum io
+imap_send_file(struct imap_session *s, int fd, int64_t offset, size_t n)
+{
+	enum io io = imap_send(s);
+
+	return io == IO_OK ? stream_send_file(s->io, fd, offset, n) : io;
+}
+
+static bool
+before_wait(void *with, const char *text)
 {
 	struct imap_session *s = with;
 
 	s->looked = false;
-	(void)imap_send(s);
+	if (text != NULL)
+		buf_add_text(&s->out, text);
+	return imap_send(s) == IO_OK;
 }
 
 /* RFC 9586: message numbers are not for those who do without them. */

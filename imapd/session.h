@@ -123,9 +123,13 @@ void reply_result(struct imap_session *s, const struct imap_command *c,
 /*
  * What is in s->out leaves (buffered by the stream). Changes are settled
  * before anything is sent. Call it when s->out has grown beyond some KiB;
- * nothing of the store may be held.
+ * nothing of the store may be held. Not IO_OK: nothing may follow; there is no
+ * other way to the client.
  */
 enum io imap_send(struct imap_session *s);
+/* The same, and then bytes of a file. */
+enum io
+imap_send_file(struct imap_session *s, int fd, int64_t offset, size_t n);
 /*
  * Waits, with nothing left to be sent, for the client or for a change in a
  * watched mailbox of this account (mailbox_watch).

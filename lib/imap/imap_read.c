@@ -50,7 +50,7 @@ struct imap_reader {
 	struct stream *io;
 	const struct imap_limits *limits;
 	size_t (*streams)(struct span name);
-	void (*before_wait)(void *with);
+	imap_reader_say *say;
 	void *with;
 
 	/* one command */
@@ -118,24 +118,39 @@ imap_reader_streaming(struct imap_reader *r,
 }
 
 void
-imap_reader_before_wait(struct imap_reader *r, void (*call)(void *with),
-    void *with)
+imap_reader_before_wait(struct imap_reader *r, imap_reader_say *say, void *with)
 {
-	r->before_wait = call;
+	r->say = say;
 	r->with = with;
 }
 
-static void
+static enum io
 will_wait(struct imap_reader *r, size_t have)
 {
-	if (r->before_wait != NULL && stream_buffered(r->io) <= have)
-		r->before_wait(r->with);
+	if (r->say == NULL || stream_buffered(r->io) > have ||
+	    r->say(r->with, NULL))
+		return r->status = IO_OK;
+	return r->status = IO_ERROR;
+}
+
+/* The client waits for it. */
+static enum io
+invite(struct imap_reader *r)
+{
+	static const char text[] = "+ OK\r\n";
+
+	if (r->say == NULL)
+		r->status = stream_text(r->io, text);
+	else
+		r->status = r->say(r->with, text) ? IO_OK : IO_ERROR;
+	return r->status;
 }
 
 static enum io
 peek(struct imap_reader *r, struct span *bytes)
 {
-	will_wait(r, 0);
+	if (will_wait(r, 0) != IO_OK)
+		return r->status;
 	return r->status = stream_peek(r->io, bytes);
 }
 
@@ -315,12 +330,9 @@ read_literal(struct imap_reader *r, struct arena *arena, const char **error)
 	if (r->literal.size > r->limits->literal ||
 	    r->literal.size > r->limits->total - r->total)
 		return bad(r, error, "[TOOBIG] A literal is too long");
-	if (r->literal.kind == LITERAL_WAITS) {
-		if (r->before_wait != NULL)
-			r->before_wait(r->with);
-		stream_text(r->io, "+ OK\r\n");
-	}
-	will_wait(r, n > 0 ? n - 1 : 0);
+	if ((r->literal.kind == LITERAL_WAITS && invite(r) != IO_OK) ||
+	    will_wait(r, n > 0 ? n - 1 : 0) != IO_OK)
+		return IMAP_READ_END;
 	text = arena_alloc(arena, n + 1);
 	if ((r->status = stream_read(r->io, text, n)) != IO_OK)
 		return IMAP_READ_END;
@@ -585,9 +597,8 @@ imap_read_literal(struct imap_reader *r, struct span *bytes)
 	r->handed = 0;
 	if (r->wait) {
 		r->wait = false;
-		if (r->before_wait != NULL)
-			r->before_wait(r->with);
-		stream_text(r->io, "+ OK\r\n");
+		if ((io = invite(r)) != IO_OK)
+			return io;
 	}
 	if (r->left == 0)
 		return IO_OK;

@@ -96,10 +96,13 @@ imap_reader_limits(struct imap_reader *r, const struct imap_limits *limits);
 void imap_reader_streaming(struct imap_reader *r,
     size_t (*streams)(struct span name));
 /*
- * Called each time before the reader may have to wait for the client: for
- * answers that were gathered.
+ * Who gathers answers sends all of them. Called each time before the reader
+ * may have to wait for the client: what was gathered is to be sent, and "text"
+ * behind that ("+ OK", or NULL). False: nothing may be sent any more; then
+ * nothing is read either (IO_ERROR).
  */
-void imap_reader_before_wait(struct imap_reader *r, void (*call)(void *with),
+typedef bool imap_reader_say(void *with, const char *text);
+void imap_reader_before_wait(struct imap_reader *r, imap_reader_say *say,
     void *with);
 /*
  * The next command; empty lines are passed over, but not without end.

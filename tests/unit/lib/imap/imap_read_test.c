@@ -268,6 +268,47 @@ asks_for_literals_that_wait(void **state)
 	play_fini(&p);
 }
 
+/* What leaves goes this way alone; *left counts down to a failure. */
+static bool
+say_if_left(void *left, const char *text)
+{
+	(void)text;
+	return (*(int *)left)-- > 0;
+}
+
+static void
+says_nothing_by_itself(void **state)
+{
+	static const char script[] = "b append x {1}\r\na\r\n";
+
+	(void)state;
+	for (int left = 0; left < 2; left++) {
+		struct imap_reader *r;
+		struct imap_command c;
+		const char *error = "";
+		struct stream *s;
+		int fd[2], count = left;
+		char said[10];
+		enum io io;
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+		assert_int_equal(send(fd[1], script, sizeof(script) - 1, 0),
+		    sizeof(script) - 1);
+		s = stream_new(fd[0]);
+		r = imap_reader_new(s, &imap_limits_session);
+		imap_reader_before_wait(r, say_if_left, &count);
+		assert_int_equal(imap_read_command(r, &c, &error, &io),
+		    IMAP_READ_END);
+		assert_int_equal(io, IO_ERROR);
+		imap_reader_free(&r);
+		assert_int_equal(stream_flush(s), IO_OK);
+		assert_int_equal(recv(fd[1], said, sizeof(said), MSG_DONTWAIT),
+		    -1);
+		stream_free(&s);
+		close(fd[1]);
+	}
+}
+
 static void
 play_long(struct play *p, const char *before, char c, size_t n,
     const char *after)
@@ -416,6 +457,7 @@ main(void)
 		cmocka_unit_test(as_it_is_meant),
 		cmocka_unit_test(cut_anywhere),
 		cmocka_unit_test(asks_for_literals_that_wait),
+		cmocka_unit_test(says_nothing_by_itself),
 		cmocka_unit_test(limits_are_hard),
 		cmocka_unit_test(too_many_arguments),
 		cmocka_unit_test(every_byte_everywhere),
