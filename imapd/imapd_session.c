@@ -263,6 +263,7 @@ static struct session_stage stage = {
 	.bye_timeout = "* BYE Disconnected for inactivity\r\n",
 	.bye_stop = "* BYE The server stops\r\n",
 	.bye_broken = "* BYE Try again later\r\n",
+	.bye_changed = "* BYE The account has changed: log in again\r\n",
 };
 
 int

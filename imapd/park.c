@@ -7,6 +7,7 @@
 #include "imapd/parked_state.h"
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
+#include "lib/imap/imap_set.h"
 #include "lib/log/log.h"
 #include "lib/login/session_stage.h"
 
@@ -20,18 +21,18 @@ imap_park_at(const struct imap_session *s)
 	    s->state == IMAP_LOGGED_OUT || imap_reader_pending(s->reader))
 		return INT64_MAX;
 	/* what has more of a memory than can be written down */
-	if (s->compressed || s->notify != NULL || s->contexts != NULL ||
-	    !uid_set_empty(&s->saved))
+	if (s->notify != NULL || s->contexts != NULL)
 		return INT64_MAX;
 	return clock_in(after);
 }
 
 static bool
-write_down(const struct imap_session *s, struct buf *out)
+write_down(const struct imap_session *s, struct buf *saved, struct buf *out)
 {
 	struct parked_state p = {
 		.user = span_of(s->user),
 		.read_only = s->read_only,
+		.compressed = s->compressed,
 		.enabled = s->enabled,
 		.idle_tag = s->idle_tag,
 		.keywords_told = (uint32_t)s->keywords_told,
@@ -51,7 +52,9 @@ write_down(const struct imap_session *s, struct buf *out)
 	p.uidnext = s->view.uidnext;
 	p.modseq = s->view.modseq;
 	p.first_recent = s->view.first_recent;
-	return parked_state_write(&p, out);
+	uid_set_text(&s->saved, saved);
+	p.saved = buf_span(saved);
+	return !saved->overflow && parked_state_write(&p, out);
 }
 
 /*
@@ -83,6 +86,7 @@ imap_park(struct imap_session *s)
 	const struct imapd_params *params = s->params;
 	bool idle = s->idle_tag.p != NULL;
 	struct buf state = BUF_INIT(PARKED_STATE_MAX);
+	struct buf saved = BUF_INIT(PARKED_STATE_MAX);
 	struct session_parking p = {
 		.keepalive_s =
 		    idle ? (uint64_t)params->imap_idle_notify_interval : 0,
@@ -92,7 +96,7 @@ imap_park(struct imap_session *s)
 	/* who hears signs of life, and lives, may idle for ever */
 	if (p.keepalive_s == 0)
 		p.timeout_s = (uint64_t)params->imap_timeout;
-	if (result == PARKED && !write_down(s, &state))
+	if (result == PARKED && !write_down(s, &saved, &state))
 		result = PARK_LATER;
 	p.state = buf_span(&state);
 	if (result == PARKED && !session_park(s->connection, &p))
@@ -100,6 +104,7 @@ imap_park(struct imap_session *s)
 	for (size_t i = 0; i < p.watch_count; i++)
 		fd_close(&p.watches[i].fd);
 	buf_fini(&state);
+	buf_fini(&saved);
 	if (result == PARKED)
 		imap_session_end(s, "parked");
 	return result;
@@ -136,6 +141,7 @@ select_again(struct imap_session *s, const struct parked_state *p,
 	s->keywords_told = p->keywords_told;
 	s->read_only = p->read_only;
 	s->state = IMAP_SELECTED;
+	(void)imap_set_parse(p->saved, UINT32_MAX, &s->saved);
 	return true;
 }
 
@@ -169,6 +175,7 @@ imap_unpark(struct imap_session *s, struct span *idle_tag)
 		    "not the session that was parked");
 	}
 	s->enabled = p.enabled;
+	s->compressed = p.compressed;
 	s->received_before = p.received;
 	s->sent_before = p.sent;
 	*idle_tag = p.idle_tag;

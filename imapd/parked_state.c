@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { VERSION = 1, READ_ONLY = 1 };
+enum { VERSION = 2, READ_ONLY = 1, COMPRESSED = 2 };
 
 static void
 put_number(struct buf *out, uint64_t n, size_t bytes)
@@ -23,10 +23,13 @@ bool
 parked_state_write(const struct parked_state *s, struct buf *out)
 {
 	if (s->user.n > UINT16_MAX || s->idle_tag.n > UINT16_MAX ||
-	    s->name.n > UINT16_MAX || s->mailbox_id.n > UINT16_MAX)
+	    s->name.n > UINT16_MAX || s->mailbox_id.n > UINT16_MAX ||
+	    s->saved.n > UINT16_MAX)
 		return false;
 	put_number(out, VERSION, 1);
-	put_number(out, s->read_only ? READ_ONLY : 0, 1);
+	put_number(out,
+	    (s->read_only ? READ_ONLY : 0) | (s->compressed ? COMPRESSED : 0),
+	    1);
 	put_number(out, s->enabled, 4);
 	put_number(out, s->uidvalidity, 4);
 	put_number(out, s->uidnext, 4);
@@ -39,6 +42,7 @@ parked_state_write(const struct parked_state *s, struct buf *out)
 	put_text(out, s->idle_tag);
 	put_text(out, s->name);
 	put_text(out, s->mailbox_id);
+	put_text(out, s->saved);
 	return !out->overflow;
 }
 
@@ -81,6 +85,7 @@ parked_state_read(struct span bytes, struct parked_state *out)
 	uint64_t flags = number(&bytes, 1, &good);
 	struct parked_state s = {
 		.read_only = (flags & READ_ONLY) != 0,
+		.compressed = (flags & COMPRESSED) != 0,
 	};
 
 	s.enabled = (uint32_t)number(&bytes, 4, &good);
@@ -95,7 +100,9 @@ parked_state_read(struct span bytes, struct parked_state *out)
 	s.idle_tag = text(&bytes, &good);
 	s.name = text(&bytes, &good);
 	s.mailbox_id = text(&bytes, &good);
-	if (!good || version != VERSION || flags > READ_ONLY || bytes.n > 0)
+	s.saved = text(&bytes, &good);
+	if (!good || version != VERSION || flags > (READ_ONLY | COMPRESSED) ||
+	    bytes.n > 0)
 		return false;
 	*out = s;
 	return true;

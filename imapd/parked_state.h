@@ -14,6 +14,7 @@
 struct parked_state {
 	struct span user; /* whose */
 	bool read_only;
+	bool compressed; /* COMPRESS=DEFLATE */
 	uint32_t enabled; /* enum imap_enabled */
 	struct span idle_tag; /* of the IDLE under way; empty: none */
 	/* the selected mailbox; name empty: none */
@@ -25,6 +26,7 @@ struct parked_state {
 	uint32_t first_recent;
 	uint32_t keywords_told; /* as in struct imap_session */
 	uint64_t received, sent; /* bytes so far */
+	struct span saved; /* "$", as a sequence set of UIDs; empty: none */
 };
 
 /* False: it is too long to be parked. */

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@
 enum {
 	ABOVE = 32, /* all of our descriptors */
 	PARKED_LINGER_MS = 1000,
+	TAKES_MS = 1000, /* the parent, of a message */
 	SESSIONS_MAX = 200, /* from all addresses */
 };
 
@@ -191,6 +193,10 @@ new_client(const struct msg_serve_session *m)
 	c->stay = m->stay;
 	c->io = stream_new(m->socket);
 	stream_early(c->io, m->early);
+	if (m->compression.n > 0 &&
+	    !stream_deflate_again(c->io, m->compression))
+		log_error("user=<%s>, session=%s: compression is lost", c->user,
+		    c->id);
 	c->next = child.clients;
 	child.clients = c;
 	child.sessions++;
@@ -212,8 +218,26 @@ start_session(const struct msg_serve_session *m)
 	}
 }
 
-bool
-session_park(struct session_client *c, const struct session_parking *p)
+/*
+ * A message that the parent did not take whole is finished at once: this
+ * process may have nothing more to say to it, and end. Not in wait_fd, since
+ * another task of ours waits for the same descriptor.
+ */
+static enum ipc_result
+tell_parent(const struct ipc_message *kind, const void *message)
+{
+	struct pollfd p = { .fd = ipc_fd(child.parent), .events = POLLOUT };
+	enum ipc_result r = ipc_send_now(child.parent, kind, message);
+
+	while (r == IPC_OK && ipc_pending(child.parent) &&
+	    poll(&p, 1, TAKES_MS) > 0)
+		r = ipc_flush(child.parent, 0);
+	return r;
+}
+
+static bool
+park(struct session_client *c, const struct session_parking *p,
+    struct span compression)
 {
 	const struct msg_park park = {
 		.id = c->id,
@@ -221,24 +245,33 @@ session_park(struct session_client *c, const struct session_parking *p)
 		.method = c->method,
 		.tls = c->tls,
 		.state = p->state,
+		.compression = compression,
 		.timeout = p->timeout_s,
 		.keepalive = p->keepalive_s,
 		.watches = p->watch_count,
 		.socket = stream_fd(c->io),
 	};
 
-	/* never a wait: another task of ours reads from there */
 	for (size_t i = 0; i < p->watch_count; i++) {
 		const struct msg_watch watch = {
 			.changed = p->watches[i].changed,
 			.directory = p->watches[i].fd,
 		};
 
-		if (ipc_send_now(child.parent, &message_watch, &watch) !=
-		    IPC_OK)
+		if (tell_parent(&message_watch, &watch) != IPC_OK)
 			return false;
 	}
-	c->parked = ipc_send_now(child.parent, &message_park, &park) == IPC_OK;
+	return tell_parent(&message_park, &park) == IPC_OK;
+}
+
+bool
+session_park(struct session_client *c, const struct session_parking *p)
+{
+	struct buf compression = BUF_INIT(STREAM_DEFLATE_SAVED);
+
+	c->parked = stream_deflate_save(c->io, &compression) &&
+	    park(c, p, buf_span(&compression));
+	buf_fini(&compression);
 	return c->parked;
 }
 
@@ -340,6 +373,7 @@ session_child(const struct session_stage *stage,
 	hear_signals();
 	child.parent =
 	    ipc_new(SESSION_FD_BASE, &protocol_session, "session parent");
+	ipc_never_wait_to_send(child.parent);
 	if (task_start(parent_task, NULL) == NULL ||
 	    task_start(linger_task, NULL) == NULL)
 		fatal("no memory for a task");

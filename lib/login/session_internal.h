@@ -4,6 +4,7 @@
 
 /* Between the files of the session stage's parent. */
 
+#include "lib/base/why.h"
 #include "lib/login/session_stage.h"
 
 /*
@@ -22,6 +23,13 @@ void session_watch_drop(int fd);
 bool session_hand_over(const struct session_owner *owner,
     const struct msg_serve_session *message);
 
+/*
+ * What the accounts say of a user now. OK: as "owner" has it, but for quotas,
+ * which are set anew; NEVER: it is no more, or its mail is another's or
+ * elsewhere; LATER: nobody can tell.
+ */
+enum verdict session_confirm(struct session_owner *owner);
+
 void parking_setup(const struct session_stage *stage);
 /* Watches of a process that came ahead of their connection. */
 enum { PARKING_WATCHES = 2 };
@@ -39,6 +47,8 @@ void parking_take(const struct session_owner *owner,
 size_t parking_count(void);
 /* Those of this account and this address. */
 uint64_t parking_of(const struct session_owner *owner, const char *client);
+/* Who has just logged in is known to be that. */
+void parking_renew(const struct session_owner *owner);
 /* The server stops. */
 void parking_end(void);
 

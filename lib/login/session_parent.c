@@ -37,6 +37,8 @@
 
 enum {
 	REDEEM_TIMEOUT_S = 20,
+	CONFIRM_TIMEOUT_S = 2,
+	UNASKED_MS = 10000,
 	ANSWER_TIMEOUT_S = 10,
 	LOOK_MS = 1000,
 	END_MS = 3000, /* for children to end their sessions */
@@ -363,16 +365,36 @@ is_to_be_replaced(const struct child *c)
 	return c->stale && processes_of(c->user) < REPLACED_MAX;
 }
 
-/* The account may have changed since its process was started. */
+static bool
+same_mail(const struct session_owner *a, const struct session_owner *b)
+{
+	return a->uid == b->uid && a->gid == b->gid &&
+	    strcmp(a->user, b->user) == 0 && strcmp(a->mail, b->mail) == 0;
+}
+
+static bool
+same_quota(const struct session_owner *a, const struct session_owner *b)
+{
+	return a->quota_bytes == b->quota_bytes &&
+	    a->quota_messages == b->quota_messages;
+}
+
+/*
+ * The account may have changed since its process was started: that one goes
+ * on with what it has. What it parks ends when it is woken.
+ */
 static struct child *
 find_child(const struct session_owner *owner)
 {
+	struct session_owner was;
 	struct child *c;
 
 	HASH_FIND(of_user, by_user, owner->user, strlen(owner->user), c);
-	if (c == NULL ||
-	    (c->uid == owner->uid && c->gid == owner->gid &&
-		strcmp(c->mail, owner->mail) == 0 && !is_to_be_replaced(c)))
+	if (c == NULL)
+		return NULL;
+	was = owner_of(c);
+	if (same_mail(&was, owner) && same_quota(&was, owner) &&
+	    !is_to_be_replaced(c))
 		return c;
 	forget(c);
 	return NULL;
@@ -406,11 +428,10 @@ session_hand_over(const struct session_owner *owner,
 	return r == IPC_OK;
 }
 
-static enum verdict
-take_over(const struct msg_open_session *m, const struct msg_account *account,
-    const char **why)
+static struct session_owner
+owner_in(const struct msg_account *account)
 {
-	const struct session_owner owner = {
+	return (struct session_owner){
 		.user = account->user,
 		.mail = account->mail,
 		.uid = account->uid,
@@ -418,6 +439,13 @@ take_over(const struct msg_open_session *m, const struct msg_account *account,
 		.quota_bytes = account->quota_bytes,
 		.quota_messages = account->quota_messages,
 	};
+}
+
+static enum verdict
+take_over(void *with, const struct msg_account *account, const char **why)
+{
+	const struct msg_open_session *m = with;
+	const struct session_owner owner = owner_in(account);
 	const struct msg_serve_session message = {
 		.user = account->user,
 		.id = m->id,
@@ -435,20 +463,26 @@ take_over(const struct msg_open_session *m, const struct msg_account *account,
 		*why = "root's mail is not served";
 		return NEVER;
 	}
+	if (stage->still_here != NULL)
+		parking_renew(&owner);
 	if (session_hand_over(&owner, &message))
 		return OK;
 	*why = "no process for the user";
 	return LATER;
 }
 
+/* What is done with auth-session's answer; *why says why not. */
+typedef enum verdict
+use_account(void *with, const struct msg_account *account, const char **why);
+
 static enum ipc_result
-ask(struct ipc *c, const struct msg_redeem *question,
+ask(struct ipc *c, const struct ipc_message *kind, const void *question,
     const struct msg_account **account, int64_t deadline)
 {
 	const void *message = NULL;
 	enum ipc_result r;
 
-	ipc_put(c, &message_redeem, question);
+	ipc_put(c, kind, question);
 	r = ipc_expect(c, &message_account, &message, deadline);
 	*account = message;
 	return r;
@@ -456,13 +490,9 @@ ask(struct ipc *c, const struct msg_redeem *question,
 
 /* A connection from the pool may have been closed: then another one. */
 static enum verdict
-redeem(const struct msg_open_session *m, const char **why)
+ask_for_account(const struct ipc_message *kind, const void *question,
+    int64_t deadline, use_account *use, void *with, const char **why)
 {
-	const struct msg_redeem question = {
-		.service = stage->service,
-		.ticket = m->ticket,
-	};
-	int64_t deadline = clock_in(REDEEM_TIMEOUT_S);
 	const struct msg_account *account;
 	enum ipc_result r = IPC_CLOSED;
 	enum verdict v = LATER;
@@ -476,14 +506,66 @@ redeem(const struct msg_open_session *m, const char **why)
 		    service_ask("auth-session", &protocol_auth, deadline);
 		if (c == NULL)
 			return LATER;
-		r = ask(c, &question, &account, deadline);
+		r = ask(c, kind, question, &account, deadline);
 		if (r == IPC_OK) {
 			*why = "the account or its mailbox cannot be used";
 			v = account->verdict == OK ?
-			    take_over(m, account, why) :
+			    use(with, account, why) :
 			    (enum verdict)account->verdict;
 		}
 		service_done("auth-session", &c, r == IPC_OK);
+	}
+	return v;
+}
+
+static enum verdict
+redeem(const struct msg_open_session *m, const char **why)
+{
+	const struct msg_redeem question = {
+		.service = stage->service,
+		.ticket = m->ticket,
+	};
+
+	return ask_for_account(&message_redeem, &question,
+	    clock_in(REDEEM_TIMEOUT_S), take_over, (void *)(uintptr_t)m, why);
+}
+
+static enum verdict
+compare(void *with, const struct msg_account *account, const char **why)
+{
+	const struct session_owner now = owner_in(account);
+	struct session_owner *owner = with;
+
+	if (!same_mail(owner, &now)) {
+		*why = "it is another one";
+		return NEVER;
+	}
+	owner->quota_bytes = now.quota_bytes;
+	owner->quota_messages = now.quota_messages;
+	return OK;
+}
+
+/*
+ * Others wait meanwhile: where there is no answer, nobody is asked for some
+ * time.
+ */
+enum verdict
+session_confirm(struct session_owner *owner)
+{
+	static int64_t not_before;
+	const struct msg_find_account question = { .address = owner->user };
+	enum verdict v;
+	const char *why;
+
+	if (clock_ms() < not_before)
+		return LATER;
+	v = ask_for_account(&message_find_account, &question,
+	    clock_in(CONFIRM_TIMEOUT_S), compare, owner, &why);
+	if (v == LATER) {
+		not_before = clock_ms() + UNASKED_MS;
+		log_warning("the accounts cannot be asked whether user=<%s>"
+			    " is still the same: %s",
+		    owner->user, why);
 	}
 	return v;
 }

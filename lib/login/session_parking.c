@@ -5,7 +5,9 @@
  *
  * SECURITY. In the parent, which is root: it never reads from a client and
  * never looks into the words. A connection goes back to a process of the very
- * account whose process parked it, and to no other. The directories come as
+ * account whose process parked it, and to no other; and only if the account
+ * is still what it was when its client logged in, which auth-session is asked
+ * each time. The directories come as
  * descriptors that the user's process could open with its own rights; they
  * are watched and not read. What a process can make the parent hold is
  * bounded for each user, and a fork of the parent for one user has none of
@@ -37,8 +39,10 @@
 enum {
 	OTHER_FILES = 512, /* descriptors that are no parked connections */
 	OF_ONE_USER = 1000,
+	BYTES_OF_ONE_USER = 8 << 20,
 	WATCHES = PARKING_WATCHES,
 	TICK_MS = 1000, /* timers are this coarse */
+	PROVEN_MS = 1000, /* so long it is not asked again for one account */
 	DEAF_MOST = 5, /* signs of life that a client did not take */
 	CHANGES = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |
 	    IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR,
@@ -62,6 +66,8 @@ struct place {
 struct holder {
 	struct parked *first;
 	size_t count;
+	size_t bytes; /* of memory */
+	int64_t proven; /* until then the account is what it was, clock_ms */
 	struct session_owner owner; /* its texts are in the key */
 	UT_hash_handle hh;
 	size_t key_size;
@@ -80,8 +86,8 @@ struct parked {
 	int64_t sign_ms;
 	const char *id, *client, *method, *tls; /* in text */
 	size_t size; /* of this, with the text */
-	size_t state; /* bytes, behind the texts */
-	const char *state_at;
+	struct span state; /* behind the texts */
+	struct span compression; /* behind that */
 	char text[];
 };
 
@@ -96,14 +102,15 @@ static int64_t timer_at = INT64_MAX;
  * Memory for parked connections, in pieces of few sizes, which forked
  * processes do not get.
  */
-enum { SLAB = 256 * 1024, SIZES = 3 };
+enum { SLAB = 256 * 1024, SIZES = 7 };
 
 static struct room {
 	size_t size;
 	struct free_piece {
 		struct free_piece *next;
 	} * free;
-} rooms[SIZES] = { { 512, NULL }, { 1024, NULL }, { 2048, NULL } };
+} rooms[SIZES] = { { 512, NULL }, { 1024, NULL }, { 2048, NULL },
+	{ 4096, NULL }, { 8192, NULL }, { 16384, NULL }, { 40960, NULL } };
 
 static struct room *
 room_for(size_t size)
@@ -324,6 +331,7 @@ take_out(struct parked *p)
 	if (p->next != NULL)
 		p->next->link = p->link;
 	p->holder->count--;
+	p->holder->bytes -= p->size;
 	count--;
 }
 
@@ -341,20 +349,49 @@ free_parked(struct parked *p)
 	drop_holder(h);
 }
 
+/*
+ * Where compression is on, in a block that is stored as it is (RFC 1951
+ * section 3.2.4): what was sent before ended with a byte.
+ */
 static bool
 say(const struct parked *p, const char *text)
 {
 	size_t n = strlen(text);
+	const char head[] = { 0, (char)n, (char)(n >> 8), (char)~n,
+		(char)(~n >> 8) };
+	struct iovec parts[] = {
+		{ (void *)(uintptr_t)head,
+		    p->compression.n > 0 ? sizeof(head) : 0 },
+		{ (void *)(uintptr_t)text, n },
+	};
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
 
-	return send(p->fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n;
+	return sendmsg(p->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) ==
+	    (ssize_t)(parts[0].iov_len + n);
+}
+
+/*
+ * Closing with something unread would reset the connection, and the client
+ * might not see why. TCP throws it away without showing it to us.
+ */
+static void
+forget_unread(const struct parked *p)
+{
+	enum { AT_ONCE = 1 << 20, TIMES = 4 };
+
+	for (int i = 0; i < TIMES; i++)
+		if (recv(p->fd, NULL, AT_ONCE, MSG_TRUNC | MSG_DONTWAIT) <= 0)
+			return;
 }
 
 /* As the user's process would have said. */
 static void
 end(struct parked *p, const char *bye, const char *why)
 {
-	if (bye != NULL)
+	if (bye != NULL) {
 		(void)say(p, bye);
+		forget_unread(p);
+	}
 	log_info("logout user=<%s>, client=%s, session=%s, reason=(%s)",
 	    p->holder->owner.user, p->client, p->id, why);
 	take_out(p);
@@ -362,7 +399,7 @@ end(struct parked *p, const char *bye, const char *why)
 }
 
 static void
-wake(struct parked *p, bool stay)
+pass_on(struct parked *p, bool stay)
 {
 	const struct msg_serve_session m = {
 		.user = p->holder->owner.user,
@@ -372,7 +409,8 @@ wake(struct parked *p, bool stay)
 		.tls = p->tls,
 		.tag = "",
 		.early = SPAN(""),
-		.state = { p->state_at, p->state },
+		.state = p->state,
+		.compression = p->compression,
 		.stay = stay,
 		.socket = p->fd,
 	};
@@ -386,6 +424,37 @@ wake(struct parked *p, bool stay)
 	free_parked(p);
 }
 
+static void
+account_changed(struct parked *p)
+{
+	end(p, stage->bye_changed, "the account has changed");
+}
+
+/*
+ * Where the accounts cannot be read, it is as for connections that are not
+ * parked: they go on.
+ */
+static bool
+is_proven(struct holder *h)
+{
+	int64_t now = clock_ms();
+
+	if (now < h->proven)
+		return true;
+	if (session_confirm(&h->owner) == NEVER)
+		return false;
+	h->proven = now + PROVEN_MS;
+	return true;
+}
+
+static void
+wake(struct parked *p, bool stay)
+{
+	if (is_proven(p->holder))
+		pass_on(p, stay);
+	else
+		account_changed(p);
+}
 /* The client has said something, or has gone. */
 static bool
 client_ready(struct session_watch *w, unsigned int events)
@@ -520,12 +589,23 @@ keep(char **at, const char *text)
 	return copy;
 }
 
+static struct span
+keep_bytes(char **at, struct span bytes)
+{
+	struct span kept = { *at, bytes.n };
+
+	if (bytes.n > 0)
+		memcpy(*at, bytes.p, bytes.n);
+	*at += bytes.n;
+	return kept;
+}
+
 static struct parked *
 new_parked(struct holder *h, const struct msg_park *m)
 {
 	size_t size = sizeof(struct parked) + strlen(m->id) +
 	    strlen(m->client) + strlen(m->method) + strlen(m->tls) + 4 +
-	    m->state.n;
+	    m->state.n + m->compression.n;
 	struct parked *p = take_piece(size);
 	int64_t now = clock_ms();
 	char *at = p->text;
@@ -537,8 +617,8 @@ new_parked(struct holder *h, const struct msg_park *m)
 	p->client = keep(&at, m->client);
 	p->method = keep(&at, m->method);
 	p->tls = keep(&at, m->tls);
-	p->state_at = memcpy(at, m->state.p, m->state.n);
-	p->state = m->state.n;
+	p->state = keep_bytes(&at, m->state);
+	p->compression = keep_bytes(&at, m->compression);
 	p->end = m->timeout == 0 ? INT64_MAX : now + (int64_t)m->timeout * 1000;
 	p->sign_ms = (int64_t)m->keepalive * 1000;
 	p->sign = m->keepalive == 0 ? INT64_MAX : now + p->sign_ms;
@@ -549,6 +629,7 @@ new_parked(struct holder *h, const struct msg_park *m)
 		p->next->link = &p->next;
 	h->first = p;
 	h->count++;
+	h->bytes += size;
 	count++;
 	return p;
 }
@@ -579,13 +660,15 @@ park(const struct session_owner *owner,
 	struct parked *p = new_parked(h, m);
 
 	good = count <= most && h->count <= OF_ONE_USER &&
+	    h->bytes <= BYTES_OF_ONE_USER &&
 	    watch_all(p, ahead, m->watches, &early);
 	if (!good && clock_ms() >= next_warning) {
 		next_warning = clock_ms() + 60000;
 		log_warning("a connection of user=<%s> cannot be parked: %s",
 		    owner->user,
-		    count > most               ? "too many open files" :
-			h->count > OF_ONE_USER ? "too many of this user" :
+		    count > most ? "too many open files" :
+			h->count > OF_ONE_USER || h->bytes > BYTES_OF_ONE_USER ?
+				   "too many of this user" :
 			errno == ENOSPC ? "see fs.inotify.max_user_watches" :
 					  strerror(errno));
 	}
@@ -620,6 +703,18 @@ parking_take(const struct session_owner *owner,
 	} else {
 		ipc_close_fds(kind, message);
 	}
+}
+
+void
+parking_renew(const struct session_owner *owner)
+{
+	struct holder *h = holders == NULL ? NULL : find_holder(owner);
+
+	if (h == NULL)
+		return;
+	h->owner.quota_bytes = owner->quota_bytes;
+	h->owner.quota_messages = owner->quota_messages;
+	h->proven = clock_ms() + PROVEN_MS;
 }
 
 void

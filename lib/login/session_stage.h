@@ -94,6 +94,7 @@ struct session_stage {
 	const char *bye_timeout;
 	const char *bye_stop;
 	const char *bye_broken; /* they cannot be taken up again */
+	const char *bye_changed; /* the account is not what it was */
 };
 
 /*

@@ -68,8 +68,9 @@ stream_release(struct stream **sp)
 	struct stream *s = *sp;
 	int fd = s->fd;
 
-	ensure(s->tls == NULL && s->deflate == NULL);
+	ensure(s->tls == NULL);
 	*sp = NULL;
+	stream_deflate_free(s);
 	wait_release(fd);
 	give_up_buffers(s);
 	free(s);

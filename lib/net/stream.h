@@ -18,7 +18,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "lib/base/span.h"
+#include "lib/base/buf.h"
 
 struct stream;
 struct tls_context;
@@ -39,7 +39,10 @@ struct stream *stream_new(int fd);
 /* Closes the descriptor; sends nothing more. NULL is fine. */
 void stream_free(struct stream **s);
 int stream_fd(const struct stream *s);
-/* Hands the descriptor over; *s is gone. Only while not in TLS. */
+/*
+ * Hands the descriptor over; *s is gone, and its compression. Only while not
+ * in TLS.
+ */
 int stream_release(struct stream **s);
 
 /*
@@ -115,6 +118,20 @@ enum io stream_send_file(struct stream *s, int fd, int64_t offset, size_t n);
  * start of what is compressed. False: there is too much of that.
  */
 bool stream_deflate(struct stream *s);
+/*
+ * What is needed to go on with compression on another stream of this
+ * descriptor: the last 32 KiB that the peer sent, themselves compressed
+ * (STREAM_DEFLATE_SAVED bytes at most); ours begins anew. Changes nothing.
+ * False: something is unread or unsent, or the peer's last block has no end
+ * yet. True and nothing added: the stream is not compressed.
+ */
+enum { STREAM_DEFLATE_SAVED = 33000 };
+bool stream_deflate_save(struct stream *s, struct buf *out);
+/*
+ * On a new stream, before anything is read or written. False for what
+ * stream_deflate_save has not made.
+ */
+bool stream_deflate_again(struct stream *s, struct span saved);
 
 /* The handshake, as server or client. What was buffered must be discarded. */
 enum io stream_tls_accept(struct stream *s, struct tls_context *context);

@@ -29,6 +29,7 @@ struct stream_deflate {
 	z_stream out;
 	bool more_in; /* inflate had no room for all that it has */
 	bool ended; /* the peer's last block is read */
+	unsigned char rest[2]; /* of the stream that this one goes on */
 	unsigned char received[COMPRESSED_ROOM]; /* in.next_in.. are unread */
 	/* compressed, waits for the descriptor */
 	unsigned char sending[COMPRESSED_ROOM];
@@ -36,6 +37,18 @@ struct stream_deflate {
 	size_t send_end;
 	bool more_out; /* deflate holds more than fitted */
 };
+
+static struct stream_deflate *
+new_deflate(void)
+{
+	struct stream_deflate *d = mem_new(sizeof(*d));
+
+	if (inflateInit2(&d->in, WINDOW_BITS_IN) != Z_OK ||
+	    deflateInit2(&d->out, Z_DEFAULT_COMPRESSION, Z_DEFLATED,
+		WINDOW_BITS_OUT, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
+		ensure(!"out of memory");
+	return d;
+}
 
 bool
 stream_deflate(struct stream *s)
@@ -47,11 +60,7 @@ stream_deflate(struct stream *s)
 	early = s->in_end - s->in_start;
 	if (early > COMPRESSED_ROOM)
 		return false;
-	d = mem_new(sizeof(*d));
-	if (inflateInit2(&d->in, WINDOW_BITS_IN) != Z_OK ||
-	    deflateInit2(&d->out, Z_DEFAULT_COMPRESSION, Z_DEFLATED,
-		WINDOW_BITS_OUT, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
-		ensure(!"out of memory");
+	d = new_deflate();
 	if (early > 0)
 		memcpy(d->received,
 		    (s->in != NULL ? s->in : s->parked) + s->in_start, early);
@@ -199,4 +208,93 @@ stream_deflate_write(struct stream *s, const void *from, size_t n,
 	n -= d->out.avail_in;
 	ensure(n > 0); /* there was room */
 	return (ssize_t)n;
+}
+
+/*
+ * Setting aside. What we send ends at a byte's end after each flush, and what
+ * follows need not refer to what was before; so ours can begin anew. What the
+ * peer sends may refer to its last 32 KiB, and need not end with a byte: up to
+ * seven bits of the last one may belong to the next block.
+ */
+enum {
+	WINDOW = 32768,
+	BITS = 7, /* of data_type */
+	LAST_BLOCK = 64,
+	BETWEEN_BLOCKS = 128,
+};
+
+static bool
+can_be_saved(const struct stream *s)
+{
+	const struct stream_deflate *d = s->deflate;
+
+	return !s->broken && s->in_end == s->in_start && s->out_used == 0 &&
+	    !d->more_in && d->in.avail_in == 0 && !d->ended &&
+	    !stream_deflate_unsent(s) &&
+	    (d->in.total_in == 0 ||
+		(d->in.data_type & (LAST_BLOCK | BETWEEN_BLOCKS)) ==
+		    BETWEEN_BLOCKS);
+}
+
+/* How many bits of the last byte are left, and those. */
+static void
+find_rest(const struct stream_deflate *d, unsigned char rest[2])
+{
+	int bits = d->in.data_type & BITS;
+
+	if (d->in.total_in == 0) {
+		memcpy(rest, d->rest, sizeof(d->rest));
+		return;
+	}
+	rest[0] = (unsigned char)bits;
+	rest[1] =
+	    bits == 0 ? 0 : (unsigned char)(d->in.next_in[-1] >> (8 - bits));
+}
+
+bool
+stream_deflate_save(struct stream *s, struct buf *out)
+{
+	struct stream_deflate *d = s->deflate;
+	unsigned char *window, rest[2];
+	uInt length = 0;
+	uLongf room;
+	char *to;
+	bool good;
+
+	if (d == NULL)
+		return true;
+	if (!can_be_saved(s))
+		return false;
+	window = mem_resize(NULL, WINDOW);
+	(void)inflateGetDictionary(&d->in, window, &length);
+	find_rest(d, rest);
+	buf_add(out, rest, sizeof(rest));
+	room = compressBound(length);
+	to = buf_reserve(out, room);
+	good = to != NULL &&
+	    compress2((Bytef *)to, &room, window, length, Z_BEST_SPEED) == Z_OK;
+	if (good)
+		buf_added(out, room);
+	free(window);
+	return good;
+}
+
+bool
+stream_deflate_again(struct stream *s, struct span saved)
+{
+	unsigned char window[WINDOW];
+	uLongf length = sizeof(window);
+	struct stream_deflate *d;
+
+	ensure(s->deflate == NULL && s->out_used == 0);
+	if (saved.n < sizeof(d->rest) || (unsigned char)saved.p[0] > BITS)
+		return false;
+	d = s->deflate = new_deflate();
+	memcpy(d->rest, saved.p, sizeof(d->rest));
+	saved = span_skip(saved, sizeof(d->rest));
+	return (d->rest[0] == 0 ||
+		   inflatePrime(&d->in, d->rest[0], d->rest[1]) == Z_OK) &&
+	    uncompress(window, &length, (const Bytef *)saved.p, saved.n) ==
+	    Z_OK &&
+	    inflateSetDictionary(&d->in, window, (uInt)length) == Z_OK;
 }

@@ -3,12 +3,14 @@
 were: DESIGN of parking in lib/login/session_parking.c."""
 import os
 import random
+import shutil
 import signal
 import time
+import zlib
 
 import pytest
 
-from posthaste import USERS, wait_for
+from posthaste import USERS, owner_ids, wait_for
 
 MAIN = """\
 disable_plaintext_auth = no
@@ -31,6 +33,15 @@ def all_parked(s):
 
 def message(text):
     return b"Subject: %s\r\n\r\n%s\r\n" % (text, text)
+
+
+def deliver(s, user, i=1):
+    """As a program of another suite would."""
+    box = s.maildir(user)
+    with open(box / f"tmp/{i}", "wb") as f:
+        f.write(message(b"x"))
+    os.chown(f.name, s.uid, s.gid)
+    os.rename(f.name, box / f"new/1700000{i:03}.M{i}.host")
 
 
 def test_both_kinds_are_parked_and_go_on(suite):
@@ -64,10 +75,7 @@ def test_a_change_wakes_at_once(suite, tls):
     for i in range(1, 4):
         all_parked(s)
         began = time.monotonic()
-        with open(s.maildir("bob") / f"tmp/{i}", "wb") as f:
-            f.write(message(b"x"))
-        os.chown(f.name, s.uid, s.gid)
-        os.rename(f.name, s.maildir("bob") / f"new/170000000{i}.M{i}.host")
+        deliver(s, "bob", i)
         assert c.line() == b"* %d EXISTS" % i
         took.append(time.monotonic() - began)
         assert c.line().endswith(b" RECENT")
@@ -321,3 +329,190 @@ def test_a_refused_message_is_no_command(suite):
     time.sleep(3)
     c.send(text + b"\r\n")
     assert b"made-by-a-message" not in b"".join(c.ok('LIST "" *'))
+
+
+def deflated(c):
+    """The connection, compressed from here on."""
+    c.ok("COMPRESS DEFLATE")
+    assert c.buffer == b""
+    plain = c.socket
+    out = zlib.compressobj(9, zlib.DEFLATED, -15)
+    into = zlib.decompressobj(-15)
+
+    class Deflated:
+        def __getattr__(self, name):
+            return getattr(plain, name)
+
+        def sendall(self, data):
+            plain.sendall(out.compress(data) + out.flush(zlib.Z_SYNC_FLUSH))
+
+        def recv(self, n):
+            while (data := plain.recv(n)) != b"":
+                if text := into.decompress(data):
+                    return text
+            return b""
+
+    c.socket = Deflated()
+    return c
+
+
+@pytest.mark.parametrize("tls", [None, "implicit"])
+def test_compression_goes_on(suite, tls):
+    """Both sides may refer to what was said before: RFC 1951."""
+    s = suite(main=MAIN + "imap_idle_notify_interval = 2s\n")
+    c = deflated(s.imap(tls=tls))
+    noise = random.Random(3)
+    text = bytes(noise.choices(b"abcdefghijklmnop ", k=20000))
+    c.append("INBOX", b"Subject: x\r\n\r\n" + text + b"\r\n")
+    c.ok("SELECT INBOX")
+    all_parked(s)
+    for i in range(3):
+        # the client's deflate finds this in what it said before
+        c.append("INBOX", b"Subject: x\r\n\r\n" + text + b"\r\n")
+        assert text in c.ok(f"FETCH {i + 2} BODY.PEEK[TEXT]")[0]
+        all_parked(s)
+    tag = c.idle()
+    all_parked(s)
+    # signs of life come compressed too, from the parent
+    assert [c.line() for _ in range(2)] == [b"* OK Still here"] * 2
+    assert s.processes("imapd-session") == [parent(s)]
+    s.send(to="bob@example.test")
+    while c.line() != b"* 5 EXISTS":
+        pass
+    c.done(tag)
+    assert b"COMPRESS=DEFLATE" not in c.capabilities()
+    assert b"COMPRESSIONACTIVE" in c.no("COMPRESS DEFLATE")
+    c.logout()
+
+
+def test_a_saved_search_stays(suite):
+    s = suite(main=MAIN)
+    c, other = s.imap(), s.imap()
+    for i in range(1, 7):
+        c.append("INBOX", message(b"m%d" % i))
+    c.ok("SELECT INBOX")
+    other.ok("SELECT INBOX")
+    c.ok("SEARCH RETURN (SAVE) 2:4,6")
+    all_parked(s)
+    other.ok(r"STORE 3 +FLAGS (\Deleted)")
+    other.ok("EXPUNGE")
+    all_parked(s)
+    def found():
+        return [x for x in c.command("FETCH $ (UID)")[2] if b"UID" in x]
+
+    assert found() == [b"* 2 FETCH (UID 2)", b"* 4 FETCH (UID 4)",
+                       b"* 6 FETCH (UID 6)"]
+    assert b"* 3 EXPUNGE" in c.ok("NOOP")
+    all_parked(s)
+    assert found() == [b"* 2 FETCH (UID 2)", b"* 3 FETCH (UID 4)",
+                       b"* 5 FETCH (UID 6)"]
+
+
+def test_a_saved_search_that_is_too_long_stays(suite):
+    s = suite(main=MAIN)
+    c = s.imap()
+    for start in range(0, 600, 100):
+        c.ok("APPEND INBOX" + " {}" * 100, *[message(b"x")] * 100)
+    c.ok("SELECT INBOX")
+    odd = ",".join(str(n) for n in range(1, 600, 2))
+    c.ok(f"SEARCH RETURN (SAVE) {odd}")
+    time.sleep(2.5)
+    assert len(s.processes("imapd-session")) == 2
+    assert len(c.ok("FETCH $ (UID)")) == 300
+    c.ok("SEARCH RETURN (SAVE) 1")
+    all_parked(s)
+    assert c.ok("FETCH $ (UID)") == [b"* 1 FETCH (UID 1)"]
+
+
+
+def change_account(s, user, change):
+    """The line of that user becomes another; None: there is none."""
+    path = s.root / "etc/accounts"
+    lines = [change(x) if x.startswith(f"{user}@") else x
+             for x in path.read_text().splitlines()]
+    fresh = s.write("accounts.new", "".join(
+        f"{x}\n" for x in lines if x is not None))
+    shutil.copymode(path, fresh)
+    if os.getuid() == 0:
+        shutil.chown(fresh, "posthaste-auth")
+    os.rename(fresh, path)
+
+
+CHANGES = {
+    "removed": lambda line: None,
+    "moved": lambda line: line + "-elsewhere",
+    "another's": lambda line: line.replace(
+        f":{owner_ids()[0]}:", ":12345:", 1),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_the_account_is_not_what_it_was(suite, what):
+    """Who has logged in as somebody that is no more gets no process."""
+    s = suite(main=MAIN)
+    c, idle, tls, alice = (s.imap(), s.imap(), s.imap(tls="implicit"),
+                           s.imap("alice"))
+    for x in (c, idle, tls):
+        x.ok("SELECT INBOX")
+    idle.idle()
+    all_parked(s)
+    change_account(s, "bob", CHANGES[what])
+    time.sleep(1.1)
+    c.send(b"a NOOP\r\n")
+    tls.send(b"a NOOP\r\n")
+    deliver(s, "bob")
+    for x in (c, idle, tls):
+        assert x.closed() == [
+            b"* BYE The account has changed: log in again"], what
+    assert s.processes("imapd-session") == [parent(s)]
+    s.wait_log(r"logout user=<bob@example.test>, .*"
+               r"reason=\(the account has changed\)")
+    alice.ok("NOOP")
+
+
+def test_a_process_goes_on_with_the_account_it_has(suite):
+    """Sessions of before and behind a change do not end each other."""
+    s = suite(main=MAIN)
+    old = s.imap()
+    old.append("INBOX", message(b"old"))
+    old.ok("SELECT INBOX")
+    change_account(s, "bob", CHANGES["moved"])
+    for _ in range(12):
+        time.sleep(0.1)
+        old.ok("NOOP")
+    new = s.imap()
+    new.ok("SELECT INBOX")
+    for _ in range(3):
+        assert new.ok("UID SEARCH ALL") == [b"* SEARCH"]
+        assert old.ok("UID SEARCH ALL") == [b"* SEARCH 1"]
+        time.sleep(0.3)
+    all_parked(s)
+    assert new.ok("UID SEARCH ALL") == [b"* SEARCH"]
+    old.send(b"a NOOP\r\n")
+    assert old.closed()[-1].startswith(b"* BYE The account has changed")
+    assert new.ok("UID SEARCH ALL") == [b"* SEARCH"]
+
+
+def test_a_quota_changes_while_parked(suite):
+    s = suite(main=MAIN)
+    c = s.imap()
+    all_parked(s)
+    change_account(s, "bob",
+                   lambda line: line + " userdb_quota_rule=*:storage=10M")
+    time.sleep(1.1)
+    (line,) = [x for x in c.ok("GETQUOTAROOT INBOX") if b"STORAGE" in x]
+    assert b"10240" in line
+
+
+def test_without_accounts_it_goes_on(suite):
+    """As for those that are not parked."""
+    s = suite(main=MAIN)
+    c = s.imap()
+    c.append("INBOX", message(b"x"))
+    c.ok("SELECT INBOX")
+    all_parked(s)
+    path = s.root / "etc/accounts"
+    os.rename(path, path.with_suffix(".away"))
+    time.sleep(1.1)
+    assert c.ok("UID SEARCH ALL") == [b"* SEARCH 1"]
+    os.rename(path.with_suffix(".away"), path)

@@ -23,6 +23,8 @@ static const struct parked_state example = {
 	.keywords_told = 64,
 	.received = 1,
 	.sent = UINT64_MAX,
+	.compressed = true,
+	.saved = { "1:3,17", 6 },
 };
 
 static void
@@ -39,7 +41,9 @@ comes_back(void **unused)
 	assert_true(span_equal(back.idle_tag, example.idle_tag));
 	assert_true(span_equal(back.name, example.name));
 	assert_true(span_equal(back.mailbox_id, example.mailbox_id));
+	assert_true(span_equal(back.saved, example.saved));
 	assert_true(back.read_only);
+	assert_true(back.compressed);
 	assert_int_equal(back.enabled, example.enabled);
 	assert_int_equal(back.uidvalidity, example.uidvalidity);
 	assert_int_equal(back.uidnext, example.uidnext);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
@@ -749,10 +750,189 @@ compressed_early(void **state)
 	close(fd[1]);
 }
 
+/* A client's side of compression, for as long as its connection lasts. */
+struct zlib_peer {
+	int fd;
+	z_stream out, in;
+};
+
+static void
+peer_begin(struct zlib_peer *p, int fd)
+{
+	memset(p, 0, sizeof(*p));
+	p->fd = fd;
+	assert_int_equal(deflateInit2(&p->out, 9, Z_DEFLATED, -15, 9,
+			     Z_DEFAULT_STRATEGY),
+	    Z_OK);
+	assert_int_equal(inflateInit2(&p->in, -15), Z_OK);
+}
+
+static void
+peer_end(struct zlib_peer *p)
+{
+	deflateEnd(&p->out);
+	inflateEnd(&p->in);
+}
+
+/* "flush": Z_SYNC_FLUSH, or Z_PARTIAL_FLUSH, which ends amid a byte. */
+static void
+peer_says(struct zlib_peer *p, const char *text, size_t n, int flush)
+{
+	static char wire[100000];
+
+	p->out.next_in = (Bytef *)(uintptr_t)text;
+	p->out.avail_in = (uInt)n;
+	p->out.next_out = (Bytef *)wire;
+	p->out.avail_out = sizeof(wire);
+	assert_int_equal(deflate(&p->out, flush), Z_OK);
+	put(p->fd, wire, sizeof(wire) - p->out.avail_out);
+}
+
+static void
+peer_hears(struct zlib_peer *p, const char *text)
+{
+	char wire[4096], got[4096];
+	ssize_t n = recv(p->fd, wire, sizeof(wire), 0);
+
+	assert_true(n > 0);
+	p->in.next_in = (Bytef *)wire;
+	p->in.avail_in = (uInt)n;
+	p->in.next_out = (Bytef *)got;
+	p->in.avail_out = sizeof(got);
+	assert_int_equal(inflate(&p->in, Z_SYNC_FLUSH), Z_OK);
+	assert_int_equal(sizeof(got) - p->in.avail_out, strlen(text));
+	assert_memory_equal(got, text, strlen(text));
+}
+
+/*
+ * The stream is set aside, and another one goes on; twice in between. Not so
+ * where the peer has begun a block: *times counts.
+ */
+static struct stream *
+set_aside(struct stream *s, int *times)
+{
+	for (int i = 0; i < 2; i++) {
+		struct buf saved = BUF_INIT(STREAM_DEFLATE_SAVED);
+		int fd;
+
+		if (!stream_deflate_save(s, &saved))
+			return s;
+		assert_true(saved.n > 0);
+		++*times;
+		fd = stream_release(&s);
+		s = stream_new(fd);
+		assert_true(stream_deflate_again(s, buf_span(&saved)));
+		buf_fini(&saved);
+	}
+	return s;
+}
+
+static int
+compression_goes_on(int flush)
+{
+	enum { LONG = 30000 };
+	static char text[LONG + 1];
+	struct zlib_peer p;
+	struct stream *s;
+	int fd[2], times = 0;
+
+	s = over(fd);
+	peer_begin(&p, fd[1]);
+	assert_true(stream_deflate(s));
+	s = set_aside(s, &times);
+	for (size_t i = 0; i < LONG; i++)
+		text[i] = (char)('!' + (i * i / 7 + i) % 90);
+	text[LONG - 1] = '\n';
+	for (int i = 0; i < 40; i++) {
+		/* refers to what came 30,000 bytes before */
+		size_t n = i % 5 == 0 ? LONG : 7 + (size_t)i;
+		const char *from = text + LONG - n;
+		struct span line;
+
+		peer_says(&p, from, n, flush);
+		assert_int_equal(stream_line(s, LONG, &line, NULL), IO_OK);
+		assert_int_equal(line.n, n - 1);
+		assert_memory_equal(line.p, from, n - 1);
+		assert_int_equal(stream_text(s, "same answer\r\n"), IO_OK);
+		assert_int_equal(stream_flush(s), IO_OK);
+		peer_hears(&p, "same answer\r\n");
+		s = set_aside(s, &times);
+	}
+	stream_free(&s);
+	peer_end(&p);
+	close(fd[1]);
+	return times;
+}
+
+static void
+compression_is_set_aside(void **state)
+{
+	(void)state;
+	assert_int_equal(compression_goes_on(Z_SYNC_FLUSH), 82);
+	/* amid the empty block that ends it, mostly */
+	assert_in_range(compression_goes_on(Z_PARTIAL_FLUSH), 3, 82);
+}
+
+/* Amid a block, or with something unread, it stays where it is. */
+static void
+compression_stays(void **state)
+{
+	struct buf saved = BUF_INIT(STREAM_DEFLATE_SAVED);
+	struct zlib_peer p;
+	struct stream *s;
+	struct span bytes;
+	int fd[2];
+
+	(void)state;
+	s = over(fd);
+	assert_true(stream_deflate_save(s, &saved));
+	assert_int_equal(saved.n, 0);
+	peer_begin(&p, fd[1]);
+	assert_true(stream_deflate(s));
+	peer_says(&p, "a\r\nb\r\n", 6, Z_SYNC_FLUSH);
+	want_line(s, "a", LINE_CRLF);
+	assert_false(stream_deflate_save(s, &saved));
+	want_line(s, "b", LINE_CRLF);
+	assert_true(stream_deflate_save(s, &saved));
+	buf_reset(&saved);
+	/* a stored block of five bytes, of which three have come */
+	put(fd[1],
+	    "\0\5\0\xfa\xff"
+	    "abc",
+	    8);
+	assert_int_equal(stream_peek(s, &bytes), IO_OK);
+	stream_consume(s, bytes.n);
+	assert_false(stream_deflate_save(s, &saved));
+	stream_free(&s);
+	peer_end(&p);
+	buf_fini(&saved);
+	close(fd[1]);
+}
+
+static void
+no_other_words_than_ours(void **state)
+{
+	static const struct span wrong[] = { SPAN(""), SPAN("\0"),
+		SPAN("\1\1damaged"), SPAN("\10\0") };
+	struct stream *s;
+	int fd[2];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		s = over(fd);
+		assert_false(stream_deflate_again(s, wrong[i]));
+		stream_free(&s);
+		close(fd[1]);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(compression_is_set_aside),
+		cmocka_unit_test(compression_stays),
+		cmocka_unit_test(no_other_words_than_ours),
 		cmocka_unit_test(compressed_both_ways),
 		cmocka_unit_test(compressed_early),
 		cmocka_unit_test(lines_split_anywhere_are_the_same),
