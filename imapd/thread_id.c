@@ -2,14 +2,42 @@
 #include "imapd/thread_id.h"
 
 #include <inttypes.h>
+#include <openssl/evp.h>
 
 #include "imapd/sort_key.h"
+#include "lib/base/ensure.h"
 #include "lib/mail/mime_tree.h"
+
+/*
+ * Of one that names nobody: it is related to what has the same header. Line
+ * ends are no part of that, as they are none of EMAILID.
+ */
+static void
+write_of_header(struct span header, struct buf *out)
+{
+	unsigned char sum[EVP_MAX_MD_SIZE];
+	EVP_MD_CTX *digest = EVP_MD_CTX_new();
+	struct span line;
+
+	ensure(digest != NULL &&
+	    EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1);
+	while (span_cut(&header, "\r\n", true, &line))
+		EVP_DigestUpdate(digest, line.p, line.n);
+	ensure(EVP_DigestFinal_ex(digest, sum, NULL) == 1);
+	EVP_MD_CTX_free(digest);
+	buf_add_text(out, "(T");
+	for (size_t i = 0; i < 16; i++)
+		buf_printf(out, "%02x", sum[i]);
+	buf_add_text(out, ")");
+}
 
 /*
  * RFC 8474 section 5.2: messages of one thread have one id. The root of a
  * thread is what the first of its references names, so that all messages of
  * it that name it agree, in whatever order they come.
+ *
+ * NIL would say that the mailbox has no threads; some clients then drop the
+ * message, since they do not expect it.
  */
 void
 thread_id_write(struct span header, struct buf *out)
@@ -24,7 +52,7 @@ thread_id_write(struct span header, struct buf *out)
 		buf_printf(out, "(T%016" PRIx64 "%016" PRIx64 ")", id.half[0],
 		    id.half[1]);
 	else
-		buf_add_text(out, "NIL");
+		write_of_header(header, out);
 }
 
 bool

@@ -11,7 +11,7 @@
 
 enum { THREAD_ID_MAX = 64 };
 
-/* "(T0123...)", or "NIL" where a message names neither itself nor others. */
+/* "(T0123...)", never NIL. */
 void thread_id_write(struct span header, struct buf *out);
 /* Is that, as written, this id? */
 bool thread_id_is(struct span written, struct span id);

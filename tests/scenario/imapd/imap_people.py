@@ -1,9 +1,19 @@
 # SPDX-License-Identifier: ISC
-"""What tests with real clients share: messages, and a look at what is there
-by a client of our own, over TLS."""
+"""What tests with real clients share: messages, a look at what is there by a
+client of our own, over TLS, and where imapflow is."""
+import fcntl
+import os
+import pathlib
 import re
+import shutil
+import subprocess
 
+import pytest
 from mail_caches import fetched
+
+IMAPFLOW = pathlib.Path(__file__).resolve().parent / "imapflow"
+# beside the install tree: the build folder
+KEPT = pathlib.Path(os.environ.get("POSTHASTE_ROOT", "build/root")).resolve()
 
 # A name that is not ASCII, and on the wire (RFC 3501 section 5.1.3).
 FOLDER = "Entwürfe/日本"
@@ -45,3 +55,22 @@ def folders(s):
                 for line in c.ok('LIST "" *') if line.startswith(b"* LIST")}
     finally:
         c.close()
+
+
+def imapflow():
+    """Where that package is, in the versions of package-lock.json."""
+    if not shutil.which("npm") or not shutil.which("node"):
+        pytest.skip("npm is not installed")
+    folder = KEPT.parent / "imapflow"
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(IMAPFLOW / name, folder)
+        if not (folder / "node_modules/imapflow/package.json").exists():
+            done = subprocess.run(
+                ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+                cwd=folder, capture_output=True, text=True, timeout=300)
+            if done.returncode != 0:
+                pytest.skip(f"imapflow cannot be had: {done.stderr[-300:]}")
+    return folder

@@ -70,9 +70,12 @@ def test_ids_of_threads_and_messages(suite):
     found = fetch(c, "(EMAILID THREADID)")
     assert len({str(x["EMAILID"]) for x in found.values()}) == 5
     assert len({str(x["THREADID"]) for x in found.values()}) == 1
-    c.append("INBOX", b"Subject: alone\r\n\r\nx\r\n")
+    for subject in (b"alone", b"alone", b"alone, too"):
+        c.append("INBOX", b"Subject: %s\r\n\r\nx\r\n" % subject)
     c.ok("NOOP")
-    assert fetch(c, "THREADID", numbers="6")[6]["THREADID"] is None
+    own = [x["THREADID"] for x in fetch(c, "THREADID").values()][5:]
+    assert own[0] == own[1] != own[2]
+    assert found[1]["THREADID"] not in own and None not in own
 
 
 def test_reading_sets_seen_and_tells_it(suite):

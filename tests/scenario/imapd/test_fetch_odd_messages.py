@@ -3,45 +3,16 @@
 says of a part is the part."""
 import pathlib
 
+import hostile_messages
 from fetched import MAIN, fetch, put, wire
 
 HERE = pathlib.Path(__file__).resolve().parents[3]
 CORPUS = sorted((HERE / "tests/corpus/odd").rglob("*.raw"))
 
-ODD = [
-    b"",
-    b"\n",
-    b"\r\n",
-    b"x",
-    b"no header at all\nmore\n",
-    b"Subject: only a header",
-    b"Subject: nul\x00in it\nFrom: \x00@\x00\n\nnul\x00body\n",
-    b"Subject: \xff\xfe 8bit \"quotes\\\nFrom: J\xc3\xb6rg <j@x>\n\n\xff\n",
-    b"From: \"a\\\"b\\\\\" <a\"b@c>\nMessage-ID: <\"a\\\">\n\n",
-    b"To: " + b"(" * 5000 + b"\n\n",
-    b"To: " + b"a@b, " * 5000 + b"\n\n",
-    b"Subject: " + b"long " * 5000 + b"\n\n",
-    b"Content-Type: multipart/mixed; boundary=b\n\nno parts\n",
-    b"Content-Type: multipart/mixed; boundary=\"\"\n\n--\n--\n",
-    b"Content-Type: message/rfc822\n\n",
-    b"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n"
-    b"U3ViamVjdDogeA==\n",
-    b"Content-Type: text/plain; name*=utf-8''%e2%82%ac; name=\"a\r\n b\"\n\n",
-    b"Content-Disposition: ;;;\nContent-Language: ,,, de , en,\n"
-    b"Content-ID:\nContent-Description: \"\n\n",
-    b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (i, i)
-             for i in range(2000)),
-    b"Content-Type: multipart/digest; boundary=b\n\n" + b"--b\n\n" * 5000,
-    b"Content-Type: message/rfc822\n\n" * 2000,
-    b"a: b\n" * 20000,
-    b"Subject: cr\rin it\n\rbody\r\r\n",
-    b"From: a@b\n \n \nfolded away\n\n",
-]
-
-
 def test_answers_are_valid(suite):
     s = suite(main=MAIN)
-    messages = ODD + [p.read_bytes() for p in CORPUS]
+    messages = hostile_messages.messages() + [
+        p.read_bytes() for p in CORPUS]
     assert len(CORPUS) > 10
     put(s, messages)
     c = s.imap()
