@@ -45,6 +45,7 @@ imapd_searching = imapd/search.c imapd/search.h imapd/search_key.c \
 	imapd/search_run.c imapd/search_run.h \
 	imapd/search_header.c imapd/search_header.h \
 	imapd/search_message.c imapd/search_message.h \
+	imapd/search_plain.c imapd/search_plain.h \
 	imapd/search_text.c imapd/search_text.h \
 	imapd/search_words.c imapd/search_words.h \
 	imapd/esearch.c imapd/esearch.h imapd/multisearch.c \
@@ -121,6 +122,7 @@ tests_fuzz_maildir_size_fuzz_SOURCES = tests/fuzz/maildir_size_fuzz.c \
 	tests/fuzz/replay.c auth/quota_rule.c auth/quota_rule.h
 tests_fuzz_search_text_fuzz_SOURCES = tests/fuzz/search_text_fuzz.c \
 	tests/fuzz/replay.c imapd/search_text.c imapd/search_text.h \
+	imapd/search_plain.c imapd/search_plain.h \
 	imapd/search_words.c imapd/search_words.h imapd/search_key.c \
 	imapd/search_key.h
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "imapd/search_header.h"
+#include "imapd/search_plain.h"
 #include "lib/mail/charset.h"
 #include "lib/mail/collate.h"
 #include "lib/mail/header.h"
@@ -240,7 +241,10 @@ add_fields(struct search_reader *r, struct span fields)
 		add_utf8(r, f.name);
 		add_utf8(r, SPAN(": "));
 		buf_reset(&r->utf8);
-		mime_decode_header(f.value, &r->utf8);
+		if (search_plain_value(f.value))
+			header_unfold(f.value, &r->utf8);
+		else
+			mime_decode_header(f.value, &r->utf8);
 		add_utf8(r, buf_span(&r->utf8));
 		buf_add_char(&r->window, '\n');
 	}
@@ -351,9 +355,24 @@ begin(struct search_reader *r, signed char *answers, bool signature,
 		search_words_begin(&r->words, size);
 }
 
-enum mail_result
-search_reader_read(struct search_reader *r, struct search_message *m,
-    signed char *answers, bool signature, struct buf *out,
+/* Most are in memory as a whole, and need no walk. */
+static bool
+read_plain(struct search_reader *r, struct search_message *m)
+{
+	struct span message = span_skip(buf_span(&m->head), m->envelope);
+	struct span fields, text;
+
+	if (!m->ended || !search_plain_message(message, &fields, &text))
+		return false;
+	enter(r, true);
+	add_fields(r, fields);
+	enter(r, false);
+	search_plain_fold(text, &r->window);
+	return true;
+}
+
+static enum mail_result
+read_parts(struct search_reader *r, struct search_message *m,
     bool (*pause)(void *with), void *with, struct why *why)
 {
 	static const struct mime_events events = { on_header, on_text,
@@ -361,13 +380,25 @@ search_reader_read(struct search_reader *r, struct search_message *m,
 	struct mime_walk *walk = mime_walk_new(&events, r);
 	enum mail_result result;
 
-	begin(r, answers, signature, (uint64_t)m->blob.length);
 	mime_walk_put(walk, span_skip(buf_span(&m->head), m->envelope));
 	result = read_rest(r, m, walk, pause, with, why);
 	mime_walk_end(walk);
 	end_text(r);
-	flush_window(r, true);
 	mime_walk_free(&walk);
+	return result;
+}
+
+enum mail_result
+search_reader_read(struct search_reader *r, struct search_message *m,
+    signed char *answers, bool signature, struct buf *out,
+    bool (*pause)(void *with), void *with, struct why *why)
+{
+	enum mail_result result = MAIL_OK;
+
+	begin(r, answers, signature, (uint64_t)m->blob.length);
+	if (!read_plain(r, m))
+		result = read_parts(r, m, pause, with, why);
+	flush_window(r, true);
 	for (size_t i = 0; i < r->program->count; i++)
 		if (r->program->leaves[i]->kind >= SEARCH_BODY &&
 		    answers[i] == SEARCH_UNKNOWN)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "imapd/search_words.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "lib/base/mem.h"
@@ -27,13 +28,11 @@ hash(uint32_t piece)
 void
 search_words_begin(struct search_words *w, uint64_t size)
 {
-	size_t words = SMALLEST / WORD;
-
 	/* four bits for each byte are plenty: most pieces come again */
-	while (words < SEARCH_WORDS_BITS / WORD && words * WORD < 4 * size)
-		words *= 2;
-	memset(w->bits, 0, words * sizeof(w->bits[0]));
-	w->words = words;
+	w->size = SMALLEST;
+	while (w->size < SEARCH_WORDS_BITS && w->size < 4 * size)
+		w->size *= 2;
+	memset(w->seen, 0, w->size);
 	w->last = 0;
 	w->have = 0;
 }
@@ -44,23 +43,76 @@ search_words_break(struct search_words *w)
 	w->have = 0;
 }
 
+static uint32_t
+shift_in(uint32_t last, char c)
+{
+	return (last << 8 | (unsigned char)c) & 0xffffff;
+}
+
+/* Pieces that begin and end in here; how many. */
+static size_t
+put_inner(struct search_words *w, struct span folded)
+{
+	size_t mask = w->size - 1, i;
+	uint32_t four;
+
+	/* of all mail: no step waits for the one before */
+	for (i = 0; i + sizeof(four) <= folded.n; i++) {
+		memcpy(&four, folded.p + i, sizeof(four));
+		w->seen[hash(be32toh(four) >> 8) & mask] = 1;
+	}
+	return i;
+}
+
 void
 search_words_put(struct search_words *w, struct span folded)
 {
-	size_t mask = w->words * WORD - 1;
-	uint32_t last = w->last;
-	size_t i = 0;
+	size_t i = put_inner(w, folded), mask = w->size - 1;
 
-	for (; i < folded.n && w->have < 2; i++, w->have++)
-		last = last << 8 | (unsigned char)folded.p[i];
-	for (; i < folded.n; i++) {
-		size_t h;
-
-		last = (last << 8 | (unsigned char)folded.p[i]) & 0xffffff;
-		h = hash(last) & mask;
-		w->bits[h / WORD] |= 1ULL << h % WORD;
+	/* pieces that began before, and the last ones in here */
+	for (size_t k = 0; k < folded.n; k++) {
+		if (k == SEARCH_WORDS_PIECE - 1 && k < i) {
+			w->have = 0;
+			k = i;
+		}
+		w->last = shift_in(w->last, folded.p[k]);
+		if (w->have < SEARCH_WORDS_PIECE - 1)
+			w->have++;
+		else
+			w->seen[hash(w->last) & mask] = 1;
 	}
-	w->last = last;
+}
+
+/* Eight bytes of 0 or 1 as bits, the first as the lowest. */
+static uint64_t
+pack(const unsigned char *seen)
+{
+	uint64_t eight;
+
+	memcpy(&eight, seen, sizeof(eight));
+	return le64toh(eight) * 0x0102040810204080ULL >> 56;
+}
+
+static size_t
+pack_all(const struct search_words *w, uint64_t *bits)
+{
+	size_t words = w->size / WORD;
+
+	for (size_t i = 0; i < words; i++) {
+		bits[i] = 0;
+		for (unsigned int k = 0; k < WORD; k += 8)
+			bits[i] |= pack(w->seen + i * WORD + k) << k;
+	}
+	return words;
+}
+
+static unsigned int
+ones(uint64_t w)
+{
+	w -= w >> 1 & 0x5555555555555555ULL;
+	w = (w & 0x3333333333333333ULL) + (w >> 2 & 0x3333333333333333ULL);
+	w = (w + (w >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
+	return (unsigned int)(w * 0x0101010101010101ULL >> 56);
 }
 
 static size_t
@@ -69,30 +121,27 @@ set_bits(const uint64_t *bits, size_t words, size_t other)
 	size_t n = 0;
 
 	for (size_t i = 0; i < words; i++)
-		n += (size_t)__builtin_popcountll(bits[i] | bits[other + i]);
+		n += ones(bits[i] | bits[other + i]);
 	return n;
 }
 
 void
 search_words_end(struct search_words *w, struct buf *signature)
 {
-	size_t words = w->words;
+	uint64_t bits[SEARCH_WORDS_BITS / WORD];
+	size_t words = pack_all(w, bits);
 
 	while (words > SMALLEST / WORD &&
-	    set_bits(w->bits, words / 2, words / 2) <= FULL * words / 2) {
+	    set_bits(bits, words / 2, words / 2) <= FULL * words / 2) {
 		words /= 2;
 		for (size_t i = 0; i < words; i++)
-			w->bits[i] |= w->bits[words + i];
+			bits[i] |= bits[words + i];
 	}
+	for (size_t i = 0; i < words; i++)
+		bits[i] = htole64(bits[i]);
 	buf_reset(signature);
 	buf_add_char(signature, VERSION);
-	for (size_t i = 0; i < words; i++) {
-		char bytes[8];
-
-		for (size_t k = 0; k < sizeof(bytes); k++)
-			bytes[k] = (char)(w->bits[i] >> 8 * k);
-		buf_add(signature, bytes, sizeof(bytes));
-	}
+	buf_add(signature, bits, words * sizeof(bits[0]));
 }
 
 void

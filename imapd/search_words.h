@@ -22,8 +22,8 @@ enum {
 };
 
 struct search_words {
-	size_t words; /* of bits in use */
-	uint64_t bits[SEARCH_WORDS_BITS / 64];
+	size_t size; /* bits in use, while they are gathered a byte each */
+	unsigned char seen[SEARCH_WORDS_BITS];
 	uint32_t last; /* bytes before */
 	unsigned int have; /* of those, up to two */
 };

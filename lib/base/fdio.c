@@ -7,6 +7,14 @@
 
 #include "lib/base/buf.h"
 
+int
+fd_open_unnoted(int directory, const char *name, int flags)
+{
+	int fd = openat(directory, name, flags | O_NOATIME);
+
+	return fd != -1 || errno != EPERM ? fd : openat(directory, name, flags);
+}
+
 void
 fd_close(int *fd)
 {

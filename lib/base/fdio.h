@@ -14,6 +14,11 @@ struct buf;
 
 /* Closes *fd if it is not -1, and makes it -1. errno is kept. */
 void fd_close(int *fd);
+/*
+ * As openat(2) without O_CREAT. That the file is read is not noted in it, where
+ * that can be had (its owner alone may ask for it): no write for a reading.
+ */
+int fd_open_unnoted(int directory, const char *name, int flags);
 int fd_nonblocking(int fd, bool on);
 int fd_cloexec(int fd, bool on);
 /* All n bytes, across short writes and EINTR. */

@@ -363,8 +363,8 @@ maildir_folder_open_file(const struct maildir_folder *f, bool in_new,
 
 	flags |= O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	if (in_new)
-		return openat(f->dir, path_in_new(name, path), flags);
-	return openat(f->cur, name, flags);
+		return fd_open_unnoted(f->dir, path_in_new(name, path), flags);
+	return fd_open_unnoted(f->cur, name, flags);
 }
 
 int

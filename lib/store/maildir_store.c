@@ -197,7 +197,7 @@ call_open(struct maildir_store *s, const char *name, void *with)
 {
 	int *mode = with;
 
-	return openat(s->maildir, name,
+	return fd_open_unnoted(s->maildir, name,
 	    *mode | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 

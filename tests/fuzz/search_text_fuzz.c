@@ -59,7 +59,8 @@ static void
 search(struct search_reader *r, struct span message, size_t at, size_t cut,
     signed char answers[2], struct buf *signature)
 {
-	struct search_message m = { .blob.length = (int64_t)message.n };
+	struct search_message m = { .blob.length = (int64_t)message.n,
+		.ended = at == message.n };
 	struct why why;
 
 	buf_init(&m.head, SEARCH_HEADER_MAX);
