@@ -207,7 +207,7 @@ fetch_header(struct fetch_message *m, struct buf *own, struct span *header)
 {
 	enum mail_result result = fetch_open(m);
 	struct span text = { m->window, m->window_n };
-	size_t n;
+	size_t n = 0;
 	int64_t got;
 	char *to;
 
