@@ -22,7 +22,7 @@ enum {
 
 /* What is known of a leaf in this mailbox. */
 struct leaf {
-	struct uid_set set; /* of numbers, UIDs, "$" */
+	struct uid_set set; /* as written: of numbers, or UIDs */
 	uint64_t keywords; /* the keyword's bit; 0: there is none */
 	uint64_t bits[BLOCK / WORD]; /* leaves of a block: who matches */
 	struct search_needle needle;
@@ -34,7 +34,11 @@ struct run {
 	struct leaf *leaves;
 	signed char *answers; /* of the message at hand */
 	uint32_t uids[BLOCK];
+	uint32_t numbers[BLOCK]; /* of those, where they are asked for */
 	size_t count; /* of the block */
+	bool by_number; /* some leaf wants message numbers */
+	size_t view_range; /* of the view: where numbering goes on */
+	uint32_t view_before; /* messages in the ranges before that */
 	bool held;
 	unsigned int wants; /* enum mail_want */
 	struct search_reader *reader; /* when one is needed */
@@ -119,21 +123,22 @@ search_numbers(const struct mailbox_view *v, struct span text,
 		uid_set_remove_range(numbers, count + 1, UINT32_MAX);
 }
 
-/* Message numbers and UIDs as written, to UIDs of the view. */
+/*
+ * Numbers are not made UIDs here: a view of many holes, asked for by many
+ * keys, would be held once for each.
+ */
 static void
-resolve_set(struct run *r, const struct search_key *k, struct uid_set *out)
+take_set(struct run *r, const struct search_key *k, struct uid_set *out)
 {
 	const struct mailbox_view *v = r->scope->view;
-	uint32_t count = mailbox_view_count(v);
-	struct uid_set numbers = { 0 };
 
 	if (k->kind == SEARCH_UIDS) {
-		imap_set_parse(k->name, mailbox_view_uid(v, count), out);
+		imap_set_parse(k->name,
+		    mailbox_view_uid(v, mailbox_view_count(v)), out);
 		return;
 	}
-	search_numbers(v, k->name, &numbers);
-	mailbox_view_uids(v, &numbers, out);
-	uid_set_fini(&numbers);
+	search_numbers(v, k->name, out);
+	r->by_number = true;
 }
 
 static void
@@ -154,9 +159,7 @@ prepare_leaf(struct run *r, size_t i)
 	int bit;
 
 	if (k->kind == SEARCH_NUMBERS || k->kind == SEARCH_UIDS) {
-		resolve_set(r, k, &l->set);
-	} else if (k->kind == SEARCH_SAVED && r->scope->saved != NULL) {
-		uid_set_copy(&l->set, r->scope->saved);
+		take_set(r, k, &l->set);
 	} else if (k->kind == SEARCH_KEYWORD) {
 		bit = mailbox_keyword(r->scope->mailbox, k->name, false,
 		    &ignored);
@@ -181,9 +184,37 @@ has_bit(const struct leaf *l, size_t i)
 	return (l->bits[i / WORD] >> i % WORD & 1) != 0;
 }
 
-/* Those of the block that are in the set; both are ascending. */
+/* The block's UIDs are of the view, and ascending. */
 static void
-mark_set(struct run *r, struct leaf *l, const struct uid_set *set)
+number_block(struct run *r)
+{
+	const struct uid_set *v = &r->scope->view->uids;
+	size_t at = r->view_range;
+	uint32_t before = r->view_before;
+
+	if (!r->by_number || r->count == 0)
+		return;
+	if (at == v->count || v->ranges[at].first > r->uids[0])
+		at = before = 0;
+	for (size_t i = 0; i < r->count; i++) {
+		while (at < v->count && v->ranges[at].last < r->uids[i]) {
+			before += v->ranges[at].last - v->ranges[at].first + 1;
+			at++;
+		}
+		ensure(at < v->count && v->ranges[at].first <= r->uids[i]);
+		r->numbers[i] = before + r->uids[i] - v->ranges[at].first + 1;
+	}
+	r->view_range = at;
+	r->view_before = before;
+}
+
+/*
+ * Those of the block that are in the set; "values", its UIDs or numbers, are
+ * ascending.
+ */
+static void
+mark_set(struct run *r, struct leaf *l, const uint32_t *values,
+    const struct uid_set *set)
 {
 	size_t range = 0;
 
@@ -193,7 +224,7 @@ mark_set(struct run *r, struct leaf *l, const struct uid_set *set)
 		while (low < high) { /* the first that does not end before */
 			size_t middle = low + (high - low) / 2;
 
-			if (set->ranges[middle].last < r->uids[0])
+			if (set->ranges[middle].last < values[0])
 				low = middle + 1;
 			else
 				high = middle;
@@ -202,11 +233,11 @@ mark_set(struct run *r, struct leaf *l, const struct uid_set *set)
 	}
 	for (size_t i = 0; i < r->count; i++) {
 		while (
-		    range < set->count && set->ranges[range].last < r->uids[i])
+		    range < set->count && set->ranges[range].last < values[i])
 			range++;
 		if (range == set->count)
 			return;
-		if (set->ranges[range].first <= r->uids[i])
+		if (set->ranges[range].first <= values[i])
 			set_bit(l, i);
 	}
 }
@@ -223,7 +254,7 @@ mark_flags(struct run *r, const struct search_key *k, struct leaf *l)
 		uid_set_add(&block, r->uids[i]);
 	result = mailbox_with_flags(r->scope->mailbox, &block, k->flags,
 	    l->keywords, true, &have, r->why);
-	mark_set(r, l, &have);
+	mark_set(r, l, r->uids, &have);
 	uid_set_fini(&block);
 	uid_set_fini(&have);
 	return result;
@@ -256,8 +287,12 @@ mark_block(struct run *r)
 			result = mark_flags(r, k, l);
 		else if (k->kind == SEARCH_RECENT)
 			mark_recent(r, l);
-		else if (k->kind != SEARCH_ALL)
-			mark_set(r, l, &l->set);
+		else if (k->kind == SEARCH_NUMBERS)
+			mark_set(r, l, r->numbers, &l->set);
+		else if (k->kind == SEARCH_UIDS)
+			mark_set(r, l, r->uids, &l->set);
+		else if (k->kind == SEARCH_SAVED && r->scope->saved != NULL)
+			mark_set(r, l, r->uids, r->scope->saved);
 		if (result != MAIL_OK)
 			return result;
 	}
@@ -585,23 +620,50 @@ take_block(struct run *r, const struct uid_set *from, uint64_t n, size_t count)
 		if (!uid_set_next(from, &uid))
 			break;
 	}
+	number_block(r);
 }
 
-/* What all have to be in: sets that every match is in. */
+/* All members of one kind that every match is in; false: any may be. */
+static bool
+common(const struct run *r, enum search_kind kind, struct uid_set *out)
+{
+	const struct search_key *root = r->program->root;
+	bool any = false;
+
+	if (root->kind != SEARCH_AND)
+		return false;
+	for (const struct search_key *k = root->first; k != NULL; k = k->next) {
+		if (k->negated || k->kind != kind)
+			continue;
+		if (any)
+			uid_set_intersect(out, &r->leaves[k->leaf].set);
+		else
+			uid_set_copy(out, &r->leaves[k->leaf].set);
+		any = true;
+	}
+	return any;
+}
+
+/* What is looked at. */
 static void
 candidates(struct run *r, struct uid_set *out)
 {
-	const struct search_key *root = r->program->root;
+	const struct search_scope *scope = r->scope;
+	struct uid_set set = { 0 }, uids = { 0 };
 
-	uid_set_copy(out, &r->scope->view->uids);
-	if (r->scope->among != NULL)
-		uid_set_intersect(out, r->scope->among);
-	if (root->kind != SEARCH_AND)
-		return;
-	for (const struct search_key *k = root->first; k != NULL; k = k->next)
-		if (!k->negated && k->kind >= SEARCH_NUMBERS &&
-		    k->kind <= SEARCH_SAVED)
-			uid_set_intersect(out, &r->leaves[k->leaf].set);
+	uid_set_copy(out, &scope->view->uids);
+	if (scope->among != NULL)
+		uid_set_intersect(out, scope->among);
+	if (common(r, SEARCH_UIDS, &set))
+		uid_set_intersect(out, &set);
+	if (common(r, SEARCH_NUMBERS, &set)) {
+		mailbox_view_uids(scope->view, &set, &uids);
+		uid_set_intersect(out, &uids);
+	}
+	if (scope->saved != NULL && common(r, SEARCH_SAVED, &set))
+		uid_set_intersect(out, scope->saved);
+	uid_set_fini(&set);
+	uid_set_fini(&uids);
 }
 
 static enum mail_result
