@@ -155,8 +155,8 @@ take_options(struct appending *a, struct mail_append_message *m)
 {
 	*m = (struct mail_append_message){ .internal_date = INT64_MIN };
 	if (a->at->type == IMAP_LIST) {
-		if (!imap_flags_argument(a->s, a->c, a->target, a->at, 1, true,
-			&m->flags, &m->keywords))
+		if (!imap_flags_argument(a->s, a->c, a->target, a->at, 1,
+			KEYWORDS_THAT_FIT, &m->flags, &m->keywords))
 			return false;
 		a->at++;
 	}

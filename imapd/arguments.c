@@ -111,7 +111,7 @@ system_flag(struct span name)
 
 static bool
 take_flag(struct imap_session *s, const struct imap_command *c,
-    struct mailbox *in, const struct imap_arg *a, bool that_fit,
+    struct mailbox *in, const struct imap_arg *a, enum imap_keywords how,
     uint32_t *flags, uint64_t *keywords)
 {
 	struct span name;
@@ -128,8 +128,10 @@ take_flag(struct imap_session *s, const struct imap_command *c,
 		*flags |= system_flag(name);
 		return true;
 	}
-	bit = mailbox_keyword(in, name, true, &why);
-	if (bit < 0 && that_fit && mailbox_keywords_full(in))
+	bit = mailbox_keyword(in, name, how != KEYWORDS_KNOWN, &why);
+	if (bit < 0 &&
+	    (how == KEYWORDS_KNOWN ||
+		(how == KEYWORDS_THAT_FIT && mailbox_keywords_full(in))))
 		return true;
 	if (bit < 0) {
 		reply_result(s, c,
@@ -143,8 +145,8 @@ take_flag(struct imap_session *s, const struct imap_command *c,
 
 bool
 imap_flags_argument(struct imap_session *s, const struct imap_command *c,
-    struct mailbox *in, const struct imap_arg *a, size_t count, bool that_fit,
-    uint32_t *flags, uint64_t *keywords)
+    struct mailbox *in, const struct imap_arg *a, size_t count,
+    enum imap_keywords how, uint32_t *flags, uint64_t *keywords)
 {
 	*flags = 0;
 	*keywords = 0;
@@ -153,7 +155,7 @@ imap_flags_argument(struct imap_session *s, const struct imap_command *c,
 		a = a->list;
 	}
 	for (size_t i = 0; i < count; i++)
-		if (!take_flag(s, c, in, &a[i], that_fit, flags, keywords))
+		if (!take_flag(s, c, in, &a[i], how, flags, keywords))
 			return false;
 	return true;
 }

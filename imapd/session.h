@@ -179,13 +179,17 @@ bool imap_set_argument(struct imap_session *s, const struct imap_command *c,
 /* A mailbox name, to UTF-8; "out" is reset first. */
 bool imap_mailbox_argument(struct imap_session *s, const struct imap_command *c,
     const struct imap_arg *a, struct buf *out);
-/*
- * "(\Seen $Junk)" or without the parentheses; keywords are made. Those that
- * the folder has no room for are left out with "that_fit", else refused.
- */
+/* What becomes of keywords that the folder does not have. */
+enum imap_keywords {
+	KEYWORDS_MADE, /* refused where there is no room for more */
+	KEYWORDS_THAT_FIT, /* left out there */
+	KEYWORDS_KNOWN, /* left out: no message has them */
+};
+
+/* "(\Seen $Junk)" or without the parentheses. */
 bool imap_flags_argument(struct imap_session *s, const struct imap_command *c,
-    struct mailbox *in, const struct imap_arg *a, size_t count, bool that_fit,
-    uint32_t *flags, uint64_t *keywords);
+    struct mailbox *in, const struct imap_arg *a, size_t count,
+    enum imap_keywords how, uint32_t *flags, uint64_t *keywords);
 
 static inline bool
 imap_enabled(const struct imap_session *s, unsigned int what)

@@ -87,8 +87,9 @@ take_request(struct imap_session *s, const struct imap_command *c,
 		return false;
 	}
 	return imap_flags_argument(s, c, s->mailbox, a,
-	    (size_t)(c->args + c->count - a), false, &r->change.flags,
-	    &r->change.keywords);
+	    (size_t)(c->args + c->count - a),
+	    r->change.action == FLAGS_REMOVE ? KEYWORDS_KNOWN : KEYWORDS_MADE,
+	    &r->change.flags, &r->change.keywords);
 }
 
 /*

@@ -13,7 +13,7 @@ libposthaste_a_SOURCES += \
 	lib/store/folder_state.c lib/store/folder_state.h \
 	lib/store/maildir_uidlist.c lib/store/maildir_uidlist.h \
 	lib/store/mailbox.c lib/store/mailbox_folder.c \
-	lib/store/mailbox_settle.c \
+	lib/store/mailbox_load_lock.c lib/store/mailbox_settle.c \
 	lib/store/mailbox_status.c lib/store/mailbox_sync.c \
 	lib/store/mailbox.c lib/store/mailbox_sync.c \
 	lib/store/mailbox_kind.c lib/store/mailbox_kind.h \

@@ -32,8 +32,7 @@ open_index(struct mail_account *a, struct why *why)
 	const char *directory = at->index == NULL ? at->path : at->index;
 	char *path;
 
-	if (at->index != NULL &&
-	    mkdirat(a->tree->base, at->index, 0700) != 0 &&
+	if (at->index != NULL && mkdirat(a->tree->base, at->index, 0700) != 0 &&
 	    errno != EEXIST) {
 		why_errno(why, "4.2.0", "cannot make %s", at->index);
 		return mail_result_of(errno);
@@ -338,13 +337,39 @@ forget_rows(struct mail_account *a, const unsigned char id[MAIL_INDEX_ID])
 	(void)mail_index_commit(a->index, &why);
 }
 
+/*
+ * Folders go, or get other names, while nobody brings messages into one: the
+ * journal of who was killed at that goes by names (mailbox_copy_journal.h).
+ * Where there is no room for a transaction there is none for a journal either.
+ */
+static bool
+begin_quiet(struct mail_account *a)
+{
+	struct why why;
+
+	if (!mail_index_begin(a->index, &why))
+		return false;
+	if (mail_index_outermost(a->index))
+		arriving_heed(a);
+	return true;
+}
+
+static void
+end_quiet(struct mail_account *a, bool begun)
+{
+	struct why why;
+
+	if (begun)
+		(void)mail_index_commit(a->index, &why);
+}
+
 enum mail_result
 mail_folder_delete(struct mail_account *a, struct span name, struct why *why)
 {
 	unsigned char id[MAIL_INDEX_ID];
 	struct mail_place p;
 	enum mail_result r = mail_place_find(a->tree, name, &p);
-	bool known = r == MAIL_OK && id_of(a, &p, id);
+	bool known = r == MAIL_OK && id_of(a, &p, id), quiet = begin_quiet(a);
 
 	if (r == MAIL_OK)
 		r = mail_tree_remove(a->tree, name, why);
@@ -352,6 +377,9 @@ mail_folder_delete(struct mail_account *a, struct span name, struct why *why)
 		mailbox_folder_deleted(a, p.name);
 		if (known)
 			forget_rows(a, id);
+	}
+	end_quiet(a, quiet);
+	if (r == MAIL_OK) {
 		a->tree->removed = !mail_tree_sweep(a->tree);
 		mail_quota_forget(a->root);
 	}
@@ -385,12 +413,14 @@ static enum mail_result
 rename_place(struct mail_account *a, const struct mail_place *from,
     const struct mail_place *to, struct why *why)
 {
+	bool quiet = begin_quiet(a);
 	enum mail_result r;
 
 	r = mail_tree_rename(a->tree, span_of(from->name), span_of(to->name),
 	    why);
 	if (r == MAIL_OK)
 		tell_open(a, from->name, to->name);
+	end_quiet(a, quiet);
 	return r;
 }
 

@@ -149,6 +149,13 @@ mail_index_prepare(void)
 	boot[strcspn(boot, "\n")] = '\0';
 }
 
+const char *
+mail_index_boot(void)
+{
+	mail_index_prepare();
+	return boot;
+}
+
 static bool
 this_boot(const struct index_self *self)
 {

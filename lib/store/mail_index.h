@@ -38,6 +38,7 @@ enum {
 
 /* Learns which boot of the machine this is; where it cannot, none is ours. */
 void mail_index_prepare(void);
+const char *mail_index_boot(void); /* its id; "": not known */
 /*
  * "path" of the file, relative to the working directory or absolute; "-lock"
  * is put behind it for the second one. One that is damaged, of another

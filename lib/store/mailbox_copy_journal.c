@@ -17,7 +17,7 @@
 enum { TEXT_MAX = 65536, LINES_MAX = 512 << 20 };
 
 static const char file_name[] = "posthaste-arriving";
-static const char head[] = "posthaste-arriving 1";
+static const char head[] = "posthaste-arriving 2";
 
 static void
 put_text(struct arriving *j)
@@ -50,7 +50,7 @@ arriving_begin(struct arriving *j, struct mailbox *to, struct mailbox *from)
 	    O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
 	    0600);
 	j->error = j->fd < 0 ? errno : 0;
-	buf_printf(&j->text, "%s\n", head);
+	buf_printf(&j->text, "%s\nboot\t%s\n", head, mail_index_boot());
 	put_folder(j, "to", to);
 	if (from != NULL)
 		put_folder(j, "from", from);
@@ -205,12 +205,20 @@ static size_t
 undo_text(struct mail_account *a, struct span text)
 {
 	struct undoing u = { .account = a, .to = -1, .from = -1 };
-	struct span line;
+	struct span line, boot;
 
 	/* without its end nothing was begun */
-	if (!span_starts(text, head))
-		return 0;
 	text = whole(text);
+	if (!span_cut(&text, "\n", false, &line) || !span_is(line, head) ||
+	    !span_cut(&text, "\n", false, &boot) ||
+	    !span_starts(boot, "boot\t"))
+		return 0;
+	if (mail_index_boot()[0] == '\0' ||
+	    !span_is(span_skip(boot, 5), mail_index_boot())) {
+		log_info("a copy or move was under way when the machine"
+			 " stopped; what arrived stays");
+		return 0;
+	}
 	while (span_cut(&text, "\n", false, &line))
 		undo_line(&u, line);
 	fd_close(&u.to);

@@ -10,7 +10,8 @@
  * removed when all are there, which makes it so. Whoever finds it removes, or
  * moves back, what it names.
  *
- *	posthaste-arriving 1
+ *	posthaste-arriving 2
+ *	boot	9d0ad5a3-...
  *	to	.Trash
  *	from		(INBOX)
  *	copy	NAME
@@ -18,7 +19,9 @@
  *	end
  *
  * It is not flushed: it is for killed processes. What a power cut leaves of a
- * copy that nobody was told of may be a part of it.
+ * copy that nobody was told of may be a part of it; and where directories are
+ * not written in the order of their changes the journal of one that was told
+ * may be there again. So that of another boot is removed, and nothing else.
  *
  * The index's write transaction is the lock: there is one at a time.
  */

@@ -83,48 +83,73 @@ collect(void *with, const struct mail_index_message *row)
 	return true;
 }
 
+enum renamed { RENAMED, NOT_RENAMED, PROTECTED };
+
 /*
- * Its file under its new name; where somebody else was faster, what it is
- * called now with our change applied to that.
+ * Somebody else was faster: what its name says now is what our change is
+ * applied to. That is a change since any modification sequence.
  */
-static int
-rename_to(struct change *c, struct victim *v, uint32_t flags, uint64_t keywords,
-    char to[MAILDIR_FILE_MAX])
+static enum renamed
+take_new_name(struct change *c, struct victim *v, bool *in_new, uint32_t *flags,
+    uint64_t *keywords)
+{
+	struct mail_index_message now = v->row;
+	char base[MAILDIR_FILE_MAX];
+	struct maildir_file file;
+
+	c->m->folder->dirty = true;
+	memcpy(base, v->name, sizeof(base));
+	(void)maildir_file_parse(span_of(base), &file);
+	if (!maildir_folder_find(&c->m->folder->files, file.base, v->name,
+		in_new))
+		return NOT_RENAMED;
+	v->row.name = span_of(v->name);
+	(void)maildir_file_parse(v->row.name, &file);
+	now.flags = file.flags;
+	now.keywords = (now.keywords & ~letters) | file.keywords;
+	if (c->how->unchanged_since != UINT64_MAX &&
+	    (now.flags != v->row.flags || now.keywords != v->row.keywords))
+		return PROTECTED;
+	after(c->how, &now, flags, keywords);
+	return RENAMED;
+}
+
+/* Its file under its new name. NOT_RENAMED with errno. */
+static enum renamed
+rename_to(struct change *c, struct victim *v, uint32_t *flags,
+    uint64_t *keywords, char to[MAILDIR_FILE_MAX])
 {
 	struct mailbox_folder *f = c->m->folder;
-	struct maildir_file file;
-	char base[MAILDIR_FILE_MAX];
 	bool in_new = (v->row.have & IN_NEW) != 0;
+	struct maildir_file file;
+	enum renamed r;
 
 	for (unsigned int attempt = 0; attempt < 3; attempt++) {
 		if (!maildir_file_parse(v->row.name, &file) ||
-		    !maildir_file_name(&file, 0, flags, keywords & letters,
+		    !maildir_file_name(&file, 0, *flags, *keywords & letters,
 			to)) {
 			errno = ENAMETOOLONG;
-			return -1;
+			return NOT_RENAMED;
 		}
 		if (!in_new && strcmp(v->name, to) == 0)
-			return 0; /* only keywords that are not in names */
+			return RENAMED; /* only keywords that are not in names
+					 */
 		mailbox_expect(c->m, v->name);
 		mailbox_expect(c->m, to);
 		if (maildir_folder_rename(&f->files, in_new, v->name, to) ==
 		    0) {
 			f->touched = f->unflushed_flags = true;
 			v->row.have &= ~(uint32_t)IN_NEW;
-			return 0;
+			return RENAMED;
 		}
 		if (errno != ENOENT)
-			return -1;
-		f->dirty = true;
-		memcpy(base, v->name, sizeof(base));
-		(void)maildir_file_parse(span_of(base), &file);
-		if (!maildir_folder_find(&f->files, file.base, v->name,
-			&in_new))
-			return -1;
-		v->row.name = span_of(v->name);
+			return NOT_RENAMED;
+		r = take_new_name(c, v, &in_new, flags, keywords);
+		if (r != RENAMED)
+			return r;
 	}
 	errno = ENOENT;
-	return -1;
+	return NOT_RENAMED;
 }
 
 static void
@@ -148,7 +173,14 @@ change_one(struct change *c, struct victim *v, struct why *why)
 	uint32_t flags;
 
 	after(c->how, &v->row, &flags, &keywords);
-	if (rename_to(c, v, flags, keywords, to) == -1) {
+	switch (rename_to(c, v, &flags, &keywords, to)) {
+	case RENAMED:
+		break;
+	case PROTECTED:
+		if (c->failed != NULL)
+			uid_set_add(c->failed, v->row.uid);
+		return MAIL_OK;
+	case NOT_RENAMED:
 		if (errno == ENOENT)
 			return MAIL_OK; /* it is gone: the next sync says so */
 		return mailbox_disk_failed("cannot set flags", why);

@@ -110,6 +110,15 @@ mailbox_reflag(struct mailbox *m, struct mail_index_message *message,
 /* MAIL_FAILED since a flush did, else MAIL_OK. */
 enum mail_result
 mailbox_refuse_failed(const struct mail_account *a, struct why *why);
+/* Of who fills a folder: MAIL_IN_USE when another process has it. */
+enum mail_result
+mailbox_load_lock(struct mailbox_folder *f, int *lock, struct why *why);
+/*
+ * Until it is free; outside of transactions. *deadline is 0 at first:
+ * MAIL_IN_USE when that has come.
+ */
+enum mail_result
+mailbox_load_wait(struct mailbox_folder *f, int64_t *deadline, struct why *why);
 /* Into f->row, before it is put: how far all is on disk. */
 void mailbox_flushed_note(struct mailbox_folder *f);
 /* The same when the folder is closed. */

@@ -12,12 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "lib/base/ensure.h"
+#include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/store/mailbox_kind.h"
@@ -589,18 +589,17 @@ enum mail_result
 mailbox_load_maildir(struct mailbox *m, struct why *why)
 {
 	struct scan s;
-	enum mail_result r;
-
+	int lock;
 	/* another process that fills it just now has given up the index's
 	 * lock in between, and waits for it */
-	if (flock(m->folder->files.dir, LOCK_EX | LOCK_NB) == -1) {
-		why_errno(why, "4.2.0", "the mailbox is being read");
-		return MAIL_IN_USE;
-	}
+	enum mail_result r = mailbox_load_lock(m->folder, &lock, why);
+
+	if (r != MAIL_OK)
+		return r;
 	scan_init(&s, m, why);
 	r = load(&s);
 	scan_fini(&s);
-	(void)flock(m->folder->files.dir, LOCK_UN);
+	fd_close(&lock);
 	return r;
 }
 
@@ -674,6 +673,7 @@ sync_all(struct mailbox *m, struct why *why)
 {
 	struct mailbox_folder *f = m->folder;
 	bool all = f->dirty;
+	int64_t deadline = 0;
 	enum mail_result r;
 
 	do {
@@ -693,10 +693,10 @@ sync_all(struct mailbox *m, struct why *why)
 		if (r == MAIL_IN_USE &&
 		    mail_index_outermost(m->account->index)) {
 			mailbox_abort(m);
-			if (flock(f->files.dir, LOCK_EX) == -1 ||
-			    flock(f->files.dir, LOCK_UN) == -1)
-				return mailbox_disk_failed(
-				    "cannot lock the mailbox", why);
+			r = mailbox_load_wait(f, &deadline, why);
+			if (r != MAIL_OK)
+				return r;
+			r = MAIL_IN_USE;
 		}
 	} while (r == MAIL_IN_USE && f->writing == 0);
 	mailbox_keywords_heed(m);

@@ -62,3 +62,16 @@ def test_more_than_there_is_room_for(suite):
     (line,) = c.ok("FETCH 1 FLAGS")
     assert len(flags(line) - {r"\Recent"}) == 64
     assert c.no("STORE 1 +FLAGS (" + "x" * 1000 + ")").startswith(b"[LIMIT]")
+
+
+def test_taking_away_what_no_message_has(suite):
+    s = suite(main=OPEN)
+    c = s.imap()
+    assert c.append("INBOX", TEXT) == 1
+    c.ok("SELECT INBOX")
+    lines = c.ok("STORE 1 -FLAGS (never-seen \\Seen)")
+    assert not [x for x in lines if b"never-seen" in x]
+    assert not [x for x in s.imap().ok("SELECT INBOX") if b"never-seen" in x]
+    c.ok("STORE 1 +FLAGS (seen-now)")
+    (line,) = c.ok("STORE 1 -FLAGS (SEEN-now never-seen)")
+    assert flags(line) - {r"\Recent"} == set()

@@ -565,6 +565,7 @@ static void
 test_part_of_a_dead_one(void **state)
 {
 	struct mailbox *inbox, *other;
+	char journal[256];
 	uint32_t uid;
 
 	(void)state;
@@ -575,9 +576,11 @@ test_part_of_a_dead_one(void **state)
 	other = open_box("x");
 	assert_int_equal(append(inbox, "a\r\n", 0, 0, &uid), MAIL_OK);
 	file_put("m/.x/cur/1.part,U=1:2,", "a\r\n");
-	file_put("m/posthaste-arriving",
-	    "posthaste-arriving 1\nto\t.x\ncopy\t0.part,U=1:2,\n"
-	    "end\ncopy\t1.part,U=1:2,\nend\ncopy\t2.pa");
+	snprintf(journal, sizeof(journal),
+	    "posthaste-arriving 2\nboot\t%s\nto\t.x\ncopy\t0.part,U=1:2,\n"
+	    "end\ncopy\t1.part,U=1:2,\nend\ncopy\t2.pa",
+	    mail_index_boot());
+	file_put("m/posthaste-arriving", journal);
 	assert_int_equal(mailbox_sync(other, &why), MAIL_OK);
 	assert_int_equal(count(other), 0);
 	assert_int_not_equal(access("m/posthaste-arriving", F_OK), 0);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 
 #include "lib/base/span.h"
@@ -220,6 +221,134 @@ what_is_known_to_be_on_disk_is_not_flushed_again(void **state)
 		mail_account_close(&a);
 		assert_int_equal(flushes, i == 2 ? 0 : 1);
 	}
+}
+
+/* ---- what others do meanwhile ---- */
+
+static uint32_t
+flags_of(struct mailbox *m, uint32_t uid)
+{
+	struct mail_message message;
+
+	assert_int_equal(mailbox_message(m, uid, 0, &message, &why), MAIL_OK);
+	return message.flags;
+}
+
+static void
+flags_that_another_has_just_set_stay(void **state)
+{
+	struct flag_change change = { .action = FLAGS_ADD,
+		.flags = MAIL_ANSWERED };
+	struct uid_set uids = { 0 }, failed = { 0 };
+	struct mail_account *a;
+	struct mailbox *m;
+	uint64_t modseq;
+
+	(void)state;
+	account_mail("cur/1.a,U=1:2,", "x\n");
+	a = account_open();
+	m = account_inbox(a);
+	account_rename("cur/1.a,U=1:2,", "cur/1.a,U=1:2,F");
+	account_flag(m, 1, MAIL_SEEN);
+	assert_true(account_has("cur/1.a,U=1:2,FS"));
+	assert_int_equal(flags_of(m, 1), MAIL_FLAGGED | MAIL_SEEN);
+	/* RFC 7162 section 3.1.3: it has changed since */
+	change.unchanged_since = status_of(m).highest_modseq;
+	account_rename("cur/1.a,U=1:2,FS", "cur/1.a,U=1:2,DFS");
+	uid_set_add(&uids, 1);
+	assert_int_equal(mailbox_change_flags(m, &uids, &change, &modseq,
+			     &failed, &why),
+	    MAIL_OK);
+	assert_true(uid_set_has(&failed, 1));
+	assert_true(account_has("cur/1.a,U=1:2,DFS"));
+	uid_set_fini(&uids);
+	uid_set_fini(&failed);
+	mailbox_close(&m);
+	mail_account_close(&a);
+}
+
+/* A directory that anybody may read is one that anybody may lock. */
+static void
+a_lock_on_the_directory_stops_nobody(void **state)
+{
+	struct mail_account *a;
+	struct mailbox *m;
+	int fd;
+
+	(void)state;
+	account_mail("cur/1.a:2,", "x\n");
+	fd = open("Maildir", O_RDONLY | O_DIRECTORY);
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+	(void)alarm(20);
+	a = account_open();
+	m = account_inbox(a);
+	(void)alarm(0);
+	assert_int_equal(status_of(m).messages, 1);
+	mailbox_close(&m);
+	mail_account_close(&a);
+	close(fd);
+}
+
+/* ---- parts of a copy ---- */
+
+/* As a process has left them that was killed under this boot. */
+static void
+copy_is_cut_short(const char *boot)
+{
+	char text[200];
+
+	assert_int_equal(link("Maildir/cur/1.a:2,",
+			     "Maildir/.z/cur/2.a,U=1:2,"),
+	    0);
+	snprintf(text, sizeof(text),
+	    "posthaste-arriving 2\nboot\t%s\nto\t.z\ncopy\t2.a,U=1:2,\nend\n",
+	    boot);
+	file_put("Maildir/posthaste-arriving", text);
+}
+
+static uint32_t
+messages_in(struct mail_account *a, const char *name)
+{
+	struct mailbox *m = NULL;
+	uint32_t n;
+
+	assert_int_equal(mailbox_open(a, span_of(name), &m, &why), MAIL_OK);
+	n = status_of(m).messages;
+	mailbox_close(&m);
+	return n;
+}
+
+static void
+a_part_of_a_copy_does_not_follow_a_rename(void **state)
+{
+	struct mail_account *a;
+
+	(void)state;
+	account_mail("cur/1.a:2,", "x\n");
+	a = account_open();
+	assert_int_equal(mail_folder_create(a, SPAN("z"), 0, &why), MAIL_OK);
+	copy_is_cut_short(mail_index_boot());
+	assert_int_equal(mail_folder_rename(a, SPAN("z"), SPAN("y"), &why),
+	    MAIL_OK);
+	assert_int_equal(messages_in(a, "y"), 0);
+	assert_false(account_has("posthaste-arriving"));
+	mail_account_close(&a);
+}
+
+/* Its end may have been told, and not the journal's. */
+static void
+a_journal_of_another_boot_takes_nothing_back(void **state)
+{
+	struct mail_account *a;
+
+	(void)state;
+	account_mail("cur/1.a:2,", "x\n");
+	a = account_open();
+	assert_int_equal(mail_folder_create(a, SPAN("z"), 0, &why), MAIL_OK);
+	copy_is_cut_short("00000000-0000-0000-0000-000000000000");
+	assert_int_equal(messages_in(a, "z"), 1);
+	assert_false(account_has("posthaste-arriving"));
+	mail_account_close(&a);
 }
 
 /* ---- UIDs ---- */
@@ -480,6 +609,10 @@ main(void)
 		IN_FOLDER(what_another_has_not_flushed_is_flushed_by_who_tells),
 		IN_FOLDER(also_in_a_folder_that_is_only_looked_into),
 		IN_FOLDER(what_is_known_to_be_on_disk_is_not_flushed_again),
+		IN_FOLDER(flags_that_another_has_just_set_stay),
+		IN_FOLDER(a_lock_on_the_directory_stops_nobody),
+		IN_FOLDER(a_part_of_a_copy_does_not_follow_a_rename),
+		IN_FOLDER(a_journal_of_another_boot_takes_nothing_back),
 		IN_FOLDER(lines_of_dovecot_say_which_uids_were_given),
 		IN_FOLDER(and_those_that_it_adds_later),
 		IN_FOLDER(a_lost_state_file_goes_by_the_list),
