@@ -17,6 +17,12 @@ libposthaste_a_SOURCES += \
 	lib/store/mailbox_status.c lib/store/mailbox_sync.c \
 	lib/store/mailbox.c lib/store/mailbox_sync.c \
 	lib/store/mailbox_kind.c lib/store/mailbox_kind.h \
+	lib/store/mbox_append.c lib/store/mbox_changes.c \
+	lib/store/mbox_flags.c lib/store/mbox_folder.c \
+	lib/store/mbox_folder.h lib/store/mbox_notes.c \
+	lib/store/mbox_notes.h lib/store/mbox_take_up.c \
+	lib/store/mbox_text.c lib/store/mbox_text.h \
+	lib/store/mail_folder_mbox.c \
 	lib/store/mailbox_scan.c lib/store/mailbox_scan.h \
 	lib/store/mailbox_message.c lib/store/mailbox_flags.c \
 	lib/store/mailbox_keywords.c lib/store/mailbox_watch.c \
@@ -182,3 +188,12 @@ check_PROGRAMS += tests/fuzz/folder_name_fuzz
 TESTS += tests/fuzz/folder_name_fuzz
 tests_fuzz_folder_name_fuzz_SOURCES = tests/fuzz/folder_name_fuzz.c \
 	tests/fuzz/replay.c
+
+check_PROGRAMS += tests/unit/lib/store/mbox_folder_test
+TESTS += tests/unit/lib/store/mbox_folder_test
+tests_unit_lib_store_mbox_folder_test_SOURCES = \
+	tests/unit/lib/store/mbox_folder_test.c \
+	tests/unit/lib/store/account.h tests/unit/lib/store/folder.h
+tests_unit_lib_store_mbox_folder_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_store_mbox_folder_test_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=pwrite,--wrap=ftruncate,--wrap=fsync

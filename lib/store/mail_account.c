@@ -21,6 +21,8 @@
 #include "lib/store/mailbox_copy_journal.h"
 #include "lib/store/mailbox_internal.h"
 #include "lib/store/mailbox_kind.h"
+#include "lib/store/mbox_folder.h"
+#include "lib/store/mbox_lock.h"
 
 static const char index_name[] = "posthaste.index";
 
@@ -49,6 +51,21 @@ base_of(const struct mail_account_settings *settings)
 	return settings->within ? settings->directory : AT_FDCWD;
 }
 
+/* What is ours lies in a directory that is no folder by its name. */
+static void
+take_mbox(struct mail_account *a, struct mail_location *at)
+{
+	free(at->control);
+	free(at->index);
+	free(at->inbox);
+	at->control = mem_printf("%s/" MBOX_DIRECTORY, at->path);
+	at->index = mem_text(at->control);
+	at->inbox = NULL;
+	a->kind = mailbox_kind_mbox();
+	a->quota_bytes = a->quota_messages = 0;
+	a->tree->inbox_alone = a->mbox.alone;
+}
+
 static enum mail_result
 open_tree(struct mail_account *a, const struct mail_account_settings *settings,
     struct why *why)
@@ -58,12 +75,8 @@ open_tree(struct mail_account *a, const struct mail_account_settings *settings,
 
 	if (!mail_location_parse(settings->location, &at, why))
 		return MAIL_FAILED;
-	if (at.mbox) {
-		mail_location_fini(&at);
-		why_set(why, "4.3.5",
-		    "mbox files are served by POP3, not as folders");
-		return MAIL_FAILED;
-	}
+	if (at.mbox)
+		take_mbox(a, &at);
 	r = mail_tree_open(base_of(settings), &at, settings->separator, true,
 	    a->tree, why);
 	if (r == MAIL_OK)
@@ -91,13 +104,16 @@ mail_account_open(const struct mail_account_settings *settings,
 	a->uidl = settings->uidl;
 	a->quota_bytes = settings->quota_bytes;
 	a->quota_messages = settings->quota_messages;
+	a->mbox = settings->mbox;
+	if (a->mbox.locks == 0)
+		a->mbox.locks = MBOX_FCNTL | MBOX_DOTLOCK;
 	a->tree = mem_new(sizeof(*a->tree));
 	r = open_tree(a, settings, why);
 	if (r == MAIL_OK)
 		r = open_index(a, why);
 	if (r == MAIL_OK)
 		arriving_recover(a);
-	if (r == MAIL_OK && settings->special != NULL)
+	if (r == MAIL_OK && settings->special != NULL && !a->mbox.alone)
 		r = mail_account_adopt(a->tree, settings->special, why);
 	if (r != MAIL_OK)
 		mail_account_close(out);
@@ -491,5 +507,8 @@ mail_account_quota(struct mail_account *a, struct mail_quota *out,
 	struct mail_quota limits = { .bytes_limit = a->quota_bytes,
 		.messages_limit = a->quota_messages };
 
+	memset(out, 0, sizeof(*out));
+	if (a->tree->at.mbox)
+		return MAIL_OK; /* none is counted */
 	return mail_quota_use(a->tree, &limits, out, why);
 }

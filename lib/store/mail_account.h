@@ -73,6 +73,17 @@ struct special_folder {
 	unsigned int use;
 };
 
+struct mbox_access; /* mbox_store.h */
+
+/* Of accounts whose folders are mbox files. */
+struct mail_mbox_settings {
+	unsigned int locks; /* of mbox_lock.h */
+	int64_t stale_s; /* age at which others' lock files go */
+	/* INBOX where another process opens it; must outlive the account */
+	struct mbox_access *inbox;
+	bool alone; /* INBOX is all there is */
+};
+
 struct mail_account_settings {
 	/*
 	 * "maildir:/path", with Dovecot's options behind further colons:
@@ -105,6 +116,7 @@ struct mail_account_settings {
 	 * where there is one; NULL: they are made of names.
 	 */
 	const struct uidl_format *uidl;
+	struct mail_mbox_settings mbox;
 };
 
 /*

@@ -30,6 +30,7 @@ struct mail_account {
 	struct mail_tree *tree;
 	struct uid_set full; /* folders that were logged: mailbox_keywords.c */
 	bool failed; /* a flush did: nothing more is told */
+	struct mail_mbox_settings mbox;
 	uint64_t changes; /* of folders, by this process or seen by it */
 };
 

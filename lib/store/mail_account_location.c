@@ -138,6 +138,8 @@ parse(struct span rest, struct mail_location *l, struct why *why)
 	while (span_cut(&rest, ":", false, &part))
 		if (part.n > 0 && !take(l, part, why))
 			return false;
+	/* files and directories are the folders' tree */
+	l->naming.fs |= l->mbox;
 	return true;
 }
 
@@ -211,6 +213,43 @@ add_naming(const struct mail_location *l, struct buf *out)
 		buf_printf(out, ":SUBSCRIPTIONS=%s", l->subscriptions);
 }
 
+/*
+ * INBOX comes from the process that opens it. Index and lists are in the
+ * mail's directory, whatever Dovecot is told of its own.
+ */
+static bool
+confine_mbox(struct mail_location *l, char **directory, char **inside)
+{
+	struct buf out = BUF_INIT(8192);
+
+	buf_add_text(&out, "mbox:.");
+	l->naming.fs = false; /* goes without saying */
+	add_naming(l, &out);
+	*directory = l->inbox == NULL ? NULL : mem_text(l->path);
+	*inside = mem_text(buf_text(&out));
+	buf_fini(&out);
+	mail_location_fini(l);
+	return true;
+}
+
+char *
+mail_location_mbox(const char *text)
+{
+	struct mail_location l;
+	const char *path;
+	char *file = NULL;
+	struct why why;
+
+	if (strncmp(text, "mbox:", 5) != 0 ||
+	    !mail_location_parse(text, &l, &why))
+		return NULL;
+	path = l.inbox == NULL ? l.path : l.inbox;
+	if (path[0] == '/' && path[1] != '\0' && path[strlen(path) - 1] != '/')
+		file = mem_text(path);
+	mail_location_fini(&l);
+	return file;
+}
+
 static bool
 confine(const char *text, bool inbox_alone, char **directory, char **inside,
     struct why *why)
@@ -226,12 +265,8 @@ confine(const char *text, bool inbox_alone, char **directory, char **inside,
 		l.path = l.inbox;
 		l.inbox = NULL;
 	}
-	if (l.mbox) {
-		why_set(why, "4.3.5",
-		    "mailbox location \"%s\" is not supported", text);
-		mail_location_fini(&l);
-		return false;
-	}
+	if (l.mbox)
+		return confine_mbox(&l, directory, inside);
 	buf_add_text(&out, "maildir:.");
 	add_naming(&l, &out);
 	if (l.index != NULL && below(l.index, l.path) != NULL)

@@ -6,8 +6,11 @@
  * Where an account's mail is: "maildir:/path" with options behind further
  * colons, as Dovecot's mail_location has them. Pure.
  *
+ * or "mbox:/path", where folders are files below the path.
+ *
  *	LAYOUT=maildir++ | fs	how folders lie below the path
- *	INBOX=/path		the INBOX's directory, else the path itself
+ *	INBOX=/path		the INBOX's directory, or its mbox; else the
+ *				path itself
  *	CONTROL=/path		UID lists and subscriptions
  *	INDEX=/path		the index
  *	SUBSCRIPTIONS=name	of that file, else "subscriptions"
@@ -45,6 +48,12 @@ bool mail_location_confine(const char *text, char **directory, char **inside,
 /* The same for one that reads INBOX alone, which may then be outside. */
 bool mail_location_confine_inbox(const char *text, char **directory,
     char **inside, struct why *why);
+/*
+ * The file that is INBOX, of "mbox:/path" (then it is all there is, and
+ * mail_location_confine tells no directory but NULL) or
+ * "mbox:/x:INBOX=/path"; NULL: neither. The caller's to free.
+ */
+char *mail_location_mbox(const char *text);
 void mail_location_fini(struct mail_location *l);
 
 #endif

@@ -54,8 +54,7 @@ drop_foreign_list(struct mail_tree *t)
 		"dovecot.list.index.log", "dovecot.list.index.log.2" };
 	int at = t->at.index == NULL ?
 	    t->root :
-	    openat(t->base, t->at.index,
-		O_PATH | O_DIRECTORY | O_CLOEXEC);
+	    openat(t->base, t->at.index, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		(void)!unlinkat(at, names[i], 0);
@@ -321,6 +320,58 @@ make_one(struct mail_tree *t, struct mail_place *p, struct why *why)
 	return MAIL_OK;
 }
 
+/*
+ * A file has no children, and a directory no messages: parents are directories
+ * alone.
+ */
+static enum mail_result
+make_parents(struct mail_tree *t, const char *path, struct why *why)
+{
+	char *part = mem_text(path);
+	enum mail_result r = MAIL_OK;
+
+	for (char *slash = strchr(part, '/'); r == MAIL_OK && slash != NULL;
+	     slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mail_tree_mbox_make(t, part, false) != 0 &&
+		    errno == ENOTDIR) {
+			why_set(why, "5.2.0",
+			    "%s is a file, and cannot have children", part);
+			r = MAIL_NOT_ALLOWED;
+		} else if (mail_tree_mbox_kind(t, part) != PLACE_PARENT) {
+			r = failed(why, "create the folder");
+		}
+		*slash = '/';
+	}
+	free(part);
+	return r;
+}
+
+static enum mail_result
+make_mbox(struct mail_tree *t, struct mail_place *p, struct why *why)
+{
+	enum mail_result r;
+
+	if (t->inbox_alone) {
+		why_set(why, "5.2.0", "there is no place for other folders");
+		return MAIL_NOT_ALLOWED;
+	}
+	if (p->kind == PLACE_PARENT)
+		return MAIL_EXISTS;
+	r = forget_metadata(t, p->name, why);
+	if (r == MAIL_OK)
+		r = make_parents(t, p->path, why);
+	if (r != MAIL_OK)
+		return r;
+	clear_control(t, p->path);
+	if (mail_tree_mbox_make(t, p->path, true) != 0 ||
+	    mail_tree_flush(t, p->path) != 0)
+		return errno == EEXIST ? MAIL_EXISTS :
+					 failed(why, "create the folder");
+	p->kind = PLACE_FOLDER;
+	return MAIL_OK;
+}
+
 enum mail_result
 mail_tree_make(struct mail_tree *t, struct mail_place *p, struct why *why)
 {
@@ -330,6 +381,8 @@ mail_tree_make(struct mail_tree *t, struct mail_place *p, struct why *why)
 
 	if (p->kind == PLACE_FOLDER)
 		return MAIL_OK;
+	if (t->at.mbox)
+		return make_mbox(t, p, why);
 	if (above.n > 0) {
 		r = mail_place_find(t, above, &parent);
 		if (r == MAIL_OK)
@@ -413,7 +466,9 @@ remove_place(struct mail_tree *t, const struct mail_place *p, struct why *why)
 		why_set(why, "5.2.0", "there is no such folder");
 		return MAIL_NONEXISTENT;
 	}
-	if (move_aside(t, p->path) != 0 || mail_tree_flush(t, p->path) != 0)
+	if ((t->at.mbox ? mail_tree_mbox_remove(t, p) :
+			  move_aside(t, p->path)) != 0 ||
+	    mail_tree_flush(t, p->path) != 0)
 		return failed(why, "delete the folder");
 	clear_control(t, p->path);
 	return forget_metadata(t, p->name, why);

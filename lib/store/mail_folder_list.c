@@ -122,6 +122,43 @@ walk_into(struct walk *w, size_t depth)
 }
 
 static void
+add_mbox(struct walk *w)
+{
+	struct mail_folder *f;
+
+	if (!folder_name_of(&w->tree->at.naming, buf_span(&w->path),
+		&w->name)) {
+		tell_odd(w->list, buf_text(&w->path));
+		return;
+	}
+	f = add(w->list, buf_text(&w->name));
+	f->exists = f->selectable = true;
+}
+
+/* A file or directory in w->path. */
+static void
+see_mbox(struct walk *w, int at, const struct dirent *e, size_t depth)
+{
+	size_t length = w->path.n;
+	struct stat st;
+
+	if (mail_tree_mbox_skips(e->d_name, length == 0) ||
+	    fstatat(at, e->d_name, &st, 0) == -1)
+		return;
+	if (length > 0)
+		buf_add_char(&w->path, '/');
+	buf_add_text(&w->path, e->d_name);
+	if (!w->path.overflow && S_ISDIR(st.st_mode))
+		walk_into(w, depth + 1);
+	else if (!w->path.overflow && S_ISREG(st.st_mode))
+		add_mbox(w);
+	w->path.overflow = false;
+	w->path.n = length;
+	if (w->path.p != NULL)
+		w->path.p[length] = '\0';
+}
+
+static void
 walk_directory(struct walk *w, size_t depth)
 {
 	DIR *d = open_below(w->tree->root, w->path.n == 0 ? "." : w->path.p);
@@ -129,8 +166,13 @@ walk_directory(struct walk *w, size_t depth)
 	struct dirent *e;
 
 	while (d != NULL && (e = readdir(d)) != NULL) {
-		if (strcmp(e->d_name, ".") == 0 ||
-		    strcmp(e->d_name, "..") == 0 || !is_directory(dirfd(d), e))
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		if (w->tree->at.mbox) {
+			see_mbox(w, dirfd(d), e, depth);
+			continue;
+		}
+		if (!is_directory(dirfd(d), e))
 			continue;
 		if (is_part(e->d_name)) {
 			if (length > 0 && e->d_name[0] == 'c' && self > 0 &&

@@ -278,6 +278,29 @@ plan(struct plan *p, struct why *why)
 	return r;
 }
 
+/* Folders that are files have no children. */
+static enum mail_result
+make_directories(struct mail_tree *t, const char *path, struct why *why)
+{
+	char *part = mem_printf("%s/", path);
+	int result = 0;
+
+	for (char *slash = strchr(part, '/'); result == 0 && slash != NULL;
+	     slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (part[0] != '\0')
+			result = mail_tree_mbox_make(t, part, false);
+		*slash = '/';
+	}
+	free(part);
+	if (result == 0)
+		return MAIL_OK;
+	if (errno != ENOTDIR)
+		return failed(why);
+	why_set(why, "5.2.0", "%s is a file, and cannot have children", path);
+	return MAIL_NOT_ALLOWED;
+}
+
 static enum mail_result
 make_parents(struct mail_tree *t, const struct mail_place *to, struct why *why)
 {
@@ -289,7 +312,9 @@ make_parents(struct mail_tree *t, const struct mail_place *to, struct why *why)
 	if (above.n == 0)
 		return MAIL_OK;
 	r = mail_place_find(t, above, &parent);
-	if (r == MAIL_OK)
+	if (r == MAIL_OK && t->at.mbox)
+		r = make_directories(t, parent.path, why);
+	else if (r == MAIL_OK)
 		r = mail_tree_make(t, &parent, why);
 	mail_place_fini(&parent);
 	if (r == MAIL_OK && t->at.naming.fs && span_is(above, "INBOX") &&

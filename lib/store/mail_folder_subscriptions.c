@@ -21,8 +21,15 @@ static const char head[] = "V\t2\n\n";
 static const char *
 file_name(const struct mail_tree *t)
 {
-	return t->at.subscriptions == NULL ? "subscriptions" :
-					     t->at.subscriptions;
+	if (t->at.subscriptions != NULL)
+		return t->at.subscriptions;
+	return t->at.mbox ? ".subscriptions" : "subscriptions";
+}
+
+static int
+directory_of(const struct mail_tree *t)
+{
+	return t->at.mbox ? t->root : t->control;
 }
 
 static void
@@ -114,11 +121,11 @@ mail_subscriptions_read(struct mail_tree *t, struct why *why)
 	enum mail_result r = MAIL_OK;
 	struct file_stamp stamp;
 
-	mail_file_stamp(t->control, file_name(t), &stamp);
+	mail_file_stamp(directory_of(t), file_name(t), &stamp);
 	if (mail_file_same(&stamp, &t->subscriptions.stamp))
 		return MAIL_OK;
 	mail_subscriptions_fini(&t->subscriptions);
-	if (mail_file_read(t->control, file_name(t), &text, &stamp) == 0) {
+	if (mail_file_read(directory_of(t), file_name(t), &text, &stamp) == 0) {
 		take_lines(t, buf_span(&text));
 		t->subscriptions.stamp = stamp;
 	} else if (errno != ENOENT) {
@@ -152,12 +159,12 @@ write_lines(struct mail_tree *t, struct why *why)
 	if (text.overflow) {
 		why_set(why, "5.2.0", "too many subscriptions");
 		r = MAIL_LIMIT;
-	} else if (mail_file_replace(t->control, file_name(t),
+	} else if (mail_file_replace(directory_of(t), file_name(t),
 		       buf_span(&text)) != 0) {
 		why_errno(why, "4.2.0", "cannot write the subscriptions");
 		r = mail_result_of(errno);
 	} else {
-		mail_file_stamp(t->control, file_name(t),
+		mail_file_stamp(directory_of(t), file_name(t),
 		    &t->subscriptions.stamp);
 	}
 	buf_fini(&text);

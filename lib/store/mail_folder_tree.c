@@ -54,9 +54,8 @@ open_path(int base, const char *path, bool create)
 {
 	int fd = open_directory(base, path);
 
-	return fd < 0 && errno == ENOENT && create ?
-	    make_and_open(base, path) :
-	    fd;
+	return fd < 0 && errno == ENOENT && create ? make_and_open(base, path) :
+						     fd;
 }
 
 /* One of the directories that may have a path of its own. */
@@ -85,8 +84,8 @@ was_begun(const struct mail_tree *t)
 }
 
 enum mail_result
-mail_tree_open(int base, struct mail_location *at, char separator,
-    bool create, struct mail_tree *out, struct why *why)
+mail_tree_open(int base, struct mail_location *at, char separator, bool create,
+    struct mail_tree *out, struct why *why)
 {
 	enum mail_result r = MAIL_OK;
 
@@ -191,6 +190,8 @@ kind_of(const struct mail_tree *t, const char *path)
 	char *cur;
 	bool folder;
 
+	if (t->at.mbox)
+		return mail_tree_mbox_kind(t, path);
 	if (!is_directory(t->root, path))
 		return PLACE_NONE;
 	if (!t->at.naming.fs)
@@ -295,16 +296,30 @@ open_control(struct mail_tree *t, const struct mail_place *p, int *control)
 	return *control >= 0;
 }
 
+static enum mail_result
+open_failed(struct mail_directories *d, struct why *why)
+{
+	enum mail_result r =
+	    errno == ENOENT ? MAIL_NONEXISTENT : mail_result_of(errno);
+
+	why_errno(why, "4.2.0", "cannot open the folder");
+	mail_directories_close(d);
+	return r;
+}
+
 enum mail_result
 mail_place_open(struct mail_tree *t, const struct mail_place *p,
     struct mail_directories *out, struct why *why)
 {
-	enum mail_result r;
-
 	*out = (struct mail_directories){ -1, -1 };
 	if (p->kind != PLACE_FOLDER) {
 		why_set(why, "5.2.0", "there is no such folder");
 		return MAIL_NONEXISTENT;
+	}
+	if (t->at.mbox) {
+		if (open_control(t, p, &out->mail))
+			return MAIL_OK;
+		return open_failed(out, why);
 	}
 	out->mail = p->path[0] == '\0' ? open_directory(t->inbox, ".") :
 					 open_directory(t->root, p->path);
@@ -313,10 +328,7 @@ mail_place_open(struct mail_tree *t, const struct mail_place *p,
 		complete(out->mail)) &&
 	    open_control(t, p, &out->control))
 		return MAIL_OK;
-	r = errno == ENOENT ? MAIL_NONEXISTENT : mail_result_of(errno);
-	why_errno(why, "4.2.0", "cannot open the folder");
-	mail_directories_close(out);
-	return r;
+	return open_failed(out, why);
 }
 
 void

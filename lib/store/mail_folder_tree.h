@@ -50,6 +50,7 @@ struct mail_tree {
 	struct mail_metadata *metadata;
 	char *found; /* the name that mail_folder_find told last */
 	bool removed; /* something waits for mail_tree_sweep */
+	bool inbox_alone; /* an mbox: there are no other folders */
 };
 
 /*
@@ -86,7 +87,8 @@ void mail_place_fini(struct mail_place *p);
 
 /* A folder's directories, open for reading; close both. */
 struct mail_directories {
-	int mail; /* with cur, new and tmp in it, made where missing */
+	int mail; /* with cur, new and tmp in it, made where missing; of an
+		   * mbox what we keep of it */
 	int control; /* of dovecot-uidlist, with CONTROL=; else -1 */
 };
 
@@ -151,6 +153,20 @@ bool mail_subscriptions_has(const struct mail_tree *t, const char *name);
 enum mail_result mail_subscriptions_set(struct mail_tree *t, struct span name,
     bool subscribed, struct why *why);
 void mail_subscriptions_fini(struct subscriptions *s);
+
+/*
+ * Where folders are mbox files: a regular file is a folder, a directory a
+ * parent. What is ours is in MBOX_DIRECTORY, below that under a folder's path
+ * its state, journal, keywords.
+ */
+#define MBOX_DIRECTORY ".posthaste"
+enum mail_place_kind
+mail_tree_mbox_kind(const struct mail_tree *t, const char *path);
+/* Is the entry of a directory, "top": of the root, none of the mail's? */
+bool mail_tree_mbox_skips(const char *name, bool top);
+/* Parents are there. 0, or -1 with errno. */
+int mail_tree_mbox_make(struct mail_tree *t, const char *path, bool folder);
+int mail_tree_mbox_remove(struct mail_tree *t, const struct mail_place *p);
 
 /* Small durable files: tmp, fsync, rename, fsync of the directory. */
 int mail_file_replace(int directory, const char *name, struct span text);

@@ -33,9 +33,9 @@ struct change {
 	struct uid_set more_off[FOLDER_KEYWORDS_MORE];
 };
 
-static void
-after(const struct flag_change *how, const struct mail_index_message *row,
-    uint32_t *flags, uint64_t *keywords)
+void
+mailbox_flags_after(const struct flag_change *how,
+    const struct mail_index_message *row, uint32_t *flags, uint64_t *keywords)
 {
 	switch (how->action) {
 	case FLAGS_REPLACE:
@@ -67,7 +67,7 @@ collect(void *with, const struct mail_index_message *row)
 		c->next = row->uid;
 		return false;
 	}
-	after(c->how, row, &flags, &keywords);
+	mailbox_flags_after(c->how, row, &flags, &keywords);
 	if (row->modseq > c->how->unchanged_since) {
 		if (c->failed != NULL)
 			uid_set_add(c->failed, row->uid);
@@ -110,7 +110,7 @@ take_new_name(struct change *c, struct victim *v, bool *in_new, uint32_t *flags,
 	if (c->how->unchanged_since != UINT64_MAX &&
 	    (now.flags != v->row.flags || now.keywords != v->row.keywords))
 		return PROTECTED;
-	after(c->how, &now, flags, keywords);
+	mailbox_flags_after(c->how, &now, flags, keywords);
 	return RENAMED;
 }
 
@@ -172,7 +172,7 @@ change_one(struct change *c, struct victim *v, struct why *why)
 	char to[MAILDIR_FILE_MAX];
 	uint32_t flags;
 
-	after(c->how, &v->row, &flags, &keywords);
+	mailbox_flags_after(c->how, &v->row, &flags, &keywords);
 	switch (rename_to(c, v, &flags, &keywords, to)) {
 	case RENAMED:
 		break;

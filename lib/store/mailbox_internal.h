@@ -50,7 +50,8 @@ struct mailbox_folder {
 	unsigned int watchers;
 	int watch_cur, watch_new; /* of inotify(7), or -1 */
 	unsigned int generation; /* of the index, when it was looked at last */
-	struct maildir_folder files;
+	struct maildir_folder files; /* of an mbox: dir is the state's */
+	struct mbox_folder *mbox; /* mbox_folder.h; NULL: a Maildir */
 	struct folder_state state;
 	struct mail_stamp state_stamp; /* when it was read */
 	struct mail_index_folder row; /* a copy; the index has it */

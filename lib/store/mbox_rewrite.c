@@ -30,7 +30,9 @@ enum {
 	DIGEST = 32,
 };
 
+/* The mailbox becomes shorter, or it does not. */
 static const char magic[16] = "POSTHASTE-MBOX1\n";
+static const char growing[16] = "POSTHASTE-MBOX2\n";
 
 struct head {
 	char magic[16];
@@ -41,7 +43,7 @@ struct head {
 	unsigned char data[DIGEST]; /* of the bytes */
 	/*
 	 * Of what is in the mailbox behind them until it is cut: tells
-	 * whether it has been.
+	 * whether it has been. Growing: of what they will be written over.
 	 */
 	unsigned char rest[DIGEST];
 	unsigned char self[DIGEST]; /* of all above */
@@ -101,6 +103,12 @@ digest_of(int file, int64_t at, int64_t end, unsigned char out[DIGEST])
 	return result;
 }
 
+static bool
+grows(const struct head *h)
+{
+	return memcmp(h->magic, growing, sizeof(growing)) == 0;
+}
+
 static void
 digest_self(const struct head *h, unsigned char out[DIGEST])
 {
@@ -126,7 +134,6 @@ empty(int journal)
 static int
 write_head(int journal, struct head *h)
 {
-	memcpy(h->magic, magic, sizeof(magic));
 	digest_self(h, h->self);
 	if (fd_pwrite_all(journal, h, sizeof(*h),
 		(off_t)(h->number % 2 * SLOT_SIZE)) == -1)
@@ -142,12 +149,13 @@ read_slot(int journal, int slot, int64_t mailbox_max, struct head *out)
 	struct head h;
 
 	if (fd_pread_all(journal, &h, sizeof(h), slot * SLOT_SIZE) == -1 ||
-	    memcmp(h.magic, magic, sizeof(magic)) != 0)
+	    (memcmp(h.magic, magic, sizeof(magic)) != 0 && !grows(&h)))
 		return false;
 	digest_self(&h, digest);
 	if (memcmp(h.self, digest, DIGEST) != 0 || h.from < 0 || h.bytes < 0 ||
 	    h.size > mailbox_max || h.bytes > have - DATA_AT ||
-	    h.from > h.size - h.bytes)
+	    (grows(&h) ? h.from > h.size || h.from < h.size - h.bytes :
+			 h.from > h.size - h.bytes))
 		return false;
 	if (digest_of(journal, DATA_AT, DATA_AT + h.bytes, digest) == -1 ||
 	    memcmp(h.data, digest, DIGEST) != 0)
@@ -171,6 +179,40 @@ read_head(int journal, struct head *out)
 	return found;
 }
 
+/*
+ * First what lies behind the old end, then what lies before it: as long as
+ * that is as it was, nothing of it has been overwritten.
+ */
+static int
+redo_growing(int file, int journal, const struct head *h)
+{
+	int64_t kept = h->size - h->from, to = h->size;
+	unsigned char digest[DIGEST];
+	struct copy c;
+	int result;
+
+	copy_begin(&c);
+	result = copy_range(&c, journal, DATA_AT + kept, DATA_AT + h->bytes,
+	    file, &to);
+	if (result == 0 && h->bytes > kept)
+		result = fsync(file);
+	if (result == -1) { /* of a full disk: it is as it was */
+		int error = errno;
+
+		copy_end(&c, digest);
+		if (ftruncate(file, (off_t)h->size) == 0 && fsync(file) == 0)
+			(void)empty(journal);
+		errno = error;
+		return -1;
+	}
+	to = h->from;
+	result = copy_range(&c, journal, DATA_AT, DATA_AT + kept, file, &to);
+	copy_end(&c, digest);
+	if (result == -1 || (kept > 0 && fsync(file) == -1))
+		return -1;
+	return empty(journal);
+}
+
 /* The bytes to their place, then the cut, then the journal's end. */
 static int
 redo(int file, int journal, const struct head *h)
@@ -180,6 +222,8 @@ redo(int file, int journal, const struct head *h)
 	struct copy c;
 	int result;
 
+	if (grows(h))
+		return redo_growing(file, journal, h);
 	copy_begin(&c);
 	result =
 	    copy_range(&c, journal, DATA_AT, DATA_AT + h->bytes, file, &to);
@@ -197,12 +241,23 @@ fails(struct why *why, const char *what)
 	return -1;
 }
 
+static int
+copy_text(struct copy *c, struct span text, int to, int64_t *to_at)
+{
+	if (text.n == 0)
+		return 0;
+	ensure(EVP_DigestUpdate(c->digest, text.p, text.n) == 1);
+	if (fd_pwrite_all(to, text.p, text.n, (off_t)*to_at) == -1)
+		return -1;
+	*to_at += (int64_t)text.n;
+	return 0;
+}
+
 /*
- * What lies between the ranges and behind them, from the first one's start
- * on, into the journal.
+ * What will be there from the first one's start on, into the journal.
  */
 static int
-fill_journal(int file, int journal, const struct mbox_range *r, size_t count,
+fill_journal(int file, int journal, const struct mbox_edit *e, size_t count,
     struct head *h)
 {
 	int64_t to = DATA_AT;
@@ -210,20 +265,46 @@ fill_journal(int file, int journal, const struct mbox_range *r, size_t count,
 	int result = 0;
 
 	copy_begin(&c);
-	for (size_t i = 0; i < count && result == 0; i++)
-		result = copy_range(&c, file, r[i].end,
-		    i + 1 < count ? r[i + 1].start : h->size, journal, &to);
+	for (size_t i = 0; i < count && result == 0; i++) {
+		result = copy_text(&c, e[i].text, journal, &to);
+		if (result == 0 && e[i].n > 0)
+			result = copy_range(&c, e[i].fd, e[i].at,
+			    e[i].at + e[i].n, journal, &to);
+		if (result == 0)
+			result = copy_range(&c, file, e[i].end,
+			    i + 1 < count ? e[i + 1].start : h->size, journal,
+			    &to);
+	}
 	copy_end(&c, h->data);
-	h->from = r[0].start;
+	h->from = e[0].start;
 	h->bytes = to - DATA_AT;
+	memcpy(h->magic, h->from + h->bytes <= h->size ? magic : growing,
+	    sizeof(h->magic));
 	if (result == 0)
-		result = digest_of(file, h->from + h->bytes, h->size, h->rest);
+		result = digest_of(file,
+		    grows(h) ? h->from : h->from + h->bytes, h->size, h->rest);
 	return result;
 }
 
 int
 mbox_remove(int file, int journal, const struct mbox_range *ranges,
     size_t count, struct why *why)
+{
+	struct mbox_edit *edits = mem_array(count + 1, sizeof(*edits));
+	int result;
+
+	for (size_t i = 0; i < count; i++) {
+		edits[i].start = ranges[i].start;
+		edits[i].end = ranges[i].end;
+	}
+	result = mbox_edit(file, journal, edits, count, why);
+	free(edits);
+	return result;
+}
+
+int
+mbox_edit(int file, int journal, const struct mbox_edit *edits, size_t count,
+    struct why *why)
 {
 	struct head h = { .number = 0, .size = size_of(file) };
 	struct why second;
@@ -232,18 +313,19 @@ mbox_remove(int file, int journal, const struct mbox_range *ranges,
 		return 0;
 	if (h.size == -1)
 		return fails(why, "cannot stat the mailbox");
-	if (ranges[count - 1].end > h.size) {
+	if (edits[count - 1].end > h.size) {
 		errno = ESTALE; /* somebody does not care for locks */
 		return fails(why, "the mailbox has shrunk");
 	}
 	/* all that follows goes: the cut alone is whole at any moment */
-	if (count == 1 && ranges[0].end == h.size)
-		return ftruncate(file, (off_t)ranges[0].start) == 0 &&
+	if (count == 1 && edits[0].end == h.size && edits[0].text.n == 0 &&
+	    edits[0].n == 0)
+		return ftruncate(file, (off_t)edits[0].start) == 0 &&
 			fsync(file) == 0 ?
 		    0 :
 		    fails(why, "cannot cut the mailbox");
 	if (ftruncate(journal, 0) == -1 ||
-	    fill_journal(file, journal, ranges, count, &h) == -1 ||
+	    fill_journal(file, journal, edits, count, &h) == -1 ||
 	    fsync(journal) == -1 || write_head(journal, &h) == -1) {
 		fails(why, "cannot write the journal of the mailbox");
 		/* else it would be done later, which nobody was promised */
@@ -279,6 +361,31 @@ take_new_mail(int file, int journal, struct head *h, int64_t size)
 	h->size = size;
 	if (digest_of(journal, DATA_AT, to, h->data) == -1 ||
 	    digest_of(file, h->from + h->bytes, size, h->rest) == -1 ||
+	    fsync(journal) == -1)
+		return -1;
+	return write_head(journal, h);
+}
+
+/* The same, for what grows: it is from "mail" on, behind a part of ours. */
+static int
+take_mail_behind(int file, int journal, struct head *h, int64_t mail,
+    int64_t size)
+{
+	int64_t to = DATA_AT + h->bytes;
+	unsigned char digest[DIGEST];
+	struct copy c;
+	int result;
+
+	copy_begin(&c);
+	result = copy_range(&c, file, mail, size, journal, &to);
+	copy_end(&c, digest);
+	if (result == -1)
+		return -1;
+	h->number++;
+	h->bytes = to - DATA_AT;
+	h->size = size;
+	if (digest_of(journal, DATA_AT, to, h->data) == -1 ||
+	    digest_of(file, h->from, size, h->rest) == -1 ||
 	    fsync(journal) == -1)
 		return -1;
 	return write_head(journal, h);
@@ -339,6 +446,84 @@ append_all(int file, int journal, const struct head *h, int64_t size)
 	return empty(journal);
 }
 
+/* How many bytes there are the same; -1 with errno. */
+static int64_t
+common(int file, int64_t at, int64_t end, int journal, int64_t from)
+{
+	char *left = mem_resize(NULL, CHUNK), *right = mem_resize(NULL, CHUNK);
+	int64_t start = at;
+	bool same = true;
+
+	while (same && at < end) {
+		size_t n = end - at < CHUNK ? (size_t)(end - at) : CHUNK, i;
+
+		if (fd_pread_all(file, left, n, (off_t)at) == -1 ||
+		    fd_pread_all(journal, right, n,
+			(off_t)(from + at - start)) == -1) {
+			start = at + 1;
+			break;
+		}
+		for (i = 0; i < n && left[i] == right[i]; i++)
+			;
+		same = i == n;
+		at += (int64_t)i;
+	}
+	free(left);
+	free(right);
+	return at - start;
+}
+
+/*
+ * Where the line begins that another program has written behind "at": a part
+ * of its "From " may be what ours has there too.
+ */
+static int64_t
+line_start(int file, int64_t at, int64_t lowest)
+{
+	int64_t start = at;
+	char c, word[5];
+
+	for (int i = 0; i < SLOT_SIZE && start > lowest; i++, start--)
+		if (fd_pread_all(file, &c, 1, (off_t)start - 1) == -1 ||
+		    c == '\n')
+			break;
+	/* what is ours and stands in front of it may be a part of a line */
+	return fd_pread_all(file, word, sizeof(word), (off_t)start) == 0 &&
+		memcmp(word, "From ", sizeof(word)) == 0 ?
+	    start :
+	    at;
+}
+
+static int
+recover_growing(int file, int journal, struct head *h, int64_t size)
+{
+	int64_t end = h->from + h->bytes, there, mail;
+
+	if (size >= h->size) {
+		there = common(file, h->size, size < end ? size : end, journal,
+		    DATA_AT + h->size - h->from);
+		if (there == -1)
+			return -1;
+		/* what is behind the old end is whole, so that what comes
+		 * before it may be in the middle of it */
+		if (end > h->size && there == end - h->size)
+			return redo_growing(file, journal, h);
+		if (same(file, h->from, h->size, h->rest)) {
+			mail = h->size + there;
+			if (mail == size)
+				return redo_growing(file, journal, h);
+			mail = line_start(file, mail, h->size);
+			if (take_mail_behind(file, journal, h, mail, size) ==
+			    -1)
+				return -1;
+			return redo_growing(file, journal, h);
+		}
+	}
+	if (size >= end && same(file, h->from, end, h->data))
+		return empty(journal);
+	return append_all(file, journal, h, size);
+}
+
 int
 mbox_recover(int file, int journal, struct why *why)
 {
@@ -353,6 +538,8 @@ mbox_recover(int file, int journal, struct why *why)
 	if (!read_head(journal, &h)) {
 		/* not committed: nothing in the mailbox has been touched */
 		result = empty(journal);
+	} else if (grows(&h)) {
+		result = recover_growing(file, journal, &h, size);
 	} else if (size >= h.size &&
 	    same(file, h.from + h.bytes, h.size, h.rest)) {
 		result =

@@ -8,12 +8,15 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/base/ensure.h"
+#include "lib/store/mbox_notes.h"
 
 enum {
 	HEAD_MAX = 4352, /* a "From " line of local's fits */
 	FIRST_ROOM = 64,
+	NOTES_MAX = 16384,
 };
 
 static const char internal_subject[] =
@@ -47,6 +50,9 @@ struct mbox_scan {
 	char last; /* byte of the text */
 	bool in_header;
 	bool in_note;
+	bool in_hidden;
+	bool noted; /* the line is one that notes.room counts */
+	bool scattered; /* others are between those */
 	bool has_imap;
 	bool has_subject;
 	unsigned int blank; /* length of an empty line not yet counted */
@@ -64,6 +70,13 @@ mbox_scan_new(struct arena *names)
 	s->digest = EVP_MD_CTX_new();
 	ensure(s->digest != NULL);
 	return s;
+}
+
+void
+mbox_scan_from(struct mbox_scan *s, int64_t at)
+{
+	ensure(s->count == 0 && s->at == 0);
+	s->at = at;
 }
 
 void
@@ -150,6 +163,98 @@ mbox_from_line(struct span line)
 	return false;
 }
 
+static int
+month_of(struct span word)
+{
+	static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
+	for (int i = 0; i < 12; i++)
+		if (word.n == 3 && memcmp(word.p, names + 3 * i, 3) == 0)
+			return i;
+	return -1;
+}
+
+static int
+number_of(struct span digits)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < digits.n && i < 6 && is_digit(digits.p[i]); i++)
+		n = 10 * n + (digits.p[i] - '0');
+	return n;
+}
+
+static void
+time_of(struct span word, struct tm *tm)
+{
+	struct span part;
+
+	if (span_cut(&word, ":", false, &part))
+		tm->tm_hour = number_of(part);
+	if (span_cut(&word, ":", false, &part))
+		tm->tm_min = number_of(part);
+	if (span_cut(&word, ":", false, &part))
+		tm->tm_sec = number_of(part);
+}
+
+/* "2026", "2026 +0100", "+0100 2026", "CET 2026" */
+static bool
+year_and_zone(struct span rest, struct tm *tm, int *zone_s, bool *has_zone)
+{
+	bool has_year = false;
+	struct span word;
+
+	*has_zone = false;
+	while (span_cut(&rest, " \t\r\n", true, &word)) {
+		if (!has_year && word.n == 4 && is_digit(word.p[0])) {
+			tm->tm_year = number_of(word) - 1900;
+			has_year = true;
+		} else if (word.n == 5 &&
+		    (word.p[0] == '+' || word.p[0] == '-')) {
+			int n = number_of(span_skip(word, 1));
+
+			*zone_s = (n / 100 * 60 + n % 100) * 60;
+			if (word.p[0] == '-')
+				*zone_s = -*zone_s;
+			*has_zone = true;
+		}
+	}
+	return has_year;
+}
+
+bool
+mbox_from_date(struct span line, int64_t *date)
+{
+	struct span rest, word, month = { "", 0 }, day = { "", 0 };
+	struct tm tm = { .tm_isdst = -1 };
+	bool has_zone;
+	int zone_s = 0;
+	time_t t;
+
+	if (!span_starts(line, "From "))
+		return false;
+	rest = span_skip(line, 5);
+	while (span_cut(&rest, " \t\r\n", true, &word)) {
+		if (is_time(word) && month_of(month) >= 0 && is_day(day))
+			break;
+		month = day;
+		day = word;
+		word.n = 0;
+	}
+	if (word.n == 0)
+		return false;
+	tm.tm_mon = month_of(month);
+	tm.tm_mday = number_of(day);
+	time_of(word, &tm);
+	if (!year_and_zone(rest, &tm, &zone_s, &has_zone))
+		return false;
+	t = has_zone ? timegm(&tm) - zone_s : mktime(&tm);
+	if (t < 0)
+		return false;
+	*date = t;
+	return true;
+}
+
 /* The digest. */
 
 static void
@@ -233,7 +338,14 @@ take_text(struct mbox_scan *s, const char *p, size_t n, bool lasting)
 static void
 take_note(struct mbox_scan *s, const char *p, size_t n)
 {
+	struct mbox_message *m = current(s);
+	uint64_t before = m->size;
+
 	measure(s, p, n);
+	if (s->in_hidden)
+		m->hidden += m->size - before;
+	if (s->noted)
+		m->notes.room += (uint32_t)n;
 }
 
 /* An empty line that does not end the message is part of it. */
@@ -266,6 +378,8 @@ end_message(struct mbox_scan *s, int64_t end)
 	m->end = end;
 	m->text_end = end - s->blank;
 	m->internal = s->count == 1 && s->has_imap && s->has_subject;
+	if (s->scattered || m->notes.room > NOTES_MAX)
+		m->notes.room = 0;
 	/* the line end that it gets when it is sent */
 	if (m->text_end > m->text && s->last != '\n')
 		m->size += s->last == '\r' ? 1 : 2;
@@ -296,11 +410,14 @@ begin_message(struct mbox_scan *s, int64_t start, struct span line)
 	*m = (struct mbox_message){
 		.start = start,
 		.text = start + (int64_t)line.n,
+		.date = INT64_MIN,
 	};
+	(void)mbox_from_date(line, &m->date);
 	ensure(EVP_DigestInit_ex(s->digest, EVP_sha256(), NULL) == 1);
 	digest_now(s, line.p, line.n);
 	s->in_header = true;
 	s->in_note = s->has_imap = s->has_subject = false;
+	s->in_hidden = s->noted = s->scattered = false;
 	s->last = '\n';
 	return true;
 }
@@ -329,9 +446,24 @@ is_uidl(struct span value)
 	return value.n > 0 && value.n <= MBOX_UIDL_MAX;
 }
 
+/* Where the notes are: one range, or all over the header. */
+static void
+place_note(struct mbox_scan *s, struct span name, int64_t start)
+{
+	struct mbox_notes *notes = &current(s)->notes;
+
+	s->noted = mbox_noted(name);
+	if (!s->noted)
+		return;
+	if (notes->room == 0)
+		notes->at = start;
+	else if (notes->at + notes->room != start)
+		s->scattered = true;
+}
+
 /* One header line; its name says whether it is a mail program's note. */
 static void
-header_line(struct mbox_scan *s, struct span line)
+header_line(struct mbox_scan *s, struct span line, int64_t start)
 {
 	size_t colon = span_find(line, ':');
 	struct span name = span_take(line, colon), value;
@@ -339,9 +471,15 @@ header_line(struct mbox_scan *s, struct span line)
 	if (line.n > 0 && (line.p[0] == ' ' || line.p[0] == '\t'))
 		return; /* goes on as it began */
 	s->in_note = colon < line.n && is_note(name);
+	s->in_hidden = s->noted = false;
 	if (colon == line.n)
 		return;
 	value = span_trim(span_skip(line, colon + 1));
+	if (s->in_note) {
+		s->in_hidden = mbox_hidden(name);
+		place_note(s, name, start);
+		mbox_notes_take(&current(s)->notes, s->names, name, value);
+	}
 	if (span_is_nocase(name, "X-UIDL") && current(s)->uidl == NULL &&
 	    is_uidl(value))
 		current(s)->uidl = arena_span(s->names, value);
@@ -387,7 +525,7 @@ decide(struct mbox_scan *s, struct span line, bool whole, int64_t start,
 		return true;
 	}
 	if (s->in_header)
-		header_line(s, bare);
+		header_line(s, bare, start);
 	s->quote = line.p[0] == '>' ? QUOTE_RUN : QUOTE_NO;
 	s->line = s->in_note ? LINE_NOTE : LINE_TEXT;
 	if (s->in_note)

@@ -27,6 +27,37 @@ enum {
 	MBOX_UIDL_MAX = 70,
 };
 
+/* Letters of Status and X-Status. */
+enum mbox_note_flag {
+	MBOX_READ = 1, /* R */
+	MBOX_OLD = 2, /* O */
+	MBOX_ANSWERED = 4, /* A */
+	MBOX_FLAGGED = 8, /* F */
+	MBOX_DELETED = 16, /* D */
+	MBOX_DRAFT = 32, /* T */
+};
+
+/*
+ * What mail programs that keep UIDs and flags have written into a message's
+ * header: UW's, Dovecot, alpine, mutt, and we. A sender may have written it
+ * too.
+ */
+struct mbox_notes {
+	uint32_t uid; /* X-UID, or 0 */
+	unsigned int flags; /* enum mbox_note_flag */
+	const char *keywords; /* X-Keywords, or NULL; in the arena */
+	/* X-IMAPbase or X-IMAP: 0 when there is none */
+	uint32_t uidvalidity;
+	uint32_t last_uid;
+	const char *all_keywords; /* of the mailbox, in it; or NULL */
+	/*
+	 * Where the lines of X-UID, Status, X-Status, X-Keywords, X-IMAPbase
+	 * and X-IMAP are, when they follow each other; else room is 0.
+	 */
+	int64_t at;
+	uint32_t room;
+};
+
 struct mbox_message {
 	int64_t start; /* of its "From " line */
 	int64_t text; /* behind that */
@@ -39,6 +70,13 @@ struct mbox_message {
 	 */
 	unsigned char digest[MBOX_DIGEST_SIZE];
 	const char *uidl; /* of X-UIDL, or NULL; in the arena */
+	/*
+	 * Of size: header fields that IMAP does not show, as Dovecot does not
+	 * (mbox_hidden).
+	 */
+	uint64_t hidden;
+	int64_t date; /* of the "From " line; INT64_MIN: it cannot be told */
+	struct mbox_notes notes;
 	/* not mail: what the IMAP server of UW keeps in front */
 	bool internal;
 };
@@ -47,6 +85,8 @@ struct mbox_scan;
 
 /* "names" holds what is found; it must outlive the result. */
 struct mbox_scan *mbox_scan_new(struct arena *names);
+/* The first byte is this one of the file, where a message begins. */
+void mbox_scan_from(struct mbox_scan *s, int64_t at);
 void mbox_scan_free(struct mbox_scan **s);
 /*
  * The next bytes. False: the file does not begin with a "From " line, or has
@@ -62,6 +102,14 @@ mbox_scan_messages(const struct mbox_scan *s, size_t *count);
 
 /* Does the line (without its end) begin a message? */
 bool mbox_from_line(struct span line);
+/*
+ * Its time: in its own zone if it tells one as digits, else in the machine's.
+ */
+bool mbox_from_date(struct span line, int64_t *date);
+/* Is a header field of this name not shown by IMAP? */
+bool mbox_hidden(struct span name);
+/* Is it one in which UIDs, flags and keywords are kept? */
+bool mbox_noted(struct span name);
 
 /* Taking ">" away again, from a text that comes in pieces. Zeroed: start. */
 struct mbox_unquote {

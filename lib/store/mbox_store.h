@@ -30,6 +30,8 @@ struct mbox_access {
 	int (*open)(void *with);
 	/* Gives the dot-lock back. */
 	void (*unlock)(void *with);
+	/* Makes an empty one, if there is none. -1 with errno. May be NULL. */
+	int (*create)(void *with);
 	void *with;
 	unsigned int locks; /* of mbox_lock.h, those of the kernel */
 	/*

@@ -74,7 +74,9 @@ account_inbox(struct mail_account *a)
 static inline void
 account_flag(struct mailbox *m, uint32_t uid, uint32_t flags)
 {
-	struct flag_change change = { FLAGS_ADD, flags, 0, UINT64_MAX };
+	struct flag_change change = { .action = FLAGS_ADD,
+		.flags = flags,
+		.unchanged_since = UINT64_MAX };
 	struct uid_set set = { 0 };
 	uint64_t modseq;
 

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: ISC */
+/* Flags and keywords are notes in headers; a message goes with its bytes. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+#include "lib/store/mbox_folder.h"
+
+enum { BATCH = 256 }; /* rows copied at a time: names are in the index */
+
+struct victim {
+	struct mail_index_message row;
+	char name[MBOX_ROW_MAX];
+};
+
+struct change {
+	struct mailbox *m;
+	const struct flag_change *how;
+	struct uid_set *failed;
+	struct mbox_changes *changes;
+	uint64_t keywords; /* that messages have now */
+	uint32_t next; /* UID to go on from */
+	size_t n;
+	struct victim victims[BATCH];
+};
+
+static void
+keep_row(struct victim *v, const struct mail_index_message *row)
+{
+	size_t n = row->name.n < MBOX_ROW_MAX ? row->name.n : 0;
+
+	v->row = *row;
+	memcpy(v->name, row->name.p, n);
+	v->row.name = (struct span){ v->name, n };
+}
+
+static bool
+collect(void *with, const struct mail_index_message *row)
+{
+	struct change *c = with;
+	uint64_t keywords;
+	uint32_t flags;
+
+	if (c->n == BATCH) {
+		c->next = row->uid;
+		return false;
+	}
+	mailbox_flags_after(c->how, row, &flags, &keywords);
+	if (row->modseq > c->how->unchanged_since) {
+		if (c->failed != NULL)
+			uid_set_add(c->failed, row->uid);
+		return true;
+	}
+	if (flags != row->flags || keywords != row->keywords)
+		keep_row(&c->victims[c->n++], row);
+	return true;
+}
+
+/*
+ * A message that somebody has set flags on is no new one any more. What does
+ * not fit in place is taken up when all is written.
+ */
+static enum mail_result
+change_one(struct change *c, struct victim *v, struct why *why)
+{
+	struct mbox_message at;
+	enum mail_result r;
+	uint64_t keywords;
+	uint32_t flags;
+	bool placed;
+
+	mailbox_flags_after(c->how, &v->row, &flags, &keywords);
+	c->keywords |= keywords;
+	if (!mbox_row_read(v->row.name, &at)) {
+		why_set(why, "4.2.0", "the index is damaged");
+		return MAIL_FAILED;
+	}
+	r = mbox_changes_note(c->changes, &at, v->row.uid,
+	    mbox_notes_flags(flags) | MBOX_OLD, keywords, &placed, why);
+	if (r == MAIL_OK && placed)
+		r = mailbox_reflag(c->m, &v->row, flags, keywords, why);
+	return r;
+}
+
+static enum mail_result
+change_all(struct change *c, const struct uid_set *uids, struct why *why)
+{
+	struct mail_index *x = c->m->account->index;
+	struct uid_set rest = { 0 };
+	enum mail_result r = MAIL_OK;
+
+	uid_set_copy(&rest, uids);
+	do {
+		c->n = 0;
+		c->next = 0;
+		if (!mail_index_walk_set(x, c->m->folder->row.number, &rest,
+			collect, c))
+			r = mailbox_index_failed(c->m, why);
+		for (size_t i = 0; r == MAIL_OK && i < c->n; i++)
+			r = change_one(c, &c->victims[i], why);
+		if (c->next > 1)
+			uid_set_remove_range(&rest, 1, c->next - 1);
+	} while (r == MAIL_OK && c->next != 0);
+	uid_set_fini(&rest);
+	return r;
+}
+
+/* What had to be moved, and what that has changed in the rows. */
+static enum mail_result
+make(struct mailbox *m, struct mbox_changes *changes, struct why *why)
+{
+	int64_t from;
+	enum mail_result r = mbox_changes_make(changes, &from, why);
+
+	if (r == MAIL_OK && from != INT64_MAX)
+		r = mbox_take_up(m, from, UINT32_MAX, why);
+	return r;
+}
+
+enum mail_result
+mbox_flags_change(struct mailbox *m, const struct uid_set *uids,
+    const struct flag_change *change, uint64_t *modseq, struct uid_set *failed,
+    struct why *why)
+{
+	enum mail_result r = mbox_enter(m, why);
+	struct change *c;
+
+	*modseq = 0;
+	if (r != MAIL_OK)
+		return r;
+	c = mem_new(sizeof(*c));
+	c->m = m;
+	c->how = change;
+	c->failed = failed;
+	c->changes = mbox_changes_new(m);
+	r = change_all(c, uids, why);
+	/* names of keywords, where they are new */
+	if (r == MAIL_OK && c->keywords != 0)
+		r = mbox_changes_base(c->changes, why);
+	if (r == MAIL_OK)
+		r = make(m, c->changes, why);
+	mbox_changes_free(&c->changes);
+	free(c);
+	*modseq = m->folder->modseq;
+	return mbox_leave(m, r, why);
+}
+
+/* ---- expunge ---- */
+
+struct going {
+	uint32_t uid;
+	struct mbox_message at;
+};
+
+struct leaving {
+	struct going *all;
+	size_t count, room;
+};
+
+static bool
+see(void *with, const struct mail_index_message *row)
+{
+	struct leaving *l = with;
+
+	if (l->count == l->room) {
+		l->room = l->room == 0 ? 64 : 2 * l->room;
+		l->all = mem_resize(l->all, l->room * sizeof(*l->all));
+	}
+	l->all[l->count].uid = row->uid;
+	l->count += mbox_row_read(row->name, &l->all[l->count].at);
+	return true;
+}
+
+static int
+by_place(const void *left, const void *right)
+{
+	const struct going *a = left, *b = right;
+
+	return a->at.start < b->at.start ? -1 : a->at.start > b->at.start;
+}
+
+static enum mail_result
+remove_all(struct mailbox *m, struct leaving *l, struct uid_set *removed,
+    struct why *why)
+{
+	struct mbox_changes *changes = mbox_changes_new(m);
+	enum mail_result r;
+
+	qsort(l->all, l->count, sizeof(*l->all), by_place);
+	for (size_t i = 0; i < l->count; i++)
+		mbox_changes_remove(changes, &l->all[i].at);
+	r = mbox_changes_base(changes, why);
+	/* what is gone from the rows is not missed when all is taken up */
+	for (size_t i = 0; r == MAIL_OK && i < l->count; i++) {
+		r = mailbox_depart(m, l->all[i].uid, why);
+		uid_set_add(removed, l->all[i].uid);
+	}
+	if (r == MAIL_OK)
+		r = make(m, changes, why);
+	mbox_changes_free(&changes);
+	return r;
+}
+
+enum mail_result
+mbox_flags_expunge(struct mailbox *m, const struct uid_set *uids,
+    struct uid_set *removed, struct why *why)
+{
+	struct uid_set victims = { 0 }, gone = { 0 };
+	struct leaving l = { 0 };
+	enum mail_result r = mbox_enter(m, why);
+
+	if (r != MAIL_OK)
+		return r;
+	if (m->folder->row.deleted > 0)
+		r = mailbox_with_flags(m, uids, MAIL_DELETED, 0, true, &victims,
+		    why);
+	if (r == MAIL_OK && !uid_set_empty(&victims) &&
+	    !mail_index_walk_set(m->account->index, m->folder->row.number,
+		&victims, see, &l))
+		r = mailbox_index_failed(m, why);
+	if (r == MAIL_OK && l.count > 0)
+		r = remove_all(m, &l, &gone, why);
+	r = mbox_leave(m, r, why);
+	if (r == MAIL_OK)
+		uid_set_add_set(removed, &gone);
+	uid_set_fini(&victims);
+	uid_set_fini(&gone);
+	free(l.all);
+	return r;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_STORE_MBOX_TEXT_H
+#define LIB_STORE_MBOX_TEXT_H
+
+/*
+ * Messages on their way into an mbox, out of it, or from one to another.
+ */
+
+#include "lib/base/buf.h"
+#include "lib/store/mbox_scan.h"
+
+enum mbox_form {
+	MBOX_SHOWN, /* out: unquoted, with CRLF line ends */
+	MBOX_KEPT, /* to another one: as it is */
+	MBOX_NEW, /* in: quoted, with LF line ends */
+};
+
+/*
+ * A text that comes in pieces of any size; header fields that IMAP does not
+ * show (mbox_hidden) are left out in all forms.
+ */
+struct mbox_filter {
+	enum mbox_form form;
+	bool header;
+	bool dropping; /* a field */
+	bool inside; /* of a line that is decided */
+	bool run; /* of ">" that went out */
+	bool cr; /* one is held back */
+	char last; /* byte that went out */
+	uint64_t out;
+	int64_t header_end; /* in what went out; -1: it has not ended */
+	char line[32]; /* the beginning of one that is not */
+	size_t n;
+};
+
+void mbox_filter_init(struct mbox_filter *f, enum mbox_form form);
+/* Adds to *to what is known so far: at most three times n, and 64 more. */
+void mbox_filter_feed(struct mbox_filter *f, struct span bytes, struct buf *to);
+/* The end; a last line without an end is given one. */
+void mbox_filter_end(struct mbox_filter *f, struct buf *to);
+
+/*
+ * The message to the file "out", from "at" on; how many bytes, and in the form
+ * MBOX_KEPT, which has its "From " line, where in them notes can be put
+ * ("header_end" may be NULL). It is compared with the digest that it had when
+ * it was found, so that nobody takes parts of others for it, whatever is done
+ * to the file meanwhile: then -1 with ESTALE.
+ */
+int64_t mbox_text_copy(int file, const struct mbox_message *m,
+    enum mbox_form form, int out, int64_t at, int64_t *header_end);
+
+/* A file without a name: in memory if it is to be small. -1 with errno. */
+int mbox_text_file(int directory, int64_t size);
+
+#endif
