@@ -14,6 +14,7 @@
  * Never waits on behalf of a slow client, and never sleeps after a failure:
  * the login stage does, which has a task for each.
  */
+#include "auth/app_use.h"
 #include "auth/login.h"
 #include "auth/state.h"
 #include "lib/base/clock.h"
@@ -79,11 +80,16 @@ static void
 before(const struct service *s)
 {
 	struct buf error = BUF_INIT(1024);
-	struct accounts *accounts = accounts_new(&settings, &error);
+	struct login_config config = {
+		.params = &settings,
+		.accounts = accounts_new(&settings, &error),
+		.pam = ask_pam,
+	};
 
 	(void)s;
-	if (accounts == NULL ||
-	    !login_setup(settings.auth_mechanisms, accounts, ask_pam, &error))
+	if (settings.account_app_password_file[0] != '\0')
+		config.use = app_use_open(common.data_directory);
+	if (config.accounts == NULL || !login_setup(&config, &error))
 		fatal("%s", buf_text(&error));
 	shared = state_open(common.data_directory);
 	buf_fini(&error);
@@ -94,6 +100,7 @@ answer_end(struct ipc *c, struct login **l, enum exchange_result result)
 {
 	struct msg_authenticated answer = {
 		.user = login_user(*l),
+		.behind = login_behind(*l),
 		.ticket = "",
 		.text = login_why(*l),
 	};
@@ -107,17 +114,17 @@ answer_end(struct ipc *c, struct login **l, enum exchange_result result)
 						   NEVER;
 	if (result == EXCHANGE_DONE && wants_ticket) {
 		answer.ticket = ticket;
-		if (!state_issue(shared, login_service(*l), answer.user, now,
-			ticket)) {
+		if (!state_issue(shared, login_service(*l), answer.user,
+			answer.behind, now, ticket)) {
 			answer.verdict = LATER;
 			answer.text = "too many logins under way";
 		}
 	}
 	/* "later" as well: some PAM modules mean a wrong password by it */
 	if (result != EXCHANGE_DONE)
-		answer.delay_ms =
-		    state_failure(shared, login_client(*l), answer.user, now,
-			(uint64_t)settings.auth_failure_delay_max * 1000);
+		answer.delay_ms = state_failure(shared, login_client(*l),
+		    answer.user, login_master(*l), now,
+		    (uint64_t)settings.auth_failure_delay_max * 1000);
 	sent = ipc_send(c, &message_authenticated, &answer,
 	    clock_in(ANSWER_TIMEOUT_S));
 	login_free(l);
@@ -161,6 +168,7 @@ on_authenticate(struct ipc *c, struct login **l,
 		struct msg_authenticated no = {
 			.verdict = NEVER,
 			.user = "",
+			.behind = "",
 			.ticket = "",
 			.text = "no such mechanism",
 		};
@@ -186,6 +194,7 @@ on_response(struct ipc *c, struct login **l, const struct msg_response *m)
 		struct msg_authenticated no = {
 			.verdict = NEVER,
 			.user = "",
+			.behind = "",
 			.ticket = "",
 			.text = "cancelled by the client",
 		};

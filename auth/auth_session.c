@@ -56,16 +56,19 @@ refuse(struct ipc *c, enum verdict verdict, const char *user)
 		.user = user,
 		.home = "",
 		.mail = "",
+		.behind = "",
 	};
 
 	return reply(c, &answer);
 }
 
 static bool
-tell(struct ipc *c, const struct account *account)
+tell(struct ipc *c, const struct account *account, const char *behind)
 {
 	struct buf error = BUF_INIT(1024);
-	struct msg_account answer = { .verdict = OK, .user = account->user };
+	struct msg_account answer = { .verdict = OK,
+		.user = account->user,
+		.behind = behind };
 	struct mailbox box;
 	bool good;
 
@@ -116,7 +119,7 @@ find(struct ipc *c, const void *message)
 		    &account);
 	buf_fini(&plain);
 	if (r == ACCOUNT_FOUND)
-		return tell(c, &account);
+		return tell(c, &account, "");
 	return refuse(c, r == ACCOUNT_NONE ? NEVER : LATER, "");
 }
 
@@ -125,23 +128,23 @@ redeem(struct ipc *c, const void *message)
 {
 	const struct msg_redeem *m = message;
 	struct account account;
-	char user[STATE_USER_MAX];
+	struct state_login whose;
 
-	if (!state_redeem(shared, m->service, m->ticket, clock_ms(), user)) {
+	if (!state_redeem(shared, m->service, m->ticket, clock_ms(), &whose)) {
 		log_warning("a ticket for %s that is not valid: used before,"
 			    " too old, or made up",
 		    m->service);
 		return refuse(c, NEVER, "");
 	}
-	switch (accounts_find(accounts, span_of(user), &account)) {
+	switch (accounts_find(accounts, span_of(whose.user), &account)) {
 	case ACCOUNT_FOUND:
-		return tell(c, &account);
+		return tell(c, &account, whose.behind);
 	case ACCOUNT_NONE:
-		return refuse(c, NEVER, user);
+		return refuse(c, NEVER, whose.user);
 	case ACCOUNT_LATER:
 		break;
 	}
-	return refuse(c, LATER, user);
+	return refuse(c, LATER, whose.user);
 }
 
 static bool

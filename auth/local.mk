@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: ISC
 auth_accounts = auth/accounts.c auth/accounts.h auth/passwd_file.c \
 	auth/passwd_file.h auth/passwd_line.c auth/quota_rule.c \
-	auth/quota_rule.h
+	auth/quota_rule.h auth/watched_file.c auth/watched_file.h
 auth_state = auth/state.c auth/state.h
+auth_app_passwords = auth/app_password.c auth/app_password.h auth/app_use.c \
+	auth/app_use.h
+auth_login = auth/login.c auth/login.h auth/app_passwords.c \
+	auth/app_passwords.h $(auth_app_passwords)
 
 daemon_PROGRAMS += auth/auth auth/auth-session auth/auth-pam
-auth_auth_SOURCES = auth/auth.c auth/login.c auth/login.h $(auth_accounts) \
-	$(auth_state)
+auth_auth_SOURCES = auth/auth.c $(auth_login) $(auth_accounts) $(auth_state)
 auth_auth_session_SOURCES = auth/auth_session.c $(auth_accounts) $(auth_state)
 auth_auth_pam_SOURCES = auth/auth_pam.c
 
@@ -20,8 +23,22 @@ tests_unit_auth_accounts_test_LDADD = $(LDADD) -lcmocka
 tests_unit_auth_state_test_SOURCES = tests/unit/auth/state_test.c $(auth_state)
 tests_unit_auth_state_test_LDADD = $(LDADD) -lcmocka
 tests_unit_auth_login_test_SOURCES = tests/unit/auth/login_test.c \
-	auth/login.c auth/login.h $(auth_accounts)
+	$(auth_login) $(auth_accounts)
 tests_unit_auth_login_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/unit/auth/app_password_test
+TESTS += tests/unit/auth/app_password_test
+tests_unit_auth_app_password_test_SOURCES = \
+	tests/unit/auth/app_password_test.c auth/app_passwords.c \
+	auth/app_passwords.h $(auth_app_passwords) $(auth_accounts)
+tests_unit_auth_app_password_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/fuzz/app_password_fuzz
+TESTS += tests/fuzz/app_password_fuzz
+tests_fuzz_app_password_fuzz_SOURCES = tests/fuzz/app_password_fuzz.c \
+	auth/app_password.c auth/app_password.h auth/passwd_line.c \
+	auth/passwd_file.h auth/quota_rule.c auth/quota_rule.h \
+	tests/fuzz/replay.c
 
 check_PROGRAMS += tests/fuzz/passwd_file_fuzz
 TESTS += tests/fuzz/passwd_file_fuzz

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/app_passwords.h"
+#include "auth/app_use.h"
+#include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/net/address.h"
@@ -14,25 +17,43 @@ struct login {
 	struct exchange *exchange;
 	char service[33];
 	char client[65];
+	char user[EXCHANGE_USER_MAX];
+	char master[EXCHANGE_USER_MAX];
+	char label[APP_PASSWORD_LABEL_MAX + 1]; /* of the app password */
+	char behind[LOGIN_BEHIND_MAX];
 	char why[256];
 };
 
-static struct accounts *accounts;
-static login_pam_function *ask_pam;
+/*
+ * Names as they pass through an exchange: an account's, or with ACTS in it,
+ * which is in no account's name, "bob*support".
+ */
+enum { ACTS = '*' };
+
+static struct {
+	const struct auth_params *params;
+	struct accounts *accounts;
+	struct accounts *masters; /* NULL: there are none */
+	struct app_passwords *app_passwords; /* NULL: no file is named */
+	unsigned int app_only; /* protocols, account_app_password_only */
+	struct app_use *use;
+	login_pam_function *ask_pam;
+	char separator; /* NUL: masters have no names of two parts */
+} the;
 
 /*
  * A name without account gets the form it would have, so that the dialogue
  * goes on to the password.
  */
 static bool
-canonical(void *with, struct span given, char out[EXCHANGE_USER_MAX])
+canonical_in(struct accounts *source, struct span given,
+    char out[EXCHANGE_USER_MAX])
 {
 	struct account account;
 
-	(void)with;
 	if (!account_name_valid(given) || given.n >= EXCHANGE_USER_MAX)
 		return false;
-	if (accounts_find(accounts, given, &account) == ACCOUNT_FOUND) {
+	if (accounts_find(source, given, &account) == ACCOUNT_FOUND) {
 		snprintf(out, EXCHANGE_USER_MAX, "%s", account.user);
 		return true;
 	}
@@ -42,6 +63,72 @@ canonical(void *with, struct span given, char out[EXCHANGE_USER_MAX])
 		    given.p[i];
 	out[given.n] = '\0';
 	return true;
+}
+
+/* "bob@example.test*support" */
+static bool
+join(const char *user, const char *master, char out[EXCHANGE_USER_MAX])
+{
+	size_t n = strlen(user), m = strlen(master);
+
+	if (n + 1 + m >= EXCHANGE_USER_MAX)
+		return false;
+	memcpy(out, user, n);
+	out[n] = ACTS;
+	memcpy(out + n + 1, master, m + 1);
+	return true;
+}
+
+/* False: the name is of one part. */
+static bool
+part(const char *name, char user[EXCHANGE_USER_MAX],
+    char master[EXCHANGE_USER_MAX])
+{
+	const char *at = strchr(name, ACTS);
+
+	if (at == NULL) {
+		snprintf(user, EXCHANGE_USER_MAX, "%s", name);
+		master[0] = '\0';
+		return false;
+	}
+	memcpy(user, name, (size_t)(at - name));
+	user[at - name] = '\0';
+	snprintf(master, EXCHANGE_USER_MAX, "%s", at + 1);
+	return true;
+}
+
+/* libsasl2 asks twice: the answer is the answer's canonical form as well. */
+static bool
+canonical(void *with, struct span given, char out[EXCHANGE_USER_MAX])
+{
+	char user[EXCHANGE_USER_MAX], master[EXCHANGE_USER_MAX];
+	size_t at = given.n;
+
+	(void)with;
+	if (the.masters != NULL && the.separator != '\0') {
+		at = span_find(given, the.separator);
+		if (at == given.n)
+			at = span_find(given, ACTS);
+	}
+	if (at == given.n)
+		return canonical_in(the.accounts, given, out);
+	return canonical_in(the.accounts, span_take(given, at), user) &&
+	    canonical_in(the.masters, span_skip(given, at + 1), master) &&
+	    join(user, master, out);
+}
+
+static bool
+acting(void *with, const char *user, const char *as,
+    char out[EXCHANGE_USER_MAX])
+{
+	char master[EXCHANGE_USER_MAX];
+
+	(void)with;
+	/* one who has said it by name need not say another one */
+	return the.masters != NULL && strchr(user, ACTS) == NULL &&
+	    strchr(as, ACTS) == NULL &&
+	    canonical_in(the.masters, span_of(user), master) &&
+	    join(as, master, out);
 }
 
 static enum exchange_check
@@ -62,8 +149,8 @@ static enum exchange_check
 check_system(const struct login *l, const struct account *account,
     struct span password)
 {
-	switch (
-	    ask_pam(account->pam_service, account->user, l->client, password)) {
+	switch (the.ask_pam(account->pam_service, account->user, l->client,
+	    password)) {
 	case OK:
 		return CHECK_RIGHT;
 	case LATER:
@@ -79,63 +166,168 @@ check_system(const struct login *l, const struct account *account,
  * same for names it does not know.
  */
 static void
-waste_time(const struct login *l, const char *user, struct span password)
+waste_time(const struct login *l, struct accounts *source, const char *user,
+    struct span password)
 {
 	struct buf error = BUF_INIT(256);
-	const char *service = accounts_pam(accounts);
+	const char *service = accounts_pam(source);
 
 	if (service != NULL)
-		(void)ask_pam(service, user, l->client, password);
-	(void)password_verify(accounts_sample(accounts), password, &error);
+		(void)the.ask_pam(service, user, l->client, password);
+	(void)password_verify(accounts_sample(source), password, &error);
 	buf_fini(&error);
 }
 
+/* The password that the account itself has. */
 static enum exchange_check
-check(void *with, const char *user, struct span password)
+check_ordinary(struct login *l, struct accounts *source, const char *user,
+    struct span password)
 {
 	struct account account;
 
-	switch (accounts_find(accounts, span_of(user), &account)) {
+	switch (accounts_find(source, span_of(user), &account)) {
 	case ACCOUNT_LATER:
 		return CHECK_LATER;
 	case ACCOUNT_NONE:
-		waste_time(with, user, password);
+		waste_time(l, source, user, password);
 		return CHECK_WRONG;
 	case ACCOUNT_FOUND:
 		break;
 	}
 	if (account.pam_service != NULL)
-		return check_system(with, &account, password);
+		return check_system(l, &account, password);
 	return check_stored(account.user, account.password, password);
 }
 
-static bool
-plain(void *with, const char *user, struct buf *password)
+/*
+ * Looked at first: it costs a digest, and only for what has the form of one.
+ * Whether the account is there shows in admit.
+ */
+static enum app_passwords_result
+check_app(struct login *l, const char *user, struct span password)
 {
+	const struct app_password *which;
+	int64_t now = clock_wall_us() / 1000000;
+	enum app_passwords_result r;
+
+	if (the.app_passwords == NULL)
+		return APP_PASSWORD_NONE;
+	r = app_passwords_check(the.app_passwords, user, password,
+	    app_password_protocol(span_of(l->service)), now, &which);
+	if (r == APP_PASSWORD_NOT_HERE)
+		snprintf(l->why, sizeof(l->why), "app password \"%s\" is %s",
+		    which->label,
+		    which->expires != 0 && which->expires <= now ?
+			"expired" :
+			"not for this protocol");
+	if (r != APP_PASSWORD_RIGHT)
+		return r;
+	snprintf(l->label, sizeof(l->label), "%s", which->label);
+	app_use_note(the.use, which->digest, l->service, l->client, now);
+	return r;
+}
+
+static enum exchange_check
+check(void *with, const char *name, struct span password)
+{
+	char user[EXCHANGE_USER_MAX], master[EXCHANGE_USER_MAX];
+	struct login *l = with;
+	enum app_passwords_result app;
+	enum exchange_check ordinary;
+
+	if (part(name, user, master))
+		return check_ordinary(l, the.masters, master, password);
+	app = check_app(l, user, password);
+	if (app == APP_PASSWORD_RIGHT)
+		return CHECK_RIGHT;
+	ordinary = check_ordinary(l, the.accounts, user, password);
+	if (ordinary == CHECK_WRONG && app == APP_PASSWORD_LATER)
+		return CHECK_LATER;
+	return ordinary;
+}
+
+/* Is the account's own password not good here, since it has others? */
+static enum exchange_check
+ordinary_allowed(const struct login *l, const char *user)
+{
+	bool known, any;
+
+	if ((the.app_only & app_password_protocol(span_of(l->service))) == 0 ||
+	    the.app_passwords == NULL)
+		return CHECK_RIGHT;
+	any = app_passwords_any(the.app_passwords, user, &known);
+	if (!known)
+		return CHECK_LATER;
+	return any ? CHECK_WRONG : CHECK_RIGHT;
+}
+
+/*
+ * For SCRAM and CRAM-MD5, whose dialogue itself says that a password was
+ * right: one that would not be good is not told.
+ */
+static bool
+plain(void *with, const char *name, struct buf *password)
+{
+	char user[EXCHANGE_USER_MAX], master[EXCHANGE_USER_MAX];
+	bool acts = part(name, user, master);
 	struct account account;
 	struct span text;
 
-	(void)with;
-	return accounts_find(accounts, span_of(user), &account) ==
-	    ACCOUNT_FOUND &&
+	return (acts || ordinary_allowed(with, user) == CHECK_RIGHT) &&
+	    accounts_find(acts ? the.masters : the.accounts,
+		span_of(acts ? master : user), &account) == ACCOUNT_FOUND &&
 	    password_plain(account.password, &text) &&
 	    buf_add_span(password, text);
 }
 
+static bool
+setup_masters(const struct auth_params *p, struct buf *error)
+{
+	static struct auth_params with_masters;
+
+	if (span_trim(span_of(p->account_master_files)).n == 0)
+		return true;
+	with_masters = *p;
+	with_masters.account_files = p->account_master_files;
+	the.masters = accounts_new(&with_masters, error);
+	the.separator = p->auth_master_user_separator[0];
+	if (the.masters != NULL && accounts_pam(the.masters) != NULL) {
+		buf_printf(error, "account_master_files: pam is not for it");
+		return false;
+	}
+	return the.masters != NULL;
+}
+
 bool
-login_setup(const char *mechanisms, struct accounts *with_accounts,
-    login_pam_function *pam, struct buf *error)
+login_setup(const struct login_config *config, struct buf *error)
 {
 	static const struct exchange_accounts hooks = {
 		.canonical = canonical,
+		.acting = acting,
 		.check = check,
 		.plain = plain,
 	};
+	const struct auth_params *p = config->params;
+	struct span bad;
 
-	accounts = with_accounts;
-	ask_pam = pam;
+	the.params = p;
+	the.accounts = config->accounts;
+	the.ask_pam = config->pam;
+	the.use = config->use;
+	if (p->account_app_password_file[0] != '\0')
+		the.app_passwords =
+		    app_passwords_new(p->account_app_password_file);
+	if (!app_password_protocols(span_of(p->account_app_password_only),
+		&the.app_only, &bad)) {
+		buf_printf(error,
+		    "account_app_password_only: \"%.*s\" is no protocol",
+		    SPAN_ARG(bad));
+		return false;
+	}
+	if (!setup_masters(p, error))
+		return false;
 	password_init();
-	return exchange_setup(mechanisms, &hooks, error);
+	return exchange_setup(p->auth_mechanisms, &hooks, error);
 }
 
 struct login *
@@ -178,47 +370,109 @@ in_networks(const char *client, const char *networks)
 	return false;
 }
 
-/* The password is right; does the rest allow it? */
 static enum exchange_result
-admit(struct login *l)
+refuse(struct login *l, const char *why)
 {
-	const char *user = exchange_user(l->exchange);
+	snprintf(l->why, sizeof(l->why), "%s", why);
+	return EXCHANGE_FAILED;
+}
+
+static enum exchange_result
+later(struct login *l)
+{
+	(void)refuse(l, "accounts unavailable");
+	return EXCHANGE_LATER;
+}
+
+/* What an account's entry says about logins. */
+static enum exchange_result
+admit_account(struct login *l, struct accounts *source, const char *name,
+    bool from_here)
+{
 	struct account account;
 
-	switch (accounts_find(accounts, span_of(user), &account)) {
+	switch (accounts_find(source, span_of(name), &account)) {
 	case ACCOUNT_LATER:
-		return EXCHANGE_LATER;
+		return later(l);
 	case ACCOUNT_NONE:
-		snprintf(l->why, sizeof(l->why), "account is gone");
-		return EXCHANGE_FAILED;
+		return refuse(l, "no such account");
 	case ACCOUNT_FOUND:
 		break;
 	}
 	if (account.nologin)
-		snprintf(l->why, sizeof(l->why), "account has nologin");
-	else if (account.allow_nets[0] != '\0' &&
+		return refuse(l, "account has nologin");
+	if (from_here && account.allow_nets[0] != '\0' &&
 	    !in_networks(l->client, account.allow_nets))
-		snprintf(l->why, sizeof(l->why),
-		    "address is not in the account's allow_nets");
-	else
+		return refuse(l, "address is not in the account's allow_nets");
+	return EXCHANGE_DONE;
+}
+
+/* A master comes from the master's networks, not from the user's. */
+static enum exchange_result
+admit_master(struct login *l)
+{
+	enum exchange_result r;
+
+	if (strcmp(l->service, "smtp") == 0)
+		return refuse(l, "masters do not send mail as others");
+	r = admit_account(l, the.masters, l->master, true);
+	return r == EXCHANGE_DONE ?
+	    admit_account(l, the.accounts, l->user, false) :
+	    r;
+}
+
+/* The password is right; does the rest allow it? */
+static enum exchange_result
+admit(struct login *l)
+{
+	enum exchange_result r = l->master[0] != '\0' ?
+	    admit_master(l) :
+	    admit_account(l, the.accounts, l->user, true);
+
+	if (r != EXCHANGE_DONE || l->master[0] != '\0' || l->label[0] != '\0')
+		return r;
+	switch (ordinary_allowed(l, l->user)) {
+	case CHECK_RIGHT:
 		return EXCHANGE_DONE;
-	return EXCHANGE_FAILED;
+	case CHECK_LATER:
+		return later(l);
+	case CHECK_WRONG:
+		break;
+	}
+	return refuse(l,
+	    "the account has app passwords, its own is not"
+	    " accepted here (account_app_password_only)");
+}
+
+static void
+note_names(struct login *l)
+{
+	if (part(exchange_user(l->exchange), l->user, l->master))
+		snprintf(l->behind, sizeof(l->behind), ", master=<%s>",
+		    l->master);
+	else if (l->label[0] != '\0')
+		snprintf(l->behind, sizeof(l->behind), ", app_password=<%s>",
+		    l->label);
+}
+
+static enum exchange_result
+judge(struct login *l, enum exchange_result r)
+{
+	if (r != EXCHANGE_MORE)
+		note_names(l);
+	return r == EXCHANGE_DONE ? admit(l) : r;
 }
 
 enum exchange_result
 login_start(struct login *l, const struct span *initial, struct span *out)
 {
-	enum exchange_result r = exchange_start(l->exchange, initial, out);
-
-	return r == EXCHANGE_DONE ? admit(l) : r;
+	return judge(l, exchange_start(l->exchange, initial, out));
 }
 
 enum exchange_result
 login_step(struct login *l, struct span response, struct span *out)
 {
-	enum exchange_result r = exchange_step(l->exchange, response, out);
-
-	return r == EXCHANGE_DONE ? admit(l) : r;
+	return judge(l, exchange_step(l->exchange, response, out));
 }
 
 const char *
@@ -236,7 +490,19 @@ login_client(const struct login *l)
 const char *
 login_user(const struct login *l)
 {
-	return exchange_user(l->exchange);
+	return l->user;
+}
+
+const char *
+login_master(const struct login *l)
+{
+	return l->master;
+}
+
+const char *
+login_behind(const struct login *l)
+{
+	return l->behind;
 }
 
 const char *

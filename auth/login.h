@@ -4,7 +4,15 @@
 
 /*
  * One attempt to log in: the mechanism's dialogue, the account, the password,
- * and what else decides (networks, nologin). No messages: those are auth.c's.
+ * and what else decides (networks, nologin, app passwords, masters). No
+ * messages: those are auth.c's.
+ *
+ * Somebody in account_master_files may log in as another one, by name
+ * ("bob*support", auth_master_user_separator) or by an authorization identity
+ * ("bob" beside the name "support"). Then the password is looked for among the
+ * masters alone, and both names are known from there on. Not for SMTP: what a
+ * user may send as hangs on the login, and mail from the user's address that
+ * somebody else sent could not be told from the user's own.
  */
 
 #include <stdbool.h>
@@ -13,15 +21,22 @@
 #include "lib/base/why.h"
 #include "lib/sasl/exchange.h"
 
+struct app_use;
 struct login;
 
 /* What asks the system (auth-pam) about a password. */
 typedef enum verdict login_pam_function(const char *pam_service,
     const char *user, const char *client, struct span password);
 
-/* Once; as exchange_setup. */
-bool login_setup(const char *mechanisms, struct accounts *accounts,
-    login_pam_function *pam, struct buf *error);
+struct login_config {
+	const struct auth_params *params; /* lives as long as the process */
+	struct accounts *accounts;
+	login_pam_function *pam;
+	struct app_use *use; /* NULL: uses of app passwords are not noted */
+};
+
+/* Once; before confinement. False and *error as exchange_setup. */
+bool login_setup(const struct login_config *config, struct buf *error);
 
 /* NULL when the mechanism is not offered. */
 struct login *login_new(const char *service, const char *mechanism,
@@ -41,6 +56,14 @@ const char *login_service(const struct login *l);
 const char *login_client(const struct login *l);
 /* Canonical; after a failure who it tried to be, maybe "". */
 const char *login_user(const struct login *l);
+/* Who acts for that user; "" when it is the user. */
+const char *login_master(const struct login *l);
+/*
+ * What log lines say behind the user's name: ", master=<support>" or
+ * ", app_password=<phone>"; mostly "".
+ */
+enum { LOGIN_BEHIND_MAX = 288 };
+const char *login_behind(const struct login *l);
 const char *login_why(const struct login *l);
 
 #endif

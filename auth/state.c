@@ -22,7 +22,7 @@
 #include "lib/log/log.h"
 
 enum {
-	STATE_MAGIC = 0x70687432,
+	STATE_MAGIC = 0x70687433,
 	TICKETS = 1024,
 	BUCKETS = 1024,
 	WAYS = 4, /* failures with equal low bits */
@@ -38,7 +38,7 @@ struct ticket {
 	unsigned char digest[DIGEST];
 	int64_t ends; /* 0: free */
 	char service[SERVICE_MAX];
-	char user[STATE_USER_MAX];
+	struct state_login whose;
 };
 
 struct failure {
@@ -193,13 +193,14 @@ free_ticket(struct shared *m, int64_t now)
 }
 
 bool
-state_issue(struct state *s, const char *service, const char *user, int64_t now,
-    char ticket[TICKET_TEXT_MAX])
+state_issue(struct state *s, const char *service, const char *user,
+    const char *behind, int64_t now, char ticket[TICKET_TEXT_MAX])
 {
 	unsigned char bytes[TICKET_BYTES];
 	struct ticket *t;
 
 	if (strlen(service) >= SERVICE_MAX || strlen(user) >= STATE_USER_MAX ||
+	    strlen(behind) >= STATE_BEHIND_MAX ||
 	    RAND_bytes(bytes, TICKET_BYTES) != 1)
 		return false;
 	for (size_t i = 0; i < TICKET_BYTES; i++)
@@ -210,7 +211,8 @@ state_issue(struct state *s, const char *service, const char *user, int64_t now,
 		memset(t, 0, sizeof(*t));
 		digest(s, ticket, t->digest);
 		memcpy(t->service, service, strlen(service));
-		memcpy(t->user, user, strlen(user));
+		memcpy(t->whose.user, user, strlen(user));
+		memcpy(t->whose.behind, behind, strlen(behind));
 		t->ends = now + TICKET_LIFE_MS;
 	}
 	unlock(s);
@@ -220,7 +222,7 @@ state_issue(struct state *s, const char *service, const char *user, int64_t now,
 
 bool
 state_redeem(struct state *s, const char *service, const char *ticket,
-    int64_t now, char user[STATE_USER_MAX])
+    int64_t now, struct state_login *out)
 {
 	unsigned char wanted[DIGEST];
 	bool found = false;
@@ -237,8 +239,9 @@ state_redeem(struct state *s, const char *service, const char *ticket,
 			continue;
 		/* used up, whoever asks: a wrong service is an attack */
 		found = strncmp(t->service, service, SERVICE_MAX) == 0;
-		memcpy(user, t->user, STATE_USER_MAX);
-		user[STATE_USER_MAX - 1] = '\0';
+		*out = t->whose;
+		out->user[STATE_USER_MAX - 1] = '\0';
+		out->behind[STATE_BEHIND_MAX - 1] = '\0';
 		memset(t, 0, sizeof(*t));
 	}
 	unlock(s);
@@ -295,18 +298,22 @@ count_failure(struct state *s, const char *kind, const char *name, int64_t now)
 
 uint64_t
 state_failure(struct state *s, const char *client, const char *user,
-    int64_t now, uint64_t most_ms)
+    const char *master, int64_t now, uint64_t most_ms)
 {
 	char source[INET6_ADDRSTRLEN];
-	uint64_t count, other, delay = FIRST_DELAY_MS;
+	uint64_t count, other, third = 0, delay = FIRST_DELAY_MS;
 
 	source_name(client, source);
 	lock(s);
 	count = count_failure(s, "from", source, now);
 	other = count_failure(s, "for", user, now);
+	if (master[0] != '\0')
+		third = count_failure(s, "of", master, now);
 	unlock(s);
 	if (other > count)
 		count = other;
+	if (third > count)
+		count = third;
 	while (--count > 0 && delay < most_ms)
 		delay *= 2;
 	return delay < most_ms ? delay : most_ms;

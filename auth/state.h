@@ -19,6 +19,13 @@ enum {
 	TICKET_TEXT_MAX = 64,
 	TICKET_LIFE_MS = 60 * 1000,
 	STATE_USER_MAX = 256,
+	STATE_BEHIND_MAX = 288,
+};
+
+/* Whose a ticket is. */
+struct state_login {
+	char user[STATE_USER_MAX];
+	char behind[STATE_BEHIND_MAX]; /* as login_behind */
 };
 
 struct state;
@@ -32,16 +39,17 @@ void state_close(struct state **s);
 
 /* False when too many tickets are out. Times are clock_ms(). */
 bool state_issue(struct state *s, const char *service, const char *user,
-    int64_t now, char ticket[TICKET_TEXT_MAX]);
+    const char *behind, int64_t now, char ticket[TICKET_TEXT_MAX]);
 bool state_redeem(struct state *s, const char *service, const char *ticket,
-    int64_t now, char user[STATE_USER_MAX]);
+    int64_t now, struct state_login *out);
 
 /*
  * Notes a failed login, and says how long its answer should wait: the more
  * failures in the last minutes from this address (or IPv6 network of 64
- * bits) or for this account, the longer, at most "most_ms".
+ * bits), for this account, or of this master ("": none was named), whichever
+ * are most, the longer; at most "most_ms".
  */
 uint64_t state_failure(struct state *s, const char *client, const char *user,
-    int64_t now, uint64_t most_ms);
+    const char *master, int64_t now, uint64_t most_ms);
 
 #endif

@@ -162,9 +162,9 @@ open_account(const struct session_client *c)
 static void
 log_login(const struct session_client *c)
 {
-	log_info("login user=<%s>, client=%s, method=%s, tls=%s, session=%s",
-	    c->user, c->client, c->method, c->tls[0] == '\0' ? "none" : c->tls,
-	    c->id);
+	log_info("login user=<%s>%s, client=%s, method=%s, tls=%s, session=%s",
+	    c->user, c->behind, c->client, c->method,
+	    c->tls[0] == '\0' ? "none" : c->tls, c->id);
 }
 
 static void
@@ -190,9 +190,9 @@ converse(struct session_client *c)
 	imap_reader_free(&s.reader);
 	if (c->parked)
 		return;
-	log_info("logout user=<%s>, client=%s, session=%s, in=%" PRIu64
+	log_info("logout user=<%s>%s, client=%s, session=%s, in=%" PRIu64
 		 ", out=%" PRIu64 "%s%s%s",
-	    c->user, c->client, c->id,
+	    c->user, c->behind, c->client, c->id,
 	    s.received_before + stream_received(c->io),
 	    s.sent_before + stream_sent(c->io),
 	    s.end == NULL ? "" : ", reason=(", s.end == NULL ? "" : s.end,

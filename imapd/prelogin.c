@@ -254,7 +254,8 @@ do_login(struct prelogin *p, const struct imap_command *c)
 {
 	struct span user, password;
 
-	if (c->count != 2 || !imap_arg_astring(&c->args[0], &user) ||
+	/* "bob*support": clients do not know that the * wants quotes */
+	if (c->count != 2 || !imap_arg_list_mailbox(&c->args[0], &user) ||
 	    !imap_arg_astring(&c->args[1], &password))
 		bad(p, "A name and a password are expected");
 	else if (plaintext_allowed(p))

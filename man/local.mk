@@ -2,6 +2,7 @@
 # One page a line, so that two additions merge.
 dist_man1_MANS += man/mailq.1
 dist_man1_MANS += man/newaliases.1
+dist_man1_MANS += man/postaccount.1
 dist_man1_MANS += man/postalias.1
 dist_man1_MANS += man/postcat.1
 dist_man1_MANS += man/postconf.1

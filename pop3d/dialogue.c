@@ -391,9 +391,10 @@ log_end(const struct dialogue *d)
 {
 	const struct pop3_client *c = d->client;
 
-	log_info("logout user=<%s>, client=%s, session=%s, retrieved=%llu,"
+	log_info("logout user=<%s>%s, client=%s, session=%s, retrieved=%llu,"
 		 " bytes=%llu, deleted=%llu, left=%llu%s%s%s",
-	    c->user, c->client, c->id, (unsigned long long)d->counts.retrieved,
+	    c->user, c->behind, c->client, c->id,
+	    (unsigned long long)d->counts.retrieved,
 	    (unsigned long long)d->counts.bytes,
 	    (unsigned long long)d->counts.deleted,
 	    (unsigned long long)(store_count(d->store) - d->counts.deleted),
@@ -406,10 +407,10 @@ transaction(struct dialogue *d)
 {
 	const struct pop3_client *c = d->client;
 
-	log_info("login user=<%s>, client=%s, method=%s, tls=%s, session=%s,"
+	log_info("login user=<%s>%s, client=%s, method=%s, tls=%s, session=%s,"
 		 " messages=%zu",
-	    c->user, c->client, c->method, c->tls[0] == '\0' ? "none" : c->tls,
-	    c->id, store_count(d->store));
+	    c->user, c->behind, c->client, c->method,
+	    c->tls[0] == '\0' ? "none" : c->tls, c->id, store_count(d->store));
 	d->marks = mem_array(store_count(d->store) + 1, 1);
 	converse(d);
 	log_end(d);

@@ -139,6 +139,7 @@ serve(struct session_client *c)
 		.client = c->client,
 		.method = c->method,
 		.tls = c->tls,
+		.behind = c->behind,
 		.io = c->io,
 	};
 

@@ -26,7 +26,7 @@ struct pop3_client {
 	const char *mail; /* as this process sees it */
 	bool mail_exists;
 	struct mbox_access *mbox; /* or NULL */
-	const char *user, *id, *client, *method, *tls;
+	const char *user, *behind, *id, *client, *method, *tls;
 	struct stream *io;
 };
 

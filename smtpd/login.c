@@ -121,6 +121,9 @@ succeeded(struct exchange *x, const struct msg_authenticated *a)
 	login_forget(s);
 	s->user = mem_text(a->user);
 	s->mechanism = mem_text(x->mechanism);
+	if (a->behind[0] != '\0')
+		log_info("%s: SASL %s login, sasl_username=%s%s",
+		    s->client.full, x->mechanism, a->user, a->behind);
 	say(s, 235, "2.7.0", "Authentication successful");
 }
 
@@ -129,9 +132,9 @@ failed(struct exchange *x, const struct msg_authenticated *a)
 {
 	struct session *s = x->s;
 
-	log_warning("%s: SASL %s authentication failed: %s%s%s", s->client.full,
-	    x->mechanism, a->text, a->user[0] != '\0' ? ", sasl_username=" : "",
-	    a->user);
+	log_warning("%s: SASL %s authentication failed: %s%s%s%s",
+	    s->client.full, x->mechanism, a->text,
+	    a->user[0] != '\0' ? ", sasl_username=" : "", a->user, a->behind);
 	if (a->delay_ms > 0) {
 		stream_flush(s->io);
 		wait_until(clock_ms() + (int64_t)a->delay_ms);

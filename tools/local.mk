@@ -89,3 +89,7 @@ sbin_PROGRAMS += tools/postmailbox
 tools_postmailbox_SOURCES = tools/postmailbox.c tools/postmailbox.h \
 	tools/postmailbox_account.c tools/postmailbox_check.c \
 	tools/postmailbox_rebuild.c $(auth_accounts)
+
+sbin_PROGRAMS += tools/postaccount
+tools_postaccount_SOURCES = tools/postaccount.c tools/app_password_file.c \
+	tools/app_password_file.h $(auth_app_passwords) $(auth_accounts)

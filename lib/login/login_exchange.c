@@ -90,10 +90,11 @@ refuse(struct attempt *a, const struct msg_authenticated *m)
 	struct login *l = a->l;
 	bool later = m->verdict == LATER;
 
-	log_warning("unknown[%s]: SASL %s authentication failed: %s%s%s,"
+	log_warning("unknown[%s]: SASL %s authentication failed: %s%s%s%s,"
 		    " session=%s",
 	    l->client, a->method, m->text,
-	    m->user[0] == '\0' ? "" : ", sasl_username=", m->user, l->id);
+	    m->user[0] == '\0' ? "" : ", sasl_username=", m->user, m->behind,
+	    l->id);
 	service_done("auth", &a->auth, true);
 	if (delay > 0)
 		(void)wait_until(clock_ms() + delay);

@@ -175,13 +175,14 @@ keep(char **at, const char *text)
 static struct session_client *
 new_client(const struct msg_serve_session *m)
 {
-	size_t n = strlen(m->user) + strlen(m->id) + strlen(m->client) +
-	    strlen(m->method) + strlen(m->tls) + strlen(m->tag) + 6 +
-	    m->state.n;
+	size_t n = strlen(m->user) + strlen(m->behind) + strlen(m->id) +
+	    strlen(m->client) + strlen(m->method) + strlen(m->tls) +
+	    strlen(m->tag) + 7 + m->state.n;
 	struct session_client *c = mem_new(sizeof(*c) + n);
 	char *at = (char *)(c + 1);
 
 	c->user = keep(&at, m->user);
+	c->behind = keep(&at, m->behind);
 	c->id = keep(&at, m->id);
 	c->client = keep(&at, m->client);
 	c->method = keep(&at, m->method);
@@ -240,6 +241,7 @@ park(struct session_client *c, const struct session_parking *p,
     struct span compression)
 {
 	const struct msg_park park = {
+		.behind = c->behind,
 		.id = c->id,
 		.client = c->client,
 		.method = c->method,

@@ -448,6 +448,7 @@ take_over(void *with, const struct msg_account *account, const char **why)
 	const struct session_owner owner = owner_in(account);
 	const struct msg_serve_session message = {
 		.user = account->user,
+		.behind = account->behind,
 		.id = m->id,
 		.client = m->client,
 		.method = m->method,

@@ -84,7 +84,7 @@ struct parked {
 	int64_t end; /* clock_ms(); INT64_MAX: never */
 	int64_t sign; /* the next sign of life; INT64_MAX: none */
 	int64_t sign_ms;
-	const char *id, *client, *method, *tls; /* in text */
+	const char *behind, *id, *client, *method, *tls; /* in text */
 	size_t size; /* of this, with the text */
 	struct span state; /* behind the texts */
 	struct span compression; /* behind that */
@@ -392,8 +392,8 @@ end(struct parked *p, const char *bye, const char *why)
 		(void)say(p, bye);
 		forget_unread(p);
 	}
-	log_info("logout user=<%s>, client=%s, session=%s, reason=(%s)",
-	    p->holder->owner.user, p->client, p->id, why);
+	log_info("logout user=<%s>%s, client=%s, session=%s, reason=(%s)",
+	    p->holder->owner.user, p->behind, p->client, p->id, why);
 	take_out(p);
 	free_parked(p);
 }
@@ -403,6 +403,7 @@ pass_on(struct parked *p, bool stay)
 {
 	const struct msg_serve_session m = {
 		.user = p->holder->owner.user,
+		.behind = p->behind,
 		.id = p->id,
 		.client = p->client,
 		.method = p->method,
@@ -603,9 +604,9 @@ keep_bytes(char **at, struct span bytes)
 static struct parked *
 new_parked(struct holder *h, const struct msg_park *m)
 {
-	size_t size = sizeof(struct parked) + strlen(m->id) +
-	    strlen(m->client) + strlen(m->method) + strlen(m->tls) + 4 +
-	    m->state.n + m->compression.n;
+	size_t size = sizeof(struct parked) + strlen(m->behind) +
+	    strlen(m->id) + strlen(m->client) + strlen(m->method) +
+	    strlen(m->tls) + 5 + m->state.n + m->compression.n;
 	struct parked *p = take_piece(size);
 	int64_t now = clock_ms();
 	char *at = p->text;
@@ -613,6 +614,7 @@ new_parked(struct holder *h, const struct msg_park *m)
 	p->watch.ready = client_ready;
 	p->size = size;
 	p->fd = m->socket;
+	p->behind = keep(&at, m->behind);
 	p->id = keep(&at, m->id);
 	p->client = keep(&at, m->client);
 	p->method = keep(&at, m->method);

@@ -43,6 +43,7 @@ struct session_client {
 	struct session_client *next; /* of the same process */
 	struct stream *io;
 	const char *user; /* these live as long as the client */
+	const char *behind; /* log lines say it behind the user's name */
 	const char *id;
 	const char *client;
 	const char *method;

@@ -355,6 +355,28 @@ failed(struct exchange *x, int result)
 	return EXCHANGE_FAILED;
 }
 
+/* Takes the three words of PLAIN apart; names are canonical then. */
+static bool
+split_plain(struct exchange *x, struct span message, char as[EXCHANGE_USER_MAX],
+    struct span *password)
+{
+	size_t first = span_find(message, '\0'), second;
+	struct span rest;
+
+	as[0] = '\0';
+	if (first == message.n)
+		return false;
+	rest = span_skip(message, first + 1);
+	second = span_find(rest, '\0');
+	if (second == rest.n)
+		return false;
+	*password = span_skip(rest, second + 1);
+	return span_find(*password, '\0') == password->n &&
+	    accounts->canonical(x->with, span_take(rest, second), x->user) &&
+	    (first == 0 ||
+		accounts->canonical(x->with, span_take(message, first), as));
+}
+
 /*
  * PLAIN (RFC 4616) is what nearly everybody uses, and three words; libsasl2
  * makes a connection object with tables of plugins for it.
@@ -362,30 +384,23 @@ failed(struct exchange *x, int result)
 static enum exchange_result
 plain(struct exchange *x, struct span message)
 {
-	size_t first = span_find(message, '\0'), second;
-	char as[EXCHANGE_USER_MAX];
-	struct span rest, password;
+	char as[EXCHANGE_USER_MAX], acting[EXCHANGE_USER_MAX];
+	struct span password;
+	bool allowed = true;
 
-	if (first == message.n)
+	if (!split_plain(x, message, as, &password))
 		return failed(x, SASL_BADPROT);
-	rest = span_skip(message, first + 1);
-	second = span_find(rest, '\0');
-	if (second == rest.n)
-		return failed(x, SASL_BADPROT);
-	password = span_skip(rest, second + 1);
-	if (span_find(password, '\0') < password.n ||
-	    !accounts->canonical(x->with, span_take(rest, second), x->user))
-		return failed(x, SASL_BADPROT);
+	if (as[0] != '\0' && strcmp(as, x->user) != 0) {
+		allowed = accounts->acting(x->with, x->user, as, acting);
+		if (allowed)
+			memcpy(x->user, acting, sizeof(x->user));
+	}
+	/* in any case, so that time tells nothing */
 	x->check = accounts->check(x->with, x->user, password);
 	x->checked = true;
 	if (x->check != CHECK_RIGHT)
 		return failed(x, SASL_BADAUTH);
-	/* nobody acts for another one */
-	if (first > 0 &&
-	    (!accounts->canonical(x->with, span_take(message, first), as) ||
-		strcmp(as, x->user) != 0))
-		return failed(x, SASL_NOAUTHZ);
-	return EXCHANGE_DONE;
+	return allowed ? EXCHANGE_DONE : failed(x, SASL_NOAUTHZ);
 }
 
 /*

@@ -34,6 +34,12 @@ struct exchange_accounts {
 	 */
 	bool (*canonical)(void *with, struct span given,
 	    char out[EXCHANGE_USER_MAX]);
+	/*
+	 * The name of "user" who acts for "as", another one: it is then given
+	 * to check, and is exchange_user(). False: nobody acts for others.
+	 */
+	bool (*acting)(void *with, const char *user, const char *as,
+	    char out[EXCHANGE_USER_MAX]);
 	enum exchange_check (
 	    *check)(void *with, const char *user, struct span password);
 	/* The password itself, where it is known; for SCRAM and CRAM-MD5. */

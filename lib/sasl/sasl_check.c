@@ -38,19 +38,23 @@ auth_can_read(struct conf *c, const struct stat *st)
 }
 
 static bool
-check_source(struct conf *c, const char *word, struct buf *errors,
-    struct buf *warnings)
+is_pam(const char *word)
 {
-	static const char setting[] = "account_files";
+	return strcmp(word, "pam") == 0 || strncmp(word, "pam:", 4) == 0;
+}
+
+static bool
+check_source(struct conf *c, const char *setting, const char *word,
+    struct buf *errors, struct buf *warnings)
+{
 	struct stat st;
 
-	if (strcmp(word, "pam") == 0 || strncmp(word, "pam:", 4) == 0)
-		return true;
 	if (strncmp(word, "passwd-file:", 12) == 0)
 		word += 12;
 	if (word[0] != '/')
 		say(c, setting, errors, word,
-		    "neither an absolute file name nor pam");
+		    is_pam(word) ? "only files can name masters" :
+				   "neither an absolute file name nor pam");
 	else if (stat(word, &st) == -1 || access(word, R_OK) == -1)
 		say(c, setting, errors, word, strerror(errno));
 	else if (!S_ISREG(st.st_mode))
@@ -80,7 +84,9 @@ check_sources(struct conf *c, struct buf *errors, struct buf *warnings)
 
 		if (word.n > 0) {
 			any = true;
-			good &= check_source(c, text, errors, warnings);
+			good &= is_pam(text) ||
+			    check_source(c, "account_files", text, errors,
+				warnings);
 		}
 		free(text);
 	}
@@ -90,6 +96,97 @@ check_sources(struct conf *c, struct buf *errors, struct buf *warnings)
 	return good;
 }
 
+static struct span
+without_kind(struct span word)
+{
+	return span_starts(word, "passwd-file:") ? span_skip(word, 12) : word;
+}
+
+static bool
+lists(const char *list, struct span file)
+{
+	struct span rest = span_of(list), word;
+
+	while (span_cut(&rest, ", \t\r\n", true, &word))
+		if (word.n > 0 && span_equal(without_kind(word), file))
+			return true;
+	return false;
+}
+
+/* Everybody in a file of both lists could read everybody's mail. */
+static bool
+check_masters(struct conf *c, struct buf *errors, struct buf *warnings)
+{
+	static const char setting[] = "account_master_files";
+	struct span rest = span_of(conf_value(c, setting)), word;
+	const char *accounts = conf_value(c, "account_files");
+	bool good = true;
+
+	while (span_cut(&rest, ", \t\r\n", true, &word)) {
+		char *text = mem_span_text(word);
+
+		if (word.n > 0 && lists(accounts, without_kind(word))) {
+			say(c, setting, errors, text,
+			    "is in account_files as well: all of its accounts"
+			    " would be masters");
+			good = false;
+		} else if (word.n > 0) {
+			good &=
+			    check_source(c, setting, text, errors, warnings);
+		}
+		free(text);
+	}
+	return good;
+}
+
+/* It must not be a part of names. */
+static bool
+check_separator(struct conf *c, struct buf *errors, struct buf *warnings)
+{
+	static const char setting[] = "auth_master_user_separator";
+	const char *value = conf_value(c, setting);
+
+	if (value[0] == '\0')
+		return true;
+	if (value[1] != '\0' || strchr("!$%*/:;?^|", value[0]) == NULL) {
+		say(c, setting, errors, value,
+		    "is none of ! $ % * / : ; ? ^ |");
+		return false;
+	}
+	if (span_trim(span_of(conf_value(c, "account_master_files"))).n == 0)
+		say(c, setting, warnings, value,
+		    "has no effect without account_master_files");
+	return true;
+}
+
+static bool
+check_app_passwords(struct conf *c, struct buf *errors, struct buf *warnings)
+{
+	static const char only[] = "account_app_password_only";
+	static const char setting[] = "account_app_password_file";
+	const char *file = conf_value(c, setting);
+	struct span rest = span_of(conf_value(c, only)), word;
+	bool good = true;
+
+	while (span_cut(&rest, ", \t\r\n", true, &word)) {
+		char *text = mem_span_text(word);
+
+		if (word.n > 0 && !span_is_nocase(word, "imap") &&
+		    !span_is_nocase(word, "pop3") &&
+		    !span_is_nocase(word, "smtp")) {
+			say(c, only, errors, text,
+			    "no such protocol: imap, pop3, smtp");
+			good = false;
+		}
+		free(text);
+	}
+	/* it need not be there */
+	if (file[0] == '\0' ||
+	    (file[0] == '/' && access(file, F_OK) == -1 && errno == ENOENT))
+		return good;
+	return check_source(c, setting, file, errors, warnings) && good;
+}
+
 bool
 sasl_check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
 {
@@ -97,6 +194,10 @@ sasl_check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
 	const char *list = conf_value(c, setting);
 	struct span rest = span_of(list), word;
 	bool good = check_sources(c, errors, warnings);
+
+	good &= check_masters(c, errors, warnings);
+	good &= check_separator(c, errors, warnings);
+	good &= check_app_passwords(c, errors, warnings);
 
 	while (span_cut(&rest, ", \t\r\n", true, &word)) {
 		char *text = mem_span_text(word);

@@ -4,8 +4,11 @@
 Texts are str, numbers int, truths bool, bytes bytes, lists lists of dicts; no
 descriptors.
 """
+import re
 import socket
 import struct
+
+from posthaste import SOURCE
 
 TEXT, U64, BOOL, BYTES, FD, LIST = range(6)
 
@@ -54,13 +57,24 @@ def _parse(data):
     return found
 
 
+def version_of(protocol):
+    """As the protocol's table says."""
+    for path in (SOURCE / "lib/ipc").glob("*.def"):
+        found = re.search(rf"^PROTOCOL\({protocol}, (\d+),",
+                          path.read_text(), re.M)
+        if found:
+            return int(found.group(1))
+    raise LookupError(protocol)
+
+
 class Ipc:
-    def __init__(self, instance, service, protocol, version=1):
+    def __init__(self, instance, service, protocol, version=None):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(20)
         self.socket.connect(str(instance.root / "spool/private" / service))
         self.greeted = False
-        self.send("hello", protocol=protocol, version=version)
+        self.send("hello", protocol=protocol,
+                  version=version or version_of(protocol))
 
     def send(self, message, **fields):
         frame = bytes([len(message)]) + message.encode() + _fields(fields)

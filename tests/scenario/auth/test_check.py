@@ -29,6 +29,15 @@ def make_certificate(s, name, kind):
     ("account_files = /nonexistent/accounts",
      ["account_files: /nonexistent/accounts: No such file"]),
     ("account_files = accounts", ["neither an absolute file name nor pam"]),
+    ("account_master_files = /nonexistent/masters",
+     ["account_master_files: /nonexistent/masters: No such file"]),
+    ("account_master_files = pam", ["only files can name masters"]),
+    ("account_app_password_only = imap ftp",
+     ["account_app_password_only: ftp: no such protocol"]),
+    ("account_app_password_file = app_passwords",
+     ["account_app_password_file: app_passwords: neither an absolute"]),
+    ("auth_master_user_separator = +",
+     ["auth_master_user_separator: +: is none of"]),
     ("auth_mechanisms = plain ntlm", ["auth_mechanisms: ntlm: not a"]),
     ("smtpd_tls_cert_file = /nonexistent/cert.pem",
      ["smtpd_tls_cert_file: /nonexistent/cert.pem: No such file"]),
@@ -70,6 +79,12 @@ def test_ed25519_cannot_be_kept_in_keyd(suite):
     s.set(smtpd_tls_cert_file=s.root / "etc/ed.pem",
           smtpd_tls_key_file=s.root / "etc/ed.key")
     refused(s, "use a certificate with an RSA or ECDSA key")
+
+
+def test_users_are_no_masters(suite):
+    s = suite(start=False)
+    s.set(account_master_files=s.root / "etc/accounts")
+    refused(s, "account_master_files: ", "all of its accounts would be mast")
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="without root auth is the caller")

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 static char path[] = "/tmp/login_test.XXXXXX";
+static char master_path[] = "/tmp/login_test_masters.XXXXXX";
+static char app_path[] = "/tmp/login_test_app.XXXXXX";
 static unsigned int pam_asked;
 
 static enum verdict
@@ -32,6 +34,8 @@ struct row {
 	const char *user;
 };
 
+#define DIGEST \
+	"4ee63df5015fca75204772a829715ba439cc88c998df8a95cd840c5702900a89" /* of the app password */
 #define NONE \
 	{ \
 		NULL, 0 \
@@ -88,6 +92,61 @@ static const struct row rows[] = {
 	    EXCHANGE_FAILED, "erin@example.test" },
 	{ "right network", "PLAIN", S("\0frank\0secret"), { NONE },
 	    EXCHANGE_DONE, "frank@example.test" },
+	{ "app password", "PLAIN", S("\0frank\0abcde-fghij-kmnpq-rstuv"),
+	    { NONE }, EXCHANGE_DONE, "frank@example.test" },
+	{ "app password, login", "LOGIN", S("frank"),
+	    { S("ABCDEfghijkmnpqrstuv"), NONE }, EXCHANGE_DONE,
+	    "frank@example.test" },
+	{ "app password of another", "PLAIN",
+	    S("\0bob\0abcde-fghij-kmnpq-rstuv"), { NONE }, EXCHANGE_FAILED,
+	    "bob@example.test" },
+	{ "app password, nologin", "PLAIN",
+	    S("\0dave\0abcde-fghij-kmnpq-rstuv"), { NONE }, EXCHANGE_FAILED,
+	    "dave@example.test" },
+	{ "app password, account gone", "PLAIN",
+	    S("\0gone@example.test\0abcde-fghij-kmnpq-rstuv"), { NONE },
+	    EXCHANGE_FAILED, "gone@example.test" },
+	{ "master by name", "PLAIN", S("\0bob*support\0master"), { NONE },
+	    EXCHANGE_DONE, "bob@example.test" },
+	{ "master by name, login", "LOGIN", S("Bob*SUPPORT"),
+	    { S("master"), NONE }, EXCHANGE_DONE, "bob@example.test" },
+	{ "master by identity", "PLAIN", S("bob\0support\0master"), { NONE },
+	    EXCHANGE_DONE, "bob@example.test" },
+	{ "master of one's own name", "PLAIN", S("carol\0bob\0other"), { NONE },
+	    EXCHANGE_DONE, "carol@example.test" },
+	{ "master's name, user's password", "PLAIN", S("carol\0bob\0secret"),
+	    { NONE }, EXCHANGE_FAILED, "carol@example.test" },
+	{ "master, wrong password", "PLAIN", S("\0bob*support\0secret"),
+	    { NONE }, EXCHANGE_FAILED, "bob@example.test" },
+	{ "master as nobody", "PLAIN", S("\0support\0master"), { NONE },
+	    EXCHANGE_FAILED, NULL },
+	{ "no such master", "PLAIN", S("\0bob*mallory\0master"), { NONE },
+	    EXCHANGE_FAILED, NULL },
+	{ "no such user", "PLAIN", S("\0mallory*support\0master"), { NONE },
+	    EXCHANGE_FAILED, NULL },
+	{ "the user is no master", "PLAIN", S("\0carol*frank\0secret"),
+	    { NONE }, EXCHANGE_FAILED, NULL },
+	{ "both ways", "PLAIN", S("carol\0bob*support\0master"), { NONE },
+	    EXCHANGE_FAILED, NULL },
+	{ "both ways, the same", "PLAIN", S("bob*support\0bob*support\0master"),
+	    { NONE }, EXCHANGE_DONE, "bob@example.test" },
+	{ "identity of two parts", "PLAIN", S("carol*bob\0bob\0secret"),
+	    { NONE }, EXCHANGE_FAILED, NULL },
+	{ "three parts", "PLAIN", S("\0bob*carol*support\0master"), { NONE },
+	    EXCHANGE_FAILED, NULL },
+	{ "no user", "PLAIN", S("\0*support\0master"), { NONE },
+	    EXCHANGE_FAILED, NULL },
+	{ "no master", "PLAIN", S("\0bob*\0secret"), { NONE }, EXCHANGE_FAILED,
+	    NULL },
+	{ "locked master", "PLAIN", S("\0bob*locked\0master"), { NONE },
+	    EXCHANGE_FAILED, NULL },
+	{ "master from elsewhere", "PLAIN", S("\0bob*far\0master"), { NONE },
+	    EXCHANGE_FAILED, NULL },
+	{ "user is locked", "PLAIN", S("\0dave*support\0master"), { NONE },
+	    EXCHANGE_FAILED, "dave@example.test" },
+	{ "user's networks are not the master's", "PLAIN",
+	    S("\0erin*support\0master"), { NONE }, EXCHANGE_DONE,
+	    "erin@example.test" },
 	{ "broken hash", "PLAIN", S("\0grace\0secret"), { NONE },
 	    EXCHANGE_LATER, "grace@example.test" },
 };
@@ -126,6 +185,72 @@ test_logins(void **state)
 	assert_int_equal(pam_asked, 0);
 }
 
+/* One attempt; what log lines would say behind the user's name. */
+static enum exchange_result
+attempt(const char *service, struct span words, char behind[LOGIN_BEHIND_MAX],
+    char why[256])
+{
+	struct login *l = login_new(service, "PLAIN", "192.0.2.7", "mx");
+	struct span out;
+	enum exchange_result r = login_start(l, &words, &out);
+
+	snprintf(behind, LOGIN_BEHIND_MAX, "%s", login_behind(l));
+	snprintf(why, 256, "%s", login_why(l));
+	login_free(&l);
+	return r;
+}
+
+static void
+test_who_is_behind_it(void **state)
+{
+	char behind[LOGIN_BEHIND_MAX], why[256];
+
+	(void)state;
+	assert_int_equal(attempt("imap", SPAN("bob\0support\0master"), behind,
+			     why),
+	    EXCHANGE_DONE);
+	assert_string_equal(behind, ", master=<support>");
+	assert_int_equal(attempt("imap", SPAN("bob\0support\0guess"), behind,
+			     why),
+	    EXCHANGE_FAILED);
+	assert_string_equal(behind, ", master=<support>");
+	assert_int_equal(attempt("imap",
+			     SPAN("\0frank\0abcde-fghij-kmnpq-rstuv"), behind,
+			     why),
+	    EXCHANGE_DONE);
+	assert_string_equal(behind, ", app_password=<phone>");
+	assert_int_equal(attempt("pop3", SPAN("\0bob\0secret"), behind, why),
+	    EXCHANGE_DONE);
+	assert_string_equal(behind, "");
+}
+
+static void
+test_what_is_for_which_protocol(void **state)
+{
+	char behind[LOGIN_BEHIND_MAX], why[256];
+
+	(void)state;
+	/* masters read mail, they do not send it */
+	assert_int_equal(attempt("smtp", SPAN("bob\0support\0master"), behind,
+			     why),
+	    EXCHANGE_FAILED);
+	assert_non_null(strstr(why, "masters do not send"));
+	assert_int_equal(attempt("smtp",
+			     SPAN("\0frank\0abcde-fghij-kmnpq-rstuv"), behind,
+			     why),
+	    EXCHANGE_FAILED);
+	assert_string_equal(why,
+	    "app password \"phone\" is not for this protocol");
+	/* who has an app password has to use it for IMAP, as is set */
+	assert_int_equal(attempt("imap", SPAN("\0frank\0secret"), behind, why),
+	    EXCHANGE_FAILED);
+	assert_non_null(strstr(why, "account_app_password_only"));
+	assert_int_equal(attempt("pop3", SPAN("\0frank\0secret"), behind, why),
+	    EXCHANGE_DONE);
+	assert_int_equal(attempt("imap", SPAN("\0bob\0secret"), behind, why),
+	    EXCHANGE_DONE);
+}
+
 static void
 test_login_asks_in_words(void **state)
 {
@@ -152,13 +277,39 @@ test_only_what_is_offered(void **state)
 	assert_null(login_new("pop3", "", "192.0.2.7", ""));
 }
 
+static void
+write_masters(void)
+{
+	FILE *f = fdopen(mkstemp(master_path), "w");
+
+	fputs("support:{PLAIN}master\n"
+	      "locked:{PLAIN}master::::::nologin\n"
+	      "far:{PLAIN}master::::::allow_nets=10.0.0.0/8\n"
+	      "bob:{PLAIN}other\n",
+	    f);
+	fclose(f);
+}
+
+/* "abcde-fghij-kmnpq-rstuv" */
+static void
+write_app_passwords(void)
+{
+	FILE *f = fdopen(mkstemp(app_path), "w");
+
+	fputs("frank@example.test:" DIGEST ":pop3,imap:1:0:phone\n"
+	      "dave@example.test:" DIGEST ":pop3:1:0:x\n"
+	      "gone@example.test:" DIGEST ":pop3:1:0:x\n",
+	    f);
+	fclose(f);
+}
+
 static int
 set_up(void **state)
 {
 	static struct auth_params p;
 	struct buf error = BUF_INIT(500);
 	FILE *f = fdopen(mkstemp(path), "w");
-	struct accounts *a;
+	struct login_config config = { .params = &p, .pam = pam };
 
 	(void)state;
 	fputs("bob@example.test:{PLAIN}secret\n"
@@ -174,8 +325,15 @@ set_up(void **state)
 	p.account_files = path;
 	p.account_domain = "example.test";
 	p.account_minimum_uid = 100;
-	a = accounts_new(&p, &error);
-	if (a == NULL || !login_setup("plain login", a, pam, &error)) {
+	p.auth_mechanisms = "plain login";
+	p.account_app_password_file = app_path;
+	p.account_app_password_only = "imap";
+	p.account_master_files = master_path;
+	p.auth_master_user_separator = "*";
+	write_masters();
+	write_app_passwords();
+	config.accounts = accounts_new(&p, &error);
+	if (config.accounts == NULL || !login_setup(&config, &error)) {
 		print_message("%s\n", buf_text(&error));
 		return -1;
 	}
@@ -186,7 +344,7 @@ static int
 tear_down(void **state)
 {
 	(void)state;
-	return unlink(path);
+	return unlink(path) | unlink(master_path) | unlink(app_path);
 }
 
 int
@@ -194,6 +352,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_logins),
+		cmocka_unit_test(test_who_is_behind_it),
+		cmocka_unit_test(test_what_is_for_which_protocol),
 		cmocka_unit_test(test_login_asks_in_words),
 		cmocka_unit_test(test_only_what_is_offered),
 	};

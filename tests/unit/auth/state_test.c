@@ -17,26 +17,29 @@ test_tickets(void **state)
 {
 	struct state *one = state_open(folder), *two = state_open(folder);
 	char ticket[TICKET_TEXT_MAX], other[TICKET_TEXT_MAX];
-	char user[STATE_USER_MAX];
+	struct state_login whose;
 
 	(void)state;
-	assert_true(state_issue(one, "pop3", "bob@example.test", 1000, ticket));
-	assert_true(state_issue(one, "pop3", "bob@example.test", 1000, other));
+	assert_true(state_issue(one, "pop3", "bob@example.test",
+	    ", master=<eve>", 1000, ticket));
+	assert_true(state_issue(one, "pop3", "bob@example.test",
+	    ", master=<eve>", 1000, other));
 	assert_string_not_equal(ticket, other);
 	assert_int_equal(strlen(ticket), 48);
 	/* another process redeems it, once */
-	assert_true(state_redeem(two, "pop3", ticket, 1001, user));
-	assert_string_equal(user, "bob@example.test");
-	assert_false(state_redeem(two, "pop3", ticket, 1001, user));
-	assert_false(state_redeem(one, "pop3", ticket, 1001, user));
+	assert_true(state_redeem(two, "pop3", ticket, 1001, &whose));
+	assert_string_equal(whose.user, "bob@example.test");
+	assert_string_equal(whose.behind, ", master=<eve>");
+	assert_false(state_redeem(two, "pop3", ticket, 1001, &whose));
+	assert_false(state_redeem(one, "pop3", ticket, 1001, &whose));
 	/* for its service alone; and then it is gone */
-	assert_false(state_redeem(two, "imap", other, 1001, user));
-	assert_false(state_redeem(two, "pop3", other, 1001, user));
+	assert_false(state_redeem(two, "imap", other, 1001, &whose));
+	assert_false(state_redeem(two, "pop3", other, 1001, &whose));
 	/* in time */
-	assert_true(state_issue(one, "pop3", "bob", 1000, ticket));
+	assert_true(state_issue(one, "pop3", "bob", "", 1000, ticket));
 	assert_false(
-	    state_redeem(one, "pop3", ticket, 1000 + TICKET_LIFE_MS, user));
-	assert_false(state_redeem(one, "pop3", "", 1000, user));
+	    state_redeem(one, "pop3", ticket, 1000 + TICKET_LIFE_MS, &whose));
+	assert_false(state_redeem(one, "pop3", "", 1000, &whose));
 	state_close(&one);
 	state_close(&two);
 }
@@ -50,11 +53,11 @@ test_tickets_are_bounded(void **state)
 	int n = 0;
 
 	(void)state;
-	while (state_issue(s, "pop3", "bob", now, ticket))
+	while (state_issue(s, "pop3", "bob", "", now, ticket))
 		assert_true(n++ < 100000);
 	assert_true(n >= 1000);
 	assert_true(
-	    state_issue(s, "pop3", "bob", now + TICKET_LIFE_MS, ticket));
+	    state_issue(s, "pop3", "bob", "", now + TICKET_LIFE_MS, ticket));
 	state_close(&s);
 }
 
@@ -65,24 +68,42 @@ test_failures(void **state)
 	int64_t now = 5000000;
 
 	(void)state;
-	assert_int_equal(state_failure(s, "192.0.2.1", "a", now, 5000), 500);
-	assert_int_equal(state_failure(two, "192.0.2.1", "b", now, 5000), 1000);
-	assert_int_equal(state_failure(s, "192.0.2.1", "c", now, 5000), 2000);
+	assert_int_equal(state_failure(s, "192.0.2.1", "a", "", now, 5000),
+	    500);
+	assert_int_equal(state_failure(two, "192.0.2.1", "b", "", now, 5000),
+	    1000);
+	assert_int_equal(state_failure(s, "192.0.2.1", "c", "", now, 5000),
+	    2000);
 	/* the account's failures count from anywhere */
-	assert_int_equal(state_failure(s, "192.0.2.2", "c", now, 5000), 1000);
-	assert_int_equal(state_failure(s, "192.0.2.3", "d", now, 5000), 500);
+	assert_int_equal(state_failure(s, "192.0.2.2", "c", "", now, 5000),
+	    1000);
+	assert_int_equal(state_failure(s, "192.0.2.3", "d", "", now, 5000),
+	    500);
 	for (int i = 0; i < 20; i++)
 		assert_true(
-		    state_failure(s, "192.0.2.1", "e", now, 5000) <= 5000);
-	assert_int_equal(state_failure(s, "192.0.2.1", "f", now, 5000), 5000);
-	assert_int_equal(state_failure(s, "192.0.2.1", "g", now, 0), 0);
+		    state_failure(s, "192.0.2.1", "e", "", now, 5000) <= 5000);
+	assert_int_equal(state_failure(s, "192.0.2.1", "f", "", now, 5000),
+	    5000);
+	assert_int_equal(state_failure(s, "192.0.2.1", "g", "", now, 0), 0);
+	/* a master's failures count, whoever's mailbox is tried */
+	assert_int_equal(state_failure(s, "192.0.2.4", "l", "eve", now, 5000),
+	    500);
+	assert_int_equal(state_failure(s, "192.0.2.5", "m", "eve", now, 5000),
+	    1000);
+	assert_int_equal(state_failure(s, "192.0.2.6", "n", "eve", now, 5000),
+	    2000);
+	assert_int_equal(state_failure(s, "192.0.2.7", "o", "", now, 5000),
+	    500);
 	/* one IPv6 network is one source */
-	state_failure(s, "2001:db8::1", "h", now, 5000);
-	assert_int_equal(state_failure(s, "2001:db8::2", "i", now, 5000), 1000);
-	assert_int_equal(state_failure(s, "2001:db8:0:1::2", "j", now, 5000),
+	state_failure(s, "2001:db8::1", "h", "", now, 5000);
+	assert_int_equal(state_failure(s, "2001:db8::2", "i", "", now, 5000),
+	    1000);
+	assert_int_equal(state_failure(s, "2001:db8:0:1::2", "j", "", now,
+			     5000),
 	    500);
 	/* forgotten after ten quiet minutes */
-	assert_int_equal(state_failure(s, "192.0.2.1", "k", now + 700000, 5000),
+	assert_int_equal(state_failure(s, "192.0.2.1", "k", "", now + 700000,
+			     5000),
 	    500);
 	state_close(&s);
 	state_close(&two);
@@ -91,7 +112,8 @@ test_failures(void **state)
 static void
 test_damaged_file_is_begun_anew(void **state)
 {
-	char path[100], ticket[TICKET_TEXT_MAX], user[STATE_USER_MAX];
+	char path[100], ticket[TICKET_TEXT_MAX];
+	struct state_login whose;
 	struct state *s;
 	FILE *f;
 
@@ -101,8 +123,8 @@ test_damaged_file_is_begun_anew(void **state)
 	fputs("not a state file", f);
 	fclose(f);
 	s = state_open(folder);
-	assert_true(state_issue(s, "pop3", "bob", 1, ticket));
-	assert_true(state_redeem(s, "pop3", ticket, 2, user));
+	assert_true(state_issue(s, "pop3", "bob", "", 1, ticket));
+	assert_true(state_redeem(s, "pop3", ticket, 2, &whose));
 	state_close(&s);
 	unlink(path);
 }
