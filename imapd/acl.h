@@ -5,10 +5,9 @@
 /*
  * GETACL, SETACL, DELETEACL, LISTRIGHTS, MYRIGHTS (RFC 4314).
  *
- * A process serves one account, with the rights of its owner and no others.
- * So the owner has all rights to all folders, which cannot be taken from him,
- * and nobody else sees any of them: lists for others are kept for other
- * servers of the same tree, and for the time when mailboxes can be shared.
+ * The owner has all rights to all of his folders, which cannot be taken from
+ * him; so have the owners of public trees (mail_public_owners). What others
+ * have is in the lists, and judged in namespaces.c.
  */
 
 #include "imapd/session.h"
@@ -17,7 +16,7 @@ imap_command_function getacl_command, setacl_command, deleteacl_command,
     listrights_command, myrights_command;
 
 /* "* MYRIGHTS name lrs" and CRLF. */
-void
-acl_write_my_rights(struct imap_session *s, const char *name, struct buf *out);
+void acl_write_my_rights(struct imap_session *s, const char *name,
+    unsigned int rights, struct buf *out);
 
 #endif

@@ -117,7 +117,8 @@ who_of(struct span file, struct arena *arena)
 		if (!span_starts(file, prefixes[i].file))
 			continue;
 		name = span_skip(file, strlen(prefixes[i].file));
-		if (!acl_who_valid(name))
+		/* nobody is everybody by being called so */
+		if (!acl_who_valid(name) || (i == 0 && acl_who_special(name)))
 			return NULL;
 		return arena_printf(arena, "%s%s%.*s", sign, prefixes[i].imap,
 		    SPAN_ARG(name));
@@ -151,6 +152,7 @@ take_rights(struct span text, unsigned int *rights)
 	struct span named =
 	    colon < text.n ? span_skip(text, colon + 1) : SPAN("");
 
+	*rights = 0;
 	return acl_rights_parse(span_trim(span_take(text, colon)), rights) &&
 	    take_words(named, rights);
 }
@@ -191,6 +193,7 @@ acl_list_parse(struct span text, struct arena *arena, struct acl_list *l)
 		line = span_trim(line);
 		if (line.n == 0 || (line.p[0] != '#' && take_line(l, line)))
 			continue;
+		l->doubtful = l->doubtful || line.p[0] != '#';
 		buf_add_span(&l->rest, line);
 		buf_add_char(&l->rest, '\n');
 	}
@@ -218,16 +221,94 @@ acl_list_set(struct acl_list *l, struct span who, unsigned int rights)
 
 	while (*at != NULL && !span_is(who, (*at)->who))
 		at = &(*at)->next;
-	if (rights == 0) {
-		if (*at != NULL)
-			*at = (*at)->next;
-		return;
-	}
 	if (*at == NULL) {
 		*at = arena_alloc(l->arena, sizeof(**at));
 		(*at)->who = arena_span(l->arena, who);
 	}
 	(*at)->rights = rights;
+}
+
+void
+acl_list_remove(struct acl_list *l, struct span who)
+{
+	struct acl_entry **at = &l->first;
+
+	while (*at != NULL && !span_is(who, (*at)->who))
+		at = &(*at)->next;
+	if (*at != NULL)
+		*at = (*at)->next;
+}
+
+bool
+acl_who_is(const char *who, const char *user, const char *domain)
+{
+	size_t n = strlen(who);
+
+	if (strcmp(who, user) == 0)
+		return true;
+	return domain != NULL && domain[0] != '\0' &&
+	    strchr(who, '@') == NULL && strncmp(user, who, n) == 0 &&
+	    user[n] == '@' && strcmp(user + n + 1, domain) == 0;
+}
+
+static bool
+is_group(const char *who)
+{
+	return who[0] == '$' || (who[0] == '!' && who[1] == '$');
+}
+
+bool
+acl_who_special(struct span who)
+{
+	if (span_starts(who, "-"))
+		who = span_skip(who, 1);
+	for (size_t i = 0; i < WHOLE; i++)
+		if (span_is(who, whole[i]))
+			return true;
+	return span_starts(who, "$") || span_starts(who, "!$");
+}
+
+enum { OF_NOBODY, OF_ANYONE, OF_AUTHENTICATED, OF_USER };
+
+/* How close the entry is to the user. */
+static int
+closeness(const char *who, const char *user, const char *domain)
+{
+	/* an account of that name would be everybody */
+	if (strcmp(who, "anyone") == 0)
+		return OF_ANYONE;
+	if (strcmp(who, "authenticated") == 0)
+		return OF_AUTHENTICATED;
+	return !acl_who_special(span_of(who)) && acl_who_is(who, user, domain) ?
+	    OF_USER :
+	    OF_NOBODY;
+}
+
+unsigned int
+acl_list_rights(const struct acl_list *l, const char *user, const char *domain)
+{
+	unsigned int given[OF_USER + 1] = { 0 }, taken = 0;
+	bool has[OF_USER + 1] = { false };
+	int level = OF_USER;
+
+	if (l->doubtful)
+		return 0;
+	for (const struct acl_entry *e = l->first; e != NULL; e = e->next) {
+		const char *bare = e->who[0] == '-' ? e->who + 1 : e->who;
+		int close = closeness(bare, user, domain);
+
+		if (bare > e->who && (close != OF_NOBODY || is_group(bare))) {
+			taken |= e->rights;
+		} else if (is_group(bare) && bare[0] == '!') {
+			taken |= ACL_ALL & ~e->rights;
+		} else if (bare == e->who) {
+			given[close] |= e->rights;
+			has[close] = true;
+		}
+	}
+	while (level > OF_NOBODY && !has[level])
+		level--;
+	return level == OF_NOBODY ? 0 : given[level] & ~taken;
 }
 
 static void

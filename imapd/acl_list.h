@@ -18,7 +18,22 @@
 /* Bits in this order. */
 #define ACL_LETTERS "lrswipkxtea"
 
-enum { ACL_ALL = (1 << 11) - 1, ACL_WHO_MAX = 255 };
+enum acl_right {
+	ACL_LOOKUP = 1 << 0,
+	ACL_READ = 1 << 1,
+	ACL_SEEN = 1 << 2,
+	ACL_WRITE = 1 << 3,
+	ACL_INSERT = 1 << 4,
+	ACL_POST = 1 << 5,
+	ACL_CREATE = 1 << 6,
+	ACL_DELETE_MAILBOX = 1 << 7,
+	ACL_DELETE_MESSAGE = 1 << 8,
+	ACL_EXPUNGE = 1 << 9,
+	ACL_ADMIN = 1 << 10,
+	ACL_ALL = (1 << 11) - 1,
+};
+
+enum { ACL_WHO_MAX = 255 };
 
 struct acl_entry {
 	const char *who;
@@ -29,7 +44,8 @@ struct acl_entry {
 struct acl_list {
 	struct arena *arena; /* the caller's */
 	struct acl_entry *first;
-	struct buf rest; /* lines that are not understood, kept as they are */
+	struct buf rest; /* comments and what is not understood, as it is */
+	bool doubtful; /* there are lines that are not understood */
 };
 
 /* Letters, "c" (k and x) and "d" (e and t) too; false for all others. */
@@ -43,8 +59,25 @@ void acl_list_parse(struct span text, struct arena *arena, struct acl_list *l);
 void acl_list_fini(struct acl_list *l);
 /* NULL: not in it. */
 struct acl_entry *acl_list_find(const struct acl_list *l, struct span who);
-/* No rights: leaves the list. */
+/* Also of no rights: that counts before what everybody has. */
 void acl_list_set(struct acl_list *l, struct span who, unsigned int rights);
+void acl_list_remove(struct acl_list *l, struct span who);
+/*
+ * What this user may, who is not the owner. As Dovecot judges it: the entry
+ * that is closest counts (the user's, else "authenticated", else "anyone"),
+ * and nothing is added from the others. Then what entries with "-" take is
+ * taken, whichever of them concern the user. "domain" is that of the owner: a
+ * name without one is of that domain; NULL: of none.
+ *
+ * Groups are not known here: what they are given nobody gets, and what is
+ * taken from them is taken from all. A doubtful list gives nothing.
+ */
+unsigned int
+acl_list_rights(const struct acl_list *l, const char *user, const char *domain);
+/* Is this identifier that user? */
+bool acl_who_is(const char *who, const char *user, const char *domain);
+/* "anyone", "authenticated", "owner", "$group", with "-" or without? */
+bool acl_who_special(struct span who);
 void acl_list_write(const struct acl_list *l, struct buf *out);
 
 #endif

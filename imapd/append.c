@@ -155,8 +155,9 @@ take_options(struct appending *a, struct mail_append_message *m)
 {
 	*m = (struct mail_append_message){ .internal_date = INT64_MIN };
 	if (a->at->type == IMAP_LIST) {
-		if (!imap_flags_argument(a->s, a->c, a->target, a->at, 1,
-			KEYWORDS_THAT_FIT, &m->flags, &m->keywords))
+		if (!imap_flags_argument(a->s, a->c, a->target, a->rights,
+			a->at, 1, KEYWORDS_THAT_FIT, &m->flags, &m->keywords,
+			NULL))
 			return false;
 		a->at++;
 	}
@@ -224,7 +225,8 @@ open_target(struct appending *a, const struct imap_arg *name)
 	struct buf utf8 = BUF_INIT(NAME_ROOM);
 
 	if (imap_mailbox_argument(a->s, a->c, name, &utf8))
-		a->target = changing_target(a->s, a->c, buf_span(&utf8));
+		a->target =
+		    changing_target(a->s, a->c, buf_span(&utf8), &a->rights);
 	buf_fini(&utf8);
 	if (a->target == NULL)
 		return false;

@@ -15,6 +15,7 @@ struct appending {
 	struct imap_session *s;
 	const struct imap_command *c;
 	struct mailbox *target;
+	unsigned int rights; /* to it */
 	struct mail_append *append;
 	/*
 	 * The next argument. Lists that hold a literal are left by IMAP_END

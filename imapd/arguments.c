@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "imapd/acl_list.h"
 #include "lib/imap/imap_set.h"
 
 static uint32_t
@@ -109,10 +110,25 @@ system_flag(struct span name)
 	return 0;
 }
 
+/* RFC 4314 section 4. */
+uint32_t
+imap_flags_permitted(unsigned int rights)
+{
+	uint32_t flags = 0;
+
+	if ((rights & ACL_SEEN) != 0)
+		flags |= MAIL_SEEN;
+	if ((rights & ACL_DELETE_MESSAGE) != 0)
+		flags |= MAIL_DELETED;
+	if ((rights & ACL_WRITE) != 0)
+		flags |= MAIL_SYSTEM_FLAGS & ~(MAIL_SEEN | MAIL_DELETED);
+	return flags;
+}
+
 static bool
 take_flag(struct imap_session *s, const struct imap_command *c,
-    struct mailbox *in, const struct imap_arg *a, enum imap_keywords how,
-    uint32_t *flags, uint64_t *keywords)
+    struct mailbox *in, unsigned int rights, const struct imap_arg *a,
+    enum imap_keywords how, uint32_t *flags, uint64_t *keywords, bool *denied)
 {
 	struct span name;
 	struct why why;
@@ -125,7 +141,15 @@ take_flag(struct imap_session *s, const struct imap_command *c,
 		return false;
 	}
 	if (span_starts(name, "\\")) {
-		*flags |= system_flag(name);
+		uint32_t flag = system_flag(name);
+
+		*denied =
+		    *denied || (flag & ~imap_flags_permitted(rights)) != 0;
+		*flags |= flag & imap_flags_permitted(rights);
+		return true;
+	}
+	if ((rights & ACL_WRITE) == 0) {
+		*denied = true;
 		return true;
 	}
 	bit = mailbox_keyword(in, name, how != KEYWORDS_KNOWN, &why);
@@ -145,9 +169,12 @@ take_flag(struct imap_session *s, const struct imap_command *c,
 
 bool
 imap_flags_argument(struct imap_session *s, const struct imap_command *c,
-    struct mailbox *in, const struct imap_arg *a, size_t count,
-    enum imap_keywords how, uint32_t *flags, uint64_t *keywords)
+    struct mailbox *in, unsigned int rights, const struct imap_arg *a,
+    size_t count, enum imap_keywords how, uint32_t *flags, uint64_t *keywords,
+    bool *denied)
 {
+	bool some = false;
+
 	*flags = 0;
 	*keywords = 0;
 	if (count == 1 && a->type == IMAP_LIST) {
@@ -155,7 +182,10 @@ imap_flags_argument(struct imap_session *s, const struct imap_command *c,
 		a = a->list;
 	}
 	for (size_t i = 0; i < count; i++)
-		if (!take_flag(s, c, in, &a[i], how, flags, keywords))
+		if (!take_flag(s, c, in, rights, &a[i], how, flags, keywords,
+			&some))
 			return false;
+	if (denied != NULL)
+		*denied = some;
 	return true;
 }

@@ -4,14 +4,15 @@
  * section 4). The parts of URLs are what FETCH would have sent: line ends are
  * CRLF when positions in them are counted.
  *
- * SECURITY: URLs name messages of the session's own account only
- * (imap_url.h); the mailbox name goes the way that all names go.
+ * SECURITY: URLs name messages of this server only (imap_url.h); the mailbox
+ * name goes the way that all names go, and its rights are asked for.
  */
 
 #include "imapd/append.h"
 
 #include <stdlib.h>
 
+#include "imapd/namespaces.h"
 #include "imapd/section.h"
 #include "lib/imap/imap_url.h"
 
@@ -218,8 +219,8 @@ find_mailbox(struct source *x, const struct imap_url *u)
 	struct why why;
 
 	if (u->mailbox.n > 0) {
-		if (mailbox_open(x->a->s->account, buf_span(&u->mailbox),
-			&x->mailbox, &why) != MAIL_OK)
+		if (namespaces_open(x->a->s, buf_span(&u->mailbox), ACL_READ,
+			&x->mailbox, NULL, &why) != MAIL_OK)
 			return false;
 		m = x->mailbox;
 	}

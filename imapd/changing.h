@@ -30,10 +30,17 @@ bool changing_streams(struct span name);
 void changing_removed(struct imap_session *s, const struct imap_command *c,
     const char *text);
 /*
- * The mailbox that a command adds to. Answers NO by itself when it is NULL:
- * with TRYCREATE where it does not exist. To be closed.
+ * The mailbox that a command adds to, and the user's rights to it. Answers NO
+ * by itself when it is NULL: with TRYCREATE where it does not exist. To be
+ * closed.
  */
 struct mailbox *changing_target(struct imap_session *s,
-    const struct imap_command *c, struct span name);
+    const struct imap_command *c, struct span name, unsigned int *rights);
+/*
+ * Has the user these rights to the selected mailbox, which is not open
+ * read-only? False: NO was answered.
+ */
+bool changing_permitted(struct imap_session *s, const struct imap_command *c,
+    unsigned int rights);
 
 #endif

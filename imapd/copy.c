@@ -8,15 +8,19 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "imapd/namespaces.h"
+
 struct mailbox *
 changing_target(struct imap_session *s, const struct imap_command *c,
-    struct span name)
+    struct span name, unsigned int *rights)
 {
 	struct mailbox *target = NULL;
+	struct imap_place place;
 	enum mail_result result;
 	struct why why;
 
-	result = mailbox_open(s->account, name, &target, &why);
+	result = namespaces_open(s, name, ACL_INSERT, &target, &place, &why);
+	*rights = place.rights;
 	if (result == MAIL_OK)
 		return target;
 	if (result == MAIL_NONEXISTENT)
@@ -24,6 +28,21 @@ changing_target(struct imap_session *s, const struct imap_command *c,
 	else
 		reply_result(s, c, result, &why);
 	return NULL;
+}
+
+bool
+changing_permitted(struct imap_session *s, const struct imap_command *c,
+    unsigned int rights)
+{
+	struct why why = { 0 };
+
+	if (s->read_only)
+		reply_no(s, c, "READ-ONLY", "The mailbox is open read-only");
+	else if ((s->rights & rights) != rights)
+		reply_result(s, c, MAIL_NO_RIGHT, &why);
+	else
+		return true;
+	return false;
 }
 
 /* "COPYUID 38505 304,319:320 3956:3958" */
@@ -65,16 +84,36 @@ answer_moved(struct imap_session *s, const struct imap_command *c,
 	changing_removed(s, c, "Move completed");
 }
 
+/*
+ * Into another account, or with fewer flags than the messages have (RFC 4314
+ * section 4), they are made anew.
+ */
+static enum mail_result
+copy(struct imap_session *s, const struct uid_set *uids, struct mailbox *target,
+    unsigned int rights, bool move, struct mail_copies *copies, struct why *why)
+{
+	const unsigned int all = ACL_SEEN | ACL_WRITE | ACL_DELETE_MESSAGE;
+
+	if (mailbox_account(target) == mailbox_account(s->mailbox) &&
+	    (rights & all) == all)
+		return mailbox_copy(s->mailbox, uids, target, move, copies,
+		    why);
+	return mailbox_copy_across(s->mailbox, uids, target, move,
+	    imap_flags_permitted(rights), (rights & ACL_WRITE) != 0, copies,
+	    why);
+}
+
 static void
 copy_to(struct imap_session *s, const struct imap_command *c,
-    const struct uid_set *uids, struct mailbox *target, bool move)
+    const struct uid_set *uids, struct mailbox *target, unsigned int rights,
+    bool move)
 {
 	struct mail_copies copies;
 	enum mail_result result;
 	struct why why;
 
 	memset(&copies, 0, sizeof(copies));
-	result = mailbox_copy(s->mailbox, uids, target, move, &copies, &why);
+	result = copy(s, uids, target, rights, move, &copies, &why);
 	if (result == MAIL_NONEXISTENT)
 		reply_no(s, c, "TRYCREATE", "There is no such mailbox");
 	else if (result != MAIL_OK)
@@ -95,14 +134,15 @@ copy_or_move(struct imap_session *s, const struct imap_command *c, bool move)
 	struct buf name = BUF_INIT(4096);
 	struct uid_set uids = { 0 };
 	struct mailbox *target;
+	unsigned int rights;
 
 	if (c->count != 2)
 		reply_bad(s, c, "Wrong number of arguments");
 	else if (imap_set_argument(s, c, &c->args[0], &uids) &&
 	    imap_mailbox_argument(s, c, &c->args[1], &name)) {
-		target = changing_target(s, c, buf_span(&name));
+		target = changing_target(s, c, buf_span(&name), &rights);
 		if (target != NULL)
-			copy_to(s, c, &uids, target, move);
+			copy_to(s, c, &uids, target, rights, move);
 		mailbox_close(&target);
 	}
 	uid_set_fini(&uids);
@@ -118,8 +158,7 @@ imap_copy(struct imap_session *s, const struct imap_command *c)
 void
 imap_move(struct imap_session *s, const struct imap_command *c)
 {
-	if (s->read_only)
-		reply_no(s, c, "READ-ONLY", "The mailbox is open read-only");
-	else
+	/* RFC 6851 section 4.2 */
+	if (changing_permitted(s, c, ACL_DELETE_MESSAGE | ACL_EXPUNGE))
 		copy_or_move(s, c, true);
 }

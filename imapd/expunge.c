@@ -8,6 +8,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "imapd/acl_list.h"
+
 void
 changing_removed(struct imap_session *s, const struct imap_command *c,
     const char *text)
@@ -47,8 +49,8 @@ imap_expunge(struct imap_session *s, const struct imap_command *c)
 
 	if (c->count != (c->uid ? 1 : 0))
 		reply_bad(s, c, "Wrong number of arguments");
-	else if (s->read_only)
-		reply_no(s, c, "READ-ONLY", "The mailbox is open read-only");
+	else if (!changing_permitted(s, c, ACL_EXPUNGE))
+		;
 	else if (!c->uid)
 		expunge(s, c, NULL);
 	else if (imap_set_argument(s, c, &c->args[0], &uids))

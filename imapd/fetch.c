@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "imapd/acl_list.h"
 #include "lib/imap/imap_set.h"
 #include "lib/log/log.h"
 #include "lib/task/task.h"
@@ -267,7 +268,7 @@ set_seen(struct fetch *f)
 	uint64_t modseq = 0;
 	struct why why;
 
-	if (!f->plan.sets_seen || s->read_only)
+	if (!f->plan.sets_seen || s->read_only || (s->rights & ACL_SEEN) == 0)
 		return;
 	result = mailbox_with_flags(s->mailbox, &f->uids, MAIL_SEEN, 0, false,
 	    &f->seen, &why);

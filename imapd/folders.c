@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "imapd/list.h"
+#include "imapd/namespaces.h"
 #include "imapd/notify.h"
+#include "lib/store/mail_acl.h"
 
 enum { NAME_ROOM = 65536 };
 
@@ -44,7 +46,7 @@ tell_old_name(struct imap_session *s, struct span old, struct span new)
 	char *text;
 
 	if (!imap_enabled(s, ENABLED_REV2) ||
-	    mail_folder_find(s->account, new, &f) != MAIL_OK)
+	    namespaces_folder(s, new, &f) != MAIL_OK)
 		return;
 	text = mem_span_text(old);
 	list_write_old_name(s, &f, text, &s->out);
@@ -66,7 +68,7 @@ kept_as(struct imap_session *s, struct span name)
 {
 	struct mail_folder f;
 
-	return mail_folder_find(s->account, name, &f) != MAIL_OK ||
+	return namespaces_folder(s, name, &f) != MAIL_OK ||
 	    span_is(name, f.name);
 }
 
@@ -122,13 +124,14 @@ use_argument(struct imap_session *s, const struct imap_command *c,
 /* The id that RFC 8474 wants to be told at once. */
 static void
 reply_created(struct imap_session *s, const struct imap_command *c,
-    struct span name)
+    const struct imap_place *place)
 {
 	char code[sizeof("MAILBOXID ()") + MAIL_ID_MAX];
 	struct mailbox_status status;
 	struct mailbox *m = NULL;
 	struct why why = { 0 };
-	enum mail_result r = mailbox_open(s->account, name, &m, &why);
+	enum mail_result r =
+	    mailbox_open(place->account, place->name, &m, &why);
 
 	if (r == MAIL_OK)
 		r = mailbox_status(m, 0, &status, &why);
@@ -141,13 +144,80 @@ reply_created(struct imap_session *s, const struct imap_command *c,
 	reply_ok(s, c, code, "Create completed.");
 }
 
+/*
+ * RFC 4314 section 4: what is made anew has the rights of the parent that was
+ * there; so have levels that were made on the way. Until it has, nobody else
+ * has any.
+ */
+static enum mail_result
+inherit(struct imap_session *s, const struct imap_place *place,
+    struct span parent, struct why *why)
+{
+	struct span name = without_separator(s, place->name);
+	char separator = mail_account_separator(s->account);
+	struct buf text = BUF_INIT(MAIL_ACL_MAX);
+	enum mail_result r = MAIL_OK;
+
+	if (parent.n > 0 &&
+	    mail_acl_read(place->account, parent, &text, why) != MAIL_OK)
+		buf_reset(&text);
+	for (size_t i = parent.n + 1; text.n > 0 && r == MAIL_OK && i <= name.n;
+	     i++)
+		if (i == name.n || name.p[i] == separator)
+			r = mail_acl_write(place->account, span_take(name, i),
+			    buf_span(&text), why);
+	buf_fini(&text);
+	return r;
+}
+
+/* The nearest one that is there; empty: none. */
+static struct span
+own_parent(struct imap_session *s, struct span name)
+{
+	char separator = mail_account_separator(s->account);
+	struct span parent = without_separator(s, name);
+
+	while (parent.n > 0) {
+		size_t n = span_rfind(parent, separator);
+
+		parent.n = n < parent.n ? n : 0;
+		if (parent.n > 0 &&
+		    mail_folder_find(s->account, parent, NULL) == MAIL_OK)
+			break;
+	}
+	return parent;
+}
+
+static enum mail_result
+make(struct imap_session *s, struct span name, unsigned int special,
+    struct imap_place *place, struct why *why)
+{
+	struct span parent;
+	enum mail_result r;
+
+	r = namespaces_find_new(s, name, place, &parent, why);
+	if (r == MAIL_OK && place->in != NULL && special != 0) {
+		why_set(why, "5.2.0",
+		    "special uses are for your own mailboxes");
+		return MAIL_NOT_ALLOWED;
+	}
+	if (r == MAIL_OK && place->in == NULL && namespaces_sharing())
+		parent = own_parent(s, name);
+	if (r == MAIL_OK)
+		r = mail_folder_create(place->account, place->name, special,
+		    why);
+	if (r == MAIL_OK)
+		r = inherit(s, place, parent, why);
+	return r;
+}
+
 static void
 create(struct imap_session *s, const struct imap_command *c, struct span name,
     unsigned int special)
 {
 	struct why why = { 0 };
-	enum mail_result r =
-	    mail_folder_create(s->account, name, special, &why);
+	struct imap_place place;
+	enum mail_result r = make(s, name, special, &place, &why);
 	struct span kept = without_separator(s, name);
 
 	if (r == MAIL_NOT_ALLOWED && special != 0) {
@@ -161,7 +231,8 @@ create(struct imap_session *s, const struct imap_command *c, struct span name,
 	notify_tree_changed(s);
 	if (!kept_as(s, kept))
 		tell_old_name(s, kept, kept);
-	reply_created(s, c, kept);
+	place.name = without_separator(s, place.name);
+	reply_created(s, c, &place);
 }
 
 void
@@ -185,6 +256,18 @@ is_selected(const struct imap_session *s, struct span name)
 	return s->mailbox != NULL && span_is(name, mailbox_name(s->mailbox));
 }
 
+static enum mail_result
+remove_folder(struct imap_session *s, struct span name, struct why *why)
+{
+	struct imap_place place;
+	enum mail_result r;
+
+	r = namespaces_find(s, name, ACL_DELETE_MAILBOX, &place, why);
+	return r == MAIL_OK ?
+	    mail_folder_delete(place.account, place.name, why) :
+	    r;
+}
+
 /* A client that deletes what it has selected has nothing selected then. */
 void
 delete_command(struct imap_session *s, const struct imap_command *c)
@@ -198,7 +281,7 @@ delete_command(struct imap_session *s, const struct imap_command *c)
 		return;
 	if (name_argument(s, c, 0, &name)) {
 		selected = is_selected(s, buf_span(&name));
-		r = mail_folder_delete(s->account, buf_span(&name), &why);
+		r = remove_folder(s, buf_span(&name), &why);
 		if (r == MAIL_OK && selected) {
 			imap_unselect(s);
 			if (imap_enabled(s, ENABLED_REV2 | ENABLED_QRESYNC))
@@ -234,6 +317,32 @@ tell_others(struct imap_session *s, struct span from, struct span to)
 	free(new);
 }
 
+/*
+ * Within one account: its UIDs go along. INBOX of another, whose messages
+ * would have to be moved, stays as it is.
+ */
+static enum mail_result
+rename_folder(struct imap_session *s, struct span from, struct span to,
+    struct why *why)
+{
+	struct imap_place old, new;
+	struct span parent;
+	enum mail_result r;
+
+	r = namespaces_find(s, from, ACL_DELETE_MAILBOX, &old, why);
+	if (r == MAIL_OK)
+		r = namespaces_find_new(s, to, &new, &parent, why);
+	if (r != MAIL_OK)
+		return r;
+	if (old.account != new.account ||
+	    (old.in != NULL && span_is_nocase(old.name, "INBOX"))) {
+		why_set(why, "5.2.0",
+		    "mailboxes cannot be renamed from one account to another");
+		return MAIL_NOT_ALLOWED;
+	}
+	return mail_folder_rename(old.account, old.name, new.name, why);
+}
+
 void
 rename_command(struct imap_session *s, const struct imap_command *c)
 {
@@ -244,8 +353,7 @@ rename_command(struct imap_session *s, const struct imap_command *c)
 	if (!has_arguments(s, c, 2))
 		return;
 	if (name_argument(s, c, 0, &from) && name_argument(s, c, 1, &to)) {
-		r = mail_folder_rename(s->account, buf_span(&from),
-		    buf_span(&to), &why);
+		r = rename_folder(s, buf_span(&from), buf_span(&to), &why);
 		if (r == MAIL_OK) {
 			tell_others(s, buf_span(&from), buf_span(&to));
 			/* INBOX is still there (RFC 9051 section 6.3.6) */

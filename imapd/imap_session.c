@@ -19,6 +19,7 @@
 #include "imapd/list.h"
 #include "imapd/metadata.h"
 #include "imapd/namespace.h"
+#include "imapd/namespaces.h"
 #include "imapd/park.h"
 #include "imapd/notify.h"
 #include "imapd/quota.h"
@@ -111,7 +112,8 @@ imap_send(struct imap_session *s)
 	}
 	if (s->out.n == 0)
 		return IO_OK;
-	if (mail_account_settle(s->account, &why) != MAIL_OK) {
+	if (mail_account_settle(s->account, &why) != MAIL_OK ||
+	    namespaces_settle(&why) != MAIL_OK) {
 		not_durable(s, &why);
 		s->broken = true;
 	} else if (s->out.overflow) {
@@ -142,7 +144,7 @@ before_wait(void *with, const char *text)
 {
 	struct imap_session *s = with;
 
-	s->looked = false;
+	s->looked = s->rights_looked = false;
 	if (text != NULL)
 		buf_add_text(&s->out, text);
 	return imap_send(s) == IO_OK;
@@ -172,7 +174,7 @@ run(struct imap_session *s, const struct imap_command *c)
 		reply_bad(s, c, "No mailbox is selected");
 	else if (needs_uid(s, v, c))
 		reply_bad(s, c, "[UIDREQUIRED] Message numbers are off");
-	else
+	else if (namespaces_heed(s))
 		v->run(s, c);
 	s->verb = NULL;
 	/* at once: a session may be parked before it reads again */

@@ -4,7 +4,9 @@
  *
  * SECURITY. The parent is root; what it does, and what its children give up,
  * is in lib/login/session_parent.c and session_child.c. Here: where a user's
- * process lives, which is the mailbox itself, and what it does there.
+ * process lives, which is the mailbox itself, and what it does there; and the
+ * directories outside of it that it is given while it is still root: those of
+ * accounts that share something with the user, and of public folders.
  *
  * One process: two parents would each keep a process for a user, which the
  * store allows, but two indexes open cost more than one.
@@ -18,8 +20,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "imapd/namespaces.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/login/session_shares.h"
 #include "lib/login/session_stage.h"
 #include "lib/mail/charset.h"
 #include "lib/store/mail_account_location.h"
@@ -40,11 +44,16 @@ static struct store_params store;
 static struct uidl_format uidl;
 static struct special_folder special[SPECIAL_MAX + 1];
 
+/* For the process that is being forked: who shares with its user. */
+static struct session_share *shares;
+static size_t share_count;
+
 /* Of a user's process. */
 static struct mail_account *account; /* NULL: not open (yet) */
 static char *location;
 static uint64_t quota_bytes, quota_messages;
 static bool entered;
+static bool told_shares; /* to the parent */
 
 static unsigned int
 special_use(struct span word)
@@ -99,9 +108,72 @@ static pid_t
 start(const struct session_owner *owner, int *ours, pid_t *companion)
 {
 	static const int none[SESSION_FDS] = { -1, -1, -1 };
+	pid_t pid;
 
 	(void)companion;
-	return session_fork(owner, none, ours);
+	if (stage.sharing)
+		shares = session_shares_of(owner->user, &share_count);
+	pid = session_fork(owner, none, ours);
+	free(shares);
+	shares = NULL;
+	share_count = 0;
+	return pid;
+}
+
+/* Of somebody else ("of"), or public ("tree"). */
+static void
+give(const struct session_owner *user, const struct session_owner *of,
+    const char *tree)
+{
+	struct mail_given g = { .owner = tree == NULL ? of->user : NULL,
+		.tree = tree,
+		.directory = -1,
+		.quota_bytes = of->quota_bytes,
+		.quota_messages = of->quota_messages };
+	char *path = NULL, *inside = NULL;
+	struct why why;
+
+	if (mail_location_confine(of->mail, &path, &inside, &why))
+		g.directory = session_open_other(&stage, user, of, path, &why);
+	g.location = inside;
+	if (g.directory == -1)
+		log_warning("user=<%s>: %s of %s cannot be offered: %s",
+		    user->user, tree == NULL ? "mail" : "public folders",
+		    tree == NULL ? of->user : tree, why.text);
+	else /* one that is there already stays open, as the rules name it */
+		(void)namespaces_give(user->user, &g);
+	free(path);
+	free(inside);
+}
+
+/*
+ * Whatever of others' mail the process will ever reach: still as root, with
+ * its own mail as working directory.
+ */
+static void
+give_all(const struct session_owner *user)
+{
+	const char *tree, *at;
+
+	for (size_t i = 0; i < share_count; i++) {
+		const struct session_owner of = {
+			.user = shares[i].user,
+			.mail = shares[i].mail,
+			.uid = shares[i].uid,
+			.gid = shares[i].gid,
+			.quota_bytes = shares[i].quota_bytes,
+			.quota_messages = shares[i].quota_messages,
+		};
+
+		give(user, &of, NULL);
+	}
+	for (size_t i = 0; namespaces_public(i, &tree, &at); i++) {
+		struct session_owner of = *user;
+
+		of.mail = at;
+		of.quota_bytes = of.quota_messages = 0;
+		give(user, &of, tree);
+	}
 }
 
 /*
@@ -125,6 +197,7 @@ enter(const struct session_owner *owner)
 		entered = true;
 	if (entered) {
 		session_enter(&stage, owner, path);
+		give_all(owner);
 	} else if (chdir("empty") == -1) {
 		fatal("empty: %m");
 	}
@@ -151,8 +224,10 @@ open_account(const struct session_client *c)
 		return true;
 	if (!entered)
 		return false;
-	if (mail_account_open(&wanted, &account, &why) == MAIL_OK)
+	if (mail_account_open(&wanted, &account, &why) == MAIL_OK) {
+		namespaces_open_as(&wanted);
 		return true;
+	}
 	account = NULL;
 	log_warning("user=<%s>, session=%s: the mailbox cannot be opened: %s",
 	    c->user, c->id, why.text);
@@ -184,6 +259,9 @@ converse(struct session_client *c)
 
 	if (c->state.n == 0)
 		log_login(c);
+	if (!told_shares)
+		namespaces_tell_shares(&s);
+	told_shares = true;
 	stream_timeout(c->io, settings.imap_timeout * 1000);
 	s.reader = imap_reader_new(c->io, &imap_limits_session);
 	imap_session_run(&s, c->tag);
@@ -227,6 +305,7 @@ refuse(struct session_client *c)
 static void
 leave(void)
 {
+	namespaces_close();
 	mail_account_close(&account);
 }
 
@@ -240,6 +319,11 @@ before(const struct service *s)
 	if (!uidl_format_parse(conf_value(s->conf, "pop3_uidl_format"), &uidl,
 		&why))
 		fatal("%s", why.text);
+	if (!namespaces_configure(settings.mail_shared_prefix,
+		settings.mail_public_folders, settings.mail_public_owners,
+		store.mail_hierarchy_separator[0], &why))
+		fatal("%s", why.text);
+	stage.sharing = namespaces_sharing();
 	charset_prepare(); /* a child may not load code */
 	tzset();
 	mail_account_prepare();

@@ -6,6 +6,7 @@
 
 #include "imapd/acl.h"
 #include "imapd/list_request.h"
+#include "imapd/namespaces.h"
 #include "imapd/status.h"
 
 enum { SEND_AT = 4096, MORE_ROOM = 16 << 20 };
@@ -206,6 +207,7 @@ tell_more(struct listing *l, struct node *n, struct buf *more)
 	struct metadata_wanted metadata = l->request->metadata;
 	const struct list_request *r = l->request;
 	struct span name = span_of(n->folder.name);
+	struct imap_place place;
 	enum mail_result result;
 	struct why why;
 
@@ -217,8 +219,9 @@ tell_more(struct listing *l, struct node *n, struct buf *more)
 	}
 	if (!n->folder.exists)
 		return;
-	if ((r->returns & RETURN_MYRIGHTS) != 0)
-		acl_write_my_rights(l->s, n->folder.name, more);
+	if ((r->returns & RETURN_MYRIGHTS) != 0 &&
+	    namespaces_find(l->s, name, 0, &place, &why) == MAIL_OK)
+		acl_write_my_rights(l->s, n->folder.name, place.rights, more);
 	/* one that cannot be read is left out (RFC 9590 section 3) */
 	if ((r->returns & RETURN_METADATA) != 0)
 		(void)metadata_write(l->s, name, &metadata, more, &why);
@@ -281,7 +284,7 @@ run(struct imap_session *s, const struct list_request *r, struct why *why)
 	l.parents = (r->select & LIST_RECURSIVEMATCH) != 0 ||
 	    (r->lsub && has_levels(r));
 	l.arena = arena_new();
-	result = mail_folder_each(s->account, collect, &l, why);
+	result = namespaces_each(s, collect, &l, why);
 	if (result == MAIL_OK) {
 		if (l.parents)
 			mark_parents(&l);

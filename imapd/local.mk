@@ -26,7 +26,8 @@ imapd_mailbox_commands = imapd/list_pattern.c imapd/list_pattern.h \
 	imapd/folders.c imapd/folders.h imapd/namespace.c imapd/namespace.h \
 	imapd/status.c imapd/status.h imapd/metadata.c imapd/metadata.h \
 	imapd/acl.c imapd/acl.h imapd/acl_list.c imapd/acl_list.h \
-	imapd/quota.c imapd/quota.h imapd/notify.c imapd/notify.h \
+	imapd/namespaces.c imapd/namespaces.h imapd/namespaces_internal.h \
+	imapd/namespaces_list.c imapd/quota.c imapd/quota.h imapd/notify.c imapd/notify.h \
 	imapd/notify_request.c imapd/notify_request.h \
 	imapd/notify_folders.c imapd/notify_folders.h
 imapd_libimapd_a_SOURCES += $(imapd_mailbox_commands)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "imapd/namespaces.h"
 #include "imapd/notify.h"
 
 enum { NAME_ROOM = 65536, OUT_ROOM = 16 << 20 };
@@ -117,11 +118,39 @@ collect(void *with, const char *name, struct span value)
 	return true;
 }
 
+/* Of others' mailboxes: /private is each one's own, and the owner's. */
+static bool
+collect_shared(void *with, const char *name, struct span value)
+{
+	if (is_below(name, "/shared", UINT_MAX))
+		add_entry(with, name, value);
+	return true;
+}
+
+/* RFC 5464 section 3.3: "l", and one more of these. */
+static enum mail_result
+find_folder(struct imap_session *s, struct span folder, unsigned int needs,
+    struct imap_place *place, struct why *why)
+{
+	const unsigned int any =
+	    ACL_READ | ACL_SEEN | ACL_WRITE | ACL_INSERT | ACL_POST;
+	enum mail_result r;
+
+	r = namespaces_find(s, folder, ACL_LOOKUP | needs, place, why);
+	return r == MAIL_OK && (place->rights & any) == 0 ? MAIL_NO_RIGHT : r;
+}
+
 static enum mail_result
 read_entries(struct imap_session *s, struct span folder, struct entries *e,
     struct why *why)
 {
-	return mail_metadata_each(s->account, folder, collect, e, why);
+	struct imap_place place;
+	enum mail_result r = find_folder(s, folder, 0, &place, why);
+
+	if (r != MAIL_OK)
+		return r;
+	return mail_metadata_each(place.account, place.name,
+	    place.in == NULL ? collect : collect_shared, e, why);
 }
 
 /* Where there is a NUL, only literal8 will do (RFC 5464 section 5). */
@@ -323,6 +352,7 @@ struct change {
 	struct imap_session *s;
 	const struct imap_command *c;
 	struct span folder;
+	struct imap_place place; /* of it */
 	struct entries old; /* as it was */
 	struct entry set[METADATA_WANTED_MAX]; /* value.p NULL: removed */
 	size_t count;
@@ -368,6 +398,16 @@ set_arguments(struct change *x, const struct imap_arg *a)
 			return false;
 	}
 	return true;
+}
+
+/* RFC 5464 section 4.3: on others' mailboxes nothing private is kept. */
+static bool
+wants_private(const struct change *x)
+{
+	for (size_t i = 0; x->place.in != NULL && i < x->count; i++)
+		if (!is_below(x->set[i].name, "/shared", UINT_MAX))
+			return true;
+	return false;
 }
 
 /* Nobody here may speak for the server (RFC 5464 section 4.1). */
@@ -428,13 +468,13 @@ tell_others(const struct change *x)
 static void
 set(struct change *x)
 {
-	struct mail_account *account = x->s->account;
+	struct mail_account *account = x->place.account;
 	enum mail_result r = MAIL_OK;
 	struct why why = { 0 }, again;
 	size_t i;
 
 	for (i = 0; i < x->count && r == MAIL_OK; i++)
-		r = mail_metadata_set(account, x->folder, x->set[i].name,
+		r = mail_metadata_set(account, x->place.name, x->set[i].name,
 		    x->set[i].value, &why);
 	if (r == MAIL_OK) {
 		tell_others(x);
@@ -447,8 +487,8 @@ set(struct change *x)
 
 		if (e != NULL)
 			value = e->value;
-		if (mail_metadata_set(account, x->folder, x->set[i].name, value,
-			&again) != MAIL_OK)
+		if (mail_metadata_set(account, x->place.name, x->set[i].name,
+			value, &again) != MAIL_OK)
 			break;
 	}
 	/* a special use that cannot be given (RFC 6154 section 5.4) */
@@ -472,9 +512,15 @@ setmetadata_command(struct imap_session *s, const struct imap_command *c)
 		    " entries and values");
 	} else if (folder_argument(s, c, &c->args[0], &name)) {
 		x.folder = buf_span(&name);
-		r = read_entries(s, x.folder, &x.old, &why);
+		/* what all see is the mailbox's, as its flags are */
+		r = find_folder(s, x.folder, ACL_WRITE, &x.place, &why);
+		if (r == MAIL_OK)
+			r = read_entries(s, x.folder, &x.old, &why);
 		if (r != MAIL_OK)
 			reply_result(s, c, r, &why);
+		else if (wants_private(&x))
+			reply_no(s, c, "METADATA NOPRIVATE",
+			    "Private entries are kept on your own mailboxes");
 		else if (within_limits(&x))
 			set(&x);
 	}

@@ -5,6 +5,7 @@
 
 #include "imapd/context.h"
 #include "imapd/esearch.h"
+#include "imapd/namespaces.h"
 #include "imapd/search.h"
 
 enum { SOURCES_MAX = 1000, NAMES_BYTES_MAX = 1 << 20 };
@@ -192,7 +193,7 @@ is_meant(const struct sources *all, const struct source *src,
 	case SOURCE_INBOXES:
 		return strcmp(f->name, "INBOX") == 0;
 	case SOURCE_PERSONAL:
-		return true;
+		return !namespaces_is_foreign(span_of(f->name));
 	case SOURCE_SUBSCRIBED:
 		return f->subscribed;
 	default:
@@ -282,7 +283,8 @@ search_folder(struct imap_session *s, struct search_request *r,
 	enum mail_result result;
 	struct mailbox *m;
 
-	if (mailbox_open(s->account, span_of(name), &m, why) != MAIL_OK)
+	if (namespaces_open(s, span_of(name), ACL_READ, &m, NULL, why) !=
+	    MAIL_OK)
 		return MAIL_OK;
 	result = mailbox_view_open(&view, m, why);
 	if (result == MAIL_OK) {
@@ -307,7 +309,7 @@ search_all(struct imap_session *s, struct search_request *r,
 	enum mail_result result = MAIL_OK;
 
 	if (all->others)
-		result = mail_folder_each(s->account, collect, all, why);
+		result = namespaces_each(s, collect, all, why);
 	name = all->found.p;
 	end = name != NULL ? name + all->found.n : NULL;
 	for (; result == MAIL_OK && name < end; name += strlen(name) + 1) {

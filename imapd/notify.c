@@ -6,6 +6,7 @@
 #include <utlist.h>
 
 #include "imapd/list.h"
+#include "imapd/namespaces.h"
 #include "imapd/notify_folders.h"
 #include "imapd/status.h"
 #include "lib/base/clock.h"
@@ -126,8 +127,8 @@ open_watched(struct imap_notify *n, const char *name)
 	struct watched *w = mem_new(sizeof(*w));
 	struct why why;
 
-	if (mailbox_open(n->s->account, span_of(name), &w->mailbox, &why) !=
-	    MAIL_OK) {
+	if (namespaces_open(n->s, span_of(name), ACL_LOOKUP | ACL_READ,
+		&w->mailbox, NULL, &why) != MAIL_OK) {
 		free(w);
 		return NULL;
 	}
@@ -246,8 +247,12 @@ tell_watched(struct imap_notify *n, struct watched *w)
 	struct mailbox_status now;
 	enum mail_result r;
 	struct why why;
+	const unsigned int both = ACL_LOOKUP | ACL_READ;
 	unsigned int items;
 
+	/* RFC 5465 section 5.2: "l" and "r", as long as it is watched */
+	if ((namespaces_rights(s, w->mailbox) & both) != both)
+		return false;
 	r = mailbox_sync(w->mailbox, &why);
 	if (r == MAIL_OK)
 		r = mailbox_status(w->mailbox, 0, &now, &why);
@@ -409,7 +414,7 @@ notify_renamed(struct imap_session *s, const char *from, const char *to)
 	DL_FOREACH (all, n) {
 		notify_folders_rename(&n->folders, from, to, separator(n));
 		if (n->s == s || (events_of(n, to) & NOTIFY_NAME) == 0 ||
-		    mail_folder_find(n->s->account, span_of(to), &f) != MAIL_OK)
+		    namespaces_folder(n->s, span_of(to), &f) != MAIL_OK)
 			continue;
 		list_write_old_name(n->s, &f, from, &n->pending);
 	}

@@ -6,6 +6,7 @@
 #include <uthash.h>
 
 #include "imapd/list.h"
+#include "imapd/namespaces.h"
 
 struct notify_folder {
 	char *name;
@@ -73,7 +74,7 @@ tell(struct updating *u, const char *name)
 {
 	struct mail_folder f = { 0 };
 
-	if (mail_folder_find(u->s->account, span_of(name), &f) != MAIL_OK)
+	if (namespaces_folder(u->s, span_of(name), &f) != MAIL_OK)
 		f = (struct mail_folder){ .name = name };
 	buf_add_text(u->out, "* LIST ");
 	list_write_folder(u->s, &f, true, true, u->out);
@@ -144,7 +145,7 @@ notify_folders_update(struct notify_folders *f, struct imap_session *s,
 	struct updating u = { .s = s, .request = r, .out = out };
 	enum mail_result result;
 
-	result = mail_folder_each(s->account, collect, &u, why);
+	result = namespaces_each(s, collect, &u, why);
 	if (result != MAIL_OK) {
 		free_hash(&u.now);
 		return result;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "imapd/namespaces.h"
+
 enum { NAME_ROOM = 65536 };
 
 static const struct {
@@ -201,7 +203,7 @@ group_has(const struct notify_group *g, const char *name, bool subscribed,
     char separator)
 {
 	if (g->filter == NOTIFY_PERSONAL)
-		return true;
+		return !namespaces_is_foreign(span_of(name));
 	if (g->filter == NOTIFY_SUBSCRIBED)
 		return subscribed;
 	for (size_t i = 0; i < g->count; i++)

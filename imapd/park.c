@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "imapd/namespaces.h"
 #include "imapd/parked_state.h"
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
@@ -22,6 +23,9 @@ imap_park_at(const struct imap_session *s)
 		return INT64_MAX;
 	/* what has more of a memory than can be written down */
 	if (s->notify != NULL || s->contexts != NULL)
+		return INT64_MAX;
+	/* nobody would look at its list of rights meanwhile */
+	if (s->mailbox != NULL && mailbox_account(s->mailbox) != s->account)
 		return INT64_MAX;
 	return clock_in(after);
 }
@@ -139,7 +143,8 @@ select_again(struct imap_session *s, const struct parked_state *p,
 	}
 	s->view.first_recent = p->first_recent;
 	s->keywords_told = p->keywords_told;
-	s->read_only = p->read_only;
+	s->examined = p->read_only;
+	imap_take_rights(s, ACL_ALL);
 	s->state = IMAP_SELECTED;
 	(void)imap_set_parse(p->saved, UINT32_MAX, &s->saved);
 	return true;

@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "imapd/namespaces.h"
+
 /* As Dovecot calls it. */
 static const char root[] = "User quota";
 
@@ -63,21 +65,42 @@ getquota_command(struct imap_session *s, const struct imap_command *c)
 		reply_ok(s, c, NULL, "Getquota completed.");
 }
 
-/* The mailbox need not exist (RFC 9208 section 4.1.2). */
+/*
+ * The mailbox need not exist (RFC 9208 section 4.1.2). How much another holds,
+ * or may hold, is nobody's business: his mailboxes have no root to be seen.
+ */
+static void
+tell_root(struct imap_session *s, const struct imap_command *c,
+    const struct buf *name)
+{
+	bool foreign = namespaces_is_foreign(buf_span(name));
+	struct imap_place place;
+	struct why why = { 0 };
+	enum mail_result r;
+
+	r = namespaces_find(s, buf_span(name), 0, &place, &why);
+	if (r != MAIL_OK) {
+		reply_result(s, c, r, &why);
+		return;
+	}
+	buf_add_text(&s->out, "* QUOTAROOT ");
+	imap_write_mailbox(&s->out, buf_text(name), imap_utf8(s));
+	if (!foreign)
+		buf_printf(&s->out, " \"%s\"", root);
+	buf_add_text(&s->out, "\r\n");
+	if (foreign || tell_quota(s, c))
+		reply_ok(s, c, NULL, "Getquotaroot completed.");
+}
+
 void
 getquotaroot_command(struct imap_session *s, const struct imap_command *c)
 {
 	struct buf name = BUF_INIT(NAME_ROOM);
 
-	if (c->count != 1) {
+	if (c->count != 1)
 		reply_bad(s, c, "GETQUOTAROOT wants a mailbox name");
-	} else if (imap_mailbox_argument(s, c, &c->args[0], &name)) {
-		buf_add_text(&s->out, "* QUOTAROOT ");
-		imap_write_mailbox(&s->out, buf_text(&name), imap_utf8(s));
-		buf_printf(&s->out, " \"%s\"\r\n", root);
-		if (tell_quota(s, c))
-			reply_ok(s, c, NULL, "Getquotaroot completed.");
-	}
+	else if (imap_mailbox_argument(s, c, &c->args[0], &name))
+		tell_root(s, c, &name);
 	buf_fini(&name);
 }
 

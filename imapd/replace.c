@@ -4,6 +4,7 @@
  * that a crash leaves both rather than none.
  */
 
+#include "imapd/acl_list.h"
 #include "imapd/append.h"
 
 /* The one message that is to go. */
@@ -15,10 +16,9 @@ take_old(struct imap_session *s, const struct imap_command *c,
 		reply_bad(s, c, "Missing arguments of REPLACE");
 		return false;
 	}
-	if (s->read_only) {
-		reply_no(s, c, "READ-ONLY", "The mailbox is open read-only");
+	/* RFC 8508 section 5.2: those of STORE +FLAGS \Deleted and EXPUNGE */
+	if (!changing_permitted(s, c, ACL_DELETE_MESSAGE | ACL_EXPUNGE))
 		return false;
-	}
 	if (!imap_set_argument(s, c, &c->args[0], old))
 		return false;
 	if (uid_set_members(old) > 1)

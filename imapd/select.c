@@ -11,6 +11,7 @@
 
 #include "imapd/context.h"
 #include "imapd/list.h"
+#include "imapd/namespaces.h"
 #include "lib/imap/imap_set.h"
 
 enum {
@@ -28,6 +29,17 @@ struct request {
 	struct span numbers, uids; /* known to match, or p NULL */
 };
 
+/* RFC 4314 section 5.2. */
+void
+imap_take_rights(struct imap_session *s, unsigned int rights)
+{
+	const unsigned int changing = ACL_INSERT | ACL_EXPUNGE | ACL_SEEN |
+	    ACL_WRITE | ACL_DELETE_MESSAGE;
+
+	s->rights = rights;
+	s->read_only = s->examined || (rights & changing) == 0;
+}
+
 void
 imap_unselect(struct imap_session *s)
 {
@@ -38,7 +50,8 @@ imap_unselect(struct imap_session *s)
 	memset(&s->view, 0, sizeof(s->view));
 	mailbox_close(&s->mailbox);
 	uid_set_fini(&s->saved);
-	s->read_only = false;
+	s->read_only = s->examined = false;
+	s->rights = 0;
 	s->keywords_told = 0;
 	if (s->state == IMAP_SELECTED)
 		s->state = IMAP_AUTHENTICATED;
@@ -113,7 +126,7 @@ put_list(struct imap_session *s)
 	struct mail_folder f;
 
 	if (!imap_enabled(s, ENABLED_REV2) ||
-	    mail_folder_find(s->account, name, &f) != MAIL_OK)
+	    namespaces_folder(s, name, &f) != MAIL_OK)
 		return;
 	buf_add_text(&s->out, "* LIST ");
 	list_write_folder(s, &f, false, true, &s->out);
@@ -284,18 +297,21 @@ open_selected(struct imap_session *s, struct span name, const struct request *r,
     struct why *why)
 {
 	struct mailbox_status status;
+	struct imap_place place;
 	enum mail_result result;
 
-	result = mailbox_open(s->account, name, &s->mailbox, why);
+	result = namespaces_open(s, name, ACL_READ, &s->mailbox, &place, why);
 	if (result == MAIL_OK)
 		result = mailbox_view_open(&s->view, s->mailbox, why);
 	if (result == MAIL_OK)
 		result = mailbox_status(s->mailbox, 0, &status, why);
 	if (result != MAIL_OK)
 		return result;
-	s->read_only = r->examine;
+	s->examined = r->examine;
+	s->rights_looked = true;
+	imap_take_rights(s, place.rights);
 	s->state = IMAP_SELECTED;
-	if (!r->examine && s->view.first_recent < s->view.uidnext &&
+	if (!s->read_only && s->view.first_recent < s->view.uidnext &&
 	    !imap_enabled(s, ENABLED_REV2))
 		result = mailbox_not_recent(s->mailbox, why);
 	put_mailbox(s, &status);
@@ -324,7 +340,7 @@ select_named(struct imap_session *s, const struct imap_command *c,
 	result = open_selected(s, buf_span(&name), r, &why);
 	buf_fini(&name);
 	if (result == MAIL_OK) {
-		reply_ok(s, c, r->examine ? "READ-ONLY" : "READ-WRITE",
+		reply_ok(s, c, s->read_only ? "READ-ONLY" : "READ-WRITE",
 		    "%s completed.", r->examine ? "Examine" : "Select");
 		return;
 	}
@@ -374,7 +390,8 @@ imap_close(struct imap_session *s, const struct imap_command *c)
 		reply_bad(s, c, "No arguments are expected");
 		return;
 	}
-	if (!s->read_only)
+	/* RFC 4314 section 4: without the right it only closes */
+	if (!s->read_only && (s->rights & ACL_EXPUNGE) != 0)
 		result =
 		    mailbox_expunge(s->mailbox, &s->view.uids, &removed, &why);
 	uid_set_fini(&removed);

@@ -50,6 +50,8 @@ struct imap_session {
 	struct mailbox *mailbox; /* NULL: none */
 	struct mailbox_view view;
 	bool read_only;
+	bool examined; /* by EXAMINE: read-only whatever the rights are */
+	unsigned int rights; /* to it: enum acl_right */
 	struct uid_set saved; /* SEARCHRES: "$", as UIDs */
 	/*
 	 * What is said goes here first, then out at once; several short
@@ -63,6 +65,7 @@ struct imap_session {
 	const struct imap_verb *verb; /* that runs now */
 	int64_t errors; /* in a row */
 	bool looked; /* at the disk, since input last had to be waited for */
+	bool rights_looked; /* at the rights to the mailbox, likewise */
 	size_t keywords_told; /* how many of the mailbox the client knows */
 	int64_t told_progress; /* INPROGRESS: when, clock_ms */
 	struct span idle_tag; /* of the IDLE under way; p NULL: none */
@@ -164,8 +167,14 @@ void imap_write_flags(struct imap_session *s, struct buf *out,
  * modification sequences. The first such command is told the highest one.
  */
 void imap_enable_condstore(struct imap_session *s);
-/* "(\Answered ... \*)": the mailbox's flags, with "*" for those to come. */
-void imap_write_known_flags(struct imap_session *s, struct buf *out, bool more);
+/*
+ * "(\Answered ...)": the mailbox's flags; "permanent": those that the user
+ * may change, with "\*" for such to come.
+ */
+void
+imap_write_known_flags(struct imap_session *s, struct buf *out, bool permanent);
+/* The rights to the selected mailbox are these. */
+void imap_take_rights(struct imap_session *s, unsigned int rights);
 /* Leaves the selected mailbox; [CLOSED] is the caller's. */
 void imap_unselect(struct imap_session *s);
 
@@ -186,10 +195,16 @@ enum imap_keywords {
 	KEYWORDS_KNOWN, /* left out: no message has them */
 };
 
-/* "(\Seen $Junk)" or without the parentheses. */
+/*
+ * "(\Seen $Junk)" or without the parentheses. Flags that the rights do not
+ * permit are left out: *denied, which may be NULL, says so.
+ */
 bool imap_flags_argument(struct imap_session *s, const struct imap_command *c,
-    struct mailbox *in, const struct imap_arg *a, size_t count,
-    enum imap_keywords how, uint32_t *flags, uint64_t *keywords);
+    struct mailbox *in, unsigned int rights, const struct imap_arg *a,
+    size_t count, enum imap_keywords how, uint32_t *flags, uint64_t *keywords,
+    bool *denied);
+/* The system flags that these rights permit to change. */
+uint32_t imap_flags_permitted(unsigned int rights);
 
 static inline bool
 imap_enabled(const struct imap_session *s, unsigned int what)

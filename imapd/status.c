@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "imapd/namespaces.h"
+
 /* In the order in which they are answered. */
 static const struct {
 	const char *name;
@@ -164,7 +166,7 @@ status_write(struct imap_session *s, struct span name, unsigned int items,
     struct buf *out, struct why *why)
 {
 	struct mailbox *m = NULL;
-	enum mail_result r = mailbox_open(s->account, name, &m, why);
+	enum mail_result r = namespaces_open(s, name, ACL_READ, &m, NULL, why);
 
 	if (r != MAIL_OK)
 		return r;

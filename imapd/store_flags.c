@@ -13,6 +13,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "imapd/acl_list.h"
+
 enum { OUT_AT_ONCE = 16384 };
 
 struct request {
@@ -60,12 +62,33 @@ take_item(struct request *r, const struct imap_arg *a)
 	return r->silent || span_is_nocase(item, "FLAGS");
 }
 
+/*
+ * RFC 4314 section 4: what is permitted is done, and it fails only where
+ * nothing is. Flags that may not be changed stay as they are.
+ */
+static bool
+has_right(struct imap_session *s, const struct imap_command *c,
+    struct request *r, bool denied)
+{
+	uint32_t flags = imap_flags_permitted(s->rights);
+	struct why why = { 0 };
+
+	r->change.keep_flags = MAIL_SYSTEM_FLAGS & ~flags;
+	r->change.keep_keywords = (s->rights & ACL_WRITE) != 0 ? 0 : UINT64_MAX;
+	if (flags != 0 &&
+	    !(denied && r->change.flags == 0 && r->change.keywords == 0))
+		return true;
+	reply_result(s, c, MAIL_NO_RIGHT, &why);
+	return false;
+}
+
 /* Answers by itself when it is false. */
 static bool
 take_request(struct imap_session *s, const struct imap_command *c,
     struct request *r)
 {
 	const struct imap_arg *a = c->args;
+	bool denied = false;
 
 	*r = (struct request){ .change.unchanged_since = UINT64_MAX };
 	if (c->count < 3) {
@@ -86,10 +109,13 @@ take_request(struct imap_session *s, const struct imap_command *c,
 		reply_bad(s, c, "Missing flags");
 		return false;
 	}
-	return imap_flags_argument(s, c, s->mailbox, a,
-	    (size_t)(c->args + c->count - a),
-	    r->change.action == FLAGS_REMOVE ? KEYWORDS_KNOWN : KEYWORDS_MADE,
-	    &r->change.flags, &r->change.keywords);
+	if (!imap_flags_argument(s, c, s->mailbox, s->rights, a,
+		(size_t)(c->args + c->count - a),
+		r->change.action == FLAGS_REMOVE ? KEYWORDS_KNOWN :
+						   KEYWORDS_MADE,
+		&r->change.flags, &r->change.keywords, &denied))
+		return false;
+	return has_right(s, c, r, denied);
 }
 
 /*
@@ -225,10 +251,9 @@ imap_store(struct imap_session *s, const struct imap_command *c)
 {
 	struct request r;
 
-	if (s->read_only)
-		reply_no(s, c, "READ-ONLY", "The mailbox is open read-only");
-	else if (take_request(s, c, &r)) {
+	if (!changing_permitted(s, c, 0))
+		return;
+	if (take_request(s, c, &r))
 		change_flags(s, c, &r);
-		uid_set_fini(&r.uids);
-	}
+	uid_set_fini(&r.uids);
 }

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 
 #include "imapd/context.h"
+#include "imapd/namespaces.h"
 #include "imapd/notify.h"
 #include "lib/log/log.h"
 
@@ -39,18 +40,28 @@ count_keywords(struct imap_session *s)
 }
 
 void
-imap_write_known_flags(struct imap_session *s, struct buf *out, bool more)
+imap_write_known_flags(struct imap_session *s, struct buf *out, bool permanent)
 {
 	const char *const *keywords = mailbox_keywords(s->mailbox);
 
+	uint32_t flags =
+	    permanent ? imap_flags_permitted(s->rights) : MAIL_SYSTEM_FLAGS;
+	bool others = !permanent || (s->rights & ACL_WRITE) != 0;
+	const char *between = "";
+
 	buf_add_char(out, '(');
-	for (size_t i = 0; i < SYSTEM_FLAGS; i++)
-		buf_printf(out, "%s%s", i == 0 ? "" : " ",
-		    system_flags[i].name);
-	for (size_t i = 0; keywords[i] != NULL; i++)
+	for (size_t i = 0; i < SYSTEM_FLAGS; i++) {
+		if ((flags & system_flags[i].flag) == 0)
+			continue;
+		buf_printf(out, "%s%s", between, system_flags[i].name);
+		between = " ";
+	}
+	/* who may set keywords may set system flags */
+	for (size_t i = 0; others && keywords[i] != NULL; i++)
 		buf_printf(out, " %s", keywords[i]);
-	more = more && !mailbox_keywords_full(s->mailbox);
-	buf_add_text(out, more ? " \\*)" : ")");
+	if (permanent && others && !mailbox_keywords_full(s->mailbox))
+		buf_add_text(out, " \\*");
+	buf_add_char(out, ')');
 	s->keywords_told = count_keywords(s);
 }
 
@@ -244,7 +255,7 @@ imap_tell(struct imap_session *s, enum imap_tell what)
 	struct why why;
 
 	if (s->mailbox == NULL || what == TELL_NOTHING ||
-	    s->state == IMAP_LOGGED_OUT)
+	    s->state == IMAP_LOGGED_OUT || !namespaces_heed(s))
 		return;
 	/* commands of one packet need not each look at what others do */
 	if (!s->looked)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Waiting for whatever comes first: the client, or a change on disk. One task
- * of the process listens for the changes of all its sessions, which are all
- * of one account.
+ * of the process listens for the changes of all its sessions, for each account
+ * that they look at: the user's own, and those of others that are shared.
  */
 #include "imapd/session.h"
 
+#include "imapd/namespaces.h"
 #include "imapd/park.h"
 #include "imapd/notify.h"
 #include "lib/base/clock.h"
@@ -19,7 +20,8 @@ enum {
 };
 
 static struct {
-	struct mail_account *account; /* that is listened to, or NULL */
+	struct mail_account *accounts[NAMESPACES_MAX + 1]; /* listened to */
+	size_t count;
 	uint64_t seen; /* mail_account_changes that were passed on */
 	struct wait_queue changed;
 } watch;
@@ -35,28 +37,46 @@ listen_task(void *argument)
 		wait_wake_all(&watch.changed);
 	}
 	wait_forget(fd);
-	watch.account = NULL;
+	for (size_t i = 0; i < watch.count; i++)
+		if (watch.accounts[i] == account)
+			watch.accounts[i--] = watch.accounts[--watch.count];
 }
 
 /* False: there is nothing to listen to, one has to look. */
 static bool
+hear_account(struct mail_account *account)
+{
+	for (size_t i = 0; i < watch.count; i++)
+		if (watch.accounts[i] == account)
+			return true;
+	if (mail_account_watch_fd(account) == -1 ||
+	    watch.count > NAMESPACES_MAX ||
+	    task_start(listen_task, account) == NULL)
+		return false;
+	watch.accounts[watch.count++] = account;
+	return true;
+}
+
+static bool
 hear(struct imap_session *s)
 {
-	if (mail_account_watch_fd(s->account) == -1)
-		return false;
-	if (watch.account == s->account)
-		return true;
-	if (watch.account != NULL ||
-	    task_start(listen_task, s->account) == NULL)
-		return false;
-	watch.account = s->account;
-	return true;
+	struct mail_account *account;
+	bool all = hear_account(s->account);
+
+	if (s->notify == NULL)
+		return s->mailbox == NULL ?
+		    all :
+		    all && hear_account(mailbox_account(s->mailbox));
+	for (size_t i = 0; all && (account = namespaces_opened(i)) != NULL; i++)
+		all = hear_account(account);
+	return all;
 }
 
 void
 imap_wake_others(struct imap_session *s)
 {
-	uint64_t changes = mail_account_changes(s->account);
+	uint64_t changes =
+	    mail_account_changes(s->account) + namespaces_changes();
 
 	if (changes == watch.seen)
 		return;
@@ -100,7 +120,7 @@ imap_wait(struct imap_session *s, int64_t deadline)
 		return WAKE_END;
 	if (stream_buffered(s->io) > 0)
 		return WAKE_CLIENT;
-	s->looked = false;
+	s->looked = s->rights_looked = false;
 	if (look_myself && look < until)
 		until = look;
 	if (park < until)

@@ -404,8 +404,8 @@ postmailbox_check(const struct postmailbox *p)
 	struct why why;
 
 	if (!mail_location_parse(p->location, &at, &why) ||
-	    mail_tree_open(AT_FDCWD, &at, p->separator, false, &t,
-		&why) != MAIL_OK)
+	    mail_tree_open(AT_FDCWD, &at, p->separator, false, &t, &why) !=
+		MAIL_OK)
 		fatal_status(EX_NOINPUT, "%s", why.text);
 	printf("%s (%s)\n", t.at.path,
 	    t.at.naming.fs ? "LAYOUT=fs" : "Maildir++");

@@ -201,7 +201,8 @@ session_open_other(const struct session_stage *stage,
 	if (!sandbox_beneath_too(fd) && !apart) {
 		why_set(why, "4.2.0",
 		    "%s cannot be kept apart from what is beside it: the kernel"
-		    " has no Landlock", path);
+		    " has no Landlock",
+		    path);
 		fd_close(&fd);
 	}
 	return fd;

@@ -251,13 +251,13 @@ add(const char *path)
 	*strchr(user, '/') = '\0';
 	if (mkdirat(shares, user, 0700) == 0)
 		(void)fsync(shares);
-	fd = openat(shares, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-	    0600);
+	fd =
+	    openat(shares, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd == -1 && errno != EEXIST)
 		log_warning("%s/%s: %m", directory_name, path);
 	if (fd != -1)
-		directory = openat(shares, user,
-		    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		directory =
+		    openat(shares, user, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (directory != -1)
 		(void)fsync(directory);
 	free(user);

@@ -71,8 +71,8 @@ allow(int rules, uint64_t access, int directory)
 	struct landlock_path_beneath_attr below = { .allowed_access = access,
 		.parent_fd = directory };
 
-	return syscall(SYS_landlock_add_rule, rules,
-		   LANDLOCK_RULE_PATH_BENEATH, &below, 0) == 0;
+	return syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH,
+		   &below, 0) == 0;
 }
 
 void
@@ -91,8 +91,7 @@ sandbox_below_here(bool write)
 	good = rules >= 0 && here >= 0 && allow(rules, access, here);
 	for (size_t i = 0; good && i < others_count; i++)
 		good = allow(rules, access, others[i]);
-	if (!good ||
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	if (!good || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    syscall(SYS_landlock_restrict_self, rules, 0) < 0)
 		fatal("the kernel refuses the file system confinement: %m");
 	fd_close(&rules);

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "lib/base/fdio.h"
-#include "lib/store/mail_account_internal.h"
+#include "lib/store/mailbox_internal.h"
 
 static const char file_name[] = "dovecot-acl";
 static const char entry_name[] = "/acl";
@@ -50,18 +50,14 @@ open_file(int directory)
 	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 }
 
-enum mail_result
-mail_acl_read(struct mail_account *a, struct span folder, struct buf *out,
-    struct why *why)
+static enum mail_result
+read_at(struct mail_account *a, int directory, struct span folder,
+    struct buf *out, struct why *why)
 {
-	enum mail_result r;
-	int directory = -1, fd;
+	enum mail_result r = MAIL_OK;
+	int fd = open_file(directory);
 
 	buf_reset(out);
-	r = open_folder(a, folder, &directory, why);
-	if (r != MAIL_OK)
-		return r;
-	fd = open_file(directory);
 	if (fd == -1)
 		r = errno == ENOENT ?
 		    mail_metadata_each(a, folder, collect, out, why) :
@@ -69,8 +65,33 @@ mail_acl_read(struct mail_account *a, struct span folder, struct buf *out,
 	else if (fd_read_whole(fd, out) == -1)
 		r = failed(why, "cannot be read");
 	fd_close(&fd);
+	return r;
+}
+
+enum mail_result
+mail_acl_read(struct mail_account *a, struct span folder, struct buf *out,
+    struct why *why)
+{
+	enum mail_result r;
+	int directory = -1;
+
+	r = open_folder(a, folder, &directory, why);
+	if (r == MAIL_OK)
+		r = read_at(a, directory, folder, out, why);
 	fd_close(&directory);
 	return r;
+}
+
+enum mail_result
+mail_acl_read_open(struct mailbox *m, struct buf *out, struct why *why)
+{
+	struct mailbox_folder *f = m->folder;
+
+	if (f->deleted) {
+		why_set(why, "5.2.0", "there is no such folder");
+		return MAIL_NONEXISTENT;
+	}
+	return read_at(m->account, f->files.dir, span_of(f->name), out, why);
 }
 
 /* Whole or not at all: a new file takes the name over. */

@@ -10,14 +10,18 @@
  * means is not known here.
  */
 
-#include "lib/store/mail_account.h"
+#include "lib/store/mailbox.h"
 
 enum { MAIL_ACL_MAX = 65536 };
 
 /* "" where nobody wrote any. *out is reset first. */
 enum mail_result mail_acl_read(struct mail_account *a, struct span folder,
     struct buf *out, struct why *why);
-/* Durable when it returns; "" removes the file. MAIL_LIMIT: longer than MAIL_ACL_MAX. */
+/* The same of a folder that is open. */
+enum mail_result
+mail_acl_read_open(struct mailbox *m, struct buf *out, struct why *why);
+/* Durable when it returns; "" removes the file. MAIL_LIMIT: longer than
+ * MAIL_ACL_MAX. */
 enum mail_result mail_acl_write(struct mail_account *a, struct span folder,
     struct span text, struct why *why);
 

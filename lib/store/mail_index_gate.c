@@ -19,8 +19,9 @@ int
 index_gate_enter(int at, const char *path, int how)
 {
 	char *name = mem_printf("%s-gate", path);
-	int r, fd = openat(at, name,
-		   O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int r,
+	    fd = openat(at, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+		0600);
 
 	free(name);
 	if (fd == -1)

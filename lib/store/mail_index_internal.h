@@ -166,7 +166,8 @@ bool index_message_read(struct mail_index *x, const struct index_key *k,
  * together; who sets them aside has it alone. Nobody waits for it inside of
  * a write transaction. Returns a descriptor, or -1 with errno.
  */
-int index_gate_enter(int at, const char *path, int how); /* LOCK_SH or LOCK_EX */
+int
+index_gate_enter(int at, const char *path, int how); /* LOCK_SH or LOCK_EX */
 void index_gate_leave(int *gate);
 /* Inside of the gate: which files are there now. */
 void index_gate_identify(struct mail_index *x);

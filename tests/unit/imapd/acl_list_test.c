@@ -72,7 +72,9 @@ a_file(void **state)
 	assert_non_null(acl_list_find(&l, SPAN("$staff")));
 	assert_int_equal(acl_list_find(&l, SPAN("owner"))->rights, ACL_ALL);
 	assert_null(acl_list_find(&l, SPAN("eve")));
-	acl_list_set(&l, SPAN("fred"), 0);
+	assert_true(l.doubtful);
+	acl_list_remove(&l, SPAN("fred"));
+	acl_list_set(&l, SPAN("dave"), 0);
 	acl_list_set(&l, SPAN("anyone"), 3);
 	acl_list_set(&l, SPAN("carol"), 1);
 	acl_list_write(&l, &out);
@@ -83,6 +85,7 @@ a_file(void **state)
 	    "\"user=a b\" lre\n"
 	    "group=staff lrwt\n"
 	    "owner lrswipkxtea\n"
+	    "user=dave \n"
 	    "user=carol l\n"
 	    "# ours\n"
 	    "strange=x lr\n"
@@ -106,6 +109,74 @@ identifiers(void **state)
 	assert_false(acl_who_valid(SPAN("bo\"b")));
 }
 
+/* Who gets what of a list: rows 146 and 148 of what broke elsewhere. */
+static void
+judged(void **state)
+{
+	static const struct {
+		const char *list, *rights;
+	} rows[] = {
+		{ "", "" },
+		{ "user=alice@a.test lr\n", "lr" },
+		{ "user=alice lr\n", "lr" }, /* of the owner's domain */
+		{ "user=alice@b.test lr\n", "" },
+		{ "user=alice@a.tes lr\nuser=alic lr\nuser=Alice lr\n", "" },
+		{ "anyone l\n", "l" },
+		{ "authenticated lr\nanyone lrswi\n", "lr" },
+		/* the closest counts, and is not added to */
+		{ "anyone lrswi\nuser=alice@a.test l\n", "l" },
+		{ "anyone lrswi\nuser=alice@a.test \n", "" },
+		{ "user=alice@a.test\nanyone lrs\n", "" },
+		{ "user=alice l\nuser=alice@a.test r\n", "lr" },
+		/* what is taken is taken, wherever it stands */
+		{ "-anyone w\nuser=alice@a.test lrw\n", "lr" },
+		{ "-user=alice@a.test s\nanyone lrs\n", "lr" },
+		{ "anyone lrs\n-authenticated r\n-user=alice l\n", "s" },
+		{ "-user=carol@a.test lr\nanyone lr\n", "lr" },
+		{ "-user=alice@a.test lrs\n", "" },
+		/* groups give nothing, and take from all */
+		{ "group=staff lrs\n", "" },
+		{ "group=staff lrs\nanyone l\n", "l" },
+		{ "-group=staff w\nanyone lrw\n", "lr" },
+		{ "group-override=staff l\nanyone lrw\n", "l" },
+		{ "-group-override=staff l\nanyone lrw\n", "rw" },
+		/* the owner is somebody else */
+		{ "owner lrswipkxtea\n", "" },
+		/* nobody is everybody by his name */
+		{ "user=anyone lr\n", "" },
+		{ "user=$staff lr\nanyone l\n", "" },
+		/* what is not understood might have taken something */
+		{ "-strange=alice lr\nanyone lr\n", "" },
+		{ "anyone lr\nuser=alice lrQ\n", "" },
+		{ "# -user=alice lr\nanyone lr\n", "lr" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct arena *arena = arena_new();
+		struct buf told = BUF_INIT(100);
+		struct acl_list l;
+		unsigned int bits, wanted;
+
+		acl_list_parse(span_of(rows[i].list), arena, &l);
+		bits = acl_list_rights(&l, "alice@a.test", "a.test");
+		assert_true(acl_rights_parse(span_of(rows[i].rights), &wanted));
+		if (bits != wanted)
+			fail_msg("%s: 0x%x", rows[i].list, bits);
+		acl_list_fini(&l);
+		/* written and read again it means the same */
+		acl_list_parse(span_of(rows[i].list), arena, &l);
+		acl_list_write(&l, &told);
+		acl_list_fini(&l);
+		acl_list_parse(buf_span(&told), arena, &l);
+		assert_int_equal(acl_list_rights(&l, "alice@a.test", "a.test"),
+		    wanted);
+		acl_list_fini(&l);
+		buf_fini(&told);
+		arena_free(&arena);
+	}
+}
+
 int
 main(void)
 {
@@ -113,6 +184,7 @@ main(void)
 		cmocka_unit_test(rights),
 		cmocka_unit_test(a_file),
 		cmocka_unit_test(identifiers),
+		cmocka_unit_test(judged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
