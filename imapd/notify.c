@@ -15,7 +15,8 @@
 enum {
 	WATCHED_MAX = 500, /* mailboxes of one connection */
 	PENDING_MAX = 1 << 20, /* bytes of news that wait to be told */
-	LOOK_MS = 3000, /* at the tree, which others may change */
+	LOOK_MS = 3000, /* at a tree that cannot be watched */
+	SETTLE_MS = 500, /* a directory becomes a folder bit by bit */
 };
 
 /* Another mailbox than the selected one. */
@@ -36,8 +37,10 @@ struct imap_notify {
 	size_t count;
 	bool tree; /* events that need it were asked for */
 	bool overflow;
+	bool seen; /* the tree is watched: changes are told */
 	unsigned int generation; /* of the tree, as last looked at */
-	int64_t looked;
+	uint64_t changes; /* the same: mail_account_tree_changes */
+	int64_t look_at; /* the tree, whatever was seen, clock_ms */
 	struct buf pending; /* what others did */
 	struct mailbox *selected; /* that "fetched" is of */
 	uint32_t fetched; /* UIDs below need no FETCH any more */
@@ -185,6 +188,12 @@ watch_all(struct imap_notify *n)
 	return fits;
 }
 
+static uint64_t
+tree_changes(const struct imap_notify *n)
+{
+	return mail_account_tree_changes(n->s->account);
+}
+
 /* The tree as it is now; what changed is told, or is known already. */
 static void
 look_at_tree(struct imap_notify *n, bool known)
@@ -193,7 +202,11 @@ look_at_tree(struct imap_notify *n, bool known)
 	struct why why;
 
 	n->generation = tree_generation;
-	n->looked = clock_ms();
+	n->look_at = clock_ms() +
+	    (!n->seen                             ? LOOK_MS :
+		    n->changes != tree_changes(n) ? SETTLE_MS :
+						    INT32_MAX);
+	n->changes = tree_changes(n);
 	if (!n->tree)
 		return;
 	if (notify_folders_update(&n->folders, s, &n->request,
@@ -209,7 +222,7 @@ tree_is_due(const struct imap_notify *n)
 {
 	return n->tree &&
 	    (n->generation != tree_generation ||
-		clock_ms() - n->looked >= LOOK_MS);
+		n->changes != tree_changes(n) || clock_ms() >= n->look_at);
 }
 
 /* Telling */
@@ -386,7 +399,7 @@ notify_wake_at(const struct imap_session *s)
 {
 	const struct imap_notify *n = s->notify;
 
-	return n->tree ? n->looked + LOOK_MS : INT64_MAX;
+	return n->tree ? n->look_at : INT64_MAX;
 }
 
 bool
@@ -500,6 +513,7 @@ static bool
 set_up(struct imap_notify *n)
 {
 	n->tree = n->request.count > 0;
+	n->seen = n->tree && mail_account_watch_tree(n->s->account);
 	look_at_tree(n, true);
 	if (n->overflow) {
 		n->overflow = false;

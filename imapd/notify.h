@@ -8,7 +8,8 @@
  * Messages: every mailbox that was asked for is open and watched; a change is
  * a STATUS. The selected one is told as ever, where it was asked for. Names,
  * subscriptions and metadata: what other connections of this user do is told
- * at once, what other programs do to the tree within seconds.
+ * at once, what other programs do to the tree within a second, and within
+ * three where the tree cannot be watched (LAYOUT=fs).
  *
  * Between commands nothing is told but what was asked for. Answers to commands
  * tell of the selected mailbox as they do without NOTIFY: its numbers must not

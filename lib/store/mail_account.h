@@ -227,5 +227,14 @@ enum mail_result mail_metadata_each(struct mail_account *a, struct span folder,
 uint64_t mail_account_changes(const struct mail_account *a);
 int mail_account_watch_fd(struct mail_account *a);
 void mail_account_heed(struct mail_account *a);
+/*
+ * From now on it tells of folders that come or go, and of subscriptions, too.
+ * False: not in this layout (the directories of LAYOUT=fs are below each
+ * other), or there is no watch: look now and then. A directory may be seen
+ * before it has become a folder.
+ */
+bool mail_account_watch_tree(struct mail_account *a);
+/* How often something was seen to happen there, by whomever. */
+uint64_t mail_account_tree_changes(const struct mail_account *a);
 
 #endif

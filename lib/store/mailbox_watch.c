@@ -14,6 +14,7 @@
 
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
+#include "lib/store/mail_folder_tree.h"
 #include "lib/store/mailbox_internal.h"
 
 enum {
@@ -27,6 +28,8 @@ static const uint32_t interest =
 
 struct mailbox_watch {
 	int fd;
+	int tree, control; /* watches of these directories, or -1 */
+	uint64_t tree_changes;
 	size_t expected;
 	uint64_t names[EXPECTED_SLOTS]; /* digests; 0: empty */
 };
@@ -60,6 +63,7 @@ mail_account_watch_fd(struct mail_account *a)
 	if (w == NULL) {
 		w = a->watch = mem_new(sizeof(*w));
 		w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+		w->tree = w->control = -1;
 	}
 	return w->fd;
 }
@@ -81,13 +85,31 @@ all_dirty(struct mail_account *a)
 		f->dirty = f->dirty || f->watchers > 0;
 }
 
+/* What comes and goes beside the folders without being of the tree? */
+static bool
+is_of_tree(const struct mail_account *a, const struct inotify_event *e)
+{
+	const struct mail_location *at = &a->tree->at;
+
+	if (e->wd != a->watch->tree && e->wd != a->watch->control)
+		return false;
+	return (e->len > 0 && e->name[0] == '.') ||
+	    (e->len > 0 &&
+		strcmp(e->name,
+		    at->subscriptions == NULL ? "subscriptions" :
+						at->subscriptions) == 0);
+}
+
 static void
 heed_event(struct mail_account *a, const struct inotify_event *e)
 {
 	if ((e->mask & IN_Q_OVERFLOW) != 0) {
 		all_dirty(a);
+		a->watch->tree_changes++;
 		return;
 	}
+	if (is_of_tree(a, e))
+		a->watch->tree_changes++;
 	if (e->len == 0 || *slot_of(a->watch, digest(e->name)) != 0)
 		return;
 	for (struct mailbox_folder *f = a->folders; f != NULL; f = f->next)
@@ -135,15 +157,20 @@ mailbox_expect(struct mailbox *m, const char *name)
 	*slot = h;
 }
 
-/* There is no inotify_add_watchat(2): it goes by the working directory. */
+/*
+ * There is no inotify_add_watchat(2): it goes by the working directory.
+ * "second" may be NULL.
+ */
 static void
-add_watches(struct mailbox_folder *f, int fd)
+add_watches(int fd, int directory, const char *first, int *first_watch,
+    const char *second, int *second_watch)
 {
 	int back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	if (back != -1 && fchdir(f->files.dir) == 0) {
-		f->watch_cur = inotify_add_watch(fd, "cur", interest);
-		f->watch_new = inotify_add_watch(fd, "new", interest);
+	if (back != -1 && fchdir(directory) == 0) {
+		*first_watch = inotify_add_watch(fd, first, interest);
+		if (second != NULL)
+			*second_watch = inotify_add_watch(fd, second, interest);
 		/* nothing of ours works in another place than that */
 		if (fchdir(back) == -1)
 			abort();
@@ -176,7 +203,8 @@ mailbox_watch(struct mailbox *m, bool on)
 		return;
 	m->watching = on;
 	if (on && f->watchers++ == 0) {
-		add_watches(f, fd);
+		add_watches(fd, f->files.dir, "cur", &f->watch_cur, "new",
+		    &f->watch_new);
 		/* what came before the watch */
 		f->unproven = true;
 	} else if (!on && f->watchers > 0 && --f->watchers == 0) {
@@ -193,4 +221,26 @@ mailbox_watch_quiet(struct mailbox *m)
 		return false;
 	mail_account_heed(m->account);
 	return !f->dirty && !f->unproven;
+}
+
+bool
+mail_account_watch_tree(struct mail_account *a)
+{
+	const struct mail_tree *t = a->tree;
+	int fd = mail_account_watch_fd(a);
+	struct mailbox_watch *w = a->watch;
+
+	if (t == NULL || fd == -1 || t->at.mbox || t->at.naming.fs)
+		return false;
+	if (w->tree == -1)
+		add_watches(fd, t->root, ".", &w->tree, NULL, NULL);
+	if (w->control == -1)
+		add_watches(fd, t->control, ".", &w->control, NULL, NULL);
+	return w->tree != -1 && w->control != -1;
+}
+
+uint64_t
+mail_account_tree_changes(const struct mail_account *a)
+{
+	return a->watch == NULL ? 0 : a->watch->tree_changes;
 }

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: ISC
 """NOTIFY (RFC 5465), and news from every side for it and for IDLE."""
 import os
+import pwd
 import re
+import shutil
 import time
 
 import pytest
 
-from posthaste import wait_for
+from posthaste import owner_ids, wait_for
 from test_list import make, quiet
 
 MESSAGE = b"From: alice@example.test\r\nSubject: news\r\n\r\ntext\r\n"
@@ -254,10 +256,41 @@ def test_a_folder_of_another_program_is_seen(suite):
     for path in [work, *work.iterdir()]:
         os.chown(path, s.uid, s.gid)
     work.rename(folder)
-    lines_until(c, rb"LIST .* Outside")
+    lines_until(c, rb"LIST .* Outside", 1.5)
     # and its messages from now on
     deliver(s, ".Outside", "1700000000.M1P1.host")
-    lines_until(c, rb"STATUS Outside \(.*MESSAGES 1")
+    lines_until(c, rb"STATUS Outside \(.*MESSAGES 1", 1.5)
+    shutil.rmtree(folder)
+    lines_until(c, rb'LIST \(.*\\NonExistent.*\) .* Outside', 1.5)
+
+
+def test_subscriptions_of_another_program_are_seen(suite):
+    s, c = quiet(suite)
+    c.ok("CREATE aside")
+    c.ok("NOTIFY SET (personal (SubscriptionChange))")
+    path = s.maildir("bob") / "subscriptions"
+    fresh = path.with_name("subscriptions.lock")
+    fresh.write_text("aside\n")
+    os.chown(fresh, s.uid, s.gid)
+    fresh.rename(path)
+    lines_until(c, rb"LIST \(.*\\Subscribed.*\) .* aside", 1.5)
+
+
+def test_a_quiet_tree_is_not_looked_at(suite):
+    """Nobody wakes for a tree in which nothing happens."""
+    s, c = quiet(suite)
+    c.ok("NOTIFY SET (personal (MailboxName))")
+    child = max(s.processes("imapd-session"))
+
+    def switches():
+        with open(f"/proc/{child}/status", encoding="ascii") as f:
+            return int(re.search(r"\nvoluntary_ctxt_switches:\s+(\d+)",
+                                 f.read())[1])
+
+    time.sleep(0.5)
+    before = switches()
+    assert silent(c, 4)
+    assert switches() - before <= 1
 
 
 def test_a_mailbox_that_comes_later_is_watched(suite):
@@ -361,13 +394,25 @@ def by_another_program_into_cur(s):
     deliver(s, "", "1700000002.M3P3.host:2,S", "cur")
 
 
+# an alias that is a Maildir, written as the owner of mailboxes
+LOCAL = f"""\
+alias_maps = inline:{{bobs-maildir=$data_directory/../mail/example.test/bob/}}
+default_privs = {pwd.getpwuid(owner_ids()[0]).pw_name}
+"""
+
+
+def by_local(s):
+    """As home_mailbox or an alias to a Maildir make it do."""
+    s.send(to="bobs-maildir@local.test", subject="news")
+
+
 WAYS = [by_smtp, by_smtp_as_a_copy, by_sendmail, by_append, by_copy, by_move,
-        by_another_program_into_new, by_another_program_into_cur]
+        by_another_program_into_new, by_another_program_into_cur, by_local]
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda f: f.__name__)
 def test_a_message_wakes_idle_and_notify(suite, way):
-    s, idle = quiet(suite)
+    s, idle = quiet(suite, LOCAL)
     idle.ok("SELECT INBOX")
     tag = idle.idle()
     selected, other = s.imap(), s.imap()
