@@ -56,6 +56,7 @@ fresh_row(struct mailbox *m, struct why *why)
 	if (number > 0 && !mail_index_folder_empty(x, number))
 		return mailbox_index_failed(m, why);
 	memset(&f->row, 0, sizeof(f->row));
+	f->known = 0;
 	f->flushed = 0; /* of what is there not even that is known */
 	f->row.number = number;
 	memcpy(f->row.id, f->state.id, sizeof(f->row.id));
@@ -147,8 +148,10 @@ forget_changes(struct mailbox_folder *f)
 static void
 look_again(struct mail_account *a)
 {
-	for (struct mailbox_folder *f = a->folders; f != NULL; f = f->next)
+	for (struct mailbox_folder *f = a->folders; f != NULL; f = f->next) {
 		f->dirty = true;
+		f->known = 0;
+	}
 }
 
 void

@@ -41,6 +41,7 @@ struct mailbox_folder {
 	bool unflushed_flags; /* and those that only changed flags */
 	bool unflushed_state; /* lines of the state file do */
 	uint64_t flushed; /* changes up to here, by whomever */
+	uint64_t known; /* up to here, or ours: "unflushed" say what waits */
 	bool dirty; /* the watch saw something: look at the disk */
 	bool unproven; /* stamps have to be compared, once */
 	unsigned int writing; /* nested: row is of the open transaction */

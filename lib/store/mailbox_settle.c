@@ -46,10 +46,11 @@ settle(struct mailbox_folder *f)
 {
 	uint64_t flushed, last = last_change(f, &flushed);
 	bool behind = flushed < last;
+	bool others = behind && f->known < last;
 	bool names = f->unflushed || behind ||
 	    (f->unflushed_flags && f->account->flush_flags);
 
-	if ((f->unflushed_state || behind) &&
+	if ((f->unflushed_state || others) &&
 	    folder_state_flush(f->files.dir) == -1 && errno != ENOENT)
 		return -1;
 	if (names && f->account->kind->flush(f) == -1)
@@ -109,6 +110,8 @@ mailbox_flushed_note(struct mailbox_folder *f)
 
 	if (row->flushed < f->flushed)
 		row->flushed = f->flushed;
+	if (row->flushed >= before || f->known >= before)
+		f->known = row->highest_modseq;
 	if (row->flushed >= before && !waits(f))
 		row->flushed = row->highest_modseq;
 }
