@@ -17,8 +17,8 @@ def parts(body)
   when Net::IMAP::BodyTypeMultipart
     1 + body.parts.sum { |part| parts(part) }
   when Net::IMAP::BodyTypeMessage
-    # message/rfc822 that is not looked into has neither
-    1 + (body.body ? parts(body.body) : 0)
+    # of other messages it takes a disposition for a body
+    1 + (body.subtype == 'RFC822' && body.body ? parts(body.body) : 0)
   else
     1
   end
