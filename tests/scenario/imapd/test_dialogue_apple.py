@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """What Apple Mail and iOS send: R40, R41. iOS 18 puts DONE and the commands
-behind it into one packet; servers that dropped the rest made it hang."""
+behind it into one packet; servers that dropped the rest made it hang.
+
+Written from reports of its trouble and what is known of it, not recorded."""
 
 MAIN = "imap_hibernate_timeout = 1s\n"
 TEXT = (b"From: ann@example.test\r\nTo: bob@example.test\r\nSubject: %s\r\n"

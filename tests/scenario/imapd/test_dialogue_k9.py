@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: ISC
-"""What K-9 Mail and Thunderbird for Android send: R41."""
+"""What K-9 Mail and Thunderbird for Android send: R41.
+
+Written from what is known of it, not recorded."""
 import zlib
 
 from test_compress import Deflated

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """What Outlook sends (classic on Windows, and the one for Mac and phones):
-R41, and R45: mail filed into folders that others have removed."""
+R41, and R45: mail filed into folders that others have removed.
+
+Written from what is known of it, not recorded."""
 
 MAIN = "imap_hibernate_timeout = 1s\n"
 TEXT = (b"From: ann@example.test\r\nTo: <bob@example.test>\r\nSubject: %s\r\n"
