@@ -50,7 +50,7 @@ write_down(const struct imap_session *s, struct buf *saved, struct buf *out)
 		return parked_state_write(&p, out);
 	if (mailbox_status(s->mailbox, 0, &status, &why) != MAIL_OK)
 		return false;
-	p.name = span_of(mailbox_name(s->mailbox));
+	p.name = span_of(mailbox_name_now(s->mailbox));
 	p.mailbox_id = span_of(status.id);
 	p.uidvalidity = status.uidvalidity;
 	p.uidnext = s->view.uidnext;

@@ -26,7 +26,7 @@ libposthaste_a_SOURCES += \
 	lib/store/mailbox_scan.c lib/store/mailbox_scan.h \
 	lib/store/mailbox_message.c lib/store/mailbox_flags.c \
 	lib/store/mailbox_keywords.c lib/store/mailbox_watch.c \
-	lib/store/mailbox_view.c \
+	lib/store/mailbox_view.c lib/store/mailbox_names.c \
 	lib/store/folder_name.c lib/store/folder_name.h \
 	lib/store/mailbox_points.c \
 	lib/store/mail_account.c lib/store/mail_account_metadata.c \
@@ -170,6 +170,15 @@ tests_unit_lib_store_mailbox_crash_test_SOURCES = \
 	tests/unit/lib/store/mailbox_crash_test.c \
 	tests/unit/lib/store/account.h tests/unit/lib/store/folder.h
 tests_unit_lib_store_mailbox_crash_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/unit/lib/store/mailbox_strangers_test
+TESTS += tests/unit/lib/store/mailbox_strangers_test
+tests_unit_lib_store_mailbox_strangers_test_SOURCES = \
+	tests/unit/lib/store/mailbox_strangers_test.c \
+	tests/unit/lib/store/account.h tests/unit/lib/store/folder.h
+tests_unit_lib_store_mailbox_strangers_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_store_mailbox_strangers_test_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=fsync,--wrap=maildir_folder_scan
 
 check_PROGRAMS += tests/fuzz/folder_state_fuzz tests/fuzz/mail_index_fuzz
 TESTS += tests/fuzz/folder_state_fuzz tests/fuzz/mail_index_fuzz

@@ -319,21 +319,27 @@ mail_folder_create(struct mail_account *a, struct span name,
 	return r;
 }
 
-/* What the index knows a folder by, open or not. */
+/* What a folder is known by, open or not. */
+struct known {
+	unsigned char id[MAIL_INDEX_ID]; /* to the index */
+	struct stat directory; /* to those who have it open */
+};
+
 static bool
-id_of(struct mail_account *a, const struct mail_place *p,
-    unsigned char id[MAIL_INDEX_ID])
+know(struct mail_account *a, const struct mail_place *p, struct known *out)
 {
 	struct mail_directories d;
 	struct folder_state state;
 	bool found = false;
 	struct why why;
 
+	memset(out, 0, sizeof(*out));
 	if (p->kind != PLACE_FOLDER ||
 	    mail_place_open(a->tree, p, &d, &why) != MAIL_OK)
 		return false;
-	if (folder_state_read(d.mail, &state) == 0) {
-		memcpy(id, state.id, MAIL_INDEX_ID);
+	if (fstat(d.mail, &out->directory) == 0 &&
+	    folder_state_read(d.mail, &state) == 0) {
+		memcpy(out->id, state.id, MAIL_INDEX_ID);
 		folder_state_fini(&state);
 		found = true;
 	}
@@ -382,17 +388,19 @@ end_quiet(struct mail_account *a, bool begun)
 enum mail_result
 mail_folder_delete(struct mail_account *a, struct span name, struct why *why)
 {
-	unsigned char id[MAIL_INDEX_ID];
+	struct known folder = { 0 };
 	struct mail_place p;
 	enum mail_result r = mail_place_find(a->tree, name, &p);
-	bool known = r == MAIL_OK && id_of(a, &p, id), quiet = begin_quiet(a);
+	bool known = r == MAIL_OK && know(a, &p, &folder),
+	     quiet = begin_quiet(a);
 
 	if (r == MAIL_OK)
 		r = mail_tree_remove(a->tree, name, why);
 	if (r == MAIL_OK) {
-		mailbox_folder_deleted(a, p.name);
+		if (folder.directory.st_ino != 0)
+			mailbox_folder_deleted(a, &folder.directory);
 		if (known)
-			forget_rows(a, id);
+			forget_rows(a, folder.id);
 	}
 	end_quiet(a, quiet);
 	if (r == MAIL_OK) {
@@ -401,28 +409,6 @@ mail_folder_delete(struct mail_account *a, struct span name, struct why *why)
 	}
 	mail_place_fini(&p);
 	return r;
-}
-
-/* Handles of the folder and of those that came along. */
-static void
-tell_open(struct mail_account *a, const char *from, const char *to)
-{
-	struct mailbox_folder *f, *next;
-	size_t n = strlen(from);
-
-	for (f = a->folders; f != NULL; f = next) {
-		char *old, *new;
-
-		next = f->next;
-		if (f->deleted || strncmp(f->name, from, n) != 0 ||
-		    (f->name[n] != '\0' && f->name[n] != a->separator))
-			continue;
-		old = mem_text(f->name);
-		new = mem_printf("%s%s", to, f->name + n);
-		mailbox_folder_renamed(a, old, new);
-		free(old);
-		free(new);
-	}
 }
 
 static enum mail_result
@@ -435,7 +421,7 @@ rename_place(struct mail_account *a, const struct mail_place *from,
 	r = mail_tree_rename(a->tree, span_of(from->name), span_of(to->name),
 	    why);
 	if (r == MAIL_OK)
-		tell_open(a, from->name, to->name);
+		mailbox_folder_renamed(a, from->name, to->name);
 	end_quiet(a, quiet);
 	return r;
 }

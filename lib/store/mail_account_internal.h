@@ -31,6 +31,7 @@ struct mail_account {
 	struct uid_set full; /* folders that were logged: mailbox_keywords.c */
 	bool failed; /* a flush did: nothing more is told */
 	struct mail_mbox_settings mbox;
+	uint64_t closings; /* of folders, counted */
 	uint64_t changes; /* of folders, by this process or seen by it */
 };
 
@@ -50,10 +51,16 @@ int mail_account_open_control(struct mail_account *a, const char *canonical,
     enum mail_result *result, struct why *why);
 
 /* To mailbox.c, by the tree: handles that are open learn of it. */
+/* With what is below it. */
 void mailbox_folder_renamed(struct mail_account *a, const char *from,
     const char *to);
-/* Its handles say MAIL_NONEXISTENT from now on; its rows go. */
-void mailbox_folder_deleted(struct mail_account *a, const char *name);
+struct stat;
+/*
+ * The one with this directory: its handles say MAIL_NONEXISTENT from now on;
+ * its rows go.
+ */
+void
+mailbox_folder_deleted(struct mail_account *a, const struct stat *directory);
 /* Ends what is open, writes what is only in memory: before the index goes. */
 void mailbox_account_closing(struct mail_account *a);
 

@@ -244,7 +244,7 @@ enter(struct mail_append *a, struct message *m)
 	char path[MAIL_BASE_MAX + 8];
 
 	tmp_path(m, path);
-	mailbox_expect(a->to, m->name);
+	mailbox_expect(a->to, EVENT_COMES, m->name);
 	if (reopen(a, m) != 0 || set_date(m) != 0 ||
 	    renameat(f->dir, path, f->cur, m->name) != 0)
 		return -1;
@@ -371,7 +371,7 @@ leave_all(struct mail_append *a)
 
 		if (!m->entered)
 			continue;
-		mailbox_expect(a->to, m->name);
+		mailbox_expect(a->to, EVENT_LEAVES, m->name);
 		tmp_path(m, path);
 		if (renameat(f->cur, m->name, f->dir, path) == 0)
 			m->entered = false;

@@ -2,6 +2,7 @@
 /* Messages, which UIDs there are, and what changed when. */
 #include "lib/store/mail_index_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/ensure.h"
@@ -454,20 +455,69 @@ mail_index_history_add(struct mail_index *x, struct mail_index_folder *f,
 	return prune(x, f, kind, count, horizon);
 }
 
-static bool
-take_ranges(struct span value, struct uid_set *out)
+/*
+ * Ranges of one value ascend; those of many do not. They are put together when
+ * there are as many as were before: each is moved few times.
+ */
+struct gathering {
+	struct uid_set *out;
+	struct uid_range *waiting;
+	size_t count, room;
+};
+
+enum { GATHER = 16384 };
+
+static void
+gather(struct gathering *g)
 {
+	uid_set_add_ranges(g->out, g->waiting, g->count);
+	g->count = 0;
+}
+
+static bool
+take_ranges(struct span value, struct gathering *g)
+{
+	size_t n = value.n / sizeof(struct uid_range);
 	struct uid_range r;
 
 	if (value.n % sizeof(r) != 0)
 		return false;
+	if (g->room - g->count < n) {
+		g->room = g->room * 2 + n + GATHER;
+		g->waiting =
+		    mem_resize(g->waiting, g->room * sizeof(*g->waiting));
+	}
 	for (; value.n > 0; value = span_skip(value, sizeof(r))) {
 		memcpy(&r, value.p, sizeof(r));
 		if (r.first == 0 || r.first > r.last)
 			return false;
-		uid_set_add_range(out, r.first, r.last);
+		g->waiting[g->count++] = r;
 	}
+	if (g->count >= GATHER && g->count >= g->out->count)
+		gather(g);
 	return true;
+}
+
+static int
+read_history(struct mail_index *x, const struct index_key *from,
+    uint32_t number, enum mail_index_history kind, struct uid_set *out)
+{
+	struct gathering g = { .out = out };
+	struct index_walk w;
+	int r;
+
+	index_walk_begin(&w, x, SMALL);
+	for (r = index_walk_to(&w, from);
+	     r == 0 && is_history(&w, number, kind); r = index_walk_next(&w))
+		if (!take_ranges(w.value, &g)) {
+			r = MDB_CORRUPTED;
+			(void)index_damaged(x);
+			break;
+		}
+	index_walk_end(&w);
+	gather(&g);
+	free(g.waiting);
+	return r;
 }
 
 bool
@@ -476,7 +526,6 @@ mail_index_history(struct mail_index *x, const struct mail_index_folder *f,
     bool *complete)
 {
 	struct index_key k = key_of_history(f->number, kind, since, UINT32_MAX);
-	struct index_walk w;
 	int r;
 
 	/* above what was ever told here: of an index that is lost */
@@ -485,14 +534,6 @@ mail_index_history(struct mail_index *x, const struct mail_index_folder *f,
 		(kind == HISTORY_CHANGES ? f->changed_from : f->removed_from);
 	if (!*complete)
 		return true;
-	index_walk_begin(&w, x, SMALL);
-	for (r = index_walk_to(&w, &k);
-	     r == 0 && is_history(&w, f->number, kind); r = index_walk_next(&w))
-		if (!take_ranges(w.value, out)) {
-			r = MDB_CORRUPTED;
-			(void)index_damaged(x);
-			break;
-		}
-	index_walk_end(&w);
+	r = read_history(x, &k, f->number, kind, out);
 	return r == 0 || r == MDB_NOTFOUND;
 }

@@ -81,6 +81,7 @@ begin_row(struct mailbox *m, struct why *why)
 		why_set(why, "5.2.0", "the mailbox was deleted");
 		return MAIL_NONEXISTENT;
 	}
+	mailbox_guard(f);
 	if (mailbox_state_heed(f) == -1 ||
 	    f->account->kind->stamp(f, &cur) == -1)
 		return mailbox_disk_failed("cannot read the mailbox", why);
@@ -98,7 +99,7 @@ begin_row(struct mailbox *m, struct why *why)
 		if (r != MAIL_OK)
 			return r;
 	}
-	f->own = mail_stamp_equal(&cur, &f->row.cur);
+	f->own = !f->dirty_cur && mail_stamp_equal(&cur, &f->row.cur);
 	return MAIL_OK;
 }
 
@@ -149,7 +150,7 @@ static void
 look_again(struct mail_account *a)
 {
 	for (struct mailbox_folder *f = a->folders; f != NULL; f = f->next) {
-		f->dirty = true;
+		mailbox_doubt(f);
 		f->known = 0;
 	}
 }
@@ -214,6 +215,21 @@ end_transaction(struct mailbox *m, struct why *why)
 	return mailbox_index_failed(m, why);
 }
 
+/*
+ * Of cur, which we have changed ourselves; unless somebody else has done so as
+ * well. What is told after the stamp was taken is told again to the next.
+ */
+void
+mailbox_own_stamp(struct mailbox_folder *f)
+{
+	if (!f->touched || !f->own)
+		return;
+	(void)f->account->kind->stamp(f, &f->row.cur);
+	mail_account_heed(f->account);
+	if (f->dirty_cur)
+		memset(&f->row.cur, 0, sizeof(f->row.cur));
+}
+
 enum mail_result
 mailbox_commit(struct mailbox *m, struct why *why)
 {
@@ -225,8 +241,7 @@ mailbox_commit(struct mailbox *m, struct why *why)
 		f->writing--;
 		return end_transaction(m, why);
 	}
-	if (f->touched && f->own)
-		(void)f->account->kind->stamp(f, &f->row.cur);
+	mailbox_own_stamp(f);
 	append_uidlist(f);
 	mailbox_flushed_note(f);
 	if (!write_changes(f) || !mail_index_folder_put(x, &f->row)) {

@@ -43,8 +43,10 @@ enum mail_result mailbox_open(struct mail_account *a, struct span name,
     struct mailbox **out, struct why *why);
 void mailbox_close(struct mailbox **m);
 struct mail_account *mailbox_account(const struct mailbox *m);
-/* Now; follows renames. With the account's prefix. */
+/* Follows renames by this process. With the account's prefix. */
 const char *mailbox_name(const struct mailbox *m);
+/* And those by others: looks whether it is still there, in the tree if not. */
+const char *mailbox_name_now(struct mailbox *m);
 
 /*
  * Takes up what others did: deliveries in new/, messages that appeared,

@@ -286,6 +286,17 @@ copy_file(struct copying *c, const struct passing *p)
 	return result;
 }
 
+static void
+expect(struct copying *c, const struct passing *p)
+{
+	/* a file that is moved or copied; or a link */
+	mailbox_expect(c->to, EVENT_COMES, p->name);
+	if (c->move)
+		mailbox_expect(c->from, EVENT_LEAVES, p->old + 4);
+	else
+		mailbox_expect(c->to, EVENT_MADE, p->name);
+}
+
 static int
 pass(struct copying *c, const struct passing *p)
 {
@@ -318,12 +329,12 @@ follow_rename(struct copying *c, struct passing *p)
 {
 	struct maildir_file file;
 	char now[MAILDIR_FILE_MAX];
-	bool in_new;
+	bool in_new = p->old[0] == 'n';
 
 	errno = ENOENT;
-	if (!maildir_file_parse(span_skip(span_of(p->old), 4), &file) ||
-	    !maildir_folder_find(&c->from->folder->files, file.base, now,
-		&in_new) ||
+	memcpy(now, p->old + 4, strlen(p->old + 4) + 1);
+	if (!maildir_file_parse(span_of(now), &file) ||
+	    !mailbox_find_file(c->from, file.base, now, &in_new) ||
 	    !maildir_file_parse(span_of(now), &file))
 		return false;
 	snprintf(p->old, sizeof(p->old), "%s/%s", in_new ? "new" : "cur", now);
@@ -344,9 +355,7 @@ pass_again(struct copying *c, struct passing *p)
 		!arriving_amend(&c->journal, p->name,
 		    c->move && !c->apart ? p->old : NULL)))
 		return -1;
-	mailbox_expect(c->to, p->name);
-	if (c->move)
-		mailbox_expect(c->from, p->old + 4);
+	expect(c, p);
 	return pass(c, p);
 }
 
@@ -354,9 +363,7 @@ pass_again(struct copying *c, struct passing *p)
 static enum mail_result
 bring(struct copying *c, struct passing *p)
 {
-	mailbox_expect(c->to, p->name);
-	if (c->move)
-		mailbox_expect(c->from, p->old + 4);
+	expect(c, p);
 	if (pass(c, p) == 0 || (errno == ENOENT && pass_again(c, p) == 0))
 		return MAIL_OK;
 	return errno == ENOENT ? MAIL_GONE : disk_failed(c);
@@ -442,11 +449,13 @@ unlink_again(struct copying *c, const struct passing *p)
 	struct mailbox_folder *f = c->from->folder;
 	struct maildir_file file;
 	char now[MAILDIR_FILE_MAX];
-	bool in_new;
+	bool in_new = p->old[0] == 'n';
 
-	if (!maildir_file_parse(span_skip(span_of(p->old), 4), &file) ||
-	    !maildir_folder_find(&f->files, file.base, now, &in_new))
+	memcpy(now, p->old + 4, strlen(p->old + 4) + 1);
+	if (!maildir_file_parse(span_of(now), &file) ||
+	    !mailbox_find_file(c->from, file.base, now, &in_new))
 		return 0;
+	mailbox_expect(c->from, EVENT_REMOVED, now);
 	return maildir_folder_unlink(&f->files, in_new, now);
 }
 
@@ -456,7 +465,7 @@ leave(struct copying *c, uint32_t uid, struct passing *p)
 {
 	if (!uid_set_has(&c->out->from, uid))
 		return MAIL_OK;
-	mailbox_expect(c->from, p->old + 4);
+	mailbox_expect(c->from, EVENT_REMOVED, p->old + 4);
 	if (unlinkat(c->from->folder->files.dir, p->old, 0) != 0 &&
 	    (errno != ENOENT || unlink_again(c, p) != 0))
 		return disk_failed(c);

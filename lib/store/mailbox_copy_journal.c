@@ -33,8 +33,10 @@ put_folder(struct arriving *j, const char *what, struct mailbox *m)
 {
 	struct mail_place p = { 0 };
 
-	if (mail_place_find(j->account->tree, span_of(m->folder->name), &p) !=
-	    MAIL_OK)
+	mailbox_follow(m);
+	if (m->folder->deleted ||
+	    mail_place_find(j->account->tree, span_of(m->folder->name), &p) !=
+		MAIL_OK)
 		j->error = EINVAL;
 	else
 		buf_printf(&j->text, "%s\t%s\n", what, p.path);

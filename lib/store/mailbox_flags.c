@@ -94,14 +94,10 @@ take_new_name(struct change *c, struct victim *v, bool *in_new, uint32_t *flags,
     uint64_t *keywords)
 {
 	struct mail_index_message now = v->row;
-	char base[MAILDIR_FILE_MAX];
 	struct maildir_file file;
 
-	c->m->folder->dirty = true;
-	memcpy(base, v->name, sizeof(base));
-	(void)maildir_file_parse(span_of(base), &file);
-	if (!maildir_folder_find(&c->m->folder->files, file.base, v->name,
-		in_new))
+	(void)maildir_file_parse(span_of(v->name), &file);
+	if (!mailbox_find_file(c->m, file.base, v->name, in_new))
 		return NOT_RENAMED;
 	v->row.name = span_of(v->name);
 	(void)maildir_file_parse(v->row.name, &file);
@@ -134,8 +130,7 @@ rename_to(struct change *c, struct victim *v, uint32_t *flags,
 		if (!in_new && strcmp(v->name, to) == 0)
 			return RENAMED; /* only keywords that are not in names
 					 */
-		mailbox_expect(c->m, v->name);
-		mailbox_expect(c->m, to);
+		mailbox_expect_rename(c->m, v->name, to);
 		if (maildir_folder_rename(&f->files, in_new, v->name, to) ==
 		    0) {
 			f->touched = f->unflushed_flags = true;
@@ -295,7 +290,7 @@ remove_one(struct mailbox *m, uint32_t uid, struct uid_set *removed,
 {
 	struct mailbox_folder *f = m->folder;
 	struct mail_index_message row;
-	char name[MAILDIR_FILE_MAX], base[MAILDIR_FILE_MAX];
+	char name[MAILDIR_FILE_MAX];
 	enum mail_result r = mailbox_row(m, uid, &row, why);
 	struct maildir_file file;
 	bool in_new;
@@ -305,15 +300,13 @@ remove_one(struct mailbox *m, uint32_t uid, struct uid_set *removed,
 	memcpy(name, row.name.p, row.name.n);
 	name[row.name.n] = '\0';
 	in_new = (row.have & IN_NEW) != 0;
-	mailbox_expect(m, name);
+	mailbox_expect(m, EVENT_REMOVED, name);
 	if (maildir_folder_unlink(&f->files, in_new, name) == -1) {
 		if (errno != ENOENT)
 			return mailbox_disk_failed("cannot remove the message",
 			    why);
-		f->dirty = true;
-		memcpy(base, name, sizeof(base));
-		if (maildir_file_parse(span_of(base), &file) &&
-		    maildir_folder_find(&f->files, file.base, name, &in_new) &&
+		if (maildir_file_parse(span_of(name), &file) &&
+		    mailbox_find_file(m, file.base, name, &in_new) &&
 		    maildir_folder_unlink(&f->files, in_new, name) == -1 &&
 		    errno != ENOENT)
 			return mailbox_disk_failed("cannot remove the message",

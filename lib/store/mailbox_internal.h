@@ -24,6 +24,8 @@
  * and below the bound keeps it.
  */
 
+#include <sys/types.h>
+
 #include "lib/store/folder_state.h"
 #include "lib/store/mail_account_internal.h"
 #include "lib/store/mailbox.h"
@@ -33,16 +35,21 @@
 struct mailbox_folder {
 	struct mail_account *account;
 	struct mailbox_folder *next;
-	char *name;
+	dev_t device; /* of its directory: by this it is known */
+	ino_t inode;
+	char *name; /* may be old when others renamed it: mailbox_follow */
 	char *told; /* with the account's prefix, once it was asked for */
-	unsigned int handles;
+	unsigned int handles; /* 0: kept for the next */
+	uint64_t closed; /* when, counted */
 	bool deleted;
+	bool lost; /* not found under its name: mailbox_follow */
 	bool unflushed; /* renames in cur wait for mail_account_settle */
 	bool unflushed_flags; /* and those that only changed flags */
 	bool unflushed_state; /* lines of the state file do */
 	uint64_t flushed; /* changes up to here, by whomever */
 	uint64_t known; /* up to here, or ours: "unflushed" say what waits */
-	bool dirty; /* the watch saw something: look at the disk */
+	bool dirty; /* something happened: look at the disk */
+	bool dirty_cur; /* in cur: its stamp may be ours, and old */
 	bool unproven; /* stamps have to be compared, once */
 	unsigned int writing; /* nested: row is of the open transaction */
 	bool touched; /* cur was changed by us in it */
@@ -50,6 +57,9 @@ struct mailbox_folder {
 	bool swept; /* tmp was looked through for what dead ones left */
 	unsigned int watchers;
 	int watch_cur, watch_new; /* of inotify(7), or -1 */
+	bool unwatchable; /* there are no watches left */
+	unsigned int foreign; /* changes of cur by others, as the watch saw */
+	struct mailbox_names *names; /* files by base names; or NULL */
 	unsigned int generation; /* of the index, when it was looked at last */
 	struct maildir_folder files; /* of an mbox: dir is the state's */
 	struct mbox_folder *mbox; /* mbox_folder.h; NULL: a Maildir */
@@ -87,8 +97,26 @@ enum mail_result mailbox_give_uids(struct mailbox *m, uint32_t n,
     uint32_t *first, struct why *why);
 /* One for all that this transaction changes in the folder. */
 uint64_t mailbox_modseq(struct mailbox *m);
-/* Before cur is changed: told apart from what others do by the name. */
-void mailbox_expect(struct mailbox *m, const char *name);
+/* What one of our own changes of cur looks like to a watch. */
+enum mailbox_event {
+	EVENT_LEAVES, /* a rename: its old name */
+	EVENT_COMES, /* and its new one */
+	EVENT_MADE, /* a link, a new file */
+	EVENT_REMOVED,
+};
+
+/* Before cur is changed: told apart from what others do. */
+void
+mailbox_expect(struct mailbox *m, enum mailbox_event what, const char *name);
+/* The two of a rename. */
+void mailbox_expect_rename(struct mailbox *m, const char *from, const char *to);
+/*
+ * Where is the file that is not where its row says? "name" is what it is not
+ * called, and becomes what it is called. False with errno. One reading of the
+ * directory serves all who ask until others change it again.
+ */
+bool mailbox_find_file(struct mailbox *m, struct span base,
+    char name[MAILDIR_FILE_MAX], bool *in_new);
 
 /*
  * A message whose file is in place; modseq is filled in. Also appends its
@@ -125,6 +153,12 @@ mailbox_load_wait(struct mailbox_folder *f, int64_t *deadline, struct why *why);
 void mailbox_flushed_note(struct mailbox_folder *f);
 /* The same when the folder is closed. */
 void mailbox_flushed_keep(struct mailbox_folder *f);
+/*
+ * The folder's name as it is now, where another process may have renamed it,
+ * or its parents: finds it in the tree by its directory. One that is not there
+ * any more is deleted.
+ */
+void mailbox_follow(struct mailbox *m);
 
 /* mailbox_begin for a folder whose rows are not there yet. */
 enum mail_result mailbox_begin_unloaded(struct mailbox *m, struct why *why);
@@ -143,9 +177,19 @@ void mailbox_keywords_heed(struct mailbox *m);
 void mailbox_state_stamped(struct mailbox_folder *f);
 /* Another process may have written the state file meanwhile. -1 with errno. */
 int mailbox_state_heed(struct mailbox_folder *f);
-/* Is the watch the folder's own, and has it seen nothing? */
+/* Is there a watch, and has it seen nothing? */
 bool mailbox_watch_quiet(struct mailbox *m);
+/*
+ * Watches it as long as it is open, also when nobody is to be told: what
+ * others do while we change it is seen.
+ */
+void mailbox_guard(struct mailbox_folder *f);
 void mailbox_unwatch(struct mailbox_folder *f);
+void mailbox_names_free(struct mailbox_folder *f);
+/* What we have done so far to cur is known. */
+void mailbox_own_stamp(struct mailbox_folder *f);
+/* The disk is to be looked at, cur by its names. */
+void mailbox_doubt(struct mailbox_folder *f);
 void mailbox_watch_free(struct mail_account *a);
 
 #endif

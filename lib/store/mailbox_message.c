@@ -18,7 +18,7 @@
 #include "lib/store/mailbox_kind.h"
 #include "lib/store/maildir_list.h"
 
-enum { CHUNK = 65536 };
+enum { CHUNK = 65536, FINDS = 3 /* of a file that is renamed again */ };
 
 /* ---- its file ---- */
 
@@ -48,19 +48,16 @@ open_place(struct mailbox *m, struct place *p, int flags)
 	struct mailbox_folder *f = m->folder;
 	int fd = maildir_folder_open_file(&f->files, p->in_new, p->name, flags);
 	struct maildir_file file;
-	char base[MAILDIR_FILE_MAX];
 
-	if (fd != -1 || errno != ENOENT)
-		return fd;
-	f->dirty = true;
-	memcpy(base, p->name, sizeof(base));
-	if (!maildir_file_parse(span_of(base), &file)) {
-		errno = ENOENT;
-		return -1;
+	for (unsigned int attempt = 0; fd == -1 && attempt < FINDS; attempt++) {
+		if (errno != ENOENT ||
+		    !maildir_file_parse(span_of(p->name), &file) ||
+		    !mailbox_find_file(m, file.base, p->name, &p->in_new))
+			return -1;
+		fd = maildir_folder_open_file(&f->files, p->in_new, p->name,
+		    flags);
 	}
-	if (!maildir_folder_find(&f->files, file.base, p->name, &p->in_new))
-		return -1;
-	return maildir_folder_open_file(&f->files, p->in_new, p->name, flags);
+	return fd;
 }
 
 static enum mail_result

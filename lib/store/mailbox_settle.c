@@ -86,6 +86,13 @@ fail(struct mail_account *a)
 	mail_index_set_aside(a->index, "the mail could not be flushed to disk");
 }
 
+/* Of one that is only kept for the next, nothing is. */
+static bool
+told(const struct mailbox_folder *f)
+{
+	return !f->deleted && (f->handles > 0 || waits(f));
+}
+
 enum mail_result
 mail_account_settle(struct mail_account *a, struct why *why)
 {
@@ -93,7 +100,7 @@ mail_account_settle(struct mail_account *a, struct why *why)
 
 	for (struct mailbox_folder *f = a->folders; r == MAIL_OK && f != NULL;
 	     f = f->next)
-		if (!f->deleted && settle(f) == -1) {
+		if (told(f) && settle(f) == -1) {
 			r = mailbox_disk_failed("cannot write the mailbox",
 			    why);
 			log_error("%s: %s", f->name, why->text);

@@ -325,8 +325,7 @@ adopt_one(struct scan *s, const char *from, bool in_new, uint32_t uid)
 		    from);
 		return true;
 	}
-	mailbox_expect(s->m, from);
-	mailbox_expect(s->m, to);
+	mailbox_expect_rename(s->m, from, to);
 	if (maildir_folder_rename(&s->f->files, in_new, from, to) == -1) {
 		if (errno == ENOENT)
 			return true; /* somebody was faster */
@@ -358,6 +357,8 @@ adopt(struct scan *s)
 			break;
 	}
 	scan_names_reset(&s->unknown);
+	/* so that nobody reads it again because of that */
+	mailbox_own_stamp(s->f);
 	return s->result;
 }
 
@@ -425,6 +426,9 @@ read_cur(struct scan *s, struct mail_stamp *before, bool *settled)
 
 	scan_names_reset(&s->unknown);
 	scan_names_reset(&s->doubles);
+	/* what is told from here on was not seen */
+	mail_account_heed(s->m->account);
+	s->f->dirty_cur = false;
 	if (maildir_folder_stamp(&s->f->files, "cur", before) == -1)
 		goto failed;
 	*settled = mail_stamp_settled(before);
@@ -672,7 +676,6 @@ static enum mail_result
 sync_all(struct mailbox *m, struct why *why)
 {
 	struct mailbox_folder *f = m->folder;
-	bool all = f->dirty;
 	int64_t deadline = 0;
 	enum mail_result r;
 
@@ -700,13 +703,15 @@ sync_all(struct mailbox *m, struct why *why)
 		}
 	} while (r == MAIL_IN_USE && f->writing == 0);
 	mailbox_keywords_heed(m);
-	if (r == MAIL_OK)
-		r = look(m, all, why);
+	if (r == MAIL_OK) {
+		f->dirty = f->unproven = false;
+		r = look(m, f->dirty_cur, why);
+	}
 	if (r != MAIL_OK) {
 		mailbox_abort(m);
 		return r;
 	}
-	f->dirty = false;
+	mailbox_names_free(f);
 	return mailbox_commit(m, why);
 }
 
@@ -718,7 +723,7 @@ as_known(struct mailbox *m, struct why *why)
 	enum mail_result r;
 	bool found;
 
-	m->folder->dirty = true;
+	mailbox_doubt(m->folder);
 	if (!mail_index_hold(m->account->index))
 		return mailbox_index_failed(m, why);
 	r = mailbox_look(m, &found, &ignored);
@@ -746,9 +751,10 @@ mailbox_sync_maildir(struct mailbox *m, struct why *why)
 		return r;
 	if (found && mailbox_watch_quiet(m))
 		return MAIL_OK;
-	f->unproven = false;
-	if (found && !f->dirty && unchanged(m))
+	if (found && !f->dirty && unchanged(m)) {
+		f->unproven = false;
 		return MAIL_OK;
+	}
 	r = sync_all(m, why);
 	return found && r == MAIL_NO_ROOM ? as_known(m, why) : r;
 }

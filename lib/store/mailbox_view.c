@@ -143,9 +143,8 @@ find_expunged(struct mailbox_view *v, struct uid_set *out, struct why *why)
 	/* the history does not go back so far: what is not there any more */
 	uid_set_copy(out, &v->uids);
 	r = mailbox_uids(v->mailbox, 0, &there, why);
-	for (size_t i = 0; r == MAIL_OK && i < there.count; i++)
-		uid_set_remove_range(out, there.ranges[i].first,
-		    there.ranges[i].last);
+	if (r == MAIL_OK)
+		uid_set_remove_set(out, &there);
 	uid_set_fini(&there);
 	return r;
 }
@@ -197,9 +196,7 @@ mailbox_view_update(struct mailbox_view *v, bool expunges,
 void
 mailbox_view_apply(struct mailbox_view *v, const struct mailbox_update *u)
 {
-	for (size_t i = 0; i < u->expunged.count; i++)
-		uid_set_remove_range(&v->uids, u->expunged.ranges[i].first,
-		    u->expunged.ranges[i].last);
+	uid_set_remove_set(&v->uids, &u->expunged);
 	uid_set_add_set(&v->uids, &u->arrived);
 	v->uidnext = u->uidnext;
 	v->modseq = u->modseq;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Changes by others, as inotify(7) tells them. Our own renames come back as
- * events too: they are known by the names that mailbox_expect was told, and
- * do not count. Without inotify (its limits are per user) nothing is known
- * to be quiet, and mailbox_sync compares stamps.
+ * events too: they are known by what mailbox_expect was told, and do not
+ * count. A folder is watched from the first change that we make in it, so that
+ * what others do meanwhile is not taken for ours. Without inotify (its limits
+ * are per user) nothing is known to be quiet, and mailbox_sync compares stamps.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,11 +21,14 @@
 enum {
 	EXPECTED_SLOTS = 8192, /* a power of two */
 	EXPECTED_MAX = 4096, /* then events are read; the kernel keeps 16384 */
-	EVENTS = 65536, /* bytes read at a time */
+	LAST = 4, /* names of one change */
+	EVENTS = 16384, /* bytes read at a time */
 };
 
 static const uint32_t interest =
-    IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_ONLYDIR;
+    IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE;
+/* The directory itself is not what it was. */
+static const uint32_t gone = IN_MOVE_SELF | IN_DELETE_SELF | IN_IGNORED;
 
 struct mailbox_watch {
 	int fd;
@@ -32,12 +36,21 @@ struct mailbox_watch {
 	uint64_t tree_changes;
 	size_t expected;
 	uint64_t names[EXPECTED_SLOTS]; /* digests; 0: empty */
+	uint64_t last[LAST]; /* that may not have happened yet */
+	unsigned int next;
+};
+
+static const uint32_t kinds[] = {
+	[EVENT_LEAVES] = IN_MOVED_FROM,
+	[EVENT_COMES] = IN_MOVED_TO,
+	[EVENT_MADE] = IN_CREATE,
+	[EVENT_REMOVED] = IN_DELETE,
 };
 
 static uint64_t
-digest(const char *name)
+digest(uint32_t kind, const char *name)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ kind;
 
 	for (; *name != '\0'; name++)
 		h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
@@ -78,11 +91,25 @@ mailbox_watch_free(struct mail_account *a)
 	a->watch = NULL;
 }
 
+void
+mailbox_doubt(struct mailbox_folder *f)
+{
+	f->dirty = f->dirty_cur = true;
+}
+
+static void
+foreign_change(struct mailbox_folder *f)
+{
+	mailbox_doubt(f);
+	f->foreign++;
+}
+
 static void
 all_dirty(struct mail_account *a)
 {
 	for (struct mailbox_folder *f = a->folders; f != NULL; f = f->next)
-		f->dirty = f->dirty || f->watchers > 0;
+		if (f->watch_cur != -1)
+			foreign_change(f);
 }
 
 /* What comes and goes beside the folders without being of the tree? */
@@ -108,13 +135,25 @@ heed_event(struct mail_account *a, const struct inotify_event *e)
 		a->watch->tree_changes++;
 		return;
 	}
-	if (is_of_tree(a, e))
+	if (is_of_tree(a, e)) {
 		a->watch->tree_changes++;
-	if (e->len == 0 || *slot_of(a->watch, digest(e->name)) != 0)
+		a->changes++;
+	}
+	if (e->len > 0 &&
+	    *slot_of(a->watch, digest(e->mask & interest, e->name)) != 0)
 		return;
-	for (struct mailbox_folder *f = a->folders; f != NULL; f = f->next)
-		if (e->wd == f->watch_cur || e->wd == f->watch_new)
+	for (struct mailbox_folder *f = a->folders; f != NULL; f = f->next) {
+		if (e->wd == f->watch_cur)
+			foreign_change(f);
+		else if (e->wd == f->watch_new)
 			f->dirty = true;
+		else
+			continue;
+		if ((e->mask & gone) != 0)
+			mailbox_unwatch(f);
+		/* this read may not have been the listener's */
+		a->changes++;
+	}
 }
 
 void
@@ -141,20 +180,39 @@ mail_account_heed(struct mail_account *a)
 	w->expected = 0;
 }
 
-void
-mailbox_expect(struct mailbox *m, const char *name)
+static void
+expect(struct mailbox_watch *w, uint64_t h)
 {
-	struct mailbox_watch *w = m->account->watch;
-	uint64_t h, *slot;
+	uint64_t *slot = slot_of(w, h);
 
-	if (w == NULL || w->fd == -1 || m->folder->watchers == 0)
-		return;
-	if (w->expected == EXPECTED_MAX)
-		mail_account_heed(m->account);
-	h = digest(name);
-	slot = slot_of(w, h);
 	w->expected += *slot == 0;
 	*slot = h;
+}
+
+void
+mailbox_expect(struct mailbox *m, enum mailbox_event what, const char *name)
+{
+	struct mailbox_watch *w = m->account->watch;
+	uint64_t h;
+
+	if (m->folder->watch_cur == -1 && m->folder->watch_new == -1)
+		return;
+	h = digest(kinds[what], name);
+	expect(w, h);
+	w->last[w->next++ % LAST] = h;
+	if (w->expected < EXPECTED_MAX)
+		return;
+	mail_account_heed(m->account);
+	for (size_t i = 0; i < LAST; i++)
+		if (w->last[i] != 0)
+			expect(w, w->last[i]);
+}
+
+void
+mailbox_expect_rename(struct mailbox *m, const char *from, const char *to)
+{
+	mailbox_expect(m, EVENT_LEAVES, from);
+	mailbox_expect(m, EVENT_COMES, to);
 }
 
 /*
@@ -165,12 +223,14 @@ static void
 add_watches(int fd, int directory, const char *first, int *first_watch,
     const char *second, int *second_watch)
 {
+	const uint32_t wanted =
+	    interest | IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR;
 	int back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (back != -1 && fchdir(directory) == 0) {
-		*first_watch = inotify_add_watch(fd, first, interest);
+		*first_watch = inotify_add_watch(fd, first, wanted);
 		if (second != NULL)
-			*second_watch = inotify_add_watch(fd, second, interest);
+			*second_watch = inotify_add_watch(fd, second, wanted);
 		/* nothing of ours works in another place than that */
 		if (fchdir(back) == -1)
 			abort();
@@ -179,11 +239,29 @@ add_watches(int fd, int directory, const char *first, int *first_watch,
 }
 
 void
+mailbox_guard(struct mailbox_folder *f)
+{
+	int fd;
+
+	if (f->watch_cur != -1 || f->deleted || f->unwatchable)
+		return;
+	fd = mail_account_watch_fd(f->account);
+	if (fd != -1)
+		add_watches(fd, f->files.dir, "cur", &f->watch_cur, "new",
+		    &f->watch_new);
+	if (f->watch_cur == -1 || f->watch_new == -1) {
+		mailbox_unwatch(f);
+		f->unwatchable = true;
+	}
+	/* what came before the watch */
+	f->unproven = true;
+}
+
+void
 mailbox_unwatch(struct mailbox_folder *f)
 {
 	struct mailbox_watch *w = f->account->watch;
 
-	f->watchers = 0;
 	if (w == NULL || w->fd == -1)
 		return;
 	if (f->watch_cur != -1)
@@ -197,18 +275,15 @@ void
 mailbox_watch(struct mailbox *m, bool on)
 {
 	struct mailbox_folder *f = m->folder;
-	int fd = mail_account_watch_fd(m->account);
 
-	if (on == m->watching || fd == -1 || f->deleted)
+	if (on == m->watching || f->deleted)
 		return;
 	m->watching = on;
 	if (on && f->watchers++ == 0) {
-		add_watches(fd, f->files.dir, "cur", &f->watch_cur, "new",
-		    &f->watch_new);
-		/* what came before the watch */
-		f->unproven = true;
-	} else if (!on && f->watchers > 0 && --f->watchers == 0) {
-		mailbox_unwatch(f);
+		f->unwatchable = false;
+		mailbox_guard(f);
+	} else if (!on && f->watchers > 0) {
+		f->watchers--;
 	}
 }
 
@@ -217,7 +292,7 @@ mailbox_watch_quiet(struct mailbox *m)
 {
 	struct mailbox_folder *f = m->folder;
 
-	if (f->watchers == 0 || f->watch_cur == -1 || f->watch_new == -1)
+	if (f->watch_cur == -1)
 		return false;
 	mail_account_heed(m->account);
 	return !f->dirty && !f->unproven;

@@ -288,43 +288,6 @@ maildir_folder_scan(const struct maildir_folder *f, const char *which,
 	return error == 0 ? 0 : -1;
 }
 
-struct finding {
-	struct span base;
-	char *out;
-	bool found;
-};
-
-static bool
-is_it(void *with, const struct maildir_file *file)
-{
-	struct finding *f = with;
-
-	if (!span_equal(file->base, f->base))
-		return true;
-	memcpy(f->out, file->name.p, file->name.n);
-	f->out[file->name.n] = '\0';
-	f->found = true;
-	return false;
-}
-
-bool
-maildir_folder_find(const struct maildir_folder *f, struct span base,
-    char out[MAILDIR_FILE_MAX], bool *in_new)
-{
-	static const char *const folders[] = { "cur", "new" };
-	struct finding finding = { .base = base, .out = out };
-
-	for (size_t i = 0; i < 2; i++) {
-		if (maildir_folder_scan(f, folders[i], is_it, &finding) == -1)
-			return false;
-		*in_new = i == 1;
-		if (finding.found)
-			return true;
-	}
-	errno = ENOENT;
-	return false;
-}
-
 /* "new/NAME" is the only path with a '/'. */
 static const char *
 path_in_new(const char *name, char path[MAILDIR_FILE_MAX + 8])

@@ -6,8 +6,7 @@
  * One Maildir directory: its stamps, the names in it, and what changes a
  * message. Nothing is remembered here, and nothing flushed but by
  * maildir_folder_flush. Other programs (mutt, procmail, Dovecot, pop3d) may
- * do the same at the same time: a file that is not where it was is looked for
- * under its base name.
+ * do the same at the same time.
  *
  * 0 or -1 with errno, unless said otherwise.
  */
@@ -73,12 +72,6 @@ int maildir_folder_unlink(const struct maildir_folder *f, bool in_new,
 /* O_NOFOLLOW, O_NONBLOCK, O_CLOEXEC are added to the flags. */
 int maildir_folder_open_file(const struct maildir_folder *f, bool in_new,
     const char *name, int flags);
-/*
- * Looks through cur, then new, for the base name: how its file is called now.
- * False with ENOENT when it is gone.
- */
-bool maildir_folder_find(const struct maildir_folder *f, struct span base,
-    char out[MAILDIR_FILE_MAX], bool *in_new);
 /* What happened in cur (and new) is durable when it returns. */
 int maildir_folder_flush(const struct maildir_folder *f);
 

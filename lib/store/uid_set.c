@@ -107,6 +107,68 @@ uid_set_add_set(struct uid_set *s, const struct uid_set *other)
 	*s = merged;
 }
 
+static int
+compare(const void *left, const void *right)
+{
+	const struct uid_range *a = left, *b = right;
+
+	return a->first < b->first ? -1 : a->first > b->first;
+}
+
+void
+uid_set_add_ranges(struct uid_set *s, struct uid_range *ranges, size_t n)
+{
+	struct uid_set sorted = { 0 };
+
+	if (n > 1)
+		qsort(ranges, n, sizeof(*ranges), compare);
+	for (size_t i = 0; i < n; i++)
+		uid_set_add_range(&sorted, ranges[i].first, ranges[i].last);
+	uid_set_add_set(s, &sorted);
+	uid_set_fini(&sorted);
+}
+
+/* What is left of *r behind a range that goes; false: nothing. */
+static bool
+cut(struct uid_set *kept, struct uid_range *r, const struct uid_range *goes)
+{
+	if (r->first < goes->first)
+		uid_set_add_range(kept, r->first, goes->first - 1);
+	if (r->last <= goes->last)
+		return false;
+	r->first = goes->last + 1;
+	return true;
+}
+
+void
+uid_set_remove_set(struct uid_set *s, const struct uid_set *other)
+{
+	struct uid_set kept = { 0 };
+	size_t j = 0;
+
+	if (other->count <= 4) {
+		for (; j < other->count; j++)
+			uid_set_remove_range(s, other->ranges[j].first,
+			    other->ranges[j].last);
+		return;
+	}
+	for (size_t i = 0; i < s->count; i++) {
+		struct uid_range r = s->ranges[i];
+		bool left = true;
+
+		while (j < other->count && other->ranges[j].last < r.first)
+			j++;
+		for (; left && j < other->count &&
+		     other->ranges[j].first <= r.last;
+		     j += left)
+			left = cut(&kept, &r, &other->ranges[j]);
+		if (left)
+			uid_set_add_range(&kept, r.first, r.last);
+	}
+	uid_set_fini(s);
+	*s = kept;
+}
+
 void
 uid_set_remove_range(struct uid_set *s, uint32_t first, uint32_t last)
 {

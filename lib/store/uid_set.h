@@ -26,7 +26,10 @@ void uid_set_add(struct uid_set *s, uint32_t uid);
 /* Quick where it continues or follows the last range. */
 void uid_set_add_range(struct uid_set *s, uint32_t first, uint32_t last);
 void uid_set_add_set(struct uid_set *s, const struct uid_set *other);
+/* Many at once, in any order; they are sorted where they lie. */
+void uid_set_add_ranges(struct uid_set *s, struct uid_range *ranges, size_t n);
 void uid_set_remove_range(struct uid_set *s, uint32_t first, uint32_t last);
+void uid_set_remove_set(struct uid_set *s, const struct uid_set *other);
 /* Keeps what is in both. */
 void uid_set_intersect(struct uid_set *s, const struct uid_set *other);
 void uid_set_copy(struct uid_set *to, const struct uid_set *from);

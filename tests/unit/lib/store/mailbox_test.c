@@ -6,6 +6,7 @@
 #include "tests/unit/lib/store/account.h"
 
 #include "lib/base/clock.h"
+#include "lib/store/mailbox_internal.h"
 
 static void
 new_mail_gets_uids_in_the_order_of_its_times(void **state)
@@ -254,9 +255,9 @@ a_watch_tells_own_changes_from_others(void **state)
 	assert_true(fd >= 0);
 	assert_int_equal(mailbox_sync(m, &why), MAIL_OK);
 	account_flag(m, 1, MAIL_SEEN);
-	assert_true(account_readable(fd));
 	mail_account_heed(a);
 	assert_false(account_readable(fd));
+	assert_true(mailbox_watch_quiet(m));
 	account_mail("new/2.b", "b\r\n");
 	assert_true(account_readable(fd));
 	mail_account_heed(a);

@@ -63,10 +63,24 @@ fill(struct uid_set *s, bool *model, unsigned int ranges)
 }
 
 static void
+add_many(struct uid_set *s, bool *model, unsigned int n)
+{
+	struct uid_range ranges[16];
+
+	for (unsigned int i = 0; i < n; i++) {
+		random_range(&ranges[i].first, &ranges[i].last);
+		memset(model + ranges[i].first, 1,
+		    ranges[i].last - ranges[i].first + 1);
+	}
+	uid_set_add_ranges(s, ranges, n);
+	check(s, model);
+}
+
+static void
 any_changes_agree_with_a_model(void **state)
 {
 	struct uid_set s = { 0 }, other = { 0 }, copy = { 0 };
-	bool model[TOP], second[TOP];
+	bool model[TOP], second[TOP], rest[TOP];
 	uint32_t first, last;
 
 	(void)state;
@@ -79,6 +93,12 @@ any_changes_agree_with_a_model(void **state)
 		memset(model + first, 0, last - first + 1);
 		check(&s, model);
 		fill(&other, second, round % 13);
+		uid_set_copy(&copy, &s);
+		uid_set_remove_set(&copy, &other);
+		for (size_t u = 0; u < TOP; u++)
+			rest[u] = model[u] && !second[u];
+		check(&copy, rest);
+		add_many(&copy, rest, round % 9);
 		uid_set_copy(&copy, &s);
 		uid_set_intersect(&copy, &other);
 		for (size_t u = 0; u < TOP; u++)
@@ -97,7 +117,7 @@ any_changes_agree_with_a_model(void **state)
 static void
 the_ends_of_the_numbers_are_members_like_others(void **state)
 {
-	struct uid_set s = { 0 };
+	struct uid_set s = { 0 }, other = { 0 };
 	uint32_t uid = UINT32_MAX - 2;
 
 	(void)state;
@@ -110,6 +130,13 @@ the_ends_of_the_numbers_are_members_like_others(void **state)
 	assert_true(uid_set_next(&s, &uid));
 	assert_int_equal(uid, UINT32_MAX);
 	assert_false(uid_set_next(&s, &uid));
+	for (uint32_t u = 2; u < 12; u += 2)
+		uid_set_add(&other, u);
+	uid_set_add_range(&other, UINT32_MAX - 1, UINT32_MAX);
+	uid_set_remove_set(&s, &other);
+	assert_int_equal(uid_set_members(&s), 1);
+	uid_set_fini(&other);
+	uid_set_add_range(&s, UINT32_MAX - 1, UINT32_MAX);
 	uid_set_remove_range(&s, 1, UINT32_MAX - 1);
 	assert_int_equal(uid_set_members(&s), 1);
 	uid_set_fini(&s);
