@@ -6,7 +6,8 @@
  * is in lib/login/session_parent.c and session_child.c. Here: where a user's
  * process lives, which is the mailbox itself, and what it does there; and the
  * directories outside of it that it is given while it is still root: those of
- * accounts that share something with the user, and of public folders.
+ * accounts that share something with the user, and of public folders. An mbox
+ * in a spool directory, where it has no rights, comes open from its keeper.
  *
  * One process: two parents would each keep a process for a user, which the
  * store allows, but two indexes open cost more than one.
@@ -22,7 +23,9 @@
 
 #include "imapd/namespaces.h"
 #include "lib/base/mem.h"
+#include "lib/base/fdio.h"
 #include "lib/log/log.h"
+#include "lib/login/mbox_keeper.h"
 #include "lib/login/session_shares.h"
 #include "lib/login/session_stage.h"
 #include "lib/mail/charset.h"
@@ -43,6 +46,7 @@ static struct imapd_params settings;
 static struct store_params store;
 static struct uidl_format uidl;
 static struct special_folder special[SPECIAL_MAX + 1];
+static struct mbox_keeping keeping;
 
 /* For the process that is being forked: who shares with its user. */
 static struct session_share *shares;
@@ -54,6 +58,8 @@ static char *location;
 static uint64_t quota_bytes, quota_messages;
 static bool entered;
 static bool told_shares; /* to the parent */
+static bool has_mbox;
+static struct mail_mbox_settings mbox;
 
 static unsigned int
 special_use(struct span word)
@@ -107,17 +113,44 @@ take_special_folders(const char *text)
 static pid_t
 start(const struct session_owner *owner, int *ours, pid_t *companion)
 {
-	static const int none[SESSION_FDS] = { -1, -1, -1 };
-	pid_t pid;
+	int fds[SESSION_FDS] = { -1, -1, -1 };
+	char *path = mail_location_mbox(owner->mail);
+	pid_t pid = -1;
 
-	(void)companion;
+	has_mbox = path != NULL;
 	if (stage.sharing)
 		shares = session_shares_of(owner->user, &share_count);
-	pid = session_fork(owner, none, ours);
+	if (path == NULL ||
+	    mbox_keeper_start(&keeping, owner, path, fds, companion))
+		pid = session_fork(owner, fds, ours);
+	free(path);
+	fd_close(&fds[MBOX_KEEPER]);
+	fd_close(&fds[MBOX_JOURNAL]);
 	free(shares);
 	shares = NULL;
 	share_count = 0;
 	return pid;
+}
+
+/*
+ * Of an mbox that is all of an account, index and lists are in a directory of
+ * ours. Its INBOX comes from its keeper.
+ */
+static bool
+make_place(const struct session_owner *owner, char **path)
+{
+	char *file;
+
+	if (has_mbox)
+		mbox.inbox = mbox_keeper_access(&keeping);
+	if (*path != NULL)
+		return session_make(&stage, owner, *path);
+	file = mail_location_mbox(owner->mail);
+	if (file != NULL)
+		*path = mbox_keeper_directory(&keeping, owner, file);
+	free(file);
+	mbox.alone = true;
+	return *path != NULL;
 }
 
 /* Of somebody else ("of"), or public ("tree"). */
@@ -133,7 +166,9 @@ give(const struct session_owner *user, const struct session_owner *of,
 	char *path = NULL, *inside = NULL;
 	struct why why;
 
-	if (mail_location_confine(of->mail, &path, &inside, &why))
+	if (strncmp(of->mail, "mbox:", 5) == 0)
+		why_set(&why, "5.2.0", "mbox files are their owner's alone");
+	else if (mail_location_confine(of->mail, &path, &inside, &why))
 		g.directory = session_open_other(&stage, user, of, path, &why);
 	g.location = inside;
 	if (g.directory == -1)
@@ -191,8 +226,9 @@ enter(const struct session_owner *owner)
 	quota_messages = owner->quota_messages;
 	if (!mail_location_confine(owner->mail, &path, &location, &why))
 		log_warning("user=<%s>: %s", owner->user, why.text);
-	else if (!session_make(&stage, owner, path))
-		log_warning("user=<%s>: %s: %m", owner->user, path);
+	else if (!make_place(owner, &path))
+		log_warning("user=<%s>: %s: %m", owner->user,
+		    path == NULL ? owner->mail : path);
 	else
 		entered = true;
 	if (entered) {
@@ -216,6 +252,7 @@ open_account(const struct session_client *c)
 		.quota_bytes = quota_bytes,
 		.quota_messages = quota_messages,
 		.flush_flags = store.mail_flags_flush,
+		.mbox = mbox,
 		.uidl = uidl.text[0] == '\0' ? NULL : &uidl,
 	};
 	struct why why;
@@ -327,6 +364,9 @@ before(const struct service *s)
 	charset_prepare(); /* a child may not load code */
 	tzset();
 	mail_account_prepare();
+	mbox_keeper_setup(&keeping, &stage, s->conf);
+	mbox.locks = keeping.locks;
+	mbox.stale_s = keeping.stale_s;
 	session_parent_setup(&stage, s);
 }
 

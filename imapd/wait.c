@@ -14,7 +14,7 @@
 #include "lib/task/task.h"
 
 enum {
-	LOOK_MS = 1000, /* where nothing tells of changes */
+	LOOK_MS = 800, /* where nothing tells of changes */
 	PROGRESS_FIRST_MS = 5000,
 	PROGRESS_MS = 10000,
 };

@@ -12,77 +12,44 @@
  * One process: two parents would each keep a process for a user. That would
  * do no harm (mailboxes are locked), but waste.
  */
-#include "pop3d/mbox_keeper.h"
+#include "pop3d/session.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/login/mbox_keeper.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/store/mail_account_location.h"
-#include "lib/store/mbox_lock.h"
 #include "pop3d/unique_ids.h"
 
-enum {
-	KEEPER = SESSION_FD_1,
-	JOURNAL = SESSION_FD_2,
-	LINGER_MS = 2000, /* without a connection */
-};
+enum { LINGER_MS = 2000 /* without a connection */ };
 
 static struct session_settings settings;
+static struct mbox_keeping keeping;
 /* of a user's process */
 static bool has_mbox;
 static struct mbox_access *mbox;
 static const char *mail;
 static bool mail_exists;
 
-/* Forks the keeper of an mbox. False: no session either. */
-static bool
-start_keeper(const struct session_owner *owner, const char *path,
-    int fds[SESSION_FDS], pid_t *keeper)
-{
-	int pair[2];
-
-	fds[JOURNAL] = mbox_journal_open(&settings, owner, path);
-	if (fds[JOURNAL] == -1)
-		return false;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
-		pair) == -1) {
-		log_warning("socketpair: %m");
-		return false;
-	}
-	/* the keeper has nothing to do but to wait for a question */
-	(void)fd_nonblocking(pair[1], false);
-	*keeper = fork();
-	if (*keeper == 0) {
-		fd_close(&pair[0]);
-		fd_close(&fds[JOURNAL]);
-		mbox_keeper(&settings, owner, path, pair[1]);
-	}
-	if (*keeper == -1)
-		log_warning("fork: %m");
-	fd_close(&pair[1]);
-	fds[KEEPER] = pair[0];
-	return *keeper != -1;
-}
-
 static pid_t
 start(const struct session_owner *owner, int *ours, pid_t *companion)
 {
 	int fds[SESSION_FDS] = { -1, -1, -1 };
-	char *path = mbox_path(owner->mail);
+	char *path = mail_location_mbox(owner->mail);
 	pid_t pid = -1;
 
 	has_mbox = path != NULL;
-	if (path == NULL || start_keeper(owner, path, fds, companion))
+	if (path == NULL ||
+	    mbox_keeper_start(&keeping, owner, path, fds, companion))
 		pid = session_fork(owner, fds, ours);
 	free(path);
-	fd_close(&fds[KEEPER]);
-	fd_close(&fds[JOURNAL]);
+	fd_close(&fds[MBOX_KEEPER]);
+	fd_close(&fds[MBOX_JOURNAL]);
 	return pid;
 }
 
@@ -110,8 +77,7 @@ enter(const struct session_owner *owner)
 
 	if (has_mbox) {
 		path = mem_text("empty");
-		mbox = mbox_keeper_access(&settings, SESSION_FD_ABOVE,
-		    SESSION_FD_ABOVE + 1);
+		mbox = mbox_keeper_access(&keeping);
 	} else if (!confine(owner->mail, &path, &inside, &why)) {
 		log_warning("user=<%s>: %s", owner->user, why.text);
 		exit(EXIT_FAILURE);
@@ -153,23 +119,10 @@ refuse(struct session_client *c)
 	    "-ERR [SYS/TEMP] Too many sessions of this user\r\n");
 }
 
-/* mbox files are locked as local does it. */
-static void
-take_lock_settings(struct conf *conf)
-{
-	const char *locks = conf_value(conf, "mailbox_delivery_lock");
-	const char *stale = conf_value(conf, "stale_lock_time");
-
-	if (!mbox_locks_parse(locks, &settings.mbox_locks))
-		fatal("mailbox_delivery_lock: unknown word in \"%s\"", locks);
-	if (!conf_parse_time(stale, 's', &settings.mbox_stale_s))
-		fatal("stale_lock_time: bad value \"%s\"", stale);
-}
-
 static void
 before(const struct service *s)
 {
-	take_lock_settings(s->conf);
+	mbox_keeper_setup(&keeping, &settings.stage, s->conf);
 	unique_ids_setup(s);
 	session_parent_setup(&settings.stage, s);
 }

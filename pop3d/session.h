@@ -16,8 +16,6 @@
 struct session_settings {
 	struct session_stage stage;
 	struct pop3d_params pop3;
-	unsigned int mbox_locks; /* of lib/store/mbox_lock.h */
-	int64_t mbox_stale_s; /* age at which others' lock files go */
 };
 
 /* One connection's TRANSACTION state; to be run in a task. */

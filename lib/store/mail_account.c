@@ -63,7 +63,6 @@ take_mbox(struct mail_account *a, struct mail_location *at)
 	at->inbox = NULL;
 	a->kind = mailbox_kind_mbox();
 	a->quota_bytes = a->quota_messages = 0;
-	a->tree->inbox_alone = a->mbox.alone;
 }
 
 static enum mail_result
@@ -79,6 +78,7 @@ open_tree(struct mail_account *a, const struct mail_account_settings *settings,
 		take_mbox(a, &at);
 	r = mail_tree_open(base_of(settings), &at, settings->separator, true,
 	    a->tree, why);
+	a->tree->inbox_alone = a->mbox.alone;
 	if (r == MAIL_OK)
 		a->root = a->tree->root;
 	else

@@ -73,6 +73,9 @@ mail_account_watch_fd(struct mail_account *a)
 {
 	struct mailbox_watch *w = a->watch;
 
+	/* INBOX is in a directory that is not ours to see */
+	if (a->tree->at.mbox)
+		return -1;
 	if (w == NULL) {
 		w = a->watch = mem_new(sizeof(*w));
 		w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);

@@ -7,11 +7,12 @@
  * readable: that is why the process that reads mail and talks to a client is
  * another one. Hostile: whatever lies under the mailbox's name.
  */
-#include "pop3d/mbox_keeper.h"
+#include "lib/login/mbox_keeper.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,24 +22,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/base/clock.h"
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/store/mbox_lock.h"
-#include "lib/task/task.h"
 
 enum {
 	OWN_FD = 3,
 	LOG_FD = 4,
 	KEY_BYTES = 16,
-	ANSWER_S = 30,
+	ANSWER_MS = 30000,
 };
 
 /* What is asked. */
-enum { ASK_OPEN = 'O', ASK_UNLOCK = 'U' };
+enum { ASK_OPEN = 'O', ASK_UNLOCK = 'U', ASK_CREATE = 'C' };
 
 struct keeper {
 	const char *user;
@@ -50,24 +49,6 @@ struct keeper {
 	int64_t stale_s;
 	int lock;
 };
-
-char *
-mbox_path(const char *mail)
-{
-	struct span s = span_of(mail), option, path;
-
-	if (!span_starts(s, "mbox:"))
-		return NULL;
-	s = span_skip(s, 5);
-	if (!span_cut(&s, ":", false, &path))
-		return NULL;
-	while (span_cut(&s, ":", false, &option))
-		if (span_starts(option, "INBOX="))
-			path = span_skip(option, 6);
-	if (path.n < 2 || path.p[0] != '/' || path.p[path.n - 1] == '/')
-		return NULL;
-	return mem_span_text(path);
-}
 
 /* The journal. */
 
@@ -103,13 +84,12 @@ journal_name(const struct session_owner *owner, const char *path,
 		snprintf(out + (size_t)n + 2 * i, 3, "%02x", digest[i]);
 }
 
-int
-mbox_journal_open(const struct session_settings *settings,
+static int
+open_journal(const struct session_stage *stage,
     const struct session_owner *owner, const char *path)
 {
 	char name[2 * KEY_BYTES + 32];
-	int folder =
-		open_folder(settings->stage.settings.common.data_directory),
+	int folder = open_folder(stage->settings.common.data_directory),
 	    fd = -1;
 	struct stat st;
 
@@ -126,7 +106,7 @@ mbox_journal_open(const struct session_settings *settings,
 	}
 	if (fd == -1)
 		log_warning("user=<%s>: journal %s/mbox/%s: %m", owner->user,
-		    settings->stage.settings.common.data_directory, name);
+		    stage->settings.common.data_directory, name);
 	fd_close(&folder);
 	return fd;
 }
@@ -266,6 +246,22 @@ serve_unlock(struct keeper *k)
 	return answer(OWN_FD, 0, -1);
 }
 
+/* As local makes it; in a directory where its owner may. */
+static bool
+serve_create(struct keeper *k)
+{
+	int error = 0,
+	    fd = open(k->name,
+		O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd == -1 && errno != EEXIST) {
+		error = errno;
+		log_warning("user=<%s>: %s: %m", k->user, k->path);
+	}
+	fd_close(&fd);
+	return answer(OWN_FD, error, -1);
+}
+
 static void
 serve(struct keeper *k)
 {
@@ -278,6 +274,8 @@ serve(struct keeper *k)
 			good = errno == EINTR;
 		else if (ask == ASK_OPEN)
 			good = serve_open(k);
+		else if (ask == ASK_CREATE)
+			good = serve_create(k);
 		else
 			good = serve_unlock(k);
 	}
@@ -285,8 +283,8 @@ serve(struct keeper *k)
 }
 
 static void
-confine(const struct session_settings *settings,
-    const struct session_owner *owner, const char *path, int fd)
+confine(const struct session_stage *stage, const struct session_owner *owner,
+    const char *path, int fd)
 {
 	pid_t parent = getppid();
 	char *folder = mem_text(path), *tag;
@@ -296,15 +294,16 @@ confine(const struct session_settings *settings,
 	    close_range(LOG_FD + 1, ~0U, 0) == -1)
 		fatal("descriptors: %m");
 	tag =
-	    mem_printf("%s/pop3d", settings->stage.settings.common.syslog_name);
+	    mem_printf("%s/%s", stage->settings.common.syslog_name, stage->tag);
 	log_open(tag, LOG_FD);
 	free(tag);
-	prctl(PR_SET_NAME, "pop3d-mbox", 0, 0, 0);
+	tag = mem_printf("%s-mbox", stage->tag);
+	prctl(PR_SET_NAME, tag, 0, 0, 0);
+	free(tag);
 	*strrchr(folder, '/') = '\0';
-	session_enter(&settings->stage, owner,
-	    folder[0] == '\0' ? "/" : folder);
+	session_enter(stage, owner, folder[0] == '\0' ? "/" : folder);
 	free(folder);
-	if (settings->stage.separated) {
+	if (stage->separated) {
 		group = group_for(owner);
 		sandbox_root(".");
 		sandbox_become((uid_t)owner->uid, group);
@@ -313,26 +312,27 @@ confine(const struct session_settings *settings,
 	prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
 	if (getppid() != parent)
 		exit(EXIT_SUCCESS);
-	sandbox_apply(settings->stage.filter);
+	sandbox_apply(stage->filter);
 }
 
-void
-mbox_keeper(const struct session_settings *settings,
-    const struct session_owner *owner, const char *path, int fd)
+_Noreturn static void
+keep(const struct mbox_keeping *how, const struct session_owner *owner,
+    const char *path, int fd)
 {
+	const struct session_stage *stage = how->stage;
 	struct keeper k = {
 		.user = owner->user,
 		.name = strrchr(path, '/') + 1,
 		.path = path,
-		.owner_only = settings->stage.separated,
+		.owner_only = stage->separated,
 		.owner = (uid_t)owner->uid,
-		.locks = settings->mbox_locks,
-		.stale_s = settings->mbox_stale_s,
+		.locks = how->locks,
+		.stale_s = how->stale_s,
 		.lock = -1,
 	};
 	sigset_t none;
 
-	confine(settings, owner, path, fd);
+	confine(stage, owner, path, fd);
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	serve(&k);
@@ -379,9 +379,12 @@ receive(int socket, int *fd)
 static int
 ask(struct link *k, char what, int *fd)
 {
+	struct pollfd answer = { .fd = k->fd, .events = POLLIN };
+
 	*fd = -1;
+	/* not in a task: another one's question would come in between */
 	if (!k->broken && send(k->fd, &what, 1, MSG_NOSIGNAL) == 1 &&
-	    wait_fd(k->fd, WAIT_READ, clock_in(ANSWER_S)) == WAIT_READY)
+	    poll(&answer, 1, ANSWER_MS) == 1)
 		return receive(k->fd, fd);
 	/* an answer that nobody waited for would be taken for the next one */
 	k->broken = true;
@@ -410,18 +413,106 @@ ask_unlock(void *with)
 	fd_close(&fd);
 }
 
+static int
+ask_create(void *with)
+{
+	int fd, error = ask(with, ASK_CREATE, &fd);
+
+	fd_close(&fd);
+	errno = error;
+	return error == 0 ? 0 : -1;
+}
+
 struct mbox_access *
-mbox_keeper_access(const struct session_settings *settings, int fd, int journal)
+mbox_keeper_access(const struct mbox_keeping *how)
 {
 	struct link *k = mem_new(sizeof(*k));
 
-	k->fd = fd;
+	k->fd = SESSION_FD_ABOVE;
 	k->access = (struct mbox_access){
 		.open = ask_open,
 		.unlock = ask_unlock,
+		.create = ask_create,
 		.with = k,
-		.locks = settings->mbox_locks,
-		.journal = journal,
+		.locks = how->locks,
+		.journal = SESSION_FD_ABOVE + 1,
 	};
 	return &k->access;
+}
+
+/* The parent's side. */
+
+void
+mbox_keeper_setup(struct mbox_keeping *k, const struct session_stage *stage,
+    struct conf *conf)
+{
+	const char *locks = conf_value(conf, "mailbox_delivery_lock");
+	const char *stale = conf_value(conf, "stale_lock_time");
+
+	k->stage = stage;
+	if (!mbox_locks_parse(locks, &k->locks))
+		fatal("mailbox_delivery_lock: unknown word in \"%s\"", locks);
+	if (!conf_parse_time(stale, 's', &k->stale_s))
+		fatal("stale_lock_time: bad value \"%s\"", stale);
+}
+
+bool
+mbox_keeper_start(const struct mbox_keeping *k,
+    const struct session_owner *owner, const char *path, int fds[SESSION_FDS],
+    pid_t *keeper)
+{
+	int pair[2];
+
+	fds[MBOX_JOURNAL] = open_journal(k->stage, owner, path);
+	if (fds[MBOX_JOURNAL] == -1)
+		return false;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+		pair) == -1) {
+		log_warning("socketpair: %m");
+		return false;
+	}
+	/* the keeper has nothing to do but to wait for a question */
+	(void)fd_nonblocking(pair[1], false);
+	*keeper = fork();
+	if (*keeper == 0) {
+		fd_close(&pair[0]);
+		fd_close(&fds[MBOX_JOURNAL]);
+		keep(k, owner, path, pair[1]);
+	}
+	if (*keeper == -1)
+		log_warning("fork: %m");
+	fd_close(&pair[1]);
+	fds[MBOX_KEEPER] = pair[0];
+	return *keeper != -1;
+}
+
+char *
+mbox_keeper_directory(const struct mbox_keeping *k,
+    const struct session_owner *owner, const char *path)
+{
+	const char *data = k->stage->settings.common.data_directory;
+	char name[2 * KEY_BYTES + 32], *directory = NULL;
+	int fd = -1, folder = open_folder(data), error;
+	bool good = false;
+	struct stat st;
+
+	journal_name(owner, path, name);
+	directory = mem_printf("%s/mbox/%s.imap", data, name);
+	if (folder != -1 && (mkdir(directory, 0700) == 0 || errno == EEXIST))
+		fd = open(directory,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd != -1)
+		good = (!k->stage->separated ||
+			   fchown(fd, (uid_t)owner->uid, (gid_t)owner->gid) ==
+			       0) &&
+		    fstat(fd, &st) == 0;
+	error = errno;
+	fd_close(&fd);
+	fd_close(&folder);
+	if (!good) {
+		free(directory);
+		directory = NULL;
+	}
+	errno = error;
+	return directory;
 }

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: ISC
+"""mbox over IMAP: INBOX is a file that local delivers to, folders are files
+below the mail directory; UIDs, flags and keywords are in the files."""
+import os
+import pathlib
+import re
+import sys
+import time
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "pop3d"))
+from pop3_client import Client  # noqa: E402
+from posthaste import wait_for  # noqa: E402
+
+FROM = b"From alice@example.test  Sat Nov 21 13:25:01 2026\n"
+
+
+def spool(s, user="bob"):
+    return s.root / "mail/spool" / user
+
+
+def mail(s, user="bob"):
+    return s.root / "mail" / (user + "-folders")
+
+
+def put(s, path, content):
+    path.write_bytes(content)
+    os.chown(path, s.uid, s.gid)
+    path.chmod(0o600)
+
+
+def message(i, size=100):
+    return (FROM + b"Subject: number %d\nMessage-ID: <%d@x>\n\n" % (i, i) +
+            b"x" * size + b"\n\n")
+
+
+@pytest.fixture
+def mbox(suite):
+    """bob has folders, carol her INBOX alone."""
+    s = suite(main="disable_plaintext_auth = no\n", start=False)
+    for directory in (spool(s).parent, mail(s)):
+        directory.mkdir()
+        os.chown(directory, s.uid, s.gid)
+    where = {"bob": f"mbox:{mail(s)}:INBOX={spool(s)}",
+             "carol": f"mbox:{spool(s, 'carol')}"}
+    (s.root / "etc/accounts").write_text("".join(
+        s.account(user).replace("maildir:" + str(s.maildir(user)), at)
+        for user, at in where.items()))
+    put(s, spool(s), message(1) + message(2) + message(3))
+    put(s, spool(s, "carol"), message(1))
+    return s.start()
+
+
+def deliver(s, content, user="bob"):
+    with open(spool(s, user), "ab") as f:
+        f.write(content)
+
+
+def subjects(path):
+    return re.findall(rb"^Subject: (.*)$", path.read_bytes(), re.M)
+
+
+def fetched(c, what, items):
+    return [line for line in c.ok(f"FETCH {what} {items}")
+            if b"FETCH (" in line]
+
+
+def test_read_flags_expunge(mbox):
+    c = mbox.imap()
+    lines = c.ok("SELECT INBOX")
+    assert b"* 3 EXISTS" in lines
+    assert any(b"UIDNEXT 4" in x for x in lines)
+    text = message(2)[len(FROM):-1].replace(b"\n", b"\r\n")
+    assert any(text in x for x in c.ok("FETCH 2 BODY.PEEK[]"))
+    assert fetched(c, "2", "RFC822.SIZE") == [
+        b"* 2 FETCH (RFC822.SIZE %d)" % len(text)]
+    c.ok(r"STORE 2 +FLAGS (\Flagged $Forwarded)")
+    assert b"X-Status: F" in spool(mbox).read_bytes()
+    assert b"X-Keywords: $Forwarded" in spool(mbox).read_bytes()
+    c.ok(r"STORE 1 +FLAGS (\Deleted)")
+    c.ok("EXPUNGE")
+    assert subjects(spool(mbox)) == [b"number 2", b"number 3"]
+    c.logout()
+    # all that was told is in the file
+    for path in (mail(mbox) / ".posthaste").glob("posthaste.index*"):
+        path.unlink()
+    wait_for("the user's process to end",
+             lambda: not mbox.processes("imapd-session")[1:])
+    c = mbox.imap()
+    lines = c.ok("SELECT INBOX")
+    assert any(b"UIDNEXT 4" in x for x in lines)
+    found = fetched(c, "1:*", "(UID FLAGS)")
+    assert re.search(rb"UID 2 .*\\Flagged.*\$Forwarded", found[0])
+    assert b"UID 3" in found[1]
+
+
+def test_append_copy_move(mbox):
+    c = mbox.imap()
+    c.ok("CREATE Work/2026")
+    c.no("CREATE Archive")  # made, with its special use
+    assert (mail(mbox) / "Work").is_dir()
+    assert (mail(mbox) / "Work/2026").is_file()
+    c.append("Work/2026", b"Subject: a\r\n\r\nFrom here\r\n", r"(\Seen)",
+             '"01-Feb-2003 04:05:06 +0000"')
+    assert b"\n>From here\n" in (mail(mbox) / "Work/2026").read_bytes()
+    c.ok("SELECT INBOX")
+    c.ok(r"STORE 3 +FLAGS (\Answered Junk)")
+    c.ok("COPY 2:3 Work/2026")
+    c.ok("MOVE 1 Work/2026")
+    assert subjects(spool(mbox)) == [b"number 2", b"number 3"]
+    c.ok("SELECT Work/2026")
+    assert fetched(c, "1", "(FLAGS INTERNALDATE BODY.PEEK[TEXT])")
+    found = fetched(c, "1:*", "(UID FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
+    assert len(found) == 4
+    assert rb"\Seen" in found[0]
+    assert rb"\Answered" in found[2] and b"Junk" in found[2]
+    c.append("INBOX", b"Subject: to the spool\r\n\r\nx\r\n")
+    assert subjects(spool(mbox))[-1] == b"to the spool"
+
+
+def test_folders(mbox):
+    c = mbox.imap()
+    put(mbox, mail(mbox) / "old", message(7))
+    (mail(mbox) / ".subscriptions").write_text("old\n")
+    c.ok("CREATE a/b")
+    listed = c.ok('LIST "" "*"')
+    assert any(re.search(rb'LIST \([^)]*\\Noselect[^)]*\) "/" "?a"?$', x)
+               for x in listed), listed
+    for name in (b"INBOX", b"a/b", b"old", b"Sent", b"Drafts"):
+        assert any(x.rstrip(b'"').endswith(name) for x in listed), name
+    assert not any(b"posthaste" in x or b"subscriptions" in x for x in listed)
+    assert any(x.rstrip(b'"').endswith(b"old") for x in c.ok('LSUB "" "*"'))
+    c.ok("SELECT old")
+    c.ok("SUBSCRIBE a/b")
+    assert "a/b" in (mail(mbox) / ".subscriptions").read_text()
+    c.no("CREATE old/child")
+    c.no("DELETE a")
+    c.ok("RENAME a z")
+    assert (mail(mbox) / "z/b").is_file()
+    c.ok("RENAME old z/old")
+    assert subjects(mail(mbox) / "z/old") == [b"number 7"]
+    c.ok("FETCH 1 BODY.PEEK[]")
+    c.ok("DELETE z/b")
+    assert not (mail(mbox) / "z/b").exists()
+    # children may be no files, and files no parents
+    c.no("SELECT z")
+
+
+def test_inbox_alone(mbox):
+    c = mbox.imap(user="carol")
+    assert b"* 1 EXISTS" in c.ok("SELECT INBOX")
+    c.no("CREATE other")
+    c.append("INBOX", b"Subject: mine\r\n\r\nx\r\n")
+    assert b"* 2 EXISTS" in c.ok("SELECT INBOX")
+    assert subjects(spool(mbox, "carol")) == [b"number 1", b"mine"]
+    listed = c.ok('LIST "" "*"')
+    assert [x for x in listed if b"LIST" in x and b"INBOX" not in x] == []
+
+
+def test_delivery_is_heard_in_idle(mbox):
+    c = mbox.imap()
+    c.ok("SELECT INBOX")
+    tag = c.idle()
+    begin = time.monotonic()
+    deliver(mbox, message(4))
+    while c.line() != b"* 4 EXISTS":
+        pass
+    assert time.monotonic() - begin < 1.2
+    c.done(tag)
+    assert b"number 4" in b"".join(c.ok("FETCH 4 BODY.PEEK[HEADER]"))
+
+
+def test_removed_by_pop3(mbox):
+    c = mbox.imap()
+    c.ok("SELECT INBOX")
+    c.ok(r"STORE 2 +FLAGS (\Flagged)")
+    p = Client(mbox, "pop3", login="bob")
+    before = dict(reversed(x.split()) for x in p.many("UIDL")[1])
+    assert p.say("DELE 1").startswith(b"+OK")
+    p.say("QUIT")
+    assert b"* 1 EXPUNGE" in c.ok("NOOP")
+    assert rb"\Flagged" in fetched(c, "1", "(UID FLAGS)")[0]
+    c.ok(r"STORE 1:* +FLAGS (\Seen a-keyword)")
+    p = Client(mbox, "pop3", login="bob")
+    after = dict(reversed(x.split()) for x in p.many("UIDL")[1])
+    assert set(after) < set(before)
+
+
+def test_new_inbox(mbox):
+    """There is no spool file before the first mail."""
+    spool(mbox).unlink()
+    c = mbox.imap()
+    assert b"* 0 EXISTS" in c.ok("SELECT INBOX")
+    deliver(mbox, message(1))
+    os.chown(spool(mbox), mbox.uid, mbox.gid)
+    assert b"* 1 EXISTS" in c.ok("NOOP")
+    spool(mbox).unlink()
+    c.ok("NOOP")
+    c.append("INBOX", b"Subject: first\r\n\r\nx\r\n")
+    assert subjects(spool(mbox)) == [b"first"]
