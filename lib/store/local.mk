@@ -164,6 +164,13 @@ tests_unit_lib_store_mail_append_test_SOURCES = \
 tests_unit_lib_store_mail_append_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_store_mail_append_test_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=renameat,--wrap=unlinkat,--wrap=fsync
+check_PROGRAMS += tests/unit/lib/store/power_cut_test
+TESTS += tests/unit/lib/store/power_cut_test
+tests_unit_lib_store_power_cut_test_SOURCES = \
+	tests/unit/lib/store/power_cut_test.c tests/unit/lib/store/folder.h
+tests_unit_lib_store_power_cut_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_store_power_cut_test_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=open
 check_PROGRAMS += tests/unit/lib/store/mailbox_crash_test
 TESTS += tests/unit/lib/store/mailbox_crash_test
 tests_unit_lib_store_mailbox_crash_test_SOURCES = \

@@ -413,6 +413,35 @@ abort_raw(struct mail_index *x)
 	x->writes = 0;
 }
 
+static int
+sync_call(void *with)
+{
+	struct mail_index *x = with;
+
+	return mdb_env_sync(x->env, 1);
+}
+
+/*
+ * A new file stays, with the name of this boot in it: that the machine has
+ * stopped must be known of it, and with it of the mail, ever after.
+ */
+static bool
+keep(struct mail_index *x)
+{
+	const char *slash = strrchr(x->path, '/');
+	char *directory = slash == NULL ?
+	    mem_text(".") :
+	    mem_printf("%.*s/.", (int)(slash - x->path), x->path);
+	int fd, r = -1;
+
+	fd = openat(x->at, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd != -1 && index_guarded(sync_call, x) == 0)
+		r = fsync(fd);
+	fd_close(&fd);
+	free(directory);
+	return r == 0 || index_failed(x, EIO);
+}
+
 /* An empty file gets its first row, from whoever comes first. */
 static bool
 found_index(struct mail_index *x)
@@ -434,7 +463,7 @@ found_index(struct mail_index *x)
 		abort_raw(x);
 		return false;
 	}
-	return commit_raw(x);
+	return commit_raw(x) && keep(x);
 }
 
 static const char in_use[] = "it was in use when the machine stopped";
@@ -517,7 +546,7 @@ open_index(struct mail_index *x)
 		close_env(x);
 		index_gate_set_aside(x, what);
 		x->changed = false;
-		x->after_stop = x->after_stop || what == in_use;
+		x->after_stop = true;
 	}
 	return false;
 }
@@ -561,8 +590,10 @@ renew(struct mail_index *x)
 	if (x->writes > 0 || x->holds > 0)
 		return !x->damaged;
 	close_env(x);
-	if (was_damaged)
+	if (was_damaged) {
 		index_gate_set_aside(x, "it is damaged");
+		x->after_stop = true;
+	}
 	index_pending_free(x); /* folders get other numbers */
 	x->generation++;
 	x->changed = false;
@@ -578,14 +609,6 @@ usable(struct mail_index *x)
 }
 
 /* ---- transactions ---- */
-
-static int
-sync_call(void *with)
-{
-	struct mail_index *x = with;
-
-	return mdb_env_sync(x->env, 1);
-}
 
 /*
  * The mark "clean" goes, on disk, before anything else is changed: after a

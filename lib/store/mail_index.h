@@ -53,7 +53,7 @@ struct mail_index *mail_index_open(const char *path, struct why *why);
  */
 struct mail_index *
 mail_index_open_at(int at, const char *path, struct why *why);
-/* It was made anew because the machine stopped while it was in use. */
+/* It was made anew, perhaps because the machine stopped while it was in use. */
 bool mail_index_after_stop(const struct mail_index *x);
 /* Makes it durable and marks it so, if it was changed. NULL is fine. */
 void mail_index_close(struct mail_index **x);

@@ -79,7 +79,7 @@ struct mail_index {
 	bool changed; /* since it was opened */
 	bool damaged;
 	bool broken; /* LMDB fell over it: it cannot be closed either */
-	bool after_stop; /* made anew for that */
+	bool after_stop; /* made anew, perhaps for that */
 	uint64_t room; /* the file has blocks up to here; 0: not known */
 	int error; /* of the last failure: LMDB's or errno */
 	unsigned int generation;
