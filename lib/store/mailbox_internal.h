@@ -72,6 +72,7 @@ struct mailbox_folder {
 	char *keywords[MAIL_KEYWORDS_MAX + 1];
 	struct mail_stamp keywords_stamp;
 	bool keywords_read;
+	uint64_t keywords_named; /* those that had a name when it was read */
 };
 
 struct mailbox {
@@ -174,6 +175,11 @@ enum mail_result mailbox_disk_failed(const char *what, struct why *why);
 void mailbox_keywords_free(struct mailbox_folder *f);
 /* Reads their names again when the file has changed. */
 void mailbox_keywords_heed(struct mailbox *m);
+/*
+ * The same where messages have keywords that are not known: another process
+ * made them, and all that it did else is in the index.
+ */
+void mailbox_keywords_heed_new(struct mailbox *m);
 void mailbox_state_stamped(struct mailbox_folder *f);
 /* Another process may have written the state file meanwhile. -1 with errno. */
 int mailbox_state_heed(struct mailbox_folder *f);

@@ -89,6 +89,10 @@ read_all(struct mailbox *m)
 		if (f->state.more[i].name != NULL)
 			f->keywords[FOLDER_KEYWORD_LETTERS + i] =
 			    mem_text(f->state.more[i].name);
+	f->keywords_named = 0;
+	for (size_t i = 0; i < MAIL_KEYWORDS_MAX; i++)
+		if (f->keywords[i] != NULL)
+			f->keywords_named |= UINT64_C(1) << i;
 	f->keywords_read = true;
 }
 
@@ -103,6 +107,23 @@ mailbox_keywords_heed(struct mailbox *m)
 		-1 ||
 	    !mail_stamp_equal(&now, &m->folder->keywords_stamp))
 		m->folder->keywords_read = false;
+}
+
+void
+mailbox_keywords_heed_new(struct mailbox *m)
+{
+	const uint64_t letters = (UINT64_C(1) << FOLDER_KEYWORD_LETTERS) - 1;
+	struct mailbox_folder *f = m->folder;
+	uint64_t unknown = f->row.keywords & ~f->keywords_named;
+
+	if (!f->keywords_read || unknown == 0)
+		return;
+	if ((unknown & ~letters) != 0) {
+		(void)mailbox_state_heed(f);
+		f->keywords_read = false;
+	} else {
+		mailbox_keywords_heed(m);
+	}
 }
 
 static size_t
@@ -222,6 +243,7 @@ create_keyword(struct mailbox *m, struct span name, struct why *why)
 		(void)mailbox_disk_failed("cannot keep the keyword", why);
 		return -1;
 	}
+	f->keywords_named |= UINT64_C(1) << bit;
 	return (int)bit;
 }
 

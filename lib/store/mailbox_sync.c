@@ -749,6 +749,8 @@ mailbox_sync_maildir(struct mailbox *m, struct why *why)
 	mail_index_release(m->account->index);
 	if (r != MAIL_OK)
 		return r;
+	if (found)
+		mailbox_keywords_heed_new(m);
 	if (found && mailbox_watch_quiet(m))
 		return MAIL_OK;
 	if (found && !f->dirty && unchanged(m)) {
