@@ -174,7 +174,8 @@ run(struct imap_session *s, const struct imap_command *c)
 		reply_bad(s, c, "No mailbox is selected");
 	else if (needs_uid(s, v, c))
 		reply_bad(s, c, "[UIDREQUIRED] Message numbers are off");
-	else if (namespaces_heed(s))
+	/* those that leave the mailbox ask for nothing of it */
+	else if (v->tell == TELL_NOTHING || namespaces_heed(s))
 		v->run(s, c);
 	s->verb = NULL;
 	/* at once: a session may be parked before it reads again */

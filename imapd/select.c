@@ -391,7 +391,8 @@ imap_close(struct imap_session *s, const struct imap_command *c)
 		return;
 	}
 	/* RFC 4314 section 4: without the right it only closes */
-	if (!s->read_only && (s->rights & ACL_EXPUNGE) != 0)
+	if (!s->read_only &&
+	    (namespaces_rights(s, s->mailbox) & ACL_EXPUNGE) != 0)
 		result =
 		    mailbox_expunge(s->mailbox, &s->view.uids, &removed, &why);
 	uid_set_fini(&removed);
