@@ -43,4 +43,11 @@ struct mailbox *changing_target(struct imap_session *s,
 bool changing_permitted(struct imap_session *s, const struct imap_command *c,
     unsigned int rights);
 
+/*
+ * Commands on many messages do so many at a time. The first ones of a set are
+ * moved to "part".
+ */
+enum { CHANGING_AT_ONCE = 16384 };
+void changing_part(struct uid_set *all, struct uid_set *part);
+
 #endif

@@ -138,8 +138,8 @@ context_begin(struct imap_session *s, struct search_request *r,
 	uid_set_copy(&c->found, found);
 	if (sort != NULL) {
 		c->sort = *sort;
-		if (sort_run(s->mailbox, sort, found, &c->order, &c->count,
-			&why) != MAIL_OK) {
+		if (sort_run(s->mailbox, sort, found, NULL, &c->order,
+			&c->count, &why) != MAIL_OK) {
 			context_free(c);
 			say_no_update(s, r->command->tag, "Cannot sort");
 			end_if_empty(s);
@@ -218,7 +218,8 @@ add_sorted(struct imap_session *s, struct context *c,
 
 	if (added->count == 0)
 		return MAIL_OK;
-	r = sort_run(s->mailbox, &c->sort, &c->found, &order, &count, why);
+	r = sort_run(s->mailbox, &c->sort, &c->found, NULL, &order, &count,
+	    why);
 	if (r != MAIL_OK)
 		return r;
 	for (uint64_t i = 0; i < count; i++) {

@@ -26,20 +26,46 @@ changing_removed(struct imap_session *s, const struct imap_command *c,
 	reply_ok(s, c, code, "%s", text);
 }
 
+/* Part by part, where there are many (as STORE). */
+static enum mail_result
+remove_all(struct imap_session *s, const struct imap_command *c,
+    struct uid_set *left, struct why *why)
+{
+	uint64_t done = 0, all = uid_set_members(left);
+	struct uid_set part = { 0 }, removed = { 0 };
+	enum mail_result result;
+
+	do {
+		changing_part(left, &part);
+		result = mailbox_expunge(s->mailbox, &part, &removed, why);
+		done += uid_set_members(&part);
+		uid_set_fini(&removed);
+	} while (result == MAIL_OK && !uid_set_empty(left) &&
+	    imap_progress(s, c, done, all));
+	uid_set_fini(&part);
+	return result;
+}
+
+/* "among": NULL: all. */
 static void
 expunge(struct imap_session *s, const struct imap_command *c,
-    const struct uid_set *uids)
+    const struct uid_set *among)
 {
-	struct uid_set removed = { 0 };
+	struct uid_set uids = { 0 };
 	enum mail_result result;
 	struct why why;
 
-	result = mailbox_expunge(s->mailbox, uids, &removed, &why);
-	uid_set_fini(&removed);
+	result = mailbox_sync(s->mailbox, &why);
 	if (result == MAIL_OK)
-		changing_removed(s, c, "Expunge completed");
-	else
+		result = mailbox_with_flags(s->mailbox, among, MAIL_DELETED, 0,
+		    true, &uids, &why);
+	if (result == MAIL_OK)
+		result = remove_all(s, c, &uids, &why);
+	uid_set_fini(&uids);
+	if (result != MAIL_OK)
 		reply_result(s, c, result, &why);
+	else if (s->state != IMAP_LOGGED_OUT)
+		changing_removed(s, c, "Expunge completed");
 }
 
 void

@@ -31,12 +31,19 @@ struct entry {
 	bool more; /* there is text behind it */
 };
 
+/* Long work, done in slices between which others may run. */
+struct pace {
+	const struct sort_progress *progress; /* or NULL */
+	uint64_t done, of; /* messages */
+	int64_t slice_end;
+};
+
 struct sorting {
 	struct mailbox *mailbox;
 	struct entry *entries;
 	size_t count;
 	const struct sort_program *program;
-	int64_t slice_end;
+	struct pace pace;
 	struct why *why;
 };
 
@@ -76,15 +83,23 @@ sort_parse(const struct imap_arg *a, struct sort_program *out)
 }
 
 static bool
-breathe(int64_t *slice_end, struct why *why)
+let_others_run(const struct pace *p)
 {
-	if (clock_ms() < *slice_end)
+	if (p->progress != NULL)
+		return p->progress->tell(p->progress->with, p->done, p->of);
+	return task_current() == NULL || wait_yield() != WAIT_CANCELLED;
+}
+
+static bool
+breathe(struct pace *p, struct why *why)
+{
+	if (clock_ms() < p->slice_end)
 		return true;
-	if (task_current() != NULL && wait_yield() == WAIT_CANCELLED) {
+	if (!let_others_run(p)) {
 		why_set(why, "4.3.0", "sorting was given up");
 		return false;
 	}
-	*slice_end = clock_ms() + SLICE_MS;
+	p->slice_end = clock_ms() + SLICE_MS;
 	return true;
 }
 
@@ -101,15 +116,18 @@ has_key(struct mailbox *m, uint32_t uid)
 }
 
 enum mail_result
-sort_keys_ready(struct mailbox *m, const struct uid_set *uids, struct why *why)
+sort_keys_ready(struct mailbox *m, const struct uid_set *uids,
+    const struct sort_progress *progress, struct why *why)
 {
 	struct search_message message = { 0 };
-	int64_t slice_end = clock_ms() + SLICE_MS;
+	struct pace pace = { .progress = progress,
+		.of = uid_set_members(uids),
+		.slice_end = clock_ms() + SLICE_MS };
 	enum mail_result r = MAIL_OK;
 	unsigned int n = 0;
 	uint32_t uid = 0;
 
-	while (r == MAIL_OK && uid_set_next(uids, &uid)) {
+	for (; r == MAIL_OK && uid_set_next(uids, &uid); pace.done++) {
 		if (!has_key(m, uid)) {
 			r = search_message_open(&message, m, uid, why);
 			if (r == MAIL_OK) {
@@ -123,7 +141,7 @@ sort_keys_ready(struct mailbox *m, const struct uid_set *uids, struct why *why)
 		if (++n < CLOCK_EVERY)
 			continue;
 		n = 0;
-		if (r == MAIL_OK && !breathe(&slice_end, why))
+		if (r == MAIL_OK && !breathe(&pace, why))
 			r = MAIL_FAILED;
 	}
 	buf_fini(&message.head);
@@ -237,7 +255,7 @@ load_group(struct sorting *s, size_t from, size_t to, struct sort_criterion by,
 			continue;
 		n = 0;
 		mailbox_release(s->mailbox);
-		if (!breathe(&s->slice_end, s->why))
+		if (!breathe(&s->pace, s->why))
 			return false;
 		mailbox_hold(s->mailbox);
 	}
@@ -309,7 +327,7 @@ sort_groups(struct sorting *s)
 		qsort(s->entries + g.from, g.to - g.from, sizeof(s->entries[0]),
 		    compare);
 		split(s, &g, &open);
-		ok = breathe(&s->slice_end, s->why);
+		ok = breathe(&s->pace, s->why);
 	}
 	free(open.p);
 	return ok ? MAIL_OK : MAIL_FAILED;
@@ -341,21 +359,25 @@ uids_of(struct entry *entries, size_t count)
 
 enum mail_result
 sort_run(struct mailbox *m, const struct sort_program *p,
-    const struct uid_set *uids, uint32_t **order, uint64_t *count,
-    struct why *why)
+    const struct uid_set *uids, const struct sort_progress *progress,
+    uint32_t **order, uint64_t *count, struct why *why)
 {
+	uint64_t all = uid_set_members(uids);
 	struct sorting s = { .mailbox = m,
 		.program = p,
-		.slice_end = clock_ms() + SLICE_MS,
+		.pace = { .progress = progress,
+		    .done = all,
+		    .of = all,
+		    .slice_end = clock_ms() + SLICE_MS },
 		.why = why };
 	enum mail_result r = MAIL_OK;
 	uint32_t uid = 0;
 
 	if (needs_keys(p))
-		r = sort_keys_ready(m, uids, why);
+		r = sort_keys_ready(m, uids, progress, why);
 	if (r != MAIL_OK)
 		return r;
-	s.entries = mem_array(uid_set_members(uids) + 1, sizeof(s.entries[0]));
+	s.entries = mem_array(all + 1, sizeof(s.entries[0]));
 	while (uid_set_next(uids, &uid))
 		s.entries[s.count++].uid = uid;
 	r = sort_groups(&s);

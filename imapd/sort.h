@@ -37,6 +37,15 @@ struct sort_program {
 	size_t count; /* a key that comes again changes nothing */
 };
 
+/*
+ * Called now and then, with how many of how many messages were looked at, in
+ * place of letting others run; it may send. False ends it. NULL: others run.
+ */
+struct sort_progress {
+	bool (*tell)(void *with, uint64_t done, uint64_t of);
+	void *with;
+};
+
 /* "(REVERSE DATE SUBJECT)". False: it is none. */
 bool sort_parse(const struct imap_arg *a, struct sort_program *out);
 /*
@@ -44,15 +53,15 @@ bool sort_parse(const struct imap_arg *a, struct sort_program *out);
  * are gone meanwhile are left out. May wait for others to run.
  */
 enum mail_result sort_run(struct mailbox *m, const struct sort_program *p,
-    const struct uid_set *uids, uint32_t **order, uint64_t *count,
-    struct why *why);
+    const struct uid_set *uids, const struct sort_progress *progress,
+    uint32_t **order, uint64_t *count, struct why *why);
 
 /*
  * Sees to it that the messages have their keys (CACHE_SORT): reads those that
  * have not. May wait for others to run.
  */
-enum mail_result
-sort_keys_ready(struct mailbox *m, const struct uid_set *uids, struct why *why);
+enum mail_result sort_keys_ready(struct mailbox *m, const struct uid_set *uids,
+    const struct sort_progress *progress, struct why *why);
 /*
  * The key of a message, valid while the mailbox is held; the sent date falls
  * back to the internal date (RFC 5256 section 2.2). False: it is gone.

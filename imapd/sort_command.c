@@ -29,17 +29,20 @@ parse_request(struct imap_session *s, struct search_request *r,
 }
 
 static bool
-sort_found(struct imap_session *s, const struct search_request *r,
+sort_found(struct imap_session *s, struct search_request *r,
     const struct sort_program *sort, const struct uid_set *found,
     struct sorted *out)
 {
+	const struct sort_progress progress = { search_progress, r };
 	enum mail_result result;
 	struct why why = { 0 };
 
-	result =
-	    sort_run(s->mailbox, sort, found, &out->order, &out->count, &why);
+	result = sort_run(s->mailbox, sort, found, &progress, &out->order,
+	    &out->count, &why);
 	if (result != MAIL_OK) {
-		reply_result(s, r->command, result, &why);
+		/* a client that is gone is why it ended */
+		if (s->state != IMAP_LOGGED_OUT)
+			reply_result(s, r->command, result, &why);
 		return false;
 	}
 	for (uint64_t i = 0; i < out->count && !r->uid; i++)

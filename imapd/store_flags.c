@@ -220,30 +220,71 @@ answer(struct imap_session *s, const struct imap_command *c,
 	buf_fini(&code);
 }
 
+/* The first ones of a set go to "part". */
+void
+changing_part(struct uid_set *all, struct uid_set *part)
+{
+	uint32_t last = uid_set_nth(all, CHANGING_AT_ONCE);
+
+	uid_set_copy(part, all);
+	if (last == 0) {
+		uid_set_fini(all);
+		return;
+	}
+	uid_set_remove_range(part, last, UINT32_MAX);
+	uid_set_remove_range(all, 1, last - 1);
+}
+
+static enum mail_result
+change_part(struct imap_session *s, const struct imap_command *c,
+    struct request *r, struct uid_set *failed, struct why *why)
+{
+	struct uid_set unchanged = { 0 };
+	enum mail_result result;
+	uint64_t modseq = 0;
+
+	result = mailbox_change_flags(s->mailbox, &r->uids, &r->change, &modseq,
+	    &unchanged, why);
+	if (result == MAIL_OK) {
+		if (modseq != 0 && s->view.modseq + 1 == modseq)
+			s->view.modseq = modseq;
+		tell_changed(s, c, r, &unchanged, modseq);
+		uid_set_add_set(failed, &unchanged);
+	}
+	uid_set_fini(&unchanged);
+	return result;
+}
+
+/*
+ * Many messages are changed part by part: others, whom the store makes wait,
+ * get at it in between, and the client hears how far it is.
+ */
 static void
 change_flags(struct imap_session *s, const struct imap_command *c,
     struct request *r)
 {
-	struct uid_set failed = { 0 };
+	uint64_t done = 0, all = uid_set_members(&r->uids);
+	struct uid_set failed = { 0 }, left = r->uids;
 	enum mail_result result;
-	uint64_t modseq = 0;
 	struct why why;
 
 	if (r->conditional)
 		imap_enable_condstore(s);
 	/* What others did comes first: then the view ends before our own. */
 	imap_tell(s, c->uid ? TELL_ALL : TELL_NO_EXPUNGE);
-	result = mailbox_change_flags(s->mailbox, &r->uids, &r->change, &modseq,
-	    &failed, &why);
-	if (result == MAIL_OK) {
-		if (modseq != 0 && s->view.modseq + 1 == modseq)
-			s->view.modseq = modseq;
-		tell_changed(s, c, r, &failed, modseq);
-		answer(s, c, &failed);
-	} else {
+	r->uids = (struct uid_set){ 0 };
+	do {
+		changing_part(&left, &r->uids);
+		result = change_part(s, c, r, &failed, &why);
+		done += uid_set_members(&r->uids);
+	} while (result == MAIL_OK && !uid_set_empty(&left) &&
+	    imap_progress(s, c, done, all));
+	if (result != MAIL_OK)
 		reply_result(s, c, result, &why);
-	}
+	else if (s->state != IMAP_LOGGED_OUT)
+		answer(s, c, &failed);
 	uid_set_fini(&failed);
+	uid_set_fini(&left);
 }
 
 void

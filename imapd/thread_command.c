@@ -92,13 +92,15 @@ write_mark(void *with, char mark, uint32_t uid)
 }
 
 static enum mail_result
-make_tree(struct imap_session *s, bool references, const struct uid_set *found,
-    struct thread_tree *out, struct why *why)
+make_tree(struct search_request *r, bool references,
+    const struct uid_set *found, struct thread_tree *out, struct why *why)
 {
+	const struct sort_progress progress = { search_progress, r };
+	struct imap_session *s = r->session;
 	struct thread_builder *b;
 	enum mail_result result;
 
-	result = sort_keys_ready(s->mailbox, found, why);
+	result = sort_keys_ready(s->mailbox, found, &progress, why);
 	if (result != MAIL_OK)
 		return result;
 	b = thread_begin(references, uid_set_members(found));
@@ -121,9 +123,11 @@ answer(struct imap_session *s, struct search_request *r, bool references,
 	enum mail_result result;
 	struct why why = { 0 };
 
-	result = make_tree(s, references, found, &tree, &why);
+	result = make_tree(r, references, found, &tree, &why);
 	if (result != MAIL_OK) {
-		reply_result(s, r->command, result, &why);
+		/* a client that is gone is why it ended */
+		if (s->state != IMAP_LOGGED_OUT)
+			reply_result(s, r->command, result, &why);
 		return;
 	}
 	buf_add_text(&s->out, "* THREAD");

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """STORE and UID STORE, conditional ones too (RFC 9051 section 6.4.6, RFC 7162
 section 3.1.3)."""
+import os
 import re
 
 import pytest
@@ -221,3 +222,39 @@ def test_messages_come_into_a_folder_full_of_keywords(c):
     c.suite.wait_log("Full: no room for more than 64 keywords: More is "
                      "left out")
     assert c.suite.log().count("no room for more than 64 keywords") == 1
+
+
+def test_many_are_changed_and_removed_part_by_part(suite):
+    """20,000: more than are changed at a time."""
+    s = suite(main="disable_plaintext_auth = no\n")
+    box = s.maildir("bob")
+    count = 20000
+    s.imap().ok("SELECT INBOX")  # makes it
+    for n in range(1, count + 1):
+        path = box / "cur" / f"1700000000.M{n:06}P1.host,S=16,W=16:2,"
+        path.write_bytes(b"Subject: x\r\n\r\nx\n"[:16])
+        os.chown(path, s.uid, s.gid)
+    c, other = s.imap(), s.imap()
+    c.ok("ENABLE CONDSTORE")
+    c.ok("SELECT INBOX")
+    other.ok("SELECT INBOX")
+    lines = c.ok(r"STORE 1:* +FLAGS (\Flagged)")
+    assert len([x for x in lines if b"\\Flagged" in x]) == count
+    assert c.ok("SEARCH RETURN (COUNT) FLAGGED")[-1].endswith(
+        b"COUNT %d" % count)
+
+    def modseq(number):
+        (line,) = [x for x in c.ok(f"FETCH {number} (MODSEQ)")
+                   if x.startswith(b"* %d FETCH (MODSEQ" % number)]
+        return int(re.search(rb"MODSEQ \((\d+)\)", line)[1])
+
+    later = modseq(18000)
+    assert later > modseq(100)
+    other.ok(r"STORE 5,19000 +FLAGS.SILENT (\Seen)")
+    word, text, _ = c.command(
+        rf"STORE 1:* (UNCHANGEDSINCE {later}) +FLAGS.SILENT (\Deleted)")
+    assert word == "OK" and b"[MODIFIED 5,19000]" in text, text
+    lines = c.ok("EXPUNGE")
+    assert len([x for x in lines if x.endswith(b"EXPUNGE")]) == count - 2
+    assert c.ok("UID SEARCH ALL") == [b"* SEARCH 5 19000"]
+    assert len(list((box / "cur").iterdir())) == 2
