@@ -58,13 +58,8 @@ fetch_add(struct fetch_message *m, struct span text)
 static void
 add_number(struct imap_session *s, const char *name, uint64_t n)
 {
-	char digits[24], *p = digits + sizeof(digits);
-
-	do
-		*--p = (char)('0' + n % 10);
-	while ((n /= 10) > 0);
 	fetch_item(s, name);
-	buf_add(&s->out, p, (size_t)(digits + sizeof(digits) - p));
+	buf_add_u64(&s->out, n);
 }
 
 static void
@@ -115,13 +110,9 @@ begin_answer(struct imap_session *s, uint32_t uid)
 {
 	bool only = imap_enabled(s, ENABLED_UIDONLY);
 	uint32_t n = only ? uid : mailbox_view_number(&s->view, uid);
-	char text[24], *p = text + sizeof(text);
 
-	do
-		*--p = (char)('0' + n % 10);
-	while ((n /= 10) > 0);
 	buf_add(&s->out, "* ", 2);
-	buf_add(&s->out, p, (size_t)(text + sizeof(text) - p));
+	buf_add_u64(&s->out, n);
 	buf_add_text(&s->out, only ? " UIDFETCH (" : " FETCH (");
 }
 

@@ -42,11 +42,13 @@ announce(struct fetch_message *m, const struct section *x, uint64_t n,
     bool binary)
 {
 	fetch_section_begin(m, x);
-	if (n == 0)
+	if (n == 0) {
 		buf_add_text(&m->s->out, "\"\"");
-	else
-		buf_printf(&m->s->out, "%s{%" PRIu64 "}\r\n", binary ? "~" : "",
-		    n);
+		return;
+	}
+	buf_add_text(&m->s->out, binary ? "~{" : "{");
+	buf_add_u64(&m->s->out, n);
+	buf_add_text(&m->s->out, "}\r\n");
 }
 
 /* What of "total" bytes is asked for. */
@@ -94,17 +96,42 @@ write_text(struct fetch_message *m, const struct section *x, struct span text)
 	return io;
 }
 
-static uint64_t
+/* Ends of lines without CR, one byte after the other. */
+static size_t
+count_bare_bytes(struct span s, char before)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; before = s.p[i++])
+		n += s.p[i] == '\n' && before != '\r';
+	return n;
+}
+
+/* The same, as many at once as a processor takes. */
+static size_t
 count_bare(struct span s)
 {
-	const char *p = s.p, *end = s.p + s.n, *lf;
-	uint64_t n = 0;
+	enum { BLOCK = 16, ROUNDS = 255 }; /* a sum fits a byte */
+	typedef unsigned char bytes __attribute__((vector_size(BLOCK)));
+	size_t n = count_bare_bytes(span_take(s, 1), '\n'), i = 1;
 
-	while (p < end && (lf = memchr(p, '\n', (size_t)(end - p))) != NULL) {
-		n += lf == s.p || lf[-1] != '\r';
-		p = lf + 1;
+	while (i + BLOCK <= s.n) {
+		bytes sums = { 0 };
+
+		for (int k = 0; k < ROUNDS && i + BLOCK <= s.n; k++) {
+			bytes at, before;
+
+			memcpy(&at, s.p + i, BLOCK);
+			memcpy(&before, s.p + i - 1, BLOCK);
+			/* true is -1 */
+			sums -= (bytes)((at == '\n') & (before != '\r'));
+			i += BLOCK;
+		}
+		for (int k = 0; k < BLOCK; k++)
+			n += sums[k];
 	}
-	return n;
+	return n +
+	    (i < s.n ? count_bare_bytes(span_skip(s, i), s.p[i - 1]) : 0);
 }
 
 /* A piece of the window. */
@@ -115,11 +142,19 @@ write_window(struct fetch_message *m, const struct section *x,
 	struct span text =
 	    span_take((struct span){ m->window + r->at, m->window_n - r->at },
 		r->size);
+	size_t bare = m->blob.crlf ? 0 : count_bare(text), start;
 	struct buf lines;
 	enum io io;
 
-	if (m->blob.crlf || count_bare(text) == 0)
+	if (bare == 0)
 		return write_text(m, x, text);
+	if (!x->partial) {
+		announce(m, x, text.n + bare, false);
+		start = m->s->out.n;
+		pump_convert(text, '\n', &m->s->out);
+		pump_clean(m->s, start);
+		return IO_OK;
+	}
 	buf_init(&lines, 2 * FETCH_WINDOW);
 	pump_convert(text, '\n', &lines);
 	io = write_text(m, x, buf_span(&lines));

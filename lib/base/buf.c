@@ -88,6 +88,17 @@ buf_add_char(struct buf *b, char c)
 	return buf_add(b, &c, 1);
 }
 
+bool
+buf_add_u64(struct buf *b, uint64_t n)
+{
+	char digits[24], *p = digits + sizeof(digits);
+
+	do
+		*--p = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	return buf_add(b, p, (size_t)(digits + sizeof(digits) - p));
+}
+
 /* Mostly there is room, and one pass does it. */
 bool
 buf_printf(struct buf *b, const char *format, ...)

@@ -28,6 +28,7 @@ bool buf_add(struct buf *b, const void *data, size_t n);
 bool buf_add_span(struct buf *b, struct span s);
 bool buf_add_text(struct buf *b, const char *text);
 bool buf_add_char(struct buf *b, char c);
+bool buf_add_u64(struct buf *b, uint64_t n); /* in decimal */
 bool buf_printf(struct buf *b, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Room for n more bytes at p + n, or NULL; say buf_added when written. */
