@@ -21,6 +21,7 @@ struct acl_work {
 	const struct imap_command *c;
 	struct buf folder; /* as the client calls it */
 	struct imap_place place;
+	bool locked; /* its account's lists */
 	struct span who;
 	struct arena *arena;
 	struct acl_list list;
@@ -116,6 +117,8 @@ begin(struct acl_work *w, struct imap_session *s, const struct imap_command *c,
 static void
 end(struct acl_work *w)
 {
+	if (w->locked)
+		mail_acl_unlock(w->place.account);
 	buf_fini(&w->folder);
 	acl_list_fini(&w->list);
 	arena_free(&w->arena);
@@ -135,6 +138,19 @@ load(struct acl_work *w)
 		reply_result(w->s, w->c, r, &why);
 	buf_fini(&text);
 	return r == MAIL_OK;
+}
+
+/* To change it: what others change at the same time is kept. */
+static bool
+load_locked(struct acl_work *w)
+{
+	struct why why = { 0 };
+	enum mail_result r = mail_acl_lock(w->place.account, &why);
+
+	w->locked = r == MAIL_OK;
+	if (r != MAIL_OK)
+		reply_result(w->s, w->c, r, &why);
+	return w->locked && load(w);
 }
 
 /* "given": who has some right now. */
@@ -294,7 +310,8 @@ setacl_command(struct imap_session *s, const struct imap_command *c)
 
 	if (begin(&w, s, c, 3, ACL_ADMIN) &&
 	    rights_argument(&w, &sign, &rights) &&
-	    !about_owner(&w, changed(ACL_ALL, sign, rights)) && load(&w)) {
+	    !about_owner(&w, changed(ACL_ALL, sign, rights)) &&
+	    load_locked(&w)) {
 		const struct acl_entry *e = acl_list_find(&w.list, w.who);
 
 		rights = changed(e == NULL ? 0 : e->rights, sign, rights);
@@ -311,7 +328,8 @@ deleteacl_command(struct imap_session *s, const struct imap_command *c)
 {
 	struct acl_work w;
 
-	if (begin(&w, s, c, 2, ACL_ADMIN) && !about_owner(&w, 0) && load(&w)) {
+	if (begin(&w, s, c, 2, ACL_ADMIN) && !about_owner(&w, 0) &&
+	    load_locked(&w)) {
 		acl_list_remove(&w.list, w.who);
 		save(&w, false);
 	}

@@ -332,7 +332,8 @@ namespaces_owner(const struct imap_session *s, const struct mail_namespace *in,
 }
 
 static unsigned int
-judge(const struct imap_session *s, struct mail_namespace *in, struct span text)
+judge(const struct imap_session *s, struct mail_namespace *in,
+    struct span inner, struct span text)
 {
 	struct arena *arena = arena_new();
 	struct acl_list list;
@@ -341,9 +342,9 @@ judge(const struct imap_session *s, struct mail_namespace *in, struct span text)
 	acl_list_parse(text, arena, &list);
 	rights = acl_list_rights(&list, s->user, namespaces_domain(s, in));
 	if (list.doubtful && !in->warned)
-		log_warning("%s: a list of rights has lines that are not"
+		log_warning("%s%.*s: its list of rights has lines that are not"
 			    " understood: it lets nobody in",
-		    in->prefix);
+		    in->prefix, SPAN_ARG(inner));
 	in->warned = in->warned || list.doubtful;
 	acl_list_fini(&list);
 	arena_free(&arena);
@@ -360,7 +361,7 @@ namespaces_rights_to(struct imap_session *s, struct mail_namespace *in,
 	r = mail_acl_read(in->account, inner, &text, why);
 	*rights = r != MAIL_OK ? 0 :
 	    in->mine           ? ACL_ALL :
-				 judge(s, in, buf_span(&text));
+				 judge(s, in, inner, buf_span(&text));
 	buf_fini(&text);
 	return r;
 }
@@ -370,13 +371,15 @@ namespaces_rights(struct imap_session *s, struct mailbox *m)
 {
 	struct mail_namespace *in = namespaces_of(m);
 	struct buf text = BUF_INIT(MAIL_ACL_MAX);
-	unsigned int rights = ACL_ALL;
+	unsigned int rights = 0;
 	struct why why;
 
-	if (in != NULL && !in->mine)
-		rights = mail_acl_read_open(m, &text, &why) == MAIL_OK ?
-		    judge(s, in, buf_span(&text)) :
-		    0;
+	if (in == NULL || in->mine)
+		return ACL_ALL;
+	if (mail_acl_read_open(m, &text, &why) == MAIL_OK)
+		rights =
+		    judge(s, in, span_of(mailbox_name(m) + strlen(in->prefix)),
+			buf_span(&text));
 	buf_fini(&text);
 	return rights;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/base/fdio.h"
+#include "lib/store/mail_folder_tree.h"
 #include "lib/store/mailbox_internal.h"
 
 static const char file_name[] = "dovecot-acl";
@@ -112,6 +113,18 @@ replace_file(int directory, struct span text)
 	    fsync(directory) == 0;
 	fd_close(&fd);
 	return good;
+}
+
+enum mail_result
+mail_acl_lock(struct mail_account *a, struct why *why)
+{
+	return mail_tree_lock(a->tree, why);
+}
+
+void
+mail_acl_unlock(struct mail_account *a)
+{
+	mail_tree_unlock(a->tree);
 }
 
 static bool

@@ -20,6 +20,12 @@ enum mail_result mail_acl_read(struct mail_account *a, struct span folder,
 /* The same of a folder that is open. */
 enum mail_result
 mail_acl_read_open(struct mailbox *m, struct buf *out, struct why *why);
+/*
+ * Nobody else writes lists of this account between the two: what is read then
+ * and written anew loses nothing. MAIL_IN_USE: not to be had.
+ */
+enum mail_result mail_acl_lock(struct mail_account *a, struct why *why);
+void mail_acl_unlock(struct mail_account *a);
 /* Durable when it returns; "" removes the file. MAIL_LIMIT: longer than
  * MAIL_ACL_MAX. */
 enum mail_result mail_acl_write(struct mail_account *a, struct span folder,

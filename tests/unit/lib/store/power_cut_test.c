@@ -315,8 +315,8 @@ static void
 deliver(struct mail_account *a)
 {
 	char text[64], path[64];
-	int fd, n = snprintf(text, sizeof(text), "Subject: %d\r\n\r\n",
-	    next_ident);
+	int fd,
+	    n = snprintf(text, sizeof(text), "Subject: %d\r\n\r\n", next_ident);
 
 	fd = open("Maildir/tmp/d", O_WRONLY | O_CREAT | O_EXCL, 0600);
 	MUST(fd >= 0 && write(fd, text, (size_t)n) == n && fsync(fd) == 0);
@@ -402,8 +402,8 @@ change_tree(struct mail_account *a)
 	tell(a);
 	MUST(mail_folder_delete(a, SPAN("new/below"), &why) == MAIL_OK);
 	tell(a);
-	MUST(mail_folder_rename(a, SPAN("INBOX"), SPAN("old"), &why) ==
-	    MAIL_OK);
+	MUST(
+	    mail_folder_rename(a, SPAN("INBOX"), SPAN("old"), &why) == MAIL_OK);
 	tell(a);
 }
 
@@ -589,8 +589,10 @@ inode_of_fd(pid_t pid, unsigned long fd)
 	struct stat st;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, (int)fd);
-	return stat(path, &st) == 0 && (S_ISREG(st.st_mode) ||
-	    S_ISDIR(st.st_mode)) ? inode_of(&st) : -1;
+	return stat(path, &st) == 0 &&
+		(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) ?
+	    inode_of(&st) :
+	    -1;
 }
 
 static bool
@@ -657,8 +659,8 @@ enter_call(pid_t pid, const struct user_regs_struct *r, struct call *c)
 	c->there = lstat(c->path[0], &c->before) == 0;
 	c->inode = c->there ? inode_of(&c->before) : -1;
 	if (c->number == SYS_renameat || c->number == SYS_linkat)
-		c->to = place(pid, (long)c->a[2], c->a[3], c->path[1],
-		    c->name[1]);
+		c->to =
+		    place(pid, (long)c->a[2], c->a[3], c->path[1], c->name[1]);
 }
 
 static void
@@ -840,8 +842,8 @@ run_recorded(void)
 		if (WIFEXITED(status))
 			break;
 		assert_true(WIFSTOPPED(status));
-		pass = WSTOPSIG(status) == (SIGTRAP | 0x80) ? 0 :
-							      WSTOPSIG(status);
+		pass =
+		    WSTOPSIG(status) == (SIGTRAP | 0x80) ? 0 : WSTOPSIG(status);
 		if (pass != 0)
 			continue;
 		ptrace(PTRACE_GETREGS, pid, NULL, &r);
@@ -922,8 +924,7 @@ choose(int end, enum dirs names, bool there[EVENTS])
 
 static unsigned int dice = 1;
 
-static unsigned int
-throw(void)
+static unsigned int throw(void)
 {
 	dice = dice * 1103515245 + 12345;
 	return dice >> 16;
@@ -945,8 +946,7 @@ put_file(const char *path, int inode, int end, enum data data)
 		const struct event *e = &events[i];
 		size_t n = e->n;
 
-		if (e->inode != inode ||
-		    (e->kind != WRITTEN && e->kind != CUT))
+		if (e->inode != inode || (e->kind != WRITTEN && e->kind != CUT))
 			continue;
 		if (i > flushed && data == NOTHING)
 			break;
@@ -1015,8 +1015,8 @@ lay_out(const char *path, int end, enum dirs names, enum data data)
 			drop_entry(e->from, e->from_name);
 		drop_entry(e->to, e->to_name);
 		if (e->kind != UNNAMED)
-			entries[entry_count++] = (struct entry){ e->to,
-				e->inode, e->to_name };
+			entries[entry_count++] =
+			    (struct entry){ e->to, e->inode, e->to_name };
 	}
 	put_directory(path, 0, end, data);
 }
@@ -1106,9 +1106,8 @@ check_told(const struct known *was, const struct known *next,
 		CHECK(now->uidvalidity == f->uidvalidity,
 		    "%s had UIDVALIDITY %u, has %u", f->name, f->uidvalidity,
 		    now->uidvalidity);
-		CHECK(now->uidnext >= f->uidnext,
-		    "%s had UIDNEXT %u, has %u", f->name, f->uidnext,
-		    now->uidnext);
+		CHECK(now->uidnext >= f->uidnext, "%s had UIDNEXT %u, has %u",
+		    f->name, f->uidnext, now->uidnext);
 		CHECK(now->modseq >= f->modseq, "%s: older HIGHESTMODSEQ",
 		    f->name);
 	}
