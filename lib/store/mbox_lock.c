@@ -15,8 +15,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
+#include "lib/base/process.h"
 #include "lib/base/span.h"
 
 enum { MARK_MAX = 128 };
@@ -116,11 +118,11 @@ remove_stale(int at, const char *lock, int64_t stale_s)
 }
 
 static int
-make(int at, const char *lock)
+make_marked(int at, const char *path)
 {
 	char text[MARK_MAX];
 	int n = mark(text);
-	int fd = openat(at, lock,
+	int fd = openat(at, path,
 	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0)
@@ -128,6 +130,45 @@ make(int at, const char *lock)
 	/* without the mark, say on a full disk, it only grows old */
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 		(void)!write(fd, text, (size_t)n);
+	return fd;
+}
+
+/* A dot file beside it that nobody else has. */
+static char *
+aside_of(const char *lock)
+{
+	static unsigned int number;
+	const char *slash = strrchr(lock, '/');
+	size_t directory = slash == NULL ? 0 : (size_t)(slash - lock) + 1;
+
+	return mem_printf("%.*s.%s.%lld.%ld.%u", (int)directory, lock,
+	    lock + directory, (long long)clock_wall_us(), (long)process_id(),
+	    number++);
+}
+
+/*
+ * It appears with its mark, so that one that a killed process leaves is known
+ * at once. Where there are no links, in two steps.
+ */
+static int
+make(int at, const char *lock)
+{
+	char *aside = aside_of(lock);
+	int fd = make_marked(at, aside), error = errno;
+
+	if (fd >= 0 && linkat(at, aside, at, lock, 0) == -1) {
+		error = errno;
+		fd_close(&fd);
+		(void)unlinkat(at, aside, 0);
+		if (error == EPERM || error == EOPNOTSUPP || error == EMLINK) {
+			fd = make_marked(at, lock);
+			error = errno;
+		}
+	} else if (fd >= 0) {
+		(void)unlinkat(at, aside, 0);
+	}
+	free(aside);
+	errno = error;
 	return fd;
 }
 
