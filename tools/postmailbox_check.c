@@ -17,6 +17,7 @@
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/store/folder_state.h"
+#include "lib/store/folder_uids.h"
 #include "lib/store/mail_folder_tree.h"
 #include "lib/store/mail_index.h"
 #include "lib/store/maildir_folder.h"
@@ -29,6 +30,7 @@ struct file {
 	char *base;
 	uint32_t name_uid; /* 0: none */
 	uint32_t list_uid;
+	uint32_t own_uid; /* posthaste-uids' */
 };
 
 struct folder {
@@ -111,8 +113,8 @@ take_file(void *with, const struct maildir_file *file)
 		f->room = f->room == 0 ? 256 : 2 * f->room;
 		f->all = mem_resize(f->all, f->room * sizeof(*f->all));
 	}
-	f->all[f->count++] =
-	    (struct file){ mem_span_text(file->base), file->uid, 0 };
+	f->all[f->count++] = (struct file){ .base = mem_span_text(file->base),
+		.name_uid = file->uid };
 	f->fresh += f->which[0] == 'n';
 	check_file(f, file);
 	return true;
@@ -195,6 +197,36 @@ read_list(struct folder *f, int control)
 	buf_fini(&text);
 }
 
+/* Where neither Dovecot nor the name says one. */
+static void
+read_own_list(struct folder *f)
+{
+	struct buf text = BUF_INIT(LIST_MAX);
+	struct maildir_note note;
+	struct file_stamp stamp;
+	struct span rest, line;
+	uint64_t validity;
+
+	if (mail_file_read(f->at.dir, FOLDER_UIDS_NAME, &text, &stamp) == 0) {
+		rest = buf_span(&text);
+		if (!span_cut(&rest, "\n", false, &line) ||
+		    !maildir_uidlist_header(line, &validity))
+			problem(f, "%s is of no known form", FOLDER_UIDS_NAME);
+		else if (f->has_state && validity == f->state.uidvalidity)
+			while (span_cut(&rest, "\n", false, &line)) {
+				struct file *file;
+
+				if (maildir_uidlist_line(line, &note) &&
+				    (file = find_file(f, note.base)) != NULL &&
+				    file->name_uid == 0)
+					file->own_uid = (uint32_t)note.uid;
+			}
+	} else if (errno != ENOENT) {
+		problem(f, "%s: %s", FOLDER_UIDS_NAME, strerror(errno));
+	}
+	buf_fini(&text);
+}
+
 static void
 read_state(struct folder *f)
 {
@@ -229,8 +261,9 @@ check_uids(struct folder *f)
 	f->told = 0;
 	for (size_t i = 0; i < f->count; i++) {
 		const struct file *file = &f->all[i];
-		uint32_t uid =
-		    file->list_uid != 0 ? file->list_uid : file->name_uid;
+		uint32_t uid = file->list_uid != 0 ? file->list_uid :
+		    file->name_uid != 0            ? file->name_uid :
+						     file->own_uid;
 
 		if (uid != 0)
 			uids[n++] = uid;
@@ -259,11 +292,12 @@ check_uids(struct folder *f)
 static void
 put_folder(const struct folder *f, const struct mail_folder *listed)
 {
-	size_t listed_uids = 0, named = 0;
+	size_t listed_uids = 0, named = 0, own = 0;
 
 	for (size_t i = 0; i < f->count; i++) {
 		listed_uids += f->all[i].list_uid != 0;
 		named += f->all[i].list_uid == 0 && f->all[i].name_uid != 0;
+		own += f->all[i].list_uid == 0 && f->all[i].own_uid != 0;
 	}
 	printf("  %zu messages (%zu new), %" PRIu64 " bytes%s\n", f->count,
 	    f->fresh, f->bytes, listed->subscribed ? ", subscribed" : "");
@@ -275,9 +309,11 @@ put_folder(const struct folder *f, const struct mail_folder *listed)
 		    f->list_validity);
 	else
 		fputs("  no UIDVALIDITY yet", stdout);
-	printf("; UIDs: %zu of dovecot-uidlist, %zu of file names, %zu to be"
-	       " given\n",
-	    listed_uids, named, f->count - listed_uids - named);
+	printf("; UIDs: %zu of dovecot-uidlist, %zu of file names,",
+	    listed_uids, named);
+	if (own > 0)
+		printf(" %zu of " FOLDER_UIDS_NAME ",", own);
+	printf(" %zu to be given\n", f->count - listed_uids - named - own);
 	if (f->problems > TOLD_MAX)
 		printf("  %u problems in all\n", f->problems);
 }
@@ -316,6 +352,7 @@ check_folder(struct mail_tree *t, const struct mail_folder *listed)
 		read_messages(&f);
 		read_state(&f);
 		read_list(&f, control >= 0 ? control : f.at.dir);
+		read_own_list(&f);
 		check_uids(&f);
 		put_folder(&f, listed);
 	}

@@ -11,6 +11,7 @@ libposthaste_a_SOURCES += \
 	lib/store/mail_index_guard.h \
 	lib/store/maildir_folder.c lib/store/maildir_folder.h \
 	lib/store/folder_state.c lib/store/folder_state.h \
+	lib/store/folder_uids.c lib/store/folder_uids.h \
 	lib/store/maildir_uidlist.c lib/store/maildir_uidlist.h \
 	lib/store/mailbox.c lib/store/mailbox_folder.c \
 	lib/store/mailbox_load_lock.c lib/store/mailbox_settle.c \
@@ -177,6 +178,15 @@ tests_unit_lib_store_mailbox_crash_test_SOURCES = \
 	tests/unit/lib/store/mailbox_crash_test.c \
 	tests/unit/lib/store/account.h tests/unit/lib/store/folder.h
 tests_unit_lib_store_mailbox_crash_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/unit/lib/store/mailbox_many_test
+TESTS += tests/unit/lib/store/mailbox_many_test
+tests_unit_lib_store_mailbox_many_test_SOURCES = \
+	tests/unit/lib/store/mailbox_many_test.c \
+	tests/unit/lib/store/account.h tests/unit/lib/store/folder.h
+tests_unit_lib_store_mailbox_many_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_store_mailbox_many_test_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=fsync,--wrap=renameat,--wrap=mail_index_commit
 
 check_PROGRAMS += tests/unit/lib/store/mailbox_strangers_test
 TESTS += tests/unit/lib/store/mailbox_strangers_test

@@ -101,6 +101,7 @@ struct mail_index_folder {
 	uint32_t complete; /* 0: filling it was cut short; mailbox_sync.c */
 	uint32_t changes; /* entries of the history of changes */
 	uint32_t removals; /* and of removals */
+	uint32_t own_list; /* some have their UIDs of posthaste-uids */
 	uint64_t keywords; /* that messages have, or have had */
 	uint64_t highest_modseq;
 	uint64_t flushed; /* all up to here is on disk; mailbox_settle.c */
@@ -128,6 +129,7 @@ enum mail_index_have {
 	IN_NEW = 16, /* the file could not be moved to cur */
 	IN_UIDLIST = 32, /* its UID is dovecot-uidlist's, not its name's */
 	CRLF_FORM = 64,
+	IN_OWN_LIST = 128, /* its UID is posthaste-uids' */
 };
 
 /* A message. */

@@ -376,7 +376,7 @@ arrive(struct copying *c, struct passing *p)
 
 	p->row.uid = p->uid;
 	p->row.save_date = clock_wall_us() / 1000000;
-	p->row.have &= ~(uint32_t)(IN_NEW | IN_UIDLIST);
+	p->row.have &= ~(uint32_t)(IN_NEW | IN_UIDLIST | IN_OWN_LIST);
 	p->row.name = span_of(p->name);
 	r = mailbox_arrive(c->to, &p->row, c->why);
 	if (r == MAIL_OK)

@@ -110,6 +110,17 @@ take_new_name(struct change *c, struct victim *v, bool *in_new, uint32_t *flags,
 	return RENAMED;
 }
 
+/* With its UID, where there is room, if a list has that as yet. */
+static bool
+name_with(const struct victim *v, const struct maildir_file *file,
+    uint32_t flags, uint64_t keywords, char to[MAILDIR_FILE_MAX], bool *named)
+{
+	*named = (v->row.have & IN_OWN_LIST) != 0 &&
+	    maildir_file_name(file, v->row.uid, flags, keywords & letters, to);
+	return *named ||
+	    maildir_file_name(file, 0, flags, keywords & letters, to);
+}
+
 /* Its file under its new name. NOT_RENAMED with errno. */
 static enum renamed
 rename_to(struct change *c, struct victim *v, uint32_t *flags,
@@ -119,11 +130,11 @@ rename_to(struct change *c, struct victim *v, uint32_t *flags,
 	bool in_new = (v->row.have & IN_NEW) != 0;
 	struct maildir_file file;
 	enum renamed r;
+	bool named;
 
 	for (unsigned int attempt = 0; attempt < 3; attempt++) {
 		if (!maildir_file_parse(v->row.name, &file) ||
-		    !maildir_file_name(&file, 0, *flags, *keywords & letters,
-			to)) {
+		    !name_with(v, &file, *flags, *keywords, to, &named)) {
 			errno = ENAMETOOLONG;
 			return NOT_RENAMED;
 		}
@@ -135,6 +146,8 @@ rename_to(struct change *c, struct victim *v, uint32_t *flags,
 		    0) {
 			f->touched = f->unflushed_flags = true;
 			v->row.have &= ~(uint32_t)IN_NEW;
+			if (named)
+				v->row.have &= ~(uint32_t)IN_OWN_LIST;
 			return RENAMED;
 		}
 		if (errno != ENOENT)

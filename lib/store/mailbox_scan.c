@@ -199,7 +199,7 @@ scan_name_text(const struct scan_names *s, size_t i, enum scan_mark *mark)
 
 void
 scan_message(const struct mailbox_folder *f, const struct maildir_file *file,
-    uint32_t uid, bool listed, struct mail_index_message *out)
+    uint32_t uid, uint32_t listed, struct mail_index_message *out)
 {
 	*out = (struct mail_index_message){ .uid = uid,
 		.flags = file->flags,
@@ -213,6 +213,5 @@ scan_message(const struct mailbox_folder *f, const struct maildir_file *file,
 		if (file->stored == file->size)
 			out->have |= HAVE_FORM | CRLF_FORM;
 	}
-	if (listed)
-		out->have |= IN_UIDLIST;
+	out->have |= listed;
 }

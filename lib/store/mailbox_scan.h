@@ -29,7 +29,12 @@ struct scan_name {
 	uint32_t at; /* of the text: a mark, the name, NUL */
 };
 
-enum scan_mark { SCAN_IN_CUR = '.', SCAN_IN_NEW = 'n', SCAN_LISTED = 'l' };
+enum scan_mark {
+	SCAN_IN_CUR = '.',
+	SCAN_IN_NEW = 'n',
+	SCAN_LISTED = 'l',
+	SCAN_OWN_LIST = 'o'
+};
 
 struct scan_names {
 	int directory; /* where that file may be made */
@@ -58,6 +63,6 @@ uint32_t scan_name_seconds(struct span name);
 /* A row made of a file's name. */
 void
 scan_message(const struct mailbox_folder *f, const struct maildir_file *file,
-    uint32_t uid, bool listed, struct mail_index_message *out);
+    uint32_t uid, uint32_t listed, struct mail_index_message *out);
 
 #endif

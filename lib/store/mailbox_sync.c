@@ -21,6 +21,7 @@
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/store/mailbox_kind.h"
+#include "lib/store/folder_uids.h"
 #include "lib/store/mailbox_scan.h"
 #include "lib/store/maildir_list.h"
 #include "lib/store/maildir_uidlist.h"
@@ -34,6 +35,7 @@ enum {
 enum {
 	BATCH = 16384, /* rows of a transaction */
 	PASSES = 6, /* over a directory that others are changing */
+	MANY = 1000, /* of which a list is made, instead of renames */
 };
 
 struct scan {
@@ -45,7 +47,8 @@ struct scan {
 	bool quiet; /* nobody changed the directory while it was read */
 	bool listing_read;
 	bool relisted; /* the listing is the file's, not the rows' */
-	struct uidlist *listing;
+	struct uidlist *listing; /* Dovecot's; or NULL */
+	struct uidlist *own; /* posthaste-uids; or NULL */
 	struct uid_bits seen;
 	struct scan_names known; /* with a UID, without a row */
 	struct scan_names unknown;
@@ -59,34 +62,40 @@ static bool
 take_row(void *with, const struct mail_index_message *row)
 {
 	struct scan *s = with;
+	struct uidlist *l = (row->have & IN_UIDLIST) != 0 ? s->listing :
+	    (row->have & IN_OWN_LIST) != 0                ? s->own :
+							    NULL;
 	uint64_t uid;
 
-	if ((row->have & IN_UIDLIST) != 0)
-		maildir_uidlist_add(s->listing,
-		    maildir_name_base(row->name, &uid), row->uid);
+	if (l != NULL)
+		maildir_uidlist_add(l, maildir_name_base(row->name, &uid),
+		    row->uid);
 	return true;
 }
 
-/* From the file where it is new to us, else from what we made of it. */
+/* What we made of them; "dovecot": Dovecot's has not changed since. */
 static void
-read_listing(struct scan *s)
+listing_of_rows(struct scan *s, bool dovecot)
+{
+	const struct mail_index_folder *row = &s->f->row;
+
+	if (dovecot)
+		s->listing = maildir_uidlist_new(row->messages);
+	if (row->own_list != 0)
+		s->own = maildir_uidlist_new(row->messages);
+	if ((s->listing != NULL || s->own != NULL) &&
+	    !mail_index_walk(s->m->account->index, row->number, 0, take_row, s))
+		s->result = mailbox_index_failed(s->m, s->why);
+}
+
+static void
+read_dovecots(struct scan *s, const struct mail_stamp *now)
 {
 	struct uidlist_header header;
-	struct mail_stamp now;
 
-	s->listing_read = true;
-	(void)maildir_folder_stamp(&s->f->files, UIDLIST_NAME, &now);
-	if (now.seconds == 0 && !s->loading && s->f->row.uidlist.seconds == 0)
-		return;
-	if (!s->loading && mail_stamp_equal(&now, &s->f->row.uidlist)) {
-		s->listing = maildir_uidlist_new(s->f->row.messages);
-		if (!mail_index_walk(s->m->account->index, s->f->row.number, 0,
-			take_row, s))
-			s->result = mailbox_index_failed(s->m, s->why);
-		return;
-	}
-	s->listing = maildir_uidlist_read(s->f->files.control, &header);
-	s->f->row.uidlist = now;
+	s->listing =
+	    maildir_uidlist_read(s->f->files.control, UIDLIST_NAME, &header);
+	s->f->row.uidlist = *now;
 	if (s->listing == NULL)
 		return;
 	s->relisted = true;
@@ -94,24 +103,55 @@ read_listing(struct scan *s)
 		s->f->row.uidnext = header.uidnext;
 }
 
+/* From the files where they are new to us. */
+static void
+read_listing(struct scan *s)
+{
+	struct mailbox_folder *f = s->f;
+	struct mail_stamp now;
+	bool same;
+
+	s->listing_read = true;
+	(void)maildir_folder_stamp(&f->files, UIDLIST_NAME, &now);
+	same = !s->loading && mail_stamp_equal(&now, &f->row.uidlist);
+	if (s->loading) {
+		s->own = folder_uids_read(f->files.dir, f->state.uidvalidity);
+		f->row.own_list = s->own != NULL;
+	} else {
+		listing_of_rows(s, same && now.seconds != 0);
+	}
+	if (!same)
+		read_dovecots(s, &now);
+}
+
+/*
+ * *listed: IN_UIDLIST if Dovecot's list knows better than the name,
+ * IN_OWN_LIST if the name says nothing, else 0.
+ */
 static uint32_t
-uid_of(struct scan *s, const struct maildir_file *file, bool *listed)
+uid_of(struct scan *s, const struct maildir_file *file, uint32_t *listed)
 {
 	uint32_t uid = 0;
 
 	if (!s->listing_read)
 		read_listing(s);
+	*listed = IN_UIDLIST;
 	if (s->listing != NULL)
 		uid = maildir_uidlist_find(s->listing, file->base);
+	if (uid == 0 && file->uid == 0 && s->own != NULL) {
+		*listed = IN_OWN_LIST;
+		uid = maildir_uidlist_find(s->own, file->base);
+	}
 	/* lines that we wrote ourselves say what the name says too */
-	*listed = uid != 0 && uid != file->uid;
+	if (uid == 0 || uid == file->uid)
+		*listed = 0;
 	return uid != 0 ? uid : file->uid;
 }
 
 /* ---- messages that have a UID ---- */
 
 static void
-put_known(struct scan *s, uint32_t uid, const char *name, bool listed)
+put_known(struct scan *s, uint32_t uid, const char *name, uint32_t listed)
 {
 	struct mail_index *x = s->m->account->index;
 	struct mail_index_message row;
@@ -136,25 +176,33 @@ put_known(struct scan *s, uint32_t uid, const char *name, bool listed)
 }
 
 /*
- * In the order of UIDs. In a large folder the transaction ends now and then,
- * so that its memory does; nobody else fills the folder meanwhile, since its
- * directory is locked.
+ * In a large folder the transaction ends now and then, so that its memory
+ * does; nobody else fills the folder meanwhile, since it is locked.
  */
 static void
-flush_known(struct scan *s)
+end_batch(struct scan *s, size_t i)
 {
 	struct mail_index *x = s->m->account->index;
 
+	if (s->loading && i % BATCH == BATCH - 1 && s->result == MAIL_OK &&
+	    mail_index_outermost(x) && !mail_index_go_on(x, s->why))
+		s->result = mailbox_index_failed(s->m, s->why);
+}
+
+/* In the order of UIDs. */
+static void
+flush_known(struct scan *s)
+{
 	scan_names_sort(&s->known);
 	for (size_t i = 0; s->result == MAIL_OK && i < s->known.count; i++) {
 		enum scan_mark mark;
 		const char *name = scan_name_text(&s->known, i, &mark);
 
-		put_known(s, s->known.names[i].key, name, mark == SCAN_LISTED);
-		if (s->loading && i % BATCH == BATCH - 1 &&
-		    s->result == MAIL_OK && mail_index_outermost(x) &&
-		    !mail_index_go_on(x, s->why))
-			s->result = mailbox_index_failed(s->m, s->why);
+		put_known(s, s->known.names[i].key, name,
+		    mark == SCAN_LISTED       ? IN_UIDLIST :
+			mark == SCAN_OWN_LIST ? IN_OWN_LIST :
+						0);
+		end_batch(s, i);
 	}
 	scan_names_reset(&s->known);
 }
@@ -162,13 +210,12 @@ flush_known(struct scan *s)
 /* A file whose row is there. */
 static void
 compare(struct scan *s, const struct maildir_file *file,
-    struct mail_index_message *row, bool listed)
+    struct mail_index_message *row, uint32_t listed)
 {
 	uint64_t keywords = (row->keywords >> 26 << 26) | file->keywords;
-	uint32_t have = row->have & ~(uint32_t)(IN_NEW | IN_UIDLIST);
+	uint32_t have = listed |
+	    (row->have & ~(uint32_t)(IN_NEW | IN_UIDLIST | IN_OWN_LIST));
 
-	if (listed)
-		have |= IN_UIDLIST;
 	if (span_equal(row->name, file->name) && have == row->have)
 		return;
 	row->name = file->name;
@@ -195,10 +242,10 @@ without_uid(struct scan_names *names, const struct maildir_file *file,
  * was the UID of a message before, or of another folder's, is no more.
  */
 static bool
-may_have(const struct scan *s, uint32_t uid, bool listed)
+may_have(const struct scan *s, uint32_t uid, uint32_t listed)
 {
 	/* also what was not seen while others changed the directory */
-	if (listed || s->loading ||
+	if (listed != 0 || s->loading ||
 	    (s->f->row.complete == FOLDER_FILLED && uid < s->f->row.uidnext))
 		return uid < UINT32_MAX;
 	return uid >= s->f->row.uidnext && uid < s->f->state.bound;
@@ -235,7 +282,7 @@ torn(struct scan *s, const struct maildir_file *file)
 
 static void
 without_row(struct scan *s, const struct maildir_file *file, uint32_t uid,
-    bool listed)
+    uint32_t listed)
 {
 	if (!may_have(s, uid, listed)) {
 		without_uid(&s->unknown, file, SCAN_IN_CUR);
@@ -247,19 +294,21 @@ without_row(struct scan *s, const struct maildir_file *file, uint32_t uid,
 	if (uid > s->highest)
 		s->highest = uid;
 	scan_names_add(&s->known, file->name, uid,
-	    listed ? SCAN_LISTED : SCAN_IN_CUR);
+	    listed == IN_UIDLIST      ? SCAN_LISTED :
+		listed == IN_OWN_LIST ? SCAN_OWN_LIST :
+					SCAN_IN_CUR);
 }
 
 static void
 with_row(struct scan *s, const struct maildir_file *file, uint32_t uid,
-    bool listed, struct mail_index_message *row)
+    uint32_t listed, struct mail_index_message *row)
 {
 	uint64_t ignored;
 
 	if (span_equal(maildir_name_base(row->name, &ignored), file->base)) {
 		uid_bits_set(&s->seen, uid);
 		compare(s, file, row, listed);
-	} else if (s->relisted && listed) {
+	} else if (s->relisted && listed == IN_UIDLIST) {
 		/* Dovecot has decided otherwise */
 		s->result = mailbox_depart(s->m, uid, s->why);
 		if (s->result == MAIL_GONE)
@@ -275,8 +324,8 @@ see(void *with, const struct maildir_file *file)
 {
 	struct scan *s = with;
 	struct mail_index_message row;
-	bool found = false, listed;
-	uint32_t uid = uid_of(s, file, &listed);
+	bool found = false;
+	uint32_t listed, uid = uid_of(s, file, &listed);
 
 	if (s->result != MAIL_OK)
 		return false;
@@ -334,9 +383,133 @@ adopt_one(struct scan *s, const char *from, bool in_new, uint32_t uid)
 		return false;
 	}
 	(void)maildir_file_parse(span_of(to), &file);
-	scan_message(s->f, &file, uid, false, &row);
+	scan_message(s->f, &file, uid, 0, &row);
 	s->result = mailbox_arrive(s->m, &row, s->why);
 	return s->result == MAIL_OK;
+}
+
+/* ---- many of them ---- */
+
+static bool
+keep_line(void *with, const struct mail_index_message *row)
+{
+	uint64_t uid;
+
+	if ((row->have & IN_OWN_LIST) != 0)
+		folder_uids_add(with, row->uid,
+		    maildir_name_base(row->name, &uid));
+	return true;
+}
+
+/* Those of the list that are there, and the first "n" names, from "uid" on. */
+static enum mail_result
+write_list(struct scan *s, size_t n, uint32_t uid)
+{
+	struct mailbox_folder *f = s->f;
+	struct folder_uids w;
+	enum scan_mark mark;
+	uint64_t named;
+
+	folder_uids_begin(&w, f->files.dir, f->state.uidvalidity,
+	    f->row.uidnext);
+	if (f->row.own_list != 0 &&
+	    !mail_index_walk(s->m->account->index, f->row.number, 0, keep_line,
+		&w)) {
+		folder_uids_abort(&w);
+		return mailbox_index_failed(s->m, s->why);
+	}
+	for (size_t i = 0; i < n; i++)
+		folder_uids_add(&w, uid + (uint32_t)i,
+		    maildir_name_base(span_of(scan_name_text(&s->unknown, i,
+					  &mark)),
+			&named));
+	if (folder_uids_end(&w) == -1)
+		return mailbox_disk_failed("cannot write the mailbox", s->why);
+	f->row.own_list = 1;
+	return MAIL_OK;
+}
+
+static bool
+in_own_list(void *with, const struct mail_index_message *row)
+{
+	uint64_t uid;
+
+	if ((row->have & IN_OWN_LIST) != 0)
+		maildir_uidlist_add(with, maildir_name_base(row->name, &uid),
+		    row->uid);
+	return true;
+}
+
+/*
+ * Names that a list can tell apart come first: those in cur, without a UID of
+ * whatever origin, of different base names. How many?
+ */
+static size_t
+listable_first(struct scan *s)
+{
+	struct scan_names *u = &s->unknown;
+	struct scan_name *others = mem_array(u->count, sizeof(*others));
+	struct uidlist *bases =
+	    maildir_uidlist_new(u->count + s->f->row.messages);
+	size_t n = 0, rest = 0;
+
+	if (s->f->row.own_list != 0 &&
+	    !mail_index_walk(s->m->account->index, s->f->row.number, 0,
+		in_own_list, bases))
+		s->result = mailbox_index_failed(s->m, s->why);
+	for (size_t i = 0; i < u->count; i++) {
+		enum scan_mark mark;
+		const char *name = scan_name_text(u, i, &mark);
+		struct maildir_file file;
+
+		if (mark == SCAN_IN_CUR &&
+		    maildir_file_parse(span_of(name), &file) && file.uid == 0 &&
+		    maildir_uidlist_find(bases, file.base) == 0) {
+			maildir_uidlist_add(bases, file.base, 1);
+			u->names[n++] = u->names[i];
+		} else {
+			others[rest++] = u->names[i];
+		}
+	}
+	if (rest > 0)
+		memcpy(&u->names[n], others, rest * sizeof(*others));
+	free(others);
+	maildir_uidlist_free(&bases);
+	return n;
+}
+
+/*
+ * A Maildir that is opened for the first time: as many renames, and the
+ * journal of them, would take longer than all the rest. Their UIDs are durable
+ * in one file before there is a row.
+ */
+static enum mail_result
+adopt_many(struct scan *s)
+{
+	struct scan_names *u = &s->unknown;
+	uint32_t uid = 0;
+	size_t n;
+
+	if (s->result != MAIL_OK || u->count < MANY)
+		return s->result;
+	scan_names_sort(u);
+	n = listable_first(s);
+	if (s->result != MAIL_OK || n < MANY)
+		return s->result;
+	s->result = mailbox_give_uids(s->m, (uint32_t)n, &uid, s->why);
+	if (s->result == MAIL_OK)
+		s->result = write_list(s, n, uid);
+	for (size_t i = 0; s->result == MAIL_OK && i < n; i++) {
+		enum scan_mark mark;
+
+		put_known(s, uid + (uint32_t)i, scan_name_text(u, i, &mark),
+		    IN_OWN_LIST);
+		uid_bits_set(&s->seen, uid + (uint32_t)i);
+		end_batch(s, i);
+	}
+	u->count -= n;
+	memmove(u->names, u->names + n, u->count * sizeof(*u->names));
+	return s->result;
 }
 
 static enum mail_result
@@ -344,7 +517,7 @@ adopt(struct scan *s)
 {
 	uint32_t uid;
 
-	if (s->result != MAIL_OK || s->unknown.count == 0)
+	if (adopt_many(s) != MAIL_OK || s->unknown.count == 0)
 		return s->result;
 	scan_names_sort(&s->unknown);
 	s->result =
@@ -537,6 +710,7 @@ static void
 scan_fini(struct scan *s)
 {
 	maildir_uidlist_free(&s->listing);
+	maildir_uidlist_free(&s->own);
 	uid_bits_clear_all(&s->seen);
 	scan_names_fini(&s->known);
 	scan_names_fini(&s->unknown);
@@ -575,15 +749,17 @@ load(struct scan *s)
 		read_listing(s);
 	if (look_at_cur(s) != MAIL_OK)
 		return s->result;
+	if ((s->result = raise_bound(s)) != MAIL_OK)
+		return s->result;
+	s->f->row.first_recent = s->f->row.uidnext;
+	if (adopt_many(s) != MAIL_OK)
+		return s->result;
 	uid_bits_set_of(&s->seen, &there);
 	if (!mail_index_present(x, s->f->row.number, &there, true))
 		s->result = mailbox_index_failed(s->m, s->why);
 	uid_set_fini(&there);
-	if (s->result == MAIL_OK)
-		s->result = raise_bound(s);
 	if (s->result != MAIL_OK)
 		return s->result;
-	s->f->row.first_recent = s->f->row.uidnext;
 	s->f->row.complete = s->quiet ? FOLDER_COMPLETE : FOLDER_FILLED;
 	s->loading = false;
 	return adopt(s);

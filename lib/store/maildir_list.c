@@ -14,6 +14,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
+#include "lib/store/folder_uids.h"
 #include "lib/store/uidl_format.h"
 
 enum { NOTES_MAX = 256 << 20, NAME_MAX_HERE = 255 };
@@ -210,6 +211,34 @@ take_uidlist(int maildir, struct maildir_list *l, struct index *table)
 	buf_fini(&text);
 }
 
+/* UIDs that are neither in names nor Dovecot's, for ids that are made of them.
+ */
+static void
+take_own_uids(int maildir, struct maildir_list *l, struct index *table)
+{
+	struct buf text = BUF_INIT(NOTES_MAX);
+	uint64_t validity = 0;
+	struct maildir_note note;
+	struct span rest, line;
+
+	if (l->ids == NULL || !l->ids->format->wants_uid)
+		return;
+	read_notes(maildir, FOLDER_UIDS_NAME, &text);
+	rest = buf_span(&text);
+	if (span_cut(&rest, "\n", false, &line) &&
+	    maildir_uidlist_header(line, &validity) &&
+	    validity == l->ids->uidvalidity)
+		while (span_cut(&rest, "\n", false, &line)) {
+			struct maildir_message *m;
+
+			if (maildir_uidlist_line(line, &note) &&
+			    (m = index_find(table, note.base)) != NULL &&
+			    m->named_uid == 0)
+				m->named_uid = (uint32_t)note.uid;
+		}
+	buf_fini(&text);
+}
+
 static void
 take_sizes(int maildir, struct index *table)
 {
@@ -344,6 +373,7 @@ maildir_list_read(int maildir, int lists, const struct store_ids *ids,
 	}
 	table = index_new(&l);
 	take_uidlist(lists, &l, table);
+	take_own_uids(maildir, &l, table);
 	take_sizes(maildir, table);
 	HASH_CLEAR(hh, table);
 	name_all(&l);

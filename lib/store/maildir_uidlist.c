@@ -23,9 +23,9 @@ enum {
 #define LOCK_NAME UIDLIST_NAME ".lock"
 
 static int
-open_list(int directory, int flags)
+open_list(int directory, const char *name, int flags)
 {
-	int fd = openat(directory, UIDLIST_NAME,
+	int fd = openat(directory, name,
 	    flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 
@@ -242,7 +242,7 @@ read_lines(int fd, char *text, struct uidlist_header *header, struct uidlist *l)
 bool
 maildir_uidlist_read_header(int directory, struct uidlist_header *out)
 {
-	int fd = open_list(directory, O_RDONLY);
+	int fd = open_list(directory, UIDLIST_NAME, O_RDONLY);
 	char *text;
 	bool good;
 
@@ -256,9 +256,10 @@ maildir_uidlist_read_header(int directory, struct uidlist_header *out)
 }
 
 struct uidlist *
-maildir_uidlist_read(int directory, struct uidlist_header *header)
+maildir_uidlist_read(int directory, const char *name,
+    struct uidlist_header *header)
 {
-	int fd = open_list(directory, O_RDONLY);
+	int fd = open_list(directory, name, O_RDONLY);
 	struct uidlist *l;
 	char *text;
 
@@ -337,7 +338,7 @@ rewrite(int list, int lock, const struct uidlist_header *header)
 int
 maildir_uidlist_write_header(int directory, const struct uidlist_header *header)
 {
-	int error, lock, list = open_list(directory, O_RDONLY), r;
+	int error, lock, list = open_list(directory, UIDLIST_NAME, O_RDONLY), r;
 
 	if (list == -1)
 		return -1;
@@ -385,7 +386,7 @@ maildir_uidlist_append(int directory, struct span lines)
 
 	if (faccessat(directory, LOCK_NAME, F_OK, 0) == 0)
 		return;
-	fd = open_list(directory, O_WRONLY | O_APPEND);
+	fd = open_list(directory, UIDLIST_NAME, O_WRONLY | O_APPEND);
 	/* UIDs are in the names: without these lines nothing is lost */
 	if (fd != -1)
 		(void)!fd_write_all(fd, lines.p, lines.n);

@@ -48,11 +48,12 @@ void maildir_uidlist_add(struct uidlist *l, struct span base, uint32_t uid);
 /* 0: not there. */
 uint32_t maildir_uidlist_find(const struct uidlist *l, struct span base);
 /*
- * All of the file, in a few pages of memory besides; the header as
- * maildir_uidlist_read_header has it. NULL: no such file.
+ * All of the file (UIDLIST_NAME, or another in that form), in a few pages of
+ * memory besides; the header as maildir_uidlist_read_header has it. NULL: no
+ * such file.
  */
-struct uidlist *
-maildir_uidlist_read(int directory, struct uidlist_header *header);
+struct uidlist *maildir_uidlist_read(int directory, const char *name,
+    struct uidlist_header *header);
 
 struct uidl_format;
 
