@@ -12,26 +12,45 @@
  * redeemed by a program it cannot reach (auth-session).
  *
  * Never waits on behalf of a slow client, and never sleeps after a failure:
- * the login stage does, which has a task for each.
+ * the login stage does, which has a task for each. Nor does it wait for the
+ * program that knows tokens (auth-token): questions to it are watched beside
+ * the connections of clients.
  */
 #include "auth/app_use.h"
 #include "auth/login.h"
 #include "auth/state.h"
 #include "lib/base/clock.h"
+#include "lib/base/mem.h"
 #include "lib/conf/common.h"
 #include "lib/ipc/proto_auth.h"
 #include "lib/ipc/proto_pam.h"
+#include "lib/ipc/proto_token.h"
 #include "lib/log/log.h"
+#include "lib/net/address.h"
 #include "lib/service/service.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 
-enum { ANSWER_TIMEOUT_S = 10, PAM_TIMEOUT_S = 30 };
+enum { ANSWER_TIMEOUT_S = 10, PAM_TIMEOUT_S = 30, EVENTS = 32 };
+
+/* A login stage's connection, and the attempt under way on it. */
+struct peer {
+	struct ipc *client;
+	struct login *login; /* NULL: none */
+	struct ipc *asked; /* auth-token; NULL: it is not asked now */
+	bool counted; /* its failure, which is still being told */
+	uint64_t delay_ms;
+};
 
 static struct common_params common;
 static struct auth_params settings;
 static struct state *shared;
+static int questions_epoll = -1; /* of connections to auth-token */
+static int64_t questions;
 
 static enum verdict
 pam_dialogue(struct ipc *c, const struct msg_pam_check *question, bool *whole)
@@ -76,6 +95,8 @@ ask_pam(const char *pam_service, const char *user, const char *client,
 	return verdict;
 }
 
+static void token_answers(void);
+
 static void
 before(const struct service *s)
 {
@@ -84,29 +105,45 @@ before(const struct service *s)
 		.params = &settings,
 		.accounts = accounts_new(&settings, &error),
 		.pam = ask_pam,
+		.plaintext =
+		    strcmp(conf_value(s->conf, "disable_plaintext_auth"),
+			"no") == 0,
 	};
 
-	(void)s;
 	if (settings.account_app_password_file[0] != '\0')
 		config.use = app_use_open(common.data_directory);
 	if (config.accounts == NULL || !login_setup(&config, &error))
 		fatal("%s", buf_text(&error));
 	shared = state_open(common.data_directory);
+	if (settings.auth_token_checker[0] != '\0') {
+		questions_epoll = epoll_create1(EPOLL_CLOEXEC);
+		if (questions_epoll == -1)
+			fatal("epoll_create: %m");
+		service_watch(questions_epoll, token_answers);
+	}
 	buf_fini(&error);
 }
 
-static bool
-answer_end(struct ipc *c, struct login **l, enum exchange_result result)
+static uint64_t
+count_failure(const struct login *l)
 {
+	return state_failure(shared, login_client(l), login_user(l),
+	    login_master(l), clock_ms(),
+	    (uint64_t)settings.auth_failure_delay_max * 1000);
+}
+
+static bool
+answer_end(struct peer *p, enum exchange_result result)
+{
+	struct login *l = p->login;
 	struct msg_authenticated answer = {
-		.user = login_user(*l),
-		.behind = login_behind(*l),
+		.user = login_user(l),
+		.behind = login_behind(l),
 		.ticket = "",
-		.text = login_why(*l),
+		.text = login_why(l),
 	};
 	char ticket[TICKET_TEXT_MAX] = "";
-	bool wants_ticket = strcmp(login_service(*l), "smtp") != 0;
-	int64_t now = clock_ms();
+	bool wants_ticket = strcmp(login_service(l), "smtp") != 0;
 	enum ipc_result sent;
 
 	answer.verdict = result == EXCHANGE_DONE ? OK :
@@ -114,33 +151,150 @@ answer_end(struct ipc *c, struct login **l, enum exchange_result result)
 						   NEVER;
 	if (result == EXCHANGE_DONE && wants_ticket) {
 		answer.ticket = ticket;
-		if (!state_issue(shared, login_service(*l), answer.user,
-			answer.behind, now, ticket)) {
+		if (!state_issue(shared, login_service(l), answer.user,
+			answer.behind, clock_ms(), ticket)) {
 			answer.verdict = LATER;
 			answer.text = "too many logins under way";
 		}
 	}
 	/* "later" as well: some PAM modules mean a wrong password by it */
 	if (result != EXCHANGE_DONE)
-		answer.delay_ms = state_failure(shared, login_client(*l),
-		    answer.user, login_master(*l), now,
-		    (uint64_t)settings.auth_failure_delay_max * 1000);
-	sent = ipc_send(c, &message_authenticated, &answer,
+		answer.delay_ms = p->counted ? p->delay_ms : count_failure(l);
+	p->counted = false;
+	sent = ipc_send(p->client, &message_authenticated, &answer,
 	    clock_in(ANSWER_TIMEOUT_S));
-	login_free(l);
+	login_free(&p->login);
 	return sent == IPC_OK;
 }
 
+/* A client that is told no, and why, cannot undo it by going away. */
 static bool
-answer_step(struct ipc *c, struct login **l, enum exchange_result result,
-    struct span out)
+answer_challenge(struct peer *p, struct span out)
 {
 	struct msg_challenge challenge = { .data = out };
 
-	if (result != EXCHANGE_MORE)
-		return answer_end(c, l, result);
-	return ipc_send(c, &message_challenge, &challenge,
+	if (login_is_lost(p->login) && !p->counted) {
+		p->delay_ms = count_failure(p->login);
+		p->counted = true;
+	}
+	return ipc_send(p->client, &message_challenge, &challenge,
 		   clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
+}
+
+static bool ask_token(struct peer *p);
+
+static bool
+answer_step(struct peer *p, enum exchange_result result, struct span out)
+{
+	if (result == EXCHANGE_MORE)
+		return answer_challenge(p, out);
+	if (result == EXCHANGE_ASKS)
+		return ask_token(p);
+	return answer_end(p, result);
+}
+
+/* Tokens. */
+
+static bool
+conclude_token(struct peer *p, const struct msg_token_checked *m)
+{
+	struct login_answer answer = { .verdict = LATER,
+		.user = "",
+		.status = "",
+		.text = "no answer about the token" };
+	enum exchange_result result;
+	struct span out;
+
+	if (m != NULL)
+		answer = (struct login_answer){
+			.verdict = (enum verdict)m->verdict,
+			.user = m->user,
+			.expires = m->expires,
+			.status = m->status,
+			.text = m->text,
+		};
+	result = login_answered(p->login, &answer, &out);
+	return answer_step(p, result, out);
+}
+
+static void
+forget_question(struct peer *p, bool whole)
+{
+	if (p->asked == NULL)
+		return;
+	(void)epoll_ctl(questions_epoll, EPOLL_CTL_DEL, ipc_fd(p->asked), NULL);
+	service_done("auth-token", &p->asked, whole);
+	questions--;
+}
+
+static bool
+send_question(struct peer *p)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.ptr = p };
+	struct login_question question;
+	struct msg_token_check m = {
+		.protocol = login_service(p->login),
+		.client = login_client(p->login),
+	};
+	int64_t deadline = clock_in(ANSWER_TIMEOUT_S);
+	struct address address;
+
+	login_question(p->login, &question);
+	m.user = question.user;
+	m.token = question.token;
+	/* the login stage says it: it becomes a line for others to read */
+	if (!address_parse_ip(span_of(m.client), 0, &address))
+		m.client = "unknown";
+	p->asked = service_ask("auth-token", &protocol_token, deadline);
+	if (p->asked == NULL)
+		return false;
+	questions++;
+	return epoll_ctl(questions_epoll, EPOLL_CTL_ADD, ipc_fd(p->asked),
+		   &e) == 0 &&
+	    ipc_send(p->asked, &message_token_check, &m, deadline) == IPC_OK;
+}
+
+/* The answer comes by token_answers; others are served meanwhile. */
+static bool
+ask_token(struct peer *p)
+{
+	if (questions >= settings.auth_token_concurrency)
+		log_warning("%lld questions about tokens at a time:"
+			    " see auth_token_concurrency",
+		    (long long)questions);
+	else if (send_question(p))
+		return true;
+	forget_question(p, false);
+	return conclude_token(p, NULL);
+}
+
+static void
+token_answer(struct peer *p)
+{
+	const void *message = NULL;
+	enum ipc_result r = ipc_poll(p->asked);
+
+	if (r == IPC_TIMEOUT)
+		return;
+	if (r == IPC_OK)
+		r = ipc_expect(p->asked, &message_token_checked, &message,
+		    clock_ms());
+	if (r != IPC_OK)
+		log_warning("no answer from auth-token: %s",
+		    ipc_result_text(r));
+	/* a client that does not take it is noticed by who reads from it */
+	(void)conclude_token(p, r == IPC_OK ? message : NULL);
+	forget_question(p, r == IPC_OK);
+}
+
+static void
+token_answers(void)
+{
+	struct epoll_event events[EVENTS];
+	int n = epoll_wait(questions_epoll, events, EVENTS, 0);
+
+	for (int i = 0; i < n; i++)
+		token_answer(events[i].data.ptr);
 }
 
 static bool
@@ -151,102 +305,127 @@ is_service(const char *name)
 }
 
 static bool
-on_authenticate(struct ipc *c, struct login **l,
-    const struct msg_authenticate *m)
+refuse_attempt(struct peer *p, const char *why, uint64_t delay_ms)
+{
+	const struct msg_authenticated no = {
+		.verdict = NEVER,
+		.user = "",
+		.behind = "",
+		.ticket = "",
+		.text = why,
+		.delay_ms = delay_ms,
+	};
+
+	return ipc_send(p->client, &message_authenticated, &no,
+		   clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
+}
+
+static bool
+on_authenticate(struct peer *p, const struct msg_authenticate *m)
 {
 	enum exchange_result result;
 	struct span out;
 
-	if (*l != NULL || !is_service(m->service)) {
-		ipc_refuse(c,
-		    *l != NULL ? "a second exchange at once" :
-				 "unknown service");
+	if (p->login != NULL || !is_service(m->service)) {
+		ipc_refuse(p->client,
+		    p->login != NULL ? "a second exchange at once" :
+				       "unknown service");
 		return false;
 	}
-	*l = login_new(m->service, m->mechanism, m->client, m->server);
-	if (*l == NULL) {
-		struct msg_authenticated no = {
-			.verdict = NEVER,
-			.user = "",
-			.behind = "",
-			.ticket = "",
-			.text = "no such mechanism",
-		};
+	p->login =
+	    login_new(m->service, m->mechanism, m->client, m->server, m->tls);
+	if (p->login == NULL)
+		return refuse_attempt(p, "no such mechanism", 0);
+	result =
+	    login_start(p->login, m->has_initial ? &m->initial : NULL, &out);
+	return answer_step(p, result, out);
+}
 
-		return ipc_send(c, &message_authenticated, &no,
-			   clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
-	}
-	result = login_start(*l, m->has_initial ? &m->initial : NULL, &out);
-	return answer_step(c, l, result, out);
+/* Cancelling what was lost already is the end of a failure. */
+static bool
+on_cancel(struct peer *p)
+{
+	if (p->counted)
+		return answer_end(p, EXCHANGE_FAILED);
+	login_free(&p->login);
+	return refuse_attempt(p, "cancelled by the client", 0);
 }
 
 static bool
-on_response(struct ipc *c, struct login **l, const struct msg_response *m)
+on_response(struct peer *p, const struct msg_response *m)
 {
 	enum exchange_result result;
 	struct span out;
 
-	if (*l == NULL) {
-		ipc_refuse(c, "a response to nothing");
+	if (p->login == NULL || p->asked != NULL) {
+		ipc_refuse(p->client, "a response to nothing");
 		return false;
 	}
-	if (m->cancel) {
-		struct msg_authenticated no = {
-			.verdict = NEVER,
-			.user = "",
-			.behind = "",
-			.ticket = "",
-			.text = "cancelled by the client",
-		};
-
-		login_free(l);
-		return ipc_send(c, &message_authenticated, &no,
-			   clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
-	}
-	result = login_step(*l, m->data, &out);
-	return answer_step(c, l, result, out);
+	if (m->cancel)
+		return on_cancel(p);
+	result = login_step(p->login, m->data, &out);
+	return answer_step(p, result, out);
 }
 
 static bool
-on_mechanisms(struct ipc *c)
+on_mechanisms(struct peer *p, const struct msg_mechanisms *m)
 {
-	struct msg_mechanisms_reply reply = { .names = exchange_mechanisms() };
+	struct msg_mechanisms_reply reply = { .names =
+						  login_mechanisms(m->tls) };
 
-	return ipc_send(c, &message_mechanisms_reply, &reply,
+	return ipc_send(p->client, &message_mechanisms_reply, &reply,
 		   clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
 }
 
 static bool
 request(const struct service *s, struct ipc *c, void **state)
 {
-	struct login *l = *state;
+	struct peer *p = *state;
 	const struct ipc_message *kind;
 	const void *message;
-	bool good = false;
 
 	(void)s;
+	if (p == NULL) {
+		p = *state = mem_new(sizeof(*p));
+		p->client = c;
+	}
 	if (ipc_receive(c, &kind, &message, clock_in(ANSWER_TIMEOUT_S)) !=
 	    IPC_OK)
 		return false;
 	if (kind == &message_mechanisms)
-		good = on_mechanisms(c);
-	else if (kind == &message_authenticate)
-		good = on_authenticate(c, &l, message);
-	else if (kind == &message_response)
-		good = on_response(c, &l, message);
-	else
-		ipc_refuse(c, "%s is not for auth", kind->name);
-	*state = l;
-	return good;
+		return on_mechanisms(p, message);
+	if (kind == &message_authenticate)
+		return on_authenticate(p, message);
+	if (kind == &message_response)
+		return on_response(p, message);
+	ipc_refuse(c, "%s is not for auth", kind->name);
+	return false;
+}
+
+/* The login stage has no words left to log it with. */
+static void
+log_lost(const struct login *l)
+{
+	log_warning("unknown[%s]: SASL authentication failed: %s%s%s%s, and the"
+		    " client went away",
+	    login_client(l), login_why(l),
+	    login_user(l)[0] == '\0' ? "" : ", sasl_username=", login_user(l),
+	    login_behind(l));
 }
 
 static void
 closed(const struct service *s, void *state)
 {
-	struct login *l = state;
+	struct peer *p = state;
 
 	(void)s;
-	login_free(&l);
+	if (p == NULL)
+		return;
+	forget_question(p, false);
+	if (p->login != NULL && p->counted)
+		log_lost(p->login);
+	login_free(&p->login);
+	free(p);
 }
 
 int

@@ -5,13 +5,18 @@ auth_accounts = auth/accounts.c auth/accounts.h auth/passwd_file.c \
 auth_state = auth/state.c auth/state.h
 auth_app_passwords = auth/app_password.c auth/app_password.h auth/app_use.c \
 	auth/app_use.h
-auth_login = auth/login.c auth/login.h auth/app_passwords.c \
+auth_login = auth/login.c auth/login.h auth/login_internal.h \
+	auth/login_bearer.c auth/token_cache.c auth/token_cache.h \
+	auth/app_passwords.c \
 	auth/app_passwords.h $(auth_app_passwords)
 
-daemon_PROGRAMS += auth/auth auth/auth-session auth/auth-pam
+daemon_PROGRAMS += auth/auth auth/auth-session auth/auth-pam \
+	auth/auth-token
 auth_auth_SOURCES = auth/auth.c $(auth_login) $(auth_accounts) $(auth_state)
 auth_auth_session_SOURCES = auth/auth_session.c $(auth_accounts) $(auth_state)
 auth_auth_pam_SOURCES = auth/auth_pam.c
+auth_auth_token_SOURCES = auth/auth_token.c auth/checker.c auth/checker.h \
+	auth/checker_answer.c
 
 check_PROGRAMS += tests/unit/auth/accounts_test tests/unit/auth/state_test \
 	tests/unit/auth/login_test
@@ -45,3 +50,8 @@ TESTS += tests/fuzz/passwd_file_fuzz
 tests_fuzz_passwd_file_fuzz_SOURCES = tests/fuzz/passwd_file_fuzz.c \
 	auth/passwd_line.c auth/passwd_file.h auth/quota_rule.c \
 	auth/quota_rule.h tests/fuzz/replay.c
+
+check_PROGRAMS += tests/fuzz/checker_answer_fuzz
+TESTS += tests/fuzz/checker_answer_fuzz
+tests_fuzz_checker_answer_fuzz_SOURCES = tests/fuzz/checker_answer_fuzz.c \
+	auth/checker_answer.c auth/checker.h tests/fuzz/replay.c

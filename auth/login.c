@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "auth/login.h"
+#include "auth/login_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,17 +12,6 @@
 #include "lib/log/log.h"
 #include "lib/net/address.h"
 #include "lib/sasl/password.h"
-
-struct login {
-	struct exchange *exchange;
-	char service[33];
-	char client[65];
-	char user[EXCHANGE_USER_MAX];
-	char master[EXCHANGE_USER_MAX];
-	char label[APP_PASSWORD_LABEL_MAX + 1]; /* of the app password */
-	char behind[LOGIN_BEHIND_MAX];
-	char why[256];
-};
 
 /*
  * Names as they pass through an exchange: an account's, or with ACTS in it,
@@ -63,6 +52,16 @@ canonical_in(struct accounts *source, struct span given,
 		    given.p[i];
 	out[given.n] = '\0';
 	return true;
+}
+
+bool
+login_canonical(enum login_names names, struct span given,
+    char out[EXCHANGE_USER_MAX])
+{
+	struct accounts *source =
+	    names == LOGIN_MASTERS ? the.masters : the.accounts;
+
+	return source != NULL && canonical_in(source, given, out);
 }
 
 /* "bob@example.test*support" */
@@ -327,19 +326,22 @@ login_setup(const struct login_config *config, struct buf *error)
 	if (!setup_masters(p, error))
 		return false;
 	password_init();
+	login_bearer_setup(p, config->plaintext);
 	return exchange_setup(p->auth_mechanisms, &hooks, error);
 }
 
 struct login *
 login_new(const char *service, const char *mechanism, const char *client,
-    const char *server)
+    const char *server, bool tls)
 {
 	struct login *l = mem_new(sizeof(*l));
 
 	snprintf(l->service, sizeof(l->service), "%s", service);
 	snprintf(l->client, sizeof(l->client), "%s", client);
-	l->exchange = exchange_new(service, mechanism, server, l);
-	if (l->exchange == NULL)
+	l->bearer = login_bearer_new(mechanism, tls);
+	if (l->bearer == NULL)
+		l->exchange = exchange_new(service, mechanism, server, l);
+	if (l->bearer == NULL && l->exchange == NULL)
 		login_free(&l);
 	return l;
 }
@@ -350,6 +352,7 @@ login_free(struct login **l)
 	if (*l == NULL)
 		return;
 	exchange_free(&(*l)->exchange);
+	login_bearer_free(&(*l)->bearer);
 	free(*l);
 	*l = NULL;
 }
@@ -370,8 +373,8 @@ in_networks(const char *client, const char *networks)
 	return false;
 }
 
-static enum exchange_result
-refuse(struct login *l, const char *why)
+enum exchange_result
+login_refuse(struct login *l, const char *why)
 {
 	snprintf(l->why, sizeof(l->why), "%s", why);
 	return EXCHANGE_FAILED;
@@ -380,7 +383,7 @@ refuse(struct login *l, const char *why)
 static enum exchange_result
 later(struct login *l)
 {
-	(void)refuse(l, "accounts unavailable");
+	(void)login_refuse(l, "accounts unavailable");
 	return EXCHANGE_LATER;
 }
 
@@ -395,15 +398,16 @@ admit_account(struct login *l, struct accounts *source, const char *name,
 	case ACCOUNT_LATER:
 		return later(l);
 	case ACCOUNT_NONE:
-		return refuse(l, "no such account");
+		return login_refuse(l, "no such account");
 	case ACCOUNT_FOUND:
 		break;
 	}
 	if (account.nologin)
-		return refuse(l, "account has nologin");
+		return login_refuse(l, "account has nologin");
 	if (from_here && account.allow_nets[0] != '\0' &&
 	    !in_networks(l->client, account.allow_nets))
-		return refuse(l, "address is not in the account's allow_nets");
+		return login_refuse(l,
+		    "address is not in the account's allow_nets");
 	return EXCHANGE_DONE;
 }
 
@@ -414,22 +418,22 @@ admit_master(struct login *l)
 	enum exchange_result r;
 
 	if (strcmp(l->service, "smtp") == 0)
-		return refuse(l, "masters do not send mail as others");
+		return login_refuse(l, "masters do not send mail as others");
 	r = admit_account(l, the.masters, l->master, true);
 	return r == EXCHANGE_DONE ?
 	    admit_account(l, the.accounts, l->user, false) :
 	    r;
 }
 
-/* The password is right; does the rest allow it? */
-static enum exchange_result
-admit(struct login *l)
+enum exchange_result
+login_admit(struct login *l)
 {
 	enum exchange_result r = l->master[0] != '\0' ?
 	    admit_master(l) :
 	    admit_account(l, the.accounts, l->user, true);
 
-	if (r != EXCHANGE_DONE || l->master[0] != '\0' || l->label[0] != '\0')
+	if (r != EXCHANGE_DONE || l->master[0] != '\0' || l->label[0] != '\0' ||
+	    l->bearer != NULL)
 		return r;
 	switch (ordinary_allowed(l, l->user)) {
 	case CHECK_RIGHT:
@@ -439,15 +443,15 @@ admit(struct login *l)
 	case CHECK_WRONG:
 		break;
 	}
-	return refuse(l,
+	return login_refuse(l,
 	    "the account has app passwords, its own is not"
 	    " accepted here (account_app_password_only)");
 }
 
-static void
-note_names(struct login *l)
+void
+login_note_behind(struct login *l)
 {
-	if (part(exchange_user(l->exchange), l->user, l->master))
+	if (l->master[0] != '\0')
 		snprintf(l->behind, sizeof(l->behind), ", master=<%s>",
 		    l->master);
 	else if (l->label[0] != '\0')
@@ -458,20 +462,26 @@ note_names(struct login *l)
 static enum exchange_result
 judge(struct login *l, enum exchange_result r)
 {
-	if (r != EXCHANGE_MORE)
-		note_names(l);
-	return r == EXCHANGE_DONE ? admit(l) : r;
+	if (r != EXCHANGE_MORE) {
+		(void)part(exchange_user(l->exchange), l->user, l->master);
+		login_note_behind(l);
+	}
+	return r == EXCHANGE_DONE ? login_admit(l) : r;
 }
 
 enum exchange_result
 login_start(struct login *l, const struct span *initial, struct span *out)
 {
+	if (l->bearer != NULL)
+		return login_bearer_step(l, initial, out);
 	return judge(l, exchange_start(l->exchange, initial, out));
 }
 
 enum exchange_result
 login_step(struct login *l, struct span response, struct span *out)
 {
+	if (l->bearer != NULL)
+		return login_bearer_step(l, &response, out);
 	return judge(l, exchange_step(l->exchange, response, out));
 }
 
@@ -508,5 +518,7 @@ login_behind(const struct login *l)
 const char *
 login_why(const struct login *l)
 {
-	return l->why[0] != '\0' ? l->why : exchange_why(l->exchange);
+	return l->why[0] != '\0' || l->exchange == NULL ?
+	    l->why :
+	    exchange_why(l->exchange);
 }

@@ -33,24 +33,56 @@ struct login_config {
 	struct accounts *accounts;
 	login_pam_function *pam;
 	struct app_use *use; /* NULL: uses of app passwords are not noted */
+	bool plaintext; /* tokens may be sent without TLS */
 };
 
 /* Once; before confinement. False and *error as exchange_setup. */
 bool login_setup(const struct login_config *config, struct buf *error);
 
+/* "PLAIN LOGIN", in the order of the setting; valid until the next call. */
+const char *login_mechanisms(bool tls);
+
 /* NULL when the mechanism is not offered. */
 struct login *login_new(const char *service, const char *mechanism,
-    const char *client, const char *server);
+    const char *client, const char *server, bool tls);
 void login_free(struct login **l);
 
 /*
  * The client's words (NULL at the start: it sent none). EXCHANGE_DONE only
  * when everything is right and the account may log in from there.
+ * EXCHANGE_ASKS: see login_question.
  */
 enum exchange_result
 login_start(struct login *l, const struct span *initial, struct span *out);
 enum exchange_result
 login_step(struct login *l, struct span response, struct span *out);
+
+/* EXCHANGE_ASKS: what about; lives as long as the login. */
+struct login_question {
+	const char *user; /* as claimed; "" */
+	struct span token;
+};
+
+void login_question(const struct login *l, struct login_question *out);
+/*
+ * The answer: OK and whose the token is until when (seconds since 1970, 0: not
+ * known); NEVER and a status for the client; LATER. "text": for the log.
+ */
+struct login_answer {
+	enum verdict verdict;
+	const char *user;
+	uint64_t expires;
+	const char *status;
+	const char *text;
+};
+
+enum exchange_result login_answered(struct login *l,
+    const struct login_answer *answer, struct span *out);
+/*
+ * Behind EXCHANGE_MORE: it has failed, and the client is being told why; what
+ * it has still to say changes nothing.
+ */
+bool login_is_lost(const struct login *l);
 
 const char *login_service(const struct login *l);
 const char *login_client(const struct login *l);

@@ -3,7 +3,7 @@
 
 conf_files = conf/main.cf conf/master.cf conf/aliases
 sample_DATA = $(conf_files)
-dist_sample_SCRIPTS = conf/create-users
+dist_sample_SCRIPTS = conf/create-users conf/introspect-token
 EXTRA_DIST += $(conf_files) conf/compat.def conf/packages \
 	conf/posthaste.service.in conf/posthaste.init.in
 

@@ -338,6 +338,9 @@ check_users(struct planning *p)
 		return;
 	for (enum program_user u = USER_QUEUE; u <= USER_LOG; u++)
 		check_user(p, program_user_setting(u));
+	/* needed by those who have set this */
+	if (conf_value(p->plan->conf, "auth_token_checker")[0] != '\0')
+		check_user(p, program_user_setting(USER_TOKEN));
 	if (getgrnam(group) == NULL)
 		buf_printf(p->errors,
 		    "%s: setgid_group: there is no group "

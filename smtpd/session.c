@@ -12,6 +12,7 @@
 #include "smtpd/chunk.h"
 #include "smtpd/connect.h"
 #include "smtpd/gate.h"
+#include "smtpd/login.h"
 #include "smtpd/reception.h"
 #include "smtpd/resolve_cache.h"
 
@@ -270,13 +271,36 @@ too_many_errors(struct session *s)
 	return true;
 }
 
+/* AUTH may bring a token, RFC 4954 section 4: 12288 bytes. */
+static size_t
+command_limit(const struct session *s)
+{
+	int64_t most = s->p->line_length_limit;
+
+	if (s->user == NULL && login_offered(s) &&
+	    s->p->smtpd_sasl_response_limit > most)
+		most = s->p->smtpd_sasl_response_limit;
+	return (size_t)most;
+}
+
+static bool
+fits(struct session *s, struct span line)
+{
+	size_t most = (size_t)s->p->line_length_limit;
+
+	if (line.n <= most || span_starts_nocase(line, "AUTH "))
+		return true;
+	line_too_long(s, most, "line_length_limit");
+	return false;
+}
+
 static void
 dialogue(struct session *s)
 {
 	struct span line;
 
 	while (!s->closing && !too_many_errors(s) &&
-	    session_line(s, (size_t)s->p->line_length_limit, &line))
+	    session_line(s, command_limit(s), &line) && fits(s, line))
 		command(s, line);
 }
 

@@ -26,6 +26,8 @@ libposthaste_a_SOURCES += lib/ipc/proto_session.h
 EXTRA_DIST += lib/ipc/session.def
 libposthaste_a_SOURCES += lib/ipc/proto_showq.h
 EXTRA_DIST += lib/ipc/showq.def
+libposthaste_a_SOURCES += lib/ipc/proto_token.h
+EXTRA_DIST += lib/ipc/token.def
 libposthaste_a_SOURCES += lib/ipc/proto_supervisor.h
 EXTRA_DIST += lib/ipc/supervisor.def
 

@@ -13,6 +13,7 @@
 #include "lib/ipc/proto_session.h"
 #include "lib/ipc/proto_showq.h"
 #include "lib/ipc/proto_supervisor.h"
+#include "lib/ipc/proto_token.h"
 
 #define IPC_DEFINE
 #define IPC_DEF "lib/ipc/cleanup.def"
@@ -41,6 +42,8 @@
 #include "lib/ipc/protocol.h"
 #define IPC_DEF "lib/ipc/supervisor.def"
 #include "lib/ipc/protocol.h"
+#define IPC_DEF "lib/ipc/token.def"
+#include "lib/ipc/protocol.h"
 
 const struct ipc_protocol *const ipc_protocols[] = {
 	&protocol_cleanup,
@@ -56,5 +59,6 @@ const struct ipc_protocol *const ipc_protocols[] = {
 	&protocol_session,
 	&protocol_showq,
 	&protocol_supervisor,
+	&protocol_token,
 	NULL,
 };

@@ -10,6 +10,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/sasl/bearer.h"
 
 typedef int any_callback(void); /* libsasl2's word for all of them */
 
@@ -41,6 +42,15 @@ static const char *const known[] = {
 	"SCRAM-SHA-1",
 	"CRAM-MD5",
 };
+
+/* Names that may stand in the setting, and are the caller's business. */
+static bool
+is_elsewhere(struct span name)
+{
+	enum bearer_kind kind;
+
+	return bearer_kind_of(name, &kind);
+}
 
 /* Options of the library, in place of its configuration file. */
 static int
@@ -155,7 +165,7 @@ exchange_known(struct span name)
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (span_is_nocase(name, known[i]))
 			return true;
-	return false;
+	return is_elsewhere(name);
 }
 
 static bool
@@ -173,6 +183,8 @@ collect(const char *mechanisms, struct buf *error)
 			    SPAN_ARG(word));
 			return false;
 		}
+		if (is_elsewhere(word))
+			continue;
 		if (mechanism_list.n > 0)
 			buf_add_char(&mechanism_list, ' ');
 		for (size_t i = 0; i < word.n; i++)

@@ -64,6 +64,7 @@ enum exchange_result {
 	EXCHANGE_DONE, /* it is exchange_user() */
 	EXCHANGE_FAILED, /* exchange_user() is who it tried to be, maybe "" */
 	EXCHANGE_LATER, /* the accounts are not to be had now */
+	EXCHANGE_ASKS, /* never of these: for callers with others to ask */
 };
 
 struct exchange;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 libposthaste_a_SOURCES += lib/sasl/exchange.c lib/sasl/exchange.h \
+	lib/sasl/bearer.c lib/sasl/bearer.h \
 	lib/sasl/password.c lib/sasl/password.h \
 	lib/sasl/sasl_check.c lib/sasl/sasl_check.h
 
@@ -8,3 +9,12 @@ TESTS += tests/unit/lib/sasl/password_test
 tests_unit_lib_sasl_password_test_SOURCES = \
 	tests/unit/lib/sasl/password_test.c
 tests_unit_lib_sasl_password_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/unit/lib/sasl/bearer_test
+TESTS += tests/unit/lib/sasl/bearer_test
+tests_unit_lib_sasl_bearer_test_SOURCES = tests/unit/lib/sasl/bearer_test.c
+tests_unit_lib_sasl_bearer_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/fuzz/bearer_fuzz
+TESTS += tests/fuzz/bearer_fuzz
+tests_fuzz_bearer_fuzz_SOURCES = tests/fuzz/bearer_fuzz.c tests/fuzz/replay.c

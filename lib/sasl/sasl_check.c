@@ -10,6 +10,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/mem.h"
+#include "lib/sasl/bearer.h"
 #include "lib/sasl/exchange.h"
 
 static void
@@ -187,6 +188,63 @@ check_app_passwords(struct conf *c, struct buf *errors, struct buf *warnings)
 	return check_source(c, setting, file, errors, warnings) && good;
 }
 
+/* As for a key: who can change it logs in as anybody. */
+static bool
+check_program(struct conf *c, const char *setting, const char *path,
+    struct buf *errors)
+{
+	struct stat st;
+
+	if (path[0] != '/')
+		say(c, setting, errors, path, "not an absolute file name");
+	else if (stat(path, &st) == -1)
+		say(c, setting, errors, path, strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		say(c, setting, errors, path, "not a regular file");
+	else if ((st.st_mode & S_IWOTH) != 0)
+		say(c, setting, errors, path, "everybody can write it");
+	else if ((st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) == 0)
+		say(c, setting, errors, path, "not executable");
+	else
+		return true;
+	return false;
+}
+
+static bool
+check_tokens(struct conf *c, struct buf *errors, struct buf *warnings)
+{
+	static const char setting[] = "auth_token_checker";
+	static const char mechanisms[] = "auth_mechanisms";
+	struct span checker = span_trim(span_of(conf_value(c, setting)));
+	struct span rest = span_of(conf_value(c, mechanisms)), word;
+	enum bearer_kind kind;
+	bool used = false, good = true;
+	char *text;
+
+	while (span_cut(&rest, ", \t\r\n", true, &word)) {
+		if (!bearer_kind_of(word, &kind))
+			continue;
+		used = true;
+		text = mem_span_text(word);
+		if (checker.n == 0) {
+			say(c, mechanisms, errors, text,
+			    "needs auth_token_checker");
+			good = false;
+		}
+		free(text);
+	}
+	if (checker.n == 0 || !span_cut(&checker, " \t", true, &word))
+		return good;
+	text = mem_span_text(word);
+	good = check_program(c, setting, text, errors);
+	if (!used)
+		say(c, setting, warnings, text,
+		    "no mechanism uses it: auth_mechanisms has neither"
+		    " oauthbearer nor xoauth2");
+	free(text);
+	return good;
+}
+
 bool
 sasl_check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
 {
@@ -198,6 +256,7 @@ sasl_check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
 	good &= check_masters(c, errors, warnings);
 	good &= check_separator(c, errors, warnings);
 	good &= check_app_passwords(c, errors, warnings);
+	good &= check_tokens(c, errors, warnings);
 
 	while (span_cut(&rest, ", \t\r\n", true, &word)) {
 		char *text = mem_span_text(word);

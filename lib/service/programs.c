@@ -28,6 +28,7 @@ static const char *const user_settings[] = {
 	[USER_AUTH] = "auth_user",
 	[USER_KEY] = "key_user",
 	[USER_LOG] = "log_user",
+	[USER_TOKEN] = "token_user",
 };
 
 const struct program *

@@ -17,6 +17,7 @@ enum program_user {
 	USER_AUTH,
 	USER_KEY,
 	USER_LOG,
+	USER_TOKEN,
 };
 
 enum program_root { ROOT_EMPTY, ROOT_QUEUE, ROOT_REAL };

@@ -97,7 +97,7 @@ REACHES = {
     "local": "lookup cleanup",
     "showq": "",
     "lookup-smtp": "",
-    "auth": "auth-pam",
+    "auth": "auth-pam auth-token",
     "auth-session": "",
     "keyd": "",
     "pop3d-session": "auth-session",
@@ -112,6 +112,7 @@ def test_program_reaches_its_peers_alone(suite, program):
     services = ["smtp", "relay", "lmtp", "local", "virtual", "error", "retry",
                 "discard", "pickup", "qmgr", "defer", "trace", "log", "master",
                 "unix:/dev/log", "unix:private/qmgr", "auth-pam",
+                "auth-token",
                 "lookup", *REACHES]
     replace(own_programs(s), program, ASKS.format(services=services, out=out))
     s.start()

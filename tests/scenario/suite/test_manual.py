@@ -8,7 +8,7 @@ from posthaste import ROOT, SOURCE
 MAN = SOURCE / "man"
 PAGES = {(p.stem, p.suffix[1:]) for p in MAN.glob("*.[158]")}
 # parts of a program, told of in its page
-PART_OF = {"auth-pam": "auth", "auth-session": "auth",
+PART_OF = {"auth-pam": "auth", "auth-token": "auth", "auth-session": "auth",
            "pop3d-session": "pop3d", "imapd-session": "imapd",
            "lookup-smtp": "lookup"}
 # services of Postfix's names

@@ -8,6 +8,7 @@ from posthaste import SOURCE
 GROUPS = {"common": "lib/conf", "tls": "lib/tls", "store": "lib/store",
           "login": "lib/login"}
 FOLDERS = {"auth-session": "auth", "auth-pam": "auth",
+           "auth-token": "auth",
            "pop3d-session": "pop3d", "imapd-session": "imapd",
            "lookup-smtp": "lookup"}
 

@@ -169,7 +169,7 @@ test_logins(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct login *l = login_new("pop3", rows[i].mechanism,
-		    "192.0.2.7", "mx.example.test");
+		    "192.0.2.7", "mx.example.test", true);
 		enum exchange_result r;
 
 		assert_non_null(l);
@@ -190,7 +190,7 @@ static enum exchange_result
 attempt(const char *service, struct span words, char behind[LOGIN_BEHIND_MAX],
     char why[256])
 {
-	struct login *l = login_new(service, "PLAIN", "192.0.2.7", "mx");
+	struct login *l = login_new(service, "PLAIN", "192.0.2.7", "mx", true);
 	struct span out;
 	enum exchange_result r = login_start(l, &words, &out);
 
@@ -254,7 +254,7 @@ test_what_is_for_which_protocol(void **state)
 static void
 test_login_asks_in_words(void **state)
 {
-	struct login *l = login_new("pop3", "LOGIN", "192.0.2.7", "");
+	struct login *l = login_new("pop3", "LOGIN", "192.0.2.7", "", true);
 	struct span out;
 
 	(void)state;
@@ -271,10 +271,10 @@ test_only_what_is_offered(void **state)
 {
 	(void)state;
 	assert_string_equal(exchange_mechanisms(), "PLAIN LOGIN");
-	assert_null(login_new("pop3", "SCRAM-SHA-256", "192.0.2.7", ""));
-	assert_null(login_new("pop3", "ANONYMOUS", "192.0.2.7", ""));
-	assert_null(login_new("pop3", "plain", "192.0.2.7", ""));
-	assert_null(login_new("pop3", "", "192.0.2.7", ""));
+	assert_null(login_new("pop3", "SCRAM-SHA-256", "192.0.2.7", "", true));
+	assert_null(login_new("pop3", "ANONYMOUS", "192.0.2.7", "", true));
+	assert_null(login_new("pop3", "plain", "192.0.2.7", "", true));
+	assert_null(login_new("pop3", "", "192.0.2.7", "", true));
 }
 
 static void
@@ -325,7 +325,11 @@ set_up(void **state)
 	p.account_files = path;
 	p.account_domain = "example.test";
 	p.account_minimum_uid = 100;
-	p.auth_mechanisms = "plain login";
+	p.auth_mechanisms = "plain login oauthbearer";
+	p.auth_token_checker = "/checker";
+	p.auth_token_scope = "mail";
+	p.auth_token_configuration = "";
+	p.auth_token_cache_time = 60;
 	p.account_app_password_file = app_path;
 	p.account_app_password_only = "imap";
 	p.account_master_files = master_path;
