@@ -140,6 +140,27 @@ find_folder(struct imap_session *s, struct span folder, unsigned int needs,
 	return r == MAIL_OK && (place->rights & any) == 0 ? MAIL_NO_RIGHT : r;
 }
 
+static bool
+collect_private(void *with, const char *name, struct span value)
+{
+	if (is_below(name, "/private", UINT_MAX))
+		add_entry(with, name, value);
+	return true;
+}
+
+/* What /shared of the server says, settings say (RFC 5464 section 6.2.1). */
+static void
+add_of_server(const struct imapd_params *settings, struct entries *e)
+{
+	const char *admin = settings->imap_server_admin;
+	const char *comment = settings->imap_server_comment;
+
+	if (admin[0] != '\0')
+		add_entry(e, "/shared/admin", span_of(admin));
+	if (comment[0] != '\0')
+		add_entry(e, "/shared/comment", span_of(comment));
+}
+
 static enum mail_result
 read_entries(struct imap_session *s, struct span folder, struct entries *e,
     struct why *why)
@@ -149,8 +170,13 @@ read_entries(struct imap_session *s, struct span folder, struct entries *e,
 
 	if (r != MAIL_OK)
 		return r;
+	if (folder.n == 0)
+		add_of_server(s->params, e);
 	return mail_metadata_each(place.account, place.name,
-	    place.in == NULL ? collect : collect_shared, e, why);
+	    folder.n == 0        ? collect_private :
+		place.in == NULL ? collect :
+				   collect_shared,
+	    e, why);
 }
 
 /* Where there is a NUL, only literal8 will do (RFC 5464 section 5). */

@@ -158,3 +158,24 @@ def test_what_is_wanted_twice_comes_once(suite):
     assert c.ok("GETMETADATA (DEPTH infinity) INBOX (/private"
                 " /private/comment)") == [
         b'* METADATA INBOX (/private/comment "x")']
+
+
+def test_what_the_server_says_of_itself(suite):
+    """Settings say it, and nobody else can: RFC 5464 section 6.2.1."""
+    s = suite(main="disable_plaintext_auth = no\n"
+              "imap_server_admin = mailto:postmaster@example.test\n"
+              "imap_server_comment = moved to the new machine\n")
+    c = s.imap()
+    both = c.ok('GETMETADATA "" (/shared/admin /shared/comment)')
+    assert both == [
+        b'* METADATA "" (/shared/admin "mailto:postmaster@example.test" '
+        b'/shared/comment "moved to the new machine")']
+    (line,) = c.ok('GETMETADATA (DEPTH infinity) "" (/shared)')
+    assert b"postmaster" in line and b"/private" not in line
+    assert b"NOPERM" in c.no('SETMETADATA "" (/shared/admin "mailto:me")')
+    assert b"NOPERM" in c.no('SETMETADATA "" (/shared/comment NIL)')
+    c.ok('SETMETADATA "" (/private/comment "my own")')
+    assert c.ok('GETMETADATA "" (/shared/admin /shared/comment)') == both
+    quiet = suite(main="disable_plaintext_auth = no\n").imap("alice")
+    assert quiet.ok('GETMETADATA "" /shared/admin') == [
+        b'* METADATA "" (/shared/admin NIL)']
