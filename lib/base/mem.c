@@ -134,6 +134,14 @@ arena_reset(struct arena *a)
 }
 
 void
+arena_wipe(struct arena *a)
+{
+	for (struct arena_block *b = a->blocks; b != NULL; b = b->next)
+		explicit_bzero(b->bytes, b->size);
+	arena_reset(a);
+}
+
+void
 arena_free(struct arena **a)
 {
 	if (*a == NULL)

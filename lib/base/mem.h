@@ -47,6 +47,8 @@ struct arena;
 
 struct arena *arena_new(void);
 void arena_reset(struct arena *a);
+/* The same, and nothing of what it held is left in memory. */
+void arena_wipe(struct arena *a);
 void arena_free(struct arena **a);
 void *arena_alloc(struct arena *a, size_t size); /* zeroed, aligned for all */
 char *arena_text(struct arena *a, const char *text); /* NULL stays NULL */

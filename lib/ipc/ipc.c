@@ -308,6 +308,23 @@ ipc_flush(struct ipc *c, int64_t deadline)
 	return r;
 }
 
+static void
+wipe_from(void *memory, size_t used, size_t room)
+{
+	if (memory != NULL && room > used)
+		explicit_bzero((char *)memory + used, room - used);
+}
+
+void
+ipc_wipe(struct ipc *c)
+{
+	wipe_from(c->out.p, c->out.n, c->out.room);
+	if (c->in.start > 0)
+		wipe_from(c->in.p, 0, c->in.start);
+	wipe_from(c->in.p, c->in.end, c->in.room);
+	arena_wipe(c->arena);
+}
+
 void
 ipc_never_wait_to_send(struct ipc *c)
 {
@@ -361,6 +378,21 @@ have(const struct ipc *c)
 	return c->in.end - c->in.start;
 }
 
+/* Without leaving what is in it behind. */
+static void
+grow(struct input *in, size_t room)
+{
+	char *p = mem_resize(NULL, room);
+
+	if (in->end > 0)
+		memcpy(p, in->p, in->end);
+	if (in->p != NULL)
+		explicit_bzero(in->p, in->end);
+	free(in->p);
+	in->p = p;
+	in->room = room;
+}
+
 static void
 make_room(struct input *in)
 {
@@ -379,8 +411,7 @@ make_room(struct input *in)
 	}
 	if (in->end < in->room)
 		return;
-	in->room = in->room ? in->room * 2 : ROOM_FIRST;
-	in->p = mem_resize(in->p, in->room);
+	grow(in, in->room ? in->room * 2 : ROOM_FIRST);
 }
 
 /* False: more descriptors than anybody may send. */

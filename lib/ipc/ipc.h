@@ -169,6 +169,13 @@ const char *ipc_caller(const struct ipc *c);
 /* master's part. False: the socket does not take it. */
 bool ipc_introduce(int fd, const char *program);
 
+/*
+ * Overwrites what messages that were sent and received have left in the
+ * connection's memory, for a process that forks others; the last one received
+ * is gone with it. What has not been sent, or read, stays.
+ */
+void ipc_wipe(struct ipc *c);
+
 /* Closes the descriptors of a message that nobody wants. */
 void ipc_close_fds(const struct ipc_message *m, const void *message);
 

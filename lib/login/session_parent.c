@@ -60,6 +60,7 @@ struct child {
 	pid_t companion; /* a process that it needs, or -1 */
 	struct ipc *ipc;
 	bool listed; /* gets connections */
+	unsigned int watched; /* its ipc: EPOLLIN, EPOLLOUT */
 	bool stale; /* more is shared with its user than it knows of */
 	unsigned int shares_told;
 	struct parking_ahead ahead[PARKING_WATCHES];
@@ -156,7 +157,31 @@ hear(struct child *c)
 			take_share(c, message);
 		else
 			parking_take(&owner, c->ahead, kind, message);
+	/* the next fork is for somebody else */
+	ipc_wipe(c->ipc);
 	return r == IPC_TIMEOUT;
+}
+
+/*
+ * What a process has not taken whole yet leaves as soon as it takes more: it
+ * may have nothing else to wait for.
+ */
+static void
+watch_child(struct child *c, bool anew)
+{
+	unsigned int what = EPOLLIN;
+
+	if (stage->still_here == NULL)
+		return;
+	if (ipc_pending(c->ipc))
+		what |= EPOLLOUT;
+	if (!anew && what == c->watched)
+		return;
+	if (!anew)
+		session_watch_drop(ipc_fd(c->ipc));
+	c->watched = what;
+	if (!session_watch_add(ipc_fd(c->ipc), what, &c->watch))
+		log_warning("epoll: %m");
 }
 
 static bool
@@ -164,10 +189,12 @@ child_ready(struct session_watch *w, unsigned int what)
 {
 	struct child *c = (struct child *)w;
 
-	(void)what;
 	if (!hear(c)) {
 		session_watch_drop(ipc_fd(c->ipc));
 		forget(c);
+	} else if ((what & EPOLLOUT) != 0) {
+		(void)ipc_flush(c->ipc, 0);
+		watch_child(c, false);
 	}
 	return true;
 }
@@ -346,9 +373,8 @@ start_child(const struct session_owner *owner)
 	for (size_t i = 0; i < PARKING_WATCHES; i++)
 		c->ahead[i].fd = -1;
 	c->watch.ready = child_ready;
-	if (stage->still_here != NULL &&
-	    !session_watch_add(ours, EPOLLIN, &c->watch))
-		log_warning("epoll: %m");
+	ipc_never_wait_to_send(c->ipc);
+	watch_child(c, true);
 	HASH_ADD_KEYPTR(of_user, by_user, c->user, strlen(c->user), c);
 	HASH_ADD(of_pid, by_pid, pid, sizeof(c->pid), c);
 	return c;
@@ -400,6 +426,18 @@ find_child(const struct session_owner *owner)
 	return NULL;
 }
 
+static enum ipc_result
+send_to(struct child *c, const struct msg_serve_session *message)
+{
+	enum ipc_result r =
+	    ipc_send_now(c->ipc, &message_serve_session, message);
+
+	if (r == IPC_OK)
+		watch_child(c, false);
+	ipc_wipe(c->ipc);
+	return r;
+}
+
 /*
  * A process that is about to leave has stopped listening, and says so by
  * EPIPE: then there is a new one. What it had taken before, it serves.
@@ -412,7 +450,7 @@ session_hand_over(const struct session_owner *owner,
 	enum ipc_result r;
 
 	if (c != NULL) {
-		r = ipc_send_now(c->ipc, &message_serve_session, message);
+		r = send_to(c, message);
 		if (r == IPC_OK)
 			return true;
 		forget(c);
@@ -422,7 +460,7 @@ session_hand_over(const struct session_owner *owner,
 	c = start_child(owner);
 	if (c == NULL)
 		return false;
-	r = ipc_send_now(c->ipc, &message_serve_session, message);
+	r = send_to(c, message);
 	if (r != IPC_OK)
 		forget(c);
 	return r == IPC_OK;
@@ -514,6 +552,7 @@ ask_for_account(const struct ipc_message *kind, const void *question,
 			    use(with, account, why) :
 			    (enum verdict)account->verdict;
 		}
+		ipc_wipe(c);
 		service_done("auth-session", &c, r == IPC_OK);
 	}
 	return v;
@@ -601,6 +640,7 @@ session_parent_request(const struct service *s, struct ipc *c, void **state)
 	if (redeem(m, &why) != OK)
 		turn_away(m, why);
 	fd_close(&fd);
+	ipc_wipe(c);
 	return true;
 }
 

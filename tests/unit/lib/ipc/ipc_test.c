@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,6 +21,7 @@
 #include "lib/ipc/proto_deliver.h"
 #include "lib/ipc/proto_master.h"
 #include "lib/ipc/proto_qmgr.h"
+#include "lib/ipc/proto_session.h"
 #include "lib/log/log.h"
 #include "tests/unit/lib/ipc/random_message.h"
 
@@ -518,6 +520,67 @@ what_came_since_is_seen_by_the_next_poll(void **state)
 	part(&p);
 }
 
+/* How often it is in what malloc(3) has. */
+static size_t
+in_heap(const unsigned char *what, size_t n)
+{
+	size_t found = 0;
+	char line[512];
+	FILE *maps = fopen("/proc/self/maps", "r");
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps) != NULL) {
+		unsigned long from, to;
+
+		if (strstr(line, "[heap]") == NULL ||
+		    sscanf(line, "%lx-%lx", &from, &to) != 2)
+			continue;
+		for (const unsigned char *p = (const unsigned char *)from;
+		     (p = memmem(p, to - (unsigned long)p, what, n)) != NULL;
+		     p++)
+			found++;
+	}
+	fclose(maps);
+	return found;
+}
+
+static void
+nothing_is_left_of_what_was_said(void **state)
+{
+	struct pair p = pair_of(&protocol_session, &protocol_session);
+	unsigned char words[32];
+	const void *message;
+	int fd = open("/dev/null", O_RDONLY);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(words); i++)
+		words[i] = (unsigned char)(i * 37 + 5);
+	for (int i = 0; i < 2; i++) {
+		const struct msg_park park = { .id = "",
+			.client = "",
+			.method = "",
+			.tls = "",
+			.state = { (const char *)words, sizeof(words) },
+			.socket = fd };
+		int got;
+
+		assert_int_equal(ipc_send_now(p.a, &message_park, &park),
+		    IPC_OK);
+		assert_int_equal(ipc_expect(p.b, &message_park, &message,
+				     soon()),
+		    IPC_OK);
+		got = ((const struct msg_park *)message)->socket;
+		close(got);
+		/* else the test would see nothing */
+		assert_true(in_heap(words, sizeof(words)) > 0);
+		ipc_wipe(p.a);
+		ipc_wipe(p.b);
+		assert_int_equal(in_heap(words, sizeof(words)), 0);
+	}
+	close(fd);
+	part(&p);
+}
+
 int
 main(void)
 {
@@ -536,6 +599,7 @@ main(void)
 		cmocka_unit_test(what_is_not_taken_waits),
 		cmocka_unit_test(a_silent_peer_is_no_stale_one),
 		cmocka_unit_test(a_long_wait_ends_with_what_comes_or_in_time),
+		cmocka_unit_test(nothing_is_left_of_what_was_said),
 		cmocka_unit_test(what_came_since_is_seen_by_the_next_poll),
 	};
 
