@@ -7,12 +7,11 @@
 
 #include <string.h>
 
+#include "imapd/client_id.h"
 #include "lib/log/log.h"
 
 enum {
 	CAPABILITIES_MAX = 4000,
-	ID_FIELDS_MAX = 30, /* RFC 2971 section 3.3 */
-	ID_LOG_MAX = 1000,
 };
 
 const char *
@@ -80,58 +79,18 @@ imap_too_late(struct imap_session *s, const struct imap_command *c)
 	reply_bad(s, c, "You are logged in already");
 }
 
-/* For a log line: printable, and without what ends a field there. */
-static void
-add_for_log(struct buf *out, struct span text)
-{
-	for (size_t i = 0; i < text.n; i++) {
-		unsigned char byte = (unsigned char)text.p[i];
-
-		buf_add_char(out,
-		    byte < ' ' || byte >= 0x7f || strchr(",<>", byte) != NULL ?
-			'?' :
-			(char)byte);
-	}
-}
-
-static bool
-read_id(const struct imap_arg *fields, size_t count, struct buf *out)
-{
-	struct span name, value;
-
-	if (count % 2 != 0 || count > (size_t)2 * ID_FIELDS_MAX)
-		return false;
-	for (size_t i = 0; i < count; i += 2) {
-		if (!imap_arg_string(&fields[i], &name) ||
-		    !imap_arg_nstring(&fields[i + 1], &value))
-			return false;
-		if (value.p == NULL)
-			continue;
-		buf_add_text(out, ", ");
-		add_for_log(out, name);
-		buf_add_text(out, "=<");
-		add_for_log(out, value);
-		buf_add_char(out, '>');
-	}
-	return true;
-}
-
 void
 imap_id(struct imap_session *s, const struct imap_command *c)
 {
-	struct buf told = BUF_INIT(ID_LOG_MAX);
-	const struct imap_arg *list;
+	struct buf told = BUF_INIT(CLIENT_ID_LOG_MAX);
 
-	if (c->count != 1 ||
-	    (c->args[0].type != IMAP_NIL &&
-		(!imap_arg_list(&c->args[0], &list) ||
-		    !read_id(list, c->args[0].count, &told)))) {
+	if (!client_id_read(c, &told)) {
 		reply_bad(s, c,
 		    "A list of names and values, or NIL, is"
 		    " expected");
 	} else {
 		if (told.n > 0)
-			log_info("ID user=<%s>, session=%s%s", s->user, s->id,
+			log_info("ID user=<%s>, session=%s, %s", s->user, s->id,
 			    buf_text(&told));
 		buf_add_text(&s->out, "* ID (\"name\" \"Posthaste\")\r\n");
 		reply_ok(s, c, NULL, "ID completed.");

@@ -15,8 +15,6 @@
  */
 #include "imapd/prelogin.h"
 
-static struct common_params common;
-static struct login_params login_settings;
 static struct imapd_params settings;
 
 static struct login_stage stage = {
@@ -26,8 +24,6 @@ static struct login_stage stage = {
 	.timeout = "timeout: see imap_login_timeout",
 	.say = prelogin_say,
 	.dialogue = prelogin_dialogue,
-	.common = &common,
-	.params = &login_settings,
 };
 
 static void
@@ -68,19 +64,14 @@ session(const struct service *service, int fd)
 int
 main(int argc, char **argv)
 {
-	static const struct service_params params[] = {
-		{ &common_param_group, &common },
-		{ &login_param_group, &login_settings },
-		{ &imapd_param_group, &settings },
-		{ NULL, NULL },
-	};
-	static const struct service_spec spec = {
+	static const struct login_program program = {
 		.program = "imapd",
-		.style = SERVICE_TASKS,
-		.params = params,
+		.stage = &stage,
+		.group = &imapd_param_group,
+		.settings = &settings,
 		.before = before,
 		.session = session,
 	};
 
-	return service_run(&spec, argc, argv);
+	return login_main(&program, argc, argv);
 }

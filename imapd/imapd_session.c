@@ -367,7 +367,6 @@ before(const struct service *s)
 	mbox_keeper_setup(&keeping, &stage, s->conf);
 	mbox.locks = keeping.locks;
 	mbox.stale_s = keeping.stale_s;
-	session_parent_setup(&stage, s);
 }
 
 static struct session_stage stage = {
@@ -394,22 +393,10 @@ int
 main(int argc, char **argv)
 {
 	static const struct service_params params[] = {
-		{ &common_param_group, &stage.settings.common },
-		{ &login_param_group, &stage.settings.login },
 		{ &imapd_param_group, &settings },
 		{ &store_param_group, &store },
 		{ NULL, NULL },
 	};
-	static const struct service_spec spec = {
-		.program = "imapd-session",
-		.style = SERVICE_REQUESTS,
-		.params = params,
-		.protocol = &protocol_session,
-		.before = before,
-		.request = session_parent_request,
-	};
-	int status = service_run(&spec, argc, argv);
 
-	session_parent_end();
-	return status;
+	return session_main(&stage, params, before, argc, argv);
 }

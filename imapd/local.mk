@@ -2,7 +2,8 @@
 # The login stage, and the session stage: its frame first, then the families
 # of commands, a line each.
 daemon_PROGRAMS += imapd/imapd imapd/imapd-session
-imapd_imapd_SOURCES = imapd/imapd.c imapd/prelogin.c imapd/prelogin.h
+imapd_imapd_SOURCES = imapd/imapd.c imapd/prelogin.c imapd/prelogin.h \
+	imapd/client_id.c imapd/client_id.h
 imapd_imapd_session_SOURCES = imapd/imapd_session.c imapd/session.h
 imapd_imapd_session_LDADD = imapd/libimapd.a $(LDADD)
 EXTRA_DIST += imapd/verbs.def imapd/capabilities.def imapd/session.h
@@ -12,6 +13,7 @@ EXTRA_DIST += imapd/verbs.def imapd/capabilities.def imapd/session.h
 noinst_LIBRARIES += imapd/libimapd.a
 imapd_libimapd_a_SOURCES = imapd/session.h imapd/imap_session.c \
 	imapd/reply.c imapd/tell.c imapd/arguments.c imapd/wait.c \
+	imapd/client_id.c imapd/client_id.h \
 	imapd/basic.c imapd/basic.h imapd/select.c imapd/idle.c \
 	imapd/park.c imapd/park.h imapd/parked_state.c imapd/parked_state.h
 
@@ -41,7 +43,9 @@ tests_unit_imapd_list_pattern_test_SOURCES = \
 tests_unit_imapd_list_pattern_test_LDADD = $(LDADD) -lcmocka
 
 # SEARCH, SORT, THREAD
-imapd_searching = imapd/search.c imapd/search.h imapd/search_key.c \
+imapd_searching = imapd/search.c imapd/search.h \
+	imapd/search_key_internal.h imapd/search_key_words.c \
+	imapd/search_key.c \
 	imapd/search_key.h imapd/search_return.c imapd/search_return.h \
 	imapd/search_run.c imapd/search_run.h \
 	imapd/search_header.c imapd/search_header.h \
@@ -84,6 +88,7 @@ check_PROGRAMS += $(imapd_search_tests)
 TESTS += $(imapd_search_tests)
 tests_unit_imapd_search_key_test_SOURCES = \
 	tests/unit/imapd/search_key_test.c tests/unit/imapd/words.h \
+	imapd/search_key_internal.h imapd/search_key_words.c \
 	imapd/search_key.c imapd/search_key.h
 tests_unit_imapd_search_key_test_LDADD = $(LDADD) -lcmocka
 tests_unit_imapd_search_header_test_SOURCES = \
@@ -98,7 +103,9 @@ tests_unit_imapd_thread_test_SOURCES = tests/unit/imapd/thread_test.c \
 	$(imapd_threads)
 tests_unit_imapd_thread_test_LDADD = $(LDADD) -lcmocka
 tests_fuzz_search_key_fuzz_SOURCES = tests/fuzz/search_key_fuzz.c \
-	tests/fuzz/replay.c tests/unit/imapd/words.h imapd/search_key.c \
+	tests/fuzz/replay.c tests/unit/imapd/words.h \
+	imapd/search_key_internal.h imapd/search_key_words.c \
+	imapd/search_key.c \
 	imapd/search_key.h
 tests_fuzz_references_fuzz_SOURCES = tests/fuzz/references_fuzz.c \
 	tests/fuzz/replay.c $(imapd_threads)
@@ -124,7 +131,9 @@ tests_fuzz_maildir_size_fuzz_SOURCES = tests/fuzz/maildir_size_fuzz.c \
 tests_fuzz_search_text_fuzz_SOURCES = tests/fuzz/search_text_fuzz.c \
 	tests/fuzz/replay.c imapd/search_text.c imapd/search_text.h \
 	imapd/search_plain.c imapd/search_plain.h \
-	imapd/search_words.c imapd/search_words.h imapd/search_key.c \
+	imapd/search_words.c imapd/search_words.h \
+	imapd/search_key_internal.h imapd/search_key_words.c \
+	imapd/search_key.c \
 	imapd/search_key.h
 
 check_PROGRAMS += tests/unit/imapd/progress_test

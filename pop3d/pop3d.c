@@ -17,8 +17,6 @@
 
 #include <stdlib.h>
 
-static struct common_params common;
-static struct login_params login_settings;
 static struct pop3d_params settings;
 
 static struct login_stage stage = {
@@ -28,8 +26,6 @@ static struct login_stage stage = {
 	.timeout = "timeout: see pop3_login_timeout",
 	.say = authorization_say,
 	.dialogue = authorization_dialogue,
-	.common = &common,
-	.params = &login_settings,
 };
 
 static void
@@ -71,19 +67,14 @@ session(const struct service *service, int fd)
 int
 main(int argc, char **argv)
 {
-	static const struct service_params params[] = {
-		{ &common_param_group, &common },
-		{ &login_param_group, &login_settings },
-		{ &pop3d_param_group, &settings },
-		{ NULL, NULL },
-	};
-	static const struct service_spec spec = {
+	static const struct login_program program = {
 		.program = "pop3d",
-		.style = SERVICE_TASKS,
-		.params = params,
+		.stage = &stage,
+		.group = &pop3d_param_group,
+		.settings = &settings,
 		.before = before,
 		.session = session,
 	};
 
-	return service_run(&spec, argc, argv);
+	return login_main(&program, argc, argv);
 }

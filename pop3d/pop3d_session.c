@@ -124,7 +124,6 @@ before(const struct service *s)
 {
 	mbox_keeper_setup(&keeping, &settings.stage, s->conf);
 	unique_ids_setup(s);
-	session_parent_setup(&settings.stage, s);
 }
 
 static struct session_settings settings = {
@@ -148,21 +147,9 @@ int
 main(int argc, char **argv)
 {
 	static const struct service_params params[] = {
-		{ &common_param_group, &settings.stage.settings.common },
-		{ &login_param_group, &settings.stage.settings.login },
 		{ &pop3d_param_group, &settings.pop3 },
 		{ NULL, NULL },
 	};
-	static const struct service_spec spec = {
-		.program = "pop3d-session",
-		.style = SERVICE_REQUESTS,
-		.params = params,
-		.protocol = &protocol_session,
-		.before = before,
-		.request = session_parent_request,
-	};
-	int status = service_run(&spec, argc, argv);
 
-	session_parent_end();
-	return status;
+	return session_main(&settings.stage, params, before, argc, argv);
 }

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: ISC
 libposthaste_a_SOURCES += lib/login/login.h lib/login/login.c \
-	lib/login/login_exchange.c lib/login/login_hand_over.c \
-	lib/login/relay.c lib/login/session_stage.h \
+	lib/login/login_main.c lib/login/login_exchange.c \
+	lib/login/login_hand_over.c \
+	lib/login/relay.c lib/login/session_stage.h lib/login/session_main.c \
 	lib/login/session_parent.c lib/login/session_child.c \
 	lib/login/session_enter.c lib/login/session_internal.h \
 	lib/login/session_parking.c \

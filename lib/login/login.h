@@ -84,6 +84,19 @@ struct login_tls_settings {
 	const char *command; /* "STARTTLS": for the log */
 };
 
+/* A login stage's program; what all of them have in common is filled in. */
+struct login_program {
+	const char *program;
+	struct login_stage *stage;
+	const struct param_group *group; /* its own settings */
+	void *settings;
+	void (*before)(const struct service *s); /* calls login_setup */
+	/* A client, in a task: calls login_serve with the program's struct. */
+	void (*session)(const struct service *s, int fd);
+};
+
+/* main() of it. */
+int login_main(const struct login_program *program, int argc, char **argv);
 /*
  * From before(): the TLS context, and the counters of clients. Without a
  * certificate there is no TLS, which with TLS from the first byte is fatal.

@@ -8,6 +8,15 @@
 #include "lib/login/session_stage.h"
 
 /*
+ * The parent's part of struct service_spec: from before(), as request, and
+ * behind service_run.
+ */
+void session_parent_setup(struct session_stage *stage, const struct service *s);
+bool
+session_parent_request(const struct service *s, struct ipc *c, void **state);
+void session_parent_end(void);
+
+/*
  * What the parent waits for beside requests. "ready" gets the events of
  * epoll; true: it may have ended other watches, whose events are stale.
  */

@@ -99,13 +99,13 @@ struct session_stage {
 };
 
 /*
- * The parent's part of struct service_spec: to be called from before(), as
- * request, and behind service_run.
+ * main() of such a program. "more": its own settings, group NULL at the end,
+ * SESSION_SETTINGS_MAX at most; "before" reads what else it needs, as root
+ * and before there is any process of a user. May be NULL.
  */
-void session_parent_setup(struct session_stage *stage, const struct service *s);
-bool
-session_parent_request(const struct service *s, struct ipc *c, void **state);
-void session_parent_end(void);
+enum { SESSION_SETTINGS_MAX = 4 };
+int session_main(struct session_stage *stage, const struct service_params *more,
+    void (*before)(const struct service *s), int argc, char **argv);
 
 /*
  * Forks the user's process; "fds" go with it and stay open here but for
