@@ -28,9 +28,9 @@ hash(uint32_t piece)
 void
 search_words_begin(struct search_words *w, uint64_t size)
 {
-	/* four bits for each byte are plenty: most pieces come again */
+	/* two bits for each byte are plenty: most pieces come again */
 	w->size = SMALLEST;
-	while (w->size < SEARCH_WORDS_BITS && w->size < 4 * size)
+	while (w->size < SEARCH_WORDS_BITS && w->size < 2 * size)
 		w->size *= 2;
 	memset(w->seen, 0, w->size);
 	w->last = 0;
