@@ -10,7 +10,8 @@
  *
  *	login	sessions log in and out until there were COUNT logins
  *	append	COUNT messages of 4 KB, each waited for
- *	time	each ARGUMENT is a command: its milliseconds and bytes
+ *	time	each ARGUMENT is a command: its milliseconds and bytes, and the
+ *		server's of processor time, where USAGE_FILE says it
  *	repeat	the last ARGUMENT COUNT times, "%d" being 1, 2, ...; the ones
  *		before it once, not measured
  *	idle	logs in, selects INBOX, idles; says so, and ends with its input
@@ -62,6 +63,22 @@ now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Of the server so far, in ms: USAGE_FILE is its group's cpuacct.usage. */
+static double
+used(void)
+{
+	const char *name = getenv("USAGE_FILE");
+	FILE *f = name == NULL ? NULL : fopen(name, "r");
+	unsigned long long ns = 0;
+
+	if (f == NULL)
+		return 0;
+	if (fscanf(f, "%llu", &ns) != 1)
+		ns = 0;
+	fclose(f);
+	return (double)ns / 1e6;
 }
 
 __attribute__((format(printf, 1, 2), noreturn)) static void
@@ -221,15 +238,18 @@ run_append(struct session *s)
 static void
 run_time(struct session *s)
 {
-	double start;
+	double start, spent;
 	uint64_t before;
 
 	for (int i = 0; i < command_count; i++) {
 		before = s->bytes;
+		spent = used();
 		start = now();
 		command(s, commands[i]);
-		printf("ms %.3f bytes %llu %s\n", (now() - start) * 1000,
-		    (unsigned long long)(s->bytes - before), commands[i]);
+		start = now() - start;
+		printf("ms %.3f bytes %llu cpu %.3f %s\n", start * 1000,
+		    (unsigned long long)(s->bytes - before), used() - spent,
+		    commands[i]);
 		s->done++;
 	}
 }
