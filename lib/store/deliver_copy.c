@@ -10,7 +10,11 @@
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 
-enum { READ_SIZE = 65536, OUT_SIZE = 65536 };
+enum {
+	READ_SIZE = 65536,
+	OUT_SIZE = 65536,
+	START = 16, /* bytes of a line that tell what it is */
+};
 
 enum quote {
 	QUOTE_NOTHING,
@@ -23,6 +27,7 @@ struct copy {
 	enum quote quote;
 	bool at_line_start;
 	bool in_run; /* behind the ">" a line begins with */
+	bool in_header; /* of the content, for an mbox */
 	deliver_write *write;
 	void *with;
 	size_t n; /* in out */
@@ -68,10 +73,32 @@ end_line(struct copy *c)
 	return put(c, c->line_end, strlen(c->line_end));
 }
 
-/* convert() sees to it that "From " is never split between two pieces. */
+/*
+ * In an mbox these fields are how programs keep flags and UIDs. In a message
+ * that arrives they are its sender's, who must not mark it as deleted.
+ */
+static bool
+is_kept_field(struct span line)
+{
+	static const char *const names[] = { "Status", "X-Status", "X-Keywords",
+		"X-UID", "X-IMAP", "X-IMAPbase" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		size_t n = strlen(names[i]);
+
+		if (line.n > n && span_is_nocase(span_take(line, n), names[i]) &&
+		    memchr(": \t", line.p[n], 3) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* convert() sees to it that what tells is never split between two pieces. */
 static int
 start_line(struct copy *c, struct span rest)
 {
+	if (c->in_header && c->at_line_start && is_kept_field(rest))
+		return put(c, "X-Sender-", 9);
 	if (c->quote != QUOTE_NOTHING && (c->at_line_start || c->in_run) &&
 	    span_starts(rest, "From "))
 		return put(c, ">", 1);
@@ -99,8 +126,8 @@ put_run(struct copy *c, struct span *rest)
 }
 
 /*
- * Converts what is there and says how much of it was used: up to five bytes
- * at the end wait for more, unless this is the last piece.
+ * Converts what is there and says how much of it was used: some bytes at the
+ * end wait for more, unless this is the last piece.
  */
 static int
 convert(struct copy *c, struct span in, bool last, size_t *used)
@@ -117,13 +144,15 @@ convert(struct copy *c, struct span in, bool last, size_t *used)
 		n = span_find(rest, '\n');
 		whole = n < rest.n;
 		text = span_take(rest, n);
-		if (!whole && !last && n < 6)
+		if (!whole && !last && n < START)
 			break;
 		if (start_line(c, rest) != 0)
 			return -1;
 		if (text.n > 0 && text.p[text.n - 1] == '\r' &&
 		    (whole || !last))
 			text.n--;
+		if (whole && text.n == 0 && c->at_line_start)
+			c->in_header = false;
 		if (put_text(c, text) != 0)
 			return -1;
 		if (!whole) {
@@ -224,6 +253,7 @@ each(const struct deliver_source *s, const char *line_end, enum quote quote,
 	c->write = write;
 	c->with = with;
 	result = put_headers(c, s->headers);
+	c->in_header = quote == QUOTE_ALL;
 	if (result == 0)
 		result = as_is ? copy_all(c, s) : convert_all(c, s);
 	if (result == 0)

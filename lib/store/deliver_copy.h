@@ -27,7 +27,8 @@ enum deliver_form {
 	DELIVER_LF, /* as Unix tools like it */
 	/*
 	 * LF, and ">" before lines of no or more ">" and "From ", so that a
-	 * reader can undo it (mbox_unquote)
+	 * reader can undo it (mbox_unquote); and "X-Sender-" before fields of
+	 * the header by which an mbox keeps flags and UIDs
 	 */
 	DELIVER_MBOX,
 };

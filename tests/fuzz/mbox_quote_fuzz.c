@@ -34,6 +34,32 @@ make_content(const uint8_t *data, size_t size, struct buf *out)
 		buf_add_text(out, "\r\n");
 }
 
+/* What an mbox's reader is shown of it: line by line, with nothing clever. */
+static void
+mark_fields(const struct buf *content, struct buf *out)
+{
+	static const char *const names[] = { "status", "x-status", "x-keywords",
+		"x-uid", "x-imap", "x-imapbase" };
+	struct span rest = buf_span(content), line;
+	bool header = true;
+
+	while (rest.n > 0) {
+		size_t n = span_find(rest, '\n'), name;
+
+		line = span_take(rest, n + 1);
+		header = header && !span_is(line, "\r\n");
+		for (name = 0; name < line.n &&
+		     memchr(": \t", line.p[name], 3) == NULL;)
+			name++;
+		for (size_t i = 0; header && i < 6; i++)
+			if (name < line.n &&
+			    span_is_nocase(span_take(line, name), names[i]))
+				buf_add_text(out, "X-Sender-");
+		buf_add(out, line.p, line.n);
+		rest = span_skip(rest, line.n);
+	}
+}
+
 static void
 deliver(const struct buf *content, struct buf *box)
 {
@@ -79,6 +105,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct buf content = BUF_INIT(CONTENT_MAX);
+	struct buf shown = BUF_INIT(2 * CONTENT_MAX);
 	struct buf box = BUF_INIT(2 * CONTENT_MAX);
 	struct buf text = BUF_INIT(2 * CONTENT_MAX);
 	struct arena *names = arena_new();
@@ -92,11 +119,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	m = mbox_scan_messages(s, &count);
 	ensure(count == 1 && m->end == (int64_t)box.n);
 	read_text(m, &box, size > 0 ? 1 + data[0] % 33 : 1, &text);
-	ensure(m->size == text.n && text.n == content.n);
-	ensure(text.n == 0 || memcmp(text.p, content.p, text.n) == 0);
+	mark_fields(&content, &shown);
+	ensure(m->size == text.n && text.n == shown.n);
+	ensure(text.n == 0 || memcmp(text.p, shown.p, text.n) == 0);
 	mbox_scan_free(&s);
 	arena_free(&names);
 	buf_fini(&content);
+	buf_fini(&shown);
 	buf_fini(&box);
 	buf_fini(&text);
 	return 0;

@@ -36,6 +36,20 @@ def test_mbox_in_the_spool_directory(local, outcome):
     assert not (s.var_mail / f"{s.user}.lock").exists()
 
 
+def test_mbox_flags_are_not_the_senders(local, outcome):
+    """Fields by which an mbox keeps flags and UIDs are marked."""
+    s = local()
+    s.send(to=f"{s.user}@local.test",
+           subject="x\r\nStatus: RO\r\nX-Status: D\r\n"
+                   "X-IMAPbase: 4294967295 9",
+           body="Status: stays\r\n")
+    assert outcome(s, f"{s.user}@local.test").status == "sent"
+    text = spool_text(s)
+    assert "\nX-Sender-Status: RO\nX-Sender-X-Status: D\n" in text
+    assert "\nX-Sender-X-IMAPbase: 4294967295 9\n" in text
+    assert "\nStatus: stays\n" in text
+
+
 def test_case_and_extension_do_not_matter(local, outcome):
     s = local()
     address = f"{s.user.upper()}+list@local.test"
