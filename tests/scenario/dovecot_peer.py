@@ -4,9 +4,11 @@ speaks through a pipe, already logged in. It is the one installed, or one that
 was unpacked below DOVECOT_ROOT (dpkg -x of dovecot-core, -imapd and -pop3d);
 the latter needs the right to mount over /usr in a namespace of its own."""
 import base64
+import grp
 import imaplib
 import os
 import pathlib
+import pwd
 import re
 import shlex
 import subprocess
@@ -29,6 +31,12 @@ def why_not():
              "true"], capture_output=True).returncode != 0:
         return "an unpacked Dovecot needs the right to mount"
     return None
+
+
+def started(program, *arguments):
+    """How to start one of its programs."""
+    inside = ["unshare", "-m", "bash", "-c", OVERLAY.format(UNPACKED), "--"]
+    return [*(inside if UNPACKED else []), program, *arguments]
 
 
 def from_utf7(name):
@@ -86,12 +94,8 @@ namespace inbox {{
 """)
 
     def command(self, program):
-        run = [str(PROGRAMS / program) if not UNPACKED else
-               f"/usr/lib/dovecot/{program}", "-c", str(self.conf)]
-        if UNPACKED:
-            run = ["unshare", "-m", "bash", "-c", OVERLAY.format(UNPACKED),
-                   "--"] + run
-        return ["env", f"HOME={self.folder}", "USER=tester"] + run
+        return ["env", f"HOME={self.folder}", "USER=tester"] + started(
+            f"/usr/lib/dovecot/{program}", "-c", str(self.conf))
 
     def imap(self):
         return imaplib.IMAP4_stream(
@@ -101,6 +105,57 @@ namespace inbox {{
         done = subprocess.run(self.command("pop3"), input="UIDL\r\nQUIT\r\n",
                               capture_output=True, text=True)
         return re.findall(r"^\d+ (\S+)$", done.stdout, re.M)
+
+
+class Proxy:
+    """A whole Dovecot that hands each connection on, as it is after LOGIN, to
+    an IMAP server on another port of this machine."""
+
+    def __init__(self, folder, port, there):
+        self.port = port
+        conf = pathlib.Path(folder) / "proxy.conf"
+        run = pathlib.Path(folder) / "run"
+        run.mkdir()
+        run.chmod(0o755)
+        user = pwd.getpwuid(OWNER)
+        group = grp.getgrgid(user.pw_gid).gr_name
+        self.log = run / "log"
+        conf.write_text(f"""
+base_dir = {run}
+state_dir = {run}
+log_path = {self.log}
+protocols = imap
+ssl = no
+disable_plaintext_auth = no
+default_internal_user = {user.pw_name}
+default_internal_group = {group}
+default_login_user = {user.pw_name}
+login_trusted_networks = 127.0.0.1
+mail_max_userip_connections = 100
+service imap-login {{
+  chroot =
+  inet_listener imap {{
+    address = 127.0.0.1
+    port = {port}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+service anvil {{
+  chroot =
+}}
+passdb {{
+  driver = static
+  args = nopassword=y proxy=y host=127.0.0.1 port={there}
+}}
+""")
+        self.process = subprocess.Popen(
+            started("/usr/sbin/dovecot", "-F", "-c", str(conf)))
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
 
 
 def names(client, verb):

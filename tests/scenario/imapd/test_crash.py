@@ -11,7 +11,6 @@ import os
 import pathlib
 import random
 import re
-import signal
 import sys
 import threading
 import time
@@ -22,8 +21,9 @@ if __name__ == "__main__":
     HERE = pathlib.Path(__file__).resolve().parents[1]
     sys.path[:0] = [str(HERE), str(HERE / "imapd")]
 
+from long_runs import (MAIN, by_hand, kill_children,  # noqa: E402
+                       write_nonsense)
 from mail_caches import read_whole  # noqa: E402
-from posthaste import Instance, wait_for  # noqa: E402
 
 FOLDERS = ("INBOX", "f1", "f2")
 ENDS = (EOFError, ConnectionError, TimeoutError, OSError)
@@ -138,28 +138,6 @@ class Writer(threading.Thread):
         self.done(ident)
 
 
-def children(s):
-    pids = set(s.processes("imapd-session"))
-    found = []
-    for pid in pids:
-        try:
-            stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
-        except OSError:
-            continue
-        if int(stat[stat.rindex(")") + 2:].split()[1]) in pids:
-            found.append(pid)
-    return found
-
-
-def kill(s):
-    for pid in children(s):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    wait_for("killed ones to be gone", lambda: not children(s))
-
-
 def hurt_index(s, chance):
     """Loses it, cuts it, or writes nonsense into it; mostly nothing."""
     for p in s.maildir("bob").glob("posthaste.index"):
@@ -170,10 +148,7 @@ def hurt_index(s, chance):
         elif what == 1:
             os.truncate(p, chance.randrange(size + 1))
         elif what == 2:
-            with open(p, "r+b") as f:
-                for _ in range(30):
-                    f.seek(chance.randrange(size))
-                    f.write(chance.randbytes(chance.randint(1, 64)))
+            write_nonsense(p, chance, 30)
 
 
 def look(s):
@@ -241,14 +216,14 @@ def run(s, seed, rounds=None, seconds=3600):
         for w in writers:
             w.start()
         time.sleep(chance.uniform(0.02, 0.7))
-        kill(s)
+        kill_children(s)
         for w in writers:
             w.stop = True
         for w in writers:
             w.join()
             if w.failed:
                 raise w.failed
-        kill(s)
+        kill_children(s)
         hurt_index(s, chance)
         found = look(s)
         check(ledgers, found, meaning)
@@ -257,34 +232,11 @@ def run(s, seed, rounds=None, seconds=3600):
     return n
 
 
-MAIN = """
-disable_plaintext_auth = no
-mail_max_userip_connections = 100
-"""
-
-
 @pytest.mark.parametrize("seed", [1, 2])
 def test_nothing_acknowledged_is_lost(suite, seed):
     run(suite(main=MAIN), seed, rounds=8)
 
 
-def by_hand(seconds, seed):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        s = Instance(main=MAIN).start()
-        failed = True
-        try:
-            n = run(s, seed, seconds=min(60, end - time.monotonic()))
-            failed = False
-        finally:
-            if failed:
-                print(s.log_tail(30))
-                os.environ["POSTHASTE_KEEP"] = "1"
-                print(f"kept: {s.root}")
-            s.close(failed)
-        print(f"seed {seed}: {n} rounds", flush=True)
-        seed += 1
-
-
 if __name__ == "__main__":
-    by_hand(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1)
+    by_hand(run, int(sys.argv[1]),
+            int(sys.argv[2]) if len(sys.argv) > 2 else 1)

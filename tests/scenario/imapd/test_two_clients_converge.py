@@ -10,7 +10,6 @@ import os
 import pathlib
 import random
 import re
-import signal
 import sys
 import time
 
@@ -20,8 +19,12 @@ if __name__ == "__main__":
     HERE = pathlib.Path(__file__).resolve().parents[1]
     sys.path[:0] = [str(HERE), str(HERE / "imapd")]
 
+import dovecot_peer  # noqa: E402
+from imap_client import Imap  # noqa: E402
+from long_runs import (MAIN, by_hand, children,  # noqa: E402
+                       kill_children, write_nonsense)
 from mail_caches import Live, Resync, read_whole, set_text  # noqa: E402
-from posthaste import Instance, wait_for  # noqa: E402
+from posthaste import free_port, wait_for  # noqa: E402
 
 FLAGS = {"S": "\\seen", "F": "\\flagged", "R": "\\answered", "D": "\\draft",
          "T": "\\deleted"}
@@ -31,8 +34,9 @@ KEYWORDS = ("$Forwarded", "$Junk", "work", "Later", "NonJunk")
 class World:
     """An account, those who change it, and those who look on."""
 
-    def __init__(self, s, seed):
+    def __init__(self, s, seed, connect=None):
         self.s = s
+        self.connect = connect or s.imap
         self.random = random.Random(seed)
         self.home = s.maildir("bob")
         self.folders = ["INBOX"]
@@ -51,9 +55,6 @@ class World:
         self.live_clients()
 
     # connections
-
-    def connect(self):
-        return self.s.imap()
 
     def writer(self, n):
         if n not in self.writers:
@@ -278,26 +279,8 @@ class World:
         if self.random.random() < 0.3:
             self.live_clients()
 
-    def children(self):
-        """Processes that serve users: those whose parent is one of them."""
-        pids = set(self.s.processes("imapd-session"))
-        found = []
-        for pid in pids:
-            try:
-                stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
-            except OSError:
-                continue
-            if int(stat[stat.rindex(")") + 2:].split()[1]) in pids:
-                found.append(pid)
-        return found
-
     def kill(self):
-        for pid in self.children():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        wait_for("killed ones to be gone", lambda: not self.children())
+        kill_children(self.s)
         self.drop_connections()
         self.live_clients()
 
@@ -315,15 +298,10 @@ class World:
         self.kill_all_quietly()
         self.damaged = 4
         for p in self.home.glob("posthaste.index"):
-            size = p.stat().st_size
-            with open(p, "r+b") as f:
-                if self.random.random() < 0.3:
-                    f.truncate(self.random.randrange(size + 1))
-                else:
-                    for _ in range(self.random.randint(1, 40)):
-                        f.seek(self.random.randrange(max(size, 1)))
-                        f.write(self.random.randbytes(
-                            self.random.randint(1, 64)))
+            if self.random.random() < 0.3:
+                os.truncate(p, self.random.randrange(p.stat().st_size + 1))
+            else:
+                write_nonsense(p, self.random, 40)
         self.drop_connections()
         self.attempt(self.live_clients)
 
@@ -341,7 +319,7 @@ class World:
             for client in self.live:
                 client.c.close()
             self.live = []
-            wait_for("sessions to end", lambda: not self.children())
+            wait_for("sessions to end", lambda: not children(self.s))
             self.attempt(self.live_clients)
             self.attempt(action)
 
@@ -349,12 +327,7 @@ class World:
         for client in self.live:
             client.c.close()
         self.live = []
-        for pid in self.children():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        wait_for("killed ones to be gone", lambda: not self.children())
+        kill_children(self.s)
 
     OPERATIONS = (
         ("append", 8), ("append_many", 2), ("deliver", 8), ("store", 10),
@@ -442,10 +415,10 @@ def differences(got, want):
     return "; ".join(rows[:8])
 
 
-def run(s, seed, seconds=None, rounds=None):
+def run(s, seed, seconds=None, rounds=None, connect=None):
     """Rounds of operations until time is up; what was done is printed."""
     print(f"seed {seed}", flush=True)
-    world = World(s, seed)
+    world = World(s, seed, connect)
     end = time.monotonic() + (seconds or 3600)
     n = 0
     try:
@@ -462,12 +435,6 @@ def run(s, seed, seconds=None, rounds=None):
     return n
 
 
-MAIN = """
-disable_plaintext_auth = no
-mail_max_userip_connections = 100
-"""
-
-
 @pytest.mark.parametrize("seed", range(1, 5))
 def test_short_histories(suite, seed):
     run(suite(main=MAIN), seed, rounds=15)
@@ -477,23 +444,40 @@ def test_a_new_history_each_time(suite):
     run(suite(main=MAIN), time.time_ns() % 10**9, rounds=15)
 
 
-def by_hand(seconds, seed):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        s = Instance(main=MAIN).start()
-        failed = True
+def test_through_tls(suite):
+    """The login stage passes on all that is said, in both directions."""
+    s = suite(main=MAIN)
+    run(s, time.time_ns() % 10**9, rounds=10,
+        connect=lambda: s.imap(tls="implicit"))
+
+
+@pytest.mark.parametrize("seed", range(11, 13))
+def test_through_a_proxy(suite, tmp_path, seed):
+    """Dovecot as a proxy before it: needs.md R43."""
+    if reason := dovecot_peer.why_not():
+        pytest.skip(reason)
+    s = suite(main=MAIN)
+    proxy = dovecot_peer.Proxy(tmp_path, free_port(), s.ports["imap"])
+
+    def connect():
+        return Imap("127.0.0.1", proxy.port).login("bob")
+
+    def ready():
         try:
-            n = run(s, seed, seconds=min(60, end - time.monotonic()))
-            failed = False
-        finally:
-            if failed:
-                print(s.log_tail(30))
-                os.environ["POSTHASTE_KEEP"] = "1"
-                print(f"kept: {s.root}")
-            s.close(failed)
-        print(f"seed {seed}: {n} rounds", flush=True)
-        seed += 1
+            return connect()
+        except OSError:
+            return None
+
+    try:
+        wait_for("the proxy", ready).close()
+        run(s, seed, rounds=15, connect=connect)
+    except BaseException:
+        print(proxy.log.read_text())
+        raise
+    finally:
+        proxy.close()
 
 
 if __name__ == "__main__":
-    by_hand(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1)
+    by_hand(run, int(sys.argv[1]),
+            int(sys.argv[2]) if len(sys.argv) > 2 else 1)
