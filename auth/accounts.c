@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/quota_rule.h"
+#include "lib/store/mail_account_location.h"
+#include "lib/store/quota_rule.h"
 
 enum { SOURCES_MAX = 32, PATH_TEXT_MAX = 1024 };
 
@@ -231,36 +232,6 @@ accounts_pam(const struct accounts *a)
 	return NULL;
 }
 
-/* %u %n %d %h %%, and a ~ in front of a path. */
-static void
-expand(const char *template, const char *user, const char *home,
-    struct buf *out)
-{
-	struct span name = span_of(user);
-	size_t at = span_find(name, '@');
-
-	for (const char *p = template; *p != '\0'; p++) {
-		bool start = p == template || p[-1] == ':';
-
-		if (*p == '~' && start && (p[1] == '/' || p[1] == '\0')) {
-			buf_add_text(out, home);
-		} else if (*p != '%' || p[1] == '\0') {
-			buf_add_char(out, *p);
-		} else if (*++p == 'u') {
-			buf_add_text(out, user);
-		} else if (*p == 'n') {
-			buf_add_span(out, span_take(name, at));
-		} else if (*p == 'd') {
-			if (at < name.n)
-				buf_add_span(out, span_skip(name, at + 1));
-		} else if (*p == 'h') {
-			buf_add_text(out, home);
-		} else {
-			buf_add_char(out, *p);
-		}
-	}
-}
-
 /* The user's own group is looked for only where no other one is named. */
 static bool
 number_of_user(const char *text, bool group, uint64_t *uid, uint64_t *gid)
@@ -380,8 +351,9 @@ accounts_mailbox(struct accounts *a, const struct account *account,
 	if (!find_owner(a, account, out, error))
 		return false;
 	set_quota(a, account, out);
-	expand(home, account->user, "", &out->home);
-	expand(mail, account->user, buf_text(&out->home), &out->mail);
+	mail_location_expand(home, account->user, "", &out->home);
+	mail_location_expand(mail, account->user, buf_text(&out->home),
+	    &out->mail);
 	if (out->home.overflow || out->mail.overflow || out->mail.n == 0) {
 		buf_printf(error, "%s: home or mailbox is too long or missing",
 		    account->user);

@@ -35,7 +35,7 @@ struct account {
 	const char *gid;
 	const char *home;
 	const char *mail;
-	const char *quota; /* auth/quota_rule.h */
+	const char *quota; /* lib/store/quota_rule.h */
 };
 
 struct mailbox {

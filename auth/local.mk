@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 auth_accounts = auth/accounts.c auth/accounts.h auth/passwd_file.c \
-	auth/passwd_file.h auth/passwd_line.c auth/quota_rule.c \
-	auth/quota_rule.h auth/watched_file.c auth/watched_file.h
+	auth/passwd_file.h auth/passwd_line.c auth/watched_file.c \
+	auth/watched_file.h
 auth_state = auth/state.c auth/state.h
 auth_app_passwords = auth/app_password.c auth/app_password.h auth/app_use.c \
 	auth/app_use.h
@@ -42,8 +42,7 @@ check_PROGRAMS += tests/fuzz/app_password_fuzz
 TESTS += tests/fuzz/app_password_fuzz
 tests_fuzz_app_password_fuzz_SOURCES = tests/fuzz/app_password_fuzz.c \
 	auth/app_password.c auth/app_password.h auth/passwd_line.c \
-	auth/passwd_file.h auth/quota_rule.c auth/quota_rule.h \
-	tests/fuzz/replay.c
+	auth/passwd_file.h tests/fuzz/replay.c
 
 check_PROGRAMS += tests/fuzz/passwd_file_fuzz
 TESTS += tests/fuzz/passwd_file_fuzz
@@ -55,3 +54,4 @@ check_PROGRAMS += tests/fuzz/checker_answer_fuzz
 TESTS += tests/fuzz/checker_answer_fuzz
 tests_fuzz_checker_answer_fuzz_SOURCES = tests/fuzz/checker_answer_fuzz.c \
 	auth/checker_answer.c auth/checker.h tests/fuzz/replay.c
+	auth/passwd_line.c auth/passwd_file.h tests/fuzz/replay.c

@@ -30,7 +30,8 @@ struct passwd_entry {
 	const char *gid;
 	const char *home;
 	const char *mail;
-	const char *quota; /* auth/quota_rule.h; always one that is valid */
+	const char
+	    *quota; /* lib/store/quota_rule.h; always one that is valid */
 	const char *allow_nets;
 	bool nologin;
 };

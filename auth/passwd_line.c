@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "auth/quota_rule.h"
+#include "lib/store/quota_rule.h"
 
 bool
 account_name_valid(struct span name)

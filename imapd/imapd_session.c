@@ -30,22 +30,20 @@
 #include "lib/login/session_stage.h"
 #include "lib/mail/charset.h"
 #include "lib/store/mail_account_location.h"
+#include "lib/store/special_folders.h"
 #include "lib/store/uidl_format.h"
 
 #define PARAM_GROUP store
 #define PARAM_DEF "lib/store/params.def"
 #include "lib/conf/param.h"
 
-enum {
-	LINGER_MS = 10000, /* without a connection */
-	SPECIAL_MAX = 32,
-};
+enum { LINGER_MS = 10000 }; /* without a connection */
 
 static struct session_stage stage;
 static struct imapd_params settings;
 static struct store_params store;
 static struct uidl_format uidl;
-static struct special_folder special[SPECIAL_MAX + 1];
+static struct special_folder special[SPECIAL_FOLDERS_MAX + 1];
 static struct mbox_keeping keeping;
 
 /* For the process that is being forked: who shares with its user. */
@@ -60,55 +58,6 @@ static bool entered;
 static bool told_shares; /* to the parent */
 static bool has_mbox;
 static struct mail_mbox_settings mbox;
-
-static unsigned int
-special_use(struct span word)
-{
-	static const struct {
-		const char *name;
-		unsigned int use;
-	} uses[] = {
-		{ "All", SPECIAL_ALL },
-		{ "Archive", SPECIAL_ARCHIVE },
-		{ "Drafts", SPECIAL_DRAFTS },
-		{ "Flagged", SPECIAL_FLAGGED },
-		{ "Important", SPECIAL_IMPORTANT },
-		{ "Junk", SPECIAL_JUNK },
-		{ "Sent", SPECIAL_SENT },
-		{ "Trash", SPECIAL_TRASH },
-	};
-
-	if (span_starts(word, "\\"))
-		word = span_skip(word, 1);
-	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
-		if (span_is_nocase(word, uses[i].name))
-			return uses[i].use;
-	return 0;
-}
-
-/* "Sent Items:Sent, Trash:Trash" */
-static void
-take_special_folders(const char *text)
-{
-	struct span rest = span_of(text), row, name;
-	size_t n = 0, colon;
-
-	while (span_cut(&rest, ",", true, &row)) {
-		row = span_trim(row);
-		if (row.n == 0)
-			continue;
-		colon = span_rfind(row, ':');
-		name = span_trim(span_take(row, colon));
-		if (n == SPECIAL_MAX || colon == row.n || name.n == 0 ||
-		    special_use(span_trim(span_skip(row, colon + 1))) == 0)
-			fatal("mail_special_folders: \"%.*s\" is not a name, a"
-			      " colon, and a use such as Sent",
-			    SPAN_ARG(row));
-		special[n].name = mem_span_text(name);
-		special[n++].use =
-		    special_use(span_trim(span_skip(row, colon + 1)));
-	}
-}
 
 static pid_t
 start(const struct session_owner *owner, int *ours, pid_t *companion)
@@ -351,7 +300,8 @@ before(const struct service *s)
 {
 	struct why why;
 
-	take_special_folders(store.mail_special_folders);
+	if (!special_folders_parse(store.mail_special_folders, special, &why))
+		fatal("mail_special_folders: %s", why.text);
 	/* what POP3 has told of a message is kept for Dovecot */
 	if (!uidl_format_parse(conf_value(s->conf, "pop3_uidl_format"), &uidl,
 		&why))

@@ -127,7 +127,7 @@ tests_fuzz_acl_list_fuzz_SOURCES = tests/fuzz/acl_list_fuzz.c \
 tests_fuzz_list_pattern_fuzz_SOURCES = tests/fuzz/list_pattern_fuzz.c \
 	tests/fuzz/replay.c imapd/list_pattern.c imapd/list_pattern.h
 tests_fuzz_maildir_size_fuzz_SOURCES = tests/fuzz/maildir_size_fuzz.c \
-	tests/fuzz/replay.c auth/quota_rule.c auth/quota_rule.h
+	tests/fuzz/replay.c
 tests_fuzz_search_text_fuzz_SOURCES = tests/fuzz/search_text_fuzz.c \
 	tests/fuzz/replay.c imapd/search_text.c imapd/search_text.h \
 	imapd/search_plain.c imapd/search_plain.h \

@@ -400,6 +400,7 @@ load(struct planning *p, const char *directory)
 	check_transports(p);
 	settings_check_next_hops(plan, p->errors, p->warnings);
 	settings_check_domains(plan, p->warnings);
+	settings_check_mailboxes(plan, p->errors);
 	settings_check_accounts(plan, p->warnings);
 	return p->errors->n == before;
 }

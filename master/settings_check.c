@@ -15,7 +15,12 @@
 #include <unistd.h>
 
 #include "lib/base/fdio.h"
+#include "lib/base/mem.h"
 #include "lib/mail/destination.h"
+#include "lib/store/mail_account_location.h"
+#include "lib/store/quota_rule.h"
+#include "lib/store/special_folders.h"
+#include "lib/store/uidl_format.h"
 #include "lib/table/source.h"
 #include "lib/table/words.h"
 #include "master/complain.h"
@@ -283,22 +288,129 @@ settings_check_domains(const struct plan *plan, struct buf *warnings)
 	}
 }
 
+static bool
+has_program(const struct plan *plan, const char *name)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (strcmp(plan->services[i].program->name, name) == 0)
+			return true;
+	return false;
+}
+
+/* POP3 alone can do with an INBOX that is outside of the rest. */
+static bool
+location_fine(const struct plan *plan, struct why *why)
+{
+	struct buf text = BUF_INIT(4096);
+	char *directory = NULL, *inside = NULL;
+	bool fine;
+
+	mail_location_expand(conf_value(plan->conf, "account_mail"),
+	    "user@example.com", "/home/user", &text);
+	fine = has_program(plan, "imapd") ?
+	    mail_location_confine(buf_text(&text), &directory, &inside, why) :
+	    mail_location_confine_inbox(buf_text(&text), &directory, &inside,
+		why);
+	free(directory);
+	free(inside);
+	buf_fini(&text);
+	return fine;
+}
+
+void
+settings_check_mailboxes(const struct plan *plan, struct buf *errors)
+{
+	struct special_folder special[SPECIAL_FOLDERS_MAX + 1];
+	const char *quota = conf_value(plan->conf, "account_quota");
+	struct quota_rule rule;
+	struct uidl_format uidl;
+	struct why why;
+
+	if (!quota_rule_parse(span_of(quota), &rule))
+		complain_setting(errors, plan->conf, "account_quota",
+		    "\"%s\" is not understood", quota);
+	if (!special_folders_parse(conf_value(plan->conf,
+				       "mail_special_folders"),
+		special, &why))
+		complain_setting(errors, plan->conf, "mail_special_folders",
+		    "%s", why.text);
+	else
+		special_folders_fini(special);
+	if (!uidl_format_parse(conf_value(plan->conf, "pop3_uidl_format"),
+		&uidl, &why)) /* names itself */
+		complain_setting(errors, plan->conf, "pop3_uidl_format", "%s",
+		    why.text + strlen("pop3_uidl_format: "));
+	if (!location_fine(plan, &why))
+		complain_setting(errors, plan->conf, "account_mail", "%s",
+		    why.text);
+}
+
+/* Of -o name=value, where the last one wins; NULL: there is none. */
+static const char *
+override_of(const struct master_entry *e, const char *name)
+{
+	const char *value = NULL;
+	size_t n = strlen(name);
+
+	for (char **o = e->overrides; *o != NULL; o++)
+		if (strncmp(*o, name, n) == 0 && (*o)[n] == '=')
+			value = *o + n + 1;
+	return value;
+}
+
+/* imapd_tls_cert_file or pop3d_... is smtpd_tls_cert_file by default. */
+static bool
+is_set(const struct plan *plan, const struct master_entry *e, const char *end)
+{
+	char *own = mem_printf("%s_%s", e->command, end);
+	char *common = mem_printf("smtpd_%s", end);
+	const char *value = override_of(e, own);
+
+	if (value == NULL && conf_raw(plan->conf, own) == NULL)
+		value = override_of(e, common);
+	if (value == NULL)
+		value = conf_value(plan->conf, own);
+	free(own);
+	free(common);
+	return value[0] != '\0';
+}
+
+static void
+check_login(const struct plan *plan, const struct master_entry *e,
+    struct buf *warnings)
+{
+	const char *refused = override_of(e, "disable_plaintext_auth");
+
+	if (refused == NULL)
+		refused = conf_value(plan->conf, "disable_plaintext_auth");
+	if (strcasecmp(refused, "yes") == 0 &&
+	    !is_set(plan, e, "tls_cert_file") &&
+	    !is_set(plan, e, "tls_chain_files"))
+		complain_service(warnings, e,
+		    "nobody can log in: there is no certificate "
+		    "(smtpd_tls_cert_file), and without TLS no password is "
+		    "taken (disable_plaintext_auth)");
+}
+
 void
 settings_check_accounts(const struct plan *plan, struct buf *warnings)
 {
 	struct span rest = span_of(conf_value(plan->conf, "account_files"));
 	struct span word;
+	bool accounts = conf_list_next(&rest, &word);
 
-	if (warnings == NULL || conf_list_next(&rest, &word))
-		return;
-	for (size_t i = 0; i < plan->count; i++) {
+	for (size_t i = 0; warnings != NULL && i < plan->count; i++) {
+		const struct master_entry *e = plan->services[i].entry;
 		const char *name = plan->services[i].program->name;
 
 		if (strcmp(name, "imapd") != 0 && strcmp(name, "pop3d") != 0)
 			continue;
+		if (accounts) {
+			check_login(plan, e, warnings);
+			continue;
+		}
 		complain_setting(warnings, plan->conf, "account_files",
-		    "not set: nobody can log in to %s",
-		    plan->services[i].entry->name);
+		    "not set: nobody can log in to %s", e->name);
 		return;
 	}
 }

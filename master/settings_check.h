@@ -16,7 +16,16 @@ void settings_check_next_hops(const struct plan *plan, struct buf *errors,
     struct buf *warnings);
 /* A line for each domain that two classes of domains name: one of them wins. */
 void settings_check_domains(const struct plan *plan, struct buf *warnings);
-/* A line if there are services for people to log in to, and no accounts. */
+/*
+ * What auth and the sessions would refuse to start with. The services are
+ * planned.
+ */
+void settings_check_mailboxes(const struct plan *plan, struct buf *errors);
+/*
+ * A line if there are services for people to log in to, and no accounts; and
+ * for each where nobody could, because passwords are refused without TLS and
+ * there is no certificate.
+ */
 void settings_check_accounts(const struct plan *plan, struct buf *warnings);
 
 #endif

@@ -7,6 +7,48 @@
 #include "lib/base/mem.h"
 #include "lib/store/beneath.h"
 
+/* Behind a colon, or behind the key of an option: "...:INBOX=". */
+static bool
+begins_path(const char *pattern, const char *p)
+{
+	if (p == pattern || p[-1] == ':')
+		return true;
+	if (p[-1] != '=')
+		return false;
+	for (p--; p > pattern && p[-1] != ':'; p--)
+		if (p[-1] < 'A' || p[-1] > 'Z')
+			return false;
+	return p > pattern;
+}
+
+void
+mail_location_expand(const char *pattern, const char *user, const char *home,
+    struct buf *out)
+{
+	struct span name = span_of(user);
+	size_t at = span_find(name, '@');
+
+	for (const char *p = pattern; *p != '\0'; p++) {
+		if (*p == '~' && (p[1] == '/' || p[1] == ':' || p[1] == '\0') &&
+		    begins_path(pattern, p)) {
+			buf_add_text(out, home);
+		} else if (*p != '%' || p[1] == '\0') {
+			buf_add_char(out, *p);
+		} else if (*++p == 'u') {
+			buf_add_text(out, user);
+		} else if (*p == 'n') {
+			buf_add_span(out, span_take(name, at));
+		} else if (*p == 'd') {
+			if (at < name.n)
+				buf_add_span(out, span_skip(name, at + 1));
+		} else if (*p == 'h') {
+			buf_add_text(out, home);
+		} else {
+			buf_add_char(out, *p);
+		}
+	}
+}
+
 typedef bool
 take_option(struct mail_location *l, struct span value, struct why *why);
 

@@ -22,6 +22,7 @@
  * error, because mail would not be found or be filed elsewhere.
  */
 
+#include "lib/base/buf.h"
 #include "lib/base/why.h"
 #include "lib/store/folder_name.h"
 
@@ -33,6 +34,13 @@ struct mail_location {
 	struct folder_naming naming; /* but for the separator */
 };
 
+/*
+ * What a setting or an account's entry says, for this user: %u is the name, %n
+ * and %d its parts before and behind the @, %h the home, %% a percent sign; ~
+ * in front of a path, also of an option's, is the home. out may overflow.
+ */
+void mail_location_expand(const char *pattern, const char *user,
+    const char *home, struct buf *out);
 /* False with *why. */
 bool mail_location_parse(const char *text, struct mail_location *out,
     struct why *why);

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "auth/quota_rule.h"
+#include "lib/store/quota_rule.h"
 #include "lib/base/ensure.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

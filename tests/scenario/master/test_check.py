@@ -80,6 +80,29 @@ MISTAKES = {
     "client certificate": (
         "smtp_tls_cert_file = /no/such/cert\n", "",
         "main.cf: line {main}: smtp_tls_cert_file: /no/such/cert: No such"),
+    "quota": (
+        "account_quota = *:storage=1X\n", "",
+        'main.cf: line {main}: account_quota: "*:storage=1X" is not '
+        'understood'),
+    "use of a special folder": (
+        "mail_special_folders = Drafts:Drafts, Sent:Sentt\n", "",
+        'main.cf: line {main}: mail_special_folders: "Sent:Sentt" is not a '
+        'name, a colon, and a use such as Sent'),
+    "UIDL format": (
+        "pop3_uidl_format = %q\n", "",
+        "main.cf: line {main}: pop3_uidl_format: "),
+    "location without a kind": (
+        "account_mail = /var/mail/%u\n", "",
+        'main.cf: line {main}: account_mail: mail location '
+        '"/var/mail/user@example.com" is not supported'),
+    "location's option": (
+        "account_mail = maildir:~/Maildir:LAYUOT=fs\n", "",
+        "main.cf: line {main}: account_mail: mail location: option LAYUOT is "
+        "not supported"),
+    "lists outside of the mailbox": (
+        "account_mail = maildir:~/Maildir:CONTROL=~/lists\n", "",
+        "main.cf: line {main}: account_mail: mail location: "
+        "CONTROL=/home/user/lists is not below /home/user/Maildir"),
 }
 
 
@@ -130,6 +153,10 @@ WARNINGS = {
     "no accounts": (
         "account_files =\n", "",
         "account_files: not set: nobody can log in to 127.0.0.1:"),
+    "no certificate, and no passwords without": (
+        "", "127.0.0.1:2993 inet n - n - 9 imapd -o imapd_tls_cert_file=\n",
+        "service 127.0.0.1:2993/inet: nobody can log in: there is no "
+        "certificate"),
     "missing table": (
         "virtual_alias_maps = hash:{etc}/nothing\n", "",
         "virtual_alias_maps: {etc}/nothing: No such file"),

@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "auth/quota_rule.h"
+#include "lib/store/mail_account_location.h"
+#include "lib/store/quota_rule.h"
 
 static const char text[] =
     "# people\n"
@@ -188,6 +189,39 @@ test_mailboxes(void **state)
 	accounts_free(&a);
 }
 
+/* Only what is a path of its own begins in the home. */
+static void
+test_homes_in_locations(void **state)
+{
+	static const struct {
+		const char *pattern, *want;
+	} rows[] = {
+		{ "maildir:~/Maildir", "maildir:/h/Maildir" },
+		{ "maildir:~", "maildir:/h" },
+		{ "maildir:~:LAYOUT=fs", "maildir:/h:LAYOUT=fs" },
+		{ "maildir:~/m:INBOX=~/m/in:CONTROL=~/m/c",
+		    "maildir:/h/m:INBOX=/h/m/in:CONTROL=/h/m/c" },
+		{ "maildir:/a=~/b", "maildir:/a=~/b" },
+		{ "maildir:/A=~/b", "maildir:/A=~/b" },
+		{ "maildir:/x~/y:INDEX=/z~/i", "maildir:/x~/y:INDEX=/z~/i" },
+		{ "mbox:~/mail:INBOX=/var/mail/%n",
+		    "mbox:/h/mail:INBOX=/var/mail/jo" },
+		{ "maildir:%h/%d/%u/100%%",
+		    "maildir:/h/x.test/jo@x.test/100%" },
+		{ "~x", "~x" },
+		{ "=~/", "=~/" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf out = BUF_INIT(1024);
+
+		mail_location_expand(rows[i].pattern, "jo@x.test", "/h", &out);
+		assert_string_equal(buf_text(&out), rows[i].want);
+		buf_fini(&out);
+	}
+}
+
 static void
 test_quota_rules(void **state)
 {
@@ -358,6 +392,7 @@ main(void)
 		cmocka_unit_test(test_mail_of_system_users),
 		cmocka_unit_test(test_mailboxes),
 		cmocka_unit_test(test_quota_rules),
+		cmocka_unit_test(test_homes_in_locations),
 		cmocka_unit_test(test_quotas),
 		cmocka_unit_test(test_unreadable_is_later),
 		cmocka_unit_test(test_changes_show),

@@ -46,7 +46,7 @@ parts(const struct mailimap_body *body)
 
 	if (body->bd_type == MAILIMAP_BODY_MPART) {
 		for (i = clist_begin(body->bd_data.bd_body_mpart->bd_list);
-		    i != NULL; i = clist_next(i))
+		     i != NULL; i = clist_next(i))
 			n += parts(clist_content(i));
 		return n;
 	}
@@ -85,14 +85,15 @@ flags(const struct mailimap_msg_att_dynamic *dynamic)
 	const char *name;
 
 	printf(", \"flags\": \"");
-	for (i = dynamic->att_list != NULL ? clist_begin(dynamic->att_list)
-					   : NULL;
-	    i != NULL; i = clist_next(i)) {
+	for (i = dynamic->att_list != NULL ? clist_begin(dynamic->att_list) :
+					     NULL;
+	     i != NULL; i = clist_next(i)) {
 		f = clist_content(i);
-		name = f->fl_type == MAILIMAP_FLAG_FETCH_RECENT ? "\\Recent"
-		    : f->fl_flag->fl_type == MAILIMAP_FLAG_KEYWORD
-		    ? f->fl_flag->fl_data.fl_keyword
-		    : names[f->fl_flag->fl_type];
+		name = f->fl_type == MAILIMAP_FLAG_FETCH_RECENT ?
+		    "\\Recent" :
+		    f->fl_flag->fl_type == MAILIMAP_FLAG_KEYWORD ?
+		    f->fl_flag->fl_data.fl_keyword :
+		    names[f->fl_flag->fl_type];
 		for (; *name != '\0'; name++)
 			printf(*name == '\\' ? "\\\\" : "%c", *name);
 		putchar(' ');
@@ -174,7 +175,8 @@ main(int argc, char **argv)
 	for (i = 0; i < sizeof(what) / sizeof(what[0]); i++)
 		mailimap_fetch_type_new_fetch_att_list_add(type, what[i]);
 	demand(mailimap_fetch(imap, mailimap_set_new_interval(1, 0), type,
-		   &rows), "FETCH");
+		   &rows),
+	    "FETCH");
 	for (at = clist_begin(rows); at != NULL; at = clist_next(at))
 		message(clist_content(at));
 	mailimap_fetch_list_free(rows);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "auth/quota_rule.h"
+#include "lib/store/quota_rule.h"
 
 static bool
 unit_shift(char c, unsigned int *shift)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef AUTH_QUOTA_RULE_H
-#define AUTH_QUOTA_RULE_H
+#ifndef LIB_STORE_QUOTA_RULE_H
+#define LIB_STORE_QUOTA_RULE_H
 
 /*
  * How much mail an account may have, as Dovecot's quota_rule says it:
