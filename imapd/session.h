@@ -67,6 +67,7 @@ struct imap_session {
 	bool looked; /* at the disk, since input last had to be waited for */
 	bool rights_looked; /* at the rights to the mailbox, likewise */
 	size_t keywords_told; /* how many of the mailbox the client knows */
+	int64_t park_at; /* since it rests; 0: it does not */
 	int64_t told_progress; /* INPROGRESS: when, clock_ms */
 	struct span idle_tag; /* of the IDLE under way; p NULL: none */
 	struct session_client *connection; /* NULL: cannot be parked */

@@ -109,17 +109,39 @@ is_blind(struct imap_session *s)
 	return (s->mailbox != NULL || s->notify != NULL) && !hear(s);
 }
 
+/* Looking at the disk now and then is no activity. */
+static int64_t
+park_at(struct imap_session *s)
+{
+	int64_t park = imap_park_at(s);
+
+	if (park == INT64_MAX || s->out.n > 0)
+		s->park_at = 0;
+	if (park != INT64_MAX && s->park_at == 0)
+		s->park_at = park;
+	return park == INT64_MAX ? park : s->park_at;
+}
+
+static bool
+is_parked(struct imap_session *s)
+{
+	s->park_at = 0;
+	return imap_park(s) == PARKED;
+}
+
 enum imap_wake
 imap_wait(struct imap_session *s, int64_t deadline)
 {
 	int64_t until = deadline, look = clock_ms() + LOOK_MS,
-		park = imap_park_at(s);
+		park = park_at(s);
 	bool look_myself = is_blind(s), woken = false;
 
 	if (!flush(s))
 		return WAKE_END;
-	if (stream_buffered(s->io) > 0)
+	if (stream_buffered(s->io) > 0) {
+		s->park_at = 0;
 		return WAKE_CLIENT;
+	}
 	s->looked = s->rights_looked = false;
 	if (look_myself && look < until)
 		until = look;
@@ -133,12 +155,13 @@ imap_wait(struct imap_session *s, int64_t deadline)
 	case WAIT_READY:
 		if (woken)
 			return WAKE_CHANGE;
+		s->park_at = 0;
 		stream_expect(s->io);
 		return WAKE_CLIENT;
 	case WAIT_TIMEOUT:
-		return until == deadline                    ? WAKE_TIME :
-		    until == park && imap_park(s) == PARKED ? WAKE_END :
-							      WAKE_CHANGE;
+		return until == deadline          ? WAKE_TIME :
+		    until == park && is_parked(s) ? WAKE_END :
+						    WAKE_CHANGE;
 	case WAIT_CANCELLED:
 		break;
 	}

@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "pop3d"))
 from pop3_client import Client  # noqa: E402
-from posthaste import wait_for  # noqa: E402
+from posthaste import AS_ROOT, wait_for  # noqa: E402
 
 FROM = b"From alice@example.test  Sat Nov 21 13:25:01 2026\n"
 
@@ -38,7 +38,8 @@ def message(i, size=100):
 @pytest.fixture
 def mbox(suite):
     """bob has folders, carol her INBOX alone."""
-    s = suite(main="disable_plaintext_auth = no\n", start=False)
+    s = suite(main="disable_plaintext_auth = no\n"
+              "imap_hibernate_timeout = 1s\n", start=False)
     for directory in (spool(s).parent, mail(s)):
         directory.mkdir()
         os.chown(directory, s.uid, s.gid)
@@ -199,3 +200,68 @@ def test_new_inbox(mbox):
     c.ok("NOOP")
     c.append("INBOX", b"Subject: first\r\n\r\nx\r\n")
     assert subjects(spool(mbox)) == [b"first"]
+
+
+def status(pid):
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return dict(x.split(":\t", 1) for x in text.splitlines() if ":\t" in x)
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs root to separate rights")
+@pytest.mark.parametrize("user", ["bob", "carol"])
+def test_rights(mbox, user):
+    """In root's spool directory the session can do nothing; its keeper has
+    the group that makes lock files there."""
+    spool(mbox).unlink()
+    os.chown(spool(mbox).parent, 0, 8)  # mail
+    spool(mbox).parent.chmod(0o2775)
+    c = mbox.imap(user=user)
+    c.ok("SELECT INBOX")
+    parent, child = mbox.processes("imapd-session")
+    (keeper,) = mbox.processes("imapd-mbox")
+    root = os.readlink(f"/proc/{child}/root")
+    if user == "bob":
+        assert root == str(mail(mbox))
+    else:
+        assert "/mbox/" in root and root.endswith(".imap")
+    assert os.readlink(f"/proc/{keeper}/root") == str(spool(mbox).parent)
+    for pid, group in ((child, mbox.gid), (keeper, 8)):
+        of = status(pid)
+        assert set(of["Uid"].split()) == {str(mbox.uid)}
+        assert set(of["Gid"].split()) == {str(group)}
+        assert of["Groups"].split() in ([], [str(group)])
+        assert of["CapEff"].strip("0") == "" and of["NoNewPrivs"] == "1"
+    c.append("INBOX", b"Subject: new\r\n\r\nx\r\n")
+    c.ok("SELECT INBOX")
+    c.ok(r"STORE 1 +FLAGS (\Deleted)")
+    c.ok("EXPUNGE")
+    assert spool(mbox, user).stat().st_uid == mbox.uid
+    assert spool(mbox, user).stat().st_mode & 0o777 == 0o600
+    assert not list(spool(mbox).parent.glob("*.lock*"))
+    c.logout()
+    wait_for("both to leave", lambda: not mbox.processes("imapd-mbox") and
+             mbox.processes("imapd-session") == [parent], 20)
+
+
+def test_parked_and_woken(mbox):
+    c = mbox.imap()
+    c.ok("SELECT INBOX")
+    c.ok(r"STORE 1 +FLAGS (\Seen)")
+    wait_for("its process to end",
+             lambda: len(mbox.processes("imapd-session")) == 1, 20)
+    deliver(mbox, message(4))
+    lines = c.ok("NOOP")
+    assert b"* 4 EXISTS" in lines
+    assert rb"\Seen" in fetched(c, "1", "FLAGS")[0]
+
+
+def test_emailid_goes_with_a_copy(mbox):
+    c = mbox.imap()
+    c.ok("SELECT INBOX")
+    before = fetched(c, "2", "(EMAILID)")
+    c.ok("CREATE to")
+    c.ok("COPY 1:2 to")
+    c.ok("SELECT to")
+    assert fetched(c, "2", "(EMAILID)") == before
+    assert before != [x.replace(b"* 1", b"* 2")
+                      for x in fetched(c, "1", "(EMAILID)")]
