@@ -225,3 +225,8 @@ tests_unit_lib_store_mbox_folder_test_SOURCES = \
 tests_unit_lib_store_mbox_folder_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_store_mbox_folder_test_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=pwrite,--wrap=ftruncate,--wrap=fsync
+
+check_PROGRAMS += tests/fuzz/mbox_text_fuzz
+TESTS += tests/fuzz/mbox_text_fuzz
+tests_fuzz_mbox_text_fuzz_SOURCES = tests/fuzz/mbox_text_fuzz.c \
+	tests/fuzz/replay.c

@@ -420,8 +420,7 @@ copy_text(struct mailbox *m, const struct mail_index_message *row,
 	b->text = mbox_text_file(m->folder->files.dir, at.end - at.start);
 	if (b->text == -1)
 		return mailbox_disk_failed("cannot read the message", why);
-	b->text_length =
-	    mbox_text_copy(b->fd, &at, MBOX_SHOWN, b->text, 0, NULL);
+	b->text_length = mbox_text_copy(b->fd, &at, b->text);
 	if (b->text_length == -1) {
 		int error = errno;
 

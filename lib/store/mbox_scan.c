@@ -227,7 +227,7 @@ mbox_from_date(struct span line, int64_t *date)
 {
 	struct span rest, word, month = { "", 0 }, day = { "", 0 };
 	struct tm tm = { .tm_isdst = -1 };
-	bool has_zone;
+	bool found = false, has_zone;
 	int zone_s = 0;
 	time_t t;
 
@@ -235,13 +235,13 @@ mbox_from_date(struct span line, int64_t *date)
 		return false;
 	rest = span_skip(line, 5);
 	while (span_cut(&rest, " \t\r\n", true, &word)) {
-		if (is_time(word) && month_of(month) >= 0 && is_day(day))
+		found = is_time(word) && month_of(month) >= 0 && is_day(day);
+		if (found)
 			break;
 		month = day;
 		day = word;
-		word.n = 0;
 	}
-	if (word.n == 0)
+	if (!found)
 		return false;
 	tm.tm_mon = month_of(month);
 	tm.tm_mday = number_of(day);
@@ -381,8 +381,11 @@ end_message(struct mbox_scan *s, int64_t end)
 	if (s->scattered || m->notes.room > NOTES_MAX)
 		m->notes.room = 0;
 	/* the line end that it gets when it is sent */
-	if (m->text_end > m->text && s->last != '\n')
+	if (m->text_end > m->text && s->last != '\n') {
 		m->size += s->last == '\r' ? 1 : 2;
+		if (s->in_hidden)
+			m->hidden += s->last == '\r' ? 1 : 2;
+	}
 	s->blank = 0;
 }
 
@@ -519,7 +522,7 @@ decide(struct mbox_scan *s, struct span line, bool whole, int64_t start,
 		return fails(s, "the first line has no end");
 	take_blank(s);
 	if (whole && bare.n == 0) {
-		s->in_header = s->in_note = false;
+		s->in_header = s->in_note = s->in_hidden = s->noted = false;
 		s->blank = (unsigned int)line.n;
 		s->line = LINE_START;
 		return true;

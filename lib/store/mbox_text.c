@@ -104,9 +104,6 @@ emit(struct mbox_filter *f, const char *p, size_t n, struct buf *to)
 	case MBOX_NEW:
 		put_lf(f, p, n, to);
 		return;
-	case MBOX_KEPT:
-		put(f, p, n, to);
-		return;
 	}
 }
 
@@ -244,10 +241,9 @@ write_text(struct copying *c)
 static void
 take(struct copying *c, size_t skip, size_t n, bool last)
 {
-	struct span text = { c->bytes + MBOX_UNQUOTE_ROOM + skip, n };
+	struct span text;
 
-	if (c->filter.form == MBOX_SHOWN)
-		text = mbox_unquote(&c->unquote, c->bytes + skip, n, last);
+	text = mbox_unquote(&c->unquote, c->bytes + skip, n, last);
 	mbox_filter_feed(&c->filter, text, &c->text);
 }
 
@@ -263,10 +259,6 @@ copy_piece(struct copying *c, int file, int64_t at, size_t n)
 		errno = ESTALE;
 		return -1;
 	}
-	/* the "From " line is no part of the filter's text */
-	if (c->filter.form == MBOX_KEPT && at < m->text)
-		buf_add(&c->text, p,
-		    (size_t)((end < m->text ? end : m->text) - at));
 	if (end > m->text_end)
 		end = m->text_end;
 	if (from < end)
@@ -289,10 +281,9 @@ is_right(struct copying *c)
 }
 
 static int64_t
-copy_all(struct copying *c, int file, int64_t *header_end)
+copy_all(struct copying *c, int file)
 {
 	const struct mbox_message *m = c->m;
-	int64_t start = c->to;
 
 	for (int64_t at = m->start; at < m->end;) {
 		size_t n = m->end - at < CHUNK ? (size_t)(m->end - at) : CHUNK;
@@ -308,16 +299,13 @@ copy_all(struct copying *c, int file, int64_t *header_end)
 	mbox_filter_end(&c->filter, &c->text);
 	if (write_text(c) == -1)
 		return -1;
-	if (header_end != NULL)
-		*header_end = c->filter.header_end + m->text - m->start;
-	return c->to - start;
+	return c->to;
 }
 
 int64_t
-mbox_text_copy(int file, const struct mbox_message *m, enum mbox_form form,
-    int out, int64_t at, int64_t *header_end)
+mbox_text_copy(int file, const struct mbox_message *m, int out)
 {
-	struct copying c = { .m = m, .out = out, .to = at };
+	struct copying c = { .m = m, .out = out };
 	int64_t result;
 	int error;
 
@@ -325,8 +313,8 @@ mbox_text_copy(int file, const struct mbox_message *m, enum mbox_form form,
 	c.check = mbox_scan_new(c.names);
 	buf_init(&c.text, (size_t)4 * CHUNK);
 	c.bytes = mem_resize(NULL, CHUNK + MBOX_UNQUOTE_ROOM);
-	mbox_filter_init(&c.filter, form);
-	result = copy_all(&c, file, header_end);
+	mbox_filter_init(&c.filter, MBOX_SHOWN);
+	result = copy_all(&c, file);
 	error = errno;
 	free(c.bytes);
 	buf_fini(&c.text);

@@ -3,7 +3,7 @@
 #define LIB_STORE_MBOX_TEXT_H
 
 /*
- * Messages on their way into an mbox, out of it, or from one to another.
+ * Messages on their way into an mbox, and out of it.
  */
 
 #include "lib/base/buf.h"
@@ -11,7 +11,6 @@
 
 enum mbox_form {
 	MBOX_SHOWN, /* out: unquoted, with CRLF line ends */
-	MBOX_KEPT, /* to another one: as it is */
 	MBOX_NEW, /* in: quoted, with LF line ends */
 };
 
@@ -40,14 +39,12 @@ void mbox_filter_feed(struct mbox_filter *f, struct span bytes, struct buf *to);
 void mbox_filter_end(struct mbox_filter *f, struct buf *to);
 
 /*
- * The message to the file "out", from "at" on; how many bytes, and in the form
- * MBOX_KEPT, which has its "From " line, where in them notes can be put
- * ("header_end" may be NULL). It is compared with the digest that it had when
- * it was found, so that nobody takes parts of others for it, whatever is done
- * to the file meanwhile: then -1 with ESTALE.
+ * The message, as it is shown, to the file "out", from its beginning on; how
+ * many bytes. It is compared with the digest that it had when it was found, so
+ * that nobody takes parts of others for it, whatever is done to the file
+ * meanwhile: then -1 with ESTALE.
  */
-int64_t mbox_text_copy(int file, const struct mbox_message *m,
-    enum mbox_form form, int out, int64_t at, int64_t *header_end);
+int64_t mbox_text_copy(int file, const struct mbox_message *m, int out);
 
 /* A file without a name: in memory if it is to be small. -1 with errno. */
 int mbox_text_file(int directory, int64_t size);
