@@ -80,7 +80,8 @@ open_tree(struct mail_account *a, const struct mail_account_settings *settings,
 	    a->tree, why);
 	a->tree->inbox_alone = a->mbox.alone;
 	if (r == MAIL_OK)
-		a->root = a->tree->root;
+		/* among mbox files nothing of ours is looked for */
+		a->root = a->tree->at.mbox ? a->tree->control : a->tree->root;
 	else
 		mail_tree_close(a->tree);
 	return r;

@@ -17,7 +17,7 @@ struct mailbox_kind; /* mailbox_kind.h */
 
 struct mail_account {
 	const struct mailbox_kind *kind; /* of all of its folders */
-	int root; /* the Maildir's root directory, O_RDONLY | O_DIRECTORY */
+	int root; /* the Maildir's root directory; of mbox files, ours there */
 	char separator;
 	char *prefix; /* of names that are told, or NULL */
 	bool flush_flags;

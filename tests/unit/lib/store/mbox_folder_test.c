@@ -536,6 +536,34 @@ test_copy_and_move(void **state)
 	mail_account_close(&a);
 }
 
+/* What is called as files of ours in a Maildir is mail here. */
+static void
+test_names_mean_nothing(void **state)
+{
+	static const char *const names[] = { "maildirsize",
+		"posthaste-arriving", "tmp/posthaste-removed.1", "new", "cur" };
+	struct mail_account *a;
+	char path[100];
+
+	(void)state;
+	put_box(three);
+	assert_int_equal(mkdir("mail/tmp", 0700), 0);
+	for (size_t i = 0; i < 5; i++) {
+		snprintf(path, sizeof(path), "mail/%s", names[i]);
+		file_put(path, three);
+	}
+	a = open_mbox();
+	assert_int_equal(mail_folder_create(a, SPAN("x"), 0, &why), MAIL_OK);
+	assert_int_equal(mail_folder_delete(a, SPAN("x"), &why), MAIL_OK);
+	for (size_t i = 0; i < 5; i++) {
+		struct mailbox *m = open_box(a, names[i]);
+
+		assert_string_equal(uids_of(m), "1 2 3");
+		mailbox_close(&m);
+	}
+	mail_account_close(&a);
+}
+
 /* ---- killed ---- */
 
 static void
@@ -735,6 +763,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_locked, folder_enter,
 		    folder_leave),
 		cmocka_unit_test_setup_teardown(test_copy_and_move,
+		    folder_enter, folder_leave),
+		cmocka_unit_test_setup_teardown(test_names_mean_nothing,
 		    folder_enter, folder_leave),
 		cmocka_unit_test_setup_teardown(test_killed, folder_enter,
 		    folder_leave),
