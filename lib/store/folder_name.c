@@ -318,6 +318,9 @@ must_escape(const struct folder_naming *n, struct span level, size_t i,
 	if (c == '\\')
 		return form == FOLDER_FORM_ESCAPED ||
 		    is_escape(span_skip(level, i), &ignored);
+	if (n->mbox)
+		return i + 5 == level.n &&
+		    span_is(span_skip(level, i), ".lock");
 	return i == 0 && n->fs && is_reserved(level);
 }
 

@@ -23,6 +23,9 @@
  * serves all of these, without that plugin under the escaped name. (Courier's
  * way, "&AC4-", is no name to Dovecot.)
  *
+ * Where folders are mbox files no name is the mailbox's own, but one that ends
+ * in ".lock" would be another one's lock: "\2elock".
+ *
  * Directories that other programs made and that are not written so are known
  * by their raw text, so that no folder is hidden.
  */
@@ -40,6 +43,7 @@ struct folder_naming {
 	char separator; /* of the client: '/' or '.' */
 	bool fs; /* LAYOUT=fs */
 	bool utf8; /* no modified UTF-7 */
+	bool mbox; /* with fs: folders are files */
 };
 
 /* Ways to write one name, in the order in which a reader tries them. */

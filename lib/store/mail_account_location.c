@@ -182,6 +182,7 @@ parse(struct span rest, struct mail_location *l, struct why *why)
 			return false;
 	/* files and directories are the folders' tree */
 	l->naming.fs |= l->mbox;
+	l->naming.mbox = l->mbox;
 	return true;
 }
 

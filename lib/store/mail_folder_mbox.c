@@ -11,11 +11,23 @@
 
 #include "lib/base/fdio.h"
 
+/* Dot files are other programs', and ours; locks are everybody's. */
+static bool
+is_none(struct span name)
+{
+	return span_starts(name, ".") ||
+	    (name.n >= 5 && span_is(span_skip(name, name.n - 5), ".lock"));
+}
+
 enum mail_place_kind
 mail_tree_mbox_kind(const struct mail_tree *t, const char *path)
 {
+	struct span rest = span_of(path), level;
 	struct stat st;
 
+	while (span_cut(&rest, "/", false, &level))
+		if (is_none(level))
+			return PLACE_NONE;
 	if (fstatat(t->root, path, &st, 0) != 0)
 		return PLACE_NONE;
 	if (S_ISDIR(st.st_mode))
@@ -23,15 +35,11 @@ mail_tree_mbox_kind(const struct mail_tree *t, const char *path)
 	return S_ISREG(st.st_mode) ? PLACE_FOLDER : PLACE_NONE;
 }
 
-/* Dot files are other programs', and ours; locks are everybody's. */
 bool
 mail_tree_mbox_skips(const char *name, bool top)
 {
-	size_t n = strlen(name);
-	bool lock = n >= 5 && strcmp(name + n - 5, ".lock") == 0;
-
 	/* Dovecot's own INBOX, where it has no other: not ours */
-	return name[0] == '.' || lock ||
+	return is_none(span_of(name)) ||
 	    (top && strcasecmp(name, "INBOX") == 0 &&
 		strcmp(name, "INBOX") != 0);
 }

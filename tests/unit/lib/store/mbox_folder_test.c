@@ -555,6 +555,14 @@ test_names_mean_nothing(void **state)
 	a = open_mbox();
 	assert_int_equal(mail_folder_create(a, SPAN("x"), 0, &why), MAIL_OK);
 	assert_int_equal(mail_folder_delete(a, SPAN("x"), &why), MAIL_OK);
+	assert_int_equal(mail_folder_find(a, SPAN(".posthaste"), NULL),
+	    MAIL_NONEXISTENT);
+	assert_int_equal(mail_folder_delete(a, SPAN(".posthaste/x"), &why),
+	    MAIL_NONEXISTENT);
+	/* this one would lock another */
+	assert_int_equal(mail_folder_create(a, SPAN("new.lock"), 0, &why),
+	    MAIL_OK);
+	assert_int_equal(access("mail/new.lock", F_OK), -1);
 	for (size_t i = 0; i < 5; i++) {
 		struct mailbox *m = open_box(a, names[i]);
 
