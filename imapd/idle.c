@@ -5,7 +5,6 @@
  */
 #include "imapd/basic.h"
 
-#include "imapd/notify.h"
 #include "lib/base/clock.h"
 #include "lib/net/stream.h"
 
@@ -59,10 +58,7 @@ wait_for_done(struct imap_session *s, const struct imap_command *c)
 			client_spoke(s, c);
 			return;
 		case WAKE_CHANGE:
-			if (s->notify != NULL)
-				notify_wake(s);
-			else
-				imap_tell(s, TELL_ALL);
+			imap_tell_now(s);
 			if (s->out.n > 0)
 				notice = next_notice(s);
 			break;
@@ -92,7 +88,7 @@ imap_idle_again(struct imap_session *s, struct span tag)
 
 	if (s->mailbox != NULL)
 		mailbox_watch(s->mailbox, true);
-	imap_tell(s, TELL_ALL);
+	imap_tell_now(s);
 	idle(s, &c);
 }
 

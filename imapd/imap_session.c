@@ -267,8 +267,13 @@ go_on(struct imap_session *s)
 {
 	struct span tag;
 
-	if (!imap_unpark(s, &tag) || tag.n == 0)
+	if (!imap_unpark(s, &tag))
 		return;
+	if (tag.n == 0) {
+		if (s->notify != NULL)
+			notify_wake(s);
+		return;
+	}
 	s->verb = verb_find(SPAN("IDLE"));
 	imap_idle_again(s, tag);
 	s->verb = NULL;

@@ -13,6 +13,7 @@
 #include "lib/log/log.h"
 
 enum {
+	TEXT_MAX = 800, /* of a request that can be parked */
 	WATCHED_MAX = 500, /* mailboxes of one connection */
 	PENDING_MAX = 1 << 20, /* bytes of news that wait to be told */
 	LOOK_MS = 3000, /* at a tree that cannot be watched */
@@ -32,6 +33,7 @@ struct imap_notify {
 	struct imap_session *s;
 	struct arena *arena;
 	struct notify_request request;
+	struct buf text; /* the request as written; empty: not to be had */
 	struct notify_folders folders;
 	struct watched *watched;
 	size_t count;
@@ -73,6 +75,7 @@ forget(struct imap_notify *n)
 		close_watched(n, n->watched);
 	notify_folders_free(&n->folders);
 	buf_reset(&n->pending);
+	buf_fini(&n->text);
 	arena_reset(n->arena);
 	n->request = (struct notify_request){ 0 };
 	n->tree = false;
@@ -503,6 +506,7 @@ begin(struct imap_session *s)
 	n->s = s;
 	n->arena = arena_new();
 	n->pending = BUF_INIT(PENDING_MAX);
+	n->text = BUF_INIT(TEXT_MAX);
 	DL_APPEND(all, n);
 	s->notify = n;
 	return n;
@@ -558,8 +562,45 @@ notify_command(struct imap_session *s, const struct imap_command *c)
 	}
 	n = begin(s);
 	(void)notify_request_read(s, c, n->arena, &n->request);
+	if (!notify_request_write(c, &n->text))
+		buf_fini(&n->text);
 	if (set_up(n))
 		reply_ok(s, c, NULL, "Notify completed.");
 	else
 		reply_no(s, c, "NOTIFICATIONOVERFLOW", "Too many mailboxes");
+}
+
+/* Parking */
+
+bool
+notify_text(const struct imap_session *s, struct span *text)
+{
+	const struct imap_notify *n = s->notify;
+
+	*text = buf_span(&n->text);
+	return n->request.count == 0 && n->text.n > 0 && n->pending.n == 0 &&
+	    !n->overflow;
+}
+
+bool
+notify_wants_selected(const struct imap_session *s)
+{
+	return s->notify != NULL && s->notify->request.selected != 0;
+}
+
+bool
+notify_again(struct imap_session *s, struct span text)
+{
+	struct imap_notify *n = begin(s);
+	struct imap_command c;
+
+	buf_add_span(&n->text, text);
+	text.p = arena_span(n->arena, text);
+	if (!notify_request_command(text, n->arena, &c) ||
+	    notify_request_read(s, &c, n->arena, &n->request) !=
+		NOTIFY_READ_OK ||
+	    n->request.count > 0)
+		return false;
+	take_selected(n, true);
+	return true;
 }

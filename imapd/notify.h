@@ -33,6 +33,17 @@ int64_t notify_wake_at(const struct imap_session *s);
 bool notify_wants_flags(const struct imap_session *s);
 void notify_free(struct imap_session *s);
 
+/*
+ * Parking. The request as text; false: the session cannot be parked with it,
+ * since other mailboxes than the selected one are to be told of, or it is too
+ * long.
+ */
+bool notify_text(const struct imap_session *s, struct span *text);
+/* Are changes of the selected mailbox told outside of IDLE? */
+bool notify_wants_selected(const struct imap_session *s);
+/* Behind the mailbox; then notify_wake. False: this is no such text. */
+bool notify_again(struct imap_session *s, struct span text);
+
 /* From commands: this user's other connections may want to know. */
 void notify_tree_changed(struct imap_session *s);
 void notify_renamed(struct imap_session *s, const char *from, const char *to);

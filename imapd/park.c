@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "imapd/namespaces.h"
+#include "imapd/notify.h"
 #include "imapd/parked_state.h"
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
@@ -16,13 +17,15 @@ int64_t
 imap_park_at(const struct imap_session *s)
 {
 	int64_t after = s->params->imap_hibernate_timeout;
+	struct span request;
 
 	if (after == 0 || s->connection == NULL || s->connection->stay ||
 	    (s->verb != NULL && s->idle_tag.p == NULL) ||
 	    s->state == IMAP_LOGGED_OUT || imap_reader_pending(s->reader))
 		return INT64_MAX;
 	/* what has more of a memory than can be written down */
-	if (s->notify != NULL || s->contexts != NULL)
+	if (s->contexts != NULL ||
+	    (s->notify != NULL && !notify_text(s, &request)))
 		return INT64_MAX;
 	/* nobody would look at its list of rights meanwhile */
 	if (s->mailbox != NULL && mailbox_account(s->mailbox) != s->account)
@@ -46,6 +49,8 @@ write_down(const struct imap_session *s, struct buf *saved, struct buf *out)
 	struct mailbox_status status;
 	struct why why;
 
+	if (s->notify != NULL && !notify_text(s, &p.notify))
+		return false;
 	if (s->mailbox == NULL)
 		return parked_state_write(&p, out);
 	if (mailbox_status(s->mailbox, 0, &status, &why) != MAIL_OK)
@@ -55,6 +60,7 @@ write_down(const struct imap_session *s, struct buf *saved, struct buf *out)
 	p.uidvalidity = status.uidvalidity;
 	p.uidnext = s->view.uidnext;
 	p.modseq = s->view.modseq;
+	p.removals = s->view.removals;
 	p.first_recent = s->view.first_recent;
 	uid_set_text(&s->saved, saved);
 	p.saved = buf_span(saved);
@@ -62,16 +68,17 @@ write_down(const struct imap_session *s, struct buf *saved, struct buf *out)
 }
 
 /*
- * In IDLE a change of the mailbox is to wake it: first the directories are
- * opened and their times taken, then one last look. What happens behind that
- * the parent sees.
+ * In IDLE, or with NOTIFY, a change of the mailbox is to wake it: first the
+ * directories are opened and their times taken, then one last look. What
+ * happens behind that the parent sees.
  */
 static enum imap_parked
 watch(struct imap_session *s, struct session_parking *p)
 {
 	struct mailbox_point points[2];
 
-	if (s->idle_tag.p == NULL || s->mailbox == NULL)
+	if ((s->idle_tag.p == NULL && !notify_wants_selected(s)) ||
+	    s->mailbox == NULL)
 		return PARKED;
 	p->watch_count = mailbox_points(s->mailbox, points);
 	for (size_t i = 0; i < p->watch_count; i++) {
@@ -80,7 +87,7 @@ watch(struct imap_session *s, struct session_parking *p)
 	}
 	if (p->watch_count == 0)
 		return PARK_LATER;
-	imap_tell(s, TELL_ALL);
+	imap_tell_now(s);
 	return s->out.n > 0 ? PARK_NEWS : PARKED;
 }
 
@@ -136,11 +143,13 @@ select_again(struct imap_session *s, const struct parked_state *p,
 		return false;
 	}
 	if (!is_the_same(s->mailbox, p) ||
-	    mailbox_view_restore(&s->view, s->mailbox, p->modseq, p->uidnext,
+	    mailbox_view_restore(&s->view, s->mailbox, p->removals, p->uidnext,
 		why) != MAIL_OK) {
 		mailbox_close(&s->mailbox);
 		return false;
 	}
+	/* changes are told without EXPUNGEs where numbers must stay */
+	s->view.modseq = p->modseq;
 	s->view.first_recent = p->first_recent;
 	s->keywords_told = p->keywords_told;
 	s->examined = p->read_only;
@@ -184,7 +193,9 @@ imap_unpark(struct imap_session *s, struct span *idle_tag)
 	s->received_before = p.received;
 	s->sent_before = p.sent;
 	*idle_tag = p.idle_tag;
-	if (p.name.n == 0 || select_again(s, &p, &why))
+	why.text[0] = '\0';
+	if ((p.name.n == 0 || select_again(s, &p, &why)) &&
+	    (p.notify.n == 0 || notify_again(s, p.notify)))
 		return true;
 	return farewell(s, "UNAVAILABLE",
 	    "The mailbox is not what it was: please connect again",

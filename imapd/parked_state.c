@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { VERSION = 2, READ_ONLY = 1, COMPRESSED = 2 };
+enum { VERSION = 3, READ_ONLY = 1, COMPRESSED = 2 };
 
 static void
 put_number(struct buf *out, uint64_t n, size_t bytes)
@@ -24,7 +24,7 @@ parked_state_write(const struct parked_state *s, struct buf *out)
 {
 	if (s->user.n > UINT16_MAX || s->idle_tag.n > UINT16_MAX ||
 	    s->name.n > UINT16_MAX || s->mailbox_id.n > UINT16_MAX ||
-	    s->saved.n > UINT16_MAX)
+	    s->saved.n > UINT16_MAX || s->notify.n > UINT16_MAX)
 		return false;
 	put_number(out, VERSION, 1);
 	put_number(out,
@@ -34,6 +34,7 @@ parked_state_write(const struct parked_state *s, struct buf *out)
 	put_number(out, s->uidvalidity, 4);
 	put_number(out, s->uidnext, 4);
 	put_number(out, s->modseq, 8);
+	put_number(out, s->removals, 8);
 	put_number(out, s->first_recent, 4);
 	put_number(out, s->keywords_told, 4);
 	put_number(out, s->received, 8);
@@ -43,6 +44,7 @@ parked_state_write(const struct parked_state *s, struct buf *out)
 	put_text(out, s->name);
 	put_text(out, s->mailbox_id);
 	put_text(out, s->saved);
+	put_text(out, s->notify);
 	return !out->overflow;
 }
 
@@ -92,6 +94,7 @@ parked_state_read(struct span bytes, struct parked_state *out)
 	s.uidvalidity = (uint32_t)number(&bytes, 4, &good);
 	s.uidnext = (uint32_t)number(&bytes, 4, &good);
 	s.modseq = number(&bytes, 8, &good);
+	s.removals = number(&bytes, 8, &good);
 	s.first_recent = (uint32_t)number(&bytes, 4, &good);
 	s.keywords_told = (uint32_t)number(&bytes, 4, &good);
 	s.received = number(&bytes, 8, &good);
@@ -101,8 +104,9 @@ parked_state_read(struct span bytes, struct parked_state *out)
 	s.name = text(&bytes, &good);
 	s.mailbox_id = text(&bytes, &good);
 	s.saved = text(&bytes, &good);
+	s.notify = text(&bytes, &good);
 	if (!good || version != VERSION || flags > (READ_ONLY | COMPRESSED) ||
-	    bytes.n > 0)
+	    s.removals > s.modseq || bytes.n > 0)
 		return false;
 	*out = s;
 	return true;

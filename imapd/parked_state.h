@@ -23,9 +23,11 @@ struct parked_state {
 	uint32_t uidvalidity;
 	uint32_t uidnext; /* as in struct mailbox_view */
 	uint64_t modseq;
+	uint64_t removals; /* not above modseq */
 	uint32_t first_recent;
 	uint32_t keywords_told; /* as in struct imap_session */
 	uint64_t received, sent; /* bytes so far */
+	struct span notify; /* the request; empty: none */
 	struct span saved; /* "$", as a sequence set of UIDs; empty: none */
 };
 

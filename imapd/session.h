@@ -158,6 +158,8 @@ bool imap_progress(struct imap_session *s, const struct imap_command *c,
     uint64_t done, uint64_t all);
 /* Tells the client what happened to the selected mailbox. */
 void imap_tell(struct imap_session *s, enum imap_tell tell);
+/* The same between commands, or in IDLE: what NOTIFY asked for, or all. */
+void imap_tell_now(struct imap_session *s);
 /* "* n FETCH (FLAGS (...))", with UID and MODSEQ where those are due. */
 void imap_tell_flags(struct imap_session *s, uint32_t uid, bool with_uid);
 /* "(\Seen $Forwarded)"; "recent": with \Recent. */

@@ -273,3 +273,12 @@ imap_tell(struct imap_session *s, enum imap_tell what)
 		failed(s, result, &why);
 	mailbox_update_fini(&u);
 }
+
+void
+imap_tell_now(struct imap_session *s)
+{
+	if (s->notify != NULL)
+		notify_wake(s);
+	else
+		imap_tell(s, TELL_ALL);
+}

@@ -140,6 +140,25 @@ def test_numbers_stay_true(suite):
         assert c.ok("FETCH 6 (UID)") == [b"* 6 FETCH (UID 8)"]
 
 
+def test_numbers_stay_true_where_no_expunge_was_told(suite):
+    """RFC 9051 section 7.5.1: not with FETCH, STORE and SEARCH."""
+    s = suite(main=MAIN)
+    c, other = s.imap(), s.imap()
+    for i in range(1, 6):
+        c.append("INBOX", message(b"m%d" % i))
+    c.ok("SELECT INBOX")
+    other.ok("SELECT INBOX")
+    other.ok(r"STORE 2 +FLAGS.SILENT (\Deleted)")
+    other.ok("EXPUNGE")
+    assert c.ok("FETCH 3 (UID)")[0] == b"* 3 FETCH (UID 3)"
+    all_parked(s)
+    assert c.ok("FETCH 3 (UID)")[0] == b"* 3 FETCH (UID 3)"
+    assert c.ok("FETCH 5 (UID)")[0] == b"* 5 FETCH (UID 5)"
+    all_parked(s)
+    assert b"* 2 EXPUNGE" in c.ok("NOOP")
+    assert c.ok("FETCH 4 (UID)")[0] == b"* 4 FETCH (UID 5)"
+
+
 def test_what_was_enabled_stays(suite):
     s = suite(main=MAIN)
     c = s.imap()
@@ -440,6 +459,67 @@ def test_a_saved_search_that_is_too_long_stays(suite):
     all_parked(s)
     assert c.ok("FETCH $ (UID)") == [b"* 1 FETCH (UID 1)"]
 
+
+
+EVENTS = "(MessageNew (UID BODY.PEEK[HEADER.FIELDS (SUBJECT)]) " \
+         "MessageExpunge FlagChange)"
+
+
+@pytest.mark.parametrize("how", ["selected", "selected-delayed"])
+def test_notify_of_the_selected_mailbox(suite, how):
+    """It is told without IDLE, with the items that were asked for."""
+    s = suite(main=MAIN)
+    c, other = s.imap(), s.imap()
+    other.append("INBOX", message(b"first"))
+    c.ok("SELECT INBOX")
+    c.ok(f"NOTIFY SET ({how} {EVENTS})")
+    other.ok("SELECT INBOX")
+    for i in range(2, 4):
+        all_parked(s)
+        deliver(s, "bob", i)
+        lines = []
+        while not any(b"UID %d " % i in x for x in lines):
+            lines.append(c.line())
+        assert b"* %d EXISTS" % i in lines
+        assert b"Subject: x" in lines[-1]
+    all_parked(s)
+    other.ok("NOOP")
+    other.ok(r"STORE 2 +FLAGS (\Flagged)")
+    while b"\\Flagged" not in (line := c.line()):
+        pass
+    assert line.startswith(b"* 2 FETCH")
+    all_parked(s)
+    other.ok(r"STORE 2 +FLAGS.SILENT (\Deleted)")
+    other.ok("EXPUNGE")
+    if how == "selected":
+        while c.line() != b"* 2 EXPUNGE":
+            pass
+    else:
+        time.sleep(1)
+        assert b"* 2 EXPUNGE" in c.ok("NOOP")
+    tag = c.idle()
+    all_parked(s)
+    deliver(s, "bob", 9)
+    while not c.line().endswith(b"3 EXISTS"):
+        pass
+    c.done(tag)
+    c.ok("NOTIFY NONE")
+    all_parked(s)
+    deliver(s, "bob", 10)
+    assert not c.waiting(1.5)
+    assert b"* 4 EXISTS" in c.ok("NOOP")
+
+
+def test_notify_of_others_keeps_its_process(suite):
+    s = suite(main=MAIN)
+    c = s.imap()
+    c.ok("NOTIFY SET (personal (MessageNew MessageExpunge))")
+    time.sleep(2.5)
+    assert len(s.processes("imapd-session")) == 2
+    deliver(s, "bob")
+    assert c.line().startswith(b"* STATUS INBOX ")
+    c.ok("NOTIFY NONE")
+    all_parked(s)
 
 
 def change_account(s, user, change):

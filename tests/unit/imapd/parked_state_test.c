@@ -19,12 +19,14 @@ static const struct parked_state example = {
 	.uidvalidity = 4294967295,
 	.uidnext = 17,
 	.modseq = UINT64_C(1882500873646163),
+	.removals = UINT64_C(1882500873646160),
 	.first_recent = 12,
 	.keywords_told = 64,
 	.received = 1,
 	.sent = UINT64_MAX,
 	.compressed = true,
 	.saved = { "1:3,17", 6 },
+	.notify = { "SET (selected NONE)", 19 },
 };
 
 static void
@@ -42,12 +44,14 @@ comes_back(void **unused)
 	assert_true(span_equal(back.name, example.name));
 	assert_true(span_equal(back.mailbox_id, example.mailbox_id));
 	assert_true(span_equal(back.saved, example.saved));
+	assert_true(span_equal(back.notify, example.notify));
 	assert_true(back.read_only);
 	assert_true(back.compressed);
 	assert_int_equal(back.enabled, example.enabled);
 	assert_int_equal(back.uidvalidity, example.uidvalidity);
 	assert_int_equal(back.uidnext, example.uidnext);
 	assert_int_equal(back.modseq, example.modseq);
+	assert_int_equal(back.removals, example.removals);
 	assert_int_equal(back.first_recent, example.first_recent);
 	assert_int_equal(back.keywords_told, example.keywords_told);
 	assert_int_equal(back.received, example.received);
