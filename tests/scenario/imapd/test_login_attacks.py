@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: ISC
+"""What has gone wrong with logins elsewhere, tried on IMAP."""
+import base64
+import itertools
+import pathlib
+import socket
+import threading
+import time
+
+import pytest
+from posthaste import PASSWORD, wait_for
+
+OPEN = "disable_plaintext_auth = no\nauth_failure_delay_max = 0\n"
+ALL = OPEN + ("auth_mechanisms = plain login cram-md5 scram-sha-256\n"
+              "imap_login_limit = 100\nimap_error_limit = 100\n")
+
+
+def b64(data):
+    return base64.b64encode(data)
+
+
+def memory(s, *names):
+    total = 0
+    for name in names:
+        for pid in s.processes(name):
+            text = pathlib.Path(f"/proc/{pid}/status").read_text()
+            total += int(text.split("VmRSS:")[1].split()[0])
+    return total
+
+
+def plain(user, password=PASSWORD, identity=""):
+    return b64(f"{identity}\0{user}\0{password}".encode())
+
+
+def login_lines(s):
+    return [line.split("user=<")[1].split("@")[0]
+            for line in s.log().splitlines() if ": login user=<" in line]
+
+
+# One attempt of each kind, and whether it may succeed.
+ATTEMPTS = {
+    "wrong": (b"AUTHENTICATE PLAIN " + plain("alice", "x"), []),
+    "cancelled": (b"AUTHENTICATE LOGIN", [b64(b"alice"), b"*"]),
+    "half a LOGIN": (b"AUTHENTICATE LOGIN", [b64(b"alice"), b64(b"guess")]),
+    "broken base64": (b"AUTHENTICATE PLAIN", [b"!!!"]),
+    "CRAM": (b"AUTHENTICATE CRAM-MD5", [b64(b"alice 0123456789")]),
+    "SCRAM": (b"AUTHENTICATE SCRAM-SHA-256", [b64(b"n,,n=alice,r=abc"),
+                                              b"*"]),
+    "for another": (b"AUTHENTICATE PLAIN " + plain("bob", identity="alice"),
+                    []),
+    "LOGIN": (b"LOGIN alice guess", []),
+}
+
+
+def attempt(c, words, answers):
+    c.send(b"x " + words + b"\r\n")
+    line = c.line()
+    for answer in answers:
+        assert line.startswith(b"+ "), line
+        c.send(answer + b"\r\n")
+        line = c.line()
+    assert line.startswith((b"x NO ", b"x BAD ")), line
+
+
+def test_mechanisms_one_after_the_other(suite):
+    """CVE-2011-1720, CVE-2019-18928: what failed leaves nothing behind."""
+    s = suite(main=ALL)
+    for first, second in itertools.permutations(ATTEMPTS, 2):
+        c = s.imap(user=None)
+        attempt(c, *ATTEMPTS[first])
+        attempt(c, *ATTEMPTS[second])
+        c.ok("LOGIN carol " + PASSWORD)
+        c.logout()
+    pairs = len(ATTEMPTS) * (len(ATTEMPTS) - 1)
+    wait_for("all logins", lambda: len(login_lines(s)) >= pairs)
+    assert login_lines(s) == ["carol"] * pairs
+
+
+def test_the_first_of_two_pipelined_logins_counts(suite):
+    s = suite(main=OPEN)
+    for first, second in (("bob", "alice"), ("alice", "bob")):
+        c = s.imap(user=None)
+        c.send(f"a LOGIN {first} {PASSWORD}\r\nb LOGIN {second} {PASSWORD}\r\n"
+               "c SELECT INBOX\r\nd LOGOUT\r\n".encode())
+        lines = c.closed()
+        assert any(x.startswith(b"a OK") for x in lines)
+        assert any(x.startswith(b"b BAD") for x in lines), lines
+    c = s.imap(user=None)
+    c.send(f"a LOGIN alice guess\r\nb LOGIN bob {PASSWORD}\r\n"
+           "c LOGOUT\r\n".encode())
+    lines = c.closed()
+    assert lines[0].startswith(b"a NO") and any(
+        x.startswith(b"b OK") for x in lines)
+    wait_for("all logins", lambda: len(login_lines(s)) >= 3)
+    assert login_lines(s) == ["bob", "alice", "bob"]
+
+
+def test_garbage_of_one_is_not_felt_by_another(suite):
+    """CVE-2025-59028"""
+    s = suite(main=ALL)
+    s.imap().logout()
+    ends, wild = threading.Event(), []
+
+    def garbage():
+        words = itertools.cycle(ATTEMPTS.values())
+        while not ends.is_set():
+            c = s.imap(user=None)
+            for _ in range(8):
+                attempt(c, *next(words))
+            c.socket.close()
+            wild.append(1)
+    threads = [threading.Thread(target=garbage) for _ in range(2)]
+    for t in threads:
+        t.start()
+    try:
+        for _ in range(20):
+            began = time.monotonic()
+            c = s.imap(user=None)
+            c.ok("AUTHENTICATE PLAIN " + plain("bob").decode())
+            c.logout()
+            assert time.monotonic() - began < 2
+    finally:
+        ends.set()
+        for t in threads:
+            t.join()
+    assert len(wild) >= 2
+
+
+@pytest.mark.parametrize("byte", [b"\t", b"\n", b"\r", b"\0", b"\x01", b":",
+                                  b"\x7f"])
+def test_bytes_that_end_fields_elsewhere(suite, byte):
+    """CVE-2008-1218: they are a part of the password, or refused."""
+    s = suite(main=OPEN)
+    for user, password in ((b"bob", PASSWORD.encode() + byte + b"x"),
+                           (b"bob", b"x" + byte + b"pass=" +
+                            PASSWORD.encode()),
+                           (b"bob" + byte + b"x", PASSWORD.encode()),
+                           (b"alice" + byte + b"user=bob",
+                            PASSWORD.encode())):
+        c = s.imap(user=None)
+        attempt(c, b"AUTHENTICATE PLAIN " +
+                b64(b"\0" + user + b"\0" + password), [])
+        c.socket.close()
+    s.imap().logout()  # its line comes behind any of those
+    wait_for("a login", lambda: login_lines(s))
+    assert login_lines(s) == ["bob"]
+
+
+def test_wrong_ones_are_wrong(suite):
+    """CVE-2020-12783: nothing but the password does."""
+    s = suite(main=ALL)
+    c = s.imap(user=None)
+    wrong = [PASSWORD[:i] for i in range(len(PASSWORD))] + [
+        PASSWORD + "x", PASSWORD.upper(), PASSWORD + " ", " " + PASSWORD,
+        PASSWORD * 2, "{PLAIN}" + PASSWORD, "x" * 511, "x" * 3000]
+    for password in wrong:
+        attempt(c, b"AUTHENTICATE PLAIN " + plain("bob", password), [])
+        attempt(c, b"AUTHENTICATE LOGIN", [b64(b"bob"),
+                                           b64(password.encode()) or b""])
+    c.ok("LOGIN bob " + PASSWORD)
+    c.logout()
+
+
+def test_aborted_exchanges_cost_no_memory(suite):
+    """CVE-2017-15132"""
+    s = suite(main=ALL)
+    s.imap().logout()
+
+    def abort(count):
+        for _ in range(count):
+            c = s.imap(user=None)
+            for mechanism in (b"LOGIN", b"CRAM-MD5", b"SCRAM-SHA-256"):
+                attempt(c, b"AUTHENTICATE " + mechanism, [b"*"])
+            c.send(b"x AUTHENTICATE CRAM-MD5\r\n")
+            c.line()
+            c.socket.close()
+    abort(60)
+    first = memory(s, "imapd", "auth")
+    abort(300)
+    assert memory(s, "imapd", "auth") < first + 600
+    s.imap().logout()
+
+
+def test_stuck_handshakes_hold_up_nobody(suite):
+    """CVE-2014-3430"""
+    s = suite(main=OPEN)
+    s.imap().logout()
+    stuck = []
+    for i in range(60):
+        c = socket.create_connection(("127.0.0.1", s.ports["imaps"]))
+        # a record that promises 512 bytes, and some of them
+        c.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc"[:1 + i % 9])
+        stuck.append(c)
+    for _ in range(20):
+        c = socket.create_connection(("127.0.0.1", s.ports["imap"]))
+        c.sendall(b"a STARTTLS\r\n\x16\x03")
+        stuck.append(c)
+    began = time.monotonic()
+    s.imap(tls="implicit").logout()
+    s.imap(tls="starttls").logout()
+    assert time.monotonic() - began < 3
+    for c in stuck:
+        c.close()
+
+
+def test_nothing_that_was_said_in_clear_counts_behind_tls(suite):
+    """NO STARTTLS: neither a name, nor an exchange, nor bytes behind it."""
+    s = suite(main=OPEN)
+    c = s.imap(user=None)
+    assert not c.greeting.startswith(b"* PREAUTH")
+    c.send(b"a AUTHENTICATE LOGIN\r\n")
+    assert c.line().startswith(b"+ ")
+    c.send(b"*\r\n")
+    assert c.line().startswith(b"a BAD")
+    c.starttls()
+    # the list is another one, asked for anew
+    assert "STARTTLS" not in c.capabilities()
+    c.ok("LOGIN bob " + PASSWORD)
+    c.logout()
