@@ -55,3 +55,10 @@ TESTS += tests/fuzz/checker_answer_fuzz
 tests_fuzz_checker_answer_fuzz_SOURCES = tests/fuzz/checker_answer_fuzz.c \
 	auth/checker_answer.c auth/checker.h tests/fuzz/replay.c
 	auth/passwd_line.c auth/passwd_file.h tests/fuzz/replay.c
+
+check_PROGRAMS += tests/unit/auth/token_test
+TESTS += tests/unit/auth/token_test
+tests_unit_auth_token_test_SOURCES = tests/unit/auth/token_test.c \
+	auth/checker_answer.c auth/checker.h auth/token_cache.c \
+	auth/token_cache.h
+tests_unit_auth_token_test_LDADD = $(LDADD) -lcmocka

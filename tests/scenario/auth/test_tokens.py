@@ -262,6 +262,25 @@ def test_passwords_do_not_wait_for_tokens(tokens):
         assert name == "authenticated" and got["verdict"] == LATER
 
 
+def test_so_many_questions_at_a_time(tokens):
+    s = tokens(SETTINGS + "auth_token_concurrency = 2\n")
+    clients = [Ipc(s, "auth", "auth") for _ in range(3)]
+    for i, c in enumerate(clients[:2]):
+        c.send("authenticate", service="imap", mechanism="OAUTHBEARER",
+               client="192.0.2.7", server="mx", tls=True, has_initial=True,
+               initial=bearer(f"slow.{i}"), binding=b"")
+    wait_for("the questions", lambda: len(asked(s)) == 2)
+    before = time.monotonic()
+    assert begin(clients[2], bearer("bob"))[1]["verdict"] == LATER
+    assert time.monotonic() - before < 1
+    s.wait_log("2 questions about tokens at a time: see auth_token_concurr")
+    # one who goes away makes room
+    clients[0].socket.close()
+    wait_for("room", lambda: begin(
+        clients[2], bearer("bob"))[1]["verdict"] == OK)
+    assert clients[1].receive()[1]["verdict"] == LATER
+
+
 def test_good_ones_are_remembered_for_what_they_were_good_for(tokens):
     s = tokens()
     c = Ipc(s, "auth", "auth")
