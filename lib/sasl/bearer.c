@@ -193,6 +193,15 @@ add_pair(struct buf *out, const char *name, const char *value)
 	buf_add_char(out, '"');
 }
 
+/* XOAUTH2 has HTTP's codes, RFC 6750 section 3.1. */
+static const char *
+http_status(const char *status)
+{
+	if (strcmp(status, "invalid_request") == 0)
+		return "400";
+	return strcmp(status, "insufficient_scope") == 0 ? "403" : "401";
+}
+
 void
 bearer_refusal(enum bearer_kind kind, const char *status, const char *scope,
     const char *configuration, struct buf *out)
@@ -201,8 +210,7 @@ bearer_refusal(enum bearer_kind kind, const char *status, const char *scope,
 
 	buf_reset(out);
 	buf_add_char(out, '{');
-	/* XOAUTH2 has HTTP's codes */
-	add_pair(out, "status", old ? "400" : status);
+	add_pair(out, "status", old ? http_status(status) : status);
 	if (old)
 		add_pair(out, "schemes", "Bearer");
 	add_pair(out, "scope", scope);

@@ -173,7 +173,7 @@ def test_smtp_and_pop3(tokens):
         assert code == 334 and words == b""
         code, words = c.docmd(base64.b64encode(xoauth2("no")).decode())
         assert code == 334 and json.loads(base64.b64decode(words)) == {
-            "status": "400", "schemes": "Bearer", "scope": "mail"}
+            "status": "401", "schemes": "Bearer", "scope": "mail"}
         assert c.docmd("")[0] == 535
         # a long one, in one line
         token = "bob." + "x" * 8000

@@ -144,8 +144,14 @@ test_refusals(void **state)
 	bearer_refusal(BEARER_XOAUTH2, "invalid_token", "a\"b\\c\td", "",
 	    &text);
 	assert_string_equal(buf_text(&text),
-	    "{\"status\":\"400\",\"schemes\":\"Bearer\","
+	    "{\"status\":\"401\",\"schemes\":\"Bearer\","
 	    "\"scope\":\"a\\\"b\\\\c\\u0009d\"}");
+	bearer_refusal(BEARER_XOAUTH2, "invalid_request", "", "", &text);
+	assert_string_equal(buf_text(&text),
+	    "{\"status\":\"400\",\"schemes\":\"Bearer\"}");
+	bearer_refusal(BEARER_XOAUTH2, "insufficient_scope", "", "", &text);
+	assert_string_equal(buf_text(&text),
+	    "{\"status\":\"403\",\"schemes\":\"Bearer\"}");
 	buf_fini(&text);
 }
 
