@@ -14,7 +14,6 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "lib/base/clock.h"
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
@@ -956,22 +955,4 @@ mail_index_folder_remove(struct mail_index *x,
 		return false;
 	k = index_key_small(f.number, KIND_FOLDER);
 	return index_del(x, SMALL, &k) == 0;
-}
-
-uint32_t
-mail_index_new_uidvalidity(struct mail_index *x)
-{
-	uint32_t validity = (uint32_t)(clock_wall_us() / 1000000);
-	struct index_self self;
-
-	if (!mail_index_begin(x, NULL))
-		return validity;
-	if (get_self(x, &self)) {
-		if (validity <= self.last_uidvalidity)
-			validity = self.last_uidvalidity + 1;
-		self.last_uidvalidity = validity;
-		(void)put_self(x, &self);
-	}
-	(void)mail_index_commit(x, NULL);
-	return validity;
 }

@@ -222,6 +222,5 @@ unsigned int mail_index_generation(const struct mail_index *x);
 void mail_index_why(const struct mail_index *x, struct why *why);
 /* It failed because there is no room on the disk: what was there still is. */
 bool mail_index_full(const struct mail_index *x);
-uint32_t mail_index_new_uidvalidity(struct mail_index *x);
 
 #endif

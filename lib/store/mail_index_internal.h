@@ -39,8 +39,7 @@ struct index_self {
 	uint32_t order; /* of bytes, as a number */
 	uint32_t clean; /* on disk, and nothing was changed since */
 	uint32_t next_folder;
-	uint32_t last_uidvalidity;
-	uint32_t spare;
+	uint32_t spare[2];
 	char boot[40]; /* of the machine, when it was last changed */
 };
 

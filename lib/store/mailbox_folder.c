@@ -11,6 +11,7 @@
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
+#include "lib/log/log.h"
 #include "lib/store/mail_folder_tree.h"
 #include "lib/store/mailbox_internal.h"
 #include "lib/store/mailbox_kind.h"
@@ -78,10 +79,24 @@ mailbox_state_stamped(struct mailbox_folder *f)
 	errno = error;
 }
 
+void
+mailbox_validity_log(const struct mailbox_folder *f, uint32_t old,
+    const char *why)
+{
+	unsigned long now = f->state.uidvalidity;
+
+	if (old == 0)
+		log_info("%s: UIDVALIDITY %lu: %s", f->name, now, why);
+	else if (old != now)
+		log_warning("%s: UIDVALIDITY %lu, before %lu: %s", f->name, now,
+		    (unsigned long)old, why);
+}
+
 /* UIDVALIDITY and the rest as Dovecot had them, or new ones. */
 static int
 found_state(struct mailbox_folder *f)
 {
+	const char *why = "the folder had none";
 	struct uidlist_header header;
 
 	folder_state_new(&f->state, mail_account_new_uidvalidity(f->account));
@@ -90,8 +105,12 @@ found_state(struct mailbox_folder *f)
 		f->state.bound = header.uidnext;
 		if (header.has_id)
 			memcpy(f->state.id, header.id, sizeof(header.id));
+		why = "that of " UIDLIST_NAME;
 	}
-	return folder_state_write(f->files.dir, &f->state);
+	if (folder_state_write(f->files.dir, &f->state) == -1)
+		return -1;
+	mailbox_validity_log(f, 0, why);
+	return 0;
 }
 
 /*
@@ -103,9 +122,11 @@ static int
 replace_state(struct mailbox_folder *f)
 {
 	struct uidlist_header header;
+	uint32_t old = 0;
 
 	folder_state_new(&f->state, mail_account_new_uidvalidity(f->account));
 	if (maildir_uidlist_read_header(f->files.control, &header)) {
+		old = header.uidvalidity;
 		if (f->state.uidvalidity <= header.uidvalidity &&
 		    header.uidvalidity < UINT32_MAX)
 			f->state.uidvalidity = header.uidvalidity + 1;
@@ -118,7 +139,10 @@ replace_state(struct mailbox_folder *f)
 			return -1;
 	}
 	folder_state_set_aside(f->files.dir);
-	return folder_state_write(f->files.dir, &f->state);
+	if (folder_state_write(f->files.dir, &f->state) == -1)
+		return -1;
+	mailbox_validity_log(f, old, FOLDER_STATE_NAME " was damaged");
+	return 0;
 }
 
 static int

@@ -141,6 +141,9 @@ mailbox_reflag(struct mailbox *m, struct mail_index_message *message,
 /* MAIL_FAILED since a flush did, else MAIL_OK. */
 enum mail_result
 mailbox_refuse_failed(const struct mail_account *a, struct why *why);
+/* A line in the log: the folder's UIDVALIDITY is new, or another ("old"). */
+void mailbox_validity_log(const struct mailbox_folder *f, uint32_t old,
+    const char *why);
 /* Of who fills a folder: MAIL_IN_USE when another process has it. */
 enum mail_result
 mailbox_load_lock(struct mailbox_folder *f, int *lock, struct why *why);

@@ -804,6 +804,7 @@ heed_uidlist(struct mailbox *m, struct why *why)
 	struct mailbox_folder *f = m->folder;
 	struct uidlist_header header;
 	struct mail_stamp now;
+	uint32_t old = f->state.uidvalidity;
 
 	if (maildir_folder_stamp(&f->files, UIDLIST_NAME, &now) == -1 ||
 	    now.seconds == 0 || mail_stamp_equal(&now, &f->row.uidlist) ||
@@ -818,6 +819,7 @@ heed_uidlist(struct mailbox *m, struct why *why)
 	if (folder_state_write(f->files.dir, &f->state) == -1)
 		return mailbox_disk_failed("cannot write the mailbox", why);
 	mailbox_state_stamped(f);
+	mailbox_validity_log(f, old, UIDLIST_NAME " has another one now");
 	return MAIL_OK;
 }
 

@@ -534,6 +534,17 @@ write_state(struct mailbox_folder *f, struct why *why)
 	return MAIL_OK;
 }
 
+static enum mail_result
+write_validity(struct mailbox_folder *f, uint32_t old, const char *because,
+    struct why *why)
+{
+	enum mail_result r = write_state(f, why);
+
+	if (r == MAIL_OK)
+		mailbox_validity_log(f, old, because);
+	return r;
+}
+
 /*
  * What the file says of UIDVALIDITY and of UIDs given: Dovecot was here, or
  * this is the first time; or a sender has written it. It is believed where it
@@ -544,7 +555,7 @@ static enum mail_result
 heed_base(struct mailbox *m, struct why *why)
 {
 	struct mailbox_folder *f = m->folder;
-	uint32_t validity, last;
+	uint32_t validity, last, old = f->state.uidvalidity;
 	struct mbox_header h;
 
 	if (mbox_folder_size_now(f) <= 0)
@@ -568,11 +579,12 @@ heed_base(struct mailbox *m, struct why *why)
 		if (f->state.uidvalidity <= validity && validity < UINT32_MAX)
 			f->state.uidvalidity = validity + 1;
 		f->state.bound = 1;
-		return write_state(f, why);
+		return write_validity(f, old, "what the file says of UIDs cannot be",
+		    why);
 	}
 	f->state.uidvalidity = validity;
 	f->state.bound = last + 1;
-	return write_state(f, why);
+	return write_validity(f, old, "that of the file", why);
 }
 
 static enum mail_result
