@@ -113,8 +113,14 @@ reply_result(struct imap_session *s, const struct imap_command *c,
 		    "Internal error, try again later" },
 	};
 	const char *text = rows[result].text;
+	unsigned long left_out;
 
-	if (result == MAIL_FAILED || result == MAIL_NO_ROOM)
+	if (result == MAIL_NO_ROOM &&
+	    mail_account_log_full(s->account, why->text, &left_out))
+		log_warning("user=<%s>, session=%s: %.*s: %s (and %lu times"
+			    " before)",
+		    s->user, s->id, SPAN_ARG(c->name), why->text, left_out);
+	if (result == MAIL_FAILED)
 		log_warning("user=<%s>, session=%s: %.*s: %s", s->user, s->id,
 		    SPAN_ARG(c->name), why->text);
 	reply_no(s, c, rows[result].code, "%s",

@@ -14,6 +14,7 @@ libposthaste_a_SOURCES += \
 	lib/store/folder_uids.c lib/store/folder_uids.h \
 	lib/store/maildir_uidlist.c lib/store/maildir_uidlist.h \
 	lib/store/mailbox.c lib/store/mailbox_folder.c \
+	lib/store/maildir_packed.c lib/store/maildir_packed.h \
 	lib/store/mailbox_load_lock.c lib/store/mailbox_settle.c \
 	lib/store/mailbox_status.c lib/store/mailbox_sync.c \
 	lib/store/mailbox.c lib/store/mailbox_sync.c \

@@ -144,6 +144,12 @@ enum mail_result mail_account_settle(struct mail_account *a, struct why *why);
  * and changing are MAIL_FAILED until the account is closed, and opened again.
  */
 bool mail_account_failed(const struct mail_account *a);
+/*
+ * A full disk would be told with each command: the log hears of each "what"
+ * once a minute. True: now; *left_out lines were not written since the last.
+ */
+bool mail_account_log_full(struct mail_account *a, const char *what,
+    unsigned long *left_out);
 
 /* A folder in a list. */
 struct mail_folder {

@@ -29,6 +29,10 @@ struct mail_account {
 	struct mailbox_watch *watch; /* NULL until asked for; mailbox.c's */
 	struct mail_tree *tree;
 	struct uid_set full; /* folders that were logged: mailbox_keywords.c */
+	struct {
+		int64_t logged; /* when; 0: never */
+		unsigned long left_out;
+	} no_room[8]; /* by what was told */
 	bool failed; /* a flush did: nothing more is told */
 	struct mail_mbox_settings mbox;
 	uint64_t closings; /* of folders, counted */

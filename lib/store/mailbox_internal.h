@@ -141,6 +141,8 @@ mailbox_reflag(struct mailbox *m, struct mail_index_message *message,
 /* MAIL_FAILED since a flush did, else MAIL_OK. */
 enum mail_result
 mailbox_refuse_failed(const struct mail_account *a, struct why *why);
+/* There is no room for what others did: a line in the log, now and then. */
+void mailbox_log_full(const struct mailbox *m, const struct why *why);
 /* A line in the log: the folder's UIDVALIDITY is new, or another ("old"). */
 void mailbox_validity_log(const struct mailbox_folder *f, uint32_t old,
     const char *why);

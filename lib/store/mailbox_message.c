@@ -17,6 +17,7 @@
 #include "lib/store/mailbox_internal.h"
 #include "lib/store/mailbox_kind.h"
 #include "lib/store/maildir_list.h"
+#include "lib/store/maildir_packed.h"
 
 enum { CHUNK = 65536, FINDS = 3 /* of a file that is renamed again */ };
 
@@ -107,7 +108,11 @@ open_message(struct mailbox *m, struct place *p, int *fd, struct stat *st,
 		return MAIL_FAILED;
 	}
 	cut_footer(m, p, *fd, st);
-	return MAIL_OK;
+	if (maildir_unpack(m->folder->files.dir, fd, p->stored, st, why))
+		return MAIL_OK;
+	log_warning("%s: %s: %s", m->folder->name, p->name, why->text);
+	fd_close(fd);
+	return MAIL_FAILED;
 }
 
 /* ---- what reading it tells ---- */

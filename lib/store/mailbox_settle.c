@@ -13,9 +13,12 @@
  */
 #include <errno.h>
 
+#include "lib/base/clock.h"
 #include "lib/log/log.h"
 #include "lib/store/mailbox_internal.h"
 #include "lib/store/mailbox_kind.h"
+
+enum { FULL_LOG_MS = 60000 };
 
 static bool
 waits(const struct mailbox_folder *f)
@@ -107,6 +110,39 @@ mail_account_settle(struct mail_account *a, struct why *why)
 			fail(a);
 		}
 	return r;
+}
+
+bool
+mail_account_log_full(struct mail_account *a, const char *what,
+    unsigned long *left_out)
+{
+	enum { ROOM = sizeof(a->no_room) / sizeof(a->no_room[0]) };
+	int64_t now = clock_ms();
+	unsigned int kind = 0;
+
+	for (const char *p = what; *p != '\0'; p++)
+		kind = kind * 33 + (unsigned char)*p;
+	kind %= ROOM;
+	if (a->no_room[kind].logged != 0 &&
+	    now - a->no_room[kind].logged < FULL_LOG_MS) {
+		a->no_room[kind].left_out++;
+		return false;
+	}
+	*left_out = a->no_room[kind].left_out;
+	a->no_room[kind].left_out = 0;
+	a->no_room[kind].logged = now;
+	return true;
+}
+
+void
+mailbox_log_full(const struct mailbox *m, const struct why *why)
+{
+	unsigned long left_out;
+
+	if (mail_account_log_full(m->account, why->text, &left_out))
+		log_warning("%s: changes are not taken up: %s (and %lu times"
+			    " before)",
+		    m->folder->name, why->text, left_out);
 }
 
 void

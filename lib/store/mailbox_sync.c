@@ -24,6 +24,7 @@
 #include "lib/store/folder_uids.h"
 #include "lib/store/mailbox_scan.h"
 #include "lib/store/maildir_list.h"
+#include "lib/store/maildir_packed.h"
 #include "lib/store/maildir_uidlist.h"
 
 /* How well a folder's row is known to be the directory's. */
@@ -251,6 +252,16 @@ may_have(const struct scan *s, uint32_t uid, uint32_t listed)
 	return uid >= s->f->row.uidnext && uid < s->f->state.bound;
 }
 
+static bool
+is_packed(const struct mailbox_folder *f, const char *name)
+{
+	int fd = maildir_folder_open_file(&f->files, false, name, O_RDONLY);
+	bool packed = fd != -1 && maildir_packed_how(fd) != NULL;
+
+	fd_close(&fd);
+	return packed;
+}
+
 /*
  * After a power cut a file in cur that is shorter than its name says was never
  * acknowledged: its name was written, what is in it was not. It is kept under
@@ -268,7 +279,7 @@ torn(struct scan *s, const struct maildir_file *file)
 	memcpy(name, file->name.p, file->name.n);
 	name[file->name.n] = '\0';
 	if (fstatat(s->f->files.cur, name, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
-	    (uint64_t)st.st_size >= file->stored)
+	    (uint64_t)st.st_size >= file->stored || is_packed(s->f, name))
 		return false;
 	snprintf(hidden, sizeof(hidden), ".%s", name);
 	log_warning("%s: %s: only %lld of %llu bytes are there since the "
@@ -907,8 +918,7 @@ as_known(struct mailbox *m, struct why *why)
 	r = mailbox_look(m, &found, &ignored);
 	mail_index_release(m->account->index);
 	if (r == MAIL_OK && found) {
-		log_warning("%s: changes are not taken up: %s", m->folder->name,
-		    why->text);
+		mailbox_log_full(m, why);
 		return MAIL_OK;
 	}
 	return MAIL_NO_ROOM;

@@ -22,6 +22,7 @@
 #include "lib/log/log.h"
 #include "lib/queue/queue_layout.h"
 #include "lib/store/maildir_list.h"
+#include "lib/store/maildir_packed.h"
 #include "lib/store/maildir_size.h"
 
 static const char lock_name[] = "posthaste-pop3.lock";
@@ -245,6 +246,11 @@ fetch(struct store *base, size_t i, struct store_blob *out, struct why *why)
 	if (fstat(fd, &st) == -1) {
 		fd_close(&fd);
 		return failed("cannot read the message", why);
+	}
+	if (!maildir_unpack(s->maildir, &fd, m->stored, &st, why)) {
+		log_warning("%s: %s", m->name, why->text);
+		fd_close(&fd);
+		return STORE_FAILED;
 	}
 	out->fd = fd;
 	out->length = st.st_size;

@@ -579,8 +579,8 @@ heed_base(struct mailbox *m, struct why *why)
 		if (f->state.uidvalidity <= validity && validity < UINT32_MAX)
 			f->state.uidvalidity = validity + 1;
 		f->state.bound = 1;
-		return write_validity(f, old, "what the file says of UIDs cannot be",
-		    why);
+		return write_validity(f, old,
+		    "what the file says of UIDs cannot be", why);
 	}
 	f->state.uidvalidity = validity;
 	f->state.bound = last + 1;
@@ -715,8 +715,7 @@ static bool
 does_not_matter(struct mailbox *m, enum mail_result r, const struct why *why)
 {
 	if (r == MAIL_NO_ROOM)
-		log_warning("%s: changes are not taken up: %s", m->folder->name,
-		    why->text);
+		mailbox_log_full(m, why);
 	return r == MAIL_NO_ROOM || r == MAIL_IN_USE;
 }
 
