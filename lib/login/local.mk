@@ -9,3 +9,9 @@ libposthaste_a_SOURCES += lib/login/login.h lib/login/login.c \
 	lib/login/mbox_keeper.c lib/login/mbox_keeper.h lib/login/session_shares.c \
 	lib/login/session_shares.h
 EXTRA_DIST += lib/login/params.def
+
+check_PROGRAMS += tests/unit/lib/login/session_enter_test
+TESTS += tests/unit/lib/login/session_enter_test
+tests_unit_lib_login_session_enter_test_SOURCES = \
+	tests/unit/lib/login/session_enter_test.c
+tests_unit_lib_login_session_enter_test_LDADD = $(LDADD) -lcmocka
