@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Folders of other users: needs.md R49, RFC 4314, RFC 2342."""
+import os
 import re
 
 import pytest
@@ -338,3 +339,58 @@ def test_a_captured_name_is_no_way_out(suite):
             alice.no(text.replace("\\", "\\\\"))
     with pytest.raises(AssertionError):
         alice.ok('SELECT "shared"')
+
+
+def test_files_of_dovecot_are_known_after_their_owners_login(suite):
+    s = suite(start=False, main=MAIN)
+    work = s.maildir("bob") / ".Work"
+    for path in (work.parent, work, work / "cur", work / "new", work / "tmp"):
+        path.mkdir(parents=True, exist_ok=True)
+        os.chown(path, s.uid, s.gid)
+    os.chown(work.parent.parent, s.uid, s.gid)
+    (work / "dovecot-acl").write_text("user=alice lr\nanyone lrswitea\n"
+                                      "user=carol@example.test \n")
+    os.chown(work / "dovecot-acl", s.uid, s.gid)
+    s.start()
+    assert list(listed(s.imap("alice"), 'LIST "" *')) == ["INBOX"]
+    s.imap("bob")
+    wait_for("a share", lambda: entries(s) == {
+        ("alice@example.test", "bob@example.test")})
+    alice = s.imap("alice")
+    alice.ok(f"SELECT {BOB}/Work")
+    assert b"[READ-ONLY]" in alice.text
+    assert b"NONEXISTENT" in s.imap("carol").no(f"SELECT {BOB}/Work")
+
+
+def test_names_that_are_no_accounts_are_not_kept(suite):
+    """A process can have the parent make no files for names of its choice."""
+    s = suite(main=MAIN)
+    bob = s.imap("bob")
+    for who in ("dave@example.test", "../../x", "carol+x@example.test",
+                "bob@example.test.", "-alice@example.test", "x" * 250):
+        bob.ok(f"SETACL INBOX {who} lr")
+    bob.ok("SETACL INBOX carol@example.test lr")
+    wait_for("a share", lambda: entries(s) == {
+        ("carol@example.test", "bob@example.test")})
+    assert b"NONEXISTENT" in s.imap("alice").no(f"SELECT {BOB}/INBOX")
+    carol = s.imap("carol")
+    carol.ok(f"SELECT {BOB}/INBOX")
+    assert b"NONEXISTENT" in carol.no(f"SELECT {BOB}/inboxes")
+    bob.ok("SETACL INBOX carol@example.test lrx")
+    for text in (f"DELETE {BOB}/INBOX", f"RENAME {BOB}/INBOX {BOB}/x"):
+        assert carol.no(text).startswith((b"[CANNOT]", b"[NOPERM]"))
+
+
+def test_giving_and_taking_does_not_fill_the_number_of_processes(suite):
+    s = suite(main=MAIN)
+    bob = s.imap("bob")
+    open_ones = []
+    for _ in range(12):
+        bob.ok("SETACL INBOX alice@example.test lr")
+        wait_for("it is there", lambda: entries(s))
+        open_ones.append(s.imap("alice"))
+        bob.ok("DELETEACL INBOX alice@example.test")
+        wait_for("it is gone", lambda: not entries(s))
+    assert len(s.processes("imapd-session")) <= 1 + 1 + 4
+    for c in open_ones:
+        c.ok("NOOP")

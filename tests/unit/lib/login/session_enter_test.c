@@ -109,8 +109,7 @@ try_to_leave(int fd)
 	int other;
 
 	other = openat(fd, "new", O_WRONLY | O_CREAT | O_EXCL, 0600);
-	if (other < 0 ||
-	    linkat(fd, "new", fd, "link", 0) == -1 ||
+	if (other < 0 || linkat(fd, "new", fd, "link", 0) == -1 ||
 	    renameat(fd, "new", fd, "newer") == -1 ||
 	    unlinkat(fd, "newer", 0) == -1)
 		return 1;
@@ -183,8 +182,8 @@ only_of_the_same_system_user(void **state)
 {
 	(void)state;
 	if (geteuid() == 0)
-		assert_int_equal(
-		    status_of("strange", "belongs to the system user 12346"),
+		assert_int_equal(status_of("strange",
+				     "belongs to the system user 12346"),
 		    101);
 	assert_int_equal(status_of("nowhere", "cannot be opened"), 101);
 }
