@@ -192,6 +192,7 @@ namespaces_open_as(const struct mail_account_settings *settings)
 {
 	common = *settings;
 	common.special = NULL;
+	common.mbox = (struct mail_mbox_settings){ 0 }; /* the user's own */
 }
 
 void
