@@ -540,7 +540,7 @@ answer(struct run *r, size_t i, enum search_answer *out)
 	answer_from_signature(r, signature);
 	if ((*out = evaluate(r, root)) != SEARCH_UNKNOWN)
 		return MAIL_OK;
-	result = answer_from_file(r, uid, signature.n > 0);
+	result = answer_from_file(r, uid, search_words_known(signature));
 	*out = evaluate(r, root);
 	return result;
 }

@@ -36,6 +36,9 @@ void search_words_put(struct search_words *w, struct span folded);
 void search_words_break(struct search_words *w);
 void search_words_end(struct search_words *w, struct buf *signature);
 
+/* Is it one, of today's form? Another is to be made anew. */
+bool search_words_known(struct span signature);
+
 /* A text to look for: hashes of its pieces. */
 struct search_needle {
 	uint16_t *hashes;

@@ -50,11 +50,21 @@ static const uint32_t kinds[] = {
 static uint64_t
 digest(uint32_t kind, const char *name)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ kind;
+	const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ kind, eight = 0;
+	size_t n = strlen(name);
 
-	for (; *name != '\0'; name++)
-		h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
-	h ^= h >> 31;
+	for (; n >= sizeof(eight); n -= sizeof(eight)) {
+		memcpy(&eight, name, sizeof(eight));
+		h = (h ^ eight) * odd;
+		h ^= h >> 32;
+		name += sizeof(eight);
+	}
+	eight = n;
+	for (; n > 0; n--)
+		eight = eight << 8 | (unsigned char)*name++;
+	h = (h ^ eight) * odd;
+	h ^= h >> 32;
 	return h == 0 ? 1 : h;
 }
 
