@@ -117,7 +117,9 @@ def uids(maildir):
 
 def test_rebuild_loses_no_uid(maildir):
     expected = "3 folders, 3 messages; 0 UIDs lost, 0 folders failed\n"
-    assert run("rebuild", f"maildir:{maildir}") == (0, expected)
+    status, text = run("rebuild", f"maildir:{maildir}")
+    assert status == 0 and text.endswith(expected)
+    assert "INBOX: UIDVALIDITY 1234: that of dovecot-uidlist\n" in text
     files = sorted(p.name for p in (maildir / "cur").iterdir())
     before = uids(maildir)
     assert "UIDVALIDITY 1234" in before[0]
@@ -126,6 +128,7 @@ def test_rebuild_loses_no_uid(maildir):
         damage(maildir / "posthaste.index")
         status, text = run("rebuild", f"maildir:{maildir}")
         assert status == 0 and expected in text, text
+        assert "UIDVALIDITY" not in text
         assert uids(maildir) == before
         assert sorted(p.name for p in (maildir / "cur").iterdir()) == files
 
