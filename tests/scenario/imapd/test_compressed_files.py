@@ -6,8 +6,8 @@ import gzip
 import os
 import poplib
 
+from long_runs import kill_children as kill
 from posthaste import AS_ROOT
-from test_crash import kill
 
 OPEN = "disable_plaintext_auth = no\n"
 TEXT = b"Subject: packed\r\n\r\n" + b"text of a message\r\n" * 500

@@ -5,8 +5,8 @@ which folder, what it was, and why."""
 import re
 import subprocess
 
+from long_runs import kill_children as kill
 from posthaste import ROOT
-from test_crash import kill
 
 OPEN = "disable_plaintext_auth = no\n"
 TEXT = b"Subject: x\r\n\r\ny\r\n"
