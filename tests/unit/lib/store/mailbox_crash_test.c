@@ -105,7 +105,9 @@ look(struct mail_account *a, struct mailbox *m, struct told *t)
 static void
 session(int to)
 {
-	struct flag_change change = { FLAGS_ADD, MAIL_SEEN, 0, UINT64_MAX };
+	struct flag_change change = { .action = FLAGS_ADD,
+		.flags = MAIL_SEEN,
+		.unchanged_since = UINT64_MAX };
 	struct told t = { 0 };
 	struct uid_set set = { 0 }, removed = { 0 };
 	struct mail_account *a = account_open();

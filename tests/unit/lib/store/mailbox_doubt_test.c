@@ -550,7 +550,9 @@ what_was_never_told_tells_nothing(void **state)
 static void
 a_failed_commit_is_looked_after(void **state)
 {
-	struct flag_change change = { FLAGS_ADD, MAIL_DELETED, 0, UINT64_MAX };
+	struct flag_change change = { .action = FLAGS_ADD,
+		.flags = MAIL_DELETED,
+		.unchanged_since = UINT64_MAX };
 	struct uid_set set = { 0 };
 	struct mail_account *a;
 	struct mailbox *m;
