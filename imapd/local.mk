@@ -142,3 +142,8 @@ tests_unit_imapd_progress_test_SOURCES = tests/unit/imapd/progress_test.c
 tests_unit_imapd_progress_test_LDADD = imapd/libimapd.a $(LDADD) -lcmocka
 tests_unit_imapd_progress_test_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=clock_ms,--wrap=mail_account_settle
+
+check_PROGRAMS += tests/fuzz/parked_state_fuzz
+TESTS += tests/fuzz/parked_state_fuzz
+tests_fuzz_parked_state_fuzz_SOURCES = tests/fuzz/parked_state_fuzz.c \
+	tests/fuzz/replay.c imapd/parked_state.c imapd/parked_state.h

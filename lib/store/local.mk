@@ -200,8 +200,12 @@ tests_unit_lib_store_mailbox_strangers_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_store_mailbox_strangers_test_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=fsync,--wrap=maildir_folder_scan
 
-check_PROGRAMS += tests/fuzz/folder_state_fuzz tests/fuzz/mail_index_fuzz
-TESTS += tests/fuzz/folder_state_fuzz tests/fuzz/mail_index_fuzz
+check_PROGRAMS += tests/fuzz/folder_state_fuzz tests/fuzz/mail_index_fuzz \
+	tests/fuzz/account_files_fuzz
+TESTS += tests/fuzz/folder_state_fuzz tests/fuzz/mail_index_fuzz \
+	tests/fuzz/account_files_fuzz
+tests_fuzz_account_files_fuzz_SOURCES = tests/fuzz/account_files_fuzz.c \
+	tests/fuzz/replay.c
 tests_fuzz_folder_state_fuzz_SOURCES = tests/fuzz/folder_state_fuzz.c \
 	tests/fuzz/replay.c
 tests_fuzz_mail_index_fuzz_SOURCES = tests/fuzz/mail_index_fuzz.c \

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: ISC */
+/* What a parked session left: what is read is what was written of it. */
+#include "imapd/parked_state.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/ensure.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Of a state, not of anything else in memory. */
+static void
+inside(struct span part, const uint8_t *data, size_t size)
+{
+	const uint8_t *p = (const uint8_t *)part.p;
+
+	ensure(part.n == 0 ||
+	    (p >= data && part.n <= size && p <= data + (size - part.n)));
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct span bytes = { (const char *)data, size };
+	struct buf out = BUF_INIT(65536);
+	struct parked_state s, again;
+
+	if (parked_state_read(bytes, &s)) {
+		inside(s.user, data, size);
+		inside(s.idle_tag, data, size);
+		inside(s.name, data, size);
+		inside(s.mailbox_id, data, size);
+		inside(s.saved, data, size);
+		if (parked_state_write(&s, &out)) {
+			ensure(parked_state_read(buf_span(&out), &again));
+			ensure(span_equal(again.user, s.user) &&
+			    span_equal(again.name, s.name) &&
+			    span_equal(again.saved, s.saved) &&
+			    span_equal(again.idle_tag, s.idle_tag) &&
+			    span_equal(again.mailbox_id, s.mailbox_id) &&
+			    again.uidvalidity == s.uidvalidity &&
+			    again.uidnext == s.uidnext &&
+			    again.modseq == s.modseq &&
+			    again.enabled == s.enabled &&
+			    again.compressed == s.compressed &&
+			    again.read_only == s.read_only);
+		}
+	}
+	buf_fini(&out);
+	return 0;
+}
