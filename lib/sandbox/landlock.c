@@ -19,10 +19,14 @@
 #include "lib/base/fdio.h"
 #include "lib/log/log.h"
 
-enum { ABI_WITH_RENAME = 2, OTHERS_MAX = 256 };
+enum { ABI_WITH_RENAME = 2, ABI_WITH_TRUNCATE = 3, OTHERS_MAX = 256 };
 
 #ifndef LANDLOCK_ACCESS_FS_REFER
 #define LANDLOCK_ACCESS_FS_REFER (1ULL << 13)
+#endif
+
+#ifndef LANDLOCK_ACCESS_FS_TRUNCATE
+#define LANDLOCK_ACCESS_FS_TRUNCATE (1ULL << 14)
 #endif
 
 static const uint64_t may_read =
@@ -50,16 +54,15 @@ static int others[OTHERS_MAX];
 static size_t others_count;
 
 static bool
-is_there(void)
+is_there(long abi)
 {
-	return create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) >=
-	    ABI_WITH_RENAME;
+	return create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) >= abi;
 }
 
 bool
 sandbox_beneath_too(int directory)
 {
-	if (!is_there() || others_count == OTHERS_MAX)
+	if (!is_there(ABI_WITH_RENAME) || others_count == OTHERS_MAX)
 		return false;
 	others[others_count++] = directory;
 	return true;
@@ -84,8 +87,13 @@ sandbox_below_here(bool write)
 	int rules, here;
 	bool good;
 
-	if (!is_there())
+	if (!is_there(ABI_WITH_RENAME))
 		return;
+	/* with no other directory there is no path that leads elsewhere */
+	if (others_count > 0 && is_there(ABI_WITH_TRUNCATE)) {
+		all.handled_access_fs |= LANDLOCK_ACCESS_FS_TRUNCATE;
+		access |= write ? LANDLOCK_ACCESS_FS_TRUNCATE : 0;
+	}
 	rules = (int)create_ruleset(&all, sizeof(all), 0);
 	here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	good = rules >= 0 && here >= 0 && allow(rules, access, here);

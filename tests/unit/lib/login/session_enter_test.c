@@ -109,7 +109,8 @@ try_to_leave(int fd)
 	int other;
 
 	other = openat(fd, "new", O_WRONLY | O_CREAT | O_EXCL, 0600);
-	if (other < 0 || linkat(fd, "new", fd, "link", 0) == -1 ||
+	if (other < 0 || ftruncate(other, 10) == -1 ||
+	    linkat(fd, "new", fd, "link", 0) == -1 ||
 	    renameat(fd, "new", fd, "newer") == -1 ||
 	    unlinkat(fd, "newer", 0) == -1)
 		return 1;
@@ -128,7 +129,7 @@ try_to_leave(int fd)
 	    (here.st_ino != up.st_ino || fchmodat(fd, "../beside", 0, 0) == 0))
 		return 5;
 	if (fchdir(fd) == -1 || open("../beside/secret", O_RDONLY) >= 0 ||
-	    chdir("/") == -1)
+	    truncate("../beside/secret", 0) == 0 || chdir("/") == -1)
 		return 6;
 	return 0;
 }
