@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * New messages. Each is made in a file without a name as it comes; the commit
- * gives them UIDs and adds all of them to the mailbox in one edit, which a
- * crash does not cut in half (mbox_rewrite.h).
+ * New messages. Each is made as it comes, in one of two files without a name:
+ * little in memory, much on the disk. The commit gives them UIDs and adds all
+ * of them to the mailbox in one edit, which a crash does not cut in half
+ * (mbox_rewrite.h).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,10 +20,17 @@
 enum {
 	PIECE = 32768, /* fed at a time */
 	NOTES_ROOM = 65536,
+	IN_MEMORY_MAX = 1 << 20, /* of all messages */
+};
+
+struct stage {
+	int fd; /* -1: not needed yet */
+	int64_t size;
 };
 
 struct message {
-	int fd;
+	struct stage *stage;
+	int64_t at; /* in its file */
 	struct mbox_filter filter;
 	uint32_t flags;
 	uint64_t keywords;
@@ -35,6 +43,7 @@ struct mail_append {
 	struct message *all;
 	size_t count;
 	struct buf out;
+	struct stage memory, disk;
 	bool failed;
 };
 
@@ -44,6 +53,7 @@ mbox_append_new(struct mailbox *to)
 	struct mail_append *a = mem_new(sizeof(*a));
 
 	a->to = to;
+	a->memory.fd = a->disk.fd = -1;
 	buf_init(&a->out, (size_t)4 * PIECE);
 	return a;
 }
@@ -54,8 +64,8 @@ mbox_append_free(struct mail_append **ap)
 	struct mail_append *a = *ap;
 
 	*ap = NULL;
-	for (size_t i = 0; i < a->count; i++)
-		fd_close(&a->all[i].fd);
+	fd_close(&a->memory.fd);
+	fd_close(&a->disk.fd);
 	buf_fini(&a->out);
 	free(a->all);
 	free(a);
@@ -71,9 +81,13 @@ write_failed(struct mail_append *a, struct why *why)
 static int
 write_out(struct mail_append *a, struct message *m)
 {
-	int result =
-	    a->out.n == 0 ? 0 : fd_write_all(m->fd, a->out.p, a->out.n);
+	struct stage *s = m->stage;
+	int result = 0;
 
+	if (a->out.n > 0)
+		result =
+		    fd_pwrite_all(s->fd, a->out.p, a->out.n, (off_t)s->size);
+	s->size += (int64_t)a->out.n;
 	buf_reset(&a->out);
 	return result;
 }
@@ -89,6 +103,21 @@ end_last(struct mail_append *a)
 	m->ended = true;
 	mbox_filter_end(&m->filter, &a->out);
 	return write_out(a, m);
+}
+
+/* NULL with errno. */
+static struct stage *
+stage_for(struct mail_append *a, uint64_t size)
+{
+	struct stage *s =
+	    size <= IN_MEMORY_MAX && a->memory.size < IN_MEMORY_MAX ?
+	    &a->memory :
+	    &a->disk;
+
+	if (s->fd == -1)
+		s->fd = mbox_text_file(a->to->folder->files.dir,
+		    s == &a->disk ? INT64_MAX : 0);
+	return s->fd == -1 ? NULL : s;
 }
 
 enum mail_result
@@ -107,10 +136,10 @@ mbox_append_begin(struct mail_append *a, const struct mail_append_message *how,
 	m->date = how->internal_date == INT64_MIN ? clock_wall_us() / 1000000 :
 						    how->internal_date;
 	mbox_filter_init(&m->filter, MBOX_NEW);
-	m->fd = mbox_text_file(a->to->folder->files.dir,
-	    size > INT64_MAX ? INT64_MAX : (int64_t)size);
-	if (m->fd == -1)
+	m->stage = stage_for(a, size);
+	if (m->stage == NULL)
 		return write_failed(a, why);
+	m->at = m->stage->size;
 	a->count++;
 	return MAIL_OK;
 }
@@ -201,8 +230,9 @@ add_one(struct mail_append *a, struct mbox_changes *c, const struct message *m,
 	buf_add_span(&line, gap);
 	put_from_line(m->date, &line);
 	put_notes(a, m, uid, first, &notes);
-	mbox_changes_append(c, buf_span(&line), m->fd, 0, head);
-	mbox_changes_append(c, buf_span(&notes), m->fd, head, all - head);
+	mbox_changes_append(c, buf_span(&line), m->stage->fd, m->at, head);
+	mbox_changes_append(c, buf_span(&notes), m->stage->fd, m->at + head,
+	    all - head);
 	mbox_changes_append(c, SPAN("\n"), -1, 0, 0);
 	buf_fini(&line);
 	buf_fini(&notes);

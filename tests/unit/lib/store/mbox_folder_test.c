@@ -536,6 +536,47 @@ test_copy_and_move(void **state)
 	mail_account_close(&a);
 }
 
+/* More than there may be files open, and more than is kept in memory. */
+static void
+test_many_at_once(void **state)
+{
+	const struct mail_append_message how = { .internal_date = 1 };
+	struct mail_account *a;
+	struct mail_append *many;
+	struct uid_set uids = { 0 };
+	char text[2000];
+	uint32_t validity;
+	struct mailbox *m;
+
+	(void)state;
+	put_box("");
+	a = open_mbox();
+	m = open_box(a, "Box");
+	many = mail_append_new(m);
+	for (int i = 1; i <= 1500; i++) {
+		int n = snprintf(text, sizeof(text), "Subject: %d\r\n\r\n", i);
+
+		memset(text + n, 'x', 1500);
+		memcpy(text + n + 1500, "\r\n", 3);
+		assert_int_equal(mail_append_begin(many, &how, strlen(text),
+				     &why),
+		    MAIL_OK);
+		assert_int_equal(mail_append_write(many, text, strlen(text),
+				     &why),
+		    MAIL_OK);
+	}
+	assert_int_equal(mail_append_commit(many, &validity, &uids, &why),
+	    MAIL_OK);
+	mail_append_free(&many);
+	assert_int_equal(uid_set_members(&uids), 1500);
+	assert_memory_equal(text_of(m, 1), "Subject: 1\r\n", 12);
+	assert_memory_equal(text_of(m, 900), "Subject: 900\r\n", 14);
+	assert_string_equal(text_of(m, 1500), text);
+	uid_set_fini(&uids);
+	mailbox_close(&m);
+	mail_account_close(&a);
+}
+
 /* What is called as files of ours in a Maildir is mail here. */
 static void
 test_names_mean_nothing(void **state)
@@ -772,6 +813,8 @@ main(void)
 		    folder_leave),
 		cmocka_unit_test_setup_teardown(test_copy_and_move,
 		    folder_enter, folder_leave),
+		cmocka_unit_test_setup_teardown(test_many_at_once, folder_enter,
+		    folder_leave),
 		cmocka_unit_test_setup_teardown(test_names_mean_nothing,
 		    folder_enter, folder_leave),
 		cmocka_unit_test_setup_teardown(test_killed, folder_enter,
