@@ -118,7 +118,7 @@ def uids(maildir):
 def test_rebuild_loses_no_uid(maildir):
     expected = "3 folders, 3 messages; 0 UIDs lost, 0 folders failed\n"
     status, text = run("rebuild", f"maildir:{maildir}")
-    assert status == 0 and text.endswith(expected)
+    assert status == 0 and text.startswith(expected)
     assert "INBOX: UIDVALIDITY 1234: that of dovecot-uidlist\n" in text
     files = sorted(p.name for p in (maildir / "cur").iterdir())
     before = uids(maildir)
