@@ -200,8 +200,7 @@ class World:
 
     def delete(self):
         """One without children; its name may come again."""
-        leaves = [f for f in self.folders if f != "INBOX" and not any(
-            g.startswith(f + "/") for g in self.folders)]
+        leaves = self.leaves()
         if not leaves:
             return
         name = self.random.choice(leaves)
@@ -262,6 +261,76 @@ class World:
                     p.rename(p.parent.parent / "cur" / f"{base}:2,{flags}")
                 except FileNotFoundError:
                     pass
+
+    def mark_outside(self):
+        """A whole folder, as mutt when it is left."""
+        flags = "".join(sorted(self.random.sample("FRS", 2)))
+        for p in self.files(self.folder()):
+            base = p.name.partition(":2,")[0]
+            try:
+                p.rename(p.parent.parent / "cur" / f"{base}:2,{flags}")
+            except FileNotFoundError:
+                pass
+
+    def put_outside(self):
+        """Straight into cur, read: a filter that files what it knows."""
+        folder = self.path(self.folder())
+        if not (folder / "cur").is_dir():
+            return
+        for _ in range(self.random.randint(1, 3)):
+            name = (f"{int(time.time())}.M{self.random.randrange(10**6)}"
+                    f"P{self.made}R.host:2,S")
+            data = self.message().replace(b"\r\n", b"\n")
+            (folder / "tmp" / name).write_bytes(data)
+            os.chown(folder / "tmp" / name, self.s.uid, self.s.gid)
+            os.rename(folder / "tmp" / name, folder / "cur" / name)
+
+    def leaves(self):
+        return [f for f in self.folders if f != "INBOX" and not any(
+            g.startswith(f + "/") for g in self.folders)]
+
+    def moved(self, old, new):
+        """What is known of a folder goes with it."""
+        self.folders[self.folders.index(old)] = new
+        self.a.renamed(old, new)
+        for known in (self.validity, self.places):
+            if old in known:
+                known[new] = known.pop(old)
+        # a message's UIDs are the folder's, whatever it is called
+        for key in [k for k in self.meaning if k[2] == old]:
+            self.meaning[(key[0], key[1], new)] = self.meaning.pop(key)
+        for client in self.live:
+            if client.folder == old:
+                client.folder = new
+
+    def rename_and_create_outside(self):
+        """By another process: its name is another folder's at once."""
+        leaves = self.leaves()
+        if not leaves:
+            return
+        old = self.random.choice(leaves)
+        self.named += 1
+        new = f"o{self.named}"
+        self.path(old).rename(self.path(new))
+        self.moved(old, new)
+        if self.random.random() < 0.5 and len(self.folders) < 7:
+            for part in ("", "cur", "new", "tmp"):
+                (self.path(old) / part).mkdir()
+                os.chown(self.path(old) / part, self.s.uid, self.s.gid)
+            self.folders.append(old)
+
+    def exchange_outside(self):
+        """Two names, each the other's from now on."""
+        leaves = self.leaves()
+        if len(leaves) < 2:
+            return
+        one, two = self.random.sample(leaves, 2)
+        self.path(one).rename(self.path("between"))
+        self.path(two).rename(self.path(one))
+        self.path("between").rename(self.path(two))
+        self.moved(one, "between")
+        self.moved(two, one)
+        self.moved("between", two)
 
     def unlink_outside(self):
         for p in self.files(self.folder()):
@@ -334,6 +403,8 @@ class World:
         ("expunge", 5), ("remove_highest", 3), ("move", 6), ("copy", 4),
         ("create", 3), ("delete", 1), ("rename", 2), ("pop3", 1),
         ("rename_outside", 5), ("unlink_outside", 2), ("unlink_last", 2),
+        ("mark_outside", 2), ("put_outside", 4),
+        ("rename_and_create_outside", 2), ("exchange_outside", 1),
         ("new_session", 3), ("kill", 1), ("index_lost", 1),
         ("index_damaged", 1))
 
