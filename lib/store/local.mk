@@ -4,6 +4,7 @@ libposthaste_a_SOURCES += \
 	lib/store/mailbox.h lib/store/mailbox_view.h \
 	lib/store/mail_account_internal.h lib/store/mailbox_internal.h \
 	lib/store/mail_index.c lib/store/mail_index.h \
+	lib/store/mail_index_folders.c \
 	lib/store/mail_index_internal.h lib/store/mail_index_tree.c \
 	lib/store/mail_index_rows.c lib/store/mail_index_cache.c \
 	lib/store/mail_index_check.c lib/store/mail_index_gate.c \
@@ -17,6 +18,8 @@ libposthaste_a_SOURCES += \
 	lib/store/maildir_packed.c lib/store/maildir_packed.h \
 	lib/store/mailbox_load_lock.c lib/store/mailbox_settle.c \
 	lib/store/mailbox_status.c lib/store/mailbox_sync.c \
+	lib/store/mailbox_look.c lib/store/mailbox_look.h \
+	lib/store/mailbox_listing.c lib/store/mailbox_adopt.c \
 	lib/store/mailbox.c lib/store/mailbox_sync.c \
 	lib/store/mailbox_kind.c lib/store/mailbox_kind.h \
 	lib/store/mbox_append.c lib/store/mbox_changes.c \

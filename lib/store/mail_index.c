@@ -318,8 +318,8 @@ open_env(struct mail_index *x)
 	return r;
 }
 
-static bool
-put_self(struct mail_index *x, const struct index_self *self)
+bool
+index_self_put(struct mail_index *x, const struct index_self *self)
 {
 	struct index_key k = index_key_small(0, KIND_FOLDER);
 
@@ -328,9 +328,8 @@ put_self(struct mail_index *x, const struct index_self *self)
 		   (struct span){ NULL, 0 }) == 0;
 }
 
-/* False: not there, or not what we write. */
-static bool
-get_self(struct mail_index *x, struct index_self *self)
+bool
+index_self_get(struct mail_index *x, struct index_self *self)
 {
 	struct index_key k = index_key_small(0, KIND_FOLDER);
 	struct span value;
@@ -449,7 +448,7 @@ found_index(struct mail_index *x)
 
 	if (!begin_raw(x))
 		return false;
-	if (get_self(x, &self)) {
+	if (index_self_get(x, &self)) {
 		abort_raw(x);
 		return true;
 	}
@@ -458,7 +457,7 @@ found_index(struct mail_index *x)
 		.next_folder = 1 };
 	mail_index_prepare();
 	memcpy(self.boot, boot, sizeof(self.boot));
-	if (x->damaged || !put_self(x, &self)) {
+	if (x->damaged || !index_self_put(x, &self)) {
 		abort_raw(x);
 		return false;
 	}
@@ -481,7 +480,7 @@ distrust(struct mail_index *x)
 		what = "it cannot be read";
 	else if (small.ms_entries == 0)
 		what = "";
-	else if (!get_self(x, &self))
+	else if (!index_self_get(x, &self))
 		what = "it is damaged, or of another version";
 	else if (!self.clean && !this_boot(&self))
 		what = in_use;
@@ -619,13 +618,13 @@ unmark(struct mail_index *x)
 {
 	struct index_self self;
 
-	if (!get_self(x, &self))
+	if (!index_self_get(x, &self))
 		return index_damaged(x);
 	if (!self.clean && (x->changed || this_boot(&self)))
 		return true;
 	self.clean = 0;
 	memcpy(self.boot, boot, sizeof(self.boot));
-	if (!put_self(x, &self) || !commit_raw(x))
+	if (!index_self_put(x, &self) || !commit_raw(x))
 		return false;
 	if (index_guarded(sync_call, x) != 0)
 		return index_failed(x, EIO);
@@ -776,15 +775,15 @@ mark_clean(struct mail_index *x)
 		goto out;
 	index_pending_write(x);
 	before = mdb_txn_id(x->writer);
-	if (!get_self(x, &self) || !put_self(x, &self) || !commit_raw(x) ||
-	    index_guarded(sync_call, x) != 0 || !begin_raw(x))
+	if (!index_self_get(x, &self) || !index_self_put(x, &self) ||
+	    !commit_raw(x) || index_guarded(sync_call, x) != 0 || !begin_raw(x))
 		goto out;
-	if (mdb_txn_id(x->writer) != before + 1 || !get_self(x, &self))
+	if (mdb_txn_id(x->writer) != before + 1 || !index_self_get(x, &self))
 		goto out;
 	self.clean = 1;
 	/* pages first, then the one that leads to them, which has the mark */
 	(void)mdb_env_set_flags(x->env, MDB_NOSYNC, 0);
-	if (put_self(x, &self) && commit_raw(x))
+	if (index_self_put(x, &self) && commit_raw(x))
 		return;
 out:
 	abort_raw(x);
@@ -832,127 +831,4 @@ mail_index_close(struct mail_index **xp)
 	index_pending_free(x);
 	free(x->path);
 	free(x);
-}
-
-/* ---- folders ---- */
-
-static bool
-folder_sane(const struct mail_index_folder *f)
-{
-	return f->number > 0 && f->uidvalidity > 0 && f->uidnext > 0 &&
-	    f->messages < f->uidnext && f->unseen <= f->messages &&
-	    f->deleted <= f->messages;
-}
-
-static struct index_key
-key_of_id(const unsigned char id[MAIL_INDEX_ID])
-{
-	struct index_key k = index_key_small(0, KIND_BITS);
-
-	index_key_bytes(&k, id, MAIL_INDEX_ID);
-	return k;
-}
-
-bool
-mail_index_folder(struct mail_index *x, const unsigned char id[MAIL_INDEX_ID],
-    struct mail_index_folder *out, bool *found)
-{
-	struct index_key k = key_of_id(id);
-	struct span value;
-	uint32_t number;
-	int r = index_get(x, SMALL, &k, &value);
-
-	*found = false;
-	if (r == MDB_NOTFOUND)
-		return true;
-	if (r != 0)
-		return false;
-	if (value.n != sizeof(number))
-		return index_damaged(x);
-	memcpy(&number, value.p, sizeof(number));
-	k = index_key_small(number, KIND_FOLDER);
-	if (number == 0 || index_get(x, SMALL, &k, &value) != 0 ||
-	    value.n != sizeof(*out))
-		return index_damaged(x);
-	memcpy(out, value.p, sizeof(*out));
-	if (out->number != number || memcmp(out->id, id, MAIL_INDEX_ID) != 0 ||
-	    !folder_sane(out))
-		return index_damaged(x);
-	*found = true;
-	return true;
-}
-
-static bool
-number_folder(struct mail_index *x, struct mail_index_folder *f)
-{
-	struct index_key k = key_of_id(f->id);
-	struct index_self self;
-
-	if (!get_self(x, &self) || self.next_folder == UINT32_MAX)
-		return index_damaged(x);
-	f->number = self.next_folder++;
-	return put_self(x, &self) &&
-	    index_put(x, SMALL, &k,
-		(struct span){ (const char *)&f->number, sizeof(f->number) },
-		(struct span){ NULL, 0 }) == 0;
-}
-
-bool
-mail_index_folder_put(struct mail_index *x, struct mail_index_folder *f)
-{
-	struct index_key k;
-
-	ensure(x->writes > 0);
-	if (f->number == 0 && !number_folder(x, f))
-		return false;
-	k = index_key_small(f->number, KIND_FOLDER);
-	return index_put(x, SMALL, &k,
-		   (struct span){ (const char *)f, sizeof(*f) },
-		   (struct span){ NULL, 0 }) == 0;
-}
-
-/* All keys that begin with this folder, from "from" on. */
-static bool
-remove_range(struct mail_index *x, enum index_tree t, struct index_key from,
-    uint32_t folder)
-{
-	struct index_walk w;
-	int r;
-
-	index_walk_begin(&w, x, t);
-	for (r = index_walk_to(&w, &from);
-	     r == 0 && w.key.n >= 4 && index_u32(w.key.bytes) == folder;
-	     r = index_walk_to(&w, &from))
-		if ((r = index_walk_del(&w)) != 0)
-			break;
-	index_walk_end(&w);
-	return r == 0 || r == MDB_NOTFOUND;
-}
-
-bool
-mail_index_folder_empty(struct mail_index *x, uint32_t number)
-{
-	return remove_range(x, SMALL, index_key_small(number, KIND_BITS),
-		   number) &&
-	    remove_range(x, ROWS, index_key_row(number, 0), number) &&
-	    remove_range(x, CACHE, index_key_cache(number, 0, 0), number);
-}
-
-bool
-mail_index_folder_remove(struct mail_index *x,
-    const unsigned char id[MAIL_INDEX_ID])
-{
-	struct mail_index_folder f;
-	struct index_key k = key_of_id(id);
-	bool found;
-
-	if (!mail_index_folder(x, id, &f, &found))
-		return false;
-	if (!found)
-		return true;
-	if (!mail_index_folder_empty(x, f.number) ||
-	    index_del(x, SMALL, &k) != 0)
-		return false;
-	k = index_key_small(f.number, KIND_FOLDER);
-	return index_del(x, SMALL, &k) == 0;
 }

@@ -148,6 +148,10 @@ int index_seat_get(struct mail_index *x, enum index_tree t,
  */
 void index_trim(struct mail_index *x);
 
+/* The row of the index itself. False: not there, or not what we write. */
+bool index_self_get(struct mail_index *x, struct index_self *self);
+bool index_self_put(struct mail_index *x, const struct index_self *self);
+
 /* Says that what was read cannot be so. */
 bool index_damaged(struct mail_index *x);
 bool index_failed(struct mail_index *x, int error);

@@ -158,6 +158,13 @@ scan_names_add(struct scan_names *s, struct span name, uint32_t key,
 		spill(s);
 }
 
+void
+scan_names_add_file(struct scan_names *s, const struct maildir_file *file,
+    enum scan_mark mark)
+{
+	scan_names_add(s, file->name, scan_name_seconds(file->name), mark);
+}
+
 static const char *
 text_at(const struct scan_names *s, uint32_t at)
 {

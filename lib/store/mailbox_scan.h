@@ -52,6 +52,9 @@ void scan_names_fini(struct scan_names *s);
 void scan_names_reset(struct scan_names *s);
 void scan_names_add(struct scan_names *s, struct span name, uint32_t key,
     enum scan_mark mark);
+/* By the time that its name begins with. */
+void scan_names_add_file(struct scan_names *s, const struct maildir_file *file,
+    enum scan_mark mark);
 /* By key, and among equals by name. Nothing may be added any more. */
 void scan_names_sort(struct scan_names *s);
 /* Terminated. */
