@@ -108,7 +108,9 @@ flags_are_in_names_and_counted(void **state)
 			     &why),
 	    MAIL_OK);
 	assert_int_equal(modseq, 0);
-	change = (struct flag_change){ FLAGS_REPLACE, MAIL_DRAFT, 0, first };
+	change = (struct flag_change){ .action = FLAGS_REPLACE,
+		.flags = MAIL_DRAFT,
+		.unchanged_since = first };
 	uid_set_remove_range(&set, 1, 1);
 	assert_int_equal(mailbox_change_flags(m, &set, &change, &modseq, NULL,
 			     &why),
@@ -354,8 +356,9 @@ more_keywords_than_letters_last(void **state)
 	assert_int_equal(mailbox_change_flags(m, &set, &change, &modseq, NULL,
 			     &why),
 	    MAIL_OK);
-	change = (struct flag_change){ FLAGS_REMOVE, 0, UINT64_C(1) << 30,
-		UINT64_MAX };
+	change = (struct flag_change){ .action = FLAGS_REMOVE,
+		.keywords = UINT64_C(1) << 30,
+		.unchanged_since = UINT64_MAX };
 	assert_int_equal(mailbox_change_flags(m, &set, &change, &modseq, NULL,
 			     &why),
 	    MAIL_OK);
