@@ -20,7 +20,7 @@ FUZZ_CLANG = clang
 
 # The library is compiled once for all fuzzers; make fuzz-STEM runs one.
 fuzz_stems = $(patsubst tests/fuzz/%_fuzz,%,$(filter tests/fuzz/%_fuzz,$(check_PROGRAMS:$(EXEEXT)=)))
-fuzz_objects = $(patsubst %.c,fuzz/obj/%.o,$(filter %.c,$(libposthaste_a_SOURCES)))
+fuzz_objects = $(sort $(patsubst %.c,fuzz/obj/%.o,$(filter %.c,$(libposthaste_a_SOURCES))))
 fuzz_sources = $(filter-out %/replay.c,$(filter %.c,$(tests_fuzz_$*_fuzz_SOURCES)))
 FUZZ_COMPILE = $(FUZZ_CLANG) -g -O1 -std=gnu11 $(DEFS) $(AM_CPPFLAGS) \
 	$(SSL_CFLAGS) $(PCRE2_CFLAGS) $(CARES_CFLAGS) $(SASL_CFLAGS) \

@@ -86,7 +86,8 @@ is_kept_field(struct span line)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		size_t n = strlen(names[i]);
 
-		if (line.n > n && span_is_nocase(span_take(line, n), names[i]) &&
+		if (line.n > n &&
+		    span_is_nocase(span_take(line, n), names[i]) &&
 		    memchr(": \t", line.p[n], 3) != NULL)
 			return true;
 	}

@@ -143,9 +143,9 @@ read_all(struct mail_account *a)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct mail_account_settings settings = {
-		.location = "maildir:mail", .separator = '/'
-	};
+	const struct mail_account_settings settings = { .location =
+							    "maildir:mail",
+		.separator = '/' };
 	struct mail_account *a = NULL;
 	char path[100], head[200] = "";
 	struct why why;
@@ -169,8 +169,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	mail_account_close(&a);
 	seen = 0;
-	ensure(nftw("outside", count_one, 16, FTW_PHYS) == 0 &&
-	    seen == OUTSIDE);
+	ensure(
+	    nftw("outside", count_one, 16, FTW_PHYS) == 0 && seen == OUTSIDE);
 	ensure(nftw(".", remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0);
 	ensure(fchdir(back) == 0);
 	return 0;

@@ -48,8 +48,8 @@ mark_fields(const struct buf *content, struct buf *out)
 
 		line = span_take(rest, n + 1);
 		header = header && !span_is(line, "\r\n");
-		for (name = 0; name < line.n &&
-		     memchr(": \t", line.p[name], 3) == NULL;)
+		for (name = 0;
+		     name < line.n && memchr(": \t", line.p[name], 3) == NULL;)
 			name++;
 		for (size_t i = 0; header && i < 6; i++)
 			if (name < line.n &&

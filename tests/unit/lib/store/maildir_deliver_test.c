@@ -322,11 +322,13 @@ test_conversion_at_buffer_ends(void **state)
 		int fd, out;
 
 		memset(in, 'x', lead);
-		strcpy(in + lead, "\r\nX-IMAPbase: 9\r\nFrom a\r\n\r\n"
-				  "From b\r\nStatus: D\r\nlone\rcr\r");
+		strcpy(in + lead,
+		    "\r\nX-IMAPbase: 9\r\nFrom a\r\n\r\n"
+		    "From b\r\nStatus: D\r\nlone\rcr\r");
 		memset(want, 'x', lead);
-		strcpy(want + lead, "\nX-Sender-X-IMAPbase: 9\n>From a\n\n"
-				    ">From b\nStatus: D\nlone\rcr\r\n");
+		strcpy(want + lead,
+		    "\nX-Sender-X-IMAPbase: 9\n>From a\n\n"
+		    ">From b\nStatus: D\nlone\rcr\r\n");
 		fd = queue_file("q", in);
 		s = source(fd, 0, in);
 		s.headers = SPAN("");

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: ISC
+"""Logins that are begun and never ended leave nothing behind: CVE-2017-15132."""
+import re
+
+from posthaste import wait_for
+
+MAIN = "disable_plaintext_auth = no\n"
+
+
+def memory(s, *names):
+    """kB that are resident."""
+    total = 0
+    for name in names:
+        for pid in s.processes(name):
+            with open(f"/proc/{pid}/status") as f:
+                total += int(re.search(r"VmRSS:\s+(\d+) kB", f.read())[1])
+    return total
+
+
+def abort(s, count):
+    """In each way there is."""
+    for n in range(count):
+        c = s.imap(user=None)
+        c.send("a AUTHENTICATE PLAIN\r\n")
+        assert c.line().startswith(b"+")
+        if n % 4 == 0:
+            c.send("*\r\nb AUTHENTICATE LOGIN\r\n")
+            assert c.line().startswith(b"a BAD")
+            assert c.line().startswith(b"+")
+            c.send("Ym9i\r\n")
+            assert c.line().startswith(b"+")
+        elif n % 4 == 1:
+            c.send("A" * 3000)
+        elif n % 4 == 2:
+            c.send("====\r\n")
+            assert c.line()[:4] in (b"a NO", b"a BA")
+        c.close()
+
+
+def test_cost_no_memory(suite):
+    s = suite(main=MAIN)
+    abort(s, 120)
+    first = memory(s, "imapd", "auth")
+    abort(s, 800)
+    # of 800 that left 1 kB each it would be more
+    assert memory(s, "imapd", "auth") < first + 600
+    wait_for("room", lambda: s.imap()).logout()
