@@ -68,9 +68,11 @@ session(unsigned int number)
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		static const uint32_t flags[] = { MAIL_SEEN, MAIL_FLAGGED,
 			MAIL_DELETED, MAIL_ANSWERED };
-		struct flag_change change = { random() % 3 == 0 ? FLAGS_REMOVE :
-								  FLAGS_ADD,
-			flags[random() % 4], 0, UINT64_MAX };
+		struct flag_change change = {
+			.action = random() % 3 == 0 ? FLAGS_REMOVE : FLAGS_ADD,
+			.flags = flags[random() % 4],
+			.unchanged_since = UINT64_MAX,
+		};
 		struct uid_set set = { 0 };
 		uint64_t modseq;
 		uint32_t uid = any_uid(m);
