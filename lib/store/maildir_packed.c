@@ -149,8 +149,9 @@ maildir_unpack(int directory, int *fd, uint64_t stored, struct stat *st,
 	}
 	plain = unpack_to(directory, *fd, stored, &n);
 	if (plain == -1) {
-		why_errno(why, "4.2.0", "the message is compressed, and cannot"
-					" be read");
+		why_errno(why, "4.2.0",
+		    "the message is compressed, and cannot"
+		    " be read");
 		return false;
 	}
 	fd_close(fd);
