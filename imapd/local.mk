@@ -147,3 +147,11 @@ check_PROGRAMS += tests/fuzz/parked_state_fuzz
 TESTS += tests/fuzz/parked_state_fuzz
 tests_fuzz_parked_state_fuzz_SOURCES = tests/fuzz/parked_state_fuzz.c \
 	tests/fuzz/replay.c imapd/parked_state.c imapd/parked_state.h
+
+check_PROGRAMS += tests/unit/imapd/small_stack_test
+TESTS += tests/unit/imapd/small_stack_test
+tests_unit_imapd_small_stack_test_SOURCES = \
+	tests/unit/imapd/small_stack_test.c \
+	tests/fuzz/body_structure_fuzz.c imapd/envelope.c \
+	imapd/body_structure.c
+tests_unit_imapd_small_stack_test_LDADD = $(LDADD) -lcmocka -lpthread

@@ -42,7 +42,7 @@ fuzz-%: $(fuzz_objects)
 	fuzz/$*_fuzz -max_total_time=$(FUZZ_SECONDS) fuzz/$* \
 		$(srcdir)/tests/fuzz/corpus/$*
 
-EXTRA_DIST += tests/fuzz/corpus tests/scenario tests/corpus
+EXTRA_DIST += tests/ATTACKS.md tests/fuzz/corpus tests/scenario tests/corpus
 
 .PHONY: lint
 lint:
