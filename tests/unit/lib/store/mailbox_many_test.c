@@ -14,6 +14,8 @@
 #include "lib/log/log.h"
 #include "lib/store/mail_index.h"
 #include "lib/store/maildir_folder.h"
+#include "lib/store/maildir_list.h"
+#include "lib/store/uidl_format.h"
 
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
@@ -327,6 +329,40 @@ a_list_of_another_folder_means_nothing(void **state)
 	assert_true(second.uid[1] >= first.uidnext);
 }
 
+/* POP3's unique ids that are made of UIDs: of the list, and of names. */
+static void
+unique_ids_are_made_of_them(void **state)
+{
+	struct uidl_format format;
+	struct store_ids ids = { .format = &format };
+	struct maildir_list l;
+	struct mail_account *a;
+	struct mailbox *m;
+	int directory;
+
+	(void)state;
+	put("cur/%d.a:2,", 1, COUNT);
+	a = account_open();
+	m = account_inbox(a);
+	account_flag(m, 3, MAIL_SEEN);
+	read_table(m, &first);
+	mailbox_close(&m);
+	mail_account_close(&a);
+	assert_true(uidl_format_parse("%u-%v", &format, &why));
+	ids.uidvalidity = first.uidvalidity;
+	directory = open("Maildir", O_RDONLY | O_DIRECTORY);
+	assert_int_equal(maildir_list_read(directory, directory, &ids, &l), 0);
+	assert_int_equal(l.count, COUNT);
+	for (size_t i = 0; i < l.count; i++) {
+		char id[64];
+
+		snprintf(id, sizeof(id), "%zu-%u", i + 1, first.uidvalidity);
+		assert_string_equal(l.messages[i].unique, id);
+	}
+	maildir_list_free(&l);
+	close(directory);
+}
+
 static int
 quietly(void **state)
 {
@@ -348,6 +384,7 @@ main(void)
 		IN_FOLDER(whoever_is_killed_leaves_uids_that_last),
 		IN_FOLDER(a_list_that_cannot_be_written_gives_no_uids),
 		IN_FOLDER(a_list_of_another_folder_means_nothing),
+		IN_FOLDER(unique_ids_are_made_of_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
