@@ -51,8 +51,8 @@ void scan_listing_read(struct scan *s);
  * *listed: IN_UIDLIST if Dovecot's list knows better than the name,
  * IN_OWN_LIST if the name says nothing, else 0.
  */
-uint32_t scan_uid_of(struct scan *s, const struct maildir_file *file,
-    uint32_t *listed);
+uint32_t
+scan_uid_of(struct scan *s, const struct maildir_file *file, uint32_t *listed);
 
 /* Rows for those in "known", in the order of UIDs. */
 void scan_flush_known(struct scan *s);
