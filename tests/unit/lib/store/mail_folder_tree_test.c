@@ -15,7 +15,8 @@ open_tree(const char *location, char separator)
 	struct mail_location at;
 
 	assert_true(mail_location_parse(location, &at, &why));
-	assert_int_equal(mail_tree_open(&at, separator, true, &tree, &why),
+	assert_int_equal(mail_tree_open(AT_FDCWD, &at, separator, true, &tree,
+			     &why),
 	    MAIL_OK);
 }
 
