@@ -47,8 +47,7 @@ tests_fuzz_app_password_fuzz_SOURCES = tests/fuzz/app_password_fuzz.c \
 check_PROGRAMS += tests/fuzz/passwd_file_fuzz
 TESTS += tests/fuzz/passwd_file_fuzz
 tests_fuzz_passwd_file_fuzz_SOURCES = tests/fuzz/passwd_file_fuzz.c \
-	auth/passwd_line.c auth/passwd_file.h auth/quota_rule.c \
-	auth/quota_rule.h tests/fuzz/replay.c
+	auth/passwd_line.c auth/passwd_file.h tests/fuzz/replay.c
 
 check_PROGRAMS += tests/fuzz/checker_answer_fuzz
 TESTS += tests/fuzz/checker_answer_fuzz

@@ -17,7 +17,7 @@ once(struct span text, struct buf *out)
 
 	acl_list_parse(text, a, &l);
 	for (const struct acl_entry *e = l.first; e != NULL; e = e->next) {
-		ensure(e->rights != 0 && (e->rights & ~ACL_ALL) == 0);
+		ensure((e->rights & ~ACL_ALL) == 0);
 		ensure(acl_list_find(&l, span_of(e->who)) == e);
 		ensure(!span_has_break(span_of(e->who)));
 	}

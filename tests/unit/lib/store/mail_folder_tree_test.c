@@ -264,7 +264,9 @@ test_confined(void **state)
 		{ "maildir:/m:CONTROL=/c", NULL, NULL, NULL },
 		{ "maildir:/m:CONTROL=/mc", NULL, NULL, NULL },
 		{ "maildir:/m:CONTROL=/m/../c", NULL, NULL, NULL },
-		{ "mbox:/m", NULL, NULL, NULL },
+		{ "mbox:/m", NULL, "mbox:.", "mbox:." },
+		{ "mbox:/m:INBOX=/spool/bob:SUBSCRIPTIONS=s", "/m",
+		    "mbox:.:SUBSCRIPTIONS=s", "mbox:.:SUBSCRIPTIONS=s" },
 	};
 	char *directory, *inside;
 
@@ -275,7 +277,11 @@ test_confined(void **state)
 				     &directory, &inside, &why),
 		    rows[i].inside != NULL);
 		if (rows[i].inside != NULL) {
-			assert_string_equal(directory, rows[i].directory);
+			if (rows[i].directory == NULL)
+				assert_null(directory);
+			else
+				assert_string_equal(directory,
+				    rows[i].directory);
 			assert_string_equal(inside, rows[i].inside);
 			free(directory);
 			free(inside);
