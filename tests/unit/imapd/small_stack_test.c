@@ -24,8 +24,8 @@ look(void *with)
 {
 	const struct buf *message = with;
 
-	(void)LLVMFuzzerTestOneInput(
-	    (const uint8_t *)buf_span(message).p, message->n);
+	(void)LLVMFuzzerTestOneInput((const uint8_t *)buf_span(message).p,
+	    message->n);
 	return with;
 }
 
