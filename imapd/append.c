@@ -15,6 +15,7 @@
 #include "imapd/append.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 enum { NAME_ROOM = 4096 };
 
@@ -31,8 +32,9 @@ append_bad(struct appending *a, const char *text)
 	return false;
 }
 
-static bool
-refuse(struct appending *a, enum mail_result result, const struct why *why)
+bool
+append_refuse(struct appending *a, enum mail_result result,
+    const struct why *why)
 {
 	if (result == MAIL_NONEXISTENT)
 		reply_no(a->s, a->c, "TRYCREATE", "There is no such mailbox");
@@ -61,8 +63,13 @@ append_bytes(struct appending *a, struct span bytes)
 	if (too_big(a, bytes.n))
 		return false;
 	a->size += bytes.n;
-	result = mail_append_write(a->append, bytes.p, bytes.n, &why);
-	return result == MAIL_OK || refuse(a, result, &why);
+	if (a->spooling) {
+		a->nul |= memchr(bytes.p, '\0', bytes.n) != NULL;
+		result = mail_spool_put(&a->spool, bytes, &why);
+	} else {
+		result = mail_append_write(a->append, bytes.p, bytes.n, &why);
+	}
+	return result == MAIL_OK || append_refuse(a, result, &why);
 }
 
 /* The connection is of no use any more: nobody hears an answer. */
@@ -169,21 +176,22 @@ take_options(struct appending *a, struct mail_append_message *m)
 	return true;
 }
 
-/* The size of a message is known before it comes, but for those of parts. */
-static uint64_t
-announced_size(const struct appending *a)
+/* The literal that is the whole message; NULL: it is made of parts. */
+static const struct imap_arg *
+whole(const struct appending *a)
 {
 	const struct imap_arg *at = a->at;
 
 	if (imap_arg_is(at, "UTF8") && at[1].type == IMAP_LIST)
 		at = at[1].list;
-	return at->type == IMAP_PENDING ? at->size : UINT64_MAX;
+	return at->type == IMAP_PENDING ? at : NULL;
 }
 
 static bool
 begin(struct appending *a)
 {
 	struct mail_append_message m;
+	const struct imap_arg *literal;
 	enum mail_result result;
 	struct why why;
 	uint64_t size;
@@ -191,7 +199,8 @@ begin(struct appending *a)
 	if (!take_options(a, &m))
 		return false;
 	a->size = 0;
-	size = announced_size(a);
+	literal = whole(a);
+	size = literal != NULL ? literal->size : UINT64_MAX;
 	/* RFC 3502 section 6.3.11 */
 	if (size == 0) {
 		reply_no(a->s, a->c, NULL, "An empty message is none");
@@ -199,15 +208,15 @@ begin(struct appending *a)
 	}
 	if (size != UINT64_MAX && too_big(a, size))
 		return false;
+	if (literal == NULL || literal->binary)
+		append_spool(a);
 	result = mail_append_begin(a->append, &m, size, &why);
-	return result == MAIL_OK || refuse(a, result, &why);
+	return result == MAIL_OK || append_refuse(a, result, &why);
 }
 
 static bool
-one_message(struct appending *a)
+take_text(struct appending *a)
 {
-	if (!begin(a))
-		return false;
 	if (imap_arg_is(a->at, "UTF8")) {
 		a->at++;
 		return append_utf8(a);
@@ -217,6 +226,12 @@ one_message(struct appending *a)
 		return append_catenate(a);
 	}
 	return append_literal(a);
+}
+
+static bool
+one_message(struct appending *a)
+{
+	return begin(a) && take_text(a) && append_spooled(a);
 }
 
 static bool
@@ -282,12 +297,13 @@ append_commit(struct appending *a, struct buf *code)
 		uid_set_text(&uids, code);
 	}
 	uid_set_fini(&uids);
-	return result == MAIL_OK || refuse(a, result, &why);
+	return result == MAIL_OK || append_refuse(a, result, &why);
 }
 
 void
 append_fini(struct appending *a)
 {
+	append_spool_fini(a);
 	mail_append_free(&a->append);
 	mailbox_close(&a->target);
 }

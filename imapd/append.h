@@ -4,10 +4,12 @@
 
 /*
  * New messages that a client brings: what APPEND and REPLACE share. Text goes
- * from the connection straight to the disk, in whatever pieces it comes.
+ * from the connection straight to the disk, in whatever pieces it comes; what
+ * may hold NULs, being a literal8 or made of parts, goes there by a spool.
  */
 
 #include "imapd/changing.h"
+#include "lib/store/mail_spool.h"
 
 enum { APPEND_LISTS = 2 }; /* "CATENATE (UTF8 (...))" */
 
@@ -25,6 +27,8 @@ struct appending {
 	const struct imap_arg *up[APPEND_LISTS];
 	unsigned int depth;
 	uint64_t size; /* of the present message so far */
+	bool spooling, nul; /* it goes to the spool; there is one in it */
+	struct mail_spool spool;
 };
 
 /*
@@ -46,6 +50,16 @@ void append_skip(struct appending *a);
  */
 /* Bytes of the present message; too many are TOOBIG. */
 bool append_bytes(struct appending *a, struct span bytes);
+/*
+ * The present message may come with NULs: it is kept aside until it is whole.
+ * Then its binary parts, if it has such, enter the mailbox in base64.
+ */
+void append_spool(struct appending *a);
+bool append_spooled(struct appending *a);
+void append_spool_fini(struct appending *a);
+/* Always false: answers. */
+bool append_refuse(struct appending *a, enum mail_result result,
+    const struct why *why);
 /* The literal that is pending now; then "at" is behind it. */
 bool append_literal(struct appending *a);
 /* "UTF8 (~{n}": at is the list; then it is behind it. */

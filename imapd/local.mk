@@ -20,6 +20,7 @@ imapd_libimapd_a_SOURCES = imapd/session.h imapd/imap_session.c \
 # commands that change messages
 imapd_changing = imapd/changing.h imapd/store_flags.c imapd/expunge.c \
 	imapd/copy.c imapd/condstore.c imapd/append.h imapd/append.c \
+	imapd/append_binary.c \
 	imapd/catenate.c imapd/replace.c
 imapd_libimapd_a_SOURCES += $(imapd_changing)
 # Commands on mailboxes as such.

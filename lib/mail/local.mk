@@ -121,3 +121,13 @@ tests_unit_lib_mail_mime_tree_test_SOURCES = tests/unit/lib/mail/mime_tree_test.
 tests_unit_lib_mail_mime_tree_test_LDADD = $(LDADD) -lcmocka
 tests_fuzz_mime_tree_fuzz_SOURCES = tests/fuzz/mime_tree_fuzz.c tests/fuzz/replay.c
 tests_fuzz_mime_unpack_fuzz_SOURCES = tests/fuzz/mime_unpack_fuzz.c tests/fuzz/replay.c
+
+libposthaste_a_SOURCES += lib/mail/encode_binary.c lib/mail/encode_binary.h
+check_PROGRAMS += tests/unit/lib/mail/encode_binary_test \
+	tests/fuzz/encode_binary_fuzz
+TESTS += tests/unit/lib/mail/encode_binary_test tests/fuzz/encode_binary_fuzz
+tests_fuzz_encode_binary_fuzz_SOURCES = tests/fuzz/encode_binary_fuzz.c \
+	tests/fuzz/replay.c
+tests_unit_lib_mail_encode_binary_test_SOURCES = \
+	tests/unit/lib/mail/encode_binary_test.c
+tests_unit_lib_mail_encode_binary_test_LDADD = $(LDADD) -lcmocka

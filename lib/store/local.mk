@@ -47,6 +47,7 @@ libposthaste_a_SOURCES += \
 	lib/store/mail_folder_tree.h lib/store/mail_folder_validity.c \
 	lib/store/mail_metadata.c lib/store/mail_metadata.h \
 	lib/store/mail_quota.c lib/store/mail_quota.h \
+	lib/store/mail_spool.c lib/store/mail_spool.h \
 	lib/store/beneath.c lib/store/beneath.h \
 	lib/store/quota_rule.c lib/store/quota_rule.h \
 	lib/store/special_folders.c lib/store/special_folders.h \
