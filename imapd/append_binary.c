@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Messages that may hold NULs: RFC 3516 sections 4.4, 6, RFC 9051 section 4.3.1.
- * No literal can hold one, so BODY[] could not show them; with binary parts in
- * base64 BODY[], BODYSTRUCTURE and sizes agree, and BINARY[] gives the bytes
- * that came. A message without any enters the mailbox as it is, and so does a
- * NUL outside of such parts.
+ * Messages that may hold NULs: RFC 3516 sections 4.4, 6, RFC 9051
+ * section 4.3.1. No literal can hold one, so BODY[] could not show them; with
+ * binary parts in base64 BODY[], BODYSTRUCTURE and sizes agree, and BINARY[]
+ * gives the bytes that came. A message without any enters the mailbox as it is,
+ * and so does a NUL outside of such parts.
  */
 #include "imapd/append.h"
 
@@ -56,8 +56,7 @@ give(void *with, struct span bytes)
 {
 	struct way *w = with;
 
-	w->result =
-	    mail_append_write(w->a->append, bytes.p, bytes.n, &w->why);
+	w->result = mail_append_write(w->a->append, bytes.p, bytes.n, &w->why);
 	return w->result == MAIL_OK;
 }
 
@@ -71,8 +70,8 @@ copy(struct way *w, uint64_t size)
 
 	for (; done && at < size; at += n) {
 		n = size - at < CHUNK ? (size_t)(size - at) : CHUNK;
-		done = take(w, at, chunk, n) &&
-		    give(w, (struct span){ chunk, n });
+		done =
+		    take(w, at, chunk, n) && give(w, (struct span){ chunk, n });
 	}
 	free(chunk);
 	return done;

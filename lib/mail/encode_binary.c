@@ -108,8 +108,8 @@ find_word(struct run *r, const struct mime_part *p, uint64_t *at)
 	struct span text, value, word, s;
 
 	buf_reset(&r->header);
-	while ((s = read_chunk(r, next, end)).n > 0 &&
-	    buf_add_span(&r->header, s))
+	while (
+	    (s = read_chunk(r, next, end)).n > 0 && buf_add_span(&r->header, s))
 		next += s.n;
 	text = buf_span(&r->header);
 	if (p->header_at == 0)
@@ -178,7 +178,7 @@ encode_binary(const struct encode_binary *io, uint64_t size)
 	buf_init(&r->out, (size_t)2 * CHUNK);
 	tree = read_tree(r);
 	for (const struct mime_part *p = mime_tree_root(tree);
-	    p != NULL && !r->failed; p = part_after(p))
+	     p != NULL && !r->failed; p = part_after(p))
 		take_part(r, p);
 	copy(r, size);
 	done = !r->failed;

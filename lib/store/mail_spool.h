@@ -20,8 +20,8 @@ struct mail_spool {
 void mail_spool_init(struct mail_spool *s, const struct mailbox *to);
 void mail_spool_fini(struct mail_spool *s);
 uint64_t mail_spool_size(const struct mail_spool *s);
-enum mail_result mail_spool_put(struct mail_spool *s, struct span bytes,
-    struct why *why);
+enum mail_result
+mail_spool_put(struct mail_spool *s, struct span bytes, struct why *why);
 /* All of these bytes are there. */
 enum mail_result mail_spool_read(const struct mail_spool *s, uint64_t at,
     void *to, size_t n, struct why *why);

@@ -77,16 +77,17 @@ static const struct {
 	    SPAN("From x y\r\n" FIELD "base64\r\n\r\nAA==\r\n") },
 	/* parts: preamble, epilogue and multipart keep theirs */
 	{ SPAN(MIXED FIELD "binary\r\n\r\n\0\r\n--b\r\n\r\n\0\r\n--b\r\n" FIELD
-		     "binary\r\n\r\na\0b\r\n--b\r\n" FIELD
-		     "Binary\r\n\r\n\r\0\n\r\n--b--\r\n\0"),
-	    SPAN(MIXED FIELD "binary\r\n\r\n\0\r\n--b\r\n\r\n\0\r\n--b\r\n" FIELD
-			     "base64\r\n\r\nYQBi\r\n--b\r\n" FIELD
-			     "base64\r\n\r\nDQAK\r\n--b--\r\n\0") },
+			   "binary\r\n\r\na\0b\r\n--b\r\n" FIELD
+			   "Binary\r\n\r\n\r\0\n\r\n--b--\r\n\0"),
+	    SPAN(
+		MIXED FIELD "binary\r\n\r\n\0\r\n--b\r\n\r\n\0\r\n--b\r\n" FIELD
+			    "base64\r\n\r\nYQBi\r\n--b\r\n" FIELD
+			    "base64\r\n\r\nDQAK\r\n--b--\r\n\0") },
 	/* messages within */
 	{ SPAN("Content-Type: message/rfc822\r\n" FIELD "binary\r\n\r\n" FIELD
 	       "binary\r\n\r\n\0"),
-	    SPAN("Content-Type: message/rfc822\r\n" FIELD
-		 "binary\r\n\r\n" FIELD "base64\r\n\r\nAA==\r\n") },
+	    SPAN("Content-Type: message/rfc822\r\n" FIELD "binary\r\n\r\n" FIELD
+		 "base64\r\n\r\nAA==\r\n") },
 };
 
 static void
