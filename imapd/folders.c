@@ -317,10 +317,7 @@ tell_others(struct imap_session *s, struct span from, struct span to)
 	free(new);
 }
 
-/*
- * Within one account: its UIDs go along. INBOX of another, whose messages
- * would have to be moved, stays as it is.
- */
+/* Within one account: its UIDs go along. */
 static enum mail_result
 rename_folder(struct imap_session *s, struct span from, struct span to,
     struct why *why)
@@ -334,8 +331,7 @@ rename_folder(struct imap_session *s, struct span from, struct span to,
 		r = namespaces_find_new(s, to, &new, &parent, why);
 	if (r != MAIL_OK)
 		return r;
-	if (old.account != new.account ||
-	    (old.in != NULL && span_is_nocase(old.name, "INBOX"))) {
+	if (old.account != new.account) {
 		why_set(why, "5.2.0",
 		    "mailboxes cannot be renamed from one account to another");
 		return MAIL_NOT_ALLOWED;

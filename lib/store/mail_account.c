@@ -468,13 +468,17 @@ mail_folder_rename(struct mail_account *a, struct span from, struct span to,
 {
 	struct mail_place old = { 0 }, new = { 0 };
 	enum mail_result r = mail_place_find(a->tree, from, &old);
+	bool inbox = r == MAIL_OK && old.path[0] == '\0';
 
+	if (inbox && a->prefix != NULL) {
+		why_set(why, "5.2.0", "the INBOX of another stays as it is");
+		r = MAIL_NOT_ALLOWED;
+	}
 	if (r == MAIL_OK)
 		r = mail_place_find(a->tree, to, &new);
 	if (r == MAIL_OK)
-		r = old.path[0] == '\0' ?
-		    rename_inbox(a, span_of(new.name), why) :
-		    rename_place(a, &old, &new, why);
+		r = inbox ? rename_inbox(a, span_of(new.name), why) :
+			    rename_place(a, &old, &new, why);
 	mail_place_fini(&old);
 	mail_place_fini(&new);
 	return r;

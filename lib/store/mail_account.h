@@ -190,7 +190,8 @@ enum mail_result
 mail_folder_delete(struct mail_account *a, struct span name, struct why *why);
 /*
  * With all children, their UIDs and their UIDVALIDITY. INBOX: its messages
- * move to a new folder, and it stays (RFC 9051 section 6.3.6).
+ * move to a new folder, and it stays (RFC 9051 section 6.3.6); in an account
+ * with a prefix, which is not the user's own: MAIL_NOT_ALLOWED.
  */
 enum mail_result mail_folder_rename(struct mail_account *a, struct span from,
     struct span to, struct why *why);

@@ -381,6 +381,23 @@ def test_names_that_are_no_accounts_are_not_kept(suite):
         assert carol.no(text).startswith((b"[CANNOT]", b"[NOPERM]"))
 
 
+def test_the_inbox_of_another_stays(suite):
+    """However it is called, a separator at its end included."""
+    s, bob, _ = shared(suite, "lrkx")
+    bob.append("INBOX", message())
+    bob.ok("SETACL INBOX alice@example.test lrx")
+    alice = s.imap("alice")
+    for name in ("INBOX", "INBOX/", "inbox", "Inbox/", "&AEkATgBCAE8AWA-/"):
+        told = alice.no(f"RENAME {BOB}/{name} {BOB}/Work/Taken")
+        assert told.startswith((b"[CANNOT]", b"[NONEXISTENT]")), told
+    assert bob.ok("STATUS INBOX (MESSAGES)") == [
+        b"* STATUS INBOX (MESSAGES 1)"]
+    assert sorted(listed(bob, 'LIST "" *')) == ["INBOX", "Work"]
+    # the owner may
+    bob.ok("RENAME INBOX/ Old")
+    assert bob.ok("STATUS Old (MESSAGES)") == [b"* STATUS Old (MESSAGES 1)"]
+
+
 def test_giving_and_taking_does_not_fill_the_number_of_processes(suite):
     s = suite(main=MAIN)
     bob = s.imap("bob")
