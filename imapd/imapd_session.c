@@ -86,20 +86,30 @@ start(const struct session_owner *owner, int *ours, pid_t *companion)
  * ours. Its INBOX comes from its keeper.
  */
 static bool
-make_place(const struct session_owner *owner, char **path)
+enter_place(const struct session_owner *owner, const char *path)
 {
 	char *file;
+	int fd = -1, error;
+	bool in;
 
 	if (has_mbox)
 		mbox.inbox = mbox_keeper_access(&keeping);
-	if (*path != NULL)
-		return session_make(&stage, owner, *path);
+	if (path != NULL) {
+		if (!session_make(&stage, owner, path))
+			return false;
+		session_enter(&stage, owner, path);
+		return true;
+	}
+	mbox.alone = true;
 	file = mail_location_mbox(owner->mail);
 	if (file != NULL)
-		*path = mbox_keeper_directory(&keeping, owner, file);
+		fd = mbox_keeper_directory(&keeping, owner, file);
+	in = fd != -1 && fchdir(fd) == 0;
+	error = errno;
 	free(file);
-	mbox.alone = true;
-	return *path != NULL;
+	fd_close(&fd);
+	errno = error;
+	return in;
 }
 
 /* Of somebody else ("of"), or public ("tree"). */
@@ -175,17 +185,15 @@ enter(const struct session_owner *owner)
 	quota_messages = owner->quota_messages;
 	if (!mail_location_confine(owner->mail, &path, &location, &why))
 		log_warning("user=<%s>: %s", owner->user, why.text);
-	else if (!make_place(owner, &path))
+	else if (!enter_place(owner, path))
 		log_warning("user=<%s>: %s: %m", owner->user,
 		    path == NULL ? owner->mail : path);
 	else
 		entered = true;
-	if (entered) {
-		session_enter(&stage, owner, path);
+	if (entered)
 		give_all(owner);
-	} else if (chdir("empty") == -1) {
+	else if (chdir("empty") == -1)
 		fatal("empty: %m");
-	}
 	session_become(&stage, owner);
 	free(path);
 }

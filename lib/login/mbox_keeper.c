@@ -486,33 +486,43 @@ mbox_keeper_start(const struct mbox_keeping *k,
 	return *keeper != -1;
 }
 
-char *
+/* Made by us, or given to the owner before: no other changes hands. */
+static bool
+give_to(int fd, const struct session_owner *owner)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return false;
+	if (st.st_uid != geteuid() && st.st_uid != (uid_t)owner->uid) {
+		errno = EPERM;
+		return false;
+	}
+	return fchown(fd, (uid_t)owner->uid, (gid_t)owner->gid) == 0;
+}
+
+int
 mbox_keeper_directory(const struct mbox_keeping *k,
     const struct session_owner *owner, const char *path)
 {
-	const char *data = k->stage->settings.common.data_directory;
-	char name[2 * KEY_BYTES + 32], *directory = NULL;
-	int fd = -1, folder = open_folder(data), error;
-	bool good = false;
-	struct stat st;
+	int folder = open_folder(k->stage->settings.common.data_directory),
+	    fd = -1, error;
+	char name[2 * KEY_BYTES + 32], *directory;
 
 	journal_name(owner, path, name);
-	directory = mem_printf("%s/mbox/%s.imap", data, name);
-	if (folder != -1 && (mkdir(directory, 0700) == 0 || errno == EEXIST))
-		fd = open(directory,
+	directory = mem_printf("%s.imap", name);
+	/* by the descriptor: data_directory is the queue owner's */
+	if (folder != -1 &&
+	    (mkdirat(folder, directory, 0700) == 0 || errno == EEXIST))
+		fd = openat(folder, directory,
 		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd != -1)
-		good = (!k->stage->separated ||
-			   fchown(fd, (uid_t)owner->uid, (gid_t)owner->gid) ==
-			       0) &&
-		    fstat(fd, &st) == 0;
 	error = errno;
-	fd_close(&fd);
-	fd_close(&folder);
-	if (!good) {
-		free(directory);
-		directory = NULL;
+	if (fd != -1 && k->stage->separated && !give_to(fd, owner)) {
+		error = errno;
+		fd_close(&fd);
 	}
+	free(directory);
+	fd_close(&folder);
 	errno = error;
-	return directory;
+	return fd;
 }

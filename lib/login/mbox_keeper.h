@@ -45,9 +45,10 @@ struct mbox_access *mbox_keeper_access(const struct mbox_keeping *k);
 
 /*
  * Still as root: a directory of the owner's, for what is kept of an mbox that
- * is all of an account. Its path, the caller's to free; NULL with errno.
+ * is all of an account, to be entered by this descriptor: the way to it is not
+ * root's alone. -1 with errno.
  */
-char *mbox_keeper_directory(const struct mbox_keeping *k,
+int mbox_keeper_directory(const struct mbox_keeping *k,
     const struct session_owner *owner, const char *path);
 
 #endif

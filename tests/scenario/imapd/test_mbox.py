@@ -243,6 +243,23 @@ def test_rights(mbox, user):
              mbox.processes("imapd-session") == [parent], 20)
 
 
+@pytest.mark.skipif(not AS_ROOT, reason="needs root to separate rights")
+def test_place_of_somebody_else(mbox):
+    """What is kept of an mbox changes hands only from root to its owner."""
+    c = mbox.imap(user="carol")
+    c.ok("SELECT INBOX")
+    c.logout()
+    wait_for("her process to end",
+             lambda: len(mbox.processes("imapd-session")) == 1, 20)
+    (place,) = (mbox.root / "data/mbox").glob("*.imap")
+    assert (place.stat().st_uid, place.stat().st_gid) == (mbox.uid, mbox.gid)
+    strange = mbox.uid + 1
+    os.chown(place, strange, strange)
+    c = mbox.imap(user=None)
+    c.no("LOGIN carol posthaste")
+    assert (place.stat().st_uid, place.stat().st_gid) == (strange, strange)
+
+
 def test_parked_and_woken(mbox):
     c = mbox.imap()
     c.ok("SELECT INBOX")
