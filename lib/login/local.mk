@@ -6,6 +6,7 @@ libposthaste_a_SOURCES += lib/login/login.h lib/login/login.c \
 	lib/login/session_parent.c lib/login/session_child.c \
 	lib/login/session_enter.c lib/login/session_internal.h \
 	lib/login/session_parking.c \
+	lib/login/root_path.c lib/login/root_path.h \
 	lib/login/mbox_keeper.c lib/login/mbox_keeper.h lib/login/session_shares.c \
 	lib/login/session_shares.h
 EXTRA_DIST += lib/login/params.def

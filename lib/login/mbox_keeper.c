@@ -26,6 +26,7 @@
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/login/root_path.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/store/mbox_lock.h"
 
@@ -115,17 +116,23 @@ open_journal(const struct session_stage *stage,
 
 /*
  * The group that may make lock files in a spool directory: root's directory,
- * where its group may write and not everybody.
+ * where its group may write and not everybody. A user whose own directory or
+ * link leads to some directory of root's gets no group by that.
  */
 static gid_t
-group_for(const struct session_owner *owner)
+group_for(const struct session_owner *owner, const char *path)
 {
-	struct stat st;
+	gid_t group = (gid_t)owner->gid;
+	struct stat here, there;
+	int fd = root_path_open(path);
 
-	if (stat(".", &st) == 0 && st.st_uid == 0 &&
-	    (st.st_mode & S_IWGRP) != 0 && (st.st_mode & S_IWOTH) == 0)
-		return st.st_gid;
-	return (gid_t)owner->gid;
+	if (fd != -1 && stat(".", &here) == 0 && fstat(fd, &there) == 0 &&
+	    here.st_dev == there.st_dev && here.st_ino == there.st_ino &&
+	    there.st_uid == 0 && (there.st_mode & S_IWGRP) != 0 &&
+	    (there.st_mode & S_IWOTH) == 0)
+		group = there.st_gid;
+	fd_close(&fd);
+	return group;
 }
 
 static bool
@@ -302,12 +309,12 @@ confine(const struct session_stage *stage, const struct session_owner *owner,
 	free(tag);
 	*strrchr(folder, '/') = '\0';
 	session_enter(stage, owner, folder[0] == '\0' ? "/" : folder);
-	free(folder);
 	if (stage->separated) {
-		group = group_for(owner);
+		group = group_for(owner, folder);
 		sandbox_root(".");
 		sandbox_become((uid_t)owner->uid, group);
 	}
+	free(folder);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
 	if (getppid() != parent)

@@ -29,7 +29,8 @@ void mbox_keeper_setup(struct mbox_keeping *k,
  * As root, in the queue directory: opens the file for the mailbox's journal,
  * and for the lock that a session of POP3 holds, and forks the keeper, which
  * gives up all rights but the owner's in the mailbox's directory (and, in a
- * spool directory of root's, its group: that is what locking there takes).
+ * spool directory of root's to which root alone leads, its group: that is what
+ * locking there takes).
  * For the start() of a stage. False with a log line.
  */
 bool mbox_keeper_start(const struct mbox_keeping *k,

@@ -212,6 +212,7 @@ def status(pid):
 def test_rights(mbox, user):
     """In root's spool directory the session can do nothing; its keeper has
     the group that makes lock files there."""
+    os.chown(mbox.root / "mail", 0, 0)
     spool(mbox).unlink()
     os.chown(spool(mbox).parent, 0, 8)  # mail
     spool(mbox).parent.chmod(0o2775)
@@ -241,6 +242,38 @@ def test_rights(mbox, user):
     c.logout()
     wait_for("both to leave", lambda: not mbox.processes("imapd-mbox") and
              mbox.processes("imapd-session") == [parent], 20)
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs root to separate rights")
+@pytest.mark.parametrize("whose", ["root", "bob"])
+def test_group_by_roots_links_alone(mbox, whose):
+    """A link of root's leads to the spool (/var/mail is one at some places);
+    one of the user's could lead to any directory that a group may write."""
+    os.chown(mbox.root / "mail", 0, 0)
+    real = mbox.root / "mail/real"
+    spool(mbox).unlink()
+    spool(mbox, "carol").unlink()
+    spool(mbox).parent.rmdir()
+    real.mkdir()
+    os.chown(real, 0, 8)
+    real.chmod(0o2775)
+    spool(mbox).parent.symlink_to("real")
+    if whose == "bob":
+        os.chown(spool(mbox).parent, mbox.uid, mbox.gid,
+                 follow_symlinks=False)
+    c = mbox.imap()
+    c.ok("LOGOUT") if False else c.ok("NOOP")
+    (keeper,) = mbox.processes("imapd-mbox")
+    assert os.readlink(f"/proc/{keeper}/root") == str(real)
+    group = 8 if whose == "root" else mbox.gid
+    assert set(status(keeper)["Gid"].split()) == {str(group)}
+    new = b"Subject: new\r\n\r\nx\r\n"
+    if whose == "root":
+        c.append("INBOX", new)
+        assert subjects(real / "bob") == [b"new"]
+    else:
+        c.no("APPEND INBOX {}", new)
+        assert not list(real.iterdir())
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="needs root to separate rights")
