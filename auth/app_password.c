@@ -138,13 +138,22 @@ take_fields(const struct span f[FIELDS], struct app_password *out)
 	return NULL;
 }
 
+static const char *
+lower_case(struct arena *a, struct span name)
+{
+	char *copy = arena_span(a, name);
+
+	for (char *c = copy; *c != '\0'; c++)
+		*c = (char)tolower((unsigned char)*c);
+	return copy;
+}
+
 bool
 app_password_parse(struct span line, struct arena *a, struct app_password *out,
     const char **error)
 {
 	struct span fields[FIELDS], rest = line;
 	size_t n = 0;
-	char *name;
 
 	*error = NULL;
 	memset(out, 0, sizeof(*out));
@@ -155,12 +164,10 @@ app_password_parse(struct span line, struct arena *a, struct app_password *out,
 	fields[FIELDS - 1] = rest;
 	*error =
 	    n < FIELDS - 1 ? "has too few fields" : take_fields(fields, out);
+	if (account_name_valid(fields[0]))
+		out->user = lower_case(a, fields[0]);
 	if (*error != NULL)
 		return false;
-	name = arena_span(a, fields[0]);
-	for (char *c = name; *c != '\0'; c++)
-		*c = (char)tolower((unsigned char)*c);
-	out->user = name;
 	out->label = arena_span(a, fields[FIELDS - 1]);
 	return true;
 }

@@ -55,7 +55,10 @@ void app_password_add_protocols(unsigned int protocols, struct buf *out);
 /* Printable ASCII without what ends a field in a file or a log line. */
 bool app_password_label_valid(struct span label);
 
-/* As passwd_line_parse. */
+/*
+ * As passwd_line_parse. Of a bad line too, out->user is whose it is; NULL where
+ * that cannot be said.
+ */
 bool app_password_parse(struct span line, struct arena *a,
     struct app_password *out, const char **error);
 /* The line, with its end. */

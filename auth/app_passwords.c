@@ -29,12 +29,13 @@ struct app_passwords {
 };
 
 struct app_passwords *
-app_passwords_new(const char *path)
+app_passwords_new(const char *path, bool strict)
 {
 	struct app_passwords *a = mem_new(sizeof(*a));
 
 	watched_file_init(&a->file, path, "app passwords");
 	a->file.may_be_missing = true;
+	a->file.must_stay = strict;
 	return a;
 }
 
@@ -56,17 +57,26 @@ app_passwords_free(struct app_passwords **a)
 	*a = NULL;
 }
 
+static struct holder *
+holder_of(struct app_passwords *a, const char *user)
+{
+	struct holder *h;
+
+	HASH_FIND_STR(a->holders, user, h);
+	if (h == NULL) {
+		h = arena_alloc(a->memory, sizeof(*h));
+		h->first = NULL;
+		HASH_ADD_KEYPTR(hh, a->holders, user, strlen(user), h);
+	}
+	return h;
+}
+
 static void
 add(struct app_passwords *a, const struct app_password *p)
 {
 	struct kept *k = arena_alloc(a->memory, sizeof(*k));
-	struct holder *h;
+	struct holder *h = holder_of(a, p->user);
 
-	HASH_FIND_STR(a->holders, p->user, h);
-	if (h == NULL) {
-		h = arena_alloc(a->memory, sizeof(*h));
-		HASH_ADD_KEYPTR(hh, a->holders, p->user, strlen(p->user), h);
-	}
 	k->password = *p;
 	k->next = h->first;
 	h->first = k;
@@ -82,9 +92,13 @@ parse(struct app_passwords *a, struct span text)
 
 	while (span_cut(&text, "\n", false, &line)) {
 		number++;
-		if (app_password_parse(line, a->memory, &p, &error))
+		if (app_password_parse(line, a->memory, &p, &error)) {
 			add(a, &p);
-		else if (error != NULL && complaints++ < COMPLAINTS_MAX)
+			continue;
+		}
+		if (p.user != NULL)
+			(void)holder_of(a, p.user);
+		if (error != NULL && complaints++ < COMPLAINTS_MAX)
 			log_warning("%s: line %u %s: ignored", a->file.path,
 			    number, error);
 	}

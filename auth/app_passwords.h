@@ -5,7 +5,9 @@
 /*
  * The file of app passwords, in memory: setting account_app_password_file. It
  * is looked at each time that it matters, so that one which was revoked is
- * refused from the next login on. A missing file is an empty one.
+ * refused from the next login on. A missing file is an empty one; with "strict"
+ * (others than app passwords are refused to who has one) not once it was there:
+ * a moment without it must not let them in.
  */
 
 #include "auth/app_password.h"
@@ -19,7 +21,7 @@ enum app_passwords_result {
 	APP_PASSWORD_LATER, /* it could be one: the file cannot be read */
 };
 
-struct app_passwords *app_passwords_new(const char *path);
+struct app_passwords *app_passwords_new(const char *path, bool strict);
 void app_passwords_free(struct app_passwords **a);
 /*
  * Is it one of this account's? "which" (RIGHT, NOT_HERE) lives until the next
@@ -29,7 +31,10 @@ void app_passwords_free(struct app_passwords **a);
 enum app_passwords_result app_passwords_check(struct app_passwords *a,
     const char *user, struct span password, unsigned int protocol,
     int64_t now_s, const struct app_password **which);
-/* Has the account any, of whatever kind? False in *known: nobody can tell. */
+/*
+ * Has the account any, of whatever kind? A line that has only its name right is
+ * one. False in *known: nobody can tell.
+ */
 bool app_passwords_any(struct app_passwords *a, const char *user, bool *known);
 
 #endif

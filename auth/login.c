@@ -313,9 +313,6 @@ login_setup(const struct login_config *config, struct buf *error)
 	the.accounts = config->accounts;
 	the.ask_pam = config->pam;
 	the.use = config->use;
-	if (p->account_app_password_file[0] != '\0')
-		the.app_passwords =
-		    app_passwords_new(p->account_app_password_file);
 	if (!app_password_protocols(span_of(p->account_app_password_only),
 		&the.app_only, &bad)) {
 		buf_printf(error,
@@ -323,6 +320,10 @@ login_setup(const struct login_config *config, struct buf *error)
 		    SPAN_ARG(bad));
 		return false;
 	}
+	if (p->account_app_password_file[0] != '\0')
+		the.app_passwords =
+		    app_passwords_new(p->account_app_password_file,
+			the.app_only != 0);
 	if (!setup_masters(p, error))
 		return false;
 	password_init();

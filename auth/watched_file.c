@@ -63,6 +63,11 @@ load(struct watched_file *w, int fd, const struct stat *st, struct buf *text)
 		buf_reset(text);
 		return false;
 	}
+	if (w->must_stay && text->n == 0 && w->seen.st_size > 0) {
+		log_warning("%s: has become empty", w->path);
+		w->readable = false;
+		return false;
+	}
 	w->seen = *st;
 	w->readable = true;
 	return true;
@@ -86,7 +91,8 @@ open_and_load(struct watched_file *w, struct buf *text)
 	struct stat st;
 	int fd = open(w->path, FLAGS);
 
-	if (fd == -1 && errno == ENOENT && w->may_be_missing)
+	if (fd == -1 && errno == ENOENT && w->may_be_missing &&
+	    !(w->must_stay && w->seen.st_ino != 0))
 		return missing(w);
 	if (fd == -1 || fstat(fd, &st) == -1) {
 		log_warning("cannot read %s from %s: %s", w->what, w->path,

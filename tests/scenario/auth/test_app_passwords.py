@@ -158,6 +158,25 @@ def test_own_password_can_be_shut_out(suite, protocols, kept):
         s.wait_log("has app passwords, its own is not accepted here")
 
 
+def test_own_password_stays_shut_out_while_the_file_is_gone(suite):
+    s = suite(main="account_app_password_only = imap, pop3\n")
+    word = secret(s, "bob", "phone")
+    pop3_login(s, "bob", word)
+    path = s.root / "etc/app_passwords"
+    aside = s.root / "etc/aside"
+    path.rename(aside)
+    for given in (PASSWORD, word):
+        with pytest.raises(poplib.error_proto, match="SYS/TEMP"):
+            pop3_login(s, "bob", given)
+    smtp_login(s, "bob", PASSWORD)  # which is good there in any case
+    aside.rename(path)
+    pop3_login(s, "bob", word)
+    # and by a slip in the line
+    path.write_text(path.read_text().replace(":phone", ""))
+    refused(s, pop3_login, "bob", PASSWORD)
+    pop3_login(s, "alice", PASSWORD)
+
+
 def test_file_is_replaced_and_keeps_its_owner_and_mode(suite):
     s = suite()
     path = s.root / "etc/app_passwords"

@@ -166,7 +166,7 @@ test_file(void **state)
 		{ "bob", "phone", { 0 }, APP_IMAP, 1, 0 },
 		{ "bob", "old", { 0 }, APP_ALL, 1, 1000 },
 	};
-	struct app_passwords *a = app_passwords_new(path);
+	struct app_passwords *a = app_passwords_new(path, false);
 	const struct app_password *which;
 	bool known;
 
@@ -216,6 +216,80 @@ test_file(void **state)
 	assert_false(known);
 	assert_int_equal(app_passwords_check(a, "bob", SPAN("secret"), APP_IMAP,
 			     500, &which),
+	    APP_PASSWORD_NONE);
+	unlink(path);
+	app_passwords_free(&a);
+}
+
+static void
+put_text(const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_int_not_equal(fputs(text, f), EOF);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* Where it would let other passwords in, "gone" is not "none". */
+static void
+test_strict_file_does_not_vanish(void **state)
+{
+	struct app_password list[1] = {
+		{ "bob", "phone", { 0 }, APP_IMAP, 1, 0 },
+	};
+	struct app_passwords *a = app_passwords_new(path, true);
+	char secret[APP_PASSWORD_TEXT_MAX];
+	const struct app_password *which;
+	bool known;
+
+	(void)state;
+	assert_true(app_password_make(secret, list[0].digest));
+	/* there never was one */
+	assert_false(app_passwords_any(a, "bob", &known));
+	assert_true(known);
+	write_file(list, 1);
+	assert_true(app_passwords_any(a, "bob", &known));
+	assert_int_equal(unlink(path), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_false(app_passwords_any(a, "bob", &known));
+		assert_false(known);
+		assert_int_equal(app_passwords_check(a, "bob", span_of(secret),
+				     APP_IMAP, 500, &which),
+		    APP_PASSWORD_LATER);
+	}
+	write_file(list, 1);
+	assert_int_equal(app_passwords_check(a, "bob", span_of(secret),
+			     APP_IMAP, 500, &which),
+	    APP_PASSWORD_RIGHT);
+	put_text("");
+	assert_false(app_passwords_any(a, "bob", &known));
+	assert_false(known);
+	/* the last one was revoked */
+	put_text("# kept by postaccount(1)\n");
+	assert_false(app_passwords_any(a, "bob", &known));
+	assert_true(known);
+	unlink(path);
+	app_passwords_free(&a);
+}
+
+static void
+test_holder_of_a_bad_line(void **state)
+{
+	struct app_passwords *a = app_passwords_new(path, true);
+	const struct app_password *which;
+	bool known;
+
+	(void)state;
+	put_text("Bob:0:imap:1:0:phone\neve\n../mallory:0:imap:1:0:x\n");
+	assert_true(app_passwords_any(a, "bob", &known));
+	assert_true(app_passwords_any(a, "eve", &known));
+	assert_false(app_passwords_any(a, "../mallory", &known));
+	assert_false(app_passwords_any(a, "alice", &known));
+	assert_true(known);
+	assert_int_equal(app_passwords_check(a, "bob",
+			     SPAN("abcde-fghij-kmnpq-rstuv"), APP_IMAP, 500,
+			     &which),
 	    APP_PASSWORD_NONE);
 	unlink(path);
 	app_passwords_free(&a);
@@ -293,6 +367,8 @@ main(void)
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_printed_is_read),
 		cmocka_unit_test(test_file),
+		cmocka_unit_test(test_strict_file_does_not_vanish),
+		cmocka_unit_test(test_holder_of_a_bad_line),
 		cmocka_unit_test(test_last_use),
 	};
 
