@@ -306,6 +306,9 @@ leave(void)
 static void
 before(const struct service *s)
 {
+	const struct namespace_texts shared = { settings.mail_shared_prefix,
+		settings.mail_public_folders, settings.mail_public_owners };
+	const char *setting;
 	struct why why;
 
 	if (!special_folders_parse(store.mail_special_folders, special, &why))
@@ -314,10 +317,9 @@ before(const struct service *s)
 	if (!uidl_format_parse(conf_value(s->conf, "pop3_uidl_format"), &uidl,
 		&why))
 		fatal("%s", why.text);
-	if (!namespaces_configure(settings.mail_shared_prefix,
-		settings.mail_public_folders, settings.mail_public_owners,
-		store.mail_hierarchy_separator[0], &why))
-		fatal("%s", why.text);
+	if (!namespaces_configure(&shared, store.mail_hierarchy_separator[0],
+		&setting, &why))
+		fatal("%s: %s", setting, why.text);
 	stage.sharing = namespaces_sharing();
 	charset_prepare(); /* a child may not load code */
 	tzset();

@@ -13,19 +13,9 @@
 #include "lib/log/log.h"
 #include "lib/store/mail_acl.h"
 
-enum { PUBLIC_MAX = 32, OWNERS_MAX = 64, NAME_ROOM = 65536 };
+enum { NAME_ROOM = 65536 };
 
-/* Of the settings. */
-static struct {
-	char separator;
-	char *shared; /* "shared/", or NULL */
-	char *shared_name; /* "shared" */
-	struct {
-		char *name, *location;
-	} trees[PUBLIC_MAX];
-	size_t count;
-	char *owners[OWNERS_MAX + 1]; /* of all public trees */
-} conf;
+static struct namespace_settings conf;
 
 /* Of the process, which is one user's. */
 static struct mail_namespace *all[NAMESPACES_MAX];
@@ -34,86 +24,11 @@ static struct mail_account_settings common;
 
 /* ---- what there is ---- */
 
-static bool
-good_name(struct span name, char separator)
-{
-	if (name.n == 0 || name.n > 200 || span_is_nocase(name, "INBOX") ||
-	    name.p[0] == separator || name.p[name.n - 1] == separator)
-		return false;
-	for (size_t i = 0; i < name.n; i++)
-		if ((unsigned char)name.p[i] < ' ' || name.p[i] == 0x7f ||
-		    name.p[i] == '*' || name.p[i] == '%')
-			return false;
-	return true;
-}
-
-static bool
-is_taken(const char *name)
-{
-	if (conf.shared_name != NULL && strcmp(conf.shared_name, name) == 0)
-		return true;
-	for (size_t i = 0; i < conf.count; i++)
-		if (strcmp(conf.trees[i].name, name) == 0)
-			return true;
-	return false;
-}
-
-/* "Public = maildir:/srv/mail/public" */
-static bool
-take_tree(struct span row, struct why *why)
-{
-	size_t equals = span_find(row, '=');
-	struct span name = span_trim(span_take(row, equals));
-	struct span location = span_trim(span_skip(row, equals + 1));
-	char *text = mem_span_text(name);
-	bool good = equals < row.n && conf.count < PUBLIC_MAX &&
-	    good_name(name, conf.separator) &&
-	    span_find(name, conf.separator) == name.n && location.n > 0 &&
-	    !is_taken(text);
-
-	if (good) {
-		conf.trees[conf.count].name = mem_text(text);
-		conf.trees[conf.count++].location = mem_span_text(location);
-	} else {
-		why_set(why, "4.3.5",
-		    "mail_public_folders: \"%.*s\" is not a name of one level,"
-		    " given once, an equals sign, and a location such as"
-		    " maildir:/path",
-		    SPAN_ARG(row));
-	}
-	free(text);
-	return good;
-}
-
 bool
-namespaces_configure(const char *shared_prefix, const char *public_trees,
-    const char *public_owners, char separator, struct why *why)
+namespaces_configure(const struct namespace_texts *texts, char separator,
+    const char **setting, struct why *why)
 {
-	struct span rest = span_of(public_trees), one;
-	size_t n = 0;
-
-	conf.separator = separator;
-	if (shared_prefix[0] != '\0') {
-		if (!good_name(span_of(shared_prefix), separator)) {
-			why_set(why, "4.3.5",
-			    "mail_shared_prefix: \"%s\" cannot be the name of"
-			    " a folder",
-			    shared_prefix);
-			return false;
-		}
-		conf.shared_name = mem_text(shared_prefix);
-		conf.shared = mem_printf("%s%c", shared_prefix, separator);
-	}
-	while (span_cut(&rest, ",", true, &one)) {
-		one = span_trim(one);
-		if (one.n > 0 && !take_tree(one, why))
-			return false;
-	}
-	rest = span_of(public_owners);
-	while (span_cut(&rest, ", \t", true, &one))
-		if (one.n > 0 && n < OWNERS_MAX)
-			conf.owners[n++] = mem_span_text(one);
-	return true;
+	return namespace_settings_parse(texts, separator, &conf, setting, why);
 }
 
 bool
@@ -328,7 +243,7 @@ namespaces_owner(const struct imap_session *s, const struct mail_namespace *in,
 		*owner = in == NULL ? s->user : in->owner;
 		return i == 0;
 	}
-	*owner = i <= OWNERS_MAX ? conf.owners[i] : NULL;
+	*owner = i <= PUBLIC_OWNERS_MAX ? conf.owners[i] : NULL;
 	return *owner != NULL;
 }
 

@@ -22,6 +22,7 @@
 
 #include "imapd/acl_list.h"
 #include "imapd/session.h"
+#include "lib/store/namespace_settings.h"
 
 enum { NAMESPACES_MAX = 200 };
 
@@ -30,12 +31,9 @@ struct mail_namespace;
 
 /* ---- what there is ---- */
 
-/*
- * What the settings say. "separator" stands between levels. False with *why:
- * they cannot be meant so. Texts are kept.
- */
-bool namespaces_configure(const char *shared_prefix, const char *public_trees,
-    const char *public_owners, char separator, struct why *why);
+/* As namespace_settings_parse, for all that follows. */
+bool namespaces_configure(const struct namespace_texts *texts, char separator,
+    const char **setting, struct why *why);
 bool namespaces_sharing(void); /* is there a prefix for others' folders? */
 const char *namespaces_shared_name(void); /* "shared", or NULL */
 /* The trees of the settings: name and location, by number; false: no more. */

@@ -18,6 +18,7 @@
 #include "lib/base/mem.h"
 #include "lib/mail/destination.h"
 #include "lib/store/mail_account_location.h"
+#include "lib/store/namespace_settings.h"
 #include "lib/store/quota_rule.h"
 #include "lib/store/special_folders.h"
 #include "lib/store/uidl_format.h"
@@ -317,6 +318,25 @@ location_fine(const struct plan *plan, struct why *why)
 	return fine;
 }
 
+static void
+check_namespaces(const struct plan *plan, struct buf *errors)
+{
+	const struct namespace_texts texts = {
+		conf_value(plan->conf, "mail_shared_prefix"),
+		conf_value(plan->conf, "mail_public_folders"),
+		conf_value(plan->conf, "mail_public_owners"),
+	};
+	struct namespace_settings settings;
+	const char *setting;
+	struct why why;
+
+	if (!namespace_settings_parse(&texts,
+		conf_value(plan->conf, "mail_hierarchy_separator")[0],
+		&settings, &setting, &why))
+		complain_setting(errors, plan->conf, setting, "%s", why.text);
+	namespace_settings_fini(&settings);
+}
+
 void
 settings_check_mailboxes(const struct plan *plan, struct buf *errors)
 {
@@ -340,6 +360,7 @@ settings_check_mailboxes(const struct plan *plan, struct buf *errors)
 		&uidl, &why)) /* names itself */
 		complain_setting(errors, plan->conf, "pop3_uidl_format", "%s",
 		    why.text + strlen("pop3_uidl_format: "));
+	check_namespaces(plan, errors);
 	if (!location_fine(plan, &why))
 		complain_setting(errors, plan->conf, "account_mail", "%s",
 		    why.text);

@@ -51,6 +51,7 @@ libposthaste_a_SOURCES += \
 	lib/store/beneath.c lib/store/beneath.h \
 	lib/store/quota_rule.c lib/store/quota_rule.h \
 	lib/store/special_folders.c lib/store/special_folders.h \
+	lib/store/namespace_settings.c lib/store/namespace_settings.h \
 	lib/store/deliver_copy.c lib/store/deliver_copy.h \
 	lib/store/maildir_deliver.c lib/store/maildir_deliver.h \
 	lib/store/maildir_list.c lib/store/maildir_list.h \

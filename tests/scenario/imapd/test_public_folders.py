@@ -222,7 +222,7 @@ def test_an_own_folder_of_that_name_is_out_of_reach_and_kept(suite):
 def test_settings_that_cannot_be_meant(suite, settings):
     s = suite(start=False, main=MAIN)
     s.set(**settings)
-    s.start()
-    c = s.imap(user=None)
-    c.send("a LOGIN bob posthaste\r\n")
-    s.wait_log("fatal: mail_(public_folders|shared_prefix): ")
+    done = s.posthaste("start", check=False)
+    assert done.returncode != 0
+    assert re.search(r"main\.cf: line \d+: mail_(public_folders|shared_prefix)"
+                     ": ", done.err)

@@ -88,6 +88,14 @@ MISTAKES = {
         "mail_special_folders = Drafts:Drafts, Sent:Sentt\n", "",
         'main.cf: line {main}: mail_special_folders: "Sent:Sentt" is not a '
         'name, a colon, and a use such as Sent'),
+    "prefix of shared folders": (
+        "mail_shared_prefix = INBOX\n", "",
+        'main.cf: line {main}: mail_shared_prefix: "INBOX" cannot be the name '
+        'of a folder'),
+    "tree of public folders": (
+        "mail_public_folders = Public maildir:/srv/mail\n", "",
+        'main.cf: line {main}: mail_public_folders: "Public maildir:/srv/mail" '
+        'is not a name of one level'),
     "UIDL format": (
         "pop3_uidl_format = %q\n", "",
         "main.cf: line {main}: pop3_uidl_format: "),
