@@ -11,24 +11,77 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/clock.h"
 #include "lib/base/fdio.h"
 #include "lib/log/log.h"
 
-enum { FILE_MAX = 64 << 20 };
+enum { FILE_MAX = 64 << 20, LOCK_WAIT_S = 10, LOCK_TRY_MS = 20 };
 
+/* Whoever can change the directory can replace the file, and so lock it. */
+static bool
+open_lock(struct app_password_file *f, const char *name, const struct stat *of)
+{
+	enum { FLAGS = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC };
+	struct stat st;
+
+	f->lock = open(name, FLAGS | O_CREAT | O_EXCL, 0600);
+	if (f->lock != -1)
+		return geteuid() != 0 || of->st_uid == 0 ||
+		    fchown(f->lock, of->st_uid, of->st_gid) == 0;
+	if (errno != EEXIST)
+		return false;
+	f->lock = open(name, FLAGS);
+	if (f->lock == -1 || fstat(f->lock, &st) == -1)
+		return false;
+	/* one that others can open they can hold for ever */
+	if (S_ISREG(st.st_mode) && (st.st_mode & 077) == 0)
+		return true;
+	errno = EPERM;
+	return false;
+}
+
+static bool
+take_lock(int fd)
+{
+	const struct timespec pause = { .tv_nsec = LOCK_TRY_MS * 1000000L };
+	int64_t deadline = clock_in(LOCK_WAIT_S);
+
+	while (flock(fd, LOCK_EX | LOCK_NB) == -1) {
+		if (errno != EINTR && errno != EWOULDBLOCK)
+			return false;
+		if (clock_ms() >= deadline) {
+			errno = ETIMEDOUT;
+			return false;
+		}
+		(void)nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
+/*
+ * A file for the lock alone, which stays: the other one is a new one each time,
+ * and the directory is locked by anybody who can read it.
+ */
 static void
 lock(struct app_password_file *f)
 {
-	char *copy = mem_text(f->path);
+	char *copy = mem_text(f->path), *name = mem_printf("%s.lock", f->path);
+	struct stat st;
 
-	/* of the directory: the file itself is another one each time */
 	f->directory = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (f->directory == -1 || flock(f->directory, LOCK_EX) == -1)
+	if (f->directory == -1 || fstat(f->directory, &st) == -1)
 		fatal_status(EX_NOPERM, "directory of %s: %s", f->path,
 		    strerror(errno));
+	if (!open_lock(f, name, &st))
+		fatal_status(EX_NOPERM, "%s: %s", name, strerror(errno));
+	if (!take_lock(f->lock))
+		fatal_status(EX_TEMPFAIL, "%s: locked by another: %s", name,
+		    strerror(errno));
+	free(name);
 	free(copy);
 }
 
@@ -74,7 +127,7 @@ app_password_file_open(struct app_password_file *f,
 	f->path = settings->account_app_password_file;
 	f->auth_user = auth_user;
 	f->memory = arena_new();
-	f->directory = -1;
+	f->directory = f->lock = -1;
 	if (change)
 		lock(f);
 	f->fd = open(f->path, FLAGS);
@@ -152,6 +205,7 @@ app_password_file_close(struct app_password_file *f)
 {
 	fd_close(&f->fd);
 	fd_close(&f->directory);
+	fd_close(&f->lock);
 	arena_free(&f->memory);
 	free(f->list);
 	f->list = NULL;

@@ -19,7 +19,8 @@ struct app_password_file {
 	struct app_password *list;
 	size_t count, room;
 	int fd; /* -1: there is none yet */
-	int directory; /* locked while the file is being changed; or -1 */
+	int directory; /* of it, and */
+	int lock; /* held while it is being changed; or -1 */
 };
 
 /* A missing file is an empty one. With "change" nobody else changes it. */

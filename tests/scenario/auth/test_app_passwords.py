@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """App passwords: made, used, listed and revoked."""
+import fcntl
 import imaplib
 import os
 import poplib
@@ -197,7 +198,10 @@ def test_file_is_replaced_and_keeps_its_owner_and_mode(suite):
     assert (after.st_mode, after.st_uid, after.st_gid) == (
         before.st_mode, before.st_uid, before.st_gid)
     pop3_login(s, "bob", word)
-    assert not list((s.root / "etc").glob("app_passwords.*"))
+    assert [p.name for p in (s.root / "etc").glob("app_passwords.*")] == [
+        "app_passwords.lock"]
+    assert stat.S_IMODE((s.root / "etc/app_passwords.lock").stat().st_mode
+                        ) == 0o600
     assert word.replace("-", "") not in path.read_text()
 
 
@@ -213,6 +217,33 @@ def test_two_at_once_lose_nothing(suite):
         p.stdout.close()
     text = (s.root / "etc/app_passwords").read_text()
     assert len(re.findall(r":n\d+$", text, re.M)) == 20
+
+
+def test_who_can_only_read_the_directory_stops_nobody(suite):
+    s = suite(start=False)
+    fd = os.open(s.root / "etc", os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    try:
+        assert FORM.match(add(s, "bob", "phone", timeout=8).out)
+    finally:
+        os.close(fd)
+
+
+def test_no_lock_is_waited_for_for_ever(suite):
+    s = suite(start=False)
+    secret(s, "bob", "phone")
+    path = s.root / "etc/app_passwords.lock"
+    with open(path) as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        done = add(s, "bob", "tablet", check=False)
+    assert done.returncode == 75 and "locked by another" in done.err
+    secret(s, "bob", "tablet")
+    # nor is one trusted that others can open, or that is elsewhere
+    path.chmod(0o644)
+    assert add(s, "bob", "x", check=False).returncode == 77
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+    assert add(s, "bob", "x", check=False).returncode == 77
 
 
 @pytest.mark.parametrize("arguments, word", [
