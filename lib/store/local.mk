@@ -25,6 +25,7 @@ libposthaste_a_SOURCES += \
 	lib/store/mbox_append.c lib/store/mbox_changes.c \
 	lib/store/mbox_flags.c lib/store/mbox_folder.c \
 	lib/store/mbox_folder.h lib/store/mbox_notes.c \
+	lib/store/mbox_proof.c \
 	lib/store/mbox_notes.h lib/store/mbox_take_up.c \
 	lib/store/mbox_text.c lib/store/mbox_text.h \
 	lib/store/mail_folder_mbox.c \
@@ -234,7 +235,7 @@ tests_unit_lib_store_mbox_folder_test_SOURCES = \
 	tests/unit/lib/store/account.h tests/unit/lib/store/folder.h
 tests_unit_lib_store_mbox_folder_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_store_mbox_folder_test_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=pwrite,--wrap=ftruncate,--wrap=fsync
+	-Wl,--wrap=pwrite,--wrap=ftruncate,--wrap=fsync,--wrap=fstat
 
 check_PROGRAMS += tests/fuzz/mbox_text_fuzz
 TESTS += tests/fuzz/mbox_text_fuzz

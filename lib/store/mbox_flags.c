@@ -19,6 +19,7 @@ struct change {
 	struct uid_set *failed;
 	struct mbox_changes *changes;
 	uint64_t keywords; /* that messages have now */
+	bool moved; /* a row is not right */
 	uint32_t next; /* UID to go on from */
 	size_t n;
 	struct victim victims[BATCH];
@@ -82,8 +83,25 @@ change_one(struct change *c, struct victim *v, struct why *why)
 	return r;
 }
 
+/* Before anything is changed: is all of it where it is said to be? */
 static enum mail_result
-change_all(struct change *c, const struct uid_set *uids, struct why *why)
+prove_one(struct change *c, struct victim *v, struct why *why)
+{
+	struct mbox_message at;
+
+	(void)why;
+	if (!c->moved)
+		c->moved = mbox_row_read(v->row.name, &at) &&
+		    !mbox_notes_there(c->m, v->row.uid, &at);
+	return MAIL_OK;
+}
+
+typedef enum mail_result
+handle_one(struct change *c, struct victim *v, struct why *why);
+
+static enum mail_result
+for_all(struct change *c, const struct uid_set *uids, handle_one *handle,
+    struct why *why)
 {
 	struct mail_index *x = c->m->account->index;
 	struct uid_set rest = { 0 };
@@ -97,12 +115,30 @@ change_all(struct change *c, const struct uid_set *uids, struct why *why)
 			collect, c))
 			r = mailbox_index_failed(c->m, why);
 		for (size_t i = 0; r == MAIL_OK && i < c->n; i++)
-			r = change_one(c, &c->victims[i], why);
+			r = handle(c, &c->victims[i], why);
 		if (c->next > 1)
 			uid_set_remove_range(&rest, 1, c->next - 1);
 	} while (r == MAIL_OK && c->next != 0);
 	uid_set_fini(&rest);
 	return r;
+}
+
+static enum mail_result
+change_all(struct change *c, const struct uid_set *uids, struct uid_set *failed,
+    struct why *why)
+{
+	enum mail_result r = for_all(c, uids, prove_one, why);
+
+	if (r == MAIL_OK && c->moved) {
+		r = mbox_take_up(c->m, 0, UINT32_MAX, why);
+		c->moved = false;
+		if (r == MAIL_OK)
+			r = for_all(c, uids, prove_one, why);
+		if (r == MAIL_OK && c->moved)
+			r = mbox_moved_again(c->m, why);
+	}
+	c->failed = failed;
+	return r == MAIL_OK ? for_all(c, uids, change_one, why) : r;
 }
 
 /* What had to be moved, and what that has changed in the rows. */
@@ -131,9 +167,8 @@ mbox_flags_change(struct mailbox *m, const struct uid_set *uids,
 	c = mem_new(sizeof(*c));
 	c->m = m;
 	c->how = change;
-	c->failed = failed;
 	c->changes = mbox_changes_new(m);
-	r = change_all(c, uids, why);
+	r = change_all(c, uids, failed, why);
 	/* names of keywords, where they are new */
 	if (r == MAIL_OK && c->keywords != 0)
 		r = mbox_changes_base(c->changes, why);
@@ -201,29 +236,57 @@ remove_all(struct mailbox *m, struct leaving *l, struct uid_set *removed,
 	return r;
 }
 
-enum mail_result
-mbox_flags_expunge(struct mailbox *m, const struct uid_set *uids,
-    struct uid_set *removed, struct why *why)
+static enum mail_result
+find_leaving(struct mailbox *m, const struct uid_set *uids, struct leaving *l,
+    struct why *why)
 {
-	struct uid_set victims = { 0 }, gone = { 0 };
-	struct leaving l = { 0 };
-	enum mail_result r = mbox_enter(m, why);
+	struct uid_set victims = { 0 };
+	enum mail_result r = MAIL_OK;
 
-	if (r != MAIL_OK)
-		return r;
+	l->count = 0;
 	if (m->folder->row.deleted > 0)
 		r = mailbox_with_flags(m, uids, MAIL_DELETED, 0, true, &victims,
 		    why);
 	if (r == MAIL_OK && !uid_set_empty(&victims) &&
 	    !mail_index_walk_set(m->account->index, m->folder->row.number,
-		&victims, see, &l))
+		&victims, see, l))
 		r = mailbox_index_failed(m, why);
+	uid_set_fini(&victims);
+	return r;
+}
+
+static bool
+are_there(struct mailbox *m, const struct leaving *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (!mbox_message_there(m, l->all[i].uid, &l->all[i].at))
+			return false;
+	return true;
+}
+
+enum mail_result
+mbox_flags_expunge(struct mailbox *m, const struct uid_set *uids,
+    struct uid_set *removed, struct why *why)
+{
+	struct uid_set gone = { 0 };
+	struct leaving l = { 0 };
+	enum mail_result r = mbox_enter(m, why);
+
+	if (r != MAIL_OK)
+		return r;
+	r = find_leaving(m, uids, &l, why);
+	if (r == MAIL_OK && !are_there(m, &l)) {
+		r = mbox_take_up(m, 0, UINT32_MAX, why);
+		if (r == MAIL_OK)
+			r = find_leaving(m, uids, &l, why);
+		if (r == MAIL_OK && !are_there(m, &l))
+			r = mbox_moved_again(m, why);
+	}
 	if (r == MAIL_OK && l.count > 0)
 		r = remove_all(m, &l, &gone, why);
 	r = mbox_leave(m, r, why);
 	if (r == MAIL_OK)
 		uid_set_add_set(removed, &gone);
-	uid_set_fini(&victims);
 	uid_set_fini(&gone);
 	free(l.all);
 	return r;

@@ -315,12 +315,6 @@ mbox_folder_unchanged(struct mailbox_folder *f)
 }
 
 int64_t
-mbox_folder_size(const struct mailbox_folder *f)
-{
-	return f->row.new.seconds;
-}
-
-int64_t
 mbox_folder_size_now(const struct mailbox_folder *f)
 {
 	struct stat st;

@@ -54,8 +54,6 @@ enum mail_result mbox_folder_create(struct mailbox *m, struct why *why);
 /* Into the folder's row: the file as it is now; as it was then? */
 void mbox_folder_note(struct mailbox_folder *f);
 bool mbox_folder_unchanged(struct mailbox_folder *f);
-/* How large it was; 0: nothing, or not known. */
-int64_t mbox_folder_size(const struct mailbox_folder *f);
 /* How large it is; -1: there is none. */
 int64_t mbox_folder_size_now(const struct mailbox_folder *f);
 
@@ -86,6 +84,20 @@ mbox_take_up(struct mailbox *m, int64_t from, uint32_t given, struct why *why);
 enum mail_result mbox_enter(struct mailbox *m, struct why *why);
 enum mail_result
 mbox_leave(struct mailbox *m, enum mail_result r, struct why *why);
+
+/* ---- mbox_proof.c ---- */
+
+/*
+ * Is the message of that row where the row says, as it was then: all of it,
+ * or, with less to read, its header's beginning and notes? Locked. Else all is
+ * to be taken up, and the row read again.
+ */
+bool mbox_message_there(struct mailbox *m, uint32_t uid,
+    const struct mbox_message *at);
+bool mbox_notes_there(struct mailbox *m, uint32_t uid,
+    const struct mbox_message *at);
+/* It is not, although all was taken up: a failure. */
+enum mail_result mbox_moved_again(struct mailbox *m, struct why *why);
 
 /* ---- mbox_changes.c ---- */
 

@@ -24,7 +24,6 @@
 enum {
 	CHUNK = 262144,
 	COMPLETE = 1, /* of row.complete */
-	FROM_LINE = 512, /* bytes that tell one */
 	MOST_UIDS = 1 << 20, /* are left to give when a file is believed */
 };
 
@@ -612,38 +611,15 @@ begin(struct mailbox *m, struct why *why)
 }
 
 /*
- * Where the file has only grown, and the new begins with a message, the rest
- * is as it was: programs that change more move what is behind it.
+ * What others have changed is read from the beginning, even if the file has
+ * only grown: one that a program wrote in place, with a message less and two
+ * more, looks the same, and so does one with other flags and a new message.
  */
-static int64_t
-changed_from(struct mailbox_folder *f)
-{
-	int64_t size = mbox_folder_size(f), now = mbox_folder_size_now(f);
-	struct mail_stamp then = f->row.new;
-	char line[FROM_LINE];
-	const char *lf;
-	ssize_t n;
-
-	if (!f->mbox->known || f->dirty || size <= 0 || now <= size)
-		return 0;
-	mbox_folder_note(f);
-	if (then.nanoseconds != f->row.new.nanoseconds ||
-	    then.size != f->row.new.size)
-		return 0;
-	n = pread(f->mbox->fd, line, sizeof(line), (off_t)size);
-	lf = n <= 0 ? NULL : memchr(line, '\n', (size_t)n);
-	return lf != NULL &&
-		mbox_from_line((struct span){ line, (size_t)(lf - line) }) ?
-	    size :
-	    0;
-}
-
 enum mail_result
 mbox_enter(struct mailbox *m, struct why *why)
 {
 	struct mailbox_folder *f = m->folder;
 	enum mail_result r = mbox_folder_lock(m, MBOX_WAIT_MS, why);
-	int64_t from = 0;
 
 	if (r != MAIL_OK)
 		return r;
@@ -657,9 +633,7 @@ mbox_enter(struct mailbox *m, struct why *why)
 		mbox_folder_note(f);
 		return MAIL_OK;
 	}
-	if (f->row.complete)
-		from = changed_from(f);
-	r = mbox_take_up(m, from, UINT32_MAX, why);
+	r = mbox_take_up(m, 0, UINT32_MAX, why);
 	return r == MAIL_OK ? r : mbox_leave(m, r, why);
 }
 

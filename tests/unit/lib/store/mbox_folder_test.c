@@ -27,6 +27,31 @@ int __wrap_ftruncate(int fd, off_t size);
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
 
+/* A clock too coarse to tell that the file was changed. */
+static struct timespec frozen;
+
+int __real_fstat(int fd, struct stat *st);
+int __wrap_fstat(int fd, struct stat *st);
+
+int
+__wrap_fstat(int fd, struct stat *st)
+{
+	int result = __real_fstat(fd, st);
+
+	if (result == 0 && frozen.tv_sec != 0)
+		st->st_ctim = frozen;
+	return result;
+}
+
+static void
+freeze(void)
+{
+	struct stat st;
+
+	assert_int_equal(stat("mail/Box", &st), 0);
+	frozen = st.st_ctim;
+}
+
 static void
 step(void)
 {
@@ -163,6 +188,8 @@ keywords_of(struct mailbox *m, uint32_t uid)
 	return info.keywords;
 }
 
+static size_t piece = 1; /* bytes that come at a time */
+
 static uint32_t
 append(struct mailbox *m, const char *text, uint32_t flags)
 {
@@ -174,8 +201,11 @@ append(struct mailbox *m, const char *text, uint32_t flags)
 
 	assert_int_equal(mail_append_begin(a, &how, strlen(text), &why),
 	    MAIL_OK);
-	for (const char *p = text; *p != '\0'; p++)
-		assert_int_equal(mail_append_write(a, p, 1, &why), MAIL_OK);
+	for (size_t at = 0, n; at < strlen(text); at += n) {
+		n = strlen(text) - at < piece ? strlen(text) - at : piece;
+		assert_int_equal(mail_append_write(a, text + at, n, &why),
+		    MAIL_OK);
+	}
 	if (mail_append_commit(a, &validity, &uids, &why) != MAIL_OK)
 		fail_msg("%s", why.text);
 	mail_append_free(&a);
@@ -466,6 +496,117 @@ test_others_at_work(void **state)
 	put_box(FROM "Subject: one\n\n1\n\n");
 	sync_box(m);
 	assert_string_equal(uids_of(m), "7");
+	mailbox_close(&m);
+	mail_account_close(&a);
+}
+
+/*
+ * As a program does that writes in place: the second of three messages goes,
+ * another one of its size comes, and what is added "behind".
+ */
+static void
+replace_second(const char *behind)
+{
+	struct buf text = BUF_INIT(100000);
+	struct span all = span_of(file_get("mail/Box"));
+	size_t second = (size_t)(strstr(all.p + 1, "\nFrom ") + 1 - all.p);
+	size_t third = (size_t)(strstr(all.p + second, "\nFrom ") + 1 - all.p);
+
+	buf_add_span(&text, span_take(all, second));
+	buf_add_span(&text, span_skip(all, third));
+	buf_add_text(&text, FROM "Subject: other\n\n");
+	assert_true(text.n + 2 < all.n);
+	while (text.n + 2 < all.n)
+		buf_add_char(&text, 'x');
+	buf_add_text(&text, "\n\n");
+	buf_add_text(&text, behind);
+	file_put("mail/Box", buf_text(&text));
+	buf_fini(&text);
+}
+
+static void
+test_rewritten_in_place_and_grown(void **state)
+{
+	struct mail_account *a;
+	struct mailbox *m;
+
+	(void)state;
+	put_box(three);
+	a = open_mbox();
+	m = open_box(a, "Box");
+	replace_second(FROM "Subject: last\n\nlast\n\n");
+	sync_box(m);
+	assert_string_equal(uids_of(m), "1 3 4 5");
+	assert_string_equal(text_of(m, 3), "Subject: three\r\n\r\n3\r\n");
+	account_flag(m, 4, MAIL_DELETED);
+	assert_int_equal(account_expunge(m), 1);
+	assert_string_equal(text_of(m, 3), "Subject: three\r\n\r\n3\r\n");
+	assert_string_equal(text_of(m, 5), "Subject: last\r\n\r\nlast\r\n");
+	mailbox_close(&m);
+	mail_account_close(&a);
+}
+
+static void
+test_rewritten_and_not_told(void **state)
+{
+	struct mail_account *a;
+	struct mailbox *m;
+
+	(void)state;
+	put_box(three);
+	a = open_mbox();
+	m = open_box(a, "Box");
+	account_flag(m, 2, MAIL_DELETED);
+	freeze();
+	sync_box(m);
+	replace_second("");
+	/* what is to go is not there any more: nothing does */
+	assert_int_equal(account_expunge(m), 0);
+	assert_string_equal(uids_of(m), "1 3 4");
+	assert_string_equal(text_of(m, 3), "Subject: three\r\n\r\n3\r\n");
+	assert_non_null(strstr(file_get("mail/Box"), "Subject: other\n"));
+	/* a flag finds its message where it is now */
+	sync_box(m);
+	replace_second("");
+	account_flag(m, 4, MAIL_FLAGGED);
+	assert_string_equal(text_of(m, 1), "Subject: one\r\n\r\n1\r\n");
+	keyword(m, 4, "a-keyword-that-is-longer-than-the-room-for-it-is-now");
+	frozen.tv_sec = 0;
+	mailbox_close(&m);
+	mail_account_close(&a);
+}
+
+/* A flag that another program has set counts, also when mail came since. */
+static void
+test_flags_of_others_and_mail(void **state)
+{
+	struct mail_account *a;
+	struct mailbox *m;
+	char *text, *second;
+
+	(void)state;
+	put_box(three);
+	a = open_mbox();
+	m = open_box(a, "Box");
+	text = mem_text(file_get("mail/Box"));
+	second = strstr(text, "Subject: two");
+	memcpy(strstr(second, "\nStatus: ") + 9, "RO", 2);
+	memcpy(strstr(second, "\nX-Status: ") + 11, "AF", 2);
+	file_put("mail/Box", text);
+	free(text);
+	add_to_box(FROM "Subject: four\n\n4\n\n");
+	sync_box(m);
+	assert_string_equal(uids_of(m), "1 2 3 4");
+	assert_int_equal(flags_of(m, 2),
+	    MAIL_SEEN | MAIL_ANSWERED | MAIL_FLAGGED);
+	keyword(m, 2, "Junk");
+	lose_index();
+	mailbox_close(&m);
+	mail_account_close(&a);
+	a = open_mbox();
+	m = open_box(a, "Box");
+	assert_int_equal(flags_of(m, 2),
+	    MAIL_SEEN | MAIL_ANSWERED | MAIL_FLAGGED);
 	mailbox_close(&m);
 	mail_account_close(&a);
 }
@@ -808,6 +949,13 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_append, folder_enter,
 		    folder_leave),
 		cmocka_unit_test_setup_teardown(test_others_at_work,
+		    folder_enter, folder_leave),
+		cmocka_unit_test_setup_teardown(
+		    test_rewritten_in_place_and_grown, folder_enter,
+		    folder_leave),
+		cmocka_unit_test_setup_teardown(test_rewritten_and_not_told,
+		    folder_enter, folder_leave),
+		cmocka_unit_test_setup_teardown(test_flags_of_others_and_mail,
 		    folder_enter, folder_leave),
 		cmocka_unit_test_setup_teardown(test_locked, folder_enter,
 		    folder_leave),
