@@ -238,6 +238,35 @@ add_one(struct mail_append *a, struct mbox_changes *c, const struct message *m,
 	buf_fini(&notes);
 }
 
+struct given {
+	uint32_t next;
+	bool right;
+};
+
+static bool
+see_given(void *with, const struct mail_index_message *row)
+{
+	struct given *g = with;
+
+	g->right = row->uid == g->next++;
+	return g->right;
+}
+
+/* Has each message the UID that is told, and nothing else one? */
+static enum mail_result
+check_uids(struct mail_append *a, uint32_t uid, struct why *why)
+{
+	struct given g = { .next = uid, .right = true };
+
+	if (!mail_index_walk(a->to->account->index, a->to->folder->row.number,
+		uid, see_given, &g))
+		return mailbox_index_failed(a->to, why);
+	if (g.right && g.next - uid == a->count)
+		return MAIL_OK;
+	why_set(why, "4.2.0", "the mailbox has not what was written to it");
+	return MAIL_FAILED;
+}
+
 static enum mail_result
 add_all(struct mail_append *a, uint32_t uid, struct why *why)
 {
@@ -258,7 +287,7 @@ add_all(struct mail_append *a, uint32_t uid, struct why *why)
 	buf_fini(&gap);
 	if (r == MAIL_OK)
 		r = mbox_take_up(a->to, from, uid, why);
-	return r;
+	return r == MAIL_OK ? check_uids(a, uid, why) : r;
 }
 
 static enum mail_result

@@ -45,14 +45,17 @@ put(struct mbox_filter *f, const char *p, size_t n, struct buf *to)
 	f->last = p[n - 1];
 }
 
-/* CR LF becomes LF; other CRs stay. */
+/*
+ * CR LF becomes LF; other CRs stay. So does that of CR CR LF: CR LF would be
+ * the line that ends a header, where this is none.
+ */
 static void
 put_lf(struct mbox_filter *f, const char *p, size_t n, struct buf *to)
 {
 	for (size_t i = 0, from = 0; n > 0; i++) {
 		const char *cr;
 
-		if (f->cr && p[0] != '\n' && i == 0)
+		if (f->cr && i == 0 && (p[0] != '\n' || f->last == '\r'))
 			put(f, "\r", 1, to);
 		f->cr = false;
 		cr = memchr(p + from, '\r', n - from);
@@ -66,7 +69,7 @@ put_lf(struct mbox_filter *f, const char *p, size_t n, struct buf *to)
 			f->cr = true;
 			return;
 		}
-		if (p[from] != '\n')
+		if (p[from] != '\n' || f->last == '\r')
 			put(f, "\r", 1, to);
 	}
 }
@@ -194,15 +197,22 @@ mbox_filter_feed(struct mbox_filter *f, struct span bytes, struct buf *to)
 	}
 }
 
+/* A last CR: half of the line end that it lacks, which may end the header. */
+static bool
+ends_in_cr(const struct mbox_filter *f)
+{
+	return f->form == MBOX_NEW &&
+	    (f->cr || (f->n > 0 && f->line[f->n - 1] == '\r'));
+}
+
 void
 mbox_filter_end(struct mbox_filter *f, struct buf *to)
 {
+	if (ends_in_cr(f))
+		mbox_filter_feed(f, SPAN("\n"), to);
 	if (f->n > 0)
 		decide(f, to);
 	f->dropping = false;
-	if (f->cr)
-		put(f, "\r", 1, to);
-	f->cr = false;
 	if (f->out > 0 && f->last != '\n') {
 		if (f->form == MBOX_SHOWN && f->last != '\r')
 			put(f, "\r", 1, to);

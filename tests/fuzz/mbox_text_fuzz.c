@@ -99,6 +99,22 @@ check_in_place(const char *p, size_t size, const struct mbox_message *m)
 	free(copy);
 }
 
+/* What is written at the header's end is in the header. */
+static void
+check_noted(const struct buf *message, size_t end)
+{
+	struct buf noted = BUF_INIT(64 << 20);
+	struct scanned s;
+
+	buf_add_span(&noted, span_take(buf_span(message), end));
+	buf_add_text(&noted, "X-UID: 7\n");
+	buf_add_span(&noted, span_skip(buf_span(message), end));
+	ensure(scan(&s, noted.p, noted.n) && s.count == 1);
+	ensure(s.all[0].notes.uid == 7);
+	scan_fini(&s);
+	buf_fini(&noted);
+}
+
 static void
 check_new(const char *p, size_t n, size_t piece)
 {
@@ -118,6 +134,7 @@ check_new(const char *p, size_t n, size_t piece)
 	buf_add_char(&out, '\n');
 	ensure(scan(&s, out.p, out.n) && s.count == 1 && s.all[0].hidden == 0);
 	scan_fini(&s);
+	check_noted(&out, strlen(FROM) + (size_t)f.header_end);
 	buf_fini(&out);
 }
 

@@ -450,6 +450,50 @@ test_append(void **state)
 	mail_account_close(&a);
 }
 
+/* CRs where a line ends: what ends the header, and what does not. */
+static void
+test_append_odd_line_ends(void **state)
+{
+	static const char *const texts[][2] = {
+		{ "Subject: x\r\n\r\r\nX-Foo: y\r\n\r\nbody\r\n", NULL },
+		{ "X: y\r\r\n\r\r\r\n\r\n\r\r\n\rx\r\ry\r\r\n", NULL },
+		{ "Subject: z\r\n\r", "Subject: z\r\n\r\n" },
+		{ "Subject: z\r", "Subject: z\r\n" },
+		{ "Subject: z\r\n\r\r", "Subject: z\r\n\r\r\n" },
+		{ "\r", "\r\n" },
+		{ "\r\n\r", "\r\n\r\n" },
+		{ "X-UID: 1\r\n\r\r\nStatus: RO\r\n\r\nx\r",
+		    "\r\r\n\r\nx\r\n" },
+	};
+	const size_t count = sizeof(texts) / sizeof(texts[0]);
+	struct mail_account *a = open_mbox();
+	struct mailbox *m;
+
+	(void)state;
+	put_box("");
+	m = open_box(a, "Box");
+	for (size_t i = 0; i < 2 * count; i++) {
+		const char *const *text = texts[i / 2];
+		uint32_t uid = (uint32_t)i + 1;
+
+		piece = i % 2 == 0 ? 1 : 1000;
+		assert_int_equal(append(m, text[0], MAIL_FLAGGED), uid);
+		assert_string_equal(text_of(m, uid),
+		    text[1] == NULL ? text[0] : text[1]);
+		assert_int_equal(flags_of(m, uid), MAIL_FLAGGED);
+	}
+	piece = 1;
+	mailbox_close(&m);
+	mail_account_close(&a);
+	lose_all_but_the_file();
+	a = open_mbox();
+	m = open_box(a, "Box");
+	assert_string_equal(uids_of(m),
+	    "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16");
+	mailbox_close(&m);
+	mail_account_close(&a);
+}
+
 static void
 test_others_at_work(void **state)
 {
@@ -948,6 +992,8 @@ main(void)
 		    folder_leave),
 		cmocka_unit_test_setup_teardown(test_append, folder_enter,
 		    folder_leave),
+		cmocka_unit_test_setup_teardown(test_append_odd_line_ends,
+		    folder_enter, folder_leave),
 		cmocka_unit_test_setup_teardown(test_others_at_work,
 		    folder_enter, folder_leave),
 		cmocka_unit_test_setup_teardown(
