@@ -34,23 +34,38 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <utlist.h>
 
 enum { ANSWER_TIMEOUT_S = 10, PAM_TIMEOUT_S = 30, EVENTS = 32 };
+
+struct question;
 
 /* A login stage's connection, and the attempt under way on it. */
 struct peer {
 	struct ipc *client;
 	struct login *login; /* NULL: none */
-	struct ipc *asked; /* auth-token; NULL: it is not asked now */
+	struct question *asked; /* NULL: auth-token is not asked now */
 	bool counted; /* its failure, which is still being told */
+	bool crowded; /* the failure is ours: too many questions */
 	uint64_t delay_ms;
+};
+
+/*
+ * One that auth-token works at. It counts until it is answered, whether or not
+ * its client still is there: going away does not free who works at it.
+ */
+struct question {
+	struct question *next;
+	struct ipc *ipc;
+	struct peer *peer; /* NULL: gone */
+	char source[STATE_SOURCE_MAX];
 };
 
 static struct common_params common;
 static struct auth_params settings;
 static struct state *shared;
 static int questions_epoll = -1; /* of connections to auth-token */
-static int64_t questions;
+static struct question *questions;
 
 static enum verdict
 pam_dialogue(struct ipc *c, const struct msg_pam_check *question, bool *whole)
@@ -158,9 +173,9 @@ answer_end(struct peer *p, enum exchange_result result)
 		}
 	}
 	/* "later" as well: some PAM modules mean a wrong password by it */
-	if (result != EXCHANGE_DONE)
+	if (result != EXCHANGE_DONE && !p->crowded)
 		answer.delay_ms = p->counted ? p->delay_ms : count_failure(l);
-	p->counted = false;
+	p->counted = p->crowded = false;
 	sent = ipc_send(p->client, &message_authenticated, &answer,
 	    clock_in(ANSWER_TIMEOUT_S));
 	login_free(&p->login);
@@ -218,73 +233,105 @@ conclude_token(struct peer *p, const struct msg_token_checked *m)
 }
 
 static void
-forget_question(struct peer *p, bool whole)
+forget_question(struct question *q, bool whole)
 {
-	if (p->asked == NULL)
-		return;
-	(void)epoll_ctl(questions_epoll, EPOLL_CTL_DEL, ipc_fd(p->asked), NULL);
-	service_done("auth-token", &p->asked, whole);
-	questions--;
+	LL_DELETE(questions, q);
+	if (q->peer != NULL)
+		q->peer->asked = NULL;
+	if (q->ipc != NULL)
+		(void)epoll_ctl(questions_epoll, EPOLL_CTL_DEL, ipc_fd(q->ipc),
+		    NULL);
+	service_done("auth-token", &q->ipc, whole);
+	free(q);
 }
 
 static bool
-send_question(struct peer *p)
+send_question(struct question *q, const struct login *l)
 {
-	struct epoll_event e = { .events = EPOLLIN, .data.ptr = p };
+	struct epoll_event e = { .events = EPOLLIN, .data.ptr = q };
 	struct login_question question;
 	struct msg_token_check m = {
-		.protocol = login_service(p->login),
-		.client = login_client(p->login),
+		.protocol = login_service(l),
+		.client = login_client(l),
 	};
 	int64_t deadline = clock_in(ANSWER_TIMEOUT_S);
 	struct address address;
 
-	login_question(p->login, &question);
+	login_question(l, &question);
 	m.user = question.user;
 	m.token = question.token;
 	/* the login stage says it: it becomes a line for others to read */
 	if (!address_parse_ip(span_of(m.client), 0, &address))
 		m.client = "unknown";
-	p->asked = service_ask("auth-token", &protocol_token, deadline);
-	if (p->asked == NULL)
-		return false;
-	questions++;
-	return epoll_ctl(questions_epoll, EPOLL_CTL_ADD, ipc_fd(p->asked),
-		   &e) == 0 &&
-	    ipc_send(p->asked, &message_token_check, &m, deadline) == IPC_OK;
+	q->ipc = service_ask("auth-token", &protocol_token, deadline);
+	return q->ipc != NULL &&
+	    epoll_ctl(questions_epoll, EPOLL_CTL_ADD, ipc_fd(q->ipc), &e) ==
+	    0 &&
+	    ipc_send(q->ipc, &message_token_check, &m, deadline) == IPC_OK;
+}
+
+/* Of one source there is room for a quarter, so that four are needed. */
+static bool
+is_crowded(const char *source)
+{
+	int64_t most = settings.auth_token_concurrency, all = 0, same = 0;
+	int64_t most_of_one = most < 4 ? 1 : most / 4;
+	const struct question *q;
+
+	LL_FOREACH (questions, q) {
+		all++;
+		same += strcmp(q->source, source) == 0;
+	}
+	if (all >= most)
+		log_warning("%lld questions about tokens at a time:"
+			    " see auth_token_concurrency",
+		    (long long)all);
+	else if (same >= most_of_one)
+		log_warning("%lld questions about tokens from %s at a time:"
+			    " see auth_token_concurrency",
+		    (long long)same, source);
+	return all >= most || same >= most_of_one;
 }
 
 /* The answer comes by token_answers; others are served meanwhile. */
 static bool
 ask_token(struct peer *p)
 {
-	if (questions >= settings.auth_token_concurrency)
-		log_warning("%lld questions about tokens at a time:"
-			    " see auth_token_concurrency",
-		    (long long)questions);
-	else if (send_question(p))
+	struct question *q = mem_new(sizeof(*q));
+
+	state_source(login_client(p->login), q->source);
+	p->crowded = is_crowded(q->source);
+	if (p->crowded) {
+		free(q);
+		return conclude_token(p, NULL);
+	}
+	q->peer = p;
+	p->asked = q;
+	LL_PREPEND(questions, q);
+	if (send_question(q, p->login))
 		return true;
-	forget_question(p, false);
+	forget_question(q, false);
 	return conclude_token(p, NULL);
 }
 
 static void
-token_answer(struct peer *p)
+token_answer(struct question *q)
 {
 	const void *message = NULL;
-	enum ipc_result r = ipc_poll(p->asked);
+	enum ipc_result r = ipc_poll(q->ipc);
 
 	if (r == IPC_TIMEOUT)
 		return;
 	if (r == IPC_OK)
-		r = ipc_expect(p->asked, &message_token_checked, &message,
+		r = ipc_expect(q->ipc, &message_token_checked, &message,
 		    clock_ms());
 	if (r != IPC_OK)
 		log_warning("no answer from auth-token: %s",
 		    ipc_result_text(r));
 	/* a client that does not take it is noticed by who reads from it */
-	(void)conclude_token(p, r == IPC_OK ? message : NULL);
-	forget_question(p, r == IPC_OK);
+	if (q->peer != NULL)
+		(void)conclude_token(q->peer, r == IPC_OK ? message : NULL);
+	forget_question(q, r == IPC_OK);
 }
 
 static void
@@ -406,9 +453,11 @@ request(const struct service *s, struct ipc *c, void **state)
 static void
 log_lost(const struct login *l)
 {
+	const char *why = login_why(l);
+
 	log_warning("unknown[%s]: SASL authentication failed: %s%s%s%s, and the"
 		    " client went away",
-	    login_client(l), login_why(l),
+	    login_client(l), why[0] == '\0' ? "not answered yet" : why,
 	    login_user(l)[0] == '\0' ? "" : ", sasl_username=", login_user(l),
 	    login_behind(l));
 }
@@ -421,7 +470,12 @@ closed(const struct service *s, void *state)
 	(void)s;
 	if (p == NULL)
 		return;
-	forget_question(p, false);
+	/* nor does going before the answer make it no attempt */
+	if (p->asked != NULL) {
+		p->asked->peer = NULL;
+		(void)count_failure(p->login);
+		p->counted = true;
+	}
 	if (p->login != NULL && p->counted)
 		log_lost(p->login);
 	login_free(&p->login);

@@ -248,17 +248,16 @@ state_redeem(struct state *s, const char *service, const char *ticket,
 	return found;
 }
 
-/* "192.0.2.1", "2001:db8:1:2::": whom an address stands for. */
-static void
-source_name(const char *client, char out[INET6_ADDRSTRLEN])
+void
+state_source(const char *client, char out[STATE_SOURCE_MAX])
 {
 	struct in6_addr six;
 
 	if (inet_pton(AF_INET6, client, &six) == 1) {
 		memset(six.s6_addr + 8, 0, 8);
-		inet_ntop(AF_INET6, &six, out, INET6_ADDRSTRLEN);
+		inet_ntop(AF_INET6, &six, out, STATE_SOURCE_MAX);
 	} else {
-		snprintf(out, INET6_ADDRSTRLEN, "%s", client);
+		snprintf(out, STATE_SOURCE_MAX, "%s", client);
 	}
 }
 
@@ -300,10 +299,10 @@ uint64_t
 state_failure(struct state *s, const char *client, const char *user,
     const char *master, int64_t now, uint64_t most_ms)
 {
-	char source[INET6_ADDRSTRLEN];
+	char source[STATE_SOURCE_MAX];
 	uint64_t count, other, third = 0, delay = FIRST_DELAY_MS;
 
-	source_name(client, source);
+	state_source(client, source);
 	lock(s);
 	count = count_failure(s, "from", source, now);
 	other = count_failure(s, "for", user, now);

@@ -20,6 +20,7 @@ enum {
 	TICKET_LIFE_MS = 60 * 1000,
 	STATE_USER_MAX = 256,
 	STATE_BEHIND_MAX = 288,
+	STATE_SOURCE_MAX = 65,
 };
 
 /* Whose a ticket is. */
@@ -43,6 +44,8 @@ bool state_issue(struct state *s, const char *service, const char *user,
 bool state_redeem(struct state *s, const char *service, const char *ticket,
     int64_t now, struct state_login *out);
 
+/* "192.0.2.1", "2001:db8:1:2::": whom an address stands for. */
+void state_source(const char *client, char out[STATE_SOURCE_MAX]);
 /*
  * Notes a failed login, and says how long its answer should wait: the more
  * failures in the last minutes from this address (or IPv6 network of 64

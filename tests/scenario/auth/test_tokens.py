@@ -267,18 +267,42 @@ def test_so_many_questions_at_a_time(tokens):
     clients = [Ipc(s, "auth", "auth") for _ in range(3)]
     for i, c in enumerate(clients[:2]):
         c.send("authenticate", service="imap", mechanism="OAUTHBEARER",
-               client="192.0.2.7", server="mx", tls=True, has_initial=True,
+               client=f"192.0.2.{i}", server="mx", tls=True, has_initial=True,
                initial=bearer(f"slow.{i}"), binding=b"")
     wait_for("the questions", lambda: len(asked(s)) == 2)
     before = time.monotonic()
-    assert begin(clients[2], bearer("bob"))[1]["verdict"] == LATER
+    for _ in range(3):
+        got = begin(clients[2], bearer("bob"))[1]
+        # which is not the client's failure
+        assert got["verdict"] == LATER and got["delay_ms"] == 0
     assert time.monotonic() - before < 1
     s.wait_log("2 questions about tokens at a time: see auth_token_concurr")
-    # one who goes away makes room
+    # one who goes away makes no room before its question is answered
     clients[0].socket.close()
+    s.wait_log(r"unknown\[192.0.2.0\]: SASL authentication failed: "
+               "not answered yet, sasl_username=bob@example.test, and the")
+    assert begin(clients[2], bearer("bob"))[1]["verdict"] == LATER
     wait_for("room", lambda: begin(
         clients[2], bearer("bob"))[1]["verdict"] == OK)
     assert clients[1].receive()[1]["verdict"] == LATER
+
+
+def test_one_address_leaves_room_for_others(tokens):
+    s = tokens(SETTINGS + "auth_token_concurrency = 8\n")
+    clients = [Ipc(s, "auth", "auth") for _ in range(4)]
+    for i, c in enumerate(clients):
+        c.send("authenticate", service="imap", mechanism="OAUTHBEARER",
+               client=f"2001:db8::{i + 1}", server="mx", tls=True,
+               has_initial=True, initial=bearer(f"slow.{i}"), binding=b"")
+    for c in clients[2:]:
+        _, got = c.receive()
+        assert got["verdict"] == LATER and got["delay_ms"] == 0
+    c = Ipc(s, "auth", "auth")
+    assert begin(c, bearer("bob"))[1]["verdict"] == OK
+    for c in clients[:2]:
+        _, got = c.receive()
+        assert got["verdict"] == LATER and got["delay_ms"] > 0
+    s.wait_log("2 questions about tokens from 2001:db8:: at a time")
 
 
 def test_good_ones_are_remembered_for_what_they_were_good_for(tokens):
