@@ -111,6 +111,8 @@ begin(struct acl_work *w, struct imap_session *s, const struct imap_command *c,
 		reply_bad(s, c, "This can be no identifier");
 		return false;
 	}
+	if (count > 1)
+		w->who = span_of(acl_who_kept(w->who, w->arena));
 	return folder_argument(w, needs);
 }
 

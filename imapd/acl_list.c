@@ -84,21 +84,57 @@ acl_rights_write(unsigned int rights, struct buf *out)
 		buf_add_char(out, 'd');
 }
 
-bool
-acl_who_valid(struct span who)
+static struct span
+without_sign(struct span who)
 {
-	if (who.n > 0 && who.p[0] == '-')
-		who = span_skip(who, 1);
-	if (who.n == 0 || who.n > ACL_WHO_MAX || who.p[0] == '-')
+	return span_starts(who, "-") ? span_skip(who, 1) : who;
+}
+
+/* How long is what says that it is a group? */
+static size_t
+group_sign(struct span bare)
+{
+	return span_starts(bare, "!$") ? 2 : span_starts(bare, "$") ? 1 : 0;
+}
+
+/* What stands behind the kind. */
+static bool
+name_valid(struct span name)
+{
+	if (name.n == 0 || name.n > ACL_WHO_MAX)
 		return false;
-	for (size_t i = 0; i < who.n; i++)
-		if ((unsigned char)who.p[i] < ' ' || who.p[i] == 0x7f ||
-		    who.p[i] == '"' || who.p[i] == '\\')
+	for (size_t i = 0; i < name.n; i++)
+		if ((unsigned char)name.p[i] < ' ' || name.p[i] == 0x7f ||
+		    name.p[i] == '"' || name.p[i] == '\\')
 			return false;
 	return true;
 }
 
-/* "user=fred" to "fred"; NULL: another kind. */
+bool
+acl_who_valid(struct span who)
+{
+	struct span bare = without_sign(who);
+
+	return bare.n <= ACL_WHO_MAX && !span_starts(bare, "-") &&
+	    name_valid(span_skip(bare, group_sign(bare)));
+}
+
+const char *
+acl_who_kept(struct span who, struct arena *arena)
+{
+	char *text = arena_span(arena, who);
+
+	for (char *c = text; group_sign(without_sign(who)) == 0 && *c != '\0';
+	     c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c += 'a' - 'A';
+	return text;
+}
+
+/*
+ * "user=fred" to "fred"; NULL: of another kind, or an identifier that can not
+ * be told apart from one of another kind.
+ */
 static const char *
 who_of(struct span file, struct arena *arena)
 {
@@ -113,15 +149,21 @@ who_of(struct span file, struct arena *arena)
 			return arena_printf(arena, "%s%s", sign, whole[i]);
 	for (size_t i = 0; i < PREFIXES; i++) {
 		struct span name;
+		const char *who;
 
 		if (!span_starts(file, prefixes[i].file))
 			continue;
 		name = span_skip(file, strlen(prefixes[i].file));
-		/* nobody is everybody by being called so */
-		if (!acl_who_valid(name) || (i == 0 && acl_who_special(name)))
-			return NULL;
-		return arena_printf(arena, "%s%s%.*s", sign, prefixes[i].imap,
+		who = arena_printf(arena, "%s%s%.*s", sign, prefixes[i].imap,
 		    SPAN_ARG(name));
+		who = acl_who_kept(span_of(who), arena);
+		/* nobody is everybody by being called so */
+		if (!acl_who_valid(span_of(who)) ||
+		    (i == 0 &&
+			(span_starts(name, "-") ||
+			    acl_who_special(span_of(who)))))
+			return NULL;
+		return who;
 	}
 	return NULL;
 }
@@ -162,6 +204,7 @@ static bool
 take_line(struct acl_list *l, struct span line)
 {
 	struct span file, rest;
+	struct acl_entry *e;
 	unsigned int rights;
 	const char *who;
 	size_t end;
@@ -179,6 +222,10 @@ take_line(struct acl_list *l, struct span line)
 	who = who_of(file, l->arena);
 	if (who == NULL || !take_rights(rest, &rights))
 		return false;
+	/* -user=Fred and -user=fred: what either takes is taken */
+	e = who[0] == '-' ? acl_list_find(l, span_of(who)) : NULL;
+	if (e != NULL)
+		rights |= e->rights;
 	acl_list_set(l, span_of(who), rights);
 	return true;
 }
@@ -251,21 +298,14 @@ acl_who_is(const char *who, const char *user, const char *domain)
 	    user[n] == '@' && strcmp(user + n + 1, domain) == 0;
 }
 
-static bool
-is_group(const char *who)
-{
-	return who[0] == '$' || (who[0] == '!' && who[1] == '$');
-}
-
 bool
 acl_who_special(struct span who)
 {
-	if (span_starts(who, "-"))
-		who = span_skip(who, 1);
+	who = without_sign(who);
 	for (size_t i = 0; i < WHOLE; i++)
 		if (span_is(who, whole[i]))
 			return true;
-	return span_starts(who, "$") || span_starts(who, "!$");
+	return group_sign(who) > 0;
 }
 
 enum { OF_NOBODY, OF_ANYONE, OF_AUTHENTICATED, OF_USER };
@@ -296,10 +336,11 @@ acl_list_rights(const struct acl_list *l, const char *user, const char *domain)
 	for (const struct acl_entry *e = l->first; e != NULL; e = e->next) {
 		const char *bare = e->who[0] == '-' ? e->who + 1 : e->who;
 		int close = closeness(bare, user, domain);
+		size_t group = group_sign(span_of(bare));
 
-		if (bare > e->who && (close != OF_NOBODY || is_group(bare))) {
+		if (bare > e->who && (close != OF_NOBODY || group > 0)) {
 			taken |= e->rights;
-		} else if (is_group(bare) && bare[0] == '!') {
+		} else if (group == 2) {
 			taken |= ACL_ALL & ~e->rights;
 		} else if (bare == e->who) {
 			given[close] |= e->rights;

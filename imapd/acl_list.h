@@ -52,8 +52,13 @@ struct acl_list {
 bool acl_rights_parse(struct span text, unsigned int *out);
 /* With "c" and "d" where those are due (section 2.1.1). */
 void acl_rights_write(unsigned int rights, struct buf *out);
-/* Can this be an identifier? */
+/* Can this be an identifier? What it is written as can be read again. */
 bool acl_who_valid(struct span who);
+/*
+ * As it is kept: users in small letters (of ASCII), as accounts are, so that
+ * what is taken from "Fred" is taken from fred.
+ */
+const char *acl_who_kept(struct span who, struct arena *arena);
 
 void acl_list_parse(struct span text, struct arena *arena, struct acl_list *l);
 void acl_list_fini(struct acl_list *l);

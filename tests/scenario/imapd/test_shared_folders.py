@@ -381,6 +381,22 @@ def test_names_that_are_no_accounts_are_not_kept(suite):
         assert carol.no(text).startswith((b"[CANNOT]", b"[NOPERM]"))
 
 
+def test_what_is_taken_is_taken_however_it_is_written(suite):
+    s, bob, alice = shared(suite, "lrs")
+    bob.ok("SETACL Work -Alice@Example.Test r")
+    assert bob.ok("GETACL Work")[0].endswith(b" -alice@example.test r")
+    assert b"NOPERM" in alice.no(f"SELECT {BOB}/Work")
+    bob.ok("DELETEACL Work -ALICE@example.test")
+    alice.ok(f"SELECT {BOB}/Work")
+    bob.ok("SETACL Work -Alice s")
+    assert alice.ok(f"MYRIGHTS {BOB}/Work")[-1].endswith(b" lr")
+    # and what is given
+    bob.ok("SETACL Work Carol lr")
+    s.imap("carol").ok(f"SELECT {BOB}/Work")
+    assert b"CANNOT" in bob.no("SETACL Work Anyone lr")
+    assert b"CANNOT" in bob.no("SETACL Work -Bob lr")
+
+
 def test_the_inbox_of_another_stays(suite):
     """However it is called, a separator at its end included."""
     s, bob, _ = shared(suite, "lrkx")

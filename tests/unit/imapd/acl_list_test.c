@@ -107,6 +107,40 @@ identifiers(void **state)
 	/* would be another line */
 	assert_false(acl_who_valid(SPAN("bob\nanyone")));
 	assert_false(acl_who_valid(SPAN("bo\"b")));
+	/* groups without a name */
+	assert_false(acl_who_valid(SPAN("$")));
+	assert_false(acl_who_valid(SPAN("!$")));
+	assert_false(acl_who_valid(SPAN("-$")));
+	assert_false(acl_who_valid(SPAN("-!$")));
+}
+
+/* What can be an identifier is understood when it is read again. */
+static void
+read_again(void **state)
+{
+	static const char *const rows[] = { "bob", "-bob", "$s", "!$s", "-$s",
+		"-!$s", "$-", "$$", "!$!$", "-$-", "!", "!x", "user=x", "a b",
+		"#x", "anyone", "-owner", "=", ":" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct arena *arena = arena_new();
+		struct buf out = BUF_INIT(100);
+		struct acl_list l;
+
+		if (!acl_who_valid(span_of(rows[i])))
+			fail_msg("%s", rows[i]);
+		acl_list_parse(SPAN(""), arena, &l);
+		acl_list_set(&l, span_of(rows[i]), ACL_READ);
+		acl_list_write(&l, &out);
+		acl_list_fini(&l);
+		acl_list_parse(buf_span(&out), arena, &l);
+		if (l.doubtful || acl_list_find(&l, span_of(rows[i])) == NULL)
+			fail_msg("%s: %s", rows[i], buf_text(&out));
+		acl_list_fini(&l);
+		buf_fini(&out);
+		arena_free(&arena);
+	}
 }
 
 /* Who gets what of a list: rows 146 and 148 of what broke elsewhere. */
@@ -120,7 +154,11 @@ judged(void **state)
 		{ "user=alice@a.test lr\n", "lr" },
 		{ "user=alice lr\n", "lr" }, /* of the owner's domain */
 		{ "user=alice@b.test lr\n", "" },
-		{ "user=alice@a.tes lr\nuser=alic lr\nuser=Alice lr\n", "" },
+		{ "user=alice@a.tes lr\nuser=alic lr\n", "" },
+		/* accounts have small letters */
+		{ "user=Alice lr\n", "lr" },
+		{ "-user=Alice@A.Test r\nanyone lr\n", "l" },
+		{ "-user=Alice r\n-user=alice s\nanyone lrs\n", "l" },
 		{ "anyone l\n", "l" },
 		{ "authenticated lr\nanyone lrswi\n", "lr" },
 		/* the closest counts, and is not added to */
@@ -144,6 +182,10 @@ judged(void **state)
 		{ "owner lrswipkxtea\n", "" },
 		/* nobody is everybody by his name */
 		{ "user=anyone lr\n", "" },
+		{ "user=Anyone lr\n", "" },
+		{ "-user=Anyone w\nanyone lr\n", "" },
+		/* nor is anything taken by one's name */
+		{ "user=-alice lr\nanyone l\n", "" },
 		{ "user=$staff lr\nanyone l\n", "" },
 		/* what is not understood might have taken something */
 		{ "-strange=alice lr\nanyone lr\n", "" },
@@ -184,6 +226,7 @@ main(void)
 		cmocka_unit_test(rights),
 		cmocka_unit_test(a_file),
 		cmocka_unit_test(identifiers),
+		cmocka_unit_test(read_again),
 		cmocka_unit_test(judged),
 	};
 
