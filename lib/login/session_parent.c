@@ -46,6 +46,9 @@ enum {
 	PROCESSES_MAX = 10, /* of one user; all but one are ending */
 	REPLACED_MAX = 4, /* of those, because something came to be shared */
 	SHARES_TOLD_MAX = 2000, /* by one process in its life */
+	HEARD_MAX = 64, /* messages of one process, then others have a turn */
+	HEAR_MS = 1000, /* or so long */
+	HEARD_LAST_MAX = 4096, /* of one that has ended */
 };
 
 /* From fork to the end of the process, whatever that is. */
@@ -61,6 +64,7 @@ struct child {
 	struct ipc *ipc;
 	bool listed; /* gets connections */
 	unsigned int watched; /* its ipc: EPOLLIN, EPOLLOUT */
+	bool unheard; /* what it said has been read, and is to be heard yet */
 	bool stale; /* more is shared with its user than it knows of */
 	unsigned int shares_told;
 	struct parking_ahead ahead[PARKING_WATCHES];
@@ -121,7 +125,7 @@ forget(struct child *c)
  * his hands anyway. It cannot take from anybody what others gave.
  */
 static void
-take_share(struct child *c, const struct msg_share *m)
+take_share(struct child *c, const struct msg_share *m, int64_t deadline)
 {
 	bool own = m->owner[0] == '\0' || strcmp(m->owner, c->user) == 0;
 	const char *owner = own ? c->user : m->owner;
@@ -135,36 +139,50 @@ take_share(struct child *c, const struct msg_share *m)
 		    c->user);
 	if (!own && (!m->on || !session_shares_has(owner, c->user)))
 		return;
-	if (!session_shares_set(owner, m->grantee, m->on))
+	if (!session_shares_set(owner, m->grantee, m->on, deadline))
 		return;
 	HASH_FIND(of_user, by_user, m->grantee, strlen(m->grantee), of);
 	if (of != NULL)
 		of->stale = true;
 }
 
-/* What the process has said so far. */
+/*
+ * What the process has said so far; not all at once, since it may go on
+ * talking for ever, and each word costs root something. Of one that has ended
+ * what it parked (another process may have its socket, and talk on), but not
+ * any number of shares, which may be lost.
+ */
 static bool
-hear(struct child *c)
+hear(struct child *c, bool last)
 {
 	const struct session_owner owner = owner_of(c);
+	int64_t until = clock_ms() + HEAR_MS;
 	const struct ipc_message *kind;
 	const void *message;
 	enum ipc_result r;
+	bool enough;
 
-	while ((r = ipc_poll(c->ipc)) == IPC_OK &&
-	    (r = ipc_receive(c->ipc, &kind, &message, 0)) == IPC_OK)
-		if (kind == &message_share)
-			take_share(c, message);
-		else
+	c->unheard = false;
+	for (int n = 0; (r = ipc_poll(c->ipc)) == IPC_OK; n++) {
+		enough = n >= HEARD_MAX || clock_ms() >= until;
+		c->unheard = enough && (!last || n >= HEARD_LAST_MAX);
+		if (c->unheard ||
+		    (r = ipc_receive(c->ipc, &kind, &message, 0)) != IPC_OK)
+			break;
+		if (kind != &message_share)
 			parking_take(&owner, c->ahead, kind, message);
+		else if (!enough)
+			take_share(c, message, until);
+	}
 	/* the next fork is for somebody else */
 	ipc_wipe(c->ipc);
-	return r == IPC_TIMEOUT;
+	return c->unheard || r == IPC_TIMEOUT;
 }
 
 /*
  * What a process has not taken whole yet leaves as soon as it takes more: it
- * may have nothing else to wait for.
+ * may have nothing else to wait for. What has been read of it no epoll tells
+ * of: that there is room for an answer, it does tell at once.
  */
 static void
 watch_child(struct child *c, bool anew)
@@ -173,7 +191,7 @@ watch_child(struct child *c, bool anew)
 
 	if (stage->still_here == NULL)
 		return;
-	if (ipc_pending(c->ipc))
+	if (ipc_pending(c->ipc) || c->unheard)
 		what |= EPOLLOUT;
 	if (!anew && what == c->watched)
 		return;
@@ -189,13 +207,14 @@ child_ready(struct session_watch *w, unsigned int what)
 {
 	struct child *c = (struct child *)w;
 
-	if (!hear(c)) {
+	if (!hear(c, false)) {
 		session_watch_drop(ipc_fd(c->ipc));
 		forget(c);
-	} else if ((what & EPOLLOUT) != 0) {
-		(void)ipc_flush(c->ipc, 0);
-		watch_child(c, false);
+		return true;
 	}
+	if ((what & EPOLLOUT) != 0)
+		(void)ipc_flush(c->ipc, 0);
+	watch_child(c, false);
 	return true;
 }
 
@@ -239,7 +258,7 @@ free_child(struct child *c)
 {
 	forget(c);
 	if (stage->still_here != NULL)
-		(void)hear(c);
+		(void)hear(c, true);
 	parking_drop_ahead(c->ahead);
 	/* by name: a process just forked may still hold the descriptor */
 	session_watch_drop(ipc_fd(c->ipc));

@@ -28,8 +28,12 @@
 #include "lib/service/service.h"
 
 enum {
-	ASK_TIMEOUT_S = 20,
+	ASK_ALL_TIMEOUT_S = 10, /* for all whose accounts a user may see */
+	ASK_TIMEOUT_MS = 2000,
+	SLOW_MS = 500, /* an answer that is none, and took so long */
+	UNASKED_MS = 10000, /* after such a one nobody is asked */
 	KNOWN_MS = 60000, /* an account is asked about once in so long */
+	LATER_MS = 10000, /* or in so long, where the answer was none */
 	KNOWN_MAX = 10000,
 	NAME_ROOM = 256,
 };
@@ -154,7 +158,7 @@ static void
 keep_answer(struct known *k, const struct msg_account *a)
 {
 	k->there = a->verdict == OK;
-	k->until = clock_ms() + KNOWN_MS;
+	k->until = clock_ms() + (a->verdict == LATER ? LATER_MS : KNOWN_MS);
 	k->account = (struct session_share){
 		.user = mem_text(a->user),
 		.mail = mem_text(a->mail),
@@ -165,13 +169,13 @@ keep_answer(struct known *k, const struct msg_account *a)
 	};
 }
 
-/* False: it does not say now. */
-static bool
-ask(const char *name, struct known *k)
+/* LATER: it does not say now. */
+static enum verdict
+ask(const char *name, struct known *k, int64_t deadline)
 {
 	const struct msg_find_account question = { .address = name,
 		.local = false };
-	int64_t deadline = clock_in(ASK_TIMEOUT_S);
+	enum verdict v = LATER;
 	const struct msg_account *a;
 	const void *message = NULL;
 	enum ipc_result r;
@@ -179,20 +183,44 @@ ask(const char *name, struct known *k)
 
 	c = service_ask("auth-session", &protocol_auth, deadline);
 	if (c == NULL)
-		return false;
+		return LATER;
 	r = ipc_send(c, &message_find_account, &question, deadline);
 	if (r == IPC_OK)
 		r = ipc_expect(c, &message_account, &message, deadline);
 	a = message;
-	if (r == IPC_OK && a->verdict != LATER)
+	if (r == IPC_OK) {
+		v = (enum verdict)a->verdict;
 		keep_answer(k, a);
+	}
 	service_done("auth-session", &c, r == IPC_OK);
+	return v;
+}
+
+/*
+ * All others wait meanwhile, and names that nobody can be asked about cost a
+ * taken-over process nothing: so where that takes long, nobody is asked for
+ * some time. False: nothing is known.
+ */
+static bool
+ask_in_time(const char *name, struct known *k, int64_t deadline)
+{
+	static int64_t not_before;
+	int64_t now = clock_ms(), most = now + ASK_TIMEOUT_MS;
+
+	if (now < not_before || now >= deadline)
+		return false;
+	if (ask(name, k, deadline < most ? deadline : most) == LATER &&
+	    clock_ms() - now >= SLOW_MS) {
+		not_before = clock_ms() + UNASKED_MS;
+		log_warning("the accounts cannot be asked who shares with"
+			    " whom: some shared mail may not be seen");
+	}
 	return k->until != 0;
 }
 
 /* An address with an extension is nobody's name. */
 static const struct session_share *
-find_account(const char *name)
+find_account(const char *name, int64_t deadline)
 {
 	struct known *k;
 
@@ -205,7 +233,7 @@ find_account(const char *name)
 		if (HASH_COUNT(all_known) >= KNOWN_MAX)
 			forget_all();
 		k = mem_new(sizeof(*k));
-		if (!ask(name, k)) {
+		if (!ask_in_time(name, k, deadline)) {
 			free(k);
 			return NULL;
 		}
@@ -279,7 +307,8 @@ take_away(char *path)
 }
 
 bool
-session_shares_set(const char *owner, const char *grantee, bool on)
+session_shares_set(const char *owner, const char *grantee, bool on,
+    int64_t deadline)
 {
 	char *path = path_of(owner, grantee);
 	bool is_new = false;
@@ -291,7 +320,7 @@ session_shares_set(const char *owner, const char *grantee, bool on)
 	if (!on)
 		take_away(path);
 	else if (!session_shares_has(owner, grantee) &&
-	    find_account(grantee) != NULL)
+	    find_account(grantee, deadline) != NULL)
 		is_new = add(path);
 	free(path);
 	return is_new;
@@ -307,6 +336,7 @@ struct found {
 static void
 look(DIR *list, const char *user, struct found *f)
 {
+	int64_t deadline = clock_in(ASK_ALL_TIMEOUT_S);
 	char owner[NAME_ROOM];
 	struct dirent *e;
 
@@ -321,7 +351,7 @@ look(DIR *list, const char *user, struct found *f)
 			    user, SESSION_SHARES_MAX);
 			return;
 		}
-		a = find_account(owner);
+		a = find_account(owner, deadline);
 		if (a == NULL)
 			continue;
 		f->all[f->count++] = a;

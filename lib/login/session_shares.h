@@ -39,9 +39,10 @@ struct session_share *session_shares_of(const char *user, size_t *count);
 /*
  * "owner" shares with "grantee" now, or does no more. True: that is new, and
  * processes of that user do not know of it. Nothing is kept of who has no
- * account.
+ * account, or is not known to have one by the deadline.
  */
-bool session_shares_set(const char *owner, const char *grantee, bool on);
+bool session_shares_set(const char *owner, const char *grantee, bool on,
+    int64_t deadline);
 /* Does "owner" share with "user"? */
 bool session_shares_has(const char *owner, const char *user);
 

@@ -2,6 +2,8 @@
 """Folders of other users: needs.md R49, RFC 4314, RFC 2342."""
 import os
 import re
+import signal
+import time
 
 import pytest
 from posthaste import wait_for
@@ -427,3 +429,48 @@ def test_giving_and_taking_does_not_fill_the_number_of_processes(suite):
     assert len(s.processes("imapd-session")) <= 1 + 1 + 4
     for c in open_ones:
         c.ok("NOOP")
+
+
+def give_to_strangers(c, n, at_last=()):
+    """Rights for so many that have no account, all at once."""
+    names = [f"nobody{i}@example.test" for i in range(n)] + list(at_last)
+    tags = [c.start(f"SETACL Work {name} lr") for name in names]
+    for tag in tags:
+        word, rest, _ = c.finish(tag)
+        assert word == "OK", rest
+
+
+def test_all_of_many_words_are_heard(suite):
+    """The parent hears so many at a time; what it has read is not left."""
+    s = suite(main=MAIN)
+    bob = s.imap("bob")
+    bob.ok("CREATE Work")
+    parent = min(s.processes("imapd-session"))
+    os.kill(parent, signal.SIGSTOP)
+    try:
+        give_to_strangers(bob, 120, ["alice@example.test"])
+    finally:
+        os.kill(parent, signal.SIGCONT)
+    wait_for("the last to be heard", lambda: entries(s) == {
+        ("alice@example.test", "bob@example.test")})
+
+
+def test_questions_without_answers_hold_nobody_up(suite):
+    """One user's process makes the parent ask; others' connections go on."""
+    s = suite(main=MAIN + "imap_hibernate_timeout = 1s\n")
+    carol = s.imap("carol")
+    carol.ok("SELECT INBOX")
+    wait_for("carol to be parked",
+             lambda: len(s.processes("imapd-session")) == 1, 15)
+    bob = s.imap("bob")
+    bob.ok("CREATE Work")
+    (asked,) = s.processes("auth-session")
+    os.kill(asked, signal.SIGSTOP)
+    try:
+        give_to_strangers(bob, 20)
+        began = time.monotonic()
+        carol.ok("NOOP")
+        assert time.monotonic() - began < 8
+    finally:
+        os.kill(asked, signal.SIGCONT)
+    s.wait_log("the accounts cannot be asked who shares")
