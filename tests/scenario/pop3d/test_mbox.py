@@ -436,6 +436,7 @@ def status(pid):
 @pytest.mark.skipif(not AS_ROOT, reason="needs root to separate rights")
 def test_rights(suite):
     s = mbox_suite(suite, content=message(1))
+    os.chown(box(s).parent.parent, 0, 0)
     os.chown(box(s).parent, 0, 8)
     box(s).parent.chmod(0o2775)
     c = login(s)
