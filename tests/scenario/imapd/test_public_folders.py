@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Trees of folders for everybody: needs.md R49, RFC 2342, RFC 4314."""
 import os
+import re
 
 import pytest
 from posthaste import AS_ROOT
