@@ -2,7 +2,7 @@
 /*
  * Parents of what CREATE and RENAME make are made as real folders: Outlook
  * files mail into folders that it saw, and what a server calls \Noselect it
- * takes for one (needs.md R45).
+ * takes for one.
  */
 #include "imapd/folders.h"
 

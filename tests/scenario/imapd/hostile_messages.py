@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Messages that were made to break those who read them, or those who read
-what a server tells of them: needs.md R47."""
+what a server tells of them: R47."""
 
 NAMES = (b"From", b"To", b"Cc", b"Bcc", b"Reply-To", b"Sender")
 

@@ -94,7 +94,7 @@ def test_no_such_mailbox(suite, command):
 
 
 def test_several_people_with_one_mailbox(suite):
-    """needs.md R49: what there is of it."""
+    """R49: what there is of it."""
     s = suite(start=False, main=PLAIN + "mail_special_folders =\n")
     path = s.root / "etc/accounts"
     team = s.maildir("team")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""How clients ask for their folders when they begin: needs.md R41, R44, R45.
+"""How clients ask for their folders when they begin: R41, R44, R45.
 
 Commands of the kinds that each of them is known for, not recordings; what they
 look for in the answer is checked, in any order.
@@ -106,7 +106,7 @@ def test_roundcube_and_imapsync(mail):
 
 
 def test_a_client_that_marks_its_own_folders(mail):
-    """needs.md R44: no second Sent."""
+    """R44: no second Sent."""
     c = mail.imap()
     for name in SPECIAL:
         assert b"ALREADYEXISTS" in c.no(f"CREATE {name}")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Whatever the messages hold, four clients that share no code (Ruby's
 net/imap, libetpan, c-client, imapflow) and the grammar of this suite can read
-all that FETCH tells of them, and understand the same: needs.md R47."""
+all that FETCH tells of them, and understand the same: R47."""
 import glob
 import hashlib
 import json

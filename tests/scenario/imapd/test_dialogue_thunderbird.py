@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""Thunderbird: needs.md R41.
+"""Thunderbird: R41.
 
 The first test repeats what Thunderbird 153.7.0 said, recorded; the others are
 written from what is known of versions from 115 on (which use CONDSTORE when

@@ -203,7 +203,7 @@ def test_lsub_tells_levels_that_are_not_subscribed(suite):
 
 
 def test_new_accounts_have_special_folders(suite):
-    """needs.md R44: made, subscribed and marked, not twice."""
+    """R44: made, subscribed and marked, not twice."""
     s = suite(main=PLAIN)
     c = s.imap()
     for text in ('LIST "" *', 'LIST "" * RETURN (SPECIAL-USE)'):

@@ -37,7 +37,7 @@ def test_examples_of_the_rfc(suite):
 
 
 def test_parents_are_real_folders(suite):
-    """needs.md R45: Outlook files mail into what it sees."""
+    """R45: Outlook files mail into what it sees."""
     s, c = quiet(suite)
     make(c, "Customers/ABC/2024")
     got = listed(c, 'LIST "" *')
@@ -65,7 +65,7 @@ def test_parents_are_real_folders(suite):
 
 
 def test_a_folder_that_was_used_and_is_gone_says_so(suite):
-    """needs.md R45: what is filed there is not lost without a word."""
+    """R45: what is filed there is not lost without a word."""
     _, c = quiet(suite)
     c.append("INBOX", MESSAGE)
     c.ok("SELECT INBOX")

@@ -77,7 +77,7 @@ def test_depth(suite):
 
 
 def test_of_the_server_only_what_is_private_can_be_set(suite):
-    """attacks.md row 149."""
+    """Who has entries of the server has what others are told."""
     s, c = quiet(suite)
     c.ok('SETMETADATA "" (/private/comment "mine")')
     assert c.ok('GETMETADATA "" /private/comment') == [

@@ -351,7 +351,7 @@ def test_too_many_mailboxes(suite):
     c.ok(f"NOTIFY SET (mailboxes (n1 n2) {EVENTS})")
 
 
-# news from every side: needs.md R51
+# news from every side: R51
 
 def by_smtp(s):
     s.send(subject="news")

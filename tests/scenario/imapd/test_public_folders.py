@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""Trees of folders for everybody: needs.md R49, RFC 2342, RFC 4314."""
+"""Trees of folders for everybody: R49, RFC 2342, RFC 4314."""
 import os
 import re
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""Folders of other users: needs.md R49, RFC 4314, RFC 2342."""
+"""Folders of other users: R49, RFC 4314, RFC 2342."""
 import os
 import re
 import signal
@@ -331,7 +331,7 @@ def test_notify_of_shared_mailboxes(suite):
 
 
 def test_a_captured_name_is_no_way_out(suite):
-    """Rows 116 and 150 of attacks.md, for names of others."""
+    """No path, and no name of another, comes of it."""
     _, _, alice = shared(suite, ALL)
     for name in (f"{BOB}/../alice", f"{BOB}/Work/../../carol", f"{BOB}//Work",
                  "shared/../INBOX", "shared//bob@example.test/Work",

@@ -524,7 +524,7 @@ def test_through_tls(suite):
 
 @pytest.mark.parametrize("seed", range(11, 13))
 def test_through_a_proxy(suite, tmp_path, seed):
-    """Dovecot as a proxy before it: needs.md R43."""
+    """Dovecot as a proxy before it: R43."""
     if reason := dovecot_peer.why_not():
         pytest.skip(reason)
     s = suite(main=MAIN)

@@ -395,7 +395,7 @@ seconds_for(const char *line, size_t n, const char *start)
 	return (double)(clock() - from) / CLOCKS_PER_SEC;
 }
 
-/* attacks.md rows 75, 77, 80, 82: 10^5 of anything takes no time at all. */
+/* 10^5 of anything takes no time at all. */
 static void
 time_is_linear(void **state)
 {
