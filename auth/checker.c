@@ -3,8 +3,9 @@
  * SECURITY: runs a program of the administrator's with words that strangers
  * chose in its standard input, each checked to be one line by who asks us. It
  * gets no descriptor but its standard ones, no environment but PATH, cannot
- * gain rights, and is killed with all that it has started when its time is
- * over, when it writes too much, and when we end.
+ * gain rights, and is killed when its time is over, when it writes too much,
+ * and when we end. What it has started, in sessions of its own too, is killed
+ * after each question, but not when we are killed ourselves.
  */
 #include "auth/checker.h"
 
@@ -21,6 +22,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/buf.h"
@@ -29,11 +31,19 @@
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 
-enum { WORDS_MAX = 64, COMPLAINT_MAX = 200, QUESTION_MAX = 16384 };
+enum {
+	WORDS_MAX = 64,
+	COMPLAINT_MAX = 200,
+	QUESTION_MAX = 16384,
+	ROUNDS_MAX = 500
+};
 
 struct running {
 	pid_t pid;
 	int ended; /* readable when it has ended */
+	int input; /* its standard input, and what is still to be written */
+	struct buf question;
+	size_t told;
 	int output, complaints; /* its standard output and error */
 	struct buf said, complained;
 	bool too_much;
@@ -81,24 +91,29 @@ in_child(char **words, int64_t limit_s, const int fds[3])
 	_exit(126);
 }
 
-/* Pipes are far larger than a question: writing it never waits. */
 static bool
-tell(int fd, const struct checker_question *q)
+put_question(struct buf *text, const struct checker_question *q)
 {
-	struct buf text = BUF_INIT(QUESTION_MAX);
-	bool good;
+	buf_printf(text, "protocol=%s\nclient=%s\nuser=%s\ntoken=", q->protocol,
+	    q->client, q->user);
+	buf_add_span(text, q->token);
+	buf_add_char(text, '\n');
+	return !text->overflow;
+}
 
-	buf_printf(&text,
-	    "protocol=%s\nclient=%s\nuser=%s\ntoken=", q->protocol, q->client,
-	    q->user);
-	buf_add_span(&text, q->token);
-	buf_add_char(&text, '\n');
+/* A pipe may be as small as a page: what is left is written by and by. */
+static void
+tell(struct running *r)
+{
+	struct span left = span_skip(buf_span(&r->question), r->told);
+	ssize_t n = write(r->input, left.p, left.n);
+
+	if (n > 0)
+		r->told += (size_t)n;
 	/* who does not read it has decided without (EPIPE) */
-	good = !text.overflow &&
-	    (fd_write_all(fd, text.p, text.n) == 0 || errno == EPIPE);
-	explicit_bzero(text.p, text.n);
-	buf_fini(&text);
-	return good;
+	if (r->told == r->question.n ||
+	    (n == -1 && errno != EAGAIN && errno != EINTR))
+		fd_close(&r->input);
 }
 
 static void
@@ -130,11 +145,14 @@ start(struct running *r, char **words, int64_t limit_s,
 	if (good) {
 		r->ended = (int)syscall(SYS_pidfd_open, r->pid, 0);
 		fd_close(&pipes[0][0]);
-		good = r->ended != -1 && tell(pipes[0][1], q);
+		good = r->ended != -1 && put_question(&r->question, q);
+		r->input = pipes[0][1];
+		pipes[0][1] = -1;
 		r->output = pipes[1][0];
 		r->complaints = pipes[2][0];
 		pipes[1][0] = pipes[2][0] = -1;
-		good = good && fd_nonblocking(r->output, true) == 0 &&
+		good = good && fd_nonblocking(r->input, true) == 0 &&
+		    fd_nonblocking(r->output, true) == 0 &&
 		    fd_nonblocking(r->complaints, true) == 0;
 	}
 	if (!good)
@@ -162,17 +180,20 @@ static bool
 listen_to(struct running *r, int64_t deadline)
 {
 	for (;;) {
-		struct pollfd p[3] = {
+		struct pollfd p[4] = {
 			{ .fd = r->ended, .events = POLLIN },
 			{ .fd = r->output, .events = POLLIN },
 			{ .fd = r->complaints, .events = POLLIN },
+			{ .fd = r->input, .events = POLLOUT },
 		};
 		int64_t left = deadline - clock_ms();
 
 		if (left <= 0 || r->too_much)
 			return false;
-		if (poll(p, 3, left > 60000 ? 60000 : (int)left) <= 0)
+		if (poll(p, 4, left > 60000 ? 60000 : (int)left) <= 0)
 			continue;
+		if (p[3].revents != 0)
+			tell(r);
 		if (p[1].revents != 0)
 			take(&r->output, &r->said, &r->too_much);
 		if (p[2].revents != 0)
@@ -187,6 +208,46 @@ listen_to(struct running *r, int64_t deadline)
 	}
 }
 
+/* Of this process; all of them are what the program has left. */
+static void
+kill_children(void)
+{
+	struct buf text = BUF_INIT(1 << 16);
+	int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+	struct span rest, word;
+	uint64_t pid;
+
+	if (fd != -1 && fd_read_whole(fd, &text) == 0) {
+		rest = buf_span(&text);
+		while (span_cut(&rest, " ", true, &word))
+			if (span_u64(word, INT32_MAX, &pid) && pid > 1)
+				(void)kill((pid_t)pid, SIGKILL);
+	}
+	fd_close(&fd);
+	buf_fini(&text);
+}
+
+/*
+ * Those whose parents have ended are ours, wherever they are: each round may
+ * bring others. One that starts more than can be killed is reported.
+ */
+static void
+end_left(void)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	pid_t gone;
+
+	for (int round = 0; round < ROUNDS_MAX; round++) {
+		while ((gone = waitpid(-1, NULL, WNOHANG)) > 0)
+			;
+		if (gone == -1)
+			return;
+		kill_children();
+		(void)nanosleep(&pause, NULL);
+	}
+	log_warning("what auth_token_checker has started goes on");
+}
+
 /* What it has started ends with it. -1: it did not end by itself. */
 static int
 finish(struct running *r, bool ended)
@@ -197,6 +258,7 @@ finish(struct running *r, bool ended)
 	(void)kill(r->pid, SIGKILL);
 	while (waitpid(r->pid, &status, 0) == -1 && errno == EINTR)
 		;
+	end_left();
 	return ended ? status : -1;
 }
 
@@ -251,6 +313,8 @@ checker_ask(const char *command, int64_t limit_s,
 {
 	struct running r = { .pid = -1,
 		.ended = -1,
+		.input = -1,
+		.question = BUF_INIT(QUESTION_MAX),
 		.output = -1,
 		.complaints = -1,
 		.said = BUF_INIT(CHECKER_OUTPUT_MAX),
@@ -265,6 +329,7 @@ checker_ask(const char *command, int64_t limit_s,
 	snprintf(out->text, sizeof(out->text), "no answer about the token");
 	split(command, words);
 	sigaction(SIGPIPE, &ignore, &old);
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	started = words[0] != NULL && start(&r, words, limit_s, q);
 	ended = started && listen_to(&r, clock_in(limit_s));
 	if (r.pid > 0) {
@@ -276,8 +341,12 @@ checker_ask(const char *command, int64_t limit_s,
 	for (char **w = words; *w != NULL; w++)
 		free(*w);
 	fd_close(&r.ended);
+	fd_close(&r.input);
 	fd_close(&r.output);
 	fd_close(&r.complaints);
+	if (r.question.p != NULL)
+		explicit_bzero(r.question.p, r.question.n);
+	buf_fini(&r.question);
 	buf_fini(&r.said);
 	buf_fini(&r.complained);
 }

@@ -45,6 +45,14 @@ elif token == "leaves":
         time.sleep(60)
         os._exit(0)
     print("user=bob@example.test")
+elif token == "escapes":
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            time.sleep(60)
+        os._exit(0)
+    os.wait()
+    print("user=bob@example.test")
 elif token == "expired":
     print("user=bob@example.test\\nexpires=1700000000")
 elif token == "soon":
@@ -231,11 +239,12 @@ def test_a_checker_that_cannot_tell_is_try_again(tokens, token):
         s.wait_log("auth-token.*takes longer than auth_token_timeout")
 
 
-def test_what_it_leaves_running_is_ended(tokens):
+@pytest.mark.parametrize("token", ["leaves", "escapes"])
+def test_what_it_leaves_running_is_ended(tokens, token):
     s = tokens()
     c = Ipc(s, "auth", "auth")
     before = time.monotonic()
-    assert begin(c, bearer("leaves"))[1]["verdict"] == OK
+    assert begin(c, bearer(token))[1]["verdict"] == OK
     assert time.monotonic() - before < 2.5
 
     def left():
