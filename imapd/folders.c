@@ -188,8 +188,12 @@ own_parent(struct imap_session *s, struct span name)
 	return parent;
 }
 
+/*
+ * The lists are locked: what is the parent stays it, and levels that get its
+ * list are new.
+ */
 static enum mail_result
-make(struct imap_session *s, struct span name, unsigned int special,
+make_locked(struct imap_session *s, struct span name, unsigned int special,
     struct imap_place *place, struct why *why)
 {
 	struct span parent;
@@ -208,6 +212,25 @@ make(struct imap_session *s, struct span name, unsigned int special,
 		    why);
 	if (r == MAIL_OK)
 		r = inherit(s, place, parent, why);
+	return r;
+}
+
+static enum mail_result
+make(struct imap_session *s, struct span name, unsigned int special,
+    struct imap_place *place, struct why *why)
+{
+	struct span parent;
+	struct mail_account *account;
+	enum mail_result r;
+
+	r = namespaces_find_new(s, name, place, &parent, why);
+	account = place->account;
+	if (r == MAIL_OK)
+		r = mail_acl_lock(account, why);
+	if (r != MAIL_OK)
+		return r;
+	r = make_locked(s, name, special, place, why);
+	mail_acl_unlock(account);
 	return r;
 }
 

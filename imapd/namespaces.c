@@ -397,6 +397,13 @@ namespaces_open(struct imap_session *s, struct span name, unsigned int needs,
 	*mailbox = NULL;
 	if (r == MAIL_OK)
 		r = mailbox_open(place.account, place.name, mailbox, why);
+	/* another may have got the name meanwhile: what is open counts */
+	if (r == MAIL_OK && place.in != NULL) {
+		place.rights = namespaces_rights(s, *mailbox);
+		r = permit(&place, needs, why);
+		if (r != MAIL_OK)
+			mailbox_close(mailbox);
+	}
 	if (out != NULL)
 		*out = place;
 	return r;

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: ISC
 """Folders of other users: R49, RFC 4314, RFC 2342."""
+import fcntl
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -397,6 +400,49 @@ def test_what_is_taken_is_taken_however_it_is_written(suite):
     s.imap("carol").ok(f"SELECT {BOB}/Work")
     assert b"CANNOT" in bob.no("SETACL Work Anyone lr")
     assert b"CANNOT" in bob.no("SETACL Work -Bob lr")
+
+
+SWAP = """
+import ctypes, sys, time
+libc, end = ctypes.CDLL(None), time.time() + 3
+one, two = (x.encode() for x in sys.argv[1:])
+while time.time() < end:
+    assert libc.renameat2(-100, one, -100, two, 2) == 0  # RENAME_EXCHANGE
+"""
+
+
+def test_a_name_that_leads_elsewhere_meanwhile_gives_no_right(suite):
+    s, bob, alice = shared(suite, "lr")
+    bob.ok("CREATE Secret")
+    bob.append("Secret", message())
+    for name in ("Work", "Secret"):
+        bob.ok(f"STATUS {name} (MESSAGES)")
+    mail = s.maildir("bob")
+    swap = subprocess.Popen([sys.executable, "-c", SWAP, mail / ".Work",
+                             mail / ".Secret"])
+    told = []
+    while swap.poll() is None:
+        told += alice.command(f"STATUS {BOB}/Work (MESSAGES)")[-1]
+    assert swap.returncode == 0
+    assert not [x for x in told if b"MESSAGES 1" in x]
+
+
+def test_levels_that_others_made_keep_their_lists(suite):
+    s, bob, alice = shared(suite, "lrkx")
+    mail = s.maildir("bob")
+    with open(mail / "posthaste-tree.lock", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        alice.send(f"a1 CREATE {BOB}/Work/A/B\r\n")
+        assert not alice.waiting(0.5)
+        for path in [mail / ".Work.A"] + [
+                mail / ".Work.A" / x for x in ("cur", "new", "tmp")]:
+            path.mkdir()
+            os.chown(path, s.uid, s.gid)
+        path = mail / ".Work.A" / "dovecot-acl"
+        path.write_text("user=carol lr\n")
+        os.chown(path, s.uid, s.gid)
+    assert b"NOPERM" in alice.line()
+    assert path.read_text() == "user=carol lr\n"
 
 
 def test_the_inbox_of_another_stays(suite):
