@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: ISC
+"""A real Postfix's commands, to compare with: those installed, or those that
+were unpacked below POSTFIX_ROOT, or, where that is not set, into the folder
+"postfix" beside POSTHASTE_ROOT. As a program, "postfix_peer.py FOLDER" unpacks
+Debian's packages there; nothing is installed."""
+import functools
+import grp
+import os
+import pathlib
+import pwd
+import subprocess
+import sys
+
+PACKAGES = ["postfix", "postfix-pcre", "postfix-cdb", "postfix-lmdb"]
+MODULES = """\
+cdb postfix-cdb.so dict_cdb_open mkmap_cdb_open
+lmdb postfix-lmdb.so dict_lmdb_open mkmap_lmdb_open
+pcre postfix-pcre.so dict_pcre_open
+"""
+
+
+def _root():
+    named = os.environ.get("POSTFIX_ROOT")
+    beside = pathlib.Path(os.environ.get("POSTHASTE_ROOT", "/nowhere"))
+    for place in [named] if named else [beside.parent / "postfix", "/"]:
+        if (pathlib.Path(place) / "usr/lib/postfix").is_dir():
+            return pathlib.Path(place)
+    return None
+
+
+ROOT = _root()
+LIBRARIES = ROOT / "usr/lib/postfix" if ROOT else None
+
+
+def why_not(*modules):
+    """A reason to skip, or None; modules: of postfix-pcre and its like."""
+    if ROOT is None or not (ROOT / "usr/sbin/postmap").exists():
+        return "no Postfix: see tests/scenario/postfix_peer.py"
+    for m in modules:
+        if not (LIBRARIES / f"postfix-{m}.so").exists():
+            return f"no postfix-{m}: see tests/scenario/postfix_peer.py"
+    return None
+
+
+@functools.cache
+def _identities():
+    """Its commands want an owner, a group and a nobody that differ."""
+    users, groups, gids = [], [], set()
+    for u in pwd.getpwall():
+        if u.pw_uid != 0 and u.pw_gid not in gids and len(users) < 2:
+            users.append(u.pw_name)
+            gids.add(u.pw_gid)
+    for g in grp.getgrall():
+        if g.gr_gid != 0 and g.gr_gid not in gids:
+            groups.append(g.gr_name)
+    return users[0], groups[0], users[1]
+
+
+class Postfix:
+    """Its commands, with a configuration of the test's in "folder"/etc."""
+
+    def __init__(self, folder, main="", master=""):
+        owner, group, nobody = _identities()
+        self.etc = pathlib.Path(folder) / "etc"
+        self.etc.mkdir(parents=True, exist_ok=True)
+        for name in ("queue", "data"):
+            (self.etc.parent / name).mkdir(exist_ok=True)
+        # where the machine's account of that name is missing it refuses
+        self.needed = (f"mail_owner = {owner}\nsetgid_group = {group}\n"
+                       f"default_privs = {nobody}\n"
+                       f"shlib_directory = {LIBRARIES}\n"
+                       f"meta_directory = {self.etc}\n"
+                       f"queue_directory = {self.etc.parent}/queue\n"
+                       f"data_directory = {self.etc.parent}/data\n"
+                       "compatibility_level = 3.6\n"
+                       "myhostname = host.example.test\n")
+        (self.etc / "main.cf").write_text(self.needed + main)
+        (self.etc / "master.cf").write_text(master)
+        (self.etc / "dynamicmaps.cf").write_text(MODULES)
+
+    def run(self, program, *arguments, stdin=None, cwd=None, config=None):
+        """Exit status, output and complaints, all as bytes but the first."""
+        env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C",
+               "MAIL_CONFIG": str(config or self.etc),
+               "LD_LIBRARY_PATH": str(LIBRARIES)}
+        done = subprocess.run(
+            [ROOT / "usr/sbin" / program, *map(os.fsencode, map(
+                lambda a: a if isinstance(a, bytes) else str(a), arguments))],
+            input=stdin, stdin=None if stdin else subprocess.DEVNULL,
+            cwd=cwd or self.etc.parent, env=env, capture_output=True,
+            timeout=60)
+        return done.returncode, done.stdout, done.stderr
+
+
+def unpack(folder):
+    """Fetches and unpacks; what cannot be had is left out."""
+    folder = pathlib.Path(folder).absolute()
+    packages = folder / "packages"
+    packages.mkdir(parents=True, exist_ok=True)
+    for p in PACKAGES:
+        subprocess.run(["apt-get", "-qq", "download", p], cwd=packages)
+    for deb in packages.glob("*.deb"):
+        subprocess.run(["dpkg", "-x", deb, folder], check=True)
+    return (folder / "usr/lib/postfix").is_dir()
+
+
+if __name__ == "__main__":
+    sys.exit(not unpack(sys.argv[1]))
