@@ -10,6 +10,8 @@
 
 #include "imapd/namespaces.h"
 
+enum { LONG = 1000 }; /* messages: it may take a while */
+
 struct mailbox *
 changing_target(struct imap_session *s, const struct imap_command *c,
     struct span name, unsigned int *rights)
@@ -84,23 +86,40 @@ answer_moved(struct imap_session *s, const struct imap_command *c,
 	changing_removed(s, c, "Move completed");
 }
 
+/* Whose copy it is; mail_copying.with. */
+struct teller {
+	struct imap_session *session;
+	const struct imap_command *command;
+};
+
+static bool
+tell(void *with, uint64_t done, uint64_t all, bool held)
+{
+	struct teller *t = with;
+
+	if (!held)
+		return imap_progress(t->session, t->command, done, all);
+	imap_progress_held(t->session, t->command, done, all);
+	return true;
+}
+
 /*
  * Into another account, or with fewer flags than the messages have (RFC 4314
  * section 4), they are made anew.
  */
 static enum mail_result
 copy(struct imap_session *s, const struct uid_set *uids, struct mailbox *target,
-    unsigned int rights, bool move, struct mail_copies *copies, struct why *why)
+    unsigned int rights, struct mail_copying *how, struct mail_copies *copies,
+    struct why *why)
 {
 	const unsigned int all = ACL_SEEN | ACL_WRITE | ACL_DELETE_MESSAGE;
 
+	how->flags = imap_flags_permitted(rights);
+	how->keywords = (rights & ACL_WRITE) != 0;
 	if (mailbox_account(target) == mailbox_account(s->mailbox) &&
 	    (rights & all) == all)
-		return mailbox_copy(s->mailbox, uids, target, move, copies,
-		    why);
-	return mailbox_copy_across(s->mailbox, uids, target, move,
-	    imap_flags_permitted(rights), (rights & ACL_WRITE) != 0, copies,
-	    why);
+		return mailbox_copy(s->mailbox, uids, target, how, copies, why);
+	return mailbox_copy_across(s->mailbox, uids, target, how, copies, why);
 }
 
 static void
@@ -108,13 +127,21 @@ copy_to(struct imap_session *s, const struct imap_command *c,
     const struct uid_set *uids, struct mailbox *target, unsigned int rights,
     bool move)
 {
-	struct mail_copies copies;
+	struct teller teller = { s, c };
+	struct mail_copying how = { .move = move,
+		.tell = tell,
+		.with = &teller };
+	struct mail_copies copies = { 0 };
 	enum mail_result result;
 	struct why why;
 
-	memset(&copies, 0, sizeof(copies));
-	result = copy(s, uids, target, rights, move, &copies, &why);
-	if (result == MAIL_NONEXISTENT)
+	/* What waits to be told holds up what is told meanwhile. */
+	if (uid_set_members(uids) >= LONG && imap_send(s) != IO_OK)
+		return;
+	result = copy(s, uids, target, rights, &how, &copies, &why);
+	if (s->state == IMAP_LOGGED_OUT)
+		; /* that may be why it ended */
+	else if (result == MAIL_NONEXISTENT)
 		reply_no(s, c, "TRYCREATE", "There is no such mailbox");
 	else if (result != MAIL_OK)
 		reply_result(s, c, result, &why);

@@ -156,6 +156,13 @@ void imap_wake_others(struct imap_session *s);
  */
 bool imap_progress(struct imap_session *s, const struct imap_command *c,
     uint64_t done, uint64_t all);
+/*
+ * The same where something is held: only what can be sent now is, and nobody
+ * else runs. What is to be told and not sent yet (s->out) must wait until it
+ * is durable: while there is any, this says nothing.
+ */
+void imap_progress_held(struct imap_session *s, const struct imap_command *c,
+    uint64_t done, uint64_t all);
 /* Tells the client what happened to the selected mailbox. */
 void imap_tell(struct imap_session *s, enum imap_tell tell);
 /* The same between commands, or in IDLE: what NOTIFY asked for, or all. */

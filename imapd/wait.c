@@ -169,30 +169,63 @@ imap_wait(struct imap_session *s, int64_t deadline)
 	return WAKE_END;
 }
 
+/* Is it time to tell? The first time it only begins to count. */
+static bool
+progress_due(struct imap_session *s)
+{
+	int64_t now = clock_ms();
+
+	if (s->told_progress == 0)
+		s->told_progress = now + PROGRESS_FIRST_MS - PROGRESS_MS;
+	if (now - s->told_progress < PROGRESS_MS)
+		return false;
+	s->told_progress = now;
+	return true;
+}
+
+static void
+write_progress(struct buf *out, const struct imap_command *c, uint64_t done,
+    uint64_t all)
+{
+	buf_add_text(out, "* OK [INPROGRESS (");
+	imap_write_string(out, c->tag, false);
+	buf_printf(out, " %llu ", (unsigned long long)done);
+	if (all > 0)
+		buf_printf(out, "%llu", (unsigned long long)all);
+	else
+		buf_add_text(out, "NIL");
+	buf_add_text(out, ")] Still at it\r\n");
+}
+
 bool
 imap_progress(struct imap_session *s, const struct imap_command *c,
     uint64_t done, uint64_t all)
 {
-	int64_t now = clock_ms();
-
 	if (s->state == IMAP_LOGGED_OUT)
 		return false;
-	if (s->told_progress == 0)
-		s->told_progress = now + PROGRESS_FIRST_MS - PROGRESS_MS;
-	if (now - s->told_progress >= PROGRESS_MS) {
-		s->told_progress = now;
-		buf_add_text(&s->out, "* OK [INPROGRESS (");
-		imap_write_string(&s->out, c->tag, false);
-		buf_printf(&s->out, " %llu ", (unsigned long long)done);
-		if (all > 0)
-			buf_printf(&s->out, "%llu", (unsigned long long)all);
-		else
-			buf_add_text(&s->out, "NIL");
-		buf_add_text(&s->out, ")] Still at it\r\n");
+	if (progress_due(s)) {
+		write_progress(&s->out, c, done, all);
 		return flush(s);
 	}
 	if (wait_yield() != WAIT_CANCELLED)
 		return true;
 	imap_session_bye(s, NULL, "The server stops", "the server stops");
 	return false;
+}
+
+void
+imap_progress_held(struct imap_session *s, const struct imap_command *c,
+    uint64_t done, uint64_t all)
+{
+	struct buf line = BUF_INIT(4096);
+
+	if (s->out.n > 0 || s->broken || !progress_due(s))
+		return;
+	/* with nothing waiting to be sent, a line is no reason to wait */
+	if (stream_offer(s->io)) {
+		write_progress(&line, c, done, all);
+		(void)!stream_write(s->io, line.p, line.n);
+		(void)!stream_offer(s->io);
+	}
+	buf_fini(&line);
 }

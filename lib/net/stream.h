@@ -105,6 +105,11 @@ enum io stream_printf(struct stream *s, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 enum io stream_flush(struct stream *s);
 /*
+ * The same without a wait, for those who hold what others wait for. False: the
+ * peer did not take all, the rest stays for the next flush, or it failed.
+ */
+bool stream_offer(struct stream *s);
+/*
  * The last flush, when stream_free follows without a wait: what is sent may
  * leave in one segment with the end of the connection.
  */

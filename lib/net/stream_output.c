@@ -23,6 +23,14 @@ stick(struct stream *s, enum io result)
 	return result;
 }
 
+static enum io
+write_failed(struct stream *s)
+{
+	if (s->error == ECONNRESET || s->error == EPIPE)
+		s->text = "lost connection";
+	return stick(s, IO_ERROR);
+}
+
 /* All n bytes, by the deadline. */
 static enum io
 send_all(struct stream *s, const char *p, size_t n)
@@ -40,11 +48,8 @@ send_all(struct stream *s, const char *p, size_t n)
 			n -= (size_t)sent;
 			continue;
 		}
-		if (sent < 0 && errno != EAGAIN) {
-			if (s->error == ECONNRESET || s->error == EPIPE)
-				s->text = "lost connection";
-			return stick(s, IO_ERROR);
-		}
+		if (sent < 0 && errno != EAGAIN)
+			return write_failed(s);
 		result = stream_wait(s, need, deadline);
 		if (result != IO_OK)
 			return stick(s, result);
@@ -57,12 +62,39 @@ stream_flush(struct stream *s)
 {
 	enum io result;
 
-	if (s->write_status != IO_OK || s->out_used == 0)
+	if (s->write_status != IO_OK ||
+	    (s->out_used == 0 && !stream_deflate_unsent(s)))
 		return s->write_status;
 	result = send_all(s, s->out, s->out_used);
 	s->out_used = 0;
 	stream_pool_put(&s->out);
 	return result;
+}
+
+bool
+stream_offer(struct stream *s)
+{
+	unsigned int need = WAIT_WRITE;
+	ssize_t sent = 0;
+	size_t done = 0;
+
+	if (s->write_status != IO_OK)
+		return false;
+	while (done < s->out_used || stream_deflate_unsent(s)) {
+		sent = stream_raw_write(s, s->out + done, s->out_used - done,
+		    &need);
+		if (sent < 0)
+			break;
+		done += (size_t)sent;
+	}
+	if (sent < 0 && errno != EAGAIN)
+		(void)write_failed(s);
+	s->out_used -= done;
+	if (s->out_used == 0)
+		stream_pool_put(&s->out);
+	else if (done > 0)
+		memmove(s->out, s->out + done, s->out_used);
+	return sent >= 0;
 }
 
 enum io

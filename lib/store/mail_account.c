@@ -432,13 +432,14 @@ static enum mail_result
 move_inbox(struct mail_account *a, struct mailbox *inbox, struct mailbox *to,
     struct why *why)
 {
+	const struct mail_copying move = { .move = true };
 	struct mail_copies copies = { 0 };
 	struct uid_set all = { 0 };
 	enum mail_result r = mailbox_uids(inbox, 0, &all, why);
 
 	(void)a;
 	if (r == MAIL_OK && !uid_set_empty(&all))
-		r = mailbox_copy(inbox, &all, to, true, &copies, why);
+		r = mailbox_copy(inbox, &all, to, &move, &copies, why);
 	mail_copies_fini(&copies);
 	uid_set_fini(&all);
 	return r;

@@ -197,6 +197,21 @@ struct mail_copies {
 };
 
 void mail_copies_fini(struct mail_copies *c);
+
+struct mail_copying {
+	bool move;
+	/* mailbox_copy_across: what goes with the messages */
+	bool keywords;
+	uint32_t flags;
+	/*
+	 * NULL, or called now and then: how many messages are done, nothing of
+	 * which may be announced yet. With "held" it must not wait, nor touch
+	 * the store; else it may, and false ends it all: MAIL_FAILED.
+	 */
+	bool (*tell)(void *with, uint64_t done, uint64_t all, bool held);
+	void *with;
+};
+
 /*
  * Copies (a link where that can be), or moves, with flags, keywords, dates.
  * All or nothing; those that are gone are left out. Of a move "removed" are
@@ -204,17 +219,18 @@ void mail_copies_fini(struct mail_copies *c);
  * UIDs.
  */
 enum mail_result mailbox_copy(struct mailbox *from, const struct uid_set *uids,
-    struct mailbox *to, bool move, struct mail_copies *out, struct why *why);
+    struct mailbox *to, const struct mail_copying *how, struct mail_copies *out,
+    struct why *why);
 
 /*
  * Between two accounts, or where not all flags may go with the messages: only
- * those of "flags" do, and keywords only with "keywords". Bytes are copied, as
- * APPEND does it: the copies are durable when it returns, all or none. Of a
- * move the messages are removed after that.
+ * those of how->flags do, and keywords only with how->keywords. Bytes are
+ * copied, as APPEND does it: the copies are durable when it returns, all or
+ * none. Of a move the messages are removed after that.
  */
 enum mail_result mailbox_copy_across(struct mailbox *from,
-    const struct uid_set *uids, struct mailbox *to, bool move, uint32_t flags,
-    bool keywords, struct mail_copies *out, struct why *why);
+    const struct uid_set *uids, struct mailbox *to,
+    const struct mail_copying *how, struct mail_copies *out, struct why *why);
 
 /*
  * New messages: begun and written one after the other, at any speed; then all

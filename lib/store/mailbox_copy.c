@@ -28,11 +28,15 @@
 #include "lib/store/mailbox_copy_journal.h"
 #include "lib/store/mailbox_kind.h"
 
-enum { OLD_PATH_MAX = MAILDIR_FILE_MAX + 8, NO_KEYWORD = 255 };
+enum {
+	OLD_PATH_MAX = MAILDIR_FILE_MAX + 8,
+	NO_KEYWORD = 255,
+	TELL_EACH = 256,
+};
 
 struct copying {
 	struct mailbox *from, *to;
-	bool move;
+	const struct mail_copying *how;
 	bool apart; /* on different devices: bytes are copied */
 	bool refused; /* a move, as if they were on different ones */
 	struct uid_set uids; /* that are there */
@@ -71,8 +75,8 @@ mail_copies_fini(struct mail_copies *c)
 static enum mail_result
 disk_failed(struct copying *c)
 {
-	return mailbox_disk_failed(c->move ? "cannot move messages" :
-					     "cannot copy messages",
+	return mailbox_disk_failed(c->how->move ? "cannot move messages" :
+						  "cannot copy messages",
 	    c->why);
 }
 
@@ -154,7 +158,7 @@ ask_quota(struct copying *c)
 	struct mail_quota limits = { .bytes_limit = a->quota_bytes,
 		.messages_limit = a->quota_messages };
 
-	if (c->move)
+	if (c->how->move)
 		return MAIL_OK;
 	return mail_quota_ask(a->tree, &limits, c->bytes, c->count, c->why);
 }
@@ -291,7 +295,7 @@ expect(struct copying *c, const struct passing *p)
 {
 	/* a file that is moved or copied; or a link */
 	mailbox_expect(c->to, EVENT_COMES, p->name);
-	if (c->move)
+	if (c->how->move)
 		mailbox_expect(c->from, EVENT_LEAVES, p->old + 4);
 	else
 		mailbox_expect(c->to, EVENT_MADE, p->name);
@@ -304,12 +308,12 @@ pass(struct copying *c, const struct passing *p)
 
 	if (c->apart)
 		return copy_file(c, p);
-	if (c->move && renameat(from, p->old, cur, p->name) != 0) {
+	if (c->how->move && renameat(from, p->old, cur, p->name) != 0) {
 		/* one device, and yet a bind mount or a project's quota */
 		c->refused = errno == EXDEV;
 		return -1;
 	}
-	if (c->move)
+	if (c->how->move)
 		return 0;
 	if (linkat(from, p->old, cur, p->name, 0) == 0)
 		return 0;
@@ -353,7 +357,7 @@ pass_again(struct copying *c, struct passing *p)
 	if (!follow_rename(c, p) ||
 	    (c->journaled &&
 		!arriving_amend(&c->journal, p->name,
-		    c->move && !c->apart ? p->old : NULL)))
+		    c->how->move && !c->apart ? p->old : NULL)))
 		return -1;
 	expect(c, p);
 	return pass(c, p);
@@ -395,11 +399,14 @@ each(struct copying *c,
     enum mail_result (
 	*call)(struct copying *c, uint32_t uid, struct passing *p))
 {
+	const struct mail_copying *how = c->how;
 	struct passing *p = mem_new(sizeof(*p));
 	enum mail_result r = MAIL_OK;
 	uint32_t uid = 0;
 
 	for (size_t i = 0; uid_set_next(&c->uids, &uid); i++) {
+		if (i % TELL_EACH == 0 && how->tell != NULL)
+			how->tell(how->with, c->out->count, c->count, true);
 		r = prepare(c, uid, i, p);
 		if (r == MAIL_OK)
 			r = call(c, uid, p);
@@ -416,7 +423,7 @@ note(struct copying *c, uint32_t uid, struct passing *p)
 {
 	(void)uid;
 	arriving_add(&c->journal, p->name,
-	    c->move && !c->apart ? p->old : NULL);
+	    c->how->move && !c->apart ? p->old : NULL);
 	return MAIL_OK;
 }
 
@@ -432,7 +439,7 @@ carry(struct copying *c, uint32_t uid, struct passing *p)
 		memcpy(c->old, p->old, sizeof(c->old));
 	}
 	r = arrive(c, p);
-	if (r == MAIL_OK && c->move && !c->apart)
+	if (r == MAIL_OK && c->how->move && !c->apart)
 		r = mailbox_depart(c->from, uid, c->why);
 	if (r != MAIL_OK)
 		return r == MAIL_GONE ? MAIL_FAILED : r;
@@ -476,7 +483,7 @@ leave(struct copying *c, uint32_t uid, struct passing *p)
 static enum mail_result
 settle_apart(struct copying *c)
 {
-	if (!c->move || !c->apart ||
+	if (!c->how->move || !c->apart ||
 	    maildir_folder_flush(&c->to->folder->files) == 0)
 		return MAIL_OK;
 	return disk_failed(c);
@@ -502,7 +509,7 @@ carry_all(struct copying *c)
 {
 	enum mail_result r;
 
-	if (c->count > 1 || (c->move && c->apart)) {
+	if (c->count > 1 || (c->how->move && c->apart)) {
 		arriving_begin(&c->journal, c->to, c->from);
 		r = each(c, note);
 		if (!arriving_ready(&c->journal))
@@ -516,7 +523,7 @@ carry_all(struct copying *c)
 		r = settle_apart(c);
 	if (r == MAIL_OK && c->journaled && !arriving_done(&c->journal))
 		r = disk_failed(c);
-	if (r == MAIL_OK && c->move && c->apart)
+	if (r == MAIL_OK && c->how->move && c->apart)
 		r = leave_all(c);
 	return r;
 }
@@ -531,7 +538,7 @@ take_back(struct copying *c)
 		return;
 	if (c->journaled)
 		arriving_undo(&c->journal);
-	else if (c->name[0] != '\0' && (!c->move || c->apart))
+	else if (c->name[0] != '\0' && (!c->how->move || c->apart))
 		(void)!unlinkat(cur, c->name, 0);
 	else if (c->name[0] != '\0')
 		(void)!renameat(cur, c->name, from, c->old);
@@ -597,11 +604,12 @@ copy(struct copying *c)
 
 enum mail_result
 mailbox_copy_files(struct mailbox *from, const struct uid_set *uids,
-    struct mailbox *to, bool move, struct mail_copies *out, struct why *why)
+    struct mailbox *to, const struct mail_copying *how, struct mail_copies *out,
+    struct why *why)
 {
 	struct copying c = { .from = from,
 		.to = to,
-		.move = move,
+		.how = how,
 		.out = out,
 		.why = why };
 	enum mail_result r;
@@ -617,7 +625,7 @@ mailbox_copy_files(struct mailbox *from, const struct uid_set *uids,
 	}
 	if (r != MAIL_OK)
 		mail_copies_fini(out);
-	else if (!move)
+	else if (!how->move)
 		mail_quota_add(to->account->root, (int64_t)c.bytes,
 		    (int64_t)out->count);
 	uid_set_fini(&c.uids);

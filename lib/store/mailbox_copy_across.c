@@ -11,12 +11,13 @@
 
 #include "lib/base/mem.h"
 
-enum { PIECE = 65536 };
+enum { PIECE = 65536, TELL_EACH = 64 * PIECE };
 
 struct crossing {
 	struct mailbox *from, *to;
-	uint32_t flags; /* those that go with a message */
-	bool keywords;
+	const struct mail_copying *how;
+	uint64_t done, all; /* messages */
+	uint64_t untold; /* bytes since how->tell */
 	struct mail_append *append;
 	char *piece;
 	struct why *why;
@@ -29,7 +30,7 @@ map_keywords(const struct crossing *x, uint64_t there, uint64_t *here)
 	const char *const *names = mailbox_keywords(x->from);
 
 	*here = 0;
-	for (int i = 0; x->keywords && names[i] != NULL; i++) {
+	for (int i = 0; x->how->keywords && names[i] != NULL; i++) {
 		int bit;
 
 		if ((there >> i & 1) == 0)
@@ -45,14 +46,34 @@ map_keywords(const struct crossing *x, uint64_t there, uint64_t *here)
 	return MAIL_OK;
 }
 
+/* Nothing is held: others of the process may be let run. */
+static enum mail_result
+tell(struct crossing *x, uint64_t bytes)
+{
+	const struct mail_copying *how = x->how;
+
+	x->untold += bytes;
+	if (how->tell == NULL || x->untold < TELL_EACH)
+		return MAIL_OK;
+	x->untold = 0;
+	if (how->tell(how->with, x->done, x->all, false))
+		return MAIL_OK;
+	why_set(x->why, "4.2.0", "it was ended");
+	return MAIL_FAILED;
+}
+
 static enum mail_result
 put_text(struct crossing *x, struct store_blob *blob)
 {
 	enum mail_result r = MAIL_OK;
 	int64_t n;
 
-	while (r == MAIL_OK && (n = store_blob_read(blob, x->piece, PIECE)) > 0)
+	while (
+	    r == MAIL_OK && (n = store_blob_read(blob, x->piece, PIECE)) > 0) {
 		r = mail_append_write(x->append, x->piece, (size_t)n, x->why);
+		if (r == MAIL_OK)
+			r = tell(x, PIECE); /* small ones cost as much */
+	}
 	if (r != MAIL_OK || n == 0)
 		return r;
 	why_errno(x->why, "4.2.0", "a message cannot be read");
@@ -75,7 +96,7 @@ carry(struct crossing *x, uint32_t uid)
 		r = mailbox_fetch(x->from, uid, &blob, x->why);
 	if (r != MAIL_OK)
 		return r;
-	m.flags = info.flags & x->flags;
+	m.flags = info.flags & x->how->flags;
 	m.internal_date = info.internal_date;
 	r = mail_append_begin(x->append, &m, (uint64_t)blob.length, x->why);
 	if (r == MAIL_OK)
@@ -90,12 +111,14 @@ carry_all(struct crossing *x, const struct uid_set *uids, struct uid_set *from)
 	enum mail_result r = MAIL_OK;
 	uint32_t uid = 0;
 
+	x->all = uid_set_members(uids);
 	while (r == MAIL_OK && uid_set_next(uids, &uid)) {
 		r = carry(x, uid);
 		if (r == MAIL_OK)
 			uid_set_add(from, uid);
 		else if (r == MAIL_GONE)
 			r = MAIL_OK;
+		x->done++;
 	}
 	return r;
 }
@@ -119,14 +142,10 @@ remove_all(struct mailbox *from, const struct uid_set *uids, struct why *why)
 
 enum mail_result
 mailbox_copy_across(struct mailbox *from, const struct uid_set *uids,
-    struct mailbox *to, bool move, uint32_t flags, bool keywords,
-    struct mail_copies *out, struct why *why)
+    struct mailbox *to, const struct mail_copying *how, struct mail_copies *out,
+    struct why *why)
 {
-	struct crossing x = { .from = from,
-		.to = to,
-		.flags = flags,
-		.keywords = keywords,
-		.why = why };
+	struct crossing x = { .from = from, .to = to, .how = how, .why = why };
 	enum mail_result r;
 
 	memset(out, 0, sizeof(*out));
@@ -139,7 +158,7 @@ mailbox_copy_across(struct mailbox *from, const struct uid_set *uids,
 		    why);
 	free(x.piece);
 	mail_append_free(&x.append);
-	if (r == MAIL_OK && move && out->count > 0)
+	if (r == MAIL_OK && how->move && out->count > 0)
 		r = remove_all(from, &out->from, why);
 	return r;
 }

@@ -109,9 +109,10 @@ mailbox_expunge(struct mailbox *m, const struct uid_set *uids,
 
 enum mail_result
 mailbox_copy(struct mailbox *from, const struct uid_set *uids,
-    struct mailbox *to, bool move, struct mail_copies *out, struct why *why)
+    struct mailbox *to, const struct mail_copying *how, struct mail_copies *out,
+    struct why *why)
 {
-	return kind_of(from)->copy(from, uids, to, move, out, why);
+	return kind_of(from)->copy(from, uids, to, how, out, why);
 }
 
 static const struct mailbox_kind *

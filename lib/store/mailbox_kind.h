@@ -46,8 +46,9 @@ struct mailbox_kind {
 	    struct why *why);
 	/* "from" and "to" are of one account. */
 	enum mail_result (*copy)(struct mailbox *from,
-	    const struct uid_set *uids, struct mailbox *to, bool move,
-	    struct mail_copies *out, struct why *why);
+	    const struct uid_set *uids, struct mailbox *to,
+	    const struct mail_copying *how, struct mail_copies *out,
+	    struct why *why);
 
 	/* A kind's own begins with struct mail_append_base. */
 	struct mail_append *(*append_new)(struct mailbox *to);
@@ -84,9 +85,9 @@ enum mail_result mailbox_flags_change(struct mailbox *m,
     uint64_t *modseq, struct uid_set *failed, struct why *why);
 enum mail_result mailbox_flags_expunge(struct mailbox *m,
     const struct uid_set *uids, struct uid_set *removed, struct why *why);
-enum mail_result
-mailbox_copy_files(struct mailbox *from, const struct uid_set *uids,
-    struct mailbox *to, bool move, struct mail_copies *out, struct why *why);
+enum mail_result mailbox_copy_files(struct mailbox *from,
+    const struct uid_set *uids, struct mailbox *to,
+    const struct mail_copying *how, struct mail_copies *out, struct why *why);
 struct mail_append *mail_append_files_new(struct mailbox *to);
 void mail_append_files_free(struct mail_append **a);
 enum mail_result mail_append_files_begin(struct mail_append *a,

@@ -529,10 +529,13 @@ learn(struct mailbox *m, struct mail_index_message *row, uint32_t lacks,
 /* By bytes: notes are in the texts, and differ. */
 static enum mail_result
 copy(struct mailbox *from, const struct uid_set *uids, struct mailbox *to,
-    bool move, struct mail_copies *out, struct why *why)
+    const struct mail_copying *how, struct mail_copies *out, struct why *why)
 {
-	return mailbox_copy_across(from, uids, to, move, MAIL_SYSTEM_FLAGS,
-	    true, out, why);
+	struct mail_copying all = *how;
+
+	all.flags = MAIL_SYSTEM_FLAGS;
+	all.keywords = true;
+	return mailbox_copy_across(from, uids, to, &all, out, why);
 }
 
 const struct mailbox_kind *

@@ -189,7 +189,8 @@ transfer(char **argv, bool move)
 
 	if (!imap_set_parse(span_of(argv[1]), UINT32_MAX, &uids))
 		fatal("%s: no set", argv[1]);
-	need(mailbox_copy(from, &uids, to, move, &copies, &why));
+	need(mailbox_copy(from, &uids, to,
+	    &(struct mail_copying){ .move = move }, &copies, &why));
 	uid_set_text(&copies.from, &text);
 	buf_add_char(&text, '\t');
 	uid_set_text(&copies.to, &text);

@@ -72,11 +72,57 @@ now_and_then(void **state)
 	close(fd[1]);
 }
 
+/* In the middle of a transaction: nothing that waits, or is not settled. */
+static void
+where_something_is_held(void **state)
+{
+	const struct imap_command c = { .tag = SPAN("a"),
+		.name = SPAN("COPY") };
+	struct imap_session s = { .state = IMAP_SELECTED };
+	char much[65536], got[65536];
+	size_t n = 0;
+	ssize_t more;
+	int fd[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+	s.io = stream_new(fd[0]);
+	buf_init(&s.out, 10000);
+	imap_progress_held(&s, &c, 0, 100);
+	now += 5000;
+	buf_add_text(&s.out, "* 1 EXPUNGE\r\n");
+	imap_progress_held(&s, &c, 10, 100);
+	said(fd[1], ""); /* not before what is not settled, nor that */
+	buf_reset(&s.out);
+	imap_progress_held(&s, &c, 20, 100);
+	said(fd[1], "* OK [INPROGRESS (\"a\" 20 100)] Still at it\r\n");
+	/* a client that does not read makes nobody wait, and hears no more */
+	memset(much, 'x', sizeof(much));
+	while (send(fd[0], much, sizeof(much), MSG_DONTWAIT) > 0)
+		;
+	for (int i = 0; i < 3; i++) {
+		now += 10000;
+		imap_progress_held(&s, &c, 30, 100);
+	}
+	while ((more = recv(fd[1], got, sizeof(got), MSG_DONTWAIT)) > 0)
+		n += (size_t)more;
+	assert_true(n >= sizeof(much));
+	now += 10000;
+	imap_progress_held(&s, &c, 50, 100);
+	said(fd[1],
+	    "* OK [INPROGRESS (\"a\" 30 100)] Still at it\r\n"
+	    "* OK [INPROGRESS (\"a\" 50 100)] Still at it\r\n");
+	stream_free(&s.io);
+	buf_fini(&s.out);
+	close(fd[1]);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(now_and_then),
+		cmocka_unit_test(where_something_is_held),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

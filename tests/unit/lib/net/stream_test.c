@@ -926,6 +926,49 @@ no_other_words_than_ours(void **state)
 	}
 }
 
+/* What a full peer does not take now is sent by the next flush. */
+static void
+offer(bool compressed)
+{
+	char filler[4096] = "", got[65536];
+	struct stream *s, *peer;
+	ssize_t filled = 0, n;
+	int fd[2];
+
+	s = over(fd);
+	peer = stream_new(fd[1]);
+	assert_true(stream_offer(s)); /* there is nothing */
+	if (compressed) {
+		assert_true(stream_deflate(s));
+		assert_true(stream_deflate(peer));
+	}
+	while ((n = send(fd[0], filler, sizeof(filler), MSG_DONTWAIT)) > 0)
+		filled += n;
+	assert_int_equal(stream_text(s, "one\r\n"), IO_OK);
+	assert_false(stream_offer(s));
+	while (filled > 0 && (n = recv(fd[1], got, sizeof(got), 0)) > 0)
+		filled -= n;
+	assert_int_equal(filled, 0);
+	assert_int_equal(stream_flush(s), IO_OK);
+	want_line(peer, "one", LINE_CRLF);
+	assert_int_equal(stream_text(s, "two\r\n"), IO_OK);
+	assert_true(stream_offer(s));
+	want_line(peer, "two", LINE_CRLF);
+	stream_free(&peer);
+	assert_int_equal(stream_text(s, "three\r\n"), IO_OK);
+	assert_false(stream_offer(s));
+	assert_int_equal(stream_flush(s), IO_ERROR);
+	stream_free(&s);
+}
+
+static void
+an_offer_does_not_wait(void **state)
+{
+	(void)state;
+	offer(false);
+	offer(true);
+}
+
 int
 main(void)
 {
@@ -956,6 +999,7 @@ main(void)
 		cmocka_unit_test(released_descriptor_lives_on),
 		cmocka_unit_test(connecting),
 		cmocka_unit_test(formats_of_any_length),
+		cmocka_unit_test(an_offer_does_not_wait),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

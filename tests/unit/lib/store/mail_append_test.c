@@ -344,7 +344,9 @@ copy(struct mailbox *from, const char *set, struct mailbox *to, bool move,
 
 	assert_int_equal(sscanf(set, "%u:%u", &first, &last), 2);
 	uid_set_add_range(&uids, first, last);
-	assert_int_equal(mailbox_copy(from, &uids, to, move, &copies, &why),
+	assert_int_equal(mailbox_copy(from, &uids, to,
+			     &(struct mail_copying){ .move = move }, &copies,
+			     &why),
 	    MAIL_OK);
 	uid_set_text(&copies.from, &text);
 	assert_string_equal(buf_text(&text), expected_from);
@@ -541,7 +543,9 @@ test_refused_rename(void **state)
 	/* copies that may not stay: no source goes, and no copy is left */
 	refuse_flush = true;
 	uid_set_add_range(&two, 1, 2);
-	assert_int_equal(mailbox_copy(inbox, &two, other, true, &copies, &why),
+	assert_int_equal(mailbox_copy(inbox, &two, other,
+			     &(struct mail_copying){ .move = true }, &copies,
+			     &why),
 	    MAIL_FAILED);
 	uid_set_fini(&two);
 	refuse_flush = false;
@@ -589,6 +593,59 @@ test_part_of_a_dead_one(void **state)
 	mail_account_close(&account);
 }
 
+/* Who is told how far a copy is. */
+struct listener {
+	unsigned int calls, held;
+	uint64_t last;
+	unsigned int end_at; /* calls; 0: never */
+};
+
+static bool
+hear(void *with, uint64_t done, uint64_t all, bool held)
+{
+	struct listener *l = with;
+
+	assert_true(done >= l->last && done <= all);
+	assert_int_equal(all, 1000);
+	l->last = done;
+	l->held += held;
+	return ++l->calls != l->end_at;
+}
+
+/* From "from" to "to", 1,000 messages: what is told meanwhile. */
+static void
+tell_of_copies(struct mailbox *from, struct mailbox *to)
+{
+	struct listener held = { 0 }, free = { 0 }, ended = { .end_at = 1 };
+	struct mail_copying how = { .tell = hear, .with = &held };
+	struct mail_copies copies;
+	struct uid_set all = { 0 };
+	uint32_t before = count(to);
+
+	assert_int_equal(mailbox_uids(from, 0, &all, &why), MAIL_OK);
+	assert_int_equal(mailbox_copy(from, &all, to, &how, &copies, &why),
+	    MAIL_OK);
+	mail_copies_fini(&copies);
+	assert_true(held.calls >= 4 && held.held == held.calls);
+	assert_true(held.last >= 500);
+	how.with = &free;
+	assert_int_equal(mailbox_copy_across(from, &all, to, &how, &copies,
+			     &why),
+	    MAIL_OK);
+	mail_copies_fini(&copies);
+	assert_true(free.calls >= 4 && free.held == 0);
+	assert_true(free.last >= 500);
+	/* that one may end it, and then there is nothing of it */
+	how.with = &ended;
+	assert_int_equal(mailbox_copy_across(from, &all, to, &how, &copies,
+			     &why),
+	    MAIL_FAILED);
+	mail_copies_fini(&copies);
+	assert_int_equal(ended.calls, 1);
+	assert_int_equal(count(to), before + 2000);
+	uid_set_fini(&all);
+}
+
 /* The number is only told: machines differ. */
 static void
 test_thousand(void **state)
@@ -628,6 +685,7 @@ test_thousand(void **state)
 	    (long long)(clock_wall_us() - start));
 	assert_int_equal(count(inbox), 1000);
 	assert_int_equal(count(other), 1000);
+	tell_of_copies(other, inbox);
 	mailbox_close(&other);
 	mailbox_close(&inbox);
 	mail_account_close(&account);

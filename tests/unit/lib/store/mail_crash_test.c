@@ -142,7 +142,8 @@ transfer(struct mail_account *a, bool move)
 	uid_set_add_range(&all, 1, 1000);
 	good = mailbox_open(a, SPAN("INBOX"), &from, &why) == MAIL_OK &&
 	    mailbox_open(a, SPAN("z"), &to, &why) == MAIL_OK &&
-	    mailbox_copy(from, &all, to, move, &copies, &why) == MAIL_OK &&
+	    mailbox_copy(from, &all, to, &(struct mail_copying){ .move = move },
+		&copies, &why) == MAIL_OK &&
 	    mail_account_settle(a, &why) == MAIL_OK && copies.count == MESSAGES;
 	mail_copies_fini(&copies);
 	uid_set_fini(&all);

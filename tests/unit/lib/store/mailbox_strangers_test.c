@@ -394,7 +394,9 @@ files_that_others_renamed_are_found_together(void **state)
 	}
 	few_scans();
 	others_rename("");
-	assert_int_equal(mailbox_copy(m, &all, x, false, &copies, &why),
+	assert_int_equal(mailbox_copy(m, &all, x,
+			     &(struct mail_copying){ .move = false }, &copies,
+			     &why),
 	    MAIL_OK);
 	assert_int_equal(copies.count, MANY);
 	mail_copies_fini(&copies);

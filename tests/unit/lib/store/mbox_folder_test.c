@@ -696,10 +696,14 @@ test_copy_and_move(void **state)
 	    MAIL_NOT_ALLOWED);
 	to = open_box(a, "a/b");
 	uid_set_add_range(&uids, 2, 3);
-	assert_int_equal(mailbox_copy(m, &uids, to, false, &copies, &why),
+	assert_int_equal(mailbox_copy(m, &uids, to,
+			     &(struct mail_copying){ .move = false }, &copies,
+			     &why),
 	    MAIL_OK);
 	mail_copies_fini(&copies);
-	assert_int_equal(mailbox_copy(m, &uids, to, true, &copies, &why),
+	assert_int_equal(mailbox_copy(m, &uids, to,
+			     &(struct mail_copying){ .move = true }, &copies,
+			     &why),
 	    MAIL_OK);
 	mail_copies_fini(&copies);
 	assert_string_equal(uids_of(m), "1");

@@ -301,7 +301,9 @@ transfer(struct mail_account *a, uint32_t first, uint32_t last, bool move)
 	struct uid_set uids = { 0 };
 
 	uid_set_add_range(&uids, first, last);
-	MUST(mailbox_copy(from, &uids, to, move, &copies, &why) == MAIL_OK);
+	MUST(mailbox_copy(from, &uids, to,
+		 &(struct mail_copying){ .move = move }, &copies,
+		 &why) == MAIL_OK);
 	MUST(copies.count == last - first + 1);
 	mail_copies_fini(&copies);
 	uid_set_fini(&uids);
