@@ -19,6 +19,7 @@ import socket
 import ssl
 
 from imap_grammar import parse
+from posthaste import DEADLINE
 
 CONTEXT = ssl.create_default_context()
 CONTEXT.check_hostname = False
@@ -26,7 +27,7 @@ CONTEXT.verify_mode = ssl.CERT_NONE
 
 
 class Imap:
-    def __init__(self, host, port, tls=None, timeout=20, source=""):
+    def __init__(self, host, port, tls=None, timeout=DEADLINE, source=""):
         self.socket = socket.create_connection(
             (host, port), timeout=timeout,
             source_address=(source, 0) if source else None)

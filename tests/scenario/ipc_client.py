@@ -8,7 +8,7 @@ import re
 import socket
 import struct
 
-from posthaste import SOURCE
+from posthaste import DEADLINE, SOURCE
 
 TEXT, U64, BOOL, BYTES, FD, LIST = range(6)
 
@@ -70,7 +70,7 @@ def version_of(protocol):
 class Ipc:
     def __init__(self, instance, service, protocol, version=None):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(20)
+        self.socket.settimeout(DEADLINE)
         self.socket.connect(str(instance.root / "spool/private" / service))
         self.greeted = False
         self.send("hello", protocol=protocol,
@@ -98,6 +98,17 @@ class Ipc:
                 self.greeted = True
                 continue
             return name, _parse(frame[frame[0] + 1:])
+
+    def answered(self):
+        """Is there an answer, which nobody waits for here?"""
+        try:
+            data = self.socket.recv(1 << 16, socket.MSG_PEEK
+                                    | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        if not self.greeted and len(data) >= 4:
+            data = data[4 + struct.unpack(">I", data[:4])[0]:]
+        return data != b""
 
     def ask(self, message, **fields):
         self.send(message, **fields)

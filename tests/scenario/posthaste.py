@@ -21,18 +21,39 @@ import time
 
 ROOT = pathlib.Path(os.environ.get("POSTHASTE_ROOT", "build/root")).resolve()
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-DEADLINE = float(os.environ.get("POSTHASTE_DEADLINE", "20"))
+DEADLINE = float(os.environ.get("POSTHASTE_DEADLINE", "60"))
+PORTS = 700  # for each process that runs tests
 AS_ROOT = os.geteuid() == 0
 PASSWORD = "posthaste"
 USERS = ("alice", "bob", "carol")
 
 
+def own_ports():
+    """The first of a row of ports that are for this process alone.
+
+    Each runs tests beside others: a port that is free when it is asked for
+    would be somebody else's when it is used. The lock is a name that ends
+    with the process, and is one for all users.
+    """
+    for first in range(10000, 32000, PORTS):
+        lock = socket.socket(socket.AF_UNIX)
+        try:
+            lock.bind(f"\0posthaste-test-ports-{first}")
+        except OSError:
+            lock.close()
+            continue
+        own_ports.lock = lock
+        return first
+    raise AssertionError("more than 30 test runs at a time")
+
+
 def free_port():
-    """A TCP port nobody listens on; each test worker has its own range."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-    while True:
-        free_port.last += 1
-        port = 21000 + worker * 1500 + free_port.last % 1500
+    """A TCP port that nobody listens on, below those of connections."""
+    if free_port.first is None:
+        free_port.first = own_ports()
+    for _ in range(PORTS):
+        port = free_port.first + free_port.next % PORTS
+        free_port.next += 1
         with socket.socket() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -40,9 +61,10 @@ def free_port():
             except OSError:
                 continue
             return port
+    raise AssertionError("no port is free")
 
 
-free_port.last = os.getpid() % 700
+free_port.first, free_port.next = None, 0
 
 
 def wait_for(what, until, deadline=DEADLINE):
@@ -55,6 +77,37 @@ def wait_for(what, until, deadline=DEADLINE):
         if time.monotonic() > end:
             raise AssertionError(f"not within {deadline:g} s: {what}")
         time.sleep(0.01)
+
+
+def quick(what, limit, once, tries=5):
+    """once() is not held up by what lasts longer than the limit.
+
+    Others' load may stretch any one of them, but hardly all.
+    """
+    took = []
+    while len(took) < tries:
+        began = time.monotonic()
+        answer = once()
+        took.append(time.monotonic() - began)
+        if took[-1] < limit:
+            return answer
+    raise AssertionError(f"{what}: not within {limit:g} s: {took}")
+
+
+def does_not_grow(what, measure, once, limit, tries=4):
+    """once() leaves less than the limit behind.
+
+    A process may be started meanwhile, or touch something for the first
+    time; what is lost is lost each time.
+    """
+    grown = []
+    while len(grown) < tries:
+        before = measure()
+        once()
+        grown.append(measure() - before)
+        if grown[-1] < limit:
+            return
+    raise AssertionError(f"{what}: {grown}, not below {limit}")
 
 
 def owner_ids():

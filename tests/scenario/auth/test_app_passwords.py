@@ -21,6 +21,13 @@ def add(s, *arguments, **options):
                      **options)
 
 
+@pytest.fixture
+def suite(suite):
+    """What a refusal costs in time is for others to test."""
+    return lambda main="", **options: suite(
+        main="auth_failure_delay_max = 0\n" + main, **options)
+
+
 def secret(s, *arguments):
     out = add(s, *arguments).out
     assert FORM.match(out), out

@@ -25,7 +25,7 @@ def with_masters(suite, main="", masters="support:{PLAIN}master\n"):
         shutil.chown(path, "posthaste-auth")
     s.set(account_master_files=path)
     with open(s.root / "etc/main.cf", "a") as f:
-        f.write(main)
+        f.write("auth_failure_delay_max = 0\n" + main)
     return s.start()
 
 
@@ -122,7 +122,7 @@ def test_masters_do_not_send(suite):
 
 def test_guesses_are_slowed_by_the_masters_name(suite):
     """Another mailbox and another address with each guess."""
-    s = with_masters(suite, SEPARATOR)
+    s = with_masters(suite, SEPARATOR + "auth_failure_delay_max = 5s\n")
     c = Ipc(s, "auth", "auth")
     delays = [attempt(c, user=f"user{i}*support", password="guess",
                       client=f"192.0.2.{i + 1}", service="imap")["delay_ms"]

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from ipc_client import Ipc
+from posthaste import wait_for
 
 OK, LATER, NEVER = range(3)
 
@@ -77,7 +78,7 @@ def test_failures_grow_slower_and_never_hold_up_others(suite):
     before = time.monotonic()
     got = attempt(other, client="192.0.2.99")
     assert got["verdict"] == OK and got["delay_ms"] == 0
-    assert time.monotonic() - before < 1
+    assert time.monotonic() - before < 4
 
 
 def test_missing_accounts_are_try_again(suite):
@@ -85,11 +86,9 @@ def test_missing_accounts_are_try_again(suite):
     c = Ipc(s, "auth", "auth")
     assert attempt(c)["verdict"] == OK
     os.rename(s.root / "etc/accounts", s.root / "etc/gone")
-    time.sleep(1.1)  # a changed file is noticed within a second
-    assert attempt(c)["verdict"] == LATER
+    wait_for("the loss", lambda: attempt(c)["verdict"] == LATER)
     os.rename(s.root / "etc/gone", s.root / "etc/accounts")
-    time.sleep(1.1)
-    assert attempt(c)["verdict"] == OK
+    wait_for("its return", lambda: attempt(c)["verdict"] == OK)
 
 
 def test_one_exchange_at_a_time(suite):
@@ -152,11 +151,11 @@ def test_unknown_user_costs_as_much_as_a_wrong_password(suite):
 
     def cost(user):
         times = []
-        for i in range(5):
+        for i in range(8):
             before = time.monotonic()
             assert attempt(c, user=user, password="x")["verdict"] == NEVER
             times.append(time.monotonic() - before)
-        return sorted(times)[1]
+        return min(times)
 
     wrong, unknown = cost("bob"), cost("nobody-here")
     assert wrong > 0.03, "the test's hash is too cheap to measure"

@@ -56,7 +56,7 @@ elif token == "escapes":
 elif token == "expired":
     print("user=bob@example.test\\nexpires=1700000000")
 elif token == "soon":
-    print("user=bob@example.test\\nexpires=%d" % (time.time() + 2))
+    print("user=bob@example.test\\nexpires=%d" % (time.time() + 5))
 elif token in ("bob", "alice", "nobody", "support"):
     print("user=%s@example.test\\nexpires=%d" % (token, time.time() + 900))
 elif token == "odd":
@@ -67,7 +67,8 @@ else:
 SETTINGS = ("auth_mechanisms = plain login oauthbearer xoauth2\n"
             "auth_token_scope = mail\n"
             "auth_token_configuration = https://id.example.test/oidc\n"
-            "auth_token_timeout = 3s\n")
+            "auth_token_timeout = 20s\n")
+SLOW = SETTINGS + "auth_token_timeout = 5s\n"
 
 
 @pytest.fixture
@@ -227,7 +228,7 @@ def test_curl(tokens, url, options):
 @pytest.mark.parametrize("token", ["slow", "noise", "fails", "silent", "cut",
                                    "doubled", "kills"])
 def test_a_checker_that_cannot_tell_is_try_again(tokens, token):
-    s = tokens()
+    s = tokens(SLOW)
     with imap(s) as c:
         with pytest.raises(imaplib.IMAP4.error, match="UNAVAILABLE"):
             c.authenticate("OAUTHBEARER", lambda challenge: bearer(token))
@@ -243,9 +244,8 @@ def test_a_checker_that_cannot_tell_is_try_again(tokens, token):
 def test_what_it_leaves_running_is_ended(tokens, token):
     s = tokens()
     c = Ipc(s, "auth", "auth")
-    before = time.monotonic()
+    # a question that takes too long is no answer: it did not wait for them
     assert begin(c, bearer(token))[1]["verdict"] == OK
-    assert time.monotonic() - before < 2.5
 
     def left():
         done = subprocess.run(["pgrep", "-f", str(s.root / "etc/checker")],
@@ -255,7 +255,7 @@ def test_what_it_leaves_running_is_ended(tokens, token):
 
 
 def test_passwords_do_not_wait_for_tokens(tokens):
-    s = tokens()
+    s = tokens(SLOW)
     slow = [Ipc(s, "auth", "auth") for _ in range(4)]
     for i, c in enumerate(slow):
         c.send("authenticate", service="imap", mechanism="OAUTHBEARER",
@@ -263,28 +263,27 @@ def test_passwords_do_not_wait_for_tokens(tokens):
                initial=bearer(f"slow.{i}"), binding=b"")
     wait_for("the questions", lambda: len(asked(s)) >= 1)
     c = Ipc(s, "auth", "auth")
-    before = time.monotonic()
     _, got = begin(c, f"\0bob\0{PASSWORD}".encode(), "PLAIN")
-    assert got["verdict"] == OK and time.monotonic() - before < 1
+    assert got["verdict"] == OK
+    assert not any(c.answered() for c in slow)
     for c in slow:
         name, got = c.receive()
         assert name == "authenticated" and got["verdict"] == LATER
 
 
 def test_so_many_questions_at_a_time(tokens):
-    s = tokens(SETTINGS + "auth_token_concurrency = 2\n")
+    s = tokens(SLOW + "auth_token_concurrency = 2\n")
     clients = [Ipc(s, "auth", "auth") for _ in range(3)]
     for i, c in enumerate(clients[:2]):
         c.send("authenticate", service="imap", mechanism="OAUTHBEARER",
                client=f"192.0.2.{i}", server="mx", tls=True, has_initial=True,
                initial=bearer(f"slow.{i}"), binding=b"")
     wait_for("the questions", lambda: len(asked(s)) == 2)
-    before = time.monotonic()
     for _ in range(3):
         got = begin(clients[2], bearer("bob"))[1]
         # which is not the client's failure
         assert got["verdict"] == LATER and got["delay_ms"] == 0
-    assert time.monotonic() - before < 1
+    assert not any(c.answered() for c in clients[:2])
     s.wait_log("2 questions about tokens at a time: see auth_token_concurr")
     # one who goes away makes no room before its question is answered
     clients[0].socket.close()
@@ -297,7 +296,7 @@ def test_so_many_questions_at_a_time(tokens):
 
 
 def test_one_address_leaves_room_for_others(tokens):
-    s = tokens(SETTINGS + "auth_token_concurrency = 8\n")
+    s = tokens(SLOW + "auth_token_concurrency = 8\n")
     clients = [Ipc(s, "auth", "auth") for _ in range(4)]
     for i, c in enumerate(clients):
         c.send("authenticate", service="imap", mechanism="OAUTHBEARER",
@@ -341,7 +340,7 @@ def test_good_ones_are_remembered_for_what_they_were_good_for(tokens):
     assert ask("no")[2] == 1
     # and none beyond its end
     assert ask("soon") == (OK, "bob@example.test", 1)
-    time.sleep(2.1)
+    time.sleep(5.1)
     assert ask("soon")[2] == 1
     assert ask("expired")[0] == NEVER
 
@@ -391,9 +390,15 @@ def test_masters(tokens):
         shutil.chown(path, "posthaste-auth")
     s.set(account_master_files=path)
     s.posthaste("reload")
-    time.sleep(1)
-    with imap(s) as c:
-        c.authenticate("OAUTHBEARER", lambda challenge: bearer("support"))
+
+    def taken():
+        try:
+            with imap(s) as c:
+                c.authenticate("OAUTHBEARER", lambda _: bearer("support"))
+            return True
+        except imaplib.IMAP4.error:
+            return False
+    wait_for("the masters to count", taken)
     s.wait_log("login user=<bob@example.test>, master=<support@example.test>")
     c = Ipc(s, "auth", "auth")
     assert begin(c, bearer("support"), service="smtp")[0] == "challenge"

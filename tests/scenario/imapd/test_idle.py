@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from posthaste import wait_for
+
 OPEN = "disable_plaintext_auth = no\nimap_hibernate_timeout = 0\n"
 PARKED = "disable_plaintext_auth = no\nimap_hibernate_timeout = 1s\n"
 TEXT = b"Subject: x\r\n\r\ny\r\n"
@@ -21,17 +23,17 @@ def idler(suite, request):
     c.ok("SELECT INBOX")
     tag = c.idle()
     if request.param is PARKED:
-        time.sleep(1.6)
+        wait_for("it to be parked",
+                 lambda: len(s.processes("imapd-session")) == 1)
     return s, c, tag
 
 
-def hears(c, want, begin, within=1.0):
-    got = []
-    while want not in got:
-        got.append(c.line())
-    took = time.monotonic() - begin
-    assert took < within, (took, got)
-    return got
+def hears(c, want):
+    """Reads up to that; seconds since it was called."""
+    begin = time.monotonic()
+    while c.line() != want:
+        pass
+    return time.monotonic() - begin
 
 
 def deliver(s, to):
@@ -42,30 +44,36 @@ def deliver(s, to):
 
 def test_virtual_delivers(idler):
     s, c, tag = idler
-    begin = time.monotonic()
     deliver(s, "bob@example.test")
-    # of which a part is the queue's
-    hears(c, b"* 4 EXISTS", begin, 2.0)
+    hears(c, b"* 4 EXISTS")
     c.done(tag)
     assert c.ok("UID FETCH 4 BODY.PEEK[HEADER.FIELDS (SUBJECT)]")
+
+
+def test_within_a_second(idler):
+    s, c, tag = idler
+    d = s.imap()
+    took = []
+    for i in range(4, 13):
+        d.append("INBOX", TEXT)
+        took.append(hears(c, b"* %d EXISTS" % i))
+    # others' load may stretch some of them
+    assert sorted(took)[4] < 1, took
+    c.done(tag)
 
 
 def test_another_session(idler):
     s, c, tag = idler
     d = s.imap()
     d.ok("SELECT INBOX")
-    begin = time.monotonic()
     d.append("INBOX", TEXT)
-    hears(c, b"* 4 EXISTS", begin)
-    begin = time.monotonic()
+    hears(c, b"* 4 EXISTS")
     d.ok(r"STORE 2 +FLAGS (\Flagged)")
     while not (line := c.line()).startswith(b"* 2 FETCH (FLAGS (\\Flagged"):
         assert line.endswith(b"RECENT")
-    assert time.monotonic() - begin < 1
-    begin = time.monotonic()
     d.ok(r"STORE 2 +FLAGS.SILENT (\Deleted)")
     d.ok("EXPUNGE")
-    hears(c, b"* 2 EXPUNGE", begin)
+    hears(c, b"* 2 EXPUNGE")
     c.done(tag)
 
 
@@ -73,9 +81,8 @@ def test_pop3_deletes(idler):
     s, c, tag = idler
     p = s.pop3()
     p.dele(2)
-    begin = time.monotonic()
     p.quit()
-    hears(c, b"* 2 EXPUNGE", begin)
+    hears(c, b"* 2 EXPUNGE")
     c.done(tag)
     assert c.ok("SEARCH ALL") == [b"* SEARCH 1 2"]
 
@@ -86,10 +93,8 @@ def test_mv_by_hand(idler):
     path = box / "tmp" / "1700000000.M1P2.host"
     path.write_bytes(TEXT)
     os.chown(path, s.uid, s.gid)
-    begin = time.monotonic()
     path.rename(box / "new" / path.name)
-    hears(c, b"* 4 EXISTS", begin)
-    begin = time.monotonic()
+    hears(c, b"* 4 EXISTS")
     names = sorted(p.name for p in (box / "cur").iterdir())
     mine = [n for n in names if n.startswith("1700000000.M1P2.host")]
     assert len(mine) == 1
@@ -97,10 +102,8 @@ def test_mv_by_hand(idler):
     (box / "cur" / mine[0]).rename(box / "cur" / f"{base}:2,F")
     while b"\\Flagged" not in c.line():
         pass
-    assert time.monotonic() - begin < 1
-    begin = time.monotonic()
     (box / "cur" / f"{base}:2,F").unlink()
-    hears(c, b"* 4 EXPUNGE", begin)
+    hears(c, b"* 4 EXPUNGE")
     c.done(tag)
 
 
@@ -157,9 +160,7 @@ def test_a_selected_mailbox_is_deleted(suite):
     c.ok("SELECT gone")
     c.idle()
     d.ok("DELETE gone")
-    begin = time.monotonic()
     assert c.closed()[0].startswith(b"* BYE ")
-    assert time.monotonic() - begin < 1
 
 
 def test_a_literal_is_no_command(suite):

@@ -319,7 +319,7 @@ def test_limits(suite):
     c.send(b"a LOG")
     (bye,) = c.closed()
     assert bye.startswith(b"* BYE ")
-    assert 1.5 < time.monotonic() - began < 5
+    assert 1.5 < time.monotonic() - began < 30
     s.wait_log(r"no login, reason=\(timeout: see imap_login_timeout\)")
 
 

@@ -167,7 +167,7 @@ def test_delivery_is_heard_in_idle(mbox):
     deliver(mbox, message(4))
     while c.line() != b"* 4 EXISTS":
         pass
-    assert time.monotonic() - begin < 1.2
+    assert time.monotonic() - begin < 10
     c.done(tag)
     assert b"number 4" in b"".join(c.ok("FETCH 4 BODY.PEEK[HEADER]"))
 
@@ -241,7 +241,7 @@ def test_rights(mbox, user):
     assert not list(spool(mbox).parent.glob("*.lock*"))
     c.logout()
     wait_for("both to leave", lambda: not mbox.processes("imapd-mbox") and
-             mbox.processes("imapd-session") == [parent], 20)
+             mbox.processes("imapd-session") == [parent])
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="needs root to separate rights")
@@ -283,7 +283,7 @@ def test_place_of_somebody_else(mbox):
     c.ok("SELECT INBOX")
     c.logout()
     wait_for("her process to end",
-             lambda: len(mbox.processes("imapd-session")) == 1, 20)
+             lambda: len(mbox.processes("imapd-session")) == 1)
     (place,) = (mbox.root / "data/mbox").glob("*.imap")
     assert (place.stat().st_uid, place.stat().st_gid) == (mbox.uid, mbox.gid)
     strange = mbox.uid + 1
@@ -298,7 +298,7 @@ def test_parked_and_woken(mbox):
     c.ok("SELECT INBOX")
     c.ok(r"STORE 1 +FLAGS (\Seen)")
     wait_for("its process to end",
-             lambda: len(mbox.processes("imapd-session")) == 1, 20)
+             lambda: len(mbox.processes("imapd-session")) == 1)
     deliver(mbox, message(4))
     lines = c.ok("NOOP")
     assert b"* 4 EXISTS" in lines

@@ -507,7 +507,7 @@ def test_questions_without_answers_hold_nobody_up(suite):
     carol = s.imap("carol")
     carol.ok("SELECT INBOX")
     wait_for("carol to be parked",
-             lambda: len(s.processes("imapd-session")) == 1, 15)
+             lambda: len(s.processes("imapd-session")) == 1)
     bob = s.imap("bob")
     bob.ok("CREATE Work")
     (asked,) = s.processes("auth-session")

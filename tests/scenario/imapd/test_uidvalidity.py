@@ -53,6 +53,8 @@ def test_it_stays(suite):
     c.close()
     assert select(s, "INBOX")[0] == before["INBOX"][0]
     assert select(s, "another")[0] == before["other"][0]
+    for name in ("INBOX", "other"):
+        s.wait_log(f"{name}: UIDVALIDITY .*: the folder had none")
     # each was given once, and nothing after that
     lines = re.findall(r"(\S+): UIDVALIDITY (\d+): the folder had none",
                        s.log())

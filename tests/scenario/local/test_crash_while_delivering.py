@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from posthaste import AS_ROOT, wait_for
+from posthaste import AS_ROOT, DEADLINE, wait_for
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None,
                                 reason="strace is not installed")
@@ -64,7 +64,7 @@ def test_killed_at(suite, form, call, when):
         tracer.terminate()
         tracer.wait()
     s.wait_log(r"virtual.* pid \d+ killed by signal 9")
-    end = time.monotonic() + 15
+    end = time.monotonic() + DEADLINE
     while s.queue("incoming", "deferred") and time.monotonic() < end:
         s.command("postqueue", "-f")
         time.sleep(0.1)
@@ -109,7 +109,7 @@ def test_killed_in_a_row_of_messages(suite, call, when):
         tracer.wait()
     s.wait_log(r"virtual.* pid \d+ killed by signal 9")
     wait_for("an empty queue",
-             lambda: not s.queue("incoming", "deferred", "corrupt"), 20)
+             lambda: not s.queue("incoming", "deferred", "corrupt"))
     texts = read_back(s)
     for body in bodies:
         assert sum(text.endswith(body.encode()) for text in texts) == 1

@@ -134,5 +134,5 @@ def test_table_that_root_alone_can_read(suite):
             client.close()
     assert ask() == "1"
     path.write_text("a 22\n")
-    wait_for("the new content", lambda: ask() == "22", 10)
+    wait_for("the new content", lambda: ask() == "22")
     instance.wait_log("secret has changed -- restarting")

@@ -6,6 +6,7 @@ import struct
 import time
 
 from lookup_client import Lookup
+from posthaste import DEADLINE
 
 
 def ask(instance):
@@ -60,7 +61,7 @@ def test_rubbish_ends_the_connection_and_nothing_else(suite):
             c.connect(str(s.root / "spool/private/lookup"))
             c.sendall(rubbish)
             c.shutdown(socket.SHUT_WR)
-            c.settimeout(20)
+            c.settimeout(DEADLINE)
             while c.recv(4096):
                 pass
     pid = s.processes("lookup")

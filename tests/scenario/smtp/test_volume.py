@@ -109,7 +109,8 @@ def test_stop_does_not_wait_for_a_silent_server(suite):
         wait_for("a connection", lambda: mute.connections)
         start = time.monotonic()
         s.stop()
-        assert time.monotonic() - start < 10
+        # nor for the minutes that a server may take
+        assert time.monotonic() - start < 60
         assert qid in " ".join(s.queue())
 
 

@@ -13,8 +13,10 @@ import time
 
 import pytest
 
+from posthaste import DEADLINE
 
-def on_terminal(command, folder, env, timeout=30):
+
+def on_terminal(command, folder, env, timeout=DEADLINE):
     """Runs a program that wants a terminal, until it ends. What it showed."""
     if not shutil.which(command[0]):
         pytest.skip(f"{command[0]} is not installed")
@@ -64,7 +66,7 @@ class Terminal:
         self.shown += re.sub("\x1b[^a-zA-Z]*[a-zA-Z]|[\0\x0e\x0f]", "", data)
         return True
 
-    def until(self, text, timeout=20):
+    def until(self, text, timeout=DEADLINE):
         end = time.monotonic() + timeout
         while text not in self.shown[self.at:]:
             open_still = self.more(0.2)
@@ -77,7 +79,7 @@ class Terminal:
         os.write(self.terminal, keys.encode())
         return self
 
-    def end(self, timeout=20):
+    def end(self, timeout=DEADLINE):
         """Waits for its end; it must be a good one."""
         end = time.monotonic() + timeout
         while self.more(0.2) and time.monotonic() < end:

@@ -18,7 +18,7 @@ def run():
         print(f"seed {seed}")
         running.append(chaos.Chaos(seed, actions))
         running[0].run(SECONDS)
-        running[0].make_well(60)
+        running[0].make_well(120)
         more = running[0].check()
         if running[0].ended_by_force():
             return {}  # a machine so slow that a stop became a kill

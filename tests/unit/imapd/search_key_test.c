@@ -5,10 +5,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 
 #include "lib/base/buf.h"
-#include "lib/base/clock.h"
 #include "tests/unit/imapd/words.h"
 
 enum { NOW = 1000000000 };
@@ -161,7 +161,7 @@ limits(void **state)
 		{ "NEW ", SEARCH_LIMIT },
 		{ "(", SEARCH_LIMIT },
 	};
-	int64_t start = clock_ms();
+	clock_t start = clock();
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -176,7 +176,7 @@ limits(void **state)
 		assert_null(p);
 		buf_fini(&text);
 	}
-	assert_true(clock_ms() - start < 2000);
+	assert_true(clock() - start < 2 * CLOCKS_PER_SEC);
 }
 
 /* Real alternation is what counts as depth. */

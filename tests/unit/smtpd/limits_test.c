@@ -224,7 +224,7 @@ a_lock_that_is_kept_stops_nobody(void **state)
 	if (pid == 0)
 		hold_lock(path, fd[1]);
 	assert_int_equal(read(fd[0], &byte, 1), 1);
-	alarm(10);
+	alarm(60);
 	assert_int_equal(limits_connect(&s), LIMITS_OK);
 	limits_disconnect(&s);
 	alarm(0);

@@ -384,21 +384,23 @@ others_write_after_damage_was_met(void **state)
 {
 	struct mail_index *x;
 	pid_t child;
-	int status, go[2];
+	int status, ready[2], go[2];
 	char byte;
 
 	(void)state;
 	make_mailbox();
+	assert_int_equal(pipe(ready), 0);
 	assert_int_equal(pipe(go), 0);
 	child = fork();
 	if (child == 0) {
-		alarm(20);
+		alarm(60);
 		x = index_open();
+		(void)!write(ready[1], "x", 1);
 		if (read(go[0], &byte, 1) != 1 || !mail_index_begin(x, &why))
 			_exit(1);
 		_exit(mail_index_commit(x, &why) ? 0 : 2);
 	}
-	usleep(100000);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
 	x = index_open();
 	assert_true(mail_index_begin(x, &why));
 	assert_int_equal(write(go[1], "x", 1), 1);
@@ -410,8 +412,10 @@ others_write_after_damage_was_met(void **state)
 	assert_true(mail_index_begin(x, &why));
 	assert_true(mail_index_commit(x, &why));
 	mail_index_close(&x);
-	close(go[0]);
-	close(go[1]);
+	for (int i = 0; i < 2; i++) {
+		close(ready[i]);
+		close(go[i]);
+	}
 }
 
 static unsigned int

@@ -138,7 +138,7 @@ hostile_key_is_broken_and_soon(void **state)
 {
 	struct buf value = BUF_INIT(1000);
 	char key[60];
-	time_t begin = time(NULL);
+	clock_t begin = clock();
 
 	(void)state;
 	memset(key, 'a', sizeof(key));
@@ -150,7 +150,7 @@ hostile_key_is_broken_and_soon(void **state)
 	assert_int_equal(pattern_try(P, SPAN("/^(a+)+$/ x\n/./ y\n"),
 			     (struct span){ key, 41 }, &value),
 	    TABLE_BROKEN);
-	assert_true(time(NULL) - begin < 3);
+	assert_true(clock() - begin < 3 * CLOCKS_PER_SEC);
 	buf_fini(&value);
 }
 

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/table/table.h"
@@ -275,29 +276,52 @@ change_within_a_tick_is_seen(void **state)
 	table_free(&t);
 }
 
-/* An editor that empties a file and fills it again must cost no mail. */
-static void
-file_being_written_waits(void **state)
+/* Half-written files are not read: false where the machine was too slow. */
+static bool
+half_a_file_is_not_read(void)
 {
 	struct table *t;
+	char *empty, *half;
+	int64_t begin;
+	bool soon;
 	int fd;
 
-	(void)state;
 	put("slow", "a 1\n");
 	age("slow", 10);
 	t = open_ok("texthash:slow");
 	expect(t, "a", "found:1");
 	usleep(650 * 1000);
+	begin = clock_ms();
 	fd = open("slow", O_WRONLY | O_TRUNC);
-	expect(t, "a", "found:1");
+	empty = ask(t, "a");
 	assert_int_equal(write(fd, "b 2\n", 4), 4);
 	usleep(100 * 1000);
-	expect(t, "a", "found:1");
+	half = ask(t, "a");
+	soon = clock_ms() < begin + 240;
+	if (soon) {
+		assert_string_equal(empty, "found:1");
+		assert_string_equal(half, "found:1");
+	}
+	free(empty);
+	free(half);
 	assert_int_equal(write(fd, "a 3\n", 4), 4);
 	close(fd);
 	usleep(650 * 1000);
 	expect(t, "a", "found:3");
 	table_free(&t);
+	return soon;
+}
+
+/* An editor that empties a file and fills it again must cost no mail. */
+static void
+file_being_written_waits(void **state)
+{
+	bool judged = false;
+
+	(void)state;
+	for (int i = 0; i < 20 && !judged; i++)
+		judged = half_a_file_is_not_read();
+	assert_true(judged);
 }
 
 static void
