@@ -27,9 +27,6 @@ imap_park_at(const struct imap_session *s)
 	if (s->contexts != NULL ||
 	    (s->notify != NULL && !notify_text(s, &request)))
 		return INT64_MAX;
-	/* nobody would look at its list of rights meanwhile */
-	if (s->mailbox != NULL && mailbox_account(s->mailbox) != s->account)
-		return INT64_MAX;
 	return clock_in(after);
 }
 
@@ -38,7 +35,7 @@ write_down(const struct imap_session *s, struct buf *saved, struct buf *out)
 {
 	struct parked_state p = {
 		.user = span_of(s->user),
-		.read_only = s->read_only,
+		.examined = s->examined,
 		.compressed = s->compressed,
 		.enabled = s->enabled,
 		.idle_tag = s->idle_tag,
@@ -59,6 +56,7 @@ write_down(const struct imap_session *s, struct buf *saved, struct buf *out)
 	p.mailbox_id = span_of(status.id);
 	p.uidvalidity = status.uidvalidity;
 	p.uidnext = s->view.uidnext;
+	p.rights = s->rights;
 	p.modseq = s->view.modseq;
 	p.removals = s->view.removals;
 	p.first_recent = s->view.first_recent;
@@ -67,25 +65,42 @@ write_down(const struct imap_session *s, struct buf *saved, struct buf *out)
 	return !saved->overflow && parked_state_write(&p, out);
 }
 
+/* What is to be watched. */
+struct points {
+	struct session_point all[SESSION_POINTS_MAX];
+	size_t count;
+};
+
+/* False: not now. Of others' folders somebody may take the right to see. */
+static bool
+add_points(struct points *p, struct mailbox *m)
+{
+	struct mailbox_point new[MAILBOX_POINTS];
+	size_t n = mailbox_points(m, namespaces_of(m) != NULL, new);
+	bool fits = n <= SESSION_POINTS_MAX - p->count;
+
+	for (size_t i = 0; i < n; i++) {
+		if (fits)
+			p->all[p->count++] =
+			    (struct session_point){ new[i].fd, new[i].changed };
+		else
+			fd_close(&new[i].fd);
+	}
+	return n > 0 && fits;
+}
+
 /*
  * In IDLE, or with NOTIFY, a change of the mailbox is to wake it: first the
  * directories are opened and their times taken, then one last look. What
  * happens behind that the parent sees.
  */
 static enum imap_parked
-watch(struct imap_session *s, struct session_parking *p)
+watch(struct imap_session *s, struct points *p)
 {
-	struct mailbox_point points[2];
-
 	if ((s->idle_tag.p == NULL && !notify_wants_selected(s)) ||
 	    s->mailbox == NULL)
 		return PARKED;
-	p->watch_count = mailbox_points(s->mailbox, points);
-	for (size_t i = 0; i < p->watch_count; i++) {
-		p->watches[i].fd = points[i].directory;
-		p->watches[i].changed = points[i].changed;
-	}
-	if (p->watch_count == 0)
+	if (!add_points(p, s->mailbox))
 		return PARK_LATER;
 	imap_tell_now(s);
 	return s->out.n > 0 ? PARK_NEWS : PARKED;
@@ -98,11 +113,13 @@ imap_park(struct imap_session *s)
 	bool idle = s->idle_tag.p != NULL;
 	struct buf state = BUF_INIT(PARKED_STATE_MAX);
 	struct buf saved = BUF_INIT(PARKED_STATE_MAX);
+	struct points points = { .count = 0 };
 	struct session_parking p = {
 		.keepalive_s =
 		    idle ? (uint64_t)params->imap_idle_notify_interval : 0,
+		.points = points.all,
 	};
-	enum imap_parked result = watch(s, &p);
+	enum imap_parked result = watch(s, &points);
 
 	/* who hears signs of life, and lives, may idle for ever */
 	if (p.keepalive_s == 0)
@@ -110,10 +127,11 @@ imap_park(struct imap_session *s)
 	if (result == PARKED && !write_down(s, &saved, &state))
 		result = PARK_LATER;
 	p.state = buf_span(&state);
+	p.point_count = points.count;
 	if (result == PARKED && !session_park(s->connection, &p))
 		result = PARK_LATER;
-	for (size_t i = 0; i < p.watch_count; i++)
-		fd_close(&p.watches[i].fd);
+	for (size_t i = 0; i < points.count; i++)
+		fd_close(&points.all[i].fd);
 	buf_fini(&state);
 	buf_fini(&saved);
 	if (result == PARKED)
@@ -138,10 +156,9 @@ select_again(struct imap_session *s, const struct parked_state *p,
     struct why *why)
 {
 	memset(why, 0, sizeof(*why));
-	if (mailbox_open(s->account, p->name, &s->mailbox, why) != MAIL_OK) {
-		s->mailbox = NULL;
+	if (namespaces_open(s, p->name, ACL_READ, &s->mailbox, NULL, why) !=
+	    MAIL_OK)
 		return false;
-	}
 	if (!is_the_same(s->mailbox, p) ||
 	    mailbox_view_restore(&s->view, s->mailbox, p->removals, p->uidnext,
 		why) != MAIL_OK) {
@@ -152,8 +169,9 @@ select_again(struct imap_session *s, const struct parked_state *p,
 	s->view.modseq = p->modseq;
 	s->view.first_recent = p->first_recent;
 	s->keywords_told = p->keywords_told;
-	s->examined = p->read_only;
-	imap_take_rights(s, ACL_ALL);
+	s->examined = p->examined;
+	/* as the client knows them: the next command looks */
+	imap_take_rights(s, p->rights);
 	s->state = IMAP_SELECTED;
 	(void)imap_set_parse(p->saved, UINT32_MAX, &s->saved);
 	return true;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { VERSION = 3, READ_ONLY = 1, COMPRESSED = 2 };
+enum { VERSION = 4, EXAMINED = 1, COMPRESSED = 2 };
 
 static void
 put_number(struct buf *out, uint64_t n, size_t bytes)
@@ -28,8 +28,7 @@ parked_state_write(const struct parked_state *s, struct buf *out)
 		return false;
 	put_number(out, VERSION, 1);
 	put_number(out,
-	    (s->read_only ? READ_ONLY : 0) | (s->compressed ? COMPRESSED : 0),
-	    1);
+	    (s->examined ? EXAMINED : 0) | (s->compressed ? COMPRESSED : 0), 1);
 	put_number(out, s->enabled, 4);
 	put_number(out, s->uidvalidity, 4);
 	put_number(out, s->uidnext, 4);
@@ -37,6 +36,7 @@ parked_state_write(const struct parked_state *s, struct buf *out)
 	put_number(out, s->removals, 8);
 	put_number(out, s->first_recent, 4);
 	put_number(out, s->keywords_told, 4);
+	put_number(out, s->rights, 4);
 	put_number(out, s->received, 8);
 	put_number(out, s->sent, 8);
 	put_text(out, s->user);
@@ -86,7 +86,7 @@ parked_state_read(struct span bytes, struct parked_state *out)
 	uint64_t version = number(&bytes, 1, &good);
 	uint64_t flags = number(&bytes, 1, &good);
 	struct parked_state s = {
-		.read_only = (flags & READ_ONLY) != 0,
+		.examined = (flags & EXAMINED) != 0,
 		.compressed = (flags & COMPRESSED) != 0,
 	};
 
@@ -97,6 +97,7 @@ parked_state_read(struct span bytes, struct parked_state *out)
 	s.removals = number(&bytes, 8, &good);
 	s.first_recent = (uint32_t)number(&bytes, 4, &good);
 	s.keywords_told = (uint32_t)number(&bytes, 4, &good);
+	s.rights = (uint32_t)number(&bytes, 4, &good);
 	s.received = number(&bytes, 8, &good);
 	s.sent = number(&bytes, 8, &good);
 	s.user = text(&bytes, &good);
@@ -105,7 +106,7 @@ parked_state_read(struct span bytes, struct parked_state *out)
 	s.mailbox_id = text(&bytes, &good);
 	s.saved = text(&bytes, &good);
 	s.notify = text(&bytes, &good);
-	if (!good || version != VERSION || flags > (READ_ONLY | COMPRESSED) ||
+	if (!good || version != VERSION || flags > (EXAMINED | COMPRESSED) ||
 	    s.removals > s.modseq || bytes.n > 0)
 		return false;
 	*out = s;

@@ -13,7 +13,7 @@
 
 struct parked_state {
 	struct span user; /* whose */
-	bool read_only;
+	bool examined;
 	bool compressed; /* COMPRESS=DEFLATE */
 	uint32_t enabled; /* enum imap_enabled */
 	struct span idle_tag; /* of the IDLE under way; empty: none */
@@ -26,6 +26,7 @@ struct parked_state {
 	uint64_t removals; /* not above modseq */
 	uint32_t first_recent;
 	uint32_t keywords_told; /* as in struct imap_session */
+	uint32_t rights; /* the same */
 	uint64_t received, sent; /* bytes so far */
 	struct span notify; /* the request; empty: none */
 	struct span saved; /* "$", as a sequence set of UIDs; empty: none */

@@ -251,14 +251,14 @@ park(struct session_client *c, const struct session_parking *p,
 		.compression = compression,
 		.timeout = p->timeout_s,
 		.keepalive = p->keepalive_s,
-		.watches = p->watch_count,
+		.watches = p->point_count,
 		.socket = stream_fd(c->io),
 	};
 
-	for (size_t i = 0; i < p->watch_count; i++) {
+	for (size_t i = 0; i < p->point_count; i++) {
 		const struct msg_watch watch = {
-			.changed = p->watches[i].changed,
-			.directory = p->watches[i].fd,
+			.changed = p->points[i].changed,
+			.place = p->points[i].fd,
 		};
 
 		if (tell_parent(&message_watch, &watch) != IPC_OK)

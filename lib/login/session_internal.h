@@ -40,19 +40,13 @@ bool session_hand_over(const struct session_owner *owner,
 enum verdict session_confirm(struct session_owner *owner);
 
 void parking_setup(const struct session_stage *stage);
-/* Watches of a process that came ahead of their connection. */
-enum { PARKING_WATCHES = 2 };
+/* What a process wants watched for a connection that comes behind it. */
+struct parking_ahead;
 
-struct parking_ahead {
-	int fd; /* -1: none */
-	uint64_t changed;
-};
-
-void parking_drop_ahead(struct parking_ahead ahead[PARKING_WATCHES]);
+void parking_drop_ahead(struct parking_ahead **a); /* NULL at first */
 /* watch or park, from that user's process; takes its descriptors. */
-void parking_take(const struct session_owner *owner,
-    struct parking_ahead ahead[PARKING_WATCHES], const struct ipc_message *kind,
-    const void *message);
+void parking_take(const struct session_owner *owner, struct parking_ahead **a,
+    const struct ipc_message *kind, const void *message);
 size_t parking_count(void);
 /* Those of this account and this address. */
 uint64_t parking_of(const struct session_owner *owner, const char *client);

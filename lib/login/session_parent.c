@@ -67,7 +67,7 @@ struct child {
 	bool unheard; /* what it said has been read, and is to be heard yet */
 	bool stale; /* more is shared with its user than it knows of */
 	unsigned int shares_told;
-	struct parking_ahead ahead[PARKING_WATCHES];
+	struct parking_ahead *ahead;
 	UT_hash_handle of_user; /* of those that get connections */
 	UT_hash_handle of_pid;
 };
@@ -170,7 +170,7 @@ hear(struct child *c, bool last)
 		    (r = ipc_receive(c->ipc, &kind, &message, 0)) != IPC_OK)
 			break;
 		if (kind != &message_share)
-			parking_take(&owner, c->ahead, kind, message);
+			parking_take(&owner, &c->ahead, kind, message);
 		else if (!enough)
 			take_share(c, message, until);
 	}
@@ -259,7 +259,7 @@ free_child(struct child *c)
 	forget(c);
 	if (stage->still_here != NULL)
 		(void)hear(c, true);
-	parking_drop_ahead(c->ahead);
+	parking_drop_ahead(&c->ahead);
 	/* by name: a process just forked may still hold the descriptor */
 	session_watch_drop(ipc_fd(c->ipc));
 	ipc_free(&c->ipc);
@@ -389,8 +389,6 @@ start_child(const struct session_owner *owner)
 	c->companion = companion;
 	c->ipc = ipc_new(ours, &protocol_session, c->user);
 	c->listed = true;
-	for (size_t i = 0; i < PARKING_WATCHES; i++)
-		c->ahead[i].fd = -1;
 	c->watch.ready = child_ready;
 	ipc_never_wait_to_send(c->ipc);
 	watch_child(c, true);

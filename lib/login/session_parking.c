@@ -7,10 +7,11 @@
  * never looks into the words. A connection goes back to a process of the very
  * account whose process parked it, and to no other; and only if the account
  * is still what it was when its client logged in, which auth-session is asked
- * each time. The directories come as
- * descriptors that the user's process could open with its own rights; they
- * are watched and not read. What a process can make the parent hold is
- * bounded for each user, and a fork of the parent for one user has none of
+ * each time. Directories and files to be watched come as descriptors. Root may
+ * watch what the process could not even read, so they must belong to the
+ * account's system user; they are watched and not read, and all that anybody
+ * learns is that something happened. What a process can make the parent hold
+ * is bounded for each user, and a fork of the parent for one user has none of
  * the others' words (MADV_DONTFORK).
  */
 #include "lib/login/session_internal.h"
@@ -40,15 +41,16 @@ enum {
 	OTHER_FILES = 512, /* descriptors that are no parked connections */
 	OF_ONE_USER = 1000,
 	BYTES_OF_ONE_USER = 8 << 20,
-	WATCHES = PARKING_WATCHES,
+	PLACES_OF_ONE_USER = 4000, /* where something is watched */
 	TICK_MS = 1000, /* timers are this coarse */
 	PROVEN_MS = 1000, /* so long it is not asked again for one account */
 	DEAF_MOST = 5, /* signs of life that a client did not take */
 	CHANGES = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |
 	    IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR,
+	CHANGES_OF_FILE = IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF,
 };
 
-/* A directory that is watched, for all connections that want it. */
+/* A directory or file that is watched, for all connections that want it. */
 struct spot {
 	int number; /* of inotify */
 	struct place *places;
@@ -59,7 +61,15 @@ struct spot {
 struct place {
 	struct spot *spot; /* NULL: none */
 	struct place *next, **link;
-	struct parked *parked;
+	struct parked *parked; /* NULL: it has not come yet, */
+	struct parking_ahead *ahead; /* and this is what came */
+};
+
+struct parking_ahead {
+	size_t count;
+	bool early; /* something has happened already */
+	int error; /* what could not be watched, or 0 */
+	struct place places[SESSION_POINTS_MAX];
 };
 
 /* An account as it was, and its connections. */
@@ -67,6 +77,7 @@ struct holder {
 	struct parked *first;
 	size_t count;
 	size_t bytes; /* of memory */
+	size_t places;
 	int64_t proven; /* until then the account is what it was, clock_ms */
 	struct session_owner owner; /* its texts are in the key */
 	UT_hash_handle hh;
@@ -78,7 +89,8 @@ struct parked {
 	struct session_watch watch; /* first */
 	struct parked *next, **link; /* of its holder */
 	struct holder *holder;
-	struct place places[WATCHES];
+	struct place *places; /* behind this struct */
+	size_t watches; /* how many those are */
 	int fd;
 	unsigned int deaf;
 	int64_t end; /* clock_ms(); INT64_MAX: never */
@@ -88,7 +100,7 @@ struct parked {
 	size_t size; /* of this, with the text */
 	struct span state; /* behind the texts */
 	struct span compression; /* behind that */
-	char text[];
+	char text[]; /* behind the places */
 };
 
 static const struct session_stage *stage;
@@ -257,16 +269,28 @@ leave_spot(struct place *at)
 	free(s);
 }
 
-/* False: no more can be watched. */
+/* The place is somewhere else in memory now. */
+static void
+place_moved(struct place *at)
+{
+	if (at->spot == NULL)
+		return;
+	*at->link = at;
+	if (at->next != NULL)
+		at->next->link = &at->next;
+}
+
+/* False with errno: it cannot be watched. */
 static bool
-enter_spot(struct parked *p, struct place *at, int directory)
+enter_spot(struct place *at, int fd, bool directory)
 {
 	char path[64];
 	struct spot *s;
 	int number;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", directory);
-	number = inotify_add_watch(inotify, path, CHANGES);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	number = inotify_add_watch(inotify, path,
+	    directory ? CHANGES : CHANGES_OF_FILE);
 	if (number == -1)
 		return false;
 	HASH_FIND_INT(spots, &number, s);
@@ -275,7 +299,6 @@ enter_spot(struct parked *p, struct place *at, int directory)
 		s->number = number;
 		HASH_ADD_INT(spots, number, s);
 	}
-	at->parked = p;
 	at->spot = s;
 	at->link = &s->places;
 	at->next = s->places;
@@ -285,16 +308,77 @@ enter_spot(struct parked *p, struct place *at, int directory)
 	return true;
 }
 
+/*
+ * Is it the user's own? Those who share mail with him are the same system
+ * user. Without root we may watch what he may, and no more.
+ */
+static bool
+may_watch(const struct session_owner *owner, const struct stat *st)
+{
+	return (S_ISDIR(st->st_mode) || S_ISREG(st->st_mode)) &&
+	    (!stage->separated || st->st_uid == owner->uid);
+}
+
 /* Did something happen between the process's last look and our watch? */
 static bool
-changed_since(const struct parking_ahead *a)
+changed_since(int fd, bool directory, uint64_t looked)
 {
 	struct stat st;
+	struct timespec at;
 
-	return fstat(a->fd, &st) == -1 ||
-	    (uint64_t)st.st_mtim.tv_sec * 1000000000U +
-		(uint64_t)st.st_mtim.tv_nsec !=
-	    a->changed;
+	if (fstat(fd, &st) == -1)
+		return true;
+	at = directory ? st.st_mtim : st.st_ctim;
+	/* another file may have taken its name over */
+	return st.st_nlink == 0 ||
+	    (uint64_t)at.tv_sec * 1000000000U + (uint64_t)at.tv_nsec != looked;
+}
+
+/* The descriptor is not needed any more behind it. */
+static void
+watch_ahead(const struct session_owner *owner, struct parking_ahead *a,
+    const struct msg_watch *m)
+{
+	struct place *at = &a->places[a->count];
+	bool directory;
+	struct stat st;
+
+	if (fstat(m->place, &st) == -1) {
+		a->error = errno;
+		return;
+	}
+	if (!may_watch(owner, &st)) {
+		a->error = EPERM;
+		return;
+	}
+	directory = S_ISDIR(st.st_mode);
+	*at = (struct place){ .ahead = a };
+	if (!enter_spot(at, m->place, directory)) {
+		a->error = errno;
+		return;
+	}
+	a->count++;
+	a->early = a->early || changed_since(m->place, directory, m->changed);
+}
+
+static void
+drop_first(struct parking_ahead *a, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		leave_spot(&a->places[i]);
+	a->count -= n;
+	memmove(a->places, a->places + n, a->count * sizeof(*a->places));
+	for (size_t i = 0; i < a->count; i++)
+		place_moved(&a->places[i]);
+}
+
+void
+parking_drop_ahead(struct parking_ahead **a)
+{
+	if (*a != NULL)
+		drop_first(*a, (*a)->count);
+	free(*a);
+	*a = NULL;
 }
 
 /* Time. */
@@ -325,13 +409,14 @@ static void
 take_out(struct parked *p)
 {
 	session_watch_drop(p->fd);
-	for (size_t i = 0; i < WATCHES; i++)
+	for (size_t i = 0; i < p->watches; i++)
 		leave_spot(&p->places[i]);
 	*p->link = p->next;
 	if (p->next != NULL)
 		p->next->link = p->link;
 	p->holder->count--;
 	p->holder->bytes -= p->size;
+	p->holder->places -= p->watches;
 	count--;
 }
 
@@ -472,6 +557,17 @@ client_ready(struct session_watch *w, unsigned int events)
 }
 
 static void
+wake_place(struct place *at)
+{
+	if (at->parked != NULL) {
+		wake(at->parked, false);
+		return;
+	}
+	at->ahead->early = true;
+	leave_spot(at);
+}
+
+static void
 wake_spot(int number)
 {
 	struct spot *s;
@@ -481,7 +577,7 @@ wake_spot(int number)
 		HASH_FIND_INT(spots, &number, s);
 		if (s == NULL)
 			return;
-		wake(s->places->parked, false);
+		wake_place(s->places);
 	}
 }
 
@@ -601,19 +697,36 @@ keep_bytes(char **at, struct span bytes)
 	return kept;
 }
 
-static struct parked *
-new_parked(struct holder *h, const struct msg_park *m)
+/* What is watched is the connection's from now on. */
+static void
+take_places(struct parked *p, struct parking_ahead *a)
 {
-	size_t size = sizeof(struct parked) + strlen(m->behind) +
+	p->watches = a->count;
+	memcpy(p->places, a->places, a->count * sizeof(*a->places));
+	a->count = 0;
+	for (size_t i = 0; i < p->watches; i++) {
+		p->places[i].parked = p;
+		p->places[i].ahead = NULL;
+		place_moved(&p->places[i]);
+	}
+}
+
+static struct parked *
+new_parked(struct holder *h, const struct msg_park *m, struct parking_ahead *a)
+{
+	size_t places = a->count * sizeof(*a->places);
+	size_t size = sizeof(struct parked) + places + strlen(m->behind) +
 	    strlen(m->id) + strlen(m->client) + strlen(m->method) +
 	    strlen(m->tls) + 5 + m->state.n + m->compression.n;
 	struct parked *p = take_piece(size);
 	int64_t now = clock_ms();
-	char *at = p->text;
+	char *at = p->text + places;
 
 	p->watch.ready = client_ready;
 	p->size = size;
 	p->fd = m->socket;
+	p->places = (struct place *)(void *)p->text;
+	take_places(p, a);
 	p->behind = keep(&at, m->behind);
 	p->id = keep(&at, m->id);
 	p->client = keep(&at, m->client);
@@ -632,76 +745,76 @@ new_parked(struct holder *h, const struct msg_park *m)
 	h->first = p;
 	h->count++;
 	h->bytes += size;
+	h->places += p->watches;
 	count++;
 	return p;
 }
 
-/* False: it cannot be kept. *early: something has happened already. */
-static bool
-watch_all(struct parked *p, const struct parking_ahead ahead[WATCHES],
-    size_t watches, bool *early)
+/* Why it cannot be kept; NULL: it can. */
+static const char *
+obstacle(struct parked *p, const struct parking_ahead *a, size_t watches)
 {
-	bool good = true;
+	const struct holder *h = p->holder;
 
-	for (size_t i = WATCHES - watches; i < WATCHES && good; i++) {
-		good = ahead[i].fd != -1 &&
-		    enter_spot(p, &p->places[i], ahead[i].fd);
-		*early = *early || (good && changed_since(&ahead[i]));
-	}
-	return good &&
-	    session_watch_add(p->fd, EPOLLIN | EPOLLRDHUP, &p->watch);
+	if (count > most)
+		return "too many open files";
+	if (h->count > OF_ONE_USER || h->bytes > BYTES_OF_ONE_USER ||
+	    h->places > PLACES_OF_ONE_USER)
+		return "too many of this user";
+	if (a->error == EPERM)
+		return "what is to be watched is not the user's own";
+	if (a->error == ENOSPC)
+		return "see fs.inotify.max_user_watches";
+	if (a->error != 0)
+		return strerror(a->error);
+	if (p->watches != watches)
+		return "not all is watched";
+	return session_watch_add(p->fd, EPOLLIN | EPOLLRDHUP, &p->watch) ?
+	    NULL :
+	    strerror(errno);
 }
 
+/* "a" has nothing any more behind it, but memory. */
 static void
-park(const struct session_owner *owner,
-    const struct parking_ahead ahead[WATCHES], const struct msg_park *m)
+park(const struct session_owner *owner, struct parking_ahead *a,
+    const struct msg_park *m)
 {
 	static int64_t next_warning;
 	struct holder *h = get_holder(owner);
-	bool early = false, good;
-	struct parked *p = new_parked(h, m);
+	struct parked *p;
+	const char *why;
 
-	good = count <= most && h->count <= OF_ONE_USER &&
-	    h->bytes <= BYTES_OF_ONE_USER &&
-	    watch_all(p, ahead, m->watches, &early);
-	if (!good && clock_ms() >= next_warning) {
+	/* of one that could not be parked after all */
+	if (a->count > m->watches)
+		drop_first(a, a->count - m->watches);
+	p = new_parked(h, m, a);
+	why = obstacle(p, a, m->watches);
+	if (why != NULL && clock_ms() >= next_warning) {
 		next_warning = clock_ms() + 60000;
 		log_warning("a connection of user=<%s> cannot be parked: %s",
-		    owner->user,
-		    count > most ? "too many open files" :
-			h->count > OF_ONE_USER || h->bytes > BYTES_OF_ONE_USER ?
-				   "too many of this user" :
-			errno == ENOSPC ? "see fs.inotify.max_user_watches" :
-					  strerror(errno));
+		    owner->user, why);
 	}
-	if (!good || early)
-		wake(p, !good);
+	if (why != NULL || a->early)
+		wake(p, why != NULL);
 	else
 		set_timer(due(p));
 }
 
 void
-parking_drop_ahead(struct parking_ahead ahead[PARKING_WATCHES])
+parking_take(const struct session_owner *owner, struct parking_ahead **a,
+    const struct ipc_message *kind, const void *message)
 {
-	for (size_t i = 0; i < WATCHES; i++)
-		fd_close(&ahead[i].fd);
-}
-
-void
-parking_take(const struct session_owner *owner,
-    struct parking_ahead ahead[PARKING_WATCHES], const struct ipc_message *kind,
-    const void *message)
-{
+	if (*a == NULL)
+		*a = mem_new(sizeof(**a));
 	if (kind == &message_watch) {
-		const struct msg_watch *m = message;
-
-		fd_close(&ahead[0].fd);
-		memmove(ahead, ahead + 1, (WATCHES - 1) * sizeof(*ahead));
-		ahead[WATCHES - 1] =
-		    (struct parking_ahead){ m->directory, m->changed };
+		if ((*a)->count == SESSION_POINTS_MAX)
+			drop_first(*a, 1);
+		watch_ahead(owner, *a, message);
+		ipc_close_fds(kind, message);
 	} else if (kind == &message_park) {
-		park(owner, ahead, message);
-		parking_drop_ahead(ahead);
+		park(owner, *a, message);
+		(*a)->early = false;
+		(*a)->error = 0;
 	} else {
 		ipc_close_fds(kind, message);
 	}

@@ -125,23 +125,26 @@ enum { SESSION_FD_BASE = 3, SESSION_LOG_FD = 4, SESSION_FD_ABOVE = 5 };
 _Noreturn void session_child(const struct session_stage *stage,
     const struct session_owner *owner, const int fds[SESSION_FDS]);
 
+enum { PARKED_STATE_MAX = 1024, SESSION_POINTS_MAX = 128 };
+
+/* A directory, or a file that is replaced or changed as a whole. */
+struct session_point {
+	int fd; /* O_PATH does; stays the caller's */
+	uint64_t changed; /* st_mtim of a directory, st_ctim, nanoseconds */
+};
+
 /* How a connection is set aside. */
 struct session_parking {
 	struct span state; /* at most PARKED_STATE_MAX bytes */
 	uint64_t timeout_s; /* 0: never */
 	uint64_t keepalive_s; /* 0: none */
-	struct {
-		int fd; /* a directory, O_PATH; stays the caller's */
-		uint64_t changed; /* st_mtim, in nanoseconds */
-	} watches[2];
-	size_t watch_count;
+	const struct session_point *points; /* whose change wakes it */
+	size_t point_count; /* at most SESSION_POINTS_MAX */
 };
-
-enum { PARKED_STATE_MAX = 1024 };
 
 /*
  * In a task of the user's process: gives the connection to the parent, which
- * keeps it until its client says something or a directory changes, and then
+ * keeps it until its client says something or a point changes, and then
  * passes it to the user's process of that time. Nothing may be left to send
  * or to read. True: it is gone, serve() returns without a word. The process
  * may have it back at once (c->stay), when it cannot be kept.

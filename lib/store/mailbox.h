@@ -60,19 +60,21 @@ void mailbox_watch(struct mailbox *m, bool on);
 
 /*
  * For somebody who will watch it in our place, when nobody has it open: its
- * directories (O_PATH, the caller's to close) and their times of change in
- * nanoseconds, to be taken before the last look at what is in them. How many:
- * 0 when that cannot be told now (they have changed this very moment).
+ * directories, or its file (the caller's to close), and their times of change
+ * in nanoseconds (st_mtim, of a file st_ctim), to be taken before the last
+ * look at what is in them. "rights": where its list of rights is, too. How
+ * many: 0 when that cannot be told now (they have changed this very moment),
+ * or where there is nothing (an mbox that nobody has written to).
  */
 struct mailbox_point {
-	int directory;
+	int fd;
 	uint64_t changed;
 };
 
-enum { MAILBOX_POINTS = 2 };
+enum { MAILBOX_POINTS = 3 };
 
-size_t
-mailbox_points(struct mailbox *m, struct mailbox_point out[MAILBOX_POINTS]);
+size_t mailbox_points(struct mailbox *m, bool rights,
+    struct mailbox_point out[MAILBOX_POINTS]);
 
 struct mailbox_status {
 	uint32_t uidvalidity;

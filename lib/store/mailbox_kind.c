@@ -46,6 +46,7 @@ mailbox_kind_maildir(void)
 		.close = close_maildir,
 		.stamp = stamp_maildir,
 		.flush = flush_maildir,
+		.points = mailbox_points_maildir,
 		.sync = mailbox_sync_maildir,
 		.load = mailbox_load_maildir,
 		.learn = mailbox_message_learn,

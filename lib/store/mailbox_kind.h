@@ -27,6 +27,9 @@ struct mailbox_kind {
 	int (*stamp)(struct mailbox_folder *f, struct mail_stamp *out);
 	/* What was changed and is not flushed yet. 0, or -1 with errno. */
 	int (*flush)(struct mailbox_folder *f);
+	/* mailbox_points; may leave out what rights have to do with. */
+	size_t (*points)(struct mailbox_folder *f, bool rights,
+	    struct mailbox_point out[MAILBOX_POINTS]);
 
 	/* mailbox_sync, and mailbox_load for a folder without rows. */
 	enum mail_result (*sync)(struct mailbox *m, struct why *why);
@@ -74,6 +77,8 @@ void mailbox_flags_after(const struct flag_change *how,
 
 /* ---- of Maildirs, in the files that are named so ---- */
 
+size_t mailbox_points_maildir(struct mailbox_folder *f, bool rights,
+    struct mailbox_point out[MAILBOX_POINTS]);
 enum mail_result mailbox_sync_maildir(struct mailbox *m, struct why *why);
 enum mail_result mailbox_load_maildir(struct mailbox *m, struct why *why);
 enum mail_result mailbox_message_learn(struct mailbox *m,

@@ -294,6 +294,25 @@ identity(struct mailbox_folder *f, struct mail_stamp *out)
 	return true;
 }
 
+/*
+ * The file as it was locked last; one that took its name over meanwhile is
+ * for the next look.
+ */
+static size_t
+points(struct mailbox_folder *f, bool rights,
+    struct mailbox_point out[MAILBOX_POINTS])
+{
+	struct mail_stamp now;
+
+	(void)rights; /* these are nobody else's */
+	if (f->mbox->fd == -1 || f->mbox->busy || f->dirty ||
+	    stamp(f, &now) == -1 || !mail_stamp_settled(&now))
+		return 0;
+	out[0].fd = fcntl(f->mbox->fd, F_DUPFD_CLOEXEC, 0);
+	out[0].changed = (uint64_t)now.seconds * 1000000000U + now.nanoseconds;
+	return out[0].fd == -1 ? 0 : 1;
+}
+
 void
 mbox_folder_note(struct mailbox_folder *f)
 {
@@ -546,6 +565,7 @@ mailbox_kind_mbox(void)
 		.close = close_folder,
 		.stamp = stamp,
 		.flush = flush,
+		.points = points,
 		.sync = mbox_folder_sync,
 		.load = mbox_folder_load,
 		.learn = learn,

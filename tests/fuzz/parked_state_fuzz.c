@@ -32,6 +32,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		inside(s.name, data, size);
 		inside(s.mailbox_id, data, size);
 		inside(s.saved, data, size);
+		inside(s.notify, data, size);
 		if (parked_state_write(&s, &out)) {
 			ensure(parked_state_read(buf_span(&out), &again));
 			ensure(span_equal(again.user, s.user) &&
@@ -44,7 +45,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			    again.modseq == s.modseq &&
 			    again.enabled == s.enabled &&
 			    again.compressed == s.compressed &&
-			    again.read_only == s.read_only);
+			    again.examined == s.examined &&
+			    again.rights == s.rights &&
+			    span_equal(again.notify, s.notify));
 		}
 	}
 	buf_fini(&out);

@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "pop3d"))
 from pop3_client import Client  # noqa: E402
+from parked import all_parked, awake, stay_parked, until  # noqa: E402
 from posthaste import AS_ROOT, wait_for  # noqa: E402
 
 FROM = b"From alice@example.test  Sat Nov 21 13:25:01 2026\n"
@@ -303,6 +304,47 @@ def test_parked_and_woken(mbox):
     lines = c.ok("NOOP")
     assert b"* 4 EXISTS" in lines
     assert rb"\Seen" in fetched(c, "1", "FLAGS")[0]
+
+
+@pytest.mark.parametrize("folder", ["INBOX", "old"])
+def test_parked_in_idle(mbox, folder):
+    """The file is watched: appended to, changed in place, replaced."""
+    path = spool(mbox) if folder == "INBOX" else mail(mbox) / "old"
+    put(mbox, path, message(1) + message(2) + message(3))
+    c, other = mbox.imap(), mbox.imap("carol")
+    c.ok(f"SELECT {folder}")
+    c.ok(r"STORE 1 +FLAGS (\Flagged)")
+    tag = c.idle()
+    stay_parked(mbox)
+    for x in (4, 5):
+        began = time.monotonic()
+        with open(path, "ab") as f:
+            f.write(message(x))
+        assert until(c, b"EXISTS")[-1] == b"* %d EXISTS" % x
+        assert time.monotonic() - began < 5
+        all_parked(mbox)
+    fresh = path.with_suffix(".new")
+    put(mbox, fresh, path.read_bytes() + message(6))
+    os.rename(fresh, path)
+    assert until(c, b"EXISTS")[-1] == b"* 6 EXISTS"
+    all_parked(mbox)
+    other.ok("NOOP")
+    c.done(tag)
+    assert rb"\Flagged" in fetched(c, "1", "FLAGS")[0]
+    assert c.ok("UID SEARCH ALL") == [b"* SEARCH 1 2 3 4 5 6"]
+
+
+def test_an_mbox_that_is_not_there_keeps_its_process(mbox):
+    """There is nothing that could be watched."""
+    spool(mbox).unlink()
+    c = mbox.imap()
+    c.ok("SELECT INBOX")
+    tag = c.idle()
+    awake(mbox)
+    put(mbox, spool(mbox), message(1))
+    assert until(c, b"EXISTS")[-1] == b"* 1 EXISTS"
+    all_parked(mbox)
+    c.done(tag)
 
 
 def test_emailid_goes_with_a_copy(mbox):

@@ -11,7 +11,7 @@
 
 static const struct parked_state example = {
 	.user = { "bob@example.test", 16 },
-	.read_only = true,
+	.examined = true,
 	.enabled = 0x80000001,
 	.idle_tag = { "a1", 2 },
 	.name = { "Entw\303\274rfe/2026", 13 },
@@ -22,6 +22,7 @@ static const struct parked_state example = {
 	.removals = UINT64_C(1882500873646160),
 	.first_recent = 12,
 	.keywords_told = 64,
+	.rights = 0x7ff,
 	.received = 1,
 	.sent = UINT64_MAX,
 	.compressed = true,
@@ -45,7 +46,7 @@ comes_back(void **unused)
 	assert_true(span_equal(back.mailbox_id, example.mailbox_id));
 	assert_true(span_equal(back.saved, example.saved));
 	assert_true(span_equal(back.notify, example.notify));
-	assert_true(back.read_only);
+	assert_true(back.examined);
 	assert_true(back.compressed);
 	assert_int_equal(back.enabled, example.enabled);
 	assert_int_equal(back.uidvalidity, example.uidvalidity);
@@ -54,6 +55,7 @@ comes_back(void **unused)
 	assert_int_equal(back.removals, example.removals);
 	assert_int_equal(back.first_recent, example.first_recent);
 	assert_int_equal(back.keywords_told, example.keywords_told);
+	assert_int_equal(back.rights, example.rights);
 	assert_int_equal(back.received, example.received);
 	assert_true(back.sent == example.sent);
 	buf_fini(&out);
