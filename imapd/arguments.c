@@ -59,6 +59,29 @@ imap_set_argument(struct imap_session *s, const struct imap_command *c,
 	return true;
 }
 
+/* As it is written, a name ends in that character if its UTF-8 does. */
+static struct span
+without_separator(const struct imap_session *s, struct span wire)
+{
+	char separator = mail_account_separator(s->account);
+
+	/* an empty level is not dropped: that is no name */
+	if (wire.n > 1 && wire.p[wire.n - 1] == separator &&
+	    wire.p[wire.n - 2] != separator)
+		wire.n--;
+	return wire;
+}
+
+bool
+imap_mailbox_text(const struct imap_session *s, const struct imap_arg *a,
+    struct buf *out)
+{
+	struct span wire;
+
+	return imap_arg_astring(a, &wire) &&
+	    imap_mailbox_name(without_separator(s, wire), imap_utf8(s), out);
+}
+
 bool
 imap_mailbox_argument(struct imap_session *s, const struct imap_command *c,
     const struct imap_arg *a, struct buf *out)
@@ -69,7 +92,7 @@ imap_mailbox_argument(struct imap_session *s, const struct imap_command *c,
 		reply_bad(s, c, "A mailbox name is missing");
 		return false;
 	}
-	if (imap_mailbox_name(wire, imap_utf8(s), out))
+	if (imap_mailbox_text(s, a, out))
 		return true;
 	reply_no(s, c, "CANNOT", "No mailbox can have that name");
 	return false;

@@ -53,16 +53,7 @@ tell_old_name(struct imap_session *s, struct span old, struct span new)
 	free(text);
 }
 
-/* Names are kept in NFC, without a separator at their end. */
-static struct span
-without_separator(struct imap_session *s, struct span name)
-{
-	if (name.n > 1 &&
-	    name.p[name.n - 1] == mail_account_separator(s->account))
-		name.n--;
-	return name;
-}
-
+/* Names are kept in NFC. */
 static bool
 kept_as(struct imap_session *s, struct span name)
 {
@@ -153,7 +144,7 @@ static enum mail_result
 inherit(struct imap_session *s, const struct imap_place *place,
     struct span parent, struct why *why)
 {
-	struct span name = without_separator(s, place->name);
+	struct span name = place->name;
 	char separator = mail_account_separator(s->account);
 	struct buf text = BUF_INIT(MAIL_ACL_MAX);
 	enum mail_result r = MAIL_OK;
@@ -175,7 +166,7 @@ static struct span
 own_parent(struct imap_session *s, struct span name)
 {
 	char separator = mail_account_separator(s->account);
-	struct span parent = without_separator(s, name);
+	struct span parent = name;
 
 	while (parent.n > 0) {
 		size_t n = span_rfind(parent, separator);
@@ -241,7 +232,6 @@ create(struct imap_session *s, const struct imap_command *c, struct span name,
 	struct why why = { 0 };
 	struct imap_place place;
 	enum mail_result r = make(s, name, special, &place, &why);
-	struct span kept = without_separator(s, name);
 
 	if (r == MAIL_NOT_ALLOWED && special != 0) {
 		reply_no(s, c, "USEATTR", "%s", why.text);
@@ -252,9 +242,8 @@ create(struct imap_session *s, const struct imap_command *c, struct span name,
 		return;
 	}
 	notify_tree_changed(s);
-	if (!kept_as(s, kept))
-		tell_old_name(s, kept, kept);
-	place.name = without_separator(s, place.name);
+	if (!kept_as(s, name))
+		tell_old_name(s, name, name);
 	reply_created(s, c, &place);
 }
 
@@ -271,12 +260,6 @@ create_command(struct imap_session *s, const struct imap_command *c)
 	if (name_argument(s, c, 0, &name) && use_argument(s, c, &special))
 		create(s, c, buf_span(&name), special);
 	buf_fini(&name);
-}
-
-static bool
-is_selected(const struct imap_session *s, struct span name)
-{
-	return s->mailbox != NULL && span_is(name, mailbox_name(s->mailbox));
 }
 
 static enum mail_result
@@ -298,14 +281,14 @@ delete_command(struct imap_session *s, const struct imap_command *c)
 	struct why why = { 0 };
 	enum mail_result r;
 	struct buf name;
-	bool selected;
 
 	if (!has_arguments(s, c, 1))
 		return;
 	if (name_argument(s, c, 0, &name)) {
-		selected = is_selected(s, buf_span(&name));
 		r = remove_folder(s, buf_span(&name), &why);
-		if (r == MAIL_OK && selected) {
+		/* by whatever name it was called */
+		if (r == MAIL_OK && s->mailbox != NULL &&
+		    mailbox_is_deleted(s->mailbox)) {
 			imap_unselect(s);
 			if (imap_enabled(s, ENABLED_REV2 | ENABLED_QRESYNC))
 				buf_add_text(&s->out,
@@ -333,8 +316,8 @@ tell_others(struct imap_session *s, struct span from, struct span to)
 		notify_tree_changed(s);
 		return;
 	}
-	old = mem_span_text(without_separator(s, from));
-	new = mem_span_text(without_separator(s, to));
+	old = mem_span_text(from);
+	new = mem_span_text(to);
 	notify_renamed(s, old, new);
 	free(old);
 	free(new);
@@ -377,9 +360,8 @@ rename_command(struct imap_session *s, const struct imap_command *c)
 			tell_others(s, buf_span(&from), buf_span(&to));
 			/* INBOX is still there (RFC 9051 section 6.3.6) */
 			if (!span_is(buf_span(&from), "INBOX"))
-				tell_old_name(s,
-				    without_separator(s, buf_span(&from)),
-				    without_separator(s, buf_span(&to)));
+				tell_old_name(s, buf_span(&from),
+				    buf_span(&to));
 			reply_ok(s, c, NULL, "Rename completed.");
 		} else {
 			reply_result(s, c, r, &why);
@@ -399,8 +381,8 @@ subscribe(struct imap_session *s, const struct imap_command *c, bool on)
 	if (!has_arguments(s, c, 1))
 		return;
 	if (name_argument(s, c, 0, &name)) {
-		r = mail_folder_subscribe(s->account,
-		    without_separator(s, buf_span(&name)), on, &why);
+		r = mail_folder_subscribe(s->account, buf_span(&name), on,
+		    &why);
 		if (r == MAIL_OK) {
 			notify_tree_changed(s);
 			reply_ok(s, c, NULL, "%s completed.",

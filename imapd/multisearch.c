@@ -69,9 +69,7 @@ add_named(struct imap_session *s, struct sources *all, enum source_kind kind,
     const struct imap_arg *a)
 {
 	struct buf name = BUF_INIT(4096);
-	struct span wire;
-	bool ok = imap_arg_astring(a, &wire) &&
-	    imap_mailbox_name(wire, imap_utf8(s), &name) &&
+	bool ok = imap_mailbox_text(s, a, &name) &&
 	    add_source(all, kind,
 		(struct span){ arena_span(all->arena, buf_span(&name)),
 		    name.n });

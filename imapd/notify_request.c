@@ -106,9 +106,8 @@ static bool
 read_name(struct reading *x, const struct imap_arg *a, struct notify_group *g)
 {
 	struct buf name = BUF_INIT(NAME_ROOM);
-	struct span text;
-	bool good = g->count < NOTIFY_NAMES_MAX && imap_arg_astring(a, &text) &&
-	    imap_mailbox_name(text, imap_utf8(x->s), &name);
+	bool good =
+	    g->count < NOTIFY_NAMES_MAX && imap_mailbox_text(x->s, a, &name);
 
 	if (good)
 		g->names[g->count++] = arena_span(x->arena, buf_span(&name));

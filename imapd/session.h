@@ -195,9 +195,16 @@ void imap_unselect(struct imap_session *s);
 /* Message numbers, UIDs or "$", to UIDs that the view has. */
 bool imap_set_argument(struct imap_session *s, const struct imap_command *c,
     const struct imap_arg *a, struct uid_set *uids);
-/* A mailbox name, to UTF-8; "out" is reset first. */
+/*
+ * A mailbox name, to UTF-8; "out" is reset first. One separator at its end is
+ * dropped: with CREATE it says that there will be mailboxes below (RFC 3501
+ * section 6.3.3), and clients then use that name elsewhere.
+ */
 bool imap_mailbox_argument(struct imap_session *s, const struct imap_command *c,
     const struct imap_arg *a, struct buf *out);
+/* The same, and nothing is answered. */
+bool imap_mailbox_text(const struct imap_session *s, const struct imap_arg *a,
+    struct buf *out);
 /* What becomes of keywords that the folder does not have. */
 enum imap_keywords {
 	KEYWORDS_MADE, /* refused where there is no room for more */

@@ -47,6 +47,8 @@ struct mail_account *mailbox_account(const struct mailbox *m);
 const char *mailbox_name(const struct mailbox *m);
 /* And those by others: looks whether it is still there, in the tree if not. */
 const char *mailbox_name_now(struct mailbox *m);
+/* As far as it is known: this process has done it, or has seen it. */
+bool mailbox_is_deleted(const struct mailbox *m);
 
 /*
  * Takes up what others did: deliveries in new/, messages that appeared,

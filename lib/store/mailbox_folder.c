@@ -431,6 +431,12 @@ mailbox_name_now(struct mailbox *m)
 	return mailbox_name(m);
 }
 
+bool
+mailbox_is_deleted(const struct mailbox *m)
+{
+	return m->folder->deleted;
+}
+
 enum mail_result
 mailbox_open(struct mail_account *a, struct span name, struct mailbox **out,
     struct why *why)
