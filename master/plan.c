@@ -173,12 +173,22 @@ check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
 	restrictions_check_settings(c, errors, warnings);
 }
 
+/* Those that are about an -o; main.cf's own were told once. */
+static void
+pass_on(struct buf *to, const struct master_entry *e, const struct buf *from)
+{
+	struct span rest = buf_span(from), line;
+
+	while (span_cut(&rest, "\n", true, &line))
+		if (span_starts(line, "-o option"))
+			complain_service(to, e, "%.*s", SPAN_ARG(line));
+}
+
 /* Settings with the -o of one service, as its program will see them. */
 static void
 check_overrides(struct planning *p, const struct master_entry *e)
 {
-	struct buf errors = BUF_INIT(65536);
-	struct span rest, line;
+	struct buf errors = BUF_INIT(1 << 18), warnings = BUF_INIT(1 << 18);
 	struct conf *c;
 
 	if (e->overrides[0] == NULL)
@@ -186,17 +196,16 @@ check_overrides(struct planning *p, const struct master_entry *e)
 	c = conf_read(conf_directory(p->plan->conf), &errors, NULL);
 	for (char **o = e->overrides; c != NULL && *o != NULL; o++)
 		(void)conf_override(c, *o, &errors);
-	buf_reset(&errors); /* main.cf's own were told once */
-	if (c != NULL)
-		(void)conf_check(c, &errors, NULL);
-	if (c != NULL)
-		check_settings(c, &errors, NULL);
-	rest = buf_span(&errors);
-	while (span_cut(&rest, "\n", true, &line))
-		if (span_starts(line, "-o option"))
-			complain_service(p->errors, e, "%.*s", SPAN_ARG(line));
+	if (c != NULL) {
+		master_cf_mention(p->plan->cf, c);
+		(void)conf_check(c, &errors, &warnings);
+		check_settings(c, &errors, &warnings);
+	}
+	pass_on(p->errors, e, &errors);
+	pass_on(p->warnings, e, &warnings);
 	conf_free(&c);
 	buf_fini(&errors);
+	buf_fini(&warnings);
 }
 
 static const struct planned *
@@ -287,6 +296,7 @@ add_services(struct planning *p)
 
 		if (cf->entries[i].disabled)
 			continue;
+		check_overrides(p, &cf->entries[i]);
 		program = find_program(p, &cf->entries[i]);
 		if (program == NULL || !type_fits(p, &cf->entries[i], program))
 			continue;
@@ -294,7 +304,6 @@ add_services(struct planning *p)
 		if (strcmp(cf->entries[i].command, "postscreen") == 0)
 			cf->entries[i].maxproc =
 			    p->plan->common.default_process_limit;
-		check_overrides(p, &cf->entries[i]);
 		services_check(&cf->entries[i], program, &p->plan->common,
 		    p->errors, p->warnings);
 		add(p, &cf->entries[i], program);

@@ -102,6 +102,10 @@ put_setting(struct conf *c, const struct param *p)
 		printf(" , at most %s", p->max);
 	fputs("\n.br\n", stdout);
 	put_text(p->meaning);
+	if (compat_difference(span_of(p->name))[0] != '\0') {
+		puts("Not quite as in Postfix:");
+		put_text(compat_difference(span_of(p->name)));
+	}
 }
 
 static int
@@ -165,8 +169,10 @@ static const char head[] =
     "A line that begins with white space continues the one before it.\n"
     "Empty lines, and lines whose first visible character is #, are skipped.\n"
     "Of two lines with the same name the last wins, with a warning.\n"
-    "A name that is no setting is an error, unless another setting refers\n"
-    "to it.\n"
+    "A name that is no setting, here or in any release of Postfix, is an\n"
+    "error, unless another setting refers to it or\n"
+    ".Va unknown_parameters\n"
+    "says otherwise.\n"
     ".Pp\n"
     "In a value these stand for others:\n"
     ".Bl -tag -width Ds\n"
@@ -217,14 +223,26 @@ main(void)
 	     "like override default_destination_concurrency_limit and so on\n"
 	     "for that service.");
 	puts(".Sh SETTINGS OF POSTFIX\n"
-	     "These are known and taken, with a warning of\n"
-	     ".Ql posthaste check .\n"
-	     ".Ss Not honoured yet");
+	     "Every other setting that Postfix 3.12 has, or had once, is\n"
+	     "known.\n"
+	     "With its default value it asks for nothing.\n"
+	     "With another one, as\n"
+	     ".Ql posthaste check\n"
+	     "says, with file and line:\n"
+	     ".Ss Protection that is to come\n"
+	     "Refused, unless missing_protection is warn.");
+	put_compat(COMPAT_GUARDS);
+	puts(".Ss Refused");
+	put_compat(COMPAT_REFUSED);
+	puts(".Ss Planned\n"
+	     "Without effect so far; a warning.");
 	put_compat(COMPAT_PLANNED);
-	puts(".Ss Without effect here");
+	puts(".Ss Mapped\n"
+	     "Something else here serves the purpose; a warning.");
+	put_compat(COMPAT_MAPPED);
+	puts(".Ss Harmless\n"
+	     "Not needed; a warning.");
 	put_compat(COMPAT_HARMLESS);
-	puts(".Ss Served otherwise");
-	put_compat(COMPAT_ABSORBED);
 	puts(".Sh SEE ALSO\n"
 	     ".Xr postconf 1 ,\n"
 	     ".Xr master.cf 5 ,\n"

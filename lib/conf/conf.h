@@ -127,6 +127,28 @@ int64_t conf_family_number(struct conf *c, const char *name, const char *suffix,
     enum param_type type, int64_t fallback);
 /* A text that uses $name too, of master.cf: so conf_check knows the name. */
 void conf_mention(struct conf *c, const char *text);
+/* A service of master.cf: NAME_time_limit and its like are settings then. */
+void conf_service(struct conf *c, const char *name, const char *command);
+
+/* What becomes of a setting. */
+enum verdict_kind {
+	VERDICT_HONOURED, /* as Postfix has it, or a setting of ours */
+	VERDICT_OWN, /* the administrator's: others use it */
+	VERDICT_MAPPED, /* something else serves the purpose */
+	VERDICT_HARMLESS, /* not needed */
+	VERDICT_PLANNED, /* without effect, comes later */
+	VERDICT_REFUSED, /* check, start and reload refuse it */
+	VERDICT_UNKNOWN, /* refused, unless tolerated */
+};
+struct verdict_of_setting {
+	enum verdict_kind kind;
+	const char *reason; /* may be empty */
+	bool idle; /* has the value that it would have anyway */
+	bool guards; /* refused because it protects */
+	bool tolerated; /* by unknown_parameters */
+};
+/* Of a name that is set, in main.cf or by -o. */
+struct verdict_of_setting conf_verdict(struct conf *c, const char *name);
 /* All settings at once, including unknown names: for check. */
 bool conf_check(struct conf *c, struct buf *errors, struct buf *warnings);
 /* Calls for each name set in main.cf, in its order. */

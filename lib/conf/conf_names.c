@@ -75,8 +75,21 @@ conf_family_find(struct span name)
 static const struct compat compat_table[] = {
 #define COMPAT(name_, fallback_, verdict_, reason_) \
 	{ #name_, fallback_, COMPAT_##verdict_, reason_ },
+#define DIFFERS(name_, reason_)
 #include "conf/compat.def"
 #undef COMPAT
+#undef DIFFERS
+};
+
+static const struct difference {
+	const char *name;
+	const char *reason;
+} differences[] = {
+#define COMPAT(name_, fallback_, verdict_, reason_)
+#define DIFFERS(name_, reason_) { #name_, reason_ },
+#include "conf/compat.def"
+#undef COMPAT
+#undef DIFFERS
 };
 
 const struct compat *
@@ -94,6 +107,16 @@ compat_find(struct span name)
 		if (span_is(name, compat_table[i].name))
 			return &compat_table[i];
 	return NULL;
+}
+
+const char *
+compat_difference(struct span name)
+{
+	for (size_t i = 0; i < sizeof(differences) / sizeof(differences[0]);
+	     i++)
+		if (span_is(name, differences[i].name))
+			return differences[i].reason;
+	return "";
 }
 
 const char *

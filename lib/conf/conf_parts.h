@@ -34,12 +34,20 @@ struct mention {
 	const char *text;
 };
 
+/* A service of master.cf. */
+struct service {
+	struct service *next;
+	const char *name;
+	const char *command;
+};
+
 struct conf {
 	const char *directory;
 	struct arena *arena;
 	struct setting *names; /* hash */
 	struct setting *first, *last; /* those that are set, in order */
 	struct mention *mentions;
+	struct service *services; /* NULL: master.cf is not known */
 	bool from_snapshot; /* computed defaults came along */
 };
 
@@ -82,7 +90,13 @@ struct conf_family {
 const struct conf_family *conf_family_find(struct span name);
 
 /* Row of compat.def. */
-enum compat_verdict { COMPAT_PLANNED, COMPAT_HARMLESS, COMPAT_ABSORBED };
+enum compat_verdict {
+	COMPAT_MAPPED,
+	COMPAT_HARMLESS,
+	COMPAT_PLANNED,
+	COMPAT_GUARDS,
+	COMPAT_REFUSED,
+};
 struct compat {
 	const char *name;
 	const char *fallback;
@@ -91,6 +105,11 @@ struct compat {
 };
 const struct compat *compat_find(struct span name);
 const struct compat *compat_rows(size_t *count);
+/* How an honoured setting is not quite Postfix's; "" when it is. */
+const char *compat_difference(struct span name);
+
+/* A name that means something, or is set. */
+bool conf_name_known(const struct conf *c, struct span name);
 
 /* Panics when the snapshot said that it is not for this program. */
 void conf_ensure_given(const struct setting *s);

@@ -4,7 +4,8 @@ libposthaste_a_SOURCES += lib/conf/registry.c lib/conf/common.h \
 	lib/conf/conf.c lib/conf/conf_parts.h lib/conf/conf_expand.c \
 	lib/conf/conf_read_value.c lib/conf/conf_fill.c \
 	lib/conf/conf_snapshot.c lib/conf/conf_share.c lib/conf/conf_compute.c \
-	lib/conf/conf_names.c lib/conf/conf_find.c lib/conf/master_cf.c \
+	lib/conf/conf_names.c lib/conf/conf_verdict.c \
+	lib/conf/conf_check.c lib/conf/conf_find.c lib/conf/master_cf.c \
 	lib/conf/logical_lines.c lib/conf/logical_lines.h
 EXTRA_DIST += conf/compat.def
 EXTRA_DIST += lib/conf/params.def smtpd/params.def cleanup/params.def \
@@ -22,6 +23,11 @@ TESTS += tests/unit/lib/conf/master_cf_test
 tests_unit_lib_conf_master_cf_test_SOURCES = \
 	tests/unit/lib/conf/master_cf_test.c
 tests_unit_lib_conf_master_cf_test_LDADD = $(LDADD) -lcmocka
+check_PROGRAMS += tests/unit/lib/conf/verdict_test
+TESTS += tests/unit/lib/conf/verdict_test
+tests_unit_lib_conf_verdict_test_SOURCES = tests/unit/lib/conf/verdict_test.c
+tests_unit_lib_conf_verdict_test_LDADD = $(LDADD) -lcmocka
+EXTRA_DIST += tests/data/postfix_settings
 check_PROGRAMS += tests/fuzz/main_cf_fuzz tests/fuzz/master_cf_fuzz
 TESTS += tests/fuzz/main_cf_fuzz tests/fuzz/master_cf_fuzz
 tests_fuzz_main_cf_fuzz_SOURCES = tests/fuzz/main_cf_fuzz.c \

@@ -426,6 +426,7 @@ void
 master_cf_mention(const struct master_cf *m, struct conf *c)
 {
 	for (size_t i = 0; i < m->count; i++) {
+		conf_service(c, m->entries[i].name, m->entries[i].command);
 		for (char **o = m->entries[i].overrides; *o != NULL; o++)
 			conf_mention(c, *o);
 		for (char **a = m->entries[i].arguments; *a != NULL; a++)

@@ -51,7 +51,7 @@ struct master_cf *master_cf_read(const char *directory, struct conf *c,
 struct master_cf *master_cf_parse(struct span text, const char *file,
     struct conf *c, struct buf *errors, struct buf *warnings);
 void master_cf_free(struct master_cf **m);
-/* Tells conf_check which names the services' options and arguments use. */
+/* Tells conf_check of the services, and which names their words use. */
 void master_cf_mention(const struct master_cf *m, struct conf *c);
 const char *service_type_name(enum service_type t);
 

@@ -111,6 +111,38 @@ MISTAKES = {
         "account_mail = maildir:~/Maildir:CONTROL=~/lists\n", "",
         "main.cf: line {main}: account_mail: mail location: "
         "CONTROL=/home/user/lists is not below /home/user/Maildir"),
+    "name of no setting": (
+        "smtpd_recipient_restriction = reject\n", "",
+        "main.cf: line {main}: smtpd_recipient_restriction: no setting has "
+        'this name; did you mean "smtpd_recipient_restrictions"? '
+        '("unknown_parameters = warn" in main.cf lets such names pass)'),
+    "name of no setting in a service's option": (
+        "", "more unix - - n - 9 smtp -o smtp_tls_securty_level=may\n",
+        "master.cf: line {master}: service more/unix: -o option: "
+        "smtp_tls_securty_level: no setting has this name; did you mean "
+        '"smtp_tls_security_level"?'),
+    "name of no setting where no process is needed": (
+        "", "tlsmgr unix - - n 1000? 1 tlsmgr -o { tls_ramdon_bytes = 32 }\n",
+        "master.cf: line {master}: service tlsmgr/unix: -o option: "
+        'tls_ramdon_bytes: no setting has this name; did you mean '
+        '"tls_random_bytes"?'),
+    "filter that would be missing": (
+        "smtpd_milters = inet:127.0.0.1:11332\n", "",
+        "main.cf: line {main}: smtpd_milters: mail filters (milters) come "
+        "later: until then mail would pass unfiltered "
+        '("missing_protection = warn" in main.cf starts without it)'),
+    "filter of a service that would be missing": (
+        "", "more unix - - n - 9 smtp -o content_filter=scan:[::1]:10025\n",
+        "master.cf: line {master}: service more/unix: -o option: "
+        "content_filter: content filters come later: until then mail would "
+        "pass unfiltered"),
+    "obsolete TLS policy": (
+        "smtp_tls_per_site = hash:/etc/postfix/sites\n", "",
+        "main.cf: line {main}: smtp_tls_per_site: obsolete, and mandatory TLS "
+        "would be lost"),
+    "name that is the program's own": (
+        "process_name = x\n", "",
+        "main.cf: line {main}: process_name: cannot be set"),
 }
 
 
@@ -205,6 +237,31 @@ WARNINGS = {
     "wakeup of an agent": (
         "", "more unix - - n 60 9 smtp\n",
         "service more/unix: a wakeup time has no use for smtp"),
+    "setting that comes later": (
+        "address_verify_negative_cache = no\n", "",
+        "address_verify_negative_cache: address verification comes later"),
+    "setting of a service that comes later": (
+        "", "more unix - - n - 9 smtp -o smtp_reply_filter=pcre:/x\n",
+        "service more/unix: -o option: smtp_reply_filter: rewriting the "
+        "replies of faulty servers comes later"),
+    "name of an older release": (
+        "qmgr_site_hog_factor = 90\n", "",
+        "qmgr_site_hog_factor: no message holds another up"),
+    "name of a patch": (
+        "virtual_mailbox_limit_maps = hash:/x\n", "",
+        "virtual_mailbox_limit_maps: of the VDA patch"),
+    "setting of a service that is not there": (
+        "slow_destination_concurrency_limit = 2\n", "",
+        "slow_destination_concurrency_limit: master.cf has no delivery "
+        "service of this name"),
+    "name of no setting that is let pass": (
+        "unknown_parameters = warn\nsmtpd_tls_wrapermode = yes\n", "",
+        'smtpd_tls_wrapermode: no setting has this name; did you mean '
+        '"smtpd_tls_wrappermode"?\n'),
+    "filter that is let go missing": (
+        "missing_protection = warn\nheader_checks = pcre:/x\n", "",
+        "header_checks: content inspection comes later: until then mail would "
+        "pass uninspected\n"),
     "pickup that nobody wakes": (
         "", "pickup unix n - n - 1 pickup\n",
         "service pickup/unix: without a wakeup time"),
@@ -230,3 +287,29 @@ def test_check_warns(suite, mistake):
         line = last_line(etc / "master.cf")
         assert f"warning: master.cf: line {line}: {said}" in done.err
     assert "not here" not in done.err
+
+
+def test_names_that_are_meant(suite):
+    """Settings of one's own, classes, families, old-style tables, values that
+    Postfix has anyway: not a word."""
+    s = suite(start=False, main="""mua_client_restrictions = permit_sasl_authenticated, reject
+own = strict
+smtpd_restriction_classes = $own, careful
+strict = reject_non_fqdn_sender
+careful = reject_non_fqdn_recipient
+smtp_destination_rate_delay = 1s
+hook_time_limit = 20s
+content_filter =
+smtpd_milters =
+biff = yes
+mime_header_checks = $header_checks
+""", master="""more unix - - n - 9 smtp
+  -o smtpd_client_restrictions=$mua_client_restrictions -o content_filter=
+  -o { smtp_helo_name = $helo.$mydomain } -o helo=more
+hook unix - n n - - pipe user=nobody argv=/bin/true $own
+""")
+    done = s.posthaste("check")
+    for name in ("mua_", "own", "strict", "careful", "rate_delay", "hook",
+                 "content_filter", "milters", "biff", "header_checks", "helo"):
+        assert f": {name}" not in done.err, done.err
+    assert "more/unix" not in done.err, done.err
