@@ -34,7 +34,7 @@ libposthaste_a_SOURCES += \
 	lib/store/mailbox_keywords.c lib/store/mailbox_watch.c \
 	lib/store/mailbox_view.c lib/store/mailbox_names.c \
 	lib/store/folder_name.c lib/store/folder_name.h \
-	lib/store/mailbox_points.c \
+	lib/store/mailbox_points.c lib/store/mailbox_bulk.c \
 	lib/store/mail_account.c lib/store/mail_account_metadata.c \
 	lib/store/mail_append.c lib/store/mail_append.h \
 	lib/store/mail_append_name.c lib/store/mailbox_copy.c \
@@ -216,6 +216,15 @@ tests_fuzz_folder_state_fuzz_SOURCES = tests/fuzz/folder_state_fuzz.c \
 	tests/fuzz/replay.c
 tests_fuzz_mail_index_fuzz_SOURCES = tests/fuzz/mail_index_fuzz.c \
 	tests/fuzz/replay.c
+
+check_PROGRAMS += tests/unit/lib/store/mailbox_bulk_test
+TESTS += tests/unit/lib/store/mailbox_bulk_test
+tests_unit_lib_store_mailbox_bulk_test_SOURCES = \
+	tests/unit/lib/store/mailbox_bulk_test.c \
+	tests/unit/lib/store/account.h tests/unit/lib/store/folder.h
+tests_unit_lib_store_mailbox_bulk_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_store_mailbox_bulk_test_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=renameat
 
 check_PROGRAMS += tests/unit/lib/store/mailbox_race_test
 TESTS += tests/unit/lib/store/mailbox_race_test

@@ -13,7 +13,10 @@
 #include "lib/store/maildir_list.h"
 #include "lib/store/maildir_size.h"
 
-enum { BATCH = 256 }; /* rows copied at a time: names are in the index */
+enum {
+	BATCH = 256, /* rows copied at a time: names are in the index */
+	BULK = 512,
+};
 
 static const uint64_t letters = (UINT64_C(1) << FOLDER_KEYWORD_LETTERS) - 1;
 
@@ -28,6 +31,7 @@ struct change {
 	struct uid_set *failed;
 	uint32_t next; /* UID to go on from */
 	size_t n;
+	bool crowded; /* others are at work in it */
 	struct victim victims[BATCH];
 	struct uid_set more_on[FOLDER_KEYWORDS_MORE]; /* for the state file */
 	struct uid_set more_off[FOLDER_KEYWORDS_MORE];
@@ -141,7 +145,8 @@ rename_to(struct change *c, struct victim *v, uint32_t *flags,
 		if (!in_new && strcmp(v->name, to) == 0)
 			return RENAMED; /* only keywords that are not in names
 					 */
-		mailbox_expect_rename(c->m, v->name, to);
+		if (in_new || !f->in_bulk)
+			mailbox_expect_rename(c->m, v->name, to);
 		if (maildir_folder_rename(&f->files, in_new, v->name, to) ==
 		    0) {
 			f->touched = f->unflushed_flags = true;
@@ -152,6 +157,10 @@ rename_to(struct change *c, struct victim *v, uint32_t *flags,
 		}
 		if (errno != ENOENT)
 			return NOT_RENAMED;
+		/* with others at work names are kept, for which it is watched
+		 */
+		c->crowded = true;
+		mailbox_bulk_end(f);
 		r = take_new_name(c, v, &in_new, flags, keywords);
 		if (r != RENAMED)
 			return r;
@@ -220,6 +229,14 @@ write_more(struct change *c, struct why *why)
 	return MAIL_OK;
 }
 
+/* Is one reading of cur cheaper than to be told of what is left to do? */
+static bool
+is_bulk(const struct change *c, const struct uid_set *rest)
+{
+	return c->n == BATCH && !c->crowded && uid_set_members(rest) >= BULK &&
+	    uid_set_members(rest) >= c->m->folder->row.messages / 2;
+}
+
 static enum mail_result
 change_all(struct change *c, const struct uid_set *uids, struct why *why)
 {
@@ -238,7 +255,10 @@ change_all(struct change *c, const struct uid_set *uids, struct why *why)
 			r = change_one(c, &c->victims[i], why);
 		if (c->next > 1)
 			uid_set_remove_range(&rest, 1, c->next - 1);
+		if (is_bulk(c, &rest))
+			mailbox_bulk_begin(c->m->folder);
 	} while (r == MAIL_OK && c->next != 0);
+	mailbox_bulk_end(c->m->folder);
 	uid_set_fini(&rest);
 	return r == MAIL_OK ? write_more(c, why) : r;
 }

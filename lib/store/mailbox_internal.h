@@ -58,6 +58,7 @@ struct mailbox_folder {
 	unsigned int watchers;
 	int watch_cur, watch_new; /* of inotify(7), or -1 */
 	bool unwatchable; /* there are no watches left */
+	bool in_bulk; /* watch_cur is away: mailbox_bulk_begin */
 	unsigned int foreign; /* changes of cur by others, as the watch saw */
 	struct mailbox_names *names; /* files by base names; or NULL */
 	unsigned int generation; /* of the index, when it was looked at last */
@@ -196,6 +197,16 @@ bool mailbox_watch_quiet(struct mailbox *m);
  */
 void mailbox_guard(struct mailbox_folder *f);
 void mailbox_unwatch(struct mailbox_folder *f);
+/* That of cur alone; mailbox_guard brings it back. */
+bool mailbox_unwatch_cur(struct mailbox_folder *f);
+uint64_t mailbox_name_digest(struct span name, uint32_t seed);
+/*
+ * Around renames of most of cur, in a transaction, that mailbox_expect is not
+ * told of. After _end changes by others are seen as if it had been watched all
+ * the time, at the cost of one reading of cur. Each may be called twice.
+ */
+void mailbox_bulk_begin(struct mailbox_folder *f);
+void mailbox_bulk_end(struct mailbox_folder *f);
 void mailbox_names_free(struct mailbox_folder *f);
 /* What we have done so far to cur is known. */
 void mailbox_own_stamp(struct mailbox_folder *f);

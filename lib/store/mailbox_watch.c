@@ -47,25 +47,29 @@ static const uint32_t kinds[] = {
 	[EVENT_REMOVED] = IN_DELETE,
 };
 
-static uint64_t
-digest(uint32_t kind, const char *name)
+uint64_t
+mailbox_name_digest(struct span name, uint32_t seed)
 {
 	const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
-	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ kind, eight = 0;
-	size_t n = strlen(name);
+	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ seed, eight = 0;
 
-	for (; n >= sizeof(eight); n -= sizeof(eight)) {
-		memcpy(&eight, name, sizeof(eight));
+	for (; name.n >= sizeof(eight); name = span_skip(name, sizeof(eight))) {
+		memcpy(&eight, name.p, sizeof(eight));
 		h = (h ^ eight) * odd;
 		h ^= h >> 32;
-		name += sizeof(eight);
 	}
-	eight = n;
-	for (; n > 0; n--)
-		eight = eight << 8 | (unsigned char)*name++;
+	eight = name.n;
+	for (size_t i = 0; i < name.n; i++)
+		eight = eight << 8 | (unsigned char)name.p[i];
 	h = (h ^ eight) * odd;
 	h ^= h >> 32;
 	return h == 0 ? 1 : h;
+}
+
+static uint64_t
+digest(uint32_t kind, const char *name)
+{
+	return mailbox_name_digest(span_of(name), kind);
 }
 
 static uint64_t *
@@ -268,6 +272,17 @@ mailbox_guard(struct mailbox_folder *f)
 	}
 	/* what came before the watch */
 	f->unproven = true;
+}
+
+bool
+mailbox_unwatch_cur(struct mailbox_folder *f)
+{
+	struct mailbox_watch *w = f->account->watch;
+
+	if (inotify_rm_watch(w->fd, f->watch_cur) == -1)
+		return false;
+	f->watch_cur = -1;
+	return true;
 }
 
 void
