@@ -23,6 +23,7 @@
 #include "lib/log/log.h"
 #include "lib/queue/queue_file.h"
 #include "lib/store/maildir_deliver.h"
+#include "local/ask_tables.h"
 
 static struct agent agent;
 
@@ -70,6 +71,7 @@ set_up(const struct service *s)
 	    original == NULL || strcasecmp(original, "no") != 0;
 	table_owner_request_special(agent.common.owner_request_special);
 	queue_hash_depth((unsigned int)agent.common.hash_queue_depth);
+	table_ask_elsewhere(ask_tables);
 	if (mode->set_up != NULL)
 		mode->set_up(&agent);
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 daemon_PROGRAMS += local/local
-local_local_SOURCES = local/local.c local/agent.h local/request.c \
+local_local_SOURCES = local/local.c local/ask_tables.c \
+	local/ask_tables.h local/agent.h local/request.c \
 	local/virtual.c local/nowhere.c \
 	local/pipe.c local/command.c local/command.h local/environment.c \
 	local/environment.h local/exit_status.c local/exit_status.h \

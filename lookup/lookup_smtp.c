@@ -32,6 +32,7 @@ static struct arena *memory; /* of the question under way */
 static void
 before(const struct service *s)
 {
+	query_before(s);
 	maps = maps_open_rules(s->conf);
 	tables = query_prepare(s);
 	memory = arena_new();

@@ -71,6 +71,21 @@ looks_like_table(struct span word)
 	    table_type_known(span_take(word, colon));
 }
 
+static void scan(struct query_tables *q, struct span value, int depth);
+
+/* What is in unionmap:{...} may be asked for by itself. */
+static void
+add_with_parts(struct query_tables *q, struct span spec, int depth)
+{
+	struct span inner;
+
+	add(q, spec);
+	spec = plain(spec);
+	if ((span_starts(spec, "unionmap:") || span_starts(spec, "pipemap:")) &&
+	    words_unbrace(span_skip(spec, span_find(spec, ':') + 1), &inner))
+		scan(q, inner, depth + 1);
+}
+
 /* Every "type:name" in a value, also within { } and behind a "!". */
 static void
 scan(struct query_tables *q, struct span value, int depth)
@@ -84,7 +99,7 @@ scan(struct query_tables *q, struct span value, int depth)
 		if (words_unbrace(word, &inner))
 			scan(q, inner, depth + 1);
 		else if (looks_like_table(word))
-			add(q, word);
+			add_with_parts(q, word, depth);
 	}
 }
 

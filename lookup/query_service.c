@@ -16,6 +16,20 @@ enum {
 	VALUE_MAX = 65536, /* limit of lookup.def */
 };
 
+static const char *
+main_setting(void *with, const char *name)
+{
+	return conf_value_if_set(with, name);
+}
+
+void
+query_before(const struct service *s)
+{
+	/* a name server that is silent is not waited for as long as usual */
+	(void)setenv("RES_OPTIONS", "timeout:2 attempts:1", 0);
+	table_main_settings(main_setting, s->conf);
+}
+
 struct query_tables *
 query_prepare(const struct service *s)
 {
@@ -32,6 +46,7 @@ query_prepare(const struct service *s)
 	(void)getpwnam("postmaster");
 	(void)getgrnam("postmaster");
 	q = query_tables_open(s->conf, share, services);
+	service_promise_too(table_promises());
 	log_debug("%zu tables", query_tables_count(q));
 	master_cf_free(&services);
 	return q;

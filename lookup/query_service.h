@@ -7,9 +7,12 @@
 #include "lib/service/service.h"
 #include "lookup/query.h"
 
+/* First of all: what tables of servers take from main.cf. */
+void query_before(const struct service *s);
 /*
- * With the rights of master: opens the tables of the settings that the
- * program is told of, and loads the modules of the name service.
+ * With the rights of master, when all others are open: opens the tables of the
+ * settings that the program is told of, and loads the modules of the name
+ * service.
  */
 struct query_tables *query_prepare(const struct service *s);
 /* Answers a "query" of lookup.def; its texts go into the arena. */

@@ -248,6 +248,16 @@ conf_value(struct conf *c, const char *name)
 }
 
 const char *
+conf_value_if_set(struct conf *c, const char *name)
+{
+	const struct setting *s = find(c, span_of(name));
+
+	if (s == NULL || s->raw == NULL || s->withheld)
+		return NULL;
+	return conf_value(c, name);
+}
+
+const char *
 conf_raw(const struct conf *c, const char *name)
 {
 	const struct setting *s = find(c, span_of(name));

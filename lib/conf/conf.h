@@ -98,6 +98,11 @@ const char *conf_directory(const struct conf *c);
  * such name. Lives as long as the conf.
  */
 const char *conf_value(struct conf *c, const char *name);
+/*
+ * The same for a name of the administrator's own (ldapusers_server_host): NULL
+ * when it is not set, or not for this program.
+ */
+const char *conf_value_if_set(struct conf *c, const char *name);
 /* As written in main.cf, NULL when not set there or by -o. */
 const char *conf_raw(const struct conf *c, const char *name);
 /* "main.cf: line 12", "-o option", "default". */
@@ -157,6 +162,8 @@ void conf_each(const struct conf *c,
 	const char *origin),
     void *with);
 
+/* Insertions, deletions and changes of a letter between two names. */
+size_t conf_name_distance(struct span a, const char *b);
 /* One item of a list value: separated by commas and blanks, { } kept whole
  * (braces taken off). False at the end. */
 bool conf_list_next(struct span *rest, struct span *item);

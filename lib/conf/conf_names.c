@@ -176,6 +176,12 @@ distance(struct span a, const char *b)
 	return row[bn];
 }
 
+size_t
+conf_name_distance(struct span a, const char *b)
+{
+	return distance(a, b);
+}
+
 const char *
 conf_nearest(struct span name)
 {

@@ -265,6 +265,7 @@ static const struct promise {
 	{ "dns", dns_calls, EXTRA_INET },
 	{ "unix", connect_calls, EXTRA_UNIX },
 	{ "pair", no_calls, EXTRA_PAIR },
+	{ "blocking", no_calls, EXTRA_BLOCK },
 	{ "counts", no_calls, EXTRA_COUNTS },
 	{ "files-read", read_calls, EXTRA_OPEN_READ | EXTRA_CODE | EXTRA_LOCK },
 	{ "files-read", option_calls, EXTRA_OPTIONS },

@@ -30,6 +30,8 @@ void sandbox_root(const char *directory);
  *	dns		socket(AF_INET, AF_INET6), connect
  *	unix		socket(AF_UNIX), connect, bind
  *	pair		socketpair; not beside net-connect, dns or unix
+ *	blocking	O_NONBLOCK off, shutdown in both directions,
+ *SO_RCVTIMEO: client libraries of databases
  *	counts		fcntl locks that do not wait: client_counts.h
  *	files-read	open for reading, stat, directories, locks, all socket
  *			options

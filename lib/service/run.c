@@ -28,6 +28,7 @@
 
 static struct running running;
 static struct common_params common;
+static const char *promises_too = "";
 
 static void
 tag_log(const char *name, const char *command)
@@ -160,6 +161,7 @@ confine(void)
 	size_t count = 0;
 	uid_t uid = 0;
 	gid_t gid = 0;
+	char *promises;
 
 	if (running.service.separated && p->user != USER_ROOT) {
 		find_user(&uid, &gid);
@@ -172,7 +174,16 @@ confine(void)
 	shared[count++] = SERVICE_FD_LOG;
 	for (size_t i = 0; i < running.listener_count; i++)
 		shared[count++] = running.listeners[i];
-	sandbox_promise_beside(p->promises, shared, count);
+	promises = mem_printf("%s%s%s", p->promises,
+	    promises_too[0] != '\0' ? " " : "", promises_too);
+	sandbox_promise_beside(promises, shared, count);
+	free(promises);
+}
+
+void
+service_promise_too(const char *promises)
+{
+	promises_too = promises;
 }
 
 static void

@@ -88,6 +88,13 @@ struct service_spec {
 	void (*run)(const struct service *s);
 };
 
+/*
+ * From before(): what this process needs beyond its row in programs.def,
+ * because of its settings (a table that a server serves). Words of
+ * lib/sandbox/sandbox.h, static.
+ */
+void service_promise_too(const char *promises);
+
 /* The whole of a program's main. */
 int service_run(const struct service_spec *spec, int argc, char **argv);
 

@@ -1,30 +1,43 @@
 # SPDX-License-Identifier: ISC
 libposthaste_a_SOURCES += \
 	lib/table/cidr.h \
+	lib/table/client_config.c lib/table/client_config.h \
+	lib/table/key_format.c lib/table/key_format.h \
 	lib/table/lines.c lib/table/lines.h \
 	lib/table/loaded.c lib/table/loaded.h \
+	lib/table/main_setting.c lib/table/main_setting.h \
 	lib/table/match_list.c \
+	lib/table/module.h \
+	lib/table/module_load.c lib/table/module_load.h \
 	lib/table/network.c lib/table/network.h \
 	lib/table/pattern.c lib/table/pattern.h \
+	lib/table/server_set.c lib/table/server_set.h \
 	lib/table/source.c lib/table/source.h \
 	lib/table/table.c lib/table/table.h \
 	lib/table/table_build.c \
 	lib/table/table_cdb.c \
 	lib/table/table_check.c lib/table/table_check.h \
 	lib/table/table_cidr.c \
+	lib/table/table_client.c lib/table/table_client.h \
 	lib/table/table_environ.c \
 	lib/table/table_group.c \
 	lib/table/table_inline.c \
 	lib/table/table_list.c \
+	lib/table/table_memcache.c \
 	lib/table/table_pcre.c \
 	lib/table/table_regexp.c \
+	lib/table/table_remote.c \
+	lib/table/table_settings.c lib/table/table_settings.h \
+	lib/table/table_socketmap.c \
 	lib/table/table_static.c \
+	lib/table/table_tcp.c \
 	lib/table/table_text.c \
 	lib/table/table_unix.c \
 	lib/table/text_map.c lib/table/text_map.h \
 	lib/table/text_source.c lib/table/text_source.h \
 	lib/table/type.h \
 	lib/table/watch.c lib/table/watch.h \
+	lib/table/wire.c lib/table/wire.h lib/table/wire_answers.h \
 	lib/table/words.c lib/table/words.h
 
 check_PROGRAMS += \

@@ -7,6 +7,7 @@
 
 #include "lib/base/ensure.h"
 #include "lib/base/mem.h"
+#include "lib/table/table_client.h"
 #include "lib/table/type.h"
 
 /*
@@ -25,13 +26,21 @@ static const struct {
 	{ "fail", &table_fail_ops },
 	{ "hash", &table_hash_ops },
 	{ "inline", &table_inline_ops },
+	{ "ldap", &table_client_ops },
 	{ "lmdb", &table_hash_ops },
+	{ "memcache", &table_memcache_ops },
+	{ "mysql", &table_client_ops },
 	{ "pcre", &table_pcre_ops },
+	{ "pgsql", &table_client_ops },
 	{ "pipemap", &table_pipe_ops },
 	{ "randmap", &table_random_ops },
+	{ "redis", &table_client_ops },
 	{ "regexp", &table_regexp_ops },
 	{ "sdbm", &table_hash_ops },
+	{ "socketmap", &table_socketmap_ops },
+	{ "sqlite", &table_client_ops },
 	{ "static", &table_static_ops },
+	{ "tcp", &table_tcp_ops },
 	{ "texthash", &table_text_ops },
 	{ "unionmap", &table_union_ops },
 	{ "unix", &table_unix_ops },
@@ -42,6 +51,8 @@ enum { NESTING_MAX = 16 };
 /* Process lifetime: lists that name the same table share it. */
 static struct table *open_tables;
 static unsigned int nesting;
+static table_ask *ask_elsewhere;
+static bool servers; /* one of them speaks to a server */
 
 static const struct table_ops *
 find_type(struct span name)
@@ -62,7 +73,35 @@ void
 table_types(void (*visit)(void *with, const char *name), void *with)
 {
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		visit(with, types[i].name);
+		if (types[i].ops != &table_client_ops ||
+		    table_client_installed(types[i].name))
+			visit(with, types[i].name);
+}
+
+bool
+table_type_remote(struct span name)
+{
+	const struct table_ops *ops = find_type(name);
+
+	return ops != NULL && ops->server;
+}
+
+void
+table_ask_elsewhere(table_ask *ask)
+{
+	ask_elsewhere = ask;
+}
+
+void
+table_speaks_to_servers(void)
+{
+	servers = true;
+}
+
+const char *
+table_promises(void)
+{
+	return servers ? "net-connect blocking" : "";
 }
 
 static struct table *
@@ -92,8 +131,17 @@ open_new(struct span spec, unsigned int flags, struct buf *error)
 		    SPAN_ARG(type));
 		return NULL;
 	}
+	if (ops->unproven && (flags & TABLE_NO_SUBSTITUTION)) {
+		buf_printf(error,
+		    "%.*s map is not allowed for security sensitive data",
+		    SPAN_ARG(spec));
+		return NULL;
+	}
+	if (ops->server && ask_elsewhere != NULL)
+		ops = &table_remote_ops;
 	t = mem_new(sizeof(*t));
 	t->ops = ops;
+	t->ask = ask_elsewhere;
 	t->name = mem_span_text(spec);
 	t->type = mem_span_text(type);
 	t->flags = flags;
@@ -105,6 +153,7 @@ open_new(struct span spec, unsigned int flags, struct buf *error)
 		free(t);
 		return NULL;
 	}
+	servers |= ops->server;
 	t->next = open_tables;
 	open_tables = t;
 	return t;
@@ -227,4 +276,17 @@ table_lookup(struct table *t, struct span key, struct buf *value)
 		return TABLE_BROKEN;
 	}
 	return r;
+}
+
+enum table_result
+table_try(struct table *t, struct buf *why)
+{
+	enum table_result r;
+
+	if (t->ops->try_out == NULL) {
+		r = table_lookup(t, SPAN("posthaste-check@check.invalid"), why);
+		return r == TABLE_FOUND ? TABLE_NONE : r;
+	}
+	buf_reset(why);
+	return t->ops->try_out(t, why);
 }

@@ -55,6 +55,8 @@ struct table *
 table_open_flags(struct span spec, unsigned int flags, struct buf *error);
 /* For postconf -m, and to tell a table from an address with colons. */
 bool table_type_known(struct span name);
+/* Does the type speak to a server, or come as a loadable module? */
+bool table_type_remote(struct span name);
 void table_types(void (*visit)(void *with, const char *name), void *with);
 void table_free(struct table **t);
 const char *table_name(const struct table *t);
@@ -69,11 +71,36 @@ enum table_result
 table_lookup(struct table *t, struct span key, struct buf *value);
 bool table_takes_partial(const struct table *t);
 /*
+ * Asks for a key that is nowhere, to see whether the backend is there and
+ * understands the question: TABLE_NONE, or AGAIN and BROKEN with *why.
+ */
+enum table_result table_try(struct table *t, struct buf *why);
+/*
  * A table changed and cannot be read with the rights that are left. The old
  * content is still served; a program that was started with more rights ends
  * when this is true, so that its successor reads the new one.
  */
 bool table_restart_wanted(void);
+
+/*
+ * Where a table "ldap:name" that is no file finds its settings name_this and
+ * name_that: NULL for what main.cf does not set. Before tables are opened.
+ */
+void table_main_settings(const char *(*find)(void *with, const char *name),
+    void *with);
+/*
+ * From now on tables of servers and of loadable modules are not opened in
+ * this process: each of their lookups is a call of this, which asks the
+ * lookup service.
+ */
+typedef enum table_result
+table_ask(const char *table, struct span key, struct buf *value);
+void table_ask_elsewhere(table_ask *ask);
+/*
+ * What the tables opened so far need beyond reading files: more promises
+ * (lib/sandbox/sandbox.h), or "".
+ */
+const char *table_promises(void);
 
 /* Several tables in a row: "hash:/a, pcre:/b". The first that finds wins. */
 struct table_list;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,6 +64,45 @@ static const struct {
 
 enum { MAPS = sizeof(maps) / sizeof(maps[0]) };
 
+/*
+ * Sources of accounts in nsswitch.conf(5) that are files, or a daemon behind
+ * a UNIX socket. Others (nis, ldap) connect by themselves.
+ */
+static bool
+is_near(struct span source)
+{
+	static const char *const near[] = { "files", "compat", "db", "systemd",
+		"sss", "extrausers", "winbind", "cache", "passwd_compat" };
+
+	for (size_t i = 0; i < sizeof(near) / sizeof(near[0]); i++)
+		if (span_is(source, near[i]))
+			return true;
+	return source.n == 0 || source.p[0] == '[' || source.p[0] == '#';
+}
+
+static bool
+accounts_are_far(void)
+{
+	FILE *f = fopen("/etc/nsswitch.conf", "re");
+	char line[1024];
+	bool far = false;
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		struct span rest = span_trim(span_of(line)), word;
+
+		rest = span_take(rest, span_find(rest, '#'));
+		if (!span_starts(rest, "passwd:") &&
+		    !span_starts(rest, "group:"))
+			continue;
+		rest = span_skip(rest, span_find(rest, ':') + 1);
+		while (span_cut(&rest, " \t", true, &word))
+			far |= !is_near(word);
+	}
+	if (f != NULL)
+		fclose(f);
+	return far;
+}
+
 static bool
 open_unix(struct table *t, struct span argument, struct buf *error)
 {
@@ -74,6 +114,8 @@ open_unix(struct table *t, struct span argument, struct buf *error)
 		buf_printf(error, "unknown map name: %s", t->name);
 		return false;
 	}
+	if (accounts_are_far())
+		table_speaks_to_servers();
 	t->state = mem_new(sizeof(i));
 	memcpy(t->state, &i, sizeof(i));
 	return true;

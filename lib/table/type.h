@@ -12,6 +12,9 @@
 struct table_ops {
 	bool folds; /* keys are compared in lower case */
 	bool partial; /* lookups of parts of an address make sense */
+	bool server; /* speaks to a server, or is of a loadable module */
+	/* neither server nor connection is proven: no tables of rights */
+	bool unproven;
 	/*
 	 * Sets t->state from what stands behind "type:". False, with *error,
 	 * for bad syntax only: a missing file is found out at the lookup.
@@ -20,6 +23,8 @@ struct table_ops {
 	/* *value is empty; the key is folded, not empty, not too long. */
 	enum table_result (
 	    *lookup)(struct table *t, struct span key, struct buf *value);
+	/* Asks what cannot be there, as table_try says; NULL: a lookup. */
+	enum table_result (*try_out)(struct table *t, struct buf *why);
 	void (*close)(struct table *t);
 };
 
@@ -30,6 +35,7 @@ struct table {
 	unsigned int flags; /* enum table_flag */
 	unsigned int references;
 	void *state; /* the type's own */
+	table_ask *ask; /* of table_ask_elsewhere, when it was opened */
 	struct buf key; /* the folded key of the lookup under way */
 	struct table *next; /* of all that are open */
 };
@@ -48,6 +54,14 @@ extern const struct table_ops table_cidr_ops; /* table_cidr.c */
 extern const struct table_ops table_union_ops; /* table_group.c */
 extern const struct table_ops table_pipe_ops; /* table_group.c */
 extern const struct table_ops table_random_ops; /* table_group.c */
+
+extern const struct table_ops table_memcache_ops; /* table_memcache.c */
+extern const struct table_ops table_remote_ops; /* table_remote.c */
+extern const struct table_ops table_socketmap_ops; /* table_socketmap.c */
+extern const struct table_ops table_tcp_ops; /* table_tcp.c */
+
+/* table_promises: this process will connect to others than files. */
+void table_speaks_to_servers(void);
 
 /*
  * The key as tables compare it: lower case, by Unicode's rules where it is

@@ -174,12 +174,14 @@ LEFT = {
     "pop3d": set(),
     "imapd": set(),
     "keyd": set(),
-    # tables may be anywhere and on servers; nothing is written
+    # tables may be anywhere (and on servers: net-connect comes with a setting
+    # that names one); nothing is written
     "lookup": {"open_password_file", "open_upwards", "open_here", "map_code",
-               "watch_files", "socket_inet", "socket_unix"},
+               "watch_files", "socket_unix"},
     "lookup-smtp": "lookup",
-    "auth": "lookup",
-    "auth-session": "lookup",
+    "auth": {"open_password_file", "open_upwards", "open_here", "map_code",
+             "watch_files", "socket_inet", "socket_unix"},
+    "auth-session": "auth",
     # the queue directory is their root directory, and root's
     "cleanup": {"open_here", "watch_files"},
     "qmgr": "cleanup",

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: ISC */
+#include "local/ask_tables.h"
+
+#include <stdlib.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+#include "lib/ipc/proto_lookup.h"
+#include "lib/service/service.h"
+
+enum { PATIENCE_S = 100, KEY_MAX = 1024 /* of lookup.def */ };
+
+static const char service[] = "lookup";
+
+/*
+ * A pooled connection may have died of old age while we wrote into it: that
+ * one failure is not the answer.
+ */
+static const struct msg_query_reply *
+exchange(struct ipc **c, const struct msg_query *question)
+{
+	int64_t deadline = clock_in(PATIENCE_S);
+	enum ipc_result r = IPC_CLOSED;
+	const void *reply;
+
+	for (int tries = 0; tries < 2 && r == IPC_CLOSED; tries++) {
+		*c = service_ask(service, &protocol_lookup, deadline);
+		if (*c == NULL)
+			return NULL;
+		r = ipc_send(*c, &message_query, question, deadline);
+		if (r == IPC_OK)
+			r = ipc_expect(*c, &message_query_reply, &reply,
+			    deadline);
+		if (r == IPC_OK)
+			return reply;
+		service_done(service, c, false);
+	}
+	return NULL;
+}
+
+enum table_result
+ask_tables(const char *table, struct span key, struct buf *value)
+{
+	char *text = mem_span_text(key);
+	struct msg_address_item item = { .address = text };
+	const struct msg_query question = { .table = table,
+		.keys = { &item, 1 } };
+	const struct msg_query_reply *reply = NULL;
+	enum table_result r = TABLE_AGAIN;
+	struct ipc *c;
+
+	if (key.n <= KEY_MAX && span_find(key, '\0') == key.n)
+		reply = exchange(&c, &question);
+	else
+		r = TABLE_NONE;
+	if (reply != NULL) {
+		r = (enum table_result)reply->result;
+		buf_add_text(value, reply->value);
+		service_done(service, &c, true);
+	} else if (r == TABLE_AGAIN) {
+		buf_add_text(value, "lookup does not answer");
+	}
+	free(text);
+	return r;
+}

@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: ISC
+"""Real servers of tables, each in a folder of its own, on a port of its own,
+as a user who is nobody, for as long as a test file runs. They can be killed,
+stopped (they accept and say nothing) and started again."""
+import glob
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+from posthaste import free_port, wait_for
+
+NOBODY = 65534
+SLOW_START_S = 60
+
+
+def program(*names):
+    """The first of these that is installed, or the test is skipped."""
+    for name in names:
+        found = sorted(glob.glob(name)) if "/" in name else [
+            p for p in [shutil.which(name, path=os.environ["PATH"] +
+                                     ":/usr/sbin:/sbin")] if p]
+        if found:
+            return found[-1]
+    pytest.skip(f"not installed: {names[0]}")
+    return None
+
+
+class Server:
+    """A program that listens on self.port and self.socket."""
+
+    def __init__(self, port=None):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="db-", dir="/tmp"))
+        self.folder.chmod(0o755)
+        self.port = port or free_port()
+        self.process = None
+        if os.geteuid() == 0:
+            os.chown(self.folder, NOBODY, NOBODY)
+
+    def run(self, *arguments, **options):
+        """A command as the user who is nobody."""
+        as_nobody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}",
+                     "--clear-groups"] if os.geteuid() == 0 else []
+        return subprocess.run(
+            as_nobody + [str(a) for a in arguments], check=True,
+            stdin=subprocess.DEVNULL, capture_output=True, cwd=self.folder,
+            env=dict(os.environ, HOME=str(self.folder), LC_ALL="C.UTF-8"),
+            **options)
+
+    def command(self):
+        raise NotImplementedError
+
+    def ready(self):
+        """Does it answer?"""
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def start(self):
+        extra = {"user": NOBODY, "group": NOBODY, "extra_groups": []} \
+            if os.geteuid() == 0 else {}
+        log = open(self.folder / "log", "ab")
+        self.process = subprocess.Popen(
+            [str(a) for a in self.command()], stdin=subprocess.DEVNULL,
+            stdout=log, stderr=log, cwd=self.folder, start_new_session=True,
+            env=dict(os.environ, HOME=str(self.folder), LC_ALL="C.UTF-8"),
+            **extra)
+        log.close()
+        try:
+            wait_for("the server", self.is_up, SLOW_START_S)
+        except AssertionError as e:
+            raise AssertionError(
+                f"{e}\n{(self.folder / 'log').read_text()[-3000:]}") from None
+        return self
+
+    def is_up(self):
+        assert self.process.poll() is None, (
+            self.folder / "log").read_text()[-3000:]
+        return self.ready()
+
+    def signal(self, number):
+        os.killpg(self.process.pid, number)
+
+    def kill(self):
+        """As a power cut would."""
+        if self.process is not None:
+            try:
+                self.signal(signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self.process.wait()
+            self.process = None
+
+    def freeze(self):
+        """It goes on to accept, in the kernel, and says nothing."""
+        self.signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.signal(signal.SIGCONT)
+
+    def close(self):
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Postgres(Server):
+    USER, PASSWORD, NAME = "mail", "it's s$cret", "mail"
+
+    def __init__(self):
+        super().__init__()
+        binary = pathlib.Path(program("/usr/lib/postgresql/*/bin/initdb"))
+        self.bin = binary.parent
+        data = self.folder / "data"
+        self.run(binary, "-D", data, "-U", "admin", "-A", "trust", "-N",
+                 "--no-instructions", "-E", "UTF8", "--locale=C.UTF-8")
+        (data / "pg_hba.conf").write_text(
+            "local all admin trust\n"
+            "host all mail 127.0.0.1/32 scram-sha-256\n"
+            "local all mail scram-sha-256\n")
+        self.start()
+        self.sql(f"create role mail login password $${self.PASSWORD}$$")
+        self.sql("create database mail owner mail")
+
+    def command(self):
+        return [self.bin / "postgres", "-D", self.folder / "data", "-p",
+                self.port, "-k", self.folder, "-c", "fsync=off", "-c",
+                "listen_addresses=127.0.0.1", "-c", "max_connections=40",
+                "-c", "shared_buffers=2MB"]
+
+    def start(self):
+        # what a power cut leaves
+        (self.folder / "data/postmaster.pid").unlink(missing_ok=True)
+        return super().start()
+
+    def ready(self):
+        return subprocess.run(
+            [self.bin / "pg_isready", "-q", "-h", self.folder, "-p",
+             str(self.port)], check=False).returncode == 0
+
+    def sql(self, text, database=None):
+        return subprocess.run(
+            [self.bin / "psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "-h",
+             self.folder, "-p", str(self.port), "-U", "admin", "-d",
+             database or ("postgres" if " role " in text or
+                          "create database" in text else "mail"),
+             "-c", text], check=True, capture_output=True, text=True,
+            timeout=60).stdout
+
+    def settings(self, **more):
+        return settings(dict(hosts=f"inet:127.0.0.1:{self.port}",
+                             user=self.USER, password=self.PASSWORD,
+                             dbname=self.NAME), more)
+
+
+class MariaDB(Server):
+    USER, PASSWORD, NAME = "mail", "it's s$cret", "mail"
+
+    def __init__(self):
+        super().__init__()
+        self.socket = self.folder / "sock"
+        self.installer = program("mariadb-install-db")
+        self.daemon = program("mariadbd")
+        self.run(self.installer, "--no-defaults", "--auth-root-authentication-"
+                 "method=normal", f"--datadir={self.folder / 'data'}",
+                 "--skip-test-db", "--skip-name-resolve",
+                 "--innodb-flush-log-at-trx-commit=0")
+        self.first = self.folder / "first.sql"
+        self.first.write_text("")
+        self.first.chmod(0o644)
+
+    def begin(self, text):
+        """Starts with these statements; there is no client to send them."""
+        quoted = self.PASSWORD.replace("'", "''")
+        self.first.write_text(
+            "create database if not exists mail;\n"
+            f"create user if not exists mail@'%' identified by '{quoted}';\n"
+            "grant all on mail.* to mail@'%';\nuse mail;\n" + text)
+        return self.start()
+
+    def command(self):
+        return [self.daemon, "--no-defaults",
+                f"--datadir={self.folder / 'data'}", f"--port={self.port}",
+                f"--socket={self.socket}", "--bind-address=127.0.0.1",
+                f"--init-file={self.first}", "--skip-name-resolve",
+                f"--pid-file={self.folder / 'pid'}",
+                "--innodb-buffer-pool-size=8M",
+                "--innodb-flush-log-at-trx-commit=0",
+                "--key-buffer-size=1M", "--performance-schema=OFF"]
+
+    def ready(self):
+        with socket.socket() as s:
+            s.settimeout(5)
+            return (s.connect_ex(("127.0.0.1", self.port)) == 0 and
+                    len(s.recv(4)) == 4)
+
+    def settings(self, **more):
+        return settings(dict(hosts=f"inet:127.0.0.1:{self.port}",
+                             user=self.USER, password=self.PASSWORD,
+                             dbname=self.NAME), more)
+
+
+class Slapd(Server):
+    BASE = "dc=example,dc=test"
+    ADMIN, PASSWORD = "cn=admin,dc=example,dc=test", "s3cret"
+
+    def __init__(self, entries, tls=None):
+        super().__init__()
+        self.daemon = program("slapd")
+        self.socket = self.folder / "ldapi"
+        schema = "/etc/ldap/schema"
+        (self.folder / "data").mkdir()
+        if os.geteuid() == 0:
+            os.chown(self.folder / "data", NOBODY, NOBODY)
+        lines = [f"include {schema}/{name}.schema" for name in
+                 ("core", "cosine", "inetorgperson", "nis")]
+        if tls:
+            for name in ("cert.pem", "key.pem"):
+                shutil.copy2(tls / name, self.folder / name)
+                if os.geteuid() == 0:
+                    os.chown(self.folder / name, NOBODY, NOBODY)
+            lines += [f"TLSCertificateFile {self.folder}/cert.pem",
+                      f"TLSCertificateKeyFile {self.folder}/key.pem"]
+        lines += ["modulepath /usr/lib/ldap", "moduleload back_mdb",
+                  f"pidfile {self.folder}/pid", "database mdb",
+                  "maxsize 10485760", f"suffix {self.BASE}",
+                  f"rootdn {self.ADMIN}", f"rootpw {self.PASSWORD}",
+                  f"directory {self.folder}/data", "dbnosync",
+                  "access to * by anonymous read by * read"]
+        self.conf = self.folder / "slapd.conf"
+        self.conf.write_text("\n".join(lines) + "\n")
+        ldif = self.folder / "data.ldif"
+        ldif.write_text(entries)
+        self.run("/usr/sbin/slapadd", "-q", "-f", self.conf, "-l", ldif)
+        self.start()
+
+    def command(self):
+        ldapi = str(self.socket).replace("/", "%2F")
+        return [self.daemon, "-d", "0", "-f", self.conf, "-h",
+                f"ldap://127.0.0.1:{self.port}/ ldapi://{ldapi}/"]
+
+    def settings(self, **more):
+        return settings(dict(server_host=f"ldap://127.0.0.1:{self.port}",
+                             version=3, search_base=self.BASE, bind="no"),
+                        more)
+
+
+class Redis(Server):
+    PASSWORD = "s3cret"
+
+    def __init__(self):
+        super().__init__()
+        self.daemon = program("redis-server")
+        self.socket = self.folder / "sock"
+        self.start()
+
+    def command(self):
+        return [self.daemon, "--port", self.port, "--bind", "127.0.0.1",
+                "--unixsocket", self.socket, "--unixsocketperm", "777",
+                "--save", "", "--appendonly", "no", "--dir", self.folder,
+                "--requirepass", self.PASSWORD]
+
+    def tell(self, *words):
+        """One command; the raw answer's first line."""
+        text = f"*{len(words)}\r\n" + "".join(
+            f"${len(w.encode())}\r\n{w}\r\n" for w in words)
+        with socket.create_connection(("127.0.0.1", self.port), 20) as s:
+            f = s.makefile("rwb")
+            f.write(f"*2\r\n$4\r\nAUTH\r\n${len(self.PASSWORD)}\r\n"
+                    f"{self.PASSWORD}\r\n{text}".encode())
+            f.flush()
+            assert f.readline() == b"+OK\r\n"
+            return f.readline().strip().decode()
+
+    def settings(self, **more):
+        return settings(dict(hosts=f"inet:127.0.0.1:{self.port}",
+                             password=self.PASSWORD), more)
+
+
+class Memcached(Server):
+    def __init__(self):
+        super().__init__()
+        self.daemon = program("memcached")
+        self.start()
+
+    def command(self):
+        return [self.daemon, "-l", "127.0.0.1", "-p", self.port, "-U", "0",
+                "-m", "8", "-t", "1"]
+
+    def tell(self, text):
+        with socket.create_connection(("127.0.0.1", self.port), 20) as s:
+            s.sendall(text.encode())
+            return s.recv(4096).decode()
+
+
+def settings(base, more):
+    """The text of a table's file."""
+    return "".join(f"{name} = {value}\n"
+                   for name, value in {**base, **more}.items()
+                   if value is not None)
+
+
+class Silent:
+    """Accepts connections and says nothing; counts them."""
+
+    def __init__(self):
+        self.listener = socket.socket()
+        self.listener.bind(("127.0.0.1", 0))
+        self.listener.listen(64)
+        self.port = self.listener.getsockname()[1]
+
+    def close(self):
+        self.listener.close()
+
+
+def clock():
+    return time.monotonic()
