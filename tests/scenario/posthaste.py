@@ -266,7 +266,7 @@ class Instance:
             for name, value in settings.items():
                 f.write(f"{name} = {value}\n")
 
-    def command(self, name, *arguments, stdin=None, check=True, timeout=60):
+    def command(self, name, *arguments, stdin=None, check=True, timeout=120):
         """Runs a command of the suite against this instance."""
         arguments = [str(a) for a in arguments]
         env = dict(os.environ, MAIL_CONFIG=str(self.root / "etc"))

@@ -215,7 +215,7 @@ def test_curl(tokens, url, options):
             ["curl", "-sS", "--cacert", s.root / "etc/cert.pem", "--user",
              "bob@example.test", "--oauth2-bearer", token, *options,
              f"{url}://localhost:{s.ports[url]}{what[0]}", *what[1:],
-             "-4"], capture_output=True, timeout=30)
+             "-4"], capture_output=True, timeout=120)
     done = run("bob")
     assert done.returncode == 0, done.stderr
     if url == "smtps":

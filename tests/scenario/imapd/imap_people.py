@@ -68,9 +68,11 @@ def imapflow():
         for name in ("package.json", "package-lock.json"):
             shutil.copy(IMAPFLOW / name, folder)
         if not (folder / "node_modules/imapflow/package.json").exists():
-            done = subprocess.run(
-                ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-                cwd=folder, capture_output=True, text=True, timeout=300)
-            if done.returncode != 0:
-                pytest.skip(f"imapflow cannot be had: {done.stderr[-300:]}")
+            try:
+                subprocess.run(
+                    ["npm", "ci", "--ignore-scripts", "--no-audit",
+                     "--no-fund"], cwd=folder, capture_output=True, text=True,
+                    timeout=300, check=True)
+            except subprocess.SubprocessError as e:
+                pytest.skip(f"imapflow cannot be had: {e} {e.stderr}"[:400])
     return folder

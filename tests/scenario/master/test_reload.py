@@ -282,7 +282,7 @@ def test_no_connection_is_refused_during_reloads(suite):
         while not stop.is_set():
             try:
                 with socket.create_connection(
-                        ("127.0.0.1", s.ports["smtp"]), timeout=10) as c:
+                        ("127.0.0.1", s.ports["smtp"]), timeout=60) as c:
                     if c.recv(3) != b"220":
                         refused.append("no greeting")
             except OSError as e:

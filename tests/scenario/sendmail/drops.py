@@ -100,7 +100,7 @@ def run(instance, name, *arguments, stdin=b"", user=None, env=None, **options):
         options.update(user=user, group="nogroup", extra_groups=[])
     return subprocess.run(
         [str(instance.root / "sbin" / name), *map(str, arguments)],
-        input=stdin, capture_output=True, timeout=60, cwd="/",
+        input=stdin, capture_output=True, timeout=120, cwd="/",
         env={"PATH": "/usr/bin:/bin"} if env is None else env, **options)
 
 

@@ -197,7 +197,7 @@ def limited(what, value):
 def test_inherited_state(down, what, value, code):
     done = subprocess.run(
         [str(down.root / "sbin/postdrop")], input=drops.record(),
-        capture_output=True, timeout=60, env={},
+        capture_output=True, timeout=120, env={},
         preexec_fn=limited(what, value))
     if code is not None:
         assert done.returncode == code, done.stderr
@@ -216,7 +216,7 @@ def test_a_timer_of_the_caller_does_not_strike(down):
     time.sleep(0.5)  # the timer has struck by now, if it still ran
     p.stdin.write(drops.record())
     p.stdin.close()
-    assert p.wait(20) == 0
+    assert p.wait(60) == 0
     assert len(drops.files(down)) == 1
 
 
@@ -242,7 +242,7 @@ def test_signals(down, number):
             p.stdin.close()
         except BrokenPipeError:
             pass
-        code = p.wait(20)
+        code = p.wait(60)
         p.stderr.close()
         # before the handler is there a signal may still kill: no file then
         assert code in (0, 75, -number), code
@@ -268,4 +268,4 @@ def test_debug_and_traces_are_not_for_users(down):
         assert done.returncode != 0
     finally:
         p.stdin.close()
-        p.wait(20)
+        p.wait(60)

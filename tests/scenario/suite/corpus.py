@@ -253,7 +253,7 @@ def wire(message):
 
 
 def by_smtplib(s, corpus, to):
-    with s.smtp(timeout=60) as session:
+    with s.smtp(timeout=120) as session:
         session.ehlo("client.test")
         for tag, message in corpus.items():
             assert session.mail(tag, ["BODY=8BITMIME"])[0] == 250
@@ -318,7 +318,7 @@ def by_bdat(s, corpus, to):
             ask(b"BDAT %d LAST\r\n" % (len(text) - at) + text[at:])
 
 
-def run(command, stdin=None, timeout=60, **options):
+def run(command, stdin=None, timeout=120, **options):
     done = subprocess.run([str(c) for c in command], input=stdin,
                           capture_output=True, timeout=timeout, **options)
     assert done.returncode == 0, (command, done.stdout[-2000:], done.stderr)

@@ -15,7 +15,7 @@ from programs import own_programs, replace
 
 def init(s, action):
     return subprocess.run(
-        [ROOT / "etc/init.d/posthaste", action], timeout=60, cwd="/",
+        [ROOT / "etc/init.d/posthaste", action], timeout=120, cwd="/",
         env=dict(os.environ, MAIL_CONFIG=str(s.root / "etc")),
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True)
@@ -81,7 +81,7 @@ class Systemd:
 
     def run(self, command):
         return subprocess.run(self.commands[command].split(), env=self.env,
-                              check=True, timeout=60, cwd="/")
+                              check=True, timeout=120, cwd="/")
 
     def main(self):
         return subprocess.Popen(self.commands["ExecStart"].split(),
@@ -124,7 +124,7 @@ def test_systemd_unit_starts_reloads_and_stops(suite, tmp_path):
 def test_systemd_accepts_the_unit():
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", unit_text()[0]],
-        capture_output=True, text=True, timeout=60)
+        capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and not done.stderr, done.stderr
 
 

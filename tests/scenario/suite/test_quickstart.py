@@ -38,7 +38,7 @@ def copy():
     shutil.rmtree(top, ignore_errors=True)
 
 
-def run(top, *arguments, timeout=400):
+def run(top, *arguments, timeout=1800):
     done = subprocess.run(["./quickstart", *arguments], cwd=top, timeout=timeout,
                           capture_output=True, text=True, errors="replace",
                           stdin=subprocess.DEVNULL)

@@ -11,7 +11,7 @@ from terminal import on_terminal
 BODY = "Gr\u00fc\u00dfe from a real client\r\n.\r\n..two dots\r\nFrom here\r\n"
 
 
-def run(command, stdin=None, env=None, cwd=None, timeout=30):
+def run(command, stdin=None, env=None, cwd=None, timeout=120):
     if not shutil.which(command[0]):
         pytest.skip(f"{command[0]} is not installed")
     done = subprocess.run([str(c) for c in command], input=stdin, cwd=cwd,
@@ -47,7 +47,7 @@ def test_curl_sends_and_reads(suite, tmp_path):
         ["curl", "-sS", "--ssl-reqd", "--cacert", ca, "--user",
          "bob@example.test:posthaste",
          f"pop3://localhost:{s.ports['pop3']}/1"],
-        capture_output=True, check=True, timeout=30).stdout
+        capture_output=True, check=True, timeout=120).stdout
     assert got == message
     listing = run(["curl", "-sS", "--cacert", ca, "--user",
                    "bob:posthaste", f"pop3s://localhost:{s.ports['pop3s']}/"])
@@ -99,7 +99,7 @@ def test_fetchmail_takes_mail_to_another_instance(suite, tmp_path):
     done = subprocess.run(
         ["fetchmail", "-f", str(rc), "--nosyslog", "-v", "--pidfile",
          str(tmp_path / "pid"), "-i", str(tmp_path / "ids")],
-        capture_output=True, timeout=30,
+        capture_output=True, timeout=120,
         env=dict(os.environ, FETCHMAILHOME=str(tmp_path), HOME=str(tmp_path)))
     assert done.returncode == 0, (done.stdout, done.stderr)
     assert b"for fetchmail" in out.read_bytes()

@@ -59,7 +59,7 @@ def speak(port, row, glued):
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as raw:
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as raw:
         f = raw.makefile("rb", buffering=0)
         f.readline()
         if before:

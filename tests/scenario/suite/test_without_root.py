@@ -29,6 +29,6 @@ def test_suite_runs_without_root():
          "--basetemp=" + f"/tmp/ph-nobody-{os.getpid()}",
          str(SOURCE / "tests/scenario/suite/test_message_arrives.py"),
          str(SOURCE / "tests/scenario/suite/test_who_may_send.py")],
-        env=env, cwd=SOURCE, timeout=240)
+        env=env, cwd=SOURCE, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "passed" in done.stdout

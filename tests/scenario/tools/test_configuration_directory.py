@@ -30,7 +30,7 @@ def run(program, user="nobody", **env):
     done = subprocess.run([program / "bin/postqueue", "-p"], user=user,
                           group="nogroup", extra_groups=[], cwd="/",
                           env={"PATH": "/usr/bin:/bin", **env},
-                          capture_output=True, text=True, timeout=20)
+                          capture_output=True, text=True, timeout=120)
     return done.returncode, done.stdout + done.stderr
 
 

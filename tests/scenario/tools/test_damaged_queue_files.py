@@ -13,7 +13,7 @@ WAITS = "relayhost = [127.0.0.1]:9\nminimal_backoff_time = 1000s\n"
 
 
 def run(s, *command, ok=(0, 1)):
-    done = s.command(*command, check=False, timeout=20)
+    done = s.command(*command, check=False, timeout=120)
     assert done.returncode in ok, (command, done.returncode, done.err)
     assert not re.search(r"[\x00-\x08\x0e-\x1f]", done.out), command
     return done

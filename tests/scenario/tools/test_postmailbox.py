@@ -36,7 +36,7 @@ def maildir():
 
 def run(*arguments):
     done = subprocess.run([ROOT / "sbin/postmailbox", *arguments],
-                          capture_output=True, text=True, timeout=60)
+                          capture_output=True, text=True, timeout=120)
     return done.returncode, done.stdout + done.stderr
 
 
