@@ -15,6 +15,11 @@ from peers import FakeDNS  # noqa: E402
 from posthaste import Instance  # noqa: E402
 
 
+def pytest_collection_modifyitems(items):
+    """First what takes longest, a whole build: last, all would wait for it."""
+    items.sort(key=lambda item: "test_quickstart" not in item.nodeid)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
