@@ -6,6 +6,7 @@
 
 #include "imapd/acl_list.h"
 #include "imapd/namespaces.h"
+#include "lib/base/fdio.h"
 #include "lib/store/mail_acl.h"
 
 enum {
@@ -21,7 +22,9 @@ struct acl_work {
 	const struct imap_command *c;
 	struct buf folder; /* as the client calls it */
 	struct imap_place place;
+	unsigned int needs; /* rights */
 	bool locked; /* its account's lists */
+	int directory; /* the folder, behind load(); else -1 */
 	struct span who;
 	struct arena *arena;
 	struct acl_list list;
@@ -97,6 +100,8 @@ begin(struct acl_work *w, struct imap_session *s, const struct imap_command *c,
 	*w = (struct acl_work){ .s = s,
 		.c = c,
 		.folder = BUF_INIT(NAME_ROOM),
+		.needs = needs,
+		.directory = -1,
 		.arena = arena_new(),
 		.list.rest = BUF_INIT(0) };
 	if (c->count != count ||
@@ -121,11 +126,16 @@ end(struct acl_work *w)
 {
 	if (w->locked)
 		mail_acl_unlock(w->place.account);
+	fd_close(&w->directory);
 	buf_fini(&w->folder);
 	acl_list_fini(&w->list);
 	arena_free(&w->arena);
 }
 
+/*
+ * Who may see this list, or change it, it says itself: the folder may be
+ * another than the one that was found.
+ */
 static bool
 load(struct acl_work *w)
 {
@@ -133,7 +143,10 @@ load(struct acl_work *w)
 	struct why why = { 0 };
 	enum mail_result r;
 
-	r = mail_acl_read(w->place.account, w->place.name, &text, &why);
+	r = mail_acl_open(w->place.account, w->place.name, &w->directory, &why);
+	if (r == MAIL_OK)
+		r = namespaces_permit(w->s, &w->place, w->directory, w->needs,
+		    &text, &why);
 	if (r == MAIL_OK)
 		acl_list_parse(buf_span(&text), w->arena, &w->list);
 	else
@@ -165,8 +178,8 @@ save(struct acl_work *w, bool given)
 
 	acl_list_write(&w->list, &text);
 	if (!text.overflow)
-		r = mail_acl_write(w->place.account, w->place.name,
-		    buf_span(&text), &why);
+		r = mail_acl_write_at(w->place.account, w->directory,
+		    w->place.name, buf_span(&text), &why);
 	buf_fini(&text);
 	if (r != MAIL_OK) {
 		reply_result(w->s, w->c, r, &why);

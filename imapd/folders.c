@@ -262,16 +262,40 @@ create_command(struct imap_session *s, const struct imap_command *c)
 	buf_fini(&name);
 }
 
+/* What is to be done to a folder of others, once it cannot change any more. */
+struct intent {
+	struct imap_session *s;
+	struct imap_place *place;
+	struct span to; /* its new name; p NULL: it is to go */
+};
+
+static enum mail_result
+may_change(void *with, int directory, struct why *why)
+{
+	const struct intent *i = with;
+	struct imap_place new;
+	struct span parent;
+	enum mail_result r;
+
+	r = namespaces_permit(i->s, i->place, directory, ACL_DELETE_MAILBOX,
+	    NULL, why);
+	return r == MAIL_OK && i->to.p != NULL ?
+	    namespaces_find_new(i->s, i->to, &new, &parent, why) :
+	    r;
+}
+
 static enum mail_result
 remove_folder(struct imap_session *s, struct span name, struct why *why)
 {
 	struct imap_place place;
+	struct intent intent = { .s = s, .place = &place };
+	const struct mail_permit permit = { may_change, &intent };
 	enum mail_result r;
 
 	r = namespaces_find(s, name, ACL_DELETE_MAILBOX, &place, why);
-	return r == MAIL_OK ?
-	    mail_folder_delete(place.account, place.name, why) :
-	    r;
+	return r == MAIL_OK ? mail_folder_delete_if(place.account, place.name,
+				  place.in == NULL ? NULL : &permit, why) :
+			      r;
 }
 
 /* A client that deletes what it has selected has nothing selected then. */
@@ -329,6 +353,8 @@ rename_folder(struct imap_session *s, struct span from, struct span to,
     struct why *why)
 {
 	struct imap_place old, new;
+	struct intent intent = { .s = s, .place = &old, .to = to };
+	const struct mail_permit permit = { may_change, &intent };
 	struct span parent;
 	enum mail_result r;
 
@@ -342,7 +368,8 @@ rename_folder(struct imap_session *s, struct span from, struct span to,
 		    "mailboxes cannot be renamed from one account to another");
 		return MAIL_NOT_ALLOWED;
 	}
-	return mail_folder_rename(old.account, old.name, new.name, why);
+	return mail_folder_rename_if(old.account, old.name, new.name,
+	    old.in == NULL ? NULL : &permit, why);
 }
 
 void

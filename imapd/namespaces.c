@@ -312,6 +312,27 @@ permit(const struct imap_place *place, unsigned int needs, struct why *why)
 	    MAIL_NONEXISTENT;
 }
 
+enum mail_result
+namespaces_permit(struct imap_session *s, struct imap_place *place,
+    int directory, unsigned int needs, struct buf *list, struct why *why)
+{
+	struct buf text = BUF_INIT(MAIL_ACL_MAX);
+	enum mail_result r;
+
+	r = mail_acl_read_at(place->account, directory, place->name, &text,
+	    why);
+	if (r == MAIL_OK) {
+		place->rights = place->in == NULL || place->in->mine ?
+		    ACL_ALL :
+		    judge(s, place->in, place->name, buf_span(&text));
+		r = permit(place, needs, why);
+	}
+	if (r == MAIL_OK && list != NULL)
+		buf_add_span(list, buf_span(&text));
+	buf_fini(&text);
+	return r;
+}
+
 static bool
 foreign_place(struct span name, struct imap_place *out, struct why *why)
 {

@@ -80,6 +80,13 @@ enum mail_result namespaces_find(struct imap_session *s, struct span name,
  */
 enum mail_result namespaces_find_new(struct imap_session *s, struct span name,
     struct imap_place *out, struct span *parent, struct why *why);
+/*
+ * Of a place that was found, to a folder there whose directory is open: it
+ * counts whatever has the name by now. "list", unless NULL, gets its list.
+ */
+enum mail_result
+namespaces_permit(struct imap_session *s, struct imap_place *place,
+    int directory, unsigned int needs, struct buf *list, struct why *why);
 /* namespaces_find, then mailbox_open. "out" may be NULL. */
 enum mail_result
 namespaces_open(struct imap_session *s, struct span name, unsigned int needs,

@@ -386,15 +386,52 @@ end_quiet(struct mail_account *a, bool begun)
 		(void)mail_index_commit(a->index, &why);
 }
 
-enum mail_result
-mail_folder_delete(struct mail_account *a, struct span name, struct why *why)
+/* Has this directory the name, now? */
+static bool
+is_there(struct mail_account *a, const struct mail_place *p, int directory)
+{
+	struct stat st, now;
+
+	return fstat(directory, &st) == 0 &&
+	    (p->path[0] == '\0' ?
+		    fstat(a->tree->inbox, &now) :
+		    fstatat(a->tree->root, p->path, &now, 0)) == 0 &&
+	    st.st_dev == now.st_dev && st.st_ino == now.st_ino;
+}
+
+static enum mail_result
+ask(struct mail_account *a, const struct mail_place *p,
+    const struct mail_permit *permit, struct why *why)
+{
+	struct mail_directories d;
+	enum mail_result r;
+
+	if (permit == NULL)
+		return MAIL_OK;
+	r = mail_place_open(a->tree, p, &d, why);
+	if (r != MAIL_OK)
+		return r;
+	r = permit->may(permit->with, d.mail, why);
+	/* of an mbox it is the directory of what we keep of it */
+	if (r == MAIL_OK && !a->tree->at.mbox && !is_there(a, p, d.mail)) {
+		why_set(why, "5.2.0", "another folder has that name now");
+		r = MAIL_NONEXISTENT;
+	}
+	mail_directories_close(&d);
+	return r;
+}
+
+static enum mail_result
+delete_locked(struct mail_account *a, struct span name,
+    const struct mail_permit *permit, struct why *why)
 {
 	struct known folder = { 0 };
 	struct mail_place p;
 	enum mail_result r = mail_place_find(a->tree, name, &p);
-	bool known = r == MAIL_OK && know(a, &p, &folder),
-	     quiet = begin_quiet(a);
+	bool known = r == MAIL_OK && know(a, &p, &folder);
 
+	if (r == MAIL_OK)
+		r = ask(a, &p, permit, why);
 	if (r == MAIL_OK)
 		r = mail_tree_remove(a->tree, name, why);
 	if (r == MAIL_OK) {
@@ -403,24 +440,51 @@ mail_folder_delete(struct mail_account *a, struct span name, struct why *why)
 		if (known)
 			forget_rows(a, folder.id);
 	}
+	mail_place_fini(&p);
+	return r;
+}
+
+/* The index first, then the tree: so all do that need both. */
+enum mail_result
+mail_folder_delete_if(struct mail_account *a, struct span name,
+    const struct mail_permit *permit, struct why *why)
+{
+	bool quiet = begin_quiet(a);
+	enum mail_result r = mail_tree_lock(a->tree, why);
+
+	if (r == MAIL_OK) {
+		r = delete_locked(a, name, permit, why);
+		mail_tree_unlock(a->tree);
+	}
 	end_quiet(a, quiet);
 	if (r == MAIL_OK) {
 		a->tree->removed = !mail_tree_sweep(a->tree);
 		mail_quota_forget(a->root);
 	}
-	mail_place_fini(&p);
 	return r;
+}
+
+enum mail_result
+mail_folder_delete(struct mail_account *a, struct span name, struct why *why)
+{
+	return mail_folder_delete_if(a, name, NULL, why);
 }
 
 static enum mail_result
 rename_place(struct mail_account *a, const struct mail_place *from,
-    const struct mail_place *to, struct why *why)
+    const struct mail_place *to, const struct mail_permit *permit,
+    struct why *why)
 {
 	bool quiet = begin_quiet(a);
-	enum mail_result r;
+	enum mail_result r = mail_tree_lock(a->tree, why);
 
-	r = mail_tree_rename(a->tree, span_of(from->name), span_of(to->name),
-	    why);
+	if (r == MAIL_OK) {
+		r = ask(a, from, permit, why);
+		if (r == MAIL_OK)
+			r = mail_tree_rename(a->tree, span_of(from->name),
+			    span_of(to->name), why);
+		mail_tree_unlock(a->tree);
+	}
 	if (r == MAIL_OK)
 		mailbox_folder_renamed(a, from->name, to->name);
 	end_quiet(a, quiet);
@@ -467,6 +531,13 @@ enum mail_result
 mail_folder_rename(struct mail_account *a, struct span from, struct span to,
     struct why *why)
 {
+	return mail_folder_rename_if(a, from, to, NULL, why);
+}
+
+enum mail_result
+mail_folder_rename_if(struct mail_account *a, struct span from, struct span to,
+    const struct mail_permit *permit, struct why *why)
+{
 	struct mail_place old = { 0 }, new = { 0 };
 	enum mail_result r = mail_place_find(a->tree, from, &old);
 	bool inbox = r == MAIL_OK && old.path[0] == '\0';
@@ -479,7 +550,7 @@ mail_folder_rename(struct mail_account *a, struct span from, struct span to,
 		r = mail_place_find(a->tree, to, &new);
 	if (r == MAIL_OK)
 		r = inbox ? rename_inbox(a, span_of(new.name), why) :
-			    rename_place(a, &old, &new, why);
+			    rename_place(a, &old, &new, permit, why);
 	mail_place_fini(&old);
 	mail_place_fini(&new);
 	return r;

@@ -195,6 +195,21 @@ mail_folder_delete(struct mail_account *a, struct span name, struct why *why);
  */
 enum mail_result mail_folder_rename(struct mail_account *a, struct span from,
     struct span to, struct why *why);
+/*
+ * The same for those who must ask: "may" looks at the folder, whose directory
+ * is open, when no other process of ours can change the tree any more. What it
+ * says other than MAIL_OK is the result. If another folder has the name behind
+ * that, none is touched: MAIL_NONEXISTENT.
+ */
+struct mail_permit {
+	enum mail_result (*may)(void *with, int directory, struct why *why);
+	void *with;
+};
+
+enum mail_result mail_folder_delete_if(struct mail_account *a, struct span name,
+    const struct mail_permit *permit, struct why *why);
+enum mail_result mail_folder_rename_if(struct mail_account *a, struct span from,
+    struct span to, const struct mail_permit *permit, struct why *why);
 /* The name need not exist. */
 enum mail_result mail_folder_subscribe(struct mail_account *a, struct span name,
     bool subscribed, struct why *why);

@@ -31,8 +31,8 @@ collect(void *with, const char *entry, struct span value)
 	return false;
 }
 
-static enum mail_result
-open_folder(struct mail_account *a, struct span folder, int *directory,
+enum mail_result
+mail_acl_open(struct mail_account *a, struct span folder, int *directory,
     struct why *why)
 {
 	char *name = NULL;
@@ -51,8 +51,8 @@ open_file(int directory)
 	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 }
 
-static enum mail_result
-read_at(struct mail_account *a, int directory, struct span folder,
+enum mail_result
+mail_acl_read_at(struct mail_account *a, int directory, struct span folder,
     struct buf *out, struct why *why)
 {
 	enum mail_result r = MAIL_OK;
@@ -76,9 +76,9 @@ mail_acl_read(struct mail_account *a, struct span folder, struct buf *out,
 	enum mail_result r;
 	int directory = -1;
 
-	r = open_folder(a, folder, &directory, why);
+	r = mail_acl_open(a, folder, &directory, why);
 	if (r == MAIL_OK)
-		r = read_at(a, directory, folder, out, why);
+		r = mail_acl_read_at(a, directory, folder, out, why);
 	fd_close(&directory);
 	return r;
 }
@@ -92,7 +92,8 @@ mail_acl_read_open(struct mailbox *m, struct buf *out, struct why *why)
 		why_set(why, "5.2.0", "there is no such folder");
 		return MAIL_NONEXISTENT;
 	}
-	return read_at(m->account, f->files.dir, span_of(f->name), out, why);
+	return mail_acl_read_at(m->account, f->files.dir, span_of(f->name), out,
+	    why);
 }
 
 /* Whole or not at all: a new file takes the name over. */
@@ -150,22 +151,26 @@ forget_entry(struct mail_account *a, struct span folder, struct why *why)
 }
 
 enum mail_result
+mail_acl_write_at(struct mail_account *a, int directory, struct span folder,
+    struct span text, struct why *why)
+{
+	if (text.n > MAIL_ACL_MAX)
+		return MAIL_LIMIT;
+	if (text.n > 0 ? replace_file(directory, text) : remove_file(directory))
+		return forget_entry(a, folder, why);
+	return failed(why, "cannot be written");
+}
+
+enum mail_result
 mail_acl_write(struct mail_account *a, struct span folder, struct span text,
     struct why *why)
 {
 	enum mail_result r;
 	int directory = -1;
 
-	if (text.n > MAIL_ACL_MAX)
-		return MAIL_LIMIT;
-	r = open_folder(a, folder, &directory, why);
-	if (r != MAIL_OK)
-		return r;
-	if (!(text.n > 0 ? replace_file(directory, text) :
-			   remove_file(directory)))
-		r = failed(why, "cannot be written");
-	else
-		r = forget_entry(a, folder, why);
+	r = mail_acl_open(a, folder, &directory, why);
+	if (r == MAIL_OK)
+		r = mail_acl_write_at(a, directory, folder, text, why);
 	fd_close(&directory);
 	return r;
 }

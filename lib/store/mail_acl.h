@@ -17,6 +17,14 @@ enum { MAIL_ACL_MAX = 65536 };
 /* "" where nobody wrote any. *out is reset first. */
 enum mail_result mail_acl_read(struct mail_account *a, struct span folder,
     struct buf *out, struct why *why);
+/*
+ * The same of a folder whose directory is open, whatever has its name by now.
+ * The directory is the caller's to close.
+ */
+enum mail_result mail_acl_open(struct mail_account *a, struct span folder,
+    int *directory, struct why *why);
+enum mail_result mail_acl_read_at(struct mail_account *a, int directory,
+    struct span folder, struct buf *out, struct why *why);
 /* The same of a folder that is open. */
 enum mail_result
 mail_acl_read_open(struct mailbox *m, struct buf *out, struct why *why);
@@ -30,5 +38,7 @@ void mail_acl_unlock(struct mail_account *a);
  * MAIL_ACL_MAX. */
 enum mail_result mail_acl_write(struct mail_account *a, struct span folder,
     struct span text, struct why *why);
+enum mail_result mail_acl_write_at(struct mail_account *a, int directory,
+    struct span folder, struct span text, struct why *why);
 
 #endif

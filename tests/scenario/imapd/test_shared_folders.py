@@ -445,6 +445,47 @@ def test_levels_that_others_made_keep_their_lists(suite):
     assert path.read_text() == "user=carol lr\n"
 
 
+COMMANDS = {
+    "DELETE": f"DELETE {BOB}/Work",
+    "RENAME": f"RENAME {BOB}/Work {BOB}/Top/Mine",
+    "SETACL": f"SETACL {BOB}/Work carol@example.test lrswitea",
+    "DELETEACL": f"DELETEACL {BOB}/Work dave@example.test",
+}
+
+
+@pytest.mark.parametrize("what", ["taken", "exchanged"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_was_looked_at_is_what_is_changed(suite, command, what):
+    """Rights count as they are when nobody changes folders any more, those
+    of the folder that has the name then."""
+    s, bob, alice = shared(suite, "lrkxa")
+    bob.ok("SETACL Work dave@example.test lr")
+    for name in ("Top", "Other"):
+        bob.ok(f"CREATE {name}")
+    bob.ok("SETACL Top alice@example.test lrk")
+    bob.ok("SETACL Other alice@example.test lr")
+    bob.append("Other", message())
+    alice.ok(f"STATUS {BOB}/Other (MESSAGES)")
+    mail = s.maildir("bob")
+    with open(mail / "posthaste-tree.lock", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        alice.send(b"a1 %s\r\n" % COMMANDS[command].encode())
+        assert not alice.waiting(0.5)
+        if what == "taken":
+            (mail / ".Work/dovecot-acl").write_text(
+                "user=alice@example.test lr\nuser=dave@example.test lr\n")
+        else:
+            os.rename(mail / ".Work", mail / ".Away")
+            os.rename(mail / ".Other", mail / ".Work")
+    assert alice.line().startswith(b"a1 NO [NOPERM]")
+    names = {x.name for x in mail.glob(".[A-Z]*")}
+    assert names == ({".Work", ".Other", ".Top"} if what == "taken" else
+                     {".Away", ".Work", ".Top"})
+    assert b"carol" not in (mail / ".Work/dovecot-acl").read_bytes()
+    kept = mail / (".Work" if what == "taken" else ".Away")
+    assert b"dave" in (kept / "dovecot-acl").read_bytes()
+
+
 def test_the_inbox_of_another_stays(suite):
     """However it is called, a separator at its end included."""
     s, bob, _ = shared(suite, "lrkx")

@@ -150,6 +150,59 @@ a_name_that_another_folder_has_now_leads_there(void **state)
 	mail_account_close(&a);
 }
 
+static enum mail_result
+asked(void *with, int directory, struct why *w)
+{
+	struct stat st;
+
+	(void)w;
+	assert_int_equal(fstatat(directory, "cur", &st, 0), 0);
+	if (with == NULL)
+		return MAIL_NO_RIGHT;
+	account_rename(".X", ".Z");
+	account_rename(".Y", ".X");
+	return MAIL_OK;
+}
+
+/* What was looked at is what is changed, or nothing is. */
+static void
+another_takes_the_name_of_what_was_looked_at(void **state)
+{
+	const struct mail_permit no = { asked, NULL },
+				 exchanged = { asked, state };
+	struct mail_account *a = account_with_x();
+	struct mailbox *m = open_folder(a, "X");
+
+	append(m);
+	mailbox_close(&m);
+	assert_int_equal(mail_folder_create(a, SPAN("Y"), 0, &why), MAIL_OK);
+	m = open_folder(a, "Y");
+	append(m);
+	append(m);
+	mailbox_close(&m);
+	assert_int_equal(mail_folder_delete_if(a, SPAN("X"), &no, &why),
+	    MAIL_NO_RIGHT);
+	assert_int_equal(mail_folder_rename_if(a, SPAN("X"), SPAN("W"), &no,
+			     &why),
+	    MAIL_NO_RIGHT);
+	assert_int_equal(mail_folder_delete_if(a, SPAN("X"), &exchanged, &why),
+	    MAIL_NONEXISTENT);
+	m = open_folder(a, "X");
+	assert_int_equal(status_of(m).messages, 2);
+	mailbox_close(&m);
+	account_rename(".X", ".Y");
+	account_rename(".Z", ".X");
+	assert_int_equal(mail_folder_rename_if(a, SPAN("X"), SPAN("W"),
+			     &exchanged, &why),
+	    MAIL_NONEXISTENT);
+	assert_int_equal(mail_folder_find(a, SPAN("W"), NULL),
+	    MAIL_NONEXISTENT);
+	m = open_folder(a, "Z");
+	assert_int_equal(status_of(m).messages, 1);
+	mailbox_close(&m);
+	mail_account_close(&a);
+}
+
 static void
 names_are_exchanged(void **state)
 {
@@ -466,6 +519,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_FOLDER(a_name_that_another_folder_has_now_leads_there),
+		IN_FOLDER(another_takes_the_name_of_what_was_looked_at),
 		IN_FOLDER(names_are_exchanged),
 		IN_FOLDER(a_folder_that_others_made_anew_is_another),
 		IN_FOLDER(a_name_is_asked_for_after_renames_by_others),
