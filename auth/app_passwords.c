@@ -29,13 +29,13 @@ struct app_passwords {
 };
 
 struct app_passwords *
-app_passwords_new(const char *path, bool strict)
+app_passwords_new(const char *path, bool required)
 {
 	struct app_passwords *a = mem_new(sizeof(*a));
 
 	watched_file_init(&a->file, path, "app passwords");
-	a->file.may_be_missing = true;
-	a->file.must_stay = strict;
+	a->file.may_be_missing = !required;
+	a->file.must_stay = required;
 	return a;
 }
 

@@ -5,9 +5,9 @@
 /*
  * The file of app passwords, in memory: setting account_app_password_file. It
  * is looked at each time that it matters, so that one which was revoked is
- * refused from the next login on. A missing file is an empty one; with "strict"
- * (others than app passwords are refused to who has one) not once it was there:
- * a moment without it must not let them in.
+ * refused from the next login on. A missing file is an empty one, but not when
+ * it is "required", since the settings name it, or refuse other passwords to
+ * who has an app password: a moment without it must not let them in.
  */
 
 #include "auth/app_password.h"
@@ -21,7 +21,7 @@ enum app_passwords_result {
 	APP_PASSWORD_LATER, /* it could be one: the file cannot be read */
 };
 
-struct app_passwords *app_passwords_new(const char *path, bool strict);
+struct app_passwords *app_passwords_new(const char *path, bool required);
 void app_passwords_free(struct app_passwords **a);
 /*
  * Is it one of this account's? "which" (RIGHT, NOT_HERE) lives until the next

@@ -36,7 +36,12 @@
 #include <sys/epoll.h>
 #include <utlist.h>
 
-enum { ANSWER_TIMEOUT_S = 10, PAM_TIMEOUT_S = 30, EVENTS = 32 };
+enum {
+	ANSWER_TIMEOUT_S = 10,
+	PAM_TIMEOUT_S = 30,
+	TOKEN_WAIT_S = 30, /* for a process of auth-token, at most */
+	EVENTS = 32
+};
 
 struct question;
 
@@ -58,7 +63,7 @@ struct question {
 	struct question *next;
 	struct ipc *ipc;
 	struct peer *peer; /* NULL: gone */
-	char source[STATE_SOURCE_MAX];
+	uint64_t number; /* of state_ask */
 };
 
 static struct common_params common;
@@ -120,6 +125,8 @@ before(const struct service *s)
 		.params = &settings,
 		.accounts = accounts_new(&settings, &error),
 		.pam = ask_pam,
+		.app_file_named =
+		    conf_raw(s->conf, "account_app_password_file") != NULL,
 		.plaintext =
 		    strcmp(conf_value(s->conf, "disable_plaintext_auth"),
 			"no") == 0,
@@ -236,6 +243,7 @@ static void
 forget_question(struct question *q, bool whole)
 {
 	LL_DELETE(questions, q);
+	state_answered(shared, q->number);
 	if (q->peer != NULL)
 		q->peer->asked = NULL;
 	if (q->ipc != NULL)
@@ -270,41 +278,51 @@ send_question(struct question *q, const struct login *l)
 	    ipc_send(q->ipc, &message_token_check, &m, deadline) == IPC_OK;
 }
 
-/* Of one source there is room for a quarter, so that four are needed. */
+/*
+ * Counted with those of the other processes. Of one source there is room for a
+ * quarter, so that four are needed.
+ */
 static bool
-is_crowded(const char *source)
+is_crowded(const char *source, uint64_t *number)
 {
-	int64_t most = settings.auth_token_concurrency, all = 0, same = 0;
-	int64_t most_of_one = most < 4 ? 1 : most / 4;
-	const struct question *q;
+	unsigned int most = (unsigned int)settings.auth_token_concurrency, n;
+	const struct state_limits limits = {
+		.most = most,
+		.most_of_one = most < 4 ? 1 : most / 4,
+		.ends = clock_in(settings.auth_token_timeout + TOKEN_WAIT_S),
+	};
 
-	LL_FOREACH (questions, q) {
-		all++;
-		same += strcmp(q->source, source) == 0;
+	switch (state_ask(shared, source, clock_ms(), &limits, number, &n)) {
+	case STATE_ROOM:
+		return false;
+	case STATE_FULL:
+		log_warning("%u questions about tokens at a time:"
+			    " see auth_token_concurrency",
+		    n);
+		break;
+	case STATE_FULL_OF_SOURCE:
+		log_warning("%u questions about tokens from %s at a time:"
+			    " see auth_token_concurrency",
+		    n, source);
+		break;
 	}
-	if (all >= most)
-		log_warning("%lld questions about tokens at a time:"
-			    " see auth_token_concurrency",
-		    (long long)all);
-	else if (same >= most_of_one)
-		log_warning("%lld questions about tokens from %s at a time:"
-			    " see auth_token_concurrency",
-		    (long long)same, source);
-	return all >= most || same >= most_of_one;
+	return true;
 }
 
 /* The answer comes by token_answers; others are served meanwhile. */
 static bool
 ask_token(struct peer *p)
 {
-	struct question *q = mem_new(sizeof(*q));
+	char source[STATE_SOURCE_MAX];
+	struct question *q;
+	uint64_t number;
 
-	state_source(login_client(p->login), q->source);
-	p->crowded = is_crowded(q->source);
-	if (p->crowded) {
-		free(q);
+	state_source(login_client(p->login), source);
+	p->crowded = is_crowded(source, &number);
+	if (p->crowded)
 		return conclude_token(p, NULL);
-	}
+	q = mem_new(sizeof(*q));
+	q->number = number;
 	q->peer = p;
 	p->asked = q;
 	LL_PREPEND(questions, q);

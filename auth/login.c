@@ -323,7 +323,7 @@ login_setup(const struct login_config *config, struct buf *error)
 	if (p->account_app_password_file[0] != '\0')
 		the.app_passwords =
 		    app_passwords_new(p->account_app_password_file,
-			the.app_only != 0);
+			the.app_only != 0 || config->app_file_named);
 	if (!setup_masters(p, error))
 		return false;
 	password_init();

@@ -33,6 +33,7 @@ struct login_config {
 	struct accounts *accounts;
 	login_pam_function *pam;
 	struct app_use *use; /* NULL: uses of app passwords are not noted */
+	bool app_file_named; /* account_app_password_file is set */
 	bool plaintext; /* tokens may be sent without TLS */
 };
 

@@ -22,7 +22,7 @@
 #include "lib/log/log.h"
 
 enum {
-	STATE_MAGIC = 0x70687433,
+	STATE_MAGIC = 0x70687434,
 	TICKETS = 1024,
 	BUCKETS = 1024,
 	WAYS = 4, /* failures with equal low bits */
@@ -47,6 +47,12 @@ struct failure {
 	uint64_t count;
 };
 
+struct question {
+	uint64_t number; /* 0: free */
+	uint64_t source; /* keyed hash */
+	int64_t ends;
+};
+
 struct shared {
 	uint32_t magic;
 	uint32_t size;
@@ -54,6 +60,8 @@ struct shared {
 	unsigned char secret[DIGEST]; /* so that nobody can aim at buckets */
 	struct ticket tickets[TICKETS];
 	struct failure failures[BUCKETS][WAYS];
+	uint64_t asked; /* questions so far */
+	struct question questions[STATE_QUESTIONS_MAX];
 };
 
 struct state {
@@ -277,16 +285,24 @@ find_failure(struct shared *m, uint64_t who)
 }
 
 static uint64_t
-count_failure(struct state *s, const char *kind, const char *name, int64_t now)
+keyed_hash(const struct state *s, const char *kind, const char *name)
 {
 	unsigned char bytes[DIGEST];
 	char text[512];
-	struct failure *f;
-	uint64_t who;
+	uint64_t hash;
 
 	snprintf(text, sizeof(text), "%s %s", kind, name);
 	digest(s, text, bytes);
-	memcpy(&who, bytes, sizeof(who));
+	memcpy(&hash, bytes, sizeof(hash));
+	return hash;
+}
+
+static uint64_t
+count_failure(struct state *s, const char *kind, const char *name, int64_t now)
+{
+	uint64_t who = keyed_hash(s, kind, name);
+	struct failure *f;
+
 	f = find_failure(s->shared, who);
 	if (f->count == 0 || now - f->last > FORGET_MS || f->last > now)
 		f->count = 0;
@@ -316,4 +332,61 @@ state_failure(struct state *s, const char *client, const char *user,
 	while (--count > 0 && delay < most_ms)
 		delay *= 2;
 	return delay < most_ms ? delay : most_ms;
+}
+
+/* A free place, and how many others there are; NULL: none. */
+static struct question *
+count_questions(struct shared *m, uint64_t source, int64_t now,
+    unsigned int *all, unsigned int *same)
+{
+	struct question *place = NULL;
+
+	*all = *same = 0;
+	for (size_t i = 0; i < STATE_QUESTIONS_MAX; i++) {
+		struct question *q = &m->questions[i];
+
+		if (q->number == 0 || q->ends <= now) {
+			place = q;
+			continue;
+		}
+		(*all)++;
+		*same += q->source == source;
+	}
+	return place;
+}
+
+enum state_room
+state_ask(struct state *s, const char *source, int64_t now,
+    const struct state_limits *limits, uint64_t *question, unsigned int *count)
+{
+	enum state_room room = STATE_ROOM;
+	unsigned int all, same;
+	struct question *q;
+	uint64_t hash;
+
+	lock(s);
+	hash = keyed_hash(s, "asks", source);
+	q = count_questions(s->shared, hash, now, &all, &same);
+	if (q == NULL || all >= limits->most)
+		room = STATE_FULL;
+	else if (same >= limits->most_of_one)
+		room = STATE_FULL_OF_SOURCE;
+	else
+		*q =
+		    (struct question){ .number = *question = ++s->shared->asked,
+			    .source = hash,
+			    .ends = limits->ends };
+	unlock(s);
+	*count = room == STATE_FULL ? all : same;
+	return room;
+}
+
+void
+state_answered(struct state *s, uint64_t question)
+{
+	lock(s);
+	for (size_t i = 0; i < STATE_QUESTIONS_MAX; i++)
+		if (s->shared->questions[i].number == question)
+			s->shared->questions[i].number = 0;
+	unlock(s);
 }

@@ -4,7 +4,8 @@
 
 /*
  * What the processes of auth and auth-session know together: one-time
- * tickets, and recent failures by source and by account. A small file in
+ * tickets, recent failures by source and by account, and how many questions
+ * about tokens are under way. A small file in
  * data_directory, mapped by all of them; nothing in it must survive a reboot,
  * and a file that does not look right is simply begun anew.
  *
@@ -21,6 +22,7 @@ enum {
 	STATE_USER_MAX = 256,
 	STATE_BEHIND_MAX = 288,
 	STATE_SOURCE_MAX = 65,
+	STATE_QUESTIONS_MAX = 100,
 };
 
 /* Whose a ticket is. */
@@ -54,5 +56,22 @@ void state_source(const char *client, char out[STATE_SOURCE_MAX]);
  */
 uint64_t state_failure(struct state *s, const char *client, const char *user,
     const char *master, int64_t now, uint64_t most_ms);
+
+/*
+ * May one more question be asked: are there less than "most"
+ * (STATE_QUESTIONS_MAX is the most there can be), and less than "most_of_one"
+ * for this source? *count is how many of those are too many. The question
+ * counts until state_answered; one of a process that was killed until "ends".
+ */
+enum state_room { STATE_ROOM, STATE_FULL, STATE_FULL_OF_SOURCE };
+
+struct state_limits {
+	unsigned int most, most_of_one;
+	int64_t ends;
+};
+
+enum state_room state_ask(struct state *s, const char *source, int64_t now,
+    const struct state_limits *limits, uint64_t *question, unsigned int *count);
+void state_answered(struct state *s, uint64_t question);
 
 #endif

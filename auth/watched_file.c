@@ -91,8 +91,7 @@ open_and_load(struct watched_file *w, struct buf *text)
 	struct stat st;
 	int fd = open(w->path, FLAGS);
 
-	if (fd == -1 && errno == ENOENT && w->may_be_missing &&
-	    !(w->must_stay && w->seen.st_ino != 0))
+	if (fd == -1 && errno == ENOENT && w->may_be_missing)
 		return missing(w);
 	if (fd == -1 || fstat(fd, &st) == -1) {
 		log_warning("cannot read %s from %s: %s", w->what, w->path,

@@ -7,7 +7,7 @@
  * A new version that cannot be read leaves the one in memory as it is; a file
  * that cannot be looked at is "unreadable", which is a temporary failure to
  * whoever asks, and never the same as an empty one. With "must_stay" neither is
- * one that is gone, or has no byte left, while somebody changes it in place.
+ * one that has no byte left, while somebody changes it in place.
  */
 
 #include <stdbool.h>
@@ -20,7 +20,7 @@ struct watched_file {
 	const char *what; /* "accounts": for the log */
 	int64_t interval_ms; /* not looked at more often; 0: each time */
 	bool may_be_missing; /* that is an empty file */
-	bool must_stay; /* but not once it was there: then it is unreadable */
+	bool must_stay; /* one that has become empty is unreadable */
 	/* its own */
 	int64_t looked;
 	struct stat seen; /* of the version in memory; st_ino 0: none */

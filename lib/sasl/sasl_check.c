@@ -181,10 +181,17 @@ check_app_passwords(struct conf *c, struct buf *errors, struct buf *warnings)
 		}
 		free(text);
 	}
-	/* it need not be there */
-	if (file[0] == '\0' ||
-	    (file[0] == '/' && access(file, F_OK) == -1 && errno == ENOENT))
+	if (file[0] == '\0')
 		return good;
+	if (file[0] == '/' && access(file, F_OK) == -1 && errno == ENOENT) {
+		bool named = conf_raw(c, setting) != NULL;
+
+		if (named || conf_value(c, only)[0] != '\0')
+			say(c, named ? setting : only, warnings, file,
+			    "is not there: logins that depend on it have to"
+			    " wait until it is");
+		return good;
+	}
 	return check_source(c, setting, file, errors, warnings) && good;
 }
 

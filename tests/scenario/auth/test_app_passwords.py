@@ -185,6 +185,30 @@ def test_own_password_stays_shut_out_while_the_file_is_gone(suite):
     pop3_login(s, "alice", PASSWORD)
 
 
+def test_file_is_not_there_when_the_suite_starts(suite):
+    """Nor is that none: it is taken up when it appears."""
+    s = suite(main="account_app_password_only = imap, pop3\n")
+    for user in ("bob", "alice"):
+        with pytest.raises(poplib.error_proto, match="SYS/TEMP"):
+            pop3_login(s, user, PASSWORD)
+    smtp_login(s, "bob", PASSWORD)
+    s.wait_log("cannot read app passwords from .*app_passwords: No such file")
+    word = secret(s, "bob", "phone")
+    pop3_login(s, "bob", word)
+    refused(s, pop3_login, "bob", PASSWORD)
+    pop3_login(s, "alice", PASSWORD)
+
+
+def test_file_that_is_named_is_not_there(suite):
+    s = suite(main="account_app_password_file = $config_directory/words\n")
+    with pytest.raises(poplib.error_proto, match="SYS/TEMP"):
+        pop3_login(s, "bob", "abcde-fghij-kmnpq-rstuv")
+    refused(s, pop3_login, "bob", "wrong")
+    pop3_login(s, "bob", PASSWORD)
+    pop3_login(s, "bob", secret(s, "bob", "phone"))
+    refused(s, pop3_login, "bob", "abcde-fghij-kmnpq-rstuv")
+
+
 def test_file_is_replaced_and_keeps_its_owner_and_mode(suite):
     s = suite()
     path = s.root / "etc/app_passwords"

@@ -109,6 +109,46 @@ test_failures(void **state)
 	state_close(&two);
 }
 
+/* Whichever process asks. */
+static void
+test_questions(void **state)
+{
+	struct state *one = state_open(folder), *two = state_open(folder);
+	const struct state_limits few = { 3, 2, 2000 }, more = { 4, 4, 3000 };
+	uint64_t first, number;
+	unsigned int n;
+
+	(void)state;
+	assert_int_equal(state_ask(one, "a", 1000, &few, &first, &n),
+	    STATE_ROOM);
+	assert_int_equal(state_ask(two, "a", 1000, &few, &number, &n),
+	    STATE_ROOM);
+	assert_int_equal(state_ask(one, "a", 1000, &few, &number, &n),
+	    STATE_FULL_OF_SOURCE);
+	assert_int_equal(n, 2);
+	assert_int_equal(state_ask(two, "b", 1000, &few, &number, &n),
+	    STATE_ROOM);
+	assert_int_equal(state_ask(one, "c", 1000, &few, &number, &n),
+	    STATE_FULL);
+	assert_int_equal(n, 3);
+	state_answered(two, first);
+	state_answered(two, first);
+	assert_int_equal(state_ask(two, "a", 1000, &few, &number, &n),
+	    STATE_ROOM);
+	/* those who asked were killed */
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(state_ask(two, "a", 2000, &more, &number, &n),
+		    STATE_ROOM);
+	assert_int_equal(state_ask(one, "a", 2000, &more, &number, &n),
+	    STATE_FULL);
+	/* and one that comes back frees nobody else's place */
+	state_answered(one, first);
+	assert_int_equal(state_ask(one, "a", 2000, &more, &number, &n),
+	    STATE_FULL);
+	state_close(&one);
+	state_close(&two);
+}
+
 static void
 test_damaged_file_is_begun_anew(void **state)
 {
@@ -150,6 +190,7 @@ main(void)
 		cmocka_unit_test(test_tickets),
 		cmocka_unit_test(test_tickets_are_bounded),
 		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_questions),
 		cmocka_unit_test(test_damaged_file_is_begun_anew),
 	};
 
