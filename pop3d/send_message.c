@@ -12,7 +12,7 @@
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 
-enum { CHUNK = 65536 };
+enum { CHUNK = 65536, LINES = 8192 /* bytes copied at a time */ };
 
 struct sending {
 	struct stream *io;
@@ -22,6 +22,7 @@ struct sending {
 	char last; /* byte before this one; LF at the start */
 	bool in_body;
 	uint64_t lines_left; /* of the body */
+	char *lines; /* room for LINES, each with an LF or dot of two bytes */
 };
 
 static enum io
@@ -124,6 +125,52 @@ put_block(struct sending *s, const char *p, size_t n, int64_t at)
 	return r != IO_OK ? r : put(s, p, n);
 }
 
+/* The line, or the part of it that ends at "stop", as it is sent. */
+static char *
+copy_line(struct sending *s, const char **from, const char *stop, char *to)
+{
+	const char *p = *from, *lf = memchr(p, '\n', (size_t)(stop - p));
+	size_t n = (size_t)((lf == NULL ? stop : lf) - p);
+	bool cr;
+
+	if (s->last == '\n' && *p == '.')
+		*to++ = '.';
+	memcpy(to, p, n);
+	if (n > 0)
+		s->last = p[n - 1];
+	*from = p + n;
+	s->sent += n;
+	if (lf == NULL)
+		return to + n;
+	to += n;
+	cr = s->last != '\r';
+	if (cr)
+		*to++ = '\r';
+	*to++ = '\n';
+	s->sent += 1 + cr;
+	s->last = '\n';
+	*from = lf + 1;
+	return to;
+}
+
+/* A chunk of which all is wanted: the stream is called once for many lines. */
+static enum io
+put_whole(struct sending *s, const char *p, size_t n)
+{
+	const char *end = p + n;
+	enum io r = IO_OK;
+
+	while (p < end && r == IO_OK) {
+		const char *stop = end - p < LINES ? end : p + LINES;
+		char *to = s->lines;
+
+		while (p < stop)
+			to = copy_line(s, &p, stop, to);
+		r = stream_write(s->io, s->lines, (size_t)(to - s->lines));
+	}
+	return r;
+}
+
 /* Bytes of this chunk; one CR is kept for the next, where its LF may be. */
 static int64_t
 read_chunk(struct sending *s, char *chunk)
@@ -153,6 +200,8 @@ put_all(struct sending *s, char *chunk)
 			continue; /* a CR alone */
 		if (s->blob->crlf && whole)
 			r = put_block(s, chunk, (size_t)n, at);
+		else if (whole)
+			r = put_whole(s, chunk, (size_t)n);
 		else
 			r = put_lines(s, chunk, (size_t)n, &enough);
 		at += n;
@@ -175,9 +224,11 @@ send_message(struct stream *io, struct store_blob *blob, uint64_t lines,
 		.last = '\n',
 		.lines_left = lines,
 	};
-	char *chunk = mem_new(CHUNK);
-	enum io r = put_all(&s, chunk);
+	char *chunk = mem_resize(NULL, CHUNK + 2 * LINES);
+	enum io r;
 
+	s.lines = chunk + CHUNK;
+	r = put_all(&s, chunk);
 	free(chunk);
 	if (r == IO_OK && s.last != '\n')
 		r = put(&s, s.last == '\r' ? "\n" : "\r\n",

@@ -125,8 +125,8 @@ as_default(struct conf *c, struct setting *s, const char *fallback)
 	struct buf error = BUF_INIT(1024);
 	const char *value = conf_evaluate(c, s, 0);
 	const char *expanded = conf_expand(c, fallback, &error);
-	bool same = value != NULL && expanded != NULL &&
-	    strcmp(value, expanded) == 0;
+	bool same =
+	    value != NULL && expanded != NULL && strcmp(value, expanded) == 0;
 
 	buf_fini(&error);
 	return same || strcmp(s->raw, fallback) == 0;

@@ -241,11 +241,12 @@ fetch(struct store *base, size_t i, struct store_blob *out, struct why *why)
 		why_set(why, "4.2.0", "the message is not a regular file");
 		return STORE_FAILED;
 	}
-	if (m->stored != UINT64_MAX && st.st_size > (off_t)m->stored)
+	if (m->stored != UINT64_MAX && st.st_size > (off_t)m->stored) {
 		cut_footer(s, m, fd, st.st_size);
-	if (fstat(fd, &st) == -1) {
-		fd_close(&fd);
-		return failed("cannot read the message", why);
+		if (fstat(fd, &st) == -1) {
+			fd_close(&fd);
+			return failed("cannot read the message", why);
+		}
 	}
 	if (!maildir_unpack(s->maildir, &fd, m->stored, &st, why)) {
 		log_warning("%s: %s", m->name, why->text);

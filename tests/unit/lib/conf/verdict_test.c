@@ -211,8 +211,7 @@ bounds_fit(const struct row *r, const struct param *p)
 {
 	uint64_t least = 0, most = 0;
 
-	if (p->type == PARAM_WORD || p->type == PARAM_BOOL ||
-	    is_type(r, "-"))
+	if (p->type == PARAM_WORD || p->type == PARAM_BOOL || is_type(r, "-"))
 		return true;
 	if (!span_u64(r->least, UINT32_MAX, &least) ||
 	    !span_u64(r->most, UINT32_MAX, &most))
@@ -315,8 +314,8 @@ test_verdicts(void **state)
 		struct verdict_of_setting v = conf_verdict(c, cases[i].name);
 
 		if (v.kind != cases[i].kind || v.idle != cases[i].idle)
-			fail_msg("%s: verdict %d, idle %d: %s", cases[i].main_cf,
-			    (int)v.kind, v.idle, v.reason);
+			fail_msg("%s: verdict %d, idle %d: %s",
+			    cases[i].main_cf, (int)v.kind, v.idle, v.reason);
 		conf_free(&c);
 	}
 }
