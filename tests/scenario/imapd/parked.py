@@ -14,7 +14,7 @@ def parent(s):
 def all_parked(s):
     """No process of a user is left: whatever is connected is parked."""
     wait_for("all to be parked",
-             lambda: s.processes("imapd-session") == [parent(s)], 15)
+             lambda: s.processes("imapd-session") == [parent(s)])
 
 
 def stay_parked(s, seconds=2.5):

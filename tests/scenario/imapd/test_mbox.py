@@ -321,7 +321,7 @@ def test_parked_in_idle(mbox, folder):
         with open(path, "ab") as f:
             f.write(message(x))
         assert until(c, b"EXISTS")[-1] == b"* %d EXISTS" % x
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         all_parked(mbox)
     fresh = path.with_suffix(".new")
     put(mbox, fresh, path.read_bytes() + message(6))

@@ -24,7 +24,7 @@ def test_woken_by_a_change_and_by_the_client(suite):
     began = time.monotonic()
     bob.append("Work", message(4))
     assert alice.line() == b"* 4 EXISTS"
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
     all_parked(s)
     bob.ok("SELECT Work")
     bob.ok(r"STORE 2 +FLAGS (\Deleted)")
