@@ -72,16 +72,23 @@ class Imap:
 
     def read(self, n):
         """n bytes."""
-        while len(self.buffer) < n:
+        parts, have = [], len(self.buffer)
+        while have < n:
+            parts.append(self.buffer)
+            self.buffer = b""
             self.more()
-        data, self.buffer = self.buffer[:n], self.buffer[n:]
+            have += len(self.buffer)
+        parts.append(self.buffer)
+        data = b"".join(parts)
+        data, self.buffer = data[:n], data[n:]
         return data
 
     def line(self):
         """A line of the server's with its literals: "{3}\r\nabc" and on."""
-        line = self.raw_line()
-        while m := re.search(rb"~?\{(\d+)\}$", line):
-            line += b"\r\n" + self.read(int(m[1])) + self.raw_line()
+        parts = [self.raw_line()]
+        while m := re.search(rb"\{(\d+)\}$", parts[-1][-22:]):
+            parts += [b"\r\n", self.read(int(m[1])), self.raw_line()]
+        line = b"".join(parts)
         if self.strict:
             kind, data = parse(line, self.utf8)
             if kind == "ENABLED" and {"UTF8=ACCEPT", "IMAP4rev2"} & set(data):

@@ -21,6 +21,8 @@ DATE_TIME = re.compile(
     rb'[0-2]\d:[0-5]\d:[0-6]\d [+-]\d{4}"')
 OBJECT_ID = re.compile(rb"[A-Za-z0-9_-]{1,255}")
 TEXT = re.compile(rb"[^\x00\r\n\x80-\xff]+")
+NIL = re.compile(rb"NIL(?![^\x00-\x20(){%*\"\\\]])", re.I)
+PLAIN = re.compile(rb'"([^\x00\r\n"\\\x80-\xff]*)"')  # of most strings
 SYSTEM_FLAGS = {rb"\Answered", rb"\Flagged", rb"\Deleted", rb"\Seen",
                 rb"\Draft"}
 
@@ -44,7 +46,9 @@ class Reader:
             f"{self.line[self.at:self.at + 60]!r}")
 
     def looks(self, text):
-        return self.line[self.at:self.at + len(text)].upper() == text.upper()
+        return self.line.startswith(text, self.at) or (
+            len(text) > 1 and
+            self.line[self.at:self.at + len(text)].upper() == text.upper())
 
     def take(self, text):
         if not self.looks(text):
@@ -88,6 +92,10 @@ class Reader:
         return value
 
     def quoted(self):
+        m = PLAIN.match(self.line, self.at)
+        if m:
+            self.at = m.end()
+            return m[1]
         self.must(b'"')
         out = bytearray()
         while True:
@@ -138,8 +146,7 @@ class Reader:
         return None if self.nil() else self.string()
 
     def nil(self):
-        m = re.compile(rb"NIL(?![^\x00-\x20(){%*\"\\\]])", re.I).match(
-            self.line, self.at)
+        m = NIL.match(self.line, self.at)
         if m:
             self.at = m.end()
         return m is not None

@@ -87,11 +87,11 @@ def test_two_hundred_slow_large_messages_and_two_cleanups(suite):
     master = s.root / "etc/master.cf"
     master.write_text(master.read_text().replace("- 200 smtpd", "- 1000 smtpd"))
     s.posthaste("reload")
-    texts = [content(i, 1 << 20) for i in range(200)]
+    texts = [content(i, 1 << 18) for i in range(200)]
     wires = [stuffed(text) for text in texts]
     slow = [begin(s) for _ in texts]
     for d, wire in zip(slow, wires):
-        d.send(wire[:400000])
+        d.send(wire[:100000])
     wait_for("a scratch file for each",
              lambda: len([n for n in scratch_files(s) if n >= 1 << 16]) == 200)
     for i in range(20):
@@ -100,7 +100,7 @@ def test_two_hundred_slow_large_messages_and_two_cleanups(suite):
     # while all of the others are still on their way
     assert s.queue("incoming") == []
     for d, wire in zip(slow, wires):
-        d.send(wire[400000:] + b".\r\n")
+        d.send(wire[100000:] + b".\r\n")
     for d in slow:
         assert d.reply().startswith("250 2.0.0 Ok: queued as ")
         d.close()
