@@ -4,15 +4,24 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "imapd/arguments_text.h"
 #include "imapd/esearch.h"
+#include "imapd/parked_context.h"
+#include "lib/login/session_stage.h"
 
-enum { SETS_MAX = 4 << 20 }; /* bytes of the UIDs that keys of one name */
+enum {
+	SETS_MAX = 4 << 20, /* bytes of the UIDs that keys of one name */
+	PARKED_MAX = PARKED_STATE_MAX, /* of what is kept for parking alone */
+};
 
 struct context {
 	struct context *next;
 	char *tag;
 	bool uid;
 	struct search_program *program;
+	/* as in struct parked_context; keys empty: it cannot be parked */
+	struct buf charset, keys, numbers;
+	int64_t now;
 	struct sort_program sort; /* no criteria: in the mailbox's order */
 	struct uid_set saved; /* what "$" was */
 	struct uid_set found;
@@ -29,6 +38,9 @@ static void
 context_free(struct context *c)
 {
 	search_program_free(&c->program);
+	buf_fini(&c->charset);
+	buf_fini(&c->keys);
+	buf_fini(&c->numbers);
 	uid_set_fini(&c->saved);
 	uid_set_fini(&c->found);
 	free(c->order);
@@ -63,12 +75,22 @@ say_no_update(struct imap_session *s, struct span tag, const char *why)
 	buf_printf(&s->out, "] %s\r\n", why);
 }
 
+/* A key for message numbers is one for these UIDs from now on. */
+static void
+take_uids(struct search_program *p, struct search_key *k, struct span uids)
+{
+	k->kind = uids.n > 0 ? SEARCH_UIDS : SEARCH_ALL;
+	if (uids.n == 0)
+		k->negated = !k->negated; /* none of them */
+	k->name = (struct span){ arena_span(p->arena, uids), uids.n };
+}
+
 /*
  * RFC 5267 section 4.3: message numbers mean what they meant when the command
  * came. False: as UIDs they are longer than what is kept.
  */
 static bool
-fix_numbers(struct imap_session *s, struct search_program *p)
+fix_numbers(struct imap_session *s, struct search_program *p, struct buf *kept)
 {
 	size_t left = SETS_MAX;
 
@@ -82,15 +104,12 @@ fix_numbers(struct imap_session *s, struct search_program *p)
 			continue;
 		search_numbers(&s->view, k->name, &numbers);
 		mailbox_view_uids(&s->view, &numbers, &uids);
-		k->kind = uids.count > 0 ? SEARCH_UIDS : SEARCH_ALL;
-		if (uids.count == 0)
-			k->negated = !k->negated; /* none of them */
 		uid_set_text(&uids, &text);
 		fits = !text.overflow;
-		if (fits)
-			k->name = (struct span){
-				arena_span(p->arena, buf_span(&text)), text.n
-			};
+		if (fits) {
+			take_uids(p, k, buf_span(&text));
+			packed_put_text(kept, buf_span(&text));
+		}
 		left -= text.n;
 		buf_fini(&text);
 		uid_set_fini(&numbers);
@@ -101,12 +120,52 @@ fix_numbers(struct imap_session *s, struct search_program *p)
 	return true;
 }
 
-/* A session without any can be parked (park.h). */
 static void
 end_if_empty(struct imap_session *s)
 {
 	if (s->contexts != NULL && s->contexts->first == NULL)
 		contexts_end(s);
+}
+
+static struct search_program *
+read_program(const struct parked_context *c)
+{
+	struct search_program *p = NULL;
+	struct arena *arena = arena_new();
+	const struct imap_arg *args;
+	const char *error;
+	size_t count;
+
+	if (!arguments_text_read(c->keys, arena, &args, &count) ||
+	    search_parse(args, count, c->charset, c->now, &p, &error) !=
+		SEARCH_OK)
+		p = NULL;
+	arena_free(&arena);
+	return p;
+}
+
+/* For parking: what the program was made of, where it can be made so again. */
+static void
+note_request(struct context *c, const struct search_request *r)
+{
+	struct parked_context again;
+	struct search_program *p;
+
+	c->charset = BUF_INIT(PARKED_MAX);
+	c->keys = BUF_INIT(PARKED_MAX);
+	buf_add_span(&c->charset, r->charset);
+	c->now = r->now;
+	if (!arguments_text_write(r->keys, &c->keys) || c->charset.overflow) {
+		buf_fini(&c->keys);
+		return;
+	}
+	again = (struct parked_context){ .charset = buf_span(&c->charset),
+		.keys = buf_span(&c->keys),
+		.now = c->now };
+	p = read_program(&again);
+	if (p == NULL || p->count != c->program->count)
+		buf_fini(&c->keys);
+	search_program_free(&p);
 }
 
 bool
@@ -128,7 +187,9 @@ context_begin(struct imap_session *s, struct search_request *r,
 	c->uid = r->uid;
 	c->program = r->program;
 	r->program = NULL;
-	if (!fix_numbers(s, c->program)) {
+	note_request(c, r);
+	c->numbers = BUF_INIT(PARKED_MAX);
+	if (!fix_numbers(s, c->program, &c->numbers)) {
 		context_free(c);
 		say_no_update(s, r->command->tag, "Too many numbers");
 		end_if_empty(s);
@@ -348,6 +409,100 @@ contexts_end(struct imap_session *s)
 		drop(s, &s->contexts->first);
 	free(s->contexts);
 	s->contexts = NULL;
+}
+
+/* Parking */
+
+bool
+contexts_write(const struct imap_session *s, struct buf *out)
+{
+	if (s->contexts == NULL)
+		return true;
+	for (const struct context *c = s->contexts->first; c != NULL;
+	     c = c->next) {
+		const struct parked_context p = {
+			.tag = span_of(c->tag),
+			.uid = c->uid,
+			.charset = buf_span(&c->charset),
+			.keys = buf_span(&c->keys),
+			.now = c->now,
+			.numbers = buf_span(&c->numbers),
+			.saved = c->saved,
+			.sort = c->sort,
+			.found = c->found,
+			.order = c->order,
+			.count = c->count,
+		};
+
+		if (c->keys.n == 0 || c->numbers.overflow)
+			return false;
+		parked_context_write(&p, out);
+	}
+	return !out->overflow;
+}
+
+/* What they meant when the command came. */
+static bool
+restore_numbers(struct search_program *p, struct span numbers)
+{
+	struct packed n = { .rest = numbers };
+
+	for (size_t i = 0; i < p->count; i++)
+		if (p->leaves[i]->kind == SEARCH_NUMBERS)
+			take_uids(p, p->leaves[i], packed_text(&n));
+	return packed_end(&n);
+}
+
+static struct context *
+context_of(struct parked_context *p)
+{
+	struct search_program *program = read_program(p);
+	struct context *c;
+
+	if (program == NULL || !restore_numbers(program, p->numbers)) {
+		search_program_free(&program);
+		return NULL;
+	}
+	c = mem_new(sizeof(*c));
+	c->tag = mem_span_text(p->tag);
+	c->uid = p->uid;
+	c->program = program;
+	c->charset = c->keys = c->numbers = BUF_INIT(PARKED_MAX);
+	buf_add_span(&c->charset, p->charset);
+	buf_add_span(&c->keys, p->keys);
+	buf_add_span(&c->numbers, p->numbers);
+	c->now = p->now;
+	c->sort = p->sort;
+	c->saved = p->saved;
+	c->found = p->found;
+	c->order = p->order;
+	c->count = p->count;
+	p->saved = p->found = (struct uid_set){ 0 };
+	p->order = NULL;
+	return c;
+}
+
+bool
+contexts_again(struct imap_session *s, struct span text)
+{
+	struct packed p = { .rest = text };
+	struct context **end;
+	struct parked_context one;
+
+	if (text.n == 0 || s->mailbox == NULL)
+		return text.n == 0;
+	s->contexts = mem_new(sizeof(*s->contexts));
+	end = &s->contexts->first;
+	while (p.rest.n > 0 && !p.bad && s->contexts->count < CONTEXTS_MAX) {
+		parked_context_read(&p, &one);
+		*end = p.bad ? NULL : context_of(&one);
+		parked_context_fini(&one);
+		if (*end == NULL)
+			return false;
+		s->contexts->count++;
+		end = &(*end)->next;
+	}
+	return packed_end(&p);
 }
 
 void

@@ -33,6 +33,13 @@ bool context_begin(struct imap_session *s, struct search_request *r,
  */
 void contexts_before(struct imap_session *s, const struct mailbox_update *u);
 void contexts_after(struct imap_session *s, const struct mailbox_update *u);
+/*
+ * Parking. False: there is more of them than can be written down. Empty where
+ * there are none.
+ */
+bool contexts_write(const struct imap_session *s, struct buf *out);
+/* Behind the mailbox and its view. False: these are none. */
+bool contexts_again(struct imap_session *s, struct span text);
 /* By imap_unselect, and at the end. */
 void contexts_end(struct imap_session *s);
 

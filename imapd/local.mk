@@ -11,11 +11,14 @@ EXTRA_DIST += imapd/verbs.def imapd/capabilities.def imapd/session.h
 # The session stage without its main: the frame (wire, states, what is told),
 # then each family of commands adds its files.
 noinst_LIBRARIES += imapd/libimapd.a
+imapd_parked = imapd/parked_state.c imapd/parked_state.h imapd/packed.c \
+	imapd/packed.h imapd/parked_context.c imapd/parked_context.h
 imapd_libimapd_a_SOURCES = imapd/session.h imapd/imap_session.c \
 	imapd/reply.c imapd/tell.c imapd/arguments.c imapd/wait.c \
 	imapd/client_id.c imapd/client_id.h \
 	imapd/basic.c imapd/basic.h imapd/select.c imapd/idle.c \
-	imapd/park.c imapd/park.h imapd/parked_state.c imapd/parked_state.h
+	imapd/park.c imapd/park.h imapd/arguments_text.c \
+	imapd/arguments_text.h $(imapd_parked)
 
 # commands that change messages
 imapd_changing = imapd/changing.h imapd/store_flags.c imapd/expunge.c \
@@ -115,8 +118,7 @@ tests_fuzz_references_fuzz_SOURCES = tests/fuzz/references_fuzz.c \
 check_PROGRAMS += tests/unit/imapd/parked_state_test
 TESTS += tests/unit/imapd/parked_state_test
 tests_unit_imapd_parked_state_test_SOURCES = \
-	tests/unit/imapd/parked_state_test.c imapd/parked_state.c \
-	imapd/parked_state.h
+	tests/unit/imapd/parked_state_test.c $(imapd_parked)
 tests_unit_imapd_parked_state_test_LDADD = $(LDADD) -lcmocka
 
 check_PROGRAMS += tests/fuzz/acl_list_fuzz tests/fuzz/list_pattern_fuzz \
@@ -147,7 +149,7 @@ tests_unit_imapd_progress_test_LDFLAGS = $(AM_LDFLAGS) \
 check_PROGRAMS += tests/fuzz/parked_state_fuzz
 TESTS += tests/fuzz/parked_state_fuzz
 tests_fuzz_parked_state_fuzz_SOURCES = tests/fuzz/parked_state_fuzz.c \
-	tests/fuzz/replay.c imapd/parked_state.c imapd/parked_state.h
+	tests/fuzz/replay.c $(imapd_parked)
 
 check_PROGRAMS += tests/unit/imapd/small_stack_test
 TESTS += tests/unit/imapd/small_stack_test

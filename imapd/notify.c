@@ -5,6 +5,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "imapd/arguments_text.h"
 #include "imapd/list.h"
 #include "imapd/namespaces.h"
 #include "imapd/notify_folders.h"
@@ -562,7 +563,7 @@ notify_command(struct imap_session *s, const struct imap_command *c)
 	}
 	n = begin(s);
 	(void)notify_request_read(s, c, n->arena, &n->request);
-	if (!notify_request_write(c, &n->text))
+	if (!arguments_text_write(c->args, &n->text))
 		buf_fini(&n->text);
 	if (set_up(n))
 		reply_ok(s, c, NULL, "Notify completed.");
@@ -592,11 +593,10 @@ bool
 notify_again(struct imap_session *s, struct span text)
 {
 	struct imap_notify *n = begin(s);
-	struct imap_command c;
+	struct imap_command c = { .name = SPAN("NOTIFY") };
 
 	buf_add_span(&n->text, text);
-	text.p = arena_span(n->arena, text);
-	if (!notify_request_command(text, n->arena, &c) ||
+	if (!arguments_text_read(text, n->arena, &c.args, &c.count) ||
 	    notify_request_read(s, &c, n->arena, &n->request) !=
 		NOTIFY_READ_OK ||
 	    n->request.count > 0)

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "imapd/namespaces.h"
-#include "lib/imap/imap_parse.h"
 
 enum { NAME_ROOM = 65536 };
 
@@ -187,85 +186,6 @@ notify_request_read(const struct imap_session *s, const struct imap_command *c,
 		r = imap_arg_list(a, &list) ? read_group(&x, list) :
 					      NOTIFY_READ_BAD;
 	return r;
-}
-
-static bool write_arguments(const struct imap_arg *a, struct buf *out);
-
-static bool
-write_quoted(struct span text, struct buf *out)
-{
-	buf_add_char(out, '"');
-	for (size_t i = 0; i < text.n; i++) {
-		unsigned char c = (unsigned char)text.p[i];
-
-		if (c < ' ' || c == 0x7f)
-			return false;
-		if (c == '"' || c == '\\')
-			buf_add_char(out, '\\');
-		buf_add_char(out, (char)c);
-	}
-	buf_add_char(out, '"');
-	return true;
-}
-
-static bool
-write_argument(const struct imap_arg *a, struct buf *out)
-{
-	bool good;
-
-	switch (a->type) {
-	case IMAP_ATOM:
-		return buf_add_span(out, a->text);
-	case IMAP_NIL:
-		return buf_add_text(out, "NIL");
-	case IMAP_QUOTED:
-	case IMAP_LITERAL:
-		return write_quoted(a->text, out);
-	case IMAP_LIST:
-		buf_add_char(out, '(');
-		good = write_arguments(a->list, out);
-		buf_add_char(out, ')');
-		return good;
-	default:
-		return false;
-	}
-}
-
-/* As deep as a command may be. */
-static bool
-write_arguments(const struct imap_arg *a, struct buf *out)
-{
-	for (const char *between = ""; a->type != IMAP_END; a++) {
-		buf_add_text(out, between);
-		if (!write_argument(a, out))
-			return false;
-		between = " ";
-	}
-	return true;
-}
-
-bool
-notify_request_write(const struct imap_command *c, struct buf *out)
-{
-	return write_arguments(c->args, out) && !out->overflow;
-}
-
-bool
-notify_request_command(struct span text, struct arena *arena,
-    struct imap_command *out)
-{
-	struct imap_limits limits = imap_limits_session;
-	struct imap_parse parse;
-	bool good;
-
-	limits.utf8 = true;
-	*out = (struct imap_command){ .name = SPAN("NOTIFY") };
-	imap_parse_init(&parse, arena, &limits);
-	/* as it stands behind the command's name */
-	good = imap_parse_line(&parse, text, false) &&
-	    imap_parse_end(&parse, &out->args, &out->count);
-	imap_parse_fini(&parse);
-	return good;
 }
 
 static bool

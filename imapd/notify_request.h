@@ -58,14 +58,6 @@ enum notify_read { NOTIFY_READ_OK, NOTIFY_READ_BAD, NOTIFY_READ_BADEVENT };
 enum notify_read
 notify_request_read(const struct imap_session *s, const struct imap_command *c,
     struct arena *arena, struct notify_request *out);
-/*
- * The arguments as text, to be read again later. False: they cannot be
- * written on one line, or it is too long.
- */
-bool notify_request_write(const struct imap_command *c, struct buf *out);
-/* That text as a command again. It is changed, and pointed into. */
-bool notify_request_command(struct span text, struct arena *arena,
-    struct imap_command *out);
 /* Events that these groups want of a folder; "exists": it is one. */
 unsigned int notify_request_events(const struct notify_request *r,
     const char *name, bool subscribed, char separator);

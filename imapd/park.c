@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "imapd/context.h"
 #include "imapd/namespaces.h"
 #include "imapd/notify.h"
 #include "imapd/parked_state.h"
@@ -24,14 +25,18 @@ imap_park_at(const struct imap_session *s)
 	    s->state == IMAP_LOGGED_OUT || imap_reader_pending(s->reader))
 		return INT64_MAX;
 	/* what has more of a memory than can be written down */
-	if (s->contexts != NULL ||
-	    (s->notify != NULL && !notify_text(s, &request)))
+	if (s->notify != NULL && !notify_text(s, &request))
 		return INT64_MAX;
 	return clock_in(after);
 }
 
+/* What is written on its own first. */
+struct parts {
+	struct buf saved, contexts;
+};
+
 static bool
-write_down(const struct imap_session *s, struct buf *saved, struct buf *out)
+write_down(const struct imap_session *s, struct parts *parts, struct buf *out)
 {
 	struct parked_state p = {
 		.user = span_of(s->user),
@@ -60,9 +65,12 @@ write_down(const struct imap_session *s, struct buf *saved, struct buf *out)
 	p.modseq = s->view.modseq;
 	p.removals = s->view.removals;
 	p.first_recent = s->view.first_recent;
-	uid_set_text(&s->saved, saved);
-	p.saved = buf_span(saved);
-	return !saved->overflow && parked_state_write(&p, out);
+	uid_set_text(&s->saved, &parts->saved);
+	p.saved = buf_span(&parts->saved);
+	if (parts->saved.overflow || !contexts_write(s, &parts->contexts))
+		return false;
+	p.contexts = buf_span(&parts->contexts);
+	return parked_state_write(&p, out);
 }
 
 /* What is to be watched. */
@@ -112,7 +120,8 @@ imap_park(struct imap_session *s)
 	const struct imapd_params *params = s->params;
 	bool idle = s->idle_tag.p != NULL;
 	struct buf state = BUF_INIT(PARKED_STATE_MAX);
-	struct buf saved = BUF_INIT(PARKED_STATE_MAX);
+	struct parts parts = { BUF_INIT(PARKED_STATE_MAX),
+		BUF_INIT(PARKED_STATE_MAX) };
 	struct points points = { .count = 0 };
 	struct session_parking p = {
 		.keepalive_s =
@@ -124,7 +133,7 @@ imap_park(struct imap_session *s)
 	/* who hears signs of life, and lives, may idle for ever */
 	if (p.keepalive_s == 0)
 		p.timeout_s = (uint64_t)params->imap_timeout;
-	if (result == PARKED && !write_down(s, &saved, &state))
+	if (result == PARKED && !write_down(s, &parts, &state))
 		result = PARK_LATER;
 	p.state = buf_span(&state);
 	p.point_count = points.count;
@@ -133,7 +142,8 @@ imap_park(struct imap_session *s)
 	for (size_t i = 0; i < points.count; i++)
 		fd_close(&points.all[i].fd);
 	buf_fini(&state);
-	buf_fini(&saved);
+	buf_fini(&parts.saved);
+	buf_fini(&parts.contexts);
 	if (result == PARKED)
 		imap_session_end(s, "parked");
 	return result;
@@ -213,6 +223,7 @@ imap_unpark(struct imap_session *s, struct span *idle_tag)
 	*idle_tag = p.idle_tag;
 	why.text[0] = '\0';
 	if ((p.name.n == 0 || select_again(s, &p, &why)) &&
+	    contexts_again(s, p.contexts) &&
 	    (p.notify.n == 0 || notify_again(s, p.notify)))
 		return true;
 	return farewell(s, "UNAVAILABLE",

@@ -29,6 +29,8 @@ struct parked_state {
 	uint32_t rights; /* the same */
 	uint64_t received, sent; /* bytes so far */
 	struct span notify; /* the request; empty: none */
+	struct span told; /* with it: what of other mailboxes (notify.h) */
+	struct span contexts; /* searches kept up to date (context.h) */
 	struct span saved; /* "$", as a sequence set of UIDs; empty: none */
 };
 

@@ -104,8 +104,10 @@ search_take_keys(struct imap_session *s, struct search_request *r)
 {
 	const char *error = "";
 
-	switch (search_parse(r->args, r->count, r->charset,
-	    clock_wall_us() / 1000000, &r->program, &error)) {
+	r->keys = r->args;
+	r->now = clock_wall_us() / 1000000;
+	switch (search_parse(r->args, r->count, r->charset, r->now, &r->program,
+	    &error)) {
 	case SEARCH_OK:
 		break;
 	case SEARCH_LIMIT:

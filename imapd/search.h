@@ -22,6 +22,8 @@ struct search_request {
 	bool uid; /* answers are UIDs */
 	struct search_return wants;
 	struct span charset;
+	const struct imap_arg *keys; /* what the program is made of, */
+	int64_t now; /* and when */
 	struct search_program *program;
 };
 

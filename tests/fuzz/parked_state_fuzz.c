@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "imapd/parked_context.h"
 #include "lib/base/ensure.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -19,6 +20,38 @@ inside(struct span part, const uint8_t *data, size_t size)
 	    (p >= data && part.n <= size && p <= data + (size - part.n)));
 }
 
+/* Searches: as far as they are some, they come back. */
+static void
+read_contexts(struct span text)
+{
+	struct packed p = { .rest = text }, p2;
+	struct parked_context c, again;
+	struct buf out = BUF_INIT(1 << 20);
+
+	while (p.rest.n > 0 && !p.bad) {
+		parked_context_read(&p, &c);
+		if (!p.bad) {
+			buf_reset(&out);
+			parked_context_write(&c, &out);
+			p2 = (struct packed){ .rest = buf_span(&out) };
+			parked_context_read(&p2, &again);
+			ensure(packed_end(&p2) && again.uid == c.uid &&
+			    again.now == c.now && again.count == c.count &&
+			    again.sort.count == c.sort.count &&
+			    span_equal(again.tag, c.tag) &&
+			    span_equal(again.keys, c.keys) &&
+			    span_equal(again.numbers, c.numbers) &&
+			    uid_set_members(&again.found) ==
+				uid_set_members(&c.found) &&
+			    uid_set_members(&again.saved) ==
+				uid_set_members(&c.saved));
+			parked_context_fini(&again);
+		}
+		parked_context_fini(&c);
+	}
+	buf_fini(&out);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -26,6 +59,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct buf out = BUF_INIT(65536);
 	struct parked_state s, again;
 
+	read_contexts(bytes);
 	if (parked_state_read(bytes, &s)) {
 		inside(s.user, data, size);
 		inside(s.idle_tag, data, size);
@@ -33,6 +67,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		inside(s.mailbox_id, data, size);
 		inside(s.saved, data, size);
 		inside(s.notify, data, size);
+		inside(s.told, data, size);
+		inside(s.contexts, data, size);
+		read_contexts(s.contexts);
 		if (parked_state_write(&s, &out)) {
 			ensure(parked_state_read(buf_span(&out), &again));
 			ensure(span_equal(again.user, s.user) &&
@@ -47,7 +84,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			    again.compressed == s.compressed &&
 			    again.examined == s.examined &&
 			    again.rights == s.rights &&
-			    span_equal(again.notify, s.notify));
+			    span_equal(again.notify, s.notify) &&
+			    span_equal(again.told, s.told) &&
+			    span_equal(again.contexts, s.contexts));
 		}
 	}
 	buf_fini(&out);

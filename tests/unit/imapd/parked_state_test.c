@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "imapd/parked_context.h"
+
 static const struct parked_state example = {
 	.user = { "bob@example.test", 16 },
 	.examined = true,
@@ -28,6 +30,8 @@ static const struct parked_state example = {
 	.compressed = true,
 	.saved = { "1:3,17", 6 },
 	.notify = { "SET (selected NONE)", 19 },
+	.told = { "t\0ld", 4 },
+	.contexts = { "contexts", 8 },
 };
 
 static void
@@ -46,6 +50,8 @@ comes_back(void **unused)
 	assert_true(span_equal(back.mailbox_id, example.mailbox_id));
 	assert_true(span_equal(back.saved, example.saved));
 	assert_true(span_equal(back.notify, example.notify));
+	assert_true(span_equal(back.told, example.told));
+	assert_true(span_equal(back.contexts, example.contexts));
 	assert_true(back.examined);
 	assert_true(back.compressed);
 	assert_int_equal(back.enabled, example.enabled);
@@ -108,6 +114,84 @@ too_long_is_not_parked(void **unused)
 	buf_fini(&out);
 }
 
+static void
+numbers_are_short_and_whole(void **unused)
+{
+	static const uint64_t all[] = { 0, 1, 127, 128, 16383, 16384,
+		UINT32_MAX, UINT64_MAX - 1, UINT64_MAX };
+	struct buf out = BUF_INIT(100);
+	struct packed p;
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		packed_put_number(&out, all[i]);
+	assert_int_equal(out.n, 1 + 1 + 1 + 2 + 2 + 3 + 5 + 10 + 10);
+	p.rest = buf_span(&out);
+	p.bad = false;
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		assert_true(packed_number(&p, UINT64_MAX) == all[i]);
+	assert_true(packed_end(&p));
+	/* none is left; one is too large; one would need more bits */
+	assert_true(packed_number(&p, 9) == 0 && p.bad);
+	p = (struct packed){ .rest = SPAN("\012") };
+	assert_true(packed_number(&p, 9) == 0 && p.bad);
+	p = (struct packed){ .rest = SPAN("\377\377\377\377\377\377\377\377"
+					  "\377\002") };
+	assert_true(packed_number(&p, UINT64_MAX) == 0 && p.bad);
+	buf_fini(&out);
+}
+
+static void
+searches_come_back(void **unused)
+{
+	uint32_t order[] = { 7, UINT32_MAX, 1, 8 };
+	struct parked_context c = {
+		.tag = SPAN("B1"),
+		.uid = true,
+		.charset = SPAN("UTF-8"),
+		.keys = SPAN("NOT SEEN"),
+		.now = INT64_MAX,
+		.numbers = SPAN("\0031:3"),
+		.sort = { .criteria = { { SORT_TO, true }, { SORT_CC, false } },
+		    .count = 2 },
+		.order = order,
+		.count = 4,
+	}, back;
+	struct buf out = BUF_INIT(1024);
+	struct packed p;
+
+	(void)unused;
+	uid_set_add_range(&c.saved, 1, 5);
+	uid_set_add_range(&c.saved, 100, UINT32_MAX);
+	parked_context_write(&c, &out);
+	c.sort.count = 0;
+	c.found = c.saved;
+	parked_context_write(&c, &out);
+	p = (struct packed){ .rest = buf_span(&out) };
+	parked_context_read(&p, &back);
+	assert_false(p.bad);
+	assert_true(span_is(back.tag, "B1") && span_is(back.charset, "UTF-8"));
+	assert_true(span_is(back.keys, "NOT SEEN") && back.uid);
+	assert_true(span_equal(back.numbers, c.numbers));
+	assert_true(back.now == INT64_MAX);
+	assert_int_equal(back.sort.count, 2);
+	assert_int_equal(back.sort.criteria[0].by, SORT_TO);
+	assert_true(back.sort.criteria[0].reverse);
+	assert_false(back.sort.criteria[1].reverse);
+	assert_int_equal(back.count, 4);
+	assert_memory_equal(back.order, order, sizeof(order));
+	assert_int_equal(uid_set_members(&back.found), 4);
+	assert_int_equal(uid_set_members(&back.saved), UINT32_MAX - 94);
+	parked_context_fini(&back);
+	parked_context_read(&p, &back);
+	assert_true(packed_end(&p));
+	assert_int_equal(back.count, 0);
+	assert_int_equal(uid_set_members(&back.found), UINT32_MAX - 94);
+	parked_context_fini(&back);
+	uid_set_fini(&c.saved);
+	buf_fini(&out);
+}
+
 int
 main(void)
 {
@@ -115,6 +199,8 @@ main(void)
 		cmocka_unit_test(comes_back),
 		cmocka_unit_test(nothing_else_is_read),
 		cmocka_unit_test(too_long_is_not_parked),
+		cmocka_unit_test(numbers_are_short_and_whole),
+		cmocka_unit_test(searches_come_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
