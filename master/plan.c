@@ -16,6 +16,7 @@
 #include "lib/service/status_page.h"
 #include "lib/sasl/sasl_check.h"
 #include "lib/table/table_check.h"
+#include "lib/table/table_check_servers.h"
 #include "lib/tls/tls_check.h"
 #include "master/absorbed.h"
 #include "master/complain.h"
@@ -411,6 +412,9 @@ load(struct planning *p, const char *directory)
 	settings_check_domains(plan, p->warnings);
 	settings_check_mailboxes(plan, p->errors);
 	settings_check_accounts(plan, p->warnings);
+	/* a server may take seconds: not while others are served */
+	(void)table_check_servers(plan->conf, plan->generation == 1, p->errors,
+	    p->warnings);
 	return p->errors->n == before;
 }
 

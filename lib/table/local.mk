@@ -17,6 +17,7 @@ libposthaste_a_SOURCES += \
 	lib/table/table_build.c \
 	lib/table/table_cdb.c \
 	lib/table/table_check.c lib/table/table_check.h \
+	lib/table/table_check_servers.c lib/table/table_check_servers.h \
 	lib/table/table_cidr.c \
 	lib/table/table_client.c lib/table/table_client.h \
 	lib/table/table_environ.c \

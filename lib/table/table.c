@@ -290,3 +290,10 @@ table_try(struct table *t, struct buf *why)
 	buf_reset(why);
 	return t->ops->try_out(t, why);
 }
+
+enum table_result
+table_check(struct table *t, struct buf *why)
+{
+	buf_reset(why);
+	return t->ops->check != NULL ? t->ops->check(t, why) : TABLE_NONE;
+}

@@ -75,6 +75,8 @@ bool table_takes_partial(const struct table *t);
  * understands the question: TABLE_NONE, or AGAIN and BROKEN with *why.
  */
 enum table_result table_try(struct table *t, struct buf *why);
+/* The same without asking a server: are the table's own settings right? */
+enum table_result table_check(struct table *t, struct buf *why);
 /*
  * A table changed and cannot be read with the rights that are left. The old
  * content is still served; a program that was started with more rights ends

@@ -10,6 +10,7 @@
 #include "lib/base/mem.h"
 #include "lib/table/network.h"
 #include "lib/table/table.h"
+#include "lib/table/table_check_servers.h"
 #include "lib/table/words.h"
 
 /* One setting under check. */
@@ -139,6 +140,8 @@ check_spec(struct checking *k, struct span spec, int depth)
 	    depth < DEPTH_MAX && words_unbrace(argument, &inner)) {
 		while (words_next(&inner, &word))
 			check_spec(k, word, depth + 1);
+	} else if (table_type_remote(type)) {
+		table_check_later(conf_origin(k->c, k->name), k->name, spec);
 	} else {
 		check_text(k, spec);
 	}

@@ -10,6 +10,7 @@
  * False, with a line for each in *errors, for unknown types and bad syntax.
  * A file that is set in main.cf and missing is a warning: it may come, and
  * until then mail waits. No table on disk is read. warnings may be NULL.
+ * Tables of servers are only remembered: table_check_servers.h.
  */
 bool
 table_check_settings(struct conf *c, struct buf *errors, struct buf *warnings);

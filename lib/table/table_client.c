@@ -308,6 +308,15 @@ try_out(struct table *t, struct buf *why)
 	return r == TABLE_FOUND ? TABLE_NONE : r;
 }
 
+static enum table_result
+check(struct table *t, struct buf *why)
+{
+	struct client_config *config;
+	enum table_result r = look(t, &config, why);
+
+	return r == TABLE_FOUND ? TABLE_NONE : r;
+}
+
 static void *
 parse(const char *path, struct span text, void *with)
 {
@@ -390,5 +399,6 @@ const struct table_ops table_client_ops = {
 	.open = open_client,
 	.lookup = lookup,
 	.try_out = try_out,
+	.check = check,
 	.close = close_client,
 };

@@ -340,6 +340,19 @@ lookup(struct table *t, struct span key, struct buf *value)
 	return r == TABLE_FOUND ? ask(c, key, value) : r;
 }
 
+static enum table_result
+check(struct table *t, struct buf *why)
+{
+	struct memcache *m = t->state;
+	enum table_result r = loaded_look(&m->file, why);
+	const struct cache *c = m->file.data;
+
+	if (r != TABLE_FOUND || c->errors.n == 0)
+		return r == TABLE_FOUND ? TABLE_NONE : r;
+	buf_add_span(why, span_trim(buf_span(&c->errors)));
+	return TABLE_BROKEN;
+}
+
 static bool
 open_memcache(struct table *t, struct span argument, struct buf *error)
 {
@@ -378,5 +391,6 @@ const struct table_ops table_memcache_ops = {
 	.unproven = true,
 	.open = open_memcache,
 	.lookup = lookup,
+	.check = check,
 	.close = close_memcache,
 };

@@ -25,6 +25,8 @@ struct table_ops {
 	    *lookup)(struct table *t, struct span key, struct buf *value);
 	/* Asks what cannot be there, as table_try says; NULL: a lookup. */
 	enum table_result (*try_out)(struct table *t, struct buf *why);
+	/* table_check; NULL: open has found all that can be wrong */
+	enum table_result (*check)(struct table *t, struct buf *why);
 	void (*close)(struct table *t);
 };
 

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * SECURITY. The child is forked with the rights of master, opens the tables,
+ * becomes the table user, and only then speaks to servers. What it reports is
+ * text for a person, and nothing else.
+ */
+#include "lib/table/table_check_servers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/sandbox/sandbox.h"
+#include "lib/table/loaded.h"
+#include "lib/table/table.h"
+
+enum { REPORT_MAX = 1 << 20, PARSE_MS = 5000 };
+
+struct noted {
+	struct noted *next;
+	char *origin;
+	char *setting;
+	char *spec;
+	struct table *table; /* in the child */
+	bool judged;
+};
+
+/* From the first check of a configuration to its end. */
+static struct noted *noted;
+
+/* Who may put a user's name there, or a command, decides over rights. */
+static bool
+gives_rights(const char *setting)
+{
+	static const char *const settings[] = { "alias_maps",
+		"fallback_transport_maps", "mailbox_command_maps",
+		"mailbox_transport_maps", "virtual_gid_maps",
+		"virtual_mailbox_maps", "virtual_uid_maps" };
+
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+		if (strcmp(setting, settings[i]) == 0)
+			return true;
+	return false;
+}
+
+void
+table_check_later(const char *origin, const char *setting, struct span spec)
+{
+	struct noted **at = &noted;
+
+	while (*at != NULL &&
+	    (!span_is(spec, (*at)->spec) ||
+		gives_rights((*at)->setting) != gives_rights(setting)))
+		at = &(*at)->next;
+	if (*at != NULL)
+		return;
+	*at = mem_new(sizeof(**at));
+	(*at)->origin = mem_text(origin);
+	(*at)->setting = mem_text(setting);
+	(*at)->spec = mem_span_text(spec);
+}
+
+static void
+forget_all(void)
+{
+	while (noted != NULL) {
+		struct noted *next = noted->next;
+
+		free(noted->origin);
+		free(noted->setting);
+		free(noted->spec);
+		free(noted);
+		noted = next;
+	}
+}
+
+/* One line: the number of the table, a letter, and why. */
+static void
+report(int to, size_t index, char kind, const char *why)
+{
+	struct buf line = BUF_INIT(4096);
+
+	buf_printf(&line, "%zu %c ", index, kind);
+	for (const char *p = why; *p != '\0' && line.n < 2048; p++)
+		buf_add_char(&line, (unsigned char)*p < ' ' ? ' ' : *p);
+	buf_add_char(&line, '\n');
+	(void)fd_write_all(to, line.p, line.n);
+	buf_fini(&line);
+}
+
+static const char *
+main_setting(void *with, const char *name)
+{
+	return conf_value_if_set(with, name);
+}
+
+static void
+open_all(int to)
+{
+	struct buf why = BUF_INIT(4096);
+	size_t i = 0;
+
+	for (struct noted *n = noted; n != NULL; n = n->next, i++) {
+		buf_reset(&why);
+		n->table = table_open_flags(span_of(n->spec),
+		    gives_rights(n->setting) ? TABLE_NO_SUBSTITUTION : 0, &why);
+		if (n->table == NULL)
+			report(to, i, 'E', buf_text(&why));
+	}
+	buf_fini(&why);
+}
+
+static void
+become_table_user(struct conf *c)
+{
+	const struct passwd *user;
+
+	if (geteuid() != 0)
+		return;
+	user = getpwnam(conf_value(c, "table_user"));
+	if (user == NULL || user->pw_uid == 0)
+		_exit(EXIT_SUCCESS); /* that is complained of elsewhere */
+	sandbox_become(user->pw_uid, user->pw_gid);
+}
+
+static void
+try_all(int to, bool servers)
+{
+	struct buf why = BUF_INIT(TABLE_VALUE_MAX);
+	enum table_result r;
+	size_t i = 0;
+
+	for (struct noted *n = noted; n != NULL; n = n->next, i++) {
+		if (n->table == NULL)
+			continue;
+		r = servers ? table_try(n->table, &why) :
+			      table_check(n->table, &why);
+		if (r == TABLE_BROKEN)
+			report(to, i, 'E', buf_text(&why));
+		else if (r == TABLE_AGAIN)
+			report(to, i, 'W', buf_text(&why));
+		else
+			report(to, i, 'F', "");
+	}
+	buf_fini(&why);
+}
+
+static pid_t
+start_child(struct conf *c, bool servers, int *from)
+{
+	int ends[2];
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		(void)signal(SIGPIPE, SIG_IGN);
+		(void)setenv("RES_OPTIONS", "timeout:2 attempts:1", 0);
+		table_main_settings(main_setting, c);
+		open_all(ends[1]);
+		become_table_user(c);
+		try_all(ends[1], servers);
+		_exit(EXIT_SUCCESS);
+	}
+	fd_close(&ends[1]);
+	if (pid < 0)
+		fd_close(&ends[0]);
+	*from = ends[0];
+	return pid;
+}
+
+/* All that the child says until its end, or the deadline. */
+static void
+hear(int from, int64_t deadline, struct buf *text)
+{
+	struct pollfd p = { .fd = from, .events = POLLIN };
+	ssize_t n = 1;
+
+	while (n > 0 && clock_ms() < deadline) {
+		int ready = poll(&p, 1, (int)(deadline - clock_ms()));
+		char *to = buf_reserve(text, 4096);
+
+		if (ready == 0 || to == NULL)
+			return;
+		n = read(from, to, 4096);
+		if (n > 0)
+			buf_added(text, (size_t)n);
+		else if (n < 0 && errno == EINTR)
+			n = 1;
+	}
+}
+
+static struct noted *
+numbered(struct span number)
+{
+	struct noted *n = noted;
+	uint64_t i;
+
+	if (!span_u64(number, UINT32_MAX, &i))
+		return NULL;
+	while (n != NULL && i-- > 0)
+		n = n->next;
+	return n;
+}
+
+static bool
+take_report(struct span text, struct buf *errors, struct buf *warnings)
+{
+	struct span line, number, kind;
+	bool fine = true;
+
+	while (span_cut(&text, "\n", true, &line)) {
+		struct noted *n;
+
+		if (!span_cut(&line, " ", false, &number) ||
+		    !span_cut(&line, " ", false, &kind) ||
+		    (n = numbered(number)) == NULL)
+			continue;
+		n->judged = true;
+		if (span_is(kind, "E")) {
+			buf_printf(errors, "%s: %s: %.*s\n", n->origin,
+			    n->setting, SPAN_ARG(line));
+			fine = false;
+		} else if (span_is(kind, "W") && warnings != NULL) {
+			buf_printf(warnings,
+			    "%s: %s: cannot be had now, mail waits: %.*s\n",
+			    n->origin, n->setting, SPAN_ARG(line));
+		}
+	}
+	return fine;
+}
+
+bool
+table_check_servers(struct conf *c, bool try_out, struct buf *errors,
+    struct buf *warnings)
+{
+	struct buf text = BUF_INIT(REPORT_MAX);
+	bool fine = true;
+	int from = -1;
+	pid_t pid;
+
+	if (noted == NULL)
+		return true;
+	pid = start_child(c, try_out, &from);
+	if (pid > 0) {
+		hear(from, clock_ms() + (try_out ? TABLE_TRY_MS : PARSE_MS),
+		    &text);
+		(void)kill(pid, SIGKILL);
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		fine = take_report(buf_span(&text), errors, warnings);
+	}
+	for (struct noted *n = noted; n != NULL; n = n->next)
+		if (!n->judged && warnings != NULL)
+			buf_printf(warnings, "%s: %s: %s was not tried\n",
+			    n->origin, n->setting, n->spec);
+	fd_close(&from);
+	forget_all();
+	buf_fini(&text);
+	return fine;
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: ISC */
+/* mysql: tables, of MariaDB and MySQL servers. */
+#include <mysql.h>
+#include <stdio.h>
+
+#include "table_modules/module.h"
+
+struct server {
+	MYSQL *db;
+	bool utf8; /* texts on this connection are UTF-8 */
+};
+
+static const struct module_setting settings[] = {
+	SETTING_TEXT("hosts", "localhost"),
+	SETTING_TEXT("user", ""),
+	SETTING_TEXT("password", ""),
+	SETTING_TEXT("dbname", ""),
+	SETTING_TEXT("charset", "utf8mb4"),
+	SETTING_TEXT("option_file", ""),
+	SETTING_TEXT("option_group", "client"),
+	SETTING_TEXT("tls_cert_file", ""),
+	SETTING_TEXT("tls_key_file", ""),
+	SETTING_TEXT("tls_CAfile", ""),
+	SETTING_TEXT("tls_CApath", ""),
+	SETTING_TEXT("tls_ciphers", ""),
+	SETTING_BOOL("tls_verify_cert", "no"),
+	SETTING_BOOL("require_result_set", "yes"),
+	SETTINGS_END,
+};
+
+/* Below it errors are the server's, above the client library's. */
+enum { CLIENT_ERRORS = 2000, CLIENT_ERRORS_END = 3000 };
+
+static bool
+among(unsigned int code, const unsigned int *codes)
+{
+	for (; *codes != 0; codes++)
+		if (code == *codes)
+			return true;
+	return false;
+}
+
+/* Who can mend it? */
+static enum module_result
+judge(unsigned int code)
+{
+	/*
+	 * too many connections, shutdown (four), host blocked, network (four),
+	 * connection killed
+	 */
+	static const unsigned int gone[] = { 1040, 1053, 1077, 1079, 1080, 1129,
+		1158, 1159, 1160, 1161, 1927, 0 };
+	/*
+	 * out of memory or disk, users' limits, locks, deadlock, time limit,
+	 * unready cluster node
+	 */
+	static const unsigned int later[] = { 1021, 1037, 1041, 1047, 1135,
+		1203, 1205, 1213, 1226, 1317, 1969, 3024, 0 };
+
+	if ((code >= CLIENT_ERRORS && code < CLIENT_ERRORS_END) ||
+	    among(code, gone))
+		return MODULE_DOWN;
+	return among(code, later) ? MODULE_LATER : MODULE_WRONG;
+}
+
+static enum module_result
+failed(struct module_call *c, MYSQL *db)
+{
+	unsigned int code = mysql_errno(db);
+
+	c->fail(c, "%s (%u)", mysql_error(db), code);
+	return judge(code);
+}
+
+/* What connecting needs, in the form that the library likes. */
+struct place {
+	char *copy;
+	const char *host;
+	const char *socket;
+	unsigned int port;
+};
+
+/* "unix:/path", "inet:host:port", "[v6]:port", "host". */
+static bool
+find_place(const char *text, struct place *p)
+{
+	char *end, *colon, *host;
+
+	*p = (struct place){ .copy = strdup(text) };
+	if (p->copy == NULL)
+		return false;
+	host = p->copy;
+	if (strncmp(host, "unix:", 5) == 0) {
+		p->socket = host + 5;
+		return true;
+	}
+	if (strncmp(host, "inet:", 5) == 0)
+		host += 5;
+	colon = strrchr(host, ':');
+	if (host[0] == '[' && (end = strchr(host, ']')) != NULL) {
+		*end = '\0';
+		host++;
+		colon = end[1] == ':' ? end + 1 : NULL;
+	}
+	if (colon != NULL) {
+		*colon = '\0';
+		p->port = (unsigned int)strtoul(colon + 1, &end, 10);
+		if (*end != '\0' || p->port == 0 || p->port > 65535)
+			return false;
+	}
+	p->host = host;
+	return true;
+}
+
+static void
+set_tls(struct module_call *c, MYSQL *db)
+{
+	const char *key = or_null(c->setting(c, "tls_key_file"));
+	const char *cert = or_null(c->setting(c, "tls_cert_file"));
+	const char *file = or_null(c->setting(c, "tls_CAfile"));
+	const char *path = or_null(c->setting(c, "tls_CApath"));
+	const char *ciphers = or_null(c->setting(c, "tls_ciphers"));
+	my_bool verify = c->number(c, "tls_verify_cert") != 0;
+
+	if (key || cert || file || path || ciphers)
+		(void)mysql_ssl_set(db, key, cert, file, path, ciphers);
+	if (verify)
+		(void)mysql_options(db, MYSQL_OPT_SSL_VERIFY_SERVER_CERT,
+		    &verify);
+}
+
+static unsigned int
+seconds_left(const struct module_call *c)
+{
+	return (unsigned int)(c->left_ms(c) + 999) / 1000;
+}
+
+static MYSQL *
+prepare(struct module_call *c)
+{
+	MYSQL *db = mysql_init(NULL);
+	unsigned int connect = seconds_left(c);
+	unsigned int answer = (unsigned int)c->number(c, "timeout");
+	const char *file = c->setting(c, "option_file");
+
+	if (db == NULL)
+		return NULL;
+	(void)mysql_options(db, MYSQL_OPT_CONNECT_TIMEOUT, &connect);
+	(void)mysql_options(db, MYSQL_OPT_READ_TIMEOUT, &answer);
+	(void)mysql_options(db, MYSQL_OPT_WRITE_TIMEOUT, &answer);
+	(void)mysql_options(db, MYSQL_SET_CHARSET_NAME,
+	    c->setting(c, "charset"));
+	if (is_given(file)) {
+		(void)mysql_options(db, MYSQL_READ_DEFAULT_FILE, file);
+		(void)mysql_options(db, MYSQL_READ_DEFAULT_GROUP,
+		    c->setting(c, "option_group"));
+	}
+	set_tls(c, db);
+	return db;
+}
+
+static enum module_result
+connect_server(struct module_call *c, const char *host, void **connection)
+{
+	struct server *s = calloc(1, sizeof(*s));
+	struct place p = { NULL, NULL, NULL, 0 };
+	enum module_result r = MODULE_OK;
+
+	if (s == NULL || (s->db = prepare(c)) == NULL) {
+		c->fail(c, "out of memory");
+		r = MODULE_DOWN;
+	} else if (!find_place(host, &p)) {
+		c->fail(c, "%s: no host and port", host);
+		r = MODULE_WRONG;
+	} else if (mysql_real_connect(s->db, p.host,
+		       or_null(c->setting(c, "user")),
+		       or_null(c->setting(c, "password")),
+		       or_null(c->setting(c, "dbname")), p.port, p.socket,
+		       CLIENT_MULTI_RESULTS) == NULL) {
+		r = failed(c, s->db);
+	}
+	free(p.copy);
+	if (r == MODULE_OK) {
+		s->utf8 =
+		    strncmp(mysql_character_set_name(s->db), "utf8", 4) == 0;
+		*connection = s;
+		return r;
+	}
+	if (s != NULL && s->db != NULL)
+		mysql_close(s->db);
+	free(s);
+	return r == MODULE_LATER ? MODULE_DOWN : r;
+}
+
+/* RFC 3629. */
+static bool
+is_utf8(const unsigned char *p, size_t n)
+{
+	static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
+
+	for (size_t i = 0, more; i < n; i += more + 1) {
+		uint32_t code = p[i];
+
+		more = code < 0x80 ? 0 :
+		    code >= 0xf0   ? 3 :
+		    code >= 0xe0   ? 2 :
+		    code >= 0xc2   ? 1 :
+				     4;
+		if (more == 4 || more >= n - i || code > 0xf4)
+			return false;
+		code &= more == 0 ? 0x7f : 0x3fu >> more;
+		for (size_t k = 1; k <= more; k++) {
+			if ((p[i + k] & 0xc0) != 0x80)
+				return false;
+			code = code << 6 | (p[i + k] & 0x3f);
+		}
+		if (code < least[more] || code > 0x10ffff ||
+		    (code >= 0xd800 && code < 0xe000))
+			return false;
+	}
+	return true;
+}
+
+static size_t
+quote(void *connection, enum module_place place, char *to, size_t room,
+    const char *from, size_t n)
+{
+	struct server *s = connection;
+	unsigned long length;
+
+	(void)place;
+	if (room < 2 * n + 1 ||
+	    (s->utf8 && !is_utf8((const unsigned char *)from, n)))
+		return SIZE_MAX;
+	length = mysql_real_escape_string(s->db, to, from, (unsigned long)n);
+	return length == (unsigned long)-1 ? SIZE_MAX : length;
+}
+
+static void
+take_rows(struct module_call *c, MYSQL_RES *rows)
+{
+	unsigned int fields = mysql_num_fields(rows);
+	bool more = true;
+	MYSQL_ROW row;
+
+	while (more && (row = mysql_fetch_row(rows)) != NULL) {
+		const unsigned long *lengths = mysql_fetch_lengths(rows);
+
+		for (unsigned int i = 0; more && i < fields; i++)
+			if (row[i] != NULL && lengths[i] > 0)
+				more = c->value(c, row[i], lengths[i], true);
+	}
+}
+
+/* A procedure gives several result sets, of which the last has none. */
+static enum module_result
+take_results(struct module_call *c, MYSQL *db)
+{
+	size_t sets = 0;
+	int next;
+
+	do {
+		MYSQL_RES *rows = mysql_store_result(db);
+
+		if (rows == NULL && mysql_field_count(db) > 0)
+			return failed(c, db);
+		if (rows != NULL) {
+			sets++;
+			take_rows(c, rows);
+			mysql_free_result(rows);
+		}
+		next = mysql_next_result(db);
+	} while (next == 0);
+	if (next > 0)
+		return failed(c, db);
+	if (sets == 0 && c->number(c, "require_result_set") != 0) {
+		c->fail(c, "the query has no result set");
+		return MODULE_WRONG;
+	}
+	return MODULE_OK;
+}
+
+static enum module_result
+ask(struct module_call *c, void *connection, const struct module_question *q)
+{
+	struct server *s = connection;
+
+	if (mysql_real_query(s->db, q->query, (unsigned long)q->query_n) != 0)
+		return failed(c, s->db);
+	return take_results(c, s->db);
+}
+
+static void
+hang_up(void *connection)
+{
+	struct server *s = connection;
+
+	mysql_close(s->db);
+	free(s);
+}
+
+static void
+start_library(void)
+{
+	(void)mysql_library_init(0, NULL, NULL);
+}
+
+TABLE_MODULE = {
+	.abi = TABLE_MODULE_ABI,
+	.type = "mysql",
+	.settings = settings,
+	.hosts = "hosts",
+	.sql = true,
+	.prepare = start_library,
+	.connect = connect_server,
+	.quote = quote,
+	.ask = ask,
+	.close = hang_up,
+};

@@ -1,0 +1,521 @@
+# SPDX-License-Identifier: ISC
+"""Tables in real databases: what they find, what strangers can do with keys,
+and mail while a server dies, is silent and comes back."""
+import base64
+import re
+import sqlite3
+import time
+
+import pytest
+
+import databases
+from lookup_client import AGAIN, BROKEN, FOUND, NONE, Lookup
+from posthaste import certificate, wait_for
+
+ENTRIES = [
+    ("sales@example.test", "bob@example.test"),
+    ("team@example.test", "alice@example.test"),
+    ("team@example.test", "bob@example.test"),
+    ("o'brien@example.test", "carol@example.test"),
+    ("back\\slash@example.test", "carol@example.test"),
+    ("par(en*)@example.test", "carol@example.test"),
+    ("jürgen@example.test", "carol@example.test"),
+]
+# what a stranger may send as a recipient or a client name
+HOSTILE = ["x' OR '1'='1", "x\" OR \"\"=\"", "'; DROP TABLE aliases; --",
+           "\\' OR 1=1 -- ", "*", "*)(objectclass=*", "a)(|(mail=*)", "%s",
+           "%", "_ales@example.test", "sales@example.test' --", "\\",
+           "'", "''", "sales@example.test\r\nGET secret", "x GET secret",
+           "sales@example.test ", "$1", "\u2019 OR 1=1", "\x01\x02", "a" * 3000,
+           ",dc=example,dc=test", "\\2a", "{}", "null", "NULL"]
+
+
+def sql_literal(text):
+    return "'" + text.replace("'", "''") + "'"
+
+
+def inserts(escape=lambda t: t):
+    return "\n".join(
+        f"insert into aliases values ({sql_literal(escape(k))}, "
+        f"{sql_literal(v)});" for k, v in ENTRIES)
+
+
+class Kind:
+    """One type of table, with a file of settings for each test."""
+    missing = None  # a query that the server refuses
+    server = None
+
+    def text(self, **more):
+        raise NotImplementedError
+
+    def forget(self):
+        """The server closes all connections, as after a long silence."""
+        raise NotImplementedError
+
+
+class Sqlite(Kind):
+    type = "sqlite"
+    query = "SELECT result FROM aliases WHERE name='%s' ORDER BY result"
+    missing = "SELECT nothing FROM aliases WHERE name='%s'"
+
+    def __init__(self, folder):
+        self.path = folder / "mail.db"
+        db = sqlite3.connect(self.path)
+        db.executescript("create table aliases (name text, result text);" +
+                         inserts())
+        db.close()
+
+    def text(self, query=None, **more):
+        return databases.settings(
+            dict(dbpath=self.path, query=query or self.query), more)
+
+
+class Pgsql(Kind):
+    type = "pgsql"
+    query = Sqlite.query
+    missing = Sqlite.missing
+
+    def __init__(self):
+        self.server = databases.Postgres()
+        self.server.sql("create table aliases (name text, result text);" +
+                        "grant select on aliases to mail;" + inserts())
+
+    def text(self, query=None, **more):
+        return self.server.settings(query=query or self.query, **more)
+
+    def forget(self):
+        self.server.sql("select pg_terminate_backend(pid) from "
+                        "pg_stat_activity where usename='mail'")
+
+
+class Mysql(Kind):
+    type = "mysql"
+    query = Sqlite.query
+    missing = Sqlite.missing
+
+    def __init__(self):
+        self.server = databases.MariaDB()
+        self.server.begin(
+            "create or replace table aliases (name varchar(255) "
+            "character set utf8mb4, result text);\n" +
+            inserts(lambda t: t.replace("\\", "\\\\")) +
+            "\ncreate or replace procedure find(wanted text)\n"
+            "select result from aliases where name=wanted order by result;\n")
+
+    def text(self, query=None, **more):
+        return self.server.settings(query=query or self.query, **more)
+
+    def forget(self):
+        self.server.kill()
+        self.server.start()
+
+
+class Ldap(Kind):
+    type = "ldap"
+    query = "(displayName=%s)"
+    missing = "(&(displayName=%s)"
+
+    def __init__(self):
+        base = databases.Slapd.BASE
+        lines = [f"dn: {base}", "objectClass: dcObject",
+                 "objectClass: organization", "o: Example", "dc: example", ""]
+        people = {}
+        for name, result in ENTRIES:
+            people.setdefault(name, []).append(result)
+        for i, (name, results) in enumerate(people.items()):
+            coded = base64.b64encode(name.encode()).decode()
+            lines += [f"dn: uid=u{i},{base}", "objectClass: inetOrgPerson",
+                      "objectClass: extensibleObject", f"cn: u{i}",
+                      f"sn: u{i}", f"uid: u{i}", f"displayName:: {coded}"]
+            lines += [f"description: {r}" for r in results] + [""]
+        lines += [f"dn: cn=group,{base}", "objectClass: groupOfNames",
+                  "objectClass: extensibleObject", "cn: group",
+                  "displayName: group@example.test", "description: itself@group.test",
+                  f"member: uid=u0,{base}", f"member: uid=u1,{base}", ""]
+        lines += [f"dn: cn=loop,{base}", "objectClass: groupOfNames",
+                  "objectClass: extensibleObject", "cn: loop",
+                  "displayName: loop@example.test", f"member: cn=loop,{base}", ""]
+        lines += [f"dn: cn=url,{base}", "objectClass: extensibleObject",
+                  "objectClass: labeledURIObject",
+                  "objectClass: organizationalRole", "cn: url",
+                  "displayName: url@example.test",
+                  f"labeledURI: ldap:///{base}?description?sub?(uid=u0)", ""]
+        certs = databases.pathlib.Path(databases.tempfile.mkdtemp())
+        certificate(certs)
+        self.server = databases.Slapd("\n".join(lines), tls=certs)
+        databases.shutil.rmtree(certs)
+
+    def text(self, query=None, **more):
+        return self.server.settings(query_filter=query or self.query,
+                                    result_attribute=more.pop(
+                                        "result_attribute", "description"),
+                                    **more)
+
+    def forget(self):
+        self.server.kill()
+        self.server.start()
+
+
+class Redis(Kind):
+    type = "redis"
+    query = "LRANGE alias:%s 0 -1"
+    missing = "NOSUCHCOMMAND %s"
+
+    def __init__(self):
+        self.server = databases.Redis()
+        self.fill()
+
+    def fill(self):
+        self.server.tell("FLUSHALL")
+        for name, result in ENTRIES:
+            self.server.tell("RPUSH", f"alias:{name}", result)
+        self.server.tell("SET", "secret", "shown")
+
+    def text(self, query=None, **more):
+        return self.server.settings(query=query or self.query, **more)
+
+    def forget(self):
+        self.server.tell("CLIENT", "KILL", "TYPE", "normal")
+
+
+MADE = {}
+
+
+@pytest.fixture(scope="module", params=["sqlite", "pgsql", "mysql", "ldap",
+                                        "redis"])
+def kind(request):
+    """Each server is started once for all tests of this file."""
+    make = {"pgsql": Pgsql, "mysql": Mysql, "ldap": Ldap, "redis": Redis}
+    if request.param == "sqlite":
+        folder = databases.pathlib.Path(
+            databases.tempfile.mkdtemp(prefix="db-", dir="/tmp"))
+        folder.chmod(0o755)  # the table user reads it
+        made = Sqlite(folder)
+    else:
+        made = make[request.param]()
+    yield made
+    if made.server is not None:
+        made.server.close()
+    else:
+        databases.shutil.rmtree(folder)
+
+
+@pytest.fixture
+def needs_server(kind):
+    if kind.server is None:
+        pytest.skip("a file has no server")
+    return kind
+
+
+def table(s, kind, name="table.cf", **more):
+    """A file with the table's settings, root's alone; its type:name."""
+    path = s.write(name, kind.text(**more))
+    path.chmod(0o600)
+    return f"{kind.type}:{path}"
+
+
+def ask(s, spec, key):
+    """postmap -q: what it finds, None, or why it failed."""
+    done = s.command("postmap", "-q", key, spec, check=False)
+    if done.returncode == 0:
+        return done.out.rstrip("\n")
+    assert done.returncode == 1
+    return done.err or None
+
+
+def rcpt(s, address):
+    with s.smtp() as session:
+        session.ehlo()
+        session.mail("alice@example.test")
+        return session.rcpt(address)
+
+
+def test_what_is_found(suite, kind):
+    s = suite(start=False)
+    spec = table(s, kind)
+    assert ask(s, spec, "sales@example.test") == "bob@example.test"
+    assert ask(s, spec, "SALES@Example.TEST") == "bob@example.test"
+    assert ask(s, spec, "nobody@example.test") is None
+    found = ask(s, spec, "team@example.test").split(",")
+    assert sorted(found) == ["alice@example.test", "bob@example.test"]
+    for key in ("o'brien@example.test", "back\\slash@example.test",
+                "par(en*)@example.test", "jürgen@example.test"):
+        assert ask(s, spec, key) == "carol@example.test", key
+
+
+def test_hostile_keys(suite, kind):
+    s = suite(start=False)
+    spec = table(s, kind)
+    s.set(virtual_alias_maps=f"texthash:{s.root}/etc/virtual, {spec}",
+          parent_domain_matches_subdomains="")
+    s.start()
+    lookup = Lookup(s)
+    for key in HOSTILE:
+        key = key[:1000]
+        # to these a blank at the end is no difference
+        if key.endswith(" ") and kind.type in ("mysql", "ldap"):
+            continue
+        assert lookup.query(spec, key)[0] == NONE, key
+    for key in (b"sales\xff@example.test", b"\xc3'", b"\xbf\x27 OR 1=1",
+                b"\xf0\x28\x8c\x28", b"x\xed\xa0\x80"):
+        done = s.command("postmap", "-q", "-", spec, stdin=key + b"\n",
+                         check=False)
+        assert (done.returncode, done.out, done.err) == (1, "", ""), key
+    # and nothing was done to what is there
+    assert lookup.query(spec, "sales@example.test")[2] == "bob@example.test"
+    assert "lookup error" not in s.log()
+
+
+def test_formats(suite, kind):
+    s = suite(start=False)
+    spec = table(s, kind, result_format="%u/%d/%S/%U/%D/%1/%2/%%")
+    assert ask(s, spec, "sales@example.test") == (
+        "bob/example.test/sales@example.test/sales/example.test/"
+        "test/example/%")
+    spec = table(s, kind, result_format="[%3]")
+    assert ask(s, spec, "sales@example.test") is None
+    spec = table(s, kind, domain="other.test, example.test")
+    assert ask(s, spec, "sales@example.test") == "bob@example.test"
+    spec = table(s, kind, domain="other.test")
+    assert ask(s, spec, "sales@example.test") is None
+    split = kind.query.replace("%s", "%u@%2.%1")
+    spec = table(s, kind, query=split)
+    assert ask(s, spec, "sales@example.test") == "bob@example.test"
+    assert ask(s, spec, "sales") is None
+    assert ask(s, spec, "@example.test") is None
+    spec = table(s, kind, expansion_limit="1")
+    assert ask(s, spec, "sales@example.test") == "bob@example.test"
+    assert "expansion limit exceeded" in ask(s, spec, "team@example.test")
+
+
+def test_wrong_settings_are_named(suite, kind):
+    s = suite(start=False)
+    spec = table(s, kind, resultformat="%s")
+    assert re.search(r'table\.cf, line \d+: unknown name "resultformat", is '
+                     r'"result_format" meant\?', ask(s, spec, "a@b.test"))
+    spec = table(s, kind, expansion_limit="many")
+    assert "expansion_limit: wanted is a number" in ask(s, spec, "a@b.test")
+    spec = table(s, kind, result_format="%x")
+    assert 'result_format: "%x" is none of' in ask(s, spec, "a@b.test")
+
+
+def test_wrong_query_is_broken(suite, kind):
+    """Refused by check and start; a running suite says try again."""
+    s = suite(start=False)
+    spec = table(s, kind, query=kind.missing)
+    s.set(virtual_alias_maps=spec)
+    assert "query error: " in ask(s, spec, "sales@example.test")
+    done = s.posthaste("check", check=False)
+    assert done.returncode != 0
+    assert re.search(rf"error: main\.cf: line \d+: virtual_alias_maps: {spec}:",
+                     done.err), done.err
+    assert s.posthaste("start", check=False).returncode != 0
+    table(s, kind)
+    s.start()
+    assert Lookup(s).query(spec, "sales@example.test")[0] == FOUND
+    (s.root / "etc/table.cf").write_text(kind.text(query=kind.missing))
+    wait_for("the wrong query", lambda: Lookup(s).query(
+        spec, "sales@example.test")[0] == BROKEN, 5)
+    assert rcpt(s, "sales@example.test")[0] == 451
+
+
+def test_check_names_what_is_wrong(suite, kind):
+    s = suite(start=False)
+    spec = table(s, kind, resultformat="%s")
+    s.set(virtual_alias_maps=spec)
+    done = s.posthaste("check", check=False)
+    assert done.returncode != 0
+    assert 'unknown name "resultformat", is "result_format" meant?' in done.err
+    # a table that is not there may come
+    s.set(virtual_alias_maps=f"{kind.type}:{s.root}/etc/none.cf")
+    done = s.posthaste("check")
+    assert "warning: " in done.err and "No such file" in done.err
+    table(s, kind)
+    s.set(virtual_alias_maps=spec)
+    done = s.posthaste("check")
+    assert "table.cf" not in done.err, done.err
+
+
+def test_check_says_dead_server_differently(suite, needs_server):
+    kind = needs_server
+    s = suite(start=False)
+    hosts = "server_host" if kind.type == "ldap" else "hosts"
+    spec = table(s, kind, **{hosts: "127.0.0.1:1"})
+    s.set(virtual_alias_maps=spec)
+    done = s.posthaste("check")
+    assert re.search(r"warning: main\.cf: line \d+: virtual_alias_maps: cannot "
+                     r"be had now, mail waits: ", done.err), done.err
+
+
+def test_mail(suite, kind):
+    s = suite(start=False)
+    spec = table(s, kind)
+    s.set(virtual_alias_maps=spec)
+    s.start()
+    assert rcpt(s, "nobody@example.test")[0] == 550
+    s.send(to="team@example.test")
+    s.wait_messages("alice")
+    s.wait_messages("bob")
+    # a changed file counts within a second
+    path = s.root / "etc/table.cf"
+    path.write_text(kind.text(result_format="carol@example.test"))
+    wait_for("the new settings", lambda: Lookup(s).query(
+        spec, "sales@example.test")[2] == "carol@example.test", 5)
+    s.send(to="sales@example.test")
+    s.wait_messages("carol")
+
+
+def test_delivery_asks_for_mailboxes(suite, kind):
+    """Mailbox, user and group are local's to find, and it opens no table."""
+    s = suite(start=False)
+    spec = table(s, kind, result_format="example.test/%u/")
+    s.set(virtual_mailbox_maps=spec, virtual_alias_maps="")
+    for name, number in (("uids", s.uid), ("gids", s.gid)):
+        s.set(**{f"virtual_{name[:-1]}_maps": table(
+            s, kind, f"{name}.cf", result_format=str(number))})
+    s.start()
+    s.send(to="sales@example.test")
+    s.wait_messages("bob")
+    assert rcpt(s, "nobody@example.test")[0] == 550
+    for pid in s.processes("local"):
+        maps = databases.pathlib.Path(f"/proc/{pid}/maps").read_text()
+        assert "table_" not in maps
+
+
+def test_death_and_return_amid_mail(suite, needs_server):
+    kind = needs_server
+    s = suite(start=False)
+    spec = table(s, kind, result_format="example.test/%u/")
+    s.set(virtual_mailbox_maps=spec, virtual_alias_maps="",
+          defer_transports="virtual", queue_run_delay="1s",
+          minimal_backoff_time="1s", maximal_backoff_time="1s")
+    s.start()
+    s.send(to="sales@example.test")
+    s.wait_log("status=deferred")
+    kind.server.kill()
+    try:
+        # what is in the queue is tried, and waits
+        s.set(defer_transports="")
+        s.posthaste("reload")
+        s.wait_log(r"status=deferred .*[Ll]ookup")
+        code, text = rcpt(s, "sales@example.test")
+        assert (code, text[:5]) == (451, b"4.3.0"), text
+        # nobody is held up by it for long
+        start = time.monotonic()
+        for _ in range(20):
+            assert rcpt(s, "sales@example.test")[0] == 451
+        assert time.monotonic() - start < 10
+    finally:
+        kind.server.start()
+        if kind.type == "redis":
+            kind.fill()
+    wait_for("an answer", lambda: rcpt(s, "sales@example.test")[0] == 250, 5)
+    s.wait_messages("bob")
+    s.wait_empty()
+    assert len(s.messages("bob")) == 1
+
+
+def test_closed_connections_are_made_anew_silently(suite, needs_server):
+    kind = needs_server
+    s = suite(start=False)
+    spec = table(s, kind)
+    s.set(virtual_alias_maps=spec)
+    s.start()
+    lookup = Lookup(s)
+    for _ in range(3):
+        assert lookup.query(spec, "sales@example.test")[0] == FOUND
+        kind.forget()
+    assert lookup.query(spec, "sales@example.test")[0] == FOUND
+    assert "lookup error" not in s.log()
+
+
+def test_silent_server(suite, needs_server):
+    """A question to it ends, and the next ones do not wait for it."""
+    kind = needs_server
+    s = suite(start=False)
+    spec = table(s, kind, timeout="2")
+    s.set(virtual_alias_maps=spec)
+    s.start()
+    lookup = Lookup(s)
+    assert lookup.query(spec, "sales@example.test")[0] == FOUND
+    kind.server.freeze()
+    try:
+        start = time.monotonic()
+        assert lookup.query(spec, "sales@example.test")[0] == AGAIN
+        assert 1 < time.monotonic() - start < 9
+        start = time.monotonic()
+        for _ in range(50):
+            assert lookup.query(spec, "sales@example.test")[0] == AGAIN
+        assert time.monotonic() - start < 1
+    finally:
+        kind.server.thaw()
+
+
+def test_server_that_accepts_and_never_speaks(suite, needs_server):
+    kind = needs_server
+    silent = databases.Silent()
+    s = suite(start=False)
+    hosts = "server_host" if kind.type == "ldap" else "hosts"
+    place = f"127.0.0.1:{silent.port}"
+    more = {"bind": "yes"} if kind.type == "ldap" else {}
+    spec = table(s, kind, timeout="2", **{hosts: place}, **more)
+    start = time.monotonic()
+    assert "query error" in ask(s, spec, "sales@example.test")
+    assert 1 < time.monotonic() - start < 9
+    silent.close()
+
+
+def test_next_server(suite, needs_server):
+    """Of several servers one is enough."""
+    kind = needs_server
+    s = suite(start=False)
+    hosts = "server_host" if kind.type == "ldap" else "hosts"
+    good = re.search(rf"^{hosts} = (.*)$", kind.text(), re.M)[1]
+    bad = re.sub(r":\d+$", ":1", good)
+    spec = table(s, kind, **{hosts: f"{bad}, {good} {bad}"})
+    for _ in range(4):
+        assert ask(s, spec, "sales@example.test") == "bob@example.test"
+
+
+def test_wrong_password(suite, needs_server):
+    """A person must mend it: it is not taken for a server that is down."""
+    kind = needs_server
+    more = {"password": "wrong"}
+    if kind.type == "ldap":
+        more = {"bind": "yes", "bind_dn": databases.Slapd.ADMIN,
+                "bind_pw": "wrong"}
+    s = suite(start=False)
+    spec = table(s, kind, **more)
+    s.set(virtual_alias_maps=spec)
+    done = s.posthaste("start", check=False)
+    assert done.returncode != 0 and f"error: main.cf: line" in done.err
+    # and when the password changes under a running suite
+    table(s, kind)
+    s.start()
+    assert Lookup(s).query(spec, "sales@example.test")[0] == FOUND
+    (s.root / "etc/table.cf").write_text(kind.text(**more))
+
+    def refused():
+        result, _, why = Lookup(s).query(spec, "sales@example.test")
+        assert "wrong" not in why.lower().replace("wrongpass", "")
+        return result == BROKEN
+
+    wait_for("the new settings", refused, 5)
+    assert rcpt(s, "sales@example.test")[0] == 451
+
+
+def test_unix_socket(suite, needs_server):
+    kind = needs_server
+    s = suite(start=False)
+    if kind.type == "pgsql":
+        place = {"hosts": f"unix:{kind.server.folder}/.s.PGSQL."
+                          f"{kind.server.port}"}
+    elif kind.type == "ldap":
+        place = {"server_host": "ldapi://" + str(
+            kind.server.socket).replace("/", "%2F")}
+    else:
+        place = {"hosts": f"unix:{kind.server.socket}"}
+    spec = table(s, kind, **place)
+    s.set(virtual_alias_maps=spec)
+    s.start()
+    assert Lookup(s).query(spec, "sales@example.test")[0] == FOUND
