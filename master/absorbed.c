@@ -6,6 +6,8 @@
 
 #define SERVED(command_, program_, meaning_) \
 	{ #command_, ABSORBED_SERVED, #program_, meaning_ },
+#define STANDS_IN(command_, program_, meaning_) \
+	{ #command_, ABSORBED_STANDS_IN, #program_, meaning_ },
 #define ABSORBED(command_, meaning_) \
 	{ #command_, ABSORBED_IDLE, NULL, meaning_ },
 #define REFUSED(command_, meaning_) \

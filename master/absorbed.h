@@ -4,7 +4,12 @@
 
 /* absorbed.def as a table: Postfix's commands that are not ours. */
 
-enum absorbed_kind { ABSORBED_SERVED, ABSORBED_IDLE, ABSORBED_REFUSED };
+enum absorbed_kind {
+	ABSORBED_SERVED,
+	ABSORBED_STANDS_IN,
+	ABSORBED_IDLE,
+	ABSORBED_REFUSED,
+};
 
 struct absorbed {
 	const char *command;

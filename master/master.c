@@ -9,6 +9,7 @@
  * connection of a service and never reads one byte of mail.
  */
 #include "master/master.h"
+#include "master/report.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -323,16 +324,19 @@ main(int argc, char **argv)
 {
 	const char *option = NULL;
 	bool only_check = false;
+	const char *report_as = NULL;
 	int c;
 
 	log_open_stderr("master");
 	umask(077);
 	clean_descriptors();
-	while ((c = getopt(argc, argv, "c:Cdwv")) != -1) {
+	while ((c = getopt(argc, argv, "c:CdR:wv")) != -1) {
 		if (c == 'c')
 			option = optarg;
 		else if (c == 'C')
 			only_check = true;
+		else if (c == 'R')
+			report_as = optarg;
 		else if (c == 'd')
 			foreground = true;
 		else if (c == 'v')
@@ -350,6 +354,10 @@ main(int argc, char **argv)
 	tzset();
 	if (only_check)
 		return check();
+	if (report_as != NULL)
+		return report(directory, strcmp(report_as, "json") == 0) ?
+		    EXIT_SUCCESS :
+		    EXIT_FAILURE;
 	raise_limits();
 	if (foreground)
 		master.out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);

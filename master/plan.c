@@ -28,6 +28,7 @@ struct planning {
 	struct plan *plan;
 	size_t room;
 	bool interfaces; /* inet_interfaces is sound */
+	bool programs; /* so is daemon_directory */
 	struct buf *errors;
 	struct buf *warnings;
 };
@@ -146,6 +147,8 @@ add(struct planning *p, const struct master_entry *e,
 		.snapshot = -1 };
 	struct buf error = BUF_INIT(1024);
 
+	if (!p->programs)
+		return; /* daemon_directory was told */
 	service.path = arena_printf(plan->arena, "%s/%s",
 	    plan->common.daemon_directory, program->name);
 	service.limit = process_limit(program, e->maxproc);
@@ -377,6 +380,23 @@ check_directory(struct planning *p, const char *setting, const char *name)
 		    conf_origin(p->plan->conf, setting), setting, name);
 }
 
+/* One mistake rather than one for each service. */
+static bool
+has_programs(struct planning *p)
+{
+	const char *name = p->plan->common.daemon_directory;
+	char *master = mem_printf("%s/master", name);
+	char *lookup = mem_printf("%s/lookup", name);
+	bool found = access(master, X_OK) == 0 && access(lookup, X_OK) == 0;
+
+	if (!found && access(name, F_OK) == 0)
+		complain_setting(p->errors, p->plan->conf, "daemon_directory",
+		    "%s: these are not the programs of this suite", name);
+	free(master);
+	free(lookup);
+	return found;
+}
+
 static bool
 load(struct planning *p, const char *directory)
 {
@@ -405,6 +425,7 @@ load(struct planning *p, const char *directory)
 	check_host_name(p, "myhostname");
 	check_host_name(p, "mydomain");
 	check_users(p);
+	p->programs = has_programs(p);
 	p->interfaces = settings_check_interfaces(plan, p->errors);
 	add_services(p);
 	check_transports(p);

@@ -2,6 +2,7 @@
 #include "master/restrictions_check.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/mem.h"
 #include "lib/table/network.h"
@@ -17,45 +18,19 @@ struct known {
 static const struct known ours[] = {
 #define RESTRICTION(name, argument, function, meaning) \
 	{ #name, ARGUMENT_##argument },
+#define MISSING(name, argument)
 #include "smtpd/restrictions.def"
 #undef RESTRICTION
+#undef MISSING
 };
 
-/* Postfix has them, we do not: they are no slips of the pen. */
+/* Postfix has them, we do not yet: they are no slips of the pen. */
 static const struct known missing[] = {
-	{ "check_ccert_access", ARGUMENT_TEXT },
-	{ "check_client_a_access", ARGUMENT_TEXT },
-	{ "check_client_mx_access", ARGUMENT_TEXT },
-	{ "check_client_ns_access", ARGUMENT_TEXT },
-	{ "check_etrn_access", ARGUMENT_TEXT },
-	{ "check_helo_a_access", ARGUMENT_TEXT },
-	{ "check_helo_mx_access", ARGUMENT_TEXT },
-	{ "check_helo_ns_access", ARGUMENT_TEXT },
-	{ "check_policy_service", ARGUMENT_TEXT },
-	{ "check_recipient_a_access", ARGUMENT_TEXT },
-	{ "check_recipient_mx_access", ARGUMENT_TEXT },
-	{ "check_recipient_ns_access", ARGUMENT_TEXT },
-	{ "check_reverse_client_hostname_a_access", ARGUMENT_TEXT },
-	{ "check_reverse_client_hostname_mx_access", ARGUMENT_TEXT },
-	{ "check_reverse_client_hostname_ns_access", ARGUMENT_TEXT },
-	{ "check_sender_a_access", ARGUMENT_TEXT },
-	{ "check_sender_mx_access", ARGUMENT_TEXT },
-	{ "check_sender_ns_access", ARGUMENT_TEXT },
-	{ "permit_dnswl_client", ARGUMENT_TEXT },
-	{ "permit_mx_backup", ARGUMENT_NONE },
-	{ "permit_naked_ip_address", ARGUMENT_NONE },
-	{ "permit_rhswl_client", ARGUMENT_TEXT },
-	{ "permit_tls_all_clientcerts", ARGUMENT_NONE },
-	{ "permit_tls_clientcerts", ARGUMENT_NONE },
-	{ "reject_maps_rbl", ARGUMENT_NONE },
-	{ "reject_rbl_client", ARGUMENT_TEXT },
-	{ "reject_rhsbl_client", ARGUMENT_TEXT },
-	{ "reject_rhsbl_helo", ARGUMENT_TEXT },
-	{ "reject_rhsbl_recipient", ARGUMENT_TEXT },
-	{ "reject_rhsbl_reverse_client", ARGUMENT_TEXT },
-	{ "reject_rhsbl_sender", ARGUMENT_TEXT },
-	{ "reject_unverified_recipient", ARGUMENT_NONE },
-	{ "reject_unverified_sender", ARGUMENT_NONE },
+#define RESTRICTION(name, argument, function, meaning)
+#define MISSING(name, argument) { #name, ARGUMENT_##argument },
+#include "smtpd/restrictions.def"
+#undef RESTRICTION
+#undef MISSING
 };
 
 enum {
@@ -87,6 +62,24 @@ wrong(struct checking *k, const char *why, struct span word)
 	buf_printf(k->errors, "%s: %s: %s: \"%.*s\"\n",
 	    conf_origin(k->c, k->setting), k->setting, why,
 	    (int)(word.n < 200 ? word.n : 200), word.p);
+}
+
+/* Protection that is not there, as settings are: lib/conf/conf_verdict.c. */
+static void
+lacking(struct checking *k, struct span word)
+{
+	static const char why[] = "this restriction is not supported yet";
+	bool tolerated =
+	    strcmp(conf_value(k->c, "missing_protection"), "warn") == 0;
+	struct buf *to = tolerated ? k->warnings : k->errors;
+
+	if (to != NULL)
+		buf_printf(to, "%s: %s: %s: \"%.*s\"%s\n",
+		    conf_origin(k->c, k->setting), k->setting, why,
+		    (int)(word.n < 200 ? word.n : 200), word.p,
+		    tolerated ? "" :
+				" (\"missing_protection = warn\" in main.cf "
+				"leaves it out)");
 }
 
 static bool
@@ -131,7 +124,7 @@ check_word(struct checking *k, struct span word)
 	if (r != NULL) {
 		check_argument(k, r, word);
 	} else if ((r = find(missing, MISSING, word)) != NULL) {
-		wrong(k, "this restriction is not supported yet", word);
+		lacking(k, word);
 		check_argument(k, r, word);
 	} else if (span_find(word, ':') < word.n) {
 		(void)table_check_spec(k->c, k->setting, word, k->errors,

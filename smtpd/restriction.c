@@ -24,8 +24,10 @@ struct keyword {
 static const struct keyword keywords[] = {
 #define RESTRICTION(name, argument, function, meaning) \
 	{ #name, ARGUMENT_##argument, function },
+#define MISSING(name, argument) { #name, ARGUMENT_##argument, NULL },
 #include "smtpd/restrictions.def"
 #undef RESTRICTION
+#undef MISSING
 };
 
 struct rule {
@@ -51,6 +53,7 @@ struct restriction_lists {
 	struct rule_list stages[STAGE_COUNT];
 	struct class *classes;
 	size_t class_count;
+	bool lenient; /* what is to come is left out */
 };
 
 /* What a bare type:table means in each list. */
@@ -111,6 +114,7 @@ struct compile {
 	enum stage stage;
 	struct span rest;
 	struct buf *error; /* NULL: said at run time only */
+	bool lenient; /* missing_protection: do without */
 };
 
 static void
@@ -155,6 +159,19 @@ compile_argument(struct compile *c, struct rule *r, struct span word)
 	r->argument = mem_span_text(argument);
 }
 
+/* What is to come: a mistake, or nothing at all. */
+static void
+compile_missing(struct compile *c, struct rule_list *into, struct rule *r,
+    struct span word)
+{
+	if (!c->lenient) {
+		mistake(c, r, word, "this restriction is not supported yet");
+		return;
+	}
+	free(r->argument);
+	into->count--;
+}
+
 static void
 compile_rules(struct compile *c, struct rule_list *into)
 {
@@ -179,6 +196,9 @@ compile_rules(struct compile *c, struct rule_list *into)
 		} else if (r->keyword->argument != ARGUMENT_NONE) {
 			compile_argument(c, r, word);
 		}
+		if (r->keyword != NULL && r->keyword->check == NULL &&
+		    r->mistake == NULL)
+			compile_missing(c, into, r, word);
 	}
 }
 
@@ -204,7 +224,7 @@ compile_classes(struct restriction_lists *l, struct conf *conf,
 		const char *text =
 		    raw == NULL ? NULL : conf_expand(conf, raw, error);
 		struct compile c = { l, l->classes[i].name, STAGE_RECIPIENT,
-			span_of(text), error };
+			span_of(text), error, l->lenient };
 
 		if (text == NULL)
 			buf_printf(error,
@@ -239,7 +259,7 @@ protect(struct restriction_lists *l)
 	    "permit_mynetworks, permit_sasl_authenticated, "
 	    "reject_unauth_destination";
 	struct compile c = { NULL, settings[STAGE_RELAY], STAGE_RELAY,
-		span_of(safe), NULL };
+		span_of(safe), NULL, false };
 
 	if (protects(&l->stages[STAGE_RELAY]) ||
 	    protects(&l->stages[STAGE_RECIPIENT]))
@@ -267,10 +287,11 @@ restriction_lists_new(struct conf *conf, const struct smtpd_params *p,
 		[STAGE_END_OF_DATA] = p->smtpd_end_of_data_restrictions,
 	};
 
+	l->lenient = strcmp(p->missing_protection, "warn") == 0;
 	compile_classes(l, conf, p, error);
 	for (int i = 0; i < STAGE_COUNT; i++) {
 		struct compile c = { l, settings[i], (enum stage)i,
-			span_of(texts[i]), error };
+			span_of(texts[i]), error, l->lenient };
 
 		compile_rules(&c, &l->stages[i]);
 	}
@@ -345,7 +366,8 @@ restrictions_evaluate_text(struct evaluation *e, const char *text)
 {
 	struct rule_list l = { NULL, 0, 0 };
 	struct compile c = { e->s->config->restrictions, "access table",
-		e->stage, span_of(text), NULL };
+		e->stage, span_of(text), NULL,
+		e->s->config->restrictions->lenient };
 	enum decision d;
 
 	compile_rules(&c, &l);

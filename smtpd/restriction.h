@@ -121,7 +121,9 @@ enum decision check_listed_recipient(struct evaluation *e, bool unlisted);
 
 #define RESTRICTION(name, argument, function, meaning) \
 	restriction_check function;
+#define MISSING(name, argument)
 #include "smtpd/restrictions.def"
 #undef RESTRICTION
+#undef MISSING
 
 #endif

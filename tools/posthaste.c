@@ -379,7 +379,10 @@ enum { ACTIONS = sizeof(actions) / sizeof(actions[0]) };
 noreturn static void
 usage(void)
 {
-	fprintf(stderr, "usage: posthaste [-c config_directory] action\n");
+	fprintf(stderr,
+	    "usage: posthaste [-c config_directory] action\n"
+	    "       posthaste [-c config_directory] check --report [--json] "
+	    "[directory]\n");
 	for (size_t i = 0; i < ACTIONS; i++)
 		fprintf(stderr, "\t%-22s %s\n", actions[i].name,
 		    actions[i].meaning);
@@ -435,6 +438,30 @@ enter_queue(const char *action)
 		exit(not_running());
 }
 
+/*
+ * The words behind "check": --report, --json, and the directory of another
+ * configuration, as Postfix's. Nothing is looked at but the files.
+ */
+static int
+do_report(char **words)
+{
+	const char *directory = instance.directory;
+	bool json = false;
+
+	if (strcmp(*words++, "--report") != 0)
+		usage();
+	if (*words != NULL && strcmp(*words, "--json") == 0) {
+		json = true;
+		words++;
+	}
+	if (*words != NULL)
+		directory = *words++;
+	if (*words != NULL)
+		usage();
+	return configuration_report(&instance, directory, json) ? EXIT_SUCCESS :
+								  EXIT_FAILURE;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -444,7 +471,7 @@ main(int argc, char **argv)
 
 	log_open_stderr("posthaste");
 	umask(022);
-	while ((c = getopt(argc, argv, "c:Dv")) != -1) {
+	while ((c = getopt(argc, argv, "+c:Dv")) != -1) {
 		if (c == 'c')
 			option = optarg;
 		else if (c == 'v')
@@ -452,12 +479,14 @@ main(int argc, char **argv)
 		else if (c != 'D')
 			usage();
 	}
-	if (argc - optind != 1)
+	if (optind >= argc)
 		usage();
-	action = find_action(argv[optind]);
-	if (action == NULL)
+	action = find_action(argv[optind++]);
+	if (action == NULL || (optind < argc && action->act != do_check))
 		usage();
 	read_settings(option);
+	if (optind < argc)
+		return do_report(argv + optind);
 	enter_queue(action->name);
 	return action->act();
 }

@@ -20,6 +20,9 @@ struct instance {
 bool installation_check(const struct instance *i);
 /* The configuration, as master reads it. */
 bool configuration_check(const struct instance *i);
+/* What becomes of each line of the configuration in a directory. */
+bool configuration_report(const struct instance *i, const char *directory,
+    bool json);
 /* Runs a program and waits: its exit status, 127 when it cannot be run. */
 int run_program(const char *path, char *const arguments[]);
 

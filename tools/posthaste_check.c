@@ -33,18 +33,35 @@ run_program(const char *path, char *const arguments[])
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 127;
 }
 
+/* With one option more, and its value if it has one. */
+static bool
+run_master(const struct instance *i, const char *directory, const char *option,
+    const char *value)
+{
+	char *path = mem_printf("%s/master", i->common.daemon_directory);
+	char *arguments[] = { (char[]){ "master" }, (char[]){ "-c" },
+		mem_text(directory), mem_text(option), NULL, NULL };
+	bool fine;
+
+	if (value != NULL)
+		arguments[4] = mem_text(value);
+	fine = run_program(path, arguments) == 0;
+	for (size_t k = 2; k < 5; k++)
+		free(arguments[k]);
+	free(path);
+	return fine;
+}
+
 bool
 configuration_check(const struct instance *i)
 {
-	char *path = mem_printf("%s/master", i->common.daemon_directory);
-	char *directory = mem_text(i->directory);
-	char *arguments[] = { (char[]){ "master" }, (char[]){ "-c" }, directory,
-		(char[]){ "-C" }, NULL };
-	bool fine = run_program(path, arguments) == 0;
+	return run_master(i, i->directory, "-C", NULL);
+}
 
-	free(directory);
-	free(path);
-	return fine;
+bool
+configuration_report(const struct instance *i, const char *directory, bool json)
+{
+	return run_master(i, directory, "-R", json ? "json" : "text");
 }
 
 static bool

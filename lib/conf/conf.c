@@ -224,7 +224,8 @@ conf_evaluate(struct conf *c, struct setting *s, unsigned int depth)
 	if (s->value != NULL || s->error != NULL)
 		return s->value;
 	s->expanding = true;
-	text = s->raw != NULL ? s->raw : conf_fallback(c, s->name);
+	text = s->raw != NULL && !conf_foreign(s) ? s->raw :
+						    conf_fallback(c, s->name);
 	if (text != NULL && conf_expand_into(c, text, depth, &out, &s->error))
 		s->value = arena_text(c->arena, buf_text(&out));
 	if (s->value != NULL && s->value[0] == '/' &&

@@ -89,6 +89,8 @@ int conf_snapshot(struct conf *c, const char *share, char *const *texts);
 bool conf_shares(const char *share, const char *name);
 void conf_free(struct conf **c);
 
+/* "name = value" taken apart; NULL, or what is wrong with it. */
+const char *conf_split(struct span line, struct span *name, struct span *value);
 /* "-o name=value", before any conf_fill. False and *error when malformed. */
 bool conf_override(struct conf *c, const char *assignment, struct buf *error);
 const char *conf_directory(const struct conf *c);

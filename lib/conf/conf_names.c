@@ -76,9 +76,11 @@ static const struct compat compat_table[] = {
 #define COMPAT(name_, fallback_, verdict_, reason_) \
 	{ #name_, fallback_, COMPAT_##verdict_, reason_ },
 #define DIFFERS(name_, reason_)
+#define FOREIGN(name_, values_)
 #include "conf/compat.def"
 #undef COMPAT
 #undef DIFFERS
+#undef FOREIGN
 };
 
 static const struct difference {
@@ -87,9 +89,24 @@ static const struct difference {
 } differences[] = {
 #define COMPAT(name_, fallback_, verdict_, reason_)
 #define DIFFERS(name_, reason_) { #name_, reason_ },
+#define FOREIGN(name_, values_)
 #include "conf/compat.def"
 #undef COMPAT
 #undef DIFFERS
+#undef FOREIGN
+};
+
+static const struct foreign {
+	const char *name;
+	const char *values;
+} foreigners[] = {
+#define COMPAT(name_, fallback_, verdict_, reason_)
+#define DIFFERS(name_, reason_)
+#define FOREIGN(name_, values_) { #name_, values_ },
+#include "conf/compat.def"
+#undef COMPAT
+#undef DIFFERS
+#undef FOREIGN
 };
 
 const struct compat *
@@ -117,6 +134,31 @@ compat_difference(struct span name)
 		if (span_is(name, differences[i].name))
 			return differences[i].reason;
 	return "";
+}
+
+bool
+conf_foreign(const struct setting *s)
+{
+	struct span value, rest;
+
+	if (s->raw == NULL)
+		return false;
+	value = span_of(s->raw);
+	while (value.n > 1 && value.p[value.n - 1] == '/')
+		value.n--;
+	for (size_t i = 0; i < sizeof(foreigners) / sizeof(foreigners[0]);
+	     i++) {
+		struct span one;
+
+		if (strcmp(s->name, foreigners[i].name) != 0)
+			continue;
+		rest = span_of(foreigners[i].values);
+		while (span_cut(&rest, " ", true, &one))
+			if (value.n == one.n &&
+			    memcmp(value.p, one.p, one.n) == 0)
+				return true;
+	}
+	return false;
 }
 
 const char *

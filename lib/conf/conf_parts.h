@@ -65,8 +65,6 @@ conf_set(struct conf *c, struct span name, struct span raw, const char *origin);
 /* The text of a main.cf. */
 void conf_parse(struct conf *c, struct span text, const char *file,
     struct buf *errors, struct buf *warnings);
-/* "name = value" taken apart; NULL, or what is wrong with it. */
-const char *conf_split(struct span line, struct span *name, struct span *value);
 
 /* Expands into *out; false, and *error set (in the arena). */
 bool conf_expand_into(struct conf *c, const char *text, unsigned int depth,
@@ -107,6 +105,11 @@ const struct compat *compat_find(struct span name);
 const struct compat *compat_rows(size_t *count);
 /* How an honoured setting is not quite Postfix's; "" when it is. */
 const char *compat_difference(struct span name);
+/*
+ * A place or user that is Postfix's own, so that its main.cf works as it is
+ * and its queue is not touched: ours counts.
+ */
+bool conf_foreign(const struct setting *s);
 
 /* A name that means something, or is set. */
 bool conf_name_known(const struct conf *c, struct span name);

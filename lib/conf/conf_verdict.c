@@ -245,8 +245,11 @@ conf_verdict(struct conf *c, const char *name)
 	const struct compat *row = compat_find(span_of(name));
 	const struct conf_family *family = conf_family_find(span_of(name));
 
-	if (param_find(span_of(name)) != NULL) {
-		v.reason = compat_difference(span_of(name));
+	if (conf_foreign(s)) {
+		v.kind = VERDICT_MAPPED;
+		v.reason = "Postfix's own: this suite's is used";
+	} else if (param_find(span_of(name)) != NULL) {
+		v.kind = VERDICT_HONOURED;
 	} else if (row != NULL) {
 		v = of_compat(c, s, row);
 	} else if (reserved(span_of(name))) {
