@@ -4,10 +4,10 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "auth/watched_file.h"
 #include "lib/base/buf.h"
+#include "lib/base/hash_table.h"
 #include "lib/log/log.h"
 
 enum { FILE_MAX = 64 << 20, COMPLAINTS_MAX = 10 };

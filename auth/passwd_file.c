@@ -3,10 +3,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "auth/watched_file.h"
 #include "lib/base/buf.h"
+#include "lib/base/hash_table.h"
 #include "lib/log/log.h"
 
 enum { LOOK_AGAIN_MS = 1000, COMPLAINTS_MAX = 10 };

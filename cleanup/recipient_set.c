@@ -4,9 +4,9 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "cleanup/ask_lookup.h"
+#include "lib/base/hash_table.h"
 #include "lib/mail/mail_address.h"
 #include "lib/queue/queue_file.h"
 

@@ -2,12 +2,12 @@
 #include "imapd/list.h"
 
 #include <string.h>
-#include <uthash.h>
 
 #include "imapd/acl.h"
 #include "imapd/list_request.h"
 #include "imapd/namespaces.h"
 #include "imapd/status.h"
+#include "lib/base/hash_table.h"
 
 enum { SEND_AT = 4096, MORE_ROOM = 16 << 20 };
 

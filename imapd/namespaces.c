@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <uthash.h>
 
 #include "imapd/namespaces_internal.h"
 #include "lib/base/ensure.h"
+#include "lib/base/hash_table.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/store/mail_acl.h"

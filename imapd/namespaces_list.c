@@ -11,8 +11,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
+#include "lib/base/hash_table.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/login/session_stage.h"

@@ -3,10 +3,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "imapd/list.h"
 #include "imapd/namespaces.h"
+#include "lib/base/hash_table.h"
 
 struct notify_folder {
 	char *name;

@@ -3,32 +3,16 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
-#include "lib/base/clock.h"
+#include "lib/base/keyed_hash.h"
 #include "lib/base/mem.h"
 
 enum { FIRST_SLOTS = 256 };
 
-static uint64_t
-secret(void)
-{
-	static uint64_t value;
-
-	if (value == 0 &&
-	    getrandom(&value, sizeof(value), GRND_NONBLOCK) !=
-		(ssize_t)sizeof(value))
-		value = (uint64_t)clock_wall_us() * 0x9e3779b97f4a7c15ULL;
-	return value | 1;
-}
-
 static size_t
 slot_of(const struct thread_table *t, struct message_id name)
 {
-	uint64_t mixed = (name.half[0] ^ secret()) * 0x9e3779b97f4a7c15ULL;
-
-	mixed = (mixed ^ mixed >> 32 ^ name.half[1]) * (secret() | 1);
-	return (size_t)(mixed >> 32) & t->mask;
+	return (size_t)keyed_hash(&name, sizeof(name)) & t->mask;
 }
 
 void

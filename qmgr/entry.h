@@ -16,8 +16,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <uthash.h>
 
+#include "lib/base/hash_table.h"
 #include "lib/base/why.h"
 #include "lib/queue/queue_file.h"
 

@@ -4,9 +4,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/hash_table.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "qmgr/entry_file.h"

@@ -23,8 +23,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <uthash.h>
 
+#include "lib/base/hash_table.h"
 #include "qmgr/entry.h"
 #include "qmgr/window.h"
 

@@ -3,15 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-
-/* The keys are strangers': nobody outside may choose their buckets. */
-static unsigned int seeded_hash(const char *key, size_t n);
-#define HASH_FUNCTION(key, n, out) \
-	((out) = seeded_hash((const char *)(key), (n)))
-#include <uthash.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/hash_table.h"
 #include "lib/ipc/proto_lookup.h"
 #include "lib/log/log.h"
 #include "lib/mail/address_list.h"
@@ -33,23 +27,6 @@ struct mapping {
 	const char *to; /* NULL: itself */
 	UT_hash_handle hh;
 };
-
-static uint64_t seed; /* of this process */
-
-static unsigned int
-seeded_hash(const char *key, size_t n)
-{
-	uint64_t h = seed;
-
-	while (seed == 0)
-		if (getrandom(&seed, sizeof(seed), 0) == sizeof(seed))
-			h = seed;
-	for (size_t i = 0; i < n; i++) {
-		h = (h ^ (unsigned char)key[i]) * 0x9e3779b97f4a7c15u;
-		h ^= h >> 29;
-	}
-	return (unsigned int)h;
-}
 
 struct generic {
 	struct arena *arena;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/keyed_hash.h"
 #include "lib/ipc/proto_quota.h"
 #include "lib/log/log.h"
 #include "lib/mail/resolve.h"
@@ -18,8 +19,8 @@ static const char service[] = "quota";
 
 /*
  * Addresses without a limit, so that where there are no quotas only the first
- * message of a minute costs a question. By hash: who manages to collide with
- * such an address is delivered to a full mailbox, which refuses then.
+ * message of a minute costs a question. By hash, which nobody outside can aim
+ * at; an address that collides is that of a full mailbox, which refuses then.
  */
 enum { REMEMBERED = 4096, REMEMBER_MS = 60000 };
 
@@ -31,11 +32,7 @@ static struct {
 static uint64_t
 hash_of(const char *address)
 {
-	uint64_t h = UINT64_C(14695981039346656037);
-
-	for (; *address != '\0'; address++)
-		h = (h ^ (unsigned char)*address) * UINT64_C(1099511628211);
-	return h;
+	return keyed_hash(address, strlen(address));
 }
 
 static bool

@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
-#include <uthash.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/hash_table.h"
 #include "lib/base/mem.h"
 #include "lib/conf/common.h"
 #include "lib/log/log.h"

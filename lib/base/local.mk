@@ -5,6 +5,7 @@ libposthaste_a_SOURCES += \
 	lib/base/clock.c lib/base/clock.h \
 	lib/base/ensure.c lib/base/ensure.h \
 	lib/base/fdio.c lib/base/fdio.h \
+	lib/base/hash_table.h lib/base/keyed_hash.c lib/base/keyed_hash.h \
 	lib/base/mem.c lib/base/mem.h \
 	lib/base/process.c lib/base/process.h \
 	lib/base/span.c lib/base/span.h \
@@ -14,6 +15,11 @@ check_PROGRAMS += tests/unit/lib/base/buf_test
 TESTS += tests/unit/lib/base/buf_test
 tests_unit_lib_base_buf_test_SOURCES = tests/unit/lib/base/buf_test.c
 tests_unit_lib_base_buf_test_LDADD = $(LDADD) -lcmocka
+check_PROGRAMS += tests/unit/lib/base/keyed_hash_test
+TESTS += tests/unit/lib/base/keyed_hash_test
+tests_unit_lib_base_keyed_hash_test_SOURCES = \
+	tests/unit/lib/base/keyed_hash_test.c
+tests_unit_lib_base_keyed_hash_test_LDADD = $(LDADD) -lcmocka
 check_PROGRAMS += tests/unit/lib/base/mem_test
 TESTS += tests/unit/lib/base/mem_test
 tests_unit_lib_base_mem_test_SOURCES = tests/unit/lib/base/mem_test.c

@@ -9,8 +9,7 @@
  * Everything lives in its arena until conf_free.
  */
 
-#include <uthash.h>
-
+#include "lib/base/hash_table.h"
 #include "lib/base/mem.h"
 #include "lib/conf/conf.h"
 

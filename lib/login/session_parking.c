@@ -29,11 +29,11 @@
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
-#include <uthash.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
+#include "lib/base/hash_table.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 

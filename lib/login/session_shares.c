@@ -17,10 +17,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <uthash.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
+#include "lib/base/hash_table.h"
 #include "lib/base/mem.h"
 #include "lib/base/why.h"
 #include "lib/ipc/proto_auth.h"

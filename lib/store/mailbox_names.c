@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/keyed_hash.h"
 #include "lib/base/mem.h"
 #include "lib/store/mailbox_scan.h"
 
@@ -23,11 +24,7 @@ struct mailbox_names {
 static uint32_t
 digest(struct span base)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i < base.n; i++)
-		h = (h ^ (unsigned char)base.p[i]) * UINT64_C(0x100000001b3);
-	return (uint32_t)(h ^ h >> 32);
+	return (uint32_t)keyed_hash(base.p, base.n);
 }
 
 static bool

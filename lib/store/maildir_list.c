@@ -9,11 +9,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <uthash.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
+#include "lib/base/hash_table.h"
 #include "lib/store/folder_uids.h"
 #include "lib/store/uidl_format.h"
 

@@ -12,10 +12,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <uthash.h>
 #include <utlist.h>
 
 #include "lib/base/fdio.h"
+#include "lib/base/hash_table.h"
 #include "lib/base/mem.h"
 #include "lib/store/beneath.h"
 #include "lib/store/maildir_deliver.h"

@@ -12,12 +12,12 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <uthash.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
+#include "lib/base/hash_table.h"
 #include "lib/base/mem.h"
 #include "lib/store/mbox_lock.h"
 #include "lib/store/mbox_rewrite.h"

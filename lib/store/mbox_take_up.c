@@ -12,10 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <uthash.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
+#include "lib/base/hash_table.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/store/mailbox_scan.h"

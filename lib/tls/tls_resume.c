@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/hash_table.h"
 #include "lib/base/mem.h"
 
 struct kept {
