@@ -40,7 +40,7 @@ def test_killed_while_an_agent_delivers(suite):
                  lambda: s.processes("qmgr") not in ([], [old]))
         go.set()
         server.wait()
-        s.wait_empty(40)
+        s.wait_empty()
 
 
 def test_restart_finds_everything(suite):
@@ -53,7 +53,7 @@ def test_restart_finds_everything(suite):
         sent += 1
         if sent % 7 == 0:
             kill(s)
-    s.wait_empty(60)
+    s.wait_empty(120)
     bodies = b"".join(s.messages("bob"))
     for i in range(sent):
         assert f"number {i}\r\n".encode() in bodies, i
@@ -84,7 +84,7 @@ def test_each_failure_is_reported_exactly_once(suite):
         finally:
             stop.set()
             thread.join()
-        s.wait_empty(90)
+        s.wait_empty(120)
         reports = [m.decode() for m in s.messages("bob")]
         for i, queue_id in enumerate(ids):
             about = [r for r in reports

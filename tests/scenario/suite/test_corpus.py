@@ -101,7 +101,7 @@ def test_is_read_over_pop3_out_of_an_mbox_file(suite, take, tmp_path,
     s.start()
     messages = take(MANY)
     corpus.by_pipeline(s, messages, BOB)
-    s.wait_empty(60)
+    s.wait_empty(120)
     compare(messages, by_tag(corpus.from_poplib(s, len(messages), tmp_path)))
 
 
@@ -122,7 +122,7 @@ def test_sendmail_t_sends_to_whom_the_header_names(suite, take):
     messages = take(SOME)
     skipped = corpus.by_sendmail_t(s, messages)
     messages.change(corpus.without_postmark)
-    s.wait_empty(60)
+    s.wait_empty(120)
     compare(messages, by_tag(s.messages("bob")), skipped,
             added=corpus.MISSING, dropped=rb"Bcc|Resent-Bcc")
 
@@ -138,7 +138,7 @@ def test_lies_in_a_local_mailbox(suite, take, kind, tmp_path):
     s.start()
     messages = take(MANY)
     corpus.by_pipeline(s, messages, "box@local.test")
-    s.wait_empty(60)
+    s.wait_empty(120)
     if kind == "mbox":
         stored = corpus.read_mbox(box / "mbox")
         messages.change(corpus.quoted_as_in_mbox)
