@@ -21,7 +21,7 @@
 enum {
 	FETCH_WINDOW = 65536, /* of a message: a smaller one is read whole */
 	FETCH_FIRST = 16384, /* of a larger one: mostly all of its header */
-	FETCH_OUT = 32768, /* with so much in s->out it is sent */
+	FETCH_OUT = 65536, /* with so much in s->out it is sent */
 	FETCH_CHUNK = 131072, /* of what does not fit the window */
 };
 

@@ -80,11 +80,15 @@ fetch_open(struct fetch_message *m)
 
 	if (m->open)
 		return MAIL_OK;
-	result = mailbox_fetch(m->s->mailbox, m->uid, &m->blob, &m->why);
+	result = mailbox_fetch_start(m->s->mailbox, m->uid, &m->blob, m->window,
+	    FETCH_WINDOW, &m->why);
 	if (result != MAIL_OK)
 		return result;
 	m->open = true;
 	m->whole = m->blob.length <= FETCH_WINDOW;
+	m->window_n = (size_t)m->blob.next;
+	if (m->blob.next == m->blob.length)
+		return MAIL_OK;
 	n = m->whole ? (size_t)m->blob.length : FETCH_FIRST;
 	got = fetch_read(m, 0, m->window, n);
 	m->window_n = got < 0 ? 0 : (size_t)got;

@@ -3,6 +3,7 @@
 
 #include "imapd/search_header.h"
 #include "imapd/sort_key.h"
+#include "lib/base/ensure.h"
 #include "lib/mail/header.h"
 
 enum { FIRST_READ = 16 * 1024, RECORD_MAX = CACHE_VALUE_MAX };
@@ -33,9 +34,8 @@ read_header(struct search_message *s, struct why *why)
 {
 	size_t at = 0;
 
-	s->ended = false;
-	s->header = s->envelope = 0;
-	buf_reset(&s->head);
+	if (s->ended && header_ends(s, &at))
+		return MAIL_OK;
 	do {
 		char *to = buf_reserve(&s->head, FIRST_READ);
 		int64_t n;
@@ -57,14 +57,22 @@ enum mail_result
 search_message_open(struct search_message *s, struct mailbox *m, uint32_t uid,
     struct why *why)
 {
-	enum mail_result r = mailbox_fetch(m, uid, &s->blob, why);
+	enum mail_result r;
+	char *to;
 
-	if (r != MAIL_OK)
-		return r;
 	s->mailbox = m;
 	s->uid = uid;
+	s->header = s->envelope = 0;
 	if (s->head.max == 0)
 		buf_init(&s->head, SEARCH_HEADER_MAX);
+	buf_reset(&s->head);
+	to = buf_reserve(&s->head, FIRST_READ);
+	ensure(to != NULL);
+	r = mailbox_fetch_start(m, uid, &s->blob, to, FIRST_READ, why);
+	if (r != MAIL_OK)
+		return r;
+	buf_added(&s->head, (size_t)s->blob.next);
+	s->ended = s->blob.next == s->blob.length;
 	r = read_header(s, why);
 	if (r != MAIL_OK)
 		search_message_close(s);

@@ -35,12 +35,15 @@ write_failed(struct stream *s)
 static enum io
 send_all(struct stream *s, const char *p, size_t n)
 {
+	/* a socket takes what it can, TLS and compression a buffer at a time */
+	size_t most = s->ssl == NULL && s->deflate == NULL ? SIZE_MAX :
+							     STREAM_BUFFER_SIZE;
 	int64_t deadline = stream_until(s);
 	unsigned int need = WAIT_WRITE;
 	enum io result;
 
 	while (n > 0 || stream_deflate_unsent(s)) {
-		size_t part = n < STREAM_BUFFER_SIZE ? n : STREAM_BUFFER_SIZE;
+		size_t part = n < most ? n : most;
 		ssize_t sent = stream_raw_write(s, p, part, &need);
 
 		if (sent > 0 || (sent == 0 && n == 0)) {
@@ -114,7 +117,7 @@ stream_write(struct stream *s, const void *data, size_t n)
 		size_t part = STREAM_BUFFER_SIZE - s->out_used;
 
 		if (s->out_used == 0 && n >= STREAM_BUFFER_SIZE) {
-			part = STREAM_BUFFER_SIZE; /* without a copy */
+			part = n; /* without a copy */
 			result = send_all(s, p, part);
 		} else {
 			if (part > n)

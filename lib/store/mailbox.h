@@ -271,6 +271,13 @@ enum mail_result mail_append_commit(struct mail_append *a,
 /* The text, open for reading. MAIL_GONE when somebody removed it. */
 enum mail_result mailbox_fetch(struct mailbox *m, uint32_t uid,
     struct store_blob *out, struct why *why);
+/*
+ * The same for who wants all of a small one: where that is cheaper than to
+ * open it alone, and it is shorter than "room", its bytes are in "to", and
+ * out->next is out->length. Else nothing was read.
+ */
+enum mail_result mailbox_fetch_start(struct mailbox *m, uint32_t uid,
+    struct store_blob *out, char *to, size_t room, struct why *why);
 
 /*
  * What can be computed from a message, kept for the next who asks. Values are

@@ -51,6 +51,7 @@ mailbox_kind_maildir(void)
 		.load = mailbox_load_maildir,
 		.learn = mailbox_message_learn,
 		.fetch = mailbox_message_open,
+		.start = mailbox_message_start,
 		.change_flags = mailbox_flags_change,
 		.expunge = mailbox_flags_expunge,
 		.copy = mailbox_copy_files,
@@ -91,6 +92,15 @@ mailbox_fetch(struct mailbox *m, uint32_t uid, struct store_blob *out,
     struct why *why)
 {
 	return kind_of(m)->fetch(m, uid, out, why);
+}
+
+enum mail_result
+mailbox_fetch_start(struct mailbox *m, uint32_t uid, struct store_blob *out,
+    char *to, size_t room, struct why *why)
+{
+	if (kind_of(m)->start == NULL)
+		return mailbox_fetch(m, uid, out, why);
+	return kind_of(m)->start(m, uid, out, to, room, why);
 }
 
 enum mail_result

@@ -95,13 +95,11 @@ cut_footer(struct mailbox *m, struct place *p, int fd, struct stat *st)
 	fd_close(&writable);
 }
 
+/* One that is open: *fd is closed or another when it cannot be had as it is. */
 static enum mail_result
-open_message(struct mailbox *m, struct place *p, int *fd, struct stat *st,
+examine(struct mailbox *m, struct place *p, int *fd, struct stat *st,
     struct why *why)
 {
-	*fd = open_place(m, p, O_RDONLY);
-	if (*fd == -1)
-		return open_failed(why);
 	if (fstat(*fd, st) == -1 || !S_ISREG(st->st_mode)) {
 		fd_close(fd);
 		why_set(why, "4.2.0", "the message is not a regular file");
@@ -113,6 +111,14 @@ open_message(struct mailbox *m, struct place *p, int *fd, struct stat *st,
 	log_warning("%s: %s: %s", m->folder->name, p->name, why->text);
 	fd_close(fd);
 	return MAIL_FAILED;
+}
+
+static enum mail_result
+open_message(struct mailbox *m, struct place *p, int *fd, struct stat *st,
+    struct why *why)
+{
+	*fd = open_place(m, p, O_RDONLY);
+	return *fd == -1 ? open_failed(why) : examine(m, p, fd, st, why);
 }
 
 /* ---- what reading it tells ---- */
@@ -305,36 +311,81 @@ mailbox_message(struct mailbox *m, uint32_t uid, unsigned int wants,
 	return r;
 }
 
+static void
+blob_of(const struct mail_index_message *row, int fd, int64_t length,
+    struct store_blob *out)
+{
+	*out = (struct store_blob){ .fd = fd, .length = length };
+	/* the name of a file in CRLF form says both sizes */
+	out->crlf =
+	    (row->have & CRLF_FORM) != 0 && (uint64_t)length == row->size;
+}
+
+static enum mail_result
+find_message(struct mailbox *m, uint32_t uid, struct mail_index_message *row,
+    struct place *p, struct why *why)
+{
+	struct mail_index *x = m->account->index;
+	enum mail_result r;
+
+	if (!mail_index_hold(x))
+		return mailbox_index_failed(m, why);
+	r = mailbox_row(m, uid, row, why);
+	if (r == MAIL_OK)
+		place_of(row, p);
+	mail_index_release(x);
+	return r;
+}
+
+static enum mail_result
+give_message(struct mailbox *m, struct mail_index_message *row, struct place *p,
+    int fd, struct store_blob *out, struct why *why)
+{
+	struct stat st;
+	enum mail_result r = examine(m, p, &fd, &st, why);
+
+	if (r != MAIL_OK)
+		return r;
+	/* who opens it first need not look for its date again */
+	if ((row->have & HAVE_DATE) == 0) {
+		note_date(row, &st);
+		mail_index_note(m->account->index, m->folder->row.number, row);
+	}
+	blob_of(row, fd, st.st_size, out);
+	return MAIL_OK;
+}
+
 enum mail_result
 mailbox_message_open(struct mailbox *m, uint32_t uid, struct store_blob *out,
     struct why *why)
 {
-	struct mail_index *x = m->account->index;
+	return mailbox_message_start(m, uid, out, NULL, 0, why);
+}
+
+/*
+ * Of one that is as long as its name says, and no longer than there is room,
+ * a single reading tells all: it is no device or directory then, nothing is
+ * behind it, and it is not compressed.
+ */
+enum mail_result
+mailbox_message_start(struct mailbox *m, uint32_t uid, struct store_blob *out,
+    char *to, size_t room, struct why *why)
+{
 	struct mail_index_message row;
 	struct place p;
-	struct stat st;
-	enum mail_result r;
+	enum mail_result r = find_message(m, uid, &row, &p, why);
 	int fd;
 
-	if (!mail_index_hold(x))
-		return mailbox_index_failed(m, why);
-	r = mailbox_row(m, uid, &row, why);
-	if (r == MAIL_OK)
-		place_of(&row, &p);
-	mail_index_release(x);
-	if (r == MAIL_OK)
-		r = open_message(m, &p, &fd, &st, why);
 	if (r != MAIL_OK)
 		return r;
-	/* who opens it first need not look for its date again */
-	if ((row.have & HAVE_DATE) == 0) {
-		note_date(&row, &st);
-		mail_index_note(x, m->folder->row.number, &row);
-	}
-	*out = (struct store_blob){ .fd = fd, .length = st.st_size };
-	/* the name of a file in CRLF form says both sizes */
-	out->crlf =
-	    (row.have & CRLF_FORM) != 0 && (uint64_t)st.st_size == row.size;
+	fd = open_place(m, &p, O_RDONLY);
+	if (fd == -1)
+		return open_failed(why);
+	if ((row.have & HAVE_DATE) == 0 || p.stored >= room ||
+	    pread(fd, to, (size_t)p.stored + 1, 0) != (ssize_t)p.stored)
+		return give_message(m, &row, &p, fd, out, why);
+	blob_of(&row, fd, (int64_t)p.stored, out);
+	out->next = out->length;
 	return MAIL_OK;
 }
 
