@@ -73,3 +73,15 @@ tests_fuzz_table_source_fuzz_SOURCES = tests/fuzz/table_source_fuzz.c tests/fuzz
 tests_unit_lib_table_table_check_test_SOURCES = \
 	tests/unit/lib/table/table_check_test.c
 tests_unit_lib_table_table_check_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/unit/lib/table/server_table_test \
+	tests/fuzz/table_settings_fuzz tests/fuzz/wire_answers_fuzz
+TESTS += tests/unit/lib/table/server_table_test \
+	tests/fuzz/table_settings_fuzz tests/fuzz/wire_answers_fuzz
+tests_unit_lib_table_server_table_test_SOURCES = \
+	tests/unit/lib/table/server_table_test.c
+tests_unit_lib_table_server_table_test_LDADD = $(LDADD) -lcmocka
+tests_fuzz_table_settings_fuzz_SOURCES = tests/fuzz/table_settings_fuzz.c \
+	tests/fuzz/replay.c
+tests_fuzz_wire_answers_fuzz_SOURCES = tests/fuzz/wire_answers_fuzz.c \
+	tests/fuzz/replay.c

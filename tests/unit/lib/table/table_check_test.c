@@ -28,13 +28,13 @@ static const struct {
 	    NULL },
 	{ "mynetworks = 127.0.0.0/8, [::1]/128, 2001:db8::/32", NULL, NULL },
 	{ "transport_maps = texthash:main.cf, inline:{a=b}", NULL, NULL },
-	{ "transport_maps = mysql:/etc/x",
+	{ "transport_maps = mongodb:/etc/x",
 	    "main.cf: line 1: transport_maps: unsupported dictionary type: "
-	    "mysql",
+	    "mongodb",
 	    NULL },
-	{ "transport_maps = proxy:mysql:/etc/x",
+	{ "transport_maps = proxy:mongodb:/etc/x",
 	    "main.cf: line 1: transport_maps: unsupported dictionary type: "
-	    "mysql",
+	    "mongodb",
 	    NULL },
 	{ "transport_maps = /etc/x",
 	    "main.cf: line 1: transport_maps: \"/etc/x\" is no table: "
@@ -48,9 +48,9 @@ static const struct {
 	    "main.cf: line 1: transport_maps: inline: name=value is wanted at "
 	    "\"ab\"",
 	    NULL },
-	{ "transport_maps = unionmap:{mysql:x}",
+	{ "transport_maps = unionmap:{mongodb:x}",
 	    "main.cf: line 1: transport_maps: unsupported dictionary type: "
-	    "mysql",
+	    "mongodb",
 	    NULL },
 	{ "transport_maps = hash:",
 	    "main.cf: line 1: transport_maps: a file name is wanted behind "

@@ -132,7 +132,7 @@ bad_specs_are_refused(void **state)
 	refused("");
 	refused("noway");
 	refused(":x");
-	refused("mysql:/etc/x");
+	refused("mongodb:/etc/x");
 	refused("hash:");
 	refused("inline:a=b");
 	refused("inline:{}");
