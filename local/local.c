@@ -70,6 +70,7 @@ set_up(const struct service *s)
 	agent.original_header =
 	    original == NULL || strcasecmp(original, "no") != 0;
 	table_owner_request_special(agent.common.owner_request_special);
+	table_utf8(strcmp(conf_value(s->conf, "smtputf8_enable"), "yes") == 0);
 	queue_hash_depth((unsigned int)agent.common.hash_queue_depth);
 	table_ask_elsewhere(ask_tables);
 	if (mode->set_up != NULL)

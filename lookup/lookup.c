@@ -45,6 +45,7 @@ static void
 before(const struct service *s)
 {
 	query_before(s);
+	table_utf8(strcmp(conf_value(s->conf, "smtputf8_enable"), "yes") == 0);
 	maps = maps_open(s->conf);
 	tables = query_prepare(s);
 	memory = arena_new();

@@ -192,8 +192,8 @@ read_table(const char *path, struct buf *text)
 static void
 check_table(struct checking *k, struct span spec)
 {
-	static const char *const types[] = { "btree", "cdb", "dbm", "hash",
-		"lmdb", "sdbm", "texthash" };
+	static const char *const types[] = { "btree", "cdb", "hash", "lmdb",
+		"texthash" };
 	struct span type = span_take(spec, span_find(spec, ':'));
 	char *path = mem_span_text(span_skip(spec, type.n + 1));
 	struct buf text = BUF_INIT(TABLE_MAX);
@@ -203,7 +203,8 @@ check_table(struct checking *k, struct span spec)
 		known |= span_is(type, types[i]);
 	if (known && read_table(path, &text)) {
 		k->path = path;
-		(void)source_read(path, buf_span(&text), SOURCE_MAP, check_line,
+		(void)source_read(path, buf_span(&text),
+		    &(struct source_how){ .syntax = SOURCE_MAP }, check_line,
 		    k);
 		k->path = NULL;
 	}

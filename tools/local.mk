@@ -37,11 +37,12 @@ tools_postsuper_SOURCES = tools/postsuper.c tools/queue_tool.c \
 sbin_PROGRAMS += tools/postqueue
 tools_postqueue_SOURCES = tools/postqueue.c
 sbin_PROGRAMS += tools/postmap tools/postalias tools/newaliases
-tools_postmap_SOURCES = tools/postmap.c tools/table_tool.c tools/table_tool.h
-tools_postalias_SOURCES = tools/postalias.c tools/table_tool.c \
-	tools/table_tool.h
-tools_newaliases_SOURCES = tools/newaliases.c tools/table_tool.c \
-	tools/table_tool.h
+table_tool_sources = tools/table_tool.c tools/table_tool.h \
+	tools/table_edit.c tools/table_query.c \
+	tools/message_keys.c tools/message_keys.h
+tools_postmap_SOURCES = tools/postmap.c $(table_tool_sources)
+tools_postalias_SOURCES = tools/postalias.c $(table_tool_sources)
+tools_newaliases_SOURCES = tools/newaliases.c $(table_tool_sources)
 
 sbin_PROGRAMS += tools/postdrop
 tools_postdrop_SOURCES = tools/postdrop.c

@@ -13,14 +13,26 @@
 
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
-#include "lib/table/table.h"
 #include "tools/table_tool.h"
 
+/* One that fails does not keep others from being built. */
 static bool
-build_one(struct span spec, const char *default_type)
+build(const struct table_build *b)
+{
+	struct buf error = BUF_INIT(4096);
+	bool good = table_tool_build(b, false, &error);
+
+	if (!good)
+		log_error("%s", buf_text(&error));
+	buf_fini(&error);
+	return good;
+}
+
+static bool
+build_one(struct span spec, const char *default_type, bool utf8)
 {
 	size_t colon = span_find(spec, ':');
-	struct table_build b = { .alias = true, .fold = true };
+	struct table_build b = { .alias = true, .fold = true, .ascii = !utf8 };
 
 	if (colon == spec.n) {
 		b.type = default_type;
@@ -30,7 +42,7 @@ build_one(struct span spec, const char *default_type)
 		b.path = mem_span_text(span_skip(spec, colon + 1));
 	}
 	if (table_can_build(b.type) && *b.path != '\0')
-		return table_tool_build(&b, false);
+		return build(&b);
 	/* what has no database needs no building: texthash, ldap... */
 	log_warning("alias_database: %.*s: unsupported map type for this "
 		    "operation",
@@ -47,6 +59,7 @@ main(int argc, char **argv)
 	struct span spec;
 	int option;
 	bool good = true;
+	bool utf8;
 
 	log_open_stderr("newaliases");
 	umask(022);
@@ -60,9 +73,11 @@ main(int argc, char **argv)
 		fatal_status(EX_USAGE,
 		    "alias initialization mode requires no recipient");
 	c = table_tool_settings(config);
+	utf8 = strcmp(conf_value(c, "smtputf8_enable"), "yes") == 0;
 	rest = span_of(conf_value(c, "alias_database"));
 	while (conf_list_next(&rest, &spec))
-		good &= build_one(spec, conf_value(c, "default_database_type"));
+		good &= build_one(spec, conf_value(c, "default_database_type"),
+		    utf8);
 	conf_free(&c);
 	return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -5,7 +5,7 @@
 /*
  * Logical lines of a table's text: empty lines and lines whose first
  * non-blank character is # count for nothing; a line that begins with a
- * blank continues the one before it.
+ * blank continues the last one that counts, blanks and all.
  */
 
 #include "lib/base/buf.h"
@@ -14,6 +14,7 @@ struct lines {
 	struct span rest;
 	unsigned int number; /* of the physical line read last */
 	unsigned int first; /* where the logical line began */
+	bool indented; /* the first may begin with a blank */
 	struct buf joined;
 };
 
@@ -24,9 +25,15 @@ void lines_init(struct lines *l, struct span text);
 void lines_fini(struct lines *l);
 /*
  * The next logical line, without blanks at its end; lives until the next
- * call. One that is too long or holds a NUL is left out, with a warning that
- * names "path".
+ * call. One that is too long, holds a NUL, or continues nothing is left out,
+ * with a warning that names "path".
  */
 bool lines_next(struct lines *l, const char *path, struct span *line);
+
+/* White space of the C locale. */
+bool lines_blank(char c);
+struct span lines_trim(struct span s);
+/* For warnings: at most "max" bytes, those that are no ASCII turned to "?". */
+struct span lines_shown(struct span s, char *room, size_t max);
 
 #endif

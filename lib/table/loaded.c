@@ -8,8 +8,8 @@
 
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
-#include "lib/conf/conf.h"
 #include "lib/log/log.h"
+#include "lib/table/words.h"
 
 enum { TEXT_MAX = 1 << 30 }; /* bytes of a table's text */
 
@@ -40,7 +40,8 @@ static void
 give_up(struct loaded *l, int error)
 {
 	buf_reset(&l->error);
-	buf_printf(&l->error, "open %s: %s", l->watch.path, strerror(error));
+	buf_printf(&l->error, "open %s%s: %s", l->noun ? l->noun : "",
+	    l->watch.path, strerror(error));
 	if (l->data != NULL)
 		l->release(l->data);
 	l->data = NULL;
@@ -89,32 +90,35 @@ check(struct loaded *l)
 }
 
 /* "{{/^a/ b}, {/^c/ d}}": the braces inside hold one line each. */
-static void
-read_inline(struct loaded *l, struct span name)
+static bool
+read_inline(struct loaded *l, const char *name, struct buf *error)
 {
 	struct buf text = BUF_INIT(TEXT_MAX);
-	struct span item;
+	struct span rest;
+	struct span word;
+	struct span line;
+	bool good = words_braced(span_of(name), &rest, error);
 
-	name = span_trim(span_skip(name, 1));
-	if (name.n > 0 && name.p[name.n - 1] == '}')
-		name.n--;
-	while (conf_list_next(&name, &item)) {
-		buf_add_span(&text, span_trim(item));
+	while (good && words_next(&rest, &word)) {
+		good = words_braced(word, &line, error);
+		if (good)
+			buf_add_span(&text, span_trim(line));
 		buf_add_char(&text, '\n');
 	}
-	l->inlined = true;
-	l->watch.path = mem_text("inline");
-	l->data = l->parse("inline", buf_span(&text), l->with);
+	if (good) {
+		l->inlined = true;
+		l->watch.path = mem_text(name);
+		l->data = l->parse(name, buf_span(&text), l->with);
+	}
 	buf_fini(&text);
+	return good;
 }
 
-void
-loaded_open(struct loaded *l, const char *path)
+bool
+loaded_open(struct loaded *l, const char *path, struct buf *error)
 {
-	if (path[0] == '{') {
-		read_inline(l, span_of(path));
-		return;
-	}
+	if (path[0] == '{')
+		return read_inline(l, path, error);
 	l->inlined = false;
 	watch_open(&l->watch, path);
 	buf_init(&l->error, 1024);
@@ -122,6 +126,7 @@ loaded_open(struct loaded *l, const char *path)
 	l->stamp.known = false;
 	if (watch_due(&l->watch))
 		check(l);
+	return true;
 }
 
 void

@@ -17,6 +17,7 @@ typedef void loaded_release(void *data);
 
 struct loaded {
 	bool inlined; /* the text is in the name: nothing to watch */
+	const char *noun; /* for errors: "database ", or NULL */
 	struct watch watch;
 	struct watch_stamp stamp;
 	loaded_parse *parse;
@@ -29,9 +30,10 @@ struct loaded {
 
 /*
  * parse, release and with are set; reads at once if it can. Instead of a path
- * there may be the lines themselves, "{{line}, {line}}".
+ * there may be the lines themselves, "{{line}, {line}}": false with *error
+ * when the braces are wrong, and nothing to close.
  */
-void loaded_open(struct loaded *l, const char *path);
+bool loaded_open(struct loaded *l, const char *path, struct buf *error);
 void loaded_close(struct loaded *l);
 /*
  * Takes a change up. TABLE_FOUND: l->data can be used until the next call.

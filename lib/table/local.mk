@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 libposthaste_a_SOURCES += \
+	lib/table/alias_text.c lib/table/alias_text.h \
 	lib/table/cidr.h \
 	lib/table/client_config.c lib/table/client_config.h \
 	lib/table/key_format.c lib/table/key_format.h \

@@ -60,6 +60,7 @@ parse_file(const char *path, struct span text, void *with)
 	l->kind = outer->kind;
 	l->depth = outer->depth + 1;
 	lines_init(&lines, text);
+	lines.indented = true;
 	while (lines_next(&lines, path, &line)) {
 		buf_reset(&error);
 		if (!add_all(l, line, &error))
@@ -101,8 +102,7 @@ open_file(struct match_list *l, struct pattern *p, struct buf *error)
 	p->file->parse = parse_file;
 	p->file->release = release_file;
 	p->file->with = l;
-	loaded_open(p->file, p->word);
-	return true;
+	return loaded_open(p->file, p->word, error);
 }
 
 /* An address with colons is no table, and needs no brackets to say so. */

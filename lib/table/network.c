@@ -39,37 +39,79 @@ mask(unsigned int bits, unsigned int byte)
 	return (uint8_t)(0xff << (8 - (bits - byte * 8)));
 }
 
+/* What would be right: the address without the bits of hosts. */
+static void
+say_host_bits(struct span text, const struct network *n, struct buf *error)
+{
+	uint8_t bytes[16];
+	char copy[INET6_ADDRSTRLEN];
+
+	for (unsigned int i = 0; i < n->length; i++)
+		bytes[i] = n->bytes[i] & mask(n->bits, i);
+	inet_ntop(n->length == 4 ? AF_INET : AF_INET6, bytes, copy,
+	    sizeof(copy));
+	buf_printf(error,
+	    "non-null host address bits in \"%.*s\", perhaps you should use "
+	    "\"%s/%u\" instead",
+	    SPAN_ARG(text), copy, n->bits);
+}
+
+static bool
+all_digits(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+	return s.n > 0;
+}
+
 bool
 network_parse(struct span text, struct network *out, struct buf *error)
 {
 	size_t slash = span_find(text, '/');
+	struct span length = span_skip(text, slash + 1);
 	struct network n;
 	uint64_t bits;
+	const char *wrong = NULL;
 
-	if (!network_address(span_take(text, slash), &n)) {
-		buf_printf(error, "bad address pattern: \"%.*s\"",
-		    SPAN_ARG(text));
+	if (slash < text.n && !all_digits(length))
+		wrong = "bad mask value in";
+	else if (!network_address(span_take(text, slash), &n))
+		wrong = slash < text.n ? "bad network value in" :
+					 "bad address pattern:";
+	else if (slash < text.n && !span_u64(length, n.length * 8, &bits))
+		wrong = "bad mask length in";
+	if (wrong != NULL) {
+		buf_printf(error, "%s \"%.*s\"", wrong, SPAN_ARG(text));
 		return false;
 	}
-	if (slash < text.n) {
-		if (!span_u64(span_skip(text, slash + 1), n.length * 8,
-			&bits)) {
-			buf_printf(error, "bad net/mask pattern: \"%.*s\"",
-			    SPAN_ARG(text));
-			return false;
-		}
+	if (slash < text.n)
 		n.bits = (unsigned int)bits;
-	}
 	for (unsigned int i = 0; i < n.length; i++)
 		if (n.bytes[i] & ~mask(n.bits, i)) {
-			buf_printf(error,
-			    "non-null host address bits in "
-			    "\"%.*s\"",
-			    SPAN_ARG(text));
+			say_host_bits(text, &n, error);
 			return false;
 		}
 	*out = n;
 	return true;
+}
+
+bool
+network_pattern(struct span text, struct network *out, struct buf *error)
+{
+	struct span inner;
+
+	if (text.n == 0 || text.p[0] != '[')
+		return network_parse(text, out, error);
+	if (span_find(text, ']') == text.n) {
+		buf_printf(error, "missing ']' character after \"%.*s\"",
+		    SPAN_ARG(text));
+		return false;
+	}
+	inner = span_take(span_skip(text, 1), text.n - 2);
+	if (text.p[text.n - 1] == ']' && span_find(inner, '/') < inner.n)
+		return network_parse(inner, out, error);
+	return network_parse(text, out, error);
 }
 
 bool

@@ -21,6 +21,8 @@ bool network_address(struct span text, struct network *out);
  * beyond the prefix must be zero: *error says so.
  */
 bool network_parse(struct span text, struct network *out, struct buf *error);
+/* The same as tables have it: the brackets may be around all of it. */
+bool network_pattern(struct span text, struct network *out, struct buf *error);
 bool network_has(const struct network *n, const struct network *address);
 
 #endif

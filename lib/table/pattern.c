@@ -52,11 +52,21 @@ struct pattern_table {
 	bool no_substitution;
 };
 
+/* Where a warning is about. */
+#define WHERE "%s map %s, line %u: "
+#define WHERE_ARG(p) (p)->into->engine->name, (p)->path, (p)->line
+
 static void
 complain(struct parsing *p, const char *what)
 {
-	log_warning("%s, line %u: %s: ignoring this line", p->path, p->line,
-	    what);
+	log_warning(WHERE "%s: skipping this rule", WHERE_ARG(p), what);
+}
+
+void
+pattern_bad_option(char letter, struct buf *error)
+{
+	buf_printf(error, "unknown regexp option \"%c\"",
+	    letter > ' ' && letter < 127 ? letter : '?');
 }
 
 /* Cuts /pattern/flags off the front of *rest. */
@@ -68,24 +78,23 @@ cut_pattern(struct parsing *p, struct span *rest, struct span *pattern,
 	size_t i = 1;
 	size_t end;
 
-	if (delimiter == '\0' || strchr("{}()[]<>\\", delimiter) ||
-	    (delimiter >= '0' && delimiter <= '9') ||
-	    (delimiter >= 'a' && delimiter <= 'z') ||
-	    (delimiter >= 'A' && delimiter <= 'Z')) {
-		complain(p, "a pattern between / and / is wanted");
+	if (rest->n == 0) {
+		complain(p, "no regexp");
 		return false;
 	}
 	while (i < rest->n && rest->p[i] != delimiter)
 		i += rest->p[i] == '\\' ? 2 : 1;
 	if (i >= rest->n) {
-		complain(p, "no closing pattern delimiter");
+		log_warning(WHERE "no closing regexp delimiter \"%c\": "
+				  "skipping this rule",
+		    WHERE_ARG(p), delimiter);
 		return false;
 	}
 	*pattern = span_take(span_skip(*rest, 1), i - 1);
 	*rest = span_skip(*rest, i + 1);
 	for (end = 0; end < rest->n; end++)
-		if (rest->p[end] == ' ' || rest->p[end] == '\t' ||
-		    rest->p[end] == '!')
+		if (lines_blank(rest->p[end]) ||
+		    (rest->p[end] == '!' && p->into->engine->second))
 			break;
 	*flags = span_take(*rest, end);
 	*rest = span_skip(*rest, end);
@@ -105,6 +114,8 @@ compile(struct parsing *p, struct span *rest, unsigned int *groups)
 	compiled = p->into->engine->compile(pattern, flags, groups, &p->error);
 	if (compiled == NULL)
 		complain(p, buf_text(&p->error));
+	else if (p->error.n > 0)
+		log_warning(WHERE "%s", WHERE_ARG(p), buf_text(&p->error));
 	return compiled;
 }
 
@@ -128,24 +139,74 @@ add_piece(struct parsing *p, struct rule *r, int group, struct span text)
 	r->piece_count++;
 }
 
-/* The number behind a dollar sign: 1, {1} or (1). -1 if it is none. */
-static int
-cut_group(struct span *rest)
+static bool
+is_name(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+	    (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+static bool
+bad_replacement(struct parsing *p, const char *what, struct span shown)
+{
+	log_warning(WHERE "%s \"%.*s\"", WHERE_ARG(p), what, SPAN_ARG(shown));
+	complain(p, "bad replacement syntax");
+	return false;
+}
+
+/* What is behind a dollar sign: 1, {1} or (1). */
+static bool
+cut_group(struct parsing *p, struct span *rest, struct span *name)
 {
 	char open = rest->n > 0 ? rest->p[0] : '\0';
 	char close = open == '{' ? '}' : open == '(' ? ')' : '\0';
-	struct span digits = close ? span_skip(*rest, 1) : *rest;
-	uint64_t group;
 	size_t n = 0;
 
-	while (n < digits.n && digits.p[n] >= '0' && digits.p[n] <= '9')
-		n++;
-	if (!span_u64(span_take(digits, n), PATTERN_GROUPS - 1, &group))
-		return -1;
-	if (close != '\0' && (n >= digits.n || digits.p[n] != close))
-		return -1;
-	*rest = span_skip(digits, close ? n + 1 : n);
-	return (int)group;
+	if (close != '\0') {
+		*rest = span_skip(*rest, 1);
+		n = span_find(*rest, close);
+		if (n == rest->n)
+			return bad_replacement(p,
+			    "truncated macro reference:", *rest);
+	} else {
+		while (n < rest->n && is_name(rest->p[n]))
+			n++;
+	}
+	*name = span_take(*rest, n);
+	*rest = span_skip(*rest, close != '\0' ? n + 1 : n);
+	return n > 0 || bad_replacement(p, "empty macro name:", *rest);
+}
+
+static bool
+group_number(struct parsing *p, const struct rule *r, struct span name,
+    unsigned int groups, int *group)
+{
+	uint64_t number;
+
+	for (size_t i = 0; i < name.n; i++)
+		if (name.p[i] < '0' || name.p[i] > '9')
+			return bad_replacement(p,
+			    "non-numeric replacement index", name);
+	if (span_u64(name, PATTERN_GROUPS - 1, &number) && number == 0)
+		return bad_replacement(p, "out of range replacement index",
+		    name);
+	if (r->negated) {
+		complain(p, "$number found in negative match replacement text");
+		return false;
+	}
+	if (p->no_substitution) {
+		complain(p,
+		    "$number substitution is not allowed in this table");
+		return false;
+	}
+	if (!span_u64(name, groups, &number)) {
+		log_warning(WHERE "out of range replacement index \"%.*s\": "
+				  "skipping this rule",
+		    WHERE_ARG(p), SPAN_ARG(name));
+		return false;
+	}
+	*group = (int)number;
+	return true;
 }
 
 static bool
@@ -154,7 +215,8 @@ parse_result(struct parsing *p, struct rule *r, struct span text,
 {
 	while (text.n > 0) {
 		size_t dollar = span_find(text, '$');
-		int group;
+		struct span name;
+		int group = 0;
 
 		add_piece(p, r, -1, span_take(text, dollar));
 		text = span_skip(text, dollar);
@@ -166,32 +228,12 @@ parse_result(struct parsing *p, struct rule *r, struct span text,
 			text = span_skip(text, 1);
 			continue;
 		}
-		group = cut_group(&text);
-		if (group < 0 || (unsigned int)group > groups) {
-			complain(p,
-			    group < 0 ?
-				"bad $number in the result" :
-				"$number is larger than the number of groups");
+		if (!cut_group(p, &text, &name) ||
+		    !group_number(p, r, name, groups, &group))
 			return false;
-		}
-		if (r->negated || p->no_substitution) {
-			complain(p,
-			    r->negated ?
-				"$number substitution is not allowed with "
-				"negative patterns" :
-				"$number substitution is not allowed in this "
-				"table");
-			return false;
-		}
 		add_piece(p, r, group, span_take(text, 0));
 	}
 	return true;
-}
-
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t';
 }
 
 static bool
@@ -200,10 +242,10 @@ parse_patterns(struct parsing *p, struct rule *r, struct span *rest,
 {
 	unsigned int ignored;
 
-	*rest = span_trim(*rest);
-	if (rest->n > 0 && rest->p[0] == '!') {
-		r->negated = true;
-		*rest = span_trim(span_skip(*rest, 1));
+	*rest = lines_trim(*rest);
+	while (rest->n > 0 && rest->p[0] == '!') {
+		r->negated = !r->negated;
+		*rest = lines_trim(span_skip(*rest, 1));
 	}
 	r->pattern = compile(p, rest, groups);
 	if (r->pattern == NULL)
@@ -214,11 +256,7 @@ parse_patterns(struct parsing *p, struct rule *r, struct span *rest,
 		if (r->but_not == NULL)
 			return false;
 	}
-	if (rest->n > 0 && !is_blank(rest->p[0])) {
-		complain(p, "a blank is wanted behind the pattern");
-		return false;
-	}
-	*rest = span_trim(*rest);
+	*rest = lines_trim(*rest);
 	return true;
 }
 
@@ -231,9 +269,8 @@ parse_match(struct parsing *p, struct rule *r, struct span line)
 	if (!parse_patterns(p, r, &line, &groups))
 		return false;
 	if (line.n == 0)
-		log_warning("%s, line %u: no replacement text: using empty "
-			    "string",
-		    p->path, p->line);
+		log_warning(WHERE "no replacement text: using empty string",
+		    WHERE_ARG(p));
 	return parse_result(p, r, line, groups);
 }
 
@@ -246,6 +283,17 @@ release_rule(const struct pattern_engine *engine, struct rule *r)
 		engine->release(r->but_not);
 	r->pattern = NULL;
 	r->but_not = NULL;
+}
+
+/* Most likely rules, indented: a line that begins with a blank continues. */
+static void
+warn_extra(struct parsing *p, struct span text)
+{
+	log_warning(WHERE "ignoring extra text after IF statement: \"%.*s\"",
+	    WHERE_ARG(p), SPAN_ARG(text));
+	log_warning(WHERE "do not prepend whitespace to statements between IF "
+			  "and ENDIF",
+	    WHERE_ARG(p));
 }
 
 static bool
@@ -262,9 +310,7 @@ parse_if(struct parsing *p, struct rule *r, struct span line)
 	if (!parse_patterns(p, r, &line, &groups))
 		release_rule(p->into->engine, r);
 	else if (line.n > 0)
-		log_warning("%s, line %u: ignoring extra text after IF "
-			    "statement",
-		    p->path, p->line);
+		warn_extra(p, line);
 	r->skip_to = SIZE_MAX;
 	p->open_ifs[p->depth++] = p->into->count;
 	return true;
@@ -275,10 +321,11 @@ parse_endif(struct parsing *p, struct rule *r, struct span line)
 {
 	r->kind = RULE_ENDIF;
 	if (line.n > 0)
-		log_warning("%s, line %u: ignoring extra text after ENDIF",
-		    p->path, p->line);
+		log_warning(WHERE "ignoring extra text after ENDIF",
+		    WHERE_ARG(p));
 	if (p->depth == 0) {
-		complain(p, "ENDIF without IF");
+		log_warning(WHERE "ignoring ENDIF without matching IF",
+		    WHERE_ARG(p));
 		return false;
 	}
 	p->into->rules[p->open_ifs[--p->depth]].skip_to = p->into->count + 1;
@@ -298,8 +345,15 @@ cut_word(struct span *line, const char *word)
 	    ((rest.p[0] >= 'a' && rest.p[0] <= 'z') ||
 		(rest.p[0] >= 'A' && rest.p[0] <= 'Z')))
 		return false;
-	*line = span_trim(rest);
+	*line = lines_trim(rest);
 	return true;
+}
+
+static bool
+unrecognized(struct parsing *p)
+{
+	log_warning(WHERE "ignoring unrecognized request", WHERE_ARG(p));
+	return false;
 }
 
 static void
@@ -313,8 +367,10 @@ parse_line(struct parsing *p, struct span line)
 		good = parse_endif(p, &r, line);
 	else if (cut_word(&line, "if"))
 		good = parse_if(p, &r, line);
-	else
+	else if (!is_name(line.p[0]) || line.p[0] == '_')
 		good = parse_match(p, &r, line);
+	else
+		good = unrecognized(p);
 	if (!good) {
 		release_rule(into->engine, &r);
 		return;
@@ -344,11 +400,12 @@ parse_rules(const struct pattern_engine *engine, const char *path,
 	lines_init(&l, text);
 	while (lines_next(&l, path, &line)) {
 		p.line = l.first;
-		parse_line(&p, span_trim(line));
+		parse_line(&p, line);
 	}
-	if (p.depth > 0)
-		log_warning("%s, line %u: IF has no matching ENDIF", path,
-		    into->rules[p.open_ifs[p.depth - 1]].line);
+	while (p.depth > 0)
+		log_warning("%s map %s, line %u: IF has no matching ENDIF",
+		    engine->name, path,
+		    into->rules[p.open_ifs[--p.depth]].line);
 	lines_fini(&l);
 	buf_fini(&p.error);
 	return into;
@@ -451,11 +508,9 @@ pattern_open(struct table *t, struct span argument,
 {
 	struct pattern_table *x;
 	char *path;
+	bool good;
 
-	if (argument.n == 0) {
-		buf_printf(error, "%s: a file name is wanted", t->name);
-		return false;
-	}
+	buf_printf(error, "%s map: ", engine->name);
 	x = mem_new(sizeof(*x));
 	x->engine = engine;
 	x->no_substitution = t->flags & TABLE_NO_SUBSTITUTION;
@@ -464,9 +519,13 @@ pattern_open(struct table *t, struct span argument,
 	x->file.with = x;
 	t->state = x;
 	path = mem_span_text(argument);
-	loaded_open(&x->file, path);
+	good = loaded_open(&x->file, path, error);
 	free(path);
-	return true;
+	if (good)
+		buf_reset(error);
+	else
+		free(x);
+	return good;
 }
 
 enum table_result

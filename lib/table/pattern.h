@@ -12,6 +12,11 @@
  *
  * where the result may hold $1, ${1} or $(1), and $$ for a dollar sign. The
  * two kinds differ in who compiles and matches.
+ *
+ * Two things are stricter than in Postfix. The block of an "if" that cannot
+ * be read is left out, not made unconditional: it may hold an OK that was
+ * meant for few. And a match that needs more than its limits allow is an
+ * error, not "does not match": who chooses the key could step over a rule.
  */
 
 #include <stddef.h>
@@ -29,6 +34,7 @@ struct pattern_groups {
 enum pattern_match { PATTERN_NO, PATTERN_YES, PATTERN_FAILED };
 
 struct pattern_engine {
+	const char *name; /* of the table's type */
 	bool second; /* "/this/!/not that/ result" is legal */
 	/* NULL and *error; *groups: how many the pattern has */
 	void *(*compile)(struct span pattern, struct span flags,
@@ -43,6 +49,9 @@ bool pattern_open(struct table *t, struct span argument,
 enum table_result
 pattern_lookup(struct table *t, struct span key, struct buf *value);
 void pattern_close(struct table *t);
+
+/* For engines: says so in *error. */
+void pattern_bad_option(char letter, struct buf *error);
 
 /* For the fuzzer: parses the text, looks the key up, throws all away. */
 enum table_result pattern_try(const struct pattern_engine *engine,

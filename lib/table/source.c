@@ -1,14 +1,24 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/table/source.h"
 
-#include "lib/log/log.h"
-#include "lib/table/lines.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistr.h>
 
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == '\v';
-}
+#include "lib/base/base64.h"
+#include "lib/base/fdio.h"
+#include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/table/alias_text.h"
+#include "lib/table/lines.h"
+#include "lib/table/words.h"
+
+enum {
+	SHOWN_MAX = 200, /* bytes of a bad line */
+	CONTENTS_MAX = 1 << 20, /* of files that are a value */
+};
 
 /*
  * Where the first byte that "ends" says yes to is, outside double quotes and
@@ -51,15 +61,15 @@ looks_like_alias(struct span line)
 
 	if (!unquoted(line, is_colon, &colon) || colon == line.n || colon == 0)
 		return false;
-	if (unquoted(line, is_blank, &blank) && blank == line.n)
+	if (unquoted(line, lines_blank, &blank) && blank == line.n)
 		return true;
-	if (!unquoted(span_trim(span_take(line, colon)), is_blank, &blank))
+	if (!unquoted(lines_trim(span_take(line, colon)), lines_blank, &blank))
 		return false;
-	if (blank != span_trim(span_take(line, colon)).n)
+	if (blank != lines_trim(span_take(line, colon)).n)
 		return false;
-	return colon + 1 == line.n || is_blank(line.p[colon + 1]) ||
+	return colon + 1 == line.n || lines_blank(line.p[colon + 1]) ||
 	    line.p[colon + 1] == ':' || line.p[colon + 1] == '"' ||
-	    is_blank(line.p[colon - 1]);
+	    lines_blank(line.p[colon - 1]);
 }
 
 static enum source_syntax
@@ -85,23 +95,17 @@ map_entry(const char *path, unsigned int number, struct span line,
 {
 	size_t end;
 
-	if (is_blank(line.p[0])) {
-		log_warning("%s, line %u: logical line must not start with "
-			    "whitespace",
-		    path, number);
-		return false;
-	}
-	if (!unquoted(line, is_blank, &end)) {
+	if (!unquoted(line, lines_blank, &end)) {
 		log_warning("%s, line %u: unbalanced '\"' in '%.*s' -- "
 			    "ignoring this line",
 		    path, number, SPAN_ARG(line));
 		return false;
 	}
 	*key = span_take(line, end);
-	*value = span_trim(span_skip(line, end));
+	*value = lines_trim(span_skip(line, end));
 	if (value->n == 0) {
 		log_warning("%s, line %u: expected format: key whitespace "
-			    "value",
+			    "value -- ignoring this line",
 		    path, number);
 		return false;
 	}
@@ -112,63 +116,97 @@ map_entry(const char *path, unsigned int number, struct span line,
 	return true;
 }
 
-/* Takes quotes and backslashes off a name. False: it is more than one. */
-static bool
-unquote(struct span text, struct buf *out)
-{
-	bool quoted = false;
-
-	buf_reset(out);
-	for (size_t i = 0; i < text.n; i++) {
-		if (text.p[i] == '\\' && i + 1 < text.n)
-			buf_add_char(out, text.p[++i]);
-		else if (text.p[i] == '"')
-			quoted = !quoted;
-		else if (!quoted && is_blank(text.p[i]))
-			return false;
-		else
-			buf_add_char(out, text.p[i]);
-	}
-	return !quoted && out->n > 0;
-}
-
 static bool
 alias_entry(const char *path, unsigned int number, struct span line,
-    struct buf *name, struct span *value)
+    struct buf *name, struct buf *value)
 {
 	size_t colon;
+	enum alias_name n;
 
-	if (is_blank(line.p[0])) {
-		log_warning("%s, line %u: logical line must not start with "
-			    "whitespace",
-		    path, number);
-		return false;
-	}
 	if (!unquoted(line, is_colon, &colon) || colon == line.n) {
 		log_warning("%s, line %u: need name:value pair", path, number);
 		return false;
 	}
-	*value = span_trim(span_skip(line, colon + 1));
-	if (!unquote(span_trim(span_take(line, colon)), name) ||
-	    value->n == 0) {
+	n = alias_text_name(span_take(line, colon), name);
+	alias_text_value(span_skip(line, colon + 1), value);
+	if (n == ALIAS_NAME_NONE || value->n == 0)
 		log_warning("%s, line %u: need name:value pair", path, number);
-		return false;
-	}
-	if (span_find(buf_span(name), '@') < name->n) {
+	else if (n == ALIAS_NAME_REMOTE)
 		log_warning("%s, line %u: name must be local", path, number);
-		return false;
+	else
+		return true;
+	return false;
+}
+
+static bool
+is_text(const char *path, unsigned int number, struct span line)
+{
+	char room[SHOWN_MAX];
+
+	if (span_is_ascii(line) ||
+	    u8_check((const uint8_t *)line.p, line.n) == NULL)
+		return true;
+	line = lines_shown(line, room, sizeof(room));
+	log_warning("%s, line %u: non-UTF-8 input \"%.*s\" -- ignoring this "
+		    "line",
+	    path, number, SPAN_ARG(line));
+	return false;
+}
+
+bool
+source_contents(struct span names, struct buf *out, struct buf *error)
+{
+	struct span name;
+	bool first = true;
+	bool good = true;
+
+	while (good && words_next(&names, &name)) {
+		char *path = mem_span_text(name);
+		int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+		if (!first)
+			buf_add_char(out, '\n');
+		first = false;
+		good = fd >= 0 && fd_read_whole(fd, out) == 0;
+		if (!good)
+			buf_printf(error, "open %s: %s", path, strerror(errno));
+		if (fd >= 0)
+			fd_close(&fd);
+		free(path);
 	}
-	return true;
+	return good;
+}
+
+/* Puts the contents, in base64, in the place of the files' names. */
+static bool
+replace_value(const char *path, unsigned int number, struct span *value,
+    struct buf *made)
+{
+	struct buf text = BUF_INIT(CONTENTS_MAX);
+	struct buf error = BUF_INIT(4096);
+	bool good = source_contents(*value, &text, &error);
+
+	if (!good)
+		log_warning("%s, line %u: %s: skipping this entry", path,
+		    number, buf_text(&error));
+	buf_reset(made);
+	if (good)
+		base64_encode(buf_span(&text), made);
+	*value = buf_span(made);
+	buf_fini(&text);
+	buf_fini(&error);
+	return good;
 }
 
 size_t
-source_read(const char *path, struct span text, enum source_syntax syntax,
+source_read(const char *path, struct span text, const struct source_how *how,
     source_entry *entry, void *with)
 {
 	struct lines l;
 	struct span line;
-	struct span value = { NULL, 0 };
 	struct buf name = BUF_INIT(LINES_MAX);
+	struct buf made = BUF_INIT(LINES_MAX * 2);
+	enum source_syntax syntax = how->syntax;
 	size_t bad = 0;
 
 	if (syntax == SOURCE_GUESS)
@@ -176,14 +214,20 @@ source_read(const char *path, struct span text, enum source_syntax syntax,
 	lines_init(&l, text);
 	while (lines_next(&l, path, &line)) {
 		struct span key = { NULL, 0 };
-		bool good;
+		struct span value = { NULL, 0 };
+		bool good = how->bytes || is_text(path, l.first, line);
 
-		if (syntax == SOURCE_ALIASES) {
-			good = alias_entry(path, l.first, line, &name, &value);
+		if (!good) {
+			/* said */
+		} else if (syntax == SOURCE_ALIASES) {
+			good = alias_entry(path, l.first, line, &name, &made);
 			key = buf_span(&name);
+			value = buf_span(&made);
 		} else {
 			good = map_entry(path, l.first, line, &key, &value);
 		}
+		if (good && how->contents)
+			good = replace_value(path, l.first, &value, &made);
 		if (good)
 			entry(with, key, value, l.first);
 		else
@@ -191,5 +235,6 @@ source_read(const char *path, struct span text, enum source_syntax syntax,
 	}
 	lines_fini(&l);
 	buf_fini(&name);
+	buf_fini(&made);
 	return bad;
 }

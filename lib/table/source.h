@@ -15,7 +15,27 @@ enum source_syntax {
 	SOURCE_ALIASES,
 };
 
-/* The key is not folded; both live until the call returns. */
+/*
+ * The files that "names" lists, one behind the other; false with what is
+ * wrong in *error.
+ */
+bool source_contents(struct span names, struct buf *out, struct buf *error);
+
+struct source_how {
+	enum source_syntax syntax;
+	bool bytes; /* lines need not be UTF-8 */
+	/*
+	 * A value names files: what they hold, a line feed between two, takes
+	 * its place, in base64. An entry whose files cannot be read is left
+	 * out, with a warning.
+	 */
+	bool contents;
+};
+
+/*
+ * The key is not folded; both live until the call returns. The value of an
+ * alias is written as alias_text_value does.
+ */
 typedef void
 source_entry(void *with, struct span key, struct span value, unsigned int line);
 
@@ -24,6 +44,6 @@ source_entry(void *with, struct span key, struct span value, unsigned int line);
  * left out with a warning, as in Postfix; the number of those is returned.
  */
 size_t source_read(const char *path, struct span text,
-    enum source_syntax syntax, source_entry *entry, void *with);
+    const struct source_how *how, source_entry *entry, void *with);
 
 #endif

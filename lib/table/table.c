@@ -7,6 +7,8 @@
 
 #include "lib/base/ensure.h"
 #include "lib/base/mem.h"
+#include "lib/log/log.h"
+#include "lib/table/lines.h"
 #include "lib/table/table_client.h"
 #include "lib/table/type.h"
 
@@ -21,11 +23,12 @@ static const struct {
 	{ "btree", &table_hash_ops },
 	{ "cdb", &table_cdb_ops },
 	{ "cidr", &table_cidr_ops },
-	{ "dbm", &table_hash_ops },
+	{ "debug", &table_debug_ops },
 	{ "environ", &table_environ_ops },
 	{ "fail", &table_fail_ops },
 	{ "hash", &table_hash_ops },
 	{ "inline", &table_inline_ops },
+	{ "internal", &table_internal_ops },
 	{ "ldap", &table_client_ops },
 	{ "lmdb", &table_hash_ops },
 	{ "memcache", &table_memcache_ops },
@@ -36,7 +39,6 @@ static const struct {
 	{ "randmap", &table_random_ops },
 	{ "redis", &table_client_ops },
 	{ "regexp", &table_regexp_ops },
-	{ "sdbm", &table_hash_ops },
 	{ "socketmap", &table_socketmap_ops },
 	{ "sqlite", &table_client_ops },
 	{ "static", &table_static_ops },
@@ -46,13 +48,33 @@ static const struct {
 	{ "unix", &table_unix_ops },
 };
 
-enum { NESTING_MAX = 16 };
+/* Types that are not to be had, and what to do about it. */
+static const struct {
+	const char *name;
+	const char *instead;
+} absent[] = {
+	{ "dbm", "use hash: and the same source file" },
+	{ "mongodb", "no module for it exists" },
+	{ "netinfo", "its system is no more" },
+	{ "nis", "export the map to a file, and use hash:" },
+	{ "nisplus", "export the table to a file, and use hash:" },
+	{ "sdbm", "use hash: and the same source file" },
+};
+
+enum { NESTING_MAX = 16, SHOWN_MAX = 100 };
 
 /* Process lifetime: lists that name the same table share it. */
 static struct table *open_tables;
 static unsigned int nesting;
 static table_ask *ask_elsewhere;
 static bool servers; /* one of them speaks to a server */
+static bool utf8 = true;
+
+void
+table_utf8(bool on)
+{
+	utf8 = on;
+}
 
 static const struct table_ops *
 find_type(struct span name)
@@ -114,6 +136,14 @@ find_open(struct span spec, unsigned int flags)
 	return t;
 }
 
+static void
+say_instead(struct span type, struct buf *error)
+{
+	for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++)
+		if (span_is(type, absent[i].name))
+			buf_printf(error, " (%s)", absent[i].instead);
+}
+
 static struct table *
 open_new(struct span spec, unsigned int flags, struct buf *error)
 {
@@ -121,14 +151,17 @@ open_new(struct span spec, unsigned int flags, struct buf *error)
 	const struct table_ops *ops = find_type(type);
 	struct table *t;
 
-	if (type.n == spec.n || type.n == 0) {
-		buf_printf(error, "\"%.*s\" is no table: type:name is wanted",
+	if (type.n + 1 >= spec.n || type.n == 0) {
+		buf_printf(error,
+		    "open dictionary: expecting \"type:name\" form instead of "
+		    "\"%.*s\"",
 		    SPAN_ARG(spec));
 		return NULL;
 	}
 	if (ops == NULL) {
 		buf_printf(error, "unsupported dictionary type: %.*s",
 		    SPAN_ARG(type));
+		say_instead(type, error);
 		return NULL;
 	}
 	if (ops->unproven && (flags & TABLE_NO_SUBSTITUTION)) {
@@ -165,6 +198,8 @@ table_open_flags(struct span spec, unsigned int flags, struct buf *error)
 	struct table *t;
 
 	spec = span_trim(spec);
+	if (!utf8)
+		flags |= TABLE_ASCII;
 	/* Every table is opened by a program that may: nothing to pass on. */
 	while (span_starts(spec, "proxy:"))
 		spec = span_skip(spec, sizeof("proxy:") - 1);
@@ -217,7 +252,7 @@ table_name(const struct table *t)
 bool
 table_takes_partial(const struct table *t)
 {
-	return t->ops->partial;
+	return t->ops->partial && !t->whole_keys;
 }
 
 static bool
@@ -259,23 +294,60 @@ table_fold(struct span key, unsigned int flags, struct buf *out)
 	return buf_span(out);
 }
 
-enum table_result
-table_lookup(struct table *t, struct span key, struct buf *value)
+static bool
+is_text(const struct table *t, struct span text)
 {
-	enum table_result r;
+	return (t->flags & TABLE_ASCII) || span_is_ascii(text) ||
+	    u8_check((const uint8_t *)text.p, text.n) == NULL;
+}
 
-	buf_reset(value);
-	if (key.n == 0 || key.n > TABLE_KEY_MAX)
-		return TABLE_NONE;
-	if (t->ops->folds)
-		key = table_fold(key, t->flags, &t->key);
-	r = t->ops->lookup(t, key, value);
-	if (r == TABLE_FOUND && value->overflow) {
+static void
+complain_key(const struct table *t, struct span key)
+{
+	char room[SHOWN_MAX];
+
+	key = lines_shown(key, room, sizeof(room));
+	log_warning("%s: non-UTF-8 key \"%.*s\": malformed UTF-8 or invalid "
+		    "codepoint",
+	    t->name, SPAN_ARG(key));
+}
+
+/* Where nobody expects bytes of any kind, a table does not hand them out. */
+static enum table_result
+check_value(const struct table *t, struct span key, struct buf *value)
+{
+	if (value->overflow) {
 		buf_reset(value);
 		buf_printf(value, "table %s: value is too long", t->name);
 		return TABLE_BROKEN;
 	}
-	return r;
+	if (!is_text(t, buf_span(value))) {
+		buf_reset(value);
+		buf_printf(value, "%s: key \"%.*s\": non-UTF-8 value", t->name,
+		    SPAN_ARG(key));
+		return TABLE_BROKEN;
+	}
+	return TABLE_FOUND;
+}
+
+enum table_result
+table_lookup(struct table *t, struct span key, struct buf *value)
+{
+	enum table_result r;
+	struct span asked = key;
+
+	buf_reset(value);
+	if ((key.n == 0 && !(t->flags & TABLE_EMPTY_KEYS)) ||
+	    (key.n > TABLE_KEY_MAX && t->ops->folds))
+		return TABLE_NONE;
+	if (!is_text(t, key)) {
+		complain_key(t, key);
+		return TABLE_NONE;
+	}
+	if (t->ops->folds)
+		key = table_fold(key, t->flags, &t->key);
+	r = t->ops->lookup(t, key, value);
+	return r == TABLE_FOUND ? check_value(t, asked, value) : r;
 }
 
 enum table_result

@@ -25,13 +25,13 @@ enum table_result {
 struct table;
 
 enum {
-	TABLE_KEY_MAX = 4096, /* longer keys are never found */
+	TABLE_KEY_MAX = 4096, /* longer keys are never found, but by patterns */
 	TABLE_VALUE_MAX = 1 << 20,
 };
 
 /*
- * Prepares one table "type:name" (a bare "/file" is texthash-like domain
- * lists' business, not ours). Opening the backend may happen at the first
+ * Prepares one table "type:name" (a bare "/file" is the business of match
+ * lists). Opening the backend may happen at the first
  * lookup. NULL, with *error filled, for an unknown type or bad syntax.
  */
 struct table *table_open(struct span spec, struct buf *error);
@@ -49,10 +49,22 @@ enum table_flag {
 	 * this is not given, it is when most of its lines look like it.
 	 */
 	TABLE_ALIASES = 4,
-	TABLE_ASCII = 8, /* of ASCII letters alone is the case folded */
+	/*
+	 * Bytes, not UTF-8: of ASCII letters alone is the case folded. Without
+	 * this, what is not UTF-8 is never found, and never a result.
+	 */
+	TABLE_ASCII = 8,
+	TABLE_EMPTY_KEYS = 16, /* an empty key is a question too */
+	/* Values of texthash: name files; the result is base64 of those. */
+	TABLE_CONTENTS = 32,
 };
 struct table *
 table_open_flags(struct span spec, unsigned int flags, struct buf *error);
+/*
+ * smtputf8_enable, for the whole process: without it all tables that are
+ * opened from now on are TABLE_ASCII.
+ */
+void table_utf8(bool on);
 /* For postconf -m, and to tell a table from an address with colons. */
 bool table_type_known(struct span name);
 /* Does the type speak to a server, or come as a loadable module? */
@@ -170,6 +182,7 @@ struct table_build {
 	bool quiet; /* of equal keys the first counts, without a warning */
 	bool null_bytes; /* keys and values end in a null byte */
 	bool plain_mode; /* 0644, not the mode of the source */
+	bool contents; /* values name files, and become what those hold */
 };
 
 bool table_can_build(const char *type);

@@ -37,10 +37,8 @@ struct work {
 static const char *const buildable[] = {
 	"btree",
 	"cdb",
-	"dbm",
 	"hash",
 	"lmdb",
-	"sdbm",
 };
 
 bool
@@ -105,7 +103,7 @@ open_work(struct work *w, const struct table_build *how, struct buf *error)
 	    open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	free(folder);
 	if (w->folder < 0)
-		return failed(w, "open folder of");
+		return failed(w, "open");
 	return true;
 }
 
@@ -165,7 +163,12 @@ read_source(struct work *w)
 		if (!w->how->from_input && !w->how->plain_mode)
 			w->mode = st.st_mode & 0666;
 		source_read(w->how->path, buf_span(&text),
-		    w->how->alias ? SOURCE_ALIASES : SOURCE_MAP, add_entry, w);
+		    &(struct source_how){
+			.syntax = w->how->alias ? SOURCE_ALIASES : SOURCE_MAP,
+			.bytes = w->how->ascii,
+			.contents = w->how->contents,
+		    },
+		    add_entry, w);
 		good = true;
 	}
 	if (!w->how->from_input)
@@ -203,8 +206,11 @@ read_database(struct work *w, bool must_exist)
 
 	if (fd < 0 && errno == ENOENT && !must_exist)
 		return true;
-	if (fd < 0)
-		return failed(w, "open database");
+	if (fd < 0) {
+		buf_printf(w->error, "open database %s" SUFFIX ": %s",
+		    w->how->path, strerror(errno));
+		return false;
+	}
 	if (fstat(fd, &st) < 0 || cdb_init(&database, fd) < 0) {
 		fd_close(&fd);
 		return damaged(w);

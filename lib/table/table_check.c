@@ -31,12 +31,10 @@ static const struct {
 	{ "btree", ".cdb", true },
 	{ "cdb", ".cdb", false },
 	{ "cidr", NULL, false },
-	{ "dbm", ".cdb", true },
 	{ "hash", ".cdb", true },
 	{ "lmdb", ".cdb", true },
 	{ "pcre", NULL, false },
 	{ "regexp", NULL, false },
-	{ "sdbm", ".cdb", true },
 	{ "texthash", NULL, false },
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * cidr: addresses and networks, in the order of the file:
+ * cidr: addresses and networks, in the order of the file. The block of an
+ * "if" that cannot be read is left out (pattern.h says why).
  *
  *	network result		!network result
  *	if network		if !network
@@ -50,36 +51,45 @@ struct parsing {
 static bool
 complain(struct parsing *p, const char *what)
 {
-	log_warning("%s, line %u: %s: ignoring this line", p->path, p->line,
-	    what);
+	log_warning("cidr map %s, line %u: %s: skipping this rule", p->path,
+	    p->line, what);
 	return false;
 }
 
-/* Cuts "network" or "!network" off the front. */
+/* Takes "network" or "!network". */
 static bool
-cut_network(struct parsing *p, struct rule *r, struct span *rest)
+take_network(struct parsing *p, struct rule *r, struct span word)
 {
-	struct span word;
-
-	if (rest->n > 0 && rest->p[0] == '!') {
-		r->negated = true;
-		*rest = span_trim(span_skip(*rest, 1));
-	}
-	if (!span_cut(rest, " \t", true, &word))
-		return complain(p, "a network is wanted");
-	*rest = span_trim(*rest);
 	buf_reset(&p->error);
-	if (!network_parse(word, &r->network, &p->error))
+	if (word.n == 0)
+		return complain(p, "no address pattern");
+	if (!network_pattern(word, &r->network, &p->error))
 		return complain(p, buf_text(&p->error));
 	return true;
+}
+
+static struct span
+cut_negations(struct rule *r, struct span line)
+{
+	while (line.n > 0 && line.p[0] == '!') {
+		r->negated = !r->negated;
+		line = lines_trim(span_skip(line, 1));
+	}
+	return line;
 }
 
 static bool
 parse_match(struct parsing *p, struct rule *r, struct span line)
 {
+	size_t end = 0;
+
 	r->kind = RULE_MATCH;
-	if (!cut_network(p, r, &line))
+	line = cut_negations(r, line);
+	while (end < line.n && !lines_blank(line.p[end]))
+		end++;
+	if (!take_network(p, r, span_take(line, end)))
 		return false;
+	line = lines_trim(span_skip(line, end));
 	if (line.n == 0)
 		return complain(p, "no lookup result");
 	r->result = arena_span(p->into->memory, line);
@@ -93,16 +103,19 @@ parse_if(struct parsing *p, struct rule *r, struct span line)
 	if (p->depth == DEPTH_MAX)
 		return complain(p, "if is nested too deeply");
 	/* a condition that cannot be read is false: nothing in it is used */
-	r->never = !cut_network(p, r, &line);
+	r->never = !take_network(p, r, cut_negations(r, line));
 	r->skip_to = SIZE_MAX;
 	p->open_ifs[p->depth++] = p->into->count;
 	return true;
 }
 
 static bool
-parse_endif(struct parsing *p, struct rule *r)
+parse_endif(struct parsing *p, struct rule *r, struct span rest)
 {
 	r->kind = RULE_ENDIF;
+	if (rest.n > 0)
+		log_warning("cidr map %s, line %u: garbage after ENDIF",
+		    p->path, p->line);
 	if (p->depth == 0)
 		return complain(p, "ENDIF without IF");
 	p->into->rules[p->open_ifs[--p->depth]].skip_to = p->into->count + 1;
@@ -120,9 +133,9 @@ parse_line(struct parsing *p, struct span line)
 
 	span_cut(&rest, " \t!", true, &word);
 	if (span_is_nocase(word, "endif"))
-		good = parse_endif(p, &r);
+		good = parse_endif(p, &r, lines_trim(rest));
 	else if (span_is_nocase(word, "if"))
-		good = parse_if(p, &r, span_trim(span_skip(line, 2)));
+		good = parse_if(p, &r, lines_trim(span_skip(line, 2)));
 	else
 		good = parse_match(p, &r, line);
 	if (!good)
@@ -148,11 +161,11 @@ parse(const char *path, struct span text, void *with)
 	lines_init(&l, text);
 	while (lines_next(&l, path, &line)) {
 		p.line = l.first;
-		parse_line(&p, span_trim(line));
+		parse_line(&p, line);
 	}
-	if (p.depth > 0)
-		log_warning("%s, line %u: IF has no matching ENDIF", path,
-		    into->rules[p.open_ifs[p.depth - 1]].line);
+	while (p.depth > 0)
+		log_warning("cidr map %s, line %u: IF has no matching ENDIF",
+		    path, into->rules[p.open_ifs[--p.depth]].line);
 	lines_fini(&l);
 	buf_fini(&p.error);
 	return into;
@@ -173,11 +186,13 @@ try_rules(const struct rules *all, struct span key, struct buf *value)
 {
 	struct network address;
 
-	if (!network_address(key, &address))
+	if (!network_address(key, &address) || key.p[0] == '[')
 		return TABLE_NONE;
 	for (size_t i = 0; i < all->count; i++) {
 		const struct rule *r = &all->rules[i];
+		/* "!network" is for addresses of the same family */
 		bool hit = r->kind != RULE_ENDIF && !r->never &&
+		    r->network.length == address.length &&
 		    network_has(&r->network, &address) != r->negated;
 
 		if (hit && r->kind == RULE_MATCH) {
@@ -198,19 +213,21 @@ open_cidr(struct table *t, struct span argument, struct buf *error)
 {
 	struct loaded *file;
 	char *path;
+	bool good;
 
-	if (argument.n == 0) {
-		buf_printf(error, "%s: a file name is wanted", t->name);
-		return false;
-	}
+	buf_add_text(error, "cidr map: ");
 	file = mem_new(sizeof(*file));
 	file->parse = parse;
 	file->release = release;
 	t->state = file;
 	path = mem_span_text(argument);
-	loaded_open(file, path);
+	good = loaded_open(file, path, error);
 	free(path);
-	return true;
+	if (good)
+		buf_reset(error);
+	else
+		free(file);
+	return good;
 }
 
 static enum table_result

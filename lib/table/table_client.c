@@ -340,10 +340,6 @@ open_client(struct table *t, struct span argument, struct buf *error)
 
 	if (m == NULL)
 		return false;
-	if (argument.n == 0) {
-		buf_printf(error, "%s: a file name is wanted", t->name);
-		return false;
-	}
 	c = mem_new(sizeof(*c));
 	c->source = (struct client_source){ m, t->name };
 	c->file.parse = parse;
@@ -351,8 +347,9 @@ open_client(struct table *t, struct span argument, struct buf *error)
 	c->file.with = &c->source;
 	t->state = c;
 	name = mem_span_text(argument);
+	/* no braces: this cannot fail */
 	if (name[0] == '/' || name[0] == '.')
-		loaded_open(&c->file, name);
+		(void)loaded_open(&c->file, name, error);
 	else
 		c->gathered = client_config_gather(&c->source, name);
 	free(name);

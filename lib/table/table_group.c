@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Tables made of tables: unionmap:{all results}, pipemap:{each is asked for
- * the result of the one before}, randmap:{one of the words, by chance}.
+ * the result of the one before}, randmap:{one of the words, by chance},
+ * debug:type:name (each question and its answer is logged).
  */
 #include "lib/table/type.h"
 
@@ -9,6 +10,7 @@
 #include <sys/random.h>
 
 #include "lib/base/mem.h"
+#include "lib/log/log.h"
 #include "lib/table/words.h"
 
 struct group {
@@ -37,10 +39,17 @@ static bool
 add_table(struct table *t, struct span word, struct buf *error)
 {
 	struct group *g = t->state;
-	struct table *inner = table_open_flags(word, t->flags, error);
+	struct table *inner;
 
+	/* a name with blanks is in braces of its own */
+	if (word.p[0] == '{' && !words_braced(word, &word, error))
+		return false;
+	inner = table_open_flags(word, t->flags, error);
 	if (inner == NULL)
 		return false;
+	/* patterns alone are asked as patterns are */
+	t->whole_keys =
+	    !table_takes_partial(inner) && (g->count == 0 || t->whole_keys);
 	g->tables = mem_resize(g->tables, (g->count + 1) * sizeof(*g->tables));
 	g->tables[g->count++] = inner;
 	return true;
@@ -50,11 +59,8 @@ static bool
 add_word(struct table *t, struct span word, struct buf *error)
 {
 	struct group *g = t->state;
-	struct span inner;
 
 	(void)error;
-	if (words_unbrace(word, &inner))
-		word = span_trim(inner);
 	g->words = mem_resize(g->words, (g->count + 1) * sizeof(*g->words));
 	g->words[g->count++] = mem_span_text(word);
 	return true;
@@ -64,28 +70,38 @@ static bool
 open_group(struct table *t, struct span argument, struct buf *error,
     bool (*add)(struct table *t, struct span word, struct buf *error))
 {
-	struct group *g;
-	struct span rest;
+	struct group *g = mem_new(sizeof(*g));
+	struct span rest = { NULL, 0 };
 	struct span word;
 	bool good = true;
 
-	if (!words_unbrace(argument, &rest)) {
-		buf_printf(error, "%s:{...} is wanted, not \"%s\"", t->type,
-		    t->name);
-		return false;
-	}
-	g = mem_new(sizeof(*g));
 	buf_init(&g->scratch, TABLE_VALUE_MAX);
 	t->state = g;
+	if (!words_braced(argument, &rest, error))
+		buf_reset(error);
 	while (good && words_next(&rest, &word))
 		good = add(t, word, error);
 	if (good && g->count == 0) {
-		buf_printf(error, "%s: the list is empty", t->name);
+		buf_printf(error, "bad syntax: \"%s\"; need \"%s:{%s...}\"",
+		    t->name, t->type, add == add_word ? "value" : "type:name");
 		good = false;
 	}
 	if (!good)
 		close_group(t);
 	return good;
+}
+
+static bool
+open_debug(struct table *t, struct span argument, struct buf *error)
+{
+	struct group *g = mem_new(sizeof(*g));
+
+	buf_init(&g->scratch, TABLE_VALUE_MAX);
+	t->state = g;
+	if (add_table(t, argument, error))
+		return true;
+	close_group(t);
+	return false;
 }
 
 static bool
@@ -139,6 +155,25 @@ lookup_pipe(struct table *t, struct span key, struct buf *value)
 	return TABLE_FOUND;
 }
 
+static const char *const results[] = {
+	[TABLE_FOUND] = "found",
+	[TABLE_NONE] = "not found",
+	[TABLE_AGAIN] = "try again",
+	[TABLE_BROKEN] = "broken",
+};
+
+static enum table_result
+lookup_debug(struct table *t, struct span key, struct buf *value)
+{
+	struct group *g = t->state;
+	enum table_result r = table_lookup(g->tables[0], key, value);
+
+	log_info("%s lookup: \"%.*s\" %s%s%s", table_name(g->tables[0]),
+	    SPAN_ARG(key), results[r], value->n > 0 ? ": " : "",
+	    value->n > 0 ? buf_text(value) : "");
+	return r;
+}
+
 static enum table_result
 lookup_random(struct table *t, struct span key, struct buf *value)
 {
@@ -173,5 +208,13 @@ const struct table_ops table_random_ops = {
 	.partial = true,
 	.open = open_words,
 	.lookup = lookup_random,
+	.close = close_group,
+};
+
+const struct table_ops table_debug_ops = {
+	.folds = false,
+	.partial = true,
+	.open = open_debug,
+	.lookup = lookup_debug,
 	.close = close_group,
 };

@@ -5,31 +5,46 @@
 #include <stdlib.h>
 
 #include "lib/base/mem.h"
-#include "lib/log/log.h"
+#include "lib/table/lines.h"
 #include "lib/table/text_map.h"
 #include "lib/table/words.h"
 
+/* What is wrong goes before the whole table. */
+static bool
+wrong(const struct table *t, struct buf *error, const char *what)
+{
+	buf_printf(error, "%s: \"%s\"; need \"inline:{name=value...}\"", what,
+	    t->name);
+	return false;
+}
+
+/* "name=value", or in braces, where blanks may be around each of the two. */
 static bool
 add(struct table *t, struct span word, struct buf *error)
 {
 	struct buf folded = BUF_INIT(TABLE_KEY_MAX * 4);
-	struct span inner;
+	struct span rest = word;
 	struct span key;
-	size_t equal;
+	size_t n = 0;
 
-	if (words_unbrace(word, &inner))
-		word = span_trim(inner);
-	equal = span_find(word, '=');
-	key = span_trim(span_take(word, equal));
-	if (equal == word.n || key.n == 0 || key.n > TABLE_KEY_MAX) {
-		buf_printf(error, "%s: name=value is wanted at \"%.*s\"",
-		    t->type, SPAN_ARG(word));
-		return false;
+	if (word.p[0] == '{') {
+		if (!words_braced(word, &rest, error))
+			return wrong(t, error, "");
+		rest = span_trim(rest);
+		if (rest.n == 0)
+			return wrong(t, error,
+			    "no key found; expected format: key = value");
 	}
-	key = table_fold(key, t->flags, &folded);
-	if (!text_map_add(t->state, key, span_trim(span_skip(word, equal + 1))))
-		log_warning("%s: duplicate entry: \"%.*s\"", t->type,
-		    SPAN_ARG(key));
+	while (n < rest.n && rest.p[n] != '=' && !lines_blank(rest.p[n]))
+		n++;
+	key = span_take(rest, n);
+	rest = span_trim(span_skip(rest, n));
+	if (rest.n == 0 || rest.p[0] != '=')
+		return wrong(t, error, "missing '=' after attribute name");
+	if (key.n > TABLE_KEY_MAX)
+		return wrong(t, error, "a name is too long");
+	text_map_put(t->state, table_fold(key, t->flags, &folded),
+	    span_trim(span_skip(rest, 1)));
 	buf_fini(&folded);
 	return true;
 }
@@ -49,20 +64,15 @@ open_inline(struct table *t, struct span argument, struct buf *error)
 	struct span word;
 	bool good = true;
 
-	if (!words_unbrace(argument, &rest)) {
-		buf_printf(error,
-		    "inline:{name=value...} is wanted, not "
-		    "\"%s\"",
-		    t->name);
-		return false;
+	if (!words_braced(argument, &rest, error) || rest.n == 0) {
+		buf_reset(error);
+		return wrong(t, error, "bad syntax");
 	}
 	t->state = text_map_new();
 	while (good && words_next(&rest, &word))
 		good = add(t, word, error);
-	if (good && text_map_count(t->state) == 0) {
-		buf_printf(error, "%s: the table is empty", t->name);
-		good = false;
-	}
+	if (good && text_map_count(t->state) == 0)
+		good = wrong(t, error, "empty table");
 	if (!good)
 		close_inline(t);
 	return good;

@@ -358,11 +358,8 @@ open_memcache(struct table *t, struct span argument, struct buf *error)
 {
 	struct memcache *m;
 	char *path;
+	bool good;
 
-	if (argument.n == 0) {
-		buf_printf(error, "%s: a file name is wanted", t->name);
-		return false;
-	}
 	m = mem_new(sizeof(*m));
 	m->table = t;
 	m->file.parse = parse;
@@ -370,9 +367,11 @@ open_memcache(struct table *t, struct span argument, struct buf *error)
 	m->file.with = m;
 	t->state = m;
 	path = mem_span_text(argument);
-	loaded_open(&m->file, path);
+	good = loaded_open(&m->file, path, error);
 	free(path);
-	return true;
+	if (!good)
+		free(m);
+	return good;
 }
 
 static void

@@ -40,11 +40,14 @@ options_of(struct span flags, uint32_t *options, struct buf *error)
 		while (k < known && flags_known[k].letter != flags.p[i])
 			k++;
 		if (k == known) {
-			buf_printf(error, "unknown pattern option \"%c\"",
-			    flags.p[i] > ' ' && flags.p[i] < 127 ? flags.p[i] :
-								   '?');
+			pattern_bad_option(flags.p[i], error);
 			return false;
 		}
+		if (flags_known[k].option == 0)
+			buf_printf(error,
+			    "ignoring obsolete regexp option "
+			    "\"%c\"",
+			    flags.p[i]);
 		*options ^= flags_known[k].option;
 	}
 	return true;
@@ -67,7 +70,7 @@ compile(struct span pattern, struct span flags, unsigned int *groups,
 	    &at, NULL);
 	if (code == NULL) {
 		pcre2_get_error_message(number, text, sizeof(text));
-		buf_printf(error, "error in pattern at offset %zu: %s", at,
+		buf_printf(error, "error in regex at offset %zu: %s", at,
 		    (const char *)text);
 		return NULL;
 	}
@@ -122,6 +125,7 @@ release(void *compiled)
 }
 
 const struct pattern_engine pattern_engine_pcre = {
+	.name = "pcre",
 	.second = false,
 	.compile = compile,
 	.match = match,

@@ -23,9 +23,7 @@ options_of(struct span flags, int *options, struct buf *error)
 			*options ^= REG_EXTENDED;
 			break;
 		default:
-			buf_printf(error, "unknown regexp option \"%c\"",
-			    flags.p[i] > ' ' && flags.p[i] < 127 ? flags.p[i] :
-								   '?');
+			pattern_bad_option(flags.p[i], error);
 			return false;
 		}
 	}
@@ -93,6 +91,7 @@ release(void *compiled)
 }
 
 const struct pattern_engine pattern_engine_regexp = {
+	.name = "regexp",
 	.second = true,
 	.compile = compile,
 	.match = match,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* static: the same value for every key. fail: an error for every key. */
+/*
+ * static: the same value for every key. fail: an error for every key.
+ * internal: what Postfix's programs keep for themselves; nothing to others.
+ */
 #include "lib/table/type.h"
 
 #include <stdlib.h>
@@ -12,9 +15,13 @@ open_static(struct table *t, struct span argument, struct buf *error)
 {
 	struct span inner;
 
-	(void)error;
-	if (words_unbrace(argument, &inner))
+	if (argument.p[0] == '{') {
+		buf_add_text(error, "bad static:name syntax: ");
+		if (!words_braced(argument, &inner, error))
+			return false;
+		buf_reset(error);
 		argument = span_trim(inner);
+	}
 	t->state = mem_span_text(argument);
 	return true;
 }
@@ -43,6 +50,15 @@ lookup_fail(struct table *t, struct span key, struct buf *value)
 	return TABLE_AGAIN;
 }
 
+static enum table_result
+lookup_internal(struct table *t, struct span key, struct buf *value)
+{
+	(void)t;
+	(void)key;
+	(void)value;
+	return TABLE_NONE;
+}
+
 static void
 close_text(struct table *t)
 {
@@ -50,7 +66,7 @@ close_text(struct table *t)
 }
 
 const struct table_ops table_static_ops = {
-	.folds = true,
+	.folds = false,
 	.partial = true,
 	.open = open_static,
 	.lookup = lookup_static,
@@ -62,5 +78,13 @@ const struct table_ops table_fail_ops = {
 	.partial = true,
 	.open = open_fail,
 	.lookup = lookup_fail,
+	.close = close_text,
+};
+
+const struct table_ops table_internal_ops = {
+	.folds = true,
+	.partial = true,
+	.open = open_fail,
+	.lookup = lookup_internal,
 	.close = close_text,
 };

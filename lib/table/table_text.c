@@ -21,31 +21,39 @@ release(void *data)
 	text_map_free(&m);
 }
 
+static void
+close_text(struct table *t)
+{
+	struct text_table *x = t->state;
+
+	loaded_close(&x->file);
+	free(x);
+}
+
 static bool
 open_text(struct table *t, struct span argument, struct buf *error)
 {
 	struct text_table *x;
 	char *path;
+	bool good;
 
-	if (argument.n == 0) {
-		buf_printf(error, "%s: a file name is wanted", t->name);
-		return false;
-	}
 	x = mem_new(sizeof(*x));
 	x->how = (struct text_source_how){
 		.syntax =
 		    t->flags & TABLE_ALIASES ? SOURCE_ALIASES : SOURCE_MAP,
 		.flags = t->flags,
-		.table = t->name,
 	};
 	x->file.parse = text_source_parse;
 	x->file.release = release;
 	x->file.with = &x->how;
 	t->state = x;
 	path = mem_span_text(argument);
-	loaded_open(&x->file, path);
+	x->file.noun = "database ";
+	good = loaded_open(&x->file, path, error);
 	free(path);
-	return true;
+	if (!good)
+		free(x);
+	return good;
 }
 
 static enum table_result
@@ -61,15 +69,6 @@ lookup(struct table *t, struct span key, struct buf *value)
 		return TABLE_NONE;
 	buf_add_span(value, found);
 	return TABLE_FOUND;
-}
-
-static void
-close_text(struct table *t)
-{
-	struct text_table *x = t->state;
-
-	loaded_close(&x->file);
-	free(x);
 }
 
 const struct table_ops table_text_ops = {

@@ -111,7 +111,7 @@ open_unix(struct table *t, struct span argument, struct buf *error)
 	while (i < MAPS && !span_is(argument, maps[i].name))
 		i++;
 	if (i == MAPS) {
-		buf_printf(error, "unknown map name: %s", t->name);
+		buf_printf(error, "unknown table: %s", t->name);
 		return false;
 	}
 	if (accounts_are_far())

@@ -17,10 +17,10 @@ add(void *with, struct span key, struct span value, unsigned int line)
 {
 	struct filling *f = with;
 
-	key = table_fold(key, f->how->flags, &f->folded);
-	if (!text_map_add(f->map, key, value))
-		log_warning("%s: duplicate entry: \"%.*s\" in line %u",
-		    f->how->table, SPAN_ARG(key), line);
+	if (!text_map_add(f->map, table_fold(key, f->how->flags, &f->folded),
+		value))
+		log_warning("%s, line %u: duplicate entry: \"%.*s\"", f->path,
+		    line, SPAN_ARG(key));
 }
 
 void *
@@ -33,7 +33,13 @@ text_source_parse(const char *path, struct span text, void *with)
 		.folded = BUF_INIT(LINES_MAX * 4),
 	};
 
-	source_read(path, text, f.how->syntax, add, &f);
+	source_read(path, text,
+	    &(struct source_how){
+		.syntax = f.how->syntax,
+		.bytes = f.how->flags & TABLE_ASCII,
+		.contents = f.how->flags & TABLE_CONTENTS,
+	    },
+	    add, &f);
 	buf_fini(&f.folded);
 	return f.map;
 }

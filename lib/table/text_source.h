@@ -10,7 +10,6 @@
 struct text_source_how {
 	enum source_syntax syntax;
 	unsigned int flags; /* enum table_flag: how keys are folded */
-	const char *table; /* for warnings */
 };
 
 /* A loaded_parse: "with" is a struct text_source_how, the result a map. */

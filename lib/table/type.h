@@ -20,7 +20,10 @@ struct table_ops {
 	 * for bad syntax only: a missing file is found out at the lookup.
 	 */
 	bool (*open)(struct table *t, struct span argument, struct buf *error);
-	/* *value is empty; the key is folded, not empty, not too long. */
+	/*
+	 * *value is empty. Where "folds" the key is folded and not too long;
+	 * it is empty with TABLE_EMPTY_KEYS only.
+	 */
 	enum table_result (
 	    *lookup)(struct table *t, struct span key, struct buf *value);
 	/* Asks what cannot be there, as table_try says; NULL: a lookup. */
@@ -35,6 +38,7 @@ struct table {
 	char *name; /* type:argument */
 	char *type;
 	unsigned int flags; /* enum table_flag */
+	bool whole_keys; /* no parts of addresses, whatever ops say */
 	unsigned int references;
 	void *state; /* the type's own */
 	table_ask *ask; /* of table_ask_elsewhere, when it was opened */
@@ -48,7 +52,9 @@ extern const struct table_ops table_text_ops; /* table_text.c */
 extern const struct table_ops table_inline_ops; /* table_inline.c */
 extern const struct table_ops table_static_ops; /* table_static.c */
 extern const struct table_ops table_fail_ops; /* table_static.c */
+extern const struct table_ops table_debug_ops; /* table_group.c */
 extern const struct table_ops table_environ_ops; /* table_environ.c */
+extern const struct table_ops table_internal_ops; /* table_static.c */
 extern const struct table_ops table_unix_ops; /* table_unix.c */
 extern const struct table_ops table_pcre_ops; /* table_pcre.c */
 extern const struct table_ops table_regexp_ops; /* table_regexp.c */

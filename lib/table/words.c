@@ -39,3 +39,31 @@ words_unbrace(struct span text, struct span *inner)
 	*inner = span_take(span_skip(text, 1), text.n - 2);
 	return true;
 }
+
+bool
+words_braced(struct span text, struct span *inner, struct buf *error)
+{
+	size_t depth = 0;
+	size_t i = 0;
+
+	if (text.n == 0 || text.p[0] != '{') {
+		buf_printf(error, "no '{' at start of text in \"%.*s\"",
+		    SPAN_ARG(text));
+		return false;
+	}
+	do {
+		if (text.p[i] == '{')
+			depth++;
+		else if (text.p[i] == '}')
+			depth--;
+		i++;
+	} while (depth > 0 && i < text.n);
+	if (depth > 0 || i < text.n) {
+		buf_printf(error, "%s in \"%.*s\"",
+		    depth > 0 ? "missing '}'" : "syntax error after '}'",
+		    SPAN_ARG(text));
+		return false;
+	}
+	*inner = span_take(span_skip(text, 1), text.n - 2);
+	return true;
+}

@@ -35,12 +35,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	log_threshold(LEVEL_PANIC);
 	for (size_t i = 0; i < 3; i++) {
-		struct text_source_how how = { .syntax = each[i],
-			.table = "fuzz" };
+		struct text_source_how how = { .syntax = each[i] };
+		struct source_how reading = { .syntax = each[i] };
 		size_t count = 0;
 		struct text_map *m = text_source_parse("fuzz", text, &how);
 
-		source_read("fuzz", text, each[i], check_entry, &count);
+		source_read("fuzz", text, &reading, check_entry, &count);
 		ensure(text_map_count(m) <= count);
 		for (size_t k = 0; k < text_map_count(m); k++) {
 			struct span key;

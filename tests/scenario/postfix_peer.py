@@ -86,9 +86,8 @@ class Postfix:
         done = subprocess.run(
             [ROOT / "usr/sbin" / program, *map(os.fsencode, map(
                 lambda a: a if isinstance(a, bytes) else str(a), arguments))],
-            input=stdin, stdin=None if stdin else subprocess.DEVNULL,
-            cwd=cwd or self.etc.parent, env=env, capture_output=True,
-            timeout=60)
+            input=stdin or b"", cwd=cwd or self.etc.parent, env=env,
+            capture_output=True, timeout=60)
         return done.returncode, done.stdout, done.stderr
 
 

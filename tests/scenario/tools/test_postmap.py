@@ -89,7 +89,7 @@ def test_aliases(s):
     s.set(alias_database="hash:$config_directory/aliases")
     assert run(s, "newaliases") == (0, "", "")
     a = f"hash:{s.root}/etc/aliases"
-    assert run(s, "postalias", "-q", "root", a) == (0, "bob,  alice\n", "")
+    assert run(s, "postalias", "-q", "root", a) == (0, "bob, alice\n", "")
     assert run(s, "postalias", "-q", "A b", a)[1] == "|\"/bin/x y\"\n"
     s.write("aliases", "root: carol\n")
     assert run(s, "sendmail", "-bi") == (0, "", "")

@@ -45,8 +45,8 @@ static const struct {
 	    "hsah",
 	    NULL },
 	{ "transport_maps = inline:{ab}",
-	    "main.cf: line 1: transport_maps: inline: name=value is wanted at "
-	    "\"ab\"",
+	    "main.cf: line 1: transport_maps: missing '=' after attribute "
+	    "name: \"inline:{ab}\"; need \"inline:{name=value...}\"",
 	    NULL },
 	{ "transport_maps = unionmap:{mongodb:x}",
 	    "main.cf: line 1: transport_maps: unsupported dictionary type: "

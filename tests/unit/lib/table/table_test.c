@@ -151,7 +151,7 @@ inline_static_fail(void **state)
 	row("inline:{a=b, {C = d e}}", "c", "found:d e");
 	row("inline:{a=b, {C = d e}}", "x", "none");
 	row("inline:{a=b=c}", "A", "found:b=c");
-	row("inline:{a=1 a=2}", "a", "found:1");
+	row("inline:{a=1 a=2}", "a", "found:2");
 	row("static:OK", "whatever", "found:OK");
 	row("static:{two words}", "whatever", "found:two words");
 	row("static:OK", "", "none");
@@ -164,8 +164,8 @@ environ_and_unix(void **state)
 {
 	(void)state;
 	setenv("TABLE_TEST", "value", 1);
-	row("environ:", "TABLE_TEST", "found:value");
-	row("environ:", "table_test", "none");
+	row("environ:x", "TABLE_TEST", "found:value");
+	row("environ:x", "table_test", "none");
 	{
 		struct table *t = open_ok("unix:passwd.byname");
 
@@ -219,7 +219,7 @@ missing_file_is_again(void **state)
 {
 	(void)state;
 	row("texthash:nowhere", "a",
-	    "again:open nowhere: No such file or directory");
+	    "again:open database nowhere: No such file or directory");
 	row("hash:nowhere", "a",
 	    "again:open database nowhere.cdb: No such file or directory");
 	row("cdb:nowhere", "a",
@@ -230,9 +230,9 @@ missing_file_is_again(void **state)
 	    "again:open nowhere: No such file or directory");
 	row("cidr:nowhere", "192.0.2.1",
 	    "again:open nowhere: No such file or directory");
-	row("texthash:/", "a", "again:open /: Is a directory");
+	row("texthash:/", "a", "again:open database /: Is a directory");
 	row("unionmap:{texthash:nowhere}", "a",
-	    "again:open nowhere: No such file or directory");
+	    "again:open database nowhere: No such file or directory");
 }
 
 static void
@@ -381,7 +381,7 @@ aliases_are_guessed(void **state)
 {
 	(void)state;
 	put("al", "# who\nRoot: bob,\n\talice\n\"odd name\" : x\npost:root\n");
-	row("hash:al", "root", "found:bob,\talice");
+	row("hash:al", "root", "found:bob, alice");
 	row("hash:al", "odd name", "found:x");
 	row("hash:al", "post", "found:root");
 	put("v6", "2001:db8::1 OK\n2001:db8::2 REJECT\nfe80:: REJECT\n");
@@ -399,7 +399,99 @@ folding_is_unicode(void **state)
 	(void)state;
 	put("u", "\xc3\x84rger@example.com yes\n\xff\xfe@x raw\n");
 	row("texthash:u", "\xc3\xa4RGER@Example.com", "found:yes");
-	row("texthash:u", "\xff\xfe@X", "found:raw");
+}
+
+/* Neither a key nor a value, unless the table is one of bytes. */
+static void
+what_is_not_utf8(void **state)
+{
+	struct buf error = BUF_INIT(1000);
+	struct table *t;
+
+	(void)state;
+	put("u", "\xff\xfe@x raw\na \xff\n");
+	row("texthash:u", "\xff\xfe@X", "none");
+	row("texthash:u", "a", "none");
+	row("static:\xff", "a",
+	    "broken:static:\xff: key \"a\": non-UTF-8 value");
+	row("regexp:{{/./ y}}", "a\xff", "none");
+	t = table_open_flags(span_of("texthash:u"), TABLE_ASCII, &error);
+	assert_non_null(t);
+	expect(t, "\xff\xfe@X", "found:raw");
+	expect(t, "a", "found:\xff");
+	table_free(&t);
+	table_utf8(false);
+	row("regexp:{{/./ y}}", "a\xff", "found:y");
+	table_utf8(true);
+	buf_fini(&error);
+}
+
+static void
+empty_keys_only_where_asked_for(void **state)
+{
+	struct buf error = BUF_INIT(1000);
+	struct table *t;
+
+	(void)state;
+	row("regexp:{{/^$/ y}}", "", "none");
+	t = table_open_flags(span_of("regexp:{{/^$/ y}}"), TABLE_EMPTY_KEYS,
+	    &error);
+	assert_non_null(t);
+	expect(t, "", "found:y");
+	table_free(&t);
+	buf_fini(&error);
+}
+
+static void
+debug_and_internal(void **state)
+{
+	(void)state;
+	row("debug:inline:{a=b}", "A", "found:b");
+	row("debug:inline:{a=b}", "c", "none");
+	row("internal:x", "a", "none");
+}
+
+/* A type that is not to be had names what to do instead. */
+static void
+absent_types(void **state)
+{
+	static const char *const each[] = { "dbm:x", "sdbm:x", "nis:x",
+		"mongodb:x" };
+	struct buf error = BUF_INIT(1000);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(each) / sizeof(each[0]); i++) {
+		buf_reset(&error);
+		assert_null(table_open(span_of(each[i]), &error));
+		assert_non_null(
+		    strstr(buf_text(&error), "unsupported dictionary type"));
+		assert_non_null(strchr(buf_text(&error), '('));
+	}
+	buf_fini(&error);
+}
+
+static void
+groups_of_patterns_are_patterns(void **state)
+{
+	static const struct {
+		const char *spec;
+		bool partial;
+	} each[] = {
+		{ "unionmap:{regexp:{{/a/ b}}}", false },
+		{ "unionmap:{regexp:{{/a/ b}},pcre:{{/a/ b}}}", false },
+		{ "unionmap:{regexp:{{/a/ b}},static:x}", true },
+		{ "pipemap:{static:x,regexp:{{/a/ b}}}", true },
+		{ "debug:regexp:{{/a/ b}}", false },
+		{ "debug:static:a", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(each) / sizeof(each[0]); i++) {
+		struct table *t = open_ok(each[i].spec);
+
+		assert_int_equal(table_takes_partial(t), each[i].partial);
+		table_free(&t);
+	}
 }
 
 static void
@@ -423,7 +515,8 @@ overlong_keys_are_never_found(void **state)
 	(void)state;
 	memset(key, 'a', sizeof(key));
 	key[sizeof(key) - 1] = '\0';
-	row("static:OK", key, "none");
+	row("inline:{a=b}", key, "none");
+	row("regexp:{{/^a*$/ OK}}", key, "found:OK");
 	key[TABLE_KEY_MAX] = '\0';
 	row("static:OK", key, "found:OK");
 }
@@ -484,6 +577,11 @@ main(void)
 		cmocka_unit_test(keys_with_null_bytes),
 		cmocka_unit_test(aliases_are_guessed),
 		cmocka_unit_test(folding_is_unicode),
+		cmocka_unit_test(what_is_not_utf8),
+		cmocka_unit_test(empty_keys_only_where_asked_for),
+		cmocka_unit_test(debug_and_internal),
+		cmocka_unit_test(absent_types),
+		cmocka_unit_test(groups_of_patterns_are_patterns),
 		cmocka_unit_test(same_spec_is_one_table),
 		cmocka_unit_test(overlong_keys_are_never_found),
 		cmocka_unit_test(folder_that_cannot_be_entered_later),

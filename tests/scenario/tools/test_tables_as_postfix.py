@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: ISC
+"""postmap and postalias give what Postfix's give: output, exit status and
+complaints, on each input of table_cases.py. Where they must not, the case is
+in DIFFERENT, with the reason, and has to differ."""
+import concurrent.futures
+import os
+import re
+import subprocess
+
+import pytest
+
+import postfix_peer
+import table_cases as cases
+from posthaste import ROOT
+
+pytestmark = pytest.mark.skipif(postfix_peer.why_not("pcre") is not None,
+                                reason=str(postfix_peer.why_not("pcre")))
+
+NULL = "a line with a null byte is left out, not cut short"
+BROKEN_IF = "the block of an if that cannot be read is left out"
+LONG = "a key that would never be found is not stored"
+TRIMMED = "blanks around a table's name mean nothing"
+BRACES = "a table's name may be in braces, so that it can hold blanks"
+DEBUG = "Debian builds it without"
+DIFFERENT = {
+    "null in a value": NULL, "null in a key": NULL, "null line": NULL,
+    "null": NULL,
+    "if with nothing": BROKEN_IF, "if with a bad pattern": BROKEN_IF,
+    "if with a bad flag": BROKEN_IF, "if with a bad network": BROKEN_IF,
+    "if with host bits": BROKEN_IF, "cidr/if with text behind": BROKEN_IF,
+    "cidr/if indented": BROKEN_IF,
+    "pcre/slow": "who chooses the key cannot step over a rule by its length",
+    "hash/long key": LONG, "btree -f/long key": LONG,
+    "hash -u/long key": LONG, "hash -N/long key": LONG,
+    "spec/inline:{a=b} ": TRIMMED, "spec/ static:x": TRIMMED,
+    "spec/unionmap:{static}": "the table that is wrong is named",
+    "spec/unionmap:{{static:a}}": BRACES,
+    "spec/unionmap:{{static:a b}, static:c}": BRACES,
+    "spec/unionmap:{{inline:{a=b}}}": BRACES,
+    "spec/pipemap:{{static:a}}": BRACES,
+    "spec/regexp:/etc": "a folder is not an empty table",
+    "spec/pcre:/etc": "a folder is not an empty table",
+    "spec/nis:x": "nis is not to be had, and says so",
+    "spec/debug:static:x": DEBUG, "spec/debug:inline:{a=b}": DEBUG,
+    "spec/debug:fail:x": DEBUG, "spec/debug:nosuch:x": DEBUG,
+    "message, crlf": "the end of a line is not part of it",
+}
+# wording that says the same
+SAME = [
+    (rb"(?m)^(postmap|postalias): warning: .*(macro (name|reference)).*\n",
+     rb""),
+    (rb"out-of-range", rb"out of range"),
+    (rb"out of range replacement index \"\d+\"", rb"out of range"),
+    (rb"( -- |: )(ignoring|skipping) this (line|rule)", rb""),
+    (rb"(?<=query error).*", rb""),
+    (rb"no closing regexp delimiter \".\"", rb"no closing delimiter"),
+    (rb"unsupported dictionary type: (\w+)( \(|\.).*",
+     rb"unsupported dictionary type: \1"),
+    (rb"(regexp|texthash):m map requires O_RDONLY access mode",
+     rb"table \1:m: delete operation is not supported"),
+    (rb"(open database|open|read|cidr map) (/\S*?)(: read error)?: Is a dir",
+     rb"\2: Is a dir"),
+    (rb"(hash|btree):m\.db:", rb"\1:m:"),
+    (rb"\.cdb", rb".db"),
+    (rb"[\x80-\xff]", rb"?"),
+]
+# postalias adds these for NIS and Sendmail; a key "@" is none of ours
+FOREIGN = re.compile(rb"(@|YP_LAST_MODIFIED|YP_MASTER_NAME):\t.*\n")
+
+
+def ours(folder, program, *arguments, stdin=None):
+    done = subprocess.run(
+        [f"{ROOT}/sbin/{program}", *map(os.fsencode, arguments)],
+        input=stdin or b"", cwd=folder,
+        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C",
+             "MAIL_CONFIG": str(folder.parents[2] / "ours")},
+        capture_output=True, timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+def compare(tmp_path, kind, all_cases):
+    """all_cases: name, files, [(command, standard input)]. What differs."""
+    peer = postfix_peer.Postfix(tmp_path / "peer")
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours/main.cf").write_text(
+        "compatibility_level = 3.6\nmyhostname = host.example.test\n")
+
+    def result(run, folder, files, commands):
+        folder.mkdir(parents=True)
+        for name, text in files.items():
+            (folder / name).write_bytes(text)
+            # long at rest, or Postfix reads it again for each key
+            os.utime(folder / name, (1.6e9, 1.6e9))
+        outcome = []
+        for command, stdin in commands:
+            code, out, err = run(folder, *command, stdin=stdin)
+            if "-s" in command:
+                out = b"".join(sorted(FOREIGN.sub(b"", out).splitlines(True)))
+            for pattern, same in SAME:
+                err = re.sub(pattern, same, err)
+            outcome.append((" ".join(command), code, out, err))
+        return outcome
+
+    def one(numbered):
+        number, (name, files, commands) = numbered
+        there = tmp_path / "cases" / str(number)
+        got = result(ours, there / "ours", files, commands)
+        wanted = result(
+            lambda folder, *c, stdin: peer.run(*c, stdin=stdin, cwd=folder),
+            there / "peer", files, commands)
+        reason = DIFFERENT.get(f"{kind}/{name}", DIFFERENT.get(
+            name, DIFFERENT.get(name.rpartition(", -")[0])))
+        if reason is None and got != wanted:
+            return [f"{kind}, {name}:"] + [
+                f"  {g}\n  wanted {w[1:]}"
+                for g, w in zip(got, wanted) if g != w]
+        if reason and got == wanted:
+            return [f"{kind}, {name}: is the same now: {reason}"]
+        return []
+
+    (tmp_path / "cases").mkdir()
+    # Postfix sleeps a second before it dies
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        found = pool.map(one, enumerate(all_cases))
+        return "\n".join(line for lines in found for line in lines)
+
+
+def lines(keys):
+    return b"".join(k + b"\n" for k in keys)
+
+
+def asked(table, cases_of_kind, *options):
+    return [(name, {"m": text},
+             [(["postmap", *options, "-q", "-", f"{table}:m"], lines(keys))])
+            for name, (text, keys) in cases_of_kind.items()]
+
+
+def built(program, table, cases_of_kind, *options):
+    m = f"{table}:m"
+    return [(name, {"m": text},
+             [([program, *options, m], None), ([program, "-s", m], None),
+              ([program, *options, "-q", "-", m], lines(keys))])
+            for name, (text, keys) in cases_of_kind.items()]
+
+
+@pytest.mark.parametrize("kind, all_cases", [
+    ("texthash", asked("texthash", cases.MAPS)),
+    ("texthash -f", asked("texthash", cases.MAPS, "-f")),
+    ("texthash -u", asked("texthash", cases.MAPS, "-u")),
+    ("hash", built("postmap", "hash", cases.MAPS)),
+    ("btree -f", built("postmap", "btree", cases.MAPS, "-f")),
+    ("hash -u", built("postmap", "hash", cases.MAPS, "-u")),
+    ("hash -N", built("postmap", "hash", cases.MAPS, "-N")),
+    ("aliases", built("postalias", "hash", cases.ALIASES)),
+    ("regexp", asked("regexp", cases.PATTERNS)),
+    ("pcre", asked("pcre", {**cases.PATTERNS, **cases.PCRE})),
+    ("cidr", asked("cidr", cases.NETWORKS)),
+    ("spec", [(s, {}, [(["postmap", "-q", "-", s], lines(cases.SPEC_KEYS))])
+              for s in cases.SPECS]),
+    ("commands", cases.COMMANDS),
+], ids=lambda v: v if isinstance(v, str) else "")
+def test_same_as_postfix(tmp_path, kind, all_cases):
+    differs = compare(tmp_path, kind, all_cases)
+    if differs:
+        pytest.fail(differs, pytrace=False)
