@@ -17,7 +17,7 @@ import pytest
 from posthaste import free_port, wait_for
 
 NOBODY = 65534
-SLOW_START_S = 60
+SLOW_START_S = 180
 
 
 def program(*names):
