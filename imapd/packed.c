@@ -89,8 +89,7 @@ packed_set(struct packed *p, struct uid_set *out)
 	uint32_t first, last = 0;
 
 	while (count-- > 0 && !p->bad) {
-		first =
-		    last + (uint32_t)packed_number(p, UINT32_MAX - last);
+		first = last + (uint32_t)packed_number(p, UINT32_MAX - last);
 		last = first + (uint32_t)packed_number(p, UINT32_MAX - first);
 		if (first == 0)
 			p->bad = true;

@@ -79,9 +79,9 @@ read_sorted(struct packed *p, struct parked_context *c)
 	for (size_t i = 0; i < c->sort.count; i++) {
 		uint64_t n = packed_number(p, 2 * SORT_KEYS - 1);
 
-		c->sort.criteria[i] = (struct sort_criterion){
-			.by = (enum sort_by)(n / 2), .reverse = n % 2 != 0
-		};
+		c->sort.criteria[i] =
+		    (struct sort_criterion){ .by = (enum sort_by)(n / 2),
+			    .reverse = n % 2 != 0 };
 	}
 	if (c->sort.count == 0)
 		p->bad = true;

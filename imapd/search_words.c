@@ -156,37 +156,60 @@ pack_all(const struct search_words *w, uint64_t *bits)
 	return words;
 }
 
-static unsigned int
-ones(uint64_t w)
+/* Bytes of 0 or 1, as many as a processor takes at once. */
+enum { BLOCK = 16, ROUNDS = 255 /* whose sums fit a byte */ };
+
+typedef unsigned char block __attribute__((vector_size(BLOCK)));
+
+static block
+either(const unsigned char *p, const unsigned char *other)
 {
-	w -= w >> 1 & 0x5555555555555555ULL;
-	w = (w & 0x3333333333333333ULL) + (w >> 2 & 0x3333333333333333ULL);
-	w = (w + (w >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
-	return (unsigned int)(w * 0x0101010101010101ULL >> 56);
+	block a, b;
+
+	memcpy(&a, p, sizeof(a));
+	memcpy(&b, other, sizeof(b));
+	return a | b;
 }
 
+/* How many are set when the halves lie over each other. */
 static size_t
-set_bits(const uint64_t *bits, size_t words, size_t other)
+set_together(const unsigned char *seen, size_t half)
 {
-	size_t n = 0;
+	size_t n = 0, i = 0;
 
-	for (size_t i = 0; i < words; i++)
-		n += ones(bits[i] | bits[other + i]);
+	while (i < half) {
+		block sums = { 0 };
+
+		for (int k = 0; k < ROUNDS && i < half; k++, i += BLOCK)
+			sums += either(seen + i, seen + half + i);
+		for (int k = 0; k < BLOCK; k++)
+			n += sums[k];
+	}
 	return n;
+}
+
+static void
+put_together(unsigned char *seen, size_t half)
+{
+	for (size_t i = 0; i < half; i += BLOCK) {
+		block both = either(seen + i, seen + half + i);
+
+		memcpy(seen + i, &both, sizeof(both));
+	}
 }
 
 void
 search_words_end(struct search_words *w, struct buf *signature)
 {
 	uint64_t bits[SEARCH_WORDS_BITS / WORD];
-	size_t words = pack_all(w, bits);
+	size_t words;
 
-	while (words > SMALLEST / WORD &&
-	    set_bits(bits, words / 2, words / 2) <= FULL * words / 2) {
-		words /= 2;
-		for (size_t i = 0; i < words; i++)
-			bits[i] |= bits[words + i];
+	while (w->size > SMALLEST &&
+	    set_together(w->seen, w->size / 2) <= FULL * (w->size / 2 / WORD)) {
+		w->size /= 2;
+		put_together(w->seen, w->size);
 	}
+	words = pack_all(w, bits);
 	for (size_t i = 0; i < words; i++)
 		bits[i] = htole64(bits[i]);
 	buf_reset(signature);
