@@ -16,18 +16,12 @@ enum {
 	VALUE_MAX = 65536, /* limit of lookup.def */
 };
 
-static const char *
-main_setting(void *with, const char *name)
-{
-	return conf_value_if_set(with, name);
-}
-
 void
 query_before(const struct service *s)
 {
 	/* a name server that is silent is not waited for as long as usual */
 	(void)setenv("RES_OPTIONS", "timeout:2 attempts:1", 0);
-	table_main_settings(main_setting, s->conf);
+	table_main_settings(s->conf);
 }
 
 struct query_tables *

@@ -129,7 +129,7 @@ apply_settings(struct table_wishes *w, char **specs, size_t count)
 	for (size_t i = 0; i < count; i++)
 		if (strchr(specs[i], ':') == NULL)
 			specs[i] = mem_printf("%s:%s", type, specs[i]);
-	conf_free(&c);
+	table_main_settings(c);
 }
 
 int

@@ -42,11 +42,51 @@ conf_shares(const char *share, const char *name)
 
 static void give(struct conf *c, struct span name);
 
+static bool
+is_name_char(char c)
+{
+	return isalnum((unsigned char)c) || c == '_' || c == '-' || c == '.';
+}
+
+/* All settings PREFIX_something. */
+static void
+give_prefixed(struct conf *c, struct span prefix)
+{
+	for (struct setting *s = c->first; s != NULL; s = s->next) {
+		struct span name = span_of(s->name);
+
+		if (name.n > prefix.n + 1 && name.p[prefix.n] == '_' &&
+		    span_equal(span_take(name, prefix.n), prefix))
+			give(c, name);
+	}
+}
+
+/* What belongs to a table "ldap:people" that is no file: people_bind_pw. */
+static void
+give_of_tables(struct conf *c, const char *text)
+{
+	static const char *const types[] = { "ldap:", "mysql:", "pgsql:",
+		"sqlite:", "redis:" };
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		for (const char *at = strstr(text, types[i]); at != NULL;
+		     at = strstr(at + 1, types[i])) {
+			const char *name = at + strlen(types[i]);
+			size_t n = 0;
+
+			while (is_name_char(name[n]))
+				n++;
+			if (n > 0 && name[0] != '.' && n <= CONF_NAME_MAX)
+				give_prefixed(c, (struct span){ name, n });
+		}
+}
+
 static void
 give_references(struct conf *c, const char *text)
 {
 	struct span rest = span_of(text);
 
+	give_of_tables(c, text);
 	while ((rest = span_skip(rest, span_find(rest, '$'))).n > 0) {
 		size_t n = 0;
 

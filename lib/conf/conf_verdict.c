@@ -78,7 +78,7 @@ static bool
 of_a_table(const struct conf *c, const char *name)
 {
 	static const char *const types[] = { "ldap", "mysql", "pgsql", "sqlite",
-		"memcache", "mongodb" };
+		"redis", "mongodb" };
 
 	for (const char *end = strchr(name, '_'); end != NULL;
 	     end = strchr(end + 1, '_'))

@@ -214,6 +214,17 @@ client_config_parse(const struct client_source *s, const char *path,
 	return c;
 }
 
+/* PREFIX_name in main.cf that this type does not know. */
+static void
+complain_unknown(void *with, const char *name)
+{
+	struct client_config *c = with;
+
+	if (!table_settings_has(c->settings, name))
+		buf_printf(&c->errors, "main.cf: %s has no setting \"%s\"\n",
+		    c->name, name);
+}
+
 struct client_config *
 client_config_gather(const struct client_source *s, const char *prefix)
 {
@@ -223,6 +234,7 @@ client_config_gather(const struct client_source *s, const char *prefix)
 	lists_of(s->module, lists);
 	c->settings = table_settings_gather(prefix, main_setting_find, NULL,
 	    lists, &c->errors);
+	main_setting_each(prefix, complain_unknown, c);
 	finish(c, prefix);
 	return c;
 }

@@ -98,10 +98,10 @@ bool table_restart_wanted(void);
 
 /*
  * Where a table "ldap:name" that is no file finds its settings name_this and
- * name_that: NULL for what main.cf does not set. Before tables are opened.
+ * name_that. Before tables are opened; it has to live as long as they do.
  */
-void table_main_settings(const char *(*find)(void *with, const char *name),
-    void *with);
+struct conf;
+void table_main_settings(struct conf *c);
 /*
  * From now on tables of servers and of loadable modules are not opened in
  * this process: each of their lookups is a call of this, which asks the

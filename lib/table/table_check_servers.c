@@ -98,12 +98,6 @@ report(int to, size_t index, char kind, const char *why)
 	buf_fini(&line);
 }
 
-static const char *
-main_setting(void *with, const char *name)
-{
-	return conf_value_if_set(with, name);
-}
-
 static void
 open_all(int to)
 {
@@ -167,7 +161,7 @@ start_child(struct conf *c, bool servers, int *from)
 	if (pid == 0) {
 		(void)signal(SIGPIPE, SIG_IGN);
 		(void)setenv("RES_OPTIONS", "timeout:2 attempts:1", 0);
-		table_main_settings(main_setting, c);
+		table_main_settings(c);
 		open_all(ends[1]);
 		become_table_user(c);
 		try_all(ends[1], servers);

@@ -99,8 +99,8 @@ class Mysql(Kind):
             "create or replace table aliases (name varchar(255) "
             "character set utf8mb4, result text);\n" +
             inserts(lambda t: t.replace("\\", "\\\\")) +
-            "\ncreate or replace procedure find(wanted text)\n"
-            "select result from aliases where name=wanted order by result;\n")
+            "\ncreate or replace definer=mail@'%' procedure find("
+            "wanted text)\nsql security invoker\nselect result from aliases where name=wanted order by result;\n")
 
     def text(self, query=None, **more):
         return self.server.settings(query=query or self.query, **more)
@@ -520,3 +520,181 @@ def test_unix_socket(suite, needs_server):
     s.set(virtual_alias_maps=spec)
     s.start()
     assert Lookup(s).query(spec, "sales@example.test")[0] == FOUND
+
+
+def test_settings_in_main_cf(suite, kind):
+    """type:NAME with NAME_setting in main.cf, as before there were files."""
+    s = suite(start=False)
+    for line in kind.text().splitlines():
+        name, value = line.split(" = ", 1)
+        s.set(**{f"people_{name}": value.replace("$", "$$")})
+    spec = f"{kind.type}:people"
+    s.set(virtual_alias_maps=spec)
+    assert ask(s, spec, "sales@example.test") == "bob@example.test"
+    assert s.posthaste("check").err.count("people_") == 0
+    s.start()
+    assert Lookup(s).query(spec, "sales@example.test")[0] == FOUND
+    s.set(people_resultformat="%s")
+    done = s.posthaste("check", check=False)
+    assert done.returncode != 0
+    assert f'{spec} has no setting "resultformat"' in done.err
+
+
+# what only one type has; each shares the server of the tests above
+
+def only(kind, *types):
+    if kind.type not in types:
+        pytest.skip(f"of {' and '.join(types)}")
+
+
+def test_query_in_parts(suite, kind):
+    only(kind, "sqlite", "pgsql", "mysql")
+    s = suite(start=False)
+    spec = table(s, kind, table="aliases", select_field="result",
+                 where_field="name",
+                 additional_conditions="AND result LIKE 'bob%%'")
+    path = s.root / "etc/table.cf"
+    path.write_text(re.sub("(?m)^query = .*\n", "", path.read_text()))
+    assert ask(s, spec, "team@example.test") == "bob@example.test"
+    assert ask(s, spec, "o'brien@example.test") is None
+    path.write_text(re.sub("(?m)^table = .*\n", "", path.read_text()))
+    assert "query is missing" in ask(s, spec, "team@example.test")
+
+
+def test_pgsql_function_and_uri(suite, kind):
+    only(kind, "pgsql")
+    s = suite(start=False)
+    kind.server.sql("create or replace function find(text) returns setof text "
+                    "language sql as 'select result from aliases where "
+                    "name=$1 order by 1'")
+    spec = table(s, kind, select_function="find")
+    path = s.root / "etc/table.cf"
+    path.write_text(re.sub("(?m)^query = .*\n", "", path.read_text()))
+    assert ask(s, spec, "team@example.test") == (
+        "alice@example.test,bob@example.test")
+    spec = table(s, kind, hosts=f"postgresql://127.0.0.1:{kind.server.port}/"
+                 "mail?connect_timeout=5", dbname=None)
+    assert ask(s, spec, "sales@example.test") == "bob@example.test"
+    # a query that takes too long ends
+    spec = table(s, kind, timeout="1",
+                 query="SELECT pg_sleep(20), '%s'")
+    start = time.monotonic()
+    assert "no answer" in ask(s, spec, "sales@example.test")
+    assert time.monotonic() - start < 8
+
+
+def test_mysql_procedures_and_option_file(suite, kind):
+    only(kind, "mysql")
+    s = suite(start=False)
+    spec = table(s, kind, query="CALL find('%s')")
+    assert ask(s, spec, "team@example.test") == (
+        "alice@example.test,bob@example.test")
+    assert ask(s, spec, "nobody@example.test") is None
+    spec = table(s, kind, query="SET @a = '%s'")
+    assert "no result set" in ask(s, spec, "sales@example.test")
+    spec = table(s, kind, query="SET @a = '%s'", require_result_set="no")
+    assert ask(s, spec, "sales@example.test") is None
+    options = s.write("my.cnf", f"[mail]\nuser={kind.server.USER}\n"
+                      f"password=\"{kind.server.PASSWORD}\"\n")
+    options.chmod(0o644)
+    spec = table(s, kind, user=None, password=None, option_file=options,
+                 option_group="mail")
+    assert ask(s, spec, "sales@example.test") == "bob@example.test"
+
+
+def test_ldap_groups(suite, kind):
+    only(kind, "ldap")
+    s = suite(start=False)
+
+    def found(key="group@example.test", **more):
+        answer = ask(s, table(s, kind, **more), key)
+        return sorted(answer.split(",")) if answer else answer
+
+    both = ["alice@example.test", "bob@example.test"]
+    assert found() == ["itself@group.test"]
+    # member holds DNs, which are followed
+    assert found(special_result_attribute="member") == sorted(
+        [*both, "bob@example.test", "itself@group.test"])
+    # of a group with members, leaf attributes do not count
+    assert found(special_result_attribute="member", result_attribute="mail",
+                 leaf_result_attribute="description") == sorted(
+                     [*both, "bob@example.test"])
+    # and a terminal one silences the members
+    assert found(special_result_attribute="member",
+                 result_attribute="mail",
+                 terminal_result_attribute="description") == [
+                     "itself@group.test"]
+    assert found("url@example.test", special_result_attribute="labeledURI") == [
+        "bob@example.test"]
+    assert "recursion limit" in ask(
+        s, table(s, kind, special_result_attribute="member",
+                 recursion_limit="20"), "loop@example.test")
+    assert "xpansion limit" in ask(
+        s, table(s, kind, special_result_attribute="member",
+                 expansion_limit="2"), "group@example.test")
+
+
+def test_ldap_search(suite, kind):
+    only(kind, "ldap")
+    s = suite(start=False)
+    base = databases.Slapd.BASE
+
+    def found(key="sales@example.test", **more):
+        return ask(s, table(s, kind, **more), key)
+
+    assert found(scope="one") == "bob@example.test"
+    assert found(scope="base") is None
+    assert found(search_base="dc=%2,dc=%1") == "bob@example.test"
+    assert found(search_base="dc=%u") is None
+    assert found(search_base=f"ou=none,{base}") is None
+    assert found("a,b=c@example.test", search_base=f"cn=%u,{base}") is None
+    assert "search_base" not in (found(search_base="no base") or "")
+    many = found(query="(|(displayName=%s)(uid=*))", size_limit="1")
+    assert "ize limit" in many, many
+    assert found(bind="yes", bind_dn=databases.Slapd.ADMIN,
+                 bind_pw=databases.Slapd.PASSWORD) == "bob@example.test"
+    assert found(result_filter="<%s>") == "<bob@example.test>"
+    host = f"127.0.0.1:{kind.server.port}"
+    assert found(server_host=host) == "bob@example.test"
+    assert found(server_host="127.0.0.1",
+                 server_port=kind.server.port) == "bob@example.test"
+
+
+def test_ldap_tls(suite, kind):
+    only(kind, "ldap")
+    s = suite(start=False)
+    good = dict(start_tls="yes", tls_require_cert="yes",
+                tls_ca_cert_file=s.root / "etc/cert.pem")
+    (s.root / "etc/cert.pem").chmod(0o644)
+    spec = table(s, kind, **good)
+    s.set(virtual_alias_maps=spec)
+    s.start()
+    # within its confinement, too
+    assert Lookup(s).query(spec, "sales@example.test")[0] == FOUND
+    good["tls_ca_cert_file"] = "/etc/ssl/certs/ca-certificates.crt"
+    spec = table(s, kind, "other.cf", **good)
+    assert "STARTTLS" in ask(s, spec, "sales@example.test")
+
+
+def test_redis_commands(suite, kind):
+    only(kind, "redis")
+    s = suite(start=False)
+
+    def found(key, query, **more):
+        return ask(s, table(s, kind, query=query, **more), key)
+
+    for words in (("SET", "word", "a b"), ("HSET", "people", "bob smith", "x"),
+                  ("SET", "count", "17"), ("SADD", "set", "one")):
+        kind.server.tell(*words)
+    assert found("word", "GET %s") == "a b"
+    assert found("bob smith", "HGET people %s") == "x"
+    assert found("set", "SMEMBERS %s") == "one"
+    assert found("set", "SCARD %s") == "1"
+    assert found("nothing", "GET %s") is None
+    assert found("word", "GET %s", database="3") is None
+    assert "WRONGTYPE" in found("set", "GET %s")
+    # a key cannot be a second word
+    assert found("word\tEX", "GET %s") is None
+    path = s.root / "etc/table.cf"
+    path.write_text(re.sub("(?m)^query = .*$", "query =", path.read_text()))
+    assert "the query is no command" in ask(s, f"redis:{path}", "x")
