@@ -5,6 +5,7 @@ libposthaste_a_SOURCES += \
 	lib/table/client_config.c lib/table/client_config.h \
 	lib/table/key_format.c lib/table/key_format.h \
 	lib/table/lines.c lib/table/lines.h \
+	lib/table/lmdb_file.c lib/table/lmdb_file.h \
 	lib/table/loaded.c lib/table/loaded.h \
 	lib/table/main_setting.c lib/table/main_setting.h \
 	lib/table/match_list.c \

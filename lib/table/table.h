@@ -186,6 +186,8 @@ struct table_build {
 };
 
 bool table_can_build(const char *type);
+/* What stands behind the source's name in that of its database: ".cdb". */
+const char *table_suffix(const char *type);
 /*
  * Temporary file, fsync, rename: a reader sees the old or the new one. False
  * with "path: why". Root writes only into folders of its own or of the

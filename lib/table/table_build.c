@@ -15,19 +15,24 @@
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/table/lines.h"
+#include "lib/table/lmdb_file.h"
 #include "lib/table/source.h"
 #include "lib/table/text_map.h"
 #include "lib/table/type.h"
 
-#define SUFFIX ".cdb"
-
-enum { TEXT_MAX = 1 << 30 };
+enum {
+	TEXT_MAX = 1 << 30,
+	ENTRY_COST = 24, /* bytes of an LMDB page beside key and value */
+};
 
 /* One run: where, what, and what it holds. */
 struct work {
 	const struct table_build *how;
 	int folder;
 	char *leaf; /* of the database, with suffix */
+	const char *suffix;
+	bool lmdb;
+	struct buf entry; /* the one being written */
 	mode_t mode;
 	struct text_map *map;
 	struct buf folded;
@@ -40,6 +45,12 @@ static const char *const buildable[] = {
 	"hash",
 	"lmdb",
 };
+
+const char *
+table_suffix(const char *type)
+{
+	return strcmp(type, "lmdb") == 0 ? ".lmdb" : ".cdb";
+}
 
 bool
 table_can_build(const char *type)
@@ -91,12 +102,15 @@ open_work(struct work *w, const struct table_build *how, struct buf *error)
 
 	*w = (struct work){
 		.how = how,
-		.leaf = mem_printf("%s" SUFFIX, leaf),
+		.suffix = table_suffix(how->type),
+		.lmdb = strcmp(how->type, "lmdb") == 0,
+		.entry = BUF_INIT(TABLE_VALUE_MAX + TABLE_KEY_MAX * 5),
 		.mode = 0644,
 		.map = text_map_new(),
 		.folded = BUF_INIT(LINES_MAX * 4),
 		.error = error,
 	};
+	w->leaf = mem_printf("%s%s", leaf, w->suffix);
 	if (slash != NULL)
 		slash[slash == folder ? 1 : 0] = '\0';
 	w->folder =
@@ -114,6 +128,7 @@ close_work(struct work *w)
 	free(w->leaf);
 	text_map_free(&w->map);
 	buf_fini(&w->folded);
+	buf_fini(&w->entry);
 }
 
 static struct span
@@ -132,7 +147,7 @@ add_entry(void *with, struct span key, struct span value, unsigned int line)
 
 	(void)line;
 	key = folded(w, key);
-	if (key.n > TABLE_KEY_MAX)
+	if (key.n > (w->lmdb ? LMDB_KEY_MAX - 1 : TABLE_KEY_MAX))
 		log_warning("%s, line %u: key is too long: it would never be "
 			    "found",
 		    w->how->path, line);
@@ -142,8 +157,8 @@ add_entry(void *with, struct span key, struct span value, unsigned int line)
 	else if (w->how->replace)
 		text_map_put(w->map, key, value);
 	else if (!text_map_add(w->map, key, value) && !w->how->quiet)
-		log_warning("%s" SUFFIX ": duplicate entry: \"%.*s\"",
-		    w->how->path, SPAN_ARG(key));
+		log_warning("%s%s: duplicate entry: \"%.*s\"", w->how->path,
+		    w->suffix, SPAN_ARG(key));
 }
 
 static bool
@@ -190,32 +205,20 @@ without_null(const void *data, size_t n)
 static bool
 damaged(struct work *w)
 {
-	buf_printf(w->error, "database %s" SUFFIX " is damaged", w->how->path);
+	buf_printf(w->error, "database %s%s is damaged", w->how->path,
+	    w->suffix);
 	return false;
 }
 
-/* Fills the map with what the database holds; no database: with nothing. */
 static bool
-read_database(struct work *w, bool must_exist)
+read_cdb(struct work *w, int fd)
 {
 	struct cdb database;
-	struct stat st;
 	unsigned int position;
-	int fd = openat(w->folder, w->leaf, O_RDONLY | O_CLOEXEC);
 	int next;
 
-	if (fd < 0 && errno == ENOENT && !must_exist)
-		return true;
-	if (fd < 0) {
-		buf_printf(w->error, "open database %s" SUFFIX ": %s",
-		    w->how->path, strerror(errno));
-		return false;
-	}
-	if (fstat(fd, &st) < 0 || cdb_init(&database, fd) < 0) {
-		fd_close(&fd);
+	if (cdb_init(&database, fd) < 0)
 		return damaged(w);
-	}
-	w->mode = st.st_mode & 0666;
 	cdb_seqinit(&position, &database);
 	while ((next = cdb_seqnext(&position, &database)) > 0) {
 		const void *key = cdb_getkey(&database);
@@ -227,33 +230,99 @@ read_database(struct work *w, bool must_exist)
 		    without_null(value, cdb_datalen(&database)));
 	}
 	cdb_free(&database);
-	fd_close(&fd);
 	return next == 0 || damaged(w);
+}
+
+static void
+take_entry(void *with, struct span key, struct span value)
+{
+	struct work *w = with;
+
+	text_map_add(w->map, without_null(key.p, key.n),
+	    without_null(value.p, value.n));
+}
+
+static bool
+read_lmdb(struct work *w, int fd)
+{
+	int error;
+	struct lmdb_file *f = lmdb_file_open(fd, &error);
+	bool good = f != NULL && lmdb_file_each(f, take_entry, w);
+
+	lmdb_file_close(&f);
+	return good || damaged(w);
+}
+
+/* Fills the map with what the database holds; no database: with nothing. */
+static bool
+read_database(struct work *w, bool must_exist)
+{
+	struct stat st;
+	int fd = openat(w->folder, w->leaf, O_RDONLY | O_CLOEXEC);
+	bool good;
+
+	if (fd < 0 && errno == ENOENT && !must_exist)
+		return true;
+	if (fd < 0) {
+		buf_printf(w->error, "open database %s%s: %s", w->how->path,
+		    w->suffix, strerror(errno));
+		return false;
+	}
+	if (fstat(fd, &st) == 0)
+		w->mode = st.st_mode & 0666;
+	good = w->lmdb ? read_lmdb(w, fd) : read_cdb(w, fd);
+	fd_close(&fd);
+	return good;
+}
+
+/* The i-th entry as it is stored; false behind the last. */
+static bool
+stored_entry(void *with, size_t i, struct span *key, struct span *value)
+{
+	struct work *w = with;
+	size_t end = w->how->null_bytes ? 1 : 0;
+
+	if (i >= text_map_count(w->map))
+		return false;
+	text_map_at(w->map, i, key, value);
+	if (end == 0)
+		return true;
+	buf_reset(&w->entry);
+	buf_add_span(&w->entry, *key);
+	buf_add_char(&w->entry, '\0');
+	buf_add_span(&w->entry, *value);
+	buf_add_char(&w->entry, '\0');
+	*value = (struct span){ w->entry.p + key->n + 1, value->n + 1 };
+	*key = (struct span){ w->entry.p, key->n + 1 };
+	return true;
+}
+
+static size_t
+stored_bytes(struct work *w)
+{
+	struct span key;
+	struct span value;
+	size_t bytes = 0;
+
+	for (size_t i = 0; stored_entry(w, i, &key, &value); i++)
+		bytes += key.n + value.n + ENTRY_COST;
+	return bytes;
 }
 
 static bool
 write_entries(struct work *w, int fd)
 {
-	struct buf nul = BUF_INIT(TABLE_VALUE_MAX + TABLE_KEY_MAX * 5);
 	struct cdb_make m;
-	bool good = cdb_make_start(&m, fd) == 0;
+	struct span key;
+	struct span value;
+	bool good;
 
-	for (size_t i = 0; good && i < text_map_count(w->map); i++) {
-		struct span key;
-		struct span value;
-		size_t end = w->how->null_bytes ? 1 : 0;
-
-		text_map_at(w->map, i, &key, &value);
-		buf_reset(&nul);
-		buf_add_span(&nul, key);
-		buf_add_char(&nul, '\0');
-		buf_add_span(&nul, value);
-		buf_add_char(&nul, '\0');
-		good =
-		    cdb_make_add(&m, nul.p, (unsigned int)(key.n + end),
-			nul.p + key.n + 1, (unsigned int)(value.n + end)) == 0;
-	}
-	buf_fini(&nul);
+	if (w->lmdb)
+		return lmdb_file_write(fd, stored_bytes(w), stored_entry, w);
+	good = cdb_make_start(&m, fd) == 0;
+	for (size_t i = 0; good && stored_entry(w, i, &key, &value); i++)
+		good = cdb_make_add(&m, key.p, (unsigned int)key.n, value.p,
+			   (unsigned int)value.n) == 0;
 	return cdb_make_finish(&m) == 0 && good;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * cdb: a constant database, NAME.cdb. hash:, btree: and other databases of
+ * cdb: a constant database, NAME.cdb; lmdb: NAME.lmdb, with the text source
+ * beside it as the truth, as for hash. hash:, btree: and other databases of
  * old: the same, with the text source beside it as the truth: when that is
  * newer, or there is no (sound) database, the text is read into memory.
  * Nothing is written here; postmap does that, under its caller's rights.
@@ -16,13 +17,12 @@
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/table/lmdb_file.h"
 #include "lib/table/loaded.h"
 #include "lib/table/text_source.h"
 
-#define SUFFIX ".cdb"
-
 /* What is served now. */
-enum content { NOTHING, DATABASE, TEXT };
+enum content { NOTHING, DATABASE, LMDB, TEXT };
 
 struct cdb_table {
 	struct watch watch;
@@ -30,6 +30,9 @@ struct cdb_table {
 	struct text_source_how how;
 	enum content content;
 	struct cdb database;
+	struct lmdb_file *lmdb;
+	const char *suffix;
+	bool is_lmdb;
 	struct text_map *map;
 	struct watch_stamp stamp; /* of the file the content is from */
 	uid_t reader; /* effective user who read it */
@@ -41,6 +44,7 @@ drop(struct cdb_table *x)
 {
 	if (x->content == DATABASE)
 		cdb_free(&x->database);
+	lmdb_file_close(&x->lmdb);
 	text_map_free(&x->map);
 	x->content = NOTHING;
 	x->stamp.known = false;
@@ -48,21 +52,37 @@ drop(struct cdb_table *x)
 
 /* An errno, or 0. The old content stays until the new one is there. */
 static int
+replace_content(struct cdb_table *x, int fd)
+{
+	struct cdb fresh;
+	struct lmdb_file *lmdb = NULL;
+	int error = 0;
+
+	if (x->is_lmdb)
+		lmdb = lmdb_file_open(fd, &error);
+	else if (cdb_init(&fresh, fd) < 0)
+		error = errno;
+	if (error != 0)
+		return error;
+	drop(x);
+	x->lmdb = lmdb;
+	if (lmdb == NULL)
+		x->database = fresh;
+	x->content = lmdb != NULL ? LMDB : DATABASE;
+	return 0;
+}
+
+static int
 take_database(struct cdb_table *x)
 {
-	int fd = watch_read(&x->watch, SUFFIX);
-	struct cdb fresh;
+	int fd = watch_read(&x->watch, x->suffix);
 	struct stat st;
-	int error = 0;
+	int error;
 
 	if (fd < 0)
 		return errno;
-	if (fstat(fd, &st) < 0 || cdb_init(&fresh, fd) < 0) {
-		error = errno;
-	} else {
-		drop(x);
-		x->database = fresh;
-		x->content = DATABASE;
+	error = fstat(fd, &st) < 0 ? errno : replace_content(x, fd);
+	if (error == 0) {
 		watch_stamp_set(&x->stamp, &st);
 		/* never written to in place: it is new or it is the same */
 		x->stamp.fresh = false;
@@ -121,7 +141,10 @@ static bool
 serve(struct cdb_table *x, enum content which, const struct stat *st,
     int *error)
 {
-	if (x->content == which && watch_stamp_same(&x->stamp, st))
+	bool same_kind = (x->content == TEXT) == (which == TEXT);
+
+	if (x->content != NOTHING && same_kind &&
+	    watch_stamp_same(&x->stamp, st))
 		return true;
 	if (which == TEXT && x->content != NOTHING &&
 	    !watch_settled(&x->watch, st))
@@ -141,7 +164,7 @@ check(struct cdb_table *x)
 	struct stat source;
 	bool has_source =
 	    x->has_source && watch_stat(&x->watch, "", &source) == 0;
-	bool has_database = watch_stat(&x->watch, SUFFIX, &database) == 0;
+	bool has_database = watch_stat(&x->watch, x->suffix, &database) == 0;
 	int error = errno;
 	bool text_first =
 	    has_source && has_database && newer(&source, &database);
@@ -155,7 +178,7 @@ check(struct cdb_table *x)
 		return;
 	if (text_first && serve(x, DATABASE, &database, &error))
 		return;
-	give_up(x, has_source ? "" : SUFFIX, error);
+	give_up(x, has_source ? "" : x->suffix, error);
 }
 
 static bool
@@ -168,6 +191,8 @@ open_any(struct table *t, struct span argument, struct buf *error,
 	(void)error;
 	x = mem_new(sizeof(*x));
 	x->has_source = has_source;
+	x->suffix = table_suffix(t->type);
+	x->is_lmdb = strcmp(t->type, "lmdb") == 0;
 	x->how = (struct text_source_how){
 		.syntax =
 		    t->flags & TABLE_ALIASES ? SOURCE_ALIASES : SOURCE_GUESS,
@@ -196,33 +221,56 @@ open_hash(struct table *t, struct span argument, struct buf *error)
 }
 
 static enum table_result
-find_in_database(struct cdb_table *x, struct span key, struct buf *value)
+damaged(const struct cdb_table *x, struct buf *value)
 {
-	char with_nul[TABLE_KEY_MAX * 4 + 1];
+	buf_reset(value);
+	buf_printf(value, "database %s%s is damaged", x->watch.path, x->suffix);
+	return TABLE_BROKEN;
+}
+
+/* 1, 0, or -1 for damage. */
+static int
+find_cdb(struct cdb_table *x, struct span key, struct buf *value)
+{
 	int found = cdb_find(&x->database, key.p, (unsigned int)key.n);
 	const void *data;
-	size_t n;
+
+	if (found == 0)
+		return 0;
+	data = found > 0 ? cdb_getdata(&x->database) : NULL;
+	if (data == NULL)
+		return -1;
+	buf_add(value, data, cdb_datalen(&x->database));
+	return 1;
+}
+
+static enum table_result
+find_in_database(struct cdb_table *x, struct span key, struct buf *value,
+    int (*find)(struct cdb_table *x, struct span key, struct buf *value))
+{
+	char with_nul[TABLE_KEY_MAX * 4 + 1];
+	int found = find(x, key, value);
 
 	/* postmap -N: keys and values end in a null byte */
 	if (found == 0 && key.n < sizeof(with_nul)) {
 		memcpy(with_nul, key.p, key.n);
 		with_nul[key.n] = '\0';
 		found =
-		    cdb_find(&x->database, with_nul, (unsigned int)key.n + 1);
+		    find(x, (struct span){ with_nul, key.n + 1 }, value);
 	}
+	if (found < 0)
+		return damaged(x, value);
 	if (found == 0)
 		return TABLE_NONE;
-	n = cdb_datalen(&x->database);
-	data = found > 0 ? cdb_getdata(&x->database) : NULL;
-	if (data == NULL) {
-		buf_printf(value, "database %s" SUFFIX " is damaged",
-		    x->watch.path);
-		return TABLE_BROKEN;
-	}
-	if (n > 0 && ((const char *)data)[n - 1] == '\0')
-		n--;
-	buf_add(value, data, n);
+	if (value->n > 0 && value->p[value->n - 1] == '\0')
+		value->n--;
 	return TABLE_FOUND;
+}
+
+static int
+find_lmdb(struct cdb_table *x, struct span key, struct buf *value)
+{
+	return lmdb_file_find(x->lmdb, key, value);
 }
 
 static enum table_result
@@ -235,7 +283,9 @@ lookup(struct table *t, struct span key, struct buf *value)
 		check(x);
 	switch (x->content) {
 	case DATABASE:
-		return find_in_database(x, key, value);
+		return find_in_database(x, key, value, find_cdb);
+	case LMDB:
+		return find_in_database(x, key, value, find_lmdb);
 	case TEXT:
 		if (!text_map_find(x->map, key, &found))
 			return TABLE_NONE;

@@ -32,7 +32,7 @@ static const struct {
 	{ "cdb", ".cdb", false },
 	{ "cidr", NULL, false },
 	{ "hash", ".cdb", true },
-	{ "lmdb", ".cdb", true },
+	{ "lmdb", ".lmdb", true },
 	{ "pcre", NULL, false },
 	{ "regexp", NULL, false },
 	{ "texthash", NULL, false },
