@@ -34,6 +34,8 @@ static const char *const key_settings[] = {
 	"smtpd_tls_eckey_file",
 	"smtp_tls_chain_files",
 	"smtp_tls_key_file",
+	"lmtp_tls_chain_files",
+	"lmtp_tls_key_file",
 	"pop3d_tls_chain_files",
 	"pop3d_tls_key_file",
 	"pop3d_tls_eckey_file",

@@ -197,7 +197,11 @@ moved(struct maps *m, const struct classified *to, struct arena *a,
 
 	if (v == OK && *has_moved)
 		*out = (struct routing){ "error",
-			arena_printf(a, "5.1.6 User has moved to %s", value) };
+			arena_printf(a, "%s%s",
+			    m->own.relocated_prefix_enable ?
+				"5.1.6 User has moved to " :
+				"",
+			    value) };
 	return v;
 }
 

@@ -25,35 +25,74 @@ settings(void)
 	return &set;
 }
 
+/* Each lmtp setting takes the place of the smtp one. */
 static void
-speak_lmtp(struct smtp_params *p)
+speak_lmtp(struct smtp_params *p, struct tls_params *t)
 {
+#define SAME(of, name) (of)->smtp_##name = (of)->lmtp_##name
 	set.lmtp = true;
-	p->smtp_tcp_port = p->lmtp_tcp_port;
 	p->smtp_helo_name = p->lmtp_lhlo_name;
 	p->smtp_discard_ehlo_keywords = p->lmtp_discard_lhlo_keywords;
-	p->smtp_skip_quit_response = p->lmtp_skip_quit_response;
-	p->smtp_connect_timeout = p->lmtp_connect_timeout;
 	p->smtp_helo_timeout = p->lmtp_lhlo_timeout;
-	p->smtp_mail_timeout = p->lmtp_mail_timeout;
-	p->smtp_rcpt_timeout = p->lmtp_rcpt_timeout;
-	p->smtp_data_init_timeout = p->lmtp_data_init_timeout;
-	p->smtp_data_xfer_timeout = p->lmtp_data_xfer_timeout;
-	p->smtp_data_done_timeout = p->lmtp_data_done_timeout;
-	p->smtp_rset_timeout = p->lmtp_rset_timeout;
-	p->smtp_quit_timeout = p->lmtp_quit_timeout;
-	p->smtp_line_length_limit = p->lmtp_line_length_limit;
-	p->smtp_fallback_relay = p->lmtp_fallback_relay;
-	p->smtp_generic_maps = p->lmtp_generic_maps;
-	p->smtp_connection_cache_on_demand = p->lmtp_connection_cache_on_demand;
-	p->smtp_connection_cache_time_limit =
-	    p->lmtp_connection_cache_time_limit;
-	p->smtp_sasl_auth_enable = p->lmtp_sasl_auth_enable;
-	p->smtp_sasl_password_maps = p->lmtp_sasl_password_maps;
-	p->smtp_sasl_security_options = p->lmtp_sasl_security_options;
-	p->smtp_sasl_tls_security_options = p->lmtp_sasl_tls_security_options;
-	p->smtp_tls_policy_maps = p->lmtp_tls_policy_maps;
-	set.tls.smtp_tls_security_level = p->lmtp_tls_security_level;
+	SAME(p, skip_quit_response);
+	SAME(p, connect_timeout);
+	SAME(p, mail_timeout);
+	SAME(p, rcpt_timeout);
+	SAME(p, data_init_timeout);
+	SAME(p, data_xfer_timeout);
+	SAME(p, data_done_timeout);
+	SAME(p, rset_timeout);
+	SAME(p, quit_timeout);
+	SAME(p, line_length_limit);
+	SAME(p, fallback_relay);
+	SAME(p, generic_maps);
+	SAME(p, connection_cache_on_demand);
+	SAME(p, connection_cache_time_limit);
+	SAME(p, sasl_auth_enable);
+	SAME(p, sasl_password_maps);
+	SAME(p, sasl_security_options);
+	SAME(p, sasl_tls_security_options);
+	SAME(p, tls_policy_maps);
+	SAME(p, tcp_port);
+	SAME(p, address_preference);
+	SAME(p, balance_inet_protocols);
+	SAME(p, bind_address);
+	SAME(p, bind_address6);
+	SAME(p, bind_address_enforce);
+	SAME(p, connection_reuse_count_limit);
+	SAME(p, connection_reuse_time_limit);
+	SAME(p, defer_if_no_mx_address_found);
+	SAME(p, dns_support_level);
+	SAME(p, host_lookup);
+	SAME(p, mx_address_limit);
+	SAME(p, mx_session_limit);
+	SAME(p, quote_rfc821_envelope);
+	SAME(p, randomize_addresses);
+	SAME(p, sasl_auth_soft_bounce);
+	SAME(p, sasl_mechanism_filter);
+	SAME(p, sasl_password_result_delimiter);
+	SAME(p, sender_dependent_authentication);
+	SAME(p, skip_5xx_greeting);
+	SAME(p, starttls_timeout);
+	t->smtp_tls_security_level = p->lmtp_tls_security_level;
+	SAME(t, tls_wrappermode);
+	SAME(t, tls_chain_files);
+	SAME(t, tls_cert_file);
+	SAME(t, tls_key_file);
+	SAME(t, tls_CAfile);
+	SAME(t, tls_CApath);
+	SAME(t, tls_protocols);
+	SAME(t, tls_mandatory_protocols);
+	SAME(t, tls_ciphers);
+	SAME(t, tls_mandatory_ciphers);
+	SAME(t, tls_exclude_ciphers);
+	SAME(t, tls_mandatory_exclude_ciphers);
+	SAME(t, tls_verify_cert_match);
+	SAME(t, tls_secure_cert_match);
+	SAME(t, tls_fingerprint_digest);
+	SAME(t, tls_fingerprint_cert_match);
+	SAME(t, tls_loglevel);
+#undef SAME
 }
 
 uint16_t
@@ -220,7 +259,7 @@ void
 settings_before(const struct service *s)
 {
 	if (strcmp(s->command, "lmtp") == 0)
-		speak_lmtp(&set.smtp);
+		speak_lmtp(&set.smtp, &set.tls);
 	check_host_lookup();
 	set.port = default_port(set.smtp.smtp_tcp_port);
 	set.family = family_of(set.common.inet_protocols);

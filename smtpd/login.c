@@ -15,6 +15,7 @@
 #include "lib/base/mem.h"
 #include "lib/ipc/proto_auth.h"
 #include "lib/log/log.h"
+#include "lib/sasl/sasl_security.h"
 #include "lib/task/task.h"
 #include "lib/tls/tls.h"
 #include "smtpd/limits.h"
@@ -69,6 +70,25 @@ ask_mechanisms(bool tls)
 	return r == IPC_OK;
 }
 
+/* Those that smtpd_sasl_security_options, or that for TLS, leave. */
+static void
+keep_allowed(const struct session *s, const char *all, char *names, size_t room)
+{
+	const char *options = s->tls_seen ?
+	    s->p->smtpd_sasl_tls_security_options :
+	    s->p->smtpd_sasl_security_options;
+	struct span rest = span_of(all), name;
+	size_t used = 0;
+
+	while (span_cut(&rest, " ", true, &name)) {
+		if (name.n == 0 || !sasl_security_allows(options, name) ||
+		    used + name.n + 2 > room)
+			continue;
+		used += (size_t)snprintf(names + used, room - used, "%s%.*s",
+		    used > 0 ? " " : "", SPAN_ARG(name));
+	}
+}
+
 void
 login_mechanisms(struct session *s, char *names, size_t room)
 {
@@ -78,7 +98,7 @@ login_mechanisms(struct session *s, char *names, size_t room)
 	if (known[s->tls_seen].until < clock_ms() &&
 	    !ask_mechanisms(s->tls_seen))
 		return;
-	snprintf(names, room, "%s", known[s->tls_seen].names);
+	keep_allowed(s, known[s->tls_seen].names, names, room);
 }
 
 void

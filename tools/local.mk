@@ -35,7 +35,8 @@ tools_postsuper_SOURCES = tools/postsuper.c tools/queue_tool.c \
 	tools/queue_tool.h
 
 sbin_PROGRAMS += tools/postqueue
-tools_postqueue_SOURCES = tools/postqueue.c
+tools_postqueue_SOURCES = tools/postqueue.c tools/authorise.c \
+	tools/authorise.h
 sbin_PROGRAMS += tools/postmap tools/postalias tools/newaliases
 table_tool_sources = tools/table_tool.c tools/table_tool.h \
 	tools/table_edit.c tools/table_query.c \
@@ -45,7 +46,8 @@ tools_postalias_SOURCES = tools/postalias.c $(table_tool_sources)
 tools_newaliases_SOURCES = tools/newaliases.c $(table_tool_sources)
 
 sbin_PROGRAMS += tools/postdrop
-tools_postdrop_SOURCES = tools/postdrop.c
+tools_postdrop_SOURCES = tools/postdrop.c tools/authorise.c \
+	tools/authorise.h
 
 sbin_PROGRAMS += tools/sendmail
 tools_sendmail_SOURCES = tools/sendmail.c \

@@ -30,6 +30,7 @@
 #include "lib/queue/drop_file.h"
 #include "lib/queue/queue_file.h"
 #include "lib/sandbox/sandbox.h"
+#include "tools/authorise.h"
 
 enum {
 	OUT_MAX = 1 << 20, /* written to the file at once */
@@ -280,6 +281,9 @@ main(int argc, char **argv)
 	log_open_stderr("postdrop");
 	take_settings(take_arguments(argc, argv));
 	clearenv();
+	if (strcmp(common.authorized_submit_users, "static:anyone") != 0)
+		authorise("authorized_submit_users",
+		    common.authorized_submit_users, "submit mail");
 	sandbox_promise("io queue-write unix");
 	in = drop_reader_new(STDIN_FILENO);
 	drop_reader_wait(in, wait_input);

@@ -28,7 +28,7 @@
 #include "lib/net/connect.h"
 #include "lib/queue/queue_file.h"
 #include "lib/queue/queue_list.h"
-#include "lib/table/table.h"
+#include "tools/authorise.h"
 
 enum { WAIT_SECONDS = 60, CONNECT_SECONDS = 10 };
 
@@ -262,28 +262,14 @@ ask_qmgr(const char *id, const char *site)
 	return EX_OK;
 }
 
-/* authorized_mailq_users and its like; root and the owner always may. */
+/* Root and the owner may always. */
 static void
-authorise(const char *setting, const char *allowed, const char *what)
+authorise_others(const char *setting, const char *allowed, const char *what)
 {
-	struct buf error = BUF_INIT(4096);
-	struct passwd *user = getpwuid(getuid());
-	struct passwd *owner;
-	struct match_list *l;
-	char name[64];
+	const struct passwd *owner = getpwnam(common.mail_owner);
 
-	snprintf(name, sizeof(name), "%s", user ? user->pw_name : "unknown");
-	owner = getpwnam(common.mail_owner);
-	if (getuid() == 0 || (owner != NULL && owner->pw_uid == getuid()))
-		return;
-	l = match_list_open(allowed, MATCH_TEXT, &error);
-	if (l == NULL)
-		fatal_status(EX_CONFIG, "%s: %s", setting, buf_text(&error));
-	if (match_list_match(l, span_of(name), &error) != TABLE_FOUND)
-		fatal_status(EX_NOPERM, "User %s(%ld) is not allowed to %s",
-		    name, (long)getuid(), what);
-	match_list_free(&l);
-	buf_fini(&error);
+	if (getuid() != 0 && (owner == NULL || owner->pw_uid != getuid()))
+		authorise(setting, allowed, what);
 }
 
 static void
@@ -347,12 +333,12 @@ main(int argc, char **argv)
 		    argument);
 	enter(config);
 	if (mode == 'p' || mode == 'j') {
-		authorise("authorized_mailq_users",
+		authorise_others("authorized_mailq_users",
 		    common.authorized_mailq_users, "view the mail queue");
 		return list(mode == 'p' ? print_text : print_json);
 	}
-	authorise("authorized_flush_users", common.authorized_flush_users,
-	    "flush the mail queue");
+	authorise_others("authorized_flush_users",
+	    common.authorized_flush_users, "flush the mail queue");
 	return ask_qmgr(mode == 'i' ? argument : "",
 	    mode == 's' ? argument : "");
 }

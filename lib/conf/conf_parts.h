@@ -88,6 +88,7 @@ const struct conf_family *conf_family_find(struct span name);
 
 /* Row of compat.def. */
 enum compat_verdict {
+	COMPAT_HONOURED,
 	COMPAT_MAPPED,
 	COMPAT_HARMLESS,
 	COMPAT_PLANNED,

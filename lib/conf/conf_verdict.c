@@ -157,6 +157,10 @@ of_compat(struct conf *c, struct setting *s, const struct compat *row)
 		.idle = as_default(c, s, row->fallback) };
 
 	switch (row->verdict) {
+	case COMPAT_HONOURED:
+		v.kind = VERDICT_HONOURED;
+		v.idle = false;
+		break;
 	case COMPAT_MAPPED:
 		v.kind = VERDICT_MAPPED;
 		break;

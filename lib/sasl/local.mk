@@ -2,7 +2,14 @@
 libposthaste_a_SOURCES += lib/sasl/exchange.c lib/sasl/exchange.h \
 	lib/sasl/bearer.c lib/sasl/bearer.h \
 	lib/sasl/password.c lib/sasl/password.h \
-	lib/sasl/sasl_check.c lib/sasl/sasl_check.h
+	lib/sasl/sasl_check.c lib/sasl/sasl_check.h \
+	lib/sasl/sasl_security.c lib/sasl/sasl_security.h
+
+check_PROGRAMS += tests/unit/lib/sasl/sasl_security_test
+TESTS += tests/unit/lib/sasl/sasl_security_test
+tests_unit_lib_sasl_sasl_security_test_SOURCES = \
+	tests/unit/lib/sasl/sasl_security_test.c
+tests_unit_lib_sasl_sasl_security_test_LDADD = $(LDADD) -lcmocka
 
 check_PROGRAMS += tests/unit/lib/sasl/password_test
 TESTS += tests/unit/lib/sasl/password_test

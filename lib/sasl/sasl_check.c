@@ -12,6 +12,7 @@
 #include "lib/base/mem.h"
 #include "lib/sasl/bearer.h"
 #include "lib/sasl/exchange.h"
+#include "lib/sasl/sasl_security.h"
 
 static void
 say(struct conf *c, const char *setting, struct buf *to, const char *what,
@@ -252,6 +253,35 @@ check_tokens(struct conf *c, struct buf *errors, struct buf *warnings)
 	return good;
 }
 
+static bool
+check_security(struct conf *c, struct buf *errors)
+{
+	static const char *const settings[] = {
+		"smtpd_sasl_security_options",
+		"smtpd_sasl_tls_security_options",
+		"smtp_sasl_security_options",
+		"smtp_sasl_tls_security_options",
+		"lmtp_sasl_security_options",
+		"lmtp_sasl_tls_security_options",
+	};
+	bool good = true;
+
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		struct span bad;
+		char *text;
+
+		if (sasl_security_valid(conf_value(c, settings[i]), &bad))
+			continue;
+		text = mem_span_text(bad);
+		say(c, settings[i], errors, text,
+		    "no such option: noplaintext, noanonymous, noactive, "
+		    "nodictionary, forward_secrecy or mutual_auth is wanted");
+		free(text);
+		good = false;
+	}
+	return good;
+}
+
 bool
 sasl_check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
 {
@@ -264,6 +294,7 @@ sasl_check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
 	good &= check_separator(c, errors, warnings);
 	good &= check_app_passwords(c, errors, warnings);
 	good &= check_tokens(c, errors, warnings);
+	good &= check_security(c, errors);
 
 	while (span_cut(&rest, ", \t\r\n", true, &word)) {
 		char *text = mem_span_text(word);

@@ -26,6 +26,9 @@ static const struct family {
 	{ "smtp", NULL, NULL,
 	    { "smtp_tls_protocols", "smtp_tls_mandatory_protocols" }, NULL,
 	    true },
+	{ "lmtp", NULL, NULL,
+	    { "lmtp_tls_protocols", "lmtp_tls_mandatory_protocols" }, NULL,
+	    true },
 	{ "pop3d", NULL, "pop3d_tls_wrappermode",
 	    { "pop3d_tls_protocols", NULL }, "pop3d_tls_ciphers", false },
 	{ "imapd", NULL, "imapd_tls_wrappermode",
@@ -217,16 +220,20 @@ check_client(struct trial *t, bool has_files)
 		.ca_file = of_family(t, "CAfile"),
 		.ca_directory = of_family(t, "CApath"),
 	};
+	char setting[64];
 
-	blame(t, "smtp_tls_fingerprint_digest");
-	if (!tls_digest_known(value(t->c, "smtp_tls_fingerprint_digest")))
+	snprintf(setting, sizeof(setting), "%s_tls_fingerprint_digest",
+	    t->f->prefix);
+	blame(t, setting);
+	if (!tls_digest_known(of_family(t, "fingerprint_digest")))
 		say(t, t->errors, "OpenSSL has no such digest");
 	if (has_files)
 		try_client(t, &own);
 	if (trust.ca_file[0] == '\0' && trust.ca_directory[0] == '\0')
 		return;
-	blame(t,
-	    trust.ca_file[0] != '\0' ? "smtp_tls_CAfile" : "smtp_tls_CApath");
+	snprintf(setting, sizeof(setting), "%s_tls_%s", t->f->prefix,
+	    trust.ca_file[0] != '\0' ? "CAfile" : "CApath");
+	blame(t, setting);
 	try_client(t, &trust);
 }
 

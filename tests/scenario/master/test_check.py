@@ -111,6 +111,9 @@ MISTAKES = {
         "account_mail = maildir:~/Maildir:CONTROL=~/lists\n", "",
         "main.cf: line {main}: account_mail: mail location: "
         "CONTROL=/home/user/lists is not below /home/user/Maildir"),
+    "no such security option": (
+        "smtpd_sasl_security_options = noanonymous, noplain\n", "",
+        'main.cf: line {main}: smtpd_sasl_security_options: '),
     "name of no setting": (
         "smtpd_recipient_restriction = reject\n", "",
         "main.cf: line {main}: smtpd_recipient_restriction: no setting has "

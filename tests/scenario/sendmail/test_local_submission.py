@@ -259,3 +259,22 @@ def test_what_became_of_a_message(suite):
     report, = s.wait_messages("alice")
     assert b"<bob@example.test>: delivered to maildir" in report
     assert len(s.wait_messages("bob")) == 1
+
+
+def test_who_may_submit(suite):
+    """authorized_submit_users: names, tables, exceptions, and nobody else."""
+    s = suite()
+    me = pwd.getpwuid(os.getuid()).pw_name
+    mail = "Subject: may I\n\nhello\n"
+    for allowed, may in ((f"!{me}, static:anyone", False), ("", False),
+                         ("somebodyelse", False), (me, True),
+                         (f"inline:{{{{{me} = yes}}}}", True)):
+        s.set(authorized_submit_users=allowed)
+        done = s.command("sendmail", "-f", "alice@example.test", BOB,
+                         stdin=mail, check=False)
+        assert (done.returncode == 0) == may, (allowed, done.err)
+        if not may:
+            assert (f"User {me}({os.getuid()}) is not allowed to submit mail"
+                    in done.err), done.err
+    s.wait_messages("bob", 2)
+    assert len(s.messages("bob")) == 2

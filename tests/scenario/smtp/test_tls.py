@@ -393,3 +393,45 @@ def test_a_resumed_session_proves_no_other_next_hop(suite, dns, tls):
         s.send(to="x@bad.test")
         s.wait_log("to=<x@bad.test>.*dsn=4.7.5, status=deferred")
         assert len(sink.messages) == 2
+
+
+LMTP = ("relay_domains = store.test\n"
+        "relay_transport = lmtp:inet:localhost:{port}\n")
+
+
+@pytest.mark.parametrize("settings, sent", [
+    # the client's own settings count for each
+    ("lmtp_tls_security_level = verify\nlmtp_tls_CAfile = {ca}\n", True),
+    ("lmtp_tls_security_level = verify\nsmtp_tls_CAfile = {ca}\n", False),
+    # the older names ask for a proven certificate, too
+    ("lmtp_enforce_tls = yes\nlmtp_tls_CAfile = {ca}\n", True),
+    ("lmtp_enforce_tls = yes\n", False),
+    ("lmtp_enforce_tls = yes\nlmtp_tls_enforce_peername = no\n", True),
+])
+def test_lmtp_settings(suite, tls, settings, sent):
+    with FakeServer(("STARTTLS",), tls=tls, lmtp=True) as store:
+        s = suite(main=LMTP.format(port=store.port) +
+                  settings.format(ca=tls.authority))
+        s.send(to="x@store.test")
+        if sent:
+            store.wait()
+            assert store.commands[1] == "STARTTLS"
+        else:
+            s.wait_log("dsn=4.7.5, status=deferred .Server certificate not "
+                       "verified")
+            assert not store.messages
+
+
+@pytest.mark.parametrize("more, sent", [
+    ("", False), ("smtp_tls_enforce_peername = no\n", True)])
+def test_older_name_of_a_level(suite, tls, more, sent):
+    """smtp_enforce_tls wants a certificate that is proven."""
+    with FakeServer(("STARTTLS",), tls=tls) as sink:
+        s = suite(main=f"relayhost = [127.0.0.1]:{sink.port}\n"
+                       f"smtp_enforce_tls = yes\n{more}")
+        s.send(to="x@remote.test")
+        if sent:
+            sink.wait()
+        else:
+            s.wait_log("dsn=4.7.5, status=deferred")
+            assert not sink.messages

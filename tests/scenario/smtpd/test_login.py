@@ -52,6 +52,24 @@ def test_offered_in_the_clear_when_told_so(suite):
         assert d.ask(f"AUTH PLAIN {GOOD}").startswith("235 2.7.0")
 
 
+def test_mechanisms_must_be_good_enough(suite):
+    """smtpd_sasl_security_options outside of TLS, that for TLS within."""
+    s = suite(main="smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = no\n"
+                   "auth_mechanisms = plain login\n"
+                   "smtpd_sasl_security_options = noanonymous, noplaintext\n"
+                   "smtpd_sasl_tls_security_options = noanonymous\n")
+    with Dialogue(s.ports["smtp"]) as d:
+        d.reply()
+        assert "AUTH" not in d.ask("EHLO client.test")
+        assert d.ask(f"AUTH PLAIN {GOOD}").startswith(
+            "535 5.7.8 Error: authentication failed: Invalid authentication "
+            "mechanism")
+        assert d.ask("STARTTLS").startswith("220")
+        d.socket = ssl._create_unverified_context().wrap_socket(d.socket)
+        assert "AUTH PLAIN LOGIN" in d.ask("EHLO client.test").upper()
+        assert d.ask(f"AUTH PLAIN {GOOD}").startswith("235 2.7.0")
+
+
 def test_plain_and_login(suite):
     s = suite()
     with submission(s) as d:
