@@ -230,12 +230,26 @@ folder_state_read(int directory, struct folder_state *out)
 	return r;
 }
 
-void
-folder_state_set_aside(int directory)
+bool
+folder_state_salvage(int directory, struct folder_state *out)
 {
-	log_warning("%s is damaged; it is set aside, and its folder gets "
-		    "another UIDVALIDITY",
-	    file_name);
+	struct buf text = BUF_INIT(STATE_MAX);
+	struct span rest, line;
+	bool has_id = false, good;
+
+	memset(out, 0, sizeof(*out));
+	good = read_text(directory, &text) == 0;
+	rest = buf_span(&text);
+	while (good && span_cut(&rest, "\n", true, &line))
+		(void)line_of(out, line, &has_id);
+	buf_fini(&text);
+	return has_id;
+}
+
+void
+folder_state_set_aside(int directory, const char *what)
+{
+	log_warning("%s is damaged; it is set aside, and %s", file_name, what);
 	(void)!renameat(directory, file_name, directory,
 	    FOLDER_STATE_NAME ".damaged");
 }

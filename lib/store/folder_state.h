@@ -52,8 +52,13 @@ void folder_state_fini(struct folder_state *s);
  * damaged; -1 with errno.
  */
 int folder_state_read(int directory, struct folder_state *out);
-/* A damaged one, with a line in the log. */
-void folder_state_set_aside(int directory);
+/*
+ * What can be read in a damaged one, line by line: its id (true: there is
+ * one), keywords. *out is to be freed in any case.
+ */
+bool folder_state_salvage(int directory, struct folder_state *out);
+/* A damaged one, with a line in the log that says what becomes of it. */
+void folder_state_set_aside(int directory, const char *what);
 /* Durable when it returns 0. */
 int folder_state_write(int directory, const struct folder_state *s);
 /*

@@ -15,6 +15,8 @@ libposthaste_a_SOURCES += \
 	lib/store/folder_uids.c lib/store/folder_uids.h \
 	lib/store/maildir_uidlist.c lib/store/maildir_uidlist.h \
 	lib/store/mailbox.c lib/store/mailbox_folder.c \
+	lib/store/mailbox_state.c lib/store/mailbox_state.h \
+	lib/store/mailbox_state_recover.c \
 	lib/store/maildir_packed.c lib/store/maildir_packed.h \
 	lib/store/mailbox_load_lock.c lib/store/mailbox_settle.c \
 	lib/store/mailbox_status.c lib/store/mailbox_sync.c \
@@ -197,6 +199,11 @@ tests_unit_lib_store_mailbox_many_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_store_mailbox_many_test_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=fsync,--wrap=renameat,--wrap=mail_index_commit
 
+check_PROGRAMS += tests/unit/lib/store/mailbox_state_test
+TESTS += tests/unit/lib/store/mailbox_state_test
+tests_unit_lib_store_mailbox_state_test_SOURCES = \
+	tests/unit/lib/store/mailbox_state_test.c
+tests_unit_lib_store_mailbox_state_test_LDADD = $(LDADD) -lcmocka
 check_PROGRAMS += tests/unit/lib/store/mailbox_strangers_test
 TESTS += tests/unit/lib/store/mailbox_strangers_test
 tests_unit_lib_store_mailbox_strangers_test_SOURCES = \

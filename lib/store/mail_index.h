@@ -114,6 +114,11 @@ struct mail_index_folder {
 bool
 mail_index_folder(struct mail_index *x, const unsigned char id[MAIL_INDEX_ID],
     struct mail_index_folder *out, bool *found);
+/* All of them, in no order; the visit may not change any. */
+typedef bool
+mail_index_folder_visit(void *with, const struct mail_index_folder *f);
+bool mail_index_folders(struct mail_index *x, mail_index_folder_visit *visit,
+    void *with);
 /* One whose number is 0 is given one. */
 bool mail_index_folder_put(struct mail_index *x, struct mail_index_folder *f);
 /* All that is known of it, but not the row itself, goes. */

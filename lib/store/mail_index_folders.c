@@ -53,6 +53,55 @@ mail_index_folder(struct mail_index *x, const unsigned char id[MAIL_INDEX_ID],
 }
 
 static bool
+next_id(struct mail_index *x, unsigned char id[MAIL_INDEX_ID], bool *found)
+{
+	struct index_key from = index_key_small(0, KIND_BITS);
+	struct index_walk w;
+	size_t start = from.n;
+	int r;
+
+	index_key_bytes(&from, id, MAIL_INDEX_ID);
+	index_walk_begin(&w, x, SMALL);
+	r = index_walk_to(&w, &from);
+	*found = r == 0 && w.key.n == from.n &&
+	    memcmp(w.key.bytes, from.bytes, start) == 0;
+	if (*found)
+		memcpy(id, w.key.bytes + start, MAIL_INDEX_ID);
+	index_walk_end(&w);
+	return r == 0 || r == MDB_NOTFOUND;
+}
+
+/* The next possible one; false: there is none. */
+static bool
+id_after(unsigned char id[MAIL_INDEX_ID])
+{
+	size_t i = MAIL_INDEX_ID;
+
+	while (i > 0 && ++id[i - 1] == 0)
+		i--;
+	return i > 0;
+}
+
+bool
+mail_index_folders(struct mail_index *x, mail_index_folder_visit *visit,
+    void *with)
+{
+	unsigned char id[MAIL_INDEX_ID] = { 0 };
+	struct mail_index_folder f;
+	bool found, there;
+
+	do {
+		if (!next_id(x, id, &found))
+			return false;
+		if (!found)
+			break;
+		if (!mail_index_folder(x, id, &f, &there))
+			return false;
+	} while ((!there || visit(with, &f)) && id_after(id));
+	return true;
+}
+
+static bool
 number_folder(struct mail_index *x, struct mail_index_folder *f)
 {
 	struct index_key k = key_of_id(f->id);

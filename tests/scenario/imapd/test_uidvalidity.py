@@ -69,6 +69,14 @@ def test_a_change_is_told(suite):
     validity, uidnext = select(s, "INBOX")
     kill(s)
     (s.maildir("bob") / "posthaste-folder").write_text("nonsense\n")
+    # the index knows it
+    assert select(s, "INBOX") == (validity, uidnext)
+    s.wait_log("posthaste-folder is damaged; it is set aside, and it is made"
+               " anew from the index")
+    kill(s)
+    (s.maildir("bob") / "posthaste-folder").write_text("nonsense\n")
+    for p in s.maildir("bob").glob("posthaste.index*"):
+        p.unlink()
     now, _ = select(s, "INBOX")
     assert now != validity
     s.wait_log(rf"INBOX: UIDVALIDITY {now}: posthaste-folder was damaged")

@@ -468,6 +468,7 @@ a_damaged_state_file_begins_another_folder(void **state)
 	before = status_of(m);
 	mailbox_close(&m);
 	mail_account_close(&a);
+	without_index();
 	file_put("Maildir/posthaste-folder", "garbage\n");
 	for (int i = 0; i < 2; i++) {
 		a = account_open();

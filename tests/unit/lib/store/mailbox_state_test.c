@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A state file that is damaged or gone, while the index is sound: nothing of
+ * the folder changes.
+ */
+#include "tests/unit/lib/store/account.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+enum { KEYWORDS = 28 }; /* the last two are in the state file alone */
+
+static struct mailbox *
+box(struct mail_account *a, const char *name)
+{
+	struct mailbox *m = NULL;
+
+	assert_int_equal(mailbox_open(a, span_of(name), &m, &why), MAIL_OK);
+	return m;
+}
+
+static struct mailbox_status
+status_of(struct mailbox *m)
+{
+	struct mailbox_status status;
+
+	assert_int_equal(mailbox_status(m, 0, &status, &why), MAIL_OK);
+	return status;
+}
+
+static struct mailbox_status
+status_at(const char *name)
+{
+	struct mail_account *a = account_open();
+	struct mailbox *m = box(a, name);
+	struct mailbox_status status = status_of(m);
+
+	mailbox_close(&m);
+	mail_account_close(&a);
+	return status;
+}
+
+static void
+same(const struct mailbox_status *one, const struct mailbox_status *other)
+{
+	assert_int_equal(one->uidvalidity, other->uidvalidity);
+	assert_int_equal(one->uidnext, other->uidnext);
+	assert_int_equal(one->messages, other->messages);
+	assert_int_equal(one->highest_modseq, other->highest_modseq);
+	assert_string_equal(one->id, other->id);
+}
+
+static uint32_t
+append(struct mailbox *m, uint64_t keywords)
+{
+	struct mail_append_message how = { .internal_date = INT64_MIN,
+		.keywords = keywords };
+	struct mail_append *a = mail_append_new(m);
+	struct uid_set uids = { 0 };
+	uint32_t uidvalidity, uid;
+
+	assert_int_equal(mail_append_begin(a, &how, 1, &why), MAIL_OK);
+	assert_int_equal(mail_append_write(a, "x", 1, &why), MAIL_OK);
+	assert_int_equal(mail_append_commit(a, &uidvalidity, &uids, &why),
+	    MAIL_OK);
+	mail_append_free(&a);
+	uid = uids.ranges[0].first;
+	uid_set_fini(&uids);
+	return uid;
+}
+
+/*
+ * INBOX with messages 1 and 2, the first with all keywords; 3 is gone, the
+ * highest UID that was given. And others, all made at once.
+ */
+static void
+fill(void)
+{
+	struct mail_account *a = account_open();
+	struct mailbox *m;
+	uint64_t all = 0;
+	char name[16];
+
+	assert_int_equal(mail_folder_create(a, SPAN("x"), 0, &why), MAIL_OK);
+	assert_int_equal(mail_folder_create(a, SPAN("y"), 0, &why), MAIL_OK);
+	for (int i = 0; i < 2; i++) {
+		m = box(a, i == 0 ? "x" : "y");
+		append(m, 0);
+		mailbox_close(&m);
+	}
+	m = account_inbox(a);
+	for (int i = 0; i < KEYWORDS; i++) {
+		int bit;
+
+		snprintf(name, sizeof(name), "$k%d", i);
+		bit = mailbox_keyword(m, span_of(name), true, &why);
+		assert_true(bit >= 0);
+		all |= UINT64_C(1) << bit;
+	}
+	append(m, all);
+	append(m, 0);
+	account_flag(m, append(m, 0), MAIL_DELETED);
+	assert_int_equal(account_expunge(m), 1);
+	assert_int_equal(mail_account_settle(a, &why), MAIL_OK);
+	mailbox_close(&m);
+	mail_account_close(&a);
+}
+
+/* What is written for the file; NULL: it is removed. */
+static void
+spoil(const char *text)
+{
+	if (text != NULL)
+		file_put("Maildir/posthaste-folder", text);
+	else
+		assert_int_equal(unlink("Maildir/posthaste-folder"), 0);
+}
+
+static bool
+has(struct mailbox *m, uint32_t uid, const char *name)
+{
+	int bit = mailbox_keyword(m, span_of(name), false, &why);
+	struct mail_message message;
+
+	assert_int_equal(mailbox_message(m, uid, 0, &message, &why), MAIL_OK);
+	return bit >= 0 && (message.keywords >> bit & 1) != 0;
+}
+
+static void
+it_is_made_of_the_index(void **state)
+{
+	static const char *const texts[] = { "garbage\n", "", NULL,
+		"posthaste-folder 1\nuidvalidity 7\nbound" };
+	struct mailbox_status before;
+
+	(void)state;
+	fill();
+	before = status_at("INBOX");
+	assert_int_equal(before.uidnext, 4);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct mailbox_status after;
+
+		spoil(texts[i]);
+		after = status_at("INBOX");
+		same(&before, &after);
+		/* and so it stays, by the file that was made */
+		after = status_at("INBOX");
+		same(&before, &after);
+	}
+	assert_true(account_has("posthaste-folder.damaged"));
+}
+
+/* The directory's stamp is another one then; its files are not. */
+static void
+also_when_others_have_been_at_work(void **state)
+{
+	static const char *const texts[] = { "garbage\n", NULL };
+	struct mailbox_status before;
+
+	(void)state;
+	fill();
+	before = status_at("INBOX");
+	for (int i = 0; i < 2; i++) {
+		char path[32];
+		struct mailbox_status after;
+
+		snprintf(path, sizeof(path), "cur/%d.foreign:2,", i);
+		account_mail(path, "x\n");
+		spoil(texts[i]);
+		after = status_at("INBOX");
+		assert_int_equal(after.uidvalidity, before.uidvalidity);
+		assert_string_equal(after.id, before.id);
+		assert_int_equal(after.uidnext, before.uidnext + 1);
+		before = after;
+	}
+}
+
+static void
+a_session_goes_on(void **state)
+{
+	struct mail_account *a;
+	struct mailbox_status before, after;
+	struct mailbox *m;
+
+	(void)state;
+	fill();
+	a = account_open();
+	m = account_inbox(a);
+	before = status_of(m);
+	spoil("garbage\n");
+	assert_int_equal(append(m, 0), before.uidnext);
+	after = status_of(m);
+	assert_int_equal(after.uidvalidity, before.uidvalidity);
+	assert_string_equal(after.id, before.id);
+	mailbox_close(&m);
+	mail_account_close(&a);
+}
+
+static void
+its_keywords_are_there(void **state)
+{
+	static const char salvage[] = "nothing\nkeyword 26 $k26\n";
+	struct mail_account *a;
+	struct mailbox *m;
+
+	(void)state;
+	fill();
+	spoil(salvage);
+	a = account_open();
+	m = account_inbox(a);
+	assert_true(has(m, 1, "$k0") && has(m, 1, "$k25"));
+	assert_true(has(m, 1, "$k26"));
+	/* that one's name is nowhere any more */
+	assert_false(has(m, 1, "$k27"));
+	assert_true(has(m, 1, "unknown-27"));
+	assert_false(has(m, 2, "$k26") || has(m, 2, "unknown-27"));
+	mailbox_close(&m);
+	mail_account_close(&a);
+	/* of the file that was made, without the index */
+	assert_int_equal(system("rm Maildir/posthaste.index*"), 0);
+	a = account_open();
+	m = account_inbox(a);
+	assert_true(has(m, 1, "$k26") && has(m, 1, "unknown-27"));
+	assert_false(has(m, 2, "$k26"));
+	mailbox_close(&m);
+	mail_account_close(&a);
+}
+
+/* A copy by hand has the names of the original: it is another folder. */
+static void
+it_is_no_other_folders(void **state)
+{
+	struct mailbox_status before, copy;
+
+	(void)state;
+	fill();
+	before = status_at("x");
+	assert_int_equal(system("cp -a Maildir/.x Maildir/.copy && "
+				"echo garbage >Maildir/.copy/posthaste-folder"),
+	    0);
+	copy = status_at("copy");
+	assert_string_not_equal(copy.id, before.id);
+	assert_int_not_equal(copy.uidvalidity, before.uidvalidity);
+	assert_int_equal(copy.messages, 1);
+	copy = status_at("x");
+	same(&before, &copy);
+}
+
+static void
+without_either_it_begins_anew(void **state)
+{
+	struct mailbox_status before, after;
+
+	(void)state;
+	fill();
+	before = status_at("INBOX");
+	spoil("garbage\n");
+	assert_int_equal(system("rm Maildir/posthaste.index*"), 0);
+	after = status_at("INBOX");
+	assert_true(after.uidvalidity > before.uidvalidity);
+	assert_string_not_equal(after.id, before.id);
+	assert_int_equal(after.messages, 2);
+}
+
+#define IN_FOLDER(test) \
+	cmocka_unit_test_setup_teardown(test, folder_enter, folder_leave)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_FOLDER(it_is_made_of_the_index),
+		IN_FOLDER(also_when_others_have_been_at_work),
+		IN_FOLDER(a_session_goes_on),
+		IN_FOLDER(its_keywords_are_there),
+		IN_FOLDER(it_is_no_other_folders),
+		IN_FOLDER(without_either_it_begins_anew),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
