@@ -302,7 +302,7 @@ def test_what_came_in_clear_is_gone_with_tls(suite):
 
 
 def test_limits(suite):
-    s = suite(main=OPEN + "imap_error_limit = 3\nimap_login_timeout = 2s\n")
+    s = suite(main=OPEN + "imap_error_limit = 3\nimap_login_timeout = 4s\n")
     c = s.imap(user=None)
     for i in range(4):
         c.send(f"a{i} SELECT INBOX\r\n")

@@ -321,7 +321,7 @@ def test_failed_logins_have_an_end(suite):
 
 
 def test_timeouts(suite):
-    s = suite(main="pop3_timeout = 1s\npop3_login_timeout = 2s\n")
+    s = suite(main="pop3_timeout = 2s\npop3_login_timeout = 5s\n")
     idle = Client(s)
     c = Client(s, "pop3s", login="bob")
     assert c.line() == b"-ERR Disconnected for inactivity"

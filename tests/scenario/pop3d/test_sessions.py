@@ -66,7 +66,7 @@ def test_a_killed_process_is_in_the_log(suite):
 @pytest.mark.parametrize("port", ["pop3", "pop3s"])
 def test_every_end_is_in_the_log(suite, port):
     s = suite(main="disable_plaintext_auth = no\npop3_timeout = 2s\n"
-              "pop3_login_timeout = 3s\n")
+              "pop3_login_timeout = 6s\n")
     crlf(s, "bob", 1, ONE)
     clients = {"quit": Client(s, port), "lost connection": Client(s, port),
                "line too long": Client(s, port)}

@@ -60,7 +60,7 @@ HOSTILE = {
 def test_mail_waits_and_others_get_theirs(suite, name):
     handle = HOSTILE[name]
     with Server(handle) as hostile, FakeServer() as good:
-        s = suite(main="smtp_helo_timeout = 3s\nsmtp_mail_timeout = 3s\n"
+        s = suite(main="smtp_helo_timeout = 5s\nsmtp_mail_timeout = 5s\n"
                   "smtp_tls_security_level = none\n"
                   "transport_maps = inline:{bad.test=smtp:[127.0.0.1]:%d, "
                   "good.test=smtp:[127.0.0.1]:%d}\n"

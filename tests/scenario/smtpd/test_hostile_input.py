@@ -172,7 +172,7 @@ def test_helo_names_cannot_forge_headers(suite):
 
 
 def test_slow_data_is_cut_off_where_told_so(suite):
-    s = suite(main="smtpd_timeout = 2s\nsmtpd_per_request_deadline = yes\n"
+    s = suite(main="smtpd_timeout = 4s\nsmtpd_per_request_deadline = yes\n"
               "smtpd_min_data_rate = 1000\n")
     with greet(s) as d:
         d.script("""

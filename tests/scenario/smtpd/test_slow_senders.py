@@ -133,7 +133,7 @@ def test_large_message_in_chunks(suite):
 
 
 def test_stalled_large_message_times_out(suite):
-    s = suite(main="smtpd_timeout = 3s\n")
+    s = suite(main="smtpd_timeout = 6s\n")
     d = begin(s)
     d.send(stuffed(content(1, 300000)))
     wait_for("a scratch file", lambda: scratch_files(s))
@@ -147,7 +147,7 @@ def test_stalled_large_message_times_out(suite):
 
 
 def test_min_data_rate_under_a_request_deadline(suite):
-    s = suite(main="smtpd_timeout = 2s\nsmtpd_min_data_rate = 1000000\n"
+    s = suite(main="smtpd_timeout = 4s\nsmtpd_min_data_rate = 1000000\n"
                    "smtpd_per_request_deadline = yes\n")
     d = begin(s)
     start = time.monotonic()
