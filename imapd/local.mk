@@ -12,7 +12,8 @@ EXTRA_DIST += imapd/verbs.def imapd/capabilities.def imapd/session.h
 # then each family of commands adds its files.
 noinst_LIBRARIES += imapd/libimapd.a
 imapd_parked = imapd/parked_state.c imapd/parked_state.h imapd/packed.c \
-	imapd/packed.h imapd/parked_context.c imapd/parked_context.h
+	imapd/packed.h imapd/parked_context.c imapd/parked_context.h \
+	imapd/parked_told.c imapd/parked_told.h
 imapd_libimapd_a_SOURCES = imapd/session.h imapd/imap_session.c \
 	imapd/reply.c imapd/tell.c imapd/arguments.c imapd/wait.c \
 	imapd/client_id.c imapd/client_id.h \

@@ -9,12 +9,16 @@
 #include "imapd/list.h"
 #include "imapd/namespaces.h"
 #include "imapd/notify_folders.h"
+#include "imapd/parked_told.h"
 #include "imapd/status.h"
 #include "lib/base/clock.h"
 #include "lib/log/log.h"
+#include "lib/login/session_stage.h"
 
 enum {
 	TEXT_MAX = 800, /* of a request that can be parked */
+	/* and mailboxes beside the selected one, the tree: two points each */
+	PARKED_MAX = (SESSION_POINTS_MAX - 2 * MAILBOX_POINTS) / MAILBOX_POINTS,
 	WATCHED_MAX = 500, /* mailboxes of one connection */
 	PENDING_MAX = 1 << 20, /* bytes of news that wait to be told */
 	LOOK_MS = 3000, /* at a tree that cannot be watched */
@@ -22,12 +26,12 @@ enum {
 };
 
 /* Another mailbox than the selected one. */
-struct watched {
+struct notify_watched {
 	struct mailbox *mailbox;
 	unsigned int events;
 	struct mailbox_status told;
 	bool found; /* while the list is gone through */
-	struct watched *next;
+	struct notify_watched *next;
 };
 
 struct imap_notify {
@@ -36,7 +40,7 @@ struct imap_notify {
 	struct notify_request request;
 	struct buf text; /* the request as written; empty: not to be had */
 	struct notify_folders folders;
-	struct watched *watched;
+	struct notify_watched *watched;
 	size_t count;
 	bool tree; /* events that need it were asked for */
 	bool overflow;
@@ -61,7 +65,7 @@ separator(const struct imap_notify *n)
 }
 
 static void
-close_watched(struct imap_notify *n, struct watched *w)
+close_watched(struct imap_notify *n, struct notify_watched *w)
 {
 	LL_DELETE(n->watched, w);
 	mailbox_close(&w->mailbox);
@@ -116,10 +120,10 @@ events_of(const struct imap_notify *n, const char *name)
 	    notify_folders_subscribed(&n->folders, name), separator(n));
 }
 
-static struct watched *
+static struct notify_watched *
 find_watched(struct imap_notify *n, const char *name)
 {
-	struct watched *w;
+	struct notify_watched *w;
 
 	LL_FOREACH (n->watched, w)
 		if (strcmp(mailbox_name(w->mailbox), name) == 0)
@@ -128,10 +132,10 @@ find_watched(struct imap_notify *n, const char *name)
 }
 
 /* NULL: it cannot be opened. */
-static struct watched *
+static struct notify_watched *
 open_watched(struct imap_notify *n, const char *name)
 {
-	struct watched *w = mem_new(sizeof(*w));
+	struct notify_watched *w = mem_new(sizeof(*w));
 	struct why why;
 
 	if (namespaces_open(n->s, span_of(name), ACL_LOOKUP | ACL_READ,
@@ -156,7 +160,7 @@ static bool
 watch_one(struct imap_notify *n, const char *name)
 {
 	unsigned int events = events_of(n, name) & NOTIFY_MESSAGES;
-	struct watched *w;
+	struct notify_watched *w;
 
 	if (events == 0)
 		return true;
@@ -178,7 +182,7 @@ static bool
 watch_all(struct imap_notify *n)
 {
 	struct notify_folder *at = NULL;
-	struct watched *w, *next;
+	struct notify_watched *w, *next;
 	const char *name;
 	bool fits = true;
 
@@ -233,7 +237,7 @@ tree_is_due(const struct imap_notify *n)
 
 /* RFC 5465 sections 5.1 to 5.3. */
 static unsigned int
-news_of(const struct imap_notify *n, const struct watched *w,
+news_of(const struct imap_notify *n, const struct notify_watched *w,
     const struct mailbox_status *now)
 {
 	const struct mailbox_status *was = &w->told;
@@ -258,7 +262,7 @@ news_of(const struct imap_notify *n, const struct watched *w,
 
 /* False: it is no more. */
 static bool
-tell_watched(struct imap_notify *n, struct watched *w)
+tell_watched(struct imap_notify *n, struct notify_watched *w)
 {
 	struct imap_session *s = n->s;
 	struct mailbox_status now;
@@ -325,7 +329,7 @@ void
 notify_wake(struct imap_session *s)
 {
 	struct imap_notify *n = s->notify;
-	struct watched *w, *next;
+	struct notify_watched *w, *next;
 
 	tell_selected(n);
 	/* what did not fit whole ends in the middle of a line */
@@ -403,7 +407,10 @@ notify_wake_at(const struct imap_session *s)
 {
 	const struct imap_notify *n = s->notify;
 
-	return n->tree ? n->look_at : INT64_MAX;
+	if (!n->tree)
+		return INT64_MAX;
+	/* who looked at a mailbox may have read what was seen of the tree */
+	return tree_is_due(n) ? 0 : n->look_at;
 }
 
 bool
@@ -476,7 +483,7 @@ static void
 tell_first(struct imap_notify *n)
 {
 	struct imap_session *s = n->s;
-	struct watched *w;
+	struct notify_watched *w;
 	struct why why;
 
 	LL_FOREACH (n->watched, w) {
@@ -573,14 +580,34 @@ notify_command(struct imap_session *s, const struct imap_command *c)
 
 /* Parking */
 
+/* Whose changes by others nobody could tell when the session comes back. */
+static bool
+wants_metadata(const struct imap_notify *n)
+{
+	unsigned int set = 0;
+
+	for (size_t i = 0; i < n->request.count; i++)
+		set |= n->request.groups[i].events;
+	return (set & (NOTIFY_METADATA | NOTIFY_SERVER_METADATA)) != 0;
+}
+
+/* A tree that has just changed is not all there yet. */
+static bool
+can_be_left(const struct imap_notify *n)
+{
+	return !n->tree ||
+	    (n->seen && n->count <= PARKED_MAX && !wants_metadata(n) &&
+		!tree_is_due(n) && n->look_at > clock_in(LOOK_MS / 1000));
+}
+
 bool
 notify_text(const struct imap_session *s, struct span *text)
 {
 	const struct imap_notify *n = s->notify;
 
 	*text = buf_span(&n->text);
-	return n->request.count == 0 && n->text.n > 0 && n->pending.n == 0 &&
-	    !n->overflow;
+	return n->text.n > 0 && n->pending.n == 0 && !n->overflow &&
+	    can_be_left(n);
 }
 
 bool
@@ -590,7 +617,108 @@ notify_wants_selected(const struct imap_session *s)
 }
 
 bool
-notify_again(struct imap_session *s, struct span text)
+notify_wants_others(const struct imap_session *s)
+{
+	return s->notify != NULL && s->notify->tree;
+}
+
+struct mailbox *
+notify_watched(const struct imap_session *s, const struct notify_watched **at)
+{
+	*at = *at == NULL ? s->notify->watched : (*at)->next;
+	return *at == NULL ? NULL : (*at)->mailbox;
+}
+
+/* What the next look at the tree compares with. */
+static bool
+matters(const struct imap_notify *n, const struct notify_known *k)
+{
+	for (size_t i = 0; i < n->request.count; i++)
+		if (n->request.groups[i].filter == NOTIFY_SUBSCRIBED)
+			return true;
+	return events_of(n, k->name) != 0;
+}
+
+static struct parked_folder
+folder_told(struct imap_notify *n, const struct notify_known *k)
+{
+	const struct notify_watched *w = find_watched(n, k->name);
+	struct parked_folder f = {
+		.name = span_of(k->name),
+		.exists = k->exists,
+		.selectable = k->selectable,
+		.subscribed = k->subscribed,
+		.watched = w != NULL,
+	};
+
+	if (w != NULL) {
+		f.uidvalidity = w->told.uidvalidity;
+		f.uidnext = w->told.uidnext;
+		f.messages = w->told.messages;
+		f.modseq = w->told.highest_modseq;
+	}
+	return f;
+}
+
+bool
+notify_told(const struct imap_session *s, struct buf *out)
+{
+	struct imap_notify *n = s->notify;
+	struct parked_told told = { .out = out };
+	struct notify_folder *at = NULL;
+	struct parked_folder f;
+	struct notify_known k;
+
+	while (!out->overflow && notify_folders_step(&n->folders, &at, &k)) {
+		if (!matters(n, &k))
+			continue;
+		f = folder_told(n, &k);
+		parked_told_put(&told, &f);
+	}
+	parked_told_fini(&told);
+	return !out->overflow;
+}
+
+/* One that cannot be opened any more is missed when the tree is looked at. */
+static void
+folder_again(struct imap_notify *n, const struct parked_folder *f)
+{
+	char *name = mem_span_text(f->name);
+	const struct notify_known k = { name, f->exists, f->selectable,
+		f->subscribed };
+	struct notify_watched *w = NULL;
+
+	notify_folders_put(&n->folders, &k);
+	if (f->watched && n->count < WATCHED_MAX)
+		w = open_watched(n, name);
+	if (w != NULL) {
+		w->events = events_of(n, name) & NOTIFY_MESSAGES;
+		w->told.uidvalidity = f->uidvalidity;
+		w->told.uidnext = f->uidnext;
+		w->told.messages = f->messages;
+		w->told.highest_modseq = f->modseq;
+	}
+	free(name);
+}
+
+static bool
+others_again(struct imap_notify *n, struct span text)
+{
+	struct parked_told told = { .in.rest = text };
+	struct parked_folder f;
+
+	n->tree = n->request.count > 0;
+	n->seen = n->tree && mail_account_watch_tree(n->s->account);
+	while (n->tree && parked_told_next(&told, &f))
+		folder_again(n, &f);
+	parked_told_fini(&told);
+	/* and then at all that happened meanwhile */
+	n->generation = tree_generation - 1;
+	return packed_end(&told.in);
+}
+
+bool
+notify_again(struct imap_session *s, struct span text, struct span told)
 {
 	struct imap_notify *n = begin(s);
 	struct imap_command c = { .name = SPAN("NOTIFY") };
@@ -599,7 +727,7 @@ notify_again(struct imap_session *s, struct span text)
 	if (!arguments_text_read(text, n->arena, &c.args, &c.count) ||
 	    notify_request_read(s, &c, n->arena, &n->request) !=
 		NOTIFY_READ_OK ||
-	    n->request.count > 0)
+	    !others_again(n, told))
 		return false;
 	take_selected(n, true);
 	return true;

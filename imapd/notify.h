@@ -19,6 +19,7 @@
 #include "imapd/session.h"
 
 imap_command_function notify_command;
+struct notify_watched;
 
 /* From the core, where s->notify is not NULL. */
 /* Something changed somewhere, or it is time: tells. */
@@ -34,15 +35,23 @@ bool notify_wants_flags(const struct imap_session *s);
 void notify_free(struct imap_session *s);
 
 /*
- * Parking. The request as text; false: the session cannot be parked with it,
- * since other mailboxes than the selected one are to be told of, or it is too
- * long.
+ * Parking. The request as text; false: the session cannot be parked with it
+ * (now): it is too long or wants more to be watched than can be, a tree that
+ * cannot be watched, or metadata, of whose changes nothing is left to be seen.
  */
 bool notify_text(const struct imap_session *s, struct span *text);
+/* What was told of other mailboxes (parked_told.h). False: too long. */
+bool notify_told(const struct imap_session *s, struct buf *out);
 /* Are changes of the selected mailbox told outside of IDLE? */
 bool notify_wants_selected(const struct imap_session *s);
-/* Behind the mailbox; then notify_wake. False: this is no such text. */
-bool notify_again(struct imap_session *s, struct span text);
+/* Are there others, and is the tree to be watched? */
+bool notify_wants_others(const struct imap_session *s);
+/* Those others that are watched; the first time *at is NULL, NULL at the end.
+ */
+struct mailbox *
+notify_watched(const struct imap_session *s, const struct notify_watched **at);
+/* Behind the mailbox; then notify_wake. False: these are no such texts. */
+bool notify_again(struct imap_session *s, struct span text, struct span told);
 
 /* From commands: this user's other connections may want to know. */
 void notify_tree_changed(struct imap_session *s);

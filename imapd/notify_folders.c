@@ -198,6 +198,32 @@ notify_folders_subscribed(const struct notify_folders *f, const char *name)
 	return n != NULL && n->subscribed;
 }
 
+void
+notify_folders_put(struct notify_folders *f, const struct notify_known *k)
+{
+	struct notify_folder *n = mem_new(sizeof(*n));
+
+	n->name = mem_text(k->name);
+	n->exists = k->exists;
+	n->selectable = k->selectable;
+	n->subscribed = k->subscribed;
+	add(&f->byname, n);
+}
+
+bool
+notify_folders_step(const struct notify_folders *f, struct notify_folder **at,
+    struct notify_known *out)
+{
+	struct notify_folder *n = *at == NULL ? f->byname : (*at)->hh.next;
+
+	*at = n;
+	if (n == NULL)
+		return false;
+	*out = (struct notify_known){ n->name, n->exists, n->selectable,
+		n->subscribed };
+	return true;
+}
+
 const char *
 notify_folders_next(const struct notify_folders *f, struct notify_folder **at)
 {

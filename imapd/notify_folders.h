@@ -29,6 +29,16 @@ void notify_folders_rename(struct notify_folders *f, const char *from,
 /* Is the name subscribed? As last taken. */
 bool
 notify_folders_subscribed(const struct notify_folders *f, const char *name);
+/* For parking: one as last taken, to be put where there are none yet. */
+struct notify_known {
+	const char *name;
+	bool exists, selectable, subscribed;
+};
+
+void notify_folders_put(struct notify_folders *f, const struct notify_known *k);
+/* Steps through all; false at the end. */
+bool notify_folders_step(const struct notify_folders *f,
+    struct notify_folder **at, struct notify_known *out);
 /* Steps through those that can be selected; NULL at the end. */
 const char *
 notify_folders_next(const struct notify_folders *f, struct notify_folder **at);

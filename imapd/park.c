@@ -32,8 +32,24 @@ imap_park_at(const struct imap_session *s)
 
 /* What is written on its own first. */
 struct parts {
-	struct buf saved, contexts;
+	struct buf saved, contexts, told;
 };
+
+static struct parts
+new_parts(void)
+{
+	const struct buf part = BUF_INIT(PARKED_STATE_MAX);
+
+	return (struct parts){ part, part, part };
+}
+
+static void
+free_parts(struct parts *p)
+{
+	buf_fini(&p->saved);
+	buf_fini(&p->contexts);
+	buf_fini(&p->told);
+}
 
 static bool
 write_down(const struct imap_session *s, struct parts *parts, struct buf *out)
@@ -51,8 +67,10 @@ write_down(const struct imap_session *s, struct parts *parts, struct buf *out)
 	struct mailbox_status status;
 	struct why why;
 
-	if (s->notify != NULL && !notify_text(s, &p.notify))
+	if (s->notify != NULL &&
+	    (!notify_text(s, &p.notify) || !notify_told(s, &parts->told)))
 		return false;
+	p.told = buf_span(&parts->told);
 	if (s->mailbox == NULL)
 		return parked_state_write(&p, out);
 	if (mailbox_status(s->mailbox, 0, &status, &why) != MAIL_OK)
@@ -79,12 +97,10 @@ struct points {
 	size_t count;
 };
 
-/* False: not now. Of others' folders somebody may take the right to see. */
+/* False: not now. */
 static bool
-add_points(struct points *p, struct mailbox *m)
+add_points(struct points *p, struct mailbox_point *new, size_t n)
 {
-	struct mailbox_point new[MAILBOX_POINTS];
-	size_t n = mailbox_points(m, namespaces_of(m) != NULL, new);
 	bool fits = n <= SESSION_POINTS_MAX - p->count;
 
 	for (size_t i = 0; i < n; i++) {
@@ -97,21 +113,65 @@ add_points(struct points *p, struct mailbox *m)
 	return n > 0 && fits;
 }
 
+/* "rights": somebody may take the right to see it, which is to be told. */
+static bool
+add_mailbox(struct points *p, struct mailbox *m, bool rights)
+{
+	struct mailbox_point new[MAILBOX_POINTS];
+
+	return add_points(p, new,
+	    mailbox_points(m, rights && namespaces_of(m) != NULL, new));
+}
+
+/* What NOTIFY wants to hear of beside the selected mailbox. */
+static bool
+add_others(struct points *p, struct imap_session *s)
+{
+	struct mailbox_point new[MAILBOX_POINTS];
+	const struct notify_watched *at = NULL;
+	struct mailbox *m;
+
+	if (!add_points(p, new, mail_account_points(s->account, new)))
+		return false;
+	while ((m = notify_watched(s, &at)) != NULL)
+		if (!add_mailbox(p, m, false))
+			return false;
+	return true;
+}
+
 /*
- * In IDLE, or with NOTIFY, a change of the mailbox is to wake it: first the
- * directories are opened and their times taken, then one last look. What
- * happens behind that the parent sees.
+ * In IDLE, or with NOTIFY, a change of the mailbox is to wake it, and of
+ * others that NOTIFY wants to hear of: first the directories are opened and
+ * their times taken, then one last look. What happens behind that the parent
+ * sees.
  */
 static enum imap_parked
 watch(struct imap_session *s, struct points *p)
 {
-	if ((s->idle_tag.p == NULL && !notify_wants_selected(s)) ||
-	    s->mailbox == NULL)
+	bool others = notify_wants_others(s);
+	bool selected = s->mailbox != NULL &&
+	    (s->idle_tag.p != NULL || notify_wants_selected(s));
+
+	if (!selected && !others)
 		return PARKED;
-	if (!add_points(p, s->mailbox))
+	if ((selected && !add_mailbox(p, s->mailbox, true)) ||
+	    (others && !add_others(p, s)))
 		return PARK_LATER;
 	imap_tell_now(s);
 	return s->out.n > 0 ? PARK_NEWS : PARKED;
+}
+
+/* What does not is not tried with all its directories open. */
+static bool
+fits(const struct imap_session *s)
+{
+	struct buf state = BUF_INIT(PARKED_STATE_MAX);
+	struct parts parts = new_parts();
+	bool does = write_down(s, &parts, &state);
+
+	buf_fini(&state);
+	free_parts(&parts);
+	return does;
 }
 
 enum imap_parked
@@ -120,15 +180,14 @@ imap_park(struct imap_session *s)
 	const struct imapd_params *params = s->params;
 	bool idle = s->idle_tag.p != NULL;
 	struct buf state = BUF_INIT(PARKED_STATE_MAX);
-	struct parts parts = { BUF_INIT(PARKED_STATE_MAX),
-		BUF_INIT(PARKED_STATE_MAX) };
+	struct parts parts = new_parts();
 	struct points points = { .count = 0 };
 	struct session_parking p = {
 		.keepalive_s =
 		    idle ? (uint64_t)params->imap_idle_notify_interval : 0,
 		.points = points.all,
 	};
-	enum imap_parked result = watch(s, &points);
+	enum imap_parked result = fits(s) ? watch(s, &points) : PARK_LATER;
 
 	/* who hears signs of life, and lives, may idle for ever */
 	if (p.keepalive_s == 0)
@@ -142,8 +201,7 @@ imap_park(struct imap_session *s)
 	for (size_t i = 0; i < points.count; i++)
 		fd_close(&points.all[i].fd);
 	buf_fini(&state);
-	buf_fini(&parts.saved);
-	buf_fini(&parts.contexts);
+	free_parts(&parts);
 	if (result == PARKED)
 		imap_session_end(s, "parked");
 	return result;
@@ -224,7 +282,7 @@ imap_unpark(struct imap_session *s, struct span *idle_tag)
 	why.text[0] = '\0';
 	if ((p.name.n == 0 || select_again(s, &p, &why)) &&
 	    contexts_again(s, p.contexts) &&
-	    (p.notify.n == 0 || notify_again(s, p.notify)))
+	    (p.notify.n == 0 || notify_again(s, p.notify, p.told)))
 		return true;
 	return farewell(s, "UNAVAILABLE",
 	    "The mailbox is not what it was: please connect again",

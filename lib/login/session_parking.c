@@ -269,10 +269,11 @@ leave_spot(struct place *at)
 	free(s);
 }
 
-/* The place is somewhere else in memory now. */
+/* One at a time: its neighbours may be of the same connection. */
 static void
-place_moved(struct place *at)
+move_place(struct place *at, const struct place *from)
 {
+	*at = *from;
 	if (at->spot == NULL)
 		return;
 	*at->link = at;
@@ -367,9 +368,8 @@ drop_first(struct parking_ahead *a, size_t n)
 	for (size_t i = 0; i < n; i++)
 		leave_spot(&a->places[i]);
 	a->count -= n;
-	memmove(a->places, a->places + n, a->count * sizeof(*a->places));
 	for (size_t i = 0; i < a->count; i++)
-		place_moved(&a->places[i]);
+		move_place(&a->places[i], &a->places[i + n]);
 }
 
 void
@@ -702,12 +702,11 @@ static void
 take_places(struct parked *p, struct parking_ahead *a)
 {
 	p->watches = a->count;
-	memcpy(p->places, a->places, a->count * sizeof(*a->places));
 	a->count = 0;
 	for (size_t i = 0; i < p->watches; i++) {
+		move_place(&p->places[i], &a->places[i]);
 		p->places[i].parked = p;
 		p->places[i].ahead = NULL;
-		place_moved(&p->places[i]);
 	}
 }
 

@@ -77,6 +77,12 @@ enum { MAILBOX_POINTS = 3 };
 
 size_t mailbox_points(struct mailbox *m, bool rights,
     struct mailbox_point out[MAILBOX_POINTS]);
+/*
+ * The same of what mail_account_watch_tree watches: folders that come or go,
+ * and subscriptions.
+ */
+size_t mail_account_points(struct mail_account *a,
+    struct mailbox_point out[MAILBOX_POINTS]);
 
 struct mailbox_status {
 	uint32_t uidvalidity;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "imapd/parked_context.h"
+#include "imapd/parked_told.h"
 #include "lib/base/ensure.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -52,6 +53,36 @@ read_contexts(struct span text)
 	buf_fini(&out);
 }
 
+/* Mailboxes: likewise. */
+static void
+read_told(struct span text)
+{
+	struct parked_told t = { .in.rest = text }, t2;
+	struct buf out = BUF_INIT(1 << 20);
+	struct parked_folder f, again;
+
+	while (parked_told_next(&t, &f)) {
+		struct parked_told writer = { .out = &out };
+
+		buf_reset(&out);
+		parked_told_put(&writer, &f);
+		parked_told_fini(&writer);
+		t2 = (struct parked_told){ .in.rest = buf_span(&out) };
+		ensure(parked_told_next(&t2, &again) && packed_end(&t2.in));
+		ensure(span_equal(again.name, f.name) &&
+		    again.exists == f.exists &&
+		    again.selectable == f.selectable &&
+		    again.subscribed == f.subscribed &&
+		    again.watched == f.watched &&
+		    again.uidvalidity == f.uidvalidity &&
+		    again.uidnext == f.uidnext &&
+		    again.messages == f.messages && again.modseq == f.modseq);
+		parked_told_fini(&t2);
+	}
+	parked_told_fini(&t);
+	buf_fini(&out);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -60,6 +91,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct parked_state s, again;
 
 	read_contexts(bytes);
+	read_told(bytes);
 	if (parked_state_read(bytes, &s)) {
 		inside(s.user, data, size);
 		inside(s.idle_tag, data, size);
@@ -70,6 +102,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		inside(s.told, data, size);
 		inside(s.contexts, data, size);
 		read_contexts(s.contexts);
+		read_told(s.told);
 		if (parked_state_write(&s, &out)) {
 			ensure(parked_state_read(buf_span(&out), &again));
 			ensure(span_equal(again.user, s.user) &&

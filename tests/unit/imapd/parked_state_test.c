@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "imapd/parked_context.h"
+#include "imapd/parked_told.h"
 
 static const struct parked_state example = {
 	.user = { "bob@example.test", 16 },
@@ -192,6 +193,53 @@ searches_come_back(void **unused)
 	buf_fini(&out);
 }
 
+/* Each name tells what differs from the one before, each number too. */
+static void
+mailboxes_come_back(void **unused)
+{
+	static const struct parked_folder all[] = {
+		{ SPAN("INBOX"), true, true, false, true, 1795314490, 10, 9,
+		    UINT64_C(1882500873646163) },
+		{ SPAN("Work"), true, true, true, false, 0, 0, 0, 0 },
+		{ SPAN("Work/2026"), true, false, true, true, 1795314400,
+		    UINT32_MAX, 0, UINT64_C(1882500873646160) },
+		{ SPAN("Work/2"), false, false, true, true, UINT32_MAX, 1,
+		    UINT32_MAX, INT64_MAX },
+		{ SPAN("\303\204"), true, true, false, true, 1, 1, 0, 1 },
+	};
+	struct buf out = BUF_INIT(1024);
+	struct parked_told t = { .out = &out };
+	struct parked_folder f;
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		parked_told_put(&t, &all[i]);
+	parked_told_fini(&t);
+	assert_in_range(out.n, 60, 100);
+	t = (struct parked_told){ .in.rest = buf_span(&out) };
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		assert_true(parked_told_next(&t, &f));
+		assert_true(span_equal(f.name, all[i].name));
+		assert_int_equal(f.exists, all[i].exists);
+		assert_int_equal(f.selectable, all[i].selectable);
+		assert_int_equal(f.subscribed, all[i].subscribed);
+		assert_int_equal(f.watched, all[i].watched);
+		assert_int_equal(f.uidvalidity, all[i].uidvalidity);
+		assert_int_equal(f.uidnext, all[i].uidnext);
+		assert_int_equal(f.messages, all[i].messages);
+		assert_true(f.modseq == all[i].modseq);
+	}
+	assert_false(parked_told_next(&t, &f));
+	assert_true(packed_end(&t.in));
+	parked_told_fini(&t);
+	/* the first has nothing to differ from */
+	t = (struct parked_told){ .in.rest = SPAN("\001\001\001a") };
+	assert_false(parked_told_next(&t, &f));
+	assert_true(t.in.bad);
+	parked_told_fini(&t);
+	buf_fini(&out);
+}
+
 int
 main(void)
 {
@@ -201,6 +249,7 @@ main(void)
 		cmocka_unit_test(too_long_is_not_parked),
 		cmocka_unit_test(numbers_are_short_and_whole),
 		cmocka_unit_test(searches_come_back),
+		cmocka_unit_test(mailboxes_come_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
