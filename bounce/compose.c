@@ -39,6 +39,31 @@ compose_log_name(const struct compose *c)
 	return kinds[c->kind].log_name;
 }
 
+void
+compose_template(enum compose_kind kind, struct buf *out)
+{
+	buf_printf(out,
+	    "Charset: us-ascii\n"
+	    "From: MAILER-DAEMON@$myorigin (Mail Delivery System)\n"
+	    "Subject: %s\n"
+	    "Postmaster-Subject: Postmaster Copy: %s\n\n"
+	    "This is the mail system at host $myhostname.\n\n"
+	    "Your message ",
+	    kinds[kind].subject, kinds[kind].subject);
+	for (const char *text = kinds[kind].opening; *text != '\0'; text++)
+		if (*text != '\r')
+			buf_add_char(out, *text);
+	buf_add_char(out, '\n');
+	if (kind == COMPOSE_DELAY)
+		buf_add_text(out,
+		    "\nIt will be returned to you if it cannot be delivered "
+		    "within\n$maximal_queue_lifetime_days day(s).\n");
+	if (kind == COMPOSE_FAILURE)
+		buf_add_text(out,
+		    "\nIf you ask the postmaster for help, please include "
+		    "this report.\n");
+}
+
 static bool
 global(const struct compose *c)
 {

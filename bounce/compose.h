@@ -52,6 +52,11 @@ struct compose {
 	int64_t now; /* seconds since 1970 */
 };
 
+/*
+ * Our own words of a kind as a template, for people to begin with: header
+ * lines, an empty line, text; LF ended, $name not expanded.
+ */
+void compose_template(enum compose_kind kind, struct buf *out);
 /* Everything before the returned message. */
 void compose_head(const struct compose *c, struct buf *out);
 /* Everything behind it. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "tools/cf_edit.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -31,7 +32,7 @@ is_comment(struct span line)
 static bool
 is_continuation(struct span line)
 {
-	return !is_comment(line) && (line.p[0] == ' ' || line.p[0] == '\t');
+	return !is_comment(line) && isspace((unsigned char)line.p[0]);
 }
 
 /* Length of the entry at the front: up to its last continuation line. */
@@ -52,18 +53,28 @@ entry_length(struct span text)
 	return length;
 }
 
-/* All lines, or only the comments among them, each behind "mark". */
 static void
-copy_lines(struct span raw, bool comments_only, const char *mark,
-    struct buf *out)
+copy_comments(struct span raw, struct buf *out)
 {
 	while (raw.n > 0) {
 		struct span line = physical(raw);
 
 		raw = span_skip(raw, line.n);
-		if (comments_only && !is_comment(line))
-			continue;
-		buf_add_text(out, mark);
+		if (is_comment(line))
+			buf_add_span(out, line);
+	}
+}
+
+/* Lines that are no comments become such. */
+static void
+comment_out(struct span raw, struct buf *out)
+{
+	while (raw.n > 0) {
+		struct span line = physical(raw);
+
+		raw = span_skip(raw, line.n);
+		if (!is_comment(line))
+			buf_add_char(out, '#');
 		buf_add_span(out, line);
 	}
 }
@@ -82,16 +93,30 @@ edit_entry(struct span raw, const struct cf_edit *edit, struct buf *out)
 	if (action == CF_KEEP)
 		buf_add_span(out, raw);
 	if (action == CF_COMMENT)
-		copy_lines(raw, false, "#", out);
+		comment_out(raw, out);
 	if (action == CF_REPLACE) {
 		buf_add_span(out, buf_span(&replacement));
 		buf_add_char(out, '\n');
 	}
 	if (action == CF_REPLACE || action == CF_REMOVE)
-		copy_lines(raw, true, "", out);
+		copy_comments(raw, out);
 	logical_lines_fini(&lines);
 	buf_fini(&errors);
 	buf_fini(&replacement);
+}
+
+/* A last line without an end gets one when others follow it. */
+static void
+add_at_end(const struct cf_edit *edit, struct buf *out)
+{
+	struct buf added = BUF_INIT(LOGICAL_FILE_MAX);
+
+	edit->finish(edit->with, &added);
+	if (added.n > 0 && out->n > 0 && out->p[out->n - 1] != '\n')
+		buf_add_char(out, '\n');
+	buf_add_span(out, buf_span(&added));
+	out->overflow = out->overflow || added.overflow;
+	buf_fini(&added);
 }
 
 void
@@ -107,16 +132,21 @@ cf_edit_text(struct span text, const struct cf_edit *edit, struct buf *out)
 			edit_entry(span_take(text, n), edit, out);
 		text = span_skip(text, n);
 	}
-	if (out->n > 0 && out->p[out->n - 1] != '\n')
-		buf_add_char(out, '\n');
 	if (edit->finish != NULL)
-		edit->finish(edit->with, out);
+		add_at_end(edit, out);
 }
 
 static bool
 failed(struct buf *error, const char *what, const char *path)
 {
 	buf_printf(error, "%s %s: %s\n", what, path, strerror(errno));
+	return false;
+}
+
+static bool
+unopened(struct buf *error, const char *path)
+{
+	buf_printf(error, "open %s for reading: %s\n", path, strerror(errno));
 	return false;
 }
 
@@ -195,7 +225,7 @@ cf_edit_file(const char *path, const struct cf_edit *edit, struct buf *error)
 	int fd;
 
 	if (real == NULL)
-		return failed(error, "cannot open", path);
+		return unopened(error, path);
 	temporary = mem_printf("%s.tmp", real);
 	fd = open_new(temporary);
 	ok = fd < 0 ? failed(error, "cannot create", temporary) :

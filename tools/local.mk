@@ -19,8 +19,13 @@ tests_fuzz_log_line_fuzz_SOURCES = tests/fuzz/log_line_fuzz.c \
 	tests/fuzz/replay.c tools/log_line.c
 sbin_PROGRAMS += tools/postconf
 tools_postconf_SOURCES = tools/postconf.c tools/postconf.h \
-	tools/postconf_list.c tools/postconf_edit.c tools/postconf_master.c \
-	tools/cf_edit.c tools/cf_edit.h
+	tools/postconf_load.c tools/postconf_names.c tools/postconf_list.c \
+	tools/postconf_edit.c tools/postconf_master.c \
+	tools/postconf_master_edit.c tools/postconf_bounce.c \
+	tools/postconf_kinds.c tools/postconf_manual.c \
+	tools/postconf_manual.h tools/settings_manual.c \
+	tools/settings_manual.h tools/master_rows.c tools/master_rows.h \
+	tools/cf_edit.c tools/cf_edit.h bounce/template.c bounce/compose.c
 check_PROGRAMS += tests/unit/tools/cf_edit_test
 TESTS += tests/unit/tools/cf_edit_test
 tests_unit_tools_cf_edit_test_SOURCES = tests/unit/tools/cf_edit_test.c \
@@ -81,7 +86,8 @@ tools_posthaste_SOURCES = tools/posthaste.c tools/posthaste_check.c \
 
 # man/main.cf.5 is printed from the settings' rows: make man
 noinst_PROGRAMS += tools/settings_manual
-tools_settings_manual_SOURCES = tools/settings_manual.c
+tools_settings_manual_SOURCES = tools/settings_manual_main.c \
+	tools/settings_manual.c tools/settings_manual.h
 TESTS += man/settings_current.sh
 dist_check_SCRIPTS += man/settings_current.sh
 .PHONY: man

@@ -6,77 +6,156 @@
  */
 #include "tools/postconf.h"
 
-#include <stdio.h>
+#include <ctype.h>
+#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
-#include <unistd.h>
 
-#include "lib/conf/conf_parts.h"
+#include "lib/base/mem.h"
 #include "lib/log/log.h"
-#include "lib/table/table.h"
+#include "tools/postconf_manual.h"
+
+/* What it is about; one of them. In the order that complaints name them. */
+static const char modes[] = "aAbFlmMpPtT";
+/* What is done with it. */
+static const char modifiers[] = "defhHnoxX#";
+/* Modifiers that a mode takes; the others take none. */
+static const char *const taken[128] = { ['p'] = "defhHnoxX#",
+	['M'] = "efoxX#",
+	['F'] = "efhHox",
+	['P'] = "efhHoxX" };
+/* Modifiers that exclude each other: the first with any of the rest. */
+static const char *const rivals[] = { "edfhHnoxX#", "XdefhHnox#", "#defhHnoxX",
+	"dno", "hH" };
+
+struct options {
+	bool given[128];
+	char mode;
+	const char *directory;
+	const char *tls;
+	char **overrides;
+	size_t count;
+	enum postconf_manual manual;
+};
 
 static void
 usage(void)
 {
-	fatal_status(EX_USAGE,
-	    "usage: postconf [-dfhHnopqxX#e] [-c directory] "
-	    "[-o name=value] [name ...] | -e name=value ... | "
-	    "-X name ... | -# name ... | [-efhHX#] -M|-F|-P [service[/type"
-	    "[/item]][=value] ...] | -a | -A | -l | -m");
+	fatal_status(1,
+	    "usage: postconf [-dfhHnopqvx] [-c directory] [-C class,...] "
+	    "[-o name=value] [name ...] | [-e] name=value ... | "
+	    "-X name ... | -# name ... | -M|-F|-P [-efhHoqvxX#] "
+	    "[service[/type[/item]][=value] ...] | -a | -A | -b [file] | -l | "
+	    "-m | -t [file] | "
+	    "-T compile-version|run-version|public-key-algorithms | "
+	    "--manual | --html | --sample");
+}
+
+/* Two that exclude each other, named in the order of the list. */
+static void
+refuse_both(const char *order, char one, char other)
+{
+	bool swap = strchr(order, one) > strchr(order, other);
+	char first = swap ? other : one, second = swap ? one : other;
+
+	if (first == 'b' && second == 't')
+		fatal_status(1, "specify one of -b and -t");
+	fatal_status(1, "specify one of -%c -%c", first, second);
 }
 
 static void
-warn_lines(const char *directory, const struct buf *lines)
+take_mode(struct options *o, char mode)
 {
-	struct span rest = buf_span(lines), line;
-
-	while (span_cut(&rest, "\n", true, &line))
-		log_warning("%s/%.*s", directory, SPAN_ARG(line));
+	if (o->mode != '\0' && o->mode != mode)
+		refuse_both(modes, o->mode, mode);
+	o->mode = mode;
 }
 
-/* Defaults can be shown without a main.cf. */
 static void
-load(struct postconf *p)
+check_options(const struct options *o)
 {
-	struct buf errors = BUF_INIT(1 << 20), warnings = BUF_INIT(1 << 20);
+	const char *allowed = taken[(int)o->mode] ? taken[(int)o->mode] : "";
 
-	p->conf =
-	    p->defaults ? NULL : conf_read(p->directory, &errors, &warnings);
-	if (p->conf == NULL && !p->defaults)
-		fatal_status(EX_NOINPUT, "%.*s",
-		    SPAN_ARG(span_trim(buf_span(&errors))));
-	if (p->conf == NULL)
-		p->conf = conf_new(p->directory);
-	if (!p->quiet) {
-		warn_lines(p->directory, &errors);
-		warn_lines(p->directory, &warnings);
+	for (const char *m = modifiers; *m != '\0'; m++)
+		if (o->given[(int)*m] && strchr(allowed, *m) == NULL)
+			fatal_status(1, "with option -%c, do not specify -%c",
+			    o->mode, *m);
+	for (size_t i = 0; i < sizeof(rivals) / sizeof(rivals[0]); i++)
+		for (const char *m = rivals[i] + 1; *m != '\0'; m++)
+			if (o->given[(int)rivals[i][0]] && o->given[(int)*m])
+				refuse_both(modifiers, rivals[i][0], *m);
+}
+
+static unsigned int
+classes_of(const char *list)
+{
+	static const struct {
+		const char *name;
+		unsigned int class;
+	} names[] = { { "builtin", CLASS_BUILTIN },
+		{ "service", CLASS_SERVICE }, { "user", CLASS_USER },
+		{ "all", CLASS_ALL } };
+	struct span rest = span_of(list), item;
+	unsigned int classes = 0;
+
+	while (span_cut(&rest, ", \t", true, &item)) {
+		size_t i = 0, n = sizeof(names) / sizeof(names[0]);
+
+		while (i < n && !span_is_nocase(item, names[i].name))
+			i++;
+		if (i == n)
+			fatal_status(1,
+			    "unknown -C option value \"%.*s\" in \"%s\"",
+			    SPAN_ARG(item), list);
+		classes |= names[i].class;
 	}
-	buf_fini(&errors);
-	buf_fini(&warnings);
+	return classes;
 }
 
 static void
-override(struct postconf *p, char **assignments, size_t count)
+take_override(struct options *o, char *assignment)
 {
-	struct buf error = BUF_INIT(4096);
-
-	for (size_t i = 0; i < count; i++)
-		if (!conf_override(p->conf, assignments[i], &error))
-			fatal_status(EX_USAGE, "%.*s",
-			    SPAN_ARG(span_trim(buf_span(&error))));
-	buf_fini(&error);
+	o->overrides =
+	    mem_resize(o->overrides, (o->count + 1) * sizeof(*o->overrides));
+	o->overrides[o->count++] = assignment;
+	o->given['o'] = true;
 }
 
-/* "name=value" without -e means the same as with it. */
-static bool
-is_assignment(char **arguments)
+/* The arguments behind the options. */
+static char **
+take_options(struct options *o, struct postconf *p, int argc, char **argv)
 {
-	return arguments[0] != NULL && strchr(arguments[0], '=') != NULL;
+	static const struct option longer[] = { { "manual", no_argument, NULL,
+						    256 + POSTCONF_MANUAL },
+		{ "html", no_argument, NULL, 256 + POSTCONF_HTML },
+		{ "sample", no_argument, NULL, 256 + POSTCONF_SAMPLE },
+		{ NULL, 0, NULL, 0 } };
+	int option;
+
+	while ((option = getopt_long(argc, argv,
+		    "+aAbc:C:deEfFhHlmMno:pPqtT:vxX#", longer, NULL)) != -1) {
+		if (option >= 256)
+			o->manual = (enum postconf_manual)(option - 256);
+		else if (option == '?' || option == 'E')
+			usage();
+		else if (option == 'c')
+			o->directory = optarg;
+		else if (option == 'C')
+			p->classes = classes_of(optarg);
+		else if (option == 'o')
+			take_override(o, optarg);
+		else if (strchr(modes, option) != NULL)
+			take_mode(o, (char)option);
+		else
+			o->given[option] = true;
+		if (option == 'T')
+			o->tls = optarg;
+	}
+	return argv + optind;
 }
 
 static void
-flag(struct postconf *p, int option)
+apply(const struct options *o, struct postconf *p)
 {
 	bool *const flags[128] = { ['n'] = &p->changed_only,
 		['d'] = &p->defaults,
@@ -85,77 +164,85 @@ flag(struct postconf *p, int option)
 		['h'] = &p->no_name,
 		['H'] = &p->no_value,
 		['q'] = &p->quiet,
+		['v'] = &p->verbose,
 		['e'] = &p->edit,
 		['X'] = &p->remove,
 		['#'] = &p->comment };
 
-	*flags[option] = true;
+	for (int i = 0; i < 128; i++)
+		if (flags[i] != NULL)
+			*flags[i] = o->given[i];
 }
 
 static void
-print_name(void *with, const char *name)
+change_files(struct postconf *p, char mode, char **arguments)
 {
-	(void)with;
-	puts(name);
+	if (*arguments == NULL)
+		fatal_status(1, "%s",
+		    p->edit ? "-e requires name=value argument" :
+			      "missing service argument");
+	if (mode == 'p')
+		postconf_edit(p, arguments);
+	else
+		postconf_master_edit(p, mode, arguments);
 }
 
-/* What kinds of things this was built with. */
 static void
-print_kinds(char mode)
+show_files(struct postconf *p, const struct options *o, char **arguments)
 {
-	if (mode == 'l')
-		puts("dotlock\nfcntl\nflock");
-	else if (mode == 'm')
-		table_types(print_name, NULL);
-	else /* SASL implementations, of the server and the client */
-		puts("cyrus");
+	postconf_load(p, o->overrides, o->count);
+	postconf_load_rows(p, o->mode != 'p');
+	postconf_names_init(p);
+	if (o->mode == 'p')
+		postconf_list(p, arguments);
+	else
+		postconf_master(p, o->mode, arguments);
+}
+
+static int
+run(struct postconf *p, const struct options *o, char **arguments)
+{
+	if (o->manual != POSTCONF_NONE) {
+		postconf_manual(o->manual, &p->out);
+	} else if (o->mode == 'T') {
+		if (!postconf_tls(p, o->tls))
+			return 1;
+	} else if (strchr("bt", o->mode) != NULL) {
+		postconf_load(p, NULL, 0);
+		postconf_bounce(p, o->mode == 'b', *arguments);
+	} else if (strchr("aAlm", o->mode) != NULL) {
+		postconf_kinds(p, o->mode);
+	} else if (p->edit || p->remove || p->comment) {
+		change_files(p, o->mode, arguments);
+	} else {
+		show_files(p, o, arguments);
+	}
+	postconf_flush(p);
+	return 0;
 }
 
 int
 main(int argc, char **argv)
 {
-	struct postconf p = { 0 };
-	const char *directory = NULL;
-	char **assignments = NULL, mode = '=';
-	size_t count = 0;
-	int option;
+	struct options o = { .manual = POSTCONF_NONE };
+	struct postconf p;
+	char **arguments;
+	int status;
 
 	log_open_stderr("postconf");
-	while ((option = getopt(argc, argv, "#aAc:defFhHlmMno:pPqvxX")) != -1) {
-		if (option == '?')
-			usage();
-		else if (option == 'c')
-			directory = optarg;
-		else if (strchr("aAFlmMP", option) != NULL)
-			mode = (char)option;
-		else if (option == 'o') {
-			assignments = mem_resize(assignments,
-			    (count + 1) * sizeof(*assignments));
-			assignments[count++] = optarg;
-		} else if (strchr("pv", option) == NULL)
-			flag(&p, option);
-	}
-	argv += optind;
-	p.directory = conf_find_directory(directory);
-	if (strchr("aAlm", mode) != NULL) {
-		print_kinds(mode);
-		return 0;
-	}
-	if (!p.remove && !p.comment && is_assignment(argv))
-		p.edit = true;
-	if ((p.edit || p.remove || p.comment) && *argv == NULL)
-		usage();
-	load(&p);
-	override(&p, assignments, count);
-	if (mode != '=')
-		postconf_master(&p, mode, argv);
-	else if (p.edit || p.remove || p.comment)
-		postconf_edit(&p, argv);
-	else
-		postconf_list(&p, argv);
-	conf_free(&p.conf);
-	free(assignments);
-	if (fflush(stdout) != 0 || ferror(stdout))
-		fatal_status(EX_IOERR, "standard output: write error");
-	return p.status;
+	postconf_init(&p);
+	arguments = take_options(&o, &p, argc, argv);
+	if (o.mode == '\0')
+		o.mode = 'p';
+	/* "name=value" without -e means the same as with it */
+	if (strchr("pMFP", o.mode) != NULL && arguments[0] != NULL &&
+	    strchr(arguments[0], '=') != NULL)
+		o.given['e'] = true;
+	check_options(&o);
+	apply(&o, &p);
+	p.directory = conf_find_directory(o.directory);
+	status = run(&p, &o, arguments);
+	postconf_fini(&p);
+	free(o.overrides);
+	return status;
 }

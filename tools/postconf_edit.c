@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
 
 #include "lib/base/mem.h"
 #include "lib/conf/conf_parts.h"
@@ -13,13 +12,14 @@
 struct change {
 	struct span name;
 	struct span value;
-	bool done; /* written; further entries of the name are duplicates */
+	unsigned int done; /* how many entries of the name there were */
 };
 
 struct changes {
 	struct change *list;
 	size_t count;
 	enum cf_action action; /* CF_REPLACE, CF_REMOVE or CF_COMMENT */
+	const char *path;
 };
 
 static struct change *
@@ -34,9 +34,8 @@ find(struct changes *c, struct span name)
 static void
 assign(const struct change *change, struct buf *out)
 {
-	buf_add_span(out, change->name);
-	buf_add_text(out, change->value.n > 0 ? " = " : " =");
-	buf_add_span(out, change->value);
+	buf_printf(out, "%.*s = %.*s", SPAN_ARG(change->name),
+	    SPAN_ARG(change->value));
 }
 
 static enum cf_action
@@ -49,13 +48,12 @@ decide(void *with, struct span line, struct buf *replacement)
 	if (conf_split(line, &name, &value) != NULL ||
 	    (change = find(c, name)) == NULL)
 		return CF_KEEP;
-	if (c->action != CF_REPLACE)
-		return c->action;
-	if (change->done)
-		return CF_REMOVE;
-	change->done = true;
-	assign(change, replacement);
-	return CF_REPLACE;
+	if (++change->done == 2)
+		log_warning("%s: multiple entries for \"%.*s\"", c->path,
+		    SPAN_ARG(name));
+	if (c->action == CF_REPLACE)
+		assign(change, replacement);
+	return c->action;
 }
 
 static void
@@ -64,7 +62,7 @@ finish(void *with, struct buf *out)
 	struct changes *c = with;
 
 	for (size_t i = 0; c->action == CF_REPLACE && i < c->count; i++) {
-		if (c->list[i].done)
+		if (c->list[i].done > 0)
 			continue;
 		assign(&c->list[i], out);
 		buf_add_char(out, '\n');
@@ -74,19 +72,24 @@ finish(void *with, struct buf *out)
 static void
 add_change(struct postconf *p, struct changes *c, const char *argument)
 {
-	struct span s = span_of(argument), name = s, value = SPAN("");
+	struct span s = span_of(argument), name = span_trim(s), value = { 0 };
 	const char *wrong = NULL;
 	struct change *old;
 
 	if (span_has_break(s))
-		fatal_status(EX_USAGE, "a line end in \"%.80s\"", argument);
-	if (!p->remove && !p->comment)
+		fatal_status(1, "-e, -X, or -# accepts no multi-line input");
+	if (name.n > 0 && name.p[0] == '#')
+		fatal_status(1, "-e, -X, or -# accepts no comment input");
+	if (p->edit)
 		wrong = conf_split(s, &name, &value);
-	else if (span_find(s, '=') < s.n)
-		wrong = "-X and -# take names only";
+	else if (name.n == 0)
+		fatal_status(1, "-X or -# requires non-blank parameter names");
 	if (wrong != NULL)
-		fatal_status(EX_USAGE, "%s: \"%.80s\"", wrong, argument);
+		fatal_status(1, "%s: \"%s\"", wrong, argument);
 	old = find(c, name);
+	if (old != NULL && p->edit)
+		log_warning("ignoring earlier request: '%.*s = %.*s'",
+		    SPAN_ARG(old->name), SPAN_ARG(old->value));
 	if (old != NULL) {
 		old->value = value;
 		return;
@@ -99,19 +102,19 @@ void
 postconf_edit(struct postconf *p, char **arguments)
 {
 	struct buf error = BUF_INIT(4096);
-	struct changes c = { .action = p->remove ? CF_REMOVE :
-		    p->comment                   ? CF_COMMENT :
-						   CF_REPLACE };
+	char *path = mem_printf("%s/main.cf", p->directory);
+	struct changes c = { .path = path,
+		.action = p->remove ? CF_REMOVE :
+		    p->comment      ? CF_COMMENT :
+				      CF_REPLACE };
 	const struct cf_edit edit = { .decide = decide,
 		.finish = finish,
 		.with = &c };
-	char *path = mem_printf("%s/main.cf", p->directory);
 
 	for (; *arguments != NULL; arguments++)
 		add_change(p, &c, *arguments);
 	if (!cf_edit_file(path, &edit, &error))
-		fatal_status(EX_CANTCREAT, "%.*s",
-		    SPAN_ARG(span_trim(buf_span(&error))));
+		fatal_status(1, "%.*s", SPAN_ARG(span_trim(buf_span(&error))));
 	buf_fini(&error);
 	free(c.list);
 	free(path);

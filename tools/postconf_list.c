@@ -1,176 +1,153 @@
 /* SPDX-License-Identifier: ISC */
 #include "tools/postconf.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/mem.h"
 #include "lib/conf/conf_parts.h"
-#include "lib/conf/master_cf.h"
 #include "lib/log/log.h"
 
 enum { FOLD_COLUMN = 80 };
 
-struct names {
-	const char **list;
-	size_t count;
-};
-
-static void
-add_name(struct names *n, const char *name)
-{
-	n->list = mem_resize(n->list, (n->count + 1) * sizeof(*n->list));
-	n->list[n->count++] = name;
-}
-
-static void
-add_set(void *with, const char *name, const char *raw, const char *origin)
-{
-	(void)raw;
-	(void)origin;
-	add_name(with, name);
-}
-
-static int
-by_name(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void
-sort(struct names *n)
-{
-	size_t kept = 0;
-
-	if (n->count == 0)
-		return;
-	qsort(n->list, n->count, sizeof(*n->list), by_name);
-	for (size_t i = 0; i < n->count; i++)
-		if (kept == 0 || strcmp(n->list[kept - 1], n->list[i]) != 0)
-			n->list[kept++] = n->list[i];
-	n->count = kept;
-}
-
-/* "name = value" with words beyond the column on lines of their own. */
-static void
-print_folded(const char *name, const char *value)
+void
+postconf_print(struct postconf *p, const char *name, const char *value)
 {
 	struct span rest = span_of(value), word;
-	size_t column = strlen(name) + 2;
+	size_t column = 0;
+	bool first = true;
 
-	printf("%s =", name);
-	while (span_cut(&rest, " \t", true, &word)) {
-		if (column + 1 + word.n > FOLD_COLUMN && column > 4) {
-			printf("\n    %.*s", SPAN_ARG(word));
-			column = 4 + word.n;
-		} else {
-			printf(" %.*s", SPAN_ARG(word));
-			column += 1 + word.n;
-		}
+	if (!p->no_name || p->no_value)
+		buf_add_text(&p->out, name);
+	if (!p->no_name && !p->no_value) {
+		buf_add_text(&p->out, " =");
+		column = strlen(name) + 2;
 	}
-	putchar('\n');
+	while (!p->no_value && span_cut(&rest, " \t\n\v\f\r", true, &word)) {
+		if (p->fold && column > 0 &&
+		    column + 1 + word.n > FOLD_COLUMN) {
+			buf_add_text(&p->out, "\n    ");
+			column = 4;
+		} else if (!first || !p->no_name) {
+			buf_add_char(&p->out, ' ');
+			column++;
+		}
+		buf_add_span(&p->out, word);
+		column += word.n;
+		first = false;
+	}
+	buf_add_char(&p->out, '\n');
 }
 
-void
-postconf_print(const struct postconf *p, const char *name, const char *value)
+struct scope {
+	struct postconf *p;
+	const struct master_row *row;
+	unsigned int depth;
+};
+
+static bool expand_in(struct scope *s, const char *text, struct buf *out,
+    struct buf *error);
+
+/* A name that the service's own -o sets. */
+static const char *
+resolve(void *with, struct span name)
 {
-	if (p->no_value)
-		printf("%s\n", name);
-	else if (p->no_name)
-		printf("%s\n", value);
-	else if (p->fold)
-		print_folded(name, value);
+	struct scope *s = with;
+	struct buf out = BUF_INIT(CONF_VALUE_MAX), error = BUF_INIT(4096);
+	const struct row_word *word = s->row ? row_find(s->row, name) : NULL;
+	struct span found, value;
+	const char *result = NULL;
+
+	if (word == NULL || !row_setting(word, &found, &value))
+		return NULL;
+	if (expand_in(s, arena_span(s->p->arena, value), &out, &error))
+		result = arena_text(s->p->arena, buf_text(&out));
 	else
-		printf("%s =%s%s\n", name, value[0] != '\0' ? " " : "", value);
+		result = "";
+	buf_fini(&out);
+	buf_fini(&error);
+	return result;
 }
 
-/* NULL when nothing of that name exists. */
+static bool
+expand_in(struct scope *s, const char *text, struct buf *out, struct buf *error)
+{
+	bool ok = false;
+
+	if (s->depth >= CONF_DEPTH_MAX) {
+		buf_printf(error, "unreasonable macro call nesting: \"%s\"\n",
+		    text);
+		return false;
+	}
+	s->depth++;
+	ok = conf_expand_with(s->p->conf, text, resolve, s, out, error);
+	s->depth--;
+	return ok;
+}
+
+const char *
+postconf_expand(struct postconf *p, const char *text,
+    const struct master_row *row)
+{
+	struct buf out = BUF_INIT(CONF_VALUE_MAX), error = BUF_INIT(4096);
+	struct scope s = { .p = p, .row = row };
+	const char *result;
+
+	if (!expand_in(&s, text, &out, &error)) {
+		log_warning("%.*s", SPAN_ARG(span_trim(buf_span(&error))));
+		fatal_status(1, "macro processing error");
+	}
+	result = arena_text(p->arena, buf_text(&out));
+	buf_fini(&out);
+	buf_fini(&error);
+	return result;
+}
+
+/* As set, or the default. */
 static const char *
 value_of(struct postconf *p, const char *name)
 {
-	const char *text = NULL, *value;
-	struct buf error = BUF_INIT(4096);
+	const char *text = p->defaults ? NULL : conf_raw(p->conf, name);
 
-	if (!p->defaults)
-		text = conf_raw(p->conf, name);
 	if (text == NULL)
 		text = conf_fallback(p->conf, name);
-	if (text == NULL || !p->expand)
-		return text;
-	value = conf_expand(p->conf, text, &error);
-	if (value == NULL)
-		log_warning("%s: %s: %.*s", conf_origin(p->conf, name), name,
-		    SPAN_ARG(span_trim(buf_span(&error))));
-	buf_fini(&error);
-	return value != NULL ? value : text;
+	if (text == NULL)
+		text = "";
+	return p->expand ? postconf_expand(p, text, NULL) : text;
 }
 
 static void
 list_named(struct postconf *p, char **names)
 {
 	for (; *names != NULL; names++) {
-		const char *value = value_of(p, *names);
+		unsigned int class = postconf_class(p, span_of(*names));
 
-		if (value != NULL &&
-		    (!p->changed_only || conf_raw(p->conf, *names) != NULL)) {
-			postconf_print(p, *names, value);
-		} else if (value == NULL) {
-			/* no failure, as scripts have known it for long */
+		if (class == 0 || (p->defaults && class == CLASS_USER))
+			/* no failure: scripts ask for what not every release
+			 * has */
 			log_warning("%s: unknown parameter", *names);
-		}
+		else if (!p->changed_only || conf_raw(p->conf, *names) != NULL)
+			postconf_print(p, *names, value_of(p, *names));
 	}
-}
-
-static void
-all_names(struct postconf *p, struct names *n)
-{
-	for (const struct param_group *const *g = param_groups; *g; g++)
-		for (size_t i = 0; i < (*g)->count; i++)
-			add_name(n, (*g)->params[i].name);
-	if (!p->defaults)
-		conf_each(p->conf, add_set, n);
-}
-
-/* Names nobody knows or uses, and what else is wrong with main.cf. */
-static void
-warn(struct postconf *p)
-{
-	struct buf errors = BUF_INIT(1 << 20);
-	struct master_cf *cf;
-	struct span rest, line;
-
-	cf = master_cf_read(p->directory, p->conf, &errors, NULL);
-	if (cf != NULL) {
-		master_cf_mention(cf, p->conf);
-		master_cf_free(&cf);
-	}
-	buf_reset(&errors); /* of master.cf: -M tells */
-	conf_check(p->conf, &errors, NULL);
-	rest = buf_span(&errors);
-	while (span_cut(&rest, "\n", true, &line))
-		log_warning("%s/%.*s", p->directory, SPAN_ARG(line));
-	buf_fini(&errors);
 }
 
 void
 postconf_list(struct postconf *p, char **names)
 {
-	struct names n = { 0 };
+	bool warn = !p->quiet && !p->defaults;
+	const char **all;
 
+	if (warn)
+		postconf_warn_undefined(p, true);
 	if (*names != NULL) {
 		list_named(p, names);
-		return;
+	} else {
+		all = postconf_names(p);
+		for (const char **name = all; *name != NULL; name++)
+			postconf_print(p, *name, value_of(p, *name));
+		free(all);
 	}
-	if (p->changed_only)
-		conf_each(p->conf, add_set, &n);
-	else
-		all_names(p, &n);
-	sort(&n);
-	for (size_t i = 0; i < n.count; i++)
-		postconf_print(p, n.list[i], value_of(p, n.list[i]));
-	free(n.list);
-	fflush(stdout);
-	if (!p->quiet && !p->defaults)
-		warn(p);
+	postconf_flush(p);
+	if (warn)
+		postconf_warn_unused(p, true);
 }

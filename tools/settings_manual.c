@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Prints main.cf(5) from the rows of every params.def and of
- * conf/compat.def. Runs when the manual is made, never installed.
+ * conf/compat.def: for the manual, and for postconf --manual.
  */
+#include "tools/settings_manual.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,7 +183,7 @@ static const char head[] =
     ".It Li ${name?text} , ${name?{text}}\n"
     "The text, if the setting is not empty.\n"
     ".It Li ${name:text} , ${name:{text}}\n"
-    "The setting, or the text if it is empty.\n"
+    "The text, if the setting is empty; else nothing.\n"
     ".It Li ${name?{text}:{other}}\n"
     "One of two.\n"
     ".It Li ${{a} == {b} ? {text} : {other}}\n"
@@ -207,8 +209,8 @@ static const char head[] =
     ".Ql posthaste reload .\n"
     ".Sh SETTINGS\n";
 
-int
-main(void)
+void
+settings_manual(void)
 {
 	struct conf *c = conf_new("/");
 
@@ -248,5 +250,4 @@ main(void)
 	     ".Xr master.cf 5 ,\n"
 	     ".Xr master 8");
 	conf_free(&c);
-	return 0;
 }

@@ -91,29 +91,31 @@ conf_set(struct conf *c, struct span name, struct span raw, const char *origin)
 	forget_values(c);
 }
 
-static bool
-name_valid(struct span name)
+static size_t
+name_length(struct span s)
 {
-	for (size_t i = 0; i < name.n; i++)
-		if (!isalnum((unsigned char)name.p[i]) &&
-		    strchr("_-.", name.p[i]) == NULL)
-			return false;
-	return name.n > 0 && name.n <= CONF_NAME_MAX;
+	size_t n = 0;
+
+	while (n < s.n && s.p[n] != '=' && !isspace((unsigned char)s.p[n]))
+		n++;
+	return n;
 }
 
 const char *
 conf_split(struct span line, struct span *name, struct span *value)
 {
-	size_t at;
+	struct span rest;
 
 	line = span_trim(line);
-	at = span_find(line, '=');
-	if (at == line.n)
-		return "\"=\" is missing";
-	*name = span_trim(span_take(line, at));
-	*value = span_trim(span_skip(line, at + 1));
-	if (!name_valid(*name))
-		return "the text before \"=\" is not the name of a setting";
+	*name = span_take(line, name_length(line));
+	rest = span_trim(span_skip(line, name->n));
+	if (name->n == 0)
+		return "missing attribute name";
+	if (rest.n == 0 || rest.p[0] != '=')
+		return "missing '=' after attribute name";
+	if (name->n > CONF_NAME_MAX)
+		return "the name is too long";
+	*value = span_trim(span_skip(rest, 1));
 	return NULL;
 }
 
@@ -138,9 +140,9 @@ conf_parse(struct conf *c, struct span text, const char *file,
 		old = find(c, name);
 		if (old != NULL && old->raw != NULL && warnings != NULL)
 			buf_printf(warnings,
-			    "%s: line %d: overriding the "
-			    "earlier %s of %s\n",
-			    file, l.number, old->name, old->origin);
+			    "%s: line %d: overriding earlier entry: "
+			    "%s=%.200s\n",
+			    file, l.number, old->name, old->raw);
 		snprintf(origin, sizeof(origin), "%s: line %d", file, l.number);
 		conf_set(c, name, value, origin);
 	}

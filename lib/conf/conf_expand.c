@@ -36,6 +36,20 @@ failed(struct expansion *x, const char *format, struct span what)
 	return false;
 }
 
+/* "what" at the place where *rest begins, within all of "whole". */
+static bool
+misplaced(struct expansion *x, const char *what, struct span whole,
+    struct span rest)
+{
+	size_t n = whole.n - rest.n, show = n < 20 ? n : 20;
+
+	if (x->error == NULL)
+		x->error = arena_printf(x->conf->arena,
+		    "%s at: \"...%.*s>>>%.*s\"", what, (int)show,
+		    whole.p + n - show, SPAN_ARG(span_take(rest, 20)));
+	return false;
+}
+
 static bool
 is_name_char(char c)
 {
@@ -118,6 +132,8 @@ level_number(const char *text)
 			return -1;
 		number = number * 10000 + (int64_t)value;
 	}
+	if (text[0] != '\0' && text[strlen(text) - 1] == '.')
+		return -1;
 	for (; parts > 0 && parts < 3; parts++)
 		number *= 10000;
 	return parts == 0 ? -1 : number;
@@ -181,10 +197,12 @@ compare_levels(struct expansion *x, const char *left, const char *right,
 	int64_t a = level_number(left), b = level_number(right);
 
 	if (a < 0)
-		return failed(x, "bad compatibility level \"%.*s\"",
+		return failed(x,
+		    "malformed compatibility level syntax: \"%.*s\"",
 		    span_of(left));
 	if (b < 0)
-		return failed(x, "bad compatibility level \"%.*s\"",
+		return failed(x,
+		    "malformed compatibility level syntax: \"%.*s\"",
 		    span_of(right));
 	*order = a < b ? -1 : a > b;
 	return true;
@@ -218,23 +236,43 @@ condition(struct expansion *x, struct span *s, bool *result)
 	const char *a, *b;
 
 	if (!take_braced(s, &left))
-		return failed(x, "\"}\" is missing in \"%.*s\"", whole);
+		return failed(x,
+		    "unbalanced {} in attribute expression: \"%.*s\"", whole);
 	skip_blanks(s);
 	op = take_operator(s);
 	if (op == NULL)
-		return failed(x,
-		    "==, !=, <, <=, >, >= or one of them with "
-		    "\"level\" is missing in \"%.*s\"",
-		    whole);
+		return misplaced(x,
+		    "\"==\" or \"!=\" or \"<\" or \"<=\" or \">=\" or "
+		    "\">\" expected",
+		    whole, *s);
+	if (s->n > 0 && s->p[0] != '{' && !isspace((unsigned char)s->p[0]))
+		return misplaced(x, "bad operator suffix", whole, *s);
 	skip_blanks(s);
 	if (!take_braced(s, &right))
-		return failed(x,
-		    "{text} is missing behind the operator in "
-		    "\"%.*s\"",
-		    whole);
+		return misplaced(x, "\"{expression}\" expected", whole, *s);
 	a = expand_apart(x, left);
 	b = a ? expand_apart(x, right) : NULL;
 	return b != NULL && holds(x, op, a, b, result);
+}
+
+/* Behind a "?" or ":": text in braces, or all that is left. */
+static bool
+take_branch(struct expansion *x, struct span *s, struct span *text)
+{
+	*s = span_skip(*s, 1);
+	skip_blanks(s);
+	if (s->n > 0 && s->p[0] == '{') {
+		if (!take_braced(s, text))
+			return failed(x,
+			    "unbalanced {} in attribute expression: "
+			    "\"%.*s\"",
+			    *s);
+		skip_blanks(s);
+		return true;
+	}
+	*text = *s;
+	*s = span_skip(*s, s->n);
+	return true;
 }
 
 /*
@@ -247,25 +285,15 @@ choose(struct expansion *x, struct span s, bool truth)
 	struct span whole = s, yes = SPAN(""), no = SPAN("");
 
 	if (s.p[0] == '?') {
-		s = span_skip(s, 1);
-		skip_blanks(&s);
-		if (!take_braced(&s, &yes)) {
-			yes = s;
-			s.n = 0;
-		}
-		skip_blanks(&s);
+		if (!take_branch(x, &s, &yes))
+			return false;
+		if (s.n > 0 && s.p[0] != ':')
+			return misplaced(x, "\":\" expected", whole, s);
 	}
-	if (s.n > 0 && s.p[0] == ':') {
-		s = span_skip(s, 1);
-		skip_blanks(&s);
-		if (!take_braced(&s, &no)) {
-			no = s;
-			s.n = 0;
-		}
-		skip_blanks(&s);
-	}
+	if (s.n > 0 && !take_branch(x, &s, &no))
+		return false;
 	if (s.n > 0)
-		return failed(x, "unexpected text in \"%.*s\"", whole);
+		return misplaced(x, "unexpected input", whole, s);
 	return expand_text(x, truth ? yes : no);
 }
 
@@ -297,7 +325,7 @@ value_of(struct expansion *x, struct span name)
 	if (s->raw == NULL && (value = own_name(x->conf, name)) != NULL)
 		return value;
 	if (s->expanding) {
-		failed(x, "$%.*s refers to itself", name);
+		failed(x, "unreasonable macro call nesting: \"%.*s\"", name);
 		return NULL;
 	}
 	value = conf_evaluate(x->conf, s, x->depth + 1);
@@ -325,17 +353,15 @@ named(struct expansion *x, struct span s)
 	struct span name = span_take(s, n), rest = span_skip(s, n);
 	const char *value;
 
-	if (n == 0 || n > CONF_NAME_MAX)
-		return failed(x, "a name is expected in \"${%.*s}\"", s);
+	if (n > CONF_NAME_MAX)
+		return failed(x, "the name is too long: \"%.*s\"", name);
 	skip_blanks(&rest);
-	if (rest.n > 0 && rest.p[0] != '?' && rest.p[0] != ':')
-		return failed(x, "unexpected text in \"${%.*s}\"", s);
+	if (n == 0 || (rest.n > 0 && rest.p[0] != '?' && rest.p[0] != ':'))
+		return misplaced(x, "attribute name syntax error", s, rest);
 	value = value_of(x, name);
 	if (value == NULL)
 		return false;
 	if (rest.n == 0)
-		return add(x, span_of(value));
-	if (rest.p[0] == ':' && value[0] != '\0')
 		return add(x, span_of(value));
 	return choose(x, rest, value[0] != '\0');
 }
@@ -344,24 +370,24 @@ named(struct expansion *x, struct span s)
 static bool
 expression(struct expansion *x, struct span s)
 {
+	struct span whole = s = span_trim(s);
 	bool truth = false;
 
-	s = span_trim(s);
 	if (s.n == 0 || s.p[0] != '{')
 		return named(x, s);
 	if (!condition(x, &s, &truth))
 		return false;
 	skip_blanks(&s);
 	if (s.n == 0)
-		return !truth || add(x, SPAN("bool:true"));
+		return !truth || add(x, SPAN("true"));
 	if (s.p[0] != '?' && s.p[0] != ':')
-		return failed(x, "\"?\" or \":\" is expected at \"%.*s\"", s);
+		return misplaced(x, "\"?\" or \":\" expected", whole, s);
 	return choose(x, s, truth);
 }
 
 /* At a "$": expands what it stands for, and takes it off *s. */
 static bool
-dollar(struct expansion *x, struct span *s)
+dollar(struct expansion *x, struct span whole, struct span *s)
 {
 	struct span at = span_skip(*s, 1);
 	char c = at.n > 0 ? at.p[0] : '\0';
@@ -374,16 +400,16 @@ dollar(struct expansion *x, struct span *s)
 	if (c == '{' || c == '(') {
 		n = bracketed(at, c, c == '{' ? '}' : ')');
 		if (n == 0)
-			return failed(x, "the end of \"%.*s\" is missing", *s);
+			return failed(x, "truncated macro reference: \"%.*s\"",
+			    whole);
+		if (n == 2)
+			return failed(x, "empty macro name: \"%.*s\"", whole);
 		*s = span_skip(at, n);
 		return expression(x, (struct span){ at.p + 1, n - 2 });
 	}
 	n = name_length(at);
 	if (n == 0)
-		return failed(x,
-		    "a name is expected behind \"$\" in "
-		    "\"%.*s\"",
-		    *s);
+		return failed(x, "empty macro name: \"%.*s\"", whole);
 	*s = span_skip(at, n);
 	return named(x, span_take(at, n));
 }
@@ -391,10 +417,12 @@ dollar(struct expansion *x, struct span *s)
 static bool
 expand_text(struct expansion *x, struct span text)
 {
+	struct span whole = text;
 	bool ok = true;
 
 	if (x->depth >= CONF_DEPTH_MAX)
-		return failed(x, "nested too deep at \"%.*s\"", text);
+		return failed(x, "unreasonable macro call nesting: \"%.*s\"",
+		    text);
 	x->depth++;
 	while (ok && text.n > 0) {
 		size_t n = span_find(text, '$');
@@ -402,7 +430,7 @@ expand_text(struct expansion *x, struct span text)
 		ok = n == 0 || add(x, span_take(text, n));
 		text = span_skip(text, n);
 		if (ok && text.n > 0)
-			ok = dollar(x, &text);
+			ok = dollar(x, whole, &text);
 	}
 	x->depth--;
 	return ok;

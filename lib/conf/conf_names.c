@@ -72,6 +72,12 @@ conf_family_find(struct span name)
 	return NULL;
 }
 
+const struct conf_family *
+conf_family_at(size_t i)
+{
+	return i < sizeof(families) / sizeof(families[0]) ? &families[i] : NULL;
+}
+
 static const struct compat compat_table[] = {
 #define COMPAT(name_, fallback_, verdict_, reason_) \
 	{ #name_, fallback_, COMPAT_##verdict_, reason_ },

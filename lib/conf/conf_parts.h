@@ -85,6 +85,8 @@ struct conf_family {
 	const char *fallback;
 };
 const struct conf_family *conf_family_find(struct span name);
+/* Each of them in turn; NULL at the end. */
+const struct conf_family *conf_family_at(size_t i);
 
 /* Row of compat.def. */
 enum compat_verdict {

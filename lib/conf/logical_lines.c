@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/conf/logical_lines.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -45,7 +46,7 @@ is_comment(struct span line)
 static bool
 continues(struct span rest)
 {
-	return rest.n > 0 && (rest.p[0] == ' ' || rest.p[0] == '\t');
+	return rest.n > 0 && isspace((unsigned char)rest.p[0]);
 }
 
 /* First the line that begins it, then all that continue it. */
@@ -88,12 +89,15 @@ logical_lines_next(struct logical_lines *l, struct span *line,
 			    l->file, l->number, LOGICAL_LINE_MAX);
 			continue;
 		}
-		if (continues(first))
+		if (continues(first)) {
+			/* nothing before it that it could continue */
 			buf_printf(errors,
-			    "%s: line %d: the line begins with "
-			    "white space but there is no line before it that "
-			    "it could continue\n",
-			    l->file, l->number);
+			    "%s: line %d: logical line must not start with "
+			    "whitespace: \"%.*s\"\n",
+			    l->file, l->number,
+			    SPAN_ARG(span_take(buf_span(&l->line), 100)));
+			continue;
+		}
 		*line = span_trim(buf_span(&l->line));
 		return true;
 	}

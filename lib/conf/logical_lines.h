@@ -34,7 +34,8 @@ logical_lines_init(struct logical_lines *l, struct span text, const char *file);
 void logical_lines_fini(struct logical_lines *l);
 /*
  * The next line, line ends taken out and white space at both ends trimmed;
- * valid until the next call. False at the end of the text.
+ * valid until the next call. False at the end of the text. White space at
+ * the front of the first line of all is an error, and the line is left out.
  */
 bool logical_lines_next(struct logical_lines *l, struct span *line,
     struct buf *errors);

@@ -111,7 +111,7 @@ static const struct {
 	{ "smtp inet n - n - - smtpd -o a", "name=value" },
 	{ "smtp inet n - n - - smtpd -o { a = b", "\"}\" is missing" },
 	{ "smtp inet n - n - - smtpd -o a.b=c", "not the name of" },
-	{ " smtp inet n - n - - smtpd", "begins with white space" },
+	{ " smtp inet n - n - - smtpd", "must not start with" },
 };
 
 static void

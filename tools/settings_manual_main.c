@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: ISC */
+/* Prints main.cf(5) when the manual is made; never installed. */
+#include "tools/settings_manual.h"
+
+int
+main(void)
+{
+	settings_manual();
+	return 0;
+}
