@@ -75,14 +75,44 @@ expanded(struct postconf *p, const struct master_row *row)
 	return copy;
 }
 
-static size_t
+static void
 print_entry(struct postconf *p, const struct master_row *row)
 {
 	if (p->expand)
 		row = expanded(p, row);
 	row_put(row, p->fold, &p->out);
 	buf_add_char(&p->out, '\n');
-	return 1;
+}
+
+/* What was asked for; with no argument, everything. */
+struct wanted {
+	struct row_target target;
+	const char *argument;
+	bool found;
+};
+
+struct wanted_list {
+	struct wanted *list;
+	size_t count;
+};
+
+/* Does any of them ask for the item? NULL: for the entry. */
+static bool
+asked(struct wanted_list *w, const struct master_row *row,
+    const struct span *item)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < w->count; i++) {
+		const struct row_target *t = &w->list[i].target;
+
+		if (!row_target_is(t, row) ||
+		    (item != NULL && !fits(t->item, *item)))
+			continue;
+		w->list[i].found = true;
+		any = true;
+	}
+	return any;
 }
 
 static const char *
@@ -113,26 +143,22 @@ print_command(struct postconf *p, const struct master_row *row,
 	buf_add_char(&p->out, '\n');
 }
 
-static size_t
+static void
 print_fields(struct postconf *p, const struct master_row *row,
-    struct span wanted)
+    struct wanted_list *w)
 {
-	size_t found = 0;
-
 	for (int f = 0; f < ROW_FIELDS; f++) {
 		struct span item = span_of(row_field_name(f));
 		const char *name = item_name(p, row, item);
 
-		if (!fits(wanted, item))
+		if (!asked(w, row, &item))
 			continue;
-		found++;
 		if (f == ROW_COMMAND)
 			print_command(p, row, name);
 		else
 			postconf_print(p, name,
 			    arena_span(p->arena, row->field[f]));
 	}
-	return found;
 }
 
 struct setting_at {
@@ -151,9 +177,9 @@ by_name(const void *a, const void *b)
 	return x->name.n < y->name.n ? -1 : x->name.n > y->name.n;
 }
 
-static size_t
+static void
 print_settings(struct postconf *p, const struct master_row *row,
-    struct span wanted)
+    struct wanted_list *w)
 {
 	struct setting_at *list = arena_alloc(p->arena,
 			      (row->count + 1) * sizeof(*list)),
@@ -162,66 +188,86 @@ print_settings(struct postconf *p, const struct master_row *row,
 
 	for (size_t i = 0; i < row->count; i++)
 		if (row_setting(&row->words[i], &one.name, &one.value) &&
-		    fits(wanted, one.name) &&
+		    asked(w, row, &one.name) &&
 		    row_find(row, one.name) == &row->words[i])
 			list[found++] = one;
 	qsort(list, found, sizeof(*list), by_name);
 	for (size_t i = 0; i < found; i++)
 		postconf_print(p, item_name(p, row, list[i].name),
 		    arena_span(p->arena, text_of(p, row, list[i].value)));
-	return found;
-}
-
-static size_t
-print_row(struct postconf *p, char mode, const struct master_row *row,
-    const struct row_target *t)
-{
-	if (mode == 'M')
-		return print_entry(p, row);
-	if (mode == 'F')
-		return print_fields(p, row, t->item);
-	return print_settings(p, row, t->item);
 }
 
 static void
-list(struct postconf *p, char mode, const char *argument)
+print_row(struct postconf *p, char mode, const struct master_row *row,
+    struct wanted_list *w)
+{
+	if (mode == 'M') {
+		if (asked(w, row, NULL))
+			print_entry(p, row);
+		return;
+	}
+	/* each request in turn, even if two ask for the same */
+	for (size_t i = 0; i < w->count; i++) {
+		struct wanted_list one = { &w->list[i], 1 };
+
+		if (mode == 'F')
+			print_fields(p, row, &one);
+		else
+			print_settings(p, row, &one);
+	}
+}
+
+static void
+want(char mode, const char *argument, struct wanted *w)
 {
 	static const char *const forms[128] = { ['M'] = "service_name[/type]",
 		['F'] = "service_name[/type[/field]]",
 		['P'] = "service_name[/type[/parameter]]" };
-	struct row_target t;
 	int most = mode == 'M' ? 2 : 3, parts;
-	size_t found = 0;
 
-	parts = row_target_of(span_of(argument), most, &t);
+	w->argument = argument;
+	parts = row_target_of(span_of(argument), most, &w->target);
 	if (parts == 0 || parts > most)
 		fatal_status(1, "-%c option requires %s", mode,
 		    forms[(int)mode]);
-	if (mode == 'F' && !span_is(t.item, "*") &&
-	    row_field_find(t.item) == ROW_FIELDS)
+	if (mode == 'F' && !span_is(w->target.item, "*") &&
+	    row_field_find(w->target.item) == ROW_FIELDS)
 		fatal_status(1, "invalid service attribute name: \"%.*s\"",
-		    SPAN_ARG(t.item));
-	for (const struct master_row *r = p->rows; r != NULL; r = r->next)
-		if (row_target_is(&t, r))
-			found += print_row(p, mode, r, &t);
-	if (found == 0)
-		log_warning("unmatched request: \"%s\"", argument);
+		    SPAN_ARG(w->target.item));
+}
+
+static struct wanted_list
+wants(struct postconf *p, char mode, char **arguments)
+{
+	struct wanted_list w = { .count = 0 };
+
+	while (arguments[w.count] != NULL)
+		w.count++;
+	w.list = arena_alloc(p->arena, (w.count + 1) * sizeof(*w.list));
+	for (size_t i = 0; i < w.count; i++)
+		want(mode, arguments[i], &w.list[i]);
+	if (w.count == 0) {
+		want(mode, "*", &w.list[0]);
+		w.list[0].argument = NULL; /* nothing there is no complaint */
+		w.count = 1;
+	}
+	return w;
 }
 
 void
 postconf_master(struct postconf *p, char mode, char **arguments)
 {
-	static const struct row_target all = { { "*", 1 }, { "*", 1 },
-		{ "*", 1 } };
+	struct wanted_list w = wants(p, mode, arguments);
 
 	if (!p->quiet)
 		postconf_warn_undefined(p, false);
-	if (*arguments == NULL)
-		for (const struct master_row *r = p->rows; r; r = r->next)
-			print_row(p, mode, r, &all);
-	for (; *arguments != NULL; arguments++)
-		list(p, mode, *arguments);
+	for (const struct master_row *r = p->rows; r != NULL; r = r->next)
+		print_row(p, mode, r, &w);
 	postconf_flush(p);
+	for (size_t i = 0; i < w.count; i++)
+		if (!w.list[i].found && w.list[i].argument != NULL)
+			log_warning("unmatched request: \"%s\"",
+			    w.list[i].argument);
 	if (!p->quiet)
 		postconf_warn_unused(p, false);
 }
