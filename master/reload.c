@@ -193,19 +193,30 @@ commit(struct master *m, struct plan *plan, struct opened **list)
 	services_sweep(m);
 }
 
-/* The working directory is the queue directory for as long as we live. */
+/*
+ * The working directory is the queue directory for as long as we live, and
+ * programs of two generations, which share the queue, are the same users.
+ * All else is taken up by a reload.
+ */
 static bool
-queue_stays(const struct master *m, const struct plan *plan, struct buf *errors)
+lasting_stay(const struct master *m, const struct plan *plan,
+    struct buf *errors)
 {
-	if (m->plan == NULL ||
-	    strcmp(m->plan->common.queue_directory,
-		plan->common.queue_directory) == 0)
-		return true;
-	buf_printf(errors,
-	    "%s: queue_directory cannot be changed by a "
-	    "reload: stop and start\n",
-	    conf_origin(plan->conf, "queue_directory"));
-	return false;
+	static const char *const names[] = { "queue_directory", "mail_owner",
+		"setgid_group" };
+	bool same = true;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (m->plan == NULL ||
+		    strcmp(conf_value(m->plan->conf, names[i]),
+			conf_value(plan->conf, names[i])) == 0)
+			continue;
+		buf_printf(errors,
+		    "%s: %s cannot be changed by a reload: stop and start\n",
+		    conf_origin(plan->conf, names[i]), names[i]);
+		same = false;
+	}
+	return same;
 }
 
 static void
@@ -243,7 +254,7 @@ reload(struct master *m, const char *directory, struct complaints *c)
 
 	if (plan == NULL)
 		return false;
-	if (!queue_stays(m, plan, &c->errors) ||
+	if (!lasting_stay(m, plan, &c->errors) ||
 	    (m->plan == NULL && !take_queue(plan, &c->errors)) ||
 	    !open_missing(m, plan, &list, &c->errors) ||
 	    !plan_snapshots(plan, &c->errors))

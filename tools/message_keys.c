@@ -136,8 +136,8 @@ look_for_boundary(struct reading *r, struct span line)
 	for (size_t i = r->depth; i > 0; i--) {
 		size_t n = r->open[i - 1].n;
 
-		if (rest.n < n || !span_equal(span_take(rest, n),
-				     r->open[i - 1]))
+		if (rest.n < n ||
+		    !span_equal(span_take(rest, n), r->open[i - 1]))
 			continue;
 		r->depth = i;
 		if (span_starts(span_skip(rest, n), "--"))

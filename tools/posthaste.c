@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -208,6 +209,26 @@ do_abort(void)
 	return end("abort", "aborting");
 }
 
+/*
+ * Before anything is given to the new one: master refuses it, and the queue
+ * must stay the old one's.
+ */
+static bool
+owner_stays(void)
+{
+	const struct passwd *owner = getpwnam(instance.common.mail_owner);
+	struct stat st;
+
+	if (geteuid() != 0 || owner == NULL || stat("incoming", &st) < 0 ||
+	    st.st_uid == owner->pw_uid)
+		return true;
+	log_error("%s: mail_owner cannot be changed by a reload: stop and "
+		  "start",
+	    conf_origin(instance.conf, "mail_owner"));
+	log_error("the old configuration stays in force");
+	return false;
+}
+
 static int
 do_reload(void)
 {
@@ -215,6 +236,8 @@ do_reload(void)
 
 	if (!running())
 		return not_running();
+	if (!owner_stays())
+		return EXIT_FAILURE;
 	if (!installation_check(&instance)) {
 		log_error("the old configuration stays in force");
 		return EXIT_FAILURE;

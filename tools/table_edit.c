@@ -20,7 +20,8 @@ become_owner(const char *path, bool keep_root)
 	    st.st_uid == 0)
 		return false;
 	if (setegid(st.st_gid) < 0 || seteuid(st.st_uid) < 0)
-		fatal_status(TABLE_TOOL_NONE, "%s: cannot become its owner", path);
+		fatal_status(TABLE_TOOL_NONE, "%s: cannot become its owner",
+		    path);
 	return true;
 }
 
@@ -32,8 +33,7 @@ become_root(bool became)
 }
 
 bool
-table_tool_build(const struct table_build *b, bool keep_root,
-    struct buf *error)
+table_tool_build(const struct table_build *b, bool keep_root, struct buf *error)
 {
 	bool became = become_owner(b->path, keep_root);
 	bool good = table_build(b, error);

@@ -81,8 +81,9 @@ struct conf *conf_read_snapshot(int fd);
  * settings are always there, and so is what any of these refers to by $name,
  * what "texts" (-o and arguments of master.cf, NULL at the end, or NULL)
  * refer to, NAME_suffix families, restriction classes with the list that names
- * them, and NAME_something where a value names a table "ldap:NAME". To ask for another one later (conf_value, conf_raw, conf_fill)
- * is a bug of ours: it panics.
+ * them, and NAME_something where a value names a table "ldap:NAME". To ask for
+ * another one later (conf_value, conf_raw, conf_fill) is a bug of ours: it
+ * panics.
  */
 int conf_snapshot(struct conf *c, const char *share, char *const *texts);
 /* Does "share" itself name the setting, or its group? */

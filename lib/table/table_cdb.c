@@ -255,8 +255,7 @@ find_in_database(struct cdb_table *x, struct span key, struct buf *value,
 	if (found == 0 && key.n < sizeof(with_nul)) {
 		memcpy(with_nul, key.p, key.n);
 		with_nul[key.n] = '\0';
-		found =
-		    find(x, (struct span){ with_nul, key.n + 1 }, value);
+		found = find(x, (struct span){ with_nul, key.n + 1 }, value);
 	}
 	if (found < 0)
 		return damaged(x, value);

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: ISC
 """A reload changes everything or nothing, and disturbs nobody."""
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -7,7 +9,7 @@ import threading
 
 import pytest
 
-from posthaste import AS_ROOT, free_port, wait_for
+from posthaste import AS_ROOT, ROOT, free_port, wait_for
 from programs import own_programs, replace, restore, wait_gone
 
 
@@ -179,7 +181,7 @@ def test_wildcard_that_cannot_be_had_leaves_the_old_listener(suite):
 
 @pytest.mark.parametrize("main, master, said", [
     ("myhostname = bad host\n", "", 'myhostname: "bad host" is not a host name'),
-    ("mydomain =\n", "", 'mydomain: "" is not a host name'),
+    ("mydomain =\n", "", 'mydomain: "" must not be empty'),
     ("", "hook unix - n n - - pipe argv=/bin/true\n",
      "service hook/unix: pipe: user= is missing"),
     ("", "hook unix - n n - - pipe user=nobody\n",
@@ -237,6 +239,35 @@ def test_queue_directory_cannot_move_by_reload(suite):
     assert s.posthaste("reload", check=False).returncode != 0
     s.set(queue_directory=s.root / "spool")
     s.posthaste("reload")
+
+
+def test_what_needs_a_restart_is_named(suite):
+    """All of it at once, and the running suite is as it was."""
+    s = suite()
+    main = (s.root / "etc/main.cf").read_text()
+    users = "".join(f"{kind}_user = $old_owner-{kind}\n" for kind in
+                    ("net", "table", "auth", "token", "key", "log"))
+    old = s.command("postconf", "-h", "mail_owner").out.strip()
+    s.write("main.cf", main + f"old_owner = {old}\n{users}"
+                              "mail_owner = nobody\nsetgid_group = mail\n")
+    done = s.command(ROOT / "libexec/posthaste/master", "-c", s.root / "etc",
+                     "-C", check=False)
+    assert "error" not in done.err, done.err
+    os.kill(int((s.root / "spool/pid/master.pid").read_text()),
+            signal.SIGHUP)
+    at = len(main.splitlines())
+    s.wait_log(f"main.cf: line {at + 8}: mail_owner cannot be changed by a "
+               "reload: stop and start")
+    s.wait_log(f"main.cf: line {at + 9}: setgid_group cannot be changed by a "
+               "reload: stop and start")
+    assert "generation 1" in s.posthaste("status", check=False).out
+    if AS_ROOT:  # and nothing was given to the new owner
+        done = s.posthaste("reload", check=False)
+        assert "mail_owner cannot be changed by a reload" in done.err
+        assert (s.root / "spool/incoming").owner() == old
+    s.write("main.cf", main)
+    s.send()
+    s.wait_messages("bob")
 
 
 def test_only_one_queue_manager_works(suite):
