@@ -408,6 +408,67 @@ what_was_computed_is_kept(void **state)
 	mail_account_close(&a);
 }
 
+/* What a fetch gives of a message, and whether it was read at once. */
+static void
+starts_as(struct mailbox *m, uint32_t uid, const char *text, bool at_once)
+{
+	struct store_blob blob;
+	char start[16], rest[32] = "";
+	size_t n = strlen(text);
+
+	assert_int_equal(mailbox_fetch_start(m, uid, &blob, start,
+			     sizeof(start), &why),
+	    MAIL_OK);
+	assert_int_equal(blob.length, n);
+	assert_int_equal(blob.next, at_once ? n : 0);
+	if (at_once)
+		assert_memory_equal(start, text, n);
+	else
+		assert_int_equal(store_blob_read(&blob, rest, sizeof(rest)), n);
+	if (!at_once)
+		assert_string_equal(rest, text);
+	store_blob_close(&blob);
+}
+
+static void
+a_small_message_is_read_at_once_where_its_name_is_right(void **state)
+{
+	struct mail_account *a;
+	struct mailbox *m;
+	struct store_blob blob;
+	char start[16];
+
+	(void)state;
+	account_mail("cur/1.right,S=4:2,", "ab\r\n");
+	account_mail("cur/2.longer,S=4:2,", "ab\r\nc\r\n");
+	account_mail("cur/3.shorter,S=9:2,", "ab\r\n");
+	account_mail("cur/4.silent:2,", "ab\r\n");
+	account_mail("cur/5.just,S=15:2,", "123456789abcd\r\n");
+	account_mail("cur/6.large,S=16:2,", "123456789abcde\r\n");
+	account_mail("cur/7.empty,S=0:2,", "");
+	assert_int_equal(mkfifo("Maildir/cur/8.pipe,S=0:2,", 0600), 0);
+	a = account_open();
+	m = account_inbox(a);
+	/* the first look also learns its date, and more */
+	starts_as(m, 1, "ab\r\n", false);
+	for (uint32_t uid = 2; uid <= 7; uid++) {
+		assert_int_equal(mailbox_fetch(m, uid, &blob, &why), MAIL_OK);
+		store_blob_close(&blob);
+	}
+	starts_as(m, 1, "ab\r\n", true);
+	starts_as(m, 2, "ab\r\nc\r\n", false);
+	starts_as(m, 3, "ab\r\n", false);
+	starts_as(m, 4, "ab\r\n", false);
+	starts_as(m, 5, "123456789abcd\r\n", true);
+	starts_as(m, 6, "123456789abcde\r\n", false);
+	starts_as(m, 7, "", true);
+	assert_int_equal(mailbox_fetch_start(m, 8, &blob, start, sizeof(start),
+			     &why),
+	    MAIL_FAILED);
+	mailbox_close(&m);
+	mail_account_close(&a);
+}
+
 #define IN_FOLDER(test) \
 	cmocka_unit_test_setup_teardown(test, folder_enter, folder_leave)
 
@@ -424,6 +485,8 @@ main(void)
 		IN_FOLDER(what_dovecot_knew_stays),
 		IN_FOLDER(more_keywords_than_letters_last),
 		IN_FOLDER(what_was_computed_is_kept),
+		IN_FOLDER(
+		    a_small_message_is_read_at_once_where_its_name_is_right),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
