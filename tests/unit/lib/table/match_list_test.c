@@ -115,7 +115,7 @@ bad_patterns_are_refused(void **state)
 		"192.0.2.1/24",
 		"[192.0.2.1",
 		"192.0.2.0/33",
-		"mysql:/etc/x",
+		"nis:/etc/x",
 		"nonsense:x",
 	};
 

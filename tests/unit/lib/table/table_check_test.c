@@ -30,11 +30,11 @@ static const struct {
 	{ "transport_maps = texthash:main.cf, inline:{a=b}", NULL, NULL },
 	{ "transport_maps = mongodb:/etc/x",
 	    "main.cf: line 1: transport_maps: unsupported dictionary type: "
-	    "mongodb",
+	    "mongodb (no module for it exists)",
 	    NULL },
 	{ "transport_maps = proxy:mongodb:/etc/x",
 	    "main.cf: line 1: transport_maps: unsupported dictionary type: "
-	    "mongodb",
+	    "mongodb (no module for it exists)",
 	    NULL },
 	{ "transport_maps = /etc/x",
 	    "main.cf: line 1: transport_maps: \"/etc/x\" is no table: "
@@ -50,7 +50,7 @@ static const struct {
 	    NULL },
 	{ "transport_maps = unionmap:{mongodb:x}",
 	    "main.cf: line 1: transport_maps: unsupported dictionary type: "
-	    "mongodb",
+	    "mongodb (no module for it exists)",
 	    NULL },
 	{ "transport_maps = hash:",
 	    "main.cf: line 1: transport_maps: a file name is wanted behind "
