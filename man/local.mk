@@ -23,6 +23,7 @@ dist_man5_MANS += man/canonical.5
 dist_man5_MANS += man/cidr_table.5
 dist_man5_MANS += man/generic.5
 dist_man5_MANS += man/ldap_table.5
+dist_man5_MANS += man/lmdb_table.5
 dist_man5_MANS += man/main.cf.5
 dist_man5_MANS += man/master.cf.5
 dist_man5_MANS += man/memcache_table.5

@@ -50,6 +50,11 @@ tools_postmap_SOURCES = tools/postmap.c $(table_tool_sources)
 tools_postalias_SOURCES = tools/postalias.c $(table_tool_sources)
 tools_newaliases_SOURCES = tools/newaliases.c $(table_tool_sources)
 
+check_PROGRAMS += tests/fuzz/message_keys_fuzz
+TESTS += tests/fuzz/message_keys_fuzz
+tests_fuzz_message_keys_fuzz_SOURCES = tests/fuzz/message_keys_fuzz.c \
+	tests/fuzz/replay.c tools/message_keys.c
+
 sbin_PROGRAMS += tools/postdrop
 tools_postdrop_SOURCES = tools/postdrop.c tools/authorise.c \
 	tools/authorise.h

@@ -85,7 +85,8 @@ cut_word(struct span *rest, struct token *t)
 			*rest = span_skip(*rest, 1);
 			escaped |= needs_quotes(rest->p[0]);
 		}
-		buf_add_char(&t->text, rest->p[0]);
+		buf_add_char(&t->text,
+		    lines_blank(rest->p[0]) ? ' ' : rest->p[0]);
 		*rest = span_skip(*rest, 1);
 	}
 	if (escaped)

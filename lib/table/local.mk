@@ -87,3 +87,7 @@ tests_fuzz_table_settings_fuzz_SOURCES = tests/fuzz/table_settings_fuzz.c \
 	tests/fuzz/replay.c
 tests_fuzz_wire_answers_fuzz_SOURCES = tests/fuzz/wire_answers_fuzz.c \
 	tests/fuzz/replay.c
+check_PROGRAMS += tests/fuzz/alias_text_fuzz tests/fuzz/table_spec_fuzz
+TESTS += tests/fuzz/alias_text_fuzz tests/fuzz/table_spec_fuzz
+tests_fuzz_alias_text_fuzz_SOURCES = tests/fuzz/alias_text_fuzz.c tests/fuzz/replay.c
+tests_fuzz_table_spec_fuzz_SOURCES = tests/fuzz/table_spec_fuzz.c tests/fuzz/replay.c
