@@ -102,6 +102,7 @@ man: tools/settings_manual
 sbin_PROGRAMS += tools/postmailbox
 tools_postmailbox_SOURCES = tools/postmailbox.c tools/postmailbox.h \
 	tools/postmailbox_account.c tools/postmailbox_check.c \
+	tools/postmailbox_mbox.c \
 	tools/postmailbox_rebuild.c $(auth_accounts)
 
 sbin_PROGRAMS += tools/postaccount

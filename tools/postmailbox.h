@@ -28,4 +28,18 @@ void postmailbox_account(const char *config, const char *user,
 int postmailbox_check(const struct postmailbox *p);
 int postmailbox_rebuild(const struct postmailbox *p);
 
+/*
+ * An mbox file, from its start, and our state file of that folder (NULL: there
+ * is none): tells what is in it; what is wrong goes to "problem".
+ */
+struct folder_state;
+
+struct postmailbox_mbox {
+	uint64_t messages, bytes;
+};
+
+typedef void postmailbox_problem(const char *text);
+void postmailbox_mbox_check(int fd, const struct folder_state *state,
+    postmailbox_problem *problem, struct postmailbox_mbox *out);
+
 #endif

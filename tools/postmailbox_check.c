@@ -445,6 +445,115 @@ check_all(struct mail_tree *t)
 	mail_folder_list_fini(&l);
 }
 
+/* ---- mbox ---- */
+
+static void
+tell_problem(const char *text)
+{
+	problem(NULL, "%s", text);
+}
+
+/* "below": where its state is, under the directory for what is ours. */
+static void
+check_mbox_file(const char *name, const char *path, int directory,
+    const char *below)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC),
+	    state = below == NULL || directory == -1 ?
+	    -1 :
+	    open_below(directory, below);
+	struct folder f = { .name = name, .at = { .dir = state } };
+	struct postmailbox_mbox seen = { 0 };
+
+	put_clean(name);
+	putchar('\n');
+	if (state != -1)
+		read_state(&f);
+	if (fd != -1)
+		postmailbox_mbox_check(fd, f.has_state ? &f.state : NULL,
+		    tell_problem, &seen);
+	else if (errno == ENOENT)
+		puts("  no messages yet");
+	else
+		problem(NULL, "cannot be opened: %s", strerror(errno));
+	total.folders++;
+	total.messages += seen.messages;
+	total.bytes += seen.bytes;
+	folder_state_fini(&f.state);
+	fd_close(&fd);
+	fd_close(&state);
+}
+
+static void
+check_mbox_folder(struct mail_tree *t, const char *name, int ours)
+{
+	struct mail_place p = { 0 };
+	char *path;
+
+	if (mail_place_find(t, span_of(name), &p) != MAIL_OK)
+		return;
+	path = mem_printf("%s/%s", t->at.path, p.path);
+	check_mbox_file(name, path, ours, p.path);
+	free(path);
+	mail_place_fini(&p);
+}
+
+/* Files below a directory; INBOX is another one. */
+static void
+check_mbox_tree(struct mail_tree *t, const char *inbox)
+{
+	struct mail_folder_list l = { .odd = tell_odd };
+	int ours = open_below(t->root, MBOX_DIRECTORY);
+	struct why why;
+
+	check_mbox_file("INBOX", inbox, ours, "INBOX");
+	if (mail_tree_list(t, &l, &why) != MAIL_OK)
+		fatal_status(EX_IOERR, "%s", why.text);
+	for (size_t i = 0; i < l.count; i++)
+		if (l.all[i].selectable && strcmp(l.all[i].name, "INBOX") != 0)
+			check_mbox_folder(t, l.all[i].name, ours);
+	mail_folder_list_fini(&l);
+	fd_close(&ours);
+	t->at.index = mem_printf("%s/" MBOX_DIRECTORY, t->at.path);
+	check_index(t);
+}
+
+static void
+check_mbox(const struct postmailbox *p, struct mail_location *at)
+{
+	char *inbox = mail_location_mbox(p->location);
+	bool alone = at->inbox == NULL;
+	struct mail_tree t;
+	struct why why;
+
+	if (inbox == NULL)
+		fatal_status(EX_NOINPUT, "%s: no file's name", p->location);
+	printf("%s (mbox)\n", at->path);
+	free(at->inbox);
+	free(at->index);
+	at->inbox = at->index = NULL;
+	if (alone) {
+		check_mbox_file("INBOX", inbox, -1, NULL);
+		mail_location_fini(at);
+	} else {
+		if (mail_tree_open(AT_FDCWD, at, p->separator, false, &t,
+			&why) != MAIL_OK)
+			fatal_status(EX_NOINPUT, "%s", why.text);
+		check_mbox_tree(&t, inbox);
+		mail_tree_close(&t);
+	}
+	free(inbox);
+}
+
+static int
+conclude(void)
+{
+	printf("%u folders, %" PRIu64 " messages, %" PRIu64 " bytes; %u"
+	       " problems\n",
+	    total.folders, total.messages, total.bytes, total.problems);
+	return total.problems == 0 ? 0 : 1;
+}
+
 int
 postmailbox_check(const struct postmailbox *p)
 {
@@ -452,18 +561,20 @@ postmailbox_check(const struct postmailbox *p)
 	struct mail_tree t;
 	struct why why;
 
-	if (!mail_location_parse(p->location, &at, &why) ||
-	    mail_tree_open(AT_FDCWD, &at, p->separator, false, &t, &why) !=
-		MAIL_OK)
+	if (!mail_location_parse(p->location, &at, &why))
+		fatal_status(EX_NOINPUT, "%s", why.text);
+	if (at.mbox) {
+		check_mbox(p, &at);
+		return conclude();
+	}
+	if (mail_tree_open(AT_FDCWD, &at, p->separator, false, &t, &why) !=
+	    MAIL_OK)
 		fatal_status(EX_NOINPUT, "%s", why.text);
 	printf("%s (%s)\n", t.at.path,
 	    t.at.naming.fs ? "LAYOUT=fs" : "Maildir++");
 	check_all(&t);
 	check_begun(&t);
 	check_index(&t);
-	printf("%u folders, %" PRIu64 " messages, %" PRIu64 " bytes; %u"
-	       " problems\n",
-	    total.folders, total.messages, total.bytes, total.problems);
 	mail_tree_close(&t);
-	return total.problems == 0 ? 0 : 1;
+	return conclude();
 }

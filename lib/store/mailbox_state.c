@@ -122,7 +122,8 @@ take_state(struct mailbox_folder *f)
 	return r;
 }
 
-/* Where there is none: as the index has it, or made under the account's lock, by one of us. */
+/* Where there is none: as the index has it, or made under the account's lock,
+ * by one of us. */
 int
 mailbox_state_read(struct mailbox_folder *f)
 {
@@ -163,4 +164,3 @@ mailbox_state_heed(struct mailbox_folder *f)
 		return 0;
 	return mailbox_state_read(f);
 }
-

@@ -120,9 +120,8 @@ take_sample(void *with, const struct maildir_file *file)
 	if (uid == 0)
 		return true;
 	s->all[s->count].uid = uid;
-	s->all[s->count].base = (struct span){
-		arena_span(s->memory, file->base), file->base.n
-	};
+	s->all[s->count].base =
+	    (struct span){ arena_span(s->memory, file->base), file->base.n };
 	return ++s->count < SAMPLE;
 }
 
@@ -140,8 +139,8 @@ read_sample(struct search *s)
 		return;
 	s->sample.memory = arena_new();
 	if (s->damaged)
-		s->sample.listing = maildir_uidlist_read(files->control,
-		    UIDLIST_NAME, &header);
+		s->sample.listing =
+		    maildir_uidlist_read(files->control, UIDLIST_NAME, &header);
 	(void)maildir_folder_scan(files, "cur", take_sample, &s->sample);
 }
 
@@ -180,8 +179,8 @@ add_folder(void *with, const struct mail_index_folder *row)
 {
 	struct numbers *n = with;
 
-	n->all =
-	    mem_resize(n->all, (n->count + 1) * sizeof(struct mail_index_folder));
+	n->all = mem_resize(n->all,
+	    (n->count + 1) * sizeof(struct mail_index_folder));
 	n->all[n->count++] = *row;
 	return true;
 }

@@ -144,3 +144,90 @@ def test_what_is_no_mailbox():
     assert run("check", "maildir:/nowhere")[0] == 66
     assert run("check", "maildir:/nowhere:LAYOUT=index")[0] != 0
     assert run("look", "maildir:/nowhere")[0] == 64
+
+
+FROM = "From alice@example.test  Sat Nov 21 13:25:01 2026\n"
+
+
+def mbox_message(*fields, text="x"):
+    return FROM + "".join(f + "\n" for f in fields) + f"\n{text}\n\n"
+
+
+@pytest.fixture
+def mbox():
+    """A spool file that another program numbered, and two folders."""
+    base = pathlib.Path(tempfile.mkdtemp(prefix="mbox."))
+    (base / "mail/Work").mkdir(parents=True)
+    (base / "spool").write_text(
+        mbox_message("X-IMAPbase: 1234 0000000009 Junk", "X-UID: 7",
+                     "Subject: one") + mbox_message("Subject: two"))
+    (base / "mail/Sent").write_text(mbox_message("Subject: sent"))
+    (base / "mail/Work/2024").write_text("")
+    for place, _, files in os.walk(base):
+        for name in [".", *files]:
+            os.chown(os.path.join(place, name), OWNER, -1)
+    yield base
+    shutil.rmtree(base)
+
+
+def where(base):
+    return f"mbox:{base}/mail:INBOX={base}/spool"
+
+
+def test_mbox_files(mbox):
+    before = tree(mbox)
+    status, text = run("check", where(mbox))
+    assert status == 0, text
+    assert tree(mbox) == before
+    # fields that IMAP does not show are not counted
+    assert "INBOX\n  2 messages, 38 bytes\n  UIDVALIDITY 1234, UIDs up to 9 " \
+        "given; UIDs: 1 of X-UID, 1 to be given\n" in text
+    assert "Sent\n  1 messages, 20 bytes\n  no UIDVALIDITY yet; UIDs: 0 of " \
+        "X-UID, 1 to be given\n" in text
+    assert "Work/2024\n  0 messages, 0 bytes\n" in text
+    assert "index: none yet\n" in text
+    assert text.endswith("3 folders, 3 messages, 58 bytes; 0 problems\n")
+    status, text = run("check", f"mbox:{mbox}/spool")
+    assert status == 0 and text.endswith("1 folders, 2 messages, 38 bytes; "
+                                         "0 problems\n")
+
+
+def spoil_number(base):
+    with open(base / "spool", "a") as f:
+        f.write(mbox_message("X-UID: 7"))
+
+
+def spoil_last(base):
+    with open(base / "spool", "a") as f:
+        f.write(mbox_message("X-UID: 12"))
+
+
+def spoil_start(base):
+    (base / "mail/Sent").write_text("Subject: no line before\n\nx\n")
+
+
+def spoil_file(base):
+    (base / "spool").unlink()
+    (base / "spool").mkdir()
+
+
+def spoil_validity(base):
+    ours = base / "mail/.posthaste/INBOX"
+    ours.mkdir(parents=True)
+    (ours / "posthaste-folder").write_text(
+        "posthaste-folder 1\nuidvalidity 99\nbound 8\nid " + "0a" * 16 + "\n")
+
+
+@pytest.mark.parametrize("spoil, problem", [
+    (spoil_number, "UID 7 is two messages'"),
+    (spoil_last, "UID 12 is above the last one of X-IMAPbase"),
+    (spoil_start, "problem: "),
+    (spoil_file, "it is not a regular file"),
+    (spoil_validity, "UIDVALIDITY is 99 by posthaste-folder, 1234 by the"),
+])
+def test_each_problem_of_an_mbox_is_named(mbox, spoil, problem):
+    spoil(mbox)
+    status, text = run("check", where(mbox))
+    assert status == 1
+    assert problem in text
+    assert "; 1 problems" in text
