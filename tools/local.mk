@@ -31,6 +31,10 @@ TESTS += tests/unit/tools/cf_edit_test
 tests_unit_tools_cf_edit_test_SOURCES = tests/unit/tools/cf_edit_test.c \
 	tools/cf_edit.c
 tests_unit_tools_cf_edit_test_LDADD = $(LDADD) -lcmocka
+check_PROGRAMS += tests/fuzz/cf_edit_fuzz
+TESTS += tests/fuzz/cf_edit_fuzz
+tests_fuzz_cf_edit_fuzz_SOURCES = tests/fuzz/cf_edit_fuzz.c \
+	tests/fuzz/replay.c tools/cf_edit.c
 
 sbin_PROGRAMS += tools/postcat
 tools_postcat_SOURCES = tools/postcat.c tools/queue_tool.c tools/queue_tool.h

@@ -23,7 +23,7 @@ postconf_print(struct postconf *p, const char *name, const char *value)
 		buf_add_text(&p->out, " =");
 		column = strlen(name) + 2;
 	}
-	while (!p->no_value && span_cut(&rest, " \t\n\v\f\r", true, &word)) {
+	while (!p->no_value && span_cut(&rest, " \t\r\n", true, &word)) {
 		if (p->fold && column > 0 &&
 		    column + 1 + word.n > FOLD_COLUMN) {
 			buf_add_text(&p->out, "\n    ");

@@ -53,10 +53,18 @@ complain_all(const struct postconf *p, const struct buf *lines, bool fatal_ones)
 static void
 name_directory(struct postconf *p)
 {
-	if (strcmp(p->directory, CONFIG_DIRECTORY) != 0 &&
-	    conf_raw(p->conf, "config_directory") == NULL)
+	if (strcmp(p->directory, CONFIG_DIRECTORY) == 0)
+		return;
+	if (conf_raw(p->conf, "config_directory") == NULL)
 		conf_set(p->conf, SPAN("config_directory"),
 		    span_of(p->directory), "-c option");
+	else
+		complain(p,
+		    span_of(arena_printf(p->arena,
+			"%s: overriding earlier entry: config_directory=%s",
+			conf_origin(p->conf, "config_directory"),
+			p->directory)),
+		    false);
 }
 
 static void

@@ -20,7 +20,8 @@ def conf(suite):
 
 def test_list(conf):
     out = conf.command("postconf", "-n").out
-    assert out == (f"config_directory = {conf.root}/etc\n" "my_own = x\nmydomain = ${my_own?{y}:{n}}.test\n"
+    assert out == (f"config_directory = {conf.root}/etc\n"
+                   "my_own = x\nmydomain = ${my_own?{y}:{n}}.test\n"
                    "myhostname = mx.example.test\n"
                    "mynetworks = 127.0.0.0/8 10.0.0.0/8\n"
                    "relayhost = [c]\n")

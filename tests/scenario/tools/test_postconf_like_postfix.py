@@ -162,7 +162,7 @@ MAINS = {
     "families": b"myt_destination_concurrency_limit=2\n"
                 b"zz_destination_concurrency_limit=2\nmyt_time_limit=3\n"
                 b"smtp_time_limit=4\n",
-    "level": b"compatibility_level = 2\nmynetworks_style = x\n",
+    "level": b"compatibility_level = 2\nmynetworks_style = class\n",
     "hash in value": b"relayhost = a #b\n #c\n d#e\n",
     "braces": b"relayhost = {a b, {c}}\nmyorigin = }{\n",
     "directory": b"config_directory = /other\n",
