@@ -140,4 +140,8 @@ def test_every_program_and_command_has_its_manual():
     for folder, section in (("sbin", "[18]"), ("libexec/posthaste", "8")):
         for program in (ROOT / folder).iterdir():
             name = program.name.split("-")[0]  # pop3d-session: pop3d(8)
+            if name.endswith(".so"):  # table_pgsql.so: pgsql_table(5)
+                kind = name.removeprefix("table_").removesuffix(".so")
+                assert (ROOT / f"share/man/man5/{kind}_table.5").exists()
+                continue
             assert list(ROOT.glob(f"share/man/man*/{name}.{section}")), program
