@@ -5,7 +5,9 @@ libposthaste_a_SOURCES += lib/login/login.h lib/login/login.c \
 	lib/login/relay.c lib/login/session_stage.h lib/login/session_main.c \
 	lib/login/session_parent.c lib/login/session_child.c \
 	lib/login/session_enter.c lib/login/session_internal.h \
-	lib/login/session_parking.c \
+	lib/login/session_parking.c lib/login/parking_places.c \
+	lib/login/parking_places.h lib/login/parking_room.c \
+	lib/login/parking_room.h \
 	lib/login/root_path.c lib/login/root_path.h \
 	lib/login/mbox_keeper.c lib/login/mbox_keeper.h lib/login/session_shares.c \
 	lib/login/session_shares.h

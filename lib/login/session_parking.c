@@ -21,21 +21,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/inotify.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
-#include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
 #include "lib/base/hash_table.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/login/parking_places.h"
+#include "lib/login/parking_room.h"
 
 enum {
 	OTHER_FILES = 512, /* descriptors that are no parked connections */
@@ -45,31 +43,6 @@ enum {
 	TICK_MS = 1000, /* timers are this coarse */
 	PROVEN_MS = 1000, /* so long it is not asked again for one account */
 	DEAF_MOST = 5, /* signs of life that a client did not take */
-	CHANGES = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |
-	    IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR,
-	CHANGES_OF_FILE = IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF,
-};
-
-/* A directory or file that is watched, for all connections that want it. */
-struct spot {
-	int number; /* of inotify */
-	struct place *places;
-	UT_hash_handle hh;
-};
-
-/* A connection's interest in a spot. */
-struct place {
-	struct spot *spot; /* NULL: none */
-	struct place *next, **link;
-	struct parked *parked; /* NULL: it has not come yet, */
-	struct parking_ahead *ahead; /* and this is what came */
-};
-
-struct parking_ahead {
-	size_t count;
-	bool early; /* something has happened already */
-	int error; /* what could not be watched, or 0 */
-	struct place places[SESSION_POINTS_MAX];
 };
 
 /* An account as it was, and its connections. */
@@ -105,75 +78,9 @@ struct parked {
 
 static const struct session_stage *stage;
 static struct holder *holders;
-static struct spot *spots;
 static size_t count, most;
-static int inotify = -1, timer = -1;
+static int timer = -1;
 static int64_t timer_at = INT64_MAX;
-
-/*
- * Memory for parked connections, in pieces of few sizes, which forked
- * processes do not get.
- */
-enum { SLAB = 256 * 1024, SIZES = 7 };
-
-static struct room {
-	size_t size;
-	struct free_piece {
-		struct free_piece *next;
-	} * free;
-} rooms[SIZES] = { { 512, NULL }, { 1024, NULL }, { 2048, NULL },
-	{ 4096, NULL }, { 8192, NULL }, { 16384, NULL }, { 40960, NULL } };
-
-static struct room *
-room_for(size_t size)
-{
-	for (size_t i = 0; i < SIZES; i++)
-		if (size <= rooms[i].size)
-			return &rooms[i];
-	unreachable();
-}
-
-static void
-add_slab(struct room *r)
-{
-	char *slab = mmap(NULL, SLAB, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (slab == MAP_FAILED || madvise(slab, SLAB, MADV_DONTFORK) == -1)
-		fatal("memory for parked connections: %m");
-	/* from the end, so that the first ones are used first */
-	for (size_t at = SLAB; at >= r->size; at -= r->size) {
-		struct free_piece *p = (void *)(slab + at - r->size);
-
-		p->next = r->free;
-		r->free = p;
-	}
-}
-
-static void *
-take_piece(size_t size)
-{
-	struct room *r = room_for(size);
-	struct free_piece *p;
-
-	if (r->free == NULL)
-		add_slab(r);
-	p = r->free;
-	r->free = p->next;
-	memset(p, 0, size);
-	return p;
-}
-
-static void
-give_piece(void *piece, size_t size)
-{
-	struct room *r = room_for(size);
-	struct free_piece *p = piece;
-
-	memset(piece, 0, size);
-	p->next = r->free;
-	r->free = p;
-}
 
 /* Accounts. */
 
@@ -249,134 +156,11 @@ parking_of(const struct session_owner *owner, const char *client)
 	return n;
 }
 
-/* Directories. */
-
-static void
-leave_spot(struct place *at)
-{
-	struct spot *s = at->spot;
-
-	if (s == NULL)
-		return;
-	at->spot = NULL;
-	*at->link = at->next;
-	if (at->next != NULL)
-		at->next->link = at->link;
-	if (s->places != NULL)
-		return;
-	(void)inotify_rm_watch(inotify, s->number);
-	HASH_DELETE(hh, spots, s);
-	free(s);
-}
-
-/* One at a time: its neighbours may be of the same connection. */
-static void
-move_place(struct place *at, const struct place *from)
-{
-	*at = *from;
-	if (at->spot == NULL)
-		return;
-	*at->link = at;
-	if (at->next != NULL)
-		at->next->link = &at->next;
-}
-
-/* False with errno: it cannot be watched. */
-static bool
-enter_spot(struct place *at, int fd, bool directory)
-{
-	char path[64];
-	struct spot *s;
-	int number;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	number = inotify_add_watch(inotify, path,
-	    directory ? CHANGES : CHANGES_OF_FILE);
-	if (number == -1)
-		return false;
-	HASH_FIND_INT(spots, &number, s);
-	if (s == NULL) {
-		s = mem_new(sizeof(*s));
-		s->number = number;
-		HASH_ADD_INT(spots, number, s);
-	}
-	at->spot = s;
-	at->link = &s->places;
-	at->next = s->places;
-	if (at->next != NULL)
-		at->next->link = &at->next;
-	s->places = at;
-	return true;
-}
-
-/*
- * Is it the user's own? Those who share mail with him are the same system
- * user. Without root we may watch what he may, and no more.
- */
-static bool
-may_watch(const struct session_owner *owner, const struct stat *st)
-{
-	return (S_ISDIR(st->st_mode) || S_ISREG(st->st_mode)) &&
-	    (!stage->separated || st->st_uid == owner->uid);
-}
-
-/* Did something happen between the process's last look and our watch? */
-static bool
-changed_since(int fd, bool directory, uint64_t looked)
-{
-	struct stat st;
-	struct timespec at;
-
-	if (fstat(fd, &st) == -1)
-		return true;
-	at = directory ? st.st_mtim : st.st_ctim;
-	/* another file may have taken its name over */
-	return st.st_nlink == 0 ||
-	    (uint64_t)at.tv_sec * 1000000000U + (uint64_t)at.tv_nsec != looked;
-}
-
-/* The descriptor is not needed any more behind it. */
-static void
-watch_ahead(const struct session_owner *owner, struct parking_ahead *a,
-    const struct msg_watch *m)
-{
-	struct place *at = &a->places[a->count];
-	bool directory;
-	struct stat st;
-
-	if (fstat(m->place, &st) == -1) {
-		a->error = errno;
-		return;
-	}
-	if (!may_watch(owner, &st)) {
-		a->error = EPERM;
-		return;
-	}
-	directory = S_ISDIR(st.st_mode);
-	*at = (struct place){ .ahead = a };
-	if (!enter_spot(at, m->place, directory)) {
-		a->error = errno;
-		return;
-	}
-	a->count++;
-	a->early = a->early || changed_since(m->place, directory, m->changed);
-}
-
-static void
-drop_first(struct parking_ahead *a, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		leave_spot(&a->places[i]);
-	a->count -= n;
-	for (size_t i = 0; i < a->count; i++)
-		move_place(&a->places[i], &a->places[i + n]);
-}
-
 void
 parking_drop_ahead(struct parking_ahead **a)
 {
 	if (*a != NULL)
-		drop_first(*a, (*a)->count);
+		parking_places_drop(*a, (*a)->count);
 	free(*a);
 	*a = NULL;
 }
@@ -409,8 +193,7 @@ static void
 take_out(struct parked *p)
 {
 	session_watch_drop(p->fd);
-	for (size_t i = 0; i < p->watches; i++)
-		leave_spot(&p->places[i]);
+	parking_places_leave(p->places, p->watches);
 	*p->link = p->next;
 	if (p->next != NULL)
 		p->next->link = p->link;
@@ -430,7 +213,7 @@ free_parked(struct parked *p)
 	(void)setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &no_waiting,
 	    sizeof(no_waiting));
 	fd_close(&p->fd);
-	give_piece(p, p->size);
+	parking_room_give(p, p->size);
 	drop_holder(h);
 }
 
@@ -557,58 +340,9 @@ client_ready(struct session_watch *w, unsigned int events)
 }
 
 static void
-wake_place(struct place *at)
+place_changed(struct parked *p)
 {
-	if (at->parked != NULL) {
-		wake(at->parked, false);
-		return;
-	}
-	at->ahead->early = true;
-	leave_spot(at);
-}
-
-static void
-wake_spot(int number)
-{
-	struct spot *s;
-
-	/* the last one to wake takes the spot along */
-	for (;;) {
-		HASH_FIND_INT(spots, &number, s);
-		if (s == NULL)
-			return;
-		wake_place(s->places);
-	}
-}
-
-/* Events were lost: everybody has to look. */
-static void
-wake_all_spots(void)
-{
-	while (spots != NULL)
-		wake_spot(spots->number);
-}
-
-static bool
-inotify_ready(struct session_watch *w, unsigned int events)
-{
-	static union {
-		struct inotify_event align;
-		char bytes[65536];
-	} in;
-	const struct inotify_event *e;
-	ssize_t n = read(inotify, in.bytes, sizeof(in.bytes));
-
-	(void)w, (void)events;
-	for (ssize_t at = 0; n > 0 && at < n;
-	     at += (ssize_t)(sizeof(*e) + e->len)) {
-		e = (const void *)(in.bytes + at);
-		if ((e->mask & IN_Q_OVERFLOW) != 0)
-			wake_all_spots();
-		else
-			wake_spot(e->wd);
-	}
-	return true;
+	wake(p, false);
 }
 
 /* False: it has ended. */
@@ -656,8 +390,7 @@ timer_ready(struct session_watch *w, unsigned int events)
 void
 parking_setup(const struct session_stage *of)
 {
-	static struct session_watch changes = { inotify_ready },
-				    time = { timer_ready };
+	static struct session_watch time = { timer_ready };
 	struct rlimit files;
 
 	stage = of;
@@ -666,10 +399,9 @@ parking_setup(const struct session_stage *of)
 		most = OTHER_FILES / 2;
 	else
 		most = (size_t)files.rlim_cur - OTHER_FILES;
-	inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (inotify == -1 || timer == -1 ||
-	    !session_watch_add(inotify, EPOLLIN, &changes) ||
+	if (timer == -1 ||
+	    !parking_places_setup(stage->separated, place_changed) ||
 	    !session_watch_add(timer, EPOLLIN, &time))
 		fatal("parking: %m");
 }
@@ -697,19 +429,6 @@ keep_bytes(char **at, struct span bytes)
 	return kept;
 }
 
-/* What is watched is the connection's from now on. */
-static void
-take_places(struct parked *p, struct parking_ahead *a)
-{
-	p->watches = a->count;
-	a->count = 0;
-	for (size_t i = 0; i < p->watches; i++) {
-		move_place(&p->places[i], &a->places[i]);
-		p->places[i].parked = p;
-		p->places[i].ahead = NULL;
-	}
-}
-
 static struct parked *
 new_parked(struct holder *h, const struct msg_park *m, struct parking_ahead *a)
 {
@@ -717,7 +436,7 @@ new_parked(struct holder *h, const struct msg_park *m, struct parking_ahead *a)
 	size_t size = sizeof(struct parked) + places + strlen(m->behind) +
 	    strlen(m->id) + strlen(m->client) + strlen(m->method) +
 	    strlen(m->tls) + 5 + m->state.n + m->compression.n;
-	struct parked *p = take_piece(size);
+	struct parked *p = parking_room_take(size);
 	int64_t now = clock_ms();
 	char *at = p->text + places;
 
@@ -725,7 +444,8 @@ new_parked(struct holder *h, const struct msg_park *m, struct parking_ahead *a)
 	p->size = size;
 	p->fd = m->socket;
 	p->places = (struct place *)(void *)p->text;
-	take_places(p, a);
+	p->watches = a->count;
+	parking_places_give(a, p->places, p);
 	p->behind = keep(&at, m->behind);
 	p->id = keep(&at, m->id);
 	p->client = keep(&at, m->client);
@@ -785,7 +505,7 @@ park(const struct session_owner *owner, struct parking_ahead *a,
 
 	/* of one that could not be parked after all */
 	if (a->count > m->watches)
-		drop_first(a, a->count - m->watches);
+		parking_places_drop(a, a->count - m->watches);
 	p = new_parked(h, m, a);
 	why = obstacle(p, a, m->watches);
 	if (why != NULL && clock_ms() >= next_warning) {
@@ -807,8 +527,8 @@ parking_take(const struct session_owner *owner, struct parking_ahead **a,
 		*a = mem_new(sizeof(**a));
 	if (kind == &message_watch) {
 		if ((*a)->count == SESSION_POINTS_MAX)
-			drop_first(*a, 1);
-		watch_ahead(owner, *a, message);
+			parking_places_drop(*a, 1);
+		parking_places_watch(owner, *a, message);
 		ipc_close_fds(kind, message);
 	} else if (kind == &message_park) {
 		park(owner, *a, message);

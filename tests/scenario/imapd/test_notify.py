@@ -279,7 +279,7 @@ def test_subscriptions_of_another_program_are_seen(suite):
 
 def test_a_quiet_tree_is_not_looked_at(suite):
     """Nobody wakes for a tree in which nothing happens."""
-    s, c = quiet(suite)
+    s, c = quiet(suite, "imap_hibernate_timeout = 0\n")
     c.ok("NOTIFY SET (personal (MailboxName))")
     child = max(s.processes("imapd-session"))
 
