@@ -122,10 +122,18 @@ lost_rights(const struct cdb_table *x, int error)
 static void
 give_up(struct cdb_table *x, const char *suffix, int error)
 {
+	struct stat st;
+
 	drop(x);
 	buf_reset(&x->error);
 	buf_printf(&x->error, "open database %s%s: %s", x->watch.path, suffix,
 	    strerror(error));
+	if (x->has_source && error == ENOENT &&
+	    watch_stat(&x->watch, ".db", &st) == 0)
+		buf_printf(&x->error,
+		    " (%s.db is a Berkeley DB file: its source text %s is "
+		    "wanted instead)",
+		    x->watch.path, x->watch.path);
 }
 
 static bool

@@ -27,15 +27,16 @@ static const struct {
 	const char *type;
 	const char *suffix; /* NULL: the file itself */
 	bool or_source; /* with a suffix: the file without it will do */
+	bool opened; /* cheap: opened later, with few rights, to be judged */
 } files[] = {
-	{ "btree", ".cdb", true },
-	{ "cdb", ".cdb", false },
-	{ "cidr", NULL, false },
-	{ "hash", ".cdb", true },
-	{ "lmdb", ".lmdb", true },
-	{ "pcre", NULL, false },
-	{ "regexp", NULL, false },
-	{ "texthash", NULL, false },
+	{ "btree", ".cdb", true, false },
+	{ "cdb", ".cdb", false, true },
+	{ "cidr", NULL, false, true },
+	{ "hash", ".cdb", true, false },
+	{ "lmdb", ".lmdb", true, true },
+	{ "pcre", NULL, false, true },
+	{ "regexp", NULL, false, true },
+	{ "texthash", NULL, false, false },
 };
 
 enum { FILES = sizeof(files) / sizeof(files[0]), DEPTH_MAX = 8 };
@@ -82,8 +83,24 @@ check_patterns(struct checking *k, struct span word)
 	free(path);
 }
 
+/* A Berkeley DB alone: what somebody who came from Postfix may have. */
+static bool
+is_foreign(struct checking *k, size_t i, const char *source)
+{
+	char *foreign = mem_printf("%s.db", source);
+	bool is = files[i].or_source && access(foreign, F_OK) == 0;
+
+	if (is)
+		warn(k, foreign,
+		    "a Berkeley DB file cannot be read: its source text is "
+		    "wanted beside it (\"postmap -s\" of the Postfix that "
+		    "made it prints that)");
+	free(foreign);
+	return is;
+}
+
 static void
-check_file(struct checking *k, size_t i, struct span argument)
+check_file(struct checking *k, size_t i, struct span spec, struct span argument)
 {
 	char *path = mem_printf("%.*s%s", SPAN_ARG(argument),
 	    files[i].suffix ? files[i].suffix : "");
@@ -92,14 +109,20 @@ check_file(struct checking *k, size_t i, struct span argument)
 	if (argument.n == 0)
 		wrong(k, "a file name is wanted behind the table's type");
 	else if (access(path, F_OK) < 0 &&
-	    (!files[i].or_source || access(source, F_OK) < 0))
-		warn(k, files[i].or_source ? source : path, strerror(errno));
-	else if (files[i].suffix != NULL && older(path, source))
+	    (!files[i].or_source || access(source, F_OK) < 0)) {
+		int error = errno;
+
+		if (!is_foreign(k, i, source))
+			warn(k, files[i].or_source ? source : path,
+			    strerror(error));
+	} else if (files[i].suffix != NULL && older(path, source))
 		warn(k, path,
 		    files[i].or_source ?
 			"older than its source, which is read instead: run "
 			"postmap" :
 			"older than its source: run postmap");
+	else if (files[i].opened)
+		table_check_later(conf_origin(k->c, k->name), k->name, spec);
 	free(path);
 	free(source);
 }
@@ -133,7 +156,7 @@ check_spec(struct checking *k, struct span spec, int depth)
 	while (i < FILES && !span_is(type, files[i].type))
 		i++;
 	if (i < FILES && (argument.n == 0 || argument.p[0] != '{')) {
-		check_file(k, i, argument);
+		check_file(k, i, spec, argument);
 	} else if ((span_is(type, "unionmap") || span_is(type, "pipemap")) &&
 	    depth < DEPTH_MAX && words_unbrace(argument, &inner)) {
 		while (words_next(&inner, &word))

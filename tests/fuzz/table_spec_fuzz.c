@@ -24,13 +24,13 @@ has(struct span text, const char *word)
 static bool
 is_harmless(struct span spec)
 {
-	static const char *const first[] = { "inline:{", "static:", "fail:",
-		"unionmap:{", "pipemap:{", "randmap:{", "debug:", "regexp:{",
-		"pcre:{", "cidr:{" };
+	static const char *const first[] = { "inline:{",
+		"static:", "fail:", "unionmap:{", "pipemap:{", "randmap:{",
+		"debug:", "regexp:{", "pcre:{", "cidr:{" };
 	static const char *const others[] = { "hash:", "btree:", "cdb:",
-		"lmdb:", "texthash:", "unix:", "ldap:", "mysql:", "pgsql:", "redis:",
-		"sqlite:", "tcp:", "socketmap:", "memcache:", "regexp:/",
-		"pcre:/", "cidr:/" };
+		"lmdb:", "texthash:", "unix:", "ldap:", "mysql:", "pgsql:",
+		"redis:", "sqlite:", "tcp:", "socketmap:", "memcache:",
+		"regexp:/", "pcre:/", "cidr:/" };
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		if (has(spec, others[i]))
@@ -56,8 +56,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* it is one, or it says why not */
 	ensure(t != NULL || text.n > 0);
 	for (size_t i = 0; t != NULL && i < 4; i++) {
-		enum table_result r =
-		    table_lookup(t, span_of(keys[i]), &text);
+		enum table_result r = table_lookup(t, span_of(keys[i]), &text);
 
 		ensure(r != TABLE_AGAIN || text.n > 0);
 		ensure(r != TABLE_BROKEN || text.n > 0);
