@@ -141,8 +141,7 @@ judge(struct check *c)
 	if (c->state != NULL && c->validity != 0 &&
 	    c->validity != c->state->uidvalidity) {
 		snprintf(line, sizeof(line),
-		    "UIDVALIDITY is %" PRIu32 " by %s, %" PRIu32
-		    " by the file",
+		    "UIDVALIDITY is %" PRIu32 " by %s, %" PRIu32 " by the file",
 		    c->state->uidvalidity, FOLDER_STATE_NAME, c->validity);
 		c->problem(line);
 	}

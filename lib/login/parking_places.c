@@ -120,8 +120,8 @@ changed_since(int fd, bool directory, uint64_t looked)
 }
 
 void
-parking_places_watch(const struct session_owner *owner,
-    struct parking_ahead *a, const struct msg_watch *m)
+parking_places_watch(const struct session_owner *owner, struct parking_ahead *a,
+    const struct msg_watch *m)
 {
 	struct place *at = &a->places[a->count];
 	bool directory;
@@ -156,8 +156,7 @@ parking_places_drop(struct parking_ahead *a, size_t n)
 }
 
 void
-parking_places_give(struct parking_ahead *a, struct place *to,
-    struct parked *p)
+parking_places_give(struct parking_ahead *a, struct place *to, struct parked *p)
 {
 	size_t n = a->count;
 
