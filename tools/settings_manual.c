@@ -224,6 +224,15 @@ settings_manual(void)
 	     "NAME_initial_destination_concurrency, NAME_time_limit and their\n"
 	     "like override default_destination_concurrency_limit and so on\n"
 	     "for that service.");
+	puts(".Ss Whose name is no word of C\n"
+	     ".Bl -tag -width Ds\n"
+	     ".It Va 2bounce_notice_recipient\n"
+	     "Default:\n"
+	     ".Ql \"postmaster\"\n"
+	     ".Pq text\n"
+	     ".br\n"
+	     "Who gets reports that could not be delivered to the sender.\n"
+	     ".El");
 	puts(".Sh SETTINGS OF POSTFIX\n"
 	     "Every other setting that Postfix 3.12 has, or had once, is\n"
 	     "known.\n"
