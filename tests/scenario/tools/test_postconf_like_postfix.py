@@ -121,7 +121,13 @@ TEXTS = [
 @pytest.mark.parametrize("text", TEXTS)
 def test_expansion(tmp_path, text):
     main = HEAD + b"relayhost = " + text.encode("latin1") + b"\n"
-    same(tmp_path, main, b"", "-x", "relayhost")
+    peer, own = results(tmp_path / "etc", main, b"", ["-x", "relayhost"])
+    if peer["status"] != 0:
+        # of a malformed text Postfix looks at some of the names only
+        for r in peer, own:
+            r["complaints"] = {line for line in r["complaints"]
+                               if b": undefined parameter: " not in line}
+    assert own == peer
 
 
 # files as they should not be
@@ -256,6 +262,8 @@ def given(option):
     a + b for a, b in itertools.combinations(OPTIONS, 2)
     # what is installed; tested apart
     if not ({a, b} & set("abtmT") and {a, b} & set("vC"))
+    # its -v says what the libraries do
+    and not ("v" in (a, b) and {a, b} & set("nMPFC"))
     and not {a, b} <= EVERYTHING and a + b not in ("xC", "hC", "HC")])
 def test_pairs_of_options(tmp_path, pair):
     same(tmp_path, HEAD, MASTER, *given(pair[0]), *given(pair[1]))
@@ -386,6 +394,10 @@ def test_change_of_master_cf(tmp_path, arguments):
     peer, own = results(tmp_path / "etc", HEAD, MASTER_TO_CHANGE, arguments)
     if arguments[0][1] in "FP":
         before, after = (r["files"].pop("master.cf") for r in (peer, own))
+        if arguments[0] == "-PX":
+            # and it lines up the columns of entries without that setting
+            before, after = (re.sub(rb"\n +-o", b" -o", re.sub(
+                rb" +", b" ", text)) for text in (before, after))
         assert entries(after) == entries(before)
         assert comments(after) == comments(before)
     assert own == peer
