@@ -31,7 +31,10 @@ write_failed(struct stream *s)
 	return stick(s, IO_ERROR);
 }
 
-/* All n bytes, by the deadline. */
+/*
+ * All n bytes, each part of the size of a buffer in the time of one write:
+ * who takes much slowly is not cut, nor does a trickle hold us.
+ */
 static enum io
 send_all(struct stream *s, const char *p, size_t n)
 {
@@ -40,6 +43,7 @@ send_all(struct stream *s, const char *p, size_t n)
 							     STREAM_BUFFER_SIZE;
 	int64_t deadline = stream_until(s);
 	unsigned int need = WAIT_WRITE;
+	size_t taken = 0;
 	enum io result;
 
 	while (n > 0 || stream_deflate_unsent(s)) {
@@ -49,6 +53,11 @@ send_all(struct stream *s, const char *p, size_t n)
 		if (sent > 0 || (sent == 0 && n == 0)) {
 			p += sent;
 			n -= (size_t)sent;
+			taken += (size_t)sent;
+			if (taken >= STREAM_BUFFER_SIZE) {
+				taken = 0;
+				deadline = stream_until(s);
+			}
 			continue;
 		}
 		if (sent < 0 && errno != EAGAIN)

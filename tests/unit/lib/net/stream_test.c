@@ -485,6 +485,72 @@ a_full_peer_is_a_timeout(void **state)
 	assert_int_equal(stream_pool_used(), 0);
 }
 
+enum { SLOW_PARTS = 12 };
+
+static char large[SLOW_PARTS * 100000];
+
+static void
+large_writer(void *argument)
+{
+	struct stream *s = argument;
+
+	assert_int_equal(stream_write(s, large, sizeof(large)), IO_OK);
+	assert_int_equal(stream_flush(s), IO_OK);
+	stream_free(&s);
+}
+
+/* All of it takes several times as long as one write may. */
+static void
+slow_reader(void *argument)
+{
+	int fd = *(int *)argument;
+	size_t all = 0;
+	ssize_t n;
+
+	while ((n = recv(fd, large, 100000, MSG_DONTWAIT)) != 0) {
+		if (n == -1)
+			assert_int_equal(errno, EAGAIN);
+		else
+			all += (size_t)n;
+		wait_until(clock_ms() + 50);
+	}
+	assert_int_equal(all, sizeof(large));
+	close(fd);
+}
+
+static void
+a_slow_peer_that_takes_is_none(void **state)
+{
+	int fd[2];
+	struct stream *s = over(fd);
+
+	(void)state;
+	stream_timeout(s, 300);
+	task_start(large_writer, s);
+	task_start(slow_reader, &fd[1]);
+	task_loop();
+	assert_int_equal(stream_pool_used(), 0);
+}
+
+static void
+an_absolute_deadline_holds(void **state)
+{
+	int fd[2];
+	struct stream *s = over(fd);
+	enum io result = IO_OK;
+	int64_t began = clock_ms();
+
+	(void)state;
+	stream_timeout(s, 60000);
+	stream_deadline(s, began + 30);
+	for (int i = 0; i < 10 && result == IO_OK; i++)
+		result = stream_write(s, large, sizeof(large));
+	assert_int_equal(result, IO_TIMEOUT);
+	assert_true(clock_ms() - began < 30000);
+	stream_free(&s);
+	close(fd[1]);
+}
+
 static void
 cancelled_reader(void *argument)
 {
@@ -993,6 +1059,8 @@ main(void)
 		cmocka_unit_test(a_short_file_is_an_error),
 		cmocka_unit_test(write_errors_stick),
 		cmocka_unit_test(a_full_peer_is_a_timeout),
+		cmocka_unit_test(a_slow_peer_that_takes_is_none),
+		cmocka_unit_test(an_absolute_deadline_holds),
 		cmocka_unit_test(a_cancelled_session_may_say_goodbye),
 		cmocka_unit_test(pipes_work),
 		cmocka_unit_test(last_words_come_with_the_end),
