@@ -14,20 +14,23 @@
 #include "lib/log/log.h"
 #include "lib/login/session_stage.h"
 
+/* Who could not be kept waits so many times as long for another try. */
+enum { STAY_TIMES = 20 };
+
 int64_t
 imap_park_at(const struct imap_session *s)
 {
 	int64_t after = s->params->imap_hibernate_timeout;
 	struct span request;
 
-	if (after == 0 || s->connection == NULL || s->connection->stay ||
+	if (after == 0 || s->connection == NULL ||
 	    (s->verb != NULL && s->idle_tag.p == NULL) ||
 	    s->state == IMAP_LOGGED_OUT || imap_reader_pending(s->reader))
 		return INT64_MAX;
 	/* what has more of a memory than can be written down */
 	if (s->notify != NULL && !notify_text(s, &request))
 		return INT64_MAX;
-	return clock_in(after);
+	return clock_in(s->connection->stay ? after * STAY_TIMES : after);
 }
 
 /* What is written on its own first. */
@@ -133,6 +136,8 @@ add_others(struct points *p, struct imap_session *s)
 
 	if (!add_points(p, new, mail_account_points(s->account, new)))
 		return false;
+	/* what came before is in our own watch: the last look goes by it */
+	mail_account_heed(s->account);
 	while ((m = notify_watched(s, &at)) != NULL)
 		if (!add_mailbox(p, m, false))
 			return false;
@@ -158,6 +163,8 @@ watch(struct imap_session *s, struct points *p)
 	    (others && !add_others(p, s)))
 		return PARK_LATER;
 	imap_tell_now(s);
+	/* that may have read what was meant for others of this process */
+	imap_wake_others(s);
 	return s->out.n > 0 ? PARK_NEWS : PARKED;
 }
 

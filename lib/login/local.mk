@@ -18,3 +18,8 @@ TESTS += tests/unit/lib/login/session_enter_test
 tests_unit_lib_login_session_enter_test_SOURCES = \
 	tests/unit/lib/login/session_enter_test.c
 tests_unit_lib_login_session_enter_test_LDADD = $(LDADD) -lcmocka
+check_PROGRAMS += tests/unit/lib/login/session_parking_test
+TESTS += tests/unit/lib/login/session_parking_test
+tests_unit_lib_login_session_parking_test_SOURCES = \
+	tests/unit/lib/login/session_parking_test.c
+tests_unit_lib_login_session_parking_test_LDADD = $(LDADD) -lcmocka

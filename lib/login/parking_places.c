@@ -106,17 +106,17 @@ may_watch(const struct session_owner *owner, const struct stat *st)
 
 /* Did something happen between the process's last look and our watch? */
 static bool
-changed_since(int fd, bool directory, uint64_t looked)
+changed_since(int fd, uint64_t looked)
 {
 	struct stat st;
-	struct timespec at;
 
 	if (fstat(fd, &st) == -1)
 		return true;
-	at = directory ? st.st_mtim : st.st_ctim;
 	/* another file may have taken its name over */
 	return st.st_nlink == 0 ||
-	    (uint64_t)at.tv_sec * 1000000000U + (uint64_t)at.tv_nsec != looked;
+	    (uint64_t)st.st_ctim.tv_sec * 1000000000U +
+		(uint64_t)st.st_ctim.tv_nsec !=
+	    looked;
 }
 
 void
@@ -124,7 +124,6 @@ parking_places_watch(const struct session_owner *owner, struct parking_ahead *a,
     const struct msg_watch *m)
 {
 	struct place *at = &a->places[a->count];
-	bool directory;
 	struct stat st;
 
 	if (fstat(m->place, &st) == -1) {
@@ -135,14 +134,13 @@ parking_places_watch(const struct session_owner *owner, struct parking_ahead *a,
 		a->error = EPERM;
 		return;
 	}
-	directory = S_ISDIR(st.st_mode);
 	*at = (struct place){ .ahead = a };
-	if (!enter_spot(at, m->place, directory)) {
+	if (!enter_spot(at, m->place, S_ISDIR(st.st_mode))) {
 		a->error = errno;
 		return;
 	}
 	a->count++;
-	a->early = a->early || changed_since(m->place, directory, m->changed);
+	a->early = a->early || changed_since(m->place, m->changed);
 }
 
 void
@@ -228,6 +226,21 @@ inotify_ready(struct session_watch *w, unsigned int events)
 			wake_spot(e->wd);
 	}
 	return true;
+}
+
+size_t
+parking_places_most(size_t bound, const char *file)
+{
+	enum { SHARE = 16 };
+	FILE *f = fopen(file, "re");
+	unsigned long long all;
+
+	if (f == NULL)
+		return bound;
+	if (fscanf(f, "%19llu", &all) == 1 && all / SHARE < bound)
+		bound = (size_t)(all / SHARE);
+	fclose(f);
+	return bound;
 }
 
 bool

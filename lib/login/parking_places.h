@@ -11,6 +11,7 @@
 #include "lib/login/session_internal.h"
 
 struct parked; /* session_parking.c's */
+struct holder;
 struct spot;
 
 /* A connection's interest in a spot. */
@@ -23,6 +24,7 @@ struct place {
 
 /* What a process wants watched for a connection that comes behind it. */
 struct parking_ahead {
+	struct holder *holder; /* whose account's process it is */
 	size_t count;
 	bool early; /* something has happened already */
 	int error; /* what could not be watched, or 0 */
@@ -31,6 +33,11 @@ struct parking_ahead {
 
 /* False with errno. "wake": something has happened at a place of p. */
 bool parking_places_setup(bool rights_differ, void (*wake)(struct parked *p));
+/*
+ * How many places one account may have: a sixteenth of what the file, the
+ * kernel's limit for all that root watches, says, and "bound" at most.
+ */
+size_t parking_places_most(size_t bound, const char *file);
 /*
  * There is room for one. What cannot be watched is in a->error. The
  * descriptor stays the caller's, and is not needed any more.

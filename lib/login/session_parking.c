@@ -39,7 +39,7 @@ enum {
 	OTHER_FILES = 512, /* descriptors that are no parked connections */
 	OF_ONE_USER = 1000,
 	BYTES_OF_ONE_USER = 8 << 20,
-	PLACES_OF_ONE_USER = 4000, /* where something is watched */
+	PLACES_OF_ONE_USER = 4000, /* where something is watched, at most */
 	TICK_MS = 1000, /* timers are this coarse */
 	PROVEN_MS = 1000, /* so long it is not asked again for one account */
 	DEAF_MOST = 5, /* signs of life that a client did not take */
@@ -51,6 +51,8 @@ struct holder {
 	size_t count;
 	size_t bytes; /* of memory */
 	size_t places;
+	size_t processes; /* that may hand over more, */
+	size_t ahead; /* places that they have handed over ahead */
 	int64_t proven; /* until then the account is what it was, clock_ms */
 	struct session_owner owner; /* its texts are in the key */
 	UT_hash_handle hh;
@@ -79,6 +81,7 @@ struct parked {
 static const struct session_stage *stage;
 static struct holder *holders;
 static size_t count, most;
+static size_t most_places; /* of one account */
 static int timer = -1;
 static int64_t timer_at = INT64_MAX;
 
@@ -132,7 +135,7 @@ get_holder(const struct session_owner *o)
 static void
 drop_holder(struct holder *h)
 {
-	if (h->count > 0)
+	if (h->count > 0 || h->processes > 0)
 		return;
 	HASH_DELETE(hh, holders, h);
 	free(h);
@@ -159,10 +162,16 @@ parking_of(const struct session_owner *owner, const char *client)
 void
 parking_drop_ahead(struct parking_ahead **a)
 {
-	if (*a != NULL)
-		parking_places_drop(*a, (*a)->count);
+	struct holder *h = *a == NULL ? NULL : (*a)->holder;
+
+	if (h == NULL)
+		return;
+	h->ahead -= (*a)->count;
+	h->processes--;
+	parking_places_drop(*a, (*a)->count);
 	free(*a);
 	*a = NULL;
+	drop_holder(h);
 }
 
 /* Time. */
@@ -399,6 +408,8 @@ parking_setup(const struct session_stage *of)
 		most = OTHER_FILES / 2;
 	else
 		most = (size_t)files.rlim_cur - OTHER_FILES;
+	most_places = parking_places_most(PLACES_OF_ONE_USER,
+	    "/proc/sys/fs/inotify/max_user_watches");
 	timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (timer == -1 ||
 	    !parking_places_setup(stage->separated, place_changed) ||
@@ -478,7 +489,7 @@ obstacle(struct parked *p, const struct parking_ahead *a, size_t watches)
 	if (count > most)
 		return "too many open files";
 	if (h->count > OF_ONE_USER || h->bytes > BYTES_OF_ONE_USER ||
-	    h->places > PLACES_OF_ONE_USER)
+	    a->error == EDQUOT)
 		return "too many of this user";
 	if (a->error == EPERM)
 		return "what is to be watched is not the user's own";
@@ -499,7 +510,7 @@ park(const struct session_owner *owner, struct parking_ahead *a,
     const struct msg_park *m)
 {
 	static int64_t next_warning;
-	struct holder *h = get_holder(owner);
+	struct holder *h = a->holder;
 	struct parked *p;
 	const char *why;
 
@@ -519,16 +530,41 @@ park(const struct session_owner *owner, struct parking_ahead *a,
 		set_timer(due(p));
 }
 
+/* All processes of the account count together, and what is parked. */
+static void
+watch_place(const struct session_owner *owner, struct parking_ahead *a,
+    const struct msg_watch *m)
+{
+	if (a->count == SESSION_POINTS_MAX)
+		parking_places_drop(a, 1);
+	if (a->holder->places + a->holder->ahead + a->count >= most_places)
+		a->error = EDQUOT;
+	else
+		parking_places_watch(owner, a, m);
+}
+
+static struct parking_ahead *
+new_ahead(const struct session_owner *owner)
+{
+	struct parking_ahead *a = mem_new(sizeof(*a));
+
+	a->holder = get_holder(owner);
+	a->holder->processes++;
+	return a;
+}
+
 void
 parking_take(const struct session_owner *owner, struct parking_ahead **a,
     const struct ipc_message *kind, const void *message)
 {
+	struct holder *h;
+
 	if (*a == NULL)
-		*a = mem_new(sizeof(**a));
+		*a = new_ahead(owner);
+	h = (*a)->holder;
+	h->ahead -= (*a)->count;
 	if (kind == &message_watch) {
-		if ((*a)->count == SESSION_POINTS_MAX)
-			parking_places_drop(*a, 1);
-		parking_places_watch(owner, *a, message);
+		watch_place(owner, *a, message);
 		ipc_close_fds(kind, message);
 	} else if (kind == &message_park) {
 		park(owner, *a, message);
@@ -537,6 +573,7 @@ parking_take(const struct session_owner *owner, struct parking_ahead **a,
 	} else {
 		ipc_close_fds(kind, message);
 	}
+	h->ahead += (*a)->count;
 }
 
 void
@@ -554,6 +591,10 @@ parking_renew(const struct session_owner *owner)
 void
 parking_end(void)
 {
-	while (holders != NULL)
-		end(holders->first, stage->bye_stop, "the server stops");
+	struct holder *h, *other;
+
+	/* with its last one the holder may go */
+	HASH_ITER (hh, holders, h, other)
+		for (size_t n = h->count; n > 0; n--)
+			end(h->first, stage->bye_stop, "the server stops");
 }

@@ -50,7 +50,7 @@ struct session_client {
 	const char *tls; /* "" : none */
 	const char *tag;
 	struct span state; /* it was parked: its words then; else empty */
-	bool stay; /* it cannot be parked (now) */
+	bool stay; /* it could not be kept: not to be parked again soon */
 	bool parked; /* it has been: the process has no connection any more */
 };
 
@@ -130,7 +130,7 @@ enum { PARKED_STATE_MAX = 1024, SESSION_POINTS_MAX = 128 };
 /* A directory, or a file that is replaced or changed as a whole. */
 struct session_point {
 	int fd; /* O_PATH does; stays the caller's */
-	uint64_t changed; /* st_mtim of a directory, st_ctim, nanoseconds */
+	uint64_t changed; /* st_ctim, in nanoseconds */
 };
 
 /* How a connection is set aside. */

@@ -63,8 +63,8 @@ void mailbox_watch(struct mailbox *m, bool on);
 /*
  * For somebody who will watch it in our place, when nobody has it open: its
  * directories, or its file (the caller's to close), and their times of change
- * in nanoseconds (st_mtim, of a file st_ctim), to be taken before the last
- * look at what is in them. "rights": where its list of rights is, too. How
+ * in nanoseconds (st_ctim: anybody may set st_mtim), to be taken before the
+ * last look at what is in them. "rights": where its list of rights is, too. How
  * many: 0 when that cannot be told now (they have changed this very moment),
  * or where there is nothing (an mbox that nobody has written to).
  */

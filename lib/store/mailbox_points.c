@@ -63,8 +63,8 @@ take_directory(int directory, struct mailbox_point *out)
 		fd_close(&out->fd);
 		return false;
 	}
-	stamp.seconds = st.st_mtim.tv_sec;
-	stamp.nanoseconds = (uint32_t)st.st_mtim.tv_nsec;
+	stamp.seconds = st.st_ctim.tv_sec;
+	stamp.nanoseconds = (uint32_t)st.st_ctim.tv_nsec;
 	out->changed =
 	    (uint64_t)stamp.seconds * 1000000000U + stamp.nanoseconds;
 	if (mail_stamp_settled(&stamp))

@@ -2,9 +2,12 @@
 """NOTIFY of other mailboxes than the selected one goes on behind parking."""
 import os
 import shutil
+import signal
+import time
 
 import pytest
-from parked import SOON, all_parked, awake, stay_parked, told, until
+from parked import (SOON, all_parked, awake, parent, stay_parked, told,
+                    until)
 from sharing import BOB
 from sharing import message as shared_message
 from sharing import shared
@@ -122,6 +125,46 @@ def test_names_and_subscriptions(suite, idle):
     if idle:
         c.done(tag)
     assert c.ok("NOOP") == []
+
+
+def make_folder(s, name):
+    """By another program."""
+    path = s.maildir("bob") / name
+    for part in ("", "new", "cur", "tmp"):
+        (path / part).mkdir()
+        os.chown(path / part, s.uid, s.gid)
+
+
+def test_a_folder_comes_at_the_moment_of_parking(suite):
+    """The change and the time to park are due together."""
+    s = suite(main="imap_hibernate_timeout = 3s\n"
+              "disable_plaintext_auth = no\nmail_special_folders =\n")
+    c = s.imap()
+    c.ok("NOTIFY SET (personal (MailboxName))")
+    (child,) = set(s.processes("imapd-session")) - {parent(s)}
+    time.sleep(1)
+    os.kill(child, signal.SIGSTOP)
+    make_folder(s, ".fresh")
+    time.sleep(3)
+    os.kill(child, signal.SIGCONT)
+    assert told(c) == [b'* LIST (\\HasNoChildren) "/" fresh']
+    all_parked(s)
+
+
+def test_times_that_were_set_wake_nobody(suite):
+    """As by rsync -a: a directory's mtime is not when it changed."""
+    s, c, other = opened(suite, "a")
+    other.logout()
+    c.ok("SELECT INBOX")
+    box = s.maildir("bob")
+    for path in (box, box / "cur", box / "new", box / ".a/cur"):
+        os.utime(path, (1, 1_000_000_000))
+    c.ok(f"NOTIFY SET (personal {MESSAGES[:-1]} MailboxName))")
+    tag = c.idle()
+    stay_parked(s)
+    deliver(s, ".a")
+    assert c.line().startswith(b"* STATUS a (MESSAGES 1")
+    c.done(tag)
 
 
 def test_subscribed_ones(suite):
