@@ -19,6 +19,7 @@ enum { STATE_MAX = 64 << 20 }; /* bytes of the file */
 
 static const char file_name[] = FOLDER_STATE_NAME;
 static const char temporary[] = FOLDER_STATE_NAME ".new";
+static const char aside[] = FOLDER_STATE_NAME ".damaged";
 
 void
 folder_state_fini(struct folder_state *s)
@@ -191,10 +192,10 @@ folder_state_parse(struct span text, struct folder_state *out)
 }
 
 static int
-read_text(int directory, struct buf *text)
+read_text(int directory, const char *name, struct buf *text)
 {
 	int error,
-	    fd = openat(directory, file_name,
+	    fd = openat(directory, name,
 		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 
@@ -218,7 +219,7 @@ folder_state_read(int directory, struct folder_state *out)
 	struct buf text = BUF_INIT(STATE_MAX);
 	int r;
 
-	if (read_text(directory, &text) == -1) {
+	if (read_text(directory, file_name, &text) == -1) {
 		int error = errno;
 
 		buf_fini(&text);
@@ -231,14 +232,17 @@ folder_state_read(int directory, struct folder_state *out)
 }
 
 bool
-folder_state_salvage(int directory, struct folder_state *out)
+folder_state_salvage(int directory, bool there, struct folder_state *out)
 {
 	struct buf text = BUF_INIT(STATE_MAX);
 	struct span rest, line;
 	bool has_id = false, good;
 
 	memset(out, 0, sizeof(*out));
-	good = read_text(directory, &text) == 0;
+	good = read_text(directory, there ? file_name : aside, &text) == 0;
+	/* a number may have been cut off at the end */
+	while (text.n > 0 && text.p[text.n - 1] != '\n')
+		text.n--;
 	rest = buf_span(&text);
 	while (good && span_cut(&rest, "\n", true, &line))
 		(void)line_of(out, line, &has_id);
@@ -250,8 +254,9 @@ void
 folder_state_set_aside(int directory, const char *what)
 {
 	log_warning("%s is damaged; it is set aside, and %s", file_name, what);
-	(void)!renameat(directory, file_name, directory,
-	    FOLDER_STATE_NAME ".damaged");
+	(void)!unlinkat(directory, aside, 0);
+	if (linkat(directory, file_name, directory, aside, 0) == -1)
+		log_warning("cannot keep it as %s: %s", aside, strerror(errno));
 }
 
 /* ---- writing ---- */

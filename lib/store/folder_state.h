@@ -54,10 +54,15 @@ void folder_state_fini(struct folder_state *s);
 int folder_state_read(int directory, struct folder_state *out);
 /*
  * What can be read in a damaged one, line by line: its id (true: there is
- * one), keywords. *out is to be freed in any case.
+ * one), numbers (0: none), keywords; where it is not "there", in the last one
+ * that was set aside. *out is to be freed in any case.
  */
-bool folder_state_salvage(int directory, struct folder_state *out);
-/* A damaged one, with a line in the log that says what becomes of it. */
+bool folder_state_salvage(int directory, bool there, struct folder_state *out);
+/*
+ * A damaged one gets a second name, with a line in the log that says what
+ * becomes of it. It keeps the first until folder_state_write takes that: a
+ * folder without the file would be one that never had it.
+ */
 void folder_state_set_aside(int directory, const char *what);
 /* Durable when it returns 0. */
 int folder_state_write(int directory, const struct folder_state *s);

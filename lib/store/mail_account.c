@@ -509,12 +509,20 @@ move_inbox(struct mail_account *a, struct mailbox *inbox, struct mailbox *to,
 	return r;
 }
 
+/* Asked while the tree is locked, and so is the new folder made. */
 static enum mail_result
-rename_inbox(struct mail_account *a, struct span to, struct why *why)
+rename_inbox(struct mail_account *a, const struct mail_place *from,
+    struct span to, const struct mail_permit *permit, struct why *why)
 {
 	struct mailbox *inbox = NULL, *target = NULL;
-	enum mail_result r = mail_folder_create(a, to, 0, why);
+	enum mail_result r = mail_tree_lock(a->tree, why);
 
+	if (r != MAIL_OK)
+		return r;
+	r = ask(a, from, permit, why);
+	if (r == MAIL_OK)
+		r = create(a, to, 0, why);
+	mail_tree_unlock(a->tree);
 	if (r != MAIL_OK)
 		return r;
 	r = mailbox_open(a, SPAN("INBOX"), &inbox, why);
@@ -549,8 +557,9 @@ mail_folder_rename_if(struct mail_account *a, struct span from, struct span to,
 	if (r == MAIL_OK)
 		r = mail_place_find(a->tree, to, &new);
 	if (r == MAIL_OK)
-		r = inbox ? rename_inbox(a, span_of(new.name), why) :
-			    rename_place(a, &old, &new, permit, why);
+		r = inbox ?
+		    rename_inbox(a, &old, span_of(new.name), permit, why) :
+		    rename_place(a, &old, &new, permit, why);
 	mail_place_fini(&old);
 	mail_place_fini(&new);
 	return r;

@@ -32,6 +32,19 @@ mailbox_validity_log(const struct mailbox_folder *f, uint32_t old,
 		    (unsigned long)old, why);
 }
 
+/* What was set aside, and is of this UIDVALIDITY, knew of more UIDs. */
+static void
+heed_damaged(struct mailbox_folder *f)
+{
+	struct folder_state old;
+
+	(void)folder_state_salvage(f->files.dir, false, &old);
+	if (old.uidvalidity == f->state.uidvalidity &&
+	    old.bound > f->state.bound)
+		f->state.bound = old.bound;
+	folder_state_fini(&old);
+}
+
 /* UIDVALIDITY and the rest as Dovecot had them, or new ones. */
 static int
 found_state(struct mailbox_folder *f)
@@ -47,10 +60,25 @@ found_state(struct mailbox_folder *f)
 			memcpy(f->state.id, header.id, sizeof(header.id));
 		why = "that of " UIDLIST_NAME;
 	}
+	heed_damaged(f);
 	if (folder_state_write(f->files.dir, &f->state) == -1)
 		return -1;
 	mailbox_validity_log(f, 0, why);
 	return 0;
+}
+
+/* Another one than that of the damaged file, which others may have heard of. */
+static uint32_t
+another_uidvalidity(struct mailbox_folder *f)
+{
+	struct folder_state old;
+	uint32_t next = mail_account_new_uidvalidity(f->account);
+
+	(void)folder_state_salvage(f->files.dir, true, &old);
+	if (next == old.uidvalidity)
+		next = mail_account_new_uidvalidity(f->account);
+	folder_state_fini(&old);
+	return next;
 }
 
 /*
@@ -64,7 +92,7 @@ replace_state(struct mailbox_folder *f)
 	struct uidlist_header header;
 	uint32_t old = 0;
 
-	folder_state_new(&f->state, mail_account_new_uidvalidity(f->account));
+	folder_state_new(&f->state, another_uidvalidity(f));
 	if (maildir_uidlist_read_header(f->files.control, &header)) {
 		old = header.uidvalidity;
 		if (f->state.uidvalidity <= header.uidvalidity &&
@@ -106,6 +134,7 @@ recovered_state(struct mailbox_folder *f, struct folder_state *state,
 		    f->name, FOLDER_STATE_NAME);
 	take(f, state);
 	f->keywords_read = false;
+	mailbox_doubt(f);
 	return folder_state_write(f->files.dir, &f->state);
 }
 

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
+#include "lib/store/folder_state.h"
+#include "lib/store/maildir_folder.h"
+
 enum { KEYWORDS = 28 }; /* the last two are in the state file alone */
 
 static struct mailbox *
@@ -131,7 +134,8 @@ static void
 it_is_made_of_the_index(void **state)
 {
 	static const char *const texts[] = { "garbage\n", "", NULL,
-		"posthaste-folder 1\nuidvalidity 7\nbound" };
+		/* cut off: that number is none */
+		"posthaste-folder 1\nid 00\nuidvalidity 7" };
 	struct mailbox_status before;
 
 	(void)state;
@@ -263,6 +267,255 @@ without_either_it_begins_anew(void **state)
 	assert_int_equal(after.messages, 2);
 }
 
+/* ---- what speaks against the index ---- */
+
+static void
+says(uint32_t uidvalidity, uint32_t bound)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text),
+	    "garbage\nuidvalidity %lu\nbound %lu\nkeyword 26 $k26\n",
+	    (unsigned long)uidvalidity, (unsigned long)bound);
+	spoil(text);
+}
+
+static void
+another_uidvalidity_is_not_the_indexs(void **state)
+{
+	struct mailbox_status before, after;
+
+	(void)state;
+	fill();
+	before = status_at("INBOX");
+	says(before.uidvalidity + 1, 5);
+	after = status_at("INBOX");
+	assert_int_not_equal(after.uidvalidity, before.uidvalidity);
+	assert_int_not_equal(after.uidvalidity, before.uidvalidity + 1);
+	assert_string_not_equal(after.id, before.id);
+	assert_int_equal(after.messages, 2);
+	/* what was made then is what stays, without the file as well */
+	before = after;
+	spoil(NULL);
+	after = status_at("INBOX");
+	assert_string_equal(after.id, before.id);
+	assert_int_equal(after.uidvalidity, before.uidvalidity);
+}
+
+static void
+uids_below_the_bound_are_not_given_again(void **state)
+{
+	struct mailbox_status before, after;
+
+	(void)state;
+	fill();
+	before = status_at("INBOX");
+	says(before.uidvalidity, before.uidnext + 700);
+	/* of one that the index does not know yet */
+	account_mail("cur/1.late,U=504:2,", "x\n");
+	after = status_at("INBOX");
+	assert_int_equal(after.uidvalidity, before.uidvalidity);
+	assert_string_equal(after.id, before.id);
+	assert_int_equal(after.uidnext, before.uidnext + 700);
+	assert_int_equal(after.messages, 3);
+	assert_true(account_has("cur/1.late,U=504:2,"));
+}
+
+static void
+an_old_index_is_not_believed(void **state)
+{
+	struct mailbox_status before, after;
+
+	(void)state;
+	fill();
+	before = status_at("INBOX");
+	says(before.uidvalidity, before.uidnext + FOLDER_UID_BLOCK + 1);
+	after = status_at("INBOX");
+	assert_int_not_equal(after.uidvalidity, before.uidvalidity);
+	assert_string_not_equal(after.id, before.id);
+	assert_int_equal(after.messages, 2);
+}
+
+/* The new one takes the name over: who is killed before leaves the old. */
+static void
+the_name_is_never_free(void **state)
+{
+	int directory;
+
+	(void)state;
+	fill();
+	spoil("garbage\n");
+	directory = open("Maildir", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(directory >= 0);
+	for (int i = 0; i < 2; i++) {
+		folder_state_set_aside(directory, "so on");
+		assert_string_equal(file_get("Maildir/posthaste-folder"),
+		    "garbage\n");
+		assert_string_equal(file_get(
+					"Maildir/posthaste-folder.damaged"),
+		    "garbage\n");
+	}
+	assert_int_equal(close(directory), 0);
+}
+
+/* As an older program could leave it, killed at the wrong time. */
+static void
+what_was_set_aside_speaks_for_what_is_gone(void **state)
+{
+	struct mailbox_status before, after;
+	char list[100];
+
+	(void)state;
+	fill();
+	before = status_at("INBOX");
+	says(before.uidvalidity, 900);
+	account_rename("posthaste-folder", "posthaste-folder.damaged");
+	assert_int_equal(system("rm Maildir/posthaste.index*"), 0);
+	snprintf(list, sizeof(list), "3 V%lu N3\n1 :1.a\n",
+	    (unsigned long)before.uidvalidity);
+	file_put("Maildir/dovecot-uidlist", list);
+	after = status_at("INBOX");
+	assert_int_equal(after.uidvalidity, before.uidvalidity);
+	assert_int_equal(after.uidnext, 900);
+	/* of another UIDVALIDITY it says nothing */
+	says(before.uidvalidity + 1, 5000);
+	account_rename("posthaste-folder", "posthaste-folder.damaged");
+	assert_int_equal(system("rm Maildir/posthaste.index*"), 0);
+	after = status_at("INBOX");
+	assert_int_equal(after.uidvalidity, before.uidvalidity);
+	assert_true(after.uidnext < 5000);
+}
+
+/* ---- stamps ---- */
+
+struct stamps {
+	unsigned char id[MAIL_INDEX_ID];
+	struct mail_index_folder row;
+	bool found;
+};
+
+static bool
+is_row(void *with, const struct mail_index_folder *row)
+{
+	struct stamps *s = with;
+
+	if (memcmp(row->id, s->id, MAIL_INDEX_ID) == 0) {
+		s->row = *row;
+		s->found = true;
+	}
+	return true;
+}
+
+/* The one's row gets the other's stamps: they were changed in one tick. */
+static void
+stamp_row(const char *of, const char *as)
+{
+	struct mail_index *x = mail_index_open("Maildir/posthaste.index", &why);
+	struct maildir_folder other;
+	struct folder_state known;
+	struct stamps s = { 0 };
+	int directory = open(of, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_non_null(x);
+	assert_true(directory >= 0);
+	assert_int_equal(folder_state_read(directory, &known), 0);
+	memcpy(s.id, known.id, sizeof(s.id));
+	folder_state_fini(&known);
+	assert_int_equal(close(directory), 0);
+	directory = open(as, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(maildir_folder_open(&other, directory), 0);
+	assert_true(mail_index_begin(x, &why));
+	assert_true(mail_index_folders(x, is_row, &s) && s.found);
+	assert_int_equal(maildir_folder_stamp(&other, "cur", &s.row.cur), 0);
+	assert_int_equal(maildir_folder_stamp(&other, "new", &s.row.new), 0);
+	assert_true(mail_index_folder_put(x, &s.row));
+	assert_true(mail_index_commit(x, &why));
+	maildir_folder_close(&other);
+	mail_index_close(&x);
+}
+
+static void
+names_count_more_than_a_stamp(void **state)
+{
+	struct mailbox_status x, y, after;
+
+	(void)state;
+	fill();
+	x = status_at("x");
+	y = status_at("y");
+	stamp_row("Maildir/.x", "Maildir/.y");
+	assert_int_equal(system("rm -r Maildir/.x Maildir/.y/posthaste-folder"),
+	    0);
+	after = status_at("y");
+	same(&y, &after);
+	/* what was never ours is not what is gone */
+	assert_int_equal(system("mkdir -p Maildir/.z/cur Maildir/.z/new "
+				"Maildir/.z/tmp"),
+	    0);
+	account_mail(".z/cur/1.z:2,", "z\n");
+	after = status_at("z");
+	assert_string_not_equal(after.id, x.id);
+	assert_int_equal(after.messages, 1);
+}
+
+/* As many, with the stamp of what is gone, but others. */
+static void
+nor_does_it_count_alone(void **state)
+{
+	struct mailbox_status x, after;
+
+	(void)state;
+	fill();
+	x = status_at("x");
+	assert_int_equal(system("mkdir -p Maildir/.z/cur Maildir/.z/new "
+				"Maildir/.z/tmp"),
+	    0);
+	account_mail(".z/cur/1.z:2,", "z\n");
+	stamp_row("Maildir/.x", "Maildir/.z");
+	assert_int_equal(system("rm -r Maildir/.x"), 0);
+	after = status_at("z");
+	assert_string_not_equal(after.id, x.id);
+	assert_int_equal(after.messages, 1);
+	assert_true(account_has(".z/cur/1.z,U=1:2,"));
+}
+
+/* Its names are few of those that are there. */
+static void
+files_without_a_uid_count(void **state)
+{
+	struct mailbox_status x, after;
+	char path[40];
+
+	(void)state;
+	fill();
+	x = status_at("x");
+	for (int i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), ".x/cur/%d.foreign:2,", i);
+		account_mail(path, "x\n");
+	}
+	assert_int_equal(unlink("Maildir/.x/posthaste-folder"), 0);
+	after = status_at("x");
+	assert_string_not_equal(after.id, x.id);
+	assert_int_equal(after.messages, 4);
+}
+
+/* However well it fits: cur is looked at. */
+static void
+what_is_there_is_read(void **state)
+{
+	struct mailbox_status before, after;
+
+	(void)state;
+	fill();
+	before = status_at("INBOX");
+	account_mail("cur/9.foreign:2,", "x\n");
+	stamp_row("Maildir", "Maildir");
+	spoil("garbage\n");
+	after = status_at("INBOX");
+	assert_string_equal(after.id, before.id);
+	assert_int_equal(after.messages, 3);
+}
+
 #define IN_FOLDER(test) \
 	cmocka_unit_test_setup_teardown(test, folder_enter, folder_leave)
 
@@ -276,6 +529,15 @@ main(void)
 		IN_FOLDER(its_keywords_are_there),
 		IN_FOLDER(it_is_no_other_folders),
 		IN_FOLDER(without_either_it_begins_anew),
+		IN_FOLDER(another_uidvalidity_is_not_the_indexs),
+		IN_FOLDER(uids_below_the_bound_are_not_given_again),
+		IN_FOLDER(an_old_index_is_not_believed),
+		IN_FOLDER(the_name_is_never_free),
+		IN_FOLDER(what_was_set_aside_speaks_for_what_is_gone),
+		IN_FOLDER(names_count_more_than_a_stamp),
+		IN_FOLDER(nor_does_it_count_alone),
+		IN_FOLDER(files_without_a_uid_count),
+		IN_FOLDER(what_is_there_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -185,6 +185,11 @@ another_takes_the_name_of_what_was_looked_at(void **state)
 	assert_int_equal(mail_folder_rename_if(a, SPAN("X"), SPAN("W"), &no,
 			     &why),
 	    MAIL_NO_RIGHT);
+	assert_int_equal(mail_folder_rename_if(a, SPAN("INBOX"), SPAN("W"), &no,
+			     &why),
+	    MAIL_NO_RIGHT);
+	assert_int_equal(mail_folder_find(a, SPAN("W"), NULL),
+	    MAIL_NONEXISTENT);
 	assert_int_equal(mail_folder_delete_if(a, SPAN("X"), &exchanged, &why),
 	    MAIL_NONEXISTENT);
 	m = open_folder(a, "X");
