@@ -397,6 +397,15 @@ has_programs(struct planning *p)
 	return found;
 }
 
+/* A server may take seconds: not while others are served. */
+static enum table_check_how
+how_to_check(unsigned int generation)
+{
+	return generation == 0 ? TABLE_CHECK_ALL :
+	    generation == 1    ? TABLE_CHECK_START :
+				 TABLE_CHECK_FILES;
+}
+
 static bool
 load(struct planning *p, const char *directory)
 {
@@ -433,9 +442,8 @@ load(struct planning *p, const char *directory)
 	settings_check_domains(plan, p->warnings);
 	settings_check_mailboxes(plan, p->errors);
 	settings_check_accounts(plan, p->warnings);
-	/* a server may take seconds: not while others are served */
-	(void)table_check_servers(plan->conf, plan->generation == 1, p->errors,
-	    p->warnings);
+	(void)table_check_servers(plan->conf, how_to_check(plan->generation),
+	    p->errors, p->warnings);
 	return p->errors->n == before;
 }
 

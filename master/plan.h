@@ -39,7 +39,8 @@ struct plan {
 
 /*
  * NULL when it cannot be done; errors has a line for each mistake, with file
- * and line. Warnings are for `check`.
+ * and line. Warnings are for `check`, which has generation 0: nothing is
+ * started of it.
  */
 struct plan *plan_load(const char *directory, unsigned int generation,
     struct buf *errors, struct buf *warnings);

@@ -27,6 +27,10 @@
 	{ \
 		(name), MODULE_COUNT, (fallback), (min), (max), NULL \
 	}
+#define SETTING_LIMIT(name, fallback, min, max) \
+	{ \
+		(name), MODULE_LIMIT, (fallback), (min), (max), NULL \
+	}
 #define SETTING_WORD(name, fallback, words) \
 	{ \
 		(name), MODULE_WORD, (fallback), 0, 0, (words) \

@@ -33,10 +33,11 @@ static const struct module_setting settings[] = {
 	SETTING_COUNT("sasl_minssf", "0", 0, 4096),
 	/* of releases long gone; there is no cache */
 	SETTING_BOOL("cache", "no"),
-	SETTING_COUNT("cache_expiry", "30", 0, INT32_MAX),
-	SETTING_COUNT("cache_size", "32768", 0, INT32_MAX),
-	SETTING_COUNT("recursion_limit", "1000", 1, 100000),
-	SETTING_COUNT("size_limit", "0", 0, INT32_MAX),
+	SETTING_LIMIT("cache_expiry", "30", 0, INT32_MAX),
+	SETTING_LIMIT("cache_size", "32768", 0, INT32_MAX),
+	/* each level is some 2 KB of stack */
+	SETTING_LIMIT("recursion_limit", "1000", 1, 1000),
+	SETTING_LIMIT("size_limit", "0", 0, INT32_MAX),
 	SETTING_COUNT("dereference", "0", 0, 3),
 	SETTING_BOOL("chase_referrals", "no"),
 	SETTING_COUNT("version", "3", 2, 3),
@@ -544,6 +545,31 @@ take_entry(struct search *s, LDAPMessage *entry, char **names, int64_t depth)
 	return r;
 }
 
+/* Has it a part of the key in it, so that it may name what is not there? */
+static bool
+varies(const char *base)
+{
+	for (const char *p = strchr(base, '%'); p != NULL;
+	     p = strchr(p + 2, '%'))
+		if (p[1] != '%')
+			return p[1] != '\0';
+	return false;
+}
+
+/*
+ * An entry that others lead to may be gone, and a base that is made of the key
+ * may name none. Else the base is a mistake, or the server's data are not all
+ * there: to take that for "not found" would bounce mail.
+ */
+static enum module_result
+no_such_object(struct search *s, const char *base, int64_t depth)
+{
+	if (depth > 0 || varies(s->call->setting(s->call, "search_base")))
+		return MODULE_OK;
+	s->call->fail(s->call, "search base \"%.200s\" not found", base);
+	return MODULE_LATER;
+}
+
 static enum module_result
 take_result(struct search *s, LDAPMessage *message, char **names,
     const char *base, int64_t depth)
@@ -556,8 +582,14 @@ take_result(struct search *s, LDAPMessage *message, char **names,
 	    ldap_parse_result(ld, message, &code, NULL, NULL, NULL, NULL, 0);
 	if (parsed != LDAP_SUCCESS)
 		code = parsed;
-	if (code == LDAP_NO_SUCH_OBJECT || code == LDAP_REFERRAL)
-		return MODULE_OK;
+	if (code == LDAP_NO_SUCH_OBJECT)
+		return no_such_object(s, base, depth);
+	if (code == LDAP_REFERRAL) {
+		/* it is elsewhere, and nobody has looked there */
+		s->call->fail(s->call, "\"%.200s\": referral to another server",
+		    base);
+		return MODULE_LATER;
+	}
 	if (code != LDAP_SUCCESS)
 		return failed(s->call, ld, base, code);
 	for (LDAPMessage *e = ldap_first_entry(ld, message);

@@ -2,6 +2,7 @@
 /* mysql: tables, of MariaDB and MySQL servers. */
 #include <mysql.h>
 #include <stdio.h>
+#include <strings.h>
 
 #include "table_modules/module.h"
 
@@ -23,7 +24,8 @@ static const struct module_setting settings[] = {
 	SETTING_TEXT("tls_CAfile", ""),
 	SETTING_TEXT("tls_CApath", ""),
 	SETTING_TEXT("tls_ciphers", ""),
-	SETTING_BOOL("tls_verify_cert", "no"),
+	/* "": the library's own default, which differs between releases */
+	SETTING_WORD("tls_verify_cert", "", "yes no"),
 	SETTING_BOOL("require_result_set", "yes"),
 	SETTINGS_END,
 };
@@ -112,6 +114,18 @@ find_place(const char *text, struct place *p)
 	return true;
 }
 
+static bool
+wants_tls(const struct module_call *c)
+{
+	static const char *const names[] = { "tls_cert_file", "tls_key_file",
+		"tls_CAfile", "tls_CApath", "tls_ciphers" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (is_given(c->setting(c, names[i])))
+			return true;
+	return strcasecmp(c->setting(c, "tls_verify_cert"), "yes") == 0;
+}
+
 static void
 set_tls(struct module_call *c, MYSQL *db)
 {
@@ -120,13 +134,17 @@ set_tls(struct module_call *c, MYSQL *db)
 	const char *file = or_null(c->setting(c, "tls_CAfile"));
 	const char *path = or_null(c->setting(c, "tls_CApath"));
 	const char *ciphers = or_null(c->setting(c, "tls_ciphers"));
-	my_bool verify = c->number(c, "tls_verify_cert") != 0;
+	const char *word = c->setting(c, "tls_verify_cert");
+	my_bool verify = strcasecmp(word, "yes") == 0, enforce = 1;
 
 	if (key || cert || file || path || ciphers)
 		(void)mysql_ssl_set(db, key, cert, file, path, ciphers);
-	if (verify)
+	if (is_given(word))
 		(void)mysql_options(db, MYSQL_OPT_SSL_VERIFY_SERVER_CERT,
 		    &verify);
+	/* else who sits between could have it all in clear text */
+	if (wants_tls(c))
+		(void)mysql_options(db, MYSQL_OPT_SSL_ENFORCE, &enforce);
 }
 
 static unsigned int
@@ -159,6 +177,20 @@ prepare(struct module_call *c)
 	return db;
 }
 
+/*
+ * The library goes on without TLS, in spite of MYSQL_OPT_SSL_ENFORCE, where
+ * the server, or who sits between, says that it has none. Nobody sits between
+ * the ends of a UNIX socket.
+ */
+static bool
+tls_was_stripped(struct module_call *c, MYSQL *db)
+{
+	const char *way = mysql_get_host_info(db);
+
+	return wants_tls(c) && mysql_get_ssl_cipher(db) == NULL &&
+	    (way == NULL || strstr(way, "UNIX socket") == NULL);
+}
+
 static enum module_result
 connect_server(struct module_call *c, const char *host, void **connection)
 {
@@ -178,6 +210,9 @@ connect_server(struct module_call *c, const char *host, void **connection)
 		       or_null(c->setting(c, "dbname")), p.port, p.socket,
 		       CLIENT_MULTI_RESULTS) == NULL) {
 		r = failed(c, s->db);
+	} else if (tls_was_stripped(c, s->db)) {
+		c->fail(c, "%s: SSL is wanted, the server has none", host);
+		r = MODULE_WRONG;
 	}
 	free(p.copy);
 	if (r == MODULE_OK) {

@@ -13,13 +13,13 @@
 static const struct module_setting common[] = {
 	{ "domain", MODULE_TEXT, "", 0, 0, NULL },
 	{ "result_format", MODULE_TEXT, "%s", 0, 0, NULL },
-	{ "expansion_limit", MODULE_COUNT, "0", 0, INT32_MAX, NULL },
-	{ "timeout", MODULE_TIME, "10", 1, 60, NULL },
+	{ "expansion_limit", MODULE_LIMIT, "0", 0, INT32_MAX, NULL },
+	{ "timeout", MODULE_TIME, "10", 1, 600, NULL },
 	{ NULL, MODULE_TEXT, NULL, 0, 0, NULL },
 };
 
 static const struct module_setting network[] = {
-	{ "idle_interval", MODULE_TIME, "60", 1, 86400, NULL },
+	{ "idle_interval", MODULE_TIME, "60", 0, 86400, NULL },
 	{ "retry_interval", MODULE_TIME, "60", 1, 86400, NULL },
 	{ NULL, MODULE_TEXT, NULL, 0, 0, NULL },
 };
@@ -66,7 +66,7 @@ sql_query(struct client_config *c, const char *where)
 		return mem_printf("SELECT %s('%%s')", function);
 	if (*text(c, "table") == '\0' || *text(c, "select_field") == '\0' ||
 	    *text(c, "where_field") == '\0')
-		buf_printf(&c->errors,
+		buf_printf(&c->told.errors,
 		    "%s: query is missing (or table, select_field and "
 		    "where_field)\n",
 		    where);
@@ -82,7 +82,7 @@ check_format(struct client_config *c, const char *where, const char *name,
 	struct buf error = BUF_INIT(256);
 
 	if (!key_format_valid(format, &error))
-		buf_printf(&c->errors, "%s: %s: %s\n", where, name,
+		buf_printf(&c->told.errors, "%s: %s: %s\n", where, name,
 		    buf_text(&error));
 	buf_fini(&error);
 }
@@ -97,7 +97,7 @@ open_domain(struct client_config *c, const char *where)
 		return;
 	c->domain = match_list_open(list, MATCH_TEXT, &error);
 	if (c->domain == NULL)
-		buf_printf(&c->errors, "%s: domain: %s\n", where,
+		buf_printf(&c->told.errors, "%s: domain: %s\n", where,
 		    buf_text(&error));
 	buf_fini(&error);
 }
@@ -158,7 +158,7 @@ complain(struct module_call *call, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
-	buf_printf(&k->config->errors, "%s: %s\n", k->where, line);
+	buf_printf(&k->config->told.errors, "%s: %s\n", k->where, line);
 }
 
 static void
@@ -197,7 +197,7 @@ new_config(const struct client_source *s)
 
 	c->module = s->module;
 	c->name = s->name;
-	buf_init(&c->errors, 1 << 16);
+	settings_told_init(&c->told);
 	return c;
 }
 
@@ -209,20 +209,23 @@ client_config_parse(const struct client_source *s, const char *path,
 	const struct module_setting *lists[5];
 
 	lists_of(s->module, lists);
-	c->settings = table_settings_parse(path, content, lists, &c->errors);
+	c->settings = table_settings_parse(path, content, lists, &c->told);
 	finish(c, path);
 	return c;
 }
 
-/* PREFIX_name in main.cf that this type does not know. */
+/*
+ * PREFIX_name in main.cf that this type does not know. Never more than a
+ * warning: whose it is can only be guessed.
+ */
 static void
 complain_unknown(void *with, const char *name)
 {
 	struct client_config *c = with;
 
 	if (!table_settings_has(c->settings, name))
-		buf_printf(&c->errors, "main.cf: %s has no setting \"%s\"\n",
-		    c->name, name);
+		buf_printf(&c->told.warnings,
+		    "main.cf: %s has no setting \"%s\"\n", c->name, name);
 }
 
 struct client_config *
@@ -233,7 +236,7 @@ client_config_gather(const struct client_source *s, const char *prefix)
 
 	lists_of(s->module, lists);
 	c->settings = table_settings_gather(prefix, main_setting_find, NULL,
-	    lists, &c->errors);
+	    lists, &c->told);
 	main_setting_each(prefix, complain_unknown, c);
 	finish(c, prefix);
 	return c;
@@ -260,7 +263,7 @@ client_config_free(struct client_config **cp)
 	server_set_fini(&c->servers);
 	match_list_free(&c->domain);
 	table_settings_free(&c->settings);
-	buf_fini(&c->errors);
+	settings_told_fini(&c->told);
 	free(c->query);
 	free(c);
 }

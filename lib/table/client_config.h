@@ -23,7 +23,8 @@ struct client_config {
 	const struct table_module *module;
 	const char *name;
 	struct table_settings *settings;
-	struct buf errors; /* not empty: it cannot be used */
+	struct settings_told told; /* with errors it cannot be used */
+	bool mentioned; /* the rest of them, in the log */
 	struct match_list *domain; /* NULL: any key */
 	struct server_set servers;
 	char *query;

@@ -49,6 +49,18 @@ give_up(struct loaded *l, int error)
 }
 
 static void
+take(struct loaded *l, struct span text)
+{
+	if (l->data != NULL && l->renew != NULL) {
+		l->data = l->renew(l->watch.path, text, l->with, l->data);
+		return;
+	}
+	if (l->data != NULL)
+		l->release(l->data);
+	l->data = l->parse(l->watch.path, text, l->with);
+}
+
+static void
 reload(struct loaded *l)
 {
 	struct buf text = BUF_INIT(TEXT_MAX);
@@ -60,9 +72,7 @@ reload(struct loaded *l)
 	} else if (error != 0) {
 		give_up(l, error);
 	} else {
-		if (l->data != NULL)
-			l->release(l->data);
-		l->data = l->parse(l->watch.path, buf_span(&text), l->with);
+		take(l, buf_span(&text));
 		l->stamp = stamp;
 		l->reader = geteuid();
 	}

@@ -13,6 +13,9 @@
 
 /* Never NULL: what is wrong in the text is left out, with a warning. */
 typedef void *loaded_parse(const char *path, struct span text, void *with);
+/* For a changed file: frees old, or gives it back because it is better. */
+typedef void *
+loaded_renew(const char *path, struct span text, void *with, void *old);
 typedef void loaded_release(void *data);
 
 struct loaded {
@@ -21,6 +24,7 @@ struct loaded {
 	struct watch watch;
 	struct watch_stamp stamp;
 	loaded_parse *parse;
+	loaded_renew *renew; /* NULL: release, then parse */
 	loaded_release *release;
 	void *with; /* for parse */
 	void *data; /* NULL: not to be had */

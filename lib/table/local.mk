@@ -76,6 +76,10 @@ tests_unit_lib_table_table_check_test_SOURCES = \
 	tests/unit/lib/table/table_check_test.c
 tests_unit_lib_table_table_check_test_LDADD = $(LDADD) -lcmocka
 
+check_PROGRAMS += tests/unit/lib/table/wire_test
+TESTS += tests/unit/lib/table/wire_test
+tests_unit_lib_table_wire_test_SOURCES = tests/unit/lib/table/wire_test.c
+tests_unit_lib_table_wire_test_LDADD = $(LDADD) -lcmocka
 check_PROGRAMS += tests/unit/lib/table/server_table_test \
 	tests/fuzz/table_settings_fuzz tests/fuzz/wire_answers_fuzz
 TESTS += tests/unit/lib/table/server_table_test \

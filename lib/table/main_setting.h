@@ -14,7 +14,10 @@ const char *main_setting(const char *name);
 int64_t main_setting_number(const char *name, int64_t fallback);
 /* For table_settings_gather. */
 table_settings_find main_setting_find;
-/* Names that begin with "PREFIX_" and are set, without that. */
+/*
+ * Names that begin with "PREFIX_" and are set, without that, and without those
+ * that are plainly somebody else's.
+ */
 void main_setting_each(const char *prefix,
     void (*visit)(void *with, const char *name), void *with);
 

@@ -24,7 +24,8 @@ enum { TABLE_MODULE_ABI = 1 };
 enum module_kind {
 	MODULE_TEXT,
 	MODULE_COUNT, /* from min to max */
-	MODULE_TIME, /* seconds; s m h d w */
+	MODULE_LIMIT, /* a count of which more than max is taken as max */
+	MODULE_TIME, /* seconds; s m h d w; a limit */
 	MODULE_BOOL, /* yes or no */
 	MODULE_WORD, /* one of the words in "words" */
 };

@@ -50,6 +50,23 @@ server_set_begin(struct server_set *s)
 	s->round++;
 }
 
+static bool
+can_be_tried(const struct server_set *s, const struct server *server,
+    int64_t now)
+{
+	return server->tried != s->round && server->down_until <= now;
+}
+
+size_t
+server_set_untried(const struct server_set *s, int64_t now)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		count += can_be_tried(s, &s->servers[i], now);
+	return count;
+}
+
 static int
 merit(const struct server *server)
 {
@@ -65,7 +82,7 @@ server_set_next(struct server_set *s, int64_t now, uint32_t noise)
 	for (size_t i = 0; i < s->count; i++) {
 		struct server *server = &s->servers[i];
 
-		if (server->tried == s->round || server->down_until > now)
+		if (!can_be_tried(s, server, now))
 			continue;
 		if (best == NULL || merit(server) > merit(best)) {
 			best = server;

@@ -47,6 +47,8 @@ void server_set_begin(struct server_set *s);
  */
 struct server *
 server_set_next(struct server_set *s, int64_t now, uint32_t noise);
+/* How many of those are left for this question. */
+size_t server_set_untried(const struct server_set *s, int64_t now);
 /* It failed after so many milliseconds. */
 void server_failed(struct server *server, int64_t now, int64_t cost_ms,
     int64_t longest_ms);

@@ -10,6 +10,7 @@
 #include "lib/log/log.h"
 #include "lib/table/lines.h"
 #include "lib/table/table_client.h"
+#include "lib/table/table_settings.h"
 #include "lib/table/type.h"
 
 /*
@@ -364,8 +365,8 @@ table_try(struct table *t, struct buf *why)
 }
 
 enum table_result
-table_check(struct table *t, struct buf *why)
+table_check(struct table *t, struct settings_told *told)
 {
-	buf_reset(why);
-	return t->ops->check != NULL ? t->ops->check(t, why) : TABLE_NONE;
+	settings_told_reset(told);
+	return t->ops->check != NULL ? t->ops->check(t, told) : TABLE_NONE;
 }

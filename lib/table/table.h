@@ -87,8 +87,13 @@ bool table_takes_partial(const struct table *t);
  * understands the question: TABLE_NONE, or AGAIN and BROKEN with *why.
  */
 enum table_result table_try(struct table *t, struct buf *why);
-/* The same without asking a server: are the table's own settings right? */
-enum table_result table_check(struct table *t, struct buf *why);
+/*
+ * Without asking a server: are the table's own settings right? AGAIN and
+ * BROKEN with the reason in told->errors (table_settings.h), NONE maybe with
+ * the rest of it.
+ */
+struct settings_told;
+enum table_result table_check(struct table *t, struct settings_told *told);
 /*
  * A table changed and cannot be read with the rights that are left. The old
  * content is still served; a program that was started with more rights ends

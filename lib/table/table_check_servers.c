@@ -23,6 +23,7 @@
 #include "lib/sandbox/sandbox.h"
 #include "lib/table/loaded.h"
 #include "lib/table/table.h"
+#include "lib/table/table_settings.h"
 
 enum { REPORT_MAX = 1 << 20, PARSE_MS = 5000 };
 
@@ -128,25 +129,49 @@ become_table_user(struct conf *c)
 }
 
 static void
-try_all(int to, bool servers)
+report_each(int to, size_t index, char kind, const struct buf *lines)
+{
+	struct span rest = buf_span(lines), line;
+
+	while (span_cut(&rest, "\n", true, &line)) {
+		char *text = mem_span_text(line);
+
+		report(to, index, kind, text);
+		free(text);
+	}
+}
+
+/* Letters: take_report. */
+static void
+try_table(int to, size_t i, struct table *t, bool servers)
 {
 	struct buf why = BUF_INIT(TABLE_VALUE_MAX);
+	struct settings_told told;
 	enum table_result r;
+
+	settings_told_init(&told);
+	r = table_check(t, &told);
+	report_each(to, i, 'U', &told.unknown);
+	report_each(to, i, 'N', &told.warnings);
+	if (r != TABLE_NONE)
+		report(to, i, r == TABLE_BROKEN ? 'E' : 'W',
+		    buf_text(&told.errors));
+	else if (servers && (r = table_try(t, &why)) != TABLE_NONE)
+		report(to, i, r == TABLE_BROKEN ? 'R' : 'W', buf_text(&why));
+	else
+		report(to, i, 'F', "");
+	settings_told_fini(&told);
+	buf_fini(&why);
+}
+
+static void
+try_all(int to, bool servers)
+{
 	size_t i = 0;
 
-	for (struct noted *n = noted; n != NULL; n = n->next, i++) {
-		if (n->table == NULL)
-			continue;
-		r = servers ? table_try(n->table, &why) :
-			      table_check(n->table, &why);
-		if (r == TABLE_BROKEN)
-			report(to, i, 'E', buf_text(&why));
-		else if (r == TABLE_AGAIN)
-			report(to, i, 'W', buf_text(&why));
-		else
-			report(to, i, 'F', "");
-	}
-	buf_fini(&why);
+	for (struct noted *n = noted; n != NULL; n = n->next, i++)
+		if (n->table != NULL)
+			try_table(to, i, n->table, servers);
 }
 
 static pid_t
@@ -208,37 +233,67 @@ numbered(struct span number)
 	return n;
 }
 
+/* What a letter of the child's report means. */
+struct meaning {
+	const char *what; /* before the reason */
+	bool is_error;
+};
+
+static struct meaning
+meaning_of(char kind, bool strict, bool names_matter)
+{
+	switch (kind) {
+	case 'E':
+		return (struct meaning){ "", true };
+	case 'R':
+		return strict ?
+		    (struct meaning){ "", true } :
+		    (struct meaning){ "refused by its server, mail waits: ",
+			    false };
+	case 'U':
+		return (struct meaning){ "", strict && names_matter };
+	case 'W':
+		return (
+		    struct meaning){ "cannot be had now, mail waits: ", false };
+	default:
+		return (struct meaning){ "", false };
+	}
+}
+
 static bool
-take_report(struct span text, struct buf *errors, struct buf *warnings)
+take_report(struct span text, bool strict, bool names_matter,
+    struct buf *errors, struct buf *warnings)
 {
 	struct span line, number, kind;
 	bool fine = true;
 
 	while (span_cut(&text, "\n", true, &line)) {
+		struct meaning m;
 		struct noted *n;
 
 		if (!span_cut(&line, " ", false, &number) ||
-		    !span_cut(&line, " ", false, &kind) ||
+		    !span_cut(&line, " ", false, &kind) || kind.n != 1 ||
 		    (n = numbered(number)) == NULL)
 			continue;
-		n->judged = true;
-		if (span_is(kind, "E")) {
-			buf_printf(errors, "%s: %s: %.*s\n", n->origin,
-			    n->setting, SPAN_ARG(line));
-			fine = false;
-		} else if (span_is(kind, "W") && warnings != NULL) {
-			buf_printf(warnings,
-			    "%s: %s: cannot be had now, mail waits: %.*s\n",
-			    n->origin, n->setting, SPAN_ARG(line));
-		}
+		m = meaning_of(kind.p[0], strict, names_matter);
+		/* names and numbers are told before the verdict */
+		n->judged = n->judged || (kind.p[0] != 'U' && kind.p[0] != 'N');
+		fine = fine && !m.is_error;
+		if (kind.p[0] != 'F' && (m.is_error || warnings != NULL))
+			buf_printf(m.is_error ? errors : warnings,
+			    "%s: %s: %s%.*s\n", n->origin, n->setting, m.what,
+			    SPAN_ARG(line));
 	}
 	return fine;
 }
 
 bool
-table_check_servers(struct conf *c, bool try_out, struct buf *errors,
-    struct buf *warnings)
+table_check_servers(struct conf *c, enum table_check_how how,
+    struct buf *errors, struct buf *warnings)
 {
+	bool try_out = how != TABLE_CHECK_FILES;
+	bool names_matter =
+	    strcmp(conf_value(c, "unknown_parameters"), "warn") != 0;
 	struct buf text = BUF_INIT(REPORT_MAX);
 	bool fine = true;
 	int from = -1;
@@ -253,7 +308,8 @@ table_check_servers(struct conf *c, bool try_out, struct buf *errors,
 		(void)kill(pid, SIGKILL);
 		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 			;
-		fine = take_report(buf_span(&text), errors, warnings);
+		fine = take_report(buf_span(&text), how == TABLE_CHECK_ALL,
+		    names_matter, errors, warnings);
 	}
 	for (struct noted *n = noted; n != NULL; n = n->next)
 		if (!n->judged && warnings != NULL)

@@ -16,13 +16,21 @@ void
 table_check_later(const char *origin, const char *setting, struct span spec);
 /*
  * Looks at all that are remembered, and forgets them: can they be opened, and
- * are their files understood? try_out: the servers are asked as well, within
- * TABLE_TRY_MS for all of them, with the identity of table_user; a wrong
- * question (or password) is an error, a server that cannot be had a warning.
+ * are their files understood? Servers are asked within TABLE_TRY_MS for all of
+ * them, with the identity of table_user; one that cannot be had is a warning.
+ * What a server answers (a wrong question, a wrong password) is an error to a
+ * person who asks, and no reason not to start: mail of that table waits, and
+ * all other mail would wait as well. The same holds for names that a table's
+ * file should not have; unknown_parameters = warn makes them warnings.
  * False with lines in *errors.
  */
+enum table_check_how {
+	TABLE_CHECK_FILES, /* reload: no server is asked */
+	TABLE_CHECK_START,
+	TABLE_CHECK_ALL, /* `posthaste check` */
+};
 enum { TABLE_TRY_MS = 15000 };
-bool table_check_servers(struct conf *c, bool try_out, struct buf *errors,
-    struct buf *warnings);
+bool table_check_servers(struct conf *c, enum table_check_how how,
+    struct buf *errors, struct buf *warnings);
 
 #endif

@@ -183,13 +183,24 @@ put_question(struct asking *a, void *connection)
 static enum module_result
 connect_server(struct asking *a, struct server *server)
 {
-	if (server->connection != NULL &&
-	    clock_ms() - server->used > a->config->idle_ms)
+	const struct client_config *config = a->config;
+	int64_t now = clock_ms(), deadline = a->deadline;
+	enum module_result r;
+
+	if (server->connection != NULL && now - server->used >= config->idle_ms)
 		client_config_hang_up(a->config, server);
 	if (server->connection != NULL)
 		return MODULE_OK;
-	return a->config->module->connect(&a->call, server->name,
+	/* one that swallows all leaves time for each of the others */
+	if (deadline > now)
+		a->deadline = now +
+		    (deadline - now) /
+			((int64_t)server_set_untried(&config->servers, now) +
+			    1);
+	r = config->module->connect(&a->call, server->name,
 	    &server->connection);
+	a->deadline = deadline;
+	return r;
 }
 
 /*
@@ -272,9 +283,9 @@ look(struct table *t, struct client_config **config, struct buf *why)
 		r = loaded_look(&c->file, why);
 		*config = c->file.data;
 	}
-	if (r != TABLE_FOUND || (*config)->errors.n == 0)
+	if (r != TABLE_FOUND || (*config)->told.errors.n == 0)
 		return r;
-	buf_add_span(why, span_trim(buf_span(&(*config)->errors)));
+	buf_add_span(why, span_trim(buf_span(&(*config)->told.errors)));
 	for (size_t i = 0; i < why->n; i++)
 		if (why->p[i] == '\n')
 			why->p[i] = ';';
@@ -289,6 +300,7 @@ lookup(struct table *t, struct span key, struct buf *into)
 
 	if (r != TABLE_FOUND)
 		return r;
+	settings_told_mention(&config->told, &config->mentioned);
 	if (span_find(key, '\0') < key.n)
 		return TABLE_NONE;
 	r = client_config_concerns(config, key, into);
@@ -309,12 +321,15 @@ try_out(struct table *t, struct buf *why)
 }
 
 static enum table_result
-check(struct table *t, struct buf *why)
+check(struct table *t, struct settings_told *told)
 {
 	struct client_config *config;
-	enum table_result r = look(t, &config, why);
+	enum table_result r = look(t, &config, &told->errors);
 
-	return r == TABLE_FOUND ? TABLE_NONE : r;
+	if (r != TABLE_FOUND)
+		return r;
+	settings_told_add(told, &config->told);
+	return TABLE_NONE;
 }
 
 static void *
@@ -331,6 +346,21 @@ release(void *data)
 	client_config_free(&config);
 }
 
+/* What works, and its connections, is not given up for what cannot. */
+static void *
+renew(const char *path, struct span text, void *with, void *old)
+{
+	struct client_config *before = old, *now = parse(path, text, with);
+
+	if (now->told.errors.n == 0 || before->told.errors.n > 0) {
+		client_config_free(&before);
+		return now;
+	}
+	settings_told_kept(&now->told, path);
+	client_config_free(&now);
+	return before;
+}
+
 static bool
 open_client(struct table *t, struct span argument, struct buf *error)
 {
@@ -343,6 +373,7 @@ open_client(struct table *t, struct span argument, struct buf *error)
 	c = mem_new(sizeof(*c));
 	c->source = (struct client_source){ m, t->name };
 	c->file.parse = parse;
+	c->file.renew = renew;
 	c->file.release = release;
 	c->file.with = &c->source;
 	t->state = c;

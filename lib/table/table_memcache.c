@@ -34,18 +34,19 @@ static const struct module_setting rows[] = {
 	{ "ttl", MODULE_COUNT, "3600", 0, INT32_MAX, NULL },
 	{ "key_format", MODULE_TEXT, "%s", 0, 0, NULL },
 	{ "domain", MODULE_TEXT, "", 0, 0, NULL },
-	{ "data_size_limit", MODULE_COUNT, "10240", 1, TABLE_VALUE_MAX, NULL },
-	{ "line_size_limit", MODULE_COUNT, "1024", 64, 65536, NULL },
-	{ "max_try", MODULE_COUNT, "2", 1, 10, NULL },
+	{ "data_size_limit", MODULE_LIMIT, "10240", 1, TABLE_VALUE_MAX, NULL },
+	{ "line_size_limit", MODULE_LIMIT, "1024", 64, 65536, NULL },
+	{ "max_try", MODULE_LIMIT, "2", 1, 10, NULL },
 	{ "retry_pause", MODULE_TIME, "1", 0, 10, NULL },
-	{ "timeout", MODULE_TIME, "2", 1, 60, NULL },
+	{ "timeout", MODULE_TIME, "2", 1, 600, NULL },
 	{ NULL, MODULE_TEXT, NULL, 0, 0, NULL },
 };
 
 /* The file's content; the connection ends with it. */
 struct cache {
 	struct table_settings *settings;
-	struct buf errors;
+	struct settings_told told;
+	bool mentioned; /* warnings, in the log */
 	struct wire wire;
 	struct match_list *domain;
 	struct table *backup;
@@ -257,22 +258,22 @@ finish(struct cache *c, const char *path, unsigned int flags)
 
 	if (!wire_init(&c->wire, span_of(table_settings_text(s, "memcache")),
 		table_settings_number(s, "timeout") * 1000, IDLE_MS, &why))
-		buf_printf(&c->errors, "%s: memcache: %s\n", path,
+		buf_printf(&c->told.errors, "%s: memcache: %s\n", path,
 		    buf_text(&why));
 	buf_reset(&why);
 	if (!key_format_valid(table_settings_text(s, "key_format"), &why))
-		buf_printf(&c->errors, "%s: key_format: %s\n", path,
+		buf_printf(&c->told.errors, "%s: key_format: %s\n", path,
 		    buf_text(&why));
 	buf_reset(&why);
 	if (*backup != '\0' &&
 	    (c->backup = table_open_flags(span_of(backup), flags, &why)) ==
 		NULL)
-		buf_printf(&c->errors, "%s: backup: %s\n", path,
+		buf_printf(&c->told.errors, "%s: backup: %s\n", path,
 		    buf_text(&why));
 	buf_reset(&why);
 	if (*domain != '\0' &&
 	    (c->domain = match_list_open(domain, MATCH_TEXT, &why)) == NULL)
-		buf_printf(&c->errors, "%s: domain: %s\n", path,
+		buf_printf(&c->told.errors, "%s: domain: %s\n", path,
 		    buf_text(&why));
 	buf_fini(&why);
 	c->limits = (struct memcache_limits){
@@ -288,8 +289,8 @@ parse(const char *path, struct span text, void *with)
 	const struct memcache *m = with;
 	struct cache *c = mem_new(sizeof(*c));
 
-	buf_init(&c->errors, 1 << 16);
-	c->settings = table_settings_parse(path, text, lists, &c->errors);
+	settings_told_init(&c->told);
+	c->settings = table_settings_parse(path, text, lists, &c->told);
 	finish(c, path, m->table->flags);
 	return c;
 }
@@ -303,7 +304,7 @@ release(void *data)
 	match_list_free(&c->domain);
 	table_free(&c->backup);
 	table_settings_free(&c->settings);
-	buf_fini(&c->errors);
+	settings_told_fini(&c->told);
 	free(c);
 }
 
@@ -332,25 +333,41 @@ lookup(struct table *t, struct span key, struct buf *value)
 
 	if (r != TABLE_FOUND)
 		return r;
-	if (c->errors.n > 0) {
-		buf_add_span(value, span_trim(buf_span(&c->errors)));
+	if (c->told.errors.n > 0) {
+		buf_add_span(value, span_trim(buf_span(&c->told.errors)));
 		return TABLE_BROKEN;
 	}
+	settings_told_mention(&c->told, &c->mentioned);
 	r = concerns(c, key, value);
 	return r == TABLE_FOUND ? ask(c, key, value) : r;
 }
 
 static enum table_result
-check(struct table *t, struct buf *why)
+check(struct table *t, struct settings_told *told)
 {
 	struct memcache *m = t->state;
-	enum table_result r = loaded_look(&m->file, why);
+	enum table_result r = loaded_look(&m->file, &told->errors);
 	const struct cache *c = m->file.data;
 
-	if (r != TABLE_FOUND || c->errors.n == 0)
-		return r == TABLE_FOUND ? TABLE_NONE : r;
-	buf_add_span(why, span_trim(buf_span(&c->errors)));
-	return TABLE_BROKEN;
+	if (r != TABLE_FOUND)
+		return r;
+	settings_told_add(told, &c->told);
+	return told->errors.n > 0 ? TABLE_BROKEN : TABLE_NONE;
+}
+
+/* As of table_client.c: what works is not given up for what cannot. */
+static void *
+renew(const char *path, struct span text, void *with, void *old)
+{
+	struct cache *before = old, *now = parse(path, text, with);
+
+	if (now->told.errors.n == 0 || before->told.errors.n > 0) {
+		release(before);
+		return now;
+	}
+	settings_told_kept(&now->told, path);
+	release(now);
+	return before;
 }
 
 static bool
@@ -363,6 +380,7 @@ open_memcache(struct table *t, struct span argument, struct buf *error)
 	m = mem_new(sizeof(*m));
 	m->table = t;
 	m->file.parse = parse;
+	m->file.renew = renew;
 	m->file.release = release;
 	m->file.with = m;
 	t->state = m;

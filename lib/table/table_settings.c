@@ -11,8 +11,9 @@
 #include "lib/base/mem.h"
 #include "lib/conf/conf.h"
 #include "lib/conf/logical_lines.h"
+#include "lib/log/log.h"
 
-enum { NAME_MAX_HERE = 128, FAR = 3 };
+enum { NAME_MAX_HERE = 128, FAR = 3, TOLD_MAX = 1 << 16 };
 
 struct value {
 	const struct module_setting *row;
@@ -24,6 +25,64 @@ struct table_settings {
 	struct value *values;
 	size_t count;
 };
+
+void
+settings_told_init(struct settings_told *told)
+{
+	buf_init(&told->errors, TOLD_MAX);
+	buf_init(&told->unknown, TOLD_MAX);
+	buf_init(&told->warnings, TOLD_MAX);
+}
+
+void
+settings_told_fini(struct settings_told *told)
+{
+	buf_fini(&told->errors);
+	buf_fini(&told->unknown);
+	buf_fini(&told->warnings);
+}
+
+void
+settings_told_reset(struct settings_told *told)
+{
+	buf_reset(&told->errors);
+	buf_reset(&told->unknown);
+	buf_reset(&told->warnings);
+}
+
+void
+settings_told_add(struct settings_told *told, const struct settings_told *more)
+{
+	buf_add_span(&told->errors, buf_span(&more->errors));
+	buf_add_span(&told->unknown, buf_span(&more->unknown));
+	buf_add_span(&told->warnings, buf_span(&more->warnings));
+}
+
+static void
+log_each(const struct buf *lines)
+{
+	struct span rest = buf_span(lines), line;
+
+	while (span_cut(&rest, "\n", true, &line))
+		log_warning("%.*s", SPAN_ARG(line));
+}
+
+void
+settings_told_mention(const struct settings_told *told, bool *mentioned)
+{
+	if (*mentioned)
+		return;
+	*mentioned = true;
+	log_each(&told->unknown);
+	log_each(&told->warnings);
+}
+
+void
+settings_told_kept(const struct settings_told *told, const char *path)
+{
+	log_each(&told->errors);
+	log_warning("%s: not taken up, the former settings stay", path);
+}
 
 static struct value *
 find(const struct table_settings *s, struct span name)
@@ -63,6 +122,12 @@ is_word(const char *text, const char *words)
 }
 
 static bool
+is_limit(const struct module_setting *row)
+{
+	return row->kind == MODULE_LIMIT || row->kind == MODULE_TIME;
+}
+
+static bool
 read_number(const struct module_setting *row, const char *text, int64_t *out)
 {
 	struct span s = span_of(text);
@@ -81,7 +146,18 @@ read_number(const struct module_setting *row, const char *text, int64_t *out)
 			return false;
 		*out = (int64_t)number;
 	}
-	return *out >= row->min && *out <= row->max;
+	return *out >= row->min && (is_limit(row) || *out <= row->max);
+}
+
+/* What is above the largest means "much", and works with the largest. */
+static void
+clamp(struct value *v, const char *where, struct buf *warnings)
+{
+	if (!is_limit(v->row) || v->number <= v->row->max)
+		return;
+	v->number = v->row->max;
+	buf_printf(warnings, "%s: %s: %s is more than %lld, which is taken\n",
+	    where, v->row->name, v->text, (long long)v->number);
 }
 
 /* False, with what is wanted. */
@@ -102,6 +178,7 @@ set(struct value *v, struct span text, struct buf *wanted)
 		buf_add_text(wanted, "yes or no");
 		return read_number(row, v->text, &v->number);
 	case MODULE_COUNT:
+	case MODULE_LIMIT:
 	case MODULE_TIME:
 		buf_printf(wanted, "%s from %lld to %lld",
 		    row->kind == MODULE_TIME ? "seconds" : "a number",
@@ -113,7 +190,7 @@ set(struct value *v, struct span text, struct buf *wanted)
 
 static void
 take(struct table_settings *s, const char *where, struct span name,
-    struct span text, struct buf *errors)
+    struct span text, struct settings_told *told)
 {
 	struct value *v = find(s, name);
 	struct buf wanted = BUF_INIT(1024);
@@ -121,14 +198,16 @@ take(struct table_settings *s, const char *where, struct span name,
 
 	if (v == NULL) {
 		near = nearest(s, name);
-		buf_printf(errors, "%s: unknown name \"%.*s\"", where,
+		buf_printf(&told->unknown, "%s: unknown name \"%.*s\"", where,
 		    SPAN_ARG(span_take(name, NAME_MAX_HERE)));
 		if (near != NULL)
-			buf_printf(errors, ", is \"%s\" meant?", near);
-		buf_add_char(errors, '\n');
+			buf_printf(&told->unknown, ", is \"%s\" meant?", near);
+		buf_add_char(&told->unknown, '\n');
 	} else if (!set(v, text, &wanted)) {
-		buf_printf(errors, "%s: %s: wanted is %s\n", where,
+		buf_printf(&told->errors, "%s: %s: wanted is %s\n", where,
 		    v->row->name, buf_text(&wanted));
+	} else {
+		clamp(v, where, &told->warnings);
 	}
 	buf_fini(&wanted);
 }
@@ -156,27 +235,27 @@ new_settings(const struct module_setting *const *lists)
 
 struct table_settings *
 table_settings_parse(const char *path, struct span text,
-    const struct module_setting *const *lists, struct buf *errors)
+    const struct module_setting *const *lists, struct settings_told *told)
 {
 	struct table_settings *s = new_settings(lists);
 	struct logical_lines lines;
 	struct span line;
 
 	if (span_find(text, '\0') < text.n) {
-		buf_printf(errors, "%s: holds a null byte\n", path);
+		buf_printf(&told->errors, "%s: holds a null byte\n", path);
 		return s;
 	}
 	logical_lines_init(&lines, text, path);
-	while (logical_lines_next(&lines, &line, errors)) {
+	while (logical_lines_next(&lines, &line, &told->errors)) {
 		size_t equal = span_find(line, '=');
 		char *where = mem_printf("%s, line %d", path, lines.number);
 
 		if (equal == line.n || equal == 0)
-			buf_printf(errors, "%s: \"name = value\" is wanted\n",
-			    where);
+			buf_printf(&told->errors,
+			    "%s: \"name = value\" is wanted\n", where);
 		else
 			take(s, where, span_trim(span_take(line, equal)),
-			    span_trim(span_skip(line, equal + 1)), errors);
+			    span_trim(span_skip(line, equal + 1)), told);
 		free(where);
 	}
 	logical_lines_fini(&lines);
@@ -185,7 +264,7 @@ table_settings_parse(const char *path, struct span text,
 
 struct table_settings *
 table_settings_gather(const char *prefix, table_settings_find *get, void *with,
-    const struct module_setting *const *lists, struct buf *errors)
+    const struct module_setting *const *lists, struct settings_told *told)
 {
 	struct table_settings *s = new_settings(lists);
 
@@ -195,7 +274,7 @@ table_settings_gather(const char *prefix, table_settings_find *get, void *with,
 		const char *text = get(with, name);
 
 		if (text != NULL)
-			take(s, name, span_of(own), span_of(text), errors);
+			take(s, name, span_of(own), span_of(text), told);
 		free(name);
 	}
 	return s;

@@ -67,28 +67,68 @@ wire_fini(struct wire *w)
 	buf_fini(&w->error);
 }
 
+static void
+keep(struct wire_host *h, const struct addrinfo *list)
+{
+	h->count = 0;
+	h->found = clock_ms();
+	for (const struct addrinfo *i = list;
+	     i != NULL && h->count < WIRE_ADDRESSES; i = i->ai_next) {
+		struct address *a = &h->addresses[h->count];
+
+		if (i->ai_addrlen > sizeof(a->v6))
+			continue;
+		*a = (struct address){ .length = i->ai_addrlen };
+		memcpy(&a->any, i->ai_addr, i->ai_addrlen);
+		h->count++;
+	}
+}
+
+/* 0, or the code of getaddrinfo(3). */
 static int
-connect_first(const struct addrinfo *list, int64_t deadline)
+find_host(struct wire_host *h, const char *name, const char *service)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_NUMERICHOST };
+	struct addrinfo *list = NULL;
+	int64_t age = clock_ms() - h->found;
+	int code;
+
+	if (h->count > 0 && age < WIRE_FRESH_MS)
+		return 0;
+	code = getaddrinfo(name, service, &hints, &list);
+	if (code == EAI_NONAME) {
+		hints.ai_flags = 0;
+		code = getaddrinfo(name, service, &hints, &list);
+	}
+	if (code == 0)
+		keep(h, list);
+	else if (h->count > 0 && age < WIRE_KEPT_MS)
+		code = 0;
+	if (list != NULL)
+		freeaddrinfo(list);
+	return code;
+}
+
+static int
+connect_first(const struct wire_host *h, int64_t deadline)
 {
 	int fd = -1;
 
-	for (const struct addrinfo *i = list; i != NULL && fd < 0;
-	     i = i->ai_next) {
-		struct address a = { .length = i->ai_addrlen };
+	for (size_t i = 0; i < h->count && fd < 0; i++) {
+		int64_t now = clock_ms(), left = deadline - now;
+		int64_t others = (int64_t)(h->count - i);
 
-		if (i->ai_addrlen > sizeof(a.v6))
-			continue;
-		memcpy(&a.any, i->ai_addr, i->ai_addrlen);
-		fd = connect_address(&a, NULL, deadline);
+		/* one that swallows all leaves time for each of the others */
+		fd = connect_address(&h->addresses[i], NULL,
+		    left > 0 ? now + left / others : deadline);
 	}
 	return fd;
 }
 
 static int
-connect_inet(struct span endpoint, int64_t deadline, struct buf *error)
+connect_inet(struct wire *w, struct span endpoint, int64_t deadline)
 {
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-	struct addrinfo *list = NULL;
 	struct span host, port;
 	char *name, *service;
 	int fd = -1, code;
@@ -97,34 +137,31 @@ connect_inet(struct span endpoint, int64_t deadline, struct buf *error)
 		return -1;
 	name = mem_span_text(host);
 	service = mem_span_text(port);
-	code = getaddrinfo(name, service, &hints, &list);
+	code = find_host(&w->host, name, service);
 	if (code != 0)
-		buf_printf(error, "%s: %s", name, gai_strerror(code));
-	else if ((fd = connect_first(list, deadline)) < 0)
-		buf_add_text(error, strerror(errno));
-	if (list != NULL)
-		freeaddrinfo(list);
+		buf_printf(&w->error, "%s: %s", name, gai_strerror(code));
+	else if ((fd = connect_first(&w->host, deadline)) < 0)
+		buf_add_text(&w->error, strerror(errno));
 	free(name);
 	free(service);
 	return fd;
 }
 
 static int
-connect_server(const struct server *server, int64_t deadline, struct buf *error)
+connect_server(struct wire *w, const struct server *server, int64_t deadline)
 {
 	int fd;
 
 	if (!server->local)
-		return connect_inet(span_of(server->name + 5), deadline, error);
+		return connect_inet(w, span_of(server->name + 5), deadline);
 	fd = connect_unix(server->name + 5, deadline);
 	if (fd < 0)
-		buf_add_text(error, strerror(errno));
+		buf_add_text(&w->error, strerror(errno));
 	return fd;
 }
 
 static bool
-ready(struct wire *w, struct server *server, int64_t deadline,
-    struct buf *error)
+ready(struct wire *w, struct server *server, int64_t deadline)
 {
 	int fd;
 
@@ -134,7 +171,7 @@ ready(struct wire *w, struct server *server, int64_t deadline,
 		hang_up(server);
 	if (server->connection != NULL)
 		return true;
-	fd = connect_server(server, deadline, error);
+	fd = connect_server(w, server, deadline);
 	if (fd >= 0)
 		server->connection = stream_new(fd);
 	return fd >= 0;
@@ -164,7 +201,7 @@ ask_server(struct wire *w, struct server *server, struct span question,
 	for (int i = 0; i < 2 && kept && r != IO_OK; i++) {
 		kept = server->connection != NULL;
 		buf_reset(&w->error);
-		if (!ready(w, server, deadline, &w->error))
+		if (!ready(w, server, deadline))
 			break;
 		r = exchange(server->connection, question, deadline, read,
 		    with);

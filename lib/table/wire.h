@@ -10,11 +10,30 @@
  */
 
 #include "lib/base/buf.h"
+#include "lib/net/address.h"
 #include "lib/net/stream.h"
 #include "lib/table/server_set.h"
 
+/*
+ * What a server's name stands for. getaddrinfo(3) waits as long as the
+ * system's resolver likes, outside of timeout_ms: so it is not asked for
+ * numeric addresses, nor again within WIRE_FRESH_MS, and where it has no
+ * answer the last good one is used for WIRE_KEPT_MS.
+ */
+enum {
+	WIRE_ADDRESSES = 8,
+	WIRE_FRESH_MS = 60000,
+	WIRE_KEPT_MS = 3600000,
+};
+struct wire_host {
+	struct address addresses[WIRE_ADDRESSES];
+	size_t count;
+	int64_t found; /* when */
+};
+
 struct wire {
 	struct server_set servers; /* one */
+	struct wire_host host;
 	int64_t timeout_ms; /* of a whole question */
 	int64_t idle_ms;
 	struct buf error; /* why it cannot be had */

@@ -64,12 +64,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct module_setting *const lists[] = { rows, NULL };
 	struct span text = { (const char *)data, size };
-	struct buf errors = BUF_INIT(1 << 16);
+	struct settings_told told;
 	struct table_settings *s;
 
+	settings_told_init(&told);
 	log_threshold(LEVEL_PANIC);
-	s = table_settings_parse("fuzz", text, lists, &errors);
-	if (errors.n == 0) {
+	s = table_settings_parse("fuzz", text, lists, &told);
+	if (told.errors.n == 0) {
 		ensure(table_settings_number(s, "timeout") >= 1);
 		ensure(table_settings_number(s, "timeout") <= 60);
 		ensure(table_settings_number(s, "limit") <= 100);
@@ -79,6 +80,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    SPAN("it's'@a'b.c.example"));
 	try_format(table_settings_text(s, "query"), text);
 	table_settings_free(&s);
-	buf_fini(&errors);
+	settings_told_fini(&told);
 	return 0;
 }

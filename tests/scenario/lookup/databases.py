@@ -334,5 +334,24 @@ class Silent:
         self.listener.close()
 
 
+class Swallowing(Silent):
+    """Its queue of connections is full: whoever connects hears nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.listener.listen(0)
+        self.waiting = []
+        for _ in range(4):
+            s = socket.socket()
+            s.setblocking(False)
+            s.connect_ex(("127.0.0.1", self.port))
+            self.waiting.append(s)
+
+    def close(self):
+        for s in self.waiting:
+            s.close()
+        super().close()
+
+
 def clock():
     return time.monotonic()

@@ -135,6 +135,13 @@ class Ldap(Kind):
         lines += [f"dn: cn=loop,{base}", "objectClass: groupOfNames",
                   "objectClass: extensibleObject", "cn: loop",
                   "displayName: loop@example.test", f"member: cn=loop,{base}", ""]
+        lines += [f"dn: cn=left,{base}", "objectClass: groupOfNames",
+                  "objectClass: extensibleObject", "cn: left",
+                  "displayName: left@example.test",
+                  f"member: uid=gone,{base}", f"member: uid=u0,{base}", ""]
+        lines += [f"dn: ou=elsewhere,{base}", "objectClass: referral",
+                  "objectClass: extensibleObject", "ou: elsewhere",
+                  "ref: ldap://127.0.0.1:1/ou=elsewhere,dc=other", ""]
         lines += [f"dn: cn=url,{base}", "objectClass: extensibleObject",
                   "objectClass: labeledURIObject",
                   "objectClass: organizationalRole", "cn: url",
@@ -292,9 +299,13 @@ def test_formats(suite, kind):
 
 def test_wrong_settings_are_named(suite, kind):
     s = suite(start=False)
-    spec = table(s, kind, resultformat="%s")
+    spec = table(s, kind, resultformat="%s", timeout="1h")
+    done = s.command("postmap", "-q", "sales@example.test", spec)
+    assert done.out == "bob@example.test\n"
     assert re.search(r'table\.cf, line \d+: unknown name "resultformat", is '
-                     r'"result_format" meant\?', ask(s, spec, "a@b.test"))
+                     r'"result_format" meant\?', done.err)
+    assert re.search(r"table\.cf, line \d+: timeout: 1h is more than 600, "
+                     "which is taken", done.err)
     spec = table(s, kind, expansion_limit="many")
     assert "expansion_limit: wanted is a number" in ask(s, spec, "a@b.test")
     spec = table(s, kind, result_format="%x")
@@ -302,7 +313,7 @@ def test_wrong_settings_are_named(suite, kind):
 
 
 def test_wrong_query_is_broken(suite, kind):
-    """Refused by check and start; a running suite says try again."""
+    """Refused by check; start says it, and mail of that table waits."""
     s = suite(start=False)
     spec = table(s, kind, query=kind.missing)
     s.set(virtual_alias_maps=spec)
@@ -311,14 +322,50 @@ def test_wrong_query_is_broken(suite, kind):
     assert done.returncode != 0
     assert re.search(rf"error: main\.cf: line \d+: virtual_alias_maps: {spec}:",
                      done.err), done.err
-    assert s.posthaste("start", check=False).returncode != 0
-    table(s, kind)
     s.start()
-    assert Lookup(s).query(spec, "sales@example.test")[0] == FOUND
+    s.wait_log(rf"warning: main\.cf: line \d+: virtual_alias_maps: refused by "
+               rf"its server, mail waits: {spec}:")
+    assert rcpt(s, "sales@example.test")[0] == 451
+    table(s, kind)
+    wait_for("the right query", lambda: Lookup(s).query(
+        spec, "sales@example.test")[0] == FOUND)
     (s.root / "etc/table.cf").write_text(kind.text(query=kind.missing))
     wait_for("the wrong query", lambda: Lookup(s).query(
         spec, "sales@example.test")[0] == BROKEN)
     assert rcpt(s, "sales@example.test")[0] == 451
+
+
+def test_running_table_keeps_what_works(suite, kind):
+    """A file edited to be wrong is said to be, and not taken up."""
+    s = suite(start=False)
+    spec = table(s, kind)
+    # one that is root's alone is read by a process that is begun for it
+    (s.root / "etc/table.cf").chmod(0o644)
+    s.set(virtual_alias_maps=spec)
+    s.start()
+    lookup = Lookup(s)
+    assert lookup.query(spec, "sales@example.test")[0] == FOUND
+    path = s.root / "etc/table.cf"
+    path.write_text(kind.text(expansion_limit="many"))
+
+    def refused():
+        assert lookup.query(spec, "sales@example.test")[0] == FOUND
+        return "table.cf: not taken up, the former settings stay" in s.log()
+
+    wait_for("the wrong number", refused)
+    assert "expansion_limit: wanted is a number" in s.log()
+    assert lookup.query(spec, "sales@example.test")[0] == FOUND
+    path.write_text(kind.text(reslt_format="<%s>", result_format="<%s>"))
+    wait_for("the new settings", lambda: lookup.query(
+        spec, "sales@example.test")[2] == "<bob@example.test>")
+    s.wait_log(r'unknown name "reslt_format"')
+    # nor does a start fail for it, but for what cannot be read
+    s.posthaste("reload")
+    s.posthaste("stop")
+    s.start()
+    path.write_text(kind.text(expansion_limit="many"))
+    assert s.posthaste("reload", check=False).returncode != 0
+    assert Lookup(s).query(spec, "sales@example.test")[0] == FOUND
 
 
 def test_check_names_what_is_wrong(suite, kind):
@@ -328,6 +375,9 @@ def test_check_names_what_is_wrong(suite, kind):
     done = s.posthaste("check", check=False)
     assert done.returncode != 0
     assert 'unknown name "resultformat", is "result_format" meant?' in done.err
+    s.set(unknown_parameters="warn")
+    assert 'unknown name "resultformat"' in s.posthaste("check").err
+    s.set(unknown_parameters="refuse")
     # a table that is not there may come
     s.set(virtual_alias_maps=f"{kind.type}:{s.root}/etc/none.cf")
     done = s.posthaste("check")
@@ -481,6 +531,30 @@ def test_next_server(suite, needs_server):
         assert ask(s, spec, "sales@example.test") == "bob@example.test"
 
 
+@pytest.mark.parametrize("dead", [databases.Silent, databases.Swallowing])
+def test_next_server_within_one_question(suite, needs_server, dead):
+    """One that swallows all leaves time for the other."""
+    kind = needs_server
+    more = {"timeout": "6"}
+    hosts = "hosts"
+    if kind.type == "ldap":
+        hosts = "server_host"
+        more |= {"bind": "yes", "bind_dn": databases.Slapd.ADMIN,
+                 "bind_pw": databases.Slapd.PASSWORD}
+    bad = dead()
+    s = suite(start=False)
+    good = re.search(rf"^{hosts} = (.*)$", kind.text(), re.M)[1]
+    spec = table(s, kind, **{hosts: f"127.0.0.1:{bad.port} {good}"}, **more)
+    waited = []
+    # which is asked first is chance
+    while len(waited) < 12 and max(waited, default=0) < 1:
+        start = time.monotonic()
+        assert ask(s, spec, "sales@example.test") == "bob@example.test"
+        waited.append(time.monotonic() - start)
+    assert 1 < max(waited), "the dead one was never asked"
+    bad.close()
+
+
 def test_wrong_password(suite, needs_server):
     """A person must mend it: it is not taken for a server that is down."""
     kind = needs_server
@@ -491,7 +565,7 @@ def test_wrong_password(suite, needs_server):
     s = suite(start=False)
     spec = table(s, kind, **more)
     s.set(virtual_alias_maps=spec)
-    done = s.posthaste("start", check=False)
+    done = s.posthaste("check", check=False)
     assert done.returncode != 0 and f"error: main.cf: line" in done.err
     # and when the password changes under a running suite
     table(s, kind)
@@ -538,9 +612,27 @@ def test_settings_in_main_cf(suite, kind):
     s.start()
     assert Lookup(s).query(spec, "sales@example.test")[0] == FOUND
     s.set(people_resultformat="%s")
-    done = s.posthaste("check", check=False)
-    assert done.returncode != 0
-    assert f'{spec} has no setting "resultformat"' in done.err
+    assert f'{spec} has no setting "resultformat"' in s.posthaste("check").err
+
+
+def test_names_in_main_cf_that_begin_alike(suite, kind):
+    """ldap:transport has nothing to do with transport_maps."""
+    s = suite(start=False)
+    for prefix in ("transport", "transport_x"):
+        for line in kind.text().splitlines():
+            name, value = line.split(" = ", 1)
+            s.set(**{f"{prefix}_{name}": value.replace("$", "$$")})
+    s.set(transport_maps=f"{kind.type}:transport",
+          virtual_alias_maps=f"{kind.type}:transport_x",
+          transport_retry_time="60s")
+    done = s.posthaste("check")
+    assert "has no setting" not in done.err, done.err
+    s.set(transport_x_nonsense="1", transport_nonsense="1")
+    lines = [line for line in s.posthaste("check").err.splitlines()
+             if "has no setting" in line]
+    assert [re.sub(r".*: (\w+:)", r"\1", line) for line in lines] == [
+        f'{kind.type}:transport has no setting "nonsense"',
+        f'{kind.type}:transport_x has no setting "nonsense"'], lines
 
 
 # what only one type has; each shares the server of the tests above
@@ -600,6 +692,12 @@ def test_mysql_procedures_and_option_file(suite, kind):
     options = s.write("my.cnf", f"[mail]\nuser={kind.server.USER}\n"
                       f"password=\"{kind.server.PASSWORD}\"\n")
     options.chmod(0o644)
+    # TLS that is asked for cannot be left out by who sits between
+    for tls in ({"tls_CAfile": "/etc/ssl/certs/ca-certificates.crt"},
+                {"tls_ciphers": "AES256-SHA"}, {"tls_verify_cert": "yes"}):
+        assert "SSL" in ask(s, table(s, kind, **tls), "sales@example.test")
+    spec = table(s, kind, tls_verify_cert="no")
+    assert ask(s, spec, "sales@example.test") == "bob@example.test"
     spec = table(s, kind, user=None, password=None, option_file=options,
                  option_group="mail")
     assert ask(s, spec, "sales@example.test") == "bob@example.test"
@@ -629,9 +727,13 @@ def test_ldap_groups(suite, kind):
                      "itself@group.test"]
     assert found("url@example.test", special_result_attribute="labeledURI") == [
         "bob@example.test"]
-    assert "recursion limit" in ask(
-        s, table(s, kind, special_result_attribute="member",
-                 recursion_limit="20"), "loop@example.test")
+    # a member that is gone is no reason for the others not to get it
+    assert found("left@example.test", special_result_attribute="member") == [
+        "bob@example.test"]
+    for limit in ("20", "1000", "50000"):
+        assert "recursion limit" in ask(
+            s, table(s, kind, special_result_attribute="member",
+                     recursion_limit=limit), "loop@example.test")
     assert "xpansion limit" in ask(
         s, table(s, kind, special_result_attribute="member",
                  expansion_limit="2"), "group@example.test")
@@ -648,8 +750,12 @@ def test_ldap_search(suite, kind):
     assert found(scope="one") == "bob@example.test"
     assert found(scope="base") is None
     assert found(search_base="dc=%2,dc=%1") == "bob@example.test"
-    assert found(search_base="dc=%u") is None
-    assert found(search_base=f"ou=none,{base}") is None
+    assert found(search_base=f"ou=%u,{base}") is None
+    # not there, or not here: to say "not found" would bounce mail
+    assert f'search base "ou=none,{base}" not found' in found(
+        search_base=f"ou=none,{base}")
+    assert "not found" in found(search_base=f"ou=100%%,{base}")
+    assert "referral" in found(search_base=f"ou=elsewhere,{base}")
     assert found("a,b=c@example.test", search_base=f"cn=%u,{base}") is None
     assert "search_base" not in (found(search_base="no base") or "")
     many = found(query="(|(displayName=%s)(uid=*))", size_limit="1")

@@ -133,7 +133,9 @@ local_and_connected_servers_come_first(void **state)
 	first = server_set_next(&s, 0, 1);
 	assert_string_equal(first->name, "unix:/c");
 	second = server_set_next(&s, 0, 1);
+	assert_int_equal(server_set_untried(&s, 0), 1);
 	third = server_set_next(&s, 0, 1);
+	assert_int_equal(server_set_untried(&s, 0), 0);
 	assert_ptr_not_equal(second, third);
 	assert_null(server_set_next(&s, 0, 1));
 	third->connection = &s;
@@ -192,6 +194,7 @@ static const struct module_setting rows[] = {
 	{ "query", MODULE_TEXT, "", 0, 0, NULL },
 	{ "timeout", MODULE_TIME, "10", 1, 60, NULL },
 	{ "limit", MODULE_COUNT, "0", 0, 100, NULL },
+	{ "depth", MODULE_LIMIT, "9", 0, 1000, NULL },
 	{ "bind", MODULE_BOOL, "yes", 0, 1, NULL },
 	{ "scope", MODULE_WORD, "sub", 0, 0, "sub one base" },
 	{ NULL, MODULE_TEXT, NULL, 0, 0, NULL },
@@ -200,15 +203,16 @@ static const struct module_setting rows[] = {
 static const struct module_setting *const lists[] = { rows, NULL };
 
 static struct table_settings *
-parse(const char *text, struct buf *errors)
+parse(const char *text, struct settings_told *told)
 {
-	return table_settings_parse("f", span_of(text), lists, errors);
+	settings_told_init(told);
+	return table_settings_parse("f", span_of(text), lists, told);
 }
 
 static void
 settings_are_read(void **state)
 {
-	struct buf errors = BUF_INIT(4096);
+	struct settings_told told;
 	struct table_settings *s = parse("# a comment\n"
 					 "hosts = $x a # b\n"
 					 "query = SELECT a\n"
@@ -216,10 +220,12 @@ settings_are_read(void **state)
 					 "  FROM b\n"
 					 "timeout=1m\r\n"
 					 "bind = NO\n",
-	    &errors);
+	    &told);
 
 	(void)state;
-	assert_string_equal(buf_text(&errors), "");
+	assert_string_equal(buf_text(&told.errors), "");
+	assert_string_equal(buf_text(&told.unknown), "");
+	assert_string_equal(buf_text(&told.warnings), "");
 	assert_string_equal(table_settings_text(s, "hosts"), "$x a # b");
 	assert_string_equal(table_settings_text(s, "query"),
 	    "SELECT a  FROM b");
@@ -231,34 +237,57 @@ settings_are_read(void **state)
 	assert_false(table_settings_given(s, "scope"));
 	assert_false(table_settings_has(s, "other"));
 	table_settings_free(&s);
-	buf_fini(&errors);
+	settings_told_fini(&told);
 }
 
 static void
 mistakes_are_named_with_their_line(void **state)
 {
-	struct buf errors = BUF_INIT(4096);
+	struct settings_told told;
 	struct table_settings *s = parse("hosts = a\n"
 					 "qeury = b\n"
 					 "nothing like it = c\n"
-					 "timeout = 61\n"
+					 "timeout = never\n"
 					 "limit = -1\n"
 					 "bind = maybe\n"
 					 "scope = all\n"
 					 "what is this\n",
-	    &errors);
+	    &told);
 
 	(void)state;
-	assert_string_equal(buf_text(&errors),
+	assert_string_equal(buf_text(&told.unknown),
 	    "f, line 2: unknown name \"qeury\", is \"query\" meant?\n"
-	    "f, line 3: unknown name \"nothing like it\"\n"
+	    "f, line 3: unknown name \"nothing like it\"\n");
+	assert_string_equal(buf_text(&told.errors),
 	    "f, line 4: timeout: wanted is seconds from 1 to 60\n"
 	    "f, line 5: limit: wanted is a number from 0 to 100\n"
 	    "f, line 6: bind: wanted is yes or no\n"
 	    "f, line 7: scope: wanted is one of: sub one base\n"
 	    "f, line 8: \"name = value\" is wanted\n");
 	table_settings_free(&s);
-	buf_fini(&errors);
+	settings_told_fini(&told);
+}
+
+static void
+what_is_too_much_is_as_much_as_there_can_be(void **state)
+{
+	struct settings_told told;
+	struct table_settings *s = parse("timeout = 2m\n"
+					 "depth = 5000\n"
+					 "limit = 101\n",
+	    &told);
+
+	(void)state;
+	assert_int_equal(table_settings_number(s, "timeout"), 60);
+	assert_int_equal(table_settings_number(s, "depth"), 1000);
+	assert_string_equal(buf_text(&told.warnings),
+	    "f, line 1: timeout: 2m is more than 60, which is taken\n"
+	    "f, line 2: depth: 5000 is more than 1000, which is taken\n");
+	/* which of several it is, is no limit */
+	assert_string_equal(buf_text(&told.errors),
+	    "f, line 3: limit: wanted is a number from 0 to 100\n");
+	table_settings_free(&s);
+	settings_told_fini(&told);
 }
 
 static const char *
@@ -273,17 +302,18 @@ from_main(void *with, const char *name)
 static void
 settings_of_main_cf_are_gathered(void **state)
 {
-	struct buf errors = BUF_INIT(4096);
-	struct table_settings *s =
-	    table_settings_gather("people", from_main, NULL, lists, &errors);
+	struct settings_told told;
+	struct table_settings *s;
 
 	(void)state;
+	settings_told_init(&told);
+	s = table_settings_gather("people", from_main, NULL, lists, &told);
 	assert_string_equal(table_settings_text(s, "query"), "SELECT");
 	assert_string_equal(table_settings_text(s, "hosts"), "localhost");
-	assert_string_equal(buf_text(&errors),
+	assert_string_equal(buf_text(&told.errors),
 	    "people_limit: limit: wanted is a number from 0 to 100\n");
 	table_settings_free(&s);
-	buf_fini(&errors);
+	settings_told_fini(&told);
 }
 
 int
@@ -298,6 +328,7 @@ main(void)
 		cmocka_unit_test(dead_servers_are_left_alone_for_a_while),
 		cmocka_unit_test(settings_are_read),
 		cmocka_unit_test(mistakes_are_named_with_their_line),
+		cmocka_unit_test(what_is_too_much_is_as_much_as_there_can_be),
 		cmocka_unit_test(settings_of_main_cf_are_gathered),
 	};
 
