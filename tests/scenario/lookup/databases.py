@@ -184,6 +184,7 @@ class MariaDB(Server):
         with open(self.folder / "boot", encoding="utf-8") as boot:
             self.run(self.daemon, "--no-defaults", "--bootstrap",
                      f"--datadir={self.folder / 'data'}", "--skip-grant-tables",
+                     f"--tmpdir={self.folder}",
                      "--innodb-flush-log-at-trx-commit=0",
                      "--innodb-buffer-pool-size=8M", stdin=boot)
         self.first = self.folder / "first.sql"
@@ -202,6 +203,8 @@ class MariaDB(Server):
     def command(self):
         return [self.daemon, "--no-defaults",
                 f"--datadir={self.folder / 'data'}", f"--port={self.port}",
+                # one that starts removes what others have there
+                f"--tmpdir={self.folder}",
                 f"--socket={self.socket}", "--bind-address=127.0.0.1",
                 f"--init-file={self.first}", "--skip-name-resolve",
                 f"--pid-file={self.folder / 'pid'}",
