@@ -99,7 +99,10 @@ class Server:
         found = [self.process.pid]
         for pid in found:
             path = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
-            found += [int(child) for child in path.read_text().split()]
+            try:
+                found += [int(child) for child in path.read_text().split()]
+            except (FileNotFoundError, ProcessLookupError):
+                pass  # it ended meanwhile
         return found
 
     def freeze(self):
