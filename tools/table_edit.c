@@ -2,6 +2,8 @@
 /* Tables made, listed, and rid of entries. */
 #include "tools/table_tool.h"
 
+#include <grp.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,32 +12,63 @@
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 
-/* Becomes the owner of the source for a while; true when it did. */
+/* Root's own groups, while it acts as somebody else. */
+static struct {
+	gid_t groups[NGROUPS_MAX];
+	int count;
+} own;
+
+/*
+ * Whose rights suffice: those of the source's owner; without a source of the
+ * database's; without either of the folder's.
+ */
 static bool
-become_owner(const char *path, bool keep_root)
+find_owner(const struct table_build *b, struct stat *st)
+{
+	char *database = mem_printf("%s%s", b->path, table_suffix(b->type));
+	char *folder = mem_text(b->path);
+	char *slash = strrchr(folder, '/');
+	bool found;
+
+	if (slash != NULL)
+		slash[slash == folder ? 1 : 0] = '\0';
+	found = stat(b->path, st) == 0 || lstat(database, st) == 0 ||
+	    stat(slash != NULL ? folder : ".", st) == 0;
+	free(database);
+	free(folder);
+	return found;
+}
+
+/* Becomes the owner for a while; true when it did. */
+static bool
+become_owner(const struct table_build *b, bool keep_root)
 {
 	struct stat st;
 
-	if (keep_root || geteuid() != 0 || stat(path, &st) < 0 ||
+	if (keep_root || geteuid() != 0 || !find_owner(b, &st) ||
 	    st.st_uid == 0)
 		return false;
-	if (setegid(st.st_gid) < 0 || seteuid(st.st_uid) < 0)
+	own.count = getgroups(NGROUPS_MAX, own.groups);
+	if (own.count < 0 || setgroups(1, &st.st_gid) < 0 ||
+	    setegid(st.st_gid) < 0 || seteuid(st.st_uid) < 0)
 		fatal_status(TABLE_TOOL_NONE, "%s: cannot become its owner",
-		    path);
+		    b->path);
 	return true;
 }
 
 static void
 become_root(bool became)
 {
-	if (became && (seteuid(0) < 0 || setegid(getgid()) < 0))
+	if (became &&
+	    (seteuid(0) < 0 || setegid(getgid()) < 0 ||
+		setgroups((size_t)own.count, own.groups) < 0))
 		fatal_status(TABLE_TOOL_NONE, "cannot become root again");
 }
 
 bool
 table_tool_build(const struct table_build *b, bool keep_root, struct buf *error)
 {
-	bool became = become_owner(b->path, keep_root);
+	bool became = become_owner(b, keep_root);
 	bool good = table_build(b, error);
 
 	become_root(became);
@@ -111,7 +144,7 @@ table_tool_remove(const struct table_wishes *w, char **specs, size_t count)
 
 	for (size_t i = 0; i < count; i++) {
 		struct table_build b = build_of(w, specs[i], "delete");
-		bool became = become_owner(b.path, w->keep_root);
+		bool became = become_owner(&b, w->keep_root);
 		size_t deleted = 0;
 
 		if (!table_build_delete(&b, keys, key_count, &deleted, &error))

@@ -12,8 +12,12 @@
 
 struct lmdb_file;
 
-/* NULL with an errno in *error. The descriptor stays the caller's. */
-struct lmdb_file *lmdb_file_open(int fd, int *error);
+/*
+ * Keeps the descriptor, and makes *fd -1. NULL with an errno in *error: then
+ * it stays the caller's. A file may be damaged, be cut short at any time, or
+ * be hostile: all that comes of it is -1 or false below, or a wrong value.
+ */
+struct lmdb_file *lmdb_file_open(int *fd, int *error);
 void lmdb_file_close(struct lmdb_file **f); /* NULL is fine */
 /* 1 with *value, 0 for none, -1 for a damaged file. */
 int lmdb_file_find(struct lmdb_file *f, struct span key, struct buf *value);

@@ -6,6 +6,7 @@ libposthaste_a_SOURCES += \
 	lib/table/key_format.c lib/table/key_format.h \
 	lib/table/lines.c lib/table/lines.h \
 	lib/table/lmdb_file.c lib/table/lmdb_file.h \
+	lib/table/lmdb_write.c \
 	lib/table/loaded.c lib/table/loaded.h \
 	lib/table/main_setting.c lib/table/main_setting.h \
 	lib/table/match_list.c \
@@ -47,6 +48,7 @@ check_PROGRAMS += \
 	tests/unit/lib/table/match_list_test \
 	tests/unit/lib/table/pattern_test \
 	tests/unit/lib/table/table_test \
+	tests/unit/lib/table/lmdb_file_test \
 	tests/unit/lib/table/table_build_test \
 	tests/unit/lib/table/table_check_test \
 	tests/fuzz/cidr_fuzz \
@@ -56,6 +58,7 @@ TESTS += \
 	tests/unit/lib/table/match_list_test \
 	tests/unit/lib/table/pattern_test \
 	tests/unit/lib/table/table_test \
+	tests/unit/lib/table/lmdb_file_test \
 	tests/unit/lib/table/table_build_test \
 	tests/unit/lib/table/table_check_test \
 	tests/fuzz/cidr_fuzz \
@@ -67,6 +70,9 @@ tests_unit_lib_table_pattern_test_SOURCES = tests/unit/lib/table/pattern_test.c
 tests_unit_lib_table_pattern_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_table_table_test_SOURCES = tests/unit/lib/table/table_test.c
 tests_unit_lib_table_table_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_table_lmdb_file_test_SOURCES = \
+	tests/unit/lib/table/lmdb_file_test.c
+tests_unit_lib_table_lmdb_file_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_table_table_build_test_SOURCES = tests/unit/lib/table/table_build_test.c
 tests_unit_lib_table_table_build_test_LDADD = $(LDADD) -lcmocka
 tests_fuzz_cidr_fuzz_SOURCES = tests/fuzz/cidr_fuzz.c tests/fuzz/replay.c
@@ -92,6 +98,9 @@ tests_fuzz_table_settings_fuzz_SOURCES = tests/fuzz/table_settings_fuzz.c \
 tests_fuzz_wire_answers_fuzz_SOURCES = tests/fuzz/wire_answers_fuzz.c \
 	tests/fuzz/replay.c
 check_PROGRAMS += tests/fuzz/alias_text_fuzz tests/fuzz/table_spec_fuzz
+check_PROGRAMS += tests/fuzz/lmdb_file_fuzz
 TESTS += tests/fuzz/alias_text_fuzz tests/fuzz/table_spec_fuzz
+TESTS += tests/fuzz/lmdb_file_fuzz
+tests_fuzz_lmdb_file_fuzz_SOURCES = tests/fuzz/lmdb_file_fuzz.c tests/fuzz/replay.c
 tests_fuzz_alias_text_fuzz_SOURCES = tests/fuzz/alias_text_fuzz.c tests/fuzz/replay.c
 tests_fuzz_table_spec_fuzz_SOURCES = tests/fuzz/table_spec_fuzz.c tests/fuzz/replay.c

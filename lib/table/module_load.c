@@ -35,6 +35,12 @@ trusted(const char *path)
 	    (st.st_uid == 0 || st.st_uid == geteuid());
 }
 
+static bool
+is_set_id(void)
+{
+	return getauxval(AT_SECURE) != 0;
+}
+
 /* The daemons' folder seen from the executable: its own, or ../libexec. */
 static char *
 beside_executable(const char *type, const char *way)
@@ -58,12 +64,11 @@ static char *
 find(const char *type)
 {
 	static const char *const ways[] = { ".", "../libexec/posthaste" };
-	char *path = mem_printf("%s/table_%s.so", DAEMON_DIRECTORY, type);
+	char *path;
 
-	if (getauxval(AT_SECURE) != 0) {
-		free(path);
+	if (is_set_id())
 		return NULL;
-	}
+	path = mem_printf("%s/table_%s.so", DAEMON_DIRECTORY, type);
 	for (size_t i = 0; i < 2 && path != NULL && !trusted(path); i++) {
 		free(path);
 		path = beside_executable(type, ways[i]);
@@ -73,6 +78,15 @@ find(const char *type)
 		path = NULL;
 	}
 	return path;
+}
+
+bool
+module_type(struct span type)
+{
+	for (size_t i = 0; i < TYPES; i++)
+		if (span_is(type, module_types[i]))
+			return true;
+	return false;
 }
 
 bool
@@ -120,7 +134,11 @@ module_load(const char *type, struct buf *error)
 	if (loaded[i] != NULL)
 		return loaded[i];
 	path = find(type);
-	if (path == NULL)
+	if (is_set_id())
+		buf_printf(error,
+		    "tables of type %s are not available to set-gid commands",
+		    type);
+	else if (path == NULL)
 		buf_printf(error,
 		    "unsupported dictionary type: %s: its module is not "
 		    "installed: install the package posthaste-%s",

@@ -19,6 +19,8 @@
 /* Lives for ever. NULL, with *error. */
 const struct table_module *module_load(const char *type, struct buf *error);
 bool module_installed(const char *type);
+/* Does the type come as a module, installed or not? */
+bool module_type(struct span type);
 
 /* Types of which there is a module in this source; NULL at the end. */
 extern const char *const module_types[];

@@ -243,7 +243,7 @@ take_entry(void *with, struct span key, struct span value)
 }
 
 static bool
-read_lmdb(struct work *w, int fd)
+read_lmdb(struct work *w, int *fd)
 {
 	int error;
 	struct lmdb_file *f = lmdb_file_open(fd, &error);
@@ -270,7 +270,7 @@ read_database(struct work *w, bool must_exist)
 	}
 	if (fstat(fd, &st) == 0)
 		w->mode = st.st_mode & 0666;
-	good = w->lmdb ? read_lmdb(w, fd) : read_cdb(w, fd);
+	good = w->lmdb ? read_lmdb(w, &fd) : read_cdb(w, fd);
 	fd_close(&fd);
 	return good;
 }

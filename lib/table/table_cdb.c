@@ -52,7 +52,7 @@ drop(struct cdb_table *x)
 
 /* An errno, or 0. The old content stays until the new one is there. */
 static int
-replace_content(struct cdb_table *x, int fd)
+replace_content(struct cdb_table *x, int *fd)
 {
 	struct cdb fresh;
 	struct lmdb_file *lmdb = NULL;
@@ -60,7 +60,7 @@ replace_content(struct cdb_table *x, int fd)
 
 	if (x->is_lmdb)
 		lmdb = lmdb_file_open(fd, &error);
-	else if (cdb_init(&fresh, fd) < 0)
+	else if (cdb_init(&fresh, *fd) < 0)
 		error = errno;
 	if (error != 0)
 		return error;
@@ -81,14 +81,14 @@ take_database(struct cdb_table *x)
 
 	if (fd < 0)
 		return errno;
-	error = fstat(fd, &st) < 0 ? errno : replace_content(x, fd);
+	error = fstat(fd, &st) < 0 ? errno : replace_content(x, &fd);
 	if (error == 0) {
 		watch_stamp_set(&x->stamp, &st);
 		/* never written to in place: it is new or it is the same */
 		x->stamp.fresh = false;
 		x->reader = geteuid();
 	}
-	fd_close(&fd); /* it is mapped */
+	fd_close(&fd); /* a cdb is mapped */
 	return error;
 }
 

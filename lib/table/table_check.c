@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lib/base/mem.h"
+#include "lib/table/module_load.h"
 #include "lib/table/network.h"
 #include "lib/table/table.h"
 #include "lib/table/table_check_servers.h"
@@ -140,6 +141,32 @@ check_text(struct checking *k, struct span spec)
 	buf_fini(&error);
 }
 
+/* Commands with rights that their caller lacks: they load no module. */
+static bool
+asked_by_set_gid_commands(const char *setting)
+{
+	static const char *const settings[] = { "authorized_flush_users",
+		"authorized_mailq_users", "authorized_submit_users" };
+
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+		if (strcmp(setting, settings[i]) == 0)
+			return true;
+	return false;
+}
+
+static void
+refuse_module(struct checking *k, struct span type)
+{
+	struct buf text = BUF_INIT(1024);
+
+	buf_printf(&text,
+	    "tables of type %.*s are not available to set-gid commands, which "
+	    "ask this: names or a table in a file are wanted",
+	    SPAN_ARG(type));
+	wrong(k, buf_text(&text));
+	buf_fini(&text);
+}
+
 static void
 check_spec(struct checking *k, struct span spec, int depth)
 {
@@ -161,6 +188,8 @@ check_spec(struct checking *k, struct span spec, int depth)
 	    depth < DEPTH_MAX && words_unbrace(argument, &inner)) {
 		while (words_next(&inner, &word))
 			check_spec(k, word, depth + 1);
+	} else if (module_type(type) && asked_by_set_gid_commands(k->name)) {
+		refuse_module(k, type);
 	} else if (table_type_remote(type)) {
 		table_check_later(conf_origin(k->c, k->name), k->name, spec);
 	} else {

@@ -134,6 +134,20 @@ MISTAKES = {
         "main.cf: line {main}: smtpd_milters: mail filters (milters) come "
         "later: until then mail would pass unfiltered "
         '("missing_protection = warn" in main.cf starts without it)'),
+    "filter of some clients that would be missing": (
+        "smtpd_milter_maps = cidr:/etc/postfix/milters\n", "",
+        "main.cf: line {main}: smtpd_milter_maps: mail filters (milters) come "
+        "later: until then mail would pass unfiltered"),
+    "addresses that would be used": (
+        "smtpd_dns_reply_filter = pcre:/etc/postfix/answers\n", "",
+        "main.cf: line {main}: smtpd_dns_reply_filter: filtering DNS answers "
+        "comes later: until then addresses that this is to leave out would "
+        "be used"),
+    "mechanisms that would be offered": (
+        "smtpd_sasl_mechanism_filter = !plain, static:rest\n", "",
+        "main.cf: line {main}: smtpd_sasl_mechanism_filter: comes later: "
+        "until then mechanisms that this is to leave out would be offered; "
+        "auth_mechanisms lists what is offered"),
     "filter of a service that would be missing": (
         "", "more unix - - n - 9 smtp -o content_filter=scan:[::1]:10025\n",
         "master.cf: line {master}: service more/unix: -o option: "

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: ISC
 """postmap, postalias and newaliases: what they build, print and return."""
 import os
+import subprocess
 
 import pytest
 
-from posthaste import AS_ROOT
+from posthaste import AS_ROOT, ROOT
 
 
 @pytest.fixture
@@ -120,3 +121,35 @@ def test_root_writes_with_the_rights_of_the_owner(s):
     os.chown(folder / "map", 4321, 4321)
     assert run(s, "postmap", f"hash:{folder}/map") == (0, "", "")
     assert os.stat(folder / "map.cdb").st_uid == 4321
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs root")
+@pytest.mark.parametrize("kind, suffix", [("hash", "cdb"), ("lmdb", "lmdb")])
+def test_a_database_alone_is_changed_with_the_rights_of_its_owner(
+        s, kind, suffix):
+    folder = s.root / "his"
+    folder.mkdir()
+    (folder / "map").write_text("a b\nc d\n")
+    for path in (folder, folder / "map"):
+        os.chown(path, 4321, 4321)
+    assert run(s, "postmap", f"{kind}:{folder}/map") == (0, "", "")
+    (folder / "map").unlink()
+    assert run(s, "postmap", "-d", "a", f"{kind}:{folder}/map") == (0, "", "")
+    assert os.stat(folder / f"map.{suffix}").st_uid == 4321
+    assert run(s, "postmap", "-s", f"{kind}:{folder}/map")[1] == "c\td\n"
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs root")
+def test_root_leaves_its_groups_behind(s):
+    """The owner of a source may not write where root's groups may."""
+    folder = s.root / "ours"
+    folder.mkdir()
+    os.chown(folder, 0, 4444)
+    folder.chmod(0o775)
+    (folder / "one").write_text("a b\n")
+    os.chown(folder / "one", 4321, 4321)
+    made = subprocess.run(
+        [ROOT / "sbin/postmap", "-c", s.root / "etc", f"hash:{folder}/one"],
+        extra_groups=[4444], capture_output=True, text=True)
+    assert made.returncode == 1 and "Permission denied" in made.stderr
+    assert not (folder / "one.cdb").exists()

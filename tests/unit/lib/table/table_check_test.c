@@ -64,6 +64,22 @@ static const struct {
 	    "directory" },
 	{ "transport_maps = hash:main.cf", NULL, NULL },
 	{ "transport_maps = pcre:{{/a b/ smtp:}}", NULL, NULL },
+	{ "authorized_submit_users = root, mysql:/etc/x",
+	    "main.cf: line 1: authorized_submit_users: tables of type mysql "
+	    "are not available to set-gid commands, which ask this: names or "
+	    "a table in a file are wanted",
+	    NULL },
+	{ "authorized_mailq_users = unionmap:{ldap:/etc/x}",
+	    "main.cf: line 1: authorized_mailq_users: tables of type ldap "
+	    "are not available to set-gid commands, which ask this: names or "
+	    "a table in a file are wanted",
+	    NULL },
+	{ "authorized_flush_users = !proxy:sqlite:/etc/x",
+	    "main.cf: line 1: authorized_flush_users: tables of type sqlite "
+	    "are not available to set-gid commands, which ask this: names or "
+	    "a table in a file are wanted",
+	    NULL },
+	{ "authorized_flush_users = texthash:main.cf", NULL, NULL },
 	{ "default_database_type = pcre",
 	    "main.cf: line 1: default_database_type: a type that postmap can "
 	    "build is wanted: hash, cdb",
