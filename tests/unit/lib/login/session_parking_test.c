@@ -137,8 +137,8 @@ static void
 one_account_has_its_share(void **state)
 {
 	enum { PROCESSES = 40 };
-	size_t all = parking_places_most(4000,
-	    "/proc/sys/fs/inotify/max_user_watches");
+	size_t all =
+	    parking_places_most(4000, "/proc/sys/fs/inotify/max_user_watches");
 	struct parking_ahead *a[PROCESSES] = { NULL }, *last = NULL;
 	struct parking_ahead *other = NULL;
 	size_t left = all, n;
