@@ -85,14 +85,18 @@ static void
 read_lists(struct buf *error)
 {
 	const struct smtpd_params *p = &config.calm;
+	const char *exceptions = p->smtpd_client_event_limit_exceptions;
 	bool parents =
 	    names_list(common.parent_domain_matches_subdomains, "mynetworks");
 
 	config.mynetworks =
 	    client_list_new("mynetworks", common.mynetworks, parents, error);
+	/* which comes out empty where its older name is set */
+	if (exceptions[0] == '\0')
+		exceptions = p->smtpd_client_connection_limit_exceptions;
 	config.limit_exceptions =
-	    read_list("smtpd_client_event_limit_exceptions",
-		p->smtpd_client_event_limit_exceptions, parents, error);
+	    read_list("smtpd_client_event_limit_exceptions", exceptions,
+		parents, error);
 	config.newline_exceptions =
 	    read_list("smtpd_forbid_bare_newline_exclusions",
 		p->smtpd_forbid_bare_newline_exclusions, parents, error);

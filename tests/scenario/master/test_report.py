@@ -126,7 +126,8 @@ def test_json(suite):
     assert all(list(row) == ["file", "line", "verdict", "name", "text"]
                for row in rows)
     assert [row["line"] for row in rows if row["verdict"] == "refused"
-            and row["name"] == ""] == [67, 68]
+            and row["name"] == ""] == [67]
+    assert [row["verdict"] for row in rows if row["line"] == 68] == ["unknown"]
     for word in WORDS:
         assert counts[word] == sum(row["verdict"] == word for row in rows)
     assert list(counts) == list(WORDS)

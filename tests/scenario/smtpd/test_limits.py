@@ -163,9 +163,12 @@ def test_rates(suite, setting, script, answer):
     s.wait_log(f"limit exceeded: .*{setting}")
 
 
-def test_exceptions_have_no_limits(suite):
+@pytest.mark.parametrize("exceptions", [
+    "", "mynetworks = 192.0.2.0/24\n"
+    "smtpd_client_connection_limit_exceptions = 127.0.0.1\n"])
+def test_exceptions_have_no_limits(suite, exceptions):
     s = suite(main="smtpd_client_connection_rate_limit = 1\n"
-              "smtpd_client_connection_count_limit = 1\n")
+              f"smtpd_client_connection_count_limit = 1\n{exceptions}")
     for d in [greet(s) for _ in range(4)]:
         d.close()
 

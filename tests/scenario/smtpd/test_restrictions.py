@@ -125,7 +125,7 @@ def test_restrictions(suite, restrictions, helo, sender, recipient, answer):
      'an argument is missing behind: "check_helo_access"'),
     ("smtpd_restriction_classes = strict\nstrict = rejct\n",
      'unknown restriction: "rejct"'),
-    ("mynetworks = 127.0.0.0/33\n", 'bad net/mask pattern: "127.0.0.0/33"'),
+    ("mynetworks = 127.0.0.0/33\n", 'bad mask length in "127.0.0.0/33"'),
 ])
 def test_a_wrong_restriction_is_refused_before_it_is_used(suite, settings,
                                                           said):
@@ -147,7 +147,7 @@ def test_names_of_the_administrator_are_known_in_master_cf(suite):
     s = suite(start=False, main=own, master="127.0.0.1:587 inet n - n - - smtpd\n"
               "  -o smtpd_client_restrictions=$my_own\n")
     s.posthaste("check")
-    assert s.command("postconf", "-n").err == ""
+    assert "my_own" not in s.command("postconf", "-n").err
 
 
 def test_sender_domains_are_looked_up(suite, dns):
