@@ -42,6 +42,11 @@ def told(c, wait=1.5):
     return lines
 
 
+def news(c):
+    """The same where there must be some: the first is waited for."""
+    return [c.line()] + told(c)
+
+
 def until(c, what):
     """Lines up to the one that has this."""
     lines = [c.line()]

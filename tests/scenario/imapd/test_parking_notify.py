@@ -5,7 +5,7 @@ import signal
 import time
 
 import pytest
-from parked import (SOON, all_parked, awake, parent, stay_parked, told,
+from parked import (SOON, all_parked, awake, news, parent, stay_parked, told,
                     until)
 from sharing import BOB
 from sharing import message as shared_message
@@ -107,19 +107,19 @@ def test_names_and_subscriptions(suite, idle):
     tag = c.idle() if idle else None
     stay_parked(s)
     other.ok("CREATE c")
-    assert told(c) == [b'* LIST (\\HasNoChildren) "/" c']
+    assert news(c) == [b'* LIST (\\HasNoChildren) "/" c']
     all_parked(s)
     other.append("c", message())
     assert c.line().startswith(b"* STATUS c (MESSAGES 1 UIDNEXT 2")
     all_parked(s)
     other.ok("SUBSCRIBE a")
-    assert told(c) == [b'* LIST (\\HasNoChildren \\Subscribed) "/" a']
+    assert news(c) == [b'* LIST (\\HasNoChildren \\Subscribed) "/" a']
     all_parked(s)
     other.ok("DELETE b")
-    assert told(c) == [b'* LIST (\\NonExistent \\HasNoChildren) "/" b']
+    assert news(c) == [b'* LIST (\\NonExistent \\HasNoChildren) "/" b']
     all_parked(s)
-    (s.maildir("bob") / ".c").rename(s.maildir("bob").parent / "gone")
-    assert told(c) == [b'* LIST (\\NonExistent \\HasNoChildren) "/" c']
+    (s.maildir("bob") / ".c").rename(s.root / "removed")
+    assert news(c) == [b'* LIST (\\NonExistent \\HasNoChildren) "/" c']
     all_parked(s)
     if idle:
         c.done(tag)
@@ -146,7 +146,7 @@ def test_a_folder_comes_at_the_moment_of_parking(suite):
     make_folder(s, ".fresh")
     time.sleep(3)
     os.kill(child, signal.SIGCONT)
-    assert told(c) == [b'* LIST (\\HasNoChildren) "/" fresh']
+    assert news(c) == [b'* LIST (\\HasNoChildren) "/" fresh']
     all_parked(s)
 
 
@@ -176,13 +176,13 @@ def test_subscribed_ones(suite):
     assert told(c) == []
     all_parked(s)
     other.ok("SUBSCRIBE b")
-    assert told(c) == [b'* LIST (\\HasNoChildren \\Subscribed) "/" b']
+    assert news(c) == [b'* LIST (\\HasNoChildren \\Subscribed) "/" b']
     all_parked(s)
     other.append("b", message())
     assert c.line().startswith(b"* STATUS b (MESSAGES 2 UIDNEXT 3")
     all_parked(s)
     other.ok("UNSUBSCRIBE a")
-    assert told(c) == [b'* LIST (\\HasNoChildren) "/" a']
+    assert news(c) == [b'* LIST (\\HasNoChildren) "/" a']
 
 
 def test_a_folder_made_anew(suite):
@@ -193,7 +193,7 @@ def test_a_folder_made_anew(suite):
     other.ok("DELETE a")
     other.ok("CREATE a")
     other.append("a", message())
-    assert told(c)[-1].startswith(b"* STATUS a (MESSAGES 1 UIDNEXT 2 UIDVAL")
+    assert news(c)[-1].startswith(b"* STATUS a (MESSAGES 1 UIDNEXT 2 UIDVAL")
 
 
 def test_of_somebody_else(suite):
