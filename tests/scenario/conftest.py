@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: ISC
 """Fixtures: suite(...) makes an instance and starts it, dns(...) a name
 server; both end with the test."""
+import os
 import pathlib
+import re
 import sys
 
 import pytest
@@ -12,7 +14,7 @@ sys.path += [str(folder) for folder in HERE.iterdir() if folder.is_dir()]
 sys.path.insert(0, str(HERE))
 
 from peers import FakeDNS  # noqa: E402
-from posthaste import Instance  # noqa: E402
+from posthaste import Instance, crashed  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):
@@ -28,7 +30,40 @@ def pytest_runtest_makereport(item, call):
         item.failed = report.failed
 
 
+# what these find once, by a crash at the wrong moment, is never forgiven
+EXACT = re.compile("crash|chaos|lost|full_disk|failed_flush|converge|durab")
+
+
+def note_failures(terminalreporter):
+    """The tests that may be tried once more, alone, for ./run-tests."""
+    folder = os.environ.get("POSTHASTE_FAILURES")
+    if not folder:
+        return
+    failed = {report.nodeid for kind in ("failed", "error")
+              for report in terminalreporter.getreports(kind)}
+    never = {name for name in failed if EXACT.search(name)}
+    path = pathlib.Path(folder, "crashed")
+    if path.exists():
+        never |= set(path.read_text().splitlines())
+    root = terminalreporter.config.rootpath
+    for file, names in (("final", failed & never), ("again", failed - never)):
+        pathlib.Path(folder, file).write_text(
+            "".join(f"{root}/{name}\n" for name in sorted(names)))
+
+
+def note_crash(name):
+    folder = os.environ.get("POSTHASTE_FAILURES")
+    if folder:
+        with open(pathlib.Path(folder, "crashed"), "a") as f:
+            f.write(f"{name}\n")
+
+
 def pytest_terminal_summary(terminalreporter):
+    note_failures(terminalreporter)
+    corpus_summary(terminalreporter)
+
+
+def corpus_summary(terminalreporter):
     """On how many messages the corpus tests have judged."""
     counts = [dict(report.user_properties) for report in
               terminalreporter.getreports("passed") +
@@ -56,6 +91,8 @@ def suite(request):
     for instance in made:
         if failed:
             print(f"--- log of {instance.root}\n{instance.log_tail(200)}")
+            if crashed(instance.log()):
+                note_crash(request.node.nodeid)
         instance.close(failed)
 
 

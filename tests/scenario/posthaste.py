@@ -211,6 +211,16 @@ discard unix - - n - - discard
 """
 
 
+# a program that ended as no test wants it to: ILL, ABRT, BUS, FPE, SEGV, SYS
+CRASH = re.compile(r"panic:|killed by signal (4|6|7|8|11|31)\b|"
+                   r"(Address|UndefinedBehavior)Sanitizer")
+
+
+def crashed(log):
+    """Does the log tell of one of our programs that crashed?"""
+    return CRASH.search(log) is not None
+
+
 class Instance:
     """The suite, configured for one test."""
 
@@ -308,7 +318,7 @@ class Instance:
             for pid in left:
                 os.kill(pid, signal.SIGKILL)
             if not failed:
-                assert "panic:" not in log, log
+                assert not crashed(log), log
                 assert not left, f"still running after stop: {left}"
         finally:
             if not os.environ.get("POSTHASTE_KEEP"):
