@@ -49,6 +49,7 @@ def test_killed_holder_leaves_no_lock(suite):
 
 def test_a_killed_process_is_in_the_log(suite):
     s = suite()
+    s.may_crash = True
     crlf(s, "bob", 1, ONE)
     for number in (signal.SIGKILL, signal.SIGSEGV, signal.SIGSYS):
         c = Client(s, "pop3s", login="bob")
