@@ -326,14 +326,15 @@ class Instance:
                 shutil.rmtree(self.root, ignore_errors=True)
 
     def processes(self, name=None):
-        """Pids of this instance's programs: those below its master."""
+        """Pids of this instance's programs: those below its master, the
+        oldest first, and each behind its parent. Pids begin anew at 32768."""
         pid_file = self.root / "spool/pid/master.pid"
         try:
             master = int(pid_file.read_text().split()[0])
         except (OSError, ValueError, IndexError):
             return []
         found = []
-        parents = {}
+        parents, began = {}, {}
         for entry in os.listdir("/proc"):
             if not entry.isdigit():
                 continue
@@ -342,18 +343,19 @@ class Instance:
             except OSError:
                 continue
             comm = stat[stat.index("(") + 1:stat.rindex(")")]
-            state, parent = stat[stat.rindex(")") + 2:].split()[:2]
-            if state != "Z":
-                parents[int(entry)] = (int(parent), comm)
+            fields = stat[stat.rindex(")") + 2:].split()
+            if fields[0] != "Z":
+                parents[int(entry)] = (int(fields[1]), comm)
+                began[int(entry)] = int(fields[19])
         for pid, (parent, comm) in parents.items():
             if pid == master and comm != "master":
                 continue
-            up = pid
+            up, depth = pid, 0
             while up in parents and up != master:
-                up = parents[up][0]
+                up, depth = parents[up][0], depth + 1
             if up == master and (name is None or comm == name[:15]):
-                found.append(pid)
-        return sorted(found)
+                found.append((began[pid], depth, pid))
+        return [pid for _, _, pid in sorted(found)]
 
     # log
 

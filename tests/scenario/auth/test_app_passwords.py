@@ -255,7 +255,7 @@ def test_who_can_only_read_the_directory_stops_nobody(suite):
     fd = os.open(s.root / "etc", os.O_RDONLY)
     fcntl.flock(fd, fcntl.LOCK_EX)
     try:
-        assert FORM.match(add(s, "bob", "phone", timeout=8).out)
+        assert FORM.match(add(s, "bob", "phone").out)
     finally:
         os.close(fd)
 

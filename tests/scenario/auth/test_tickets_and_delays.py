@@ -5,7 +5,7 @@ import time
 
 import pytest
 from ipc_client import Ipc
-from posthaste import wait_for
+from posthaste import quick, wait_for
 
 OK, LATER, NEVER = range(3)
 
@@ -75,10 +75,9 @@ def test_failures_grow_slower_and_never_hold_up_others(suite):
     # unknown users look the same
     unknown = attempt(c, user="nobody-here")
     assert unknown["verdict"] == NEVER and unknown["delay_ms"] == 5000
-    before = time.monotonic()
-    got = attempt(other, client="192.0.2.99")
+    got = quick("a right password", 0.5,
+                lambda: attempt(other, client="192.0.2.99"))
     assert got["verdict"] == OK and got["delay_ms"] == 0
-    assert time.monotonic() - before < 4
 
 
 def test_missing_accounts_are_try_again(suite):

@@ -280,7 +280,7 @@ def test_a_quiet_tree_is_not_looked_at(suite):
     """Nobody wakes for a tree in which nothing happens."""
     s, c = quiet(suite, "imap_hibernate_timeout = 0\n")
     c.ok("NOTIFY SET (personal (MailboxName))")
-    child = max(s.processes("imapd-session"))
+    child = s.processes("imapd-session")[-1]
 
     def switches():
         with open(f"/proc/{child}/status", encoding="ascii") as f:
@@ -322,7 +322,9 @@ def test_what_is_subscribed_is_watched_from_then_on(suite):
     c.ok("UNSUBSCRIBE a")
     peer.ok("SUBSCRIBE b")
     peer.append("a", MESSAGE)
-    peer.append("b", MESSAGE)
+    # news begin when its subscription has been seen
+    wait_for("the first news", lambda: (
+        peer.append("b", MESSAGE), c.waiting(0.3))[1])
     got = lines_until(c, rb"STATUS b \(")
     assert not any(b"STATUS a " in x for x in got)
 

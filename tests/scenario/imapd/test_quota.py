@@ -94,6 +94,7 @@ def test_delivery_pop3_and_imap_count_alike(suite):
     for i in range(3):
         s.send(body="x" * 60 + "\r\n")
         s.wait_messages("bob", i + 1)
+    s.wait_empty()  # the size is counted behind the delivery
     total = sum(len(m) for m in s.messages("bob"))
     assert use(c, "STORAGE")[0] == -(-total // 1024)
     p = s.pop3()

@@ -7,7 +7,7 @@ MESSAGES = 6000
 
 def high_water(s):
     """KiB, of the user's process."""
-    child = max(s.processes("imapd-session"))
+    child = s.processes("imapd-session")[-1]
     with open(f"/proc/{child}/status", encoding="ascii") as f:
         return int(re.search(r"VmHWM:\s+(\d+)", f.read())[1])
 

@@ -4,9 +4,10 @@ rebuild, renames, deletion of the highest UID. Where it cannot, the log says of
 which folder, what it was, and why."""
 import re
 import subprocess
+import time
 
 from long_runs import kill_children as kill
-from posthaste import ROOT
+from posthaste import ROOT, wait_for
 
 OPEN = "disable_plaintext_auth = no\n"
 TEXT = b"Subject: x\r\n\r\ny\r\n"
@@ -77,6 +78,8 @@ def test_a_change_is_told(suite):
     (s.maildir("bob") / "posthaste-folder").write_text("nonsense\n")
     for p in s.maildir("bob").glob("posthaste.index*"):
         p.unlink()
+    # the time is all that is left to make one of
+    wait_for("a later second", lambda: time.time() >= validity + 1)
     now, _ = select(s, "INBOX")
     assert now != validity
     s.wait_log(rf"INBOX: UIDVALIDITY {now}: posthaste-folder was damaged")

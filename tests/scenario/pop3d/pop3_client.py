@@ -5,7 +5,7 @@ import select
 import socket
 import ssl
 
-from posthaste import DEADLINE
+from posthaste import DEADLINE, wait_for
 
 CONTEXT = ssl.create_default_context()
 CONTEXT.check_hostname = False
@@ -105,6 +105,21 @@ class Client:
     def close(self):
         self.file.close()
         self.socket.close()
+
+
+def served(s, *arguments, **options):
+    """A client who has logged in. That a session has ended is in the log
+    before it leaves the mailbox to others: it may still be in use."""
+    def once():
+        c = Client(s, *arguments, **options)
+        if not c.last.startswith(b"-ERR [IN-USE]"):
+            return c
+        c.close()
+        return None
+
+    c = wait_for("the mailbox to be free", once)
+    assert c.last == b"+OK Logged in", c.last
+    return c
 
 
 def put(s, user, name, content, folder="new"):

@@ -11,7 +11,7 @@ import time
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from pop3_client import Client, crlf, put  # noqa: E402
+from pop3_client import Client, crlf, put, served  # noqa: E402
 from posthaste import AS_ROOT, ROOT, wait_for  # noqa: E402
 
 ONE = b"Subject: one\r\n\r\ntext\r\n"
@@ -82,7 +82,7 @@ def test_every_end_is_in_the_log(suite, port):
     assert idle.line().startswith(b"-ERR")
     c = Client(s, port, login="bob")
     s.wait_log(r"logout user=<bob.*reason=\(timeout: see pop3_timeout\)")
-    c = Client(s, port, login="bob")
+    c = served(s, port, login="bob")
     c.close()
     s.wait_log(r"logout user=<bob.*reason=\(lost connection\)")
 
@@ -170,10 +170,11 @@ def test_one_process_serves_a_user_and_leaves(suite):
     a = Client(s, "pop3s", login="bob")
     Client(s, "pop3s", login="bob")
     assert len(s.processes("pop3d-session")) == 2  # parent and bob's
-    Client(s, "pop3s", login="alice")
+    c = Client(s, "pop3s", login="alice")
     assert len(s.processes("pop3d-session")) == 3
-    a.say("QUIT")
-    assert a.closed()
+    for each in (a, c):
+        each.say("QUIT")
+        assert each.closed()
     wait_for("bob's process to leave",
              lambda: len(s.processes("pop3d-session")) <= 2)
     assert Client(s, "pop3s", login="bob").last == b"+OK Logged in"
@@ -204,13 +205,14 @@ def test_rights(suite):
     assert of["CapEff"].strip("0") == "" and of["CapPrm"].strip("0") == ""
     assert of["Seccomp"] == filtered() and of["NoNewPrivs"] == "1"
     assert os.readlink(f"/proc/{child}/root") == str(s.maildir("bob"))
-    (login,) = s.processes("pop3d")
-    of = status(login)
-    assert "0" not in of["Uid"].split()
-    assert of["Seccomp"] == filtered()
-    assert os.readlink(f"/proc/{login}/root") == str(s.root / "spool/empty")
-    (keys,) = s.processes("keyd")
-    assert os.readlink(f"/proc/{keys}/root") == str(s.root / "spool/empty")
+    logins, keys = s.processes("pop3d"), s.processes("keyd")
+    assert logins and keys
+    for login in logins:
+        of = status(login)
+        assert "0" not in of["Uid"].split()
+        assert of["Seccomp"] == filtered()
+    for pid in logins + keys:
+        assert os.readlink(f"/proc/{pid}/root") == str(s.root / "spool/empty")
 
 
 def test_ten_thousand_messages(suite):
