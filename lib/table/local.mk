@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 libposthaste_a_SOURCES += \
 	lib/table/alias_text.c lib/table/alias_text.h \
+	lib/table/cdb_file.c lib/table/cdb_file.h \
 	lib/table/cidr.h \
 	lib/table/client_config.c lib/table/client_config.h \
 	lib/table/key_format.c lib/table/key_format.h \
@@ -48,6 +49,7 @@ check_PROGRAMS += \
 	tests/unit/lib/table/match_list_test \
 	tests/unit/lib/table/pattern_test \
 	tests/unit/lib/table/table_test \
+	tests/unit/lib/table/cdb_file_test \
 	tests/unit/lib/table/lmdb_file_test \
 	tests/unit/lib/table/table_build_test \
 	tests/unit/lib/table/table_check_test \
@@ -58,6 +60,7 @@ TESTS += \
 	tests/unit/lib/table/match_list_test \
 	tests/unit/lib/table/pattern_test \
 	tests/unit/lib/table/table_test \
+	tests/unit/lib/table/cdb_file_test \
 	tests/unit/lib/table/lmdb_file_test \
 	tests/unit/lib/table/table_build_test \
 	tests/unit/lib/table/table_check_test \
@@ -70,6 +73,8 @@ tests_unit_lib_table_pattern_test_SOURCES = tests/unit/lib/table/pattern_test.c
 tests_unit_lib_table_pattern_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_table_table_test_SOURCES = tests/unit/lib/table/table_test.c
 tests_unit_lib_table_table_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_table_cdb_file_test_SOURCES = tests/unit/lib/table/cdb_file_test.c
+tests_unit_lib_table_cdb_file_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_table_lmdb_file_test_SOURCES = \
 	tests/unit/lib/table/lmdb_file_test.c
 tests_unit_lib_table_lmdb_file_test_LDADD = $(LDADD) -lcmocka
@@ -98,9 +103,10 @@ tests_fuzz_table_settings_fuzz_SOURCES = tests/fuzz/table_settings_fuzz.c \
 tests_fuzz_wire_answers_fuzz_SOURCES = tests/fuzz/wire_answers_fuzz.c \
 	tests/fuzz/replay.c
 check_PROGRAMS += tests/fuzz/alias_text_fuzz tests/fuzz/table_spec_fuzz
-check_PROGRAMS += tests/fuzz/lmdb_file_fuzz
+check_PROGRAMS += tests/fuzz/lmdb_file_fuzz tests/fuzz/cdb_file_fuzz
 TESTS += tests/fuzz/alias_text_fuzz tests/fuzz/table_spec_fuzz
-TESTS += tests/fuzz/lmdb_file_fuzz
+TESTS += tests/fuzz/lmdb_file_fuzz tests/fuzz/cdb_file_fuzz
+tests_fuzz_cdb_file_fuzz_SOURCES = tests/fuzz/cdb_file_fuzz.c tests/fuzz/replay.c
 tests_fuzz_lmdb_file_fuzz_SOURCES = tests/fuzz/lmdb_file_fuzz.c tests/fuzz/replay.c
 tests_fuzz_alias_text_fuzz_SOURCES = tests/fuzz/alias_text_fuzz.c tests/fuzz/replay.c
 tests_fuzz_table_spec_fuzz_SOURCES = tests/fuzz/table_spec_fuzz.c tests/fuzz/replay.c

@@ -14,6 +14,7 @@
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/table/cdb_file.h"
 #include "lib/table/lines.h"
 #include "lib/table/lmdb_file.h"
 #include "lib/table/source.h"
@@ -210,29 +211,6 @@ damaged(struct work *w)
 	return false;
 }
 
-static bool
-read_cdb(struct work *w, int fd)
-{
-	struct cdb database;
-	unsigned int position;
-	int next;
-
-	if (cdb_init(&database, fd) < 0)
-		return damaged(w);
-	cdb_seqinit(&position, &database);
-	while ((next = cdb_seqnext(&position, &database)) > 0) {
-		const void *key = cdb_getkey(&database);
-		const void *value = cdb_getdata(&database);
-
-		if (key == NULL || value == NULL)
-			break;
-		text_map_add(w->map, without_null(key, cdb_keylen(&database)),
-		    without_null(value, cdb_datalen(&database)));
-	}
-	cdb_free(&database);
-	return next == 0 || damaged(w);
-}
-
 static void
 take_entry(void *with, struct span key, struct span value)
 {
@@ -240,6 +218,17 @@ take_entry(void *with, struct span key, struct span value)
 
 	text_map_add(w->map, without_null(key.p, key.n),
 	    without_null(value.p, value.n));
+}
+
+static bool
+read_cdb(struct work *w, int *fd)
+{
+	int error;
+	struct cdb_file *f = cdb_file_open(fd, &error);
+	bool good = f != NULL && cdb_file_each(f, take_entry, w);
+
+	cdb_file_close(&f);
+	return good || damaged(w);
 }
 
 static bool
@@ -270,7 +259,7 @@ read_database(struct work *w, bool must_exist)
 	}
 	if (fstat(fd, &st) == 0)
 		w->mode = st.st_mode & 0666;
-	good = w->lmdb ? read_lmdb(w, &fd) : read_cdb(w, fd);
+	good = w->lmdb ? read_lmdb(w, &fd) : read_cdb(w, &fd);
 	fd_close(&fd);
 	return good;
 }

@@ -8,7 +8,6 @@
  */
 #include "lib/table/type.h"
 
-#include <cdb.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/table/cdb_file.h"
 #include "lib/table/lmdb_file.h"
 #include "lib/table/loaded.h"
 #include "lib/table/text_source.h"
@@ -29,7 +29,7 @@ struct cdb_table {
 	bool has_source;
 	struct text_source_how how;
 	enum content content;
-	struct cdb database;
+	struct cdb_file *database;
 	struct lmdb_file *lmdb;
 	const char *suffix;
 	bool is_lmdb;
@@ -42,8 +42,7 @@ struct cdb_table {
 static void
 drop(struct cdb_table *x)
 {
-	if (x->content == DATABASE)
-		cdb_free(&x->database);
+	cdb_file_close(&x->database);
 	lmdb_file_close(&x->lmdb);
 	text_map_free(&x->map);
 	x->content = NOTHING;
@@ -54,20 +53,19 @@ drop(struct cdb_table *x)
 static int
 replace_content(struct cdb_table *x, int *fd)
 {
-	struct cdb fresh;
+	struct cdb_file *database = NULL;
 	struct lmdb_file *lmdb = NULL;
 	int error = 0;
 
 	if (x->is_lmdb)
 		lmdb = lmdb_file_open(fd, &error);
-	else if (cdb_init(&fresh, *fd) < 0)
-		error = errno;
+	else
+		database = cdb_file_open(fd, &error);
 	if (error != 0)
 		return error;
 	drop(x);
 	x->lmdb = lmdb;
-	if (lmdb == NULL)
-		x->database = fresh;
+	x->database = database;
 	x->content = lmdb != NULL ? LMDB : DATABASE;
 	return 0;
 }
@@ -84,11 +82,9 @@ take_database(struct cdb_table *x)
 	error = fstat(fd, &st) < 0 ? errno : replace_content(x, &fd);
 	if (error == 0) {
 		watch_stamp_set(&x->stamp, &st);
-		/* never written to in place: it is new or it is the same */
-		x->stamp.fresh = false;
 		x->reader = geteuid();
 	}
-	fd_close(&fd); /* a cdb is mapped */
+	fd_close(&fd);
 	return error;
 }
 
@@ -236,20 +232,10 @@ damaged(const struct cdb_table *x, struct buf *value)
 	return TABLE_BROKEN;
 }
 
-/* 1, 0, or -1 for damage. */
 static int
 find_cdb(struct cdb_table *x, struct span key, struct buf *value)
 {
-	int found = cdb_find(&x->database, key.p, (unsigned int)key.n);
-	const void *data;
-
-	if (found == 0)
-		return 0;
-	data = found > 0 ? cdb_getdata(&x->database) : NULL;
-	if (data == NULL)
-		return -1;
-	buf_add(value, data, cdb_datalen(&x->database));
-	return 1;
+	return cdb_file_find(x->database, key, value);
 }
 
 static enum table_result

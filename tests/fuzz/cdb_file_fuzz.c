@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+/* A database that somebody else made: asked for a key, and read whole. */
+#include "lib/table/cdb_file.h"
+
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lib/base/ensure.h"
+#include "lib/base/fdio.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static size_t read_bytes;
+
+static void
+visit(void *with, struct span key, struct span value)
+{
+	(void)with;
+	for (size_t i = 0; i < key.n; i++)
+		read_bytes += (unsigned char)key.p[i];
+	for (size_t i = 0; i < value.n; i++)
+		read_bytes += (unsigned char)value.p[i];
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct buf value = BUF_INIT(1 << 20);
+	int fd = memfd_create("fuzz", MFD_CLOEXEC);
+	struct cdb_file *f;
+	int error;
+
+	ensure(fd >= 0 && fd_write_all(fd, data, size) == 0);
+	f = cdb_file_open(&fd, &error);
+	if (f != NULL) {
+		(void)cdb_file_find(f, span_of("bob@example.test"), &value);
+		(void)cdb_file_each(f, visit, NULL);
+	}
+	cdb_file_close(&f);
+	fd_close(&fd);
+	buf_fini(&value);
+	return 0;
+}
