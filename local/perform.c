@@ -74,8 +74,9 @@ plan_perform(struct plan *p)
 		return only_tell(p);
 	for (const struct action *a = p->first; a != NULL; a = a->next) {
 		v = perform_one(p, a);
-		if (v == LATER)
-			return LATER;
+		if (v == LATER ||
+		    (v == NEVER && p->r->agent->common.soft_bounce))
+			return v; /* all of it once more */
 		if (v == NEVER && worst == OK) {
 			failed = *p->why;
 			worst = NEVER;

@@ -30,14 +30,6 @@ request_recipient(const struct request *r, size_t index)
 	return &all[index];
 }
 
-static const char *
-status_word(const struct request *r, enum verdict v)
-{
-	if (r->verify)
-		return v == OK ? "deliverable" : "undeliverable";
-	return v == OK ? "sent" : v == LATER ? "deferred" : "bounced";
-}
-
 static void
 log_outcome(const struct request *r, size_t index, enum verdict v,
     const struct why *why)
@@ -52,7 +44,8 @@ log_outcome(const struct request *r, size_t index, enum verdict v,
 		.active = (int64_t)r->m->active,
 		.started = r->started,
 		.dsn = why->dsn,
-		.status = status_word(r, v),
+		.status = delivery_log_status(v, r->verify,
+		    r->agent->common.soft_bounce),
 		.text = why->text,
 	};
 
@@ -76,21 +69,27 @@ void
 request_outcome(struct request *r, size_t index, enum verdict v,
     const char *action, const struct why *why)
 {
-	const struct msg_delivered answer = {
+	struct why told = *why;
+	struct msg_delivered answer = {
 		.index = index,
 		.verdict = v,
 		.action = v == OK ? action :
 		    v == LATER    ? "delayed" :
 				    "failed",
-		.dsn = why->dsn,
-		.text = why->text,
-		.mta = why->mta,
+		.dsn = told.dsn,
+		.text = told.text,
+		.mta = told.mta,
 		.mta_reply = "",
 		.dsn_passed = v == OK && r->dsn_passed,
 	};
 
 	note_limit(r, why);
 	log_outcome(r, index, v, why);
+	if (v == NEVER && !r->verify && r->agent->common.soft_bounce) {
+		why_soften(&told);
+		answer.verdict = LATER;
+		answer.action = "delayed";
+	}
 	ipc_put(r->qmgr, &message_delivered, &answer);
 }
 

@@ -63,11 +63,26 @@ log_failed(const struct entry *e, const struct entry_recipient *r)
 		.active = e->active,
 		.started = clock_wall_us(),
 		.dsn = r->reason->dsn,
-		.status = r->reason->verdict == LATER ? "deferred" : "bounced",
+		.status = delivery_log_status(r->reason->verdict, false,
+		    settings_common()->soft_bounce),
 		.text = r->reason->text,
 	};
 
 	delivery_log(&line);
+}
+
+/* soft_bounce: what was said stands, but it is not the end. */
+static void
+soften(struct entry_recipient *r)
+{
+	struct why why;
+	struct reason *soft;
+
+	why_set(&why, r->reason->dsn, "%s", r->reason->text);
+	why_soften(&why);
+	soft = reason_new(LATER, "delayed", why.dsn, why.text, "", "");
+	entry_set_reason(r, soft);
+	reason_free(&soft);
 }
 
 void
@@ -76,6 +91,9 @@ route_fail(struct entry *e, uint32_t first, uint32_t count, struct reason *r)
 	for (uint32_t i = first; i < first + count; i++) {
 		entry_set_reason(&e->recipients[i], r);
 		log_failed(e, &e->recipients[i]);
+		if (r->verdict == NEVER && !(e->flags & QUEUE_VERIFY) &&
+		    settings_common()->soft_bounce)
+			soften(&e->recipients[i]);
 	}
 }
 

@@ -9,12 +9,10 @@
 #include "lib/queue/queue_file.h"
 #include "smtp/settings.h"
 
-static const char *
-status(const struct delivery *d, enum verdict v)
+static bool
+verifies(const struct delivery *d)
 {
-	if (d->request->flags & QUEUE_VERIFY)
-		return v == OK ? "deliverable" : "undeliverable";
-	return v == OK ? "sent" : v == LATER ? "deferred" : "bounced";
+	return d->request->flags & QUEUE_VERIFY;
 }
 
 /* RFC 3464 section 2.3.3. */
@@ -46,7 +44,8 @@ log_line(const struct delivery *d, const struct delivery_recipient *r,
 		.started = d->began,
 		.connected = d->connected,
 		.dsn = why->dsn,
-		.status = status(d, v),
+		.status = delivery_log_status(v, verifies(d),
+		    settings()->common.soft_bounce),
 		.text = why->text,
 	};
 
@@ -66,13 +65,14 @@ delivery_finish(struct delivery *d, struct delivery_recipient *r,
     const struct peer *peer, enum verdict v, const struct why *why,
     const char *reply)
 {
+	struct why told = *why;
 	struct msg_delivered answer = {
 		.index = (uint64_t)(r - d->recipients),
 		.verdict = v,
 		.action = action(peer, v),
-		.dsn = why->dsn,
-		.text = why->text,
-		.mta = why->mta,
+		.dsn = told.dsn,
+		.text = told.text,
+		.mta = told.mta,
 		.mta_reply = reply,
 		.dsn_passed =
 		    v == OK && peer != NULL && (peer->features & PEER_DSN),
@@ -83,6 +83,11 @@ delivery_finish(struct delivery *d, struct delivery_recipient *r,
 	r->accepted = false;
 	d->pending--;
 	log_line(d, r, peer, v, why);
+	if (v == NEVER && !verifies(d) && settings()->common.soft_bounce) {
+		why_soften(&told);
+		answer.verdict = LATER;
+		answer.action = action(peer, LATER);
+	}
 	ipc_put(d->qmgr, &message_delivered, &answer);
 }
 

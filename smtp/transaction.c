@@ -147,6 +147,15 @@ check_fit(struct transaction *t)
 	plan_content(t);
 }
 
+/* With soft_bounce another host may take what this one refuses. */
+static bool
+is_last_word(const struct transaction *t, enum verdict v)
+{
+	return v == NEVER &&
+	    (!settings()->common.soft_bounce ||
+		(t->d->request->flags & QUEUE_VERIFY));
+}
+
 /* The whole message is refused: for good, or until another host is tried. */
 static void
 all_refused(struct transaction *t, const struct peer_reply *r,
@@ -155,7 +164,7 @@ all_refused(struct transaction *t, const struct peer_reply *r,
 	enum verdict v = peer_refused(t->p, r, command, &t->why);
 
 	t->failed = true;
-	if (v == NEVER)
+	if (is_last_word(t, v))
 		delivery_finish_all(t->d, t->p, v, &t->why, r->text);
 	else
 		delivery_note_all(t->d, t->p, v, &t->why, r->text);
@@ -195,7 +204,7 @@ hear_rcpt(struct transaction *t, struct delivery_recipient *to)
 		why_soften(&t->why);
 		v = LATER;
 	}
-	if (v == NEVER)
+	if (is_last_word(t, v))
 		delivery_finish(t->d, to, t->p, v, &t->why, r.text);
 	else
 		delivery_note(t->d, to, t->p, v, &t->why, r.text);
@@ -307,7 +316,7 @@ settle(struct transaction *t, struct delivery_recipient *to,
 		return;
 	}
 	v = peer_refused(t->p, r, "end of DATA", &t->why);
-	if (v == NEVER)
+	if (is_last_word(t, v))
 		delivery_finish(t->d, to, t->p, v, &t->why, r->text);
 	else
 		delivery_note(t->d, to, t->p, v, &t->why, r->text);

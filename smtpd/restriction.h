@@ -10,6 +10,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/span.h"
+#include "lib/base/why.h"
 #include "lib/conf/conf.h"
 
 struct session;
@@ -39,7 +40,7 @@ enum { REFUSAL_TEXT_MAX = 1024 };
 /* An answer no; filled by refuse_with. */
 struct refusal {
 	int code;
-	char dsn[16];
+	char dsn[WHY_DSN_MAX];
 	char text[REFUSAL_TEXT_MAX];
 	bool hang_up; /* 421, 521 */
 };

@@ -78,11 +78,32 @@ add_footer(struct session *s, struct buf *out)
 	buf_fini(&text);
 }
 
+/* soft_bounce: what is refused for good is refused for now. */
+static void
+soften(int *code, char dsn[WHY_DSN_MAX])
+{
+	if (*code >= 500)
+		*code -= 100;
+	if (dsn[0] == '5')
+		dsn[0] = '4';
+}
+
+/* Mail is what soft_bounce is about, not syntax, nor who may log in. */
+static bool
+refuses_mail(int code)
+{
+	return code >= 550 && code <= 554;
+}
+
 static void
 refuse(struct session *s, int code, const char *dsn, const char *text)
 {
 	struct buf out = BUF_INIT(REPLY_TEXT_MAX);
+	char told[WHY_DSN_MAX];
 
+	snprintf(told, sizeof(told), "%s", dsn != NULL ? dsn : "");
+	if (s->config->common->soft_bounce && refuses_mail(code))
+		soften(&code, told);
 	s->errors++;
 	if (s->errors > s->p->smtpd_soft_error_limit) {
 		stream_flush(s->io);
@@ -90,7 +111,7 @@ refuse(struct session *s, int code, const char *dsn, const char *text)
 	}
 	buf_add_text(&out, text);
 	add_footer(s, &out);
-	send_reply(s, code, dsn, buf_text(&out));
+	send_reply(s, code, dsn != NULL ? told : NULL, buf_text(&out));
 	buf_fini(&out);
 }
 
@@ -169,10 +190,13 @@ protocol_name(const struct session *s)
 }
 
 void
-say_refusal(struct session *s, const struct refusal *r, const char *sender,
+say_refusal(struct session *s, struct refusal *r, const char *sender,
     const char *recipient)
 {
 	struct buf out = BUF_INIT(4096);
+
+	if (s->config->common->soft_bounce)
+		soften(&r->code, r->dsn);
 
 	buf_printf(&out, "%s: reject: %s from %s: %d %s %s;", session_id(s),
 	    s->where, s->client.full, r->code, r->dsn, r->text);

@@ -137,8 +137,8 @@ void say_bad_path(struct session *s, struct span arguments, const char *text);
 /* 421 and the end of the session. */
 void say_goodbye(struct session *s, const char *dsn, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Logs "reject: WHERE from ..." and answers. */
-void say_refusal(struct session *s, const struct refusal *r, const char *sender,
+/* Logs "reject: WHERE from ..." and answers; soft_bounce changes r. */
+void say_refusal(struct session *s, struct refusal *r, const char *sender,
     const char *recipient);
 
 #endif

@@ -34,6 +34,16 @@ delivery_log_delay(int64_t us, char out[DELIVERY_LOG_DELAY_MAX])
 		out[--n] = '\0';
 }
 
+const char *
+delivery_log_status(enum verdict v, bool verify, bool soft_bounce)
+{
+	if (verify)
+		return v == OK ? "deliverable" : "undeliverable";
+	if (v == NEVER)
+		return soft_bounce ? "SOFTBOUNCE" : "bounced";
+	return v == OK ? "sent" : "deferred";
+}
+
 /* The four points in time, each not before the one in front of it. */
 static void
 phases(const struct delivery_log *d, int64_t now, int64_t at[5])

@@ -15,6 +15,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "lib/base/why.h"
 
 struct delivery_log {
 	const char *queue_id;
@@ -26,11 +27,14 @@ struct delivery_log {
 	int64_t started; /* an agent took the request up */
 	int64_t connected;
 	const char *dsn;
-	const char *status; /* "sent", "deferred", "bounced", "expired", ... */
+	const char *status; /* "sent", "deferred", "bounced", ... */
 	const char *text;
 };
 
 void delivery_log(const struct delivery_log *d);
+
+/* The word for "status"; with soft_bounce what fails for good stays queued. */
+const char *delivery_log_status(enum verdict v, bool verify, bool soft_bounce);
 
 /*
  * Microseconds as seconds with two significant digits, no trailing zeros:

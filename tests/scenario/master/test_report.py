@@ -101,7 +101,6 @@ def test_why(suite):
             "main.cf:83: own: greylist_off: a restriction class\n",
             "main.cf:126: harmless: old_destination_concurrency_limit: "
             "master.cf has no delivery service of this name\n",
-            "main.cf:131: harmless: soft_bounce: the default\n",
             "master.cf:3: harmless: smtpd/pass smtpd: no program hands "
             "connections on\n"):
         assert said in out, said
