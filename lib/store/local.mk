@@ -211,7 +211,7 @@ tests_unit_lib_store_mailbox_strangers_test_SOURCES = \
 	tests/unit/lib/store/account.h tests/unit/lib/store/folder.h
 tests_unit_lib_store_mailbox_strangers_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_store_mailbox_strangers_test_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=fsync,--wrap=maildir_folder_scan
+	-Wl,--wrap=fsync,--wrap=maildir_folder_scan,--wrap=mail_tree_lock
 
 check_PROGRAMS += tests/fuzz/folder_state_fuzz tests/fuzz/mail_index_fuzz \
 	tests/fuzz/account_files_fuzz

@@ -319,10 +319,14 @@ mailbox_open(struct mail_account *a, struct span name, struct mailbox **out,
 	enum mail_result r =
 	    mail_account_open_folder(a, name, &directory, &canonical, why);
 
+	*out = NULL;
 	if (r != MAIL_OK)
 		return r;
 	f = find_open(a, directory);
-	/* others have renamed something */
+	/* ours from here on: what is not found when others have renamed
+	 * something is given up, and freed where nobody has a handle */
+	if (f != NULL)
+		f->handles++;
 	if (f == NULL ? has_name(a, canonical) : strcmp(f->name, canonical))
 		follow_all(a);
 	if (f != NULL) {
@@ -331,11 +335,12 @@ mailbox_open(struct mail_account *a, struct span name, struct mailbox **out,
 	} else if ((r = folder_open(a, directory, canonical, &f, why)) !=
 	    MAIL_OK) {
 		return r;
+	} else {
+		f->handles++;
 	}
 	/* a network's file system tells a watch of nothing */
 	if (f->watchers == 0)
 		f->unproven = true;
-	f->handles++;
 	m = mem_new(sizeof(*m));
 	m->account = a;
 	m->folder = f;

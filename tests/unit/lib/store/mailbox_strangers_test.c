@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/store/mail_folder_tree.h"
 #include "lib/store/mail_index.h"
 #include "lib/store/maildir_folder.h"
 
@@ -20,10 +21,13 @@ int __real_maildir_folder_scan(const struct maildir_folder *f,
     const char *which, maildir_visit *visit, void *with);
 int __wrap_maildir_folder_scan(const struct maildir_folder *f,
     const char *which, maildir_visit *visit, void *with);
+enum mail_result __real_mail_tree_lock(struct mail_tree *t, struct why *w);
+enum mail_result __wrap_mail_tree_lock(struct mail_tree *t, struct why *w);
 
 enum { MANY = 300, FEW_SCANS = 4 };
 
 static const char *strange[2]; /* renamed at the next flush */
+static const char *locked[2]; /* renamed when the tree is locked next */
 static unsigned int scans; /* of cur */
 
 int
@@ -43,6 +47,18 @@ __wrap_maildir_folder_scan(const struct maildir_folder *f, const char *which,
 {
 	scans += strcmp(which, "cur") == 0;
 	return __real_maildir_folder_scan(f, which, visit, with);
+}
+
+enum mail_result
+__wrap_mail_tree_lock(struct mail_tree *t, struct why *w)
+{
+	enum mail_result r = __real_mail_tree_lock(t, w);
+	const char *from = locked[0];
+
+	locked[0] = NULL;
+	if (from != NULL)
+		account_rename(from, locked[1]);
+	return r;
 }
 
 static struct mailbox_status
@@ -274,6 +290,34 @@ a_name_is_asked_for_after_renames_by_others(void **state)
 	account_rename(".X", ".Y");
 	assert_string_equal(mailbox_name_now(m), "Y");
 	assert_int_equal(status_of(m).messages, 0);
+	mailbox_close(&m);
+	mail_account_close(&a);
+}
+
+/*
+ * It is found open, under an old name; while it is looked for, so that it gets
+ * the new one, it is nowhere. Nobody else had it open.
+ */
+static void
+what_is_opened_goes_meanwhile(void **state)
+{
+	struct mail_account *a = account_with_x();
+	struct mailbox *m = open_folder(a, "X");
+
+	(void)state;
+	append(m);
+	mailbox_close(&m);
+	account_rename(".X", ".Z");
+	locked[0] = ".Z";
+	locked[1] = "away";
+	assert_int_equal(mailbox_open(a, SPAN("Z"), &m, &why),
+	    MAIL_NONEXISTENT);
+	assert_null(locked[0]);
+	assert_null(m);
+	account_rename("away", ".Z");
+	m = open_folder(a, "Z");
+	assert_string_equal(mailbox_name(m), "Z");
+	assert_int_equal(status_of(m).messages, 1);
 	mailbox_close(&m);
 	mail_account_close(&a);
 }
@@ -528,6 +572,7 @@ main(void)
 		IN_FOLDER(names_are_exchanged),
 		IN_FOLDER(a_folder_that_others_made_anew_is_another),
 		IN_FOLDER(a_name_is_asked_for_after_renames_by_others),
+		IN_FOLDER(what_is_opened_goes_meanwhile),
 		IN_FOLDER(what_others_do_while_we_append_is_seen),
 		IN_FOLDER(and_by_the_process_that_comes_next),
 		IN_FOLDER(a_message_removed_behind_our_change_is_gone),
