@@ -9,7 +9,9 @@ master_master_SOURCES = master/master.c master/master.h \
 	master/report.c master/report.h \
 	master/restrictions_check.c master/restrictions_check.h \
 	master/service.c master/services_check.c master/services_check.h \
+	master/access_check.c master/access_check.h \
 	master/settings_check.c master/settings_check.h \
+	master/table_text.c master/table_text.h \
 	master/spawn.c master/stop.c \
 	master/supervisor.c master/take_queue.c \
 	master/unix_peer.c master/unix_peer.h

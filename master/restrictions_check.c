@@ -7,6 +7,7 @@
 #include "lib/base/mem.h"
 #include "lib/table/network.h"
 #include "lib/table/table_check.h"
+#include "master/access_check.h"
 
 enum argument { ARGUMENT_NONE, ARGUMENT_TABLE, ARGUMENT_TEXT, ARGUMENT_NEXT };
 
@@ -99,6 +100,24 @@ is_class(struct conf *c, struct span name)
 	return false;
 }
 
+/* What a value of an access table may begin with, besides an action. */
+static bool
+is_restriction(void *with, struct span word)
+{
+	struct checking *k = with;
+
+	return find(ours, OURS, word) != NULL ||
+	    find(missing, MISSING, word) != NULL ||
+	    span_find(word, ':') < word.n || is_class(k->c, word);
+}
+
+static void
+check_access_table(struct checking *k, struct span spec)
+{
+	if (table_check_spec(k->c, k->setting, spec, k->errors, k->warnings))
+		access_check(spec, is_restriction, k, k->warnings);
+}
+
 static void
 check_argument(struct checking *k, const struct known *r, struct span word)
 {
@@ -112,8 +131,7 @@ check_argument(struct checking *k, const struct known *r, struct span word)
 	    span_find(argument, ':') == argument.n)
 		wrong(k, "a table (type:name) is wanted", argument);
 	else if (r->argument == ARGUMENT_TABLE)
-		(void)table_check_spec(k->c, k->setting, argument, k->errors,
-		    k->warnings);
+		check_access_table(k, argument);
 }
 
 static void
@@ -127,8 +145,7 @@ check_word(struct checking *k, struct span word)
 		lacking(k, word);
 		check_argument(k, r, word);
 	} else if (span_find(word, ':') < word.n) {
-		(void)table_check_spec(k->c, k->setting, word, k->errors,
-		    k->warnings);
+		check_access_table(k, word);
 	} else if (!is_class(k->c, word)) {
 		wrong(k, "unknown restriction", word);
 	}
@@ -223,17 +240,19 @@ protects(struct conf *c, const char *setting)
 static void
 check_relaying(struct checking *k)
 {
-	static const char setting[] = "smtpd_relay_restrictions";
-	struct span rest = span_of(conf_value(k->c, setting)), word;
+	static const char relay[] = "smtpd_relay_restrictions";
+	static const char recipient[] = "smtpd_recipient_restrictions";
+	bool empty = conf_value(k->c, relay)[0] == '\0';
+	const char *setting = empty ? recipient : relay;
 
-	if (k->warnings == NULL || !conf_list_next(&rest, &word) ||
-	    protects(k->c, setting) ||
-	    protects(k->c, "smtpd_recipient_restrictions"))
+	if (k->warnings == NULL || protects(k->c, relay) ||
+	    protects(k->c, recipient) ||
+	    (empty && conf_value(k->c, recipient)[0] == '\0'))
 		return;
 	buf_printf(k->warnings,
-	    "%s: %s: neither this nor smtpd_recipient_restrictions has "
-	    "reject_unauth_destination: it is used as well\n",
-	    conf_origin(k->c, setting), setting);
+	    "%s: %s: neither this nor %s has reject_unauth_destination: it is "
+	    "used as well, so that strangers cannot send to other sites\n",
+	    conf_origin(k->c, setting), setting, empty ? relay : recipient);
 }
 
 void

@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * SECURITY: of tables, only those are read that root or this user owns, and
- * that are small: master waits for nobody meanwhile.
- */
 #include "master/settings_check.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/mail/destination.h"
 #include "lib/store/mail_account_location.h"
@@ -22,11 +14,11 @@
 #include "lib/store/quota_rule.h"
 #include "lib/store/special_folders.h"
 #include "lib/store/uidl_format.h"
-#include "lib/table/source.h"
 #include "lib/table/words.h"
 #include "master/complain.h"
+#include "master/table_text.h"
 
-enum { TABLE_MAX = 4 << 20, SMTP_PORT = 25 };
+enum { SMTP_PORT = 25 };
 
 static void
 check_protocols(const struct plan *plan, struct buf *errors)
@@ -128,7 +120,7 @@ check_next_hop(const struct checking *k, unsigned int line, struct span hop,
 		found, &bad) == 0)
 		complain(k, line,
 		    "is no next hop: host, host:port, [host] or [host]:port "
-		    "is wanted",
+		    "is wanted, IPv6 addresses in brackets",
 		    bad);
 	arena_free(&a);
 }
@@ -166,50 +158,14 @@ check_value(const struct checking *k, unsigned int line, struct span value)
 }
 
 static void
-check_line(void *with, struct span key, struct span value, unsigned int line)
+check_line(void *with, const char *path, unsigned int line, struct span value)
 {
-	(void)key;
-	value = span_trim(value);
+	struct checking *k = with;
+
+	k->path = path;
 	if (value.n > 0 && !span_is_nocase(value, "DUNNO"))
-		check_value(with, line, value);
-}
-
-static bool
-read_table(const char *path, struct buf *text)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
-	bool done = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	    st.st_size <= TABLE_MAX &&
-	    (st.st_uid == 0 || st.st_uid == geteuid()) &&
-	    fd_read_whole(fd, text) == 0;
-
-	fd_close(&fd);
-	return done;
-}
-
-/* Of hash:/path and its like the source, where it is there. */
-static void
-check_table(struct checking *k, struct span spec)
-{
-	static const char *const types[] = { "btree", "cdb", "hash", "lmdb",
-		"texthash" };
-	struct span type = span_take(spec, span_find(spec, ':'));
-	char *path = mem_span_text(span_skip(spec, type.n + 1));
-	struct buf text = BUF_INIT(TABLE_MAX);
-	bool known = false;
-
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		known |= span_is(type, types[i]);
-	if (known && read_table(path, &text)) {
-		k->path = path;
-		(void)source_read(path, buf_span(&text),
-		    &(struct source_how){ .syntax = SOURCE_MAP }, check_line,
-		    k);
-		k->path = NULL;
-	}
-	buf_fini(&text);
-	free(path);
+		check_value(k, line, value);
+	k->path = NULL;
 }
 
 void
@@ -244,7 +200,7 @@ settings_check_next_hops(const struct plan *plan, struct buf *errors,
 			check_value(&k, 0, span_trim(value));
 		while (rows[i].tables && warnings != NULL &&
 		    words_next(&value, &word))
-			check_table(&k, word);
+			table_text_each(word, check_line, &k);
 	}
 }
 

@@ -323,20 +323,9 @@ act_dunno(struct evaluation *e, enum stage about, struct span rest)
 }
 
 static const struct action actions[] = {
-	{ "OK", act_ok },
-	{ "RELAY", act_ok },
-	{ "DUNNO", act_dunno },
-	{ "REJECT", act_reject },
-	{ "DEFER", act_defer },
-	{ "DEFER_IF_PERMIT", act_if_permit },
-	{ "DEFER_IF_REJECT", act_if_reject },
-	{ "DISCARD", act_discard },
-	{ "HOLD", act_hold },
-	{ "INFO", act_info },
-	{ "WARN", act_warn },
-	{ "PREPEND", act_prepend },
-	{ "REDIRECT", act_redirect },
-	{ "BCC", act_bcc },
+#define ACTION(name, function) { #name, function },
+#include "smtpd/access_actions.def"
+#undef ACTION
 };
 
 static bool

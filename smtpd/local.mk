@@ -24,7 +24,7 @@ smtpd_parts = \
 	smtpd/room.c smtpd/room.h \
 	smtpd/resolve_cache.c smtpd/resolve_cache.h \
 	smtpd/restriction.c smtpd/restriction.h \
-	smtpd/restrictions.def \
+	smtpd/access_actions.def smtpd/restrictions.def \
 	smtpd/say.c \
 	smtpd/scratch.c smtpd/scratch.h \
 	smtpd/session.c smtpd/session.h \

@@ -28,8 +28,11 @@ static void
 complain_unknown(const struct setting *s, struct buf *to, bool tolerated)
 {
 	const char *like = conf_nearest(span_of(s->name));
+	const char *look = conf_look_alike(s->name);
 
 	buf_printf(to, "%s: %s: no setting has this name", s->origin, s->name);
+	if (look != NULL)
+		buf_printf(to, ", which holds %s", look);
 	if (like != NULL)
 		buf_printf(to, "; did you mean \"%s\"?", like);
 	if (!tolerated)
@@ -88,6 +91,21 @@ is_name_byte(char c)
 	    (c >= '0' && c <= '9');
 }
 
+static void
+warn_of_reference(const struct setting *s, struct span name,
+    struct buf *warnings)
+{
+	const char *like = conf_nearest(name);
+
+	buf_printf(warnings, "%s: %s: no setting has the name \"%.*s\"",
+	    s->origin, s->name, SPAN_ARG(span_take(name, 100)));
+	if (name.p[0] >= '0' && name.p[0] <= '9')
+		buf_add_text(warnings, ": a dollar sign is written \"$$\"");
+	else if (like != NULL)
+		buf_printf(warnings, "; did you mean \"%s\"?", like);
+	buf_add_text(warnings, "\n");
+}
+
 /*
  * $name of nothing is empty: mostly a slip of the pen. Templates have names
  * that only their users know.
@@ -113,10 +131,7 @@ check_references(struct conf *c, const struct setting *s, struct buf *warnings)
 		while (is_name_byte(name.p[name.n]))
 			name.n++;
 		if (name.n > 0 && !conf_name_known(c, name))
-			buf_printf(warnings,
-			    "%s: %s: no setting has the name \"%.*s\"\n",
-			    s->origin, s->name,
-			    (int)(name.n < 100 ? name.n : 100), name.p);
+			warn_of_reference(s, name, warnings);
 		at = name.p;
 	}
 }
@@ -170,8 +185,10 @@ conf_check(struct conf *c, struct buf *errors, struct buf *warnings)
 			ok = false;
 		if (!check_loose(c, s, errors))
 			ok = false;
-		if (warnings != NULL)
-			check_references(c, s, warnings);
+		if (warnings == NULL)
+			continue;
+		conf_slips(s, warnings);
+		check_references(c, s, warnings);
 	}
 	return ok;
 }

@@ -49,14 +49,16 @@ fill_one(struct conf *c, const struct param *p, void *into, struct buf *errors)
 	const char *error, *text = text_of(c, p, &error);
 	bool ok = false;
 
-	if (error != NULL) {
-		buf_printf(errors, "%s: %s: %s\n", conf_origin(c, p->name),
-		    p->name, error);
-	} else {
+	if (error == NULL)
 		ok = conf_read_value(p, text, into, &wrong);
-		if (!ok)
-			buf_printf(errors, "%s: %s: \"%.100s\" %s\n",
-			    conf_origin(c, p->name), p->name, text,
+	/* a default is spoilt by a setting, which was complained of */
+	if (!ok && (errors->n == 0 || conf_raw(c, p->name) != NULL)) {
+		buf_printf(errors, "%s: %s: ", conf_origin(c, p->name),
+		    p->name);
+		if (error != NULL)
+			buf_printf(errors, "%s\n", error);
+		else
+			buf_printf(errors, "\"%.100s\" %s\n", text,
 			    buf_text(&wrong));
 	}
 	if (!ok)

@@ -121,6 +121,11 @@ void conf_ensure_given(const struct setting *s);
 /* Marks what goes into a snapshot with setting->given. */
 void conf_share_mark(struct conf *c, const char *share, char *const *texts);
 
+/* Warnings of a value that is set and hardly means what it says. */
+void conf_slips(const struct setting *s, struct buf *warnings);
+/* What the text has that only looks like ASCII, in words; NULL: nothing. */
+const char *conf_look_alike(const char *text);
+
 /* The known name that looks most like this one; NULL when none does. */
 const char *conf_nearest(struct span name);
 /* Reads one value; false, and what is wrong with it, when not valid. */

@@ -3,6 +3,7 @@
 #include "lib/conf/conf_parts.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -98,6 +99,27 @@ in_bounds(const struct param *p, int64_t value, struct buf *wrong)
 	return true;
 }
 
+/* "50M", which Postfix does not take either. */
+static bool
+written_out(const char *text, int64_t *value)
+{
+	static const char units[] = "kmg";
+	struct span s = span_trim(span_of(text));
+	const char *unit;
+	int64_t n;
+
+	if (s.n > 1 && tolower((unsigned char)s.p[s.n - 1]) == 'b')
+		s.n--;
+	unit = s.n > 1 ? strchr(units, tolower((unsigned char)s.p[s.n - 1])) :
+			 NULL;
+	if (unit == NULL || *unit == '\0' ||
+	    !read_number(span_trim(span_take(s, s.n - 1)), &n) || n < 0 ||
+	    n > INT64_MAX >> 30)
+		return false;
+	*value = n << 10 * (unit - units + 1);
+	return true;
+}
+
 static bool
 quantity(const struct param *p, const char *text, int64_t *into,
     struct buf *wrong)
@@ -109,6 +131,8 @@ quantity(const struct param *p, const char *text, int64_t *into,
 		    p->type == PARAM_TIME ? "is not a time: a number and s, m, "
 					    "h, d or w is wanted" :
 					    "is not a number");
+		if (p->type != PARAM_TIME && written_out(text, &value))
+			buf_printf(wrong, ": write %" PRId64, value);
 		return false;
 	}
 	if (!in_bounds(p, value, wrong))

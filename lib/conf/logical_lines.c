@@ -118,6 +118,13 @@ read_open_file(int fd, const char *path, struct buf *text, struct buf *errors)
 		    strerror(errno));
 		return false;
 	}
+	if (text->n >= 3 && memcmp(text->p, "\xef\xbb\xbf", 3) == 0) {
+		buf_printf(errors,
+		    "%s: begins with a byte order mark: save it without "
+		    "(sed -i '1s/^\\xef\\xbb\\xbf//' does that)\n",
+		    path);
+		return false;
+	}
 	if (text->n > 0 && memchr(text->p, '\0', text->n) != NULL) {
 		buf_printf(errors,
 		    "%s: holds NUL bytes: this is no "

@@ -112,8 +112,11 @@ yes_or_no(struct parsing *p, const char *what, bool fallback, bool *out)
 }
 
 static bool
-type_column(struct parsing *p, enum service_type *type)
+type_column(struct parsing *p, struct span name, enum service_type *type)
 {
+	const char *hint = span_starts(name, "-o") ?
+	    " (options of the line above begin with a blank)" :
+	    "";
 	struct span word;
 
 	if (!column(p, "type", &word))
@@ -125,8 +128,8 @@ type_column(struct parsing *p, enum service_type *type)
 		}
 	return wrong(p,
 	    "no service type \"%.*s\": inet, unix, fifo, pass or "
-	    "unix-dgram is wanted",
-	    SPAN_ARG(span_take(word, 40)));
+	    "unix-dgram is wanted%s",
+	    SPAN_ARG(span_take(word, 40)), hint);
 }
 
 static bool
@@ -193,7 +196,9 @@ override(struct parsing *p, struct master_entry *e, size_t *count,
 	char *joined;
 
 	if (at == text.n || name.n == 0)
-		return wrong(p, "-o %.*s: name=value is wanted",
+		return wrong(p,
+		    "-o %.*s: name=value is wanted, without blanks or as "
+		    "{ name = value }",
 		    SPAN_ARG(span_take(text, 80)));
 	for (size_t i = 0; i < name.n; i++)
 		if (!isalnum((unsigned char)name.p[i]) && name.p[i] != '_')
@@ -289,7 +294,7 @@ parse_entry(struct parsing *p, struct master_entry *e)
 		return false;
 	e->line = p->line;
 	e->name = mem_span_text(word);
-	if (!type_column(p, &e->type))
+	if (!type_column(p, word, &e->type))
 		return false;
 	if (!name_valid(e->type, word))
 		return wrong(p, "\"%.*s\" cannot be the name of a service",

@@ -10,6 +10,7 @@ lines_init(struct lines *l, struct span text)
 	l->number = 0;
 	l->first = 0;
 	l->indented = false;
+	l->silent = false;
 	buf_init(&l->joined, LINES_MAX);
 }
 
@@ -86,13 +87,19 @@ enum { QUOTED_MAX = 30 }; /* bytes of a bad line that are shown */
 static bool
 usable(const struct lines *l, const char *path, struct span line)
 {
-	if (l->joined.overflow || line.n > LINES_MAX)
+	bool long_line = l->joined.overflow || line.n > LINES_MAX;
+	bool null = span_find(line, '\0') < line.n;
+	bool indented = !l->indented && lines_blank(line.p[0]);
+
+	if (l->silent)
+		return !long_line && !null && !indented;
+	if (long_line)
 		log_warning("%s, line %u: line is too long -- ignored", path,
 		    l->first);
-	else if (span_find(line, '\0') < line.n)
+	else if (null)
 		log_warning("%s, line %u: line holds a null byte -- ignored",
 		    path, l->first);
-	else if (!l->indented && lines_blank(line.p[0]))
+	else if (indented)
 		log_warning("%s: logical line must not start with whitespace: "
 			    "\"%.*s%s\"",
 		    path, SPAN_ARG(span_take(line, QUOTED_MAX)),

@@ -15,6 +15,7 @@ struct lines {
 	unsigned int number; /* of the physical line read last */
 	unsigned int first; /* where the logical line began */
 	bool indented; /* the first may begin with a blank */
+	bool silent; /* no warnings */
 	struct buf joined;
 };
 

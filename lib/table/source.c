@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistr.h>
@@ -72,6 +74,24 @@ looks_like_alias(struct span line)
 	    lines_blank(line.p[colon - 1]);
 }
 
+static void complain(const struct source_how *how, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void
+complain(const struct source_how *how, const char *format, ...)
+{
+	char *text = NULL;
+	va_list ap;
+
+	if (how->silent)
+		return;
+	va_start(ap, format);
+	if (vasprintf(&text, format, ap) >= 0)
+		log_warning("%s", text);
+	va_end(ap);
+	free(text);
+}
+
 static enum source_syntax
 guess(const char *path, struct span text)
 {
@@ -81,6 +101,7 @@ guess(const char *path, struct span text)
 	size_t all = 0;
 
 	lines_init(&l, text);
+	l.silent = true; /* they are read again */
 	while (lines_next(&l, path, &line)) {
 		all++;
 		aliases += looks_like_alias(line);
@@ -90,56 +111,62 @@ guess(const char *path, struct span text)
 }
 
 static bool
-map_entry(const char *path, unsigned int number, struct span line,
-    struct span *key, struct span *value)
+map_entry(const struct source_how *how, const char *path, unsigned int number,
+    struct span line, struct span *key, struct span *value)
 {
 	size_t end;
 
 	if (!unquoted(line, lines_blank, &end)) {
-		log_warning("%s, line %u: unbalanced '\"' in '%.*s' -- "
-			    "ignoring this line",
+		complain(how,
+		    "%s, line %u: unbalanced '\"' in '%.*s' -- "
+		    "ignoring this line",
 		    path, number, SPAN_ARG(line));
 		return false;
 	}
 	*key = span_take(line, end);
 	*value = lines_trim(span_skip(line, end));
 	if (value->n == 0) {
-		log_warning("%s, line %u: expected format: key whitespace "
-			    "value -- ignoring this line",
+		complain(how,
+		    "%s, line %u: expected format: key whitespace "
+		    "value -- ignoring this line",
 		    path, number);
 		return false;
 	}
 	if (key->p[key->n - 1] == ':')
-		log_warning("%s, line %u: record is in \"key: value\" format; "
-			    "is this an alias file?",
+		complain(how,
+		    "%s, line %u: record is in \"key: value\" format; "
+		    "is this an alias file?",
 		    path, number);
 	return true;
 }
 
 static bool
-alias_entry(const char *path, unsigned int number, struct span line,
-    struct buf *name, struct buf *value)
+alias_entry(const struct source_how *how, const char *path, unsigned int number,
+    struct span line, struct buf *name, struct buf *value)
 {
 	size_t colon;
 	enum alias_name n;
 
 	if (!unquoted(line, is_colon, &colon) || colon == line.n) {
-		log_warning("%s, line %u: need name:value pair", path, number);
+		complain(how, "%s, line %u: need name:value pair", path,
+		    number);
 		return false;
 	}
 	n = alias_text_name(span_take(line, colon), name);
 	alias_text_value(span_skip(line, colon + 1), value);
 	if (n == ALIAS_NAME_NONE || value->n == 0)
-		log_warning("%s, line %u: need name:value pair", path, number);
+		complain(how, "%s, line %u: need name:value pair", path,
+		    number);
 	else if (n == ALIAS_NAME_REMOTE)
-		log_warning("%s, line %u: name must be local", path, number);
+		complain(how, "%s, line %u: name must be local", path, number);
 	else
 		return true;
 	return false;
 }
 
 static bool
-is_text(const char *path, unsigned int number, struct span line)
+is_text(const struct source_how *how, const char *path, unsigned int number,
+    struct span line)
 {
 	char room[SHOWN_MAX];
 
@@ -147,8 +174,9 @@ is_text(const char *path, unsigned int number, struct span line)
 	    u8_check((const uint8_t *)line.p, line.n) == NULL)
 		return true;
 	line = lines_shown(line, room, sizeof(room));
-	log_warning("%s, line %u: non-UTF-8 input \"%.*s\" -- ignoring this "
-		    "line",
+	complain(how,
+	    "%s, line %u: non-UTF-8 input \"%.*s\" -- ignoring this "
+	    "line",
 	    path, number, SPAN_ARG(line));
 	return false;
 }
@@ -179,15 +207,15 @@ source_contents(struct span names, struct buf *out, struct buf *error)
 
 /* Puts the contents, in base64, in the place of the files' names. */
 static bool
-replace_value(const char *path, unsigned int number, struct span *value,
-    struct buf *made)
+replace_value(const struct source_how *how, const char *path,
+    unsigned int number, struct span *value, struct buf *made)
 {
 	struct buf text = BUF_INIT(CONTENTS_MAX);
 	struct buf error = BUF_INIT(4096);
 	bool good = source_contents(*value, &text, &error);
 
 	if (!good)
-		log_warning("%s, line %u: %s: skipping this entry", path,
+		complain(how, "%s, line %u: %s: skipping this entry", path,
 		    number, buf_text(&error));
 	buf_reset(made);
 	if (good)
@@ -212,22 +240,25 @@ source_read(const char *path, struct span text, const struct source_how *how,
 	if (syntax == SOURCE_GUESS)
 		syntax = guess(path, text);
 	lines_init(&l, text);
+	l.silent = how->silent;
 	while (lines_next(&l, path, &line)) {
 		struct span key = { NULL, 0 };
 		struct span value = { NULL, 0 };
-		bool good = how->bytes || is_text(path, l.first, line);
+		bool good = how->bytes || is_text(how, path, l.first, line);
 
 		if (!good) {
 			/* said */
 		} else if (syntax == SOURCE_ALIASES) {
-			good = alias_entry(path, l.first, line, &name, &made);
+			good =
+			    alias_entry(how, path, l.first, line, &name, &made);
 			key = buf_span(&name);
 			value = buf_span(&made);
 		} else {
-			good = map_entry(path, l.first, line, &key, &value);
+			good =
+			    map_entry(how, path, l.first, line, &key, &value);
 		}
 		if (good && how->contents)
-			good = replace_value(path, l.first, &value, &made);
+			good = replace_value(how, path, l.first, &value, &made);
 		if (good)
 			entry(with, key, value, l.first);
 		else

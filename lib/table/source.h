@@ -30,6 +30,7 @@ struct source_how {
 	 * out, with a warning.
 	 */
 	bool contents;
+	bool silent; /* no warnings */
 };
 
 /*

@@ -40,7 +40,11 @@ static const struct {
 	{ "texthash", NULL, false, false },
 };
 
-enum { FILES = sizeof(files) / sizeof(files[0]), DEPTH_MAX = 8 };
+enum {
+	FILES = sizeof(files) / sizeof(files[0]),
+	DEPTH_MAX = 8,
+	SOURCE_MAX = 4 << 20, /* bytes of a text that is quickly read */
+};
 
 static void
 wrong(struct checking *k, const char *text)
@@ -100,9 +104,47 @@ is_foreign(struct checking *k, size_t i, const char *source)
 	return is;
 }
 
+/* What is wrong, and what to do about it. */
+static void
+warn_missing(struct checking *k, size_t i, int error, const char *path,
+    const char *source)
+{
+	char *text = NULL;
+
+	if (!files[i].or_source && files[i].suffix != NULL &&
+	    access(source, F_OK) == 0)
+		text = mem_printf("%s: \"postmap %s:%s\" makes it",
+		    strerror(error), files[i].type, source);
+	else
+		text = mem_printf("%s: mail that needs this table waits",
+		    strerror(error));
+	warn(k, files[i].or_source ? source : path, text);
+	free(text);
+}
+
+static void
+warn_older(struct checking *k, size_t i, const char *path, const char *source)
+{
+	char *text = mem_printf("older than its source%s: run postmap %s:%s",
+	    files[i].or_source ? ", which is read instead" : "", files[i].type,
+	    source);
+
+	warn(k, path, text);
+	free(text);
+}
+
+static bool
+quickly_read(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && st.st_size <= SOURCE_MAX;
+}
+
 static void
 check_file(struct checking *k, size_t i, struct span spec, struct span argument)
 {
+	bool text_counts = files[i].suffix == NULL;
 	char *path = mem_printf("%.*s%s", SPAN_ARG(argument),
 	    files[i].suffix ? files[i].suffix : "");
 	char *source = mem_span_text(argument);
@@ -114,15 +156,16 @@ check_file(struct checking *k, size_t i, struct span spec, struct span argument)
 		int error = errno;
 
 		if (!is_foreign(k, i, source))
-			warn(k, files[i].or_source ? source : path,
-			    strerror(error));
-	} else if (files[i].suffix != NULL && older(path, source))
-		warn(k, path,
-		    files[i].or_source ?
-			"older than its source, which is read instead: run "
-			"postmap" :
-			"older than its source: run postmap");
-	else if (files[i].opened)
+			warn_missing(k, i, error, path, source);
+		text_counts = false;
+	} else if (files[i].suffix != NULL && older(path, source)) {
+		warn_older(k, i, path, source);
+		text_counts = files[i].or_source;
+	} else if (files[i].or_source) {
+		text_counts = access(path, F_OK) < 0;
+	}
+	if (text_counts ? quickly_read(source) :
+			  files[i].opened && access(path, F_OK) == 0)
 		table_check_later(conf_origin(k->c, k->name), k->name, spec);
 	free(path);
 	free(source);

@@ -99,6 +99,14 @@ report(int to, size_t index, char kind, const char *why)
 	buf_fini(&line);
 }
 
+/* As those open it who read it. */
+static unsigned int
+flags_of(const struct noted *n)
+{
+	return (gives_rights(n->setting) ? TABLE_NO_SUBSTITUTION : 0) |
+	    (strcmp(n->setting, "alias_maps") == 0 ? TABLE_ALIASES : 0);
+}
+
 static void
 open_all(int to)
 {
@@ -107,8 +115,8 @@ open_all(int to)
 
 	for (struct noted *n = noted; n != NULL; n = n->next, i++) {
 		buf_reset(&why);
-		n->table = table_open_flags(span_of(n->spec),
-		    gives_rights(n->setting) ? TABLE_NO_SUBSTITUTION : 0, &why);
+		n->table =
+		    table_open_flags(span_of(n->spec), flags_of(n), &why);
 		if (n->table == NULL)
 			report(to, i, 'E', buf_text(&why));
 	}

@@ -337,9 +337,9 @@ test_names_that_settings_use(void **state)
 	(void)conf_check(c, &errors, &warnings);
 	assert_string_equal(buf_text(&warnings),
 	    "main.cf: line 3: smtpd_banner: no setting has the name "
-	    "\"myhostnam\"\n"
+	    "\"myhostnam\"; did you mean \"myhostname\"?\n"
 	    "main.cf: line 4: myorigin: no setting has the name "
-	    "\"mydomai\"\n");
+	    "\"mydomai\"; did you mean \"mydomain\"?\n");
 	conf_free(&c);
 	buf_fini(&errors);
 	buf_fini(&warnings);

@@ -58,10 +58,10 @@ static const struct {
 	    NULL },
 	{ "transport_maps = hash:/no/where", NULL,
 	    "main.cf: line 1: transport_maps: /no/where: No such file or "
-	    "directory" },
+	    "directory: mail that needs this table waits" },
 	{ "transport_maps = pipemap:{cdb:/no/where}", NULL,
 	    "main.cf: line 1: transport_maps: /no/where.cdb: No such file or "
-	    "directory" },
+	    "directory: mail that needs this table waits" },
 	{ "transport_maps = hash:main.cf", NULL, NULL },
 	{ "transport_maps = pcre:{{/a b/ smtp:}}", NULL, NULL },
 	{ "authorized_submit_users = root, mysql:/etc/x",

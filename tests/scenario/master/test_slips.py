@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: ISC
+"""Broken configurations as people write them: posthaste check names file and
+line, and says what to do."""
+import os
+
+import pytest
+
+# bytes at the end of main.cf, what is said; {n} is the first line of these
+SLIPS = {
+    "comment behind a number": (
+        "message_size_limit = 1000000 # one MB\n",
+        'main.cf: line {n}: message_size_limit: #comment after other text is '
+        'not allowed, it is part of the value: give it a line of its own: '
+        '"# one MB"'),
+    "comment behind a host, where nothing else is wrong": (
+        "mydestination = local.test, localhost # ours\n",
+        'main.cf: line {n}: mydestination: #comment after other text'),
+    "blank before a setting": (
+        "biff = no\n  mynetworks = 127.0.0.0/8\n",
+        'main.cf: line {n}: biff: another setting stands in its value (a line '
+        'that begins with a blank continues the one before it): "mynetworks ='
+        ' 127.0.0.0/8"'),
+    "tab before a setting, behind a comment": (
+        "relayhost = [a.example]\n# ours:\n\tmynetworks=127.0.0.0/8\n",
+        'main.cf: line {n}: relayhost: another setting stands in its value'),
+    "quotes": (
+        'mydestination = "local.test, localhost"\n',
+        'main.cf: line {n}: mydestination: the quotes are part of the value: '
+        'leave them out'),
+    "semicolons": (
+        "mynetworks = 127.0.0.0/8; 10.0.0.0/8\n",
+        'main.cf: line {n}: mynetworks: blanks or commas separate words, ";" '
+        'does not: "127.0.0.0/8;"'),
+    "no-break space in a value": (
+        "smtpd_banner = $myhostname\u00a0ESMTP\n",
+        "main.cf: line {n}: smtpd_banner: there is a no-break space (U+00A0) "
+        "in its value"),
+    "no-break space in a name": (
+        "relayhost\u00a0= a.example\n",
+        "no setting has this name, which holds a no-break space (U+00A0); did "
+        'you mean "relayhost"?'),
+    "quotation marks of a web page": (
+        "smtpd_banner = \u201c$myhostname ESMTP\u201d\n",
+        "smtpd_banner: there is a quotation mark (U+201C) in its value"),
+    "unit of a size": (
+        "message_size_limit = 50M\n",
+        'main.cf: line {n}: message_size_limit: "50M" is not a number: write '
+        "52428800"),
+    "dollar sign": (
+        "smtpd_banner = $myhostname costs $5\n",
+        'main.cf: line {n}: smtpd_banner: no setting has the name "5": a '
+        'dollar sign is written "$$"'),
+    "name behind a dollar sign": (
+        "smtpd_banner = $myhostnam ESMTP\n",
+        'main.cf: line {n}: smtpd_banner: no setting has the name '
+        '"myhostnam"; did you mean "myhostname"?'),
+    "no equals sign": (
+        "relayhost [mail.example.net]\n",
+        "main.cf: line {n}: missing '=' after attribute name: "
+        '"relayhost [mail.example.net]"'),
+    "earlier entry": (
+        "relayhost = [a.example]\nrelayhost = [b.example]\n",
+        "main.cf: line {n1}: overriding earlier entry: relayhost=[a.example]"),
+    "IPv6 without brackets": (
+        "relayhost = 2001:db8::25\n",
+        'main.cf: line {n}: relayhost: "2001:db8::25" is no next hop: host, '
+        "host:port, [host] or [host]:port is wanted, IPv6 addresses in "
+        "brackets"),
+    "bits of a network": (
+        "mynetworks = 127.0.0.0/8 10.1.2.3/8\n",
+        'main.cf: line {n}: mynetworks: non-null host address bits in '
+        '"10.1.2.3/8", perhaps you should use "10.0.0.0/8" instead'),
+    "open for strangers": (
+        "smtpd_relay_restrictions =\nsmtpd_recipient_restrictions = "
+        "permit_mynetworks, permit_sasl_authenticated\n",
+        "main.cf: line {n1}: smtpd_recipient_restrictions: neither this nor "
+        "smtpd_relay_restrictions has reject_unauth_destination: it is used "
+        "as well"),
+    "no postmap": (
+        "virtual_alias_maps = cdb:{etc}/virtual\n",
+        'main.cf: line {n}: virtual_alias_maps: {etc}/virtual.cdb: No such '
+        'file or directory: "postmap cdb:{etc}/virtual" makes it'),
+    "no table": (
+        "virtual_alias_maps = hash:{etc}/nothing\n",
+        "main.cf: line {n}: virtual_alias_maps: {etc}/nothing: No such file "
+        "or directory: mail that needs this table waits"),
+}
+
+
+def check(s, text, encoding="utf-8"):
+    path = s.root / "etc/main.cf"
+    n = len(path.read_text().splitlines()) + 1
+    values = {"etc": s.root / "etc", "n": n, "n1": n + 1}
+    for name, value in values.items():
+        text = text.replace("{%s}" % name, str(value))
+    with open(path, "ab") as f:
+        f.write(text.encode(encoding))
+    done = s.posthaste("check", check=False)
+    return done.out + done.err, values
+
+
+@pytest.mark.parametrize("name", SLIPS)
+def test_a_slip_in_main_cf_is_named(suite, name):
+    s = suite(start=False)
+    text, said = SLIPS[name]
+    out, values = check(s, text)
+    assert said.format(**values) in out, out
+
+
+def test_what_looks_like_a_slip_and_is_none(suite):
+    s = suite(start=False)
+    before = s.posthaste("check").err
+    out, _ = check(
+        s, "mailbox_command = \"/bin/true\" -a '$EXTENSION'\n"
+        "smtpd_banner = $myhostname ESMTP; a#b\n"
+        "import_environment = TZ MAIL_CONFIG LANG=C\n"
+        "smtp_helo_name = ${stress?{myhostname = x}:{$myhostname}}\n")
+    assert out == before
+
+
+def test_lines_of_windows_are_lines(suite):
+    s = suite(start=False)
+    out, _ = check(s, "relay_domains = a.example,\r\n  b.example\r\n"
+                      "\r\nsmtpd_helo_required = yes\r\n")
+    assert out.count("warning") == 0, out
+    shown = s.command("postconf", "-h", "relay_domains",
+                      "smtpd_helo_required").out
+    assert shown == "a.example, b.example\nyes\n"
+
+
+@pytest.mark.parametrize("words", [["check"], ["check", "--report"]])
+def test_a_byte_order_mark_is_named(suite, words):
+    s = suite(start=False)
+    path = s.root / "etc/main.cf"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    done = s.posthaste(*words, check=False)
+    assert done.returncode != 0
+    assert "main.cf: begins with a byte order mark" in done.out + done.err
+
+
+@pytest.mark.parametrize("line,said", [
+    ("127.0.0.1:25 inet n - n - - smtpd\n-o smtpd_banner=x\n",
+     'no service type "smtpd_banner=x": inet, unix, fifo, pass or unix-dgram '
+     "is wanted (options of the line above begin with a blank)"),
+    ("127.0.0.1:25 inet n - n - - smtpd -o smtpd_banner = x\n",
+     "-o smtpd_banner: name=value is wanted, without blanks or as "
+     "{ name = value }"),
+    ("127.0.0.1:25 inet n - n - smtpd\n",
+     'the column "maxproc" holds "smtpd"; a number or - is wanted'),
+    ("127.0.0.1:25 inet n - n - - smptd\n",
+     'there is no program "smptd"'),
+    ("submision inet n - n - - smtpd\n",
+     'service submision/inet: "submision" is neither a port number nor a '
+     "name in /etc/services"),
+])
+def test_a_slip_in_master_cf_is_named(suite, line, said):
+    s = suite(start=False, master=line)
+    done = s.posthaste("check", check=False)
+    assert done.returncode != 0
+    assert "master.cf: line " in done.err and said in done.err, done.err
+
+
+def test_one_spoilt_name_is_one_complaint(suite):
+    s = suite(start=False)
+    out, values = check(s, "myhostname =\n")
+    errors = [line for line in out.splitlines() if "error:" in line]
+    assert errors == [
+        f'master: error: main.cf: line {values["n"]}: myhostname: "" must '
+        "not be empty"]
+
+
+ACCESS = """\
+a.example REJCT go away
+b.example reject_unauth_destinaton
+c.example 5500 no
+d.example FILTER smtp:[x.example]
+e.example reject_unauth_destination, permit
+f.example 550 5.7.1 no
+g.example 17
+h.example slow
+i.example check_client_access static:OK
+j.example dunno
+"""
+
+
+def test_values_of_access_tables_are_judged(suite):
+    s = suite(start=False)
+    s.write("access", ACCESS)
+    out, _ = check(s, "smtpd_restriction_classes = slow\nslow = sleep 1\n"
+                      "smtpd_sender_restrictions = check_sender_access "
+                      "hash:{etc}/access\nsmtpd_client_restrictions = "
+                      "hash:{etc}/access\n")
+    said = [line.split("access: ")[1] for line in out.splitlines()
+            if "access: line" in line]
+    no_action = ('"%s" is no action, reply code or restriction (access(5)): '
+                 "who meets it is answered 451")
+    assert said == [
+        "line 1: " + no_action % "REJCT",
+        "line 2: " + no_action % "reject_unauth_destinaton",
+        "line 3: " + no_action % "5500",
+        'line 4: "FILTER" is not supported yet: who meets it is answered 451',
+    ], out
+
+
+def test_lines_of_tables_are_judged_once(suite):
+    """Of texts that count because there is no database, or it is older."""
+    s = suite(start=False)
+    s.write("table", " lead x\na.example OK\na.example OK\nonlykey\n")
+    s.write("aliases", "root alice\npostmaster: root\n")
+    master = "".join(
+        f"127.0.0.1:{port} inet n - n - - smtpd -o smtpd_banner=x\n"
+        for port in (s.ports["smtp"] + 300, s.ports["smtp"] + 301))
+    with open(s.root / "etc/master.cf", "a") as f:
+        f.write(master)
+    out, _ = check(s, "smtpd_sender_restrictions = check_sender_access "
+                      "hash:{etc}/table\ntransport_maps = texthash:"
+                      "{etc}/transport\nsmtpd_client_restrictions = "
+                      "check_client_access hash:{etc}/table\n"
+                      "alias_maps = hash:{etc}/aliases\n")
+    for said in ('table: logical line must not start with whitespace: '
+                 '" lead x"',
+                 'table, line 3: duplicate entry: "a.example"',
+                 "table, line 4: expected format: key whitespace value",
+                 "aliases, line 1: need name:value pair"):
+        assert out.count(said) == 1, (said, out)
+    # postmap has said it already
+    s.command("postmap", f"hash:{s.root}/etc/table")
+    os.utime(s.root / "etc/table", (1, 1))
+    assert "expected format" not in s.posthaste("check").err
