@@ -7,14 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/table_accounts.h"
 #include "lib/store/mail_account_location.h"
 #include "lib/store/quota_rule.h"
+#include "lib/table/table.h"
+#include "lib/table/words.h"
 
 enum { SOURCES_MAX = 32, PATH_TEXT_MAX = 1024 };
 
-/* A file, or (file NULL) the users of this system. */
+/* A file, or a table, or (both NULL) the users of this system. */
 struct source {
 	struct passwd_file *file;
+	struct table_accounts *table;
 	char *pam_service;
 };
 
@@ -44,12 +48,18 @@ add_source(struct accounts *a, struct span word, struct buf *error)
 		a->count++;
 		return true;
 	}
+	if (word.n > 0 && word.p[0] != '/' &&
+	    table_type_known(span_take(word, span_find(word, ':')))) {
+		s->table = table_accounts_new(word, error);
+		a->count += s->table != NULL;
+		return s->table != NULL;
+	}
 	if (span_starts(word, "passwd-file:"))
 		word = span_skip(word, 12);
 	if (word.n == 0 || word.p[0] != '/') {
 		buf_printf(error,
 		    "account_files: \"%.*s\" is neither an"
-		    " absolute file name nor pam",
+		    " absolute file name nor pam, nor a table",
 		    SPAN_ARG(word));
 		return false;
 	}
@@ -58,6 +68,14 @@ add_source(struct accounts *a, struct span word, struct buf *error)
 	free(text);
 	a->count++;
 	return true;
+}
+
+void
+accounts_tables(struct conf *c)
+{
+	/* a name server that is silent is not waited for as long as usual */
+	(void)setenv("RES_OPTIONS", "timeout:2 attempts:1", 0);
+	table_main_settings(c);
 }
 
 struct accounts *
@@ -74,8 +92,8 @@ accounts_new(const struct auth_params *p, struct buf *error)
 		accounts_free(&a);
 		return NULL;
 	}
-	while (span_cut(&rest, ", \t\r\n", true, &word))
-		if (word.n > 0 && !add_source(a, word, error)) {
+	while (words_next(&rest, &word))
+		if (!add_source(a, word, error)) {
 			accounts_free(&a);
 			return NULL;
 		}
@@ -89,6 +107,7 @@ accounts_free(struct accounts **a)
 		return;
 	for (size_t i = 0; i < (*a)->count; i++) {
 		passwd_file_free(&(*a)->sources[i].file);
+		table_accounts_free(&(*a)->sources[i].table);
 		free((*a)->sources[i].pam_service);
 	}
 	free((*a)->system_mail);
@@ -98,11 +117,12 @@ accounts_free(struct accounts **a)
 }
 
 static enum accounts_result
-find_in_file(struct passwd_file *f, const char *name, struct account *out)
+find_entry(const struct source *s, const char *name, struct account *out)
 {
 	const struct passwd_entry *e;
 
-	switch (passwd_file_find(f, name, &e)) {
+	switch (s->file != NULL ? passwd_file_find(s->file, name, &e) :
+				  table_accounts_find(s->table, name, &e)) {
 	case PASSWD_UNREADABLE:
 		return ACCOUNT_LATER;
 	case PASSWD_NONE:
@@ -161,12 +181,15 @@ find_exact(struct accounts *a, const char *name, struct account *out)
 	for (size_t i = 0; i < a->count; i++) {
 		const struct source *s = &a->sources[i];
 
-		r = s->file != NULL ? find_in_file(s->file, name, out) :
-				      find_in_system(a, s, name, out);
+		r = s->pam_service == NULL ? find_entry(s, name, out) :
+					     find_in_system(a, s, name, out);
 		if (r == ACCOUNT_FOUND)
 			return r;
 		if (r == ACCOUNT_LATER)
 			worst = r;
+		/* nobody becomes another one while a server is down */
+		if (r == ACCOUNT_LATER && s->table != NULL)
+			break;
 	}
 	return worst;
 }
@@ -213,10 +236,13 @@ const char *
 accounts_sample(struct accounts *a)
 {
 	for (size_t i = 0; i < a->count; i++) {
-		const char *sample = a->sources[i].file == NULL ?
-		    NULL :
-		    passwd_file_sample(a->sources[i].file);
+		const struct source *s = &a->sources[i];
+		const char *sample = NULL;
 
+		if (s->file != NULL)
+			sample = passwd_file_sample(s->file);
+		else if (s->table != NULL)
+			sample = table_accounts_sample(s->table);
 		if (sample != NULL)
 			return sample;
 	}

@@ -54,6 +54,13 @@ struct mailbox {
 void accounts_system_mail(struct accounts *a, const char *home_mailbox,
     const char *spool);
 
+/*
+ * Once, before accounts_new: where a table "pgsql:name" finds its settings,
+ * and how long its server's name is looked for. It has to live on.
+ */
+struct conf;
+void accounts_tables(struct conf *c);
+
 /* Null when a source in the setting is not understood: *error. */
 struct accounts *accounts_new(const struct auth_params *p, struct buf *error);
 void accounts_free(struct accounts **a);

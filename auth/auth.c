@@ -28,6 +28,7 @@
 #include "lib/log/log.h"
 #include "lib/net/address.h"
 #include "lib/service/service.h"
+#include "lib/table/table.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -71,6 +72,7 @@ static struct auth_params settings;
 static struct state *shared;
 static int questions_epoll = -1; /* of connections to auth-token */
 static struct question *questions;
+static size_t logins; /* under way */
 
 static enum verdict
 pam_dialogue(struct ipc *c, const struct msg_pam_check *question, bool *whole)
@@ -121,7 +123,10 @@ static void
 before(const struct service *s)
 {
 	struct buf error = BUF_INIT(1024);
-	struct login_config config = {
+	struct login_config config;
+
+	accounts_tables(s->conf);
+	config = (struct login_config){
 		.params = &settings,
 		.accounts = accounts_new(&settings, &error),
 		.pam = ask_pam,
@@ -136,6 +141,7 @@ before(const struct service *s)
 		config.use = app_use_open(common.data_directory);
 	if (config.accounts == NULL || !login_setup(&config, &error))
 		fatal("%s", buf_text(&error));
+	service_promise_too(table_promises());
 	shared = state_open(common.data_directory);
 	if (settings.auth_token_checker[0] != '\0') {
 		questions_epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -152,6 +158,13 @@ count_failure(const struct login *l)
 	return state_failure(shared, login_client(l), login_user(l),
 	    login_master(l), clock_ms(),
 	    (uint64_t)settings.auth_failure_delay_max * 1000);
+}
+
+static void
+end_login(struct peer *p)
+{
+	logins -= p->login != NULL;
+	login_free(&p->login);
 }
 
 static bool
@@ -185,7 +198,7 @@ answer_end(struct peer *p, enum exchange_result result)
 	p->counted = p->crowded = false;
 	sent = ipc_send(p->client, &message_authenticated, &answer,
 	    clock_in(ANSWER_TIMEOUT_S));
-	login_free(&p->login);
+	end_login(p);
 	return sent == IPC_OK;
 }
 
@@ -401,6 +414,7 @@ on_authenticate(struct peer *p, const struct msg_authenticate *m)
 	    login_new(m->service, m->mechanism, m->client, m->server, m->tls);
 	if (p->login == NULL)
 		return refuse_attempt(p, "no such mechanism", 0);
+	logins++;
 	result =
 	    login_start(p->login, m->has_initial ? &m->initial : NULL, &out);
 	return answer_step(p, result, out);
@@ -412,7 +426,7 @@ on_cancel(struct peer *p)
 {
 	if (p->counted)
 		return answer_end(p, EXCHANGE_FAILED);
-	login_free(&p->login);
+	end_login(p);
 	return refuse_attempt(p, "cancelled by the client", 0);
 }
 
@@ -443,17 +457,11 @@ on_mechanisms(struct peer *p, const struct msg_mechanisms *m)
 }
 
 static bool
-request(const struct service *s, struct ipc *c, void **state)
+answer(struct ipc *c, struct peer *p)
 {
-	struct peer *p = *state;
 	const struct ipc_message *kind;
 	const void *message;
 
-	(void)s;
-	if (p == NULL) {
-		p = *state = mem_new(sizeof(*p));
-		p->client = c;
-	}
 	if (ipc_receive(c, &kind, &message, clock_in(ANSWER_TIMEOUT_S)) !=
 	    IPC_OK)
 		return false;
@@ -465,6 +473,26 @@ request(const struct service *s, struct ipc *c, void **state)
 		return on_response(p, message);
 	ipc_refuse(c, "%s is not for auth", kind->name);
 	return false;
+}
+
+static bool
+request(const struct service *s, struct ipc *c, void **state)
+{
+	struct peer *p = *state;
+	bool good;
+
+	(void)s;
+	if (p == NULL) {
+		p = *state = mem_new(sizeof(*p));
+		p->client = c;
+	}
+	good = answer(c, p);
+	/* a table's file that only root can read: the next one does */
+	if (logins == 0 && table_restart_wanted()) {
+		(void)ipc_flush(c, clock_in(ANSWER_TIMEOUT_S));
+		exit(EXIT_SUCCESS);
+	}
+	return good;
 }
 
 /* The login stage has no words left to log it with. */
@@ -496,7 +524,7 @@ closed(const struct service *s, void *state)
 	}
 	if (p->login != NULL && p->counted)
 		log_lost(p->login);
-	login_free(&p->login);
+	end_login(p);
 	free(p);
 }
 

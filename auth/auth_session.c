@@ -18,6 +18,8 @@
 #include "lib/service/service.h"
 #include "lib/table/table.h"
 
+#include <stdlib.h>
+
 enum { ANSWER_TIMEOUT_S = 10, ADDRESS_ROOM = 1024 };
 
 static struct common_params common;
@@ -30,6 +32,7 @@ before(const struct service *s)
 {
 	struct buf error = BUF_INIT(1024);
 
+	accounts_tables(s->conf);
 	accounts = accounts_new(&settings, &error);
 	if (accounts == NULL)
 		fatal("%s", buf_text(&error));
@@ -37,6 +40,7 @@ before(const struct service *s)
 		accounts_system_mail(accounts,
 		    conf_value(s->conf, "home_mailbox"),
 		    conf_value(s->conf, "mail_spool_directory"));
+	service_promise_too(table_promises());
 	shared = state_open(common.data_directory);
 	buf_fini(&error);
 }
@@ -148,12 +152,11 @@ redeem(struct ipc *c, const void *message)
 }
 
 static bool
-request(const struct service *s, struct ipc *c, void **state)
+answer(struct ipc *c)
 {
 	const struct ipc_message *m;
 	const void *message;
 
-	(void)s, (void)state;
 	if (ipc_receive(c, &m, &message, clock_in(ANSWER_TIMEOUT_S)) != IPC_OK)
 		return false;
 	if (m == &message_redeem)
@@ -162,6 +165,20 @@ request(const struct service *s, struct ipc *c, void **state)
 		return find(c, message);
 	ipc_refuse(c, "%s is no question", m->name);
 	return false;
+}
+
+static bool
+request(const struct service *s, struct ipc *c, void **state)
+{
+	bool good = answer(c);
+
+	(void)s, (void)state;
+	/* a table's file that only root can read: the next one does */
+	if (table_restart_wanted()) {
+		(void)ipc_flush(c, clock_in(ANSWER_TIMEOUT_S));
+		exit(EXIT_SUCCESS);
+	}
+	return good;
 }
 
 int

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
-auth_accounts = auth/accounts.c auth/accounts.h auth/passwd_file.c \
-	auth/passwd_file.h auth/passwd_line.c auth/watched_file.c \
+auth_accounts = auth/account_text.c auth/accounts.c auth/accounts.h \
+	auth/passwd_file.c auth/passwd_file.h auth/passwd_line.c \
+	auth/table_accounts.c auth/table_accounts.h auth/watched_file.c \
 	auth/watched_file.h
 auth_state = auth/state.c auth/state.h
 auth_app_passwords = auth/app_password.c auth/app_password.h auth/app_use.c \
@@ -47,7 +48,8 @@ tests_fuzz_app_password_fuzz_SOURCES = tests/fuzz/app_password_fuzz.c \
 check_PROGRAMS += tests/fuzz/passwd_file_fuzz
 TESTS += tests/fuzz/passwd_file_fuzz
 tests_fuzz_passwd_file_fuzz_SOURCES = tests/fuzz/passwd_file_fuzz.c \
-	auth/passwd_line.c auth/passwd_file.h tests/fuzz/replay.c
+	auth/account_text.c auth/passwd_line.c auth/passwd_file.h \
+	tests/fuzz/replay.c
 
 check_PROGRAMS += tests/fuzz/checker_answer_fuzz
 TESTS += tests/fuzz/checker_answer_fuzz

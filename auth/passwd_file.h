@@ -44,6 +44,24 @@ struct passwd_entry {
 bool passwd_line_parse(struct span line, struct arena *a,
     struct passwd_entry *out, const char **error);
 
+/*
+ * One name=value that an entry may have behind its home. A reason, or NULL;
+ * names that mean nothing here are left out without one.
+ */
+const char *passwd_word(struct span name, struct span value, struct arena *a,
+    struct passwd_entry *out);
+
+/*
+ * What a table has for an account: the stored password alone, or
+ *	uid=5000,gid=5000,home=/mail/bob,quota_rule=*:storage=1G,password={...}
+ * Names are uid, gid, home, mail, quota_rule (userdb_ may stand before those),
+ * allow_nets, nologin and password; each may be missing, and password comes
+ * last: whatever is behind it belongs to it. *error as of a line. The text has
+ * no NUL; "user" is kept as it is.
+ */
+void account_text_parse(const char *user, struct span text, struct arena *a,
+    struct passwd_entry *out, const char **error);
+
 /* Letters, digits and ._-@+=&~#' in ASCII, 1 to 255 of them, no "..". */
 bool account_name_valid(struct span name);
 

@@ -45,13 +45,10 @@ take_quota(struct span value, struct arena *a, struct passwd_entry *out)
 	return NULL;
 }
 
-static const char *
-take_extra(struct span field, struct arena *a, struct passwd_entry *out)
+const char *
+passwd_word(struct span name, struct span value, struct arena *a,
+    struct passwd_entry *out)
 {
-	size_t at = span_find(field, '=');
-	struct span name = span_take(field, at);
-	struct span value = at < field.n ? span_skip(field, at + 1) : SPAN("");
-
 	if (span_is(name, "userdb_mail") || span_is(name, "mail"))
 		out->mail = arena_span(a, value);
 	else if (span_is(name, "allow_nets"))
@@ -62,6 +59,15 @@ take_extra(struct span field, struct arena *a, struct passwd_entry *out)
 	    span_is(name, "quota_rule"))
 		return take_quota(value, a, out);
 	return NULL;
+}
+
+static const char *
+take_extra(struct span field, struct arena *a, struct passwd_entry *out)
+{
+	size_t at = span_find(field, '=');
+
+	return passwd_word(span_take(field, at),
+	    at < field.n ? span_skip(field, at + 1) : SPAN(""), a, out);
 }
 
 /* A value may hold colons (maildir:/path): the last field takes the rest. */

@@ -98,6 +98,7 @@ read_settings(struct postaccount *p, const char *config)
 	    !conf_fill(c, &auth_param_group, &p->settings, &errors))
 		fatal_lines(EX_CONFIG, buf_text(&errors));
 	buf_fini(&errors);
+	accounts_tables(c);
 	if (p->settings.account_app_password_file[0] != '/')
 		fatal_status(EX_CONFIG,
 		    "account_app_password_file: no file is named");

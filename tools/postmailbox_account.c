@@ -19,10 +19,12 @@ find(struct conf *c, const struct auth_params *settings, const char *user,
     struct postmailbox *out)
 {
 	struct buf error = BUF_INIT(1024);
-	struct accounts *accounts = accounts_new(settings, &error);
+	struct accounts *accounts;
 	struct account account;
 	struct mailbox box;
 
+	accounts_tables(c);
+	accounts = accounts_new(settings, &error);
 	if (accounts == NULL)
 		fatal_status(EX_CONFIG, "%s", buf_text(&error));
 	if (conf_raw(c, "account_mail") == NULL)

@@ -13,6 +13,9 @@
 #include "lib/sasl/bearer.h"
 #include "lib/sasl/exchange.h"
 #include "lib/sasl/sasl_security.h"
+#include "lib/table/table.h"
+#include "lib/table/table_check.h"
+#include "lib/table/words.h"
 
 static void
 say(struct conf *c, const char *setting, struct buf *to, const char *what,
@@ -56,7 +59,8 @@ check_source(struct conf *c, const char *setting, const char *word,
 	if (word[0] != '/')
 		say(c, setting, errors, word,
 		    is_pam(word) ? "only files can name masters" :
-				   "neither an absolute file name nor pam");
+				   "neither an absolute file name nor pam, "
+				   "nor a table");
 	else if (stat(word, &st) == -1 || access(word, R_OK) == -1)
 		say(c, setting, errors, word, strerror(errno));
 	else if (!S_ISREG(st.st_mode))
@@ -73,6 +77,23 @@ check_source(struct conf *c, const char *setting, const char *word,
 	return false;
 }
 
+/* A file or a table. */
+static bool
+check_word(struct conf *c, const char *setting, struct span word,
+    struct buf *errors, struct buf *warnings)
+{
+	char *text;
+	bool good;
+
+	if (word.p[0] != '/' &&
+	    table_type_known(span_take(word, span_find(word, ':'))))
+		return table_check_spec(c, setting, word, errors, warnings);
+	text = mem_span_text(word);
+	good = check_source(c, setting, text, errors, warnings);
+	free(text);
+	return good;
+}
+
 static bool
 check_sources(struct conf *c, struct buf *errors, struct buf *warnings)
 {
@@ -81,16 +102,11 @@ check_sources(struct conf *c, struct buf *errors, struct buf *warnings)
 	struct span rest = span_of(files), word;
 	bool good = true, any = false;
 
-	while (span_cut(&rest, ", \t\r\n", true, &word)) {
-		char *text = mem_span_text(word);
-
-		if (word.n > 0) {
-			any = true;
-			good &= is_pam(text) ||
-			    check_source(c, "account_files", text, errors,
-				warnings);
-		}
-		free(text);
+	while (words_next(&rest, &word)) {
+		any = true;
+		if (!span_is(word, "pam") && !span_starts(word, "pam:"))
+			good &= check_word(c, "account_files", word, errors,
+			    warnings);
 	}
 	if (!any && enabled != NULL && strcmp(enabled, "yes") == 0)
 		say(c, "smtpd_sasl_auth_enable", warnings, "account_files",
@@ -109,8 +125,8 @@ lists(const char *list, struct span file)
 {
 	struct span rest = span_of(list), word;
 
-	while (span_cut(&rest, ", \t\r\n", true, &word))
-		if (word.n > 0 && span_equal(without_kind(word), file))
+	while (words_next(&rest, &word))
+		if (span_equal(without_kind(word), file))
 			return true;
 	return false;
 }
@@ -124,17 +140,16 @@ check_masters(struct conf *c, struct buf *errors, struct buf *warnings)
 	const char *accounts = conf_value(c, "account_files");
 	bool good = true;
 
-	while (span_cut(&rest, ", \t\r\n", true, &word)) {
+	while (words_next(&rest, &word)) {
 		char *text = mem_span_text(word);
 
-		if (word.n > 0 && lists(accounts, without_kind(word))) {
+		if (lists(accounts, without_kind(word))) {
 			say(c, setting, errors, text,
 			    "is in account_files as well: all of its accounts"
 			    " would be masters");
 			good = false;
-		} else if (word.n > 0) {
-			good &=
-			    check_source(c, setting, text, errors, warnings);
+		} else {
+			good &= check_word(c, setting, word, errors, warnings);
 		}
 		free(text);
 	}

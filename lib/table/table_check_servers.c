@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * SECURITY. The child is forked with the rights of master, opens the tables,
- * becomes the table user, and only then speaks to servers. What it reports is
- * text for a person, and nothing else.
+ * becomes the user whose they are (the table user, or for accounts the auth
+ * user; one child for each), and only then speaks to servers. What it reports
+ * is text for a person, and nothing else.
  */
 #include "lib/table/table_check_servers.h"
 
@@ -32,6 +33,7 @@ struct noted {
 	char *origin;
 	char *setting;
 	char *spec;
+	const char *user; /* the setting that names who asks */
 	struct table *table; /* in the child */
 	bool judged;
 };
@@ -43,15 +45,25 @@ static struct noted *noted;
 static bool
 gives_rights(const char *setting)
 {
-	static const char *const settings[] = { "alias_maps",
-		"fallback_transport_maps", "mailbox_command_maps",
-		"mailbox_transport_maps", "virtual_gid_maps",
-		"virtual_mailbox_maps", "virtual_uid_maps" };
+	static const char *const settings[] = { "account_files",
+		"account_master_files", "alias_maps", "fallback_transport_maps",
+		"mailbox_command_maps", "mailbox_transport_maps",
+		"virtual_gid_maps", "virtual_mailbox_maps",
+		"virtual_uid_maps" };
 
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
 		if (strcmp(setting, settings[i]) == 0)
 			return true;
 	return false;
+}
+
+/* Settings that name who asks. */
+static const char *const users[] = { "table_user", "auth_user" };
+
+static const char *
+user_of(const char *setting)
+{
+	return users[strncmp(setting, "account_", 8) == 0];
 }
 
 void
@@ -60,7 +72,7 @@ table_check_later(const char *origin, const char *setting, struct span spec)
 	struct noted **at = &noted;
 
 	while (*at != NULL &&
-	    (!span_is(spec, (*at)->spec) ||
+	    (!span_is(spec, (*at)->spec) || (*at)->user != user_of(setting) ||
 		gives_rights((*at)->setting) != gives_rights(setting)))
 		at = &(*at)->next;
 	if (*at != NULL)
@@ -69,6 +81,7 @@ table_check_later(const char *origin, const char *setting, struct span spec)
 	(*at)->origin = mem_text(origin);
 	(*at)->setting = mem_text(setting);
 	(*at)->spec = mem_span_text(spec);
+	(*at)->user = user_of(setting);
 }
 
 static void
@@ -108,12 +121,14 @@ flags_of(const struct noted *n)
 }
 
 static void
-open_all(int to)
+open_all(int to, const char *user)
 {
 	struct buf why = BUF_INIT(4096);
 	size_t i = 0;
 
 	for (struct noted *n = noted; n != NULL; n = n->next, i++) {
+		if (n->user != user)
+			continue;
 		buf_reset(&why);
 		n->table =
 		    table_open_flags(span_of(n->spec), flags_of(n), &why);
@@ -124,13 +139,13 @@ open_all(int to)
 }
 
 static void
-become_table_user(struct conf *c)
+become(struct conf *c, const char *setting)
 {
 	const struct passwd *user;
 
 	if (geteuid() != 0)
 		return;
-	user = getpwnam(conf_value(c, "table_user"));
+	user = getpwnam(conf_value(c, setting));
 	if (user == NULL || user->pw_uid == 0)
 		_exit(EXIT_SUCCESS); /* that is complained of elsewhere */
 	sandbox_become(user->pw_uid, user->pw_gid);
@@ -183,7 +198,7 @@ try_all(int to, bool servers)
 }
 
 static pid_t
-start_child(struct conf *c, bool servers, int *from)
+start_child(struct conf *c, const char *user, bool servers, int *from)
 {
 	int ends[2];
 	pid_t pid;
@@ -195,8 +210,8 @@ start_child(struct conf *c, bool servers, int *from)
 		(void)signal(SIGPIPE, SIG_IGN);
 		(void)setenv("RES_OPTIONS", "timeout:2 attempts:1", 0);
 		table_main_settings(c);
-		open_all(ends[1]);
-		become_table_user(c);
+		open_all(ends[1], user);
+		become(c, user);
 		try_all(ends[1], servers);
 		_exit(EXIT_SUCCESS);
 	}
@@ -295,35 +310,47 @@ take_report(struct span text, bool strict, bool names_matter,
 	return fine;
 }
 
+/* What a child says that asks as this user. */
+static void
+ask_child(struct conf *c, const char *user, bool servers, struct buf *text)
+{
+	const struct noted *n = noted;
+	int from = -1;
+	pid_t pid;
+
+	while (n != NULL && n->user != user)
+		n = n->next;
+	if (n == NULL)
+		return;
+	pid = start_child(c, user, servers, &from);
+	if (pid > 0) {
+		hear(from, clock_ms() + (servers ? TABLE_TRY_MS : PARSE_MS),
+		    text);
+		(void)kill(pid, SIGKILL);
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	fd_close(&from);
+}
+
 bool
 table_check_servers(struct conf *c, enum table_check_how how,
     struct buf *errors, struct buf *warnings)
 {
-	bool try_out = how != TABLE_CHECK_FILES;
+	bool servers = how != TABLE_CHECK_FILES;
 	bool names_matter =
 	    strcmp(conf_value(c, "unknown_parameters"), "warn") != 0;
 	struct buf text = BUF_INIT(REPORT_MAX);
-	bool fine = true;
-	int from = -1;
-	pid_t pid;
+	bool fine;
 
-	if (noted == NULL)
-		return true;
-	pid = start_child(c, try_out, &from);
-	if (pid > 0) {
-		hear(from, clock_ms() + (try_out ? TABLE_TRY_MS : PARSE_MS),
-		    &text);
-		(void)kill(pid, SIGKILL);
-		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-			;
-		fine = take_report(buf_span(&text), how == TABLE_CHECK_ALL,
-		    names_matter, errors, warnings);
-	}
+	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++)
+		ask_child(c, users[i], servers, &text);
+	fine = take_report(buf_span(&text), how == TABLE_CHECK_ALL,
+	    names_matter, errors, warnings);
 	for (struct noted *n = noted; n != NULL; n = n->next)
 		if (!n->judged && warnings != NULL)
 			buf_printf(warnings, "%s: %s: %s was not tried\n",
 			    n->origin, n->setting, n->spec);
-	fd_close(&from);
 	forget_all();
 	buf_fini(&text);
 	return fine;

@@ -27,6 +27,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (const char *c = e.user; *c != '\0'; c++)
 			ensure(!(*c >= 'A' && *c <= 'Z') && *c != '/');
 	}
+	if (memchr(data, 0, size) == NULL) {
+		account_text_parse("bob", line, a, &e, &error);
+		ensure(strlen(e.password) + strlen(e.uid) + strlen(e.gid) +
+			strlen(e.home) + strlen(e.mail) + strlen(e.allow_nets) +
+			strlen(e.quota) <=
+		    size);
+	}
 	arena_free(&a);
 	return 0;
 }

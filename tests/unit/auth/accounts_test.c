@@ -111,6 +111,60 @@ test_names(void **state)
 }
 
 static void
+test_text_of_a_table(void **state)
+{
+	static const struct {
+		const char *text, *password, *uid, *home, *allow_nets, *quota;
+		bool nologin, complains;
+	} rows[] = {
+		{ "{SSHA}abc", "{SSHA}abc", "", "", "", "", false, false },
+		{ "password={PLAIN}x", "{PLAIN}x", "", "", "", "", false,
+		    false },
+		{ "$6$a$b,uid=0", "$6$a$b,uid=0", "", "", "", "", false,
+		    false },
+		{ "uid=7,home=/a,b,gid=8,password={ARGON2ID}$v=19$m=1,t=3,p=1$",
+		    "{ARGON2ID}$v=19$m=1,t=3,p=1$", "7", "/a,b", "", "", false,
+		    false },
+		{ "userdb_uid=7,password={PLAIN}x,uid=0,nologin=1",
+		    "{PLAIN}x,uid=0,nologin=1", "7", "", "", "", false, false },
+		{ "password=", "", "", "", "", "", false, false },
+		{ "", "", "", "", "", "", false, false },
+		{ "uid=7", "", "7", "", "", "", false, false },
+		{ "uid=,home=,quota_rule=,{PLAIN}x", "", "", "", "", "", false,
+		    true },
+		{ "allow_nets=10.0.0.0/8,::1,nologin=false,password=p", "p", "",
+		    "", "10.0.0.0/8,::1", "", false, false },
+		{ "nologin=true,password=p", "p", "", "", "", "", true, false },
+		{ "nologin=0,nologin=y", "", "", "", "", "", true, false },
+		{ "quota_rule=*:storage=1M,password=p", "p", "", "", "",
+		    "*:storage=1M", false, false },
+		{ "quota_rule=much,password=p", "p", "", "", "", "", false,
+		    true },
+		{ "userdb_password=x", "userdb_password=x", "", "", "", "",
+		    false, false },
+	};
+	struct arena *a = arena_new();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct passwd_entry e;
+		const char *error;
+
+		account_text_parse("bob", span_of(rows[i].text), a, &e, &error);
+		print_message("%s\n", rows[i].text);
+		assert_string_equal(e.user, "bob");
+		assert_string_equal(e.password, rows[i].password);
+		assert_string_equal(e.uid, rows[i].uid);
+		assert_string_equal(e.home, rows[i].home);
+		assert_string_equal(e.allow_nets, rows[i].allow_nets);
+		assert_string_equal(e.quota, rows[i].quota);
+		assert_true(e.nologin == rows[i].nologin);
+		assert_true((error != NULL) == rows[i].complains);
+	}
+	arena_free(&a);
+}
+
+static void
 test_mail_of_system_users(void **state)
 {
 	static const struct {
@@ -389,6 +443,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_text_of_a_table),
 		cmocka_unit_test(test_mail_of_system_users),
 		cmocka_unit_test(test_mailboxes),
 		cmocka_unit_test(test_quota_rules),
