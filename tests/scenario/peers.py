@@ -62,7 +62,10 @@ class Dialogue:
 
     def at_end(self):
         """Has the server closed, with nothing more said?"""
-        return self.line() == b""
+        try:
+            return self.line() == b""
+        except ConnectionResetError:
+            return True  # with something unread that was sent behind
 
     def close(self):
         self.socket.close()
@@ -270,8 +273,11 @@ class FakeDNS:
             except OSError:
                 return
             answer = self.respond(question)
-            if answer:
-                self.udp.sendto(answer, peer)
+            try:
+                if answer:
+                    self.udp.sendto(answer, peer)
+            except OSError:
+                return
 
     def stream(self, connection):
         f = connection.makefile("rb")
@@ -342,6 +348,10 @@ class FakeDNS:
             + tail + answers
 
     def close(self):
+        try:
+            self.udp.shutdown(socket.SHUT_RDWR)  # wakes who waits for it
+        except OSError:
+            pass  # "not connected": it did so all the same
         self.udp.close()
         self.tcp.close()
 

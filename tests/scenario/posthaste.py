@@ -21,7 +21,7 @@ import time
 
 ROOT = pathlib.Path(os.environ.get("POSTHASTE_ROOT", "build/root")).resolve()
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-DEADLINE = float(os.environ.get("POSTHASTE_DEADLINE", "60"))
+DEADLINE = float(os.environ.get("POSTHASTE_DEADLINE", "120"))
 PORTS = 700  # for each process that runs tests
 AS_ROOT = os.geteuid() == 0
 PASSWORD = "posthaste"
@@ -79,7 +79,47 @@ def wait_for(what, until, deadline=DEADLINE):
         time.sleep(0.01)
 
 
-def quick(what, limit, once, tries=5):
+def threads(pid):
+    """State letters of a process's threads; of one that is gone, none."""
+    states = set()
+    for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/stat"):
+        try:
+            text = stat.read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        states.add(text[text.rindex(")") + 2])
+    return states
+
+
+def signal_all(pids, number):
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass  # it ended meanwhile
+
+
+def freeze(pids):
+    """Stops the processes that pids() names, and is done when they stand.
+
+    kill(2) returns before each thread has stopped, and one that has not would
+    go on for a while; nor may a child be born unseen.
+    """
+    def stopped():
+        signal_all(pids(), signal.SIGSTOP)
+        return all(threads(pid) <= set("TtZX") for pid in pids())
+
+    wait_for("all threads to stop", stopped)
+
+
+def kill_all(pids):
+    """Kills these processes, and is done when none of them runs."""
+    signal_all(pids, signal.SIGKILL)
+    wait_for("the end of all that were killed",
+             lambda: all(threads(pid) <= set("ZX") for pid in pids))
+
+
+def quick(what, limit, once, tries=8):
     """once() is not held up by what lasts longer than the limit.
 
     Others' load may stretch any one of them, but hardly all.
@@ -120,8 +160,9 @@ def owner_ids():
 
 def certificate(folder):
     """A self-made certificate, made once for a test run."""
-    store = pathlib.Path(tempfile.gettempdir()) / f"posthaste-cert-{os.getuid()}"
-    if not (store / "cert.pem").exists():
+    store = pathlib.Path(tempfile.gettempdir()) / (
+        f"posthaste-cert-{os.getuid()}-{int(time.time() / 864000)}")
+    if not (store / "cert.pem").exists():  # or those of ten days ago
         work = pathlib.Path(tempfile.mkdtemp())
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes",
@@ -316,8 +357,7 @@ class Instance:
             self.stop()
             log = self.log()
             left = self.processes()
-            for pid in left:
-                os.kill(pid, signal.SIGKILL)
+            signal_all(left, signal.SIGKILL)
             if not failed:
                 assert self.may_crash or not crashed(log), log
                 assert not left, f"still running after stop: {left}"
@@ -420,20 +460,28 @@ class Instance:
     def maildir(self, user):
         return self.root / "mail/example.test" / user
 
-    def messages(self, user):
-        """Raw messages in a virtual mailbox, oldest first."""
-        files = []
+    def message_files(self, user):
+        """Of a virtual mailbox, oldest first."""
+        files = {}  # one that is moved meanwhile is found twice, or once
         for part in ("new", "cur"):
             folder = self.maildir(user) / part
             if folder.is_dir():
-                files += [p for p in folder.iterdir() if p.is_file()]
-        files.sort(key=lambda p: p.name)
-        return [p.read_bytes() for p in files]
+                files.update((p.name.split(":")[0], p)
+                             for p in folder.iterdir() if p.is_file())
+        return [files[name] for name in sorted(files)]
+
+    def messages(self, user):
+        """Raw messages in a virtual mailbox, oldest first."""
+        while True:
+            try:
+                return [p.read_bytes() for p in self.message_files(user)]
+            except FileNotFoundError:
+                pass  # renamed by somebody who reads it
 
     def wait_messages(self, user, count=1, deadline=DEADLINE):
         try:
             wait_for(f"{count} messages for {user}",
-                     lambda: len(self.messages(user)) >= count, deadline)
+                     lambda: len(self.message_files(user)) >= count, deadline)
         except AssertionError as e:
             raise AssertionError(f"{e}\n{self.log_tail()}") from None
         return self.messages(user)
@@ -481,9 +529,12 @@ class Instance:
 
     def wait_empty(self, deadline=DEADLINE):
         """Nothing left to deliver."""
+        def empty():
+            # twice: a file may go where this has looked already
+            return not any(self.queue("maildrop", "report", "deferred",
+                                      "incoming") for _ in range(2))
+
         try:
-            wait_for("an empty queue",
-                     lambda: not self.queue("incoming", "deferred", "report",
-                                            "maildrop"), deadline)
+            wait_for("an empty queue", empty, deadline)
         except AssertionError as e:
             raise AssertionError(f"{e}\n{self.log_tail()}") from None

@@ -14,7 +14,8 @@ import time
 
 import pytest
 
-from posthaste import free_port, wait_for
+from posthaste import (DEADLINE, free_port, freeze, kill_all, signal_all,
+                       wait_for)
 
 NOBODY = 65534
 SLOW_START_S = 180
@@ -86,11 +87,8 @@ class Server:
     def kill(self):
         """As a power cut would."""
         if self.process is not None:
-            for pid in self.family():
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+            # its children, too: they hold what the next one wants
+            kill_all(self.family())
             self.process.wait()
             self.process = None
 
@@ -107,12 +105,10 @@ class Server:
 
     def freeze(self):
         """It goes on to accept, in the kernel, and says nothing."""
-        for pid in self.family():
-            os.kill(pid, signal.SIGSTOP)
+        freeze(self.family)
 
     def thaw(self):
-        for pid in self.family():
-            os.kill(pid, signal.SIGCONT)
+        signal_all(self.family(), signal.SIGCONT)
 
     def close(self):
         self.kill()
@@ -218,8 +214,11 @@ class MariaDB(Server):
     def ready(self):
         with socket.socket() as s:
             s.settimeout(5)
-            return (s.connect_ex(("127.0.0.1", self.port)) == 0 and
-                    len(s.recv(4)) == 4)
+            try:  # it listens long before it answers
+                return (s.connect_ex(("127.0.0.1", self.port)) == 0 and
+                        len(s.recv(4)) == 4)
+            except OSError:
+                return False
 
     def settings(self, **more):
         return settings(dict(hosts=f"inet:127.0.0.1:{self.port}",
@@ -291,7 +290,7 @@ class Redis(Server):
         """One command; the raw answer's first line."""
         text = f"*{len(words)}\r\n" + "".join(
             f"${len(w.encode())}\r\n{w}\r\n" for w in words)
-        with socket.create_connection(("127.0.0.1", self.port), 20) as s:
+        with socket.create_connection(("127.0.0.1", self.port), DEADLINE) as s:
             f = s.makefile("rwb")
             f.write(f"*2\r\n$4\r\nAUTH\r\n${len(self.PASSWORD)}\r\n"
                     f"{self.PASSWORD}\r\n{text}".encode())
@@ -315,9 +314,15 @@ class Memcached(Server):
                 "-m", "8", "-t", "1"]
 
     def tell(self, text):
-        with socket.create_connection(("127.0.0.1", self.port), 20) as s:
+        with socket.create_connection(("127.0.0.1", self.port), DEADLINE) as s:
             s.sendall(text.encode())
-            return s.recv(4096).decode()
+            answer = b""
+            while not answer.endswith((b"END\r\n", b"STORED\r\n", b"OK\r\n",
+                                       b"ERROR\r\n")):
+                more = s.recv(4096)
+                assert more, answer
+                answer += more
+            return answer.decode()
 
 
 def settings(base, more):
@@ -332,7 +337,7 @@ class Silent:
 
     def __init__(self):
         self.listener = socket.socket()
-        self.listener.bind(("127.0.0.1", 0))
+        self.listener.bind(("127.0.0.1", free_port()))
         self.listener.listen(64)
         self.port = self.listener.getsockname()[1]
 

@@ -84,8 +84,10 @@ class Pgsql(Kind):
         return self.server.settings(query=query or self.query, **more)
 
     def forget(self):
-        self.server.sql("select pg_terminate_backend(pid) from "
-                        "pg_stat_activity where usename='mail'")
+        theirs = "from pg_stat_activity where usename='mail'"
+        self.server.sql("select pg_terminate_backend(pid) " + theirs)
+        wait_for("their end", lambda: self.server.sql(
+            "select count(*) " + theirs) == "0\n")
 
 
 class Mysql(Kind):
@@ -353,7 +355,7 @@ def test_running_table_keeps_what_works(suite, kind):
         return "table.cf: not taken up, the former settings stay" in s.log()
 
     wait_for("the wrong number", refused)
-    assert "expansion_limit: wanted is a number" in s.log()
+    s.wait_log("expansion_limit: wanted is a number")
     assert lookup.query(spec, "sales@example.test")[0] == FOUND
     path.write_text(kind.text(reslt_format="<%s>", result_format="<%s>"))
     wait_for("the new settings", lambda: lookup.query(
@@ -496,11 +498,12 @@ def test_silent_server(suite, needs_server):
     try:
         start = time.monotonic()
         assert lookup.query(spec, "sales@example.test")[0] == AGAIN
-        assert 1 < time.monotonic() - start < 40
+        assert 1 < time.monotonic() - start < 60
         start = time.monotonic()
         for _ in range(50):
             assert lookup.query(spec, "sales@example.test")[0] == AGAIN
-        assert time.monotonic() - start < 20
+        # two seconds for each would be a hundred
+        assert time.monotonic() - start < 50
     finally:
         kind.server.thaw()
 
@@ -515,7 +518,7 @@ def test_server_that_accepts_and_never_speaks(suite, needs_server):
     spec = table(s, kind, timeout="2", **{hosts: place}, **more)
     start = time.monotonic()
     assert "query error" in ask(s, spec, "sales@example.test")
-    assert 1 < time.monotonic() - start < 40
+    assert 1 < time.monotonic() - start < 60
     silent.close()
 
 
@@ -547,7 +550,7 @@ def test_next_server_within_one_question(suite, needs_server, dead):
     spec = table(s, kind, **{hosts: f"127.0.0.1:{bad.port} {good}"}, **more)
     waited = []
     # which is asked first is chance
-    while len(waited) < 12 and max(waited, default=0) < 1:
+    while len(waited) < 40 and max(waited, default=0) < 1:
         start = time.monotonic()
         assert ask(s, spec, "sales@example.test") == "bob@example.test"
         waited.append(time.monotonic() - start)
@@ -675,7 +678,7 @@ def test_pgsql_function_and_uri(suite, kind):
                  query="SELECT pg_sleep(20), '%s'")
     start = time.monotonic()
     assert "no answer" in ask(s, spec, "sales@example.test")
-    assert time.monotonic() - start < 8
+    assert time.monotonic() - start < 18
 
 
 def test_mysql_procedures_and_option_file(suite, kind):

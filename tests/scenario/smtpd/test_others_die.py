@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Programs that smtpd asks are killed: try again is said, nothing is lost, and
 the next message goes through."""
-import os
-import signal
-
 from peers import Dialogue
-from posthaste import wait_for
+from posthaste import kill_all, wait_for
 
 
 def greet(s):
@@ -15,11 +12,7 @@ def greet(s):
 
 
 def kill(s, name):
-    pids = wait_for(name, lambda: s.processes(name))
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
-    wait_for(f"the end of {name}",
-             lambda: not set(pids) & set(s.processes(name)))
+    kill_all(wait_for(name, lambda: s.processes(name)))
 
 
 def test_lookup_dies_between_recipients(suite):

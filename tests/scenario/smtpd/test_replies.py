@@ -3,6 +3,7 @@
 import re
 
 from peers import Dialogue
+from posthaste import wait_for
 
 SYNTAX = """\
 S: 220 mx.example.test ESMTP Posthaste
@@ -185,11 +186,16 @@ def test_every_log_line(suite):
                              d.ask("Subject: x\r\n\r\nx\r\n."))[1]
         d.ask("FOO")
         d.ask("QUIT")
-    s.wait_log("disconnect from")
+    want = sorted(LOG.strip().splitlines())
+
+    def lines():
+        return sorted(plain(line, queue_id) for line in s.log().splitlines()
+                      if "/master[" not in line and "/logd[" not in line)
+
+    # of several programs, each with its own way to the file
+    wait_for("all lines", lambda: len(lines()) >= len(want))
     s.wait_log(f"{queue_id}: removed")
-    lines = sorted(plain(line, queue_id) for line in s.log().splitlines()
-                   if "/master[" not in line and "/logd[" not in line)
-    assert lines == sorted(LOG.strip().splitlines())
+    assert lines() == want
 
 
 def test_delay_counts_from_the_first_recipient(suite):
@@ -198,7 +204,7 @@ def test_delay_counts_from_the_first_recipient(suite):
     s.send()
     delay, before = s.wait_log(r"to=<bob@example.test>, relay=virtual, "
                                r"delay=([\d.]+), delays=([\d.]+)/").groups()
-    assert float(delay) >= 1 and 1 <= float(before) < 10
+    assert float(delay) >= 1 and 1 <= float(before) < 60
 
 
 def test_log_under_another_name(suite):

@@ -11,7 +11,8 @@ import time
 import pytest
 
 from peers import Dialogue
-from posthaste import AS_ROOT, DEADLINE, MASTER_CF, wait_for
+from posthaste import (AS_ROOT, DEADLINE, MASTER_CF, freeze, kill_all,
+                       wait_for)
 
 TWO_CLEANUPS = MASTER_CF.replace("cleanup unix n - n - 0 cleanup",
                                  "cleanup unix n - n - 2 cleanup")
@@ -56,14 +57,23 @@ def scratch_files(s):
     found = []
     for pid in s.processes("smtpd"):
         folder = pathlib.Path(f"/proc/{pid}/fd")
-        for name in os.listdir(folder):
+        try:
+            names = os.listdir(folder)
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has ended
+        for name in names:
             try:
                 target = os.readlink(folder / name)
                 if "/spool/incoming/" in target and "(deleted)" in target:
                     found.append(os.stat(folder / name).st_size)
-            except FileNotFoundError:
+            except (FileNotFoundError, ProcessLookupError):
                 pass
     return sorted(found)
+
+
+def wait_emptied(s):
+    """Behind the reply: nobody waits for a scratch file's end."""
+    wait_for("emptied scratch files", lambda: sum(scratch_files(s)) == 0)
 
 
 def test_slow_small_messages_hold_no_cleanup(suite):
@@ -98,17 +108,18 @@ def test_two_hundred_slow_large_messages_and_two_cleanups(suite):
         s.send(to="alice@example.test", subject=f"prompt {i}")
     s.wait_messages("alice", 20)
     # while all of the others are still on their way
-    assert s.queue("incoming") == []
+    s.wait_empty()
+    assert s.messages("bob") == []
     for d, wire in zip(slow, wires):
         d.send(wire[100000:] + b".\r\n")
     for d in slow:
         assert d.reply().startswith("250 2.0.0 Ok: queued as ")
         d.close()
     assert len(s.processes("cleanup")) <= 2
-    got = s.wait_messages("bob", 200, 60)
+    got = s.wait_messages("bob", 200)
     assert sorted(m[m.index(b"Subject: "):] for m in got) == sorted(texts)
     assert len(scratch_files(s)) <= 2 * 32
-    assert sum(scratch_files(s)) == 0
+    wait_emptied(s)
 
 
 def test_large_message_in_chunks(suite):
@@ -141,7 +152,7 @@ def test_stalled_large_message_times_out(suite):
     wait_for("all of it there", lambda: scratch_files(s)[0] >= 300000)
     assert d.reply().startswith("421 4.4.2")
     d.close()
-    wait_for("its file emptied", lambda: sum(scratch_files(s)) == 0)
+    wait_emptied(s)
     assert s.messages("bob") == []
     s.wait_log(r"timeout after DATA \(30\d{4} bytes\)")
 
@@ -173,6 +184,7 @@ def test_scratch_files_are_used_again(suite):
     for got in s.wait_messages("bob", 5):
         assert got[got.index(b"Subject: "):] == text
     assert len(s.processes("smtpd")) == 1
+    wait_emptied(s)
     assert scratch_files(s) == [0]
 
 
@@ -182,8 +194,7 @@ def test_dead_smtpd_leaves_nothing(suite):
     for d in slow:
         d.send(stuffed(content(1, 300000)))
     wait_for("scratch files", lambda: len(scratch_files(s)) == 3)
-    for pid in s.processes("smtpd"):
-        os.kill(pid, signal.SIGKILL)
+    kill_all(s.processes("smtpd"))
     s.send()
     s.wait_messages("bob")
     s.wait_empty()
@@ -202,10 +213,7 @@ def test_dead_cleanup_while_content_comes(suite):
     d = begin(s)
     d.send(wire[:200000])
     wait_for("a scratch file", lambda: scratch_files(s))
-    dead = s.processes("cleanup")
-    for pid in dead:
-        os.kill(pid, signal.SIGKILL)
-    wait_for("its end", lambda: not set(dead) & set(s.processes("cleanup")))
+    kill_all(s.processes("cleanup"))
     d.send(wire[200000:] + b".\r\n")
     assert d.reply().startswith("250")
     d.close()
@@ -223,7 +231,7 @@ def test_dead_cleanup_at_the_end_of_data(suite):
     d.send(wire[:200000])
     wait_for("a scratch file", lambda: scratch_files(s))
     pid, = s.processes("cleanup")
-    os.kill(pid, signal.SIGSTOP)
+    freeze(lambda: [pid])
     d.send(wire[200000:] + b".\r\n")
     wait_for("the message at cleanup's door", lambda: waiting_bytes(pid))
     os.kill(pid, signal.SIGKILL)
@@ -241,7 +249,7 @@ def test_dead_cleanup_at_the_end_of_data(suite):
     assert [m[m.index(b"Subject: "):] for m in got if b"first" not in m] == \
         [text]
     s.wait_empty()
-    assert sum(scratch_files(s)) == 0
+    wait_emptied(s)
 
 
 def waiting_bytes(pid):
@@ -274,8 +282,9 @@ def test_disk_that_fills_while_content_comes(small_disk):
     for size in (4 << 20, 2 << 20):
         d.send(stuffed(content(1, size)) + b".\r\n")
         assert d.reply().startswith("452 4.3.1 ")
-        assert sum(scratch_files(s)) == 0
-        assert s.queue() == []
+        wait_emptied(s)
+        wait_for("an empty queue", lambda: s.queue() == [])
+        assert s.messages("bob") == []
         d.script("""C: MAIL FROM:<a@b.test>
             S: 250
             C: RCPT TO:<bob@example.test>
@@ -308,4 +317,4 @@ def test_no_file_of_smtpd_outgrows_a_message(suite):
     d.send(stuffed(content(1, 1500000)) + b".\r\n")
     assert d.reply().startswith("552 5.3.4 ")
     d.close()
-    assert sum(scratch_files(s)) == 0
+    wait_emptied(s)
