@@ -5,19 +5,24 @@ conf_files = conf/main.cf conf/master.cf conf/aliases
 sample_DATA = $(conf_files)
 dist_sample_SCRIPTS = conf/create-users conf/introspect-token
 EXTRA_DIST += $(conf_files) conf/compat.def conf/packages \
-	conf/posthaste.service.in conf/posthaste.init.in
+	conf/posthaste.service.in conf/posthaste@.service.in \
+	conf/posthaste.init.in
 
 # Paths are known only to make.
 conf_substitute = mkdir -p conf && sed -e 's|@sbindir[@]|$(sbindir)|g' \
+	-e 's|@configdir[@]|$(CONFIG_DIR)|g' \
+	-e 's|@sysconfdir[@]|$(sysconfdir)|g' \
 	-e 's|@daemondir[@]|$(daemondir)|g'
 conf/posthaste.service: $(srcdir)/conf/posthaste.service.in Makefile
 	$(AM_V_GEN)$(conf_substitute) $(srcdir)/conf/posthaste.service.in >$@
+conf/posthaste@.service: $(srcdir)/conf/posthaste@.service.in Makefile
+	$(AM_V_GEN)$(conf_substitute) "$(srcdir)/conf/posthaste@.service.in" >$@
 conf/posthaste.init: $(srcdir)/conf/posthaste.init.in Makefile
 	$(AM_V_GEN)$(conf_substitute) $(srcdir)/conf/posthaste.init.in >$@
-CLEANFILES += conf/posthaste.service conf/posthaste.init
+CLEANFILES += conf/posthaste.service conf/posthaste@.service conf/posthaste.init
 
 systemddir = $(SYSTEMD_DIR)
-systemd_DATA = conf/posthaste.service
+systemd_DATA = conf/posthaste.service conf/posthaste@.service
 noinst_SCRIPTS = conf/posthaste.init
 
 install-data-local:

@@ -11,6 +11,7 @@ dist_man1_MANS += man/posthaste.1
 dist_man1_MANS += man/postlog.1
 dist_man1_MANS += man/postmailbox.1
 dist_man1_MANS += man/postmap.1
+dist_man1_MANS += man/postmulti.1
 dist_man1_MANS += man/postqueue.1
 dist_man1_MANS += man/postsuper.1
 dist_man1_MANS += man/posttrace.1

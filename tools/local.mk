@@ -91,7 +91,14 @@ uninstall-hook:
 
 sbin_PROGRAMS += tools/posthaste
 tools_posthaste_SOURCES = tools/posthaste.c tools/posthaste_check.c \
-	tools/posthaste.h
+	tools/posthaste.h tools/master_lock.c tools/master_lock.h
+
+sbin_PROGRAMS += tools/postmulti
+tools_postmulti_SOURCES = tools/postmulti.c tools/postmulti.h \
+	tools/postmulti_instances.c tools/postmulti_run.c \
+	tools/postmulti_edit.c tools/postmulti_checks.c \
+	tools/postmulti_files.c tools/master_lock.c tools/master_lock.h \
+	tools/cf_edit.c tools/cf_edit.h
 
 # man/main.cf.5 is printed from the settings' rows: make man
 noinst_PROGRAMS += tools/settings_manual

@@ -29,6 +29,11 @@
 #include "lib/ipc/proto_supervisor.h"
 #include "lib/log/log.h"
 #include "lib/net/connect.h"
+#include "tools/master_lock.h"
+
+#define PARAM_GROUP postmulti
+#define PARAM_DEF "tools/params.def"
+#include "lib/conf/param.h"
 
 enum {
 	ANSWER_S = 60,
@@ -39,22 +44,17 @@ enum {
 
 static struct instance instance;
 
-/* Who holds the lock that a running master has; 0: nobody. */
+/* Of the master that runs, 0: none does. */
 static pid_t
 master_pid(void)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	int fd = open("pid/master.pid", O_RDWR | O_CLOEXEC);
-	pid_t pid = 0;
+	pid_t pid = master_lock_holder(".");
 
-	if (fd < 0 && errno == EACCES) /* others may read it, not lock it */
+	if (pid < 0) /* others may read it, not lock it */
 		fatal_status(EX_NOPERM,
 		    "%s/pid/master.pid: %m: this is for "
 		    "root",
 		    instance.common.queue_directory);
-	if (fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
-		pid = lock.l_pid;
-	fd_close(&fd);
 	return pid;
 }
 
@@ -485,11 +485,52 @@ do_report(char **words)
 								  EXIT_FAILURE;
 }
 
+/*
+ * For all instances: multi_instance_wrapper does it, which asks us again for
+ * each. Returns where there is none.
+ */
+static void
+leave_to_wrapper(const struct action *action)
+{
+	struct postmulti_params p;
+	struct buf errors = BUF_INIT(1 << 16);
+	struct span rest, item;
+	char **words = mem_array(1, sizeof(*words));
+	size_t n = 0;
+
+	if (!conf_fill(instance.conf, &postmulti_param_group, &p, &errors))
+		fatal_lines(EX_CONFIG, buf_text(&errors));
+	rest = span_of(p.multi_instance_wrapper);
+	while (conf_list_next(&rest, &item)) {
+		words = mem_resize(words, (n + 3) * sizeof(*words));
+		words[n++] = mem_span_text(item);
+	}
+	buf_fini(&errors);
+	if (n == 0) {
+		free(words);
+		return;
+	}
+	if (action->act == do_start_fg) {
+		if (instance.common.multi_instance_directories[0] != '\0')
+			fatal_status(EX_USAGE,
+			    "start-fg does not support "
+			    "multi_instance_directories: name an instance "
+			    "with -c");
+		free(words);
+		return;
+	}
+	words[n++] = mem_text(action->name);
+	words[n] = NULL;
+	execvp(words[0], words);
+	fatal("multi_instance_wrapper: cannot run %s: %m", words[0]);
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct action *action;
-	const char *option = NULL;
+	const char *option = NULL, *named;
+	bool single;
 	int c;
 
 	log_open_stderr("posthaste");
@@ -498,18 +539,24 @@ main(int argc, char **argv)
 		if (c == 'c')
 			option = optarg;
 		else if (c == 'v')
-			log_threshold(LEVEL_DEBUG);
+			(void)setenv("MAIL_VERBOSE", "1", 1);
 		else if (c != 'D')
 			usage();
 	}
+	if (getenv("MAIL_VERBOSE") != NULL)
+		log_threshold(LEVEL_DEBUG);
 	if (optind >= argc)
 		usage();
 	action = find_action(argv[optind++]);
 	if (action == NULL || (optind < argc && action->act != do_check))
 		usage();
+	named = getenv("MAIL_CONFIG");
+	single = option != NULL || (named != NULL && named[0] != '\0');
 	read_settings(option);
 	if (optind < argc)
 		return do_report(argv + optind);
+	if (!single)
+		leave_to_wrapper(action);
 	enter_queue(action->name);
 	return action->act();
 }

@@ -65,6 +65,11 @@ const struct param *param_find(struct span name);
  * when it belongs to the executable's owner; fatal otherwise. Lives for ever.
  */
 const char *conf_find_directory(const char *option);
+/*
+ * The directory when neither option nor MAIL_CONFIG says another: that of the
+ * primary one of several instances. Lives for ever.
+ */
+const char *conf_builtin_directory(void);
 
 /*
  * Reads DIR/main.cf. NULL when it cannot be opened or is no main.cf at all;

@@ -100,11 +100,20 @@ beside_executable(void)
 }
 
 const char *
+conf_builtin_directory(void)
+{
+	static char *beside;
+
+	free(beside);
+	beside = beside_executable();
+	return beside != NULL ? beside : CONFIG_DIRECTORY;
+}
+
+const char *
 conf_find_directory(const char *option)
 {
 	static char *directory;
-	char *beside = beside_executable();
-	const char *builtin = beside ? beside : CONFIG_DIRECTORY;
+	const char *builtin = conf_builtin_directory();
 	const char *asked = option ? option : getenv("MAIL_CONFIG");
 
 	if (asked != NULL && asked[0] != '\0' && privileged() &&
@@ -116,6 +125,5 @@ conf_find_directory(const char *option)
 	free(directory);
 	directory =
 	    mem_text(asked != NULL && asked[0] != '\0' ? asked : builtin);
-	free(beside);
 	return directory;
 }

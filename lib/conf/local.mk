@@ -13,7 +13,7 @@ EXTRA_DIST += lib/conf/params.def smtpd/params.def cleanup/params.def \
 	pickup/params.def lookup/params.def auth/params.def keyd/params.def \
 	pop3d/params.def imapd/params.def logd/params.def \
 	master/params.def \
-	lib/tls/params.def lib/store/params.def
+	lib/tls/params.def lib/store/params.def tools/params.def
 check_PROGRAMS += tests/unit/lib/conf/conf_test
 TESTS += tests/unit/lib/conf/conf_test
 tests_unit_lib_conf_conf_test_SOURCES = tests/unit/lib/conf/conf_test.c

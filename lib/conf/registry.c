@@ -71,6 +71,10 @@
 #define PARAM_DEF "lib/store/params.def"
 #include "lib/conf/param.h"
 
+#define PARAM_GROUP postmulti
+#define PARAM_DEF "tools/params.def"
+#include "lib/conf/param.h"
+
 const struct param_group *const param_groups[] = {
 	&common_param_group,
 	&smtpd_param_group,
@@ -90,5 +94,6 @@ const struct param_group *const param_groups[] = {
 	&master_param_group,
 	&tls_param_group,
 	&store_param_group,
+	&postmulti_param_group,
 	NULL,
 };

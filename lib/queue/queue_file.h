@@ -201,6 +201,12 @@ int queue_set_retry(int fd, int64_t when);
 int queue_scan(const char *queue, bool (*visit)(void *with, const char *id),
     void *with);
 /*
+ * What is in a queue directory, one after the other from 0; NULL at the end.
+ * Files of those that hold mail, or in folders of theirs, are messages.
+ */
+const char *queue_directory_name(size_t i, bool *holds_mail);
+
+/*
  * The directories of a queue directory, made with their rights; for start.
  * As root they are given to "owner", maildrop and public to the group "drop"
  * as well; otherwise both are ignored. False with lines in *error.

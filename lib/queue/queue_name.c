@@ -319,6 +319,15 @@ make_directory(int at, const struct directory *d, uid_t owner, gid_t drop)
 	return result;
 }
 
+const char *
+queue_directory_name(size_t i, bool *holds_mail)
+{
+	if (i >= sizeof(directories) / sizeof(directories[0]))
+		return NULL;
+	*holds_mail = i < QUEUES && strcmp(directories[i].name, "defer") != 0;
+	return directories[i].name;
+}
+
 bool
 queue_make_directories(const char *root, uid_t owner, gid_t drop,
     struct buf *error)
