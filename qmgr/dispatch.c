@@ -89,11 +89,20 @@ mark(struct request *q, const struct entry_recipient *r, char status)
 		    q->entry->id, strerror(errno));
 }
 
+/* The sender was told that it waits, and is to be told that it went. */
+static bool
+clears_delay(const struct entry *e, const struct entry_recipient *r)
+{
+	return e->flags & QUEUE_WARNED &&
+	    settings_params()->confirm_delay_cleared &&
+	    (r->notify == NOTIFY_DEFAULT || r->notify & NOTIFY_DELAY);
+}
+
 static bool
 success_wanted(const struct entry *e, const struct entry_recipient *r)
 {
 	return (r->notify & NOTIFY_SUCCESS && !r->dsn_passed) ||
-	    e->flags & QUEUE_TRACE;
+	    e->flags & QUEUE_TRACE || clears_delay(e, r);
 }
 
 static void
@@ -128,7 +137,8 @@ may_take(const struct request *q)
 	const struct entry *e = q->entry;
 
 	return e->count == 1 && !(e->flags & (QUEUE_VERIFY | QUEUE_TRACE)) &&
-	    !(e->recipients[0].notify & NOTIFY_SUCCESS) && q->pick.count == 1;
+	    !(e->recipients[0].notify & NOTIFY_SUCCESS) &&
+	    !clears_delay(e, &e->recipients[0]) && q->pick.count == 1;
 }
 
 static void

@@ -72,3 +72,65 @@ def test_next_hop_without_dsn_is_reported_as_relayed(suite):
         _, recipient = report_for(s).get_payload()[1].get_payload()
         assert recipient["Action"] == "relayed"
         s.wait_empty()
+
+
+def wait_until_warned(s):
+    """Mail for a server that is not there, of which bob has been told."""
+    queue_id = s.send(to="x@relay.test", sender="bob@example.test")
+    s.wait_log(rf"{queue_id}: sender delay notification: \w+$")
+    s.wait_messages("bob")
+    return queue_id
+
+
+def test_end_of_a_delay_is_confirmed(suite):
+    with FakeServer() as server:
+        port = server.port
+    s = suite(main=f"relayhost = [127.0.0.1]:{port}\n"
+              "delay_warning_time = 1s\nconfirm_delay_cleared = yes\n" + QUICK)
+    queue_id = wait_until_warned(s)
+    with FakeServer(port=port) as server:
+        server.wait()
+        s.wait_log(rf"{queue_id}: sender delivery status notification: \w+$")
+        warning, report = (
+            email.message_from_bytes(raw, policy=email.policy.default)
+            for raw in s.wait_messages("bob", 2))
+        if report["Subject"].startswith("Delayed"):
+            warning, report = report, warning
+        assert warning["Subject"] == "Delayed Mail (still being retried)"
+        assert report["Subject"] == "Successful Mail Delivery Report"
+        _, recipient = report.get_payload()[1].get_payload()
+        assert recipient["Action"] == "relayed"
+        assert recipient["Final-Recipient"] == "rfc822; x@relay.test"
+        # what was not delayed is not confirmed
+        s.send(to="y@relay.test", sender="bob@example.test")
+        server.wait(2)
+        s.wait_empty()
+    assert len(s.messages("bob")) == 2
+
+
+def test_end_of_a_delay_is_not_confirmed_unless_asked(suite):
+    with FakeServer() as server:
+        port = server.port
+    s = suite(main=f"relayhost = [127.0.0.1]:{port}\n"
+              "delay_warning_time = 1s\n" + QUICK)
+    wait_until_warned(s)
+    with FakeServer(port=port) as server:
+        server.wait()
+        s.wait_empty()
+    assert len(s.messages("bob")) == 1
+
+
+def test_end_of_a_delay_of_a_file_that_could_be_the_mailbox(suite):
+    """Delivery here moves the queue file, unless it is still needed."""
+    s = suite(main="delay_warning_time = 1s\nconfirm_delay_cleared = yes\n"
+              "transport_maps = texthash:$config_directory/transport\n"
+              + QUICK, start=False)
+    table = s.write("transport", "alice@example.test smtp:[127.0.0.1]:9\n")
+    s.start()
+    queue_id = s.send(to="alice@example.test", sender="bob@example.test")
+    s.wait_log(rf"{queue_id}: sender delay notification: \w+$")
+    table.write_text("# none\n")
+    s.wait_log(rf"{queue_id}: sender delivery status notification: \w+$")
+    assert len(s.wait_messages("alice")) == 1
+    assert len(s.wait_messages("bob", 2)) == 2
+    s.wait_empty()

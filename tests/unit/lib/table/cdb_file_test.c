@@ -124,8 +124,7 @@ what_the_library_wrote_is_found(void **state)
 			buf_reset(&value);
 			assert_int_equal(cdb_file_find(f, key_of(i), &value),
 			    1);
-			assert_true(
-			    span_equal(buf_span(&value), value_of(i)));
+			assert_true(span_equal(buf_span(&value), value_of(i)));
 		}
 		for (size_t i = sizes[s]; i < sizes[s] + 1000; i++)
 			assert_int_equal(cdb_file_find(f, key_of(i), &value),
@@ -225,8 +224,8 @@ written_over_in_place(void **state)
 
 		buf_reset(&value);
 		assert_int_not_equal(cdb_file_find(f, key_of(2), &value), 0);
-		assert_int_equal(
-		    fd_pwrite_all(fd, bytes.p + at, n, (off_t)at), 0);
+		assert_int_equal(fd_pwrite_all(fd, bytes.p + at, n, (off_t)at),
+		    0);
 	}
 	assert_int_equal(cdb_file_find(f, key_of(ENTRIES + 1), &value), 1);
 	cdb_file_close(&f);
