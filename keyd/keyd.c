@@ -34,11 +34,16 @@ static const char *const key_settings[] = {
 	"smtpd_tls_eckey_file",
 	"smtp_tls_chain_files",
 	"smtp_tls_key_file",
+	"smtp_tls_eckey_file",
 	"lmtp_tls_chain_files",
 	"lmtp_tls_key_file",
+	"lmtp_tls_eckey_file",
 	"pop3d_tls_chain_files",
 	"pop3d_tls_key_file",
 	"pop3d_tls_eckey_file",
+	"imapd_tls_chain_files",
+	"imapd_tls_key_file",
+	"imapd_tls_eckey_file",
 };
 
 static struct keyring *ring;

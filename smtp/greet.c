@@ -215,11 +215,15 @@ names_to_prove(const struct greeting *g, const struct peer *p,
 
 /* SNI takes no address, and none of the forms for several names. */
 static const char *
-name_to_ask_for(const struct peer *p, const struct tls_target *t)
+name_to_ask_for(const struct greeting *g, const struct peer *p,
+    const struct tls_target *t)
 {
 	const char *name = t->name_count > 0 ? t->names[0] : p->name;
+	struct span set = span_of(settings()->tls.smtp_tls_servername);
 	struct address literal;
 
+	if (set.n > 0)
+		name = matched_name(g, p, set);
 	if (name[0] == '.')
 		name = p->name;
 	return name[0] == '\0' || address_parse_ip(span_of(name), 0, &literal) ?
@@ -300,7 +304,7 @@ handshake(struct greeting *g, struct peer *p, struct why *why)
 	struct tls_target target = { 0 };
 
 	names_to_prove(g, p, &target);
-	target.sni = name_to_ask_for(p, &target);
+	target.sni = name_to_ask_for(g, p, &target);
 	target.resume = resume_key(g, p, &target);
 	stream_timeout(p->io, settings()->smtp.smtp_starttls_timeout * 1000);
 	if (stream_tls_connect_to(p->io, context, &target) == IO_OK)
@@ -488,6 +492,9 @@ introduce(struct greeting *g, struct peer *p, bool tls, bool *plain,
 	if (v != OK)
 		return v;
 	v = hello(p, esmtp, why);
+	if (v == OK && !tls && (p->features & PEER_STARTTLS) &&
+	    settings()->tls.smtp_tls_note_starttls_offer)
+		log_info("Host offered STARTTLS: [%s]", p->name);
 	if (v == OK && tls && !wrapped)
 		v = start_tls(g, p, plain, why);
 	if (v != OK)

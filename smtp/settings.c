@@ -79,6 +79,8 @@ speak_lmtp(struct smtp_params *p, struct tls_params *t)
 	SAME(t, tls_chain_files);
 	SAME(t, tls_cert_file);
 	SAME(t, tls_key_file);
+	SAME(t, tls_eccert_file);
+	SAME(t, tls_eckey_file);
 	SAME(t, tls_CAfile);
 	SAME(t, tls_CApath);
 	SAME(t, tls_protocols);
@@ -92,6 +94,9 @@ speak_lmtp(struct smtp_params *p, struct tls_params *t)
 	SAME(t, tls_fingerprint_digest);
 	SAME(t, tls_fingerprint_cert_match);
 	SAME(t, tls_loglevel);
+	SAME(t, tls_scert_verifydepth);
+	SAME(t, tls_servername);
+	SAME(t, tls_note_starttls_offer);
 #undef SAME
 }
 

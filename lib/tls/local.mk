@@ -2,6 +2,7 @@
 libposthaste_a_SOURCES += \
 	lib/tls/tls.h lib/tls/tls_internal.h lib/tls/tls_key.h \
 	lib/tls/tls_check.c lib/tls/tls_check.h \
+	lib/tls/tls_choice.c lib/tls/tls_choice.h \
 	lib/tls/tls_context.c lib/tls/tls_context.h \
 	lib/tls/tls_load.c lib/tls/tls_pem.c \
 	lib/tls/tls_protocols.c lib/tls/tls_protocols.h \

@@ -52,6 +52,16 @@ struct tls_files {
 	const char *eckey_file;
 };
 
+/* What a site may choose of OpenSSL; NULL and all zero: its own choice. */
+struct tls_choice {
+	const char *options; /* names as of tls_ssl_options */
+	const char *groups[2]; /* elliptic curves, and finite fields */
+	bool depth_set;
+	int depth; /* of certificate chains: most issuers below the root */
+	bool system_authorities; /* besides those that are named */
+	bool wildcard_many; /* *.a.test matches x.y.a.test as well */
+};
+
 struct tls_server_settings {
 	const char *chain; /* PEM text of certificate and chain, read before
 			      confinement; NULL: see files */
@@ -69,6 +79,8 @@ struct tls_server_settings {
 	const char *alpn;
 	bool ask_client_certificate;
 	const char *ca_file; /* for client certificates; may be NULL */
+	const char *ca_directory; /* the same */
+	struct tls_choice choice;
 	const char
 	    *session_id_context; /* one per service: tickets of one
 				    service are worth nothing at another */
@@ -89,6 +101,7 @@ struct tls_client_settings {
 	const char *ciphers;
 	struct tls_files files; /* our certificate, if we have one */
 	tls_sign_function *sign;
+	struct tls_choice choice;
 	int64_t resume_s; /* how long sessions can be resumed; 0: never */
 };
 

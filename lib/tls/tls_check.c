@@ -9,6 +9,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/tls/tls.h"
+#include "lib/tls/tls_choice.h"
 #include "lib/tls/tls_protocols.h"
 
 /* A group of settings with one prefix. */
@@ -256,11 +257,51 @@ check_without_files(struct trial *t)
 	}
 }
 
+static void
+try_choice(struct trial *t, const char *setting,
+    const struct tls_choice *choice)
+{
+	SSL_CTX *ssl = SSL_CTX_new(TLS_client_method());
+	struct buf error = BUF_INIT(2048);
+
+	blame(t, setting);
+	if (ssl != NULL && !tls_choice_apply(ssl, choice, &error))
+		say(t, t->errors, buf_text(&error));
+	SSL_CTX_free(ssl);
+	buf_fini(&error);
+}
+
+/* Options and groups are the same for all. */
+static void
+check_choice(struct trial *t)
+{
+	static const char *const groups[] = { "tls_eecdh_auto_curves",
+		"tls_eecdh_strong_curve", "tls_eecdh_ultra_curve",
+		"tls_ffdhe_auto_groups" };
+	struct tls_choice choice = { .options =
+					 value(t->c, "tls_ssl_options") };
+
+	try_choice(t, "tls_ssl_options", &choice);
+	choice.options = NULL;
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+		choice.groups[0] = value(t->c, groups[i]);
+		try_choice(t, groups[i], &choice);
+	}
+}
+
 bool
 tls_check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
 {
-	bool good = true;
+	struct trial common = {
+		.c = c,
+		.errors = errors,
+		.warnings = warnings,
+		.good = true,
+	};
+	bool good;
 
+	check_choice(&common);
+	good = common.good;
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
 		struct trial t = {
 			.c = c,

@@ -2,11 +2,13 @@
 #include "lib/tls/tls_context.h"
 
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/mem.h"
+#include "lib/tls/tls_choice.h"
 #include "lib/tls/tls_internal.h"
 #include "lib/tls/tls_protocols.h"
 
@@ -183,7 +185,8 @@ set_server(struct tls_context *c, const struct tls_server_settings *s,
 	if (s->ask_client_certificate) {
 		SSL_CTX_set_verify(c->ssl,
 		    SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE, accept_any);
-		return tls_context_trust(c, s->ca_file, NULL, error);
+		return tls_context_trust(c, s->ca_file, s->ca_directory,
+		    s->choice.system_authorities, error);
 	}
 	return true;
 }
@@ -223,6 +226,7 @@ tls_server_new(const struct tls_server_settings *settings, const char **error)
 
 	good = c != NULL &&
 	    set_common(c->ssl, settings->protocols, settings->ciphers, &why) &&
+	    tls_choice_apply(c->ssl, &settings->choice, &why) &&
 	    set_server(c, settings, &why) &&
 	    load(c, settings->chain, settings->chain_length, &settings->files,
 		settings->sign, &why);
@@ -242,10 +246,14 @@ tls_client_new(const struct tls_client_settings *settings, const char **error)
 
 	good = c != NULL &&
 	    set_common(c->ssl, settings->protocols, settings->ciphers, &why) &&
+	    tls_choice_apply(c->ssl, &settings->choice, &why) &&
 	    load(c, NULL, 0, &settings->files, settings->sign, &why) &&
 	    tls_context_trust(c, settings->ca_file, settings->ca_directory,
-		&why);
+		settings->choice.system_authorities, &why);
 	if (good) {
+		c->host_flags = settings->choice.wildcard_many ?
+		    X509_CHECK_FLAG_MULTI_LABEL_WILDCARDS :
+		    0;
 		c->level = settings->level;
 		SSL_CTX_set_verify(c->ssl,
 		    c->level == TLS_VERIFY ? SSL_VERIFY_PEER : SSL_VERIFY_NONE,

@@ -17,6 +17,7 @@ struct tls_context {
 	struct tls_ticket_keys *tickets; /* servers */
 	unsigned char alpn[16]; /* length and name, as on the wire; or empty */
 	enum tls_level level; /* clients */
+	unsigned int host_flags; /* X509_CHECK_FLAG bits for names */
 	struct tls_resume *resume; /* clients; NULL: none */
 	int64_t expires;
 };
@@ -30,8 +31,8 @@ bool tls_context_load_files(struct tls_context *c,
     const struct tls_files *files, tls_sign_function *sign, struct buf *error);
 bool tls_context_load_text(struct tls_context *c, struct span pem,
     tls_sign_function *sign, struct buf *error);
-/* Authorities, all read now; both NULL: the system's. */
+/* Authorities, all read now; both NULL or system_too: the system's. */
 bool tls_context_trust(struct tls_context *c, const char *ca_file,
-    const char *ca_directory, struct buf *error);
+    const char *ca_directory, bool system_too, struct buf *error);
 
 #endif

@@ -218,12 +218,13 @@ trust_system(X509_STORE *store)
 
 bool
 tls_context_trust(struct tls_context *c, const char *ca_file,
-    const char *ca_directory, struct buf *error)
+    const char *ca_directory, bool system_too, struct buf *error)
 {
 	X509_STORE *store = SSL_CTX_get_cert_store(c->ssl);
+	bool own = is_set(ca_file) || is_set(ca_directory);
 
-	if (!is_set(ca_file) && !is_set(ca_directory))
-		return trust_system(store);
+	if ((!own || system_too) && (!trust_system(store) || !own))
+		return !own;
 	if (is_set(ca_file) && X509_STORE_load_file(store, ca_file) != 1) {
 		ERR_clear_error();
 		buf_printf(error, "%s: no certificates can be read from it",

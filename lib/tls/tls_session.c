@@ -42,7 +42,7 @@ set_host(struct tls_session *s, const char *host)
 	if (is_ip(host))
 		return X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1;
 	X509_VERIFY_PARAM_set_hostflags(param,
-	    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | s->context->host_flags);
 	return SSL_set_tlsext_host_name(s->ssl, host) == 1 &&
 	    SSL_set1_host(s->ssl, host) == 1;
 }
@@ -81,7 +81,7 @@ add_names(struct tls_session *s, const struct tls_target *t)
 	if (t->name_count == 1 && is_ip(t->names[0]))
 		return X509_VERIFY_PARAM_set1_ip_asc(param, t->names[0]) == 1;
 	X509_VERIFY_PARAM_set_hostflags(param,
-	    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | s->context->host_flags);
 	for (size_t i = 0; i < t->name_count; i++)
 		if (X509_VERIFY_PARAM_add1_host(param, t->names[i], 0) != 1)
 			return false;

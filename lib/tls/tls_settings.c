@@ -47,6 +47,34 @@ cipher_list(const struct tls_params *p, const char *grade, const char *excluded,
 	exclude(list, more);
 }
 
+static struct tls_choice
+choice_of(const struct tls_params *p, int64_t depth)
+{
+	return (struct tls_choice){
+		.options = p->tls_ssl_options,
+		.groups = { p->tls_eecdh_auto_curves,
+		    p->tls_ffdhe_auto_groups },
+		.depth_set = true,
+		.depth = (int)depth,
+		.system_authorities = p->tls_append_default_CA,
+		.wildcard_many = p->tls_wildcard_matches_multiple_labels,
+	};
+}
+
+/* smtpd_tls_eecdh_grade: one curve, all, or none. */
+static void
+grade(const struct tls_params *p, struct tls_choice *c, struct buf *ciphers)
+{
+	if (strcmp(p->smtpd_tls_eecdh_grade, "strong") == 0)
+		c->groups[0] = p->tls_eecdh_strong_curve;
+	else if (strcmp(p->smtpd_tls_eecdh_grade, "ultra") == 0)
+		c->groups[0] = p->tls_eecdh_ultra_curve;
+	if (strcmp(p->smtpd_tls_eecdh_grade, "none") != 0)
+		return;
+	c->groups[0] = "";
+	exclude(ciphers, "kEECDH");
+}
+
 bool
 tls_smtpd_context(const struct tls_params *p, const char *service,
     tls_sign_function *sign, struct tls_context **context, const char **error)
@@ -68,6 +96,8 @@ tls_smtpd_context(const struct tls_params *p, const char *service,
 		.alpn = "smtp",
 		.ask_client_certificate = p->smtpd_tls_ask_ccert,
 		.ca_file = p->smtpd_tls_CAfile,
+		.ca_directory = p->smtpd_tls_CApath,
+		.choice = choice_of(p, p->smtpd_tls_ccert_verifydepth),
 		.session_id_context = service,
 	};
 
@@ -78,6 +108,7 @@ tls_smtpd_context(const struct tls_params *p, const char *service,
 	    must ? p->smtpd_tls_mandatory_ciphers : p->smtpd_tls_ciphers,
 	    p->smtpd_tls_exclude_ciphers,
 	    must ? p->smtpd_tls_mandatory_exclude_ciphers : "", &ciphers);
+	grade(p, &s.choice, &ciphers);
 	s.ciphers = buf_text(&ciphers);
 	*context = tls_server_new(&s, error);
 	buf_fini(&ciphers);
@@ -100,7 +131,10 @@ tls_smtp_context(const struct tls_params *p, enum tls_level level,
 			.chain_files = p->smtp_tls_chain_files,
 			.cert_file = p->smtp_tls_cert_file,
 			.key_file = p->smtp_tls_key_file,
+			.eccert_file = p->smtp_tls_eccert_file,
+			.eckey_file = p->smtp_tls_eckey_file,
 		},
+		.choice = choice_of(p, p->smtp_tls_scert_verifydepth),
 		.sign = sign,
 		.resume_s = p->smtp_tls_session_cache_timeout,
 	};

@@ -11,6 +11,7 @@
 #include <openssl/rsa.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
@@ -511,6 +512,46 @@ test_protocols(void **state)
 	}
 }
 
+static int
+authorities(const char *file, bool system)
+{
+	struct tls_client_settings s = { .ca_file = file,
+		.choice.system_authorities = system };
+	const char *error = "";
+	struct tls_context *c = tls_client_new(&s, &error);
+	X509_STORE *store;
+	int count;
+
+	assert_non_null(c);
+	store = SSL_CTX_get_cert_store(tls_context_ssl(c));
+	count = sk_X509_OBJECT_num(X509_STORE_get0_objects(store));
+	tls_context_free(&c);
+	return count;
+}
+
+/* tls_append_default_CA */
+static void
+test_authorities_of_the_system(void **state)
+{
+	char path[] = "/tmp/tls_test.XXXXXX";
+	int fd = mkstemp(path);
+	struct buf pem;
+	int ours, all = authorities(NULL, false);
+
+	(void)state;
+	assert_int_not_equal(fd, -1);
+	private_key = EVP_EC_gen("P-256");
+	pem = make_pem(private_key, false);
+	assert_int_equal(write(fd, pem.p, pem.n), pem.n);
+	close(fd);
+	ours = authorities(path, false);
+	assert_int_equal(ours, 1);
+	assert_int_equal(authorities(path, true), all + 1);
+	unlink(path);
+	buf_fini(&pem);
+	EVP_PKEY_free(private_key);
+}
+
 int
 main(void)
 {
@@ -526,6 +567,7 @@ main(void)
 		cmocka_unit_test(test_refused_certificates),
 		cmocka_unit_test(test_keys_are_skipped),
 		cmocka_unit_test(test_protocols),
+		cmocka_unit_test(test_authorities_of_the_system),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

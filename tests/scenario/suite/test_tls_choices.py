@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: ISC
+"""What a site may choose of TLS, beyond levels and certificates."""
+import pathlib
+import re
+import ssl
+import subprocess
+import tempfile
+
+import pytest
+
+from peers import FakeServer
+from posthaste import certificate
+
+
+def openssl(*arguments, folder=None, stdin=b""):
+    return subprocess.run(["openssl", *map(str, arguments)], cwd=folder,
+                          input=stdin, capture_output=True, timeout=60)
+
+
+def client(s, *options):
+    done = openssl("s_client", "-connect", f"127.0.0.1:{s.ports['smtp']}",
+                   "-starttls", "smtp", *options, stdin=b"QUIT\r\n")
+    return done.returncode, (done.stdout + done.stderr).decode()
+
+
+@pytest.fixture(scope="module")
+def authority():
+    """root signs middle, middle signs leaf (*.example.test), all EC."""
+    folder = pathlib.Path(tempfile.mkdtemp())
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+
+    def make(name, subject, issuer, extension):
+        signer = ("-CA", f"{issuer}.pem", "-CAkey", f"{issuer}.key") \
+            if issuer else ()
+        done = openssl("req", "-x509", *key, *signer, "-days", 30, "-subj",
+                       f"/CN={subject}", "-addext", extension, "-keyout",
+                       f"{name}.key", "-out", f"{name}.pem", folder=folder)
+        assert done.returncode == 0, done.stderr
+
+    make("root", "Root", None, "keyUsage=keyCertSign")
+    make("middle", "Middle", "root", "basicConstraints=critical,CA:TRUE")
+    make("leaf", "leaf", "middle", "subjectAltName=DNS:*.example.test,"
+         "DNS:localhost")
+    (folder / "chain.pem").write_text(
+        (folder / "leaf.pem").read_text() + (folder / "middle.pem").read_text())
+    (folder / "hashed").mkdir()
+    name = openssl("x509", "-hash", "-noout", "-in", folder / "root.pem")
+    (folder / "hashed" / (name.stdout.decode().strip() + ".0")).write_text(
+        (folder / "root.pem").read_text())
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    folder.chmod(0o755)
+    return folder
+
+
+@pytest.fixture
+def server(authority):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority / "chain.pem", authority / "leaf.key")
+    context.asked = []
+    context.sni_callback = lambda s, name, c: context.asked.append(name)
+    return context
+
+
+@pytest.mark.parametrize("settings, good, bad", [
+    ("smtpd_tls_eecdh_grade = strong\ntls_ffdhe_auto_groups =\n",
+     "P-256", "P-384"),
+    ("smtpd_tls_eecdh_grade = ultra\ntls_ffdhe_auto_groups =\n",
+     "P-384", "X25519"),
+    ("tls_eecdh_auto_curves = nonsense secp521r1\ntls_ffdhe_auto_groups =\n",
+     "P-521", "P-256"),
+    ("smtpd_tls_eecdh_grade = none\n", "ffdhe2048", "X25519"),
+])
+def test_groups_of_the_server(suite, settings, good, bad):
+    s = suite(main=settings)
+    status, out = client(s, "-groups", good)
+    assert status == 0 and "250" in out, out
+    status, out = client(s, "-groups", bad)
+    assert status != 0 and "alert handshake failure" in out, out
+
+
+def test_single_options(suite):
+    s = suite(main="smtpd_tls_protocols = TLSv1.2\n")
+    assert "TLS session ticket:" in client(s, "-tls1_2")[1]
+    s.set(tls_ssl_options="NO_COMPRESSION, no_ticket")
+    s.posthaste("reload")
+    assert "TLS session ticket:" not in client(s, "-tls1_2")[1]
+
+
+@pytest.mark.parametrize("line, said", [
+    ("tls_ssl_options = NO_TICKET NO_TICKETS",
+     'there is no TLS option "NO_TICKETS"'),
+    ("tls_ssl_options = 0x80000000000", "there is no TLS option \"0x8"),
+    ("tls_ffdhe_auto_groups = ffdhe2047", "OpenSSL has none of the groups"),
+    ("smtpd_tls_eecdh_grade = good", "smtpd_tls_eecdh_grade"),
+])
+def test_what_openssl_does_not_have_is_refused(suite, line, said):
+    s = suite(main=line + "\n", start=False)
+    done = s.posthaste("check", check=False)
+    assert done.returncode != 0
+    assert re.search(rf"main.cf: ?(line )?\d+.*{said}", done.err + done.out), \
+        done.err + done.out
+
+
+def mail(suite, sink, dns, host, more):
+    names = dns({(host, "A"): ["127.0.0.1"]})
+    s = suite(dns=names, main=f"relayhost = [{host}]:{sink.port}\n"
+              "smtp_tls_loglevel = 1\n" + more)
+    s.send(to="x@remote.test")
+    return s
+
+
+@pytest.mark.parametrize("depth, sent", [(9, True), (1, True), (0, False)])
+def test_length_of_chains(suite, dns, server, authority, depth, sent):
+    with FakeServer(("STARTTLS",), tls=server) as sink:
+        s = mail(suite, sink, dns, "mx.example.test",
+                 "smtp_tls_security_level = secure\n"
+                 f"smtp_tls_CAfile = {authority}/root.pem\n"
+                 f"smtp_tls_scert_verifydepth = {depth}\n")
+        if sent:
+            sink.wait()
+        else:
+            s.wait_log("status=deferred .*(not verified|too long)")
+
+
+@pytest.mark.parametrize("many", ["no", "yes"])
+def test_wildcards(suite, dns, server, authority, many):
+    with FakeServer(("STARTTLS",), tls=server) as sink:
+        s = mail(suite, sink, dns, "a.mx.example.test",
+                 "smtp_tls_security_level = secure\n"
+                 f"smtp_tls_CAfile = {authority}/root.pem\n"
+                 f"tls_wildcard_matches_multiple_labels = {many}\n")
+        if many == "yes":
+            sink.wait()
+        else:
+            s.wait_log("dsn=4.7.5, status=deferred")
+
+
+@pytest.mark.parametrize("name, asked", [
+    ("", "mx.example.test"), ("other.test", "other.test"),
+    ("nexthop", "mx.example.test")])
+def test_name_that_is_asked_for(suite, dns, server, name, asked):
+    with FakeServer(("STARTTLS",), tls=server) as sink:
+        mail(suite, sink, dns, "mx.example.test",
+             "smtp_tls_security_level = encrypt\n"
+             f"smtp_tls_servername = {name}\n")
+        sink.wait()
+    assert set(server.asked) == {asked}
+
+
+def test_offers_of_tls_are_noted(suite):
+    with FakeServer(("STARTTLS",)) as sink:
+        s = suite(main=f"relayhost = [127.0.0.1]:{sink.port}\n"
+                  "smtp_tls_security_level = none\n"
+                  "smtp_tls_note_starttls_offer = yes\n")
+        s.send(to="x@remote.test")
+        sink.wait()
+        s.wait_log(r"smtp\[\d+\]: Host offered STARTTLS: \[127.0.0.1\]")
+
+
+def test_second_certificate_of_the_client(suite, server, authority):
+    server.load_verify_locations(authority / "root.pem")
+    server.verify_mode = ssl.CERT_REQUIRED
+    with FakeServer(("STARTTLS",), tls=server) as sink:
+        s = suite(main=f"relayhost = [127.0.0.1]:{sink.port}\n"
+                  "smtp_tls_security_level = encrypt\n"
+                  f"smtp_tls_eccert_file = {authority}/chain.pem\n"
+                  f"smtp_tls_eckey_file = {authority}/leaf.key\n")
+        s.send(to="x@remote.test")
+        sink.wait()
+
+
+@pytest.mark.parametrize("more, word", [
+    ("smtpd_tls_CApath = {}/hashed\n", "Trusted"),
+    ("smtpd_tls_CAfile = {}/root.pem\n", "Trusted"),
+    ("smtpd_tls_CAfile = {}/root.pem\nsmtpd_tls_ccert_verifydepth = 0\n",
+     "Untrusted"),
+    ("", "Untrusted")])
+def test_certificates_of_clients(suite, authority, more, word):
+    s = suite(main="smtpd_tls_ask_ccert = yes\nsmtpd_tls_loglevel = 1\n"
+              + more.format(authority))
+    client(s, "-cert", authority / "leaf.pem", "-key", authority / "leaf.key",
+           "-cert_chain", authority / "middle.pem")
+    s.wait_log(rf"smtpd\[\d+\]: {word} TLS connection established from")
+
+
+def test_imap_has_a_key_of_its_own(suite, authority):
+    s = suite(main=f"imapd_tls_cert_file = {authority}/chain.pem\n"
+              f"imapd_tls_key_file = {authority}/leaf.key\n")
+    done = openssl("s_client", "-connect", f"127.0.0.1:{s.ports['imaps']}",
+                   "-ign_eof", stdin=b"a LOGOUT\r\n")
+    assert b"subject=CN = leaf" in done.stdout, done.stdout + done.stderr
+    assert b"* BYE" in done.stdout, done.stdout
