@@ -29,6 +29,7 @@
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/log/log_crash.h"
 
 enum {
 	LOG_PIPE_BYTES = 1024 * 1024,
@@ -302,6 +303,7 @@ start(void)
 	open_log_pipe();
 	log_open("posthaste/master", master.log_write);
 	log_open_stderr("posthaste/master");
+	log_crashes();
 	master.on_ready = serving;
 	master.on_failed = failed;
 	if (!reload(&master, directory, &c) ||

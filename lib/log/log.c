@@ -15,7 +15,6 @@
 #include "lib/log/log_output.h"
 
 static struct {
-	char tag[128];
 	char name[160]; /* "TAG[PID]: " */
 	size_t name_length;
 	pid_t named; /* the process in it; 0: not made yet */
@@ -38,7 +37,7 @@ static const struct {
 static void
 set_tag(const char *tag)
 {
-	snprintf(sink.tag, sizeof(sink.tag), "%s", tag);
+	log_output_name(tag);
 	sink.named = 0;
 }
 
@@ -99,7 +98,7 @@ make_name(void)
 {
 	sink.named = process_id();
 	sink.name_length = (size_t)snprintf(sink.name, sizeof(sink.name),
-	    "%s[%d]: ", sink.tag, (int)sink.named);
+	    "%s[%d]: ", log_output_tag(), (int)sink.named);
 }
 
 /* "L TAG[PID]: warning: "; its length. */
@@ -137,9 +136,9 @@ tell_lost(void)
 static const char *
 command_name(void)
 {
-	const char *slash = strrchr(sink.tag, '/');
+	const char *tag = log_output_tag(), *slash = strrchr(tag, '/');
 
-	return slash ? slash + 1 : sink.tag;
+	return slash ? slash + 1 : tag;
 }
 
 static void

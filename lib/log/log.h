@@ -36,8 +36,8 @@ void log_open_stderr(const char *tag);
  * leave together, PIPE_BUF bytes at most in one write(2), when log_flush is
  * called (lib/service does before each wait of the loop), when there is no
  * more room, with the next line that is more than INFO, before fork(2), at
- * exit(3), and when the process crashes. Lines of one process keep their
- * order; SIGKILL loses what was logged since the last wait.
+ * exit(3), and when the process crashes (log_crash.h). Lines of one process
+ * keep their order; SIGKILL loses what was logged since the last wait.
  */
 void log_join_lines(void);
 void log_flush(void);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +13,10 @@
 
 #include "lib/base/ensure.h"
 #include "lib/log/log.h"
-
-enum { CRASH_STACK = 32 * 1024 };
+#include "lib/log/log_crash.h"
 
 static struct {
+	char tag[128];
 	int fd; /* -1 for none */
 	bool socket;
 	bool join;
@@ -133,37 +132,24 @@ log_output_line(const char *line, size_t n, bool now)
 	return false;
 }
 
-/* The handler is gone by now: what happened happens again, and ends us. */
-static void
-crashed(int number)
+void
+log_output_last(const char *line, size_t n)
 {
-	(void)number;
-	log_flush();
+	(void)flush();
+	if (output.fd >= 0)
+		(void)deliver(line, n);
 }
 
-/*
- * What is kept must not die with us: it says what led there. The handlers
- * have a stack of their own, since a stack that has run out is one of the
- * reasons. Those that a sanitizer has set stay.
- */
-static void
-catch_crashes(void)
+void
+log_output_name(const char *tag)
 {
-	static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL,
-		SIGABRT };
-	static char stack[CRASH_STACK];
-	const stack_t own = { .ss_sp = stack, .ss_size = sizeof(stack) };
-	struct sigaction last = { .sa_handler = crashed,
-		.sa_flags = SA_ONSTACK | SA_RESETHAND };
-	struct sigaction old;
+	snprintf(output.tag, sizeof(output.tag), "%s", tag);
+}
 
-	sigemptyset(&last.sa_mask);
-	if (sigaltstack(&own, NULL) != 0)
-		return;
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		if (sigaction(signals[i], NULL, &old) == 0 &&
-		    old.sa_handler == SIG_DFL)
-			(void)sigaction(signals[i], &last, NULL);
+const char *
+log_output_tag(void)
+{
+	return output.tag;
 }
 
 void
@@ -175,6 +161,6 @@ log_join_lines(void)
 	if (pthread_atfork(log_flush, NULL, NULL) != 0 ||
 	    atexit(log_flush) != 0)
 		return;
-	catch_crashes();
+	log_crashes(); /* what is kept says what led there */
 	output.join = true;
 }

@@ -22,5 +22,10 @@ bool log_output_line(const char *line, size_t n, bool now);
 unsigned long log_output_lost(void);
 /* So many are lost that were not counted, or not told. */
 void log_output_lose(unsigned long lines);
+/* Who writes: "posthaste/smtpd". */
+void log_output_name(const char *tag);
+const char *log_output_tag(void);
+/* What is kept, then this one; for a process that crashes. */
+void log_output_last(const char *line, size_t n);
 
 #endif

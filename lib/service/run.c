@@ -23,6 +23,7 @@
 #include "lib/conf/common.h"
 #include "lib/conf/master_cf.h"
 #include "lib/log/log.h"
+#include "lib/log/log_crash.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/task/task.h"
 
@@ -223,6 +224,7 @@ service_run(const struct service_spec *spec, int argc, char **argv)
 	umask(077);
 	tzset();
 	need_master(spec->program);
+	log_crashes();
 	set_up(spec, argc, argv);
 	if (spec->before != NULL)
 		spec->before(&running.service);

@@ -18,6 +18,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/base/ensure.h"
+#include "lib/log/log_crash.h"
+
 static int ends[2];
 
 /* What is in the pipe now, and was written at once or not. */
@@ -190,29 +193,182 @@ a_fork_doubles_nothing(void **state)
 	assert_int_equal(lines_of(in_pipe()), 1);
 }
 
+/* cmocka and sanitizers have handlers of their own */
 static void
-crashes(void)
+prepare_to_crash(void)
 {
 	const struct rlimit none = { 0, 0 };
 
 	setrlimit(RLIMIT_CORE, &none);
-	signal(SIGSEGV, SIG_DFL); /* cmocka has one of its own */
+	signal(SIGSEGV, SIG_DFL);
+	signal(SIGABRT, SIG_DFL);
+	log_crashes();
+}
+
+static bool
+ended_by(int status, int number)
+{
+	return WIFSIGNALED(status) && WTERMSIG(status) == number;
+}
+
+static void
+crashes(void)
+{
+	prepare_to_crash();
 	log_join_lines();
 	log_info("last words");
-	raise(SIGSEGV);
-	/* the handler has returned; now it is the default's turn */
 	raise(SIGSEGV);
 }
 
 static void
 a_crash_takes_no_line_with_it(void **state)
 {
-	int status;
+	const char *text, *words;
 
 	(void)state;
-	status = apart(crashes);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
-	assert_non_null(strstr(in_pipe(), "last words"));
+	assert_true(ended_by(apart(crashes), SIGSEGV));
+	text = in_pipe();
+	words = strstr(text, "last words");
+	assert_non_null(words);
+	assert_non_null(strstr(words, "panic: signal 11 at "));
+	assert_null(strstr(text, "address"));
+	assert_null(strstr(text, "sent by"));
+}
+
+enum { NOWHERE = 0x28 };
+
+extern const char __executable_start[];
+
+__attribute__((noinline, noclone)) static void
+write_to(volatile int *nowhere)
+{
+	*nowhere = 1;
+}
+
+__attribute__((noinline, noclone)) static void
+write_nowhere(void)
+{
+	volatile uintptr_t place = NOWHERE;
+
+	prepare_to_crash();
+	write_to((volatile int *)place);
+	assert_int_equal(place, NOWHERE); /* not a last call */
+}
+
+static uintptr_t
+offset_of(void (*function)(void))
+{
+	return (uintptr_t)function - (uintptr_t)__executable_start;
+}
+
+/* Is there an offset of this program, after "text", within the function? */
+static bool
+names(const char *text, uintptr_t start)
+{
+	static const char own[] = "log_test+0x";
+
+	while ((text = strstr(text, own)) != NULL) {
+		uintptr_t at = strtoul(text + strlen(own), NULL, 16);
+
+		if (at >= start && at < start + 256)
+			return true;
+		text++;
+	}
+	return false;
+}
+
+static void
+a_crash_says_where(void **state)
+{
+	const char *text, *callers;
+	char *head;
+
+	(void)state;
+	assert_true(ended_by(apart(write_nowhere), SIGSEGV));
+	text = in_pipe();
+	assert_int_equal(lines_of(text), 2);
+	callers = strchr(text, '\n') + 1;
+	assert_int_equal(strncmp(text, "P t/x[", 6), 0);
+	assert_int_equal(strncmp(callers, "P t/x[", 6), 0);
+	head = strndup(text, (size_t)(callers - text));
+	assert_non_null(strstr(head, "]: panic: signal 11 at log_test+0x"));
+	assert_non_null(strstr(head, ", address 0x28\n"));
+	assert_true(names(head, offset_of((void (*)(void))write_to)));
+	assert_non_null(
+	    strstr(callers, "]: panic: signal 11 perhaps called from "));
+	assert_true(names(callers, offset_of(write_nowhere)));
+	free(head);
+}
+
+__attribute__((noinline)) static int
+deeper(volatile char *above, unsigned int levels)
+{
+	volatile char room[4096];
+
+	room[0] = *above;
+	return levels == 0 ? 0 : deeper(room, levels - 1) + room[0];
+}
+
+static void
+runs_out_of_stack(void)
+{
+	volatile char none = 0;
+
+	prepare_to_crash();
+	(void)deeper(&none, UINT_MAX);
+}
+
+static void
+one_without_a_stack_says_so_too(void **state)
+{
+	const char *text;
+
+	(void)state;
+	assert_true(ended_by(apart(runs_out_of_stack), SIGSEGV));
+	text = in_pipe();
+	assert_non_null(strstr(text, "panic: signal 11 at log_test+0x"));
+	assert_true(names(text, offset_of((void (*)(void))deeper)));
+}
+
+static void
+is_killed(void)
+{
+	prepare_to_crash();
+	if (fork() == 0) {
+		kill(getppid(), SIGSEGV);
+		_exit(0);
+	}
+	for (;;)
+		pause();
+}
+
+static void
+who_sent_a_signal_is_told(void **state)
+{
+	(void)state;
+	assert_true(ended_by(apart(is_killed), SIGSEGV));
+	assert_non_null(
+	    strstr(in_pipe(), "panic: signal 11, sent by process "));
+}
+
+static void
+breaks_a_promise(void)
+{
+	prepare_to_crash();
+	ensure(ends[0] < 0);
+}
+
+static void
+a_broken_promise_says_who_asked(void **state)
+{
+	const char *text;
+
+	(void)state;
+	assert_true(ended_by(apart(breaks_a_promise), SIGABRT));
+	text = in_pipe();
+	assert_non_null(strstr(text, "breaks_a_promise: ends[0] < 0\n"));
+	assert_non_null(strstr(text, "panic: signal 6 at "));
+	assert_true(names(text, offset_of(breaks_a_promise)));
 }
 
 /* Both ways of writing: joined, and not. */
@@ -287,6 +443,10 @@ main(void)
 		TEST(no_line_is_torn_or_out_of_order),
 		TEST(a_fork_doubles_nothing),
 		TEST(a_crash_takes_no_line_with_it),
+		TEST(a_crash_says_where),
+		TEST(one_without_a_stack_says_so_too),
+		TEST(who_sent_a_signal_is_told),
+		TEST(a_broken_promise_says_who_asked),
 		TEST(lost_lines_are_counted),
 	};
 
