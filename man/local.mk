@@ -26,6 +26,7 @@ dist_man5_MANS += man/generic.5
 dist_man5_MANS += man/ldap_table.5
 dist_man5_MANS += man/lmdb_table.5
 dist_man5_MANS += man/main.cf.5
+dist_man5_MANS += man/master.5
 dist_man5_MANS += man/master.cf.5
 dist_man5_MANS += man/memcache_table.5
 dist_man5_MANS += man/mysql_table.5

@@ -11,8 +11,8 @@
  * says what else it may begin with: restrictions and their classes. A table
  * that two lists name is complained of once.
  */
-void access_check(struct span spec,
-    bool (*is_known)(void *with, struct span word), void *with,
-    struct buf *warnings);
+void
+access_check(struct span spec, bool (*is_known)(void *with, struct span word),
+    void *with, struct buf *warnings);
 
 #endif

@@ -62,8 +62,7 @@ table_text_each(struct span spec, table_text_visit *visit, void *with)
 		(void)source_read(path, buf_span(&text),
 		    &(struct source_how){ .syntax = SOURCE_MAP,
 			.silent = true },
-		    pass_on,
-		    &(struct visiting){ visit, with, path });
+		    pass_on, &(struct visiting){ visit, with, path });
 	buf_fini(&text);
 	free(path);
 }
