@@ -18,7 +18,7 @@ def curl(suite):
             ["curl", "-sS", "--cacert", s.root / "etc/cert.pem", "--ssl-reqd",
              "--user", "bob:posthaste", *options,
              f"{scheme}://localhost:{s.ports[scheme]}/{path}"],
-            input=stdin, capture_output=True, timeout=120)
+            input=stdin, capture_output=True, timeout=300)
         assert not check or done.returncode == 0, done.stderr
         return done.stdout if check else done.returncode
 

@@ -30,7 +30,7 @@ def test_keeps_and_takes(suite, tmp_path, tls):
         done = subprocess.run(
             ["fetchmail", "-f", str(rc), "--nosyslog", "--pidfile",
              str(tmp_path / "pid"), *options],
-            capture_output=True, timeout=120, env=dict(
+            capture_output=True, timeout=300, env=dict(
                 os.environ, FETCHMAILHOME=str(tmp_path), HOME=str(tmp_path)))
         assert done.returncode in (0, 1), (done.stdout, done.stderr)
         data = out.read_bytes() if out.exists() else b""

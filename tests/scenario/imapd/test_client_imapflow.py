@@ -11,5 +11,5 @@ def test_a_web_mailer(suite):
     done = subprocess.run(
         ["node", IMAPFLOW / "session.js", modules, str(s.ports["imaps"]),
          s.root / "etc/cert.pem"], capture_output=True, text=True,
-        timeout=120)
+        timeout=300)
     assert done.stdout == "done\n", done.stdout + done.stderr

@@ -48,7 +48,7 @@ class Near:
     def sync(self):
         done = subprocess.run(
             ["mbsync", "-c", str(self.rc), "-a"], capture_output=True,
-            text=True, timeout=120)
+            text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def files(self, name="INBOX"):

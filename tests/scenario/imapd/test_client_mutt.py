@@ -56,7 +56,7 @@ def mutt(suite, tmp_path, request):
             ["mutt", "-n", "-F", str(rc), "-f",
              f"imaps://localhost:{s.ports['imaps']}/{folder}"],
             tmp_path, {"TERM": "xterm", "HOME": str(tmp_path),
-                       "LC_ALL": "C.UTF-8"}, timeout=120)
+                       "LC_ALL": "C.UTF-8"}, timeout=300)
 
     run.suite = s
     return run

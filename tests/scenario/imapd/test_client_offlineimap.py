@@ -49,7 +49,7 @@ def test_both_ways(suite, tmp_path, compress):
     def sync():
         done = subprocess.run(
             ["offlineimap", "-c", str(rc), "-o", "-u", "basic"],
-            capture_output=True, text=True, timeout=120,
+            capture_output=True, text=True, timeout=300,
             env=dict(os.environ, HOME=str(tmp_path)))
         assert done.returncode == 0, done.stdout + done.stderr
         assert "ERROR" not in done.stdout + done.stderr, done.stdout

@@ -88,7 +88,7 @@ def test_mbsync(suite, tmp_path):
 
     def sync():
         done = subprocess.run(["mbsync", "-c", str(rc), "-a"],
-                              capture_output=True, text=True, timeout=120)
+                              capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
         return [p for part in ("new", "cur")
                 for p in (near / "Work" / part).iterdir()]

@@ -120,7 +120,7 @@ def test_garbage_of_one_is_not_felt_by_another(suite):
             c.ok("AUTHENTICATE PLAIN " + plain("bob").decode())
             c.logout()
             took.append(time.monotonic() - began)
-        assert sorted(took)[10] < 2, took
+        assert sorted(took)[10] < 5, took
     finally:
         ends.set()
         for t in threads:

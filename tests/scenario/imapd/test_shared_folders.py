@@ -557,7 +557,8 @@ def test_questions_without_answers_hold_nobody_up(suite):
         give_to_strangers(bob, 20)
         began = time.monotonic()
         carol.ok("NOOP")
-        assert time.monotonic() - began < 8
+        # some of what is asked ends after two seconds; twenty would be 40
+        assert time.monotonic() - began < 20
     finally:
         os.kill(asked, signal.SIGCONT)
     s.wait_log("the accounts cannot be asked who shares")

@@ -41,7 +41,7 @@ def test_it_stays(suite):
     kill(s)
     done = subprocess.run(
         [ROOT / "sbin/postmailbox", "rebuild", f"maildir:{s.maildir('bob')}"],
-        capture_output=True, text=True, timeout=120, check=True)
+        capture_output=True, text=True, timeout=300, check=True)
     assert "0 UIDs lost" in done.stdout
     for folder, (validity, uidnext) in before.items():
         assert select(s, folder)[0] == validity

@@ -92,7 +92,7 @@ class Client:
                     blocked.clear()
             except (ssl.SSLWantWriteError, BlockingIOError):
                 pass
-            if blocked and not got:
+            if blocked:
                 assert any(select.select(
                     blocked, blocked if view else [], [], DEADLINE)), "no answer"
 

@@ -260,7 +260,7 @@ def test_locks_of_others_are_waited_for(suite):
         began = time.monotonic()
         timer.start()
         c = login(s)
-        assert 1 <= time.monotonic() - began < 15
+        assert 1 <= time.monotonic() - began < 20
         quit(c)
         timer.join()
     assert os.listdir(box(s).parent) == ["bob"]
@@ -363,7 +363,7 @@ def test_ten_thousand_messages(suite):
     assert c.say("STAT").startswith(b"+OK 10000 ")
     assert len(c.many("LIST")[1]) == 10000
     assert len(uidl(c)) == 10000
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
     commands = [b"RETR %d\r\n" % i for i in range(1, 1001)]
     commands += [b"DELE %d\r\n" % i for i in range(1, 10001, 2)]
     answers = c.ahead(b"".join(commands) + b"QUIT\r\n")

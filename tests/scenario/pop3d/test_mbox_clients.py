@@ -32,7 +32,7 @@ def fetchmail(s, tmp_path, *options):
     done = subprocess.run(
         ["fetchmail", "-f", str(rc), "--nosyslog", "--pidfile",
          str(tmp_path / "pid"), "-i", str(tmp_path / "ids"), *options],
-        capture_output=True, timeout=120,
+        capture_output=True, timeout=300,
         env=dict(os.environ, FETCHMAILHOME=str(tmp_path), HOME=str(tmp_path)))
     assert done.returncode in (0, 1), (done.stdout, done.stderr)
     return out.read_bytes() if out.exists() else b""
@@ -45,7 +45,7 @@ def test_curl(suite):
         ["curl", "-sS", "--ssl-reqd", "--cacert", ca, "--user",
          "bob@example.test:posthaste",
          f"pop3://localhost:{s.ports['pop3']}/2"],
-        capture_output=True, check=True, timeout=120).stdout
+        capture_output=True, check=True, timeout=300).stdout
     assert got == AS_SENT.replace(b"\n", b"\r\n")
     listing = run(["curl", "-sS", "--cacert", ca, "--user", "bob:posthaste",
                    f"pop3s://localhost:{s.ports['pop3s']}/"])

@@ -231,7 +231,7 @@ def test_ten_thousand_messages(suite):
     assert c.say("STAT") == b"+OK 10000 %d" % (10000 * n)
     assert len(c.many("LIST")[1]) == 10000
     assert len({x.split()[1] for x in c.many("UIDL")[1]}) == 10000
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
     # a client that reads all of it with commands far ahead of the answers
     commands = [b"RETR %d\r\n" % i for i in range(1, 1001)]
     commands += [b"DELE %d\r\n" % i for i in range(1, 10001)]

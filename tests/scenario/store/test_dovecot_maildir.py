@@ -5,6 +5,7 @@ flags, keywords, subscriptions, names, POP3 UIDLs; and the other way round.
 The recorded trees in tests/corpus/dovecot show the first half everywhere;
 RECORD_DOVECOT=1 records them again from a real one."""
 import difflib
+import fcntl
 import os
 import pathlib
 import shutil
@@ -37,9 +38,12 @@ all_layouts = pytest.mark.parametrize("layout", [*LAYOUTS, *ELSEWHERE])
 
 @pytest.fixture(scope="module", autouse=True)
 def probe():
-    subprocess.run(["make", "-s", "-C", PROBE.parents[2],
-                    "tests/probe/mailbox_probe"], check=True,
-                   capture_output=True)
+    """Made by one of those that run tests beside each other."""
+    with open(PROBE.parents[2] / "Makefile") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(["make", "-s", "-C", PROBE.parents[2],
+                        "tests/probe/mailbox_probe"], check=True,
+                       capture_output=True)
 
 
 @pytest.fixture

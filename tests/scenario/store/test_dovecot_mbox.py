@@ -175,7 +175,7 @@ def test_mutt_reads_meanwhile(both):
     subprocess.run(["script", "-qec",
                     f"mutt -n -F {rc} -f {both.spool}", "/dev/null"],
                    env={**os.environ, "TERM": "vt100", "HOME": str(both.mail)},
-                   stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+                   stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
     assert both.spool.read_bytes() != before, "mutt did nothing"
     lines = c.ok("NOOP")
     assert b"* 1 EXPUNGE" in lines
