@@ -127,11 +127,12 @@ ask_rewrite(struct arena *a, enum rewrite_kind kind, const char **addresses,
 }
 
 enum verdict
-ask_query(struct arena *a, const char *tables, const char *const *keys,
-    size_t count, const char **value, struct why *why)
+ask_address_query(struct arena *a, const char *tables, const char *address,
+    const char **value, struct why *why)
 {
 	struct msg_query q = { .table = tables,
-		.keys = address_items(a, keys, count) };
+		.address = true,
+		.keys = address_items(a, &address, 1) };
 	const struct msg_query_reply *reply;
 	const void *message;
 	struct ipc *c = ask(&message_query, &q, &message_query_reply, &message);

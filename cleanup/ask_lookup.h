@@ -27,8 +27,8 @@ ask_expand(struct arena *a, const char *sender, const char *const *addresses,
 /* Replaces each address (at most ASK_MOST) by its canonical form. */
 enum verdict ask_rewrite(struct arena *a, enum rewrite_kind kind,
     const char **addresses, size_t count, struct why *why);
-/* The first key that is found in the tables; *value NULL if none is. */
-enum verdict ask_query(struct arena *a, const char *tables,
-    const char *const *keys, size_t count, const char **value, struct why *why);
+/* The address in the tables, in the forms of table_address_keys; or NULL. */
+enum verdict ask_address_query(struct arena *a, const char *tables,
+    const char *address, const char **value, struct why *why);
 
 #endif

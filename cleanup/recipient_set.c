@@ -12,7 +12,6 @@
 
 enum {
 	MOST = 50000, /* what a queue file and qmgr's messages can hold */
-	KEYS = 4,
 };
 
 void
@@ -32,27 +31,6 @@ recipient_set_free(struct recipient_set *s)
 	*s = (struct recipient_set){ 0 };
 }
 
-/* The keys under which an address may stand in a table, best first. */
-static size_t
-table_keys(struct arena *a, const struct settings *set, const char *address,
-    const char *keys[KEYS])
-{
-	struct span whole = span_of(address), local, domain;
-	size_t n = 0, cut;
-
-	keys[n++] = address;
-	if (!mail_address_split(whole, &local, &domain))
-		return n;
-	for (cut = 1; cut < local.n && set->delimiter[0] != '\0'; cut++)
-		if (strchr(set->delimiter, local.p[cut]) != NULL)
-			break;
-	if (cut < local.n && set->delimiter[0] != '\0')
-		keys[n++] = arena_printf(a, "%.*s@%.*s", (int)cut, local.p,
-		    SPAN_ARG(domain));
-	keys[n++] = arena_printf(a, "@%.*s", SPAN_ARG(domain));
-	return n;
-}
-
 /* "given" recipients came from outside, behind them are copies. */
 static void
 add_copy(struct recipient_set *s, size_t given, const char *address)
@@ -70,17 +48,14 @@ add_copy(struct recipient_set *s, size_t given, const char *address)
 
 static enum verdict
 add_mapped(struct recipient_set *s, size_t given, struct arena *a,
-    const struct settings *set, const char *tables, const char *address,
-    struct why *why)
+    const char *tables, const char *address, struct why *why)
 {
-	const char *keys[KEYS];
 	const char *value = NULL;
 	enum verdict v;
 
 	if (tables[0] == '\0' || address[0] == '\0')
 		return OK;
-	v = ask_query(a, tables, keys, table_keys(a, set, address, keys),
-	    &value, why);
+	v = ask_address_query(a, tables, address, &value, why);
 	if (v == OK && value != NULL && value[0] != '\0')
 		add_copy(s, given, value);
 	return v;
@@ -95,9 +70,9 @@ recipient_set_add_copies(struct recipient_set *s, struct arena *a,
 
 	if (set->own.always_bcc[0] != '\0')
 		add_copy(s, given, set->own.always_bcc);
-	v = add_mapped(s, given, a, set, set->own.sender_bcc_maps, sender, why);
+	v = add_mapped(s, given, a, set->own.sender_bcc_maps, sender, why);
 	for (size_t i = 0; i < given && v == OK; i++)
-		v = add_mapped(s, given, a, set, set->own.recipient_bcc_maps,
+		v = add_mapped(s, given, a, set->own.recipient_bcc_maps,
 		    s->items[i].address, why);
 	return v;
 }

@@ -98,8 +98,8 @@ parse_value(struct result *x, struct span value)
 	return good;
 }
 
-static enum verdict
-is_local_domain(struct maps *m, const char *address, bool *local,
+enum verdict
+address_map_is_local(struct maps *m, const char *address, bool *local,
     struct why *why)
 {
 	struct span domain;
@@ -130,7 +130,7 @@ address_map(struct maps *m, struct table_list *l, const char *address,
 	*found = false;
 	if (table_list_empty(l) || *address == '\0')
 		return OK;
-	v = is_local_domain(m, address, &local, why);
+	v = address_map_is_local(m, address, &local, why);
 	if (v == OK)
 		v = maps_find_address(m, l, span_of(address), local, a, found,
 		    &value, &extension, why);
@@ -226,7 +226,7 @@ address_map_known(struct maps *m, const char *address, struct arena *a,
 		all_empty = all_empty && table_list_empty(lists[i]);
 	if (all_empty)
 		return OK;
-	if (is_local_domain(m, address, &local, why) != OK)
+	if (address_map_is_local(m, address, &local, why) != OK)
 		return LATER;
 	for (size_t i = 0; i < count; i++) {
 		const char *value;

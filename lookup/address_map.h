@@ -31,6 +31,9 @@ enum verdict address_map(struct maps *m, struct table_list *l,
  */
 enum verdict address_map_canonical(struct maps *m, enum rewrite_kind kind,
     struct arena *a, const char **address, struct why *why);
+/* Are bare names keys for this address, too? */
+enum verdict address_map_is_local(struct maps *m, const char *address,
+    bool *local, struct why *why);
 /* Is it in the canonical or virtual alias tables? Then it exists. */
 enum verdict address_map_known(struct maps *m, const char *address,
     struct arena *a, bool *canonical, bool *virtual, struct why *why);

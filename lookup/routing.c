@@ -124,21 +124,36 @@ by_class(struct maps *m, const char *sender, const struct classified *to,
 	return v;
 }
 
-/* transport_maps: an address, its domain, the domain's parents, or "*". */
+/* An address, with its extension and without: no @domain in this table. */
 static enum table_result
-find_transport(struct maps *m, const struct classified *to, bool local,
-    struct buf *value)
+find_full_address(struct maps *m, const char *address, struct buf *value)
 {
-	struct buf extension = BUF_INIT(MAIL_ADDRESS_MAX);
 	struct buf quoted = BUF_INIT(MAIL_ADDRESS_MAX * 2 + 2);
-	struct span domain = to->domain;
+	struct buf text = BUF_INIT(MAIL_ADDRESS_MAX * 2 + 2);
+	struct table_key keys[TABLE_ADDRESS_KEYS];
 	enum table_result r = TABLE_NONE;
 
-	if (mail_address_quote(span_of(to->address), &quoted))
-		r = table_list_lookup_address(m->transport, buf_span(&quoted),
-		    m->common.recipient_delimiter, local, value, &extension);
-	buf_fini(&extension);
+	if (mail_address_quote(span_of(address), &quoted)) {
+		size_t count = table_address_keys(buf_span(&quoted),
+		    m->common.recipient_delimiter, false, keys, &text);
+
+		r = table_list_lookup(m->transport, keys[0].key, value);
+		if (r == TABLE_NONE && count > 1 && keys[1].left_out > 0)
+			r = table_list_lookup_partial(m->transport, keys[1].key,
+			    value);
+	}
+	buf_fini(&text);
 	buf_fini(&quoted);
+	return r;
+}
+
+/* transport_maps: an address, its domain, the domain's parents, or "*". */
+static enum table_result
+find_transport(struct maps *m, const struct classified *to, struct buf *value)
+{
+	struct span domain = to->domain;
+	enum table_result r = find_full_address(m, to->address, value);
+
 	while (r == TABLE_NONE && domain.n > 0) {
 		size_t dot;
 
@@ -170,7 +185,7 @@ by_table(struct maps *m, const struct classified *to, struct arena *a,
 
 	if (table_list_empty(m->transport))
 		return OK;
-	r = find_transport(m, to, false, &value);
+	r = find_transport(m, to, &value);
 	if (r == TABLE_AGAIN || r == TABLE_BROKEN) {
 		v = maps_failed("transport_maps", span_of(to->address), &value,
 		    why);

@@ -49,13 +49,13 @@ exchange(struct ipc **c, const struct ipc_message *question, const void *asked,
 	return NULL;
 }
 
-enum table_result
-ask_tables(const char *tables, const struct span *keys, size_t count,
+static enum table_result
+ask(const char *tables, const struct span *keys, size_t count, bool address,
     struct buf *value)
 {
 	struct msg_address_item items[64];
 	struct arena *a = arena_new();
-	struct msg_query question = { .table = tables };
+	struct msg_query question = { .table = tables, .address = address };
 	const struct msg_query_reply *reply;
 	struct ipc *c;
 	enum table_result result = TABLE_AGAIN;
@@ -75,6 +75,19 @@ ask_tables(const char *tables, const struct span *keys, size_t count,
 	}
 	arena_free(&a);
 	return result;
+}
+
+enum table_result
+ask_tables(const char *tables, const struct span *keys, size_t count,
+    struct buf *value)
+{
+	return ask(tables, keys, count, false, value);
+}
+
+enum table_result
+ask_address_tables(const char *tables, struct span address, struct buf *value)
+{
+	return ask(tables, &address, 1, true, value);
 }
 
 static const struct msg_resolved_item *

@@ -17,6 +17,9 @@
  */
 enum table_result ask_tables(const char *tables, const struct span *keys,
     size_t count, struct buf *value);
+/* The same for an address, in the forms of table_address_keys. */
+enum table_result
+ask_address_tables(const char *tables, struct span address, struct buf *value);
 
 /*
  * What becomes of these addresses: an array of "count" answers in the arena,

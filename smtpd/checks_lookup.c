@@ -167,27 +167,11 @@ sender_owner(struct evaluation *e)
 {
 	const char *maps = e->s->p->smtpd_sender_login_maps;
 	struct buf value = BUF_INIT(TABLE_VALUE_MAX);
-	const char *delimiters = e->s->config->common->recipient_delimiter;
-	struct buf plain = BUF_INIT(MAIL_ADDRESS_MAX);
-	struct span keys[3], local, domain;
-	size_t count = 0, cut = 1;
 	enum owner owner = OWNER_NONE;
 
 	if (maps[0] == '\0' || !e->s->p->smtpd_sasl_auth_enable)
 		return OWNER_NONE; /* where nobody logs in nobody owns */
-	keys[count++] = span_of(e->sender);
-	if (mail_address_split(keys[0], &local, &domain)) {
-		while (
-		    cut < local.n && strchr(delimiters, local.p[cut]) == NULL)
-			cut++;
-		if (cut < local.n &&
-		    buf_printf(&plain, "%.*s@%.*s", (int)cut, local.p,
-			SPAN_ARG(domain)))
-			keys[count++] = buf_span(&plain);
-		/* "@domain" stands right before the end of the address */
-		keys[count++] = (struct span){ domain.p - 1, domain.n + 1 };
-	}
-	switch (ask_tables(maps, keys, count, &value)) {
+	switch (ask_address_tables(maps, span_of(e->sender), &value)) {
 	case TABLE_FOUND:
 		owner = lists_login(buf_text(&value), e->s->user) ? OWNER_US :
 								    OWNER_OTHER;
@@ -198,7 +182,6 @@ sender_owner(struct evaluation *e)
 		owner = OWNER_UNKNOWN;
 	}
 	buf_fini(&value);
-	buf_fini(&plain);
 	return owner;
 }
 

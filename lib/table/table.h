@@ -161,8 +161,21 @@ size_t table_extension(struct span user, const char *delimiter);
 /* owner_request_special, for the whole process: yes unless said otherwise. */
 void table_owner_request_special(bool on);
 /*
- * Address lookups in Postfix's order: user+ext@domain, user@domain,
- * user+ext, user (for local domains), @domain. For canonical, virtual.
+ * The keys under which an address may stand in a table, in Postfix's order:
+ * user+ext@domain, user@domain, user+ext, user (for local domains), @domain.
+ * Those behind the first are parts of it. They point into the address and
+ * into *text.
+ */
+struct table_key {
+	struct span key;
+	size_t left_out; /* bytes of extension that are not in it */
+};
+enum { TABLE_ADDRESS_KEYS = 5 };
+size_t table_address_keys(struct span address, const char *delimiter,
+    bool local_domain, struct table_key keys[TABLE_ADDRESS_KEYS],
+    struct buf *text);
+/*
+ * Address lookups by these keys. For canonical, virtual.
  * Patterns are shown the first alone. The address is in the quoted form that
  * messages have. *extension: "+ext" when it was left out of the key that was
  * found, for propagation; empty for @domain.

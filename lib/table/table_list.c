@@ -87,30 +87,6 @@ table_list_lookup_partial(struct table_list *l, struct span key,
 	return lookup(l, key, true, value);
 }
 
-/*
- * One key of an address lookup: "user", then "@domain", put together. Only
- * the first, the whole address, goes to patterns as well.
- */
-struct attempt {
-	struct table_list *list;
-	struct buf key;
-	struct buf *value;
-};
-
-static enum table_result
-attempt(struct attempt *a, struct span user, struct span domain, bool at,
-    bool partial)
-{
-	buf_reset(&a->key);
-	buf_add_span(&a->key, user);
-	if (at)
-		buf_add_char(&a->key, '@');
-	buf_add_span(&a->key, domain);
-	if (a->key.overflow)
-		return TABLE_NONE;
-	return lookup(a->list, buf_span(&a->key), partial, a->value);
-}
-
 static bool owner_special = true;
 
 void
@@ -138,42 +114,52 @@ table_extension(struct span user, const char *delimiter)
 	return user.n;
 }
 
+size_t
+table_address_keys(struct span address, const char *delimiter,
+    bool local_domain, struct table_key keys[TABLE_ADDRESS_KEYS],
+    struct buf *text)
+{
+	size_t at = span_rfind(address, '@');
+	struct span user = span_take(address, at);
+	struct span domain = span_skip(address, at); /* "@domain" */
+	struct span bare = span_take(user, table_extension(user, delimiter));
+	size_t extension = user.n - bare.n;
+	size_t n = 0;
+
+	keys[n++] = (struct table_key){ address, 0 };
+	buf_reset(text);
+	if (domain.n > 0 && extension > 0 && buf_add_span(text, bare) &&
+	    buf_add_span(text, domain))
+		keys[n++] = (struct table_key){ buf_span(text), extension };
+	if (domain.n > 0 && local_domain && user.n > 0)
+		keys[n++] = (struct table_key){ user, 0 };
+	if ((domain.n == 0 || local_domain) && extension > 0)
+		keys[n++] = (struct table_key){ bare, extension };
+	if (domain.n > 0)
+		keys[n++] = (struct table_key){ domain, 0 };
+	return n;
+}
+
 enum table_result
 table_list_lookup_address(struct table_list *l, struct span address,
     const char *delimiter, bool local_domain, struct buf *value,
     struct buf *extension)
 {
-	struct attempt a = { .list = l,
-		.key = BUF_INIT(TABLE_KEY_MAX),
-		.value = value };
-	const struct span none = { NULL, 0 };
-	size_t at = span_rfind(address, '@');
-	struct span user = span_take(address, at);
-	struct span domain = span_skip(address, at + 1);
-	struct span bare = span_take(user, table_extension(user, delimiter));
-	bool has_domain = at < address.n;
-	bool extended = bare.n < user.n;
-	enum table_result r;
+	struct buf text = BUF_INIT(TABLE_KEY_MAX);
+	struct table_key keys[TABLE_ADDRESS_KEYS];
+	size_t count =
+	    table_address_keys(address, delimiter, local_domain, keys, &text);
+	size_t user = span_rfind(address, '@');
+	enum table_result r = TABLE_NONE;
 
 	buf_reset(extension);
-	r = attempt(&a, user, domain, has_domain, false);
-	if (r == TABLE_NONE && has_domain && extended)
-		r = attempt(&a, bare, domain, true, true);
-	else
-		extended = false;
-	if (r == TABLE_NONE && has_domain && local_domain) {
-		r = attempt(&a, user, none, false, true);
-		extended = r == TABLE_NONE && bare.n < user.n;
-		if (extended)
-			r = attempt(&a, bare, none, false, true);
-	} else if (r == TABLE_NONE && !has_domain && bare.n < user.n) {
-		r = attempt(&a, bare, none, false, true);
-		extended = true;
+	for (size_t i = 0; i < count && r == TABLE_NONE; i++) {
+		r = lookup(l, keys[i].key, i > 0, value);
+		if (r == TABLE_FOUND)
+			buf_add_span(extension,
+			    span_skip(span_take(address, user),
+				user - keys[i].left_out));
 	}
-	if (r == TABLE_FOUND && extended)
-		buf_add_span(extension, span_skip(user, bare.n));
-	if (r == TABLE_NONE && has_domain)
-		r = attempt(&a, none, domain, true, true);
-	buf_fini(&a.key);
+	buf_fini(&text);
 	return r;
 }

@@ -39,8 +39,8 @@ open_text(struct table *t, struct span argument, struct buf *error)
 
 	x = mem_new(sizeof(*x));
 	x->how = (struct text_source_how){
-		.syntax =
-		    t->flags & TABLE_ALIASES ? SOURCE_ALIASES : SOURCE_MAP,
+		/* in alias_maps it may be in either; to Postfix it is a map */
+		.syntax = t->flags & TABLE_ALIASES ? SOURCE_GUESS : SOURCE_MAP,
 		.flags = t->flags,
 	};
 	x->file.parse = text_source_parse;

@@ -91,6 +91,78 @@ class Postfix:
         return done.returncode, done.stdout, done.stderr
 
 
+SERVICES = """\
+127.0.0.1:{smtp} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+proxymap unix - - n - - proxymap
+anvil unix - - n - 1 anvil
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+local unix - n n - - local
+virtual unix - n n - - virtual
+"""
+QUEUES = ("active bounce corrupt defer deferred flush hold incoming private "
+          "maildrop public pid saved trace")
+
+
+class PostfixServer(Postfix):
+    """A whole Postfix, for root alone: start it, ask it, stop it. What it
+    logs is in log()."""
+
+    def __init__(self, folder, smtp, main="", master=""):
+        folder = pathlib.Path(folder)
+        folder.chmod(0o755)
+        super().__init__(folder, main=(
+            f"daemon_directory = {LIBRARIES}/sbin\n"
+            f"command_directory = {ROOT}/usr/sbin\n"
+            f"sendmail_path = {ROOT}/usr/sbin/sendmail\n"
+            f"import_environment = MAIL_CONFIG LD_LIBRARY_PATH={LIBRARIES}\n"
+            f"maillog_file_prefixes = {folder}\n"
+            f"maillog_file = {folder}/mail.log\n" + main),
+            master=SERVICES.format(smtp=smtp) +
+            "postlog unix-dgram n - n - 1 postlogd\n" + master)
+        self.folder = folder
+        owner, group, _ = _identities()
+        owner, group = pwd.getpwnam(owner).pw_uid, grp.getgrnam(group).gr_gid
+        for name in QUEUES.split():
+            (folder / "queue" / name).mkdir()
+            if name != "pid":
+                os.chown(folder / "queue" / name, owner, -1)
+        for name in ("maildrop", "public"):
+            os.chown(folder / "queue" / name, owner, group)
+        os.chmod(folder / "queue/maildrop", 0o1730)
+        os.chown(folder / "data", owner, -1)
+        self.master = None
+
+    def start(self):
+        env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C",
+               "MAIL_CONFIG": str(self.etc), "LD_LIBRARY_PATH": str(LIBRARIES)}
+        self.master = subprocess.Popen(
+            [LIBRARIES / "sbin/master", "-d", "-c", self.etc], env=env,
+            stdin=subprocess.DEVNULL, start_new_session=True)
+        return self
+
+    def stop(self):
+        """master ends its programs with itself."""
+        if self.master is not None:
+            self.master.terminate()
+            self.master.wait(30)
+
+    def log(self):
+        path = self.folder / "mail.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+
 def unpack(folder):
     """Fetches and unpacks; what cannot be had is left out."""
     folder = pathlib.Path(folder).absolute()

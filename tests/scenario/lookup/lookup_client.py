@@ -46,9 +46,9 @@ class Lookup(Ipc):
         assert name == "rewrite_reply"
         return fields
 
-    def query(self, table, *keys):
+    def query(self, table, *keys, address=False):
         """(result, index, value)"""
-        name, fields = self.asked("query", table=table,
+        name, fields = self.asked("query", table=table, address=address,
                                 keys=[{"address": k} for k in keys])
         assert name == "query_reply"
         return fields["result"], fields["index"], fields["value"]
