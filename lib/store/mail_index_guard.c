@@ -19,19 +19,34 @@
 static sigjmp_buf *volatile way_out;
 static struct sigaction before_segv, before_bus;
 
+/* Not ours: to whoever had it before. */
+static void
+pass_on(int number, siginfo_t *info, void *context)
+{
+	const struct sigaction *before =
+	    number == SIGBUS ? &before_bus : &before_segv;
+
+	(void)sigaction(number, before, NULL);
+	/* what the processor did happens again, what somebody sent does not */
+	if (info->si_code > 0)
+		return;
+	if ((before->sa_flags & SA_SIGINFO) != 0)
+		before->sa_sigaction(number, info, context);
+	else
+		(void)raise(number);
+}
+
 static void
 caught(int number, siginfo_t *info, void *context)
 {
 	sigjmp_buf *out = way_out;
 
-	(void)info, (void)context;
-	if (out != NULL) {
-		way_out = NULL;
-		siglongjmp(*out, 1);
+	if (out == NULL || info->si_code <= 0) {
+		pass_on(number, info, context);
+		return;
 	}
-	/* not ours: happens again, to whoever had it before */
-	(void)sigaction(number, number == SIGBUS ? &before_bus : &before_segv,
-	    NULL);
+	way_out = NULL;
+	siglongjmp(*out, 1);
 }
 
 static void
