@@ -87,7 +87,7 @@ class Postfix:
             [ROOT / "usr/sbin" / program, *map(os.fsencode, map(
                 lambda a: a if isinstance(a, bytes) else str(a), arguments))],
             input=stdin or b"", cwd=cwd or self.etc.parent, env=env,
-            capture_output=True, timeout=60)
+            capture_output=True, timeout=300)
         return done.returncode, done.stdout, done.stderr
 
 

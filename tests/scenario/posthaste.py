@@ -114,6 +114,7 @@ def freeze(pids):
 
 def kill_all(pids):
     """Kills these processes, and is done when none of them runs."""
+    pids = list(pids)
     signal_all(pids, signal.SIGKILL)
     wait_for("the end of all that were killed",
              lambda: all(threads(pid) <= set("ZX") for pid in pids))
@@ -537,4 +538,9 @@ class Instance:
         try:
             wait_for("an empty queue", empty, deadline)
         except AssertionError as e:
-            raise AssertionError(f"{e}\n{self.log_tail()}") from None
+            left = [(str(p.relative_to(self.root)), p.stat())
+                    for i in self.queue() for p in self.root.rglob(i)]
+            about = [line for line in self.log().splitlines()
+                     if any(name.split("/")[-1] in line for name, _ in left)]
+            raise AssertionError("\n".join(
+                [str(e), *map(str, left), *about, self.log_tail()])) from None

@@ -2,9 +2,10 @@
 """Delay warnings, and reports of success for those who ask."""
 import email
 import email.policy
-import time
+import re
 
 from peers import FakeServer
+from posthaste import wait_for
 
 QUICK = "minimal_backoff_time = 1s\nmaximal_backoff_time = 1s\n" \
         "queue_run_delay = 1s\n"
@@ -35,8 +36,13 @@ def test_one_warning_for_mail_that_waits(suite):
     assert report.get_payload()[2].get_content_type() == \
         "text/rfc822-headers"
     s.wait_log(rf"{queue_id}: sender delay notification: \w+$")
-    time.sleep(3)
+    def attempts():
+        return len(re.findall(rf"{queue_id}: to=.*status=deferred", s.log()))
+
+    before = attempts()
+    wait_for("three more attempts", lambda: attempts() >= before + 3)
     assert len(s.messages("bob")) == 1
+    assert s.log().count("sender delay notification") == 1
     assert s.queue("deferred") == [queue_id]
 
 

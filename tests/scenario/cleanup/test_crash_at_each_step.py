@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from posthaste import AS_ROOT, ROOT, wait_for
+from posthaste import AS_ROOT, DEADLINE, ROOT, wait_for
 
 BOB = "bob@example.test"
 pytestmark = pytest.mark.skipif(
@@ -30,14 +30,14 @@ class Killer:
 
     def wait(self):
         """The process has died of it."""
-        self.strace.wait(20)
+        self.strace.wait(DEADLINE)
         self.strace.stderr.close()
         assert "killed by SIGKILL" in self.output.read_text()
 
     def close(self):
         if self.strace.poll() is None:
             self.strace.terminate()
-            self.strace.wait(20)
+            self.strace.wait(DEADLINE)
 
 
 @pytest.fixture
@@ -112,6 +112,7 @@ def test_pickup(suite, kill, call, nth, copies):
     s = suite()
     s.command("sendmail", BOB, stdin="Subject: before\n\nx\n")
     s.wait_messages("bob")
+    wait_for("an empty maildrop", lambda: not s.queue("maildrop"))
     killer = kill(s, "pickup", call, nth)
     s.command("sendmail", BOB, stdin="Subject: crashed\n\nx\n")
     killer.wait()

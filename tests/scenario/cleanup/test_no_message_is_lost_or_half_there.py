@@ -3,13 +3,12 @@
 import os
 import pathlib
 import shutil
-import signal
 import socket
 import subprocess
 
 import pytest
 
-from posthaste import AS_ROOT, wait_for
+from posthaste import AS_ROOT, DEADLINE, kill_all, wait_for
 
 BOB = "bob@example.test"
 
@@ -77,7 +76,7 @@ def test_too_little_free_space(suite):
 
 def half_a_message(s):
     """A connection with more content sent than smtpd keeps in memory."""
-    c = socket.create_connection(("127.0.0.1", s.ports["smtp"]), 20)
+    c = socket.create_connection(("127.0.0.1", s.ports["smtp"]), DEADLINE)
     f = c.makefile("rwb")
     f.readline()
     for line in (b"EHLO x", b"MAIL FROM:<alice@example.test>",
@@ -103,26 +102,12 @@ def test_a_sender_that_goes_away_leaves_nothing(suite):
     s.wait_empty()
 
 
-def alive(pid):
-    try:
-        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return stat[stat.rindex(")") + 2] != "Z"
-
-
 def test_suite_killed_in_the_middle(suite):
     """What was half written is not taken for a message at the next start."""
     s = suite()
     s.send()
     s.wait_messages("bob")
-    pids = s.processes()
-    for pid in pids:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    wait_for("all to be dead", lambda: not any(map(alive, pids)))
+    kill_all(s.processes())
     # as cleanup leaves it when it dies in the middle of a file
     path = s.root / "spool/incoming/4bTnXJ1234z000000000"
     path.write_bytes(b"Received: by x\r\n" + b"x" * 65536)

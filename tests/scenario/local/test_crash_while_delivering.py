@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from posthaste import AS_ROOT, DEADLINE, wait_for
+from posthaste import AS_ROOT, DEADLINE, freeze, threads, wait_for
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None,
                                 reason="strace is not installed")
@@ -24,11 +24,15 @@ def killed_at(pid, call, when):
         stderr=subprocess.DEVNULL)
 
     def attached():
-        status = open(f"/proc/{pid}/status").read()
+        try:
+            with open(f"/proc/{pid}/status") as file:
+                status = file.read()
+        except OSError:
+            return False
         return re.search(r"TracerPid:\t[1-9]", status)
 
     try:
-        wait_for("strace to attach", attached, 5)
+        wait_for("strace to attach", attached, 20)
     except AssertionError:
         tracer.kill()
         pytest.skip("this process may not be traced")
@@ -54,11 +58,11 @@ def test_killed_at(suite, form, call, when):
     s.send(body="first\r\n")
     pid = int(s.wait_log(r"posthaste/virtual\[(\d+)\]")[1])
     s.wait_messages("bob")
+    s.wait_log(": removed")  # it has answered, and has nothing to do
     tracer = killed_at(pid, call, when)
     try:
         s.send(body="second\r\n")
-        wait_for("the death of virtual",
-                 lambda: not os.path.exists(f"/proc/{pid}") or
+        wait_for("the death of virtual", lambda: threads(pid) <= {"Z", "X"} or
                  tracer.poll() is not None)
     finally:
         tracer.terminate()
@@ -93,7 +97,8 @@ def test_killed_in_a_row_of_messages(suite, call, when):
     s.send(body="first\r\n")
     pid = int(s.wait_log(r"posthaste/virtual\[(\d+)\]")[1])
     s.wait_messages("bob")
-    os.kill(pid, signal.SIGSTOP)
+    s.wait_log(": removed")  # it has answered, and has nothing to do
+    freeze(lambda: [pid])
     bodies = [f"in a row {n}\r\n" for n in range(4)]
     ids = [s.send(body=body) for body in bodies]
     for id in ids:
@@ -101,8 +106,7 @@ def test_killed_in_a_row_of_messages(suite, call, when):
     tracer = killed_at(pid, call, when)
     os.kill(pid, signal.SIGCONT)
     try:
-        wait_for("the death of virtual",
-                 lambda: not os.path.exists(f"/proc/{pid}") or
+        wait_for("the death of virtual", lambda: threads(pid) <= {"Z", "X"} or
                  tracer.poll() is not None)
     finally:
         tracer.terminate()
@@ -149,7 +153,8 @@ def test_what_a_killed_move_leaves_is_put_off(suite, transport):
     s.start()
     wait_for("another attempt",
              lambda: s.log().count("status=deferred") >= 2)
-    wait_for("a later time", lambda: path.stat().st_mtime > 1)
+    wait_for("a later time", lambda: path.exists() and
+             path.stat().st_mtime > 1)
     if transport == "virtual":
         assert path.stat().st_uid == queue_owner
         assert path.stat().st_mtime > time.time() + 300

@@ -57,14 +57,16 @@ def test_the_queue_file_itself_is_moved(suite, parts):
 
 def test_a_mailbox_that_was_replaced_is_noticed(suite):
     s = suite()
-    s.send(body="first\r\n")
+    q = s.send(body="first\r\n")
     s.wait_messages("bob")
+    s.wait_log(f"{q}: removed")  # until then it is not there for others
     pid = s.wait_log(r"posthaste/virtual\[(\d+)\]")[1]
     s.maildir("bob").rename(s.maildir("old"))
     q = s.send(body="second\r\n")
     text, = s.wait_messages("bob")
     assert text.endswith(b"second\r\n")
     assert s.wait_log(rf"virtual\[(\d+)\]: {q}: to=")[1] == pid
+    s.wait_log(f"{q}: removed")
     assert len(s.messages("old")) == 1
     (s.maildir("bob") / "new").rename(s.maildir("bob") / "gone")
     s.send(body="third\r\n")

@@ -23,10 +23,14 @@ def test_json_has_the_same_fields(suite):
     s = suite(main="maillog_format = json\n")
     queue_id = s.send()
     s.wait_messages("bob")
-    s.wait_log('"status"')
-    lines = [json.loads(line) for line in s.log().splitlines()]
-    line = next(x for x in lines if x.get("queue_id") == queue_id
-                and "status" in x.get("fields", {}))
+
+    def delivered():
+        whole, _, _ = s.log().rpartition("\n")
+        return next((x for x in map(json.loads, whole.splitlines())
+                     if x.get("queue_id") == queue_id
+                     and "status" in x.get("fields", {})), None)
+
+    line = wait_for("the line of the delivery", delivered)
     assert line["program"] == "posthaste/virtual"
     assert line["level"] == "info"
     assert line["fields"]["to"] == "<bob@example.test>"

@@ -20,6 +20,14 @@ def ask(instance):
     other.close()
 
 
+def until_closed(c):
+    try:
+        while c.recv(4096):
+            pass
+    except ConnectionResetError:
+        pass  # with something unread
+
+
 def test_half_a_message_holds_up_nobody(suite):
     s = suite()
     half = Lookup(s)
@@ -47,8 +55,7 @@ def test_a_giant_length_is_refused_at_once(suite):
     s = suite()
     giant = Lookup(s)
     giant.socket.sendall(struct.pack(">I", 0xFFFFFFFF))
-    while giant.socket.recv(4096):
-        pass  # it is closed
+    until_closed(giant.socket)
     s.wait_log("lookup.*protocol error")
     ask(s)
 
@@ -62,11 +69,11 @@ def test_rubbish_ends_the_connection_and_nothing_else(suite):
             c.sendall(rubbish)
             c.shutdown(socket.SHUT_WR)
             c.settimeout(DEADLINE)
-            while c.recv(4096):
-                pass
-    pid = s.processes("lookup")
+            until_closed(c)
+    pids = set(s.processes("lookup"))
     ask(s)
-    assert s.processes("lookup") == pid
+    # another may be started at any time, but none has ended
+    assert pids and pids <= set(s.processes("lookup"))
 
 
 def processor_ticks(pid):

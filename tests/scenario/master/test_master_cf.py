@@ -149,32 +149,36 @@ def test_a_service_is_woken_in_time(suite, wakeup, starts):
 
 
 def rows(s):
-    """status: service to (program, pid, generation, state, sessions)."""
+    """status: (program, pid, generation, state, sessions) of each process."""
     out = s.posthaste("status").out.splitlines()
     assert out[1].split() == ["service", "program", "pid", "gen", "state",
                               "sessions", "served"]
-    return {f[0]: (f[1], int(f[2]), int(f[3]), f[4], int(f[5]))
-            for f in map(str.split, out[2:])}
+    return [(f[1], int(f[2]), int(f[3]), f[4], int(f[5]))
+            for f in map(str.split, out[2:])]
 
 
 def test_status_shows_each_program(suite):
     s = suite()
     s.send()
     s.wait_messages("bob")
-    shown = rows(s)
-    pids = set(s.processes()) - set(s.processes("master"))
-    assert {pid for _, pid, *_ in shown.values()} == pids
-    for program, pid, generation, state, _ in shown.values():
-        assert pid in s.processes(program)
-        assert generation == 1 and state in ("idle", "busy")
+
+    def told_right():
+        """One may begin or end between two looks."""
+        shown = rows(s)
+        pids = set(s.processes()) - set(s.processes("master"))
+        return {pid for _, pid, *_ in shown} == pids and all(
+            pid in s.processes(program) and generation == 1
+            and state in ("idle", "busy")
+            for program, pid, generation, state, _ in shown)
+
+    wait_for("a status that is right", told_right)
     s.posthaste("reload")
     service = f"127.0.0.1:{s.ports['smtp']}/inet"
     with s.smtp() as first, s.smtp() as second:
         first.noop(), second.noop()
-        sessions = [row for row in map(
+        wait_for("two sessions", lambda: sum(int(row[5]) for row in map(
             str.split, s.posthaste("status").out.splitlines())
-            if row[0] == service and row[3] == "2"]
-        assert sum(int(row[5]) for row in sessions) == 2
+            if row[0] == service and row[3] == "2") == 2)
 
 
 def test_a_suite_that_does_not_serve_is_not_said_to(suite):

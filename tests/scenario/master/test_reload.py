@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from posthaste import AS_ROOT, ROOT, free_port, wait_for
+from posthaste import AS_ROOT, DEADLINE, ROOT, free_port, wait_for
 from programs import own_programs, replace, restore, wait_gone
 
 
@@ -28,9 +28,9 @@ def test_new_settings_reach_new_sessions_and_old_ones_go_on(suite):
     s.wait_messages("bob")
     for pid in old_pid:
         wait_gone(pid)
-    out = s.posthaste("status").out
-    assert "generation 2" in out
-    assert "retiring" not in out.split("qmgr/unix")[0]
+    assert "generation 2" in s.posthaste("status").out
+    wait_for("no old one in the list", lambda: "retiring" not in
+             s.posthaste("status").out.split("qmgr/unix")[0])
 
 
 def test_mail_flows_through_many_reloads(suite):
@@ -80,7 +80,7 @@ def test_port_in_use_leaves_the_old_generation(suite):
 
 
 def banner(port, host="127.0.0.1"):
-    with socket.create_connection((host, port), 20) as c:
+    with socket.create_connection((host, port), DEADLINE) as c:
         return c.recv(3)
 
 
@@ -313,7 +313,7 @@ def test_no_connection_is_refused_during_reloads(suite):
         while not stop.is_set():
             try:
                 with socket.create_connection(
-                        ("127.0.0.1", s.ports["smtp"]), timeout=60) as c:
+                        ("127.0.0.1", s.ports["smtp"]), timeout=DEADLINE) as c:
                     if c.recv(3) != b"220":
                         refused.append("no greeting")
             except OSError as e:

@@ -40,7 +40,7 @@ def test_poison_does_not_delay_others(suite):
     s.start()
     s.wait_log(rf'saving corrupt file "{queue_id}" from queue "deferred" to '
                r'queue "corrupt"')
-    assert s.queue("corrupt") == [queue_id]
+    wait_for("it there", lambda: s.queue("corrupt") == [queue_id])
     wait_for("the unfinished file's removal",
              lambda: half not in s.queue("incoming"))
     assert young in s.queue("incoming")

@@ -65,7 +65,8 @@ def test_deferred_mail_goes_when_the_server_is_back(suite):
         s.wait_empty()
         assert len(server.messages) == 1
     s.wait_log(rf"{queue_id}: removed$")
-    assert os.listdir(s.root / "spool/defer") == []
+    wait_for("no reason left",
+             lambda: os.listdir(s.root / "spool/defer") == [])
 
 
 def test_delivered_recipients_are_not_served_again(suite):

@@ -13,8 +13,8 @@ def test_1500_failures_are_all_reported(suite):
         s.send(to="bob@example.test")
         queue_id = s.send(to=[f"x{i}@relay.test" for i in range(1500)],
                           sender="bob@example.test")
-        s.wait_log(rf"{queue_id}: removed", 60)
-        s.wait_empty(120)
+        s.wait_log(rf"{queue_id}: removed")
+        s.wait_empty()
         text = b"".join(s.messages("bob")).decode()
         found = re.findall(r"^Final-Recipient: rfc822; (\S+)\r$", text, re.M)
         assert sorted(found) == sorted(f"x{i}@relay.test"

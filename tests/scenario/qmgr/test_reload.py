@@ -6,14 +6,14 @@ import threading
 import time
 
 from peers import FakeServer
-from posthaste import wait_for
+from posthaste import DEADLINE, wait_for
 
 
 def test_delivery_in_flight_is_finished_once(suite):
     go = threading.Event()
 
     def final(_):
-        go.wait(20)
+        go.wait(DEADLINE)
         return "250 2.0.0 Ok"
 
     with FakeServer(replies={".": final}) as server:
@@ -37,7 +37,7 @@ def test_waiting_mail_moves_to_the_new_generation(suite):
     go = threading.Event()
 
     def final(_):
-        go.wait(20)
+        go.wait(DEADLINE)
         return "250 2.0.0 Ok"
 
     with FakeServer(replies={".": final}) as server:
@@ -67,7 +67,7 @@ def test_reloads_under_load_lose_and_repeat_nothing(suite):
     finally:
         stop.set()
         thread.join()
-    s.wait_empty(120)
+    s.wait_empty()
     bodies = b"".join(s.messages("bob"))
     for i in range(150):
         assert bodies.count(f"number {i}.\r\n".encode()) == 1, i

@@ -65,7 +65,7 @@ def test_rate_delay_spaces_deliveries(suite):
         for i in range(4):
             s.send(to=f"x{i}@relay.test")
         server.wait(4)
-        assert time.monotonic() - begin >= 3
+        assert time.monotonic() - begin >= 2.9
         s.wait_empty()
 
 
@@ -94,5 +94,5 @@ def test_small_active_queue_delivers_all(suite):
         for i in range(40):
             s.send_on(session, "alice@example.test", ["bob@example.test"],
                       f"Subject: {i}\r\n\r\n{i}\r\n")
-    s.wait_messages("bob", 40, 60)
+    s.wait_messages("bob", 40)
     s.wait_empty()

@@ -210,14 +210,25 @@ def test_inherited_state(down, what, value, code):
 
 
 def test_a_timer_of_the_caller_does_not_strike(down):
-    p = subprocess.Popen([str(down.root / "sbin/postdrop")],
-                         stdin=subprocess.PIPE, stderr=subprocess.PIPE,
-                         preexec_fn=limited("alarm", 0.3))
-    time.sleep(0.5)  # the timer has struck by now, if it still ran
-    p.stdin.write(drops.record())
-    p.stdin.close()
-    assert p.wait(60) == 0
-    assert len(drops.files(down)) == 1
+    code, seconds = None, 0.3
+    # a loaded machine may not have begun the program when the timer strikes;
+    # one that let it run would be struck each time
+    while code != 0 and seconds < 20:
+        p = subprocess.Popen([str(down.root / "sbin/postdrop")],
+                             stdin=subprocess.PIPE, stderr=subprocess.PIPE,
+                             preexec_fn=limited("alarm", seconds))
+        time.sleep(seconds + 0.2)
+        try:
+            p.stdin.write(drops.record())
+            p.stdin.close()
+        except BrokenPipeError:
+            pass
+        code = p.wait(60)
+        p.stderr.close()
+        assert code in (0, -signal.SIGALRM)
+        assert len(drops.files(down)) == (code == 0)
+        seconds *= 4
+    assert code == 0
 
 
 @pytest.mark.parametrize("number", [

@@ -107,7 +107,7 @@ def test_crowd_of_silent_servers_holds_nobody_up(suite):
         connection.recv(1000)
 
     with Server(silent) as mute, FakeServer() as good:
-        s = suite(main="smtp_helo_timeout = 10s\n"
+        s = suite(main="smtp_helo_timeout = 300s\n"
                   "transport_maps = inline:{good.test=smtp:[127.0.0.1]:%d}\n"
                   "relayhost = [127.0.0.1]:%d\n" % (good.port, mute.port))
         with s.smtp() as session:

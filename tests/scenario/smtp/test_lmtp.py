@@ -4,6 +4,7 @@ import socket
 import threading
 
 from peers import FakeServer
+from posthaste import wait_for
 
 
 def test_each_recipient_has_its_answer(suite):
@@ -53,6 +54,7 @@ class UnixServer(FakeServer):
                              daemon=True).start()
 
     def close(self):
+        self.local.shutdown(socket.SHUT_RDWR)
         self.local.close()
         super().close()
 
@@ -76,7 +78,8 @@ def test_socket_that_is_not_there(suite):
     s.send(to="a@store.test")
     s.wait_log(r"status=deferred \(connect to mx.example.test"
                r"\[private/store\]: No such file or directory\)")
-    assert "[private/store]: No such file" in s.command("mailq").out
+    wait_for("the reason in the list", lambda:
+             "[private/store]: No such file" in s.command("mailq").out)
 
 
 def test_socket_that_no_setting_names(suite):

@@ -196,6 +196,7 @@ class V6Server(FakeServer):
                              daemon=True).start()
 
     def close(self):
+        self.v6.shutdown(socket.SHUT_RDWR)  # ends accept(2)
         self.v6.close()
         super().close()
 

@@ -130,7 +130,7 @@ def test_greylisted_mail_goes_at_the_next_attempt(suite):
 
 def test_connection_is_used_again(suite):
     with FakeServer() as sink:
-        s = suite(main=relay(sink, smtp_connection_cache_time_limit="20s"))
+        s = suite(main=relay(sink, smtp_connection_cache_time_limit="100s"))
         with s.smtp() as session:
             for i in range(3):
                 s.send_on(session, "alice@example.test", ["x@remote.test"],
@@ -154,7 +154,7 @@ def test_unused_connection_is_ended_with_quit(suite):
 def test_connection_that_died_meanwhile_costs_no_delivery(suite):
     with FakeServer(replies={".": ["250 2.0.0 first", "250 2.0.0 second"]}) \
             as sink:
-        s = suite(main=relay(sink, smtp_connection_cache_time_limit="20s"))
+        s = suite(main=relay(sink, smtp_connection_cache_time_limit="100s"))
         s.send(to="x@remote.test")
         sink.wait()
         s.wait_log("status=sent .250 2.0.0 first")

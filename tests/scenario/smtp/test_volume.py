@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: ISC
 """Many recipients, large messages, slow servers, and changes meanwhile."""
-import os
 import signal
 import threading
 import time
 
 from peers import FakeServer, Server
-from posthaste import wait_for
+from posthaste import DEADLINE, signal_all, wait_for
 
 
 def test_several_hundred_recipients_in_batches(suite):
@@ -26,8 +25,8 @@ def test_large_message_arrives_whole(suite):
     with FakeServer() as sink:
         s = suite(main=f"relayhost = [127.0.0.1]:{sink.port}\n")
         s.send(to="x@remote.test", body="\r\n".join(lines) + "\r\n",
-               timeout=60)
-        (_, _, content), = sink.wait(deadline=60)
+               timeout=DEADLINE)
+        (_, _, content), = sink.wait()
         assert content.split(b"\r\n\r\n", 1)[1].decode().split("\r\n") == \
             lines + [""]
 
@@ -42,13 +41,13 @@ def test_server_that_stops_reading_times_out(suite):
                       b"354 go\r\n"):
             f.readline()
             connection.sendall(reply)
-        stop.wait(30)
+        stop.wait(DEADLINE)
 
     with Server(handle) as slow:
         s = suite(main=f"relayhost = [127.0.0.1]:{slow.port}\n"
                   "smtp_data_xfer_timeout = 1s\n")
         s.send(to="x@remote.test", body=("y" * 76 + "\r\n") * 200000,
-               timeout=60)
+               timeout=DEADLINE)
         s.wait_log(r"dsn=4.4.2, status=deferred \(conversation with .* timed "
                    "out while sending message body")
         stop.set()
@@ -74,7 +73,7 @@ def test_reply_in_the_middle_of_the_content_is_the_reason(suite):
     with Server(handle) as full:
         s = suite(main=f"relayhost = [127.0.0.1]:{full.port}\n")
         s.send(to="x@remote.test", body=("y" * 76 + "\r\n") * 30000,
-               timeout=60)
+               timeout=DEADLINE)
         s.wait_log(r"dsn=5.3.4, status=bounced .*552 5.3.4 that is enough")
 
 
@@ -82,7 +81,7 @@ def test_reload_lets_a_delivery_finish(suite):
     go = threading.Event()
 
     def slow(line):
-        assert go.wait(15)
+        assert go.wait(DEADLINE)
         return "250 2.0.0 Ok"
 
     with FakeServer(replies={".": slow}) as sink:
@@ -146,8 +145,7 @@ def test_client_killed_in_the_middle_loses_nothing(suite):
         wait_for("the content", lambda: any(
             c.startswith("DATA") for c in sink.commands))
         del replies["."]
-        for pid in s.processes("smtp"):
-            os.kill(pid, signal.SIGKILL)
+        signal_all(s.processes("smtp"), signal.SIGKILL)
         s.wait_log(r"to=<x@remote.test>, .*status=sent \(250")
         s.wait_empty()
         stop.set()

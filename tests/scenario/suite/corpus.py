@@ -17,7 +17,7 @@ import subprocess
 
 import pytest
 
-from posthaste import SOURCE
+from posthaste import DEADLINE, SOURCE
 from terminal import on_terminal
 
 WHOLE = os.environ.get("POSTHASTE_CORPUS")
@@ -267,7 +267,7 @@ def by_smtplib(s, corpus, to):
 
 def by_pipeline(s, corpus, to):
     """The next message's commands go out with the end of the one before."""
-    with socket.create_connection(("127.0.0.1", s.ports["smtp"]), 60) as c:
+    with socket.create_connection(("127.0.0.1", s.ports["smtp"]), DEADLINE) as c:
         f = c.makefile("rb")
 
         def wait(code):
@@ -295,7 +295,7 @@ def by_pipeline(s, corpus, to):
 def by_bdat(s, corpus, to):
     """Chunks of sizes that cut line ends in two."""
     dice = random.Random(11)
-    with socket.create_connection(("127.0.0.1", s.ports["smtp"]), 60) as c:
+    with socket.create_connection(("127.0.0.1", s.ports["smtp"]), DEADLINE) as c:
         f = c.makefile("rb")
 
         def ask(data):

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: ISC
 """What a program that strangers have taken over finds, and whom it reaches."""
 import contextlib
-import os
 import re
-import signal
 import socket
 import subprocess
 
 import pytest
 
-from posthaste import AS_ROOT, ROOT, wait_for
+from posthaste import AS_ROOT, ROOT, kill_all, wait_for
 from programs import own_programs, replace
 
 SECRETS = """\
@@ -226,14 +224,13 @@ def test_what_a_captured_program_can_do(suite, program):
     assert len(tried) >= 36
     done = {name for name, result in tried.items() if result == "DONE"}
     assert done == left
-    for pid in s.processes(program):
-        os.kill(pid, signal.SIGKILL)
+    kill_all(s.processes(program))
     s.may_crash = True
     for name in DEADLY:
         with touch(s, program):
             s.wait_log(f"probe: dies of {name}")
     wait_for("their ends",
-             lambda: s.log().count("killed by signal 31") == len(DEADLY))
+             lambda: s.log().count("killed by signal 31") >= len(DEADLY))
     assert "survived" not in s.log()
 
 

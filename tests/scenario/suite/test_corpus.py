@@ -54,7 +54,7 @@ def test_goes_in_and_lies_in_the_mailbox(suite, take, way, most):
     way(s, messages, BOB)
     if way is corpus.by_sendmail:
         messages.change(corpus.without_postmark)
-    stored = s.wait_messages("bob", len(messages), 60)
+    stored = s.wait_messages("bob", len(messages))
     assert len(stored) == len(messages)
     compare(messages, by_tag(stored))
 
@@ -69,7 +69,7 @@ def test_is_read_over_pop3(suite, take, way, most, tmp_path, monkeypatch):
     if way is corpus.from_mutt:
         messages.leave_out(corpus.too_much_for_mutt)
     corpus.by_pipeline(s, messages, BOB)
-    s.wait_messages("bob", len(messages), 60)
+    s.wait_messages("bob", len(messages))
     stored = way(s, len(messages), tmp_path)
     assert len(stored) == len(messages)
     # what these two change by themselves
@@ -85,7 +85,7 @@ def test_is_read_over_pop3_where_files_have_unix_line_ends(
     s = suite(main=corpus.AS_IS + "virtual_maildir_form = lf\n")
     messages = take(MANY)
     corpus.by_pipeline(s, messages, BOB)
-    for stored in s.wait_messages("bob", len(messages), 60):
+    for stored in s.wait_messages("bob", len(messages)):
         assert b"\r" not in stored
     compare(messages, by_tag(corpus.from_poplib(s, len(messages), tmp_path)))
 
@@ -101,7 +101,7 @@ def test_is_read_over_pop3_out_of_an_mbox_file(suite, take, tmp_path,
     s.start()
     messages = take(MANY)
     corpus.by_pipeline(s, messages, BOB)
-    s.wait_empty(120)
+    s.wait_empty()
     compare(messages, by_tag(corpus.from_poplib(s, len(messages), tmp_path)))
 
 
@@ -109,7 +109,7 @@ def test_of_our_own_users_gets_what_is_missing(suite, take):
     s = suite(main=corpus.AS_IS.replace("mynetworks", "# "))
     messages = take(MANY, noisy=2000)
     corpus.by_pipeline(s, messages, BOB)
-    compare(messages, by_tag(s.wait_messages("bob", len(messages), 60)),
+    compare(messages, by_tag(s.wait_messages("bob", len(messages))),
             added=corpus.MISSING)
 
 
@@ -122,7 +122,7 @@ def test_sendmail_t_sends_to_whom_the_header_names(suite, take):
     messages = take(SOME)
     skipped = corpus.by_sendmail_t(s, messages)
     messages.change(corpus.without_postmark)
-    s.wait_empty(120)
+    s.wait_empty()
     compare(messages, by_tag(s.messages("bob")), skipped,
             added=corpus.MISSING, dropped=rb"Bcc|Resent-Bcc")
 
@@ -138,7 +138,7 @@ def test_lies_in_a_local_mailbox(suite, take, kind, tmp_path):
     s.start()
     messages = take(MANY)
     corpus.by_pipeline(s, messages, "box@local.test")
-    s.wait_empty(120)
+    s.wait_empty()
     if kind == "mbox":
         stored = corpus.read_mbox(box / "mbox")
         messages.change(corpus.quoted_as_in_mbox)
@@ -148,13 +148,21 @@ def test_lies_in_a_local_mailbox(suite, take, kind, tmp_path):
     compare(messages, by_tag(stored, crlf=False))
 
 
+def ended(log, count):
+    """Of so many messages, and of all reports about them."""
+    begun = set(re.findall(r": (\w+): from=<", log))
+    return len(begun) >= count and begun <= set(
+        re.findall(r": (\w+): removed$", log, re.M))
+
+
 def relayed(suite, messages, main="", **sink):
     """What arrived at a sink, as delivered mail looks; and what bounced."""
     with FakeServer(**sink) as peer:
         s = suite(main=corpus.AS_IS + main +
                   f"relayhost = [127.0.0.1]:{peer.port}\n")
         corpus.by_pipeline(s, messages, "someone@elsewhere.test")
-        s.wait_empty(120)
+        s.wait_empty()
+        wait_for("the log of all ends", lambda: ended(s.log(), len(messages)))
         stored = []
         for sender, _, content in peer.messages:
             tag = re.match(r"MAIL FROM:<(.*?)>", sender)[1].encode()
@@ -262,7 +270,7 @@ def test_twenty_megabytes_arrive_whole(suite, way):
     messages = Corpus(0, big=1)
     messages.leave_out(lambda message: len(message) < 20 << 20)
     way(s, messages, BOB)
-    stored = s.wait_messages("bob", 1, 60)
+    stored = s.wait_messages("bob")
     compare(messages, by_tag(stored))
     assert s.pop3().stat() == (1, len(stored[0]))
 

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from chaos import born
 from posthaste import wait_for
 
 PROGRAMS = ("smtpd", "cleanup", "qmgr", "local", "lookup", "logd")
@@ -85,12 +86,12 @@ def test_master_killed_then_started_again(suite):
     worker.start()
     wait_for("some mail", lambda: len(accepted) > 20)
     (master,) = s.processes("master")
-    everybody = s.processes()
+    everybody = {pid: born(pid) for pid in s.processes()}
     os.kill(master, signal.SIGKILL)
     stop.wait(0.5)
     stop.set()
     worker.join()
     wait_for("all programs to follow their master", lambda: not any(
-        os.path.exists(f"/proc/{pid}") for pid in everybody))
+        when and born(pid) == when for pid, when in everybody.items()))
     s.start()
     check_ledger(s, accepted)

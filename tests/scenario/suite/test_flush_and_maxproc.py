@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """posthaste flush tries deferred mail; maxproc bounds a service's sessions."""
 from peers import Dialogue, FakeServer
-from posthaste import MASTER_CF, wait_for
+from posthaste import DEADLINE, MASTER_CF, wait_for
 
 
 def test_flush_tries_deferred_mail(suite):
@@ -30,7 +30,7 @@ def test_sessions_beyond_maxproc_wait_for_a_place(suite):
     assert said is None
     served[0].script("C: QUIT\nS: 221")
     served[0].close()
-    third.socket.settimeout(20)
+    third.socket.settimeout(DEADLINE)
     assert third.reply().startswith("220")
     for d in (served[1], third):
         d.close()

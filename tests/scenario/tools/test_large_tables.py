@@ -20,14 +20,14 @@ def test_a_million_entries(s, kind):
         f.writelines(f"user{i}@domain{i % 997}.test mailbox{i}\n"
                      for i in range(MILLION))
     began = time.monotonic()
-    s.command("postmap", f"{kind}:{path}")
-    # some seconds on an idle machine
-    assert time.monotonic() - began < 60
+    s.command("postmap", f"{kind}:{path}", timeout=600)
+    # some seconds on an idle machine; a square would be days
+    assert time.monotonic() - began < 300
     asked = "".join(f"USER{i}@domain{i % 997}.test\nno{i}@x.test\n"
                     for i in range(0, MILLION, 97))
     began = time.monotonic()
     done = s.command("postmap", "-q", "-", f"{kind}:{path}", stdin=asked)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 120
     answers = done.out.splitlines()
     assert len(answers) == len(range(0, MILLION, 97))
     assert answers[3] == f"USER291@domain291.test\tmailbox291"

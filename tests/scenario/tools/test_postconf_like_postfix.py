@@ -30,7 +30,7 @@ def theirs(folder, arguments):
 def run(program, folder, arguments, environment):
     done = subprocess.run(
         [b"postconf", *(os.fsencode(a) for a in arguments)],
-        executable=program, cwd=folder, capture_output=True, timeout=60,
+        executable=program, cwd=folder, capture_output=True, timeout=300,
         stdin=subprocess.DEVNULL,
         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C",
              "MAIL_CONFIG": str(folder), **environment})

@@ -10,6 +10,7 @@ def test_story_from_connect_to_mailbox(suite):
     s.wait_messages("carol")
     mine = s.send(to="bob@example.test")
     s.wait_messages("bob")
+    s.wait_log(mine + r": to=.*status=sent")
     s.wait_log(mine + r": removed")
     story = s.command("posttrace", "-f", s.root / "log/mail.log", mine).out
     for part in (r"connect from", r"client=", r"message-id=",

@@ -77,7 +77,7 @@ def ours(folder, program, *arguments, stdin=None):
         input=stdin or b"", cwd=folder,
         env={"PATH": "/usr/bin:/bin", "LC_ALL": "C",
              "MAIL_CONFIG": str(folder.parents[2] / "ours")},
-        capture_output=True, timeout=60)
+        capture_output=True, timeout=300)
     return done.returncode, done.stdout, done.stderr
 
 
