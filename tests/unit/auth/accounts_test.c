@@ -377,7 +377,7 @@ test_changes_show(void **state)
 	(void)state;
 	assert_int_equal(accounts_find(a, SPAN("new"), &account), ACCOUNT_NONE);
 	write_file("new@example.test:{PLAIN}n:1000:1000\n");
-	for (int i = 0; i < 40; i++) {
+	for (int i = 0; i < 1200; i++) {
 		if (accounts_find(a, SPAN("new"), &account) == ACCOUNT_FOUND)
 			break;
 		usleep(50000);

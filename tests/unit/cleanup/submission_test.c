@@ -295,7 +295,7 @@ a_plain_message_is_stored_as_it_is(void **state)
 	assert_int_equal(questions, 0);
 	/* and qmgr knows all of it */
 	assert_int_equal(ipc_expect(qmgr, &message_queued, &message,
-			     clock_in(2)),
+			     clock_in(60)),
 	    IPC_OK);
 	q = message;
 	r = q->recipients.items;

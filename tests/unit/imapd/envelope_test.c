@@ -150,7 +150,7 @@ long_lists_are_cut(void **state)
 	assert_false(out.overflow);
 	assert_true(out.n > 3 * ENVELOPE_LIST_MAX);
 	assert_true(out.n < 4 * ENVELOPE_LIST_MAX);
-	assert_true(clock() - from < CLOCKS_PER_SEC);
+	assert_true(clock() - from < 5 * CLOCKS_PER_SEC);
 	buf_fini(&header);
 	buf_fini(&out);
 }

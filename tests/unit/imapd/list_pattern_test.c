@@ -151,7 +151,7 @@ stars_cost_nothing(void **state)
 	for (int i = 0; i < 1000; i++)
 		assert_false(list_pattern_match(p, name));
 	list_pattern_free(&p);
-	assert_true(clock() - start < 5 * CLOCKS_PER_SEC);
+	assert_true(clock() - start < 15 * CLOCKS_PER_SEC);
 }
 
 static void

@@ -39,7 +39,7 @@
 #include "lib/service/status_page.h"
 #include "lib/task/task.h"
 
-enum { PATIENCE_MS = 15000, ANSWERS_MAX = 256 };
+enum { PATIENCE_MS = 60000, ANSWERS_MAX = 256 };
 
 static struct {
 	char root[64];
@@ -186,7 +186,7 @@ lookup(void *argument)
 				.nexthop = "example.test" };
 		}
 		assert_int_equal(ipc_send(c, &message_resolve_reply, &reply,
-				     clock_in(10)),
+				     clock_in(60)),
 		    IPC_OK);
 		free(items);
 	}
@@ -223,7 +223,7 @@ serve_one(struct ipc *c, const struct msg_deliver *m, size_t i, bool *down)
 	} else if (strncmp(to, "die", 3) == 0 && world.served_count == 1) {
 		return false;
 	}
-	return ipc_send(c, &message_delivered, &answer, clock_in(10)) == IPC_OK;
+	return ipc_send(c, &message_delivered, &answer, clock_in(60)) == IPC_OK;
 }
 
 static void
@@ -249,7 +249,7 @@ agent(void *argument)
 			done.text = "connection refused";
 		fd_close(&fd);
 		fine = fine &&
-		    ipc_send(c, &message_deliver_done, &done, clock_in(10)) ==
+		    ipc_send(c, &message_deliver_done, &done, clock_in(60)) ==
 			IPC_OK;
 	}
 	ipc_free(&c);
@@ -277,7 +277,7 @@ bounce(void *argument)
 		    "ok-report@example.test", "", client, 0);
 		world.reports++;
 		fd_close(&fd);
-		if (ipc_send(c, &message_reported, &answer, clock_in(10)) !=
+		if (ipc_send(c, &message_reported, &answer, clock_in(60)) !=
 		    IPC_OK)
 			break;
 	}
@@ -308,11 +308,11 @@ connect_to(struct ipc *child, const char *service)
 		*ours = pair[0];
 		yes.socket = pair[1];
 		task_start(services[i].function, ours);
-		ipc_send(child, &message_connected, &yes, clock_in(10));
+		ipc_send(child, &message_connected, &yes, clock_in(60));
 		close(pair[1]);
 		return;
 	}
-	ipc_send(child, &message_not_connected, &no, clock_in(10));
+	ipc_send(child, &message_not_connected, &no, clock_in(60));
 }
 
 static void

@@ -31,7 +31,7 @@ bool fake_cleanup_dies;
 bool fake_scratch_refused;
 bool fake_lookup_down;
 
-enum { DEADLINE_S = 20, ADDRESSES = 200 };
+enum { DEADLINE_S = 60, ADDRESSES = 200 };
 
 static struct msg_resolved_item
 resolved(const char *address)

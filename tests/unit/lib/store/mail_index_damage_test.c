@@ -241,7 +241,7 @@ it_may_break_while_it_is_open(void **state)
 		child = fork();
 		if (child == 0) {
 			log_threshold(LEVEL_FATAL);
-			alarm(20);
+			alarm(120);
 			work_on_damage(page);
 			_exit(0);
 		}
@@ -249,7 +249,7 @@ it_may_break_while_it_is_open(void **state)
 		assert_true(WIFEXITED(status));
 		assert_true(WEXITSTATUS(status) == 0 ||
 		    WEXITSTATUS(status) == EX_TEMPFAIL);
-		alarm(20);
+		alarm(120);
 		check_mailbox();
 		alarm(0);
 	}
@@ -393,7 +393,7 @@ others_write_after_damage_was_met(void **state)
 	assert_int_equal(pipe(go), 0);
 	child = fork();
 	if (child == 0) {
-		alarm(60);
+		alarm(180);
 		x = index_open();
 		(void)!write(ready[1], "x", 1);
 		if (read(go[0], &byte, 1) != 1 || !mail_index_begin(x, &why))
@@ -481,7 +481,7 @@ who_waited_for_the_old_file_takes_the_new_one(void **state)
 	if (child == 0) {
 		struct mail_index *mine;
 
-		alarm(20);
+		alarm(120);
 		mine = index_open();
 		(void)!write(ready[1], "x", 1);
 		/* waits for the parent's lock */

@@ -279,7 +279,7 @@ a_lock_on_the_directory_stops_nobody(void **state)
 	account_mail("cur/1.a:2,", "x\n");
 	fd = open("Maildir", O_RDONLY | O_DIRECTORY);
 	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
-	(void)alarm(20);
+	(void)alarm(120);
 	a = account_open();
 	m = account_inbox(a);
 	(void)alarm(0);

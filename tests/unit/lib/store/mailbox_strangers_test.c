@@ -554,7 +554,7 @@ a_long_history_is_told_at_once(void **state)
 	assert_true(complete);
 	assert_int_equal(uid_set_members(&out), STEPS * RANGES);
 	/* range by range: 20 seconds */
-	assert_true((clock() - before) / CLOCKS_PER_SEC < 2);
+	assert_true((clock() - before) / CLOCKS_PER_SEC < 8);
 	uid_set_fini(&set);
 	uid_set_fini(&out);
 	mail_index_close(&x);

@@ -84,7 +84,7 @@ echo(void *argument)
 	char c;
 
 	for (;;) {
-		assert_int_equal(wait_fd(fd, WAIT_READ, clock_in(5)),
+		assert_int_equal(wait_fd(fd, WAIT_READ, clock_in(60)),
 		    WAIT_READY);
 		if (read(fd, &c, 1) != 1)
 			break;
@@ -103,7 +103,7 @@ ask(void *argument)
 	for (int i = 0; i < 100; i++) {
 		c = (char)('a' + i % 26);
 		assert_int_equal(write(fd, &c, 1), 1);
-		assert_int_equal(wait_fd(fd, WAIT_READ, clock_in(5)),
+		assert_int_equal(wait_fd(fd, WAIT_READ, clock_in(60)),
 		    WAIT_READY);
 		assert_int_equal(read(fd, &c, 1), 1);
 		assert_int_equal(c, 'a' + i % 26);
@@ -148,13 +148,13 @@ late(void *argument)
 	int64_t start = clock_ms();
 
 	assert_int_equal(wait_fd(fd, WAIT_READ, start + 30), WAIT_TIMEOUT);
-	assert_in_range(clock_ms() - start, 30, 1000);
+	assert_in_range(clock_ms() - start, 30, 30000);
 	/* an earlier deadline than the one before */
 	start = clock_ms();
 	assert_int_equal(wait_fd(fd, WAIT_READ, start + 10000000), WAIT_READY);
 	start = clock_ms();
 	assert_int_equal(wait_until(start + 20), WAIT_TIMEOUT);
-	assert_in_range(clock_ms() - start, 20, 1000);
+	assert_in_range(clock_ms() - start, 20, 30000);
 	note('l');
 }
 
@@ -298,7 +298,7 @@ static struct wait_queue queue;
 static void
 queuer(void *argument)
 {
-	assert_int_equal(wait_on(&queue, clock_in(5)), WAIT_READY);
+	assert_int_equal(wait_on(&queue, clock_in(60)), WAIT_READY);
 	note(*(char *)argument);
 }
 
@@ -342,7 +342,7 @@ static void
 cancelled_in_queue(void *argument)
 {
 	(void)argument;
-	assert_int_equal(wait_on(&queue, clock_in(5)), WAIT_CANCELLED);
+	assert_int_equal(wait_on(&queue, clock_in(60)), WAIT_CANCELLED);
 	note('c');
 }
 
@@ -384,7 +384,7 @@ writer(void *argument)
 
 		if (n < 0) {
 			assert_int_equal(errno, EAGAIN);
-			assert_int_equal(wait_fd(fd, WAIT_WRITE, clock_in(5)),
+			assert_int_equal(wait_fd(fd, WAIT_WRITE, clock_in(60)),
 			    WAIT_READY);
 			continue;
 		}
@@ -408,7 +408,7 @@ reader(void *argument)
 		if (n > 0)
 			total += (size_t)n;
 		else if (n < 0)
-			assert_int_equal(wait_fd(fd, WAIT_READ, clock_in(5)),
+			assert_int_equal(wait_fd(fd, WAIT_READ, clock_in(60)),
 			    WAIT_READY);
 	}
 	assert_int_equal(total, 4 * 1024 * 1024);
@@ -435,7 +435,7 @@ both_ways(void *argument)
 {
 	int fd = *(int *)argument;
 
-	assert_int_equal(wait_fd(fd, WAIT_READ | WAIT_WRITE, clock_in(5)),
+	assert_int_equal(wait_fd(fd, WAIT_READ | WAIT_WRITE, clock_in(60)),
 	    WAIT_READY);
 	note('b');
 	assert_int_equal(wait_fd(fd, WAIT_READ, clock_ms() + 30), WAIT_TIMEOUT);
@@ -553,8 +553,8 @@ works_without_tasks(void **state)
 	pair(fd);
 	assert_null(task_current());
 	assert_int_equal(wait_fd(fd[0], WAIT_READ, start + 20), WAIT_TIMEOUT);
-	assert_in_range(clock_ms() - start, 20, 1000);
-	assert_int_equal(wait_fd(fd[0], WAIT_WRITE, clock_in(1)), WAIT_READY);
+	assert_in_range(clock_ms() - start, 20, 30000);
+	assert_int_equal(wait_fd(fd[0], WAIT_WRITE, clock_in(60)), WAIT_READY);
 	assert_int_equal(write(fd[1], "x", 1), 1);
 	assert_int_equal(wait_fd(fd[0], WAIT_READ, INT64_MAX), WAIT_READY);
 	assert_int_equal(wait_until(clock_ms() + 10), WAIT_TIMEOUT);
