@@ -52,6 +52,8 @@ void postconf_load_rows(struct postconf *p, bool needed);
 void postconf_names_init(struct postconf *p);
 void postconf_names_fini(struct postconf *p);
 unsigned int postconf_class(const struct postconf *p, struct span name);
+/* process_id and its like: the programs' own. */
+bool postconf_read_only(struct span name);
 /* What is referred to and not there; what is there and means nothing. */
 void postconf_warn_undefined(const struct postconf *p, bool main_cf);
 void postconf_warn_unused(const struct postconf *p, bool main_cf);

@@ -23,7 +23,9 @@ postconf_kinds(struct postconf *p, char mode)
 		buf_add_text(&p->out, "flock\nfcntl\ndotlock\n");
 	else if (mode == 'm')
 		table_types(add_line, &p->out);
-	else /* the same names for the server and the client */
+	else if (mode == 'a') /* either value of smtpd_sasl_type will do */
+		buf_add_text(&p->out, "cyrus\ndovecot\n");
+	else
 		buf_add_text(&p->out, "cyrus\n");
 }
 

@@ -109,6 +109,9 @@ value_of(struct postconf *p, const char *name)
 {
 	const char *text = p->defaults ? NULL : conf_raw(p->conf, name);
 
+	if (text == NULL && postconf_read_only(span_of(name)))
+		return postconf_expand(p, arena_printf(p->arena, "${%s}", name),
+		    NULL);
 	if (text == NULL)
 		text = conf_fallback(p->conf, name);
 	if (text == NULL)

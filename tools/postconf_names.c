@@ -252,8 +252,8 @@ postconf_class(const struct postconf *p, struct span name)
 	return set ? CLASS_USER : 0;
 }
 
-static bool
-read_only(struct span name)
+bool
+postconf_read_only(struct span name)
 {
 	return span_is(name, "process_id") || span_is(name, "process_name") ||
 	    span_is(name, "service_name");
@@ -269,7 +269,7 @@ check_reference(void *with, struct span name)
 {
 	const struct warning *w = with;
 
-	if (read_only(name) || postconf_class(w->p, name) != 0 ||
+	if (postconf_read_only(name) || postconf_class(w->p, name) != 0 ||
 	    (w->row != NULL && row_find(w->row, name) != NULL))
 		return;
 	log_warning("%s/%s: undefined parameter: %.*s", w->p->directory,
@@ -295,7 +295,7 @@ check_main(void *with, const char *name, const char *raw, const char *origin)
 	struct warning *w = with;
 
 	(void)origin;
-	if (read_only(span_of(name)))
+	if (postconf_read_only(span_of(name)))
 		log_warning("%s/main.cf: read-only parameter assignment: %s=%s",
 		    w->p->directory, name, raw);
 	else if (postconf_class(w->p, span_of(name)) == 0)
@@ -333,7 +333,7 @@ check_setting(struct warning *w, struct span name, struct span value)
 {
 	const char *what = "unused parameter";
 
-	if (read_only(name))
+	if (postconf_read_only(name))
 		what = "read-only parameter assignment";
 	else if (postconf_class(w->p, name) != 0 || in_use(w->p, name))
 		return;

@@ -254,11 +254,11 @@ conf_verdict(struct conf *c, const char *name)
 		v.reason = "Postfix's own: this suite's is used";
 	} else if (param_find(span_of(name)) != NULL) {
 		v.kind = VERDICT_HONOURED;
-	} else if (row != NULL) {
-		v = of_compat(c, s, row);
 	} else if (reserved(span_of(name))) {
 		v.kind = VERDICT_REFUSED;
 		v.reason = "cannot be set";
+	} else if (row != NULL) {
+		v = of_compat(c, s, row);
 	} else if (family != NULL) {
 		v = of_family(c, s, family);
 	} else if (is_class(c, name)) {

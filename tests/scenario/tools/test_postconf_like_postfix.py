@@ -401,3 +401,59 @@ def test_change_of_master_cf(tmp_path, arguments):
         assert entries(after) == entries(before)
         assert comments(after) == comments(before)
     assert own == peer
+
+
+OURS = "this suite's own: places, names, users, version"
+INDIRECT = "3.12 names default_database_type or default_cache_db_type"
+TLS = "compat.def says why: today's TLS, or as Postfix's code has it"
+LATER = "Postfix 3.12 has another default than 3.7"
+# Where the defaults are not those of Postfix 3.7.
+DIFFERENT = {
+    **dict.fromkeys("""command_directory config_directory daemon_directory
+        data_directory html_directory mail_name mail_owner mail_release_date
+        mail_version manpage_directory queue_directory readme_directory
+        sample_directory setgid_group shlib_directory syslog_name
+        process_id""".split(), OURS),
+    **dict.fromkeys("""address_verify_map alias_database alias_maps
+        postscreen_cache_map""".split(), INDIRECT),
+    **dict.fromkeys("""lmtp_tls_mandatory_protocols lmtp_tls_protocols
+        lmtp_tls_security_level smtp_tls_mandatory_protocols
+        smtp_tls_protocols smtp_tls_security_level
+        smtpd_tls_mandatory_protocols smtpd_tls_protocols
+        smtpd_tls_security_level tls_high_cipherlist tls_medium_cipherlist
+        tls_wildcard_matches_multiple_labels""".split(), TLS),
+    **dict.fromkeys("""milter_default_action proxy_read_maps
+        smtp_pix_workarounds smtp_tls_dane_insecure_mx_policy
+        smtpd_forbid_bare_newline smtpd_forbid_unauth_pipelining
+        tls_eecdh_auto_curves tls_export_cipherlist tls_low_cipherlist
+        tls_null_cipherlist tlsproxy_client_policy_maps
+        tlsproxy_client_security_level""".split(), LATER),
+    "import_environment": "none of debuggers and X programs",
+}
+
+
+def test_defaults(tmp_path):
+    """Each name that Postfix 3.7 has is known, with its default."""
+    found = []
+    for who in (theirs, ours):
+        (tmp_path / "main.cf").write_bytes(HEAD)
+        (tmp_path / "master.cf").write_bytes(MASTER)
+        status, out, errors = who(tmp_path, ["-d"])
+        assert (status, errors) == (0, b"")
+        found.append(dict(line.split(" =", 1)
+                          for line in out.decode().splitlines()))
+    peer, own = found
+    assert len(peer) > 800
+    assert [name for name in peer if name not in own] == []
+    assert {name for name in peer if peer[name] != own[name]} == \
+        set(DIFFERENT), "a new difference, or one less"
+
+
+def test_read_only_names(tmp_path):
+    same(tmp_path, HEAD, MASTER, "process_name", "service_name")
+
+
+def test_kinds_of_sasl(tmp_path):
+    """smtpd_sasl_type may name either, and auth answers in both's stead."""
+    same(tmp_path, HEAD, MASTER, "-a")
+    same(tmp_path, HEAD, MASTER, "-A")
