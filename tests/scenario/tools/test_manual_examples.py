@@ -4,7 +4,8 @@ there, their commands run and answer what the page says they answer, and
 posthaste check finds nothing wrong with their settings.
 
 A block of an EXAMPLES section has lines of main.cf, then "# /path" before each
-file, then "$ command" with what it prints."""
+file, then "$ command" with what it prints; in pages about programs those with
+neither are only read."""
 import pathlib
 import re
 import shlex
@@ -20,7 +21,7 @@ BLOCK = re.compile(r"^\.Bd -literal.*?\n(.*?)^\.Ed$", re.M | re.S)
 FILE = re.compile(r"^# (/\S+)$")
 
 # Pages whose examples are hashes cut short, or not about files and commands.
-OTHER = {"accounts.5", "postaccount.1"}
+OTHER = {"accounts.5"}
 # Their servers are not there, or their module may not be: all else is true.
 SERVERS = {"pgsql_table.5", "mysql_table.5", "ldap_table.5", "redis_table.5",
            "memcache_table.5", "socketmap_table.5", "tcp_table.5"}
@@ -65,7 +66,8 @@ class Example:
 PAGES = sorted(p.name for p in MAN.glob("*.[158]"))
 EXAMPLES = [pytest.param(page, Example(text), id=f"{page}-{i}")
             for page in PAGES if page not in OTHER
-            for i, text in enumerate(blocks(page))]
+            for i, text in enumerate(blocks(page))
+            if page.endswith(".5") or re.search(r"(?m)^(\$|# /)", text)]
 
 
 def run(s, command):
@@ -146,6 +148,23 @@ def test_documents_name_pages_that_exist():
         text = document.read_text()
         for name, section in re.findall(r"\b([a-z][\w.]*)\(([158])\)", text):
             assert f"{name}.{section}" in ours, f"{document.name}: {name}"
+
+
+def test_settings_in_the_migration_guide_are_taken(suite):
+    """Blocks of "name = value" whose names are all settings of ours."""
+    s = suite(start=False)
+    known = set(s.command("postconf", "-dH").out.split())
+    text = (SOURCE / "doc/MIGRATING.md").read_text()
+    blocks = [re.findall(r"(?m)^\t(\w+) = (.*)$", block)
+              for block in re.findall(r"(?:^\t\w+ = .*\n)+", text, re.M)]
+    ours = [block for block in blocks
+            if all(name in known for name, _ in block)]
+    assert len(ours) >= 2
+    for block in ours:
+        main = s.main_cf + "".join(f"{n} = {v}\n" for n, v in block)
+        s.write("main.cf", main)
+        done = s.posthaste("check", check=False)
+        assert done.returncode == 0, (block, done.err)
 
 
 def test_every_page_is_installed_and_every_command_has_one():
