@@ -60,9 +60,9 @@ def test_both_kinds_are_parked_and_go_on(suite):
 
 @pytest.mark.parametrize("tls", [None, "implicit"])
 def test_waking_is_quick(suite, tls):
-    """By a change and by the client: some 10 ms, that others' load stretches.
-
-    What waits for a clock of half a second would show in most of them.
+    """By a change and by the client: some 10 ms, that others' load stretches,
+    but hardly each time. What waits for a clock of half a second needs a
+    quarter of one in the middle.
     """
     users = [f"u{i}" for i in range(12)]
     s = suite(main=MAIN, users=users)
@@ -71,8 +71,21 @@ def test_waking_is_quick(suite, tls):
         c = held[user] = s.imap(user, tls=tls)
         c.ok("SELECT INBOX")
         held[user] = (c, c.idle())
+    medians = []
+    for first in (1, 4, 7, 10):
+        took = wake_in_turn(s, held, range(first, first + 3))
+        medians.append({what: sorted(times)[len(times) // 2]
+                        for what, times in took.items()})
+        if max(medians[-1].values()) < 0.1:
+            break
+    print(medians)
+    assert max(medians[-1].values()) < 0.1, medians
+
+
+def wake_in_turn(s, held, rounds):
+    """Seconds that it took by a change, and by the client."""
     took = {"change": [], "client": []}
-    for i in range(1, 4):
+    for i in rounds:
         all_parked(s)
         for user, (c, tag) in held.items():
             if (int(user[1:]) + i) % 2:
@@ -86,11 +99,7 @@ def test_waking_is_quick(suite, tls):
                 c.done(tag)
                 took["client"].append(time.monotonic() - began)
                 held[user] = (c, c.idle())
-    for what, times in took.items():
-        times.sort()
-        print(what, len(times), "p50", times[len(times) // 2], "p99",
-              times[-1])
-        assert times[len(times) // 4] < 0.1, (what, times)
+    return took
 
 
 def test_numbers_stay_true(suite):
