@@ -149,55 +149,98 @@ lists(const char *list, struct span name)
 	return false;
 }
 
+/* The -o of one service: their values may name each other. */
+struct scope {
+	struct conf *conf;
+	char **overrides;
+	struct arena *arena;
+	int depth;
+};
+
+static const char *from_overrides(void *with, struct span name);
+
+static const char *
+expanded(struct scope *s, const char *text)
+{
+	struct buf value = BUF_INIT(1 << 16), error = BUF_INIT(1024);
+	const char *result = "";
+
+	s->depth++;
+	if (s->depth < DEPTH_MAX &&
+	    conf_expand_with(s->conf, text, from_overrides, s, &value, &error))
+		result = arena_text(s->arena, buf_text(&value));
+	s->depth--;
+	buf_fini(&value);
+	buf_fini(&error);
+	return result;
+}
+
 /* The value of a name that another -o of the same service sets. */
 static const char *
 from_overrides(void *with, struct span name)
 {
-	for (char **o = with; *o != NULL; o++) {
+	struct scope *s = with;
+
+	for (char **o = s->overrides; *o != NULL; o++) {
 		struct span text = span_of(*o);
 		size_t equal = span_find(text, '=');
 
 		if (equal < text.n &&
 		    span_equal(span_trim(span_take(text, equal)), name))
-			return *o + equal + 1;
+			return expanded(s, *o + equal + 1);
 	}
 	return NULL;
 }
 
 /* Does that -o set something whose tables we open? */
 static bool
-shares_override(const struct query_tables *q, struct conf *c, struct span name,
-    char **overrides)
+shares_override(const struct query_tables *q, struct scope *s, struct span name)
 {
-	const char *classes = from_overrides(overrides, SPAN(CLASSES));
+	const char *classes = from_overrides(s, SPAN(CLASSES));
 	char *own = mem_span_text(name);
 	bool shares = conf_shares(q->share, own);
 
 	free(own);
 	if (shares || !conf_shares(q->share, CLASSES))
 		return shares;
-	return lists(classes ? classes : conf_value(c, CLASSES), name);
+	return lists(classes ? classes : conf_value(s->conf, CLASSES), name);
 }
 
 static void
-scan_override(struct query_tables *q, struct conf *c, const char *text,
-    char **overrides)
+scan_override(struct query_tables *q, struct scope *s, const char *text)
 {
 	struct span name = span_of(text);
 	size_t equal = span_find(name, '=');
-	struct buf value = BUF_INIT(1 << 16), error = BUF_INIT(1024);
 
 	name = span_trim(span_take(name, equal));
-	if (text[equal] == '=' && shares_override(q, c, name, overrides) &&
-	    conf_expand_with(c, text + equal + 1, from_overrides, overrides,
-		&value, &error)) {
-		if (span_is(name, CLASSES))
-			scan_classes(q, c, buf_text(&value));
-		else
-			scan(q, buf_span(&value), 0);
-	}
-	buf_fini(&value);
-	buf_fini(&error);
+	if (text[equal] != '=' || !shares_override(q, s, name))
+		return;
+	text = expanded(s, text + equal + 1);
+	if (span_is(name, CLASSES))
+		scan_classes(q, s->conf, text);
+	else
+		scan(q, span_of(text), 0);
+}
+
+static void
+scan_overrides(struct query_tables *q, struct conf *c, char **overrides)
+{
+	struct scope s = { c, overrides, arena_new(), 0 };
+
+	for (char **o = overrides; o != NULL && *o != NULL; o++)
+		scan_override(q, &s, *o);
+	arena_free(&s.arena);
+}
+
+static void
+scan_all(struct query_tables *q, struct conf *c,
+    const struct master_cf *services)
+{
+	scan_settings(q, c);
+	if (conf_shares(q->share, CLASSES))
+		scan_classes(q, c, conf_value(c, CLASSES));
+	for (size_t i = 0; services != NULL && i < services->count; i++)
+		scan_overrides(q, c, services->entries[i].overrides);
 }
 
 struct query_tables *
@@ -205,17 +248,17 @@ query_tables_open(struct conf *c, const char *share,
     const struct master_cf *services)
 {
 	struct query_tables *q = mem_new(sizeof(*q));
+	struct buf error = BUF_INIT(1024);
 
 	q->share = share;
-	scan_settings(q, c);
-	if (conf_shares(share, CLASSES))
-		scan_classes(q, c, conf_value(c, CLASSES));
-	for (size_t i = 0; services != NULL && i < services->count; i++) {
-		char **overrides = services->entries[i].overrides;
-
-		for (char **o = overrides; o != NULL && *o != NULL; o++)
-			scan_override(q, c, *o, overrides);
+	scan_all(q, c, services);
+	/* and those that smtpd asks only when it is at its limit */
+	if (conf_shares(share, "stress") &&
+	    conf_override(c, "stress=yes", &error)) {
+		scan_all(q, c, services);
+		(void)conf_override(c, "stress=", &error);
 	}
+	buf_fini(&error);
 	return q;
 }
 

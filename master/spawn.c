@@ -149,10 +149,11 @@ set_environment(struct master *m)
 {
 	struct span rest = span_of(m->plan->params.import_environment), item;
 	struct arena *arena = m->plan->arena;
-	char *kept[64];
+	/* an item and what parts it from the next have two bytes at least */
+	char **kept = arena_alloc(arena, (rest.n / 2 + 1) * sizeof(*kept));
 	size_t n = 0;
 
-	while (n < 64 && conf_list_next(&rest, &item)) {
+	while (conf_list_next(&rest, &item)) {
 		char *text = arena_span(arena, item);
 		const char *value = getenv(text);
 

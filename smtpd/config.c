@@ -108,10 +108,15 @@ read_lists(struct buf *error)
 static void
 read_stressed(struct conf *c, struct buf *error)
 {
+	struct buf again = BUF_INIT(65536); /* what was said of the calm ones */
+
 	if (!conf_override(c, "stress=yes", error) ||
 	    !conf_fill(c, &smtpd_param_group, &config.stressed, error))
 		config.stressed = config.calm;
+	config.stressed_restrictions =
+	    restriction_lists_new(c, &config.stressed, &again);
 	conf_override(c, "stress=", error);
+	buf_fini(&again);
 }
 
 static void

@@ -47,6 +47,7 @@ struct smtpd_config {
 	struct client_list *newline_exceptions;
 	struct client_list *auth_exceptions;
 	struct restriction_lists *restrictions;
+	struct restriction_lists *stressed_restrictions;
 	bool parents_match; /* parent_domain_matches_subdomains has
 			       smtpd_access_maps */
 };

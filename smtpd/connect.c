@@ -200,6 +200,8 @@ connect_begin(struct session *s, const struct service *service, int fd)
 	    service_all_sessions() >= (unsigned int)service->maxproc;
 
 	s->p = stressed ? &s->config->stressed : &s->config->calm;
+	s->restrictions = stressed ? s->config->stressed_restrictions :
+				     s->config->restrictions;
 	stream_timeout(s->io, s->p->smtpd_timeout * 1000);
 	identify(s, fd);
 	log_info("connect from %s", s->client.full);

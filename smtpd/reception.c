@@ -38,7 +38,7 @@ allowed(struct session *s, enum stage stage)
 	struct evaluation *e;
 	bool fine;
 
-	if (!restriction_list_set(s->config->restrictions, stage))
+	if (!restriction_list_set(s->restrictions, stage))
 		return true;
 	e = evaluation_new();
 	e->s = s;

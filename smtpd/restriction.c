@@ -358,16 +358,15 @@ enum decision
 restrictions_evaluate(struct evaluation *e, enum stage stage)
 {
 	e->stage = stage;
-	return evaluate_rules(e, &e->s->config->restrictions->stages[stage]);
+	return evaluate_rules(e, &e->s->restrictions->stages[stage]);
 }
 
 enum decision
 restrictions_evaluate_text(struct evaluation *e, const char *text)
 {
 	struct rule_list l = { NULL, 0, 0 };
-	struct compile c = { e->s->config->restrictions, "access table",
-		e->stage, span_of(text), NULL,
-		e->s->config->restrictions->lenient };
+	struct compile c = { e->s->restrictions, "access table", e->stage,
+		span_of(text), NULL, e->s->restrictions->lenient };
 	enum decision d;
 
 	compile_rules(&c, &l);

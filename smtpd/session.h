@@ -78,6 +78,7 @@ struct tally {
 struct session {
 	const struct smtpd_config *config;
 	const struct smtpd_params *p;
+	struct restriction_lists *restrictions; /* as it began, as p */
 	struct stream *io;
 	struct client client;
 	enum smtpd_state state;

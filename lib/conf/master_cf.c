@@ -320,15 +320,50 @@ parse_entry(struct parsing *p, struct master_entry *e)
 	return words(p, e);
 }
 
-/* "name/type", "type", or either with "!": master_service_disable. */
-static bool
-item_matches(struct span item, const struct master_entry *e)
-{
-	char full[300];
+/* One item of master_service_disable. */
+struct disable_item {
+	struct span name; /* empty: all of the type */
+	struct span type;
+	bool negated;
+};
 
-	snprintf(full, sizeof(full), "%s/%s", e->name,
-	    service_type_name(e->type));
-	return span_is(item, full) || span_is(item, service_type_name(e->type));
+static bool
+is_type(struct span s)
+{
+	for (size_t i = 0; i < sizeof(type_names) / sizeof(type_names[0]); i++)
+		if (span_is(s, type_names[i]))
+			return true;
+	return false;
+}
+
+/* "type", "name/type", "name.type" as Postfix 2.6 had it; "!" before them. */
+static bool
+read_item(struct span text, struct disable_item *item)
+{
+	size_t slash;
+
+	*item = (struct disable_item){ 0 };
+	if (text.n > 0 && text.p[0] == '!') {
+		item->negated = true;
+		text = span_skip(text, 1);
+	}
+	item->type = text;
+	if (is_type(text))
+		return true;
+	slash = span_rfind(text, '/');
+	if (slash == text.n)
+		slash = span_rfind(text, '.');
+	item->name = span_take(text, slash);
+	item->type = span_skip(text, slash + 1);
+	return item->name.n > 0 && span_find(item->name, '/') == item->name.n &&
+	    is_type(item->type);
+}
+
+static bool
+item_matches(const struct disable_item *item, const struct master_entry *e)
+{
+	return span_is(item->type, service_type_name(e->type)) &&
+	    (item->name.n == 0 || span_is(item->name, e->name));
 }
 
 static bool
@@ -337,12 +372,45 @@ disabled(const char *list, const struct master_entry *e)
 	struct span rest = span_of(list), item;
 
 	while (conf_list_next(&rest, &item)) {
-		bool negated = item.n > 0 && item.p[0] == '!';
+		struct disable_item i;
 
-		if (item_matches(span_skip(item, negated ? 1 : 0), e))
-			return !negated;
+		if (read_item(item, &i) && item_matches(&i, e))
+			return !i.negated;
 	}
 	return false;
+}
+
+/*
+ * What is not understood would leave open what somebody wants closed; so
+ * would a name that no service has.
+ */
+static void
+check_disabled(struct conf *c, const char *list, const struct master_cf *m,
+    struct buf *errors, struct buf *warnings)
+{
+	struct span rest = span_of(list), text;
+
+	while (conf_list_next(&rest, &text)) {
+		const char *origin = conf_origin(c, "master_service_disable");
+		struct disable_item item;
+		bool used = false;
+
+		if (!read_item(text, &item)) {
+			buf_printf(errors,
+			    "%s: master_service_disable: \"%.*s\" is neither "
+			    "a type of services nor name/type; there are no "
+			    "patterns, tables or files here\n",
+			    origin, SPAN_ARG(span_take(text, 80)));
+			continue;
+		}
+		for (size_t i = 0; i < m->count; i++)
+			used |= item_matches(&item, &m->entries[i]);
+		if (!used && item.name.n > 0 && warnings != NULL)
+			buf_printf(warnings,
+			    "%s: master_service_disable: master.cf has no "
+			    "service \"%.*s\"\n",
+			    origin, SPAN_ARG(span_take(text, 80)));
+	}
 }
 
 static void
@@ -396,6 +464,7 @@ master_cf_parse(struct span text, const char *file, struct conf *c,
 		}
 	}
 	logical_lines_fini(&l);
+	check_disabled(c, disable ? disable : "", m, errors, warnings);
 	return m;
 }
 

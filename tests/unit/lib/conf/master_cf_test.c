@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -157,6 +158,59 @@ test_duplicates_and_disabled(void **state)
 	buf_fini(&warnings);
 }
 
+static const struct {
+	const char *list;
+	const char
+	    *state; /* of smtp/inet, smtp/unix, a.b:25/inet: - disabled */
+	const char *complaint;
+} disabling[] = {
+	{ "", "+++", "" },
+	{ "inet", "-+-", "" },
+	{ "smtp.unix", "+-+", "" },
+	{ "smtp/inet smtp.inet", "-++", "" },
+	{ "a.b:25.inet", "++-", "" },
+	{ "!smtp.inet inet", "++-", "" },
+	{ "inet, !smtp/inet", "-+-", "" },
+	{ "all", "+++", "\"all\" is neither" },
+	{ "*", "+++", "\"*\" is neither" },
+	{ "smtp", "+++", "\"smtp\" is neither" },
+	{ "smtp/tcp", "+++", "\"smtp/tcp\" is neither" },
+	{ "/etc/inet", "+++", "\"/etc/inet\" is neither" },
+	{ "texthash:/x inet", "-+-", "\"texthash:/x\" is neither" },
+	{ "!", "+++", "\"!\" is neither" },
+	{ ".inet", "+++", "\".inet\" is neither" },
+	{ "smpt/inet", "+++", "has no service \"smpt/inet\"" },
+};
+
+static void
+test_what_is_disabled(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(disabling) / sizeof(disabling[0]); i++) {
+		struct buf said = BUF_INIT(65536);
+		char text[200];
+		struct master_cf *m;
+
+		snprintf(text, sizeof(text), "master_service_disable = %s\n",
+		    disabling[i].list);
+		m = parsed(text,
+		    "smtp inet n - n - - smtpd\nsmtp unix - - n - - smtp\n"
+		    "a.b:25 inet n - n - - smtpd\n",
+		    &said, &said);
+		for (size_t k = 0; k < 3; k++)
+			if (m->entries[k].disabled !=
+			    (disabling[i].state[k] == '-'))
+				fail_msg("\"%s\": service %zu",
+				    disabling[i].list, k);
+		if (strstr(buf_text(&said), disabling[i].complaint) == NULL ||
+		    (disabling[i].complaint[0] == '\0') != (said.n == 0))
+			fail_msg("\"%s\" said \"%s\"", disabling[i].list,
+			    buf_text(&said));
+		master_cf_free(&m);
+		buf_fini(&said);
+	}
+}
+
 int
 main(void)
 {
@@ -165,6 +219,7 @@ main(void)
 		cmocka_unit_test(test_arguments),
 		cmocka_unit_test(test_bad_lines),
 		cmocka_unit_test(test_duplicates_and_disabled),
+		cmocka_unit_test(test_what_is_disabled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
