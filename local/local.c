@@ -21,6 +21,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
 #include "lib/log/log.h"
+#include "lib/mail/delivery_log.h"
 #include "lib/queue/queue_file.h"
 #include "lib/store/maildir_deliver.h"
 #include "local/ask_tables.h"
@@ -69,6 +70,8 @@ set_up(const struct service *s)
 	agent.root = geteuid() == 0;
 	agent.original_header =
 	    original == NULL || strcasecmp(original, "no") != 0;
+	delivery_log_resolution(
+	    (int)agent.common.delay_logging_resolution_limit);
 	table_owner_request_special(agent.common.owner_request_special);
 	table_utf8(strcmp(conf_value(s->conf, "smtputf8_enable"), "yes") == 0);
 	queue_hash_depth((unsigned int)agent.common.hash_queue_depth);

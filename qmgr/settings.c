@@ -6,6 +6,7 @@
 
 #include "lib/conf/master_cf.h"
 #include "lib/log/log.h"
+#include "lib/mail/delivery_log.h"
 
 static struct {
 	struct common_params common;
@@ -46,6 +47,8 @@ settings_load(struct conf *c)
 	struct buf errors = BUF_INIT(65536);
 
 	settings.conf = c;
+	delivery_log_resolution(
+	    (int)settings.common.delay_logging_resolution_limit);
 	settings.backoff.floor_s = (uint32_t)p->minimal_backoff_time;
 	settings.backoff.ceiling_s = (uint32_t)p->maximal_backoff_time;
 	if (p->maximal_backoff_time < p->minimal_backoff_time) {

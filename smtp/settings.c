@@ -8,6 +8,7 @@
 #include "lib/base/mem.h"
 #include "lib/dns/dns.h"
 #include "lib/log/log.h"
+#include "lib/mail/delivery_log.h"
 #include "lib/service/remote_key.h"
 
 static struct client_settings set;
@@ -265,6 +266,7 @@ settings_before(const struct service *s)
 {
 	if (strcmp(s->command, "lmtp") == 0)
 		speak_lmtp(&set.smtp, &set.tls);
+	delivery_log_resolution((int)set.common.delay_logging_resolution_limit);
 	check_host_lookup();
 	set.port = default_port(set.smtp.smtp_tcp_port);
 	set.family = family_of(set.common.inet_protocols);

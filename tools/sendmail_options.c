@@ -167,6 +167,11 @@ take_option(struct sendmail_options *o, int option, const char *value)
 	case 't':
 		o->extract = true;
 		break;
+	case 'X':
+		log_warning("-X is ignored: no transcript is written to %s; "
+			    "posttrace tells the story of a message",
+		    value);
+		break;
 	case 'V':
 		o->envid = value;
 		break;

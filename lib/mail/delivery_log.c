@@ -8,22 +8,37 @@
 #include "lib/base/clock.h"
 #include "lib/log/log.h"
 
+static int most_digits = 2;
+
+void
+delivery_log_resolution(int digits)
+{
+	most_digits = digits;
+}
+
+/* Two significant digits, of whole seconds all of them. */
+static int
+digits_for(int64_t us)
+{
+	int digits = 0;
+
+	for (int64_t least = 10000000; us < least && digits < most_digits;
+	     least /= 10)
+		digits++;
+	return digits;
+}
+
 void
 delivery_log_delay(int64_t us, char out[DELIVERY_LOG_DELAY_MAX])
 {
-	int64_t unit = 10000; /* nothing is finer than a hundredth */
-	int digits = 2;
+	int digits = digits_for(us < 0 ? 0 : us);
+	int64_t unit = 1000000;
 	size_t n;
 
 	if (us < 0)
 		us = 0;
-	if (us >= 10000000) {
-		unit = 1000000;
-		digits = 0;
-	} else if (us >= 1000000) {
-		unit = 100000;
-		digits = 1;
-	}
+	for (int i = 0; i < digits; i++)
+		unit /= 10;
 	us = (us + unit / 2) / unit * unit;
 	n = (size_t)snprintf(out, DELIVERY_LOG_DELAY_MAX, "%" PRId64 ".%0*d",
 	    us / 1000000, digits > 0 ? digits : 1,

@@ -36,6 +36,9 @@ void delivery_log(const struct delivery_log *d);
 /* The word for "status"; with soft_bounce what fails for good stays queued. */
 const char *delivery_log_status(enum verdict v, bool verify, bool soft_bounce);
 
+/* delay_logging_resolution_limit; of the process, 2 unless set. */
+void delivery_log_resolution(int digits);
+
 /*
  * Microseconds as seconds with two significant digits, no trailing zeros:
  * "0", "0.05", "1.2", "67". Exposed for tests.

@@ -94,3 +94,9 @@ def test_hostile_lines_are_made_harmless(suite):
     assert "esc ?]0;title? ?? end" in log
     assert all(len(line) < 9000 for line in log.splitlines())
     assert not re.search(r"[\x00-\x09\x0b-\x1f]", log)
+
+
+def test_digits_of_delays(suite):
+    s = suite(main="delay_logging_resolution_limit = 0\n")
+    qid = s.send()
+    s.wait_log(rf"virtual\[\d+\]: {qid}: .* delay=\d+, delays=\d+/\d+/\d+/\d+,")

@@ -244,3 +244,12 @@ def test_smtp_client_goes_away_in_data(down):
         "HELO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nhalf\r\n"))
     assert done.returncode == 0
     assert drops.files(down) == []
+
+
+def test_no_transcript_is_said(suite):
+    s = suite()
+    done = s.command("sendmail", "-X", f"{s.root}/transcript",
+                     "bob@example.test", stdin="Subject: x\n\nx\n")
+    assert f"-X is ignored: no transcript is written to {s.root}/transcript" \
+        in done.err
+    s.wait_messages("bob")

@@ -8,7 +8,6 @@
 #include <time.h>
 #include <cmocka.h>
 
-
 static const struct {
 	const char *subject, *base;
 	bool reply;
