@@ -70,16 +70,17 @@ ask_rewrite(struct arena *a, enum rewrite_kind kind, const char **addresses,
 }
 
 enum verdict
-ask_query(struct arena *a, const char *tables, const char *const *keys,
-    size_t count, const char **value, struct why *why)
+ask_address_query(struct arena *a, const char *tables, const char *address,
+    const char **value, struct why *why)
 {
+	const char *domain = strrchr(address, '@');
+
 	(void)a;
 	(void)tables;
 	(void)why;
-	*value = NULL;
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(keys[i], "@watched.test") == 0)
-			*value = "watcher@example.test";
+	*value = domain != NULL && strcmp(domain, "@watched.test") == 0 ?
+	    "watcher@example.test" :
+	    NULL;
 	return OK;
 }
 
