@@ -7,10 +7,14 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/ensure.h"
+#include "lib/log/log.h"
 #include "lib/store/mailbox_copy_journal.h"
 #include "lib/store/mailbox_internal.h"
 #include "lib/store/mailbox_kind.h"
+#include "lib/store/mailbox_look.h"
 #include "lib/store/maildir_uidlist.h"
+
+enum { UIDS_UNUSED = 2 * FOLDER_UID_BLOCK };
 
 enum mail_result
 mailbox_look(struct mailbox *m, bool *found, struct why *why)
@@ -69,6 +73,36 @@ fresh_row(struct mailbox *m, struct why *why)
 						   mailbox_index_failed(m, why);
 }
 
+/*
+ * Of a sound file beside an index that was put back from a backup: UIDs that
+ * were given, and may be gone, are not given again, and no modification
+ * sequence is told twice. What was reserved and not used, by transactions that
+ * came to nothing, is less than this. An mbox file says itself what it gave.
+ */
+static void
+doubt_old_row(struct mailbox_folder *f)
+{
+	const struct mail_stamp none = { 0 };
+	struct mail_index_folder *row = &f->row;
+	uint64_t start = modseq_now();
+
+	if (f->mbox != NULL ||
+	    f->state.bound <= (uint64_t)row->uidnext + UIDS_UNUSED)
+		return;
+	log_info("%s: UIDs below %lu may have been given, and the index knows"
+		 " of those below %lu: it is compared with the mail",
+	    f->name, (unsigned long)f->state.bound,
+	    (unsigned long)row->uidnext);
+	if (start <= row->highest_modseq)
+		start = row->highest_modseq + 1;
+	row->highest_modseq = row->changed_from = row->removed_from = start;
+	row->uidnext = f->state.bound;
+	row->complete = FOLDER_FILLED; /* names with such UIDs are believed */
+	row->cur = row->new = row->uidlist = none;
+	f->known = f->flushed = 0;
+	mailbox_doubt(f);
+}
+
 static enum mail_result
 begin_row(struct mailbox *m, struct why *why)
 {
@@ -98,6 +132,8 @@ begin_row(struct mailbox *m, struct why *why)
 
 		if (r != MAIL_OK)
 			return r;
+	} else {
+		doubt_old_row(f);
 	}
 	f->own = !f->dirty_cur && mail_stamp_equal(&cur, &f->row.cur);
 	return MAIL_OK;

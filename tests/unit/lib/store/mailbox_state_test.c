@@ -336,6 +336,49 @@ an_old_index_is_not_believed(void **state)
 	assert_int_equal(after.messages, 2);
 }
 
+/* The file is sound; the index was put back, and is older. */
+static void
+a_sound_file_knows_more_than_an_old_index(void **state)
+{
+	struct folder_state known;
+	struct mailbox_status before, after;
+	struct mail_account *a;
+	struct mailbox *m;
+	uint32_t bound;
+	int directory;
+
+	(void)state;
+	fill();
+	before = status_at("INBOX");
+	directory = open("Maildir", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(directory >= 0);
+	assert_int_equal(folder_state_read(directory, &known), 0);
+	bound = known.bound = before.uidnext + 2 * FOLDER_UID_BLOCK + 500;
+	assert_int_equal(folder_state_write(directory, &known), 0);
+	folder_state_fini(&known);
+	assert_int_equal(close(directory), 0);
+	/* what came since, and is still there */
+	account_mail("cur/1.late,U=2004:2,", "x\n");
+	a = account_open();
+	m = account_inbox(a);
+	after = status_of(m);
+	assert_int_equal(after.uidvalidity, before.uidvalidity);
+	assert_string_equal(after.id, before.id);
+	assert_int_equal(after.messages, 3);
+	assert_int_equal(after.uidnext, bound);
+	/* above what the newer index has told */
+	assert_true(after.highest_modseq > before.highest_modseq + 1000);
+	assert_true(account_has("cur/1.late,U=2004:2,"));
+	assert_int_equal(append(m, 0), bound);
+	mailbox_close(&m);
+	mail_account_close(&a);
+	/* said once: the folder is what it is now */
+	before = after;
+	after = status_at("INBOX");
+	assert_int_equal(after.uidnext, bound + 1);
+	assert_int_equal(after.highest_modseq, before.highest_modseq + 1);
+}
+
 /* The new one takes the name over: who is killed before leaves the old. */
 static void
 the_name_is_never_free(void **state)
@@ -532,6 +575,7 @@ main(void)
 		IN_FOLDER(another_uidvalidity_is_not_the_indexs),
 		IN_FOLDER(uids_below_the_bound_are_not_given_again),
 		IN_FOLDER(an_old_index_is_not_believed),
+		IN_FOLDER(a_sound_file_knows_more_than_an_old_index),
 		IN_FOLDER(the_name_is_never_free),
 		IN_FOLDER(what_was_set_aside_speaks_for_what_is_gone),
 		IN_FOLDER(names_count_more_than_a_stamp),
