@@ -29,12 +29,17 @@ def children(s):
 
 
 def kill_children(s):
-    for pid in children(s):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    wait_for("killed ones to be gone", lambda: not children(s))
+    """Also those that a login under way begins meanwhile."""
+    def none_left():
+        pids = children(s)
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        return not pids
+
+    wait_for("killed ones to be gone", none_left)
 
 
 def write_nonsense(path, chance, most):
