@@ -4,13 +4,13 @@
  *
  * SECURITY. Started by root, it opens the tables of main.cf and master.cf
  * (their folders stay open), and then becomes the table user, who owns
- * nothing, with the promise to read files and to connect to servers of
- * tables. Hostile input: addresses and keys made by strangers, relayed by
- * network programs that an attacker may have taken over. Such a program can
- * look up any key in the tables of the settings that programs.def lists for
- * lookup, and in no other file; those of the SMTP client, with its passwords,
- * are lookup-smtp's. Patterns are matched within limits. Nothing is ever
- * written.
+ * nothing, with the promise to read files. Tables of servers it asks of
+ * lookup-server: it has no password of theirs. Hostile input: addresses and
+ * keys made by strangers, relayed by network programs that an attacker may have
+ * taken over. Such a program can look up any key in the tables of the settings
+ * that programs.def lists for lookup, and in no other file; those of the SMTP
+ * client, with its passwords, are lookup-smtp's. Patterns are matched within
+ * limits. Nothing is ever written.
  *
  * A table that changed and can be read by root alone makes this process end
  * after its answer; master starts another.
@@ -18,8 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/base/clock.h"
-#include "lib/ipc/proto_lookup.h"
 #include "lib/log/log.h"
 #include "lib/mail/mail_address.h"
 #include "lib/service/service.h"
@@ -29,7 +27,6 @@
 #include "lookup/recipient.h"
 
 enum {
-	ANSWER_S = 30,
 	TEXT_MAX = 512, /* limits of lookup.def */
 	NEXTHOP_MAX = 512,
 	TRANSPORT_MAX = 64,
@@ -40,20 +37,18 @@ enum {
 /* Process lifetime. */
 static struct maps *maps;
 static struct query_tables *tables;
-static struct arena *memory; /* of the question under way */
 
 static void
 before(const struct service *s)
 {
-	query_before(s);
+	query_before(s, "lookup-server");
 	table_utf8(strcmp(conf_value(s->conf, "smtputf8_enable"), "yes") == 0);
 	maps = maps_open(s->conf);
 	tables = query_prepare(s);
-	memory = arena_new();
 }
 
 static const char *
-cut(const char *text, size_t limit)
+cut(const char *text, size_t limit, struct arena *memory)
 {
 	return strlen(text) <= limit ?
 	    text :
@@ -77,14 +72,15 @@ check_fits(const char *address, const struct routing *r, struct why *why)
 }
 
 static void
-fill_answer(struct msg_resolved_item *to, struct recipient *r)
+fill_answer(struct msg_resolved_item *to, struct recipient *r,
+    struct arena *memory)
 {
 	enum verdict fits = check_fits(r->address, &r->routing, &r->why);
 
 	if (fits != OK) {
 		r->verdict = fits;
 		r->routing = (struct routing){ "", "" };
-		r->address = cut(r->address, ADDRESS_MAX);
+		r->address = cut(r->address, ADDRESS_MAX, memory);
 	}
 	*to = (struct msg_resolved_item){
 		.verdict = r->verdict,
@@ -98,12 +94,13 @@ fill_answer(struct msg_resolved_item *to, struct recipient *r)
 	};
 	if (r->verdict != OK) {
 		to->dsn = arena_text(memory, r->why.dsn);
-		to->text = cut(arena_text(memory, r->why.text), TEXT_MAX);
+		to->text =
+		    cut(arena_text(memory, r->why.text), TEXT_MAX, memory);
 	}
 }
 
-static bool
-answer_resolve(struct ipc *c, const void *message)
+static void
+answer_resolve(struct ipc *c, const void *message, struct arena *memory)
 {
 	const struct msg_resolve *q = message;
 	const struct msg_address_item *from = q->recipients.items;
@@ -117,10 +114,9 @@ answer_resolve(struct ipc *c, const void *message)
 		struct recipient r;
 
 		recipient_resolve(maps, sender, from[i].address, memory, &r);
-		fill_answer(&items[i], &r);
+		fill_answer(&items[i], &r, memory);
 	}
 	ipc_put(c, &message_resolve_reply, &reply);
-	return true;
 }
 
 /* The deliveries of all recipients, one after the other. */
@@ -157,8 +153,8 @@ add_deliveries(struct expanding *e, size_t index,
 	return OK;
 }
 
-static bool
-answer_expand(struct ipc *c, const void *message)
+static void
+answer_expand(struct ipc *c, const void *message, struct arena *memory)
 {
 	const struct msg_expand *q = message;
 	const struct msg_address_item *from = q->recipients.items;
@@ -180,15 +176,14 @@ answer_expand(struct ipc *c, const void *message)
 		reply.results = (struct ipc_list){ e.items, e.count };
 	} else {
 		reply.dsn = why.dsn;
-		reply.text = cut(why.text, TEXT_MAX);
+		reply.text = cut(why.text, TEXT_MAX, memory);
 	}
 	ipc_put(c, &message_expand_reply, &reply);
 	free(e.items);
-	return true;
 }
 
-static bool
-answer_rewrite(struct ipc *c, const void *message)
+static void
+answer_rewrite(struct ipc *c, const void *message, struct arena *memory)
 {
 	const struct msg_rewrite *q = message;
 	const struct msg_address_item *from = q->addresses.items;
@@ -213,14 +208,14 @@ answer_rewrite(struct ipc *c, const void *message)
 	reply.verdict = v;
 	if (v != OK) {
 		reply.addresses.count = 0;
-		reply.text = cut(why.text, TEXT_MAX);
+		reply.text = cut(why.text, TEXT_MAX, memory);
 	}
 	ipc_put(c, &message_rewrite_reply, &reply);
-	return true;
 }
 
 static size_t
-add_forms(struct span address, bool local, struct msg_address_item *to)
+add_forms(struct span address, bool local, struct msg_address_item *to,
+    struct arena *memory)
 {
 	struct buf text = BUF_INIT(MAIL_ADDRESS_MAX * 2 + 2);
 	struct table_key keys[TABLE_ADDRESS_KEYS];
@@ -235,7 +230,8 @@ add_forms(struct span address, bool local, struct msg_address_item *to)
 
 /* The forms of an address: as messages have it, and as it is meant. */
 static enum verdict
-address_forms(const char *address, struct ipc_list *keys, struct why *why)
+address_forms(const char *address, struct ipc_list *keys, struct arena *memory,
+    struct why *why)
 {
 	struct buf quoted = BUF_INIT(MAIL_ADDRESS_MAX * 2 + 2);
 	struct msg_address_item *items =
@@ -246,16 +242,16 @@ address_forms(const char *address, struct ipc_list *keys, struct why *why)
 	enum verdict v = address_map_is_local(maps, address, &local, why);
 
 	if (v == OK && mail_address_quote(meant, &quoted))
-		n = add_forms(buf_span(&quoted), local, items);
+		n = add_forms(buf_span(&quoted), local, items, memory);
 	if (v == OK && !span_equal(meant, buf_span(&quoted)))
-		n += add_forms(meant, local, items + n);
+		n += add_forms(meant, local, items + n, memory);
 	*keys = (struct ipc_list){ items, n };
 	buf_fini(&quoted);
 	return v;
 }
 
-static bool
-answer_query(struct ipc *c, const void *message)
+static void
+answer_query(struct ipc *c, const void *message, struct arena *memory)
 {
 	struct msg_query q = *(const struct msg_query *)message;
 	const struct msg_address_item *given = q.keys.items;
@@ -264,18 +260,18 @@ answer_query(struct ipc *c, const void *message)
 
 	if (!q.address || q.keys.count != 1) {
 		query_answer(tables, c, &q, memory);
-	} else if (address_forms(given->address, &q.keys, &why) == OK) {
+	} else if (address_forms(given->address, &q.keys, memory, &why) == OK) {
 		query_answer(tables, c, &q, memory);
 	} else {
 		reply.value = why.text;
 		ipc_put(c, &message_query_reply, &reply);
 	}
-	return true;
 }
 
 static const struct {
 	const struct ipc_message *question;
-	bool (*answer)(struct ipc *c, const void *message);
+	void (
+	    *answer)(struct ipc *c, const void *message, struct arena *memory);
 } verbs[] = {
 	{ &message_resolve, answer_resolve },
 	{ &message_expand, answer_expand },
@@ -284,27 +280,26 @@ static const struct {
 };
 
 static bool
-request(const struct service *s, struct ipc *c, void **state)
+answer(struct ipc *c, const struct ipc_message *m, const void *message,
+    struct arena *memory)
 {
-	const struct ipc_message *m;
-	const void *message;
 	size_t i = 0;
 
-	(void)s;
-	(void)state;
-	if (ipc_receive(c, &m, &message, clock_in(ANSWER_S)) != IPC_OK)
-		return false;
 	while (i < sizeof(verbs) / sizeof(verbs[0]) && verbs[i].question != m)
 		i++;
 	if (i == sizeof(verbs) / sizeof(verbs[0])) {
 		ipc_refuse(c, "%s is no question", m->name);
 		return false;
 	}
-	arena_reset(memory);
-	if (!verbs[i].answer(c, message))
-		return false;
-	query_end_if_wanted(c);
+	verbs[i].answer(c, message, memory);
 	return true;
+}
+
+static void
+session(const struct service *s, int fd)
+{
+	(void)s;
+	query_serve(fd, answer);
 }
 
 int
@@ -312,10 +307,11 @@ main(int argc, char **argv)
 {
 	static const struct service_spec spec = {
 		.program = "lookup",
-		.style = SERVICE_REQUESTS,
+		.style = SERVICE_TASKS,
+		.stays = true,
 		.protocol = &protocol_lookup,
 		.before = before,
-		.request = request,
+		.session = session,
 	};
 
 	return service_run(&spec, argc, argv);

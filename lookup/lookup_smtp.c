@@ -3,8 +3,9 @@
  * lookup-smtp: the opener of the SMTP client's own tables.
  *
  * SECURITY. As lookup, but only for tables named in settings of smtp, which
- * hold the passwords for relays; programs.def lets nobody but smtp reach it,
- * and lookup opens none of them. So neither a captured smtpd, nor a lookup
+ * hold the passwords for relays (those that a server serves are asked of
+ * lookup-smtp-server); programs.def lets nobody but smtp reach it, and lookup
+ * opens none of them. So neither a captured smtpd, nor a lookup
  * that keys made by strangers have broken, comes near them. A captured smtp
  * can ask for any key: it is the one that has to send the passwords.
  *
@@ -13,13 +14,10 @@
  */
 #include <string.h>
 
-#include "lib/base/clock.h"
-#include "lib/ipc/proto_lookup.h"
 #include "lookup/generic.h"
 #include "lookup/query_service.h"
 
 enum {
-	ANSWER_S = 30,
 	ADDRESS_MAX = 1024, /* limits of lookup.def */
 	TEXT_MAX = 512,
 };
@@ -27,19 +25,17 @@ enum {
 /* Process lifetime. */
 static struct query_tables *tables;
 static struct maps *maps;
-static struct arena *memory; /* of the question under way */
 
 static void
 before(const struct service *s)
 {
-	query_before(s);
+	query_before(s, "lookup-smtp-server");
 	maps = maps_open_rules(s->conf);
 	tables = query_prepare(s);
-	memory = arena_new();
 }
 
 static void
-answer_generic(struct ipc *c, const void *message)
+answer_generic(struct ipc *c, const void *message, struct arena *memory)
 {
 	const struct msg_generic *q = message;
 	const struct msg_address_item *from = q->addresses.items;
@@ -70,26 +66,25 @@ answer_generic(struct ipc *c, const void *message)
 }
 
 static bool
-request(const struct service *s, struct ipc *c, void **state)
+answer(struct ipc *c, const struct ipc_message *m, const void *message,
+    struct arena *memory)
 {
-	const struct ipc_message *m;
-	const void *message;
-
-	(void)s;
-	(void)state;
-	if (ipc_receive(c, &m, &message, clock_in(ANSWER_S)) != IPC_OK)
-		return false;
-	arena_reset(memory);
 	if (m == &message_query) {
 		query_answer(tables, c, message, memory);
 	} else if (m == &message_generic) {
-		answer_generic(c, message);
+		answer_generic(c, message, memory);
 	} else {
 		ipc_refuse(c, "%s is no question", m->name);
 		return false;
 	}
-	query_end_if_wanted(c);
 	return true;
+}
+
+static void
+session(const struct service *s, int fd)
+{
+	(void)s;
+	query_serve(fd, answer);
 }
 
 int
@@ -97,10 +92,11 @@ main(int argc, char **argv)
 {
 	static const struct service_spec spec = {
 		.program = "lookup-smtp",
-		.style = SERVICE_REQUESTS,
+		.style = SERVICE_TASKS,
+		.stays = true,
 		.protocol = &protocol_lookup,
 		.before = before,
-		.request = request,
+		.session = session,
 	};
 
 	return service_run(&spec, argc, argv);

@@ -17,6 +17,7 @@ struct named {
 
 struct query_tables {
 	const char *share; /* whose settings count */
+	enum query_which which;
 	struct named *all;
 	size_t count;
 };
@@ -42,13 +43,21 @@ find(const struct query_tables *q, struct span spec)
 	return NULL;
 }
 
+static bool
+is_wanted(const struct query_tables *q, struct span spec)
+{
+	struct span type = span_take(spec, span_find(spec, ':'));
+
+	return q->which == QUERY_ALL || table_type_remote(type);
+}
+
 static void
 add(struct query_tables *q, struct span spec)
 {
 	struct buf error = BUF_INIT(1024);
 	struct table *t;
 
-	if (find(q, spec) != NULL)
+	if (!is_wanted(q, plain(spec)) || find(q, spec) != NULL)
 		return;
 	t = table_open(spec, &error);
 	if (t == NULL) {
@@ -73,7 +82,7 @@ looks_like_table(struct span word)
 
 static void scan(struct query_tables *q, struct span value, int depth);
 
-/* What is in unionmap:{...} may be asked for by itself. */
+/* What is in unionmap:{...} and debug: may be asked for by itself. */
 static void
 add_with_parts(struct query_tables *q, struct span spec, int depth)
 {
@@ -81,6 +90,9 @@ add_with_parts(struct query_tables *q, struct span spec, int depth)
 
 	add(q, spec);
 	spec = plain(spec);
+	if (span_starts(spec, "debug:") && depth < DEPTH_MAX)
+		add_with_parts(q, span_skip(spec, sizeof("debug:") - 1),
+		    depth + 1);
 	if ((span_starts(spec, "unionmap:") || span_starts(spec, "pipemap:")) &&
 	    words_unbrace(span_skip(spec, span_find(spec, ':') + 1), &inner))
 		scan(q, inner, depth + 1);
@@ -245,11 +257,12 @@ scan_all(struct query_tables *q, struct conf *c,
 
 struct query_tables *
 query_tables_open(struct conf *c, const char *share,
-    const struct master_cf *services)
+    const struct master_cf *services, enum query_which which)
 {
 	struct query_tables *q = mem_new(sizeof(*q));
 	struct buf error = BUF_INIT(1024);
 
+	q->which = which;
 	q->share = share;
 	scan_all(q, c, services);
 	/* and those that smtpd asks only when it is at its limit */
@@ -334,4 +347,14 @@ query_tables_find(struct query_tables *q, const char *tables,
 	}
 	buf_reset(value);
 	return TABLE_NONE;
+}
+
+enum table_result
+query_tables_concern(struct query_tables *q, const char *table, struct span key,
+    struct buf *why)
+{
+	struct table *t = find(q, span_of(table));
+
+	return t != NULL ? table_concerns(t, key, why) :
+			   refused(span_of(table), why);
 }

@@ -14,13 +14,15 @@
 
 struct query_tables;
 
+enum query_which { QUERY_ALL, QUERY_SERVERS /* those that a server serves */ };
+
 /*
  * Opens every table that occurs in one of these settings ("share" as in
  * programs.def), in a restriction list, or in an -o of master.cf (which may be
  * NULL) for one of them. "share" lives longer than the result.
  */
 struct query_tables *query_tables_open(struct conf *c, const char *share,
-    const struct master_cf *services);
+    const struct master_cf *services, enum query_which which);
 void query_tables_free(struct query_tables **q);
 size_t query_tables_count(const struct query_tables *q);
 /* Is each of these tables ("hash:/a, pcre:/b") among those opened? */
@@ -34,5 +36,8 @@ bool query_tables_known(const struct query_tables *q, const char *tables);
  */
 enum table_result query_tables_find(struct query_tables *q, const char *tables,
     const struct span *keys, size_t count, size_t *index, struct buf *value);
+/* table_concerns() of one of them. */
+enum table_result query_tables_concern(struct query_tables *q,
+    const char *table, struct span key, struct buf *why);
 
 #endif

@@ -7,25 +7,38 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
-#include "lib/ipc/proto_lookup.h"
 #include "lib/log/log.h"
 #include "lib/service/programs.h"
+#include "lib/task/task.h"
+#include "lookup/ask_server.h"
 
 enum {
 	ANSWER_S = 30,
+	TURN_MAX = 16, /* questions before the others have their turn */
+	IDLE_S = 100,
 	VALUE_MAX = 65536, /* limit of lookup.def */
 };
 
-void
-query_before(const struct service *s)
+/* Process lifetime; NULL in lookup and lookup-smtp. */
+static struct query_tables *tables_of_server;
+
+static void
+prepare_tables(const struct service *s)
 {
 	/* a name server that is silent is not waited for as long as usual */
 	(void)setenv("RES_OPTIONS", "timeout:2 attempts:1", 0);
 	table_main_settings(s->conf);
 }
 
-struct query_tables *
-query_prepare(const struct service *s)
+void
+query_before(const struct service *s, const char *server_service)
+{
+	prepare_tables(s);
+	ask_server_open(server_service);
+}
+
+static struct query_tables *
+open_tables(const struct service *s, enum query_which which)
 {
 	const char *share = program_find(s->program)->settings;
 	struct buf errors = BUF_INIT(65536);
@@ -39,11 +52,17 @@ query_prepare(const struct service *s)
 	/* modules of the name service are loaded while files can be opened */
 	(void)getpwnam("postmaster");
 	(void)getgrnam("postmaster");
-	q = query_tables_open(s->conf, share, services);
+	q = query_tables_open(s->conf, share, services, which);
 	service_promise_too(table_promises());
 	log_debug("%zu tables", query_tables_count(q));
 	master_cf_free(&services);
 	return q;
+}
+
+struct query_tables *
+query_prepare(const struct service *s)
+{
+	return open_tables(s, QUERY_ALL);
 }
 
 /* Only what a text field of the protocol can hold. */
@@ -59,11 +78,10 @@ check_value(enum table_result r, struct buf *value)
 	return TABLE_BROKEN;
 }
 
-void
-query_answer(struct query_tables *q, struct ipc *c, const void *message,
+static void
+answer(struct query_tables *q, struct ipc *c, const struct msg_query *m,
     struct arena *memory)
 {
-	const struct msg_query *m = message;
 	const struct msg_address_item *from = m->keys.items;
 	size_t count = m->keys.count;
 	struct span *keys = arena_alloc(memory, count * sizeof(*keys));
@@ -76,7 +94,8 @@ query_answer(struct query_tables *q, struct ipc *c, const void *message,
 		keys[i] = span_of(from[i].address);
 	r = query_tables_find(q, m->table, keys, count, &index, &value);
 	r = check_value(r, &value);
-	if (r == TABLE_AGAIN || r == TABLE_BROKEN)
+	/* what lookup-server says, lookup logs */
+	if ((r == TABLE_AGAIN || r == TABLE_BROKEN) && tables_of_server == NULL)
 		log_warning("%s lookup error: %s", m->table, buf_text(&value));
 	reply = (struct msg_query_reply){
 		.result = r,
@@ -89,10 +108,93 @@ query_answer(struct query_tables *q, struct ipc *c, const void *message,
 }
 
 void
-query_end_if_wanted(struct ipc *c)
+query_answer(struct query_tables *q, struct ipc *c, const void *message,
+    struct arena *memory)
 {
-	if (!table_restart_wanted())
-		return;
-	(void)ipc_flush(c, clock_in(ANSWER_S));
+	answer(q, c, message, memory);
+}
+
+_Noreturn static void
+end(void)
+{
+	log_flush();
 	exit(EXIT_SUCCESS);
+}
+
+void
+query_serve(int fd, query_function *put_answer)
+{
+	struct ipc *c = ipc_new(fd, &protocol_lookup, "client");
+	struct arena *memory = arena_new();
+	const struct ipc_message *m;
+	const void *message;
+	unsigned int turn = 0;
+
+	while (ipc_receive(c, &m, &message, INT64_MAX) == IPC_OK &&
+	    put_answer(c, m, message, memory) &&
+	    ipc_flush(c, clock_in(ANSWER_S)) == IPC_OK) {
+		if (table_restart_wanted())
+			end();
+		arena_reset(memory);
+		if (++turn % TURN_MAX == 0)
+			(void)wait_yield();
+	}
+	arena_free(&memory);
+	ipc_free(&c);
+}
+
+void
+query_server_before(const struct service *s)
+{
+	prepare_tables(s);
+	tables_of_server = open_tables(s, QUERY_SERVERS);
+}
+
+static void
+answer_concerns(struct ipc *c, const struct msg_concerns *m)
+{
+	struct buf why = BUF_INIT(TABLE_VALUE_MAX);
+	enum table_result r = query_tables_concern(tables_of_server, m->table,
+	    span_of(m->key), &why);
+	const struct msg_query_reply reply = { .result = r,
+		.value = why.n > VALUE_MAX ? "" : buf_text(&why) };
+
+	ipc_put(c, &message_query_reply, &reply);
+	buf_fini(&why);
+}
+
+/* False: the connection is to end. */
+static bool
+serve_one(struct ipc *c, struct arena *memory)
+{
+	const struct ipc_message *m;
+	const void *message;
+
+	if (ipc_receive(c, &m, &message, clock_in(ANSWER_S)) != IPC_OK)
+		return false;
+	if (m == &message_query) {
+		answer(tables_of_server, c, message, memory);
+	} else if (m == &message_concerns) {
+		answer_concerns(c, message);
+	} else {
+		ipc_refuse(c, "%s is no question", m->name);
+		return false;
+	}
+	/* by settings that are no more: lookup asks another process */
+	if (table_restart_wanted())
+		end();
+	return ipc_flush(c, clock_in(ANSWER_S)) == IPC_OK;
+}
+
+void
+query_server_session(const struct service *s, int fd)
+{
+	struct ipc *c = ipc_new(fd, &protocol_lookup, "lookup");
+	struct arena *memory = arena_new();
+
+	(void)s;
+	while (service_next(c, clock_in(IDLE_S)) && serve_one(c, memory))
+		arena_reset(memory);
+	arena_free(&memory);
+	ipc_free(&c);
 }

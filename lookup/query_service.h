@@ -2,13 +2,22 @@
 #ifndef LOOKUP_QUERY_SERVICE_H
 #define LOOKUP_QUERY_SERVICE_H
 
-/* What lookup and lookup-smtp do alike: tables asked for by name. */
+/*
+ * What lookup and lookup-smtp do alike: questions of many connections, each in
+ * a task, and tables asked for by name. And what those two ask, lookup-server
+ * and lookup-smtp-server: the same for tables of servers, one at a time.
+ */
 
+#include "lib/base/mem.h"
+#include "lib/ipc/proto_lookup.h"
 #include "lib/service/service.h"
 #include "lookup/query.h"
 
-/* First of all: what tables of servers take from main.cf. */
-void query_before(const struct service *s);
+/*
+ * First of all: what tables take from main.cf, and who asks those that a
+ * server serves.
+ */
+void query_before(const struct service *s, const char *server_service);
 /*
  * With the rights of master, when all others are open: opens the tables of the
  * settings that the program is told of, and loads the modules of the name
@@ -19,9 +28,17 @@ struct query_tables *query_prepare(const struct service *s);
 void query_answer(struct query_tables *q, struct ipc *c, const void *message,
     struct arena *memory);
 /*
- * A table changed that only root can open: sends the answer and ends; master
- * starts another process.
+ * One connection: answer() puts the answer to each question; false: that was
+ * none, and the connection ends. Texts live in the arena until it returns. If a
+ * table changed that only root can open, the process ends behind the answer;
+ * master starts another.
  */
-void query_end_if_wanted(struct ipc *c);
+typedef bool query_function(struct ipc *c, const struct ipc_message *m,
+    const void *message, struct arena *memory);
+void query_serve(int fd, query_function *answer);
+
+/* All of lookup-server, which answers "query" and "concerns". */
+void query_server_before(const struct service *s);
+void query_server_session(const struct service *s, int fd);
 
 #endif

@@ -247,6 +247,20 @@ check_transports(struct planning *p)
 	}
 }
 
+enum { OWN_CONNECTIONS_MAX = 16000 };
+
+static int64_t
+implied_limit(const struct program *program, const struct common_params *common)
+{
+	/* a session stage's parent keeps one process per user: it is one */
+	if (program->user == USER_ROOT && program->style == SERVICE_REQUESTS)
+		return 1;
+	/* its sessions are connections of our own programs */
+	if (program->user == USER_TABLE && program->style == SERVICE_TASKS)
+		return OWN_CONNECTIONS_MAX;
+	return common->default_process_limit;
+}
+
 /* A service that master.cf does not list, under its program's name. */
 static void
 add_implied(struct planning *p, const char *name)
@@ -263,11 +277,7 @@ add_implied(struct planning *p, const char *name)
 	e->command = arena_text(plan->arena, name);
 	e->type = log ? SERVICE_UNIX_DGRAM : SERVICE_UNIX;
 	e->private_service = !log;
-	/* a session stage's parent keeps one process per user: it is one */
-	e->maxproc =
-	    program->user == USER_ROOT && program->style == SERVICE_REQUESTS ?
-	    1 :
-	    plan->common.default_process_limit;
+	e->maxproc = implied_limit(program, &plan->common);
 	e->arguments = e->overrides = none;
 	add(p, e, program);
 }

@@ -231,7 +231,7 @@ idle_task(void *argument)
 
 	while (wait_until(end) != WAIT_CANCELLED) {
 		end = tasks.last_end + r->max_idle_ms;
-		if (tasks.count > 0)
+		if (tasks.count > 0 || (r->spec->stays && slots_first()))
 			end = clock_ms() + r->max_idle_ms;
 		else if (clock_ms() >= end) {
 			tasks.ending = true;

@@ -62,6 +62,11 @@ struct service_spec {
 	const char *program;
 	enum service_style style;
 	const struct service_params *params; /* group NULL at the end */
+	/*
+	 * SERVICE_TASKS: the first process does not end for want of work, as
+	 * with SERVICE_REQUESTS: its answers are waited for.
+	 */
+	bool stays;
 	/* for SERVICE_REQUESTS, and checked for what may be said */
 	const struct ipc_protocol *protocol;
 

@@ -32,6 +32,8 @@ struct match_list {
 	unsigned int depth; /* files that name files */
 	struct pattern *patterns;
 	size_t count;
+	unsigned int users; /* matches under way: a table may let tasks run */
+	bool ended; /* the last of them frees it */
 };
 
 /* What is being matched. */
@@ -77,7 +79,10 @@ release_file(void *data)
 {
 	struct match_list *l = data;
 
-	match_list_free(&l);
+	if (l->users > 0)
+		l->ended = true;
+	else
+		match_list_free(&l);
 }
 
 static void
@@ -278,7 +283,7 @@ match_one(struct pattern *p, const struct subject *s, struct buf *why)
 }
 
 static enum table_result
-match_all(struct match_list *l, const struct subject *s, struct buf *why)
+match_each(struct match_list *l, const struct subject *s, struct buf *why)
 {
 	for (size_t i = 0; i < l->count; i++) {
 		enum table_result r;
@@ -293,6 +298,19 @@ match_all(struct match_list *l, const struct subject *s, struct buf *why)
 	}
 	buf_reset(why);
 	return TABLE_NONE;
+}
+
+/* A file may be read anew meanwhile, by another task. */
+static enum table_result
+match_all(struct match_list *l, const struct subject *s, struct buf *why)
+{
+	enum table_result r;
+
+	l->users++;
+	r = match_each(l, s, why);
+	if (--l->users == 0 && l->ended)
+		match_list_free(&l);
+	return r;
 }
 
 enum table_result

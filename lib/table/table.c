@@ -352,6 +352,14 @@ table_lookup(struct table *t, struct span key, struct buf *value)
 }
 
 enum table_result
+table_concerns(struct table *t, struct span key, struct buf *why)
+{
+	buf_reset(why);
+	return t->ops->concerns != NULL ? t->ops->concerns(t, key, why) :
+					  TABLE_FOUND;
+}
+
+enum table_result
 table_try(struct table *t, struct buf *why)
 {
 	enum table_result r;

@@ -83,6 +83,13 @@ enum table_result
 table_lookup(struct table *t, struct span key, struct buf *value);
 bool table_takes_partial(const struct table *t);
 /*
+ * Without asking a server: would it have to be asked for this key? FOUND if so,
+ * NONE if the table's settings say that it is not there; AGAIN and BROKEN with
+ * *why, as of those.
+ */
+enum table_result
+table_concerns(struct table *t, struct span key, struct buf *why);
+/*
  * Asks for a key that is nowhere, to see whether the backend is there and
  * understands the question: TABLE_NONE, or AGAIN and BROKEN with *why.
  */

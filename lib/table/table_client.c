@@ -292,18 +292,35 @@ look(struct table *t, struct client_config **config, struct buf *why)
 	return TABLE_BROKEN;
 }
 
+/* FOUND: the server may have it. */
+static enum table_result
+look_for(struct table *t, struct span key, struct client_config **config,
+    struct buf *why)
+{
+	enum table_result r = look(t, config, why);
+
+	if (r != TABLE_FOUND)
+		return r;
+	settings_told_mention(&(*config)->told, &(*config)->mentioned);
+	if (span_find(key, '\0') < key.n)
+		return TABLE_NONE;
+	return client_config_concerns(*config, key, why);
+}
+
+static enum table_result
+concerns(struct table *t, struct span key, struct buf *why)
+{
+	struct client_config *config;
+
+	return look_for(t, key, &config, why);
+}
+
 static enum table_result
 lookup(struct table *t, struct span key, struct buf *into)
 {
 	struct client_config *config;
-	enum table_result r = look(t, &config, into);
+	enum table_result r = look_for(t, key, &config, into);
 
-	if (r != TABLE_FOUND)
-		return r;
-	settings_told_mention(&config->told, &config->mentioned);
-	if (span_find(key, '\0') < key.n)
-		return TABLE_NONE;
-	r = client_config_concerns(config, key, into);
 	return r == TABLE_FOUND ? ask(config, key, into) : r;
 }
 
@@ -427,6 +444,7 @@ const struct table_ops table_client_ops = {
 	.open = open_client,
 	.lookup = lookup,
 	.try_out = try_out,
+	.concerns = concerns,
 	.check = check,
 	.close = close_client,
 };

@@ -17,7 +17,6 @@ struct group {
 	struct table **tables;
 	char **words; /* randmap: texts instead */
 	size_t count;
-	struct buf scratch;
 };
 
 static void
@@ -31,7 +30,6 @@ close_group(struct table *t)
 		free(g->words[i]);
 	free(g->tables);
 	free(g->words);
-	buf_fini(&g->scratch);
 	free(g);
 }
 
@@ -75,7 +73,6 @@ open_group(struct table *t, struct span argument, struct buf *error,
 	struct span word;
 	bool good = true;
 
-	buf_init(&g->scratch, TABLE_VALUE_MAX);
 	t->state = g;
 	if (!words_braced(argument, &rest, error))
 		buf_reset(error);
@@ -96,7 +93,6 @@ open_debug(struct table *t, struct span argument, struct buf *error)
 {
 	struct group *g = mem_new(sizeof(*g));
 
-	buf_init(&g->scratch, TABLE_VALUE_MAX);
 	t->state = g;
 	if (add_table(t, argument, error))
 		return true;
@@ -116,43 +112,49 @@ open_words(struct table *t, struct span argument, struct buf *error)
 	return open_group(t, argument, error, add_word);
 }
 
+/* A lookup may let tasks run that look something up here: no memory of g's. */
 static enum table_result
 lookup_union(struct table *t, struct span key, struct buf *value)
 {
 	struct group *g = t->state;
-	enum table_result r;
+	struct buf one = BUF_INIT(TABLE_VALUE_MAX);
+	enum table_result r = TABLE_NONE;
 
 	for (size_t i = 0; i < g->count; i++) {
-		r = table_lookup(g->tables[i], key, &g->scratch);
+		r = table_lookup(g->tables[i], key, &one);
 		if (r == TABLE_AGAIN || r == TABLE_BROKEN) {
 			buf_reset(value);
-			buf_add_span(value, buf_span(&g->scratch));
-			return r;
+			buf_add_span(value, buf_span(&one));
+			break;
 		}
-		if (r == TABLE_FOUND && g->scratch.n > 0) {
+		if (r == TABLE_FOUND && one.n > 0) {
 			if (value->n > 0)
 				buf_add_char(value, ',');
-			buf_add_span(value, buf_span(&g->scratch));
+			buf_add_span(value, buf_span(&one));
 		}
+		r = TABLE_NONE;
 	}
-	return value->n > 0 ? TABLE_FOUND : TABLE_NONE;
+	buf_fini(&one);
+	if (r == TABLE_NONE && value->n > 0)
+		r = TABLE_FOUND;
+	return r;
 }
 
 static enum table_result
 lookup_pipe(struct table *t, struct span key, struct buf *value)
 {
 	struct group *g = t->state;
-	enum table_result r;
+	struct buf last = BUF_INIT(TABLE_VALUE_MAX);
+	enum table_result r = TABLE_FOUND;
 
-	for (size_t i = 0; i < g->count; i++) {
+	for (size_t i = 0; r == TABLE_FOUND && i < g->count; i++) {
 		r = table_lookup(g->tables[i], key, value);
-		if (r != TABLE_FOUND)
-			return r;
-		buf_reset(&g->scratch);
-		buf_add_span(&g->scratch, buf_span(value));
-		key = buf_span(&g->scratch);
+		buf_reset(&last);
+		buf_add_span(&last, buf_span(value));
+		key = buf_span(&last);
 	}
-	return TABLE_FOUND;
+	buf_fini(&last);
+	return r;
 }
 
 static const char *const results[] = {

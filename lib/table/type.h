@@ -28,6 +28,9 @@ struct table_ops {
 	    *lookup)(struct table *t, struct span key, struct buf *value);
 	/* Asks what cannot be there, as table_try says; NULL: a lookup. */
 	enum table_result (*try_out)(struct table *t, struct buf *why);
+	/* table_concerns; NULL: any key */
+	enum table_result (
+	    *concerns)(struct table *t, struct span key, struct buf *why);
 	/* table_check; NULL: open has found all that can be wrong */
 	enum table_result (*check)(struct table *t, struct settings_told *told);
 	void (*close)(struct table *t);

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: ISC */
+#include "lookup/ask_server.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/mem.h"
+#include "lib/ipc/proto_lookup.h"
+#include "lib/service/service.h"
+#include "lib/table/table.h"
+#include "lib/task/task.h"
+
+enum {
+	AT_ONCE = 8, /* questions to one table */
+	WITHOUT_AT_ONCE = 4, /* those that need no server */
+	TURN_SOON_MS = 200, /* servers answer in less than that */
+	PATIENCE_S = 100, /* as long as who asks us waits */
+	TRIES = 20, /* processes that end before they answer */
+	SLOW_MS = 1000, /* a failure that took so long has cost somebody */
+	PAUSE_FACTOR = 10,
+	PAUSE_MAX_MS = 60000,
+	KEY_MAX = 1024, /* limit of lookup.def */
+};
+
+/* Process lifetime: there are as many as settings name. */
+struct served {
+	struct served *next;
+	char *name;
+	unsigned int asked; /* questions under way */
+	struct wait_queue turn;
+	unsigned int asked_without;
+	struct wait_queue turn_without;
+	char *why; /* it is down; NULL: it is not */
+	int64_t down_until;
+};
+
+static const char *service;
+static struct served *all;
+
+static struct served *
+find(const char *name)
+{
+	struct served *s = all;
+
+	while (s != NULL && strcmp(s->name, name) != 0)
+		s = s->next;
+	if (s != NULL)
+		return s;
+	s = mem_new(sizeof(*s));
+	s->name = mem_text(name);
+	s->next = all;
+	all = s;
+	return s;
+}
+
+/* Somebody who tries whether it is back tries for all. */
+static bool
+is_down(const struct served *s)
+{
+	return s->why != NULL && (clock_ms() < s->down_until || s->asked > 0);
+}
+
+/* False: it is down, or the time is over. */
+static bool
+take_turn(struct served *s, int64_t deadline)
+{
+	while (!is_down(s)) {
+		if (s->asked < AT_ONCE) {
+			s->asked++;
+			return true;
+		}
+		if (wait_on(&s->turn, deadline) != WAIT_READY)
+			return false;
+	}
+	return false;
+}
+
+static void
+note(struct served *s, enum table_result r, int64_t cost_ms, const char *why)
+{
+	int64_t pause = cost_ms * PAUSE_FACTOR;
+
+	free(s->why);
+	s->why = NULL;
+	if (r != TABLE_AGAIN || cost_ms < SLOW_MS)
+		return;
+	s->why = mem_text(why);
+	s->down_until =
+	    clock_ms() + (pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS);
+}
+
+static void
+end_turn(struct served *s)
+{
+	s->asked--;
+	if (s->why != NULL)
+		wait_wake_all(&s->turn);
+	else
+		(void)wait_wake_one(&s->turn);
+}
+
+/*
+ * A process that finds its table's file changed, and only root can read it,
+ * ends without an answer: another one has the new settings.
+ */
+static const struct msg_query_reply *
+exchange(struct ipc **c, const struct ipc_message *kind, const void *question,
+    int64_t deadline)
+{
+	enum ipc_result r = IPC_CLOSED;
+	const void *reply;
+
+	for (int i = 0; i < TRIES && r == IPC_CLOSED; i++) {
+		*c = service_ask(service, &protocol_lookup, deadline);
+		if (*c == NULL)
+			return NULL;
+		r = ipc_send(*c, kind, question, deadline);
+		if (r == IPC_OK)
+			r = ipc_expect(*c, &message_query_reply, &reply,
+			    deadline);
+		if (r == IPC_OK)
+			return reply;
+		service_done(service, c, false);
+	}
+	return NULL;
+}
+
+static enum table_result
+put(const struct served *s, const struct ipc_message *kind,
+    const void *question, int64_t deadline, struct buf *value)
+{
+	enum table_result r = TABLE_AGAIN;
+	const struct msg_query_reply *reply;
+	struct ipc *c;
+
+	reply = exchange(&c, kind, question, deadline);
+	if (reply != NULL) {
+		r = (enum table_result)reply->result;
+		buf_add_text(value, reply->value);
+		service_done(service, &c, true);
+	} else {
+		buf_printf(value, "%s: no answer from %s", s->name, service);
+	}
+	return r;
+}
+
+/* FOUND: the server has to say it. */
+static enum table_result
+ask_without(struct served *s, const char *key, int64_t deadline,
+    struct buf *value)
+{
+	const struct msg_concerns question = { .table = s->name, .key = key };
+	enum table_result r;
+
+	while (s->asked_without >= WITHOUT_AT_ONCE)
+		if (wait_on(&s->turn_without, deadline) != WAIT_READY)
+			return TABLE_FOUND;
+	s->asked_without++;
+	r = put(s, &message_concerns, &question, deadline, value);
+	s->asked_without--;
+	(void)wait_wake_one(&s->turn_without);
+	return r;
+}
+
+/* It is our turn. */
+static enum table_result
+ask_with(struct served *s, const char *key, int64_t deadline, struct buf *value)
+{
+	struct msg_address_item item = { .address = key };
+	const struct msg_query question = { .table = s->name,
+		.keys = { &item, 1 } };
+	int64_t start = clock_ms();
+	enum table_result r =
+	    put(s, &message_query, &question, deadline, value);
+
+	note(s, r, clock_ms() - start, buf_text(value));
+	end_turn(s);
+	return r;
+}
+
+static enum table_result
+ask_in_turn(struct served *s, const char *key, struct buf *value)
+{
+	int64_t deadline = clock_in(PATIENCE_S);
+	enum table_result r;
+
+	if (take_turn(s, clock_ms() + TURN_SOON_MS))
+		return ask_with(s, key, deadline, value);
+	r = ask_without(s, key, deadline, value);
+	if (r != TABLE_FOUND)
+		return r;
+	if (take_turn(s, deadline))
+		return ask_with(s, key, deadline, value);
+	buf_printf(value, "%s",
+	    s->why != NULL ? s->why : "the server is too slow");
+	return TABLE_AGAIN;
+}
+
+static enum table_result
+ask(const char *table, struct span key, struct buf *value)
+{
+	enum table_result r;
+	char *text;
+
+	if (key.n > KEY_MAX || span_find(key, '\0') < key.n)
+		return TABLE_NONE;
+	/* while this task waits, another may look for something else */
+	text = mem_span_text(key);
+	r = ask_in_turn(find(table), text, value);
+	free(text);
+	return r;
+}
+
+void
+ask_server_open(const char *name)
+{
+	service = name;
+	table_ask_elsewhere(ask);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LOOKUP_ASK_SERVER_H
+#define LOOKUP_ASK_SERVER_H
+
+/*
+ * Tables of servers are asked in other processes (lookup-server,
+ * lookup-smtp-server), each of which waits for one answer at a time. Here only
+ * the task waits that has the question.
+ *
+ * A table has at most a few of those processes at a time, so that a server that
+ * hangs leaves the others to other tables; what exceeds that waits for its
+ * turn. One that took long to fail is left alone for ten times as long: until
+ * then the answer is the last one, at once, and then one question tries. Keys
+ * of domains that the table is not about need no server, and wait for none.
+ */
+
+/* Once, before tables are opened. The name is static. */
+void ask_server_open(const char *service);
+
+#endif
