@@ -6,11 +6,12 @@ import re
 from posthaste import SOURCE
 
 GROUPS = {"common": "lib/conf", "tls": "lib/tls", "store": "lib/store",
-          "login": "lib/login"}
+          "login": "lib/login", "postmulti": "tools"}
 FOLDERS = {"auth-session": "auth", "auth-pam": "auth",
            "auth-token": "auth",
            "pop3d-session": "pop3d", "imapd-session": "imapd",
-           "lookup-smtp": "lookup"}
+           "lookup-smtp": "lookup", "lookup-server": "lookup",
+           "lookup-smtp-server": "lookup"}
 
 
 def group_of_settings():
@@ -39,6 +40,7 @@ def test_programs_are_told_all_that_they_ask_for():
     folders = told()
     assert len(groups) > 300 and len(folders) > 10
     for folder, has in folders.items():
+        assert (SOURCE / folder).is_dir()
         for source in sorted((SOURCE / folder).glob("*.c")):
             text = source.read_text()
             asked = {(n, groups[n]) for n in re.findall(r'"(\w+)"', text)
