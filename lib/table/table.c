@@ -151,6 +151,7 @@ open_new(struct span spec, unsigned int flags, struct buf *error)
 	struct span type = span_take(spec, span_find(spec, ':'));
 	const struct table_ops *ops = find_type(type);
 	struct table *t;
+	bool whole_keys;
 
 	if (type.n + 1 >= spec.n || type.n == 0) {
 		buf_printf(error,
@@ -171,10 +172,12 @@ open_new(struct span spec, unsigned int flags, struct buf *error)
 		    SPAN_ARG(spec));
 		return NULL;
 	}
+	whole_keys = !ops->partial;
 	if (ops->server && ask_elsewhere != NULL)
 		ops = &table_remote_ops;
 	t = mem_new(sizeof(*t));
 	t->ops = ops;
+	t->whole_keys = whole_keys;
 	t->ask = ask_elsewhere;
 	t->name = mem_span_text(spec);
 	t->type = mem_span_text(type);

@@ -26,7 +26,10 @@ close_remote(struct table *t)
 	(void)t;
 }
 
-/* The other process folds keys as the type wants it. */
+/*
+ * The other process folds keys as the type wants it; whether they may be parts
+ * of addresses, whole_keys says.
+ */
 const struct table_ops table_remote_ops = {
 	.folds = false,
 	.partial = true,
