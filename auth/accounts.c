@@ -209,7 +209,7 @@ enum accounts_result
 accounts_find(struct accounts *a, struct span name, struct account *out)
 {
 	const char *domain = a->params->account_domain;
-	enum accounts_result r = ACCOUNT_NONE, other;
+	enum accounts_result r = ACCOUNT_NONE;
 	const char *full, *given;
 	size_t at;
 
@@ -226,10 +226,10 @@ accounts_find(struct accounts *a, struct span name, struct account *out)
 		r = find_exact(a, given, out);
 		given = lower_copy(a->answer, span_take(name, at));
 	}
-	if (r == ACCOUNT_FOUND || !account_name_valid(span_of(given)))
+	/* nor by its other name */
+	if (r != ACCOUNT_NONE || !account_name_valid(span_of(given)))
 		return r;
-	other = find_exact(a, given, out);
-	return other == ACCOUNT_NONE ? r : other;
+	return find_exact(a, given, out);
 }
 
 const char *

@@ -264,19 +264,31 @@ ordinary_allowed(const struct login *l, const char *user)
  * For SCRAM and CRAM-MD5, whose dialogue itself says that a password was
  * right: one that would not be good is not told.
  */
-static bool
+static enum exchange_check
 plain(void *with, const char *name, struct buf *password)
 {
 	char user[EXCHANGE_USER_MAX], master[EXCHANGE_USER_MAX];
 	bool acts = part(name, user, master);
+	enum exchange_check allowed =
+	    acts ? CHECK_RIGHT : ordinary_allowed(with, user);
 	struct account account;
 	struct span text;
 
-	return (acts || ordinary_allowed(with, user) == CHECK_RIGHT) &&
-	    accounts_find(acts ? the.masters : the.accounts,
-		span_of(acts ? master : user), &account) == ACCOUNT_FOUND &&
-	    password_plain(account.password, &text) &&
-	    buf_add_span(password, text);
+	if (allowed != CHECK_RIGHT)
+		return allowed;
+	switch (accounts_find(acts ? the.masters : the.accounts,
+	    span_of(acts ? master : user), &account)) {
+	case ACCOUNT_LATER:
+		return CHECK_LATER;
+	case ACCOUNT_NONE:
+		return CHECK_WRONG;
+	case ACCOUNT_FOUND:
+		break;
+	}
+	return password_plain(account.password, &text) &&
+		buf_add_span(password, text) ?
+	    CHECK_RIGHT :
+	    CHECK_WRONG;
 }
 
 static bool

@@ -114,6 +114,21 @@ verify_file(void *context, const char *file, sasl_verify_type_t type)
 	return type == SASL_VRFY_CONF ? SASL_CONTINUE : SASL_OK;
 }
 
+/* The plugin knows but "no password": why there is none, failed() says. */
+static enum exchange_check
+password_of(struct exchange *x, const char *name, struct buf *password)
+{
+	enum exchange_check r;
+
+	buf_reset(password);
+	r = accounts->plain(x->with, name, password);
+	if (r == CHECK_LATER) {
+		x->check = r;
+		x->checked = true;
+	}
+	return r;
+}
+
 /* What SCRAM and CRAM-MD5 need to know of a user. */
 static int
 lookup(void *context, sasl_server_params_t *params, unsigned int flags,
@@ -128,13 +143,11 @@ lookup(void *context, sasl_server_params_t *params, unsigned int flags,
 		return SASL_OK;
 	memcpy(name, user, n);
 	name[n] = '\0';
-	for (; p != NULL && p->name != NULL; p++) {
-		buf_reset(&password);
+	for (; p != NULL && p->name != NULL; p++)
 		if (strcmp(p->name, SASL_AUX_PASSWORD) == 0 &&
-		    accounts->plain(running->with, name, &password))
+		    password_of(running, name, &password) == CHECK_RIGHT)
 			params->utils->prop_set(params->propctx, p->name,
 			    password.p, (int)password.n);
-	}
 	if (password.p != NULL)
 		OPENSSL_cleanse(password.p, password.room);
 	buf_fini(&password);

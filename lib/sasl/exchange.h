@@ -42,8 +42,12 @@ struct exchange_accounts {
 	    char out[EXCHANGE_USER_MAX]);
 	enum exchange_check (
 	    *check)(void *with, const char *user, struct span password);
-	/* The password itself, where it is known; for SCRAM and CRAM-MD5. */
-	bool (*plain)(void *with, const char *user, struct buf *password);
+	/*
+	 * The password itself, for SCRAM and CRAM-MD5. CHECK_WRONG: none that
+	 * would be good is known.
+	 */
+	enum exchange_check (
+	    *plain)(void *with, const char *user, struct buf *password);
 };
 
 /*

@@ -252,15 +252,29 @@ def test_what_cannot_be_had_is_no_wrong_password(suite, kind, how):
 
 
 def test_dead_server_does_not_make_another_of_somebody(suite, kind):
-    """Who is in a file behind it as well is who the server says."""
-    s = site(suite, kind, start=False)
-    s.set(account_files=f"{kind.type}:{s.root}/etc/accounts.cf, "
-          f"{s.root}/etc/accounts")
+    """Who is in a file behind it as well is who the server says, by either
+    name: with "domain" a bare one is not asked of it at all."""
+    s = site(suite, kind, start=False, domain="example.test")
+    accounts = s.root / "etc/accounts"
+    accounts.write_text("".join(
+        f"{name}:{{PLAIN}}the other {name}\n"
+        for name in ("bob", "bob@example.test", "zoe", "zoe@example.test")))
+    s.set(account_files=f"{kind.type}:{s.root}/etc/accounts.cf, {accounts}")
     s.start()
+    names = ("bob", "bob@example.test")
+    for name in names:
+        assert login(s, "imap", name, PASSWORD) == ""
+        assert login(s, "imap", name, f"the other {name}") != ""
+    for name in ("zoe", "zoe@example.test"):
+        assert login(s, "imap", name, "the other zoe@example.test") == ""
+    time.sleep(1.1)
     kind.server.kill()
     try:
-        said = login(s, "imap", "bob@example.test", PASSWORD)
-        assert unavailable("imap", said), said
+        for name in names:
+            for password in (PASSWORD, "the other bob",
+                             "the other bob@example.test"):
+                said = login(s, "imap", name, password)
+                assert unavailable("imap", said), (name, password, said)
     finally:
         kind.server.start()
 
@@ -358,3 +372,39 @@ def test_any_other_table(suite):
                            ssl_context=context(s)) as c:
         c.login("bob", PASSWORD)
         assert b"STORAGE 0 3" in c.getquotaroot("INBOX")[1][1][0]
+
+
+def exchange(s, mechanism, user, password):
+    with s.smtp("submission", tls=True, timeout=60) as c:
+        c.ehlo()
+        c.user, c.password = user, password
+        try:
+            if mechanism == "CRAM-MD5":
+                c.auth(mechanism, c.auth_cram_md5)
+            else:
+                c.auth(mechanism, lambda challenge=None: "n,,n=" + user +
+                       ",r=fyko+d2lbbFgONRv9qkxdawL")
+        except smtplib.SMTPAuthenticationError as e:
+            return f"{e.smtp_code} {e.smtp_error}"
+    return ""
+
+
+@pytest.mark.parametrize("mechanism", ["CRAM-MD5", "SCRAM-SHA-256"])
+def test_dead_server_is_no_wrong_password_whatever_the_mechanism(
+        suite, kind, mechanism):
+    s = site(suite, kind, main="auth_mechanisms = cram-md5 scram-sha-256\n")
+    carol = "x,uid=0,gid=0,nologin=1"
+    if mechanism == "CRAM-MD5":
+        assert exchange(s, mechanism, "carol", carol) == ""
+        assert "535" in exchange(s, mechanism, "carol", "wrong")
+    # whose password is not kept as it is has none for these
+    for user in ("bob", "nobody"):
+        assert "535" in exchange(s, mechanism, user, PASSWORD)
+    time.sleep(1.1)
+    kind.server.kill()
+    try:
+        for user in ("bob", "carol", "nobody"):
+            said = exchange(s, mechanism, user, carol)
+            assert unavailable("submission", said), (user, said)
+    finally:
+        kind.server.start()
