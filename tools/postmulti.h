@@ -18,7 +18,8 @@
 struct mail_instance {
 	const char *directory; /* of its configuration, as it is written */
 	struct conf *conf; /* NULL: cannot be read */
-	const char *trouble; /* then: why */
+	const char *trouble; /* first mistake that keeps it from being used */
+	bool places_known; /* its directories and their owner are no guesses */
 	struct common_params common;
 	struct postmulti_params own;
 	bool primary;
@@ -50,7 +51,7 @@ void instances_load(struct instances *all, const char *primary);
 /* One that is not among them (yet). */
 void instance_read(struct mail_instance *i, const char *directory);
 bool instance_chosen(const struct mail_instance *i, const struct choice *c);
-/* Ends the program unless each of them could be read. */
+/* Ends the program unless each of them can be used. */
 void instances_demand(const struct instances *all);
 
 /* -l, -x and -p: exit statuses. */
@@ -74,6 +75,9 @@ int multi_edit(struct instances *all, const char *action,
  */
 /* Does anything of the new one belong to another one of them? */
 void check_unique(const struct instances *all, const struct mail_instance *i);
+/* Does anything of this one, which is to go, belong to another? */
+void
+check_not_shared(const struct instances *all, const struct mail_instance *i);
 void check_name(const struct instances *all, const struct mail_instance *i,
     const char *name);
 /* May be made, or is there and may become the new instance's? */

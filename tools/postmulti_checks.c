@@ -111,6 +111,22 @@ check_unique(const struct instances *all, const struct mail_instance *i)
 				conflict(i, b, i, a);
 }
 
+void
+check_not_shared(const struct instances *all, const struct mail_instance *i)
+{
+	for (size_t k = 0; k < all->count; k++) {
+		const struct mail_instance *other = &all->list[k];
+
+		for (size_t mine = 0; other != i && mine < PLACES; mine++)
+			for (size_t theirs = 0;
+			     theirs < (other->places_known ? PLACES : 1);
+			     theirs++)
+				if (overlap(place(i, mine), mine,
+					place(other, theirs), theirs))
+					conflict(i, mine, other, theirs);
+	}
+}
+
 /* It is part of paths, of log lines and of lists in main.cf. */
 static bool
 is_name(const char *name)

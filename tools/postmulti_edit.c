@@ -48,8 +48,31 @@ demand_one(struct instances *all, const struct edit_request *r)
 	fatal_status(EXIT_FAILURE, "No instance named %s", r->choice.name);
 }
 
+/* Whose it is that would be removed, or asked for its lock. */
 static void
-demand_removable(const struct mail_instance *i)
+demand_own_places(const struct instances *all, const struct mail_instance *i)
+{
+	static const char *const names[] = { "queue_directory",
+		"data_directory" };
+
+	if (!i->places_known)
+		fatal_status(EXIT_FAILURE, "instance %s: %s", i->directory,
+		    i->trouble);
+	for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++)
+		if (conf_raw(i->conf, names[k]) == NULL)
+			fatal_status(EXIT_FAILURE,
+			    "instance %s: %s is not set in its main.cf, so "
+			    "that it is the primary instance's: set it first",
+			    i->directory, names[k]);
+		else if (conf_value(i->conf, names[k])[0] != '/')
+			fatal_status(EXIT_FAILURE,
+			    "Parameter setting '%s' is not an absolute path",
+			    names[k]);
+	check_not_shared(all, i);
+}
+
+static void
+demand_removable(const struct instances *all, const struct mail_instance *i)
 {
 	pid_t master;
 
@@ -58,6 +81,7 @@ demand_removable(const struct mail_instance *i)
 		    "Cannot remove the primary instance");
 	if (i->conf == NULL)
 		return;
+	demand_own_places(all, i);
 	if (i->enabled)
 		fatal_status(EXIT_FAILURE, "Cannot remove enabled instances");
 	master = master_lock_holder(i->common.queue_directory);
@@ -345,7 +369,7 @@ do_deport(struct instances *all, const struct edit_request *r)
 {
 	const struct mail_instance *i = demand_one(all, r);
 
-	demand_removable(i);
+	demand_removable(all, i);
 	take_from_list(all, i, i->conf != NULL);
 	return EXIT_SUCCESS;
 }
@@ -355,7 +379,7 @@ do_destroy(struct instances *all, const struct edit_request *r)
 {
 	const struct mail_instance *i = demand_one(all, r);
 
-	demand_removable(i);
+	demand_removable(all, i);
 	files_demand_no_mail(i->common.queue_directory);
 	take_from_list(all, i, false);
 	files_remove(i);

@@ -17,6 +17,28 @@ first_line(const struct buf *b)
 	return mem_span_text(span_take(s, span_find(s, '\n')));
 }
 
+/*
+ * What is not set right has its default, which is the primary instance's:
+ * whoever acts on that, acts on another instance.
+ */
+static bool
+read_places(struct conf *c, struct buf *errors)
+{
+	static const char *const names[] = { "queue_directory",
+		"data_directory", "mail_owner" };
+	enum { COUNT = sizeof(names) / sizeof(names[0]) };
+	struct param list[COUNT];
+	const struct param_group group = { .name = "places",
+		.params = list,
+		.count = COUNT,
+		.size = sizeof(struct common_params) };
+	struct common_params unused;
+
+	for (size_t i = 0; i < COUNT; i++)
+		list[i] = *param_find(span_of(names[i]));
+	return conf_fill(c, &group, &unused, errors);
+}
+
 void
 instance_read(struct mail_instance *i, const char *directory)
 {
@@ -30,8 +52,10 @@ instance_read(struct mail_instance *i, const char *directory)
 		(void)conf_fill(i->conf, &common_param_group, &i->common,
 		    &errors);
 		buf_reset(&errors);
+		i->places_known = read_places(i->conf, &errors);
 		if (!conf_fill(i->conf, &postmulti_param_group, &i->own,
-			&errors))
+			&errors) ||
+		    !i->places_known)
 			i->trouble = first_line(&errors);
 		i->enabled = i->own.multi_instance_enable;
 	} else {
@@ -55,7 +79,9 @@ instances_load(struct instances *all, const char *primary)
 
 	add(all, primary);
 	all->list[0].primary = true;
-	if (all->list[0].trouble != NULL)
+	/* one with a spoilt place can be stopped nevertheless */
+	if (all->list[0].trouble != NULL &&
+	    (all->list[0].conf == NULL || all->list[0].places_known))
 		fatal_status(EXIT_FAILURE, "%s", all->list[0].trouble);
 	rest = span_of(all->list[0].common.multi_instance_directories);
 	while (conf_list_next(&rest, &item)) {

@@ -102,17 +102,19 @@ beside_executable(void)
 const char *
 conf_builtin_directory(void)
 {
-	static char *beside;
+	static const char *directory;
 
-	free(beside);
-	beside = beside_executable();
-	return beside != NULL ? beside : CONFIG_DIRECTORY;
+	if (directory == NULL)
+		directory = beside_executable();
+	if (directory == NULL)
+		directory = CONFIG_DIRECTORY;
+	return directory;
 }
 
 const char *
 conf_find_directory(const char *option)
 {
-	static char *directory;
+	static struct arena *kept;
 	const char *builtin = conf_builtin_directory();
 	const char *asked = option ? option : getenv("MAIL_CONFIG");
 
@@ -122,8 +124,9 @@ conf_find_directory(const char *option)
 		    "unauthorized configuration "
 		    "directory name: %.200s",
 		    asked);
-	free(directory);
-	directory =
-	    mem_text(asked != NULL && asked[0] != '\0' ? asked : builtin);
-	return directory;
+	if (asked == NULL || asked[0] == '\0')
+		return builtin;
+	if (kept == NULL)
+		kept = arena_new();
+	return arena_text(kept, asked);
 }

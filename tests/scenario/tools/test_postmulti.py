@@ -374,3 +374,49 @@ def test_people_use_the_second_instance(several):
     assert "empty" in several.does("postqueue", "-c", out, "-p",
                                    user="nobody")
     several.does("posthaste", "-c", out, "stop")
+
+
+def spoilt(several, etc, name, line):
+    """main.cf of that instance with another line, or none, in its place."""
+    main = etc / "main.cf"
+    text = re.sub(rf"(?m)^{name} = .*\n", line and line + "\n",
+                  main.read_text())
+    main.write_text(text)
+
+
+@pytest.mark.parametrize("action", ["destroy", "deport"])
+@pytest.mark.parametrize("name", ["queue_directory", "data_directory"])
+@pytest.mark.parametrize("how", ["unset", "empty", "unreadable", "relative",
+                                 "the primary's", "by a link", "a third's"])
+def test_only_its_own_is_removed(several, action, name, how):
+    """A place that is not known to be its own may be another's in use."""
+    part = "spool" if name[0] == "q" else "data"
+    etc, third = several.create("a"), several.create("b")
+    mark = several.root / part / "app_password_use"
+    mark.touch()
+    link = several.root / "link"
+    link.symlink_to(several.root / part)
+    line = {"unset": "", "empty": f"{name} =",
+            "unreadable": f"{name} = ${{x", "relative": f"{name} = a/{part}",
+            "the primary's": f"{name} = {several.root}/{part}",
+            "by a link": f"{name} = {link}",
+            "a third's": f"{name} = {several.root}/b/{part}"}[how]
+    spoilt(several, etc, name, line)
+    several.does("posthaste", "-c", third, "start")
+
+    def there():
+        """Files but those that a running instance may make and remove."""
+        return {str(p) for p in several.root.rglob("*")
+                if p.parent.parent != several.root / "b/spool"}
+
+    before = there()
+    main = (several.root / "etc/main.cf").read_bytes()
+    code, _, err = several.run("postmulti", "-e", action, "-i", str(etc))
+    assert code == 1, err
+    assert {"unset": f"{name} is not set", "empty": "must not be empty",
+            "unreadable": "main.cf: line", "relative": "not an absolute path",
+            }.get(how, "conflicts with instance") in err, err
+    assert name in err
+    assert (several.root / "etc/main.cf").read_bytes() == main
+    assert there() == before
+    assert several.runs(third)
