@@ -163,6 +163,8 @@ line_of(struct folder_state *s, struct span line, bool *has_id)
 		return number(rest, &s->uidvalidity);
 	if (span_is(verb, "bound"))
 		return number(rest, &s->bound);
+	if (span_is(verb, "from"))
+		return number(rest, &s->from);
 	if (span_is(verb, "id"))
 		return *has_id = identity(rest, s->id);
 	/* what was cut off, or is not known, does no harm */
@@ -264,8 +266,11 @@ folder_state_set_aside(int directory, const char *what)
 static void
 whole_text(const struct folder_state *s, struct buf *text)
 {
-	buf_printf(text, "posthaste-folder 1\nuidvalidity %lu\nbound %lu\nid ",
+	buf_printf(text, "posthaste-folder 1\nuidvalidity %lu\nbound %lu\n",
 	    (unsigned long)s->uidvalidity, (unsigned long)s->bound);
+	if (s->from > 0)
+		buf_printf(text, "from %lu\n", (unsigned long)s->from);
+	buf_add_text(text, "id ");
 	for (size_t i = 0; i < MAIL_INDEX_ID; i++)
 		buf_printf(text, "%02x", s->id[i]);
 	buf_add_char(text, '\n');

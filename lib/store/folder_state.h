@@ -11,6 +11,7 @@
  *	posthaste-folder 1
  *	uidvalidity 1700000000
  *	bound 2001
+ *	from 1001
  *	id 0123456789abcdef0123456789abcdef
  *	keyword 26 $Name
  *	set 26 1:5,9 .
@@ -38,6 +39,7 @@ struct folder_keyword {
 struct folder_state {
 	uint32_t uidvalidity;
 	uint32_t bound; /* no UID from here on was given */
+	uint32_t from; /* the index's UIDNEXT when it was set; 0: not known */
 	unsigned char id[MAIL_INDEX_ID];
 	struct folder_keyword more[FOLDER_KEYWORDS_MORE];
 	bool loaded;

@@ -14,8 +14,6 @@
 #include "lib/store/mailbox_look.h"
 #include "lib/store/maildir_uidlist.h"
 
-enum { UIDS_UNUSED = 2 * FOLDER_UID_BLOCK };
-
 enum mail_result
 mailbox_look(struct mailbox *m, bool *found, struct why *why)
 {
@@ -74,10 +72,10 @@ fresh_row(struct mailbox *m, struct why *why)
 }
 
 /*
- * Of a sound file beside an index that was put back from a backup: UIDs that
- * were given, and may be gone, are not given again, and no modification
- * sequence is told twice. What was reserved and not used, by transactions that
- * came to nothing, is less than this. An mbox file says itself what it gave.
+ * Of a sound file beside an index that was put back from a backup: it did not
+ * come as far as UIDNEXT was when the bound was last set. UIDs that were given,
+ * and may be gone, are not given again, and no modification sequence is told
+ * twice. An mbox file says itself what it gave.
  */
 static void
 doubt_old_row(struct mailbox_folder *f)
@@ -86,8 +84,7 @@ doubt_old_row(struct mailbox_folder *f)
 	struct mail_index_folder *row = &f->row;
 	uint64_t start = modseq_now();
 
-	if (f->mbox != NULL ||
-	    f->state.bound <= (uint64_t)row->uidnext + UIDS_UNUSED)
+	if (f->mbox != NULL || row->uidnext >= f->state.from)
 		return;
 	log_info("%s: UIDs below %lu may have been given, and the index knows"
 		 " of those below %lu: it is compared with the mail",
@@ -135,6 +132,7 @@ begin_row(struct mailbox *m, struct why *why)
 	} else {
 		doubt_old_row(f);
 	}
+	f->uidnext_before = f->row.uidnext;
 	f->own = !f->dirty_cur && mail_stamp_equal(&cur, &f->row.cur);
 	return MAIL_OK;
 }
@@ -315,13 +313,15 @@ mailbox_give_uids(struct mailbox *m, uint32_t n, uint32_t *first,
 		return MAIL_LIMIT;
 	}
 	if (end > f->state.bound) {
-		uint32_t old = f->state.bound;
+		uint32_t old = f->state.bound, from = f->state.from;
 		uint64_t bound = end + FOLDER_UID_BLOCK;
 
 		f->state.bound =
 		    bound > UINT32_MAX ? UINT32_MAX : (uint32_t)bound;
+		f->state.from = f->uidnext_before;
 		if (folder_state_write(f->files.dir, &f->state) == -1) {
 			f->state.bound = old;
+			f->state.from = from;
 			return mailbox_disk_failed("cannot write the mailbox",
 			    why);
 		}

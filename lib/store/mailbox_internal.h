@@ -67,6 +67,7 @@ struct mailbox_folder {
 	struct folder_state state;
 	struct mail_stamp state_stamp; /* when it was read */
 	struct mail_index_folder row; /* a copy; the index has it */
+	uint32_t uidnext_before; /* this transaction */
 	uint64_t modseq; /* of this transaction; 0: none yet */
 	struct uid_set changed, removed, arrived; /* in this transaction */
 	struct buf uidlist_lines; /* likewise */

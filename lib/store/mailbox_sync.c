@@ -106,6 +106,8 @@ heed_uidlist(struct mailbox *m, struct why *why)
 	if (header.uidvalidity != f->state.uidvalidity ||
 	    header.uidnext > f->state.bound)
 		f->state.bound = header.uidnext;
+	if (header.uidvalidity != f->state.uidvalidity)
+		f->state.from = 0;
 	f->state.uidvalidity = header.uidvalidity;
 	if (folder_state_write(f->files.dir, &f->state) == -1)
 		return mailbox_disk_failed("cannot write the mailbox", why);

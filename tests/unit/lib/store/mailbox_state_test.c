@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "lib/store/folder_state.h"
+#include "lib/store/mailbox_internal.h"
 #include "lib/store/maildir_folder.h"
 
 enum { KEYWORDS = 28 }; /* the last two are in the state file alone */
@@ -354,6 +355,7 @@ a_sound_file_knows_more_than_an_old_index(void **state)
 	assert_true(directory >= 0);
 	assert_int_equal(folder_state_read(directory, &known), 0);
 	bound = known.bound = before.uidnext + 2 * FOLDER_UID_BLOCK + 500;
+	known.from = before.uidnext + 1;
 	assert_int_equal(folder_state_write(directory, &known), 0);
 	folder_state_fini(&known);
 	assert_int_equal(close(directory), 0);
@@ -377,6 +379,39 @@ a_sound_file_knows_more_than_an_old_index(void **state)
 	after = status_at("INBOX");
 	assert_int_equal(after.uidnext, bound + 1);
 	assert_int_equal(after.highest_modseq, before.highest_modseq + 1);
+}
+
+/* UIDs that came to nothing are given again, however many they were. */
+static void
+what_was_reserved_in_vain_is_no_old_index(void **state)
+{
+	struct mailbox_status before, after;
+	struct mail_account *a;
+	struct mailbox *m;
+	uint32_t first;
+
+	(void)state;
+	fill();
+	a = account_open();
+	m = account_inbox(a);
+	before = status_of(m);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(mailbox_begin(m, &why), MAIL_OK);
+		/* the first fits into what is reserved already */
+		assert_int_equal(mailbox_give_uids(m, 7, &first, &why),
+		    MAIL_OK);
+		assert_int_equal(first, before.uidnext);
+		assert_int_equal(mailbox_give_uids(m, 50000, &first, &why),
+		    MAIL_OK);
+		mailbox_abort(m);
+	}
+	after = status_of(m);
+	assert_int_equal(after.uidnext, before.uidnext);
+	assert_int_equal(append(m, 0), before.uidnext);
+	after = status_of(m);
+	assert_int_equal(after.highest_modseq, before.highest_modseq + 1);
+	mailbox_close(&m);
+	mail_account_close(&a);
 }
 
 /* The new one takes the name over: who is killed before leaves the old. */
@@ -576,6 +611,7 @@ main(void)
 		IN_FOLDER(uids_below_the_bound_are_not_given_again),
 		IN_FOLDER(an_old_index_is_not_believed),
 		IN_FOLDER(a_sound_file_knows_more_than_an_old_index),
+		IN_FOLDER(what_was_reserved_in_vain_is_no_old_index),
 		IN_FOLDER(the_name_is_never_free),
 		IN_FOLDER(what_was_set_aside_speaks_for_what_is_gone),
 		IN_FOLDER(names_count_more_than_a_stamp),
