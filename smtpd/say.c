@@ -12,12 +12,27 @@
 #include "lib/task/task.h"
 #include "smtpd/session.h"
 
+/* soft_bounce: what is refused for good is refused for now. */
+static void
+soften(int *code, char dsn[WHY_DSN_MAX])
+{
+	if (*code >= 500)
+		*code -= 100;
+	if (dsn[0] == '5')
+		dsn[0] = '4';
+}
+
 static void
 send_reply(struct session *s, int code, const char *dsn, const char *text)
 {
 	struct buf out = BUF_INIT(REPLY_TEXT_MAX);
+	char told[WHY_DSN_MAX];
 
-	reply_format(&out, code, dsn, text);
+	snprintf(told, sizeof(told), "%s", dsn != NULL ? dsn : "");
+	/* every one: a client gives up for a 503 as it does for a 550 */
+	if (s->config->common->soft_bounce)
+		soften(&code, told);
+	reply_format(&out, code, dsn != NULL ? told : NULL, text);
 	stream_write(s->io, out.p, out.n);
 	if (code >= 400)
 		s->accepted = false;
@@ -78,32 +93,11 @@ add_footer(struct session *s, struct buf *out)
 	buf_fini(&text);
 }
 
-/* soft_bounce: what is refused for good is refused for now. */
-static void
-soften(int *code, char dsn[WHY_DSN_MAX])
-{
-	if (*code >= 500)
-		*code -= 100;
-	if (dsn[0] == '5')
-		dsn[0] = '4';
-}
-
-/* Mail is what soft_bounce is about, not syntax, nor who may log in. */
-static bool
-refuses_mail(int code)
-{
-	return code >= 550 && code <= 554;
-}
-
 static void
 refuse(struct session *s, int code, const char *dsn, const char *text)
 {
 	struct buf out = BUF_INIT(REPLY_TEXT_MAX);
-	char told[WHY_DSN_MAX];
 
-	snprintf(told, sizeof(told), "%s", dsn != NULL ? dsn : "");
-	if (s->config->common->soft_bounce && refuses_mail(code))
-		soften(&code, told);
 	s->errors++;
 	if (s->errors > s->p->smtpd_soft_error_limit) {
 		stream_flush(s->io);
@@ -111,7 +105,7 @@ refuse(struct session *s, int code, const char *dsn, const char *text)
 	}
 	buf_add_text(&out, text);
 	add_footer(s, &out);
-	send_reply(s, code, dsn != NULL ? told : NULL, buf_text(&out));
+	send_reply(s, code, dsn, buf_text(&out));
 	buf_fini(&out);
 }
 

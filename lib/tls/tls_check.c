@@ -10,7 +10,9 @@
 #include "lib/base/buf.h"
 #include "lib/tls/tls.h"
 #include "lib/tls/tls_choice.h"
+#include "lib/tls/tls_context.h"
 #include "lib/tls/tls_protocols.h"
+#include "lib/tls/tls_settings.h"
 
 /* A group of settings with one prefix. */
 static const struct family {
@@ -213,14 +215,52 @@ try_client(struct trial *t, const struct tls_client_settings *s)
 	tls_context_free(&context);
 }
 
+/* Authorities: one file, or one directory. */
+static void
+try_trust(struct trial *t, const char *rest,
+    bool (*trust)(X509_STORE *, const char *, struct buf *), struct buf *to)
+{
+	const char *path = of_family(t, rest);
+	struct buf error = BUF_INIT(1024);
+	X509_STORE *store;
+	char setting[64];
+
+	if (path[0] == '\0' || strcmp(path, "none") == 0)
+		return;
+	snprintf(setting, sizeof(setting), "%s_tls_%s", t->f->prefix, rest);
+	blame(t, setting);
+	store = X509_STORE_new();
+	if (store != NULL && !trust(store, path, &error))
+		say(t, to, buf_text(&error));
+	X509_STORE_free(store);
+	buf_fini(&error);
+}
+
+/* A server's clients need not prove anything: it works without. */
+static void
+check_server_trust(struct trial *t)
+{
+	if (strcmp(of_family(t, "ask_ccert"), "yes") != 0)
+		return;
+	try_trust(t, "CAfile", tls_trust_file, t->warnings);
+	try_trust(t, "CApath", tls_trust_directory, t->warnings);
+}
+
+/* Without the directory: is somebody to be verified, by nobody's word? */
+static bool
+needs_directory(struct trial *t)
+{
+	const char *file = of_family(t, "CAfile");
+
+	return (file[0] == '\0' || strcmp(file, "none") == 0) &&
+	    strcmp(value(t->c, "tls_append_default_CA"), "yes") != 0 &&
+	    tls_level_of(of_family(t, "security_level")) == TLS_VERIFY;
+}
+
 static void
 check_client(struct trial *t, bool has_files)
 {
 	const struct tls_client_settings own = { .files = t->files };
-	const struct tls_client_settings trust = {
-		.ca_file = of_family(t, "CAfile"),
-		.ca_directory = of_family(t, "CApath"),
-	};
 	char setting[64];
 
 	snprintf(setting, sizeof(setting), "%s_tls_fingerprint_digest",
@@ -230,12 +270,9 @@ check_client(struct trial *t, bool has_files)
 		say(t, t->errors, "OpenSSL has no such digest");
 	if (has_files)
 		try_client(t, &own);
-	if (trust.ca_file[0] == '\0' && trust.ca_directory[0] == '\0')
-		return;
-	snprintf(setting, sizeof(setting), "%s_tls_%s", t->f->prefix,
-	    trust.ca_file[0] != '\0' ? "CAfile" : "CApath");
-	blame(t, setting);
-	try_client(t, &trust);
+	try_trust(t, "CAfile", tls_trust_file, t->errors);
+	try_trust(t, "CApath", tls_trust_directory,
+	    needs_directory(t) ? t->errors : t->warnings);
 }
 
 /* TLS is asked for, and there is no certificate to offer. */
@@ -262,12 +299,15 @@ try_choice(struct trial *t, const char *setting,
     const struct tls_choice *choice)
 {
 	SSL_CTX *ssl = SSL_CTX_new(TLS_client_method());
-	struct buf error = BUF_INIT(2048);
+	struct buf error = BUF_INIT(2048), doubts = BUF_INIT(4096);
 
 	blame(t, setting);
-	if (ssl != NULL && !tls_choice_apply(ssl, choice, &error))
+	if (ssl != NULL && !tls_choice_apply(ssl, choice, &doubts, &error))
 		say(t, t->errors, buf_text(&error));
+	if (doubts.n > 0)
+		say(t, t->warnings, buf_text(&doubts));
 	SSL_CTX_free(ssl);
+	buf_fini(&doubts);
 	buf_fini(&error);
 }
 
@@ -322,6 +362,8 @@ tls_check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
 			check_client(&t, has_files);
 		else if (has_files)
 			try_server(&t);
+		if (!t.f->client)
+			check_server_trust(&t);
 		good = good && t.good;
 	}
 	return good;

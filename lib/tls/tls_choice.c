@@ -39,11 +39,10 @@ static const struct {
 	{ "SINGLE_ECDH_USE", 0 },
 };
 
-/* "0x20000", of bits that have a name here. */
+/* "0x20000" */
 static bool
 hexadecimal(struct span word, uint64_t *mask)
 {
-	uint64_t known = 0;
 	char text[32];
 	char *end;
 
@@ -53,10 +52,7 @@ hexadecimal(struct span word, uint64_t *mask)
 	text[word.n] = '\0';
 	errno = 0;
 	*mask = strtoull(text + 2, &end, 16);
-	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-		known |= options[i].bit;
-	return errno == 0 && *end == '\0' && isxdigit((unsigned char)text[2]) &&
-	    (*mask & ~known) == 0;
+	return errno == 0 && *end == '\0' && isxdigit((unsigned char)text[2]);
 }
 
 static bool
@@ -70,23 +66,40 @@ option(struct span word, uint64_t *mask)
 	return hexadecimal(word, mask);
 }
 
-static bool
-set_options(SSL_CTX *ssl, const char *names, struct buf *error)
+/* Other bits can turn off what always holds here, or mean nothing. */
+static uint64_t
+known_bits(void)
+{
+	uint64_t known = 0;
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		known |= options[i].bit;
+	return known;
+}
+
+static void
+set_options(SSL_CTX *ssl, const char *names, struct buf *doubts)
 {
 	struct span rest = span_of(names), word;
+	const uint64_t known = known_bits();
 	uint64_t mask;
 
 	while (span_cut(&rest, ", \t\r\n", true, &word)) {
+		const char *between = doubts->n > 0 ? "; " : "";
+
 		if (word.n == 0)
 			continue;
 		if (!option(word, &mask)) {
-			buf_printf(error, "there is no TLS option \"%.*s\"",
-			    SPAN_ARG(word));
-			return false;
+			buf_printf(doubts, "%sthere is no TLS option \"%.*s\"",
+			    between, SPAN_ARG(word));
+			continue;
 		}
-		SSL_CTX_set_options(ssl, mask);
+		if ((mask & ~known) != 0)
+			buf_printf(doubts,
+			    "%sthere is no TLS option of the bits 0x%llx",
+			    between, (unsigned long long)(mask & ~known));
+		SSL_CTX_set_options(ssl, mask & known);
 	}
-	return true;
 }
 
 /* Those that OpenSSL has; it refuses a whole list for one that it has not. */
@@ -140,10 +153,12 @@ set_groups(SSL_CTX *ssl, const struct tls_choice *c, struct buf *error)
 }
 
 bool
-tls_choice_apply(SSL_CTX *ssl, const struct tls_choice *c, struct buf *error)
+tls_choice_apply(SSL_CTX *ssl, const struct tls_choice *c, struct buf *doubts,
+    struct buf *error)
 {
 	if (c->depth_set)
 		SSL_CTX_set_verify_depth(ssl, c->depth);
-	return (c->options == NULL || set_options(ssl, c->options, error)) &&
-	    set_groups(ssl, c, error);
+	if (c->options != NULL)
+		set_options(ssl, c->options, doubts);
+	return set_groups(ssl, c, error);
 }

@@ -11,11 +11,12 @@
 struct buf;
 
 /*
- * Into the context. False and a line in *error for an option that is not
- * known, and where groups are named and none is left that OpenSSL has. Groups
- * that it does not have are left out, so that one list does for all releases.
+ * Into the context. False and a line in *error where groups are named and
+ * none is left that OpenSSL has. Groups that it does not have are left out, so
+ * that one list does for all releases; options and bits that are not known as
+ * well, with some words in *doubts.
  */
 bool tls_choice_apply(SSL_CTX *ssl, const struct tls_choice *choice,
-    struct buf *error);
+    struct buf *doubts, struct buf *error);
 
 #endif

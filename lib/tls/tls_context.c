@@ -8,6 +8,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/mem.h"
+#include "lib/log/log.h"
 #include "lib/tls/tls_choice.h"
 #include "lib/tls/tls_internal.h"
 #include "lib/tls/tls_protocols.h"
@@ -108,6 +109,19 @@ set_common(SSL_CTX *ssl, const char *protocols, const char *ciphers,
 	return set_ciphers(ssl, ciphers, error);
 }
 
+/* What of it is not known is told, and left out. */
+static bool
+set_choice(SSL_CTX *ssl, const struct tls_choice *choice, struct buf *error)
+{
+	struct buf doubts = BUF_INIT(4096);
+	bool good = tls_choice_apply(ssl, choice, &doubts, error);
+
+	if (doubts.n > 0)
+		log_warning("tls_ssl_options: %s", buf_text(&doubts));
+	buf_fini(&doubts);
+	return good;
+}
+
 static struct tls_context *
 context_new(const SSL_METHOD *method, struct buf *error)
 {
@@ -160,6 +174,24 @@ accept_any(int verified, X509_STORE_CTX *store)
 	return 1;
 }
 
+/*
+ * Certificates of clients are but looked at, so what cannot be read of their
+ * authorities must not cost others the encryption: nobody is trusted then.
+ */
+static void
+ask_clients(struct tls_context *c, const struct tls_server_settings *s)
+{
+	struct buf why = BUF_INIT(1024);
+
+	SSL_CTX_set_verify(c->ssl, SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE,
+	    accept_any);
+	if (!tls_context_trust(c, s->ca_file, s->ca_directory,
+		s->choice.system_authorities, &why))
+		log_warning("%s; no authority is taken from there",
+		    buf_text(&why));
+	buf_fini(&why);
+}
+
 static bool
 set_server(struct tls_context *c, const struct tls_server_settings *s,
     struct buf *error)
@@ -182,12 +214,8 @@ set_server(struct tls_context *c, const struct tls_server_settings *s,
 		buf_add_text(error, "session tickets cannot be set up");
 		return false;
 	}
-	if (s->ask_client_certificate) {
-		SSL_CTX_set_verify(c->ssl,
-		    SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE, accept_any);
-		return tls_context_trust(c, s->ca_file, s->ca_directory,
-		    s->choice.system_authorities, error);
-	}
+	if (s->ask_client_certificate)
+		ask_clients(c, s);
 	return true;
 }
 
@@ -226,7 +254,7 @@ tls_server_new(const struct tls_server_settings *settings, const char **error)
 
 	good = c != NULL &&
 	    set_common(c->ssl, settings->protocols, settings->ciphers, &why) &&
-	    tls_choice_apply(c->ssl, &settings->choice, &why) &&
+	    set_choice(c->ssl, &settings->choice, &why) &&
 	    set_server(c, settings, &why) &&
 	    load(c, settings->chain, settings->chain_length, &settings->files,
 		settings->sign, &why);
@@ -246,7 +274,7 @@ tls_client_new(const struct tls_client_settings *settings, const char **error)
 
 	good = c != NULL &&
 	    set_common(c->ssl, settings->protocols, settings->ciphers, &why) &&
-	    tls_choice_apply(c->ssl, &settings->choice, &why) &&
+	    set_choice(c->ssl, &settings->choice, &why) &&
 	    load(c, NULL, 0, &settings->files, settings->sign, &why) &&
 	    tls_context_trust(c, settings->ca_file, settings->ca_directory,
 		settings->choice.system_authorities, &why);

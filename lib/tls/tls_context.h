@@ -31,8 +31,15 @@ bool tls_context_load_files(struct tls_context *c,
     const struct tls_files *files, tls_sign_function *sign, struct buf *error);
 bool tls_context_load_text(struct tls_context *c, struct span pem,
     tls_sign_function *sign, struct buf *error);
-/* Authorities, all read now; both NULL or system_too: the system's. */
+/*
+ * Authorities, all read now; both NULL or system_too: the system's. A
+ * directory that cannot be read is a warning in the log: what it held is then
+ * not trusted. False for a file.
+ */
 bool tls_context_trust(struct tls_context *c, const char *ca_file,
     const char *ca_directory, bool system_too, struct buf *error);
+bool tls_trust_file(X509_STORE *store, const char *path, struct buf *error);
+bool
+tls_trust_directory(X509_STORE *store, const char *path, struct buf *error);
 
 #endif

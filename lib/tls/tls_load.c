@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/base/mem.h"
+#include "lib/log/log.h"
 #include "lib/tls/tls_key.h"
 
 struct loading {
@@ -168,8 +169,8 @@ is_hashed(const char *name)
  * A directory of authorities is read whole now: OpenSSL would look into it
  * at each handshake, when this process can open nothing any more.
  */
-static bool
-trust_directory(X509_STORE *store, const char *path, struct buf *error)
+bool
+tls_trust_directory(X509_STORE *store, const char *path, struct buf *error)
 {
 	struct dirent *e;
 	DIR *d = opendir(path);
@@ -193,7 +194,17 @@ trust_directory(X509_STORE *store, const char *path, struct buf *error)
 	return true;
 }
 
-static bool
+bool
+tls_trust_file(X509_STORE *store, const char *path, struct buf *error)
+{
+	if (X509_STORE_load_file(store, path) == 1)
+		return true;
+	ERR_clear_error();
+	buf_printf(error, "%s: no certificates can be read from it", path);
+	return false;
+}
+
+static void
 trust_system(X509_STORE *store)
 {
 	const char *const bundles[] = {
@@ -208,12 +219,11 @@ trust_system(X509_STORE *store)
 	for (size_t i = 0; i < sizeof(bundles) / sizeof(bundles[0]); i++)
 		if (access(bundles[i], R_OK) == 0 &&
 		    X509_STORE_load_file(store, bundles[i]) == 1)
-			return true;
+			return;
 	/* a machine without authorities verifies nobody, and says so then */
-	trust_directory(store, X509_get_default_cert_dir(), &ignored);
+	tls_trust_directory(store, X509_get_default_cert_dir(), &ignored);
 	buf_fini(&ignored);
 	ERR_clear_error();
-	return true;
 }
 
 bool
@@ -222,16 +232,14 @@ tls_context_trust(struct tls_context *c, const char *ca_file,
 {
 	X509_STORE *store = SSL_CTX_get_cert_store(c->ssl);
 	bool own = is_set(ca_file) || is_set(ca_directory);
+	struct buf why = BUF_INIT(1024);
 
-	if ((!own || system_too) && (!trust_system(store) || !own))
-		return !own;
-	if (is_set(ca_file) && X509_STORE_load_file(store, ca_file) != 1) {
-		ERR_clear_error();
-		buf_printf(error, "%s: no certificates can be read from it",
-		    ca_file);
-		return false;
-	}
-	if (is_set(ca_directory))
-		return trust_directory(store, ca_directory, error);
-	return true;
+	if (!own || system_too)
+		trust_system(store);
+	if (is_set(ca_directory) &&
+	    !tls_trust_directory(store, ca_directory, &why))
+		log_warning("%s; no authority is taken from there",
+		    buf_text(&why));
+	buf_fini(&why);
+	return !is_set(ca_file) || tls_trust_file(store, ca_file, error);
 }

@@ -27,8 +27,8 @@ NONSENSE
 """)
     assert mail.startswith("452 4.3.4 Message size exceeds fixed limit")
     assert unknown.startswith("450 4.1.1 <nobody@example.test>")
-    assert path.startswith("501 5.")  # what is no mail cannot be lost
-    assert word.startswith("500 5.5.2")
+    assert path.startswith("401 4.")
+    assert word.startswith("400 4.5.2")
     *_, unknown, known = refusals(s, """
 MAIL FROM:<a@b.test>
 RCPT TO:<nobody@example.test>
@@ -40,6 +40,31 @@ RCPT TO:<bob@example.test>
                r"<nobody@example.test>")
     *_, away = refusals(s, "MAIL FROM:<spam@b.test>\nRCPT TO:<bob@example.test>")
     assert away.startswith("421 4.7.1")
+
+
+def test_whatever_would_end_an_attempt_is_said_for_now(suite):
+    """A client returns its mail for any reply that begins with a 5."""
+    s = suite(main=SOFT + "smtpd_tls_security_level = encrypt\n")
+    assert refusals(s, "MAIL FROM:<a@b.test>")[0].startswith(
+        "430 4.7.0 Must issue a STARTTLS command first")
+    s.set(smtpd_tls_security_level="none")
+    s.posthaste("reload")
+    bad, unknown, early = refusals(s, """
+MAIL FROM:<a@b.test> SIZE=1 ODD=1
+MAIL FROM:<a b@c.test>
+RCPT TO:<bob@example.test>
+""")
+    assert bad.startswith("455 4.5.4"), bad
+    assert unknown.startswith("401 4.1.7"), unknown
+    assert early.startswith("403 4.5.1"), early
+    *_, chunk = refusals(s, "MAIL FROM:<a@b.test>\n"
+                         "RCPT TO:<bob@example.test>\nBDAT x")
+    assert chunk.startswith("421 4.5.4"), chunk
+    s.set(smtpd_delay_reject="no", smtpd_client_restrictions="reject")
+    s.posthaste("reload")
+    with Dialogue(s.ports["smtp"]) as d:
+        assert d.reply().startswith("454 4.7.1")
+        assert d.ask("HELO x").startswith("403 4.7.0 Error: access denied")
 
 
 def test_what_a_server_refuses_stays_queued(suite):

@@ -87,10 +87,38 @@ def test_single_options(suite):
     assert "TLS session ticket:" not in client(s, "-tls1_2")[1]
 
 
+@pytest.mark.parametrize("options, said", [
+    ("NO_TICKET NO_TICKETS", 'there is no TLS option "NO_TICKETS"'),
+    ("0x4000, 0x80000000000",
+     "there is no TLS option of the bits 0x80000000000"),
+    ("0X4000 0xnothing 0x123456789012345678901234567890",
+     'there is no TLS option "0xnothing"; there is no TLS option "0x123'),
+])
+@pytest.mark.parametrize("of_service", [False, True])
+def test_what_is_no_option_is_left_out(suite, options, said, of_service):
+    """Warned of, and the others hold: 0x4000 is NO_TICKET."""
+    text = "smtpd_tls_protocols = TLSv1.2\n"
+    s = suite(main=text, start=False)
+    if of_service:
+        path = s.root / "etc/master.cf"
+        old = path.read_text()
+        new = re.sub(r"^(\S+ +inet .* smtpd)$",
+                     r"\1\n  -o { tls_ssl_options = %s }" % options, old,
+                     count=1, flags=re.M)
+        assert new != old
+        path.write_text(new)
+    else:
+        s.set(tls_ssl_options=options)
+    done = s.posthaste("check")
+    assert re.search(rf"(main.cf: ?(line )?\d+|-o option).*{said}",
+                     done.err + done.out), done.err + done.out
+    s.start()
+    out = client(s, "-tls1_2")[1]
+    assert "Cipher is ECDHE" in out and "TLS session ticket:" not in out
+    s.wait_log(rf"smtpd\[\d+\]: warning: tls_ssl_options: {said}")
+
+
 @pytest.mark.parametrize("line, said", [
-    ("tls_ssl_options = NO_TICKET NO_TICKETS",
-     'there is no TLS option "NO_TICKETS"'),
-    ("tls_ssl_options = 0x80000000000", "there is no TLS option \"0x8"),
     ("tls_ffdhe_auto_groups = ffdhe2047", "OpenSSL has none of the groups"),
     ("smtpd_tls_eecdh_grade = good", "smtpd_tls_eecdh_grade"),
 ])
@@ -182,6 +210,54 @@ def test_certificates_of_clients(suite, authority, more, word):
     client(s, "-cert", authority / "leaf.pem", "-key", authority / "leaf.key",
            "-cert_chain", authority / "middle.pem")
     s.wait_log(rf"smtpd\[\d+\]: {word} TLS connection established from")
+
+
+@pytest.mark.parametrize("setting", ["CApath", "CAfile"])
+def test_without_authorities_of_clients(suite, authority, setting):
+    """Encrypted all the same, and nobody is trusted."""
+    s = suite(main="smtpd_tls_ask_ccert = yes\nsmtpd_tls_loglevel = 1\n"
+              f"smtpd_tls_{setting} = {authority}/nowhere\n", start=False)
+    done = s.posthaste("check")
+    assert re.search(rf"smtpd_tls_{setting}: \S+/nowhere: \w+",
+                     done.err + done.out), done.err + done.out
+    s.start()
+    status, out = client(s, "-cert", authority / "leaf.pem", "-key",
+                         authority / "leaf.key", "-cert_chain",
+                         authority / "middle.pem")
+    assert status == 0 and "250" in out, out
+    s.wait_log(r"smtpd\[\d+\]: warning: \S+/nowhere: .*; no authority is")
+    s.wait_log(r"smtpd\[\d+\]: Untrusted TLS connection established from")
+
+
+def test_one_source_of_client_authorities_does(suite, authority):
+    s = suite(main="smtpd_tls_ask_ccert = yes\nsmtpd_tls_loglevel = 1\n"
+              f"smtpd_tls_CAfile = {authority}/nowhere\n"
+              f"smtpd_tls_CApath = {authority}/hashed\n")
+    client(s, "-cert", authority / "leaf.pem", "-key", authority / "leaf.key",
+           "-cert_chain", authority / "middle.pem")
+    s.wait_log(r"smtpd\[\d+\]: Trusted TLS connection established from")
+
+
+@pytest.mark.parametrize("level, file, good", [
+    ("encrypt", None, True), ("secure", "root.pem", True),
+    ("secure", None, False)])
+def test_missing_directory_of_server_authorities(suite, dns, server, authority,
+                                                 level, file, good):
+    with FakeServer(("STARTTLS",), tls=server) as sink:
+        s = suite(dns=dns({("mx.example.test", "A"): ["127.0.0.1"]}),
+                  main=f"relayhost = [mx.example.test]:{sink.port}\n"
+                  f"smtp_tls_security_level = {level}\n"
+                  f"smtp_tls_CApath = {authority}/nowhere\n"
+                  + (f"smtp_tls_CAfile = {authority}/{file}\n" if file
+                     else ""), start=False)
+        done = s.posthaste("check", check=False)
+        assert (done.returncode == 0) is good, done.err
+        assert re.search(r"smtp_tls_CApath: \S+/nowhere: \w+",
+                         done.err + done.out), done.err + done.out
+        if good:
+            s.start()
+            s.send(to="x@remote.test")
+            sink.wait()
 
 
 def test_imap_has_a_key_of_its_own(suite, authority):
