@@ -37,6 +37,7 @@ struct request {
 	const char *sender; /* of the message, or owner-NAME */
 	bool taken; /* the queue file was moved into a mailbox */
 	bool dsn_passed; /* the next outcome: a copy carries the duty on */
+	bool partly; /* the next outcome: some have it, soft_bounce or not */
 	bool verify; /* sendmail -bv: find out, deliver nothing */
 	char **delivered_to; /* of the content; NULL-terminated; or not yet */
 };

@@ -63,7 +63,10 @@ only_tell(struct plan *p)
 	    p->count);
 }
 
-/* The first failure for good is told; the others still get theirs. */
+/*
+ * The first failure for good is told; the others still get theirs. With
+ * soft_bounce it is the end of this attempt, as long as nobody has it yet.
+ */
 enum verdict
 plan_perform(struct plan *p)
 {
@@ -75,8 +78,10 @@ plan_perform(struct plan *p)
 	for (const struct action *a = p->first; a != NULL; a = a->next) {
 		v = perform_one(p, a);
 		if (v == LATER ||
-		    (v == NEVER && p->r->agent->common.soft_bounce))
+		    (v == NEVER && p->r->agent->common.soft_bounce &&
+			!p->r->partly))
 			return v; /* all of it once more */
+		p->r->partly |= v == OK && a->kind != ACTION_FORWARD;
 		if (v == NEVER && worst == OK) {
 			failed = *p->why;
 			worst = NEVER;

@@ -30,6 +30,16 @@ request_recipient(const struct request *r, size_t index)
 	return &all[index];
 }
 
+/*
+ * Is the end put off by soft_bounce? Not where some of a recipient's
+ * destinations have the message: they would have it again at each attempt.
+ */
+static bool
+is_soft(const struct request *r)
+{
+	return r->agent->common.soft_bounce && !r->partly;
+}
+
 static void
 log_outcome(const struct request *r, size_t index, enum verdict v,
     const struct why *why)
@@ -44,8 +54,7 @@ log_outcome(const struct request *r, size_t index, enum verdict v,
 		.active = (int64_t)r->m->active,
 		.started = r->started,
 		.dsn = why->dsn,
-		.status = delivery_log_status(v, r->verify,
-		    r->agent->common.soft_bounce),
+		.status = delivery_log_status(v, r->verify, is_soft(r)),
 		.text = why->text,
 	};
 
@@ -85,7 +94,7 @@ request_outcome(struct request *r, size_t index, enum verdict v,
 
 	note_limit(r, why);
 	log_outcome(r, index, v, why);
-	if (v == NEVER && !r->verify && r->agent->common.soft_bounce) {
+	if (v == NEVER && !r->verify && is_soft(r)) {
 		why_soften(&told);
 		answer.verdict = LATER;
 		answer.action = "delayed";

@@ -137,6 +137,6 @@ local_deliver(struct request *r)
 
 		request_outcome(r, i, v,
 		    p.count == p.forwards ? "expanded" : "delivered", &why);
-		r->dsn_passed = false;
+		r->dsn_passed = r->partly = false;
 	}
 }

@@ -255,23 +255,38 @@ scan_all(struct query_tables *q, struct conf *c,
 		scan_overrides(q, c, services->entries[i].overrides);
 }
 
+/*
+ * smtpd asks some only when it is at its limit, others only when it is not;
+ * and one service's -o stress= is not for the others.
+ */
+static void
+scan_both(struct query_tables *q, struct conf *c,
+    const struct master_cf *services)
+{
+	static const char *const both[] = { "stress=yes", "stress=" };
+	const char *raw = conf_raw(c, "stress");
+	char *before = mem_printf("stress=%s", raw != NULL ? raw : "");
+	struct buf error = BUF_INIT(1024);
+
+	for (size_t i = 0; i < sizeof(both) / sizeof(both[0]); i++)
+		if (conf_override(c, both[i], &error))
+			scan_all(q, c, services);
+	(void)conf_override(c, before, &error);
+	buf_fini(&error);
+	free(before);
+}
+
 struct query_tables *
 query_tables_open(struct conf *c, const char *share,
     const struct master_cf *services, enum query_which which)
 {
 	struct query_tables *q = mem_new(sizeof(*q));
-	struct buf error = BUF_INIT(1024);
 
 	q->which = which;
 	q->share = share;
 	scan_all(q, c, services);
-	/* and those that smtpd asks only when it is at its limit */
-	if (conf_shares(share, "stress") &&
-	    conf_override(c, "stress=yes", &error)) {
-		scan_all(q, c, services);
-		(void)conf_override(c, "stress=", &error);
-	}
-	buf_fini(&error);
+	if (conf_shares(share, "stress"))
+		scan_both(q, c, services);
 	return q;
 }
 

@@ -104,18 +104,23 @@ read_lists(struct buf *error)
 	    p->smtpd_sasl_exceptions_networks, parents, error);
 }
 
-/* The same settings once more, as they are with stress = yes. */
+/*
+ * The same settings once more, as they are with stress = yes; but what the
+ * site itself says of stress, with -o or in main.cf, holds for all sessions.
+ */
 static void
 read_stressed(struct conf *c, struct buf *error)
 {
 	struct buf again = BUF_INIT(65536); /* what was said of the calm ones */
+	bool chosen = conf_raw(c, "stress") != NULL;
 
-	if (!conf_override(c, "stress=yes", error) ||
+	if (chosen || !conf_override(c, "stress=yes", error) ||
 	    !conf_fill(c, &smtpd_param_group, &config.stressed, error))
 		config.stressed = config.calm;
 	config.stressed_restrictions =
 	    restriction_lists_new(c, &config.stressed, &again);
-	conf_override(c, "stress=", error);
+	if (!chosen)
+		conf_override(c, "stress=", error);
 	buf_fini(&again);
 }
 

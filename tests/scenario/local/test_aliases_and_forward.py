@@ -131,6 +131,32 @@ def test_forward_file(local, outcome):
         assert "Subject: test\n" in path.read_text()
 
 
+@pytest.mark.parametrize("forward, mailboxes", [
+    ("\\{user}, |{root}/fail, bob@example.test", 1),
+    ("|{root}/fail, \\{user}, bob@example.test", 0)])
+def test_soft_bounce_repeats_no_part_of_a_forward_file(local, outcome, forward,
+                                                       mailboxes):
+    """What somebody has is not sent again and again: it comes to an end."""
+    s = local(soft_bounce="yes", minimal_backoff_time="1s",
+              queue_run_delay="1s")
+    (s.root / "fail").write_text("#!/bin/sh\ncat >/dev/null\nexit 67\n")
+    (s.root / "fail").chmod(0o755)
+    s.own(".forward", forward.format(user=s.user, root=s.root) + "\n")
+    s.send(to=f"{s.user}@local.test", sender="alice@example.test")
+    result = outcome(s, f"{s.user}@local.test")
+    assert result.dsn == "5.1.1"
+    if mailboxes == 0:
+        assert result.status == "SOFTBOUNCE"
+        assert len(s.queue("deferred", "incoming")) == 1
+        assert not s.spool_file.exists() and s.messages("bob") == []
+        return
+    assert result.status == "bounced"
+    s.wait_messages("bob")
+    s.wait_messages("alice")
+    s.wait_empty()
+    assert s.spool_file.read_bytes().count(b"\nDelivered-To:") == 1
+
+
 def test_forward_file_of_an_extension(local):
     s = local()
     s.own(".forward", "bob@example.test\n")

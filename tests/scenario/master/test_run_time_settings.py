@@ -203,6 +203,41 @@ smtpd_helo_restrictions =
             banner(s.ports["smtp"])))
 
 
+@pytest.mark.parametrize("stress, word, helo", [
+    ("yes", "full", "not now"), ("", "welcome", "250 ")])
+@pytest.mark.parametrize("where", ["-o", "main.cf"])
+def test_stress_that_the_site_sets_holds(suite, stress, word, helo, where):
+    """Whether the service is full or not."""
+    option = f"\n  -o stress={stress}" if where == "-o" else ""
+    s = suite(master_cf=few(2, option), main="""
+smtpd_banner = $myhostname ESMTP ${stress?{full}:{welcome}}
+smtpd_delay_reject = no
+smtpd_helo_restrictions =
+  ${stress?{check_helo_access inline:{ {slow.test = 554 5.7.1 not now} }}:
+  {permit}}
+""")
+    if where != "-o":
+        s.set(stress=stress)
+        s.posthaste("reload")
+    with Greeted(s.ports["smtp"]) as first:
+        with Greeted(s.ports["smtp"]) as filling:
+            for d in first, filling:
+                assert word in d.banner
+                assert helo in d.ask("HELO slow.test")
+
+
+def test_one_service_may_do_without_what_stress_asks(suite):
+    """-o stress= where main.cf says yes: what is asked then can be asked."""
+    s = suite(master_cf=few(2, "\n  -o stress="), main="""
+stress = yes
+smtpd_delay_reject = no
+smtpd_helo_restrictions = ${stress?{permit}:{check_helo_access
+  inline:{ {slow.test = 554 5.7.1 not now} }}}
+""")
+    with Greeted(s.ports["smtp"]) as d:
+        assert "not now" in d.ask("HELO slow.test")
+
+
 def test_stress_in_an_option_of_one_service(suite):
     s = suite(master_cf=few(
         1, "\n  -o {{ smtpd_banner = $myhostname "
