@@ -485,9 +485,17 @@ do_report(char **words)
 								  EXIT_FAILURE;
 }
 
+/* Whatever is wrong with the settings, what runs here can be stopped. */
+static bool
+ends(const struct action *action)
+{
+	return action->act == do_stop || action->act == do_abort;
+}
+
 /*
  * For all instances: multi_instance_wrapper does it, which asks us again for
- * each. Returns where there is none.
+ * each. Returns where there is none, or where this instance alone is to be
+ * stopped because its settings are bad.
  */
 static void
 leave_to_wrapper(const struct action *action)
@@ -498,8 +506,16 @@ leave_to_wrapper(const struct action *action)
 	char **words = mem_array(1, sizeof(*words));
 	size_t n = 0;
 
-	if (!conf_fill(instance.conf, &postmulti_param_group, &p, &errors))
-		fatal_lines(EX_CONFIG, buf_text(&errors));
+	if (!conf_fill(instance.conf, &postmulti_param_group, &p, &errors)) {
+		if (!ends(action))
+			fatal_lines(EX_CONFIG, buf_text(&errors));
+		show(buf_text(&errors), log_error);
+		log_error("other instances than %s are left alone",
+		    instance.directory);
+		buf_fini(&errors);
+		free(words);
+		return;
+	}
 	rest = span_of(p.multi_instance_wrapper);
 	while (conf_list_next(&rest, &item)) {
 		words = mem_resize(words, (n + 3) * sizeof(*words));
@@ -522,6 +538,12 @@ leave_to_wrapper(const struct action *action)
 	words[n++] = mem_text(action->name);
 	words[n] = NULL;
 	execvp(words[0], words);
+	if (ends(action)) {
+		log_error("multi_instance_wrapper: cannot run %s: %m: other "
+			  "instances than %s are left alone",
+		    words[0], instance.directory);
+		return;
+	}
 	fatal("multi_instance_wrapper: cannot run %s: %m", words[0]);
 }
 

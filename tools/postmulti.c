@@ -147,6 +147,8 @@ main(int argc, char **argv)
 {
 	struct command_line l = { 0 };
 	struct instances all = { 0 };
+	bool fine;
+	int status;
 
 	log_open_stderr("postmulti");
 	umask(022);
@@ -157,10 +159,13 @@ main(int argc, char **argv)
 	instances_load(&all, primary_directory());
 	if (l.mode == 'e')
 		return multi_edit(&all, l.action, &l.edit);
-	instances_demand(&all);
+	fine = instances_tell(&all, &l.edit.choice);
 	if (l.mode == 'l')
-		return multi_list(&all, &l.edit.choice, l.reverse);
-	if (l.mode == 'x')
-		return multi_run(&all, &l.edit.choice, l.reverse, l.edit.words);
-	return multi_control(&all, &l.edit.choice, l.edit.words);
+		status = multi_list(&all, &l.edit.choice, l.reverse);
+	else if (l.mode == 'x')
+		status =
+		    multi_run(&all, &l.edit.choice, l.reverse, l.edit.words);
+	else
+		status = multi_control(&all, &l.edit.choice, l.edit.words);
+	return fine ? status : EXIT_FAILURE;
 }

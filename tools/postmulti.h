@@ -53,6 +53,11 @@ void instance_read(struct mail_instance *i, const char *directory);
 bool instance_chosen(const struct mail_instance *i, const struct choice *c);
 /* Ends the program unless each of them can be used. */
 void instances_demand(const struct instances *all);
+/*
+ * Tells of those that cannot be used, and are or might be chosen; false if
+ * there is any. They are left out, so that they hold up no other.
+ */
+bool instances_tell(const struct instances *all, const struct choice *c);
 
 /* -l, -x and -p: exit statuses. */
 int
@@ -80,8 +85,12 @@ void
 check_not_shared(const struct instances *all, const struct mail_instance *i);
 void check_name(const struct instances *all, const struct mail_instance *i,
     const char *name);
-/* May be made, or is there and may become the new instance's? */
-void check_place(const char *what, const char *path);
+/*
+ * May be made, or is there and may become the new instance's? "owner" may have
+ * it besides root, NULL: nobody. Returns the path without symbolic links: what
+ * was looked at is what is to be used.
+ */
+char *check_place(const char *what, const char *path, const char *owner);
 void check_queue_place(const char *path);
 void check_data_place(const char *path, const char *mail_owner);
 

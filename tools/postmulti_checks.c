@@ -168,9 +168,9 @@ check_name(const struct instances *all, const struct mail_instance *i,
  * what root makes there.
  */
 static void
-check_above(const char *what, const char *path)
+check_above(const char *what, const char *path, const char *real)
 {
-	char *above = canonical(path), *slash;
+	char *above = mem_text(real), *slash;
 	struct stat st;
 
 	while ((slash = strrchr(above, '/')) != NULL) {
@@ -188,9 +188,36 @@ check_above(const char *what, const char *path)
 	free(above);
 }
 
-void
-check_place(const char *what, const char *path)
+/* Whoever owns the place itself, or may write there, made what is in it. */
+static void
+check_itself(const char *what, const char *path, const char *real,
+    const char *owner)
 {
+	const struct passwd *user = owner != NULL ? getpwnam(owner) : NULL;
+	struct stat st;
+
+	if (lstat(real, &st) < 0) {
+		if (errno != ENOENT)
+			fatal_status(EXIT_FAILURE, "%s %s: %m", what, path);
+		return;
+	}
+	if (!S_ISDIR(st.st_mode))
+		fatal_status(EXIT_FAILURE, "%s %s: this is no directory", what,
+		    path);
+	if (st.st_uid != 0 && st.st_uid != geteuid() &&
+	    (user == NULL || st.st_uid != user->pw_uid))
+		fatal_status(EXIT_FAILURE, "%s %s belongs to another user",
+		    what, path);
+	if ((st.st_mode & 022) != 0)
+		fatal_status(EXIT_FAILURE,
+		    "%s %s: others than its owner can change it", what, path);
+}
+
+char *
+check_place(const char *what, const char *path, const char *owner)
+{
+	char *real;
+
 	if (path[0] != '/')
 		fatal_status(EXIT_FAILURE,
 		    "Parameter setting '%s' is not an absolute path", what);
@@ -200,7 +227,12 @@ check_place(const char *what, const char *path)
 			fatal_status(EXIT_FAILURE,
 			    "%s '%s': no blanks, commas, $ or braces, please",
 			    what, path);
-	check_above(what, path);
+	real = canonical(path);
+	/* where the links to it are, and where it is */
+	check_above(what, path, path);
+	check_above(what, path, real);
+	check_itself(what, path, real, owner);
+	return real;
 }
 
 /* What is in it; NULL: it is not there yet. */

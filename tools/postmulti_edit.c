@@ -209,9 +209,11 @@ check_group(const char *group)
 
 /* name=value, of the places that this action may be told. */
 static void
-read_places(const char *action, char **words, bool all_places, struct places *p)
+read_places(const char *action, char **words, bool all_places,
+    const char *mail_owner, struct places *p)
 {
 	for (; *words != NULL; words++) {
+		const char **into;
 		const char *equals = strchr(*words, '=');
 		struct span name =
 		    span_take(span_of(*words), span_find(span_of(*words), '='));
@@ -220,22 +222,24 @@ read_places(const char *action, char **words, bool all_places, struct places *p)
 			fatal_status(EXIT_FAILURE,
 			    "Malformed name=value argument '%s'", *words);
 		if (span_is(name, "config_directory"))
-			p->config = equals + 1;
+			into = &p->config;
 		else if (all_places && span_is(name, "queue_directory"))
-			p->queue = equals + 1;
+			into = &p->queue;
 		else if (all_places && span_is(name, "data_directory"))
-			p->data = equals + 1;
+			into = &p->data;
 		else
 			fatal_status(EXIT_FAILURE,
 			    "Parameter '%.*s' not valid with action %s",
 			    SPAN_ARG(name), action);
-		check_place(mem_span_text(name), equals + 1);
+		*into = check_place(mem_span_text(name), equals + 1,
+		    into == &p->data ? mail_owner : NULL);
 	}
 }
 
 /* Beside the primary one's, with the new instance's name. */
 static const char *
-beside(const char *what, const char *primary, const char *name)
+beside(const char *what, const char *primary, const char *name,
+    const char *owner)
 {
 	const char *slash = strrchr(primary, '/');
 	const char *path;
@@ -243,8 +247,7 @@ beside(const char *what, const char *primary, const char *name)
 	if (slash == NULL || name == NULL || strcmp(name, "-") == 0)
 		fatal_status(EXIT_FAILURE, "Missing %s parameter value", what);
 	path = mem_printf("%.*s/%s", (int)(slash - primary), primary, name);
-	check_place(what, path);
-	return path;
+	return check_place(what, path, owner);
 }
 
 static bool
@@ -277,8 +280,10 @@ check_import(const struct instances *all, const struct edit_request *r,
 	instance_read(i, p->config);
 	if (i->trouble != NULL)
 		fatal_status(EXIT_FAILURE, "%s", i->trouble);
-	check_place("queue_directory", i->common.queue_directory);
-	check_place("data_directory", i->common.data_directory);
+	i->common.queue_directory =
+	    check_place("queue_directory", i->common.queue_directory, NULL);
+	i->common.data_directory = check_place("data_directory",
+	    i->common.data_directory, i->common.mail_owner);
 	check_unique(all, i);
 	check_queue_place(i->common.queue_directory);
 	check_data_place(i->common.data_directory, i->common.mail_owner);
@@ -293,11 +298,11 @@ check_new(const struct instances *all, struct places *p,
 	const struct common_params *c = &all->list[0].common;
 
 	if (p->queue == NULL)
-		p->queue =
-		    beside("queue_directory", c->queue_directory, r->new_name);
+		p->queue = beside("queue_directory", c->queue_directory,
+		    r->new_name, NULL);
 	if (p->data == NULL)
-		p->data =
-		    beside("data_directory", c->data_directory, r->new_name);
+		p->data = beside("data_directory", c->data_directory,
+		    r->new_name, c->mail_owner);
 	*i = (struct mail_instance){ .directory = p->config };
 	i->common.queue_directory = p->queue;
 	i->common.data_directory = p->data;
@@ -316,14 +321,15 @@ add_instance(struct instances *all, const char *action,
 	struct mail_instance i;
 	size_t place = position(all, r);
 
-	read_places(action, r->words, creating, &p);
+	read_places(action, r->words, creating, all->list[0].common.mail_owner,
+	    &p);
 	i = (struct mail_instance){ .directory =
 					p.config ? p.config : "(new)" };
 	if (r->new_name != NULL)
 		check_name(all, &i, r->new_name);
 	if (p.config == NULL)
 		p.config = beside("config_directory", all->list[0].directory,
-		    r->new_name);
+		    r->new_name, NULL);
 	complete = is_complete(p.config);
 	if (complete || !creating)
 		check_import(all, r, &p, &i);

@@ -103,6 +103,26 @@ instances_demand(const struct instances *all)
 			    all->list[i].directory, all->list[i].trouble);
 }
 
+/* Nobody knows the name or group of one that cannot be read. */
+bool
+instances_tell(const struct instances *all, const struct choice *c)
+{
+	bool found = false, fine = true;
+
+	for (size_t i = 0; i < all->count; i++)
+		found |= c->name != NULL && instance_chosen(&all->list[i], c);
+	for (size_t k = 0; k < all->count; k++) {
+		const struct mail_instance *i = &all->list[k];
+
+		if (i->trouble == NULL ||
+		    (!instance_chosen(i, c) && (i->conf != NULL || found)))
+			continue;
+		log_error("instance %s: %s", i->directory, i->trouble);
+		fine = false;
+	}
+	return fine;
+}
+
 bool
 instance_chosen(const struct mail_instance *i, const struct choice *c)
 {

@@ -33,7 +33,7 @@ multi_list(const struct instances *all, const struct choice *c, bool reverse)
 	for (size_t k = 0; k < all->count; k++) {
 		const struct mail_instance *i = at(all, k, reverse);
 
-		if (instance_chosen(i, c))
+		if (i->trouble == NULL && instance_chosen(i, c))
 			printf("%-15s %-15s %-9s %s\n",
 			    or_dash(i->common.multi_instance_name),
 			    or_dash(i->own.multi_instance_group),
@@ -105,7 +105,7 @@ multi_run(const struct instances *all, const struct choice *c, bool reverse,
 	for (size_t k = 0; k < all->count; k++) {
 		const struct mail_instance *i = at(all, k, reverse);
 
-		if (instance_chosen(i, c) &&
+		if (i->trouble == NULL && instance_chosen(i, c) &&
 		    run(all, i, command[0], command) != 0)
 			status = EXIT_FAILURE;
 	}
@@ -177,7 +177,9 @@ multi_control(const struct instances *all, const struct choice *c,
 		const struct mail_instance *i = at(all, k, stop);
 		int status;
 
+		/* the primary one's queue is known well enough to be stopped */
 		if (!instance_chosen(i, c) ||
+		    (i->trouble != NULL && !i->primary) ||
 		    (!i->enabled && (stop || control)))
 			continue;
 		status = instance_control(all, i,

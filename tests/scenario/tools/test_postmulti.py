@@ -198,9 +198,13 @@ def test_nothing_is_shared(several, what, how):
     code, _, err = several.run("postmulti", "-e", "create", "-I",
                                "posthaste-new", *arguments)
     assert code == 1, err
+    if how == "link":
+        path = taken
     # the owner of the data could put something else in its place
     assert f"{what}={path} conflicts with instance" in err or (
-        how == "inside" and f"others than its owner can change {taken}" in err)
+        how == "inside" and f"others than its owner can change {taken}" in err
+    ) or (AS_ROOT and how in ("inside", "the other's") and
+          f"{what} {path} belongs to another user" in err)
     assert (several.root / "etc/main.cf").read_bytes() == before
     assert not (several.root / "new").exists()
 
@@ -420,3 +424,128 @@ def test_only_its_own_is_removed(several, action, name, how):
     assert (several.root / "etc/main.cf").read_bytes() == main
     assert there() == before
     assert several.runs(third)
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs two users")
+@pytest.mark.parametrize("what", ["config_directory", "queue_directory",
+                                  "data_directory"])
+@pytest.mark.parametrize("how", ["owned", "group", "all", "sticky", "link",
+                                 "file"])
+def test_a_place_that_others_change(several, what, how):
+    """What is there already was made by whoever may write it."""
+    place, link = several.root / "theirs", several.root / "link"
+    place.mkdir()
+    path, said = place, "others than its owner can change it"
+    if how == "owned":
+        shutil.chown(place, "nobody")
+        said = "belongs to another user"
+    elif how == "link":
+        below = several.root / "home"
+        below.mkdir()
+        path = below / "link"
+        path.symlink_to(place)
+        shutil.chown(below, "nobody")
+        said = f"others than its owner can change {below}"
+    elif how == "file":
+        path = several.root / "file"
+        path.touch()
+        said = "directory"
+    else:
+        place.chmod({"group": 0o775, "all": 0o777, "sticky": 0o1777}[how])
+    for good in (False, True):
+        if good:
+            path = several.root / "new" / what[:4]
+            link.symlink_to(several.root)
+            path = link / "new" / what[:4]
+        code, _, err = several.run(
+            "postmulti", "-e", "create", "-I", "posthaste-new",
+            *[a for a in several.places("new") if not a.startswith(what)],
+            f"{what}={path}")
+        if not good:
+            assert code == 1 and said in err and str(path) in err, err
+            assert not (several.root / "new").exists()
+            assert list(place.iterdir()) == []
+    assert code == 0, err
+    # links on the way are not kept: they may point elsewhere one day
+    etc = pathlib.Path(several.does("postmulti", "-l").split()[-1])
+    assert "link" not in str(etc)
+    for name in ("queue_directory", "data_directory"):
+        assert "link" not in several.setting(etc, name)
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs two users")
+def test_imported_places_that_others_change(several):
+    etc = several.create("a")
+    several.does("postmulti", "-e", "deport", "-i", "posthaste-a")
+    again = ["-e", "import", f"config_directory={etc}"]
+    for place in (etc, several.root / "a/spool", several.root / "a/data"):
+        mode, owner = place.stat().st_mode & 0o7777, place.stat().st_uid
+        place.chmod(0o777)
+        code, _, err = several.run("postmulti", *again)
+        assert code == 1 and f"{place}: others than" in err, err
+        place.chmod(mode)
+        shutil.chown(place, "nobody")
+        code, _, err = several.run("postmulti", *again)
+        assert code == 1 and f"{place} belongs to another user" in err, err
+        os.chown(place, owner, -1)
+    several.does("postmulti", *again)
+
+
+@pytest.mark.parametrize("how", ["gone", "a spoilt place", "a spoilt switch"])
+def test_one_bad_instance_holds_up_no_other(several, how):
+    """It is told of, left out, and is the failure of the whole."""
+    bad, good = several.create("a"), several.create("b")
+    for name in "ab":
+        several.does("postmulti", "-e", "enable", "-i", f"posthaste-{name}")
+    several.does("posthaste", "start")
+    saved = (bad / "main.cf").read_text()
+    if how == "gone":
+        (bad / "main.cf").rename(bad / "main.was")
+    elif how == "a spoilt place":
+        spoilt(several, bad, "data_directory", "data_directory =")
+    else:
+        spoilt(several, bad, "multi_instance_enable",
+               "multi_instance_enable = perhaps")
+    told = f"instance {bad}: "
+
+    code, out, err = several.run("postmulti", "-l")
+    assert code == 1 and told in err and len(out.splitlines()) == 2, (out, err)
+    code, out, err = several.run("postmulti", "-x", "sh", "-c",
+                                 "echo $MAIL_CONFIG")
+    assert code == 1 and told in err
+    assert out == f"{several.root}/etc\n{good}\n"
+    # who means others hears nothing of it
+    code, out, err = several.run("postmulti", "-l", "-i", "posthaste-b")
+    assert (code, err) == (0, "") and "posthaste-b" in out
+    # who means it, or may do so, does
+    for choice in (["-i", str(bad)], ["-i", "posthaste-a"]):
+        code, out, err = several.run("postmulti", "-l", *choice)
+        assert code == 1 and told in err and out == ""
+    code, _, err = several.run("posthaste", "reload")
+    assert code == 1 and told in err
+    assert err.count("refreshing the Posthaste mail system") == 2
+    code, _, err = several.run("posthaste", "stop")
+    assert code == 1 and told in err
+    assert err.count("stopping the Posthaste mail system") == 2
+    assert not several.runs(several.root / "etc") and not several.runs(good)
+    (bad / "main.cf").write_text(saved)
+    assert several.runs(bad)
+    several.does("posthaste", "-c", bad, "stop")
+
+
+@pytest.mark.parametrize("line", [
+    "multi_instance_enable = perhaps", "multi_instance_wrapper = ${x",
+    "multi_instance_wrapper = /nonexistent/wrapper", "data_directory ="])
+@pytest.mark.parametrize("action", ["stop", "abort"])
+def test_bad_settings_of_the_primary_keep_it_from_no_end(several, line,
+                                                         action):
+    etc = several.root / "etc"
+    several.does("posthaste", "start")
+    name = line.split(" =")[0]
+    spoilt(several, etc, name, line)
+    assert line in (etc / "main.cf").read_text()
+    code, _, err = several.run("posthaste", "reload")
+    assert code != 0 and several.runs(etc), err
+    _, _, err = several.run("posthaste", action)
+    assert not several.runs(etc), err
+    assert name in err, err
