@@ -48,12 +48,13 @@ environment_export(struct environment *e, const char *names)
 	environment_put(e, "PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
 	while (conf_list_next(&rest, &item)) {
 		size_t at = span_find(item, '=');
-		char *name = arena_span(e->arena, span_take(item, at));
+		char *name =
+		    arena_span(e->arena, span_trim(span_take(item, at)));
 		const char *value = at < item.n ?
-		    arena_span(e->arena, span_skip(item, at + 1)) :
+		    arena_span(e->arena, span_trim(span_skip(item, at + 1))) :
 		    getenv(name);
 
-		if (value != NULL)
+		if (value != NULL && name[0] != '\0')
 			environment_put(e, name, value);
 	}
 }

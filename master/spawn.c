@@ -144,6 +144,25 @@ gather(struct descriptors *d, const struct child *c, int control, int lock)
 	return listeners;
 }
 
+/* "NAME = value" without the blanks, NAME with what we have; NULL: nothing. */
+static char *
+imported(struct arena *arena, struct span item)
+{
+	size_t equals = span_find(item, '=');
+	struct span name = span_trim(span_take(item, equals));
+	const char *value;
+
+	if (name.n == 0)
+		return NULL;
+	if (equals < item.n)
+		return arena_printf(arena, "%.*s=%.*s", SPAN_ARG(name),
+		    SPAN_ARG(span_trim(span_skip(item, equals + 1))));
+	value = getenv(arena_span(arena, name));
+	return value == NULL ?
+	    NULL :
+	    arena_printf(arena, "%.*s=%s", SPAN_ARG(name), value);
+}
+
 static void
 set_environment(struct master *m)
 {
@@ -154,13 +173,8 @@ set_environment(struct master *m)
 	size_t n = 0;
 
 	while (conf_list_next(&rest, &item)) {
-		char *text = arena_span(arena, item);
-		const char *value = getenv(text);
-
-		if (strchr(text, '=') != NULL)
-			kept[n++] = text;
-		else if (value != NULL)
-			kept[n++] = arena_printf(arena, "%s=%s", text, value);
+		kept[n] = imported(arena, item);
+		n += kept[n] != NULL;
 	}
 	if (clearenv() != 0)
 		_exit(1);

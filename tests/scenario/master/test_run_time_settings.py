@@ -75,7 +75,7 @@ def of_programs(s):
 def test_programs_have_the_imported_environment_alone(suite):
     s = suite(start=False, main="""
 import_environment = MAIL_CONFIG, TZ NOT_THERE LANG=C
-  { SPACED=one, two } {INNER={}} XAUTHORITY
+  { SPACED=one, two } {INNER={}} XAUTHORITY { WIDE = w  w } { = none }
 """)
     start_with(s, TZ="Asia/Tokyo", SECRET="x", LANG="de_DE", DISPLAY=":0",
                XAUTHORITY="/root/.x", LD_PRELOAD="/nonexistent")
@@ -86,7 +86,7 @@ import_environment = MAIL_CONFIG, TZ NOT_THERE LANG=C
         assert env.pop("PATH") and env == {
             "MAIL_CONFIG": str(s.root / "etc"), "TZ": "Asia/Tokyo",
             "LANG": "C", "SPACED": "one, two", "INNER": "{}",
-            "XAUTHORITY": "/root/.x"}
+            "WIDE": "w  w", "XAUTHORITY": "/root/.x"}
     # the time in the log is that of TZ
     s.send()
     mail, = s.wait_messages("bob")

@@ -164,7 +164,7 @@ test_environment(void **state)
 	setenv("KEPT", "yes", 1);
 	unsetenv("MISSING");
 	environment_init(&e, a);
-	environment_export(&e, "KEPT MISSING, FIXED=a=b");
+	environment_export(&e, "KEPT MISSING, { FIXED = a=b }, =");
 	environment_put(&e, "KEPT", "changed");
 	environment_put(&e, "KEP", "other");
 	assert_int_equal(e.count, 4);
