@@ -46,6 +46,7 @@ struct checking {
 	struct span rest;
 	struct buf *errors;
 	struct buf *warnings;
+	struct access_checked checked;
 };
 
 static const struct known *
@@ -115,7 +116,7 @@ static void
 check_access_table(struct checking *k, struct span spec)
 {
 	if (table_check_spec(k->c, k->setting, spec, k->errors, k->warnings))
-		access_check(spec, is_restriction, k, k->warnings);
+		access_check(&k->checked, spec, is_restriction, k, k->warnings);
 }
 
 static void
@@ -275,4 +276,5 @@ restrictions_check_settings(struct conf *c, struct buf *errors,
 		check_list(&k, settings[i], conf_value(c, settings[i]));
 	check_networks(&k);
 	check_relaying(&k);
+	access_checked_fini(&k.checked);
 }

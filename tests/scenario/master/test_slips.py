@@ -2,6 +2,7 @@
 """Broken configurations as people write them: posthaste check names file and
 line, and says what to do."""
 import os
+import time
 
 import pytest
 
@@ -200,6 +201,22 @@ def test_values_of_access_tables_are_judged(suite):
         "line 3: " + no_action % "5500",
         'line 4: "FILTER" is not supported yet: who meets it is answered 451',
     ], out
+
+
+def test_many_bad_values_are_told_of_shortly(suite):
+    """And judged in no time: a reload waits for it."""
+    s = suite(start=False)
+    s.write("access", "".join(f"a{i}.example REJCT\n" for i in range(80000)))
+    s.write("few", "".join(f"a{i}.example REJCT\n" for i in range(20)))
+    began = time.monotonic()
+    out, _ = check(s, "smtpd_sender_restrictions = check_sender_access "
+                      "texthash:{etc}/access, check_sender_access "
+                      "texthash:{etc}/few\nsmtpd_client_restrictions = "
+                      "texthash:{etc}/access, proxy:texthash:{etc}/access\n")
+    assert time.monotonic() - began < 10
+    assert out.count("access: line ") == 20 and "access: line 20: " in out
+    assert out.count("access: and 79980 more of this kind") == 1
+    assert out.count("few: line ") == 20 and "few: and" not in out
 
 
 def test_lines_of_tables_are_judged_once(suite):
