@@ -35,12 +35,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <utlist.h>
 
 enum {
 	ANSWER_TIMEOUT_S = 10,
 	PAM_TIMEOUT_S = 30,
 	TOKEN_WAIT_S = 30, /* for a process of auth-token, at most */
+	RESTART_WAIT_S = 3, /* for logins under way */
 	EVENTS = 32
 };
 
@@ -70,7 +72,10 @@ struct question {
 static struct common_params common;
 static struct auth_params settings;
 static struct state *shared;
-static int questions_epoll = -1; /* of connections to auth-token */
+/* Of connections to auth-token, with their questions, and end_timer: NULL. */
+static int watched_epoll = -1;
+static int end_timer = -1;
+static bool end_is_set;
 static struct question *questions;
 static size_t logins; /* under way */
 
@@ -117,7 +122,20 @@ ask_pam(const char *pam_service, const char *user, const char *client,
 	return verdict;
 }
 
-static void token_answers(void);
+static void watched_ready(void);
+
+static void
+watch(void)
+{
+	struct epoll_event e = { .events = EPOLLIN };
+
+	watched_epoll = epoll_create1(EPOLL_CLOEXEC);
+	end_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	if (watched_epoll == -1 || end_timer == -1 ||
+	    epoll_ctl(watched_epoll, EPOLL_CTL_ADD, end_timer, &e) == -1)
+		fatal("epoll or timerfd: %m");
+	service_watch(watched_epoll, watched_ready);
+}
 
 static void
 before(const struct service *s)
@@ -143,12 +161,7 @@ before(const struct service *s)
 		fatal("%s", buf_text(&error));
 	service_promise_too(table_promises());
 	shared = state_open(common.data_directory);
-	if (settings.auth_token_checker[0] != '\0') {
-		questions_epoll = epoll_create1(EPOLL_CLOEXEC);
-		if (questions_epoll == -1)
-			fatal("epoll_create: %m");
-		service_watch(questions_epoll, token_answers);
-	}
+	watch();
 	buf_fini(&error);
 }
 
@@ -260,7 +273,7 @@ forget_question(struct question *q, bool whole)
 	if (q->peer != NULL)
 		q->peer->asked = NULL;
 	if (q->ipc != NULL)
-		(void)epoll_ctl(questions_epoll, EPOLL_CTL_DEL, ipc_fd(q->ipc),
+		(void)epoll_ctl(watched_epoll, EPOLL_CTL_DEL, ipc_fd(q->ipc),
 		    NULL);
 	service_done("auth-token", &q->ipc, whole);
 	free(q);
@@ -286,8 +299,7 @@ send_question(struct question *q, const struct login *l)
 		m.client = "unknown";
 	q->ipc = service_ask("auth-token", &protocol_token, deadline);
 	return q->ipc != NULL &&
-	    epoll_ctl(questions_epoll, EPOLL_CTL_ADD, ipc_fd(q->ipc), &e) ==
-	    0 &&
+	    epoll_ctl(watched_epoll, EPOLL_CTL_ADD, ipc_fd(q->ipc), &e) == 0 &&
 	    ipc_send(q->ipc, &message_token_check, &m, deadline) == IPC_OK;
 }
 
@@ -322,7 +334,7 @@ is_crowded(const char *source, uint64_t *number)
 	return true;
 }
 
-/* The answer comes by token_answers; others are served meanwhile. */
+/* The answer comes by watched_ready; others are served meanwhile. */
 static bool
 ask_token(struct peer *p)
 {
@@ -366,13 +378,16 @@ token_answer(struct question *q)
 }
 
 static void
-token_answers(void)
+watched_ready(void)
 {
 	struct epoll_event events[EVENTS];
-	int n = epoll_wait(questions_epoll, events, EVENTS, 0);
+	int n = epoll_wait(watched_epoll, events, EVENTS, 0);
 
 	for (int i = 0; i < n; i++)
-		token_answer(events[i].data.ptr);
+		if (events[i].data.ptr != NULL)
+			token_answer(events[i].data.ptr);
+		else
+			exit(EXIT_SUCCESS);
 }
 
 static bool
@@ -475,6 +490,26 @@ answer(struct ipc *c, struct peer *p)
 	return false;
 }
 
+/*
+ * A table's file that only root can read has changed: the next process reads
+ * it. Logins under way may end here, but somebody who begins some and says
+ * nothing more does not keep old settings, and passwords, in force.
+ */
+static bool
+ends_now(void)
+{
+	const struct itimerspec at = { .it_value.tv_sec = RESTART_WAIT_S };
+
+	if (!table_restart_wanted())
+		return false;
+	if (logins == 0)
+		return true;
+	if (!end_is_set && timerfd_settime(end_timer, 0, &at, NULL) == -1)
+		return true;
+	end_is_set = true;
+	return false;
+}
+
 static bool
 request(const struct service *s, struct ipc *c, void **state)
 {
@@ -487,8 +522,7 @@ request(const struct service *s, struct ipc *c, void **state)
 		p->client = c;
 	}
 	good = answer(c, p);
-	/* a table's file that only root can read: the next one does */
-	if (logins == 0 && table_restart_wanted()) {
+	if (ends_now()) {
 		(void)ipc_flush(c, clock_in(ANSWER_TIMEOUT_S));
 		exit(EXIT_SUCCESS);
 	}

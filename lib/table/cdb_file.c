@@ -198,6 +198,9 @@ cdb_file_find(struct cdb_file *f, struct span key, struct buf *value)
 	forget(f);
 	if (!pair_at(f, hash % TABLES * PAIR, 0, &table))
 		return -1;
+	/* empty ones have a place as well: zeros were never written */
+	if (table.first < RECORDS)
+		return -1;
 	if (table.second == 0)
 		return 0;
 	i = hash / TABLES % table.second;

@@ -2,11 +2,13 @@
 """Accounts in SQL and LDAP: logins over every protocol, what an entry says,
 and a server that is dead, silent, or wrong."""
 import base64
+import contextlib
 import imaplib
 import pathlib
 import poplib
 import shutil
 import smtplib
+import socket
 import sqlite3
 import ssl
 import subprocess
@@ -135,6 +137,19 @@ def context(s):
     made = ssl.create_default_context(cafile=str(s.root / "etc/cert.pem"))
     made.check_hostname = False
     return made
+
+
+def starttls(s, plain):
+    def say(line):
+        plain.sendall(line)
+        return plain.recv(4096)
+    plain.recv(4096)
+    say(b"EHLO here\r\n")
+    assert say(b"STARTTLS\r\n").startswith(b"220")
+    c = context(s).wrap_socket(plain)
+    c.sendall(b"EHLO here\r\n")
+    c.recv(4096)
+    return c
 
 
 def refused(protocol, said):
@@ -288,6 +303,28 @@ def test_file_that_only_root_reads_changes(suite, kind):
         "ldap": {"result_format": "{PLAIN}new"},
         "pgsql": {"query": "SELECT '{PLAIN}new'"}}[kind.type]))
     wait_for("the new settings", lambda: login(s, "imap", "bob", "new") == "")
+
+
+def test_logins_without_end_do_not_keep_old_settings(suite, kind):
+    s = site(suite, kind)
+    assert login(s, "imap", "bob", PASSWORD) == ""
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(socket.create_connection(
+            ("127.0.0.1", s.ports["submission"]), timeout=60))
+            for _ in range(3)]
+        idle = [stack.enter_context(starttls(s, c)) for c in idle]
+        for c in idle:
+            c.sendall(b"AUTH LOGIN\r\n")
+            assert c.recv(100).startswith(b"334")
+        (s.root / "etc/accounts.cf").write_text(kind.text(**{
+            "ldap": {"result_format": "{PLAIN}new"},
+            "pgsql": {"query": "SELECT '{PLAIN}new'"}}[kind.type]))
+        wait_for("the new settings", lambda: login(
+            s, "imap", "bob", "new") == "")
+        # which cost those a login, and not their connections
+        for c in idle:
+            c.sendall(b"Ym9i\r\n")
+            assert c.recv(100).startswith(b"454")
 
 
 def test_check(suite, kind):

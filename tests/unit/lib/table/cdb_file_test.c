@@ -235,6 +235,31 @@ written_over_in_place(void **state)
 	buf_fini(&bytes);
 }
 
+/* As a machine that lost its power may leave it. */
+static void
+zeros_are_no_table(void **state)
+{
+	static const off_t sizes[] = { RECORDS, 4096, 2 << 20 };
+	struct buf value = BUF_INIT(1 << 20);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		int fd = memfd_create("zeros", MFD_CLOEXEC);
+		struct cdb_file *f;
+
+		assert_int_equal(ftruncate(fd, sizes[i]), 0);
+		f = open_copy(fd);
+		assert_non_null(f);
+		for (size_t k = 0; k < FEW; k++)
+			assert_int_equal(cdb_file_find(f, key_of(k), &value),
+			    -1);
+		assert_false(cdb_file_each(f, count, NULL));
+		cdb_file_close(&f);
+		close(fd);
+	}
+	buf_fini(&value);
+}
+
 /* Whatever the answer: there is one. */
 static void
 ask_all(int fd, size_t entries)
@@ -308,6 +333,7 @@ main(void)
 		cmocka_unit_test(value_that_has_no_room_is_damage),
 		cmocka_unit_test(cut_short_while_it_is_open),
 		cmocka_unit_test(written_over_in_place),
+		cmocka_unit_test(zeros_are_no_table),
 		cmocka_unit_test(any_damage_is_survived),
 	};
 
