@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "lookup/ask_server.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,15 +13,15 @@
 #include "lib/task/task.h"
 
 enum {
-	AT_ONCE = 8, /* questions to one table */
-	WITHOUT_AT_ONCE = 4, /* those that need no server */
+	AT_ONCE_MAX = 8, /* questions to one table */
+	WITHOUT_AT_ONCE_MAX = 4, /* those that need no server */
 	TURN_SOON_MS = 200, /* servers answer in less than that */
 	PATIENCE_S = 100, /* as long as who asks us waits */
-	TRIES = 20, /* processes that end before they answer */
+	RESTARTS_MAX = 20, /* processes that have old settings */
+	CLOSED_MAX = 2, /* those that end without a word */
 	SLOW_MS = 1000, /* a failure that took so long has cost somebody */
 	PAUSE_FACTOR = 10,
 	PAUSE_MAX_MS = 60000,
-	KEY_MAX = 1024, /* limit of lookup.def */
 };
 
 /* Process lifetime: there are as many as settings name. */
@@ -33,9 +34,18 @@ struct served {
 	struct wait_queue turn_without;
 	char *why; /* it is down; NULL: it is not */
 	int64_t down_until;
+	int64_t answered; /* when a server of its last did */
+};
+
+/* What a question has shown of the servers. */
+enum shown {
+	SHOWN_NOTHING, /* no process of ours has answered */
+	SHOWN_THERE,
+	SHOWN_DOWN,
 };
 
 static const char *service;
+static unsigned int at_once, without_at_once; /* for one table */
 static struct served *all;
 
 static struct served *
@@ -66,7 +76,7 @@ static bool
 take_turn(struct served *s, int64_t deadline)
 {
 	while (!is_down(s)) {
-		if (s->asked < AT_ONCE) {
+		if (s->asked < at_once) {
 			s->asked++;
 			return true;
 		}
@@ -76,18 +86,23 @@ take_turn(struct served *s, int64_t deadline)
 	return false;
 }
 
+/* One that answers others is there, however long it is silent for some keys. */
 static void
-note(struct served *s, enum table_result r, int64_t cost_ms, const char *why)
+note(struct served *s, enum shown shown, int64_t start, const char *why)
 {
-	int64_t pause = cost_ms * PAUSE_FACTOR;
+	int64_t now = clock_ms(), pause = (now - start) * PAUSE_FACTOR;
 
+	if (shown == SHOWN_NOTHING)
+		return;
 	free(s->why);
 	s->why = NULL;
-	if (r != TABLE_AGAIN || cost_ms < SLOW_MS)
+	if (shown == SHOWN_THERE)
+		s->answered = now;
+	if (shown == SHOWN_THERE || now - start < SLOW_MS ||
+	    s->answered >= start)
 		return;
 	s->why = mem_text(why);
-	s->down_until =
-	    clock_ms() + (pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS);
+	s->down_until = now + (pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS);
 }
 
 static void
@@ -102,41 +117,52 @@ end_turn(struct served *s)
 
 /*
  * A process that finds its table's file changed, and only root can read it,
- * ends without an answer: another one has the new settings.
+ * says so: another one has the new settings. One that ends without a word may
+ * have been idle for long; when the next does it as well, it is the question.
  */
 static const struct msg_query_reply *
 exchange(struct ipc **c, const struct ipc_message *kind, const void *question,
     int64_t deadline)
 {
-	enum ipc_result r = IPC_CLOSED;
-	const void *reply;
+	enum ipc_result r = IPC_OK;
+	int closed = 0;
 
-	for (int i = 0; i < TRIES && r == IPC_CLOSED; i++) {
+	for (int i = 0; i < RESTARTS_MAX && closed < CLOSED_MAX &&
+	     (r == IPC_OK || r == IPC_CLOSED);
+	     i++) {
+		const struct msg_query_reply *reply;
+		const void *message = NULL;
+
 		*c = service_ask(service, &protocol_lookup, deadline);
 		if (*c == NULL)
 			return NULL;
 		r = ipc_send(*c, kind, question, deadline);
 		if (r == IPC_OK)
-			r = ipc_expect(*c, &message_query_reply, &reply,
+			r = ipc_expect(*c, &message_query_reply, &message,
 			    deadline);
-		if (r == IPC_OK)
+		reply = message;
+		if (r == IPC_OK && !reply->restart)
 			return reply;
 		service_done(service, c, false);
+		closed += r == IPC_CLOSED;
 	}
 	return NULL;
 }
 
 static enum table_result
 put(const struct served *s, const struct ipc_message *kind,
-    const void *question, int64_t deadline, struct buf *value)
+    const void *question, int64_t deadline, struct buf *value,
+    enum shown *shown)
 {
 	enum table_result r = TABLE_AGAIN;
 	const struct msg_query_reply *reply;
 	struct ipc *c;
 
+	*shown = SHOWN_NOTHING;
 	reply = exchange(&c, kind, question, deadline);
 	if (reply != NULL) {
 		r = (enum table_result)reply->result;
+		*shown = reply->down ? SHOWN_DOWN : SHOWN_THERE;
 		buf_add_text(value, reply->value);
 		service_done(service, &c, true);
 	} else {
@@ -152,12 +178,13 @@ ask_without(struct served *s, const char *key, int64_t deadline,
 {
 	const struct msg_concerns question = { .table = s->name, .key = key };
 	enum table_result r;
+	enum shown shown;
 
-	while (s->asked_without >= WITHOUT_AT_ONCE)
+	while (s->asked_without >= without_at_once)
 		if (wait_on(&s->turn_without, deadline) != WAIT_READY)
 			return TABLE_FOUND;
 	s->asked_without++;
-	r = put(s, &message_concerns, &question, deadline, value);
+	r = put(s, &message_concerns, &question, deadline, value, &shown);
 	s->asked_without--;
 	(void)wait_wake_one(&s->turn_without);
 	return r;
@@ -167,14 +194,13 @@ ask_without(struct served *s, const char *key, int64_t deadline,
 static enum table_result
 ask_with(struct served *s, const char *key, int64_t deadline, struct buf *value)
 {
-	struct msg_address_item item = { .address = key };
-	const struct msg_query question = { .table = s->name,
-		.keys = { &item, 1 } };
+	const struct msg_fetch question = { .table = s->name, .key = key };
 	int64_t start = clock_ms();
+	enum shown shown;
 	enum table_result r =
-	    put(s, &message_query, &question, deadline, value);
+	    put(s, &message_fetch, &question, deadline, value, &shown);
 
-	note(s, r, clock_ms() - start, buf_text(value));
+	note(s, shown, start, buf_text(value));
 	end_turn(s);
 	return r;
 }
@@ -203,7 +229,7 @@ ask(const char *table, struct span key, struct buf *value)
 	enum table_result r;
 	char *text;
 
-	if (key.n > KEY_MAX || span_find(key, '\0') < key.n)
+	if (key.n > TABLE_KEY_MAX || span_find(key, '\0') < key.n)
 		return TABLE_NONE;
 	/* while this task waits, another may look for something else */
 	text = mem_span_text(key);
@@ -212,9 +238,42 @@ ask(const char *table, struct span key, struct buf *value)
 	return r;
 }
 
+/* As many of us as master starts. */
+static size_t
+processes_of_ours(const struct service *s)
+{
+	cpu_set_t set;
+	size_t processors = 1;
+
+	if (sched_getaffinity(0, sizeof(set), &set) == 0)
+		processors = (size_t)CPU_COUNT(&set);
+	return s->maxproc > 0 && (size_t)s->maxproc < processors ?
+	    (size_t)s->maxproc :
+	    processors;
+}
+
+/* A third and a sixth of the processes there may be, shared by all of us. */
+static void
+share_processes(const struct service *s)
+{
+	uint64_t limit = 0;
+	uint64_t ours = processes_of_ours(s), turns;
+
+	(void)span_u64(span_of(conf_value(s->conf, "default_process_limit")),
+	    UINT32_MAX, &limit);
+	turns = limit / 6 / ours;
+	at_once =
+	    turns * 2 < AT_ONCE_MAX ? (unsigned int)turns * 2 : AT_ONCE_MAX;
+	without_at_once = turns < WITHOUT_AT_ONCE_MAX ? (unsigned int)turns :
+							WITHOUT_AT_ONCE_MAX;
+	if (turns == 0)
+		at_once = without_at_once = 1;
+}
+
 void
-ask_server_open(const char *name)
+ask_server_open(const struct service *s, const char *name)
 {
 	service = name;
+	share_processes(s);
 	table_ask_elsewhere(ask);
 }

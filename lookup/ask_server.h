@@ -9,12 +9,16 @@
  *
  * A table has at most a few of those processes at a time, so that a server that
  * hangs leaves the others to other tables; what exceeds that waits for its
- * turn. One that took long to fail is left alone for ten times as long: until
- * then the answer is the last one, at once, and then one question tries. Keys
- * of domains that the table is not about need no server, and wait for none.
+ * turn. Where no server could be had, and none answered another question in the
+ * meantime, and that took long, the table is left alone for ten times as long:
+ * until then the answer is the last one, at once, and then one question tries.
+ * A server that says "try again" is there. Keys of domains that the table is
+ * not about need no server, and wait for none.
  */
 
+#include "lib/service/service.h"
+
 /* Once, before tables are opened. The name is static. */
-void ask_server_open(const char *service);
+void ask_server_open(const struct service *s, const char *name);
 
 #endif

@@ -42,7 +42,6 @@ static void
 before(const struct service *s)
 {
 	query_before(s, "lookup-server");
-	table_utf8(strcmp(conf_value(s->conf, "smtputf8_enable"), "yes") == 0);
 	maps = maps_open(s->conf);
 	tables = query_prepare(s);
 }

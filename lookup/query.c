@@ -364,6 +364,14 @@ query_tables_find(struct query_tables *q, const char *tables,
 	return TABLE_NONE;
 }
 
+bool
+query_tables_server_down(const struct query_tables *q, const char *table)
+{
+	const struct table *t = find(q, span_of(table));
+
+	return t != NULL && table_server_down(t);
+}
+
 enum table_result
 query_tables_concern(struct query_tables *q, const char *table, struct span key,
     struct buf *why)

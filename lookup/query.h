@@ -36,7 +36,8 @@ bool query_tables_known(const struct query_tables *q, const char *tables);
  */
 enum table_result query_tables_find(struct query_tables *q, const char *tables,
     const struct span *keys, size_t count, size_t *index, struct buf *value);
-/* table_concerns() of one of them. */
+/* table_server_down() and table_concerns() of one of them. */
+bool query_tables_server_down(const struct query_tables *q, const char *table);
 enum table_result query_tables_concern(struct query_tables *q,
     const char *table, struct span key, struct buf *why);
 

@@ -9,11 +9,13 @@
 #include "lib/base/clock.h"
 #include "lib/log/log.h"
 #include "lib/service/programs.h"
+#include "lib/table/server_set.h"
 #include "lib/task/task.h"
 #include "lookup/ask_server.h"
 
 enum {
 	ANSWER_S = 30,
+	PEACE_S = 5, /* for answers under way when this process is to end */
 	TURN_MAX = 16, /* questions before the others have their turn */
 	IDLE_S = 100,
 	VALUE_MAX = 65536, /* limit of lookup.def */
@@ -21,6 +23,8 @@ enum {
 
 /* Process lifetime; NULL in lookup and lookup-smtp. */
 static struct query_tables *tables_of_server;
+static unsigned int answers_under_way;
+static struct wait_queue all_answered;
 
 static void
 prepare_tables(const struct service *s)
@@ -28,13 +32,14 @@ prepare_tables(const struct service *s)
 	/* a name server that is silent is not waited for as long as usual */
 	(void)setenv("RES_OPTIONS", "timeout:2 attempts:1", 0);
 	table_main_settings(s->conf);
+	table_utf8(strcmp(conf_value(s->conf, "smtputf8_enable"), "yes") == 0);
 }
 
 void
 query_before(const struct service *s, const char *server_service)
 {
 	prepare_tables(s);
-	ask_server_open(server_service);
+	ask_server_open(s, server_service);
 }
 
 static struct query_tables *
@@ -78,9 +83,8 @@ check_value(enum table_result r, struct buf *value)
 	return TABLE_BROKEN;
 }
 
-static void
-answer(struct query_tables *q, struct ipc *c, const struct msg_query *m,
-    struct arena *memory)
+static struct msg_query_reply
+find(struct query_tables *q, const struct msg_query *m, struct arena *memory)
 {
 	const struct msg_address_item *from = m->keys.items;
 	size_t count = m->keys.count;
@@ -103,15 +107,17 @@ answer(struct query_tables *q, struct ipc *c, const struct msg_query *m,
 		.value =
 		    arena_span(memory, span_take(buf_span(&value), VALUE_MAX)),
 	};
-	ipc_put(c, &message_query_reply, &reply);
 	buf_fini(&value);
+	return reply;
 }
 
 void
 query_answer(struct query_tables *q, struct ipc *c, const void *message,
     struct arena *memory)
 {
-	answer(q, c, message, memory);
+	const struct msg_query_reply reply = find(q, message, memory);
+
+	ipc_put(c, &message_query_reply, &reply);
 }
 
 _Noreturn static void
@@ -121,20 +127,50 @@ end(void)
 	exit(EXIT_SUCCESS);
 }
 
+/*
+ * Those who have asked still get their answers, of which none is of a table
+ * that changed before they asked; who asks now asks another process then.
+ */
+_Noreturn static void
+end_in_peace(void)
+{
+	int64_t deadline = clock_in(PEACE_S);
+
+	while (answers_under_way > 0 &&
+	    wait_on(&all_answered, deadline) == WAIT_READY)
+		;
+	end();
+}
+
+static bool
+serve(struct ipc *c, query_function *put_answer, struct arena *memory)
+{
+	const struct ipc_message *m;
+	const void *message;
+	bool fine;
+
+	if (ipc_receive(c, &m, &message, INT64_MAX) != IPC_OK)
+		return false;
+	if (table_restart_wanted())
+		end_in_peace();
+	answers_under_way++;
+	fine = put_answer(c, m, message, memory) &&
+	    ipc_flush(c, clock_in(ANSWER_S)) == IPC_OK;
+	if (--answers_under_way == 0)
+		wait_wake_all(&all_answered);
+	if (table_restart_wanted())
+		end_in_peace();
+	return fine;
+}
+
 void
 query_serve(int fd, query_function *put_answer)
 {
 	struct ipc *c = ipc_new(fd, &protocol_lookup, "client");
 	struct arena *memory = arena_new();
-	const struct ipc_message *m;
-	const void *message;
 	unsigned int turn = 0;
 
-	while (ipc_receive(c, &m, &message, INT64_MAX) == IPC_OK &&
-	    put_answer(c, m, message, memory) &&
-	    ipc_flush(c, clock_in(ANSWER_S)) == IPC_OK) {
-		if (table_restart_wanted())
-			end();
+	while (serve(c, put_answer, memory)) {
 		arena_reset(memory);
 		if (++turn % TURN_MAX == 0)
 			(void)wait_yield();
@@ -147,20 +183,35 @@ void
 query_server_before(const struct service *s)
 {
 	prepare_tables(s);
+	server_set_insist();
 	tables_of_server = open_tables(s, QUERY_SERVERS);
 }
 
-static void
-answer_concerns(struct ipc *c, const struct msg_concerns *m)
+static struct msg_query_reply
+fetch(const struct msg_fetch *m, struct arena *memory)
+{
+	struct msg_address_item item = { .address = m->key };
+	const struct msg_query question = { .table = m->table,
+		.keys = { &item, 1 } };
+	struct msg_query_reply reply =
+	    find(tables_of_server, &question, memory);
+
+	reply.down = query_tables_server_down(tables_of_server, m->table);
+	return reply;
+}
+
+static struct msg_query_reply
+concerns(const struct msg_concerns *m, struct arena *memory)
 {
 	struct buf why = BUF_INIT(TABLE_VALUE_MAX);
 	enum table_result r = query_tables_concern(tables_of_server, m->table,
 	    span_of(m->key), &why);
 	const struct msg_query_reply reply = { .result = r,
-		.value = why.n > VALUE_MAX ? "" : buf_text(&why) };
+		.value =
+		    arena_span(memory, span_take(buf_span(&why), VALUE_MAX)) };
 
-	ipc_put(c, &message_query_reply, &reply);
 	buf_fini(&why);
+	return reply;
 }
 
 /* False: the connection is to end. */
@@ -169,21 +220,28 @@ serve_one(struct ipc *c, struct arena *memory)
 {
 	const struct ipc_message *m;
 	const void *message;
+	struct msg_query_reply reply = { .value = "" };
+	bool fine;
 
 	if (ipc_receive(c, &m, &message, clock_in(ANSWER_S)) != IPC_OK)
 		return false;
-	if (m == &message_query) {
-		answer(tables_of_server, c, message, memory);
+	if (m == &message_fetch) {
+		reply = fetch(message, memory);
 	} else if (m == &message_concerns) {
-		answer_concerns(c, message);
+		reply = concerns(message, memory);
 	} else {
 		ipc_refuse(c, "%s is no question", m->name);
 		return false;
 	}
 	/* by settings that are no more: lookup asks another process */
 	if (table_restart_wanted())
+		reply =
+		    (struct msg_query_reply){ .value = "", .restart = true };
+	fine = ipc_send(c, &message_query_reply, &reply, clock_in(ANSWER_S)) ==
+	    IPC_OK;
+	if (table_restart_wanted())
 		end();
-	return ipc_flush(c, clock_in(ANSWER_S)) == IPC_OK;
+	return fine;
 }
 
 void

@@ -30,14 +30,14 @@ void query_answer(struct query_tables *q, struct ipc *c, const void *message,
 /*
  * One connection: answer() puts the answer to each question; false: that was
  * none, and the connection ends. Texts live in the arena until it returns. If a
- * table changed that only root can open, the process ends behind the answer;
- * master starts another.
+ * table changed that only root can open, the process takes no more questions,
+ * and ends behind the answers under way; master starts another.
  */
 typedef bool query_function(struct ipc *c, const struct ipc_message *m,
     const void *message, struct arena *memory);
 void query_serve(int fd, query_function *answer);
 
-/* All of lookup-server, which answers "query" and "concerns". */
+/* All of lookup-server, which answers "fetch" and "concerns". */
 void query_server_before(const struct service *s);
 void query_server_session(const struct service *s, int fd);
 

@@ -4,23 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/base/clock.h"
 #include "lib/base/hash_table.h"
-#include "lib/ipc/proto_lookup.h"
 #include "lib/log/log.h"
 #include "lib/mail/address_list.h"
 #include "lib/mail/mail_address.h"
-#include "lib/service/service.h"
+#include "smtp/ask_lookup.h"
 #include "smtp/content.h"
 #include "smtp/settings.h"
 
 enum {
-	ASK_TIMEOUT_S = 100,
 	BATCH = 500,
 	ADDRESSES_MAX = 20000, /* of one message */
 };
-
-static const char service[] = "lookup-smtp";
 
 struct mapping {
 	const char *from;
@@ -96,10 +91,8 @@ ask(struct generic *g)
 		.tables = settings()->smtp.smtp_generic_maps,
 		.addresses = { items, g->batched },
 	};
-	int64_t deadline = clock_in(ASK_TIMEOUT_S);
-	const void *message = NULL;
+	const void *message;
 	struct ipc *c;
-	bool ok;
 
 	if (g->batched == 0 || g->verdict != OK)
 		return;
@@ -107,13 +100,12 @@ ask(struct generic *g)
 		items[i].address = g->batch[i]->from;
 	g->verdict =
 	    why_set(&g->why, "4.3.0", "smtp_generic_maps lookup error");
-	c = service_ask(service, &protocol_lookup, deadline);
-	ok = c != NULL &&
-	    ipc_send(c, &message_generic, &question, deadline) == IPC_OK &&
-	    ipc_expect(c, &message_rewrite_reply, &message, deadline) == IPC_OK;
-	if (ok)
+	message =
+	    ask_lookup(&c, &message_generic, &question, &message_rewrite_reply);
+	if (message != NULL) {
 		take_answer(g, message);
-	service_done(service, &c, ok);
+		ask_lookup_done(&c);
+	}
 	g->batched = 0;
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 daemon_PROGRAMS += smtp/smtp
 smtp_parts = \
+	smtp/ask_lookup.c smtp/ask_lookup.h \
 	smtp/cache.c smtp/cache.h \
 	smtp/commands.c smtp/commands.h \
 	smtp/content.c smtp/content.h \

@@ -4,17 +4,13 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "lib/base/clock.h"
 #include "lib/base/ensure.h"
-#include "lib/ipc/proto_lookup.h"
 #include "lib/log/log.h"
-#include "lib/service/service.h"
 #include "lib/table/table.h"
+#include "smtp/ask_lookup.h"
 #include "smtp/settings.h"
 
-enum { ASK_TIMEOUT_S = 100, KEYS_MAX = 4 };
-
-static const char service[] = "lookup-smtp";
+enum { KEYS_MAX = 4 };
 
 /* The value in the arena, NULL when no key is in the table. */
 static enum verdict
@@ -23,27 +19,22 @@ ask(struct arena *a, const char *setting, const char *table,
     struct why *why)
 {
 	struct msg_query query = { .table = table, .keys = { keys, count } };
-	int64_t deadline = clock_in(ASK_TIMEOUT_S);
-	struct ipc *c = service_ask(service, &protocol_lookup, deadline);
-	const struct msg_query_reply *reply = NULL;
-	const void *message = NULL;
+	struct ipc *c;
+	const struct msg_query_reply *reply =
+	    ask_lookup(&c, &message_query, &query, &message_query_reply);
 	enum verdict v = LATER;
-	bool ok = false;
 
 	*value = NULL;
 	why_set(why, "4.3.0", "%s lookup error", setting);
-	if (c != NULL &&
-	    ipc_send(c, &message_query, &query, deadline) == IPC_OK &&
-	    ipc_expect(c, &message_query_reply, &message, deadline) == IPC_OK)
-		ok = true;
-	reply = message;
-	if (ok && reply->result == TABLE_FOUND)
+	if (reply == NULL)
+		return v;
+	if (reply->result == TABLE_FOUND)
 		*value = arena_text(a, reply->value);
-	if (ok && (reply->result == TABLE_FOUND || reply->result == TABLE_NONE))
+	if (reply->result == TABLE_FOUND || reply->result == TABLE_NONE)
 		v = OK;
-	else if (ok)
+	else
 		log_warning("%s: %s", setting, reply->value);
-	service_done(service, &c, ok);
+	ask_lookup_done(&c);
 	return v;
 }
 

@@ -32,6 +32,7 @@ struct client_config {
 	const char *result_format;
 	int64_t expansion_limit;
 	int64_t timeout_ms, idle_ms, retry_ms;
+	bool down; /* for want of a server the last question failed */
 	char last_error[CLIENT_ERROR_MAX];
 };
 

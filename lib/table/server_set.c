@@ -7,6 +7,14 @@
 
 enum { PATIENCE = 10 }; /* a dead server costs one part in so many */
 
+static bool insist; /* process lifetime */
+
+void
+server_set_insist(void)
+{
+	insist = true;
+}
+
 static void
 add(struct server_set *s, struct span name)
 {
@@ -44,6 +52,24 @@ server_set_fini(struct server_set *s)
 	*s = (struct server_set){ NULL, 0, 0 };
 }
 
+/* The one that comes back first is tried as if it were back. */
+static void
+bring_back(struct server_set *s, int64_t now)
+{
+	struct server *first = NULL;
+
+	for (size_t i = 0; i < s->count; i++) {
+		struct server *server = &s->servers[i];
+
+		if (server->tried == s->round)
+			return; /* one of them was asked */
+		if (first == NULL || server->down_until < first->down_until)
+			first = server;
+	}
+	if (first != NULL && first->down_until > now)
+		first->down_until = now;
+}
+
 void
 server_set_begin(struct server_set *s)
 {
@@ -79,6 +105,8 @@ server_set_next(struct server_set *s, int64_t now, uint32_t noise)
 	struct server *best = NULL;
 	uint32_t equals = 0;
 
+	if (insist)
+		bring_back(s, now);
 	for (size_t i = 0; i < s->count; i++) {
 		struct server *server = &s->servers[i];
 

@@ -9,6 +9,9 @@
  * took seconds to fail is left alone for tens of them.
  *
  * Pure: the clock is the caller's, and so are the connections.
+ *
+ * Where another process leaves dead servers alone on behalf of many like this
+ * one, server_set_insist makes each question ask one.
  */
 
 #include <stdbool.h>
@@ -39,6 +42,8 @@ void
 server_set_init(struct server_set *s, struct span names, const char *fallback);
 /* The connections are closed before. */
 void server_set_fini(struct server_set *s);
+/* For the whole process: where all are down, one is asked all the same. */
+void server_set_insist(void);
 /* A new question: each server can be had once again. */
 void server_set_begin(struct server_set *s);
 /*

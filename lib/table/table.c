@@ -259,6 +259,12 @@ table_takes_partial(const struct table *t)
 	return t->ops->partial && !t->whole_keys;
 }
 
+bool
+table_server_down(const struct table *t)
+{
+	return t->down;
+}
+
 static bool
 fold_unicode(struct span key, struct buf *out)
 {
@@ -341,6 +347,7 @@ table_lookup(struct table *t, struct span key, struct buf *value)
 	struct span asked = key;
 
 	buf_reset(value);
+	t->down = false;
 	if ((key.n == 0 && !(t->flags & TABLE_EMPTY_KEYS)) ||
 	    (key.n > TABLE_KEY_MAX && t->ops->folds))
 		return TABLE_NONE;

@@ -83,6 +83,11 @@ enum table_result
 table_lookup(struct table *t, struct span key, struct buf *value);
 bool table_takes_partial(const struct table *t);
 /*
+ * Was the last lookup's AGAIN for want of a server: no connection, or one that
+ * brought no answer? False where a server answered, whatever it said.
+ */
+bool table_server_down(const struct table *t);
+/*
  * Without asking a server: would it have to be asked for this key? FOUND if so,
  * NONE if the table's settings say that it is not there; AGAIN and BROKEN with
  * *why, as of those.

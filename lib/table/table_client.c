@@ -256,6 +256,7 @@ ask(struct client_config *config, struct span key, struct buf *into)
 	    (server = server_set_next(&config->servers, clock_ms(), noise)) !=
 		NULL)
 		r = ask_server(&a, server);
+	config->down = r == MODULE_DOWN;
 	if (r == MODULE_OK && !a.too_many)
 		return into->n > 0 ? TABLE_FOUND : TABLE_NONE;
 	if (r == MODULE_OK) {
@@ -321,7 +322,11 @@ lookup(struct table *t, struct span key, struct buf *into)
 	struct client_config *config;
 	enum table_result r = look_for(t, key, &config, into);
 
-	return r == TABLE_FOUND ? ask(config, key, into) : r;
+	if (r != TABLE_FOUND)
+		return r;
+	r = ask(config, key, into);
+	t->down = config->down;
+	return r;
 }
 
 /* An address with all the parts that a % can ask for. */

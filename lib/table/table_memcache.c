@@ -50,6 +50,7 @@ struct cache {
 	struct wire wire;
 	struct match_list *domain;
 	struct table *backup;
+	bool down; /* for want of a server the last question failed */
 	struct memcache_limits limits;
 };
 
@@ -165,6 +166,7 @@ converse(struct asking *a, struct span question, struct buf *why)
 			buf_add_span(why, buf_span(&a->refusal));
 		} else {
 			/* nobody there: no second time */
+			a->cache->down = true;
 			return false;
 		}
 	}
@@ -233,6 +235,7 @@ ask(struct cache *c, struct span key, struct buf *value)
 	bool down = false;
 
 	a.key = buf_span(&text);
+	c->down = false;
 	fit = fit && is_key(a.key);
 	if (fit) {
 		r = fetch(&a, value);
@@ -240,6 +243,7 @@ ask(struct cache *c, struct span key, struct buf *value)
 	}
 	if (r != TABLE_FOUND && c->backup != NULL) {
 		r = table_lookup(c->backup, key, value);
+		c->down = table_server_down(c->backup);
 		if (r == TABLE_FOUND && fit && !down)
 			store(&a);
 	}
@@ -339,7 +343,11 @@ lookup(struct table *t, struct span key, struct buf *value)
 	}
 	settings_told_mention(&c->told, &c->mentioned);
 	r = concerns(c, key, value);
-	return r == TABLE_FOUND ? ask(c, key, value) : r;
+	if (r != TABLE_FOUND)
+		return r;
+	r = ask(c, key, value);
+	t->down = r == TABLE_AGAIN && c->down;
+	return r;
 }
 
 static enum table_result

@@ -113,7 +113,9 @@ lookup(struct table *t, struct span key, struct buf *value)
 	buf_printf(&m->question, "%zu:%s ", n, m->name);
 	buf_add_span(&m->question, key);
 	buf_add_char(&m->question, ',');
-	if (!wire_ask(&m->wire, buf_span(&m->question), read_answer, m, value))
+	t->down =
+	    !wire_ask(&m->wire, buf_span(&m->question), read_answer, m, value);
+	if (t->down)
 		return TABLE_AGAIN;
 	r = socketmap_answer(buf_span(&m->answer), value);
 	if (r >= 0)

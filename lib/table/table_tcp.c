@@ -112,7 +112,9 @@ lookup(struct table *t, struct span key, struct buf *value)
 	buf_add_text(&x->question, "get ");
 	tcp_encode(key, &x->question);
 	buf_add_char(&x->question, '\n');
-	if (!wire_ask(&x->wire, buf_span(&x->question), read_answer, x, value))
+	t->down =
+	    !wire_ask(&x->wire, buf_span(&x->question), read_answer, x, value);
+	if (t->down)
 		return TABLE_AGAIN;
 	r = tcp_answer(buf_span(&x->answer), value);
 	if (r >= 0)

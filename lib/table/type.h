@@ -42,6 +42,7 @@ struct table {
 	char *type;
 	unsigned int flags; /* enum table_flag */
 	bool whole_keys; /* no parts of addresses, whatever ops say */
+	bool down; /* table_server_down, set by the type's lookup */
 	unsigned int references;
 	void *state; /* the type's own */
 	table_ask *ask; /* of table_ask_elsewhere, when it was opened */

@@ -9,6 +9,7 @@ import pytest
 import databases
 from lookup_client import AGAIN, FOUND, NONE, Lookup
 from posthaste import wait_for
+from wire_servers import Socketmap, netstring
 
 
 @pytest.fixture(scope="module")
@@ -168,5 +169,46 @@ def test_many_at_once(suite):
         assert len(s.processes("lookup-server")) <= 12 * len(
             s.processes("lookup")), s.processes("lookup-server")
         assert "lookup error" not in s.log()
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("slow", ["TEMP", "TIMEOUT", "silence"])
+def test_some_slow_keys_stop_no_table(suite, slow):
+    """A server that takes long for some keys, and fails with them, is there
+    for the others all the while."""
+    def answer(key):
+        if not key.startswith("slow"):
+            return netstring(b"OK v-" + key.encode())
+        if slow == "silence":  # past the ten seconds of the table
+            time.sleep(12)
+            return netstring(b"OK late")
+        time.sleep(2)
+        return netstring(slow.encode() + b" the name server is silent")
+
+    server = Socketmap(answer)
+    try:
+        s = suite(start=False)
+        s.set(virtual_alias_maps=server.spec())
+        s.start()
+        lookup = Lookup(s)
+
+        def others(number):
+            for i in range(number):
+                key = f"quick{i}@example.test"
+                assert lookup.query(server.spec(), key) == (
+                    FOUND, 0, f"v-{key}")
+                time.sleep(0.01)
+        others(3)
+        asking = [Asking(s, server.spec(), f"slow{i}@example.test")
+                  for i in range(3)]
+        while any(a.is_alive() for a in asking):
+            others(10)
+        for a in asking:
+            a.join()
+            assert a.answer[0] == AGAIN, a.answer
+        # and whichever process had the slow ones
+        others(50)
+        assert "lookup error" in s.log()
     finally:
         server.close()

@@ -82,3 +82,28 @@ def test_domains_of_ours_for_the_client(suite, wire):
         "outside@other.test", "outside@team.test", "team@elsewhere.test"]
     assert "ours.test" in server.asked
     assert "lookup error" not in s.log()
+
+
+@pytest.mark.parametrize("enabled, asked", [("yes", "äb@example.test"),
+                                            ("no", "Äb@example.test")])
+def test_folding_is_as_settings_say(suite, wire, enabled, asked):
+    s = suite(start=False)
+    server = wire(Socketmap)
+    s.set(virtual_alias_maps=server.spec(), smtputf8_enable=enabled)
+    s.start()
+    server.asked.clear()
+    assert Lookup(s).query(server.spec(), "ÄB@example.test")[0] == NONE
+    assert server.asked == [asked]
+
+
+def test_long_keys(suite, wire):
+    """What another table has found is a key as well, up to 4096 bytes."""
+    s = suite(start=False)
+    server = wire(Socketmap, lambda key: netstring(b"OK %d" % len(key)))
+    s.write("first", f"a {'x' * 4096}\nb {'x' * 4097}\n")
+    spec = f"pipemap:{{texthash:{s.root}/etc/first, {server.spec()}}}"
+    s.set(virtual_alias_maps=spec)
+    s.start()
+    lookup = Lookup(s)
+    assert lookup.query(spec, "a")[::2] == (FOUND, "4096")
+    assert lookup.query(spec, "b")[0] == NONE

@@ -10,7 +10,8 @@ PAGES = {(p.stem, p.suffix[1:]) for p in MAN.glob("*.[158]")}
 # parts of a program, told of in its page
 PART_OF = {"auth-pam": "auth", "auth-token": "auth", "auth-session": "auth",
            "pop3d-session": "pop3d", "imapd-session": "imapd",
-           "lookup-smtp": "lookup"}
+           "lookup-smtp": "lookup", "lookup-server": "lookup",
+           "lookup-smtp-server": "lookup"}
 # services of Postfix's names
 SERVED_BY = {"relay": "smtp", "retry": "error", "defer": "bounce",
              "trace": "bounce"}
