@@ -5,6 +5,7 @@ import pathlib
 import pwd
 import re
 import shutil
+import signal
 import smtplib
 import subprocess
 
@@ -67,8 +68,14 @@ def several(suite):
     made = Several(suite(start=False))
     made.does("postmulti", "-e", "init")
     yield made
-    for line in made.run("postmulti", "-l")[1].splitlines():
-        made.run("posthaste", "-c", line.split()[3], "stop")
+    # also those that are in no list, or have no settings any more
+    for lock in made.root.glob("**/spool/pid/master.pid"):
+        pid = int(lock.read_text() or 0)
+        command = pathlib.Path(f"/proc/{pid}/cmdline")
+        if pid and command.exists() and str(made.root) in command.read_text():
+            os.kill(pid, signal.SIGTERM)
+            wait_for("the end of a master", lambda c=command: not c.exists()
+                     or not c.read_text())
 
 
 def sender(several, name="out"):
