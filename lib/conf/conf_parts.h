@@ -47,6 +47,7 @@ struct conf {
 	struct setting *first, *last; /* those that are set, in order */
 	struct mention *mentions;
 	struct service *services; /* NULL: master.cf is not known */
+	bool share_of_servers; /* conf_share.c: their tables' settings too */
 	bool from_snapshot; /* computed defaults came along */
 };
 

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #define CLASSES "smtpd_restriction_classes"
+/* In a row: opens tables of servers, and needs their passwords. */
+#define OF_SERVERS "of-servers"
 
 static bool
 shares(const char *share, const char *group, const char *name)
@@ -86,7 +88,8 @@ give_references(struct conf *c, const char *text)
 {
 	struct span rest = span_of(text);
 
-	give_of_tables(c, text);
+	if (c->share_of_servers)
+		give_of_tables(c, text);
 	while ((rest = span_skip(rest, span_find(rest, '$'))).n > 0) {
 		size_t n = 0;
 
@@ -151,6 +154,7 @@ conf_share_mark(struct conf *c, const char *share, char *const *texts)
 {
 	bool all = shares(share, "", "");
 
+	c->share_of_servers = shares(share, "", OF_SERVERS);
 	for (struct setting *s = c->names; s != NULL; s = s->hh.next)
 		s->given = false;
 	for (const struct param_group *const *g = param_groups; *g != NULL; g++)

@@ -251,6 +251,9 @@ static const struct shared_row {
 	{ "", "smtp_sasl_password_maps", false },
 	{ "smtp_sasl_password_maps", "password", true },
 	{ "smtp_sasl_password_maps", "smtp_helo_name", false },
+	{ "of-servers lookup", "people_bind_pw", true },
+	{ "lookup", "people_bind_pw", false },
+	{ "*", "people_bind_pw", true },
 	{ "*", "password", true },
 	{ "*", "not_referred", true },
 };
@@ -268,7 +271,9 @@ test_a_program_is_told_what_it_needs(void **state)
 		   "smtp_helo_name }\n"
 		   "referred = ${deeper?x}\ndeeper = 1\nsmtp_helo_name = b\n"
 		   "smtpd_restriction_classes = strict\nstrict = $of_class\n"
-		   "of_class = reject\nin_option = 1\nslow_time_limit = 5\n",
+		   "of_class = reject\nin_option = 1\nslow_time_limit = 5\n"
+		   "virtual_alias_maps = ldap:people\n"
+		   "people_bind_pw = geheim\n",
 		&errors, NULL);
 
 	(void)state;
