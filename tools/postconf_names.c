@@ -388,7 +388,8 @@ add_set(void *with, const char *name, const char *raw, const char *origin)
 {
 	(void)raw;
 	(void)origin;
-	add_name(with, name);
+	if (!postconf_read_only(span_of(name)))
+		add_name(with, name);
 }
 
 static void

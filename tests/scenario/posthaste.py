@@ -81,10 +81,14 @@ def wait_for(what, until, deadline=DEADLINE):
 
 def threads(pid):
     """State letters of a process's threads; of one that is gone, none."""
-    states = set()
-    for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/stat"):
+    states, folder = set(), f"/proc/{pid}/task"
+    try:
+        tasks = os.listdir(folder)
+    except (FileNotFoundError, ProcessLookupError):
+        return states
+    for task in tasks:
         try:
-            text = stat.read_text()
+            text = pathlib.Path(folder, task, "stat").read_text()
         except (FileNotFoundError, ProcessLookupError):
             continue
         states.add(text[text.rindex(")") + 2])

@@ -23,7 +23,8 @@ def test_suite_runs_without_root():
     if as_nobody(["test", "-x", str(ROOT / "sbin/posthaste")]).returncode:
         pytest.skip(f"user nobody cannot reach {ROOT}")
     env = dict(os.environ, PYTEST_XDIST_WORKER="gw9", HOME="/tmp",
-               PYTHONDONTWRITEBYTECODE="1", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+               PYTHONDONTWRITEBYTECODE="1", POSTHASTE_FAILURES="",
+               PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     done = as_nobody(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
          "--basetemp=" + f"/tmp/ph-nobody-{os.getpid()}",

@@ -142,7 +142,6 @@ MAINS = {
     "vertical blanks": b"relayhost = a\x0bb\x0cc\n\x0b d\n",
     "crlf": b"relayhost = a\r\n  b\r\n\r\n# c\r\nmyorigin=c\r\n",
     "cr alone": b"relayhost = a\rmyorigin = b\n",
-    "bom": b"\xef\xbb\xbfrelayhost = a\n",
     "not ascii": b"relayhost = \xe9\xff\n\xa0e=f\n",
     "no equals": b"relayhost\n", "no name": b"=x\n",
     "blank in name": b"relay host = a\n",
