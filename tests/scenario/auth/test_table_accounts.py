@@ -434,9 +434,7 @@ def test_dead_server_is_no_wrong_password_whatever_the_mechanism(
     if mechanism == "CRAM-MD5":
         assert exchange(s, mechanism, "carol", carol) == ""
         assert "535" in exchange(s, mechanism, "carol", "wrong")
-    # whose password is not kept as it is has none for these
-    for user in ("bob", "nobody"):
-        assert "535" in exchange(s, mechanism, user, PASSWORD)
+    assert "535" in exchange(s, mechanism, "nobody", PASSWORD)
     time.sleep(1.1)
     kind.server.kill()
     try:
