@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "lookup/ask_server.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,8 +12,8 @@
 #include "lib/task/task.h"
 
 enum {
-	AT_ONCE_MAX = 8, /* questions to one table */
-	WITHOUT_AT_ONCE_MAX = 4, /* those that need no server */
+	AT_ONCE = 8, /* questions to one table */
+	WITHOUT_AT_ONCE = 4, /* those that need no server */
 	TURN_SOON_MS = 200, /* servers answer in less than that */
 	PATIENCE_S = 100, /* as long as who asks us waits */
 	RESTARTS_MAX = 20, /* processes that have old settings */
@@ -45,7 +44,6 @@ enum shown {
 };
 
 static const char *service;
-static unsigned int at_once, without_at_once; /* for one table */
 static struct served *all;
 
 static struct served *
@@ -76,7 +74,7 @@ static bool
 take_turn(struct served *s, int64_t deadline)
 {
 	while (!is_down(s)) {
-		if (s->asked < at_once) {
+		if (s->asked < AT_ONCE) {
 			s->asked++;
 			return true;
 		}
@@ -180,7 +178,7 @@ ask_without(struct served *s, const char *key, int64_t deadline,
 	enum table_result r;
 	enum shown shown;
 
-	while (s->asked_without >= without_at_once)
+	while (s->asked_without >= WITHOUT_AT_ONCE)
 		if (wait_on(&s->turn_without, deadline) != WAIT_READY)
 			return TABLE_FOUND;
 	s->asked_without++;
@@ -238,42 +236,9 @@ ask(const char *table, struct span key, struct buf *value)
 	return r;
 }
 
-/* As many of us as master starts. */
-static size_t
-processes_of_ours(const struct service *s)
-{
-	cpu_set_t set;
-	size_t processors = 1;
-
-	if (sched_getaffinity(0, sizeof(set), &set) == 0)
-		processors = (size_t)CPU_COUNT(&set);
-	return s->maxproc > 0 && (size_t)s->maxproc < processors ?
-	    (size_t)s->maxproc :
-	    processors;
-}
-
-/* A third and a sixth of the processes there may be, shared by all of us. */
-static void
-share_processes(const struct service *s)
-{
-	uint64_t limit = 0;
-	uint64_t ours = processes_of_ours(s), turns;
-
-	(void)span_u64(span_of(conf_value(s->conf, "default_process_limit")),
-	    UINT32_MAX, &limit);
-	turns = limit / 6 / ours;
-	at_once =
-	    turns * 2 < AT_ONCE_MAX ? (unsigned int)turns * 2 : AT_ONCE_MAX;
-	without_at_once = turns < WITHOUT_AT_ONCE_MAX ? (unsigned int)turns :
-							WITHOUT_AT_ONCE_MAX;
-	if (turns == 0)
-		at_once = without_at_once = 1;
-}
-
 void
-ask_server_open(const struct service *s, const char *name)
+ask_server_open(const char *name)
 {
 	service = name;
-	share_processes(s);
 	table_ask_elsewhere(ask);
 }

@@ -16,9 +16,7 @@
  * not about need no server, and wait for none.
  */
 
-#include "lib/service/service.h"
-
 /* Once, before tables are opened. The name is static. */
-void ask_server_open(const struct service *s, const char *name);
+void ask_server_open(const char *name);
 
 #endif

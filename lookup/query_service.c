@@ -39,7 +39,7 @@ void
 query_before(const struct service *s, const char *server_service)
 {
 	prepare_tables(s);
-	ask_server_open(s, server_service);
+	ask_server_open(server_service);
 }
 
 static struct query_tables *

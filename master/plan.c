@@ -258,10 +258,10 @@ implied_limit(const struct program *program, const struct common_params *common)
 	/* its sessions are connections of our own programs */
 	if (program->user == USER_TABLE && program->style == SERVICE_TASKS)
 		return OWN_CONNECTIONS_MAX;
-	/* a table that hangs holds a few for each lookup */
+	/* a table that hangs holds half of them: see lookup/ask_server.c */
 	if (program->user == USER_TABLE && program->style == SERVICE_ONE &&
-	    common->default_process_limit < 4 * (int64_t)processors())
-		return 4 * (int64_t)processors();
+	    common->default_process_limit < 24 * (int64_t)processors())
+		return 24 * (int64_t)processors();
 	return common->default_process_limit;
 }
 

@@ -250,13 +250,16 @@ ask(struct client_config *config, struct span key, struct buf *into)
 	uint32_t noise = (uint32_t)clock_wall_us() ^ (uint32_t)getpid();
 	enum module_result r = MODULE_DOWN;
 	struct server *server;
+	bool answered = false;
 
 	server_set_begin(&config->servers);
 	while (r != MODULE_OK && clock_ms() < a.deadline &&
 	    (server = server_set_next(&config->servers, clock_ms(), noise)) !=
-		NULL)
+		NULL) {
 		r = ask_server(&a, server);
-	config->down = r == MODULE_DOWN;
+		answered |= r != MODULE_DOWN;
+	}
+	config->down = !answered;
 	if (r == MODULE_OK && !a.too_many)
 		return into->n > 0 ? TABLE_FOUND : TABLE_NONE;
 	if (r == MODULE_OK) {

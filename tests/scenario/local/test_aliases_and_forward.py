@@ -147,7 +147,7 @@ def test_soft_bounce_repeats_no_part_of_a_forward_file(local, outcome, forward,
     assert result.dsn == "5.1.1"
     if mailboxes == 0:
         assert result.status == "SOFTBOUNCE"
-        assert len(s.queue("deferred", "incoming")) == 1
+        wait_for("what is tried again", lambda: len(s.queue("deferred")) == 1)
         assert not s.spool_file.exists() and s.messages("bob") == []
         return
     assert result.status == "bounced"
