@@ -73,10 +73,11 @@ tests_unit_lib_table_pattern_test_SOURCES = tests/unit/lib/table/pattern_test.c
 tests_unit_lib_table_pattern_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_table_table_test_SOURCES = tests/unit/lib/table/table_test.c
 tests_unit_lib_table_table_test_LDADD = $(LDADD) -lcmocka
-tests_unit_lib_table_cdb_file_test_SOURCES = tests/unit/lib/table/cdb_file_test.c
+tests_unit_lib_table_cdb_file_test_SOURCES = \
+	tests/unit/lib/table/cdb_file_test.c tests/unit/lib/table/walk.h
 tests_unit_lib_table_cdb_file_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_table_lmdb_file_test_SOURCES = \
-	tests/unit/lib/table/lmdb_file_test.c
+	tests/unit/lib/table/lmdb_file_test.c tests/unit/lib/table/walk.h
 tests_unit_lib_table_lmdb_file_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_table_table_build_test_SOURCES = tests/unit/lib/table/table_build_test.c
 tests_unit_lib_table_table_build_test_LDADD = $(LDADD) -lcmocka
@@ -106,7 +107,9 @@ check_PROGRAMS += tests/fuzz/alias_text_fuzz tests/fuzz/table_spec_fuzz
 check_PROGRAMS += tests/fuzz/lmdb_file_fuzz tests/fuzz/cdb_file_fuzz
 TESTS += tests/fuzz/alias_text_fuzz tests/fuzz/table_spec_fuzz
 TESTS += tests/fuzz/lmdb_file_fuzz tests/fuzz/cdb_file_fuzz
-tests_fuzz_cdb_file_fuzz_SOURCES = tests/fuzz/cdb_file_fuzz.c tests/fuzz/replay.c
-tests_fuzz_lmdb_file_fuzz_SOURCES = tests/fuzz/lmdb_file_fuzz.c tests/fuzz/replay.c
+tests_fuzz_cdb_file_fuzz_SOURCES = tests/fuzz/cdb_file_fuzz.c \
+	tests/fuzz/replay.c tests/unit/lib/table/walk.h
+tests_fuzz_lmdb_file_fuzz_SOURCES = tests/fuzz/lmdb_file_fuzz.c \
+	tests/fuzz/replay.c tests/unit/lib/table/walk.h
 tests_fuzz_alias_text_fuzz_SOURCES = tests/fuzz/alias_text_fuzz.c tests/fuzz/replay.c
 tests_fuzz_table_spec_fuzz_SOURCES = tests/fuzz/table_spec_fuzz.c tests/fuzz/replay.c

@@ -11,6 +11,8 @@
 
 enum rule_kind { RULE_MATCH, RULE_IF, RULE_ENDIF };
 
+#define NOWHERE SIZE_MAX
+
 /* A piece of a result: a text, or what a group matched. */
 struct piece {
 	int group; /* -1: text */
@@ -25,7 +27,11 @@ struct rule {
 	void *but_not; /* second pattern, or NULL */
 	struct piece *pieces;
 	size_t piece_count;
-	size_t skip_to; /* RULE_IF: first rule behind its endif */
+	/*
+	 * RULE_IF: first rule behind its endif; while that is not known yet,
+	 * the "if" around it, and for good NOWHERE if there is no endif.
+	 */
+	size_t skip_to;
 };
 
 struct rules {
@@ -41,8 +47,7 @@ struct parsing {
 	const char *path;
 	unsigned int line;
 	bool no_substitution;
-	size_t open_ifs[64];
-	size_t depth;
+	size_t innermost; /* "if" that is open; NOWHERE: none */
 	struct buf error;
 };
 
@@ -302,33 +307,33 @@ parse_if(struct parsing *p, struct rule *r, struct span line)
 	unsigned int groups;
 
 	r->kind = RULE_IF;
-	if (p->depth == sizeof(p->open_ifs) / sizeof(p->open_ifs[0])) {
-		complain(p, "if is nested too deeply");
-		return false;
-	}
 	/* a condition that cannot be read is false: nothing in it is used */
 	if (!parse_patterns(p, r, &line, &groups))
 		release_rule(p->into->engine, r);
 	else if (line.n > 0)
 		warn_extra(p, line);
-	r->skip_to = SIZE_MAX;
-	p->open_ifs[p->depth++] = p->into->count;
+	r->skip_to = p->innermost;
+	p->innermost = p->into->count;
 	return true;
 }
 
 static bool
 parse_endif(struct parsing *p, struct rule *r, struct span line)
 {
+	struct rule *opened;
+
 	r->kind = RULE_ENDIF;
 	if (line.n > 0)
 		log_warning(WHERE "ignoring extra text after ENDIF",
 		    WHERE_ARG(p));
-	if (p->depth == 0) {
+	if (p->innermost == NOWHERE) {
 		log_warning(WHERE "ignoring ENDIF without matching IF",
 		    WHERE_ARG(p));
 		return false;
 	}
-	p->into->rules[p->open_ifs[--p->depth]].skip_to = p->into->count + 1;
+	opened = &p->into->rules[p->innermost];
+	p->innermost = opened->skip_to;
+	opened->skip_to = p->into->count + 1;
 	return true;
 }
 
@@ -381,6 +386,19 @@ parse_line(struct parsing *p, struct span line)
 	into->rules[into->count++] = r;
 }
 
+static void
+end_open_ifs(struct parsing *p)
+{
+	while (p->innermost != NOWHERE) {
+		struct rule *r = &p->into->rules[p->innermost];
+
+		p->line = r->line;
+		log_warning(WHERE "IF has no matching ENDIF", WHERE_ARG(p));
+		p->innermost = r->skip_to;
+		r->skip_to = NOWHERE;
+	}
+}
+
 static struct rules *
 parse_rules(const struct pattern_engine *engine, const char *path,
     struct span text, bool no_substitution)
@@ -389,6 +407,7 @@ parse_rules(const struct pattern_engine *engine, const char *path,
 	struct parsing p = {
 		.into = into,
 		.path = path,
+		.innermost = NOWHERE,
 		.no_substitution = no_substitution,
 		.error = BUF_INIT(1024),
 	};
@@ -402,10 +421,7 @@ parse_rules(const struct pattern_engine *engine, const char *path,
 		p.line = l.first;
 		parse_line(&p, line);
 	}
-	while (p.depth > 0)
-		log_warning("%s map %s, line %u: IF has no matching ENDIF",
-		    engine->name, path,
-		    into->rules[p.open_ifs[--p.depth]].line);
+	end_open_ifs(&p);
 	lines_fini(&l);
 	buf_fini(&p.error);
 	return into;
@@ -486,7 +502,7 @@ try_rules(const char *path, const struct rules *all, struct span key,
 			return TABLE_FOUND;
 		}
 		if (m == PATTERN_NO && r->kind == RULE_IF) {
-			if (r->skip_to == SIZE_MAX)
+			if (r->skip_to == NOWHERE)
 				return TABLE_NONE;
 			i = r->skip_to - 1;
 		}

@@ -21,6 +21,8 @@
 
 enum rule_kind { RULE_MATCH, RULE_IF, RULE_ENDIF };
 
+#define NOWHERE SIZE_MAX
+
 struct rule {
 	enum rule_kind kind;
 	bool negated;
@@ -28,7 +30,11 @@ struct rule {
 	unsigned int line;
 	struct network network;
 	const char *result;
-	size_t skip_to; /* RULE_IF: first rule behind its endif */
+	/*
+	 * RULE_IF: first rule behind its endif; while that is not known yet,
+	 * the "if" around it, and for good NOWHERE if there is no endif.
+	 */
+	size_t skip_to;
 };
 
 struct rules {
@@ -37,14 +43,11 @@ struct rules {
 	size_t count;
 };
 
-enum { DEPTH_MAX = 64 };
-
 struct parsing {
 	struct rules *into;
 	const char *path;
 	unsigned int line;
-	size_t open_ifs[DEPTH_MAX];
-	size_t depth;
+	size_t innermost; /* "if" that is open; NOWHERE: none */
 	struct buf error;
 };
 
@@ -100,25 +103,27 @@ static bool
 parse_if(struct parsing *p, struct rule *r, struct span line)
 {
 	r->kind = RULE_IF;
-	if (p->depth == DEPTH_MAX)
-		return complain(p, "if is nested too deeply");
 	/* a condition that cannot be read is false: nothing in it is used */
 	r->never = !take_network(p, r, cut_negations(r, line));
-	r->skip_to = SIZE_MAX;
-	p->open_ifs[p->depth++] = p->into->count;
+	r->skip_to = p->innermost;
+	p->innermost = p->into->count;
 	return true;
 }
 
 static bool
 parse_endif(struct parsing *p, struct rule *r, struct span rest)
 {
+	struct rule *opened;
+
 	r->kind = RULE_ENDIF;
 	if (rest.n > 0)
 		log_warning("cidr map %s, line %u: garbage after ENDIF",
 		    p->path, p->line);
-	if (p->depth == 0)
+	if (p->innermost == NOWHERE)
 		return complain(p, "ENDIF without IF");
-	p->into->rules[p->open_ifs[--p->depth]].skip_to = p->into->count + 1;
+	opened = &p->into->rules[p->innermost];
+	p->innermost = opened->skip_to;
+	opened->skip_to = p->into->count + 1;
 	return true;
 }
 
@@ -146,12 +151,26 @@ parse_line(struct parsing *p, struct span line)
 	into->rules[into->count++] = r;
 }
 
+static void
+end_open_ifs(struct parsing *p)
+{
+	while (p->innermost != NOWHERE) {
+		struct rule *r = &p->into->rules[p->innermost];
+
+		log_warning("cidr map %s, line %u: IF has no matching ENDIF",
+		    p->path, r->line);
+		p->innermost = r->skip_to;
+		r->skip_to = NOWHERE;
+	}
+}
+
 static void *
 parse(const char *path, struct span text, void *with)
 {
 	struct rules *into = mem_new(sizeof(*into));
 	struct parsing p = { .into = into,
 		.path = path,
+		.innermost = NOWHERE,
 		.error = BUF_INIT(LINES_MAX) };
 	struct lines l;
 	struct span line;
@@ -163,9 +182,7 @@ parse(const char *path, struct span text, void *with)
 		p.line = l.first;
 		parse_line(&p, line);
 	}
-	while (p.depth > 0)
-		log_warning("cidr map %s, line %u: IF has no matching ENDIF",
-		    path, into->rules[p.open_ifs[--p.depth]].line);
+	end_open_ifs(&p);
 	lines_fini(&l);
 	buf_fini(&p.error);
 	return into;
@@ -200,7 +217,7 @@ try_rules(const struct rules *all, struct span key, struct buf *value)
 			return TABLE_FOUND;
 		}
 		if (!hit && r->kind == RULE_IF) {
-			if (r->skip_to == SIZE_MAX)
+			if (r->skip_to == NOWHERE)
 				return TABLE_NONE;
 			i = r->skip_to - 1;
 		}

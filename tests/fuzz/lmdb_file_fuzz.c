@@ -8,20 +8,9 @@
 
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
+#include "tests/unit/lib/table/walk.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static size_t read_bytes;
-
-static void
-visit(void *with, struct span key, struct span value)
-{
-	(void)with;
-	for (size_t i = 0; i < key.n; i++)
-		read_bytes += (unsigned char)key.p[i];
-	for (size_t i = 0; i < value.n; i++)
-		read_bytes += (unsigned char)value.p[i];
-}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -29,13 +18,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct buf value = BUF_INIT(1 << 20);
 	int fd = memfd_create("fuzz", MFD_CLOEXEC);
 	struct lmdb_file *f;
+	struct walk walk = { 0 };
 	int error;
 
 	ensure(fd >= 0 && fd_write_all(fd, data, size) == 0);
 	f = lmdb_file_open(&fd, &error);
 	if (f != NULL) {
 		(void)lmdb_file_find(f, span_of("bob@example.test"), &value);
-		(void)lmdb_file_each(f, visit, NULL);
+		(void)lmdb_file_each(f, walk_entry, &walk);
 	}
 	lmdb_file_close(&f);
 	fd_close(&fd);

@@ -7,19 +7,6 @@ from lookup_client import FOUND, NONE, OK, Lookup
 from wire_servers import Socketmap, Tcp, netstring
 
 
-@pytest.fixture
-def wire():
-    made = []
-
-    def make(kind, answer=None):
-        made.append(kind(answer or kind.good))
-        return made[-1]
-
-    yield make
-    for server in made:
-        server.close()
-
-
 @pytest.mark.parametrize("form", ["{}", "unionmap:{{{}}}", "debug:{}"])
 @pytest.mark.parametrize("kind", [Socketmap, Tcp])
 def test_no_parts_of_addresses(suite, wire, kind, form):

@@ -12,19 +12,6 @@ from posthaste import wait_for
 from wire_servers import ENTRIES, Socketmap, Tcp, netstring
 
 
-@pytest.fixture
-def wire():
-    made = []
-
-    def make(kind, answer=None):
-        made.append(kind(answer or kind.good))
-        return made[-1]
-
-    yield make
-    for server in made:
-        server.close()
-
-
 def query(s, spec, *keys):
     """Exit status, output and errors of postmap with these keys."""
     done = s.command("postmap", "-q", "-", spec,

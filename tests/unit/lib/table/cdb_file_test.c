@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "lib/base/fdio.h"
+#include "tests/unit/lib/table/walk.h"
 
 enum {
 	ENTRIES = 20000,
@@ -28,7 +29,7 @@ enum {
 };
 
 static size_t counted;
-static size_t summed;
+static struct walk walk;
 
 static struct span
 key_of(size_t i)
@@ -85,18 +86,6 @@ open_copy(int fd)
 		assert_int_equal(copy, -1);
 	}
 	return f;
-}
-
-static void
-count(void *with, struct span key, struct span value)
-{
-	(void)with;
-	/* all of it can be read */
-	for (size_t i = 0; i < key.n; i++)
-		summed += (unsigned char)key.p[i];
-	for (size_t i = 0; i < value.n; i++)
-		summed += (unsigned char)value.p[i];
-	counted++;
 }
 
 static void
@@ -197,7 +186,7 @@ cut_short_while_it_is_open(void **state)
 		for (size_t k = 0; k < ENTRIES; k += 17)
 			assert_int_equal(cdb_file_find(f, key_of(k), &value),
 			    -1);
-		assert_false(cdb_file_each(f, count, NULL));
+		assert_false(cdb_file_each(f, walk_entry, &walk));
 	}
 	assert_null(open_copy(fd));
 	cdb_file_close(&f);
@@ -253,7 +242,7 @@ zeros_are_no_table(void **state)
 		for (size_t k = 0; k < FEW; k++)
 			assert_int_equal(cdb_file_find(f, key_of(k), &value),
 			    -1);
-		assert_false(cdb_file_each(f, count, NULL));
+		assert_false(cdb_file_each(f, walk_entry, &walk));
 		cdb_file_close(&f);
 		close(fd);
 	}
@@ -273,7 +262,7 @@ ask_all(int fd, size_t entries)
 		buf_reset(&value);
 		(void)cdb_file_find(f, key_of(i), &value);
 	}
-	(void)cdb_file_each(f, count, NULL);
+	(void)cdb_file_each(f, walk_entry, &walk);
 	cdb_file_close(&f);
 	buf_fini(&value);
 }

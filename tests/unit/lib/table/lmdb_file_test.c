@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/unit/lib/table/walk.h"
+
 enum {
 	ENTRIES = 20000, /* a tree of three levels */
 	FEW = 300,
@@ -25,8 +27,7 @@ enum {
 
 struct asked {
 	size_t entries;
-	size_t count;
-	size_t sum;
+	struct walk walk;
 	char key[32];
 	char value[LONG + 1];
 };
@@ -92,17 +93,6 @@ open_copy(int fd)
 }
 
 static void
-count(void *with, struct span key, struct span value)
-{
-	(void)with;
-	assert_true(key.n <= LMDB_KEY_MAX);
-	/* all of it can be read */
-	for (size_t i = 0; i < value.n; i++)
-		the.sum += (unsigned char)value.p[i];
-	the.count++;
-}
-
-static void
 what_the_library_wrote_is_found(void **state)
 {
 	static const size_t sizes[] = { 0, 1, FEW, ENTRIES };
@@ -127,9 +117,10 @@ what_the_library_wrote_is_found(void **state)
 			assert_int_equal(lmdb_file_find(f, key_of(i), &value),
 			    0);
 		assert_int_equal(lmdb_file_find(f, span_of("~"), &value), 0);
-		the.count = 0;
-		assert_true(lmdb_file_each(f, count, NULL));
-		assert_int_equal(the.count, sizes[s]);
+		the.walk = (struct walk){ 0 };
+		assert_true(lmdb_file_each(f, walk_entry, &the.walk));
+		assert_int_equal(the.walk.count, sizes[s]);
+		assert_true(the.walk.longest_key <= LMDB_KEY_MAX);
 		lmdb_file_close(&f);
 		close(fd);
 	}
@@ -191,7 +182,7 @@ cut_short_while_it_is_open(void **state)
 		for (size_t k = 0; k < ENTRIES; k += 17)
 			damaged += lmdb_file_find(f, key_of(k), &value) < 0;
 		assert_true(damaged > ENTRIES / 17 / 2);
-		assert_false(lmdb_file_each(f, count, NULL));
+		assert_false(lmdb_file_each(f, walk_entry, &the.walk));
 		assert_null(open_copy(fd));
 	}
 	lmdb_file_close(&f);
@@ -212,7 +203,8 @@ ask_all(int fd)
 		buf_reset(&value);
 		(void)lmdb_file_find(f, key_of(i), &value);
 	}
-	(void)lmdb_file_each(f, count, NULL);
+	(void)lmdb_file_each(f, walk_entry, &the.walk);
+	assert_true(the.walk.longest_key <= LMDB_KEY_MAX);
 	lmdb_file_close(&f);
 	buf_fini(&value);
 }

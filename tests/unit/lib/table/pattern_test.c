@@ -156,6 +156,48 @@ hostile_key_is_broken_and_soon(void **state)
 	buf_fini(&value);
 }
 
+/* However deep: the innermost rule needs them all, and what follows none. */
+static void
+ifs_nested_deeply(void **state)
+{
+	static const struct {
+		const struct pattern_engine *engine;
+		const char *yes, *no, *rule, *behind;
+		const char *key;
+	} kinds[] = {
+		{ P, "if /a/\n", "if /b/\n", "/./ x\n", "/./ y\n", "a" },
+		{ R, "if /a/\n", "if /b/\n", "/./ x\n", "/./ y\n", "a" },
+		{ CIDR, "if 192.0.2.0/24\n", "if 192.0.3.0/24\n",
+		    "0.0.0.0/0 x\n", "0.0.0.0/0 y\n", "192.0.2.1" },
+	};
+	enum { DEEP = 10000, KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+
+	(void)state;
+	for (int i = 0; i < 2 * KINDS; i++) {
+		bool false_one = i % 2 == 1;
+		struct buf text = BUF_INIT(1 << 20), value = BUF_INIT(1000);
+		struct span key = span_of(kinds[i / 2].key);
+		const struct pattern_engine *e = kinds[i / 2].engine;
+
+		for (int k = 0; k < DEEP; k++)
+			buf_add_text(&text,
+			    false_one && k == DEEP - 1 ? kinds[i / 2].no :
+							 kinds[i / 2].yes);
+		buf_add_text(&text, kinds[i / 2].rule);
+		for (int k = 0; k < DEEP; k++)
+			buf_add_text(&text, "endif\n");
+		buf_add_text(&text, kinds[i / 2].behind);
+		assert_false(text.overflow);
+		assert_int_equal(e ?
+			pattern_try(e, buf_span(&text), key, &value) :
+			cidr_try(buf_span(&text), key, &value),
+		    TABLE_FOUND);
+		assert_string_equal(buf_text(&value), false_one ? "y" : "x");
+		buf_fini(&text);
+		buf_fini(&value);
+	}
+}
+
 static void
 results_that_name_files_take_nothing_from_keys(void **state)
 {
@@ -219,6 +261,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_row),
 		cmocka_unit_test(hostile_key_is_broken_and_soon),
+		cmocka_unit_test(ifs_nested_deeply),
 		cmocka_unit_test(inlined_rules),
 		cmocka_unit_test(
 		    results_that_name_files_take_nothing_from_keys),
