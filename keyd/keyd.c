@@ -6,13 +6,18 @@
  * of all services (main.cf, and -o in master.cf), and then becomes the key
  * user in an empty root directory with no promise but "io": it can open
  * nothing and reach nobody. Hostile input: digests from network programs that
- * an attacker may have taken over. Such a program can have TLS signatures
- * made as long as it lives, which it needs for its work; it can neither get a
- * key nor have anything decrypted nor sign what is not TLS (keyring.h).
+ * an attacker may have taken over, and names that clients ask for. Such a
+ * program can have TLS signatures made as long as it lives, which it needs for
+ * its work; it can neither get a key nor have anything decrypted nor sign what
+ * is not TLS (keyring.h).
  *
- * Keys are read once. New ones come with a new process (master/renewal.c).
+ * Keys are read once. New ones come with a new process (master/renewal.c). The
+ * tables of tls_server_sni_maps are looked at as all tables are: with them set,
+ * keyd keeps the right to read files, of which it can reach those in the
+ * folders of the tables. For a file that is root's alone its successor comes.
  */
 #include "keyd/keyring.h"
+#include "keyd/named.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/conf/common.h"
@@ -20,12 +25,23 @@
 #include "lib/ipc/proto_keyd.h"
 #include "lib/log/log.h"
 #include "lib/service/service.h"
+#include "lib/table/table.h"
+#include "lib/table/watch.h"
 #include "lib/tls/tls.h"
+
+#define PARAM_GROUP keyd
+#define PARAM_DEF "keyd/params.def"
+#include "lib/conf/param.h"
 
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/timerfd.h>
 
-enum { ANSWER_TIMEOUT_S = 10 };
+enum {
+	ANSWER_TIMEOUT_S = 10,
+	/* between the certificate and what is signed with its key */
+	HANDSHAKE_MS = 300,
+};
 
 /* Settings that name files with private keys. */
 static const char *const key_settings[] = {
@@ -47,7 +63,10 @@ static const char *const key_settings[] = {
 };
 
 static struct keyring *ring;
+static struct named *named;
+static int end_timer = -1;
 static struct common_params common;
+static struct keyd_params settings;
 
 static void
 load_list(const char *files)
@@ -124,6 +143,31 @@ load_services(struct conf *c)
 	buf_fini(&errors);
 }
 
+/* Its successor reads the table, with the rights that takes. */
+static void
+end(void)
+{
+	exit(EXIT_SUCCESS);
+}
+
+static void
+open_named(void)
+{
+	struct buf error = BUF_INIT(4096);
+
+	named = named_new(ring, settings.tls_server_sni_maps, &error);
+	if (named == NULL)
+		fatal("tls_server_sni_maps: %s", buf_text(&error));
+	buf_fini(&error);
+	if (settings.tls_server_sni_maps[0] == '\0')
+		return;
+	end_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	if (end_timer == -1)
+		fatal("timerfd_create: %m");
+	service_watch(end_timer, end);
+	service_promise_too("files-read");
+}
+
 static void
 before(const struct service *s)
 {
@@ -132,24 +176,25 @@ before(const struct service *s)
 	ring = keyring_new();
 	load_settings(s->conf);
 	load_services(s->conf);
+	open_named();
 	log_debug("%zu private keys", keyring_count(ring));
 }
 
-static bool
-request(const struct service *s, struct ipc *c, void **state)
+static void
+after(const struct service *s)
 {
-	int64_t deadline = clock_in(ANSWER_TIMEOUT_S);
+	if (s->separated)
+		watch_by_folder();
+}
+
+static bool
+sign(struct ipc *c, const struct msg_key_sign *q, int64_t deadline)
+{
 	struct buf signature = BUF_INIT(TLS_SIGNATURE_MAX);
 	struct buf error = BUF_INIT(512);
 	struct msg_key_signed answer = { 0 };
-	const struct msg_key_sign *q;
-	const void *message;
 	enum ipc_result r;
 
-	(void)s, (void)state;
-	if (ipc_expect(c, &message_key_sign, &message, deadline) != IPC_OK)
-		return false;
-	q = message;
 	answer.done = keyring_sign(ring, q->key, q->operation, q->padding,
 	    q->data, &signature, &error);
 	if (!answer.done)
@@ -162,11 +207,67 @@ request(const struct service *s, struct ipc *c, void **state)
 	return r == IPC_OK;
 }
 
+/*
+ * The table has changed and only root can read it: whoever has just got a
+ * certificate of this process still gets what is to be signed for it.
+ */
+static void
+end_soon(void)
+{
+	const struct itimerspec at = {
+		.it_value.tv_nsec = HANDSHAKE_MS * 1000000L,
+	};
+	static bool set;
+
+	if (!set && timerfd_settime(end_timer, 0, &at, NULL) == -1)
+		exit(EXIT_SUCCESS);
+	set = true;
+}
+
+static bool
+chain(struct ipc *c, const struct msg_key_chain *q, int64_t deadline)
+{
+	struct buf text = BUF_INIT(262144), error = BUF_INIT(4096);
+	struct msg_key_chain_reply answer = { 0 };
+	enum ipc_result r;
+
+	answer.result = named_find(named, q->name, &text, &error);
+	if (answer.result == NAMED_LATER)
+		log_warning("tls_server_sni_maps: %s: %s", q->name,
+		    buf_text(&error));
+	answer.chain = buf_span(&text);
+	r = ipc_send(c, &message_key_chain_reply, &answer, deadline);
+	buf_fini(&text);
+	buf_fini(&error);
+	if (table_restart_wanted())
+		end_soon();
+	return r == IPC_OK;
+}
+
+static bool
+request(const struct service *s, struct ipc *c, void **state)
+{
+	int64_t deadline = clock_in(ANSWER_TIMEOUT_S);
+	const struct ipc_message *kind;
+	const void *message;
+
+	(void)s, (void)state;
+	if (ipc_receive(c, &kind, &message, deadline) != IPC_OK)
+		return false;
+	if (kind == &message_key_sign)
+		return sign(c, message, deadline);
+	if (kind == &message_key_chain)
+		return chain(c, message, deadline);
+	ipc_refuse(c, "%s is no question", kind->name);
+	return false;
+}
+
 int
 main(int argc, char **argv)
 {
 	static const struct service_params params[] = {
 		{ &common_param_group, &common },
+		{ &keyd_param_group, &settings },
 		{ NULL, NULL },
 	};
 	static const struct service_spec spec = {
@@ -175,6 +276,7 @@ main(int argc, char **argv)
 		.params = params,
 		.protocol = &protocol_keyd,
 		.before = before,
+		.after = after,
 		.request = request,
 	};
 

@@ -7,17 +7,19 @@
 #include <string.h>
 
 #include "keyd/signable.h"
+#include "lib/base/hash_table.h"
 #include "lib/base/mem.h"
 #include "lib/tls/tls_key.h"
 
 struct entry {
 	char id[TLS_KEY_ID_MAX];
 	EVP_PKEY *key;
+	unsigned int holders;
+	UT_hash_handle hh;
 };
 
 struct keyring {
 	struct entry *entries;
-	size_t count;
 };
 
 struct keyring *
@@ -26,14 +28,21 @@ keyring_new(void)
 	return mem_new(sizeof(struct keyring));
 }
 
+static void
+take_out(struct keyring *k, struct entry *e)
+{
+	HASH_DEL(k->entries, e);
+	EVP_PKEY_free(e->key);
+	free(e);
+}
+
 void
 keyring_free(struct keyring **k)
 {
 	if (*k == NULL)
 		return;
-	for (size_t i = 0; i < (*k)->count; i++)
-		EVP_PKEY_free((*k)->entries[i].key);
-	free((*k)->entries);
+	while ((*k)->entries != NULL)
+		take_out(*k, (*k)->entries);
 	free(*k);
 	*k = NULL;
 }
@@ -41,16 +50,57 @@ keyring_free(struct keyring **k)
 size_t
 keyring_count(const struct keyring *k)
 {
-	return k->count;
+	return HASH_COUNT(k->entries);
 }
 
-static EVP_PKEY *
+static struct entry *
 find(const struct keyring *k, const char *id)
 {
-	for (size_t i = 0; i < k->count; i++)
-		if (strcmp(k->entries[i].id, id) == 0)
-			return k->entries[i].key;
-	return NULL;
+	struct entry *e = NULL;
+
+	HASH_FIND_STR(k->entries, id, e);
+	return e;
+}
+
+bool
+keyring_has(const struct keyring *k, const char *id)
+{
+	return find(k, id) != NULL;
+}
+
+bool
+keyring_hold(struct keyring *k, EVP_PKEY *key, char id[TLS_KEY_ID_MAX],
+    struct buf *error)
+{
+	struct entry *e;
+
+	if (!tls_key_id(key, id)) {
+		buf_add_text(error, "a key without a public part");
+		return false;
+	}
+	e = find(k, id);
+	if (e == NULL) {
+		if (HASH_COUNT(k->entries) == KEYRING_MAX) {
+			buf_printf(error, "more than %d keys", KEYRING_MAX);
+			return false;
+		}
+		e = mem_new(sizeof(*e));
+		memcpy(e->id, id, TLS_KEY_ID_MAX);
+		EVP_PKEY_up_ref(key);
+		e->key = key;
+		HASH_ADD_STR(k->entries, id, e);
+	}
+	e->holders++;
+	return true;
+}
+
+void
+keyring_drop(struct keyring *k, const char *id)
+{
+	struct entry *e = find(k, id);
+
+	if (e != NULL && --e->holders == 0)
+		take_out(k, e);
 }
 
 struct adding {
@@ -62,29 +112,12 @@ static bool
 add(void *with, const struct tls_pem_group *g, struct buf *error)
 {
 	struct adding *a = with;
-	struct keyring *k = a->ring;
-	struct entry *e;
 	char id[TLS_KEY_ID_MAX];
 
 	if (g->key == NULL)
 		return true;
 	a->found++;
-	if (!tls_key_id(g->key, id)) {
-		buf_add_text(error, "a key without a public part");
-		return false;
-	}
-	if (find(k, id) != NULL)
-		return true;
-	if (k->count == KEYRING_MAX) {
-		buf_printf(error, "more than %d keys", KEYRING_MAX);
-		return false;
-	}
-	k->entries = mem_resize(k->entries, (k->count + 1) * sizeof(*e));
-	e = &k->entries[k->count++];
-	memcpy(e->id, id, sizeof(id));
-	EVP_PKEY_up_ref(g->key);
-	e->key = g->key;
-	return true;
+	return keyring_hold(a->ring, g->key, id, error);
 }
 
 bool
@@ -139,7 +172,8 @@ keyring_sign(const struct keyring *k, const char *id, uint64_t operation,
     uint64_t padding, struct span data, struct buf *signature,
     struct buf *error)
 {
-	EVP_PKEY *key = find(k, id);
+	const struct entry *e = find(k, id);
+	EVP_PKEY *key = e == NULL ? NULL : e->key;
 
 	if (key == NULL)
 		buf_printf(error, "no such key: %s", id);

@@ -13,10 +13,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include "lib/base/buf.h"
+#include "lib/tls/tls.h"
 
 struct keyring;
 
-enum { KEYRING_MAX = 1024 };
+enum { KEYRING_MAX = 8192 };
 
 struct keyring *keyring_new(void);
 void keyring_free(struct keyring **k);
@@ -28,6 +29,14 @@ size_t keyring_count(const struct keyring *k);
  */
 bool keyring_load(struct keyring *k, const char *path, size_t *found,
     struct buf *error);
+/*
+ * One more who needs this key; the last keyring_drop takes it out. *id is how
+ * it is asked for. False and a line in *error when there are too many.
+ */
+bool keyring_hold(struct keyring *k, EVP_PKEY *key, char id[TLS_KEY_ID_MAX],
+    struct buf *error);
+void keyring_drop(struct keyring *k, const char *id);
+bool keyring_has(const struct keyring *k, const char *id);
 /*
  * Signs; operation, padding and data as in lib/ipc/keyd.def. False with a
  * line in *error: no such key, or not an input of a TLS signature.

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
-keyring_sources = keyd/keyring.c keyd/keyring.h keyd/signable.c keyd/signable.h
+keyring_sources = keyd/keyring.c keyd/keyring.h keyd/named.c keyd/named.h \
+	keyd/signable.c keyd/signable.h
 
 check_PROGRAMS += tests/unit/keyd/keyring_test
 TESTS += tests/unit/keyd/keyring_test

@@ -131,8 +131,8 @@ read_tls(const struct service *service)
 
 	config.tls_required =
 	    tls_level_of(tls.smtpd_tls_security_level) >= TLS_ENCRYPT;
-	if (tls_smtpd_context(&tls, service->name, remote_key_sign, &config.tls,
-		&why))
+	if (tls_smtpd_context(&tls, service->name, remote_key_sign,
+		remote_key_chain, &config.tls, &why))
 		return;
 	/* never without the encryption that was asked for */
 	if (config.tls_required || tls.smtpd_tls_wrappermode)

@@ -29,6 +29,7 @@ login_setup(struct login_stage *stage, const struct service *s,
 	const struct tls_server_settings t = {
 		.files = tls->files,
 		.sign = remote_key_sign,
+		.chain_of = remote_key_chain,
 		.protocols = tls->protocols,
 		.ciphers = tls->ciphers,
 		.alpn = stage->service,

@@ -12,4 +12,10 @@
 bool remote_key_sign(const char *key, enum tls_key_operation operation,
     unsigned int padding, struct span data, struct buf *signature);
 
+/*
+ * For the "chain_of" field. Once keyd has said that there are no tables of
+ * names, it is not asked any more by this process.
+ */
+enum tls_chain remote_key_chain(const char *name, struct buf *chain);
+
 #endif

@@ -233,6 +233,11 @@ check_spec(struct checking *k, struct span spec, int depth)
 			check_spec(k, word, depth + 1);
 	} else if (module_type(type) && asked_by_set_gid_commands(k->name)) {
 		refuse_module(k, type);
+	} else if (table_type_remote(type) &&
+	    strcmp(k->name, "tls_server_sni_maps") == 0) {
+		wrong(k,
+		    "private keys are not asked of a server: a table in a "
+		    "file is wanted");
 	} else if (table_type_remote(type)) {
 		table_check_later(conf_origin(k->c, k->name), k->name, spec);
 	} else {

@@ -24,6 +24,7 @@ enum {
 };
 
 static bool restart_wanted; /* process lifetime */
+static bool by_folder; /* the same */
 
 void
 watch_open(struct watch *w, const char *path)
@@ -81,7 +82,13 @@ watch_settled(struct watch *w, const struct stat *st)
 static bool
 through_folder(const struct watch *w)
 {
-	return errno == EACCES && w->folder >= 0;
+	return (errno == EACCES || by_folder) && w->folder >= 0;
+}
+
+void
+watch_by_folder(void)
+{
+	by_folder = true;
 }
 
 int

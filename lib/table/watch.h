@@ -53,6 +53,12 @@ void watch_stamp_set(struct watch_stamp *s, const struct stat *st);
 /* False for a stamp that was young when it was taken. */
 bool watch_stamp_same(const struct watch_stamp *s, const struct stat *st);
 
+/*
+ * For the whole process: the root directory is another than that of the paths,
+ * so files are reached by their folders alone.
+ */
+void watch_by_folder(void);
+
 /* See table_restart_wanted. */
 void watch_want_restart(const char *path);
 

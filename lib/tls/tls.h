@@ -41,6 +41,19 @@ tls_sign_function(const char *key, enum tls_key_operation operation,
     unsigned int padding, struct span data, struct buf *signature);
 
 /*
+ * Finds the certificates for the name that a client asks for (SNI), in lower
+ * case: PEM text, to which "sign" has the keys. remote_key_chain asks keyd.
+ * May wait. TLS_CHAIN_FAILED is logged already: the client is turned away.
+ */
+enum tls_chain {
+	TLS_CHAIN_DEFAULT, /* none is for this name */
+	TLS_CHAIN_FOUND,
+	TLS_CHAIN_FAILED,
+};
+enum { TLS_CHAIN_MAX = 262144 };
+typedef enum tls_chain tls_chain_function(const char *name, struct buf *chain);
+
+/*
  * PEM files, as Postfix names them. A list separated by commas; chain_files
  * win over the others. NULL and "" are the same: not set.
  */
@@ -72,6 +85,7 @@ struct tls_server_settings {
 	 * NULL: the keys are in the chain or in the files.
 	 */
 	tls_sign_function *sign;
+	tls_chain_function *chain_of; /* with "sign"; NULL: one for all */
 	const char *protocols; /* Postfix's syntax: ">=TLSv1.2", "!SSLv3" */
 	const char *ciphers; /* OpenSSL cipher list, NULL for the default */
 	/* "smtp", "pop3", "imap": a client that negotiates another protocol

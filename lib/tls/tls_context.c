@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/tls/tls_context.h"
 
+#include <ctype.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
@@ -166,6 +167,51 @@ set_alpn(struct tls_context *c, const char *name)
 	SSL_CTX_set_alpn_select_cb(c->ssl, choose_alpn, c);
 }
 
+/* Letters, digits, hyphens and dots; nothing else is in a table. */
+static bool
+read_name(const char *asked, char out[256])
+{
+	size_t n = strlen(asked);
+
+	if (n == 0 || n > 255)
+		return false;
+	for (size_t i = 0; i <= n; i++) {
+		unsigned char c = (unsigned char)asked[i];
+
+		if (c != '\0' && !isalnum(c) && strchr("-._", c) == NULL)
+			return false;
+		out[i] = (char)tolower(c);
+	}
+	return out[0] != '.';
+}
+
+/*
+ * Called when the client's hello has been read, unless a session is resumed.
+ * May wait, so other tasks may have left something in the error queue.
+ */
+static int
+choose_certificate(SSL *ssl, void *context)
+{
+	const struct tls_context *c = context;
+	const char *asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	struct buf chain = BUF_INIT(TLS_CHAIN_MAX), error = BUF_INIT(1024);
+	enum tls_chain found = TLS_CHAIN_DEFAULT;
+	char name[256];
+
+	if (asked != NULL && read_name(asked, name))
+		found = c->chain_of(name, &chain);
+	ERR_clear_error();
+	if (found == TLS_CHAIN_FOUND &&
+	    !tls_session_load_text(ssl, buf_span(&chain), c->sign, &error)) {
+		log_warning("the certificate of %s: %s", name,
+		    buf_text(&error));
+		found = TLS_CHAIN_FAILED;
+	}
+	buf_fini(&chain);
+	buf_fini(&error);
+	return found != TLS_CHAIN_FAILED;
+}
+
 /* A client's certificate is looked at, never demanded, by the handshake. */
 static int
 accept_any(int verified, X509_STORE_CTX *store)
@@ -209,6 +255,11 @@ set_server(struct tls_context *c, const struct tls_server_settings *s,
 	SSL_CTX_set_dh_auto(c->ssl, 1);
 	SSL_CTX_set_num_tickets(c->ssl, 1);
 	set_alpn(c, s->alpn);
+	if (s->chain_of != NULL) {
+		c->sign = s->sign;
+		c->chain_of = s->chain_of;
+		SSL_CTX_set_cert_cb(c->ssl, choose_certificate, c);
+	}
 	c->tickets = tls_ticket_keys_new();
 	if (tls_ticket_keys_use(c->tickets, c->ssl) == -1) {
 		buf_add_text(error, "session tickets cannot be set up");

@@ -16,6 +16,8 @@ struct tls_context {
 	SSL_CTX *ssl;
 	struct tls_ticket_keys *tickets; /* servers */
 	unsigned char alpn[16]; /* length and name, as on the wire; or empty */
+	tls_sign_function *sign; /* servers, with chain_of */
+	tls_chain_function *chain_of;
 	enum tls_level level; /* clients */
 	unsigned int host_flags; /* X509_CHECK_FLAG bits for names */
 	struct tls_resume *resume; /* clients; NULL: none */
@@ -31,6 +33,12 @@ bool tls_context_load_files(struct tls_context *c,
     const struct tls_files *files, tls_sign_function *sign, struct buf *error);
 bool tls_context_load_text(struct tls_context *c, struct span pem,
     tls_sign_function *sign, struct buf *error);
+/*
+ * The same into one session, in the place of what its context has. False with
+ * *error, and nothing to be offered.
+ */
+bool tls_session_load_text(SSL *ssl, struct span pem, tls_sign_function *sign,
+    struct buf *error);
 /*
  * Authorities, all read now; both NULL or system_too: the system's. A
  * directory that cannot be read is a warning in the log: what it held is then

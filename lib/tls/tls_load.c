@@ -14,6 +14,7 @@
 
 struct loading {
 	struct tls_context *context;
+	SSL *session; /* NULL: for all of the context's */
 	tls_sign_function *sign;
 	EVP_PKEY *key; /* from a file of its own */
 	unsigned int count;
@@ -36,10 +37,14 @@ static bool
 use(struct loading *l, const struct tls_pem_group *g, EVP_PKEY *key,
     struct buf *error)
 {
-	SSL_CTX *ssl = l->context->ssl;
+	bool taken;
 
 	ERR_clear_error();
-	if (SSL_CTX_use_cert_and_key(ssl, g->leaf, key, g->issuers, 1) != 1) {
+	taken = l->session != NULL ?
+	    SSL_use_cert_and_key(l->session, g->leaf, key, g->issuers, 1) == 1 :
+	    SSL_CTX_use_cert_and_key(l->context->ssl, g->leaf, key, g->issuers,
+		1) == 1;
+	if (!taken) {
 		char text[256];
 
 		ERR_error_string_n(ERR_get_error(), text, sizeof(text));
@@ -47,7 +52,8 @@ use(struct loading *l, const struct tls_pem_group *g, EVP_PKEY *key,
 		buf_printf(error, "certificate and key are refused: %s", text);
 		return false;
 	}
-	note_end(l->context, g->leaf);
+	if (l->context != NULL)
+		note_end(l->context, g->leaf);
 	l->count++;
 	return true;
 }
@@ -92,9 +98,23 @@ bool
 tls_context_load_text(struct tls_context *c, struct span pem,
     tls_sign_function *sign, struct buf *error)
 {
-	struct loading l = { c, sign, NULL, 0 };
+	struct loading l = { .context = c, .sign = sign };
 
 	if (!tls_pem_each(pem, sign == NULL, load_group, &l, error))
+		return false;
+	if (l.count == 0)
+		buf_add_text(error, "no certificate found");
+	return l.count > 0;
+}
+
+bool
+tls_session_load_text(SSL *ssl, struct span pem, tls_sign_function *sign,
+    struct buf *error)
+{
+	struct loading l = { .session = ssl, .sign = sign };
+
+	SSL_certs_clear(ssl);
+	if (!tls_pem_each(pem, false, load_group, &l, error))
 		return false;
 	if (l.count == 0)
 		buf_add_text(error, "no certificate found");
@@ -106,7 +126,7 @@ static bool
 load_file(struct tls_context *c, const char *path, const char *key_file,
     tls_sign_function *sign, struct buf *error)
 {
-	struct loading l = { c, sign, NULL, 0 };
+	struct loading l = { .context = c, .sign = sign };
 	bool good = true;
 
 	if (sign == NULL && key_file != NULL && key_file[0] != '\0' &&

@@ -77,7 +77,8 @@ grade(const struct tls_params *p, struct tls_choice *c, struct buf *ciphers)
 
 bool
 tls_smtpd_context(const struct tls_params *p, const char *service,
-    tls_sign_function *sign, struct tls_context **context, const char **error)
+    tls_sign_function *sign, tls_chain_function *chain_of,
+    struct tls_context **context, const char **error)
 {
 	enum tls_level level = tls_level_of(p->smtpd_tls_security_level);
 	bool must = level >= TLS_ENCRYPT || p->smtpd_tls_wrappermode;
@@ -91,6 +92,7 @@ tls_smtpd_context(const struct tls_params *p, const char *service,
 			.eckey_file = p->smtpd_tls_eckey_file,
 		},
 		.sign = sign,
+		.chain_of = chain_of,
 		.protocols = must ? p->smtpd_tls_mandatory_protocols :
 				    p->smtpd_tls_protocols,
 		.alpn = "smtp",

@@ -26,7 +26,8 @@ enum tls_level tls_level_of(const char *word);
  * be honoured: a level, but no certificate, above all.
  */
 bool tls_smtpd_context(const struct tls_params *p, const char *service,
-    tls_sign_function *sign, struct tls_context **context, const char **error);
+    tls_sign_function *sign, tls_chain_function *chain_of,
+    struct tls_context **context, const char **error);
 
 /*
  * A context for the SMTP client at a level other than TLS_NONE. The host to

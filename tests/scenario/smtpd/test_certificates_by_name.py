@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: ISC
+"""tls_server_sni_maps: the certificate of the name that a client asks for, in
+SMTP, POP3 and IMAP, with the keys in keyd."""
+import os
+import socket
+import ssl
+import subprocess
+
+import pytest
+
+from peers import Dialogue
+from posthaste import AS_ROOT, wait_for
+
+
+def make(folder, name, kind="rsa:2048"):
+    """name.key and name.crt; kind "ec" for an ECDSA one."""
+    how = (["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+           if kind == "ec" else ["-newkey", kind])
+    subprocess.run(
+        ["openssl", "req", "-x509", "-nodes", "-days", "30", "-subj",
+         f"/CN={name}", *how, "-keyout", folder / f"{name}.key", "-out",
+         folder / f"{name}.crt"], check=True, capture_output=True)
+    os.chmod(folder / f"{name}.key", 0o600)
+    return f"{folder}/{name}.key,{folder}/{name}.crt"
+
+
+def shown(connection, name, **options):
+    """The common name of the certificate that this name is shown."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    for option, value in options.items():
+        if option == "ciphers":
+            context.set_ciphers(value)
+        else:
+            setattr(context, option, value)
+    with context.wrap_socket(connection, server_hostname=name) as t:
+        der = t.getpeercert(True)
+    text = subprocess.run(
+        ["openssl", "x509", "-inform", "DER", "-noout", "-subject"],
+        input=der, capture_output=True, check=True).stdout.decode()
+    return text.split("=")[-1].strip()
+
+
+def folder(s):
+    return s.root / "etc"
+
+
+def smtp(s, name, **options):
+    with Dialogue(s.ports["smtp"]) as c:
+        c.reply()
+        c.ask("EHLO client.test")
+        assert c.ask("STARTTLS").startswith("220")
+        return shown(c.socket, name, **options)
+
+
+def direct(s, port, name, **options):
+    return shown(socket.create_connection(("127.0.0.1", s.ports[port])), name,
+                 **options)
+
+
+def site(suite, kind, text=None):
+    s = suite(start=False)
+    one = make(folder(s), "one.test", "ec")
+    many = make(folder(s), "any.many.test")
+    s.write("names", text or f"one.test {one}\n.many.test {many}\n")
+    if kind == "hash":
+        s.command("postmap", "-F", f"hash:{folder(s)}/names")
+    os.chmod(folder(s) / "names", 0o600)
+    s.set(tls_server_sni_maps=f"{kind}:{folder(s)}/names")
+    s.start()
+    return s
+
+
+@pytest.mark.parametrize("kind", ["texthash", "hash"])
+def test_certificate_of_the_name(suite, kind):
+    s = site(suite, kind)
+    for ask in (lambda n, **o: smtp(s, n, **o),
+                lambda n, **o: direct(s, "smtps", n, **o),
+                lambda n, **o: direct(s, "pop3s", n, **o),
+                lambda n, **o: direct(s, "imaps", n, **o)):
+        assert ask("one.test") == "one.test"
+        assert ask("ONE.test") == "one.test"
+        assert ask("a.b.many.test") == "any.many.test"
+        assert ask("many.test") == "mx.example.test"
+        assert ask("other.test") == "mx.example.test"
+        assert ask(None) == "mx.example.test"
+        assert ask("a.many.test", maximum_version=ssl.TLSVersion.TLSv1_2) \
+            == "any.many.test"
+    assert "refused" not in s.log()
+
+
+def test_a_changed_table_is_used_within_a_second(suite):
+    s = site(suite, "texthash")
+    assert smtp(s, "new.test") == "mx.example.test"
+    new = make(folder(s), "new.test")
+    before = s.processes("keyd")
+    (folder(s) / "names").write_text(f"new.test {new}\n")
+    wait_for("the new certificate", lambda: smtp(s, "new.test") == "new.test",
+             deadline=3)
+    assert smtp(s, "one.test") == "mx.example.test"
+    if AS_ROOT:  # only root can read the keys: another process did
+        assert s.processes("keyd") != before
+
+
+def test_a_bad_entry_costs_its_own_name_alone(suite):
+    s = suite(start=False)
+    good = make(folder(s), "good.test")
+    make(folder(s), "half.test")
+    # built without -F: names of files, not what they hold
+    s.write("names", f"good.test {good}\n")
+    s.write("plain", f"plain.test {good}\n")
+    s.command("postmap", f"cdb:{folder(s)}/plain")
+    (folder(s) / "plain").unlink()
+    s.write("half", f"half.test {folder(s)}/half.test.crt\n")
+    s.set(tls_server_sni_maps=f"texthash:{folder(s)}/names, cdb:{folder(s)}/plain, "
+                              f"texthash:{folder(s)}/half")
+    s.start()
+    for name in ("plain.test", "half.test"):
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            smtp(s, name)
+    s.wait_log(r"tls_server_sni_maps: plain.test: no base64 of files: is the "
+               r"table made with postmap -F\?")
+    s.wait_log(r"tls_server_sni_maps: half.test: no private key")
+    assert smtp(s, "good.test") == "good.test"
+    assert smtp(s, "x" * 60 + ".test") == "mx.example.test"
+
+
+def test_keys_are_not_asked_of_a_server(suite):
+    s = suite(start=False)
+    s.set(tls_server_sni_maps="socketmap:inet:127.0.0.1:9:names")
+    done = s.posthaste("check", check=False)
+    assert done.returncode != 0
+    assert "tls_server_sni_maps: private keys are not asked of a server" \
+        in done.err
