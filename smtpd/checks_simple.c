@@ -99,15 +99,19 @@ check_sleep(struct evaluation *e, const char *argument)
 enum decision
 check_inet_interfaces(struct evaluation *e, const char *argument)
 {
-	struct address here = { .length = sizeof(here.v6) };
+	struct address here = e->s->client.server;
 
 	(void)argument;
 	if (address_is_loopback(&e->s->client.address))
 		return PERMIT;
 	/* a client that talks to itself comes from the address it talks to */
-	if (getsockname(stream_fd(e->s->io), &here.any, &here.length) < 0)
-		return DUNNO;
-	address_normalise(&here);
+	if (here.length == 0) {
+		here.length = sizeof(here.v6);
+		if (getsockname(stream_fd(e->s->io), &here.any, &here.length) <
+		    0)
+			return DUNNO;
+		address_normalise(&here);
+	}
 	return address_is_ip(&here) &&
 		address_equal_host(&here, &e->s->client.address) ?
 	    PERMIT :

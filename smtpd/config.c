@@ -31,6 +31,8 @@ static const struct {
 	{ "dsn", EHLO_DSN },
 	{ "smtputf8", EHLO_SMTPUTF8 },
 	{ "chunking", EHLO_CHUNKING },
+	{ "xclient", EHLO_XCLIENT },
+	{ "xforward", EHLO_XFORWARD },
 	{ "silent-discard", EHLO_SILENT },
 };
 
@@ -50,9 +52,7 @@ read_keywords(struct buf *error)
 			config.discard |= keywords[i].keyword;
 		else if (!span_is_nocase(word, "etrn") &&
 		    !span_is_nocase(word, "requiretls") &&
-		    !span_is_nocase(word, "verp") &&
-		    !span_is_nocase(word, "xclient") &&
-		    !span_is_nocase(word, "xforward"))
+		    !span_is_nocase(word, "verp"))
 			buf_printf(error,
 			    "smtpd_discard_ehlo_keywords: "
 			    "unknown keyword: %.*s\n",
@@ -71,6 +71,13 @@ names_list(const char *setting, const char *word)
 	return false;
 }
 
+/* Does "example.test" in this list mean what is below it, too? */
+static bool
+parents_of(const char *setting)
+{
+	return names_list(common.parent_domain_matches_subdomains, setting);
+}
+
 /* The same text is the same list. */
 static struct client_list *
 read_list(const char *setting, const char *text, bool parents,
@@ -86,8 +93,7 @@ read_lists(struct buf *error)
 {
 	const struct smtpd_params *p = &config.calm;
 	const char *exceptions = p->smtpd_client_event_limit_exceptions;
-	bool parents =
-	    names_list(common.parent_domain_matches_subdomains, "mynetworks");
+	bool parents = parents_of("mynetworks");
 
 	config.mynetworks =
 	    client_list_new("mynetworks", common.mynetworks, parents, error);
@@ -102,6 +108,12 @@ read_lists(struct buf *error)
 		p->smtpd_forbid_bare_newline_exclusions, parents, error);
 	config.auth_exceptions = read_list("smtpd_sasl_exceptions_networks",
 	    p->smtpd_sasl_exceptions_networks, parents, error);
+	config.xclient_hosts = read_list("smtpd_authorized_xclient_hosts",
+	    p->smtpd_authorized_xclient_hosts,
+	    parents_of("smtpd_authorized_xclient_hosts"), error);
+	config.xforward_hosts = read_list("smtpd_authorized_xforward_hosts",
+	    p->smtpd_authorized_xforward_hosts,
+	    parents_of("smtpd_authorized_xforward_hosts"), error);
 }
 
 /*
@@ -149,9 +161,7 @@ smtpd_config_load(const struct service *service)
 	config.service = service;
 	config.common = &common;
 	config.tls_params = &tls;
-	config.parents_match =
-	    names_list(common.parent_domain_matches_subdomains,
-		"smtpd_access_maps");
+	config.parents_match = parents_of("smtpd_access_maps");
 	read_keywords(&error);
 	read_lists(&error);
 	read_stressed(service->conf, &error);

@@ -29,6 +29,8 @@ enum ehlo_keyword {
 	EHLO_SMTPUTF8 = 256,
 	EHLO_CHUNKING = 1024,
 	EHLO_SILENT = 512, /* silent-discard */
+	EHLO_XCLIENT = 2048,
+	EHLO_XFORWARD = 4096,
 };
 
 struct smtpd_config {
@@ -46,6 +48,8 @@ struct smtpd_config {
 	struct client_list *limit_exceptions;
 	struct client_list *newline_exceptions;
 	struct client_list *auth_exceptions;
+	struct client_list *xclient_hosts;
+	struct client_list *xforward_hosts;
 	struct restriction_lists *restrictions;
 	struct restriction_lists *stressed_restrictions;
 	bool parents_match; /* parent_domain_matches_subdomains has

@@ -6,99 +6,11 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
-#include "lib/dns/dns.h"
 #include "lib/log/log.h"
-#include "lib/mail/mail_address.h"
 #include "lib/task/task.h"
 #include "smtpd/gate.h"
+#include "smtpd/identify.h"
 #include "smtpd/limits.h"
-
-enum { NAME_DEADLINE_S = 15 };
-
-static void
-set_name(struct client *c, const char *name, const char *unverified)
-{
-	/* names of DNS are a stranger's words as well */
-	if (name == NULL || !mail_hostname_valid(span_of(name), false))
-		name = "unknown";
-	if (unverified == NULL ||
-	    !mail_hostname_valid(span_of(unverified), false))
-		unverified = name;
-	c->name = mem_text(name);
-	c->unverified_name = mem_text(unverified);
-}
-
-static void
-look_up_name(struct session *s)
-{
-	struct client *c = &s->client;
-	struct arena *a;
-	const char *name = NULL, *unverified = NULL;
-	enum dns_result r;
-
-	if (!address_is_ip(&c->address)) {
-		set_name(c, "localhost", "localhost");
-		return;
-	}
-	if (!s->p->smtpd_peername_lookup) {
-		set_name(c, NULL, NULL);
-		return;
-	}
-	a = arena_new();
-	r = dns_client_name(a, &c->address, clock_in(NAME_DEADLINE_S), &name,
-	    &unverified);
-	c->name_trouble = r == DNS_AGAIN;
-	set_name(c, r == DNS_OK ? name : NULL, unverified);
-	arena_free(&a);
-}
-
-static enum table_result
-match(const struct client_list *l, const struct client *c)
-{
-	return client_list_match(l, &c->address, span_of(c->address_text),
-	    span_of(c->name));
-}
-
-/* Most lists are mynetworks by default: asked once. */
-static bool
-listed(const struct session *s, const struct client_list *l)
-{
-	if (l == s->config->mynetworks)
-		return s->client.mynetworks;
-	return match(l, &s->client) == TABLE_FOUND;
-}
-
-static void
-look_up_lists(struct session *s)
-{
-	struct client *c = &s->client;
-	enum table_result r = match(s->config->mynetworks, c);
-
-	c->mynetworks = r == TABLE_FOUND;
-	c->mynetworks_trouble = r == TABLE_AGAIN || r == TABLE_BROKEN;
-	c->no_limits = listed(s, s->config->limit_exceptions);
-	c->newline_exception = listed(s, s->config->newline_exceptions);
-	c->auth_exception = listed(s, s->config->auth_exceptions);
-}
-
-static void
-identify(struct session *s, int fd)
-{
-	struct client *c = &s->client;
-
-	c->address.length = sizeof(c->address.un); /* the largest */
-	if (getpeername(fd, &c->address.any, &c->address.length) < 0)
-		c->address = (struct address){ .length = 0 };
-	address_normalise(&c->address);
-	address_host(&c->address, c->address_text);
-	look_up_name(s);
-	if (s->p->smtpd_client_port_logging && address_is_ip(&c->address))
-		c->full = mem_printf("%s[%s]:%u", c->name, c->address_text,
-		    address_port(&c->address));
-	else
-		c->full = mem_printf("%s[%s]", c->name, c->address_text);
-	look_up_lists(s);
-}
 
 bool
 connect_tls_allowed(struct session *s)
@@ -171,6 +83,17 @@ within_limits(struct session *s)
 	return false;
 }
 
+/* Nobody knows who that is: nothing is done for it. */
+static void
+turn_away(struct session *s)
+{
+	if (s->config->tls_params->smtpd_tls_wrappermode)
+		s->closing = true;
+	else
+		say_goodbye(s, "4.3.0", "%s Server local error",
+		    s->config->common->myhostname);
+}
+
 /* Without smtpd_delay_reject a refused client hears it as the banner. */
 static bool
 client_allowed(struct session *s)
@@ -193,6 +116,13 @@ client_allowed(struct session *s)
 	return fine;
 }
 
+static void
+greet(struct session *s)
+{
+	if (client_allowed(s))
+		say(s, 220, NULL, "%s", s->p->smtpd_banner);
+}
+
 bool
 connect_begin(struct session *s, const struct service *service, int fd)
 {
@@ -203,7 +133,10 @@ connect_begin(struct session *s, const struct service *service, int fd)
 	s->restrictions = stressed ? s->config->stressed_restrictions :
 				     s->config->restrictions;
 	stream_timeout(s->io, s->p->smtpd_timeout * 1000);
-	identify(s, fd);
+	if (!identify_client(s, fd)) {
+		turn_away(s);
+		return true;
+	}
 	log_info("connect from %s", s->client.full);
 	if (!within_limits(s))
 		return true;
@@ -212,10 +145,22 @@ connect_begin(struct session *s, const struct service *service, int fd)
 		s->closing = true; /* nothing can be said in clear */
 		return true;
 	}
-	if (client_allowed(s))
-		say(s, 220, NULL, "%s", s->p->smtpd_banner);
+	greet(s);
 	if (!s->tls_seen)
 		gate_synchronised(s);
+	return true;
+}
+
+bool
+connect_again(struct session *s)
+{
+	limits_disconnect(s);
+	identify_again(s);
+	free(s->denied);
+	s->denied = NULL;
+	if (!within_limits(s))
+		return false;
+	greet(s);
 	return true;
 }
 

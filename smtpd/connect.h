@@ -8,6 +8,11 @@
 
 /* False: the client was turned away and nothing remains to be said. */
 bool connect_begin(struct session *s, const struct service *service, int fd);
+/*
+ * XCLIENT has said who the client is: limits and lists are the new one's, who
+ * is greeted again. False: it was turned away.
+ */
+bool connect_again(struct session *s);
 void connect_end(struct session *s);
 /*
  * May this client begin another TLS session? If not, that is logged; to be

@@ -8,6 +8,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "smtpd/attributes.h"
 #include "smtpd/login.h"
 #include "smtpd/session.h"
 
@@ -114,6 +115,24 @@ offer_auth(struct offer *o, struct session *s)
 		offer(o, EHLO_AUTH, "AUTH=%s", mechanisms);
 }
 
+/* To those alone who may use them. */
+static void
+offer_attributes(struct offer *o, const struct session *s)
+{
+	struct buf names = BUF_INIT(OFFER_MAX - 16);
+
+	if (s->client.may_xclient) {
+		attributes_names(FOR_XCLIENT, &names);
+		offer(o, EHLO_XCLIENT, "XCLIENT %s", buf_text(&names));
+	}
+	buf_reset(&names);
+	if (s->client.may_xforward) {
+		attributes_names(FOR_XFORWARD, &names);
+		offer(o, EHLO_XFORWARD, "XFORWARD %s", buf_text(&names));
+	}
+	buf_fini(&names);
+}
+
 static void
 collect(struct offer *o, struct session *s)
 {
@@ -130,6 +149,7 @@ collect(struct offer *o, struct session *s)
 	if (s->config->tls != NULL && !s->tls_seen)
 		offer(o, EHLO_STARTTLS, "STARTTLS");
 	offer_auth(o, s);
+	offer_attributes(o, s);
 	offer(o, EHLO_ENHANCEDSTATUSCODES, "ENHANCEDSTATUSCODES");
 	offer(o, EHLO_8BITMIME, "8BITMIME");
 	offer(o, EHLO_DSN, "DSN");

@@ -2,6 +2,7 @@
 # all but main, for the tests as well
 smtpd_parts = \
 	smtpd/ask.c smtpd/ask.h \
+	smtpd/attributes.c smtpd/attributes.h smtpd/attributes.def \
 	smtpd/checks.h \
 	smtpd/checks_access.c \
 	smtpd/checks_lookup.c \
@@ -15,6 +16,7 @@ smtpd_parts = \
 	smtpd/esmtp.c smtpd/esmtp.h \
 	smtpd/gate.c smtpd/gate.h \
 	smtpd/hello.c \
+	smtpd/identify.c smtpd/identify.h \
 	smtpd/limits.c smtpd/limits.h \
 	smtpd/login.c smtpd/login.h \
 	smtpd/mail.c \
@@ -31,7 +33,9 @@ smtpd_parts = \
 	smtpd/starttls.c \
 	smtpd/submission.c smtpd/submission.h \
 	smtpd/verb.c smtpd/verb.h \
-	smtpd/verbs.def
+	smtpd/verbs.def \
+	smtpd/xclient.c \
+	smtpd/xforward.c smtpd/xforward.h
 
 daemon_PROGRAMS += smtpd/smtpd
 smtpd_smtpd_SOURCES = smtpd/smtpd.c $(smtpd_parts)
@@ -55,3 +59,7 @@ tests_unit_smtpd_session_test_LDADD = $(LDADD) -lcmocka
 check_PROGRAMS += tests/fuzz/esmtp_fuzz
 TESTS += tests/fuzz/esmtp_fuzz
 tests_fuzz_esmtp_fuzz_SOURCES = tests/fuzz/esmtp_fuzz.c tests/fuzz/replay.c
+check_PROGRAMS += tests/fuzz/attributes_fuzz
+TESTS += tests/fuzz/attributes_fuzz
+tests_fuzz_attributes_fuzz_SOURCES = tests/fuzz/attributes_fuzz.c \
+	tests/fuzz/replay.c

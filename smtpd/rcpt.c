@@ -11,13 +11,14 @@
 #include "smtpd/resolve_cache.h"
 #include "smtpd/room.h"
 #include "smtpd/session.h"
+#include "smtpd/xforward.h"
 
 /* The message gets its name with the first recipient. */
 static void
 name_message(struct session *s)
 {
 	struct transaction *t = s->mail;
-	char login[600] = "";
+	char login[600] = "", origin[FORWARDED_ORIGIN_MAX] = "";
 
 	if (t->queue_id[0] != '\0')
 		return;
@@ -26,7 +27,9 @@ name_message(struct session *s)
 		snprintf(login, sizeof(login),
 		    ", sasl_method=%s, sasl_username=%s", s->mechanism,
 		    s->user);
-	log_info("%s: client=%s%s", t->queue_id, s->client.full, login);
+	forwarded_origin(s->forwarded, origin);
+	log_info("%s: client=%s%s%s", t->queue_id, s->client.full, origin,
+	    login);
 }
 
 static void

@@ -22,19 +22,22 @@ session_state(struct session *s, enum smtpd_state state)
 	s->state = state;
 }
 
+/* The transaction, but not what XFORWARD has said of the next one. */
+static void drop(struct session *s);
+
 void
 transaction_begin(struct session *s)
 {
 	struct transaction *t = mem_new(sizeof(*t));
 
-	transaction_free(s);
+	drop(s);
 	t->arena = arena_new();
 	buf_init(&t->bcc, 65536);
 	s->mail = t;
 }
 
-void
-transaction_free(struct session *s)
+static void
+drop(struct session *s)
 {
 	struct transaction *t = s->mail;
 
@@ -49,6 +52,14 @@ transaction_free(struct session *s)
 	s->mail = NULL;
 	if (s->state != STATE_NEW)
 		s->state = s->helo != NULL ? STATE_READY : STATE_NEW;
+}
+
+void
+transaction_free(struct session *s)
+{
+	drop(s);
+	free(s->forwarded);
+	s->forwarded = NULL;
 }
 
 void

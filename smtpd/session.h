@@ -16,6 +16,7 @@
 #include "smtpd/config.h"
 #include "smtpd/verb.h"
 
+struct forwarded;
 struct reception;
 struct resolve_cache;
 
@@ -25,6 +26,8 @@ enum { SESSION_IDLE_AFTER_MS = 2000 };
 struct client {
 	struct address address;
 	char address_text[ADDRESS_TEXT_MAX]; /* "192.0.2.1", "unknown" */
+	/* where it connected to, as a proxy says; length 0: ask the socket */
+	struct address server;
 	char *name; /* verified, or "unknown" */
 	char *unverified_name; /* of the reverse lookup only, or "unknown" */
 	char *full; /* "name[address]" */
@@ -34,6 +37,8 @@ struct client {
 	bool no_limits; /* smtpd_client_event_limit_exceptions */
 	bool newline_exception;
 	bool auth_exception;
+	bool may_xclient;
+	bool may_xforward;
 	struct client_count count; /* of limits.h, while connected */
 };
 
@@ -89,6 +94,7 @@ struct session {
 	char *tls_text; /* what TLS, for the Received header */
 	char *user; /* logged in as, or NULL */
 	char *mechanism;
+	struct forwarded *forwarded; /* by XFORWARD, for one message, or NULL */
 	struct transaction *mail; /* NULL outside */
 	struct resolve_cache *resolved; /* what lookup said */
 	struct tally tally[VERB_COUNT];

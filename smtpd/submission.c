@@ -14,6 +14,7 @@
 #include "lib/net/stream_pool.h"
 #include "lib/task/task.h"
 #include "smtpd/scratch.h"
+#include "smtpd/xforward.h"
 
 enum {
 	TRACE_MAX = 8192,
@@ -117,6 +118,7 @@ trace(const struct session *s, struct buf *out)
 		    s->tls_text :
 		    NULL,
 		.login = s->p->smtpd_sasl_authenticated_header ? s->user : NULL,
+		.hidden = s->p->smtpd_hide_client_session,
 		.hostname = s->config->common->myhostname,
 		.mail_name = s->config->common->mail_name,
 		.protocol = protocol,
@@ -196,11 +198,13 @@ put_submit(const struct submission *m, struct ipc *c)
 		.hold = t->hold,
 		/* since the first recipient: "delay" counts the sending too */
 		.arrival = (uint64_t)queue_id_time(t->queue_id),
-		.trusted = s->client.mynetworks || s->user != NULL,
+		.trusted = forwarded_trusted(s->forwarded,
+		    s->client.mynetworks || s->user != NULL),
 		.client = client,
 	};
 
-	snprintf(client, sizeof(client), "%s", s->client.full);
+	snprintf(client, sizeof(client), "%s",
+	    forwarded_client(s->forwarded, s->client.full));
 	trace(s, &received);
 	submit.trace = buf_text(&received);
 	recipients(t, &submit.recipients);

@@ -28,6 +28,8 @@ static const char *const log_names[VERB_COUNT] = {
 	[VERB_VRFY] = "vrfy",
 	[VERB_HELP] = "help",
 	[VERB_QUIT] = "quit",
+	[VERB_XCLIENT] = "xclient",
+	[VERB_XFORWARD] = "xforward",
 	[VERB_UNKNOWN] = "unknown",
 };
 

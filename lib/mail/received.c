@@ -70,7 +70,7 @@ received_format(const struct received *r, struct buf *out)
 	char date[CLOCK_DATE_MAX];
 
 	buf_add_text(out, "Received: ");
-	if (r->local != NULL)
+	if (r->local != NULL || r->hidden)
 		buf_add_text(out, "by ");
 	else
 		add_client(r, out);
@@ -78,7 +78,7 @@ received_format(const struct received *r, struct buf *out)
 	add_with(out, " (", r->mail_name);
 	add_with(out, ", from ", r->local);
 	buf_add_char(out, ')');
-	add_with(out, " with ", r->protocol);
+	add_with(out, " with ", r->hidden ? NULL : r->protocol);
 	add_with(out, " id ", r->id);
 	if (r->recipient != NULL && r->recipient[0] != '\0') {
 		add_recipient(out, r->recipient);

@@ -19,6 +19,8 @@ struct received {
 	/* not from SMTP: "userid 1000" or the like; then the above is unused */
 	const char *local;
 
+	bool hidden; /* from SMTP, but nothing of the above is told */
+
 	const char *hostname; /* ours */
 	const char *mail_name; /* "Posthaste" */
 	const char *protocol; /* "ESMTPS"; NULL: no "with" */
