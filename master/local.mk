@@ -6,6 +6,7 @@ master_master_SOURCES = master/master.c master/master.h \
 	master/endpoint.c master/endpoint.h \
 	master/handover.c master/notify.c master/plan.c master/plan.h \
 	master/mend.c master/reload.c master/renewal.c \
+	master/relaying_check.c master/relaying_check.h \
 	master/report.c master/report.h \
 	master/restrictions_check.c master/restrictions_check.h \
 	master/service.c master/services_check.c master/services_check.h \

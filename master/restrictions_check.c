@@ -8,6 +8,7 @@
 #include "lib/table/network.h"
 #include "lib/table/table_check.h"
 #include "master/access_check.h"
+#include "master/relaying_check.h"
 
 enum argument { ARGUMENT_NONE, ARGUMENT_TABLE, ARGUMENT_TEXT, ARGUMENT_NEXT };
 
@@ -56,6 +57,52 @@ find(const struct known *list, size_t count, struct span name)
 		if (span_is_nocase(name, list[i].name))
 			return &list[i];
 	return NULL;
+}
+
+/* Of restrictions and classes, whichever is least far away. */
+static void
+nearest(struct conf *c, struct span word, struct buf *to)
+{
+	struct span rest = span_of(conf_value(c, "smtpd_restriction_classes"));
+	struct span class, best = { 0 };
+	size_t least = word.n / 5 + 2;
+
+	for (size_t i = 0; i < OURS + MISSING; i++) {
+		const char *name =
+		    i < OURS ? ours[i].name : missing[i - OURS].name;
+		size_t d = conf_name_distance(word, name);
+
+		if (d < least) {
+			least = d;
+			best = span_of(name);
+		}
+	}
+	while (conf_list_next(&rest, &class)) {
+		char *name = mem_span_text(class);
+		size_t d = conf_name_distance(word, name);
+
+		if (d < least) {
+			least = d;
+			best = class;
+		}
+		free(name);
+	}
+	if (best.n > 0)
+		buf_printf(to, "; did you mean \"%.*s\"?", SPAN_ARG(best));
+}
+
+static void
+unknown(struct checking *k, struct span word)
+{
+	buf_printf(k->errors, "%s: %s: unknown restriction: \"%.*s\"",
+	    conf_origin(k->c, k->setting), k->setting,
+	    SPAN_ARG(span_take(word, 200)));
+	if (span_find(word, ';') < word.n)
+		buf_add_text(k->errors,
+		    ": blanks or commas separate restrictions");
+	else
+		nearest(k->c, word, k->errors);
+	buf_add_text(k->errors, "\n");
 }
 
 static void
@@ -148,7 +195,7 @@ check_word(struct checking *k, struct span word)
 	} else if (span_find(word, ':') < word.n) {
 		check_access_table(k, word);
 	} else if (!is_class(k->c, word)) {
-		wrong(k, "unknown restriction", word);
+		unknown(k, word);
 	}
 }
 
@@ -220,42 +267,6 @@ check_networks(struct checking *k)
 	}
 }
 
-/* What smtpd asks of one of the two lists; the others never count. */
-static bool
-protects(struct conf *c, const char *setting)
-{
-	static const char *const words[] = { "reject_unauth_destination",
-		"defer_unauth_destination", "reject", "defer" };
-	struct span rest = span_of(conf_value(c, setting)), word;
-	bool warn = false;
-
-	while (conf_list_next(&rest, &word)) {
-		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-			if (!warn && span_is_nocase(word, words[i]))
-				return true;
-		warn = span_is_nocase(word, "warn_if_reject");
-	}
-	return false;
-}
-
-static void
-check_relaying(struct checking *k)
-{
-	static const char relay[] = "smtpd_relay_restrictions";
-	static const char recipient[] = "smtpd_recipient_restrictions";
-	bool empty = conf_value(k->c, relay)[0] == '\0';
-	const char *setting = empty ? recipient : relay;
-
-	if (k->warnings == NULL || protects(k->c, relay) ||
-	    protects(k->c, recipient) ||
-	    (empty && conf_value(k->c, recipient)[0] == '\0'))
-		return;
-	buf_printf(k->warnings,
-	    "%s: %s: neither this nor %s has reject_unauth_destination: it is "
-	    "used as well, so that strangers cannot send to other sites\n",
-	    conf_origin(k->c, setting), setting, empty ? relay : recipient);
-}
-
 void
 restrictions_check_settings(struct conf *c, struct buf *errors,
     struct buf *warnings)
@@ -272,9 +283,13 @@ restrictions_check_settings(struct conf *c, struct buf *errors,
 	struct checking k = { .c = c, .errors = errors, .warnings = warnings };
 
 	check_classes(&k);
-	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
 		check_list(&k, settings[i], conf_value(c, settings[i]));
+		if (warnings != NULL)
+			relaying_check_order(c, settings[i], warnings);
+	}
 	check_networks(&k);
-	check_relaying(&k);
+	if (warnings != NULL)
+		relaying_check(c, warnings);
 	access_checked_fini(&k.checked);
 }

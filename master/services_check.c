@@ -126,6 +126,24 @@ check_pipe(const struct checking *k)
 		check_command(k, command);
 }
 
+/* Postfix's programs end where there are words that they do not take. */
+static void
+check_words(const struct checking *k)
+{
+	for (char **a = k->e->arguments; *a != NULL; a++) {
+		const char *v = *a + 1 + strspn(*a + 1, "v");
+
+		if (**a == '-' && (*v == '\0' || strcmp(*a, "-D") == 0))
+			continue;
+		complain_service(k->errors, k->e,
+		    **a == '-' ?
+			"\"%s\": there is no such option" :
+			"\"%s\" belongs to no option: a value has no blanks, "
+			"or stands in braces: -o { name = value }",
+		    *a);
+	}
+}
+
 /* Each of these owns something: the queue, the maildrop, the log. */
 static void
 check_maxproc(const struct checking *k)
@@ -169,6 +187,8 @@ services_check(const struct master_entry *e, const struct program *program,
 
 	if (strcmp(e->command, "pipe") == 0)
 		check_pipe(&k);
+	else
+		check_words(&k);
 	check_maxproc(&k);
 	check_wakeup(&k);
 }

@@ -235,20 +235,58 @@ compile_classes(struct restriction_lists *l, struct conf *conf,
 	}
 }
 
-/* Is there something in the list that no stranger's relaying passes? */
-static bool
-protects(const struct rule_list *l)
-{
-	for (size_t i = 0; i < l->count; i++) {
-		const struct keyword *k = l->rules[i].keyword;
+/* What a stranger's mail for another site meets first of these. */
+enum fate { FATE_OPEN, FATE_REFUSED, FATE_PASSED };
 
-		if (k != NULL && !l->rules[i].warn &&
-		    (k->check == check_unauth_destination ||
-			k->check == check_defer_destination ||
-			k->check == check_reject || k->check == check_defer))
-			return true;
-	}
-	return false;
+static enum fate fate_in(const struct rule_list *l, int depth);
+
+static enum fate
+fate_at(const struct rule *r, int depth)
+{
+	if (r->warn || depth >= DEPTH_MAX)
+		return FATE_OPEN;
+	if (r->class != NULL)
+		return fate_in(r->class, depth + 1);
+	if (r->keyword == NULL)
+		return FATE_OPEN;
+	if (r->keyword->check == check_permit)
+		return FATE_PASSED;
+	if (r->keyword->check == check_unauth_destination ||
+	    r->keyword->check == check_defer_destination ||
+	    r->keyword->check == check_reject ||
+	    r->keyword->check == check_defer)
+		return FATE_REFUSED;
+	return FATE_OPEN;
+}
+
+static enum fate
+fate_in(const struct rule_list *l, int depth)
+{
+	enum fate f = FATE_OPEN;
+
+	for (size_t i = 0; f == FATE_OPEN && i < l->count; i++)
+		f = fate_at(&l->rules[i], depth);
+	return f;
+}
+
+/* What is behind a rule that all pass is never asked: before that. */
+static void
+insert_before_permit(struct rule_list *into, struct rule_list *safe)
+{
+	struct rule_list rest = *into;
+	size_t at = 0;
+
+	while (at < rest.count && fate_at(&rest.rules[at], 0) != FATE_PASSED)
+		at++;
+	*into = (struct rule_list){ NULL, 0, 0 };
+	for (size_t i = 0; i < at; i++)
+		*add_rule(into) = rest.rules[i];
+	for (size_t i = 0; i < safe->count; i++)
+		*add_rule(into) = safe->rules[i];
+	for (size_t i = at; i < rest.count; i++)
+		*add_rule(into) = rest.rules[i];
+	free(rest.rules);
+	free(safe->rules);
 }
 
 /* Never an open relay, whatever main.cf says or leaves out. */
@@ -260,16 +298,18 @@ protect(struct restriction_lists *l)
 	    "reject_unauth_destination";
 	struct compile c = { NULL, settings[STAGE_RELAY], STAGE_RELAY,
 		span_of(safe), NULL, false };
+	struct rule_list more = { NULL, 0, 0 };
 
-	if (protects(&l->stages[STAGE_RELAY]) ||
-	    protects(&l->stages[STAGE_RECIPIENT]))
+	if (fate_in(&l->stages[STAGE_RELAY], 0) == FATE_REFUSED ||
+	    fate_in(&l->stages[STAGE_RECIPIENT], 0) == FATE_REFUSED)
 		return;
 	if (l->stages[STAGE_RELAY].count > 0)
 		log_warning("neither smtpd_relay_restrictions nor "
 			    "smtpd_recipient_restrictions has "
 			    "reject_unauth_destination: \"%s\" is used as well",
 		    safe);
-	compile_rules(&c, &l->stages[STAGE_RELAY]);
+	compile_rules(&c, &more);
+	insert_before_permit(&l->stages[STAGE_RELAY], &more);
 }
 
 struct restriction_lists *

@@ -199,7 +199,16 @@ least(size_t a, size_t b, size_t c)
 	return ab < c ? ab : c;
 }
 
-/* Insertions, deletions and changes of one letter between two names. */
+static char
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/*
+ * Insertions, deletions and changes of one letter between two names, of
+ * which the second has small letters.
+ */
 static size_t
 distance(struct span a, const char *b)
 {
@@ -217,7 +226,7 @@ distance(struct span a, const char *b)
 			size_t above = row[j];
 
 			row[j] = least(row[j] + 1, row[j - 1] + 1,
-			    before + (a.p[i - 1] != b[j - 1]));
+			    before + (lower(a.p[i - 1]) != b[j - 1]));
 			before = above;
 		}
 	}

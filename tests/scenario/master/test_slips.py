@@ -77,6 +77,48 @@ SLIPS = {
         "main.cf: line {n1}: smtpd_recipient_restrictions: neither this nor "
         "smtpd_relay_restrictions has reject_unauth_destination: it is used "
         "as well"),
+    "open behind permit": (
+        "smtpd_relay_restrictions = permit_mynetworks, permit, "
+        "reject_unauth_destination\n",
+        "main.cf: line {n}: smtpd_relay_restrictions: neither this nor "
+        "smtpd_recipient_restrictions has reject_unauth_destination: it is "
+        "used as well"),
+    "behind permit": (
+        "smtpd_sender_restrictions = permit, reject_non_fqdn_sender\n",
+        'main.cf: line {n}: smtpd_sender_restrictions: '
+        '"reject_non_fqdn_sender" stands behind "permit", which ends the '
+        'list: it is never asked'),
+    "own clients behind the refusal of other sites": (
+        "smtpd_relay_restrictions = reject_unauth_destination, "
+        "permit_mynetworks\n",
+        'main.cf: line {n}: smtpd_relay_restrictions: "permit_mynetworks" '
+        'stands behind "reject_unauth_destination": whom it is to let '
+        "through cannot send to other sites"),
+    "everybody is ours": (
+        "mynetworks = 127.0.0.0/8 0.0.0.0/0\n",
+        "main.cf: line {n}: mynetworks: holds every IPv4 address: whoever "
+        "can connect may send to other sites (an open relay)"),
+    "everybody in halves": (
+        "mynetworks = [8000::]/1 [::]/1\n",
+        "main.cf: line {n}: mynetworks: holds every IPv6 address"),
+    "misspelled restriction": (
+        "smtpd_recipient_restrictions = reject_unauth_destinaton\n",
+        'main.cf: line {n}: smtpd_recipient_restrictions: unknown '
+        'restriction: "reject_unauth_destinaton"; did you mean '
+        '"reject_unauth_destination"?'),
+    "misspelled class": (
+        "smtpd_restriction_classes = greylist\ngreylist = permit\n"
+        "smtpd_sender_restrictions = greylst\n",
+        'smtpd_sender_restrictions: unknown restriction: "greylst"; did you '
+        'mean "greylist"?'),
+    "semicolon between restrictions": (
+        "smtpd_sender_restrictions = permit_mynetworks;reject\n",
+        'unknown restriction: "permit_mynetworks;reject": blanks or commas '
+        "separate restrictions"),
+    "capital letters": (
+        "SMTPD_Banner = x\n",
+        'main.cf: line {n}: SMTPD_Banner: no setting has this name; did you '
+        'mean "smtpd_banner"?'),
     "no postmap": (
         "virtual_alias_maps = cdb:{etc}/virtual\n",
         'main.cf: line {n}: virtual_alias_maps: {etc}/virtual.cdb: No such '
@@ -115,8 +157,12 @@ def test_what_looks_like_a_slip_and_is_none(suite):
         s, "mailbox_command = \"/bin/true\" -a '$EXTENSION'\n"
         "smtpd_banner = $myhostname ESMTP; a#b\n"
         "import_environment = TZ MAIL_CONFIG LANG=C\n"
+        "mynetworks = 10.0.0.0/8 !192.0.2.0/24 0.0.0.0/1 !198.51.100.0/24 "
+        "[2001:db8::]/32\nsmtpd_recipient_restrictions = permit_mynetworks, "
+        "reject_unauth_destination, permit_sasl_authenticated, reject\n"
         "smtp_helo_name = ${stress?{myhostname = x}:{$myhostname}}\n")
-    assert out == before
+    assert [line for line in out.splitlines(True)
+            if "overriding earlier" not in line] == before.splitlines(True)
 
 
 def test_lines_of_windows_are_lines(suite):
@@ -146,6 +192,12 @@ def test_a_byte_order_mark_is_named(suite, words):
     ("127.0.0.1:25 inet n - n - - smtpd -o smtpd_banner = x\n",
      "-o smtpd_banner: name=value is wanted, without blanks or as "
      "{ name = value }"),
+    ("127.0.0.1:25 inet n - n - - smtpd\n -o smtpd_client_restrictions="
+     "permit_mynetworks, reject\n",
+     '"reject" belongs to no option: a value has no blanks, or stands in '
+     "braces: -o { name = value }"),
+    ("127.0.0.1:25 inet n - n - - smtpd -x\n",
+     '"-x": there is no such option'),
     ("127.0.0.1:25 inet n - n - smtpd\n",
      'the column "maxproc" holds "smtpd"; a number or - is wanted'),
     ("127.0.0.1:25 inet n - n - - smptd\n",

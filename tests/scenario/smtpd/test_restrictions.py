@@ -195,11 +195,32 @@ def test_client_is_refused_at_once_without_delay(suite):
         assert d.ask("QUIT").startswith("221")
 
 
-def test_open_relay_is_impossible(suite):
-    s = suite(main="mynetworks = 192.0.2.1\nsmtpd_relay_restrictions =\n"
-              "smtpd_recipient_restrictions = permit\n")
+@pytest.mark.parametrize("relay, recipient", [
+    ("", "permit"),
+    ("permit", ""),
+    ("permit_mynetworks, permit, reject_unauth_destination", "permit"),
+    ("warn_if_reject reject_unauth_destination", ""),
+    ("all, reject_unauth_destination", "all"),
+    ("nested", "permit, reject"),
+])
+def test_open_relay_is_impossible(suite, relay, recipient):
+    s = suite(main=f"mynetworks = 192.0.2.1\nsmtpd_restriction_classes = all,"
+              f"nested\nall = reject_non_fqdn_sender, permit\n"
+              f"nested = sleep 0, all\n"
+              f"smtpd_relay_restrictions = {relay}\n"
+              f"smtpd_recipient_restrictions = {recipient}\n")
     assert rcpt(s, "x@elsewhere.test").startswith(
         "554 5.7.1 <x@elsewhere.test>: Relay access denied")
+
+
+def test_a_class_that_refuses_other_sites_is_enough(suite):
+    """Nothing is added: others than those of mynetworks may send as well."""
+    s = suite(main="mynetworks = 192.0.2.1\n"
+              "smtpd_restriction_classes = ours\nours = check_client_access "
+              "inline:{127.0.0.1=OK}, reject_unauth_destination\n"
+              "smtpd_relay_restrictions = ours\n")
+    assert rcpt(s, "x@elsewhere.test").startswith("250")
+    assert "is used as well" not in s.log()
 
 
 @pytest.mark.parametrize("recipient", [
