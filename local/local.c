@@ -126,17 +126,13 @@ serve(const struct service *s, int fd)
 	struct ipc *qmgr = ipc_new(fd, &protocol_deliver, "qmgr");
 	struct arena *a = arena_new();
 	const void *message;
-	enum ipc_result result;
 
 	(void)s;
-	do {
+	while (service_next(qmgr, clock_in(agent.common.max_idle)) &&
+	    ipc_expect(qmgr, &message_deliver, &message,
+		clock_in(agent.common.ipc_timeout)) == IPC_OK &&
+	    take_request(qmgr, message, a) == IPC_OK && !table_restart_wanted())
 		arena_reset(a);
-		result = ipc_expect(qmgr, &message_deliver, &message,
-		    clock_in(agent.common.max_idle));
-		if (result == IPC_OK)
-			result = take_request(qmgr, message, a);
-	} while (
-	    result == IPC_OK && service_goes_on() && !table_restart_wanted());
 	arena_free(&a);
 	ipc_free(&qmgr);
 }

@@ -328,22 +328,6 @@ open_file(struct request *q)
 	return false;
 }
 
-struct link {
-	struct ipc *agent;
-	bool used; /* it has served a request: it may have died since */
-};
-
-static bool
-connect_agent(const struct transport *t, struct link *link)
-{
-	if (link->agent == NULL) {
-		link->used = false;
-		link->agent = service_ask(t->name, &protocol_deliver,
-		    clock_in(CONNECT_TIMEOUT_S));
-	}
-	return link->agent != NULL;
-}
-
 /*
  * For another agent. The one that died may have moved the file into a mailbox
  * before it could say so: then there is nothing left to deliver, though our
@@ -360,32 +344,37 @@ open_file_again(struct request *q)
 }
 
 /*
- * An agent may have ended just as we spoke to it: one that has served before
- * and says nothing at all is replaced once.
+ * *agent is the task's own from its last request, or NULL. An agent may have
+ * ended just as we spoke to it (a reload, long idleness): one that has served
+ * before, whoever asked it, and says nothing at all is replaced, by one that
+ * is new and so serves at least one request.
  */
 static void
-deliver(struct request *q, struct transport *t, struct link *link)
+deliver(struct request *q, struct transport *t, struct ipc **agent)
 {
-	bool again;
+	if (*agent == NULL)
+		*agent = service_ask(t->name, &protocol_deliver,
+		    clock_in(CONNECT_TIMEOUT_S));
+	while (*agent != NULL) {
+		bool used = ipc_greeted(*agent);
 
-	do {
-		if (!connect_agent(t, link)) {
-			give_up(q, "mail transport unavailable", false);
-			suspend_transport(t);
+		if (converse(q, *agent))
+			return;
+		ipc_free(agent);
+		if (!used || q->answers > 0 || task_cancelled()) {
+			log_warning("%s: lost connection with delivery "
+				    "service %s",
+			    q->entry->id, t->name);
+			give_up(q, "delivery agent ended unexpectedly", true);
 			return;
 		}
-		if (converse(q, link->agent)) {
-			link->used = true;
+		if (!open_file_again(q))
 			return;
-		}
-		again = link->used && q->answers == 0 && !task_cancelled();
-		ipc_free(&link->agent);
-		if (again && !open_file_again(q))
-			return;
-	} while (again);
-	log_warning("%s: lost connection with delivery service %s",
-	    q->entry->id, t->name);
-	give_up(q, "delivery agent ended unexpectedly", true);
+		*agent = service_ask_anew(t->name, &protocol_deliver,
+		    clock_in(CONNECT_TIMEOUT_S));
+	}
+	give_up(q, "mail transport unavailable", false);
+	suspend_transport(t);
 }
 
 static void
@@ -458,7 +447,7 @@ finish(struct request *q, struct transport *t)
 }
 
 static void
-serve(const struct pick *p, struct transport *t, struct link *link)
+serve(const struct pick *p, struct transport *t, struct ipc **agent)
 {
 	struct request q = {
 		.pick = *p,
@@ -469,7 +458,7 @@ serve(const struct pick *p, struct transport *t, struct link *link)
 	};
 
 	if (open_file(&q))
-		deliver(&q, t, link);
+		deliver(&q, t, agent);
 	finish(&q, t);
 }
 
@@ -477,7 +466,7 @@ static void
 work(void *transport)
 {
 	struct transport *t = transport;
-	struct link link = { NULL, false };
+	struct ipc *agent = NULL;
 	struct pick p;
 
 	if (t->workers > 1)
@@ -485,12 +474,11 @@ work(void *transport)
 	t->starting--;
 	while (!service_retiring() && schedule_next(t, &p)) {
 		dispatch_kick(t); /* there may be work for one more */
-		serve(&p, t, &link);
+		serve(&p, t, &agent);
 		if (t->limits.transport_delay_ms > 0)
 			wait_until(clock_ms() + t->limits.transport_delay_ms);
 	}
-	if (link.agent != NULL)
-		service_done(t->name, &link.agent, true);
+	service_done(t->name, &agent, true);
 	t->workers--;
 	workers--;
 	dispatch_kick(t);

@@ -8,8 +8,10 @@
  * queue file and the recipients, marks in the file what was delivered, and
  * ends when nothing is left to hand out.
  *
- * An agent that dies costs a second attempt for the recipients it had not
- * answered for; a service that is not there costs its mail a deferral.
+ * An agent that dies costs a second attempt, in seconds, for the recipients it
+ * had not answered for; one that had served before and dies before its first
+ * answer costs nothing: another gets the request at once. A service that is
+ * not there costs its mail a deferral.
  */
 
 #include <stddef.h>

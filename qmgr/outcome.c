@@ -203,18 +203,20 @@ defer(struct entry *e)
 	int64_t age = age_s(e);
 	int64_t delay =
 	    backoff_delay(lim, backoff_failures(lim, age), (uint32_t)random());
+	int64_t when = (clock_wall_us() + 999999) / 1000000 +
+	    (delay < INT32_MAX ? delay : INT32_MAX);
 
-	/* the agent's failure, not the mail's; but not for ever */
+	/*
+	 * The agent's failure, not the mail's; but not for ever. On disk it is
+	 * due at once: that we look again soon is known to nobody else, and the
+	 * qmgr after us would leave it for the queue run after its first.
+	 */
 	if (e->soon && age < lim->floor_s)
-		delay = SCAN_SOON_S;
+		when = clock_wall_us() / 1000000;
 	else
 		e->soon = false;
-	if (delay > INT32_MAX)
-		delay = INT32_MAX;
 	keep_reasons(e);
-	if (entry_file_defer(e, (clock_wall_us() + 999999) / 1000000 + delay) ==
-		-1 &&
-	    errno != ENOENT)
+	if (entry_file_defer(e, when) == -1 && errno != ENOENT)
 		log_error("%s: cannot defer: %s", e->id, strerror(errno));
 	if (e->soon)
 		scan_soon(e->queue, e->id);

@@ -30,7 +30,7 @@ enum {
 	RECOVER_FOR_S = 30,
 	YIELD_EVERY = 64, /* files */
 	SITES_MAX = 16, /* more are taken for all */
-	SOON_MAX = 1000, /* more wait for the next scan */
+	SOON_MAX = 1000, /* for more than that all is looked through */
 };
 
 struct soon {
@@ -57,6 +57,7 @@ static struct {
 	size_t site_count;
 	struct soon *list; /* by time */
 	size_t soon_count;
+	bool soon_more; /* the list was full */
 } scan;
 
 /* What one pass over a directory does with its files. */
@@ -278,6 +279,22 @@ deferred_task(void *nothing)
 }
 
 static void
+try_soon(struct soon *s)
+{
+	DL_DELETE(scan.list, s);
+	scan.soon_count--;
+	if (!admit_room(true) ||
+	    admit_file(s->queue, s->id, false) == ADMIT_LATER)
+		scan_soon(s->queue, s->id);
+	free(s);
+	if (scan.list == NULL && scan.soon_more) {
+		scan.soon_more = false;
+		scan_incoming();
+		scan_deferred();
+	}
+}
+
+static void
 soon_task(void *nothing)
 {
 	(void)nothing;
@@ -287,13 +304,8 @@ soon_task(void *nothing)
 
 		if (wait_on(&scan.soon_wanted, when) == WAIT_CANCELLED)
 			break;
-		if (s == NULL || clock_ms() < s->when)
-			continue;
-		DL_DELETE(scan.list, s);
-		scan.soon_count--;
-		if (admit_room(true))
-			admit_file(s->queue, s->id, false);
-		free(s);
+		if (s != NULL && clock_ms() >= s->when)
+			try_soon(s);
 	}
 	scan.soon = NULL;
 }
@@ -303,6 +315,8 @@ scan_soon(const char *queue, const char *id)
 {
 	struct soon *s;
 
+	if (scan.soon_count >= SOON_MAX)
+		scan.soon_more = true;
 	if (scan.soon_count >= SOON_MAX || scan.soon == NULL)
 		return;
 	DL_FOREACH (scan.list, s)

@@ -30,7 +30,10 @@ void scan_deferred(void);
  * is looked at with each pass over incoming, and now more often for a while.
  */
 void scan_recover_soon(void);
-/* This message in SCAN_SOON_S seconds. */
+/*
+ * This message in SCAN_SOON_S seconds. Nobody else knows of it: what is to
+ * outlive this process is due, on disk, when it is asked for.
+ */
 void scan_soon(const char *queue, const char *id);
 
 /* A person wants deferred mail tried now: all of it, */

@@ -806,6 +806,12 @@ ipc_buffered(const struct ipc *c)
 	return have(c) > 0;
 }
 
+bool
+ipc_greeted(const struct ipc *c)
+{
+	return c->greeted;
+}
+
 /*
  * An idle peer has nothing to say but its hello, which a server that never
  * answers may have sent at any time.

@@ -147,6 +147,8 @@ enum ipc_result ipc_poll_again(struct ipc *c);
 bool ipc_await(struct ipc *c, int64_t ms);
 /* Is a whole or partial frame already in our buffer? */
 bool ipc_buffered(const struct ipc *c);
+/* Has the peer ever said anything? A new connection's has not. */
+bool ipc_greeted(const struct ipc *c);
 /* For an idle pooled connection: has the peer closed it? No wait. */
 bool ipc_stale(struct ipc *c);
 

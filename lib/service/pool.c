@@ -128,17 +128,22 @@ keep(const char *service, struct ipc *c)
 	}
 }
 
+struct ipc *
+service_ask_anew(const char *service, const struct ipc_protocol *protocol,
+    int64_t deadline)
+{
+	int fd = service_connect(service, deadline);
+
+	return fd < 0 ? NULL : ipc_new(fd, protocol, service);
+}
+
 static struct ipc *
 get(const char *service, const struct ipc_protocol *protocol, bool look,
     int64_t deadline)
 {
 	struct ipc *c = find(service, protocol, look);
-	int fd;
 
-	if (c != NULL)
-		return c;
-	fd = service_connect(service, deadline);
-	return fd < 0 ? NULL : ipc_new(fd, protocol, service);
+	return c != NULL ? c : service_ask_anew(service, protocol, deadline);
 }
 
 struct ipc *

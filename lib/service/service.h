@@ -121,6 +121,12 @@ struct ipc *service_ask(const char *service,
     const struct ipc_protocol *protocol, int64_t deadline);
 void service_done(const char *service, struct ipc **c, bool ok);
 /*
+ * As service_ask, but always a new connection: for callers whose request was
+ * lost with one that had waited.
+ */
+struct ipc *service_ask_anew(const char *service,
+    const struct ipc_protocol *protocol, int64_t deadline);
+/*
  * As service_ask, but does not look whether an idle connection is still alive:
  * for callers who ask once more, with service_ask, when their first message
  * finds it closed (IPC_CLOSED).

@@ -102,6 +102,28 @@ connections_are_used_again(void **state)
 	pool_close();
 }
 
+static void
+anew_is_none_that_waited(void **state)
+{
+	pid_t pid = fork_master("lookup", 2);
+	struct ipc *first, *second;
+	int first_fd;
+
+	(void)state;
+	first = service_ask("lookup", &protocol_lookup, soon());
+	assert_non_null(first);
+	assert_false(ipc_greeted(first));
+	first_fd = ipc_fd(first);
+	service_done("lookup", &first, true);
+	second = service_ask_anew("lookup", &protocol_lookup, soon());
+	assert_non_null(second);
+	assert_int_not_equal(ipc_fd(second), first_fd);
+	assert_false(ipc_greeted(second));
+	service_done("lookup", &second, false);
+	end_master(pid);
+	pool_close();
+}
+
 /* The peer in a pair; *c is ours. */
 static int
 pair_of(struct ipc **c)
@@ -318,6 +340,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(connections_are_used_again,
+		    set_up, tear_down),
+		cmocka_unit_test_setup_teardown(anew_is_none_that_waited,
 		    set_up, tear_down),
 		cmocka_unit_test_setup_teardown(at_once_does_not_look, set_up,
 		    tear_down),
