@@ -14,31 +14,17 @@ unavailable(struct why *why)
 	return why_set(why, "4.3.0", "address resolver failure");
 }
 
-/*
- * One question. The reply lives until the connection is given back with
- * finish(). A pooled connection may have died of old age while we wrote into
- * it: that one failure is not the answer.
- */
+/* The reply lives until the connection is given back with finish(). */
 static struct ipc *
-ask(const struct ipc_message *question, const void *message,
+ask(const struct ipc_message *kind, const void *message,
     const struct ipc_message *expected, const void **reply)
 {
-	int64_t deadline = clock_in(PATIENCE_S);
-	enum ipc_result r = IPC_CLOSED;
+	const struct service_question q = { kind, message, expected };
 	struct ipc *c;
 
-	for (int tries = 0; tries < 2 && r == IPC_CLOSED; tries++) {
-		c = service_ask("lookup", &protocol_lookup, deadline);
-		if (c == NULL)
-			return NULL;
-		r = ipc_send(c, question, message, deadline);
-		if (r == IPC_OK)
-			r = ipc_expect(c, expected, reply, deadline);
-		if (r == IPC_OK)
-			return c;
-		service_done("lookup", &c, false);
-	}
-	return NULL;
+	*reply = service_question("lookup", &protocol_lookup, &q,
+	    clock_in(PATIENCE_S), &c);
+	return c;
 }
 
 static void

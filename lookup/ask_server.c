@@ -17,7 +17,6 @@ enum {
 	TURN_SOON_MS = 200, /* servers answer in less than that */
 	PATIENCE_S = 100, /* as long as who asks us waits */
 	RESTARTS_MAX = 20, /* processes that have old settings */
-	CLOSED_MAX = 2, /* those that end without a word */
 	SLOW_MS = 1000, /* a failure that took so long has cost somebody */
 	PAUSE_FACTOR = 10,
 	PAUSE_MAX_MS = 60000,
@@ -115,34 +114,22 @@ end_turn(struct served *s)
 
 /*
  * A process that finds its table's file changed, and only root can read it,
- * says so: another one has the new settings. One that ends without a word may
- * have been idle for long; when the next does it as well, it is the question.
+ * says so: another one has the new settings.
  */
 static const struct msg_query_reply *
 exchange(struct ipc **c, const struct ipc_message *kind, const void *question,
     int64_t deadline)
 {
-	enum ipc_result r = IPC_OK;
-	int closed = 0;
+	const struct service_question q = { kind, question,
+		&message_query_reply };
 
-	for (int i = 0; i < RESTARTS_MAX && closed < CLOSED_MAX &&
-	     (r == IPC_OK || r == IPC_CLOSED);
-	     i++) {
-		const struct msg_query_reply *reply;
-		const void *message = NULL;
+	for (int i = 0; i < RESTARTS_MAX; i++) {
+		const struct msg_query_reply *reply = service_question(service,
+		    &protocol_lookup, &q, deadline, c);
 
-		*c = service_ask(service, &protocol_lookup, deadline);
-		if (*c == NULL)
-			return NULL;
-		r = ipc_send(*c, kind, question, deadline);
-		if (r == IPC_OK)
-			r = ipc_expect(*c, &message_query_reply, &message,
-			    deadline);
-		reply = message;
-		if (r == IPC_OK && !reply->restart)
+		if (reply == NULL || !reply->restart)
 			return reply;
 		service_done(service, c, false);
-		closed += r == IPC_CLOSED;
 	}
 	return NULL;
 }

@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "lib/base/clock.h"
 #include "lib/log/log.h"
@@ -15,7 +16,6 @@
 
 enum {
 	ANSWER_S = 30,
-	PEACE_S = 5, /* for answers under way when this process is to end */
 	TURN_MAX = 16, /* questions before the others have their turn */
 	IDLE_S = 100,
 	VALUE_MAX = 65536, /* limit of lookup.def */
@@ -23,8 +23,6 @@ enum {
 
 /* Process lifetime; NULL in lookup and lookup-smtp. */
 static struct query_tables *tables_of_server;
-static unsigned int answers_under_way;
-static struct wait_queue all_answered;
 
 static void
 prepare_tables(const struct service *s)
@@ -120,26 +118,34 @@ query_answer(struct query_tables *q, struct ipc *c, const void *message,
 	ipc_put(c, &message_query_reply, &reply);
 }
 
-_Noreturn static void
-end(void)
-{
-	log_flush();
-	exit(EXIT_SUCCESS);
-}
+/* Connections of this process, from accept to close. */
+struct asker {
+	struct asker *next, **link;
+	int fd;
+};
+
+static struct asker *askers;
+static bool leaving;
 
 /*
- * Those who have asked still get their answers, of which none is of a table
- * that changed before they asked; who asks now asks another process then.
+ * What was sent until now can still be read, and is answered; whoever sends
+ * more learns at once that nobody reads it, and asks another process.
  */
-_Noreturn static void
-end_in_peace(void)
+static void
+hear_no_more(const struct asker *a)
 {
-	int64_t deadline = clock_in(PEACE_S);
+	(void)shutdown(a->fd, SHUT_RD);
+}
 
-	while (answers_under_way > 0 &&
-	    wait_on(&all_answered, deadline) == WAIT_READY)
-		;
-	end();
+static void
+leave(void)
+{
+	if (leaving)
+		return;
+	leaving = true;
+	service_leave();
+	for (struct asker *a = askers; a != NULL; a = a->next)
+		hear_no_more(a);
 }
 
 static bool
@@ -151,30 +157,34 @@ serve(struct ipc *c, query_function *put_answer, struct arena *memory)
 
 	if (ipc_receive(c, &m, &message, INT64_MAX) != IPC_OK)
 		return false;
-	if (table_restart_wanted())
-		end_in_peace();
-	answers_under_way++;
 	fine = put_answer(c, m, message, memory) &&
 	    ipc_flush(c, clock_in(ANSWER_S)) == IPC_OK;
-	if (--answers_under_way == 0)
-		wait_wake_all(&all_answered);
 	if (table_restart_wanted())
-		end_in_peace();
+		leave();
 	return fine;
 }
 
 void
 query_serve(int fd, query_function *put_answer)
 {
+	struct asker asker = { .next = askers, .link = &askers, .fd = fd };
 	struct ipc *c = ipc_new(fd, &protocol_lookup, "client");
 	struct arena *memory = arena_new();
 	unsigned int turn = 0;
 
+	if (askers != NULL)
+		askers->link = &asker.next;
+	askers = &asker;
+	if (leaving)
+		hear_no_more(&asker);
 	while (serve(c, put_answer, memory)) {
 		arena_reset(memory);
 		if (++turn % TURN_MAX == 0)
 			(void)wait_yield();
 	}
+	*asker.link = asker.next;
+	if (asker.next != NULL)
+		asker.next->link = asker.link;
 	arena_free(&memory);
 	ipc_free(&c);
 }
@@ -212,6 +222,13 @@ concerns(const struct msg_concerns *m, struct arena *memory)
 
 	buf_fini(&why);
 	return reply;
+}
+
+_Noreturn static void
+end(void)
+{
+	log_flush();
+	exit(EXIT_SUCCESS);
 }
 
 /* False: the connection is to end. */

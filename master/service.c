@@ -71,6 +71,13 @@ start_one(struct served *s)
 		hold_back(s, LOCK_RETRY_MS);
 }
 
+/* By its own choice: it takes nothing more, and ends. */
+static bool
+leaves(const struct child *c)
+{
+	return c->service->page->slots[c->slot].state == SLOT_RETIRING;
+}
+
 static bool
 wants_first(const struct served *s)
 {
@@ -80,7 +87,7 @@ wants_first(const struct served *s)
 void
 service_update(struct served *s)
 {
-	size_t processes = 0;
+	size_t processes = 0, leaving = 0;
 	bool room = false, may;
 
 	if (s->master->stopping || s->plan == NULL) {
@@ -89,7 +96,11 @@ service_update(struct served *s)
 	}
 	for (struct child *c = s->children; c != NULL; c = c->next)
 		if (current(c)) {
-			processes++;
+			/* what they write on the page bounds nothing */
+			if (leaves(c) && leaving < s->plan->limit)
+				leaving++;
+			else
+				processes++;
 			room |= has_room(c);
 		}
 	may = !s->throttled && processes < s->plan->limit;

@@ -128,30 +128,27 @@ admit_notice(const struct msg_queued *n)
  * lookup gave no answer.
  */
 static bool
-ask_routes(struct ipc *lookup, const struct entry *e, uint32_t first,
-    uint32_t count, struct route *routes, struct arena *a)
+ask_routes(const struct entry *e, uint32_t first, uint32_t count,
+    struct route *routes, struct arena *a)
 {
 	struct msg_address_item *items = mem_array(count, sizeof(*items));
 	const struct msg_resolve question = { .sender = e->sender,
 		.recipients = { items, count } };
+	const struct service_question q = { &message_resolve, &question,
+		&message_resolve_reply };
 	const struct msg_resolve_reply *reply;
 	const struct msg_resolved_item *found;
-	const void *message;
-	int64_t deadline = clock_in(LOOKUP_TIMEOUT_S);
+	struct ipc *lookup;
 	bool done;
 
 	for (uint32_t i = 0; i < count; i++)
 		items[i].address = e->recipients[first + i].address;
-	done =
-	    ipc_send(lookup, &message_resolve, &question, deadline) == IPC_OK &&
-	    ipc_expect(lookup, &message_resolve_reply, &message, deadline) ==
-		IPC_OK;
+	reply = service_question("lookup", &protocol_lookup, &q,
+	    clock_in(LOOKUP_TIMEOUT_S), &lookup);
 	free(items);
+	done = reply != NULL && reply->results.count == count;
 	if (!done)
-		return false;
-	reply = message;
-	if (reply->results.count != count)
-		return false;
+		goto out;
 	found = reply->results.items;
 	for (uint32_t i = 0; i < count; i++)
 		routes[first + i] = (struct route){
@@ -161,27 +158,21 @@ ask_routes(struct ipc *lookup, const struct entry *e, uint32_t first,
 			.transport = arena_text(a, found[i].transport),
 			.nexthop = arena_text(a, found[i].nexthop),
 		};
-	return true;
+out:
+	service_done("lookup", &lookup, done);
+	return done;
 }
 
 static bool
 resolve(const struct entry *e, struct route *routes, struct arena *a)
 {
-	struct ipc *lookup;
 	bool done = true;
 
-	if (e->waiting == 0)
-		return true;
-	lookup =
-	    service_ask("lookup", &protocol_lookup, clock_in(LOOKUP_TIMEOUT_S));
-	if (lookup == NULL)
-		return false;
 	for (uint32_t at = 0; done && at < e->waiting; at += RESOLVE_AT_ONCE)
-		done = ask_routes(lookup, e, at,
+		done = ask_routes(e, at,
 		    e->waiting - at < RESOLVE_AT_ONCE ? e->waiting - at :
 							RESOLVE_AT_ONCE,
 		    routes, a);
-	service_done("lookup", &lookup, done);
 	return done;
 }
 

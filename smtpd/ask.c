@@ -9,44 +9,14 @@ enum { ANSWER_DEADLINE_S = 100 };
 
 static const char service[] = "lookup";
 
-/* IPC_OK: the answer, whose texts live until service_done. */
-static enum ipc_result
-attempt(struct ipc *c, const struct ipc_message *question, const void *asked,
-    const struct ipc_message *answer, const void **message)
-{
-	int64_t deadline = clock_in(ANSWER_DEADLINE_S);
-	enum ipc_result r = ipc_send(c, question, asked, deadline);
-
-	if (r == IPC_OK)
-		r = ipc_expect(c, answer, message, deadline);
-	return r;
-}
-
-/* A pooled connection may have ended: questions can be asked again. */
 static const void *
-exchange(struct ipc **c, const struct ipc_message *question, const void *asked,
+exchange(struct ipc **c, const struct ipc_message *kind, const void *asked,
     const struct ipc_message *answer)
 {
-	int64_t deadline = clock_in(ANSWER_DEADLINE_S);
-	const void *message = NULL;
-	enum ipc_result r = IPC_CLOSED;
+	const struct service_question q = { kind, asked, answer };
 
-	*c = service_ask_at_once(service, &protocol_lookup, deadline);
-	if (*c != NULL)
-		r = attempt(*c, question, asked, answer, &message);
-	if (*c != NULL && r == IPC_CLOSED) {
-		service_done(service, c, false);
-		*c = service_ask(service, &protocol_lookup, deadline);
-		if (*c != NULL)
-			r = attempt(*c, question, asked, answer, &message);
-	}
-	if (*c == NULL)
-		return NULL;
-	if (r == IPC_OK)
-		return message;
-	log_warning("no answer from %s: %s", service, ipc_result_text(r));
-	service_done(service, c, false);
-	return NULL;
+	return service_question(service, &protocol_lookup, &q,
+	    clock_in(ANSWER_DEADLINE_S), c);
 }
 
 static enum table_result

@@ -53,6 +53,7 @@ struct ipc {
 	char caller[CALLER_MAX]; /* as master introduced it */
 	bool broken;
 	bool never_wait; /* to send */
+	bool unheard; /* the peer ended before it read all we sent */
 	bool drained; /* the last read has taken all there was */
 	bool blocks; /* a read without MSG_DONTWAIT waits */
 	int64_t patience_ms; /* so long */
@@ -262,10 +263,14 @@ from_wait(enum wait_result r)
 	return r == WAIT_TIMEOUT ? IPC_TIMEOUT : IPC_OK;
 }
 
+/* Both mean that the peer has not read all that was sent: see unix(7). */
 static enum ipc_result
-from_errno(void)
+from_errno(struct ipc *c)
 {
-	return errno == EPIPE || errno == ECONNRESET ? IPC_CLOSED : IPC_ERROR;
+	if (errno != EPIPE && errno != ECONNRESET)
+		return IPC_ERROR;
+	c->unheard = true;
+	return IPC_CLOSED;
 }
 
 static void
@@ -295,7 +300,7 @@ ipc_flush(struct ipc *c, int64_t deadline)
 			break;
 		r = errno == EAGAIN ?
 		    from_wait(wait_fd(c->fd, WAIT_WRITE, deadline)) :
-		    from_errno();
+		    from_errno(c);
 		if (r != IPC_OK)
 			break;
 	}
@@ -364,7 +369,7 @@ ipc_send_now(struct ipc *c, const struct ipc_message *m, const void *message)
 		c->out.n = before;
 		c->out_fds.n = fds_before;
 		return done == 0 || errno == EAGAIN ? IPC_TIMEOUT :
-						      from_errno();
+						      from_errno(c);
 	}
 	buf_drop(&c->out, (size_t)done);
 	return IPC_OK;
@@ -466,7 +471,7 @@ read_flags(struct ipc *c, int flags)
 	while (got < 0 && errno == EINTR);
 	c->drained = got < (ssize_t)iov.iov_len;
 	if (got < 0)
-		return errno == EAGAIN ? IPC_TIMEOUT : from_errno();
+		return errno == EAGAIN ? IPC_TIMEOUT : from_errno(c);
 	if (!keep_fds(c, &mh))
 		return ipc_refuse(c,
 		    "descriptors were lost: too many, or too many open files");
@@ -831,6 +836,12 @@ ipc_stale(struct ipc *c)
 	if (!c->greeted && greet(c, false, 0) != IPC_OK)
 		return true;
 	return have(c) > 0 || read_some(c) != IPC_TIMEOUT;
+}
+
+bool
+ipc_unheard(const struct ipc *c)
+{
+	return c->unheard;
 }
 
 const char *

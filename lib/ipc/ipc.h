@@ -151,6 +151,11 @@ bool ipc_buffered(const struct ipc *c);
 bool ipc_greeted(const struct ipc *c);
 /* For an idle pooled connection: has the peer closed it? No wait. */
 bool ipc_stale(struct ipc *c);
+/*
+ * After IPC_CLOSED: did the peer end, or refuse to read on (shutdown(2)),
+ * before it had read all of what was sent last? Then it did nothing with it.
+ */
+bool ipc_unheard(const struct ipc *c);
 
 /*
  * Raw content. A chunk is 1 to IPC_CHUNK_MAX bytes; n = 0 ends it. Flush now

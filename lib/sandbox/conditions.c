@@ -125,7 +125,7 @@ add_sockets(scmp_filter_ctx filter, unsigned int extras)
 	if (extras & EXTRA_PAIR)
 		add_if(filter, CALL(socketpair), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
 	add_if(filter, CALL(shutdown), SCMP_A1(SCMP_CMP_EQ, SHUT_WR));
-	if (extras & EXTRA_BLOCK)
+	if (extras & (EXTRA_BLOCK | EXTRA_HANG_UP))
 		add_if(filter, CALL(shutdown), SCMP_A1(SCMP_CMP_EQ, SHUT_RD));
 	/*
 	 * No SO_LINGER: who closes the socket last, maybe a process of root,

@@ -24,6 +24,7 @@ enum extra {
 	EXTRA_LOCK = 256, /* locks of all kinds */
 	EXTRA_BLOCK = 512, /* sockets of one's own may be made to block */
 	EXTRA_OPTIONS = 1024, /* all options of sockets */
+	EXTRA_HANG_UP = 2048, /* no more is read of a connection */
 };
 
 /* conditions.c: calls that are allowed with certain arguments. */

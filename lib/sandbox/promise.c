@@ -266,6 +266,7 @@ static const struct promise {
 	{ "unix", connect_calls, EXTRA_UNIX },
 	{ "pair", no_calls, EXTRA_PAIR },
 	{ "blocking", no_calls, EXTRA_BLOCK },
+	{ "hang-up", no_calls, EXTRA_HANG_UP },
 	{ "counts", no_calls, EXTRA_COUNTS },
 	{ "files-read", read_calls, EXTRA_OPEN_READ | EXTRA_CODE | EXTRA_LOCK },
 	{ "files-read", option_calls, EXTRA_OPTIONS },

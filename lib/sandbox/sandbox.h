@@ -32,6 +32,7 @@ void sandbox_root(const char *directory);
  *	pair		socketpair; not beside net-connect, dns or unix
  *	blocking	O_NONBLOCK off, shutdown in both directions,
  *SO_RCVTIMEO: client libraries of databases
+ *	hang-up		shutdown for reading, with sandbox_promise_beside()
  *	counts		fcntl locks that do not wait: client_counts.h
  *	files-read	open for reading, stat, directories, locks, all socket
  *			options

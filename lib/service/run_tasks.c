@@ -48,6 +48,7 @@ static struct {
 	int64_t last_end;
 	int64_t last_full;
 	int64_t last_limit_log;
+	bool leaving; /* service_leave() */
 	bool ending; /* a connection that comes now is for the next process */
 } tasks;
 
@@ -60,12 +61,18 @@ accepting(void)
 	return false;
 }
 
+static bool
+no_more(void)
+{
+	return control_retiring() || tasks.leaving;
+}
+
 static void
 update_state(void)
 {
 	bool crowded = tasks.count >= CROWDED;
 
-	if (control_retiring()) {
+	if (no_more()) {
 		if (!accepting())
 			slots_state(SLOT_RETIRING);
 		return;
@@ -81,7 +88,7 @@ update_state(void)
 static void
 end_if_done(void)
 {
-	if (control_retiring() && tasks.count == 0 && !accepting()) {
+	if (no_more() && tasks.count == 0 && !accepting()) {
 		tasks.ending = true;
 		task_loop_stop();
 	}
@@ -243,13 +250,32 @@ idle_task(void *argument)
 static struct running *of_retire;
 
 static void
+stop_accepting(void)
+{
+	for (size_t i = 0; i < SERVICE_LISTENERS_MAX; i++)
+		if (tasks.acceptors[i].task != NULL)
+			task_cancel(tasks.acceptors[i].task);
+}
+
+void
+service_leave(void)
+{
+	if (no_more())
+		return;
+	tasks.leaving = true;
+	stop_accepting();
+	slots_state(SLOT_RETIRING);
+	/* master looks whether another one is to be started */
+	control_full((unsigned int)tasks.count);
+	end_if_done();
+}
+
+static void
 on_retire(void)
 {
 	struct running *r = of_retire;
 
-	for (size_t i = 0; i < r->listener_count; i++)
-		if (tasks.acceptors[i].task != NULL)
-			task_cancel(tasks.acceptors[i].task);
+	stop_accepting();
 	pool_close();
 	if (r->spec->retire != NULL)
 		r->spec->retire(&r->service);

@@ -135,6 +135,31 @@ struct ipc *service_ask_at_once(const char *service,
     const struct ipc_protocol *protocol, int64_t deadline);
 
 /*
+ * One question over a pooled connection, which may be asked again: its answer,
+ * which lives until the caller gives *c back with service_done(); NULL, with
+ * *c NULL and a log line, when there is none.
+ *
+ * A process that ends, or is killed, costs nobody an answer: who was not heard
+ * asks the next one. A question that was heard by a process that then ended
+ * without a word may be the reason, and is asked once more only.
+ */
+struct service_question {
+	const struct ipc_message *kind;
+	const void *asked;
+	const struct ipc_message *answer;
+};
+const void *
+service_question(const char *service, const struct ipc_protocol *protocol,
+    const struct service_question *q, int64_t deadline, struct ipc **c);
+
+/*
+ * SERVICE_TASKS: no connection is accepted any more; those that come now are
+ * for another process, which master starts. This one ends with its last
+ * session. What sessions go on reading is theirs to limit.
+ */
+void service_leave(void);
+
+/*
  * SERVICE_ONE, for a session that serves one request after the other: waits
  * for the next one. False when the session is to end: the deadline has come,
  * this generation retires, or others wait for a process of this service, and

@@ -5,6 +5,7 @@
  */
 #include "lib/service/internal.h"
 
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -149,6 +150,94 @@ at_once_does_not_look(void **state)
 	assert_non_null(again);
 	service_done("lookup", &again, true);
 	assert_null(service_ask("lookup", &protocol_lookup, clock_ms() + 50));
+}
+
+enum peer { UNHEARD, RESET, HEARD, ANSWERS };
+
+/* What one process does with a question; its exit status: was it asked? */
+_Noreturn static void
+be_peer(int fd, enum peer how)
+{
+	const struct msg_query_reply reply = { .index = 7, .value = "v" };
+	struct ipc *c = ipc_new(fd, &protocol_lookup, "asker");
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	const void *message;
+	bool asked = false;
+
+	if (how == RESET)
+		asked = poll(&p, 1, 2000) == 1;
+	else
+		asked = ipc_expect(c, &message_query, &message,
+			    clock_ms() + 2000) == IPC_OK;
+	if (asked && how == ANSWERS)
+		(void)ipc_send(c, &message_query_reply, &reply, soon());
+	_exit(asked ? 1 : 0);
+}
+
+/* Peers are asked in this order. How many were? */
+static int
+ask_peers(const enum peer *how, size_t count, bool answered)
+{
+	struct msg_address_item item = { "k" };
+	const struct msg_query asked = { .table = "t:n", .keys = { &item, 1 } };
+	const struct service_question q = { &message_query, &asked,
+		&message_query_reply };
+	const struct msg_query_reply *reply;
+	struct ipc *c;
+	pid_t pids[8];
+	int times = 0;
+
+	for (size_t i = count; i-- > 0;) {
+		int peer = pair_of(&c);
+
+		if (how[i] == UNHEARD)
+			assert_int_equal(shutdown(peer, SHUT_RD), 0);
+		pids[i] = fork();
+		if (pids[i] == 0) {
+			pool_close();
+			ipc_free(&c);
+			be_peer(peer, how[i]);
+		}
+		close(peer);
+		service_done("lookup", &c, true);
+	}
+	reply = service_question("lookup", &protocol_lookup, &q,
+	    clock_ms() + 1500, &c);
+	assert_int_equal(reply != NULL, answered);
+	assert_int_equal(c != NULL, answered);
+	if (answered)
+		assert_int_equal(reply->index, 7);
+	service_done("lookup", &c, false);
+	pool_close();
+	for (size_t i = 0; i < count; i++) {
+		int status;
+
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		times += WEXITSTATUS(status);
+	}
+	return times;
+}
+
+/* It may be the reason for two ends: no third process has it. */
+static void
+what_was_heard_is_asked_twice(void **state)
+{
+	static const enum peer how[] = { HEARD, UNHEARD, HEARD, ANSWERS };
+	static const enum peer one[] = { HEARD, RESET, ANSWERS };
+
+	(void)state;
+	assert_int_equal(ask_peers(how, 4, false), 2);
+	assert_int_equal(ask_peers(one, 3, true), 3);
+}
+
+static void
+who_was_not_heard_asks_until_somebody_hears(void **state)
+{
+	static const enum peer how[] = { UNHEARD, RESET, RESET, UNHEARD, RESET,
+		UNHEARD, UNHEARD, ANSWERS };
+
+	(void)state;
+	assert_int_equal(ask_peers(how, 8, true), 4);
 }
 
 static void
@@ -344,6 +433,11 @@ main(void)
 		cmocka_unit_test_setup_teardown(anew_is_none_that_waited,
 		    set_up, tear_down),
 		cmocka_unit_test_setup_teardown(at_once_does_not_look, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(what_was_heard_is_asked_twice,
+		    set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    who_was_not_heard_asks_until_somebody_hears, set_up,
 		    tear_down),
 		cmocka_unit_test_setup_teardown(the_next_request_or_the_end,
 		    set_up, tear_down),

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/service/service.h"
+
+#include "lib/base/clock.h"
+#include "lib/log/log.h"
+#include "lib/task/task.h"
+
+enum {
+	UNHEARD_MAX = 200, /* more than the connections that a pool keeps */
+	HEARD_MAX = 2,
+	APART_MS = 500,
+};
+
+static enum ipc_result
+attempt(struct ipc *c, const struct service_question *q, int64_t deadline,
+    const void **answer)
+{
+	enum ipc_result r = ipc_send(c, q->kind, q->asked, deadline);
+
+	if (r == IPC_OK)
+		r = ipc_expect(c, q->answer, answer, deadline);
+	return r;
+}
+
+/*
+ * The process that ended may have had questions of several: who asks again at
+ * another moment than the one whose question it was is not hit by that twice.
+ */
+static void
+keep_apart(void)
+{
+	(void)wait_until(clock_ms() + clock_wall_us() % APART_MS);
+}
+
+const void *
+service_question(const char *service, const struct ipc_protocol *protocol,
+    const struct service_question *q, int64_t deadline, struct ipc **c)
+{
+	const void *answer = NULL;
+	enum ipc_result r = IPC_CLOSED;
+	int unheard = 0, heard = 0;
+
+	*c = service_ask_at_once(service, protocol, deadline);
+	while (*c != NULL) {
+		r = attempt(*c, q, deadline, &answer);
+		if (r == IPC_OK)
+			return answer;
+		if (ipc_unheard(*c))
+			unheard++;
+		else
+			heard++;
+		service_done(service, c, false);
+		if (r != IPC_CLOSED || unheard > UNHEARD_MAX ||
+		    heard >= HEARD_MAX)
+			break;
+		if (heard > 0)
+			keep_apart();
+		*c = service_ask(service, protocol, deadline);
+	}
+	if (r != IPC_CLOSED || unheard > UNHEARD_MAX || heard >= HEARD_MAX)
+		log_warning("no answer from %s: %s", service,
+		    ipc_result_text(r));
+	return NULL;
+}
