@@ -76,6 +76,7 @@ accounts_tables(struct conf *c)
 	/* a name server that is silent is not waited for as long as usual */
 	(void)setenv("RES_OPTIONS", "timeout:2 attempts:1", 0);
 	table_main_settings(c);
+	table_needs_accounts();
 }
 
 struct accounts *
@@ -159,6 +160,7 @@ find_in_system(const struct accounts *a, const struct source *s,
 	/* root and daemons have no mail to read */
 	if (pw->pw_uid < (uid_t)a->params->account_minimum_uid)
 		return ACCOUNT_NONE;
+	arena_reset(a->answer);
 	*out = (struct account){
 		.user = arena_text(a->answer, pw->pw_name),
 		.password = "",
@@ -205,31 +207,42 @@ lower_copy(struct arena *a, struct span name)
 	return text;
 }
 
-enum accounts_result
-accounts_find(struct accounts *a, struct span name, struct account *out)
+static enum accounts_result
+find_by_names(struct accounts *a, struct span name, struct arena *names,
+    struct account *out)
 {
 	const char *domain = a->params->account_domain;
+	const char *given = lower_copy(names, name), *full;
 	enum accounts_result r = ACCOUNT_NONE;
-	const char *full, *given;
-	size_t at;
+	size_t at = span_find(name, '@');
 
-	arena_reset(a->answer);
-	if (!account_name_valid(name))
-		return ACCOUNT_NONE;
-	given = lower_copy(a->answer, name);
-	at = span_find(name, '@');
 	if (at == name.n && domain[0] != '\0') {
-		full = arena_printf(a->answer, "%s@%s", given, domain);
-		r = find_exact(a, lower_copy(a->answer, span_of(full)), out);
+		full = arena_printf(names, "%s@%s", given, domain);
+		r = find_exact(a, lower_copy(names, span_of(full)), out);
 	} else if (at < name.n &&
 	    span_is_nocase(span_skip(name, at + 1), domain)) {
 		r = find_exact(a, given, out);
-		given = lower_copy(a->answer, span_take(name, at));
+		given = lower_copy(names, span_take(name, at));
 	}
 	/* nor by its other name */
 	if (r != ACCOUNT_NONE || !account_name_valid(span_of(given)))
 		return r;
 	return find_exact(a, given, out);
+}
+
+enum accounts_result
+accounts_find(struct accounts *a, struct span name, struct account *out)
+{
+	struct arena *names;
+	enum accounts_result r;
+
+	if (!account_name_valid(name))
+		return ACCOUNT_NONE;
+	/* another task may look for somebody while this one waits */
+	names = arena_new();
+	r = find_by_names(a, name, names, out);
+	arena_free(&names);
+	return r;
 }
 
 const char *

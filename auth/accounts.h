@@ -66,7 +66,7 @@ struct accounts *accounts_new(const struct auth_params *p, struct buf *error);
 void accounts_free(struct accounts **a);
 /*
  * The account that somebody means by a name: as it is, with account_domain
- * added or taken off. Texts live until the next call.
+ * added or taken off. Texts live until the next call, or until this task waits.
  */
 enum accounts_result
 accounts_find(struct accounts *a, struct span name, struct account *out);

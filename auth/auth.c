@@ -2,19 +2,18 @@
 /*
  * auth: who is this client?
  *
- * SECURITY. Runs as the auth user, with files and the network for account
- * sources, and nothing else; the only program that reads password data
- * (system users' passwords are auth-pam's business). Hostile input: what
+ * SECURITY. Runs as the auth user, with files of accounts, and nothing else;
+ * those on servers it asks of lookup-auth-server, and what passwords of system
+ * users are worth of auth-pam. Hostile input: what
  * strangers send as SASL responses, through login stages that may have been
  * taken over. Such a stage can guess passwords, slowed by delays it is told
  * and by our log; it can neither read them nor become a user whose password
  * it does not have, since tickets are given out for passwords alone, and are
  * redeemed by a program it cannot reach (auth-session).
  *
- * Never waits on behalf of a slow client, and never sleeps after a failure:
- * the login stage does, which has a task for each. Nor does it wait for the
- * program that knows tokens (auth-token): questions to it are watched beside
- * the connections of clients.
+ * Each connection is a task, and so is the login on it: whoever waits for a
+ * server, for PAM or for the program that knows tokens (auth-token) holds up
+ * nobody else. After a failure the login stage sleeps, not this program.
  */
 #include "auth/app_use.h"
 #include "auth/login.h"
@@ -27,56 +26,37 @@
 #include "lib/ipc/proto_token.h"
 #include "lib/log/log.h"
 #include "lib/net/address.h"
+#include "lib/service/ask_server.h"
 #include "lib/service/service.h"
 #include "lib/table/table.h"
+#include "lib/task/task.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/timerfd.h>
-#include <utlist.h>
 
 enum {
 	ANSWER_TIMEOUT_S = 10,
 	PAM_TIMEOUT_S = 30,
+	TABLE_TIMEOUT_S = 30, /* a login asks twice at most if that fails */
 	TOKEN_WAIT_S = 30, /* for a process of auth-token, at most */
 	RESTART_WAIT_S = 3, /* for logins under way */
-	EVENTS = 32
+	TURN_MAX = 16, /* messages before the others have their turn */
 };
-
-struct question;
 
 /* A login stage's connection, and the attempt under way on it. */
 struct peer {
 	struct ipc *client;
 	struct login *login; /* NULL: none */
-	struct question *asked; /* NULL: auth-token is not asked now */
 	bool counted; /* its failure, which is still being told */
 	bool crowded; /* the failure is ours: too many questions */
 	uint64_t delay_ms;
 };
 
-/*
- * One that auth-token works at. It counts until it is answered, whether or not
- * its client still is there: going away does not free who works at it.
- */
-struct question {
-	struct question *next;
-	struct ipc *ipc;
-	struct peer *peer; /* NULL: gone */
-	uint64_t number; /* of state_ask */
-};
-
 static struct common_params common;
 static struct auth_params settings;
 static struct state *shared;
-/* Of connections to auth-token, with their questions, and end_timer: NULL. */
-static int watched_epoll = -1;
-static int end_timer = -1;
-static bool end_is_set;
-static struct question *questions;
+static bool ends; /* soon */
 static size_t logins; /* under way */
 
 static enum verdict
@@ -122,21 +102,6 @@ ask_pam(const char *pam_service, const char *user, const char *client,
 	return verdict;
 }
 
-static void watched_ready(void);
-
-static void
-watch(void)
-{
-	struct epoll_event e = { .events = EPOLLIN };
-
-	watched_epoll = epoll_create1(EPOLL_CLOEXEC);
-	end_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-	if (watched_epoll == -1 || end_timer == -1 ||
-	    epoll_ctl(watched_epoll, EPOLL_CTL_ADD, end_timer, &e) == -1)
-		fatal("epoll or timerfd: %m");
-	service_watch(watched_epoll, watched_ready);
-}
-
 static void
 before(const struct service *s)
 {
@@ -144,6 +109,7 @@ before(const struct service *s)
 	struct login_config config;
 
 	accounts_tables(s->conf);
+	ask_server_open("lookup-auth-server", TABLE_TIMEOUT_S);
 	config = (struct login_config){
 		.params = &settings,
 		.accounts = accounts_new(&settings, &error),
@@ -161,7 +127,6 @@ before(const struct service *s)
 		fatal("%s", buf_text(&error));
 	service_promise_too(table_promises());
 	shared = state_open(common.data_directory);
-	watch();
 	buf_fini(&error);
 }
 
@@ -178,6 +143,19 @@ end_login(struct peer *p)
 {
 	logins -= p->login != NULL;
 	login_free(&p->login);
+}
+
+/* The login stage has no words left to log it with. */
+static void
+log_lost(const struct login *l)
+{
+	const char *why = login_why(l);
+
+	log_warning("unknown[%s]: SASL authentication failed: %s%s%s%s, and the"
+		    " client went away",
+	    login_client(l), why[0] == '\0' ? "not answered yet" : why,
+	    login_user(l)[0] == '\0' ? "" : ", sasl_username=", login_user(l),
+	    login_behind(l));
 }
 
 static bool
@@ -211,6 +189,9 @@ answer_end(struct peer *p, enum exchange_result result)
 	p->counted = p->crowded = false;
 	sent = ipc_send(p->client, &message_authenticated, &answer,
 	    clock_in(ANSWER_TIMEOUT_S));
+	/* going before the answer does not make it no attempt */
+	if (sent != IPC_OK && result != EXCHANGE_DONE)
+		log_lost(l);
 	end_login(p);
 	return sent == IPC_OK;
 }
@@ -265,31 +246,18 @@ conclude_token(struct peer *p, const struct msg_token_checked *m)
 	return answer_step(p, result, out);
 }
 
-static void
-forget_question(struct question *q, bool whole)
+/* NULL: none came. The answer lives as long as nothing else is received. */
+static const struct msg_token_checked *
+token_dialogue(struct ipc *c, const struct login *l, int64_t deadline)
 {
-	LL_DELETE(questions, q);
-	state_answered(shared, q->number);
-	if (q->peer != NULL)
-		q->peer->asked = NULL;
-	if (q->ipc != NULL)
-		(void)epoll_ctl(watched_epoll, EPOLL_CTL_DEL, ipc_fd(q->ipc),
-		    NULL);
-	service_done("auth-token", &q->ipc, whole);
-	free(q);
-}
-
-static bool
-send_question(struct question *q, const struct login *l)
-{
-	struct epoll_event e = { .events = EPOLLIN, .data.ptr = q };
 	struct login_question question;
 	struct msg_token_check m = {
 		.protocol = login_service(l),
 		.client = login_client(l),
 	};
-	int64_t deadline = clock_in(ANSWER_TIMEOUT_S);
+	const void *message = NULL;
 	struct address address;
+	enum ipc_result r;
 
 	login_question(l, &question);
 	m.user = question.user;
@@ -297,10 +265,13 @@ send_question(struct question *q, const struct login *l)
 	/* the login stage says it: it becomes a line for others to read */
 	if (!address_parse_ip(span_of(m.client), 0, &address))
 		m.client = "unknown";
-	q->ipc = service_ask("auth-token", &protocol_token, deadline);
-	return q->ipc != NULL &&
-	    epoll_ctl(watched_epoll, EPOLL_CTL_ADD, ipc_fd(q->ipc), &e) == 0 &&
-	    ipc_send(q->ipc, &message_token_check, &m, deadline) == IPC_OK;
+	r = ipc_send(c, &message_token_check, &m, deadline);
+	if (r == IPC_OK)
+		r = ipc_expect(c, &message_token_checked, &message, deadline);
+	if (r == IPC_OK)
+		return message;
+	log_warning("no answer from auth-token: %s", ipc_result_text(r));
+	return NULL;
 }
 
 /*
@@ -334,60 +305,31 @@ is_crowded(const char *source, uint64_t *number)
 	return true;
 }
 
-/* The answer comes by watched_ready; others are served meanwhile. */
+/*
+ * It counts until it is answered, whether or not its client still is there:
+ * going away does not free who works at it.
+ */
 static bool
 ask_token(struct peer *p)
 {
+	int64_t deadline = clock_in(settings.auth_token_timeout + TOKEN_WAIT_S);
+	const struct msg_token_checked *answer = NULL;
 	char source[STATE_SOURCE_MAX];
-	struct question *q;
 	uint64_t number;
+	struct ipc *c;
+	bool good;
 
 	state_source(login_client(p->login), source);
 	p->crowded = is_crowded(source, &number);
 	if (p->crowded)
 		return conclude_token(p, NULL);
-	q = mem_new(sizeof(*q));
-	q->number = number;
-	q->peer = p;
-	p->asked = q;
-	LL_PREPEND(questions, q);
-	if (send_question(q, p->login))
-		return true;
-	forget_question(q, false);
-	return conclude_token(p, NULL);
-}
-
-static void
-token_answer(struct question *q)
-{
-	const void *message = NULL;
-	enum ipc_result r = ipc_poll(q->ipc);
-
-	if (r == IPC_TIMEOUT)
-		return;
-	if (r == IPC_OK)
-		r = ipc_expect(q->ipc, &message_token_checked, &message,
-		    clock_ms());
-	if (r != IPC_OK)
-		log_warning("no answer from auth-token: %s",
-		    ipc_result_text(r));
-	/* a client that does not take it is noticed by who reads from it */
-	if (q->peer != NULL)
-		(void)conclude_token(q->peer, r == IPC_OK ? message : NULL);
-	forget_question(q, r == IPC_OK);
-}
-
-static void
-watched_ready(void)
-{
-	struct epoll_event events[EVENTS];
-	int n = epoll_wait(watched_epoll, events, EVENTS, 0);
-
-	for (int i = 0; i < n; i++)
-		if (events[i].data.ptr != NULL)
-			token_answer(events[i].data.ptr);
-		else
-			exit(EXIT_SUCCESS);
+	c = service_ask("auth-token", &protocol_token, deadline);
+	if (c != NULL)
+		answer = token_dialogue(c, p->login, deadline);
+	state_answered(shared, number);
+	good = conclude_token(p, answer);
+	service_done("auth-token", &c, answer != NULL);
+	return good;
 }
 
 static bool
@@ -451,7 +393,7 @@ on_response(struct peer *p, const struct msg_response *m)
 	enum exchange_result result;
 	struct span out;
 
-	if (p->login == NULL || p->asked != NULL) {
+	if (p->login == NULL) {
 		ipc_refuse(p->client, "a response to nothing");
 		return false;
 	}
@@ -472,13 +414,13 @@ on_mechanisms(struct peer *p, const struct msg_mechanisms *m)
 }
 
 static bool
-answer(struct ipc *c, struct peer *p)
+answer(struct peer *p)
 {
 	const struct ipc_message *kind;
 	const void *message;
 
-	if (ipc_receive(c, &kind, &message, clock_in(ANSWER_TIMEOUT_S)) !=
-	    IPC_OK)
+	/* a connection without a question waits for one */
+	if (ipc_receive(p->client, &kind, &message, INT64_MAX) != IPC_OK)
 		return false;
 	if (kind == &message_mechanisms)
 		return on_mechanisms(p, message);
@@ -486,8 +428,23 @@ answer(struct ipc *c, struct peer *p)
 		return on_authenticate(p, message);
 	if (kind == &message_response)
 		return on_response(p, message);
-	ipc_refuse(c, "%s is not for auth", kind->name);
+	ipc_refuse(p->client, "%s is not for auth", kind->name);
 	return false;
+}
+
+_Noreturn static void
+end(void)
+{
+	log_flush();
+	exit(EXIT_SUCCESS);
+}
+
+static void
+end_task(void *argument)
+{
+	(void)argument;
+	(void)wait_until(clock_in(RESTART_WAIT_S));
+	end();
 }
 
 /*
@@ -495,71 +452,34 @@ answer(struct ipc *c, struct peer *p)
  * it. Logins under way may end here, but somebody who begins some and says
  * nothing more does not keep old settings, and passwords, in force.
  */
-static bool
-ends_now(void)
+static void
+end_if_wanted(void)
 {
-	const struct itimerspec at = { .it_value.tv_sec = RESTART_WAIT_S };
-
 	if (!table_restart_wanted())
-		return false;
-	if (logins == 0)
-		return true;
-	if (!end_is_set && timerfd_settime(end_timer, 0, &at, NULL) == -1)
-		return true;
-	end_is_set = true;
-	return false;
-}
-
-static bool
-request(const struct service *s, struct ipc *c, void **state)
-{
-	struct peer *p = *state;
-	bool good;
-
-	(void)s;
-	if (p == NULL) {
-		p = *state = mem_new(sizeof(*p));
-		p->client = c;
-	}
-	good = answer(c, p);
-	if (ends_now()) {
-		(void)ipc_flush(c, clock_in(ANSWER_TIMEOUT_S));
-		exit(EXIT_SUCCESS);
-	}
-	return good;
-}
-
-/* The login stage has no words left to log it with. */
-static void
-log_lost(const struct login *l)
-{
-	const char *why = login_why(l);
-
-	log_warning("unknown[%s]: SASL authentication failed: %s%s%s%s, and the"
-		    " client went away",
-	    login_client(l), why[0] == '\0' ? "not answered yet" : why,
-	    login_user(l)[0] == '\0' ? "" : ", sasl_username=", login_user(l),
-	    login_behind(l));
-}
-
-static void
-closed(const struct service *s, void *state)
-{
-	struct peer *p = state;
-
-	(void)s;
-	if (p == NULL)
 		return;
-	/* nor does going before the answer make it no attempt */
-	if (p->asked != NULL) {
-		p->asked->peer = NULL;
-		(void)count_failure(p->login);
-		p->counted = true;
+	if (logins == 0 || (!ends && task_start(end_task, NULL) == NULL))
+		end();
+	ends = true;
+}
+
+static void
+session(const struct service *s, int fd)
+{
+	struct peer p = { .client = ipc_new(fd, &protocol_auth, "client") };
+	unsigned int turn = 0;
+
+	(void)s;
+	while (answer(&p)) {
+		end_if_wanted();
+		if (++turn % TURN_MAX == 0)
+			(void)wait_yield();
 	}
-	if (p->login != NULL && p->counted)
-		log_lost(p->login);
-	end_login(p);
-	free(p);
+	/* told no, and gone without hearing it to the end */
+	if (p.login != NULL && p.counted)
+		log_lost(p.login);
+	end_login(&p);
+	end_if_wanted();
+	ipc_free(&p.client);
 }
 
 int
@@ -572,12 +492,12 @@ main(int argc, char **argv)
 	};
 	static const struct service_spec spec = {
 		.program = "auth",
-		.style = SERVICE_REQUESTS,
+		.style = SERVICE_TASKS,
+		.stays = true,
 		.params = params,
 		.protocol = &protocol_auth,
 		.before = before,
-		.request = request,
-		.closed = closed,
+		.session = session,
 	};
 
 	return service_run(&spec, argc, argv);

@@ -2,11 +2,12 @@
 /*
  * auth-session: whose ticket is this?
  *
- * SECURITY. Runs as the auth user, as auth does. Only session stages and quota
- * can reach it (programs.def), which are root's and trusted with identities:
- * what it answers decides as whom they run. The ticket itself comes from a
- * login stage that may have been taken over, and is nothing but a text to
- * compare; so is an address, which comes from smtpd.
+ * SECURITY. Runs as the auth user, as auth does, and asks lookup-auth-server
+ * for accounts on servers; each connection is a task. Only session stages and
+ * quota can reach it (programs.def), which are root's and trusted with
+ * identities: what it answers decides as whom they run. The ticket itself comes
+ * from a login stage that may have been taken over, and is nothing but a text
+ * to compare; so is an address, which comes from smtpd.
  */
 #include "auth/accounts.h"
 #include "auth/state.h"
@@ -15,17 +16,25 @@
 #include "lib/conf/common.h"
 #include "lib/ipc/proto_auth.h"
 #include "lib/log/log.h"
+#include "lib/service/ask_server.h"
 #include "lib/service/service.h"
 #include "lib/table/table.h"
+#include "lib/task/task.h"
 
 #include <stdlib.h>
 
-enum { ANSWER_TIMEOUT_S = 10, ADDRESS_ROOM = 1024 };
+enum {
+	ANSWER_TIMEOUT_S = 10,
+	TABLE_TIMEOUT_S = 15,
+	ADDRESS_ROOM = 1024,
+	TURN_MAX = 16
+};
 
 static struct common_params common;
 static struct auth_params settings;
 static struct accounts *accounts;
 static struct state *shared;
+static size_t under_way; /* questions */
 
 static void
 before(const struct service *s)
@@ -33,6 +42,7 @@ before(const struct service *s)
 	struct buf error = BUF_INIT(1024);
 
 	accounts_tables(s->conf);
+	ask_server_open("lookup-auth-server", TABLE_TIMEOUT_S);
 	accounts = accounts_new(&settings, &error);
 	if (accounts == NULL)
 		fatal("%s", buf_text(&error));
@@ -156,29 +166,45 @@ answer(struct ipc *c)
 {
 	const struct ipc_message *m;
 	const void *message;
+	bool good;
 
-	if (ipc_receive(c, &m, &message, clock_in(ANSWER_TIMEOUT_S)) != IPC_OK)
+	if (ipc_receive(c, &m, &message, INT64_MAX) != IPC_OK)
 		return false;
-	if (m == &message_redeem)
-		return redeem(c, message);
-	if (m == &message_find_account)
-		return find(c, message);
+	if (m == &message_redeem || m == &message_find_account) {
+		under_way++;
+		good = m == &message_redeem ? redeem(c, message) :
+					      find(c, message);
+		under_way--;
+		return good;
+	}
 	ipc_refuse(c, "%s is no question", m->name);
 	return false;
 }
 
-static bool
-request(const struct service *s, struct ipc *c, void **state)
+/* A table's file that only root can read has changed: the next one does. */
+static void
+end_if_wanted(void)
 {
-	bool good = answer(c);
+	if (!table_restart_wanted() || under_way > 0)
+		return;
+	log_flush();
+	exit(EXIT_SUCCESS);
+}
 
-	(void)s, (void)state;
-	/* a table's file that only root can read: the next one does */
-	if (table_restart_wanted()) {
-		(void)ipc_flush(c, clock_in(ANSWER_TIMEOUT_S));
-		exit(EXIT_SUCCESS);
+static void
+session(const struct service *s, int fd)
+{
+	struct ipc *c = ipc_new(fd, &protocol_auth, "client");
+	unsigned int turn = 0;
+
+	(void)s;
+	while (answer(c)) {
+		end_if_wanted();
+		if (++turn % TURN_MAX == 0)
+			(void)wait_yield();
 	}
-	return good;
+	end_if_wanted();
+	ipc_free(&c);
 }
 
 int
@@ -191,11 +217,12 @@ main(int argc, char **argv)
 	};
 	static const struct service_spec spec = {
 		.program = "auth-session",
-		.style = SERVICE_REQUESTS,
+		.style = SERVICE_TASKS,
+		.stays = true,
 		.params = params,
 		.protocol = &protocol_auth,
 		.before = before,
-		.request = request,
+		.session = session,
 	};
 
 	return service_run(&spec, argc, argv);

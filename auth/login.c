@@ -148,8 +148,11 @@ static enum exchange_check
 check_system(const struct login *l, const struct account *account,
     struct span password)
 {
-	switch (the.ask_pam(account->pam_service, account->user, l->client,
-	    password)) {
+	char user[EXCHANGE_USER_MAX];
+
+	/* the account is gone as soon as this task waits */
+	snprintf(user, sizeof(user), "%s", account->user);
+	switch (the.ask_pam(account->pam_service, user, l->client, password)) {
 	case OK:
 		return CHECK_RIGHT;
 	case LATER:

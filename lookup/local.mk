@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: ISC
 daemon_PROGRAMS += lookup/lookup lookup/lookup-smtp lookup/lookup-server \
-	lookup/lookup-smtp-server
-lookup_query = lookup/ask_server.c lookup/ask_server.h \
-	lookup/query.c lookup/query.h \
+	lookup/lookup-smtp-server lookup/lookup-auth-server
+lookup_query = lookup/query.c lookup/query.h \
 	lookup/query_service.c lookup/query_service.h
 lookup_parts = \
 	lookup/address_map.c lookup/address_map.h \
@@ -18,6 +17,7 @@ lookup_lookup_smtp_SOURCES = lookup/lookup_smtp.c \
 	lookup/generic.c lookup/generic.h $(lookup_parts) $(lookup_query)
 lookup_lookup_server_SOURCES = lookup/lookup_server.c $(lookup_query)
 lookup_lookup_smtp_server_SOURCES = lookup/lookup_smtp_server.c $(lookup_query)
+lookup_lookup_auth_server_SOURCES = lookup/lookup_auth_server.c $(lookup_query)
 
 check_PROGRAMS += tests/unit/lookup/recipient_test
 TESTS += tests/unit/lookup/recipient_test

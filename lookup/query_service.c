@@ -9,15 +9,16 @@
 
 #include "lib/base/clock.h"
 #include "lib/log/log.h"
+#include "lib/service/ask_server.h"
 #include "lib/service/programs.h"
 #include "lib/table/server_set.h"
 #include "lib/task/task.h"
-#include "lookup/ask_server.h"
 
 enum {
 	ANSWER_S = 30,
 	TURN_MAX = 16, /* questions before the others have their turn */
 	IDLE_S = 100,
+	PATIENCE_S = 100, /* as long as who asks lookup waits */
 	VALUE_MAX = 65536, /* limit of lookup.def */
 };
 
@@ -37,7 +38,7 @@ void
 query_before(const struct service *s, const char *server_service)
 {
 	prepare_tables(s);
-	ask_server_open(server_service);
+	ask_server_open(server_service, PATIENCE_S);
 }
 
 static struct query_tables *

@@ -249,19 +249,30 @@ check_transports(struct planning *p)
 
 enum { OWN_CONNECTIONS_MAX = 16000 };
 
+static bool
+asks_tables(const struct program *program)
+{
+	return program->user == USER_TABLE || program->user == USER_AUTH;
+}
+
 static int64_t
 implied_limit(const struct program *program, const struct common_params *common)
 {
+	/* accounts are asked for by two programs */
+	int64_t most =
+	    (program->user == USER_AUTH ? 48 : 24) * (int64_t)processors();
+
 	/* a session stage's parent keeps one process per user: it is one */
 	if (program->user == USER_ROOT && program->style == SERVICE_REQUESTS)
 		return 1;
 	/* its sessions are connections of our own programs */
-	if (program->user == USER_TABLE && program->style == SERVICE_TASKS)
+	if (asks_tables(program) && program->style == SERVICE_TASKS)
 		return OWN_CONNECTIONS_MAX;
-	/* a table that hangs holds half of them: see lookup/ask_server.c */
-	if (program->user == USER_TABLE && program->style == SERVICE_ONE &&
-	    common->default_process_limit < 24 * (int64_t)processors())
-		return 24 * (int64_t)processors();
+	/* a table that hangs holds half of them: see lib/service/ask_server.c
+	 */
+	if (asks_tables(program) && program->style == SERVICE_ONE &&
+	    common->default_process_limit < most)
+		return most;
 	return common->default_process_limit;
 }
 

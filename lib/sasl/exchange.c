@@ -26,7 +26,11 @@ struct exchange {
 };
 
 static const struct exchange_accounts *accounts;
-/* Whose step is being made: plugins are told no more than a name. */
+/*
+ * Whose step is being made: plugins are told no more than a name. Where the
+ * caller's functions wait, another task may make one: who goes on says again
+ * whose it is.
+ */
 static struct exchange *running;
 static struct buf mechanism_list = { NULL, 0, 0, 1024, false };
 
@@ -122,6 +126,7 @@ password_of(struct exchange *x, const char *name, struct buf *password)
 
 	buf_reset(password);
 	r = accounts->plain(x->with, name, password);
+	running = x;
 	if (r == CHECK_LATER) {
 		x->check = r;
 		x->checked = true;
@@ -136,16 +141,17 @@ lookup(void *context, sasl_server_params_t *params, unsigned int flags,
 {
 	const struct propval *p = params->utils->prop_get(params->propctx);
 	struct buf password = BUF_INIT(1024);
+	struct exchange *x = running;
 	char name[EXCHANGE_USER_MAX];
 
 	(void)context, (void)flags;
-	if (running == NULL || n >= sizeof(name))
+	if (x == NULL || n >= sizeof(name))
 		return SASL_OK;
 	memcpy(name, user, n);
 	name[n] = '\0';
 	for (; p != NULL && p->name != NULL; p++)
 		if (strcmp(p->name, SASL_AUX_PASSWORD) == 0 &&
-		    password_of(running, name, &password) == CHECK_RIGHT)
+		    password_of(x, name, &password) == CHECK_RIGHT)
 			params->utils->prop_set(params->propctx, p->name,
 			    password.p, (int)password.n);
 	if (password.p != NULL)
@@ -285,9 +291,13 @@ canonical(sasl_conn_t *c, void *context, const char *in, unsigned int n,
 	struct exchange *x = context;
 	char name[EXCHANGE_USER_MAX];
 
+	bool good;
+
 	(void)c, (void)realm;
-	if (!accounts->canonical(x->with, (struct span){ in, n }, name) ||
-	    strlen(name) > most)
+	good = accounts->canonical(x->with, (struct span){ in, n }, name) &&
+	    strlen(name) <= most;
+	running = x;
+	if (!good)
 		return SASL_BADPROT;
 	if ((flags & SASL_CU_AUTHID) != 0)
 		memcpy(x->user, name, sizeof(x->user));
@@ -304,6 +314,7 @@ check_password(sasl_conn_t *c, void *context, const char *user,
 
 	(void)c, (void)properties;
 	x->check = accounts->check(x->with, user, (struct span){ password, n });
+	running = x;
 	x->checked = true;
 	if (x->check == CHECK_RIGHT)
 		return SASL_OK;

@@ -132,6 +132,11 @@ void table_ask_elsewhere(table_ask *ask);
  * (lib/sandbox/sandbox.h), or "".
  */
 const char *table_promises(void);
+/*
+ * This program asks for users of the system itself: what that needs, where
+ * nsswitch.conf(5) names a source that connects, counts there as well.
+ */
+void table_needs_accounts(void);
 
 /* Several tables in a row: "hash:/a, pcre:/b". The first that finds wins. */
 struct table_list;

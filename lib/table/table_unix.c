@@ -103,6 +103,13 @@ accounts_are_far(void)
 	return far;
 }
 
+void
+table_needs_accounts(void)
+{
+	if (accounts_are_far())
+		table_speaks_to_servers();
+}
+
 static bool
 open_unix(struct table *t, struct span argument, struct buf *error)
 {
@@ -114,8 +121,7 @@ open_unix(struct table *t, struct span argument, struct buf *error)
 		buf_printf(error, "unknown table: %s", t->name);
 		return false;
 	}
-	if (accounts_are_far())
-		table_speaks_to_servers();
+	table_needs_accounts();
 	t->state = mem_new(sizeof(i));
 	memcpy(t->state, &i, sizeof(i));
 	return true;

@@ -101,11 +101,14 @@ class Ipc:
 
     def answered(self):
         """Is there an answer, which nobody waits for here?"""
+        # with a timeout recv() would wait, whatever its flags say
+        self.socket.settimeout(0)
         try:
-            data = self.socket.recv(1 << 16, socket.MSG_PEEK
-                                    | socket.MSG_DONTWAIT)
+            data = self.socket.recv(1 << 16, socket.MSG_PEEK)
         except BlockingIOError:
             return False
+        finally:
+            self.socket.settimeout(DEADLINE)
         if not self.greeted and len(data) >= 4:
             data = data[4 + struct.unpack(">I", data[:4])[0]:]
         return data != b""

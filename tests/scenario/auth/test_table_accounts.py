@@ -295,7 +295,7 @@ def test_dead_server_does_not_make_another_of_somebody(suite, kind):
 
 
 def test_file_that_only_root_reads_changes(suite, kind):
-    """Its successor reads it; a login under way ends before."""
+    """Its server's program ends, and the next one reads it."""
     s = site(suite, kind)
     assert login(s, "imap", "bob", PASSWORD) == ""
     path = s.root / "etc/accounts.cf"
@@ -321,10 +321,12 @@ def test_logins_without_end_do_not_keep_old_settings(suite, kind):
             "pgsql": {"query": "SELECT '{PLAIN}new'"}}[kind.type]))
         wait_for("the new settings", lambda: login(
             s, "imap", "bob", "new") == "")
-        # which cost those a login, and not their connections
+        # and those go on, by them
         for c in idle:
             c.sendall(b"Ym9i\r\n")
-            assert c.recv(100).startswith(b"454")
+            assert c.recv(100).startswith(b"334")
+            c.sendall(b"bmV3\r\n")
+            assert c.recv(100).startswith(b"235")
 
 
 def test_check(suite, kind):

@@ -11,7 +11,8 @@ PAGES = {(p.stem, p.suffix[1:]) for p in MAN.glob("*.[158]")}
 PART_OF = {"auth-pam": "auth", "auth-token": "auth", "auth-session": "auth",
            "pop3d-session": "pop3d", "imapd-session": "imapd",
            "lookup-smtp": "lookup", "lookup-server": "lookup",
-           "lookup-smtp-server": "lookup"}
+           "lookup-smtp-server": "lookup",
+           "lookup-auth-server": "lookup"}
 # services of Postfix's names
 SERVED_BY = {"relay": "smtp", "retry": "error", "defer": "bounce",
              "trace": "bounce"}

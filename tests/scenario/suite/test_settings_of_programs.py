@@ -11,7 +11,8 @@ FOLDERS = {"auth-session": "auth", "auth-pam": "auth",
            "auth-token": "auth",
            "pop3d-session": "pop3d", "imapd-session": "imapd",
            "lookup-smtp": "lookup", "lookup-server": "lookup",
-           "lookup-smtp-server": "lookup"}
+           "lookup-smtp-server": "lookup",
+           "lookup-auth-server": "lookup"}
 
 
 def group_of_settings():

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef LOOKUP_ASK_SERVER_H
-#define LOOKUP_ASK_SERVER_H
+#ifndef LIB_SERVICE_ASK_SERVER_H
+#define LIB_SERVICE_ASK_SERVER_H
 
 /*
  * Tables of servers are asked in other processes (lookup-server,
- * lookup-smtp-server), each of which waits for one answer at a time. Here only
- * the task waits that has the question.
+ * lookup-smtp-server, lookup-auth-server), each of which waits for one answer
+ * at a time. Here only the task waits that has the question.
  *
  * A table has at most a few of those processes at a time, so that a server that
  * hangs leaves the others to other tables; what exceeds that waits for its
@@ -16,7 +16,10 @@
  * not about need no server, and wait for none.
  */
 
-/* Once, before tables are opened. The name is static. */
-void ask_server_open(const char *name);
+/*
+ * Once, before tables are opened. The name is static. A question takes so many
+ * seconds at most.
+ */
+void ask_server_open(const char *name, int most_s);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "lookup/ask_server.h"
+#include "lib/service/ask_server.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,6 @@ enum {
 	AT_ONCE = 8, /* questions to one table */
 	WITHOUT_AT_ONCE = 4, /* those that need no server */
 	TURN_SOON_MS = 200, /* servers answer in less than that */
-	PATIENCE_S = 100, /* as long as who asks us waits */
 	RESTARTS_MAX = 20, /* processes that have old settings */
 	SLOW_MS = 1000, /* a failure that took so long has cost somebody */
 	PAUSE_FACTOR = 10,
@@ -43,6 +42,7 @@ enum shown {
 };
 
 static const char *service;
+static int patience_s; /* as long as who asks us waits */
 static struct served *all;
 
 static struct served *
@@ -193,7 +193,7 @@ ask_with(struct served *s, const char *key, int64_t deadline, struct buf *value)
 static enum table_result
 ask_in_turn(struct served *s, const char *key, struct buf *value)
 {
-	int64_t deadline = clock_in(PATIENCE_S);
+	int64_t deadline = clock_in(patience_s);
 	enum table_result r;
 
 	if (take_turn(s, clock_ms() + TURN_SOON_MS))
@@ -224,8 +224,9 @@ ask(const char *table, struct span key, struct buf *value)
 }
 
 void
-ask_server_open(const char *name)
+ask_server_open(const char *name, int most_s)
 {
 	service = name;
+	patience_s = most_s;
 	table_ask_elsewhere(ask);
 }

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * lookup-auth-server: asks the servers of tables that have accounts, for auth
+ * and auth-session.
+ *
+ * SECURITY. As they, the auth user, with the tables of account_files and
+ * account_master_files that a server serves, and no others: it has their
+ * passwords and connections, sees what is stored of everybody's password, and
+ * speaks with nobody but those servers and its two clients (programs.def).
+ * Hostile input: names that strangers log in with, which the client library
+ * quotes, and whatever a server answers. It waits for one answer at a time, and
+ * holds up nobody but who asked: master starts another when all are busy.
+ */
+#include "lookup/query_service.h"
+
+int
+main(int argc, char **argv)
+{
+	static const struct service_spec spec = {
+		.program = "lookup-auth-server",
+		.style = SERVICE_ONE,
+		.protocol = &protocol_lookup,
+		.before = query_server_before,
+		.session = query_server_session,
+	};
+
+	return service_run(&spec, argc, argv);
+}

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: ISC
+"""A server of accounts that accepts and says nothing holds up the logins of
+those who might be its, and nobody else's."""
+import base64
+import threading
+import time
+
+import pytest
+
+import databases
+from posthaste import wait_for
+from test_table_accounts import (PASSWORD, PROTOCOLS, login, site,
+                                 unavailable)
+
+
+class Hung:
+    """A directory that is not there, for all who look."""
+    type = "ldap"
+
+    def __init__(self):
+        self.silent = databases.Silent()
+
+    def text(self, **more):
+        return databases.settings({
+            "server_host": f"ldap://127.0.0.1:{self.silent.port}",
+            "version": 3, "search_base": "dc=example", "bind": "yes",
+            "bind_dn": "cn=x", "bind_pw": "x", "query_filter": "(mail=%s)",
+            "result_attribute": "userPassword", "timeout": "8"}, more)
+
+
+@pytest.fixture(scope="module")
+def hung():
+    made = Hung()
+    yield made
+    made.silent.close()
+
+
+class Trying(threading.Thread):
+    def __init__(self, s, protocol, user):
+        super().__init__()
+        self.arguments = (s, protocol, user, PASSWORD)
+        self.said = None
+        self.start()
+
+    def run(self):
+        start = time.monotonic()
+        try:
+            self.said = login(*self.arguments)
+        finally:
+            self.took = time.monotonic() - start
+
+
+def mixed(suite, hung, **more):
+    """Alice is in a file; who is not may be in the directory."""
+    s = site(suite, hung, start=False, **more)
+    accounts = s.root / "etc/accounts"
+    accounts.write_text(s.account("alice"))
+    s.set(account_files=f"{accounts}, ldap:{s.root}/etc/accounts.cf")
+    return s.start()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_accounts_of_files_log_in_meanwhile(suite, hung, protocol):
+    s = mixed(suite, hung)
+    # so that there are connections which those who hang could hold
+    assert login(s, protocol, "alice@example.test", PASSWORD) == ""
+    trying = [Trying(s, protocol, f"u{i}@example.test") for i in range(20)]
+    time.sleep(1)
+    took = []
+    while any(t.is_alive() for t in trying) and len(took) < 20:
+        start = time.monotonic()
+        assert login(s, protocol, "alice@example.test", PASSWORD) == ""
+        took.append(time.monotonic() - start)
+    assert len(took) > 3, took
+    # of eight seconds, and of the machine's own
+    assert sorted(took)[len(took) // 2] < 1, took
+    assert max(took) < 4, took
+    for t in trying:
+        t.join()
+    assert all(unavailable(protocol, t.said) for t in trying)
+    # that it is dead is known now: nobody waits for it any more
+    start = time.monotonic()
+    assert unavailable(protocol, login(s, protocol, "zoe", PASSWORD))
+    assert time.monotonic() - start < 3
+
+
+def test_a_login_under_way_is_left_alone(suite, hung):
+    """It takes several steps; others hang between them."""
+    s = mixed(suite, hung)
+    with s.smtp("submission", tls=True, timeout=60) as c:
+        c.ehlo()
+        assert c.docmd("AUTH", "LOGIN")[0] == 334
+        trying = [Trying(s, "submission", f"u{i}@example.test")
+                  for i in range(4)]
+        time.sleep(1)
+        start = time.monotonic()
+        assert c.docmd("YWxpY2VAZXhhbXBsZS50ZXN0")[0] == 334
+        assert c.docmd(base64.b64encode(PASSWORD.encode()).decode())[0] == 235
+        assert time.monotonic() - start < 4
+    for t in trying:
+        t.join()
+
+
+def test_auth_has_neither_connection_nor_password(suite, hung):
+    """Whoever takes auth over is no nearer to the directory."""
+    s = mixed(suite, hung, bind_pw="the word of the directory")
+    assert unavailable("imap", login(s, "imap", "zoe", PASSWORD))
+    wait_for("its program", lambda: s.processes("lookup-auth-server"))
+    for name in ("auth", "auth-session"):
+        for pid in s.processes(name):
+            with open(f"/proc/{pid}/maps", encoding="ascii") as maps:
+                assert "table_ldap" not in maps.read()
