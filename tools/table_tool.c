@@ -33,7 +33,7 @@ usage(enum table_tool_kind kind)
 		"[-d key] [-q key] [map_type:]file...");
 }
 
-/* Options without an argument, and what they set. */
+/* Options without an argument, and what they set; -r and -w end each other. */
 static const struct {
 	char letter;
 	size_t where;
@@ -52,21 +52,25 @@ static const struct {
 	{ 'o', offsetof(struct table_wishes, keep_root), true },
 	{ 'p', offsetof(struct table_wishes, build.plain_mode), true },
 	{ 'r', offsetof(struct table_wishes, build.replace), true },
+	{ 'r', offsetof(struct table_wishes, build.quiet), false },
 	{ 's', offsetof(struct table_wishes, sequence), true },
 	{ 'u', offsetof(struct table_wishes, build.ascii), true },
 	{ 'w', offsetof(struct table_wishes, build.quiet), true },
+	{ 'w', offsetof(struct table_wishes, build.replace), false },
 };
 
 static bool
 turn_switch(struct table_wishes *w, int letter)
 {
+	bool known = false;
+
 	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++)
 		if (switches[i].letter == letter) {
 			*(bool *)((char *)w + switches[i].where) =
 			    switches[i].value;
-			return true;
+			known = true;
 		}
-	return false;
+	return known;
 }
 
 static void

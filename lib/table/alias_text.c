@@ -5,6 +5,13 @@
 
 #include "lib/table/lines.h"
 
+/* What is between the words of a header: a form feed is not. */
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 enum token_kind { WORD, QUOTED, LITERAL, COMMENT, COMMA, OPERATOR };
 
 struct token {
@@ -21,7 +28,7 @@ is_operator(char c)
 static bool
 ends_word(char c)
 {
-	return lines_blank(c) || is_operator(c) || c == ',' || c == '"' ||
+	return is_blank(c) || is_operator(c) || c == ',' || c == '"' ||
 	    c == '(' || c == '[';
 }
 
@@ -39,7 +46,7 @@ cut_quoted(struct span *rest, struct buf *out)
 	while (rest->n > 0 && rest->p[0] != '"') {
 		if (rest->p[0] == '\\' && rest->n > 1)
 			*rest = span_skip(*rest, 1);
-		buf_add_char(out, lines_blank(rest->p[0]) ? ' ' : rest->p[0]);
+		buf_add_char(out, is_blank(rest->p[0]) ? ' ' : rest->p[0]);
 		*rest = span_skip(*rest, 1);
 	}
 	*rest = span_skip(*rest, 1);
@@ -70,7 +77,8 @@ cut_literal(struct span *rest, struct buf *out)
 {
 	size_t end = span_find(*rest, ']');
 
-	buf_add_span(out, span_take(*rest, end));
+	for (size_t i = 0; i < end; i++)
+		buf_add_char(out, is_blank(rest->p[i]) ? ' ' : rest->p[i]);
 	buf_add_char(out, ']');
 	*rest = span_skip(*rest, end + 1);
 }
@@ -78,18 +86,18 @@ cut_literal(struct span *rest, struct buf *out)
 static void
 cut_word(struct span *rest, struct token *t)
 {
-	bool escaped = false;
+	bool quote = false;
 
 	while (rest->n > 0 && !ends_word(rest->p[0])) {
-		if (rest->p[0] == '\\' && rest->n > 1) {
+		if (rest->p[0] == '\\')
 			*rest = span_skip(*rest, 1);
-			escaped |= needs_quotes(rest->p[0]);
-		}
-		buf_add_char(&t->text,
-		    lines_blank(rest->p[0]) ? ' ' : rest->p[0]);
+		if (rest->n == 0) /* a backslash before nothing */
+			break;
+		quote |= needs_quotes(rest->p[0]);
+		buf_add_char(&t->text, is_blank(rest->p[0]) ? ' ' : rest->p[0]);
 		*rest = span_skip(*rest, 1);
 	}
-	if (escaped)
+	if (quote)
 		t->kind = QUOTED;
 }
 
@@ -98,7 +106,7 @@ next_token(struct span *rest, struct token *t)
 {
 	char c;
 
-	while (rest->n > 0 && lines_blank(rest->p[0]))
+	while (rest->n > 0 && is_blank(rest->p[0]))
 		*rest = span_skip(*rest, 1);
 	if (rest->n == 0)
 		return false;
@@ -144,9 +152,20 @@ is_word(enum token_kind kind)
 }
 
 static bool
-begins_address(const struct token *t)
+is_operator_token(const struct token *t, char c)
 {
-	return t->kind == OPERATOR && t->text.p[0] == '<';
+	return t->kind == OPERATOR && t->text.p[0] == c;
+}
+
+/* Where a blank is between two tokens: words, and in front of <address>. */
+static bool
+is_apart(const struct token *t, bool behind_word, const struct buf *out)
+{
+	char last = out->n > 0 ? out->p[out->n - 1] : ' ';
+
+	if (is_operator_token(t, '<'))
+		return last != ' ' && (behind_word || last != '.');
+	return behind_word && is_word(t->kind);
 }
 
 void
@@ -157,7 +176,7 @@ alias_text_value(struct span text, struct buf *out)
 
 	buf_reset(out);
 	while (next_token(&text, &t)) {
-		if (behind_word && (is_word(t.kind) || begins_address(&t)))
+		if (is_apart(&t, behind_word, out))
 			buf_add_char(out, ' ');
 		if (t.kind == QUOTED)
 			write_quoted(buf_span(&t.text), out);
@@ -181,7 +200,7 @@ alias_text_name(struct span text, struct buf *out)
 	while (next_token(&text, &t)) {
 		struct span s = buf_span(&t.text);
 
-		if (behind_word && is_word(t.kind))
+		if (is_apart(&t, behind_word, out))
 			buf_add_char(out, ' ');
 		buf_add_span(out, s);
 		if (t.kind == COMMA)
@@ -194,4 +213,25 @@ alias_text_name(struct span text, struct buf *out)
 	}
 	buf_fini(&t.text);
 	return out->n > 0 ? result : ALIAS_NAME_NONE;
+}
+
+bool
+alias_text_split(struct span line, struct span *name, struct span *value)
+{
+	struct token t = { .text = BUF_INIT(LINES_MAX) };
+	struct span rest = line;
+	size_t before = 0;
+	bool found = false;
+
+	while (!found && next_token(&rest, &t)) {
+		found = is_operator_token(&t, ':');
+		if (!found)
+			before = line.n - rest.n;
+	}
+	buf_fini(&t.text);
+	if (found) {
+		*name = span_take(line, before);
+		*value = rest;
+	}
+	return found;
 }

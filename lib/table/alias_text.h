@@ -11,6 +11,12 @@
 #include "lib/base/buf.h"
 
 /*
+ * The parts in front of and behind the first colon that is in no quotes,
+ * comment or address literal; false if there is none.
+ */
+bool alias_text_split(struct span line, struct span *name, struct span *value);
+
+/*
  * Commas are followed by a blank, words separated by one, quotes and
  * brackets closed, backslashes outside quotes turned into quotes.
  */

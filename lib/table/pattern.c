@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/table/pattern.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,27 +68,47 @@ complain(struct parsing *p, const char *what)
 	log_warning(WHERE "%s: skipping this rule", WHERE_ARG(p), what);
 }
 
-void
-pattern_bad_option(char letter, struct buf *error)
+/* A pattern as it is written. */
+struct written {
+	struct span pattern;
+	uint32_t options;
+};
+
+static bool
+read_flags(struct parsing *p, struct span flags, uint32_t *options)
 {
-	buf_printf(error, "unknown regexp option \"%c\"",
-	    letter > ' ' && letter < 127 ? letter : '?');
+	*options = p->into->engine->usual;
+	for (size_t i = 0; i < flags.n; i++) {
+		char c = flags.p[i];
+
+		buf_reset(&p->error);
+		if (!p->into->engine->flag(c, options, &p->error)) {
+			log_warning(WHERE "unknown regexp option \"%c\": "
+					  "skipping this rule",
+			    WHERE_ARG(p), c > ' ' && c < 127 ? c : '?');
+			return false;
+		}
+		if (p->error.n > 0)
+			log_warning(WHERE "%s", WHERE_ARG(p),
+			    buf_text(&p->error));
+	}
+	return true;
 }
 
 /* Cuts /pattern/flags off the front of *rest. */
 static bool
-cut_pattern(struct parsing *p, struct span *rest, struct span *pattern,
-    struct span *flags)
+cut_pattern(struct parsing *p, struct span *rest, struct written *w)
 {
 	char delimiter = rest->n > 0 ? rest->p[0] : '\0';
 	size_t i = 1;
 	size_t end;
+	struct span flags;
 
 	if (rest->n == 0) {
 		complain(p, "no regexp");
 		return false;
 	}
-	while (i < rest->n && rest->p[i] != delimiter)
+	while (i < rest->n && (rest->p[i] == '\\' || rest->p[i] != delimiter))
 		i += rest->p[i] == '\\' ? 2 : 1;
 	if (i >= rest->n) {
 		log_warning(WHERE "no closing regexp delimiter \"%c\": "
@@ -95,32 +116,27 @@ cut_pattern(struct parsing *p, struct span *rest, struct span *pattern,
 		    WHERE_ARG(p), delimiter);
 		return false;
 	}
-	*pattern = span_take(span_skip(*rest, 1), i - 1);
+	w->pattern = span_take(span_skip(*rest, 1), i - 1);
 	*rest = span_skip(*rest, i + 1);
 	for (end = 0; end < rest->n; end++)
 		if (lines_blank(rest->p[end]) ||
 		    (rest->p[end] == '!' && p->into->engine->second))
 			break;
-	*flags = span_take(*rest, end);
+	flags = span_take(*rest, end);
 	*rest = span_skip(*rest, end);
-	return true;
+	return read_flags(p, flags, &w->options);
 }
 
 static void *
-compile(struct parsing *p, struct span *rest, unsigned int *groups)
+compile(struct parsing *p, const struct written *w, unsigned int *groups)
 {
-	struct span pattern;
-	struct span flags;
 	void *compiled;
 
-	if (!cut_pattern(p, rest, &pattern, &flags))
-		return NULL;
 	buf_reset(&p->error);
-	compiled = p->into->engine->compile(pattern, flags, groups, &p->error);
+	compiled =
+	    p->into->engine->compile(w->pattern, w->options, groups, &p->error);
 	if (compiled == NULL)
 		complain(p, buf_text(&p->error));
-	else if (p->error.n > 0)
-		log_warning(WHERE "%s", WHERE_ARG(p), buf_text(&p->error));
 	return compiled;
 }
 
@@ -155,8 +171,23 @@ static bool
 bad_replacement(struct parsing *p, const char *what, struct span shown)
 {
 	log_warning(WHERE "%s \"%.*s\"", WHERE_ARG(p), what, SPAN_ARG(shown));
-	complain(p, "bad replacement syntax");
 	return false;
+}
+
+/* Where what was opened by the byte in front of the text ends. */
+static size_t
+closing(struct span text, char open, char close)
+{
+	size_t depth = 1;
+	size_t i;
+
+	for (i = 0; i < text.n; i++) {
+		if (text.p[i] == open)
+			depth++;
+		else if (text.p[i] == close && --depth == 0)
+			break;
+	}
+	return i;
 }
 
 /* What is behind a dollar sign: 1, {1} or (1). */
@@ -169,7 +200,7 @@ cut_group(struct parsing *p, struct span *rest, struct span *name)
 
 	if (close != '\0') {
 		*rest = span_skip(*rest, 1);
-		n = span_find(*rest, close);
+		n = closing(*rest, open, close);
 		if (n == rest->n)
 			return bad_replacement(p,
 			    "truncated macro reference:", *rest);
@@ -183,100 +214,162 @@ cut_group(struct parsing *p, struct span *rest, struct span *name)
 }
 
 static bool
-group_number(struct parsing *p, const struct rule *r, struct span name,
-    unsigned int groups, int *group)
+group_number(struct parsing *p, struct span name, int *group)
 {
-	uint64_t number;
+	uint64_t number = 0;
 
 	for (size_t i = 0; i < name.n; i++)
 		if (name.p[i] < '0' || name.p[i] > '9')
 			return bad_replacement(p,
 			    "non-numeric replacement index", name);
-	if (span_u64(name, PATTERN_GROUPS - 1, &number) && number == 0)
+	if (!span_u64(name, INT_MAX, &number))
+		number = INT_MAX;
+	if (number == 0)
 		return bad_replacement(p, "out of range replacement index",
 		    name);
-	if (r->negated) {
-		complain(p, "$number found in negative match replacement text");
-		return false;
-	}
-	if (p->no_substitution) {
-		complain(p,
-		    "$number substitution is not allowed in this table");
-		return false;
-	}
-	if (!span_u64(name, groups, &number)) {
-		log_warning(WHERE "out of range replacement index \"%.*s\": "
-				  "skipping this rule",
-		    WHERE_ARG(p), SPAN_ARG(name));
-		return false;
-	}
 	*group = (int)number;
 	return true;
 }
 
+/*
+ * Takes what is behind a dollar sign. *good turns false for what can be told
+ * from the text around it; false for what cannot.
+ */
 static bool
-parse_result(struct parsing *p, struct rule *r, struct span text,
-    unsigned int groups)
+parse_dollar(struct parsing *p, struct rule *r, struct span *text, int *highest,
+    bool *good)
 {
-	while (text.n > 0) {
-		size_t dollar = span_find(text, '$');
-		struct span name;
-		int group = 0;
+	struct span name;
+	int group = 0;
 
-		add_piece(p, r, -1, span_take(text, dollar));
-		text = span_skip(text, dollar);
-		if (text.n == 0)
-			break;
-		text = span_skip(text, 1);
-		if (text.n > 0 && text.p[0] == '$') {
-			add_piece(p, r, -1, span_take(text, 1));
-			text = span_skip(text, 1);
-			continue;
-		}
-		if (!cut_group(p, &text, &name) ||
-		    !group_number(p, r, name, groups, &group))
-			return false;
-		add_piece(p, r, group, span_take(text, 0));
+	if (text->n > 0 && text->p[0] == '$') {
+		add_piece(p, r, -1, span_take(*text, 1));
+		*text = span_skip(*text, 1);
+		return true;
 	}
+	if (!cut_group(p, text, &name))
+		return false;
+	*good &= group_number(p, name, &group);
+	add_piece(p, r, group, span_take(*text, 0));
+	if (group > *highest)
+		*highest = group;
 	return true;
 }
 
+/* *highest: the largest number behind a dollar sign. */
 static bool
-parse_patterns(struct parsing *p, struct rule *r, struct span *rest,
-    unsigned int *groups)
+parse_result(struct parsing *p, struct rule *r, struct span text, int *highest)
 {
-	unsigned int ignored;
+	bool good = true;
+	bool more = true;
 
-	*rest = lines_trim(*rest);
-	while (rest->n > 0 && rest->p[0] == '!') {
-		r->negated = !r->negated;
-		*rest = lines_trim(span_skip(*rest, 1));
+	*highest = 0;
+	while (more && text.n > 0) {
+		size_t dollar = span_find(text, '$');
+
+		add_piece(p, r, -1, span_take(text, dollar));
+		text = span_skip(text, dollar);
+		if (text.n > 0) {
+			text = span_skip(text, 1);
+			more = parse_dollar(p, r, &text, highest, &good);
+		}
 	}
-	r->pattern = compile(p, rest, groups);
-	if (r->pattern == NULL)
+	if (!good || !more)
+		complain(p, "bad replacement syntax");
+	return good && more;
+}
+
+/* Is a result that holds $number legal here at all? */
+static bool
+may_substitute(struct parsing *p, const struct rule *r)
+{
+	if (r->negated)
+		complain(p, "$number found in negative match replacement text");
+	else if (p->no_substitution)
+		complain(p,
+		    "$number substitution is not allowed in this table");
+	else
+		return true;
+	return false;
+}
+
+static bool
+has_group(struct parsing *p, int highest, unsigned int groups)
+{
+	if (highest <= (int)groups)
+		return true;
+	log_warning(WHERE "out of range replacement index \"%d\": "
+			  "skipping this rule",
+	    WHERE_ARG(p), highest);
+	return false;
+}
+
+static struct span
+cut_negations(struct rule *r, struct span line)
+{
+	line = lines_trim(line);
+	while (line.n > 0 && line.p[0] == '!') {
+		r->negated = !r->negated;
+		line = lines_trim(span_skip(line, 1));
+	}
+	return line;
+}
+
+/* One pattern, or with the second of /this/!/not that/. */
+struct written_both {
+	struct written first;
+	struct written second;
+	bool has_second;
+};
+
+static bool
+cut_patterns(struct parsing *p, struct span *rest, struct written_both *w)
+{
+	if (!cut_pattern(p, rest, &w->first))
 		return false;
-	if (p->into->engine->second && rest->n > 0 && rest->p[0] == '!') {
+	w->has_second =
+	    p->into->engine->second && rest->n > 0 && rest->p[0] == '!';
+	if (w->has_second) {
 		*rest = span_skip(*rest, 1);
-		r->but_not = compile(p, rest, &ignored);
-		if (r->but_not == NULL)
+		if (!cut_pattern(p, rest, &w->second))
 			return false;
 	}
 	*rest = lines_trim(*rest);
 	return true;
+}
+
+/* "highest" is the largest $number of the result, 0 if there is none. */
+static bool
+compile_both(struct parsing *p, struct rule *r, const struct written_both *w,
+    int highest)
+{
+	unsigned int groups;
+	unsigned int ignored;
+
+	r->pattern = compile(p, &w->first, &groups);
+	if (r->pattern == NULL || !has_group(p, highest, groups))
+		return false;
+	if (w->has_second)
+		r->but_not = compile(p, &w->second, &ignored);
+	return !w->has_second || r->but_not != NULL;
 }
 
 static bool
 parse_match(struct parsing *p, struct rule *r, struct span line)
 {
-	unsigned int groups = 0;
+	struct written_both w;
+	int highest;
 
 	r->kind = RULE_MATCH;
-	if (!parse_patterns(p, r, &line, &groups))
+	line = cut_negations(r, line);
+	if (!cut_patterns(p, &line, &w))
 		return false;
 	if (line.n == 0)
 		log_warning(WHERE "no replacement text: using empty string",
 		    WHERE_ARG(p));
-	return parse_result(p, r, line, groups);
+	return parse_result(p, r, line, &highest) &&
+	    (highest == 0 || may_substitute(p, r)) &&
+	    compile_both(p, r, &w, highest);
 }
 
 static void
@@ -302,16 +395,25 @@ warn_extra(struct parsing *p, struct span text)
 }
 
 static bool
+read_condition(struct parsing *p, struct rule *r, struct span line)
+{
+	struct written_both w;
+
+	line = cut_negations(r, line);
+	if (!cut_patterns(p, &line, &w))
+		return false;
+	if (line.n > 0)
+		warn_extra(p, line);
+	return compile_both(p, r, &w, 0);
+}
+
+static bool
 parse_if(struct parsing *p, struct rule *r, struct span line)
 {
-	unsigned int groups;
-
 	r->kind = RULE_IF;
 	/* a condition that cannot be read is false: nothing in it is used */
-	if (!parse_patterns(p, r, &line, &groups))
+	if (!read_condition(p, r, line))
 		release_rule(p->into->engine, r);
-	else if (line.n > 0)
-		warn_extra(p, line);
 	r->skip_to = p->innermost;
 	p->innermost = p->into->count;
 	return true;
@@ -323,14 +425,14 @@ parse_endif(struct parsing *p, struct rule *r, struct span line)
 	struct rule *opened;
 
 	r->kind = RULE_ENDIF;
-	if (line.n > 0)
-		log_warning(WHERE "ignoring extra text after ENDIF",
-		    WHERE_ARG(p));
 	if (p->innermost == NOWHERE) {
 		log_warning(WHERE "ignoring ENDIF without matching IF",
 		    WHERE_ARG(p));
 		return false;
 	}
+	if (line.n > 0)
+		log_warning(WHERE "ignoring extra text after ENDIF",
+		    WHERE_ARG(p));
 	opened = &p->into->rules[p->innermost];
 	p->innermost = opened->skip_to;
 	opened->skip_to = p->into->count + 1;
@@ -441,21 +543,21 @@ release_rules(void *data)
 
 static enum pattern_match
 matches(const struct rules *all, const struct rule *r, struct span key,
-    struct pattern_groups *groups)
+    struct pattern_groups *groups, struct buf *error)
 {
 	struct pattern_groups other;
 	enum pattern_match m;
 
 	if (r->pattern == NULL)
 		return PATTERN_NO;
-	m = all->engine->match(r->pattern, key, groups);
+	m = all->engine->match(r->pattern, key, groups, error);
 	if (m == PATTERN_FAILED)
 		return m;
 	if (r->negated)
 		m = m == PATTERN_YES ? PATTERN_NO : PATTERN_YES;
 	if (m != PATTERN_YES || r->but_not == NULL)
 		return m;
-	m = all->engine->match(r->but_not, key, &other);
+	m = all->engine->match(r->but_not, key, &other, error);
 	if (m == PATTERN_FAILED)
 		return m;
 	return m == PATTERN_YES ? PATTERN_NO : PATTERN_YES;
@@ -482,6 +584,7 @@ try_rules(const char *path, const struct rules *all, struct span key,
     struct buf *value)
 {
 	struct pattern_groups groups;
+	struct buf error = BUF_INIT(1024);
 
 	for (size_t i = 0; i < all->count; i++) {
 		const struct rule *r = &all->rules[i];
@@ -489,12 +592,11 @@ try_rules(const char *path, const struct rules *all, struct span key,
 
 		if (r->kind == RULE_ENDIF)
 			continue;
-		m = matches(all, r, key, &groups);
+		m = matches(all, r, key, &groups, &error);
 		if (m == PATTERN_FAILED) {
-			buf_printf(value,
-			    "%s, line %u: matching took more "
-			    "than its limits allow",
-			    path, r->line);
+			buf_printf(value, "%s map %s, line %u: %s",
+			    all->engine->name, path, r->line, buf_text(&error));
+			buf_fini(&error);
 			return TABLE_BROKEN;
 		}
 		if (m == PATTERN_YES && r->kind == RULE_MATCH) {

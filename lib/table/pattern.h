@@ -36,11 +36,15 @@ enum pattern_match { PATTERN_NO, PATTERN_YES, PATTERN_FAILED };
 struct pattern_engine {
 	const char *name; /* of the table's type */
 	bool second; /* "/this/!/not that/ result" is legal */
+	uint32_t usual; /* options without flags */
+	/* Turns the letter's option round; false: there is none. */
+	bool (*flag)(char letter, uint32_t *options, struct buf *warning);
 	/* NULL and *error; *groups: how many the pattern has */
-	void *(*compile)(struct span pattern, struct span flags,
+	void *(*compile)(struct span pattern, uint32_t options,
 	    unsigned int *groups, struct buf *error);
+	/* FAILED and *error */
 	enum pattern_match (*match)(const void *compiled, struct span key,
-	    struct pattern_groups *groups);
+	    struct pattern_groups *groups, struct buf *error);
 	void (*release)(void *compiled);
 };
 
@@ -49,9 +53,6 @@ bool pattern_open(struct table *t, struct span argument,
 enum table_result
 pattern_lookup(struct table *t, struct span key, struct buf *value);
 void pattern_close(struct table *t);
-
-/* For engines: says so in *error. */
-void pattern_bad_option(char letter, struct buf *error);
 
 /* For the fuzzer: parses the text, looks the key up, throws all away. */
 enum table_result pattern_try(const struct pattern_engine *engine,

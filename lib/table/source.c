@@ -144,16 +144,17 @@ static bool
 alias_entry(const struct source_how *how, const char *path, unsigned int number,
     struct span line, struct buf *name, struct buf *value)
 {
-	size_t colon;
+	struct span left;
+	struct span right;
 	enum alias_name n;
 
-	if (!unquoted(line, is_colon, &colon) || colon == line.n) {
+	if (!alias_text_split(line, &left, &right)) {
 		complain(how, "%s, line %u: need name:value pair", path,
 		    number);
 		return false;
 	}
-	n = alias_text_name(span_take(line, colon), name);
-	alias_text_value(span_skip(line, colon + 1), value);
+	n = alias_text_name(left, name);
+	alias_text_value(right, value);
 	if (n == ALIAS_NAME_NONE || value->n == 0)
 		complain(how, "%s, line %u: need name:value pair", path,
 		    number);

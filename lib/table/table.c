@@ -304,8 +304,8 @@ table_fold(struct span key, unsigned int flags, struct buf *out)
 	return buf_span(out);
 }
 
-static bool
-is_text(const struct table *t, struct span text)
+bool
+table_is_text(const struct table *t, struct span text)
 {
 	return (t->flags & TABLE_ASCII) || span_is_ascii(text) ||
 	    u8_check((const uint8_t *)text.p, text.n) == NULL;
@@ -331,7 +331,7 @@ check_value(const struct table *t, struct span key, struct buf *value)
 		buf_printf(value, "table %s: value is too long", t->name);
 		return TABLE_BROKEN;
 	}
-	if (!is_text(t, buf_span(value))) {
+	if (!table_is_text(t, buf_span(value))) {
 		buf_reset(value);
 		buf_printf(value, "%s: key \"%.*s\": non-UTF-8 value", t->name,
 		    SPAN_ARG(key));
@@ -351,7 +351,7 @@ table_lookup(struct table *t, struct span key, struct buf *value)
 	if ((key.n == 0 && !(t->flags & TABLE_EMPTY_KEYS)) ||
 	    (key.n > TABLE_KEY_MAX && t->ops->folds))
 		return TABLE_NONE;
-	if (!is_text(t, key)) {
+	if (!table_is_text(t, key)) {
 		complain_key(t, key);
 		return TABLE_NONE;
 	}

@@ -141,25 +141,45 @@ folded(struct work *w, struct span key)
 	return table_fold(key, flags, &w->folded);
 }
 
+/* For complaints about a line. */
+static const char *
+source_name(const struct work *w)
+{
+	return w->how->from_input ? "stdin" : w->how->path;
+}
+
+static void
+complain_duplicate(const struct work *w, struct span key,
+    struct span folded_key, unsigned int line)
+{
+	if (w->how->quiet)
+		return;
+	/* texthash is read anew by who uses it, and says there what it says */
+	if (strcmp(w->how->type, "texthash") == 0)
+		log_warning("%s, line %u: duplicate entry: \"%.*s\"",
+		    w->how->path, line, SPAN_ARG(key));
+	else
+		log_warning("%s%s: duplicate entry: \"%.*s\"", w->how->path,
+		    w->suffix, SPAN_ARG(folded_key));
+}
+
 static void
 add_entry(void *with, struct span key, struct span value, unsigned int line)
 {
 	struct work *w = with;
+	struct span name = folded(w, key);
 
-	(void)line;
-	key = folded(w, key);
-	if (key.n > (w->lmdb ? LMDB_KEY_MAX - 1 : TABLE_KEY_MAX))
+	if (name.n > (w->lmdb ? LMDB_KEY_MAX - 1 : TABLE_KEY_MAX))
 		log_warning("%s, line %u: key is too long: it would never be "
 			    "found",
-		    w->how->path, line);
+		    source_name(w), line);
 	else if (value.n > TABLE_VALUE_MAX)
 		log_warning("%s, line %u: value is too long -- ignored",
-		    w->how->path, line);
+		    source_name(w), line);
 	else if (w->how->replace)
-		text_map_put(w->map, key, value);
-	else if (!text_map_add(w->map, key, value) && !w->how->quiet)
-		log_warning("%s%s: duplicate entry: \"%.*s\"", w->how->path,
-		    w->suffix, SPAN_ARG(key));
+		text_map_put(w->map, name, value);
+	else if (!text_map_add(w->map, name, value))
+		complain_duplicate(w, key, name, line);
 }
 
 static bool
@@ -178,7 +198,7 @@ read_source(struct work *w)
 	} else {
 		if (!w->how->from_input && !w->how->plain_mode)
 			w->mode = st.st_mode & 0666;
-		source_read(w->how->path, buf_span(&text),
+		source_read(source_name(w), buf_span(&text),
 		    &(struct source_how){
 			.syntax = w->how->alias ? SOURCE_ALIASES : SOURCE_MAP,
 			.bytes = w->how->ascii,

@@ -116,9 +116,12 @@ parse_endif(struct parsing *p, struct rule *r, struct span rest)
 	struct rule *opened;
 
 	r->kind = RULE_ENDIF;
-	if (rest.n > 0)
-		log_warning("cidr map %s, line %u: garbage after ENDIF",
+	if (rest.n > 0) {
+		log_warning("cidr map %s, line %u: garbage after ENDIF: "
+			    "skipping this rule",
 		    p->path, p->line);
+		return false;
+	}
 	if (p->innermost == NOWHERE)
 		return complain(p, "ENDIF without IF");
 	opened = &p->into->rules[p->innermost];
@@ -132,15 +135,19 @@ parse_line(struct parsing *p, struct span line)
 {
 	struct rules *into = p->into;
 	struct rule r = { .line = p->line };
-	struct span rest = line;
-	struct span word = { NULL, 0 };
+	size_t n = 0;
+	struct span word;
+	struct span rest;
 	bool good;
 
-	span_cut(&rest, " \t!", true, &word);
+	while (n < line.n && !lines_blank(line.p[n]) && line.p[n] != '!')
+		n++;
+	word = span_take(line, n);
+	rest = lines_trim(span_skip(line, n));
 	if (span_is_nocase(word, "endif"))
-		good = parse_endif(p, &r, lines_trim(rest));
+		good = parse_endif(p, &r, rest);
 	else if (span_is_nocase(word, "if"))
-		good = parse_if(p, &r, lines_trim(span_skip(line, 2)));
+		good = parse_if(p, &r, rest);
 	else
 		good = parse_match(p, &r, line);
 	if (!good)

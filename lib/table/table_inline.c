@@ -68,6 +68,8 @@ open_inline(struct table *t, struct span argument, struct buf *error)
 		buf_reset(error);
 		return wrong(t, error, "bad syntax");
 	}
+	if (!table_is_text(t, argument))
+		return wrong(t, error, "bad UTF-8 syntax");
 	t->state = text_map_new();
 	while (good && words_next(&rest, &word))
 		good = add(t, word, error);

@@ -29,43 +29,32 @@ static const struct {
 };
 
 static bool
-options_of(struct span flags, uint32_t *options, struct buf *error)
+flag(char letter, uint32_t *options, struct buf *warning)
 {
 	const size_t known = sizeof(flags_known) / sizeof(flags_known[0]);
+	size_t k = 0;
 
-	*options = PCRE2_CASELESS | PCRE2_DOTALL;
-	for (size_t i = 0; i < flags.n; i++) {
-		size_t k = 0;
-
-		while (k < known && flags_known[k].letter != flags.p[i])
-			k++;
-		if (k == known) {
-			pattern_bad_option(flags.p[i], error);
-			return false;
-		}
-		if (flags_known[k].option == 0)
-			buf_printf(error,
-			    "ignoring obsolete regexp option "
-			    "\"%c\"",
-			    flags.p[i]);
-		*options ^= flags_known[k].option;
-	}
+	while (k < known && flags_known[k].letter != letter)
+		k++;
+	if (k == known)
+		return false;
+	if (flags_known[k].option == 0)
+		buf_printf(warning, "ignoring obsolete regexp option \"%c\"",
+		    letter);
+	*options ^= flags_known[k].option;
 	return true;
 }
 
 static void *
-compile(struct span pattern, struct span flags, unsigned int *groups,
+compile(struct span pattern, uint32_t options, unsigned int *groups,
     struct buf *error)
 {
-	uint32_t options;
 	uint32_t count = 0;
 	pcre2_code *code;
 	PCRE2_SIZE at;
 	int number;
 	PCRE2_UCHAR text[256];
 
-	if (!options_of(flags, &options, error))
-		return NULL;
 	code = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n, options, &number,
 	    &at, NULL);
 	if (code == NULL) {
@@ -94,7 +83,8 @@ prepare(void)
 }
 
 static enum pattern_match
-match(const void *compiled, struct span key, struct pattern_groups *groups)
+match(const void *compiled, struct span key, struct pattern_groups *groups,
+    struct buf *error)
 {
 	const PCRE2_SIZE *at;
 	int count;
@@ -105,8 +95,13 @@ match(const void *compiled, struct span key, struct pattern_groups *groups)
 	    pcre2_match(compiled, (PCRE2_SPTR)key.p, key.n, 0, 0, room, limits);
 	if (count == PCRE2_ERROR_NOMATCH)
 		return PATTERN_NO;
-	if (count < 0)
+	if (count < 0) {
+		PCRE2_UCHAR text[256];
+
+		pcre2_get_error_message(count, text, sizeof(text));
+		buf_add_text(error, (const char *)text);
 		return PATTERN_FAILED;
+	}
 	groups->count = count > 0 ? (unsigned int)count : PATTERN_GROUPS;
 	at = pcre2_get_ovector_pointer(room);
 	for (unsigned int i = 0; i < groups->count; i++) {
@@ -127,6 +122,8 @@ release(void *compiled)
 const struct pattern_engine pattern_engine_pcre = {
 	.name = "pcre",
 	.second = false,
+	.usual = PCRE2_CASELESS | PCRE2_DOTALL,
+	.flag = flag,
 	.compile = compile,
 	.match = match,
 	.release = release,

@@ -8,43 +8,36 @@
 #include "lib/base/mem.h"
 
 static bool
-options_of(struct span flags, int *options, struct buf *error)
+flag(char letter, uint32_t *options, struct buf *warning)
 {
-	*options = REG_EXTENDED | REG_ICASE;
-	for (size_t i = 0; i < flags.n; i++) {
-		switch (flags.p[i]) {
-		case 'i':
-			*options ^= REG_ICASE;
-			break;
-		case 'm':
-			*options ^= REG_NEWLINE;
-			break;
-		case 'x':
-			*options ^= REG_EXTENDED;
-			break;
-		default:
-			pattern_bad_option(flags.p[i], error);
-			return false;
-		}
+	(void)warning;
+	switch (letter) {
+	case 'i':
+		*options ^= REG_ICASE;
+		return true;
+	case 'm':
+		*options ^= REG_NEWLINE;
+		return true;
+	case 'x':
+		*options ^= REG_EXTENDED;
+		return true;
+	default:
+		return false;
 	}
-	return true;
 }
 
 static void *
-compile(struct span pattern, struct span flags, unsigned int *groups,
+compile(struct span pattern, uint32_t options, unsigned int *groups,
     struct buf *error)
 {
 	regex_t *compiled;
 	char *text;
 	char why[256];
-	int options;
 	int number;
 
-	if (!options_of(flags, &options, error))
-		return NULL;
 	compiled = mem_new(sizeof(*compiled));
 	text = mem_span_text(pattern);
-	number = regcomp(compiled, text, options);
+	number = regcomp(compiled, text, (int)options);
 	free(text);
 	if (number != 0) {
 		regerror(number, compiled, why, sizeof(why));
@@ -59,7 +52,8 @@ compile(struct span pattern, struct span flags, unsigned int *groups,
 }
 
 static enum pattern_match
-match(const void *compiled, struct span key, struct pattern_groups *groups)
+match(const void *compiled, struct span key, struct pattern_groups *groups,
+    struct buf *error)
 {
 	const regex_t *r = compiled;
 	regmatch_t at[PATTERN_GROUPS];
@@ -73,8 +67,13 @@ match(const void *compiled, struct span key, struct pattern_groups *groups)
 	result = regexec(r, key.p, count, at, REG_STARTEND);
 	if (result == REG_NOMATCH)
 		return PATTERN_NO;
-	if (result != 0)
+	if (result != 0) {
+		char text[256];
+
+		regerror(result, r, text, sizeof(text));
+		buf_add_text(error, text);
 		return PATTERN_FAILED;
+	}
 	groups->count = count;
 	for (unsigned int i = 0; i < count; i++) {
 		groups->from[i] = at[i].rm_so;
@@ -93,6 +92,8 @@ release(void *compiled)
 const struct pattern_engine pattern_engine_regexp = {
 	.name = "regexp",
 	.second = true,
+	.usual = REG_EXTENDED | REG_ICASE,
+	.flag = flag,
 	.compile = compile,
 	.match = match,
 	.release = release,

@@ -81,4 +81,7 @@ void table_speaks_to_servers(void);
  */
 struct span table_fold(struct span key, unsigned int flags, struct buf *out);
 
+/* May the text be a key or a value: is it UTF-8, or need it not be? */
+bool table_is_text(const struct table *t, struct span text);
+
 #endif

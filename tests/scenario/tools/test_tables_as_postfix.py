@@ -3,15 +3,13 @@
 complaints, on each input of table_cases.py. Where they must not, the case is
 in DIFFERENT, with the reason, and has to differ."""
 import concurrent.futures
-import os
-import re
-import subprocess
 
 import pytest
 
 import postfix_peer
 import table_cases as cases
-from posthaste import ROOT
+import table_peer
+from table_peer import lines
 
 pytestmark = pytest.mark.skipif(postfix_peer.why_not() is not None,
                                 reason=str(postfix_peer.why_not()))
@@ -47,70 +45,14 @@ DIFFERENT = {
     "spec/debug:fail:x": DEBUG, "spec/debug:nosuch:x": DEBUG,
     "message, crlf": "the end of a line is not part of it",
 }
-# wording that says the same
-SAME = [
-    (rb"(?m)^(postmap|postalias): warning: .*(macro (name|reference)).*\n",
-     rb""),
-    (rb"out-of-range", rb"out of range"),
-    (rb"out of range replacement index \"\d+\"", rb"out of range"),
-    (rb"( -- |: )(ignoring|skipping) this (line|rule)", rb""),
-    (rb"(?<=query error).*", rb""),
-    (rb"no closing regexp delimiter \".\"", rb"no closing delimiter"),
-    (rb"unsupported dictionary type: (\w+)( \(|\.).*",
-     rb"unsupported dictionary type: \1"),
-    (rb"(regexp|texthash):m map requires O_RDONLY access mode",
-     rb"table \1:m: delete operation is not supported"),
-    (rb"(open database|open|read|cidr map) (/\S*?)(: read error)?: Is a dir",
-     rb"\2: Is a dir"),
-    (rb"(hash|btree|lmdb|cdb):m\.(db|lmdb|cdb):", rb"\1:m:"),
-    (rb"\.cdb", rb".db"),
-    (rb"(lmdb:m|m\.db|m\.lmdb|m): duplicate", rb"m: duplicate"),
-    (rb"[\x80-\xff]", rb"?"),
-]
-# postalias adds these for NIS and Sendmail; a key "@" is none of ours
-FOREIGN = re.compile(rb"(@|YP_LAST_MODIFIED|YP_MASTER_NAME):\t.*\n")
-
-
-def ours(folder, program, *arguments, stdin=None):
-    done = subprocess.run(
-        [f"{ROOT}/sbin/{program}", *map(os.fsencode, arguments)],
-        input=stdin or b"", cwd=folder,
-        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C",
-             "MAIL_CONFIG": str(folder.parents[2] / "ours")},
-        capture_output=True, timeout=300)
-    return done.returncode, done.stdout, done.stderr
-
 
 def compare(tmp_path, kind, all_cases):
     """all_cases: name, files, [(command, standard input)]. What differs."""
-    peer = postfix_peer.Postfix(tmp_path / "peer")
-    (tmp_path / "ours").mkdir()
-    (tmp_path / "ours/main.cf").write_text(
-        "compatibility_level = 3.6\nmyhostname = host.example.test\n")
-
-    def result(run, folder, files, commands):
-        folder.mkdir(parents=True)
-        for name, text in files.items():
-            (folder / name).write_bytes(text)
-            # long at rest, or Postfix reads it again for each key
-            os.utime(folder / name, (1.6e9, 1.6e9))
-        outcome = []
-        for command, stdin in commands:
-            code, out, err = run(folder, *command, stdin=stdin)
-            if "-s" in command:
-                out = b"".join(sorted(FOREIGN.sub(b"", out).splitlines(True)))
-            for pattern, same in SAME:
-                err = re.sub(pattern, same, err)
-            outcome.append((" ".join(command), code, out, err))
-        return outcome
+    both = table_peer.Both(tmp_path)
 
     def one(numbered):
         number, (name, files, commands) = numbered
-        there = tmp_path / "cases" / str(number)
-        got = result(ours, there / "ours", files, commands)
-        wanted = result(
-            lambda folder, *c, stdin: peer.run(*c, stdin=stdin, cwd=folder),
-            there / "peer", files, commands)
+        got, wanted = both.results(str(number), files, commands)
         reason = DIFFERENT.get(f"{kind}/{name}", DIFFERENT.get(
             name, DIFFERENT.get(name.rpartition(", -")[0])))
         if reason is None and got != wanted:
@@ -121,15 +63,10 @@ def compare(tmp_path, kind, all_cases):
             return [f"{kind}, {name}: is the same now: {reason}"]
         return []
 
-    (tmp_path / "cases").mkdir()
     # Postfix sleeps a second before it dies
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         found = pool.map(one, enumerate(all_cases))
         return "\n".join(line for lines in found for line in lines)
-
-
-def lines(keys):
-    return b"".join(k + b"\n" for k in keys)
 
 
 def asked(table, cases_of_kind, *options):
@@ -182,18 +119,12 @@ def test_same_as_postfix(tmp_path, kind, all_cases):
 def test_each_reads_what_the_other_made(tmp_path, table, null_bytes):
     if postfix_peer.why_not(table):
         pytest.skip(postfix_peer.why_not(table))
-    peer = postfix_peer.Postfix(tmp_path)
-    home = tmp_path / "a/b/c"
-    home.mkdir(parents=True)
-    (tmp_path / "ours").mkdir()
-    (tmp_path / "ours/main.cf").write_text("compatibility_level = 3.6\n")
-
-    def theirs(_, *command):
-        return peer.run(*command, cwd=home)
-
+    both = table_peer.Both(tmp_path)
+    home = tmp_path / "home"
+    home.mkdir()
     entries = {f"key{i}": f"value {i} " + "x" * (i % 7) * 500
                for i in range(400)}
-    for make, read in ((ours, theirs), (theirs, ours)):
+    for make, read in ((both.ours, both.theirs), (both.theirs, both.ours)):
         (home / "m").write_text(
             "".join(f"{k} {v}\n" for k, v in entries.items()))
         code, _, err = make(home, "postmap", null_bytes, f"{table}:m")
@@ -202,7 +133,7 @@ def test_each_reads_what_the_other_made(tmp_path, table, null_bytes):
         for key, value in list(entries.items())[::9]:
             assert read(home, "postmap", "-q", key.upper(), f"{table}:m") == (
                 0, value.strip().encode() + b"\n", b"")
-        if table != "cdb" or read == ours:
+        if table != "cdb" or read == both.ours:
             _, out, err = read(home, "postmap", "-s", f"{table}:m")
             assert dict(line.split("\t") for line in out.decode().splitlines()
                         ) == {k: v.strip() for k, v in entries.items()}, err
