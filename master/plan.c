@@ -20,6 +20,7 @@
 #include "lib/tls/tls_check.h"
 #include "master/absorbed.h"
 #include "master/complain.h"
+#include "master/handed_on.h"
 #include "master/restrictions_check.h"
 #include "master/services_check.h"
 #include "master/settings_check.h"
@@ -105,9 +106,10 @@ type_fits(struct planning *p, const struct master_entry *e,
 	bool log = strcmp(program->name, "logd") == 0;
 
 	if (e->type == SERVICE_PASS) {
-		complain_service(p->warnings, e,
-		    "services of type pass are not needed: "
-		    "no program hands connections on");
+		if (!handed_on_any(p->plan->cf, p->plan->conf, e))
+			complain_service(p->warnings, e,
+			    "services of type pass are not needed: "
+			    "no program hands connections on");
 		return false;
 	}
 	if (log == (e->type == SERVICE_UNIX_DGRAM))
@@ -311,6 +313,20 @@ add_peers(struct planning *p)
 	}
 }
 
+/* Its own options are looked at by now, the other line's with that one. */
+static void
+as_handed_on(struct planning *p, struct master_entry *e)
+{
+	const struct master_entry *to =
+	    handed_on_to(p->plan->cf, p->plan->conf, e);
+
+	/* one process of Postfix's for everybody, not one session */
+	if (strcmp(e->command, "postscreen") == 0)
+		e->maxproc = p->plan->common.default_process_limit;
+	if (to != NULL)
+		handed_on_take(e, to);
+}
+
 static void
 add_services(struct planning *p)
 {
@@ -327,15 +343,13 @@ add_services(struct planning *p)
 			continue;
 		check_overrides(p, &cf->entries[i]);
 		program = find_program(p, &cf->entries[i]);
-		if (program == NULL || !type_fits(p, &cf->entries[i], program))
+		if (program == NULL)
 			continue;
-		/* one process of Postfix's for everybody, not one session */
-		if (strcmp(cf->entries[i].command, "postscreen") == 0)
-			cf->entries[i].maxproc =
-			    p->plan->common.default_process_limit;
+		as_handed_on(p, &cf->entries[i]);
 		services_check(&cf->entries[i], program, &p->plan->common,
 		    p->errors, p->warnings);
-		add(p, &cf->entries[i], program);
+		if (type_fits(p, &cf->entries[i], program))
+			add(p, &cf->entries[i], program);
 	}
 	add_peers(p);
 }

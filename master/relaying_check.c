@@ -107,8 +107,7 @@ lists(struct conf *c, const char *setting, struct span name)
 /* As smtpd/restriction.c has it: what a stranger's mail meets first. */
 enum fate { FATE_OPEN, FATE_REFUSED, FATE_PASSED };
 
-static enum fate
-fate_in(struct conf *c, const char *text, int depth);
+static enum fate fate_in(struct conf *c, const char *text, int depth);
 
 static enum fate
 fate_in_class(struct conf *c, struct span word, int depth)

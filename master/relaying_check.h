@@ -11,8 +11,8 @@
 #include "lib/conf/conf.h"
 
 /* A line for each, as conf_check; "setting" is one of smtpd's lists. */
-void relaying_check_order(struct conf *c, const char *setting,
-    struct buf *warnings);
+void
+relaying_check_order(struct conf *c, const char *setting, struct buf *warnings);
 /* All that the settings say together. */
 void relaying_check(struct conf *c, struct buf *warnings);
 

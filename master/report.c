@@ -15,6 +15,7 @@
 #include "lib/conf/logical_lines.h"
 #include "lib/mail/mail_address.h"
 #include "master/absorbed.h"
+#include "master/handed_on.h"
 #include "master/plan.h"
 
 enum { TEXT_MAX = 1024, MESSAGES_MAX = 1 << 20, KINDS = VERDICT_UNKNOWN + 1 };
@@ -235,7 +236,8 @@ report_main_cf(struct reporting *r)
 }
 
 static enum verdict_kind
-judge_service(const struct master_entry *e, const char **reason)
+judge_service(const struct reporting *r, const struct master_entry *e,
+    const char **reason)
 {
 	static const enum verdict_kind kinds[] = {
 		[ABSORBED_SERVED] = VERDICT_HONOURED,
@@ -249,6 +251,10 @@ judge_service(const struct master_entry *e, const char **reason)
 	if (e->disabled) {
 		*reason = "master_service_disable";
 		return VERDICT_HARMLESS;
+	}
+	if (e->type == SERVICE_PASS && handed_on_any(r->cf, r->conf, e)) {
+		*reason = "its options count for the line of postscreen";
+		return VERDICT_MAPPED;
 	}
 	if (e->type == SERVICE_PASS) {
 		*reason = "no program hands connections on";
@@ -309,7 +315,7 @@ report_service(struct reporting *r, const struct master_entry *e)
 	    mem_printf("master.cf: line %d: service %s: ", e->line, service);
 	const struct place at = { "master.cf", e->line, shown };
 	const char *reason;
-	enum verdict_kind kind = judge_service(e, &reason);
+	enum verdict_kind kind = judge_service(r, e, &reason);
 
 	put_judged(r, &at, start, kind, reason);
 	report_options(r, e, service);

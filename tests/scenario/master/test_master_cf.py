@@ -95,11 +95,40 @@ def test_what_postscreen_needs_is_no_mistake(suite):
         "{smtp} inet n - n - 200 smtpd", "{smtp} inet n - n - 1 postscreen")
         + "smtpd pass - - n - - smtpd\ndnsblog unix - - n - 0 dnsblog\n"
         "tlsproxy unix - - n - 0 tlsproxy\n")
-    told = s.posthaste("check").err
-    assert "smtpd/pass: services of type pass are not needed" in told
+    assert "smtpd/pass" not in s.posthaste("check").err
     with s.smtp(), s.smtp():  # maxproc 1 is none of two sessions
         s.send()
     s.wait_messages("bob")
+
+
+def test_who_comes_through_postscreen_gets_its_smtpds_options(suite):
+    """A site keeps logins and relaying off the port of strangers there."""
+    s = suite(start=False, master_cf=MASTER_CF.replace(
+        "{smtp} inet n - n - 200 smtpd",
+        "{smtp} inet n - n - 1 postscreen -o smtpd_service_name=strangers")
+        + "strangers pass - - n - 20 smtpd\n"
+        " -o smtpd_sasl_auth_enable=no -o smtpd_banner=$myhostname strangers\n"
+        " -o {{ smtpd_relay_restrictions = reject_unauth_destination }}\n"
+        "smtpd pass - - n - - smtpd -o smtpd_helo_required=yes\n",
+        main="smtpd_sasl_auth_enable = yes\n")
+    told = s.posthaste("check", check=False).err
+    assert 'strangers/pass: "strangers" belongs to no option' in told
+    s.write("master.cf", (s.root / "etc/master.cf").read_text().replace(
+        "smtpd_banner=$myhostname strangers",
+        "{ smtpd_banner = $myhostname strangers }"))
+    told = s.posthaste("check").err
+    assert "strangers/pass" not in told
+    assert "smtpd/pass: services of type pass are not needed" in told
+    s.start()
+    with Dialogue(s.ports["smtp"]) as d:
+        assert d.reply().startswith("220 mx.example.test strangers")
+        assert "AUTH" not in d.ask("EHLO client.test")
+        d.ask("MAIL FROM:<a@b.test>")
+        assert d.ask("RCPT TO:<x@elsewhere.test>").startswith("554")
+    report = s.posthaste("check", "--report", check=False).out
+    assert ("mapped: strangers/pass smtpd: its options count for the line of "
+            "postscreen") in report
+    assert "harmless: smtpd/pass smtpd: no program hands" in report
 
 
 @pytest.mark.parametrize("line", [

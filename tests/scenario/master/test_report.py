@@ -101,8 +101,8 @@ def test_why(suite):
             "main.cf:83: own: greylist_off: a restriction class\n",
             "main.cf:126: harmless: old_destination_concurrency_limit: "
             "master.cf has no delivery service of this name\n",
-            "master.cf:3: harmless: smtpd/pass smtpd: no program hands "
-            "connections on\n"):
+            "master.cf:3: mapped: smtpd/pass smtpd: its options count for the "
+            "line of postscreen\n"):
         assert said in out, said
     # the ways out that are named lead out
     with open(etc / "main.cf", "a") as f:
