@@ -50,8 +50,9 @@ named_new(struct keyring *ring, const char *tables, struct buf *error)
 		return n;
 	n->tables = table_list_open_flags(tables, TABLE_CONTENTS, error);
 	if (n->tables != NULL && table_promises()[0] != '\0')
-		buf_add_text(error, "private keys are not asked of a server: "
-				    "a table in a file is wanted");
+		buf_add_text(error,
+		    "private keys are not asked of a server: "
+		    "a table in a file is wanted");
 	if (n->tables == NULL || error->n > 0)
 		named_free(&n);
 	return n;
@@ -97,7 +98,8 @@ write_certificates(struct making *k, const struct tls_pem_group *g)
 
 /*
  * A group of the text for who will read it without keys: there a new leaf is
- * known by the key before it alone, so a group begins with a block that says nothing.
+ * known by the key before it alone, so a group begins with a block that says
+ * nothing.
  */
 static bool
 begin_group(struct making *k)
@@ -164,8 +166,7 @@ keep_text(struct making *k, struct buf *error)
 		buf_add_text(error, "too many certificates");
 		return false;
 	}
-	k->made->chain =
-	    mem_span_text((struct span){ text, (size_t)n });
+	k->made->chain = mem_span_text((struct span){ text, (size_t)n });
 	k->made->chain_length = (size_t)n;
 	return true;
 }

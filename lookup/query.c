@@ -187,6 +187,20 @@ expanded(struct scope *s, const char *text)
 	return result;
 }
 
+/* Of main.cf, where it may in its turn refer to what a -o sets. */
+static const char *
+from_main(struct scope *s, struct span name)
+{
+	char *own = mem_span_text(name);
+	const char *raw = conf_value_if_set(s->conf, own) != NULL ?
+	    conf_raw(s->conf, own) :
+	    NULL;
+
+	free(own);
+	return raw != NULL && strchr(raw, '$') != NULL ? expanded(s, raw) :
+							 NULL;
+}
+
 /* The value of a name that another -o of the same service sets. */
 static const char *
 from_overrides(void *with, struct span name)
@@ -201,7 +215,7 @@ from_overrides(void *with, struct span name)
 		    span_equal(span_trim(span_take(text, equal)), name))
 			return expanded(s, *o + equal + 1);
 	}
-	return NULL;
+	return from_main(s, name);
 }
 
 /* Does that -o set something whose tables we open? */
@@ -234,6 +248,41 @@ scan_override(struct query_tables *q, struct scope *s, const char *text)
 		scan(q, span_of(text), 0);
 }
 
+/* What main.cf or the default says, as it is with the service's -o. */
+static void
+scan_as_service(struct query_tables *q, struct scope *s, const char *name,
+    const char *otherwise)
+{
+	const char *raw = conf_raw(s->conf, name);
+
+	raw = raw != NULL ? raw : otherwise;
+	if (raw != NULL && strchr(raw, '$') != NULL)
+		scan(q, span_of(expanded(s, raw)), 0);
+}
+
+/* "$mine" in a setting of main.cf is what this service's -o mine= says. */
+static void
+scan_settings_as_service(struct query_tables *q, struct scope *s)
+{
+	struct span classes = { "", 0 }, item;
+
+	for (size_t g = 0; param_groups[g] != NULL; g++)
+		for (size_t i = 0; i < param_groups[g]->count; i++) {
+			const struct param *p = &param_groups[g]->params[i];
+
+			if (conf_shares(q->share, p->name))
+				scan_as_service(q, s, p->name, p->fallback);
+		}
+	if (conf_shares(q->share, CLASSES))
+		classes = span_of(conf_value(s->conf, CLASSES));
+	while (conf_list_next(&classes, &item)) {
+		char *name = mem_span_text(item);
+
+		scan_as_service(q, s, name, NULL);
+		free(name);
+	}
+}
+
 static void
 scan_overrides(struct query_tables *q, struct conf *c, char **overrides)
 {
@@ -241,6 +290,8 @@ scan_overrides(struct query_tables *q, struct conf *c, char **overrides)
 
 	for (char **o = overrides; o != NULL && *o != NULL; o++)
 		scan_override(q, &s, *o);
+	if (overrides != NULL && *overrides != NULL)
+		scan_settings_as_service(q, &s);
 	arena_free(&s.arena);
 }
 

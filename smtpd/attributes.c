@@ -96,8 +96,7 @@ take_value(struct attribute *a, const struct known *k, struct span value,
 {
 	a->given = true;
 	a->for_now = span_is_nocase(value, "[TEMPUNAVAIL]");
-	a->unavailable =
-	    a->for_now || span_is_nocase(value, "[UNAVAILABLE]");
+	a->unavailable = a->for_now || span_is_nocase(value, "[UNAVAILABLE]");
 	a->text[0] = '\0';
 	if (a->unavailable)
 		return true;

@@ -3,17 +3,27 @@
 
 #include <string.h>
 
+#include "lib/base/ensure.h"
+#include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/service/remote_key.h"
 
-static struct common_params common;
-static struct tls_params tls;
-static struct smtpd_config config;
+enum { LISTS = 6 }; /* in smtpd_config */
+
+/* One for sessions as usual, and one for those under stress. */
+static struct mode {
+	struct common_params common;
+	struct tls_params tls;
+	struct smtpd_params smtpd;
+	struct smtpd_config config;
+} calm, stressed;
+
+static const struct mode *under_stress = &calm;
 
 const struct service_params smtpd_service_params[] = {
-	{ &common_param_group, &common },
-	{ &tls_param_group, &tls },
-	{ &smtpd_param_group, &config.calm },
+	{ &common_param_group, &calm.common },
+	{ &tls_param_group, &calm.tls },
+	{ &smtpd_param_group, &calm.smtpd },
 	{ NULL, NULL },
 };
 
@@ -37,9 +47,9 @@ static const struct {
 };
 
 static void
-read_keywords(struct buf *error)
+read_keywords(struct mode *m, struct buf *error)
 {
-	struct span rest = span_of(config.calm.smtpd_discard_ehlo_keywords);
+	struct span rest = span_of(m->smtpd.smtpd_discard_ehlo_keywords);
 	struct span word;
 
 	while (conf_list_next(&rest, &word)) {
@@ -49,7 +59,7 @@ read_keywords(struct buf *error)
 		    !span_is_nocase(word, keywords[i].name))
 			i++;
 		if (i < sizeof(keywords) / sizeof(keywords[0]))
-			config.discard |= keywords[i].keyword;
+			m->config.discard |= keywords[i].keyword;
 		else if (!span_is_nocase(word, "etrn") &&
 		    !span_is_nocase(word, "requiretls") &&
 		    !span_is_nocase(word, "verp"))
@@ -73,47 +83,121 @@ names_list(const char *setting, const char *word)
 
 /* Does "example.test" in this list mean what is below it, too? */
 static bool
-parents_of(const char *setting)
+parents_of(const struct mode *m, const char *setting)
 {
-	return names_list(common.parent_domain_matches_subdomains, setting);
+	return names_list(m->common.parent_domain_matches_subdomains, setting);
 }
 
-/* The same text is the same list. */
+/* The same text is the same list, in both modes; process lifetime. */
 static struct client_list *
 read_list(const char *setting, const char *text, bool parents,
     struct buf *error)
 {
-	if (strcmp(text, common.mynetworks) == 0)
-		return config.mynetworks;
-	return client_list_new(setting, text, parents, error);
+	static struct {
+		char *text;
+		bool parents;
+		struct client_list *list;
+	} known[2 * LISTS];
+	static size_t count;
+
+	for (size_t i = 0; i < count; i++)
+		if (known[i].parents == parents &&
+		    strcmp(known[i].text, text) == 0)
+			return known[i].list;
+	ensure(count < 2 * LISTS);
+	known[count].text = mem_text(text);
+	known[count].parents = parents;
+	known[count].list = client_list_new(setting, text, parents, error);
+	return known[count++].list;
 }
 
 static void
-read_lists(struct buf *error)
+read_lists(struct mode *m, struct buf *error)
 {
-	const struct smtpd_params *p = &config.calm;
+	const struct smtpd_params *p = &m->smtpd;
+	struct smtpd_config *to = &m->config;
 	const char *exceptions = p->smtpd_client_event_limit_exceptions;
-	bool parents = parents_of("mynetworks");
+	bool parents = parents_of(m, "mynetworks");
 
-	config.mynetworks =
-	    client_list_new("mynetworks", common.mynetworks, parents, error);
+	to->mynetworks =
+	    read_list("mynetworks", m->common.mynetworks, parents, error);
 	/* which comes out empty where its older name is set */
 	if (exceptions[0] == '\0')
 		exceptions = p->smtpd_client_connection_limit_exceptions;
-	config.limit_exceptions =
-	    read_list("smtpd_client_event_limit_exceptions", exceptions,
-		parents, error);
-	config.newline_exceptions =
+	to->limit_exceptions = read_list("smtpd_client_event_limit_exceptions",
+	    exceptions, parents, error);
+	to->newline_exceptions =
 	    read_list("smtpd_forbid_bare_newline_exclusions",
 		p->smtpd_forbid_bare_newline_exclusions, parents, error);
-	config.auth_exceptions = read_list("smtpd_sasl_exceptions_networks",
+	to->auth_exceptions = read_list("smtpd_sasl_exceptions_networks",
 	    p->smtpd_sasl_exceptions_networks, parents, error);
-	config.xclient_hosts = read_list("smtpd_authorized_xclient_hosts",
+	to->xclient_hosts = read_list("smtpd_authorized_xclient_hosts",
 	    p->smtpd_authorized_xclient_hosts,
-	    parents_of("smtpd_authorized_xclient_hosts"), error);
-	config.xforward_hosts = read_list("smtpd_authorized_xforward_hosts",
+	    parents_of(m, "smtpd_authorized_xclient_hosts"), error);
+	to->xforward_hosts = read_list("smtpd_authorized_xforward_hosts",
 	    p->smtpd_authorized_xforward_hosts,
-	    parents_of("smtpd_authorized_xforward_hosts"), error);
+	    parents_of(m, "smtpd_authorized_xforward_hosts"), error);
+}
+
+static void
+read_tls(struct mode *m)
+{
+	const struct tls_params *p = &m->tls;
+	struct smtpd_config *to = &m->config;
+	const char *why = "";
+
+	to->tls_required =
+	    tls_level_of(p->smtpd_tls_security_level) >= TLS_ENCRYPT;
+	if (tls_smtpd_context(p, to->service->name, remote_key_sign,
+		remote_key_chain, &to->tls, &why))
+		return;
+	/* never without the encryption that was asked for */
+	if (to->tls_required || p->smtpd_tls_wrappermode)
+		fatal("%s", why);
+	log_warning("%s; TLS is not offered", why);
+}
+
+/* All but TLS. */
+static void
+read_mode(struct mode *m, const struct service *service, struct buf *error)
+{
+	m->config.service = service;
+	m->config.common = &m->common;
+	m->config.tls_params = &m->tls;
+	m->config.params = &m->smtpd;
+	m->config.parents_match = parents_of(m, "smtpd_access_maps");
+	read_keywords(m, error);
+	read_lists(m, error);
+	m->config.restrictions =
+	    restriction_lists_new(service->conf, &m->smtpd, error);
+}
+
+/* The values of all settings of TLS. */
+static void
+tls_values(struct conf *c, struct buf *to)
+{
+	for (size_t i = 0; i < tls_param_group.count; i++) {
+		const char *value =
+		    conf_value(c, tls_param_group.params[i].name);
+
+		buf_printf(to, "%s\n", value != NULL ? value : "");
+	}
+}
+
+/* Keys and certificates are not loaded twice without need. */
+static void
+read_stressed_tls(struct conf *c, const struct buf *as_usual)
+{
+	struct buf now = BUF_INIT(1 << 20);
+
+	tls_values(c, &now);
+	if (span_equal(buf_span(&now), buf_span(as_usual))) {
+		stressed.config.tls = calm.config.tls;
+		stressed.config.tls_required = calm.config.tls_required;
+	} else {
+		read_tls(&stressed);
+	}
+	buf_fini(&now);
 }
 
 /*
@@ -121,35 +205,26 @@ read_lists(struct buf *error)
  * site itself says of stress, with -o or in main.cf, holds for all sessions.
  */
 static void
-read_stressed(struct conf *c, struct buf *error)
+read_stressed(const struct service *service, struct buf *error)
 {
 	struct buf again = BUF_INIT(65536); /* what was said of the calm ones */
-	bool chosen = conf_raw(c, "stress") != NULL;
+	struct buf as_usual = BUF_INIT(1 << 20);
+	struct conf *c = service->conf;
 
-	if (chosen || !conf_override(c, "stress=yes", error) ||
-	    !conf_fill(c, &smtpd_param_group, &config.stressed, error))
-		config.stressed = config.calm;
-	config.stressed_restrictions =
-	    restriction_lists_new(c, &config.stressed, &again);
-	if (!chosen)
-		conf_override(c, "stress=", error);
-	buf_fini(&again);
-}
-
-static void
-read_tls(const struct service *service)
-{
-	const char *why = "";
-
-	config.tls_required =
-	    tls_level_of(tls.smtpd_tls_security_level) >= TLS_ENCRYPT;
-	if (tls_smtpd_context(&tls, service->name, remote_key_sign,
-		remote_key_chain, &config.tls, &why))
+	if (conf_raw(c, "stress") != NULL)
 		return;
-	/* never without the encryption that was asked for */
-	if (config.tls_required || tls.smtpd_tls_wrappermode)
-		fatal("%s", why);
-	log_warning("%s; TLS is not offered", why);
+	tls_values(c, &as_usual);
+	if (conf_override(c, "stress=yes", error) &&
+	    conf_fill(c, &common_param_group, &stressed.common, error) &&
+	    conf_fill(c, &tls_param_group, &stressed.tls, error) &&
+	    conf_fill(c, &smtpd_param_group, &stressed.smtpd, error)) {
+		read_mode(&stressed, service, &again);
+		read_stressed_tls(c, &as_usual);
+		under_stress = &stressed;
+	}
+	(void)conf_override(c, "stress=", error);
+	buf_fini(&as_usual);
+	buf_fini(&again);
 }
 
 void
@@ -158,16 +233,9 @@ smtpd_config_load(const struct service *service)
 	struct buf error = BUF_INIT(65536);
 	struct span rest, line;
 
-	config.service = service;
-	config.common = &common;
-	config.tls_params = &tls;
-	config.parents_match = parents_of("smtpd_access_maps");
-	read_keywords(&error);
-	read_lists(&error);
-	read_stressed(service->conf, &error);
-	config.restrictions =
-	    restriction_lists_new(service->conf, &config.calm, &error);
-	read_tls(service);
+	read_mode(&calm, service, &error);
+	read_tls(&calm);
+	read_stressed(service, &error);
 	rest = buf_span(&error);
 	while (span_cut(&rest, "\n", true, &line))
 		log_warning("%.*s", SPAN_ARG(line));
@@ -175,7 +243,7 @@ smtpd_config_load(const struct service *service)
 }
 
 const struct smtpd_config *
-smtpd_config(void)
+smtpd_config(bool under)
 {
-	return &config;
+	return under ? &under_stress->config : &calm.config;
 }

@@ -3,8 +3,8 @@
 #define SMTPD_CONFIG_H
 
 /*
- * What smtpd makes of its settings at start, before it is confined. Const
- * from then on; one for the process.
+ * What smtpd makes of its settings at start, before it is confined: as they
+ * are, and as they are with stress = yes. Const from then on.
  */
 
 #include "lib/conf/common.h"
@@ -37,9 +37,7 @@ struct smtpd_config {
 	const struct service *service;
 	const struct common_params *common;
 	const struct tls_params *tls_params;
-	/* as set, and as they are under stress */
-	struct smtpd_params calm;
-	struct smtpd_params stressed;
+	const struct smtpd_params *params;
 
 	struct tls_context *tls; /* NULL: no TLS */
 	bool tls_required; /* encrypt */
@@ -51,7 +49,6 @@ struct smtpd_config {
 	struct client_list *xclient_hosts;
 	struct client_list *xforward_hosts;
 	struct restriction_lists *restrictions;
-	struct restriction_lists *stressed_restrictions;
 	bool parents_match; /* parent_domain_matches_subdomains has
 			       smtpd_access_maps */
 };
@@ -62,6 +59,6 @@ extern const struct service_params smtpd_service_params[];
 /* fatal() for settings nobody can work with. */
 void smtpd_config_load(const struct service *service);
 /* After confinement. */
-const struct smtpd_config *smtpd_config(void);
+const struct smtpd_config *smtpd_config(bool stressed);
 
 #endif

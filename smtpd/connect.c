@@ -129,9 +129,9 @@ connect_begin(struct session *s, const struct service *service, int fd)
 	bool stressed = service->maxproc > 0 &&
 	    service_all_sessions() >= (unsigned int)service->maxproc;
 
-	s->p = stressed ? &s->config->stressed : &s->config->calm;
-	s->restrictions = stressed ? s->config->stressed_restrictions :
-				     s->config->restrictions;
+	s->config = smtpd_config(stressed);
+	s->p = s->config->params;
+	s->restrictions = s->config->restrictions;
 	stream_timeout(s->io, s->p->smtpd_timeout * 1000);
 	if (!identify_client(s, fd)) {
 		turn_away(s);

@@ -322,7 +322,6 @@ session_run(const struct service *service, int fd)
 {
 	struct session *s = mem_pool_get(&sessions);
 
-	s->config = smtpd_config();
 	s->io = stream_new(fd);
 	s->state = STATE_NEW;
 	s->where = "CONNECT";

@@ -21,9 +21,10 @@ static void
 before(const struct service *service)
 {
 	smtpd_config_load(service);
-	dns_open(smtpd_config()->common->dns_servers);
-	limits_open(smtpd_config()->common->data_directory, service->name);
-	scratch_bound((uint64_t)smtpd_config()->common->message_size_limit);
+	dns_open(smtpd_config(false)->common->dns_servers);
+	limits_open(smtpd_config(false)->common->data_directory, service->name);
+	scratch_bound(
+	    (uint64_t)smtpd_config(false)->common->message_size_limit);
 }
 
 static void

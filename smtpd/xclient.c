@@ -87,14 +87,13 @@ take(struct session *s, const struct attributes *said)
 
 	session_forget(s);
 	take_names(c, &list[ATTRIBUTE_NAME], &list[ATTRIBUTE_REVERSE_NAME]);
-	take_address(&c->address, &list[ATTRIBUTE_ADDR],
-	    &list[ATTRIBUTE_PORT]);
+	take_address(&c->address, &list[ATTRIBUTE_ADDR], &list[ATTRIBUTE_PORT]);
 	take_address(&c->server, &list[ATTRIBUTE_DESTADDR],
 	    &list[ATTRIBUTE_DESTPORT]);
 	address_host(&c->address, c->address_text);
 	take_login(s, &list[ATTRIBUTE_LOGIN]);
-	s->esmtp = protocol->given &&
-	    span_is_nocase(span_of(protocol->text), "ESMTP");
+	s->esmtp =
+	    protocol->given && span_is_nocase(span_of(protocol->text), "ESMTP");
 	if (helo->given && !helo->unavailable) {
 		s->helo = mem_text(helo->text);
 		session_state(s, STATE_READY);

@@ -36,8 +36,7 @@ forwarded_origin(const struct forwarded *f, char out[FORWARDED_ORIGIN_MAX])
 	bool client = f != NULL && f->client[0] != '\0';
 
 	snprintf(out, FORWARDED_ORIGIN_MAX, "%s%s%s%s",
-	    id ? ", orig_queue_id=" : "",
-	    id ? text_of(f, ATTRIBUTE_IDENT) : "",
+	    id ? ", orig_queue_id=" : "", id ? text_of(f, ATTRIBUTE_IDENT) : "",
 	    client ? ", orig_client=" : "", client ? f->client : "");
 }
 

@@ -18,8 +18,7 @@ enum { FORWARDED_ORIGIN_MAX = 900 };
 void
 forwarded_origin(const struct forwarded *f, char out[FORWARDED_ORIGIN_MAX]);
 /* "name[address]" of the first client; "otherwise" if that was not told. */
-const char *
-forwarded_client(const struct forwarded *f, const char *otherwise);
+const char *forwarded_client(const struct forwarded *f, const char *otherwise);
 /* Was it mail of our own people? "otherwise" if that was not told. */
 bool forwarded_trusted(const struct forwarded *f, bool otherwise);
 

@@ -140,7 +140,8 @@ binary_addresses(struct span block, unsigned char family,
 		set_v6(&out->server, p + 16, p + 34);
 		return PROXY_HEADER_OK;
 	}
-	return bad(why, family == TCP4 || family == TCP6 ?
+	return bad(why,
+	    family == TCP4 || family == TCP6 ?
 		"addresses are cut short" :
 		"protocol is not TCP over IPv4 or IPv6");
 }
@@ -174,9 +175,8 @@ proxy_header_parse(struct span bytes, struct proxy_header *out,
 {
 	memset(out, 0, sizeof(*out));
 	if (begins(bytes, word, sizeof(word) - 1))
-		return bytes.n < sizeof(word) - 1 ?
-		    PROXY_HEADER_MORE :
-		    parse_text(bytes, out, why);
+		return bytes.n < sizeof(word) - 1 ? PROXY_HEADER_MORE :
+						    parse_text(bytes, out, why);
 	if (begins(bytes, signature, sizeof(signature) - 1))
 		return parse_binary(bytes, out, why);
 	return bad(why, "no header");

@@ -19,10 +19,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* smtpd passes no line with a break in it */
 	if (size == 0 || span_has_break(in))
 		return 0;
-	good = attributes_parse(in,
-	    data[0] & 1 ? FOR_XCLIENT : FOR_XFORWARD, &said, &reply);
+	good = attributes_parse(in, data[0] & 1 ? FOR_XCLIENT : FOR_XFORWARD,
+	    &said, &reply);
 	ensure(good == (reply.n == 0));
-	ensure(good || (reply.p[0] == '5' && !span_has_break(buf_span(&reply))));
+	ensure(
+	    good || (reply.p[0] == '5' && !span_has_break(buf_span(&reply))));
 	for (int i = 0; good && i < ATTRIBUTE_COUNT; i++) {
 		struct attribute *a = &said.list[i];
 

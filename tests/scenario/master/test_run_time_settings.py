@@ -203,6 +203,66 @@ smtpd_helo_restrictions =
             banner(s.ports["smtp"])))
 
 
+def test_lists_keywords_and_tls_under_stress(suite):
+    """Who may relay, what is offered, and TLS, of the session that fills the
+    service."""
+    s = suite(master_cf=few(2), main="""
+mynetworks = ${stress?{127.0.0.2/32}:{127.0.0.0/8}}
+smtpd_hard_error_limit = 20
+smtpd_discard_ehlo_keywords = ${stress?{dsn}:{chunking}}
+smtpd_tls_security_level = ${stress?{none}:{may}}
+smtpd_client_restrictions = permit_mynetworks, reject
+smtpd_delay_reject = yes
+""")
+
+    def offered(d):
+        return {w.split()[0] for w in d.ask("EHLO x").upper().replace(
+            "250-", "").replace("250 ", "").splitlines()[1:]}
+    with Greeted(s.ports["smtp"]) as calm:
+        words = offered(calm)
+        assert {"DSN", "STARTTLS"} <= words and "CHUNKING" not in words
+        calm.ask("MAIL FROM:<a@b.test>")
+        assert calm.ask("RCPT TO:<bob@example.test>").startswith("250")
+        with Greeted(s.ports["smtp"]) as stressed:
+            words = offered(stressed)
+            assert "CHUNKING" in words
+            assert not {"DSN", "STARTTLS"} & words, words
+            assert stressed.ask("STARTTLS")[0] == "5"
+            stressed.ask("MAIL FROM:<a@b.test>")
+            assert stressed.ask("RCPT TO:<bob@example.test>").startswith("554")
+        assert calm.ask("RCPT TO:<bob@example.test>").startswith("250")
+
+
+def test_a_table_that_only_an_option_names(suite):
+    """$mine in main.cf, through another name and a class, is what -o mine=
+    of this service says."""
+    port = free_port()
+    s = suite(start=False, main="""
+mine =
+also = $mine
+checks = ${mine?{check_sender_access $also}}
+smtpd_restriction_classes = checks
+smtpd_recipient_restrictions = ${mine?{check_recipient_access $also, checks}},
+  reject_unauth_destination
+""", master=f"""\
+127.0.0.1:{port} inet n - n - 20 smtpd
+  -o mine=texthash:$config_directory/mine
+""")
+    s.write("mine", "bob@example.test 550 5.7.1 not you\n"
+            "mallory@else.test 550 5.7.1 nor from you\n")
+    s.start()
+    for to, answers in ((s.ports["smtp"], ("250", "250")),
+                        (port, ("550 5.7.1", "550 5.7.1"))):
+        with Greeted(to) as d:
+            d.ask("EHLO x")
+            d.ask("MAIL FROM:<a@else.test>")
+            assert d.ask("RCPT TO:<bob@example.test>").startswith(answers[0])
+            assert d.ask("RCPT TO:<carol@example.test>").startswith("250")
+            d.ask("RSET")
+            d.ask("MAIL FROM:<mallory@else.test>")
+            assert d.ask("RCPT TO:<carol@example.test>").startswith(answers[1])
+
+
 @pytest.mark.parametrize("stress, word, helo", [
     ("yes", "full", "not now"), ("", "welcome", "250 ")])
 @pytest.mark.parametrize("where", ["-o", "main.cf"])

@@ -8,7 +8,10 @@
 
 #define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"
 #define FOUR "\xc0\0\2\1\xc0\0\2\x19\x9c\x40\0\x19"
-#define BYTES(text) { text, sizeof(text) - 1 }
+#define BYTES(text) \
+	{ \
+		text, sizeof(text) - 1 \
+	}
 
 static const char *
 host(const struct address *a)
@@ -29,8 +32,8 @@ well_formed(void **state)
 		const char *server;
 		unsigned int port;
 	} rows[] = {
-		{ BYTES("PROXY TCP4 192.0.2.1 192.0.2.25 40000 25\r\nQUIT"),
-		    42, "192.0.2.1", "192.0.2.25", 40000 },
+		{ BYTES("PROXY TCP4 192.0.2.1 192.0.2.25 40000 25\r\nQUIT"), 42,
+		    "192.0.2.1", "192.0.2.25", 40000 },
 		{ BYTES("PROXY TCP6 2001:db8::1 ::1 0 65535\r\n"), 36,
 		    "2001:db8::1", "::1", 0 },
 		{ BYTES(SIGNATURE "\x21\x11\0\x0c" FOUR "EHLO"), 28,
