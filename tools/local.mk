@@ -19,7 +19,8 @@ tests_fuzz_log_line_fuzz_SOURCES = tests/fuzz/log_line_fuzz.c \
 	tests/fuzz/replay.c tools/log_line.c
 sbin_PROGRAMS += tools/postconf
 tools_postconf_SOURCES = tools/postconf.c tools/postconf.h \
-	tools/postconf_load.c tools/postconf_names.c tools/postconf_list.c \
+	tools/postconf_load.c tools/postconf_names.c \
+	tools/postconf_tables.c tools/postconf_list.c \
 	tools/postconf_edit.c tools/postconf_master.c \
 	tools/postconf_master_edit.c tools/postconf_bounce.c \
 	tools/postconf_kinds.c tools/postconf_manual.c \

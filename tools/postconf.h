@@ -20,9 +20,12 @@ enum {
 struct postconf {
 	const char *directory;
 	struct conf *conf;
+	struct conf *scope; /* as a service of master.cf has it */
+	const struct master_row *scope_row; /* which service that is */
 	struct arena *arena;
 	struct master_row *rows; /* of master.cf */
 	struct known *known; /* names in use: postconf_names.c */
+	struct table_file *table_files; /* looked at: postconf_tables.c */
 	struct buf out;
 	unsigned int classes; /* -C */
 	bool changed_only; /* -n */
@@ -48,15 +51,27 @@ void postconf_load(struct postconf *p, char **overrides, size_t count);
 /* Reads master.cf into p->rows; "needed": a missing one is fatal. */
 void postconf_load_rows(struct postconf *p, bool needed);
 
-/* postconf_names.c: the CLASS_ of a name; 0: nobody knows or uses it. */
+/*
+ * postconf_names.c: the CLASS_ of a name; 0: nobody knows or uses it. fatal()
+ * when a value that tables or classes are looked for in cannot be expanded.
+ */
 void postconf_names_init(struct postconf *p);
 void postconf_names_fini(struct postconf *p);
 unsigned int postconf_class(const struct postconf *p, struct span name);
+/* From now on it is in use. */
+void postconf_use(struct postconf *p, struct span name);
+/*
+ * postconf_tables.c: "ldap:people" in an expanded value makes people_bind one
+ * of the names in use; of "ldap:/path" the file's settings are looked at.
+ * "file" is where the value stands.
+ */
+void
+postconf_use_tables(struct postconf *p, const char *file, const char *value);
 /* process_id and its like: the programs' own. */
 bool postconf_read_only(struct span name);
 /* What is referred to and not there; what is there and means nothing. */
-void postconf_warn_undefined(const struct postconf *p, bool main_cf);
-void postconf_warn_unused(const struct postconf *p, bool main_cf);
+void postconf_warn_undefined(struct postconf *p);
+void postconf_warn_unused(struct postconf *p, bool main_cf);
 /* All names of p->classes; NULL at the end. */
 const char **postconf_names(const struct postconf *p);
 

@@ -39,68 +39,51 @@ postconf_print(struct postconf *p, const char *name, const char *value)
 	buf_add_char(&p->out, '\n');
 }
 
-struct scope {
-	struct postconf *p;
-	const struct master_row *row;
-	unsigned int depth;
-};
-
-static bool expand_in(struct scope *s, const char *text, struct buf *out,
-    struct buf *error);
-
-/* A name that the service's own -o sets. */
-static const char *
-resolve(void *with, struct span name)
+static void
+copy_setting(void *with, const char *name, const char *raw, const char *origin)
 {
-	struct scope *s = with;
-	struct buf out = BUF_INIT(CONF_VALUE_MAX), error = BUF_INIT(4096);
-	const struct row_word *word = s->row ? row_find(s->row, name) : NULL;
-	struct span found, value;
-	const char *result = NULL;
-
-	if (word == NULL || !row_setting(word, &found, &value))
-		return NULL;
-	if (expand_in(s, arena_span(s->p->arena, value), &out, &error))
-		result = arena_text(s->p->arena, buf_text(&out));
-	else
-		result = "";
-	buf_fini(&out);
-	buf_fini(&error);
-	return result;
+	conf_set(with, span_of(name), span_of(raw), origin);
 }
 
-static bool
-expand_in(struct scope *s, const char *text, struct buf *out, struct buf *error)
+/*
+ * The settings as a service has them: its own -o count, in what main.cf
+ * refers to as well. Kept until another service is asked for.
+ */
+static struct conf *
+settings_of(struct postconf *p, const struct master_row *row)
 {
-	bool ok = false;
+	struct span name, value;
 
-	if (s->depth >= CONF_DEPTH_MAX) {
-		buf_printf(error, "unreasonable macro call nesting: \"%s\"\n",
-		    text);
-		return false;
-	}
-	s->depth++;
-	ok = conf_expand_with(s->p->conf, text, resolve, s, out, error);
-	s->depth--;
-	return ok;
+	if (row == NULL)
+		return p->conf;
+	if (p->scope != NULL && p->scope_row == row)
+		return p->scope;
+	conf_free(&p->scope);
+	p->scope = conf_new(conf_directory(p->conf));
+	p->scope_row = row;
+	conf_each(p->conf, copy_setting, p->scope);
+	for (size_t i = 0; i < row->count; i++)
+		if (row_setting(&row->words[i], &name, &value))
+			conf_set(p->scope, name, value, "-o option");
+	return p->scope;
 }
 
 const char *
 postconf_expand(struct postconf *p, const char *text,
     const struct master_row *row)
 {
-	struct buf out = BUF_INIT(CONF_VALUE_MAX), error = BUF_INIT(4096);
-	struct scope s = { .p = p, .row = row };
+	struct buf error = BUF_INIT(4096);
 	const char *result;
 
-	if (!expand_in(&s, text, &out, &error)) {
+	if (strchr(text, '$') == NULL)
+		return text;
+	result = conf_expand(settings_of(p, row), text, &error);
+	if (result == NULL) {
 		log_warning("%.*s", SPAN_ARG(span_trim(buf_span(&error))));
 		fatal_status(1, "macro processing error");
 	}
-	result = arena_text(p->arena, buf_text(&out));
-	buf_fini(&out);
 	buf_fini(&error);
-	return result;
+	return arena_text(p->arena, result);
 }
 
 /* As set, or the default. */
@@ -141,7 +124,7 @@ postconf_list(struct postconf *p, char **names)
 	const char **all;
 
 	if (warn)
-		postconf_warn_undefined(p, true);
+		postconf_warn_undefined(p);
 	if (*names != NULL) {
 		list_named(p, names);
 	} else {

@@ -174,6 +174,7 @@ postconf_fini(struct postconf *p)
 	postconf_names_fini(p);
 	arena_free(&p->arena);
 	conf_free(&p->conf);
+	conf_free(&p->scope);
 	buf_fini(&p->out);
 }
 

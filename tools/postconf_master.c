@@ -260,7 +260,7 @@ postconf_master(struct postconf *p, char mode, char **arguments)
 	struct wanted_list w = wants(p, mode, arguments);
 
 	if (!p->quiet)
-		postconf_warn_undefined(p, false);
+		postconf_warn_undefined(p);
 	for (const struct master_row *r = p->rows; r != NULL; r = r->next)
 		print_row(p, mode, r, &w);
 	postconf_flush(p);

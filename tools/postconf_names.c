@@ -19,74 +19,6 @@ struct known {
 	UT_hash_handle hh;
 };
 
-/* Settings that a table in main.cf's own terms may have: "ldap:x", x_scope. */
-static const struct {
-	const char *type;
-	const char *suffixes;
-} table_suffixes[] = {
-	{ "ldap",
-	    "bind bind_dn bind_pw cache cache_expiry cache_size "
-	    "chase_referrals debuglevel dereference domain expansion_limit "
-	    "leaf_result_attribute query_filter recursion_limit "
-	    "result_attribute result_filter result_format sasl_authz_id "
-	    "sasl_mechs sasl_minssf sasl_realm scope search_base server_host "
-	    "server_port size_limit special_result_attribute start_tls "
-	    "terminal_result_attribute timeout tls_ca_cert_dir "
-	    "tls_ca_cert_file tls_cert tls_cipher_suite tls_key "
-	    "tls_random_file tls_require_cert version" },
-	{ "mysql",
-	    "additional_conditions charset dbname domain expansion_limit hosts "
-	    "idle_interval option_file option_group password query "
-	    "require_result_set result_filter result_format retry_interval "
-	    "select_field table tls_CAfile tls_CApath tls_cert_file "
-	    "tls_ciphers tls_key_file tls_verify_cert user where_field" },
-	{ "pgsql",
-	    "additional_conditions dbname domain encoding expansion_limit "
-	    "hosts idle_interval password query result_filter result_format "
-	    "retry_interval select_field select_function table user "
-	    "where_field" },
-	{ "sqlite",
-	    "additional_conditions dbpath domain expansion_limit query "
-	    "result_filter result_format select_field table where_field" },
-	{ "memcache",
-	    "backup data_size_limit domain flags key_format line_size_limit "
-	    "max_try memcache retry_pause timeout ttl" },
-};
-
-static bool
-is_name_byte(char c)
-{
-	return isalnum((unsigned char)c) || c == '_';
-}
-
-/* Calls for each $name, ${name or $(name of a text. */
-static void
-each_reference(const char *text, void (*visit)(void *with, struct span name),
-    void *with)
-{
-	const char *at = text;
-
-	while ((at = strchr(at, '$')) != NULL) {
-		struct span name;
-
-		if (*++at == '$') {
-			at++;
-			continue;
-		}
-		if (*at == '{' || *at == '(') {
-			at++;
-			while (isspace((unsigned char)*at))
-				at++;
-		}
-		name = (struct span){ at, 0 };
-		while (is_name_byte(name.p[name.n]))
-			name.n++;
-		if (name.n > 0)
-			visit(with, name);
-		at += name.n;
-	}
-}
-
 static bool
 in_use(const struct postconf *p, struct span name)
 {
@@ -96,10 +28,9 @@ in_use(const struct postconf *p, struct span name)
 	return k != NULL;
 }
 
-static void
-use(void *with, struct span name)
+void
+postconf_use(struct postconf *p, struct span name)
 {
-	struct postconf *p = with;
 	struct known *k;
 
 	if (in_use(p, name))
@@ -109,48 +40,30 @@ use(void *with, struct span name)
 	HASH_ADD_KEYPTR(hh, p->known, k->name, name.n, k);
 }
 
-/* Words of a list of class names. */
-static void
-use_classes(struct postconf *p, const char *list)
-{
-	struct span rest = span_of(list), item;
+/* Whose settings are looked at: those of a service, or main.cf's. */
+struct user {
+	struct postconf *p;
+	const struct master_row *row;
+};
 
-	while (conf_list_next(&rest, &item))
-		use(p, item);
+/* In use by one service alone: what that one sets for itself. */
+static struct span
+of_service(const struct postconf *p, const struct master_row *row,
+    struct span name)
+{
+	return span_of(arena_printf(p->arena, "%.*s/%.*s/%.*s",
+	    SPAN_ARG(row->field[ROW_SERVICE]), SPAN_ARG(row->field[ROW_TYPE]),
+	    SPAN_ARG(name)));
 }
 
 static void
-use_suffixes(struct postconf *p, struct span table, const char *suffixes)
+use(void *with, struct span name)
 {
-	struct span rest = span_of(suffixes), suffix;
+	struct user *u = with;
 
-	while (span_cut(&rest, " ", true, &suffix))
-		use(p,
-		    span_of(arena_printf(p->arena, "%.*s_%.*s", SPAN_ARG(table),
-			SPAN_ARG(suffix))));
-}
-
-/* "ldap:name" in a value: the settings that such a table has. */
-static void
-use_tables(struct postconf *p, const char *text)
-{
-	for (size_t i = 0;
-	     i < sizeof(table_suffixes) / sizeof(table_suffixes[0]); i++) {
-		size_t n = strlen(table_suffixes[i].type);
-
-		for (const char *at = strstr(text, table_suffixes[i].type);
-		     at != NULL; at = strstr(at + 1, table_suffixes[i].type)) {
-			struct span table = { at + n + 1, 0 };
-
-			if (at[n] != ':' || (at > text && is_name_byte(at[-1])))
-				continue;
-			while (is_name_byte(table.p[table.n]))
-				table.n++;
-			if (table.n > 0)
-				use_suffixes(p, table,
-				    table_suffixes[i].suffixes);
-		}
-	}
+	if (u->row != NULL && row_find(u->row, name) != NULL)
+		name = of_service(u->p, u->row, name);
+	postconf_use(u->p, name);
 }
 
 /* Templates have names that only their users know. */
@@ -162,35 +75,76 @@ is_template(const char *name)
 	return param != NULL && param->type == PARAM_RAW;
 }
 
+/* What a value refers to. "row": whose setting it is, NULL: main.cf's. */
 static void
-use_value(struct postconf *p, const char *name, const char *text)
+scan(struct postconf *p, const char *text, conf_name_visitor *visit, void *with)
 {
-	if (is_template(name))
-		return;
-	each_reference(text, use, p);
-	use_tables(p, text);
-	if (strcmp(name, "smtpd_restriction_classes") == 0)
-		use_classes(p, text);
+	struct buf error = BUF_INIT(4096);
+
+	if (!conf_scan(p->conf, text, visit, with, &error) && !p->quiet)
+		log_warning("%.*s", SPAN_ARG(span_trim(buf_span(&error))));
+	buf_fini(&error);
+}
+
+static bool
+lists_classes(const char *name)
+{
+	return strcmp(name, "smtpd_restriction_classes") == 0;
 }
 
 static void
-use_main(void *with, const char *name, const char *raw, const char *origin)
+use_value(struct postconf *p, const struct master_row *row, const char *name,
+    const char *text)
 {
-	(void)origin;
-	use_value(with, name, raw);
+	struct user u = { p, row };
+	struct span rest, class;
+
+	if (is_template(name))
+		return;
+	scan(p, text, use, &u);
+	if (!lists_classes(name))
+		return;
+	rest = span_of(postconf_expand(p, text, row));
+	while (span_cut(&rest, ", \t\r\n", true, &class))
+		use(&u, class);
+}
+
+/* All settings of the files: those of main.cf have no row. */
+static void
+each_set(struct postconf *p,
+    void (*visit)(struct postconf *p, const struct master_row *row,
+	const char *name, const char *text))
+{
+	struct span name, value;
+
+	for (const struct setting *s = p->conf->first; s != NULL; s = s->next)
+		if (!postconf_read_only(span_of(s->name)))
+			visit(p, NULL, s->name, s->raw);
+	for (const struct master_row *r = p->rows; r != NULL; r = r->next)
+		for (size_t i = 0; i < r->count; i++)
+			if (row_setting(&r->words[i], &name, &value) &&
+			    !postconf_read_only(name))
+				visit(p, r, arena_span(p->arena, name),
+				    arena_span(p->arena, value));
+}
+
+/* Tables are looked for where they may be asked: not in an unused value. */
+static void
+use_tables(struct postconf *p, const struct master_row *row, const char *name,
+    const char *text)
+{
+	unsigned int class = postconf_class(p, span_of(name));
+
+	if (!is_template(name) && (class & (CLASS_BUILTIN | CLASS_SERVICE)))
+		postconf_use_tables(p, row != NULL ? "master.cf" : "main.cf",
+		    postconf_expand(p, text, row));
 }
 
 void
 postconf_names_init(struct postconf *p)
 {
-	struct span name, value;
-
-	conf_each(p->conf, use_main, p);
-	for (struct master_row *r = p->rows; r != NULL; r = r->next)
-		for (size_t i = 0; i < r->count; i++)
-			if (row_setting(&r->words[i], &name, &value))
-				use_value(p, arena_span(p->arena, name),
-				    arena_span(p->arena, value));
+	each_set(p, use_value);
+	each_set(p, use_tables);
 }
 
 void
@@ -214,8 +168,6 @@ family_of(const struct master_row *r, struct span name,
 		return false;
 	if (strcmp(family->suffix, "time_limit") == 0)
 		return span_is(command, "pipe") || span_is(command, "spawn");
-	if (!span_is(r->field[ROW_TYPE], "unix"))
-		return false;
 	for (size_t i = 0; i < sizeof(transports) / sizeof(transports[0]); i++)
 		if (span_is(command, transports[i]))
 			return true;
@@ -234,13 +186,28 @@ is_family(const struct postconf *p, struct span name)
 	return false;
 }
 
+/* Built in by the suite, and a family of a service's with Postfix. */
+static bool
+is_of_service(struct span name)
+{
+	static const char *const services[] = { "smtp_destination_",
+		"lmtp_destination_", "relay_destination_",
+		"virtual_destination_" };
+
+	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++)
+		if (span_starts(name, services[i]))
+			return conf_family_find(name) != NULL;
+	return false;
+}
+
 unsigned int
 postconf_class(const struct postconf *p, struct span name)
 {
 	char *text;
 	bool set;
 
-	if (param_find(name) != NULL || compat_find(name) != NULL)
+	if (!is_of_service(name) &&
+	    (param_find(name) != NULL || compat_find(name) != NULL))
 		return CLASS_BUILTIN;
 	if (is_family(p, name))
 		return CLASS_SERVICE;
@@ -260,9 +227,20 @@ postconf_read_only(struct span name)
 }
 
 struct warning {
-	const struct postconf *p;
+	struct postconf *p;
 	const struct master_row *row; /* or NULL: main.cf */
+	bool main_cf; /* main.cf is what this is about */
 };
+
+/* Does some service set it? Then main.cf may refer to it. */
+static bool
+set_by_service(const struct postconf *p, struct span name)
+{
+	for (const struct master_row *r = p->rows; r != NULL; r = r->next)
+		if (row_find(r, name) != NULL)
+			return true;
+	return false;
+}
 
 static void
 check_reference(void *with, struct span name)
@@ -270,7 +248,8 @@ check_reference(void *with, struct span name)
 	const struct warning *w = with;
 
 	if (postconf_read_only(name) || postconf_class(w->p, name) != 0 ||
-	    (w->row != NULL && row_find(w->row, name) != NULL))
+	    (w->row != NULL ? row_find(w->row, name) != NULL :
+			      set_by_service(w->p, name)))
 		return;
 	log_warning("%s/%s: undefined parameter: %.*s", w->p->directory,
 	    w->row ? "master.cf" : "main.cf", SPAN_ARG(name));
@@ -279,14 +258,16 @@ check_reference(void *with, struct span name)
 static void
 check_references(struct warning *w, const char *name, const char *text)
 {
-	struct span rest = span_of(text), item;
+	struct span rest, class;
 
-	if (is_template(name))
+	if (is_template(name) || postconf_read_only(span_of(name)))
 		return;
-	each_reference(text, check_reference, w);
-	if (strcmp(name, "smtpd_restriction_classes") == 0)
-		while (conf_list_next(&rest, &item))
-			check_reference(w, item);
+	conf_scan(w->p->conf, text, check_reference, w, NULL);
+	if (!lists_classes(name))
+		return;
+	rest = span_of(postconf_expand(w->p, text, w->row));
+	while (span_cut(&rest, ", \t\r\n", true, &class))
+		check_reference(w, class);
 }
 
 static void
@@ -298,7 +279,7 @@ check_main(void *with, const char *name, const char *raw, const char *origin)
 	if (postconf_read_only(span_of(name)))
 		log_warning("%s/main.cf: read-only parameter assignment: %s=%s",
 		    w->p->directory, name, raw);
-	else if (postconf_class(w->p, span_of(name)) == 0)
+	else if (w->main_cf && postconf_class(w->p, span_of(name)) == 0)
 		log_warning("%s/main.cf: unused parameter: %s=%s",
 		    w->p->directory, name, raw);
 }
@@ -335,7 +316,8 @@ check_setting(struct warning *w, struct span name, struct span value)
 
 	if (postconf_read_only(name))
 		what = "read-only parameter assignment";
-	else if (postconf_class(w->p, name) != 0 || in_use(w->p, name))
+	else if (postconf_class(w->p, name) != 0 || in_use(w->p, name) ||
+	    in_use(w->p, of_service(w->p, w->row, name)))
 		return;
 	log_warning("%s/master.cf: %s: %.*s=%.*s", w->p->directory, what,
 	    SPAN_ARG(name), SPAN_ARG(value));
@@ -349,22 +331,20 @@ check_setting_references(struct warning *w, struct span name, struct span value)
 }
 
 void
-postconf_warn_undefined(const struct postconf *p, bool main_cf)
+postconf_warn_undefined(struct postconf *p)
 {
 	struct warning w = { .p = p };
 
-	if (main_cf)
-		conf_each(p->conf, check_main_references, &w);
+	conf_each(p->conf, check_main_references, &w);
 	each_setting(&w, check_setting_references);
 }
 
 void
-postconf_warn_unused(const struct postconf *p, bool main_cf)
+postconf_warn_unused(struct postconf *p, bool main_cf)
 {
-	struct warning w = { .p = p };
+	struct warning w = { .p = p, .main_cf = main_cf };
 
-	if (main_cf)
-		conf_each(p->conf, check_main, &w);
+	conf_each(p->conf, check_main, &w);
 	each_setting(&w, check_setting);
 }
 

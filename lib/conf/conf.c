@@ -66,6 +66,9 @@ conf_setting(struct conf *c, struct span name)
 static void
 forget_values(struct conf *c)
 {
+	if (!c->evaluated)
+		return; /* or reading a file would take quadratic time */
+	c->evaluated = false;
 	for (struct setting *s = c->names; s != NULL; s = s->hh.next) {
 		s->value = NULL;
 		s->error = NULL;
@@ -225,6 +228,7 @@ conf_evaluate(struct conf *c, struct setting *s, unsigned int depth)
 
 	if (s->value != NULL || s->error != NULL)
 		return s->value;
+	c->evaluated = true;
 	s->expanding = true;
 	text = s->raw != NULL && !conf_foreign(s) ? s->raw :
 						    conf_fallback(c, s->name);

@@ -127,6 +127,15 @@ bool conf_expand_with(struct conf *c, const char *text, conf_resolver *resolve,
     void *with, struct buf *out, struct buf *error);
 
 /*
+ * Calls for each name that a text refers to, in branches that are not taken as
+ * well. False, and a line in *error (may be NULL), where it is malformed: what
+ * is behind that place is not looked at.
+ */
+typedef void conf_name_visitor(void *with, struct span name);
+bool conf_scan(struct conf *c, const char *text, conf_name_visitor *visit,
+    void *with, struct buf *error);
+
+/*
  * Fills the struct of a group. Texts live as long as the conf. False, with
  * lines in *errors, when a value is not valid; such fields have the default.
  */

@@ -22,6 +22,7 @@ struct expansion {
 	const char *error; /* in the conf's arena */
 	unsigned int depth;
 	conf_resolver *resolve; /* names of the caller's, or NULL */
+	conf_name_visitor *visit; /* names are told, and have no value */
 	void *with;
 };
 
@@ -88,7 +89,7 @@ skip_blanks(struct span *s)
 		*s = span_skip(*s, 1);
 }
 
-/* A "{text}" off the front of *s, without braces and outer blanks. */
+/* A "{text}" off the front of *s, without braces; its blanks count. */
 static bool
 take_braced(struct span *s, struct span *inside)
 {
@@ -96,7 +97,7 @@ take_braced(struct span *s, struct span *inside)
 
 	if (n == 0)
 		return false;
-	*inside = span_trim((struct span){ s->p + 1, n - 2 });
+	*inside = (struct span){ s->p + 1, n - 2 };
 	*s = span_skip(*s, n);
 	return true;
 }
@@ -248,10 +249,15 @@ condition(struct expansion *x, struct span *s, bool *result)
 	if (s->n > 0 && s->p[0] != '{' && !isspace((unsigned char)s->p[0]))
 		return misplaced(x, "bad operator suffix", whole, *s);
 	skip_blanks(s);
-	if (!take_braced(s, &right))
+	if (s->n == 0 || s->p[0] != '{')
 		return misplaced(x, "\"{expression}\" expected", whole, *s);
+	if (!take_braced(s, &right))
+		return failed(x,
+		    "unbalanced {} in attribute expression: \"%.*s\"", *s);
 	a = expand_apart(x, left);
-	b = a ? expand_apart(x, right) : NULL;
+	b = a != NULL || x->visit ? expand_apart(x, right) : NULL;
+	if (x->visit != NULL)
+		return a != NULL && b != NULL;
 	return b != NULL && holds(x, op, a, b, result);
 }
 
@@ -259,7 +265,7 @@ condition(struct expansion *x, struct span *s, bool *result)
 static bool
 take_branch(struct expansion *x, struct span *s, struct span *text)
 {
-	*s = span_skip(*s, 1);
+	*text = *s = span_skip(*s, 1);
 	skip_blanks(s);
 	if (s->n > 0 && s->p[0] == '{') {
 		if (!take_braced(s, text))
@@ -270,14 +276,13 @@ take_branch(struct expansion *x, struct span *s, struct span *text)
 		skip_blanks(s);
 		return true;
 	}
-	*text = *s;
 	*s = span_skip(*s, s->n);
 	return true;
 }
 
 /*
  * What follows a name or condition: "?{a}:{b}", "?{a}", "?a", ":{b}", ":b".
- * The text that is not chosen is not looked at.
+ * The text that is not chosen is not looked at, unless all names are wanted.
  */
 static bool
 choose(struct expansion *x, struct span s, bool truth)
@@ -287,14 +292,18 @@ choose(struct expansion *x, struct span s, bool truth)
 	if (s.p[0] == '?') {
 		if (!take_branch(x, &s, &yes))
 			return false;
+		if (x->visit != NULL && !expand_text(x, yes))
+			return false;
 		if (s.n > 0 && s.p[0] != ':')
 			return misplaced(x, "\":\" expected", whole, s);
 	}
 	if (s.n > 0 && !take_branch(x, &s, &no))
 		return false;
+	if (x->visit != NULL && !expand_text(x, no))
+		return false;
 	if (s.n > 0)
 		return misplaced(x, "unexpected input", whole, s);
-	return expand_text(x, truth ? yes : no);
+	return x->visit != NULL || expand_text(x, truth ? yes : no);
 }
 
 static const char *
@@ -318,6 +327,10 @@ value_of(struct expansion *x, struct span name)
 
 	if (value != NULL)
 		return value;
+	if (x->visit != NULL) {
+		x->visit(x->with, name);
+		return "";
+	}
 	s = conf_setting(x->conf, name);
 	/* named by a table's text, not by a setting: not for this program */
 	if (s->withheld)
@@ -335,6 +348,31 @@ value_of(struct expansion *x, struct span name)
 		return NULL;
 	}
 	return value != NULL ? value : "";
+}
+
+/*
+ * Has the name a value, for "?" and ":"? One that only expands to nothing is a
+ * value too, as in Postfix; it is not looked into.
+ */
+static bool
+is_set(struct expansion *x, struct span name)
+{
+	const char *value = x->resolve ? x->resolve(x->with, name) : NULL;
+	const struct setting *s;
+
+	if (value == NULL && x->visit == NULL) {
+		s = conf_setting(x->conf, name);
+		if (s->withheld)
+			return false;
+		value = conf_foreign(s) ? NULL : s->raw;
+		if (value == NULL)
+			value = own_name(x->conf, name);
+		if (value == NULL)
+			value = conf_fallback(x->conf, s->name);
+	} else if (value == NULL) {
+		x->visit(x->with, name);
+	}
+	return value != NULL && value[0] != '\0';
 }
 
 static bool
@@ -356,23 +394,24 @@ named(struct expansion *x, struct span s)
 	if (n > CONF_NAME_MAX)
 		return failed(x, "the name is too long: \"%.*s\"", name);
 	skip_blanks(&rest);
-	if (n == 0 || (rest.n > 0 && rest.p[0] != '?' && rest.p[0] != ':'))
+	/* "${ }" is a name without letters; nobody can set it */
+	if (rest.n > 0 && rest.p[0] != '?' && rest.p[0] != ':')
 		return misplaced(x, "attribute name syntax error", s, rest);
+	if (rest.n > 0)
+		return choose(x, rest, is_set(x, name));
 	value = value_of(x, name);
-	if (value == NULL)
-		return false;
-	if (rest.n == 0)
-		return add(x, span_of(value));
-	return choose(x, rest, value[0] != '\0');
+	return value != NULL && add(x, span_of(value));
 }
 
 /* What stands between ${ and }, or $( and ). */
 static bool
 expression(struct expansion *x, struct span s)
 {
-	struct span whole = s = span_trim(s);
+	struct span whole;
 	bool truth = false;
 
+	skip_blanks(&s);
+	whole = s;
 	if (s.n == 0 || s.p[0] != '{')
 		return named(x, s);
 	if (!condition(x, &s, &truth))
@@ -450,6 +489,23 @@ conf_expand_with(struct conf *c, const char *text, conf_resolver *resolve,
 	if (error != NULL)
 		buf_printf(error, "%s\n", x.error);
 	return false;
+}
+
+bool
+conf_scan(struct conf *c, const char *text, conf_name_visitor *visit,
+    void *with, struct buf *error)
+{
+	struct buf out = BUF_INIT(CONF_VALUE_MAX);
+	struct expansion x = { .conf = c,
+		.out = &out,
+		.visit = visit,
+		.with = with };
+	bool ok = expand_text(&x, span_of(text));
+
+	if (!ok && error != NULL)
+		buf_printf(error, "%s\n", x.error);
+	buf_fini(&out);
+	return ok;
 }
 
 bool

@@ -48,6 +48,7 @@ struct conf {
 	struct mention *mentions;
 	struct service *services; /* NULL: master.cf is not known */
 	bool share_of_servers; /* conf_share.c: their tables' settings too */
+	bool evaluated; /* some setting may have a value or error */
 	bool from_snapshot; /* computed defaults came along */
 };
 

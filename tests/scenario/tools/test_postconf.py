@@ -133,11 +133,14 @@ def test_manual_html_and_sample(conf):
     lines = [line[1:] for line in sample.split("\n")
              if line[:1] == "#" and line[1:2] not in (" ", "")]
     found_out = {"myhostname", "mydomain", "mynetworks"}
+    # of a service: listed where master.cf has it
+    services = ("smtp_dest", "lmtp_dest", "relay_dest", "virtual_dest")
     defaults = run("postconf", "-d").out.split("\n")
     assert len(lines) > 300
     for line in lines:
         name = line.split(" =")[0]
-        if line.split(" =")[1] and name not in found_out:
+        if (line.split(" =")[1] and name not in found_out and
+                not name.startswith(services)):
             assert " ".join(line.split()) in defaults
 
 

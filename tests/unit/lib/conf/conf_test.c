@@ -36,7 +36,13 @@ static const struct expansion_row {
 	{ "${empty?yes}", "" },
 	{ "${a:no}", "" },
 	{ "${empty:no}", "no" },
-	{ "${empty:{ no }}", "no" },
+	{ "${empty:{ no }}", " no " }, /* the blanks count */
+	{ "${empty: no }", " no " },
+	{ "${{ a } == {a} ? {y} : {n}}", "n" },
+	{ "${empty ? {y} : {n}}", "n" },
+	{ "${nothing?{y}:{n}}", "y" }, /* what it expands to does not */
+	{ "${loop?{y}:{n}}", "y" },
+	{ "${ }", "" },
 	{ "${a?{y}:{n}}", "y" },
 	{ "${empty?{y}:{n}}", "n" },
 	{ "${empty?{y}:n}", "n" },
@@ -69,7 +75,7 @@ test_expansion(void **state)
 {
 	struct buf errors = BUF_INIT(65536);
 	struct conf *c = parsed("a = one\nempty =\nloop = $loop2\n"
-				"loop2 = x$loop\n",
+				"loop2 = x$loop\nnothing = $empty\n",
 	    &errors, NULL);
 
 	(void)state;
