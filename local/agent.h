@@ -25,6 +25,8 @@ struct agent {
 	struct local_params own;
 	bool root; /* we can become others */
 	bool original_header; /* enable_original_recipient */
+	const char *filter_setting; /* LOCAL_delivery_status_filter */
+	struct table_list *filter; /* NULL: none */
 };
 
 /* One request of qmgr. */

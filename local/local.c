@@ -32,12 +32,15 @@ static const struct mode {
 	const char *command;
 	void (*set_up)(struct agent *a);
 	agent_deliver *deliver;
+	const char *filter; /* setting of its delivery status filter */
 } modes[] = {
-	{ "local", local_set_up, local_deliver },
-	{ "virtual", virtual_set_up, virtual_deliver },
-	{ "pipe", NULL, pipe_deliver },
-	{ "error", NULL, error_deliver },
-	{ "discard", NULL, discard_deliver },
+	{ "local", local_set_up, local_deliver,
+	    "local_delivery_status_filter" },
+	{ "virtual", virtual_set_up, virtual_deliver,
+	    "virtual_delivery_status_filter" },
+	{ "pipe", NULL, pipe_deliver, "pipe_delivery_status_filter" },
+	{ "error", NULL, error_deliver, NULL },
+	{ "discard", NULL, discard_deliver, NULL },
 };
 
 static const struct mode *
@@ -61,6 +64,21 @@ arguments(const struct service *s, int argc, char **argv)
 }
 
 static void
+open_filter(const char *setting, struct conf *c)
+{
+	const char *tables = setting == NULL ? NULL : conf_value(c, setting);
+	struct buf error = BUF_INIT(4096);
+
+	if (tables == NULL || tables[0] == '\0')
+		return;
+	agent.filter_setting = setting;
+	agent.filter = table_list_open(tables, &error);
+	if (agent.filter == NULL)
+		fatal("%s: %s", setting, buf_text(&error));
+	buf_fini(&error);
+}
+
+static void
 set_up(const struct service *s)
 {
 	const struct mode *mode = mode_of(s);
@@ -76,6 +94,7 @@ set_up(const struct service *s)
 	table_utf8(strcmp(conf_value(s->conf, "smtputf8_enable"), "yes") == 0);
 	queue_hash_depth((unsigned int)agent.common.hash_queue_depth);
 	table_ask_elsewhere(ask_tables);
+	open_filter(mode->filter, s->conf);
 	if (mode->set_up != NULL)
 		mode->set_up(&agent);
 }

@@ -13,6 +13,7 @@
 #include "lib/mail/delivery_log.h"
 #include "lib/mail/header.h"
 #include "lib/mail/mail_address.h"
+#include "lib/mail/status_filter.h"
 #include "lib/queue/queue_file.h"
 
 /* The header is searched so far for Delivered-To. */
@@ -74,6 +75,36 @@ note_limit(const struct request *r, const struct why *why)
 						      "mailbox_size_limit");
 }
 
+/*
+ * The site's last word: local_delivery_status_filter and its like. Where some
+ * of a recipient's destinations have the message it is not tried again.
+ */
+static void
+filter(const struct request *r, enum verdict *v, struct why *why)
+{
+	const char *setting = r->agent->filter_setting;
+	struct buf value = BUF_INIT(TABLE_VALUE_MAX), key;
+	struct why told = *why;
+	enum verdict before = *v;
+	enum table_result t;
+
+	if (r->agent->filter == NULL)
+		return;
+	status_filter_key(why, &key);
+	t = table_list_lookup(r->agent->filter, buf_span(&key), &value);
+	if (t == TABLE_AGAIN || t == TABLE_BROKEN)
+		log_warning("%s: %s", setting, buf_text(&value));
+	if (t == TABLE_FOUND &&
+	    status_filter_take(setting, buf_span(&value), v, &told)) {
+		if (r->partly && *v == LATER)
+			*v = before;
+		else
+			*why = told;
+	}
+	buf_fini(&key);
+	buf_fini(&value);
+}
+
 void
 request_outcome(struct request *r, size_t index, enum verdict v,
     const char *action, const struct why *why)
@@ -81,10 +112,6 @@ request_outcome(struct request *r, size_t index, enum verdict v,
 	struct why told = *why;
 	struct msg_delivered answer = {
 		.index = index,
-		.verdict = v,
-		.action = v == OK ? action :
-		    v == LATER    ? "delayed" :
-				    "failed",
 		.dsn = told.dsn,
 		.text = told.text,
 		.mta = told.mta,
@@ -93,12 +120,14 @@ request_outcome(struct request *r, size_t index, enum verdict v,
 	};
 
 	note_limit(r, why);
-	log_outcome(r, index, v, why);
+	filter(r, &v, &told);
+	log_outcome(r, index, v, &told);
 	if (v == NEVER && !r->verify && is_soft(r)) {
 		why_soften(&told);
-		answer.verdict = LATER;
-		answer.action = "delayed";
+		v = LATER;
 	}
+	answer.verdict = v;
+	answer.action = v == OK ? action : v == LATER ? "delayed" : "failed";
 	ipc_put(r->qmgr, &message_delivered, &answer);
 }
 

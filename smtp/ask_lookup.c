@@ -2,6 +2,8 @@
 #include "smtp/ask_lookup.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/ensure.h"
+#include "lib/log/log.h"
 #include "lib/service/service.h"
 
 enum { ASK_TIMEOUT_S = 100 };
@@ -22,4 +24,33 @@ void
 ask_lookup_done(struct ipc **c)
 {
 	service_done(service, c, true);
+}
+
+enum table_result
+ask_table(struct arena *a, const char *setting, const char *table,
+    const char *const *keys, size_t count, const char **value)
+{
+	struct msg_address_item items[ASK_KEYS_MAX] = { 0 };
+	const struct msg_query query = { .table = table,
+		.keys = { items, count } };
+	const struct msg_query_reply *reply;
+	enum table_result r = TABLE_AGAIN;
+	struct ipc *c;
+
+	ensure(count <= ASK_KEYS_MAX);
+	*value = NULL;
+	for (size_t i = 0; i < count; i++)
+		items[i].address = keys[i];
+	reply = ask_lookup(&c, &message_query, &query, &message_query_reply);
+	if (reply == NULL) {
+		log_warning("%s: lookup does not answer", setting);
+		return r;
+	}
+	r = (enum table_result)reply->result;
+	if (r == TABLE_FOUND)
+		*value = arena_text(a, reply->value);
+	else if (r != TABLE_NONE)
+		log_warning("%s: %s", setting, reply->value);
+	ask_lookup_done(&c);
+	return r;
 }

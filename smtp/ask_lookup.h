@@ -7,7 +7,9 @@
  * question.
  */
 
+#include "lib/base/mem.h"
 #include "lib/ipc/proto_lookup.h"
+#include "lib/table/table.h"
 
 /*
  * One question of lookup.def. The answer lives until the connection is given
@@ -16,5 +18,15 @@
 const void *ask_lookup(struct ipc **c, const struct ipc_message *question,
     const void *asked, const struct ipc_message *answer);
 void ask_lookup_done(struct ipc **c);
+
+/*
+ * The first of these keys that the table (or list of tables) has; those behind
+ * the first are parts of it. *value is in the arena; NULL unless TABLE_FOUND.
+ * What went wrong is logged, with the setting's name.
+ */
+enum { ASK_KEYS_MAX = 4 };
+enum table_result
+ask_table(struct arena *a, const char *setting, const char *table,
+    const char *const *keys, size_t count, const char **value);
 
 #endif

@@ -6,7 +6,9 @@
 
 #include "lib/base/ensure.h"
 #include "lib/mail/delivery_log.h"
+#include "lib/mail/status_filter.h"
 #include "lib/queue/queue_file.h"
+#include "smtp/ask_lookup.h"
 #include "smtp/settings.h"
 
 static bool
@@ -60,6 +62,27 @@ log_line(const struct delivery *d, const struct delivery_recipient *r,
 	delivery_log(&line);
 }
 
+/* The site's last word: smtp_delivery_status_filter. */
+static void
+filter(struct delivery *d, enum verdict *v, struct why *why)
+{
+	const char *setting = settings()->lmtp ? "lmtp_delivery_status_filter" :
+						 "smtp_delivery_status_filter";
+	const char *table = settings()->smtp.smtp_delivery_status_filter;
+	const char *asked, *answer;
+	struct buf key;
+
+	if (table[0] == '\0')
+		return;
+	status_filter_key(why, &key);
+	asked = buf_text(&key);
+	/* a table that does not answer keeps no mail from its end */
+	if (ask_table(d->arena, setting, table, &asked, 1, &answer) ==
+	    TABLE_FOUND)
+		(void)status_filter_take(setting, span_of(answer), v, why);
+	buf_fini(&key);
+}
+
 void
 delivery_finish(struct delivery *d, struct delivery_recipient *r,
     const struct peer *peer, enum verdict v, const struct why *why,
@@ -68,8 +91,6 @@ delivery_finish(struct delivery *d, struct delivery_recipient *r,
 	struct why told = *why;
 	struct msg_delivered answer = {
 		.index = (uint64_t)(r - d->recipients),
-		.verdict = v,
-		.action = action(peer, v),
 		.dsn = told.dsn,
 		.text = told.text,
 		.mta = told.mta,
@@ -82,12 +103,14 @@ delivery_finish(struct delivery *d, struct delivery_recipient *r,
 	r->done = true;
 	r->accepted = false;
 	d->pending--;
-	log_line(d, r, peer, v, why);
+	filter(d, &v, &told);
+	log_line(d, r, peer, v, &told);
 	if (v == NEVER && !verifies(d) && settings()->common.soft_bounce) {
 		why_soften(&told);
-		answer.verdict = LATER;
-		answer.action = action(peer, LATER);
+		v = LATER;
 	}
+	answer.verdict = v;
+	answer.action = action(peer, v);
 	ipc_put(d->qmgr, &message_delivered, &answer);
 }
 

@@ -10,32 +10,15 @@
 #include "smtp/ask_lookup.h"
 #include "smtp/settings.h"
 
-enum { KEYS_MAX = 4 };
-
-/* The value in the arena, NULL when no key is in the table. */
+/* *value is NULL when no key is in the table. */
 static enum verdict
 ask(struct arena *a, const char *setting, const char *table,
-    struct msg_address_item *keys, size_t count, const char **value,
-    struct why *why)
+    const char *const *keys, size_t count, const char **value, struct why *why)
 {
-	struct msg_query query = { .table = table, .keys = { keys, count } };
-	struct ipc *c;
-	const struct msg_query_reply *reply =
-	    ask_lookup(&c, &message_query, &query, &message_query_reply);
-	enum verdict v = LATER;
+	enum table_result r = ask_table(a, setting, table, keys, count, value);
 
-	*value = NULL;
 	why_set(why, "4.3.0", "%s lookup error", setting);
-	if (reply == NULL)
-		return v;
-	if (reply->result == TABLE_FOUND)
-		*value = arena_text(a, reply->value);
-	if (reply->result == TABLE_FOUND || reply->result == TABLE_NONE)
-		v = OK;
-	else
-		log_warning("%s: %s", setting, reply->value);
-	ask_lookup_done(&c);
-	return v;
+	return r == TABLE_FOUND || r == TABLE_NONE ? OK : LATER;
 }
 
 /* No name has any of these, and a fingerprint only colons. */
@@ -167,7 +150,7 @@ policy_find(struct arena *a, const struct destination *d, struct policy *out,
 {
 	const struct client_settings *set = settings();
 	const char *maps = set->smtp.smtp_tls_policy_maps;
-	struct msg_address_item keys[KEYS_MAX] = { 0 };
+	const char *keys[ASK_KEYS_MAX];
 	const char *value = NULL, *dot;
 	enum verdict v;
 	size_t n = 0;
@@ -175,12 +158,12 @@ policy_find(struct arena *a, const struct destination *d, struct policy *out,
 	*out = set->policy;
 	if (maps[0] == '\0')
 		return OK;
-	keys[n++].address = d->text;
+	keys[n++] = d->text;
 	if (strcmp(d->host, d->text) != 0 && d->host[0] != '\0')
-		keys[n++].address = d->host;
-	for (dot = strchr(d->host, '.'); dot != NULL && n < KEYS_MAX;
+		keys[n++] = d->host;
+	for (dot = strchr(d->host, '.'); dot != NULL && n < ASK_KEYS_MAX;
 	     dot = strchr(dot + 1, '.'))
-		keys[n++].address = dot;
+		keys[n++] = dot;
 	v = ask(a, "smtp_tls_policy_maps", maps, keys, n, &value, why);
 	if (v != OK || value == NULL)
 		return v;
@@ -199,7 +182,7 @@ credentials_find(struct arena *a, const char *sender,
     struct why *why)
 {
 	const struct smtp_params *p = &settings()->smtp;
-	struct msg_address_item keys[KEYS_MAX] = { 0 };
+	const char *keys[ASK_KEYS_MAX];
 	const char *value = NULL, *cut;
 	enum verdict v;
 	size_t n = 0;
@@ -208,9 +191,9 @@ credentials_find(struct arena *a, const char *sender,
 	if (!p->smtp_sasl_auth_enable || p->smtp_sasl_password_maps[0] == '\0')
 		return OK;
 	if (p->smtp_sender_dependent_authentication && sender[0] != '\0')
-		keys[n++].address = sender;
-	keys[n++].address = d->text;
-	keys[n++].address = host;
+		keys[n++] = sender;
+	keys[n++] = d->text;
+	keys[n++] = host;
 	v = ask(a, "smtp_sasl_password_maps", p->smtp_sasl_password_maps, keys,
 	    n, &value, why);
 	if (v != OK || value == NULL)

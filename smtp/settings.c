@@ -74,6 +74,7 @@ speak_lmtp(struct smtp_params *p, struct tls_params *t)
 	SAME(p, sasl_password_result_delimiter);
 	SAME(p, sender_dependent_authentication);
 	SAME(p, skip_5xx_greeting);
+	SAME(p, delivery_status_filter);
 	SAME(p, starttls_timeout);
 	t->smtp_tls_security_level = p->lmtp_tls_security_level;
 	SAME(t, tls_wrappermode);

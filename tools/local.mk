@@ -62,7 +62,7 @@ tests_fuzz_message_keys_fuzz_SOURCES = tests/fuzz/message_keys_fuzz.c \
 
 sbin_PROGRAMS += tools/postdrop
 tools_postdrop_SOURCES = tools/postdrop.c tools/authorise.c \
-	tools/authorise.h
+	tools/authorise.h tools/login_senders.c tools/login_senders.h
 
 sbin_PROGRAMS += tools/sendmail
 tools_sendmail_SOURCES = tools/sendmail.c \

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "lib/base/fdio.h"
+#include "lib/base/mem.h"
 #include "lib/conf/common.h"
 #include "lib/log/log.h"
 #include "lib/net/address.h"
@@ -31,6 +32,7 @@
 #include "lib/queue/queue_file.h"
 #include "lib/sandbox/sandbox.h"
 #include "tools/authorise.h"
+#include "tools/login_senders.h"
 
 enum {
 	OUT_MAX = 1 << 20, /* written to the file at once */
@@ -41,6 +43,8 @@ static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGALRM,
 	SIGVTALRM, SIGPROF, SIGXCPU, SIGUSR1, SIGUSR2 };
 static volatile sig_atomic_t interrupted;
 static struct common_params common;
+static char *senders; /* what the caller may send as; NULL: anything */
+static char *caller; /* with these: whose they are */
 
 /* The file as it grows. */
 struct drop {
@@ -198,6 +202,21 @@ create(struct drop *d)
 }
 
 static void
+check_sender(struct drop *d, const char *sender)
+{
+	char text[128];
+
+	if (senders == NULL ||
+	    login_sender_allowed(senders, sender,
+		common.empty_address_local_login_sender_maps_lookup_key,
+		common.recipient_delimiter))
+		return;
+	snprintf(text, sizeof(text),
+	    "sender address rejected: not owned by user %s", caller);
+	give_up(d, EX_NOPERM, text);
+}
+
+static void
 take_envelope(struct drop *d, struct drop_reader *in)
 {
 	struct arena *a = arena_new();
@@ -206,6 +225,7 @@ take_envelope(struct drop *d, struct drop_reader *in)
 
 	if (result != DROP_OK)
 		give_up_input(d, result);
+	check_sender(d, e.sender);
 	create(d);
 	/* the reader takes what the writer makes, and nothing else */
 	buf_init(&d->out, DROP_ENVELOPE_MAX + OUT_MAX);
@@ -284,6 +304,10 @@ main(int argc, char **argv)
 	if (strcmp(common.authorized_submit_users, "static:anyone") != 0)
 		authorise("authorized_submit_users",
 		    common.authorized_submit_users, "submit mail");
+	if (strcmp(common.local_login_sender_maps, "static:*") != 0) {
+		caller = mem_text(login_name());
+		senders = login_senders(common.local_login_sender_maps);
+	}
 	sandbox_promise("io queue-write unix");
 	in = drop_reader_new(STDIN_FILENO);
 	drop_reader_wait(in, wait_input);

@@ -11,6 +11,7 @@ libposthaste_a_SOURCES += \
 	lib/mail/resolve.h \
 	lib/mail/smtp_content.c lib/mail/smtp_content.h \
 	lib/mail/smtp_path.c lib/mail/smtp_path.h \
+	lib/mail/status_filter.c lib/mail/status_filter.h \
 	lib/mail/xtext.c lib/mail/xtext.h
 
 if HAVE_CMOCKA

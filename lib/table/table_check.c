@@ -189,7 +189,8 @@ static bool
 asked_by_set_gid_commands(const char *setting)
 {
 	static const char *const settings[] = { "authorized_flush_users",
-		"authorized_mailq_users", "authorized_submit_users" };
+		"authorized_mailq_users", "authorized_submit_users",
+		"local_login_sender_maps" };
 
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
 		if (strcmp(setting, settings[i]) == 0)
