@@ -209,7 +209,7 @@ requirement(const char *word)
 }
 
 static int
-set_tls(struct module_call *c, LDAP *ld)
+set_tls(struct module_call *c, LDAP *ld, int require)
 {
 	static const struct {
 		const char *setting;
@@ -222,7 +222,6 @@ set_tls(struct module_call *c, LDAP *ld)
 		{ "tls_random_file", LDAP_OPT_X_TLS_RANDOM_FILE },
 		{ "tls_cipher_suite", LDAP_OPT_X_TLS_CIPHER_SUITE },
 	};
-	int require = requirement(c->setting(c, "tls_require_cert"));
 	int client = 0;
 	int r = ldap_set_option(ld, LDAP_OPT_X_TLS_REQUIRE_CERT, &require);
 
@@ -238,7 +237,7 @@ set_tls(struct module_call *c, LDAP *ld)
 }
 
 static int
-set_options(struct module_call *c, LDAP *ld)
+set_options(struct module_call *c, LDAP *ld, int require)
 {
 	struct timeval left = time_left(c);
 	int version = (int)c->number(c, "version");
@@ -261,7 +260,7 @@ set_options(struct module_call *c, LDAP *ld)
 		    chase ? LDAP_OPT_ON : LDAP_OPT_OFF);
 	if (r == LDAP_SUCCESS && debug != 0)
 		r = ldap_set_option(NULL, LDAP_OPT_DEBUG_LEVEL, &debug);
-	return r == LDAP_SUCCESS ? set_tls(c, ld) : r;
+	return r == LDAP_SUCCESS ? set_tls(c, ld, require) : r;
 }
 
 /* The result of one operation; LDAP_TIMEOUT when the time is over. */
@@ -346,18 +345,51 @@ bind_sasl(struct module_call *c, LDAP *ld)
 	    interact, c);
 }
 
+static int
+reach(struct module_call *c, LDAP *ld)
+{
+	int r = ldap_connect(ld);
+
+	if (r == LDAP_SUCCESS && c->number(c, "start_tls") != 0)
+		r = ldap_start_tls_s(ld, NULL, NULL);
+	return r;
+}
+
+/*
+ * The library does not tell a certificate that nobody vouches for from a
+ * server that is not there. Where one can be reached by who wants no proof,
+ * that is it. Nothing is said to it.
+ */
+static bool
+is_unproven(struct module_call *c, const char *uri, int require)
+{
+	LDAP *ld = NULL;
+	bool reached = require != LDAP_OPT_X_TLS_NEVER &&
+	    ldap_initialize(&ld, uri) == LDAP_SUCCESS &&
+	    set_options(c, ld, LDAP_OPT_X_TLS_NEVER) == LDAP_SUCCESS &&
+	    reach(c, ld) == LDAP_SUCCESS;
+
+	if (ld != NULL)
+		(void)ldap_unbind_ext(ld, NULL, NULL);
+	return reached;
+}
+
 static enum module_result
-introduce(struct module_call *c, LDAP *ld)
+introduce(struct module_call *c, LDAP *ld, const char *uri, int require)
 {
 	const char *how = c->setting(c, "bind");
-	int r;
+	const char *what =
+	    c->number(c, "start_tls") != 0 ? "STARTTLS" : "connect";
+	int r = reach(c, ld);
 
-	if (c->number(c, "start_tls") != 0) {
-		r = ldap_start_tls_s(ld, NULL, NULL);
-		if (r != LDAP_SUCCESS) {
-			(void)failed(c, ld, "STARTTLS", r);
-			return MODULE_DOWN;
-		}
+	if (r != LDAP_SUCCESS) {
+		(void)failed(c, ld, what, r);
+		if (is_unproven(c, uri, require))
+			c->fail(c,
+			    "%s: the server's certificate proves nothing: see "
+			    "tls_ca_cert_file and tls_require_cert",
+			    what);
+		return MODULE_DOWN;
 	}
 	if (strcasecmp(how, "no") == 0 || strcasecmp(how, "none") == 0)
 		return MODULE_OK;
@@ -382,7 +414,9 @@ connect_server(struct module_call *c, const char *host, void **connection)
 {
 	struct session *s = calloc(1, sizeof(*s));
 	enum module_result result;
-	char uri[512];
+	char text[512];
+	const char *uri = uri_of(c, host, text, sizeof(text));
+	int require = requirement(c->setting(c, "tls_require_cert"));
 	int r;
 
 	if (s == NULL || !read_wanted(c, &s->wanted)) {
@@ -390,14 +424,14 @@ connect_server(struct module_call *c, const char *host, void **connection)
 		c->fail(c, "out of memory");
 		return MODULE_DOWN;
 	}
-	r = ldap_initialize(&s->ld, uri_of(c, host, uri, sizeof(uri)));
+	r = ldap_initialize(&s->ld, uri);
 	if (r == LDAP_SUCCESS)
-		r = set_options(c, s->ld);
+		r = set_options(c, s->ld, require);
 	if (r != LDAP_SUCCESS) {
-		(void)failed(c, s->ld, host, r);
+		(void)failed(c, s->ld, "settings", r);
 		result = MODULE_WRONG;
 	} else {
-		result = introduce(c, s->ld);
+		result = introduce(c, s->ld, uri, require);
 	}
 	if (result == MODULE_OK)
 		*connection = s;

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: ISC */
-/* mysql: tables, of MariaDB and MySQL servers. */
+/*
+ * mysql: tables, of MariaDB and MySQL servers. The client library is used
+ * without its waiting, whose bounds are for each read alone: every wait is
+ * poll(2) within the time that the question has.
+ */
+#include <errno.h>
 #include <mysql.h>
+#include <poll.h>
 #include <stdio.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "table_modules/module.h"
 
@@ -63,6 +70,45 @@ judge(unsigned int code)
 	    among(code, gone))
 		return MODULE_DOWN;
 	return among(code, later) ? MODULE_LATER : MODULE_WRONG;
+}
+
+static enum module_result
+time_is_over(struct module_call *c, MYSQL *db)
+{
+	/* what mysql_close() says to it does not wait for such a server */
+	(void)shutdown(mysql_get_socket(db), SHUT_RDWR);
+	c->fail(c, "no answer from the server in time");
+	return MODULE_DOWN;
+}
+
+/* *what: for what the library waits, then what of it has come. */
+static bool
+wait_for(struct module_call *c, MYSQL *db, int *what)
+{
+	struct pollfd p = { .fd = mysql_get_socket(db) };
+	int left = c->left_ms(c), most = left, n;
+
+	/* timeouts of an option file */
+	if ((*what & MYSQL_WAIT_TIMEOUT) != 0 &&
+	    mysql_get_timeout_value_ms(db) < (unsigned int)left)
+		most = (int)mysql_get_timeout_value_ms(db);
+	p.events = (short)((*what & MYSQL_WAIT_READ ? POLLIN : 0) |
+	    (*what & MYSQL_WAIT_WRITE ? POLLOUT : 0) |
+	    (*what & MYSQL_WAIT_EXCEPT ? POLLPRI : 0));
+	do
+		n = left <= 1 ? 0 : poll(&p, 1, most);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0 && most == left)
+		return false;
+	if (n <= 0)
+		*what = MYSQL_WAIT_TIMEOUT;
+	else if ((p.revents & (POLLERR | POLLHUP)) != 0)
+		*what &= ~MYSQL_WAIT_TIMEOUT; /* it finds out */
+	else
+		*what = (p.revents & POLLIN ? MYSQL_WAIT_READ : 0) |
+		    (p.revents & POLLOUT ? MYSQL_WAIT_WRITE : 0) |
+		    (p.revents & POLLPRI ? MYSQL_WAIT_EXCEPT : 0);
+	return true;
 }
 
 static enum module_result
@@ -147,25 +193,15 @@ set_tls(struct module_call *c, MYSQL *db)
 		(void)mysql_options(db, MYSQL_OPT_SSL_ENFORCE, &enforce);
 }
 
-static unsigned int
-seconds_left(const struct module_call *c)
-{
-	return (unsigned int)(c->left_ms(c) + 999) / 1000;
-}
-
 static MYSQL *
 prepare(struct module_call *c)
 {
 	MYSQL *db = mysql_init(NULL);
-	unsigned int connect = seconds_left(c);
-	unsigned int answer = (unsigned int)c->number(c, "timeout");
 	const char *file = c->setting(c, "option_file");
 
 	if (db == NULL)
 		return NULL;
-	(void)mysql_options(db, MYSQL_OPT_CONNECT_TIMEOUT, &connect);
-	(void)mysql_options(db, MYSQL_OPT_READ_TIMEOUT, &answer);
-	(void)mysql_options(db, MYSQL_OPT_WRITE_TIMEOUT, &answer);
+	(void)mysql_options(db, MYSQL_OPT_NONBLOCK, NULL);
 	(void)mysql_options(db, MYSQL_SET_CHARSET_NAME,
 	    c->setting(c, "charset"));
 	if (is_given(file)) {
@@ -192,6 +228,23 @@ tls_was_stripped(struct module_call *c, MYSQL *db)
 }
 
 static enum module_result
+establish(struct module_call *c, MYSQL *db, const struct place *p)
+{
+	MYSQL *done = NULL;
+	int what = mysql_real_connect_start(&done, db, p->host,
+	    or_null(c->setting(c, "user")), or_null(c->setting(c, "password")),
+	    or_null(c->setting(c, "dbname")), p->port, p->socket,
+	    CLIENT_MULTI_RESULTS);
+
+	while (what != 0) {
+		if (!wait_for(c, db, &what))
+			return time_is_over(c, db);
+		what = mysql_real_connect_cont(&done, db, what);
+	}
+	return done != NULL ? MODULE_OK : failed(c, db);
+}
+
+static enum module_result
 connect_server(struct module_call *c, const char *host, void **connection)
 {
 	struct server *s = calloc(1, sizeof(*s));
@@ -202,16 +255,12 @@ connect_server(struct module_call *c, const char *host, void **connection)
 		c->fail(c, "out of memory");
 		r = MODULE_DOWN;
 	} else if (!find_place(host, &p)) {
-		c->fail(c, "%s: no host and port", host);
+		c->fail(c, "no host and port");
 		r = MODULE_WRONG;
-	} else if (mysql_real_connect(s->db, p.host,
-		       or_null(c->setting(c, "user")),
-		       or_null(c->setting(c, "password")),
-		       or_null(c->setting(c, "dbname")), p.port, p.socket,
-		       CLIENT_MULTI_RESULTS) == NULL) {
-		r = failed(c, s->db);
+	} else if ((r = establish(c, s->db, &p)) != MODULE_OK) {
+		/* it has said why */
 	} else if (tls_was_stripped(c, s->db)) {
-		c->fail(c, "%s: SSL is wanted, the server has none", host);
+		c->fail(c, "SSL is wanted, the server has none");
 		r = MODULE_WRONG;
 	}
 	free(p.copy);
@@ -287,42 +336,75 @@ take_rows(struct module_call *c, MYSQL_RES *rows)
 	}
 }
 
+static enum module_result
+take_set(struct module_call *c, MYSQL *db, size_t *sets)
+{
+	MYSQL_RES *rows = NULL;
+	int what = mysql_store_result_start(&rows, db);
+
+	while (what != 0) {
+		if (!wait_for(c, db, &what))
+			return time_is_over(c, db);
+		what = mysql_store_result_cont(&rows, db, what);
+	}
+	if (rows == NULL)
+		return mysql_field_count(db) > 0 ? failed(c, db) : MODULE_OK;
+	++*sets;
+	take_rows(c, rows);
+	mysql_free_result(rows);
+	return MODULE_OK;
+}
+
+/* *more: there is another set. */
+static enum module_result
+go_on(struct module_call *c, MYSQL *db, bool *more)
+{
+	int next = 0, what = mysql_next_result_start(&next, db);
+
+	while (what != 0) {
+		if (!wait_for(c, db, &what))
+			return time_is_over(c, db);
+		what = mysql_next_result_cont(&next, db, what);
+	}
+	*more = next == 0;
+	return next > 0 ? failed(c, db) : MODULE_OK;
+}
+
 /* A procedure gives several result sets, of which the last has none. */
 static enum module_result
 take_results(struct module_call *c, MYSQL *db)
 {
+	enum module_result r = MODULE_OK;
 	size_t sets = 0;
-	int next;
+	bool more = true;
 
-	do {
-		MYSQL_RES *rows = mysql_store_result(db);
-
-		if (rows == NULL && mysql_field_count(db) > 0)
-			return failed(c, db);
-		if (rows != NULL) {
-			sets++;
-			take_rows(c, rows);
-			mysql_free_result(rows);
-		}
-		next = mysql_next_result(db);
-	} while (next == 0);
-	if (next > 0)
-		return failed(c, db);
-	if (sets == 0 && c->number(c, "require_result_set") != 0) {
-		c->fail(c, "the query has no result set");
-		return MODULE_WRONG;
+	while (r == MODULE_OK && more) {
+		r = take_set(c, db, &sets);
+		if (r == MODULE_OK)
+			r = go_on(c, db, &more);
 	}
-	return MODULE_OK;
+	if (r == MODULE_OK && sets == 0 &&
+	    c->number(c, "require_result_set") != 0) {
+		c->fail(c, "the query has no result set");
+		r = MODULE_WRONG;
+	}
+	return r;
 }
 
 static enum module_result
 ask(struct module_call *c, void *connection, const struct module_question *q)
 {
-	struct server *s = connection;
+	MYSQL *db = ((struct server *)connection)->db;
+	int error = 0,
+	    what = mysql_real_query_start(&error, db, q->query,
+		(unsigned long)q->query_n);
 
-	if (mysql_real_query(s->db, q->query, (unsigned long)q->query_n) != 0)
-		return failed(c, s->db);
-	return take_results(c, s->db);
+	while (what != 0) {
+		if (!wait_for(c, db, &what))
+			return time_is_over(c, db);
+		what = mysql_real_query_cont(&error, db, what);
+	}
+	return error != 0 ? failed(c, db) : take_results(c, db);
 }
 
 static void

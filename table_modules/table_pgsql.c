@@ -78,8 +78,9 @@ wait_for(struct module_call *c, PGconn *db, short events)
 	struct pollfd p = { .fd = PQsocket(db), .events = events };
 	int left = c->left_ms(c), n;
 
+	/* one that never stops to speak is no better than a silent one */
 	do
-		n = poll(&p, 1, left);
+		n = left <= 1 ? 0 : poll(&p, 1, left);
 	while (n < 0 && errno == EINTR);
 	return n > 0;
 }

@@ -3,7 +3,9 @@
  * redis: tables. "query" is a command whose words are told apart before the
  * key comes in, so that a key is never more than a part of one word.
  */
+#include <errno.h>
 #include <hiredis/hiredis.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/time.h>
 
@@ -74,15 +76,44 @@ dial(struct module_call *c, const char *place)
 	return db;
 }
 
+/* The library's own bound is for each read alone, of which there may be many.
+ */
+static bool
+read_more(struct module_call *c, redisContext *db)
+{
+	struct pollfd p = { .fd = db->fd, .events = POLLIN };
+	int left = c->left_ms(c), n;
+
+	do
+		n = left <= 1 ? 0 : poll(&p, 1, left);
+	while (n < 0 && errno == EINTR);
+	if (n > 0)
+		return redisBufferRead(db) == REDIS_OK;
+	db->err = REDIS_ERR_IO;
+	snprintf(db->errstr, sizeof(db->errstr), "no answer in time");
+	return false;
+}
+
+/* NULL, with db->errstr: the connection is of no more use. */
 static redisReply *
 tell(struct module_call *c, redisContext *db, int count, const char **words,
     const size_t *lengths)
 {
 	struct timeval left = time_left(c);
+	void *reply = NULL;
+	int sent = 0;
 
-	if (redisSetTimeout(db, left) != REDIS_OK)
+	if (redisSetTimeout(db, left) != REDIS_OK ||
+	    redisAppendCommandArgv(db, count, words, lengths) != REDIS_OK)
 		return NULL;
-	return redisCommandArgv(db, count, words, lengths);
+	while (sent == 0)
+		if (redisBufferWrite(db, &sent) != REDIS_OK)
+			return NULL;
+	while (reply == NULL)
+		if (!read_more(c, db) ||
+		    redisGetReplyFromReader(db, &reply) != REDIS_OK)
+			return NULL;
+	return reply;
 }
 
 /* A command at the beginning of a connection that has to succeed. */

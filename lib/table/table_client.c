@@ -180,6 +180,22 @@ put_question(struct asking *a, void *connection)
 	return result;
 }
 
+/* A URI may hold a password, which is for nobody's eyes. */
+static void
+say_where(struct asking *a, const struct server *server)
+{
+	struct span name = span_of(server->name);
+	size_t at = span_rfind(name, '@');
+	char why[ERROR_MAX];
+
+	if (at < name.n)
+		name = span_skip(name, at + 1);
+	name = span_take(name, span_find(name, '?'));
+	snprintf(why, sizeof(why), "%s", a->error);
+	snprintf(a->error, sizeof(a->error), "%.*s: %.900s",
+	    (int)(name.n < 100 ? name.n : 100), name.p, why);
+}
+
 static enum module_result
 connect_server(struct asking *a, struct server *server)
 {
@@ -200,6 +216,8 @@ connect_server(struct asking *a, struct server *server)
 	r = config->module->connect(&a->call, server->name,
 	    &server->connection);
 	a->deadline = deadline;
+	if (r != MODULE_OK)
+		say_where(a, server);
 	return r;
 }
 

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 import pytest
@@ -53,6 +54,14 @@ class Server:
             capture_output=True, cwd=self.folder,
             env=dict(os.environ, HOME=str(self.folder), LC_ALL="C.UTF-8"),
             **{"stdin": subprocess.DEVNULL, **options})
+
+    def take_certificate(self, tls):
+        """Copies of cert.pem and key.pem that are its own."""
+        for name in ("cert.pem", "key.pem"):
+            shutil.copy2(tls / name, self.folder / name)
+            if os.geteuid() == 0:
+                os.chown(self.folder / name, NOBODY, NOBODY)
+        return self.folder / "cert.pem", self.folder / "key.pem"
 
     def command(self):
         raise NotImplementedError
@@ -118,8 +127,9 @@ class Server:
 class Postgres(Server):
     USER, PASSWORD, NAME = "mail", "it's s$cret", "mail"
 
-    def __init__(self):
+    def __init__(self, tls=None):
         super().__init__()
+        self.tls = tls and self.take_certificate(tls)
         binary = pathlib.Path(program("/usr/lib/postgresql/*/bin/initdb"))
         self.bin = binary.parent
         data = self.folder / "data"
@@ -137,7 +147,9 @@ class Postgres(Server):
         return [self.bin / "postgres", "-D", self.folder / "data", "-p",
                 self.port, "-k", self.folder, "-c", "fsync=off", "-c",
                 "listen_addresses=127.0.0.1", "-c", "max_connections=40",
-                "-c", "shared_buffers=2MB"]
+                "-c", "shared_buffers=2MB"] + (
+                    ["-c", "ssl=on", "-c", f"ssl_cert_file={self.tls[0]}",
+                     "-c", f"ssl_key_file={self.tls[1]}"] if self.tls else [])
 
     def start(self):
         # what a power cut leaves
@@ -167,8 +179,9 @@ class Postgres(Server):
 class MariaDB(Server):
     USER, PASSWORD, NAME = "mail", "it's s$cret", "mail"
 
-    def __init__(self):
+    def __init__(self, tls=None):
         super().__init__()
+        self.tls = tls and self.take_certificate(tls)
         self.socket = self.folder / "sock"
         self.daemon = program("mariadbd")
         (self.folder / "data").mkdir()
@@ -209,7 +222,9 @@ class MariaDB(Server):
                 f"--pid-file={self.folder / 'pid'}",
                 "--innodb-buffer-pool-size=8M",
                 "--innodb-flush-log-at-trx-commit=0",
-                "--key-buffer-size=1M", "--performance-schema=OFF"]
+                "--key-buffer-size=1M", "--performance-schema=OFF"] + (
+                    [f"--ssl-cert={self.tls[0]}", f"--ssl-key={self.tls[1]}"]
+                    if self.tls else [])
 
     def ready(self):
         with socket.socket() as s:
@@ -241,17 +256,26 @@ class Slapd(Server):
         lines = [f"include {schema}/{name}.schema" for name in
                  ("core", "cosine", "inetorgperson", "nis")]
         if tls:
-            for name in ("cert.pem", "key.pem"):
-                shutil.copy2(tls / name, self.folder / name)
-                if os.geteuid() == 0:
-                    os.chown(self.folder / name, NOBODY, NOBODY)
+            self.take_certificate(tls)
             lines += [f"TLSCertificateFile {self.folder}/cert.pem",
                       f"TLSCertificateKeyFile {self.folder}/key.pem"]
+        self.tls_port = free_port() if tls else None
+        # who proves to be u0 or the peer of the socket becomes an entry
+        lines += ["sasl-host localhost", "password-hash {CLEARTEXT}",
+                  "authz-regexp uid=([^,]*),.*cn=auth "
+                  f"uid=$1,{self.BASE}",
+                  "authz-regexp gidNumber=.*,cn=external,cn=auth "
+                  f"uid=u1,{self.BASE}"]
         lines += ["modulepath /usr/lib/ldap", "moduleload back_mdb",
                   f"pidfile {self.folder}/pid", "database mdb",
                   "maxsize 10485760", f"suffix {self.BASE}",
                   f"rootdn {self.ADMIN}", f"rootpw {self.PASSWORD}",
                   f"directory {self.folder}/data", "dbnosync",
+                  # what only who has proven it may search for
+                  "access to attrs=employeeNumber "
+                  f'by dn.exact="uid=u0,{self.BASE}" read by * none',
+                  "access to attrs=carLicense "
+                  f'by dn.exact="uid=u1,{self.BASE}" read by * none',
                   "access to * by anonymous read by * read"]
         self.conf = self.folder / "slapd.conf"
         self.conf.write_text("\n".join(lines) + "\n")
@@ -262,8 +286,9 @@ class Slapd(Server):
 
     def command(self):
         ldapi = str(self.socket).replace("/", "%2F")
+        ldaps = f" ldaps://127.0.0.1:{self.tls_port}/" if self.tls_port else ""
         return [self.daemon, "-d", "0", "-f", self.conf, "-h",
-                f"ldap://127.0.0.1:{self.port}/ ldapi://{ldapi}/"]
+                f"ldap://127.0.0.1:{self.port}/ ldapi://{ldapi}/{ldaps}"]
 
     def settings(self, **more):
         return settings(dict(server_host=f"ldap://127.0.0.1:{self.port}",
@@ -362,6 +387,43 @@ class Swallowing(Silent):
         for s in self.waiting:
             s.close()
         super().close()
+
+
+class Dribbling:
+    """Stands before a server and passes on what it says, a byte at a time."""
+
+    def __init__(self, server, pause):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.place, self.pause = ("127.0.0.1", server.port), pause
+        self.done = threading.Event()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return
+            behind = socket.create_connection(self.place)
+            for way in ((client, behind, 65536, 0),
+                        (behind, client, 1, self.pause)):
+                threading.Thread(target=self.pass_on, args=way,
+                                 daemon=True).start()
+
+    def pass_on(self, read, write, most, pause):
+        try:
+            while data := read.recv(most):
+                write.sendall(data)
+                self.done.wait(pause)
+        except OSError:
+            pass
+        for s in (read, write):
+            s.close()
+
+    def close(self):
+        self.done.set()
+        self.listener.close()
 
 
 def clock():

@@ -4,6 +4,7 @@ and mail while a server dies, is silent and comes back."""
 import base64
 import re
 import sqlite3
+import subprocess
 import time
 
 import pytest
@@ -128,7 +129,9 @@ class Ldap(Kind):
             coded = base64.b64encode(name.encode()).decode()
             lines += [f"dn: uid=u{i},{base}", "objectClass: inetOrgPerson",
                       "objectClass: extensibleObject", f"cn: u{i}",
-                      f"sn: u{i}", f"uid: u{i}", f"displayName:: {coded}"]
+                      f"sn: u{i}", f"uid: u{i}", f"displayName:: {coded}",
+                      f"employeeNumber: e{i}", f"carLicense: c{i}",
+                      "userPassword: its own"]
             lines += [f"description: {r}" for r in results] + [""]
         lines += [f"dn: cn=group,{base}", "objectClass: groupOfNames",
                   "objectClass: extensibleObject", "cn: group",
@@ -524,6 +527,21 @@ def test_server_that_accepts_and_never_speaks(suite, needs_server):
     silent.close()
 
 
+def test_server_that_dribbles(suite, needs_server):
+    """Each of its bytes comes in time, and the answer does not."""
+    kind = needs_server
+    slow = databases.Dribbling(kind.server, 0.5)
+    s = suite(start=False)
+    hosts = "server_host" if kind.type == "ldap" else "hosts"
+    spec = table(s, kind, timeout="2", **{
+        hosts: f"127.0.0.1:{slow.port}"})
+    start = time.monotonic()
+    assert "query error" in ask(s, spec, "sales@example.test")
+    assert 1 < time.monotonic() - start < 6
+    slow.pause = 0
+    slow.close()
+
+
 def test_next_server(suite, needs_server):
     """Of several servers one is enough."""
     kind = needs_server
@@ -788,6 +806,83 @@ def test_ldap_tls(suite, kind):
     good["tls_ca_cert_file"] = "/etc/ssl/certs/ca-certificates.crt"
     spec = table(s, kind, "other.cf", **good)
     assert "STARTTLS" in ask(s, spec, "sales@example.test")
+
+
+def sure(s, kind, tmp_path, **more):
+    """Found with the right authority; without it the message names table and
+    server."""
+    good, stranger = s.root / "etc/cert.pem", s.root / "etc/stranger.pem"
+    good.chmod(0o644)
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj",
+         "/CN=localhost", "-keyout", tmp_path / "key", "-out", stranger],
+        check=True, capture_output=True)
+    stranger.chmod(0o644)
+    spec = table(s, kind, tls_require_cert="yes", tls_ca_cert_file=good,
+                 **more)
+    s.set(virtual_alias_maps=spec)
+    s.start()
+    assert Lookup(s).query(spec, "sales@example.test")[0] == FOUND
+    other = table(s, kind, "other.cf", tls_require_cert="yes",
+                  tls_ca_cert_file=stranger, **more)
+    said = ask(s, other, "sales@example.test")
+    assert said and other in said and "127.0.0.1" in said, said
+    assert "certificate" in said.lower(), said
+    spec = table(s, kind, "third.cf", tls_require_cert="no",
+                 tls_ca_cert_file=stranger, **more)
+    assert ask(s, spec, "sales@example.test") == "bob@example.test"
+
+
+def test_ldap_start_tls_with_a_stranger(suite, kind, tmp_path):
+    only(kind, "ldap")
+    sure(suite(start=False), kind, tmp_path, start_tls="yes")
+
+
+def test_ldaps(suite, kind, tmp_path):
+    only(kind, "ldap")
+    sure(suite(start=False), kind, tmp_path,
+         server_host=f"ldaps://127.0.0.1:{kind.server.tls_port}")
+
+
+@pytest.mark.parametrize("mechanism", ["DIGEST-MD5", "SCRAM-SHA-256",
+                                       "CRAM-MD5"])
+def test_ldap_sasl(suite, kind, mechanism):
+    """Who has proven to be u0 may search for what others do not see."""
+    only(kind, "ldap")
+    s = suite(start=False)
+    more = dict(query="(employeeNumber=%s)", bind="sasl", bind_dn="u0",
+                sasl_mechs=mechanism, server_host="ldap://localhost:"
+                f"{kind.server.port}")
+    spec = table(s, kind, bind_pw="its own", **more)
+    assert ask(s, spec, "e0") == "bob@example.test"
+    s.set(virtual_alias_maps=spec)
+    s.start()
+    assert Lookup(s).query(spec, "e0")[0] == FOUND
+    wrong = table(s, kind, "wrong.cf", bind_pw="not its own", **more)
+    said = ask(s, wrong, "e0")
+    assert said and wrong in said and "nvalid credentials" in said, said
+    assert "not its own" not in said
+    assert ask(s, table(s, kind, "nobody.cf", query="(employeeNumber=%s)"),
+               "e0") is None
+    # a mechanism that nobody has is a mistake, not a server that is down
+    none = table(s, kind, "none.cf", bind_pw="its own",
+                 **dict(more, sasl_mechs="NONE"))
+    assert none in ask(s, none, "e0")
+
+
+def test_ldap_external(suite, kind):
+    """Over a UNIX socket the server knows the peer without a password."""
+    only(kind, "ldap")
+    s = suite(start=False)
+    place = "ldapi://" + str(kind.server.socket).replace("/", "%2F")
+    spec = table(s, kind, query="(carLicense=%s)", bind="sasl",
+                 sasl_mechs="EXTERNAL", server_host=place)
+    assert ask(s, spec, "c0") == "bob@example.test"
+    s.set(virtual_alias_maps=spec)
+    s.start()
+    assert Lookup(s).query(spec, "c0")[0] == FOUND
+    assert ask(s, table(s, kind, "nobody.cf", query="(carLicense=%s)",
+                        server_host=place), "c0") is None
 
 
 def test_redis_commands(suite, kind):
