@@ -12,13 +12,8 @@
 #include "local/agent.h"
 #include "local/person.h"
 
-struct alias_table {
-	struct table *table;
-	uid_t owner; /* of its file: whose rights its commands have */
-};
-
 struct local_state {
-	struct alias_table *aliases;
+	struct table **aliases; /* alias_maps */
 	size_t alias_count;
 	struct table_list *mailbox_transport_maps;
 	struct table_list *mailbox_command_maps;
@@ -66,7 +61,7 @@ struct plan {
 enum verdict plan_make(struct plan *p);
 /*
  * The destinations of an alias, NULL when it is none; and the owner of the
- * table that has it.
+ * table that has it, whose rights its commands and files have.
  */
 enum verdict plan_find_alias(struct plan *p, const char *name,
     const char **value, uid_t *owner);

@@ -18,15 +18,14 @@ plan_find_alias(struct plan *p, const char *name, const char **value,
 	*value = NULL;
 	for (size_t i = 0;
 	     v == OK && *value == NULL && i < p->state->alias_count; i++) {
-		struct alias_table *a = &p->state->aliases[i];
-		enum table_result t =
-		    table_lookup(a->table, span_of(name), &found);
+		struct table *a = p->state->aliases[i];
+		enum table_result t = table_lookup(a, span_of(name), &found);
 
-		*owner = a->owner;
+		*owner = table_owner(a);
 		if (t == TABLE_FOUND)
 			*value = arena_text(p->r->arena, buf_text(&found));
 		else if (t != TABLE_NONE)
-			v = agent_table_failed(p->why, t, table_name(a->table),
+			v = agent_table_failed(p->why, t, table_name(a),
 			    buf_text(&found));
 	}
 	buf_fini(&found);

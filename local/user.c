@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <stdnoreturn.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
@@ -32,21 +31,6 @@ open_list(const char *name, const char *specs)
 	return l;
 }
 
-/* The owner of a table's file; root's where there is none to be found. */
-static uid_t
-owner_of(struct span spec)
-{
-	size_t at = span_find(spec, ':');
-	char *path = mem_span_text(span_skip(spec, at + 1));
-	struct stat st;
-	uid_t owner = 0;
-
-	if (path[0] == '/' && stat(path, &st) == 0)
-		owner = st.st_uid;
-	free(path);
-	return owner;
-}
-
 static void
 open_aliases(const char *specs)
 {
@@ -54,15 +38,14 @@ open_aliases(const char *specs)
 	struct span rest = span_of(specs), item;
 
 	while (conf_list_next(&rest, &item)) {
-		struct alias_table a = { .owner = owner_of(item),
-			.table = table_open_flags(item,
-			    TABLE_NO_SUBSTITUTION | TABLE_ALIASES, &error) };
+		struct table *t = table_open_flags(item,
+		    TABLE_NO_SUBSTITUTION | TABLE_ALIASES, &error);
 
-		if (a.table == NULL)
+		if (t == NULL)
 			unusable("alias_maps", &error);
 		state.aliases = mem_resize(state.aliases,
-		    (state.alias_count + 1) * sizeof(a));
-		state.aliases[state.alias_count++] = a;
+		    (state.alias_count + 1) * sizeof(*state.aliases));
+		state.aliases[state.alias_count++] = t;
 	}
 	buf_fini(&error);
 }

@@ -657,6 +657,14 @@ pattern_lookup(struct table *t, struct span key, struct buf *value)
 	return try_rules(x->file.watch.path, x->file.data, key, value);
 }
 
+uid_t
+pattern_owner(const struct table *t)
+{
+	const struct pattern_table *x = t->state;
+
+	return x->file.stamp.owner;
+}
+
 void
 pattern_close(struct table *t)
 {

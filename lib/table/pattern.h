@@ -52,6 +52,7 @@ bool pattern_open(struct table *t, struct span argument,
     const struct pattern_engine *engine, struct buf *error);
 enum table_result
 pattern_lookup(struct table *t, struct span key, struct buf *value);
+uid_t pattern_owner(const struct table *t);
 void pattern_close(struct table *t);
 
 /* For the fuzzer: parses the text, looks the key up, throws all away. */

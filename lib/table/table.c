@@ -2,6 +2,8 @@
 #include "lib/table/table.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unicase.h>
 #include <unistr.h>
 
@@ -257,6 +259,19 @@ bool
 table_takes_partial(const struct table *t)
 {
 	return t->ops->partial && !t->whole_keys;
+}
+
+uid_t
+table_owner(const struct table *t)
+{
+	const char *path = strchr(t->name, ':');
+	struct stat st;
+
+	if (t->ops->owner != NULL)
+		return t->ops->owner(t);
+	if (path == NULL || path[1] != '/' || stat(path + 1, &st) < 0)
+		return 0;
+	return st.st_uid;
 }
 
 bool

@@ -15,6 +15,8 @@
 #include "lib/base/buf.h"
 #include "lib/base/span.h"
 
+#include <sys/types.h>
+
 enum table_result {
 	TABLE_FOUND,
 	TABLE_NONE,
@@ -82,6 +84,12 @@ const char *table_name(const struct table *t);
 enum table_result
 table_lookup(struct table *t, struct span key, struct buf *value);
 bool table_takes_partial(const struct table *t);
+/*
+ * Who answered the last lookup: the owner of the file that was read, as it was
+ * then (of a database, of a table's settings where the table itself is no
+ * file). Root where there is none to be found.
+ */
+uid_t table_owner(const struct table *t);
 /*
  * Was the last lookup's AGAIN for want of a server: no connection, or one that
  * brought no answer? False where a server answered, whatever it said.

@@ -291,6 +291,14 @@ lookup(struct table *t, struct span key, struct buf *value)
 	return TABLE_AGAIN;
 }
 
+static uid_t
+owner(const struct table *t)
+{
+	const struct cdb_table *x = t->state;
+
+	return x->stamp.owner;
+}
+
 static void
 close_cdb(struct table *t)
 {
@@ -307,6 +315,7 @@ const struct table_ops table_cdb_ops = {
 	.partial = true,
 	.open = open_cdb,
 	.lookup = lookup,
+	.owner = owner,
 	.close = close_cdb,
 };
 
@@ -315,5 +324,6 @@ const struct table_ops table_hash_ops = {
 	.partial = true,
 	.open = open_hash,
 	.lookup = lookup,
+	.owner = owner,
 	.close = close_cdb,
 };

@@ -270,6 +270,14 @@ close_cidr(struct table *t)
 	free(t->state);
 }
 
+static uid_t
+owner(const struct table *t)
+{
+	const struct loaded *file = t->state;
+
+	return file->stamp.owner;
+}
+
 enum table_result
 cidr_try(struct span text, struct span key, struct buf *value)
 {
@@ -285,5 +293,6 @@ const struct table_ops table_cidr_ops = {
 	.partial = false,
 	.open = open_cidr,
 	.lookup = lookup,
+	.owner = owner,
 	.close = close_cidr,
 };

@@ -140,5 +140,6 @@ const struct table_ops table_pcre_ops = {
 	.partial = false,
 	.open = open_pcre,
 	.lookup = pattern_lookup,
+	.owner = pattern_owner,
 	.close = pattern_close,
 };

@@ -110,5 +110,6 @@ const struct table_ops table_regexp_ops = {
 	.partial = false,
 	.open = open_regexp,
 	.lookup = pattern_lookup,
+	.owner = pattern_owner,
 	.close = pattern_close,
 };

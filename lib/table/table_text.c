@@ -71,10 +71,19 @@ lookup(struct table *t, struct span key, struct buf *value)
 	return TABLE_FOUND;
 }
 
+static uid_t
+owner(const struct table *t)
+{
+	const struct text_table *x = t->state;
+
+	return x->file.stamp.owner;
+}
+
 const struct table_ops table_text_ops = {
 	.folds = true,
 	.partial = true,
 	.open = open_text,
 	.lookup = lookup,
+	.owner = owner,
 	.close = close_text,
 };

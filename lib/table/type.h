@@ -33,6 +33,8 @@ struct table_ops {
 	    *concerns)(struct table *t, struct span key, struct buf *why);
 	/* table_check; NULL: open has found all that can be wrong */
 	enum table_result (*check)(struct table *t, struct settings_told *told);
+	/* table_owner; NULL: that of the file which stands behind "type:" */
+	uid_t (*owner)(const struct table *t);
 	void (*close)(struct table *t);
 };
 

@@ -133,6 +133,7 @@ watch_stamp_set(struct watch_stamp *s, const struct stat *st)
 		.device = st->st_dev,
 		.inode = st->st_ino,
 		.size = st->st_size,
+		.owner = st->st_uid,
 		.modified = st->st_mtim,
 		.changed = st->st_ctim,
 	};

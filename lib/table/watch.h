@@ -22,6 +22,7 @@ struct watch_stamp {
 	dev_t device;
 	ino_t inode;
 	off_t size;
+	uid_t owner;
 	struct timespec modified;
 	struct timespec changed;
 };

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from posthaste import AS_ROOT
+from posthaste import AS_ROOT, wait_for
 
 
 @pytest.fixture
@@ -113,6 +113,33 @@ def test_commands_of_users_are_not_roots(local, outcome):
     s.own(".forward", f'"|id -un >{s.home}/forward-user"\n')
     assert deliver(s, outcome).status == "sent"
     assert (s.home / "forward-user").read_text() == f"{s.user}\n"
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs files of two users")
+@pytest.mark.parametrize("kind", ["hash", "texthash", "regexp"])
+def test_aliases_have_the_rights_of_who_owns_them_now(local, outcome, kind):
+    """As the file is read, not as it was when the program began."""
+    key = "/^team$/ " if kind == "regexp" else "team: "
+    s = local(aliases=key + '"|id -un >{root}/home/alias-user"\n',
+              alias_maps=kind + ":{root}/etc/aliases")
+    aliases, ran = s.root / "etc/aliases", s.home / "alias-user"
+    os.chmod(s.home, 0o777)
+
+    def runs_as(name):
+        def once():
+            ran.unlink(missing_ok=True)
+            id = s.send(to="team@local.test")
+            assert outcome(s, "team@local.test", id).status == "sent"
+            return ran.read_text() == f"{name}\n"
+        wait_for(f"a command of {name}", once, 30)
+
+    runs_as("nobody")
+    other = s.write("new", aliases.read_text())
+    os.chown(other, s.uid, s.gid)
+    other.rename(aliases)
+    runs_as(s.user)
+    os.chown(aliases, 0, 0)
+    runs_as("nobody")
 
 
 def test_virtual_path_cannot_leave_its_base(suite, outcome):
