@@ -481,6 +481,7 @@ load(struct planning *p, const char *directory)
 	settings_check_domains(plan, p->warnings);
 	settings_check_mailboxes(plan, p->errors);
 	settings_check_accounts(plan, p->warnings);
+	settings_check_client(plan, p->warnings);
 	(void)table_check_servers(plan->conf, how_to_check(plan->generation),
 	    p->errors, p->warnings);
 	return p->errors->n == before;

@@ -392,3 +392,55 @@ settings_check_accounts(const struct plan *plan, struct buf *warnings)
 		return;
 	}
 }
+
+/* In main.cf, or for one of the services. */
+static bool
+set_anywhere(const struct plan *plan, const char *name, const char *value)
+{
+	if (strcasecmp(conf_value(plan->conf, name), value) == 0)
+		return true;
+	for (size_t i = 0; i < plan->count; i++) {
+		const char *own = override_of(plan->services[i].entry, name);
+
+		if (own != NULL && strcasecmp(own, value) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+ends_with_port(struct span hop, const char *port)
+{
+	size_t n = strlen(port);
+
+	return hop.n > n && hop.p[hop.n - n - 1] == ':' &&
+	    memcmp(hop.p + hop.n - n, port, n) == 0;
+}
+
+void
+settings_check_client(const struct plan *plan, struct buf *warnings)
+{
+	static const char login[] = "smtp_sasl_auth_enable";
+	static const char passwords[] = "smtp_sasl_password_maps";
+	static const char wrapper[] = "smtp_tls_wrappermode";
+	struct span rest = span_of(conf_value(plan->conf, "relayhost")), hop;
+	bool logs_in = set_anywhere(plan, login, "yes");
+
+	if (warnings == NULL)
+		return;
+	if (conf_value(plan->conf, passwords)[0] != '\0' && !logs_in)
+		complain_setting(warnings, plan->conf, passwords,
+		    "not used: %s is no", login);
+	if (strcasecmp(conf_value(plan->conf, login), "yes") == 0 &&
+	    conf_value(plan->conf, passwords)[0] == '\0')
+		complain_setting(warnings, plan->conf, login,
+		    "there are no passwords: %s is empty", passwords);
+	while (conf_list_next(&rest, &hop))
+		if ((ends_with_port(hop, "465") ||
+			ends_with_port(hop, "smtps")) &&
+		    !set_anywhere(plan, wrapper, "yes"))
+			complain_setting(warnings, plan->conf, "relayhost",
+			    "\"%.*s\" wants TLS before all else: %s = yes, "
+			    "or port 587",
+			    SPAN_ARG(hop), wrapper);
+}

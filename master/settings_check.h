@@ -28,4 +28,7 @@ void settings_check_mailboxes(const struct plan *plan, struct buf *errors);
  */
 void settings_check_accounts(const struct plan *plan, struct buf *warnings);
 
+/* Logging in to relayhost, and TLS there: what is set by half. */
+void settings_check_client(const struct plan *plan, struct buf *warnings);
+
 #endif

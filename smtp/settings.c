@@ -4,6 +4,7 @@
 #include <ifaddrs.h>
 #include <netdb.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/base/mem.h"
 #include "lib/dns/dns.h"
@@ -271,6 +272,9 @@ settings_before(const struct service *s)
 	check_host_lookup();
 	set.port = default_port(set.smtp.smtp_tcp_port);
 	set.family = family_of(set.common.inet_protocols);
+	/* that less than DANE will do has been said where this gets here */
+	if (strcasecmp(set.tls.smtp_tls_security_level, "dane") == 0)
+		set.tls.smtp_tls_security_level = "may";
 	if (!policy_of_level(span_of(set.tls.smtp_tls_security_level),
 		&set.policy))
 		set.policy = (struct policy){ .level = TLS_NONE };

@@ -33,7 +33,11 @@ complain_unknown(const struct setting *s, struct buf *to, bool tolerated)
 	buf_printf(to, "%s: %s: no setting has this name", s->origin, s->name);
 	if (look != NULL)
 		buf_printf(to, ", which holds %s", look);
-	if (like != NULL)
+	if (s->raw != NULL &&
+	    (param_find(span_of(s->raw)) != NULL ||
+		compat_find(span_of(s->raw)) != NULL))
+		buf_printf(to, ": did you mean \"%s = %s\"?", s->raw, s->name);
+	else if (like != NULL)
 		buf_printf(to, "; did you mean \"%s\"?", like);
 	if (!tolerated)
 		buf_add_text(to,

@@ -230,13 +230,31 @@ of_family(struct conf *c, struct setting *s, const struct conf_family *family)
 	return v;
 }
 
+/* Postfix's own master.cf has them in lines that begin as comments. */
+static bool
+of_submission(const char *name)
+{
+	static const char *const names[] = { "mua_client_restrictions",
+		"mua_helo_restrictions", "mua_sender_restrictions",
+		"mua_relay_restrictions", "mua_recipient_restrictions" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
 static struct verdict_of_setting
-of_stranger(struct conf *c)
+of_stranger(struct conf *c, const char *name)
 {
 	struct verdict_of_setting v = { .kind = VERDICT_UNKNOWN,
 		.reason = "no setting has this name" };
 
 	v.tolerated = is_warn(c, "unknown_parameters");
+	if (of_submission(name)) {
+		v.kind = VERDICT_HARMLESS;
+		v.reason = "no service's -o uses this list";
+	}
 	return v;
 }
 
@@ -271,7 +289,7 @@ conf_verdict(struct conf *c, const char *name)
 		v.kind = VERDICT_OWN;
 		v.reason = "a name of your own";
 	} else {
-		v = of_stranger(c);
+		v = of_stranger(c, name);
 	}
 	return v;
 }

@@ -166,7 +166,7 @@ check_file(struct checking *k, size_t i, struct span spec, struct span argument)
 	}
 	if (text_counts ? quickly_read(source) :
 			  files[i].opened && access(path, F_OK) == 0)
-		table_check_later(conf_origin(k->c, k->name), k->name, spec);
+		table_check_later(k->c, k->name, spec);
 	free(path);
 	free(source);
 }
@@ -240,7 +240,7 @@ check_spec(struct checking *k, struct span spec, int depth)
 		    "private keys are not asked of a server: a table in a "
 		    "file is wanted");
 	} else if (table_type_remote(type)) {
-		table_check_later(conf_origin(k->c, k->name), k->name, spec);
+		table_check_later(k->c, k->name, spec);
 	} else {
 		check_text(k, spec);
 	}

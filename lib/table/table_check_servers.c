@@ -34,6 +34,7 @@ struct noted {
 	char *setting;
 	char *spec;
 	const char *user; /* the setting that names who asks */
+	bool gives_rights;
 	struct table *table; /* in the child */
 	bool judged;
 };
@@ -41,16 +42,23 @@ struct noted {
 /* From the first check of a configuration to its end. */
 static struct noted *noted;
 
-/* Who may put a user's name there, or a command, decides over rights. */
+/*
+ * Who may put a user's name there, or a command, decides over rights. Where
+ * others than virtual deliver, mailboxes are a list of who exists.
+ */
 static bool
-gives_rights(const char *setting)
+gives_rights(struct conf *c, const char *setting)
 {
+	static const char mailboxes[] = "virtual_mailbox_maps";
+	struct span transport = span_of(conf_value(c, "virtual_transport"));
 	static const char *const settings[] = { "account_files",
 		"account_master_files", "alias_maps", "fallback_transport_maps",
 		"mailbox_command_maps", "mailbox_transport_maps",
-		"virtual_gid_maps", "virtual_mailbox_maps",
-		"virtual_uid_maps" };
+		"virtual_gid_maps", "virtual_uid_maps" };
 
+	if (strcmp(setting, mailboxes) == 0)
+		return span_is(span_take(transport, span_find(transport, ':')),
+		    "virtual");
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
 		if (strcmp(setting, settings[i]) == 0)
 			return true;
@@ -67,21 +75,23 @@ user_of(const char *setting)
 }
 
 void
-table_check_later(const char *origin, const char *setting, struct span spec)
+table_check_later(struct conf *c, const char *setting, struct span spec)
 {
+	bool rights = gives_rights(c, setting);
 	struct noted **at = &noted;
 
 	while (*at != NULL &&
 	    (!span_is(spec, (*at)->spec) || (*at)->user != user_of(setting) ||
-		gives_rights((*at)->setting) != gives_rights(setting)))
+		(*at)->gives_rights != rights))
 		at = &(*at)->next;
 	if (*at != NULL)
 		return;
 	*at = mem_new(sizeof(**at));
-	(*at)->origin = mem_text(origin);
+	(*at)->origin = mem_text(conf_origin(c, setting));
 	(*at)->setting = mem_text(setting);
 	(*at)->spec = mem_span_text(spec);
 	(*at)->user = user_of(setting);
+	(*at)->gives_rights = rights;
 }
 
 static void
@@ -116,7 +126,7 @@ report(int to, size_t index, char kind, const char *why)
 static unsigned int
 flags_of(const struct noted *n)
 {
-	return (gives_rights(n->setting) ? TABLE_NO_SUBSTITUTION : 0) |
+	return (n->gives_rights ? TABLE_NO_SUBSTITUTION : 0) |
 	    (strcmp(n->setting, "alias_maps") == 0 ? TABLE_ALIASES : 0);
 }
 

@@ -12,8 +12,7 @@
 #include "lib/conf/conf.h"
 
 /* Remembers a table; the same one counts once. All texts are copied. */
-void
-table_check_later(const char *origin, const char *setting, struct span spec);
+void table_check_later(struct conf *c, const char *setting, struct span spec);
 /*
  * Looks at all that are remembered, and forgets them: can they be opened, and
  * are their files understood? Servers are asked within TABLE_TRY_MS for all of

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -329,6 +330,36 @@ check_choice(struct trial *t)
 	}
 }
 
+/* What protects against forged servers is missed, or done without. */
+static bool
+check_dane(struct conf *c, struct buf *errors, struct buf *warnings)
+{
+	static const char level[] = "smtp_tls_security_level";
+	static const char *const dns[] = { "smtp_dns_support_level",
+		"lmtp_dns_support_level" };
+	bool dane = strcasecmp(conf_value(c, level), "dane") == 0;
+	bool tolerated =
+	    strcmp(conf_value(c, "missing_protection"), "warn") == 0;
+	struct buf *to = tolerated ? warnings : errors;
+
+	if (dane && to != NULL)
+		buf_printf(to,
+		    "%s: %s: DANE comes later: until then TLS would be as with "
+		    "\"may\", and a forged server be taken for the right "
+		    "one%s\n",
+		    conf_origin(c, level), level,
+		    tolerated ? "" :
+				" (\"missing_protection = warn\" in main.cf "
+				"starts without it; \"may\" says so)");
+	for (size_t i = 0; warnings != NULL && i < 2; i++)
+		if (strcasecmp(conf_value(c, dns[i]), "dnssec") == 0)
+			buf_printf(warnings,
+			    "%s: %s: answers are not validated by DNSSEC so "
+			    "far: the same as \"enabled\"\n",
+			    conf_origin(c, dns[i]), dns[i]);
+	return !dane || tolerated;
+}
+
 bool
 tls_check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
 {
@@ -341,7 +372,7 @@ tls_check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
 	bool good;
 
 	check_choice(&common);
-	good = common.good;
+	good = check_dane(c, errors, warnings) && common.good;
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
 		struct trial t = {
 			.c = c,

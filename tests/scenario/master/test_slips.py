@@ -119,6 +119,32 @@ SLIPS = {
         "SMTPD_Banner = x\n",
         'main.cf: line {n}: SMTPD_Banner: no setting has this name; did you '
         'mean "smtpd_banner"?'),
+    "value before the name": (
+        "no = biff\n",
+        'main.cf: line {n}: no: no setting has this name: did you mean "biff '
+        '= no"?'),
+    "passwords for nobody": (
+        "smtp_sasl_password_maps = inline:{a.example=me:secret}\n",
+        "main.cf: line {n}: smtp_sasl_password_maps: not used: "
+        "smtp_sasl_auth_enable is no"),
+    "login without passwords": (
+        "smtp_sasl_auth_enable = yes\n",
+        "main.cf: line {n}: smtp_sasl_auth_enable: there are no passwords: "
+        "smtp_sasl_password_maps is empty"),
+    "TLS at once": (
+        "relayhost = [a.example]:465\n",
+        'main.cf: line {n}: relayhost: "[a.example]:465" wants TLS before all '
+        "else: smtp_tls_wrappermode = yes, or port 587"),
+    "DANE": (
+        "smtp_tls_security_level = dane\nsmtp_dns_support_level = dnssec\n",
+        "error: main.cf: line {n}: smtp_tls_security_level: DANE comes later: "
+        'until then TLS would be as with "may", and a forged server be taken '
+        'for the right one ("missing_protection = warn" in main.cf starts '
+        "without it"),
+    "DNSSEC": (
+        "smtp_dns_support_level = dnssec\n",
+        "warning: main.cf: line {n}: smtp_dns_support_level: answers are not "
+        "validated by DNSSEC so far"),
     "no postmap": (
         "virtual_alias_maps = cdb:{etc}/virtual\n",
         'main.cf: line {n}: virtual_alias_maps: {etc}/virtual.cdb: No such '
@@ -160,9 +186,31 @@ def test_what_looks_like_a_slip_and_is_none(suite):
         "mynetworks = 10.0.0.0/8 !192.0.2.0/24 0.0.0.0/1 !198.51.100.0/24 "
         "[2001:db8::]/32\nsmtpd_recipient_restrictions = permit_mynetworks, "
         "reject_unauth_destination, permit_sasl_authenticated, reject\n"
+        "smtp_sasl_password_maps = inline:{a.example=me:secret}\n"
+        "smtp_sasl_auth_enable = yes\nsmtp_tls_wrappermode = yes\n"
+        "relayhost = [a.example]:465\nsmtp_tls_security_level = encrypt\n"
         "smtp_helo_name = ${stress?{myhostname = x}:{$myhostname}}\n")
     assert [line for line in out.splitlines(True)
             if "overriding earlier" not in line] == before.splitlines(True)
+
+
+def test_what_sites_set_that_we_do_without_for_now(suite):
+    """Lists of who may exist, kept by others' programs; names that master.cf
+    of Postfix proposes; DANE, where its loss is accepted."""
+    s = suite(start=False)
+    out, values = check(
+        s, "virtual_mailbox_maps = socketmap:unix:/nowhere:mailbox\n"
+        "virtual_transport = lmtp:unix:private/lmtp\n"
+        "mua_sender_restrictions = permit_sasl_authenticated, reject\n"
+        "smtp_tls_security_level = dane\nmissing_protection = warn\n")
+    assert "error" not in out
+    n = values["n"]
+    assert (f"main.cf: line {n + 2}: mua_sender_restrictions: no service's -o "
+            "uses this list") in out
+    assert f"main.cf: line {n + 3}: smtp_tls_security_level: DANE" in out
+    out, _ = check(s, "virtual_transport = virtual\n")
+    assert ("virtual_mailbox_maps: socketmap:unix:/nowhere:mailbox map is not "
+            "allowed for security sensitive data") in out
 
 
 def test_lines_of_windows_are_lines(suite):

@@ -29,9 +29,13 @@ def main(sink, level, more=""):
             + more)
 
 
-def test_tls_is_used_where_it_is_offered(suite, tls):
+@pytest.mark.parametrize("level, more", [
+    ("may", ""),
+    ("dane", "smtp_dns_support_level = dnssec\nmissing_protection = warn\n"),
+])
+def test_tls_is_used_where_it_is_offered(suite, tls, level, more):
     with FakeServer(("PIPELINING", "STARTTLS"), tls=tls) as sink:
-        s = suite(main=main(sink, "may"))
+        s = suite(main=main(sink, level, more))
         s.send(to="x@remote.test")
         sink.wait()
         s.wait_log(r"Untrusted TLS connection established to 127.0.0.1"
