@@ -129,6 +129,7 @@ next_token(struct span *rest, struct token *t)
 	} else {
 		t->kind = WORD;
 		cut_word(rest, t);
+		return t->text.n > 0;
 	}
 	return true;
 }

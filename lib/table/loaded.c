@@ -11,26 +11,46 @@
 #include "lib/log/log.h"
 #include "lib/table/words.h"
 
-enum { TEXT_MAX = 1 << 30 }; /* bytes of a table's text */
+enum { DEVICE_MAX = 1 << 20 }; /* /dev/null is a table, /dev/zero is none */
+
+int
+loaded_read(int fd, struct stat *st, struct buf *text)
+{
+	if (fstat(fd, st) < 0)
+		return errno;
+	if (S_ISDIR(st->st_mode))
+		return EISDIR;
+	if (!S_ISREG(st->st_mode) && !S_ISCHR(st->st_mode))
+		return EINVAL;
+	if (S_ISREG(st->st_mode) && st->st_size > (off_t)text->max)
+		return EFBIG;
+	if (S_ISCHR(st->st_mode)) {
+		if (text->max > DEVICE_MAX)
+			text->max = DEVICE_MAX;
+		if (fd_nonblocking(fd, false) < 0)
+			return errno;
+	}
+	return fd_read_whole(fd, text) < 0 ? errno : 0;
+}
+
+const char *
+loaded_error(int error)
+{
+	return error == EINVAL ? "not a regular file" : strerror(error);
+}
 
 int
 loaded_text(const struct watch *w, struct watch_stamp *stamp, struct buf *text)
 {
 	struct stat st;
 	int fd = watch_read(w, "");
-	int error = 0;
+	int error;
 
 	if (fd < 0)
 		return errno;
-	/* stamped before it is read: a write meanwhile shows as a change */
-	if (fstat(fd, &st) < 0)
-		error = errno;
-	else if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
-		error = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
-	else if ((S_ISCHR(st.st_mode) && fd_nonblocking(fd, false) < 0) ||
-	    fd_read_whole(fd, text) < 0)
-		error = errno;
-	else
+	/* stamped as it was before it is read: a write shows as a change */
+	error = loaded_read(fd, &st, text);
+	if (error == 0)
 		watch_stamp_set(stamp, &st);
 	fd_close(&fd);
 	return error;
@@ -41,7 +61,7 @@ give_up(struct loaded *l, int error)
 {
 	buf_reset(&l->error);
 	buf_printf(&l->error, "open %s%s: %s", l->noun ? l->noun : "",
-	    l->watch.path, strerror(error));
+	    l->watch.path, loaded_error(error));
 	if (l->data != NULL)
 		l->release(l->data);
 	l->data = NULL;
@@ -63,7 +83,7 @@ take(struct loaded *l, struct span text)
 static void
 reload(struct loaded *l)
 {
-	struct buf text = BUF_INIT(TEXT_MAX);
+	struct buf text = BUF_INIT(LOADED_MAX);
 	struct watch_stamp stamp;
 	int error = loaded_text(&l->watch, &stamp, &text);
 
@@ -103,7 +123,7 @@ check(struct loaded *l)
 static bool
 read_inline(struct loaded *l, const char *name, struct buf *error)
 {
-	struct buf text = BUF_INIT(TEXT_MAX);
+	struct buf text = BUF_INIT(LOADED_MAX);
 	struct span rest;
 	struct span word;
 	struct span line;

@@ -18,6 +18,8 @@ typedef void *
 loaded_renew(const char *path, struct span text, void *with, void *old);
 typedef void loaded_release(void *data);
 
+enum { LOADED_MAX = 256 << 20 }; /* bytes of such a table's text */
+
 struct loaded {
 	bool inlined; /* the text is in the name: nothing to watch */
 	const char *noun; /* for errors: "database ", or NULL */
@@ -45,6 +47,14 @@ void loaded_close(struct loaded *l);
  */
 enum table_result loaded_look(struct loaded *l, struct buf *why);
 
+/*
+ * The text behind an open descriptor, and what fstat(2) says of it. Of what is
+ * larger than *text may be nothing is read, of a device little: EFBIG. What is
+ * no file, as a FIFO, is EINVAL. 0 or an errno.
+ */
+int loaded_read(int fd, struct stat *st, struct buf *text);
+/* What an errno of these says of a table's file. */
+const char *loaded_error(int error);
 /* For types that hold more than one file: the text of one. 0 or an errno. */
 int
 loaded_text(const struct watch *w, struct watch_stamp *stamp, struct buf *text);

@@ -113,3 +113,6 @@ tests_fuzz_lmdb_file_fuzz_SOURCES = tests/fuzz/lmdb_file_fuzz.c \
 	tests/fuzz/replay.c tests/unit/lib/table/walk.h
 tests_fuzz_alias_text_fuzz_SOURCES = tests/fuzz/alias_text_fuzz.c tests/fuzz/replay.c
 tests_fuzz_table_spec_fuzz_SOURCES = tests/fuzz/table_spec_fuzz.c tests/fuzz/replay.c
+check_PROGRAMS += tests/fuzz/match_list_fuzz
+TESTS += tests/fuzz/match_list_fuzz
+tests_fuzz_match_list_fuzz_SOURCES = tests/fuzz/match_list_fuzz.c tests/fuzz/replay.c

@@ -17,6 +17,7 @@
 #include "lib/table/cdb_file.h"
 #include "lib/table/lines.h"
 #include "lib/table/lmdb_file.h"
+#include "lib/table/loaded.h"
 #include "lib/table/source.h"
 #include "lib/table/text_map.h"
 #include "lib/table/type.h"
@@ -186,15 +187,20 @@ static bool
 read_source(struct work *w)
 {
 	struct buf text = BUF_INIT(TEXT_MAX);
-	struct stat st;
-	bool good = false;
-	int fd = w->how->from_input ? STDIN_FILENO :
-				      open(w->how->path, O_RDONLY | O_CLOEXEC);
+	const int how = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	struct stat st = { 0 };
+	int fd = w->how->from_input ? STDIN_FILENO : open(w->how->path, how);
+	int error;
 
 	if (fd < 0)
 		return failed(w, "open");
-	if (fstat(fd, &st) < 0 || fd_read_whole(fd, &text) < 0) {
-		failed(w, "read");
+	if (w->how->from_input)
+		error = fd_read_whole(fd, &text) < 0 ? errno : 0;
+	else
+		error = loaded_read(fd, &st, &text);
+	if (error != 0) {
+		buf_printf(w->error, "read %s: %s", source_name(w),
+		    loaded_error(error));
 	} else {
 		if (!w->how->from_input && !w->how->plain_mode)
 			w->mode = st.st_mode & 0666;
@@ -205,12 +211,11 @@ read_source(struct work *w)
 			.contents = w->how->contents,
 		    },
 		    add_entry, w);
-		good = true;
 	}
 	if (!w->how->from_input)
 		fd_close(&fd);
 	buf_fini(&text);
-	return good;
+	return error == 0;
 }
 
 static struct span

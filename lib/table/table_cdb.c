@@ -91,7 +91,7 @@ take_database(struct cdb_table *x)
 static int
 take_text(struct cdb_table *x)
 {
-	struct buf text = BUF_INIT(1 << 30);
+	struct buf text = BUF_INIT(LOADED_MAX);
 	struct watch_stamp stamp;
 	int error = loaded_text(&x->watch, &stamp, &text);
 
@@ -123,7 +123,8 @@ give_up(struct cdb_table *x, const char *suffix, int error)
 	drop(x);
 	buf_reset(&x->error);
 	buf_printf(&x->error, "open database %s%s: %s", x->watch.path, suffix,
-	    strerror(error));
+	    x->has_source && suffix[0] == '\0' ? loaded_error(error) :
+						 strerror(error));
 	if (x->has_source && error == ENOENT &&
 	    watch_stat(&x->watch, ".db", &st) == 0)
 		buf_printf(&x->error,
