@@ -2,6 +2,7 @@
 daemon_PROGRAMS += cleanup/cleanup
 cleanup_parts = \
 	cleanup/ask_lookup.c cleanup/ask_lookup.h \
+	cleanup/content_rules.c cleanup/content_rules.h \
 	cleanup/free_space.c cleanup/free_space.h \
 	cleanup/header_pass.c cleanup/header_pass.h \
 	cleanup/header_rewrite.c cleanup/header_rewrite.h \
@@ -19,7 +20,7 @@ TESTS += tests/unit/cleanup/submission_test
 # ask_lookup.c is played by the test
 tests_unit_cleanup_submission_test_SOURCES = \
 	tests/unit/cleanup/submission_test.c \
-	cleanup/free_space.c \
+	cleanup/content_rules.c cleanup/free_space.c \
 	cleanup/header_pass.c cleanup/header_rewrite.c cleanup/line_ends.c \
 	cleanup/qmgr_notice.c cleanup/recipient_set.c cleanup/settings.c \
 	cleanup/submission.c

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "lib/log/log.h"
+
 /* "" for what no program of this build has. */
 static const char *
 value(struct conf *c, const char *name)
@@ -29,6 +31,14 @@ service_of(const char *transport)
 	return span_take(s, span_find(s, ':'));
 }
 
+/* A site that asked for a filter gets no mail past it. */
+static void
+read_set(const char *setting, const char *text, struct character_set *set)
+{
+	if (!character_set_parse(span_of(text), set))
+		fatal("%s: bad character: %s", setting, text);
+}
+
 void
 settings_derive(struct settings *s, struct conf *c)
 {
@@ -46,4 +56,8 @@ settings_derive(struct settings *s, struct conf *c)
 	    "" :
 	    s->common.myorigin;
 	s->delimiter = s->common.recipient_delimiter;
+	read_set("message_reject_characters", s->own.message_reject_characters,
+	    &s->rejected);
+	read_set("message_strip_characters", s->own.message_strip_characters,
+	    &s->stripped);
 }

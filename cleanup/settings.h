@@ -8,6 +8,7 @@
  */
 
 #include "lib/conf/common.h"
+#include "lib/mail/character_set.h"
 
 #define PARAM_GROUP cleanup
 #define PARAM_DEF "cleanup/params.def"
@@ -25,6 +26,8 @@ struct settings {
 	bool rewrites_headers;
 	const char *append_domain; /* for addresses without one; "": leave */
 	const char *delimiter;
+	struct character_set rejected; /* message_reject_characters */
+	struct character_set stripped;
 };
 
 /* Fills what is derived from other programs' settings. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cleanup/ask_lookup.h"
+#include "cleanup/content_rules.h"
 #include "cleanup/free_space.h"
 #include "cleanup/header_pass.h"
 #include "cleanup/line_ends.h"
@@ -33,6 +34,7 @@ struct submission {
 	struct header_facts facts;
 	struct header_pass header;
 	struct line_ends lines;
+	struct content_rules *rules; /* NULL: there are none for it */
 	struct recipient_set recipients;
 	struct queue_writer *writer;
 	uint64_t received; /* bytes as they came */
@@ -91,9 +93,9 @@ store(void *with, const char *data, size_t n)
 		refuse_errno(s, errno);
 }
 
-/* Content with its line ends made even: header first, then body. */
+/* Content that has passed the rules: header first, then body. */
 static void
-take_even(void *with, const char *data, size_t n)
+take_clean(void *with, const char *data, size_t n)
 {
 	struct submission *s = with;
 
@@ -101,6 +103,25 @@ take_even(void *with, const char *data, size_t n)
 		store(s, data, n);
 	else
 		buf_add(&s->header.held, data, n);
+}
+
+/* Content with its line ends made even. */
+static void
+take_even(void *with, const char *data, size_t n)
+{
+	struct submission *s = with;
+	enum verdict v;
+
+	if (s->verdict != OK)
+		return;
+	if (s->rules == NULL) {
+		take_clean(s, data, n);
+		return;
+	}
+	v = content_rules_feed(s->rules, (struct span){ data, n }, take_clean,
+	    s, &s->why);
+	if (v != OK)
+		refuse(s, v);
 }
 
 static bool
@@ -326,6 +347,8 @@ submission_new(const struct settings *set, struct arena *a,
 	s->ret = (unsigned int)m->ret;
 	s->flags = submit_flags(m);
 	s->copies = from_outside && !m->report && !m->verify;
+	if (from_outside)
+		s->rules = content_rules_new(set, m->smtputf8);
 	if (queue_id_valid(m->queue_id))
 		memcpy(s->id, m->queue_id, strlen(m->queue_id) + 1);
 	else
@@ -381,7 +404,11 @@ end_content(struct submission *s)
 	enum verdict v = OK;
 
 	line_ends_finish(&s->lines, take_even, s);
-	if (!s->header.done)
+	if (s->verdict == OK && s->rules != NULL)
+		v = content_rules_end(s->rules, &s->why);
+	if (v != OK)
+		refuse(s, v);
+	if (!s->header.done && v == OK)
 		v = header_pass_feed(&s->header, true, &s->why);
 	if (v != OK)
 		refuse(s, v);
@@ -470,6 +497,7 @@ submission_free(struct submission **s)
 		return;
 	queue_writer_free(&(*s)->writer);
 	header_pass_fini(&(*s)->header);
+	content_rules_free(&(*s)->rules);
 	recipient_set_free(&(*s)->recipients);
 	free(*s);
 	*s = NULL;

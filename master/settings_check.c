@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "lib/base/mem.h"
+#include "lib/mail/character_set.h"
 #include "lib/mail/destination.h"
 #include "lib/store/mail_account_location.h"
 #include "lib/store/namespace_settings.h"
@@ -276,6 +277,22 @@ location_fine(const struct plan *plan, struct why *why)
 }
 
 static void
+check_characters(const struct plan *plan, struct buf *errors)
+{
+	static const char *const settings[] = { "message_reject_characters",
+		"message_strip_characters" };
+
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		const char *text = conf_value(plan->conf, settings[i]);
+		struct character_set set;
+
+		if (text != NULL && !character_set_parse(span_of(text), &set))
+			complain_setting(errors, plan->conf, settings[i],
+			    "bad character in \"%s\"", text);
+	}
+}
+
+static void
 check_namespaces(const struct plan *plan, struct buf *errors)
 {
 	const struct namespace_texts texts = {
@@ -318,6 +335,7 @@ settings_check_mailboxes(const struct plan *plan, struct buf *errors)
 		complain_setting(errors, plan->conf, "pop3_uidl_format", "%s",
 		    why.text + strlen("pop3_uidl_format: "));
 	check_namespaces(plan, errors);
+	check_characters(plan, errors);
 	if (!location_fine(plan, &why))
 		complain_setting(errors, plan->conf, "account_mail", "%s",
 		    why.text);

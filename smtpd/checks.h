@@ -15,5 +15,7 @@ const struct msg_resolved_item *evaluated_recipient(struct evaluation *e);
 /* "<subject>: words" for the stage a restriction speaks about. */
 enum decision refuse_stage(struct evaluation *e, enum stage about, int code,
     const char *dsn, const char *words);
+/* "NOQUEUE: WHAT: RCPT from name[addr]: text; from=<..> to=<..> ..." */
+void log_action(const struct evaluation *e, const char *what, struct span text);
 
 #endif

@@ -160,8 +160,8 @@ act_if_reject(struct evaluation *e, enum stage about, struct span rest)
 	return check_defer_if_reject(e, NULL);
 }
 
-static void
-note(const struct evaluation *e, const char *what, struct span text)
+void
+log_action(const struct evaluation *e, const char *what, struct span text)
 {
 	struct buf out = BUF_INIT(4096);
 
@@ -187,7 +187,7 @@ note_action(const struct evaluation *e, enum stage about, const char *what,
 
 	stage_name(e, about, &out);
 	buf_printf(&out, " %.*s", SPAN_ARG(text));
-	note(e, what, buf_span(&out));
+	log_action(e, what, buf_span(&out));
 	buf_fini(&out);
 }
 
@@ -207,7 +207,7 @@ static enum decision
 act_info(struct evaluation *e, enum stage about, struct span rest)
 {
 	(void)about;
-	note(e, "info", rest);
+	log_action(e, "info", rest);
 	return DUNNO;
 }
 
@@ -215,7 +215,7 @@ static enum decision
 act_warn(struct evaluation *e, enum stage about, struct span rest)
 {
 	(void)about;
-	note(e, "warn", rest);
+	log_action(e, "warn", rest);
 	return DUNNO;
 }
 
@@ -307,9 +307,9 @@ act_bcc(struct evaluation *e, enum stage about, struct span rest)
 static enum decision
 act_ok(struct evaluation *e, enum stage about, struct span rest)
 {
+	(void)rest;
 	(void)e;
 	(void)about;
-	(void)rest;
 	return PERMIT;
 }
 
@@ -353,10 +353,23 @@ act_code(struct evaluation *e, enum stage about, struct span value)
 	return refuse_code(e, about, code, dsn, value, "Access denied");
 }
 
+/* What lets pass is logged where that is wanted. */
+static enum decision
+act_and_tell(struct evaluation *e, enum stage about, const char *table,
+    struct span word, const struct action *action, struct span rest)
+{
+	enum decision d = action->act(e, about, rest);
+
+	if (action->act == act_ok)
+		log_permit(e, word, about, table);
+	return d;
+}
+
 static enum decision
 act_on(struct evaluation *e, enum stage about, const char *table,
     const char *value)
 {
+	static const struct action number = { "", act_ok };
 	struct span word, rest = span_trim(span_of(value)), whole = rest;
 
 	if (!span_cut(&rest, " \t", false, &word))
@@ -364,13 +377,14 @@ act_on(struct evaluation *e, enum stage about, const char *table,
 	rest = span_trim(rest);
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
 		if (span_is_nocase(word, actions[i].name))
-			return actions[i].act(e, about, rest);
+			return act_and_tell(e, about, table, word, &actions[i],
+			    rest);
 	if (word.n == 3 && all_digits(word) && word.p[0] >= '4' &&
 	    word.p[0] <= '5')
 		return act_code(e, about, whole);
 	/* written by a program that relies on it: any number means yes */
 	if (all_digits(word) && rest.n == 0)
-		return PERMIT;
+		return act_and_tell(e, about, table, word, &number, rest);
 	if (span_is_nocase(word, "FILTER"))
 		return refuse_configuration(e,
 		    "%s: the action FILTER is not supported", table);

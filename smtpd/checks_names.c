@@ -149,8 +149,9 @@ domain_known(struct evaluation *e, enum stage about, const char *address)
 		    (int)e->s->p->unknown_address_reject_code,
 		    sender ? "4.1.8" : "4.1.2", "Domain not found");
 	stage_subject(e, about, &subject);
-	d = defer_if_permit(e, sender ? "4.1.8" : "4.1.2",
-	    "%s: Domain not found", buf_text(&subject));
+	d = defer_by(e, e->s->p->unknown_address_tempfail_action,
+	    sender ? "4.1.8" : "4.1.2", "%s: Domain not found",
+	    buf_text(&subject));
 	buf_fini(&subject);
 	return d;
 }
@@ -200,7 +201,8 @@ check_helo_known(struct evaluation *e, const char *argument)
 	if (route.result == DNS_OK)
 		return DUNNO;
 	if (route.result == DNS_AGAIN)
-		return defer_if_permit(e, "4.7.1",
+		return defer_by(e,
+		    e->s->p->unknown_helo_hostname_tempfail_action, "4.7.1",
 		    "<%s>: Helo command rejected: Host not found", e->helo);
 	return refuse_stage(e, STAGE_HELO,
 	    (int)e->s->p->unknown_hostname_reject_code, "4.7.1",

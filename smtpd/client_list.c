@@ -19,6 +19,7 @@ struct pattern {
 	bool negated;
 	bool table; /* type:name */
 	bool network; /* an address or network */
+	bool any; /* static:, which has everything */
 };
 
 struct client_list {
@@ -65,6 +66,7 @@ add_pattern(struct client_list *l, struct span text, bool negated,
 		.negated = negated,
 		.network = is_network(text),
 	};
+	p->any = span_starts(text, "static:");
 	p->table =
 	    !p->network && text.p[0] != '[' && span_find(text, ':') < text.n;
 	if (is_bad_network(p, text))
@@ -182,6 +184,8 @@ pattern_matches(const struct client_list *l, const struct pattern *p,
 	struct span text = span_of(p->text);
 	bool valid;
 
+	if (p->any)
+		return TABLE_FOUND;
 	if (p->table)
 		return table_matches(l, p, address_text, name);
 	if (p->network)
@@ -207,4 +211,12 @@ client_list_match(const struct client_list *l, const struct address *address,
 			return r;
 	}
 	return TABLE_NONE;
+}
+
+enum table_result
+client_list_match_word(const struct client_list *l, struct span word)
+{
+	static const struct address none;
+
+	return client_list_match(l, &none, word, word);
 }

@@ -27,5 +27,8 @@ bool client_list_empty(const struct client_list *l);
  */
 enum table_result client_list_match(const struct client_list *l,
     const struct address *address, struct span address_text, struct span name);
+/* A word alone: patterns are words, "!" before any, /files, type:table. */
+enum table_result
+client_list_match_word(const struct client_list *l, struct span word);
 
 #endif

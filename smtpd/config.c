@@ -46,11 +46,19 @@ static const struct {
 	{ "silent-discard", EHLO_SILENT },
 };
 
-static void
-read_keywords(struct mode *m, struct buf *error)
+/* What is known, and never announced. */
+static bool
+is_no_keyword_here(struct span word)
 {
-	struct span rest = span_of(m->smtpd.smtpd_discard_ehlo_keywords);
-	struct span word;
+	return span_is_nocase(word, "etrn") ||
+	    span_is_nocase(word, "requiretls") || span_is_nocase(word, "verp");
+}
+
+unsigned int
+smtpd_ehlo_keywords(const char *setting, const char *list, struct buf *error)
+{
+	struct span rest = span_of(list), word;
+	unsigned int found = 0;
 
 	while (conf_list_next(&rest, &word)) {
 		size_t i = 0;
@@ -59,15 +67,12 @@ read_keywords(struct mode *m, struct buf *error)
 		    !span_is_nocase(word, keywords[i].name))
 			i++;
 		if (i < sizeof(keywords) / sizeof(keywords[0]))
-			m->config.discard |= keywords[i].keyword;
-		else if (!span_is_nocase(word, "etrn") &&
-		    !span_is_nocase(word, "requiretls") &&
-		    !span_is_nocase(word, "verp"))
-			buf_printf(error,
-			    "smtpd_discard_ehlo_keywords: "
-			    "unknown keyword: %.*s\n",
-			    SPAN_ARG(word));
+			found |= keywords[i].keyword;
+		else if (!is_no_keyword_here(word))
+			buf_printf(error, "%s: unknown keyword: %.*s\n",
+			    setting, SPAN_ARG(word));
 	}
+	return found;
 }
 
 static bool
@@ -131,6 +136,10 @@ read_lists(struct mode *m, struct buf *error)
 		p->smtpd_forbid_bare_newline_exclusions, parents, error);
 	to->auth_exceptions = read_list("smtpd_sasl_exceptions_networks",
 	    p->smtpd_sasl_exceptions_networks, parents, error);
+	to->mechanisms = client_list_new("smtpd_sasl_mechanism_filter",
+	    p->smtpd_sasl_mechanism_filter, false, error);
+	to->logged_permits = client_list_new("smtpd_log_access_permit_actions",
+	    p->smtpd_log_access_permit_actions, false, error);
 	to->xclient_hosts = read_list("smtpd_authorized_xclient_hosts",
 	    p->smtpd_authorized_xclient_hosts,
 	    parents_of(m, "smtpd_authorized_xclient_hosts"), error);
@@ -166,7 +175,8 @@ read_mode(struct mode *m, const struct service *service, struct buf *error)
 	m->config.tls_params = &m->tls;
 	m->config.params = &m->smtpd;
 	m->config.parents_match = parents_of(m, "smtpd_access_maps");
-	read_keywords(m, error);
+	m->config.discard = smtpd_ehlo_keywords("smtpd_discard_ehlo_keywords",
+	    m->smtpd.smtpd_discard_ehlo_keywords, error);
 	read_lists(m, error);
 	m->config.restrictions =
 	    restriction_lists_new(service->conf, &m->smtpd, error);

@@ -46,6 +46,8 @@ struct smtpd_config {
 	struct client_list *limit_exceptions;
 	struct client_list *newline_exceptions;
 	struct client_list *auth_exceptions;
+	struct client_list *mechanisms; /* smtpd_sasl_mechanism_filter */
+	struct client_list *logged_permits;
 	struct client_list *xclient_hosts;
 	struct client_list *xforward_hosts;
 	struct restriction_lists *restrictions;
@@ -58,6 +60,12 @@ extern const struct service_params smtpd_service_params[];
 
 /* fatal() for settings nobody can work with. */
 void smtpd_config_load(const struct service *service);
+/*
+ * The keywords of a list as smtpd_discard_ehlo_keywords, enum ehlo_keyword;
+ * lines in *error for what is none.
+ */
+unsigned int
+smtpd_ehlo_keywords(const char *setting, const char *list, struct buf *error);
 /* After confinement. */
 const struct smtpd_config *smtpd_config(bool stressed);
 

@@ -130,6 +130,7 @@ connect_begin(struct session *s, const struct service *service, int fd)
 	    service_all_sessions() >= (unsigned int)service->maxproc;
 
 	s->config = smtpd_config(stressed);
+	s->discard = s->config->discard;
 	s->p = s->config->params;
 	s->restrictions = s->config->restrictions;
 	stream_timeout(s->io, s->p->smtpd_timeout * 1000);

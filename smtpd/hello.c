@@ -8,6 +8,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "smtpd/ask.h"
 #include "smtpd/attributes.h"
 #include "smtpd/login.h"
 #include "smtpd/session.h"
@@ -158,17 +159,48 @@ collect(struct offer *o, struct session *s)
 	offer(o, EHLO_CHUNKING, "CHUNKING");
 }
 
+/*
+ * What is not announced to this client:
+ * smtpd_discard_ehlo_keyword_address_maps, else smtpd_discard_ehlo_keywords.
+ * False: that cannot be known, answered.
+ */
+static bool
+choose_discarded(struct session *s)
+{
+	static const char setting[] = "smtpd_discard_ehlo_keyword_address_maps";
+	const char *maps = s->p->smtpd_discard_ehlo_keyword_address_maps;
+	struct buf value = BUF_INIT(TABLE_VALUE_MAX), error = BUF_INIT(4096);
+	struct span address = span_of(s->client.address_text);
+	const char *list = s->p->smtpd_discard_ehlo_keywords;
+	enum table_result r = TABLE_NONE;
+
+	s->discard = s->config->discard;
+	if (maps[0] != '\0')
+		r = ask_tables(maps, &address, 1, &value);
+	if (r == TABLE_FOUND) {
+		list = buf_text(&value);
+		s->discard = smtpd_ehlo_keywords(setting, list, &error);
+		if (error.n > 0)
+			log_warning("%s", buf_text(&error));
+	} else if (r != TABLE_NONE) {
+		log_warning("%s: %s", setting, buf_text(&value));
+		say_no(s, 450, "4.3.0", "Error: temporary lookup failure");
+	}
+	if (s->discard != 0 && !(s->discard & EHLO_SILENT))
+		log_info("discarding EHLO keywords: %s", list);
+	buf_fini(&value);
+	buf_fini(&error);
+	return r == TABLE_NONE || r == TABLE_FOUND;
+}
+
 void
 verb_ehlo(struct session *s, struct span arguments)
 {
 	struct offer o = { .text = BUF_INIT(8192) };
 
-	if (!begin(s, arguments, true))
+	if (!choose_discarded(s) || !begin(s, arguments, true))
 		return;
-	o.discard = s->config->discard;
-	if (o.discard != 0 && !(o.discard & EHLO_SILENT))
-		log_info("discarding EHLO keywords: %s",
-		    s->p->smtpd_discard_ehlo_keywords);
+	o.discard = s->discard;
 	collect(&o, s);
 	o.text.p[o.last + 3] = ' ';
 	stream_write(s->io, o.text.p, o.text.n);

@@ -70,7 +70,10 @@ ask_mechanisms(bool tls)
 	return r == IPC_OK;
 }
 
-/* Those that smtpd_sasl_security_options, or that for TLS, leave. */
+/*
+ * Those that smtpd_sasl_security_options, or that for TLS, leave, and
+ * smtpd_sasl_mechanism_filter has.
+ */
 static void
 keep_allowed(const struct session *s, const char *all, char *names, size_t room)
 {
@@ -82,7 +85,9 @@ keep_allowed(const struct session *s, const char *all, char *names, size_t room)
 
 	while (span_cut(&rest, " ", true, &name)) {
 		if (name.n == 0 || !sasl_security_allows(options, name) ||
-		    used + name.n + 2 > room)
+		    used + name.n + 2 > room ||
+		    client_list_match_word(s->config->mechanisms, name) !=
+			TABLE_FOUND)
 			continue;
 		used += (size_t)snprintf(names + used, room - used, "%s%.*s",
 		    used > 0 ? " " : "", SPAN_ARG(name));

@@ -67,10 +67,9 @@ verb_mail(struct session *s, struct span arguments)
 {
 	struct esmtp_rules rules = {
 		.strict = s->p->strict_rfc821_envelopes,
-		.utf8 = s->p->smtputf8_enable &&
-		    !(s->config->discard & EHLO_SMTPUTF8),
+		.utf8 = s->p->smtputf8_enable && !(s->discard & EHLO_SMTPUTF8),
 		.strict_utf8 = s->p->strict_smtputf8,
-		.dsn = !(s->config->discard & EHLO_DSN),
+		.dsn = !(s->discard & EHLO_DSN),
 		.size_limit = (uint64_t)s->config->common->message_size_limit,
 	};
 	struct esmtp_mail *m = mem_pool_get(&parsed);

@@ -153,7 +153,7 @@ verb_rcpt(struct session *s, struct span arguments)
 		.strict = s->p->strict_rfc821_envelopes,
 		.utf8 = s->mail->smtputf8 ||
 		    (s->p->smtputf8_enable && !s->p->strict_smtputf8),
-		.dsn = !(s->config->discard & EHLO_DSN),
+		.dsn = !(s->discard & EHLO_DSN),
 	};
 	struct esmtp_rcpt *r = mem_pool_get(&parsed);
 	struct buf reply = BUF_INIT(REPLY_LINE_MAX);

@@ -128,6 +128,8 @@ newlines_allowed(struct session *s, const struct smtp_content *scan)
 	return true;
 }
 
+enum { CONTENT_REFUSED = 550 };
+
 static int
 code_of(enum verdict verdict, const char *dsn)
 {
@@ -135,8 +137,8 @@ code_of(enum verdict verdict, const char *dsn)
 		return 452;
 	if (strcmp(dsn, "5.3.4") == 0)
 		return 552;
-	if (strncmp(dsn, "5.7.", 4) == 0)
-		return 550;
+	if (strncmp(dsn, "5.7.", 4) == 0 || strncmp(dsn, "5.6.", 4) == 0)
+		return CONTENT_REFUSED;
 	return verdict == LATER ? 451 : 554;
 }
 
@@ -156,9 +158,11 @@ answer(struct session *s, enum verdict verdict, const struct why *why,
 			    (unsigned long long)size, s->mail->queue_id);
 		return;
 	}
-	/* smtpd's own texts say it already, want of room has its own words */
+	/* smtpd's own texts say it already, want of room and rules their own
+	 * words */
 	if (strncmp(why->text, "Error: ", 7) != 0 &&
-	    strcmp(why->dsn, "4.3.1") != 0)
+	    strcmp(why->dsn, "4.3.1") != 0 &&
+	    code_of(verdict, why->dsn) != CONTENT_REFUSED)
 		prefix = "Error: ";
 	say_no(s, code_of(verdict, why->dsn), why->dsn, "%s%s", prefix,
 	    why->text[0] != '\0' ? why->text : "queue file write error");

@@ -348,6 +348,41 @@ restriction_list_set(const struct restriction_lists *l, enum stage stage)
 static enum decision
 evaluate_rules(struct evaluation *e, const struct rule_list *l);
 
+void
+log_permit(const struct evaluation *e, struct span action, enum stage about,
+    const char *table)
+{
+	const struct client_list *logged = e->s->config->logged_permits;
+	struct stage_subject on = stage_parts(e, about);
+	struct buf text = BUF_INIT(REFUSAL_TEXT_MAX);
+
+	if (client_list_empty(logged) || e->if_permit.code != 0 ||
+	    client_list_match_word(logged, action) != TABLE_FOUND)
+		return;
+	buf_printf(&text, "action=%.*s for %s=%s", SPAN_ARG(action), on.what,
+	    on.name);
+	if (table != NULL)
+		buf_printf(&text, " from %s", table);
+	log_action(e, "permit", buf_span(&text));
+	buf_fini(&text);
+}
+
+/* Access tables tell of their actions themselves, by these. */
+static void
+log_passed(const struct evaluation *e, const struct keyword *k)
+{
+	enum stage about = e->stage;
+
+	if (k->argument == ARGUMENT_TABLE)
+		return;
+	if (k->check == check_mynetworks || k->check == check_inet_interfaces ||
+	    k->check == check_authenticated)
+		about = STAGE_CLIENT;
+	else if (k->check == check_auth_destination)
+		about = STAGE_RECIPIENT;
+	log_permit(e, span_of(k->name), about, NULL);
+}
+
 static enum decision
 evaluate_rule(struct evaluation *e, const struct rule *r)
 {
@@ -361,6 +396,8 @@ evaluate_rule(struct evaluation *e, const struct rule *r)
 		d = evaluate_rules(e, r->class);
 	else
 		d = r->keyword->check(e, r->argument);
+	if (d == PERMIT && r->keyword != NULL)
+		log_passed(e, r->keyword);
 	e->warn_only = outer;
 	return d;
 }
@@ -424,34 +461,40 @@ restrictions_conclude(struct evaluation *e)
 	return REFUSE;
 }
 
+struct stage_subject
+stage_parts(const struct evaluation *e, enum stage stage)
+{
+	const struct client *c = &e->s->client;
+
+	switch (stage) {
+	case STAGE_CLIENT:
+		return (struct stage_subject){ "Client host", c->full };
+	case STAGE_REVERSE_NAME:
+		return (struct stage_subject){ "Unverified Client host",
+			c->unverified_name };
+	case STAGE_HELO:
+		return (struct stage_subject){ "Helo command",
+			e->helo != NULL ? e->helo : "" };
+	case STAGE_SENDER:
+		return (struct stage_subject){ "Sender address",
+			e->sender != NULL ? e->sender : "" };
+	case STAGE_RELAY:
+	case STAGE_RECIPIENT:
+		return (struct stage_subject){ "Recipient address",
+			e->recipient != NULL ? e->recipient : "" };
+	case STAGE_DATA:
+		return (struct stage_subject){ "Data command", e->s->where };
+	default:
+		return (struct stage_subject){ "End-of-data", e->s->where };
+	}
+}
+
 void
 stage_name(const struct evaluation *e, enum stage stage, struct buf *out)
 {
-	switch (stage) {
-	case STAGE_CLIENT:
-		buf_printf(out, "<%s>: Client host", e->s->client.full);
-		break;
-	case STAGE_REVERSE_NAME:
-		buf_printf(out, "<%s>: Unverified Client host",
-		    e->s->client.unverified_name);
-		break;
-	case STAGE_HELO:
-		buf_printf(out, "<%s>: Helo command",
-		    e->helo != NULL ? e->helo : "");
-		break;
-	case STAGE_SENDER:
-		buf_printf(out, "<%s>: Sender address",
-		    e->sender != NULL ? e->sender : "");
-		break;
-	case STAGE_RELAY:
-	case STAGE_RECIPIENT:
-		buf_printf(out, "<%s>: Recipient address",
-		    e->recipient != NULL ? e->recipient : "");
-		break;
-	default:
-		buf_printf(out, "<%s>: %s", e->s->where,
-		    stage == STAGE_DATA ? "Data command" : "End-of-data");
-	}
+	struct stage_subject about = stage_parts(e, stage);
+
+	buf_printf(out, "<%s>: %s", about.name, about.what);
 }
 
 void
@@ -521,6 +564,21 @@ defer_if_permit(struct evaluation *e, const char *dsn, const char *format, ...)
 	if (e->if_permit.code == 0)
 		fill(&e->if_permit, 450, dsn, text);
 	return DUNNO;
+}
+
+enum decision
+defer_by(struct evaluation *e, const char *action, const char *dsn,
+    const char *format, ...)
+{
+	char text[REFUSAL_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	if (strcmp(action, "defer") == 0)
+		return refuse(e, 450, dsn, text);
+	return defer_if_permit(e, dsn, "%s", text);
 }
 
 enum decision

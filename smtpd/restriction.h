@@ -99,6 +99,10 @@ enum decision refuse_with(struct evaluation *e, int code, const char *dsn,
 /* The same, remembered for the case that all else permits. */
 enum decision defer_if_permit(struct evaluation *e, const char *dsn,
     const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* One of the two, as a setting like reject_tempfail_action says: defer, now. */
+enum decision
+defer_by(struct evaluation *e, const char *action, const char *dsn,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* A person must mend something: 451 4.3.5, with a warning in the log. */
 enum decision refuse_configuration(struct evaluation *e, const char *format,
     ...) __attribute__((format(printf, 2, 3)));
@@ -111,6 +115,18 @@ enum decision refuse_lookup(struct evaluation *e, const char *what);
  */
 void
 stage_subject(const struct evaluation *e, enum stage stage, struct buf *out);
+/* "Client host", and "name[addr]": what a restriction of it is about. */
+struct stage_subject {
+	const char *what;
+	const char *name;
+};
+struct stage_subject stage_parts(const struct evaluation *e, enum stage stage);
+/*
+ * smtpd_log_access_permit_actions: tells that the action has let something
+ * pass, unless it is overruled by a "defer if permit". "table" may be NULL.
+ */
+void log_permit(const struct evaluation *e, struct span action,
+    enum stage about, const char *table);
 /* The same without "rejected". */
 void stage_name(const struct evaluation *e, enum stage stage, struct buf *out);
 

@@ -90,6 +90,7 @@ struct session {
 	const char *where; /* command, or "CONNECT", for log lines */
 	char *helo; /* NULL before */
 	bool esmtp;
+	unsigned int discard; /* enum ehlo_keyword, for this client */
 	bool tls_seen; /* the session is inside TLS */
 	char *tls_text; /* what TLS, for the Received header */
 	char *user; /* logged in as, or NULL */

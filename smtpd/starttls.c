@@ -18,7 +18,7 @@ verb_starttls(struct session *s, struct span arguments)
 		say_no(s, 554, "5.5.1", "Error: TLS already active");
 		return;
 	}
-	if (s->config->tls == NULL || (s->config->discard & EHLO_STARTTLS)) {
+	if (s->config->tls == NULL || (s->discard & EHLO_STARTTLS)) {
 		say_no(s, 502, "5.5.1", "Error: command not implemented");
 		return;
 	}

@@ -51,7 +51,6 @@ static const struct kind {
 	{ "redis", "database hosts password query user" },
 };
 
-
 /* A file that was looked at, as "ldap:/path". */
 struct table_file {
 	struct table_file *next;
@@ -164,8 +163,8 @@ check_file(struct postconf *p, const struct kind *kind, const char *path)
 		log_warning("open \"%s\" configuration \"%s\": %s", kind->type,
 		    path, strerror(errno));
 	else if (!S_ISREG(st.st_mode))
-		log_warning(
-		    "open \"%s\" configuration \"%s\": not a regular file",
+		log_warning("open \"%s\" configuration \"%s\": not a regular "
+			    "file",
 		    kind->type, path);
 	else if (!logical_file_read(path, &text, &error))
 		log_warning("%.*s", SPAN_ARG(span_trim(buf_span(&error))));

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 libposthaste_a_SOURCES += \
 	lib/mail/address_list.c lib/mail/address_list.h \
+	lib/mail/character_set.c lib/mail/character_set.h \
 	lib/mail/delivery_log.c lib/mail/delivery_log.h \
 	lib/mail/destination.c lib/mail/destination.h \
 	lib/mail/header.c lib/mail/header.h \

@@ -193,6 +193,8 @@ read_type(struct level *l, struct span value)
 	if (take_char(&value, '/'))
 		subtype = take_token(&value);
 	l->e.has_type = true;
+	l->e.composite = span_is_nocase(type, "multipart") ||
+	    span_is_nocase(type, "message");
 	l->e.kind = span_is_nocase(type, "text") ? MIME_TEXT : MIME_OTHER;
 	if (span_is_nocase(type, "multipart") &&
 	    take_boundary(value, l->boundary)) {

@@ -38,6 +38,8 @@ struct mime_entity {
 	bool header_signed; /* within multipart/signed: not to be changed */
 	bool signed_over; /* so is its body */
 	bool message; /* has the header of a message, not of a part */
+	bool composite; /* says it is a multipart or a message, even where it
+			 * cannot be read as one */
 	bool has_type, has_encoding, has_version; /* fields it has */
 };
 

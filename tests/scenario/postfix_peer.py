@@ -3,6 +3,7 @@
 were unpacked below POSTFIX_ROOT, or, where that is not set, into the folder
 "postfix" beside POSTHASTE_ROOT. As a program, "postfix_peer.py FOLDER" unpacks
 Debian's packages there; nothing is installed."""
+import contextlib
 import functools
 import grp
 import os
@@ -10,6 +11,7 @@ import pathlib
 import pwd
 import subprocess
 import sys
+import time
 
 PACKAGES = ["postfix", "postfix-pcre", "postfix-cdb", "postfix-lmdb"]
 MODULES = """\
@@ -161,6 +163,26 @@ class PostfixServer(Postfix):
     def log(self):
         path = self.folder / "mail.log"
         return path.read_text(errors="replace") if path.exists() else ""
+
+
+@contextlib.contextmanager
+def beside(folder, port, main):
+    """One that listens, with these settings, or None where there is none."""
+    if why_not() or os.geteuid() != 0:
+        yield None
+        return
+    folder = pathlib.Path(folder)
+    folder.mkdir()
+    peer = PostfixServer(folder, port, "inet_interfaces = loopback-only\n"
+                         "alias_maps =\nalias_database =\n" + main).start()
+    try:
+        deadline = time.monotonic() + 60
+        while "daemon started" not in peer.log():
+            assert time.monotonic() < deadline, "Postfix does not start"
+            time.sleep(0.05)
+        yield peer
+    finally:
+        peer.stop()
 
 
 def unpack(folder):

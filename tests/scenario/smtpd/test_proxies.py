@@ -9,7 +9,7 @@ import pytest
 
 import postfix_peer
 from peers import Dialogue
-from posthaste import AS_ROOT, free_port, wait_for
+from posthaste import free_port
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 LINE = "PROXY TCP4 192.0.2.1 192.0.2.25 40000 25\r\n"
@@ -190,20 +190,12 @@ SAME = ("smtpd_peername_lookup = no\nmynetworks = 127.0.0.0/8\n"
 def test_the_answers_are_postfix_s(suite):
     s = suite(main=XCLIENT + XFORWARD + SAME)
     ours = plain(hear(s.ports["smtp"]), "mx.example.test")
-    if postfix_peer.why_not() or not AS_ROOT:
-        pytest.skip("no Postfix to compare with, or not root")
     port = free_port()
-    folder = s.root / "postfix"
-    folder.mkdir()
-    peer = postfix_peer.PostfixServer(
-        folder, port, XCLIENT + XFORWARD + SAME +
-        "inet_interfaces = loopback-only\nalias_maps =\nalias_database =\n"
-        ).start()
-    try:
-        wait_for("Postfix", lambda: "daemon started" in peer.log())
+    with postfix_peer.beside(s.root / "postfix", port,
+                             XCLIENT + XFORWARD + SAME) as peer:
+        if peer is None:
+            pytest.skip("no Postfix to compare with, or not root")
         theirs = plain(hear(port), "host.example.test")
-    finally:
-        peer.stop()
     different = [(o, t) for o, t in zip(ours, theirs) if o != t]
     assert not different, "\n".join(map(str, different))
 
