@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,6 +144,18 @@ failed(struct buf *error, const char *what, const char *path)
 	return false;
 }
 
+/* Nothing is created beside a device or FIFO. */
+static bool
+irregular(struct buf *error, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0 || S_ISREG(st.st_mode))
+		return false;
+	buf_printf(error, "%s: not a regular file\n", path);
+	return true;
+}
+
 static bool
 unopened(struct buf *error, const char *path)
 {
@@ -195,6 +208,19 @@ write_new(int fd, const char *path, const struct buf *out)
 	    fd_write_all(fd, buf_text(out), out->n) == 0 && fsync(fd) == 0;
 }
 
+/* The rename lasts: what was reported as done is done. */
+static bool
+sync_folder(const char *path)
+{
+	char *copy = mem_text(path);
+	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool ok = fd >= 0 && fsync(fd) == 0;
+
+	fd_close(&fd);
+	free(copy);
+	return ok;
+}
+
 static bool
 edit_locked(int fd, const char *path, const char *temporary,
     const struct cf_edit *edit, struct buf *error)
@@ -206,7 +232,7 @@ edit_locked(int fd, const char *path, const char *temporary,
 	if (ok) {
 		cf_edit_text(buf_span(&text), edit, &out);
 		ok = (write_new(fd, path, &out) &&
-			 rename(temporary, path) == 0) ||
+			 rename(temporary, path) == 0 && sync_folder(path)) ||
 		    failed(error, "cannot write", temporary);
 	}
 	if (!ok)
@@ -220,10 +246,13 @@ bool
 cf_edit_file(const char *path, const struct cf_edit *edit, struct buf *error)
 {
 	/* a symbolic link stays one: what it points to is changed */
-	char *real = realpath(path, NULL), *temporary;
+	char *real, *temporary;
 	bool ok;
 	int fd;
 
+	if (irregular(error, path))
+		return false;
+	real = realpath(path, NULL);
 	if (real == NULL)
 		return unopened(error, path);
 	temporary = mem_printf("%s.tmp", real);

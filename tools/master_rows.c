@@ -367,9 +367,7 @@ row_put_command(const struct master_row *row, bool fold, size_t column,
 			continue;
 		}
 		put_word(&f, w->text, lines);
-		/* the first word that is no option begins a line; the rest
-		 * follows it */
-		lines = lines && w->option;
+		lines = false; /* what follows it stays with it */
 	}
 }
 

@@ -46,11 +46,14 @@ struct user {
 	const struct master_row *row;
 };
 
-/* In use by one service alone: what that one sets for itself. */
+/* In use by main.cf, or by one service: what that one sets for itself. */
 static struct span
-of_service(const struct postconf *p, const struct master_row *row,
+used_by(const struct postconf *p, const struct master_row *row,
     struct span name)
 {
+	if (row == NULL)
+		return span_of(
+		    arena_printf(p->arena, "main.cf/%.*s", SPAN_ARG(name)));
 	return span_of(arena_printf(p->arena, "%.*s/%.*s/%.*s",
 	    SPAN_ARG(row->field[ROW_SERVICE]), SPAN_ARG(row->field[ROW_TYPE]),
 	    SPAN_ARG(name)));
@@ -61,9 +64,10 @@ use(void *with, struct span name)
 {
 	struct user *u = with;
 
-	if (u->row != NULL && row_find(u->row, name) != NULL)
-		name = of_service(u->p, u->row, name);
-	postconf_use(u->p, name);
+	if (u->row == NULL || row_find(u->row, name) != NULL)
+		postconf_use(u->p, used_by(u->p, u->row, name));
+	if (u->row == NULL || row_find(u->row, name) == NULL)
+		postconf_use(u->p, name);
 }
 
 /* Templates have names that only their users know. */
@@ -188,7 +192,7 @@ is_family(const struct postconf *p, struct span name)
 
 /* Built in by the suite, and a family of a service's with Postfix. */
 static bool
-is_of_service(struct span name)
+is_used_by(struct span name)
 {
 	static const char *const services[] = { "smtp_destination_",
 		"lmtp_destination_", "relay_destination_",
@@ -206,7 +210,7 @@ postconf_class(const struct postconf *p, struct span name)
 	char *text;
 	bool set;
 
-	if (!is_of_service(name) &&
+	if (!is_used_by(name) &&
 	    (param_find(name) != NULL || compat_find(name) != NULL))
 		return CLASS_BUILTIN;
 	if (is_family(p, name))
@@ -316,8 +320,9 @@ check_setting(struct warning *w, struct span name, struct span value)
 
 	if (postconf_read_only(name))
 		what = "read-only parameter assignment";
-	else if (postconf_class(w->p, name) != 0 || in_use(w->p, name) ||
-	    in_use(w->p, of_service(w->p, w->row, name)))
+	else if (postconf_class(w->p, name) != 0 ||
+	    in_use(w->p, used_by(w->p, NULL, name)) ||
+	    in_use(w->p, used_by(w->p, w->row, name)))
 		return;
 	log_warning("%s/master.cf: %s: %.*s=%.*s", w->p->directory, what,
 	    SPAN_ARG(name), SPAN_ARG(value));

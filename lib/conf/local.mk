@@ -34,3 +34,7 @@ tests_fuzz_main_cf_fuzz_SOURCES = tests/fuzz/main_cf_fuzz.c \
 	tests/fuzz/replay.c
 tests_fuzz_master_cf_fuzz_SOURCES = tests/fuzz/master_cf_fuzz.c \
 	tests/fuzz/replay.c
+check_PROGRAMS += tests/fuzz/conf_expand_fuzz
+TESTS += tests/fuzz/conf_expand_fuzz
+tests_fuzz_conf_expand_fuzz_SOURCES = tests/fuzz/conf_expand_fuzz.c \
+	tests/fuzz/replay.c

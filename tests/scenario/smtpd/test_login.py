@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """AUTH: only where it may be, one identity, nobody else disturbed."""
 import base64
+import re
 import ssl
 import threading
 
@@ -173,3 +174,24 @@ def test_a_refusal_tells_nothing(suite):
     for secret in (WRONG, nobody):
         with submission(s) as d:
             assert d.ask(f"AUTH PLAIN {secret}") == replies["closed"]
+
+
+def test_site_that_had_dovecot_for_this(suite):
+    """smtpd_sasl_type = dovecot: auth answers in its stead, for the accounts
+    of the suite; the report says so."""
+    s = suite(main="smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\n"
+                   "smtpd_sasl_path = private/auth\n"
+                   "smtpd_recipient_restrictions = permit_sasl_authenticated, "
+                   "reject\n")
+    with submission(s) as d:
+        assert "PLAIN" in d.hello
+        assert d.ask(f"AUTH PLAIN {WRONG}").startswith("535 5.7.8")
+        assert d.ask(f"AUTH PLAIN {GOOD}").startswith("235 2.7.0")
+        assert d.ask("MAIL FROM:<alice@example.test>").startswith("250")
+        assert d.ask("RCPT TO:<bob@example.test>").startswith("250")
+        assert d.ask("DATA").startswith("354")
+        assert d.ask("Subject: x\r\n\r\nx\r\n.").startswith("250")
+    s.wait_messages("bob")
+    report = s.posthaste("check", "--report").out
+    for name in ("smtpd_sasl_type", "smtpd_sasl_path"):
+        assert re.search(rf"(?m)^main.cf:\d+: mapped: {name}: .*auth", report)

@@ -117,8 +117,10 @@ class Text:
         if self.odd(0.1):
             names.append(self.pick(names))
         for name in names:
-            line = (name + self.blank() + "=" + self.blank() +
-                    self.value(self.random.randint(0, 3)))
+            value = self.value(self.random.randint(0, 3))
+            if name.endswith("classes"):
+                value = self.pick(["a b", "a,b", "mine", "a, nope", ""])
+            line = name + self.blank() + "=" + self.blank() + value
             if self.odd(0.01):
                 line = self.pick([name, "=" + name, " " + line, "a b = c"])
             out += self.wrapped(line) + self.pick(["\n"] * 9 + [" \n"])
@@ -252,6 +254,7 @@ ALLOWED = {
     "overriding earlier entry": "ours ends a long value after 200 bytes",
     "refused": "of several mistakes which one is found first",
     "CR": "not tried: Postfix shows that of a line's end",
+    "classes": "not tried with $name: Postfix takes what is set alone",
     "-Me": "not tried: two at once, of which Postfix may lose one",
     "aliases": "alias_maps has another default",
     "crashed": "Postfix dies of some expressions",
