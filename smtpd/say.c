@@ -10,6 +10,7 @@
 #include "lib/log/log.h"
 #include "lib/mail/reply.h"
 #include "lib/task/task.h"
+#include "smtpd/ask.h"
 #include "smtpd/session.h"
 
 /* soft_bounce: what is refused for good is refused for now. */
@@ -65,11 +66,71 @@ footer_name(void *with, struct span name)
 	return NULL;
 }
 
+/*
+ * What tables say of an answer, by all of it: "550 5.7.1 text". False: nothing,
+ * or they cannot be asked, and the answer stays as it is.
+ */
+static bool
+look_up_reply(const char *setting, const char *maps, struct span reply,
+    struct buf *value)
+{
+	enum table_result r = TABLE_NONE;
+
+	if (maps[0] != '\0')
+		r = ask_tables(maps, &reply, 1, value);
+	if (r == TABLE_AGAIN || r == TABLE_BROKEN)
+		log_warning("%s: %s", setting, buf_text(value));
+	return r == TABLE_FOUND;
+}
+
+/* The answer as a client sees it, on one line. */
+static void
+whole_reply(const struct session *s, int code, const char *dsn,
+    const char *text, struct buf *out)
+{
+	char told[WHY_DSN_MAX];
+
+	snprintf(told, sizeof(told), "%s", dsn != NULL ? dsn : "");
+	if (s->config->common->soft_bounce)
+		soften(&code, told);
+	buf_printf(out, "%d %s%s%s", code, told, told[0] ? " " : "", text);
+}
+
+/* smtpd_reject_filter_maps: another answer, which is a refusal as well. */
+static void
+filter_reply(struct session *s, int *code, char dsn[WHY_DSN_MAX],
+    struct buf *text)
+{
+	static const char setting[] = "smtpd_reject_filter_maps";
+	struct buf reply = BUF_INIT(REPLY_TEXT_MAX);
+	struct buf value = BUF_INIT(TABLE_VALUE_MAX);
+	char other_dsn[WHY_DSN_MAX] = "";
+	int other = 0;
+	struct span rest;
+
+	whole_reply(s, *code, dsn, buf_text(text), &reply);
+	if (look_up_reply(setting, s->p->smtpd_reject_filter_maps,
+		buf_span(&reply), &value)) {
+		rest = buf_span(&value);
+		reply_take_codes(&rest, &other, other_dsn);
+		if (other >= 400 && rest.n > 0) {
+			*code = other;
+			memcpy(dsn, other_dsn, WHY_DSN_MAX);
+			buf_reset(text);
+			buf_add_span(text, rest);
+		} else {
+			log_warning("%s: no refusal: %s", setting,
+			    buf_text(&value));
+		}
+	}
+	buf_fini(&reply);
+	buf_fini(&value);
+}
+
 /* "\n" begins a line, "\c" in front goes on in the one there is. */
 static void
-add_footer(struct session *s, struct buf *out)
+add_footer(struct session *s, const char *footer, struct buf *out)
 {
-	const char *footer = s->p->smtpd_reject_footer;
 	struct buf error = BUF_INIT(1024), text = BUF_INIT(REPLY_TEXT_MAX);
 
 	if (footer[0] == '\0')
@@ -93,9 +154,29 @@ add_footer(struct session *s, struct buf *out)
 	buf_fini(&text);
 }
 
+/* smtpd_reject_footer, or for single answers another one. */
+static void
+choose_footer(struct session *s, int code, const char *dsn, struct buf *out)
+{
+	const char *maps = s->p->smtpd_reject_footer_maps;
+	struct buf reply = BUF_INIT(REPLY_TEXT_MAX);
+	struct buf value = BUF_INIT(TABLE_VALUE_MAX);
+
+	whole_reply(s, code, dsn, buf_text(out), &reply);
+	add_footer(s,
+	    look_up_reply("smtpd_reject_footer_maps", maps, buf_span(&reply),
+		&value) ?
+		buf_text(&value) :
+		s->p->smtpd_reject_footer,
+	    out);
+	buf_fini(&reply);
+	buf_fini(&value);
+}
+
 static void
 refuse(struct session *s, int code, const char *dsn, const char *text)
 {
+	char told[WHY_DSN_MAX];
 	struct buf out = BUF_INIT(REPLY_TEXT_MAX);
 
 	s->errors++;
@@ -104,8 +185,10 @@ refuse(struct session *s, int code, const char *dsn, const char *text)
 		wait_until(clock_in(s->p->smtpd_error_sleep_time));
 	}
 	buf_add_text(&out, text);
-	add_footer(s, &out);
-	send_reply(s, code, dsn, buf_text(&out));
+	snprintf(told, sizeof(told), "%s", dsn != NULL ? dsn : "");
+	filter_reply(s, &code, told, &out);
+	choose_footer(s, code, told, &out);
+	send_reply(s, code, told[0] != '\0' ? told : NULL, buf_text(&out));
 	buf_fini(&out);
 }
 

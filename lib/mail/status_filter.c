@@ -40,6 +40,7 @@ status_filter_take(const char *setting, struct span answer, enum verdict *v,
 	snprintf(why->dsn, sizeof(why->dsn), "%s", dsn);
 	if (rest.n > 0) /* else the text stays */
 		snprintf(why->text, sizeof(why->text), "%.*s",
-		    (int)(rest.n < WHY_TEXT_MAX ? rest.n : WHY_TEXT_MAX - 1), rest.p);
+		    (int)(rest.n < WHY_TEXT_MAX ? rest.n : WHY_TEXT_MAX - 1),
+		    rest.p);
 	return true;
 }

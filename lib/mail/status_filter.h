@@ -17,8 +17,9 @@ enum { STATUS_FILTER_KEY_MAX = 1024 }; /* what is longer is cut */
 /* What the table is asked: "5.1.1 text". */
 void status_filter_key(const struct why *why, struct buf *key);
 /*
- * The table's answer, in the same form, or the code alone. False, with a warning that names the
- * setting, where it is not valid; *v and *why are then as they were.
+ * The table's answer, in the same form, or the code alone. False, with a
+ * warning that names the setting, where it is not valid; *v and *why are then
+ * as they were.
  */
 bool status_filter_take(const char *setting, struct span answer,
     enum verdict *v, struct why *why);
