@@ -5,6 +5,7 @@
  * (everything of ours is close-on-exec), an environment of our choice, and an
  * argument list, never a command line.
  */
+#include "master/absorbed.h"
 #include "master/master.h"
 
 #include <errno.h>
@@ -59,6 +60,16 @@ put_number(struct arguments *a, const char *option, uint64_t number)
 	put(a, arena_printf(a->arena, "%llu", (unsigned long long)number));
 }
 
+/* In the log: smtpd is itself where it stands in for postscreen. */
+static const char *
+name_of(const struct planned *p)
+{
+	const struct absorbed *a = absorbed_find(p->entry->command);
+
+	return a != NULL && a->kind == ABSORBED_STANDS_IN ? p->program->name :
+							    p->entry->command;
+}
+
 static void
 make_arguments(struct arguments *a, const struct child *c, size_t listeners)
 {
@@ -71,7 +82,7 @@ make_arguments(struct arguments *a, const struct child *c, size_t listeners)
 	put(a, "-t");
 	put(a, service_type_name(e->type));
 	put(a, "-c");
-	put(a, e->command);
+	put(a, name_of(p));
 	put_number(a, "-g", c->generation);
 	put_number(a, "-l", listeners);
 	put_number(a, "-m", (uint64_t)e->maxproc);

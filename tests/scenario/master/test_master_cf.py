@@ -125,6 +125,8 @@ def test_who_comes_through_postscreen_gets_its_smtpds_options(suite):
         assert "AUTH" not in d.ask("EHLO client.test")
         d.ask("MAIL FROM:<a@b.test>")
         assert d.ask("RCPT TO:<x@elsewhere.test>").startswith("554")
+    # what reads logs of Postfix looks for smtpd there
+    s.wait_log(r"posthaste/smtpd\[\d+\]: NOQUEUE: reject: RCPT from ")
     report = s.posthaste("check", "--report", check=False).out
     assert ("mapped: strangers/pass smtpd: its options count for the line of "
             "postscreen") in report
