@@ -44,6 +44,10 @@ command_mail(struct peer *p, const struct msg_deliver *m, const char *sender,
 			buf_add_text(&line,
 			    m->ret == 1 ? " RET=FULL" : " RET=HDRS");
 	}
+	/* RFC 4954 section 5: who the sender is, we do not vouch for */
+	if ((features & PEER_AUTH) &&
+	    settings()->smtp.smtp_send_dummy_mail_auth)
+		buf_add_text(&line, " AUTH=<>");
 	peer_say(p, settings()->smtp.smtp_mail_timeout, "%s", buf_text(&line));
 	buf_fini(&line);
 }

@@ -11,6 +11,7 @@
 #include "lib/base/clock.h"
 #include "lib/log/log.h"
 #include "lib/net/connect.h"
+#include "smtp/ask_lookup.h"
 #include "smtp/settings.h"
 
 enum { SYSTEM_CONNECT_S = 180 }; /* smtp_connect_timeout = 0 */
@@ -30,10 +31,33 @@ static const struct {
 	{ "CHUNKING", PEER_CHUNKING },
 };
 
-static bool
-discarded(struct span keyword)
+/* What of this server's extensions is to be ignored. */
+static enum verdict
+find_discarded(struct greeting *g, struct peer *p, struct why *why)
 {
-	struct span rest = span_of(settings()->smtp.smtp_discard_ehlo_keywords),
+	const char *setting = settings()->lmtp ?
+	    "lmtp_discard_lhlo_keyword_address_maps" :
+	    "smtp_discard_ehlo_keyword_address_maps";
+	const char *table =
+	    settings()->smtp.smtp_discard_ehlo_keyword_address_maps;
+	const char *key = p->address;
+	enum table_result r;
+
+	p->discard = NULL;
+	if (table[0] == '\0')
+		return OK;
+	r = ask_table(g->arena, setting, table, &key, 1, &p->discard);
+	if (r == TABLE_FOUND || r == TABLE_NONE)
+		return OK;
+	return why_set(why, "4.3.0", "%s lookup error", setting);
+}
+
+static bool
+discarded(const struct peer *p, struct span keyword)
+{
+	struct span rest = span_of(p->discard != NULL ?
+			    p->discard :
+			    settings()->smtp.smtp_discard_ehlo_keywords),
 		    item;
 
 	while (conf_list_next(&rest, &item))
@@ -82,7 +106,8 @@ greet_extension(struct peer *p, struct span line, bool first)
 	struct span rest = line, word;
 
 	/* "AUTH=LOGIN" is an old form that some still speak */
-	if (first || !span_cut(&rest, " =\t", true, &word) || discarded(word))
+	if (first || !span_cut(&rest, " =\t", true, &word) ||
+	    discarded(p, word))
 		return;
 	for (size_t i = 0; i < sizeof(extensions) / sizeof(extensions[0]); i++)
 		if (span_is_nocase(word, extensions[i].name)) {
@@ -289,7 +314,8 @@ check_server(const struct greeting *g, struct peer *p, struct why *why)
 	    g->policy->level == TLS_ENCRYPT && g->policy->match != NULL;
 	bool known = fingerprints && fingerprint_known(g, p);
 
-	log_tls(p, known || g->policy->level == TLS_VERIFY);
+	p->proven = known || g->policy->level == TLS_VERIFY;
+	log_tls(p, p->proven);
 	if (!fingerprints || known)
 		return OK;
 	p->broken = true;
@@ -374,9 +400,11 @@ plaintext_forbidden(const struct peer *p)
 	const struct smtp_params *set = &settings()->smtp;
 	struct span rest, item;
 
-	rest = span_of(stream_tls(p->io) != NULL ?
-		set->smtp_sasl_tls_security_options :
-		set->smtp_sasl_security_options);
+	rest =
+	    span_of(p->proven ? set->smtp_sasl_tls_verified_security_options :
+		    stream_tls(p->io) != NULL ?
+				set->smtp_sasl_tls_security_options :
+				set->smtp_sasl_security_options);
 	while (conf_list_next(&rest, &item))
 		if (span_is_nocase(item, "noplaintext"))
 			return true;
@@ -485,7 +513,8 @@ introduce(struct greeting *g, struct peer *p, bool tls, bool *plain,
 	bool esmtp = false;
 	enum verdict v = OK;
 
-	if (wrapped)
+	v = find_discarded(g, p, why);
+	if (v == OK && wrapped)
 		v = handshake(g, p, why);
 	if (v == OK)
 		v = hear_banner(g, p, &esmtp, why);
@@ -500,6 +529,7 @@ introduce(struct greeting *g, struct peer *p, bool tls, bool *plain,
 	if (v != OK)
 		return v;
 	g->handshake = true;
+	p->discard = NULL; /* of this delivery's memory */
 	return authenticate(g, p, why);
 }
 

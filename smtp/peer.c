@@ -11,9 +11,13 @@
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/mail/reply.h"
+#include "smtp/ask_lookup.h"
 #include "smtp/settings.h"
 
-enum { COMMAND_MAX = 4096 };
+enum {
+	COMMAND_MAX = 4096,
+	FILTERED_MAX = 1024, /* longest key of a table */
+};
 
 static struct peer *
 make(int fd, const char *name)
@@ -33,6 +37,7 @@ peer_new(int fd, const char *name, const struct address *a)
 	char host[ADDRESS_TEXT_MAX];
 
 	address_host(a, host);
+	snprintf(p->address, sizeof(p->address), "%s", host);
 	snprintf(p->shown, sizeof(p->shown), "%s[%s]", p->name, host);
 	snprintf(p->relay, sizeof(p->relay), "%s:%u", p->shown,
 	    address_port(a));
@@ -46,6 +51,7 @@ peer_new_unix(int fd, const char *path)
 
 	snprintf(p->shown, sizeof(p->shown), "%s[%.100s]", p->name, path);
 	snprintf(p->relay, sizeof(p->relay), "%s", p->shown);
+	snprintf(p->address, sizeof(p->address), "%s", path);
 	return p;
 }
 
@@ -150,9 +156,32 @@ settle_dsn(struct peer_reply *r, struct span text)
 							       4);
 }
 
+/*
+ * smtp_reply_filter: what the table has takes the line's place. False: the
+ * table did not answer.
+ */
+static bool
+filter_line(struct arena *a, struct span *text)
+{
+	const char *table = settings()->smtp.smtp_reply_filter;
+	const char *key, *value;
+	enum table_result r;
+
+	if (table[0] == '\0' || text->n > FILTERED_MAX ||
+	    memchr(text->p, '\0', text->n) != NULL)
+		return true;
+	key = arena_span(a, *text);
+	r = ask_table(a,
+	    settings()->lmtp ? "lmtp_reply_filter" : "smtp_reply_filter", table,
+	    &key, 1, &value);
+	if (r == TABLE_FOUND)
+		*text = span_of(value);
+	return r == TABLE_FOUND || r == TABLE_NONE;
+}
+
 static enum verdict
 hear_line(struct peer *p, const char *doing, struct reply_line *line,
-    struct why *why)
+    struct arena *a, struct why *why)
 {
 	struct span text;
 	enum io result = stream_line(p->io, PEER_REPLY_LINE, &text, NULL);
@@ -161,6 +190,11 @@ hear_line(struct peer *p, const char *doing, struct reply_line *line,
 		return peer_failed(p, result, doing, why);
 	log_debug("< %s: %.*s", p->shown, (int)(text.n > 500 ? 500 : text.n),
 	    text.p);
+	if (!filter_line(a, &text)) {
+		p->broken = true;
+		return why_set(why, "4.3.0", "%s_reply_filter lookup error",
+		    settings()->lmtp ? "lmtp" : "smtp");
+	}
 	if (!reply_parse_line(text, line))
 		return protocol_error(p, text, doing, why);
 	return OK;
@@ -172,11 +206,14 @@ peer_hear(struct peer *p, int64_t timeout_s, const char *doing,
 {
 	struct buf text = BUF_INIT(PEER_REPLY_TEXT - 1);
 	struct reply_line line = { .more = true };
+	struct arena *a = NULL; /* lines that the filter made */
 	enum verdict v = OK;
 
 	memset(r, 0, sizeof(*r));
 	if (p->broken)
 		return peer_failed(p, IO_ERROR, doing, why);
+	if (settings()->smtp.smtp_reply_filter[0] != '\0')
+		a = arena_new();
 	/* for all lines together: a trickle of them is no escape */
 	stream_timeout(p->io, timeout_s * 1000);
 	stream_deadline(p->io, clock_in(timeout_s));
@@ -185,7 +222,7 @@ peer_hear(struct peer *p, int64_t timeout_s, const char *doing,
 			v = peer_failed(p, IO_LONG, doing, why);
 			break;
 		}
-		if ((v = hear_line(p, doing, &line, why)) != OK)
+		if ((v = hear_line(p, doing, &line, a, why)) != OK)
 			break;
 		if (lines == 0) {
 			r->code = line.code;
@@ -205,6 +242,7 @@ peer_hear(struct peer *p, int64_t timeout_s, const char *doing,
 	snprintf(r->text, sizeof(r->text), "%.*s",
 	    SPAN_ARG(span_trim(buf_span(&text))));
 	buf_fini(&text);
+	arena_free(&a);
 	if (r->code == 421)
 		p->broken = true;
 	return v;

@@ -39,6 +39,9 @@ struct peer {
 	char name[WHY_MTA_MAX]; /* host name as looked up */
 	char shown[WHY_MTA_MAX + ADDRESS_TEXT_MAX + 4]; /* "name[addr]" */
 	char relay[WHY_MTA_MAX + ADDRESS_TEXT_MAX + 12]; /* and ":port" */
+	char address[128]; /* of the host, or the socket's path */
+	const char *discard; /* extensions to ignore; NULL: as the settings */
+	bool proven; /* its certificate is the one that was wanted */
 	char *key; /* of the cache: destination and what was agreed */
 	unsigned int features; /* enum peer_feature */
 	unsigned int mechanisms;

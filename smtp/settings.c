@@ -74,7 +74,12 @@ speak_lmtp(struct smtp_params *p, struct tls_params *t)
 	SAME(p, sasl_mechanism_filter);
 	SAME(p, sasl_password_result_delimiter);
 	SAME(p, sender_dependent_authentication);
+	p->smtp_discard_ehlo_keyword_address_maps =
+	    p->lmtp_discard_lhlo_keyword_address_maps;
 	SAME(p, skip_5xx_greeting);
+	SAME(p, reply_filter);
+	SAME(p, send_dummy_mail_auth);
+	SAME(p, sasl_tls_verified_security_options);
 	SAME(p, delivery_status_filter);
 	SAME(p, starttls_timeout);
 	t->smtp_tls_security_level = p->lmtp_tls_security_level;
@@ -99,6 +104,7 @@ speak_lmtp(struct smtp_params *p, struct tls_params *t)
 	SAME(t, tls_loglevel);
 	SAME(t, tls_scert_verifydepth);
 	SAME(t, tls_servername);
+	SAME(t, tls_trust_anchor_file);
 	SAME(t, tls_note_starttls_offer);
 #undef SAME
 }

@@ -111,6 +111,11 @@ struct tls_client_settings {
 	enum tls_level level;
 	const char *ca_file; /* PEM path, or NULL for the system's */
 	const char *ca_directory;
+	/*
+	 * Files of certificates that alone are trusted, even if they are no
+	 * authorities; then nothing is taken from elsewhere. NULL, "": none.
+	 */
+	const char *anchors;
 	const char *protocols;
 	const char *ciphers;
 	struct tls_files files; /* our certificate, if we have one */

@@ -272,6 +272,7 @@ check_client(struct trial *t, bool has_files)
 	if (has_files)
 		try_client(t, &own);
 	try_trust(t, "CAfile", tls_trust_file, t->errors);
+	try_trust(t, "trust_anchor_file", tls_trust_anchors, t->errors);
 	try_trust(t, "CApath", tls_trust_directory,
 	    needs_directory(t) ? t->errors : t->warnings);
 }

@@ -316,6 +316,17 @@ tls_server_new(const struct tls_server_settings *settings, const char **error)
 	return finish(c, good, &why, error);
 }
 
+static bool
+trust(struct tls_context *c, const struct tls_client_settings *s,
+    struct buf *error)
+{
+	if (s->anchors != NULL && s->anchors[0] != '\0')
+		return tls_trust_anchors(SSL_CTX_get_cert_store(c->ssl),
+		    s->anchors, error);
+	return tls_context_trust(c, s->ca_file, s->ca_directory,
+	    s->choice.system_authorities, error);
+}
+
 struct tls_context *
 tls_client_new(const struct tls_client_settings *settings, const char **error)
 {
@@ -327,8 +338,7 @@ tls_client_new(const struct tls_client_settings *settings, const char **error)
 	    set_common(c->ssl, settings->protocols, settings->ciphers, &why) &&
 	    set_choice(c->ssl, &settings->choice, &why) &&
 	    load(c, NULL, 0, &settings->files, settings->sign, &why) &&
-	    tls_context_trust(c, settings->ca_file, settings->ca_directory,
-		settings->choice.system_authorities, &why);
+	    trust(c, settings, &why);
 	if (good) {
 		c->host_flags = settings->choice.wildcard_many ?
 		    X509_CHECK_FLAG_MULTI_LABEL_WILDCARDS :

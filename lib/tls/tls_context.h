@@ -46,6 +46,8 @@ bool tls_session_load_text(SSL *ssl, struct span pem, tls_sign_function *sign,
  */
 bool tls_context_trust(struct tls_context *c, const char *ca_file,
     const char *ca_directory, bool system_too, struct buf *error);
+/* Files of certificates that are trusted as they are; nothing else is. */
+bool tls_trust_anchors(X509_STORE *store, const char *files, struct buf *error);
 bool tls_trust_file(X509_STORE *store, const char *path, struct buf *error);
 bool
 tls_trust_directory(X509_STORE *store, const char *path, struct buf *error);

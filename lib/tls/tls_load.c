@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <openssl/err.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -262,4 +263,45 @@ tls_context_trust(struct tls_context *c, const char *ca_file,
 		    buf_text(&why));
 	buf_fini(&why);
 	return !is_set(ca_file) || tls_trust_file(store, ca_file, error);
+}
+
+/* Of a public key there is no name, and no end, to look at. */
+static bool
+has_bare_key(const char *path)
+{
+	char name[] = "-----BEGIN PUBLIC KEY-----", line[128];
+	FILE *f = fopen(path, "re");
+	bool found = false;
+
+	while (f != NULL && !found && fgets(line, sizeof(line), f) != NULL)
+		found = strncmp(line, name, sizeof(name) - 1) == 0;
+	if (f != NULL)
+		fclose(f);
+	return found;
+}
+
+bool
+tls_trust_anchors(X509_STORE *store, const char *files, struct buf *error)
+{
+	struct span rest = span_of(files), word;
+	bool good = true;
+
+	/* a chain may end with one that is no root */
+	X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
+	while (good && span_cut(&rest, ", \t\r\n", true, &word)) {
+		struct arena *a = arena_new();
+		const char *path = arena_span(a, word);
+
+		if (word.n > 0 && has_bare_key(path)) {
+			buf_printf(error,
+			    "%s: a public key alone is no trust anchor here: "
+			    "put its certificate there",
+			    path);
+			good = false;
+		} else if (word.n > 0) {
+			good = tls_trust_file(store, path, error);
+		}
+		arena_free(&a);
+	}
+	return good;
 }

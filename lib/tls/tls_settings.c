@@ -127,6 +127,7 @@ tls_smtp_context(const struct tls_params *p, enum tls_level level,
 		.level = level,
 		.ca_file = p->smtp_tls_CAfile,
 		.ca_directory = p->smtp_tls_CApath,
+		.anchors = p->smtp_tls_trust_anchor_file,
 		.protocols = must ? p->smtp_tls_mandatory_protocols :
 				    p->smtp_tls_protocols,
 		.files = {

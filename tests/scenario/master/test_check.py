@@ -258,9 +258,9 @@ WARNINGS = {
         "address_verify_negative_cache = no\n", "",
         "address_verify_negative_cache: address verification comes later"),
     "setting of a service that comes later": (
-        "", "more unix - - n - 9 smtp -o smtp_reply_filter=pcre:/x\n",
-        "service more/unix: -o option: smtp_reply_filter: rewriting the "
-        "replies of faulty servers comes later"),
+        "", "more unix - - n - 9 smtp -o use_srv_lookup=submission\n",
+        "service more/unix: -o option: use_srv_lookup: SRV records come "
+        "later"),
     "name of an older release": (
         "qmgr_site_hog_factor = 90\n", "",
         "qmgr_site_hog_factor: no message holds another up"),
