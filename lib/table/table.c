@@ -97,10 +97,19 @@ table_type_known(struct span name)
 void
 table_types(void (*visit)(void *with, const char *name), void *with)
 {
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		if (types[i].ops != &table_client_ops ||
-		    table_client_installed(types[i].name))
+	bool proxy = false; /* in its place in the alphabet */
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (!proxy && strcmp(types[i].name, "proxy") > 0) {
+			visit(with, "proxy");
+			proxy = true;
+		}
+		/* Postfix has debug:, and does not list it */
+		if (types[i].ops != &table_debug_ops &&
+		    (types[i].ops != &table_client_ops ||
+			table_client_installed(types[i].name)))
 			visit(with, types[i].name);
+	}
 }
 
 bool

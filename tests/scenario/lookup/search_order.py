@@ -11,7 +11,8 @@ domains hold, so that one table has all of them. The value of the i-th key holds
 import dataclasses
 
 PARENT, DOTTED = "parent", "dotted"  # parent_domain_matches_subdomains
-FORMS = ("texthash", "regexp")
+FORMS = ("texthash", "regexp", "pcre")
+PATTERNS = FORMS[1:]
 
 
 @dataclasses.dataclass
@@ -70,7 +71,7 @@ ACCESS = "a.b.{c}{n}.test"
 def access(how, map, keys, never, mode):
     letter = "t" if how == "recipient" else how[0]
     question = {"sender": "u{n}+e@" + ACCESS, "recipient": "u{n}+e@" + ACCESS,
-                "client": NETS[0]}.get(how, ACCESS)
+                "client": NETS[0], "client6": NETS6[0]}.get(how, ACCESS)
     return Row(f"access by {how}, {mode}", map, question.replace("{c}", letter),
                [k.replace("{c}", letter) for k in keys],
                [k.replace("{c}", letter) for k in never],
@@ -82,6 +83,8 @@ UP = {PARENT: ["a.b.{c}{n}.test", "b.{c}{n}.test", "{c}{n}.test"],
 NOT_UP = {PARENT: [".a.b.{c}{n}.test", ".b.{c}{n}.test", ".{c}{n}.test"],
           DOTTED: [".a.b.{c}{n}.test", "b.{c}{n}.test", "{c}{n}.test"]}
 NETS = ["127.{net}.3.4", "127.{net}.3", "127.{net}"]
+NETS6 = [":".join(["2001", "db8", "{n}", "b", "c", "d", "e", "f"][:i])
+         for i in range(8, 2, -1)]
 
 
 def access_rows(mode):
@@ -95,6 +98,9 @@ def access_rows(mode):
                ["[a.b.{c}{n}.test]"], mode),
         access("client", "access_client", NETS, ["127.{net}.3.",
                "127.{net}.", "[127.{net}.3.4]"], mode),
+        access("client6", "access_client", NETS6, [
+            "2001:db8:{n}::", "2001:db8:{n}:", "[" + NETS6[0] + "]",
+            "2001:0db8:{n}:b:c:d:e:f"], mode),
         access("name of the client", "access_client", UP[mode], NOT_UP[mode],
                mode),
     ]
@@ -173,7 +179,7 @@ class Case:
         row = self.row
         if self.first == len(row.order):
             return set()
-        if self.form == "regexp" and self.first not in self.whole():
+        if self.form in PATTERNS and self.first not in self.whole():
             return set()
         passes = "+e" if self.first in row.extension else ""
         return {f"{self.first}{passes}"}
@@ -183,11 +189,11 @@ class Case:
         return (0, 1) if self.row.map == "alias_maps" else (0,)
 
 
-def cases(mode):
+def cases(mode, forms=FORMS):
     made = []
     for row in ROWS:
         if row.parents in ("", mode):
-            for form in FORMS if row.regexp else FORMS[:1]:
+            for form in forms if row.regexp else forms[:1]:
                 for first in range(len(row.order) + 1):
                     made.append(Case(row, len(made), form, first))
     return made

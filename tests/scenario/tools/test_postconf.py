@@ -193,3 +193,11 @@ def test_master_edit(conf):
     done = conf.command("postconf", "-M", "bad/inet=bad inet x", check=False)
     assert done.returncode == 1
     assert "bad" not in path.read_text()
+
+
+def test_types_of_tables_in_the_order_of_the_alphabet(suite):
+    """With proxy:, as in Postfix, and without debug:, as there."""
+    types = suite(start=False).command("postconf", "-m").out.split()
+    assert types == sorted(types)
+    assert "proxy" in types and "texthash" in types
+    assert "debug" not in types
