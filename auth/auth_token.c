@@ -15,7 +15,6 @@
  * One question at a time; master starts more processes when they are asked
  * for.
  */
-#include "auth/accounts.h"
 #include "auth/checker.h"
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
@@ -29,7 +28,11 @@
 enum { IDLE_S = 10, ANSWER_TIMEOUT_S = 10 };
 
 static struct common_params common;
-static struct auth_params settings;
+/* All that it is told of main.cf beyond what everybody is. */
+static struct {
+	const char *checker;
+	int64_t timeout;
+} settings;
 
 static bool
 one_line(const struct msg_token_check *m)
@@ -55,8 +58,7 @@ check(struct ipc *c, const struct msg_token_check *m)
 		ipc_refuse(c, "a word that is more than a line");
 		return false;
 	}
-	checker_ask(settings.auth_token_checker, settings.auth_token_timeout,
-	    &question, &found);
+	checker_ask(settings.checker, settings.timeout, &question, &found);
 	answer = (struct msg_token_checked){
 		.verdict = found.verdict,
 		.user = found.user,
@@ -83,6 +85,19 @@ session(const struct service *s, int fd)
 	ipc_free(&c);
 }
 
+static void
+before(const struct service *s)
+{
+	struct buf errors = BUF_INIT(4096);
+
+	if (!conf_fill_one(s->conf, "auth_token_checker", &settings.checker,
+		&errors) ||
+	    !conf_fill_one(s->conf, "auth_token_timeout", &settings.timeout,
+		&errors))
+		fatal("%.*s", SPAN_ARG(span_trim(buf_span(&errors))));
+	buf_fini(&errors);
+}
+
 /* Tokens are in our memory. */
 static void
 after(const struct service *s)
@@ -96,7 +111,6 @@ main(int argc, char **argv)
 {
 	static const struct service_params params[] = {
 		{ &common_param_group, &common },
-		{ &auth_param_group, &settings },
 		{ NULL, NULL },
 	};
 	static const struct service_spec spec = {
@@ -104,6 +118,7 @@ main(int argc, char **argv)
 		.style = SERVICE_ONE,
 		.params = params,
 		.protocol = &protocol_token,
+		.before = before,
 		.after = after,
 		.session = session,
 	};

@@ -81,6 +81,15 @@ conf_fill(struct conf *c, const struct param_group *group, void *into,
 	return ok;
 }
 
+bool
+conf_fill_one(struct conf *c, const char *name, void *into, struct buf *errors)
+{
+	const struct param *p = param_find(span_of(name));
+
+	ensure(p != NULL);
+	return fill_one(c, p, into, errors);
+}
+
 int64_t
 conf_family_number(struct conf *c, const char *name, const char *suffix,
     enum param_type type, int64_t fallback)

@@ -59,6 +59,27 @@ def test_passwords_of_settings_are_in_smtp_alone(suite):
     wait_for("settings", lambda: b"MARK-inline" in memory_of(pid))
 
 
+@pytest.mark.skipif(not AS_ROOT, reason="looks into other processes")
+def test_who_knows_tokens_is_not_told_where_accounts_are(suite):
+    s = suite(main="auth_token_checker = /bin/cat MARK-of-checker\n"
+                   "auth_mechanisms = plain oauthbearer\n"
+                   "account_domain = MARK-of-accounts.test\n")
+
+    def started(name, knows):
+        private = socket.socket(socket.AF_UNIX)
+        private.connect(str(s.root / "spool/private" / name))
+        pid = wait_for(name, lambda: s.processes(name))[0]
+        wait_for("settings", lambda: knows in memory_of(pid))
+        private.close()
+        return pid
+
+    pid = started("auth-token", b"MARK-of-checker")
+    assert b"MARK-of-accounts" not in memory_of(pid)
+    assert b"etc/accounts" not in memory_of(pid)
+    auth = started("auth", b"MARK-of-accounts")
+    assert b"etc/accounts" in memory_of(auth)
+
+
 ASKS = """#!/usr/bin/python3
 import os, socket, struct
 def text(s): return bytes([len(s)]) + s.encode()

@@ -36,6 +36,17 @@ def told():
     return found
 
 
+def test_who_knows_tokens_is_told_nothing_of_accounts():
+    """Its folder is auth's, whose settings say where accounts are."""
+    row = re.search(r'^PROGRAM\(auth-token, .*"([^"]*)", "[^"]*"\)$',
+                    (SOURCE / "lib/service/programs.def").read_text(), re.M)
+    text = (SOURCE / "auth/auth_token.c").read_text()
+    asked = {n for n in re.findall(r'"(\w+)"', text)
+             if n in group_of_settings()}
+    assert asked == set(row[1].split())
+    assert set(re.findall(r"&(\w+)_param_group", text)) == {"common"}
+
+
 def test_programs_are_told_all_that_they_ask_for():
     groups, missing = group_of_settings(), []
     folders = told()
