@@ -48,6 +48,9 @@ struct plan {
 	struct action *first, **last;
 	size_t count;
 	size_t forwards;
+	size_t entries; /* of lists, each time they are come to */
+	size_t includes; /* files, each time one is read */
+	size_t included; /* bytes of text of included files */
 	/* of the recipient, unquoted form */
 	const char *local; /* before the "@" */
 	const char *user; /* the same without its extension */

@@ -21,6 +21,13 @@
 enum {
 	DEPTH_MAX = 50, /* aliases of aliases, includes of includes */
 	ACTIONS_MAX = 20000,
+	/*
+	 * A user's files may name each other many times, twice the times at
+	 * each depth, and lead to few destinations or none.
+	 */
+	ENTRIES_MAX = 50000,
+	INCLUDES_MAX = 1000, /* files, each time one is read */
+	INCLUDED_MAX = 16 << 20, /* bytes of text, all files together */
 };
 
 enum origin { FROM_ALIAS, FROM_FORWARD, FROM_INCLUDE };
@@ -242,8 +249,17 @@ expand_include(struct plan *p, const struct step *outer, const char *path)
 	for (const struct step *s = outer; s != NULL; s = s->outer)
 		if (s->include != NULL && strcmp(s->include, path) == 0)
 			return loop(p, path);
+	if (++p->includes > INCLUDES_MAX)
+		return why_set(p->why, "5.2.4", "more than %d included files",
+		    INCLUDES_MAX);
 	v = include_file_read(p, path, &step.person, &text);
-	return v == OK ? expand_list(p, &step, text) : v;
+	if (v != OK)
+		return v;
+	p->included += strlen(text);
+	if (p->included > INCLUDED_MAX)
+		return why_set(p->why, "5.2.4",
+		    "more than %d bytes of included files", INCLUDED_MAX);
+	return expand_list(p, &step, text);
 }
 
 static enum verdict
@@ -294,9 +310,15 @@ expand_list(struct plan *p, const struct step *step, const char *text)
 
 	if (step->depth > DEPTH_MAX)
 		return loop(p, p->to->address);
-	while (v == OK && destinations_next(&rest, &kind, &one))
-		v = expand_one(p, step, kind,
-		    arena_text(p->r->arena, buf_text(&one)), alone);
+	while (v == OK && destinations_next(&rest, &kind, &one)) {
+		if (++p->entries > ENTRIES_MAX)
+			v = why_set(p->why, "5.2.4",
+			    "more than %d entries of aliases and their files",
+			    ENTRIES_MAX);
+		else
+			v = expand_one(p, step, kind,
+			    arena_text(p->r->arena, buf_text(&one)), alone);
+	}
 	buf_fini(&one);
 	return v;
 }
