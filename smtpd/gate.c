@@ -119,6 +119,32 @@ unknown(struct session *s, struct span name, struct span line)
 }
 
 bool
+gate_filter(struct session *s, struct span *line, struct buf *value)
+{
+	const char *maps = s->p->smtpd_command_filter;
+	char shown[SHOWN_MAX + 1], instead[SHOWN_MAX + 1];
+
+	if (maps[0] == '\0')
+		return true;
+	switch (ask_tables(maps, line, 1, value)) {
+	case TABLE_FOUND:
+		printable(*line, shown);
+		printable(buf_span(value), instead);
+		log_info("%s: smtpd_command_filter: \"%s\" for \"%s\"",
+		    s->client.full, instead, shown);
+		*line = buf_span(value);
+		return true;
+	case TABLE_NONE:
+		return true;
+	default:
+		log_warning("smtpd_command_filter: %s", buf_text(value));
+		say_goodbye(s, "4.3.0", "%s Server local error",
+		    s->config->common->myhostname);
+		return false;
+	}
+}
+
+bool
 gate_command(struct session *s, const struct verb *verb, struct span name,
     struct span line)
 {

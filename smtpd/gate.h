@@ -17,4 +17,10 @@ bool gate_synchronised(struct session *s);
 /* smtpd_forbid_bare_newline = reject: answer, log and end. */
 void gate_bare_newline(struct session *s);
 
+/*
+ * smtpd_command_filter: the line that is taken in the stead of *line, in
+ * *value, or the same. False: that cannot be known; the session ends, answered.
+ */
+bool gate_filter(struct session *s, struct span *line, struct buf *value);
+
 #endif

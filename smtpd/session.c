@@ -8,6 +8,7 @@
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/mail/mail_address.h"
+#include "lib/table/table.h"
 #include "lib/task/task.h"
 #include "smtpd/chunk.h"
 #include "smtpd/connect.h"
@@ -269,6 +270,16 @@ command(struct session *s, struct span line)
 		session_junk(s);
 }
 
+static void
+filtered_command(struct session *s, struct span line)
+{
+	struct buf value = BUF_INIT(TABLE_VALUE_MAX);
+
+	if (gate_filter(s, &line, &value))
+		command(s, line);
+	buf_fini(&value);
+}
+
 static bool
 too_many_errors(struct session *s)
 {
@@ -312,7 +323,7 @@ dialogue(struct session *s)
 
 	while (!s->closing && !too_many_errors(s) &&
 	    session_line(s, command_limit(s), &line) && fits(s, line))
-		command(s, line);
+		filtered_command(s, line);
 }
 
 static struct mem_pool sessions = MEM_POOL(struct session);
