@@ -358,7 +358,7 @@ static bool
 is_set(struct expansion *x, struct span name)
 {
 	const char *value = x->resolve ? x->resolve(x->with, name) : NULL;
-	const struct setting *s;
+	struct setting *s;
 
 	if (value == NULL && x->visit == NULL) {
 		s = conf_setting(x->conf, name);
@@ -367,8 +367,14 @@ is_set(struct expansion *x, struct span name)
 		value = conf_foreign(s) ? NULL : s->raw;
 		if (value == NULL)
 			value = own_name(x->conf, name);
-		if (value == NULL)
+		if (value == NULL && s->expanding)
+			return true;
+		if (value == NULL) {
+			/* finding a default out may ask for its own name */
+			s->expanding = true;
 			value = conf_fallback(x->conf, s->name);
+			s->expanding = false;
+		}
 	} else if (value == NULL) {
 		x->visit(x->with, name);
 	}

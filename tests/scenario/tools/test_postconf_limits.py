@@ -48,6 +48,16 @@ def test_ten_names_in_a_circle(postconf):
     assert "unreasonable macro call nesting" in done.stderr
 
 
+@pytest.mark.parametrize("value", [
+    "${mydomain?{mail.$mydomain}:{x}}", "${mydomain:x}y", "$mydomain",
+    "${myhostname?{a}}", "${mydomain?{${mynetworks?{$myhostname}}}}"])
+def test_defaults_found_out_in_a_circle(postconf, value):
+    """The default of mydomain comes from myhostname."""
+    done = postconf(f"myhostname = {value}\n", "-x", "myhostname", "mydomain")
+    assert done.returncode in (0, 1)
+    assert done.stdout or "unreasonable macro call nesting" in done.stderr
+
+
 def test_names_that_double_each_time(postconf):
     main = HEAD + "n0 = aa\n" + "".join(
         f"n{i} = $n{i - 1}$n{i - 1}\n" for i in range(1, 23))
