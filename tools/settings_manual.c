@@ -233,6 +233,17 @@ settings_manual(void)
 	     ".br\n"
 	     "Who gets reports that could not be delivered to the sender.\n"
 	     ".El");
+	puts(".Ss Of a line of postscreen\n"
+	     ".Bl -tag -width Ds\n"
+	     ".It Va smtpd_service_name\n"
+	     "Default:\n"
+	     ".Ql \"smtpd\"\n"
+	     ".Pq text\n"
+	     ".br\n"
+	     "The pass line of\n"
+	     ".Xr master.cf 5\n"
+	     "whose options its sessions have.\n"
+	     ".El");
 	puts(".Sh SETTINGS OF POSTFIX\n"
 	     "Every other setting that Postfix 3.12 has, or had once, is\n"
 	     "known.\n"

@@ -142,8 +142,8 @@ bool conf_scan(struct conf *c, const char *text, conf_name_visitor *visit,
 bool conf_fill(struct conf *c, const struct param_group *group, void *into,
     struct buf *errors);
 /* One setting of ours into its field, for who is told of this one alone. */
-bool conf_fill_one(struct conf *c, const char *name, void *into,
-    struct buf *errors);
+bool
+conf_fill_one(struct conf *c, const char *name, void *into, struct buf *errors);
 /*
  * NAME_suffix if set, else the fallback: the per-transport families, as
  * "smtp_destination_concurrency_limit".

@@ -115,9 +115,12 @@ REACHES = {
     "bounce": "lookup cleanup",
     "local": "lookup cleanup",
     "showq": "",
-    "lookup-smtp": "",
-    "auth": "auth-pam auth-token",
-    "auth-session": "",
+    "lookup-smtp": "lookup-smtp-server",
+    "lookup-server": "",
+    "lookup-smtp-server": "",
+    "lookup-auth-server": "",
+    "auth": "auth-pam auth-token lookup-auth-server",
+    "auth-session": "lookup-auth-server",
     "keyd": "",
     "pop3d-session": "auth-session",
     "imapd-session": "auth-session",
@@ -131,8 +134,7 @@ def test_program_reaches_its_peers_alone(suite, program):
     services = ["smtp", "relay", "lmtp", "local", "virtual", "error", "retry",
                 "discard", "pickup", "qmgr", "defer", "trace", "log", "master",
                 "unix:/dev/log", "unix:private/qmgr", "auth-pam",
-                "auth-token",
-                "lookup", *REACHES]
+                "auth-token", "lookup", *REACHES]
     replace(own_programs(s), program, ASKS.format(services=services, out=out))
     s.start()
     if program in ("smtpd", "pop3d", "imapd"):
@@ -193,14 +195,16 @@ LEFT = {
     "pop3d": set(),
     "imapd": set(),
     "keyd": set(),
-    # tables may be anywhere (and on servers: net-connect comes with a setting
-    # that names one); nothing is written
+    # tables may be anywhere; nothing is written. Those on servers have programs
+    # of their own, to which net-connect comes with a setting that names one
     "lookup": {"open_password_file", "open_upwards", "open_here", "map_code",
                "watch_files", "socket_unix"},
     "lookup-smtp": "lookup",
-    "auth": {"open_password_file", "open_upwards", "open_here", "map_code",
-             "watch_files", "socket_inet", "socket_unix"},
-    "auth-session": "auth",
+    "lookup-server": "lookup",
+    "lookup-smtp-server": "lookup",
+    "lookup-auth-server": "lookup",
+    "auth": "lookup",
+    "auth-session": "lookup",
     # the queue directory is their root directory, and root's
     "cleanup": {"open_here", "watch_files"},
     "qmgr": "cleanup",
