@@ -31,33 +31,91 @@ recipient_set_free(struct recipient_set *s)
 	*s = (struct recipient_set){ 0 };
 }
 
-/* "given" recipients came from outside, behind them are copies. */
-static void
-add_copy(struct recipient_set *s, size_t given, const char *address)
+/* The copies that settings add to a message. */
+struct copies {
+	struct recipient_set *set;
+	struct arena *arena;
+	size_t given; /* recipients that came from outside; copies follow */
+};
+
+/*
+ * One for this address, unless there is one. The address is mapped like any
+ * recipient's; what it becomes before aliases is what it counts as sent to.
+ */
+static enum verdict
+add_copy(const struct copies *c, const char *address, struct why *why)
 {
 	struct recipient r = { .address = address,
 		.original = address,
 		.orcpt = "",
 		.notify = NOTIFY_NEVER };
+	enum verdict v = ask_rewrite(c->arena, REWRITE_ENVELOPE_RECIPIENT,
+	    &r.original, 1, why);
 
-	for (size_t i = given; i < s->count; i++)
-		if (strcasecmp(s->items[i].address, address) == 0)
-			return;
-	recipient_set_add(s, &r);
+	for (size_t i = c->given; i < c->set->count; i++)
+		if (strcasecmp(c->set->items[i].original, r.original) == 0)
+			return v;
+	recipient_set_add(c->set, &r);
+	return v;
 }
 
 static enum verdict
-add_mapped(struct recipient_set *s, size_t given, struct arena *a,
-    const char *tables, const char *address, struct why *why)
+add_mapped(const struct copies *c, const char *tables, const char *address,
+    struct why *why)
 {
 	const char *value = NULL;
 	enum verdict v;
 
 	if (tables[0] == '\0' || address[0] == '\0')
 		return OK;
-	v = ask_address_query(a, tables, address, &value, why);
+	v = ask_address_query(c->arena, tables, address, &value, why);
 	if (v == OK && value != NULL && value[0] != '\0')
-		add_copy(s, given, value);
+		v = add_copy(c, value, why);
+	return v;
+}
+
+/*
+ * The given recipients as canonical mapping has them, before aliases; for
+ * those that are final that is their address.
+ */
+static enum verdict
+canonical_forms(const struct copies *c, const char **forms, struct why *why)
+{
+	const char *some[ASK_MOST];
+	size_t indices[ASK_MOST];
+	enum verdict v = OK;
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->given && v == OK; i++) {
+		forms[i] = c->set->items[i].address;
+		if (!c->set->items[i].final) {
+			some[n] = forms[i];
+			indices[n++] = i;
+		}
+		if (n == 0 || (n < ASK_MOST && i + 1 < c->given))
+			continue;
+		v = ask_rewrite(c->arena, REWRITE_ENVELOPE_RECIPIENT, some, n,
+		    why);
+		while (n > 0) {
+			n--;
+			forms[indices[n]] = some[n];
+		}
+	}
+	return v;
+}
+
+static enum verdict
+add_for_recipients(const struct copies *c, const char *tables, struct why *why)
+{
+	const char **forms;
+	enum verdict v;
+
+	if (tables[0] == '\0' || c->given == 0)
+		return OK;
+	forms = arena_alloc(c->arena, c->given * sizeof(*forms));
+	v = canonical_forms(c, forms, why);
+	for (size_t i = 0; i < c->given && v == OK; i++)
+		v = add_mapped(c, tables, forms[i], why);
 	return v;
 }
 
@@ -65,15 +123,15 @@ enum verdict
 recipient_set_add_copies(struct recipient_set *s, struct arena *a,
     const struct settings *set, const char *sender, struct why *why)
 {
-	size_t given = s->count;
-	enum verdict v;
+	const struct copies c = { s, a, s->count };
+	enum verdict v = OK;
 
 	if (set->own.always_bcc[0] != '\0')
-		add_copy(s, given, set->own.always_bcc);
-	v = add_mapped(s, given, a, set->own.sender_bcc_maps, sender, why);
-	for (size_t i = 0; i < given && v == OK; i++)
-		v = add_mapped(s, given, a, set->own.recipient_bcc_maps,
-		    s->items[i].address, why);
+		v = add_copy(&c, set->own.always_bcc, why);
+	if (v == OK)
+		v = add_mapped(&c, set->own.sender_bcc_maps, sender, why);
+	if (v == OK)
+		v = add_for_recipients(&c, set->own.recipient_bcc_maps, why);
 	return v;
 }
 
@@ -196,9 +254,6 @@ recipient_set_resolve(struct recipient_set *s, struct arena *a,
 		if (v != OK)
 			return v;
 	}
-	for (size_t i = 0; i < s->count && !set->own.enable_original_recipient;
-	     i++)
-		s->items[i].original = s->items[i].address;
 	if (s->count > 1)
 		drop_duplicates(s, set);
 	if (s->count > MOST)

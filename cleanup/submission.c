@@ -346,7 +346,7 @@ submission_new(const struct settings *set, struct arena *a,
 	s->client = arena_text(a, m->client);
 	s->ret = (unsigned int)m->ret;
 	s->flags = submit_flags(m);
-	s->copies = from_outside && !m->report && !m->verify;
+	s->copies = from_outside && !m->report && !m->verify && !m->redirected;
 	if (from_outside)
 		s->rules = content_rules_new(set, m->smtputf8);
 	if (queue_id_valid(m->queue_id))

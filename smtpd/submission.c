@@ -160,7 +160,10 @@ plain_recipient(const char *address)
 	};
 }
 
-/* Recipients as given, or as REDIRECT and BCC of access tables have it. */
+/*
+ * Recipients as given, and as BCC of access tables has it; REDIRECT stands for
+ * all of them.
+ */
 static void
 recipients(const struct transaction *t, struct ipc_list *list)
 {
@@ -173,7 +176,8 @@ recipients(const struct transaction *t, struct ipc_list *list)
 		items[n++] = plain_recipient(t->redirect);
 	for (size_t i = 0; t->redirect == NULL && i < t->count; i++)
 		items[n++] = recipient_message(&t->recipients[i]);
-	for (size_t at = 0; at < t->bcc.n; at += strlen(t->bcc.p + at) + 1)
+	for (size_t at = 0; t->redirect == NULL && at < t->bcc.n;
+	     at += strlen(t->bcc.p + at) + 1)
 		items[n++] = plain_recipient(t->bcc.p + at);
 	list->items = items;
 	list->count = n;
@@ -195,6 +199,7 @@ put_submit(const struct submission *m, struct ipc *c)
 		.ret = t->ret,
 		.body = t->body,
 		.smtputf8 = t->smtputf8,
+		.redirected = t->redirect != NULL,
 		.hold = t->hold,
 		/* since the first recipient: "delay" counts the sending too */
 		.arrival = (uint64_t)queue_id_time(t->queue_id),

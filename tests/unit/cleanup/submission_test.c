@@ -630,9 +630,8 @@ lists_are_expanded_and_duplicates_dropped(void **state)
 	add_recipient(&t, "ONE@example.net");
 	submit(&t, SPAN("A: b\r\n\r\n"), 100);
 	assert_int_equal(t.e.recipient_count, 3);
-	for (size_t i = 0; i < 3; i++)
-		assert_string_equal(t.e.recipients[i].original,
-		    t.e.recipients[i].address);
+	/* reports and the log name it all the same */
+	assert_string_equal(t.e.recipients[1].original, "list@example.test");
 	end(&t);
 }
 
