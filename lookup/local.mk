@@ -2,6 +2,7 @@
 daemon_PROGRAMS += lookup/lookup lookup/lookup-smtp lookup/lookup-server \
 	lookup/lookup-smtp-server lookup/lookup-auth-server
 lookup_query = lookup/query.c lookup/query.h \
+	lookup/service_settings.c lookup/service_settings.h \
 	lookup/query_service.c lookup/query_service.h
 lookup_parts = \
 	lookup/address_map.c lookup/address_map.h \
@@ -12,7 +13,8 @@ lookup_parts = \
 	lookup/recipient.c lookup/recipient.h \
 	lookup/rewrite.c lookup/rewrite.h \
 	lookup/routing.c lookup/routing.h
-lookup_lookup_SOURCES = lookup/lookup.c $(lookup_parts) $(lookup_query)
+lookup_lookup_SOURCES = lookup/lookup.c lookup/views.c lookup/views.h \
+	$(lookup_parts) $(lookup_query)
 lookup_lookup_smtp_SOURCES = lookup/lookup_smtp.c \
 	lookup/generic.c lookup/generic.h $(lookup_parts) $(lookup_query)
 lookup_lookup_server_SOURCES = lookup/lookup_server.c $(lookup_query)

@@ -25,6 +25,7 @@
 #include "lookup/query.h"
 #include "lookup/query_service.h"
 #include "lookup/recipient.h"
+#include "lookup/views.h"
 
 enum {
 	TEXT_MAX = 512, /* limits of lookup.def */
@@ -37,13 +38,18 @@ enum {
 /* Process lifetime. */
 static struct maps *maps;
 static struct query_tables *tables;
+static struct views *views;
 
 static void
 before(const struct service *s)
 {
+	struct master_cf *services = query_services(s);
+
 	query_before(s, "lookup-server");
 	maps = maps_open(s->conf);
-	tables = query_prepare(s);
+	views = views_open(s->conf, services, maps);
+	tables = query_prepare(s, services);
+	master_cf_free(&services);
 }
 
 static const char *
@@ -108,11 +114,14 @@ answer_resolve(struct ipc *c, const void *message, struct arena *memory)
 	    arena_alloc(memory, count * sizeof(*items));
 	struct msg_resolve_reply reply = { .results = { items, count } };
 	const char *sender = arena_text(memory, q->sender);
+	struct maps *view =
+	    q->accepted ? NULL : views_find(views, maps, q->service);
 
 	for (size_t i = 0; i < count; i++) {
 		struct recipient r;
 
-		recipient_resolve(maps, sender, from[i].address, memory, &r);
+		recipient_resolve(maps, view, sender, from[i].address, memory,
+		    &r);
 		fill_answer(&items[i], &r, memory);
 	}
 	ipc_put(c, &message_resolve_reply, &reply);

@@ -29,9 +29,12 @@ static struct maps *maps;
 static void
 before(const struct service *s)
 {
+	struct master_cf *services = query_services(s);
+
 	query_before(s, "lookup-smtp-server");
 	maps = maps_open_rules(s->conf);
-	tables = query_prepare(s);
+	tables = query_prepare(s, services);
+	master_cf_free(&services);
 }
 
 static void

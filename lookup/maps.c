@@ -9,8 +9,8 @@
 #include "lib/log/log.h"
 #include "lib/mail/mail_address.h"
 
-static struct table_list *
-open_tables(const char *name, const char *specs)
+struct table_list *
+maps_open_tables(const char *name, const char *specs)
 {
 	struct buf error = BUF_INIT(4096);
 	struct table_list *l = table_list_open(specs, &error);
@@ -154,7 +154,7 @@ maps_open_rules(struct conf *c)
 	return m;
 }
 
-#define TABLES(setting) open_tables(#setting, m->own.setting)
+#define TABLES(setting) maps_open_tables(#setting, m->own.setting)
 
 struct maps *
 maps_open(struct conf *c)
@@ -181,8 +181,8 @@ maps_open(struct conf *c)
 	m->recipient_canonical = TABLES(recipient_canonical_maps);
 	m->virtual_alias = TABLES(virtual_alias_maps);
 	m->local_recipient = TABLES(local_recipient_maps);
-	m->virtual_mailbox =
-	    open_tables("virtual_mailbox_maps", mailboxes ? mailboxes : "");
+	m->virtual_mailbox = maps_open_tables("virtual_mailbox_maps",
+	    mailboxes ? mailboxes : "");
 	m->relay_recipient = TABLES(relay_recipient_maps);
 	m->relocated = TABLES(relocated_maps);
 	m->transport = TABLES(transport_maps);

@@ -64,6 +64,8 @@ struct maps *maps_open(struct conf *c);
  * are completed. No tables are opened.
  */
 struct maps *maps_open_rules(struct conf *c);
+/* One of its lists: of an unusable table as maps_open. */
+struct table_list *maps_open_tables(const char *name, const char *specs);
 void maps_close(struct maps **m);
 
 /*

@@ -7,6 +7,7 @@
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/table/words.h"
+#include "lookup/service_settings.h"
 
 struct named {
 	char *spec; /* without "proxy:" */
@@ -161,79 +162,23 @@ lists(const char *list, struct span name)
 	return false;
 }
 
-/* The -o of one service: their values may name each other. */
-struct scope {
-	struct conf *conf;
-	char **overrides;
-	struct arena *arena;
-	int depth;
-};
-
-static const char *from_overrides(void *with, struct span name);
-
-static const char *
-expanded(struct scope *s, const char *text)
-{
-	struct buf value = BUF_INIT(1 << 16), error = BUF_INIT(1024);
-	const char *result = "";
-
-	s->depth++;
-	if (s->depth < DEPTH_MAX &&
-	    conf_expand_with(s->conf, text, from_overrides, s, &value, &error))
-		result = arena_text(s->arena, buf_text(&value));
-	s->depth--;
-	buf_fini(&value);
-	buf_fini(&error);
-	return result;
-}
-
-/* Of main.cf, where it may in its turn refer to what a -o sets. */
-static const char *
-from_main(struct scope *s, struct span name)
-{
-	char *own = mem_span_text(name);
-	const char *raw = conf_value_if_set(s->conf, own) != NULL ?
-	    conf_raw(s->conf, own) :
-	    NULL;
-
-	free(own);
-	return raw != NULL && strchr(raw, '$') != NULL ? expanded(s, raw) :
-							 NULL;
-}
-
-/* The value of a name that another -o of the same service sets. */
-static const char *
-from_overrides(void *with, struct span name)
-{
-	struct scope *s = with;
-
-	for (char **o = s->overrides; *o != NULL; o++) {
-		struct span text = span_of(*o);
-		size_t equal = span_find(text, '=');
-
-		if (equal < text.n &&
-		    span_equal(span_trim(span_take(text, equal)), name))
-			return expanded(s, *o + equal + 1);
-	}
-	return from_main(s, name);
-}
-
 /* Does that -o set something whose tables we open? */
 static bool
-shares_override(const struct query_tables *q, struct scope *s, struct span name)
+shares_override(const struct query_tables *q, struct service_settings *s,
+    struct span name)
 {
-	const char *classes = from_overrides(s, SPAN(CLASSES));
 	char *own = mem_span_text(name);
 	bool shares = conf_shares(q->share, own);
 
 	free(own);
 	if (shares || !conf_shares(q->share, CLASSES))
 		return shares;
-	return lists(classes ? classes : conf_value(s->conf, CLASSES), name);
+	return lists(service_setting(s, CLASSES), name);
 }
 
 static void
-scan_override(struct query_tables *q, struct scope *s, const char *text)
+scan_override(struct query_tables *q, struct service_settings *s,
+    const char *text)
 {
 	struct span name = span_of(text);
 	size_t equal = span_find(name, '=');
@@ -241,7 +186,7 @@ scan_override(struct query_tables *q, struct scope *s, const char *text)
 	name = span_trim(span_take(name, equal));
 	if (text[equal] != '=' || !shares_override(q, s, name))
 		return;
-	text = expanded(s, text + equal + 1);
+	text = service_settings_expand(s, text + equal + 1);
 	if (span_is(name, CLASSES))
 		scan_classes(q, s->conf, text);
 	else
@@ -250,19 +195,18 @@ scan_override(struct query_tables *q, struct scope *s, const char *text)
 
 /* What main.cf or the default says, as it is with the service's -o. */
 static void
-scan_as_service(struct query_tables *q, struct scope *s, const char *name,
-    const char *otherwise)
+scan_as_service(struct query_tables *q, struct service_settings *s,
+    const char *name)
 {
-	const char *raw = conf_raw(s->conf, name);
+	const char *value = service_setting_if_other(s, name);
 
-	raw = raw != NULL ? raw : otherwise;
-	if (raw != NULL && strchr(raw, '$') != NULL)
-		scan(q, span_of(expanded(s, raw)), 0);
+	if (value != NULL)
+		scan(q, span_of(value), 0);
 }
 
 /* "$mine" in a setting of main.cf is what this service's -o mine= says. */
 static void
-scan_settings_as_service(struct query_tables *q, struct scope *s)
+scan_settings_as_service(struct query_tables *q, struct service_settings *s)
 {
 	struct span classes = { "", 0 }, item;
 
@@ -271,14 +215,14 @@ scan_settings_as_service(struct query_tables *q, struct scope *s)
 			const struct param *p = &param_groups[g]->params[i];
 
 			if (conf_shares(q->share, p->name))
-				scan_as_service(q, s, p->name, p->fallback);
+				scan_as_service(q, s, p->name);
 		}
 	if (conf_shares(q->share, CLASSES))
 		classes = span_of(conf_value(s->conf, CLASSES));
 	while (conf_list_next(&classes, &item)) {
 		char *name = mem_span_text(item);
 
-		scan_as_service(q, s, name, NULL);
+		scan_as_service(q, s, name);
 		free(name);
 	}
 }
@@ -286,7 +230,7 @@ scan_settings_as_service(struct query_tables *q, struct scope *s)
 static void
 scan_overrides(struct query_tables *q, struct conf *c, char **overrides)
 {
-	struct scope s = { c, overrides, arena_new(), 0 };
+	struct service_settings s = { c, overrides, arena_new(), 0 };
 
 	for (char **o = overrides; o != NULL && *o != NULL; o++)
 		scan_override(q, &s, *o);

@@ -41,32 +41,39 @@ query_before(const struct service *s, const char *server_service)
 	ask_server_open(server_service, PATIENCE_S);
 }
 
-static struct query_tables *
-open_tables(const struct service *s, enum query_which which)
+struct master_cf *
+query_services(const struct service *s)
 {
-	const char *share = program_find(s->program)->settings;
 	struct buf errors = BUF_INIT(65536);
-	struct query_tables *q;
 	struct master_cf *services =
 	    master_cf_read(conf_directory(s->conf), s->conf, &errors, NULL);
 
 	if (services == NULL)
 		log_warning("%s", buf_text(&errors));
 	buf_fini(&errors);
+	return services;
+}
+
+static struct query_tables *
+open_tables(const struct service *s, const struct master_cf *services,
+    enum query_which which)
+{
+	const char *share = program_find(s->program)->settings;
+	struct query_tables *q;
+
 	/* modules of the name service are loaded while files can be opened */
 	(void)getpwnam("postmaster");
 	(void)getgrnam("postmaster");
 	q = query_tables_open(s->conf, share, services, which);
 	service_promise_too(table_promises());
 	log_debug("%zu tables", query_tables_count(q));
-	master_cf_free(&services);
 	return q;
 }
 
 struct query_tables *
-query_prepare(const struct service *s)
+query_prepare(const struct service *s, const struct master_cf *services)
 {
-	return open_tables(s, QUERY_ALL);
+	return open_tables(s, services, QUERY_ALL);
 }
 
 /* Only what a text field of the protocol can hold. */
@@ -193,9 +200,12 @@ query_serve(int fd, query_function *put_answer)
 void
 query_server_before(const struct service *s)
 {
+	struct master_cf *services = query_services(s);
+
 	prepare_tables(s);
 	server_set_insist();
-	tables_of_server = open_tables(s, QUERY_SERVERS);
+	tables_of_server = open_tables(s, services, QUERY_SERVERS);
+	master_cf_free(&services);
 }
 
 static struct msg_query_reply

@@ -18,12 +18,15 @@
  * server serves.
  */
 void query_before(const struct service *s, const char *server_service);
+/* master.cf; NULL and a warning in the log when it cannot be read. */
+struct master_cf *query_services(const struct service *s);
 /*
  * With the rights of master, when all others are open: opens the tables of the
  * settings that the program is told of, and loads the modules of the name
  * service.
  */
-struct query_tables *query_prepare(const struct service *s);
+struct query_tables *
+query_prepare(const struct service *s, const struct master_cf *services);
 /* Answers a "query" of lookup.def; its texts go into the arena. */
 void query_answer(struct query_tables *q, struct ipc *c, const void *message,
     struct arena *memory);

@@ -102,9 +102,32 @@ is_masqueraded(struct maps *m, const char *address, struct arena *a)
 	    after != address;
 }
 
+/*
+ * Refused by the tables that say where it goes, or not there at all. What
+ * stands for others exists.
+ */
+static enum verdict
+check_existence(struct maps *m, struct maps *view, const struct classified *to,
+    bool known, struct arena *a, struct routing *routing, struct why *why)
+{
+	bool canonical = known;
+	bool virtual = false;
+	enum verdict v = OK;
+
+	if (view != NULL && view != m)
+		v = address_map_known(view, to->address, a, &canonical,
+		    &virtual, why);
+	if (v == OK && view != NULL && (canonical || virtual))
+		*routing = (struct routing){ "", "" }; /* others' counts */
+	if (v != OK || canonical || virtual)
+		return v;
+	v = refused_by_routing(routing, why);
+	return v == OK && view != NULL ? exists(view, to, a, why) : v;
+}
+
 void
-recipient_resolve(struct maps *m, const char *sender, const char *address,
-    struct arena *a, struct recipient *out)
+recipient_resolve(struct maps *m, struct maps *view, const char *sender,
+    const char *address, struct arena *a, struct recipient *out)
 {
 	struct classified to;
 	bool canonical = false;
@@ -124,12 +147,12 @@ recipient_resolve(struct maps *m, const char *sender, const char *address,
 	if (out->verdict == OK)
 		out->verdict = address_map_known(m, to.address, a, &canonical,
 		    &virtual, &out->why);
-	if (out->verdict != OK || canonical || virtual)
+	if (out->verdict != OK)
 		return;
-	out->final = !is_masqueraded(m, to.address, a);
-	out->verdict = exists(m, &to, a, &out->why);
-	if (out->verdict == OK)
-		out->verdict = refused_by_routing(&out->routing, &out->why);
+	out->final = !canonical && !virtual &&
+	    !is_masqueraded(m, to.address, a);
+	out->verdict = check_existence(m, view, &to, canonical || virtual, a,
+	    &out->routing, &out->why);
 }
 
 static enum verdict

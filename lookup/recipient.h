@@ -16,9 +16,12 @@ struct recipient {
 	struct routing routing;
 };
 
-/* All texts are in the arena or the maps. */
-void recipient_resolve(struct maps *m, const char *sender, const char *address,
-    struct arena *a, struct recipient *out);
+/*
+ * All texts are in the arena or the maps. Whether the recipient exists is told
+ * by "view", which may be "m"; NULL: that does not matter, it was accepted.
+ */
+void recipient_resolve(struct maps *m, struct maps *view, const char *sender,
+    const char *address, struct arena *a, struct recipient *out);
 
 struct delivery {
 	const char *address;

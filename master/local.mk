@@ -4,7 +4,6 @@ master_master_SOURCES = master/master.c master/master.h \
 	master/absorbed.c master/absorbed.h \
 	master/broker.c master/complain.c master/complain.h \
 	master/endpoint.c master/endpoint.h \
-	master/handed_on.c master/handed_on.h \
 	master/handover.c master/notify.c master/plan.c master/plan.h \
 	master/mend.c master/reload.c master/renewal.c \
 	master/relaying_check.c master/relaying_check.h \

@@ -12,6 +12,7 @@
 
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
+#include "lib/conf/handed_on.h"
 #include "lib/mail/mail_address.h"
 #include "lib/service/status_page.h"
 #include "lib/sasl/sasl_check.h"
@@ -20,7 +21,6 @@
 #include "lib/tls/tls_check.h"
 #include "master/absorbed.h"
 #include "master/complain.h"
-#include "master/handed_on.h"
 #include "master/restrictions_check.h"
 #include "master/services_check.h"
 #include "master/settings_check.h"

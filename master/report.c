@@ -12,10 +12,10 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
+#include "lib/conf/handed_on.h"
 #include "lib/conf/logical_lines.h"
 #include "lib/mail/mail_address.h"
 #include "master/absorbed.h"
-#include "master/handed_on.h"
 #include "master/plan.h"
 
 enum { TEXT_MAX = 1024, MESSAGES_MAX = 1 << 20, KINDS = VERDICT_UNKNOWN + 1 };

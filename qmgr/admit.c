@@ -133,6 +133,8 @@ ask_routes(const struct entry *e, uint32_t first, uint32_t count,
 {
 	struct msg_address_item *items = mem_array(count, sizeof(*items));
 	const struct msg_resolve question = { .sender = e->sender,
+		.service = "",
+		.accepted = true,
 		.recipients = { items, count } };
 	const struct service_question q = { &message_resolve, &question,
 		&message_resolve_reply };

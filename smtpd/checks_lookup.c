@@ -112,7 +112,9 @@ check_listed_recipient(struct evaluation *e, bool unlisted)
 	r = evaluated_recipient(e);
 	if (r == NULL || (r->verdict == LATER && unlisted))
 		return refuse_lookup(e, e->recipient);
-	if (r->verdict == NEVER && unlisted)
+	if (!unlisted)
+		return DUNNO;
+	if (r->verdict == NEVER)
 		return refuse_stage(e, STAGE_RECIPIENT,
 		    unknown_code(e->s->p, r->class), r->dsn, r->text);
 	return transport_refuses(e, r);
@@ -137,7 +139,7 @@ check_unlisted_sender(struct evaluation *e, const char *argument)
 	if (e->sender == NULL || e->sender[0] == '\0')
 		return DUNNO;
 	a = arena_new();
-	r = ask_resolve(a, "", &item, 1);
+	r = ask_resolve(a, e->s->config->service_key, "", &item, 1);
 	if (r == NULL || r->verdict == LATER)
 		d = refuse_lookup(e, e->sender);
 	else if (r->verdict == NEVER)

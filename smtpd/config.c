@@ -171,6 +171,8 @@ static void
 read_mode(struct mode *m, const struct service *service, struct buf *error)
 {
 	m->config.service = service;
+	m->config.service_key =
+	    mem_printf("%s/%s", service->type, service->name);
 	m->config.common = &m->common;
 	m->config.tls_params = &m->tls;
 	m->config.params = &m->smtpd;

@@ -35,6 +35,7 @@ enum ehlo_keyword {
 
 struct smtpd_config {
 	const struct service *service;
+	const char *service_key; /* "inet/smtp", for lookup */
 	const struct common_params *common;
 	const struct tls_params *tls_params;
 	const struct smtpd_params *params;

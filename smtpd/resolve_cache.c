@@ -96,7 +96,7 @@ resolve_recipient(struct session *s, const char *address)
 	c->next = 0;
 	c->asked[0].address = arena_text(c->arena, address);
 	look_ahead(s, c);
-	c->answers = ask_resolve(c->arena,
+	c->answers = ask_resolve(c->arena, s->config->service_key,
 	    s->mail != NULL ? s->mail->sender : "", c->asked, c->count);
 	return find(c, address);
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 libposthaste_a_SOURCES += lib/conf/registry.c lib/conf/common.h \
+	lib/conf/handed_on.c lib/conf/handed_on.h \
 	lib/conf/conf.h lib/conf/master_cf.h lib/conf/param.h \
 	lib/conf/conf.c lib/conf/conf_parts.h lib/conf/conf_expand.c \
 	lib/conf/conf_read_value.c lib/conf/conf_fill.c \

@@ -119,6 +119,7 @@ set_up(const struct service_spec *spec, int argc, char **argv)
 	ensure(running.program->style == spec->style);
 	service_arguments_parse(&a, argc, argv);
 	s->name = a.name;
+	s->type = a.type;
 	s->program = spec->program;
 	s->command = a.command != NULL ? a.command : spec->program;
 	s->generation = a.generation;

@@ -24,6 +24,7 @@
 
 struct service {
 	const char *name; /* in master.cf: "smtp", "submission", "relay" */
+	const char *type; /* "inet", "unix" */
 	const char *program; /* "smtpd" */
 	/*
 	 * What master.cf calls the program; differs where one of ours does the

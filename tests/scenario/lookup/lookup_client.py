@@ -25,9 +25,10 @@ class Lookup(Ipc):
                 super().__init__(*self.to, "lookup")
         return self.ask(message, **fields)
 
-    def resolve(self, *recipients, sender=""):
+    def resolve(self, *recipients, sender="", service="", accepted=False):
         """A list of answers, or the one answer."""
-        name, fields = self.asked("resolve", sender=sender,
+        name, fields = self.asked("resolve", sender=sender, service=service,
+                                accepted=accepted,
                                 recipients=[{"address": r} for r in recipients])
         assert name == "resolve_reply"
         results = fields["results"]

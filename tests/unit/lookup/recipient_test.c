@@ -288,12 +288,9 @@ static const struct {
 
 	/* aliases and canonical forms exist, and cleanup asks again */
 	{ "virtual_alias_maps = inline:{x@alias.test=bob@virtual.test}\n",
-	    "x@alias.test",
-	    "alias ok error:5.1.1 User unknown in virtual alias table "
-	    "x@alias.test" },
+	    "x@alias.test", "alias ok : x@alias.test" },
 	{ "virtual_alias_maps = inline:{@virtual.test=bob@else.test}\n",
-	    "no@virtual.test",
-	    "virtual ok virtual:virtual.test no@virtual.test" },
+	    "no@virtual.test", "virtual ok : no@virtual.test" },
 	{ "virtual_alias_maps = inline:{a@alias.test=x}\n"
 	  "virtual_alias_domains = $virtual_alias_maps\n",
 	    "b@alias.test", "default ok smtp:alias.test b@alias.test final" },
@@ -302,9 +299,9 @@ static const struct {
 	    "b@alias.test",
 	    "alias never 5.1.1 User unknown in virtual alias table" },
 	{ "virtual_maps = inline:{old@local.test=alice}\n", "old@local.test",
-	    "local ok local:mx.example.test old@local.test" },
+	    "local ok : old@local.test" },
 	{ "recipient_canonical_maps = inline:{old@local.test=x@else.test}\n",
-	    "old@local.test", "local ok local:mx.example.test old@local.test" },
+	    "old@local.test", "local ok : old@local.test" },
 };
 
 /* Rows differ in settings of several lines: all are shown, then it fails. */
@@ -332,7 +329,7 @@ each_row(void **state)
 		struct recipient r;
 		const char *answer;
 
-		recipient_resolve(m, "s@here.test", rows[i].address, a, &r);
+		recipient_resolve(m, m, "s@here.test", rows[i].address, a, &r);
 		answer = describe(&r, a);
 		wrong += differs(rows[i].settings, rows[i].address, answer,
 		    rows[i].answer);

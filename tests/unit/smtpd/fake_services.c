@@ -305,7 +305,9 @@ service_done(const char *service, struct ipc **c, bool ok)
 const struct service *
 fake_service(const char *main_cf)
 {
-	static struct service s = { .name = "smtp", .program = "smtpd" };
+	static struct service s = { .name = "smtp",
+		.type = "inet",
+		.program = "smtpd" };
 	char folder[] = "/tmp/smtpd-test-XXXXXX";
 	struct buf errors = BUF_INIT(65536);
 	char *path;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef MASTER_HANDED_ON_H
-#define MASTER_HANDED_ON_H
+#ifndef LIB_CONF_HANDED_ON_H
+#define LIB_CONF_HANDED_ON_H
 
 /*
  * Postfix's postscreen hands clients on to a service of type pass, whose

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "master/handed_on.h"
+#include "lib/conf/handed_on.h"
 
 #include <stdlib.h>
 #include <string.h>
