@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cleanup/free_space.h"
+#include "cleanup/qmgr_notice.h"
 #include "cleanup/scratch.h"
 #include "cleanup/settings.h"
 #include "cleanup/submission.h"
@@ -218,6 +219,7 @@ main(int argc, char **argv)
 		.protocol = &protocol_cleanup,
 		.before = set_up,
 		.session = serve,
+		.idle = qmgr_notice_owed,
 	};
 
 	return service_run(&spec, argc, argv);

@@ -12,14 +12,42 @@ enum {
 	 */
 	NOTICE_SMALL = 8,
 	NOTICE_S = 2,
+	OWED_S = 1, /* until the next attempt */
 };
 
 /* Kept for all messages: what is asked of a pool costs a call each time. */
 static struct ipc *qmgr;
+static bool owed; /* there was no connection: qmgr is to look */
+
+static bool
+connect_qmgr(int64_t deadline)
+{
+	if (qmgr == NULL)
+		qmgr = service_ask("qmgr", &protocol_qmgr, deadline);
+	if (qmgr == NULL)
+		owed = true;
+	return qmgr != NULL;
+}
+
+int64_t
+qmgr_notice_owed(void)
+{
+	static const struct msg_scan scan = { .all = false };
+	int64_t deadline = clock_in(NOTICE_S);
+
+	for (int tries = 0; tries < 2 && owed && connect_qmgr(deadline);
+	     tries++)
+		if (ipc_send(qmgr, &message_scan, &scan, deadline) == IPC_OK)
+			owed = false;
+		else
+			service_done("qmgr", &qmgr, false);
+	return owed ? clock_in(OWED_S) : INT64_MAX;
+}
 
 /*
- * If it cannot be told now, qmgr finds the file when it looks through
- * incoming. A connection that fails may be to a qmgr that has ended.
+ * A connection that fails may be to a qmgr that has ended. One that is full is
+ * closed: qmgr, when it has read what is in it, finds the end, and then looks
+ * through incoming.
  */
 static void
 send_notice(const struct msg_queued *m)
@@ -28,18 +56,19 @@ send_notice(const struct msg_queued *m)
 	enum ipc_result r = IPC_ERROR;
 
 	for (int tries = 0; tries < 2 && r != IPC_OK; tries++) {
-		if (qmgr == NULL)
-			qmgr = service_ask("qmgr", &protocol_qmgr, deadline);
-		if (qmgr == NULL)
+		if (!connect_qmgr(deadline))
 			return;
 		r = m->recipients.count > NOTICE_SMALL ?
 		    ipc_send(qmgr, &message_queued, m, deadline) :
 		    ipc_send_now(qmgr, &message_queued, m);
-		if (r == IPC_TIMEOUT && m->recipients.count <= NOTICE_SMALL)
-			return;
 		if (r != IPC_OK)
 			service_done("qmgr", &qmgr, false);
+		if (r == IPC_TIMEOUT)
+			return;
 	}
+	owed = owed || r != IPC_OK;
+	if (r == IPC_OK && owed)
+		(void)qmgr_notice_owed();
 }
 
 void

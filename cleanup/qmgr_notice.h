@@ -7,11 +7,17 @@
 
 /*
  * Tells qmgr of a durable message, with all it needs, so that it need not
- * read the file. There is no answer; where the notice is lost, qmgr finds the
- * file when it looks through incoming. "recipients" are those of the envelope,
- * in its order.
+ * read the file. There is no answer; where qmgr cannot be told, it looks
+ * through incoming as soon as it can be reached. "recipients" are those of the
+ * envelope, in its order.
  */
 void qmgr_notice(struct arena *a, const char *id,
     const struct queue_envelope *e, const struct recipient *recipients);
+
+/*
+ * Tells qmgr to look, where it could not be told of a message. When that is to
+ * be tried again, in clock_ms(); INT64_MAX: nothing is owed.
+ */
+int64_t qmgr_notice_owed(void);
 
 #endif

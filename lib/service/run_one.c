@@ -58,15 +58,25 @@ watch(const struct running *r)
 	return fd;
 }
 
-/* The index of a listener, CONTROL, or -1 at the deadline. */
+/* What is done while nobody asks; when again. */
+static int64_t
+idle(const struct running *r)
+{
+	int64_t prune = pool_prune();
+	int64_t own = r->spec->idle != NULL ? r->spec->idle() : INT64_MAX;
+
+	return own < prune ? own : prune;
+}
+
+/* The index of a listener, CONTROL, or -1 at the deadline, or earlier. */
 static int
-wait_for(int epoll, int64_t deadline)
+wait_for(const struct running *r, int epoll, int64_t deadline)
 {
 	struct epoll_event e;
-	int64_t prune = pool_prune(), left;
+	int64_t next = idle(r), left;
 	int n;
 
-	left = (prune < deadline ? prune : deadline) - clock_ms();
+	left = (next < deadline ? next : deadline) - clock_ms();
 	if (left > INT_MAX)
 		left = INT_MAX;
 	n = epoll_wait(epoll, &e, 1, left < 0 ? 0 : (int)left);
@@ -192,7 +202,7 @@ run_one(struct running *r)
 	int64_t end = clock_ms() + r->max_idle_ms;
 
 	while (!control_retiring()) {
-		int which = wait_for(epoll, end), fd;
+		int which = wait_for(r, epoll, end), fd;
 
 		if (which >= 0 && which != CONTROL) {
 			fd = listener_accept(r, (size_t)which);
@@ -208,6 +218,7 @@ run_one(struct running *r)
 	close(epoll);
 	serve_the_rest(r);
 	listeners_close(r);
+	(void)idle(r);
 	if (r->spec->retire != NULL)
 		r->spec->retire(&r->service);
 }
@@ -233,7 +244,7 @@ run_triggers(struct running *r)
 
 	slots_state(SLOT_IDLE);
 	while (!control_retiring()) {
-		int which = wait_for(epoll, INT64_MAX);
+		int which = wait_for(r, epoll, INT64_MAX);
 
 		if (which < 0 || which == CONTROL)
 			continue;

@@ -80,6 +80,11 @@ struct service_spec {
 	 * the task is cancelled when the program must end now.
 	 */
 	void (*session)(const struct service *s, int fd);
+	/*
+	 * SERVICE_ONE: called when there is no session, and once more at the
+	 * end; when next at the latest, in clock_ms().
+	 */
+	int64_t (*idle)(void);
 	/* False: close this connection. *state starts NULL; closed() frees it
 	 */
 	bool (*request)(const struct service *s, struct ipc *c, void **state);

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "cleanup/ask_lookup.h"
+#include "cleanup/qmgr_notice.h"
 #include "cleanup/submission.h"
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
@@ -31,6 +32,7 @@ static struct settings set;
 static enum verdict lookup_says;
 static size_t questions;
 static struct ipc *qmgr; /* its end, of the last notice */
+static bool qmgr_away;
 
 enum verdict
 ask_expand(struct arena *a, const char *sender, const char *const *addresses,
@@ -92,6 +94,8 @@ service_ask(const char *service, const struct ipc_protocol *protocol,
 
 	(void)deadline;
 	assert_string_equal(service, "qmgr");
+	if (qmgr_away)
+		return NULL;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	ipc_free(&qmgr);
 	qmgr = ipc_new(pair[0], protocol, "cleanup");
@@ -794,6 +798,74 @@ what_was_queued_is_not_queued_again(void **state)
 	end(&t);
 }
 
+static void
+put_one(struct trial *t)
+{
+	begin(t);
+	submit(t, SPAN("A: b\r\n\r\n"), 100);
+	assert_int_equal(t->verdict, OK);
+	end(t);
+}
+
+static void
+qmgr_that_could_not_be_told_is_told_to_look(void **state)
+{
+	const void *message;
+	struct trial t;
+
+	(void)state;
+	assert_int_equal(qmgr_notice_owed(), INT64_MAX);
+	ipc_free(&qmgr); /* of an earlier message: it ends */
+	qmgr_away = true;
+	put_one(&t);
+	assert_true(qmgr_notice_owed() <= clock_in(2));
+	qmgr_away = false;
+	assert_int_equal(qmgr_notice_owed(), INT64_MAX);
+	assert_int_equal(ipc_expect(qmgr, &message_scan, &message,
+			     clock_in(10)),
+	    IPC_OK);
+	/* and with the next notice */
+	ipc_free(&qmgr);
+	qmgr_away = true;
+	put_one(&t);
+	qmgr_away = false;
+	put_one(&t);
+	assert_int_equal(ipc_expect(qmgr, &message_queued, &message,
+			     clock_in(10)),
+	    IPC_OK);
+	assert_int_equal(ipc_expect(qmgr, &message_scan, &message,
+			     clock_in(10)),
+	    IPC_OK);
+	assert_int_equal(qmgr_notice_owed(), INT64_MAX);
+}
+
+static void
+full_connection_to_qmgr_is_closed_behind_its_notices(void **state)
+{
+	const struct ipc_message *kind;
+	const void *message;
+	unsigned int notices = 0;
+	struct ipc *full;
+	struct trial t;
+	int small = 4096;
+
+	(void)state;
+	put_one(&t);
+	full = qmgr;
+	qmgr = NULL; /* the next connection is another one */
+	assert_non_null(full);
+	setsockopt(ipc_fd(full), SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	for (int i = 0; i < 2000 && qmgr == NULL; i++)
+		put_one(&t);
+	assert_non_null(qmgr);
+	while (ipc_receive(full, &kind, &message, clock_in(2)) == IPC_OK)
+		notices++;
+	assert_true(notices > 1);
+	assert_int_equal(ipc_receive(full, &kind, &message, clock_in(2)),
+	    IPC_CLOSED);
+	ipc_free(&full);
+}
+
 int
 main(void)
 {
@@ -822,6 +894,11 @@ main(void)
 		    a_submitter_that_goes_away_leaves_no_file, reset),
 		cmocka_unit_test_setup(long_fields_are_cut, reset),
 		cmocka_unit_test_setup(what_was_queued_is_not_queued_again,
+		    reset),
+		cmocka_unit_test_setup(
+		    qmgr_that_could_not_be_told_is_told_to_look, reset),
+		cmocka_unit_test_setup(
+		    full_connection_to_qmgr_is_closed_behind_its_notices,
 		    reset),
 	};
 	return cmocka_run_group_tests(tests, enter, leave);
