@@ -55,10 +55,12 @@ reply_verdict(uint64_t verdict, const char *dsn, const char *text,
 }
 
 enum verdict
-ask_expand(struct arena *a, const char *sender, const char *const *addresses,
-    size_t count, struct expansion **out, size_t *out_count, struct why *why)
+ask_expand(struct arena *a, const char *sender, bool mapped,
+    const char *const *addresses, size_t count, struct expansion **out,
+    size_t *out_count, struct why *why)
 {
 	struct msg_expand q = { .sender = sender,
+		.unmapped = !mapped,
 		.recipients = address_items(a, addresses, count) };
 	const struct msg_expanded_item *item;
 	const struct msg_expand_reply *reply;

@@ -20,10 +20,13 @@ struct expansion {
 	const char *nexthop;
 };
 
-/* Deliveries for these recipients (at most ASK_MOST). */
-enum verdict
-ask_expand(struct arena *a, const char *sender, const char *const *addresses,
-    size_t count, struct expansion **out, size_t *out_count, struct why *why);
+/*
+ * Deliveries for these recipients (at most ASK_MOST); "mapped": of what
+ * canonical tables and aliases make of them.
+ */
+enum verdict ask_expand(struct arena *a, const char *sender, bool mapped,
+    const char *const *addresses, size_t count, struct expansion **out,
+    size_t *out_count, struct why *why);
 /* Replaces each address (at most ASK_MOST) by its canonical form. */
 enum verdict ask_rewrite(struct arena *a, enum rewrite_kind kind,
     const char **addresses, size_t count, struct why *why);

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "cleanup/header_rewrite.h"
 #include "lib/base/base64.h"
 #include "lib/base/clock.h"
 #include "lib/log/log.h"
@@ -181,7 +180,7 @@ store_rewritten(struct header_pass *p, const struct known *k,
 	enum verdict v;
 
 	buf_add_span(&out, before);
-	v = header_rewrite(f->value, kind, p->facts->set, p->scratch, &out,
+	v = header_rewrite(f->value, kind, p->facts->rewrite, p->scratch, &out,
 	    why);
 	arena_reset(p->scratch);
 	buf_add(&out, "\r\n", 2);
@@ -210,7 +209,8 @@ take_field(struct header_pass *p, const struct header_field *f, struct why *why)
 	}
 	if (v != OK || dropped(p, f))
 		return v;
-	if (k != NULL && (k->what & (SENDER | RECIPIENT)) && p->facts->rewrite)
+	if (k != NULL && (k->what & (SENDER | RECIPIENT)) &&
+	    p->facts->rewrite != NULL)
 		return store_rewritten(p, k, f, why);
 	store_span(p, f->whole);
 	if (f->whole.p[f->whole.n - 1] != '\n')

@@ -12,6 +12,7 @@
  * there are. Input has CRLF line ends (line_ends.h).
  */
 
+#include "cleanup/header_rewrite.h"
 #include "cleanup/recipient_set.h"
 #include "cleanup/settings.h"
 
@@ -23,7 +24,8 @@ struct header_facts {
 	const char *full_name;
 	int64_t arrival; /* microseconds since 1970 */
 	bool add_missing;
-	bool rewrite; /* addresses are of our own users */
+	const struct header_rewriting
+	    *rewrite; /* NULL: no address is changed */
 	bool extract;
 	unsigned int hops; /* Received: already added by the submitter */
 };

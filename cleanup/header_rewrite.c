@@ -16,7 +16,7 @@ struct place {
 
 /* The addresses of one header that may change. */
 struct places {
-	const struct settings *set;
+	const struct header_rewriting *how;
 	struct arena *arena;
 	struct place *items;
 	size_t count;
@@ -32,7 +32,7 @@ collect(void *with, const struct listed_address *listed)
 
 	bare = !mail_address_split(listed->address, NULL, NULL);
 	if (listed->address.n == 0 || listed->address.n > MAIL_ADDRESS_MAX ||
-	    (!bare && !p->set->rewrites_headers))
+	    (!bare && !p->how->mapped))
 		return true;
 	if (p->count == p->room) {
 		p->room = p->room ? 2 * p->room : 16;
@@ -64,9 +64,13 @@ ask_all(struct places *p, enum rewrite_kind kind, struct why *why)
 static void
 append_domains(struct places *p)
 {
-	for (size_t i = 0; i < p->count && p->set->append_domain[0]; i++)
-		p->items[i].address = arena_printf(p->arena, "%s@%s",
-		    p->items[i].address, p->set->append_domain);
+	const char *domain = p->how->domain;
+
+	for (size_t i = 0; i < p->count && domain[0] != '\0'; i++)
+		if (!mail_address_split(span_of(p->items[i].address), NULL,
+			NULL))
+			p->items[i].address = arena_printf(p->arena, "%s@%s",
+			    p->items[i].address, domain);
 }
 
 /* What does not change keeps the form that its writer gave it. */
@@ -89,19 +93,19 @@ put_together(const struct places *p, struct span value, struct buf *out)
 
 enum verdict
 header_rewrite(struct span value, enum rewrite_kind kind,
-    const struct settings *set, struct arena *a, struct buf *out,
+    const struct header_rewriting *how, struct arena *a, struct buf *out,
     struct why *why)
 {
-	struct places p = { .set = set, .arena = a };
+	struct places p = { .how = how, .arena = a };
 	size_t before = out->n;
 	enum verdict v = OK;
 
 	/* what cannot be understood stays; the rest is visited all the same */
 	(void)address_list_each(value, collect, &p);
-	if (p.count > 0 && set->rewrites_headers)
-		v = ask_all(&p, kind, why);
-	else
+	if (!how->mapped || !how->ours)
 		append_domains(&p);
+	if (p.count > 0 && how->mapped)
+		v = ask_all(&p, kind, why);
 	if (v == OK)
 		put_together(&p, value, out);
 	free(p.items);

@@ -5,7 +5,8 @@
 /*
  * Addresses in headers of our own users' mail: those without a domain get
  * ours, and all go through the canonical tables where there are any. What
- * stands around the addresses stays byte for byte.
+ * stands around the addresses stays byte for byte. Strangers' headers are
+ * left alone, or completed with a domain that is not ours.
  */
 
 #include "cleanup/settings.h"
@@ -13,12 +14,18 @@
 #include "lib/base/why.h"
 #include "lib/mail/resolve.h"
 
+struct header_rewriting {
+	const char *domain; /* for addresses without one; "": leave them */
+	bool ours; /* what the canonical tables append, too */
+	bool mapped; /* through the canonical tables */
+};
+
 /*
  * Adds the value with its addresses rewritten to *out. LATER when lookup
  * could not answer. A value that would not fit stays as it is.
  */
 enum verdict header_rewrite(struct span value, enum rewrite_kind kind,
-    const struct settings *set, struct arena *a, struct buf *out,
+    const struct header_rewriting *how, struct arena *a, struct buf *out,
     struct why *why);
 
 #endif

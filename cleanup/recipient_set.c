@@ -139,7 +139,7 @@ recipient_set_add_copies(struct recipient_set *s, struct arena *a,
 static enum verdict
 expand_some(const struct recipient_set *from, const size_t *indices,
     size_t count, struct recipient_set *to, struct arena *a, const char *sender,
-    struct why *why)
+    bool mapped, struct why *why)
 {
 	const char *addresses[ASK_MOST];
 	struct expansion *out;
@@ -149,7 +149,7 @@ expand_some(const struct recipient_set *from, const size_t *indices,
 
 	for (size_t i = 0; i < count; i++)
 		addresses[i] = from->items[indices[i]].address;
-	v = ask_expand(a, sender, addresses, count, &out, &n, why);
+	v = ask_expand(a, sender, mapped, addresses, count, &out, &n, why);
 	for (size_t i = 0; i < n && v == OK; i++) {
 		r = from->items[indices[out[i].index]];
 		r.address = out[i].address;
@@ -163,7 +163,7 @@ expand_some(const struct recipient_set *from, const size_t *indices,
 
 static enum verdict
 expand(struct recipient_set *s, struct arena *a, const char *sender,
-    struct why *why)
+    bool mapped, struct why *why)
 {
 	struct recipient_set to = { 0 };
 	size_t indices[ASK_MOST];
@@ -176,7 +176,8 @@ expand(struct recipient_set *s, struct arena *a, const char *sender,
 		else
 			indices[n++] = i;
 		if (n == ASK_MOST || (n > 0 && i + 1 == s->count)) {
-			v = expand_some(s, indices, n, &to, a, sender, why);
+			v = expand_some(s, indices, n, &to, a, sender, mapped,
+			    why);
 			n = 0;
 		}
 	}
@@ -242,7 +243,8 @@ drop_duplicates(struct recipient_set *s, const struct settings *set)
 
 enum verdict
 recipient_set_resolve(struct recipient_set *s, struct arena *a,
-    const struct settings *set, const char *sender, struct why *why)
+    const struct settings *set, const char *sender, bool mapped,
+    struct why *why)
 {
 	bool final = true;
 	enum verdict v;
@@ -250,7 +252,7 @@ recipient_set_resolve(struct recipient_set *s, struct arena *a,
 	for (size_t i = 0; i < s->count; i++)
 		final = final && s->items[i].final;
 	if (!final) {
-		v = expand(s, a, sender, why);
+		v = expand(s, a, sender, mapped, why);
 		if (v != OK)
 			return v;
 	}

@@ -35,11 +35,12 @@ void recipient_set_add(struct recipient_set *s, const struct recipient *r);
 enum verdict recipient_set_add_copies(struct recipient_set *s, struct arena *a,
     const struct settings *set, const char *sender, struct why *why);
 /*
- * Expands and resolves those that are not final, and drops duplicates. On
- * anything but OK the set is of no use.
+ * Expands (if "mapped") and resolves those that are not final, and drops
+ * duplicates. On anything but OK the set is of no use.
  */
 enum verdict recipient_set_resolve(struct recipient_set *s, struct arena *a,
-    const struct settings *set, const char *sender, struct why *why);
+    const struct settings *set, const char *sender, bool mapped,
+    struct why *why);
 void recipient_set_free(struct recipient_set *s);
 
 #endif

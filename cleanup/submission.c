@@ -32,6 +32,7 @@ struct submission {
 	const char *envid;
 	const char *client;
 	struct header_facts facts;
+	struct header_rewriting rewriting;
 	struct header_pass header;
 	struct line_ends lines;
 	struct content_rules *rules; /* NULL: there are none for it */
@@ -42,6 +43,7 @@ struct submission {
 	unsigned int ret;
 	unsigned int flags; /* enum queue_flag */
 	bool copies; /* always_bcc and its kin apply */
+	bool mapped; /* canonical tables and aliases do */
 	bool is_there; /* an earlier attempt had stored it already */
 	enum verdict verdict;
 	struct why why;
@@ -165,7 +167,7 @@ rewrite_sender(struct submission *s)
 	if (bare && s->set->append_domain[0] != '\0')
 		sender = arena_printf(s->arena, "%s@%s", sender,
 		    s->set->append_domain);
-	if (s->set->rewrites_sender) {
+	if (s->set->rewrites_sender && s->mapped) {
 		v = ask_rewrite(s->arena, REWRITE_ENVELOPE_SENDER, &sender, 1,
 		    &s->why);
 		if (v != OK)
@@ -186,7 +188,7 @@ resolve(struct submission *s)
 		    s->sender, &s->why);
 	if (v == OK)
 		v = recipient_set_resolve(&s->recipients, s->arena, s->set,
-		    s->sender, &s->why);
+		    s->sender, s->mapped, &s->why);
 	if (v != OK)
 		refuse(s, v);
 }
@@ -312,9 +314,27 @@ submit_flags(const struct msg_submit *m)
 	return flags;
 }
 
+/* Our own people's addresses lack our domain, those of others never do. */
+static void
+set_rewriting(struct submission *s, const struct msg_submit *m)
+{
+	bool appends = s->set->append_domain[0] != '\0';
+
+	s->rewriting = (struct header_rewriting){
+		.domain = m->trusted ? s->set->append_domain :
+		    appends          ? arena_text(s->arena, m->header_domain) :
+				       "",
+		.ours = m->trusted,
+		.mapped = s->mapped && s->set->rewrites_headers,
+	};
+}
+
 static void
 set_facts(struct submission *s, const struct msg_submit *m)
 {
+	bool touched = m->trusted || m->header_domain[0] != '\0';
+
+	set_rewriting(s, m);
 	s->facts = (struct header_facts){
 		.set = s->set,
 		.queue_id = s->id,
@@ -323,8 +343,8 @@ set_facts(struct submission *s, const struct msg_submit *m)
 		.arrival =
 		    m->arrival > 0 ? (int64_t)m->arrival : clock_wall_us(),
 		.add_missing =
-		    m->trusted || s->set->own.always_add_missing_headers,
-		.rewrite = m->trusted,
+		    touched || s->set->own.always_add_missing_headers,
+		.rewrite = touched ? &s->rewriting : NULL,
 		.extract = m->extract,
 		.hops = m->trace[0] != '\0',
 	};
@@ -346,8 +366,10 @@ submission_new(const struct settings *set, struct arena *a,
 	s->client = arena_text(a, m->client);
 	s->ret = (unsigned int)m->ret;
 	s->flags = submit_flags(m);
-	s->copies = from_outside && !m->report && !m->verify && !m->redirected;
-	if (from_outside)
+	s->mapped = !m->unmapped;
+	s->copies = from_outside && !m->report && !m->verify &&
+	    !m->redirected && s->mapped;
+	if (from_outside && !m->unchecked)
 		s->rules = content_rules_new(set, m->smtputf8);
 	if (queue_id_valid(m->queue_id))
 		memcpy(s->id, m->queue_id, strlen(m->queue_id) + 1);

@@ -174,8 +174,10 @@ answer_expand(struct ipc *c, const void *message, struct arena *memory)
 	for (size_t i = 0; v == OK && i < q->recipients.count; i++) {
 		struct delivery_set set;
 
-		v = recipient_expand(maps, q->sender, from[i].address, memory,
-		    &set, &why);
+		v = q->unmapped ? recipient_as_is(maps, q->sender,
+				      from[i].address, memory, &set, &why) :
+				  recipient_expand(maps, q->sender,
+				      from[i].address, memory, &set, &why);
 		if (v == OK)
 			v = add_deliveries(&e, i, &set, &why);
 	}

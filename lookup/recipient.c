@@ -297,6 +297,17 @@ deliver_to(struct maps *m, const char *sender, const char *address,
 }
 
 enum verdict
+recipient_as_is(struct maps *m, const char *sender, const char *address,
+    struct arena *a, struct delivery_set *out, struct why *why)
+{
+	const char *one = rewrite_address(&m->rules, span_of(address), a);
+
+	out->items = arena_alloc(a, sizeof(*out->items));
+	out->count = 1;
+	return deliver_to(m, sender, one, a, out->items, why);
+}
+
+enum verdict
 recipient_expand(struct maps *m, const char *sender, const char *address,
     struct arena *a, struct delivery_set *out, struct why *why)
 {

@@ -41,5 +41,9 @@ struct delivery_set {
 enum verdict
 recipient_expand(struct maps *m, const char *sender, const char *address,
     struct arena *a, struct delivery_set *out, struct why *why);
+/* Resolution alone: one delivery, to the recipient as it is. */
+enum verdict
+recipient_as_is(struct maps *m, const char *sender, const char *address,
+    struct arena *a, struct delivery_set *out, struct why *why);
 
 #endif

@@ -15,6 +15,7 @@
 #include "lib/conf/handed_on.h"
 #include "lib/mail/mail_address.h"
 #include "lib/service/status_page.h"
+#include "lib/conf/receive_override.h"
 #include "lib/sasl/sasl_check.h"
 #include "lib/table/table_check.h"
 #include "lib/table/table_check_servers.h"
@@ -177,6 +178,7 @@ check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
 	(void)tls_check_settings(c, errors, warnings);
 	(void)sasl_check_settings(c, errors, warnings);
 	restrictions_check_settings(c, errors, warnings);
+	receive_override_check(c, errors);
 }
 
 /* Those that are about an -o; main.cf's own were told once. */

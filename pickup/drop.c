@@ -8,6 +8,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
+#include "lib/conf/receive_override.h"
 #include "lib/ipc/proto_cleanup.h"
 #include "lib/log/log.h"
 #include "lib/mail/received.h"
@@ -109,10 +110,13 @@ make_submit(const struct drop *d)
 		.origin = "pickup",
 		.sender = d->e.sender,
 		.full_name = d->e.full_name,
+		.header_domain = "",
 		.envid = d->e.envid,
 		.ret = d->e.ret,
 		.body = d->e.body,
 		.trusted = !(d->e.notes & DROP_GATEWAY),
+		.unmapped = d->set->left_out & RECEIVE_UNMAPPED,
+		.unchecked = d->set->left_out & RECEIVE_UNCHECKED,
 		.dot_lf = true,
 		.extract = d->e.notes & DROP_EXTRACT,
 		.verify = d->e.notes & DROP_VERIFY,

@@ -9,6 +9,7 @@
 
 struct drop_settings {
 	struct common_params common;
+	unsigned int left_out; /* enum receive_override */
 };
 
 enum drop_result {

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/conf/receive_override.h"
 #include "lib/log/log.h"
 #include "lib/queue/queue_file.h"
 
@@ -85,6 +86,20 @@ take_all(const struct service *s)
 		continue;
 }
 
+static void
+before(const struct service *s)
+{
+	struct buf error = BUF_INIT(4096);
+
+	(void)s;
+	settings.left_out =
+	    receive_override_parse(settings.common.receive_override_options,
+		&error);
+	if (error.n > 0)
+		log_warning("%s", buf_text(&error));
+	buf_fini(&error);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -96,6 +111,7 @@ main(int argc, char **argv)
 		.program = "pickup",
 		.style = SERVICE_OWN,
 		.params = params,
+		.before = before,
 		.trigger = take_all,
 	};
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/base/why.h"
+#include "lib/conf/receive_override.h"
 #include "lib/mail/mail_address.h"
 #include "lib/mail/reply.h"
 #include "lib/mail/resolve.h"
@@ -102,12 +103,19 @@ transport_refuses(struct evaluation *e, const struct msg_resolved_item *r)
 	    words.n > 0 ? words.p : "undeliverable");
 }
 
+/* For mail that a filter brings back, and that was asked about before. */
+static bool
+leaves_unknown(const struct evaluation *e)
+{
+	return e->s->config->left_out & RECEIVE_UNKNOWN_RECIPIENTS;
+}
+
 enum decision
 check_listed_recipient(struct evaluation *e, bool unlisted)
 {
 	const struct msg_resolved_item *r;
 
-	if (e->recipient == NULL)
+	if (e->recipient == NULL || leaves_unknown(e))
 		return DUNNO;
 	r = evaluated_recipient(e);
 	if (r == NULL || (r->verdict == LATER && unlisted))
@@ -136,7 +144,7 @@ check_unlisted_sender(struct evaluation *e, const char *argument)
 	enum decision d = DUNNO;
 
 	(void)argument;
-	if (e->sender == NULL || e->sender[0] == '\0')
+	if (e->sender == NULL || e->sender[0] == '\0' || leaves_unknown(e))
 		return DUNNO;
 	a = arena_new();
 	r = ask_resolve(a, e->s->config->service_key, "", &item, 1);

@@ -5,6 +5,7 @@
 
 #include "lib/base/ensure.h"
 #include "lib/base/mem.h"
+#include "lib/conf/receive_override.h"
 #include "lib/log/log.h"
 #include "lib/service/remote_key.h"
 
@@ -179,6 +180,8 @@ read_mode(struct mode *m, const struct service *service, struct buf *error)
 	m->config.parents_match = parents_of(m, "smtpd_access_maps");
 	m->config.discard = smtpd_ehlo_keywords("smtpd_discard_ehlo_keywords",
 	    m->smtpd.smtpd_discard_ehlo_keywords, error);
+	m->config.left_out =
+	    receive_override_parse(m->common.receive_override_options, error);
 	read_lists(m, error);
 	m->config.restrictions =
 	    restriction_lists_new(service->conf, &m->smtpd, error);

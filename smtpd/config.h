@@ -43,6 +43,7 @@ struct smtpd_config {
 	struct tls_context *tls; /* NULL: no TLS */
 	bool tls_required; /* encrypt */
 	unsigned int discard; /* enum ehlo_keyword */
+	unsigned int left_out; /* enum receive_override */
 	struct client_list *mynetworks;
 	struct client_list *limit_exceptions;
 	struct client_list *newline_exceptions;

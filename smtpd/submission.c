@@ -8,6 +8,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
+#include "lib/conf/receive_override.h"
 #include "lib/ipc/proto_cleanup.h"
 #include "lib/log/log.h"
 #include "lib/mail/received.h"
@@ -195,6 +196,7 @@ put_submit(const struct submission *m, struct ipc *c)
 		.origin = "smtpd",
 		.sender = t->sender,
 		.full_name = "",
+		.header_domain = "",
 		.envid = t->envid,
 		.ret = t->ret,
 		.body = t->body,
@@ -205,6 +207,8 @@ put_submit(const struct submission *m, struct ipc *c)
 		.arrival = (uint64_t)queue_id_time(t->queue_id),
 		.trusted = forwarded_trusted(s->forwarded,
 		    s->client.mynetworks || s->user != NULL),
+		.unmapped = s->config->left_out & RECEIVE_UNMAPPED,
+		.unchecked = s->config->left_out & RECEIVE_UNCHECKED,
 		.client = client,
 	};
 

@@ -7,7 +7,8 @@ libposthaste_a_SOURCES += lib/conf/registry.c lib/conf/common.h \
 	lib/conf/conf_snapshot.c lib/conf/conf_share.c lib/conf/conf_compute.c \
 	lib/conf/conf_names.c lib/conf/conf_verdict.c \
 	lib/conf/conf_check.c lib/conf/conf_slips.c lib/conf/conf_find.c lib/conf/master_cf.c \
-	lib/conf/logical_lines.c lib/conf/logical_lines.h
+	lib/conf/logical_lines.c lib/conf/logical_lines.h \
+	lib/conf/receive_override.c lib/conf/receive_override.h
 EXTRA_DIST += conf/compat.def
 EXTRA_DIST += lib/conf/params.def smtpd/params.def cleanup/params.def \
 	qmgr/params.def smtp/params.def local/params.def bounce/params.def \

@@ -166,7 +166,7 @@ class PostfixServer(Postfix):
 
 
 @contextlib.contextmanager
-def beside(folder, port, main):
+def beside(folder, port, main, master=""):
     """One that listens, with these settings, or None where there is none."""
     if why_not() or os.geteuid() != 0:
         yield None
@@ -174,7 +174,8 @@ def beside(folder, port, main):
     folder = pathlib.Path(folder)
     folder.mkdir()
     peer = PostfixServer(folder, port, "inet_interfaces = loopback-only\n"
-                         "alias_maps =\nalias_database =\n" + main).start()
+                         "alias_maps =\nalias_database =\n" + main,
+                         master).start()
     try:
         deadline = time.monotonic() + 60
         while "daemon started" not in peer.log():

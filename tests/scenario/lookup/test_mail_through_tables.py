@@ -32,6 +32,19 @@ def test_unknown_users_are_told_in_which_table(suite):
                              f"{table} table")
 
 
+def test_domains_that_hold_aliases_alone(suite):
+    s = suite(main="virtual_alias_domains = alias.test\n"
+                   "transport_maps = inline:{old@example.test=error:moved}\n")
+    s.write("virtual", "x@alias.test bob@example.test\n"
+                       "old@example.test bob@example.test\n")
+    s.posthaste("reload")
+    assert [code for code, _ in rcpt(s, "x@alias.test", "no@alias.test",
+                                     "old@example.test")] == [250, 550, 250]
+    s.send(to="x@alias.test")
+    (message,) = s.wait_messages("bob")
+    assert b"X-Original-To: x@alias.test" in message
+
+
 def test_missing_table_is_451(suite):
     s = suite()
     (s.root / "etc/mailboxes").unlink()

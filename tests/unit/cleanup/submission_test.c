@@ -35,12 +35,14 @@ static struct ipc *qmgr; /* its end, of the last notice */
 static bool qmgr_away;
 
 enum verdict
-ask_expand(struct arena *a, const char *sender, const char *const *addresses,
-    size_t count, struct expansion **out, size_t *out_count, struct why *why)
+ask_expand(struct arena *a, const char *sender, bool mapped,
+    const char *const *addresses, size_t count, struct expansion **out,
+    size_t *out_count, struct why *why)
 {
 	size_t n = 0;
 
 	(void)sender;
+	(void)mapped;
 	questions++;
 	if (lookup_says != OK)
 		return why_set(why, lookup_says == LATER ? "4.3.0" : "5.1.1",
@@ -186,6 +188,7 @@ begin(struct trial *t)
 				 .origin = "smtpd",
 				 .sender = "alice@example.org",
 				 .full_name = "",
+				 .header_domain = "",
 				 .envid = "",
 				 .client = "c[192.0.2.1]",
 				 .trace = "",
