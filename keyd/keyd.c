@@ -68,10 +68,12 @@ static int end_timer = -1;
 static struct common_params common;
 static struct keyd_params settings;
 
+/* Certificates may lie in files of their own, behind their keys'. */
 static void
 load_list(const char *files)
 {
 	struct span rest = span_of(files), word;
+	bool any = false, failed = false;
 
 	while (span_cut(&rest, ", \t\r\n", true, &word)) {
 		struct buf error = BUF_INIT(2048);
@@ -80,14 +82,17 @@ load_list(const char *files)
 		size_t found = 0;
 
 		if (word.n > 0 && strcmp(path, "none") != 0) {
-			if (!keyring_load(ring, path, &found, &error))
+			failed |= !keyring_load(ring, path, &found, &error);
+			any |= found > 0;
+			if (error.n > 0)
 				log_warning("%s", buf_text(&error));
-			else if (found == 0)
-				log_warning("%s: no private key in it", path);
 		}
 		arena_free(&a);
 		buf_fini(&error);
 	}
+	if (!any && !failed && span_trim(span_of(files)).n > 0 &&
+	    strcmp(files, "none") != 0)
+		log_warning("%s: no private key in it", files);
 }
 
 static void

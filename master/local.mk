@@ -12,6 +12,7 @@ master_master_SOURCES = master/master.c master/master.h \
 	master/service.c master/services_check.c master/services_check.h \
 	master/access_check.c master/access_check.h \
 	master/settings_check.c master/settings_check.h \
+	master/site_check.c master/site_check.h \
 	master/table_text.c master/table_text.h \
 	master/spawn.c master/stop.c \
 	master/supervisor.c master/take_queue.c \

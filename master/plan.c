@@ -25,6 +25,7 @@
 #include "master/restrictions_check.h"
 #include "master/services_check.h"
 #include "master/settings_check.h"
+#include "master/site_check.h"
 
 struct planning {
 	struct plan *plan;
@@ -484,6 +485,7 @@ load(struct planning *p, const char *directory)
 	settings_check_mailboxes(plan, p->errors);
 	settings_check_accounts(plan, p->warnings);
 	settings_check_client(plan, p->warnings);
+	site_check(plan, p->warnings);
 	(void)table_check_servers(plan->conf, how_to_check(plan->generation),
 	    p->errors, p->warnings);
 	return p->errors->n == before;

@@ -83,6 +83,20 @@ look_for_quotes(const struct setting *s, struct span raw, struct buf *to)
 		    raw);
 }
 
+/* Dovecot reads "setting = <FILE" as the file's content. */
+static void
+look_for_inclusion(const struct setting *s, struct span raw, struct buf *to)
+{
+	if (raw.n > 1 && raw.p[0] == '<' &&
+	    span_trim(span_skip(raw, 1)).n > 0 &&
+	    span_trim(span_skip(raw, 1)).p[0] == '/')
+		say(s, to,
+		    "the \"<\" before the file's name is Dovecot's, and part "
+		    "of "
+		    "the value here: leave it out",
+		    raw);
+}
+
 static bool
 is_list(const char *name)
 {
@@ -141,6 +155,7 @@ conf_slips(const struct setting *s, struct buf *warnings)
 	look_for_comment(s, raw, warnings);
 	look_for_setting(s, raw, warnings);
 	look_for_quotes(s, raw, warnings);
+	look_for_inclusion(s, raw, warnings);
 	look_for_semicolon(s, raw, warnings);
 	if (look != NULL)
 		buf_printf(warnings, "%s: %s: there is %s in its value\n",

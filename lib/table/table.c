@@ -9,6 +9,7 @@
 
 #include "lib/base/ensure.h"
 #include "lib/base/mem.h"
+#include "lib/conf/conf.h"
 #include "lib/log/log.h"
 #include "lib/table/lines.h"
 #include "lib/table/table_client.h"
@@ -148,12 +149,34 @@ find_open(struct span spec, unsigned int flags)
 	return t;
 }
 
-static void
+static bool
 say_instead(struct span type, struct buf *error)
 {
 	for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++)
-		if (span_is(type, absent[i].name))
+		if (span_is(type, absent[i].name)) {
 			buf_printf(error, " (%s)", absent[i].instead);
+			return true;
+		}
+	return false;
+}
+
+/* The nearest of those there are; one slip in four letters, not more. */
+static void
+say_nearest(struct span type, struct buf *error)
+{
+	const char *best = NULL;
+	size_t least = type.n < 6 ? 2 : 3;
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		size_t d = conf_name_distance(type, types[i].name);
+
+		if (d <= least && (best == NULL || d < least)) {
+			least = d;
+			best = types[i].name;
+		}
+	}
+	if (best != NULL)
+		buf_printf(error, "; did you mean \"%s\"?", best);
 }
 
 static struct table *
@@ -174,7 +197,8 @@ open_new(struct span spec, unsigned int flags, struct buf *error)
 	if (ops == NULL) {
 		buf_printf(error, "unsupported dictionary type: %.*s",
 		    SPAN_ARG(type));
-		say_instead(type, error);
+		if (!say_instead(type, error))
+			say_nearest(type, error);
 		return NULL;
 	}
 	if (ops->unproven && (flags & TABLE_NO_SUBSTITUTION)) {

@@ -211,6 +211,24 @@ refuse_module(struct checking *k, struct span type)
 	buf_fini(&text);
 }
 
+/* The file that says which server: without it there is nothing to try. */
+static bool
+has_settings(struct checking *k, struct span argument)
+{
+	char *path = mem_span_text(argument);
+	bool missing = path[0] == '/' && access(path, F_OK) < 0;
+	char *text;
+
+	if (missing) {
+		text = mem_printf("%s: mail that needs this table waits",
+		    strerror(errno));
+		warn(k, path, text);
+		free(text);
+	}
+	free(path);
+	return !missing;
+}
+
 static void
 check_spec(struct checking *k, struct span spec, int depth)
 {
@@ -239,8 +257,10 @@ check_spec(struct checking *k, struct span spec, int depth)
 		wrong(k,
 		    "private keys are not asked of a server: a table in a "
 		    "file is wanted");
-	} else if (table_type_remote(type)) {
+	} else if (table_type_remote(type) && has_settings(k, argument)) {
 		table_check_later(k->c, k->name, spec);
+	} else if (table_type_remote(type)) {
+		; /* it was told */
 	} else {
 		check_text(k, spec);
 	}

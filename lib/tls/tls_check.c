@@ -3,15 +3,19 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/mem.h"
 #include "lib/tls/tls.h"
 #include "lib/tls/tls_choice.h"
 #include "lib/tls/tls_context.h"
+#include "lib/tls/tls_key.h"
 #include "lib/tls/tls_protocols.h"
 #include "lib/tls/tls_settings.h"
 
@@ -152,15 +156,74 @@ files_are_there(struct trial *t)
 	return there && (own || conf_raw(t->c, setting) != NULL);
 }
 
+static bool
+note_key(void *with, const struct tls_pem_group *group, struct buf *error)
+{
+	bool *found = with;
+
+	(void)error;
+	*found = *found || group->key != NULL;
+	return true;
+}
+
+/* Whoever has the key is this server, for all who verify it. */
+static void
+check_key_is_private(struct trial *t, struct span file)
+{
+	char *path = mem_span_text(file), text[512];
+	struct buf ignored = BUF_INIT(1024);
+	bool found = false;
+	struct stat st;
+
+	if (stat(path, &st) == 0 && (st.st_mode & S_IROTH) != 0 &&
+	    tls_pem_file(path, true, note_key, &found, &ignored) && found) {
+		snprintf(text, sizeof(text),
+		    "%s: every user of this machine can read the private "
+		    "key: chmod o-r",
+		    path);
+		say(t, t->warnings, text);
+	}
+	buf_fini(&ignored);
+	free(path);
+}
+
+/* What a default borrows is told where it was set. */
+static void
+check_keys_are_private(struct trial *t)
+{
+	static const char *const names[][2] = { { "key_file", "cert_file" },
+		{ "eckey_file", "eccert_file" }, { "chain_files", NULL } };
+	char setting[64];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct span rest, file;
+		size_t which = 0;
+
+		snprintf(setting, sizeof(setting), "%s_tls_%s", t->f->prefix,
+		    names[i][0]);
+		if (conf_raw(t->c, setting) == NULL && names[i][1] != NULL)
+			snprintf(setting, sizeof(setting), "%s_tls_%s",
+			    t->f->prefix, names[i][++which]);
+		if (conf_raw(t->c, setting) == NULL)
+			continue;
+		blame(t, setting);
+		rest = span_of(of_family(t, names[i][which]));
+		while (conf_list_next(&rest, &file))
+			check_key_is_private(t, file);
+	}
+}
+
 static void
 check_end(struct trial *t, const struct tls_context *context)
 {
 	int64_t end = tls_context_expires(context);
-	char text[96];
+	char text[128];
 
 	if (end == 0 || end > (int64_t)time(NULL))
 		return;
-	snprintf(text, sizeof(text), "the certificate has ended %lld days ago",
+	snprintf(text, sizeof(text),
+	    "the certificate has ended %lld days ago: who verifies it goes "
+	    "away: renew it",
 	    ((long long)time(NULL) - (long long)end) / 86400);
 	say(t, t->warnings, text);
 }
@@ -385,6 +448,8 @@ tls_check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
 		bool has_files;
 
 		check_protocols(&t);
+		if (warnings != NULL)
+			check_keys_are_private(&t);
 		has_files = find_files(&t);
 		if (has_files && !files_are_there(&t))
 			has_files = false;

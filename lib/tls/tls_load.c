@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -59,6 +60,21 @@ use(struct loading *l, const struct tls_pem_group *g, EVP_PKEY *key,
 	return true;
 }
 
+/* The last one counts: it stands before its certificate. */
+static bool
+take_key(void *with, const struct tls_pem_group *g, struct buf *error)
+{
+	struct loading *l = with;
+
+	(void)error;
+	if (g->key != NULL) {
+		EVP_PKEY_up_ref(g->key);
+		EVP_PKEY_free(l->key);
+		l->key = g->key;
+	}
+	return true;
+}
+
 static bool
 load_group(void *with, const struct tls_pem_group *g, struct buf *error)
 {
@@ -66,8 +82,8 @@ load_group(void *with, const struct tls_pem_group *g, struct buf *error)
 	EVP_PKEY *key;
 	bool good;
 
-	if (g->leaf == NULL)
-		return true; /* the key of a certificate in another file */
+	if (g->leaf == NULL) /* the key of a certificate in another file */
+		return take_key(l, g, error);
 	if (l->sign != NULL) {
 		key = tls_remote_key(g->leaf, l->sign, error);
 		good = key != NULL && use(l, g, key, error);
@@ -83,16 +99,14 @@ load_group(void *with, const struct tls_pem_group *g, struct buf *error)
 }
 
 static bool
-take_key(void *with, const struct tls_pem_group *g, struct buf *error)
+load_text(struct loading *l, struct span pem, bool keys, struct buf *error)
 {
-	struct loading *l = with;
+	bool good = tls_pem_each(pem, keys, load_group, l, error);
 
-	(void)error;
-	if (l->key == NULL && g->key != NULL) {
-		EVP_PKEY_up_ref(g->key);
-		l->key = g->key;
-	}
-	return true;
+	EVP_PKEY_free(l->key);
+	if (good && l->count == 0)
+		buf_add_text(error, "no certificate found");
+	return good && l->count > 0;
 }
 
 bool
@@ -101,11 +115,7 @@ tls_context_load_text(struct tls_context *c, struct span pem,
 {
 	struct loading l = { .context = c, .sign = sign };
 
-	if (!tls_pem_each(pem, sign == NULL, load_group, &l, error))
-		return false;
-	if (l.count == 0)
-		buf_add_text(error, "no certificate found");
-	return l.count > 0;
+	return load_text(&l, pem, sign == NULL, error);
 }
 
 bool
@@ -115,11 +125,7 @@ tls_session_load_text(SSL *ssl, struct span pem, tls_sign_function *sign,
 	struct loading l = { .session = ssl, .sign = sign };
 
 	SSL_certs_clear(ssl);
-	if (!tls_pem_each(pem, false, load_group, &l, error))
-		return false;
-	if (l.count == 0)
-		buf_add_text(error, "no certificate found");
-	return l.count > 0;
+	return load_text(&l, pem, false, error);
 }
 
 /* One file of certificates; its key is in it or in key_file. */
@@ -148,25 +154,41 @@ is_set(const char *text)
 	return text != NULL && text[0] != '\0' && strcmp(text, "none") != 0;
 }
 
+/* Each key stands before its certificate, in one file or in two. */
+static bool
+load_chain_files(struct tls_context *c, const char *files,
+    tls_sign_function *sign, struct buf *error)
+{
+	struct loading l = { .context = c, .sign = sign };
+	struct span rest = span_of(files), word;
+	bool good = true;
+
+	while (good && span_cut(&rest, ", \t\r\n", true, &word)) {
+		char *path;
+
+		if (word.n == 0)
+			continue;
+		path = mem_span_text(word);
+		good = tls_pem_file(path, sign == NULL, load_group, &l, error);
+		free(path);
+	}
+	if (good && l.count == 0) {
+		buf_printf(error, "%s: no certificate found", files);
+		good = false;
+	}
+	EVP_PKEY_free(l.key);
+	return good;
+}
+
 bool
 tls_context_load_files(struct tls_context *c, const struct tls_files *files,
     tls_sign_function *sign, struct buf *error)
 {
-	struct span rest = span_of(files->chain_files), word;
-	bool any = false, good = true;
+	bool good = true;
 
-	while (good && span_cut(&rest, ", \t\r\n", true, &word)) {
-		struct arena *a;
-
-		if (word.n == 0)
-			continue;
-		a = arena_new();
-		good = load_file(c, arena_span(a, word), NULL, sign, error);
-		arena_free(&a);
-		any = true;
-	}
-	if (any)
-		return good;
+	if (files->chain_files != NULL &&
+	    span_trim(span_of(files->chain_files)).n > 0)
+		return load_chain_files(c, files->chain_files, sign, error);
 	if (is_set(files->cert_file))
 		good = load_file(c, files->cert_file, files->key_file, sign,
 		    error);

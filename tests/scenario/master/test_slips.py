@@ -2,6 +2,7 @@
 """Broken configurations as people write them: posthaste check names file and
 line, and says what to do."""
 import os
+import subprocess
 import time
 
 import pytest
@@ -149,6 +150,34 @@ SLIPS = {
         "virtual_alias_maps = cdb:{etc}/virtual\n",
         'main.cf: line {n}: virtual_alias_maps: {etc}/virtual.cdb: No such '
         'file or directory: "postmap cdb:{etc}/virtual" makes it'),
+    "mailboxes smaller than messages": (
+        "mailbox_size_limit = 1000\n",
+        "main.cf: line {n}: mailbox_size_limit: mailbox_size_limit (1000) is "
+        "smaller than message_size_limit (50000000): what is in between is "
+        "accepted, and comes back as too large: raise mailbox_size_limit"),
+    "virtual mailboxes smaller than messages": (
+        "virtual_mailbox_limit = 49999999\n",
+        "main.cf: line {n}: virtual_mailbox_limit: virtual_mailbox_limit "
+        "(49999999) is smaller than message_size_limit (50000000)"),
+    "messages without a limit": (
+        "mailbox_size_limit = 0\nmessage_size_limit = 0\n",
+        "main.cf: line {n1}: message_size_limit: virtual_mailbox_limit "
+        "(51200000) is smaller than message_size_limit (0, no limit)"),
+    "host name without domain": (
+        "myhostname = mail\n",
+        'main.cf: line {n}: myhostname: "mail" is not a fully qualified name'),
+    "table type": (
+        "virtual_alias_maps = hahs:{etc}/virtual\n",
+        "main.cf: line {n}: virtual_alias_maps: unsupported dictionary type: "
+        'hahs; did you mean "hash"?'),
+    "content of a file": (
+        "smtpd_tls_cert_file = <{etc}/cert.pem\n",
+        'main.cf: line {n}: smtpd_tls_cert_file: the "<" before the file\'s '
+        "name is Dovecot's, and part of the value here: leave it out"),
+    "no settings of a server": (
+        "virtual_alias_maps = proxy:mysql:{etc}/nothing.cf\n",
+        "main.cf: line {n}: virtual_alias_maps: {etc}/nothing.cf: No such "
+        "file or directory: mail that needs this table waits"),
     "no table": (
         "virtual_alias_maps = hash:{etc}/nothing\n",
         "main.cf: line {n}: virtual_alias_maps: {etc}/nothing: No such file "
@@ -174,6 +203,60 @@ def test_a_slip_in_main_cf_is_named(suite, name):
     text, said = SLIPS[name]
     out, values = check(s, text)
     assert said.format(**values) in out, out
+
+
+def test_networks_of_other_people(suite):
+    s = suite(start=False)
+    path = s.root / "etc/main.cf"
+    path.write_text(path.read_text().replace("\nmynetworks =", "\n#"))
+    out, values = check(s, "mynetworks_style = class\n")
+    assert (f'main.cf: line {values["n"]}: mynetworks_style: "class" lets '
+            "every host of a class A, B or C network send") in out, out
+    out, _ = check(s, "mynetworks = 127.0.0.0/8\n")
+    assert '"class"' not in out
+
+
+def openssl(folder, *words):
+    subprocess.run(["openssl", *words], cwd=folder, check=True,
+                   capture_output=True)
+
+
+def test_certificates_that_ended_and_keys_for_everybody(suite):
+    s = suite(start=False)
+    etc = s.root / "etc"
+    openssl(etc, "x509", "-in", "cert.pem", "-signkey", "key.pem", "-days",
+            "-1", "-out", "old.pem")
+    assert "private key: chmod" not in s.posthaste("check").err
+    (etc / "key.pem").chmod(0o644)
+    out, values = check(s, "smtpd_tls_cert_file = {etc}/old.pem\n"
+                           "smtpd_tls_key_file = {etc}/key.pem\n")
+    n = values["n"]
+    assert (f"main.cf: line {n}: smtpd_tls_cert_file: the certificate has "
+            "ended 1 days ago") in out, out
+    assert (f"main.cf: line {n + 1}: smtpd_tls_key_file: {etc}/key.pem: every "
+            "user of this machine can read the private key: chmod o-r") in out
+
+
+def test_keys_and_certificates_in_files_of_their_own(suite):
+    """As smtpd_tls_chain_files may have them: a key, then its chain."""
+    s = suite(start=False)
+    etc = s.root / "etc"
+    openssl(etc, "req", "-x509", "-newkey", "ec", "-pkeyopt",
+            "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj",
+            "/CN=mx.example.test", "-addext", "subjectAltName=IP:127.0.0.1",
+            "-keyout", "ec.key", "-out", "ec.pem")
+    s.set(smtpd_tls_chain_files=f"{etc}/key.pem, {etc}/cert.pem, "
+          f"{etc}/ec.key, {etc}/ec.pem")
+    s.start()
+    for algorithms, wanted in (("RSA-PSS+SHA256", "cert.pem"),
+                               ("ECDSA+SHA256", "ec.pem")):
+        shown = subprocess.run(
+            ["openssl", "s_client", "-connect",
+             f"127.0.0.1:{s.ports['smtp']}", "-starttls", "smtp", "-sigalgs",
+             algorithms, "-CAfile", etc / wanted, "-verify_return_error"],
+            input=b"QUIT\r\n", capture_output=True, timeout=60)
+        assert b"Verify return code: 0" in shown.stdout, shown
+    assert "no private key" not in s.log()
 
 
 def test_what_looks_like_a_slip_and_is_none(suite):

@@ -42,7 +42,7 @@ static const struct {
 	    NULL },
 	{ "mydestination = hsah:/etc/x",
 	    "main.cf: line 1: mydestination: unsupported dictionary type: "
-	    "hsah",
+	    "hsah; did you mean \"hash\"?",
 	    NULL },
 	{ "transport_maps = inline:{ab}",
 	    "main.cf: line 1: transport_maps: missing '=' after attribute "
