@@ -14,12 +14,10 @@ static const struct {
 	size_t list; /* in struct maps */
 } lists[] = {
 #define LIST(setting, list) { #setting "_maps", offsetof(struct maps, list) },
-	LIST(canonical, canonical)
-	LIST(recipient_canonical, recipient_canonical)
-	LIST(virtual_alias, virtual_alias)
-	LIST(local_recipient, local_recipient)
-	LIST(virtual_mailbox, virtual_mailbox)
-	LIST(relay_recipient, relay_recipient)
+	LIST(canonical, canonical) LIST(recipient_canonical,
+	    recipient_canonical) LIST(virtual_alias, virtual_alias)
+	    LIST(local_recipient, local_recipient) LIST(virtual_mailbox,
+		virtual_mailbox) LIST(relay_recipient, relay_recipient)
 #undef LIST
 };
 
@@ -49,8 +47,7 @@ view_new(const struct maps *m, const struct master_entry *e)
 {
 	struct view *v = mem_new(sizeof(*v));
 
-	v->service =
-	    mem_printf("%s/%s", service_type_name(e->type), e->name);
+	v->service = mem_printf("%s/%s", service_type_name(e->type), e->name);
 	v->maps = *m;
 	v->texts = arena_new();
 	return v;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
@@ -31,6 +32,7 @@ watch_open(struct watch *w, const char *path)
 {
 	char *folder = mem_text(path);
 	char *slash = strrchr(folder, '/');
+	struct stat st;
 
 	w->path = mem_text(path);
 	w->leaf = slash ? w->path + (slash - folder) + 1 : w->path;
@@ -41,12 +43,18 @@ watch_open(struct watch *w, const char *path)
 	w->folder =
 	    open(slash ? folder : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	free(folder);
+	for (size_t i = 0; i < WATCH_FILES; i++)
+		w->held[i] = (struct watch_held){ .fd = -1 };
+	w->closed = geteuid() == 0 && w->folder >= 0 &&
+	    fstat(w->folder, &st) == 0 && !(st.st_mode & S_IXOTH);
 }
 
 void
 watch_close(struct watch *w)
 {
 	fd_close(&w->folder);
+	for (size_t i = 0; i < WATCH_FILES; i++)
+		fd_close(&w->held[i].fd);
 	free(w->path);
 	w->path = NULL;
 }
@@ -91,8 +99,8 @@ watch_by_folder(void)
 	by_folder = true;
 }
 
-int
-watch_stat(const struct watch *w, const char *suffix, struct stat *st)
+static int
+find(const struct watch *w, const char *suffix, struct stat *st)
 {
 	char name[PATH_MAX];
 
@@ -103,6 +111,89 @@ watch_stat(const struct watch *w, const char *suffix, struct stat *st)
 		return -1;
 	snprintf(name, sizeof(name), "%s%s", w->leaf, suffix);
 	return fstatat(w->folder, name, st, 0);
+}
+
+static struct watch_held *
+place_of(struct watch *w, const char *suffix)
+{
+	for (size_t i = 0; i < WATCH_FILES; i++)
+		if (w->held[i].suffix == NULL ||
+		    strcmp(w->held[i].suffix, suffix) == 0)
+			return &w->held[i];
+	return NULL;
+}
+
+/* While root can: what is there by that name, if anything. */
+static void
+hold(struct watch *w, const char *suffix)
+{
+	struct watch_held *h = place_of(w, suffix);
+	char name[PATH_MAX];
+	struct stat st;
+
+	if (h == NULL || geteuid() != 0 || fstat(w->folder, &st) < 0)
+		return;
+	snprintf(name, sizeof(name), "%s%s", w->leaf, suffix);
+	fd_close(&h->fd);
+	h->suffix = suffix;
+	h->folder = st.st_mtim;
+	h->link = fstatat(w->folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISLNK(st.st_mode);
+	h->fd = openat(w->folder, name, O_PATH | O_CLOEXEC);
+}
+
+static bool
+same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+/* Another folder by that name, or another file or link in it? */
+static bool
+folder_changed(const struct watch *w, const struct watch_held *h)
+{
+	char name[PATH_MAX];
+	struct stat held, now;
+
+	if (fstat(w->folder, &held) < 0)
+		return false;
+	snprintf(name, sizeof(name), "%.*s", (int)(w->leaf - w->path), w->path);
+	if (name[0] != '\0' && stat(name, &now) == 0 &&
+	    (now.st_ino != held.st_ino || now.st_dev != held.st_dev))
+		return true;
+	return (h->fd < 0 || h->link) && !same_time(held.st_mtim, h->folder);
+}
+
+/* What can be told of it from outside of its folder. */
+static int
+stat_held(struct watch *w, const char *suffix, struct stat *st)
+{
+	const struct watch_held *h = place_of(w, suffix);
+
+	if (h != NULL && h->suffix != NULL && folder_changed(w, h))
+		watch_want_restart(w->path);
+	if (h != NULL && h->fd >= 0 && fstat(h->fd, st) == 0) {
+		if (st->st_nlink == 0)
+			st->st_ino = 0; /* there is another by its name */
+		return 0;
+	}
+	errno = EACCES;
+	return -1;
+}
+
+int
+watch_stat(struct watch *w, const char *suffix, struct stat *st)
+{
+	int result = find(w, suffix, st);
+	int error = errno;
+
+	if (!w->closed)
+		return result;
+	if (result < 0 && error == EACCES)
+		return stat_held(w, suffix, st);
+	hold(w, suffix);
+	errno = error;
+	return result;
 }
 
 int
@@ -137,12 +228,6 @@ watch_stamp_set(struct watch_stamp *s, const struct stat *st)
 		.modified = st->st_mtim,
 		.changed = st->st_ctim,
 	};
-}
-
-static bool
-same_time(struct timespec a, struct timespec b)
-{
-	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
 bool

@@ -7,7 +7,9 @@
  *
  * Its folder is opened at once, with the rights the program has then, so
  * that the file stays reachable below folders that the program cannot
- * traverse later.
+ * traverse later. Where that folder itself is for root alone, the file is kept
+ * as well: a program that has given up root sees in it that the file has
+ * changed or is not the one by that name any more, and asks for a restart.
  */
 
 #include <stdbool.h>
@@ -27,10 +29,22 @@ struct watch_stamp {
 	struct timespec changed;
 };
 
+enum { WATCH_FILES = 3 }; /* names of one table that differ in the suffix */
+
+/* A file in a folder that will be closed to the program. */
+struct watch_held {
+	const char *suffix; /* NULL: this place is free */
+	int fd; /* O_PATH; -1: there was none by that name */
+	bool link; /* a symbolic one: the file does not show that it changed */
+	struct timespec folder; /* when the folder had changed last, then */
+};
+
 struct watch {
 	char *path;
 	const char *leaf; /* in path */
 	int folder; /* -1 when it could not be opened */
+	bool closed; /* to others than its owner: files are held */
+	struct watch_held held[WATCH_FILES];
 	int64_t next_ms; /* monotonic: not looked at before */
 	unsigned int postponed; /* times in a row that it was still young */
 };
@@ -46,8 +60,12 @@ bool watch_due(struct watch *w);
  */
 bool watch_settled(struct watch *w, const struct stat *st);
 
-/* The file, with a suffix behind its name ("" for none). -1 with errno. */
-int watch_stat(const struct watch *w, const char *suffix, struct stat *st);
+/*
+ * The file, with a suffix behind its name ("" for none), which lives as long as
+ * the watch. -1 with errno. watch_stat may speak of a file that has been
+ * replaced: it is not as it was, and cannot be read.
+ */
+int watch_stat(struct watch *w, const char *suffix, struct stat *st);
 int watch_read(const struct watch *w, const char *suffix);
 
 void watch_stamp_set(struct watch_stamp *s, const struct stat *st);

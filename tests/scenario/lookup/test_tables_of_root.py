@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: ISC
+"""Tables in a folder that root alone can enter: lookup has read them while it
+was root, and sees from outside that they are others now."""
+import pytest
+
+from lookup_client import AGAIN, FOUND, Lookup
+from posthaste import AS_ROOT, wait_for
+from test_fresh_tables import KEYS, KINDS, WAYS, fill, was_not_there
+
+WAYS = [way for way in WAYS if "link_of_the_folder" not in way.__name__]
+pytestmark = pytest.mark.skipif(not AS_ROOT, reason="others' rights")
+
+
+def close(folder):
+    folder.chmod(0o700)
+    for file in folder.iterdir():
+        file.chmod(0o600)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_changes_in_a_closed_folder(suite, way):
+    s = suite(start=False)
+    old, new = s.root / "etc/tables", s.root / "etc/new"
+    fill(s, new, "new")
+    close(new)
+    if way is was_not_there:
+        old.mkdir()
+    else:
+        fill(s, old, "old")
+    close(old)
+    specs = {kind: row[0].format(old / kind).replace("{{", "{").replace(
+        "}}", "}") for kind, row in KINDS.items()}
+    s.set(transport_maps=", ".join(specs.values()))
+    s.start()
+    client = Lookup(s)
+
+    def ask():
+        answers = {}
+        for kind, table in specs.items():
+            name, fields = client.asked(
+                "query", table=table, address=False,
+                keys=[{"address": KEYS.get(kind, "k.test")}])
+            assert name == "query_reply"
+            answers[kind] = fields["result"], fields["value"]
+        return answers
+
+    got = ask()
+    if way is was_not_there:
+        assert {a for a, _ in got.values()} == {AGAIN}
+    else:
+        assert set(got.values()) == {(FOUND, "old")}
+    way(new, old)
+    wait_for("the new tables",
+             lambda: set(ask().values()) == {(FOUND, "new")}, 5)
+    assert "has changed -- restarting" in s.log()
+    client.close()
