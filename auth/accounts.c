@@ -178,22 +178,16 @@ find_in_system(const struct accounts *a, const struct source *s,
 static enum accounts_result
 find_exact(struct accounts *a, const char *name, struct account *out)
 {
-	enum accounts_result r, worst = ACCOUNT_NONE;
+	enum accounts_result r = ACCOUNT_NONE;
 
-	for (size_t i = 0; i < a->count; i++) {
+	/* nobody becomes another one while a source cannot be read */
+	for (size_t i = 0; i < a->count && r == ACCOUNT_NONE; i++) {
 		const struct source *s = &a->sources[i];
 
 		r = s->pam_service == NULL ? find_entry(s, name, out) :
 					     find_in_system(a, s, name, out);
-		if (r == ACCOUNT_FOUND)
-			return r;
-		if (r == ACCOUNT_LATER)
-			worst = r;
-		/* nobody becomes another one while a server is down */
-		if (r == ACCOUNT_LATER && s->table != NULL)
-			break;
 	}
-	return worst;
+	return r;
 }
 
 static char *

@@ -32,36 +32,39 @@ static struct {
 
 /*
  * A name without account gets the form it would have, so that the dialogue
- * goes on to the password.
+ * goes on to the password. One that cannot be looked for is nobody's: what it
+ * looks like may be another's name.
  */
-static bool
+static enum exchange_check
 canonical_in(struct accounts *source, struct span given,
     char out[EXCHANGE_USER_MAX])
 {
 	struct account account;
+	enum accounts_result r;
 
 	if (!account_name_valid(given) || given.n >= EXCHANGE_USER_MAX)
-		return false;
-	if (accounts_find(source, given, &account) == ACCOUNT_FOUND) {
+		return CHECK_WRONG;
+	r = accounts_find(source, given, &account);
+	if (r == ACCOUNT_FOUND) {
 		snprintf(out, EXCHANGE_USER_MAX, "%s", account.user);
-		return true;
+		return CHECK_RIGHT;
 	}
 	for (size_t i = 0; i < given.n; i++)
 		out[i] = given.p[i] >= 'A' && given.p[i] <= 'Z' ?
 		    (char)(given.p[i] - 'A' + 'a') :
 		    given.p[i];
 	out[given.n] = '\0';
-	return true;
+	return r == ACCOUNT_LATER ? CHECK_LATER : CHECK_RIGHT;
 }
 
-bool
+enum exchange_check
 login_canonical(enum login_names names, struct span given,
     char out[EXCHANGE_USER_MAX])
 {
 	struct accounts *source =
 	    names == LOGIN_MASTERS ? the.masters : the.accounts;
 
-	return source != NULL && canonical_in(source, given, out);
+	return source == NULL ? CHECK_WRONG : canonical_in(source, given, out);
 }
 
 /* "bob@example.test*support" */
@@ -96,11 +99,25 @@ part(const char *name, char user[EXCHANGE_USER_MAX],
 	return true;
 }
 
+static enum exchange_check
+both_canonical(struct span name, struct span master,
+    char out[EXCHANGE_USER_MAX])
+{
+	char user[EXCHANGE_USER_MAX], who[EXCHANGE_USER_MAX];
+	enum exchange_check r = canonical_in(the.accounts, name, user);
+	enum exchange_check acts = r == CHECK_WRONG ?
+	    CHECK_WRONG :
+	    canonical_in(the.masters, master, who);
+
+	if (acts == CHECK_WRONG || !join(user, who, out))
+		return CHECK_WRONG;
+	return r == CHECK_RIGHT ? acts : r;
+}
+
 /* libsasl2 asks twice: the answer is the answer's canonical form as well. */
-static bool
+static enum exchange_check
 canonical(void *with, struct span given, char out[EXCHANGE_USER_MAX])
 {
-	char user[EXCHANGE_USER_MAX], master[EXCHANGE_USER_MAX];
 	size_t at = given.n;
 
 	(void)with;
@@ -111,23 +128,24 @@ canonical(void *with, struct span given, char out[EXCHANGE_USER_MAX])
 	}
 	if (at == given.n)
 		return canonical_in(the.accounts, given, out);
-	return canonical_in(the.accounts, span_take(given, at), user) &&
-	    canonical_in(the.masters, span_skip(given, at + 1), master) &&
-	    join(user, master, out);
+	return both_canonical(span_take(given, at), span_skip(given, at + 1),
+	    out);
 }
 
-static bool
+static enum exchange_check
 acting(void *with, const char *user, const char *as,
     char out[EXCHANGE_USER_MAX])
 {
 	char master[EXCHANGE_USER_MAX];
+	enum exchange_check r;
 
 	(void)with;
 	/* one who has said it by name need not say another one */
-	return the.masters != NULL && strchr(user, ACTS) == NULL &&
-	    strchr(as, ACTS) == NULL &&
-	    canonical_in(the.masters, span_of(user), master) &&
-	    join(as, master, out);
+	if (the.masters == NULL || strchr(user, ACTS) != NULL ||
+	    strchr(as, ACTS) != NULL)
+		return CHECK_WRONG;
+	r = canonical_in(the.masters, span_of(user), master);
+	return r == CHECK_WRONG || join(as, master, out) ? r : CHECK_WRONG;
 }
 
 static enum exchange_check
@@ -396,8 +414,8 @@ login_refuse(struct login *l, const char *why)
 	return EXCHANGE_FAILED;
 }
 
-static enum exchange_result
-later(struct login *l)
+enum exchange_result
+login_later(struct login *l)
 {
 	(void)login_refuse(l, "accounts unavailable");
 	return EXCHANGE_LATER;
@@ -412,7 +430,7 @@ admit_account(struct login *l, struct accounts *source, const char *name,
 
 	switch (accounts_find(source, span_of(name), &account)) {
 	case ACCOUNT_LATER:
-		return later(l);
+		return login_later(l);
 	case ACCOUNT_NONE:
 		return login_refuse(l, "no such account");
 	case ACCOUNT_FOUND:
@@ -455,7 +473,7 @@ login_admit(struct login *l)
 	case CHECK_RIGHT:
 		return EXCHANGE_DONE;
 	case CHECK_LATER:
-		return later(l);
+		return login_later(l);
 	case CHECK_WRONG:
 		break;
 	}

@@ -118,6 +118,21 @@ say_no(struct login *l, const char *status, struct span *out)
 	return EXCHANGE_MORE;
 }
 
+/* The token is not of who is claimed. */
+static enum exchange_result
+admit_other(struct login *l, const char *whose)
+{
+	switch (login_canonical(LOGIN_MASTERS, span_of(whose), l->master)) {
+	case CHECK_RIGHT:
+		return login_admit(l);
+	case CHECK_LATER:
+		return login_later(l);
+	case CHECK_WRONG:
+		break;
+	}
+	return login_refuse(l, "the token is somebody else's");
+}
+
 /* Whose the token is decides; what is claimed can only be less. */
 static enum exchange_result
 conclude(struct login *l, const char *whose, struct span *out)
@@ -127,44 +142,46 @@ conclude(struct login *l, const char *whose, struct span *out)
 	enum exchange_result r;
 
 	b->phase = ENDED;
-	if (!login_canonical(LOGIN_ACCOUNTS, span_of(whose), own)) {
+	switch (login_canonical(LOGIN_ACCOUNTS, span_of(whose), own)) {
+	case CHECK_RIGHT:
+		break;
+	case CHECK_LATER:
+		return login_later(l);
+	case CHECK_WRONG:
 		(void)login_refuse(l, "the token's user can be no account");
 		return say_no(l, "invalid_token", out);
 	}
 	snprintf(l->user, sizeof(l->user), "%s",
 	    b->claimed[0] == '\0' ? own : b->claimed);
-	if (strcmp(l->user, own) == 0) {
-		r = login_admit(l);
-	} else if (login_canonical(LOGIN_MASTERS, span_of(whose), l->master)) {
-		r = login_admit(l);
-	} else {
-		r = login_refuse(l, "the token is somebody else's");
-	}
+	r = strcmp(l->user, own) == 0 ? login_admit(l) : admit_other(l, whose);
 	login_note_behind(l);
 	return r == EXCHANGE_FAILED ? say_no(l, "invalid_token", out) : r;
 }
 
-static bool
+static enum exchange_check
 take_words(struct login *l, struct span words)
 {
 	struct login_bearer *b = l->bearer;
+	enum exchange_check r = CHECK_RIGHT;
 	struct bearer found;
 	const char *error;
 
 	if (!bearer_parse(b->kind, words, &found, &error)) {
 		(void)login_refuse(l, error);
-		return false;
+		return CHECK_WRONG;
 	}
-	if (found.user[0] != '\0' &&
-	    !login_canonical(LOGIN_ACCOUNTS, span_of(found.user), b->claimed)) {
+	if (found.user[0] != '\0')
+		r = login_canonical(LOGIN_ACCOUNTS, span_of(found.user),
+		    b->claimed);
+	if (r == CHECK_WRONG) {
 		(void)login_refuse(l, "malformed: a name that can be none");
-		return false;
+		return r;
 	}
 	/* for the log, until it is known better */
 	snprintf(l->user, sizeof(l->user), "%s", b->claimed);
 	buf_add_span(&b->token, found.token);
 	ensure(!b->token.overflow);
-	return true;
+	return r;
 }
 
 enum exchange_result
@@ -183,8 +200,15 @@ login_bearer_step(struct login *l, const struct span *words, struct span *out)
 		return login_refuse(l, "words where none are expected");
 	if (words == NULL)
 		return EXCHANGE_MORE;
-	if (!take_words(l, *words))
+	switch (take_words(l, *words)) {
+	case CHECK_RIGHT:
+		break;
+	case CHECK_LATER:
+		b->phase = ENDED;
+		return login_later(l);
+	case CHECK_WRONG:
 		return say_no(l, "invalid_request", out);
+	}
 	token_cache_key(l->service, l->client, b->claimed, buf_span(&b->token),
 	    b->key);
 	if (token_cache_find(b->key, now, whose))

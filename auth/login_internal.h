@@ -23,12 +23,17 @@ struct login {
 
 enum login_names { LOGIN_ACCOUNTS, LOGIN_MASTERS };
 
-/* The form of a name; false when it can be none, or there are no masters. */
-bool login_canonical(enum login_names names, struct span given,
+/*
+ * The form of a name; CHECK_WRONG when it can be none, or there are no masters;
+ * CHECK_LATER when whose it is cannot be told now.
+ */
+enum exchange_check login_canonical(enum login_names names, struct span given,
     char out[EXCHANGE_USER_MAX]);
 /* It has been proven who it is (user, master): does the rest allow it? */
 enum exchange_result login_admit(struct login *l);
 enum exchange_result login_refuse(struct login *l, const char *why);
+/* The accounts are not to be had. */
+enum exchange_result login_later(struct login *l);
 void login_note_behind(struct login *l);
 
 void login_bearer_setup(const struct auth_params *p, bool plaintext);

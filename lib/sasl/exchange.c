@@ -283,24 +283,38 @@ exchange_has(const char *mechanism)
 	return false;
 }
 
+/* Not to be known now: whatever the mechanism makes of it, failed() says. */
+static enum exchange_check
+canonical_name(struct exchange *x, struct span given,
+    char out[EXCHANGE_USER_MAX])
+{
+	enum exchange_check r = accounts->canonical(x->with, given, out);
+
+	if (r == CHECK_LATER) {
+		x->check = r;
+		x->checked = true;
+	}
+	return r;
+}
+
 static int
 canonical(sasl_conn_t *c, void *context, const char *in, unsigned int n,
     unsigned int flags, const char *realm, char *out, unsigned int most,
     unsigned int *length)
 {
 	struct exchange *x = context;
-	char name[EXCHANGE_USER_MAX];
-
-	bool good;
+	char name[EXCHANGE_USER_MAX] = "";
+	enum exchange_check r;
 
 	(void)c, (void)realm;
-	good = accounts->canonical(x->with, (struct span){ in, n }, name) &&
-	    strlen(name) <= most;
+	r = canonical_name(x, (struct span){ in, n }, name);
 	running = x;
-	if (!good)
+	if (r == CHECK_WRONG || strlen(name) > most)
 		return SASL_BADPROT;
 	if ((flags & SASL_CU_AUTHID) != 0)
 		memcpy(x->user, name, sizeof(x->user));
+	if (r == CHECK_LATER)
+		return SASL_UNAVAIL;
 	*length = (unsigned int)strlen(name);
 	memcpy(out, name, *length + (*length < most));
 	return SASL_OK;
@@ -408,9 +422,11 @@ split_plain(struct exchange *x, struct span message, char as[EXCHANGE_USER_MAX],
 		return false;
 	*password = span_skip(rest, second + 1);
 	return span_find(*password, '\0') == password->n &&
-	    accounts->canonical(x->with, span_take(rest, second), x->user) &&
+	    canonical_name(x, span_take(rest, second), x->user) ==
+	    CHECK_RIGHT &&
 	    (first == 0 ||
-		accounts->canonical(x->with, span_take(message, first), as));
+		canonical_name(x, span_take(message, first), as) ==
+		    CHECK_RIGHT);
 }
 
 /*
@@ -422,21 +438,23 @@ plain(struct exchange *x, struct span message)
 {
 	char as[EXCHANGE_USER_MAX], acting[EXCHANGE_USER_MAX];
 	struct span password;
-	bool allowed = true;
+	enum exchange_check allowed = CHECK_RIGHT;
 
 	if (!split_plain(x, message, as, &password))
 		return failed(x, SASL_BADPROT);
 	if (as[0] != '\0' && strcmp(as, x->user) != 0) {
 		allowed = accounts->acting(x->with, x->user, as, acting);
-		if (allowed)
+		if (allowed == CHECK_RIGHT)
 			memcpy(x->user, acting, sizeof(x->user));
 	}
 	/* in any case, so that time tells nothing */
 	x->check = accounts->check(x->with, x->user, password);
+	if (allowed == CHECK_LATER)
+		x->check = allowed;
 	x->checked = true;
 	if (x->check != CHECK_RIGHT)
 		return failed(x, SASL_BADAUTH);
-	return allowed ? EXCHANGE_DONE : failed(x, SASL_NOAUTHZ);
+	return allowed == CHECK_RIGHT ? EXCHANGE_DONE : failed(x, SASL_NOAUTHZ);
 }
 
 /*

@@ -30,16 +30,19 @@ struct exchange_accounts {
 	/*
 	 * The canonical form of a name as the client gave it. A name that
 	 * does not exist gets some form as well: whether it exists is told
-	 * by nothing but the password. False when it cannot be a name.
+	 * by nothing but the password. CHECK_WRONG when it cannot be a name.
+	 * CHECK_LATER: it may be anybody's, and nobody is let in by it; *out
+	 * is what it looks like, for the log, or "".
 	 */
-	bool (*canonical)(void *with, struct span given,
+	enum exchange_check (*canonical)(void *with, struct span given,
 	    char out[EXCHANGE_USER_MAX]);
 	/*
 	 * The name of "user" who acts for "as", another one: it is then given
-	 * to check, and is exchange_user(). False: nobody acts for others.
+	 * to check, and is exchange_user(). CHECK_WRONG: nobody acts for
+	 * others.
 	 */
-	bool (*acting)(void *with, const char *user, const char *as,
-	    char out[EXCHANGE_USER_MAX]);
+	enum exchange_check (*acting)(void *with, const char *user,
+	    const char *as, char out[EXCHANGE_USER_MAX]);
 	enum exchange_check (
 	    *check)(void *with, const char *user, struct span password);
 	/*

@@ -367,6 +367,30 @@ test_unreadable_is_later(void **state)
 	write_file(text);
 }
 
+/* Who may stand in it is not looked for in the ones after it. */
+static void
+test_behind_an_unreadable_one(void **state)
+{
+	struct auth_params p = { .account_domain = "example.test",
+		.account_minimum_uid = 1 };
+	struct buf files = BUF_INIT(500), error = BUF_INIT(500);
+	struct account account;
+	struct accounts *a;
+
+	(void)state;
+	buf_printf(&files, "%s.none, %s, pam", path, path);
+	p.account_files = buf_text(&files);
+	a = accounts_new(&p, &error);
+	assert_non_null(a);
+	assert_int_equal(accounts_find(a, SPAN("bob"), &account),
+	    ACCOUNT_LATER);
+	assert_int_equal(accounts_find(a, SPAN("nobody"), &account),
+	    ACCOUNT_LATER);
+	accounts_free(&a);
+	buf_fini(&files);
+	buf_fini(&error);
+}
+
 static void
 test_changes_show(void **state)
 {
@@ -450,6 +474,7 @@ main(void)
 		cmocka_unit_test(test_homes_in_locations),
 		cmocka_unit_test(test_quotas),
 		cmocka_unit_test(test_unreadable_is_later),
+		cmocka_unit_test(test_behind_an_unreadable_one),
 		cmocka_unit_test(test_changes_show),
 		cmocka_unit_test(test_sources),
 	};
