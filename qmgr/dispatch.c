@@ -250,7 +250,7 @@ converse(struct request *q, struct ipc *agent)
 
 /* What waits for a dead destination is deferred at once. */
 static void
-drain(struct destination *d, struct reason *r)
+drain(struct destination *d, struct reason *r, bool soon)
 {
 	struct pick rest;
 
@@ -258,6 +258,8 @@ drain(struct destination *d, struct reason *r)
 		struct entry *e = rest.group->entry;
 
 		route_fail(e, rest.first, rest.count, r);
+		if (soon)
+			e->soon = true;
 		if (e->busy == 0)
 			outcome_settle(e);
 	}
@@ -271,24 +273,38 @@ suspend_destination(struct destination *d, struct reason *r)
 
 	if (schedule_dead_count() < most)
 		destination_kill(d, r, clock_in(pause));
-	drain(d, r);
+	drain(d, r, false);
 	destination_forget(d);
 }
 
-/* The service is not there: its mail waits on disk, not in memory. */
+/* Several may find so at a time. */
+static void
+count_failure(struct transport *t)
+{
+	if (t->dead_until == 0 || t->dead_until <= clock_ms())
+		t->failures++;
+}
+
+/*
+ * The service is not there: its mail waits on disk, not in memory. It may be
+ * a moment's matter, as with a reload, and is then no reason for a long delay.
+ */
 static void
 suspend_transport(struct transport *t)
 {
 	int64_t pause = settings_params()->transport_retry_time;
+	bool soon = transport_back_soon(t);
 	struct reason *r = reason_new(LATER, "delayed", "4.3.0",
 	    "mail transport unavailable", "", "");
 	struct destination *d, *next;
 
 	log_warning("transport %s is not available: its mail is deferred",
 	    t->name);
+	if (soon && pause > SCAN_SOON_S)
+		pause = SCAN_SOON_S;
 	transport_kill(t, r, clock_in(pause));
 	HASH_ITER (by_key, t->by_key, d, next) {
-		drain(d, r);
+		drain(d, r, soon);
 		destination_forget(d);
 	}
 	reason_free(&r);
@@ -358,8 +374,10 @@ deliver(struct request *q, struct transport *t, struct ipc **agent)
 	while (*agent != NULL) {
 		bool used = ipc_greeted(*agent);
 
-		if (converse(q, *agent))
+		if (converse(q, *agent)) {
+			t->failures = 0;
 			return;
+		}
 		ipc_free(agent);
 		if (!used || q->answers > 0 || task_cancelled()) {
 			log_warning("%s: lost connection with delivery "
@@ -373,7 +391,8 @@ deliver(struct request *q, struct transport *t, struct ipc **agent)
 		*agent = service_ask_anew(t->name, &protocol_deliver,
 		    clock_in(CONNECT_TIMEOUT_S));
 	}
-	give_up(q, "mail transport unavailable", false);
+	count_failure(t);
+	give_up(q, "mail transport unavailable", transport_back_soon(t));
 	suspend_transport(t);
 }
 

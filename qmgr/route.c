@@ -138,6 +138,8 @@ place(struct entry *e, uint32_t i, const struct route *to, int64_t now)
 	if (r == NULL)
 		return d;
 	route_fail(e, i, 1, r);
+	if (r == d->transport->dead_reason && transport_back_soon(d->transport))
+		e->soon = true;
 	/* with a dead transport only, and no group of this entry can have it */
 	destination_forget(d);
 	return NULL;

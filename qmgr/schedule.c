@@ -82,6 +82,12 @@ transport_revive(struct transport *t)
 	reason_free(&t->dead_reason);
 }
 
+bool
+transport_back_soon(const struct transport *t)
+{
+	return t->failures == 1;
+}
+
 struct reason *
 destination_dead(struct destination *d, int64_t now)
 {

@@ -65,7 +65,7 @@ struct transport {
 	struct destination *ring;
 	uint32_t workers; /* the dispatcher's count of tasks */
 	uint32_t starting; /* of these, not yet with a request */
-	uint32_t failures; /* connections in a row not to be had */
+	uint32_t failures; /* times in a row that its service was not there */
 	int64_t dead_until;
 	struct reason *dead_reason;
 	UT_hash_handle by_name;
@@ -96,6 +96,11 @@ void destination_kill(struct destination *d, struct reason *r, int64_t until);
 void destination_revive(struct destination *d);
 void transport_kill(struct transport *t, struct reason *r, int64_t until);
 void transport_revive(struct transport *t);
+/*
+ * Its service was not there for the first time: it is dead for seconds, and
+ * what it cannot take now is tried again then.
+ */
+bool transport_back_soon(const struct transport *t);
 
 /* The group waits; its entry is busy with it. */
 void schedule_wait(struct group *g, struct destination *d, bool again);

@@ -138,3 +138,32 @@ def test_deferred_transport_waits_for_a_request(suite):
         s.command("postqueue", "-f")
         server.wait()
         s.wait_empty()
+
+
+def test_service_that_is_there_again_has_its_mail_in_seconds(suite):
+    s = suite()
+    private = s.root / "spool/private"
+    (private / "virtual").rename(private / "away")
+    first = s.send(to="bob@example.test")
+    s.wait_log(rf"{first}: .*\(mail transport unavailable\)")
+    s.send(to="bob@example.test")  # while it counts as dead
+    s.wait_log(r"(?s)\(mail transport unavailable\).*"
+               r"\(mail transport unavailable\)")
+    (private / "away").rename(private / "virtual")
+    assert len(s.wait_messages("bob", 2)) == 2
+    s.wait_empty()
+
+
+def test_service_that_stays_away_has_its_mail_deferred(suite):
+    s = suite(main="transport_maps = inline:{ gone.test=nosuch: }\n")
+    queue_id = s.send(to="x@gone.test")
+    unavailable = r"\(mail transport unavailable\).*"
+    s.wait_log(f"(?s){unavailable * 2}")
+
+    def later():
+        (path,) = (s.root / "spool/deferred").rglob(queue_id)
+        return path.stat().st_mtime > time.time() + 60
+
+    wait_for("a real deferral", later)
+    time.sleep(2)
+    assert s.log().count("(mail transport unavailable)") == 2
