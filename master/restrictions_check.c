@@ -267,6 +267,29 @@ check_networks(struct checking *k)
 	}
 }
 
+/* local_header_rewrite_clients */
+static void
+check_rewrite_clients(struct conf *c, struct buf *errors)
+{
+	static const char setting[] = "local_header_rewrite_clients";
+	static const char *const words[] = { "permit_inet_interfaces",
+		"permit_mynetworks", "permit_sasl_authenticated",
+		"check_address_map" };
+	struct span rest = span_of(conf_value(c, setting)), word;
+
+	while (conf_list_next(&rest, &word)) {
+		bool known = span_find(word, ':') < word.n;
+
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+			known = known || span_is_nocase(word, words[i]);
+		if (!known)
+			buf_printf(errors,
+			    "%s: %s: \"%.*s\" is not known here\n",
+			    conf_origin(c, setting), setting,
+			    SPAN_ARG(span_take(word, 200)));
+	}
+}
+
 void
 restrictions_check_settings(struct conf *c, struct buf *errors,
     struct buf *warnings)
@@ -288,6 +311,7 @@ restrictions_check_settings(struct conf *c, struct buf *errors,
 		if (warnings != NULL)
 			relaying_check_order(c, settings[i], warnings);
 	}
+	check_rewrite_clients(c, errors);
 	check_networks(&k);
 	if (warnings != NULL)
 		relaying_check(c, warnings);

@@ -146,9 +146,8 @@ connect_begin(struct session *s, const struct service *service, int fd)
 		s->closing = true; /* nothing can be said in clear */
 		return true;
 	}
-	greet(s);
-	if (!s->tls_seen)
-		gate_synchronised(s);
+	if (s->tls_seen || gate_silent(s))
+		greet(s);
 	return true;
 }
 

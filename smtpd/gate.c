@@ -2,6 +2,7 @@
 #include "smtpd/gate.h"
 
 #include <ctype.h>
+#include <poll.h>
 
 #include "lib/log/log.h"
 #include "lib/mail/mail_address.h"
@@ -36,15 +37,13 @@ gate_bare_newline(struct session *s)
 	s->dropped = s->closing = true;
 }
 
-bool
-gate_synchronised(struct session *s)
+/* It has sent on: the end of it. */
+static bool
+speaks_too_soon(struct session *s)
 {
 	char shown[SHOWN_MAX + 1];
 	struct span bytes;
 
-	if (!s->p->smtpd_forbid_unauth_pipelining ||
-	    stream_buffered(s->io) == 0)
-		return true;
 	if (stream_peek(s->io, &bytes) != IO_OK)
 		return true;
 	printable(bytes, shown);
@@ -54,6 +53,24 @@ gate_synchronised(struct session *s)
 	stream_flush(s->io);
 	s->dropped = s->closing = true;
 	return false;
+}
+
+bool
+gate_synchronised(struct session *s)
+{
+	return !s->p->smtpd_forbid_unauth_pipelining ||
+	    stream_buffered(s->io) == 0 || speaks_too_soon(s);
+}
+
+bool
+gate_silent(struct session *s)
+{
+	struct pollfd p = { .fd = stream_fd(s->io), .events = POLLIN };
+
+	if (!s->p->smtpd_forbid_unauth_pipelining ||
+	    (stream_buffered(s->io) == 0 && poll(&p, 1, 0) != 1))
+		return true;
+	return speaks_too_soon(s);
 }
 
 /* "Subject: ..." where a command should be: a web form's doing. */

@@ -14,6 +14,8 @@ bool gate_command(struct session *s, const struct verb *verb, struct span name,
     struct span line);
 /* Data behind what was answered last, from a client that had to wait? */
 bool gate_synchronised(struct session *s);
+/* The same before the greeting: has the client said something already? */
+bool gate_silent(struct session *s);
 /* smtpd_forbid_bare_newline = reject: answer, log and end. */
 void gate_bare_newline(struct session *s);
 

@@ -131,3 +131,26 @@ def test_failed_handshakes_harm_nobody(suite):
         assert b"220" not in d.line()
     s.wait_log("SSL_accept error from")
     assert s.send()
+
+
+def test_who_speaks_before_the_greeting_is_sent_away(suite):
+    # the proxy's header and what is behind it are there at once
+    s = suite(main="smtpd_upstream_proxy_protocol = haproxy\n"
+              "smtpd_peername_lookup = no\n")
+    header = "PROXY TCP4 192.0.2.1 192.0.2.25 40000 25\r\n"
+    with Dialogue(s.ports["smtp"]) as d:
+        d.send(header + "EHLO client.test\r\n")
+        assert d.reply() == "554 5.5.0 Error: SMTP protocol synchronization"
+        assert d.line() == b""
+    s.wait_log(r"improper command pipelining after CONNECT from "
+               r"unknown\[192\.0\.2\.1\]: EHLO client\.test")
+    with Dialogue(s.ports["smtp"]) as d:
+        d.send(header)
+        assert d.reply().startswith("220 ")
+        assert d.ask("EHLO client.test").startswith("250")
+    s.set(smtpd_forbid_unauth_pipelining="no")
+    s.posthaste("reload")
+    with Dialogue(s.ports["smtp"]) as d:
+        d.send(header + "EHLO client.test\r\n")
+        assert d.reply().startswith("220 ")
+        assert d.reply().startswith("250")
