@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
@@ -40,11 +41,22 @@ send_reply(struct session *s, int code, const char *dsn, const char *text)
 	buf_fini(&out);
 }
 
-/* What $name means in smtpd_reject_footer. */
+/* "Nov  5 10:02:19", as Postfix has it in footers. */
+static const char *
+local_time(char out[32])
+{
+	time_t now = (time_t)(clock_wall_us() / 1000000);
+	struct tm tm;
+
+	strftime(out, 32, "%b %d %H:%M:%S", localtime_r(&now, &tm));
+	return out;
+}
+
+/* What $name means in a footer; no setting has a name there. */
 static const char *
 footer_name(void *with, struct span name)
 {
-	static char now[CLOCK_DATE_MAX];
+	static char made[32];
 	const struct session *s = with;
 
 	if (span_is(name, "client"))
@@ -53,16 +65,23 @@ footer_name(void *with, struct span name)
 		return s->client.address_text;
 	if (span_is(name, "client_name"))
 		return s->client.name;
+	if (span_is(name, "reverse_client_name"))
+		return s->client.unverified_name;
+	if (span_is(name, "client_port")) {
+		snprintf(made, sizeof(made), "%u",
+		    address_port(&s->client.address));
+		return made;
+	}
 	if (span_is(name, "helo_name"))
 		return s->helo != NULL ? s->helo : "";
 	if (span_is(name, "sender"))
 		return s->mail != NULL ? s->mail->sender : "";
 	if (span_is(name, "server_name"))
 		return s->config->common->myhostname;
-	if (span_is(name, "localtime")) {
-		clock_mail_date(clock_wall_us() / 1000000, now);
-		return now;
-	}
+	if (span_is(name, "localtime"))
+		return local_time(made);
+	log_warning("unknown macro name \"%.*s\" in expansion request",
+	    SPAN_ARG(span_take(name, 100)));
 	return NULL;
 }
 
@@ -127,21 +146,27 @@ filter_reply(struct session *s, int *code, char dsn[WHY_DSN_MAX],
 	buf_fini(&value);
 }
 
-/* "\n" begins a line, "\c" in front goes on in the one there is. */
+/*
+ * "\n" begins a line, "\c" in front goes on in the one there is. A footer that
+ * cannot be expanded is none. Tables may put the client's words into it: it is
+ * not told what our settings are.
+ */
 static void
 add_footer(struct session *s, const char *footer, struct buf *out)
 {
 	struct buf error = BUF_INIT(1024), text = BUF_INIT(REPLY_TEXT_MAX);
+	bool same_line = strncmp(footer, "\\c", 2) == 0;
 
 	if (footer[0] == '\0')
 		return;
-	if (strncmp(footer, "\\c", 2) == 0)
-		footer += 2;
-	else
+	if (!conf_expand_names(same_line ? footer + 2 : footer, footer_name, s,
+		&text, &error)) {
+		log_warning("smtpd_reject_footer: %.*s",
+		    SPAN_ARG(span_trim(buf_span(&error))));
+		buf_reset(&text);
+	} else if (!same_line) {
 		buf_add_char(out, '\n');
-	if (!conf_expand_with(s->config->service->conf, footer, footer_name, s,
-		&text, &error))
-		log_warning("smtpd_reject_footer: %s", buf_text(&error));
+	}
 	for (const char *p = buf_text(&text); *p != '\0'; p++) {
 		if (p[0] == '\\' && p[1] == 'n') {
 			buf_add_char(out, '\n');

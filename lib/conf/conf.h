@@ -125,6 +125,13 @@ const char *conf_expand(struct conf *c, const char *text, struct buf *error);
 typedef const char *conf_resolver(void *with, struct span name);
 bool conf_expand_with(struct conf *c, const char *text, conf_resolver *resolve,
     void *with, struct buf *out, struct buf *error);
+/*
+ * The same for texts that a stranger's words may have got into (the answer of
+ * a table): no setting is looked at, what the caller does not know is "", and
+ * nothing of it is kept.
+ */
+bool conf_expand_names(const char *text, conf_resolver *resolve, void *with,
+    struct buf *out, struct buf *error);
 
 /*
  * Calls for each name that a text refers to, in branches that are not taken as

@@ -17,9 +17,10 @@
 #include <unistd.h>
 
 struct expansion {
-	struct conf *conf;
+	struct conf *conf; /* NULL: only the caller's names are known */
+	struct arena *arena; /* the conf's, or one of this call */
 	struct buf *out;
-	const char *error; /* in the conf's arena */
+	const char *error; /* in the arena, or the conf's */
 	unsigned int depth;
 	conf_resolver *resolve; /* names of the caller's, or NULL */
 	conf_name_visitor *visit; /* names are told, and have no value */
@@ -32,7 +33,7 @@ static bool
 failed(struct expansion *x, const char *format, struct span what)
 {
 	if (x->error == NULL)
-		x->error = arena_printf(x->conf->arena, format,
+		x->error = arena_printf(x->arena, format,
 		    SPAN_ARG(span_take(what, 200)));
 	return false;
 }
@@ -45,9 +46,9 @@ misplaced(struct expansion *x, const char *what, struct span whole,
 	size_t n = whole.n - rest.n, show = n < 20 ? n : 20;
 
 	if (x->error == NULL)
-		x->error = arena_printf(x->conf->arena,
-		    "%s at: \"...%.*s>>>%.*s\"", what, (int)show,
-		    whole.p + n - show, SPAN_ARG(span_take(rest, 20)));
+		x->error = arena_printf(x->arena, "%s at: \"...%.*s>>>%.*s\"",
+		    what, (int)show, whole.p + n - show,
+		    SPAN_ARG(span_take(rest, 20)));
 	return false;
 }
 
@@ -112,7 +113,7 @@ expand_apart(struct expansion *x, struct span text)
 
 	inner.out = &side;
 	if (expand_text(&inner, text))
-		result = arena_text(x->conf->arena, buf_text(&side));
+		result = arena_text(x->arena, buf_text(&side));
 	x->error = inner.error;
 	buf_fini(&side);
 	return result;
@@ -331,6 +332,8 @@ value_of(struct expansion *x, struct span name)
 		x->visit(x->with, name);
 		return "";
 	}
+	if (x->conf == NULL)
+		return "";
 	s = conf_setting(x->conf, name);
 	/* named by a table's text, not by a setting: not for this program */
 	if (s->withheld)
@@ -360,7 +363,7 @@ is_set(struct expansion *x, struct span name)
 	const char *value = x->resolve ? x->resolve(x->with, name) : NULL;
 	struct setting *s;
 
-	if (value == NULL && x->visit == NULL) {
+	if (value == NULL && x->visit == NULL && x->conf != NULL) {
 		s = conf_setting(x->conf, name);
 		if (s->withheld)
 			return false;
@@ -375,7 +378,7 @@ is_set(struct expansion *x, struct span name)
 			value = conf_fallback(x->conf, s->name);
 			s->expanding = false;
 		}
-	} else if (value == NULL) {
+	} else if (value == NULL && x->visit != NULL) {
 		x->visit(x->with, name);
 	}
 	return value != NULL && value[0] != '\0';
@@ -481,6 +484,20 @@ expand_text(struct expansion *x, struct span text)
 	return ok;
 }
 
+/* Expands; what it needs itself is gone afterwards. */
+static bool
+expand_for_caller(struct expansion *x, const char *text, struct buf *error)
+{
+	bool ok;
+
+	x->arena = arena_new();
+	ok = expand_text(x, span_of(text));
+	if (!ok && error != NULL)
+		buf_printf(error, "%s\n", x->error);
+	arena_free(&x->arena);
+	return ok;
+}
+
 bool
 conf_expand_with(struct conf *c, const char *text, conf_resolver *resolve,
     void *with, struct buf *out, struct buf *error)
@@ -490,11 +507,16 @@ conf_expand_with(struct conf *c, const char *text, conf_resolver *resolve,
 		.resolve = resolve,
 		.with = with };
 
-	if (expand_text(&x, span_of(text)))
-		return true;
-	if (error != NULL)
-		buf_printf(error, "%s\n", x.error);
-	return false;
+	return expand_for_caller(&x, text, error);
+}
+
+bool
+conf_expand_names(const char *text, conf_resolver *resolve, void *with,
+    struct buf *out, struct buf *error)
+{
+	struct expansion x = { .out = out, .resolve = resolve, .with = with };
+
+	return expand_for_caller(&x, text, error);
 }
 
 bool
@@ -506,10 +528,8 @@ conf_scan(struct conf *c, const char *text, conf_name_visitor *visit,
 		.out = &out,
 		.visit = visit,
 		.with = with };
-	bool ok = expand_text(&x, span_of(text));
+	bool ok = expand_for_caller(&x, text, error);
 
-	if (!ok && error != NULL)
-		buf_printf(error, "%s\n", x.error);
 	buf_fini(&out);
 	return ok;
 }
@@ -518,7 +538,10 @@ bool
 conf_expand_into(struct conf *c, const char *text, unsigned int depth,
     struct buf *out, const char **error)
 {
-	struct expansion x = { .conf = c, .out = out, .depth = depth };
+	struct expansion x = { .conf = c,
+		.arena = c->arena,
+		.out = out,
+		.depth = depth };
 	bool ok = expand_text(&x, span_of(text));
 
 	*error = x.error;

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: ISC
 """smtpd_reject_footer_maps and smtpd_reject_filter_maps: other words for
 single refusals; the former beside Postfix."""
+import re
+
+import pytest
+
 import postfix_peer
 from peers import Dialogue
 from posthaste import free_port
@@ -42,9 +46,53 @@ def test_footers(suite):
     assert ours[3].endswith("\n554 5.7.1 all")
     port = free_port()
     with postfix_peer.beside(s.root / "postfix", port, main) as peer:
-        if peer is not None:
-            theirs = hear(port)
-            assert [a.replace("host.ex", "mx.ex") for a in theirs] == ours
+        if peer is None:
+            pytest.skip("no Postfix to compare with, or not root")
+        theirs = hear(port)
+        assert [a.replace("host.ex", "mx.ex") for a in theirs] == ours
+
+
+NAMES = ["client", "client_address", "client_name", "reverse_client_name",
+         "helo_name", "sender", "server_name", "localtime"]
+STRANGE = ["smtpd_tls_key_file", "queue_directory", "myhostname", "mail_name",
+           "process_id", "nobody"]
+SAID = (["$" + n for n in NAMES + STRANGE] +
+        ["${%s?yes}" % n for n in NAMES + STRANGE] +
+        ["${server_name", "$nobody$server_name"])
+
+
+def test_the_words_of_clients_learn_no_settings(suite):
+    """A table may put them into the footer."""
+    s = suite(start=False)
+    s.write("patterns", "/<(.*)@else.test>/ no relaying for $1\n")
+    main = (f"smtpd_reject_footer_maps = regexp:{s.root}/etc/patterns\n"
+            "smtpd_relay_restrictions = reject_unauth_destination\n"
+            "smtpd_peername_lookup = no\nsmtpd_soft_error_limit = 1000\n"
+            "smtpd_hard_error_limit = 1000\n")
+    s.write("main.cf", (s.root / "etc/main.cf").read_text() + main)
+    s.start()
+
+    def footers_of(port):
+        with Dialogue(port) as d:
+            d.reply()
+            d.ask("HELO a.test")
+            d.ask("MAIL FROM:<a@b.test>")
+            answers = [d.ask(f'RCPT TO:<{said}@else.test>') for said in SAID]
+        return [re.sub(r"\w{3} \d\d [\d:]{8}", "TIME", re.sub(
+            "host.example|mx.example", "HOST", "\n".join(
+                a.splitlines()[1:]))) for a in answers]
+
+    ours = footers_of(s.ports["smtp"])
+    assert ours[NAMES.index("sender")] == "554 5.7.1 no relaying for a@b.test"
+    assert ours[NAMES.index("localtime")].endswith(" TIME")
+    for i in range(len(NAMES), len(NAMES + STRANGE)):
+        assert ours[i] == "554 5.7.1 no relaying for "
+    s.wait_log('unknown macro name "smtpd_tls_key_file"')
+    port = free_port()
+    with postfix_peer.beside(s.root / "postfix", port, main) as peer:
+        if peer is None:
+            pytest.skip("no Postfix to compare with, or not root")
+        assert footers_of(port) == ours
 
 
 def test_filters(suite):

@@ -393,6 +393,27 @@ test_resolver(void **state)
 	buf_fini(&out);
 }
 
+/* A text with a stranger's words in it learns nothing of settings. */
+static void
+test_names_alone(void **state)
+{
+	struct buf errors = BUF_INIT(65536), out = BUF_INIT(1000);
+
+	(void)state;
+	assert_true(conf_expand_names("$user-$myhostname-${queue_directory?yes}"
+				      "-${user?{yes}}-"
+				      "${{$user} == {joe} ? {same}}-$$1",
+	    only_user, (void *)(uintptr_t) "joe", &out, &errors));
+	assert_string_equal(buf_text(&out), "joe---yes-same-$1");
+	assert_int_equal(errors.n, 0);
+	assert_false(conf_expand_names("${user", only_user,
+	    (void *)(uintptr_t) "joe", &out, &errors));
+	assert_string_equal(buf_text(&errors),
+	    "truncated macro reference: \"${user\"\n");
+	buf_fini(&errors);
+	buf_fini(&out);
+}
+
 /* What ships must be valid by itself. */
 static void
 test_defaults(void **state)
@@ -479,6 +500,7 @@ main(void)
 		cmocka_unit_test(test_family),
 		cmocka_unit_test(test_one_row_each),
 		cmocka_unit_test(test_resolver),
+		cmocka_unit_test(test_names_alone),
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_a_program_is_told_what_it_needs),
 		cmocka_unit_test(test_times),
