@@ -143,11 +143,10 @@ MISTAKES = {
         "main.cf: line {main}: smtpd_dns_reply_filter: filtering DNS answers "
         "comes later: until then addresses that this is to leave out would "
         "be used"),
-    "mechanisms that would be offered": (
-        "smtpd_sasl_mechanism_filter = !plain, static:rest\n", "",
-        "main.cf: line {main}: smtpd_sasl_mechanism_filter: comes later: "
-        "until then mechanisms that this is to leave out would be offered; "
-        "auth_mechanisms lists what is offered"),
+    "clients that would get in": (
+        "smtpd_tls_req_ccert = yes\n", "",
+        "main.cf: line {main}: smtpd_tls_req_ccert: comes later: until then "
+        "clients without a trusted certificate would get in"),
     "filter of a service that would be missing": (
         "", "more unix - - n - 9 smtp -o content_filter=scan:[::1]:10025\n",
         "master.cf: line {master}: service more/unix: -o option: "
