@@ -98,6 +98,12 @@ check_recipient_fqdn(struct evaluation *e, const char *argument)
 	return address_fqdn(e, STAGE_RECIPIENT, e->recipient);
 }
 
+/*
+ * When the name service does not answer, nothing is known of the peer: it is
+ * not told, as Postfix would, that its name does not exist.
+ */
+#define UNANSWERED "Name service error, try again later"
+
 /* Where mail for a name would go: MX, else its address. */
 struct mail_route {
 	enum dns_result result;
@@ -149,9 +155,8 @@ domain_known(struct evaluation *e, enum stage about, const char *address)
 		    (int)e->s->p->unknown_address_reject_code,
 		    sender ? "4.1.8" : "4.1.2", "Domain not found");
 	stage_subject(e, about, &subject);
-	d = defer_by(e, e->s->p->unknown_address_tempfail_action,
-	    sender ? "4.1.8" : "4.1.2", "%s: Domain not found",
-	    buf_text(&subject));
+	d = defer_by(e, e->s->p->unknown_address_tempfail_action, "4.4.3",
+	    "%s: " UNANSWERED, buf_text(&subject));
 	buf_fini(&subject);
 	return d;
 }
@@ -202,8 +207,8 @@ check_helo_known(struct evaluation *e, const char *argument)
 		return DUNNO;
 	if (route.result == DNS_AGAIN)
 		return defer_by(e,
-		    e->s->p->unknown_helo_hostname_tempfail_action, "4.7.1",
-		    "<%s>: Helo command rejected: Host not found", e->helo);
+		    e->s->p->unknown_helo_hostname_tempfail_action, "4.4.3",
+		    "<%s>: Helo command rejected: " UNANSWERED, e->helo);
 	return refuse_stage(e, STAGE_HELO,
 	    (int)e->s->p->unknown_hostname_reject_code, "4.7.1",
 	    "Host not found");
