@@ -2,6 +2,7 @@
 daemon_PROGRAMS += qmgr/qmgr
 qmgr_qmgr_SOURCES = qmgr/qmgr.c \
 	qmgr/admit.c qmgr/admit.h \
+	qmgr/asked.c qmgr/asked.h \
 	qmgr/backoff.c qmgr/backoff.h \
 	qmgr/dispatch.c qmgr/dispatch.h \
 	qmgr/entry.c qmgr/entry.h \

@@ -18,6 +18,7 @@
 #include "lib/queue/queue_file.h"
 #include "lib/service/service.h"
 #include "lib/task/task.h"
+#include "qmgr/asked.h"
 #include "qmgr/intake.h"
 #include "qmgr/life.h"
 #include "qmgr/scan.h"
@@ -28,6 +29,7 @@ before(const struct service *s)
 {
 	settings_load(s->conf);
 	life_open_lock();
+	asked_open();
 }
 
 static void

@@ -15,6 +15,7 @@
 #include "lib/queue/queue_file.h"
 #include "lib/task/task.h"
 #include "qmgr/admit.h"
+#include "qmgr/asked.h"
 #include "qmgr/entry.h"
 #include "qmgr/report_recover.h"
 #include "qmgr/schedule.h"
@@ -30,6 +31,7 @@ enum {
 	RECOVER_FOR_S = 30,
 	YIELD_EVERY = 64, /* files */
 	SITES_MAX = 16, /* more are taken for all */
+	ASKED_MAX = 32768, /* bytes of lines */
 	SOON_MAX = 1000, /* for more than that all is looked through */
 };
 
@@ -55,6 +57,7 @@ static struct {
 	bool flush; /* the next deferred scan takes all */
 	char *sites[SITES_MAX]; /* ... takes what goes there */
 	size_t site_count;
+	const struct pass *asked; /* being done */
 	struct soon *list; /* by time */
 	size_t soon_count;
 	bool soon_more; /* the list was full */
@@ -70,6 +73,55 @@ struct pass {
 	int64_t now; /* seconds */
 	unsigned int seen;
 };
+
+/* What is asked for, and what is being done of it. */
+static void
+note_asked(void)
+{
+	struct buf lines = BUF_INIT(ASKED_MAX);
+	const struct pass *p = scan.asked;
+
+	if (scan.flush || (p != NULL && p->all))
+		buf_add_text(&lines, "*\n");
+	for (size_t i = 0; p != NULL && i < p->site_count; i++)
+		buf_printf(&lines, "%s\n", p->sites[i]);
+	for (size_t i = 0; i < scan.site_count; i++)
+		buf_printf(&lines, "%s\n", scan.sites[i]);
+	asked_write(buf_span(&lines));
+	buf_fini(&lines);
+}
+
+/* By the qmgr before us, which did not come to its end. */
+static void
+take_asked(void)
+{
+	struct buf lines = BUF_INIT(ASKED_MAX);
+	struct span rest, line;
+
+	asked_read(&lines);
+	rest = buf_span(&lines);
+	while (span_cut(&rest, "\n", false, &line)) {
+		char *site = mem_span_text(line);
+
+		if (strcmp(site, "*") == 0)
+			scan_flush();
+		else if (site[0] != '\0')
+			scan_flush_site(site);
+		free(site);
+	}
+	buf_fini(&lines);
+}
+
+/* Whoever comes after us tries it. */
+static void
+make_due(const char *id)
+{
+	int fd = queue_open("deferred", id, false);
+
+	if (fd != -1)
+		(void)queue_set_retry(fd, clock_wall_us() / 1000000);
+	fd_close(&fd);
+}
 
 void
 scan_room_freed(void)
@@ -166,6 +218,8 @@ visit(void *with, const char *id)
 	urgent = p->all || asked_for(p, id);
 	if (p->again && !urgent && !due(p, id))
 		return true;
+	if (urgent)
+		make_due(id);
 	return admit(p->queue, id, p->again, urgent);
 }
 
@@ -260,9 +314,13 @@ deferred_pass(void)
 	memcpy(sites, scan.sites, sizeof(sites));
 	scan.flush = false;
 	scan.site_count = 0;
+	scan.asked = &p;
 	if (p.all || p.site_count > 0)
 		transport_each(revive_all, NULL);
 	pass_over(&p);
+	scan.asked = NULL;
+	if ((p.all || p.site_count > 0) && !task_cancelled())
+		note_asked();
 	for (size_t i = 0; i < p.site_count; i++)
 		free(sites[i]);
 }
@@ -356,6 +414,7 @@ void
 scan_flush(void)
 {
 	scan.flush = true;
+	note_asked();
 	scan_deferred();
 }
 
@@ -370,16 +429,26 @@ scan_flush_site(const char *domain)
 		return;
 	}
 	scan.sites[scan.site_count++] = mem_text(domain);
+	note_asked();
 	scan_deferred();
 }
 
 void
 scan_flush_message(const char *id)
 {
-	if (!queue_id_valid(id) || entry_find(id) != NULL)
+	struct entry *e = queue_id_valid(id) ? entry_find(id) : NULL;
+	enum admitted result;
+
+	if (e != NULL)
+		e->urgent = true;
+	if (e != NULL || !queue_id_valid(id))
 		return;
+	make_due(id);
 	transport_each(revive_all, NULL);
-	if (admit_file("deferred", id, true) == ADMIT_GONE)
+	result = admit_file("deferred", id, true);
+	if (result == ADMIT_LATER)
+		scan_soon("deferred", id);
+	else if (result == ADMIT_GONE)
 		admit_file("incoming", id, true);
 }
 
@@ -389,6 +458,7 @@ scan_start(void)
 	scan.incoming = task_start(incoming_task, NULL);
 	scan.deferred = task_start(deferred_task, NULL);
 	scan.soon = task_start(soon_task, NULL);
+	take_asked();
 }
 
 void
