@@ -9,6 +9,7 @@ master_master_SOURCES = master/master.c master/master.h \
 	master/relaying_check.c master/relaying_check.h \
 	master/report.c master/report.h \
 	master/restrictions_check.c master/restrictions_check.h \
+	master/options_check.c master/options_check.h \
 	master/service.c master/services_check.c master/services_check.h \
 	master/access_check.c master/access_check.h \
 	master/settings_check.c master/settings_check.h \

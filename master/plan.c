@@ -22,6 +22,7 @@
 #include "lib/tls/tls_check.h"
 #include "master/absorbed.h"
 #include "master/complain.h"
+#include "master/options_check.h"
 #include "master/restrictions_check.h"
 #include "master/services_check.h"
 #include "master/settings_check.h"
@@ -345,6 +346,7 @@ add_services(struct planning *p)
 		if (cf->entries[i].disabled)
 			continue;
 		check_overrides(p, &cf->entries[i]);
+		options_check(&cf->entries[i], p->errors, p->warnings);
 		program = find_program(p, &cf->entries[i]);
 		if (program == NULL)
 			continue;

@@ -33,8 +33,9 @@ parse(const char *list, const char *origin, struct buf *error)
 
 		found |= bit;
 		if (bit == 0)
-			buf_printf(error, "%s%s%s: there is no option \"%.*s\"\n",
-			    origin, origin[0] != '\0' ? ": " : "", setting,
+			buf_printf(error,
+			    "%s%s%s: there is no option \"%.*s\"\n", origin,
+			    origin[0] != '\0' ? ": " : "", setting,
 			    SPAN_ARG(span_take(word, 200)));
 	}
 	return found;

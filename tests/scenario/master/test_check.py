@@ -119,6 +119,14 @@ MISTAKES = {
         "main.cf: line {main}: smtpd_recipient_restriction: no setting has "
         'this name; did you mean "smtpd_recipient_restrictions"? '
         '("unknown_parameters = warn" in main.cf lets such names pass)'),
+    "of one service, for what is done for all": (
+        "", "other unix n - n - 0 cleanup -o canonical_maps=\n",
+        "master.cf: line {master}: service other/unix: -o canonical_maps: one "
+        "lookup does this for all services: set it in main.cf"),
+    "rewriting of one service": (
+        "", "rewrite unix - - n - - trivial-rewrite -o { relayhost = [a] }\n",
+        "master.cf: line {master}: service rewrite/unix: -o relayhost: one "
+        "lookup does this for all services: set it in main.cf"),
     "name of no setting in a service's option": (
         "", "more unix - - n - 9 smtp -o smtp_tls_securty_level=may\n",
         "master.cf: line {master}: service more/unix: -o option: "

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: ISC */
+#include "master/options_check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+#include "lib/service/programs.h"
+#include "master/complain.h"
+
+/* Postfix's program of that name reads it itself, where we ask lookup. */
+static const struct {
+	const char *command;
+	const char *settings;
+} own[] = {
+	{ "cleanup",
+	    "canonical_maps canonical_classes sender_canonical_maps "
+	    "sender_canonical_classes recipient_canonical_maps "
+	    "recipient_canonical_classes virtual_alias_maps virtual_maps "
+	    "virtual_alias_address_length_limit virtual_alias_expansion_limit "
+	    "virtual_alias_recursion_limit masquerade_domains "
+	    "masquerade_classes masquerade_exceptions "
+	    "propagate_unmatched_extensions" },
+	{ "trivial-rewrite", "*" },
+};
+
+/* Those that lookup keeps for each smtpd: lookup/views.c. */
+static const char of_smtpd[] =
+    "canonical_maps recipient_canonical_maps virtual_alias_maps virtual_maps "
+    "local_recipient_maps virtual_mailbox_maps relay_recipient_maps "
+    "recipient_delimiter show_user_unknown_table_name";
+
+static bool
+names(const char *list, const char *name)
+{
+	struct span rest = span_of(list), word;
+
+	while (span_cut(&rest, " ", true, &word))
+		if (span_is(word, name) || span_is(word, "*"))
+			return true;
+	return false;
+}
+
+static bool
+postfix_heeds(const char *command, const char *name)
+{
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (strcmp(own[i].command, command) == 0)
+			return names(own[i].settings, name);
+	return false;
+}
+
+/* Does the program, or lookup on its behalf, do as it says? */
+static bool
+is_heeded(const struct master_entry *e, const char *name)
+{
+	const struct program *program = program_find(e->command);
+
+	if (strcmp(e->command, "smtpd") == 0 && names(of_smtpd, name))
+		return true;
+	return program != NULL && conf_shares(program->settings, name) &&
+	    !postfix_heeds(e->command, name);
+}
+
+static void
+check(const struct master_entry *e, const char *name, struct buf *errors,
+    struct buf *warnings)
+{
+	if (!conf_shares("lookup", name) || is_heeded(e, name))
+		return;
+	if (postfix_heeds(e->command, name))
+		complain_service(errors, e,
+		    "-o %s: one lookup does this for all services: set it in "
+		    "main.cf",
+		    name);
+	else
+		complain_service(warnings, e,
+		    "-o %s: not used: lookup reads it, in main.cf, for all "
+		    "services",
+		    name);
+}
+
+void
+options_check(const struct master_entry *e, struct buf *errors,
+    struct buf *warnings)
+{
+	for (char **o = e->overrides; *o != NULL; o++) {
+		struct span text = span_of(*o);
+		char *name = mem_span_text(
+		    span_trim(span_take(text, span_find(text, '='))));
+
+		check(e, name, errors, warnings);
+		free(name);
+	}
+}
