@@ -6,18 +6,23 @@
 #include "lib/log/log.h"
 #include "lib/service/service.h"
 
-enum { ASK_TIMEOUT_S = 100 };
-
 static const char service[] = "lookup-smtp";
 
-const void *
-ask_lookup(struct ipc **c, const struct ipc_message *question,
+static const void *
+ask_within(int seconds, struct ipc **c, const struct ipc_message *question,
     const void *asked, const struct ipc_message *answer)
 {
 	const struct service_question q = { question, asked, answer };
 
 	return service_question(service, &protocol_lookup, &q,
-	    clock_in(ASK_TIMEOUT_S), c);
+	    clock_in(seconds), c);
+}
+
+const void *
+ask_lookup(struct ipc **c, const struct ipc_message *question,
+    const void *asked, const struct ipc_message *answer)
+{
+	return ask_within(ASK_PATIENTLY_S, c, question, asked, answer);
 }
 
 void
@@ -30,6 +35,15 @@ enum table_result
 ask_table(struct arena *a, const char *setting, const char *table,
     const char *const *keys, size_t count, const char **value)
 {
+	return ask_table_within(ASK_PATIENTLY_S, a, setting, table, keys, count,
+	    value);
+}
+
+enum table_result
+ask_table_within(int seconds, struct arena *a, const char *setting,
+    const char *table, const char *const *keys, size_t count,
+    const char **value)
+{
 	struct msg_address_item items[ASK_KEYS_MAX] = { 0 };
 	const struct msg_query query = { .table = table,
 		.keys = { items, count } };
@@ -41,7 +55,8 @@ ask_table(struct arena *a, const char *setting, const char *table,
 	*value = NULL;
 	for (size_t i = 0; i < count; i++)
 		items[i].address = keys[i];
-	reply = ask_lookup(&c, &message_query, &query, &message_query_reply);
+	reply = ask_within(seconds, &c, &message_query, &query,
+	    &message_query_reply);
 	if (reply == NULL) {
 		log_warning("%s: lookup does not answer", setting);
 		return r;

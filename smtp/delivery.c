@@ -76,9 +76,12 @@ filter(struct delivery *d, enum verdict *v, struct why *why)
 		return;
 	status_filter_key(why, &key);
 	asked = buf_text(&key);
-	/* a table that does not answer keeps no mail from its end */
-	if (ask_table(d->arena, setting, table, &asked, 1, &answer) ==
-	    TABLE_FOUND)
+	/*
+	 * A table that does not answer keeps no mail from its end, nor qmgr
+	 * for long from knowing it: until then it would be sent again.
+	 */
+	if (ask_table_within(ASK_BRIEFLY_S, d->arena, setting, table, &asked, 1,
+		&answer) == TABLE_FOUND)
 		(void)status_filter_take(setting, span_of(answer), v, why);
 	buf_fini(&key);
 }

@@ -158,10 +158,11 @@ settle_dsn(struct peer_reply *r, struct span text)
 
 /*
  * smtp_reply_filter: what the table has takes the line's place. False: the
- * table did not answer.
+ * table did not answer. What became of a message that the server has is taken
+ * as the server said it then: to be in doubt would send it once more.
  */
 static bool
-filter_line(struct arena *a, struct span *text)
+filter_line(const struct peer *p, struct arena *a, struct span *text)
 {
 	const char *table = settings()->smtp.smtp_reply_filter;
 	const char *key, *value;
@@ -171,12 +172,12 @@ filter_line(struct arena *a, struct span *text)
 	    memchr(text->p, '\0', text->n) != NULL)
 		return true;
 	key = arena_span(a, *text);
-	r = ask_table(a,
+	r = ask_table_within(p->decisive ? ASK_BRIEFLY_S : ASK_PATIENTLY_S, a,
 	    settings()->lmtp ? "lmtp_reply_filter" : "smtp_reply_filter", table,
 	    &key, 1, &value);
 	if (r == TABLE_FOUND)
 		*text = span_of(value);
-	return r == TABLE_FOUND || r == TABLE_NONE;
+	return r == TABLE_FOUND || r == TABLE_NONE || p->decisive;
 }
 
 static enum verdict
@@ -190,7 +191,7 @@ hear_line(struct peer *p, const char *doing, struct reply_line *line,
 		return peer_failed(p, result, doing, why);
 	log_debug("< %s: %.*s", p->shown, (int)(text.n > 500 ? 500 : text.n),
 	    text.p);
-	if (!filter_line(a, &text)) {
+	if (!filter_line(p, a, &text)) {
 		p->broken = true;
 		return why_set(why, "4.3.0", "%s_reply_filter lookup error",
 		    settings()->lmtp ? "lmtp" : "smtp");

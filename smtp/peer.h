@@ -50,6 +50,7 @@ struct peer {
 	unsigned int uses; /* transactions on this connection */
 	int64_t opened;
 	int64_t idle_since;
+	bool decisive; /* the reply that is due decides about the content */
 	bool broken; /* no more commands: close it */
 	bool lost; /* closed by the server, no reply was had */
 	bool dirty; /* a transaction was begun: RSET before another */

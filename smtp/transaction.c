@@ -345,6 +345,7 @@ hear_end(struct transaction *t)
 	struct peer_reply r = { 0 };
 	bool heard = false;
 
+	t->p->decisive = true;
 	for (size_t i = 0; i < t->d->count; i++) {
 		struct delivery_recipient *to = &t->d->recipients[i];
 
@@ -360,6 +361,7 @@ hear_end(struct transaction *t)
 		}
 		settle(t, to, &r);
 	}
+	t->p->decisive = false;
 	t->p->dirty = false; /* RFC 5321 section 4.1.1.4: all is cleared */
 }
 
