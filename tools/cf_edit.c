@@ -80,13 +80,22 @@ comment_out(struct span raw, struct buf *out)
 	}
 }
 
-static void
+static bool
+refused(struct buf *out, const struct buf *reason)
+{
+	buf_reset(out);
+	buf_add_span(out, buf_span(reason));
+	return false;
+}
+
+static bool
 edit_entry(struct span raw, const struct cf_edit *edit, struct buf *out)
 {
 	struct buf errors = BUF_INIT(4096), replacement = BUF_INIT(1 << 20);
 	struct logical_lines lines;
 	enum cf_action action = CF_KEEP;
 	struct span line;
+	bool ok = true;
 
 	logical_lines_init(&lines, raw, "");
 	if (logical_lines_next(&lines, &line, &errors))
@@ -101,9 +110,12 @@ edit_entry(struct span raw, const struct cf_edit *edit, struct buf *out)
 	}
 	if (action == CF_REPLACE || action == CF_REMOVE)
 		copy_comments(raw, out);
+	if (action == CF_REFUSE)
+		ok = refused(out, &replacement);
 	logical_lines_fini(&lines);
 	buf_fini(&errors);
 	buf_fini(&replacement);
+	return ok;
 }
 
 /* A last line without an end gets one when others follow it. */
@@ -120,7 +132,7 @@ add_at_end(const struct cf_edit *edit, struct buf *out)
 	buf_fini(&added);
 }
 
-void
+bool
 cf_edit_text(struct span text, const struct cf_edit *edit, struct buf *out)
 {
 	while (text.n > 0) {
@@ -129,12 +141,13 @@ cf_edit_text(struct span text, const struct cf_edit *edit, struct buf *out)
 
 		if (is_comment(physical(text)))
 			buf_add_span(out, span_take(text, n));
-		else
-			edit_entry(span_take(text, n), edit, out);
+		else if (!edit_entry(span_take(text, n), edit, out))
+			return false;
 		text = span_skip(text, n);
 	}
 	if (edit->finish != NULL)
 		add_at_end(edit, out);
+	return true;
 }
 
 static bool
@@ -222,6 +235,13 @@ sync_folder(const char *path)
 }
 
 static bool
+replace(int fd, const char *path, const char *temporary, const struct buf *out)
+{
+	return write_new(fd, path, out) && rename(temporary, path) == 0 &&
+	    sync_folder(path);
+}
+
+static bool
 edit_locked(int fd, const char *path, const char *temporary,
     const struct cf_edit *edit, struct buf *error)
 {
@@ -230,10 +250,12 @@ edit_locked(int fd, const char *path, const char *temporary,
 	bool ok = logical_file_read(path, &text, error);
 
 	if (ok) {
-		cf_edit_text(buf_span(&text), edit, &out);
-		ok = (write_new(fd, path, &out) &&
-			 rename(temporary, path) == 0 && sync_folder(path)) ||
-		    failed(error, "cannot write", temporary);
+		ok = cf_edit_text(buf_span(&text), edit, &out);
+		if (!ok)
+			buf_add_span(error, buf_span(&out));
+		else
+			ok = replace(fd, path, temporary, &out) ||
+			    failed(error, "cannot write", temporary);
 	}
 	if (!ok)
 		unlink(temporary);

@@ -11,12 +11,13 @@
 #include <stdbool.h>
 #include "lib/base/buf.h"
 
-enum cf_action { CF_KEEP, CF_REPLACE, CF_REMOVE, CF_COMMENT };
+enum cf_action { CF_KEEP, CF_REPLACE, CF_REMOVE, CF_COMMENT, CF_REFUSE };
 
 struct cf_edit {
 	/*
 	 * What becomes of one logical line; for CF_REPLACE, the new text
-	 * (without line end) goes to *replacement.
+	 * (without line end) goes to *replacement; for CF_REFUSE, why
+	 * nothing at all is changed.
 	 */
 	enum cf_action (
 	    *decide)(void *with, struct span line, struct buf *replacement);
@@ -28,8 +29,8 @@ struct cf_edit {
 /* False with a line in *error; then the old file is untouched. */
 bool
 cf_edit_file(const char *path, const struct cf_edit *edit, struct buf *error);
-/* The same on texts; for the tests. */
-void
+/* The same on texts; false: why it was refused is in *out. */
+bool
 cf_edit_text(struct span text, const struct cf_edit *edit, struct buf *out);
 
 #endif

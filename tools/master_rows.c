@@ -225,6 +225,14 @@ row_parse(struct arena *a, struct span line, struct buf *error,
 }
 
 bool
+row_names(struct span line, struct master_row *row)
+{
+	*row = (struct master_row){ .count = 0 };
+	return take_word(&line, false, &row->field[ROW_SERVICE]) &&
+	    take_word(&line, false, &row->field[ROW_TYPE]);
+}
+
+bool
 row_set_command(struct arena *a, struct master_row *row, struct span command,
     struct buf *warnings)
 {
@@ -326,7 +334,7 @@ struct folding {
 static void
 put_word(struct folding *f, struct span word, bool new_line)
 {
-	if (f->fold && (new_line || f->column + 1 + word.n > FOLD_COLUMN)) {
+	if (f->fold && (new_line || f->column + 1 + word.n >= FOLD_COLUMN)) {
 		buf_add_text(f->out, "\n    ");
 		f->column = 4;
 	} else {

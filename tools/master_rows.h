@@ -51,6 +51,8 @@ int row_field_find(struct span name);
  */
 struct master_row *row_parse(struct arena *a, struct span line,
     struct buf *error, struct buf *warnings);
+/* Service and type only, whatever follows; false when those are not there. */
+bool row_names(struct span line, struct master_row *row);
 /* Is this a value that the field may have? Otherwise *error says why not. */
 bool row_field_valid(int field, struct span value, struct span line,
     struct buf *error);

@@ -63,10 +63,10 @@ void postconf_use(struct postconf *p, struct span name);
 /*
  * postconf_tables.c: "ldap:people" in an expanded value makes people_bind one
  * of the names in use; of "ldap:/path" the file's settings are looked at.
- * "file" is where the value stands.
+ * "place" is where the value stands.
  */
 void
-postconf_use_tables(struct postconf *p, const char *file, const char *value);
+postconf_use_tables(struct postconf *p, const char *place, const char *value);
 /* process_id and its like: the programs' own. */
 bool postconf_read_only(struct span name);
 /* What is referred to and not there; what is there and means nothing. */

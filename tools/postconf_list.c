@@ -99,7 +99,9 @@ value_of(struct postconf *p, const char *name)
 		text = conf_fallback(p->conf, name);
 	if (text == NULL)
 		text = "";
-	return p->expand ? postconf_expand(p, text, NULL) : text;
+	if (p->expand && !p->no_value)
+		text = postconf_expand(p, text, NULL);
+	return text;
 }
 
 static void

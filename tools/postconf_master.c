@@ -49,7 +49,7 @@ row_target_is(const struct row_target *t, const struct master_row *row)
 static struct span
 text_of(struct postconf *p, const struct master_row *row, struct span raw)
 {
-	if (!p->expand)
+	if (!p->expand || p->no_value)
 		return raw;
 	return span_of(postconf_expand(p, arena_span(p->arena, raw), row));
 }
@@ -130,7 +130,7 @@ print_command(struct postconf *p, const struct master_row *row,
 {
 	size_t column = 0;
 
-	if (p->expand)
+	if (p->expand && !p->no_value)
 		row = expanded(p, row);
 	if (!p->no_name || p->no_value)
 		buf_add_text(&p->out, name);
@@ -201,18 +201,15 @@ static void
 print_row(struct postconf *p, char mode, const struct master_row *row,
     struct wanted_list *w)
 {
-	if (mode == 'M') {
-		if (asked(w, row, NULL))
-			print_entry(p, row);
-		return;
-	}
 	/* each request in turn, even if two ask for the same */
 	for (size_t i = 0; i < w->count; i++) {
 		struct wanted_list one = { &w->list[i], 1 };
 
-		if (mode == 'F')
+		if (mode == 'M' && asked(&one, row, NULL))
+			print_entry(p, row);
+		else if (mode == 'F')
 			print_fields(p, row, &one);
-		else
+		else if (mode == 'P')
 			print_settings(p, row, &one);
 	}
 }
@@ -230,6 +227,11 @@ want(char mode, const char *argument, struct wanted *w)
 	if (parts == 0 || parts > most)
 		fatal_status(1, "-%c option requires %s", mode,
 		    forms[(int)mode]);
+	/* nothing behind the last "/" is as good as no "/" */
+	if (mode == 'M' && w->target.type.n == 0)
+		w->target.type = SPAN("*");
+	if (mode == 'F' && w->target.item.n == 0)
+		w->target.item = SPAN("*");
 	if (mode == 'F' && !span_is(w->target.item, "*") &&
 	    row_field_find(w->target.item) == ROW_FIELDS)
 		fatal_status(1, "invalid service attribute name: \"%.*s\"",

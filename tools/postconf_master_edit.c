@@ -51,12 +51,42 @@ has_blank(struct span s)
 }
 
 /* A command or setting that would not read back as it was given. */
-static void
-warn_lines(const struct buf *warnings)
+static bool
+is_odd(const struct buf *warnings, struct buf *why)
 {
-	if (warnings->n > 0)
-		fatal_status(1, "%.*s",
-		    SPAN_ARG(span_trim(buf_span(warnings))));
+	struct span rest = buf_span(warnings), line;
+
+	while (span_cut(&rest, "\n", true, &line)) {
+		if (why->n > 0)
+			buf_add_text(why, "; ");
+		buf_add_span(why, line);
+	}
+	return warnings->n > 0;
+}
+
+/* Is the new entry of this one's name? */
+static bool
+is_entry(const struct request *r, const struct master_row *row)
+{
+	return span_equal(r->row->field[ROW_SERVICE],
+		   row->field[ROW_SERVICE]) &&
+	    span_equal(r->row->field[ROW_TYPE], row->field[ROW_TYPE]);
+}
+
+/* As for main.cf: of two new entries of one name the later one counts. */
+static void
+drop_earlier(struct work *w, struct request *r)
+{
+	for (size_t i = 0; i + 1 < w->count; i++) {
+		struct request *old = &w->list[i];
+
+		if (!is_entry(r, old->row))
+			continue;
+		log_warning("ignoring earlier request: '%s'", old->argument);
+		*old = *r;
+		w->count--;
+		return;
+	}
 }
 
 static void
@@ -67,30 +97,9 @@ check_entry(struct work *w, struct request *r)
 	r->row = row_parse(w->p->arena, r->value, &error, &warnings);
 	if (r->row == NULL && span_starts(buf_span(&error), "bad"))
 		fatal_status(1, "%s: \"%s\"", buf_text(&error), r->argument);
-	if (r->row == NULL)
+	if (r->row == NULL || is_odd(&warnings, &error))
 		fatal_status(1, "%s", buf_text(&error));
-	warn_lines(&warnings);
-	buf_fini(&error);
-	buf_fini(&warnings);
-}
-
-static void
-check_field(struct work *w, struct request *r)
-{
-	int field = row_field_find(r->target.item);
-	struct buf error = BUF_INIT(1 << 20), warnings = BUF_INIT(1 << 20);
-	struct master_row row = { .count = 0 };
-
-	if (field == ROW_COMMAND) {
-		if (!row_set_command(w->p->arena, &row, r->value, &warnings))
-			fatal_status(1, "bad field count: \"%s\"", r->argument);
-		warn_lines(&warnings);
-	} else if (has_blank(r->value)) {
-		fatal_status(1,
-		    "-Fe does not accept whitespace in non-command field");
-	} else if (!row_field_valid(field, r->value, r->value, &error)) {
-		fatal_status(1, "%s", buf_text(&error));
-	}
+	drop_earlier(w, r);
 	buf_fini(&error);
 	buf_fini(&warnings);
 }
@@ -100,9 +109,11 @@ check_value(struct work *w, struct request *r)
 {
 	if (w->mode == 'M')
 		check_entry(w, r);
-	else if (w->mode == 'F')
-		check_field(w, r);
-	else if (has_blank(r->value))
+	else if (w->mode == 'F' && has_blank(r->value) &&
+	    row_field_find(r->target.item) != ROW_COMMAND)
+		fatal_status(1,
+		    "-Fe does not accept whitespace in non-command field");
+	else if (w->mode == 'P' && has_blank(r->value))
 		fatal_status(1,
 		    "-Pe does not accept whitespace in parameter value");
 }
@@ -128,7 +139,8 @@ add_request(struct work *w, const char *argument)
 		wrong = conf_split(span_of(argument), &name, &r->value);
 	if (wrong != NULL)
 		fatal_status(1, "%s: \"%s\"", wrong, argument);
-	if (row_target_of(name, parts, &r->target) != parts)
+	if (row_target_of(name, parts, &r->target) != parts ||
+	    r->target.type.n == 0 || r->target.item.n == 0)
 		fatal_status(1, "%s", forms[(int)w->mode]);
 	if (w->mode != 'M')
 		wants_item(w, r->target.item);
@@ -136,28 +148,52 @@ add_request(struct work *w, const char *argument)
 		check_value(w, r);
 }
 
+/* False: *why the field cannot have this value. */
 static bool
-change_row(struct work *w, struct request *r, struct master_row *row)
+set_field(struct work *w, struct request *r, struct master_row *row,
+    struct buf *why)
 {
-	struct buf ignored = BUF_INIT(1 << 20);
-	int field;
+	int field = row_field_find(r->target.item);
+	struct buf odd = BUF_INIT(1 << 20);
+	bool ok = true;
 
-	r->found = true;
-	if (w->mode == 'P' && w->p->remove)
-		return row_remove(row, r->target.item);
-	if (w->mode == 'P') {
-		row_set(w->p->arena, row, r->target.item,
-		    span_of(arena_printf(w->p->arena, "%.*s=%.*s",
-			SPAN_ARG(r->target.item), SPAN_ARG(r->value))));
-		return true;
-	}
-	field = row_field_find(r->target.item);
-	if (field == ROW_COMMAND)
-		row_set_command(w->p->arena, row, r->value, &ignored);
-	else
+	if (field != ROW_COMMAND) {
+		ok = row_field_valid(field, r->value, r->value, why);
 		row->field[field] = r->value;
-	buf_fini(&ignored);
-	return true;
+	} else if (!row_set_command(w->p->arena, row, r->value, &odd)) {
+		buf_printf(why, "bad field count: \"%s\"", r->argument);
+		ok = false;
+	} else {
+		ok = !is_odd(&odd, why);
+	}
+	buf_fini(&odd);
+	return ok;
+}
+
+static enum cf_action
+change_row(struct work *w, struct request *r, struct master_row *row,
+    struct buf *why)
+{
+	r->found = true;
+	if (w->mode == 'F')
+		return set_field(w, r, row, why) ? CF_REPLACE : CF_REFUSE;
+	if (w->p->remove)
+		return row_remove(row, r->target.item) ? CF_REPLACE : CF_KEEP;
+	row_set(w->p->arena, row, r->target.item,
+	    span_of(arena_printf(w->p->arena, "%.*s=%.*s",
+		SPAN_ARG(r->target.item), SPAN_ARG(r->value))));
+	return CF_REPLACE;
+}
+
+/*
+ * Is it the entry that a request of -M is about? One of the new entry's name
+ * is as well: there cannot be two of it.
+ */
+static bool
+concerns(const struct request *r, const struct master_row *row)
+{
+	return row_target_is(&r->target, row) ||
+	    (r->row != NULL && is_entry(r, row));
 }
 
 static enum cf_action
@@ -173,38 +209,91 @@ change_entry(struct work *w, struct request *r, struct buf *replacement)
 	return CF_REPLACE;
 }
 
+/* All that -F or -P ask of one entry. "odd": what it was read with. */
+static enum cf_action
+change_rows(struct work *w, struct master_row *row, const struct buf *odd,
+    struct buf *replacement)
+{
+	enum cf_action action = CF_KEEP, one;
+
+	for (size_t i = 0; i < w->count; i++) {
+		if (!row_target_is(&w->list[i].target, row))
+			continue;
+		one = change_row(w, &w->list[i], row, replacement);
+		if (one == CF_REFUSE)
+			return one;
+		if (one != CF_KEEP)
+			action = one;
+	}
+	if (action == CF_REPLACE && is_odd(odd, replacement))
+		return CF_REFUSE; /* it could not be written back */
+	if (action == CF_REPLACE)
+		row_put(row, true, replacement);
+	return action;
+}
+
+static bool
+is_target(const struct work *w, const struct master_row *names)
+{
+	for (size_t i = 0; i < w->count; i++)
+		if (row_target_is(&w->list[i].target, names))
+			return true;
+	return false;
+}
+
+/* An entry that is asked for has to be a proper one; of others who cares. */
+static enum cf_action
+change_line(struct work *w, struct span line, const struct master_row *names,
+    struct buf *replacement)
+{
+	struct buf error = BUF_INIT(1 << 20), odd = BUF_INIT(1 << 20);
+	enum cf_action action = CF_KEEP;
+	struct master_row *row;
+
+	if (!is_target(w, names))
+		return CF_KEEP;
+	row = row_parse(w->p->arena, line, &error, &odd);
+	if (row != NULL) {
+		action = change_rows(w, row, &odd, replacement);
+	} else {
+		action = CF_REFUSE;
+		buf_printf(replacement, "%s/master.cf: %s", w->p->directory,
+		    buf_text(&error));
+		/* the other errors say where they are */
+		if (span_starts(buf_span(&error), "bad"))
+			buf_printf(replacement, ": \"%.*s\"",
+			    SPAN_ARG(span_take(line, 200)));
+	}
+	buf_fini(&error);
+	buf_fini(&odd);
+	return action;
+}
+
+static enum cf_action
+change_entries(struct work *w, const struct master_row *row,
+    struct buf *replacement)
+{
+	for (size_t i = 0; i < w->count; i++)
+		if (concerns(&w->list[i], row))
+			return change_entry(w, &w->list[i], replacement);
+	return CF_KEEP;
+}
+
 static enum cf_action
 decide(void *with, struct span line, struct buf *replacement)
 {
 	struct work *w = with;
-	struct buf error = BUF_INIT(1 << 20), warnings = BUF_INIT(1 << 20);
-	struct master_row *row =
-	    row_parse(w->p->arena, line, &error, &warnings);
-	enum cf_action action = CF_KEEP;
-	bool changed = false;
+	struct master_row names;
 
-	for (size_t i = 0; row != NULL && i < w->count; i++) {
-		struct request *r = &w->list[i];
-
-		if (!row_target_is(&r->target, row))
-			continue;
-		if (w->mode != 'M') {
-			changed = change_row(w, r, row) || changed;
-			continue;
-		}
-		action = change_entry(w, r, replacement);
-		break;
+	if (!row_names(line, &names)) {
+		buf_printf(replacement,
+		    "%s/master.cf: service name or type is missing: \"%.*s\"",
+		    w->p->directory, SPAN_ARG(span_take(line, 200)));
+		return CF_REFUSE;
 	}
-	if (changed && warnings.n > 0) /* it could not be written back */
-		fatal_status(1, "%.*s",
-		    SPAN_ARG(span_trim(buf_span(&warnings))));
-	if (changed) {
-		row_put(row, true, replacement);
-		action = CF_REPLACE;
-	}
-	buf_fini(&error);
-	buf_fini(&warnings);
-	return action;
+	if (w->mode == 'M')
+		return change_entries(w, &names, replacement);
+	return change_line(w, line, &names, replacement);
 }
 
 static void

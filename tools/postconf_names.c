@@ -113,7 +113,7 @@ use_value(struct postconf *p, const struct master_row *row, const char *name,
 		use(&u, class);
 }
 
-/* All settings of the files: those of main.cf have no row. */
+/* All settings of the files that count: those of main.cf have no row. */
 static void
 each_set(struct postconf *p,
     void (*visit)(struct postconf *p, const struct master_row *row,
@@ -127,9 +127,19 @@ each_set(struct postconf *p,
 	for (const struct master_row *r = p->rows; r != NULL; r = r->next)
 		for (size_t i = 0; i < r->count; i++)
 			if (row_setting(&r->words[i], &name, &value) &&
+			    row_find(r, name) == &r->words[i] &&
 			    !postconf_read_only(name))
 				visit(p, r, arena_span(p->arena, name),
 				    arena_span(p->arena, value));
+}
+
+static const char *
+place_of(struct postconf *p, const struct master_row *row)
+{
+	if (row == NULL)
+		return "main.cf";
+	return arena_printf(p->arena, "master.cf:%.*s/%.*s",
+	    SPAN_ARG(row->field[ROW_SERVICE]), SPAN_ARG(row->field[ROW_TYPE]));
 }
 
 /* Tables are looked for where they may be asked: not in an unused value. */
@@ -140,7 +150,7 @@ use_tables(struct postconf *p, const struct master_row *row, const char *name,
 	unsigned int class = postconf_class(p, span_of(name));
 
 	if (!is_template(name) && (class & (CLASS_BUILTIN | CLASS_SERVICE)))
-		postconf_use_tables(p, row != NULL ? "master.cf" : "main.cf",
+		postconf_use_tables(p, place_of(p, row),
 		    postconf_expand(p, text, row));
 }
 

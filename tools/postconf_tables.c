@@ -197,7 +197,7 @@ next_word(struct span *rest, struct span *word)
 
 struct search {
 	struct postconf *p;
-	const char *file; /* where the value stands */
+	const char *place; /* where the value stands */
 	int depth;
 };
 
@@ -216,10 +216,10 @@ use_list(struct search *s, struct span list)
 			break;
 	}
 	if (n == list.n)
-		log_warning("%s: missing '}' in \"%.*s\"", s->file,
+		log_warning("%s: missing '}' in \"%.*s\"", s->place,
 		    SPAN_ARG(list));
 	else if (n + 1 < list.n)
-		log_warning("%s: syntax error after '}' in \"%.*s\"", s->file,
+		log_warning("%s: syntax error after '}' in \"%.*s\"", s->place,
 		    SPAN_ARG(list));
 	if (++s->depth < CONF_DEPTH_MAX)
 		use_words(s, span_skip(span_take(list, n), 1));
@@ -236,6 +236,8 @@ use_word(struct search *s, struct span word)
 
 	while (span_is(type, "proxy") || span_is(type, "debug")) {
 		word = name;
+		if (span_is(type, "proxy") && span_starts(word, "{"))
+			return; /* it names one table, not a list */
 		at = span_find(word, ':');
 		type = span_take(word, at);
 		name = span_skip(word, at + 1);
@@ -263,9 +265,9 @@ use_words(struct search *s, struct span text)
 }
 
 void
-postconf_use_tables(struct postconf *p, const char *file, const char *value)
+postconf_use_tables(struct postconf *p, const char *place, const char *value)
 {
-	struct search s = { p, file, 0 };
+	struct search s = { p, place, 0 };
 
 	use_words(&s, span_of(value));
 }

@@ -182,7 +182,7 @@ put_main_cf(const struct mail_instance *primary, const char *directory,
 		settings[a.count++][1] = conf_value(primary->conf, common[i]);
 	}
 	read_stock("main.cf", &stock);
-	cf_edit_text(buf_span(&stock), &edit, &text);
+	(void)cf_edit_text(buf_span(&stock), &edit, &text);
 	put_file(directory, "main.cf", &text);
 	buf_fini(&stock);
 	buf_fini(&text);

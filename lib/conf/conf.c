@@ -141,7 +141,8 @@ conf_parse(struct conf *c, struct span text, const char *file,
 			continue;
 		}
 		old = find(c, name);
-		if (old != NULL && old->raw != NULL && warnings != NULL)
+		if (old != NULL && old->raw != NULL && warnings != NULL &&
+		    !span_is(value, old->raw))
 			buf_printf(warnings,
 			    "%s: line %d: overriding earlier entry: "
 			    "%s=%.200s\n",

@@ -162,34 +162,48 @@ compare_numbers(const char *a, const char *b)
 }
 
 static const struct comparison {
-	const char *text; /* longer ones first */
-	bool levels;
+	const char *text;
 	bool less, equal, greater; /* which outcomes make it true */
 } operators[] = {
-	{ "==level", true, false, true, false },
-	{ "!=level", true, true, false, true },
-	{ "<=level", true, true, true, false },
-	{ ">=level", true, false, true, true },
-	{ "<level", true, true, false, false },
-	{ ">level", true, false, false, true },
-	{ "==", false, false, true, false },
-	{ "!=", false, true, false, true },
-	{ "<=", false, true, true, false },
-	{ ">=", false, false, true, true },
-	{ "<", false, true, false, false },
-	{ ">", false, false, false, true },
+	{ "==", false, true, false },
+	{ "!=", true, false, true },
+	{ "<=", true, true, false },
+	{ ">=", false, true, true },
+	{ "<", true, false, false },
+	{ ">", false, false, true },
 };
 
+/* All that looks like an operator, so that "===" is none. */
 static const struct comparison *
 take_operator(struct span *s)
 {
+	struct span sign = span_take(*s, 0);
+
+	while (
+	    sign.n < s->n && memchr("<>!=?+-*/~&|%", s->p[sign.n], 13) != NULL)
+		sign.n++;
 	for (size_t i = 0; i < sizeof(operators) / sizeof(operators[0]); i++) {
-		if (!span_starts(*s, operators[i].text))
+		if (!span_is(sign, operators[i].text))
 			continue;
-		*s = span_skip(*s, strlen(operators[i].text));
+		*s = span_skip(*s, sign.n);
 		return &operators[i];
 	}
 	return NULL;
+}
+
+/* "level" behind an operator, or nothing; false: another word. */
+static bool
+take_suffix(struct span *s, bool *levels)
+{
+	struct span word = span_take(*s, 0);
+
+	while (word.n < s->n && isalnum((unsigned char)s->p[word.n]))
+		word.n++;
+	*levels = span_is(word, "level");
+	if (word.n > 0 && !*levels)
+		return false;
+	*s = span_skip(*s, word.n);
+	return true;
 }
 
 static bool
@@ -211,12 +225,12 @@ compare_levels(struct expansion *x, const char *left, const char *right,
 }
 
 static bool
-holds(struct expansion *x, const struct comparison *op, const char *left,
-    const char *right, bool *result)
+holds(struct expansion *x, const struct comparison *op, bool levels,
+    const char *left, const char *right, bool *result)
 {
 	int order = 0;
 
-	if (op->levels) {
+	if (levels) {
 		if (!compare_levels(x, left, right, &order))
 			return false;
 	} else if (all_digits(left) && all_digits(right)) {
@@ -236,6 +250,7 @@ condition(struct expansion *x, struct span *s, bool *result)
 	struct span whole = *s, left, right;
 	const struct comparison *op;
 	const char *a, *b;
+	bool levels;
 
 	if (!take_braced(s, &left))
 		return failed(x,
@@ -247,7 +262,7 @@ condition(struct expansion *x, struct span *s, bool *result)
 		    "\"==\" or \"!=\" or \"<\" or \"<=\" or \">=\" or "
 		    "\">\" expected",
 		    whole, *s);
-	if (s->n > 0 && s->p[0] != '{' && !isspace((unsigned char)s->p[0]))
+	if (!take_suffix(s, &levels))
 		return misplaced(x, "bad operator suffix", whole, *s);
 	skip_blanks(s);
 	if (s->n == 0 || s->p[0] != '{')
@@ -259,7 +274,7 @@ condition(struct expansion *x, struct span *s, bool *result)
 	b = a != NULL || x->visit ? expand_apart(x, right) : NULL;
 	if (x->visit != NULL)
 		return a != NULL && b != NULL;
-	return b != NULL && holds(x, op, a, b, result);
+	return b != NULL && holds(x, op, levels, a, b, result);
 }
 
 /* Behind a "?" or ":": text in braces, or all that is left. */

@@ -72,7 +72,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size > 1 << 16 || memchr(data, '\0', size) != NULL)
 		return 0;
-	cf_edit_text(before, &edit, &out);
+	ensure(cf_edit_text(before, &edit, &out));
 	ensure(!out.overflow);
 	after = buf_span(&out);
 	while (before.n > 0) {

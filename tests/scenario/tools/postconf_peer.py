@@ -69,8 +69,12 @@ def results(folder, main, master, arguments):
 
 
 def comments(text):
-    return [line for line in text.split(b"\n") if line[:1] in (b"", b"#")]
+    return [line for line in text.split(b"\n") if _is_comment(line)]
 
 
 def entries(text):
-    return [line for line in text.split(b"\n") if line[:1] not in (b"", b"#")]
+    return [line for line in text.split(b"\n") if not _is_comment(line)]
+
+
+def _is_comment(line):
+    return line.strip()[:1] in (b"", b"#")

@@ -25,6 +25,9 @@ decide(void *with, struct span line, struct buf *replacement)
 		return CF_REMOVE;
 	case 'C':
 		return CF_COMMENT;
+	case 'X':
+		buf_add_text(replacement, "no X");
+		return CF_REFUSE;
 	default:
 		return CF_KEEP;
 	}
@@ -59,7 +62,7 @@ test_texts(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct buf out = BUF_INIT(4096);
 
-		cf_edit_text(span_of(rows[i].before), &edit, &out);
+		assert_true(cf_edit_text(span_of(rows[i].before), &edit, &out));
 		assert_string_equal(buf_text(&out), rows[i].after);
 		buf_fini(&out);
 	}
@@ -99,6 +102,11 @@ test_file(void **state)
 	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
 	fclose(f);
 	assert_string_equal(text, "K\nend\n");
+	write_file("real.cf", "R\nX\n");
+	assert_false(cf_edit_file("main.cf", &edit, &error));
+	assert_string_equal(buf_text(&error), "no X");
+	assert_int_equal(stat("real.cf", &st), 0);
+	assert_int_equal(st.st_size, 4);
 	assert_false(cf_edit_file("missing.cf", &edit, &error));
 	assert_non_null(strstr(buf_text(&error), "missing.cf"));
 	unlink("main.cf");
