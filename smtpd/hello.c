@@ -108,7 +108,7 @@ offer_auth(struct offer *o, struct session *s)
 	char mechanisms[OFFER_MAX - 8] = "";
 
 	if (!(o->discard & EHLO_AUTH))
-		login_mechanisms(s, mechanisms, sizeof(mechanisms));
+		(void)login_mechanisms(s, mechanisms, sizeof(mechanisms));
 	if (mechanisms[0] == '\0')
 		return;
 	offer(o, EHLO_AUTH, "AUTH %s", mechanisms);

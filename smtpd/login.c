@@ -24,7 +24,11 @@ enum {
 	DEADLINE_S = 60,
 	SASL_DATA_MAX = 16384,
 	MECHANISM_MAX = 32,
-	REMEMBER_S = 30, /* the list of mechanisms */
+	REMEMBER_S = 10, /* the list of mechanisms */
+	/* for the list: when there is none yet, auth may just be starting */
+	FIRST_LIST_S = 10,
+	LIST_S = 3,
+	RETRY_S = 2, /* everybody's EHLO would wait */
 };
 
 static const char service[] = "auth";
@@ -32,7 +36,8 @@ static const char service[] = "auth";
 /* The mechanisms, without and with TLS; asked anew now and then. */
 static struct {
 	char names[1025];
-	int64_t until;
+	bool had; /* ever */
+	int64_t until; /* not asked again before */
 } known[2];
 
 bool
@@ -46,7 +51,7 @@ static bool
 ask_mechanisms(bool tls)
 {
 	struct msg_mechanisms question = { .service = "smtp", .tls = tls };
-	int64_t deadline = clock_in(DEADLINE_S);
+	int64_t deadline = clock_in(known[tls].had ? LIST_S : FIRST_LIST_S);
 	struct ipc *c = service_ask(service, &protocol_auth, deadline);
 	const void *message;
 	const struct msg_mechanisms_reply *reply;
@@ -64,10 +69,25 @@ ask_mechanisms(bool tls)
 		reply = message;
 		snprintf(known[tls].names, sizeof(known[tls].names), "%s",
 		    reply->names);
-		known[tls].until = clock_in(REMEMBER_S);
+		known[tls].had = true;
 	}
 	service_done(service, &c, r == IPC_OK);
 	return r == IPC_OK;
+}
+
+/* Where there is a list, nobody but who asks waits for the next one. */
+static bool
+have_mechanisms(bool tls)
+{
+	bool good;
+
+	if (known[tls].until > clock_ms())
+		return known[tls].had;
+	if (known[tls].had)
+		known[tls].until = clock_in(LIST_S);
+	good = ask_mechanisms(tls);
+	known[tls].until = clock_in(good ? REMEMBER_S : RETRY_S);
+	return known[tls].had;
 }
 
 /*
@@ -94,16 +114,16 @@ keep_allowed(const struct session *s, const char *all, char *names, size_t room)
 	}
 }
 
-void
+bool
 login_mechanisms(struct session *s, char *names, size_t room)
 {
 	names[0] = '\0';
 	if (!login_offered(s))
-		return;
-	if (known[s->tls_seen].until < clock_ms() &&
-	    !ask_mechanisms(s->tls_seen))
-		return;
+		return true;
+	if (!have_mechanisms(s->tls_seen))
+		return false;
 	keep_allowed(s, known[s->tls_seen].names, names, room);
+	return true;
 }
 
 void
@@ -316,17 +336,27 @@ parse(struct exchange *x, struct span arguments, bool *has_initial)
 	return true;
 }
 
+/* False: answered. */
 static bool
-mechanism_known(struct session *s, const char *mechanism)
+mechanism_known(struct exchange *x)
 {
+	struct session *s = x->s;
 	char names[1025];
 	struct span rest, name;
 
-	login_mechanisms(s, names, sizeof(names));
+	if (!login_mechanisms(s, names, sizeof(names))) {
+		temporary_failure(x, "auth has not said which it has");
+		return false;
+	}
 	rest = span_of(names);
 	while (span_cut(&rest, " ", true, &name))
-		if (span_is_nocase(name, mechanism))
+		if (span_is_nocase(name, x->mechanism))
 			return true;
+	log_warning("%s: SASL %s authentication failed: "
+		    "Invalid authentication mechanism",
+	    s->client.full, x->mechanism);
+	say_no(s, 535, "5.7.8",
+	    "Error: authentication failed: Invalid authentication mechanism");
 	return false;
 }
 
@@ -368,17 +398,7 @@ verb_auth(struct session *s, struct span arguments)
 
 	if (!may_log_in(s))
 		return;
-	if (parse(&x, arguments, &has_initial)) {
-		if (!mechanism_known(s, x.mechanism)) {
-			log_warning("%s: SASL %s authentication failed: "
-				    "Invalid authentication mechanism",
-			    s->client.full, x.mechanism);
-			say_no(s, 535, "5.7.8",
-			    "Error: authentication "
-			    "failed: Invalid authentication mechanism");
-		} else {
-			authenticate(&x, has_initial);
-		}
-	}
+	if (parse(&x, arguments, &has_initial) && mechanism_known(&x))
+		authenticate(&x, has_initial);
 	wipe(&x.data);
 }

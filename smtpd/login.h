@@ -6,8 +6,11 @@
 
 /* May this client log in now? */
 bool login_offered(const struct session *s);
-/* Names of mechanisms for EHLO; empty when AUTH is not offered. */
-void login_mechanisms(struct session *s, char *names, size_t room);
+/*
+ * Names of mechanisms for EHLO; empty when AUTH is not offered. While auth is
+ * silent they are the last ones that it said. False: it never said any.
+ */
+bool login_mechanisms(struct session *s, char *names, size_t room);
 /* Forgets who logged in. */
 void login_forget(struct session *s);
 
