@@ -17,11 +17,10 @@
 #include "lib/ipc/proto_auth.h"
 #include "lib/log/log.h"
 #include "lib/service/ask_server.h"
+#include "lib/service/askers.h"
 #include "lib/service/service.h"
 #include "lib/table/table.h"
 #include "lib/task/task.h"
-
-#include <stdlib.h>
 
 enum {
 	ANSWER_TIMEOUT_S = 10,
@@ -34,7 +33,6 @@ static struct common_params common;
 static struct auth_params settings;
 static struct accounts *accounts;
 static struct state *shared;
-static size_t under_way; /* questions */
 
 static void
 before(const struct service *s)
@@ -170,40 +168,32 @@ answer(struct ipc *c)
 
 	if (ipc_receive(c, &m, &message, INT64_MAX) != IPC_OK)
 		return false;
-	if (m == &message_redeem || m == &message_find_account) {
-		under_way++;
-		good = m == &message_redeem ? redeem(c, message) :
-					      find(c, message);
-		under_way--;
-		return good;
+	if (m == &message_redeem) {
+		good = redeem(c, message);
+	} else if (m == &message_find_account) {
+		good = find(c, message);
+	} else {
+		ipc_refuse(c, "%s is no question", m->name);
+		return false;
 	}
-	ipc_refuse(c, "%s is no question", m->name);
-	return false;
-}
-
-/* A table's file that only root can read has changed: the next one does. */
-static void
-end_if_wanted(void)
-{
-	if (!table_restart_wanted() || under_way > 0)
-		return;
-	log_flush();
-	exit(EXIT_SUCCESS);
+	if (table_restart_wanted())
+		askers_leave();
+	return good;
 }
 
 static void
 session(const struct service *s, int fd)
 {
 	struct ipc *c = ipc_new(fd, &protocol_auth, "client");
+	struct asker asker;
 	unsigned int turn = 0;
 
 	(void)s;
-	while (answer(c)) {
-		end_if_wanted();
+	asker_add(&asker, fd);
+	while (answer(c))
 		if (++turn % TURN_MAX == 0)
 			(void)wait_yield();
-	}
-	end_if_wanted();
+	asker_drop(&asker);
 	ipc_free(&c);
 }
 

@@ -5,11 +5,11 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "lib/base/clock.h"
 #include "lib/log/log.h"
 #include "lib/service/ask_server.h"
+#include "lib/service/askers.h"
 #include "lib/service/programs.h"
 #include "lib/table/server_set.h"
 #include "lib/task/task.h"
@@ -127,35 +127,6 @@ query_answer(struct query_tables *q, struct ipc *c, const void *message,
 }
 
 /* Connections of this process, from accept to close. */
-struct asker {
-	struct asker *next, **link;
-	int fd;
-};
-
-static struct asker *askers;
-static bool leaving;
-
-/*
- * What was sent until now can still be read, and is answered; whoever sends
- * more learns at once that nobody reads it, and asks another process.
- */
-static void
-hear_no_more(const struct asker *a)
-{
-	(void)shutdown(a->fd, SHUT_RD);
-}
-
-static void
-leave(void)
-{
-	if (leaving)
-		return;
-	leaving = true;
-	service_leave();
-	for (struct asker *a = askers; a != NULL; a = a->next)
-		hear_no_more(a);
-}
-
 static bool
 serve(struct ipc *c, query_function *put_answer, struct arena *memory)
 {
@@ -168,31 +139,25 @@ serve(struct ipc *c, query_function *put_answer, struct arena *memory)
 	fine = put_answer(c, m, message, memory) &&
 	    ipc_flush(c, clock_in(ANSWER_S)) == IPC_OK;
 	if (table_restart_wanted())
-		leave();
+		askers_leave();
 	return fine;
 }
 
 void
 query_serve(int fd, query_function *put_answer)
 {
-	struct asker asker = { .next = askers, .link = &askers, .fd = fd };
+	struct asker asker;
 	struct ipc *c = ipc_new(fd, &protocol_lookup, "client");
 	struct arena *memory = arena_new();
 	unsigned int turn = 0;
 
-	if (askers != NULL)
-		askers->link = &asker.next;
-	askers = &asker;
-	if (leaving)
-		hear_no_more(&asker);
+	asker_add(&asker, fd);
 	while (serve(c, put_answer, memory)) {
 		arena_reset(memory);
 		if (++turn % TURN_MAX == 0)
 			(void)wait_yield();
 	}
-	*asker.link = asker.next;
-	if (asker.next != NULL)
-		asker.next->link = asker.link;
+	asker_drop(&asker);
 	arena_free(&memory);
 	ipc_free(&c);
 }

@@ -15,8 +15,9 @@ enum {
 	AT_ONCE = 8, /* questions to one table */
 	WITHOUT_AT_ONCE = 4, /* those that need no server */
 	TURN_SOON_MS = 200, /* servers answer in less than that */
-	RESTARTS_MAX = 20, /* processes that have old settings */
+	RESTARTS_MAX = 2000, /* processes that have old settings */
 	SLOW_MS = 1000, /* a failure that took so long has cost somebody */
+	MS_OF_HALF = 500, /* a second of ours */
 	PAUSE_FACTOR = 10,
 	PAUSE_MAX_MS = 60000,
 };
@@ -114,7 +115,8 @@ end_turn(struct served *s)
 
 /*
  * A process that finds its table's file changed, and only root can read it,
- * says so: another one has the new settings.
+ * says so: another one has the new settings. Those whose connections wait here
+ * have the old ones as well, most likely.
  */
 static const struct msg_query_reply *
 exchange(struct ipc **c, const struct ipc_message *kind, const void *question,
@@ -124,8 +126,11 @@ exchange(struct ipc **c, const struct ipc_message *kind, const void *question,
 		&message_query_reply };
 
 	for (int i = 0; i < RESTARTS_MAX; i++) {
-		const struct msg_query_reply *reply = service_question(service,
-		    &protocol_lookup, &q, deadline, c);
+		const struct msg_query_reply *reply = i == 0 ?
+		    service_question(service, &protocol_lookup, &q, deadline,
+			c) :
+		    service_question_anew(service, &protocol_lookup, &q,
+			deadline, c);
 
 		if (reply == NULL || !reply->restart)
 			return reply;
@@ -185,6 +190,10 @@ ask_with(struct served *s, const char *key, int64_t deadline, struct buf *value)
 	enum table_result r =
 	    put(s, &message_fetch, &question, deadline, value, &shown);
 
+	/* the process waits longer than we do */
+	if (shown == SHOWN_NOTHING && clock_ms() >= deadline &&
+	    clock_ms() - start >= patience_s * MS_OF_HALF)
+		shown = SHOWN_DOWN;
 	note(s, shown, start, buf_text(value));
 	end_turn(s);
 	return r;

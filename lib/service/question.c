@@ -32,16 +32,21 @@ keep_apart(void)
 	(void)wait_until(clock_ms() + clock_wall_us() % APART_MS);
 }
 
-const void *
-service_question(const char *service, const struct ipc_protocol *protocol,
-    const struct service_question *q, int64_t deadline, struct ipc **c)
+typedef struct ipc *connect_function(const char *service,
+    const struct ipc_protocol *protocol, int64_t deadline);
+
+/* By *c first, then by what "other" gives. */
+static const void *
+ask(const char *service, const struct service_question *q, int64_t deadline,
+    connect_function *other, struct ipc **c)
 {
+	const struct ipc_protocol *protocol;
 	const void *answer = NULL;
 	enum ipc_result r = IPC_CLOSED;
 	int unheard = 0, heard = 0;
 
-	*c = service_ask_at_once(service, protocol, deadline);
 	while (*c != NULL) {
+		protocol = ipc_protocol(*c);
 		r = attempt(*c, q, deadline, &answer);
 		if (r == IPC_OK)
 			return answer;
@@ -55,10 +60,26 @@ service_question(const char *service, const struct ipc_protocol *protocol,
 			break;
 		if (heard > 0)
 			keep_apart();
-		*c = service_ask(service, protocol, deadline);
+		*c = other(service, protocol, deadline);
 	}
 	if (r != IPC_CLOSED || unheard > UNHEARD_MAX || heard >= HEARD_MAX)
 		log_warning("no answer from %s: %s", service,
 		    ipc_result_text(r));
 	return NULL;
+}
+
+const void *
+service_question(const char *service, const struct ipc_protocol *protocol,
+    const struct service_question *q, int64_t deadline, struct ipc **c)
+{
+	*c = service_ask_at_once(service, protocol, deadline);
+	return ask(service, q, deadline, service_ask, c);
+}
+
+const void *
+service_question_anew(const char *service, const struct ipc_protocol *protocol,
+    const struct service_question *q, int64_t deadline, struct ipc **c)
+{
+	*c = service_ask_anew(service, protocol, deadline);
+	return ask(service, q, deadline, service_ask_anew, c);
 }

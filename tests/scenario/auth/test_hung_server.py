@@ -2,13 +2,16 @@
 """A server of accounts that accepts and says nothing holds up the logins of
 those who might be its, and nobody else's."""
 import base64
+import os
+import pathlib
 import threading
 import time
 
 import pytest
 
 import databases
-from posthaste import wait_for
+from ipc_client import Ipc
+from posthaste import AS_ROOT, wait_for
 from test_table_accounts import (PASSWORD, PROTOCOLS, login, site,
                                  unavailable)
 
@@ -101,12 +104,62 @@ def test_a_login_under_way_is_left_alone(suite, hung):
         t.join()
 
 
+def memory(pid):
+    """What a process has written or been given, in one piece."""
+    found = []
+    with open(f"/proc/{pid}/maps", encoding="ascii") as maps, \
+            open(f"/proc/{pid}/mem", "rb", buffering=0) as mem:
+        for line in maps:
+            words = line.split()
+            if "w" not in words[1]:
+                continue
+            start, end = (int(n, 16) for n in words[0].split("-"))
+            try:
+                mem.seek(start)
+                found.append(mem.read(end - start))
+            except (OSError, OverflowError, ValueError):
+                continue  # of the kernel's
+    return b"\0".join(found)
+
+
+def is_connected(pid, port):
+    """To this port, over IPv4?"""
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        rows = [line.split() for line in table][1:]
+    inodes = {row[9] for row in rows
+              if int(row[2].split(":")[1], 16) == port}
+    for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            target = os.readlink(fd)
+        except FileNotFoundError:
+            continue
+        if target.startswith("socket:[") and target[8:-1] in inodes:
+            return True
+    return False
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="others' memory is root's to read")
 def test_auth_has_neither_connection_nor_password(suite, hung):
     """Whoever takes auth over is no nearer to the directory."""
-    s = mixed(suite, hung, bind_pw="the word of the directory")
-    assert unavailable("imap", login(s, "imap", "zoe", PASSWORD))
-    wait_for("its program", lambda: s.processes("lookup-auth-server"))
+    word = b"the word of the directory"
+    s = mixed(suite, hung, bind_pw=word.decode())
+    c = Ipc(s, "auth-session", "auth")
+    c.send("find_account", address="zoe@example.test", local=False)
+    trying = Trying(s, "imap", "zoe")
+
+    def asked():
+        return [pid for pid in s.processes("lookup-auth-server")
+                if is_connected(pid, hung.silent.port)]
+    wait_for("its connections", lambda: len(asked()) >= 2)
+    # both of these are found where they have to be
+    assert all(word in memory(pid) for pid in asked())
     for name in ("auth", "auth-session"):
+        assert s.processes(name), name
         for pid in s.processes(name):
             with open(f"/proc/{pid}/maps", encoding="ascii") as maps:
                 assert "table_ldap" not in maps.read()
+            assert word not in memory(pid), name
+            assert not is_connected(pid, hung.silent.port), name
+    trying.join()
+    assert unavailable("imap", trying.said)
+    c.close()

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: ISC
+"""Accounts that only root can read are the new ones soon after they changed,
+however busy auth-session is with other accounts."""
+import threading
+import time
+
+import scripted_redis
+from ipc_client import Ipc
+from posthaste import PASSWORD
+
+OK, LATER, NEVER = range(3)
+
+
+def find(s, name):
+    c = Ipc(s, "auth-session", "auth")
+    c.socket.settimeout(60)
+    try:
+        return c.ask("find_account", address=name, local=False)[1]["verdict"]
+    finally:
+        c.close()
+
+
+class Busy:
+    """There always is a question under way."""
+
+    def __init__(self, s):
+        self.over = False
+        self.lost = []
+        self.threads = [threading.Thread(target=self.ask, args=(s, i))
+                        for i in range(4)]
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+            time.sleep(0.5)
+        return self
+
+    def __exit__(self, *_):
+        self.over = True
+        for t in self.threads:
+            t.join()
+
+    def ask(self, s, i):
+        while not self.over:
+            i += 10
+            try:
+                if find(s, f"u{i}@example.test") != OK:
+                    self.lost.append(i)
+            except (EOFError, OSError) as e:
+                self.lost.append(e)
+
+
+def test_they_count_at_once(suite):
+    redis = scripted_redis.Redis(scripted_redis.slowly(2))
+    s = scripted_redis.site(suite, redis)
+    folder = s.root / "etc/secret"
+    folder.mkdir(mode=0o711)
+
+    def write(name):
+        new = folder / "new"
+        new.write_text(f"{name}@example.test password={{PLAIN}}{PASSWORD}\n")
+        new.chmod(0o600)
+        new.rename(folder / "accounts")
+    write("zoe")
+    s.stop()
+    s.set(account_files=f"texthash:{folder}/accounts,"
+                        f" redis:{s.root}/etc/accounts.cf")
+    s.start()
+    assert find(s, "zoe@example.test") == OK
+    with Busy(s) as busy:
+        write("yves")
+        changed = time.monotonic()
+        while find(s, "yves@example.test") != OK:
+            assert time.monotonic() - changed < 10
+            time.sleep(0.1)
+        assert find(s, "zoe@example.test") == NEVER
+    # those that were under way were answered
+    assert not busy.lost
+    redis.close()
