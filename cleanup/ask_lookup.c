@@ -118,9 +118,10 @@ enum verdict
 ask_address_query(struct arena *a, const char *tables, const char *address,
     const char **value, struct why *why)
 {
+	struct msg_key_item key = { .key = address };
 	struct msg_query q = { .table = tables,
 		.address = true,
-		.keys = address_items(a, &address, 1) };
+		.keys = { &key, 1 } };
 	const struct msg_query_reply *reply;
 	const void *message;
 	struct ipc *c = ask(&message_query, &q, &message_query_reply, &message);

@@ -42,7 +42,7 @@ enum table_result
 ask_tables(const char *table, struct span key, struct buf *value)
 {
 	char *text = mem_span_text(key);
-	struct msg_address_item item = { .address = text };
+	struct msg_key_item item = { .key = text };
 	const struct msg_query question = { .table = table,
 		.keys = { &item, 1 } };
 	const struct msg_query_reply *reply = NULL;

@@ -224,7 +224,7 @@ answer_rewrite(struct ipc *c, const void *message, struct arena *memory)
 }
 
 static size_t
-add_forms(struct span address, bool local, struct msg_address_item *to,
+add_forms(struct span address, bool local, struct msg_key_item *to,
     struct arena *memory)
 {
 	struct buf text = BUF_INIT(MAIL_ADDRESS_MAX * 2 + 2);
@@ -233,7 +233,7 @@ add_forms(struct span address, bool local, struct msg_address_item *to,
 	    local, keys, &text);
 
 	for (size_t i = 0; i < n; i++)
-		to[i].address = arena_span(memory, keys[i].key);
+		to[i].key = arena_span(memory, keys[i].key);
 	buf_fini(&text);
 	return n;
 }
@@ -244,7 +244,7 @@ address_forms(const char *address, struct ipc_list *keys, struct arena *memory,
     struct why *why)
 {
 	struct buf quoted = BUF_INIT(MAIL_ADDRESS_MAX * 2 + 2);
-	struct msg_address_item *items =
+	struct msg_key_item *items =
 	    arena_alloc(memory, 2 * TABLE_ADDRESS_KEYS * sizeof(*items));
 	struct span meant = span_of(address);
 	size_t n = 0;
@@ -264,13 +264,13 @@ static void
 answer_query(struct ipc *c, const void *message, struct arena *memory)
 {
 	struct msg_query q = *(const struct msg_query *)message;
-	const struct msg_address_item *given = q.keys.items;
+	const struct msg_key_item *given = q.keys.items;
 	struct msg_query_reply reply = { .result = TABLE_AGAIN };
 	struct why why;
 
 	if (!q.address || q.keys.count != 1) {
 		query_answer(tables, c, &q, memory);
-	} else if (address_forms(given->address, &q.keys, memory, &why) == OK) {
+	} else if (address_forms(given->key, &q.keys, memory, &why) == OK) {
 		query_answer(tables, c, &q, memory);
 	} else {
 		reply.value = why.text;

@@ -92,7 +92,7 @@ check_value(enum table_result r, struct buf *value)
 static struct msg_query_reply
 find(struct query_tables *q, const struct msg_query *m, struct arena *memory)
 {
-	const struct msg_address_item *from = m->keys.items;
+	const struct msg_key_item *from = m->keys.items;
 	size_t count = m->keys.count;
 	struct span *keys = arena_alloc(memory, count * sizeof(*keys));
 	struct buf value = BUF_INIT(TABLE_VALUE_MAX);
@@ -101,7 +101,7 @@ find(struct query_tables *q, const struct msg_query *m, struct arena *memory)
 	enum table_result r;
 
 	for (size_t i = 0; i < count; i++)
-		keys[i] = span_of(from[i].address);
+		keys[i] = span_of(from[i].key);
 	r = query_tables_find(q, m->table, keys, count, &index, &value);
 	r = check_value(r, &value);
 	/* what lookup-server says, lookup logs */
@@ -176,7 +176,7 @@ query_server_before(const struct service *s)
 static struct msg_query_reply
 fetch(const struct msg_fetch *m, struct arena *memory)
 {
-	struct msg_address_item item = { .address = m->key };
+	struct msg_key_item item = { .key = m->key };
 	const struct msg_query question = { .table = m->table,
 		.keys = { &item, 1 } };
 	struct msg_query_reply reply =

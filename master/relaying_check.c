@@ -8,8 +8,6 @@
 #include "lib/table/table.h"
 #include "lib/table/words.h"
 
-enum { CLASSES_DEEP = 20 };
-
 static const char relay[] = "smtpd_relay_restrictions";
 static const char recipient[] = "smtpd_recipient_restrictions";
 
@@ -107,27 +105,48 @@ lists(struct conf *c, const char *setting, struct span name)
 /* As smtpd/restriction.c has it: what a stranger's mail meets first. */
 enum fate { FATE_OPEN, FATE_REFUSED, FATE_PASSED };
 
-static enum fate fate_in(struct conf *c, const char *text, int depth);
+/*
+ * A class is looked into once: the walk ends with the first fate that is not
+ * open, so those behind it were.
+ */
+struct walk {
+	struct conf *c;
+	struct buf seen; /* their names */
+};
+
+static bool
+seen(struct walk *w, struct span name)
+{
+	struct span rest = buf_span(&w->seen), word;
+
+	while (conf_list_next(&rest, &word))
+		if (span_equal(word, name))
+			return true;
+	return !buf_printf(&w->seen, "%.*s ", SPAN_ARG(name));
+}
+
+static enum fate fate_in(struct walk *w, const char *text);
 
 static enum fate
-fate_in_class(struct conf *c, struct span word, int depth)
+fate_in_class(struct walk *w, struct span word)
 {
+	struct conf *c = w->c;
 	char *name = mem_span_text(word);
 	const char *raw = conf_raw(c, name);
 	struct buf error = BUF_INIT(1024);
 	const char *text = raw != NULL ? conf_expand(c, raw, &error) : NULL;
 	enum fate f = FATE_OPEN;
 
-	if (text != NULL && depth < CLASSES_DEEP &&
-	    lists(c, "smtpd_restriction_classes", word))
-		f = fate_in(c, text, depth + 1);
+	if (text != NULL && lists(c, "smtpd_restriction_classes", word) &&
+	    !seen(w, word))
+		f = fate_in(w, text);
 	buf_fini(&error);
 	free(name);
 	return f;
 }
 
 static enum fate
-fate_in(struct conf *c, const char *text, int depth)
+fate_in(struct walk *w, const char *text)
 {
 	struct span rest = span_of(text), word;
 	enum fate f = FATE_OPEN;
@@ -141,7 +160,7 @@ fate_in(struct conf *c, const char *text, int depth)
 		else if (refuses_other_sites(word) || ends_list(word))
 			f = FATE_REFUSED;
 		else
-			f = fate_in_class(c, word, depth);
+			f = fate_in_class(w, word);
 		warn = span_is_nocase(word, "warn_if_reject");
 	}
 	return f;
@@ -150,7 +169,11 @@ fate_in(struct conf *c, const char *text, int depth)
 static bool
 protects(struct conf *c, const char *setting)
 {
-	return fate_in(c, conf_value(c, setting), 0) == FATE_REFUSED;
+	struct walk w = { c, BUF_INIT(65536) };
+	enum fate f = fate_in(&w, conf_value(c, setting));
+
+	buf_fini(&w.seen);
+	return f == FATE_REFUSED;
 }
 
 static void

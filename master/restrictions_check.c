@@ -210,6 +210,61 @@ check_list(struct checking *k, const char *setting, const char *text)
 		check_word(k, word);
 }
 
+static bool
+has_word(const struct buf *list, struct span word)
+{
+	struct span rest = buf_span(list), item;
+
+	while (conf_list_next(&rest, &item))
+		if (span_equal(item, word))
+			return true;
+	return false;
+}
+
+static void
+add_words(const char *text, struct buf *to)
+{
+	struct span rest = span_of(text), word;
+
+	while (conf_list_next(&rest, &word))
+		buf_printf(to, "%.*s ", SPAN_ARG(word));
+}
+
+/*
+ * Does the class, by others or at once, name itself? Each class on the way is
+ * taken apart once: "words" grows behind what is being read.
+ */
+static bool
+leads_back(struct conf *c, struct span class, const char *text)
+{
+	struct buf words = BUF_INIT(1 << 20), taken = BUF_INIT(65536);
+	struct buf error = BUF_INIT(1024);
+	bool back = false;
+
+	add_words(text, &words);
+	for (size_t at = 0, n; !back && at < words.n; at += n + 1) {
+		struct span word = span_skip(buf_span(&words), at);
+
+		n = span_find(word, ' ');
+		word = span_take(word, n);
+		back = span_equal(word, class);
+		if (back || !is_class(c, word) || has_word(&taken, word) ||
+		    !buf_printf(&taken, "%.*s ", SPAN_ARG(word)))
+			continue;
+		char *name = mem_span_text(word);
+		const char *raw = conf_raw(c, name);
+
+		text = raw != NULL ? conf_expand(c, raw, &error) : NULL;
+		free(name);
+		if (text != NULL)
+			add_words(text, &words);
+	}
+	buf_fini(&words);
+	buf_fini(&taken);
+	buf_fini(&error);
+	return back;
+}
+
 static void
 check_classes(struct checking *k)
 {
@@ -228,6 +283,8 @@ check_classes(struct checking *k)
 			wrong(k, "this class is not set", name);
 		else if (text != NULL)
 			check_list(k, class, text);
+		if (text != NULL && leads_back(k->c, name, text))
+			wrong(k, "this class leads back to itself", name);
 		free(class);
 	}
 }

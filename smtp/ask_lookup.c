@@ -44,7 +44,7 @@ ask_table_within(int seconds, struct arena *a, const char *setting,
     const char *table, const char *const *keys, size_t count,
     const char **value)
 {
-	struct msg_address_item items[ASK_KEYS_MAX] = { 0 };
+	struct msg_key_item items[ASK_KEYS_MAX] = { 0 };
 	const struct msg_query query = { .table = table,
 		.keys = { items, count } };
 	const struct msg_query_reply *reply;
@@ -54,7 +54,7 @@ ask_table_within(int seconds, struct arena *a, const char *setting,
 	ensure(count <= ASK_KEYS_MAX);
 	*value = NULL;
 	for (size_t i = 0; i < count; i++)
-		items[i].address = keys[i];
+		items[i].key = keys[i];
 	reply = ask_within(seconds, &c, &message_query, &query,
 	    &message_query_reply);
 	if (reply == NULL) {

@@ -5,7 +5,7 @@
 #include "lib/log/log.h"
 #include "lib/service/service.h"
 
-enum { ANSWER_DEADLINE_S = 100 };
+enum { ANSWER_DEADLINE_S = 100, KEYS_MAX = 64 };
 
 static const char service[] = "lookup";
 
@@ -19,22 +19,30 @@ exchange(struct ipc **c, const struct ipc_message *kind, const void *asked,
 	    clock_in(ANSWER_DEADLINE_S), c);
 }
 
+/* What is too long for a key is in no table. */
 static enum table_result
 ask(const char *tables, const struct span *keys, size_t count, bool address,
     struct buf *value)
 {
-	struct msg_address_item items[64];
+	struct msg_key_item items[KEYS_MAX];
 	struct arena *a = arena_new();
 	struct msg_query question = { .table = tables, .address = address };
 	const struct msg_query_reply *reply;
 	struct ipc *c;
 	enum table_result result = TABLE_AGAIN;
 
-	for (size_t i = 0; i < count && i < 64; i++)
-		items[i].address = arena_span(a, keys[i]);
+	size_t n = 0;
+
+	for (size_t i = 0; i < count && n < KEYS_MAX; i++)
+		if (keys[i].n <= TABLE_KEY_MAX)
+			items[n++].key = arena_span(a, keys[i]);
 	question.keys.items = items;
-	question.keys.count = count < 64 ? count : 64;
+	question.keys.count = n;
 	buf_reset(value);
+	if (n == 0) {
+		arena_free(&a);
+		return TABLE_NONE;
+	}
 	reply = exchange(&c, &message_query, &question, &message_query_reply);
 	if (reply == NULL) {
 		buf_add_text(value, "lookup does not answer");

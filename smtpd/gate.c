@@ -135,18 +135,40 @@ unknown(struct session *s, struct span name, struct span line)
 	return false;
 }
 
+/* A command for the log; arguments of AUTH are passwords. */
+static void
+command_shown(struct span line, bool secret, char out[SHOWN_MAX + 1])
+{
+	size_t n = 0;
+
+	while (n < line.n && line.p[n] != ' ' && line.p[n] != '\t')
+		n++;
+	printable(secret ? span_take(line, n) : line, out);
+}
+
+static bool
+is_auth(struct span line)
+{
+	return span_equal_nocase(span_take(line, 4), SPAN("AUTH"));
+}
+
 bool
 gate_filter(struct session *s, struct span *line, struct buf *value)
 {
 	const char *maps = s->p->smtpd_command_filter;
 	char shown[SHOWN_MAX + 1], instead[SHOWN_MAX + 1];
+	bool secret;
 
+	/* Postfix's tables see no blanks in front either, but those behind */
+	while (line->n > 0 && (line->p[0] == ' ' || line->p[0] == '\t'))
+		*line = span_skip(*line, 1);
 	if (maps[0] == '\0')
 		return true;
 	switch (ask_tables(maps, line, 1, value)) {
 	case TABLE_FOUND:
-		printable(*line, shown);
-		printable(buf_span(value), instead);
+		secret = is_auth(*line) || is_auth(buf_span(value));
+		command_shown(*line, secret, shown);
+		command_shown(buf_span(value), secret, instead);
 		log_info("%s: smtpd_command_filter: \"%s\" for \"%s\"",
 		    s->client.full, instead, shown);
 		*line = buf_span(value);

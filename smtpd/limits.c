@@ -9,7 +9,10 @@ limits_open(const char *directory, const char *service)
 	client_counts_open(directory, "smtpd", service);
 }
 
-/* The client as a network: smtpd_client_ipv*_prefix_length. */
+/*
+ * The client as a network: smtpd_client_ipv*_prefix_length. Those of whom
+ * XCLIENT says that their address is not known are one client.
+ */
 static struct client_key
 key_of(const struct session *s)
 {
@@ -43,7 +46,11 @@ rate_limit(const struct smtpd_params *p, enum limit_event event)
 static bool
 exempt(const struct session *s)
 {
-	return s->client.no_limits || !address_is_ip(&s->client.address);
+	/* a proxy: those count whom it names; */
+	if (s->client.no_limits || s->client.may_xclient)
+		return true;
+	return s->client.address.length > 0 &&
+	    !address_is_ip(&s->client.address);
 }
 
 enum limits_verdict

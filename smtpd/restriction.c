@@ -38,10 +38,16 @@ struct rule {
 	bool warn; /* behind warn_if_reject */
 };
 
+/* What a stranger's mail for another site meets first in a list. */
+enum fate { FATE_UNKNOWN, FATE_OPEN, FATE_REFUSED, FATE_PASSED };
+
 struct rule_list {
 	struct rule *rules;
 	size_t count;
 	size_t room;
+	enum fate fate; /* of a class, once it was asked for */
+	bool entered; /* break_ring: by now, or before */
+	bool left; /* break_ring: what it names is no ring */
 };
 
 struct class {
@@ -203,8 +209,38 @@ compile_rules(struct compile *c, struct rule_list *into)
 }
 
 /*
- * Classes name each other, but their rules are all compiled with every name
- * known; a ring of them ends at DEPTH_MAX.
+ * A class that leads back to itself is a mistake where it does: whoever comes
+ * there is refused, and nothing goes around for ever, or four ways at each
+ * turn. Each class is looked at once.
+ */
+static void
+break_ring(struct restriction_lists *l, struct class *class, struct buf *error)
+{
+	class->list.entered = true;
+	for (size_t i = 0; i < class->list.count; i++) {
+		struct rule *r = &class->list.rules[i];
+		struct class *next = l->classes;
+
+		if (r->class == NULL || r->class->left)
+			continue;
+		while (&next->list != r->class)
+			next++;
+		if (next->list.entered) {
+			struct compile c = { .setting = class->name,
+				.error = error };
+
+			r->class = NULL;
+			mistake(&c, r, span_of(next->name),
+			    "this class leads back to itself");
+		} else {
+			break_ring(l, next, error);
+		}
+	}
+	class->list.left = true;
+}
+
+/*
+ * Classes name each other: their rules are all compiled with every name known.
  */
 static void
 compile_classes(struct restriction_lists *l, struct conf *conf,
@@ -233,20 +269,23 @@ compile_classes(struct restriction_lists *l, struct conf *conf,
 			    l->classes[i].name);
 		compile_rules(&c, &l->classes[i].list);
 	}
+	for (size_t i = 0; i < l->class_count; i++)
+		if (!l->classes[i].list.entered)
+			break_ring(l, &l->classes[i], error);
 }
 
-/* What a stranger's mail for another site meets first of these. */
-enum fate { FATE_OPEN, FATE_REFUSED, FATE_PASSED };
-
-static enum fate fate_in(const struct rule_list *l, int depth);
+static enum fate fate_in(struct rule_list *l);
 
 static enum fate
-fate_at(const struct rule *r, int depth)
+fate_at(const struct rule *r)
 {
-	if (r->warn || depth >= DEPTH_MAX)
+	if (r->warn)
 		return FATE_OPEN;
-	if (r->class != NULL)
-		return fate_in(r->class, depth + 1);
+	if (r->class != NULL) {
+		if (r->class->fate == FATE_UNKNOWN)
+			r->class->fate = fate_in(r->class);
+		return r->class->fate;
+	}
 	if (r->keyword == NULL)
 		return FATE_OPEN;
 	if (r->keyword->check == check_permit)
@@ -260,12 +299,12 @@ fate_at(const struct rule *r, int depth)
 }
 
 static enum fate
-fate_in(const struct rule_list *l, int depth)
+fate_in(struct rule_list *l)
 {
 	enum fate f = FATE_OPEN;
 
 	for (size_t i = 0; f == FATE_OPEN && i < l->count; i++)
-		f = fate_at(&l->rules[i], depth);
+		f = fate_at(&l->rules[i]);
 	return f;
 }
 
@@ -276,9 +315,9 @@ insert_before_permit(struct rule_list *into, struct rule_list *safe)
 	struct rule_list rest = *into;
 	size_t at = 0;
 
-	while (at < rest.count && fate_at(&rest.rules[at], 0) != FATE_PASSED)
+	while (at < rest.count && fate_at(&rest.rules[at]) != FATE_PASSED)
 		at++;
-	*into = (struct rule_list){ NULL, 0, 0 };
+	*into = (struct rule_list){ .rules = NULL };
 	for (size_t i = 0; i < at; i++)
 		*add_rule(into) = rest.rules[i];
 	for (size_t i = 0; i < safe->count; i++)
@@ -298,10 +337,10 @@ protect(struct restriction_lists *l)
 	    "reject_unauth_destination";
 	struct compile c = { NULL, settings[STAGE_RELAY], STAGE_RELAY,
 		span_of(safe), NULL, false };
-	struct rule_list more = { NULL, 0, 0 };
+	struct rule_list more = { .rules = NULL };
 
-	if (fate_in(&l->stages[STAGE_RELAY], 0) == FATE_REFUSED ||
-	    fate_in(&l->stages[STAGE_RECIPIENT], 0) == FATE_REFUSED)
+	if (fate_in(&l->stages[STAGE_RELAY]) == FATE_REFUSED ||
+	    fate_in(&l->stages[STAGE_RECIPIENT]) == FATE_REFUSED)
 		return;
 	if (l->stages[STAGE_RELAY].count > 0)
 		log_warning("neither smtpd_relay_restrictions nor "
@@ -441,7 +480,7 @@ restrictions_evaluate(struct evaluation *e, enum stage stage)
 enum decision
 restrictions_evaluate_text(struct evaluation *e, const char *text)
 {
-	struct rule_list l = { NULL, 0, 0 };
+	struct rule_list l = { .rules = NULL };
 	struct compile c = { e->s->restrictions, "access table", e->stage,
 		span_of(text), NULL, e->s->restrictions->lenient };
 	enum decision d;

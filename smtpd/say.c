@@ -198,23 +198,32 @@ choose_footer(struct session *s, int code, const char *dsn, struct buf *out)
 	buf_fini(&value);
 }
 
+/* A refusal as the tables and footers have it; some of them are the end. */
 static void
-refuse(struct session *s, int code, const char *dsn, const char *text)
+send_refusal(struct session *s, int code, const char *dsn, const char *text)
 {
 	char told[WHY_DSN_MAX];
 	struct buf out = BUF_INIT(REPLY_TEXT_MAX);
 
-	s->errors++;
-	if (s->errors > s->p->smtpd_soft_error_limit) {
-		stream_flush(s->io);
-		wait_until(clock_in(s->p->smtpd_error_sleep_time));
-	}
 	buf_add_text(&out, text);
 	snprintf(told, sizeof(told), "%s", dsn != NULL ? dsn : "");
 	filter_reply(s, &code, told, &out);
 	choose_footer(s, code, told, &out);
 	send_reply(s, code, told[0] != '\0' ? told : NULL, buf_text(&out));
 	buf_fini(&out);
+	if (code == 421 || code == 521)
+		s->closing = true;
+}
+
+static void
+refuse(struct session *s, int code, const char *dsn, const char *text)
+{
+	s->errors++;
+	if (s->errors > s->p->smtpd_soft_error_limit) {
+		stream_flush(s->io);
+		wait_until(clock_in(s->p->smtpd_error_sleep_time));
+	}
+	send_refusal(s, code, dsn, text);
 }
 
 void
@@ -280,7 +289,7 @@ say_goodbye(struct session *s, const char *dsn, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	send_reply(s, 421, dsn, text);
+	send_refusal(s, 421, dsn, text);
 	stream_flush(s->io);
 	s->closing = true;
 }
@@ -314,6 +323,6 @@ say_refusal(struct session *s, struct refusal *r, const char *sender,
 	log_info("%s", buf_text(&out));
 	buf_fini(&out);
 	refuse(s, r->code, r->dsn, r->text);
-	if (r->hang_up || r->code == 421 || r->code == 521)
+	if (r->hang_up)
 		s->closing = true;
 }

@@ -94,8 +94,7 @@ session_lost(struct session *s, enum io how)
 		log_info("timeout after %s from %s", s->where, s->client.full);
 		log_info("%s: session ended by smtpd_timeout (%lld s)",
 		    s->client.full, (long long)s->p->smtpd_timeout);
-		say(s, 421, "4.4.2", "%s Error: timeout exceeded", host);
-		stream_flush(s->io);
+		say_goodbye(s, "4.4.2", "%s Error: timeout exceeded", host);
 		break;
 	case IO_CANCELLED:
 		say(s, 421, "4.3.2", "%s Service not available, try again",

@@ -245,6 +245,8 @@ client_key_of(const struct address *a, unsigned int ipv4_bits,
 	unsigned int bits;
 
 	memset(out->bytes, 0, CLIENT_KEY_SIZE);
+	if (!address_is_ip(a))
+		return; /* "::", which no client has */
 	if (a->any.sa_family == AF_INET) {
 		out->bytes[10] = out->bytes[11] = 0xff;
 		memcpy(out->bytes + 12, &a->v4.sin_addr, 4);

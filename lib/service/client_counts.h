@@ -38,7 +38,10 @@ struct client_count {
 void client_counts_open(const char *directory, const char *program,
     const char *service);
 
-/* An IPv4 or IPv6 address, all but so many leading bits taken away. */
+/*
+ * An IPv4 or IPv6 address, all but so many leading bits taken away; all others
+ * are one client.
+ */
 void client_key_of(const struct address *a, unsigned int ipv4_bits,
     unsigned int ipv6_bits, struct client_key *out);
 /*

@@ -50,6 +50,6 @@ class Lookup(Ipc):
     def query(self, table, *keys, address=False):
         """(result, index, value)"""
         name, fields = self.asked("query", table=table, address=address,
-                                keys=[{"address": k} for k in keys])
+                                keys=[{"key": k} for k in keys])
         assert name == "query_reply"
         return fields["result"], fields["index"], fields["value"]

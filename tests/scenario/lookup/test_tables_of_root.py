@@ -39,7 +39,7 @@ def test_changes_in_a_closed_folder(suite, way):
         for kind, table in specs.items():
             name, fields = client.asked(
                 "query", table=table, address=False,
-                keys=[{"address": KEYS.get(kind, "k.test")}])
+                keys=[{"key": KEYS.get(kind, "k.test")}])
             assert name == "query_reply"
             answers[kind] = fields["result"], fields["value"]
         return answers

@@ -183,8 +183,7 @@ SAME = ("smtpd_peername_lookup = no\nmynetworks = 127.0.0.0/8\n"
         "permit_sasl_authenticated, reject_unauth_destination\n"
         "smtpd_client_restrictions =\nsmtpd_recipient_restrictions = "
         "check_helo_access inline:{{h.test=REJECT that one}}\n"
-        "smtpd_soft_error_limit = 1000\n"
-        "smtpd_client_connection_count_limit = 0\n")
+        "smtpd_soft_error_limit = 1000\n")
 
 
 def test_the_answers_are_postfix_s(suite):
@@ -232,7 +231,7 @@ def test_xclient_is_as_if_that_one_had_connected(suite):
     s = suite(main=XCLIENT + "smtpd_client_connection_count_limit = 1\n"
               "smtpd_delay_reject = no\nsmtpd_client_restrictions = "
               "check_client_access inline:{192.0.2.66=REJECT}\n"
-              "smtpd_client_event_limit_exceptions = 127.0.0.1\n")
+              "smtpd_client_event_limit_exceptions =\n")
     with Dialogue(s.ports["smtp"]) as d:
         d.reply()
         assert d.ask("XCLIENT ADDR=192.0.2.66 NAME=[UNAVAILABLE]").startswith(
@@ -252,6 +251,34 @@ def test_xclient_is_as_if_that_one_had_connected(suite):
     (message,) = s.wait_messages("bob")
     assert b"from a.test (b.test [192.0.2.9])" in message
     s.wait_log(r"disconnect from b\.test\[192\.0\.2\.9\] .* xclient=1/2 ")
+
+
+LIMITED = (XCLIENT + "smtpd_peername_lookup = no\nmynetworks = 192.0.2.77\n"
+           "smtpd_client_connection_count_limit = 2\n"
+           "smtpd_client_event_limit_exceptions =\n")
+
+
+def hear_many(port):
+    """Four at once of a proxy, and what they hear when they name a client."""
+    heard = []
+    for address in ("[UNAVAILABLE]", "192.0.2.9"):
+        many = [Dialogue(port) for _ in range(4)]
+        heard += [d.reply()[:3] for d in many]
+        heard += [d.ask(f"XCLIENT ADDR={address}")[:9] for d in many]
+        for d in many:
+            d.close()
+    return [h[:3] if h.startswith("220") else h for h in heard]
+
+
+def test_a_proxy_is_not_counted_but_those_it_names(suite):
+    s = suite(main=LIMITED)
+    ours = hear_many(s.ports["smtp"])
+    assert ours == 2 * (6 * ["220"] + 2 * ["421 4.7.0"])
+    port = free_port()
+    with postfix_peer.beside(s.root / "postfix", port, LIMITED) as peer:
+        if peer is None:
+            pytest.skip("no Postfix to compare with, or not root")
+        assert hear_many(port) == ours
 
 
 def test_xforward_names_the_first_client_of_one_message(suite):

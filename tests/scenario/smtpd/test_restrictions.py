@@ -358,3 +358,17 @@ def test_hold_keeps_the_message_for_a_person(acting):
     acting.command("postsuper", "-H", held)
     assert b"held" in acting.wait_messages("bob", 3)[2]
     assert len(acting.queue("hold")) == 1
+
+
+def test_classes_that_name_themselves(suite):
+    """In many ways at each turn, which nobody walks."""
+    rings = ("smtpd_restriction_classes = a, b, c\n"
+             "a = warn_if_reject b, a, a, a, a, a\n"
+             "b = c, c, c, c, a\nc = b, b, b, b, b\n")
+    s = suite(start=False)
+    s.write("main.cf", (s.root / "etc/main.cf").read_text() + rings +
+            "smtpd_sender_restrictions = a\n")
+    done = s.posthaste("check", check=False)
+    for name in "abc":
+        assert f'this class leads back to itself: "{name}"'.encode() in \
+            done.stdout + done.stderr

@@ -111,3 +111,55 @@ def test_a_table_that_is_down_lets_nothing_through(suite):
               "smtpd_reject_footer_maps = socketmap:unix:/nowhere:y\n"
               "smtpd_peername_lookup = no\n")
     assert hear(s.ports["smtp"])[3].startswith("554 5.7.1")
+
+
+def end_of(port, *lines):
+    """The last answer, and whether the session is at its end behind it."""
+    with Dialogue(port, timeout=5) as d:
+        d.reply()
+        for line in lines:
+            answer = d.ask(line)
+        d.socket.settimeout(2)
+        try:
+            return answer, d.at_end()
+        except TimeoutError:
+            return answer, False
+
+
+def test_what_tables_and_footers_make_of_the_end(suite):
+    s = suite(start=False)
+    s.write("filters", "/<now@/ 421 4.7.0 go away\n/<521@/ 521 5.7.0 go\n"
+            "/<later@/ 450 4.7.0 stay\n"
+            "/^421 (.*) too many/ 421 $1 so many errors\n")
+    main = (f"smtpd_reject_filter_maps = regexp:{s.root}/etc/filters\n"
+            "smtpd_reject_footer = foot\nsmtpd_hard_error_limit = 4\n"
+            "smtpd_soft_error_limit = 4\nsmtpd_timeout = 3s\n"
+            "smtpd_relay_restrictions = reject_unauth_destination\n"
+            "smtpd_peername_lookup = no\n")
+    s.write("main.cf", (s.root / "etc/main.cf").read_text() + main)
+    s.start()
+
+    def hear_ends(port):
+        begin = ("HELO a.test", "MAIL FROM:<a@b.test>")
+        return [end_of(port, *begin, f"RCPT TO:<{name}@else.test>")
+                for name in ("now", "521", "later")]
+
+    ours = hear_ends(s.ports["smtp"])
+    assert ours == [("421-4.7.0 go away\n421 4.7.0 foot", True),
+                    ("521-5.7.0 go\n521 5.7.0 foot", True),
+                    ("450-4.7.0 stay\n450 4.7.0 foot", False)]
+    last = end_of(s.ports["smtp"], *5 * ["WHAT"])
+    assert last == ("421-4.7.0 mx.example.test Error: so many errors\n"
+                    "421 4.7.0 foot", True)
+    with Dialogue(s.ports["smtp"]) as d:
+        d.reply()
+        assert d.reply() == ("421-4.4.2 mx.example.test Error: timeout "
+                             "exceeded\n421 4.4.2 foot")
+    port = free_port()
+    with postfix_peer.beside(s.root / "postfix", port, main) as peer:
+        if peer is None:
+            pytest.skip("no Postfix to compare with, or not root")
+        # 3.7 has no smtpd_reject_filter_maps
+        assert end_of(port, *5 * ["WHAT"]) == (
+            last[0].replace("mx.", "host.").replace("so many", "too many"),
+            True)

@@ -79,15 +79,15 @@ answer_resolve(struct ipc *c, const struct msg_resolve *q)
 static void
 answer_query(struct ipc *c, const struct msg_query *q)
 {
-	const struct msg_address_item *keys = q->keys.items;
+	const struct msg_key_item *keys = q->keys.items;
 	struct msg_query_reply reply = { .result = TABLE_NONE, .value = "" };
 	const char *row =
 	    strncmp(q->table, "fake:", 5) == 0 ? q->table + 5 : "=";
 	size_t n = strcspn(row, "=");
 
 	for (size_t i = 0; i < q->keys.count; i++)
-		if (strlen(keys[i].address) == n &&
-		    strncmp(keys[i].address, row, n) == 0) {
+		if (strlen(keys[i].key) == n &&
+		    strncmp(keys[i].key, row, n) == 0) {
 			reply.result = TABLE_FOUND;
 			reply.value = row + n + 1;
 			break;

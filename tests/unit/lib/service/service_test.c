@@ -178,7 +178,7 @@ be_peer(int fd, enum peer how)
 static int
 ask_peers(const enum peer *how, size_t count, bool answered)
 {
-	struct msg_address_item item = { "k" };
+	struct msg_key_item item = { "k" };
 	const struct msg_query asked = { .table = "t:n", .keys = { &item, 1 } };
 	const struct service_question q = { &message_query, &asked,
 		&message_query_reply };
