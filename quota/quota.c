@@ -10,11 +10,15 @@
  * to auth-session, and never into a path here. And what lies in a mailbox: its
  * "maildirsize" and the names of its files, read with its owner's rights. The
  * answer is one bit for a recipient that anybody may ask for.
+ *
+ * Each connection is a task, so that who waits for a server of accounts holds
+ * up nobody else; looking at a mailbox never waits for anything but the disk.
  */
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/ensure.h"
 #include "lib/conf/common.h"
 #include "lib/ipc/proto_auth.h"
 #include "lib/ipc/proto_quota.h"
@@ -22,29 +26,30 @@
 #include "lib/service/service.h"
 #include "lib/store/mail_quota.h"
 #include "lib/sandbox/identity.h"
+#include "lib/task/task.h"
 
-enum { ANSWER_TIMEOUT_S = 10 };
+enum { ANSWER_TIMEOUT_S = 10, TURN_MAX = 16 };
 
 static struct common_params common;
+static bool away; /* it is not root now */
 
-/* IPC_OK: the answer lives until service_done. */
+/* NULL: none came. It lives until service_done. */
 static const struct msg_account *
-ask_account(struct ipc *c, const struct msg_quota_room *q)
+ask_account(const struct msg_quota_room *q, struct ipc **c)
 {
-	struct msg_find_account question = { .address = q->address,
+	const struct msg_find_account asked = { .address = q->address,
 		.local = q->local };
-	int64_t deadline = clock_in(ANSWER_TIMEOUT_S);
-	const void *message;
+	const struct service_question question = { &message_find_account,
+		&asked, &message_account };
 
-	if (ipc_send(c, &message_find_account, &question, deadline) != IPC_OK ||
-	    ipc_expect(c, &message_account, &message, deadline) != IPC_OK) {
-		log_warning("no answer from auth-session");
-		return NULL;
-	}
-	return message;
+	return service_question("auth-session", &protocol_auth, &question,
+	    clock_in(ANSWER_TIMEOUT_S), c);
 }
 
-/* With the rights of the owner, from here to the answer. */
+/*
+ * With the rights of the owner, from here to the answer. Nothing may wait in
+ * between: rights are the process's, and another task would have them.
+ */
 static enum verdict
 look(const struct msg_account *a, uint64_t size)
 {
@@ -55,10 +60,13 @@ look(const struct msg_account *a, uint64_t size)
 	enum mail_result r;
 	struct why why = { 0 };
 
+	ensure(!away);
+	away = true;
 	identity_become(NULL, (uid_t)a->uid, (gid_t)a->gid);
 	/* of unknown size: something, at least */
 	r = mail_quota_check(a->mail, &limits, size > 0 ? size : 1, 1, &why);
 	identity_restore();
+	away = false;
 	if (r == MAIL_OVER_QUOTA) {
 		log_info("mailbox of %s is full", a->user);
 		return NEVER;
@@ -88,31 +96,37 @@ judge(const struct msg_account *a, const struct msg_quota_room *q,
 		answer->verdict = look(a, q->size);
 }
 
+/* Meanwhile the connection's next question is not read: *q stays. */
 static bool
-request(const struct service *s, struct ipc *c, void **state)
+answer(struct ipc *c)
 {
-	struct msg_quota_answer answer = { .verdict = LATER, .user = "" };
-	const struct msg_account *account = NULL;
-	const struct msg_quota_room *q;
+	struct msg_quota_answer said = { .verdict = LATER, .user = "" };
+	const struct msg_account *account;
 	const void *message;
 	struct ipc *up;
 	bool good;
 
-	(void)s, (void)state;
-	if (ipc_expect(c, &message_quota_room, &message,
-		clock_in(ANSWER_TIMEOUT_S)) != IPC_OK)
+	if (ipc_expect(c, &message_quota_room, &message, INT64_MAX) != IPC_OK)
 		return false;
-	q = message;
-	up = service_ask("auth-session", &protocol_auth,
-	    clock_in(ANSWER_TIMEOUT_S));
-	if (up != NULL)
-		account = ask_account(up, q);
-	judge(account, q, &answer);
-	good = ipc_send(c, &message_quota_answer, &answer,
+	account = ask_account(message, &up);
+	judge(account, message, &said);
+	good = ipc_send(c, &message_quota_answer, &said,
 		   clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
-	if (up != NULL)
-		service_done("auth-session", &up, account != NULL);
+	service_done("auth-session", &up, account != NULL);
 	return good;
+}
+
+static void
+session(const struct service *s, int fd)
+{
+	struct ipc *c = ipc_new(fd, &protocol_quota, "client");
+	unsigned int turn = 0;
+
+	(void)s;
+	while (answer(c))
+		if (++turn % TURN_MAX == 0)
+			(void)wait_yield();
+	ipc_free(&c);
 }
 
 int
@@ -124,10 +138,11 @@ main(int argc, char **argv)
 	};
 	static const struct service_spec spec = {
 		.program = "quota",
-		.style = SERVICE_REQUESTS,
+		.style = SERVICE_TASKS,
+		.stays = true,
 		.params = params,
 		.protocol = &protocol_quota,
-		.request = request,
+		.session = session,
 	};
 
 	return service_run(&spec, argc, argv);
