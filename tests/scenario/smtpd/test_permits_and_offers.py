@@ -3,6 +3,8 @@
 comes of DNS that does not answer."""
 import re
 
+import pytest
+
 import postfix_peer
 from peers import Dialogue, FakeDNS
 from posthaste import free_port, wait_for
@@ -96,13 +98,13 @@ def test_what_passes_is_logged(suite):
     with postfix_peer.beside(
             s.root / "postfix", port, PERMITS + "mynetworks = 127.0.0.0/8\n"
             "mydestination = example.test\nlocal_recipient_maps =\n") as peer:
-        if peer is not None:
-            permits(port)
-            wait_for("Postfix's log",
-                     lambda: "disconnect from" in peer.log())
-            # which puts a blank where it names no table
-            theirs = LINE.findall(peer.log().replace(" ;", ";"))
-            assert ours == theirs
+        if peer is None:
+            pytest.skip("no Postfix to compare with, or not root")
+        permits(port)
+        wait_for("Postfix's log", lambda: "disconnect from" in peer.log())
+        # which puts a blank where it names no table
+        theirs = LINE.findall(peer.log().replace(" ;", ";"))
+    assert ours == theirs
 
 
 def test_dns_that_does_not_answer(suite):

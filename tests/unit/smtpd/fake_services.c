@@ -294,6 +294,13 @@ service_ask_at_once(const char *service, const struct ipc_protocol *protocol,
 	return service_ask(service, protocol, deadline);
 }
 
+struct ipc *
+service_ask_anew(const char *service, const struct ipc_protocol *protocol,
+    int64_t deadline)
+{
+	return service_ask(service, protocol, deadline);
+}
+
 void
 service_done(const char *service, struct ipc **c, bool ok)
 {

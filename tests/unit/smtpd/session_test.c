@@ -78,8 +78,11 @@ static const char settings[] =
     "smtpd_recipient_restrictions = reject_non_fqdn_recipient,\n"
     "  check_recipient_access fake:held@example.test=our_class,\n"
     "  check_recipient_access fake:warn@example.test=warn_if_reject,\n"
-    "  warn_if_reject, check_recipient_access fake:soft@example.test=REJECT\n"
-    "smtpd_restriction_classes = our_class\n"
+    "  warn_if_reject, check_recipient_access fake:soft@example.test=REJECT,\n"
+    "  check_recipient_access fake:ring@example.test=ring\n"
+    "smtpd_restriction_classes = our_class, ring, round\n"
+    "ring = warn_if_reject ring, round, ring, ring, ring, ring\n"
+    "round = warn_if_reject ring, ring, ring, ring, ring, round\n"
     "our_class = check_recipient_access fake:held@=450, reject\n";
 
 static void
@@ -257,6 +260,10 @@ static const struct row rows[] = {
 		  "RCPT TO:<held@example.test>\r\nRCPT "
 		  "TO:<soft@example.test>\r\n" QUIT,
 	    "220 250 250 450 250 221" },
+	{ "class that leads back to itself",
+	    HELLO "MAIL FROM:<a@b>\r\n"
+		  "RCPT TO:<ring@example.test>\r\n" QUIT,
+	    "220 250 250 451 221" },
 	{ "action that is none",
 	    HELLO "MAIL FROM:<a@b>\r\n"
 		  "RCPT TO:<warn@example.test>\r\n" QUIT,
@@ -351,7 +358,7 @@ tiny_chunks_are_limited(void **state)
 	for (int i = 0; i < 10000; i++)
 		buf_add_text(&script, "BDAT 1\r\nx");
 	assert_non_null(strstr(talk(buf_text(&script)),
-	    "421 4.7.0 mx.test Error: too many errors\r\n"));
+	    "421 4.7.0 mx.test Error: too many errors; see mx.test\r\n"));
 	buf_fini(&script);
 }
 
@@ -490,12 +497,12 @@ errors_are_limited(void **state)
 	assert_int_equal(count, 20);
 	assert_non_null(strstr(said,
 	    "421 4.7.0 mx.test Error: too many "
-	    "errors\r\n"));
+	    "errors; see mx.test\r\n"));
 	buf_reset(&script);
 	for (int i = 0; i < 1000; i++)
 		buf_add_text(&script, "NOOP\r\n");
 	assert_non_null(strstr(talk(buf_text(&script)),
-	    "421 4.7.0 mx.test Error: too many errors\r\n"));
+	    "421 4.7.0 mx.test Error: too many errors; see mx.test\r\n"));
 	buf_fini(&script);
 }
 
