@@ -2,11 +2,12 @@
 """local_login_sender_maps: under which addresses a user of this machine may
 send; postdrop sees to it, whatever sendmail says."""
 import os
+import socket
 
 import pytest
 
 import drops
-from posthaste import AS_ROOT, free_port
+from posthaste import AS_ROOT
 
 ROWS = [
     # what the table has for "nobody", sender, may it
@@ -85,9 +86,15 @@ def test_a_table_that_is_not_there_permits_nothing(site):
     assert not drops.files(site)
 
 
-def test_no_server_is_asked_by_a_set_gid_command(site):
-    site.set(local_login_sender_maps=f"socketmap:inet:127.0.0.1:{free_port()}"
-                                     ":senders")
-    done = drops.run(site, "sendmail", "-f", "a@example.test",
-                     "bob@example.test", stdin="x\n")
-    assert done.returncode != 0 and not drops.files(site)
+def test_a_server_that_is_down_permits_nothing(site):
+    """postdrop asks it itself."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # and nobody listens
+        port = silent.getsockname()[1]
+        site.set(local_login_sender_maps=f"socketmap:inet:127.0.0.1:{port}"
+                                         ":senders")
+        done = drops.run(site, "sendmail", "-f", "a@example.test",
+                         "bob@example.test", stdin="x\n")
+        assert done.returncode == os.EX_TEMPFAIL
+        assert b"local_login_sender_maps: " in done.stderr
+    assert not drops.files(site)
