@@ -30,6 +30,8 @@ libposthaste_a_SOURCES += \
 	lib/table/table_list.c \
 	lib/table/table_memcache.c \
 	lib/table/table_pcre.c \
+	lib/table/regexp_cost.c \
+	lib/table/regexp_cost.h \
 	lib/table/table_regexp.c \
 	lib/table/table_remote.c \
 	lib/table/table_settings.c lib/table/table_settings.h \
@@ -48,6 +50,7 @@ libposthaste_a_SOURCES += \
 check_PROGRAMS += \
 	tests/unit/lib/table/match_list_test \
 	tests/unit/lib/table/pattern_test \
+	tests/unit/lib/table/regexp_cost_test \
 	tests/unit/lib/table/table_test \
 	tests/unit/lib/table/cdb_file_test \
 	tests/unit/lib/table/lmdb_file_test \
@@ -59,6 +62,7 @@ check_PROGRAMS += \
 TESTS += \
 	tests/unit/lib/table/match_list_test \
 	tests/unit/lib/table/pattern_test \
+	tests/unit/lib/table/regexp_cost_test \
 	tests/unit/lib/table/table_test \
 	tests/unit/lib/table/cdb_file_test \
 	tests/unit/lib/table/lmdb_file_test \
@@ -69,6 +73,8 @@ TESTS += \
 	tests/fuzz/table_source_fuzz
 tests_unit_lib_table_match_list_test_SOURCES = tests/unit/lib/table/match_list_test.c
 tests_unit_lib_table_match_list_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_table_regexp_cost_test_SOURCES = tests/unit/lib/table/regexp_cost_test.c
+tests_unit_lib_table_regexp_cost_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_table_pattern_test_SOURCES = tests/unit/lib/table/pattern_test.c
 tests_unit_lib_table_pattern_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_table_table_test_SOURCES = tests/unit/lib/table/table_test.c

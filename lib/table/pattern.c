@@ -9,10 +9,13 @@
 #include "lib/log/log.h"
 #include "lib/table/lines.h"
 #include "lib/table/loaded.h"
+#include "lib/table/table_settings.h"
 
 enum rule_kind { RULE_MATCH, RULE_IF, RULE_ENDIF };
 
 #define NOWHERE SIZE_MAX
+
+enum { COSTLY_TOLD_MAX = 4096 };
 
 /* A piece of a result: a text, or what a group matched. */
 struct piece {
@@ -40,6 +43,8 @@ struct rules {
 	struct arena *memory;
 	struct rule *rules;
 	size_t count;
+	struct buf
+	    costly; /* rules left out for what they cost: one line each */
 };
 
 /* What parsing needs besides the rules. */
@@ -131,12 +136,16 @@ static void *
 compile(struct parsing *p, const struct written *w, unsigned int *groups)
 {
 	void *compiled;
+	bool costly = false;
 
 	buf_reset(&p->error);
-	compiled =
-	    p->into->engine->compile(w->pattern, w->options, groups, &p->error);
+	compiled = p->into->engine->compile(w->pattern, w->options, groups,
+	    &costly, &p->error);
 	if (compiled == NULL)
 		complain(p, buf_text(&p->error));
+	if (costly)
+		buf_printf(&p->into->costly, WHERE "%s\n", WHERE_ARG(p),
+		    buf_text(&p->error));
 	return compiled;
 }
 
@@ -517,6 +526,7 @@ parse_rules(const struct pattern_engine *engine, const char *path,
 	struct span line;
 
 	into->engine = engine;
+	into->costly = (struct buf)BUF_INIT(COSTLY_TOLD_MAX);
 	into->memory = arena_new();
 	lines_init(&l, text);
 	while (lines_next(&l, path, &line)) {
@@ -537,6 +547,7 @@ release_rules(void *data)
 	for (size_t i = 0; i < r->count; i++)
 		release_rule(r->engine, &r->rules[i]);
 	arena_free(&r->memory);
+	buf_fini(&r->costly);
 	free(r->rules);
 	free(r);
 }
@@ -655,6 +666,28 @@ pattern_lookup(struct table *t, struct span key, struct buf *value)
 	if (r != TABLE_FOUND)
 		return r;
 	return try_rules(x->file.watch.path, x->file.data, key, value);
+}
+
+enum table_result
+pattern_check(struct table *t, struct settings_told *told)
+{
+	struct pattern_table *x = t->state;
+	const struct rules *all;
+	struct span rest, first;
+
+	if (loaded_look(&x->file, &told->errors) != TABLE_FOUND) {
+		buf_reset(&told->errors);
+		return TABLE_NONE; /* a lookup will say so */
+	}
+	all = x->file.data;
+	rest = buf_span(&all->costly);
+	if (!span_cut(&rest, "\n", true, &first) || first.n == 0)
+		return TABLE_NONE;
+	buf_printf(&told->errors,
+	    "%.*s: this rule would not be obeyed: make it smaller, or two of "
+	    "it",
+	    SPAN_ARG(first));
+	return TABLE_BROKEN;
 }
 
 uid_t

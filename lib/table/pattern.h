@@ -39,9 +39,12 @@ struct pattern_engine {
 	uint32_t usual; /* options without flags */
 	/* Turns the letter's option round; false: there is none. */
 	bool (*flag)(char letter, uint32_t *options, struct buf *warning);
-	/* NULL and *error; *groups: how many the pattern has */
+	/*
+	 * NULL and *error; *groups: how many the pattern has; *costly: it may
+	 * be legal, but would take too much of this machine.
+	 */
 	void *(*compile)(struct span pattern, uint32_t options,
-	    unsigned int *groups, struct buf *error);
+	    unsigned int *groups, bool *costly, struct buf *error);
 	/* FAILED and *error */
 	enum pattern_match (*match)(const void *compiled, struct span key,
 	    struct pattern_groups *groups, struct buf *error);
@@ -52,6 +55,8 @@ bool pattern_open(struct table *t, struct span argument,
     const struct pattern_engine *engine, struct buf *error);
 enum table_result
 pattern_lookup(struct table *t, struct span key, struct buf *value);
+/* An error where a rule is left out that another program would obey. */
+enum table_result pattern_check(struct table *t, struct settings_told *told);
 uid_t pattern_owner(const struct table *t);
 void pattern_close(struct table *t);
 

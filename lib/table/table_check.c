@@ -12,6 +12,7 @@
 #include "lib/table/network.h"
 #include "lib/table/table.h"
 #include "lib/table/table_check_servers.h"
+#include "lib/table/table_settings.h"
 #include "lib/table/words.h"
 
 /* One setting under check. */
@@ -177,9 +178,14 @@ check_text(struct checking *k, struct span spec)
 {
 	struct buf error = BUF_INIT(4096);
 	struct table *t = table_open(spec, &error);
+	struct settings_told told;
 
+	settings_told_init(&told);
 	if (t == NULL)
 		wrong(k, buf_text(&error));
+	else if (table_check(t, &told) == TABLE_BROKEN)
+		wrong(k, buf_text(&told.errors));
+	settings_told_fini(&told);
 	table_free(&t);
 	buf_fini(&error);
 }

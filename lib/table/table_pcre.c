@@ -47,7 +47,7 @@ flag(char letter, uint32_t *options, struct buf *warning)
 
 static void *
 compile(struct span pattern, uint32_t options, unsigned int *groups,
-    struct buf *error)
+    bool *costly, struct buf *error)
 {
 	uint32_t count = 0;
 	pcre2_code *code;
@@ -55,6 +55,7 @@ compile(struct span pattern, uint32_t options, unsigned int *groups,
 	int number;
 	PCRE2_UCHAR text[256];
 
+	(void)costly; /* the library has a limit, the same for everybody */
 	code = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n, options, &number,
 	    &at, NULL);
 	if (code == NULL) {
@@ -141,5 +142,6 @@ const struct table_ops table_pcre_ops = {
 	.open = open_pcre,
 	.lookup = pattern_lookup,
 	.owner = pattern_owner,
+	.check = pattern_check,
 	.close = pattern_close,
 };

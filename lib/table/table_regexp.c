@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "lib/base/mem.h"
+#include "lib/table/regexp_cost.h"
 
 static bool
 flag(char letter, uint32_t *options, struct buf *warning)
@@ -26,136 +27,41 @@ flag(char letter, uint32_t *options, struct buf *warning)
 	}
 }
 
-/*
- * The C library unfolds x{9} to nine x and x+ to xx*, and descends into each
- * parenthesis: a short pattern could take all memory, or the stack.
- */
-enum { DEPTH_MAX = 100, SIZE_LIMIT = 20000, FACTOR_MAX = 100000 };
-
-struct estimate {
-	size_t sums[DEPTH_MAX + 1]; /* so far, of what is open */
-	size_t depth;
-	size_t last; /* of the last thing alone, that a repetition is of */
-	bool excess;
-};
-
-static void
-grow(struct estimate *e, size_t n)
-{
-	e->sums[e->depth] += n;
-	if (e->sums[e->depth] > SIZE_LIMIT)
-		e->excess = true;
-}
-
-static void
-repeat(struct estimate *e, size_t factor)
-{
-	if (factor > 1)
-		grow(e, e->last * (factor - 1));
-	e->last *= factor > 1 ? factor : 1;
-}
-
-/* The larger number of {3}, {3,} or {3,5}; *rest begins behind the brace. */
-static size_t
-cut_factor(struct span *rest)
-{
-	size_t largest = 1;
-	size_t number = 0;
-
-	while (rest->n > 0 &&
-	    (rest->p[0] == ',' || (rest->p[0] >= '0' && rest->p[0] <= '9'))) {
-		if (rest->p[0] == ',')
-			number = 0;
-		else if (number < FACTOR_MAX)
-			number = number * 10 + (size_t)(rest->p[0] - '0');
-		if (number > largest)
-			largest = number;
-		*rest = span_skip(*rest, 1);
-	}
-	return largest;
-}
-
-static void
-skip_bracket(struct span *rest)
-{
-	size_t i = rest->n > 0 && rest->p[0] == '^' ? 1 : 0;
-
-	if (i < rest->n && rest->p[i] == ']')
-		i++;
-	while (i < rest->n && rest->p[i] != ']')
-		i++;
-	*rest = span_skip(*rest, i + 1);
-}
-
-/* What a byte that means something does to the estimate. */
-static void
-weigh(struct estimate *e, char c, struct span *rest)
-{
-	switch (c) {
-	case '(':
-		if (e->depth == DEPTH_MAX)
-			e->excess = true;
-		else
-			e->sums[++e->depth] = 1;
-		break;
-	case ')':
-		if (e->depth > 0) {
-			e->last = e->sums[e->depth--];
-			grow(e, e->last);
-		}
-		break;
-	case '{':
-		repeat(e, cut_factor(rest));
-		break;
-	case '+':
-		repeat(e, 2);
-		break;
-	case '[':
-		skip_bracket(rest);
-		/* fallthrough */
-	default:
-		e->last = 1;
-		grow(e, 1);
-	}
-}
-
 static bool
-fits(struct span pattern, bool extended)
+affordable(struct span pattern, uint32_t options, struct buf *error)
 {
-	struct estimate e = { .last = 1 };
-
-	while (pattern.n > 0 && !e.excess) {
-		char c = pattern.p[0];
-		bool escaped = c == '\\' && pattern.n > 1;
-
-		if (escaped)
-			c = pattern.p[1];
-		pattern = span_skip(pattern, escaped ? 2 : 1);
-		/* of basic patterns these mean something when escaped */
-		if (c != '[' && escaped == extended)
-			c = ' ';
-		else if (c == '[' && escaped)
-			c = ' ';
-		weigh(&e, c, &pattern);
+	switch (regexp_cost(pattern, options & REG_EXTENDED, NULL)) {
+	case REGEXP_DEEP:
+		buf_printf(error, "more than %d parentheses within each other",
+		    REGEXP_DEPTH_MAX);
+		return false;
+	case REGEXP_LARGE:
+		buf_printf(error,
+		    "too large: compiled it would take more than %d MB",
+		    REGEXP_MB_MAX);
+		return false;
+	case REGEXP_SLOW:
+		buf_add_text(error,
+		    "too many anchors (^ $ \\b) that follow each other");
+		return false;
+	case REGEXP_FITS:
+	default:
+		return true;
 	}
-	return !e.excess;
 }
 
 static void *
 compile(struct span pattern, uint32_t options, unsigned int *groups,
-    struct buf *error)
+    bool *costly, struct buf *error)
 {
 	regex_t *compiled;
 	char *text;
 	char why[256];
 	int number;
 
-	if (!fits(pattern, options & REG_EXTENDED)) {
-		buf_printf(error,
-		    "more than %d parentheses within each other, or too large",
-		    DEPTH_MAX);
+	*costly = !affordable(pattern, options, error);
+	if (*costly)
 		return NULL;
-	}
 	compiled = mem_new(sizeof(*compiled));
 	text = mem_span_text(pattern);
 	number = regcomp(compiled, text, (int)options);
@@ -232,5 +138,6 @@ const struct table_ops table_regexp_ops = {
 	.open = open_regexp,
 	.lookup = pattern_lookup,
 	.owner = pattern_owner,
+	.check = pattern_check,
 	.close = pattern_close,
 };
