@@ -158,9 +158,9 @@ const void *
 service_question(const char *service, const struct ipc_protocol *protocol,
     const struct service_question *q, int64_t deadline, struct ipc **c);
 /* The same by no connection that has waited. */
-const void *service_question_anew(const char *service,
-    const struct ipc_protocol *protocol, const struct service_question *q,
-    int64_t deadline, struct ipc **c);
+const void *
+service_question_anew(const char *service, const struct ipc_protocol *protocol,
+    const struct service_question *q, int64_t deadline, struct ipc **c);
 
 /*
  * SERVICE_TASKS: no connection is accepted any more; those that come now are
