@@ -289,14 +289,20 @@ void
 row_set(struct arena *a, struct master_row *row, struct span name,
     struct span text)
 {
-	struct row_word *old = row_find(row, name);
+	struct span found, value;
+	bool any = false;
 	size_t end;
 
 	text = span_of(arena_span(a, text));
-	if (old != NULL) {
-		old->text = text;
-		return;
+	for (size_t i = 0; i < row->count; i++) {
+		if (!row_setting(&row->words[i], &found, &value) ||
+		    !span_equal(found, name))
+			continue;
+		row->words[i].text = text;
+		any = true;
 	}
+	if (any)
+		return;
 	end = options_end(row);
 	insert(a, row, end,
 	    (struct row_word){ .text = text, .option = true, .setting = true });

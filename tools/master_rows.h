@@ -65,7 +65,7 @@ bool
 row_setting(const struct row_word *w, struct span *name, struct span *value);
 /* The last setting of this name, or NULL. */
 struct row_word *row_find(const struct master_row *row, struct span name);
-/* Adds or changes one; "text" is name=value. */
+/* Adds one or changes all of the name; "text" is name=value. */
 void row_set(struct arena *a, struct master_row *row, struct span name,
     struct span text);
 bool row_remove(struct master_row *row, struct span name);

@@ -230,7 +230,7 @@ want(char mode, const char *argument, struct wanted *w)
 	/* nothing behind the last "/" is as good as no "/" */
 	if (mode == 'M' && w->target.type.n == 0)
 		w->target.type = SPAN("*");
-	if (mode == 'F' && w->target.item.n == 0)
+	if (w->target.item.n == 0)
 		w->target.item = SPAN("*");
 	if (mode == 'F' && !span_is(w->target.item, "*") &&
 	    row_field_find(w->target.item) == ROW_FIELDS)

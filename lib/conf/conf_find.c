@@ -118,6 +118,9 @@ conf_find_directory(const char *option)
 	const char *builtin = conf_builtin_directory();
 	const char *asked = option ? option : getenv("MAIL_CONFIG");
 
+	/* of a script whose variable is empty: the usual one is not meant */
+	if (option != NULL && option[0] == '\0')
+		fatal_status(1, "the configuration directory's name is empty");
 	if (asked != NULL && asked[0] != '\0' && privileged() &&
 	    !allowed(builtin, asked))
 		fatal_status(EX_NOPERM,

@@ -389,3 +389,119 @@ def test_kinds_of_sasl(tmp_path):
     """smtpd_sasl_type may name either, and auth answers in both's stead."""
     same(tmp_path, HEAD, MASTER, "-a")
     same(tmp_path, HEAD, MASTER, "-A")
+
+
+SERVICES = MASTER + (b"q unix - - n 5? 2 pipe -v -o a=1 -o {b = x y} -o a=2\n"
+                     b"  user=x argv=/bin/sh {c d}\n")
+TARGETS = ["q/unix", "q/*", "*/unix", "*/*", "q/inet", "myt/unix", "q/", "q"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("act", ["-MX", "-M#", "-M", "-Mf", "-Mx"])
+def test_services(tmp_path, act, target):
+    same(tmp_path, HEAD, SERVICES, act, target)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_new_services(tmp_path, target):
+    """One of the new entry's name is replaced as well."""
+    same(tmp_path, HEAD, SERVICES, "-Me",
+         target + "=q unix - - n - - local -o {c = d e}")
+    same(tmp_path, HEAD, SERVICES, "-Me", target + "=new inet - - n - - x")
+
+
+@pytest.mark.parametrize("name", ["a", "b", "c", "A", "*", ""])
+def test_settings_of_services(tmp_path, name):
+    target = "q/unix/" + name
+    for words in (["-Pe", target + "=9"], ["-Pe", target + " = $x{y}"],
+                  ["-P", target], ["-Ph", target], ["-PxH", target]):
+        same(tmp_path, HEAD, SERVICES, *words)
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_settings_of_services_removed(tmp_path, name):
+    same(tmp_path, HEAD, SERVICES, "-PX", "q/unix/" + name)
+    same(tmp_path, HEAD, SERVICES, "-PX", "q/unix/a", "q/unix/b")
+
+
+@pytest.mark.parametrize("value", ["-", "y", "0", "x", "1?", "a b"])
+@pytest.mark.parametrize("field", ["service", "type", "private", "wakeup",
+                                   "process_limit", "command", "nope", "*"])
+def test_fields(tmp_path, field, value):
+    """A new field counts only where there is an entry for it."""
+    for target in "q/unix/", "q/inet/":
+        peer, own = results(tmp_path / "etc", HEAD, SERVICES,
+                            ["-Fe", target + field + "=" + value])
+        assert (own["status"], own["files"]) == (peer["status"], peer["files"])
+
+
+@pytest.mark.parametrize("bad", [b"q unix x - n - - smtp\n", b"q unix -\n",
+                                 b"q foo - - n - - smtp\n"])
+def test_damaged_entries(tmp_path, bad):
+    """They can be removed and replaced, but not changed."""
+    for words in (["-MX", "q/*"], ["-M#", "q/*"], ["-MX", "myt/unix"],
+                  ["-Me", "q/*=q unix - - n - - pipe"]):
+        same(tmp_path, HEAD, MASTER + bad, *words)
+    for words in (["-Pe", "q/*/a=5"], ["-Fe", "*/*/private=y"]):
+        peer, own = results(tmp_path / "etc", HEAD, MASTER + bad, words)
+        assert (own["status"], own["files"]) == (1, peer["files"])
+
+
+def test_of_two_new_entries_the_later_counts(tmp_path):
+    """Postfix adds both, and then master(8) refuses the file."""
+    results(tmp_path / "etc", HEAD, MASTER, [])
+    peer, own = results(
+        tmp_path / "etc", HEAD, MASTER,
+        ["-Me", "n/unix=n unix - - n - 6 y", "n/unix=n unix - - n - 5 x"])
+    assert peer["files"]["master.cf"].count(b"\nn ") == 2
+    assert own["files"]["master.cf"].count(b"\nn ") == 1
+    assert b"5       x" in own["files"]["master.cf"]
+    assert any(b"ignoring earlier" in line for line in own["complaints"])
+
+
+ASSIGNMENTS = [["x=1"], ["relayhost=a", "relayhost=b"], ["nope"], ["=x"],
+               [" relayhost = y "], ["a b=c"], [""]]
+
+
+@pytest.mark.parametrize("assigned", ASSIGNMENTS)
+@pytest.mark.parametrize("rest", ["-n", "relayhost mydomain nope", "-h relayhost",
+                                  "-H relayhost", "-e relayhost=1", "-M",
+                                  "-x -P"])
+def test_overrides(tmp_path, assigned, rest):
+    options = itertools.chain.from_iterable(("-o", a) for a in assigned)
+    same(tmp_path, HEAD, SERVICES, *options, *rest.split())
+
+
+@pytest.mark.parametrize("classes", ["builtin", "service", "user", "all", "",
+                                     "nope", "user,service", "USER"])
+def test_classes(tmp_path, classes):
+    main = HEAD + b"x=1\nrelayhost=$x\nmyt_time_limit=3\n"
+    same(tmp_path, main, SERVICES, "-n", "-C", classes)
+    same(tmp_path, main, SERVICES, "-C", classes, "x", "relayhost")
+
+
+@pytest.mark.parametrize("words", ["-n", "-e relayhost=3", "-X relayhost"])
+def test_an_empty_directory_name(tmp_path, words):
+    """It is not the usual directory that a script meant."""
+    peer, own = results(tmp_path / "etc", HEAD, MASTER,
+                        ["-c", "", *words.split()])
+    assert (own["status"], own["out"]) == (peer["status"], peer["out"])
+    assert own["status"] == 1
+
+
+@pytest.mark.parametrize("sign", ["===", "==+", "==level", "==levels", "==1",
+                                  "<>", "=", "==_", "!=?", "<= ", "==:"])
+def test_operators(tmp_path, sign):
+    main = HEAD + b"relayhost = ${{1}%s{2}?{c}:{d}}\n" % sign.encode()
+    same(tmp_path, main, MASTER, "-n")
+    same(tmp_path, main, MASTER, "-nx")
+
+
+@pytest.mark.parametrize("width", range(60, 84))
+def test_services_fold(tmp_path, width):
+    word = "x" * width
+    for words in (f"a {word[50:]} b", f"{word[40:]} {word} c", word,
+                  f"-o {{a = x {word} y}} {word} d"):
+        master = f"myt unix - - n - - smtp {words}\n".encode()
+        same(tmp_path, HEAD, master, "-Mf")
+        same(tmp_path, HEAD, master, "-Ff")
