@@ -270,8 +270,8 @@ named_end(struct span text, size_t i)
 
 	if (kind != '=' && kind != '.' && kind != ':')
 		return i + 1;
-	while (end + 1 < text.n &&
-	    (text.p[end] != kind || text.p[end + 1] != ']'))
+	while (
+	    end + 1 < text.n && (text.p[end] != kind || text.p[end + 1] != ']'))
 		end++;
 	return end + 2;
 }

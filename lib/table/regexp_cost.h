@@ -34,7 +34,6 @@ enum regexp_cost {
  * where the pattern is legal. *bytes, unless NULL: the estimate, as far as it
  * was made.
  */
-enum regexp_cost
-regexp_cost(struct span pattern, bool extended, double *bytes);
+enum regexp_cost regexp_cost(struct span pattern, bool extended, double *bytes);
 
 #endif

@@ -66,7 +66,8 @@ compare(const char *pattern, double estimate)
 		return;
 	taken = used() - before;
 	regfree(&compiled);
-	if ((taken > 32.0 * MB && estimate < taken * 0.8) || (taken > MB && estimate > taken * 5))
+	if ((taken > 32.0 * MB && estimate < taken * 0.8) ||
+	    (taken > MB && estimate > taken * 5))
 		fail_msg("%.60s: estimate %.0f, taken %.0f", pattern, estimate,
 		    taken);
 }
@@ -97,12 +98,11 @@ static void
 basic_patterns(void **state)
 {
 	(void)state;
-	assert_int_equal(
-	    regexp_cost(SPAN("((x{255}){255}){255}"), false, NULL),
+	assert_int_equal(regexp_cost(SPAN("((x{255}){255}){255}"), false, NULL),
 	    REGEXP_FITS);
-	assert_int_equal(
-	    regexp_cost(SPAN("\\(\\(x\\{255\\}\\)\\{255\\}\\)\\{255\\}"), false,
-		NULL),
+	assert_int_equal(regexp_cost(SPAN("\\(\\(x\\{255\\}\\)\\{255\\}\\)\\{"
+					  "255\\}"),
+			     false, NULL),
 	    REGEXP_LARGE);
 }
 
