@@ -57,15 +57,28 @@ say_behind(struct conf *c, const char *setting, struct span word,
 	    SPAN_ARG(before), so);
 }
 
+static bool
+has_word(struct span list, struct span wanted)
+{
+	struct span word;
+
+	while (conf_list_next(&list, &word))
+		if (span_equal_nocase(word, wanted))
+			return true;
+	return false;
+}
+
 /* One is enough: what stands behind is in the same case. */
 void
 relaying_check_order(struct conf *c, const char *setting, struct buf *warnings)
 {
-	struct span rest = span_of(conf_value(c, setting));
+	const struct span whole = span_of(conf_value(c, setting));
+	struct span rest = whole;
 	struct span word, refusal = { 0 }, end = { 0 };
 	bool relays =
 	    strcmp(setting, relay) == 0 || strcmp(setting, recipient) == 0;
-	bool warn = false, ours = false;
+	struct span before = span_take(rest, 0);
+	bool warn = false, told = false;
 
 	while (conf_list_next(&rest, &word)) {
 		if (end.n > 0) {
@@ -74,14 +87,16 @@ relaying_check_order(struct conf *c, const char *setting, struct buf *warnings)
 			    warnings);
 			return;
 		}
-		if (relays && refusal.n > 0 && !ours && lets_ours(word)) {
+		if (relays && refusal.n > 0 && !told && lets_ours(word) &&
+		    !has_word(before, word)) {
 			say_behind(c, setting, word, refusal,
 			    ": whom it is to let through cannot send to other "
 			    "sites; it belongs before it",
 			    warnings);
-			ours = true;
+			told = true;
 		}
-		ours |= lets_ours(word);
+		if (refusal.n == 0)
+			before = span_take(whole, (size_t)(rest.p - whole.p));
 		if (!warn && refuses_other_sites(word))
 			refusal = word;
 		if (!warn && ends_list(word))
@@ -127,22 +142,29 @@ seen(struct walk *w, struct span name)
 
 static enum fate fate_in(struct walk *w, const char *text);
 
+/* What a class stands for, the first time; NULL: then, or the word is none. */
+static const char *
+class_text(struct walk *w, struct span word)
+{
+	char *name = mem_span_text(word);
+	const char *raw = conf_raw(w->c, name);
+	struct buf error = BUF_INIT(1024);
+	const char *text = NULL;
+
+	if (raw != NULL && lists(w->c, "smtpd_restriction_classes", word) &&
+	    !seen(w, word))
+		text = conf_expand(w->c, raw, &error);
+	buf_fini(&error);
+	free(name);
+	return text;
+}
+
 static enum fate
 fate_in_class(struct walk *w, struct span word)
 {
-	struct conf *c = w->c;
-	char *name = mem_span_text(word);
-	const char *raw = conf_raw(c, name);
-	struct buf error = BUF_INIT(1024);
-	const char *text = raw != NULL ? conf_expand(c, raw, &error) : NULL;
-	enum fate f = FATE_OPEN;
+	const char *text = class_text(w, word);
 
-	if (text != NULL && lists(c, "smtpd_restriction_classes", word) &&
-	    !seen(w, word))
-		f = fate_in(w, text);
-	buf_fini(&error);
-	free(name);
-	return f;
+	return text != NULL ? fate_in(w, text) : FATE_OPEN;
 }
 
 static enum fate
@@ -174,6 +196,34 @@ protects(struct conf *c, const char *setting)
 
 	buf_fini(&w.seen);
 	return f == FATE_REFUSED;
+}
+
+/* Is the restriction there, or in a class that is there? */
+static bool
+restricts_in(struct walk *w, const char *text, const char *wanted)
+{
+	struct span rest = span_of(text), word;
+
+	while (conf_list_next(&rest, &word)) {
+		const char *class;
+
+		if (span_is_nocase(word, wanted))
+			return true;
+		class = class_text(w, word);
+		if (class != NULL && restricts_in(w, class, wanted))
+			return true;
+	}
+	return false;
+}
+
+static bool
+restricts(struct conf *c, const char *setting, const char *wanted)
+{
+	struct walk w = { c, BUF_INIT(65536) };
+	bool there = restricts_in(&w, conf_value(c, setting), wanted);
+
+	buf_fini(&w.seen);
+	return there;
 }
 
 static void
@@ -255,7 +305,7 @@ void
 relaying_check(struct conf *c, struct buf *warnings)
 {
 	check_protection(c, warnings);
-	if (lists(c, relay, span_of("permit_mynetworks")) ||
-	    lists(c, recipient, span_of("permit_mynetworks")))
+	if (restricts(c, relay, "permit_mynetworks") ||
+	    restricts(c, recipient, "permit_mynetworks"))
 		check_networks(c, warnings);
 }

@@ -99,6 +99,21 @@ SLIPS = {
         "mynetworks = 127.0.0.0/8 0.0.0.0/0\n",
         "main.cf: line {n}: mynetworks: holds every IPv4 address: whoever "
         "can connect may send to other sites (an open relay)"),
+    "everybody is ours, in capitals": (
+        "smtpd_relay_restrictions = PERMIT_MYNETWORKS, "
+        "reject_unauth_destination\nmynetworks = 0.0.0.0/0\n",
+        "main.cf: line {n1}: mynetworks: holds every IPv4 address"),
+    "everybody is ours, by a class": (
+        "smtpd_restriction_classes = ours\nours = permit_mynetworks\n"
+        "smtpd_relay_restrictions = ours, reject_unauth_destination\n"
+        "mynetworks = 0.0.0.0/0\n",
+        "main.cf: line {n3}: mynetworks: holds every IPv4 address"),
+    "some of ours behind the refusal of other sites": (
+        "smtpd_relay_restrictions = permit_mynetworks, "
+        "reject_unauth_destination, permit_sasl_authenticated\n",
+        'main.cf: line {n}: smtpd_relay_restrictions: '
+        '"permit_sasl_authenticated" stands behind '
+        '"reject_unauth_destination"'),
     "everybody in halves": (
         "mynetworks = [8000::]/1 [::]/1\n",
         "main.cf: line {n}: mynetworks: holds every IPv6 address"),
@@ -188,7 +203,7 @@ SLIPS = {
 def check(s, text, encoding="utf-8"):
     path = s.root / "etc/main.cf"
     n = len(path.read_text().splitlines()) + 1
-    values = {"etc": s.root / "etc", "n": n, "n1": n + 1}
+    values = {"etc": s.root / "etc", "n": n, "n1": n + 1, "n3": n + 3}
     for name, value in values.items():
         text = text.replace("{%s}" % name, str(value))
     with open(path, "ab") as f:
@@ -268,7 +283,7 @@ def test_what_looks_like_a_slip_and_is_none(suite):
         "import_environment = TZ MAIL_CONFIG LANG=C\n"
         "mynetworks = 10.0.0.0/8 !192.0.2.0/24 0.0.0.0/1 !198.51.100.0/24 "
         "[2001:db8::]/32\nsmtpd_recipient_restrictions = permit_mynetworks, "
-        "reject_unauth_destination, permit_sasl_authenticated, reject\n"
+        "permit_sasl_authenticated, reject_unauth_destination, reject\n"
         "smtp_sasl_password_maps = inline:{a.example=me:secret}\n"
         "smtp_sasl_auth_enable = yes\nsmtp_tls_wrappermode = yes\n"
         "relayhost = [a.example]:465\nsmtp_tls_security_level = encrypt\n"
