@@ -6,7 +6,9 @@
  * SECURITY. As they, the auth user, with the tables of account_files and
  * account_master_files that a server serves, and no others: it has their
  * passwords and connections, sees what is stored of everybody's password, and
- * speaks with nobody but those servers and its two clients (programs.def).
+ * has no business but with those servers and its two clients (programs.def).
+ * Captured by a server through its client library it could read what the auth
+ * user may (files of accounts, app passwords) and connect anywhere.
  * Hostile input: names that strangers log in with, which the client library
  * quotes, and whatever a server answers. It waits for one answer at a time, and
  * holds up nobody but who asked: master starts another when all are busy.
