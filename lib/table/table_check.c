@@ -263,7 +263,8 @@ check_spec(struct checking *k, struct span spec, int depth)
 		wrong(k,
 		    "private keys are not asked of a server: a table in a "
 		    "file is wanted");
-	} else if (table_type_remote(type) && has_settings(k, argument)) {
+	} else if (span_is(type, "memcache") ||
+	    (table_type_remote(type) && has_settings(k, argument))) {
 		table_check_later(k->c, k->name, spec);
 	} else if (table_type_remote(type)) {
 		; /* it was told */

@@ -36,7 +36,7 @@ class Lookup(Ipc):
         return results if len(results) > 1 else results[0]
 
     def expand(self, *recipients, sender=""):
-        name, fields = self.asked("expand", sender=sender,
+        name, fields = self.asked("expand", sender=sender, unmapped=False,
                                 recipients=[{"address": r} for r in recipients])
         assert name == "expand_reply"
         return fields

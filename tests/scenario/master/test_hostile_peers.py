@@ -8,11 +8,13 @@ import time
 from lookup_client import Lookup
 from posthaste import DEADLINE
 
+MAIN = dict(service="", accepted=False)
+
 
 def ask(instance):
     """Somebody else's question is answered."""
     other = Lookup(instance)
-    other.send("resolve", sender="alice@example.test",
+    other.send("resolve", sender="alice@example.test", **MAIN,
                recipients=[{"address": "bob@example.test"}])
     name, fields = other.receive()
     assert name == "resolve_reply"
@@ -43,7 +45,7 @@ def test_a_peer_that_takes_no_answers_is_dropped(suite):
     deaf.socket.settimeout(0.2)
     try:
         while True:
-            deaf.send("resolve", sender="alice@example.test", recipients=[
+            deaf.send("resolve", sender="alice@example.test", **MAIN, recipients=[
                 {"address": f"nobody{i}@example.test"} for i in range(500)])
     except (TimeoutError, BrokenPipeError, ConnectionResetError):
         pass
@@ -95,13 +97,13 @@ def test_too_many_connections_wait_and_the_rest_is_served(suite):
     pids = s.processes("lookup")
     before = sum(map(processor_ticks, pids))
     for _ in range(10):
-        first.send("resolve", sender="", recipients=[
+        first.send("resolve", sender="", **MAIN, recipients=[
             {"address": "bob@example.test"}])
         assert first.receive()[0] == "resolve_reply"
         time.sleep(0.1)
     # it does not look at the listener all the time: a tick is 10 ms
     assert sum(map(processor_ticks, pids)) - before < 20 * len(pids)
-    last.send("resolve", sender="", recipients=[
+    last.send("resolve", sender="", **MAIN, recipients=[
         {"address": "bob@example.test"}])
     for c in many:
         c.close()

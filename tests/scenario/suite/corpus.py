@@ -33,8 +33,8 @@ append_dot_mydomain = no
 hopcount_limit = 200
 smtp_line_length_limit = 0
 header_size_limit = 10000000
-mynetworks = 192.0.2.1/32
-smtpd_relay_restrictions = permit
+mynetworks = 127.0.0.0/8
+local_header_rewrite_clients =
 """
 
 

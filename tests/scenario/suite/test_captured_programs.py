@@ -268,9 +268,10 @@ while not fds:
 cleanup = socket.socket(fileno=fds[0])
 cleanup.setblocking(True)
 texts = dict(queue_id="", origin="smtpd", sender="a@b.test", full_name="",
-             envid="", client="x", trace="")
+             envid="", client="x", trace="", header_domain="")
 flags = dict(smtputf8=0, trusted=0, dot_lf=0, extract=0, verify=0,
-             trace_deliveries=0, report=0, hold=0)
+             trace_deliveries=0, report=0, hold=0, unmapped=0, unchecked=0,
+             redirected=0)
 {change}
 to = b"".join([field("address", 0, b"bob@example.test"),
                *[field(n, 0, b"") for n in
