@@ -20,7 +20,10 @@ LONG = "a key that would never be found is not stored"
 TRIMMED = "blanks around a table's name mean nothing"
 BRACES = "a table's name may be in braces, so that it can hold blanks"
 DEBUG = "Debian builds it without"
+ADVICE = "we say which type it is like"
 DIFFERENT = {
+    "spec/Static:x": ADVICE, "spec/STATIC:x": ADVICE,
+    "spec/static :x": ADVICE,
     "null in a value": NULL, "null in a key": NULL, "null line": NULL,
     "null": NULL,
     "if with nothing": BROKEN_IF, "if with a bad pattern": BROKEN_IF,
