@@ -123,13 +123,16 @@ class Root:
 
     users: {name: uid} further users, each with the group of its name;
     groups: {name: gid} further groups. enter: called in each process that is
-    started, before it becomes the peer's, to put it into a control group."""
+    started, before it becomes the peer's, to put it into a control group.
+    log_sink: that program of bench/load, for a peer that logs through /dev/log;
+    the lines are in var/log/syslog."""
 
-    def __init__(self, folder, tree, users=(), groups=(), enter=None):
+    def __init__(self, folder, tree, users=(), groups=(), enter=None,
+                 log_sink=None):
         self.path = pathlib.Path(folder)
         self.tree = pathlib.Path(tree)
         self.enter = enter
-        self.keeper = None
+        self.keeper = self.logger = None
         self.first = None
         for name in ("usr", "etc", "var", "tmp", "run", "dev", "proc", "root",
                      "home", "srv"):
@@ -144,6 +147,8 @@ class Root:
                                      dict(users).items()}}, dict(groups))
         self.make_var()
         self.make_mounts()
+        if log_sink is not None:
+            self.take_log(log_sink)
 
     def make_etc(self):
         etc = self.path / "etc"
@@ -205,6 +210,15 @@ class Root:
         self.first = int(pathlib.Path(
             f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
         self.space = os.readlink(f"/proc/{self.first}/ns/pid")
+
+    def take_log(self, program):
+        self.logger = subprocess.Popen(
+            [program, f"/proc/{self.first}/root/dev/log",
+             self.inside("var/log/syslog")], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, text=True, preexec_fn=self.enter)
+        if self.logger.stdout.readline() != "ready\n":
+            self.stop()
+            raise Unavailable(f"{program} does not take its log")
 
     # files
 
@@ -268,11 +282,15 @@ class Root:
         raise RuntimeError(f"{argv[0]}: {self.output()}")
 
     def output(self):
-        try:
-            return self.inside("var/log/output").read_text(
-                errors="replace")[-2000:]
-        except OSError:
-            return ""
+        """The end of what its programs said, for a message of ours."""
+        text = ""
+        for name in ("output", "syslog"):
+            try:
+                text += self.inside(f"var/log/{name}").read_text(
+                    errors="replace")[-2000:]
+            except OSError:
+                continue
+        return text
 
     def pids(self):
         """All processes inside but the first one."""
@@ -293,6 +311,11 @@ class Root:
         """Ends all processes inside, and the mounts with them."""
         if self.keeper is None:
             return
+        if self.logger is not None:
+            self.logger.kill()
+            self.logger.wait()
+            self.logger.stdout.close()
+            self.logger = None
         self.keeper.kill()  # its child is the first process of the others
         self.keeper.wait()
         self.keeper.stdout.close()
