@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: ISC
+"""What a group of measurements is.
+
+bench/groups/NAME.py has NAME, HELP (one line) and cases(quick), a list of
+Case. run(peer, case) does the work once on a started peer and returns figures:
+{"messages (1/s)": 1234.5, "p99 (ms)": 3.2}. A figure's name ends with its unit
+in brackets; with "/s" more is better, else less is better. Cases with the same
+site run one after the other on the same instance; each round starts a new one.
+
+Costs are not measured by hand: with frame.measure.Over(peer) as over: ...
+then over.each(n) gives processor time of one message, and, in the round that
+counts, system calls, flushes and context switches (the names in
+measure.COUNTED; of that round nothing else is used). A case whose counts would
+mean nothing says counted=False and is left out of that round.
+"""
+import dataclasses
+import typing
+
+
+@dataclasses.dataclass
+class Case:
+    label: str
+    needs: frozenset                 # what a peer must be able to do
+    run: typing.Callable             # run(peer, case) -> figures
+    site: dict = dataclasses.field(default_factory=dict)  # of frame.peer.Site
+    sessions: int = 1
+    size: int = 4096
+    count: int = 1
+    more: dict = dataclasses.field(default_factory=dict)  # the group's own
+    counted: bool = True
+    disk: bool = False  # the disk alone writes the same (sessions, size)
+    # null(case) -> what our client does against a server that does nothing,
+    # by the same names; stands in the table's foot
+    null: typing.Optional[typing.Callable] = None

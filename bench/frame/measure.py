@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: ISC
+"""What a server's processes used, and what the disk could have done.
+
+Processor time is the kernel's account of a control group that holds all
+processes of an instance, the dead ones included. Context switches, system
+calls and flushes are counted by perf events that all processes inherit
+(bench/load/count.c), exactly and for the dead as well; that slows a server
+down, so they come from a round of its own whose times are not used. Memory is
+proportional: a page that n processes share counts for 1/n in each.
+"""
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+from . import LOAD
+
+# what a counted round measures: name in the table, name that count.c prints
+COUNTED = {"switches (n)": "switches", "system calls (n)": "syscalls",
+           "fsyncs (n)": "flushes"}
+_OLD = pathlib.Path("/sys/fs/cgroup/cpuacct")
+_NEW = [pathlib.Path("/sys/fs/cgroup/unified"), pathlib.Path("/sys/fs/cgroup")]
+
+
+class Group:
+    """A control group: what all processes started in it used."""
+
+    def __init__(self, name):
+        self.old = (_OLD / "cpuacct.usage").exists()
+        base = _OLD if self.old else next(
+            b for b in _NEW if (b / "cgroup.controllers").exists())
+        self.path = base / name
+        self.path.mkdir(exist_ok=True)
+
+    def enter(self):
+        (self.path / "cgroup.procs").write_text(str(os.getpid()))
+
+    def used(self):
+        """Processor time so far, in seconds."""
+        if self.old:
+            return int((self.path / "cpuacct.usage").read_text()) / 1e9
+        stat = (self.path / "cpu.stat").read_text()
+        return int(re.search(r"usage_usec (\d+)", stat)[1]) / 1e6
+
+    def pids(self):
+        """Of processes that are alive, programs that count left out."""
+        try:
+            pids = (self.path / "cgroup.procs").read_text().split()
+        except OSError:
+            return []
+        return [int(p) for p in pids if not _counts(p)]
+
+    def memory(self):
+        """Proportional memory of all of them, in bytes."""
+        total = 0
+        for pid in self.pids():
+            try:
+                text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+            except OSError:
+                continue
+            found = re.search(r"^Pss:\s+(\d+)", text, re.M)
+            total += int(found[1]) * 1024 if found else 0
+        return total
+
+    def switches(self):
+        """Context switches of those that are alive now."""
+        total = 0
+        for pid in self.pids():
+            try:
+                text = pathlib.Path(f"/proc/{pid}/status").read_text()
+            except OSError:
+                continue
+            total += sum(int(n) for n in
+                         re.findall(r"ctxt_switches:\s+(\d+)", text))
+        return total
+
+    def close(self):
+        for _ in range(100):
+            try:
+                self.path.rmdir()
+                return
+            except FileNotFoundError:
+                return
+            except OSError:  # the dead have not left yet
+                time.sleep(0.02)
+
+
+def _counts(pid):
+    """Is it our own counter, or no process any more?"""
+    try:
+        return os.readlink(f"/proc/{pid}/exe") == str(LOAD / "count")
+    except OSError:
+        return True
+
+
+class Counter:
+    """bench/load/count around one command and all that comes of it."""
+
+    def __init__(self, folder, number):
+        # its own folder: a socket's name may have 107 bytes
+        self.folder = tempfile.mkdtemp(prefix="bench-count-")
+        self.path = f"{self.folder}/{number}"
+
+    def before(self, argv):
+        return [str(LOAD / "count"), self.path, *argv]
+
+    def _ask(self, what):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(self.path)
+            s.sendall(what)
+            s.shutdown(socket.SHUT_WR)
+            return s.makefile().read()
+
+    def read(self):
+        return {name: int(value) for name, value in
+                (line.split() for line in self._ask(b"r").splitlines())}
+
+    def close(self):
+        try:
+            self._ask(b"q")
+        except OSError:
+            pass
+        for path in (self.path, self.folder):
+            try:
+                (os.rmdir if path == self.folder else os.unlink)(path)
+            except OSError:
+                pass
+
+
+class Over:
+    """What a peer used between entering and leaving."""
+
+    def __init__(self, peer):
+        self.peer = peer
+
+    def _now(self):
+        counts = self.peer.counts() if self.peer.counted else {}
+        return {"time": time.monotonic(), "cpu": self.peer.group.used(),
+                **counts}
+
+    def __enter__(self):
+        self.before = self._now()
+        return self
+
+    def __exit__(self, *_):
+        after = self._now()
+        self.total = {k: after[k] - self.before.get(k, 0) for k in after}
+
+    @property
+    def wall(self):
+        return self.total["time"]
+
+    def each(self, n):
+        """What one of n messages cost."""
+        if self.peer.counted:
+            return {name: self.total[key] / n
+                    for name, key in COUNTED.items() if key in self.total}
+        return {"cpu (ms)": self.total["cpu"] * 1000 / n}
+
+
+def load(program, *arguments, **options):
+    """Runs one of our load programs; what it prints as {name: value}."""
+    done = subprocess.run([str(LOAD / program), *map(str, arguments)],
+                          capture_output=True, text=True, **options)
+    if done.returncode != 0:
+        raise RuntimeError(f"{program} {' '.join(map(str, arguments))}: "
+                           f"{done.stderr.strip()[-400:]}")
+    return {name: float(value) for name, value in
+            (line.split() for line in done.stdout.splitlines())}
+
+
+class Server:
+    """One of our own programs that listens: it prints its port when it does,
+    and answers each line on its input with its count so far."""
+
+    def __init__(self, program, *arguments):
+        self.process = subprocess.Popen(
+            [str(LOAD / program), *map(str, arguments)], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.port = int(self.process.stdout.readline())
+
+    def count(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def disk_limit(folder, sessions, size, count):
+    """Files of this size that the disk alone makes durable in a second."""
+    place = tempfile.mkdtemp(prefix="d-", dir=folder)
+    return load("disk_limit", place, sessions, size, count)
+
+
+def on_disk(path):
+    """Is this a file system that survives a power cut?"""
+    kind = subprocess.run(["stat", "-f", "-c", "%T", str(path)], check=True,
+                          capture_output=True, text=True).stdout.strip()
+    return kind not in ("tmpfs", "ramfs")

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: ISC
+"""A server that is measured, and the site that all of them are set up for.
+
+bench/peers/NAME.py has a class Server(Peer). The runner calls, in this order:
+
+    peer = Server()
+    peer.install()          once; raises Unavailable("why") where it cannot
+    peer.configure(site)    in a new folder, site.root, on a disk
+    peer.start()            returns when all its ports answer
+    ...                     groups ask for port(), delivered(), command()
+    peer.stop()             returns when no process of it is left
+
+and again from configure() for each set of cases and each round. Everything
+that a peer starts it starts with launch(), so that what it costs is counted.
+"""
+import dataclasses
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+
+from . import measure
+
+
+class Unavailable(Exception):
+    """This peer cannot run here; its text says why."""
+
+
+@dataclasses.dataclass
+class Site:
+    """What every server is set up for, with these very values."""
+
+    root: pathlib.Path       # its folder: 0755, empty, on a disk
+    sink: int = 9            # mail to relay_domain goes to [127.0.0.1]:sink
+    users: int = 1           # mailboxes user0@domain, user1@domain, ...
+    sessions: int = 100      # at most so many connections at a time
+    tls: bool = False        # certificate and key are in use
+    domain: str = "bench.test"
+    relay_domain: str = "relay.test"
+    password: str = "bench"
+    size_limit: int = 50_000_000
+    options: dict = dataclasses.field(default_factory=dict)  # a group's own
+
+    host = "mx.bench.test"
+
+    def mailbox(self, number):
+        return f"user{number}@{self.domain}"
+
+    @property
+    def certificate(self):
+        return self.root / "cert.pem"
+
+    @property
+    def key(self):
+        return self.root / "key.pem"
+
+
+class Peer:
+    """What a module in bench/peers makes of it:
+
+    name     as in "bench/run -o"
+    about    one line: version and how it is tuned, printed below the table
+    can      of "smtp" (plain SMTP to site's mailboxes, into Maildirs or what
+             delivered() counts), "starttls", "smtps", "relay" (to site.sink),
+             "sendmail", "backlog" (queued(), and command() knows "mailq" and
+             "flush"), "pop3", "pop3s", "imap", "imaps", "table"
+    """
+
+    name = ""
+    about = ""
+    can = frozenset()
+
+    def __init__(self):
+        self.site = None
+        self.group = None    # the processes of the instance that is running
+        self.ports = {}      # "smtp", "smtps", "pop3", "imap", ...: number
+        self.counted = False  # system calls are counted in this round
+        self._counters = []
+
+    # to be written by each peer
+
+    def install(self):
+        """Makes the program available, never onto the machine; its path."""
+        raise NotImplementedError
+
+    def version(self):
+        raise NotImplementedError
+
+    def configure(self, site):
+        """Writes the configuration below site.root and chooses the ports.
+        Called by begin() only, with self.site already set."""
+        raise NotImplementedError
+
+    def start(self):
+        raise NotImplementedError
+
+    def stop(self):
+        """In order, so that nothing is left to do for the disk afterwards."""
+        raise NotImplementedError
+
+    def maildir(self, number):
+        """Path of a user's Maildir, where it has one."""
+        raise NotImplementedError
+
+    def queued(self):
+        """How many messages wait in its queue (what "backlog" asks for)."""
+        raise NotImplementedError
+
+    def command(self, name, *arguments):
+        """(argv, environment) that runs this peer's command against this
+        instance: "sendmail", "mailq" (lists the queue), "flush" (tries all
+        of it now), "postmap"."""
+        raise NotImplementedError
+
+    # the same for all
+
+    def port(self, what):
+        return self.ports[what]
+
+    def pids(self):
+        return self.group.pids()
+
+    def delivered(self, number=None):
+        """Messages that arrived in one mailbox; in all of them with None."""
+        if number is None:
+            return sum(self.delivered(n) for n in range(self.site.users))
+        try:
+            return len(os.listdir(self.maildir(number) / "new"))
+        except OSError:
+            return 0
+
+    def begin(self, site):
+        """Configured for this site and started."""
+        self.site = site
+        self.ports = {}
+        self.group = measure.Group(f"bench-{self.name}-{os.getpid()}")
+        self.configure(site)
+        try:
+            self.start()
+        except BaseException:
+            self.end()
+            raise
+
+    def end(self):
+        """Stopped; what does not end in a minute is killed, by its pid."""
+        try:
+            self.stop()
+            self.ended(60)
+        finally:
+            for pid in self.group.pids():
+                _kill(pid)
+            self.ended(10)
+            for counter in self._counters:
+                counter.close()
+            self._counters = []
+            self.group.close()
+
+    def ended(self, seconds):
+        end = time.monotonic() + seconds
+        while self.group.pids() and time.monotonic() < end:
+            time.sleep(0.02)
+
+    def launch(self, argv, wait=True, **options):
+        """Starts a program of the server: it and all that it starts belong to
+        the instance. With wait it is a command that ends, or goes into the
+        background by itself, and has to succeed; else its Popen is returned."""
+        argv = [str(a) for a in argv]
+        if self.counted:
+            counter = measure.Counter(self.site.root, len(self._counters))
+            self._counters.append(counter)
+            argv = counter.before(argv)
+        options.setdefault("stdin", subprocess.DEVNULL)
+        options.setdefault("stdout", subprocess.DEVNULL)
+        options.setdefault("stderr", subprocess.DEVNULL)
+        process = subprocess.Popen(argv, preexec_fn=self.group.enter,
+                                   **options)
+        if not wait:
+            return process
+        if process.wait() != 0:
+            raise RuntimeError(f"{self.name}: exit {process.returncode}: "
+                               f"{' '.join(argv)}")
+        return process
+
+    def counts(self):
+        """What the counters of this instance say, together."""
+        total = {}
+        for counter in self._counters:
+            for name, value in counter.read().items():
+                total[name] = total.get(name, 0) + value
+        return total
+
+    def wait_ports(self, *names, seconds=60):
+        """Returns when a connection to each of these ports is taken."""
+        for name in names or self.ports:
+            wait_for(f"{self.name}'s {name} port",
+                     lambda: answers(self.ports[name]), seconds)
+
+
+def _kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def answers(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 2).close()
+        return True
+    except OSError:
+        return False
+
+
+def wait_for(what, until, seconds=120, pause=0.02):
+    """The first true answer of until(); fails when the time is up. The pause
+    grows with what asking costs, so that waiting takes little of the machine.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        began = time.monotonic()
+        answer = until()
+        if answer:
+            return answer
+        now = time.monotonic()
+        if now > end:
+            raise RuntimeError(f"not within {seconds:g} s: {what}")
+        time.sleep(max(pause, 10 * (now - began)))
