@@ -245,6 +245,16 @@ cut_number(struct span *rest)
 	return number;
 }
 
+/* What ends a repetition: } or, of basic patterns, \} */
+static void
+skip_brace(struct span *rest)
+{
+	size_t escape = rest->n > 1 && rest->p[0] == '\\';
+
+	if (rest->n > escape && rest->p[escape] == '}')
+		*rest = span_skip(*rest, escape + 1);
+}
+
 /* {3}, {3,}, {,5} or {3,5}, behind the brace. */
 static void
 repeat_braced(struct reading *r, struct span *rest)
@@ -258,6 +268,7 @@ repeat_braced(struct reading *r, struct span *rest)
 		    cut_number(rest) :
 		    -1;
 	}
+	skip_brace(rest);
 	l->last = repeated(&l->last, least, most);
 }
 

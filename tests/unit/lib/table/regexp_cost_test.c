@@ -28,6 +28,13 @@ static const struct {
 	{ ".{0,3000}", "", "", 0, REGEXP_FITS },
 	{ "(x{255}){255}", "", "", 0, REGEXP_FITS },
 	{ "((x{255}){255}){255}", "", "", 0, REGEXP_LARGE },
+	{ "x{255}{255}", "", "", 0, REGEXP_FITS },
+	{ "x{255}{255}{20}", "", "", 0, REGEXP_FITS },
+	{ "x{255}{255}{60}", "", "", 0, REGEXP_LARGE },
+	{ "x{200}{3,100}{1,}{0,5}", "", "", 0, REGEXP_FITS },
+	{ "x{3}*{255}+{255}?{60}", "", "", 0, REGEXP_LARGE },
+	{ "(x{255}){255}{60}", "", "", 0, REGEXP_LARGE },
+	{ "[x]{255}{255}{60}", "", "", 0, REGEXP_LARGE },
 	{ "", "(a|b|c)*", "", 800, REGEXP_FITS },
 	{ "", "(a?)", "", 1000, REGEXP_FITS },
 	{ "((((((((((((((a)+)+)+)+)+)+)+)+)+)+)+)+)+)+", "", "", 0,
@@ -103,6 +110,9 @@ basic_patterns(void **state)
 	assert_int_equal(regexp_cost(SPAN("\\(\\(x\\{255\\}\\)\\{255\\}\\)\\{"
 					  "255\\}"),
 			     false, NULL),
+	    REGEXP_LARGE);
+	assert_int_equal(regexp_cost(SPAN("x\\{255\\}\\{255\\}\\{60\\}"), false,
+			     NULL),
 	    REGEXP_LARGE);
 }
 
