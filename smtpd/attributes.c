@@ -82,15 +82,6 @@ bad_value(struct buf *reply, const struct known *k, struct span value)
 
 /* Nothing that could end a line or hide one in the log. */
 static bool
-has_control(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
-			return true;
-	return false;
-}
-
-static bool
 take_value(struct attribute *a, const struct known *k, struct span value,
     struct buf *reply)
 {
@@ -130,7 +121,8 @@ take_attribute(struct span word, enum attribute_command command,
 	if (coded.n > ATTRIBUTE_MAX)
 		refuse(reply, "501 5.5.4 Error: attribute value too long");
 	else if (!xtext_decode(coded, &value) ||
-	    has_control(buf_span(&value)) || !mail_is_utf8(buf_span(&value)))
+	    span_has_control(buf_span(&value)) ||
+	    !mail_is_utf8(buf_span(&value)))
 		refuse(reply, "501 5.5.4 Bad attribute value syntax");
 	else if (i == ATTRIBUTE_COUNT)
 		buf_printf(reply, "501 5.5.4 Bad %s attribute name: %.*s",

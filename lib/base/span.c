@@ -153,6 +153,15 @@ span_has_break(struct span s)
 }
 
 bool
+span_has_control(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
+			return true;
+	return false;
+}
+
+bool
 span_is_ascii(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++)

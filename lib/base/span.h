@@ -48,6 +48,8 @@ bool span_cut(struct span *rest, const char *separators, bool skip_empty,
 bool span_u64(struct span s, uint64_t max, uint64_t *out);
 /* Holds a NUL, a CR or a LF? */
 bool span_has_break(struct span s);
+/* Holds an ASCII control character: below a blank, or DEL? */
+bool span_has_control(struct span s);
 bool span_is_ascii(struct span s);
 
 #endif

@@ -161,15 +161,6 @@ imap_write_text(struct buf *out, const char *text)
 						       ' ');
 }
 
-static bool
-has_control(struct span name)
-{
-	for (size_t i = 0; i < name.n; i++)
-		if ((unsigned char)name.p[i] < ' ' || name.p[i] == 0x7f)
-			return true;
-	return false;
-}
-
 bool
 imap_mailbox_name(struct span wire, bool utf8, struct buf *out)
 {
@@ -177,7 +168,7 @@ imap_mailbox_name(struct span wire, bool utf8, struct buf *out)
 	if (span_is_nocase(wire, "INBOX"))
 		return buf_add_text(out, "INBOX");
 	if (utf8)
-		return mail_is_utf8(wire) && !has_control(wire) &&
+		return mail_is_utf8(wire) && !span_has_control(wire) &&
 		    (wire.n == 0 || buf_add_span(out, wire));
-	return imap_utf7_decode(out, wire) && !has_control(buf_span(out));
+	return imap_utf7_decode(out, wire) && !span_has_control(buf_span(out));
 }

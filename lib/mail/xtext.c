@@ -74,15 +74,6 @@ xtext_decode(struct span text, struct buf *out)
 	return true;
 }
 
-static bool
-has_control(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
-			return true;
-	return false;
-}
-
 bool
 envid_decode(struct span text, struct buf *out)
 {
@@ -91,7 +82,7 @@ envid_decode(struct span text, struct buf *out)
 	if (!xtext_decode(text, out))
 		return false;
 	text = span_skip(buf_span(out), before);
-	return text.n > 0 && span_is_ascii(text) && !has_control(text);
+	return text.n > 0 && span_is_ascii(text) && !span_has_control(text);
 }
 
 /* "\x{41}" (EmbeddedUnicodeChar of RFC 6533) at the front of *text. */
@@ -153,7 +144,7 @@ orcpt_decode(struct span text, struct buf *out)
 	    !(utf8 ? utf8_decode(value, out) : xtext_decode(value, out)))
 		return false;
 	text = span_skip(buf_span(out), before);
-	return !has_control(text) && mail_is_utf8(text);
+	return !span_has_control(text) && mail_is_utf8(text);
 }
 
 /* utf-8-addr-unitext where "raw", else utf-8-addr-xtext. */

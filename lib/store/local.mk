@@ -32,6 +32,7 @@ libposthaste_a_SOURCES += \
 	lib/store/mbox_text.c lib/store/mbox_text.h \
 	lib/store/mail_folder_mbox.c \
 	lib/store/mailbox_scan.c lib/store/mailbox_scan.h \
+	lib/store/flag_rows.c lib/store/flag_rows.h \
 	lib/store/mailbox_message.c lib/store/mailbox_flags.c \
 	lib/store/mailbox_keywords.c lib/store/mailbox_watch.c \
 	lib/store/mailbox_view.c lib/store/mailbox_names.c \

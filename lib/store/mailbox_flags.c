@@ -8,84 +8,24 @@
 #include "lib/base/ensure.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/store/flag_rows.h"
 #include "lib/store/mailbox_internal.h"
 #include "lib/store/mailbox_kind.h"
 #include "lib/store/maildir_list.h"
 #include "lib/store/maildir_size.h"
 
-enum {
-	BATCH = 256, /* rows copied at a time: names are in the index */
-	BULK = 512,
-};
+enum { BULK = 512 };
 
 static const uint64_t letters = (UINT64_C(1) << FOLDER_KEYWORD_LETTERS) - 1;
-
-struct victim {
-	struct mail_index_message row;
-	char name[MAILDIR_FILE_MAX];
-};
 
 struct change {
 	struct mailbox *m;
 	const struct flag_change *how;
 	struct uid_set *failed;
-	uint32_t next; /* UID to go on from */
-	size_t n;
 	bool crowded; /* others are at work in it */
-	struct victim victims[BATCH];
 	struct uid_set more_on[FOLDER_KEYWORDS_MORE]; /* for the state file */
 	struct uid_set more_off[FOLDER_KEYWORDS_MORE];
 };
-
-void
-mailbox_flags_after(const struct flag_change *how,
-    const struct mail_index_message *row, uint32_t *flags, uint64_t *keywords)
-{
-	switch (how->action) {
-	case FLAGS_REPLACE:
-		*flags = how->flags | (row->flags & how->keep_flags);
-		*keywords =
-		    how->keywords | (row->keywords & how->keep_keywords);
-		return;
-	case FLAGS_ADD:
-		*flags = row->flags | how->flags;
-		*keywords = row->keywords | how->keywords;
-		return;
-	case FLAGS_REMOVE:
-		*flags = row->flags & ~how->flags;
-		*keywords = row->keywords & ~how->keywords;
-		return;
-	}
-	unreachable();
-}
-
-static bool
-collect(void *with, const struct mail_index_message *row)
-{
-	struct change *c = with;
-	struct victim *v = &c->victims[c->n];
-	uint64_t keywords;
-	uint32_t flags;
-
-	if (c->n == BATCH) {
-		c->next = row->uid;
-		return false;
-	}
-	mailbox_flags_after(c->how, row, &flags, &keywords);
-	if (row->modseq > c->how->unchanged_since) {
-		if (c->failed != NULL)
-			uid_set_add(c->failed, row->uid);
-		return true;
-	}
-	if (flags == row->flags && keywords == row->keywords)
-		return true;
-	v->row = *row;
-	memcpy(v->name, row->name.p, row->name.n);
-	v->name[row->name.n] = '\0';
-	v->row.name.p = v->name;
-	c->n++;
-	return true;
-}
 
 enum renamed { RENAMED, NOT_RENAMED, PROTECTED };
 
@@ -94,8 +34,8 @@ enum renamed { RENAMED, NOT_RENAMED, PROTECTED };
  * applied to. That is a change since any modification sequence.
  */
 static enum renamed
-take_new_name(struct change *c, struct victim *v, bool *in_new, uint32_t *flags,
-    uint64_t *keywords)
+take_new_name(struct change *c, struct flag_row *v, bool *in_new,
+    uint32_t *flags, uint64_t *keywords)
 {
 	struct mail_index_message now = v->row;
 	struct maildir_file file;
@@ -110,13 +50,13 @@ take_new_name(struct change *c, struct victim *v, bool *in_new, uint32_t *flags,
 	if (c->how->unchanged_since != UINT64_MAX &&
 	    (now.flags != v->row.flags || now.keywords != v->row.keywords))
 		return PROTECTED;
-	mailbox_flags_after(c->how, &now, flags, keywords);
+	flag_rows_after(c->how, &now, flags, keywords);
 	return RENAMED;
 }
 
 /* With its UID, where there is room, if a list has that as yet. */
 static bool
-name_with(const struct victim *v, const struct maildir_file *file,
+name_with(const struct flag_row *v, const struct maildir_file *file,
     uint32_t flags, uint64_t keywords, char to[MAILDIR_FILE_MAX], bool *named)
 {
 	*named = (v->row.have & IN_OWN_LIST) != 0 &&
@@ -127,7 +67,7 @@ name_with(const struct victim *v, const struct maildir_file *file,
 
 /* Its file under its new name. NOT_RENAMED with errno. */
 static enum renamed
-rename_to(struct change *c, struct victim *v, uint32_t *flags,
+rename_to(struct change *c, struct flag_row *v, uint32_t *flags,
     uint64_t *keywords, char to[MAILDIR_FILE_MAX])
 {
 	struct mailbox_folder *f = c->m->folder;
@@ -183,13 +123,14 @@ note_more(struct change *c, uint32_t uid, uint64_t before, uint64_t now)
 }
 
 static enum mail_result
-change_one(struct change *c, struct victim *v, struct why *why)
+change_one(void *with, struct flag_row *v, struct why *why)
 {
+	struct change *c = with;
 	uint64_t keywords, before = v->row.keywords;
 	char to[MAILDIR_FILE_MAX];
 	uint32_t flags;
 
-	mailbox_flags_after(c->how, &v->row, &flags, &keywords);
+	flag_rows_after(c->how, &v->row, &flags, &keywords);
 	switch (rename_to(c, v, &flags, &keywords, to)) {
 	case RENAMED:
 		break;
@@ -230,36 +171,31 @@ write_more(struct change *c, struct why *why)
 }
 
 /* Is one reading of cur cheaper than to be told of what is left to do? */
-static bool
-is_bulk(const struct change *c, const struct uid_set *rest)
+static void
+more(void *with, const struct uid_set *rest)
 {
-	return c->n == BATCH && !c->crowded && uid_set_members(rest) >= BULK &&
-	    uid_set_members(rest) >= c->m->folder->row.messages / 2;
+	struct change *c = with;
+	struct mailbox_folder *f = c->m->folder;
+
+	if (!c->crowded && uid_set_members(rest) >= BULK &&
+	    uid_set_members(rest) >= f->row.messages / 2)
+		mailbox_bulk_begin(f);
 }
 
 static enum mail_result
 change_all(struct change *c, const struct uid_set *uids, struct why *why)
 {
-	struct mail_index *x = c->m->account->index;
-	struct uid_set rest = { 0 };
-	enum mail_result r = MAIL_OK;
+	const struct flag_rows rows = {
+		.mailbox = c->m,
+		.how = c->how,
+		.failed = c->failed,
+		.change = change_one,
+		.more = more,
+		.with = c,
+	};
+	enum mail_result r = flag_rows_change(&rows, uids, why);
 
-	uid_set_copy(&rest, uids);
-	do {
-		c->n = 0;
-		c->next = 0;
-		if (!mail_index_walk_set(x, c->m->folder->row.number, &rest,
-			collect, c))
-			r = mailbox_index_failed(c->m, why);
-		for (size_t i = 0; r == MAIL_OK && i < c->n; i++)
-			r = change_one(c, &c->victims[i], why);
-		if (c->next > 1)
-			uid_set_remove_range(&rest, 1, c->next - 1);
-		if (is_bulk(c, &rest))
-			mailbox_bulk_begin(c->m->folder);
-	} while (r == MAIL_OK && c->next != 0);
 	mailbox_bulk_end(c->m->folder);
-	uid_set_fini(&rest);
 	return r == MAIL_OK ? write_more(c, why) : r;
 }
 

@@ -74,10 +74,6 @@ struct mail_append_base {
 
 const struct mailbox_kind *mailbox_kind_maildir(void);
 
-/* What a row's flags and keywords become; of any kind. */
-void mailbox_flags_after(const struct flag_change *how,
-    const struct mail_index_message *row, uint32_t *flags, uint64_t *keywords);
-
 /* ---- of Maildirs, in the files that are named so ---- */
 
 size_t mailbox_points_maildir(struct mailbox_folder *f, bool rights,

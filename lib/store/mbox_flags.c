@@ -4,14 +4,10 @@
 #include <string.h>
 
 #include "lib/base/mem.h"
+#include "lib/store/flag_rows.h"
 #include "lib/store/mbox_folder.h"
 
-enum { BATCH = 256 }; /* rows copied at a time: names are in the index */
-
-struct victim {
-	struct mail_index_message row;
-	char name[MBOX_ROW_MAX];
-};
+_Static_assert((size_t)MBOX_ROW_MAX <= FLAG_ROW_NAME_MAX, "a row's place");
 
 struct change {
 	struct mailbox *m;
@@ -20,57 +16,23 @@ struct change {
 	struct mbox_changes *changes;
 	uint64_t keywords; /* that messages have now */
 	bool moved; /* a row is not right */
-	uint32_t next; /* UID to go on from */
-	size_t n;
-	struct victim victims[BATCH];
 };
-
-static void
-keep_row(struct victim *v, const struct mail_index_message *row)
-{
-	size_t n = row->name.n < MBOX_ROW_MAX ? row->name.n : 0;
-
-	v->row = *row;
-	memcpy(v->name, row->name.p, n);
-	v->row.name = (struct span){ v->name, n };
-}
-
-static bool
-collect(void *with, const struct mail_index_message *row)
-{
-	struct change *c = with;
-	uint64_t keywords;
-	uint32_t flags;
-
-	if (c->n == BATCH) {
-		c->next = row->uid;
-		return false;
-	}
-	mailbox_flags_after(c->how, row, &flags, &keywords);
-	if (row->modseq > c->how->unchanged_since) {
-		if (c->failed != NULL)
-			uid_set_add(c->failed, row->uid);
-		return true;
-	}
-	if (flags != row->flags || keywords != row->keywords)
-		keep_row(&c->victims[c->n++], row);
-	return true;
-}
 
 /*
  * A message that somebody has set flags on is no new one any more. What does
  * not fit in place is taken up when all is written.
  */
 static enum mail_result
-change_one(struct change *c, struct victim *v, struct why *why)
+change_one(void *with, struct flag_row *v, struct why *why)
 {
+	struct change *c = with;
 	struct mbox_message at;
 	enum mail_result r;
 	uint64_t keywords;
 	uint32_t flags;
 	bool placed;
 
-	mailbox_flags_after(c->how, &v->row, &flags, &keywords);
+	flag_rows_after(c->how, &v->row, &flags, &keywords);
 	c->keywords |= keywords;
 	if (!mbox_row_read(v->row.name, &at)) {
 		why_set(why, "4.2.0", "the index is damaged");
@@ -85,8 +47,9 @@ change_one(struct change *c, struct victim *v, struct why *why)
 
 /* Before anything is changed: is all of it where it is said to be? */
 static enum mail_result
-prove_one(struct change *c, struct victim *v, struct why *why)
+prove_one(void *with, struct flag_row *v, struct why *why)
 {
+	struct change *c = with;
 	struct mbox_message at;
 
 	(void)why;
@@ -96,31 +59,20 @@ prove_one(struct change *c, struct victim *v, struct why *why)
 	return MAIL_OK;
 }
 
-typedef enum mail_result
-handle_one(struct change *c, struct victim *v, struct why *why);
-
 static enum mail_result
-for_all(struct change *c, const struct uid_set *uids, handle_one *handle,
+for_all(struct change *c, const struct uid_set *uids,
+    enum mail_result (*handle)(void *, struct flag_row *, struct why *),
     struct why *why)
 {
-	struct mail_index *x = c->m->account->index;
-	struct uid_set rest = { 0 };
-	enum mail_result r = MAIL_OK;
+	const struct flag_rows rows = {
+		.mailbox = c->m,
+		.how = c->how,
+		.failed = c->failed,
+		.change = handle,
+		.with = c,
+	};
 
-	uid_set_copy(&rest, uids);
-	do {
-		c->n = 0;
-		c->next = 0;
-		if (!mail_index_walk_set(x, c->m->folder->row.number, &rest,
-			collect, c))
-			r = mailbox_index_failed(c->m, why);
-		for (size_t i = 0; r == MAIL_OK && i < c->n; i++)
-			r = handle(c, &c->victims[i], why);
-		if (c->next > 1)
-			uid_set_remove_range(&rest, 1, c->next - 1);
-	} while (r == MAIL_OK && c->next != 0);
-	uid_set_fini(&rest);
-	return r;
+	return flag_rows_change(&rows, uids, why);
 }
 
 static enum mail_result
