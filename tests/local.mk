@@ -53,3 +53,9 @@ EXTRA_DIST += tests/lint
 # tests/scenario/suite/test_captured_programs.py.
 check_PROGRAMS += tests/probe/captured
 tests_probe_captured_SOURCES = tests/probe/captured.c
+
+# Ends programs at each system call that changes something:
+# tests/scenario/suite/test_crash.py.
+check_PROGRAMS += tests/crash/crasher
+tests_crash_crasher_SOURCES = tests/crash/crasher.c tests/crash/calls.c \
+	tests/crash/calls.h tests/crash/calls.def

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * SECURITY: a tool of the tests, never installed. It runs as whoever tests,
+ * traces what it has started itself, and believes its own tests.
+ *
+ * Starts a command, and ends a program that comes of it at a system call that
+ * changes something: the n-th from a moment on, of any process of a name.
+ *
+ * usage: crasher FD COMMAND [ARGUMENT...]
+ *
+ * FD is a socket. What is asked there, a line each, and what is answered:
+ *
+ *	run			starts the command
+ *	arm NAME N		from now on N points are counted in programs
+ *				of this name; "armed"
+ *	disarm			no longer; "counted N"
+ *
+ * and what is told without being asked:
+ *
+ *	killed PID NAME POINT HOW CALL WHERE	HOW: before or amid
+ *	ended STATUS		of the command, as wait(2) has it
+ *
+ * A point is the entry of a call (calls.def), or, where it writes, the moment
+ * when half of it is written. Ends when the socket is closed; what still runs
+ * of the command is killed then (PTRACE_O_EXITKILL).
+ */
+#include "tests/crash/calls.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { LINE = 400, NAME = 16, HALVED = 8 };
+
+static int control = -1;
+static pid_t command;
+static int gate[2]; /* closed: the command begins */
+
+static char armed[NAME];
+static unsigned long counted, wanted; /* 0: nothing is to be killed */
+
+/* Processes that write half of what they wanted, and end behind it. */
+static pid_t halved[HALVED];
+
+__attribute__((format(printf, 1, 2))) static void
+tell(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vdprintf(control, format, ap);
+	va_end(ap);
+}
+
+static void
+name_of(pid_t pid, char name[NAME])
+{
+	char path[40];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	f = fopen(path, "r");
+	if (f == NULL || fgets(name, NAME, f) == NULL)
+		name[0] = '\0';
+	if (f != NULL)
+		fclose(f);
+	name[strcspn(name, "\n")] = '\0';
+}
+
+static void
+go_on(pid_t pid, int request, int signal)
+{
+	(void)ptrace(request, pid, NULL, signal);
+}
+
+static pid_t *
+slot_of(pid_t pid)
+{
+	for (size_t i = 0; i < HALVED; i++)
+		if (halved[i] == pid)
+			return &halved[i];
+	return NULL;
+}
+
+static void
+report(const struct call *call, const char *how)
+{
+	char where[200], name[NAME];
+
+	name_of(call->pid, name);
+	calls_where(call, where, sizeof(where));
+	tell("killed %d %s %lu %s %s %s\n", (int)call->pid, name, wanted, how,
+	    call->name, where);
+}
+
+/* At the entry of a call that may be the one. */
+static void
+entered(pid_t pid)
+{
+	char name[NAME];
+	struct call call;
+	unsigned int points;
+
+	if (armed[0] == '\0' || (name_of(pid, name), strcmp(name, armed)) ||
+	    !calls_entered(pid, &call)) {
+		go_on(pid, PTRACE_CONT, 0);
+		return;
+	}
+	points = calls_points(&call);
+	counted += points;
+	if (wanted == 0 || counted < wanted) {
+		go_on(pid, PTRACE_CONT, 0);
+	} else if (points == 2 && counted == wanted && slot_of(0) != NULL) {
+		report(&call, "amid");
+		wanted = 0;
+		*slot_of(0) = pid;
+		calls_halve(&call);
+		go_on(pid, PTRACE_SYSCALL, 0);
+	} else {
+		report(&call, "before");
+		wanted = 0;
+		(void)kill(pid, SIGKILL);
+	}
+}
+
+static void
+left(pid_t pid)
+{
+	pid_t *slot = slot_of(pid);
+
+	if (slot == NULL) {
+		go_on(pid, PTRACE_CONT, 0);
+		return;
+	}
+	*slot = 0;
+	(void)kill(pid, SIGKILL);
+}
+
+static void
+stopped(pid_t pid, int status)
+{
+	int signal = WSTOPSIG(status);
+
+	switch (status >> 16) {
+	case PTRACE_EVENT_SECCOMP:
+		entered(pid);
+		return;
+	case PTRACE_EVENT_STOP:
+		/* held by somebody, or new */
+		go_on(pid, signal == SIGTRAP ? PTRACE_CONT : PTRACE_LISTEN, 0);
+		return;
+	case 0:
+		if (signal == (SIGTRAP | 0x80))
+			left(pid);
+		else
+			go_on(pid, PTRACE_CONT, signal);
+		return;
+	default:
+		go_on(pid, PTRACE_CONT, 0);
+	}
+}
+
+/* Whatever processes have to say. */
+static void
+look(void)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, __WALL | WNOHANG)) > 0) {
+		if (WIFSTOPPED(status)) {
+			stopped(pid, status);
+			continue;
+		}
+		if (slot_of(pid) != NULL)
+			*slot_of(pid) = 0;
+		if (pid == command)
+			tell("ended %d\n", status);
+	}
+}
+
+static void
+asked(const char *line)
+{
+	if (strcmp(line, "run") == 0) {
+		close(gate[1]);
+	} else if (sscanf(line, "arm %15s %lu", armed, &wanted) == 2) {
+		counted = 0;
+		tell("armed\n");
+	} else if (strcmp(line, "disarm") == 0) {
+		armed[0] = '\0';
+		wanted = 0;
+		tell("counted %lu\n", counted);
+	} else {
+		fprintf(stderr, "crasher: what is \"%s\"?\n", line);
+		exit(2);
+	}
+}
+
+/* False: nobody asks any more. */
+static bool
+read_control(void)
+{
+	static char text[LINE];
+	static size_t have;
+	ssize_t n = read(control, text + have, sizeof(text) - 1 - have);
+	char *end;
+
+	if (n <= 0)
+		return false;
+	have += (size_t)n;
+	text[have] = '\0';
+	while ((end = strchr(text, '\n')) != NULL) {
+		*end = '\0';
+		asked(text);
+		have -= (size_t)(end + 1 - text);
+		memmove(text, end + 1, have + 1);
+	}
+	return true;
+}
+
+static void
+start(char **arguments)
+{
+	sigset_t none;
+	char byte;
+
+	if (pipe(gate) != 0 || (command = fork()) < 0)
+		exit(2);
+	if (command > 0) {
+		close(gate[0]);
+		return;
+	}
+	close(gate[1]);
+	close(control);
+	while (read(gate[0], &byte, 1) < 0 && errno == EINTR)
+		;
+	close(gate[0]);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (!calls_filter()) {
+		perror("crasher: filter");
+		_exit(126);
+	}
+	execvp(arguments[0], arguments);
+	perror(arguments[0]);
+	_exit(127);
+}
+
+int
+main(int argc, char **argv)
+{
+	enum { OPTIONS = PTRACE_O_TRACESECCOMP | PTRACE_O_TRACEFORK |
+		    PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
+		    PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL };
+	struct signalfd_siginfo told;
+	struct pollfd p[2];
+	sigset_t children;
+
+	if (argc < 3) {
+		fprintf(stderr, "usage: crasher FD COMMAND [ARGUMENT...]\n");
+		return 2;
+	}
+	control = atoi(argv[1]);
+	sigemptyset(&children);
+	sigaddset(&children, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &children, NULL);
+	start(argv + 2);
+	if (ptrace(PTRACE_SEIZE, command, NULL, OPTIONS) != 0) {
+		perror("crasher: PTRACE_SEIZE");
+		return 2;
+	}
+	p[0] = (struct pollfd){ .fd = control, .events = POLLIN };
+	p[1] = (struct pollfd){ .fd = signalfd(-1, &children, SFD_CLOEXEC),
+		.events = POLLIN };
+	while (poll(p, 2, -1) >= 0 || errno == EINTR) {
+		if (p[1].revents != 0)
+			(void)!read(p[1].fd, &told, sizeof(told));
+		look();
+		if (p[0].revents != 0 && !read_control())
+			break;
+	}
+	return 0;
+}
