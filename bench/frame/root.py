@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""The private root of a peer: Debian's packages of it, unpacked into a folder
-of their own and seen by its processes alone, never installed on the machine.
+"""A peer in a private root: Debian's packages of it, unpacked into a folder of
+their own and seen by its processes alone, never installed on the machine.
 
 fetch() downloads packages, with all they need and this machine lacks, through
 apt-get below the build folder (BENCH_PEERS names another place), and unpacks
@@ -12,22 +12,20 @@ a namespace of mounts and one of processes: stop() ends all of them, whatever
 they have started, and so does the end of the bench. The network is the
 machine's, for the load comes through it.
 
-What may be missing is named: Unavailable says why.
+Housed is a Peer that lives so. What may be missing is named: Unavailable says
+why.
 """
 import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
+import tempfile
 import time
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-PEERS = pathlib.Path(os.environ.get("BENCH_PEERS",
-                                    TOP / "build-bench/peers")).resolve()
-
-
-class Unavailable(Exception):
-    """This peer cannot be had here; the text says why."""
+from . import LOAD, PEERS
+from .peer import Peer, Unavailable
 
 
 def last_line(text):
@@ -97,6 +95,9 @@ USERS = {"root": (0, 0), "daemon": (1, 1), "bin": (2, 2), "sys": (3, 3),
          "mail": (8, 8), "nobody": (65534, 65534)}
 GROUPS = {"tty": 5, "adm": 4, "shadow": 42, "nogroup": 65534}
 
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
+               "LANG": "C"}
+
 # The first process inside: it makes the mounts, says so, and takes over
 # children that lost their parents. Their ends are ignored, so that the kernel
 # clears them away: a server with a process for each message leaves thousands.
@@ -122,17 +123,12 @@ class Root:
     """One private root, in a folder that must be on the measured disk.
 
     users: {name: uid} further users, each with the group of its name;
-    groups: {name: gid} further groups. enter: called in each process that is
-    started, before it becomes the peer's, to put it into a control group.
-    log_sink: that program of bench/load, for a peer that logs through /dev/log;
-    the lines are in var/log/syslog."""
+    groups: {name: gid} further groups."""
 
-    def __init__(self, folder, tree, users=(), groups=(), enter=None,
-                 log_sink=None):
+    def __init__(self, folder, tree, users=(), groups=()):
         self.path = pathlib.Path(folder)
         self.tree = pathlib.Path(tree)
-        self.enter = enter
-        self.keeper = self.logger = None
+        self.keeper = None
         self.first = None
         for name in ("usr", "etc", "var", "tmp", "run", "dev", "proc", "root",
                      "home", "srv"):
@@ -147,8 +143,6 @@ class Root:
                                      dict(users).items()}}, dict(groups))
         self.make_var()
         self.make_mounts()
-        if log_sink is not None:
-            self.take_log(log_sink)
 
     def make_etc(self):
         etc = self.path / "etc"
@@ -197,7 +191,7 @@ class Root:
         if os.geteuid() != 0:
             raise Unavailable("a private root needs root's rights")
         self.keeper = subprocess.Popen(
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child",
+            ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child",
              "--propagation", "private", "sh", "-c", INSIDE, self.path,
              self.tree], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True)
@@ -210,15 +204,6 @@ class Root:
         self.first = int(pathlib.Path(
             f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
         self.space = os.readlink(f"/proc/{self.first}/ns/pid")
-
-    def take_log(self, program):
-        self.logger = subprocess.Popen(
-            [program, f"/proc/{self.first}/root/dev/log",
-             self.inside("var/log/syslog")], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, text=True, preexec_fn=self.enter)
-        if self.logger.stdout.readline() != "ready\n":
-            self.stop()
-            raise Unavailable(f"{program} does not take its log")
 
     # files
 
@@ -248,38 +233,18 @@ class Root:
         return ["nsenter", "-t", str(self.first), "--mount", "--pid",
                 "--root", "--wd", "--", *map(str, argv)]
 
-    def options(self, more):
-        return {"preexec_fn": self.enter, "env": {
-            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
-            "LANG": "C"}, "stdin": subprocess.DEVNULL, **more}
-
     def run(self, argv, check=True, **more):
-        """A command inside, to its end; its output is in the result."""
-        options = self.options({"capture_output": True, "text": True, **more})
-        if "input" in more:
-            del options["stdin"]
-        done = subprocess.run(self.within(argv), **options)
+        """A command inside, to its end, that is no part of what is measured;
+        its output is in the result."""
+        if "input" not in more:
+            more["stdin"] = subprocess.DEVNULL
+        done = subprocess.run(self.within(argv), capture_output=True,
+                              text=True, env=ENVIRONMENT, **more)
         if check and done.returncode != 0:
             raise RuntimeError(
                 f"{' '.join(map(str, argv))}: status {done.returncode}: "
                 + (done.stderr or done.stdout or "")[-2000:])
         return done
-
-    def start(self, argv, **more):
-        """A program inside that stays in the foreground; its output goes to
-        var/log/output. Its process id as we see it."""
-        out = open(self.inside("var/log/output"), "ab")
-        with out:
-            process = subprocess.Popen(self.within(argv), **self.options(
-                {"stdout": out, "stderr": out, **more}))
-        deadline = time.monotonic() + 5
-        while process.poll() is None and time.monotonic() < deadline:
-            text = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}"
-                                "/children").read_text().split()
-            if text:
-                return int(text[0])
-            time.sleep(0.002)
-        raise RuntimeError(f"{argv[0]}: {self.output()}")
 
     def output(self):
         """The end of what its programs said, for a message of ours."""
@@ -311,11 +276,6 @@ class Root:
         """Ends all processes inside, and the mounts with them."""
         if self.keeper is None:
             return
-        if self.logger is not None:
-            self.logger.kill()
-            self.logger.wait()
-            self.logger.stdout.close()
-            self.logger = None
         self.keeper.kill()  # its child is the first process of the others
         self.keeper.wait()
         self.keeper.stdout.close()
@@ -325,8 +285,94 @@ class Root:
         while self.pids() and time.monotonic() < deadline:
             time.sleep(0.01)
 
-    def __enter__(self):
-        return self
 
-    def __exit__(self, *exception):
-        self.stop()
+class Housed(Peer):
+    """A peer whose home is a private root, which is site.root.
+
+    packages  Debian's, the first one's version is the peer's
+    users     {name: uid} that the packages want, beside "vmail" (VMAIL)
+    syslog    whether it logs through /dev/log: bench/load/log_sink takes that,
+              in the peer's control group, into var/log/syslog
+
+    Mailboxes, where they are Maildirs, are in var/mail/DOMAIN/userN."""
+
+    packages = ()
+    users = {}
+    groups = {}
+    syslog = False
+    logger = None
+    VMAIL = 5000
+
+    def install(self):
+        self.tree = fetch(self.name, self.packages)
+        with tempfile.TemporaryDirectory(prefix="bench-root-") as trial:
+            Root(trial, self.tree).stop()
+        return self.tree
+
+    def version(self):
+        return version(self.name, self.packages[0])
+
+    def configure(self, site):
+        self.home = Root(site.root, self.tree,
+                         {**self.users, "vmail": self.VMAIL}, self.groups)
+        try:
+            self.home.mkdir(f"var/mail/{site.domain}",
+                            owner=(self.VMAIL, self.VMAIL))
+            if self.syslog:
+                self.take_log()
+            self.furnish(site)
+        except BaseException:
+            self.end()
+            raise
+
+    def furnish(self, site):
+        """Writes the configuration into self.home and chooses the ports."""
+        raise NotImplementedError
+
+    def take_log(self):
+        sink = self.launch(
+            [LOAD / "log_sink", f"/proc/{self.home.first}/root/dev/log",
+             self.home.inside("var/log/syslog")], wait=False,
+            stdout=subprocess.PIPE)
+        with sink.stdout:
+            if sink.stdout.readline() != b"ready\n":
+                raise RuntimeError(f"{self.name}: nobody takes its log")
+        self.logger = sink
+
+    def inside(self, argv, wait=True):
+        """launch() in the root; what it says goes to var/log/output."""
+        with open(self.home.inside("var/log/output"), "ab") as out:
+            return self.launch(self.home.within(argv), wait, env=ENVIRONMENT,
+                               stdout=out, stderr=out)
+
+    def terminate(self, process):
+        """Asks a program that inside() started without waiting to end, and
+        waits until it has: nsenter's own signals do not reach it."""
+        for pid in self.group.pids():
+            try:
+                text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+                if int(text.rpartition(")")[2].split()[1]) == process.pid:
+                    os.kill(pid, signal.SIGTERM)
+            except OSError:
+                continue
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            pass  # the end of its root ends it
+
+    def up(self, *names):
+        """wait_ports(), with what the server said where it fails."""
+        try:
+            self.wait_ports(*names)
+        except RuntimeError as e:
+            raise RuntimeError(f"{e}; it said: {self.home.output()}") from None
+
+    def stop(self):
+        self.home.stop()
+        if self.logger is not None:
+            self.logger.kill()
+            self.logger.wait()
+            self.logger = None
+
+    def maildir(self, number):
+        return self.site.root / f"var/mail/{self.site.domain}/user{number}"

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: ISC
+"""Debian's OpenSMTPD, in a private root.
+
+Its defaults but for limits, which are raised so that none is met; mailboxes
+are Maildirs, written by its own mail.maildir as one user. The queue is in
+files, not compressed, not encrypted; OpenSMTPD flushes each file of it and what
+it delivers. It logs through /dev/log.
+
+No TLS: with Debian 12's OpenSSL 3 the private key's process of this version
+fails in each handshake ("EVP lib", with RSA and with elliptic keys, in TLS 1.2
+and 1.3), so there is nothing to measure.
+"""
+import os
+import shutil
+
+from frame.root import Housed
+from posthaste import free_port
+
+CONFIGURATION = """\
+table mailboxes file:/etc/smtpd.mailboxes
+smtp max-message-size {size_limit}
+smtp limit max-mails 1000000
+smtp limit max-rcpt 100000
+listen on 127.0.0.1 port {smtp}
+action "maildir" maildir "/var/mail/{domain}/%{{dest.user}}" user vmail virtual <mailboxes>
+action "elsewhere" relay host "smtp://127.0.0.1:{sink}"
+match from any for domain "{domain}" action "maildir"
+match from any for domain "{relay_domain}" action "elsewhere"
+"""
+# what a package makes setgid when it is installed
+COMMANDS = "srv/bin"
+USER, QUEUE = 5001, 5002
+
+
+class Server(Housed):
+    name = "opensmtpd"
+    about = "defaults, limits raised; queue in files"
+    can = frozenset(("smtp", "relay", "sendmail", "backlog"))
+    packages = ("opensmtpd",)
+    users = {"opensmtpd": USER, "opensmtpq": QUEUE}
+    syslog = True
+
+    def furnish(self, site):
+        home = self.home
+        self.ports = {"smtp": free_port()}
+        home.write("etc/smtpd.mailboxes", "".join(
+            f"{site.mailbox(n)} vmail\n" for n in range(site.users)))
+        home.write("etc/smtpd.conf", CONFIGURATION.format(
+            **self.ports, size_limit=site.size_limit, domain=site.domain,
+            relay_domain=site.relay_domain, sink=site.sink))
+        home.mkdir("var/spool/smtpd", 0o711)
+        home.mkdir(COMMANDS)
+        for name in ("smtpctl", "sendmail"):
+            there = home.inside(f"{COMMANDS}/{name}")
+            shutil.copyfile(self.tree / "usr/sbin/smtpctl", there)
+            os.chown(there, 0, QUEUE)
+            os.chmod(there, 0o2755)
+
+    def start(self):
+        self.daemon = self.inside(["smtpd", "-F"], wait=False)
+        self.up()
+
+    def stop(self):
+        self.terminate(self.daemon)
+        super().stop()
+
+    def queued(self):
+        return len(self.home.run([f"/{COMMANDS}/smtpctl", "show",
+                                  "queue"]).stdout.splitlines())
+
+    def command(self, name, *arguments):
+        argv = {"sendmail": [f"/{COMMANDS}/sendmail", *arguments],
+                "mailq": [f"/{COMMANDS}/smtpctl", "show", "queue"],
+                "flush": [f"/{COMMANDS}/smtpctl", "schedule", "all"]}[name]
+        return self.home.within(argv), {"PATH": "/usr/sbin:/usr/bin"}
