@@ -3,6 +3,7 @@ libposthaste_a_SOURCES += \
 	lib/base/base64.c lib/base/base64.h \
 	lib/base/buf.c lib/base/buf.h \
 	lib/base/clock.c lib/base/clock.h \
+	lib/base/compat_sanitizer.c lib/base/compat_sanitizer.h \
 	lib/base/ensure.c lib/base/ensure.h \
 	lib/base/fdio.c lib/base/fdio.h \
 	lib/base/hash_table.h lib/base/keyed_hash.c lib/base/keyed_hash.h \
@@ -24,3 +25,7 @@ check_PROGRAMS += tests/unit/lib/base/mem_test
 TESTS += tests/unit/lib/base/mem_test
 tests_unit_lib_base_mem_test_SOURCES = tests/unit/lib/base/mem_test.c
 tests_unit_lib_base_mem_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/fuzz/base64_fuzz
+TESTS += tests/fuzz/base64_fuzz
+tests_fuzz_base64_fuzz_SOURCES = tests/fuzz/base64_fuzz.c tests/fuzz/replay.c

@@ -193,6 +193,13 @@ tell_where(int number, const siginfo_t *info, uintptr_t place)
 	end(&l);
 }
 
+/* Whatever lies there, what AddressSanitizer has put between it too. */
+__attribute__((no_sanitize_address, noinline)) static uintptr_t
+word_at(const volatile uintptr_t *place)
+{
+	return *place;
+}
+
 /* Of a jump to nowhere these alone say where it came from. */
 static void
 tell_callers(int number, uintptr_t stack)
@@ -207,7 +214,7 @@ tell_callers(int number, uintptr_t stack)
 	if (sigsetjmp(crash.unreadable, 0) == 0) {
 		crash.reading = 1;
 		for (size_t i = 0; i < WORDS && found < CALLERS; i++) {
-			uintptr_t value = word[i];
+			uintptr_t value = word_at(&word[i]);
 
 			if (object_at(value) == NULL)
 				continue;

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "lib/base/compat_sanitizer.h"
 #include "lib/base/ensure.h"
 #include "lib/log/log.h"
 #include "lib/log/log_crash.h"
@@ -31,6 +32,7 @@ void
 log_output_pipe(int fd)
 {
 	output.fd = fd;
+	sanitizer_report_to(fd);
 }
 
 void

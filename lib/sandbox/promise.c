@@ -18,19 +18,13 @@
 #include <unistd.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/compat_sanitizer.h"
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/base/span.h"
 #include "lib/log/log.h"
 #include "lib/sandbox/internal.h"
-
-/* The leak checker traces its own process at the end: no filter then. */
-#if defined(__SANITIZE_ADDRESS__)
-enum { SANITIZED = true };
-#else
-enum { SANITIZED = false };
-#endif
 
 #define CALL(name) SCMP_SYS(name)
 enum { END_OF_CALLS = -100000 };

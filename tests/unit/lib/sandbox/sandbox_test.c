@@ -28,6 +28,7 @@
 
 #include <cmocka.h>
 
+#include "lib/base/compat_sanitizer.h"
 #include "lib/base/span.h"
 #include "lib/service/programs.h"
 
@@ -479,6 +480,8 @@ static void
 promises_hold(void **state)
 {
 	(void)state;
+	if (SANITIZED)
+		skip();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		int status;
 
@@ -520,6 +523,8 @@ an_intruders_calls_end_the_process(void **state)
 	int status;
 
 	(void)state;
+	if (SANITIZED)
+		skip();
 	status = status_of_child("io files-write net-connect", start_shell);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
 	status = status_of_child("io", trace);
