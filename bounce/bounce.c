@@ -390,7 +390,8 @@ read_templates(struct conf *c)
 		return;
 	if (fd == -1 || fd_read_whole(fd, &text) == -1)
 		log_warning("bounce_template_file %s: %m", path);
-	else if (!template_parse(buf_span(&text), c, words, &error))
+	else if (!template_parse(buf_span(&text), c, arena_new(), words,
+		     &error))
 		log_warning("bounce_template_file %s: %s", path,
 		    buf_text(&error));
 	fd_close(&fd);

@@ -14,3 +14,12 @@ tests_unit_bounce_compose_test_LDADD = $(LDADD) -lcmocka
 tests_unit_bounce_template_test_SOURCES = tests/unit/bounce/template_test.c \
 	bounce/template.c bounce/template.h
 tests_unit_bounce_template_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/fuzz/report_fuzz
+TESTS += tests/fuzz/report_fuzz
+tests_fuzz_report_fuzz_SOURCES = tests/fuzz/report_fuzz.c tests/fuzz/replay.c \
+	bounce/compose.c bounce/compose.h
+check_PROGRAMS += tests/fuzz/bounce_template_fuzz
+TESTS += tests/fuzz/bounce_template_fuzz
+tests_fuzz_bounce_template_fuzz_SOURCES = tests/fuzz/bounce_template_fuzz.c tests/fuzz/replay.c \
+	bounce/template.c bounce/template.h

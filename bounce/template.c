@@ -8,6 +8,12 @@
 
 enum { TEXT_MAX = 65536 };
 
+/* Whose words they are. */
+struct site {
+	struct conf *conf;
+	struct arena *arena; /* for what is found */
+};
+
 static const char *const template_names[COMPOSE_KINDS] = {
 	[COMPOSE_FAILURE] = "failure_template",
 	[COMPOSE_DELAY] = "delay_template",
@@ -121,7 +127,7 @@ expand(struct conf *c, struct span line, struct buf *out)
 }
 
 static bool
-take_header(struct conf *c, struct span line, struct compose_words *w)
+take_header(const struct site *site, struct span line, struct compose_words *w)
 {
 	const struct {
 		const char *name;
@@ -136,9 +142,11 @@ take_header(struct conf *c, struct span line, struct compose_words *w)
 	for (size_t i = 0; i < 4 && colon < line.n; i++) {
 		if (!span_is_nocase(name, headers[i].name))
 			continue;
-		if (!expand(c, span_trim(span_skip(line, colon + 1)), &value))
+		if (!expand(site->conf, span_trim(span_skip(line, colon + 1)),
+			&value) ||
+		    value.overflow)
 			break;
-		*headers[i].to = mem_text(buf_text(&value));
+		*headers[i].to = arena_text(site->arena, buf_text(&value));
 		buf_fini(&value);
 		return true;
 	}
@@ -146,35 +154,45 @@ take_header(struct conf *c, struct span line, struct compose_words *w)
 	return false;
 }
 
-/* The lines of one template up to its end mark. */
-static bool
-take_template(struct conf *c, struct span *rest, struct span end, int *line,
-    struct compose_words *w, struct buf *error)
+/* The lines of one template up to its end mark; NULL, or what is wrong. */
+static const char *
+take_lines(const struct site *site, struct span *rest, struct span end,
+    int *line, struct compose_words *w, struct buf *text)
 {
-	struct buf text = BUF_INIT(TEXT_MAX);
 	bool header = true;
 	struct span s;
 
 	while (span_cut(rest, "\n", false, &s)) {
 		++*line;
-		if (span_equal(span_trim(s), end)) {
-			w->text = mem_text(buf_text(&text));
-			buf_fini(&text);
-			return true;
-		}
+		if (span_equal(span_trim(s), end))
+			return NULL;
 		if (header && span_trim(s).n == 0) {
 			header = false;
 		} else if (header) {
-			if (!take_header(c, s, w))
-				return wrong(error, *line, "bad header");
+			if (!take_header(site, s, w))
+				return "bad header";
 		} else {
-			if (!expand(c, s, &text))
-				return wrong(error, *line, "bad $name");
-			buf_add_text(&text, "\r\n");
+			if (!expand(site->conf, s, text))
+				return "bad $name";
+			buf_add_text(text, "\r\n");
 		}
 	}
+	return "template without an end";
+}
+
+static bool
+take_template(const struct site *site, struct span *rest, struct span end,
+    int *line, struct compose_words *w, struct buf *error)
+{
+	struct buf text = BUF_INIT(TEXT_MAX);
+	const char *problem = take_lines(site, rest, end, line, w, &text);
+
+	if (problem == NULL && text.overflow)
+		problem = "template is too long";
+	if (problem == NULL)
+		w->text = arena_text(site->arena, buf_text(&text));
 	buf_fini(&text);
-	return wrong(error, *line, "template without an end");
+	return problem == NULL || wrong(error, *line, problem);
 }
 
 /* "failure_template = <<EOF" */
@@ -197,9 +215,10 @@ parse_opening(struct span s, enum compose_kind *kind, struct span *end)
 }
 
 bool
-template_parse(struct span text, struct conf *c,
+template_parse(struct span text, struct conf *c, struct arena *a,
     struct compose_words words[COMPOSE_KINDS], struct buf *error)
 {
+	const struct site site = { c, a };
 	struct compose_words found[COMPOSE_KINDS];
 	enum compose_kind kind;
 	struct span s, end;
@@ -212,7 +231,8 @@ template_parse(struct span text, struct conf *c,
 			continue;
 		if (!parse_opening(s, &kind, &end))
 			return wrong(error, line, "not NAME_template = <<END");
-		if (!take_template(c, &text, end, &line, &found[kind], error))
+		if (!take_template(&site, &text, end, &line, &found[kind],
+			error))
 			return false;
 	}
 	memcpy(words, found, sizeof(found));

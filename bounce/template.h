@@ -23,14 +23,15 @@
 #include <stdbool.h>
 #include "bounce/compose.h"
 #include "lib/base/buf.h"
+#include "lib/base/mem.h"
 #include "lib/conf/conf.h"
 
 /*
  * Replaces, in "words" (one for each compose_kind), what the file's text
- * defines. Texts live as long as the process. False, with a line in *error,
+ * defines, with texts in the arena. False, with a line in *error,
  * when it is malformed: then nothing was replaced.
  */
-bool template_parse(struct span text, struct conf *c,
+bool template_parse(struct span text, struct conf *c, struct arena *a,
     struct compose_words words[COMPOSE_KINDS], struct buf *error);
 
 #endif

@@ -37,3 +37,10 @@ TESTS += tests/unit/cleanup/submitter_test
 tests_unit_cleanup_submitter_test_SOURCES = \
 	tests/unit/cleanup/submitter_test.c cleanup/submitter.c
 tests_unit_cleanup_submitter_test_LDADD = $(LDADD) -lcmocka
+
+# ask_lookup.c is played by the target
+check_PROGRAMS += tests/fuzz/header_pass_fuzz
+TESTS += tests/fuzz/header_pass_fuzz
+tests_fuzz_header_pass_fuzz_SOURCES = tests/fuzz/header_pass_fuzz.c tests/fuzz/replay.c \
+	cleanup/header_pass.c cleanup/header_rewrite.c cleanup/line_ends.c \
+	cleanup/recipient_set.c cleanup/settings.c

@@ -10,3 +10,8 @@ tests_unit_keyd_keyring_test_LDADD = $(LDADD) -lcmocka
 
 daemon_PROGRAMS += keyd/keyd
 keyd_keyd_SOURCES = keyd/keyd.c $(keyring_sources)
+
+check_PROGRAMS += tests/fuzz/signable_fuzz
+TESTS += tests/fuzz/signable_fuzz
+tests_fuzz_signable_fuzz_SOURCES = tests/fuzz/signable_fuzz.c tests/fuzz/replay.c \
+	keyd/signable.c keyd/signable.h

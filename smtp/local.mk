@@ -27,3 +27,8 @@ tests_unit_smtp_header_stream_test_SOURCES = \
 tests_unit_smtp_header_stream_test_LDADD = $(LDADD) -lcmocka
 tests_unit_smtp_hosts_test_SOURCES = tests/unit/smtp/hosts_test.c $(smtp_parts)
 tests_unit_smtp_hosts_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/fuzz/smtp_reply_fuzz
+TESTS += tests/fuzz/smtp_reply_fuzz
+tests_fuzz_smtp_reply_fuzz_SOURCES = tests/fuzz/smtp_reply_fuzz.c tests/fuzz/replay.c \
+	$(smtp_parts)

@@ -63,3 +63,8 @@ check_PROGRAMS += tests/fuzz/attributes_fuzz
 TESTS += tests/fuzz/attributes_fuzz
 tests_fuzz_attributes_fuzz_SOURCES = tests/fuzz/attributes_fuzz.c \
 	tests/fuzz/replay.c
+check_PROGRAMS += tests/fuzz/smtpd_session_fuzz
+TESTS += tests/fuzz/smtpd_session_fuzz
+tests_fuzz_smtpd_session_fuzz_SOURCES = tests/fuzz/smtpd_session_fuzz.c tests/fuzz/replay.c \
+	tests/unit/smtpd/fake_services.c tests/unit/smtpd/fake_services.h \
+	$(smtpd_parts)

@@ -17,6 +17,7 @@
 
 FUZZ_SECONDS = 10
 FUZZ_CLANG = clang
+FUZZ_VERBOSITY = 0
 
 # The library is compiled once for all fuzzers; make fuzz-STEM runs one.
 fuzz_stems = $(patsubst tests/fuzz/%_fuzz,%,$(filter tests/fuzz/%_fuzz,$(check_PROGRAMS:$(EXEEXT)=)))
@@ -27,20 +28,31 @@ FUZZ_COMPILE = $(FUZZ_CLANG) -g -O1 -std=gnu11 $(DEFS) $(AM_CPPFLAGS) \
 	$(SECCOMP_CFLAGS) $(IDN2_CFLAGS) $(LMDB_CFLAGS)
 
 .SECONDARY: $(fuzz_objects)
-.PHONY: fuzz check-scenario
+.PHONY: fuzz fuzz-objects check-scenario
 fuzz: $(addprefix fuzz-,$(fuzz_stems))
+fuzz-objects: $(fuzz_objects)
 
 fuzz/obj/%.o: $(srcdir)/%.c
 	@mkdir -p $(@D)
-	@$(FUZZ_COMPILE) -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
+	@$(FUZZ_COMPILE) -fsanitize=fuzzer-no-link,address,undefined \
+		-fno-sanitize-recover=all -c -o $@ $<
 
-fuzz-%: $(fuzz_objects)
+# What a run finds goes to fuzz/found-STEM-*; what it learned stays in
+# fuzz/STEM for the next. The words are those of the .def tables.
+check_PROGRAMS += tests/fuzz/words
+tests_fuzz_words_SOURCES = tests/fuzz/words.c
+
+fuzz-%: $(fuzz_objects) tests/fuzz/words
 	@mkdir -p fuzz/$*
+	@tests/fuzz/words $* > fuzz/$*.dict
 	@$(FUZZ_COMPILE) -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all \
 		-o fuzz/$*_fuzz $(addprefix $(srcdir)/,$(fuzz_sources)) \
 		$(fuzz_objects) $(LDADD:libposthaste.a=)
-	fuzz/$*_fuzz -max_total_time=$(FUZZ_SECONDS) fuzz/$* \
-		$(srcdir)/tests/fuzz/corpus/$*
+	fuzz/$*_fuzz -max_total_time=$(FUZZ_SECONDS) -dict=fuzz/$*.dict \
+		-artifact_prefix=fuzz/found-$*- -timeout=25 \
+		-rss_limit_mb=2048 -verbosity=$(FUZZ_VERBOSITY) \
+		-print_final_stats=1 fuzz/$* $(srcdir)/tests/fuzz/corpus/$*
 
 EXTRA_DIST += tests/ATTACKS.md tests/fuzz/corpus tests/scenario tests/corpus
 

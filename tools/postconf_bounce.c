@@ -102,7 +102,7 @@ parse(struct postconf *p, const char *path, struct span text,
 {
 	struct buf error = BUF_INIT(4096);
 
-	if (!template_parse(text, p->conf, words, &error))
+	if (!template_parse(text, p->conf, arena_new(), words, &error))
 		fatal_status(1, "%s: %s", path, buf_text(&error));
 	buf_fini(&error);
 }

@@ -47,3 +47,7 @@ tests_unit_lib_imap_imap_set_test_SOURCES = \
 tests_unit_lib_imap_imap_set_test_LDADD = $(LDADD) -lcmocka
 tests_fuzz_imap_set_fuzz_SOURCES = tests/fuzz/imap_set_fuzz.c \
 	tests/fuzz/replay.c
+
+check_PROGRAMS += tests/fuzz/dates_fuzz
+TESTS += tests/fuzz/dates_fuzz
+tests_fuzz_dates_fuzz_SOURCES = tests/fuzz/dates_fuzz.c tests/fuzz/replay.c

@@ -258,3 +258,7 @@ check_PROGRAMS += tests/fuzz/mbox_text_fuzz
 TESTS += tests/fuzz/mbox_text_fuzz
 tests_fuzz_mbox_text_fuzz_SOURCES = tests/fuzz/mbox_text_fuzz.c \
 	tests/fuzz/replay.c
+
+check_PROGRAMS += tests/fuzz/namespace_settings_fuzz
+TESTS += tests/fuzz/namespace_settings_fuzz
+tests_fuzz_namespace_settings_fuzz_SOURCES = tests/fuzz/namespace_settings_fuzz.c tests/fuzz/replay.c

@@ -13,6 +13,7 @@
 #include "bounce/template.h"
 
 static struct conf *conf;
+static struct arena *arena;
 
 static int
 set_up(void **state)
@@ -33,6 +34,7 @@ set_up(void **state)
 	      "delay_warning_time = 90m\n",
 	    f);
 	fclose(f);
+	arena = arena_new();
 	conf = conf_read(dir, &errors, NULL);
 	unlink(path);
 	rmdir(dir);
@@ -45,6 +47,7 @@ tear_down(void **state)
 {
 	(void)state;
 	conf_free(&conf);
+	arena_free(&arena);
 	return 0;
 }
 
@@ -72,7 +75,7 @@ takes_postfix_templates(void **state)
 	struct buf error = BUF_INIT(256);
 
 	(void)state;
-	if (!template_parse(span_of(text), conf, w, &error))
+	if (!template_parse(span_of(text), conf, arena, w, &error))
 		fail_msg("%s", buf_text(&error));
 	assert_string_equal(w[COMPOSE_FAILURE].charset, "utf-8");
 	assert_string_equal(w[COMPOSE_FAILURE].from, "Post at mx.test");
@@ -113,8 +116,8 @@ refuses_whole_what_is_wrong_in_part(void **state)
 		struct compose_words w[COMPOSE_KINDS] = { 0 };
 		struct buf error = BUF_INIT(256);
 
-		assert_false(
-		    template_parse(span_of(rows[i].text), conf, w, &error));
+		assert_false(template_parse(span_of(rows[i].text), conf, arena,
+		    w, &error));
 		assert_memory_equal(buf_text(&error), rows[i].error,
 		    strlen(rows[i].error));
 		assert_null(w[COMPOSE_FAILURE].subject);
