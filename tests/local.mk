@@ -28,9 +28,8 @@ FUZZ_COMPILE = $(FUZZ_CLANG) -g -O1 -std=gnu11 $(DEFS) $(AM_CPPFLAGS) \
 	$(SECCOMP_CFLAGS) $(IDN2_CFLAGS) $(LMDB_CFLAGS)
 
 .SECONDARY: $(fuzz_objects)
-.PHONY: fuzz fuzz-objects check-scenario
+.PHONY: fuzz
 fuzz: $(addprefix fuzz-,$(fuzz_stems))
-fuzz-objects: $(fuzz_objects)
 
 fuzz/obj/%.o: $(srcdir)/%.c
 	@mkdir -p $(@D)
@@ -42,13 +41,18 @@ fuzz/obj/%.o: $(srcdir)/%.c
 check_PROGRAMS += tests/fuzz/words
 tests_fuzz_words_SOURCES = tests/fuzz/words.c
 
-fuzz-%: $(fuzz_objects) tests/fuzz/words
+# an archive, so that a target may play a part of the library itself
+fuzz/libfuzzed.a: $(fuzz_objects)
+	@rm -f $@
+	@$(AR) cr $@ $(fuzz_objects)
+
+fuzz-%: fuzz/libfuzzed.a tests/fuzz/words
 	@mkdir -p fuzz/$*
 	@tests/fuzz/words $* > fuzz/$*.dict
 	@$(FUZZ_COMPILE) -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=all \
 		-o fuzz/$*_fuzz $(addprefix $(srcdir)/,$(fuzz_sources)) \
-		$(fuzz_objects) $(LDADD:libposthaste.a=)
+		$(LDADD:libposthaste.a=fuzz/libfuzzed.a)
 	fuzz/$*_fuzz -max_total_time=$(FUZZ_SECONDS) -dict=fuzz/$*.dict \
 		-artifact_prefix=fuzz/found-$*- -timeout=25 \
 		-rss_limit_mb=2048 -verbosity=$(FUZZ_VERBOSITY) \

@@ -127,7 +127,9 @@ unread(const struct stream *s)
 static const char *
 unread_bytes(const struct stream *s)
 {
-	return (s->in != NULL ? s->in : s->parked) + s->in_start;
+	const char *bytes = s->in != NULL ? s->in : s->parked;
+
+	return bytes == NULL ? NULL : bytes + s->in_start;
 }
 
 /* Before a wait: a small rest moves to the heap, the buffer to the pool. */
