@@ -34,6 +34,7 @@ smtpd_parts = \
 	smtpd/submission.c smtpd/submission.h \
 	smtpd/verb.c smtpd/verb.h \
 	smtpd/verbs.def \
+	smtpd/whose_headers.c smtpd/whose_headers.h \
 	smtpd/xclient.c \
 	smtpd/xforward.c smtpd/xforward.h
 

@@ -7,9 +7,10 @@
 #include "smtpd/esmtp.h"
 #include "smtpd/limits.h"
 #include "smtpd/session.h"
+#include "smtpd/whose_headers.h"
 
 static void
-begin(struct session *s, const struct esmtp_mail *m)
+begin(struct session *s, const struct esmtp_mail *m, bool ours)
 {
 	struct transaction *t;
 
@@ -20,6 +21,7 @@ begin(struct session *s, const struct esmtp_mail *m)
 	t->ret = m->ret;
 	t->body = m->body;
 	t->smtputf8 = m->smtputf8;
+	t->ours = ours;
 	t->size = m->has_size ? m->size : 0;
 	session_state(s, STATE_SENDER);
 	say(s, 250, "2.1.0", "Ok");
@@ -60,6 +62,31 @@ within_rate(struct session *s)
 	return false;
 }
 
+/*
+ * Whose headers they are is known from here on: at the end of data, where a
+ * connection to cleanup is held, nothing is asked. Where it cannot be told, the
+ * client comes again, rather than that its mail goes on in the other form.
+ */
+static bool
+headers_known(struct session *s, bool *ours)
+{
+	enum table_result r = whose_headers_ours(s);
+	struct refusal no = {
+		.code = 451,
+		.dsn = "4.3.0",
+		.text = "Temporary lookup error",
+	};
+
+	*ours = r == TABLE_FOUND;
+	if (r == TABLE_FOUND || r == TABLE_NONE)
+		return true;
+	if (r == TABLE_BROKEN)
+		no = (struct refusal){ 451, "4.3.5",
+			"Server configuration error", false };
+	say_refusal(s, &no, NULL, NULL);
+	return false;
+}
+
 static struct mem_pool parsed = MEM_POOL(struct esmtp_mail);
 
 void
@@ -74,6 +101,7 @@ verb_mail(struct session *s, struct span arguments)
 	};
 	struct esmtp_mail *m = mem_pool_get(&parsed);
 	struct buf reply = BUF_INIT(REPLY_LINE_MAX);
+	bool ours;
 
 	if (!esmtp_parse_mail(arguments, &rules, m, &reply)) {
 		if (rules.size_limit > 0 && m->size > rules.size_limit)
@@ -83,8 +111,9 @@ verb_mail(struct session *s, struct span arguments)
 			    m->sender, s->esmtp ? "ESMTP" : "SMTP",
 			    s->helo != NULL ? s->helo : "");
 		say_bad_path(s, arguments, buf_text(&reply));
-	} else if (within_rate(s) && allowed(s, m->sender)) {
-		begin(s, m);
+	} else if (within_rate(s) && allowed(s, m->sender) &&
+	    headers_known(s, &ours)) {
+		begin(s, m, ours);
 	}
 	buf_fini(&reply);
 	mem_pool_put(&parsed, m);

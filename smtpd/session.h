@@ -60,6 +60,7 @@ struct transaction {
 	unsigned int ret;
 	unsigned int body;
 	bool smtputf8;
+	bool ours; /* local_header_rewrite_clients has the client */
 	uint64_t size; /* as announced, 0: not known */
 	struct recipient *recipients;
 	size_t count;

@@ -14,8 +14,6 @@
 #include "lib/mail/received.h"
 #include "lib/net/stream_pool.h"
 #include "lib/task/task.h"
-#include "smtpd/ask.h"
-#include "smtpd/restriction.h"
 #include "smtpd/scratch.h"
 #include "smtpd/xforward.h"
 
@@ -186,49 +184,6 @@ recipients(const struct transaction *t, struct ipc_list *list)
 	list->count = n;
 }
 
-static bool
-has_address(const struct session *s, struct span table)
-{
-	char *name = mem_span_text(table);
-	struct span key = span_of(s->client.address_text);
-	struct buf value = BUF_INIT(TABLE_VALUE_MAX);
-	enum table_result r = ask_tables(name, &key, 1, &value);
-
-	if (r != TABLE_FOUND && r != TABLE_NONE)
-		log_warning("local_header_rewrite_clients: %s: %s; headers "
-			    "stay as they are",
-		    name, buf_text(&value));
-	buf_fini(&value);
-	free(name);
-	return r == TABLE_FOUND;
-}
-
-/* Does local_header_rewrite_clients have this client? */
-static bool
-is_ours(struct session *s)
-{
-	static const struct {
-		const char *word;
-		restriction_check *check;
-	} words[] = {
-		{ "permit_inet_interfaces", check_inet_interfaces },
-		{ "permit_mynetworks", check_mynetworks },
-		{ "permit_sasl_authenticated", check_authenticated },
-	};
-	struct span rest = span_of(s->p->local_header_rewrite_clients), word;
-	struct evaluation e = { .s = s, .warn_only = true };
-	bool ours = false;
-
-	while (!ours && conf_list_next(&rest, &word)) {
-		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-			if (span_is_nocase(word, words[i].word))
-				ours = words[i].check(&e, NULL) == PERMIT;
-		if (!ours && span_find(word, ':') < word.n)
-			ours = has_address(s, word);
-	}
-	return ours;
-}
-
 static void
 put_submit(const struct submission *m, struct ipc *c)
 {
@@ -250,7 +205,7 @@ put_submit(const struct submission *m, struct ipc *c)
 		.hold = t->hold,
 		/* since the first recipient: "delay" counts the sending too */
 		.arrival = (uint64_t)queue_id_time(t->queue_id),
-		.trusted = forwarded_trusted(s->forwarded, is_ours(s)),
+		.trusted = forwarded_trusted(s->forwarded, t->ours),
 		.unmapped = s->config->left_out & RECEIVE_UNMAPPED,
 		.unchecked = s->config->left_out & RECEIVE_UNCHECKED,
 		.client = client,
