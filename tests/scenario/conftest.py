@@ -13,6 +13,7 @@ HERE = pathlib.Path(__file__).parent
 sys.path += [str(folder) for folder in HERE.iterdir() if folder.is_dir()]
 sys.path.insert(0, str(HERE))
 
+import costs  # noqa: E402
 from peers import FakeDNS  # noqa: E402
 from posthaste import Instance, crashed  # noqa: E402
 
@@ -22,8 +23,15 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: "test_quickstart" not in item.nodeid)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    costs.begin(item)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
+    if call.when == "teardown":
+        costs.end(item)
     outcome = yield
     report = outcome.get_result()
     if report.when == "call":
@@ -61,6 +69,7 @@ def note_crash(name):
 def pytest_terminal_summary(terminalreporter):
     note_failures(terminalreporter)
     corpus_summary(terminalreporter)
+    costs.summary(terminalreporter)
 
 
 def corpus_summary(terminalreporter):
