@@ -75,3 +75,22 @@ tests_probe_captured_SOURCES = tests/probe/captured.c
 check_PROGRAMS += tests/crash/crasher
 tests_crash_crasher_SOURCES = tests/crash/crasher.c tests/crash/calls.c \
 	tests/crash/calls.h tests/crash/calls.def
+
+# What takes long: tests/deep says what each does. SCENARIOS="smtpd qmgr" is a
+# choice of folders, or of files below tests/scenario; nothing: all.
+.PHONY: check-san check-valgrind coverage check-deep
+check-san coverage check-deep:
+	$(srcdir)/tests/deep $@ $(SCENARIOS)
+
+# Memcheck for the unit tests. Not those that look at their own crash, trace
+# their child, confine themselves or count time: valgrind runs none of that as
+# the machine does.
+VALGRIND = valgrind -q --error-exitcode=99 --leak-check=full \
+	--errors-for-leak-kinds=definite --child-silent-after-fork=yes \
+	--suppressions=$(abs_top_srcdir)/tests/valgrind.supp
+valgrind_not = tests/unit/lib/log/log_test tests/unit/lib/sandbox/% \
+	tests/unit/lib/store/power_cut_test tests/unit/lib/store/%crash_test
+valgrind_tests = $(filter-out $(valgrind_not),$(filter tests/unit/%,$(TESTS)))
+check-valgrind:
+	$(MAKE) check TESTS='$(valgrind_tests)' LOG_COMPILER='$(VALGRIND)'
+EXTRA_DIST += tests/deep tests/coverage.py tests/lint.words tests/valgrind.supp

@@ -159,6 +159,7 @@ open_as_owner(const char *path, const struct session_owner *owner)
 static bool
 cut_off(int *fd)
 {
+	/* older headers know no such mount */
 #ifdef OPEN_TREE_CLONE
 	int mount = (int)syscall(SYS_open_tree, *fd, "",
 	    AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);

@@ -69,6 +69,7 @@ struct meta {
 };
 
 struct entry_head {
+	/* LMDB writes the halves in the machine's order */
 #if BYTE_ORDER == LITTLE_ENDIAN
 	uint16_t low;
 	uint16_t high;

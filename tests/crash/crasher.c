@@ -258,9 +258,11 @@ start(char **arguments)
 int
 main(int argc, char **argv)
 {
-	enum { OPTIONS = PTRACE_O_TRACESECCOMP | PTRACE_O_TRACEFORK |
+	enum {
+		OPTIONS = PTRACE_O_TRACESECCOMP | PTRACE_O_TRACEFORK |
 		    PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
-		    PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL };
+		    PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL
+	};
 	struct signalfd_siginfo told;
 	struct pollfd p[2];
 	sigset_t children;

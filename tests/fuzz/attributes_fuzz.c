@@ -28,7 +28,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct attribute *a = &said.list[i];
 
 		ensure(strlen(a->text) <= ATTRIBUTE_MAX);
-		ensure(!has_control(span_of(a->text)));
+		ensure(!span_has_control(span_of(a->text)));
 		ensure(!a->given || a->unavailable == (a->text[0] == '\0'));
 	}
 	buf_fini(&reply);

@@ -17,7 +17,6 @@
 #include <cmocka.h>
 
 #include "lib/base/clock.h"
-#include "lib/base/compat_sanitizer.h"
 #include "lib/ipc/proto_cleanup.h"
 #include "lib/ipc/proto_deliver.h"
 #include "lib/ipc/proto_master.h"
@@ -545,6 +544,21 @@ in_heap(const unsigned char *what, size_t n)
 	return found;
 }
 
+/* Sanitizers and valgrind keep theirs elsewhere. */
+static bool
+heap_is_plain(void)
+{
+	enum { SIZE = 100 };
+	unsigned char *copy = malloc(SIZE);
+	bool found;
+
+	for (size_t i = 0; i < SIZE; i++)
+		copy[i] = (unsigned char)(i * 41 + 7);
+	found = in_heap(copy, SIZE) > 0;
+	free(copy);
+	return found;
+}
+
 static void
 nothing_is_left_of_what_was_said(void **state)
 {
@@ -554,7 +568,7 @@ nothing_is_left_of_what_was_said(void **state)
 	int fd = open("/dev/null", O_RDONLY);
 
 	(void)state;
-	if (SANITIZED)
+	if (!heap_is_plain())
 		skip();
 	for (size_t i = 0; i < sizeof(words); i++)
 		words[i] = (unsigned char)(i * 37 + 5);

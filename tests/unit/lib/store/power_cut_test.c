@@ -1341,6 +1341,10 @@ static int
 leave(void **state)
 {
 	(void)nftw(disk, drop, 20, FTW_PHYS | FTW_DEPTH);
+	for (int i = 0; i < count; i++)
+		free(events[i].data);
+	for (int i = 0; i < inode_count; i++)
+		free(inodes[i].data);
 	return folder_leave(state);
 }
 
