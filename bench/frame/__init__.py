@@ -5,7 +5,7 @@ import pathlib
 import sys
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "tests/scenario"))
+sys.path.append(str(TOP / "tests/scenario"))  # behind: it has a "peers", too
 # Built and installed by bench/run itself, unless another build is named.
 BUILD = TOP / "build-bench"
 os.environ.setdefault("POSTHASTE_ROOT", str(BUILD / "root"))

@@ -13,6 +13,7 @@ bench/peers/NAME.py has a class Server(Peer). The runner calls, in this order:
 and again from configure() for each set of cases and each round. Everything
 that a peer starts it starts with launch(), so that what it costs is counted.
 """
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -140,7 +141,8 @@ class Peer:
         try:
             self.start()
         except BaseException:
-            self.end()
+            with contextlib.suppress(Exception):
+                self.end()  # the reason is what start() said
             raise
 
     def end(self):
@@ -171,16 +173,16 @@ class Peer:
             counter = measure.Counter(self.site.root, len(self._counters))
             self._counters.append(counter)
             argv = counter.before(argv)
-        options.setdefault("stdin", subprocess.DEVNULL)
-        options.setdefault("stdout", subprocess.DEVNULL)
-        options.setdefault("stderr", subprocess.DEVNULL)
-        process = subprocess.Popen(argv, preexec_fn=self.group.enter,
-                                   **options)
-        if not wait:
-            return process
-        if process.wait() != 0:
-            raise RuntimeError(f"{self.name}: exit {process.returncode}: "
-                               f"{' '.join(argv)}")
+        said = self.site.root / "launch.log"
+        with open(said, "ab") as log:
+            process = subprocess.Popen(
+                argv, preexec_fn=self.group.enter, **{
+                    "stdin": subprocess.DEVNULL, "stdout": log, "stderr": log,
+                    **options})
+        if wait and process.wait() != 0:
+            raise RuntimeError(
+                f"{self.name}: exit {process.returncode}: {' '.join(argv)}: "
+                f"{said.read_text(errors='replace')[-400:].strip()}")
         return process
 
     def counts(self):
