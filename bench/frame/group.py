@@ -7,6 +7,9 @@ Case. run(peer, case) does the work once on a started peer and returns figures:
 in brackets; with "/s" more is better, else less is better. Cases with the same
 site run one after the other on the same instance; each round starts a new one.
 
+A site with sink=True has a sink of ours, peer.sink, to which mail for
+relay_domain goes; a number is a port where nobody listens before the case does.
+
 Costs are not measured by hand: with frame.measure.Over(peer) as over: ...
 then over.each(n) gives processor time of one message, and, in the round that
 counts, system calls, flushes and context switches (the names in
@@ -28,6 +31,7 @@ class Case:
     count: int = 1
     more: dict = dataclasses.field(default_factory=dict)  # the group's own
     counted: bool = True
+    rounds: int = 100   # not more than these, for what takes an hour
     disk: bool = False  # the disk alone writes the same (sessions, size)
     # null(case) -> what our client does against a server that does nothing,
     # by the same names; stands in the table's foot

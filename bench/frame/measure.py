@@ -11,7 +11,6 @@ proportional: a page that n processes share counts for 1/n in each.
 import os
 import pathlib
 import re
-import signal
 import socket
 import subprocess
 import tempfile
@@ -100,10 +99,10 @@ def _counts(pid):
 class Counter:
     """bench/load/count around one command and all that comes of it."""
 
-    def __init__(self, folder, number):
+    def __init__(self):
         # its own folder: a socket's name may have 107 bytes
         self.folder = tempfile.mkdtemp(prefix="bench-count-")
-        self.path = f"{self.folder}/{number}"
+        self.path = f"{self.folder}/s"
 
     def before(self, argv):
         return [str(LOAD / "count"), self.path, *argv]
@@ -162,26 +161,37 @@ class Over:
         return {"cpu (ms)": self.total["cpu"] * 1000 / n}
 
 
-def load(program, *arguments, **options):
+def load(program, *arguments, around=list, **options):
     """Runs one of our load programs; what it prints as {name: value}."""
-    done = subprocess.run([str(LOAD / program), *map(str, arguments)],
-                          capture_output=True, text=True, **options)
+    argv = [str(LOAD / program), *map(str, arguments)]
+    done = subprocess.run(around(argv), capture_output=True, text=True,
+                          **options)
     if done.returncode != 0:
-        raise RuntimeError(f"{program} {' '.join(map(str, arguments))}: "
-                           f"{done.stderr.strip()[-400:]}")
+        raise RuntimeError(f"{' '.join(argv)}: {done.stderr.strip()[-400:]}")
+    return figures(done.stdout.splitlines())
+
+
+def figures(lines):
     return {name: float(value) for name, value in
-            (line.split() for line in done.stdout.splitlines())}
+            (line.split() for line in lines)}
 
 
 class Server:
-    """One of our own programs that listens: it prints its port when it does,
-    and answers each line on its input with its count so far."""
+    """One of our own programs that goes on until it is closed: it prints lines
+    until "first" says that it is there, and then answers each line on its
+    input with its count so far."""
 
-    def __init__(self, program, *arguments):
+    def __init__(self, program, *arguments, first=int):
         self.process = subprocess.Popen(
             [str(LOAD / program), *map(str, arguments)], text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.port = int(self.process.stdout.readline())
+        self.said = [self.process.stdout.readline()]
+        if first is int:
+            self.port = int(self.said[0])
+        while first is not int and self.said[-1].strip() != first:
+            if not self.said[-1]:
+                raise RuntimeError(f"{program}: {''.join(self.said)}")
+            self.said.append(self.process.stdout.readline())
 
     def count(self):
         self.process.stdin.write("\n")
@@ -190,8 +200,7 @@ class Server:
 
     def close(self):
         self.process.stdin.close()
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait()
+        self.process.wait(60)
         self.process.stdout.close()
 
 

@@ -159,6 +159,27 @@ class Peer:
             self._counters = []
             self.group.close()
 
+    def restart(self):
+        """Stopped in order, and started on what it left: seconds of both."""
+        began = time.monotonic()
+        self.stop()
+        self.ended(60)
+        stopped = time.monotonic()
+        self.start()
+        return stopped - began, time.monotonic() - stopped
+
+    def rest(self, seconds=600, share=0.02):
+        """Waits until the server does nothing: two seconds with less than
+        this share of a processor. Seconds until then."""
+        began = now = time.monotonic()
+        while now < began + seconds:
+            used = self.group.used()
+            time.sleep(2)
+            if self.group.used() - used < 2 * share:
+                return now - began
+            now = time.monotonic()
+        raise RuntimeError(f"{self.name} is still at work after {seconds} s")
+
     def ended(self, seconds):
         end = time.monotonic() + seconds
         while self.group.pids() and time.monotonic() < end:
@@ -168,11 +189,7 @@ class Peer:
         """Starts a program of the server: it and all that it starts belong to
         the instance. With wait it is a command that ends, or goes into the
         background by itself, and has to succeed; else its Popen is returned."""
-        argv = [str(a) for a in argv]
-        if self.counted:
-            counter = measure.Counter(self.site.root, len(self._counters))
-            self._counters.append(counter)
-            argv = counter.before(argv)
+        argv = self.counting(argv)
         said = self.site.root / "launch.log"
         with open(said, "ab") as log:
             process = subprocess.Popen(
@@ -184,6 +201,15 @@ class Peer:
                 f"{self.name}: exit {process.returncode}: {' '.join(argv)}: "
                 f"{said.read_text(errors='replace')[-400:].strip()}")
         return process
+
+    def counting(self, argv):
+        """The same command; what it does counts as the server's in a round
+        that counts."""
+        argv = [str(a) for a in argv]
+        if not self.counted:
+            return argv
+        self._counters.append(measure.Counter())
+        return self._counters[-1].before(argv)
 
     def counts(self):
         """What the counters of this instance say, together."""

@@ -44,6 +44,7 @@
 #include <unistd.h>
 
 enum { LINE = 72, BLOCK = LINE * 512, REPLY_MAX = 2048, OPENING = 64 };
+enum { OPENING_MS = 20000 };
 enum how { PLAIN, STARTTLS, SMTPS };
 
 static struct {
@@ -65,7 +66,7 @@ static char block[BLOCK];
 static struct latency latency;
 static int64_t began, last;
 static uint64_t taken, done, refused;
-static uint64_t held, opening;
+static uint64_t held, opening, alive;
 static struct wait_queue turn;
 
 struct session {
@@ -123,6 +124,8 @@ opened(struct session *s)
 	s->io = dial(o.port);
 	if (s->io == NULL)
 		return false;
+	if (o.idle)
+		stream_timeout(s->io, OPENING_MS);
 	if (o.how == SMTPS && !encrypted(s))
 		return false;
 	if (reply(s) != 220 || !asked(s, hello, 250))
@@ -265,6 +268,20 @@ send_task(void *unused)
 		quit(&s);
 }
 
+/* All were tried: what became of them. */
+static void
+held_so_far(void)
+{
+	if (held + refused < o.sessions)
+		return;
+	last = latency_now();
+	printf("held %" PRIu64 "\nrefused %" PRIu64 "\nseconds %.6f\n", held,
+	    refused, (double)(last - began) / 1e6);
+	latency_print(&latency, "");
+	puts("ready 1");
+	fflush(stdout);
+}
+
 /* Some at a time, else all that is measured is the queue of the listener. */
 static void
 hold_task(void *unused)
@@ -278,25 +295,22 @@ hold_task(void *unused)
 			return;
 	opening++;
 	start = latency_now();
-	if (opened(&s)) {
+	if (refused < OPENING && opened(&s)) {
 		held++;
+		alive++;
 		latency_add(&latency, latency_now() - start);
 	} else {
 		refused++;
+		closed(&s);
 	}
 	opening--;
 	wait_wake_one(&turn);
-	if (held + refused == o.sessions) {
-		last = latency_now();
-		printf("held %" PRIu64 "\nrefused %" PRIu64 "\nseconds %.6f\n",
-		    held, refused, (double)(last - began) / 1e6);
-		latency_print(&latency, "");
-		puts("ready 1");
-		fflush(stdout);
-	}
+	held_so_far();
+	if (s.io == NULL)
+		return;
 	task_trim_stack();
-	if (s.io != NULL)
-		(void)wait_until(INT64_MAX);
+	if (wait_fd(stream_fd(s.io), WAIT_READ, INT64_MAX) == WAIT_READY)
+		alive--;
 	closed(&s);
 }
 
@@ -390,8 +404,6 @@ options(int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	static const uint64_t nothing;
-
 	options(argc, argv);
 	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < BLOCK; i++)
@@ -406,7 +418,7 @@ main(int argc, char **argv)
 		if (task_start(o.idle ? hold_task : send_task, NULL) == NULL)
 			die("session %lu: %s", i, strerror(errno));
 	if (o.idle)
-		dial_control(&nothing);
+		dial_control(&alive);
 	task_loop();
 	if (!o.idle)
 		results();

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: ISC
+"""A queue that is full, because where its mail should go cannot be reached.
+
+The messages come in over SMTP and are deferred: nobody listens at the port
+that they are routed to. When the server has come to rest it is stopped and
+started again. Then the queue is listed, somebody begins to listen, and the
+queue is flushed.
+"""
+import re
+import subprocess
+import tempfile
+import time
+
+import posthaste
+from frame import measure, smtp
+from frame.group import Case
+from frame.peer import wait_for
+
+NAME = "backlog"
+HELP = "a queue of deferred mail: start, memory, listing, flush"
+
+
+def listed(peer):
+    """Seconds of listing the queue, and how many messages that names."""
+    argv, environment = peer.command("mailq")
+    with tempfile.TemporaryFile(dir=peer.site.root) as out:
+        began = time.monotonic()
+        subprocess.run(argv, env=environment, stdout=out, check=True,
+                       preexec_fn=peer.group.enter)
+        took = time.monotonic() - began
+        out.seek(0)
+        return took, len(re.findall(rb"sender@load\.bench\.test", out.read()))
+
+
+def flushed(peer, count):
+    """Messages a second that arrive after a flush; at most 30 minutes."""
+    argv, environment = peer.command("flush")
+    sink = measure.Server("smtp_sink", "-p", peer.site.sink)
+    began = time.monotonic()
+    flush = subprocess.Popen(argv, env=environment,
+                             preexec_fn=peer.group.enter,
+                             stdin=subprocess.DEVNULL,
+                             stdout=subprocess.DEVNULL)
+    try:
+        wait_for(f"the queue of {count} to be flushed",
+                 lambda: sink.count() >= count, 1800)
+        return count / (time.monotonic() - began)
+    finally:
+        sink.close()
+        if flush.poll() is None:
+            flush.wait(60)
+
+
+def run(peer, case):
+    n = case.count
+    rows = {"memory before (MB)": peer.group.memory() / 1e6}
+    sent = smtp.load(peer.port("smtp"), case, "-m", n, "-k", 20,
+                     to="x%d@relay.test")
+    rows["taken (1/s)"] = sent["rate"]
+    rows["deferred after (s)"] = sent["seconds"] + peer.rest(1800)
+    if peer.queued() < n:
+        raise RuntimeError(f"{peer.queued()} of {n} are in the queue")
+    rows["memory with all (MB)"] = peer.group.memory() / 1e6
+    used = peer.group.used()
+    rows["stop (s)"], rows["start (s)"] = peer.restart()
+    rows["start, until at rest (s)"] = rows["start (s)"] + peer.rest(600)
+    rows["start, cpu (s)"] = peer.group.used() - used
+    rows["memory after start (MB)"] = peer.group.memory() / 1e6
+    rows["listing (s)"], seen = listed(peer)
+    if seen < n:
+        raise RuntimeError(f"{seen} of {n} are listed")
+    rows["flushed (1/s)"] = flushed(peer, n)
+    return rows
+
+
+def cases(quick):
+    n = 300 if quick else 200_000
+    return [Case(f"{n} deferred", frozenset({"smtp", "relay", "backlog"}), run,
+                 site={"sink": posthaste.free_port(), "sessions": 50},
+                 sessions=50, size=2048, count=n, counted=False, rounds=1)]
