@@ -12,6 +12,8 @@
 	{ #command_, ABSORBED_IDLE, NULL, meaning_ },
 #define REFUSED(command_, meaning_) \
 	{ #command_, ABSORBED_REFUSED, NULL, meaning_ },
+#define GUARDS(command_, meaning_) \
+	{ #command_, ABSORBED_GUARDS, NULL, meaning_ },
 static const struct absorbed table[] = {
 #include "master/absorbed.def"
 };

@@ -9,6 +9,7 @@ enum absorbed_kind {
 	ABSORBED_STANDS_IN,
 	ABSORBED_IDLE,
 	ABSORBED_REFUSED,
+	ABSORBED_GUARDS,
 };
 
 struct absorbed {

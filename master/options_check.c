@@ -70,8 +70,8 @@ check(const struct master_entry *e, const char *name, struct buf *errors,
 		return;
 	if (postfix_heeds(e->command, name))
 		complain_service(errors, e,
-		    "-o %s: one lookup does this for all services: set it in "
-		    "main.cf",
+		    "-o %s: one lookup does this for all services: take it "
+		    "out, or set it in main.cf for all",
 		    name);
 	else
 		complain_service(warnings, e,

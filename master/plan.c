@@ -37,6 +37,21 @@ struct planning {
 	struct buf *warnings;
 };
 
+/* Whoever asked its commands, for a policy or a filter, gets no answer. */
+static void
+complain_guard(struct planning *p, const struct master_entry *e,
+    const struct absorbed *a)
+{
+	bool tolerated = strcmp(conf_value(p->plan->conf, "missing_protection"),
+			     "warn") == 0;
+
+	complain_service(tolerated ? p->warnings : p->errors, e, "%s: %s%s",
+	    e->command, a->meaning,
+	    tolerated ? "" :
+			" (\"missing_protection = warn\" in main.cf starts "
+			"without it)");
+}
+
 /* Ours, or one that ours stands in for; NULL: no process, or an error. */
 static const struct program *
 find_program(struct planning *p, const struct master_entry *e)
@@ -53,6 +68,8 @@ find_program(struct planning *p, const struct master_entry *e)
 	else if (a->kind == ABSORBED_REFUSED)
 		complain_service(p->errors, e, "%s: %s", e->command,
 		    a->meaning);
+	else if (a->kind == ABSORBED_GUARDS)
+		complain_guard(p, e, a);
 	else if (a->kind == ABSORBED_IDLE)
 		complain_service(p->warnings, e, "%s needs no process: %s",
 		    e->command, a->meaning);
@@ -237,8 +254,8 @@ check_transports(struct planning *p)
 		"relay_transport", "virtual_transport" };
 	struct conf *c = p->plan->conf;
 
-	if (p->warnings == NULL)
-		return;
+	if (p->warnings == NULL || !p->programs)
+		return; /* without those there are no services */
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
 		struct span value = span_of(conf_value(c, settings[i]));
 		struct span name = span_take(value, span_find(value, ':'));
@@ -406,6 +423,21 @@ check_users(struct planning *p)
 		    conf_origin(p->plan->conf, "setgid_group"), group);
 }
 
+/* A main.cf that was another's names its places: what to do about that. */
+static void
+complain_place(struct planning *p, const char *setting, const char *name,
+    const char *why)
+{
+	struct conf *c = p->plan->conf;
+
+	buf_printf(p->errors, "%s: %s: %s: %s", conf_origin(c, setting),
+	    setting, name, why);
+	if (conf_raw(c, setting) != NULL)
+		buf_printf(p->errors, " (without this line it is %s)",
+		    conf_fallback(c, setting));
+	buf_add_char(p->errors, '\n');
+}
+
 static void
 check_directory(struct planning *p, const char *setting, const char *name)
 {
@@ -417,12 +449,9 @@ check_directory(struct planning *p, const char *setting, const char *name)
 		    "path\n",
 		    conf_origin(p->plan->conf, setting), setting, name);
 	else if (stat(name, &st) < 0)
-		buf_printf(p->errors, "%s: %s: %s: %s\n",
-		    conf_origin(p->plan->conf, setting), setting, name,
-		    strerror(errno));
+		complain_place(p, setting, name, strerror(errno));
 	else if (!S_ISDIR(st.st_mode))
-		buf_printf(p->errors, "%s: %s: %s is not a directory\n",
-		    conf_origin(p->plan->conf, setting), setting, name);
+		complain_place(p, setting, name, "not a directory");
 }
 
 /* One mistake rather than one for each service. */
@@ -435,8 +464,8 @@ has_programs(struct planning *p)
 	bool found = access(master, X_OK) == 0 && access(lookup, X_OK) == 0;
 
 	if (!found && access(name, F_OK) == 0)
-		complain_setting(p->errors, p->plan->conf, "daemon_directory",
-		    "%s: these are not the programs of this suite", name);
+		complain_place(p, "daemon_directory", name,
+		    "these are not the programs of this suite");
 	free(master);
 	free(lookup);
 	return found;

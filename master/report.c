@@ -244,6 +244,7 @@ judge_service(const struct reporting *r, const struct master_entry *e,
 		[ABSORBED_STANDS_IN] = VERDICT_MAPPED,
 		[ABSORBED_IDLE] = VERDICT_HARMLESS,
 		[ABSORBED_REFUSED] = VERDICT_REFUSED,
+		[ABSORBED_GUARDS] = VERDICT_PLANNED, /* or check says no */
 	};
 	const struct absorbed *a = absorbed_find(e->command);
 

@@ -320,39 +320,66 @@ quote(void *connection, enum module_place place, char *to, size_t room,
 	return length == (unsigned long)-1 ? SIZE_MAX : length;
 }
 
-static void
-take_rows(struct module_call *c, MYSQL_RES *rows)
+/* False: no more of them is wanted. */
+static bool
+take_row(struct module_call *c, MYSQL_RES *rows, MYSQL_ROW row)
 {
 	unsigned int fields = mysql_num_fields(rows);
+	const unsigned long *lengths = mysql_fetch_lengths(rows);
 	bool more = true;
+
+	for (unsigned int i = 0; more && i < fields; i++)
+		if (row[i] != NULL && lengths[i] > 0)
+			more = c->value(c, row[i], lengths[i], true);
+	return more;
+}
+
+/*
+ * Row by row, so that an answer of a million takes the memory of one. *enough:
+ * no more of them is wanted.
+ */
+static enum module_result
+take_rows(struct module_call *c, MYSQL *db, MYSQL_RES *rows, bool *enough)
+{
 	MYSQL_ROW row;
 
-	while (more && (row = mysql_fetch_row(rows)) != NULL) {
-		const unsigned long *lengths = mysql_fetch_lengths(rows);
+	do {
+		int what = mysql_fetch_row_start(&row, rows);
 
-		for (unsigned int i = 0; more && i < fields; i++)
-			if (row[i] != NULL && lengths[i] > 0)
-				more = c->value(c, row[i], lengths[i], true);
-	}
+		while (what != 0) {
+			if (!wait_for(c, db, &what))
+				return time_is_over(c, db);
+			what = mysql_fetch_row_cont(&row, rows, what);
+		}
+		*enough = row != NULL && !take_row(c, rows, row);
+	} while (row != NULL && !*enough);
+	return *enough || mysql_errno(db) == 0 ? MODULE_OK : failed(c, db);
+}
+
+/*
+ * What the server still has to say is told to nobody, and nothing waits for
+ * it. The next question finds the connection closed, and makes it anew.
+ */
+static void
+stop_listening(MYSQL *db)
+{
+	(void)shutdown(mysql_get_socket(db), SHUT_RDWR);
 }
 
 static enum module_result
-take_set(struct module_call *c, MYSQL *db, size_t *sets)
+take_set(struct module_call *c, MYSQL *db, size_t *sets, bool *enough)
 {
-	MYSQL_RES *rows = NULL;
-	int what = mysql_store_result_start(&rows, db);
+	MYSQL_RES *rows = mysql_use_result(db);
+	enum module_result r;
 
-	while (what != 0) {
-		if (!wait_for(c, db, &what))
-			return time_is_over(c, db);
-		what = mysql_store_result_cont(&rows, db, what);
-	}
 	if (rows == NULL)
 		return mysql_field_count(db) > 0 ? failed(c, db) : MODULE_OK;
 	++*sets;
-	take_rows(c, rows);
+	r = take_rows(c, db, rows, enough);
+	if (*enough)
+		stop_listening(db);
 	mysql_free_result(rows);
-	return MODULE_OK;
+	return r;
 }
 
 /* *more: there is another set. */
@@ -376,11 +403,11 @@ take_results(struct module_call *c, MYSQL *db)
 {
 	enum module_result r = MODULE_OK;
 	size_t sets = 0;
-	bool more = true;
+	bool more = true, enough = false;
 
-	while (r == MODULE_OK && more) {
-		r = take_set(c, db, &sets);
-		if (r == MODULE_OK)
+	while (r == MODULE_OK && more && !enough) {
+		r = take_set(c, db, &sets, &enough);
+		if (r == MODULE_OK && !enough)
 			r = go_on(c, db, &more);
 	}
 	if (r == MODULE_OK && sets == 0 &&

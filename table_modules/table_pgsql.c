@@ -7,6 +7,7 @@
 #include <libpq-fe.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "table_modules/module.h"
 
@@ -245,14 +246,16 @@ take_rows(struct module_call *c, const PGresult *r)
 	return true;
 }
 
+/* *enough: no more of them is wanted. */
 static enum module_result
-take_result(struct module_call *c, PGconn *db, const PGresult *r)
+take_result(struct module_call *c, PGconn *db, const PGresult *r, bool *enough)
 {
 	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
 
 	switch (PQresultStatus(r)) {
+	case PGRES_SINGLE_TUPLE:
 	case PGRES_TUPLES_OK:
-		(void)take_rows(c, r);
+		*enough = !take_rows(c, r);
 		return MODULE_OK;
 	case PGRES_COMMAND_OK:
 	case PGRES_EMPTY_QUERY:
@@ -303,20 +306,27 @@ ask(struct module_call *c, void *connection, const struct module_question *q)
 {
 	PGconn *db = connection;
 	enum module_result result = MODULE_OK;
-	bool late = false;
+	bool late = false, enough = false;
 	PGresult *r;
 
+	/* row by row: an answer of a million takes the memory of one */
 	if (PQsetnonblocking(db, 1) != 0 || !PQsendQuery(db, q->query) ||
-	    !send_all(c, db)) {
+	    !PQsetSingleRowMode(db) || !send_all(c, db)) {
 		c->fail(c, "%s", PQerrorMessage(db));
 		return MODULE_DOWN;
 	}
-	while ((r = next_result(c, db, &late)) != NULL) {
+	while (!enough && (r = next_result(c, db, &late)) != NULL) {
 		/* the first failure counts; the rest has to be read */
 		if (result == MODULE_OK)
-			result = take_result(c, db, r);
+			result = take_result(c, db, r, &enough);
 		PQclear(r);
 	}
+	/*
+	 * What the server still has to say is told to nobody. The next
+	 * question finds the connection closed, and makes it anew.
+	 */
+	if (enough)
+		(void)shutdown(PQsocket(db), SHUT_RDWR);
 	if (late) {
 		c->fail(c, "no answer to the query");
 		return MODULE_DOWN;

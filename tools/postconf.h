@@ -58,6 +58,8 @@ void postconf_load_rows(struct postconf *p, bool needed);
 void postconf_names_init(struct postconf *p);
 void postconf_names_fini(struct postconf *p);
 unsigned int postconf_class(const struct postconf *p, struct span name);
+/* Templates have names that only their users know: -x leaves them alone. */
+bool postconf_is_template(struct span name);
 /* From now on it is in use. */
 void postconf_use(struct postconf *p, struct span name);
 /*

@@ -99,7 +99,7 @@ value_of(struct postconf *p, const char *name)
 		text = conf_fallback(p->conf, name);
 	if (text == NULL)
 		text = "";
-	if (p->expand && !p->no_value)
+	if (p->expand && !p->no_value && !postconf_is_template(span_of(name)))
 		text = postconf_expand(p, text, NULL);
 	return text;
 }

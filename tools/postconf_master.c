@@ -47,9 +47,10 @@ row_target_is(const struct row_target *t, const struct master_row *row)
 }
 
 static struct span
-text_of(struct postconf *p, const struct master_row *row, struct span raw)
+text_of(struct postconf *p, const struct master_row *row, struct span name,
+    struct span raw)
 {
-	if (!p->expand || p->no_value)
+	if (!p->expand || p->no_value || postconf_is_template(name))
 		return raw;
 	return span_of(postconf_expand(p, arena_span(p->arena, raw), row));
 }
@@ -68,7 +69,7 @@ expanded(struct postconf *p, const struct master_row *row)
 		copy->words[i] = row->words[i];
 		if (!row_setting(&row->words[i], &name, &value))
 			continue;
-		value = text_of(p, row, value);
+		value = text_of(p, row, name, value);
 		copy->words[i].text = span_of(arena_printf(p->arena,
 		    "%.*s=%.*s", SPAN_ARG(name), SPAN_ARG(value)));
 	}
@@ -194,7 +195,8 @@ print_settings(struct postconf *p, const struct master_row *row,
 	qsort(list, found, sizeof(*list), by_name);
 	for (size_t i = 0; i < found; i++)
 		postconf_print(p, item_name(p, row, list[i].name),
-		    arena_span(p->arena, text_of(p, row, list[i].value)));
+		    arena_span(p->arena,
+			text_of(p, row, list[i].name, list[i].value)));
 }
 
 static void

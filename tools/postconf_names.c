@@ -70,12 +70,18 @@ use(void *with, struct span name)
 		postconf_use(u->p, name);
 }
 
-/* Templates have names that only their users know. */
-static bool
-is_template(const char *name)
+bool
+postconf_is_template(struct span name)
 {
-	const struct param *param = param_find(span_of(name));
+	/* of those that no program of this suite reads */
+	static const char *const others[] = { "default_rbl_reply",
+		"postscreen_expansion_filter", "postscreen_reject_footer",
+		"smtpd_expansion_filter" };
+	const struct param *param = param_find(name);
 
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (span_is(name, others[i]))
+			return true;
 	return param != NULL && param->type == PARAM_RAW;
 }
 
@@ -103,7 +109,7 @@ use_value(struct postconf *p, const struct master_row *row, const char *name,
 	struct user u = { p, row };
 	struct span rest, class;
 
-	if (is_template(name))
+	if (postconf_is_template(span_of(name)))
 		return;
 	scan(p, text, use, &u);
 	if (!lists_classes(name))
@@ -149,7 +155,8 @@ use_tables(struct postconf *p, const struct master_row *row, const char *name,
 {
 	unsigned int class = postconf_class(p, span_of(name));
 
-	if (!is_template(name) && (class & (CLASS_BUILTIN | CLASS_SERVICE)))
+	if (!postconf_is_template(span_of(name)) &&
+	    (class & (CLASS_BUILTIN | CLASS_SERVICE)))
 		postconf_use_tables(p, place_of(p, row),
 		    postconf_expand(p, text, row));
 }
@@ -274,7 +281,8 @@ check_references(struct warning *w, const char *name, const char *text)
 {
 	struct span rest, class;
 
-	if (is_template(name) || postconf_read_only(span_of(name)))
+	if (postconf_is_template(span_of(name)) ||
+	    postconf_read_only(span_of(name)))
 		return;
 	conf_scan(w->p->conf, text, check_reference, w, NULL);
 	if (!lists_classes(name))

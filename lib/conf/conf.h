@@ -113,6 +113,8 @@ const char *conf_value(struct conf *c, const char *name);
 const char *conf_value_if_set(struct conf *c, const char *name);
 /* As written in main.cf, NULL when not set there or by -o. */
 const char *conf_raw(const struct conf *c, const char *name);
+/* The default in main.cf syntax; NULL when there is no such name. */
+const char *conf_fallback(struct conf *c, const char *name);
 /* "main.cf: line 12", "-o option", "default". */
 const char *conf_origin(const struct conf *c, const char *name);
 /* Expands $name, ${name?..}, comparisons in any text. */

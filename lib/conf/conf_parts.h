@@ -73,8 +73,6 @@ bool conf_expand_into(struct conf *c, const char *text, unsigned int depth,
 /* The setting's value; setting->error says what went wrong. */
 const char *
 conf_evaluate(struct conf *c, struct setting *s, unsigned int depth);
-/* The default in main.cf syntax; NULL when there is no such name. */
-const char *conf_fallback(struct conf *c, const char *name);
 /* Defaults that depend on the system; NULL when this name has none. */
 const char *conf_compute(struct conf *c, const char *name);
 /* NULL, or which names they are, NULL at the end. */

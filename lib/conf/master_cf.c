@@ -211,26 +211,34 @@ override(struct parsing *p, struct master_entry *e, size_t *count,
 	return true;
 }
 
-/* The words behind the command: -o overrides, and all others. */
+/*
+ * The words behind the command: -o overrides, and all others. As in Postfix the
+ * first word that is no option ends the options: what stands behind it is of
+ * others, such as "argv=/usr/sbin/sendmail -oi" of pipe(8).
+ */
 static bool
 words(struct parsing *p, struct master_entry *e)
 {
 	size_t arguments = 0, overrides = 0;
 	struct span word;
-	bool braced;
+	bool braced, options = true;
 	size_t errors = p->errors->n;
 
 	while (next_word(p, &word, &braced)) {
 		if (arguments + overrides >= WORDS_MAX)
 			return wrong(p, "too many words");
-		if (!braced && span_is(word, "-o")) {
+		options =
+		    options && span_starts(word, "-") && !span_is(word, "--");
+		if (!options || braced) {
+			append(&e->arguments, &arguments, word);
+		} else if (span_is(word, "-o")) {
 			if (!next_word(p, &word, &braced))
 				return wrong(p,
 				    "name=value is missing behind "
 				    "-o");
 			if (!override(p, e, &overrides, word))
 				return false;
-		} else if (!braced && word.n > 2 && span_starts(word, "-o")) {
+		} else if (span_starts(word, "-o")) {
 			if (!override(p, e, &overrides, span_skip(word, 2)))
 				return false;
 		} else {

@@ -394,6 +394,23 @@ check_choice(struct trial *t)
 	}
 }
 
+/* Nothing less is what it asks for: there is no doing without. */
+static bool
+check_dane_only(struct conf *c, struct buf *errors)
+{
+	static const char level[] = "smtp_tls_security_level";
+
+	if (strcasecmp(conf_value(c, level), "dane-only") != 0)
+		return true;
+	if (errors != NULL)
+		buf_printf(errors,
+		    "%s: %s: DANE comes later: \"secure\" in its stead asks "
+		    "for a certificate that proves the server's name, "
+		    "\"encrypt\" for none\n",
+		    conf_origin(c, level), level);
+	return false;
+}
+
 /* What protects against forged servers is missed, or done without. */
 static bool
 check_dane(struct conf *c, struct buf *errors, struct buf *warnings)
@@ -436,7 +453,8 @@ tls_check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
 	bool good;
 
 	check_choice(&common);
-	good = check_dane(c, errors, warnings) && common.good;
+	good = check_dane_only(c, errors) && check_dane(c, errors, warnings) &&
+	    common.good;
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
 		struct trial t = {
 			.c = c,

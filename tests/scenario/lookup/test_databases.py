@@ -2,6 +2,7 @@
 """Tables in real databases: what they find, what strangers can do with keys,
 and mail while a server dies, is silent and comes back."""
 import base64
+import pathlib
 import re
 import sqlite3
 import subprocess
@@ -907,3 +908,52 @@ def test_redis_commands(suite, kind):
     path = s.root / "etc/table.cf"
     path.write_text(re.sub("(?m)^query = .*$", "query =", path.read_text()))
     assert "the query is no command" in ask(s, f"redis:{path}", "x")
+
+
+ROWS = {
+    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+              "WHERE i < 1000000) SELECT 'u' || i || '@e.test' FROM n "
+              "WHERE '%s' <> ''",
+    "pgsql": "SELECT 'u' || generate_series(1, 1000000) || '@e.test' "
+             "WHERE '%s' <> ''",
+    "mysql": "SELECT CONCAT('u', seq, '@e.test') FROM seq_1_to_1000000 "
+             "WHERE '%s' <> ''",
+}
+
+
+def peak(s):
+    """kB of memory that its largest asker of servers has had."""
+    return max(int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(
+        f"/proc/{pid}/status").read_text())[1])
+        for pid in s.processes("lookup-server"))
+
+
+def test_a_million_rows(suite, kind):
+    """What is too much is an error, soon, in the memory of one row."""
+    if kind.type not in ROWS:
+        pytest.skip("no SQL")
+    s = suite(start=False)
+    s.write("small.cf", kind.text()).chmod(0o644)
+    small = f"{kind.type}:{s.root}/etc/small.cf"
+    few = table(s, kind, "few.cf", query=ROWS[kind.type],
+                expansion_limit="1000")
+    any_number = table(s, kind, "any.cf", query=ROWS[kind.type])
+    s.set(virtual_alias_maps=f"{few}, {any_number}", relay_domains=small,
+          recipient_bcc_maps=any_number)
+    for name in ("few.cf", "any.cf"):
+        (s.root / "etc" / name).chmod(0o644)
+    s.start()
+    lookup = Lookup(s)
+    assert lookup.query(small, "sales@example.test")[0] == FOUND
+    before = peak(s)
+    began = time.monotonic()
+    for spec, why in ((few, "expansion limit exceeded"),
+                      (any_number, "value is too long")):
+        for _ in range(2):  # a connection that was given up is made anew
+            result, _, value = lookup.query(spec, "a@example.test")
+            assert result == BROKEN and why in value, value
+    assert lookup.query(small, "sales@example.test")[2] == "bob@example.test"
+    assert time.monotonic() - began < 20
+    assert peak(s) - before < 20000
+    # nobody is dropped from a list: mail waits
+    assert rcpt(s, "a@example.test")[0] == 451

@@ -122,11 +122,13 @@ MISTAKES = {
     "of one service, for what is done for all": (
         "", "other unix n - n - 0 cleanup -o canonical_maps=\n",
         "master.cf: line {master}: service other/unix: -o canonical_maps: one "
-        "lookup does this for all services: set it in main.cf"),
+        "lookup does this for all services: take it out, or set "
+        "it in main.cf for all"),
     "rewriting of one service": (
         "", "rewrite unix - - n - - trivial-rewrite -o { relayhost = [a] }\n",
         "master.cf: line {master}: service rewrite/unix: -o relayhost: one "
-        "lookup does this for all services: set it in main.cf"),
+        "lookup does this for all services: take it out, or set "
+        "it in main.cf for all"),
     "name of no setting in a service's option": (
         "", "more unix - - n - 9 smtp -o smtp_tls_securty_level=may\n",
         "master.cf: line {master}: service more/unix: -o option: "

@@ -64,9 +64,8 @@ test_arguments(void **state)
 	struct buf errors = BUF_INIT(65536);
 	struct master_cf *m = parsed("",
 	    "maildrop unix - n n - - pipe\n"
-	    "  flags=DRXhu user=vmail { argv=/usr/bin/x -d ${recipient} }\n"
-	    "  # not this\n"
-	    "  -o a=b -oc=$d -o { e = f, g } -o{h=i}\n",
+	    "  -o a=b -oc=$d -o { e = f, g } -o{h=i}\n"
+	    "  flags=DRXhu user=vmail { argv=/usr/bin/x -d ${recipient} }\n",
 	    &errors, NULL);
 	struct master_entry *e;
 
@@ -77,15 +76,21 @@ test_arguments(void **state)
 	buf_reset(&errors);
 	m = parsed("",
 	    "maildrop unix - n n - - pipe\n"
-	    "  flags=DRXhu user=vmail { argv=/usr/bin/x -d ${recipient} }\n"
+	    "  -o a=b -oc=$d -o { e = f, g }\n"
 	    "  # not this\n"
-	    "  -o a=b -oc=$d -o { e = f, g }\n",
+	    "  flags=DRXhu user=vmail { argv=/usr/bin/x -d ${recipient} }\n"
+	    "  spamc -o i=j -oi\n",
 	    &errors, NULL);
 	assert_string_equal(buf_text(&errors), "");
 	e = &m->entries[0];
 	assert_string_equal(e->arguments[1], "user=vmail");
 	assert_string_equal(e->arguments[2], "argv=/usr/bin/x -d ${recipient}");
-	assert_null(e->arguments[3]);
+	/* options of the command's */
+	assert_string_equal(e->arguments[3], "spamc");
+	assert_string_equal(e->arguments[4], "-o");
+	assert_string_equal(e->arguments[5], "i=j");
+	assert_string_equal(e->arguments[6], "-oi");
+	assert_null(e->arguments[7]);
 	assert_string_equal(e->overrides[0], "a=b");
 	assert_string_equal(e->overrides[1], "c=$d");
 	assert_string_equal(e->overrides[2], "e=f, g");
