@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -25,14 +26,17 @@
 struct running {
 	const struct command *command;
 	pid_t pid;
-	int input; /* we write the message here; -1 when it is closed */
+	int input; /* the whole message, for the command to read */
 	int output; /* we read what it says; -1 at its end */
 	int ended; /* readable when it has ended */
 	int64_t deadline;
 	struct buf *said;
 	bool late;
 	bool line_start; /* for dot stuffing */
+	struct buf gathered; /* of the message, not written yet */
 };
+
+enum { GATHERED = 65536, MEMORY_MAX = 1 << 20 };
 
 bool
 command_is_plain(const char *text)
@@ -183,20 +187,17 @@ kill_all(struct running *r)
 static bool
 start(struct running *r, struct why *why)
 {
-	int in[2] = { -1, -1 }, out[2] = { -1, -1 };
+	int out[2] = { -1, -1 };
 
-	if (pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0)
+	if (pipe2(out, O_CLOEXEC) == 0)
 		r->pid = fork();
 	if (r->pid == 0)
-		in_child(r->command, in[0], out[1]);
-	fd_close(&in[0]);
+		in_child(r->command, r->input, out[1]);
 	fd_close(&out[1]);
-	r->input = in[1];
 	r->output = out[0];
 	if (r->pid > 0)
 		r->ended = (int)syscall(SYS_pidfd_open, r->pid, 0);
 	if (r->ended >= 0) {
-		fd_nonblocking(r->input, true);
 		fd_nonblocking(r->output, true);
 		return true;
 	}
@@ -205,7 +206,6 @@ start(struct running *r, struct why *why)
 		kill_all(r);
 		waitpid(r->pid, NULL, 0);
 	}
-	fd_close(&r->input);
 	fd_close(&r->output);
 	return false;
 }
@@ -231,14 +231,13 @@ take_output(struct running *r)
 }
 
 /*
- * Waits until it takes our input (when writing), says something, or has
- * ended. False when the time is over: then it has been killed.
+ * Waits until it says something, or has ended. False when the time is over:
+ * then it has been killed.
  */
 static bool
-wait_for(struct running *r, bool writing)
+wait_for(struct running *r)
 {
-	struct pollfd fds[3] = {
-		{ .fd = writing ? r->input : -1, .events = POLLOUT },
+	struct pollfd fds[2] = {
 		{ .fd = r->output, .events = POLLIN },
 		{ .fd = r->ended, .events = POLLIN },
 	};
@@ -246,39 +245,31 @@ wait_for(struct running *r, bool writing)
 
 	if (left <= 0) {
 		kill_all(r);
-		errno = ETIMEDOUT;
 		return false;
 	}
-	if (poll(fds, 3, left > 60000 ? 60000 : (int)left) > 0 &&
-	    fds[1].revents != 0)
+	if (poll(fds, 2, left > 60000 ? 60000 : (int)left) > 0 &&
+	    fds[0].revents != 0)
 		take_output(r);
-	/* nobody reads any more but what it left running */
-	if (writing && fds[2].revents != 0 && fds[0].revents == 0) {
-		errno = EPIPE;
-		return false;
-	}
 	return true;
+}
+
+static int
+write_gathered(struct running *r)
+{
+	int result = fd_write_all(r->input, r->gathered.p, r->gathered.n);
+
+	r->gathered.n = 0;
+	return result;
 }
 
 static int
 write_input(struct running *r, const char *data, size_t n)
 {
-	while (n > 0) {
-		ssize_t written = write(r->input, data, n);
-
-		if (written < 0 && errno == EAGAIN) {
-			if (!wait_for(r, true))
-				return -1;
-			continue;
-		}
-		if (written < 0 && errno != EINTR)
-			return -1;
-		if (written > 0) {
-			data += written;
-			n -= (size_t)written;
-		}
-	}
-	return 0;
+	if (r->gathered.n + n > GATHERED && write_gathered(r) != 0)
+		return -1;
+	if (n > GATHERED)
+		return fd_write_all(r->input, data, n);
+	return buf_add(&r->gathered, data, n) ? 0 : -1;
 }
 
 /* Message text on its way, with dots doubled where asked for. */
@@ -312,28 +303,37 @@ write_text(struct running *r, const char *text)
 	return text != NULL ? write_input(r, text, strlen(text)) : 0;
 }
 
+/* In the kernel's memory, or, where it is large, on the queue's disk. */
+static int
+nameless_file(const struct command *c)
+{
+	int fd = -1;
+
+	if (c->source->size > MEMORY_MAX)
+		fd = open(".", O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+	return fd >= 0 ? fd : memfd_create("message", MFD_CLOEXEC);
+}
+
 /*
- * A command need not read its input (EPIPE is no failure); but a queue file
- * that cannot be read is ours: then it must not take a part for the whole.
+ * The message is whole before the command begins. At the end of a pipe it
+ * could not tell that from our own end, and would take a part for all.
  */
 static bool
-feed(struct running *r)
+prepare_input(struct running *r, struct why *why)
 {
 	const struct command *c = r->command;
-	bool readable = true;
 
 	r->line_start = true;
-	errno = 0;
-	if (write_text(r, c->before) == 0 &&
+	r->input = nameless_file(c);
+	if (r->input >= 0 && write_text(r, c->before) == 0 &&
 	    deliver_each(c->source, c->line_end, c->quote_from, write_message,
-		r) == 0)
-		write_text(r, c->after);
-	else if (errno == EIO)
-		readable = false;
-	if (!readable)
-		kill_all(r);
+		r) == 0 &&
+	    write_text(r, c->after) == 0 && write_gathered(r) == 0 &&
+	    lseek(r->input, 0, SEEK_SET) == 0)
+		return true;
+	why_errno(why, "4.3.0", "cannot keep the message for a command");
 	fd_close(&r->input);
-	return readable;
+	return false;
 }
 
 /*
@@ -347,7 +347,7 @@ wait_end(struct running *r)
 	pid_t gone;
 
 	while ((gone = waitpid(r->pid, &status, options)) == 0)
-		if (!wait_for(r, false))
+		if (!wait_for(r))
 			options = 0; /* it was killed */
 	if (r->output >= 0)
 		take_output(r);
@@ -363,25 +363,22 @@ command_run(const struct command *c, struct buf *output, struct why *why)
 		.input = -1,
 		.output = -1,
 		.ended = -1,
+		.gathered = BUF_INIT(GATHERED),
 		.deadline = clock_in(c->limit_s),
 		.said = output };
-	struct sigaction ignore = { .sa_handler = SIG_IGN }, old;
 	const char *name = c->argv != NULL ? c->argv[0] : c->text;
-	bool readable;
+	bool started = prepare_input(&r, why) && start(&r, why);
 	int status;
 
-	if (!start(&r, why))
+	buf_fini(&r.gathered);
+	fd_close(&r.input);
+	if (!started)
 		return LATER;
-	sigaction(SIGPIPE, &ignore, &old);
-	readable = feed(&r);
 	status = wait_end(&r);
-	sigaction(SIGPIPE, &old, NULL);
 	fd_close(&r.output);
 	fd_close(&r.ended);
 	while (output->n > 0 && output->p[output->n - 1] == ' ')
 		output->p[--output->n] = '\0';
-	if (!readable)
-		return why_set(why, "4.3.0", "the queue file cannot be read");
 	if (r.late)
 		return why_set(why, "4.3.0",
 		    "Command time limit exceeded: "

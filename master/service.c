@@ -448,6 +448,19 @@ judge_end(const struct child *c, int status)
 	hold_back(s, ms);
 }
 
+/* What it was at may lie there still: that waits for no full interval. */
+static void
+wake_again(struct served *s, int status)
+{
+	double every = s->wakeup.repeat;
+
+	if (!WIFSIGNALED(status) || !ev_is_active(&s->wakeup) || every <= 1)
+		return;
+	ev_timer_stop(s->master->loop, &s->wakeup);
+	ev_timer_set(&s->wakeup, 1, every);
+	ev_timer_start(s->master->loop, &s->wakeup);
+}
+
 void
 service_child_gone(struct child *c, int status)
 {
@@ -466,6 +479,7 @@ service_child_gone(struct child *c, int status)
 	if (!m->stopping || WIFSIGNALED(status))
 		log_end(c, status);
 	judge_end(c, status);
+	wake_again(s, status);
 	if (!c->ready && status != 0)
 		handover_failed(c);
 	snprintf(text, sizeof(text), "%s did not start", s->program->name);

@@ -71,7 +71,7 @@ check_PROGRAMS += tests/probe/captured
 tests_probe_captured_SOURCES = tests/probe/captured.c
 
 # Ends programs at each system call that changes something:
-# tests/scenario/suite/test_crash.py.
+# tests/scenario/crash/.
 check_PROGRAMS += tests/crash/crasher
 tests_crash_crasher_SOURCES = tests/crash/crasher.c tests/crash/calls.c \
 	tests/crash/calls.h tests/crash/calls.def

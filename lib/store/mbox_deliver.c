@@ -224,12 +224,17 @@ static enum verdict
 append(struct mailbox *m, const struct deliver_source *s, struct why *why)
 {
 	enum verdict v;
+	bool whole;
 
-	if (end_torn_message(m) == 0 &&
+	if (S_ISREG(m->st.st_mode))
+		mbox_dotlock_appends(m->lock, &m->st);
+	whole = end_torn_message(m) == 0 &&
 	    write_separator(m->fd, m->options->sender) == 0 &&
 	    deliver_copy(s, DELIVER_MBOX, room_left(m), m->fd) == 0 &&
-	    fd_write_all(m->fd, "\n", 1) == 0 &&
-	    (!S_ISREG(m->st.st_mode) || fsync(m->fd) == 0))
+	    fd_write_all(m->fd, "\n", 1) == 0;
+	if (whole)
+		mbox_dotlock_appended(m->lock);
+	if (whole && (!S_ISREG(m->st.st_mode) || fsync(m->fd) == 0))
 		return OK;
 	v = failure(why, m, "error writing message");
 	if (S_ISREG(m->st.st_mode) && ftruncate(m->fd, m->st.st_size) != 0)

@@ -57,15 +57,99 @@ mark(char out[MARK_MAX])
 	return snprintf(out, MARK_MAX, "posthaste %s\n", host);
 }
 
-/* Has it our mark, made on this machine? */
+/*
+ * Has it our mark, made on this machine? *text has what it says behind that.
+ */
 static bool
-is_ours(int fd)
+is_ours(int fd, char text[MARK_MAX])
 {
-	char ours[MARK_MAX], found[MARK_MAX];
+	char ours[MARK_MAX], found[2 * MARK_MAX];
 	int n = mark(ours);
+	ssize_t got = pread(fd, found, sizeof(found) - 1, 0);
 
-	return pread(fd, found, sizeof(found), 0) == n &&
-	    memcmp(found, ours, (size_t)n) == 0;
+	if (got < n || got - n >= MARK_MAX ||
+	    memcmp(found, ours, (size_t)n) != 0)
+		return false;
+	found[got] = '\0';
+	memcpy(text, found + n, (size_t)(got - n) + 1);
+	return true;
+}
+
+void
+mbox_dotlock_appends(int lock, const struct stat *mailbox)
+{
+	char ours[MARK_MAX], text[MARK_MAX];
+	int n = mark(ours), length;
+
+	length = snprintf(text, sizeof(text), "appending %llu %lld\n",
+	    (unsigned long long)mailbox->st_ino, (long long)mailbox->st_size);
+	if (lock >= 0)
+		(void)!pwrite(lock, text, (size_t)length, n);
+}
+
+void
+mbox_dotlock_appended(int lock)
+{
+	char ours[MARK_MAX];
+
+	if (lock >= 0)
+		(void)!ftruncate(lock, mark(ours));
+}
+
+/*
+ * Is this nothing but a part of our message? We write no line that begins
+ * with "From " but the first; who appends behind it begins with one, perhaps
+ * in the middle of our last line.
+ */
+static bool
+is_ours_alone(int fd, off_t from)
+{
+	static const char word[] = "From ";
+	char bytes[8192 + sizeof(word)];
+	size_t have = 0;
+	bool first = true;
+	ssize_t n;
+
+	while ((n = pread(fd, bytes + have, 8192, from)) > 0) {
+		char *p = bytes, *end = bytes + have + n;
+
+		if (first && memchr(bytes, '\n', (size_t)n) != NULL &&
+		    bytes[0] == '\n')
+			p += bytes[1] == '\n' ? 2 : 1;
+		if (first && (end - p < 5 || memcmp(p, word, 5) == 0))
+			p += end - p < 5 ? end - p : 5;
+		if (memmem(p, (size_t)(end - p), word, 5) != NULL)
+			return false;
+		first = false;
+		from += n;
+		have = end - p < 4 ? (size_t)(end - p) : 4;
+		memmove(bytes, end - have, have);
+	}
+	return n == 0;
+}
+
+/* What a program that died has left of a message at the mailbox's end. */
+static void
+cut_torn(int at, const char *name, const struct stat *lock, const char *note)
+{
+	int fd = openat(at, name,
+	    O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	unsigned long long inode;
+	long long size;
+	struct stat st;
+	char end;
+
+	/* only its owner may say so: /var/mail is everybody's */
+	if (fd >= 0 &&
+	    sscanf(note, "appending %llu %lld%c", &inode, &size, &end) == 3 &&
+	    end == '\n' && size >= 0 && fstat(fd, &st) == 0 &&
+	    S_ISREG(st.st_mode) && st.st_nlink == 1 && lock->st_nlink == 1 &&
+	    (lock->st_uid == st.st_uid || lock->st_uid == 0) &&
+	    st.st_ino == inode && st.st_size > size &&
+	    mbox_kernel_lock(fd, MBOX_FLOCK | MBOX_FCNTL) == 0 &&
+	    is_ours_alone(fd, size))
+		(void)!ftruncate(fd, size);
+	fd_close(&fd);
 }
 
 /*
@@ -73,14 +157,15 @@ is_ours(int fd)
  * it is: a large mailbox on a slow disk takes its time. Others' grow old.
  */
 static bool
-left_behind(int fd, const struct stat *st, int64_t stale_s)
+left_behind(int fd, const struct stat *st, int64_t stale_s, char note[MARK_MAX])
 {
-	if (S_ISREG(st->st_mode) && is_ours(fd)) {
+	if (S_ISREG(st->st_mode) && is_ours(fd, note)) {
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 			return true;
 		if (errno == EWOULDBLOCK)
 			return false;
 	}
+	note[0] = '\0';
 	return time(NULL) - st->st_mtime > stale_s;
 }
 
@@ -98,8 +183,9 @@ is_still(int at, const char *lock, const struct stat *st)
  * one's new one: the kernel's lock on the old file settles that for ours.
  */
 static bool
-remove_stale(int at, const char *lock, int64_t stale_s)
+remove_stale(int at, const char *name, const char *lock, int64_t stale_s)
 {
+	char note[MARK_MAX] = "";
 	struct stat st;
 	bool gone = false;
 	int fd;
@@ -111,8 +197,12 @@ remove_stale(int at, const char *lock, int64_t stale_s)
 	if (fd < 0) /* a link, or not for us to read: its age must do */
 		gone = time(NULL) - st.st_mtime > stale_s;
 	else
-		gone = fstat(fd, &st) == 0 && left_behind(fd, &st, stale_s);
-	gone = gone && is_still(at, lock, &st) && unlinkat(at, lock, 0) == 0;
+		gone =
+		    fstat(fd, &st) == 0 && left_behind(fd, &st, stale_s, note);
+	gone = gone && is_still(at, lock, &st);
+	if (gone && note[0] != '\0')
+		cut_torn(at, name, &st, note);
+	gone = gone && unlinkat(at, lock, 0) == 0;
 	fd_close(&fd);
 	return gone;
 }
@@ -179,7 +269,7 @@ mbox_dotlock_take(int at, const char *name, int64_t stale_s)
 	int fd = make(at, lock), error;
 
 	if (fd < 0 && errno == EEXIST) {
-		if (remove_stale(at, lock, stale_s))
+		if (remove_stale(at, name, lock, stale_s))
 			fd = make(at, lock);
 		else
 			errno = EEXIST;

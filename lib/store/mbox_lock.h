@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 enum mbox_lock { MBOX_FCNTL = 1, MBOX_FLOCK = 2, MBOX_DOTLOCK = 4 };
 
@@ -23,6 +24,15 @@ bool mbox_locks_parse(const char *text, unsigned int *locks);
  */
 int mbox_dotlock_take(int at, const char *name, int64_t stale_s);
 void mbox_dotlock_give_back(int at, const char *name, int *lock);
+/*
+ * Notes in the lock that a message is being appended to this mailbox, from
+ * its size on. Who removes the lock of a program that died amid that cuts the
+ * part of a message off again, if nobody has written behind it: the message
+ * is still in the queue. To be taken back when it is whole, before anybody is
+ * told of it. Nothing happens where there is no lock (-1).
+ */
+void mbox_dotlock_appends(int lock, const struct stat *mailbox);
+void mbox_dotlock_appended(int lock);
 
 /*
  * One attempt at those of MBOX_FCNTL and MBOX_FLOCK, for writing. 0, or -1

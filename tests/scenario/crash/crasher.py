@@ -3,14 +3,28 @@
 (tests/crash/crasher.c), and what a client does about it."""
 import contextlib
 import os
+import random
 import re
 import smtplib
 import socket
 import subprocess
+import time
 
 from posthaste import DEADLINE, ROOT, wait_for
 
 CRASHER = ROOT.parent / "tests/crash/crasher"
+FULL = bool(os.environ.get("POSTHASTE_FULL"))
+QUICK = ("minimal_backoff_time = 1s\nmaximal_backoff_time = 1s\n"
+         "queue_run_delay = 1s\ntransport_retry_time = 1s\n"
+         "service_throttle_time = 1s\n")
+
+
+def points(total, seed, some):
+    """Of 1..total: all, or some that are others for each seed."""
+    every = range(1, total + 1)
+    if FULL or total <= some:
+        return list(every)
+    return sorted(random.Random(seed).sample(every, some))
 
 
 class Crasher:
@@ -138,3 +152,89 @@ def message(token, lines=1):
                    for n in range(lines))
     return (f"From: alice@example.test\r\nSubject: {token}\r\n\r\n"
             f"{token} begins\r\n{body}{token} ends\r\n")
+
+
+def wake_pickup(s):
+    with socket.socket(socket.AF_UNIX) as wake, \
+            contextlib.suppress(OSError):  # the connection will do
+        wake.connect(str(s.root / "spool/public/pickup"))
+        wake.send(b"W")
+
+
+def settled(s):
+    """Nothing is left to do: what waits for its time is asked for, and what
+    was never finished is old."""
+    if not s.queue():
+        return True
+    for path in (s.root / "spool").glob("[im]*/*"):
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(path, (1, 1))
+            if path.stat().st_mode & 0o777 == 0o600 and \
+                    path.parent.name == "maildrop":
+                wake_pickup(s)
+    s.command("postqueue", "-f")
+    return False
+
+
+def everywhere(s, users=("alice", "bob", "carol")):
+    return [shown(p) for u in users for p in s.message_files(u)]
+
+
+def with_token(texts, token):
+    """Those that were sent with it; each is whole."""
+    mark = f"Subject: {token}".encode()
+    found = [t for t in texts if mark + b"\r\n" in t or mark + b"\n" in t]
+    for text in found:
+        check_whole(text, token.encode())
+    return found
+
+
+def check_some_whole(text):
+    """Whatever this is, it is not a part of a message."""
+    token = re.search(rb"\nSubject: (\S+)\r?\n", text)
+    assert token, text[:2000]
+    check_whole(text, token[1])
+
+
+def copies(s, token, users=("bob",)):
+    """How often it is there; each is whole."""
+    return len(with_token(everywhere(s, users), token))
+
+
+def counted(s, program, point, act, token):
+    """What was killed, or None, and how many points there were."""
+    s.crasher.arm(program, point)
+    act(token)
+    if not s.crasher.killed:
+        time.sleep(0.02)  # for what is said behind the last change
+    return s.crasher.disarm()
+
+
+def measured(s, program, act):
+    """Points of one run, when all programs are there already."""
+    act(f"{program}-first")
+    _, total = counted(s, program, 10**9, act, f"{program}-second")
+    assert total > 0, f"{program} changes nothing"
+    return total
+
+
+def at_each_point(s, program, act, some=4):
+    """act(token) while the program ends at each of its points."""
+    reached = []
+    tried = points(measured(s, program, act), program, some)
+    for n in tried:
+        killed, _ = counted(s, program, n, act, f"{program}-{n}")
+        reached += [killed] if killed else []
+    print(*reached, sep="\n")
+    # it may have had less to do than the last time, now and then
+    assert len(reached) * 2 >= len(tried), (tried, reached)
+
+
+def until_it_ends(once):
+    """once(n) says what was killed at the n-th point, None: there is none."""
+    n, reached = 1, []
+    while killed := once(n):
+        reached.append(killed)
+        n += 1
+        assert n < 500, "it has no end"
+    assert reached, "it changes nothing"

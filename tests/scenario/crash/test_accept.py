@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: ISC
+"""A message comes by SMTP or from a user: what was accepted arrives, as often
+as it was sent."""
+import pytest
+
+import crasher
+from posthaste import AS_ROOT, wait_for
+
+BOB = ["bob@example.test"]
+pytestmark = pytest.mark.skipif(not AS_ROOT, reason="all identities are one")
+
+
+@pytest.mark.parametrize("lines", [1, 6000], ids=["small", "large"])
+@pytest.mark.parametrize("program", ["smtpd", "cleanup", "qmgr", "local"])
+def test_by_smtp_and_taken_by_rename(crashing, program, lines):
+    s = crashing("virtual_maildir_form = crlf\n")
+
+    def act(token):
+        sent = crasher.send(s, BOB, crasher.message(token, lines))
+        wait_for("an empty queue", lambda: crasher.settled(s))
+        assert 1 <= crasher.copies(s, token) <= sent, (token, sent)
+
+    crasher.at_each_point(s, program, act)
+
+
+# submitted, and still in maildrop: once more (doc/DURABILITY.md)
+@pytest.mark.parametrize("program, again", [
+    ("pickup", 1), ("cleanup", 1), ("qmgr", 0)])
+def test_from_a_user(crashing, program, again):
+    s = crashing()
+
+    def act(token):
+        s.command("sendmail", *BOB, stdin=crasher.message(token).replace(
+            "\r\n", "\n"))
+        wait_for("an empty queue", lambda: crasher.settled(s))
+        assert 1 <= crasher.copies(s, token) <= 1 + again, token
+
+    crasher.at_each_point(s, program, act)
+
+
+def test_users_program_ends(crashing):
+    """Without success nothing is promised; what comes is whole, and once."""
+    s = crashing()
+    given = s.root / "given"
+
+    def drop(n):
+        token = f"dropped-{n}"
+        text = crasher.message(token).replace("\r\n", "\n").encode()
+        given.write_bytes(
+            b"POSTHASTE-DROP 1\n"
+            b"\x06sender\x00\x12alice@example.test"
+            b"\x09recipient\x00\x10bob@example.test\x07content\x00\x00" +
+            len(text).to_bytes(4, "big") + text +
+            b"\x00\x00\x00\x00POSTHASTE-END\n")
+        killed, status = crasher.run_command(s, n, "postdrop", stdin=given)
+        wait_for("an empty queue",
+                 lambda: crasher.settled(s) or crasher.wake_pickup(s))
+        got = crasher.copies(s, token)
+        assert got == 1 if status == 0 else got <= 1, (killed, status, got)
+        return killed
+
+    crasher.until_it_ends(drop)
+
+
+@pytest.mark.parametrize("program", ["cleanup", "qmgr", "local", "lookup"])
+def test_one_address_that_stands_for_many(crashing, program):
+    s = crashing()
+    s.write("virtual", "all@example.test alice@example.test, "
+            "bob@example.test, carol@example.test\n")
+
+    def act(token):
+        sent = crasher.send(s, ["all@example.test"], crasher.message(token))
+        wait_for("an empty queue", lambda: crasher.settled(s))
+        again = program in ("qmgr", "local")  # an answer was lost
+        for user in ("alice", "bob", "carol"):
+            got = crasher.copies(s, token, [user])
+            assert 1 <= got <= sent + again, (token, user, got, sent)
+
+    crasher.at_each_point(s, program, act)
