@@ -15,21 +15,43 @@ struct content_rules {
 	const char *wrong; /* NULL: nothing so far */
 };
 
+/* RFC 2045 section 6.4, RFC 2046 sections 5.2.2.1 and 5.2.3. */
+static bool
+encoding_allowed(const struct mime_entity *e)
+{
+	if (e->composite)
+		return e->encoding != MIME_BASE64 &&
+		    e->encoding != MIME_QUOTED_PRINTABLE;
+	return !e->fragment ||
+	    (e->encoding != MIME_8BIT && e->encoding != MIME_BINARY);
+}
+
 static void
 see_header(void *with, const struct mime_entity *e, struct span fields,
     bool empty)
 {
 	struct content_rules *r = with;
-	bool encoded =
-	    e->encoding == MIME_BASE64 || e->encoding == MIME_QUOTED_PRINTABLE;
 
 	(void)empty;
 	if (r->wrong != NULL)
 		return;
 	if (r->header && !span_is_ascii(fields))
 		r->wrong = "improper use of 8-bit data in message header";
-	else if (r->domain && encoded && e->composite)
+	else if (r->domain && !encoding_allowed(e))
 		r->wrong = "invalid message/* or multipart/* encoding domain";
+	else if (e->too_deep)
+		r->wrong = "MIME nesting exceeds safety limit";
+}
+
+/*
+ * What a multipart says is of its parts: before and behind them there is text
+ * of 7 bits.
+ */
+static bool
+announced(const struct mime_entity *e)
+{
+	return !e->composite && e->encoding != MIME_7BIT &&
+	    e->encoding != MIME_UNKNOWN;
 }
 
 static void
@@ -37,7 +59,7 @@ see_text(void *with, const struct mime_entity *e, struct span bytes)
 {
 	struct content_rules *r = with;
 
-	if (r->wrong == NULL && r->body && e->encoding == MIME_7BIT &&
+	if (r->wrong == NULL && r->body && !announced(e) &&
 	    !span_is_ascii(bytes))
 		r->wrong = "improper use of 8-bit data in message body";
 }
@@ -73,10 +95,13 @@ content_rules_new(const struct settings *set, bool smtputf8)
 	r->header = (p->strict_7bit_headers || p->strict_8bitmime) && !smtputf8;
 	r->body = p->strict_8bitmime_body || p->strict_8bitmime;
 	r->domain = p->strict_mime_encoding_domain;
-	if (r->header || r->body || r->domain)
+	if (r->header || r->body || r->domain) {
 		r->walk = mime_walk_new(&events, r);
-	else if (!set->rejected.any && !set->stripped.any)
+		mime_walk_depth(r->walk,
+		    (size_t)set->common.mime_nesting_limit);
+	} else if (!set->rejected.any && !set->stripped.any) {
 		content_rules_free(&r);
+	}
 	return r;
 }
 

@@ -165,7 +165,8 @@ content_plan(const struct msg_deliver *m, const struct generic *g,
 	*error = each_part(m, g, find_8bit, &eight);
 	if (*error != 0 || !eight)
 		return plan;
-	plan.conversion = downgrade_new();
+	plan.conversion =
+	    downgrade_new((size_t)settings()->common.mime_nesting_limit);
 	*error = each_part(m, g, look_at_part, plan.conversion);
 	plan.obstacle = downgrade_obstacle(plan.conversion);
 	return plan;

@@ -27,6 +27,7 @@ struct finding {
 
 struct downgrade {
 	struct mime_walk *walk;
+	size_t depth;
 	struct finding *found;
 	size_t count;
 	const char *obstacle;
@@ -117,8 +118,12 @@ look_text(void *with, const struct mime_entity *e, struct span bytes)
 	f->multipart = e->kind == MIME_MULTIPART;
 	for (size_t i = 0; i < bytes.n; i++)
 		check_utf8(f, (unsigned char)bytes.p[i]);
-	if (e->kind == MIME_OPAQUE)
-		obstacle(d, "8-bit content in a fragment, or nested too deep");
+	if (e->too_deep)
+		obstacle(d,
+		    "8-bit content, and MIME nesting exceeds "
+		    "mime_nesting_limit");
+	else if (e->kind == MIME_OPAQUE)
+		obstacle(d, "8-bit content in a fragment");
 	else if (e->signed_over)
 		obstacle(d, "8-bit content under a signature");
 	else if (e->encoding == MIME_UNKNOWN)
@@ -145,13 +150,15 @@ look_boundary(void *with, struct span line)
 }
 
 struct downgrade *
-downgrade_new(void)
+downgrade_new(size_t depth)
 {
 	static const struct mime_events events = { look_header, look_text,
 		look_line_end, look_boundary };
 	struct downgrade *d = mem_new(sizeof(*d));
 
+	d->depth = depth;
 	d->walk = mime_walk_new(&events, d);
+	mime_walk_depth(d->walk, depth);
 	buf_init(&d->out, 4 * MIME_HEADER_MAX);
 	return d;
 }
@@ -353,9 +360,8 @@ add_new_fields(struct downgrade *d, const struct mime_entity *e,
 static bool
 encoding_changes(const struct mime_entity *e, enum mime_encoding code)
 {
-	return code != MIME_7BIT ||
-	    ((e->kind == MIME_MULTIPART || e->kind == MIME_MESSAGE) &&
-		e->encoding <= MIME_BINARY);
+	return code != MIME_7BIT || e->kind == MIME_MULTIPART ||
+	    e->kind == MIME_MESSAGE;
 }
 
 static void
@@ -471,6 +477,7 @@ downgrade_begin(struct downgrade *d, downgrade_sink *sink, void *with)
 	ensure(d->obstacle == NULL);
 	mime_walk_free(&d->walk);
 	d->walk = mime_walk_new(&events, d);
+	mime_walk_depth(d->walk, d->depth);
 	d->sink = sink;
 	d->with = with;
 	d->code = MIME_7BIT;

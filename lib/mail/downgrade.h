@@ -22,7 +22,8 @@ struct downgrade;
 
 typedef void downgrade_sink(void *with, struct span bytes);
 
-struct downgrade *downgrade_new(void);
+/* "depth" of multiparts: what is within more of them is not converted. */
+struct downgrade *downgrade_new(size_t depth);
 void downgrade_free(struct downgrade **d);
 /* First pass: all of the content, split anywhere. */
 void downgrade_look(struct downgrade *d, struct span in);

@@ -12,6 +12,7 @@ enum {
 	/* "--", boundary, "--" and some blanks */
 	BOUNDARY_LINE_MAX = BOUNDARY_MAX + 64,
 	VALUE_MAX = 8192,
+	SPARE_DEPTH = 2, /* Postfix takes so many beyond its limit */
 };
 
 struct level {
@@ -23,8 +24,10 @@ struct level {
 struct mime_walk {
 	const struct mime_events *events;
 	void *with;
-	struct level stack[MIME_DEPTH_MAX];
+	struct level *stack;
 	size_t depth; /* levels in use */
+	size_t room;
+	size_t limit; /* of multiparts that are open */
 	size_t entities;
 	bool in_header;
 	bool over; /* a limit was passed */
@@ -47,8 +50,13 @@ top(struct mime_walk *w)
 static void
 begin_entity(struct mime_walk *w, bool message, bool signed_over)
 {
-	struct level *l = &w->stack[w->depth++];
+	struct level *l;
 
+	if (w->depth == w->room) {
+		w->room = w->room ? w->room * 2 : 4;
+		w->stack = mem_resize(w->stack, w->room * sizeof(*w->stack));
+	}
+	l = &w->stack[w->depth++];
 	memset(l, 0, sizeof(*l));
 	l->e.number = w->entities++;
 	l->e.message = message;
@@ -66,10 +74,17 @@ mime_walk_new(const struct mime_events *events, void *with)
 
 	w->events = events;
 	w->with = with;
+	w->limit = MIME_DEPTH_MAX;
 	buf_init(&w->header, MIME_HEADER_MAX);
 	buf_init(&w->line, MIME_HEADER_MAX);
 	begin_entity(w, true, false);
 	return w;
+}
+
+void
+mime_walk_depth(struct mime_walk *w, size_t depth)
+{
+	w->limit = depth;
 }
 
 void
@@ -82,6 +97,7 @@ mime_walk_free(struct mime_walk **wp)
 	*wp = NULL;
 	buf_fini(&w->header);
 	buf_fini(&w->line);
+	free(w->stack);
 	free(w);
 }
 
@@ -193,8 +209,13 @@ read_type(struct level *l, struct span value)
 	if (take_char(&value, '/'))
 		subtype = take_token(&value);
 	l->e.has_type = true;
+	/* RFC 6532 section 3.7: a message/global may be encoded */
 	l->e.composite = span_is_nocase(type, "multipart") ||
-	    span_is_nocase(type, "message");
+	    (span_is_nocase(type, "message") &&
+		span_is_nocase(subtype, "rfc822"));
+	l->e.fragment = span_is_nocase(type, "message") &&
+	    (span_is_nocase(subtype, "partial") ||
+		span_is_nocase(subtype, "external-body"));
 	l->e.kind = span_is_nocase(type, "text") ? MIME_TEXT : MIME_OTHER;
 	if (span_is_nocase(type, "multipart") &&
 	    take_boundary(value, l->boundary)) {
@@ -233,50 +254,87 @@ read_encoding(struct span value)
 	return MIME_UNKNOWN;
 }
 
+/*
+ * Of fields that are there twice, the last one counts, but an encoding that
+ * nobody knows does not undo one that we do.
+ */
+static void
+set_encoding(struct mime_entity *e, enum mime_encoding encoding)
+{
+	if (encoding != MIME_UNKNOWN || !e->has_encoding)
+		e->encoding = encoding;
+	e->has_encoding = true;
+}
+
 static void
 read_fields(struct mime_walk *w, struct level *l)
 {
-	struct span rest = buf_span(&w->header);
+	struct span rest = buf_span(&w->header), type = SPAN("");
 	struct header_field f;
 
-	if (w->depth > 1 && w->stack[w->depth - 2].digest)
+	if (!l->e.message && w->depth > 1 && w->stack[w->depth - 2].digest) {
 		l->e.kind = MIME_MESSAGE; /* RFC 2046 section 5.1.5 */
+		l->e.composite = true;
+	}
 	while (header_next(&rest, true, &f) == HEADER_FIELD) {
-		if (header_is(&f, "Content-Type") && !l->e.has_type)
-			read_type(l, f.value);
-		else if (header_is(&f, "Content-Transfer-Encoding") &&
-		    !l->e.has_encoding) {
-			l->e.has_encoding = true;
-			l->e.encoding = read_encoding(f.value);
+		if (header_is(&f, "Content-Type")) {
+			type = f.value;
+			l->e.has_type = true;
+		} else if (header_is(&f, "Content-Transfer-Encoding")) {
+			set_encoding(&l->e, read_encoding(f.value));
 		} else if (header_is(&f, "MIME-Version")) {
 			l->e.has_version = true;
 		}
 	}
+	if (l->e.has_type)
+		read_type(l, type);
 }
 
-/* A composite one is encoded only by those who do not know better. */
+/*
+ * A composite one is encoded only by those who do not know better; what we do
+ * not know is none of the encodings that hide its parts.
+ */
 static bool
-identity(enum mime_encoding e)
+readable(enum mime_encoding e)
 {
-	return e == MIME_7BIT || e == MIME_8BIT || e == MIME_BINARY;
+	return e != MIME_QUOTED_PRINTABLE && e != MIME_BASE64;
+}
+
+/* What holds others may have to be taken as it is. */
+static void
+close_unreadable(struct mime_walk *w, struct level *l)
+{
+	bool holds = l->e.kind == MIME_MULTIPART || l->e.kind == MIME_MESSAGE;
+
+	if (holds && !readable(l->e.encoding)) {
+		l->e.kind = MIME_OTHER;
+	} else if (l->e.kind == MIME_MULTIPART &&
+	    w->depth > w->limit + SPARE_DEPTH) {
+		l->e.kind = MIME_OPAQUE;
+		l->e.too_deep = true;
+	} else {
+		return;
+	}
+	l->boundary[0] = '\0';
+	l->digest = false;
 }
 
 static void
 end_header(struct mime_walk *w, bool empty)
 {
 	struct level *l = top(w);
+	bool message, signed_over;
 
 	read_fields(w, l);
-	if ((l->e.kind == MIME_MULTIPART || l->e.kind == MIME_MESSAGE) &&
-	    (!identity(l->e.encoding) || w->depth == MIME_DEPTH_MAX)) {
-		l->e.kind =
-		    w->depth == MIME_DEPTH_MAX ? MIME_OPAQUE : MIME_OTHER;
-		l->boundary[0] = '\0';
-	}
+	close_unreadable(w, l);
+	message = l->e.kind == MIME_MESSAGE;
+	signed_over = l->e.signed_over;
 	w->in_header = false;
 	w->events->header(w->with, &l->e, buf_span(&w->header), empty);
-	if (l->e.kind == MIME_MESSAGE)
-		begin_entity(w, true, l->e.signed_over);
+	if (!message)
+		return;
+	w->depth--; /* it has no end of its own: in its place */
+	begin_entity(w, true, signed_over);
 }
 
 /* The level this line is a boundary of, -1 if of none. */

@@ -38,8 +38,10 @@ struct mime_entity {
 	bool header_signed; /* within multipart/signed: not to be changed */
 	bool signed_over; /* so is its body */
 	bool message; /* has the header of a message, not of a part */
-	bool composite; /* says it is a multipart or a message, even where it
-			 * cannot be read as one */
+	bool composite; /* says it is a multipart or a message/rfc822, even
+			 * where it cannot be read as one */
+	bool fragment; /* message/partial, message/external-body */
+	bool too_deep; /* beyond the depth: opaque for that alone */
 	bool has_type, has_encoding, has_version; /* fields it has */
 };
 
@@ -67,11 +69,17 @@ struct mime_walk;
 
 enum {
 	MIME_HEADER_MAX = 512 * 1024, /* of one entity */
-	MIME_DEPTH_MAX = 40,
+	MIME_DEPTH_MAX = 100, /* where mime_walk_depth says no other */
 	MIME_ENTITIES_MAX = 10000,
 };
 
 struct mime_walk *mime_walk_new(const struct mime_events *events, void *with);
+/*
+ * mime_nesting_limit: multiparts within one another, and two more, as Postfix
+ * counts; before anything is put. Messages within a part do not count: nobody
+ * has to remember where they end.
+ */
+void mime_walk_depth(struct mime_walk *w, size_t depth);
 void mime_walk_free(struct mime_walk **w);
 /* False once a limit was passed: what comes is not looked at any more. */
 bool mime_walk_put(struct mime_walk *w, struct span in);

@@ -4,6 +4,7 @@
  * the input was split; what was converted once needs no conversion again.
  */
 #include "lib/mail/downgrade.h"
+#include "lib/mail/mime_walk.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@ collect(void *with, struct span bytes)
 static bool
 convert(struct span message, size_t step, struct buf *out)
 {
-	struct downgrade *d = downgrade_new();
+	struct downgrade *d = downgrade_new(MIME_DEPTH_MAX);
 	struct span in;
 	bool ok;
 

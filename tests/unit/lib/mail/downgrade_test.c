@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/mail/downgrade.h"
+#include "lib/mail/mime_walk.h"
 
 #include <stdarg.h>
 #include <setjmp.h>
@@ -23,6 +24,20 @@ static const struct {
 	    "Content-Type: text/plain; charset=utf-8\r\n"
 	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
 	    "na=C3=A9\r\n" },
+	{ "parts in what says an encoding that nobody knows",
+	    "Content-Type: multipart/mixed; boundary=b\r\n"
+	    "Content-Transfer-Encoding: x-foo\r\n\r\n--b\r\n\r\n" E
+	    "\r\n--b--\r\n",
+	    "Content-Type: multipart/mixed; boundary=b\r\n"
+	    "Content-Transfer-Encoding: 7bit\r\n\r\n--b\r\n"
+	    "Content-Type: text/plain; charset=utf-8\r\n"
+	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n=C3=A9"
+	    "\r\n--b--\r\n" },
+	{ "two encodings: the last",
+	    "Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n"
+	    "Content-Transfer-Encoding: 8bit\r\n\r\n" E "\r\n",
+	    "Content-Type: text/plain\r\nMIME-Version: 1.0\r\n"
+	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n=C3=A9\r\n" },
 	{ "no known charset", "Subject: x\r\n\r\nna" L "\r\n",
 	    "Subject: x\r\nMIME-Version: 1.0\r\n"
 	    "Content-Type: text/plain; charset=unknown-8bit\r\n"
@@ -156,7 +171,7 @@ static void
 check(size_t i, size_t step)
 {
 	struct buf out = BUF_INIT(100000);
-	struct downgrade *d = downgrade_new();
+	struct downgrade *d = downgrade_new(MIME_DEPTH_MAX);
 	struct span in;
 
 	for (in = span_of(rows[i].in); in.n > 0; in = span_skip(in, step))
@@ -189,11 +204,55 @@ every_split_gives_the_same(void **state)
 			check(i, step == 39 ? 100000 : step);
 }
 
+/* What is beyond the depth goes out as it is, or not at all. */
+static void
+check_depth(int levels, const char *text, const char *obstacle)
+{
+	struct buf in = BUF_INIT(100000), out = BUF_INIT(100000);
+	struct downgrade *d = downgrade_new(5);
+	const char *said;
+
+	buf_add_text(&in, "Subject: " E "\r\n");
+	for (int i = 0; i < levels; i++)
+		buf_printf(&in,
+		    "Content-Type: multipart/mixed; boundary=b%d\r\n\r\n"
+		    "--b%d\r\n",
+		    i, i);
+	buf_printf(&in, "\r\n%s\r\n", text);
+	downgrade_look(d, buf_span(&in));
+	said = downgrade_obstacle(d);
+	if (obstacle != NULL) {
+		assert_string_equal(said, obstacle);
+	} else {
+		assert_null(said);
+		downgrade_begin(d, collect, &out);
+		downgrade_convert(d, buf_span(&in));
+		downgrade_end(d);
+		assert_int_equal(strstr(buf_text(&out), "=C3=A9\r\n") != NULL,
+		    strcmp(text, E) == 0);
+		assert_non_null(strstr(buf_text(&out), "Subject: =?utf-8?"));
+	}
+	downgrade_free(&d);
+	buf_fini(&in);
+	buf_fini(&out);
+}
+
+static void
+too_deep_is_no_obstacle_without_8_bits(void **state)
+{
+	(void)state;
+	check_depth(7, E, NULL);
+	check_depth(8, E,
+	    "8-bit content, and MIME nesting exceeds mime_nesting_limit");
+	check_depth(8, "x", NULL);
+	check_depth(300, "x", NULL);
+}
+
 static void
 long_subject_is_folded_between_characters(void **state)
 {
 	struct buf in = BUF_INIT(10000), out = BUF_INIT(10000);
-	struct downgrade *d = downgrade_new();
+	struct downgrade *d = downgrade_new(MIME_DEPTH_MAX);
 	struct span rest, line;
 
 	(void)state;
@@ -221,6 +280,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_split_gives_the_same),
+		cmocka_unit_test(too_deep_is_no_obstacle_without_8_bits),
 		cmocka_unit_test(long_subject_is_folded_between_characters),
 	};
 
