@@ -187,7 +187,8 @@ conf_override(struct conf *c, const char *assignment, struct buf *error)
 		    SPAN_ARG(name));
 		return false;
 	}
-	conf_set(c, name, value, "-o option");
+	conf_set(c, name, value, CONF_OPTION);
+	c->overridden = true;
 	return true;
 }
 
@@ -281,6 +282,12 @@ conf_origin(const struct conf *c, const char *name)
 	const struct setting *s = find(c, span_of(name));
 
 	return s != NULL ? s->origin : "default";
+}
+
+bool
+conf_is_overridden(const struct conf *c)
+{
+	return c->overridden;
 }
 
 const char *

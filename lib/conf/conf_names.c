@@ -4,13 +4,15 @@
 
 #include <string.h>
 
-const struct param *
-param_find(struct span name)
+struct known {
+	const struct param *param;
+	const struct param_group *group;
+	UT_hash_handle hh;
+};
+
+static const struct known *
+find_known(struct span name)
 {
-	struct known {
-		const struct param *param;
-		UT_hash_handle hh;
-	};
 	static struct known *all;
 	struct known *k;
 
@@ -20,11 +22,28 @@ param_find(struct span name)
 			for (size_t i = 0; i < (*g)->count; i++) {
 				k = mem_new(sizeof(*k));
 				k->param = &(*g)->params[i];
+				k->group = *g;
 				HASH_ADD_KEYPTR(hh, all, k->param->name,
 				    strlen(k->param->name), k);
 			}
 	HASH_FIND(hh, all, name.p, name.n, k);
+	return k;
+}
+
+const struct param *
+param_find(struct span name)
+{
+	const struct known *k = find_known(name);
+
 	return k != NULL ? k->param : NULL;
+}
+
+const struct param_group *
+param_group_of(struct span name)
+{
+	const struct known *k = find_known(name);
+
+	return k != NULL ? k->group : NULL;
 }
 
 static const struct conf_family families[] = {

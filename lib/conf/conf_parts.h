@@ -49,6 +49,7 @@ struct conf {
 	struct service *services; /* NULL: master.cf is not known */
 	bool share_of_servers; /* conf_share.c: their tables' settings too */
 	bool evaluated; /* some setting may have a value or error */
+	bool overridden; /* some setting comes from an -o */
 	bool from_snapshot; /* computed defaults came along */
 };
 
@@ -118,6 +119,8 @@ bool conf_name_known(const struct conf *c, struct span name);
 
 /* Panics when the snapshot said that it is not for this program. */
 void conf_ensure_given(const struct setting *s);
+/* NULL if no program has it. */
+const struct param_group *param_group_of(struct span name);
 /* Marks what goes into a snapshot with setting->given. */
 void conf_share_mark(struct conf *c, const char *share, char *const *texts);
 

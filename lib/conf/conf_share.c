@@ -25,21 +25,12 @@ shares(const char *share, const char *group, const char *name)
 	return false;
 }
 
-/* "" for a name that no program has. */
-static const char *
-group_of(const char *name)
-{
-	for (const struct param_group *const *g = param_groups; *g != NULL; g++)
-		for (size_t i = 0; i < (*g)->count; i++)
-			if (strcmp((*g)->params[i].name, name) == 0)
-				return (*g)->name;
-	return "";
-}
-
 bool
 conf_shares(const char *share, const char *name)
 {
-	return shares(share, group_of(name), name);
+	const struct param_group *group = param_group_of(span_of(name));
+
+	return shares(share, group != NULL ? group->name : "", name);
 }
 
 static void give(struct conf *c, struct span name);

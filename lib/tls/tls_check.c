@@ -96,6 +96,18 @@ say(struct trial *t, struct buf *to, const char *text)
 		    t->blamed, text);
 }
 
+/*
+ * A trial costs a context of OpenSSL's, some milliseconds. With the -o of a
+ * service nobody is told but of settings that they set; the others were tried
+ * once, as main.cf's.
+ */
+static bool
+is_worth_a_trial(const struct trial *t)
+{
+	return !conf_is_overridden(t->c) ||
+	    strcmp(conf_origin(t->c, t->blamed), CONF_OPTION) == 0;
+}
+
 /* Which of the settings names the certificate; false: none does. */
 static bool
 find_files(struct trial *t)
@@ -253,8 +265,11 @@ try_server(struct trial *t)
 		.ciphers = value(t->c, t->f->ciphers),
 	};
 	const char *error = "";
-	struct tls_context *context = tls_server_new(&s, &error);
+	struct tls_context *context;
 
+	if (!is_worth_a_trial(t))
+		return;
+	context = tls_server_new(&s, &error);
 	if (context != NULL) {
 		check_end(t, context);
 		tls_context_free(&context);
@@ -270,8 +285,11 @@ static void
 try_client(struct trial *t, const struct tls_client_settings *s)
 {
 	const char *error = "";
-	struct tls_context *context = tls_client_new(s, &error);
+	struct tls_context *context;
 
+	if (!is_worth_a_trial(t))
+		return;
+	context = tls_client_new(s, &error);
 	if (context == NULL)
 		say(t, t->errors, error);
 	else
@@ -293,6 +311,8 @@ try_trust(struct trial *t, const char *rest,
 		return;
 	snprintf(setting, sizeof(setting), "%s_tls_%s", t->f->prefix, rest);
 	blame(t, setting);
+	if (!is_worth_a_trial(t))
+		return;
 	store = X509_STORE_new();
 	if (store != NULL && !trust(store, path, &error))
 		say(t, to, buf_text(&error));
@@ -363,10 +383,13 @@ static void
 try_choice(struct trial *t, const char *setting,
     const struct tls_choice *choice)
 {
-	SSL_CTX *ssl = SSL_CTX_new(TLS_client_method());
 	struct buf error = BUF_INIT(2048), doubts = BUF_INIT(4096);
+	SSL_CTX *ssl;
 
 	blame(t, setting);
+	if (!is_worth_a_trial(t))
+		return;
+	ssl = SSL_CTX_new(TLS_client_method());
 	if (ssl != NULL && !tls_choice_apply(ssl, choice, &doubts, &error))
 		say(t, t->errors, buf_text(&error));
 	if (doubts.n > 0)
