@@ -11,12 +11,11 @@ import re
 import pytest
 from fetched import MAIN, one
 from mail_caches import fetched
+from many_messages import make, many
 
 FULL = os.environ.get("POSTHASTE_FULL") == "1"
 MESSAGES = 1000000 if FULL else 200000
-LINKS = 60000  # ext4 knows 65000 of a file
 FEW = 24 << 20
-TEXT = b"Subject: one of many\r\n\r\nhello\r\n"
 
 
 def private(s):
@@ -31,29 +30,6 @@ def private(s):
             re.search(r"Pss_Anon:\s+(\d+)", text)[1]))
     assert most > 0
     return most
-
-
-def make(s, name, data=TEXT):
-    """A Maildir of bob's, and a file beside it to make messages of."""
-    home = s.maildir("bob")
-    for part in (home.parent, home, home / "cur", home / "new", home / "tmp"):
-        part.mkdir(exist_ok=True)
-        os.chown(part, s.uid, s.gid)
-    path = home / name
-    path.write_bytes(data)
-    os.chown(path, s.uid, s.gid)
-    return path
-
-
-def many(s, count):
-    """Links to few files, every tenth unseen."""
-    for i in range(count):
-        if i % LINKS == 0:
-            source = make(s, f"source{i}")
-        os.link(source, source.parent / "cur" / (
-            f"{1600000000 + i}.M1P1.test,S={len(TEXT)},W={len(TEXT)}:2,"
-            f"{'S' if i % 10 else ''}"))
-    os.utime(source.parent / "cur", (1, 1))
 
 
 def test_many_messages_in_little_memory(suite):
