@@ -4,30 +4,27 @@ learned serves the next one."""
 import os
 
 from mail_search import esearch, found
-from posthaste import owner_ids, quick
+from many_messages import make
+from posthaste import quick
 
 OPEN = "disable_plaintext_auth = no\n"
 COUNT = 10000
 
 
-def fill(home):
-    """Messages of 4 KB, every thousandth with the word."""
-    for part in ("cur", "new", "tmp"):
-        (home / part).mkdir(parents=True, exist_ok=True)
-    line = "A line of the usual length, and words that come again.\n"
+def fill(s):
+    """Messages of 4 KB, every thousandth with the word: links to two."""
+    line = b"A line of the usual length, and words that come again.\n"
+    sources = [make(s, word.decode(), b"From: a@example.test\nSubject: text\n\n" +
+                    line * 70 + word + b"\n") for word in (b"hay", b"needle")]
     for n in range(COUNT):
-        text = (f"From: a@example.test\nSubject: number {n}\n\n"
-                f"{line * 70}{'the needle' if n % 1000 == 7 else 'hay'}\n")
-        name = f"{1700000000 + n}.M{n}P1.host,S={len(text)}:2,S"
-        (home / "cur" / name).write_text(text)
-    for folder, _, names in os.walk(home):
-        for path in [folder] + [os.path.join(folder, n) for n in names]:
-            os.chown(path, *owner_ids())
+        source = sources[n % 1000 == 7]
+        os.link(source, source.parent / "cur" / (
+            f"{1700000000 + n}.M{n}P1.host,S={source.stat().st_size}:2,S"))
 
 
 def test_others_go_on_meanwhile(suite):
     s = suite(main=OPEN, start=False)
-    fill(s.maildir("bob"))
+    fill(s)
     s.start()
     busy, other = s.imap(), s.imap()
     busy.ok("SELECT INBOX")
@@ -56,7 +53,7 @@ def test_others_go_on_meanwhile(suite):
 
 def test_a_client_that_goes_ends_its_search(suite):
     s = suite(main=OPEN, start=False)
-    fill(s.maildir("bob"))
+    fill(s)
     s.start()
     gone, other = s.imap(), s.imap()
     gone.ok("SELECT INBOX")
