@@ -58,6 +58,10 @@ fuzz-%: fuzz/libfuzzed.a tests/fuzz/words
 		-rss_limit_mb=2048 -verbosity=$(FUZZ_VERBOSITY) \
 		-print_final_stats=1 fuzz/$* $(srcdir)/tests/fuzz/corpus/$*
 
+# What scenarios run; they can do without unit tests and fuzzers.
+.PHONY: check-helpers
+check-helpers: $(filter-out tests/unit/% tests/fuzz/%,$(check_PROGRAMS))
+
 EXTRA_DIST += tests/ATTACKS.md tests/fuzz/corpus tests/scenario tests/corpus
 
 .PHONY: lint
