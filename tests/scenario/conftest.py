@@ -4,7 +4,9 @@ server; both end with the test."""
 import os
 import pathlib
 import re
+import shutil
 import sys
+import tempfile
 
 import pytest
 
@@ -16,6 +18,19 @@ sys.path.insert(0, str(HERE))
 import costs  # noqa: E402
 from peers import FakeDNS  # noqa: E402
 from posthaste import Instance, crashed  # noqa: E402
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    """The tests' folders lie below one of this run alone, which other users
+    may enter: pytest's own is closed to them by each run that begins."""
+    if config.option.basetemp is not None:
+        return  # asked for; or a worker, which has its own below that
+    base = tempfile.mkdtemp(prefix="ph-tests-", dir="/tmp")
+    os.chmod(base, 0o755)
+    config.option.basetemp = os.path.join(base, "run")
+    if not os.environ.get("POSTHASTE_KEEP"):
+        config.add_cleanup(lambda: shutil.rmtree(base, ignore_errors=True))
 
 
 def pytest_collection_modifyitems(items):
