@@ -173,7 +173,8 @@ deliver_forwards(struct plan *p)
 		m.sender = a->sender;
 		to[n++] = (struct msg_submit_recipient){
 			.address = a->text,
-			.original = p->to->original,
+			/* a list's members are its owner's recipients */
+			.original = p->owner ? a->text : p->to->original,
 			.orcpt = p->owner ? "" : p->to->orcpt,
 			.notify = notify_for(p, one),
 			.transport = "",

@@ -51,7 +51,7 @@ plan_take_owner(struct plan *p, const char *name)
 		p->sender = p->r->m->sender;
 		p->owner = false;
 	}
-	if (v != OK || value == NULL || p->r->m->sender[0] == '\0')
+	if (v != OK || value == NULL)
 		return v;
 	rest = span_of(value);
 	if (own->expand_owner_alias && destinations_count(value, 2) == 1 &&

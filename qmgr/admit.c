@@ -11,6 +11,7 @@
 #include "lib/base/fdio.h"
 #include "lib/ipc/proto_lookup.h"
 #include "lib/log/log.h"
+#include "lib/mail/mail_address.h"
 #include "lib/queue/queue_file.h"
 #include "qmgr/dispatch.h"
 #include "qmgr/entry.h"
@@ -44,8 +45,11 @@ admit_room(bool again)
 static void
 log_active(const struct entry *e)
 {
+	char from[MAIL_ADDRESS_SHOWN_MAX];
+
 	log_info("%s: from=<%s>, size=%lld, nrcpt=%u (queue active)", e->id,
-	    e->sender, (long long)e->content_size, e->count);
+	    mail_address_shown(e->sender, from), (long long)e->content_size,
+	    e->count);
 }
 
 /* The entry is complete: under way, or settled if nothing waits. */

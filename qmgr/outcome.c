@@ -9,6 +9,7 @@
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
 #include "lib/log/log.h"
+#include "lib/mail/mail_address.h"
 #include "lib/queue/queue_reason.h"
 #include "lib/service/service.h"
 #include "lib/task/task.h"
@@ -249,13 +250,15 @@ finish(struct entry *e)
 static void
 report_all(struct entry *e)
 {
+	char from[MAIL_ADDRESS_SHOWN_MAX];
+
 	if (e->flags & QUEUE_VERIFY) {
 		report_picked(e, REPORT_VERIFY, answered);
 		return;
 	}
 	if (expired(e) && any(e, tried))
 		log_info("%s: from=<%s>, status=expired, returned to sender",
-		    e->id, e->sender);
+		    e->id, mail_address_shown(e->sender, from));
 	report_picked(e, REPORT_FAILURE, failed);
 	settle_silently(e);
 	report_picked(e, REPORT_SUCCESS, succeeded);

@@ -7,6 +7,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/log/log.h"
+#include "lib/mail/mail_address.h"
 
 static int most_digits = 2;
 
@@ -74,6 +75,7 @@ void
 delivery_log(const struct delivery_log *d)
 {
 	char text[5][DELIVERY_LOG_DELAY_MAX];
+	char to[MAIL_ADDRESS_SHOWN_MAX], first[MAIL_ADDRESS_SHOWN_MAX];
 	int64_t at[5];
 	bool moved = d->original != NULL && d->original[0] != '\0' &&
 	    strcmp(d->original, d->address) != 0;
@@ -84,7 +86,9 @@ delivery_log(const struct delivery_log *d)
 	delivery_log_delay(at[4] - at[0], text[4]);
 	log_info("%s: to=<%s>%s%s%s, relay=%s, delay=%s, delays=%s/%s/%s/%s, "
 		 "dsn=%s, status=%s (%s)",
-	    d->queue_id, d->address, moved ? ", orig_to=<" : "",
-	    moved ? d->original : "", moved ? ">" : "", d->relay, text[4],
-	    text[0], text[1], text[2], text[3], d->dsn, d->status, d->text);
+	    d->queue_id, mail_address_shown(d->address, to),
+	    moved ? ", orig_to=<" : "",
+	    moved ? mail_address_shown(d->original, first) : "",
+	    moved ? ">" : "", d->relay, text[4], text[0], text[1], text[2],
+	    text[3], d->dsn, d->status, d->text);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/mail/mail_address.h"
 
+#include <stdio.h>
 #include <arpa/inet.h>
 #include <string.h>
 #include <unistr.h>
@@ -83,6 +84,17 @@ mail_address_quote(struct span address, struct buf *out)
 		quote_local(local, out);
 	}
 	return !out->overflow;
+}
+
+const char *
+mail_address_shown(const char *address, char out[MAIL_ADDRESS_SHOWN_MAX])
+{
+	struct buf text = BUF_INIT(MAIL_ADDRESS_SHOWN_MAX - 1);
+
+	(void)mail_address_quote(span_of(address), &text);
+	snprintf(out, MAIL_ADDRESS_SHOWN_MAX, "%s", buf_text(&text));
+	buf_fini(&text);
+	return out;
 }
 
 bool

@@ -15,6 +15,8 @@ enum {
 	MAIL_ADDRESS_MAX = 1024, /* bytes, in any form within the suite */
 	MAIL_HOSTNAME_MAX = 255, /* RFC 1035 section 2.3.4 */
 	MAIL_LABEL_MAX = 63,
+	/* each byte behind a backslash, two quotes, the final NUL */
+	MAIL_ADDRESS_SHOWN_MAX = 2 * MAIL_ADDRESS_MAX + 3,
 };
 
 /* False, domain empty, when there is no "@". Either may be NULL. */
@@ -25,6 +27,12 @@ bool mail_address_split(struct span address, struct span *local,
  * dot-atom (RFC 5321 section 4.1.2). No brackets. False if it does not fit.
  */
 bool mail_address_quote(struct span address, struct buf *out);
+/*
+ * The same form, for the log: a local part that the sender chose can then end
+ * no field of a line. Returns out.
+ */
+const char *
+mail_address_shown(const char *address, char out[MAIL_ADDRESS_SHOWN_MAX]);
 /*
  * The reverse: takes the quotes off. False, *out unspecified, for NUL, CR,
  * LF, an open quote, or what does not fit.
