@@ -36,7 +36,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0 || span_has_break(in))
 		return 0;
 	rules = (struct esmtp_rules){ data[0] & 1, data[0] & 2, data[0] & 4,
-		1000000 };
+		data[0] & 8, 1000000 };
 	check(esmtp_parse_mail(in, &rules, &m, &reply), &reply, m.sender,
 	    m.envid);
 	buf_reset(&reply);

@@ -56,6 +56,7 @@ static const char *const absorbed_words[] = {
 #define STANDS_IN(command, ...) #command,
 #define ABSORBED(command, ...) #command,
 #define REFUSED(command, ...) #command,
+#define GUARDS(command, ...) #command,
 #include "master/absorbed.def"
 };
 
