@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: ISC
 """What the groups of the SMTP side share: our load client, and waiting until
 all that it sent has arrived."""
+import pathlib
+import tempfile
+
+import posthaste
 from . import measure
 from .peer import wait_for
 
@@ -41,10 +45,18 @@ def through(peer, count, send, warm, seconds=300):
 
 def null(case):
     """The same load against a sink that keeps nothing."""
-    sink = measure.Server("smtp_sink")
-    try:
-        sent = load(sink.port, case,
-                    seconds=min(1, case.more.get("seconds", 1)))
-    finally:
-        sink.close()
+    how = case.more.get("how", "plain")
+    with tempfile.TemporaryDirectory() as folder:
+        where = pathlib.Path(folder)
+        posthaste.certificate(where)
+        chain = where / "chain.pem"
+        chain.write_text((where / "key.pem").read_text() +
+                         (where / "cert.pem").read_text())
+        sink = measure.Server("smtp_sink", *(
+            ("-x", how, chain) if how != "plain" else ()))
+        try:
+            sent = load(sink.port, case, "-x", how,
+                        seconds=min(1, case.more.get("seconds", 1)))
+        finally:
+            sink.close()
     return {"messages (1/s)": sent["rate"], "p99 (ms)": sent["p99"]}

@@ -33,7 +33,7 @@ def ahead(figure, medians):
         return ""
     top, bottom = ((ours, max(others)) if better_high(figure)
                    else (min(others), ours))
-    return f"{top / bottom:.2f}" if bottom else ""
+    return f"{top / bottom:.2f}" if bottom and top else ""
 
 
 class Table:

@@ -19,12 +19,11 @@ from frame.peer import Peer, Unavailable
 MAIN_CF = """\
 compatibility_level = 3.6
 queue_directory = {root}/spool
-command_directory = {tree}/usr/sbin
-daemon_directory = {tree}/usr/lib/postfix/sbin
-shlib_directory = {tree}/usr/lib/postfix
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+shlib_directory = /usr/lib/postfix
 meta_directory = {tree}/etc/postfix
 data_directory = {root}/data
-import_environment = MAIL_CONFIG MAIL_LOGTAG TZ LANG LD_LIBRARY_PATH
 mail_owner = posthaste
 setgid_group = posthaste-drop
 default_privs = nobody
@@ -155,23 +154,26 @@ class Server(Peer):
         (etc / "mailboxes").write_text("".join(
             f"{site.mailbox(n)} {site.domain}/user{n}/\n"
             for n in range(site.users)))
-        argv, environment = self.command("postmap", f"hash:{etc}/mailboxes")
-        subprocess.run(argv, env=environment, check=True)
+        subprocess.run(self.housed(["/usr/sbin/postmap", "-c", etc,
+                                    f"hash:{etc}/mailboxes"]), check=True)
 
-    def environment(self):
-        libraries = [self.tree / "usr/lib/postfix",
-                     self.tree / "usr/lib/x86_64-linux-gnu"]
-        return dict(os.environ, MAIL_CONFIG=str(self.site.root / "etc"),
-                    LD_LIBRARY_PATH=":".join(map(str, libraries)))
+    def housed(self, argv):
+        """Its parts look for each other below /usr: there they are, for the
+        processes that are started so."""
+        return ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                f"mount -t overlay overlay -o lowerdir={self.tree}/usr:/usr "
+                '/usr && exec "$@"', "sh", *map(str, argv)]
 
     def start(self):
-        self.launch([self.tree / "usr/lib/postfix/sbin/master", "-w",
-                     "-c", self.site.root / "etc"], env=self.environment())
+        self.launch(self.housed(["/usr/lib/postfix/sbin/master", "-w", "-c",
+                                 self.site.root / "etc"]))
         self.wait_ports()
 
+    def master(self):
+        return int((self.site.root / "spool/pid/master.pid").read_text())
+
     def stop(self):
-        pid_file = self.site.root / "spool/pid/master.pid"
-        os.kill(int(pid_file.read_text()), signal.SIGTERM)
+        os.kill(self.master(), signal.SIGTERM)
 
     def maildir(self, number):
         return self.site.root / "mail" / self.site.domain / f"user{number}"
@@ -183,6 +185,7 @@ class Server(Peer):
 
     def command(self, name, *arguments):
         words = {"flush": ["postqueue", "-f"], "mailq": ["postqueue", "-p"]}
-        argv = [*words.get(name, [name]), *map(str, arguments)]
-        argv[0] = str(self.tree / "usr/sbin" / argv[0])
-        return argv, self.environment()
+        program, *rest = words.get(name, [name])
+        return (["nsenter", "-t", str(self.master()), "--mount", "--",
+                 f"/usr/sbin/{program}", *rest, *map(str, arguments)],
+                dict(os.environ, MAIL_CONFIG=str(self.site.root / "etc")))

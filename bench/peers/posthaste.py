@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Posthaste as it is installed in POSTHASTE_ROOT, with its defaults but for
-what the site wants: 200 processes of a kind, no limit of connections of one
-client, messages of 50 MB. All that is accepted is on disk before the answer."""
+what the site wants: a process limit that fits the sessions (it counts sessions, where one
+process has many), no limit of connections of one client, messages of 50 MB. All that is accepted is on disk before the answer."""
 import os
 import pathlib
 import shutil
@@ -82,7 +82,7 @@ discard unix - - n - - discard
 
 class Server(Peer):
     name = "posthaste"
-    about = "defaults, 200 processes at most of a kind"
+    about = "defaults, process limit as sessions need"
     can = frozenset({"smtp", "starttls", "smtps", "relay", "sendmail",
                      "backlog", "pop3", "pop3s", "imap", "imaps", "table"})
     PORTS = ("smtp", "smtps", "pop3", "pop3s", "imap", "imaps")
@@ -122,7 +122,7 @@ class Server(Peer):
         accounts.chmod(0o600)
         values = dict(
             vars(site), host=site.host, programs=posthaste.ROOT, uid=self.uid,
-            gid=self.gid, processes=200)
+            gid=self.gid, processes=max(200, 2 * site.sessions))
         self.write("main.cf", MAIN_CF.format(**values) + "".join(
             f"{k} = {v}\n" for k, v in
             site.options.get("posthaste", {}).items()))
