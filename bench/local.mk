@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-EXTRA_DIST += bench/message_path bench/imap bench/imap_client.c \
+EXTRA_DIST += bench/imap bench/imap_client.c \
 	bench/measure.py bench/lookup_hop.py bench/frame/root.py \
 	bench/peers/exim.py bench/peers/opensmtpd.py \
 	bench/frame/__init__.py bench/frame/group.py bench/frame/measure.py \
