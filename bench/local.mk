@@ -8,6 +8,7 @@ EXTRA_DIST += bench/imap bench/imap_client.c \
 	bench/groups/relay.py bench/groups/recipients.py \
 	bench/groups/sendmail.py bench/groups/backlog.py \
 	bench/groups/idle.py bench/frame/smtp.py \
+	bench/README.md bench/RESULTS.md \
 	bench/peers/__init__.py bench/peers/posthaste.py \
 	bench/peers/postfix.py
 

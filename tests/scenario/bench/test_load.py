@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: ISC
+"""The load programs do what they say that they did."""
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import threading
+
+import posthaste
+import pytest
+
+LOAD = posthaste.ROOT.parent / "bench/load"
+pytestmark = pytest.mark.skipif(not (LOAD / "smtp_load").exists(),
+                                reason="no load programs: make bench")
+
+
+def run(program, *arguments, status=0):
+    done = subprocess.run([LOAD / program, *map(str, arguments)], text=True,
+                          capture_output=True, timeout=60)
+    assert done.returncode == status, done.stderr
+    return ({k: float(v) for k, v in map(str.split, done.stdout.splitlines())}
+            if status == 0 else done.stderr)
+
+
+class Program:
+    def __init__(self, name, *arguments):
+        self.process = subprocess.Popen(
+            [LOAD / name, *map(str, arguments)], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def line(self):
+        return self.process.stdout.readline().strip()
+
+    def count(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return int(self.line())
+
+    def close(self):
+        self.process.stdin.close()
+        assert self.process.wait(20) == 0
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def sink():
+    program = Program("smtp_sink")
+    program.port = int(program.line())
+    yield program
+    program.close()
+
+
+class Fake:
+    """An SMTP server of one connection after the other: answers() gives what
+    it says to a command; it keeps commands and content."""
+
+    def __init__(self, answer):
+        self.answer, self.said, self.content = answer, [], []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                with self.listener.accept()[0] as s:
+                    self.talk(s.makefile("rb"), s.sendall)
+
+    def talk(self, io, write):
+        write(b"220 fake\r\n")
+        for line in io:
+            self.said.append(line.decode().strip())
+            write(self.answer(self.said[-1]).encode() + b"\r\n")
+            if line.upper().startswith(b"DATA"):
+                got = b""
+                while not got.endswith(b"\r\n.\r\n"):
+                    got += io.readline()
+                self.content.append(got[:-3])
+                write(b"250 taken\r\n")
+
+
+def polite(command):
+    return "354 go" if command == "DATA" else "250 ok"
+
+
+def test_what_is_counted_was_taken(sink):
+    said = run("smtp_load", "-s", 7, "-m", 60, "-k", 3, sink.port)
+    assert said["messages"] == 60 == sink.count()
+    assert said["p50"] <= said["p90"] <= said["p99"] <= said["max"]
+    assert said["refused"] == 0
+
+
+def test_a_message_has_its_size_and_its_recipients():
+    fake = Fake(polite)
+    run("smtp_load", "-l", 5000, "-R", 3, "-t", "u%d@x.test", fake.port)
+    run("smtp_load", "-l", 90000, "-m", 3, "-u", 2, fake.port)
+    assert [len(c) for c in fake.content] == [5000, 90000, 90000, 90000]
+    to = [s for s in fake.said if s.startswith("RCPT")]
+    assert to[:3] == [f"RCPT TO:<u{n}@x.test>" for n in range(3)]
+    assert to[3:] == [f"RCPT TO:<user{n}@bench.test>" for n in (0, 1, 0)]
+    assert all(line.endswith(b"\r") for line in
+               fake.content[0].split(b"\n")[:-1])
+
+
+def test_a_refusal_for_now_is_tried_again_and_told():
+    answers = iter(["451 later"])
+    fake = Fake(lambda c: next(answers, "250 ok")
+                if c.startswith("MAIL") else polite(c))
+    said = run("smtp_load", fake.port)
+    assert (said["messages"], said["refused"]) == (1, 1)
+
+
+def test_a_refusal_for_good_ends_it():
+    fake = Fake(lambda c: "550 never" if c.startswith("RCPT") else polite(c))
+    assert "550 never" in run("smtp_load", fake.port, status=1)
+
+
+def test_a_rate_is_kept(sink):
+    assert run("smtp_load", "-s", 3, "-m", 11, "-r", 20,
+               sink.port)["seconds"] >= 0.49
+
+
+def test_sessions_are_held_and_their_end_is_seen(sink):
+    held = Program("smtp_load", "-i", "-s", 30, sink.port)
+    said = {}
+    while said.get("ready") != "1":
+        name, said[name] = held.line().split()
+    assert said["held"] == "30" and held.count() == 30
+    sink.process.kill()
+    posthaste.wait_for("the end of all sessions", lambda: held.count() == 0)
+    held.close()
+    sink.close = lambda: sink.process.wait()
+
+
+def test_commands_are_injected(tmp_path):
+    script = tmp_path / "take"
+    script.write_text(f"#!/bin/sh\ncat >> {tmp_path}/taken\n")
+    script.chmod(0o755)
+    said = run("inject", "-m", 5, "-l", 700, script)
+    assert said["messages"] == 5
+    assert (tmp_path / "taken").stat().st_size == 5 * 700
+    assert "wait status" in run("inject", "/bin/false", status=1)
+
+
+def test_the_disk_alone_writes_files(tmp_path):
+    said = run("disk_limit", tmp_path, 2, 4096, 0.2)
+    files = list(tmp_path.iterdir())
+    assert len(files) == said["messages"] > 0
+    assert {f.stat().st_size for f in files} == {4096}
+
+
+COUNTED = """
+import os, sys, time
+if os.fork():
+    os._exit(0)
+os.setsid()
+fd = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR)
+for _ in range(5):
+    os.write(fd, b'x')
+    os.fsync(fd)
+os.fdatasync(fd)
+if os.fork():
+    os._exit(0)
+with open(sys.argv[1] + '.new', 'w') as f:
+    f.write(str(os.getpid()))
+os.rename(sys.argv[1] + '.new', sys.argv[1] + '.done')
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not posthaste.AS_ROOT, reason="counting wants root")
+def test_what_the_dead_and_the_orphans_did_is_counted(tmp_path):
+    """A process, its child that flushes and dies, and one more that stays."""
+    path = str(tmp_path / "s")
+
+    def ask(what):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(path)
+            s.sendall(what)
+            return s.makefile().read()
+
+    def counts():
+        return {k: int(v) for k, v in map(str.split,
+                                          ask(b"r").splitlines())}
+
+    subprocess.run([LOAD / "count", path, "python3", "-c", COUNTED,
+                    str(tmp_path / "f")], check=True)
+    posthaste.wait_for("the last process",
+                       (tmp_path / "f.done").exists)
+    said = counts()
+    assert said["flushes"] == 6
+    assert said["syscalls"] > 100 and said["switches"] > 5
+    assert ask(b"q") == ""
+    os.kill(int((tmp_path / "f.done").read_text()), signal.SIGKILL)
