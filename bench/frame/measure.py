@@ -3,7 +3,7 @@
 
 Processor time is the kernel's account of a control group that holds all
 processes of an instance, the dead ones included. Context switches, system
-calls and flushes are counted by perf events that all processes inherit
+calls and flushes are counted by perf events of such a group
 (bench/load/count.c), exactly and for the dead as well; that slows a server
 down, so they come from a round of its own whose times are not used. Memory is
 proportional: a page that n processes share counts for 1/n in each.
@@ -11,7 +11,6 @@ proportional: a page that n processes share counts for 1/n in each.
 import os
 import pathlib
 import re
-import socket
 import subprocess
 import tempfile
 import time
@@ -26,17 +25,25 @@ _NEW = [pathlib.Path("/sys/fs/cgroup/unified"), pathlib.Path("/sys/fs/cgroup")]
 
 
 class Group:
-    """A control group: what all processes started in it used."""
+    """Control groups: what all processes started in them used. Where processor
+    time is in a hierarchy of its own, there are two."""
 
     def __init__(self, name):
         self.old = (_OLD / "cpuacct.usage").exists()
-        base = _OLD if self.old else next(
-            b for b in _NEW if (b / "cgroup.controllers").exists())
-        self.path = base / name
-        self.path.mkdir(exist_ok=True)
+        self.events = next(
+            (b for b in _NEW if (b / "cgroup.controllers").exists()),
+            None)
+        if self.events is None:
+            raise RuntimeError("cgroup2 is not mounted")
+        self.events /= name
+        self.path = _OLD / name if self.old else self.events
+        self.paths = list(dict.fromkeys((self.path, self.events)))
+        for path in self.paths:
+            path.mkdir(exist_ok=True)
 
     def enter(self):
-        (self.path / "cgroup.procs").write_text(str(os.getpid()))
+        for path in self.paths:
+            (path / "cgroup.procs").write_text(str(os.getpid()))
 
     def used(self):
         """Processor time so far, in seconds."""
@@ -46,12 +53,12 @@ class Group:
         return int(re.search(r"usage_usec (\d+)", stat)[1]) / 1e6
 
     def pids(self):
-        """Of processes that are alive, programs that count left out."""
+        """Of processes that are alive."""
         try:
-            pids = (self.path / "cgroup.procs").read_text().split()
+            return [int(p) for p in
+                    (self.path / "cgroup.procs").read_text().split()]
         except OSError:
             return []
-        return [int(p) for p in pids if not _counts(p)]
 
     def memory(self):
         """Proportional memory of all of them, in bytes."""
@@ -78,56 +85,36 @@ class Group:
         return total
 
     def close(self):
-        for _ in range(100):
-            try:
-                self.path.rmdir()
-                return
-            except FileNotFoundError:
-                return
-            except OSError:  # the dead have not left yet
-                time.sleep(0.02)
-
-
-def _counts(pid):
-    """Is it our own counter, or no process any more?"""
-    try:
-        return os.readlink(f"/proc/{pid}/exe") == str(LOAD / "count")
-    except OSError:
-        return True
+        for path in self.paths:
+            for _ in range(100):
+                try:
+                    path.rmdir()
+                except FileNotFoundError:
+                    break
+                except OSError:  # the dead have not left yet
+                    time.sleep(0.02)
 
 
 class Counter:
-    """bench/load/count around one command and all that comes of it."""
+    """bench/load/count on a group."""
 
-    def __init__(self):
-        # its own folder: a socket's name may have 107 bytes
-        self.folder = tempfile.mkdtemp(prefix="bench-count-")
-        self.path = f"{self.folder}/s"
-
-    def before(self, argv):
-        return [str(LOAD / "count"), self.path, *argv]
-
-    def _ask(self, what):
-        with socket.socket(socket.AF_UNIX) as s:
-            s.connect(self.path)
-            s.sendall(what)
-            s.shutdown(socket.SHUT_WR)
-            return s.makefile().read()
+    def __init__(self, group):
+        self.process = subprocess.Popen(
+            [str(LOAD / "count"), str(group.events)], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        if self.process.stdout.readline() != "ready 1\n":
+            raise RuntimeError("nothing is counted")
 
     def read(self):
-        return {name: int(value) for name, value in
-                (line.split() for line in self._ask(b"r").splitlines())}
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        lines = iter(self.process.stdout.readline, "\n")
+        return {name: int(value) for name, value in map(str.split, lines)}
 
     def close(self):
-        try:
-            self._ask(b"q")
-        except OSError:
-            pass
-        for path in (self.path, self.folder):
-            try:
-                (os.rmdir if path == self.folder else os.unlink)(path)
-            except OSError:
-                pass
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
 
 
 class Over:
@@ -137,7 +124,7 @@ class Over:
         self.peer = peer
 
     def _now(self):
-        counts = self.peer.counts() if self.peer.counted else {}
+        counts = self.peer.counter.read() if self.peer.counted else {}
         return {"time": time.monotonic(), "cpu": self.peer.group.used(),
                 **counts}
 
@@ -161,10 +148,10 @@ class Over:
         return {"cpu (ms)": self.total["cpu"] * 1000 / n}
 
 
-def load(program, *arguments, around=list, **options):
+def load(program, *arguments, **options):
     """Runs one of our load programs; what it prints as {name: value}."""
     argv = [str(LOAD / program), *map(str, arguments)]
-    done = subprocess.run(around(argv), capture_output=True, text=True,
+    done = subprocess.run(argv, capture_output=True, text=True,
                           **options)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(argv)}: {done.stderr.strip()[-400:]}")

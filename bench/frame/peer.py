@@ -78,7 +78,7 @@ class Peer:
         self.group = None    # the processes of the instance that is running
         self.ports = {}      # "smtp", "smtps", "pop3", "imap", ...: number
         self.counted = False  # system calls are counted in this round
-        self._counters = []
+        self.counter = None
 
     # to be written by each peer
 
@@ -100,6 +100,10 @@ class Peer:
     def stop(self):
         """In order, so that nothing is left to do for the disk afterwards."""
         raise NotImplementedError
+
+    def halt(self):
+        """stop() in such a way that start() finds all that is left."""
+        self.stop()
 
     def maildir(self, number):
         """Path of a user's Maildir, where it has one."""
@@ -137,6 +141,8 @@ class Peer:
         self.site = site
         self.ports = {}
         self.group = measure.Group(f"bench-{self.name}-{os.getpid()}")
+        if self.counted:
+            self.counter = measure.Counter(self.group)
         self.configure(site)
         try:
             self.start()
@@ -154,15 +160,15 @@ class Peer:
             for pid in self.group.pids():
                 _kill(pid)
             self.ended(10)
-            for counter in self._counters:
-                counter.close()
-            self._counters = []
+            if self.counter is not None:
+                self.counter.close()
+                self.counter = None
             self.group.close()
 
     def restart(self):
         """Stopped in order, and started on what it left: seconds of both."""
         began = time.monotonic()
-        self.stop()
+        self.halt()
         self.ended(60)
         stopped = time.monotonic()
         self.start()
@@ -189,7 +195,7 @@ class Peer:
         """Starts a program of the server: it and all that it starts belong to
         the instance. With wait it is a command that ends, or goes into the
         background by itself, and has to succeed; else its Popen is returned."""
-        argv = self.counting(argv)
+        argv = [str(a) for a in argv]
         said = self.site.root / "launch.log"
         with open(said, "ab") as log:
             process = subprocess.Popen(
@@ -201,23 +207,6 @@ class Peer:
                 f"{self.name}: exit {process.returncode}: {' '.join(argv)}: "
                 f"{said.read_text(errors='replace')[-400:].strip()}")
         return process
-
-    def counting(self, argv):
-        """The same command; what it does counts as the server's in a round
-        that counts."""
-        argv = [str(a) for a in argv]
-        if not self.counted:
-            return argv
-        self._counters.append(measure.Counter())
-        return self._counters[-1].before(argv)
-
-    def counts(self):
-        """What the counters of this instance say, together."""
-        total = {}
-        for counter in self._counters:
-            for name, value in counter.read().items():
-                total[name] = total.get(name, 0) + value
-        return total
 
     def wait_ports(self, *names, seconds=60):
         """Returns when a connection to each of these ports is taken."""

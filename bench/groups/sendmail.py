@@ -24,12 +24,14 @@ def run(peer, case):
         "sendmail", "-f", "sender@bench.test", peer.site.mailbox(0))
     where, argv = entering(argv)
 
+    groups = [word for path in peer.group.paths
+              for word in ("-g", path / "cgroup.procs")]
+
     def inject(share):
         return measure.load(
             "inject", "-s", case.sessions, "-l", case.size, "-d",
-            case.more["seconds"] * share, "-g",
-            peer.group.path / "cgroup.procs", *where, *argv,
-            around=peer.counting, env=environment)
+            case.more["seconds"] * share, *groups, *where, *argv,
+            env=environment)
 
     sent, over = smtp.through(peer, peer.delivered, lambda: inject(1),
                               lambda: inject(0.2))

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Runs a command and counts what it and everything that it ever starts does:
- * context switches, system calls, flushes of the disk.
+ * Counts what the processes of a control group do: context switches, system
+ * calls, flushes of the disk.
  *
- * usage: count socket command [argument...]
+ * usage: count folder
  *
- * Perf events that children inherit, so it counts the dead and those that went
- * into the background as well, and stops nobody. Answers at the UNIX socket:
- * a connection that sends "r" gets lines of a name and a number; "q" ends it.
+ * The folder is the group's, of cgroup2. Perf events of the group, one on each
+ * processor, so the dead are counted, and programs that run set-uid (events
+ * that children inherit end there). Prints "ready 1", then for each line of its
+ * input lines of a name and a number, and an empty one; ends with its input.
  * Wants root; tracefs is mounted for a moment in a namespace of its own.
  */
 #include "bench/load/dial.h"
@@ -19,30 +20,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { PROCESSORS = 512 };
 
 /* Several events of one name are added up. */
 static struct event {
 	const char *name;
 	const char *tracepoint; /* below events/; NULL: context switches */
 	long long id;
-	int fd;
 } events[] = {
-	{ "switches", NULL, PERF_COUNT_SW_CONTEXT_SWITCHES, -1 },
-	{ "syscalls", "raw_syscalls/sys_enter", -1, -1 },
-	{ "flushes", "syscalls/sys_enter_fsync", -1, -1 },
-	{ "flushes", "syscalls/sys_enter_fdatasync", -1, -1 },
-	{ "flushes", "syscalls/sys_enter_sync", -1, -1 },
-	{ "flushes", "syscalls/sys_enter_syncfs", -1, -1 },
-	{ "flushes", "syscalls/sys_enter_msync", -1, -1 },
+	{ "switches", NULL, PERF_COUNT_SW_CONTEXT_SWITCHES },
+	{ "syscalls", "raw_syscalls/sys_enter", -1 },
+	{ "flushes", "syscalls/sys_enter_fsync", -1 },
+	{ "flushes", "syscalls/sys_enter_fdatasync", -1 },
+	{ "flushes", "syscalls/sys_enter_sync", -1 },
+	{ "flushes", "syscalls/sys_enter_syncfs", -1 },
+	{ "flushes", "syscalls/sys_enter_msync", -1 },
 };
 enum { EVENTS = sizeof events / sizeof events[0] };
+
+static int counters[EVENTS][PROCESSORS];
+static int processors;
 
 static long long
 read_id(const char *tracepoint)
@@ -102,123 +104,84 @@ find_ids(void)
 		events[i].id = ids[i];
 }
 
-/* On that process from its exec(2) on, and on all that it starts. */
-static void
-open_events(pid_t of)
-{
-	for (int i = 0; i < EVENTS; i++) {
-		struct perf_event_attr a = { .size = sizeof a,
-			.type = events[i].tracepoint == NULL ?
-			    PERF_TYPE_SOFTWARE :
-			    PERF_TYPE_TRACEPOINT,
-			.config = (unsigned long long)events[i].id,
-			.disabled = 1,
-			.enable_on_exec = 1,
-			.inherit = 1 };
-
-		if (events[i].id < 0)
-			die("no tracepoint %s", events[i].tracepoint);
-		events[i].fd = (int)syscall(SYS_perf_event_open, &a, of, -1, -1,
-		    PERF_FLAG_FD_CLOEXEC);
-		if (events[i].fd < 0)
-			die("perf_event_open: %s", strerror(errno));
-	}
-}
-
-static void
-answer(int fd)
-{
-	unsigned long long sum = 0, value;
-
-	for (int i = 0; i < EVENTS; i++) {
-		if (read(events[i].fd, &value, sizeof value) !=
-		    (ssize_t)sizeof value)
-			die("read: %s", strerror(errno));
-		sum += value;
-		if (i + 1 < EVENTS &&
-		    strcmp(events[i].name, events[i + 1].name) == 0)
-			continue;
-		dprintf(fd, "%s %llu\n", events[i].name, sum);
-		sum = 0;
-	}
-}
-
 static int
-listen_at(const char *path)
+open_event(int event, int folder, int processor)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct perf_event_attr a = { .size = sizeof a,
+		.type = events[event].tracepoint == NULL ? PERF_TYPE_SOFTWARE :
+							   PERF_TYPE_TRACEPOINT,
+		.config = (unsigned long long)events[event].id };
+	int fd = (int)syscall(SYS_perf_event_open, &a, folder, processor, -1,
+	    PERF_FLAG_PID_CGROUP | PERF_FLAG_FD_CLOEXEC);
 
-	if (strlen(path) >= sizeof a.sun_path)
-		die("%s: too long", path);
-	memcpy(a.sun_path, path, strlen(path) + 1);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) < 0 ||
-	    listen(fd, 16) < 0)
-		die("%s: %s", path, strerror(errno));
+	if (fd < 0 && errno != ENODEV) /* a processor that is off */
+		die("perf_event_open: %s", strerror(errno));
 	return fd;
 }
 
 static void
-serve(int listener)
+open_events(const char *path)
 {
-	char what = '\0';
-	int fd;
+	int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	while (what != 'q') {
-		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-		if (fd < 0)
-			continue;
-		if (read(fd, &what, 1) == 1 && what == 'r')
-			answer(fd);
-		close(fd);
+	if (folder < 0)
+		die("%s: %s", path, strerror(errno));
+	processors = (int)sysconf(_SC_NPROCESSORS_CONF);
+	if (processors > PROCESSORS)
+		die("%d processors", processors);
+	for (int e = 0; e < EVENTS; e++) {
+		if (events[e].id < 0)
+			die("no tracepoint %s", events[e].tracepoint);
+		for (int p = 0; p < processors; p++)
+			counters[e][p] = open_event(e, folder, p);
 	}
 }
 
-/*
- * A process of its own that is nobody's child, so that the command finds none
- * that it did not start. "go" is closed when it counts.
- */
-static void
-count(const char *path, pid_t of, int go)
+static unsigned long long
+count_of(int event)
 {
-	int listener, null;
+	unsigned long long sum = 0, value;
 
-	if (fork() != 0)
-		_exit(0);
-	(void)setsid();
-	listener = listen_at(path);
-	find_ids();
-	open_events(of);
-	if (write(go, "g", 1) != 1)
-		_exit(1);
-	close(go);
-	null = open("/dev/null", O_RDWR);
-	for (int fd = 0; fd < 3; fd++)
-		(void)dup2(null, fd);
-	serve(listener);
-	_exit(0);
+	for (int p = 0; p < processors; p++) {
+		if (counters[event][p] < 0)
+			continue;
+		if (read(counters[event][p], &value, sizeof value) !=
+		    (ssize_t)sizeof value)
+			die("read: %s", strerror(errno));
+		sum += value;
+	}
+	return sum;
+}
+
+static void
+answer(void)
+{
+	unsigned long long sum = 0;
+
+	for (int e = 0; e < EVENTS; e++) {
+		sum += count_of(e);
+		if (e + 1 < EVENTS &&
+		    strcmp(events[e].name, events[e + 1].name) == 0)
+			continue;
+		printf("%s %llu\n", events[e].name, sum);
+		sum = 0;
+	}
+	puts("");
+	fflush(stdout);
 }
 
 int
 main(int argc, char **argv)
 {
-	pid_t self = getpid(), child;
-	int ends[2];
-	char byte;
+	char line[16];
 
-	if (argc < 3)
-		die("usage: count socket command [argument...]");
-	if (pipe2(ends, O_CLOEXEC) < 0 || (child = fork()) < 0)
-		die("fork: %s", strerror(errno));
-	if (child == 0) {
-		close(ends[0]);
-		count(argv[1], self, ends[1]);
-	}
-	close(ends[1]);
-	(void)waitpid(child, NULL, 0);
-	if (read(ends[0], &byte, 1) != 1)
-		die("count: nothing is counted");
-	close(ends[0]);
-	execvp(argv[2], argv + 2);
-	die("%s: %s", argv[2], strerror(errno));
+	if (argc != 2)
+		die("usage: count folder");
+	find_ids();
+	open_events(argv[1]);
+	puts("ready 1");
+	fflush(stdout);
+	while (fgets(line, sizeof line, stdin) != NULL)
+		answer();
+	return 0;
 }

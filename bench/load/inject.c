@@ -9,7 +9,8 @@
  *	-s	so many commands at a time (1)
  *	-m, -d	ends after so many messages (1), or so many seconds
  *	-l	bytes of a message (4096)
- *	-g	a control group's cgroup.procs, which each command enters
+ *	-g	a control group's cgroup.procs, which each command enters; up to
+ *		two
  *	-n	the command runs in the mounts, process numbers and root of this
  *		process
  *
@@ -37,7 +38,7 @@ enum { LINE = 72 };
 
 static unsigned long workers = 1, most, size = 4096;
 static double seconds;
-static int group = -1, null = -1;
+static int groups[2] = { -1, -1 }, null = -1;
 static char **command;
 static atomic_ulong started;
 static int64_t began;
@@ -52,8 +53,10 @@ struct worker {
 __attribute__((noreturn)) static void
 become_command(int message)
 {
-	if ((group >= 0 && write(group, "0", 1) != 1) || dup2(message, 0) < 0 ||
-	    dup2(null, 1) < 0)
+	for (int i = 0; i < 2; i++)
+		if (groups[i] >= 0 && write(groups[i], "0", 1) != 1)
+			_exit(126);
+	if (dup2(message, 0) < 0 || dup2(null, 1) < 0)
 		_exit(126);
 	execv(command[0], command);
 	_exit(127);
@@ -136,25 +139,37 @@ open_of(const char *process, const char *what)
 	return fd;
 }
 
-/* Our children are born there. */
+/*
+ * Our children are born there; but a thread must be where its process is, so
+ * it is a child that goes on.
+ */
 static void
 enter(const char *process)
 {
 	int mounts = open_of(process, "ns/mnt");
 	int numbers = open_of(process, "ns/pid");
 	int root = open_of(process, "root");
+	int status;
+	pid_t child;
 
 	if (setns(numbers, CLONE_NEWPID) < 0 ||
 	    setns(mounts, CLONE_NEWNS) < 0 || fchdir(root) < 0 ||
 	    chroot(".") < 0)
 		die("process %s: %s", process, strerror(errno));
+	if ((child = fork()) < 0)
+		die("fork: %s", strerror(errno));
+	if (child == 0)
+		return;
+	if (waitpid(child, &status, 0) != child || !WIFEXITED(status))
+		_exit(1);
+	_exit(WEXITSTATUS(status));
 }
 
 static const char *
 options(int argc, char **argv)
 {
 	const char *process = NULL;
-	int c;
+	int c, g;
 
 	while ((c = getopt(argc, argv, "+s:m:d:l:g:n:")) != -1) {
 		switch (c) {
@@ -171,8 +186,9 @@ options(int argc, char **argv)
 			size = strtoul(optarg, NULL, 10);
 			break;
 		case 'g':
-			group = open(optarg, O_WRONLY | O_CLOEXEC);
-			if (group < 0)
+			g = groups[0] >= 0;
+			groups[g] = open(optarg, O_WRONLY | O_CLOEXEC);
+			if (groups[g] < 0)
 				die("%s: %s", optarg, strerror(errno));
 			break;
 		case 'n':
