@@ -22,6 +22,7 @@ import socket
 import subprocess
 import time
 
+import posthaste
 from . import measure
 
 
@@ -143,8 +144,10 @@ class Peer:
         self.group = measure.Group(f"bench-{self.name}-{os.getpid()}")
         if self.counted:
             self.counter = measure.Counter(self.group)
-        self.configure(site)
+        if site.tls:
+            posthaste.certificate(site.root)
         try:
+            self.configure(site)
             self.start()
         except BaseException:
             with contextlib.suppress(Exception):

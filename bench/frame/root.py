@@ -301,6 +301,7 @@ class Housed(Peer):
     groups = {}
     syslog = False
     logger = None
+    daemon = None
     VMAIL = 5000
 
     def install(self):
@@ -348,6 +349,8 @@ class Housed(Peer):
     def terminate(self, process):
         """Asks a program that inside() started without waiting to end, and
         waits until it has: nsenter's own signals do not reach it."""
+        if process is None:
+            return
         for pid in self.group.pids():
             try:
                 text = pathlib.Path(f"/proc/{pid}/stat").read_text()
@@ -366,6 +369,10 @@ class Housed(Peer):
             self.wait_ports(*names)
         except RuntimeError as e:
             raise RuntimeError(f"{e}; it said: {self.home.output()}") from None
+
+    def halt(self):
+        """Its daemon, which start() has left in self.daemon; the root stays."""
+        self.terminate(self.daemon)
 
     def stop(self):
         self.home.stop()
