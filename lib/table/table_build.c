@@ -2,11 +2,13 @@
 #include "lib/table/table.h"
 
 #include <cdb.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -340,10 +342,65 @@ write_entries(struct work *w, int fd)
 	return cdb_make_finish(&m) == 0 && good;
 }
 
-/* A name nobody has; the file has no rights for others until it is whole. */
+enum { NOISE = 16 }; /* hexadecimal digits in the name of a temporary file */
+
+static bool
+is_temporary(const struct work *w, const char *name)
+{
+	size_t n = strlen(w->leaf);
+
+	return strncmp(name, w->leaf, n) == 0 && name[n] == '.' &&
+	    strspn(name + n + 1, "0123456789abcdef") == NOISE &&
+	    strcmp(name + n + 1 + NOISE, ".tmp") == 0;
+}
+
+/* One that nobody has locked belongs to somebody who was killed. */
+static void
+remove_abandoned(const struct work *w, const char *name)
+{
+	int fd = openat(w->folder, name,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		(void)unlinkat(w->folder, name, 0);
+	fd_close(&fd);
+}
+
+static void
+sweep_temporaries(const struct work *w)
+{
+	int fd = openat(w->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *e;
+
+	if (d == NULL) {
+		fd_close(&fd);
+		return;
+	}
+	while ((e = readdir(d)) != NULL)
+		if (is_temporary(w, e->d_name))
+			remove_abandoned(w, e->d_name);
+	closedir(d);
+}
+
+/* Not swept away by somebody else between its creation and its lock. */
+static bool
+is_locked(int fd)
+{
+	struct stat st;
+
+	return flock(fd, LOCK_EX) == 0 && fstat(fd, &st) == 0 &&
+	    st.st_nlink > 0;
+}
+
+/*
+ * A name nobody has; the file has no rights for others until it is whole, and
+ * is locked for as long as its program lives.
+ */
 static int
 create_temporary(struct work *w, char **name)
 {
+	sweep_temporaries(w);
 	for (int tries = 0; tries < 100; tries++) {
 		uint64_t noise;
 		int fd;
@@ -354,8 +411,9 @@ create_temporary(struct work *w, char **name)
 		    (unsigned long long)noise);
 		fd = openat(w->folder, *name,
 		    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd >= 0 || errno != EEXIST)
+		if (fd >= 0 ? is_locked(fd) : errno != EEXIST)
 			return fd;
+		fd_close(&fd);
 		free(*name);
 		*name = NULL;
 	}

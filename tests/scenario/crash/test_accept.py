@@ -38,6 +38,25 @@ def test_from_a_user(crashing, program, again):
     crasher.at_each_point(s, program, act)
 
 
+@pytest.mark.parametrize("program", ["pickup", "cleanup"])
+def test_refused_to_a_user(crashing, program):
+    """What cleanup never takes goes back: a second report at most."""
+    s = crashing()
+    hops = "Received: by a.test; Sat, 21 Nov 2026 13:25:01 +0000\n" * 60
+
+    def act(token):
+        s.command("sendmail", "-f", "alice@example.test", *BOB, stdin=hops +
+                  crasher.message(token).replace("\r\n", "\n"))
+        wait_for("an empty queue",
+                 lambda: crasher.settled(s) or crasher.wake_pickup(s))
+        reports = [t for t in crasher.everywhere(s, ["alice"])
+                   if b"Subject: " + token.encode() + b"\r\n" in t]
+        assert 1 <= len(reports) <= 2, (token, len(reports))
+        assert crasher.copies(s, token) == 0
+
+    crasher.at_each_point(s, program, act)
+
+
 def test_users_program_ends(crashing):
     """Without success nothing is promised; what comes is whole, and once."""
     s = crashing()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
-"""virtual is killed at each system call that changes the disk: the message is
-in the mailbox once and whole, and the queue is empty in the end."""
+"""virtual is killed amid a row of messages: each is in the mailbox once and
+whole, and the queue is empty in the end. (One at a time:
+tests/scenario/crash/test_deliver.py.)"""
 import os
 import re
 import shutil
@@ -37,49 +38,6 @@ def killed_at(pid, call, when):
         tracer.kill()
         pytest.skip("this process may not be traced")
     return tracer
-
-
-# by rename: give (fchmod, fchown), move, finish (fchown, fchmod, ftruncate)
-MOVE = [("fchmod", 1), ("renameat2", 1), ("fchmod", 2), ("ftruncate", 1),
-        ("sendmsg", 1)]
-if AS_ROOT:
-    MOVE += [("fchown", 1), ("fchown", 2)]
-# a copy: write, sync, move, sync
-COPY = [("fsync", 1), ("renameat2", 1), ("fsync", 2), ("sendmsg", 1)]
-
-
-@pytest.mark.parametrize("form, call, when",
-                         [("crlf", *c) for c in MOVE] +
-                         [("lf", *c) for c in COPY])
-def test_killed_at(suite, form, call, when):
-    s = suite(main=f"virtual_maildir_form = {form}\n"
-                   "minimal_backoff_time = 1s\nmaximal_backoff_time = 1s\n"
-                   "queue_run_delay = 1s\ntransport_retry_time = 1s\n")
-    s.send(body="first\r\n")
-    pid = int(s.wait_log(r"posthaste/virtual\[(\d+)\]")[1])
-    s.wait_messages("bob")
-    s.wait_log(": removed")  # it has answered, and has nothing to do
-    tracer = killed_at(pid, call, when)
-    try:
-        s.send(body="second\r\n")
-        wait_for("the death of virtual", lambda: threads(pid) <= {"Z", "X"} or
-                 tracer.poll() is not None)
-    finally:
-        tracer.terminate()
-        tracer.wait()
-    s.wait_log(r"virtual.* pid \d+ killed by signal 9")
-    end = time.monotonic() + DEADLINE
-    while s.queue("incoming", "deferred") and time.monotonic() < end:
-        s.command("postqueue", "-f")
-        time.sleep(0.1)
-    assert not s.queue("incoming", "deferred", "corrupt")
-    copies = read_back(s)
-    seconds = [c for c in copies if b"second" in c]
-    assert copies[0].endswith(b"first\r\n")
-    assert 1 <= len(seconds) <= (1 if call != "sendmsg" and form == "crlf"
-                                 else 2)
-    for text in seconds:
-        assert text.endswith(b"\r\n\r\nsecond\r\n")
 
 
 # qmgr has used the connection before: it asks another agent at once

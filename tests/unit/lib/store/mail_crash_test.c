@@ -131,8 +131,12 @@ do_append_several(struct mail_account *a)
 	return with_inbox(a, append_three_to);
 }
 
+typedef enum mail_result
+copying(struct mailbox *from, const struct uid_set *uids, struct mailbox *to,
+    const struct mail_copying *how, struct mail_copies *copies, struct why *w);
+
 static bool
-transfer(struct mail_account *a, bool move)
+transfer(struct mail_account *a, bool move, copying *copy)
 {
 	struct mailbox *from = NULL, *to = NULL;
 	struct mail_copies copies = { 0 };
@@ -142,7 +146,7 @@ transfer(struct mail_account *a, bool move)
 	uid_set_add_range(&all, 1, 1000);
 	good = mailbox_open(a, SPAN("INBOX"), &from, &why) == MAIL_OK &&
 	    mailbox_open(a, SPAN("z"), &to, &why) == MAIL_OK &&
-	    mailbox_copy(from, &all, to, &(struct mail_copying){ .move = move },
+	    copy(from, &all, to, &(struct mail_copying){ .move = move },
 		&copies, &why) == MAIL_OK &&
 	    mail_account_settle(a, &why) == MAIL_OK && copies.count == MESSAGES;
 	mail_copies_fini(&copies);
@@ -155,13 +159,20 @@ transfer(struct mail_account *a, bool move)
 static bool
 do_copy(struct mail_account *a)
 {
-	return transfer(a, false);
+	return transfer(a, false, mailbox_copy);
 }
 
 static bool
 do_move(struct mail_account *a)
 {
-	return transfer(a, true);
+	return transfer(a, true, mailbox_copy);
+}
+
+/* As to a folder on another device. */
+static bool
+do_move_across(struct mail_account *a)
+{
+	return transfer(a, true, mailbox_copy_across);
 }
 
 static bool
@@ -230,6 +241,17 @@ check_move(struct mail_account *a, bool done)
 
 	assert_true(n == MESSAGES || (!done && n == 0));
 	assert_int_equal(messages(a, "INBOX"), MESSAGES - n);
+}
+
+/* In one place at least: sources go one by one, when all copies are there. */
+static void
+check_move_across(struct mail_account *a, bool done)
+{
+	int n = messages(a, "z"), left = messages(a, "INBOX");
+
+	assert_true(n == MESSAGES || (!done && n == 0));
+	assert_true(n == MESSAGES || left == MESSAGES);
+	assert_true(left == 0 || !done);
 }
 
 static void
@@ -400,6 +422,7 @@ static const struct operation operations[] = {
 	{ "append several", do_append_several, check_append_several },
 	{ "copy", do_copy, check_copy },
 	{ "move", do_move, check_move },
+	{ "move across", do_move_across, check_move_across },
 	{ "create", do_create, check_create },
 	{ "delete", do_delete, check_delete },
 	{ "rename", do_rename, check_rename },
