@@ -33,6 +33,7 @@ def main():
             folders[key][0] += count
             folders[key][1] += covered
     print("| folder | lines | entered |\n|---|---|---|")
+    folders["all"] = folders.pop("all")
     for folder, (count, covered) in folders.items():
         print(f"| {folder} | {count} | {percent(covered, count):.1f} % |")
     left = [(count - covered, name, count, covered)
