@@ -38,3 +38,9 @@ check_PROGRAMS += tests/fuzz/drop_file_fuzz
 TESTS += tests/fuzz/drop_file_fuzz
 tests_fuzz_drop_file_fuzz_SOURCES = tests/fuzz/drop_file_fuzz.c \
 	tests/fuzz/replay.c
+
+check_PROGRAMS += tests/unit/lib/queue/queue_claim_test
+TESTS += tests/unit/lib/queue/queue_claim_test
+tests_unit_lib_queue_queue_claim_test_SOURCES = \
+	tests/unit/lib/queue/queue_claim_test.c
+tests_unit_lib_queue_queue_claim_test_LDADD = $(LDADD) -lcmocka

@@ -84,6 +84,8 @@ queue_list(const char *only,
 	static const char *const queues[] = { "incoming", "deferred", "hold" };
 	struct walk w = { .only = only, .visit = visit, .with = with };
 
+	if (only != NULL && !queue_id_valid(only))
+		return 0;
 	for (size_t i = 0; i < sizeof(queues) / sizeof(queues[0]); i++) {
 		w.queue = queues[i];
 		if (only != NULL)

@@ -27,8 +27,9 @@ struct queue_entry {
 
 /*
  * Calls for each message (only that of this id, unless it is NULL), until
- * visit says false. Texts live until visit returns. 0, or -1 with errno when
- * a queue cannot be read. Messages that vanish meanwhile are left out.
+ * visit says false; for what cannot be an id, not at all. Texts live until
+ * visit returns. 0, or -1 with errno when a queue cannot be read. Messages that
+ * vanish meanwhile are left out.
  */
 int queue_list(const char *only,
     bool (*visit)(void *with, const struct queue_entry *e), void *with);
