@@ -87,14 +87,11 @@ reload(struct loaded *l)
 	struct watch_stamp stamp;
 	int error = loaded_text(&l->watch, &stamp, &text);
 
-	if (error == EACCES && l->data != NULL && l->reader != geteuid()) {
-		watch_want_restart(l->watch.path);
-	} else if (error != 0) {
-		give_up(l, error);
-	} else {
+	if (error == 0) {
 		take(l, buf_span(&text));
 		l->stamp = stamp;
-		l->reader = geteuid();
+	} else if (error != EACCES || !watch_denied(&l->watch, "")) {
+		give_up(l, error);
 	}
 	buf_fini(&text);
 }
@@ -107,10 +104,8 @@ check(struct loaded *l)
 	if (watch_stat(&l->watch, "", &st) < 0) {
 		int error = errno;
 
-		if (error == EACCES && l->data != NULL &&
-		    l->reader != geteuid())
-			return;
-		give_up(l, error);
+		if (error != EACCES || !watch_lost_rights(&l->watch))
+			give_up(l, error);
 		return;
 	}
 	if (l->data == NULL ||

@@ -30,7 +30,6 @@ struct loaded {
 	loaded_release *release;
 	void *with; /* for parse */
 	void *data; /* NULL: not to be had */
-	uid_t reader; /* effective user who read it */
 	struct buf error; /* why not */
 };
 

@@ -51,6 +51,7 @@ check_PROGRAMS += \
 	tests/unit/lib/table/match_list_test \
 	tests/unit/lib/table/pattern_test \
 	tests/unit/lib/table/regexp_cost_test \
+	tests/unit/lib/table/watch_test \
 	tests/unit/lib/table/table_test \
 	tests/unit/lib/table/cdb_file_test \
 	tests/unit/lib/table/lmdb_file_test \
@@ -63,6 +64,7 @@ TESTS += \
 	tests/unit/lib/table/match_list_test \
 	tests/unit/lib/table/pattern_test \
 	tests/unit/lib/table/regexp_cost_test \
+	tests/unit/lib/table/watch_test \
 	tests/unit/lib/table/table_test \
 	tests/unit/lib/table/cdb_file_test \
 	tests/unit/lib/table/lmdb_file_test \
@@ -74,7 +76,9 @@ TESTS += \
 tests_unit_lib_table_match_list_test_SOURCES = tests/unit/lib/table/match_list_test.c
 tests_unit_lib_table_match_list_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_table_regexp_cost_test_SOURCES = tests/unit/lib/table/regexp_cost_test.c
+tests_unit_lib_table_watch_test_SOURCES = tests/unit/lib/table/watch_test.c
 tests_unit_lib_table_regexp_cost_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_table_watch_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_table_pattern_test_SOURCES = tests/unit/lib/table/pattern_test.c
 tests_unit_lib_table_pattern_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_table_table_test_SOURCES = tests/unit/lib/table/table_test.c

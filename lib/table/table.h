@@ -116,8 +116,8 @@ struct settings_told;
 enum table_result table_check(struct table *t, struct settings_told *told);
 /*
  * A table changed and cannot be read with the rights that are left. The old
- * content is still served; a program that was started with more rights ends
- * when this is true, so that its successor reads the new one.
+ * content is still served; a program that was started with more rights gives
+ * no answer by it and ends when this is true: its successor reads the new one.
  */
 bool table_restart_wanted(void);
 

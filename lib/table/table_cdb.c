@@ -35,7 +35,6 @@ struct cdb_table {
 	bool is_lmdb;
 	struct text_map *map;
 	struct watch_stamp stamp; /* of the file the content is from */
-	uid_t reader; /* effective user who read it */
 	struct buf error; /* why there is nothing */
 };
 
@@ -80,10 +79,8 @@ take_database(struct cdb_table *x)
 	if (fd < 0)
 		return errno;
 	error = fstat(fd, &st) < 0 ? errno : replace_content(x, &fd);
-	if (error == 0) {
+	if (error == 0)
 		watch_stamp_set(&x->stamp, &st);
-		x->reader = geteuid();
-	}
 	fd_close(&fd);
 	return error;
 }
@@ -101,18 +98,9 @@ take_text(struct cdb_table *x)
 		    text_source_parse(x->watch.path, buf_span(&text), &x->how);
 		x->content = TEXT;
 		x->stamp = stamp;
-		x->reader = geteuid();
 	}
 	buf_fini(&text);
 	return error;
-}
-
-/* A file is there that we may no longer read, but once could. */
-static bool
-lost_rights(const struct cdb_table *x, int error)
-{
-	return error == EACCES && x->content != NOTHING &&
-	    x->reader != geteuid();
 }
 
 static void
@@ -155,11 +143,9 @@ serve(struct cdb_table *x, enum content which, const struct stat *st,
 	    !watch_settled(&x->watch, st))
 		return true;
 	*error = which == DATABASE ? take_database(x) : take_text(x);
-	if (*error != 0 && lost_rights(x, *error)) {
-		watch_want_restart(x->watch.path);
-		return true;
-	}
-	return *error == 0;
+	return *error == 0 ||
+	    (*error == EACCES &&
+		watch_denied(&x->watch, which == TEXT ? "" : x->suffix));
 }
 
 static void
@@ -174,7 +160,8 @@ check(struct cdb_table *x)
 	bool text_first =
 	    has_source && has_database && newer(&source, &database);
 
-	if (!has_source && !has_database && lost_rights(x, error))
+	if (!has_source && !has_database && error == EACCES &&
+	    watch_lost_rights(&x->watch))
 		return;
 	if (has_database && !text_first &&
 	    serve(x, DATABASE, &database, &error))

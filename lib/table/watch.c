@@ -22,6 +22,13 @@ enum {
 	POSTPONE_MAX = 8,
 	/* Longer than the tick of any file system's clock but FAT's. */
 	FRESH_US = 50 * 1000,
+	/*
+	 * In a folder where much happens each change may be that of a file that
+	 * nobody waits for, and costs a restart: at most one in that time. What
+	 * may come to be beside a text that is watched is made of it.
+	 */
+	BUSY_MS = 3000,
+	BUSY_BESIDE_MS = 60000,
 };
 
 static bool restart_wanted; /* process lifetime */
@@ -38,13 +45,14 @@ watch_open(struct watch *w, const char *path)
 	w->leaf = slash ? w->path + (slash - folder) + 1 : w->path;
 	w->next_ms = 0;
 	w->postponed = 0;
+	w->by_root = false;
 	if (slash != NULL)
 		slash[slash == folder ? 1 : 0] = '\0';
 	w->folder =
 	    open(slash ? folder : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	free(folder);
 	for (size_t i = 0; i < WATCH_FILES; i++)
-		w->held[i] = (struct watch_held){ .fd = -1 };
+		w->seen[i] = (struct watch_seen){ .fd = -1 };
 	w->closed = geteuid() == 0 && w->folder >= 0 &&
 	    fstat(w->folder, &st) == 0 && !(st.st_mode & S_IXOTH);
 }
@@ -54,7 +62,7 @@ watch_close(struct watch *w)
 {
 	fd_close(&w->folder);
 	for (size_t i = 0; i < WATCH_FILES; i++)
-		fd_close(&w->held[i].fd);
+		fd_close(&w->seen[i].fd);
 	free(w->path);
 	w->path = NULL;
 }
@@ -70,12 +78,17 @@ watch_due(struct watch *w)
 	return true;
 }
 
+static int64_t
+age(struct timespec modified)
+{
+	return clock_wall_us() / 1000 -
+	    ((int64_t)modified.tv_sec * 1000 + modified.tv_nsec / 1000000);
+}
+
 bool
 watch_settled(struct watch *w, const struct stat *st)
 {
-	int64_t age_ms = clock_wall_us() / 1000 -
-	    ((int64_t)st->st_mtim.tv_sec * 1000 +
-		st->st_mtim.tv_nsec / 1000000);
+	int64_t age_ms = age(st->st_mtim);
 
 	if (age_ms < 0 || age_ms >= QUIET_MS || w->postponed >= POSTPONE_MAX) {
 		w->postponed = 0;
@@ -113,33 +126,61 @@ find(const struct watch *w, const char *suffix, struct stat *st)
 	return fstatat(w->folder, name, st, 0);
 }
 
-static struct watch_held *
+/* Its own, or a free one. */
+static struct watch_seen *
 place_of(struct watch *w, const char *suffix)
 {
 	for (size_t i = 0; i < WATCH_FILES; i++)
-		if (w->held[i].suffix == NULL ||
-		    strcmp(w->held[i].suffix, suffix) == 0)
-			return &w->held[i];
+		if (w->seen[i].suffix == NULL ||
+		    strcmp(w->seen[i].suffix, suffix) == 0)
+			return &w->seen[i];
 	return NULL;
+}
+
+/* Is it one of several, of which another one has the text? */
+static bool
+has_text_beside(struct watch *w, const char *suffix)
+{
+	const struct watch_seen *text = place_of(w, "");
+
+	return suffix[0] != '\0' && text != NULL && text->suffix != NULL &&
+	    text->fd >= 0 && !text->link;
 }
 
 /* While root can: what is there by that name, if anything. */
 static void
-hold(struct watch *w, const char *suffix)
+hold(struct watch *w, struct watch_seen *h)
 {
-	struct watch_held *h = place_of(w, suffix);
+	int busy_ms = has_text_beside(w, h->suffix) ? BUSY_BESIDE_MS : BUSY_MS;
 	char name[PATH_MAX];
 	struct stat st;
 
-	if (h == NULL || geteuid() != 0 || fstat(w->folder, &st) < 0)
+	if (fstat(w->folder, &st) < 0)
 		return;
-	snprintf(name, sizeof(name), "%s%s", w->leaf, suffix);
+	snprintf(name, sizeof(name), "%s%s", w->leaf, h->suffix);
 	fd_close(&h->fd);
-	h->suffix = suffix;
 	h->folder = st.st_mtim;
+	h->not_before = clock_ms() + (age(st.st_mtim) < busy_ms ? busy_ms : 0);
 	h->link = fstatat(w->folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    S_ISLNK(st.st_mode);
 	h->fd = openat(w->folder, name, O_PATH | O_CLOEXEC);
+}
+
+/* As root; NULL: there is none. */
+static void
+note(struct watch *w, const char *suffix, const struct stat *st)
+{
+	struct watch_seen *h = place_of(w, suffix);
+
+	w->by_root = true;
+	if (h == NULL)
+		return;
+	h->suffix = suffix;
+	h->stamp.known = false;
+	if (st != NULL)
+		watch_stamp_set(&h->stamp, st);
+	if (w->closed)
+		hold(w, h);
 }
 
 static bool
@@ -150,7 +191,7 @@ same_time(struct timespec a, struct timespec b)
 
 /* Another folder by that name, or another file or link in it? */
 static bool
-folder_changed(const struct watch *w, const struct watch_held *h)
+folder_changed(const struct watch *w, const struct watch_seen *h)
 {
 	char name[PATH_MAX];
 	struct stat held, now;
@@ -161,14 +202,15 @@ folder_changed(const struct watch *w, const struct watch_held *h)
 	if (name[0] != '\0' && stat(name, &now) == 0 &&
 	    (now.st_ino != held.st_ino || now.st_dev != held.st_dev))
 		return true;
-	return (h->fd < 0 || h->link) && !same_time(held.st_mtim, h->folder);
+	return (h->fd < 0 || h->link) && !same_time(held.st_mtim, h->folder) &&
+	    clock_ms() >= h->not_before;
 }
 
 /* What can be told of it from outside of its folder. */
 static int
 stat_held(struct watch *w, const char *suffix, struct stat *st)
 {
-	const struct watch_held *h = place_of(w, suffix);
+	const struct watch_seen *h = place_of(w, suffix);
 
 	if (h != NULL && h->suffix != NULL && folder_changed(w, h))
 		watch_want_restart(w->path);
@@ -187,13 +229,32 @@ watch_stat(struct watch *w, const char *suffix, struct stat *st)
 	int result = find(w, suffix, st);
 	int error = errno;
 
-	if (!w->closed)
-		return result;
-	if (result < 0 && error == EACCES)
+	if (geteuid() == 0)
+		note(w, suffix, result == 0 ? st : NULL);
+	else if (w->closed && result < 0 && error == EACCES)
 		return stat_held(w, suffix, st);
-	hold(w, suffix);
 	errno = error;
 	return result;
+}
+
+bool
+watch_lost_rights(const struct watch *w)
+{
+	return w->by_root && geteuid() != 0;
+}
+
+bool
+watch_denied(struct watch *w, const char *suffix)
+{
+	const struct watch_seen *h = place_of(w, suffix);
+	struct stat st;
+
+	if (!watch_lost_rights(w))
+		return false;
+	if (watch_stat(w, suffix, &st) == 0 &&
+	    (h == NULL || !watch_stamp_same(&h->stamp, &st)))
+		watch_want_restart(w->path);
+	return true;
 }
 
 int

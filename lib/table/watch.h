@@ -31,12 +31,15 @@ struct watch_stamp {
 
 enum { WATCH_FILES = 3 }; /* names of one table that differ in the suffix */
 
-/* A file in a folder that will be closed to the program. */
-struct watch_held {
+/* A file as root has seen it last. */
+struct watch_seen {
 	const char *suffix; /* NULL: this place is free */
+	struct watch_stamp stamp; /* not known: there was none */
+	/* Where the folder will be closed to the program: */
 	int fd; /* O_PATH; -1: there was none by that name */
 	bool link; /* a symbolic one: the file does not show that it changed */
 	struct timespec folder; /* when the folder had changed last, then */
+	int64_t not_before; /* monotonic: a change of the folder says nothing */
 };
 
 struct watch {
@@ -44,7 +47,8 @@ struct watch {
 	const char *leaf; /* in path */
 	int folder; /* -1 when it could not be opened */
 	bool closed; /* to others than its owner: files are held */
-	struct watch_held held[WATCH_FILES];
+	bool by_root; /* root has looked */
+	struct watch_seen seen[WATCH_FILES];
 	int64_t next_ms; /* monotonic: not looked at before */
 	unsigned int postponed; /* times in a row that it was still young */
 };
@@ -67,6 +71,14 @@ bool watch_settled(struct watch *w, const struct stat *st);
  */
 int watch_stat(struct watch *w, const char *suffix, struct stat *st);
 int watch_read(const struct watch *w, const char *suffix);
+
+/* Has root looked here, and do we have less rights now? */
+bool watch_lost_rights(const struct watch *w);
+/*
+ * Reading it was EACCES. True: root has looked, and knows as much as can be
+ * known of this file; where it is another now, a restart is asked for.
+ */
+bool watch_denied(struct watch *w, const char *suffix);
 
 void watch_stamp_set(struct watch_stamp *s, const struct stat *st);
 /* False for a stamp that was young when it was taken. */

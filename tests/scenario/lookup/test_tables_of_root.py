@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Tables in a folder that root alone can enter: lookup has read them while it
 was root, and sees from outside that they are others now."""
+import time
+
 import pytest
 
 from lookup_client import AGAIN, FOUND, Lookup
@@ -53,4 +55,53 @@ def test_changes_in_a_closed_folder(suite, way):
     wait_for("the new tables",
              lambda: set(ask().values()) == {(FOUND, "new")}, 5)
     assert "has changed -- restarting" in s.log()
+    client.close()
+
+
+def test_the_first_answer_is_the_new_one(suite):
+    """The process that sees that it cannot read it gives none."""
+    s = suite(start=False)
+    fill(s, s.root / "etc/tables", "old")
+    close(s.root / "etc/tables")
+    (s.root / "etc/tables").chmod(0o711)
+    specs = [f"{kind}:{s.root}/etc/tables/{kind}" for kind in (
+        "texthash", "cdb", "lmdb")]
+    s.set(transport_maps=", ".join(specs))
+    s.start()
+    clients = [Lookup(s) for _ in specs]
+    for client, spec in zip(clients, specs):
+        assert client.query(spec, "k.test")[::2] == (FOUND, "old")
+    for kind in ("texthash", "cdb", "lmdb"):
+        path = s.root / "etc/tables" / kind
+        path.write_text("k.test new\n")
+        if kind != "texthash":
+            s.command("postmap", f"{kind}:{path}")
+    close(s.root / "etc/tables")
+    (s.root / "etc/tables").chmod(0o711)
+    time.sleep(1.1)
+    for client, spec in zip(clients, specs):
+        assert client.query(spec, "k.test")[::2] == (FOUND, "new")
+        client.close()
+
+
+def test_what_was_unusable_is_seen_mended(suite):
+    s = suite(start=False)
+    folder = s.root / "etc/tables"
+    folder.mkdir(mode=0o700)
+    (folder / "damaged.cdb").write_text("no database")
+    with open(folder / "large", "w") as f:
+        f.truncate(1 << 30)
+    specs = [f"cdb:{folder}/damaged", f"texthash:{folder}/large"]
+    s.set(transport_maps=", ".join(specs))
+    s.start()
+    client = Lookup(s)
+    for spec in specs:
+        assert client.query(spec, "k.test")[0] == AGAIN
+    for name in ("damaged", "large"):
+        (folder / name).write_text("k.test new\n")
+    s.command("postmap", f"cdb:{folder}/damaged")
+    close(folder)
+    wait_for("both of them", lambda: all(
+        client.query(spec, "k.test")[::2] == (FOUND, "new")
+        for spec in specs), 10)
     client.close()
