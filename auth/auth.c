@@ -48,8 +48,9 @@ enum {
 struct peer {
 	struct ipc *client;
 	struct login *login; /* NULL: none */
+	bool asked; /* the client has been asked for more */
 	bool counted; /* its failure, which is still being told */
-	bool crowded; /* the failure is ours: too many questions */
+	bool crowded; /* the failure is ours: too many questions, or we end */
 	uint64_t delay_ms;
 };
 
@@ -143,6 +144,7 @@ end_login(struct peer *p)
 {
 	logins -= p->login != NULL;
 	login_free(&p->login);
+	p->asked = false;
 }
 
 /* The login stage has no words left to log it with. */
@@ -202,6 +204,7 @@ answer_challenge(struct peer *p, struct span out)
 {
 	struct msg_challenge challenge = { .data = out };
 
+	p->asked = true;
 	if (login_is_lost(p->login) && !p->counted) {
 		p->delay_ms = count_failure(p->login);
 		p->counted = true;
@@ -212,9 +215,28 @@ answer_challenge(struct peer *p, struct span out)
 
 static bool ask_token(struct peer *p);
 
+/*
+ * By accounts that are no more: another process has the new ones. Whoever has
+ * asked its client something already cannot begin with that one, and is told
+ * to try again.
+ */
+static bool
+answer_by_none(struct peer *p)
+{
+	if (p->asked) {
+		p->crowded = true; /* no failure of the client's */
+		return answer_end(p, EXCHANGE_LATER);
+	}
+	ipc_decline(p->client);
+	end_login(p);
+	return false;
+}
+
 static bool
 answer_step(struct peer *p, enum exchange_result result, struct span out)
 {
+	if (table_restart_wanted() && (result != EXCHANGE_MORE || !p->asked))
+		return answer_by_none(p);
 	if (result == EXCHANGE_MORE)
 		return answer_challenge(p, out);
 	if (result == EXCHANGE_ASKS)

@@ -53,9 +53,20 @@ before(const struct service *s)
 	buf_fini(&error);
 }
 
+/* By tables that are no more: there is another process who has them. */
+static bool
+decline(struct ipc *c)
+{
+	askers_leave();
+	ipc_decline(c);
+	return false;
+}
+
 static bool
 reply(struct ipc *c, const struct msg_account *answer)
 {
+	if (table_restart_wanted())
+		return decline(c);
 	return ipc_send(c, &message_account, answer,
 		   clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
 }
@@ -135,12 +146,21 @@ find(struct ipc *c, const void *message)
 	return refuse(c, r == ACCOUNT_NONE ? NEVER : LATER, "");
 }
 
+/* So that the next process, which has the accounts as they are, finds it. */
+static void
+give_back(const struct msg_redeem *m, const struct state_login *whose)
+{
+	if (!state_unredeem(shared, m->service, m->ticket, clock_ms(), whose))
+		log_warning("no room for a ticket that is to be redeemed anew");
+}
+
 static bool
 redeem(struct ipc *c, const void *message)
 {
 	const struct msg_redeem *m = message;
 	struct account account;
 	struct state_login whose;
+	enum accounts_result r;
 
 	if (!state_redeem(shared, m->service, m->ticket, clock_ms(), &whose)) {
 		log_warning("a ticket for %s that is not valid: used before,"
@@ -148,15 +168,12 @@ redeem(struct ipc *c, const void *message)
 		    m->service);
 		return refuse(c, NEVER, "");
 	}
-	switch (accounts_find(accounts, span_of(whose.user), &account)) {
-	case ACCOUNT_FOUND:
+	r = accounts_find(accounts, span_of(whose.user), &account);
+	if (table_restart_wanted())
+		give_back(m, &whose);
+	if (r == ACCOUNT_FOUND)
 		return tell(c, &account, whose.behind);
-	case ACCOUNT_NONE:
-		return refuse(c, NEVER, whose.user);
-	case ACCOUNT_LATER:
-		break;
-	}
-	return refuse(c, LATER, whose.user);
+	return refuse(c, r == ACCOUNT_NONE ? NEVER : LATER, whose.user);
 }
 
 static bool
@@ -164,21 +181,15 @@ answer(struct ipc *c)
 {
 	const struct ipc_message *m;
 	const void *message;
-	bool good;
 
 	if (ipc_receive(c, &m, &message, INT64_MAX) != IPC_OK)
 		return false;
-	if (m == &message_redeem) {
-		good = redeem(c, message);
-	} else if (m == &message_find_account) {
-		good = find(c, message);
-	} else {
-		ipc_refuse(c, "%s is no question", m->name);
-		return false;
-	}
-	if (table_restart_wanted())
-		askers_leave();
-	return good;
+	if (m == &message_redeem)
+		return redeem(c, message);
+	if (m == &message_find_account)
+		return find(c, message);
+	ipc_refuse(c, "%s is no question", m->name);
+	return false;
 }
 
 static void

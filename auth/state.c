@@ -200,19 +200,16 @@ free_ticket(struct shared *m, int64_t now)
 	return NULL;
 }
 
-bool
-state_issue(struct state *s, const char *service, const char *user,
-    const char *behind, int64_t now, char ticket[TICKET_TEXT_MAX])
+/* False: it does not fit, or there is no room. */
+static bool
+keep(struct state *s, const char *service, const char *user, const char *behind,
+    int64_t now, const char *ticket)
 {
-	unsigned char bytes[TICKET_BYTES];
 	struct ticket *t;
 
 	if (strlen(service) >= SERVICE_MAX || strlen(user) >= STATE_USER_MAX ||
-	    strlen(behind) >= STATE_BEHIND_MAX ||
-	    RAND_bytes(bytes, TICKET_BYTES) != 1)
+	    strlen(behind) >= STATE_BEHIND_MAX)
 		return false;
-	for (size_t i = 0; i < TICKET_BYTES; i++)
-		snprintf(ticket + 2 * i, 3, "%02x", bytes[i]);
 	lock(s);
 	t = free_ticket(s->shared, now);
 	if (t != NULL) {
@@ -224,8 +221,30 @@ state_issue(struct state *s, const char *service, const char *user,
 		t->ends = now + TICKET_LIFE_MS;
 	}
 	unlock(s);
-	OPENSSL_cleanse(bytes, sizeof(bytes));
 	return t != NULL;
+}
+
+bool
+state_issue(struct state *s, const char *service, const char *user,
+    const char *behind, int64_t now, char ticket[TICKET_TEXT_MAX])
+{
+	unsigned char bytes[TICKET_BYTES];
+	bool kept;
+
+	if (RAND_bytes(bytes, TICKET_BYTES) != 1)
+		return false;
+	for (size_t i = 0; i < TICKET_BYTES; i++)
+		snprintf(ticket + 2 * i, 3, "%02x", bytes[i]);
+	kept = keep(s, service, user, behind, now, ticket);
+	OPENSSL_cleanse(bytes, sizeof(bytes));
+	return kept;
+}
+
+bool
+state_unredeem(struct state *s, const char *service, const char *ticket,
+    int64_t now, const struct state_login *whose)
+{
+	return keep(s, service, whose->user, whose->behind, now, ticket);
 }
 
 bool

@@ -45,6 +45,9 @@ bool state_issue(struct state *s, const char *service, const char *user,
     const char *behind, int64_t now, char ticket[TICKET_TEXT_MAX]);
 bool state_redeem(struct state *s, const char *service, const char *ticket,
     int64_t now, struct state_login *out);
+/* It was not answered, and is to be redeemed by another process. */
+bool state_unredeem(struct state *s, const char *service, const char *ticket,
+    int64_t now, const struct state_login *whose);
 
 /* "192.0.2.1", "2001:db8:1:2::": whom an address stands for. */
 void state_source(const char *client, char out[STATE_SOURCE_MAX]);

@@ -57,7 +57,9 @@ main(void)
 	       "Frames travel over UNIX stream sockets; their form is in "
 	       "`lib/ipc/ipc.h`. Limits of texts and bytes are in bytes, of "
 	       "numbers the largest value, of lists the most items. A frame "
-	       "that is not as described here ends the connection.\n");
+	       "that is not as described here ends the connection. An empty "
+	       "one in the place of an answer says that another process is to "
+	       "be asked.\n");
 	for (size_t i = 0; ipc_protocols[i] != NULL; i++)
 		print_protocol(ipc_protocols[i]);
 	return ferror(stdout) || fflush(stdout) != 0;

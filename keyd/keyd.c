@@ -14,7 +14,8 @@
  * Keys are read once. New ones come with a new process (master/renewal.c). The
  * tables of tls_server_sni_maps are looked at as all tables are: with them set,
  * keyd keeps the right to read files, of which it can reach those in the
- * folders of the tables. For a file that is root's alone its successor comes.
+ * folders of the tables. For a file that is root's alone its successor comes;
+ * what is begun with a certificate of this process is signed here.
  */
 #include "keyd/keyring.h"
 #include "keyd/named.h"
@@ -35,13 +36,8 @@
 
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/timerfd.h>
 
-enum {
-	ANSWER_TIMEOUT_S = 10,
-	/* between the certificate and what is signed with its key */
-	HANDSHAKE_MS = 300,
-};
+enum { ANSWER_TIMEOUT_S = 10 };
 
 /* Settings that name files with private keys. */
 static const char *const key_settings[] = {
@@ -64,7 +60,6 @@ static const char *const key_settings[] = {
 
 static struct keyring *ring;
 static struct named *named;
-static int end_timer = -1;
 static struct common_params common;
 static struct keyd_params settings;
 
@@ -148,13 +143,6 @@ load_services(struct conf *c)
 	buf_fini(&errors);
 }
 
-/* Its successor reads the table, with the rights that takes. */
-static void
-end(void)
-{
-	exit(EXIT_SUCCESS);
-}
-
 static void
 open_named(void)
 {
@@ -166,10 +154,6 @@ open_named(void)
 	buf_fini(&error);
 	if (settings.tls_server_sni_maps[0] == '\0')
 		return;
-	end_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-	if (end_timer == -1)
-		fatal("timerfd_create: %m");
-	service_watch(end_timer, end);
 	service_promise_too("files-read");
 }
 
@@ -213,20 +197,16 @@ sign(struct ipc *c, const struct msg_key_sign *q, int64_t deadline)
 }
 
 /*
- * The table has changed and only root can read it: whoever has just got a
- * certificate of this process still gets what is to be signed for it.
+ * The table has changed and only root can read it: names are the next
+ * process's. Whoever has got a certificate of this one keeps the connection
+ * until it is signed for.
  */
-static void
-end_soon(void)
+static bool
+decline(struct ipc *c)
 {
-	const struct itimerspec at = {
-		.it_value.tv_nsec = HANDSHAKE_MS * 1000000L,
-	};
-	static bool set;
-
-	if (!set && timerfd_settime(end_timer, 0, &at, NULL) == -1)
-		exit(EXIT_SUCCESS);
-	set = true;
+	service_leave();
+	ipc_decline(c);
+	return false;
 }
 
 static bool
@@ -234,19 +214,19 @@ chain(struct ipc *c, const struct msg_key_chain *q, int64_t deadline)
 {
 	struct buf text = BUF_INIT(262144), error = BUF_INIT(4096);
 	struct msg_key_chain_reply answer = { 0 };
-	enum ipc_result r;
+	bool good;
 
 	answer.result = named_find(named, q->name, &text, &error);
 	if (answer.result == NAMED_LATER)
 		log_warning("tls_server_sni_maps: %s: %s", q->name,
 		    buf_text(&error));
 	answer.chain = buf_span(&text);
-	r = ipc_send(c, &message_key_chain_reply, &answer, deadline);
+	good = table_restart_wanted() ?
+	    decline(c) :
+	    ipc_send(c, &message_key_chain_reply, &answer, deadline) == IPC_OK;
 	buf_fini(&text);
 	buf_fini(&error);
-	if (table_restart_wanted())
-		end_soon();
-	return r == IPC_OK;
+	return good;
 }
 
 static bool

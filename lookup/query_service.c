@@ -136,11 +136,14 @@ serve(struct ipc *c, query_function *put_answer, struct arena *memory)
 
 	if (ipc_receive(c, &m, &message, INT64_MAX) != IPC_OK)
 		return false;
-	fine = put_answer(c, m, message, memory) &&
-	    ipc_flush(c, clock_in(ANSWER_S)) == IPC_OK;
-	if (table_restart_wanted())
+	fine = put_answer(c, m, message, memory);
+	if (table_restart_wanted()) {
+		/* by tables that are no more: there is another who has them */
 		askers_leave();
-	return fine;
+		ipc_decline(c);
+		return false;
+	}
+	return fine && ipc_flush(c, clock_in(ANSWER_S)) == IPC_OK;
 }
 
 void

@@ -51,28 +51,20 @@ static bool
 ask_mechanisms(bool tls)
 {
 	struct msg_mechanisms question = { .service = "smtp", .tls = tls };
+	const struct service_question q = { &message_mechanisms, &question,
+		&message_mechanisms_reply };
 	int64_t deadline = clock_in(known[tls].had ? LIST_S : FIRST_LIST_S);
-	struct ipc *c = service_ask(service, &protocol_auth, deadline);
-	const void *message;
-	const struct msg_mechanisms_reply *reply;
-	enum ipc_result r;
+	struct ipc *c;
+	const struct msg_mechanisms_reply *reply =
+	    service_question(service, &protocol_auth, &q, deadline, &c);
 
-	if (c == NULL)
+	if (reply == NULL)
 		return false;
-	r = ipc_send(c, &message_mechanisms, &question, deadline);
-	if (r == IPC_OK)
-		r = ipc_expect(c, &message_mechanisms_reply, &message,
-		    deadline);
-	if (r != IPC_OK) {
-		log_warning("no answer from auth: %s", ipc_result_text(r));
-	} else {
-		reply = message;
-		snprintf(known[tls].names, sizeof(known[tls].names), "%s",
-		    reply->names);
-		known[tls].had = true;
-	}
-	service_done(service, &c, r == IPC_OK);
-	return r == IPC_OK;
+	snprintf(known[tls].names, sizeof(known[tls].names), "%s",
+	    reply->names);
+	known[tls].had = true;
+	service_done(service, &c, true);
+	return true;
 }
 
 /* Where there is a list, nobody but who asks waits for the next one. */
@@ -249,16 +241,13 @@ concluded(struct exchange *x, const struct msg_authenticated *a)
 	}
 }
 
-/* Challenges and answers until auth has seen enough. */
+/* Challenges and answers until auth has seen enough; this is its first word. */
 static void
-converse(struct exchange *x)
+converse(struct exchange *x, const struct ipc_message *m, const void *message)
 {
-	const struct ipc_message *m;
-	const void *message;
 	struct msg_response response = { .cancel = false };
 	bool answered = false;
-	enum ipc_result r =
-	    ipc_receive(x->c, &m, &message, clock_in(DEADLINE_S));
+	enum ipc_result r = IPC_OK;
 
 	while (r == IPC_OK && m == &message_challenge && !answered) {
 		const struct msg_challenge *c = message;
@@ -292,23 +281,22 @@ authenticate(struct exchange *x, bool has_initial)
 		.has_initial = has_initial,
 		.initial = buf_span(&x->data),
 	};
+	const struct ipc_message *came;
+	const struct service_question q = { &message_authenticate, &question,
+		NULL };
+	const void *message;
 	char binding[64];
 	size_t n = 0;
-	enum ipc_result r;
 
 	if (s->tls_seen && tls_channel_binding(stream_tls(s->io), binding, &n))
 		question.binding = (struct span){ binding, n };
-	x->c = service_ask(service, &protocol_auth, clock_in(DEADLINE_S));
-	if (x->c == NULL) {
-		temporary_failure(x, "auth cannot be reached");
+	message = service_question_any(service, &protocol_auth, &q,
+	    clock_in(DEADLINE_S), &x->c, &came);
+	if (message == NULL) {
+		temporary_failure(x, "no answer from auth");
 		return;
 	}
-	r = ipc_send(x->c, &message_authenticate, &question,
-	    clock_in(DEADLINE_S));
-	if (r == IPC_OK)
-		converse(x);
-	else
-		temporary_failure(x, ipc_result_text(r));
+	converse(x, came, message);
 	service_done(service, &x->c, x->clean);
 }
 

@@ -8,10 +8,12 @@
 #include "lib/ipc/ipc.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -602,6 +604,15 @@ drop_fds(struct ipc_fds *fds, size_t n)
 	memmove(fds->fd, fds->fd + n, fds->n * sizeof(fds->fd[0]));
 }
 
+/* A message is never empty. */
+static enum ipc_result
+declined(struct ipc *c)
+{
+	c->broken = true;
+	c->unheard = true;
+	return IPC_CLOSED;
+}
+
 static enum ipc_result
 receive_frame(struct ipc *c, const struct ipc_message *const *messages,
     bool wait_first, const struct ipc_message **m, void **message,
@@ -615,6 +626,8 @@ receive_frame(struct ipc *c, const struct ipc_message *const *messages,
 	r = want_body(c, IPC_FRAME_MAX, wait_first, &n, deadline);
 	if (r != IPC_OK)
 		return r;
+	if (n == 0)
+		return declined(c);
 	from.body = use_body(c, n);
 	from.arena = c->arena;
 	if (!ipc_decode(&from, m, message, &taken, &fault))
@@ -836,6 +849,27 @@ ipc_stale(struct ipc *c)
 	if (!c->greeted && greet(c, false, 0) != IPC_OK)
 		return true;
 	return have(c) > 0 || read_some(c) != IPC_TIMEOUT;
+}
+
+bool
+ipc_taken(const struct ipc *c)
+{
+	int unread = 1;
+
+	return c->out.n <= c->hello && ioctl(c->fd, SIOCOUTQ, &unread) == 0 &&
+	    unread == 0;
+}
+
+void
+ipc_decline(struct ipc *c)
+{
+	static const char empty[IPC_HEAD];
+
+	c->out.n = c->hello;
+	c->out_fds.n = 0;
+	buf_add(&c->out, empty, sizeof(empty));
+	(void)ipc_flush(c, clock_ms());
+	c->broken = true;
 }
 
 bool

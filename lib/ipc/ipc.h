@@ -24,7 +24,8 @@
  * packet of the first message).
  *
  * Content streams as raw chunks (u32 length, bytes) after the frame that
- * announces it, ended by a chunk of length 0.
+ * announces it, ended by a chunk of length 0. In the place of a message a
+ * length of 0 says that the last one is not answered here (ipc_decline).
  *
  * Works inside tasks and, with poll(2), outside.
  */
@@ -153,9 +154,19 @@ bool ipc_greeted(const struct ipc *c);
 bool ipc_stale(struct ipc *c);
 /*
  * After IPC_CLOSED: did the peer end, or refuse to read on (shutdown(2)),
- * before it had read all of what was sent last? Then it did nothing with it.
+ * before it had read all of what was sent last, or decline it? Then it did
+ * nothing with it.
  */
 bool ipc_unheard(const struct ipc *c);
+/* Has it read all that was sent, so far? False where that cannot be told. */
+bool ipc_taken(const struct ipc *c);
+/*
+ * For who has read a question, and sees that another process is to answer it:
+ * tells the peer that it is as good as unheard, in the place of the answer.
+ * What was put since the question was read is forgotten; what was put before
+ * must have been flushed. The connection is of no more use.
+ */
+void ipc_decline(struct ipc *c);
 
 /*
  * Raw content. A chunk is 1 to IPC_CHUNK_MAX bytes; n = 0 ends it. Flush now

@@ -28,7 +28,6 @@ struct attempt {
 	struct ipc *auth;
 	const char *method; /* for log lines: USER, PLAIN */
 	bool cancelled; /* by the client */
-	bool answered; /* auth has begun to */
 };
 
 /* Asked at most every few seconds: CAPABILITY is frequent. */
@@ -42,27 +41,22 @@ login_mechanisms(const struct login *l)
 		.service = l->stage->service,
 		.tls = tls,
 	};
+	const struct service_question q = { &message_mechanisms, &question,
+		&message_mechanisms_reply };
 	const struct msg_mechanisms_reply *reply;
-	int64_t now = clock_ms(), deadline = clock_in(AUTH_TIMEOUT_S);
-	const void *message;
+	int64_t now = clock_ms();
 	struct ipc *c;
-	bool good;
 
 	if (asked[tls] != 0 && now - asked[tls] < REMEMBER_S * 1000)
 		return names[tls];
-	c = service_ask("auth", &protocol_auth, deadline);
-	if (c == NULL)
+	reply = service_question("auth", &protocol_auth, &q,
+	    clock_in(AUTH_TIMEOUT_S), &c);
+	if (reply == NULL)
 		return "";
-	ipc_put(c, &message_mechanisms, &question);
-	good = ipc_expect(c, &message_mechanisms_reply, &message, deadline) ==
-	    IPC_OK;
-	if (good) {
-		reply = message;
-		snprintf(names[tls], sizeof(names[tls]), "%s", reply->names);
-		asked[tls] = now;
-	}
-	service_done("auth", &c, good);
-	return good ? names[tls] : "";
+	snprintf(names[tls], sizeof(names[tls]), "%s", reply->names);
+	asked[tls] = now;
+	service_done("auth", &c, true);
+	return names[tls];
 }
 
 static void
@@ -175,51 +169,43 @@ finish(struct attempt *a, const struct msg_authenticated *m)
 	login_hand_over(a->l, ticket, a->method);
 }
 
-/* Answers until auth has decided; IPC_OK: all is said. */
+/* From its first answer until auth has decided; IPC_OK: all is said. */
 static enum ipc_result
-answer(struct attempt *a)
+converse(struct attempt *a, const struct ipc_message *kind, const void *message)
 {
-	const struct ipc_message *kind;
-	const void *message;
-	enum ipc_result r;
+	enum ipc_result r = IPC_OK;
 
-	for (;;) {
-		r = ipc_receive(a->auth, &kind, &message,
-		    clock_in(AUTH_TIMEOUT_S));
-		if (r != IPC_OK)
-			return r;
-		a->answered = true;
-		if (kind == &message_authenticated) {
-			finish(a, message);
-			return IPC_OK;
-		}
-		if (kind != &message_challenge)
-			return ipc_refuse(a->auth, "%s is not an answer",
-			    kind->name);
+	while (r == IPC_OK && kind == &message_challenge) {
 		if (!relay_challenge(a, message))
 			return IPC_OK;
+		r = ipc_receive(a->auth, &kind, &message,
+		    clock_in(AUTH_TIMEOUT_S));
 	}
+	if (r != IPC_OK)
+		return r;
+	if (kind != &message_authenticated)
+		return ipc_refuse(a->auth, "%s is not an answer", kind->name);
+	finish(a, message);
+	return IPC_OK;
 }
 
-/* A connection from the pool may have been closed: then another one. */
-static enum ipc_result
+/* False: there was no answer, which is logged. */
+static bool
 ask(struct attempt *a, const struct msg_authenticate *begin)
 {
-	int64_t deadline = clock_in(AUTH_TIMEOUT_S);
-	enum ipc_result r = IPC_CLOSED;
+	const struct ipc_message *came;
+	const struct service_question q = { &message_authenticate, begin,
+		NULL };
+	const void *message = service_question_any("auth", &protocol_auth, &q,
+	    clock_in(AUTH_TIMEOUT_S), &a->auth, &came);
+	enum ipc_result r;
 
-	for (int i = 0; i < 2 && r == IPC_CLOSED && !a->answered; i++) {
-		service_done("auth", &a->auth, false);
-		a->auth = i == 0 ?
-		    service_ask_at_once("auth", &protocol_auth, deadline) :
-		    service_ask("auth", &protocol_auth, deadline);
-		if (a->auth == NULL)
-			break;
-		r = ipc_send(a->auth, &message_authenticate, begin, deadline);
-		if (r == IPC_OK)
-			r = answer(a);
-	}
-	return r;
+	if (message == NULL)
+		return false;
+	r = converse(a, came, message);
+	if (r != IPC_OK)
+		log_warning("no answer from auth: %s", ipc_result_text(r));
+	return r == IPC_OK;
 }
 
 static void
@@ -237,12 +223,9 @@ attempt(struct login *l, const char *mechanism, const char *method,
 		.initial = initial == NULL ? SPAN("") : *initial,
 		.binding = SPAN(""),
 	};
-	enum ipc_result r = ask(&a, &begin);
 
-	if (r != IPC_OK) {
-		log_warning("no answer from auth: %s", ipc_result_text(r));
+	if (!ask(&a, &begin))
 		say(l, LOGIN_LATER);
-	}
 	/* still here: the dialogue was broken off */
 	service_done("auth", &a.auth, false);
 }

@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -155,7 +156,7 @@ add_open_read(scmp_filter_ctx filter)
 void
 sandbox_add_conditions(scmp_filter_ctx filter, unsigned int extras, pid_t self)
 {
-	static const unsigned long controls[] = { FIONREAD, TCGETS };
+	static const unsigned long controls[] = { FIONREAD, SIOCOUTQ, TCGETS };
 
 	for (size_t i = 0; i < COUNT(controls); i++)
 		add_if(filter, CALL(ioctl), SCMP_A1(SCMP_CMP_EQ, controls[i]));

@@ -190,8 +190,9 @@ ask_with(struct served *s, const char *key, int64_t deadline, struct buf *value)
 	enum table_result r =
 	    put(s, &message_fetch, &question, deadline, value, &shown);
 
-	/* the process waits longer than we do */
-	if (shown == SHOWN_NOTHING && clock_ms() >= deadline &&
+	/* the process waits longer than we do; not for another table */
+	if (shown == SHOWN_NOTHING && service_question_read() &&
+	    clock_ms() >= deadline &&
 	    clock_ms() - start >= patience_s * MS_OF_HALF)
 		shown = SHOWN_DOWN;
 	note(s, shown, start, buf_text(value));

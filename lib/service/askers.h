@@ -6,10 +6,10 @@
  * Who asks a program with SERVICE_TASKS that may have to leave because a table
  * has changed which only root can read: the next process has the new one.
  *
- * What was sent until then can still be read, and is answered; whoever sends
- * more learns at once that nobody reads it, and asks another process. So the
- * old table is in force for no longer than the questions under way, however
- * many come.
+ * What was sent until then can still be read, and is declined (ipc_decline);
+ * whoever sends more learns at once that nobody reads it. Both ask another
+ * process. So the old table is in force no longer than until it is looked at,
+ * however many ask.
  */
 
 /* Owned by the session, which adds and drops it. */

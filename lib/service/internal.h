@@ -99,6 +99,9 @@ void listeners_close(struct running *r);
 
 /* run_*.c: the styles; they return when the program is to end. */
 void run_tasks(struct running *r);
+/* service_leave() of the two styles that can. */
+void tasks_leave(void);
+void requests_leave(void);
 void run_one(struct running *r);
 void run_requests(struct running *r);
 void run_triggers(struct running *r);

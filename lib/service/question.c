@@ -11,15 +11,18 @@ enum {
 	APART_MS = 500,
 };
 
+static bool was_read; /* the last one that was given up */
+
 static enum ipc_result
 attempt(struct ipc *c, const struct service_question *q, int64_t deadline,
-    const void **answer)
+    const struct ipc_message **came, const void **answer)
 {
 	enum ipc_result r = ipc_send(c, q->kind, q->asked, deadline);
 
-	if (r == IPC_OK)
-		r = ipc_expect(c, q->answer, answer, deadline);
-	return r;
+	if (r != IPC_OK)
+		return r;
+	return q->answer != NULL ? ipc_expect(c, q->answer, answer, deadline) :
+				   ipc_receive(c, came, answer, deadline);
 }
 
 /*
@@ -38,22 +41,24 @@ typedef struct ipc *connect_function(const char *service,
 /* By *c first, then by what "other" gives. */
 static const void *
 ask(const char *service, const struct service_question *q, int64_t deadline,
-    connect_function *other, struct ipc **c)
+    connect_function *other, struct ipc **c, const struct ipc_message **came)
 {
 	const struct ipc_protocol *protocol;
 	const void *answer = NULL;
 	enum ipc_result r = IPC_CLOSED;
 	int unheard = 0, heard = 0;
 
+	was_read = false;
 	while (*c != NULL) {
 		protocol = ipc_protocol(*c);
-		r = attempt(*c, q, deadline, &answer);
+		r = attempt(*c, q, deadline, came, &answer);
 		if (r == IPC_OK)
 			return answer;
 		if (ipc_unheard(*c))
 			unheard++;
 		else
 			heard++;
+		was_read = r != IPC_CLOSED && ipc_taken(*c);
 		service_done(service, c, false);
 		if (r != IPC_CLOSED || unheard > UNHEARD_MAX ||
 		    heard >= HEARD_MAX)
@@ -68,12 +73,27 @@ ask(const char *service, const struct service_question *q, int64_t deadline,
 	return NULL;
 }
 
+bool
+service_question_read(void)
+{
+	return was_read;
+}
+
 const void *
 service_question(const char *service, const struct ipc_protocol *protocol,
     const struct service_question *q, int64_t deadline, struct ipc **c)
 {
 	*c = service_ask_at_once(service, protocol, deadline);
-	return ask(service, q, deadline, service_ask, c);
+	return ask(service, q, deadline, service_ask, c, NULL);
+}
+
+const void *
+service_question_any(const char *service, const struct ipc_protocol *protocol,
+    const struct service_question *q, int64_t deadline, struct ipc **c,
+    const struct ipc_message **came)
+{
+	*c = service_ask_at_once(service, protocol, deadline);
+	return ask(service, q, deadline, service_ask, c, came);
 }
 
 const void *
@@ -81,5 +101,5 @@ service_question_anew(const char *service, const struct ipc_protocol *protocol,
     const struct service_question *q, int64_t deadline, struct ipc **c)
 {
 	*c = service_ask_anew(service, protocol, deadline);
-	return ask(service, q, deadline, service_ask_anew, c);
+	return ask(service, q, deadline, service_ask_anew, c, NULL);
 }

@@ -6,28 +6,100 @@
 #include "lib/ipc/proto_keyd.h"
 #include "lib/log/log.h"
 #include "lib/service/service.h"
+#include "lib/task/task.h"
 
-/* A handshake that waits longer than this has lost its client anyway. */
-enum { SIGN_TIMEOUT_S = 20 };
+enum {
+	/* A handshake that waits longer than this has lost its client anyway */
+	SIGN_TIMEOUT_S = 20,
+	/* between a certificate and what is signed for it nobody else is asked
+	 */
+	KEEP_MS = 5000,
+	KEPT_MAX = 64,
+};
 
-static bool
-dialogue(struct ipc *c, const struct msg_key_sign *question,
-    struct buf *signature, bool *done, int64_t deadline)
+static const char service[] = "keyd";
+
+/*
+ * Connections to a keyd that has given a certificate, for the signature that
+ * is to follow: it may be the only process that has the key, because another
+ * one has read a table that changed in between.
+ */
+static struct {
+	struct kept {
+		const struct task *task;
+		struct ipc *c;
+		int64_t until;
+	} all[KEPT_MAX];
+	size_t count;
+	bool pruning; /* a task does */
+} kept;
+
+static struct ipc *
+take_out(size_t i)
 {
-	const struct msg_key_signed *answer;
+	struct ipc *c = kept.all[i].c;
+
+	kept.all[i] = kept.all[--kept.count];
+	return c;
+}
+
+/* NULL: this task has none. */
+static struct ipc *
+take_own(void)
+{
+	for (size_t i = 0; i < kept.count; i++)
+		if (kept.all[i].task == task_current())
+			return take_out(i);
+	return NULL;
+}
+
+/* Handshakes that ended without a signature. */
+static void
+prune_task(void *unused)
+{
+	struct ipc *c;
+
+	(void)unused;
+	while (kept.count > 0 &&
+	    wait_until(clock_ms() + KEEP_MS) != WAIT_CANCELLED)
+		for (size_t i = kept.count; i-- > 0;)
+			if (kept.all[i].until <= clock_ms()) {
+				c = take_out(i);
+				service_done(service, &c, true);
+			}
+	kept.pruning = false;
+}
+
+static void
+keep(struct ipc *c)
+{
+	struct ipc *old = take_own();
+
+	service_done(service, &old, true);
+	if (kept.count == KEPT_MAX || task_current() == NULL) {
+		service_done(service, &c, true);
+		return;
+	}
+	kept.all[kept.count++] =
+	    (struct kept){ task_current(), c, clock_ms() + KEEP_MS };
+	if (!kept.pruning)
+		kept.pruning = task_start(prune_task, NULL) != NULL;
+}
+
+/* By the process that has given the certificate. */
+static const struct msg_key_signed *
+ask_kept(const struct msg_key_sign *question, int64_t deadline, struct ipc **c)
+{
 	const void *message;
 
-	ipc_put(c, &message_key_sign, question);
-	if (ipc_expect(c, &message_key_signed, &message, deadline) != IPC_OK)
-		return false;
-	answer = message;
-	*done = answer->done && buf_add_span(signature, answer->data);
-	if (!answer->done)
-		log_warning("keyd refuses to sign with key %s: is the private"
-			    " key of this certificate readable, and in the "
-			    "settings?",
-		    question->key);
-	return true;
+	*c = take_own();
+	if (*c == NULL)
+		return NULL;
+	if (ipc_send(*c, &message_key_sign, question, deadline) == IPC_OK &&
+	    ipc_expect(*c, &message_key_signed, &message, deadline) == IPC_OK)
+		return message;
+	service_done(service, c, false);
+	return NULL;
 }
 
 bool
@@ -35,66 +107,61 @@ remote_key_sign(const char *key, enum tls_key_operation operation,
     unsigned int padding, struct span data, struct buf *signature)
 {
 	int64_t deadline = clock_in(SIGN_TIMEOUT_S);
-	struct msg_key_sign question = {
+	const struct msg_key_sign question = {
 		.key = key,
 		.operation = operation,
 		.padding = padding,
 		.data = data,
 	};
-	struct ipc *c = service_ask("keyd", &protocol_keyd, deadline);
-	bool done = false, whole;
+	const struct service_question q = { &message_key_sign, &question,
+		&message_key_signed };
+	struct ipc *c;
+	const struct msg_key_signed *answer = ask_kept(&question, deadline, &c);
+	bool done;
 
-	if (c == NULL)
+	if (answer == NULL)
+		answer =
+		    service_question(service, &protocol_keyd, &q, deadline, &c);
+	if (answer == NULL)
 		return false;
-	whole = dialogue(c, &question, signature, &done, deadline);
-	if (!whole)
-		log_warning("no answer from keyd");
-	service_done("keyd", &c, whole);
+	done = answer->done && buf_add_span(signature, answer->data);
+	if (!answer->done)
+		log_warning("keyd refuses to sign with key %s: is the private"
+			    " key of this certificate readable, and in the "
+			    "settings?",
+		    key);
+	service_done(service, &c, true);
 	return done;
 }
 
 /* As keyd.def has it. */
 enum { NONE, FOUND, LATER, UNUSED };
 
-static enum ipc_result
-ask_chain(const char *name, uint64_t *result, struct buf *chain)
-{
-	int64_t deadline = clock_in(SIGN_TIMEOUT_S);
-	struct msg_key_chain question = { .name = name };
-	struct ipc *c = service_ask("keyd", &protocol_keyd, deadline);
-	const struct msg_key_chain_reply *answer;
-	const void *message;
-	enum ipc_result r;
-
-	if (c == NULL)
-		return IPC_TIMEOUT;
-	r = ipc_send(c, &message_key_chain, &question, deadline);
-	if (r == IPC_OK)
-		r = ipc_expect(c, &message_key_chain_reply, &message, deadline);
-	if (r == IPC_OK) {
-		answer = message;
-		*result =
-		    buf_add_span(chain, answer->chain) ? answer->result : LATER;
-	}
-	service_done("keyd", &c, r == IPC_OK);
-	return r;
-}
-
 /* keyd may just have made room for a successor that reads a changed table. */
 enum tls_chain
 remote_key_chain(const char *name, struct buf *chain)
 {
 	static bool unused; /* settings are the same as long as we live */
-	uint64_t result = LATER;
-	enum ipc_result r;
+	const struct msg_key_chain question = { .name = name };
+	const struct service_question q = { &message_key_chain, &question,
+		&message_key_chain_reply };
+	const struct msg_key_chain_reply *answer;
+	uint64_t result;
+	struct ipc *c;
 
 	if (unused)
 		return TLS_CHAIN_DEFAULT;
-	r = ask_chain(name, &result, chain);
-	if (r == IPC_CLOSED)
-		r = ask_chain(name, &result, chain);
-	if (r != IPC_OK)
-		log_warning("no answer from keyd");
+	answer = service_question(service, &protocol_keyd, &q,
+	    clock_in(SIGN_TIMEOUT_S), &c);
+	if (answer == NULL)
+		return TLS_CHAIN_FAILED;
+	result = answer->result;
+	if (result == FOUND && !buf_add_span(chain, answer->chain))
+		result = LATER;
+	if (result == FOUND)
+		keep(c);
+	else
+		service_done(service, &c, true);
 	unused = result == UNUSED;
 	if (result == NONE || result == UNUSED)
 		return TLS_CHAIN_DEFAULT;

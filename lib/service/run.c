@@ -217,6 +217,17 @@ run(void)
 	unreachable();
 }
 
+void
+service_leave(void)
+{
+	ensure(running.spec->style == SERVICE_TASKS ||
+	    running.spec->style == SERVICE_REQUESTS);
+	if (running.spec->style == SERVICE_TASKS)
+		tasks_leave();
+	else
+		requests_leave();
+}
+
 int
 service_run(const struct service_spec *spec, int argc, char **argv)
 {

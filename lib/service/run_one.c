@@ -58,13 +58,19 @@ watch(const struct running *r)
 	return fd;
 }
 
-/* What is done while nobody asks; when again. */
+/*
+ * What is done while nobody asks; when again. Who asks master for a connection
+ * there may have read what it said behind the answer: no epoll tells of that.
+ */
 static int64_t
 idle(const struct running *r)
 {
-	int64_t prune = pool_prune();
-	int64_t own = r->spec->idle != NULL ? r->spec->idle() : INT64_MAX;
+	int64_t prune = pool_prune(), own = INT64_MAX;
 
+	if (r->spec->idle != NULL) {
+		own = r->spec->idle();
+		control_read();
+	}
 	return own < prune ? own : prune;
 }
 
@@ -76,6 +82,8 @@ wait_for(const struct running *r, int epoll, int64_t deadline)
 	int64_t next = idle(r), left;
 	int n;
 
+	if (control_retiring())
+		return -1;
 	left = (next < deadline ? next : deadline) - clock_ms();
 	if (left > INT_MAX)
 		left = INT_MAX;

@@ -50,6 +50,7 @@ static struct {
 	int64_t last_full;
 	bool more; /* somebody has */
 	size_t deaf; /* connections that take no answers */
+	bool leaving; /* requests_leave() */
 	int watched; /* of the program itself; -1: none */
 	void (*watched_ready)(void);
 } requests = { .watched = -1 };
@@ -68,12 +69,18 @@ add_to_epoll(int fd, uint32_t events, void *what)
 		fatal("epoll_ctl: %m");
 }
 
+static bool
+no_more(void)
+{
+	return control_retiring() || requests.leaving;
+}
+
 static void
 update_state(void)
 {
 	bool crowded = requests.count >= CROWDED;
 
-	if (control_retiring()) {
+	if (no_more()) {
 		slots_state(SLOT_RETIRING);
 		return;
 	}
@@ -339,6 +346,17 @@ leave_listeners(struct running *r)
 	listeners_close(r);
 }
 
+/* Before the listeners are left: master looks whether to start another one. */
+void
+requests_leave(void)
+{
+	if (no_more())
+		return;
+	requests.leaving = true;
+	slots_state(SLOT_RETIRING);
+	control_full((unsigned int)requests.count);
+}
+
 /* Clients close what they do not use within seconds. */
 static void
 retire(struct running *r)
@@ -367,7 +385,7 @@ run_requests(struct running *r)
 
 	ensure(r->spec->protocol != NULL);
 	set_up(r);
-	while (!control_retiring()) {
+	while (!no_more()) {
 		round_of_events(r, end);
 		listen_or_not(r);
 		/* the first process stays: its answers are waited for */

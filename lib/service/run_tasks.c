@@ -48,7 +48,7 @@ static struct {
 	int64_t last_end;
 	int64_t last_full;
 	int64_t last_limit_log;
-	bool leaving; /* service_leave() */
+	bool leaving; /* tasks_leave() */
 	bool ending; /* a connection that comes now is for the next process */
 } tasks;
 
@@ -258,7 +258,7 @@ stop_accepting(void)
 }
 
 void
-service_leave(void)
+tasks_leave(void)
 {
 	if (no_more())
 		return;

@@ -145,27 +145,38 @@ struct ipc *service_ask_at_once(const char *service,
  * which lives until the caller gives *c back with service_done(); NULL, with
  * *c NULL and a log line, when there is none.
  *
- * A process that ends, or is killed, costs nobody an answer: who was not heard
- * asks the next one. A question that was heard by a process that then ended
- * without a word may be the reason, and is asked once more only.
+ * A process that ends, or is killed, costs nobody an answer: who was not heard,
+ * or whose question was declined, asks the next one. A question that was heard
+ * by a process that then ended without a word may be the reason, and is asked
+ * once more only.
  */
 struct service_question {
 	const struct ipc_message *kind;
 	const void *asked;
-	const struct ipc_message *answer;
+	const struct ipc_message *answer; /* NULL: of service_question_any */
 };
 const void *
 service_question(const char *service, const struct ipc_protocol *protocol,
     const struct service_question *q, int64_t deadline, struct ipc **c);
+/*
+ * After one without an answer, until this task waits: had a process read it?
+ * Then it was that one's to answer in time.
+ */
+bool service_question_read(void);
+/* The same where several answers are possible: *came says which it is. */
+const void *service_question_any(const char *service,
+    const struct ipc_protocol *protocol, const struct service_question *q,
+    int64_t deadline, struct ipc **c, const struct ipc_message **came);
 /* The same by no connection that has waited. */
 const void *
 service_question_anew(const char *service, const struct ipc_protocol *protocol,
     const struct service_question *q, int64_t deadline, struct ipc **c);
 
 /*
- * SERVICE_TASKS: no connection is accepted any more; those that come now are
- * for another process, which master starts. This one ends with its last
- * session. What sessions go on reading is theirs to limit.
+ * SERVICE_TASKS, SERVICE_REQUESTS: no connection is accepted any more; those
+ * that come now are for another process, which master starts. This one ends
+ * with its last session, or connection. What is still read of them is theirs
+ * to limit.
  */
 void service_leave(void);
 

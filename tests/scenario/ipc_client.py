@@ -67,6 +67,10 @@ def version_of(protocol):
     raise LookupError(protocol)
 
 
+class Declined(ConnectionError):
+    """The question is for another process of the service (ipc_decline)."""
+
+
 class Ipc:
     def __init__(self, instance, service, protocol, version=None):
         self.socket = socket.socket(socket.AF_UNIX)
@@ -93,6 +97,8 @@ class Ipc:
         """Name and fields of the next message."""
         while True:
             frame = self._exactly(struct.unpack(">I", self._exactly(4))[0])
+            if not frame:
+                raise Declined("it answers no more")
             name = frame[1:frame[0] + 1].decode()
             if name == "hello" and not self.greeted:
                 self.greeted = True

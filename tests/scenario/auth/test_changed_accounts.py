@@ -4,20 +4,29 @@ however busy auth-session is with other accounts."""
 import threading
 import time
 
+import pytest
+
 import scripted_redis
-from ipc_client import Ipc
-from posthaste import PASSWORD
+from ipc_client import Declined, Ipc
+from posthaste import AS_ROOT, PASSWORD
+from test_table_accounts import PROTOCOLS, login
 
 OK, LATER, NEVER = range(3)
 
 
 def find(s, name):
-    c = Ipc(s, "auth-session", "auth")
-    c.socket.settimeout(60)
-    try:
-        return c.ask("find_account", address=name, local=False)[1]["verdict"]
-    finally:
-        c.close()
+    """As programs ask: who is declined asks the next process."""
+    for _ in range(10):
+        c = Ipc(s, "auth-session", "auth")
+        c.socket.settimeout(60)
+        try:
+            return c.ask("find_account", address=name,
+                         local=False)[1]["verdict"]
+        except Declined:
+            pass
+        finally:
+            c.close()
+    raise AssertionError("declined by each process")
 
 
 class Busy:
@@ -76,4 +85,34 @@ def test_they_count_at_once(suite):
         assert find(s, "zoe@example.test") == NEVER
     # those that were under way were answered
     assert not busy.lost
+    redis.close()
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="auth reads all it needs")
+def test_the_first_login_is_judged_by_the_new_ones(suite):
+    redis = scripted_redis.Redis()
+    s = scripted_redis.site(suite, redis)
+    folder = s.root / "etc/secret"
+    folder.mkdir(mode=0o711)
+    accounts = folder / "accounts"
+
+    def write(password):
+        accounts.write_text("".join(
+            f"{p}@example.test password={{PLAIN}}{password}\n"
+            for p in PROTOCOLS))
+        accounts.chmod(0o600)
+    write("old word")
+    s.stop()
+    s.set(account_files=f"texthash:{accounts}")
+    s.start()
+    words = ["old word", "newer word", "last word", "old word"]
+    for i, (old, new) in enumerate(zip(words, words[1:])):
+        for p in PROTOCOLS:
+            assert login(s, p, f"{p}@example.test", old) == ""
+        write(new)
+        time.sleep(1.1)
+        # each is the first for some protocol; none costs a right one anything
+        for p in PROTOCOLS[i:] + PROTOCOLS[:i]:
+            assert login(s, p, f"{p}@example.test", old) != ""
+            assert login(s, p, f"{p}@example.test", new) == ""
     redis.close()

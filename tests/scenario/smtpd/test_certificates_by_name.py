@@ -5,6 +5,8 @@ import os
 import socket
 import ssl
 import subprocess
+import threading
+import time
 
 import pytest
 
@@ -101,6 +103,78 @@ def test_a_changed_table_is_used_within_a_second(suite):
     assert smtp(s, "one.test") == "mx.example.test"
     if AS_ROOT:  # only root can read the keys: another process did
         assert s.processes("keyd") != before
+
+
+CHANGES = 20 if os.environ.get("POSTHASTE_FULL") else 5
+
+
+class Handshakes:
+    """Without a pause; what fails is in "failed"."""
+
+    def __init__(self, s):
+        self.s, self.done, self.failed = s, 0, []
+        self.over = threading.Event()
+        self.threads = [threading.Thread(target=self.shake, args=(port,))
+                        for port in ("imaps", "pop3s", "smtps")]
+
+    def shake(self, port):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        while not self.over.is_set():
+            try:
+                with context.wrap_socket(
+                        socket.create_connection(
+                            ("127.0.0.1", self.s.ports[port])),
+                        server_hostname="one.test"):
+                    self.done += 1
+            except OSError as e:
+                self.failed.append((port, e))
+
+    def more(self, n):
+        least = self.done + n
+        wait_for("handshakes", lambda: self.failed or self.done >= least)
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        for t in self.threads:
+            t.join()
+
+
+def test_no_handshake_fails_while_the_table_changes(suite):
+    """Each time with another key: the old process has the old one alone."""
+    s = site(suite, "texthash")
+    made = [(folder(s) / f"{i}").mkdir() or make(
+        folder(s) / f"{i}", "one.test", "ec") for i in range(2)]
+    with Handshakes(s) as shakes:
+        shakes.more(9)
+        for i in range(CHANGES):
+            restarts = s.log().count("-- restarting")
+            fresh = folder(s) / "fresh"
+            fresh.write_text(f"one.test {made[i % 2]}\n")
+            fresh.chmod(0o600)
+            fresh.rename(folder(s) / "names")
+            if AS_ROOT:
+                wait_for("a new keyd", lambda: shakes.failed or s.log().count(
+                    "-- restarting") > restarts)
+            shakes.more(9)
+    assert not shakes.failed
+    assert "keyd refuses" not in s.log() and "no answer" not in s.log()
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="keyd reads all it needs")
+def test_the_first_handshake_has_the_new_certificate(suite):
+    s = site(suite, "texthash")
+    new = make(folder(s), "new.test")
+    assert smtp(s, "one.test") == "one.test"
+    (folder(s) / "names").write_text(f"one.test {new}\n")
+    time.sleep(1.1)
+    assert smtp(s, "one.test") == "new.test"
 
 
 def test_a_bad_entry_costs_its_own_name_alone(suite):

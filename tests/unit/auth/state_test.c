@@ -32,6 +32,15 @@ test_tickets(void **state)
 	assert_string_equal(whose.behind, ", master=<eve>");
 	assert_false(state_redeem(two, "pop3", ticket, 1001, &whose));
 	assert_false(state_redeem(one, "pop3", ticket, 1001, &whose));
+	/* not answered: another process redeems it, for the same, once */
+	assert_true(state_unredeem(two, "pop3", ticket, 1002, &whose));
+	assert_false(state_redeem(one, "imap", ticket, 1003, &whose));
+	assert_false(state_redeem(one, "pop3", ticket, 1003, &whose));
+	assert_true(state_unredeem(two, "pop3", ticket, 1004, &whose));
+	memset(&whose, 0, sizeof(whose));
+	assert_true(state_redeem(one, "pop3", ticket, 1005, &whose));
+	assert_string_equal(whose.behind, ", master=<eve>");
+	assert_false(state_redeem(one, "pop3", ticket, 1005, &whose));
 	/* for its service alone; and then it is gone */
 	assert_false(state_redeem(two, "imap", other, 1001, &whose));
 	assert_false(state_redeem(two, "pop3", other, 1001, &whose));

@@ -152,7 +152,7 @@ at_once_does_not_look(void **state)
 	assert_null(service_ask("lookup", &protocol_lookup, clock_ms() + 50));
 }
 
-enum peer { UNHEARD, RESET, HEARD, ANSWERS };
+enum peer { UNHEARD, RESET, HEARD, DECLINES, ANSWERS };
 
 /* What one process does with a question; its exit status: was it asked? */
 _Noreturn static void
@@ -169,6 +169,10 @@ be_peer(int fd, enum peer how)
 	else
 		asked = ipc_expect(c, &message_query, &message,
 			    clock_ms() + 2000) == IPC_OK;
+	if (asked && how == DECLINES) {
+		ipc_put(c, &message_query_reply, &reply);
+		ipc_decline(c);
+	}
 	if (asked && how == ANSWERS)
 		(void)ipc_send(c, &message_query_reply, &reply, soon());
 	_exit(asked ? 1 : 0);
@@ -241,6 +245,48 @@ who_was_not_heard_asks_until_somebody_hears(void **state)
 }
 
 static void
+who_was_declined_asks_until_somebody_answers(void **state)
+{
+	static const enum peer how[] = { DECLINES, DECLINES, UNHEARD, DECLINES,
+		DECLINES, DECLINES, ANSWERS };
+
+	(void)state;
+	assert_int_equal(ask_peers(how, 7, true), 6);
+}
+
+/* One that reads it and says nothing, and one that is at something else. */
+static void
+whether_a_silent_one_has_read_it(void **state)
+{
+	struct msg_key_item item = { "k" };
+	const struct msg_query asked = { .table = "t:n", .keys = { &item, 1 } };
+	const struct service_question q = { &message_query, &asked,
+		&message_query_reply };
+
+	(void)state;
+	for (int reads = 0; reads < 2; reads++) {
+		struct ipc *c;
+		int peer = pair_of(&c);
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			char bytes[4096];
+
+			if (reads)
+				(void)!read(peer, bytes, sizeof(bytes));
+			pause();
+			_exit(0);
+		}
+		close(peer);
+		service_done("lookup", &c, true);
+		assert_null(service_question("lookup", &protocol_lookup, &q,
+		    clock_ms() + 300, &c));
+		assert_int_equal(service_question_read(), reads);
+		end_master(pid);
+	}
+}
+
+static void
 the_next_request_or_the_end(void **state)
 {
 	struct ipc *c;
@@ -299,6 +345,87 @@ tear_down(void **state)
 	(void)state;
 	ipc_free(&master);
 	return 0;
+}
+
+/* While it has nothing to do it asks for a connection, once. */
+static int64_t
+connect_once(void)
+{
+	static bool done;
+
+	if (!done)
+		close(service_connect("qmgr", soon()));
+	done = true;
+	return INT64_MAX;
+}
+
+/* Would wait for its work otherwise. */
+static pid_t
+fork_idle_program(void)
+{
+	static const struct service_spec spec = { .idle = connect_once };
+	static struct running r = { .spec = &spec, .max_idle_ms = 60000 };
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		run_one(&r);
+		_exit(7);
+	}
+	return pid;
+}
+
+static bool
+ends_soon(pid_t pid)
+{
+	int status = 0;
+
+	for (int64_t until = clock_ms() + 5000; clock_ms() < until;) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return WIFEXITED(status) && WEXITSTATUS(status) == 7;
+		(void)poll(NULL, 0, 10);
+	}
+	end_master(pid);
+	return false;
+}
+
+/* Before the answer, or behind it in the same packet. */
+static void
+retire_is_heard_by_who_asks_master(bool before)
+{
+	const struct msg_retire retire = { .now = false };
+	struct msg_connected yes;
+	const void *message;
+	int fd[2];
+	pid_t pid = fork_idle_program();
+
+	assert_int_equal(ipc_expect(master, &message_connect, &message, soon()),
+	    IPC_OK);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd),
+	    0);
+	yes.socket = fd[0];
+	if (before)
+		ipc_put(master, &message_retire, &retire);
+	ipc_put(master, &message_connected, &yes);
+	if (!before)
+		ipc_put(master, &message_retire, &retire);
+	assert_int_equal(ipc_flush(master, soon()), IPC_OK);
+	assert_true(ends_soon(pid));
+	close(fd[0]);
+	close(fd[1]);
+}
+
+static void
+retire_behind_an_answer_is_heard(void **state)
+{
+	(void)state;
+	retire_is_heard_by_who_asks_master(false);
+}
+
+static void
+retire_before_an_answer_is_heard(void **state)
+{
+	(void)state;
+	retire_is_heard_by_who_asks_master(true);
 }
 
 /* In tasks: many ask at once, answers come in order, retire in between. */
@@ -439,10 +566,19 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    who_was_not_heard_asks_until_somebody_hears, set_up,
 		    tear_down),
+		cmocka_unit_test_setup_teardown(
+		    who_was_declined_asks_until_somebody_answers, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(
+		    whether_a_silent_one_has_read_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_next_request_or_the_end,
 		    set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refusals_are_told, set_up,
 		    tear_down),
+		cmocka_unit_test_setup_teardown(
+		    retire_behind_an_answer_is_heard, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    retire_before_an_answer_is_heard, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(tasks_get_their_own_answers,
 		    set_up, tear_down),
 		cmocka_unit_test(arguments_are_parsed),
