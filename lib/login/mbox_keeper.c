@@ -26,6 +26,7 @@
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/login/session_internal.h"
 #include "lib/login/root_path.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/store/mbox_lock.h"
@@ -482,6 +483,7 @@ mbox_keeper_start(const struct mbox_keeping *k,
 	(void)fd_nonblocking(pair[1], false);
 	*keeper = fork();
 	if (*keeper == 0) {
+		session_redeem_wipe();
 		fd_close(&pair[0]);
 		fd_close(&fds[MBOX_JOURNAL]);
 		keep(k, owner, path, pair[1]);

@@ -5,6 +5,7 @@
 /* Between the files of the session stage's parent. */
 
 #include "lib/base/why.h"
+#include "lib/ipc/proto_auth.h"
 #include "lib/login/session_stage.h"
 
 /*
@@ -27,6 +28,25 @@ struct session_watch {
 /* False with errno. */
 bool session_watch_add(int fd, unsigned int events, struct session_watch *w);
 void session_watch_drop(int fd);
+
+/* For what that tells of, or some milliseconds. */
+void session_wait(int ms);
+
+/*
+ * session_redeem.c: whose tickets are these? Takes the message's socket, and
+ * ends in session_take_over, or in the client's being turned away.
+ */
+enum { SESSION_REDEEMS_MAX = 64 }; /* at once */
+void session_redeem_setup(const struct session_stage *stage);
+void session_redeem(const struct msg_open_session *m);
+size_t session_redeem_count(void);
+/* The server stops. */
+void session_redeem_end(void);
+/* In a process that was just forked: nothing is left of those under way. */
+void session_redeem_wipe(void);
+/* It is this account's. Not OK with *why, which is static. */
+enum verdict session_take_over(const struct msg_open_session *m,
+    const struct msg_account *account, const char **why);
 
 /* To the user's process; descriptors stay the caller's. */
 bool session_hand_over(const struct session_owner *owner,

@@ -36,7 +36,6 @@
 #include "lib/service/service.h"
 
 enum {
-	REDEEM_TIMEOUT_S = 20,
 	CONFIRM_TIMEOUT_S = 2,
 	UNASKED_MS = 10000,
 	ANSWER_TIMEOUT_S = 10,
@@ -313,6 +312,15 @@ look(void)
 	}
 }
 
+void
+session_wait(int ms)
+{
+	struct pollfd p = { .fd = events, .events = POLLIN };
+
+	if (poll(&p, 1, ms) > 0)
+		look();
+}
+
 pid_t
 session_fork(const struct session_owner *owner, const int fds[SESSION_FDS],
     int *ours)
@@ -328,8 +336,10 @@ session_fork(const struct session_owner *owner, const int fds[SESSION_FDS],
 	memcpy(given, fds, sizeof(given));
 	given[SESSION_PARENT] = pair[1];
 	pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		session_redeem_wipe();
 		session_child(stage, owner, given);
+	}
 	if (pid == -1) {
 		log_warning("fork: %m");
 		fd_close(&pair[0]);
@@ -496,10 +506,10 @@ owner_in(const struct msg_account *account)
 	};
 }
 
-static enum verdict
-take_over(void *with, const struct msg_account *account, const char **why)
+enum verdict
+session_take_over(const struct msg_open_session *m,
+    const struct msg_account *account, const char **why)
 {
-	const struct msg_open_session *m = with;
 	const struct session_owner owner = owner_in(account);
 	const struct msg_serve_session message = {
 		.user = account->user,
@@ -527,72 +537,16 @@ take_over(void *with, const struct msg_account *account, const char **why)
 	return LATER;
 }
 
-/* What is done with auth-session's answer; *why says why not. */
-typedef enum verdict
-use_account(void *with, const struct msg_account *account, const char **why);
-
-static enum ipc_result
-ask(struct ipc *c, const struct ipc_message *kind, const void *question,
-    const struct msg_account **account, int64_t deadline)
-{
-	const void *message = NULL;
-	enum ipc_result r;
-
-	ipc_put(c, kind, question);
-	r = ipc_expect(c, &message_account, &message, deadline);
-	*account = message;
-	return r;
-}
-
-/* A connection from the pool may have been closed: then another one. */
 static enum verdict
-ask_for_account(const struct ipc_message *kind, const void *question,
-    int64_t deadline, use_account *use, void *with, const char **why)
-{
-	const struct msg_account *account;
-	enum ipc_result r = IPC_CLOSED;
-	enum verdict v = LATER;
-	struct ipc *c;
-
-	*why = "auth-session does not answer";
-	for (int i = 0; i < 2 && r == IPC_CLOSED; i++) {
-		c = i == 0 ?
-		    service_ask_at_once("auth-session", &protocol_auth,
-			deadline) :
-		    service_ask("auth-session", &protocol_auth, deadline);
-		if (c == NULL)
-			return LATER;
-		r = ask(c, kind, question, &account, deadline);
-		if (r == IPC_OK) {
-			*why = "the account or its mailbox cannot be used";
-			v = account->verdict == OK ?
-			    use(with, account, why) :
-			    (enum verdict)account->verdict;
-		}
-		ipc_wipe(c);
-		service_done("auth-session", &c, r == IPC_OK);
-	}
-	return v;
-}
-
-static enum verdict
-redeem(const struct msg_open_session *m, const char **why)
-{
-	const struct msg_redeem question = {
-		.service = stage->service,
-		.ticket = m->ticket,
-	};
-
-	return ask_for_account(&message_redeem, &question,
-	    clock_in(REDEEM_TIMEOUT_S), take_over, (void *)(uintptr_t)m, why);
-}
-
-static enum verdict
-compare(void *with, const struct msg_account *account, const char **why)
+compare(struct session_owner *owner, const struct msg_account *account,
+    const char **why)
 {
 	const struct session_owner now = owner_in(account);
-	struct session_owner *owner = with;
 
+	if (account->verdict != OK) {
+		*why = "the account or its mailbox cannot be used";
+		return (enum verdict)account->verdict;
+	}
 	if (!same_mail(owner, &now)) {
 		*why = "it is another one";
 		return NEVER;
@@ -600,6 +554,26 @@ compare(void *with, const struct msg_account *account, const char **why)
 	owner->quota_bytes = now.quota_bytes;
 	owner->quota_messages = now.quota_messages;
 	return OK;
+}
+
+static enum verdict
+ask_whether_same(struct session_owner *owner, const char **why)
+{
+	const struct msg_find_account asked = { .address = owner->user };
+	const struct service_question q = { &message_find_account, &asked,
+		&message_account };
+	struct ipc *c;
+	const struct msg_account *account = service_question("auth-session",
+	    &protocol_auth, &q, clock_in(CONFIRM_TIMEOUT_S), &c);
+	enum verdict v;
+
+	*why = "auth-session does not answer";
+	if (account == NULL)
+		return LATER;
+	v = compare(owner, account, why);
+	ipc_wipe(c);
+	service_done("auth-session", &c, true);
+	return v;
 }
 
 /*
@@ -610,14 +584,12 @@ enum verdict
 session_confirm(struct session_owner *owner)
 {
 	static int64_t not_before;
-	const struct msg_find_account question = { .address = owner->user };
 	enum verdict v;
 	const char *why;
 
 	if (clock_ms() < not_before)
 		return LATER;
-	v = ask_for_account(&message_find_account, &question,
-	    clock_in(CONFIRM_TIMEOUT_S), compare, owner, &why);
+	v = ask_whether_same(owner, &why);
 	if (v == LATER) {
 		not_before = clock_ms() + UNASKED_MS;
 		log_warning("the accounts cannot be asked whether user=<%s>"
@@ -627,36 +599,18 @@ session_confirm(struct session_owner *owner)
 	return v;
 }
 
-/* What the client hears in the place of a session's first word. */
-static void
-turn_away(const struct msg_open_session *m, const char *why)
-{
-	char text[512];
-	int n = snprintf(text, sizeof(text), "%s%s%s", m->tag,
-	    m->tag[0] == '\0' ? "" : " ", stage->no_session);
-
-	log_warning("no session for client=%s, session=%s: %s", m->client,
-	    m->id, why);
-	(void)send(m->socket, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
 bool
 session_parent_request(const struct service *s, struct ipc *c, void **state)
 {
-	const struct msg_open_session *m;
 	const void *message;
-	const char *why = "";
-	int fd;
 
 	(void)s, (void)state;
+	while (session_redeem_count() >= SESSION_REDEEMS_MAX)
+		session_wait(LOOK_MS);
 	if (ipc_expect(c, &message_open_session, &message,
 		clock_in(ANSWER_TIMEOUT_S)) != IPC_OK)
 		return false;
-	m = message;
-	fd = m->socket;
-	if (redeem(m, &why) != OK)
-		turn_away(m, why);
-	fd_close(&fd);
+	session_redeem(message);
 	ipc_wipe(c);
 	return true;
 }
@@ -682,9 +636,17 @@ session_parent_setup(struct session_stage *of, const struct service *s)
 	events = epoll_create1(EPOLL_CLOEXEC);
 	if (events == -1 || !session_watch_add(ended, EPOLLIN, &ends))
 		fatal("epoll: %m");
+	session_redeem_setup(stage);
 	if (stage->still_here != NULL)
 		parking_setup(stage);
 	service_watch(events, look);
+}
+
+static bool
+any_session(void)
+{
+	return by_pid != NULL || parking_count() > 0 ||
+	    session_redeem_count() > 0;
 }
 
 /* Until all have ended, "until" has come, or the suite stops ("heed"). */
@@ -694,7 +656,7 @@ wait_for_children(int64_t until, bool heed)
 	struct pollfd p[2];
 
 	reap();
-	while ((by_pid != NULL || parking_count() > 0) && clock_ms() < until &&
+	while (any_session() && clock_ms() < until &&
 	    !(heed && service_ending())) {
 		p[0] = (struct pollfd){ .fd = events, .events = POLLIN };
 		p[1] = (struct pollfd){ .fd = service_control_fd(),
@@ -725,6 +687,7 @@ void
 session_parent_end(void)
 {
 	wait_for_children(INT64_MAX, true);
+	session_redeem_end();
 	parking_end();
 	signal_children(SIGTERM);
 	wait_for_children(clock_ms() + END_MS, false);

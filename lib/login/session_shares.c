@@ -173,26 +173,20 @@ keep_answer(struct known *k, const struct msg_account *a)
 static enum verdict
 ask(const char *name, struct known *k, int64_t deadline)
 {
-	const struct msg_find_account question = { .address = name,
+	const struct msg_find_account asked = { .address = name,
 		.local = false };
-	enum verdict v = LATER;
-	const struct msg_account *a;
-	const void *message = NULL;
-	enum ipc_result r;
+	const struct service_question q = { &message_find_account, &asked,
+		&message_account };
 	struct ipc *c;
+	const struct msg_account *a =
+	    service_question("auth-session", &protocol_auth, &q, deadline, &c);
+	enum verdict v;
 
-	c = service_ask("auth-session", &protocol_auth, deadline);
-	if (c == NULL)
+	if (a == NULL)
 		return LATER;
-	r = ipc_send(c, &message_find_account, &question, deadline);
-	if (r == IPC_OK)
-		r = ipc_expect(c, &message_account, &message, deadline);
-	a = message;
-	if (r == IPC_OK) {
-		v = (enum verdict)a->verdict;
-		keep_answer(k, a);
-	}
-	service_done("auth-session", &c, r == IPC_OK);
+	v = (enum verdict)a->verdict;
+	keep_answer(k, a);
+	service_done("auth-session", &c, true);
 	return v;
 }
 

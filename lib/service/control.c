@@ -217,6 +217,17 @@ control_start_task(void)
 		fatal("no memory for a task");
 }
 
+/*
+ * What came with the answer, which no epoll tells of any more: the word to
+ * retire, say.
+ */
+static void
+hear_the_rest(void)
+{
+	while (!control.gone && ipc_poll_again(control.master) == IPC_OK)
+		(void)read_one(clock_ms());
+}
+
 static void
 wait_for_answer(struct question *q, int64_t deadline)
 {
@@ -228,6 +239,8 @@ wait_for_answer(struct question *q, int64_t deadline)
 			return;
 		}
 	}
+	if (!control.in_task)
+		hear_the_rest();
 }
 
 static struct question *

@@ -58,19 +58,13 @@ watch(const struct running *r)
 	return fd;
 }
 
-/*
- * What is done while nobody asks; when again. Who asks master for a connection
- * there may have read what it said behind the answer: no epoll tells of that.
- */
+/* What is done while nobody asks; when again. It may be told to retire. */
 static int64_t
 idle(const struct running *r)
 {
-	int64_t prune = pool_prune(), own = INT64_MAX;
+	int64_t prune = pool_prune();
+	int64_t own = r->spec->idle != NULL ? r->spec->idle() : INT64_MAX;
 
-	if (r->spec->idle != NULL) {
-		own = r->spec->idle();
-		control_read();
-	}
 	return own < prune ? own : prune;
 }
 
