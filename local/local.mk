@@ -6,7 +6,7 @@ local_local_SOURCES = local/local.c local/ask_tables.c \
 	local/pipe.c local/command.c local/command.h local/environment.c \
 	local/environment.h local/exit_status.c local/exit_status.h \
 	local/user.c local/local_state.h local/plan.c local/plan_alias.c \
-	local/plan_expand.c \
+	local/plan_expand.c local/plan_limits.c \
 	local/perform.c local/user_files.c local/deliver_local.c \
 	local/forward.c local/destinations.c local/destinations.h \
 	local/person.c local/person.h

@@ -40,6 +40,15 @@ struct action {
 	struct action *next;
 };
 
+/* What has an end, lest files that name each other keep us for ever. */
+enum counted {
+	COUNT_DESTINATIONS,
+	COUNT_ENTRIES, /* of lists, each time they are come to */
+	COUNT_FILES, /* included, each time one is read */
+	COUNT_BYTES, /* of text of included files */
+	COUNT_KINDS,
+};
+
 struct plan {
 	struct local_state *state;
 	struct request *r;
@@ -48,9 +57,8 @@ struct plan {
 	struct action *first, **last;
 	size_t count;
 	size_t forwards;
-	size_t entries; /* of lists, each time they are come to */
-	size_t includes; /* files, each time one is read */
-	size_t included; /* bytes of text of included files */
+	size_t counts[COUNT_KINDS];
+	size_t users_counts[COUNT_KINDS]; /* those that users' files caused */
 	/* of the recipient, unquoted form */
 	const char *local; /* before the "@" */
 	const char *user; /* the same without its extension */
@@ -79,9 +87,14 @@ enum verdict plan_perform(struct plan *p);
  */
 enum verdict forward_file_read(struct plan *p, const struct person *person,
     const char **text, bool *for_extension);
-/* :include:; *person may become the file's owner. */
+/* :include:; *person may become the file's owner, *users: that is not root. */
 enum verdict include_file_read(struct plan *p, const char *path,
-    const struct person **person, const char **text);
+    const struct person **person, bool *users, const char **text);
+/*
+ * So much more of that; "users": by a file that is not root's. NULL, or what is
+ * wrong: "more than 1000 included files".
+ */
+const char *plan_count(struct plan *p, enum counted kind, size_t n, bool users);
 /* Templates with $user, $home and so on; "allowed": characters of values. */
 bool plan_expand(struct plan *p, const struct person *person,
     const char *template, const char *allowed, struct buf *out);

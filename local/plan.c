@@ -18,17 +18,7 @@
 #include "lib/mail/mail_address.h"
 #include "local/destinations.h"
 
-enum {
-	DEPTH_MAX = 50, /* aliases of aliases, includes of includes */
-	ACTIONS_MAX = 20000,
-	/*
-	 * A user's files may name each other many times, twice the times at
-	 * each depth, and lead to few destinations or none.
-	 */
-	ENTRIES_MAX = 50000,
-	INCLUDES_MAX = 1000, /* files, each time one is read */
-	INCLUDED_MAX = 16 << 20, /* bytes of text, all files together */
-};
+enum { DEPTH_MAX = 50 }; /* aliases of aliases, includes of includes */
 
 enum origin { FROM_ALIAS, FROM_FORWARD, FROM_INCLUDE };
 
@@ -44,6 +34,7 @@ struct step {
 	const struct person *person; /* whose rights apply */
 	const char *extension; /* "+ext" to pass on to addresses, or "" */
 	bool relayed; /* luser_relay was tried */
+	bool users; /* what a user wrote, not root */
 	unsigned int depth;
 };
 
@@ -60,6 +51,7 @@ step_within(const struct step *outer, enum origin origin, const char *extension)
 		.origin = origin,
 		.extension = extension,
 		.relayed = outer != NULL && outer->relayed,
+		.users = outer != NULL && outer->users,
 		.depth = outer != NULL ? outer->depth + 1 : 1,
 	};
 }
@@ -81,20 +73,48 @@ same_action(const struct action *a, enum action_kind kind, const char *text)
 	return a->kind == kind && strcasecmp(a->text, text) == 0;
 }
 
+/* Whose text it is, for those who are to mend it. */
+static const char *
+place(struct plan *p, const struct step *s)
+{
+	if (s->include != NULL)
+		return arena_printf(p->r->arena, ":include:%s", s->include);
+	if (s->forward_of != NULL)
+		return arena_printf(p->r->arena, ".forward of %s",
+		    s->forward_of);
+	return arena_printf(p->r->arena, "alias %s",
+	    s->alias != NULL ? s->alias : p->local);
+}
+
+/* "step" may be NULL: nothing led here. */
 static enum verdict
-add_action(struct plan *p, enum action_kind kind, const char *text,
-    const struct person *person)
+count(struct plan *p, const struct step *step, enum counted kind, size_t n)
+{
+	const char *much = plan_count(p, kind, n, step != NULL && step->users);
+
+	if (much == NULL)
+		return OK;
+	if (step == NULL)
+		return why_set(p->why, "5.2.4", "%s", much);
+	log_warning("%s: %s: %s", p->r->m->queue_id, place(p, step), much);
+	return why_set(p->why, "5.2.4", "%s: %s", place(p, step), much);
+}
+
+static enum verdict
+add_action(struct plan *p, const struct step *step, enum action_kind kind,
+    const char *text, const struct person *person)
 {
 	struct action *a;
+	enum verdict v;
 
-	if (p->count >= ACTIONS_MAX)
-		return why_set(p->why, "5.2.4", "more than %d destinations",
-		    ACTIONS_MAX);
 	/* long lists are checked for duplicates by cleanup */
 	if (p->count < 500)
 		for (a = p->first; a != NULL; a = a->next)
 			if (same_action(a, kind, text))
 				return OK;
+	v = count(p, step, COUNT_DESTINATIONS, 1);
+	if (v != OK)
+		return v;
 	a = arena_alloc(p->r->arena, sizeof(*a));
 	a->kind = kind;
 	a->text = arena_text(p->r->arena, text);
@@ -172,14 +192,14 @@ is_local(struct plan *p, const char *address, const char **local)
 }
 
 static enum verdict
-add_forward(struct plan *p, const char *address)
+add_forward(struct plan *p, const struct step *step, const char *address)
 {
 	struct span user, domain;
 
 	if (!mail_address_split(span_of(address), &user, &domain))
 		address = arena_printf(p->r->arena, "%s@%s", address,
 		    p->r->agent->common.myorigin);
-	return add_action(p, ACTION_FORWARD, address, NULL);
+	return add_action(p, step, ACTION_FORWARD, address, NULL);
 }
 
 static const char *
@@ -228,11 +248,11 @@ expand_address(struct plan *p, const struct step *step, const char *address,
 	if (v != OK)
 		return v;
 	if (local == NULL)
-		return add_forward(p, address);
+		return add_forward(p, step, address);
 	base = base_of(p, local);
 	if (!alone && !expanding_alias(step, local) &&
 	    !expanding_alias(step, base) && !expanding_forward(step, base))
-		return add_forward(p, address);
+		return add_forward(p, step, address);
 	return expand_local(p, step, local);
 }
 
@@ -241,6 +261,7 @@ expand_include(struct plan *p, const struct step *outer, const char *path)
 {
 	struct step step = step_within(outer, FROM_INCLUDE, outer->extension);
 	const char *text;
+	bool users;
 	enum verdict v;
 
 	step.include = path;
@@ -249,16 +270,15 @@ expand_include(struct plan *p, const struct step *outer, const char *path)
 	for (const struct step *s = outer; s != NULL; s = s->outer)
 		if (s->include != NULL && strcmp(s->include, path) == 0)
 			return loop(p, path);
-	if (++p->includes > INCLUDES_MAX)
-		return why_set(p->why, "5.2.4", "more than %d included files",
-		    INCLUDES_MAX);
-	v = include_file_read(p, path, &step.person, &text);
+	v = count(p, outer, COUNT_FILES, 1);
+	if (v == OK)
+		v = include_file_read(p, path, &step.person, &users, &text);
 	if (v != OK)
 		return v;
-	p->included += strlen(text);
-	if (p->included > INCLUDED_MAX)
-		return why_set(p->why, "5.2.4",
-		    "more than %d bytes of included files", INCLUDED_MAX);
+	step.users = step.users || users;
+	v = count(p, &step, COUNT_BYTES, strlen(text));
+	if (v != OK)
+		return v;
 	return expand_list(p, &step, text);
 }
 
@@ -280,16 +300,18 @@ expand_one(struct plan *p, const struct step *step, enum destination_kind kind,
 			v = why_set(p->why, "5.1.1", "unknown user: \"%s\"",
 			    text);
 		return v == OK ?
-		    add_action(p, ACTION_MAILBOX, person->name, person) :
+		    add_action(p, step, ACTION_MAILBOX, person->name, person) :
 		    v;
 	case DESTINATION_COMMAND:
 		if (!has_word(own->allow_mail_to_commands, from))
 			return restricted(p, "command");
-		return add_action(p, ACTION_COMMAND, text, rights_of(p, step));
+		return add_action(p, step, ACTION_COMMAND, text,
+		    rights_of(p, step));
 	case DESTINATION_FILE:
 		if (!has_word(own->allow_mail_to_files, from))
 			return restricted(p, "file");
-		return add_action(p, ACTION_FILE, text, rights_of(p, step));
+		return add_action(p, step, ACTION_FILE, text,
+		    rights_of(p, step));
 	case DESTINATION_INCLUDE:
 		return expand_include(p, step, text);
 	case DESTINATION_BAD:
@@ -311,11 +333,8 @@ expand_list(struct plan *p, const struct step *step, const char *text)
 	if (step->depth > DEPTH_MAX)
 		return loop(p, p->to->address);
 	while (v == OK && destinations_next(&rest, &kind, &one)) {
-		if (++p->entries > ENTRIES_MAX)
-			v = why_set(p->why, "5.2.4",
-			    "more than %d entries of aliases and their files",
-			    ENTRIES_MAX);
-		else
+		v = count(p, step, COUNT_ENTRIES, 1);
+		if (v == OK)
 			v = expand_one(p, step, kind,
 			    arena_text(p->r->arena, buf_text(&one)), alone);
 	}
@@ -345,6 +364,7 @@ expand_alias(struct plan *p, const struct step *outer, const char *name,
 	if (v != OK || value == NULL)
 		return v;
 	*done = true;
+	step.users = owner != 0; /* root's alias is root's, whoever names it */
 	if (owner != 0)
 		step.person = person_by_uid(p->r->arena, owner);
 	v = plan_take_owner(p, name);
@@ -411,7 +431,7 @@ expand_unknown(struct plan *p, const struct step *step, const char *name)
 	if (v != OK)
 		return v;
 	if (transport != NULL)
-		return add_action(p, ACTION_TRANSPORT, transport, NULL);
+		return add_action(p, step, ACTION_TRANSPORT, transport, NULL);
 	return expand_luser(p, step, name);
 }
 
@@ -427,10 +447,10 @@ expand_mailbox(struct plan *p, const struct step *step, const char *name,
 	if (v != OK)
 		return v;
 	if (transport != NULL)
-		return add_action(p, ACTION_TRANSPORT, transport, person);
+		return add_action(p, step, ACTION_TRANSPORT, transport, person);
 	if (person == NULL)
 		return expand_unknown(p, step, name);
-	return add_action(p, ACTION_MAILBOX, person->name, person);
+	return add_action(p, step, ACTION_MAILBOX, person->name, person);
 }
 
 static enum verdict
@@ -443,6 +463,7 @@ expand_person(struct plan *p, const struct step *outer, const char *name,
 	enum verdict v = OK;
 
 	step.forward_of = person->name;
+	step.users = person->uid != 0;
 	step.person = person;
 	if (!expanding_forward(outer, person->name))
 		v = forward_file_read(p, person, &text, &for_extension);

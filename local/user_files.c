@@ -154,7 +154,7 @@ take_owner(struct plan *p, uid_t uid, const struct person **person)
 
 enum verdict
 include_file_read(struct plan *p, const char *path,
-    const struct person **person, const char **text)
+    const struct person **person, bool *users, const char **text)
 {
 	static const struct person root = { .name = "root",
 		.home = "/",
@@ -176,6 +176,7 @@ include_file_read(struct plan *p, const char *path,
 		v = why_errno(p->why, "4.2.4", "cannot read include file %s",
 		    path);
 	fd_close(&fd);
+	*users = v == OK && st.st_uid != 0;
 	if (v == OK && (*person == NULL || (*person)->uid == 0))
 		take_owner(p, st.st_uid, person);
 	return v;
