@@ -116,12 +116,17 @@ answer_resolve(struct ipc *c, const void *message, struct arena *memory)
 	const char *sender = arena_text(memory, q->sender);
 	struct maps *view =
 	    q->accepted ? NULL : views_find(views, maps, q->service);
+	struct recipient r = { .class = CLASS_DEFAULT, .routing = { "", "" } };
+	enum verdict known = q->sender_settled ?
+	    OK :
+	    routing_sender(maps, &sender, memory, &r.why);
 
+	r.verdict = known;
 	for (size_t i = 0; i < count; i++) {
-		struct recipient r;
-
-		recipient_resolve(maps, view, sender, from[i].address, memory,
-		    &r);
+		r.address = from[i].address;
+		if (known == OK)
+			recipient_resolve(maps, view, sender, from[i].address,
+			    memory, &r);
 		fill_answer(&items[i], &r, memory);
 	}
 	ipc_put(c, &message_resolve_reply, &reply);

@@ -33,8 +33,9 @@ exists(struct maps *m, const struct classified *to, struct arena *a,
 {
 	switch (to->class) {
 	case CLASS_LOCAL:
-		/* RFC 5321 section 4.5.1 */
+		/* RFC 5321 section 4.5.1; whom reports come from */
 		if (span_is_nocase(to->local, "postmaster") ||
+		    span_is_nocase(to->local, "MAILER-DAEMON") ||
 		    span_is_nocase(to->local, m->common.double_bounce_sender))
 			return OK;
 		return exists_in(m, m->local_recipient, "local recipient", to,

@@ -35,11 +35,7 @@ means_nothing(const char *value)
 	return strcasecmp(value, "DUNNO") == 0;
 }
 
-/*
- * A table with senders as keys. NULL in *value: it says nothing. smtpd asks
- * before the sender got its canonical form, qmgr afterwards: both must hear
- * the same.
- */
+/* A table with senders as keys. NULL in *value: it says nothing. */
 static enum verdict
 by_sender(struct maps *m, struct table_list *l, const char *sender,
     const char *null_key, struct arena *a, const char **value, struct why *why)
@@ -56,9 +52,8 @@ by_sender(struct maps *m, struct table_list *l, const char *sender,
 	if (table_list_empty(l))
 		return OK;
 	sender = rewrite_address(&m->rules, span_of(sender), a);
-	v = address_map_canonical(m, REWRITE_ENVELOPE_SENDER, a, &sender, why);
 	key = span_of(*sender != '\0' ? sender : null_key);
-	if (v == OK && mail_address_split(key, NULL, &domain))
+	if (mail_address_split(key, NULL, &domain))
 		v = classify_is_local(m, domain, &local, why);
 	if (v == OK)
 		v = maps_find_address(m, l, key, local, a, &found, &text,
@@ -66,6 +61,18 @@ by_sender(struct maps *m, struct table_list *l, const char *sender,
 	if (found && !means_nothing(text))
 		*value = text;
 	return v;
+}
+
+enum verdict
+routing_sender(struct maps *m, const char **sender, struct arena *a,
+    struct why *why)
+{
+	if (table_list_empty(m->sender_relayhost) &&
+	    table_list_empty(m->sender_transport))
+		return OK;
+	*sender = rewrite_address(&m->rules, span_of(*sender), a);
+	return address_map_canonical(m, REWRITE_ENVELOPE_SENDER, a, sender,
+	    why);
 }
 
 /* Mail for domains that are not our own goes to the relay host, if any. */

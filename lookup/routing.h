@@ -12,6 +12,13 @@ struct routing {
 };
 
 /*
+ * smtpd asks before the sender gets its canonical form, qmgr afterwards: both
+ * must hear the same. Of one that is still to be mapped, this is the form in
+ * which routing_find wants it; where no route depends on senders, it stays.
+ */
+enum verdict routing_sender(struct maps *m, const char **sender,
+    struct arena *a, struct why *why);
+/*
  * By class, sender and transport_maps. A recipient that has moved, or whose
  * class has no mailboxes, goes to the service "error" with the reason as
  * nexthop ("5.1.1 User unknown...").

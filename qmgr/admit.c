@@ -137,6 +137,7 @@ ask_routes(const struct entry *e, uint32_t first, uint32_t count,
 {
 	struct msg_address_item *items = mem_array(count, sizeof(*items));
 	const struct msg_resolve question = { .sender = e->sender,
+		.sender_settled = true, /* by cleanup */
 		.service = "",
 		.accepted = true,
 		.recipients = { items, count } };

@@ -88,9 +88,10 @@ copy_answers(struct arena *a, const struct ipc_list *list)
 
 const struct msg_resolved_item *
 ask_resolve(struct arena *a, const char *service_key, const char *sender,
-    const struct msg_address_item *addresses, size_t count)
+    bool settled, const struct msg_address_item *addresses, size_t count)
 {
 	struct msg_resolve question = { .sender = sender,
+		.sender_settled = settled,
 		.service = service_key != NULL ? service_key : "",
 		.accepted = service_key == NULL };
 	struct msg_address_item *items = arena_alloc(a, count * sizeof(*items));

@@ -25,9 +25,10 @@ ask_address_tables(const char *tables, struct span address, struct buf *value);
  * What becomes of these addresses: an array of "count" answers in the arena,
  * NULL when lookup cannot be asked. Whether they exist is what our service's
  * settings say (its "key", see smtpd_config); with NULL that is not asked.
+ * "settled": cleanup will leave the sender as it is.
  */
 const struct msg_resolved_item *
 ask_resolve(struct arena *a, const char *service_key, const char *sender,
-    const struct msg_address_item *addresses, size_t count);
+    bool settled, const struct msg_address_item *addresses, size_t count);
 
 #endif

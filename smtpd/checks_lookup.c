@@ -147,7 +147,7 @@ check_unlisted_sender(struct evaluation *e, const char *argument)
 	if (e->sender == NULL || e->sender[0] == '\0' || leaves_unknown(e))
 		return DUNNO;
 	a = arena_new();
-	r = ask_resolve(a, e->s->config->service_key, "", &item, 1);
+	r = ask_resolve(a, e->s->config->service_key, "", true, &item, 1);
 	if (r == NULL || r->verdict == LATER)
 		d = refuse_lookup(e, e->sender);
 	else if (r->verdict == NEVER)

@@ -173,7 +173,7 @@ check_sender_domain(struct evaluation *e, const char *argument)
 	if (e->sender == NULL || e->sender[0] == '\0')
 		return DUNNO;
 	a = arena_new();
-	r = ask_resolve(a, NULL, "", &item, 1);
+	r = ask_resolve(a, NULL, "", true, &item, 1);
 	ours = r != NULL && r->class != 0; /* they need no DNS */
 	arena_free(&a);
 	return ours ? DUNNO : domain_known(e, STAGE_SENDER, e->sender);

@@ -109,12 +109,16 @@ keep_allowed(const struct session *s, const char *all, char *names, size_t room)
 bool
 login_mechanisms(struct session *s, char *names, size_t room)
 {
+	char all[sizeof(known[0].names)];
+
 	names[0] = '\0';
 	if (!login_offered(s))
 		return true;
 	if (!have_mechanisms(s->tls_seen))
 		return false;
-	keep_allowed(s, known[s->tls_seen].names, names, room);
+	/* a table of the filter waits: others get a new list meanwhile */
+	snprintf(all, sizeof(all), "%s", known[s->tls_seen].names);
+	keep_allowed(s, all, names, room);
 	return true;
 }
 

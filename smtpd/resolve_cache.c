@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/conf/receive_override.h"
 #include "smtpd/ask.h"
 #include "smtpd/esmtp.h"
 #include "smtpd/session.h"
@@ -97,6 +98,7 @@ resolve_recipient(struct session *s, const char *address)
 	c->asked[0].address = arena_text(c->arena, address);
 	look_ahead(s, c);
 	c->answers = ask_resolve(c->arena, s->config->service_key,
-	    s->mail != NULL ? s->mail->sender : "", c->asked, c->count);
+	    s->mail != NULL ? s->mail->sender : "",
+	    s->config->left_out & RECEIVE_UNMAPPED, c->asked, c->count);
 	return find(c, address);
 }

@@ -37,17 +37,20 @@ smtpd_junk_command_limit = 500
 """
 RECIPIENTS = """known@l.test nobody@l.test alias@l.test canon@l.test
 moved@l.test error@l.test known@r.test nobody@r.test known@v.test nobody@v.test
-known@a.test nobody@a.test extra@l.test extra@a.test""".split()
+known@a.test nobody@a.test extra@l.test extra@a.test MAILER-DAEMON@l.test
+postmaster@l.test double-bounce@l.test mailer-daemon@v.test""".split()
 # what is refused on a line without -o
 USUAL = set("""nobody@l.test moved@l.test error@l.test nobody@r.test
-nobody@v.test nobody@a.test extra@l.test extra@a.test""".split())
+nobody@v.test nobody@a.test extra@l.test extra@a.test
+mailer-daemon@v.test""".split())
 INLINE = "-o {{ {}_maps = inline:{{ {{{}=x}} }} }}".format
 # the -o, what is refused no more, what is refused as well
 SERVICES = {
     "usual": ("", "", ""),
     "local": ("-o local_recipient_maps=", "nobody@l.test extra@l.test", ""),
     "relay": ("-o relay_recipient_maps=", "nobody@r.test", ""),
-    "mailbox": ("-o virtual_mailbox_maps=", "nobody@v.test", ""),
+    "mailbox": ("-o virtual_mailbox_maps=", "nobody@v.test mailer-daemon@v.test",
+                ""),
     "other mailboxes": (INLINE("virtual_mailbox", "nobody@v.test"),
                         "nobody@v.test", "known@v.test"),
     "no aliases": ("-o virtual_alias_maps=", "", "alias@l.test known@a.test"),
