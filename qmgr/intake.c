@@ -70,15 +70,22 @@ is_trusted(int fd)
 	    (peer.uid == 0 || peer.uid == geteuid());
 }
 
+/*
+ * Who asked is told when it is noted; before that, it asks the qmgr after us.
+ * Whether it still listens is its own affair.
+ */
 static void
-flush(const struct msg_flush *m)
+flush(struct ipc *c, const struct msg_flush *m)
 {
+	struct msg_flush_noted noted = { .since = (uint64_t)clock_wall_us() };
+
 	if (m->queue_id[0] != '\0')
 		scan_flush_message(m->queue_id);
 	else if (m->site[0] != '\0')
 		scan_flush_site(m->site);
 	else
 		scan_flush();
+	(void)ipc_send_now(c, &message_flush_noted, &noted);
 }
 
 /* False: the connection ends. */
@@ -92,7 +99,7 @@ take(const struct door *d, struct ipc *c, const struct ipc_message *m,
 		return true;
 	}
 	if (m == &message_flush) {
-		flush(message);
+		flush(c, message);
 		return true;
 	}
 	if (m == &message_scan) {

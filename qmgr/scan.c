@@ -42,6 +42,12 @@ struct soon {
 	char id[QUEUE_ID_MAX];
 };
 
+/* A flush; what was touched since it was asked for has had its turn. */
+struct request {
+	char *site; /* owned; NULL: all */
+	int64_t since; /* microseconds since 1970; 0: none */
+};
+
 static struct {
 	struct task *incoming;
 	struct task *deferred;
@@ -54,8 +60,8 @@ static struct {
 	bool deferred_again;
 	int64_t recover_until; /* what died may still leave a report */
 	bool recovered; /* at the start */
-	bool flush; /* the next deferred scan takes all */
-	char *sites[SITES_MAX]; /* ... takes what goes there */
+	struct request all; /* the next deferred scan takes all */
+	struct request sites[SITES_MAX]; /* ... takes what goes there */
 	size_t site_count;
 	const struct pass *asked; /* being done */
 	struct soon *list; /* by time */
@@ -67,12 +73,20 @@ static struct {
 struct pass {
 	const char *queue;
 	bool again;
-	bool all;
-	char **sites;
+	struct request all;
+	struct request sites[SITES_MAX];
 	size_t site_count;
 	int64_t now; /* seconds */
 	unsigned int seen;
 };
+
+static void
+note_request(struct buf *lines, const struct request *r)
+{
+	if (r->since > 0)
+		buf_printf(lines, "%lld %s\n", (long long)r->since,
+		    r->site != NULL ? r->site : "*");
+}
 
 /* What is asked for, and what is being done of it. */
 static void
@@ -81,14 +95,63 @@ note_asked(void)
 	struct buf lines = BUF_INIT(ASKED_MAX);
 	const struct pass *p = scan.asked;
 
-	if (scan.flush || (p != NULL && p->all))
-		buf_add_text(&lines, "*\n");
+	if (p != NULL)
+		note_request(&lines, &p->all);
 	for (size_t i = 0; p != NULL && i < p->site_count; i++)
-		buf_printf(&lines, "%s\n", p->sites[i]);
+		note_request(&lines, &p->sites[i]);
+	note_request(&lines, &scan.all);
 	for (size_t i = 0; i < scan.site_count; i++)
-		buf_printf(&lines, "%s\n", scan.sites[i]);
+		note_request(&lines, &scan.sites[i]);
 	asked_write(buf_span(&lines));
 	buf_fini(&lines);
+}
+
+static void
+want_all(int64_t since)
+{
+	if (scan.all.since < since)
+		scan.all.since = since;
+}
+
+static void
+want_site(const char *site, int64_t since)
+{
+	struct request *r = scan.sites;
+
+	for (size_t i = 0; i < scan.site_count; i++, r++)
+		if (strcasecmp(r->site, site) == 0) {
+			if (r->since < since)
+				r->since = since;
+			return;
+		}
+	if (scan.site_count == SITES_MAX) {
+		want_all(since);
+		return;
+	}
+	*r = (struct request){ mem_text(site), since };
+	scan.site_count++;
+}
+
+/* "MICROSECONDS site"; without a time, or with one to come: as of now. */
+static void
+take_line(struct span line)
+{
+	int64_t now = clock_wall_us();
+	struct span word, rest = line;
+	uint64_t since = (uint64_t)now;
+	char *site;
+
+	if (span_cut(&rest, " ", true, &word) && rest.n > 0) {
+		if (!span_u64(word, (uint64_t)now, &since) || since == 0)
+			since = (uint64_t)now;
+		line = rest;
+	}
+	site = mem_span_text(line);
+	if (strcmp(site, "*") == 0)
+		want_all((int64_t)since);
+	else if (site[0] != '\0')
+		want_site(site, (int64_t)since);
+	free(site);
 }
 
 /* By the qmgr before us, which did not come to its end. */
@@ -100,16 +163,13 @@ take_asked(void)
 
 	asked_read(&lines);
 	rest = buf_span(&lines);
-	while (span_cut(&rest, "\n", false, &line)) {
-		char *site = mem_span_text(line);
-
-		if (strcmp(site, "*") == 0)
-			scan_flush();
-		else if (site[0] != '\0')
-			scan_flush_site(site);
-		free(site);
-	}
+	while (span_cut(&rest, "\n", false, &line))
+		take_line(line);
 	buf_fini(&lines);
+	if (scan.all.since > 0 || scan.site_count > 0) {
+		note_asked();
+		scan_deferred();
+	}
 }
 
 /* Whoever comes after us tries it. */
@@ -168,8 +228,19 @@ due(const struct pass *p, const char *id)
 	return st.st_mtime <= p->now;
 }
 
+/*
+ * When an attempt ends, or is noted as due, the file is touched (ctime); what a
+ * clock that was set has left in the future counts for nothing.
+ */
 static bool
-goes_to(const struct queue_envelope *e, char *const *sites, size_t count)
+had_its_turn(const struct request *r, int64_t touched, int64_t now)
+{
+	return r->since == 0 || (touched >= r->since && touched <= now);
+}
+
+static bool
+goes_to(const struct queue_envelope *e, const struct pass *p, int64_t touched,
+    int64_t now)
 {
 	for (size_t i = 0; i < e->recipient_count; i++) {
 		const char *at = strrchr(e->recipients[i].address, '@');
@@ -177,30 +248,48 @@ goes_to(const struct queue_envelope *e, char *const *sites, size_t count)
 		if (at == NULL ||
 		    e->recipients[i].status != QUEUE_RECIPIENT_PENDING)
 			continue;
-		for (size_t s = 0; s < count; s++)
-			if (strcasecmp(at + 1, sites[s]) == 0)
+		for (size_t s = 0; s < p->site_count; s++)
+			if (!had_its_turn(&p->sites[s], touched, now) &&
+			    strcasecmp(at + 1, p->sites[s].site) == 0)
 				return true;
 	}
 	return false;
 }
 
 static bool
-asked_for(const struct pass *p, const char *id)
+site_asked_for(const struct pass *p, const char *id, int fd, int64_t touched,
+    int64_t now)
 {
 	struct arena *a;
 	struct queue_envelope e;
 	bool found;
-	int fd;
 
 	if (p->site_count == 0)
 		return false;
-	fd = queue_open(p->queue, id, false);
-	if (fd == -1)
-		return false;
 	a = arena_new();
 	found = queue_read_envelope(fd, id, a, &e) == QUEUE_OK &&
-	    goes_to(&e, p->sites, p->site_count);
+	    goes_to(&e, p, touched, now);
 	arena_free(&a);
+	return found;
+}
+
+static bool
+asked_for(const struct pass *p, const char *id)
+{
+	struct stat st;
+	int64_t touched, now = clock_wall_us();
+	bool found = false;
+	int fd;
+
+	if (p->all.since == 0 && p->site_count == 0)
+		return false;
+	fd = queue_open(p->queue, id, false);
+	if (fd != -1 && fstat(fd, &st) == 0) {
+		touched = (int64_t)st.st_ctim.tv_sec * 1000000 +
+		    st.st_ctim.tv_nsec / 1000;
+		found = !had_its_turn(&p->all, touched, now) ||
+		    site_asked_for(p, id, fd, touched, now);
+	}
 	fd_close(&fd);
 	return found;
 }
@@ -215,7 +304,7 @@ visit(void *with, const char *id)
 		return false;
 	if (entry_find(id) != NULL)
 		return true;
-	urgent = p->all || asked_for(p, id);
+	urgent = asked_for(p, id);
 	if (p->again && !urgent && !due(p, id))
 		return true;
 	if (urgent)
@@ -223,12 +312,17 @@ visit(void *with, const char *id)
 	return admit(p->queue, id, p->again, urgent);
 }
 
-static void
+/* False: not all was seen. */
+static bool
 pass_over(struct pass *p)
 {
+	bool read;
+
 	p->now = clock_wall_us() / 1000000;
-	if (queue_scan(p->queue, visit, p) == -1 && !task_cancelled())
+	read = queue_scan(p->queue, visit, p) != -1;
+	if (!read && !task_cancelled())
 		log_error("cannot read the queue \"%s\"", p->queue);
+	return read && !task_cancelled();
 }
 
 /* False when the task must end. */
@@ -276,7 +370,7 @@ incoming_task(void *nothing)
 		if (!scan.recovered)
 			scan_deferred();
 		scan.recovered = true;
-		pass_over(&p);
+		(void)pass_over(&p);
 		if (++passes % HOLD_EVERY == HOLD_FIRST)
 			sweep_hold();
 		schedule_sweep(clock_ms());
@@ -302,27 +396,36 @@ revive_all(void *with, struct transport *t)
 	}
 }
 
+/* For the next pass, or the next qmgr: the note stays as it is. */
+static void
+ask_again(const struct pass *p)
+{
+	want_all(p->all.since);
+	for (size_t i = 0; i < p->site_count; i++)
+		want_site(p->sites[i].site, p->sites[i].since);
+}
+
 static void
 deferred_pass(void)
 {
 	struct pass p = { .queue = "deferred", .again = true };
-	char *sites[SITES_MAX];
+	bool asked = scan.all.since > 0 || scan.site_count > 0;
 
-	p.all = scan.flush;
-	p.sites = sites;
+	p.all = scan.all;
 	p.site_count = scan.site_count;
-	memcpy(sites, scan.sites, sizeof(sites));
-	scan.flush = false;
+	memcpy(p.sites, scan.sites, sizeof(p.sites));
+	scan.all.since = 0;
 	scan.site_count = 0;
 	scan.asked = &p;
-	if (p.all || p.site_count > 0)
+	if (asked)
 		transport_each(revive_all, NULL);
-	pass_over(&p);
+	if (!pass_over(&p))
+		ask_again(&p);
 	scan.asked = NULL;
-	if ((p.all || p.site_count > 0) && !task_cancelled())
+	if (asked && !task_cancelled())
 		note_asked();
 	for (size_t i = 0; i < p.site_count; i++)
-		free(sites[i]);
+		free(p.sites[i].site);
 }
 
 static void
@@ -413,7 +516,7 @@ scan_recover_soon(void)
 void
 scan_flush(void)
 {
-	scan.flush = true;
+	want_all(clock_wall_us());
 	note_asked();
 	scan_deferred();
 }
@@ -421,14 +524,7 @@ scan_flush(void)
 void
 scan_flush_site(const char *domain)
 {
-	for (size_t i = 0; i < scan.site_count; i++)
-		if (strcasecmp(scan.sites[i], domain) == 0)
-			return;
-	if (scan.site_count == SITES_MAX) {
-		scan_flush();
-		return;
-	}
-	scan.sites[scan.site_count++] = mem_text(domain);
+	want_site(domain, clock_wall_us());
 	note_asked();
 	scan_deferred();
 }

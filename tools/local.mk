@@ -46,7 +46,7 @@ tools_postsuper_SOURCES = tools/postsuper.c tools/queue_tool.c \
 
 sbin_PROGRAMS += tools/postqueue
 tools_postqueue_SOURCES = tools/postqueue.c tools/authorise.c \
-	tools/authorise.h
+	tools/authorise.h tools/flush_request.c tools/flush_request.h
 sbin_PROGRAMS += tools/postmap tools/postalias tools/newaliases
 table_tool_sources = tools/table_tool.c tools/table_tool.h \
 	tools/table_edit.c tools/table_query.c \
@@ -92,7 +92,8 @@ uninstall-hook:
 
 sbin_PROGRAMS += tools/posthaste
 tools_posthaste_SOURCES = tools/posthaste.c tools/posthaste_check.c \
-	tools/posthaste.h tools/master_lock.c tools/master_lock.h
+	tools/posthaste.h tools/master_lock.c tools/master_lock.h \
+	tools/flush_request.c tools/flush_request.h
 
 sbin_PROGRAMS += tools/postmulti
 tools_postmulti_SOURCES = tools/postmulti.c tools/postmulti.h \

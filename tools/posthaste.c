@@ -25,10 +25,10 @@
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
-#include "lib/ipc/proto_qmgr.h"
 #include "lib/ipc/proto_supervisor.h"
 #include "lib/log/log.h"
 #include "lib/net/connect.h"
+#include "tools/flush_request.h"
 #include "tools/master_lock.h"
 
 #define PARAM_GROUP postmulti
@@ -251,21 +251,11 @@ do_reload(void)
 static int
 do_flush(void)
 {
-	struct msg_flush flush = { .queue_id = "", .site = "" };
-	int64_t deadline = clock_in(ANSWER_S);
-	int fd, status = EXIT_SUCCESS;
-	struct ipc *c;
-
 	if (!running())
 		return not_running();
-	fd = connect_unix("public/qmgr", deadline);
-	if (fd < 0)
-		fatal("cannot reach the queue manager: %m");
-	c = ipc_new(fd, &protocol_qmgr, "qmgr");
-	if (ipc_send(c, &message_flush, &flush, deadline) != IPC_OK)
-		status = EXIT_FAILURE;
-	ipc_free(&c);
-	return status;
+	if (flush_request("", "") == 0)
+		return EXIT_SUCCESS;
+	fatal("cannot reach the queue manager: %m");
 }
 
 static int

@@ -22,13 +22,13 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/conf/common.h"
-#include "lib/ipc/proto_qmgr.h"
 #include "lib/ipc/proto_showq.h"
 #include "lib/log/log.h"
 #include "lib/net/connect.h"
 #include "lib/queue/queue_file.h"
 #include "lib/queue/queue_list.h"
 #include "tools/authorise.h"
+#include "tools/flush_request.h"
 
 enum { WAIT_SECONDS = 60, CONNECT_SECONDS = 10 };
 
@@ -246,20 +246,13 @@ list(print_function *print)
 static int
 ask_qmgr(const char *id, const char *site)
 {
-	struct msg_flush m = { .queue_id = id, .site = site };
-	int64_t deadline = clock_in(CONNECT_SECONDS);
-	int fd = connect_unix("public/qmgr", deadline);
-	struct ipc *c;
-
-	if (fd < 0)
+	if (flush_request(id, site) == 0)
+		return EX_OK;
+	if (errno == ECONNREFUSED || errno == ENOENT)
 		fatal_status(EX_UNAVAILABLE,
 		    "Cannot flush mail queue - mail system is down");
-	c = ipc_new(fd, &protocol_qmgr, "qmgr");
-	if (ipc_send(c, &message_flush, &m, deadline) != IPC_OK)
-		fatal_status(EX_UNAVAILABLE, "Cannot flush mail queue: %s",
-		    strerror(errno));
-	ipc_free(&c);
-	return EX_OK;
+	fatal_status(EX_UNAVAILABLE, "Cannot flush mail queue: %s",
+	    strerror(errno));
 }
 
 /* Root and the owner may always. */
