@@ -12,12 +12,27 @@ enum {
 	 */
 	NOTICE_SMALL = 8,
 	NOTICE_S = 2,
-	OWED_S = 1, /* until the next attempt */
+	/* until the next attempt; twice as long after each */
+	OWED_LEAST_MS = 1000,
+	OWED_MOST_MS = 30000,
+	OWED_PATIENCE_MS = 300, /* master thinks that we are idle */
 };
 
 /* Kept for all messages: what is asked of a pool costs a call each time. */
 static struct ipc *qmgr;
 static bool owed; /* there was no connection: qmgr is to look */
+static int64_t owed_pause;
+static int64_t owed_next; /* not tried before */
+
+static void
+owe(void)
+{
+	if (owed)
+		return;
+	owed = true;
+	owed_pause = OWED_LEAST_MS;
+	owed_next = clock_ms() + owed_pause;
+}
 
 static bool
 connect_qmgr(int64_t deadline)
@@ -25,15 +40,14 @@ connect_qmgr(int64_t deadline)
 	if (qmgr == NULL)
 		qmgr = service_ask("qmgr", &protocol_qmgr, deadline);
 	if (qmgr == NULL)
-		owed = true;
+		owe();
 	return qmgr != NULL;
 }
 
-int64_t
-qmgr_notice_owed(void)
+static void
+pay(int64_t deadline)
 {
 	static const struct msg_scan scan = { .all = false };
-	int64_t deadline = clock_in(NOTICE_S);
 
 	for (int tries = 0; tries < 2 && owed && connect_qmgr(deadline);
 	     tries++)
@@ -41,7 +55,19 @@ qmgr_notice_owed(void)
 			owed = false;
 		else
 			service_done("qmgr", &qmgr, false);
-	return owed ? clock_in(OWED_S) : INT64_MAX;
+}
+
+int64_t
+qmgr_notice_owed(void)
+{
+	if (owed && clock_ms() >= owed_next) {
+		pay(clock_ms() + OWED_PATIENCE_MS);
+		owed_pause *= 2;
+		if (owed_pause > OWED_MOST_MS)
+			owed_pause = OWED_MOST_MS;
+		owed_next = clock_ms() + owed_pause;
+	}
+	return owed ? owed_next : INT64_MAX;
 }
 
 /*
@@ -66,9 +92,10 @@ send_notice(const struct msg_queued *m)
 		if (r == IPC_TIMEOUT)
 			return;
 	}
-	owed = owed || r != IPC_OK;
-	if (r == IPC_OK && owed)
-		(void)qmgr_notice_owed();
+	if (r != IPC_OK)
+		owe();
+	else if (owed)
+		pay(deadline);
 }
 
 void

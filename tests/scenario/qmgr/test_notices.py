@@ -4,6 +4,8 @@ import os
 import signal
 import time
 
+from posthaste import wait_for
+
 COUNT = 600  # notices: more than a socket holds
 
 
@@ -24,3 +26,18 @@ def test_qmgr_that_did_not_read_finds_the_rest_at_once(suite):
         s.wait_empty()
         assert time.monotonic() - began < 30
     assert len(s.messages("bob")) == COUNT + 1
+
+
+def test_qmgr_that_cannot_be_reached_is_asked_less_and_less(suite):
+    """And is told of all as soon as it can be."""
+    s = suite()
+    door = s.root / "spool/public/qmgr"
+    door.rename(door.with_name("away"))
+    began = time.monotonic()
+    s.send(to="bob@example.test")
+    wait_for("three attempts", lambda: s.log().count(
+        "no connection to service qmgr") >= 3)
+    assert time.monotonic() - began > 2.5  # at once, after one second, two
+    door.with_name("away").rename(door)
+    s.wait_messages("bob")
+    assert time.monotonic() - began < 30
