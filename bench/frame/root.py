@@ -24,8 +24,10 @@ import subprocess
 import tempfile
 import time
 
-from . import LOAD, PEERS
+from . import LOAD, PEERS, mail
 from .peer import Peer, Unavailable
+
+import posthaste  # noqa: E402
 
 
 def last_line(text):
@@ -122,8 +124,8 @@ exec chroot "$m" /bin/sh -c 'echo ready; exec sleep infinity'
 class Root:
     """One private root, in a folder that must be on the measured disk.
 
-    users: {name: uid} further users, each with the group of its name;
-    groups: {name: gid} further groups."""
+    users: {name: uid} or {name: (uid, gid)} further users, each with the group
+    of its name; groups: {name: gid} further groups."""
 
     def __init__(self, folder, tree, users=(), groups=()):
         self.path = pathlib.Path(folder)
@@ -139,8 +141,9 @@ class Root:
             if not (self.path / name).is_symlink():
                 (self.path / name).symlink_to(f"usr/{name}")
         self.make_etc()
-        self.make_users({**USERS, **{n: (i, i) for n, i in
-                                     dict(users).items()}}, dict(groups))
+        self.make_users({**USERS, **{
+            n: i if isinstance(i, tuple) else (i, i)
+            for n, i in dict(users).items()}}, dict(groups))
         self.make_var()
         self.make_mounts()
 
@@ -290,7 +293,8 @@ class Housed(Peer):
     """A peer whose home is a private root, which is site.root.
 
     packages  Debian's, the first one's version is the peer's
-    users     {name: uid} that the packages want, beside "vmail" (VMAIL)
+    users     {name: uid} that the packages want, beside "vmail", the owner of
+              all mail
     syslog    whether it logs through /dev/log: bench/load/log_sink takes that,
               in the peer's control group, into var/log/syslog
 
@@ -302,7 +306,6 @@ class Housed(Peer):
     syslog = False
     logger = None
     daemon = None
-    VMAIL = 5000
 
     def install(self):
         self.tree = fetch(self.name, self.packages)
@@ -315,12 +318,13 @@ class Housed(Peer):
 
     def configure(self, site):
         self.home = Root(site.root, self.tree,
-                         {**self.users, "vmail": self.VMAIL}, self.groups)
+                         {"vmail": mail.owner(), **self.users}, self.groups)
         try:
-            self.home.mkdir(f"var/mail/{site.domain}",
-                            owner=(self.VMAIL, self.VMAIL))
+            self.home.mkdir(f"var/mail/{site.domain}", owner=mail.owner())
             if self.syslog:
                 self.take_log()
+            if site.tls and not site.certificate.exists():
+                posthaste.certificate(site.root)
             self.furnish(site)
         except BaseException:
             self.end()

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: ISC
+"""What IMAP costs: one instance of each server, the same messages (links to the
+same files), the same client.
+
+"cold" is without an index, the files in memory; Cyrus has no such state, for
+its index is made when it is given messages: its cold is a first look. A server
+without MOVE has no figure for it.
+"""
+import contextlib
+import os
+import pathlib
+import statistics
+import subprocess
+import time
+
+from frame import LOAD, mail, measure
+from frame.group import Case
+
+NAME = "imap"
+HELP = "IMAP: log in, append, select, fetch, search, store, move, idle"
+NEEDS = frozenset({"imap"})
+SITE = {"users": 40}
+
+ENVELOPES = "UID FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE)"
+BODIES = "UID FETCH 1:* (BODY.PEEK[])"
+NOWHERE = "nowhere to be found"
+HEADER = f'SEARCH HEADER Subject "{NOWHERE}"'
+TEXT = f'SEARCH TEXT "{NOWHERE}"'
+
+
+def words(peer, mode, sessions, count, *commands, first=0):
+    return ["-w", peer.site.password, "-u", first, peer.port("imap"), mode,
+            f"user%d@{peer.site.domain}", sessions, count, *commands]
+
+
+def usage_file(group):
+    """Where the client can read what the server's processes have used."""
+    old = group.path / "cpuacct.usage"
+    return str(old if old.exists() else group.path / "cpu.stat")
+
+
+def client(peer, *arguments, **options):
+    return measure.load("imap_load", *words(peer, *arguments, **options),
+                        env={**os.environ,
+                             "USAGE_FILE": usage_file(peer.group)})
+
+
+def times(peer, user, *commands):
+    """Milliseconds of each command, in one session: those of the clock and of
+    the server's processors."""
+    said = client(peer, "time", 1, 1, *commands, first=user)
+    return ([said[f"ms{n}"] for n in range(len(commands))],
+            [said[f"cpu{n}"] for n in range(len(commands))])
+
+
+def percentiles(said):
+    return {f"{p} (ms)": said[p] for p in ("p50", "p90", "p99", "max")}
+
+
+def null(*arguments):
+    """Our client against a server that does nothing."""
+    server = measure.Server("null_server", "-m", 1000, "imap")
+    try:
+        return measure.load("imap_load", server.port, *arguments)
+    finally:
+        server.close()
+
+
+def login(peer, case):
+    client(peer, "login", case.sessions, case.sessions * 2)
+    with measure.Over(peer) as over:
+        said = client(peer, "login", case.sessions, case.count)
+    return {"logins (1/s)": case.count / said["seconds"], **percentiles(said),
+            **over.each(case.count)}
+
+
+def null_login(case):
+    said = null("login", "user%d@x", case.sessions, 2000)
+    return {"logins (1/s)": 2000 / said["seconds"], "p99 (ms)": said["p99"]}
+
+
+def append(peer, case):
+    client(peer, "append", case.sessions, case.sessions * 5)
+    with measure.Over(peer) as over:
+        said = client(peer, "append", case.sessions, case.count)
+    return {"messages (1/s)": case.count / said["seconds"],
+            **percentiles(said), **over.each(case.count)}
+
+
+def null_append(case):
+    said = null("append", "user%d@x", case.sessions, 5000)
+    return {"messages (1/s)": 5000 / said["seconds"], "p99 (ms)": said["p99"]}
+
+
+def given(peer, user, count):
+    template = mail.Template(peer.site, count)
+    mail.give(peer, user, template)
+    return template
+
+
+def in_memory(path):
+    """What was made a while ago may not be there any more."""
+    for folder, _, files in os.walk(path):
+        for name in files:
+            pathlib.Path(folder, name).read_bytes()
+
+
+def select(peer, case):
+    given(peer, 20, case.count)
+    (cold,), (cold_cpu,) = times(peer, 20, "SELECT INBOX")
+    time.sleep(0.5)
+    warm = [times(peer, 20, "SELECT INBOX") for _ in range(5)]
+    return {"cold (ms)": cold, "cold, cpu (ms)": cold_cpu,
+            "warm (ms)": statistics.median(m[0] for m, _ in warm),
+            "warm, cpu (ms)": statistics.median(c[0] for _, c in warm)}
+
+
+def again(peer, user, command, number):
+    """Medians of the clock and of the processors, over new sessions."""
+    rows = [times(peer, user, "SELECT INBOX", command) for _ in range(number)]
+    return (statistics.median(m[1] for m, _ in rows),
+            statistics.median(c[1] for _, c in rows))
+
+
+def fetch(peer, case):
+    template = given(peer, 21, case.count)
+    size = template.bytes / 1e6
+    in_memory(template.maildir())
+    (_, cold), _ = times(peer, 21, "SELECT INBOX", ENVELOPES)
+    time.sleep(0.3)
+    warm, cpu = again(peer, 21, ENVELOPES, 5)
+    (_, first), _ = times(peer, 21, "SELECT INBOX", BODIES)
+    bodies, bodies_cpu = again(peer, 21, BODIES, 3)
+    return {"envelopes, cold (ms)": cold, "envelopes, warm (ms)": warm,
+            "envelopes, warm, cpu (ms)": cpu,
+            "bodies, first (MB/s)": size * 1000 / first,
+            "bodies, warm (MB/s)": size * 1000 / bodies,
+            "bodies, warm, cpu (ms)": bodies_cpu}
+
+
+def null_fetch(case):
+    said = null("time", "user%d@x", 1, 1, BODIES, BODIES)
+    return {"bodies (MB/s)": said["bytes1"] / 1e3 / said["ms1"]}
+
+
+def search(peer, case):
+    given(peer, 22, case.count)
+    (_, header), _ = times(peer, 22, "SELECT INBOX", HEADER)
+    time.sleep(0.3)
+    header_again, _ = again(peer, 22, HEADER, 4)
+    (_, text), _ = times(peer, 22, "SELECT INBOX", TEXT)
+    text_again, cpu = again(peer, 22, TEXT, 2)
+    return {"HEADER, cold (ms)": header, "HEADER, warm (ms)": header_again,
+            "TEXT, first (ms)": text, "TEXT, warm (ms)": text_again,
+            "TEXT, warm, cpu (ms)": cpu}
+
+
+def store(peer, case):
+    given(peer, 23, case.count)
+    times(peer, 23, "SELECT INBOX", "UID FETCH 1 (FLAGS)")
+    (_, silent, told), _ = times(
+        peer, 23, "SELECT INBOX", "STORE 1:* +FLAGS.SILENT (\\Flagged)",
+        "STORE 1:* -FLAGS (\\Flagged)")
+    return {"all, silent (ms)": silent, "all, told (ms)": told}
+
+
+def store_one(peer, case):
+    number = case.more["number"]
+    given(peer, 25, number)
+    times(peer, 25, "SELECT INBOX", "UID FETCH 1 (FLAGS)")
+    with measure.Over(peer) as over:
+        said = client(peer, "repeat", 1, number, "SELECT INBOX",
+                      "STORE %d +FLAGS (\\Answered)", first=25)
+    return {"commands (1/s)": number / said["seconds"], **percentiles(said),
+            **over.each(number)}
+
+
+def move(peer, case):
+    given(peer, 24, case.count)
+    last = case.more["number"]
+    there = getattr(peer, "personal", "") + "There"
+    times(peer, 24, f"CREATE {there}", "SELECT INBOX", "NOOP")
+    figures = {}
+    if "MOVE" not in getattr(peer, "lacks", ()):
+        (_, took), _ = times(peer, 24, "SELECT INBOX",
+                             f"MOVE 1:{last} {there}")
+        figures["MOVE (ms)"] = took
+    (_, took), _ = times(peer, 24, "SELECT INBOX", f"COPY 1:{last} {there}")
+    return {**figures, "COPY (ms)": took}
+
+
+INOTIFY = pathlib.Path("/proc/sys/fs/inotify/max_user_instances")
+
+
+@contextlib.contextmanager
+def instances(number):
+    """All mailboxes are one system user's: some servers need an instance of
+    inotify for each connection."""
+    before = INOTIFY.read_text()
+    INOTIFY.write_text(str(max(number, int(before))))
+    try:
+        yield
+    finally:
+        INOTIFY.write_text(before)
+
+
+def at_rest(peer, seconds):
+    """Its memory, when that has not become less for so long."""
+    least, since = peer.group.memory(), time.monotonic()
+    while time.monotonic() < since + seconds:
+        time.sleep(seconds / 10)
+        now = peer.group.memory()
+        if now < least * 0.99:
+            least, since = now, time.monotonic()
+    return least
+
+
+def idle(peer, case):
+    """Connections that wait in IDLE, each of another user."""
+    with instances(8192):
+        before = peer.group.memory()
+        waiting = subprocess.Popen(
+            [str(w) for w in (LOAD / "imap_load",
+                              *words(peer, "idle", case.count, 1))],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            if waiting.stdout.readline() != "ready\n":
+                raise RuntimeError("our client could not idle")
+            first = peer.group.memory() - before
+            rest = at_rest(peer, case.more["rest"]) - before
+        finally:
+            waiting.stdin.close()
+            waiting.wait()
+            waiting.stdout.close()
+    return {"a connection (KB)": first / 1024 / case.count,
+            "the same at rest (KB)": rest / 1024 / case.count}
+
+
+def idles(quick):
+    if quick:
+        return [Case("20 in IDLE", NEEDS, idle, site=SITE, count=20,
+                     more={"rest": 1}, counted=False)]
+    site = {"users": 1000, "sessions": 1000}
+    return [Case(label, NEEDS, idle, site={**site, **more}, count=1000,
+                 more={"rest": 10}, counted=False)
+            for label, more in (
+                ("1,000 in IDLE", {}),
+                ("1,000 in IDLE, set aside by Dovecot",
+                 {"options": {"dovecot": "hibernate"}}))]
+
+
+def cases(quick):
+    many, all_of, few = (500, 200, 50) if quick else (100_000, 10_000, 1000)
+    one = 50 if quick else 3000
+
+    def case(label, work, **options):
+        return Case(label, NEEDS, work, site=SITE, **options)
+    return [
+        case("log in and out, 10 sessions", login, sessions=10,
+             count=100 if quick else 3000, null=null_login),
+        case("APPEND 4 KB, 1 session", append, sessions=1,
+             count=50 if quick else 300, disk=True),
+        case("APPEND 4 KB, 10 sessions", append, sessions=10,
+             count=100 if quick else 3000, disk=True, null=null_append),
+        case(f"SELECT of {many:,}", select, count=many, counted=False),
+        case(f"FETCH of {all_of:,}", fetch, count=all_of, counted=False,
+             null=null_fetch),
+        case(f"SEARCH in {all_of:,}", search, count=all_of, counted=False),
+        case(f"STORE on {all_of:,}", store, count=all_of, counted=False),
+        case("STORE on one", store_one, more={"number": one}),
+        case(f"MOVE and COPY of {few:,}", move, count=2 * few if quick
+             else all_of, more={"number": few}, counted=False),
+        *idles(quick)]
