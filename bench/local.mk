@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: ISC
-EXTRA_DIST += bench/imap bench/imap_client.c \
-	bench/measure.py bench/lookup_hop.py bench/frame/root.py \
+EXTRA_DIST += bench/frame/root.py \
 	bench/peers/exim.py bench/peers/opensmtpd.py \
 	bench/frame/__init__.py bench/frame/group.py bench/frame/measure.py \
 	bench/frame/peer.py bench/frame/table.py bench/run \

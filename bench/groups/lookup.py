@@ -66,9 +66,7 @@ def build(peer, case):
         raise RuntimeError(done.stderr[-400:])
     size = sum(f.stat().st_size for f in path.parent.glob("keys.*"))
     # what opened the table before there was one is not asked
-    peer.stop()
-    peer.ended(60)
-    peer.start()
+    peer.restart()
     return {"build (s)": took, "build, cpu (s)": used,
             "file (MB)": size / 1e6}
 
@@ -163,9 +161,7 @@ def hop(peer, case):
                   "PostgreSQL": f"pgsql:{etc}/sql.cf"}
         with open(etc / "main.cf", "a") as f:
             f.write(f"virtual_alias_maps = {', '.join(tables.values())}\n")
-        peer.stop()
-        peer.ended(60)
-        peer.start()
+        peer.restart()
         lookup = Lookup(peer.site)
         figures = {}
         for name, table in tables.items():

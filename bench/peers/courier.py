@@ -3,10 +3,13 @@
 
 Accounts are in its userdb, made a database; as many connections as the site
 wants, at once and from one address; IDLE by notice of the kernel
-(IMAP_ENHANCEDIDLE). Mailboxes are Maildirs. Courier's IMAP flushes what APPEND
-writes; changes of flags (renames) it leaves to the file system; it logs through /dev/log. A
-process a connection, that is how it works. It has no MOVE and takes literals
-only when it was asked.
+(IMAP_ENHANCEDIDLE). Mailboxes are Maildirs. It logs through /dev/log. A process
+a connection, that is how it works. It has no MOVE and takes literals only when
+it was asked.
+
+Not as durable as the others: it flushes nothing of an APPEND (counted), and
+changes of flags (renames) are left to the file system; there is no setting for
+that.
 """
 import subprocess
 
@@ -38,7 +41,7 @@ MAXPERIP={connections}
 
 class Server(Housed):
     name = "courier"
-    about = "userdb, limits raised, IDLE by notice of the kernel"
+    about = "userdb, limits raised, IDLE by notice; does not flush"
     can = frozenset(("pop3", "pop3s", "imap", "imaps"))
     packages = ("courier-imap", "courier-pop", "courier-authlib-userdb")
     users = {"courier": USER}

@@ -5,9 +5,9 @@ Processes of login that serve many connections (service_count = 0), processes
 of IMAP and POP3 kept in store and used again, no scan of a folder after its own
 renames (maildir_very_dirty_syncs), no statistics. Mailboxes are Maildirs, as
 Posthaste's; mail_fsync is its default, "optimized": APPEND is on disk when it is
-answered, changes of flags (renames) are left to the file system. With site.options["dovecot"] = "hibernate"
-idle connections are set aside after a second (imap_hibernate_timeout). It logs
-to a file.
+answered, changes of flags (renames) are left to the file system. With
+site.options["dovecot"] = "hibernate" idle connections are set aside after a
+second (imap_hibernate_timeout). It logs to a file.
 """
 from frame.root import Housed
 from posthaste import free_port
@@ -83,6 +83,9 @@ TLS = """\
 ssl_cert = </etc/dovecot/cert.pem
 ssl_key = </etc/dovecot/key.pem
 """
+# As Debian's unit bounds it.
+BOUND = ("-all,+chown,+dac_override,+kill,+setgid,+setuid,+net_bind_service,"
+         "+sys_chroot")
 
 
 class Server(Housed):
@@ -114,7 +117,8 @@ class Server(Housed):
 
     def start(self):
         self.daemon = self.inside(
-            ["dovecot", "-F", "-c", "/etc/dovecot/dovecot.conf"], wait=False)
+            ["setpriv", f"--bounding-set={BOUND}", "dovecot", "-F", "-c",
+             "/etc/dovecot/dovecot.conf"], wait=False)
         self.up()
 
     def stop(self):

@@ -3,8 +3,11 @@
 
 Its defaults but for limits, which are raised so that none is met; mailboxes
 are Maildirs, written by its own mail.maildir as one user. The queue is in
-files, not compressed, not encrypted; OpenSMTPD flushes each file of it and what
-it delivers. It logs through /dev/log.
+files, not compressed, not encrypted. It logs through /dev/log.
+
+Not as durable as the others: this version flushes what it delivers, but not its
+queue (traced), so what it has accepted may be lost with the power; there is no
+setting for that.
 
 No TLS: with Debian 12's OpenSSL 3 the private key's process of this version
 fails in each handshake ("EVP lib", with RSA and with elliptic keys, in TLS 1.2
@@ -34,7 +37,7 @@ USER, QUEUE = 5001, 5002
 
 class Server(Housed):
     name = "opensmtpd"
-    about = "defaults, limits raised; queue in files"
+    about = "defaults, limits raised; does not flush its queue"
     can = frozenset(("smtp", "relay", "sendmail", "backlog"))
     packages = ("opensmtpd",)
     users = {"opensmtpd": USER, "opensmtpq": QUEUE}
