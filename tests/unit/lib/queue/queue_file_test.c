@@ -608,7 +608,7 @@ only_abandoned_files_are_removed(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 	/* young, then old */
 	fd = open(path, O_CREAT | O_WRONLY, 0600);
-	assert_int_equal(fd_write_all(fd, path, sizeof(path)), 0);
+	assert_int_equal(fd_write_all(fd, path, strlen(path)), 0);
 	close(fd);
 	assert_false(queue_remove_incomplete("incoming", id));
 	age(path, 3600);
