@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,6 +23,8 @@
 #include "lib/ipc/proto_master.h"
 #include "lib/ipc/proto_qmgr.h"
 #include "lib/log/log.h"
+#include "lib/service/ask_server.h"
+#include "lib/table/table.h"
 #include "lib/task/task.h"
 
 static struct ipc *master; /* our end */
@@ -284,6 +287,92 @@ whether_a_silent_one_has_read_it(void **state)
 		assert_int_equal(service_question_read(), reads);
 		end_master(pid);
 	}
+}
+
+enum { POOLED = 60 };
+
+/* Of a pooled connection: its process has old settings. */
+static void
+say_restart(int fd)
+{
+	const struct msg_query_reply reply = { .value = "", .restart = true };
+	struct ipc *c = ipc_new(fd, &protocol_lookup, "asker");
+	const void *message;
+
+	if (ipc_expect(c, &message_fetch, &message, soon()) == IPC_OK)
+		(void)ipc_send(c, &message_query_reply, &reply, soon());
+	ipc_free(&c);
+}
+
+/* A new process. */
+static void
+say_value(int fd)
+{
+	const struct msg_query_reply reply = { .value = "v" };
+	struct ipc *c = ipc_new(fd, &protocol_lookup, "asker");
+	const void *message;
+
+	if (ipc_expect(c, &message_fetch, &message, soon()) == IPC_OK)
+		(void)ipc_send(c, &message_query_reply, &reply, soon());
+	ipc_free(&c);
+}
+
+_Noreturn static void
+be_servers(const int peers[POOLED], unsigned int *restarts)
+{
+	struct pollfd p[POOLED + 1];
+
+	for (size_t i = 0; i < POOLED; i++)
+		p[i] = (struct pollfd){ .fd = peers[i], .events = POLLIN };
+	p[POOLED] = (struct pollfd){ .fd = ipc_fd(master), .events = POLLIN };
+	while (poll(p, POOLED + 1, -1) > 0) {
+		if (p[POOLED].revents != 0)
+			say_value(answer_connect("lookup-server"));
+		for (size_t i = 0; i < POOLED; i++)
+			if (p[i].fd >= 0 && p[i].revents != 0) {
+				++*restarts;
+				say_restart(p[i].fd);
+				p[i].fd = -1;
+			}
+	}
+	_exit(0);
+}
+
+/* All that wait in the pool are most likely of processes that have them. */
+static void
+old_settings_are_met_once(void **state)
+{
+	unsigned int *restarts = mmap(NULL, sizeof(*restarts),
+	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct buf error = BUF_INIT(1024), value = BUF_INIT(1024);
+	struct table *t;
+	int peers[POOLED];
+	struct ipc *c;
+	pid_t pid;
+
+	(void)state;
+	assert_true(restarts != MAP_FAILED);
+	for (size_t i = 0; i < POOLED; i++) {
+		peers[i] = pair_of(&c);
+		service_done("lookup-server", &c, true);
+	}
+	pid = fork();
+	if (pid == 0)
+		be_servers(peers, restarts);
+	for (size_t i = 0; i < POOLED; i++)
+		close(peers[i]);
+	ask_server_open("lookup-server", 10);
+	t = table_open(SPAN("socketmap:inet:127.0.0.1:9:x"), &error);
+	assert_non_null(t);
+	assert_int_equal(table_lookup(t, SPAN("k"), &value), TABLE_FOUND);
+	assert_string_equal(buf_text(&value), "v");
+	assert_int_equal(*restarts, 1);
+	table_free(&t);
+	buf_fini(&value);
+	buf_fini(&error);
+	pool_close();
+	munmap(restarts, sizeof(*restarts));
+	end_master(pid);
 }
 
 static void
@@ -571,6 +660,8 @@ main(void)
 		    tear_down),
 		cmocka_unit_test_setup_teardown(
 		    whether_a_silent_one_has_read_it, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(old_settings_are_met_once,
+		    set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_next_request_or_the_end,
 		    set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refusals_are_told, set_up,
