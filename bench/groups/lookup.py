@@ -9,6 +9,7 @@ of the time for itself; their difference is what counts.
 """
 import glob
 import importlib.util
+import os
 import pathlib
 import random
 import resource
@@ -42,6 +43,8 @@ def keys(peer, count):
     here = peer.site.root / "etc/keys"
     if not here.exists():
         shutil.copyfile(path, here)
+        # Postfix waits while a text file is of this second
+        os.utime(here, (time.time() - 100,) * 2)
     return here
 
 
