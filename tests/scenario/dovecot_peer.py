@@ -2,7 +2,8 @@
 """A real Dovecot, on a Maildir of the test's: one process of it at a time that
 speaks through a pipe, already logged in. It is the one installed, or one that
 was unpacked below DOVECOT_ROOT (dpkg -x of dovecot-core, -imapd and -pop3d;
-for one test -lmtpd); the latter needs the right to mount over /usr in a namespace of its own."""
+for one test -lmtpd); the latter needs the right to mount over /usr in a
+namespace of its own."""
 import base64
 import grp
 import imaplib

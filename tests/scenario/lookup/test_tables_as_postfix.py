@@ -3,6 +3,7 @@
 Postfix: what each replies, where each sends it, from whom, with which headers.
 Of tables whose keys are special: the empty sender, patterns of addresses,
 transport's "*", owner- aliases, classes of canonical addresses, copies."""
+import contextlib
 import pathlib
 import re
 import smtplib
@@ -12,6 +13,7 @@ import pytest
 
 import postfix_peer
 from posthaste import AS_ROOT, free_port, wait_for
+from test_search_order import listens
 
 pytestmark = pytest.mark.skipif(
     not AS_ROOT or postfix_peer.why_not() is not None,
@@ -184,6 +186,7 @@ def test_special_keys(suite):
     wait_for("the mail", lambda: not s.queue("incoming", "maildrop"))
     ours_shown = headers(boxes)
     s.stop()
+    a = deliveries(s.log())
     folder = tables / "peer"
     port = free_port()
     folder.mkdir()
@@ -192,16 +195,19 @@ def test_special_keys(suite):
             MAIN.format(root=folder, tables=tables))
     peer = postfix_peer.PostfixServer(folder, port, main).start()
     try:
-        wait_for("Postfix", lambda: "daemon started" in peer.log())
+        wait_for("Postfix", lambda: listens(port))
         theirs = send_all(port)
         wait_for("their mail", lambda: not any(
             p.is_file() for q in ("incoming", "active", "maildrop")
             for p in (folder / "queue" / q).rglob("*")))
+        with contextlib.suppress(AssertionError):  # shown below
+            wait_for("its log", lambda: len(deliveries(peer.log())) >= len(a),
+                     20)
     finally:
         peer.stop()
     assert ours == theirs
     assert ours_shown == headers(boxes)
-    a, b = deliveries(s.log()), deliveries(peer.log())
+    b = deliveries(peer.log())
     apart = [f"ours: {d}" for d in a if d not in b] + [
         f"Postfix's: {d}" for d in b if d not in a]
     assert not apart, "\n".join(apart)
