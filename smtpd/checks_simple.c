@@ -138,22 +138,15 @@ check_authenticated(struct evaluation *e, const char *argument)
 	return e->s->user != NULL ? PERMIT : DUNNO;
 }
 
+/* What came too soon counts at whatever stage, and all through the session. */
 enum decision
 check_pipelining(struct evaluation *e, const char *argument)
 {
-	const struct session *s = e->s;
-	bool must_wait =
-	    !s->esmtp || strcmp(s->where, "DATA") == 0 || s->state == STATE_NEW;
-
 	(void)argument;
-	if (!must_wait || stream_buffered(s->io) == 0)
+	if (!e->s->improper)
 		return DUNNO;
-	return refuse_with(e, 503, "5.5.0",
-	    "<%s>: %s: Improper use of SMTP "
-	    "command pipelining",
-	    s->where,
-	    e->stage == STAGE_DATA ? "Data command rejected" :
-				     "Client host rejected");
+	return refuse_stage(e, e->stage, 503, "5.5.0",
+	    "Improper use of SMTP command pipelining");
 }
 
 enum decision

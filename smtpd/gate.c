@@ -37,18 +37,24 @@ gate_bare_newline(struct session *s)
 	s->dropped = s->closing = true;
 }
 
-/* It has sent on: the end of it. */
+/*
+ * It has sent on, which reject_unauth_pipelining will know of from here on:
+ * said once, and with smtpd_forbid_unauth_pipelining the end of it.
+ */
 static bool
 speaks_too_soon(struct session *s)
 {
 	char shown[SHOWN_MAX + 1];
 	struct span bytes;
 
-	if (stream_peek(s->io, &bytes) != IO_OK)
+	if (s->improper || stream_peek(s->io, &bytes) != IO_OK)
 		return true;
 	printable(bytes, shown);
 	log_info("improper command pipelining after %s from %s: %s", s->where,
 	    s->client.full, shown);
+	s->improper = true;
+	if (!s->p->smtpd_forbid_unauth_pipelining)
+		return true;
 	say_no(s, 554, "5.5.0", "Error: SMTP protocol synchronization");
 	stream_flush(s->io);
 	s->dropped = s->closing = true;
@@ -58,8 +64,7 @@ speaks_too_soon(struct session *s)
 bool
 gate_synchronised(struct session *s)
 {
-	return !s->p->smtpd_forbid_unauth_pipelining ||
-	    stream_buffered(s->io) == 0 || speaks_too_soon(s);
+	return stream_buffered(s->io) == 0 || speaks_too_soon(s);
 }
 
 bool
@@ -207,7 +212,12 @@ gate_command(struct session *s, const struct verb *verb, struct span name,
 		say_no(s, 530, "5.7.0", "Must issue a STARTTLS command first");
 		return false;
 	}
-	if ((verb->flags & VERB_LAST) && !gate_synchronised(s))
-		return false;
-	return true;
+	/*
+	 * RFC 2920: who did not say EHLO may not send on at all; what follows
+	 * BDAT belongs to it.
+	 */
+	if ((verb->flags & VERB_CHUNK) ||
+	    (s->esmtp && !(verb->flags & VERB_LAST)))
+		return true;
+	return gate_synchronised(s);
 }

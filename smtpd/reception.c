@@ -60,6 +60,18 @@ reception_allowed(struct session *s)
 	return allowed(s, STAGE_DATA);
 }
 
+static bool
+end_allowed(struct session *s)
+{
+	const char *verb = s->where;
+	bool fine;
+
+	s->where = "END-OF-MESSAGE"; /* as people look for it in logs */
+	fine = allowed(s, STAGE_END_OF_DATA);
+	s->where = verb;
+	return fine;
+}
+
 /* smtpd_per_request_deadline: time is earned with bytes. */
 static int64_t
 request_deadline(const struct session *s, const struct reception *r)
@@ -186,7 +198,7 @@ reception_finish(struct session *s, struct reception *r)
 
 	if (smtp_content_finish(&r->scan, &rest))
 		submission_add(r->submission, rest);
-	if (!newlines_allowed(s, &r->scan) || !allowed(s, STAGE_END_OF_DATA))
+	if (!newlines_allowed(s, &r->scan) || !end_allowed(s))
 		return;
 	if (!s->mail->discard) {
 		commit(s, r->submission);

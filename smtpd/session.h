@@ -104,6 +104,7 @@ struct session {
 	unsigned int errors; /* since the last accepted message */
 	unsigned int junk;
 	struct refusal *denied; /* by a list before the banner */
+	bool improper; /* has sent commands where it should have waited */
 	bool closing; /* end after this answer */
 	bool dropped; /* "lost connection" was logged */
 };

@@ -210,6 +210,7 @@ def test_a_slow_reader_gets_all_answers(suite):
     d.socket.connect(("127.0.0.1", s.ports["smtp"]))
     d.socket.settimeout(DEADLINE)
     d.reply()
+    d.ask("EHLO a.test")  # who did not say it must wait for each answer
     count = 3000000
     d.socket.setblocking(False)
     data = b"NOOP\r\n" * count
