@@ -98,7 +98,8 @@ valgrind_not = tests/unit/lib/log/log_test tests/unit/lib/sandbox/% \
 	tests/unit/lib/store/power_cut_test tests/unit/lib/store/%crash_test \
 	tests/unit/lib/login/session_enter_test \
 	tests/unit/lib/service/service_test \
-	tests/unit/lib/store/mail_% tests/unit/lib/store/mailbox_%
+	tests/unit/lib/store/mail_% tests/unit/lib/store/mailbox_% \
+	tests/unit/lib/store/mbox_folder_test
 valgrind_tests = $(filter-out $(valgrind_not),$(filter tests/unit/%,$(TESTS)))
 check-valgrind:
 	$(MAKE) check TESTS='$(valgrind_tests)' LOG_COMPILER='$(VALGRIND)'
