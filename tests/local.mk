@@ -89,7 +89,7 @@ check-san coverage check-deep:
 # Memcheck for the unit tests. Not those that look at their own crash, trace
 # their child, confine themselves or use mounts: valgrind runs none of that as
 # the machine does. Nor the one that is many processes in one: what lives as
-# long as each is lost there. Nor those of the mailboxes' index: its map is
+# long as each is lost there. Nor those of openat2(2), and of the index: its map is
 # larger than valgrind's room. These check-san has, too.
 VALGRIND = valgrind -q --error-exitcode=99 --leak-check=full \
 	--errors-for-leak-kinds=definite --child-silent-after-fork=yes \
@@ -99,7 +99,8 @@ valgrind_not = tests/unit/lib/log/log_test tests/unit/lib/sandbox/% \
 	tests/unit/lib/login/session_enter_test \
 	tests/unit/lib/service/service_test \
 	tests/unit/lib/store/mail_% tests/unit/lib/store/mailbox_% \
-	tests/unit/lib/store/mbox_folder_test
+	tests/unit/lib/store/mbox_folder_test \
+	tests/unit/lib/store/maildir_deliver_test
 valgrind_tests = $(filter-out $(valgrind_not),$(filter tests/unit/%,$(TESTS)))
 check-valgrind:
 	$(MAKE) check TESTS='$(valgrind_tests)' LOG_COMPILER='$(VALGRIND)'
