@@ -30,6 +30,39 @@ static const char of_smtpd[] =
     "local_recipient_maps virtual_mailbox_maps relay_recipient_maps "
     "recipient_delimiter show_user_unknown_table_name";
 
+/* Those that smtpd is told of, or asks for, and another program acts on. */
+static const struct {
+	const char *name;
+	const char *reader;
+} not_of_smtpd[] = {
+	{ "mydestination", "lookup" },
+	{ "relay_domains", "lookup" },
+	{ "virtual_alias_domains", "lookup" },
+	{ "virtual_mailbox_domains", "lookup" },
+	{ "queue_minfree", "cleanup" },
+};
+
+/* Who acts on it instead of this service; NULL: not one of these. */
+static const char *
+other_reader(const struct master_entry *e, const char *name)
+{
+	const size_t count = sizeof(not_of_smtpd) / sizeof(not_of_smtpd[0]);
+
+	for (size_t i = 0; strcmp(e->command, "smtpd") == 0 && i < count; i++)
+		if (strcmp(not_of_smtpd[i].name, name) == 0)
+			return not_of_smtpd[i].reader;
+	return NULL;
+}
+
+static void
+warn_unused(const struct master_entry *e, const char *name, const char *reader,
+    struct buf *warnings)
+{
+	complain_service(warnings, e,
+	    "-o %s: not used: %s reads it, in main.cf, for all services", name,
+	    reader);
+}
+
 static bool
 names(const char *list, const char *name)
 {
@@ -66,7 +99,12 @@ static void
 check(const struct master_entry *e, const char *name, struct buf *errors,
     struct buf *warnings)
 {
-	if (!conf_shares("lookup", name) || is_heeded(e, name))
+	const char *reader = other_reader(e, name);
+
+	if (reader != NULL)
+		warn_unused(e, name, reader, warnings);
+	if (reader != NULL || !conf_shares("lookup", name) ||
+	    is_heeded(e, name))
 		return;
 	if (postfix_heeds(e->command, name))
 		complain_service(errors, e,
@@ -74,10 +112,7 @@ check(const struct master_entry *e, const char *name, struct buf *errors,
 		    "out, or set it in main.cf for all",
 		    name);
 	else
-		complain_service(warnings, e,
-		    "-o %s: not used: lookup reads it, in main.cf, for all "
-		    "services",
-		    name);
+		warn_unused(e, name, "lookup", warnings);
 }
 
 void

@@ -359,6 +359,21 @@ def test_a_slip_in_master_cf_is_named(suite, line, said):
     assert "master.cf: line " in done.err and said in done.err, done.err
 
 
+@pytest.mark.parametrize("reader,names", [
+    ("lookup", ["mydestination", "relay_domains", "virtual_alias_domains",
+                "virtual_mailbox_domains", "relay_transport"]),
+    ("cleanup", ["queue_minfree"])])
+def test_options_that_another_program_acts_on_are_named(suite, reader, names):
+    s = suite(start=False, master="127.0.0.1:9 inet n - n - - smtpd\n" +
+              "".join(f"  -o {name}=1\n" for name in names))
+    done = s.posthaste("check", check=False)
+    assert done.returncode == 0, done.err
+    for name in names:
+        assert done.err.count(
+            f"service 127.0.0.1:9/inet: -o {name}: not used: {reader} reads "
+            "it, in main.cf, for all services") == 1, done.err
+
+
 def test_one_spoilt_name_is_one_complaint(suite):
     s = suite(start=False)
     out, values = check(s, "myhostname =\n")
