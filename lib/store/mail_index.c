@@ -262,6 +262,20 @@ open_files(struct mail_index *x, const char *path)
 	return r;
 }
 
+/* Was nothing ever put into it? */
+static bool
+is_new(struct mail_index *x)
+{
+	MDB_stat stat;
+
+	return mdb_env_stat(x->env, &stat) == 0 && stat.ms_depth == 0;
+}
+
+/*
+ * Trees are made in an empty file only. Where some are there and one is not,
+ * the page that names them is damaged; to write to it, LMDB would copy it to
+ * the heap, and follow its offsets there, where no fault is caught.
+ */
 static int
 open_call(void *with)
 {
@@ -278,7 +292,7 @@ open_call(void *with)
 	if (r == 0)
 		r = open_trees(x, 0);
 	if (r == MDB_NOTFOUND)
-		r = open_trees(x, MDB_CREATE);
+		r = is_new(x) ? open_trees(x, MDB_CREATE) : MDB_CORRUPTED;
 	return r;
 }
 
