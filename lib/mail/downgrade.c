@@ -337,12 +337,21 @@ code_for(const struct downgrade *d, const struct mime_entity *e)
 	return e->kind == MIME_TEXT ? MIME_QUOTED_PRINTABLE : MIME_BASE64;
 }
 
+/*
+ * What holds others is 7bit now; but where an encoding is named that nobody
+ * knows, its bytes mean what that says, and it stays, as with Postfix.
+ */
+static bool
+becomes_7bit(const struct mime_entity *e)
+{
+	return (e->kind == MIME_MULTIPART || e->kind == MIME_MESSAGE) &&
+	    e->encoding != MIME_UNKNOWN;
+}
+
 static void
 add_new_fields(struct downgrade *d, const struct mime_entity *e,
     enum mime_encoding code)
 {
-	bool composite = e->kind == MIME_MULTIPART || e->kind == MIME_MESSAGE;
-
 	if (code != MIME_7BIT && e->message && !e->has_version)
 		buf_add_text(&d->out, "MIME-Version: 1.0\r\n");
 	if (code != MIME_7BIT && !e->has_type)
@@ -353,15 +362,14 @@ add_new_fields(struct downgrade *d, const struct mime_entity *e,
 		    "Content-Transfer-Encoding: quoted-printable\r\n");
 	else if (code == MIME_BASE64)
 		buf_add_text(&d->out, "Content-Transfer-Encoding: base64\r\n");
-	else if (e->has_encoding && composite)
+	else if (e->has_encoding && becomes_7bit(e))
 		buf_add_text(&d->out, "Content-Transfer-Encoding: 7bit\r\n");
 }
 
 static bool
 encoding_changes(const struct mime_entity *e, enum mime_encoding code)
 {
-	return code != MIME_7BIT || e->kind == MIME_MULTIPART ||
-	    e->kind == MIME_MESSAGE;
+	return code != MIME_7BIT || becomes_7bit(e);
 }
 
 static void

@@ -12,8 +12,8 @@
  * Two passes over the message: the first finds out which parts have 8-bit
  * bytes and whether all of them can be converted, the second converts. What
  * cannot be: parts under a signature (multipart/signed), fragments
- * (message/partial), unknown encodings, addresses and parameters in headers,
- * nesting or headers beyond all measure.
+ * (message/partial), bytes in unknown encodings, addresses and parameters in
+ * headers, nesting or headers beyond all measure.
  */
 
 #include "lib/base/span.h"

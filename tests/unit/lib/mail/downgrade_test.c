@@ -29,10 +29,26 @@ static const struct {
 	    "Content-Transfer-Encoding: x-foo\r\n\r\n--b\r\n\r\n" E
 	    "\r\n--b--\r\n",
 	    "Content-Type: multipart/mixed; boundary=b\r\n"
-	    "Content-Transfer-Encoding: 7bit\r\n\r\n--b\r\n"
+	    "Content-Transfer-Encoding: x-foo\r\n\r\n--b\r\n"
 	    "Content-Type: text/plain; charset=utf-8\r\n"
 	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n=C3=A9"
 	    "\r\n--b--\r\n" },
+	{ "a multipart in an encoding that nobody knows: it is not 7bit",
+	    "Subject: " E "\r\nContent-Type: multipart/mixed; boundary=b\r\n"
+	    "Content-Transfer-Encoding: x-uuencode\r\n\r\n"
+	    "begin 644 x\r\n#86)C\r\n`\r\nend\r\n",
+	    "Subject: =?utf-8?Q?=C3=A9?=\r\n"
+	    "Content-Type: multipart/mixed; boundary=b\r\n"
+	    "Content-Transfer-Encoding: x-uuencode\r\n\r\n"
+	    "begin 644 x\r\n#86)C\r\n`\r\nend\r\n" },
+	{ "a message in such a one",
+	    "Subject: " E "\r\nContent-Type: message/rfc822\r\n"
+	    "Content-Transfer-Encoding: x-uuencode\r\n\r\n"
+	    "begin 644 x\r\n#86)C\r\n`\r\nend\r\n",
+	    "Subject: =?utf-8?Q?=C3=A9?=\r\n"
+	    "Content-Type: message/rfc822\r\n"
+	    "Content-Transfer-Encoding: x-uuencode\r\n\r\n"
+	    "\r\nbegin 644 x\r\n#86)C\r\n`\r\nend\r\n" },
 	{ "two encodings: the last",
 	    "Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n"
 	    "Content-Transfer-Encoding: 8bit\r\n\r\n" E "\r\n",
