@@ -15,6 +15,12 @@
  *	END_MESSAGE(message)
  *	PROTOCOL(name, version, "who asks whom, and in which order")
  *	    with MEMBER(message) rows for each message, END_PROTOCOL(name)
+ *
+ * Frames name their message and their fields: the order of rows is nothing to
+ * a peer. The version tells programs apart of which one would misunderstand
+ * or break off the other: it changes with the fields of a message, not with a
+ * message that is new. Peers of two versions refuse each other, so that after
+ * an upgrade mail waits until the rest of the suite is restarted.
  */
 #include "lib/ipc/ipc.h"
 

@@ -132,6 +132,55 @@ another_protocol_is_refused(void **state)
 	part(&p);
 }
 
+/* Of an older program, or a newer one: less in it, in another order. */
+static void
+messages_go_by_name(void **state)
+{
+	static const struct ipc_message *const fewer[] = { &message_scan,
+		&message_flush, NULL };
+	struct ipc_protocol other = protocol_qmgr;
+	struct msg_flush flush = { .queue_id = "", .site = "a.test" };
+	struct msg_scan scan = { .all = true };
+	struct pair p;
+	const void *message;
+
+	(void)state;
+	other.messages = fewer;
+	for (int i = 0; i < 2; i++) {
+		p = i == 0 ? pair_of(&protocol_qmgr, &other) :
+			     pair_of(&other, &protocol_qmgr);
+		ipc_put(p.a, &message_flush, &flush);
+		ipc_put(p.a, &message_scan, &scan);
+		assert_int_equal(ipc_flush(p.a, soon()), IPC_OK);
+		assert_int_equal(ipc_expect(p.b, &message_flush, &message,
+				     soon()),
+		    IPC_OK);
+		assert_string_equal(((const struct msg_flush *)message)->site,
+		    "a.test");
+		assert_int_equal(ipc_expect(p.b, &message_scan, &message,
+				     soon()),
+		    IPC_OK);
+		assert_true(((const struct msg_scan *)message)->all);
+		part(&p);
+	}
+}
+
+static void
+another_version_is_refused(void **state)
+{
+	struct ipc_protocol other = protocol_master;
+	struct pair p;
+	const struct ipc_message *m;
+	const void *message;
+
+	(void)state;
+	other.version++;
+	p = pair_of(&other, &protocol_master);
+	say_ready(p.a);
+	assert_int_equal(ipc_receive(p.b, &m, &message, soon()), IPC_BROKEN);
+	part(&p);
+}
+
 static void
 a_deadline_holds_and_loses_nothing(void **state)
 {
@@ -610,6 +659,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(question_and_answer),
 		cmocka_unit_test(another_protocol_is_refused),
+		cmocka_unit_test(another_version_is_refused),
+		cmocka_unit_test(messages_go_by_name),
 		cmocka_unit_test(a_deadline_holds_and_loses_nothing),
 		cmocka_unit_test(descriptors_arrive_in_order),
 		cmocka_unit_test(no_descriptor_leaks),
