@@ -169,6 +169,8 @@ tests_unit_lib_store_mail_index_damage_test_SOURCES = \
 	tests/unit/lib/store/mail_index_damage_test.c \
 	tests/unit/lib/store/account.h tests/unit/lib/store/folder.h
 tests_unit_lib_store_mail_index_damage_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_store_mail_index_damage_test_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=mdb_dbi_open
 
 check_PROGRAMS += tests/unit/lib/store/mail_append_test
 TESTS += tests/unit/lib/store/mail_append_test

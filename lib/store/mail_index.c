@@ -201,24 +201,59 @@ struct opening {
 };
 
 static int
-open_trees(struct mail_index *x, unsigned int flags)
+open_each(struct mail_index *x, MDB_txn *txn, unsigned int flags)
 {
-	MDB_txn *txn;
-	int r = mdb_txn_begin(x->env, NULL,
-	    (flags & MDB_CREATE) != 0 ? 0 : MDB_RDONLY, &txn);
+	int r = 0;
 
-	if (r != 0)
-		return r;
-	if ((flags & MDB_CREATE) != 0)
-		x->writes = 1; /* the lock is held: see index_failed */
 	for (size_t t = 0; r == 0 && t < INDEX_TREES; t++)
 		r = mdb_dbi_open(txn, tree_names[t], flags, &x->trees[t]);
 	if (r != 0)
 		mdb_txn_abort(txn);
 	else
 		r = mdb_txn_commit(txn);
-	x->writes = 0;
 	return r;
+}
+
+static int
+open_trees(struct mail_index *x)
+{
+	MDB_txn *txn;
+	int r = mdb_txn_begin(x->env, NULL, MDB_RDONLY, &txn);
+
+	return r != 0 ? r : open_each(x, txn, 0);
+}
+
+/* Was nothing ever put into it? */
+static bool
+is_new(MDB_txn *txn)
+{
+	MDB_stat stat;
+	MDB_dbi names;
+
+	return mdb_dbi_open(txn, NULL, 0, &names) == 0 &&
+	    mdb_stat(txn, names, &stat) == 0 && stat.ms_depth == 0;
+}
+
+/*
+ * Trees are made in an empty file only. Where some are there and one is not,
+ * the page that names them is damaged; to write to it, LMDB would copy it to
+ * the heap, and follow its offsets there, where no fault is caught.
+ *
+ * Whether it is empty is seen by who alone may write: of several that find it
+ * so, the first one makes the trees, and the others have them.
+ */
+static int
+make_trees(struct mail_index *x)
+{
+	MDB_txn *txn;
+	int r = mdb_txn_begin(x->env, NULL, 0, &txn);
+
+	if (r != 0)
+		return r;
+	x->writes = 1; /* the lock is held: see index_failed */
+	r = open_each(x, txn, is_new(txn) ? MDB_CREATE : 0);
+	x->writes = 0;
+	return r == MDB_NOTFOUND ? MDB_CORRUPTED : r;
 }
 
 /* What we did not leave so ourselves is looked through before it is used. */
@@ -262,20 +297,6 @@ open_files(struct mail_index *x, const char *path)
 	return r;
 }
 
-/* Was nothing ever put into it? */
-static bool
-is_new(struct mail_index *x)
-{
-	MDB_stat stat;
-
-	return mdb_env_stat(x->env, &stat) == 0 && stat.ms_depth == 0;
-}
-
-/*
- * Trees are made in an empty file only. Where some are there and one is not,
- * the page that names them is damaged; to write to it, LMDB would copy it to
- * the heap, and follow its offsets there, where no fault is caught.
- */
 static int
 open_call(void *with)
 {
@@ -290,9 +311,9 @@ open_call(void *with)
 	(void)mdb_reader_check(x->env, &dead);
 	r = verify(x);
 	if (r == 0)
-		r = open_trees(x, 0);
+		r = open_trees(x);
 	if (r == MDB_NOTFOUND)
-		r = is_new(x) ? open_trees(x, MDB_CREATE) : MDB_CORRUPTED;
+		r = make_trees(x);
 	return r;
 }
 

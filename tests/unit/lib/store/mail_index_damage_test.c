@@ -547,6 +547,56 @@ only_the_damaged_one_is_set_aside(void **state)
 	mail_index_close(&x);
 }
 
+/* Somebody else opens a new index just when we have found no trees there. */
+static bool somebody_comes;
+
+int __real_mdb_dbi_open(MDB_txn *txn, const char *name, unsigned int flags,
+    MDB_dbi *tree);
+int __wrap_mdb_dbi_open(MDB_txn *txn, const char *name, unsigned int flags,
+    MDB_dbi *tree);
+
+int
+__wrap_mdb_dbi_open(MDB_txn *txn, const char *name, unsigned int flags,
+    MDB_dbi *tree)
+{
+	int status, r = __real_mdb_dbi_open(txn, name, flags, tree);
+	pid_t child;
+
+	if (!somebody_comes || r != MDB_NOTFOUND)
+		return r;
+	somebody_comes = false;
+	child = fork();
+	if (child == 0) {
+		struct mail_index *mine = index_open();
+
+		_exit(mail_index_begin(mine, &why) &&
+			    mail_index_commit(mine, &why) ?
+			0 :
+			1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	return r;
+}
+
+static void
+two_may_find_it_new(void **state)
+{
+	struct mail_index *x;
+
+	(void)state;
+	assert_int_equal(mkdir("Maildir", 0700), 0);
+	somebody_comes = true;
+	x = index_open();
+	assert_false(somebody_comes);
+	assert_int_equal(mail_index_generation(x), 0);
+	assert_false(account_has("posthaste.index.damaged"));
+	assert_true(mail_index_begin(x, &why));
+	assert_true(mail_index_commit(x, &why));
+	assert_string_equal(mail_index_check(path), "");
+	mail_index_close(&x);
+}
+
 static void
 going_on_in_another_index_fails(void **state)
 {
@@ -618,6 +668,7 @@ main(void)
 		IN_FOLDER(who_waited_for_the_old_file_takes_the_new_one),
 		IN_FOLDER(another_lock_is_noticed),
 		IN_FOLDER(only_the_damaged_one_is_set_aside),
+		IN_FOLDER(two_may_find_it_new),
 		IN_FOLDER(a_long_life_is_no_damage),
 		IN_FOLDER(going_on_in_another_index_fails),
 	};
