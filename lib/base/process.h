@@ -10,5 +10,12 @@
 
 /* getpid(2), asked once in each process; right after fork(2) too. */
 pid_t process_id(void);
+enum { BOOT_ID_SIZE = 40 };
+/*
+ * The kernel's name of the time since it started; "" where it is not to be
+ * had. Read once: a program asks before it gives up its view of /proc.
+ * Padded with zeros to BOOT_ID_SIZE.
+ */
+const char *process_boot_id(void);
 
 #endif

@@ -271,6 +271,14 @@ deliver_each(const struct deliver_source *s, const char *line_end,
 	    with);
 }
 
+int
+deliver_each_form(const struct deliver_source *s, enum deliver_form form,
+    deliver_write *write, void *with)
+{
+	return each(s, form == DELIVER_CRLF ? "\r\n" : "\n",
+	    form == DELIVER_MBOX ? QUOTE_ALL : QUOTE_NOTHING, write, with);
+}
+
 struct to_file {
 	int fd;
 	off_t left; /* -1: no limit */
@@ -296,6 +304,5 @@ deliver_copy(const struct deliver_source *s, enum deliver_form form,
 {
 	struct to_file t = { .fd = to, .left = limit > 0 ? limit : -1 };
 
-	return each(s, form == DELIVER_CRLF ? "\r\n" : "\n",
-	    form == DELIVER_MBOX ? QUOTE_ALL : QUOTE_NOTHING, write_file, &t);
+	return deliver_each_form(s, form, write_file, &t);
 }

@@ -47,5 +47,7 @@ int deliver_copy(const struct deliver_source *s, enum deliver_form form,
 typedef int deliver_write(void *with, const void *data, size_t n);
 int deliver_each(const struct deliver_source *s, const char *line_end,
     bool quote_from, deliver_write *write, void *with);
+int deliver_each_form(const struct deliver_source *s, enum deliver_form form,
+    deliver_write *write, void *with);
 
 #endif

@@ -83,6 +83,12 @@ tests_unit_lib_store_mbox_deliver_test_SOURCES = \
 	tests/unit/lib/store/mbox_deliver_test.c
 tests_unit_lib_store_mbox_deliver_test_LDADD = $(LDADD) -lcmocka
 
+check_PROGRAMS += tests/unit/lib/store/mbox_torn_test
+TESTS += tests/unit/lib/store/mbox_torn_test
+tests_unit_lib_store_mbox_torn_test_SOURCES = \
+	tests/unit/lib/store/mbox_torn_test.c tests/unit/lib/store/folder.h
+tests_unit_lib_store_mbox_torn_test_LDADD = $(LDADD) -lcmocka
+
 check_PROGRAMS += tests/unit/lib/store/store_test tests/fuzz/maildir_name_fuzz
 TESTS += tests/unit/lib/store/store_test tests/fuzz/maildir_name_fuzz
 tests_unit_lib_store_store_test_SOURCES = tests/unit/lib/store/store_test.c \

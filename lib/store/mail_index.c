@@ -17,6 +17,7 @@
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
+#include "lib/base/process.h"
 #include "lib/log/log.h"
 #include "lib/store/mail_index_guard.h"
 
@@ -131,34 +132,23 @@ mail_index_outermost(const struct mail_index *x)
 
 /* ---- opening ---- */
 
-static char boot[40]; /* of the process's life; "": not known */
-
 void
 mail_index_prepare(void)
 {
-	int fd;
-	ssize_t n;
-
-	if (boot[0] != '\0')
-		return;
-	fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	n = fd == -1 ? 0 : read(fd, boot, sizeof(boot) - 1);
-	fd_close(&fd);
-	boot[n > 0 ? n : 0] = '\0';
-	boot[strcspn(boot, "\n")] = '\0';
+	(void)process_boot_id();
 }
 
 const char *
 mail_index_boot(void)
 {
-	mail_index_prepare();
-	return boot;
+	return process_boot_id();
 }
 
 static bool
 this_boot(const struct index_self *self)
 {
-	mail_index_prepare();
+	const char *boot = process_boot_id();
+
 	return boot[0] != '\0' && strcmp(self->boot, boot) == 0;
 }
 
@@ -491,7 +481,7 @@ found_index(struct mail_index *x)
 		.order = 0x01020304,
 		.next_folder = 1 };
 	mail_index_prepare();
-	memcpy(self.boot, boot, sizeof(self.boot));
+	memcpy(self.boot, process_boot_id(), sizeof(self.boot));
 	if (x->damaged || !index_self_put(x, &self)) {
 		abort_raw(x);
 		return false;
@@ -658,7 +648,7 @@ unmark(struct mail_index *x)
 	if (!self.clean && (x->changed || this_boot(&self)))
 		return true;
 	self.clean = 0;
-	memcpy(self.boot, boot, sizeof(self.boot));
+	memcpy(self.boot, process_boot_id(), sizeof(self.boot));
 	if (!index_self_put(x, &self) || !commit_raw(x))
 		return false;
 	if (index_guarded(sync_call, x) != 0)

@@ -15,6 +15,8 @@
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 
+enum { NOTED = 1024 }; /* of a message: its queue id is among that */
+
 struct mailbox {
 	int at;
 	const char *name;
@@ -170,31 +172,12 @@ lock_open(struct mailbox *m, struct why *why)
 	return v;
 }
 
-/* "From sender Sat Nov 21 13:25:01 2026": the separator. */
-static int
-write_separator(int fd, const char *sender)
-{
-	struct buf line = BUF_INIT(4096);
-	time_t now = time(NULL);
-	struct tm tm;
-	char date[32];
-	int result;
-
-	localtime_r(&now, &tm);
-	strftime(date, sizeof(date), "%a %b %e %H:%M:%S %Y", &tm);
-	buf_printf(&line, "From %s  %s\n",
-	    sender[0] != '\0' ? sender : "MAILER-DAEMON", date);
-	result = fd_write_all(fd, buf_text(&line), line.n);
-	buf_fini(&line);
-	return result;
-}
-
 /*
  * A message that a crash cut short must not swallow the one behind it: an
  * empty line goes in between.
  */
 static int
-end_torn_message(const struct mailbox *m)
+end_torn_message(const struct mailbox *m, struct buf *begin)
 {
 	off_t size = m->st.st_size;
 	char last[2] = "\n\n";
@@ -205,8 +188,27 @@ end_torn_message(const struct mailbox *m)
 		size == 1 ? 0 : size - 2) != 0)
 		return -1;
 	if (last[1] != '\n')
-		return fd_write_all(m->fd, "\n\n", 2);
-	return last[0] == '\n' ? 0 : fd_write_all(m->fd, "\n", 1);
+		buf_add(begin, "\n\n", 2);
+	else if (last[0] != '\n')
+		buf_add(begin, "\n", 1);
+	return 0;
+}
+
+/* "From sender Sat Nov 21 13:25:01 2026": the separator. */
+static int
+add_separator(struct buf *line, const char *sender)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+	char date[32];
+
+	localtime_r(&now, &tm);
+	strftime(date, sizeof(date), "%a %b %e %H:%M:%S %Y", &tm);
+	if (buf_printf(line, "From %s  %s\n",
+		sender[0] != '\0' ? sender : "MAILER-DAEMON", date))
+		return 0;
+	errno = EMSGSIZE;
+	return -1;
 }
 
 static off_t
@@ -220,21 +222,84 @@ room_left(const struct mailbox *m)
 	    1;
 }
 
+/* A message on its way into the mailbox. */
+struct appending {
+	const struct mailbox *m;
+	struct buf begin; /* what goes before it, till it is written */
+	off_t left; /* -1: no limit */
+	bool noted; /* in the lock */
+};
+
+/*
+ * The first bytes are noted in the lock before they are written: by them who
+ * finds a part knows it. Not of a file that is no mailbox: what others write
+ * into that need not begin with "From ".
+ */
+static int
+write_begin(struct appending *a, const char *data, size_t n)
+{
+	struct buf *begin = &a->begin;
+	size_t line = begin->n;
+	int result;
+
+	if (line == 0)
+		return 0;
+	if (S_ISREG(a->m->st.st_mode) && !a->m->options->any_type) {
+		buf_add(begin, data, n < NOTED ? n : NOTED);
+		a->noted = true;
+		mbox_dotlock_appends(a->m->lock, a->m->fd, &a->m->st,
+		    (struct span){ buf_text(begin), begin->n });
+	}
+	result = fd_write_all(a->m->fd, buf_text(begin), line);
+	begin->n = 0;
+	return result;
+}
+
+static int
+write_piece(void *with, const void *data, size_t n)
+{
+	struct appending *a = with;
+
+	if (write_begin(a, data, n) != 0)
+		return -1;
+	if (a->left >= 0 && (off_t)n > a->left) {
+		errno = EFBIG;
+		return -1;
+	}
+	if (a->left >= 0)
+		a->left -= (off_t)n;
+	return fd_write_all(a->m->fd, data, n);
+}
+
+static int
+write_message(const struct mailbox *m, const struct deliver_source *s)
+{
+	struct appending a = { .m = m, .begin = BUF_INIT(MBOX_BEGIN_MAX) };
+	off_t room = room_left(m);
+	int result = end_torn_message(m, &a.begin);
+
+	a.left = room > 0 ? room : -1;
+	if (result == 0)
+		result = add_separator(&a.begin, m->options->sender);
+	if (result == 0)
+		result = deliver_each_form(s, DELIVER_MBOX, write_piece, &a);
+	if (result == 0)
+		result = write_begin(&a, "", 0);
+	if (result == 0)
+		result = fd_write_all(m->fd, "\n", 1);
+	if (result == 0 && a.noted)
+		result = mbox_dotlock_appended(m->lock);
+	buf_fini(&a.begin);
+	return result;
+}
+
 static enum verdict
 append(struct mailbox *m, const struct deliver_source *s, struct why *why)
 {
 	enum verdict v;
-	bool whole;
 
-	if (S_ISREG(m->st.st_mode))
-		mbox_dotlock_appends(m->lock, &m->st);
-	whole = end_torn_message(m) == 0 &&
-	    write_separator(m->fd, m->options->sender) == 0 &&
-	    deliver_copy(s, DELIVER_MBOX, room_left(m), m->fd) == 0 &&
-	    fd_write_all(m->fd, "\n", 1) == 0;
-	if (whole)
-		mbox_dotlock_appended(m->lock);
-	if (whole && (!S_ISREG(m->st.st_mode) || fsync(m->fd) == 0))
+	if (write_message(m, s) == 0 &&
+	    (!S_ISREG(m->st.st_mode) || fsync(m->fd) == 0))
 		return OK;
 	v = failure(why, m, "error writing message");
 	if (S_ISREG(m->st.st_mode) && ftruncate(m->fd, m->st.st_size) != 0)

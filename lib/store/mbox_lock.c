@@ -20,8 +20,21 @@
 #include "lib/base/mem.h"
 #include "lib/base/process.h"
 #include "lib/base/span.h"
+#include "lib/log/log.h"
 
-enum { MARK_MAX = 128 };
+enum {
+	MARK_MAX = 128,
+	HEAD_MAX = 256, /* of a note's first line */
+	BEFORE = 256, /* of the mailbox, to know the place again */
+	NOTE_MAX = HEAD_MAX + BEFORE + MBOX_BEGIN_MAX,
+	TELLS = 512, /* behind "From ", which tell a separator */
+};
+
+/* What is in a lock behind the mark. */
+struct note {
+	size_t n;
+	char text[NOTE_MAX + 1];
+};
 
 bool
 mbox_locks_parse(const char *text, unsigned int *locks)
@@ -58,98 +71,227 @@ mark(char out[MARK_MAX])
 }
 
 /*
- * Has it our mark, made on this machine? *text has what it says behind that.
+ * Has it our mark, made on this machine? *note has what it says behind that.
  */
 static bool
-is_ours(int fd, char text[MARK_MAX])
+is_ours(int fd, struct note *note)
 {
-	char ours[MARK_MAX], found[2 * MARK_MAX];
+	char ours[MARK_MAX], found[MARK_MAX + sizeof(note->text)];
 	int n = mark(ours);
 	ssize_t got = pread(fd, found, sizeof(found) - 1, 0);
 
-	if (got < n || got - n >= MARK_MAX ||
+	if (got < n || (size_t)(got - n) >= sizeof(note->text) ||
 	    memcmp(found, ours, (size_t)n) != 0)
 		return false;
-	found[got] = '\0';
-	memcpy(text, found + n, (size_t)(got - n) + 1);
+	note->n = (size_t)(got - n);
+	memcpy(note->text, found + n, note->n);
+	note->text[note->n] = '\0';
 	return true;
 }
 
+/*
+ * "appending BOOT DEVICE INODE SIZE BEFORE BEGIN" and a line end; then so many
+ * bytes that are before the mailbox's end now, and so many that we write there
+ * first.
+ */
 void
-mbox_dotlock_appends(int lock, const struct stat *mailbox)
+mbox_dotlock_appends(int lock, int mailbox, const struct stat *st,
+    struct span begin)
 {
-	char ours[MARK_MAX], text[MARK_MAX];
-	int n = mark(ours), length;
+	char ours[MARK_MAX], *text;
+	size_t before = st->st_size < BEFORE ? (size_t)st->st_size : BEFORE;
+	size_t n = begin.n < MBOX_BEGIN_MAX ? begin.n : MBOX_BEGIN_MAX;
+	int start = mark(ours), head;
 
-	length = snprintf(text, sizeof(text), "appending %llu %lld\n",
-	    (unsigned long long)mailbox->st_ino, (long long)mailbox->st_size);
-	if (lock >= 0)
-		(void)!pwrite(lock, text, (size_t)length, n);
+	if (lock < 0 || process_boot_id()[0] == '\0')
+		return;
+	text = mem_new(NOTE_MAX);
+	head = snprintf(text, HEAD_MAX, "appending %s %llu %llu %lld %zu %zu\n",
+	    process_boot_id(), (unsigned long long)st->st_dev,
+	    (unsigned long long)st->st_ino, (long long)st->st_size, before, n);
+	if (fd_pread_all(mailbox, text + head, before,
+		st->st_size - (off_t)before) == 0) {
+		memcpy(text + head + before, begin.p, n);
+		/* one that is not whole counts for nothing */
+		(void)!pwrite(lock, text, (size_t)head + before + n, start);
+	}
+	free(text);
 }
 
-void
+int
 mbox_dotlock_appended(int lock)
 {
 	char ours[MARK_MAX];
 
-	if (lock >= 0)
-		(void)!ftruncate(lock, mark(ours));
+	if (lock < 0 || process_boot_id()[0] == '\0')
+		return 0;
+	/* no device that comes back as it was may bring the note back */
+	return ftruncate(lock, mark(ours)) == 0 && fdatasync(lock) == 0 ? 0 :
+									  -1;
+}
+
+/* What a note says. */
+struct torn {
+	unsigned long long device, inode;
+	long long size; /* of the mailbox without the part */
+	struct span before;
+	struct span begin;
+};
+
+static bool
+read_note(const struct note *note, struct torn *t)
+{
+	char boot[64], end;
+	const char *line = memchr(note->text, '\n', note->n);
+	struct span rest = { note->text, note->n };
+
+	if (line == NULL ||
+	    sscanf(note->text, "appending %63s %llu %llu %lld %zu %zu%c", boot,
+		&t->device, &t->inode, &t->size, &t->before.n, &t->begin.n,
+		&end) != 7 ||
+	    end != '\n')
+		return false;
+	rest = span_skip(rest, (size_t)(line - note->text) + 1);
+	if (t->before.n > BEFORE || t->begin.n > MBOX_BEGIN_MAX ||
+	    rest.n != t->before.n + t->begin.n ||
+	    t->size < (long long)t->before.n)
+		return false;
+	t->before.p = rest.p;
+	t->begin.p = rest.p + t->before.n;
+	return strcmp(boot, process_boot_id()) == 0;
+}
+
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
 }
 
 /*
- * Is this nothing but a part of our message? We write no line that begins
- * with "From " but the first; who appends behind it begins with one, perhaps
- * in the middle of our last line.
+ * Does a message of another program begin here, at "From "? At a line's start
+ * we write no such thing but our first line. Who does not look how the file
+ * ends begins in the middle of our last line: that has a time behind it.
  */
+static bool
+may_begin_message(struct span text, size_t at)
+{
+	struct span line = span_skip(text, at);
+
+	if (text.p[at - 1] == '\n')
+		return true;
+	line = span_take(line, span_find(line, '\n'));
+	for (size_t i = 1; i + 1 < line.n; i++)
+		if (line.p[i] == ':' && is_digit(line.p[i - 1]) &&
+		    is_digit(line.p[i + 1]))
+			return true;
+	return line.n >= TELLS; /* too long to be told */
+}
+
+/* The byte at "from" is ours: does anything behind it look like another's? */
 static bool
 is_ours_alone(int fd, off_t from)
 {
-	static const char word[] = "From ";
-	char bytes[8192 + sizeof(word)];
-	size_t have = 0;
-	bool first = true;
+	char bytes[16384];
+	size_t have = 0, sure;
 	ssize_t n;
 
-	while ((n = pread(fd, bytes + have, 8192, from)) > 0) {
-		char *p = bytes, *end = bytes + have + n;
+	do {
+		char *p = bytes;
 
-		if (first && memchr(bytes, '\n', (size_t)n) != NULL &&
-		    bytes[0] == '\n')
-			p += bytes[1] == '\n' ? 2 : 1;
-		if (first && (end - p < 5 || memcmp(p, word, 5) == 0))
-			p += end - p < 5 ? end - p : 5;
-		if (memmem(p, (size_t)(end - p), word, 5) != NULL)
+		n = pread(fd, bytes + have, sizeof(bytes) - have, from);
+		if (n < 0)
 			return false;
-		first = false;
 		from += n;
-		have = end - p < 4 ? (size_t)(end - p) : 4;
-		memmove(bytes, end - have, have);
-	}
-	return n == 0;
+		have += (size_t)n;
+		/* what is told by what follows waits for that */
+		sure = n == 0 || have < TELLS ? have : have - TELLS;
+		if (n > 0 && sure == have)
+			continue;
+		while (have - (size_t)(p - bytes) > 1 &&
+		    (p = memmem(p + 1, have - (size_t)(p + 1 - bytes), "From ",
+			 5)) != NULL &&
+		    (size_t)(p - bytes) < sure)
+			if (may_begin_message((struct span){ bytes, have },
+				(size_t)(p - bytes)))
+				return false;
+		if (n > 0) {
+			have -= sure - 1;
+			memmove(bytes, bytes + sure - 1, have);
+		}
+	} while (n > 0);
+	return true;
 }
 
-/* What a program that died has left of a message at the mailbox's end. */
-static void
-cut_torn(int at, const char *name, const struct stat *lock, const char *note)
+/* Is it the mailbox that the note speaks of, and as it was up to there? */
+static bool
+is_same(const struct torn *t, const struct stat *st, const struct stat *lock)
 {
-	int fd = openat(at, name,
-	    O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	unsigned long long inode;
-	long long size;
-	struct stat st;
-	char end;
+	return S_ISREG(st->st_mode) && st->st_nlink == 1 &&
+	    lock->st_nlink == 1 &&
+	    /* only its owner may say so: /var/mail is everybody's */
+	    (lock->st_uid == st->st_uid || lock->st_uid == 0) &&
+	    st->st_dev == t->device && st->st_ino == t->inode &&
+	    st->st_size > t->size;
+}
 
-	/* only its owner may say so: /var/mail is everybody's */
-	if (fd >= 0 &&
-	    sscanf(note, "appending %llu %lld%c", &inode, &size, &end) == 3 &&
-	    end == '\n' && size >= 0 && fstat(fd, &st) == 0 &&
-	    S_ISREG(st.st_mode) && st.st_nlink == 1 && lock->st_nlink == 1 &&
-	    (lock->st_uid == st.st_uid || lock->st_uid == 0) &&
-	    st.st_ino == inode && st.st_size > size &&
-	    mbox_kernel_lock(fd, MBOX_FLOCK | MBOX_FCNTL) == 0 &&
-	    is_ours_alone(fd, size))
-		(void)!ftruncate(fd, size);
+/*
+ * Is all behind the noted size what our dead delivery wrote? Each byte that
+ * the note has is compared; what is shorter than "From " is no proof.
+ */
+static bool
+is_torn_part(const struct torn *t, int fd, off_t size)
+{
+	char bytes[BEFORE + MBOX_BEGIN_MAX];
+	off_t part = size - t->size;
+	size_t n = part < (off_t)t->begin.n ? (size_t)part : t->begin.n;
+	size_t lines = 0;
+
+	while (lines < t->begin.n && t->begin.p[lines] == '\n')
+		lines++;
+	if (n < lines + 5 || memcmp(t->begin.p + lines, "From ", 5) != 0 ||
+	    fd_pread_all(fd, bytes, t->before.n + n,
+		t->size - (off_t)t->before.n) != 0)
+		return false;
+	return memcmp(bytes, t->before.p, t->before.n) == 0 &&
+	    memcmp(bytes + t->before.n, t->begin.p, n) == 0 &&
+	    (part == (off_t)n || is_ours_alone(fd, t->size + (off_t)n - 1));
+}
+
+/*
+ * What a program that died has left of a message at the mailbox's end. False:
+ * that cannot be told yet, since another program has the mailbox.
+ */
+static bool
+cut_torn(int at, const char *name, const struct stat *lock,
+    const struct note *note, int64_t stale_s)
+{
+	struct torn t;
+	struct stat st;
+	bool told = true;
+	int fd;
+
+	if (!read_note(note, &t))
+		return true;
+	fd = openat(at, name,
+	    O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd >= 0 && fstat(fd, &st) == 0 && is_same(&t, &st, lock)) {
+		if (mbox_kernel_lock(fd, MBOX_FLOCK | MBOX_FCNTL) != 0)
+			told = time(NULL) - lock->st_mtime > stale_s;
+		else if (fstat(fd, &st) == 0 && is_same(&t, &st, lock) &&
+		    is_torn_part(&t, fd, st.st_size) &&
+		    ftruncate(fd, t.size) == 0)
+			log_warning("%s: the last %lld bytes are removed: a "
+				    "delivery that ended in the middle left "
+				    "them",
+			    name, (long long)st.st_size - t.size);
+		else
+			log_warning("%s: a delivery ended in the middle of a "
+				    "message; the file has changed since, and "
+				    "is left as it is",
+			    name);
+	}
 	fd_close(&fd);
+	return told;
 }
 
 /*
@@ -157,7 +299,7 @@ cut_torn(int at, const char *name, const struct stat *lock, const char *note)
  * it is: a large mailbox on a slow disk takes its time. Others' grow old.
  */
 static bool
-left_behind(int fd, const struct stat *st, int64_t stale_s, char note[MARK_MAX])
+left_behind(int fd, const struct stat *st, int64_t stale_s, struct note *note)
 {
 	if (S_ISREG(st->st_mode) && is_ours(fd, note)) {
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
@@ -165,7 +307,7 @@ left_behind(int fd, const struct stat *st, int64_t stale_s, char note[MARK_MAX])
 		if (errno == EWOULDBLOCK)
 			return false;
 	}
-	note[0] = '\0';
+	note->n = 0;
 	return time(NULL) - st->st_mtime > stale_s;
 }
 
@@ -185,7 +327,7 @@ is_still(int at, const char *lock, const struct stat *st)
 static bool
 remove_stale(int at, const char *name, const char *lock, int64_t stale_s)
 {
-	char note[MARK_MAX] = "";
+	struct note note = { .n = 0 };
 	struct stat st;
 	bool gone = false;
 	int fd;
@@ -198,10 +340,10 @@ remove_stale(int at, const char *name, const char *lock, int64_t stale_s)
 		gone = time(NULL) - st.st_mtime > stale_s;
 	else
 		gone =
-		    fstat(fd, &st) == 0 && left_behind(fd, &st, stale_s, note);
+		    fstat(fd, &st) == 0 && left_behind(fd, &st, stale_s, &note);
 	gone = gone && is_still(at, lock, &st);
-	if (gone && note[0] != '\0')
-		cut_torn(at, name, &st, note);
+	if (gone && note.n > 0)
+		gone = cut_torn(at, name, &st, &note, stale_s);
 	gone = gone && unlinkat(at, lock, 0) == 0;
 	fd_close(&fd);
 	return gone;

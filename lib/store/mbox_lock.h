@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "lib/base/span.h"
+
 enum mbox_lock { MBOX_FCNTL = 1, MBOX_FLOCK = 2, MBOX_DOTLOCK = 4 };
 
 /* "fcntl, dotlock" as in mailbox_delivery_lock; false: an unknown word. */
@@ -26,13 +28,25 @@ int mbox_dotlock_take(int at, const char *name, int64_t stale_s);
 void mbox_dotlock_give_back(int at, const char *name, int *lock);
 /*
  * Notes in the lock that a message is being appended to this mailbox, from
- * its size on. Who removes the lock of a program that died amid that cuts the
- * part of a message off again, if nobody has written behind it: the message
- * is still in the queue. To be taken back when it is whole, before anybody is
- * told of it. Nothing happens where there is no lock (-1).
+ * its size on, with these bytes first: of the separator's line all, and as
+ * much of the message behind it as to tell it from others.
+ *
+ * Who removes the lock of a program that died amid that cuts the part of a
+ * message off again (it is still in the queue), and logs that. Only what is
+ * beyond doubt that part is cut: under the same boot id, on the same device
+ * and inode, behind the same bytes, beginning with those that were noted or
+ * ending within them, nothing behind it that may be another's message, the
+ * mailbox locked, the lock its owner's or root's. For files in which all
+ * messages begin with "From ". Nothing happens where there is no lock (-1).
  */
-void mbox_dotlock_appends(int lock, const struct stat *mailbox);
-void mbox_dotlock_appended(int lock);
+enum { MBOX_BEGIN_MAX = 4096 + 1024 };
+void mbox_dotlock_appends(int lock, int mailbox, const struct stat *st,
+    struct span begin);
+/*
+ * The message is whole: takes the note back, on disk too, before anybody is
+ * told of it. 0, or -1 with errno.
+ */
+int mbox_dotlock_appended(int lock);
 
 /*
  * One attempt at those of MBOX_FCNTL and MBOX_FLOCK, for writing. 0, or -1

@@ -2,6 +2,7 @@
 #include "tests/unit/lib/store/folder.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <utime.h>
 
@@ -72,6 +73,50 @@ test_torn_message(void **state)
 	file_put("box", "From x\n\nhalf a li");
 	assert_int_equal(deliver(&o, &why), OK);
 	assert_non_null(strstr(file_get("box"), "half a li\n\nFrom a@b  "));
+}
+
+/* Killed in the middle: who locks next cuts off what there is of it. */
+static void
+test_killed(void **state)
+{
+	static char content[200000];
+	struct mbox_options o = options();
+	struct deliver_source s = { .queue_id = "4a",
+		.host = "h",
+		.size = sizeof(content),
+		.headers = SPAN("Delivered-To: x@y\r\n") };
+	struct why why;
+	int status, lock;
+
+	(void)state;
+	memset(content, 'x', sizeof(content));
+	s.fd = open("q", O_RDWR | O_CREAT, 0600);
+	assert_int_equal(write(s.fd, content, sizeof(content)),
+	    sizeof(content));
+	for (int special = 0; special < 2; special++) {
+		o.any_type = special;
+		file_put("box", "From x\n\nold");
+		if (fork() == 0) {
+			struct rlimit none = { 0, 0 }, some = { 90000, 90000 };
+
+			setrlimit(RLIMIT_CORE, &none);
+			setrlimit(RLIMIT_FSIZE, &some);
+			mbox_deliver(AT_FDCWD, "box", "/x/box", &s, &o, &why);
+			_exit(0);
+		}
+		wait(&status);
+		assert_true(WIFSIGNALED(status));
+		assert_true(strlen(file_get("box")) > 60000);
+		lock = mbox_dotlock_take(AT_FDCWD, "box", 500);
+		assert_true(lock >= 0);
+		mbox_dotlock_give_back(AT_FDCWD, "box", &lock);
+		/* in a file that is no mailbox nobody knows whose it is */
+		if (special)
+			assert_true(strlen(file_get("box")) > 60000);
+		else
+			assert_string_equal(file_get("box"), "From x\n\nold");
+	}
+	close(s.fd);
 }
 
 static void
@@ -205,6 +250,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_append),
 		TEST(test_torn_message),
+		TEST(test_killed),
 		TEST(test_limit),
 		TEST(test_hostile),
 		TEST(test_dot_lock),
