@@ -17,6 +17,7 @@
 #include "lib/service/status_page.h"
 #include "lib/conf/receive_override.h"
 #include "lib/sasl/sasl_check.h"
+#include "lib/table/table.h"
 #include "lib/table/table_check.h"
 #include "lib/table/table_check_servers.h"
 #include "lib/tls/tls_check.h"
@@ -403,6 +404,19 @@ check_user(struct planning *p, const char *setting)
 		    conf_origin(p->plan->conf, setting), setting, name);
 }
 
+/* Those may be of servers, in one another. */
+static bool
+has_tables_of_accounts(struct conf *c)
+{
+	struct span rest = span_of(conf_value(c, "account_files")), word;
+
+	while (conf_list_next(&rest, &word))
+		if (word.p[0] != '/' &&
+		    table_type_known(span_take(word, span_find(word, ':'))))
+			return true;
+	return false;
+}
+
 /* Without root nobody becomes anybody. */
 static void
 check_users(struct planning *p)
@@ -416,6 +430,8 @@ check_users(struct planning *p)
 	/* needed by those who have set this */
 	if (conf_value(p->plan->conf, "auth_token_checker")[0] != '\0')
 		check_user(p, program_user_setting(USER_TOKEN));
+	if (has_tables_of_accounts(p->plan->conf))
+		check_user(p, program_user_setting(USER_SERVER));
 	if (getgrnam(group) == NULL)
 		buf_printf(p->errors,
 		    "%s: setgid_group: there is no group "

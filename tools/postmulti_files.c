@@ -160,8 +160,8 @@ put_main_cf(const struct mail_instance *primary, const char *directory,
 {
 	static const char *const common[] = { "command_directory",
 		"daemon_directory", "mail_owner", "setgid_group", "net_user",
-		"table_user", "auth_user", "token_user", "key_user",
-		"log_user" };
+		"table_user", "auth_user", "server_user", "token_user",
+		"key_user", "log_user" };
 	const char *settings[4 + sizeof(common) / sizeof(common[0])][2] = {
 		{ "queue_directory", queue },
 		{ "data_directory", data },

@@ -29,6 +29,7 @@ static const char *const user_settings[] = {
 	[USER_KEY] = "key_user",
 	[USER_LOG] = "log_user",
 	[USER_TOKEN] = "token_user",
+	[USER_SERVER] = "server_user",
 };
 
 const struct program *

@@ -18,6 +18,7 @@ enum program_user {
 	USER_KEY,
 	USER_LOG,
 	USER_TOKEN,
+	USER_SERVER,
 };
 
 enum program_root { ROOT_EMPTY, ROOT_QUEUE, ROOT_REAL };

@@ -66,7 +66,7 @@ gives_rights(struct conf *c, const char *setting)
 }
 
 /* Settings that name who asks. */
-static const char *const users[] = { "table_user", "auth_user" };
+static const char *const users[] = { "table_user", "server_user" };
 
 static const char *
 user_of(const char *setting)

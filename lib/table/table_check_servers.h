@@ -16,11 +16,11 @@ void table_check_later(struct conf *c, const char *setting, struct span spec);
 /*
  * Looks at all that are remembered, and forgets them: can they be opened, and
  * are their files understood? Servers are asked within TABLE_TRY_MS for all of
- * them, with the identity of table_user; one that cannot be had is a warning.
- * What a server answers (a wrong question, a wrong password) is an error to a
- * person who asks, and no reason not to start: mail of that table waits, and
- * all other mail would wait as well. The same holds for names that a table's
- * file should not have; unknown_parameters = warn makes them warnings.
+ * them, as table_user, or server_user for accounts; one that cannot be had is a
+ * warning. What a server answers (a wrong question, a wrong password) is an
+ * error to a person who asks, and no reason not to start: mail of that table
+ * waits, and all other mail would wait as well. The same holds for names that a
+ * table's file should not have; unknown_parameters = warn makes them warnings.
  * False with lines in *errors.
  */
 enum table_check_how {

@@ -358,8 +358,8 @@ def test_commands_find_the_account(suite, kind):
     assert "no such account" in done.err, done.err
 
 
-def test_sqlite_that_only_auth_reads(suite):
-    """Whose file it is decides: the auth user's, not the table user's."""
+def test_sqlite_that_only_its_program_reads(suite):
+    """Whose file it is decides: the server user's, not the table user's."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="db-", dir="/tmp"))
     folder.chmod(0o755)
     path = folder / "users.db"
@@ -371,7 +371,7 @@ def test_sqlite_that_only_auth_reads(suite):
     db.close()
     path.chmod(0o600)
     if AS_ROOT:
-        shutil.chown(path, "posthaste-auth")
+        shutil.chown(path, "posthaste-server")
     try:
         class Sqlite:
             type = "sqlite"

@@ -28,7 +28,7 @@ class Lookup(Ipc):
     def resolve(self, *recipients, sender="", service="", accepted=False):
         """A list of answers, or the one answer."""
         name, fields = self.asked("resolve", sender=sender, service=service,
-                                accepted=accepted,
+                                accepted=accepted, sender_settled=False,
                                 recipients=[{"address": r} for r in recipients])
         assert name == "resolve_reply"
         results = fields["results"]

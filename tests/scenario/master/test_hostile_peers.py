@@ -8,7 +8,7 @@ import time
 from lookup_client import Lookup
 from posthaste import DEADLINE
 
-MAIN = dict(service="", accepted=False)
+MAIN = dict(service="", accepted=False, sender_settled=False)
 
 
 def ask(instance):

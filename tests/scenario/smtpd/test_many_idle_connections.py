@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """5,000 clients that say nothing cost little memory and no time of others."""
+import os
 import resource
 import socket
 
@@ -19,9 +20,11 @@ def resident(pid):
 
 def test_idle_sessions_are_cheap(suite):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < CONNECTIONS + 500:
+    # those that tests before have left open in this process come on top
+    wanted = CONNECTIONS + 500 + len(os.listdir("/proc/self/fd"))
+    if hard < wanted:
         pytest.skip(f"only {hard} descriptors")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (CONNECTIONS + 500, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     many = MASTER_CF.replace("n - n - 200 smtpd", "n - n - 6000 smtpd")
     s = suite(master_cf=many, main="smtpd_timeout = 600s\n")
     before = sum(resident(p) for p in s.processes("smtpd"))
