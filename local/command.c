@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,9 +35,14 @@ struct running {
 	bool late;
 	bool line_start; /* for dot stuffing */
 	struct buf gathered; /* of the message, not written yet */
+	off_t room; /* for more of it */
 };
 
-enum { GATHERED = 65536, MEMORY_MAX = 1 << 20 };
+enum {
+	GATHERED = 65536,
+	SMALL_MAX = 1 << 20, /* messages up to this are kept in memory */
+	MEMORY_MAX = 16 << 20, /* all are, where the disk has no room */
+};
 
 bool
 command_is_plain(const char *text)
@@ -254,9 +260,20 @@ wait_for(struct running *r)
 }
 
 static int
+write_bounded(struct running *r, const char *data, size_t n)
+{
+	if ((off_t)n > r->room) {
+		errno = ENOSPC;
+		return -1;
+	}
+	r->room -= (off_t)n;
+	return fd_write_all(r->input, data, n);
+}
+
+static int
 write_gathered(struct running *r)
 {
-	int result = fd_write_all(r->input, r->gathered.p, r->gathered.n);
+	int result = write_bounded(r, r->gathered.p, r->gathered.n);
 
 	r->gathered.n = 0;
 	return result;
@@ -268,7 +285,7 @@ write_input(struct running *r, const char *data, size_t n)
 	if (r->gathered.n + n > GATHERED && write_gathered(r) != 0)
 		return -1;
 	if (n > GATHERED)
-		return fd_write_all(r->input, data, n);
+		return write_bounded(r, data, n);
 	return buf_add(&r->gathered, data, n) ? 0 : -1;
 }
 
@@ -303,34 +320,87 @@ write_text(struct running *r, const char *text)
 	return text != NULL ? write_input(r, text, strlen(text)) : 0;
 }
 
-/* In the kernel's memory, or, where it is large, on the queue's disk. */
 static int
-nameless_file(const struct command *c)
+write_all(struct running *r)
 {
-	int fd = -1;
+	const struct command *c = r->command;
 
-	if (c->source->size > MEMORY_MAX)
-		fd = open(".", O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
-	return fd >= 0 ? fd : memfd_create("message", MFD_CLOEXEC);
+	r->line_start = true;
+	r->gathered.n = 0;
+	return write_text(r, c->before) == 0 &&
+		deliver_each(c->source, c->line_end, c->quote_from,
+		    write_message, r) == 0 &&
+		write_text(r, c->after) == 0 && write_gathered(r) == 0 ?
+	    0 :
+	    -1;
+}
+
+/*
+ * The command gets it for reading only: with a descriptor to write to, a user
+ * could fill the queue's disk, or memory, with what no quota counts. Anybody
+ * who has the descriptor may open it again by /dev/stdin, for reading.
+ */
+static int
+make_read_only(struct running *r)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", r->input);
+	if (fchmod(r->input, 0444) != 0)
+		return -1;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	fd_close(&r->input);
+	r->input = fd;
+	return 0;
+}
+
+static int
+keep_in_memory(struct running *r)
+{
+	r->room = MEMORY_MAX;
+	r->input = memfd_create("message", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (r->input < 0 || write_all(r) != 0 ||
+	    fcntl(r->input, F_ADD_SEALS,
+		F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
+		return -1;
+	return make_read_only(r);
+}
+
+/* In a file without a name in the queue. */
+static int
+keep_on_disk(struct running *r)
+{
+	r->room = INT64_MAX;
+	r->input = open(".", O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0400);
+	if (r->input < 0 || write_all(r) != 0)
+		return -1;
+	return make_read_only(r);
 }
 
 /*
  * The message is whole before the command begins. At the end of a pipe it
  * could not tell that from our own end, and would take a part for all.
+ *
+ * A full disk must not keep what fills it: then memory has to do, as it has
+ * where the queue's file system has no files without a name; but only for as
+ * much as all agents may take at once.
  */
 static bool
 prepare_input(struct running *r, struct why *why)
 {
-	const struct command *c = r->command;
+	off_t size = r->command->source->size;
 
-	r->line_start = true;
-	r->input = nameless_file(c);
-	if (r->input >= 0 && write_text(r, c->before) == 0 &&
-	    deliver_each(c->source, c->line_end, c->quote_from, write_message,
-		r) == 0 &&
-	    write_text(r, c->after) == 0 && write_gathered(r) == 0 &&
-	    lseek(r->input, 0, SEEK_SET) == 0)
+	if (size > SMALL_MAX && keep_on_disk(r) == 0)
 		return true;
+	if (size > SMALL_MAX)
+		fd_close(&r->input);
+	if (size <= MEMORY_MAX && keep_in_memory(r) == 0)
+		return true;
+	if (size > MEMORY_MAX)
+		errno = ENOSPC;
 	why_errno(why, "4.3.0", "cannot keep the message for a command");
 	fd_close(&r->input);
 	return false;

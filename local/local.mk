@@ -21,5 +21,6 @@ tests_unit_local_destinations_test_LDADD = $(LDADD) -lcmocka
 tests_unit_local_command_test_SOURCES = tests/unit/local/command_test.c \
 	local/command.c local/exit_status.c local/environment.c
 tests_unit_local_command_test_LDADD = $(LDADD) -lcmocka
+tests_unit_local_command_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write
 tests_fuzz_destinations_fuzz_SOURCES = tests/fuzz/destinations_fuzz.c \
 	tests/fuzz/replay.c local/destinations.c

@@ -364,7 +364,8 @@ expand_alias(struct plan *p, const struct step *outer, const char *name,
 	if (v != OK || value == NULL)
 		return v;
 	*done = true;
-	step.users = owner != 0; /* root's alias is root's, whoever names it */
+	/* root's own too, if a user led to it: he may do so many times */
+	step.users = step.users || owner != 0;
 	if (owner != 0)
 		step.person = person_by_uid(p->r->arena, owner);
 	v = plan_take_owner(p, name);
@@ -463,7 +464,7 @@ expand_person(struct plan *p, const struct step *outer, const char *name,
 	enum verdict v = OK;
 
 	step.forward_of = person->name;
-	step.users = person->uid != 0;
+	step.users = step.users || person->uid != 0;
 	step.person = person;
 	if (!expanding_forward(outer, person->name))
 		v = forward_file_read(p, person, &text, &for_extension);

@@ -2,7 +2,8 @@
 /*
  * The ends of expansion. A user's files may name each other many times, twice
  * the times at each depth, and lead to few destinations or none: they get what
- * a list of thousands needs. What root wrote may be ten times as much; but all
+ * a list of thousands needs, root's aliases that they name among it. What root
+ * wrote, and no user led to, may be ten times as much; but all
  * destinations are recipients of one message, which has so many at most.
  */
 #include "local/local_state.h"

@@ -73,6 +73,18 @@ def test_what_root_wrote_may_be_larger(local, outcome):
         "their files")
 
 
+def test_a_user_who_names_roots_list_many_times(local, outcome):
+    """What a user led to counts as his, whoever wrote it."""
+    s = local(aliases="large: :include:{root}/large\n")
+    (s.root / "large").write_text("bob@example.test\n" * 20000)
+    for i in range(4):
+        s.own(f"part{i}", "large\n")
+    s.own(".forward", "".join(f":include:{s.home}/part{i}\n"
+                              for i in range(4)))
+    assert bounced(s, outcome, f"{s.user}@local.test").endswith(
+        "more than 50000 entries of aliases and their files")
+
+
 def test_list_of_many_is_delivered(local, outcome):
     """What is legal: as many as there may be, named twice each."""
     s = local(aliases="all: :include:{root}/home/all\n")

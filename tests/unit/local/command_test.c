@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "tests/unit/lib/store/folder.h"
 
+#include <errno.h>
 #include <signal.h>
 
 #include "lib/base/mem.h"
@@ -117,6 +118,66 @@ test_run(void **state)
 	buf_fini(&output);
 }
 
+/* Is the queue's disk full? Then only memory can be written. */
+static bool full;
+
+ssize_t __real_write(int fd, const void *data, size_t n);
+ssize_t __wrap_write(int fd, const void *data, size_t n);
+
+ssize_t
+__wrap_write(int fd, const void *data, size_t n)
+{
+	struct stat st;
+
+	if (full && fcntl(fd, F_GET_SEALS) != 0 && fstat(fd, &st) == 0 &&
+	    S_ISREG(st.st_mode) && st.st_nlink == 0) {
+		errno = ENOSPC;
+		return -1;
+	}
+	return __real_write(fd, data, n);
+}
+
+/* What the command reads, of all sizes and wherever it is kept. */
+static void
+test_input(void **state)
+{
+	static const size_t sizes[] = { 5, 2000000, 15000000 };
+	struct buf output = BUF_INIT(COMMAND_OUTPUT_MAX + 1);
+	struct why why = { 0 };
+	char *command;
+
+	for (size_t i = 0; i < 3; i++) {
+		char *content = mem_new(sizes[i] + 1);
+		FILE *f = fopen("expected", "w");
+
+		memset(content, 'x', sizes[i]);
+		fprintf(f, "H: 1\n%s\n", content);
+		fclose(f);
+		free(content);
+		command = mem_printf("cmp - %s/expected && "
+				     "cmp /dev/stdin %s/expected && "
+				     "! { echo x >&0; } && "
+				     "test $(stat -Lc %%a /dev/stdin) = 444",
+		    (char *)*state, (char *)*state);
+		assert_int_equal(run(command, sizes[i], 10, &output, &why), OK);
+		full = true;
+		assert_int_equal(run(command, sizes[i], 10, &output, &why), OK);
+		full = false;
+		free(command);
+	}
+	/* what is in memory nobody can change, whatever his rights */
+	assert_int_equal(run("! { echo x >/dev/stdin; }", 5, 10, &output, &why),
+	    OK);
+	/* more than memory is to take */
+	full = true;
+	assert_int_equal(run("exit 0", 17000000, 10, &output, &why), LATER);
+	full = false;
+	assert_string_equal(why.dsn, "4.3.0");
+	assert_non_null(strstr(why.text, "No space left"));
+	assert_int_equal(run("exit 0", 17000000, 10, &output, &why), OK);
+	buf_fini(&output);
+}
+
 static void
 test_late(void **state)
 {
@@ -184,6 +245,7 @@ main(void)
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_plain_commands),
 		TEST(test_run),
+		TEST(test_input),
 		TEST(test_late),
 		TEST(test_descriptors),
 		cmocka_unit_test(test_environment),
