@@ -227,6 +227,8 @@ answer_by_none(struct peer *p)
 		p->crowded = true; /* no failure of the client's */
 		return answer_end(p, EXCHANGE_LATER);
 	}
+	/* first, or it would come back to us while others log in */
+	service_leave();
 	ipc_decline(p->client);
 	end_login(p);
 	return false;
@@ -471,15 +473,19 @@ end_task(void *argument)
 
 /*
  * A table's file that only root can read has changed: the next process reads
- * it. Logins under way may end here, but somebody who begins some and says
- * nothing more does not keep old settings, and passwords, in force.
+ * it. Logins under way may end here, while those that begin are another one's;
+ * but somebody who begins some and says nothing more does not keep old
+ * settings, and passwords, in force.
  */
 static void
 end_if_wanted(void)
 {
 	if (!table_restart_wanted())
 		return;
-	if (logins == 0 || (!ends && task_start(end_task, NULL) == NULL))
+	if (logins == 0)
+		end();
+	service_leave();
+	if (!ends && task_start(end_task, NULL) == NULL)
 		end();
 	ends = true;
 }

@@ -9,6 +9,9 @@ enum {
 	UNHEARD_MAX = 200, /* more than the connections that a pool keeps */
 	HEARD_MAX = 2,
 	APART_MS = 500,
+	/* then the process that is to hear may have to be started first */
+	UNHEARD_AT_ONCE = 8,
+	UNHEARD_APART_MS = 10,
 };
 
 static bool was_read; /* the last one that was given up */
@@ -33,6 +36,15 @@ static void
 keep_apart(void)
 {
 	(void)wait_until(clock_ms() + clock_wall_us() % APART_MS);
+}
+
+static void
+pause_before(int heard, int unheard)
+{
+	if (heard > 0)
+		keep_apart();
+	else if (unheard > UNHEARD_AT_ONCE)
+		(void)wait_until(clock_ms() + UNHEARD_APART_MS);
 }
 
 typedef struct ipc *connect_function(const char *service,
@@ -63,8 +75,7 @@ ask(const char *service, const struct service_question *q, int64_t deadline,
 		if (r != IPC_CLOSED || unheard > UNHEARD_MAX ||
 		    heard >= HEARD_MAX)
 			break;
-		if (heard > 0)
-			keep_apart();
+		pause_before(heard, unheard);
 		*c = other(service, protocol, deadline);
 	}
 	if (r != IPC_CLOSED || unheard > UNHEARD_MAX || heard >= HEARD_MAX)

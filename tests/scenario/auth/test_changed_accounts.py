@@ -88,10 +88,11 @@ def test_they_count_at_once(suite):
     redis.close()
 
 
-@pytest.mark.skipif(not AS_ROOT, reason="auth reads all it needs")
-def test_the_first_login_is_judged_by_the_new_ones(suite):
-    redis = scripted_redis.Redis()
+def roots_alone(suite, **settings):
+    """A site, and what gives all its accounts another password."""
+    redis = scripted_redis.Redis()  # not asked
     s = scripted_redis.site(suite, redis)
+    redis.close()
     folder = s.root / "etc/secret"
     folder.mkdir(mode=0o711)
     accounts = folder / "accounts"
@@ -103,8 +104,14 @@ def test_the_first_login_is_judged_by_the_new_ones(suite):
         accounts.chmod(0o600)
     write("old word")
     s.stop()
-    s.set(account_files=f"texthash:{accounts}")
+    s.set(account_files=f"texthash:{accounts}", **settings)
     s.start()
+    return s, write
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="auth reads all it needs")
+def test_the_first_login_is_judged_by_the_new_ones(suite):
+    s, write = roots_alone(suite)
     words = ["old word", "newer word", "last word", "old word"]
     for i, (old, new) in enumerate(zip(words, words[1:])):
         for p in PROTOCOLS:
@@ -115,4 +122,23 @@ def test_the_first_login_is_judged_by_the_new_ones(suite):
         for p in PROTOCOLS[i:] + PROTOCOLS[:i]:
             assert login(s, p, f"{p}@example.test", old) != ""
             assert login(s, p, f"{p}@example.test", new) == ""
-    redis.close()
+
+
+def login_held(s):
+    """A client that has been asked for its name, and is silent."""
+    c = Ipc(s, "auth", "auth")
+    assert c.ask("authenticate", service="smtp", mechanism="LOGIN",
+                 client="192.0.2.9", server="mx.test", tls=True, binding=b"",
+                 has_initial=False, initial=b"")[0] == "challenge"
+    return c
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="auth reads all it needs")
+def test_a_login_under_way_keeps_nobody_out(suite):
+    s, write = roots_alone(suite, auth_mechanisms="plain login")
+    held = login_held(s)
+    write("newer word")
+    time.sleep(1.1)
+    for p in PROTOCOLS:
+        assert login(s, p, f"{p}@example.test", "newer word") == ""
+    held.close()
