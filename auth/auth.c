@@ -218,13 +218,15 @@ static bool ask_token(struct peer *p);
 /*
  * By accounts that are no more: another process has the new ones. Whoever has
  * asked its client something already cannot begin with that one, and is told
- * to try again.
+ * to try again. What the old ones found wrong is counted all the same, or this
+ * would be the time for guessing: nothing right can be told from it for free.
  */
 static bool
-answer_by_none(struct peer *p)
+answer_by_none(struct peer *p, enum exchange_result result)
 {
 	if (p->asked) {
-		p->crowded = true; /* no failure of the client's */
+		if (result != EXCHANGE_FAILED && result != EXCHANGE_LATER)
+			p->crowded = true; /* no failure of the client's */
 		return answer_end(p, EXCHANGE_LATER);
 	}
 	/* first, or it would come back to us while others log in */
@@ -234,11 +236,18 @@ answer_by_none(struct peer *p)
 	return false;
 }
 
+/* Is told why it fails, and answers nothing that matters. */
+static bool
+is_being_told(const struct peer *p, enum exchange_result result)
+{
+	return p->asked && result == EXCHANGE_MORE && login_is_lost(p->login);
+}
+
 static bool
 answer_step(struct peer *p, enum exchange_result result, struct span out)
 {
-	if (table_restart_wanted() && (result != EXCHANGE_MORE || !p->asked))
-		return answer_by_none(p);
+	if (table_restart_wanted() && !is_being_told(p, result))
+		return answer_by_none(p, result);
 	if (result == EXCHANGE_MORE)
 		return answer_challenge(p, out);
 	if (result == EXCHANGE_ASKS)

@@ -142,3 +142,23 @@ def test_a_login_under_way_keeps_nobody_out(suite):
     for p in PROTOCOLS:
         assert login(s, p, f"{p}@example.test", "newer word") == ""
     held.close()
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="auth reads all it needs")
+def test_what_the_old_ones_say_is_no_free_guess(suite):
+    s, write = roots_alone(suite, auth_mechanisms="plain login",
+                           auth_failure_delay_max="5")
+    name = PROTOCOLS[0].encode() + b"@example.test"
+    clients = [login_held(s), login_held(s)]
+    for c in clients:
+        assert c.ask("response", data=name, cancel=False)[0] == "challenge"
+    write("newer word")
+    time.sleep(1.1)
+    guessed, right = (
+        c.ask("response", data=word, cancel=False)[1]
+        for c, word in zip(clients, [b"a guess", b"old word"]))
+    # neither is judged by what is no more; the guess costs what it did
+    assert (guessed["verdict"], guessed["ticket"]) == (LATER, "")
+    assert guessed["delay_ms"] > 0
+    assert (right["verdict"], right["ticket"]) == (LATER, "")
+    assert right["delay_ms"] == 0
