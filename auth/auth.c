@@ -243,10 +243,18 @@ is_being_told(const struct peer *p, enum exchange_result result)
 	return p->asked && result == EXCHANGE_MORE && login_is_lost(p->login);
 }
 
+/* Unless it was the system that said it, as long as they were the present. */
+static bool
+is_of_the_past(const struct peer *p, enum exchange_result result)
+{
+	return table_restart_wanted() && !is_being_told(p, result) &&
+	    !login_system_asked(p->login);
+}
+
 static bool
 answer_step(struct peer *p, enum exchange_result result, struct span out)
 {
-	if (table_restart_wanted() && !is_being_told(p, result))
+	if (is_of_the_past(p, result))
 		return answer_by_none(p, result);
 	if (result == EXCHANGE_MORE)
 		return answer_challenge(p, out);

@@ -12,6 +12,7 @@
 #include "lib/log/log.h"
 #include "lib/net/address.h"
 #include "lib/sasl/password.h"
+#include "lib/table/table.h"
 
 /*
  * Names as they pass through an exchange: an account's, or with ACTS in it,
@@ -162,15 +163,29 @@ check_stored(const char *user, const char *stored, struct span password)
 	return r == PASSWORD_WRONG ? CHECK_WRONG : CHECK_LATER;
 }
 
+/*
+ * Not by accounts of the past: another process is to ask then, and it may be
+ * the system that locks users out, after so many wrong passwords.
+ */
+static enum verdict
+ask_system(struct login *l, const char *service, const char *user,
+    struct span password)
+{
+	if (table_restart_wanted())
+		return LATER;
+	l->system_asked = true;
+	return the.ask_pam(service, user, l->client, password);
+}
+
 static enum exchange_check
-check_system(const struct login *l, const struct account *account,
+check_system(struct login *l, const struct account *account,
     struct span password)
 {
 	char user[EXCHANGE_USER_MAX];
 
 	/* the account is gone as soon as this task waits */
 	snprintf(user, sizeof(user), "%s", account->user);
-	switch (the.ask_pam(account->pam_service, user, l->client, password)) {
+	switch (ask_system(l, account->pam_service, user, password)) {
 	case OK:
 		return CHECK_RIGHT;
 	case LATER:
@@ -186,14 +201,14 @@ check_system(const struct login *l, const struct account *account,
  * same for names it does not know.
  */
 static void
-waste_time(const struct login *l, struct accounts *source, const char *user,
+waste_time(struct login *l, struct accounts *source, const char *user,
     struct span password)
 {
 	struct buf error = BUF_INIT(256);
 	const char *service = accounts_pam(source);
 
 	if (service != NULL)
-		(void)the.ask_pam(service, user, l->client, password);
+		(void)ask_system(l, service, user, password);
 	(void)password_verify(accounts_sample(source), password, &error);
 	buf_fini(&error);
 }
@@ -517,6 +532,12 @@ login_step(struct login *l, struct span response, struct span *out)
 	if (l->bearer != NULL)
 		return login_bearer_step(l, &response, out);
 	return judge(l, exchange_step(l->exchange, response, out));
+}
+
+bool
+login_system_asked(const struct login *l)
+{
+	return l->system_asked;
 }
 
 const char *

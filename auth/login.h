@@ -84,6 +84,11 @@ enum exchange_result login_answered(struct login *l,
  * it has still to say changes nothing.
  */
 bool login_is_lost(const struct login *l);
+/*
+ * It has asked the system, which counts what it is asked: the same must not be
+ * asked again by another process. Accounts were as they are when it did.
+ */
+bool login_system_asked(const struct login *l);
 
 const char *login_service(const struct login *l);
 const char *login_client(const struct login *l);

@@ -12,6 +12,7 @@ struct login_bearer;
 struct login {
 	struct exchange *exchange; /* or */
 	struct login_bearer *bearer;
+	bool system_asked;
 	char service[33];
 	char client[65];
 	char user[EXCHANGE_USER_MAX];

@@ -3,9 +3,10 @@
 import os
 import pathlib
 import pwd
+import time
 
 import pytest
-from ipc_client import Ipc
+from ipc_client import Declined, Ipc
 from posthaste import AS_ROOT
 
 OK, LATER, NEVER = range(3)
@@ -20,7 +21,7 @@ def pam(tmp_path):
     """A PAM service that takes the password "posthaste" from one user."""
     script = tmp_path / "check"
     script.write_text(
-        "#!/bin/sh\nread -r password\n"
+        f"#!/bin/sh\nread -r password\necho asked >>{tmp_path}/asked\n"
         f'[ "$PAM_USER" = {USER} ] && [ "$password" = posthaste ] && '
         '[ "$PAM_RHOST" = 192.0.2.7 ]\n')
     script.chmod(0o755)
@@ -96,3 +97,26 @@ def test_a_system_user_reads_and_sends(suite, pam, tmp_path):
     p.quit()
     s.wait_log(rf"login user=<{USER}>")
     s.wait_log(rf"sasl_username={USER}")
+
+
+def test_pam_is_asked_once_about_a_login_while_accounts_change(
+        suite, pam, tmp_path):
+    s = suite(start=False, main="auth_failure_delay_max = 0\n")
+    folder = s.root / "etc/secret"
+    folder.mkdir(mode=0o711)
+    accounts = folder / "accounts"
+
+    def write(name):
+        accounts.write_text(f"{name}@example.test password={{PLAIN}}x\n")
+        accounts.chmod(0o600)
+    write("zoe")
+    s.set(account_files=f"texthash:{accounts}, pam:{pam}")
+    s.start()
+    assert attempt(Ipc(s, "auth", "auth"), USER, "wrong")["verdict"] == NEVER
+    write("yves")
+    time.sleep(1.1)
+    (tmp_path / "asked").unlink()
+    with pytest.raises(Declined):
+        attempt(Ipc(s, "auth", "auth"), USER, "wrong")
+    assert attempt(Ipc(s, "auth", "auth"), USER, "wrong")["verdict"] == NEVER
+    assert (tmp_path / "asked").read_text().splitlines() == ["asked"]
