@@ -278,10 +278,12 @@ watch_stamp_set(struct watch_stamp *s, const struct stat *st)
 {
 	int64_t changed_us =
 	    (int64_t)st->st_ctim.tv_sec * 1000000 + st->st_ctim.tv_nsec / 1000;
+	int64_t age_us = clock_wall_us() - changed_us;
 
+	/* one of the future is none the younger for being looked at again */
 	*s = (struct watch_stamp){
 		.known = true,
-		.fresh = clock_wall_us() - changed_us < FRESH_US,
+		.fresh = age_us > -FRESH_US && age_us < FRESH_US,
 		.device = st->st_dev,
 		.inode = st->st_ino,
 		.size = st->st_size,

@@ -201,6 +201,28 @@ restarts(void **state)
 	}
 }
 
+/* Seconds ago, or to come: only one of now may hide another in its tick. */
+static void
+stamps(void **state)
+{
+	static const int ages[] = { 3600, 1, -1, -3600 };
+	struct watch_stamp stamp;
+	struct timespec now;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(stat(folder, &st), 0);
+	for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++) {
+		clock_gettime(CLOCK_REALTIME, &now);
+		st.st_ctim = now;
+		st.st_ctim.tv_sec -= ages[i];
+		watch_stamp_set(&stamp, &st);
+		assert_true(watch_stamp_same(&stamp, &st));
+		st.st_ctim.tv_sec++;
+		assert_false(watch_stamp_same(&stamp, &st));
+	}
+}
+
 static int
 set_up(void **state)
 {
@@ -223,6 +245,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(restarts),
+		cmocka_unit_test(stamps),
 	};
 
 	log_open_stderr("watch_test");
