@@ -215,6 +215,16 @@ answer_challenge(struct peer *p, struct span out)
 
 static bool ask_token(struct peer *p);
 
+/* We leave first, or it would come back to us while others log in. */
+static bool
+decline(struct peer *p)
+{
+	service_leave();
+	ipc_decline(p->client);
+	end_login(p);
+	return false;
+}
+
 /*
  * By accounts that are no more: another process has the new ones. Whoever has
  * asked its client something already cannot begin with that one, and is told
@@ -229,11 +239,7 @@ answer_by_none(struct peer *p, enum exchange_result result)
 			p->crowded = true; /* no failure of the client's */
 		return answer_end(p, EXCHANGE_LATER);
 	}
-	/* first, or it would come back to us while others log in */
-	service_leave();
-	ipc_decline(p->client);
-	end_login(p);
-	return false;
+	return decline(p);
 }
 
 /* Is told why it fails, and answers nothing that matters. */
@@ -408,6 +414,8 @@ on_authenticate(struct peer *p, const struct msg_authenticate *m)
 				       "unknown service");
 		return false;
 	}
+	if (table_restart_wanted())
+		return decline(p);
 	p->login =
 	    login_new(m->service, m->mechanism, m->client, m->server, m->tls);
 	if (p->login == NULL)

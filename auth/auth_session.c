@@ -184,6 +184,8 @@ answer(struct ipc *c)
 
 	if (ipc_receive(c, &m, &message, INT64_MAX) != IPC_OK)
 		return false;
+	if (table_restart_wanted())
+		return decline(c);
 	if (m == &message_redeem)
 		return redeem(c, message);
 	if (m == &message_find_account)

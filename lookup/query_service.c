@@ -132,11 +132,12 @@ serve(struct ipc *c, query_function *put_answer, struct arena *memory)
 {
 	const struct ipc_message *m;
 	const void *message;
-	bool fine;
+	bool fine = true;
 
 	if (ipc_receive(c, &m, &message, INT64_MAX) != IPC_OK)
 		return false;
-	fine = put_answer(c, m, message, memory);
+	if (!table_restart_wanted())
+		fine = put_answer(c, m, message, memory);
 	if (table_restart_wanted()) {
 		/* by tables that are no more: there is another who has them */
 		askers_leave();
