@@ -12,32 +12,6 @@ enum { PATIENCE_S = 100, KEY_MAX = 1024 /* of lookup.def */ };
 
 static const char service[] = "lookup";
 
-/*
- * A pooled connection may have died of old age while we wrote into it: that
- * one failure is not the answer.
- */
-static const struct msg_query_reply *
-exchange(struct ipc **c, const struct msg_query *question)
-{
-	int64_t deadline = clock_in(PATIENCE_S);
-	enum ipc_result r = IPC_CLOSED;
-	const void *reply;
-
-	for (int tries = 0; tries < 2 && r == IPC_CLOSED; tries++) {
-		*c = service_ask(service, &protocol_lookup, deadline);
-		if (*c == NULL)
-			return NULL;
-		r = ipc_send(*c, &message_query, question, deadline);
-		if (r == IPC_OK)
-			r = ipc_expect(*c, &message_query_reply, &reply,
-			    deadline);
-		if (r == IPC_OK)
-			return reply;
-		service_done(service, c, false);
-	}
-	return NULL;
-}
-
 enum table_result
 ask_tables(const char *table, struct span key, struct buf *value)
 {
@@ -45,12 +19,15 @@ ask_tables(const char *table, struct span key, struct buf *value)
 	struct msg_key_item item = { .key = text };
 	const struct msg_query question = { .table = table,
 		.keys = { &item, 1 } };
+	const struct service_question q = { &message_query, &question,
+		&message_query_reply };
 	const struct msg_query_reply *reply = NULL;
 	enum table_result r = TABLE_AGAIN;
 	struct ipc *c;
 
 	if (key.n <= KEY_MAX && span_find(key, '\0') == key.n)
-		reply = exchange(&c, &question);
+		reply = service_question(service, &protocol_lookup, &q,
+		    clock_in(PATIENCE_S), &c);
 	else
 		r = TABLE_NONE;
 	if (reply != NULL) {
