@@ -383,19 +383,23 @@ sweep_temporaries(const struct work *w)
 	closedir(d);
 }
 
-/* Not swept away by somebody else between its creation and its lock. */
+/*
+ * Between its creation and its lock somebody else may have swept it away. Where
+ * there are no locks (a file server without them) nobody can.
+ */
 static bool
-is_locked(int fd)
+is_there(int fd)
 {
 	struct stat st;
 
-	return flock(fd, LOCK_EX) == 0 && fstat(fd, &st) == 0 &&
-	    st.st_nlink > 0;
+	while (flock(fd, LOCK_EX) < 0 && errno == EINTR)
+		;
+	return fstat(fd, &st) < 0 || st.st_nlink > 0;
 }
 
 /*
  * A name nobody has; the file has no rights for others until it is whole, and
- * is locked for as long as its program lives.
+ * is locked, if it can be, for as long as its program lives.
  */
 static int
 create_temporary(struct work *w, char **name)
@@ -411,7 +415,7 @@ create_temporary(struct work *w, char **name)
 		    (unsigned long long)noise);
 		fd = openat(w->folder, *name,
 		    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd >= 0 ? is_locked(fd) : errno != EEXIST)
+		if (fd >= 0 ? is_there(fd) : errno != EEXIST)
 			return fd;
 		fd_close(&fd);
 		free(*name);
