@@ -162,3 +162,21 @@ def test_what_the_old_ones_say_is_no_free_guess(suite):
     assert guessed["delay_ms"] > 0
     assert (right["verdict"], right["ticket"]) == (LATER, "")
     assert right["delay_ms"] == 0
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="auth reads all it needs")
+def test_who_leaves_hears_nobody(suite):
+    s, write = roots_alone(suite)
+    clients = [Ipc(s, "auth-session", "auth") for _ in range(2)]
+
+    def ask(c):
+        return c.ask("find_account", address=f"{PROTOCOLS[0]}@example.test",
+                     local=False)[1]["verdict"]
+    assert [ask(c) for c in clients] == [OK, OK]
+    write("newer word")
+    time.sleep(1.1)
+    with pytest.raises(Declined):
+        ask(clients[0])
+    # on a connection that was quiet: told by the kernel, not by an answer
+    with pytest.raises(BrokenPipeError):
+        ask(clients[1])
