@@ -159,7 +159,7 @@ read_tls(struct mode *m)
 	to->tls_required =
 	    tls_level_of(p->smtpd_tls_security_level) >= TLS_ENCRYPT;
 	if (tls_smtpd_context(p, to->service->name, remote_key_sign,
-		remote_key_chain, &to->tls, &why))
+		remote_key_chain, remote_key_chain_end, &to->tls, &why))
 		return;
 	/* never without the encryption that was asked for */
 	if (to->tls_required || p->smtpd_tls_wrappermode)

@@ -53,7 +53,7 @@ take_own(void)
 	return NULL;
 }
 
-/* Handshakes that ended without a signature. */
+/* Handshakes that stand still before the signature. */
 static void
 prune_task(void *unused)
 {
@@ -166,4 +166,12 @@ remote_key_chain(const char *name, struct buf *chain)
 	if (result == NONE || result == UNUSED)
 		return TLS_CHAIN_DEFAULT;
 	return result == FOUND ? TLS_CHAIN_FOUND : TLS_CHAIN_FAILED;
+}
+
+void
+remote_key_chain_end(void)
+{
+	struct ipc *c = kept.count > 0 ? take_own() : NULL;
+
+	service_done(service, &c, true);
 }

@@ -17,5 +17,10 @@ bool remote_key_sign(const char *key, enum tls_key_operation operation,
  * names, it is not asked any more by this process.
  */
 enum tls_chain remote_key_chain(const char *name, struct buf *chain);
+/*
+ * For the "chain_end" field: a stranger who asks for a certificate, and has it
+ * sign nothing, keeps no connection to keyd from others.
+ */
+void remote_key_chain_end(void);
 
 #endif

@@ -52,6 +52,11 @@ enum tls_chain {
 };
 enum { TLS_CHAIN_MAX = 262144 };
 typedef enum tls_chain tls_chain_function(const char *name, struct buf *chain);
+/*
+ * What chain_of kept for the signature, in this task, is needed no more: it has
+ * been made, or will not be. Does not wait. remote_key_chain_end.
+ */
+typedef void tls_chain_end_function(void);
 
 /*
  * PEM files, as Postfix names them. A list separated by commas; chain_files
@@ -86,6 +91,7 @@ struct tls_server_settings {
 	 */
 	tls_sign_function *sign;
 	tls_chain_function *chain_of; /* with "sign"; NULL: one for all */
+	tls_chain_end_function *chain_end; /* with chain_of; may be NULL */
 	const char *protocols; /* Postfix's syntax: ">=TLSv1.2", "!SSLv3" */
 	const char *ciphers; /* OpenSSL cipher list, NULL for the default */
 	/* "smtp", "pop3", "imap": a client that negotiates another protocol

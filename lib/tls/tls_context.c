@@ -2,6 +2,7 @@
 #include "lib/tls/tls_context.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
@@ -212,6 +213,24 @@ choose_certificate(SSL *ssl, void *context)
 	return found != TLS_CHAIN_FAILED;
 }
 
+/*
+ * OpenSSL chooses a certificate and signs without a word of the client's in
+ * between: when it waits for one, or has failed, that is over. Not when it
+ * waits for room to write: it may have begun with a long chain.
+ */
+static void
+on_information(const SSL *ssl, int where, int value)
+{
+	const struct tls_context *c =
+	    SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	int error = errno;
+
+	(void)value;
+	if (where == SSL_CB_ACCEPT_EXIT && !SSL_want_write(ssl))
+		c->chain_end();
+	errno = error; /* the handshake's caller looks at it */
+}
+
 /* A client's certificate is looked at, never demanded, by the handshake. */
 static int
 accept_any(int verified, X509_STORE_CTX *store)
@@ -259,6 +278,11 @@ set_server(struct tls_context *c, const struct tls_server_settings *s,
 		c->sign = s->sign;
 		c->chain_of = s->chain_of;
 		SSL_CTX_set_cert_cb(c->ssl, choose_certificate, c);
+	}
+	if (s->chain_of != NULL && s->chain_end != NULL) {
+		c->chain_end = s->chain_end;
+		SSL_CTX_set_app_data(c->ssl, c);
+		SSL_CTX_set_info_callback(c->ssl, on_information);
 	}
 	c->tickets = tls_ticket_keys_new();
 	if (tls_ticket_keys_use(c->tickets, c->ssl) == -1) {

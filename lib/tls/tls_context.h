@@ -18,6 +18,7 @@ struct tls_context {
 	unsigned char alpn[16]; /* length and name, as on the wire; or empty */
 	tls_sign_function *sign; /* servers, with chain_of */
 	tls_chain_function *chain_of;
+	tls_chain_end_function *chain_end;
 	enum tls_level level; /* clients */
 	unsigned int host_flags; /* X509_CHECK_FLAG bits for names */
 	struct tls_resume *resume; /* clients; NULL: none */

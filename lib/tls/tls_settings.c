@@ -78,7 +78,8 @@ grade(const struct tls_params *p, struct tls_choice *c, struct buf *ciphers)
 bool
 tls_smtpd_context(const struct tls_params *p, const char *service,
     tls_sign_function *sign, tls_chain_function *chain_of,
-    struct tls_context **context, const char **error)
+    tls_chain_end_function *chain_end, struct tls_context **context,
+    const char **error)
 {
 	enum tls_level level = tls_level_of(p->smtpd_tls_security_level);
 	bool must = level >= TLS_ENCRYPT || p->smtpd_tls_wrappermode;
@@ -93,6 +94,7 @@ tls_smtpd_context(const struct tls_params *p, const char *service,
 		},
 		.sign = sign,
 		.chain_of = chain_of,
+		.chain_end = chain_end,
 		.protocols = must ? p->smtpd_tls_mandatory_protocols :
 				    p->smtpd_tls_protocols,
 		.alpn = "smtp",

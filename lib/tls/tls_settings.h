@@ -27,7 +27,8 @@ enum tls_level tls_level_of(const char *word);
  */
 bool tls_smtpd_context(const struct tls_params *p, const char *service,
     tls_sign_function *sign, tls_chain_function *chain_of,
-    struct tls_context **context, const char **error);
+    tls_chain_end_function *chain_end, struct tls_context **context,
+    const char **error);
 
 /*
  * A context for the SMTP client at a level other than TLS_NONE. The host to

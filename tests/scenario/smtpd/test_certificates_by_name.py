@@ -207,3 +207,24 @@ def test_keys_are_not_asked_of_a_server(suite):
     assert done.returncode != 0
     assert "tls_server_sni_maps: private keys are not asked of a server" \
         in done.err
+
+
+def sockets(pid):
+    links = (f"/proc/{pid}/fd/{n}" for n in os.listdir(f"/proc/{pid}/fd"))
+    return sum(os.readlink(link).startswith("socket:") for link in links)
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="keyd is no child of the test's")
+def test_handshakes_that_fail_keep_nothing_in_keyd(suite):
+    s = site(suite, "texthash")
+    assert direct(s, "smtps", "one.test") == "one.test"
+    before = sum(map(sockets, s.processes("keyd")))
+    # all there before the first begins: each is a task of its own
+    for c in [socket.create_connection(("127.0.0.1", s.ports["smtps"]))
+              for _ in range(20)]:
+        # it has a certificate for the name, and none for the cipher
+        with pytest.raises(ssl.SSLError):
+            shown(c, "one.test", ciphers="ECDHE-RSA-AES128-SHA",
+                  maximum_version=ssl.TLSVersion.TLSv1_2)
+    assert sum(map(sockets, s.processes("keyd"))) < before + 8
+    assert direct(s, "smtps", "one.test") == "one.test"
