@@ -22,6 +22,7 @@
 #include "qmgr/route.h"
 #include "qmgr/scan.h"
 #include "qmgr/settings.h"
+#include "qmgr/soon.h"
 
 enum { LOOKUP_TIMEOUT_S = 60, RESOLVE_AT_ONCE = 1000 };
 
@@ -275,7 +276,7 @@ admit_file(const char *queue, const char *id, bool urgent)
 	begin(e);
 out:
 	if (result == ADMIT_IN_USE)
-		scan_soon(queue, id);
+		soon_in_use(queue, id);
 	free(routes);
 	arena_free(&a);
 	return result;

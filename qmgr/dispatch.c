@@ -18,6 +18,7 @@
 #include "qmgr/route.h"
 #include "qmgr/scan.h"
 #include "qmgr/settings.h"
+#include "qmgr/soon.h"
 
 enum {
 	CONNECT_TIMEOUT_S = 60,
@@ -42,6 +43,7 @@ struct request {
 	bool *answered;
 	uint32_t answers;
 	bool done; /* deliver_done came */
+	int64_t began;
 	enum reached reached;
 	struct reason *site; /* NOT_REACHED: why */
 };
@@ -300,8 +302,8 @@ suspend_transport(struct transport *t)
 
 	log_warning("transport %s is not available: its mail is deferred",
 	    t->name);
-	if (soon && pause > SCAN_SOON_S)
-		pause = SCAN_SOON_S;
+	if (soon && pause > SOON_S)
+		pause = SOON_S;
 	transport_kill(t, r, clock_in(pause));
 	HASH_ITER (by_key, t->by_key, d, next) {
 		drain(d, r, soon);
@@ -335,7 +337,7 @@ open_file(struct request *q)
 		q->entry->gone = true;
 	} else if (errno == EWOULDBLOCK) { /* postsuper has it */
 		q->entry->withdrawn = true;
-		scan_soon(q->entry->queue, q->entry->id);
+		soon_again(q->entry->queue, q->entry->id);
 	} else {
 		log_warning("%s: cannot open the queue file: %s", q->entry->id,
 		    strerror(errno));
@@ -447,6 +449,9 @@ finish(struct request *q, struct transport *t)
 
 	fd_close(&q->marks);
 	free(q->answered);
+	/* who asked for a new attempt knows more of the site than this one */
+	if (q->reached == NOT_REACHED && q->began <= scan_flushed())
+		q->reached = NO_OPINION;
 	dead = schedule_finish(&q->pick, q->reached);
 	over = e->busy == 0;
 	if (dead) {
@@ -472,6 +477,7 @@ serve(const struct pick *p, struct transport *t, struct ipc **agent)
 		.pick = *p,
 		.entry = p->group->entry,
 		.marks = -1,
+		.began = clock_ms(),
 		.reached = NO_OPINION,
 		.answered = mem_array(p->count, sizeof(bool)),
 	};

@@ -189,6 +189,39 @@ entry_recipients(void)
 	return table.recipients;
 }
 
+static bool
+has_begun(const struct entry *e)
+{
+	for (uint32_t i = 0; i < e->group_count; i++)
+		if (e->groups[i].in_flight > 0)
+			return true;
+	for (uint32_t i = 0; i < e->count; i++)
+		if (!e->recipients[i].settled &&
+		    e->recipients[i].reason != NULL)
+			return true;
+	return false;
+}
+
+static bool
+has_for(const struct entry *e, const char *site)
+{
+	for (uint32_t i = 0; i < e->count; i++) {
+		const struct entry_recipient *r = &e->recipients[i];
+		const char *at = strrchr(r->address, '@');
+
+		if (!r->settled && at != NULL && strcasecmp(at + 1, site) == 0)
+			return true;
+	}
+	return false;
+}
+
+void
+entry_ask(struct entry *e, const char *site)
+{
+	if (has_begun(e) && (site == NULL || has_for(e, site)))
+		e->asked = true;
+}
+
 void
 entry_each(void (*visit)(void *with, struct entry *e), void *with)
 {

@@ -77,6 +77,7 @@ struct entry {
 	bool taken; /* the file was renamed away by an agent */
 	bool gone; /* somebody else removed or moved it */
 	bool urgent; /* a person asked for this attempt */
+	bool asked; /* ... amid this one: another begins at its end */
 	bool soon; /* the agent failed, not the mail: retry in seconds */
 	bool withdrawn; /* some recipients are for the next qmgr to try */
 	int hold; /* keeps the next qmgr off the file; -1: none */
@@ -95,6 +96,11 @@ void entry_free(struct entry **e);
 
 void entry_add(struct entry *e); /* the id must be new */
 struct entry *entry_find(const char *id);
+/*
+ * A person asks for an attempt, at what goes to the site (NULL: to any): one
+ * that has begun is too old to be that.
+ */
+void entry_ask(struct entry *e, const char *site);
 size_t entry_count(void);
 size_t entry_recipients(void); /* of all entries in the table */
 /* Calls for each; visit may free the one it is given. */

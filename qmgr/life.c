@@ -17,6 +17,7 @@
 #include "qmgr/intake.h"
 #include "qmgr/outcome.h"
 #include "qmgr/scan.h"
+#include "qmgr/soon.h"
 
 enum { LOCK_POLL_MS = 20, LOCK_PATIENCE_MS = 5000, FOLLOW_MS = 500 };
 
@@ -85,6 +86,7 @@ follow(void *nothing)
 	scan_recover_soon();
 	scan_incoming();
 	scan_deferred();
+	soon_hurry();
 }
 
 static void

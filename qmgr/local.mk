@@ -18,6 +18,7 @@ qmgr_qmgr_SOURCES = qmgr/qmgr.c \
 	qmgr/scan.c qmgr/scan.h \
 	qmgr/schedule.c qmgr/schedule.h \
 	qmgr/settings.c qmgr/settings.h \
+	qmgr/soon.c qmgr/soon.h \
 	qmgr/window.c qmgr/window.h
 
 if HAVE_CMOCKA

@@ -19,6 +19,7 @@
 #include "qmgr/report.h"
 #include "qmgr/scan.h"
 #include "qmgr/settings.h"
+#include "qmgr/soon.h"
 
 static size_t busy;
 
@@ -216,18 +217,22 @@ defer(struct entry *e)
 		when = clock_wall_us() / 1000000;
 	else
 		e->soon = false;
+	if (e->asked)
+		when = clock_wall_us() / 1000000;
 	keep_reasons(e);
 	if (entry_file_defer(e, when) == -1 && errno != ENOENT)
 		log_error("%s: cannot defer: %s", e->id, strerror(errno));
-	if (e->soon)
-		scan_soon(e->queue, e->id);
+	if (e->asked)
+		soon_now(e->queue, e->id);
+	else if (e->soon)
+		soon_again(e->queue, e->id);
 }
 
 /* A qmgr that retires has no second attempt of its own. */
 static bool
 is_for_the_next(const struct entry *e)
 {
-	return e->withdrawn || (e->soon && service_retiring());
+	return e->withdrawn || ((e->soon || e->asked) && service_retiring());
 }
 
 static void
@@ -236,7 +241,7 @@ finish(struct entry *e)
 	if (e->gone) {
 		queue_reason_remove(e->id);
 	} else if (any(e, pending) && is_for_the_next(e)) {
-		entry_file_leave(e, e->urgent || e->soon);
+		entry_file_leave(e, e->urgent || e->soon || e->asked);
 	} else if (any(e, pending)) {
 		defer(e);
 	} else {

@@ -7,7 +7,6 @@
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <utlist.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
@@ -20,6 +19,7 @@
 #include "qmgr/report_recover.h"
 #include "qmgr/schedule.h"
 #include "qmgr/settings.h"
+#include "qmgr/soon.h"
 
 enum {
 	INCOMING_EVERY_S = 60, /* for lost notices */
@@ -32,17 +32,12 @@ enum {
 	YIELD_EVERY = 64, /* files */
 	SITES_MAX = 16, /* more are taken for all */
 	ASKED_MAX = 32768, /* bytes of lines */
-	SOON_MAX = 1000, /* for more than that all is looked through */
 };
 
-struct soon {
-	struct soon *prev, *next;
-	int64_t when;
-	const char *queue;
-	char id[QUEUE_ID_MAX];
-};
-
-/* A flush; what was touched since it was asked for has had its turn. */
+/*
+ * A flush; what was touched since it was asked for has had its turn: attempts
+ * that were under way just then are followed by others (entry_ask).
+ */
 struct request {
 	char *site; /* owned; NULL: all */
 	int64_t since; /* microseconds since 1970; 0: none */
@@ -51,10 +46,8 @@ struct request {
 static struct {
 	struct task *incoming;
 	struct task *deferred;
-	struct task *soon;
 	struct wait_queue incoming_wanted;
 	struct wait_queue deferred_wanted;
-	struct wait_queue soon_wanted;
 	struct wait_queue room;
 	bool incoming_again; /* asked for while a scan runs */
 	bool deferred_again;
@@ -64,9 +57,7 @@ static struct {
 	struct request sites[SITES_MAX]; /* ... takes what goes there */
 	size_t site_count;
 	const struct pass *asked; /* being done */
-	struct soon *list; /* by time */
-	size_t soon_count;
-	bool soon_more; /* the list was full */
+	int64_t flushed; /* when last, by clock_ms() */
 } scan;
 
 /* What one pass over a directory does with its files. */
@@ -439,59 +430,6 @@ deferred_task(void *nothing)
 	scan.deferred = NULL;
 }
 
-static void
-try_soon(struct soon *s)
-{
-	DL_DELETE(scan.list, s);
-	scan.soon_count--;
-	if (!admit_room(true) ||
-	    admit_file(s->queue, s->id, false) == ADMIT_LATER)
-		scan_soon(s->queue, s->id);
-	free(s);
-	if (scan.list == NULL && scan.soon_more) {
-		scan.soon_more = false;
-		scan_incoming();
-		scan_deferred();
-	}
-}
-
-static void
-soon_task(void *nothing)
-{
-	(void)nothing;
-	for (;;) {
-		struct soon *s = scan.list;
-		int64_t when = s != NULL ? s->when : clock_in(3600);
-
-		if (wait_on(&scan.soon_wanted, when) == WAIT_CANCELLED)
-			break;
-		if (s != NULL && clock_ms() >= s->when)
-			try_soon(s);
-	}
-	scan.soon = NULL;
-}
-
-void
-scan_soon(const char *queue, const char *id)
-{
-	struct soon *s;
-
-	if (scan.soon_count >= SOON_MAX)
-		scan.soon_more = true;
-	if (scan.soon_count >= SOON_MAX || scan.soon == NULL)
-		return;
-	DL_FOREACH (scan.list, s)
-		if (strcmp(s->id, id) == 0)
-			return;
-	s = mem_new(sizeof(*s));
-	s->when = clock_in(SCAN_SOON_S);
-	s->queue = queue;
-	snprintf(s->id, sizeof(s->id), "%s", id);
-	DL_APPEND(scan.list, s);
-	scan.soon_count++;
-	wait_wake_one(&scan.soon_wanted);
-}
-
 void
 scan_incoming(void)
 {
@@ -513,20 +451,47 @@ scan_recover_soon(void)
 	scan_incoming();
 }
 
+static void
+ask_one(void *with, struct entry *e)
+{
+	const char *const *site = with;
+
+	entry_ask(e, *site);
+}
+
+/*
+ * What is deferred, by the next pass; what is under way here, when that has
+ * failed; and what is still under way with the qmgr before us, likewise.
+ */
+static void
+flush(const char *site)
+{
+	scan.flushed = clock_ms();
+	transport_each(revive_all, NULL);
+	entry_each(ask_one, &site);
+	soon_ask();
+	note_asked();
+	scan_deferred();
+}
+
+int64_t
+scan_flushed(void)
+{
+	return scan.flushed;
+}
+
 void
 scan_flush(void)
 {
 	want_all(clock_wall_us());
-	note_asked();
-	scan_deferred();
+	flush(NULL);
 }
 
 void
 scan_flush_site(const char *domain)
 {
 	want_site(domain, clock_wall_us());
-	note_asked();
-	scan_deferred();
+	flush(domain);
 }
 
 void
@@ -535,15 +500,18 @@ scan_flush_message(const char *id)
 	struct entry *e = queue_id_valid(id) ? entry_find(id) : NULL;
 	enum admitted result;
 
-	if (e != NULL)
+	scan.flushed = clock_ms();
+	if (e != NULL) {
 		e->urgent = true;
+		entry_ask(e, NULL);
+	}
 	if (e != NULL || !queue_id_valid(id))
 		return;
 	make_due(id);
 	transport_each(revive_all, NULL);
 	result = admit_file("deferred", id, true);
 	if (result == ADMIT_LATER)
-		scan_soon("deferred", id);
+		soon_again("deferred", id);
 	else if (result == ADMIT_GONE)
 		admit_file("incoming", id, true);
 }
@@ -553,24 +521,23 @@ scan_start(void)
 {
 	scan.incoming = task_start(incoming_task, NULL);
 	scan.deferred = task_start(deferred_task, NULL);
-	scan.soon = task_start(soon_task, NULL);
+	soon_start();
 	take_asked();
 }
 
 void
 scan_stop(void)
 {
-	struct task *const tasks[] = { scan.incoming, scan.deferred,
-		scan.soon };
+	struct task *const tasks[] = { scan.incoming, scan.deferred };
 
 	for (size_t i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++)
 		if (tasks[i] != NULL)
 			task_cancel(tasks[i]);
+	soon_stop();
 }
 
 bool
 scan_busy(void)
 {
-	return scan.incoming != NULL || scan.deferred != NULL ||
-	    scan.soon != NULL;
+	return scan.incoming != NULL || scan.deferred != NULL || soon_busy();
 }

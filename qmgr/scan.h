@@ -11,8 +11,7 @@
  */
 
 #include <stdbool.h>
-
-enum { SCAN_SOON_S = 10 }; /* when to try again what failed by our fault */
+#include <stdint.h>
 
 /* Starts the tasks; report files of an earlier run are seen to first. */
 void scan_start(void);
@@ -30,17 +29,17 @@ void scan_deferred(void);
  * is looked at with each pass over incoming, and now more often for a while.
  */
 void scan_recover_soon(void);
-/*
- * This message in SCAN_SOON_S seconds. Nobody else knows of it: what is to
- * outlive this process is due, on disk, when it is asked for.
- */
-void scan_soon(const char *queue, const char *id);
 
-/* A person wants deferred mail tried now: all of it, */
+/*
+ * A person wants deferred mail tried now, and mail of which an attempt is under
+ * way tried again should that fail: all of it,
+ */
 void scan_flush(void);
 /* that for a domain, */
 void scan_flush_site(const char *domain);
 /* or one message. Waits: call it from a task. */
 void scan_flush_message(const char *id);
+/* When one of them was last called, by clock_ms(). */
+int64_t scan_flushed(void);
 
 #endif

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: ISC
 """Mail that cannot be delivered now waits, and is tried again in time."""
 import os
+import threading
 import time
 
+import pytest
+
 from peers import FakeServer
-from posthaste import free_port, wait_for
+from posthaste import DEADLINE, free_port, wait_for
 
 QUICK = "minimal_backoff_time = 2s\nmaximal_backoff_time = 4s\n" \
         "queue_run_delay = 1s\n"
@@ -103,6 +106,65 @@ def test_flush_one_message_or_one_site(suite):
         s.command("postqueue", "-s", "two.test")
         server.wait(2)
         s.wait_empty()
+
+
+@pytest.mark.parametrize("how", ["refused", "not reached"])
+@pytest.mark.parametrize("asked", [
+    ["-f"], ["-s", "relay.test"], ["-i"], ["-s", "other.test"]])
+def test_flush_amid_an_attempt_asks_for_another(suite, asked, how):
+    """What began before it was asked is not what was asked for, nor does it
+    say that the destination is still down."""
+    tried, goes_on = [], threading.Event()
+
+    def first_later(line):
+        tried.append(line)
+        if len(tried) > 1:
+            return "250 Ok" if line else "220 fake.test ESMTP"
+        goes_on.wait(DEADLINE)
+        return "421 4.7.0 later"
+
+    verb = "connect" if how == "not reached" else "RCPT"
+    with FakeServer(replies={verb: first_later}) as server:
+        s = suite(main=relay(server.port) + SLOW)
+        queue_id = s.send(to="x@relay.test")
+        wait_for("an attempt", lambda: tried)
+        s.command("postqueue", *asked, *[queue_id][:asked == ["-i"]])
+        goes_on.set()
+        if "other.test" in asked:
+            path = wait_for("deferral", lambda: deferred_file(s, queue_id))
+            assert os.stat(path).st_mtime > time.time() + 500
+            assert len(tried) == 1
+            return
+        s.wait_empty()
+        assert len(tried) == 2
+    assert s.log().count("suspended") == 0
+
+
+@pytest.mark.parametrize("first", ["reload", "flush"])
+def test_flush_amid_an_attempt_of_the_qmgr_before(suite, first):
+    tried, goes_on = [], threading.Event()
+
+    def first_later(line):
+        tried.append(line)
+        if len(tried) > 1:
+            return "250 Ok"
+        goes_on.wait(DEADLINE)
+        return "450 4.7.0 later"
+
+    with FakeServer(replies={"RCPT": first_later}) as server:
+        s = suite(main=relay(server.port) + SLOW)
+        s.send(to="x@relay.test")
+        wait_for("an attempt", lambda: tried)
+        if first == "flush":
+            s.command("postqueue", "-f")
+        before = set(s.processes("qmgr"))
+        s.posthaste("reload")
+        wait_for("the next qmgr", lambda: set(s.processes("qmgr")) - before)
+        if first == "reload":
+            s.command("postqueue", "-f")
+        goes_on.set()
+        s.wait_empty()
+        assert len(tried) == 2
 
 
 def test_destination_that_is_down_is_left_alone(suite):
