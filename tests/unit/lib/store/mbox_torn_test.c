@@ -113,12 +113,27 @@ test_parts(void **state)
 	}
 }
 
+/* "From " with more behind it than is looked at. */
+static void
+test_long_line(void **state)
+{
+	char part[sizeof(BEGIN) + 700] = BEGIN "seen From ";
+	size_t n = strlen(part);
+
+	(void)state;
+	memset(part + n, 'x', 700 - n);
+	file_put("box", GOOD);
+	die_amid(part, strlen(part));
+	lock_next();
+	assert_int_equal(strlen(file_get("box")), strlen(GOOD) + strlen(part));
+}
+
 /* Another's message wherever it is to what is read at once. */
 static void
 test_long_parts(void **state)
 {
 	static const size_t sizes[] = { 400, 8192, 15000, 15860, 15872, 15880,
-		16000, 16380, 16384, 16390, 33000, 200000 };
+		16000, 16384, 16440, 33000, 200000 };
 	char part[200000 + sizeof(BEGIN)] = BEGIN;
 
 	(void)state;
@@ -284,6 +299,17 @@ huge_lengths(void)
 	forge(" 50 50 ", " 50 18446744073709551615 ");
 }
 
+/* Their sum is right again. */
+static void
+lengths_that_wrap(void)
+{
+	char from[64], to[64];
+
+	snprintf(from, sizeof(from), " 50 50 %zu\n", sizeof(BEGIN) - 1);
+	snprintf(to, sizeof(to), " 50 %zu %zu\n", SIZE_MAX, sizeof(BEGIN) + 50);
+	forge(from, to);
+}
+
 static void
 note_taken_back(void)
 {
@@ -313,7 +339,7 @@ static void (*const changes[])(void) = { other_boot, other_device, other_inode,
 	other_owner, two_links, two_links_of_lock, symbolic_link,
 	size_of_nothing, size_in_good_mail, size_behind_the_end,
 	size_below_zero, half_a_note, longer_note, huge_lengths,
-	note_taken_back, changed_before, no_mailbox };
+	lengths_that_wrap, note_taken_back, changed_before, no_mailbox };
 
 static void
 test_refusals(void **state)
@@ -403,6 +429,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_parts),
+		T(test_long_line),
 		T(test_long_parts),
 		T(test_refusals),
 		T(test_rewritten_in_place),
