@@ -12,8 +12,10 @@
  *
  *	run			starts the command
  *	arm NAME N		from now on N points are counted in programs
- *				of this name; "armed"
- *	disarm			no longer; "counted N"
+ *				of this name; "armed"; of 0 none is the last,
+ *				and each is noted
+ *	disarm			no longer; "point HOW CALL WHERE" for each that
+ *				was noted, then "counted N"
  *
  * and what is told without being asked:
  *
@@ -46,6 +48,11 @@ static int gate[2]; /* closed: the command begins */
 
 static char armed[NAME];
 static unsigned long counted, wanted; /* 0: nothing is to be killed */
+
+/* Points, told at the end: meanwhile nobody may be reading. */
+static FILE *notes;
+static char *noted;
+static size_t noted_n;
 
 /* Processes that write half of what they wanted, and end behind it. */
 static pid_t halved[HALVED];
@@ -101,6 +108,39 @@ report(const struct call *call, const char *how)
 	    call->name, where);
 }
 
+static void
+note(const struct call *call, unsigned int points)
+{
+	char where[200];
+
+	if (notes == NULL)
+		return;
+	calls_where(call, where, sizeof(where));
+	fprintf(notes, "point before %s %s\n", call->name, where);
+	if (points == 2)
+		fprintf(notes, "point amid %s %s\n", call->name, where);
+}
+
+static void
+begin_notes(void)
+{
+	notes = open_memstream(&noted, &noted_n);
+	if (notes == NULL)
+		exit(2);
+}
+
+static void
+tell_notes(void)
+{
+	if (notes == NULL)
+		return;
+	if (fclose(notes) != 0)
+		exit(2);
+	notes = NULL;
+	tell("%s", noted);
+	free(noted);
+}
+
 /* At the entry of a call that may be the one. */
 static void
 entered(pid_t pid)
@@ -116,6 +156,7 @@ entered(pid_t pid)
 	}
 	points = calls_points(&call);
 	counted += points;
+	note(&call, points);
 	if (wanted == 0 || counted < wanted) {
 		go_on(pid, PTRACE_CONT, 0);
 	} else if (points == 2 && counted == wanted && slot_of(0) != NULL) {
@@ -194,10 +235,13 @@ asked(const char *line)
 		close(gate[1]);
 	} else if (sscanf(line, "arm %15s %lu", armed, &wanted) == 2) {
 		counted = 0;
+		if (wanted == 0)
+			begin_notes();
 		tell("armed\n");
 	} else if (strcmp(line, "disarm") == 0) {
 		armed[0] = '\0';
 		wanted = 0;
+		tell_notes();
 		tell("counted %lu\n", counted);
 	} else {
 		fprintf(stderr, "crasher: what is \"%s\"?\n", line);

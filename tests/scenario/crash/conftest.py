@@ -3,7 +3,9 @@
 something, or amid what it writes there, until it comes to the end of what it
 does without meeting one more: what was told is true, all of it, and whole.
 
-Of long scenarios the suite tries some points (POSTHASTE_FULL=1: all)."""
+Of long scenarios the suite tries some points, others each time
+(POSTHASTE_CRASH_SEED=what was printed: the same; POSTHASTE_FULL=1: all), and
+those that it must not miss."""
 import pytest
 
 import crasher

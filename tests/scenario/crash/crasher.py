@@ -16,17 +16,19 @@ from posthaste import DEADLINE, ROOT, wait_for
 POP3_ERROR = poplib.error_proto
 CRASHER = ROOT.parent / "tests/crash/crasher"
 FULL = bool(os.environ.get("POSTHASTE_FULL"))
+# which points are tried; others with each run, and the same when it is given
+SEED = os.environ.get("POSTHASTE_CRASH_SEED", str(time.time_ns()))
 QUICK = ("minimal_backoff_time = 1s\nmaximal_backoff_time = 1s\n"
          "queue_run_delay = 1s\ntransport_retry_time = 1s\n"
          "service_throttle_time = 1s\n")
 
 
-def points(total, seed, some):
-    """Of 1..total: all, or some that are others for each seed."""
+def points(total, chance, some):
+    """Of 1..total: all, or some."""
     every = range(1, total + 1)
     if FULL or total <= some:
         return list(every)
-    return sorted(random.Random(seed).sample(every, some))
+    return chance.sample(every, some)
 
 
 class Crasher:
@@ -42,6 +44,7 @@ class Crasher:
         there.close()
         self.text = b""
         self.killed = None  # what was said about it
+        self.points = []  # "HOW CALL WHERE" of each, where none was killed
         self.ended = None  # the command's status, as wait(2) has it
 
     def ask(self, line):
@@ -59,7 +62,9 @@ class Crasher:
         """The rest of the line that begins so; notes what comes before."""
         while True:
             what, _, rest = self.line().partition(" ")
-            if what == "killed":
+            if what == "point":
+                self.points.append(rest)
+            elif what == "killed":
                 self.killed = rest
             elif what == "ended":
                 self.ended = int(rest)
@@ -67,7 +72,7 @@ class Crasher:
                 return rest
 
     def arm(self, program, point):
-        self.killed = None
+        self.killed, self.points = None, []
         self.ask(f"arm {program[:15]} {point}")
         self.until("armed")
 
@@ -213,20 +218,42 @@ def counted(s, program, point, act, token):
 
 
 def measured(s, program, act):
-    """Points of one run, when all programs are there already."""
+    """The points of one run, when all programs are there already."""
     act(f"{program}-first")
-    _, total = counted(s, program, 10**9, act, f"{program}-second")
+    _, total = counted(s, program, 0, act, f"{program}-second")
     assert total > 0, f"{program} changes nothing"
-    return total
+    assert total == len(s.crasher.points)
+    return list(s.crasher.points)
 
 
-def at_each_point(s, program, act, some=4):
-    """act(token) while the program ends at each of its points."""
-    reached = []
-    tried = sorted({1, *points(measured(s, program, act), program, some)})
-    for n in tried:
+def at_each_point(s, program, act, some=4, steps=()):
+    """act(token) while the program ends at each of its points; at least once
+    at each of these steps, patterns of "HOW CALL WHERE"."""
+    test = os.environ["PYTEST_CURRENT_TEST"]
+    print(f"POSTHASTE_CRASH_SEED={SEED}")
+    chance = random.Random(f"{SEED} {test}")
+    found = measured(s, program, act)
+    reached, tried = [], set()
+
+    def end_at(n):
+        if n < 1 or n in tried:
+            return
+        tried.add(n)
         killed, _ = counted(s, program, n, act, f"{program}-{n}")
-        reached += [killed] if killed else []
+        # "PID NAME POINT HOW CALL WHERE"
+        reached.extend([killed.split(" ", 3)[3]] if killed else [])
+
+    for n in sorted({1, *points(len(found), chance, some)}):
+        end_at(n)
+    for step in steps:
+        at = [n for n, what in enumerate(found, 1) if re.search(step, what)]
+        assert at, (step, found)
+        n = chance.choice(at)
+        # there may be more to do this time, or less
+        for near in (n, n + 1, n - 1, n + 2, n - 2):
+            if not any(re.search(step, what) for what in reached):
+                end_at(near)
+        assert any(re.search(step, what) for what in reached), (step, reached)
     print(*reached, sep="\n")
     # later ones may be missing: less to do, or said in fewer parts
     assert reached, tried
