@@ -125,7 +125,8 @@ def test_flush_amid_an_attempt_asks_for_another(suite, asked, how):
 
     verb = "connect" if how == "not reached" else "RCPT"
     with FakeServer(replies={verb: first_later}) as server:
-        s = suite(main=relay(server.port) + SLOW)
+        s = suite(main=relay(server.port) + SLOW +
+                  "initial_destination_concurrency = 1\n")
         queue_id = s.send(to="x@relay.test")
         wait_for("an attempt", lambda: tried)
         s.command("postqueue", *asked, *[queue_id][:asked == ["-i"]])
