@@ -43,6 +43,7 @@ libposthaste_a_SOURCES += \
 	lib/table/text_map.c lib/table/text_map.h \
 	lib/table/text_source.c lib/table/text_source.h \
 	lib/table/type.h \
+	lib/table/folder_events.c lib/table/folder_events.h \
 	lib/table/watch.c lib/table/watch.h \
 	lib/table/wire.c lib/table/wire.h lib/table/wire_answers.h \
 	lib/table/words.c lib/table/words.h

@@ -13,6 +13,7 @@
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/table/folder_events.h"
 #include "lib/table/table.h"
 
 enum {
@@ -23,9 +24,10 @@ enum {
 	/* Longer than the tick of any file system's clock but FAT's. */
 	FRESH_US = 50 * 1000,
 	/*
-	 * In a folder where much happens each change may be that of a file that
-	 * nobody waits for, and costs a restart: at most one in that time. What
-	 * may come to be beside a text that is watched is made of it.
+	 * Where the kernel does not tell names, each change in a folder where
+	 * much happens may be that of a file that nobody waits for, and costs a
+	 * restart: at most one in that time. What may come to be beside a text
+	 * that is watched is made of it.
 	 */
 	BUSY_MS = 3000,
 	BUSY_BESIDE_MS = 60000,
@@ -33,6 +35,7 @@ enum {
 
 static bool restart_wanted; /* process lifetime */
 static bool by_folder; /* the same */
+static struct watch *closed_ones;
 
 void
 watch_open(struct watch *w, const char *path)
@@ -52,14 +55,23 @@ watch_open(struct watch *w, const char *path)
 	    open(slash ? folder : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	free(folder);
 	for (size_t i = 0; i < WATCH_FILES; i++)
-		w->seen[i] = (struct watch_seen){ .fd = -1 };
+		w->seen[i] = (struct watch_seen){ .fd = -1, .events = -1 };
 	w->closed = geteuid() == 0 && w->folder >= 0 &&
 	    fstat(w->folder, &st) == 0 && !(st.st_mode & S_IXOTH);
+	w->next = closed_ones;
+	if (w->closed)
+		closed_ones = w;
 }
 
 void
 watch_close(struct watch *w)
 {
+	struct watch **at = &closed_ones;
+
+	while (*at != NULL && *at != w)
+		at = &(*at)->next;
+	if (*at == w)
+		*at = w->next;
 	fd_close(&w->folder);
 	for (size_t i = 0; i < WATCH_FILES; i++)
 		fd_close(&w->seen[i].fd);
@@ -147,23 +159,45 @@ has_text_beside(struct watch *w, const char *suffix)
 	    text->fd >= 0 && !text->link;
 }
 
+static void
+hold_file(struct watch *w, struct watch_seen *h)
+{
+	char name[PATH_MAX];
+	struct stat st;
+
+	snprintf(name, sizeof(name), "%s%s", w->leaf, h->suffix);
+	fd_close(&h->fd);
+	h->link = fstatat(w->folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISLNK(st.st_mode);
+	h->fd = openat(w->folder, name, O_PATH | O_CLOEXEC);
+}
+
+/* Does the file not show what becomes of its name? */
+static bool
+is_blind(const struct watch_seen *h)
+{
+	return h->fd < 0 || h->link;
+}
+
 /* While root can: what is there by that name, if anything. */
 static void
 hold(struct watch *w, struct watch_seen *h)
 {
 	int busy_ms = has_text_beside(w, h->suffix) ? BUSY_BESIDE_MS : BUSY_MS;
-	char name[PATH_MAX];
 	struct stat st;
 
 	if (fstat(w->folder, &st) < 0)
 		return;
-	snprintf(name, sizeof(name), "%s%s", w->leaf, h->suffix);
-	fd_close(&h->fd);
 	h->folder = st.st_mtim;
 	h->not_before = clock_ms() + (age(st.st_mtim) < busy_ms ? busy_ms : 0);
-	h->link = fstatat(w->folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISLNK(st.st_mode);
-	h->fd = openat(w->folder, name, O_PATH | O_CLOEXEC);
+	hold_file(w, h);
+	h->told = false;
+	h->events = -1;
+	if (!is_blind(h))
+		return;
+	/* queues are few: for who needs one, and what came before it is seen */
+	h->events = folder_events_begin(w->folder);
+	hold_file(w, h);
 }
 
 /* As root; NULL: there is none. */
@@ -189,6 +223,38 @@ same_time(struct timespec a, struct timespec b)
 	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
+/* Something has happened to this name. */
+static void
+told(int number, const char *name)
+{
+	for (struct watch *w = closed_ones; w != NULL; w = w->next)
+		for (size_t i = 0; i < WATCH_FILES; i++) {
+			struct watch_seen *h = &w->seen[i];
+			size_t n = strlen(w->leaf);
+
+			if (h->events >= 0 &&
+			    (name == NULL ||
+				(h->events == number &&
+				    strncmp(name, w->leaf, n) == 0 &&
+				    strcmp(name + n, h->suffix) == 0)))
+				h->told = true;
+		}
+}
+
+/* Is there another file or link in its place, or may there be? */
+static bool
+is_replaced(const struct watch_seen *h, const struct stat *folder)
+{
+	if (!is_blind(h))
+		return false;
+	if (h->events >= 0) {
+		folder_events_read(told);
+		return h->told;
+	}
+	return !same_time(folder->st_mtim, h->folder) &&
+	    clock_ms() >= h->not_before;
+}
+
 /* Another folder by that name, or another file or link in it? */
 static bool
 folder_changed(const struct watch *w, const struct watch_seen *h)
@@ -202,8 +268,7 @@ folder_changed(const struct watch *w, const struct watch_seen *h)
 	if (name[0] != '\0' && stat(name, &now) == 0 &&
 	    (now.st_ino != held.st_ino || now.st_dev != held.st_dev))
 		return true;
-	return (h->fd < 0 || h->link) && !same_time(held.st_mtim, h->folder) &&
-	    clock_ms() >= h->not_before;
+	return is_replaced(h, &held);
 }
 
 /* What can be told of it from outside of its folder. */

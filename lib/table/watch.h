@@ -38,6 +38,9 @@ struct watch_seen {
 	/* Where the folder will be closed to the program: */
 	int fd; /* O_PATH; -1: there was none by that name */
 	bool link; /* a symbolic one: the file does not show that it changed */
+	/* What comes to be in its place: told by the kernel, or guessed. */
+	int events; /* folder_events.h; -1: guessed */
+	bool told;
 	struct timespec folder; /* when the folder had changed last, then */
 	int64_t not_before; /* monotonic: a change of the folder says nothing */
 };
@@ -51,8 +54,10 @@ struct watch {
 	struct watch_seen seen[WATCH_FILES];
 	int64_t next_ms; /* monotonic: not looked at before */
 	unsigned int postponed; /* times in a row that it was still young */
+	struct watch *next; /* of the closed ones */
 };
 
+/* It stays where it is in memory until watch_close. */
 void watch_open(struct watch *w, const char *path);
 void watch_close(struct watch *w);
 /* True when it is time to look again, and the first time. */
