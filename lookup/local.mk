@@ -14,8 +14,10 @@ lookup_parts = \
 	lookup/rewrite.c lookup/rewrite.h \
 	lookup/routing.c lookup/routing.h
 lookup_lookup_SOURCES = lookup/lookup.c lookup/views.c lookup/views.h \
+	lookup/address_query.c lookup/address_query.h \
 	$(lookup_parts) $(lookup_query)
 lookup_lookup_smtp_SOURCES = lookup/lookup_smtp.c \
+	lookup/address_query.c lookup/address_query.h \
 	lookup/generic.c lookup/generic.h $(lookup_parts) $(lookup_query)
 lookup_lookup_server_SOURCES = lookup/lookup_server.c $(lookup_query)
 lookup_lookup_smtp_server_SOURCES = lookup/lookup_smtp_server.c $(lookup_query)

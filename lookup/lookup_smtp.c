@@ -14,6 +14,7 @@
  */
 #include <string.h>
 
+#include "lookup/address_query.h"
 #include "lookup/generic.h"
 #include "lookup/query_service.h"
 
@@ -73,7 +74,7 @@ answer(struct ipc *c, const struct ipc_message *m, const void *message,
     struct arena *memory)
 {
 	if (m == &message_query) {
-		query_answer(tables, c, message, memory);
+		address_query_answer(maps, tables, c, message, memory);
 	} else if (m == &message_generic) {
 		answer_generic(c, message, memory);
 	} else {

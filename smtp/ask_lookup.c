@@ -39,23 +39,16 @@ ask_table(struct arena *a, const char *setting, const char *table,
 	    value);
 }
 
-enum table_result
-ask_table_within(int seconds, struct arena *a, const char *setting,
-    const char *table, const char *const *keys, size_t count,
-    const char **value)
+static enum table_result
+ask_query(int seconds, struct arena *a, const char *setting,
+    const struct msg_query *query, const char **value)
 {
-	struct msg_key_item items[ASK_KEYS_MAX] = { 0 };
-	const struct msg_query query = { .table = table,
-		.keys = { items, count } };
 	const struct msg_query_reply *reply;
 	enum table_result r = TABLE_AGAIN;
 	struct ipc *c;
 
-	ensure(count <= ASK_KEYS_MAX);
 	*value = NULL;
-	for (size_t i = 0; i < count; i++)
-		items[i].key = keys[i];
-	reply = ask_within(seconds, &c, &message_query, &query,
+	reply = ask_within(seconds, &c, &message_query, query,
 	    &message_query_reply);
 	if (reply == NULL) {
 		log_warning("%s: lookup does not answer", setting);
@@ -68,4 +61,31 @@ ask_table_within(int seconds, struct arena *a, const char *setting,
 		log_warning("%s: %s", setting, reply->value);
 	ask_lookup_done(&c);
 	return r;
+}
+
+enum table_result
+ask_table_address(struct arena *a, const char *setting, const char *table,
+    const char *address, const char **value)
+{
+	struct msg_key_item item = { .key = address };
+	const struct msg_query query = { .table = table,
+		.address = true,
+		.keys = { &item, 1 } };
+
+	return ask_query(ASK_PATIENTLY_S, a, setting, &query, value);
+}
+
+enum table_result
+ask_table_within(int seconds, struct arena *a, const char *setting,
+    const char *table, const char *const *keys, size_t count,
+    const char **value)
+{
+	struct msg_key_item items[ASK_KEYS_MAX] = { 0 };
+	const struct msg_query query = { .table = table,
+		.keys = { items, count } };
+
+	ensure(count <= ASK_KEYS_MAX);
+	for (size_t i = 0; i < count; i++)
+		items[i].key = keys[i];
+	return ask_query(seconds, a, setting, &query, value);
 }

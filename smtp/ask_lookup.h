@@ -28,6 +28,9 @@ enum { ASK_KEYS_MAX = 4 };
 enum table_result
 ask_table(struct arena *a, const char *setting, const char *table,
     const char *const *keys, size_t count, const char **value);
+/* As ask_table, of an address in all forms that tables may have it in. */
+enum table_result ask_table_address(struct arena *a, const char *setting,
+    const char *table, const char *address, const char **value);
 /* As ask_table, but TABLE_AGAIN after so many seconds. */
 enum { ASK_BRIEFLY_S = 5, ASK_PATIENTLY_S = 100 };
 enum table_result ask_table_within(int seconds, struct arena *a,

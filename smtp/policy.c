@@ -10,13 +10,9 @@
 #include "smtp/ask_lookup.h"
 #include "smtp/settings.h"
 
-/* *value is NULL when no key is in the table. */
 static enum verdict
-ask(struct arena *a, const char *setting, const char *table,
-    const char *const *keys, size_t count, const char **value, struct why *why)
+judge(enum table_result r, const char *setting, struct why *why)
 {
-	enum table_result r = ask_table(a, setting, table, keys, count, value);
-
 	why_set(why, "4.3.0", "%s lookup error", setting);
 	return r == TABLE_FOUND || r == TABLE_NONE ? OK : LATER;
 }
@@ -143,15 +139,16 @@ policy_parse(struct arena *a, struct span value, struct policy *out)
 	return good;
 }
 
-/* Next hop as written, then its domain, then the domain's parents. */
+/* The next hop as written; if that is but a domain, its parents too. */
 enum verdict
 policy_find(struct arena *a, const struct destination *d, struct policy *out,
     struct why *why)
 {
+	static const char setting[] = "smtp_tls_policy_maps";
 	const struct client_settings *set = settings();
 	const char *maps = set->smtp.smtp_tls_policy_maps;
 	const char *keys[ASK_KEYS_MAX];
-	const char *value = NULL, *dot;
+	const char *value, *dot = NULL;
 	enum verdict v;
 	size_t n = 0;
 
@@ -159,12 +156,11 @@ policy_find(struct arena *a, const struct destination *d, struct policy *out,
 	if (maps[0] == '\0')
 		return OK;
 	keys[n++] = d->text;
-	if (strcmp(d->host, d->text) != 0 && d->host[0] != '\0')
-		keys[n++] = d->host;
-	for (dot = strchr(d->host, '.'); dot != NULL && n < ASK_KEYS_MAX;
-	     dot = strchr(dot + 1, '.'))
+	if (strcmp(d->host, d->text) == 0)
+		dot = strchr(d->host, '.');
+	for (; dot != NULL && n < ASK_KEYS_MAX; dot = strchr(dot + 1, '.'))
 		keys[n++] = dot;
-	v = ask(a, "smtp_tls_policy_maps", maps, keys, n, &value, why);
+	v = judge(ask_table(a, setting, maps, keys, n, &value), setting, why);
 	if (v != OK || value == NULL)
 		return v;
 	if (!policy_parse(a, span_of(value), out)) {
@@ -176,26 +172,41 @@ policy_find(struct arena *a, const struct destination *d, struct policy *out,
 	return OK;
 }
 
+/* By sender, then by the server's name, then by the next hop as written. */
+static enum table_result
+find_password(struct arena *a, const char *sender, const struct destination *d,
+    const char *host, const char **value)
+{
+	static const char setting[] = "smtp_sasl_password_maps";
+	const struct smtp_params *p = &settings()->smtp;
+	const char *maps = p->smtp_sasl_password_maps;
+	const char *const places[] = { host, d->text };
+	enum table_result r = TABLE_NONE;
+
+	*value = NULL;
+	if (p->smtp_sender_dependent_authentication && sender[0] != '\0')
+		r = ask_table_address(a, setting, maps, sender, value);
+	/* one at a time: each is a whole key, for pattern tables as well */
+	for (size_t i = 0; i < 2 && r == TABLE_NONE; i++)
+		if (i == 0 || strcmp(places[0], places[1]) != 0)
+			r = ask_table(a, setting, maps, &places[i], 1, value);
+	return r;
+}
+
 enum verdict
 credentials_find(struct arena *a, const char *sender,
     const struct destination *d, const char *host, struct credentials *out,
     struct why *why)
 {
 	const struct smtp_params *p = &settings()->smtp;
-	const char *keys[ASK_KEYS_MAX];
-	const char *value = NULL, *cut;
+	const char *value, *cut;
 	enum verdict v;
-	size_t n = 0;
 
 	memset(out, 0, sizeof(*out));
 	if (!p->smtp_sasl_auth_enable || p->smtp_sasl_password_maps[0] == '\0')
 		return OK;
-	if (p->smtp_sender_dependent_authentication && sender[0] != '\0')
-		keys[n++] = sender;
-	keys[n++] = d->text;
-	keys[n++] = host;
-	v = ask(a, "smtp_sasl_password_maps", p->smtp_sasl_password_maps, keys,
-	    n, &value, why);
+	v = judge(find_password(a, sender, d, host, &value),
+	    "smtp_sasl_password_maps", why);
 	if (v != OK || value == NULL)
 		return v;
 	cut = strstr(value, p->smtp_sasl_password_result_delimiter);
