@@ -205,12 +205,14 @@ not_owner(struct evaluation *e)
 	return refuse_stage(e, STAGE_SENDER, 553, "5.7.1", words);
 }
 
-/* For clients that have logged in: is the sender theirs? */
+/*
+ * For clients that have logged in: is the sender theirs? The empty one is
+ * everybody's, for receipts and reports that programs of users send.
+ */
 static enum decision
 login_owns(struct evaluation *e, bool known_only)
 {
-	if (e->s->user == NULL || e->sender == NULL ||
-	    (e->sender[0] == '\0' && known_only))
+	if (e->s->user == NULL || e->sender == NULL || e->sender[0] == '\0')
 		return DUNNO;
 	switch (sender_owner(e)) {
 	case OWNER_US:
@@ -231,18 +233,12 @@ check_login_known(struct evaluation *e, const char *argument)
 	return login_owns(e, false);
 }
 
-enum decision
-check_login_owned(struct evaluation *e, const char *argument)
-{
-	(void)argument;
-	return login_owns(e, true);
-}
-
+/* What is owned is nobody's who has not logged in. */
 enum decision
 check_login_missing(struct evaluation *e, const char *argument)
 {
 	(void)argument;
-	if (e->s->user != NULL || e->sender == NULL)
+	if (e->s->user != NULL || e->sender == NULL || e->sender[0] == '\0')
 		return DUNNO;
 	switch (sender_owner(e)) {
 	case OWNER_NONE:
@@ -253,6 +249,13 @@ check_login_missing(struct evaluation *e, const char *argument)
 		return refuse_stage(e, STAGE_SENDER, 553, "5.7.1",
 		    "not logged in");
 	}
+}
+
+enum decision
+check_login_owned(struct evaluation *e, const char *argument)
+{
+	return e->s->user != NULL ? login_owns(e, true) :
+				    check_login_missing(e, argument);
 }
 
 enum decision
