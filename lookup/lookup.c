@@ -12,8 +12,8 @@
  * client, with its passwords, are lookup-smtp's. Patterns are matched within
  * limits. Nothing is ever written.
  *
- * A table that changed and can be read by root alone makes this process end
- * after its answer; master starts another.
+ * A table that changed and can be read by root alone makes this process end:
+ * it answers nothing more, and those who asked ask another.
  */
 #include <stdlib.h>
 #include <string.h>
