@@ -62,7 +62,8 @@ fuzz-%: fuzz/libfuzzed.a tests/fuzz/words
 .PHONY: check-helpers
 check-helpers: $(filter-out tests/unit/% tests/fuzz/%,$(check_PROGRAMS))
 
-EXTRA_DIST += tests/ATTACKS.md tests/fuzz/corpus tests/scenario tests/corpus
+EXTRA_DIST += tests/attacks tests/attacks.def tests/fuzz/corpus \
+	tests/scenario tests/corpus
 
 .PHONY: lint
 lint:
