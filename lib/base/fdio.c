@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/base/buf.h"
@@ -41,6 +42,22 @@ int
 fd_cloexec(int fd, bool on)
 {
 	return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) < 0 ? -1 : 0;
+}
+
+static bool
+socket_is(int fd, int option, int value)
+{
+	socklen_t n = sizeof(int);
+	int is;
+
+	return getsockopt(fd, SOL_SOCKET, option, &is, &n) == 0 && is == value;
+}
+
+bool
+fd_is_connection(int fd)
+{
+	return socket_is(fd, SO_TYPE, SOCK_STREAM) &&
+	    socket_is(fd, SO_ACCEPTCONN, 0);
 }
 
 int

@@ -21,6 +21,8 @@ void fd_close(int *fd);
 int fd_open_unnoted(int directory, const char *name, int flags);
 int fd_nonblocking(int fd, bool on);
 int fd_cloexec(int fd, bool on);
+/* A stream socket, and no listener: for descriptors that others pass. */
+bool fd_is_connection(int fd);
 /* All n bytes, across short writes and EINTR. */
 int fd_write_all(int fd, const void *data, size_t n);
 int fd_pwrite_all(int fd, const void *data, size_t n, off_t at);

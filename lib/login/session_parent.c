@@ -525,6 +525,11 @@ session_take_over(const struct msg_open_session *m,
 		.socket = m->socket,
 	};
 
+	/* it would be the login stage's listener, or log, in other hands */
+	if (!fd_is_connection(m->socket)) {
+		*why = "what was handed over is no connection";
+		return NEVER;
+	}
 	if (stage->separated && owner.uid == 0) {
 		*why = "root's mail is not served";
 		return NEVER;
@@ -618,6 +623,7 @@ session_parent_request(const struct service *s, struct ipc *c, void **state)
 void
 session_parent_setup(struct session_stage *of, const struct service *s)
 {
+	static const int shared[] = { SESSION_LOG_FD };
 	static struct session_watch ends = { ended_ready };
 	sigset_t child;
 
@@ -625,7 +631,7 @@ session_parent_setup(struct session_stage *of, const struct service *s)
 	stage->separated = s->separated;
 	if (stage->sharing)
 		session_shares_setup(stage->settings.common.data_directory);
-	stage->filter = sandbox_prepare(stage->promises);
+	stage->filter = sandbox_prepare(stage->promises, shared, 1);
 	/* whatever a child ends by is to be logged at once */
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);

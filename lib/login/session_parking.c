@@ -553,6 +553,20 @@ new_ahead(const struct session_owner *owner)
 	return a;
 }
 
+/*
+ * A process that was taken over may hand over whatever it has: the log pipe,
+ * say, to have it back under a number that its filter does not know.
+ */
+static bool
+is_connection(const struct session_owner *owner, int fd)
+{
+	if (fd_is_connection(fd))
+		return true;
+	log_error("user=<%s>: its process parks what is no connection",
+	    owner->user);
+	return false;
+}
+
 void
 parking_take(const struct session_owner *owner, struct parking_ahead **a,
     const struct ipc_message *kind, const void *message)
@@ -566,7 +580,8 @@ parking_take(const struct session_owner *owner, struct parking_ahead **a,
 	if (kind == &message_watch) {
 		watch_place(owner, *a, message);
 		ipc_close_fds(kind, message);
-	} else if (kind == &message_park) {
+	} else if (kind == &message_park &&
+	    is_connection(owner, ((const struct msg_park *)message)->socket)) {
 		park(owner, *a, message);
 		(*a)->early = false;
 		(*a)->error = 0;

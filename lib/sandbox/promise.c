@@ -359,16 +359,17 @@ confine(const char *words, const int *shared, size_t count)
 	load(filter);
 }
 
+enum { PROTECTION, PROMISE, FILTERS };
+
 struct sandbox_filter {
-	struct sock_fprog program;
+	struct sock_fprog programs[FILTERS];
 	unsigned int extra;
 };
 
 /* As a program, which children only have to be given. */
-static void export(struct sandbox_filter *f, const char *words)
+static void export(scmp_filter_ctx filter, struct sock_fprog *program)
 {
 	struct buf code = BUF_INIT(1 << 20);
-	scmp_filter_ctx filter = build(words, 0, &f->extra);
 	int fd = memfd_create("filter", MFD_CLOEXEC), r;
 
 	r = fd < 0 ? -errno : seccomp_export_bpf(filter, fd);
@@ -377,20 +378,31 @@ static void export(struct sandbox_filter *f, const char *words)
 	    fd_read_whole(fd, &code) != 0 || code.n == 0)
 		fatal("the system call filter cannot be prepared");
 	fd_close(&fd);
-	f->program.filter = mem_new(code.n);
-	memcpy(f->program.filter, code.p, code.n);
-	f->program.len = (unsigned short)(code.n / sizeof(*f->program.filter));
+	program->filter = mem_new(code.n);
+	memcpy(program->filter, code.p, code.n);
+	program->len = (unsigned short)(code.n / sizeof(*program->filter));
 	buf_fini(&code);
 }
 
 struct sandbox_filter *
-sandbox_prepare(const char *words)
+sandbox_prepare(const char *words, const int *shared, size_t count)
 {
 	struct sandbox_filter *f = mem_new(sizeof(*f));
 
-	if (!SANITIZED)
-		export(f, words);
+	if (SANITIZED)
+		return f;
+	export(sandbox_protect(shared, count), &f->programs[PROTECTION]);
+	export(build(words, 0, &f->extra), &f->programs[PROMISE]);
 	return f;
+}
+
+static void
+apply(const struct sock_fprog *program)
+{
+	if (program->len > 0 &&
+	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+		SECCOMP_FILTER_FLAG_LOG, program) < 0)
+		fatal("the kernel refuses the system call filter: %m");
 }
 
 void
@@ -400,10 +412,8 @@ sandbox_apply(const struct sandbox_filter *f)
 		fatal("no_new_privs: %m");
 	if (f->extra & EXTRA_BELOW)
 		sandbox_below_here((f->extra & EXTRA_WRITE) != 0);
-	if (f->program.len > 0 &&
-	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-		SECCOMP_FILTER_FLAG_LOG, &f->program) < 0)
-		fatal("the kernel refuses the system call filter: %m");
+	for (size_t i = 0; i < FILTERS; i++)
+		apply(&f->programs[i]);
 }
 
 void

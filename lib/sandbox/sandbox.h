@@ -68,7 +68,8 @@ bool sandbox_beneath_too(int directory);
  */
 struct sandbox_filter;
 
-struct sandbox_filter *sandbox_prepare(const char *promises);
+struct sandbox_filter *
+sandbox_prepare(const char *promises, const int *shared, size_t count);
 void sandbox_apply(const struct sandbox_filter *filter);
 
 #endif

@@ -5,7 +5,6 @@ flags, keywords, subscriptions, names, POP3 UIDLs; and the other way round.
 The recorded trees in tests/corpus/dovecot show the first half everywhere;
 RECORD_DOVECOT=1 records them again from a real one."""
 import difflib
-import fcntl
 import os
 import pathlib
 import shutil
@@ -34,16 +33,6 @@ real = pytest.mark.skipif(dovecot_peer.why_not() is not None,
                           reason=str(dovecot_peer.why_not()))
 layouts = pytest.mark.parametrize("layout", LAYOUTS)
 all_layouts = pytest.mark.parametrize("layout", [*LAYOUTS, *ELSEWHERE])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def probe():
-    """Made by one of those that run tests beside each other."""
-    with open(PROBE.parents[2] / "Makefile") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        subprocess.run(["make", "-s", "-C", PROBE.parents[2],
-                        "tests/probe/mailbox_probe"], check=True,
-                       capture_output=True)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import contextlib
 import re
 import socket
-import subprocess
 
 import pytest
 
@@ -234,8 +233,6 @@ def touch(s, program):
 @pytest.mark.parametrize("program", LEFT)
 def test_what_a_captured_program_can_do(suite, program):
     """With the program's own identity, root directory and filter."""
-    subprocess.run(["make", "-s", "-C", PROBE.parents[2],
-                    "tests/probe/captured"], check=True, capture_output=True)
     s = suite(start=False)
     folder = own_programs(s)
     (folder / program).unlink()

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -81,8 +82,8 @@ hand_places(const struct session_owner *owner, struct parking_ahead **a,
 }
 
 static void
-hand_connection(const struct session_owner *owner, struct parking_ahead **a,
-    size_t watches)
+hand(const struct session_owner *owner, struct parking_ahead **a,
+    size_t watches, int what)
 {
 	struct msg_park m = { .behind = "",
 		.id = "id",
@@ -90,14 +91,50 @@ hand_connection(const struct session_owner *owner, struct parking_ahead **a,
 		.method = "PLAIN",
 		.tls = "",
 		.state = SPAN("state"),
-		.watches = watches };
+		.watches = watches,
+		.socket = what };
+
+	back = stayed = 0;
+	parking_take(owner, a, &message_park, &m);
+}
+
+static void
+hand_connection(const struct session_owner *owner, struct parking_ahead **a,
+    size_t watches)
+{
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	close(pair[1]);
-	m.socket = pair[0];
-	back = stayed = 0;
-	parking_take(owner, a, &message_park, &m);
+	hand(owner, a, watches, pair[0]);
+}
+
+/* A process could have them back under another number. */
+static void
+only_connections_are_kept(void **state)
+{
+	const struct sockaddr_un any = { .sun_family = AF_UNIX };
+	int ends[2], listener = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct parking_ahead *a = NULL;
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(bind(listener, (const struct sockaddr *)&any,
+			     sizeof(any.sun_family)),
+	    0);
+	assert_int_equal(listen(listener, 1), 0);
+	hand(&bob, &a, 0, ends[1]);
+	hand(&bob, &a, 0, listener);
+	assert_int_equal(back, 0);
+	assert_int_equal(parking_count(), 0);
+	/* and are closed */
+	assert_int_equal(fcntl(ends[1], F_GETFD), -1);
+	assert_int_equal(fcntl(listener, F_GETFD), -1);
+	close(ends[0]);
+	hand_connection(&bob, &a, 0);
+	assert_int_equal(parking_count(), 1);
+	parking_end();
+	parking_drop_ahead(&a);
 }
 
 static void
@@ -236,6 +273,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(times_that_were_set_are_no_change),
 		cmocka_unit_test(a_change_before_it_is_watched_is_one),
+		cmocka_unit_test(only_connections_are_kept),
 		cmocka_unit_test(one_account_has_its_share),
 		cmocka_unit_test(the_share_is_of_the_limit),
 	};
