@@ -79,7 +79,8 @@ tests_probe_captured_SOURCES = tests/probe/captured.c
 # tests/scenario/crash/.
 check_PROGRAMS += tests/crash/crasher
 tests_crash_crasher_SOURCES = tests/crash/crasher.c tests/crash/calls.c \
-	tests/crash/calls.h tests/crash/calls.def
+	tests/crash/calls.h tests/crash/calls.def tests/crash/record.c \
+	tests/crash/record.h
 
 # What takes long: tests/deep says what each does. SCENARIOS="smtpd qmgr" is a
 # choice of folders, or of files below tests/scenario; nothing: all.

@@ -85,6 +85,21 @@ calls_memory(pid_t pid, uint64_t address, void *out, size_t n)
 	return process_vm_readv(pid, &here, 1, &there, 1, 0) == (ssize_t)n;
 }
 
+void
+calls_program(pid_t pid, char name[CALLS_PROGRAM])
+{
+	char path[40];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	f = fopen(path, "r");
+	if (f == NULL || fgets(name, CALLS_PROGRAM, f) == NULL)
+		name[0] = '\0';
+	if (f != NULL)
+		fclose(f);
+	name[strcspn(name, "\n")] = '\0';
+}
+
 static bool
 descriptor_counts(pid_t pid, uint64_t fd)
 {
@@ -142,6 +157,14 @@ calls_entered(pid_t pid, struct call *call)
 		return false;
 	call->name = row->name;
 	return counts(call, row);
+}
+
+long
+calls_result(pid_t pid)
+{
+	struct user_regs_struct r;
+
+	return ptrace(PTRACE_GETREGS, pid, NULL, &r) == 0 ? (long)r.rax : -1;
 }
 
 /* Bytes of a vector's members, at most as many as can be. */
@@ -209,9 +232,8 @@ calls_halve(const struct call *call)
 		set_length(call, call->a[2] / 2);
 }
 
-/* As far as it can be read; the end may be of no page. */
-static void
-read_text(pid_t pid, uint64_t address, char *out, size_t n)
+void
+calls_text(pid_t pid, uint64_t address, char *out, size_t n)
 {
 	size_t i = 0;
 
@@ -230,7 +252,7 @@ calls_where(const struct call *call, char *out, size_t n)
 	ssize_t got;
 
 	if (row->shape <= HOW) {
-		read_text(call->pid, call->a[relative ? 1 : 0], out, n);
+		calls_text(call->pid, call->a[relative ? 1 : 0], out, n);
 		return;
 	}
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", call->pid,

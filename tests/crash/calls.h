@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+enum { CALLS_PROGRAM = 16 }; /* bytes of a program's name, with its end */
+
 struct call {
 	pid_t pid;
 	long number;
@@ -36,6 +38,9 @@ bool calls_filter(void);
  */
 bool calls_entered(pid_t pid, struct call *call);
 
+/* What a call that has ended has given, below zero -errno. */
+long calls_result(pid_t pid);
+
 /*
  * In how many ways the process may end at this call: before it, and, where
  * bytes are written, in the middle of them.
@@ -47,6 +52,13 @@ void calls_halve(const struct call *call);
 
 /* Memory of a process. False: it cannot be read. */
 bool calls_memory(pid_t pid, uint64_t address, void *out, size_t n);
+
+/* Text there, as far as it can be read and "out" has room; the end may be of
+ * no page. */
+void calls_text(pid_t pid, uint64_t address, char *out, size_t n);
+
+/* The name of a process's program; of one that is gone, none. */
+void calls_program(pid_t pid, char name[CALLS_PROGRAM]);
 
 /* A line about where it happens: the descriptor's file, or the first path. */
 void calls_where(const struct call *call, char *out, size_t n);

@@ -16,6 +16,9 @@
  *				and each is noted
  *	disarm			no longer; "point HOW CALL WHERE" for each that
  *				was noted, then "counted N"
+ *	record PATH		all changes and all that is told goes there
+ *				(record.h); "recording"
+ *	recorded		no longer; "recorded N", how many events
  *
  * and what is told without being asked:
  *
@@ -27,6 +30,7 @@
  * of the command is killed then (PTRACE_O_EXITKILL).
  */
 #include "tests/crash/calls.h"
+#include "tests/crash/record.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -40,7 +44,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LINE = 400, NAME = 16, HALVED = 8 };
+enum { LINE = 400, NAME = CALLS_PROGRAM, HALVED = 8, HELD = 200 };
 
 static int control = -1;
 static pid_t command;
@@ -57,6 +61,12 @@ static size_t noted_n;
 /* Processes that write half of what they wanted, and end behind it. */
 static pid_t halved[HALVED];
 
+/* While changes are recorded: who is amid one, and who waits for its end. */
+static bool recording;
+static pid_t amid;
+static pid_t held[HELD];
+static size_t held_n;
+
 __attribute__((format(printf, 1, 2))) static void
 tell(const char *format, ...)
 {
@@ -65,21 +75,6 @@ tell(const char *format, ...)
 	va_start(ap, format);
 	vdprintf(control, format, ap);
 	va_end(ap);
-}
-
-static void
-name_of(pid_t pid, char name[NAME])
-{
-	char path[40];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	f = fopen(path, "r");
-	if (f == NULL || fgets(name, NAME, f) == NULL)
-		name[0] = '\0';
-	if (f != NULL)
-		fclose(f);
-	name[strcspn(name, "\n")] = '\0';
 }
 
 static void
@@ -102,7 +97,7 @@ report(const struct call *call, const char *how)
 {
 	char where[200], name[NAME];
 
-	name_of(call->pid, name);
+	calls_program(call->pid, name);
 	calls_where(call, where, sizeof(where));
 	tell("killed %d %s %lu %s %s %s\n", (int)call->pid, name, wanted, how,
 	    call->name, where);
@@ -141,6 +136,54 @@ tell_notes(void)
 	free(noted);
 }
 
+/* At the entry of a call that is to be recorded, when it is its turn. */
+static void
+recorded_entry(pid_t pid)
+{
+	struct call call;
+
+	if (!recording) {
+		go_on(pid, PTRACE_CONT, 0);
+	} else if (amid != 0) {
+		if (held_n == HELD)
+			exit(2);
+		held[held_n++] = pid;
+	} else if (calls_entered(pid, &call) && record_entered(&call)) {
+		amid = pid;
+		go_on(pid, PTRACE_SYSCALL, 0);
+	} else {
+		go_on(pid, PTRACE_CONT, 0);
+	}
+}
+
+/* Who was amid a change is through, or gone: those who waited for it try. */
+static void
+next_entry(void)
+{
+	size_t n = held_n;
+	pid_t waiting[HELD];
+
+	amid = 0;
+	held_n = 0;
+	memcpy(waiting, held, n * sizeof(*held));
+	for (size_t i = 0; i < n; i++)
+		recorded_entry(waiting[i]);
+}
+
+static void
+gone(pid_t pid)
+{
+	pid_t *slot = slot_of(pid);
+
+	if (slot != NULL)
+		*slot = 0;
+	for (size_t i = 0; i < held_n; i++)
+		if (held[i] == pid)
+			held[i--] = held[--held_n];
+	if (pid == amid)
+		next_entry();
+}
+
 /* At the entry of a call that may be the one. */
 static void
 entered(pid_t pid)
@@ -149,7 +192,13 @@ entered(pid_t pid)
 	struct call call;
 	unsigned int points;
 
-	if (armed[0] == '\0' || (name_of(pid, name), strcmp(name, armed)) ||
+	if (recording) {
+		recorded_entry(pid);
+		return;
+	}
+
+	if (armed[0] == '\0' ||
+	    (calls_program(pid, name), strcmp(name, armed)) ||
 	    !calls_entered(pid, &call)) {
 		go_on(pid, PTRACE_CONT, 0);
 		return;
@@ -177,6 +226,13 @@ left(pid_t pid)
 {
 	pid_t *slot = slot_of(pid);
 
+	if (pid == amid) {
+		if (recording)
+			record_left(calls_result(pid));
+		go_on(pid, PTRACE_CONT, 0);
+		next_entry();
+		return;
+	}
 	if (slot == NULL) {
 		go_on(pid, PTRACE_CONT, 0);
 		return;
@@ -221,8 +277,7 @@ look(void)
 			stopped(pid, status);
 			continue;
 		}
-		if (slot_of(pid) != NULL)
-			*slot_of(pid) = 0;
+		gone(pid);
 		if (pid == command)
 			tell("ended %d\n", status);
 	}
@@ -231,8 +286,17 @@ look(void)
 static void
 asked(const char *line)
 {
+	char path[LINE];
+
 	if (strcmp(line, "run") == 0) {
 		close(gate[1]);
+	} else if (strcmp(line, "recorded") == 0) {
+		recording = false;
+		tell("recorded %lu\n", record_end());
+	} else if (sscanf(line, "record %399s", path) == 1) {
+		record_begin(path);
+		recording = true;
+		tell("recording\n");
 	} else if (sscanf(line, "arm %15s %lu", armed, &wanted) == 2) {
 		counted = 0;
 		if (wanted == 0)

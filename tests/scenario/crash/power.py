@@ -1,0 +1,464 @@
+# SPDX-License-Identifier: ISC
+"""What a power cut leaves on a disk, out of a record of what was changed there
+(tests/crash/record.h): a Disk is the folders as they were and all that was
+changed, image() one of the many states in which they may be found.
+
+What is assumed, and no more (doc/DURABILITY.md, "The power"):
+
+- fsync(2) of a file or directory: its bytes are there, its length, owners,
+  mode and times, the names it had got or lost until then, and if it is a
+  directory the names in it. fdatasync(2), and a write to O_DSYNC: bytes and
+  length.
+- rename(2) is whole: the one name or the other, and what the name meant before
+  or what it means now.
+- What was done to one inode, or to one name, is there in its order.
+
+Of all else each change may be there or not:
+
+	names	journal	all up to some change not before the last fsync of
+			anything, none behind it (ext4, XFS)
+		flushed	those that some fsync was for, with what they rest on
+			(Btrfs)
+		some	those, and others by chance, with what they rest on
+	data	nothing	of what was not flushed
+		whole	all of it
+		prefix	what was written first, torn in the middle of a write
+		zeros	the new length, zeros where bytes were to come
+		parts	blocks, by chance, zeros between them; lengths as well
+		mixed	for each file another of these
+
+tests/unit/lib/store/power_cut_test.c judges mailboxes in the same way, within
+one process."""
+import os
+import shutil
+import stat
+import subprocess
+import typing
+
+import crasher
+from posthaste import DEADLINE
+
+NAMES = ("journal", "flushed", "some")
+DATA = ("nothing", "whole", "prefix", "zeros", "parts")
+BLOCKS = (512, 4096)
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+OTHER_BOOT = b"00000000-0000-4000-8000-00000000b007"
+
+
+class Event(typing.NamedTuple):
+    """A line of the record; inodes as numbers of the file system, and in a
+    Disk as those of its nodes."""
+    what: str
+    node: int
+    to: int
+    name: str
+    origin: int
+    old_name: str
+    at: int
+    mode: int
+    uid: int
+    gid: int
+    mtime: int
+    bytes: bytes
+
+    def __str__(self):
+        if self.what == "told":
+            return f"told by {self.name}: {self.bytes[:60]!r}"
+        words = [self.what, f"#{self.node}"]
+        if self.what == "wrote":
+            words += [f"{len(self.bytes)} bytes at {self.at}"]
+        elif self.what in ("sized", "synced"):
+            words += [str(self.at)]
+        elif self.name:
+            words += [f"{self.old_name and self.old_name + ' to '}{self.name}"]
+        return " ".join(words)
+
+
+IS_NAME = {"made", "linked", "renamed", "removed", "meta"}
+IS_DATA = {"wrote", "sized"}
+
+
+def read_record(path):
+    with open(path, "rb") as f:
+        while line := f.readline():
+            cells = line.decode("utf-8", "surrogateescape").rstrip(
+                "\n").split("\t")
+            what, inode, to, name, origin, old_name, at, mode = cells[:8]
+            yield Event(what, int(inode), int(to), name, int(origin),
+                        old_name, int(at), int(mode, 8),
+                        *map(int, cells[8:11]), f.read(int(cells[11])))
+
+
+class Node(typing.NamedTuple):
+    """A file or directory as it was when the record began, or was made."""
+    meta: tuple  # mode, uid, gid, mtime
+    data: bytes  # of a symbolic link: where it points to
+
+
+def node_of(path):
+    st = path.lstat()
+    data = b""
+    if stat.S_ISREG(st.st_mode):
+        data = path.read_bytes()
+    elif stat.S_ISLNK(st.st_mode):
+        data = os.fsencode(os.readlink(path))
+    return Node((st.st_mode, st.st_uid, st.st_gid, st.st_mtime_ns), data)
+
+
+def is_kept(mode):
+    return stat.S_IFMT(mode) in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
+
+
+class Disk:
+    """Folders as they are now, and what is changed in them from now on."""
+
+    def __init__(self, *folders):
+        self.nodes = []
+        self.entries = {}  # {directory: {name: node}} at the beginning
+        self.events = []
+        self.inodes = {}  # {number in the file system: node}
+        self.folders = {self.take(folder): folder for folder in folders}
+
+    def take(self, path):
+        number = path.lstat().st_ino
+        if number in self.inodes:
+            return self.inodes[number]
+        self.nodes.append(node_of(path))
+        node = self.inodes[number] = len(self.nodes) - 1
+        if path.is_dir() and not path.is_symlink():
+            self.entries[node] = {
+                p.name: self.take(p) for p in path.iterdir()
+                if is_kept(p.lstat().st_mode)}
+        return node
+
+    def add(self, record):
+        """All that was recorded since; of these folders alone."""
+        self.events += filter(None, map(self.translated, read_record(record)))
+        self.rest = self.what_each_rests_on()
+
+    def translated(self, e):
+        if e.what == "told":
+            return e
+        directories = {n for n, node in enumerate(self.nodes)
+                       if stat.S_ISDIR(node.meta[0])}
+        to = self.inodes.get(e.to)
+        to = to if to in directories else None
+        origin = self.inodes.get(e.origin) if e.what == "renamed" else None
+        if e.what == "made":
+            self.inodes.pop(e.node, None)
+            if to is None:
+                return None
+            self.nodes.append(Node((e.mode, e.uid, e.gid, e.mtime), e.bytes))
+            self.inodes[e.node] = len(self.nodes) - 1
+        node = self.inodes.get(e.node)
+        if e.what == "renamed":
+            assert (to is None) == (origin is None), f"from elsewhere: {e}"
+        if node is None or (e.what in ("linked", "renamed", "removed") and
+                            to is None):
+            return None
+        return e._replace(node=node, to=to, origin=origin)
+
+    # what rests on what
+
+    def what_each_rests_on(self):
+        """For each change of a name those just before it without which it
+        cannot be: of the same inode, of the same name, of the directories."""
+        last, rest = {}, []
+        for i, e in enumerate(self.events):
+            if e.what not in IS_NAME:
+                rest.append(())
+                continue
+            about = [e.node, (e.to, e.name), (e.origin, e.old_name)]
+            rest.append([last[key] for key in (*about, e.to, e.origin)
+                         if key in last])
+            for key in about:
+                last[key] = i
+        return rest
+
+    def with_rest(self, chosen):
+        found, left = set(), list(chosen)
+        while left:
+            i = left.pop()
+            if i not in found:
+                found.add(i)
+                left += self.rest[i]
+        return found
+
+    def flushed(self, cut):
+        """Changes of names that some fsync was for."""
+        synced, chosen = set(), []
+        for i in range(cut - 1, -1, -1):
+            e = self.events[i]
+            if e.what == "synced" and e.at:
+                synced.add(e.node)
+            elif e.what in IS_NAME and synced & {e.node, e.to, e.origin}:
+                chosen.append(i)
+        return self.with_rest(chosen)
+
+    def journal(self, cut, chance):
+        synced = [i for i in range(cut) if self.events[i].what == "synced" and
+                  self.events[i].at]
+        first = synced[-1] if synced else 0
+        end = chance.choice((first, cut, chance.randint(first, cut)))
+        return {i for i in range(end) if self.events[i].what in IS_NAME}
+
+    def chosen(self, cut, names, chance):
+        if names == "journal":
+            return self.journal(cut, chance)
+        chosen = self.flushed(cut)
+        if names == "some":
+            chosen |= self.with_rest(
+                i for i in range(cut) if self.events[i].what in IS_NAME and
+                chance.random() < 0.3)
+        return chosen
+
+    # images
+
+    def image(self, cut, names, data, chance):
+        """As it may be when only the first so many events have happened."""
+        return Image(self, cut, self.chosen(cut, names, chance), data, chance)
+
+    def whole(self):
+        """As it is when all of them have."""
+        every = {i for i, e in enumerate(self.events) if e.what in IS_NAME}
+        return Image(self, len(self.events), every, "whole", None)
+
+    def told(self, program, words):
+        """Where this was told: how many events had happened; or None."""
+        for i, e in enumerate(self.events):
+            if e.what == "told" and e.name == program and words in e.bytes:
+                return i + 1
+        return None
+
+    def cuts(self):
+        """After how many events the power may go: where it changes anything;
+        those that are next to a flush, a rename or a word more likely."""
+        found = []
+        for i in range(1, len(self.events) + 1):
+            near = self.events[max(0, i - 1):i + 1]
+            if all(e.what == "told" for e in near):
+                continue
+            weight = 1 + 3 * any(e.what in ("synced", "renamed", "removed")
+                                 for e in near)
+            found += [i] * weight
+        return found
+
+
+class Image:
+    """One of the states that a disk may be found in."""
+
+    def __init__(self, disk, cut, there, data, chance):
+        self.disk, self.cut, self.data, self.chance = disk, cut, data, chance
+        self.there = there
+        self.entries = {d: dict(names) for d, names in disk.entries.items()}
+        self.meta = {}
+        for i in sorted(there):
+            self.apply(disk.events[i])
+
+    def apply(self, e):
+        self.meta[e.node] = (e.mode, e.uid, e.gid, e.mtime)
+        if e.what == "meta":
+            return
+        if e.what == "renamed":
+            self.entries[e.origin].pop(e.old_name, None)
+        if e.what == "removed":
+            self.entries[e.to].pop(e.name, None)
+            return
+        self.entries.setdefault(e.to, {})[e.name] = e.node
+        if stat.S_ISDIR(e.mode):
+            self.entries.setdefault(e.node, {})
+
+    def meta_of(self, node):
+        return self.meta.get(node, self.disk.nodes[node].meta)
+
+    def bytes_of(self, node):
+        """What is in a file."""
+        if stat.S_ISLNK(self.meta_of(node)[0]):
+            return self.disk.nodes[node].data
+        changes, flushed = [], 0
+        for e in self.disk.events[:self.cut]:
+            if e.what in IS_DATA and e.node == node:
+                changes.append(e)
+            elif e.what == "synced" and e.node == node:
+                flushed = len(changes)
+        text = bytearray(self.disk.nodes[node].data)
+        for e in changes[:flushed]:
+            write(text, e)
+        data = self.data
+        if data == "mixed":
+            data = self.chance.choice(DATA)
+        LEFT[data](text, changes[flushed:], self.chance)
+        return bytes(text)
+
+    def files(self):
+        """{path: bytes} of all in these folders."""
+        found = {}
+
+        def look(directory, path):
+            for name, node in self.entries[directory].items():
+                if node in self.entries:
+                    look(node, path / name)
+                else:
+                    found[path / name] = self.bytes_of(node)
+
+        for node, path in self.disk.folders.items():
+            look(node, path)
+        return found
+
+    def lay_out(self):
+        """The folders are as in this image, found by another boot."""
+        with open(BOOT_ID, "rb") as f:
+            boot = f.read().strip()
+        places = {}
+
+        def put(directory, path):
+            for name, node in self.entries[directory].items():
+                below = path / name
+                mode, uid, gid, mtime = self.meta_of(node)
+                if node in places:
+                    os.link(places[node], below)
+                    continue
+                places[node] = below
+                if stat.S_ISLNK(mode):
+                    below.symlink_to(os.fsdecode(self.bytes_of(node)))
+                    continue
+                if stat.S_ISDIR(mode):
+                    below.mkdir()
+                    put(node, below)
+                else:
+                    below.write_bytes(self.bytes_of(node).replace(
+                        boot, OTHER_BOOT))
+                os.chown(below, uid, gid)
+                os.chmod(below, stat.S_IMODE(mode))
+                os.utime(below, ns=(mtime, mtime))
+
+        for node, path in self.disk.folders.items():
+            for entry in path.iterdir():
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                else:
+                    entry.unlink()
+            put(node, path)
+
+    def is_there(self):
+        """Are the folders as in this image? What differs."""
+        found = {path / p: node_of(path / p) for path in
+                 self.disk.folders.values() for p in path.rglob("*")
+                 if is_kept((path / p).lstat().st_mode) and
+                 not (path / p).is_dir()}
+        mine = self.files()
+        return [path for path in {*found, *mine}
+                if path not in found or found[path].data != mine.get(path)]
+
+    def about(self):
+        """For who wants to know what went wrong: what is lost, and what was
+        done last."""
+        events = self.disk.events
+        lost = [f"{i} {e}" for i, e in enumerate(events[:self.cut])
+                if e.what in IS_NAME and i not in self.there]
+        last = [f"{i} {e}" for i, e in enumerate(events)
+                if self.cut - 12 <= i < self.cut]
+        return "\n".join([f"cut after {self.cut} of {len(events)}",
+                          "names lost:", *lost[-20:], "done last:", *last])
+
+
+def write(text, e):
+    size(text, e.at if e.what == "sized" else max(len(text), e.at))
+    text[e.at:e.at + len(e.bytes)] = e.bytes
+
+
+def size(text, n):
+    del text[n:]
+    text.extend(bytes(n - len(text)))
+
+
+def nothing(text, changes, chance):
+    del text, changes, chance
+
+
+def whole(text, changes, chance):
+    del chance
+    for e in changes:
+        write(text, e)
+
+
+def prefix(text, changes, chance):
+    n = chance.randint(0, len(changes))
+    whole(text, changes[:n], chance)
+    if n < len(changes) and changes[n].what == "wrote":
+        e = changes[n]
+        write(text, e._replace(
+            bytes=e.bytes[:chance.randint(0, len(e.bytes))]))
+
+
+def zeros(text, changes, chance):
+    kept = bytes(text)
+    whole(text, changes, chance)
+    kept = kept[:len(text)]
+    text[:] = kept + bytes(len(text) - len(kept))
+
+
+def blocks(e, length):
+    """A write, cut where blocks of the disk end."""
+    at, end = e.at, e.at + len(e.bytes)
+    while at < end:
+        to = min(end, at - at % length + length)
+        yield e._replace(at=at, bytes=e.bytes[at - e.at:to - e.at])
+        at = to
+
+
+def parts(text, changes, chance):
+    length = chance.choice(BLOCKS)
+    for e in changes:
+        if e.what == "sized":
+            if chance.random() < 0.5:
+                write(text, e)
+            continue
+        for block in blocks(e, length):
+            if chance.random() < 0.5:
+                write(text, block)
+        if chance.random() < 0.5:
+            size(text, max(len(text), e.at + len(e.bytes)))
+
+
+LEFT = {f.__name__: f for f in (nothing, whole, prefix, zeros, parts)}
+
+
+def ways(chance):
+    return (chance.choice(NAMES), chance.choice((*DATA, "mixed")))
+
+
+class Recorder:
+    """A shell, all that comes of it, and what that changes."""
+
+    def __init__(self, record, *folders):
+        self.record = record
+        self.disk = Disk(*folders)
+        self.crasher = crasher.Crasher(
+            "/bin/sh", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.crasher.ask(f"record {record}")
+        self.crasher.until("recording")
+        self.crasher.ask("run")
+
+    def do(self, command, token):
+        """Runs it; that it succeeded is told with the token."""
+        shell = self.crasher.tool
+        shell.stdin.write(f"{command} && echo done {token}.\n".encode())
+        shell.stdin.flush()
+        line = shell.stdout.readline()
+        assert line == f"done {token}.\n".encode(), (command, line)
+
+    def end(self):
+        """The disk with all that has happened; and nothing runs any more."""
+        self.crasher.tool.stdin.close()
+        self.crasher.until("ended")
+        self.crasher.ask("recorded")
+        count = int(self.crasher.until("recorded"))
+        self.crasher.tool.stdout.close()
+        self.crasher.close()
+        self.disk.add(self.record)
+        os.unlink(self.record)
+        assert count > 0
+        differs = self.disk.whole().is_there()
+        assert not differs, f"not all is in the record: {differs}"
+        return self.disk
