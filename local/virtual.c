@@ -27,6 +27,7 @@
 #include "lib/store/maildir_size.h"
 #include "lib/store/mbox_deliver.h"
 #include "lib/sandbox/identity.h"
+#include "local/maildir_group.h"
 
 static struct {
 	struct table_list *mailboxes;
@@ -293,30 +294,50 @@ open_failed(struct why *why, const struct mailbox *box)
 	    "maildir delivery failed: open %s", box->path);
 }
 
-/* As the owner: what is missing is made with the owner's rights. */
+/*
+ * As the owner: what is missing is made with the owner's rights. One mailbox
+ * gets one copy at a time, so that it is known what room it has.
+ */
 static enum verdict
-copy(struct request *r, const struct mailbox *box,
+copy_as_owner(struct request *r, int base, size_t index,
+    const struct mailbox *box, const struct deliver_source *s, struct why *why)
+{
+	int maildir = maildir_open(base, box->path, true);
+	enum verdict v;
+
+	if (maildir < 0)
+		return open_failed(why, box);
+	if (maildir_group_must_flush(r->group, maildir)) {
+		identity_restore();
+		maildir_group_flush(r->group);
+		identity_become(NULL, box->uid, box->gid);
+	}
+	v = maildir_group_add(r->group, index, maildir, box->uid, box->gid, s,
+	    set.crlf ? DELIVER_CRLF : DELIVER_LF,
+	    (off_t)r->agent->own.virtual_mailbox_limit, why);
+	fd_close(&maildir);
+	return v;
+}
+
+/* OK: the group tells it, when it is durable. */
+static enum verdict
+copy(struct request *r, size_t index, const struct mailbox *box,
     const struct deliver_source *s, struct why *why)
 {
-	int base = open_base(r), maildir;
+	int base = open_base(r);
 	enum verdict v;
 
 	if (base < 0)
 		return no_base(r, why);
 	identity_become(NULL, box->uid, box->gid);
-	maildir = maildir_open(base, box->path, true);
-	v = maildir < 0 ?
-	    open_failed(why, box) :
-	    maildir_copy(maildir, s, set.crlf ? DELIVER_CRLF : DELIVER_LF,
-		(off_t)r->agent->own.virtual_mailbox_limit, why);
-	fd_close(&maildir);
+	v = copy_as_owner(r, base, index, box, s, why);
 	identity_restore();
 	fd_close(&base);
 	return v;
 }
 
 static enum verdict
-into_maildir(struct request *r, const struct mailbox *box,
+into_maildir(struct request *r, size_t index, const struct mailbox *box,
     const struct deliver_source *s, struct why *why)
 {
 	int64_t limit = r->agent->own.virtual_mailbox_limit;
@@ -327,13 +348,11 @@ into_maildir(struct request *r, const struct mailbox *box,
 		return why_errno(why, "5.2.2",
 		    "maildir delivery failed: error writing message");
 	}
-	if (may_move(r) && moved(r, box, s, &v, why))
+	if (may_move(r) && moved(r, box, s, &v, why)) {
 		r->taken = true;
-	else if (v == OK)
-		v = copy(r, box, s, why);
-	if (v == OK)
-		why_set(why, "2.0.0", "delivered to maildir");
-	return v;
+		return why_set(why, "2.0.0", "delivered to maildir");
+	}
+	return v == OK ? copy(r, index, box, s, why) : v;
 }
 
 /* The directory that the mbox file is in, and the file's name there. */
@@ -407,7 +426,7 @@ into_mailbox(struct request *r, size_t index, const struct mailbox *box,
 		    "virtual_mailbox_base is not an absolute path: \"%s\"",
 		    base_name);
 	request_source(r, index, &source);
-	return box->maildir ? into_maildir(r, box, &source, why) :
+	return box->maildir ? into_maildir(r, index, box, &source, why) :
 			      into_mbox(r, box, &source, why);
 }
 
@@ -433,10 +452,13 @@ deliver_one(struct request *r, size_t index, struct why *why)
 void
 virtual_deliver(struct request *r)
 {
+	r->group = maildir_group_new(r);
 	for (size_t i = 0; i < r->m->recipients.count; i++) {
 		struct why why = { 0 };
 		enum verdict v = deliver_one(r, i, &why);
 
-		request_outcome(r, i, v, "delivered", &why);
+		if (!maildir_group_tells(r->group, i))
+			request_outcome(r, i, v, "delivered", &why);
 	}
+	maildir_group_free(&r->group);
 }

@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -162,41 +164,6 @@ publish(int tmp, const char *from, int new, const char *to)
 	return renameat(tmp, from, new, to);
 }
 
-static enum verdict
-write_and_publish(int tmp, int new, const struct deliver_source *s,
-    enum deliver_form form, off_t limit, off_t *written, struct why *why)
-{
-	struct buf from = BUF_INIT(MAILDIR_NAME_MAX);
-	struct buf to = BUF_INIT(MAILDIR_NAME_MAX);
-	enum verdict v = OK;
-	struct stat st;
-	int fd;
-
-	unique_name(s, &from);
-	fd = openat(tmp, buf_text(&from),
-	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		v = failure(why, "create file in tmp");
-	} else if (deliver_copy(s, form, limit, fd) != 0 || fsync(fd) != 0 ||
-	    fstat(fd, &st) != 0) {
-		v = failure(why, "error writing message");
-	} else {
-		buf_add_span(&to, buf_span(&from));
-		*written = st.st_size;
-		add_sizes(&to, st.st_size, crlf_size(s));
-		if (publish(tmp, buf_text(&from), new, buf_text(&to)) != 0)
-			v = failure(why, "rename into new");
-		else if (fsync(new) != 0)
-			v = failure(why, "sync new");
-	}
-	if (fd >= 0 && v != OK)
-		unlinkat(tmp, buf_text(&from), 0);
-	fd_close(&fd);
-	buf_fini(&from);
-	buf_fini(&to);
-	return v;
-}
-
 bool
 maildir_counted(const struct maildir_place *to)
 {
@@ -215,23 +182,170 @@ maildir_room(int maildir, const struct deliver_source *s, struct why *why)
 	    "mailbox is full");
 }
 
+/*
+ * Does the journal of this file system keep the order of what was done: first
+ * a file's length, when its bytes have been written, then its name, and all of
+ * it with one flush of the file? Of the ext family without a journal nothing
+ * is kept in order; there a flush of a new file is one of its folder as well.
+ */
+static bool
+is_ordered(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 &&
+	    (fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_SUPER_MAGIC);
+}
+
+static int
+begin_writeback(int fd)
+{
+	return sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
+static int
+wait_for_writeback(int fd)
+{
+	return sync_file_range(fd, 0, 0,
+	    SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+		SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
+static int
+write_file(struct maildir_copy *c, const struct deliver_source *s,
+    enum deliver_form form, off_t limit)
+{
+	struct stat st;
+
+	if (deliver_copy(s, form, limit, c->fd) != 0 || fstat(c->fd, &st) != 0)
+		return -1;
+	c->size = st.st_size;
+	c->device = st.st_dev;
+	c->ordered = is_ordered(c->fd);
+	/* the others of a group are written meanwhile */
+	return c->ordered ? begin_writeback(c->fd) : 0;
+}
+
+static void
+name_copy(struct maildir_copy *c, const struct deliver_source *s)
+{
+	struct buf name = BUF_INIT(MAILDIR_NAME_MAX);
+
+	buf_add_text(&name, c->tmp_name);
+	add_sizes(&name, c->size, crlf_size(s));
+	snprintf(c->name, sizeof(c->name), "%s", buf_text(&name));
+	buf_fini(&name);
+}
+
+static enum verdict
+create_and_write(struct maildir_copy *c, const struct deliver_source *s,
+    enum deliver_form form, off_t limit, struct why *why)
+{
+	struct buf name = BUF_INIT(MAILDIR_NAME_MAX);
+
+	unique_name(s, &name);
+	snprintf(c->tmp_name, sizeof(c->tmp_name), "%s", buf_text(&name));
+	buf_fini(&name);
+	c->fd = openat(c->tmp, c->tmp_name,
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (c->fd < 0)
+		return failure(why, "create file in tmp");
+	if (write_file(c, s, form, limit) != 0)
+		return maildir_copy_failed(why);
+	name_copy(c, s);
+	return OK;
+}
+
+static bool
+open_folders(struct maildir_copy *c, int maildir)
+{
+	struct stat st;
+
+	c->root = openat(maildir, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (c->root < 0 || fstat(c->root, &st) != 0)
+		return false;
+	c->mailbox = st.st_ino;
+	c->tmp = open_folder(maildir, "tmp");
+	c->new = c->tmp < 0 ? -1 : open_folder(maildir, "new");
+	return c->new >= 0;
+}
+
+enum verdict
+maildir_copy_write(struct maildir_copy *c, int maildir,
+    const struct deliver_source *s, enum deliver_form form, off_t limit,
+    struct why *why)
+{
+	enum verdict v = maildir_room(maildir, s, why);
+
+	*c =
+	    (struct maildir_copy){ .root = -1, .tmp = -1, .new = -1, .fd = -1 };
+	if (v == OK && !open_folders(c, maildir))
+		v = failure(why, "open tmp and new");
+	else if (v == OK)
+		v = create_and_write(c, s, form, limit, why);
+	if (v != OK)
+		maildir_copy_end(c, false);
+	return v;
+}
+
+enum verdict
+maildir_copy_enter(struct maildir_copy *c, struct why *why)
+{
+	if ((c->ordered ? wait_for_writeback(c->fd) : fsync(c->fd)) != 0)
+		return maildir_copy_failed(why);
+	if (publish(c->tmp, c->tmp_name, c->new, c->name) != 0)
+		return failure(why, "rename into new");
+	c->entered = true;
+	maildir_size_add(c->root, c->size, 1);
+	return OK;
+}
+
+int
+maildir_copy_flush(struct maildir_copy *c)
+{
+	return fsync(c->ordered ? c->fd : c->new);
+}
+
+bool
+maildir_copy_flush_device(const struct maildir_copy *c)
+{
+	return c->ordered && syncfs(c->fd) == 0;
+}
+
+void
+maildir_copy_end(struct maildir_copy *c, bool keep)
+{
+	if (!keep && c->entered) {
+		if (unlinkat(c->new, c->name, 0) == 0)
+			maildir_size_add(c->root, -(int64_t)c->size, -1);
+	} else if (!keep && c->fd >= 0) {
+		unlinkat(c->tmp, c->tmp_name, 0);
+	}
+	fd_close(&c->fd);
+	fd_close(&c->tmp);
+	fd_close(&c->new);
+	fd_close(&c->root);
+}
+
+enum verdict
+maildir_copy_failed(struct why *why)
+{
+	return failure(why, "error writing message");
+}
+
 enum verdict
 maildir_copy(int maildir, const struct deliver_source *s,
     enum deliver_form form, off_t limit, struct why *why)
 {
-	int tmp = open_folder(maildir, "tmp");
-	int new = tmp >= 0 ? open_folder(maildir, "new") : -1;
-	enum verdict v = maildir_room(maildir, s, why);
-	off_t written = 0;
+	struct maildir_copy c;
+	enum verdict v = maildir_copy_write(&c, maildir, s, form, limit, why);
 
-	if (v == OK && (tmp < 0 || new < 0))
-		v = failure(why, "open tmp and new");
-	else if (v == OK)
-		v = write_and_publish(tmp, new, s, form, limit, &written, why);
-	if (v == OK)
-		maildir_size_add(maildir, written, 1);
-	fd_close(&tmp);
-	fd_close(&new);
+	if (v != OK)
+		return v;
+	v = maildir_copy_enter(&c, why);
+	if (v == OK && maildir_copy_flush(&c) != 0)
+		v = maildir_copy_failed(why);
+	maildir_copy_end(&c, v == OK);
 	return v;
 }
 

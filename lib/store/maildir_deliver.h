@@ -39,10 +39,56 @@ enum verdict
 maildir_room(int maildir, const struct deliver_source *s, struct why *why);
 
 /*
- * Writes tmp/NAME, syncs it, renames it into new/ and syncs that, with the
- * rights we have: call it as the mailbox's owner. Refused when larger than
- * the limit (0: none), or when the account is full. OK, or a verdict with
- * *why.
+ * One copy on its way, in steps, so that several can be flushed together:
+ * written, entered, flushed, ended. Plain data; the caller's memory.
+ */
+struct maildir_copy {
+	int root, tmp, new; /* folders */
+	int fd; /* the file */
+	dev_t device;
+	ino_t mailbox; /* the root's */
+	off_t size; /* of the file */
+	bool ordered; /* see maildir_copy_enter */
+	bool entered;
+	char tmp_name[MAILDIR_NAME_MAX + 1];
+	char name[MAILDIR_NAME_MAX + 1];
+};
+
+/*
+ * Writes tmp/NAME, and begins to bring it to the disk. Refused when larger
+ * than the limit (0: none), or when the account is full. As the mailbox's
+ * owner. OK, or a verdict with *why, and then nothing is left of it.
+ */
+enum verdict maildir_copy_write(struct maildir_copy *c, int maildir,
+    const struct deliver_source *s, enum deliver_form form, off_t limit,
+    struct why *why);
+/*
+ * Waits until the disk has the bytes, renames the file into new/, counts it.
+ * What is there after a power cut is whole: on ext4 and XFS ("ordered") the
+ * journal has the file's length before its name, elsewhere it is synced here.
+ * As the owner. OK, or a verdict; ended as not kept in any case by the caller.
+ */
+enum verdict maildir_copy_enter(struct maildir_copy *c, struct why *why);
+/*
+ * Makes it durable under its name. 0, or -1 with errno. With any rights. To
+ * flush the file is to flush its name on those file systems (see the queue's
+ * in doc/DURABILITY.md), elsewhere the folder is synced.
+ */
+int maildir_copy_flush(struct maildir_copy *c);
+/*
+ * The same for all that were entered on this one's device, at the price of
+ * whatever else is to be written there: worth it for many. False: it cannot
+ * be had, or has failed.
+ */
+bool maildir_copy_flush_device(const struct maildir_copy *c);
+/* Takes back what is not to be kept (as the owner), and lets go of it. */
+void maildir_copy_end(struct maildir_copy *c, bool keep);
+/* The verdict of a flush that failed, by errno. */
+enum verdict maildir_copy_failed(struct why *why);
+
+/*
+ * All of it at once, for one copy, as the mailbox's owner: one flush on ext4
+ * and XFS, two elsewhere. OK, or a verdict with *why.
  */
 enum verdict maildir_copy(int maildir, const struct deliver_source *s,
     enum deliver_form form, off_t limit, struct why *why);

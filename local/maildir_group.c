@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: ISC */
+#include "local/maildir_group.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "lib/base/ensure.h"
+#include "lib/base/mem.h"
+#include "lib/sandbox/identity.h"
+#include "lib/store/maildir_deliver.h"
+
+/*
+ * So many on one device are flushed by syncfs(2), which writes what others
+ * have left to write there, too: fewer are not worth that.
+ */
+enum { WORTH_THE_DEVICE = 8 };
+
+struct member {
+	struct maildir_copy copy;
+	size_t index; /* the recipient's */
+	uid_t uid;
+	gid_t gid;
+	enum verdict v;
+	bool flushed;
+	struct why why;
+};
+
+struct maildir_group {
+	struct request *r;
+	size_t count;
+	const struct member *acting; /* as whose owner, or NULL */
+	struct member *all[MAILDIR_GROUP_MAX];
+};
+
+struct maildir_group *
+maildir_group_new(struct request *r)
+{
+	struct maildir_group *g = mem_new(sizeof(*g));
+
+	g->r = r;
+	return g;
+}
+
+bool
+maildir_group_tells(const struct maildir_group *g, size_t index)
+{
+	return g->count > 0 && g->all[g->count - 1]->index == index;
+}
+
+bool
+maildir_group_must_flush(const struct maildir_group *g, int maildir)
+{
+	struct stat st;
+
+	if (g->count == 0)
+		return false;
+	if (g->count == MAILDIR_GROUP_MAX || fstat(maildir, &st) != 0)
+		return true;
+	for (size_t i = 0; i < g->count; i++)
+		if (g->all[i]->copy.mailbox == st.st_ino &&
+		    g->all[i]->copy.device == st.st_dev)
+			return true;
+	return false;
+}
+
+enum verdict
+maildir_group_add(struct maildir_group *g, size_t index, int maildir, uid_t uid,
+    gid_t gid, const struct deliver_source *s, enum deliver_form form,
+    off_t limit, struct why *why)
+{
+	struct member *m = mem_new(sizeof(*m));
+	enum verdict v;
+
+	ensure(g->count < MAILDIR_GROUP_MAX);
+	m->index = index;
+	m->uid = uid;
+	m->gid = gid;
+	v = maildir_copy_write(&m->copy, maildir, s, form, limit, why);
+	if (v == OK)
+		g->all[g->count++] = m;
+	else
+		free(m);
+	return v;
+}
+
+/* Most often one user owns them all. */
+static void
+act_as(struct maildir_group *g, const struct member *m)
+{
+	if (g->acting != NULL && g->acting->uid == m->uid &&
+	    g->acting->gid == m->gid)
+		return;
+	if (g->acting != NULL)
+		identity_restore();
+	identity_become(NULL, m->uid, m->gid);
+	g->acting = m;
+}
+
+static void
+act_as_ourselves(struct maildir_group *g)
+{
+	if (g->acting != NULL)
+		identity_restore();
+	g->acting = NULL;
+}
+
+static void
+enter_all(struct maildir_group *g)
+{
+	for (size_t i = 0; i < g->count; i++) {
+		struct member *m = g->all[i];
+
+		act_as(g, m);
+		m->v = maildir_copy_enter(&m->copy, &m->why);
+	}
+	act_as_ourselves(g);
+}
+
+/* All of this one's device, if they are many. */
+static void
+flush_device(struct maildir_group *g, const struct member *first)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->count; i++)
+		n += g->all[i]->v == OK &&
+		    g->all[i]->copy.device == first->copy.device;
+	if (n < WORTH_THE_DEVICE || !maildir_copy_flush_device(&first->copy))
+		return;
+	for (size_t i = 0; i < g->count; i++)
+		if (g->all[i]->copy.device == first->copy.device)
+			g->all[i]->flushed = true;
+}
+
+static void
+flush(struct maildir_group *g, struct member *m)
+{
+	if (!m->flushed)
+		flush_device(g, m);
+	if (!m->flushed && maildir_copy_flush(&m->copy) != 0)
+		m->v = maildir_copy_failed(&m->why);
+	m->flushed = true;
+}
+
+static void
+end_all(struct maildir_group *g)
+{
+	for (size_t i = 0; i < g->count; i++) {
+		struct member *m = g->all[i];
+
+		if (m->v != OK)
+			act_as(g, m);
+		maildir_copy_end(&m->copy, m->v == OK);
+	}
+	act_as_ourselves(g);
+}
+
+static void
+tell_all(struct maildir_group *g)
+{
+	for (size_t i = 0; i < g->count; i++) {
+		struct member *m = g->all[i];
+
+		if (m->v == OK)
+			why_set(&m->why, "2.0.0", "delivered to maildir");
+		request_outcome(g->r, m->index, m->v, "delivered", &m->why);
+		free(m);
+	}
+	g->count = 0;
+}
+
+void
+maildir_group_flush(struct maildir_group *g)
+{
+	enter_all(g);
+	for (size_t i = 0; i < g->count; i++)
+		if (g->all[i]->v == OK)
+			flush(g, g->all[i]);
+	end_all(g);
+	tell_all(g);
+}
+
+void
+maildir_group_free(struct maildir_group **gp)
+{
+	struct maildir_group *g = *gp;
+
+	*gp = NULL;
+	if (g == NULL)
+		return;
+	maildir_group_flush(g);
+	free(g);
+}
