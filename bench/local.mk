@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 EXTRA_DIST += bench/frame/root.py \
 	bench/peers/exim.py bench/peers/opensmtpd.py \
-	bench/frame/__init__.py bench/frame/group.py bench/frame/measure.py \
+	bench/frame/__init__.py bench/frame/book.py bench/frame/group.py bench/frame/measure.py \
 	bench/frame/peer.py bench/frame/table.py bench/run \
 	bench/groups/__init__.py bench/groups/accept.py \
 	bench/groups/relay.py bench/groups/recipients.py \

@@ -31,8 +31,13 @@ class Case:
     count: int = 1
     more: dict = dataclasses.field(default_factory=dict)  # the group's own
     counted: bool = True
-    rounds: int = 100   # not more than these, for what takes an hour
-    disk: bool = False  # the disk alone writes the same (sessions, size)
+    rounds: int = 100   # not more than these, for what takes minutes
+    limit: float = 120  # seconds after which a server has failed
+    long: bool = False  # left out of a short run
+    # the figure beside which stands what the disk alone does of the same
+    # (sessions, size)
+    disk: str = ""
     # null(case) -> what our client does against a server that does nothing,
-    # by the same names; stands in the table's foot
+    # figures by the same names
     null: typing.Optional[typing.Callable] = None
+    group: str = ""     # its name; written by the runner

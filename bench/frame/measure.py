@@ -13,6 +13,7 @@ import pathlib
 import re
 import subprocess
 import tempfile
+import threading
 import time
 
 from . import LOAD
@@ -20,6 +21,7 @@ from . import LOAD
 # what a counted round measures: name in the table, name that count.c prints
 COUNTED = {"switches (n)": "switches", "system calls (n)": "syscalls",
            "fsyncs (n)": "flushes"}
+MOST = "memory, most (MB)"
 _OLD = pathlib.Path("/sys/fs/cgroup/cpuacct")
 _NEW = [pathlib.Path("/sys/fs/cgroup/unified"), pathlib.Path("/sys/fs/cgroup")]
 
@@ -117,11 +119,35 @@ class Counter:
         self.process.stdout.close()
 
 
+class Watch:
+    """The most memory that a group had at a time: looked at often, by a thread,
+    which costs time as counting does, and is for that round only."""
+
+    def __init__(self, group):
+        self.group, self.most = group, 0
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.look, daemon=True)
+        self.thread.start()
+
+    def look(self):
+        pause = 0
+        while not self.ended.wait(pause):
+            began = time.monotonic()
+            self.most = max(self.most, self.group.memory())
+            pause = max(0.05, time.monotonic() - began)
+
+    def close(self):
+        self.ended.set()
+        self.thread.join()
+        self.most = max(self.most, self.group.memory())
+
+
 class Over:
     """What a peer used between entering and leaving."""
 
     def __init__(self, peer):
         self.peer = peer
+        self.watch = None
 
     def _now(self):
         counts = self.peer.counter.read() if self.peer.counted else {}
@@ -129,11 +155,15 @@ class Over:
                 **counts}
 
     def __enter__(self):
+        if self.peer.counted:
+            self.watch = Watch(self.peer.group)
         self.before = self._now()
         return self
 
     def __exit__(self, *_):
         after = self._now()
+        if self.watch is not None:
+            self.watch.close()
         self.total = {k: after[k] - self.before.get(k, 0) for k in after}
 
     @property
@@ -143,8 +173,9 @@ class Over:
     def each(self, n):
         """What one of n messages cost."""
         if self.peer.counted:
-            return {name: self.total[key] / n
-                    for name, key in COUNTED.items() if key in self.total}
+            return {**{name: self.total[key] / n
+                       for name, key in COUNTED.items() if key in self.total},
+                    MOST: self.watch.most / 1e6}
         return {"cpu (ms)": self.total["cpu"] * 1000 / n}
 
 
@@ -186,15 +217,20 @@ class Server:
         return int(self.process.stdout.readline())
 
     def close(self):
+        """Its end; of one that does not see the end of its input as well."""
         self.process.stdin.close()
-        self.process.wait(60)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         self.process.stdout.close()
 
 
-def disk_limit(folder, sessions, size, count):
+def disk_limit(folder, sessions, size, seconds):
     """Files of this size that the disk alone makes durable in a second."""
     place = tempfile.mkdtemp(prefix="d-", dir=folder)
-    return load("disk_limit", place, sessions, size, count)
+    return load("disk_limit", place, sessions, size, seconds)
 
 
 def on_disk(path):

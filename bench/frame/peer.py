@@ -67,12 +67,15 @@ class Peer:
     can      of "smtp" (plain SMTP to site's mailboxes, into Maildirs or what
              delivered() counts), "starttls", "smtps", "relay" (to site.sink),
              "sendmail", "backlog" (queued(), and command() knows "mailq" and
-             "flush"), "pop3", "pop3s", "imap", "imaps", "table"
+             "flush"), "large backlog" (in a quarter of an hour), "pop3",
+             "pop3s", "imap", "imaps", "table"
+    most     sessions at a time: cases with more are not for it
     """
 
     name = ""
     about = ""
     can = frozenset()
+    most = 1_000_000
 
     def __init__(self):
         self.site = None
@@ -187,7 +190,7 @@ class Peer:
             if self.group.used() - used < 2 * share:
                 return now - began
             now = time.monotonic()
-        raise RuntimeError(f"{self.name} is still at work after {seconds} s")
+        raise TooSlow(f"still at work after {seconds} s")
 
     def ended(self, seconds):
         end = time.monotonic() + seconds
@@ -233,17 +236,39 @@ def answers(port):
         return False
 
 
-def wait_for(what, until, seconds=120, pause=0.02):
-    """The first true answer of until(); fails when the time is up. The pause
-    grows with what asking costs, so that waiting takes little of the machine.
-    """
+class TooSlow(RuntimeError):
+    """What a case had to do was not done when its time was up."""
+
+
+@contextlib.contextmanager
+def deadline(seconds):
+    """What is within ends by TooSlow when the time is up, wherever it is."""
+    def ring(*_):
+        raise TooSlow(f"not done in {seconds:g} s")
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def wait_for(what, until, seconds=float("inf"), pause=0.02):
+    """The first true answer of until(); fails when the time is up, or the
+    case's. The pause grows with what asking costs, so that waiting takes
+    little of the machine. "what" is a text, or a function that tells how far
+    it is."""
     end = time.monotonic() + seconds
-    while True:
-        began = time.monotonic()
-        answer = until()
-        if answer:
-            return answer
-        now = time.monotonic()
-        if now > end:
-            raise RuntimeError(f"not within {seconds:g} s: {what}")
-        time.sleep(max(pause, 10 * (now - began)))
+    try:
+        while True:
+            began = time.monotonic()
+            answer = until()
+            if answer:
+                return answer
+            now = time.monotonic()
+            if now > end:
+                raise TooSlow(f"not done in {seconds:g} s")
+            time.sleep(max(pause, 10 * (now - began)))
+    except TooSlow as e:
+        raise TooSlow(f"{e}: {what() if callable(what) else what}") from None

@@ -3,6 +3,8 @@
 import statistics
 
 OURS = "posthaste"
+# what is measured without a server, and the head of its column
+ALONE = {"disk": "disk alone", "client": "client alone"}
 
 
 def better_high(figure):
@@ -25,6 +27,12 @@ def spread(values):
     return f"±{abs((max(values) - min(values)) / 2 / middle) * 100:.0f}%"
 
 
+def cell(values, otherwise=""):
+    if not values:
+        return otherwise
+    return f"{number(statistics.median(values))} {spread(values)}".strip()
+
+
 def ahead(figure, medians):
     """What ours is of the best of the others; above 1 is ahead."""
     others = [v for n, v in medians.items() if n != OURS]
@@ -37,46 +45,76 @@ def ahead(figure, medians):
 
 
 class Table:
-    """rows[label][figure][peer] is a list with a value for each round."""
+    """rows[label][figure][who] is a list with a value for each round; who is a
+    server, or one of ALONE."""
 
     def __init__(self, title):
         self.title = title
         self.rows = {}
-        self.disk = {}   # label: rates of the disk alone
-        self.foot = []   # lines below it
+        self.runs = {}    # (label, who): the run that its values are of
+        self.failed = {}  # (label, who): why
+        self.seconds = {}  # run: what it took
 
-    def add(self, label, peer, figures):
+    def take(self, record):
+        """One record of a frame.book.Book that is of this group."""
+        if "title" in record:
+            self.title = record["title"]
+        elif "seconds" in record:
+            self.seconds[record["run"]] = record["seconds"]
+        elif "failed" in record:
+            where = record["label"], record["peer"]
+            if self.runs.get(where) != record["run"]:
+                self.forget(*where)
+            self.failed[where] = record["failed"]
+        else:
+            self.add(record["label"], record.get("peer") or record["alone"],
+                     record["figures"], record["run"])
+
+    def forget(self, label, who):
+        self.failed.pop((label, who), None)
+        for values in self.rows.get(label, {}).values():
+            values.pop(who, None)
+
+    def add(self, label, who, figures, run=""):
+        """A later run's values take the place of an earlier one's."""
+        if self.runs.setdefault((label, who), run) != run:
+            self.forget(label, who)
+            self.runs[label, who] = run
         row = self.rows.setdefault(label, {})
         for figure, value in figures.items():
-            row.setdefault(figure, {}).setdefault(peer, []).append(value)
+            row.setdefault(figure, {}).setdefault(who, []).append(value)
 
-    def peers(self):
+    def columns(self):
+        """Ours, the others in their order, and what was measured alone."""
         seen = {}
         for row in self.rows.values():
             for values in row.values():
                 seen.update(dict.fromkeys(values))
-        return sorted(seen, key=lambda name: name != OURS)
+        peers = sorted((n for n in seen if n not in ALONE),
+                       key=lambda name: name != OURS)
+        return peers, [n for n in ALONE if n in seen]
 
     def lines(self):
         """Cells of each row, the head first."""
-        peers = self.peers()
-        disk = bool(self.disk)
-        yield ["", *peers, *(["disk alone"] if disk else []), "ahead"]
+        peers, alone = self.columns()
+        yield ["", *peers, *(ALONE[n] for n in alone), "ahead"]
         for label, row in self.rows.items():
-            first = True
             for figure, values in row.items():
-                cells = []
-                for peer in peers:
-                    v = values.get(peer)
-                    cells.append(f"{number(statistics.median(v))} "
-                                 f"{spread(v)}".strip() if v else "-")
-                if disk:
-                    alone = self.disk.get(label) if first else None
-                    cells.append(f"{number(statistics.median(alone))} "
-                                 f"{spread(alone)}".strip() if alone else "")
-                medians = {n: statistics.median(v) for n, v in values.items()}
-                yield [f"{label}: {figure}", *cells, ahead(figure, medians)]
-                first = False
+                medians = {n: statistics.median(values[n]) for n in peers
+                           if values.get(n)}
+                if not medians:
+                    continue
+                yield [f"{label}: {figure}",
+                       *(cell(values.get(n), "-") for n in peers),
+                       *(cell(values.get(n)) for n in alone),
+                       ahead(figure, medians)]
+
+    def foot(self):
+        """Lines below it."""
+        return [f"{label}: {who} FAILED: {why}"
+                for (label, who), why in self.failed.items()] + [
+            f"took {sum(self.seconds.values()) / 60:.1f} minutes"] * bool(
+                self.seconds)
 
     def text(self):
         lines = list(self.lines())
@@ -87,7 +125,7 @@ class Table:
             out.append("  ".join(
                 [line[0].ljust(widths[0])] +
                 [c.rjust(w) for c, w in zip(line[1:], widths[1:])]).rstrip())
-        return "\n".join(out + [f"  {line}" for line in self.foot]) + "\n"
+        return "\n".join(out + [f"  {line}" for line in self.foot()]) + "\n"
 
     def markdown(self):
         head, *lines = self.lines()
@@ -95,10 +133,5 @@ class Table:
                "| " + " | ".join(head) + " |",
                "|---|" + "---:|" * (len(head) - 1)]
         out += ["| " + " | ".join(line) + " |" for line in lines]
-        return "\n".join(out + [""] + [f"- {line}" for line in self.foot]
+        return "\n".join(out + [""] + [f"- {line}" for line in self.foot()]
                          ) + "\n"
-
-    def record(self):
-        """What -j writes: every single value."""
-        return {"title": self.title, "rows": self.rows, "disk": self.disk,
-                "foot": self.foot}

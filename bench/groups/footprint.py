@@ -92,7 +92,7 @@ def idle(peer, case):
 def cases(quick):
     more = {"rest": 0.5, "watch": 1} if quick else {"rest": 15, "watch": 10}
     return [Case(f"at rest: {what}", frozenset(needs), idle,
-                 site={"users": 1}, more=more, counted=False)
+                 site={"users": 1}, more=more, counted=False, rounds=1)
             for what, needs in (
                 ("servers of SMTP", {"smtp"}),
                 ("servers of IMAP and POP3", {"imap", "pop3"}))]

@@ -20,8 +20,9 @@ def entering(argv):
 
 
 def run(peer, case):
+    number = case.more["mailbox"]
     argv, environment = peer.command(
-        "sendmail", "-f", "sender@bench.test", peer.site.mailbox(0))
+        "sendmail", "-f", "sender@bench.test", peer.site.mailbox(number))
     where, argv = entering(argv)
 
     groups = [word for path in peer.group.paths
@@ -30,12 +31,12 @@ def run(peer, case):
     def inject(share):
         return measure.load(
             "inject", "-s", case.sessions, "-l", case.size, "-d",
-            case.more["seconds"] * share, *groups, *where, *argv,
+            smtp.seconds(peer, case) * share, *groups, *where, *argv,
             env=environment)
 
-    sent, over = smtp.through(peer, peer.delivered, lambda: inject(1),
-                              lambda: inject(0.2))
-    return {"delivered (1/s)": sent["messages"] / over.wall,
+    sent, took, over = smtp.through(peer, smtp.Here(peer, number),
+                                    lambda: inject(1), lambda: inject(0.2))
+    return {"delivered (1/s)": sent["messages"] / took,
             "command (1/s)": sent["rate"], **smtp.latency(sent),
             **over.each(sent["messages"])}
 
@@ -43,10 +44,12 @@ def run(peer, case):
 def null(case):
     sent = measure.load("inject", "-s", case.sessions, "-l", case.size, "-d",
                         min(1, case.more["seconds"]), "/bin/cat")
-    return {"messages (1/s)": sent["rate"], "p99 (ms)": sent["p99"]}
+    return {"command (1/s)": sent["rate"], **smtp.latency(sent)}
 
 
 def cases(quick):
     return [Case(f"{n} at a time", frozenset({"smtp", "sendmail"}), run,
-                 sessions=n, more={"seconds": 0.3 if quick else 3},
-                 null=null) for n in ((4,) if quick else (1, 10))]
+                 site={"users": 2}, sessions=n, disk="delivered (1/s)",
+                 more={"seconds": 0.3 if quick else 2, "mailbox": mailbox},
+                 null=null)
+            for mailbox, n in enumerate((4,) if quick else (1, 10))]

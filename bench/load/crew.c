@@ -20,7 +20,9 @@ run(void *argument)
 		crew.prepare(s);
 	s->wire.bytes = 0;
 	pthread_barrier_wait(&crew.ready);
+	s->began = latency_now();
 	crew.work(s);
+	s->ended = latency_now();
 	return NULL;
 }
 
@@ -55,29 +57,29 @@ crew_run(int sessions, int total, void (*prepare)(struct session *s),
 	struct session **all = calloc((size_t)sessions, sizeof(*all));
 	struct latency sum = { 0 };
 	uint64_t done = 0, bytes = 0;
-	double seconds = 0;
-	int64_t start;
+	int64_t began = INT64_MAX, ended = 0;
 
 	if (all == NULL ||
-	    pthread_barrier_init(&crew.ready, NULL,
-		(unsigned int)sessions + 1) != 0)
+	    pthread_barrier_init(&crew.ready, NULL, (unsigned int)sessions) !=
+		0)
 		wire_fail("no memory");
 	crew.prepare = prepare;
 	crew.work = work;
 	for (int i = 0; i < sessions; i++)
 		all[i] = hire(i, sessions, total);
-	pthread_barrier_wait(&crew.ready);
-	start = latency_now();
 	for (int i = 0; i < sessions; i++) {
 		pthread_join(all[i]->thread, NULL);
 		done += all[i]->done;
 		bytes += all[i]->wire.bytes;
-		seconds = (double)(latency_now() - start) / 1e6;
+		if (all[i]->began < began)
+			began = all[i]->began;
+		if (all[i]->ended > ended)
+			ended = all[i]->ended;
 		latency_join(&sum, &all[i]->took);
 		latency_free(&all[i]->took);
 		free(all[i]);
 	}
-	report(seconds, done, bytes, &sum);
+	report((double)(ended - began) / 1e6, done, bytes, &sum);
 	latency_free(&sum);
 	free(all);
 }

@@ -21,6 +21,7 @@ struct session {
 	unsigned int tag; /* of the last command, where there are tags */
 	int share; /* how many of the total are this session's */
 	uint64_t done; /* counted by the work */
+	int64_t began, ended; /* the work */
 	struct latency took;
 	struct wire wire;
 };

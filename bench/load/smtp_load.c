@@ -3,7 +3,7 @@
  * Keeps an SMTP server busy, and says how fast it was.
  *
  * usage: smtp_load [-s sessions] [-m messages] [-d seconds] [-l bytes]
- *	[-t recipient] [-u mailboxes] [-R recipients] [-k messages]
+ *	[-t recipient] [-f first] [-u mailboxes] [-R recipients] [-k messages]
  *	[-r rate] [-x plain|starttls|smtps] [-P] [-i] port
  *
  *	-s	sessions at a time (1)
@@ -11,8 +11,9 @@
  *		comes first; with -d alone there is no other limit
  *	-l	bytes of a message, header and CRLF included (4096)
  *	-t	a recipient; "%d" in it is a number (user%d@bench.test)
- *	-u	the numbers go round below this (1)
- *	-R	recipients of each message, with numbers from 0 (1)
+ *	-f	the numbers begin with this (0)
+ *	-u	and go round after so many (1)
+ *	-R	recipients of each message, each with the next number (1)
  *	-k	messages in one connection (1)
  *	-r	messages in a second for all sessions together, on time whether
  *		or not the server keeps up: what one waits then is latency
@@ -49,7 +50,8 @@ enum how { PLAIN, STARTTLS, SMTPS };
 
 static struct {
 	uint16_t port;
-	unsigned long sessions, messages, size, mailboxes, recipients, keep;
+	unsigned long sessions, messages, size, keep;
+	unsigned long first, mailboxes, recipients;
 	double seconds, rate;
 	const char *recipient;
 	enum how how;
@@ -158,7 +160,10 @@ envelope(struct session *s, uint64_t number)
 		return false;
 	for (unsigned long i = 0; i < o.recipients; i++) {
 		recipient(s,
-		    o.recipients > 1 ? i : (unsigned long)number % o.mailboxes);
+		    o.first +
+			(o.recipients > 1 ?
+				i :
+				(unsigned long)number % o.mailboxes));
 		if (!ahead && reply(s) != 250)
 			return false;
 	}
@@ -352,7 +357,7 @@ options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "s:m:d:l:t:u:R:k:r:x:Pi")) != -1) {
+	while ((c = getopt(argc, argv, "s:m:d:l:t:f:u:R:k:r:x:Pi")) != -1) {
 		switch (c) {
 		case 's':
 			o.sessions = positive(optarg);
@@ -368,6 +373,9 @@ options(int argc, char **argv)
 			break;
 		case 't':
 			o.recipient = optarg;
+			break;
+		case 'f':
+			o.first = strtoul(optarg, NULL, 10);
 			break;
 		case 'u':
 			o.mailboxes = positive(optarg);

@@ -111,7 +111,7 @@ class Server(Peer):
     about = ("more processes that stay, no in_flow_delay, no names of "
              "clients, 20 to 50 deliveries at a time")
     can = frozenset({"smtp", "starttls", "smtps", "relay", "sendmail",
-                     "backlog", "table"})
+                     "backlog", "large backlog", "table"})
 
     def install(self):
         self.tree = root.fetch("postfix", ["postfix"])

@@ -84,7 +84,7 @@ class Server(Peer):
     name = "posthaste"
     about = "defaults, process limit as sessions need"
     can = frozenset({"smtp", "starttls", "smtps", "relay", "sendmail",
-                     "backlog", "pop3", "pop3s", "imap", "imaps", "table"})
+                     "backlog", "large backlog", "pop3", "pop3s", "imap", "imaps", "table"})
     PORTS = ("smtp", "smtps", "pop3", "pop3s", "imap", "imaps")
 
     def install(self):

@@ -1,34 +1,43 @@
 # SPDX-License-Identifier: ISC
 """bench/run works: never how fast anything is."""
+import importlib.machinery
 import importlib.util
-import json
 import os
 import pathlib
 import re
 import subprocess
+import sys
 
 import posthaste
 import pytest
 
 TOP = posthaste.SOURCE
+sys.path.append(str(TOP / "bench"))  # behind: it has "peers", too
+from frame import peer as frame_peer  # noqa: E402
+from frame.book import Book  # noqa: E402
+from frame.group import Case  # noqa: E402
+from frame.peer import TooSlow, deadline, wait_for  # noqa: E402
+from frame.table import Table  # noqa: E402
+
 pytestmark = pytest.mark.skipif(
     not posthaste.AS_ROOT, reason="the bench wants root")
 
 
 def bench(tmp_path, *arguments):
-    """Its tables by title, and what it printed; fails where it fails."""
+    """Its tables by group, and what it printed; fails where it fails."""
     out = tmp_path / "out.json"
     done = subprocess.run(
         [TOP / "bench/run", "-q", "-j", out, *arguments], text=True,
         capture_output=True, timeout=280,
         env=dict(os.environ, POSTHASTE_ROOT=str(posthaste.ROOT)))
-    skipped = re.search(r"SKIP: .*", done.stdout)
+    skipped = re.search(r"SKIP: [a-z]+: .*", done.stdout)
     if skipped:
         pytest.skip(skipped[0])
     assert done.returncode == 0, done.stdout + done.stderr
-    tables = {t["title"].split(":")[0]: t["rows"]
-              for t in json.loads(out.read_text())}
-    return tables, done.stdout
+    book = Book()
+    book.read(out)
+    return ({group: table.rows for group, table in book.tables().items()},
+            done.stdout)
 
 
 def test_mail_is_measured_and_counted(tmp_path):
@@ -36,7 +45,8 @@ def test_mail_is_measured_and_counted(tmp_path):
                          "accept", "relay")
     for group in ("accept", "relay"):
         for label, row in tables[group].items():
-            value = {k: v["posthaste"][0] for k, v in row.items()}
+            value = {k: v["posthaste"][0] for k, v in row.items()
+                     if "posthaste" in v}
             assert value["taken (1/s)"] > 0, label
             assert 0 < value["p50 (ms)"] <= value["p90 (ms)"] <= \
                 value["p99 (ms)"] <= value["max (ms)"], label
@@ -44,15 +54,32 @@ def test_mail_is_measured_and_counted(tmp_path):
             # what is accepted is on disk: one flush, or one for several
             assert 0 < value["fsyncs (n)"] <= 2, label
             assert value["system calls (n)"] > 10, label
-    assert "our client alone" in text and "disk alone" in text
+            assert value["memory, most (MB)"] > 1, label
+    assert "client alone" in text and "disk alone" in text
 
 
-def test_the_sendmail_command_and_many_recipients_are_measured(tmp_path):
-    tables, _ = bench(tmp_path, "-o", "posthaste", "sendmail", "recipients")
-    assert set(tables) == {"sendmail", "recipients"}
-    for rows in tables.values():
-        for label, row in rows.items():
-            assert row["cpu (ms)"]["posthaste"][0] > 0, label
+# a figure that says that the group did its work
+OTHERS = {"sendmail": "cpu (ms)", "recipients": "cpu (ms)",
+          "backlog": "flushed (1/s)", "idle": "held (sessions/s)",
+          "pop3": "p99 (ms)", "imap": "warm (ms)",
+          "tls": "connections (1/s)", "lookup": "p99 (ms)",
+          "footprint": "memory (MB)"}
+
+
+@pytest.mark.parametrize("group", OTHERS)
+def test_a_group_is_measured(tmp_path, group):
+    tables, _ = bench(tmp_path, "-o", "posthaste", group)
+    assert set(tables) == {group}
+    found = [row[OTHERS[group]]["posthaste"] for row in tables[group].values()
+             if OTHERS[group] in row]
+    assert found and all(value > 0 for values in found for value in values)
+
+
+def test_no_group_is_forgotten():
+    said = subprocess.run([TOP / "bench/run", "-l"], text=True, check=True,
+                          capture_output=True).stdout
+    groups = {line.split()[0] for line in said.splitlines()[:-1]}
+    assert groups == {"accept", "relay", *OTHERS}
 
 
 @pytest.mark.parametrize("peer", ["postfix", "exim", "opensmtpd"])
@@ -63,26 +90,90 @@ def test_a_peer_does_the_same_work(tmp_path, peer):
     if not (at / peer).is_dir():
         pytest.skip(f"no {peer}: bench/run fetches it")
     tables, _ = bench(tmp_path, "-o", peer, "-k", "1 mailbox", "accept")
-    for label, row in tables["accept"].items():
+    rows = {label: row for label, row in tables["accept"].items()
+            if peer in row["delivered (1/s)"]}
+    assert rows
+    for label, row in rows.items():
         assert row["delivered (1/s)"][peer][0] > 0, label
         assert row["fsyncs (n)"][peer][0] >= 0.9, label
 
 
-def module(path):
-    spec = importlib.util.spec_from_file_location("loaded", TOP / path)
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
 def test_a_table_says_who_is_ahead():
-    table = module("bench/frame/table.py").Table("t: title")
+    table = Table("t: title")
     for rate, time in ((90, 5), (100, 4), (120, 2)):
         table.add("case", "other", {"a (1/s)": rate, "b (ms)": time})
         table.add("case", "posthaste", {"a (1/s)": 2 * rate, "b (ms)": 8})
     table.add("case", "slow", {"a (1/s)": 1, "b (ms)": 100})
+    table.add("case", "client", {"a (1/s)": 5000, "of no server (n)": 1})
     text = table.text()
-    assert re.search(r"a \(1/s\) +200 ±15% +100 ±15% +1 +2\.00$", text, re.M)
+    assert re.search(r"a \(1/s\) +200 ±15% +100 ±15% +1 +5000 +2\.00$", text,
+                     re.M)
     assert re.search(r"b \(ms\) +8 ±0% +4 ±38% +100 +0\.50$", text, re.M)
-    assert "| case: a (1/s) | 200 ±15% | 100 ±15% | 1 | 2.00 |" in \
+    assert "| case: a (1/s) | 200 ±15% | 100 ±15% | 1 | 5000 | 2.00 |" in \
         table.markdown()
+    assert "of no server" not in text
+
+
+def test_a_run_that_was_interrupted_is_read(tmp_path):
+    """Up to its last whole line; a later run's values stand for a case."""
+    path = tmp_path / "all.json"
+    for run, rate in (("1", 100), ("2", 700)):
+        book = Book(path, run)
+        book.add(about=f"machine of run {run}")
+        book.add(group="relay", title="relay: a title")
+        book.add(group="relay", label="case", peer="posthaste",
+                 figures={"a (1/s)": rate})
+        if run == "1":
+            book.add(group="relay", label="case", peer="postfix",
+                     figures={"a (1/s)": 10})
+            book.add(group="relay", label="case", peer="exim",
+                     failed="TooSlow: not done in 9 s")
+    with open(path, "a") as f:
+        f.write('{"run": "2", "group": "relay", "label": "case", "pe')
+    text = subprocess.run([TOP / "bench/run", "-m", "--from", path, "relay"],
+                          text=True, check=True, capture_output=True).stdout
+    assert "machine of run 1" in text and "## relay: a title" in text
+    assert "| case: a (1/s) | 700 | 10 | 70.00 |" in text
+    assert "- case: exim FAILED: TooSlow: not done in 9 s" in text
+
+
+def test_a_case_ends_when_its_time_is_up():
+    """And says how far it was."""
+    with pytest.raises(TooSlow, match=r"not done in 0\.2 s: 3 of 4 arrived"):
+        with deadline(0.2):
+            wait_for(lambda: "3 of 4 arrived", lambda: False)
+    with deadline(60):
+        assert wait_for("an event", lambda: True)
+
+
+def test_a_failure_is_not_the_other_cases(tmp_path, monkeypatch):
+    """What follows it has an instance of its own, and its values."""
+    begun = []
+
+    class Peer(frame_peer.Peer):
+        name = "posthaste"
+
+        def begin(self, site):
+            begun.append(site.root)
+
+        def end(self):
+            pass
+
+    def fails(peer, case):
+        raise TooSlow("not done")
+
+    loader = importlib.machinery.SourceFileLoader("bench_run",
+                                                  str(TOP / "bench/run"))
+    run = importlib.util.module_from_spec(
+        importlib.util.spec_from_loader("bench_run", loader))
+    loader.exec_module(run)
+    cases = [Case(label, frozenset(), what, group="g") for label, what in (
+        ("first", lambda *_: {"a (1/s)": 1}), ("second", fails),
+        ("third", lambda *_: {"a (1/s)": 3}))]
+    book = Book()
+    assert run.one_round(Peer(), cases, tmp_path, False, book) == {"second"}
+    table = book.tables()["g"]
+    assert table.rows == {label: {"a (1/s)": {"posthaste": [value]}}
+                          for label, value in (("first", 1), ("third", 3))}
+    assert table.failed == {("second", "posthaste"): "TooSlow: not done"}
+    assert len(begun) == 2

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: ISC
+"""What was measured, one record after the other, and the tables made of it.
+
+A record is a dict of JSON. "run" says which run it is of (its start), "group"
+and "label" which case. Then it is one of
+
+    peer, figures       one round's figures of a server
+    peer, failed        it gave none, and why
+    alone, figures      what "disk" or "client" did without a server
+    title               of the group; written when it begins
+    seconds             what the group took
+    about               the machine, and how the run was asked for
+    peer, version       below all tables
+    missing, why        a server that could not be had
+
+A file of them is a line each, written as soon as it is known: a run that was
+interrupted is read like one that ended. Several runs may share a file; what a
+later run measured of a case and server takes the place of what was there.
+"""
+import json
+
+from .table import Table
+
+
+class Book:
+    def __init__(self, path=None, run=""):
+        self.file = open(path, "a", encoding="utf-8") if path else None
+        self.run = run
+        self.records = []
+
+    def add(self, **record):
+        record = {"run": self.run, **record}
+        self.records.append(record)
+        if self.file is not None:
+            self.file.write(json.dumps(record) + "\n")
+            self.file.flush()
+
+    def read(self, path):
+        """Takes up what another run has written. A last line may be torn."""
+        with open(path, encoding="utf-8") as f:
+            for line in f:
+                if line.endswith("\n"):
+                    self.records.append(json.loads(line))
+
+    def all_of(self, key):
+        return [r for r in self.records if key in r]
+
+    def tables(self):
+        """{group: Table}, in the order in which groups came first."""
+        found = {}
+        for record in self.records:
+            if "group" not in record:
+                continue
+            table = found.setdefault(record["group"], Table(record["group"]))
+            table.take(record)
+        return found
