@@ -123,6 +123,9 @@ verb_bdat(struct session *s, struct span arguments)
 	if (s->mail->chunks == NULL) {
 		if (!reception_allowed(s)) {
 			skip(s, c.size);
+			/* those behind it are no message without it, whatever
+			 * the policy says then */
+			transaction_free(s);
 			return;
 		}
 		s->mail->chunks = reception_new(s, true);

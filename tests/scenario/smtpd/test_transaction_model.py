@@ -16,6 +16,24 @@ RECIPIENTS = {
     "joe@example.test": 550,
     "x@elsewhere.test": 554,
 }
+# what policies say of these senders: the verb, and the answer to it
+POLICIES = {"rcpt@b.test": ("RCPT", 554), "data@b.test": ("DATA", 554),
+            "later@b.test": ("DATA", 450), "end@b.test": (".", 554),
+            "endlater@b.test": (".", 450), "gone@b.test": (None, 250)}
+MAIN = """\
+mynetworks = 192.0.2.1
+strict_smtputf8 = yes
+smtpd_relay_restrictions = reject_unauth_destination
+smtpd_tls_security_level = none
+smtpd_hard_error_limit = 1000
+smtpd_soft_error_limit = 1000
+smtpd_sender_restrictions =
+    check_sender_access inline:{rcpt@b.test=REJECT, gone@b.test=DISCARD}
+smtpd_data_restrictions =
+    check_sender_access inline:{data@b.test=REJECT, {later@b.test=450 later}}
+smtpd_end_of_data_restrictions =
+    check_sender_access inline:{end@b.test=REJECT, {endlater@b.test=450 later}}
+"""
 
 
 class Model:
@@ -68,7 +86,7 @@ class Model:
         match = re.fullmatch(r"TO:<([^<>]+)>", argument)
         if not match:
             return 501
-        code = RECIPIENTS[match.group(1)]
+        code = self.policy("RCPT") or RECIPIENTS[match.group(1)]
         if code == 250:
             self.recipients.append(match.group(1))
         return code
@@ -78,22 +96,38 @@ class Model:
             return 503
         if not self.recipients:
             return 554
-        return 501 if argument else 354
+        return 501 if argument else self.policy("DATA") or 354
+
+    def policy(self, verb):
+        """The answer of one that refuses, or 0."""
+        at, code = POLICIES.get(self.sender, (None, 0))
+        return code if at == verb else 0
 
     def bdat(self, argument, content=""):
         if self.sender is None:
             return 503
         if not self.recipients:
             return 554
+        refused = self.chunks is None and self.policy("DATA")
+        if refused:
+            self.reset()  # what is behind it is no message
+            return refused
         self.chunks = (self.chunks or "") + content
-        if argument.endswith("LAST"):
-            self.content()
-        return 250
+        return self.content() if argument.endswith("LAST") else 250
 
     def content(self):
-        self.accepted.append((self.sender, tuple(self.recipients)))
+        """At the end of data: as in RFC 5321, all is forgotten."""
+        refused = self.policy(".")
+        if not refused:
+            self.accepted.append((self.sender, tuple(self.recipients)))
         self.reset()
-        return 250
+        return refused or 250
+
+    def delivered(self):
+        """Who gets what was accepted last."""
+        sender, recipients = self.accepted[-1]
+        return () if sender == "gone@b.test" else \
+            {r.split("@")[0] for r in recipients}
 
     def rset(self, argument):
         if argument:
@@ -126,14 +160,19 @@ ALPHABET = [
     ("MAIL", "FROM:<a@b.test>"), ("MAIL", "FROM:<a@b.test>"),
     ("MAIL", "FROM:<>"), ("MAIL", "FROM:a b@c"), ("MAIL", "TO:<a@b>"),
     ("MAIL", "FROM:<\u00e4@b.test>"), ("MAIL", "FROM:<\u00e4@b.test> SMTPUTF8"),
-    ("RCPT", "TO:<bob@example.test>"), ("RCPT", "TO:<bob@example.test>"),
+    *(("MAIL", f"FROM:<{sender}>") for sender in POLICIES),
+    *[("RCPT", "TO:<bob@example.test>")] * 4,
     ("RCPT", "TO:<carol@example.test>"), ("RCPT", "TO:<joe@example.test>"),
     ("RCPT", "TO:<x@elsewhere.test>"), ("RCPT", "TO:<>"),
-    ("RCPT", "FROM:<a@b>"), ("DATA", ""), ("DATA", ""), ("DATA", "x"),
+    ("RCPT", "FROM:<a@b>"), *[("DATA", "")] * 4, ("DATA", "x"),
     ("RSET", ""), ("RSET", "x"), ("NOOP", "x"), ("HELP", ""),
     ("VRFY", ""), ("VRFY", "bob@example.test"), ("VRFY", "joe@example.test"),
-    ("BDAT", ""), ("BDAT", "LAST"), ("BDAT", "LAST"), ("EXPN", "bob"), ("STARTTLS", ""), ("AUTH", "PLAIN"),
+    ("BDAT", ""), ("BDAT", ""), *[("BDAT", "LAST")] * 3, ("EXPN", "bob"),
+    ("STARTTLS", ""), ("AUTH", "PLAIN"),
 ]
+# chunks whose end is not known: the session ends
+BROKEN = ["", "x", "-1", "+1", "1 2", "1 FIRST", "0x1", "1e1", "LAST",
+          "18446744073709551616"]
 
 
 def run_session(s, rng, number, sent):
@@ -157,8 +196,8 @@ def run_session(s, rng, number, sent):
                 got = d.reply()
                 if len(model.accepted) > before:
                     mark = chunk_mark if content[:7] != "Subject" else mark
-                    for recipient in set(model.accepted[-1][1]):
-                        sent.append((recipient.split("@")[0], mark))
+                    for user in model.delivered():
+                        sent.append((user, mark))
                 elif first and content[:7] == "Subject":
                     chunk_mark = mark
             else:
@@ -174,19 +213,21 @@ def run_session(s, rng, number, sent):
                 return  # disconnect in the middle: nothing was accepted
             got = d.ask(".")
             transcript.append(f"C: .\nS: {got}")
-            model.content()
-            assert got.startswith("250 2.0.0 Ok: queued as "), \
-                "\n".join(transcript)
-            for recipient in set(model.accepted[-1][1]):
-                sent.append((recipient.split("@")[0], mark))
+            want = model.content()
+            assert got.startswith("250 2.0.0 Ok: queued as " if want == 250
+                                  else str(want)), "\n".join(transcript)
+            for user in model.delivered() if want == 250 else ():
+                sent.append((user, mark))
+        if rng.random() < 0.2:
+            got = d.ask(f"BDAT {rng.choice(BROKEN)}".strip())
+            if got[:3] in ("503", "554"):  # not now, and not at all
+                got = d.reply()
+            assert got.startswith("521 5.5.4"), got
+            assert d.at_end()
 
 
 def test_model_and_server_agree(suite):
-    s = suite(main="mynetworks = 192.0.2.1\nstrict_smtputf8 = yes\n"
-              "smtpd_relay_restrictions = reject_unauth_destination\n"
-              "smtpd_tls_security_level = none\n"
-              "smtpd_hard_error_limit = 1000\n"
-              "smtpd_soft_error_limit = 1000\n")
+    s = suite(main=MAIN)
     rng = random.Random(SEED)
     sent = []
     for number in range(SESSIONS):
