@@ -335,11 +335,13 @@ one_command(struct prelogin *p)
 	switch (imap_read_command(p->reader, &c, &error, &io)) {
 	case IMAP_READ_OK:
 		(void)take_tag(p, &c);
-		run(p, &c);
+		if (!login_is_http(&p->login, c.tag))
+			run(p, &c);
 		break;
 	case IMAP_READ_BAD:
 		(void)take_tag(p, &c);
-		bad(p, error);
+		if (!login_is_http(&p->login, c.tag))
+			bad(p, error);
 		break;
 	case IMAP_READ_END:
 		ended(p, io);

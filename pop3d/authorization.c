@@ -157,8 +157,11 @@ static void
 one_command(struct authorization *a, struct span line)
 {
 	struct login *l = &a->login;
+	struct span rest = line, word;
 	struct command c;
 
+	if (span_cut(&rest, " ", true, &word) && login_is_http(l, word))
+		return;
 	if (!command_parse(line, &c) || !act(a, &c)) {
 		l->errors++;
 		stream_text(l->io, "-ERR Unknown command\r\n");

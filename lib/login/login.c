@@ -91,6 +91,24 @@ login_too_many(struct login *l, const char *what, const char *setting)
 	l->done = true;
 }
 
+bool
+login_is_http(struct login *l, struct span word)
+{
+	/* "Host:", where the request itself was too long a line */
+	static const char *const words[] = { "GET", "POST", "HEAD", "PUT",
+		"DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE", "Host:" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (span_is(word, words[i])) {
+			log_warning("HTTP from [%s], session=%s", l->client,
+			    l->id);
+			l->end = "HTTP";
+			l->done = true;
+			return true;
+		}
+	return false;
+}
+
 void
 login_broken(struct login *l, enum io result)
 {

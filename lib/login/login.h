@@ -132,6 +132,12 @@ login_tls_offered(const struct login *l)
 bool login_start_tls(struct login *l, const char *command, const char *answer);
 /* Ends the dialogue: logs which limit, which the caller has told. */
 void login_too_many(struct login *l, const char *what, const char *setting);
+/*
+ * Is this the first word of a line of HTTP? Then the dialogue ends, logged:
+ * what follows would be commands that somebody made a browser send
+ * (CVE-2021-3618).
+ */
+bool login_is_http(struct login *l, struct span word);
 /* How reading failed, as l->end. */
 void login_broken(struct login *l, enum io result);
 

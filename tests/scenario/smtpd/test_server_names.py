@@ -13,10 +13,12 @@ NAMES = ["mx.example.test", "other.test", "a\\", "\\", "\\x00", "x" * 250,
 
 @pytest.mark.parametrize("port, start", [
     ("smtp", ["-starttls", "smtp"]), ("smtps", []),
-    ("pop3", ["-starttls", "pop3"]), ("pop3s", [])])
+    ("pop3", ["-starttls", "pop3"]), ("pop3s", []),
+    ("imap", ["-starttls", "imap"]), ("imaps", [])])
 def test_any_name(suite, port, start):
     s = suite()
-    programs = {name: s.processes(name) for name in ("smtpd", "pop3d")}
+    programs = {name: s.processes(name) for name in
+                ("smtpd", "pop3d", "imapd")}
     for name in NAMES:
         done = subprocess.run(
             ["openssl", "s_client", "-connect", f"127.0.0.1:{s.ports[port]}",
