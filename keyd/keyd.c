@@ -9,7 +9,8 @@
  * an attacker may have taken over, and names that clients ask for. Such a
  * program can have TLS signatures made as long as it lives, which it needs for
  * its work; it can neither get a key nor have anything decrypted nor sign what
- * is not TLS (keyring.h).
+ * is not TLS (keyring.h). It gets the keys of its own service's session
+ * tickets, this hour's and the former one's (ticket_root.h), and no other's.
  *
  * Keys are read once. New ones come with a new process (master/renewal.c). The
  * tables of tls_server_sni_maps are looked at as all tables are: with them set,
@@ -28,12 +29,14 @@
 #include "lib/service/service.h"
 #include "lib/table/table.h"
 #include "lib/table/watch.h"
+#include "lib/tls/ticket_root.h"
 #include "lib/tls/tls.h"
 
 #define PARAM_GROUP keyd
 #define PARAM_DEF "keyd/params.def"
 #include "lib/conf/param.h"
 
+#include <openssl/crypto.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -59,6 +62,7 @@ static const char *const key_settings[] = {
 };
 
 static struct keyring *ring;
+static struct ticket_root *tickets;
 static struct named *named;
 static struct common_params common;
 static struct keyd_params settings;
@@ -166,6 +170,9 @@ before(const struct service *s)
 	load_settings(s->conf);
 	load_services(s->conf);
 	open_named();
+	tickets = ticket_root_open(service_own_descriptor());
+	if (tickets == NULL)
+		fatal("memory for session tickets: %m");
 	log_debug("%zu private keys", keyring_count(ring));
 }
 
@@ -229,6 +236,34 @@ chain(struct ipc *c, const struct msg_key_chain *q, int64_t deadline)
 	return good;
 }
 
+/* For whom is what master says, not what the asker does. */
+static bool
+give_tickets(struct ipc *c, const struct msg_key_tickets *q, int64_t deadline)
+{
+	struct msg_key_tickets_reply answer = { .left_ms = 0 };
+	const char *caller = ipc_caller(c);
+	struct tls_ticket_secrets s;
+	enum ipc_result r;
+
+	if (caller == NULL || ipc_caller_service(c)[0] == '\0')
+		log_warning("%s asks for session tickets, and is no service",
+		    ipc_peer(c));
+	else if (!ticket_root_keys(tickets, caller, ipc_caller_service(c),
+		     q->context, clock_ms(), &s))
+		log_warning("OpenSSL made no keys for session tickets");
+	else
+		answer = (struct msg_key_tickets_reply){
+			.now = { (const char *)s.now, sizeof(s.now) },
+			.former = { (const char *)s.former,
+			    s.has_former ? sizeof(s.former) : 0 },
+			.left_ms = (uint64_t)s.left_ms,
+		};
+	r = ipc_send(c, &message_key_tickets_reply, &answer, deadline);
+	OPENSSL_cleanse(&s, sizeof(s));
+	ipc_wipe(c);
+	return r == IPC_OK;
+}
+
 static bool
 request(const struct service *s, struct ipc *c, void **state)
 {
@@ -243,6 +278,8 @@ request(const struct service *s, struct ipc *c, void **state)
 		return sign(c, message, deadline);
 	if (kind == &message_key_chain)
 		return chain(c, message, deadline);
+	if (kind == &message_key_tickets)
+		return give_tickets(c, message, deadline);
 	ipc_refuse(c, "%s is no question", kind->name);
 	return false;
 }

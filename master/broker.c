@@ -66,7 +66,8 @@ hand_out(struct child *c, const char *path, bool ours)
 	struct msg_connected yes = { .socket = connect_to(path) };
 
 	if (yes.socket >= 0 && ours &&
-	    !ipc_introduce(yes.socket, c->service->program->name))
+	    !ipc_introduce(yes.socket, c->service->program->name,
+		c->service->plan->entry->name))
 		fd_close(&yes.socket);
 	if (yes.socket < 0) {
 		refuse(c, false, strerror(errno));

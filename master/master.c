@@ -30,6 +30,7 @@
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/log/log_crash.h"
+#include "lib/tls/ticket_root.h"
 
 enum {
 	LOG_PIPE_BYTES = 1024 * 1024,
@@ -91,6 +92,14 @@ open_log_pipe(void)
 	(void)fcntl(fd[1], F_SETPIPE_SZ, LOG_PIPE_BYTES);
 	master.log_read = fd[0];
 	master.log_write = fd[1];
+}
+
+static void
+make_ticket_memory(void)
+{
+	master.tickets = ticket_root_create();
+	if (master.tickets < 0)
+		fatal("memory for keyd: %m");
 }
 
 /* Standard streams exist; nothing else that a caller left open stays. */
@@ -301,6 +310,7 @@ start(void)
 		fatal("no event loop");
 	watch_signals_and_time();
 	open_log_pipe();
+	make_ticket_memory();
 	log_open("posthaste/master", master.log_write);
 	log_open_stderr("posthaste/master");
 	log_crashes();

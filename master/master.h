@@ -70,6 +70,7 @@ struct master {
 	struct served *services;
 	int log_read;
 	int log_write;
+	int tickets; /* memory of keyd's, that outlives its processes */
 	int out; /* our standard output in the foreground, for logd; or -1 */
 	int null;
 	bool stopping;

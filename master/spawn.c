@@ -29,7 +29,8 @@
 
 enum {
 	FIRST_LISTENER = 7,
-	FDS_MAX = FIRST_LISTENER + 66, /* ENDPOINTS_MAX, log pipe, lock */
+	FDS_MAX =
+	    FIRST_LISTENER + 67, /* ENDPOINTS_MAX, log pipe, tickets, lock */
 	ARGUMENTS_MAX = 16384, /* more than a line of master.cf can hold */
 };
 
@@ -150,6 +151,8 @@ gather(struct descriptors *d, const struct child *c, int control, int lock)
 		add_fd(d, m->log_read);
 	for (size_t i = 0; i < s->listener_count; i++)
 		add_fd(d, s->listeners[i].fd);
+	if (strcmp(s->plan->program->name, "keyd") == 0)
+		add_fd(d, m->tickets);
 	if (lock >= 0)
 		add_fd(d, lock);
 	return listeners;

@@ -154,12 +154,18 @@ read_tls(struct mode *m)
 {
 	const struct tls_params *p = &m->tls;
 	struct smtpd_config *to = &m->config;
+	const struct tls_server_settings keyd = {
+		.sign = remote_key_sign,
+		.chain_of = remote_key_chain,
+		.chain_end = remote_key_chain_end,
+		.tickets = remote_key_tickets,
+		.session_id_context = to->service->name,
+	};
 	const char *why = "";
 
 	to->tls_required =
 	    tls_level_of(p->smtpd_tls_security_level) >= TLS_ENCRYPT;
-	if (tls_smtpd_context(p, to->service->name, remote_key_sign,
-		remote_key_chain, remote_key_chain_end, &to->tls, &why))
+	if (tls_smtpd_context(p, &keyd, &to->tls, &why))
 		return;
 	/* never without the encryption that was asked for */
 	if (to->tls_required || p->smtpd_tls_wrappermode)

@@ -30,6 +30,7 @@ enum {
 	ROOM_KEEP = 128 * 1024, /* more is given back when empty */
 	OUT_MAX = 4 * IPC_FRAME_MAX,
 	CALLER_MAX = 64,
+	CALLER_SERVICE_MAX = 256,
 	MAGIC = 0x69706321,
 };
 
@@ -53,6 +54,7 @@ struct ipc {
 	struct arena *arena;
 	bool greeted; /* the peer's hello has come */
 	char caller[CALLER_MAX]; /* as master introduced it */
+	char caller_service[CALLER_SERVICE_MAX];
 	bool broken;
 	bool never_wait; /* to send */
 	bool unheard; /* the peer ended before it read all we sent */
@@ -89,6 +91,7 @@ static const struct ipc_message hello_message = {
 
 struct introduction {
 	const char *program;
+	const char *service;
 };
 
 static const struct ipc_field introduction_fields[] = {
@@ -97,13 +100,18 @@ static const struct ipc_field introduction_fields[] = {
 	    .limit = CALLER_MAX - 1,
 	    .offset = offsetof(struct introduction, program),
 	    .meaning = "whom the connection is for" },
+	{ .name = "service",
+	    .type = IPC_TEXT,
+	    .limit = CALLER_SERVICE_MAX - 1,
+	    .offset = offsetof(struct introduction, service),
+	    .meaning = "its name in master.cf" },
 };
 
 static const struct ipc_message introduction_message = {
 	.name = "introduction",
 	.size = sizeof(struct introduction),
 	.fields = introduction_fields,
-	.count = 1,
+	.count = 2,
 	.meaning = "master, before it hands the connection out",
 };
 
@@ -658,6 +666,8 @@ take_introduction(struct ipc *c, const struct introduction *i)
 	if (c->caller[0] != '\0' || i->program[0] == '\0' || !made_by_master(c))
 		return ipc_refuse(c, "an introduction that is not master's");
 	snprintf(c->caller, sizeof(c->caller), "%s", i->program);
+	snprintf(c->caller_service, sizeof(c->caller_service), "%s",
+	    i->service);
 	return IPC_OK;
 }
 
@@ -694,10 +704,17 @@ ipc_caller(const struct ipc *c)
 	return c->caller;
 }
 
-bool
-ipc_introduce(int fd, const char *program)
+const char *
+ipc_caller_service(const struct ipc *c)
 {
-	struct introduction i = { program };
+	return c->caller_service;
+}
+
+bool
+ipc_introduce(int fd, const char *program, const char *service)
+{
+	struct introduction i = { program,
+		strlen(service) < CALLER_SERVICE_MAX ? service : "" };
 	struct buf b = BUF_INIT(1024);
 	struct ipc_fds none = { .n = 0 };
 	struct ipc_fault fault;

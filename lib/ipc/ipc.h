@@ -184,8 +184,13 @@ ipc_receive_chunk(struct ipc *c, struct span *chunk, int64_t deadline);
  * first message.
  */
 const char *ipc_caller(const struct ipc *c);
+/*
+ * The name of its service in master.cf; "" where ipc_caller has none, or where
+ * it is longer than any should be.
+ */
+const char *ipc_caller_service(const struct ipc *c);
 /* master's part. False: the socket does not take it. */
-bool ipc_introduce(int fd, const char *program);
+bool ipc_introduce(int fd, const char *program, const char *service);
 
 /*
  * Overwrites what messages that were sent and received have left in the

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/service/remote_key.h"
 
+#include <string.h>
+
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/ipc/proto_keyd.h"
@@ -11,6 +13,7 @@
 enum {
 	/* A handshake that waits longer than this has lost its client anyway */
 	SIGN_TIMEOUT_S = 20,
+	TICKETS_TIMEOUT_S = 5,
 	/* between a certificate and what is signed for it nobody else is asked
 	 */
 	KEEP_MS = 5000,
@@ -174,4 +177,38 @@ remote_key_chain_end(void)
 	struct ipc *c = kept.count > 0 ? take_own() : NULL;
 
 	service_done(service, &c, true);
+}
+
+static bool
+take_tickets(const struct msg_key_tickets_reply *answer,
+    struct tls_ticket_secrets *out)
+{
+	if (answer->now.n != TLS_TICKET_SECRET)
+		return false;
+	memcpy(out->now, answer->now.p, TLS_TICKET_SECRET);
+	out->has_former = answer->former.n == TLS_TICKET_SECRET;
+	if (out->has_former)
+		memcpy(out->former, answer->former.p, TLS_TICKET_SECRET);
+	out->left_ms = (int64_t)answer->left_ms;
+	return true;
+}
+
+bool
+remote_key_tickets(struct span context, struct tls_ticket_secrets *out)
+{
+	const struct msg_key_tickets question = { .context = context };
+	const struct service_question q = { &message_key_tickets, &question,
+		&message_key_tickets_reply };
+	const struct msg_key_tickets_reply *answer;
+	struct ipc *c;
+	bool good;
+
+	answer = service_question(service, &protocol_keyd, &q,
+	    clock_in(TICKETS_TIMEOUT_S), &c);
+	if (answer == NULL)
+		return false;
+	good = take_tickets(answer, out);
+	ipc_wipe(c);
+	service_done(service, &c, true);
+	return good;
 }

@@ -23,4 +23,7 @@ enum tls_chain remote_key_chain(const char *name, struct buf *chain);
  */
 void remote_key_chain_end(void);
 
+/* For the "tickets" field: those of this process's service. */
+bool remote_key_tickets(struct span context, struct tls_ticket_secrets *out);
+
 #endif

@@ -257,6 +257,16 @@ service_listeners(const int **fds)
 	return running.listener_count;
 }
 
+int
+service_own_descriptor(void)
+{
+	int fd = SERVICE_FD_LISTENERS + (int)running.listener_count;
+
+	if (fd_cloexec(fd, true) < 0)
+		fatal("descriptor %d is missing: %m", fd);
+	return fd;
+}
+
 void
 service_ready_without_tasks(void)
 {

@@ -189,6 +189,12 @@ void service_leave(void);
  */
 bool service_next(struct ipc *c, int64_t deadline);
 
+/*
+ * From before(): the descriptor that master gives to this program alone, behind
+ * its listeners (keyd: ticket_root.h); the caller's.
+ */
+int service_own_descriptor(void);
+
 /* SERVICE_OWN: the listeners master gave, in the order of master.cf. */
 size_t service_listeners(const int **fds);
 /*

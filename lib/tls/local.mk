@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 libposthaste_a_SOURCES += \
+	lib/tls/ticket_root.c lib/tls/ticket_root.h \
 	lib/tls/tls.h lib/tls/tls_internal.h lib/tls/tls_key.h \
 	lib/tls/tls_check.c lib/tls/tls_check.h \
 	lib/tls/tls_choice.c lib/tls/tls_choice.h \
@@ -16,3 +17,9 @@ check_PROGRAMS += tests/unit/lib/tls/tls_test
 TESTS += tests/unit/lib/tls/tls_test
 tests_unit_lib_tls_tls_test_SOURCES = tests/unit/lib/tls/tls_test.c
 tests_unit_lib_tls_tls_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/unit/lib/tls/ticket_root_test
+TESTS += tests/unit/lib/tls/ticket_root_test
+tests_unit_lib_tls_ticket_root_test_SOURCES = \
+	tests/unit/lib/tls/ticket_root_test.c
+tests_unit_lib_tls_ticket_root_test_LDADD = $(LDADD) -lcmocka

@@ -58,6 +58,21 @@ typedef enum tls_chain tls_chain_function(const char *name, struct buf *chain);
  */
 typedef void tls_chain_end_function(void);
 
+/* Names and keys of session tickets; "former" only opens. */
+enum { TLS_TICKET_SECRET = 80 };
+struct tls_ticket_secrets {
+	unsigned char now[TLS_TICKET_SECRET];
+	unsigned char former[TLS_TICKET_SECRET];
+	bool has_former;
+	int64_t left_ms; /* until others come */
+};
+/*
+ * Gets those of our service, for contexts with this digest. remote_key_tickets
+ * asks keyd. May wait. False: not to be had now.
+ */
+typedef bool
+tls_ticket_function(struct span context, struct tls_ticket_secrets *out);
+
 /*
  * PEM files, as Postfix names them. A list separated by commas; chain_files
  * win over the others. NULL and "" are the same: not set.
@@ -92,6 +107,12 @@ struct tls_server_settings {
 	tls_sign_function *sign;
 	tls_chain_function *chain_of; /* with "sign"; NULL: one for all */
 	tls_chain_end_function *chain_end; /* with chain_of; may be NULL */
+	/*
+	 * NULL: this process has keys of its own for session tickets; so it has
+	 * where clients are asked for certificates, since a resumed session
+	 * would carry what another generation's authorities have said of them.
+	 */
+	tls_ticket_function *tickets;
 	const char *protocols; /* Postfix's syntax: ">=TLSv1.2", "!SSLv3" */
 	const char *ciphers; /* OpenSSL cipher list, NULL for the default */
 	/* "smtp", "pop3", "imap": a client that negotiates another protocol

@@ -284,7 +284,8 @@ set_server(struct tls_context *c, const struct tls_server_settings *s,
 		SSL_CTX_set_app_data(c->ssl, c);
 		SSL_CTX_set_info_callback(c->ssl, on_information);
 	}
-	c->tickets = tls_ticket_keys_new();
+	c->tickets =
+	    tls_ticket_keys_new(s->ask_client_certificate ? NULL : s->tickets);
 	if (tls_ticket_keys_use(c->tickets, c->ssl) == -1) {
 		buf_add_text(error, "session tickets cannot be set up");
 		return false;

@@ -76,9 +76,8 @@ grade(const struct tls_params *p, struct tls_choice *c, struct buf *ciphers)
 }
 
 bool
-tls_smtpd_context(const struct tls_params *p, const char *service,
-    tls_sign_function *sign, tls_chain_function *chain_of,
-    tls_chain_end_function *chain_end, struct tls_context **context,
+tls_smtpd_context(const struct tls_params *p,
+    const struct tls_server_settings *keys, struct tls_context **context,
     const char **error)
 {
 	enum tls_level level = tls_level_of(p->smtpd_tls_security_level);
@@ -92,9 +91,10 @@ tls_smtpd_context(const struct tls_params *p, const char *service,
 			.eccert_file = p->smtpd_tls_eccert_file,
 			.eckey_file = p->smtpd_tls_eckey_file,
 		},
-		.sign = sign,
-		.chain_of = chain_of,
-		.chain_end = chain_end,
+		.sign = keys->sign,
+		.chain_of = keys->chain_of,
+		.chain_end = keys->chain_end,
+		.tickets = keys->tickets,
 		.protocols = must ? p->smtpd_tls_mandatory_protocols :
 				    p->smtpd_tls_protocols,
 		.alpn = "smtp",
@@ -102,7 +102,7 @@ tls_smtpd_context(const struct tls_params *p, const char *service,
 		.ca_file = p->smtpd_tls_CAfile,
 		.ca_directory = p->smtpd_tls_CApath,
 		.choice = choice_of(p, p->smtpd_tls_ccert_verifydepth),
-		.session_id_context = service,
+		.session_id_context = keys->session_id_context,
 	};
 
 	*context = NULL;

@@ -21,13 +21,13 @@ enum tls_level tls_level_of(const char *word);
 
 /*
  * The SMTP server's context; *context is NULL when the level is none and
- * there is no wrapper mode. "service" keeps tickets of services apart. False
- * and a line in *error (valid until the next call) when the settings cannot
- * be honoured: a level, but no certificate, above all.
+ * there is no wrapper mode. Of "keys" is taken who holds them: sign, chain_of,
+ * chain_end, tickets, session_id_context. False and a line in *error (valid
+ * until the next call) when the settings cannot be honoured: a level, but no
+ * certificate, above all.
  */
-bool tls_smtpd_context(const struct tls_params *p, const char *service,
-    tls_sign_function *sign, tls_chain_function *chain_of,
-    tls_chain_end_function *chain_end, struct tls_context **context,
+bool tls_smtpd_context(const struct tls_params *p,
+    const struct tls_server_settings *keys, struct tls_context **context,
     const char **error);
 
 /*

@@ -3,6 +3,7 @@
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
 #include <stdbool.h>
@@ -13,27 +14,37 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
-enum { NAME_SIZE = 16, CIPHER_KEY = 32, MAC_KEY = 32, CHANGE_MS = 3600 * 1000 };
+enum {
+	NAME_SIZE = 16,
+	CIPHER_KEY = 32,
+	MAC_KEY = 32,
+	CHANGE_MS = 3600 * 1000,
+	TRY_AGAIN_MS = 60 * 1000, /* a source that failed */
+};
 
 struct ticket_key {
 	unsigned char name[NAME_SIZE]; /* in front of each ticket, public */
 	unsigned char cipher[CIPHER_KEY];
 	unsigned char mac[MAC_KEY];
-	int64_t made;
 	bool valid;
 };
 
 struct tls_ticket_keys {
+	tls_ticket_function *source;
 	struct ticket_key now;
 	struct ticket_key former;
+	int64_t ends; /* clock_ms(): then "now" becomes "former" */
 };
 
 static int slot = -1;
 
 struct tls_ticket_keys *
-tls_ticket_keys_new(void)
+tls_ticket_keys_new(tls_ticket_function *source)
 {
-	return mem_new(sizeof(struct tls_ticket_keys));
+	struct tls_ticket_keys *k = mem_new(sizeof(*k));
+
+	k->source = source;
+	return k;
 }
 
 void
@@ -46,29 +57,86 @@ tls_ticket_keys_free(struct tls_ticket_keys **k)
 	*k = NULL;
 }
 
-static bool
-make(struct ticket_key *k, int64_t now)
+static void
+take(struct ticket_key *k, const unsigned char secret[TLS_TICKET_SECRET])
 {
-	k->made = now;
+	memcpy(k->name, secret, NAME_SIZE);
+	memcpy(k->cipher, secret + NAME_SIZE, CIPHER_KEY);
+	memcpy(k->mac, secret + NAME_SIZE + CIPHER_KEY, MAC_KEY);
+	k->valid = true;
+}
+
+/* What the tickets are about: the certificates that they stand for. */
+static bool
+context_digest(SSL_CTX *c, unsigned char out[EVP_MAX_MD_SIZE], unsigned int *n)
+{
+	EVP_MD_CTX *all = EVP_MD_CTX_new();
+	unsigned char one[EVP_MAX_MD_SIZE];
+	unsigned int length;
+	bool good =
+	    all != NULL && EVP_DigestInit_ex(all, EVP_sha256(), NULL) == 1;
+
+	for (long i = SSL_CTX_set_current_cert(c, SSL_CERT_SET_FIRST);
+	     good && i == 1; i = SSL_CTX_set_current_cert(c, SSL_CERT_SET_NEXT))
+		good = X509_digest(SSL_CTX_get0_certificate(c), EVP_sha256(),
+			   one, &length) == 1 &&
+		    EVP_DigestUpdate(all, one, length) == 1;
+	good = good && EVP_DigestFinal_ex(all, out, n) == 1;
+	EVP_MD_CTX_free(all);
+	return good;
+}
+
+/*
+ * May wait: other tasks then ask as well, and get the same. What they left in
+ * OpenSSL's queue of errors is not ours.
+ */
+static bool
+ask_source(struct tls_ticket_keys *k, SSL_CTX *context)
+{
+	struct tls_ticket_secrets s = { .left_ms = 0 };
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned int n = 0;
+	bool good;
+
+	good = k->source != NULL && context_digest(context, digest, &n) &&
+	    k->source((struct span){ (const char *)digest, n }, &s);
+	ERR_clear_error();
+	if (good) {
+		OPENSSL_cleanse(&k->former, sizeof(k->former));
+		if (s.has_former)
+			take(&k->former, s.former);
+		take(&k->now, s.now);
+		k->ends = clock_ms() + s.left_ms;
+	}
+	OPENSSL_cleanse(&s, sizeof(s));
+	return good;
+}
+
+static bool
+make(struct ticket_key *k)
+{
 	k->valid = RAND_bytes(k->name, NAME_SIZE) == 1 &&
 	    RAND_bytes(k->cipher, CIPHER_KEY) == 1 &&
 	    RAND_bytes(k->mac, MAC_KEY) == 1;
 	return k->valid;
 }
 
-/* Retires keys that have had their time. */
-static void
-turn(struct tls_ticket_keys *k)
+/* Retires keys that have had their time. False: there are none. */
+static bool
+turn(struct tls_ticket_keys *k, SSL_CTX *context)
 {
 	int64_t now = clock_ms();
 
-	if (k->former.valid && now - k->former.made >= 2 * CHANGE_MS)
-		OPENSSL_cleanse(&k->former, sizeof(k->former));
-	if (k->now.valid && now - k->now.made >= CHANGE_MS) {
-		if (now - k->now.made < 2 * CHANGE_MS)
-			k->former = k->now;
-		OPENSSL_cleanse(&k->now, sizeof(k->now));
-	}
+	if (k->now.valid && now < k->ends)
+		return true;
+	if (ask_source(k, context))
+		return true;
+	OPENSSL_cleanse(&k->former, sizeof(k->former));
+	if (now - k->ends < CHANGE_MS)
+		k->former = k->now;
+	OPENSSL_cleanse(&k->now, sizeof(k->now));
+	k->ends = now + (k->source != NULL ? TRY_AGAIN_MS : CHANGE_MS);
+	return make(&k->now);
 }
 
 static bool
@@ -94,8 +162,6 @@ static int
 seal_ticket(struct tls_ticket_keys *k, unsigned char *name, unsigned char *iv,
     EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
 {
-	if (!k->now.valid && !make(&k->now, clock_ms()))
-		return -1;
 	if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1)
 		return -1;
 	memcpy(name, k->now.name, NAME_SIZE);
@@ -124,13 +190,12 @@ static int
 handle(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
     EVP_MAC_CTX *mac, int seal)
 {
-	struct tls_ticket_keys *k;
+	SSL_CTX *context = SSL_get_SSL_CTX(ssl);
+	struct tls_ticket_keys *k = SSL_CTX_get_ex_data(context, slot);
 	int result;
 
-	k = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), slot);
-	if (k == NULL)
+	if (k == NULL || !turn(k, context))
 		return -1;
-	turn(k);
 	if (seal)
 		return seal_ticket(k, name, iv, cipher, mac);
 	result = open_ticket(k, name, iv, cipher, mac);

@@ -306,7 +306,8 @@ master.recv(1)
     ("flags['verify'] = 1", "", "refused"),
     # one of its own, behind master's
     ("texts['origin'] = 'bounce'",
-     "frame('introduction', field('program', 0, b'bounce')) +", "refused"),
+     "frame('introduction', field('program', 0, b'bounce'), "
+     "field('service', 0, b'bounce')) +", "refused"),
 ])
 def test_captured_smtpd_submits_as_smtpd(suite, change, introduction, result):
     s = suite(start=False)

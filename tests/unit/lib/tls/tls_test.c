@@ -297,6 +297,174 @@ resumed(struct tls_context *c, struct tls_context *first,
 	return again;
 }
 
+/* What keyd would give: a fill for each hour; 0: nothing. */
+static struct {
+	unsigned char now, former;
+	int64_t left_ms;
+	unsigned int asked;
+	unsigned char context[64];
+	size_t context_length;
+} given;
+
+static bool
+give(struct span context, struct tls_ticket_secrets *out)
+{
+	given.asked++;
+	assert_in_range(context.n, 1, sizeof(given.context));
+	memcpy(given.context, context.p, context.n);
+	given.context_length = context.n;
+	ERR_raise(ERR_LIB_USER, ERR_R_OPERATION_FAIL); /* another task's */
+	if (given.now == 0)
+		return false;
+	memset(out->now, given.now, sizeof(out->now));
+	memset(out->former, given.former, sizeof(out->former));
+	out->has_former = given.former != 0;
+	out->left_ms = given.left_ms;
+	return true;
+}
+
+static struct tls_context *
+server_of_source(struct buf *pem, const char *protocols, bool asks_clients)
+{
+	struct tls_server_settings s = {
+		.chain = pem->p,
+		.chain_length = pem->n,
+		.protocols = protocols,
+		.session_id_context = "smtp",
+		.tickets = give,
+		.ask_client_certificate = asks_clients,
+	};
+	const char *error = "";
+	struct tls_context *c = tls_server_new(&s, &error);
+
+	assert_non_null(c);
+	return c;
+}
+
+static void
+expect_hours(const char *protocols)
+{
+	struct tls_context *c = client(TLS_MAY), *one, *two;
+	struct buf pem;
+
+	private_key = EVP_EC_gen("P-256");
+	pem = make_pem(private_key, true);
+	one = server_of_source(&pem, protocols, false);
+	two = server_of_source(&pem, protocols, false);
+	memset(&given, 0, sizeof(given));
+	given.now = 1;
+	given.left_ms = 3600000;
+	/* another process of the service */
+	assert_true(resumed(c, one, two));
+	assert_int_equal(given.asked, 2);
+	assert_true(resumed(c, two, one));
+	assert_int_equal(given.asked, 2);
+	tls_context_free(&two);
+	/* an hour later */
+	given.now = 2;
+	given.former = 1;
+	two = server_of_source(&pem, protocols, false);
+	assert_true(resumed(c, one, two));
+	tls_context_free(&two);
+	/* two hours later: a full handshake */
+	given.now = 3;
+	given.former = 2;
+	two = server_of_source(&pem, protocols, false);
+	assert_false(resumed(c, one, two));
+	tls_context_free(&two);
+	tls_context_free(&one);
+	tls_context_free(&c);
+	buf_fini(&pem);
+	EVP_PKEY_free(private_key);
+}
+
+static void
+test_tickets_of_a_source(void **state)
+{
+	(void)state;
+	expect_hours("TLSv1.2");
+	expect_hours("TLSv1.3");
+}
+
+/* Its hour over, a process asks again. */
+static void
+test_source_is_asked_again(void **state)
+{
+	struct tls_context *c = client(TLS_MAY), *one;
+	struct buf pem;
+
+	(void)state;
+	private_key = EVP_EC_gen("P-256");
+	pem = make_pem(private_key, true);
+	memset(&given, 0, sizeof(given));
+	given.now = 1;
+	given.left_ms = 0;
+	one = server_of_source(&pem, "TLSv1.2", false);
+	assert_true(resumed(c, one, one));
+	assert_in_range(given.asked, 2, 4);
+	tls_context_free(&one);
+	tls_context_free(&c);
+	buf_fini(&pem);
+	EVP_PKEY_free(private_key);
+}
+
+/* No keyd: the process goes on alone. Client certificates: it is alone. */
+static void
+test_without_a_source(void **state)
+{
+	struct tls_context *c = client(TLS_MAY), *one, *two;
+	struct buf pem;
+
+	(void)state;
+	private_key = EVP_EC_gen("P-256");
+	pem = make_pem(private_key, true);
+	for (int asks = 0; asks < 2; asks++) {
+		memset(&given, 0, sizeof(given));
+		given.now = asks == 1;
+		given.left_ms = 3600000;
+		one = server_of_source(&pem, "TLSv1.3", asks == 1);
+		two = server_of_source(&pem, "TLSv1.3", asks == 1);
+		assert_true(resumed(c, one, one));
+		assert_false(resumed(c, one, two));
+		assert_int_equal(given.asked, asks == 1 ? 0 : 2);
+		tls_context_free(&one);
+		tls_context_free(&two);
+	}
+	tls_context_free(&c);
+	buf_fini(&pem);
+	EVP_PKEY_free(private_key);
+}
+
+/* What is asked for says which certificates it is about. */
+static void
+test_the_source_hears_of_the_certificate(void **state)
+{
+	struct tls_context *c = client(TLS_MAY), *one;
+	unsigned char first[64];
+	size_t n = 0;
+
+	(void)state;
+	memset(&given, 0, sizeof(given));
+	given.now = 1;
+	given.left_ms = 3600000;
+	for (int i = 0; i < 2; i++) {
+		struct buf pem;
+
+		private_key = EVP_EC_gen("P-256");
+		pem = make_pem(private_key, true);
+		one = server_of_source(&pem, "TLSv1.3", false);
+		assert_true(resumed(c, one, one));
+		if (i == 0)
+			memcpy(first, given.context, n = given.context_length);
+		tls_context_free(&one);
+		buf_fini(&pem);
+		EVP_PKEY_free(private_key);
+	}
+	assert_int_equal(n, given.context_length);
+	assert_memory_not_equal(first, given.context, n);
+	tls_context_free(&c);
+}
+
 /* One connection under that key; was it resumed? */
 static bool
 connect_as(struct tls_context *c, struct tls_context *s, const char *key)
@@ -564,6 +732,10 @@ main(void)
 		cmocka_unit_test(test_kept_sessions_end),
 		cmocka_unit_test(test_fingerprints),
 		cmocka_unit_test(test_tickets_stay_with_their_service),
+		cmocka_unit_test(test_tickets_of_a_source),
+		cmocka_unit_test(test_source_is_asked_again),
+		cmocka_unit_test(test_without_a_source),
+		cmocka_unit_test(test_the_source_hears_of_the_certificate),
 		cmocka_unit_test(test_refused_certificates),
 		cmocka_unit_test(test_keys_are_skipped),
 		cmocka_unit_test(test_protocols),
