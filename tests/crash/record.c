@@ -166,14 +166,31 @@ descriptor_path(int fd, char out[60])
 	snprintf(out, 60, "/proc/%d/fd/%d", (int)call.pid, fd);
 }
 
+/* "Self" is not the tracer. */
+static const char *
+behind(const char *text, const char *start)
+{
+	size_t n = strlen(start);
+
+	return strncmp(text, start, n) == 0 ? text + n : NULL;
+}
+
 static void
 find(struct place *p, int at, int text_at)
 {
 	char text[PATH_MAX / 2], base[60], *slash;
+	const char *own;
 	struct stat st;
 
 	calls_text(call.pid, call.a[text_at], text, sizeof(text));
-	if (text[0] == '/')
+	own = behind(text, "/proc/self/fd/");
+	if (own == NULL)
+		own = behind(text, "/dev/fd/");
+	if (own != NULL)
+		descriptor_path(atoi(own), text);
+	if (own != NULL)
+		base[0] = '\0';
+	else if (text[0] == '/')
 		snprintf(base, sizeof(base), "/proc/%d/root", (int)call.pid);
 	else if (at == CWD || (int)call.a[at] == AT_FDCWD)
 		snprintf(base, sizeof(base), "/proc/%d/cwd", (int)call.pid);
@@ -285,7 +302,8 @@ record_entered(const struct call *c)
 	}
 	for (int i = 0; i < 2 && row->path[i] != NONE; i++)
 		find(&places[i], row->at[i], row->path[i]);
-	there = lstat(places[0].path, &before) == 0;
+	there = row->what == OPENS ? stat(places[0].path, &before) == 0 :
+				     lstat(places[0].path, &before) == 0;
 	return true;
 }
 

@@ -168,10 +168,10 @@ def wake_pickup(s):
         wake.send(b"W")
 
 
-def settled(s):
-    """Nothing is left to do: what waits for its time is asked for, and what
-    was never finished is old."""
-    if not s.queue():
+def settled(s, *queues):
+    """Nothing is left to do in these queues, or in any: what waits for its
+    time is asked for, and what was never finished is old."""
+    if not s.queue(*queues):
         return True
     for path in (s.root / "spool").glob("[imr]*/*"):
         with contextlib.suppress(FileNotFoundError):

@@ -11,7 +11,8 @@ What is assumed, and no more (doc/DURABILITY.md, "The power"):
   length.
 - rename(2) is whole: the one name or the other, and what the name meant before
   or what it means now.
-- What was done to one inode, or to one name, is there in its order.
+- What was done to one inode, or to one name, is there in its order: names,
+  owners, mode, times, cuts; not bytes.
 
 Of all else each change may be there or not:
 
@@ -74,7 +75,8 @@ class Event(typing.NamedTuple):
         return " ".join(words)
 
 
-IS_NAME = {"made", "linked", "renamed", "removed", "meta"}
+# what is there in its order, if it is there
+IS_NAME = {"made", "linked", "renamed", "removed", "meta", "sized"}
 IS_DATA = {"wrote", "sized"}
 
 
@@ -139,11 +141,8 @@ class Disk:
     def translated(self, e):
         if e.what == "told":
             return e
-        directories = {n for n, node in enumerate(self.nodes)
-                       if stat.S_ISDIR(node.meta[0])}
-        to = self.inodes.get(e.to)
-        to = to if to in directories else None
-        origin = self.inodes.get(e.origin) if e.what == "renamed" else None
+        to = self.directory(e.to)
+        origin = self.directory(e.origin)
         if e.what == "made":
             self.inodes.pop(e.node, None)
             if to is None:
@@ -157,6 +156,12 @@ class Disk:
                             to is None):
             return None
         return e._replace(node=node, to=to, origin=origin)
+
+    def directory(self, number):
+        node = self.inodes.get(number)
+        if node is None or not stat.S_ISDIR(self.nodes[node].meta[0]):
+            return None
+        return node
 
     # what rests on what
 
@@ -257,7 +262,7 @@ class Image:
 
     def apply(self, e):
         self.meta[e.node] = (e.mode, e.uid, e.gid, e.mtime)
-        if e.what == "meta":
+        if e.what in ("meta", "sized"):
             return
         if e.what == "renamed":
             self.entries[e.origin].pop(e.old_name, None)
@@ -275,19 +280,18 @@ class Image:
         """What is in a file."""
         if stat.S_ISLNK(self.meta_of(node)[0]):
             return self.disk.nodes[node].data
-        changes, flushed = [], 0
-        for e in self.disk.events[:self.cut]:
-            if e.what in IS_DATA and e.node == node:
-                changes.append(e)
-            elif e.what == "synced" and e.node == node:
-                flushed = len(changes)
+        mine = [(i, e) for i, e in enumerate(self.disk.events[:self.cut])
+                if e.node == node]
+        flush = max((i for i, e in mine if e.what == "synced"), default=-1)
+        flushed = [e for i, e in mine if e.what in IS_DATA and i < flush]
+        changes = [e for i, e in mine if i > flush and (
+            e.what == "wrote" or (e.what == "sized" and i in self.there))]
         text = bytearray(self.disk.nodes[node].data)
-        for e in changes[:flushed]:
-            write(text, e)
+        whole(text, flushed, None)
         data = self.data
         if data == "mixed":
             data = self.chance.choice(DATA)
-        LEFT[data](text, changes[flushed:], self.chance)
+        LEFT[data](text, changes, self.chance)
         return bytes(text)
 
     def files(self):
@@ -411,8 +415,7 @@ def parts(text, changes, chance):
     length = chance.choice(BLOCKS)
     for e in changes:
         if e.what == "sized":
-            if chance.random() < 0.5:
-                write(text, e)
+            write(text, e)
             continue
         for block in blocks(e, length):
             if chance.random() < 0.5:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Each line of doc/DURABILITY.md that says what a crash leaves names a test,
-and there is such a test."""
+each section with such lines names those of power cuts, and there are such
+tests."""
 import re
 
 from posthaste import SOURCE
@@ -28,6 +29,29 @@ def about_crashes():
             if not re.match("how|test", head[0].strip())]
 
 
+def of_power_cuts():
+    """{section that says what crashes leave: names of its power cuts' tests,
+    or why there is none}"""
+    found = {}
+    for section in re.split(r"^(?=##)", TEXT, flags=re.M):
+        title = section.split("\n", 1)[0]
+        if not re.search(r"^\|.*crash.*\| test \|$", section, re.M):
+            continue
+        line = re.search(r"^Power cut: ([^.]*)\.", section, re.M)
+        found[title] = line[1] if line else ""
+    return found
+
+
+def test_each_section_names_what_judges_power_cuts():
+    known = named_tests()
+    sections = of_power_cuts()
+    assert len(sections) > 8
+    bad = {title: said for title, said in sections.items()
+           if not said.startswith("nothing is flushed") and
+           (not said or set(said.split(", ")) - set(known))}
+    assert not bad, bad
+
+
 def test_each_line_names_its_test():
     known = named_tests()
     lines = about_crashes()
@@ -36,6 +60,8 @@ def test_each_line_names_its_test():
            if head[-1].strip() != "test" or row[-1].strip() not in known]
     assert not bad, bad
     named = {row[-1].strip() for _, row in lines}
+    named |= {name for said in of_power_cuts().values()
+              for name in said.split(", ")}
     # what stands for several destinations is told in words, not in a table
     assert set(known) - named <= {"destinations"}, set(known) - named
 
