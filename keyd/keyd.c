@@ -7,10 +7,11 @@
  * user in an empty root directory with no promise but "io": it can open
  * nothing and reach nobody. Hostile input: digests from network programs that
  * an attacker may have taken over, and names that clients ask for. Such a
- * program can have TLS signatures made as long as it lives, which it needs for
- * its work; it can neither get a key nor have anything decrypted nor sign what
- * is not TLS (keyring.h). It gets the keys of its own service's session
- * tickets, this hour's and the former one's (ticket_root.h), and no other's.
+ * program can have TLS signatures made as long as it lives, with the keys that
+ * its own settings name, which it needs for its work; it can neither get a key
+ * nor have anything decrypted nor sign what is not TLS (keyring.h). It gets the
+ * keys of its own service's session tickets, this hour's and the former one's
+ * (ticket_root.h), and no other's.
  *
  * Keys are read once. New ones come with a new process (master/renewal.c). The
  * tables of tls_server_sni_maps are looked at as all tables are: with them set,
@@ -42,23 +43,38 @@
 
 enum { ANSWER_TIMEOUT_S = 10 };
 
-/* Settings that name files with private keys. */
-static const char *const key_settings[] = {
-	"smtpd_tls_chain_files",
-	"smtpd_tls_key_file",
-	"smtpd_tls_eckey_file",
-	"smtp_tls_chain_files",
-	"smtp_tls_key_file",
-	"smtp_tls_eckey_file",
-	"lmtp_tls_chain_files",
-	"lmtp_tls_key_file",
-	"lmtp_tls_eckey_file",
-	"pop3d_tls_chain_files",
-	"pop3d_tls_key_file",
-	"pop3d_tls_eckey_file",
-	"imapd_tls_chain_files",
-	"imapd_tls_key_file",
-	"imapd_tls_eckey_file",
+/* Settings that name files with private keys, and whose they are. */
+static const struct {
+	const char *name;
+	unsigned int users;
+} key_settings[] = {
+	{ "smtpd_tls_chain_files", KEY_SMTPD },
+	{ "smtpd_tls_key_file", KEY_SMTPD },
+	{ "smtpd_tls_eckey_file", KEY_SMTPD },
+	{ "smtp_tls_chain_files", KEY_SMTP },
+	{ "smtp_tls_key_file", KEY_SMTP },
+	{ "smtp_tls_eckey_file", KEY_SMTP },
+	{ "lmtp_tls_chain_files", KEY_SMTP },
+	{ "lmtp_tls_key_file", KEY_SMTP },
+	{ "lmtp_tls_eckey_file", KEY_SMTP },
+	{ "pop3d_tls_chain_files", KEY_POP3D },
+	{ "pop3d_tls_key_file", KEY_POP3D },
+	{ "pop3d_tls_eckey_file", KEY_POP3D },
+	{ "imapd_tls_chain_files", KEY_IMAPD },
+	{ "imapd_tls_key_file", KEY_IMAPD },
+	{ "imapd_tls_eckey_file", KEY_IMAPD },
+};
+
+static const struct {
+	const char *program;
+	unsigned int users;
+} callers[] = {
+	{ "smtpd", KEY_SMTPD },
+	{ "smtp", KEY_SMTP },
+	{ "pop3d", KEY_POP3D },
+	{ "imapd", KEY_IMAPD },
+	/* root itself, or without root this user */
+	{ "", KEY_ALL },
 };
 
 static struct keyring *ring;
@@ -69,7 +85,7 @@ static struct keyd_params settings;
 
 /* Certificates may lie in files of their own, behind their keys'. */
 static void
-load_list(const char *files)
+load_list(const char *files, unsigned int users)
 {
 	struct span rest = span_of(files), word;
 	bool any = false, failed = false;
@@ -81,7 +97,8 @@ load_list(const char *files)
 		size_t found = 0;
 
 		if (word.n > 0 && strcmp(path, "none") != 0) {
-			failed |= !keyring_load(ring, path, &found, &error);
+			failed |=
+			    !keyring_load(ring, path, users, &found, &error);
 			any |= found > 0;
 			if (error.n > 0)
 				log_warning("%s", buf_text(&error));
@@ -99,10 +116,10 @@ load_settings(struct conf *c)
 {
 	for (size_t i = 0; i < sizeof(key_settings) / sizeof(key_settings[0]);
 	     i++) {
-		const char *value = conf_value(c, key_settings[i]);
+		const char *value = conf_value(c, key_settings[i].name);
 
 		if (value != NULL)
-			load_list(value);
+			load_list(value, key_settings[i].users);
 	}
 }
 
@@ -183,6 +200,18 @@ after(const struct service *s)
 		watch_by_folder();
 }
 
+/* Known from master, not from what the caller says. */
+static unsigned int
+caller_of(const struct ipc *c)
+{
+	const char *caller = ipc_caller(c);
+
+	for (size_t i = 0; i < sizeof(callers) / sizeof(callers[0]); i++)
+		if (caller != NULL && strcmp(callers[i].program, caller) == 0)
+			return callers[i].users;
+	return 0;
+}
+
 static bool
 sign(struct ipc *c, const struct msg_key_sign *q, int64_t deadline)
 {
@@ -191,10 +220,11 @@ sign(struct ipc *c, const struct msg_key_sign *q, int64_t deadline)
 	struct msg_key_signed answer = { 0 };
 	enum ipc_result r;
 
-	answer.done = keyring_sign(ring, q->key, q->operation, q->padding,
-	    q->data, &signature, &error);
+	answer.done = keyring_sign(ring, q->key, caller_of(c), q->operation,
+	    q->padding, q->data, &signature, &error);
 	if (!answer.done)
-		log_warning("refused for %s: %s", ipc_peer(c),
+		log_warning("refused for %s: %s",
+		    ipc_caller(c) != NULL ? ipc_caller(c) : ipc_peer(c),
 		    buf_text(&error));
 	answer.data = buf_span(&signature);
 	r = ipc_send(c, &message_key_signed, &answer, deadline);

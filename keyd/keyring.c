@@ -11,10 +11,12 @@
 #include "lib/base/mem.h"
 #include "lib/tls/tls_key.h"
 
+enum { USERS = 4 };
+
 struct entry {
 	char id[TLS_KEY_ID_MAX];
 	EVP_PKEY *key;
-	unsigned int holders;
+	unsigned int holders[USERS]; /* for each of enum key_users */
 	UT_hash_handle hh;
 };
 
@@ -68,9 +70,28 @@ keyring_has(const struct keyring *k, const char *id)
 	return find(k, id) != NULL;
 }
 
+static unsigned int
+users_of(const struct entry *e)
+{
+	unsigned int users = 0;
+
+	for (unsigned int i = 0; i < USERS; i++)
+		if (e->holders[i] > 0)
+			users |= 1U << i;
+	return users;
+}
+
+static void
+count(struct entry *e, unsigned int users, unsigned int by)
+{
+	for (unsigned int i = 0; i < USERS; i++)
+		if (users & 1U << i)
+			e->holders[i] += by;
+}
+
 bool
-keyring_hold(struct keyring *k, EVP_PKEY *key, char id[TLS_KEY_ID_MAX],
-    struct buf *error)
+keyring_hold(struct keyring *k, EVP_PKEY *key, unsigned int users,
+    char id[TLS_KEY_ID_MAX], struct buf *error)
 {
 	struct entry *e;
 
@@ -90,21 +111,25 @@ keyring_hold(struct keyring *k, EVP_PKEY *key, char id[TLS_KEY_ID_MAX],
 		e->key = key;
 		HASH_ADD_STR(k->entries, id, e);
 	}
-	e->holders++;
+	count(e, users, 1);
 	return true;
 }
 
 void
-keyring_drop(struct keyring *k, const char *id)
+keyring_drop(struct keyring *k, const char *id, unsigned int users)
 {
 	struct entry *e = find(k, id);
 
-	if (e != NULL && --e->holders == 0)
+	if (e == NULL)
+		return;
+	count(e, users, -1U);
+	if (users_of(e) == 0)
 		take_out(k, e);
 }
 
 struct adding {
 	struct keyring *ring;
+	unsigned int users;
 	size_t found;
 };
 
@@ -117,14 +142,14 @@ add(void *with, const struct tls_pem_group *g, struct buf *error)
 	if (g->key == NULL)
 		return true;
 	a->found++;
-	return keyring_hold(a->ring, g->key, id, error);
+	return keyring_hold(a->ring, g->key, a->users, id, error);
 }
 
 bool
-keyring_load(struct keyring *k, const char *path, size_t *found,
-    struct buf *error)
+keyring_load(struct keyring *k, const char *path, unsigned int users,
+    size_t *found, struct buf *error)
 {
-	struct adding a = { k, 0 };
+	struct adding a = { k, users, 0 };
 	bool good = tls_pem_file(path, true, add, &a, error);
 
 	*found = a.found;
@@ -168,15 +193,17 @@ sign(EVP_PKEY *key, uint64_t padding, struct span data, struct buf *signature)
 }
 
 bool
-keyring_sign(const struct keyring *k, const char *id, uint64_t operation,
-    uint64_t padding, struct span data, struct buf *signature,
-    struct buf *error)
+keyring_sign(const struct keyring *k, const char *id, unsigned int users,
+    uint64_t operation, uint64_t padding, struct span data,
+    struct buf *signature, struct buf *error)
 {
 	const struct entry *e = find(k, id);
 	EVP_PKEY *key = e == NULL ? NULL : e->key;
 
 	if (key == NULL)
 		buf_printf(error, "no such key: %s", id);
+	else if ((users_of(e) & users) == 0)
+		buf_printf(error, "a key of other programs: %s", id);
 	else if (!allowed(key, operation, padding, data))
 		buf_printf(error,
 		    "not the input of a TLS signature"

@@ -6,7 +6,9 @@
  * Private keys in memory, and what they may be used for: TLS signatures.
  * Nothing is ever decrypted, and nothing is signed that does not have the
  * form of a TLS signature's input, so that who can ask for signatures cannot
- * use them to read other people's recorded traffic or forge other things.
+ * use them to read other people's recorded traffic or forge other things. Each
+ * key is for some programs alone: a client that was taken over cannot be the
+ * server of this site.
  */
 
 #include <openssl/evp.h>
@@ -19,30 +21,43 @@ struct keyring;
 
 enum { KEYRING_MAX = 8192 };
 
+/* Programs, as a set. */
+enum key_users {
+	KEY_SMTPD = 1,
+	KEY_SMTP = 2,
+	KEY_POP3D = 4,
+	KEY_IMAPD = 8,
+	KEY_SERVERS = KEY_SMTPD | KEY_POP3D | KEY_IMAPD,
+	KEY_ALL = KEY_SERVERS | KEY_SMTP,
+};
+
 struct keyring *keyring_new(void);
 void keyring_free(struct keyring **k);
 size_t keyring_count(const struct keyring *k);
 /*
- * All private keys of a PEM file; those already there are not added again.
+ * All private keys of a PEM file, for these programs; those already there are
+ * not added again.
  * False and a line in *error when the file cannot be read or is damaged, or
  * when there are too many keys. A file without a key is fine: *found.
  */
-bool keyring_load(struct keyring *k, const char *path, size_t *found,
-    struct buf *error);
+bool keyring_load(struct keyring *k, const char *path, unsigned int users,
+    size_t *found, struct buf *error);
 /*
- * One more who needs this key; the last keyring_drop takes it out. *id is how
+ * One more who needs this key for these programs, which keyring_drop with the
+ * same takes back; the last one takes it out. *id is how
  * it is asked for. False and a line in *error when there are too many.
  */
-bool keyring_hold(struct keyring *k, EVP_PKEY *key, char id[TLS_KEY_ID_MAX],
-    struct buf *error);
-void keyring_drop(struct keyring *k, const char *id);
+bool keyring_hold(struct keyring *k, EVP_PKEY *key, unsigned int users,
+    char id[TLS_KEY_ID_MAX], struct buf *error);
+void keyring_drop(struct keyring *k, const char *id, unsigned int users);
 bool keyring_has(const struct keyring *k, const char *id);
 /*
- * Signs; operation, padding and data as in lib/ipc/keyd.def. False with a
- * line in *error: no such key, or not an input of a TLS signature.
+ * Signs for one of these programs; operation, padding and data as in
+ * lib/ipc/keyd.def. False with a line in *error: no such key, a key for others,
+ * or not an input of a TLS signature.
  */
-bool keyring_sign(const struct keyring *k, const char *id, uint64_t operation,
-    uint64_t padding, struct span data, struct buf *signature,
-    struct buf *error);
+bool keyring_sign(const struct keyring *k, const char *id, unsigned int users,
+    uint64_t operation, uint64_t padding, struct span data,
+    struct buf *signature, struct buf *error);
 
 #endif

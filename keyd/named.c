@@ -62,7 +62,7 @@ static void
 unmake(struct named *n, struct made *m)
 {
 	for (size_t i = 0; i < m->id_count; i++)
-		keyring_drop(n->ring, m->ids[i]);
+		keyring_drop(n->ring, m->ids[i], KEY_SERVERS);
 	free(m->chain);
 	free(m);
 }
@@ -121,8 +121,8 @@ take_group(void *with, const struct tls_pem_group *g, struct buf *error)
 			buf_printf(error, "more than %d keys", KEYS_MAX);
 			return false;
 		}
-		if (!keyring_hold(k->named->ring, g->key, m->ids[m->id_count],
-			error))
+		if (!keyring_hold(k->named->ring, g->key, KEY_SERVERS,
+			m->ids[m->id_count], error))
 			return false;
 		m->id_count++;
 	}

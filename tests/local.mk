@@ -70,11 +70,6 @@ lint:
 	$(srcdir)/tests/lint
 EXTRA_DIST += tests/lint
 
-# What an intruder would try, with the rights of any program:
-# tests/scenario/suite/test_captured_programs.py.
-check_PROGRAMS += tests/probe/captured
-tests_probe_captured_SOURCES = tests/probe/captured.c
-
 # Ends programs at each system call that changes something:
 # tests/scenario/crash/.
 check_PROGRAMS += tests/crash/crasher

@@ -109,6 +109,29 @@ add_fcntl(scmp_filter_ctx filter, unsigned int extras)
 		add_commands(filter, counts, COUNT(counts));
 }
 
+/* TCP and UDP, or their like: no other protocol of the kernel's. */
+static void
+add_socket(scmp_filter_ctx filter, int family)
+{
+	enum { FLAGS = SOCK_NONBLOCK | SOCK_CLOEXEC };
+	static const int kinds[][2] = { { SOCK_STREAM, 0 },
+		{ SOCK_STREAM, IPPROTO_TCP }, { SOCK_DGRAM, 0 },
+		{ SOCK_DGRAM, IPPROTO_UDP } };
+
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		const struct scmp_arg_cmp what[] = {
+			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family),
+			SCMP_A1(SCMP_CMP_MASKED_EQ, ~(scmp_datum_t)FLAGS,
+			    (scmp_datum_t)kinds[i][0]),
+			SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)kinds[i][1]),
+		};
+
+		check(seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
+			  CALL(socket), COUNT(what), what),
+		    CALL(socket));
+	}
+}
+
 static void
 add_sockets(scmp_filter_ctx filter, unsigned int extras)
 {
@@ -120,14 +143,14 @@ add_sockets(scmp_filter_ctx filter, unsigned int extras)
 
 	for (size_t i = 0; i < COUNT(families); i++)
 		if (extras & families[i].extra)
-			add_if(filter, CALL(socket),
-			    SCMP_A0(SCMP_CMP_EQ,
-				(scmp_datum_t)families[i].family));
+			add_socket(filter, families[i].family);
 	if (extras & EXTRA_PAIR)
 		add_if(filter, CALL(socketpair), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
 	add_if(filter, CALL(shutdown), SCMP_A1(SCMP_CMP_EQ, SHUT_WR));
 	if (extras & (EXTRA_BLOCK | EXTRA_HANG_UP))
 		add_if(filter, CALL(shutdown), SCMP_A1(SCMP_CMP_EQ, SHUT_RD));
+	if (extras & EXTRA_BLOCK)
+		add_if(filter, CALL(shutdown), SCMP_A1(SCMP_CMP_EQ, SHUT_RDWR));
 	/*
 	 * No SO_LINGER: who closes the socket last, maybe a process of root,
 	 * would wait for a client that takes nothing.
@@ -161,6 +184,10 @@ sandbox_add_conditions(scmp_filter_ctx filter, unsigned int extras, pid_t self)
 	for (size_t i = 0; i < COUNT(controls); i++)
 		add_if(filter, CALL(ioctl), SCMP_A1(SCMP_CMP_EQ, controls[i]));
 	add_if(filter, CALL(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
+	/* libcap looks at what there is, when a module brings it along */
+	if (extras & EXTRA_CODE)
+		add_if(filter, CALL(prctl),
+		    SCMP_A0(SCMP_CMP_EQ, PR_CAPBSET_READ));
 	/* only its own: other programs run as the same user */
 	add_if(filter, CALL(prlimit64), SCMP_A0(SCMP_CMP_EQ, 0));
 	if (self != 0)

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: ISC
-"""What a program that strangers have taken over finds, and whom it reaches."""
+"""Whom a program that strangers have taken over reaches, and what it may say
+there. What it can do by itself: test_confinement.py."""
 import contextlib
+import hashlib
 import re
 import socket
+import subprocess
 
 import pytest
 
-from posthaste import AS_ROOT, ROOT, kill_all, wait_for
+from ipc_client import version_of
+from posthaste import AS_ROOT, ROOT, wait_for
 from programs import own_programs, replace
 
 SECRETS = """\
@@ -186,34 +190,6 @@ def test_listener_that_a_program_shut_down_is_opened_again(
     s.wait_messages("bob")
 
 
-PROBE = ROOT.parent / "tests/probe/captured"
-# what is left of all attempts; everybody else has none
-LEFT = {
-    "smtpd": {"socket_inet"},
-    "smtp": {"socket_inet"},
-    "pop3d": set(),
-    "imapd": set(),
-    "keyd": set(),
-    # tables may be anywhere; nothing is written. Those on servers have programs
-    # of their own, to which net-connect comes with a setting that names one
-    "lookup": {"open_password_file", "open_upwards", "open_here", "map_code",
-               "watch_files", "socket_unix"},
-    "lookup-smtp": "lookup",
-    "lookup-server": "lookup",
-    "lookup-smtp-server": "lookup",
-    "lookup-auth-server": "lookup",
-    "auth": "lookup",
-    "auth-session": "lookup",
-    # the queue directory is their root directory, and root's
-    "cleanup": {"open_here", "watch_files"},
-    "qmgr": "cleanup",
-    "bounce": "cleanup",
-    "pickup": "cleanup",
-    "showq": "cleanup",
-}
-DEADLY = ("start_shell", "trace_master", "read_master", "new_namespace")
-
-
 def touch(s, program):
     """Something for which master starts the program."""
     if program in ("smtpd", "pop3d", "imapd"):
@@ -227,33 +203,6 @@ def touch(s, program):
             with contextlib.suppress(BrokenPipeError):  # it has ended
                 client.send(b"W")
     return client
-
-
-@pytest.mark.skipif(not AS_ROOT, reason="rights differ only for root")
-@pytest.mark.parametrize("program", LEFT)
-def test_what_a_captured_program_can_do(suite, program):
-    """With the program's own identity, root directory and filter."""
-    s = suite(start=False)
-    folder = own_programs(s)
-    (folder / program).unlink()
-    (folder / program).symlink_to(PROBE)
-    s.start()
-    left = LEFT[program]
-    left = LEFT[left] if isinstance(left, str) else left
-    with touch(s, program):
-        s.wait_log("probe: end of attempts")
-    tried = dict(re.findall(r"probe: (\w+): (.*)", s.log()))
-    assert len(tried) >= 36
-    done = {name for name, result in tried.items() if result == "DONE"}
-    assert done == left
-    kill_all(s.processes(program))
-    s.may_crash = True
-    for name in DEADLY:
-        with touch(s, program):
-            s.wait_log(f"probe: dies of {name}")
-    wait_for("their ends",
-             lambda: s.log().count("killed by signal 31") >= len(DEADLY))
-    assert "survived" not in s.log()
 
 
 SUBMITS = ASKS[:ASKS.index("reached = []")] + """
@@ -324,3 +273,54 @@ def test_captured_smtpd_submits_as_smtpd(suite, change, introduction, result):
         s.wait_log(r"cleanup.* protocol error: "
                    r"(submit: smtpd may not set|an introduction)")
         assert not s.queue()
+
+
+SIGNS = ASKS[:ASKS.index("reached = []")] + """
+master.sendall(frame("connect", field("service", 0, b"keyd")))
+fds = []
+while not fds:
+    data, fds, _, _ = socket.recv_fds(master, 4096, 4)
+keyd = socket.socket(fileno=fds[0])
+keyd.setblocking(True)
+keyd.sendall(frame("hello", field("protocol", 0, b"keyd"),
+                   field("version", 1, struct.pack(">Q", {version}))) +
+             frame("key_sign", field("key", 0, b"{key}"),
+                   field("operation", 1, struct.pack(">Q", 0)),
+                   field("padding", 1, struct.pack(">Q", 1)),
+                   field("data", 3, bytes.fromhex("{digest}"))))
+answer = b""
+while b"data" not in answer:
+    answer += keyd.recv(65536)
+with open("{out}.new", "w") as f:
+    f.write("signed" if b"done\\2\\0\\0\\0\\1\\1" in answer else "refused")
+os.rename("{out}.new", "{out}")
+master.recv(1)
+"""
+
+
+def key_id(certificate):
+    """How keyd is asked for the key of it."""
+    der = subprocess.run(
+        f"openssl x509 -in {certificate} -noout -pubkey | "
+        "openssl pkey -pubin -outform DER", shell=True, check=True,
+        capture_output=True).stdout
+    return "sha256:" + hashlib.sha256(der).hexdigest()
+
+
+@pytest.mark.parametrize("program, result", [
+    ("smtpd", "signed"), ("pop3d", "signed"), ("imapd", "signed"),
+    ("smtp", "refused")])
+def test_who_has_the_servers_key_sign(suite, program, result):
+    """The client, which talks to any server, cannot be this server."""
+    s = suite(start=False)
+    out = s.root / "result"
+    digest_info = "3031300d060960864801650304020105000420" + 32 * "ab"
+    replace(own_programs(s), program, SIGNS.format(
+        version=version_of("keyd"), out=out, digest=digest_info,
+        key=key_id(s.root / "etc/cert.pem")))
+    s.start()
+    with touch(s, program):
+        wait_for("an answer", out.exists)
+    assert out.read_text() == result
+    if result == "refused":
+        s.wait_log("keyd.* refused for smtp: a key of other programs")

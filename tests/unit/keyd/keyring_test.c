@@ -27,9 +27,9 @@ ring_with(EVP_PKEY *key, char id[TLS_KEY_ID_MAX])
 
 	PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL);
 	fclose(f);
-	assert_true(keyring_load(ring, path, &found, &error));
+	assert_true(keyring_load(ring, path, KEY_SMTPD, &found, &error));
 	assert_int_equal(found, 1);
-	assert_true(keyring_load(ring, path, &found, &error));
+	assert_true(keyring_load(ring, path, KEY_SMTPD, &found, &error));
 	assert_int_equal(keyring_count(ring), 1);
 	unlink(path);
 	assert_true(tls_key_id(key, id));
@@ -101,22 +101,23 @@ test_rsa(void **state)
 
 	(void)state;
 	pss_encoding(key, EVP_sha256(), em, &n);
-	assert_true(keyring_sign(ring, id, 0, RSA_NO_PADDING,
+	assert_true(keyring_sign(ring, id, KEY_SMTPD, 0, RSA_NO_PADDING,
 	    (struct span){ (char *)em, n }, &sig, &error));
 	assert_int_equal(sig.n, 256);
 	/* a ciphertext to decrypt looks like this */
 	RAND_bytes(noise, sizeof(noise));
 	noise[0] = 0;
-	assert_false(keyring_sign(ring, id, 0, RSA_NO_PADDING,
+	assert_false(keyring_sign(ring, id, KEY_SMTPD, 0, RSA_NO_PADDING,
 	    (struct span){ (char *)noise, 256 }, &sig, &error));
-	assert_false(keyring_sign(ring, id, 0, RSA_PKCS1_PADDING,
+	assert_false(keyring_sign(ring, id, KEY_SMTPD, 0, RSA_PKCS1_PADDING,
 	    (struct span){ (char *)noise, 51 }, &sig, &error));
-	assert_false(keyring_sign(ring, id, 0, RSA_PKCS1_OAEP_PADDING,
-	    (struct span){ (char *)em, n }, &sig, &error));
-	assert_false(keyring_sign(ring, id, 1, 0,
+	assert_false(
+	    keyring_sign(ring, id, KEY_SMTPD, 0, RSA_PKCS1_OAEP_PADDING,
+		(struct span){ (char *)em, n }, &sig, &error));
+	assert_false(keyring_sign(ring, id, KEY_SMTPD, 1, 0,
 	    (struct span){ (char *)noise, 32 }, &sig, &error));
-	assert_false(keyring_sign(ring, "sha256:00", 0, RSA_NO_PADDING,
-	    (struct span){ (char *)em, n }, &sig, &error));
+	assert_false(keyring_sign(ring, "sha256:00", KEY_SMTPD, 0,
+	    RSA_NO_PADDING, (struct span){ (char *)em, n }, &sig, &error));
 	assert_non_null(strstr(buf_text(&error), "no such key"));
 	buf_fini(&sig);
 	buf_fini(&error);
@@ -135,12 +136,12 @@ test_digest_info(void **state)
 			"\x02\x01\x05\x00\x04\x20";
 
 	(void)state;
-	assert_true(keyring_sign(ring, id, 0, RSA_PKCS1_PADDING,
+	assert_true(keyring_sign(ring, id, KEY_SMTPD, 0, RSA_PKCS1_PADDING,
 	    (struct span){ info, 51 }, &sig, &error));
-	assert_false(keyring_sign(ring, id, 0, RSA_PKCS1_PADDING,
+	assert_false(keyring_sign(ring, id, KEY_SMTPD, 0, RSA_PKCS1_PADDING,
 	    (struct span){ info, 50 }, &sig, &error));
 	info[14] = 9;
-	assert_false(keyring_sign(ring, id, 0, RSA_PKCS1_PADDING,
+	assert_false(keyring_sign(ring, id, KEY_SMTPD, 0, RSA_PKCS1_PADDING,
 	    (struct span){ info, 51 }, &sig, &error));
 	buf_fini(&sig);
 	buf_fini(&error);
@@ -158,19 +159,63 @@ test_ecdsa(void **state)
 	EVP_PKEY_CTX *c = EVP_PKEY_CTX_new(key, NULL);
 
 	(void)state;
-	assert_true(keyring_sign(ring, id, 1, 0, (struct span){ digest, 32 },
-	    &sig, &error));
+	assert_true(keyring_sign(ring, id, KEY_SMTPD, 1, 0,
+	    (struct span){ digest, 32 }, &sig, &error));
 	EVP_PKEY_verify_init(c);
 	assert_int_equal(EVP_PKEY_verify(c, (unsigned char *)sig.p, sig.n,
 			     (unsigned char *)digest, 32),
 	    1);
-	assert_false(keyring_sign(ring, id, 1, 0, (struct span){ digest, 31 },
-	    &sig, &error));
-	assert_false(keyring_sign(ring, id, 0, RSA_PKCS1_PADDING,
+	assert_false(keyring_sign(ring, id, KEY_SMTPD, 1, 0,
+	    (struct span){ digest, 31 }, &sig, &error));
+	assert_false(keyring_sign(ring, id, KEY_SMTPD, 0, RSA_PKCS1_PADDING,
 	    (struct span){ digest, 36 }, &sig, &error));
 	EVP_PKEY_CTX_free(c);
 	buf_fini(&sig);
 	buf_fini(&error);
+	keyring_free(&ring);
+	EVP_PKEY_free(key);
+}
+
+static bool
+signs_for(const struct keyring *ring, const char *id, unsigned int users)
+{
+	struct buf sig = BUF_INIT(2048), error = BUF_INIT(500);
+	char digest[32] = "digest";
+	bool done = keyring_sign(ring, id, users, 1, 0,
+	    (struct span){ digest, 32 }, &sig, &error);
+
+	if (!done)
+		assert_true(strstr(buf_text(&error), "of other programs") ||
+		    strstr(buf_text(&error), "no such key"));
+	buf_fini(&sig);
+	buf_fini(&error);
+	return done;
+}
+
+static void
+test_users(void **state)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	char id[TLS_KEY_ID_MAX];
+	struct keyring *ring = ring_with(key, id); /* smtpd's, twice */
+	struct buf error = BUF_INIT(500);
+
+	(void)state;
+	assert_true(signs_for(ring, id, KEY_SMTPD));
+	assert_false(signs_for(ring, id, KEY_SMTP));
+	assert_false(signs_for(ring, id, KEY_POP3D | KEY_IMAPD));
+	assert_false(signs_for(ring, id, 0));
+	assert_true(signs_for(ring, id, KEY_ALL));
+	assert_true(keyring_hold(ring, key, KEY_SERVERS, id, &error));
+	assert_true(signs_for(ring, id, KEY_IMAPD));
+	assert_false(signs_for(ring, id, KEY_SMTP));
+	keyring_drop(ring, id, KEY_SERVERS);
+	assert_false(signs_for(ring, id, KEY_IMAPD));
+	assert_true(signs_for(ring, id, KEY_SMTPD));
+	keyring_drop(ring, id, KEY_SMTPD);
+	keyring_drop(ring, id, KEY_SMTPD);
+	assert_int_equal(keyring_count(ring), 0);
+	assert_false(signs_for(ring, id, KEY_ALL));
 	keyring_free(&ring);
 	EVP_PKEY_free(key);
 }
@@ -183,6 +228,7 @@ main(void)
 		cmocka_unit_test(test_rsa),
 		cmocka_unit_test(test_digest_info),
 		cmocka_unit_test(test_ecdsa),
+		cmocka_unit_test(test_users),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,7 @@
 enum { ALLOWED = 0, DENIED = 1 };
 
 static int opened; /* a file, from before confinement */
+static int own_pipe[2]; /* that nobody shares; may block */
 
 static int
 outcome(bool done)
@@ -86,6 +87,23 @@ inet_socket(void)
 }
 
 static int
+udp_socket(void)
+{
+	return outcome(
+	    socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP) >= 0);
+}
+
+/* Any protocol that the kernel has: multipath TCP needs no rights. */
+static int
+odd_socket(void)
+{
+	enum { MPTCP = 262 };
+
+	return outcome(socket(AF_INET, SOCK_STREAM, MPTCP) >= 0 ||
+	    errno == EPROTONOSUPPORT);
+}
+
+static int
 unix_socket(void)
 {
 	return outcome(socket(AF_UNIX, SOCK_STREAM, 0) >= 0);
@@ -102,7 +120,16 @@ make_pipe(void)
 {
 	int fd[2];
 
-	return outcome(pipe(fd) == 0 && write(fd[1], "x", 1) == 1);
+	return outcome(pipe(fd) == 0);
+}
+
+static int
+write_and_read(void)
+{
+	char byte;
+
+	return outcome(write(own_pipe[1], "x", 1) == 1 &&
+	    read(own_pipe[0], &byte, 1) == 1);
 }
 
 static int
@@ -209,19 +236,13 @@ seal(void)
 static int
 make_own_blocking(void)
 {
-	int fd[2];
-
-	return outcome(
-	    pipe2(fd, O_NONBLOCK) == 0 && fcntl(fd[0], F_SETFL, O_RDONLY) == 0);
+	return outcome(fcntl(own_pipe[0], F_SETFL, O_RDONLY) == 0);
 }
 
 static int
 make_own_nonblocking(void)
 {
-	int fd[2];
-
-	return outcome(pipe2(fd, 0) == 0 &&
-	    fcntl(fd[0], F_SETFL, O_RDONLY | O_NONBLOCK) == 0);
+	return outcome(fcntl(own_pipe[0], F_SETFL, O_RDONLY | O_NONBLOCK) == 0);
 }
 
 static int
@@ -369,7 +390,8 @@ static const struct row {
 	int (*attempt)(void);
 	int result;
 } rows[] = {
-	{ "io reads and writes", "io", make_pipe, ALLOWED },
+	{ "io reads and writes", "io", write_and_read, ALLOWED },
+	{ "io makes no pipes", "io", make_pipe, DENIED },
 	{ "io opens nothing", "io", open_read, DENIED },
 	{ "io has no sockets", "io", inet_socket, DENIED },
 	{ "io maps no code", "io", map_code, DENIED },
@@ -385,6 +407,9 @@ static const struct row {
 	{ "io cuts no file", "io", cut_file, DENIED },
 	{ "queue-write cuts files", "io queue-write", cut_file, ALLOWED },
 	{ "net-connect", "io net-connect", inet_socket, ALLOWED },
+	{ "net-connect, datagrams", "io net-connect", udp_socket, ALLOWED },
+	{ "net-connect, what else there is", "io net-connect", odd_socket,
+	    DENIED },
 	{ "net-connect, local", "io net-connect", unix_socket, DENIED },
 	{ "unix", "io unix", unix_socket, ALLOWED },
 	{ "unix, elsewhere in the world", "io unix", inet_socket, DENIED },
@@ -602,7 +627,7 @@ set_up(void **state)
 	snprintf(name, sizeof(name), "/tmp/sandbox_test.XXXXXX");
 	*state = mkdtemp(name);
 	its_number = shared_listener = socket(AF_INET, SOCK_STREAM, 0);
-	if (pipe2(shared_pipe, O_NONBLOCK) != 0 ||
+	if (pipe2(shared_pipe, O_NONBLOCK) != 0 || pipe2(own_pipe, 0) != 0 ||
 	    listen(shared_listener, 5) != 0)
 		return 1;
 	opened = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -615,6 +640,8 @@ tear_down(void **state)
 {
 	close(opened);
 	close(shared_listener);
+	close(own_pipe[0]);
+	close(own_pipe[1]);
 	close(shared_pipe[0]);
 	close(shared_pipe[1]);
 	(void)rmdir("a");
