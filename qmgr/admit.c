@@ -13,6 +13,7 @@
 #include "lib/log/log.h"
 #include "lib/mail/mail_address.h"
 #include "lib/queue/queue_file.h"
+#include "lib/queue/queue_reason.h"
 #include "qmgr/dispatch.h"
 #include "qmgr/entry.h"
 #include "qmgr/entry_file.h"
@@ -241,7 +242,9 @@ read_entry(const char *queue, const char *id, struct arena *a,
 	if (*out == NULL) { /* a crash came between the last mark and unlink */
 		log_info("%s: removed", id);
 		queue_remove(queue, id);
+		queue_reason_remove(id);
 	} else {
+		(*out)->noted = true;
 		entry_add(*out);
 	}
 	return ADMITTED;

@@ -74,6 +74,7 @@ struct entry {
 	uint32_t group_count;
 	uint32_t busy; /* groups that are waiting or running */
 	bool lone; /* the file has one recipient: no marks, just unlink */
+	bool noted; /* a reason may be on disk, of this attempt or others */
 	bool taken; /* the file was renamed away by an agent */
 	bool gone; /* somebody else removed or moved it */
 	bool urgent; /* a person asked for this attempt */

@@ -60,14 +60,12 @@ entry_file_in_use(int fd)
 void
 entry_file_remove(const struct entry *e)
 {
-	bool had_reasons = strcmp(e->queue, "deferred") == 0;
-
 	if (!e->taken && queue_remove(e->queue, e->id) == -1 &&
 	    (errno != ENOENT || queue_remove("hold", e->id) == -1) &&
 	    errno != ENOENT)
 		log_error("%s: cannot remove %s/%s: %s", e->id, e->queue, e->id,
 		    strerror(errno));
-	if (had_reasons)
+	if (e->noted)
 		queue_reason_remove(e->id);
 }
 

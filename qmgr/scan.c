@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "qmgr/scan.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "lib/base/fdio.h"
 #include "lib/log/log.h"
 #include "lib/queue/queue_file.h"
+#include "lib/queue/queue_reason.h"
 #include "lib/task/task.h"
 #include "qmgr/admit.h"
 #include "qmgr/asked.h"
@@ -24,8 +26,8 @@
 enum {
 	INCOMING_EVERY_S = 60, /* for lost notices */
 	INCOMING_FIRST_S = 2, /* for those that the qmgr before us took along */
-	HOLD_FIRST = 3, /* pass over incoming with which hold is swept ... */
-	HOLD_EVERY = 60, /* ... and then again after so many */
+	SWEEP_FIRST = 3, /* pass over incoming behind which others are swept */
+	SWEEP_EVERY = 60, /* ... and then again after so many */
 	LOOKUP_PAUSE_S = 5,
 	RECOVER_EVERY_S = 2,
 	RECOVER_FOR_S = 30,
@@ -347,6 +349,40 @@ sweep_hold(void)
 	(void)queue_scan("hold", remove_incomplete, &seen);
 }
 
+static bool
+is_in(const char *queue, const char *id)
+{
+	int fd = queue_open(queue, id, false);
+	bool is = fd != -1 || errno != ENOENT;
+
+	fd_close(&fd);
+	return is;
+}
+
+/* In the order in which messages move: released from hold one may be missed. */
+static bool
+remove_orphan(void *with, const char *id)
+{
+	unsigned int *seen = with;
+
+	if (entry_find(id) == NULL && !is_in("incoming", id) &&
+	    !is_in("deferred", id) && !is_in("hold", id))
+		queue_reason_remove(id);
+	return ++*seen % YIELD_EVERY != 0 || wait_yield() != WAIT_CANCELLED;
+}
+
+/*
+ * Of messages that went when no qmgr was there to see it: an agent had them
+ * renamed into a mailbox, or a person removed them.
+ */
+static void
+sweep_reasons(void)
+{
+	unsigned int seen = 0;
+
+	(void)queue_scan("defer", remove_orphan, &seen);
+}
+
 static void
 incoming_task(void *nothing)
 {
@@ -362,8 +398,10 @@ incoming_task(void *nothing)
 			scan_deferred();
 		scan.recovered = true;
 		(void)pass_over(&p);
-		if (++passes % HOLD_EVERY == HOLD_FIRST)
+		if (++passes % SWEEP_EVERY == SWEEP_FIRST) {
 			sweep_hold();
+			sweep_reasons();
+		}
 		schedule_sweep(clock_ms());
 		if (clock_ms() < scan.recover_until)
 			pause = RECOVER_EVERY_S;

@@ -172,11 +172,9 @@ out:
 void
 queue_reason_remove(const char *id)
 {
-	char path[QUEUE_PATH_MAX];
 	int error = errno;
 
-	queue_path("defer", id, path);
-	unlink(path);
+	queue_remove("defer", id);
 	errno = error;
 }
 

@@ -731,6 +731,23 @@ deferral_keeps_time_and_reason(void **state)
 	arena_free(&a);
 }
 
+/* Its attempt could be noted, and the file not be moved to deferred. */
+static void
+reason_goes_with_its_message(void **state)
+{
+	const char *id = put_message("incoming", sender, "ok1@x", "", "", 0);
+	struct queue_reason reason = { 0, "4.3.1", "", "disk full" };
+	char path[QUEUE_PATH_MAX];
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(queue_reason_write(id, &reason, 1), 0);
+	queue_path("defer", id, path);
+	assert_int_equal(lstat(path, &st), 0);
+	run_until(queue_empty, NULL);
+	assert_int_equal(lstat(path, &st), -1);
+}
+
 static void
 no_attempt_before_the_time(void **state)
 {
@@ -891,6 +908,7 @@ main(void)
 		ROW(crash_after_a_report_of_success_was_activated),
 		ROW(late_report_on_a_message_that_is_gone),
 		ROW(deferral_keeps_time_and_reason),
+		ROW(reason_goes_with_its_message),
 		ROW(no_attempt_before_the_time),
 		ROW(missing_service_defers),
 		ROW(dead_agent_costs_a_second_try),
