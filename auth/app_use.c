@@ -74,7 +74,7 @@ map(struct app_use *u)
 		errno = EPERM;
 		return false;
 	}
-	if (ftruncate(u->fd, sizeof(*u->table)) == -1)
+	if (fd_reserve(u->fd, sizeof(*u->table)) == -1)
 		return false;
 	u->table = mmap(NULL, sizeof(*u->table), PROT_READ | PROT_WRITE,
 	    MAP_SHARED, u->fd, 0);

@@ -122,7 +122,7 @@ map(struct state *s, const char *path)
 	lock(s);
 	if (fstat(s->fd, &st) == -1 || !S_ISREG(st.st_mode) ||
 	    st.st_uid != geteuid() || st.st_nlink != 1 ||
-	    ftruncate(s->fd, sizeof(*s->shared)) == -1)
+	    fd_reserve(s->fd, sizeof(*s->shared)) == -1)
 		fatal("%s: not a file of ours, or no room: %s", path,
 		    strerror(errno));
 	s->shared = mmap(NULL, sizeof(*s->shared), PROT_READ | PROT_WRITE,

@@ -61,6 +61,20 @@ fd_is_connection(int fd)
 }
 
 int
+fd_reserve(int fd, off_t size)
+{
+	int error;
+
+	if (ftruncate(fd, size) == -1)
+		return -1;
+	do
+		error = posix_fallocate(fd, 0, size);
+	while (error == EINTR);
+	errno = error;
+	return error == 0 ? 0 : -1;
+}
+
+int
 fd_write_all(int fd, const void *data, size_t n)
 {
 	const char *p = data;

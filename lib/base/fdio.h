@@ -23,6 +23,11 @@ int fd_nonblocking(int fd, bool on);
 int fd_cloexec(int fd, bool on);
 /* A stream socket, and no listener: for descriptors that others pass. */
 bool fd_is_connection(int fd);
+/*
+ * Gives the file this size, and room on the disk for all of it: whoever writes
+ * to memory that is mapped from a hole gets SIGBUS once the disk is full.
+ */
+int fd_reserve(int fd, off_t size);
 /* All n bytes, across short writes and EINTR. */
 int fd_write_all(int fd, const void *data, size_t n);
 int fd_pwrite_all(int fd, const void *data, size_t n, off_t at);

@@ -137,7 +137,7 @@ static bool
 begin_file(void)
 {
 	if (ftruncate(here.fd, 0) < 0 ||
-	    ftruncate(here.fd, sizeof(struct shared)) < 0)
+	    fd_reserve(here.fd, sizeof(struct shared)) < 0)
 		return false;
 	begin_table(here.table);
 	return true;
@@ -164,6 +164,8 @@ take_column(void)
 		return begin_file();
 	if (free_columns > 0)
 		clear_column();
+	else
+		errno = EUSERS;
 	return free_columns > 0;
 }
 
@@ -186,9 +188,6 @@ open_file(const char *directory, const char *program, const char *service)
 		errno = EPERM;
 		fd_close(&fd);
 	}
-	if (fd < 0)
-		log_warning("%s: %s; each process counts its clients alone",
-		    path, strerror(errno));
 	free(path);
 	return fd;
 }
@@ -202,7 +201,7 @@ share(const char *directory, const char *program, const char *service)
 	here.fd = open_file(directory, program, service);
 	if (here.fd < 0)
 		return false;
-	if (ftruncate(here.fd, sizeof(struct shared)) < 0)
+	if (fd_reserve(here.fd, sizeof(struct shared)) < 0)
 		return false;
 	map = mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE,
 	    MAP_SHARED, here.fd, 0);
@@ -226,8 +225,13 @@ client_counts_open(const char *directory, const char *program,
 {
 	void *map;
 
-	if (directory[0] != '\0' && share(directory, program, service))
-		return;
+	if (directory[0] != '\0') {
+		if (share(directory, program, service))
+			return;
+		log_warning("%s/%s-limits-%d.%s: %s; this process counts its "
+			    "clients alone",
+		    directory, program, FILE_VERSION, service, strerror(errno));
+	}
 	fd_close(&here.fd);
 	here.column = 0;
 	map = mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE,
