@@ -272,12 +272,16 @@ class FakeDNS:
                 question, peer = self.udp.recvfrom(4096)
             except OSError:
                 return
-            answer = self.respond(question)
+            answer = self.datagram(question)
             try:
                 if answer:
                     self.udp.sendto(answer, peer)
             except OSError:
                 return
+
+    def datagram(self, question):
+        """The answer over UDP."""
+        return self.respond(question)
 
     def stream(self, connection):
         f = connection.makefile("rb")

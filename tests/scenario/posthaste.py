@@ -283,7 +283,7 @@ class Instance:
         self.may_crash = False  # the test itself sees to it
         self.log_start = 0
         for name in ("etc", "data", "log", "mail", "spool"):
-            (self.root / name).mkdir()
+            (self.root / name).mkdir(exist_ok=True)
         if AS_ROOT:
             shutil.chown(self.root / "data", "posthaste", "posthaste")
             shutil.chown(self.root / "log", "posthaste-log", "posthaste-log")

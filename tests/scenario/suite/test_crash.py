@@ -7,7 +7,7 @@ import smtplib
 import threading
 import time
 
-from chaos import born
+from chaos_actions import born
 from posthaste import wait_for
 
 

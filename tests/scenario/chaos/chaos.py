@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: ISC
+"""A suite under mixed load to which bad things happen, and its ledgers.
+
+	chaos_site	the instance, its recipients, the disk it has to itself
+	chaos_hosts	mail, name and table servers that change their minds
+	chaos_loads	mail in, by every way
+	chaos_boxes	IMAP and POP3 sessions
+	chaos_ledger	what was answered with 250, and where it is
+	chaos_actions	what happens
+	chaos_health	healing, and what must be so then
+
+By hand, for as long as one likes, in rounds of a minute:
+	chaos.py [SECONDS [SEED [ACTION or GROUP...]]]
+The seed decides which actions come in which order, and what each load sends;
+when they meet is the machine's affair.
+"""
+import collections
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import threading
+import time
+
+if __name__ == "__main__":
+    HERE = pathlib.Path(__file__).resolve().parents[1]
+    sys.path[:0] = [str(HERE)] + [str(p) for p in HERE.iterdir() if p.is_dir()]
+
+import chaos_actions  # noqa: E402
+import chaos_boxes  # noqa: E402
+import chaos_health  # noqa: E402
+import chaos_loads  # noqa: E402
+from chaos_actions import ACTIONS, EXCLUDES, GROUPS  # noqa: E402
+from chaos_ledger import Ledger  # noqa: E402
+from chaos_site import Site  # noqa: E402
+from posthaste import wait_for  # noqa: E402
+
+ROUND = 60  # seconds
+HARMFUL = {"kill", "kill_master"}
+# a local recipient with a command and others repeats the command when the
+# others cannot be had for a while (DURABILITY.md)
+REPEATED = {"command"}
+
+
+def named(words):
+    """Actions, and those of groups, in a row that the seed chooses from."""
+    return [name for word in words for name in GROUPS.get(word, (word,))]
+
+
+class Chaos:
+    def __init__(self, seed, words):
+        self.seed, self.actions = seed, named(words)
+        self.noise = random.Random(seed)
+        self.done = collections.Counter()
+        self.killed = collections.Counter()
+        self.slowest = (0, "")
+        self.complaints, self.grown, self.rested = [], {}, {}
+        self.paused, self.pairs = [], []
+        self.patient = False  # waits for what is swept after minutes
+        self.under_way = {}  # action: when it is to be undone
+        self.stopping = threading.Event()
+        self.ledger = Ledger()
+        self.site = Site(random.Random(f"{seed} hosts"))
+        self.suite = self.site.suite
+        self.meanings = {u: chaos_boxes.Meaning() for u in ("dave", "mia")}
+        self.loads = self.make_loads()
+
+    def make_loads(self):
+        self.changes = {
+            "dave": [chaos_boxes.Changes(self, "dave", n) for n in range(2)],
+            "mia": [chaos_boxes.Changes(self, "mia", 0)]}
+        self.pop3 = chaos_boxes.Pop3(self, "erin")
+        return [chaos_loads.Smtp(self, "a"), chaos_loads.Smtp(self, "b"),
+                chaos_loads.Pipelined(self, "bdat"),
+                chaos_loads.Sendmail(self, "sendmail"), self.pop3,
+                *(load for some in self.changes.values() for load in some),
+                *(kind(self, user, 0) for user in self.meanings
+                  for kind in (chaos_boxes.Reads, chaos_boxes.Waits))]
+
+    # what others tell
+
+    def complain(self, who, text):
+        name = getattr(who, "name", who)
+        self.complaints.append(f"{name}: {text}"[:600])
+
+    def harmed(self):
+        """May something have been cut short?"""
+        return bool(HARMFUL & set(self.done)) or self.ended_by_force()
+
+    def only_if_calm(self, good, text):
+        if not good and not self.harmed():
+            self.complain("action", text)
+
+    def ended_by_force(self):
+        """Did master have to kill what did not end in time?"""
+        log = self.suite.log()
+        return "does not end" in log or "killed by signal" in log
+
+    # what happens
+
+    def undo(self, names=None):
+        for name in list(self.under_way):
+            if names is None or name in names:
+                del self.under_way[name]
+                ACTIONS[name].undo(self)
+
+    def act(self):
+        name = self.noise.choice(self.actions)
+        action, now = ACTIONS[name], time.monotonic()
+        self.undo([n for n, end in self.under_way.items() if end <= now])
+        self.undo(EXCLUDES.get(name, ()))
+        self.undo([name])
+        self.done[name] += 1
+        action.act(self)
+        if action.undo:
+            self.under_way[name] = time.monotonic() + self.noise.uniform(
+                0.1, action.longest)
+        self.slowest = max(self.slowest,
+                           (round(time.monotonic() - now, 1), name))
+
+    def start(self):
+        if not self.suite.started:
+            self.suite.start()
+        wait_for("the first session", self.sessions_begin)
+        self.stopping.clear()
+        self.threads = [threading.Thread(target=load.run, daemon=True)
+                        for load in self.loads]
+        for thread in self.threads:
+            thread.start()
+
+    def sessions_begin(self):
+        with self.suite.smtp() as session:
+            return session.noop()[0] == 250
+
+    def round(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(self.noise.uniform(0.1, 0.6))
+            self.act()
+
+    def rest(self):
+        """Stops the loads; all is undone first, so that they can end."""
+        self.undo()
+        chaos_actions.all_well(self)
+        self.stopping.set()
+        for thread, load in zip(self.threads, self.loads):
+            thread.join(3 * chaos_loads.PATIENCE)
+            assert not thread.is_alive(), f"{load.name} does not end"
+
+    def check(self):
+        """Heals, and judges; what there is too much of."""
+        chaos_health.make_well(self)
+        self.pop3.settle()
+        for user, loads in self.changes.items():
+            chaos_boxes.check_account(self.suite, user, loads,
+                                      self.meanings[user])
+        more = self.ledger.check(self.site)
+        chaos_health.check_files(self)
+        chaos_health.check_processes(self)
+        chaos_health.check_log(self)
+        assert not self.complaints, "\n".join(self.complaints[:20])
+        idle = [load.name for load in self.loads if not load.sessions]
+        assert not idle, f"these did nothing: {idle}"
+        return {key: n for key, n in more.items() if key[1] not in REPEATED}
+
+    def forget(self):
+        """Makes room for another round: takes out of mailboxes, by IMAP
+        where others may be connected, what the ledger has accounted for."""
+        for user, loads in self.changes.items():
+            chaos_boxes.clear(self.suite, user, loads)
+        self.ledger.forget(self.site)
+
+    def run(self, seconds):
+        """All of it, in rounds; what there is too much of."""
+        end, more = time.monotonic() + seconds, {}
+        self.patient = seconds > ROUND
+        while (left := end - time.monotonic()) > 0:
+            self.start()
+            self.round(min(left, ROUND))
+            self.rest()
+            more |= self.check()
+            if left > ROUND:
+                print(f"{time.strftime('%T')} {self.report()}", flush=True)
+                self.forget()
+        self.stop()
+        return more
+
+    def report(self):
+        loads = {x.name: (x.sessions, x.broken) for x in self.loads}
+        return (f"{self.ledger.total} recipients; {dict(self.done)}; killed "
+                f"{dict(self.killed)}; slowest {self.slowest}; sessions that "
+                f"ended well and not: {loads}")
+
+    def stop(self):
+        """Nothing of the instance is left running."""
+        self.suite.stop()
+        wait_for("the end of all that belonged to it",
+                 lambda: not chaos_health.strangers(self.suite), 20)
+
+    def close(self, failed):
+        self.stopping.set()
+        self.undo()
+        self.site.close(failed)
+
+
+def main():
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 120
+    seed = sys.argv[2] if len(sys.argv) > 2 else str(time.time())
+    chaos = Chaos(seed, sys.argv[3:] or ["everything"])
+    print(f"seed {seed}, in {chaos.suite.root}", flush=True)
+    failed = True
+    try:
+        more = chaos.run(seconds)
+        failed = False
+        print(f"{len(more)} with more copies than needed: "
+              f"{list(more.items())[:8]}")
+    finally:
+        print(chaos.report())
+        if failed:
+            print(*chaos.complaints[:20], sep="\n")
+            keep = f"/tmp/chaos-{os.getpid()}.log"
+            subprocess.run(["cp", chaos.suite.root / "log/mail.log", keep],
+                           check=False)
+            print(f"the log is kept in {keep}", flush=True)
+        chaos.close(failed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: ISC
+"""What happens to the suite: a table of actions, and of groups of them.
+
+An action that lasts has an undo, which the run calls when its time is over, and
+before anything that needs a whole configuration (WHOLE).
+"""
+import collections
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+from imap_client import CONTEXT
+from posthaste import wait_for
+
+Action = collections.namedtuple("Action", "act undo longest",
+                                defaults=(None, 0))
+
+
+def stat(pid):
+    """Fields of /proc/PID/stat from the state on; pids are used again."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()
+    except (OSError, IndexError):
+        return []
+
+
+def born(pid):
+    fields = stat(pid)
+    return fields[19] if fields and fields[0] != "Z" else None
+
+
+def program(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def any_program(chaos):
+    """Each program is as likely as the others, however many run of it."""
+    by_name = collections.defaultdict(list)
+    for pid in chaos.suite.processes():
+        if program(pid) not in ("", "master"):
+            by_name[program(pid)].append(pid)
+    if not by_name:
+        return None, None
+    name = chaos.noise.choice(sorted(by_name))
+    return chaos.noise.choice(by_name[name]), name
+
+
+def send_signal(pid, number):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+# programs
+
+def kill(chaos):
+    pid, name = any_program(chaos)
+    if pid:
+        send_signal(pid, signal.SIGKILL)
+        chaos.killed[name] += 1
+
+
+def kill_master(chaos):
+    everybody = {p: born(p) for p in chaos.suite.processes()}
+    for pid in chaos.suite.processes("master"):
+        send_signal(pid, signal.SIGKILL)
+
+    def left():
+        return [(p, program(p)) for p, b in everybody.items()
+                if b and born(p) == b]
+
+    try:
+        wait_for("the end of all programs", lambda: not left())
+    except AssertionError as e:
+        raise AssertionError(f"{e}: {left()}") from None
+    chaos.suite.start()
+
+
+def pause(chaos):
+    pid, _ = any_program(chaos)
+    if pid:
+        chaos.paused.append((pid, born(pid)))
+        send_signal(pid, signal.SIGSTOP)
+
+
+def go_on(chaos):
+    for pid, when in chaos.paused:
+        if born(pid) == when:
+            send_signal(pid, signal.SIGCONT)
+    chaos.paused.clear()
+
+
+# administration
+
+def reload(chaos):
+    chaos.suite.posthaste("reload", check=False)
+
+
+def restart(chaos):
+    chaos.suite.posthaste("stop")
+    chaos.suite.start()
+
+
+def flush(chaos):
+    chaos.suite.command("postqueue", "-f", check=False)
+
+
+def flush_site(chaos):
+    chaos.suite.command("postqueue", "-s", "defer.test", check=False)
+
+
+def hold(chaos):
+    chaos.suite.command("postsuper", "-h", "ALL", check=False)
+
+
+def release(chaos):
+    chaos.suite.command("postsuper", "-H", "ALL", check=False)
+
+
+def requeue(chaos):
+    chaos.suite.command("postsuper", "-r", "ALL", check=False)
+
+
+def tidy(chaos):
+    chaos.suite.command("postsuper", "-s", check=False)
+
+
+def look(chaos):
+    chaos.suite.command("mailq", check=False)
+
+
+# hosts
+
+def mood(chaos):
+    host = chaos.noise.choice(chaos.site.hosts)
+    host.set(chaos.noise.choice(host.MOODS))
+    for place in ("command", "pipe"):
+        path = chaos.suite.root / "files" / place / "moody"
+        if chaos.noise.random() < 0.5:
+            path.unlink(missing_ok=True)
+        else:
+            try:
+                path.touch()
+            except OSError:
+                pass  # on a full disk
+
+
+def names(chaos):
+    chaos.site.names.set(chaos.noise.choice(chaos.site.names.MOODS))
+
+
+def names_well(chaos):
+    chaos.site.names.set("well")
+
+
+def tables(chaos):
+    table = chaos.noise.choice(chaos.site.tables)
+    table.set(chaos.noise.choice(table.MOODS))
+
+
+def tables_well(chaos):
+    for table in chaos.site.tables:
+        table.set("well")
+
+
+def all_well(chaos):
+    for host in chaos.site.hosts:
+        host.set("well")
+    for place in ("command", "pipe"):
+        (chaos.suite.root / "files" / place / "moody").unlink(missing_ok=True)
+
+
+# the disk
+
+def fill(chaos):
+    if chaos.site.disk:
+        chaos.site.disk.fill(chaos.noise.choice((0, 0, 1, 3, 10, 50, 200)))
+
+
+def free(chaos):
+    if chaos.site.disk:
+        chaos.site.disk.free()
+
+
+def stall(chaos):
+    if chaos.site.disk:
+        chaos.site.disk.stall([chaos.noise.choice((20, 100, 300, 900))
+                               for _ in range(chaos.noise.randint(1, 6))])
+
+
+# settings, tables and certificates
+
+SETTINGS = (
+    {"default_destination_concurrency_limit": "2"},
+    {"default_process_limit": "5"},
+    {"smtpd_delay_reject": "no"},
+    {"virtual_transport": "virtual", "imap_hibernate_timeout": "0"},
+    {"max_use": "3"},
+    {"qmgr_message_active_limit": "20"},
+    {"default_destination_recipient_limit": "1"},
+)
+BROKEN = ("no_such_setting_of_ours = 1", "smtpd_tls_cert_file = /nowhere",
+          "message_size_limit = many",
+          "virtual_alias_maps = nonsense:/x", "a line that is none")
+
+
+def write_main(chaos, more=""):
+    path = chaos.suite.root / "etc/main.cf"
+    new = path.with_name("main.cf.new")
+    new.write_text(chaos.site.good_main + more)
+    new.replace(path)
+
+
+def settings(chaos):
+    more = chaos.noise.choice(SETTINGS)
+    write_main(chaos, "".join(f"{k} = {v}\n" for k, v in more.items()))
+    done = chaos.suite.posthaste("reload", check=False)
+    chaos.only_if_calm(done.returncode == 0, f"reload: {done.err}")
+
+
+def broken_settings(chaos):
+    """A reload that does not check out changes nothing."""
+    line = chaos.noise.choice(BROKEN)
+    write_main(chaos, line + "\n")
+    done = chaos.suite.posthaste("reload", check=False)
+    if done.returncode == 0:
+        chaos.complain("reload", f"took {line!r}")
+
+
+def old_settings(chaos):
+    write_main(chaos)
+
+
+def changed_table(chaos):
+    etc = chaos.suite.root / "etc"
+    for name in ("virtual", "people"):
+        text = (etc / name).read_text()
+        lines = [line for line in text.splitlines() if "#" not in line]
+        new = etc / f"{name}.new"
+        new.write_text("\n".join(lines) + "\n" +
+                       f"# {chaos.noise.random()}\n" * 5)
+        new.replace(etc / name)
+
+
+def other_pair():
+    """A certificate and its key, in a folder of their own."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="ph-pair-"))
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days",
+         "30", "-subj", "/CN=mx.example.test", "-keyout", folder / "key.pem",
+         "-out", folder / "cert.pem"], check=True, capture_output=True)
+    return folder
+
+
+def renew(chaos):
+    """One file after the other: for a moment they are no pair."""
+    etc = chaos.suite.root / "etc"
+    if not chaos.pairs:
+        chaos.pairs = [other_pair(), other_pair()]
+    chaos.pairs.append(chaos.pairs.pop(0))
+    for name in chaos.noise.sample(("key.pem", "cert.pem"), 2):
+        shutil.copy(chaos.pairs[0] / name, etc / f"{name}.new")
+        os.chmod(etc / f"{name}.new", 0o600)
+        os.replace(etc / f"{name}.new", etc / name)
+
+
+def broken_certificate(chaos):
+    """The old one stays in use."""
+    etc = chaos.suite.root / "etc"
+    for name in ("key.pem", "cert.pem"):
+        if not (etc / f"{name}.good").exists():
+            shutil.copy2(etc / name, etc / f"{name}.good")
+    name = chaos.noise.choice(("key.pem", "cert.pem"))
+    os.truncate(etc / name, chaos.noise.randrange(200))
+
+
+def old_certificate(chaos):
+    chaos.only_if_calm(*handshake(chaos))
+    etc = chaos.suite.root / "etc"
+    for name in ("key.pem", "cert.pem"):
+        if (etc / f"{name}.good").exists():
+            os.replace(etc / f"{name}.good", etc / name)
+
+
+def handshake(chaos):
+    try:
+        with socket.create_connection(
+                ("127.0.0.1", chaos.suite.ports["smtps"]), 30) as raw, \
+                CONTEXT.wrap_socket(raw):
+            return True, ""
+    except OSError as e:
+        return False, f"handshake with a broken certificate on disk: {e}"
+
+
+ACTIONS = {
+    "kill": Action(kill),
+    "kill_master": Action(kill_master),
+    "pause": Action(pause, go_on, 2),
+    "reload": Action(reload),
+    "restart": Action(restart),
+    "flush": Action(flush),
+    "flush_site": Action(flush_site),
+    "hold": Action(hold, release, 0.5),
+    "requeue": Action(requeue),
+    "tidy": Action(tidy),
+    "look": Action(look),
+    "mood": Action(mood, all_well, 8),
+    "names": Action(names, names_well, 4),
+    "tables": Action(tables, tables_well, 4),
+    "fill": Action(fill, free, 3),
+    "stall": Action(stall),
+    "settings": Action(settings, old_settings, 3),
+    "broken_settings": Action(broken_settings, old_settings, 0.3),
+    "changed_table": Action(changed_table),
+    "renew": Action(renew),
+    "broken_certificate": Action(broken_certificate, old_certificate, 3),
+}
+# what cannot be done with these under way
+EXCLUDES = {
+    "restart": ("broken_settings", "broken_certificate", "fill", "pause"),
+    "kill_master": ("broken_settings", "broken_certificate", "fill", "pause"),
+    "settings": ("broken_settings", "broken_certificate", "fill"),
+    "broken_settings": ("settings",),
+    "renew": ("broken_certificate",),
+    "broken_certificate": ("settings",),
+}
+GROUPS = {
+    "administration": ("reload", "flush", "mood", "restart", "hold",
+                       "requeue", "tidy", "look", "flush_site"),
+    "kills": ("kill",) * 6 + ("kill_master", "reload", "flush", "mood",
+                              "requeue"),
+    "disk": ("fill", "fill", "stall", "mood", "flush"),
+    "servers": ("names", "tables", "tables", "mood", "flush", "pause"),
+    "renewals": ("settings", "broken_settings", "changed_table", "renew",
+                 "broken_certificate", "mood", "flush"),
+}
+GROUPS["everything"] = tuple(n for g in list(GROUPS.values()) for n in g)

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: ISC
+"""Healing, and what must be so when all is well again."""
+import os
+import pathlib
+import re
+import time
+
+import chaos_actions
+from chaos_actions import born, program
+from posthaste import crashed, wait_for
+
+DESCRIPTORS = 200  # more than any program at rest has
+MEMORY = 64 << 20  # bytes of its own
+GROWTH = {"descriptors": 12, "memory": 12 << 20}  # between two rests
+# what only a bug of ours can have said
+BUG = re.compile(r"panic|assertion|unreachable|Sanitizer|"
+                 r"protocol error(?!: host )|leaves no room for")
+QUEUES = ("incoming", "deferred", "report", "maildrop", "hold")
+
+
+def make_well(chaos, deadline=120):
+    """Undoes all, and waits until the queue has run empty."""
+    chaos.undo()
+    chaos_actions.all_well(chaos)
+    chaos_actions.release(chaos)
+    s = chaos.suite
+
+    def empty():
+        chaos_actions.release(chaos)
+        chaos_actions.flush(chaos)
+        time.sleep(0.3)
+        return not any(s.queue(*QUEUES) for _ in range(2))
+
+    try:
+        wait_for("the queue to run empty", empty, deadline)
+    except AssertionError:
+        left = s.queue(*QUEUES)
+        log = [line for line in s.log().splitlines()
+               if any(i in line for i in left[:3])]
+        raise AssertionError(f"still in the queue: {left}\n"
+                             + "\n".join(log[-60:])) from None
+
+
+def files_left(s):
+    """Regular files of the queue, when no message is in it."""
+    spool = s.root / "spool"
+    return [str(p.relative_to(spool)) for p in spool.rglob("*")
+            if p.is_file() and p.relative_to(spool).parts[0] not in
+            ("pid", "lost+found")]
+
+
+def temporaries(s):
+    """Half-made files in mailboxes."""
+    return [str(p) for folder in ("mail", "files/folder", "spool-mail")
+            for p in (s.root / folder).rglob("*")
+            if p.is_file() and (p.parent.name == "tmp" or p.suffix == ".new" or
+                                p.name == "posthaste-arriving" or
+                                (p.suffix == ".lock" and
+                                 not p.name.startswith("posthaste-")))]
+
+
+def descriptors(pid):
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return 0
+
+
+def memory(pid):
+    """Bytes that are this process's alone."""
+    try:
+        text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    m = re.search(r"RssAnon:\s+(\d+) kB", text)
+    return int(m[1]) << 10 if m else 0
+
+
+def at_rest(chaos):
+    """{(pid, born): (program, descriptors, memory)}"""
+    return {(pid, born(pid)): (program(pid), descriptors(pid), memory(pid))
+            for pid in chaos.suite.processes()}
+
+
+def check_processes(chaos):
+    now = at_rest(chaos)
+    for key, (name, fds, size) in now.items():
+        assert fds <= DESCRIPTORS, f"{name} {key} has {fds} descriptors"
+        assert size <= MEMORY, f"{name} {key} has {size} bytes"
+        if key in chaos.rested:
+            _, fds_before, size_before = chaos.rested[key]
+            chaos.grown[name] = max(chaos.grown.get(name, (0, 0)),
+                                    (fds - fds_before, size - size_before))
+            assert fds - fds_before <= GROWTH["descriptors"], (
+                name, fds_before, fds)
+            assert size - size_before <= GROWTH["memory"], (
+                name, size_before, size)
+    chaos.rested = now
+
+
+def check_files(chaos):
+    s = chaos.suite
+    assert not s.queue("corrupt"), s.queue("corrupt")
+
+    def none_left():
+        return not files_left(s)
+
+    # what was cut short is swept by a qmgr that has run for two minutes
+    if not chaos.harmed() or chaos.patient:
+        try:
+            wait_for("an empty queue directory", none_left,
+                     150 if chaos.harmed() else 10)
+        except AssertionError as e:
+            raise AssertionError(f"{e}: {files_left(s)[:10]}") from None
+    left = temporaries(s)
+    if not chaos.harmed():
+        assert not left, left
+    return len(left)
+
+
+def check_log(chaos):
+    text = chaos.suite.log()
+    assert not crashed(text), [x for x in text.splitlines() if crashed(x)][:5]
+    bugs = [line for line in text.splitlines() if BUG.search(line)]
+    assert not bugs, bugs[:5]
+
+
+def strangers(s):
+    """Processes that still hold something of a stopped instance."""
+    found = []
+    for pid in os.listdir("/proc"):
+        if not pid.isdigit() or int(pid) == os.getpid():
+            continue
+        for link in ("cwd", "root", *(f"fd/{fd}" for fd in fds_of(pid))):
+            try:
+                target = os.readlink(f"/proc/{pid}/{link}")
+            except OSError:
+                continue
+            if target.startswith(f"{s.root}/"):
+                found.append((pid, program(pid), link, target))
+                break
+    return found
+
+
+def fds_of(pid):
+    try:
+        return os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return []

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: ISC
+"""Hosts that change their minds: mail servers, name servers, table servers.
+
+Each has .mood, which an action sets, and "well", to which healing returns it.
+"""
+import os
+import threading
+import time
+
+from peers import FakeDNS, FakeServer
+
+HANG = 6  # seconds, longer than the suite waits
+
+
+class Moody:
+    MOODS = ()
+
+    def __init__(self):
+        self.mood = "well"
+        self.changed = threading.Event()
+
+    def set(self, mood):
+        self.mood = mood
+        self.changed.set()
+        self.changed = threading.Event()
+
+    def hang(self):
+        self.changed.wait(HANG)
+
+
+class Destination(Moody):
+    """A mail server; what it says no to for ever does not depend on mood."""
+    MOODS = ("later", "cut", "hang", "slow", "nonsense", "well")
+
+    def __init__(self, noise, **options):
+        super().__init__()
+        self.noise = noise
+        self.server = FakeServer(replies={
+            "connect": self.greet, "RCPT": self.judge, ".": self.end},
+            **options)
+
+    def now(self, chance):
+        """The mood, or now and then none."""
+        if self.mood == "slow":
+            time.sleep(0.05)
+        if self.mood == "well" or self.noise.random() > chance:
+            return None
+        if self.mood == "hang":
+            self.hang()
+        return self.mood
+
+    def greet(self, _):
+        mood = self.now(0.1)
+        if mood in ("hang", "cut"):
+            return None
+        return {"later": "421 4.3.2 too many"}.get(mood, "220 fake ESMTP")
+
+    def judge(self, line):
+        if "@reject.test" in line:
+            return "550 5.1.1 nobody of that name"
+        if self.mood == "later" and "@defer.test" in line:
+            return "450 4.2.0 later"
+        mood = self.now(0.2)
+        if mood in ("hang", "cut"):
+            return None
+        return {"later": "451 4.3.0 not now", "nonsense": "what?"}.get(
+            mood, "250 2.1.5 Ok")
+
+    def end(self, _):
+        """A message counts as taken with a 250 alone."""
+        mood = self.now(0.1)
+        if mood in ("hang", "cut"):
+            return None
+        return {"later": "452 4.3.1 no room"}.get(mood, "250 2.0.0 Ok")
+
+
+class Names(Moody, FakeDNS):
+    MOODS = ("silent", "failing", "truncated", "nonsense", "slow")
+
+    def __init__(self, records):
+        Moody.__init__(self)
+        FakeDNS.__init__(self, records)
+
+    def respond(self, question):
+        if self.mood == "silent":
+            return None
+        if self.mood == "failing":
+            return question[:2] + b"\x81\x82" + question[4:]
+        if self.mood == "nonsense":
+            return question[:2] + os.urandom(30)
+        if self.mood == "slow":
+            time.sleep(0.2)
+        return super().respond(question)
+
+    def datagram(self, question):
+        if self.mood == "truncated":  # in full over TCP
+            return question[:2] + b"\x83\x80" + question[4:]
+        return self.respond(question)
+
+
+class Answers(Moody):
+    """A server of a table (wire_servers), which knows good(key)."""
+    MOODS = ("hang", "cut", "nonsense", "slow", "dead")
+
+    def __init__(self, kind, good):
+        super().__init__()
+        self.good = good
+        self.server = kind(self.answer)
+
+    def set(self, mood):
+        if mood == "dead" and self.mood != "dead":
+            self.server.close()
+        elif mood != "dead" and self.mood == "dead":
+            self.server.open()
+        super().set(mood)
+
+    def answer(self, key):
+        if self.mood == "hang":
+            self.hang()
+            return None
+        if self.mood in ("cut", "dead"):
+            return None
+        if self.mood == "nonsense":
+            return b"\xff\x00 what?\r\n"
+        if self.mood == "slow":
+            time.sleep(0.2)
+        return self.good(key)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: ISC
+"""Mixed load while bad things happen: the ledgers balance, nothing is leaked,
+nothing crashes. chaos.py says what is loaded and what happens; a failure here
+prints its seed. POSTHASTE_CHAOS_SECONDS is how long each test goes on: ten
+minutes with POSTHASTE_FULL=1, an hour for all."""
+import os
+import time
+
+import pytest
+from chaos import Chaos
+
+from posthaste import AS_ROOT
+
+FULL = os.environ.get("POSTHASTE_FULL")
+SECONDS = float(os.environ.get("POSTHASTE_CHAOS_SECONDS",
+                               "600" if FULL else "8"))
+
+
+@pytest.fixture
+def run():
+    """run(group...): how many copies there were too many, of what"""
+    def go(*groups):
+        seed = os.environ.get("POSTHASTE_CHAOS_SEED", str(time.time()))
+        print(f"seed {seed}")
+        chaos = Chaos(seed, groups)
+        running.append(chaos)
+        more = chaos.run(SECONDS)
+        # on a machine so slow that a stop became a kill
+        return {} if chaos.ended_by_force() else more
+
+    running = []
+    yield go
+    for chaos in running:
+        print(chaos.report())
+        chaos.close(failed=False)
+
+
+def test_administration_loses_and_repeats_nothing(run):
+    """Reload, stop and start, flush, hold, release and requeue."""
+    assert run("administration") == {}
+
+
+def test_kills_lose_nothing(run):
+    """A copy too many is what a kill -9 may cost (DURABILITY.md)."""
+    run("kills")
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="mounting wants root")
+def test_a_disk_that_is_full_or_stands_still(run):
+    assert run("disk") == {}
+
+
+def test_servers_that_are_dead_slow_or_mad(run):
+    """Of tables, of names, and those that mail is relayed to."""
+    assert run("servers") == {}
+
+
+def test_settings_tables_and_certificates_change(run):
+    """What is broken is not taken up."""
+    assert run("renewals") == {}
+
+
+def test_everything_at_once(run):
+    run("everything")
