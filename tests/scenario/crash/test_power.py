@@ -184,14 +184,18 @@ def by_bdat(session, text):
     return session.getreply()
 
 
+def in_memory():
+    """A folder for an instance, where flushes cost nothing."""
+    there = os.access("/dev/shm", os.W_OK)
+    return tempfile.mkdtemp(prefix="ph-", dir="/dev/shm" if there else None)
+
+
 @pytest.fixture
 def scene(suite):
     """scene(act) -> the scene, and the disk when it has been acted on."""
     with contextlib.ExitStack() as ends:
         def make(act, main=""):
-            shm = os.access("/dev/shm", os.W_OK)
-            root = tempfile.mkdtemp(prefix="ph-", dir="/dev/shm" if shm
-                                    else None)
+            root = in_memory()
             server = ends.enter_context(FakeServer())
             s = suite(start=False, root=root, main=crasher.QUICK +
                       "virtual_maildir_form = crlf\nstale_lock_time = 1s\n"
