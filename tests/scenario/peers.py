@@ -251,19 +251,22 @@ class FakeDNS:
     A name with some record has no others; unknown names do not exist.
     """
 
-    def __init__(self, records=None):
+    def __init__(self, records=None, host="127.0.0.1", port=None):
         self.records = {(n.lower().rstrip("."), t): v
                         for (n, t), v in (records or {}).items()}
         self.queries = []
+        self.host = host
         while True:
-            self.port = free_port()
+            self.port = port or free_port()
             self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             try:
-                self.udp.bind(("127.0.0.1", self.port))
+                self.udp.bind((host, self.port))
                 break
             except OSError:
                 self.udp.close()
-        self.tcp = Server(self.stream, self.port)
+                if port:
+                    raise
+        self.tcp = Server(self.stream, self.port, host)
         threading.Thread(target=self.datagrams, daemon=True).start()
 
     def datagrams(self):

@@ -113,15 +113,23 @@ discard unix - - n - - discard
 local unix - n n - - local
 virtual unix - n n - - virtual
 """
+INSIDE = """\
+for name in resolv.conf hosts
+do
+	mount --bind "$0/$name" /etc/$name || exit 1
+done
+exec "$@"
+"""
 QUEUES = ("active bounce corrupt defer deferred flush hold incoming private "
           "maildrop public pid saved trace")
 
 
 class PostfixServer(Postfix):
     """A whole Postfix, for root alone: start it, ask it, stop it. What it
-    logs is in log()."""
+    logs is in log(). Its programs know the hosts and the name server (an
+    address, port 53) that are given, where some are, and no others."""
 
-    def __init__(self, folder, smtp, main="", master=""):
+    def __init__(self, folder, smtp, main="", master="", nameserver=None):
         folder = pathlib.Path(folder)
         folder.chmod(0o755)
         super().__init__(folder, main=(
@@ -134,6 +142,7 @@ class PostfixServer(Postfix):
             master=SERVICES.format(smtp=smtp) +
             "postlog unix-dgram n - n - 1 postlogd\n" + master)
         self.folder = folder
+        self.nameserver = nameserver
         owner, group, _ = _identities()
         owner, group = pwd.getpwnam(owner).pw_uid, grp.getgrnam(group).gr_gid
         for name in QUEUES.split():
@@ -149,9 +158,16 @@ class PostfixServer(Postfix):
     def start(self):
         env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C",
                "MAIL_CONFIG": str(self.etc), "LD_LIBRARY_PATH": str(LIBRARIES)}
+        command = [LIBRARIES / "sbin/master", "-d", "-c", self.etc]
+        if self.nameserver:
+            (self.folder / "resolv.conf").write_text(
+                f"nameserver {self.nameserver}\n")
+            (self.folder / "hosts").write_text("127.0.0.1 localhost\n")
+            command = ["unshare", "-m", "sh", "-c", INSIDE, self.folder,
+                       *command]
         self.master = subprocess.Popen(
-            [LIBRARIES / "sbin/master", "-d", "-c", self.etc], env=env,
-            stdin=subprocess.DEVNULL, start_new_session=True)
+            command, env=env, stdin=subprocess.DEVNULL,
+            start_new_session=True)
         return self
 
     def stop(self):
@@ -166,7 +182,7 @@ class PostfixServer(Postfix):
 
 
 @contextlib.contextmanager
-def beside(folder, port, main, master=""):
+def beside(folder, port, main, master="", nameserver=None):
     """One that listens, with these settings, or None where there is none."""
     if why_not() or os.geteuid() != 0:
         yield None
@@ -175,7 +191,7 @@ def beside(folder, port, main, master=""):
     folder.mkdir()
     peer = PostfixServer(folder, port, "inet_interfaces = loopback-only\n"
                          "alias_maps =\nalias_database =\n" + main,
-                         master).start()
+                         master, nameserver).start()
     try:
         deadline = time.monotonic() + 60
         while "daemon started" not in peer.log():
