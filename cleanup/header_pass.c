@@ -42,6 +42,8 @@ static const struct known {
 	{ "Errors-To", SENDER },
 	{ "Return-Receipt-To", SENDER },
 	{ "Disposition-Notification-To", SENDER },
+	{ "Mail-Followup-To", SENDER },
+	{ "Apparently-To", RECIPIENT },
 	{ "To", RECIPIENT | EXTRACT | VISIBLE },
 	{ "Cc", RECIPIENT | EXTRACT | VISIBLE },
 	{ "Bcc", RECIPIENT | EXTRACT },

@@ -27,19 +27,20 @@ static bool
 collect(void *with, const struct listed_address *listed)
 {
 	struct places *p = with;
-	const char *address;
-	bool bare;
+	const char *address, *complete;
 
-	bare = !mail_address_split(listed->address, NULL, NULL);
-	if (listed->address.n == 0 || listed->address.n > MAIL_ADDRESS_MAX ||
-	    (!bare && !p->how->mapped))
+	if (listed->address.n == 0 || listed->address.n > MAIL_ADDRESS_MAX)
+		return true;
+	complete = rewrite_address(&p->how->rules, listed->address, p->arena);
+	if (*complete == '\0')
 		return true;
 	if (p->count == p->room) {
 		p->room = p->room ? 2 * p->room : 16;
 		p->items = mem_resize(p->items, p->room * sizeof(*p->items));
 	}
 	address = arena_span(p->arena, listed->address);
-	p->items[p->count++] = (struct place){ listed->spec, address, address };
+	p->items[p->count++] =
+	    (struct place){ listed->spec, address, complete };
 	return true;
 }
 
@@ -59,18 +60,6 @@ ask_all(struct places *p, enum rewrite_kind kind, struct why *why)
 			p->items[from + i].address = addresses[i];
 	}
 	return v;
-}
-
-static void
-append_domains(struct places *p)
-{
-	const char *domain = p->how->domain;
-
-	for (size_t i = 0; i < p->count && domain[0] != '\0'; i++)
-		if (!mail_address_split(span_of(p->items[i].address), NULL,
-			NULL))
-			p->items[i].address = arena_printf(p->arena, "%s@%s",
-			    p->items[i].address, domain);
 }
 
 /* What does not change keeps the form that its writer gave it. */
@@ -102,8 +91,6 @@ header_rewrite(struct span value, enum rewrite_kind kind,
 
 	/* what cannot be understood stays; the rest is visited all the same */
 	(void)address_list_each(value, collect, &p);
-	if (!how->mapped || !how->ours)
-		append_domains(&p);
 	if (p.count > 0 && how->mapped)
 		v = ask_all(&p, kind, why);
 	if (v == OK)

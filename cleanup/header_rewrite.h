@@ -3,10 +3,11 @@
 #define CLEANUP_HEADER_REWRITE_H
 
 /*
- * Addresses in headers of our own users' mail: those without a domain get
- * ours, and all go through the canonical tables where there are any. What
- * stands around the addresses stays byte for byte. Strangers' headers are
- * left alone, or completed with a domain that is not ours.
+ * Addresses in headers of our own users' mail: they are completed as those of
+ * the envelope are, and go through the canonical tables where there are any.
+ * What does not change, and what stands around the addresses stays byte for
+ * byte. Strangers' headers are left alone, or completed with a domain that is
+ * not ours.
  */
 
 #include "cleanup/settings.h"
@@ -15,8 +16,7 @@
 #include "lib/mail/resolve.h"
 
 struct header_rewriting {
-	const char *domain; /* for addresses without one; "": leave them */
-	bool ours; /* what the canonical tables append, too */
+	struct rewrite_rules rules; /* with a domain that may not be ours */
 	bool mapped; /* through the canonical tables */
 };
 

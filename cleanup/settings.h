@@ -9,6 +9,7 @@
 
 #include "lib/conf/common.h"
 #include "lib/mail/character_set.h"
+#include "lib/mail/rewrite.h"
 
 #define PARAM_GROUP cleanup
 #define PARAM_DEF "cleanup/params.def"
@@ -24,7 +25,7 @@ struct settings {
 	/* where lookup has tables for it, lookup is asked */
 	bool rewrites_sender;
 	bool rewrites_headers;
-	const char *append_domain; /* for addresses without one; "": leave */
+	struct rewrite_rules rules; /* of addresses that are our own people's */
 	const char *delimiter;
 	struct character_set rejected; /* message_reject_characters */
 	struct character_set stripped;

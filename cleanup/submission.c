@@ -158,15 +158,12 @@ copy_recipients(struct submission *s, const struct msg_submit *m)
 static void
 rewrite_sender(struct submission *s)
 {
-	const char *sender = s->sender;
-	bool bare = !mail_address_split(span_of(sender), NULL, NULL);
+	const char *sender =
+	    rewrite_address(&s->set->rules, span_of(s->sender), s->arena);
 	enum verdict v;
 
 	if (sender[0] == '\0')
 		return;
-	if (bare && s->set->append_domain[0] != '\0')
-		sender = arena_printf(s->arena, "%s@%s", sender,
-		    s->set->append_domain);
 	if (s->set->rewrites_sender && s->mapped) {
 		v = ask_rewrite(s->arena, REWRITE_ENVELOPE_SENDER, &sender, 1,
 		    &s->why);
@@ -318,15 +315,15 @@ submit_flags(const struct msg_submit *m)
 static void
 set_rewriting(struct submission *s, const struct msg_submit *m)
 {
-	bool appends = s->set->append_domain[0] != '\0';
-
 	s->rewriting = (struct header_rewriting){
-		.domain = m->trusted ? s->set->append_domain :
-		    appends          ? arena_text(s->arena, m->header_domain) :
-				       "",
-		.ours = m->trusted,
+		.rules = s->set->rules,
 		.mapped = s->mapped && s->set->rewrites_headers,
 	};
+	if (!m->trusted) {
+		s->rewriting.rules.myorigin =
+		    arena_text(s->arena, m->header_domain);
+		s->rewriting.rules.mydomain = s->rewriting.rules.myorigin;
+	}
 }
 
 static void

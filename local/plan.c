@@ -212,14 +212,14 @@ lower(struct arena *a, struct span s)
 	return text;
 }
 
-/* A local part in lower case, without its extension. */
+/* A local part without its extension. */
 static const char *
 base_of(const struct plan *p, const char *local)
 {
 	size_t n = table_extension(span_of(local),
 	    p->r->agent->common.recipient_delimiter);
 
-	return lower(p->r->arena, (struct span){ local, n });
+	return arena_span(p->r->arena, (struct span){ local, n });
 }
 
 /* propagate_unmatched_extensions: user+ext@domain for user@domain. */
@@ -479,8 +479,9 @@ expand_person(struct plan *p, const struct step *outer, const char *name,
 
 /* A local part: an alias, a user, or neither; with and without extension. */
 static enum verdict
-expand_local(struct plan *p, const struct step *step, const char *name)
+expand_local(struct plan *p, const struct step *step, const char *local)
 {
+	const char *name = lower(p->r->arena, span_of(local));
 	const char *base = base_of(p, name);
 	const char *extension = name + strlen(base);
 	const struct person *person;
@@ -516,12 +517,11 @@ split_recipient(struct plan *p)
 		user = span_of(p->to->address);
 		domain = span_of(p->r->agent->common.myorigin);
 	}
-	n = table_extension(user, p->r->agent->common.recipient_delimiter);
-	p->local = arena_span(a, user);
-	p->user = lower(a, span_take(user, n));
-	p->extension =
-	    n < user.n ? arena_span(a, span_skip(user, n + 1)) : NULL;
-	p->domain = arena_span(a, domain);
+	p->local = lower(a, user);
+	p->user = base_of(p, p->local);
+	n = strlen(p->user);
+	p->extension = n < user.n ? p->local + n + 1 : NULL;
+	p->domain = lower(a, domain);
 }
 
 enum verdict

@@ -83,8 +83,6 @@ check_domain(struct maps *m, struct arena *a, struct classified *out,
 {
 	struct network n;
 
-	if (out->local.n == 0)
-		return bad_syntax(why);
 	if (out->domain.n > 0 && out->domain.p[0] == '[')
 		return mail_literal_valid(out->domain) ? OK : bad_syntax(why);
 	if (is_digits_and_dots(out->domain)) {

@@ -11,7 +11,6 @@ lookup_parts = \
 	lookup/masquerade.c lookup/masquerade.h \
 	lookup/own_addresses.c lookup/own_addresses.h \
 	lookup/recipient.c lookup/recipient.h \
-	lookup/rewrite.c lookup/rewrite.h \
 	lookup/routing.c lookup/routing.h
 lookup_lookup_SOURCES = lookup/lookup.c lookup/views.c lookup/views.h \
 	lookup/address_query.c lookup/address_query.h \
@@ -28,8 +27,3 @@ TESTS += tests/unit/lookup/recipient_test
 tests_unit_lookup_recipient_test_SOURCES = \
 	tests/unit/lookup/recipient_test.c $(lookup_parts)
 tests_unit_lookup_recipient_test_LDADD = $(LDADD) -lcmocka
-
-check_PROGRAMS += tests/fuzz/rewrite_fuzz
-TESTS += tests/fuzz/rewrite_fuzz
-tests_fuzz_rewrite_fuzz_SOURCES = tests/fuzz/rewrite_fuzz.c \
-	lookup/rewrite.c lookup/rewrite.h tests/fuzz/replay.c

@@ -10,9 +10,9 @@
 #include "lib/base/why.h"
 #include "lib/conf/common.h"
 #include "lib/mail/resolve.h"
+#include "lib/mail/rewrite.h"
 #include "lib/table/table.h"
 #include "lookup/own_addresses.h"
-#include "lookup/rewrite.h"
 
 #define PARAM_GROUP lookup
 #define PARAM_DEF "lookup/params.def"

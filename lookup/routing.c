@@ -29,6 +29,18 @@ apply(struct span spec, struct arena *a, struct routing *out)
 		out->nexthop = arena_span(a, nexthop);
 }
 
+/* One destination, however it is written. */
+static const char *
+nexthop_of(struct span domain, struct arena *a)
+{
+	char *text = arena_span(a, domain);
+
+	for (char *p = text; *p != '\0'; p++)
+		if (*p >= 'A' && *p <= 'Z')
+			*p = (char)(*p + ('a' - 'A'));
+	return text;
+}
+
 static bool
 means_nothing(const char *value)
 {
@@ -177,7 +189,7 @@ find_transport(struct maps *m, const struct classified *to, struct buf *value)
 		    span_skip(domain, m->transport_parents ? dot + 1 : dot);
 	}
 	if (r == TABLE_NONE)
-		r = table_list_lookup_partial(m->transport, SPAN("*"), value);
+		r = table_list_lookup(m->transport, SPAN("*"), value);
 	return r;
 }
 
@@ -200,7 +212,7 @@ by_table(struct maps *m, const struct classified *to, struct arena *a,
 		spec = span_trim(buf_span(&value));
 		/* a new transport forgets the old one's destination */
 		if (span_find(spec, ':') > 0)
-			out->nexthop = arena_span(a, to->domain);
+			out->nexthop = nexthop_of(to->domain, a);
 		apply(spec, a, out);
 	}
 	buf_fini(&value);
@@ -234,7 +246,7 @@ routing_find(struct maps *m, const char *sender, const struct classified *to,
 	bool has_moved;
 	enum verdict v;
 
-	*out = (struct routing){ "error", arena_span(a, to->domain) };
+	*out = (struct routing){ "error", nexthop_of(to->domain, a) };
 	if (to->class == CLASS_LOCAL &&
 	    span_is_nocase(to->local, m->common.double_bounce_sender)) {
 		*out = (struct routing){ "discard",

@@ -44,6 +44,8 @@ static const char *const fields[] = {
 	"Errors-To",
 	"Return-Receipt-To",
 	"Disposition-Notification-To",
+	"Mail-Followup-To",
+	"Apparently-To",
 	"Resent-From",
 	"Resent-Sender",
 	"Resent-Reply-To",

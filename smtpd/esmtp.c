@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "lib/mail/mail_address.h"
 #include "lib/mail/smtp_path.h"
 #include "lib/queue/queue_file.h"
 
@@ -152,6 +153,18 @@ take_path(struct span *rest, const char *keyword, unsigned int flags,
 	}
 }
 
+/* A domain that nobody can have; one of digits may mean an address. */
+static bool
+impossible(const char *address)
+{
+	struct span domain;
+
+	return mail_address_split(span_of(address), NULL, &domain) &&
+	    domain.n > 0 && domain.p[0] != '[' &&
+	    !mail_hostname_valid(domain, true) &&
+	    strspn(domain.p, "0123456789.") < domain.n;
+}
+
 bool
 esmtp_parse_mail(struct span arguments, const struct esmtp_rules *rules,
     struct esmtp_mail *out, struct buf *reply)
@@ -165,6 +178,8 @@ esmtp_parse_mail(struct span arguments, const struct esmtp_rules *rules,
 	    &address, "501 5.1.7 Bad sender address syntax", reply);
 
 	memset(out, 0, sizeof(*out));
+	if (good && impossible(buf_text(&address)))
+		good = refuse(reply, "501 5.1.7 Bad sender address syntax");
 	while (good && next_option(&rest, &option))
 		good = mail_option(out, rules, &option, reply);
 	if (good && !out->smtputf8 && rules->strict_utf8 &&

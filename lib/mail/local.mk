@@ -10,6 +10,7 @@ libposthaste_a_SOURCES += \
 	lib/mail/received.c lib/mail/received.h \
 	lib/mail/reply.c lib/mail/reply.h \
 	lib/mail/resolve.h \
+	lib/mail/rewrite.c lib/mail/rewrite.h \
 	lib/mail/smtp_content.c lib/mail/smtp_content.h \
 	lib/mail/smtp_path.c lib/mail/smtp_path.h \
 	lib/mail/status_filter.c lib/mail/status_filter.h \
@@ -53,16 +54,20 @@ tests_unit_lib_mail_xtext_test_LDADD = $(LDADD) -lcmocka
 check_PROGRAMS += \
 	tests/fuzz/address_list_fuzz \
 	tests/fuzz/header_fuzz \
+	tests/fuzz/rewrite_fuzz \
 	tests/fuzz/smtp_content_fuzz \
 	tests/fuzz/smtp_path_fuzz \
 	tests/fuzz/xtext_fuzz
 TESTS += \
 	tests/fuzz/address_list_fuzz \
 	tests/fuzz/header_fuzz \
+	tests/fuzz/rewrite_fuzz \
 	tests/fuzz/smtp_content_fuzz \
 	tests/fuzz/smtp_path_fuzz \
 	tests/fuzz/xtext_fuzz
 tests_fuzz_address_list_fuzz_SOURCES = tests/fuzz/address_list_fuzz.c tests/fuzz/replay.c
+tests_fuzz_rewrite_fuzz_SOURCES = \
+	tests/fuzz/rewrite_fuzz.c tests/fuzz/replay.c
 tests_fuzz_header_fuzz_SOURCES = tests/fuzz/header_fuzz.c tests/fuzz/replay.c
 tests_fuzz_smtp_content_fuzz_SOURCES = tests/fuzz/smtp_content_fuzz.c tests/fuzz/replay.c
 tests_fuzz_smtp_path_fuzz_SOURCES = tests/fuzz/smtp_path_fuzz.c tests/fuzz/replay.c

@@ -28,7 +28,14 @@ static struct settings set = {
 	    .undisclosed_recipients_header = "",
 	    .header_from_format = "standard",
 	    .extract_recipient_limit = 100 },
-	.append_domain = "example.test",
+	.rules = {
+		.append_at_myorigin = true,
+		.append_dot_mydomain = true,
+		.swap_bangpath = true,
+		.allow_percent_hack = true,
+		.myorigin = "example.test",
+		.mydomain = "example.test",
+	},
 	.delimiter = "+",
 	.rewrites_headers = true,
 };
@@ -119,7 +126,10 @@ feed(struct trial *t, struct span piece, bool last)
 static void
 run(struct trial *t, struct span in, size_t cut, unsigned int tasks)
 {
-	struct header_rewriting rewriting = { "example.test", true, tasks & 1 };
+	struct header_rewriting rewriting = {
+		.rules = set.rules,
+		.mapped = tasks & 1,
+	};
 	struct header_facts facts = { .set = &set,
 		.queue_id = "QUEUEID",
 		.sender = "alice@example.test",

@@ -4,7 +4,7 @@
  * "user@host." with its dot; a third changes nothing. (A source route behind a
  * source route is a route of its own.)
  */
-#include "lookup/rewrite.h"
+#include "lib/mail/rewrite.h"
 
 #include <string.h>
 
@@ -28,7 +28,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arena *a = arena_new();
 	const char *once;
 	const char *twice;
-	struct span domain;
 
 	/* as it comes off the wire of our own protocol */
 	text = span_take(text, span_find(text, '\0'));
@@ -40,11 +39,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    strcmp(rewrite_address(&rules, span_of(twice), a), twice) ==
 			0);
 	}
-	if (mail_address_split(span_of(once), NULL, &domain))
-		for (size_t i = 0; i < domain.n; i++)
-			ensure(domain.p[i] < 'A' || domain.p[i] > 'Z');
-	else
-		ensure(*once == '\0');
+	ensure(*once == '\0' || mail_address_split(span_of(once), NULL, NULL));
 	arena_free(&a);
 	return 0;
 }

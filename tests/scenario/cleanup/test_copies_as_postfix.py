@@ -82,6 +82,11 @@ CASES = {
     "of a domain": (
         "recipient_bcc_maps = inline:{{@a.test=copy@b.test}}\n",
         "s@b.test", ["u@a.test"]),
+    "a value that is a domain": (
+        "recipient_bcc_maps = inline:{{u@a.test=@c.test}}\n",
+        "s@b.test", ["u@a.test"]),
+    "a value that is a domain of ours": (
+        "always_bcc = @a.test\n", "s@b.test", ["u@a.test"]),
     "a value without a domain": (
         "recipient_bcc_maps = inline:{{u@a.test=copy}}\n",
         "s@b.test", ["u@a.test"]),

@@ -27,7 +27,7 @@ def test_mailbox_user_is_final(lookup):
     answer = client.resolve("Bob@Example.Test")
     assert answer["verdict"] == OK
     assert answer["class"] == VIRTUAL
-    assert answer["address"] == "Bob@example.test"
+    assert answer["address"] == "Bob@Example.Test"
     assert answer["final"]
     assert (answer["transport"], answer["nexthop"]) == ("virtual",
                                                         "example.test")

@@ -160,7 +160,9 @@ reset(void **state)
 		    .extract_recipient_limit = 10240 },
 		.local_transport = SPAN("local"),
 		.virtual_transport = SPAN("virtual"),
-		.append_domain = "example.test",
+		.rules = { .append_at_myorigin = true,
+		    .myorigin = "example.test",
+		    .mydomain = "example.test" },
 		.delimiter = "+",
 	};
 	lookup_says = OK;
@@ -554,7 +556,7 @@ what_does_not_change_keeps_its_form(void **state)
 	struct trial t;
 
 	(void)state;
-	set.append_domain = "";
+	set.rules.append_at_myorigin = false;
 	begin(&t);
 	t.m.trusted = true;
 	submit(&t, SPAN(mail), 100);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "lookup/rewrite.h"
+#include "lib/mail/rewrite.h"
 
 #include "lib/mail/mail_address.h"
 
@@ -36,34 +36,20 @@ with_domain(const struct rewrite_rules *r, struct span bare, struct arena *a)
 	return arena_span(a, bare);
 }
 
-static void
-fold(char *text)
-{
-	for (; *text != '\0'; text++)
-		if (*text >= 'A' && *text <= 'Z')
-			*text = (char)(*text + ('a' - 'A'));
-}
-
 static const char *
 mend_domain(const struct rewrite_rules *r, struct span local,
     struct span domain, struct arena *a)
 {
 	bool literal = domain.n > 0 && domain.p[0] == '[';
-	char *address;
 
 	if (r->append_dot_mydomain && !literal && domain.n > 0 &&
 	    span_find(domain, '.') == domain.n)
-		address = arena_printf(a, "%.*s@%.*s.%s", SPAN_ARG(local),
+		return arena_printf(a, "%.*s@%.*s.%s", SPAN_ARG(local),
 		    SPAN_ARG(domain), r->mydomain);
-	else if (domain.n > 1 && domain.p[domain.n - 1] == '.' &&
+	if (domain.n > 1 && domain.p[domain.n - 1] == '.' &&
 	    domain.p[domain.n - 2] != '.')
-		address = arena_printf(a, "%.*s@%.*s", SPAN_ARG(local),
-		    SPAN_ARG(span_take(domain, domain.n - 1)));
-	else
-		address = arena_printf(a, "%.*s@%.*s", SPAN_ARG(local),
-		    SPAN_ARG(domain));
-	fold(address + local.n);
-	return address;
+		domain = span_take(domain, domain.n - 1);
+	return arena_printf(a, "%.*s@%.*s", SPAN_ARG(local), SPAN_ARG(domain));
 }
 
 const char *

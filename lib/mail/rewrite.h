@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef LOOKUP_REWRITE_H
-#define LOOKUP_REWRITE_H
+#ifndef LIB_MAIL_REWRITE_H
+#define LIB_MAIL_REWRITE_H
 
 /*
  * An address becomes user@fully.qualified.domain, by form alone: no tables.
@@ -22,8 +22,8 @@ struct rewrite_rules {
 
 /*
  * Strips a source route, turns site!user and user%domain round where there
- * is no "@", adds what is missing, strips one trailing dot, folds the domain
- * to lower case. The local part keeps its case. The empty address stays.
+ * is no "@", adds what is missing, strips one trailing dot. All keeps its case.
+ * The empty address stays.
  */
 const char *rewrite_address(const struct rewrite_rules *r, struct span address,
     struct arena *a);
