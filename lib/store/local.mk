@@ -57,6 +57,7 @@ libposthaste_a_SOURCES += \
 	lib/store/special_folders.c lib/store/special_folders.h \
 	lib/store/namespace_settings.c lib/store/namespace_settings.h \
 	lib/store/deliver_copy.c lib/store/deliver_copy.h \
+	lib/store/folder_claims.c lib/store/folder_claims.h \
 	lib/store/maildir_deliver.c lib/store/maildir_deliver.h \
 	lib/store/maildir_list.c lib/store/maildir_list.h \
 	lib/store/maildir_place.c lib/store/maildir_place.h \
@@ -213,6 +214,8 @@ TESTS += tests/unit/lib/store/mailbox_state_test
 tests_unit_lib_store_mailbox_state_test_SOURCES = \
 	tests/unit/lib/store/mailbox_state_test.c
 tests_unit_lib_store_mailbox_state_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_store_mailbox_state_test_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=folder_state_read
 check_PROGRAMS += tests/unit/lib/store/mailbox_strangers_test
 TESTS += tests/unit/lib/store/mailbox_strangers_test
 tests_unit_lib_store_mailbox_strangers_test_SOURCES = \

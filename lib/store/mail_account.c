@@ -14,6 +14,7 @@
 
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
+#include "lib/store/folder_claims.h"
 #include "lib/store/mail_account_special.h"
 #include "lib/store/mail_folder_tree.h"
 #include "lib/store/mail_metadata.h"
@@ -139,6 +140,7 @@ mail_account_close(struct mail_account **out)
 	}
 	free(a->tree);
 	uid_set_fini(&a->full);
+	folder_claims_free(&a->claims);
 	free(a->prefix);
 	free(a);
 }

@@ -15,6 +15,8 @@ struct mail_tree; /* mail_account.c: layout, subscriptions, names */
 struct mailbox_watch;
 struct mailbox_kind; /* mailbox_kind.h */
 
+struct folder_claims;
+
 struct mail_account {
 	const struct mailbox_kind *kind; /* of all of its folders */
 	int root; /* the Maildir's root directory; of mbox files, ours there */
@@ -35,6 +37,7 @@ struct mail_account {
 	} no_room[8]; /* by what was told */
 	bool failed; /* a flush did: nothing more is told */
 	struct mail_mbox_settings mbox;
+	struct folder_claims *claims; /* mailbox_state.c's */
 	uint64_t closings; /* of folders, counted */
 	uint64_t changes; /* of folders, by this process or seen by it */
 };

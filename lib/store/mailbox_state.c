@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/log/log.h"
+#include "lib/store/folder_claims.h"
 #include "lib/store/maildir_uidlist.h"
 
 void
@@ -151,6 +152,13 @@ take_state(struct mailbox_folder *f)
 	return r;
 }
 
+/* So that nobody who lost his state looks for this one far. */
+static void
+claim(struct mailbox_folder *f)
+{
+	folder_claims_note(&f->account->claims, f->state.id, f->name);
+}
+
 /* Where there is none: as the index has it, or made under the account's lock,
  * by one of us. */
 int
@@ -160,6 +168,8 @@ mailbox_state_read(struct mailbox_folder *f)
 	struct folder_state state;
 	int error, r = take_state(f);
 
+	if (r == 0)
+		claim(f);
 	if (r <= 0)
 		return r;
 	if (!mail_index_begin(x, NULL)) {
@@ -178,6 +188,8 @@ mailbox_state_read(struct mailbox_folder *f)
 	error = errno;
 	if (r == -1) /* what is in memory now is not the file's */
 		memset(&f->state_stamp, 0, sizeof(f->state_stamp));
+	else
+		claim(f);
 	(void)mail_index_commit(x, NULL);
 	errno = error;
 	return r;

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "lib/base/mem.h"
+#include "lib/store/folder_claims.h"
 #include "lib/store/mail_folder_tree.h"
 #include "lib/store/mailbox_kind.h"
 #include "lib/store/mailbox_look.h"
@@ -25,6 +26,7 @@
 enum {
 	SAMPLE = 64, /* names with a UID */
 	LOOKED = 256, /* names */
+	ALIKE_MAX = 64, /* folders without messages, of one stamp */
 	HALF = 2,
 };
 
@@ -51,12 +53,14 @@ struct search {
 	bool stamped;
 	const struct mail_index_folder *found; /* whose claims are looked for */
 	bool claimed;
+	size_t alike; /* that only their stamps speak for */
 };
 
 /* ---- does another folder say so? ---- */
 
+/* What it says is remembered: each other folder is looked for as well, soon. */
 static bool
-claims(struct search *s, int directory)
+claims(struct search *s, int directory, const char *name)
 {
 	struct folder_state state;
 	struct stat own, other;
@@ -68,29 +72,46 @@ claims(struct search *s, int directory)
 	    folder_state_read(directory, &state) != 0)
 		return false;
 	same = memcmp(state.id, s->found->id, MAIL_INDEX_ID) == 0;
+	folder_claims_note(&s->f->account->claims, state.id, name);
 	folder_state_fini(&state);
 	return same;
 }
 
 static bool
-look_at(void *with, const struct mail_folder *folder)
+is_claimed_by(struct search *s, const char *name)
 {
-	struct search *s = with;
 	struct mail_tree *tree = s->f->account->tree;
 	struct mail_directories d;
 	struct mail_place p = { 0 };
 	struct why why;
 
-	if (!folder->exists)
-		return true;
-	if (mail_place_find(tree, span_of(folder->name), &p) == MAIL_OK &&
+	if (mail_place_find(tree, span_of(name), &p) == MAIL_OK &&
 	    p.kind == PLACE_FOLDER &&
 	    mail_place_open(tree, &p, &d, &why) == MAIL_OK) {
-		s->claimed = claims(s, d.mail);
+		s->claimed = claims(s, d.mail, name);
 		mail_directories_close(&d);
 	}
 	mail_place_fini(&p);
-	return !s->claimed;
+	return s->claimed;
+}
+
+static bool
+look_at(void *with, const struct mail_folder *folder)
+{
+	return !folder->exists || !is_claimed_by(with, folder->name);
+}
+
+/* By the folder that was last seen to do so? */
+static bool
+is_claimed_as_before(struct search *s)
+{
+	const char *known =
+	    folder_claims_name(s->f->account->claims, s->found->id);
+	char *name = known == NULL ? NULL : mem_text(known);
+	bool claimed = name != NULL && is_claimed_by(s, name);
+
+	free(name);
+	return claimed;
 }
 
 /* One that is being filled knows too little. */
@@ -103,7 +124,8 @@ may_be(struct search *s, const struct mail_index_folder *row)
 		return false;
 	s->found = row;
 	s->claimed = false;
-	return mail_folder_each(s->f->account, look_at, s, &why) == MAIL_OK &&
+	return !is_claimed_as_before(s) &&
+	    mail_folder_each(s->f->account, look_at, s, &why) == MAIL_OK &&
 	    !s->claimed;
 }
 
@@ -241,7 +263,9 @@ has_as_many(struct search *s, const struct mail_index_folder *row)
 
 /*
  * The stamp of a directory is that of any other that was changed in the same
- * tick of the clock. An mbox file's has its size, too.
+ * tick of the clock. An mbox file's has its size, too. Of folders without
+ * messages, that hundreds were made of at once, not all are looked at: what
+ * they have to lose is their UIDVALIDITY.
  */
 static bool
 has_stamp(struct search *s, const struct mail_index_folder *row)
@@ -249,12 +273,16 @@ has_stamp(struct search *s, const struct mail_index_folder *row)
 	if (!s->stamped || row->cur.seconds == 0 ||
 	    !mail_stamp_equal(&row->cur, &s->now))
 		return false;
-	return s->f->mbox != NULL || (has_names(s, row) && has_as_many(s, row));
+	if (s->f->mbox != NULL)
+		return true;
+	if (s->sample.count == 0 && row->messages == 0)
+		return s->alike++ < ALIKE_MAX;
+	return has_names(s, row) && has_as_many(s, row);
 }
 
 struct numbers {
 	struct mail_index_folder *all;
-	size_t count;
+	size_t count, room;
 };
 
 static bool
@@ -262,8 +290,11 @@ add_folder(void *with, const struct mail_index_folder *row)
 {
 	struct numbers *n = with;
 
-	n->all = mem_resize(n->all,
-	    (n->count + 1) * sizeof(struct mail_index_folder));
+	if (n->count == n->room) {
+		n->room = n->room * 2 + 16;
+		n->all = mem_resize(n->all,
+		    n->room * sizeof(struct mail_index_folder));
+	}
 	n->all[n->count++] = *row;
 	return true;
 }
@@ -289,7 +320,7 @@ by_looks(struct search *s, struct mail_index_folder *row)
 	free(n.all);
 	maildir_uidlist_free(&s->sample.listing);
 	arena_free(&s->sample.memory);
-	return fit == 1;
+	return fit == 1 && s->alike <= ALIKE_MAX;
 }
 
 /* ---- what it was ---- */

@@ -597,6 +597,103 @@ what_is_there_is_read(void **state)
 #define IN_FOLDER(test) \
 	cmocka_unit_test_setup_teardown(test, folder_enter, folder_leave)
 
+enum { MANY = 100 };
+
+static unsigned int states_read;
+
+int __real_folder_state_read(int directory, struct folder_state *out);
+int __wrap_folder_state_read(int directory, struct folder_state *out);
+
+int
+__wrap_folder_state_read(int directory, struct folder_state *out)
+{
+	states_read++;
+	return __real_folder_state_read(directory, out);
+}
+
+static void
+make_many(int from, int to)
+{
+	char path[64];
+
+	(void)mkdir("Maildir", 0700);
+	for (int i = from; i < to; i++) {
+		static const char *const parts[] = { "", "/tmp", "/new",
+			"/cur" };
+
+		for (size_t k = 0; k < 4; k++) {
+			snprintf(path, sizeof(path), "Maildir/.n%d%s", i,
+			    parts[k]);
+			assert_int_equal(mkdir(path, 0700), 0);
+		}
+	}
+}
+
+static void
+open_many(struct mail_account *a, int from, int to)
+{
+	char name[16];
+
+	for (int i = from; i < to; i++) {
+		struct mailbox *m;
+
+		snprintf(name, sizeof(name), "n%d", i);
+		m = box(a, name);
+		mailbox_close(&m);
+	}
+}
+
+/*
+ * Folders that another program made within a tick of the clock: each could be
+ * one of the others that lost its state, and each other says that it is not.
+ */
+static void
+many_that_look_alike(void **state)
+{
+	struct mail_account *a;
+
+	(void)state;
+	make_many(0, MANY);
+	a = account_open();
+	states_read = 0;
+	open_many(a, 0, MANY);
+	/* 64 that look alike, and itself; by walks: 100,000 */
+	assert_in_range(states_read, MANY, 100 * MANY);
+	mail_account_close(&a);
+}
+
+/* One of some that look alike is still known by being nobody else. */
+static void
+one_of_some_that_look_alike(void **state)
+{
+	struct mail_account *a;
+	struct mailbox_status before;
+
+	(void)state;
+	make_many(0, 20);
+	a = account_open();
+	open_many(a, 0, 20);
+	mail_account_close(&a);
+	before = status_at("n7");
+	assert_int_equal(unlink("Maildir/.n7/posthaste-folder"), 0);
+	make_many(20, 21); /* not this one */
+	/* in a process that has seen the others, and in one that has not */
+	for (int i = 0; i < 2; i++) {
+		struct mailbox_status after;
+		struct mailbox *m;
+
+		a = account_open();
+		if (i == 0)
+			open_many(a, 8, 20);
+		m = box(a, "n7");
+		after = status_of(m);
+		same(&before, &after);
+		mailbox_close(&m);
+		mail_account_close(&a);
+		assert_int_equal(unlink("Maildir/.n7/posthaste-folder"), 0);
+	}
+}
+
 int
 main(void)
 {
@@ -618,6 +715,8 @@ main(void)
 		IN_FOLDER(nor_does_it_count_alone),
 		IN_FOLDER(files_without_a_uid_count),
 		IN_FOLDER(what_is_there_is_read),
+		IN_FOLDER(many_that_look_alike),
+		IN_FOLDER(one_of_some_that_look_alike),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
