@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: ISC
 """smtpd_*_restrictions and access(5) tables."""
+import re
+
 import pytest
 
 from peers import Dialogue
@@ -372,3 +374,47 @@ def test_classes_that_name_themselves(suite):
     for name in "abc":
         assert f'this class leads back to itself: "{name}"'.encode() in \
             done.stdout + done.stderr
+
+
+SHORT = ["5.7.2", "5.7.2 ", "5.7.", "5.7", "5.", "5", "4.7.2", "999.1.1",
+         "2.0.0", "5.1234.1", "5.1.1234", "5..1", "5.7.2x", "%s%n", "\\", ".",
+         # too long for a transport
+         "x" * 65536, "5.7.2 " + "y" * 65536, "\u00e4" * 3000]
+
+
+def test_codes_that_are_cut_short(suite):
+    """Where tables give a reply, or a part of one (CVE-2026-43964)."""
+    values = [f"{word} {value}".rstrip() if word else value
+              for word in ("REJECT", "DEFER", "DEFER_IF_PERMIT", "550", "450",
+                           "521", "55", "5500", "") for value in ["", *SHORT]]
+    s = suite(start=False)
+    s.write("access", "".join(f"u{i}@example.test {value}\n"
+                              for i, value in enumerate(values) if value))
+    s.write("transport", "".join(f"u{i}@relay.test error:{value}\n"
+                                 for i, value in enumerate(SHORT)))
+    s.set(transport_maps=f"texthash:{s.root}/etc/transport",
+          relay_domains="relay.test", relay_recipient_maps="",
+          smtpd_soft_error_limit="1000", smtpd_hard_error_limit="1000",
+          smtpd_reject_unlisted_recipient="no",
+          smtpd_recipient_restrictions="check_recipient_access texthash:"
+          f"{s.root}/etc/access, permit")
+    s.start()
+    for i, value in enumerate(values):
+        if not value:
+            continue
+        with Dialogue(s.ports["smtp"]) as d:
+            d.script("S: 220\nC: EHLO a.test\nS: 250\n"
+                     "C: MAIL FROM:<a@b.test>\nS: 250")
+            said = d.ask(f"RCPT TO:<u{i}@example.test>")
+            # one reply, in form, no line of it too long
+            for line in said.splitlines():
+                assert re.fullmatch(r"[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3} .*",
+                                    line), (value[:40], said)
+                assert len(line) <= 510, value[:40]
+            if not said.startswith("521"):
+                assert d.ask("NOOP").startswith("250"), (value[:40], said)
+    to = [f"u{i}@relay.test" for i in range(len(SHORT) - 3)]
+    queue_id = s.send(to=to)
+    for recipient in to:
+        s.wait_log(rf"{queue_id}: to=<{recipient}>, .*dsn=[45]\.\d{{1,3}}\."
+                   r"\d{1,3}, status=(bounced|deferred) \(")
