@@ -128,6 +128,30 @@ read_question(const unsigned char *q, char name[256], size_t *end)
 	return q[at + 1] << 8 | q[at + 2];
 }
 
+enum { ODD_LENGTH_MAX = 40 };
+
+/*
+ * "odd-FILL-LENGTH.test": one record of whatever type is asked for, of so many
+ * bytes, and no byte behind it.
+ */
+static bool
+add_odd_record(struct buf *out, const char *name, int type)
+{
+	unsigned int fill, length;
+
+	if (sscanf(name, "odd-%u-%u.test", &fill, &length) != 2)
+		return false;
+	add_name(out, name);
+	add_u16(out, (unsigned int)type);
+	add_u16(out, ns_c_in);
+	add_u16(out, 0);
+	add_u16(out, 5);
+	add_u16(out, length);
+	for (unsigned int i = 0; i < length; i++)
+		buf_add_char(out, (char)fill);
+	return true;
+}
+
 /* False: no answer at all. */
 static bool
 answer(const unsigned char *question, struct buf *out)
@@ -137,6 +161,10 @@ answer(const unsigned char *question, struct buf *out)
 	int type = read_question(question, name, &end), count = 0, code = 3;
 	struct buf records = BUF_INIT(4000);
 
+	if (add_odd_record(&records, name, type)) {
+		code = 0;
+		count = 1;
+	}
 	for (size_t i = 0; i < ROWS; i++) {
 		if (strcasecmp(rows[i].name, name) != 0)
 			continue;
@@ -401,8 +429,45 @@ hosts_file(void)
 	arena_free(&a);
 }
 
+/* Bytes of a record: zeros, a label's length, text, a pointer's first. */
+static const unsigned int fills[] = { 0, 1, 3, 63, 'x', 0xc0, 0xff };
+
+/* Records of every length, for their type too short or too long. */
+static void
+records_of_odd_lengths(void *unused)
+{
+	struct address *list;
+	struct dns_mx *mx;
+	const char **text;
+	size_t n;
+
+	(void)unused;
+	for (unsigned int i = 0;
+	     i < sizeof(fills) / sizeof(fills[0]) * (ODD_LENGTH_MAX + 1); i++) {
+		unsigned int fill = fills[i / (ODD_LENGTH_MAX + 1)];
+		unsigned int length = i % (ODD_LENGTH_MAX + 1);
+		struct arena *a = arena_new();
+		char name[64];
+
+		snprintf(name, sizeof(name), "odd-%u-%u.test", fill, length);
+		/* nothing but a preference, and the root or a name */
+		n = 0;
+		if (dns_mx(a, name, clock_in(60), &mx, &n) == DNS_OK)
+			assert_true(length >= 3 && fill <= 1);
+		n = 0;
+		dns_addresses(a, name, AF_INET, 25, clock_in(60), &list, &n);
+		assert_int_equal(n, length == 4);
+		n = 0;
+		dns_addresses(a, name, AF_INET6, 25, clock_in(60), &list, &n);
+		assert_int_equal(n, length == 16);
+		(void)dns_txt(a, name, clock_in(60), &text, &n);
+		arena_free(&a);
+	}
+}
+
 static task_function *const all[] = { mx_sorted_by_preference,
-	failures_told_apart, addresses_of_both_families, client_names, texts };
+	failures_told_apart, addresses_of_both_families, client_names, texts,
+	records_of_odd_lengths };
 
 static void
 without_tasks(void **state)
