@@ -75,17 +75,22 @@ def through(peer, where, send, warm):
     return sent, max(ended - began, sent["seconds"]), over
 
 
+def chain(where):
+    """A file of a new key and certificate."""
+    posthaste.certificate(where)
+    path = where / "chain.pem"
+    path.write_text((where / "key.pem").read_text() +
+                    (where / "cert.pem").read_text())
+    return path
+
+
 @contextlib.contextmanager
 def sink(how="plain"):
     """A server that keeps nothing, for our client alone."""
     with tempfile.TemporaryDirectory() as folder:
-        where = pathlib.Path(folder)
-        posthaste.certificate(where)
-        chain = where / "chain.pem"
-        chain.write_text((where / "key.pem").read_text() +
-                         (where / "cert.pem").read_text())
         server = measure.Server("smtp_sink", *(
-            ("-x", how, chain) if how != "plain" else ()))
+            ("-x", how, chain(pathlib.Path(folder))) if how != "plain"
+            else ()))
         try:
             yield server
         finally:

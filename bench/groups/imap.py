@@ -12,7 +12,7 @@ import pathlib
 import statistics
 import time
 
-from frame import mail, measure
+from frame import mail, measure, smtp
 from frame.group import Case
 
 NAME = "imap"
@@ -52,10 +52,6 @@ def times(peer, user, *commands):
             [said[f"cpu{n}"] for n in range(len(commands))])
 
 
-def percentiles(said):
-    return {f"{p} (ms)": said[p] for p in ("p50", "p90", "p99", "max")}
-
-
 def null(*arguments):
     """Our client against a server that does nothing."""
     server = measure.Server("null_server", "-m", 1000, "imap")
@@ -69,13 +65,13 @@ def login(peer, case):
     client(peer, "login", case.sessions, case.sessions * 2)
     with measure.Over(peer) as over:
         said = client(peer, "login", case.sessions, case.count)
-    return {"logins (1/s)": case.count / said["seconds"], **percentiles(said),
+    return {"logins (1/s)": case.count / said["seconds"], **smtp.latency(said),
             **over.each(case.count)}
 
 
 def null_login(case):
     said = null("login", "user%d@x", case.sessions, 2000)
-    return {"logins (1/s)": 2000 / said["seconds"], **percentiles(said)}
+    return {"logins (1/s)": 2000 / said["seconds"], **smtp.latency(said)}
 
 
 def append(peer, case):
@@ -83,12 +79,12 @@ def append(peer, case):
     with measure.Over(peer) as over:
         said = client(peer, "append", case.sessions, case.count)
     return {"messages (1/s)": case.count / said["seconds"],
-            **percentiles(said), **over.each(case.count)}
+            **smtp.latency(said), **over.each(case.count)}
 
 
 def null_append(case):
     said = null("append", "user%d@x", case.sessions, 5000)
-    return {"messages (1/s)": 5000 / said["seconds"], **percentiles(said)}
+    return {"messages (1/s)": 5000 / said["seconds"], **smtp.latency(said)}
 
 
 def given(peer, user, count):
@@ -176,7 +172,7 @@ def store_one(peer, case):
     with measure.Over(peer) as over:
         said = client(peer, "repeat", 1, number, "SELECT INBOX",
                       "STORE %d +FLAGS (\\Answered)", first=25)
-    return {"commands (1/s)": number / said["seconds"], **percentiles(said),
+    return {"commands (1/s)": number / said["seconds"], **smtp.latency(said),
             **over.each(number)}
 
 
@@ -184,7 +180,7 @@ def null_store_one(case):
     number = case.more["number"]
     said = null("repeat", "user%d@x", 1, number, "SELECT INBOX",
                 "STORE %d +FLAGS (\\Answered)")
-    return {"commands (1/s)": number / said["seconds"], **percentiles(said)}
+    return {"commands (1/s)": number / said["seconds"], **smtp.latency(said)}
 
 
 def move(peer, case):

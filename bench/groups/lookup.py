@@ -120,9 +120,9 @@ def networks(peer, case):
 
 def recipients(peer, case):
     def load(count):
-        return measure.load("rcpt_load", peer.port("smtp"),
+        return measure.load("rcpt_load", peer.port("smtp"), case.more["mode"],
                             f"k%d@{peer.site.relay_domain}", case.sessions,
-                            count, case.more["range"])
+                            count, case.more["of"])
     load(case.sessions * 100)
     with measure.Over(peer) as over:
         said = load(case.count)
@@ -135,8 +135,9 @@ def null(case):
     """Against a sink that takes every recipient."""
     count = min(case.count, 100_000)
     with smtp.sink() as server:
-        said = measure.load("rcpt_load", server.port, "k%d@relay.test",
-                            case.sessions, count, case.more["range"])
+        said = measure.load("rcpt_load", server.port, "taken",
+                            "k%d@relay.test", case.sessions, count,
+                            case.more["of"])
     return {"recipients (1/s)": count / said["seconds"],
             **{f"{p} (ms)": said[p] for p in smtp.PERCENTILES}}
 
@@ -223,10 +224,10 @@ def cases(quick):
         case(f"postmap -q of {few:,} keys, cidr of 5,000", networks, few,
              more={"of": 5000}),
         case("RCPT, 1 session", recipients, 200 if quick else 20_000,
-             sessions=1, more={"range": million}, null=null),
+             sessions=1, more={"mode": "taken"}, null=null),
         case("RCPT, 20 sessions", recipients, 2000 if quick else 200_000,
-             sessions=20, more={"range": million}, null=null),
+             sessions=20, more={"mode": "taken"}, null=null),
         case("RCPT refused, 20 sessions", recipients,
              2000 if quick else 100_000, sessions=20,
-             more={"range": -million}),
+             more={"mode": "refused"}),
         *hops(quick)]

@@ -2,7 +2,7 @@
 """What POP3 costs: log in, a visit as of a program that leaves mail on the
 server, all messages fetched, listed, deleted. Each session is another user's,
 as POP3 wants it; the messages are links to the same files for every server."""
-from frame import mail, measure
+from frame import mail, measure, smtp
 from frame.group import Case
 
 NAME = "pop3"
@@ -23,11 +23,6 @@ def given(peer, first, users, count):
         mail.give(peer, user, template)
 
 
-def percentiles(said):
-    return {f"{p} (ms)": said[p] for p in ("p50", "p90", "p99", "max")
-            if p in said}
-
-
 def work(name):
     """A case's run: its mode's work, once to warm up where that changes
     nothing, then measured."""
@@ -42,7 +37,7 @@ def work(name):
             said = client(peer, case.more["mode"], case.sessions, case.count,
                           first)
         return {f"{name} (1/s)": case.count / said["seconds"],
-                **percentiles(said), **over.each(case.count)}
+                **smtp.latency(said), **over.each(case.count)}
     return run
 
 
@@ -56,7 +51,7 @@ def null(name, messages=1):
         finally:
             server.close()
         return {f"{name} (1/s)": case.count / said["seconds"],
-                **percentiles(said)}
+                **smtp.latency(said)}
     return run
 
 

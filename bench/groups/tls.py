@@ -9,8 +9,7 @@ do not know each other's: the rate is of full handshakes again."""
 import pathlib
 import tempfile
 
-import posthaste
-from frame import measure
+from frame import measure, smtp
 from frame.group import Case
 
 NAME = "tls"
@@ -18,19 +17,18 @@ HELP = "TLS handshakes, full and resumed: smtps, imaps, pop3s"
 SITE = {"users": 1, "tls": True}
 
 
-def percentiles(said):
-    return {f"{p} (ms)": said[p] for p in ("p50", "p90", "p99", "max")}
+def client(port, case, count):
+    return measure.load("tls_load", port, case.more["how"], "mx.bench.test",
+                        case.sessions, count)
 
 
 def handshakes(peer, case):
     port = peer.port(case.more["port"])
-    measure.load("tls_load", port, case.more["how"], case.sessions,
-                 case.sessions * 2)
+    client(port, case, case.sessions * 2)
     with measure.Over(peer) as over:
-        said = measure.load("tls_load", port, case.more["how"], case.sessions,
-                            case.count)
+        said = client(port, case, case.count)
     figures = {"connections (1/s)": case.count / said["seconds"],
-               **percentiles(said),
+               **smtp.latency(said),
                **over.each(case.count)}
     if case.more["how"] == "resumed":
         figures["not resumed (%)"] = 100 - 100 * said["reused"] / case.count
@@ -42,16 +40,14 @@ def null(case):
     ports."""
     count = min(case.count, 1000)
     with tempfile.TemporaryDirectory() as folder:
-        posthaste.certificate(pathlib.Path(folder))
-        server = measure.Server("null_server", "-c", f"{folder}/cert.pem",
-                                "-k", f"{folder}/key.pem", "imap")
+        server = measure.Server("null_server", "-x",
+                                smtp.chain(pathlib.Path(folder)), "imap")
         try:
-            said = measure.load("tls_load", server.port, case.more["how"],
-                                case.sessions, count)
+            said = client(server.port, case, count)
         finally:
             server.close()
     return {"connections (1/s)": count / said["seconds"],
-            **percentiles(said)}
+            **smtp.latency(said)}
 
 
 def cases(quick):

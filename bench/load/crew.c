@@ -1,87 +1,133 @@
 /* SPDX-License-Identifier: ISC */
 #include "bench/load/crew.h"
 
+#include "lib/base/mem.h"
+#include "lib/task/task.h"
+
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct {
-	pthread_barrier_t ready;
-	void (*prepare)(struct session *s);
-	void (*work)(struct session *s);
+	const struct mode *mode;
+	int preparing;
+	struct wait_queue ready;
+	int64_t began, ended;
+	int done;
+	struct latency took;
 } crew;
 
-static void *
+struct crew_options
+crew_options(int argc, char **argv)
+{
+	struct crew_options o = { .password = "bench" };
+	int c;
+
+	while ((c = getopt(argc, argv, "+w:u:")) != -1) {
+		if (c == 'w')
+			o.password = optarg;
+		else if (c == 'u')
+			o.first = crew_number(optarg);
+		else
+			exit(64);
+	}
+	if (argc - optind < 5)
+		die("usage: %s [-w PASSWORD] [-u FIRST] PORT MODE NAMES "
+		    "SESSIONS COUNT [MORE...]",
+		    argv[0]);
+	o.port = (uint16_t)crew_number(argv[optind]);
+	o.mode = argv[optind + 1];
+	o.names = argv[optind + 2];
+	o.sessions = crew_number(argv[optind + 3]);
+	o.total = crew_number(argv[optind + 4]);
+	o.more = argv + optind + 5;
+	o.more_count = argc - optind - 5;
+	return o;
+}
+
+void
+crew_done(int number)
+{
+	crew.done += number;
+}
+
+void
+crew_took(int64_t start)
+{
+	latency_add(&crew.took, latency_now() - start);
+}
+
+void
+crew_dial(struct session *s, const struct crew_options *o)
+{
+	s->io = dial(o->port);
+	if (s->io == NULL)
+		die("connect: %s", strerror(errno));
+}
+
+/* Nobody works before all are prepared. */
+static void
+start_together(void)
+{
+	if (--crew.preparing > 0) {
+		(void)wait_on(&crew.ready, INT64_MAX);
+		return;
+	}
+	crew.began = latency_now();
+	wait_wake_all(&crew.ready);
+}
+
+static void
 run(void *argument)
 {
 	struct session *s = argument;
 
-	if (crew.prepare != NULL)
-		crew.prepare(s);
-	s->wire.bytes = 0;
-	pthread_barrier_wait(&crew.ready);
-	s->began = latency_now();
-	crew.work(s);
-	s->ended = latency_now();
-	return NULL;
-}
-
-static struct session *
-hire(int number, int sessions, int total)
-{
-	struct session *s = calloc(1, sizeof(*s));
-
-	if (s == NULL)
-		wire_fail("no memory");
-	s->number = number;
-	s->share = total / sessions + (number < total % sessions);
-	s->wire.fd = -1;
-	if (pthread_create(&s->thread, NULL, run, s) != 0)
-		wire_fail("no thread");
-	return s;
+	if (crew.mode->prepare != NULL)
+		crew.mode->prepare(s);
+	start_together();
+	crew.mode->work(s);
+	crew.ended = latency_now();
+	stream_free(&s->io);
+	free(s);
 }
 
 static void
-report(double seconds, uint64_t done, uint64_t bytes, struct latency *all)
+hire(const struct crew_options *o, int i)
 {
-	printf("seconds %.6f\ncount %llu\nbytes %llu\n", seconds,
-	    (unsigned long long)done, (unsigned long long)bytes);
-	latency_print(all, "");
-	fflush(stdout);
+	struct session *s = mem_new(sizeof *s);
+
+	s->number = o->first + i;
+	s->share = o->total / o->sessions + (i < o->total % o->sessions);
+	if (task_start(run, s) == NULL)
+		die("session %d: %s", i, strerror(errno));
+}
+
+static const struct mode *
+find(const struct mode *modes, const char *name)
+{
+	for (; modes->name != NULL; modes++)
+		if (strcmp(modes->name, name) == 0)
+			return modes;
+	die("no mode %s", name);
 }
 
 void
-crew_run(int sessions, int total, void (*prepare)(struct session *s),
-    void (*work)(struct session *s))
+crew_run(const struct crew_options *o, const struct mode *modes)
 {
-	struct session **all = calloc((size_t)sessions, sizeof(*all));
-	struct latency sum = { 0 };
-	uint64_t done = 0, bytes = 0;
-	int64_t began = INT64_MAX, ended = 0;
-
-	if (all == NULL ||
-	    pthread_barrier_init(&crew.ready, NULL, (unsigned int)sessions) !=
-		0)
-		wire_fail("no memory");
-	crew.prepare = prepare;
-	crew.work = work;
-	for (int i = 0; i < sessions; i++)
-		all[i] = hire(i, sessions, total);
-	for (int i = 0; i < sessions; i++) {
-		pthread_join(all[i]->thread, NULL);
-		done += all[i]->done;
-		bytes += all[i]->wire.bytes;
-		if (all[i]->began < began)
-			began = all[i]->began;
-		if (all[i]->ended > ended)
-			ended = all[i]->ended;
-		latency_join(&sum, &all[i]->took);
-		latency_free(&all[i]->took);
-		free(all[i]);
-	}
-	report((double)(ended - began) / 1e6, done, bytes, &sum);
-	latency_free(&sum);
-	free(all);
+	signal(SIGPIPE, SIG_IGN);
+	dial_descriptors((unsigned int)o->sessions + 64);
+	crew.mode = find(modes, o->mode);
+	crew.preparing = o->sessions;
+	for (int i = 0; i < o->sessions; i++)
+		hire(o, i);
+	task_loop();
+	printf("seconds %.6f\ncount %d\n",
+	    (double)(crew.ended - crew.began) / 1e6, crew.done);
+	latency_print(&crew.took, "");
+	latency_free(&crew.took);
 }
 
 void
@@ -96,7 +142,7 @@ crew_fill(char *to, size_t room, const char *pattern, int number)
 		n = snprintf(to, room, "%.*s%d%s", (int)(mark - pattern),
 		    pattern, number, mark + 2);
 	if (n < 0 || (size_t)n >= room)
-		wire_fail("too long: %s", pattern);
+		die("too long: %s", pattern);
 }
 
 int
@@ -106,6 +152,6 @@ crew_number(const char *argument)
 	long n = strtol(argument, &end, 10);
 
 	if (end == argument || *end != '\0' || n < 0 || n > 1000000000)
-		wire_fail("not a number: %s", argument);
+		die("not a number: %s", argument);
 	return (int)n;
 }

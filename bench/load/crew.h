@@ -3,32 +3,57 @@
 #define BENCH_LOAD_CREW_H
 
 /*
- * The sessions of a load client: a thread each, which connect and prepare, wait
- * for one another, and then work; only the work is measured.
+ * The sessions of a load client: a task each, which prepare, wait for one
+ * another, and then work; only the work is measured. And what the command lines
+ * of these clients have in common:
  *
- * Prints when all have done lines "seconds S", "count N", "bytes B" and those
- * of latency_print().
+ *	PROGRAM [-w PASSWORD] [-u FIRST] PORT MODE NAMES SESSIONS COUNT
+ *[MORE...]
+ *
+ * In NAMES "%d" stands for the number of a session, counted from FIRST (0).
+ * COUNT is shared out among the sessions. Prints when all have done lines
+ * "seconds S", "count N" and those of latency_print(). What fails ends the
+ * program with status 1.
  */
 
-#include <pthread.h>
-
+#include "bench/load/dial.h"
 #include "bench/load/latency.h"
-#include "bench/load/wire.h"
+
+enum { CREW_NAME = 256 };
 
 struct session {
-	pthread_t thread;
-	int number; /* from 0 */
+	int number; /* from FIRST */
+	int share; /* how many of COUNT are this session's */
+	struct stream *io; /* made and freed by the mode; or left to the crew */
 	unsigned int tag; /* of the last command, where there are tags */
-	int share; /* how many of the total are this session's */
-	uint64_t done; /* counted by the work */
-	int64_t began, ended; /* the work */
-	struct latency took;
-	struct wire wire;
 };
 
-/* The calls' total is shared out among the sessions. "prepare" may be NULL. */
-void crew_run(int sessions, int total, void (*prepare)(struct session *s),
-    void (*work)(struct session *s));
+struct mode {
+	const char *name;
+	void (*prepare)(struct session *s); /* not measured; may be NULL */
+	void (*work)(struct session *s);
+};
+
+struct crew_options {
+	uint16_t port;
+	const char *mode, *names, *password;
+	int first, sessions, total;
+	char **more;
+	int more_count;
+};
+
+/* Ends the program where the command line is another. */
+struct crew_options crew_options(int argc, char **argv);
+
+/* Runs the mode of that name, of those up to one without a name. */
+void crew_run(const struct crew_options *o, const struct mode *modes);
+
+/* Of the work: so many were done; one took from "start" until now. */
+void crew_done(int number);
+void crew_took(int64_t start);
+
+/* A connection for this session; ends the program where there is none. */
+void crew_dial(struct session *s, const struct crew_options *o);
 
 /* A copy of a text in which the first "%d", if any, is a number. Ends the
  * program where it has no room. */

@@ -72,6 +72,18 @@ dial_tls(int64_t resume_s)
 	return c;
 }
 
+struct tls_context *
+dial_tls_server(const char *chain)
+{
+	struct tls_server_settings s = { .files = { .chain_files = chain } };
+	const char *error = NULL;
+	struct tls_context *c = tls_server_new(&s, &error);
+
+	if (c == NULL)
+		die("TLS: %s", error);
+	return c;
+}
+
 int
 dial_listen(uint16_t *port)
 {

@@ -14,6 +14,8 @@
 struct stream *dial(uint16_t port);
 /* Clients do not verify; resume_s as in struct tls_client_settings. */
 struct tls_context *dial_tls(int64_t resume_s);
+/* A server's, with the key and certificate in a file. */
+struct tls_context *dial_tls_server(const char *chain);
 /* A listening, non-blocking socket on 127.0.0.1; *port 0: any, and says it. */
 int dial_listen(uint16_t *port);
 /* The next connection to it; waits. NULL: this task was cancelled. */

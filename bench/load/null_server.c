@@ -3,256 +3,154 @@
  * A server that does nothing: says what the client wants to hear, at once and
  * from memory. What a load client does against it is the client's own limit.
  *
- * usage: null_server [-m MESSAGES] [-c CERTIFICATE -k KEY] imap|pop3
+ * usage: null_server [-m messages] [-x chain] imap|pop3
  *
- * Each mailbox has MESSAGES messages of 4 KB; with a certificate it speaks TLS
- * from the first byte. Prints its port, then, for each line on its input, how
- * many commands it has answered; ends with its input. At most THREADS
- * connections at a time.
+ *	-m	messages of 4 KB in each mailbox (0)
+ *	-x	TLS from the first byte, with a file of key and certificate
+ *
+ * Prints its port, then, for each line on its input, how many commands it has
+ * answered; ends with its input.
  */
-#include "bench/load/wire.h"
+#include "bench/load/dial.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <pthread.h>
-#include <stdatomic.h>
+#include "lib/task/task.h"
+#include "lib/tls/tls.h"
+
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-enum { MESSAGE = 4096, IN = 1 << 16, TAG = 64, THREADS = 128 };
+enum { MESSAGE = 4096, COMMAND_MAX = 8192, SESSIONS = 16384, TAG = 64 };
 
 struct text {
 	char *data;
 	size_t length;
 };
 
-static struct {
-	bool imap;
-	int messages;
-	SSL_CTX *tls;
-	atomic_ulong answered;
-	struct text message; /* with the line ends of the wire */
-	struct text bodies; /* FETCH of all */
-	struct text envelopes; /* the same, of envelopes */
-	struct text uidl;
-} null;
+static int listener;
+static bool is_imap;
+static int messages;
+static struct tls_context *tls;
+static uint64_t answered;
+static struct text one, bodies, envelopes, uidl; /* as on the wire */
 
-struct client {
-	int fd;
-	SSL *tls;
-	size_t have, at;
-	char in[IN];
-};
-
-static void
-put(struct client *c, const char *data, size_t length)
+static bool
+put(struct stream *io, const struct text *t)
 {
-	ssize_t n;
-
-	for (; length > 0; data += n, length -= (size_t)n) {
-		n = c->tls == NULL ? send(c->fd, data, length, MSG_NOSIGNAL) :
-				     SSL_write(c->tls, data, (int)length);
-		if (n <= 0)
-			return;
-	}
+	return stream_write(io, t->data, t->length) == IO_OK;
 }
 
 static bool
-more(struct client *c)
+skip(struct stream *io, uint64_t length)
 {
-	ssize_t n;
+	struct span bytes;
 
-	memmove(c->in, c->in + c->at, c->have - c->at);
-	c->have -= c->at;
-	c->at = 0;
-	if (c->have == IN)
-		return false;
-	n = c->tls == NULL ?
-	    recv(c->fd, c->in + c->have, IN - c->have, 0) :
-	    SSL_read(c->tls, c->in + c->have, (int)(IN - c->have));
-	if (n <= 0)
-		return false;
-	c->have += (size_t)n;
-	return true;
-}
-
-/* The next line, its end taken off; NULL at the end. */
-static char *
-line_of(struct client *c)
-{
-	char *end, *line;
-
-	while ((end = memchr(c->in + c->at, '\n', c->have - c->at)) == NULL)
-		if (!more(c))
-			return NULL;
-	line = c->in + c->at;
-	c->at = (size_t)(end + 1 - c->in);
-	*end = '\0';
-	if (end > line && end[-1] == '\r')
-		end[-1] = '\0';
-	return line;
-}
-
-static bool
-skip(struct client *c, size_t length)
-{
-	size_t n;
-
-	while (length > 0) {
-		if (c->at == c->have && !more(c))
+	for (; length > 0; length -= bytes.n) {
+		if (stream_peek(io, &bytes) != IO_OK)
 			return false;
-		n = c->have - c->at < length ? c->have - c->at : length;
-		c->at += n;
-		length -= n;
+		bytes = span_take(bytes, length);
+		stream_consume(io, bytes.n);
 	}
 	return true;
 }
 
 /* A literal at the line's end, and the line's rest behind it. */
 static bool
-skip_literal(struct client *c, const char *line)
+skip_literal(struct stream *io, struct span line)
 {
-	const char *open = strrchr(line, '{');
-	size_t length;
-	bool waits;
+	size_t open = span_rfind(line, '{');
+	char *end;
+	uint64_t length;
 
-	if (open == NULL || line[strlen(line) - 1] != '}')
+	if (open >= line.n || line.p[line.n - 1] != '}')
 		return true;
-	length = strtoul(open + 1, NULL, 10);
-	waits = strchr(open, '+') == NULL && strchr(open, '-') == NULL;
-	if (waits)
-		put(c, "+ go on\r\n", 9);
-	return skip(c, length) && line_of(c) != NULL;
+	length = strtoul(line.p + open + 1, &end, 10);
+	if (*end == '}' && stream_text(io, "+ go on\r\n") != IO_OK)
+		return false;
+	return skip(io, length) &&
+	    stream_line(io, COMMAND_MAX, &line, NULL) == IO_OK;
 }
 
-static void
-imap_data(struct client *c, const char *verb)
+/* What stands before the tagged answer. */
+static bool
+imap_data(struct stream *io, struct span verb)
 {
-	char line[TAG];
+	if (span_starts_nocase(verb, "UID "))
+		verb = span_skip(verb, 4);
+	if (span_starts_nocase(verb, "FETCH"))
+		return put(io,
+		    memmem(verb.p, verb.n, "BODY", 4) != NULL ? &bodies :
+								&envelopes);
+	if (span_starts_nocase(verb, "SELECT"))
+		return stream_printf(io, "* %d EXISTS\r\n", messages) == IO_OK;
+	if (span_starts_nocase(verb, "CAPABILITY"))
+		return stream_text(io, "* CAPABILITY IMAP4rev1 LITERAL+\r\n") ==
+		    IO_OK;
+	if (span_starts_nocase(verb, "SEARCH"))
+		return stream_text(io, "* SEARCH\r\n") == IO_OK;
+	return true;
+}
 
-	if (strncasecmp(verb, "UID ", 4) == 0)
-		verb += 4;
-	if (strncasecmp(verb, "FETCH", 5) == 0 && strstr(verb, "BODY"))
-		put(c, null.bodies.data, null.bodies.length);
-	else if (strncasecmp(verb, "FETCH", 5) == 0)
-		put(c, null.envelopes.data, null.envelopes.length);
-	else if (strncasecmp(verb, "SELECT", 6) == 0)
-		put(c, line,
-		    (size_t)snprintf(line, sizeof(line), "* %d EXISTS\r\n",
-			null.messages));
-	else if (strncasecmp(verb, "CAPABILITY", 10) == 0)
-		put(c, "* CAPABILITY IMAP4rev1 LITERAL+\r\n", 33);
-	else if (strncasecmp(verb, "SEARCH", 6) == 0)
-		put(c, "* SEARCH\r\n", 10);
+/* False: that was the last. */
+static bool
+imap(struct stream *io, struct span line)
+{
+	size_t space = span_find(line, ' ');
+	struct span verb = span_skip(line, space + 1);
+	bool leaves = span_starts_nocase(verb, "LOGOUT");
+	char tag[TAG];
+
+	if (space >= TAG || space >= line.n)
+		return false;
+	snprintf(tag, sizeof tag, "%.*s", (int)space, line.p);
+	if (span_starts_nocase(verb, "IDLE"))
+		return stream_text(io, "+ idling\r\n") == IO_OK;
+	return imap_data(io, verb) && skip_literal(io, verb) &&
+	    stream_printf(io, "%s OK done\r\n", tag) == IO_OK && !leaves;
 }
 
 static bool
-imap(struct client *c)
+pop3(struct stream *io, struct span line)
 {
-	char *line = line_of(c), *verb, done[TAG + 16], tag[TAG];
-	bool leaves;
-
-	if (line == NULL || (verb = strchr(line, ' ')) == NULL ||
-	    verb - line >= TAG)
-		return false;
-	snprintf(tag, sizeof(tag), "%.*s", (int)(verb - line), line);
-	verb++;
-	leaves = strncasecmp(verb, "LOGOUT", 6) == 0;
-	if (strncasecmp(verb, "IDLE", 4) == 0) {
-		put(c, "+ idling\r\n", 10);
-		return true;
-	}
-	imap_data(c, verb);
-	if (!skip_literal(c, verb))
-		return false;
-	put(c, done,
-	    (size_t)snprintf(done, sizeof(done), "%s OK done\r\n", tag));
-	return !leaves;
-}
-
-static bool
-pop3(struct client *c)
-{
-	char *line = line_of(c), text[TAG];
-
-	if (line == NULL)
-		return false;
-	if (strncasecmp(line, "RETR", 4) == 0)
-		put(c, null.message.data, null.message.length);
-	else if (strncasecmp(line, "UIDL", 4) == 0)
-		put(c, null.uidl.data, null.uidl.length);
-	else if (strncasecmp(line, "STAT", 4) == 0)
-		put(c, text,
-		    (size_t)snprintf(text, sizeof(text), "+OK %d %d\r\n",
-			null.messages, null.messages * MESSAGE));
-	else
-		put(c, "+OK\r\n", 5);
-	return strncasecmp(line, "QUIT", 4) != 0;
+	if (span_starts_nocase(line, "RETR"))
+		return put(io, &one);
+	if (span_starts_nocase(line, "UIDL"))
+		return put(io, &uidl);
+	if (span_starts_nocase(line, "STAT"))
+		return stream_printf(io, "+OK %d %d\r\n", messages,
+			   messages * MESSAGE) == IO_OK;
+	return stream_text(io, "+OK\r\n") == IO_OK &&
+	    !span_starts_nocase(line, "QUIT");
 }
 
 static void
-serve(struct client *c)
+serve(void *argument)
 {
-	const char *greeting = null.imap ? "* OK ready\r\n" : "+OK ready\r\n";
+	struct stream *io = argument;
+	struct span line;
 
-	if (null.tls != NULL) {
-		c->tls = SSL_new(null.tls);
-		if (c->tls == NULL || SSL_set_fd(c->tls, c->fd) != 1 ||
-		    SSL_accept(c->tls) != 1)
-			goto out;
-	}
-	put(c, greeting, strlen(greeting));
-	while (null.imap ? imap(c) : pop3(c))
-		atomic_fetch_add(&null.answered, 1);
-out:
-	if (c->tls != NULL) {
-		SSL_shutdown(c->tls);
-		SSL_free(c->tls);
-	}
-	close(c->fd);
+	if ((tls == NULL || stream_tls_accept(io, tls) == IO_OK) &&
+	    stream_text(io, is_imap ? "* OK ready\r\n" : "+OK ready\r\n") ==
+		IO_OK)
+		while (stream_line(io, COMMAND_MAX, &line, NULL) == IO_OK &&
+		    (is_imap ? imap(io, line) : pop3(io, line)))
+			answered++;
+	(void)stream_finish(io);
+	stream_free(&io);
 }
 
-/* One connection after the other. */
-static void *
-accept_all(void *argument)
+static void
+accept_all(void *unused)
 {
-	struct client *c = calloc(1, sizeof(*c));
-	int listener = *(const int *)argument, one = 1;
+	struct stream *io;
 
-	if (c == NULL)
-		wire_fail("no memory");
-	for (;;) {
-		c->tls = NULL;
-		c->have = c->at = 0;
-		c->fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-		if (c->fd < 0)
-			wire_fail("accept failed");
-		setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-		serve(c);
-	}
-	return NULL;
-}
-
-static int
-listen_anywhere(void)
-{
-	struct sockaddr_in at = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t n = sizeof(at);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&at, n) != 0 ||
-	    listen(fd, SOMAXCONN) != 0 ||
-	    getsockname(fd, (struct sockaddr *)&at, &n) != 0)
-		wire_fail("cannot listen");
-	printf("%d\n", ntohs(at.sin_port));
-	fflush(stdout);
-	return fd;
+	(void)unused;
+	while ((io = dial_accept(listener)) != NULL)
+		if (task_start(serve, io) == NULL)
+			die("session: %s", strerror(errno));
 }
 
 static FILE *
@@ -261,7 +159,7 @@ begin(struct text *t)
 	FILE *f = open_memstream(&t->data, &t->length);
 
 	if (f == NULL)
-		wire_fail("no memory");
+		die("no memory");
 	return f;
 }
 
@@ -272,86 +170,82 @@ message(FILE *f)
 	    "A line of a message, as long as lines of messages are.\r\n";
 	size_t left = MESSAGE;
 
-	for (; left >= sizeof(line) - 1; left -= sizeof(line) - 1)
+	for (; left >= sizeof line - 1; left -= sizeof line - 1)
 		fputs(line, f);
 	fprintf(f, "%.*s\r\n", (int)(left > 2 ? left - 2 : 0), line);
 }
 
 static void
-make_texts(void)
+make_pop3(void)
 {
-	FILE *one = begin(&null.message), *bodies = begin(&null.bodies),
-	     *envelopes = begin(&null.envelopes), *uidl = begin(&null.uidl);
+	FILE *f = begin(&one);
 
-	fputs("+OK\r\n", one);
-	message(one);
-	fputs(".\r\n", one);
-	fputs("+OK\r\n", uidl);
-	for (int i = 1; i <= null.messages; i++) {
-		fprintf(bodies, "* %d FETCH (UID %d BODY[] {%d}\r\n", i, i,
+	fputs("+OK\r\n", f);
+	message(f);
+	fputs(".\r\n", f);
+	fclose(f);
+	f = begin(&uidl);
+	fputs("+OK\r\n", f);
+	for (int i = 1; i <= messages; i++)
+		fprintf(f, "%d 0000%d.bench\r\n", i, i);
+	fputs(".\r\n", f);
+	fclose(f);
+}
+
+static void
+make_imap(void)
+{
+	FILE *whole = begin(&bodies), *short_form = begin(&envelopes);
+
+	for (int i = 1; i <= messages; i++) {
+		fprintf(whole, "* %d FETCH (UID %d BODY[] {%d}\r\n", i, i,
 		    MESSAGE);
-		message(bodies);
-		fputs(")\r\n", bodies);
-		fprintf(envelopes,
+		message(whole);
+		fputs(")\r\n", whole);
+		fprintf(short_form,
 		    "* %d FETCH (UID %d FLAGS () RFC822.SIZE 4096 ENVELOPE "
 		    "(NIL \"subject %d\" ((\"A Name\" NIL \"a\" \"b.test\")) "
 		    "NIL NIL NIL NIL NIL NIL \"<%d@bench.test>\"))\r\n",
 		    i, i, i, i);
-		fprintf(uidl, "%d 0000%d.bench\r\n", i, i);
 	}
-	fputs(".\r\n", uidl);
-	fclose(one);
-	fclose(bodies);
-	fclose(envelopes);
-	fclose(uidl);
+	fclose(whole);
+	fclose(short_form);
 }
 
 static void
-take_certificate(const char *certificate, const char *key)
+options(int argc, char **argv)
 {
-	null.tls = SSL_CTX_new(TLS_server_method());
-	if (null.tls == NULL || key == NULL ||
-	    SSL_CTX_use_certificate_chain_file(null.tls, certificate) != 1 ||
-	    SSL_CTX_use_PrivateKey_file(null.tls, key, SSL_FILETYPE_PEM) != 1)
-		wire_fail("no certificate in %s", certificate);
+	int c;
+
+	while ((c = getopt(argc, argv, "m:x:")) != -1) {
+		if (c == 'm')
+			messages = atoi(optarg);
+		else if (c == 'x')
+			tls = dial_tls_server(optarg);
+		else
+			die("usage: see the head of bench/load/null_server.c");
+	}
+	if (optind + 1 != argc)
+		die("imap or pop3?");
+	is_imap = strcmp(argv[optind], "imap") == 0;
 }
 
 int
 main(int argc, char **argv)
 {
-	const char *certificate = NULL, *key = NULL;
-	pthread_t thread;
-	char line[64];
-	int c, listener;
+	uint16_t port = 0;
 
-	while ((c = getopt(argc, argv, "m:c:k:")) != -1)
-		switch (c) {
-		case 'm':
-			null.messages = atoi(optarg);
-			break;
-		case 'c':
-			certificate = optarg;
-			break;
-		case 'k':
-			key = optarg;
-			break;
-		default:
-			return 64;
-		}
-	if (argc - optind != 1)
-		wire_fail("usage: null_server [-m MESSAGES] [-c CERTIFICATE -k "
-			  "KEY] imap|pop3");
-	null.imap = strcmp(argv[optind], "imap") == 0;
-	make_texts();
-	if (certificate != NULL)
-		take_certificate(certificate, key);
-	listener = listen_anywhere();
-	for (int i = 0; i < THREADS; i++)
-		if (pthread_create(&thread, NULL, accept_all, &listener) != 0)
-			wire_fail("no thread");
-	while (fgets(line, sizeof(line), stdin) != NULL) {
-		printf("%lu\n", atomic_load(&null.answered));
-		fflush(stdout);
-	}
+	options(argc, argv);
+	signal(SIGPIPE, SIG_IGN);
+	make_imap();
+	make_pop3();
+	dial_descriptors(SESSIONS);
+	listener = dial_listen(&port);
+	printf("%u\n", (unsigned int)port);
+	fflush(stdout);
+	if (task_start(accept_all, NULL) == NULL)
+		die("task: %s", strerror(errno));
+	dial_control(&answered);
+	task_loop();
 	return 0;
 }

@@ -1,91 +1,95 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * A client that makes an SMTP server look recipients up: MAIL, a hundred RCPT,
- * RSET, and so on; no message is sent. One thread a session.
+ * RSET, and so on; no message is sent. Usage and what it prints: crew.h, with
+ * one word more, RANGE. NAMES are addresses; "%d" in them is a number at random
+ * below RANGE. COUNT is how many recipients all sessions name. Modes:
  *
- * usage: rcpt_load PORT ADDRESS SESSIONS COUNT RANGE
- *
- * ADDRESS has "%d" where a number stands, at random below RANGE; each must be
- * accepted. COUNT is how many recipients all sessions name together. With a
- * RANGE below 0 the numbers are above -RANGE, and each must be refused.
- *
- * What it prints: crew.h.
+ *	taken	each must be accepted
+ *	refused	numbers are from RANGE on; each must be refused
  */
 #include "bench/load/crew.h"
+#include "bench/load/talk.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-enum { NAME = 256, TOGETHER = 100 };
+enum { TOGETHER = 100 };
 
-static struct {
-	int port, range;
-	bool refused;
-	const char *address;
-} load;
+static struct crew_options load;
+static int range;
 
 static void
 say(struct session *s, const char *command, const char *reply)
 {
-	wire_say(&s->wire, "%s\r\n", command);
-	wire_expect(&s->wire, reply, "");
+	(void)stream_printf(s->io, "%s\r\n", command);
+	(void)talk_line(s->io, reply);
 }
 
 static void
 greet(struct session *s)
 {
-	wire_dial(&s->wire, load.port, NULL, NULL);
-	wire_expect(&s->wire, "220 ", "");
-	say(s, "EHLO client.bench.test", "250 ");
+	crew_dial(s, &load);
+	(void)talk_line(s->io, "220 ");
+	(void)stream_text(s->io, "EHLO client.bench.test\r\n");
+	talk_until(s->io, "250 ", "");
 }
 
 static void
-name_recipient(struct session *s, unsigned int *chance)
+name_recipient(struct session *s, int number, const char *reply)
 {
-	int number = (int)((unsigned int)rand_r(chance) % (unsigned)load.range);
-	char command[NAME + 16], address[NAME];
+	char command[CREW_NAME + 16], address[CREW_NAME];
 	int64_t start;
 
-	if (load.refused)
-		number += load.range;
-	crew_fill(address, sizeof(address), load.address, number);
-	snprintf(command, sizeof(command), "RCPT TO:<%s>", address);
+	crew_fill(address, sizeof address, load.names, number);
+	snprintf(command, sizeof command, "RCPT TO:<%s>", address);
 	start = latency_now();
-	say(s, command, load.refused ? "5" : "250 ");
-	latency_add(&s->took, latency_now() - start);
-	s->done++;
+	say(s, command, reply);
+	crew_took(start);
 }
 
+/* "beyond" is added to each number: then nobody has it. */
 static void
-work(struct session *s)
+name_all(struct session *s, int beyond, const char *reply)
 {
 	unsigned int chance = (unsigned int)s->number + 1;
 
 	for (int left = s->share; left > 0; left -= TOGETHER) {
 		say(s, "MAIL FROM:<sender@client.bench.test>", "250 ");
 		for (int i = 0; i < TOGETHER && i < left; i++)
-			name_recipient(s, &chance);
+			name_recipient(s, beyond + rand_r(&chance) % range,
+			    reply);
 		say(s, "RSET", "250 ");
 	}
 	say(s, "QUIT", "221 ");
-	wire_close(&s->wire);
+	crew_done(s->share);
+}
+
+static void
+name_known(struct session *s)
+{
+	name_all(s, 0, "250 ");
+}
+
+static void
+name_unknown(struct session *s)
+{
+	name_all(s, range, "5");
 }
 
 int
 main(int argc, char **argv)
 {
-	const char *range;
+	static const struct mode modes[] = {
+		{ "taken", greet, name_known },
+		{ "refused", greet, name_unknown },
+		{ 0 },
+	};
 
-	if (argc != 6)
-		wire_fail("usage: rcpt_load PORT ADDRESS SESSIONS COUNT RANGE");
-	load.port = crew_number(argv[1]);
-	load.address = argv[2];
-	range = argv[5];
-	load.refused = range[0] == '-';
-	load.range = crew_number(range + (load.refused ? 1 : 0));
-	if (load.range == 0)
-		wire_fail("an empty range");
-	crew_run(crew_number(argv[3]), crew_number(argv[4]), greet, work);
+	load = crew_options(argc, argv);
+	range = load.more_count == 1 ? crew_number(load.more[0]) : 0;
+	if (range == 0)
+		die("one word more is wanted: RANGE, above 0");
+	crew_run(&load, modes);
 	return 0;
 }

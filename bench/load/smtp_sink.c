@@ -141,17 +141,6 @@ accept_all(void *unused)
 			die("session: %s", strerror(errno));
 }
 
-static void
-prepare_tls(const char *chain)
-{
-	struct tls_server_settings s = { .files = { .chain_files = chain } };
-	const char *error = NULL;
-
-	tls = tls_server_new(&s, &error);
-	if (tls == NULL)
-		die("TLS: %s", error);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -171,7 +160,7 @@ main(int argc, char **argv)
 	if (how != NULL) {
 		if (optind == argc)
 			die("which certificate?");
-		prepare_tls(argv[optind]);
+		tls = dial_tls_server(argv[optind]);
 		wrapped = strcmp(how, "smtps") == 0;
 	}
 	dial_descriptors(16384);

@@ -1,109 +1,69 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * A client that measures TLS handshakes: connects to a port that speaks TLS
- * from its first byte, waits for the greeting within, and leaves.
+ * from its first byte, waits for the greeting within, and leaves. Usage and
+ * what it prints: crew.h. NAMES is the server's, which it asks for. Modes:
  *
- * usage: tls_load PORT full|resumed SESSIONS COUNT
+ *	full	a handshake for each connection
+ *	resumed	each session first makes a connection that is not counted and
+ *		resumes from then on, always with the last ticket it was given
  *
- * "resumed": each thread first makes a connection that is not counted and
- * resumes its session from then on, always with the last ticket it was given.
- * Prints, beside what crew.h says, "reused N": how many of them the server did
- * resume.
+ * Prints "reused N" as well: how many connections the server did resume.
  */
 #include "bench/load/crew.h"
+#include "bench/load/talk.h"
 
-#include <stdatomic.h>
+#include "lib/tls/tls.h"
+
 #include <stdio.h>
-#include <string.h>
 
-static struct {
-	int port;
-	SSL_CTX *tls;
-	atomic_ulong reused;
-} load;
+enum { RESUME_S = 3600 };
 
-/* The last ticket of this thread's sessions. */
-static _Thread_local SSL_SESSION *ticket;
+static struct crew_options load;
+static struct tls_context *tls;
+static int reused;
 
-static int
-keep(SSL *tls, SSL_SESSION *given)
+static void
+visit(struct session *s)
 {
-	(void)tls;
-	SSL_SESSION_free(ticket);
-	ticket = given;
-	return 1; /* ours now */
+	char key[32];
+	struct tls_target target = { .sni = load.names, .resume = key };
+
+	snprintf(key, sizeof key, "%d", s->number);
+	crew_dial(s, &load);
+	if (stream_tls_connect_to(s->io, tls, &target) != IO_OK)
+		die("TLS: %s", stream_error(s->io));
+	(void)talk_line(s->io, "");
+	if (tls_resumed(stream_tls(s->io)))
+		reused++;
+	stream_free(&s->io);
 }
 
 static void
-visit(struct session *s, SSL_SESSION *before)
-{
-	struct wire *w = &s->wire;
-
-	wire_dial(w, load.port, load.tls, before);
-	do
-		wire_more(w);
-	while (w->in[w->have - 1] != '\n');
-	if (SSL_session_reused(w->tls))
-		atomic_fetch_add(&load.reused, 1);
-	wire_close(w);
-}
-
-static void
-full(struct session *s)
+work(struct session *s)
 {
 	int64_t start;
 
-	for (int i = 0; i < s->share; i++, s->done++) {
+	for (int i = 0; i < s->share; i++) {
 		start = latency_now();
-		visit(s, NULL);
-		latency_add(&s->took, latency_now() - start);
+		visit(s);
+		crew_took(start);
 	}
-}
-
-static void
-first(struct session *s)
-{
-	visit(s, NULL);
-}
-
-/* The thread's hold on its ticket goes on to the connection that uses it. */
-static void
-resumed(struct session *s)
-{
-	SSL_SESSION *before;
-	int64_t start;
-
-	for (int i = 0; i < s->share; i++, s->done++) {
-		start = latency_now();
-		before = ticket;
-		if (before != NULL)
-			SSL_SESSION_up_ref(before);
-		visit(s, before);
-		SSL_SESSION_free(before);
-		latency_add(&s->took, latency_now() - start);
-	}
-	SSL_SESSION_free(ticket);
-	ticket = NULL;
+	crew_done(s->share);
 }
 
 int
 main(int argc, char **argv)
 {
-	bool resume;
+	static const struct mode modes[] = {
+		{ "full", NULL, work },
+		{ "resumed", visit, work },
+		{ 0 },
+	};
 
-	if (argc != 5)
-		wire_fail("usage: tls_load PORT full|resumed SESSIONS COUNT");
-	load.port = crew_number(argv[1]);
-	load.tls = wire_tls_context();
-	resume = strcmp(argv[2], "resumed") == 0;
-	SSL_CTX_set_session_cache_mode(load.tls,
-	    resume ? SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL :
-		     SSL_SESS_CACHE_OFF);
-	if (resume)
-		SSL_CTX_sess_set_new_cb(load.tls, keep);
-	crew_run(crew_number(argv[3]), crew_number(argv[4]),
-	    resume ? first : NULL, resume ? resumed : full);
-	printf("reused %lu\n", atomic_load(&load.reused));
-	SSL_CTX_free(load.tls);
+	load = crew_options(argc, argv);
+	tls = dial_tls(load.mode[0] == 'r' ? RESUME_S : 0);
+	crew_run(&load, modes);
+	printf("reused %d\n", reused);
 	return 0;
 }

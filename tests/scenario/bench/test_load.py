@@ -94,11 +94,11 @@ def test_what_is_counted_was_taken(sink):
 def test_a_message_has_its_size_and_its_recipients():
     fake = Fake(polite)
     run("smtp_load", "-l", 5000, "-R", 3, "-t", "u%d@x.test", fake.port)
-    run("smtp_load", "-l", 90000, "-m", 3, "-u", 2, fake.port)
+    run("smtp_load", "-l", 90000, "-m", 3, "-f", 7, "-u", 2, fake.port)
     assert [len(c) for c in fake.content] == [5000, 90000, 90000, 90000]
     to = [s for s in fake.said if s.startswith("RCPT")]
     assert to[:3] == [f"RCPT TO:<u{n}@x.test>" for n in range(3)]
-    assert to[3:] == [f"RCPT TO:<user{n}@bench.test>" for n in (0, 1, 0)]
+    assert to[3:] == [f"RCPT TO:<user{n}@bench.test>" for n in (7, 8, 7)]
     assert all(line.endswith(b"\r") for line in
                fake.content[0].split(b"\n")[:-1])
 
@@ -131,6 +131,89 @@ def test_sessions_are_held_and_their_end_is_seen(sink):
     posthaste.wait_for("the end of all sessions", lambda: held.count() == 0)
     held.close()
     sink.close = lambda: sink.process.wait()
+
+
+@pytest.fixture
+def nothing():
+    """null_server, started as asked for."""
+    started = []
+
+    def start(*arguments):
+        program = Program("null_server", *arguments)
+        program.port = int(program.line())
+        started.append(program)
+        return program
+    yield start
+    for program in started:
+        program.close()
+
+
+@pytest.mark.parametrize("mode, answers", [
+    ("login", 12 * 2), ("visit", 12 * 5), ("retr", 4 * 2 + 12),
+    ("pipe", 4 * 2 + 12), ("uidl", 4 * 2 + 12), ("dele", 4 * 2 + 12)])
+def test_a_pop3_client_has_had_the_answers_that_it_counts(nothing, mode,
+                                                          answers):
+    """All but those to QUIT, after which the server counts no more."""
+    server = nothing("-m", 5000, "pop3")
+    said = run("pop3_load", server.port, mode, "user%d", 4, 12)
+    assert said["count"] == 12 and said["seconds"] > 0
+    assert server.count() == answers
+
+
+def test_an_imap_client_stays_in_step(nothing):
+    """Behind answers of megabytes, and tagged lines in many reads."""
+    server = nothing("-m", 1000, "imap")
+    whole = "FETCH 1:* (BODY.PEEK[])"
+    said = run("imap_load", server.port, "time", "user%d", 1, 1, whole, "NOOP",
+               whole)
+    assert said["bytes0"] == said["bytes2"] > 1000 * 4096
+    assert said["bytes1"] < 100
+    for mode, *more in (("login",), ("append",), ("repeat", "STORE %d x")):
+        assert run("imap_load", server.port, mode, "user%d", 3, 31,
+                   *more)["count"] == 31
+
+
+def test_sessions_in_idle_are_held(nothing):
+    server = nothing("imap")
+    client = Program("imap_load", server.port, "idle", "user%d", 20, 1)
+    assert client.line() == "ready" and client.count() == 20
+    assert server.count() == 20 * 3  # LOGIN, SELECT, IDLE
+    client.process.stdin.close()
+    assert client.process.wait(20) == 0
+    client.process.stdout.close()
+
+
+def test_a_mailbox_s_refusal_ends_it():
+    fake = Fake(polite)
+    assert "refused: 220 fake" in run("pop3_load", fake.port, "login", "u", 1,
+                                      1, status=1)
+
+
+@pytest.mark.parametrize("mode, reused", [("full", 0), ("resumed", 40)])
+def test_handshakes_are_full_or_resumed(nothing, tmp_path, mode, reused):
+    posthaste.certificate(tmp_path)
+    chain = tmp_path / "chain.pem"
+    chain.write_text((tmp_path / "key.pem").read_text() +
+                     (tmp_path / "cert.pem").read_text())
+    server = nothing("-x", chain, "imap")
+    said = run("tls_load", server.port, mode, "mx.bench.test", 4, 40)
+    assert (said["count"], said["reused"]) == (40, reused)
+
+
+@pytest.mark.parametrize("mode, numbers", [("taken", range(50)),
+                                           ("refused", range(50, 100))])
+def test_recipients_are_named(mode, numbers):
+    answers = {"QUIT": "221 bye",
+               "RCPT": "250 ok" if mode == "taken" else "550 no"}
+    fake = Fake(lambda command: answers.get(command[:4], "250 ok"))
+    said = run("rcpt_load", fake.port, mode, "u%d@x.test", 1, 150, 50)
+    named = [s for s in fake.said if s.startswith("RCPT")]
+    assert said["count"] == len(named) == 150
+    assert set(named) <= {f"RCPT TO:<u{n}@x.test>" for n in numbers}
+    assert fake.said.count("RSET") == 2
+    other = {"taken": "refused", "refused": "taken"}[mode]
+    assert f"refused: {answers['RCPT']}" in run(
+        "rcpt_load", fake.port, other, "u%d@x.test", 1, 1, 50, status=1)
 
 
 def test_commands_are_injected(tmp_path):
