@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """A program of the suite that was taken over cannot hold up the others."""
+import contextlib
 import pathlib
 import socket
 import struct
@@ -76,6 +77,42 @@ def test_rubbish_ends_the_connection_and_nothing_else(suite):
     ask(s)
     # another may be started at any time, but none has ended
     assert pids and pids <= set(s.processes("lookup"))
+
+
+RUBBISH = [b"", b"\0", b"\n" * 5000, b"\xff" * 70000, b"W" * 3000, b"\0\0\0\0",
+           b"\0\0\0\x01", b"\0\0\0\x05\x05hello", b"\x7f\xff\xff\xff\x05",
+           b"\0\0\0\x1a\x05hello\x08protocol\0\0\0\0\x05queue",
+           b"GET / HTTP/1.0\r\n\r\n", b"get\0table\0key\0" * 100]
+
+
+def test_rubbish_on_every_socket_closes_that_connection_alone(suite):
+    """CVE-2025-62875: whoever reaches a socket, and whatever is said."""
+    s = suite(main="auth_mechanisms = plain\n")
+    s.send()
+    s.wait_messages("bob")
+    sockets = [p for p in (s.root / "spool").rglob("*") if p.is_socket()]
+    assert len(sockets) > 15
+    for path in sockets:
+        for data in RUBBISH:
+            # a stream that closes, one that goes on to read, or datagrams
+            kind = socket.SOCK_DGRAM if path.name == "log" else \
+                socket.SOCK_STREAM
+            with socket.socket(socket.AF_UNIX, kind) as c, \
+                    contextlib.suppress(OSError):
+                c.settimeout(DEADLINE)
+                c.connect(str(path))
+                if path.name == "log":
+                    c.send(data[:2000])
+                    continue
+                c.sendall(data)
+                c.shutdown(socket.SHUT_WR)
+                until_closed(c)
+    s.send()
+    assert len(s.wait_messages("bob", 2)) == 2
+    s.pop3().quit()
+    s.imap(tls="starttls").logout()
+    assert s.command("postqueue", "-p").out == "Mail queue is empty\n"
+    assert "throttl" not in s.log() and "panic" not in s.log()
 
 
 def processor_ticks(pid):
