@@ -34,6 +34,12 @@ struct dns_mx {
  * from the setting dns_servers. fatal() if nothing can be read.
  */
 void dns_open(const char *servers);
+/*
+ * The ports of these servers, whom a long answer is fetched from by TCP. How
+ * many are in ports[], which has room for DNS_PORTS_MAX.
+ */
+enum { DNS_PORTS_MAX = 16 };
+size_t dns_ports(uint16_t ports[DNS_PORTS_MAX]);
 /* Results live in the arena. At most 64 records. MX sorted by preference. */
 enum dns_result dns_mx(struct arena *a, const char *name, int64_t deadline,
     struct dns_mx **mx, size_t *count);

@@ -162,6 +162,22 @@ dns_open(const char *servers)
 		fatal("cannot set up name service: %s", ares_strerror(status));
 }
 
+size_t
+dns_ports(uint16_t ports[DNS_PORTS_MAX])
+{
+	enum { USUAL = 53 };
+	struct ares_addr_port_node *all = NULL;
+	size_t n = 0;
+
+	if (ares_get_servers_ports(channel, &all) != ARES_SUCCESS)
+		return 0;
+	for (const struct ares_addr_port_node *s = all;
+	     s != NULL && n < DNS_PORTS_MAX; s = s->next)
+		ports[n++] = (uint16_t)(s->tcp_port != 0 ? s->tcp_port : USUAL);
+	ares_free_data(all);
+	return n;
+}
+
 static enum dns_result
 result_of(int status)
 {

@@ -11,6 +11,8 @@
  * - shutdown only for writing, which means nothing to a listener.
  * - listen not at all; setsockopt only what sockets of our own need and no
  *   other process minds.
+ * - No TCP Fast Open: it connects without connect(2), of which Landlock would
+ *   have a say (sandbox_ports_alone).
  * - connect(AF_UNSPEC) ends a listener, whatever its number. So what is shared
  *   may not be named in such calls, nor be given another number: by dup,
  *   fcntl, or by being passed to ourselves, for which no program that connects
@@ -216,6 +218,26 @@ deny(scmp_filter_ctx filter, int call, int fd, const int *command)
 		    call);
 }
 
+/* sendto(2) and sendmsg(2) with the flag. */
+static void
+deny_fast_open(scmp_filter_ctx filter)
+{
+	static const struct {
+		int call;
+		unsigned int at;
+	} flags[] = { { CALL(sendto), 3 }, { CALL(sendmsg), 2 },
+		{ CALL(sendmmsg), 3 } };
+
+	for (size_t i = 0; i < COUNT(flags); i++) {
+		struct scmp_arg_cmp has = { flags[i].at, SCMP_CMP_MASKED_EQ,
+			MSG_FASTOPEN, MSG_FASTOPEN };
+
+		check(seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM),
+			  flags[i].call, 1, &has),
+		    flags[i].call);
+	}
+}
+
 scmp_filter_ctx
 sandbox_protect(const int *shared, size_t count)
 {
@@ -228,6 +250,7 @@ sandbox_protect(const int *shared, size_t count)
 	if (filter == NULL)
 		fatal("no system call filter");
 	(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	deny_fast_open(filter);
 	for (size_t k = 0; k < count; k++) {
 		for (size_t i = 0; i < COUNT(calls); i++)
 			deny(filter, calls[i], shared[k], NULL);

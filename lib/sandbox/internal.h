@@ -25,6 +25,8 @@ enum extra {
 	EXTRA_BLOCK = 512, /* sockets of one's own may be made to block */
 	EXTRA_OPTIONS = 1024, /* all options of sockets */
 	EXTRA_HANG_UP = 2048, /* no more is read of a connection */
+	EXTRA_PORTS = 4096, /* TCP to some ports alone... */
+	EXTRA_ANYWHERE = 8192, /* ...or to any */
 };
 
 /* conditions.c: calls that are allowed with certain arguments. */
@@ -35,5 +37,8 @@ scmp_filter_ctx sandbox_protect(const int *shared, size_t count);
 
 /* landlock.c: no file outside the working directory from now on. */
 void sandbox_below_here(bool write);
+/* The same: TCP to ports of sandbox_connect_to alone, and no port to wait at.
+ */
+void sandbox_ports_alone(void);
 
 #endif

@@ -218,8 +218,8 @@ static const struct promise {
 } promises[] = {
 	{ "io", io_calls, EXTRA_NONE },
 	{ "net-accept", accept_calls, EXTRA_NONE },
-	{ "net-connect", connect_calls, EXTRA_INET },
-	{ "dns", dns_calls, EXTRA_INET },
+	{ "net-connect", connect_calls, EXTRA_INET | EXTRA_ANYWHERE },
+	{ "dns", dns_calls, EXTRA_INET | EXTRA_PORTS },
 	{ "unix", connect_calls, EXTRA_UNIX },
 	{ "pair", no_calls, EXTRA_PAIR },
 	{ "blocking", no_calls, EXTRA_BLOCK },
@@ -309,14 +309,23 @@ load(scmp_filter_ctx filter)
 	seccomp_release(filter);
 }
 
+/* What the kernel does beside the filter. */
+static void
+landlock(unsigned int extra)
+{
+	if (extra & EXTRA_BELOW)
+		sandbox_below_here((extra & EXTRA_WRITE) != 0);
+	if ((extra & (EXTRA_PORTS | EXTRA_ANYWHERE)) == EXTRA_PORTS)
+		sandbox_ports_alone();
+}
+
 static void
 confine(const char *words, const int *shared, size_t count)
 {
 	unsigned int extra;
 	scmp_filter_ctx filter = build(words, getpid(), &extra);
 
-	if (extra & EXTRA_BELOW)
-		sandbox_below_here((extra & EXTRA_WRITE) != 0);
+	landlock(extra);
 	if (count > 0)
 		load(sandbox_protect(shared, count));
 	load(filter);
@@ -330,7 +339,8 @@ struct sandbox_filter {
 };
 
 /* As a program, which children only have to be given. */
-static void export(scmp_filter_ctx filter, struct sock_fprog *program)
+static void
+compile(scmp_filter_ctx filter, struct sock_fprog *program)
 {
 	struct buf code = BUF_INIT(1 << 20);
 	int fd = memfd_create("filter", MFD_CLOEXEC), r;
@@ -354,8 +364,8 @@ sandbox_prepare(const char *words, const int *shared, size_t count)
 
 	if (SANITIZED)
 		return f;
-	export(sandbox_protect(shared, count), &f->programs[PROTECTION]);
-	export(build(words, 0, &f->extra), &f->programs[PROMISE]);
+	compile(sandbox_protect(shared, count), &f->programs[PROTECTION]);
+	compile(build(words, 0, &f->extra), &f->programs[PROMISE]);
 	return f;
 }
 
@@ -373,8 +383,7 @@ sandbox_apply(const struct sandbox_filter *f)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		fatal("no_new_privs: %m");
-	if (f->extra & EXTRA_BELOW)
-		sandbox_below_here((f->extra & EXTRA_WRITE) != 0);
+	landlock(f->extra);
 	for (size_t i = 0; i < FILTERS; i++)
 		apply(&f->programs[i]);
 }

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -27,12 +28,12 @@ void sandbox_root(const char *directory);
  *			shutdown for writing, TCP_NODELAY, O_NONBLOCK
  *	net-accept	accept
  *	net-connect	socket(AF_INET, AF_INET6), connect, bind
- *	dns		socket(AF_INET, AF_INET6), connect
- *	unix		socket(AF_UNIX), connect, bind
- *	pair		socketpair; not beside net-connect, dns or unix
- *	blocking	O_NONBLOCK off, shutdown in both directions,
- *SO_RCVTIMEO: client libraries of databases
- *	hang-up		shutdown for reading, with sandbox_promise_beside()
+ *	dns		socket(AF_INET, AF_INET6), connect; beside no
+ *net-connect, TCP to ports of sandbox_connect_to() alone unix
+ *socket(AF_UNIX), connect, bind pair		socketpair; not beside
+ *net-connect, dns or unix blocking	O_NONBLOCK off, shutdown in both
+ *directions, SO_RCVTIMEO: client libraries of databases hang-up
+ *shutdown for reading, with sandbox_promise_beside()
  *	counts		fcntl locks that do not wait: client_counts.h
  *	files-read	open for reading, stat, directories, locks, all socket
  *			options
@@ -53,6 +54,13 @@ void sandbox_promise(const char *promises);
  */
 void
 sandbox_promise_beside(const char *promises, const int *shared, size_t count);
+
+/*
+ * "dns" shall mean these TCP ports, of any host; to be said before the promise
+ * is made. Kernels whose Landlock knows no ports (before 6.7) let it connect
+ * anywhere.
+ */
+void sandbox_connect_to(const uint16_t *ports, size_t count);
 
 /*
  * Another directory that "queue-read" or "queue-write" is to mean beside the

@@ -243,6 +243,9 @@ TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15,
          "TXT": 16, "AAAA": 28}
 
 
+DATAGRAM = 1232  # what is longer is asked for again, by TCP
+
+
 class FakeDNS:
     """A name server on loopback, UDP and TCP.
 
@@ -283,8 +286,13 @@ class FakeDNS:
                 return
 
     def datagram(self, question):
-        """The answer over UDP."""
-        return self.respond(question)
+        """The answer over UDP, if it fits: else that there is more."""
+        answer = self.respond(question)
+        if answer and len(answer) > DATAGRAM:
+            end = question.index(b"\0", 12) + 5
+            answer = (answer[:2] + struct.pack("!HHHHH", 0x8380, 1, 0, 0, 0) +
+                      question[12:end])
+        return answer
 
     def stream(self, connection):
         f = connection.makefile("rb")

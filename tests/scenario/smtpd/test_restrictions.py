@@ -235,6 +235,16 @@ def test_no_way_around_the_relay_rules(suite, recipient):
     assert rcpt(s, recipient)[0] in "45"
 
 
+def test_long_answers_come_by_tcp(suite, dns):
+    """smtpd may connect to the resolver's port, and to no other."""
+    names = [(n, f"host-{n}.{40 * 'x'}.test") for n in range(40)]
+    server = dns({("long.test", "MX"): names})
+    s = suite(dns=server, main="smtpd_sender_restrictions = "
+              "reject_unknown_sender_domain\n")
+    s.send(sender="a@long.test")
+    assert server.queries.count(("long.test", "MX")) == 2
+
+
 def test_our_own_sender_domains_need_no_dns(suite, dns):
     """reject_unknown_sender_domain asks where mail would go elsewhere."""
     s = suite(dns=dns({("other.test", "A"): ["192.0.2.1"]}),

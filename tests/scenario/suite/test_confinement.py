@@ -284,12 +284,23 @@ def signal_info():
     return struct.pack("iii", 0, 0, -1) + bytes(116)  # SI_QUEUE
 
 
+def inet_address(port):
+    return (struct.pack("=H", socket.AF_INET) + struct.pack(">H", port) +
+            socket.inet_aton("127.0.0.1") + bytes(8))
+
+
+def landlock_knows_ports():
+    return intruder.libc.syscall(NUMBERS["landlock_create_ruleset"],
+                                 None, 0, 1) >= 4
+
+
 class Try:
     """Attempts of one process; each gives what the kernel says."""
 
     def __init__(self, inside, at_work, name):
         self.inside = inside
         self.root = at_work.suite.root
+        self.port = inet_address(at_work.suite.ports["imap"])
         self.name = name
         self.other = int(status(inside.pid)["PPid"])
 
@@ -302,6 +313,15 @@ class Try:
         if fd >= 0:
             self.close(fd)
         return fd
+
+    def from_socket(self, kind, attempt):
+        """What it says of a new one, by its number."""
+        fd = self.socket(INET, kind, 0)
+        if fd < 0:
+            return fd
+        result = attempt(fd)
+        self.close(fd)
+        return result
 
     def connect_to(self, name):
         fd = self.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0)
@@ -404,6 +424,15 @@ SOCKET_ATTEMPTS = {
        for n in range(3, 47) if n != INET6},
     "pair": lambda t: t.socketpair(UNIX, STREAM, 0, bytes(8)),
     "pipe": lambda t: t.pipe2(bytes(8), 0),
+    "TCP connection": lambda t: t.from_socket(
+        STREAM, lambda fd: t.connect(fd, t.port, 16)),
+    "TCP by its first bytes": lambda t: t.from_socket(
+        STREAM, lambda fd: t.sendto(fd, b"x", 1, 0x20000000, t.port, 16)),
+    "TCP server": lambda t: t.from_socket(STREAM, lambda fd: t.listen(fd, 1)),
+    "UDP server": lambda t: t.from_socket(
+        DGRAM, lambda fd: t.bind(fd, inet_address(0), 16)),
+    "broadcast": lambda t: t.from_socket(
+        DGRAM, lambda fd: t.setsockopt(fd, 1, 6, ON, 4)),
     "listen": lambda t: t.listen(t.own_listener(), 1),
     "bind": lambda t: t.bind(t.own_listener(), unix_address(b"\0probe"), 8),
     **{f"connect {where}": lambda t, where=where: t.connect_to(
@@ -519,8 +548,10 @@ TABLES = {"open passwd", "openat passwd", "open upwards", "open root",
           "open settings", "open own program", "watch files", "unix", "code",
           "stack with code"}
 LEFT = {
-    "smtpd": NETWORK,
-    "smtp": NETWORK,
+    # connections to ports of resolvers alone, where Landlock knows ports
+    "smtpd": NETWORK | (set() if landlock_knows_ports() else
+                        {"TCP connection"}),
+    "smtp": NETWORK | {"TCP connection", "UDP server"},
     "pop3d": {"pair"},
     "imapd": {"pair"},
     "keyd": set(),
@@ -537,6 +568,7 @@ LEFT = {
     "auth": TABLES | {"open accounts"},
     "auth-session": TABLES | {"open accounts"},
     "logd": TABLES | NETWORK | {
+        "TCP connection", "UDP server", "broadcast",
         "openat2 passwd", "create in /tmp", "directory in /tmp",
         "file without name in /tmp", "memory file"},
     "pop3d-session of a user": QUEUE,

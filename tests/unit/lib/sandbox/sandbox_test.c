@@ -33,6 +33,7 @@
 #include "lib/service/programs.h"
 
 enum { ALLOWED = 0, DENIED = 1 };
+enum { RESOLVER = 1 }; /* a port where nobody waits */
 
 static int opened; /* a file, from before confinement */
 static int own_pipe[2]; /* that nobody shares; may block */
@@ -101,6 +102,44 @@ odd_socket(void)
 
 	return outcome(socket(AF_INET, SOCK_STREAM, MPTCP) >= 0 ||
 	    errno == EPROTONOSUPPORT);
+}
+
+static int
+connect_to_port(uint16_t port)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	return outcome(connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 ||
+	    errno == ECONNREFUSED);
+}
+
+static int
+connect_to_resolver(void)
+{
+	return connect_to_port(RESOLVER);
+}
+
+static int
+connect_elsewhere(void)
+{
+	return connect_to_port(RESOLVER + 1);
+}
+
+/* With the first bytes, past connect(2). */
+static int
+connect_fast(void)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		.sin_port = htons(RESOLVER + 1),
+		.sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	return outcome(sendto(fd, "x", 1, MSG_FASTOPEN, (struct sockaddr *)&to,
+			   sizeof(to)) == 1 ||
+	    errno == ECONNREFUSED);
 }
 
 static int
@@ -410,6 +449,11 @@ static const struct row {
 	{ "net-connect, datagrams", "io net-connect", udp_socket, ALLOWED },
 	{ "net-connect, what else there is", "io net-connect", odd_socket,
 	    DENIED },
+	{ "ports: resolver's", "io dns", connect_to_resolver, ALLOWED },
+	{ "ports: others", "io dns", connect_elsewhere, DENIED },
+	{ "ports: others, at once", "io dns", connect_fast, DENIED },
+	{ "net-connect, any port", "io net-connect dns", connect_elsewhere,
+	    ALLOWED },
 	{ "net-connect, local", "io net-connect", unix_socket, DENIED },
 	{ "unix", "io unix", unix_socket, ALLOWED },
 	{ "unix, elsewhere in the world", "io unix", inet_socket, DENIED },
@@ -475,6 +519,7 @@ status_of_child(const char *promises, int (*attempt)(void))
 {
 	struct sandbox_filter *filter = NULL;
 	const int shared[] = { its_number, shared_pipe[1] };
+	const uint16_t resolver = RESOLVER;
 	int status = 0;
 	pid_t pid;
 
@@ -483,6 +528,7 @@ status_of_child(const char *promises, int (*attempt)(void))
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
+		sandbox_connect_to(&resolver, 1);
 		if (filter != NULL)
 			sandbox_apply(filter);
 		else
@@ -493,12 +539,23 @@ status_of_child(const char *promises, int (*attempt)(void))
 	return status;
 }
 
-/* Is there a Landlock that can rename? Else the rows below fail falsely. */
+/* What the rows need that have these words: a Landlock that can do it. */
+static const struct {
+	const char *word;
+	long abi;
+} landlock_rows[] = { { "elsewhere", 2 }, { "ports", 4 } };
+
 static bool
-landlock(void)
+can_hold(const char *row)
 {
-	return syscall(SYS_landlock_create_ruleset, NULL, 0,
-		   LANDLOCK_CREATE_RULESET_VERSION) >= 2;
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0,
+	    LANDLOCK_CREATE_RULESET_VERSION);
+
+	for (size_t i = 0; i < 2; i++)
+		if (strstr(row, landlock_rows[i].word) != NULL &&
+		    abi < landlock_rows[i].abi)
+			return false;
+	return true;
 }
 
 static void
@@ -510,7 +567,7 @@ promises_hold(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		int status;
 
-		if (strstr(rows[i].name, "elsewhere") != NULL && !landlock())
+		if (!can_hold(rows[i].name))
 			continue;
 		status = status_of_child(rows[i].promises, rows[i].attempt);
 		if (!WIFEXITED(status) || WEXITSTATUS(status) != rows[i].result)
