@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """What a user may have put in the place of a mailbox or .forward file."""
 import os
+import threading
+import time
 
 import pytest
 
@@ -187,3 +189,67 @@ def test_virtual_maildir_of_somebody_else(suite, outcome):
     o = outcome(s, "bob@example.test")
     assert (o.dsn, o.status) == ("4.2.0", "deferred")
     assert not s.messages("bob")
+
+
+@pytest.mark.parametrize("age", [0, 100000])
+@pytest.mark.parametrize("kind", ["link", "hard link", "nowhere", "fifo",
+                                  "directory"])
+def test_what_is_in_the_place_of_a_lock(local, outcome, victim, kind, age):
+    """CVE-2010-2023: nothing is written through it, and nothing hangs."""
+    s = local()
+    lock = s.var_mail / f"{s.user}.lock"
+    tripwire = s.root / "tripwire"
+    if kind == "link":
+        lock.symlink_to(victim)
+    elif kind == "hard link":
+        os.link(victim, lock)
+    elif kind == "nowhere":
+        lock.symlink_to(tripwire)
+    elif kind == "fifo":
+        os.mkfifo(lock)
+    else:
+        lock.mkdir()
+    now = time.time()
+    os.utime(lock, (now - age, now - age),
+             follow_symlinks=kind == "hard link")
+    assert deliver(s, outcome).status in ("sent", "deferred")
+    assert victim.read_text() == "precious\n" and victim.stat().st_mtime > 0
+    assert not tripwire.exists()
+    # and the agent is not stuck in it
+    s.send(to="nobodyatall@local.test")
+    assert outcome(s, "nobodyatall@local.test").status == "bounced"
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs files of two users")
+def test_mailbox_that_changes_all_the_time(local, outcome, victim):
+    """CVE-2008-2936, CVE-2021-27216: what was looked at is what is written."""
+    s = local(virtual_destination_concurrency_limit="5")
+    victim.chmod(0o600)
+    ends, turns = threading.Event(), []
+    makes = [lambda new: (new.touch(), os.chown(new, s.uid, s.gid)),
+             lambda new: new.symlink_to(victim),
+             lambda new: os.link(victim, new),
+             lambda new: os.mkfifo(new)]
+
+    def change():
+        while not ends.is_set():
+            for n, make in enumerate(makes):
+                new = s.var_mail / f"new{n}"
+                make(new)
+                new.rename(s.spool_file)  # of a hard link to itself: nothing
+                new.unlink(missing_ok=True)
+            turns.append(1)
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        ids = [s.send(to=f"{s.user}@local.test", sender="")
+               for _ in range(60)]
+        said = {outcome(s, f"{s.user}@local.test", id).status for id in ids}
+    finally:
+        ends.set()
+        thread.join()
+    assert len(turns) > 60 and said <= {"sent", "bounced", "deferred"}
+    assert victim.read_text() == "precious\n"
+    status = victim.stat()
+    assert (status.st_uid, status.st_mode & 0o777) == (0, 0o600)
+    assert [p.name for p in victim.parent.iterdir()] == ["victim"]
