@@ -274,9 +274,15 @@ check_transports(struct planning *p)
 enum { OWN_CONNECTIONS_MAX = 16000 };
 
 static bool
+is_of_accounts(const struct program *program)
+{
+	return program->user == USER_AUTH || program->user == USER_SERVER;
+}
+
+static bool
 asks_tables(const struct program *program)
 {
-	return program->user == USER_TABLE || program->user == USER_AUTH;
+	return program->user == USER_TABLE || is_of_accounts(program);
 }
 
 static int64_t
@@ -284,7 +290,7 @@ implied_limit(const struct program *program, const struct common_params *common)
 {
 	/* accounts are asked for by two programs */
 	int64_t most =
-	    (program->user == USER_AUTH ? 48 : 24) * (int64_t)processors();
+	    (is_of_accounts(program) ? 48 : 24) * (int64_t)processors();
 
 	/* a session stage's parent keeps one process per user: it is one */
 	if (program->user == USER_ROOT && program->style == SERVICE_REQUESTS)

@@ -29,14 +29,41 @@ struct session_watch {
 bool session_watch_add(int fd, unsigned int events, struct session_watch *w);
 void session_watch_drop(int fd);
 
-/* For what that tells of, or some milliseconds. */
-void session_wait(int ms);
+/*
+ * session_question.c: a question to auth-session, whose answer is heard
+ * between the parent's other work. The struct and what is asked are the
+ * caller's, and stay until it is answered or dropped; zeroed at first.
+ */
+struct session_question {
+	struct session_watch watch; /* first */
+	const struct ipc_message *kind;
+	const void *asked;
+	/*
+	 * Once, from session_ask or later; "account" lives as long as this
+	 * runs, NULL: none came in time.
+	 */
+	void (*answered)(struct session_question *q,
+	    const struct msg_account *account);
+
+	struct session_question *next, **link; /* under way; link NULL: not */
+	struct ipc *auth;
+	int64_t deadline;
+	unsigned int unheard, heard; /* processes that ended */
+};
+
+void session_question_setup(void);
+void session_ask(struct session_question *q, int timeout_s);
+bool session_question_under_way(const struct session_question *q);
+/* Nothing where it is not under way. */
+void session_question_drop(struct session_question *q);
+/* So many of a kind at a time are the caller's to keep to. */
+size_t session_questions_most(void);
 
 /*
  * session_redeem.c: whose tickets are these? Takes the message's socket, and
- * ends in session_take_over, or in the client's being turned away.
+ * ends in session_take_over, or in the client's being turned away: at once
+ * where too many wait already.
  */
-enum { SESSION_REDEEMS_MAX = 64 }; /* at once */
 void session_redeem_setup(const struct session_stage *stage);
 void session_redeem(const struct msg_open_session *m);
 size_t session_redeem_count(void);
@@ -53,11 +80,12 @@ bool session_hand_over(const struct session_owner *owner,
     const struct msg_serve_session *message);
 
 /*
- * What the accounts say of a user now. OK: as "owner" has it, but for quotas,
- * which are set anew; NEVER: it is no more, or its mail is another's or
- * elsewhere; LATER: nobody can tell.
+ * What the accounts say of a user now, NULL being no answer. OK: as "owner" has
+ * it, but for quotas, which are set anew; NEVER: it is no more, or its mail is
+ * another's or elsewhere; LATER: nobody can tell. Otherwise *why, static.
  */
-enum verdict session_confirm(struct session_owner *owner);
+enum verdict session_compare(struct session_owner *owner,
+    const struct msg_account *account, const char **why);
 
 void parking_setup(const struct session_stage *stage);
 /* What a process wants watched for a connection that comes behind it. */

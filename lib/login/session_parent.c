@@ -36,8 +36,6 @@
 #include "lib/service/service.h"
 
 enum {
-	CONFIRM_TIMEOUT_S = 2,
-	UNASKED_MS = 10000,
 	ANSWER_TIMEOUT_S = 10,
 	LOOK_MS = 1000,
 	END_MS = 3000, /* for children to end their sessions */
@@ -312,15 +310,6 @@ look(void)
 	}
 }
 
-void
-session_wait(int ms)
-{
-	struct pollfd p = { .fd = events, .events = POLLIN };
-
-	if (poll(&p, 1, ms) > 0)
-		look();
-}
-
 pid_t
 session_fork(const struct session_owner *owner, const int fds[SESSION_FDS],
     int *ours)
@@ -542,66 +531,25 @@ session_take_over(const struct msg_open_session *m,
 	return LATER;
 }
 
-static enum verdict
-compare(struct session_owner *owner, const struct msg_account *account,
+enum verdict
+session_compare(struct session_owner *owner, const struct msg_account *account,
     const char **why)
 {
-	const struct session_owner now = owner_in(account);
-
-	if (account->verdict != OK) {
-		*why = "the account or its mailbox cannot be used";
-		return (enum verdict)account->verdict;
-	}
-	if (!same_mail(owner, &now)) {
-		*why = "it is another one";
-		return NEVER;
-	}
-	owner->quota_bytes = now.quota_bytes;
-	owner->quota_messages = now.quota_messages;
-	return OK;
-}
-
-static enum verdict
-ask_whether_same(struct session_owner *owner, const char **why)
-{
-	const struct msg_find_account asked = { .address = owner->user };
-	const struct service_question q = { &message_find_account, &asked,
-		&message_account };
-	struct ipc *c;
-	const struct msg_account *account = service_question("auth-session",
-	    &protocol_auth, &q, clock_in(CONFIRM_TIMEOUT_S), &c);
-	enum verdict v;
+	struct session_owner now;
 
 	*why = "auth-session does not answer";
 	if (account == NULL)
 		return LATER;
-	v = compare(owner, account, why);
-	ipc_wipe(c);
-	service_done("auth-session", &c, true);
-	return v;
-}
-
-/*
- * Others wait meanwhile: where there is no answer, nobody is asked for some
- * time.
- */
-enum verdict
-session_confirm(struct session_owner *owner)
-{
-	static int64_t not_before;
-	enum verdict v;
-	const char *why;
-
-	if (clock_ms() < not_before)
-		return LATER;
-	v = ask_whether_same(owner, &why);
-	if (v == LATER) {
-		not_before = clock_ms() + UNASKED_MS;
-		log_warning("the accounts cannot be asked whether user=<%s>"
-			    " is still the same: %s",
-		    owner->user, why);
-	}
-	return v;
+	*why = "the account or its mailbox cannot be used";
+	if (account->verdict != OK)
+		return (enum verdict)account->verdict;
+	now = owner_in(account);
+	*why = "it is another one";
+	if (!same_mail(owner, &now))
+		return NEVER;
+	owner->quota_bytes = now.quota_bytes;
+	owner->quota_messages = now.quota_messages;
+	return OK;
 }
 
 bool
@@ -610,8 +558,6 @@ session_parent_request(const struct service *s, struct ipc *c, void **state)
 	const void *message;
 
 	(void)s, (void)state;
-	while (session_redeem_count() >= SESSION_REDEEMS_MAX)
-		session_wait(LOOK_MS);
 	if (ipc_expect(c, &message_open_session, &message,
 		clock_in(ANSWER_TIMEOUT_S)) != IPC_OK)
 		return false;
@@ -642,6 +588,7 @@ session_parent_setup(struct session_stage *of, const struct service *s)
 	events = epoll_create1(EPOLL_CLOEXEC);
 	if (events == -1 || !session_watch_add(ended, EPOLLIN, &ends))
 		fatal("epoll: %m");
+	session_question_setup();
 	session_redeem_setup(stage);
 	if (stage->still_here != NULL)
 		parking_setup(stage);

@@ -43,17 +43,21 @@ enum {
 	TICK_MS = 1000, /* timers are this coarse */
 	PROVEN_MS = 1000, /* so long it is not asked again for one account */
 	DEAF_MOST = 5, /* signs of life that a client did not take */
+	CONFIRM_TIMEOUT_S = 2,
+	UNASKED_MS = 10000, /* where that cannot be told, it is asked so late */
 };
 
 /* An account as it was, and its connections. */
 struct holder {
+	struct session_question question; /* first: is it still? */
+	struct msg_find_account asked;
 	struct parked *first;
 	size_t count;
 	size_t bytes; /* of memory */
 	size_t places;
 	size_t processes; /* that may hand over more, */
 	size_t ahead; /* places that they have handed over ahead */
-	int64_t proven; /* until then the account is what it was, clock_ms */
+	int64_t proven; /* until then it is not asked, clock_ms */
 	struct session_owner owner; /* its texts are in the key */
 	UT_hash_handle hh;
 	size_t key_size;
@@ -67,6 +71,8 @@ struct parked {
 	struct place *places; /* behind this struct */
 	size_t watches; /* how many those are */
 	int fd;
+	bool waking; /* nothing is watched: waits for its account's answer, */
+	bool stay; /* and is not to be parked again soon */
 	unsigned int deaf;
 	int64_t end; /* clock_ms(); INT64_MAX: never */
 	int64_t sign; /* the next sign of life; INT64_MAX: none */
@@ -81,6 +87,7 @@ struct parked {
 static const struct session_stage *stage;
 static struct holder *holders;
 static size_t count, most;
+static size_t questions; /* under way */
 static size_t most_places; /* of one account */
 static int timer = -1;
 static int64_t timer_at = INT64_MAX;
@@ -137,6 +144,8 @@ drop_holder(struct holder *h)
 {
 	if (h->count > 0 || h->processes > 0)
 		return;
+	questions -= session_question_under_way(&h->question);
+	session_question_drop(&h->question);
 	HASH_DELETE(hh, holders, h);
 	free(h);
 }
@@ -199,16 +208,23 @@ due(const struct parked *p)
 /* The end of being parked. */
 
 static void
-take_out(struct parked *p)
+watch_no_more(struct parked *p)
 {
 	session_watch_drop(p->fd);
 	parking_places_leave(p->places, p->watches);
+	p->holder->places -= p->watches;
+	p->watches = 0;
+}
+
+static void
+take_out(struct parked *p)
+{
+	watch_no_more(p);
 	*p->link = p->next;
 	if (p->next != NULL)
 		p->next->link = p->link;
 	p->holder->count--;
 	p->holder->bytes -= p->size;
-	p->holder->places -= p->watches;
 	count--;
 }
 
@@ -308,31 +324,82 @@ account_changed(struct parked *p)
 	end(p, stage->bye_changed, "the account has changed");
 }
 
+/* With its last one the holder may go. */
+static void
+wake_all(struct holder *h, bool same)
+{
+	struct parked *p = h->first, *next;
+
+	for (size_t n = h->count; n > 0; n--, p = next) {
+		next = p->next;
+		if (!p->waking)
+			continue;
+		if (same)
+			pass_on(p, p->stay);
+		else
+			account_changed(p);
+	}
+}
+
 /*
  * Where the accounts cannot be read, it is as for connections that are not
  * parked: they go on.
  */
-static bool
-is_proven(struct holder *h)
+static void
+told(struct session_question *q, const struct msg_account *account)
 {
+	static int64_t next_warning;
+	struct holder *h = (struct holder *)q;
 	int64_t now = clock_ms();
+	const char *why;
+	enum verdict v = session_compare(&h->owner, account, &why);
 
-	if (now < h->proven)
-		return true;
-	if (session_confirm(&h->owner) == NEVER)
-		return false;
-	h->proven = now + PROVEN_MS;
-	return true;
+	questions--;
+	if (v != NEVER)
+		h->proven = now + (v == LATER ? UNASKED_MS : PROVEN_MS);
+	if (v == LATER && now >= next_warning) {
+		next_warning = now + UNASKED_MS;
+		log_warning("the accounts cannot be asked whether user=<%s>"
+			    " is still the same: %s",
+		    h->owner.user, why);
+	}
+	wake_all(h, v != NEVER);
 }
 
 static void
+ask_whether_same(struct holder *h)
+{
+	questions++;
+	if (questions > session_questions_most()) {
+		told(&h->question, NULL);
+		return;
+	}
+	h->asked = (struct msg_find_account){ .address = h->owner.user };
+	h->question.kind = &message_find_account;
+	h->question.asked = &h->asked;
+	h->question.answered = told;
+	session_ask(&h->question, CONFIRM_TIMEOUT_S);
+}
+
+/* It and all else of its account that wakes meanwhile wait for one answer. */
+static void
 wake(struct parked *p, bool stay)
 {
-	if (is_proven(p->holder))
+	struct holder *h = p->holder;
+
+	if (p->waking)
+		return;
+	if (clock_ms() < h->proven) {
 		pass_on(p, stay);
-	else
-		account_changed(p);
+		return;
+	}
+	p->waking = true;
+	p->stay = stay;
+	watch_no_more(p);
+	if (!session_question_under_way(&h->question))
+		ask_whether_same(h);
 }
+
 /* The client has said something, or has gone. */
 static bool
 client_ready(struct session_watch *w, unsigned int events)
@@ -340,6 +407,8 @@ client_ready(struct session_watch *w, unsigned int events)
 	struct parked *p = (struct parked *)w;
 	int unread = 0;
 
+	if (p->waking)
+		return false;
 	if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0 &&
 	    ioctl(p->fd, FIONREAD, &unread) == 0 && unread == 0)
 		end(p, NULL, "lost connection");
@@ -387,7 +456,7 @@ timer_ready(struct session_watch *w, unsigned int events)
 		for (p = h->first; p != NULL; p = following) {
 			/* behind the last one the holder may be gone */
 			following = p->next;
-			if (serve_time(p, now) && due(p) < next)
+			if (!p->waking && serve_time(p, now) && due(p) < next)
 				next = due(p);
 		}
 	timer_at = INT64_MAX;

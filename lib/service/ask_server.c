@@ -16,8 +16,10 @@ enum {
 	WITHOUT_AT_ONCE = 4, /* those that need no server */
 	TURN_SOON_MS = 200, /* servers answer in less than that */
 	RESTARTS_MAX = 2000, /* processes that have old settings */
+	ANSWERS = 4, /* of which what is usual is learnt */
 	SLOW_MS = 1000, /* a failure that took so long has cost somebody */
 	MS_OF_HALF = 500, /* a second of ours */
+	MS_OF_ALL = 1000,
 	PAUSE_FACTOR = 10,
 	PAUSE_MAX_MS = 60000,
 };
@@ -27,7 +29,10 @@ struct served {
 	struct served *next;
 	char *name;
 	unsigned int asked; /* questions under way */
-	struct wait_queue turn;
+	int64_t since[AT_ONCE]; /* when each was asked; 0: none */
+	int64_t usual_ms; /* an answer takes */
+	unsigned int waiting; /* for their turn, */
+	struct wait_queue turn; /* here */
 	unsigned int asked_without;
 	struct wait_queue turn_without;
 	char *why; /* it is down; NULL: it is not */
@@ -69,19 +74,56 @@ is_down(const struct served *s)
 	return s->why != NULL && (clock_ms() < s->down_until || s->asked > 0);
 }
 
-/* False: it is down, or the time is over. */
-static bool
+/* The turn's number; none: it is down, or the time is over. */
+enum { NO_TURN = -1 };
+
+static int
+begin_turn(struct served *s)
+{
+	int turn = 0;
+
+	while (s->since[turn] != 0)
+		turn++;
+	s->since[turn] = clock_ms();
+	s->asked++;
+	return turn;
+}
+
+static int
 take_turn(struct served *s, int64_t deadline)
 {
 	while (!is_down(s)) {
-		if (s->asked < AT_ONCE) {
-			s->asked++;
-			return true;
-		}
-		if (wait_on(&s->turn, deadline) != WAIT_READY)
-			return false;
+		enum wait_result r;
+
+		if (s->asked < AT_ONCE)
+			return begin_turn(s);
+		s->waiting++;
+		r = wait_on(&s->turn, deadline);
+		s->waiting--;
+		if (r != WAIT_READY)
+			return NO_TURN;
 	}
-	return false;
+	return NO_TURN;
+}
+
+/*
+ * Who would come too late is told so at once, and waits for nothing: so those
+ * who wait for a slow server are no more than it serves in that time, and what
+ * they hold meanwhile, up to the client's connection, is bounded.
+ */
+static bool
+would_be_late(const struct served *s, struct buf *why)
+{
+	int64_t before = s->asked + s->waiting;
+
+	if (is_down(s) ||
+	    s->usual_ms * before / AT_ONCE < (int64_t)patience_s * MS_OF_ALL)
+		return false;
+	buf_printf(why,
+	    "the server is too slow: %lld questions come first, and an answer"
+	    " takes %lld ms",
+	    (long long)before, (long long)s->usual_ms);
+	return true;
 }
 
 /* One that answers others is there, however long it is silent for some keys. */
@@ -104,8 +146,12 @@ note(struct served *s, enum shown shown, int64_t start, const char *why)
 }
 
 static void
-end_turn(struct served *s)
+end_turn(struct served *s, int turn)
 {
+	int64_t took = clock_ms() - s->since[turn];
+
+	s->usual_ms += (took - s->usual_ms) / ANSWERS;
+	s->since[turn] = 0;
 	s->asked--;
 	if (s->why != NULL)
 		wait_wake_all(&s->turn);
@@ -180,9 +226,9 @@ ask_without(struct served *s, const char *key, int64_t deadline,
 	return r;
 }
 
-/* It is our turn. */
 static enum table_result
-ask_with(struct served *s, const char *key, int64_t deadline, struct buf *value)
+ask_with(struct served *s, int turn, const char *key, int64_t deadline,
+    struct buf *value)
 {
 	const struct msg_fetch question = { .table = s->name, .key = key };
 	int64_t start = clock_ms();
@@ -196,7 +242,7 @@ ask_with(struct served *s, const char *key, int64_t deadline, struct buf *value)
 	    clock_ms() - start >= patience_s * MS_OF_HALF)
 		shown = SHOWN_DOWN;
 	note(s, shown, start, buf_text(value));
-	end_turn(s);
+	end_turn(s, turn);
 	return r;
 }
 
@@ -204,15 +250,19 @@ static enum table_result
 ask_in_turn(struct served *s, const char *key, struct buf *value)
 {
 	int64_t deadline = clock_in(patience_s);
+	int turn = take_turn(s, clock_ms() + TURN_SOON_MS);
 	enum table_result r;
 
-	if (take_turn(s, clock_ms() + TURN_SOON_MS))
-		return ask_with(s, key, deadline, value);
-	r = ask_without(s, key, deadline, value);
-	if (r != TABLE_FOUND)
-		return r;
-	if (take_turn(s, deadline))
-		return ask_with(s, key, deadline, value);
+	if (turn == NO_TURN) {
+		r = ask_without(s, key, deadline, value);
+		if (r != TABLE_FOUND)
+			return r;
+		if (would_be_late(s, value))
+			return TABLE_AGAIN;
+		turn = take_turn(s, deadline);
+	}
+	if (turn != NO_TURN)
+		return ask_with(s, turn, key, deadline, value);
 	buf_printf(value, "%s",
 	    s->why != NULL ? s->why : "the server is too slow");
 	return TABLE_AGAIN;

@@ -12,8 +12,9 @@
  * turn. Where no server could be had, and none answered another question in the
  * meantime, and that took long, the table is left alone for ten times as long:
  * until then the answer is the last one, at once, and then one question tries.
- * A server that says "try again" is there. Keys of domains that the table is
- * not about need no server, and wait for none.
+ * Who could not have a turn in time, as long as
+ * answers take, is told at once. A server that says "try again" is there. Keys
+ * of domains that the table is not about need no server, and wait for none.
  */
 
 /*

@@ -48,13 +48,64 @@ session_hand_over(const struct session_owner *owner,
 	return true;
 }
 
-enum verdict
-session_confirm(struct session_owner *owner)
+/* At once; or held, until the test answers. */
+static bool held;
+static struct session_question *asked;
+static size_t asked_times;
+
+static void
+answer(enum verdict verdict)
 {
-	(void)owner;
-	return OK;
+	const struct msg_account account = { .verdict = verdict };
+	struct session_question *q = asked;
+
+	asked = NULL;
+	q->link = NULL;
+	q->answered(q, &account);
 }
 
+void
+session_ask(struct session_question *q, int timeout_s)
+{
+	(void)timeout_s;
+	assert_null(asked);
+	asked_times++;
+	asked = q;
+	q->link = &asked;
+	if (!held)
+		answer(OK);
+}
+
+bool
+session_question_under_way(const struct session_question *q)
+{
+	return q->link != NULL;
+}
+
+void
+session_question_drop(struct session_question *q)
+{
+	if (q->link != NULL)
+		asked = NULL;
+	q->link = NULL;
+}
+
+size_t
+session_questions_most(void)
+{
+	return 1;
+}
+
+enum verdict
+session_compare(struct session_owner *owner, const struct msg_account *account,
+    const char **why)
+{
+	(void)owner;
+	*why = "so";
+	return account == NULL ? LATER : (enum verdict)account->verdict;
+}
+
+static const struct session_owner ann = { .user = "ann", .mail = "maildir:/a" };
 static const struct session_owner bob = { .user = "bob", .mail = "maildir:/b" };
 static const struct session_owner eve = { .user = "eve", .mail = "maildir:/e" };
 
@@ -169,6 +220,98 @@ a_change_before_it_is_watched_is_one(void **state)
 	parking_drop_ahead(&a);
 }
 
+/* Three of one account: they are woken as they come. */
+static void
+hand_woken(const struct session_owner *owner, struct parking_ahead **a)
+{
+	struct msg_watch m = { .changed = changed() - 1 };
+
+	for (int i = 0; i < 3; i++) {
+		m.place = dup(directory);
+		parking_take(owner, a, &message_watch, &m);
+		hand_connection(owner, a, 1);
+		assert_int_equal(back, 0);
+	}
+}
+
+static void
+all_that_wake_wait_for_one_answer(void **state)
+{
+	const enum verdict verdicts[] = { OK, LATER, NEVER };
+	struct parking_ahead *a = NULL;
+
+	(void)state;
+	held = true;
+	for (size_t i = 0; i < 3; i++) {
+		const struct session_owner owner = { .user = "ann",
+			.mail = i == 0 ? "maildir:/0" :
+			    i == 1     ? "maildir:/1" :
+					 "maildir:/2" };
+
+		asked_times = 0;
+		hand_woken(&owner, &a);
+		assert_int_equal(asked_times, 1);
+		answer(verdicts[i]);
+		assert_int_equal(back, verdicts[i] == NEVER ? 0 : 3);
+		assert_int_equal(parking_count(), 0);
+		parking_drop_ahead(&a);
+	}
+	held = false;
+}
+
+static void
+who_is_told_no_is_no_longer_believed(void **state)
+{
+	struct parking_ahead *a = NULL;
+
+	(void)state;
+	held = true;
+	hand_woken(&ann, &a);
+	answer(NEVER);
+	hand_woken(&ann, &a);
+	assert_int_equal(parking_count(), 3);
+	answer(OK);
+	assert_int_equal(back, 3);
+	held = false;
+	parking_drop_ahead(&a);
+}
+
+static void
+the_end_waits_for_no_answer(void **state)
+{
+	struct parking_ahead *a = NULL;
+
+	(void)state;
+	held = true;
+	hand_woken(&ann, &a);
+	parking_drop_ahead(&a);
+	parking_end();
+	assert_null(asked);
+	assert_int_equal(parking_count(), 0);
+	held = false;
+}
+
+static void
+where_too_much_is_asked_they_go_on(void **state)
+{
+	struct parking_ahead *a = NULL, *other = NULL;
+	struct msg_watch m = { .changed = changed() - 1 };
+
+	(void)state;
+	held = true;
+	hand_woken(&ann, &a);
+	m.place = dup(directory);
+	parking_take(&eve, &other, &message_watch, &m);
+	hand_connection(&eve, &other, 1);
+	assert_int_equal(back, 1);
+	assert_int_equal(parking_count(), 3);
+	answer(OK);
+	assert_int_equal(back, 4);
+	held = false;
+	parking_drop_ahead(&a);
+	parking_drop_ahead(&other);
+}
+
 /* As many processes as it needs, none of which parks anything. */
 static void
 one_account_has_its_share(void **state)
@@ -274,6 +417,10 @@ main(void)
 		cmocka_unit_test(times_that_were_set_are_no_change),
 		cmocka_unit_test(a_change_before_it_is_watched_is_one),
 		cmocka_unit_test(only_connections_are_kept),
+		cmocka_unit_test(all_that_wake_wait_for_one_answer),
+		cmocka_unit_test(who_is_told_no_is_no_longer_believed),
+		cmocka_unit_test(the_end_waits_for_no_answer),
+		cmocka_unit_test(where_too_much_is_asked_they_go_on),
 		cmocka_unit_test(one_account_has_its_share),
 		cmocka_unit_test(the_share_is_of_the_limit),
 	};
