@@ -167,6 +167,16 @@ is_the_rest(const struct queue_envelope *e, const struct queue_recipient *r)
 }
 
 /*
+ * local made this message for the addresses it has: what it came in as has been
+ * delivered there already, and once more would be a loop.
+ */
+static bool
+was_forwarded(const struct queue_envelope *e)
+{
+	return strcmp(e->client, "local") == 0;
+}
+
+/*
  * Those who still wait, under the names they first had, so that changed
  * aliases count; but not where that would reach somebody a second time. Those
  * are then known by the address they have: they may be requeued once more.
@@ -180,13 +190,14 @@ waiting_recipients(struct arena *a, const struct queue_envelope *e)
 
 	for (size_t i = 0; i < e->recipient_count; i++) {
 		const struct queue_recipient *r = &e->recipients[i];
-		bool rest = waits(r) && is_the_rest(e, r);
+		bool forwarded = was_forwarded(e);
+		bool kept = forwarded || (waits(r) && is_the_rest(e, r));
 
 		if (!waits(r))
 			continue;
 		out[list.count++] = (struct msg_submit_recipient){
-			.address = rest ? r->address : r->original,
-			.original = "",
+			.address = kept ? r->address : r->original,
+			.original = forwarded ? r->original : "",
 			.orcpt = r->orcpt,
 			.notify = r->notify,
 			.transport = "",

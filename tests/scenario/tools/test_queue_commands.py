@@ -163,6 +163,24 @@ def test_requeued_rest_of_an_alias_reaches_nobody_twice(suite):
     assert len(s.messages("bob")) == 1
 
 
+def test_requeued_after_an_alias_of_local_is_no_loop(suite):
+    """It has the field Delivered-To of the address it first came to."""
+    s = suite(start=False, main="relayhost = [127.0.0.1]:9\n"
+              "minimal_backoff_time = 1000s\n")
+    s.write("aliases", "team: x@relay.test\n")
+    s.set(alias_maps=f"hash:{s.root}/etc/aliases")
+    s.start()
+    s.send(to="team@local.test")
+    for _ in range(2):
+        waiting = wait_for("the forwarded one", lambda: s.queue("deferred"))
+        s.wait_log(f"{waiting[0]}: to=<x@relay.test>, orig_to="
+                   "<team@local.test>.*status=deferred")
+        s.command("postsuper", "-r", "ALL")
+        wait_for("a new id", lambda: s.queue("deferred") and
+                 s.queue("deferred") != waiting)
+    assert "loop" not in s.log() and not s.messages("alice")
+
+
 def test_flush_tries_again(suite):
     from peers import FakeServer
     server = FakeServer(replies={"RCPT": ["451 4.3.0 not now"]})
