@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 
 from imap_client import CONTEXT
 from posthaste import wait_for
@@ -79,24 +80,26 @@ def kill_master(chaos):
                 if b and born(p) == b]
 
     try:
-        wait_for("the end of all programs", lambda: not left())
+        wait_for("the end of all programs", lambda: not left(), 10)
     except AssertionError as e:
         raise AssertionError(f"{e}: {left()}") from None
     chaos.suite.start()
 
 
 def pause(chaos):
+    """Goes on by itself: what else happens meanwhile may wait for it."""
     pid, _ = any_program(chaos)
     if pid:
         chaos.paused.append((pid, born(pid)))
         send_signal(pid, signal.SIGSTOP)
+        threading.Timer(chaos.noise.uniform(0.1, 3), go_on, (chaos,)).start()
 
 
 def go_on(chaos):
-    for pid, when in chaos.paused:
+    while chaos.paused:
+        pid, when = chaos.paused.pop()
         if born(pid) == when:
             send_signal(pid, signal.SIGCONT)
-    chaos.paused.clear()
 
 
 # administration
@@ -304,7 +307,7 @@ def handshake(chaos):
 ACTIONS = {
     "kill": Action(kill),
     "kill_master": Action(kill_master),
-    "pause": Action(pause, go_on, 2),
+    "pause": Action(pause, go_on, 3),
     "reload": Action(reload),
     "restart": Action(restart),
     "flush": Action(flush),
