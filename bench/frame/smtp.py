@@ -27,8 +27,8 @@ def latency(sent):
 
 
 def seconds(peer, case):
-    """How long a case sends: counting needs no more than some messages."""
-    return min(case.more["seconds"], 0.5 if peer.counted else 60)
+    """How long a case lasts: counting needs no more than some messages."""
+    return min(case.more.get("seconds", 2), 0.5 if peer.counted else 60)
 
 
 class Here:

@@ -104,6 +104,6 @@ def cases(quick):
     do that."""
     if quick:
         return [case_of(300, disk="taken (1/s)")]
-    return [case_of(10_000, limit=400, disk="taken (1/s)"),
+    return [case_of(5000, limit=400, disk="taken (1/s)"),
             case_of(200_000, NEEDS | {"large backlog"}, limit=1200,
                     long=True)]

@@ -38,8 +38,9 @@ def usage_file(group):
     return str(old if old.exists() else group.path / "cpu.stat")
 
 
-def client(peer, *arguments, **options):
-    return measure.load("imap_load", *words(peer, *arguments, **options),
+def client(peer, *arguments, seconds=0, **options):
+    return measure.load("imap_load", "-d", seconds,
+                        *words(peer, *arguments, **options),
                         env={**os.environ,
                              "USAGE_FILE": usage_file(peer.group)})
 
@@ -64,9 +65,10 @@ def null(*arguments):
 def login(peer, case):
     client(peer, "login", case.sessions, case.sessions * 2)
     with measure.Over(peer) as over:
-        said = client(peer, "login", case.sessions, case.count)
-    return {"logins (1/s)": case.count / said["seconds"], **smtp.latency(said),
-            **over.each(case.count)}
+        said = client(peer, "login", case.sessions, case.count,
+                      seconds=smtp.seconds(peer, case))
+    return {"logins (1/s)": said["count"] / said["seconds"],
+            **smtp.latency(said), **over.each(said["count"])}
 
 
 def null_login(case):
@@ -77,9 +79,10 @@ def null_login(case):
 def append(peer, case):
     client(peer, "append", case.sessions, case.sessions * 5)
     with measure.Over(peer) as over:
-        said = client(peer, "append", case.sessions, case.count)
-    return {"messages (1/s)": case.count / said["seconds"],
-            **smtp.latency(said), **over.each(case.count)}
+        said = client(peer, "append", case.sessions, case.count,
+                      seconds=smtp.seconds(peer, case))
+    return {"messages (1/s)": said["count"] / said["seconds"],
+            **smtp.latency(said), **over.each(said["count"])}
 
 
 def null_append(case):
@@ -171,9 +174,10 @@ def store_one(peer, case):
     times(peer, 25, "SELECT INBOX", "UID FETCH 1 (FLAGS)")
     with measure.Over(peer) as over:
         said = client(peer, "repeat", 1, number, "SELECT INBOX",
-                      "STORE %d +FLAGS (\\Answered)", first=25)
-    return {"commands (1/s)": number / said["seconds"], **smtp.latency(said),
-            **over.each(number)}
+                      "STORE %d +FLAGS (\\Answered)", first=25,
+                      seconds=smtp.seconds(peer, case))
+    return {"commands (1/s)": said["count"] / said["seconds"],
+            **smtp.latency(said), **over.each(said["count"])}
 
 
 def null_store_one(case):
@@ -253,18 +257,18 @@ def idles(quick):
 
 def cases(quick):
     many, all_of, few = (500, 200, 50) if quick else (100_000, 10_000, 1000)
-    one = 50 if quick else 3000
+    one = 50 if quick else 10_000
 
     def case(label, work, **options):
         return Case(label, NEEDS, work, site=SITE, **options)
     return [
         case("log in and out, 10 sessions", login, sessions=10,
-             count=100 if quick else 3000, null=null_login),
+             count=100 if quick else 100_000, null=null_login),
         case("APPEND 4 KB, 1 session", append, sessions=1,
-             count=50 if quick else 300, disk="messages (1/s)",
+             count=50 if quick else 100_000, disk="messages (1/s)",
              null=null_append),
         case("APPEND 4 KB, 10 sessions", append, sessions=10,
-             count=100 if quick else 3000, disk="messages (1/s)",
+             count=100 if quick else 100_000, disk="messages (1/s)",
              null=null_append),
         case(f"SELECT of {many:,}", select, count=many, counted=False,
              rounds=1, limit=240),

@@ -119,26 +119,25 @@ def networks(peer, case):
 
 
 def recipients(peer, case):
-    def load(count):
-        return measure.load("rcpt_load", peer.port("smtp"), case.more["mode"],
+    def load(count, seconds):
+        return measure.load("rcpt_load", "-d", seconds, peer.port("smtp"), case.more["mode"],
                             f"k%d@{peer.site.relay_domain}", case.sessions,
                             count, case.more["of"])
-    load(case.sessions * 100)
+    load(case.sessions * 100, 2)
     with measure.Over(peer) as over:
-        said = load(case.count)
-    return {"recipients (1/s)": case.count / said["seconds"],
+        said = load(case.count, smtp.seconds(peer, case))
+    return {"recipients (1/s)": said["count"] / said["seconds"],
             **{f"{p} (ms)": said[p] for p in smtp.PERCENTILES},
-            **over.each(case.count)}
+            **over.each(said["count"])}
 
 
 def null(case):
     """Against a sink that takes every recipient."""
-    count = min(case.count, 100_000)
     with smtp.sink() as server:
-        said = measure.load("rcpt_load", server.port, "taken",
-                            "k%d@relay.test", case.sessions, count,
+        said = measure.load("rcpt_load", "-d", 1, server.port, "taken",
+                            "k%d@relay.test", case.sessions, case.count,
                             case.more["of"])
-    return {"recipients (1/s)": count / said["seconds"],
+    return {"recipients (1/s)": said["count"] / said["seconds"],
             **{f"{p} (ms)": said[p] for p in smtp.PERCENTILES}}
 
 
@@ -208,6 +207,7 @@ def cases(quick):
     million = 2000 if quick else 1_000_000
     many = 1000 if quick else 500_000
     few = 200 if quick else 20_000
+    rcpts = 2000 if quick else 10_000_000
 
     def case(label, run, count, **options):
         more = {"of": million, **options.pop("more", {})}
@@ -223,11 +223,9 @@ def cases(quick):
              more={"of": 300}),
         case(f"postmap -q of {few:,} keys, cidr of 5,000", networks, few,
              more={"of": 5000}),
-        case("RCPT, 1 session", recipients, 200 if quick else 20_000,
+        case("RCPT, 1 session", recipients, rcpts,
              sessions=1, more={"mode": "taken"}, null=null),
-        case("RCPT, 20 sessions", recipients, 2000 if quick else 200_000,
-             sessions=20, more={"mode": "taken"}, null=null),
+        case("RCPT, 20 sessions", recipients, rcpts, sessions=20, more={"mode": "taken"}, null=null),
         case("RCPT refused, 20 sessions", recipients,
-             2000 if quick else 100_000, sessions=20,
-             more={"mode": "refused"}),
+             rcpts, sessions=20, more={"mode": "refused"}),
         *hops(quick)]

@@ -46,8 +46,8 @@ def null(case):
 def cases(quick):
     n = 100 if quick else 10_000
     return [Case(f"{n:,} mailboxes here", frozenset({"smtp"}), run_local,
-                 site={"users": n}, count=n, sessions=20, rounds=2, limit=180,
+                 site={"users": n}, count=n, sessions=20, rounds=1, limit=180,
                  null=null, disk="delivered (recipients/s)"),
             Case(f"{n:,} elsewhere", frozenset({"smtp", "relay", "backlog"}),
-                 run_relay, site={"sink": True}, count=n, rounds=2,
+                 run_relay, site={"sink": True}, count=n, rounds=1,
                  limit=180, null=null)]

@@ -17,41 +17,41 @@ HELP = "TLS handshakes, full and resumed: smtps, imaps, pop3s"
 SITE = {"users": 1, "tls": True}
 
 
-def client(port, case, count):
-    return measure.load("tls_load", port, case.more["how"], "mx.bench.test",
+def client(port, case, count, seconds):
+    return measure.load("tls_load", "-d", seconds, port, case.more["how"], "mx.bench.test",
                         case.sessions, count)
 
 
 def handshakes(peer, case):
     port = peer.port(case.more["port"])
-    client(port, case, case.sessions * 2)
+    client(port, case, case.sessions * 2, 2)
     with measure.Over(peer) as over:
-        said = client(port, case, case.count)
-    figures = {"connections (1/s)": case.count / said["seconds"],
+        said = client(port, case, case.count, smtp.seconds(peer, case))
+    count = said["count"]
+    figures = {"connections (1/s)": count / said["seconds"],
                **smtp.latency(said),
-               **over.each(case.count)}
+               **over.each(count)}
     if case.more["how"] == "resumed":
-        figures["not resumed (%)"] = 100 - 100 * said["reused"] / case.count
+        figures["not resumed (%)"] = 100 - 100 * said["reused"] / count
     return figures
 
 
 def null(case):
     """OpenSSL and nothing else on the other side, which is the same for all
     ports."""
-    count = min(case.count, 1000)
     with tempfile.TemporaryDirectory() as folder:
         server = measure.Server("null_server", "-x",
                                 smtp.chain(pathlib.Path(folder)), "imap")
         try:
-            said = client(server.port, case, count)
+            said = client(server.port, case, case.count, 1)
         finally:
             server.close()
-    return {"connections (1/s)": count / said["seconds"],
+    return {"connections (1/s)": said["count"] / said["seconds"],
             **smtp.latency(said)}
 
 
 def cases(quick):
-    count = 60 if quick else 2000
+    count = 60 if quick else 100_000
     return [Case(f"{port}, {how}, 10 sessions", frozenset({port}), handshakes,
                  site=SITE, sessions=10, count=count,
                  more={"port": port, "how": how},

@@ -13,9 +13,10 @@
 
 static struct {
 	const struct mode *mode;
+	double seconds;
 	int preparing;
 	struct wait_queue ready;
-	int64_t began, ended;
+	int64_t began, ended, until;
 	int done;
 	struct latency took;
 } crew;
@@ -26,17 +27,19 @@ crew_options(int argc, char **argv)
 	struct crew_options o = { .password = "bench" };
 	int c;
 
-	while ((c = getopt(argc, argv, "+w:u:")) != -1) {
+	while ((c = getopt(argc, argv, "+w:u:d:")) != -1) {
 		if (c == 'w')
 			o.password = optarg;
 		else if (c == 'u')
 			o.first = crew_number(optarg);
+		else if (c == 'd')
+			o.seconds = atof(optarg);
 		else
 			exit(64);
 	}
 	if (argc - optind < 5)
-		die("usage: %s [-w PASSWORD] [-u FIRST] PORT MODE NAMES "
-		    "SESSIONS COUNT [MORE...]",
+		die("usage: %s [-w PASSWORD] [-u FIRST] [-d SECONDS] PORT "
+		    "MODE NAMES SESSIONS COUNT [MORE...]",
 		    argv[0]);
 	o.port = (uint16_t)crew_number(argv[optind]);
 	o.mode = argv[optind + 1];
@@ -58,6 +61,13 @@ void
 crew_took(int64_t start)
 {
 	latency_add(&crew.took, latency_now() - start);
+	crew.done++;
+}
+
+bool
+crew_more(const struct session *s, int done)
+{
+	return done < s->share && latency_now() < crew.until;
 }
 
 void
@@ -77,6 +87,8 @@ start_together(void)
 		return;
 	}
 	crew.began = latency_now();
+	if (crew.seconds > 0)
+		crew.until = crew.began + (int64_t)(crew.seconds * 1e6);
 	wait_wake_all(&crew.ready);
 }
 
@@ -121,6 +133,8 @@ crew_run(const struct crew_options *o, const struct mode *modes)
 	dial_descriptors((unsigned int)o->sessions + 64);
 	crew.mode = find(modes, o->mode);
 	crew.preparing = o->sessions;
+	crew.until = INT64_MAX;
+	crew.seconds = o->seconds;
 	for (int i = 0; i < o->sessions; i++)
 		hire(o, i);
 	task_loop();

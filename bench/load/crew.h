@@ -7,14 +7,17 @@
  * another, and then work; only the work is measured. And what the command lines
  * of these clients have in common:
  *
- *	PROGRAM [-w PASSWORD] [-u FIRST] PORT MODE NAMES SESSIONS COUNT
- *[MORE...]
+ *	PROGRAM [-w PASSWORD] [-u FIRST] [-d SECONDS]
+ *		PORT MODE NAMES SESSIONS COUNT [MORE...]
  *
  * In NAMES "%d" stands for the number of a session, counted from FIRST (0).
- * COUNT is shared out among the sessions. Prints when all have done lines
+ * COUNT is shared out among the sessions; with -d they end after so many
+ * seconds, if that is earlier. Prints when all have done lines
  * "seconds S", "count N" and those of latency_print(). What fails ends the
  * program with status 1.
  */
+
+#include <stdbool.h>
 
 #include "bench/load/dial.h"
 #include "bench/load/latency.h"
@@ -38,6 +41,7 @@ struct crew_options {
 	uint16_t port;
 	const char *mode, *names, *password;
 	int first, sessions, total;
+	double seconds; /* 0: no limit */
 	char **more;
 	int more_count;
 };
@@ -48,9 +52,12 @@ struct crew_options crew_options(int argc, char **argv);
 /* Runs the mode of that name, of those up to one without a name. */
 void crew_run(const struct crew_options *o, const struct mode *modes);
 
-/* Of the work: so many were done; one took from "start" until now. */
-void crew_done(int number);
+/* Of the work: is there more to do, behind so many? */
+bool crew_more(const struct session *s, int done);
+/* One was done, and took from "start" until now. */
 void crew_took(int64_t start);
+/* So many were done, and nobody asks what each took. */
+void crew_done(int number);
 
 /* A connection for this session; ends the program where there is none. */
 void crew_dial(struct session *s, const struct crew_options *o);

@@ -63,14 +63,13 @@ log_in_and_out(struct session *s)
 {
 	int64_t start;
 
-	for (int i = 0; i < s->share; i++) {
+	for (int i = 0; crew_more(s, i); i++) {
 		start = latency_now();
 		login(s);
 		command(s, "LOGOUT");
 		stream_free(&s->io);
 		crew_took(start);
 	}
-	crew_done(s->share);
 }
 
 /* With literals that need not be asked for (RFC 7888), where it has them. */
@@ -111,12 +110,11 @@ append(struct session *s)
 	bool push = may_push(s);
 	int64_t start;
 
-	for (int i = 0; i < s->share; i++) {
+	for (int i = 0; crew_more(s, i); i++) {
 		start = latency_now();
 		append_one(s, push);
 		crew_took(start);
 	}
-	crew_done(s->share);
 }
 
 /* Of the server so far, in milliseconds: cpuacct.usage has nanoseconds, the
@@ -181,7 +179,6 @@ repeat(struct session *s)
 		command(s, line);
 		crew_took(start);
 	}
-	crew_done(s->share);
 }
 
 static void

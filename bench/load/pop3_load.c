@@ -9,7 +9,10 @@
  *	retr	RETR of messages 1, 2, ... one after the other
  *	pipe	the same, commands sent ahead: no latencies
  *	uidl	UIDL, again and again
- *	dele	DELE of messages 1, 2, ... and QUIT, which is measured as well
+ *	dele	DELE of messages 1, 2, ... and QUIT, which is measured as well:
+ *		a latency is of all that
+ *
+ * -d is for all of them but "pipe" and "dele".
  */
 #include "bench/load/crew.h"
 #include "bench/load/talk.h"
@@ -47,13 +50,12 @@ log_in_and_out(struct session *s)
 {
 	int64_t start;
 
-	for (int i = 0; i < s->share; i++) {
+	for (int i = 0; crew_more(s, i); i++) {
 		start = latency_now();
 		login(s);
 		quit(s);
 		crew_took(start);
 	}
-	crew_done(s->share);
 }
 
 static void
@@ -62,7 +64,7 @@ visit(struct session *s)
 	int64_t start;
 	int last;
 
-	for (int i = 0; i < s->share; i++) {
+	for (int i = 0; crew_more(s, i); i++) {
 		start = latency_now();
 		login(s);
 		(void)stream_text(s->io, "STAT\r\n");
@@ -74,7 +76,6 @@ visit(struct session *s)
 		quit(s);
 		crew_took(start);
 	}
-	crew_done(s->share);
 }
 
 static void
@@ -82,13 +83,12 @@ retrieve(struct session *s)
 {
 	int64_t start;
 
-	for (int i = 1; i <= s->share; i++) {
+	for (int i = 0; crew_more(s, i); i++) {
 		start = latency_now();
-		(void)stream_printf(s->io, "RETR %d\r\n", i);
+		(void)stream_printf(s->io, "RETR %d\r\n", i + 1);
 		talk_dot(s->io);
 		crew_took(start);
 	}
-	crew_done(s->share);
 }
 
 /* Answers that end in these bytes, CRLF "." CRLF each. */
@@ -136,13 +136,12 @@ list(struct session *s)
 {
 	int64_t start;
 
-	for (int i = 0; i < s->share; i++) {
+	for (int i = 0; crew_more(s, i); i++) {
 		start = latency_now();
 		(void)stream_text(s->io, "UIDL\r\n");
 		talk_dot(s->io);
 		crew_took(start);
 	}
-	crew_done(s->share);
 }
 
 static void
@@ -156,7 +155,7 @@ delete_all(struct session *s)
 	}
 	quit(s);
 	crew_took(start);
-	crew_done(s->share);
+	crew_done(s->share - 1);
 }
 
 int

@@ -54,15 +54,14 @@ name_all(struct session *s, int beyond, const char *reply)
 {
 	unsigned int chance = (unsigned int)s->number + 1;
 
-	for (int left = s->share; left > 0; left -= TOGETHER) {
+	for (int done = 0; crew_more(s, done); done += TOGETHER) {
 		say(s, "MAIL FROM:<sender@client.bench.test>", "250 ");
-		for (int i = 0; i < TOGETHER && i < left; i++)
+		for (int i = 0; i < TOGETHER && done + i < s->share; i++)
 			name_recipient(s, beyond + rand_r(&chance) % range,
 			    reply);
 		say(s, "RSET", "250 ");
 	}
 	say(s, "QUIT", "221 ");
-	crew_done(s->share);
 }
 
 static void

@@ -44,12 +44,11 @@ work(struct session *s)
 {
 	int64_t start;
 
-	for (int i = 0; i < s->share; i++) {
+	for (int i = 0; crew_more(s, i); i++) {
 		start = latency_now();
 		visit(s);
 		crew_took(start);
 	}
-	crew_done(s->share);
 }
 
 int

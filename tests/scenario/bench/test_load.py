@@ -160,6 +160,15 @@ def test_a_pop3_client_has_had_the_answers_that_it_counts(nothing, mode,
     assert server.count() == answers
 
 
+def test_the_time_ends_what_the_number_does_not(nothing):
+    server = nothing("-m", 10, "pop3")
+    said = run("pop3_load", "-d", 0.3, server.port, "uidl", "user%d", 2,
+               1_000_000_000)
+    assert 0.3 <= said["seconds"] < 20
+    # each of the two was logged in, and the last answers are all counted
+    assert 0 < said["count"] == server.count() - 2 * 2
+
+
 def test_an_imap_client_stays_in_step(nothing):
     """Behind answers of megabytes, and tagged lines in many reads."""
     server = nothing("-m", 1000, "imap")
