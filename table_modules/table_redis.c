@@ -20,7 +20,23 @@ static const struct module_setting settings[] = {
 	SETTINGS_END,
 };
 
-enum { PORT = 6379, WORDS_MAX = 32 };
+enum {
+	PORT = 6379,
+	WORDS_MAX = 32,
+	/* of an answer; the library would take whatever a server sends */
+	ANSWER_MAX = 4 << 20,
+	ELEMENTS_MAX = 1 << 18,
+};
+
+#if HIREDIS_MAJOR < 1
+typedef int element_count;
+#else
+typedef size_t element_count;
+#endif
+
+/* The library's functions, but for one: of the process. */
+static redisReplyObjectFunctions bounded;
+static void *(*library_array)(const redisReadTask *task, element_count count);
 
 /* Errors begin with a word. */
 static enum module_result
@@ -76,10 +92,45 @@ dial(struct module_call *c, const char *place)
 	return db;
 }
 
+/* A length that is claimed is memory before the first element has come. */
+static void *
+create_array(const redisReadTask *task, element_count count)
+{
+	return count <= ELEMENTS_MAX ? library_array(task, count) : NULL;
+}
+
+static void
+bound_arrays(redisContext *db)
+{
+	if (library_array == NULL) {
+		bounded = *db->reader->fn;
+		library_array = bounded.createArray;
+		bounded.createArray = create_array;
+	}
+	db->reader->fn = &bounded;
+}
+
+/* What has come, counted in *have. */
+static bool
+take_in(redisContext *db, size_t *have)
+{
+	size_t before = db->reader->len;
+
+	if (redisBufferRead(db) != REDIS_OK)
+		return false;
+	*have += db->reader->len - before;
+	if (*have <= ANSWER_MAX)
+		return true;
+	db->err = REDIS_ERR_OTHER;
+	snprintf(db->errstr, sizeof(db->errstr),
+	    "the answer is longer than %d bytes", ANSWER_MAX);
+	return false;
+}
+
 /* The library's own bound is for each read alone, of which there may be many.
  */
 static bool
-read_more(struct module_call *c, redisContext *db)
+read_more(struct module_call *c, redisContext *db, size_t *have)
 {
 	struct pollfd p = { .fd = db->fd, .events = POLLIN };
 	int left = c->left_ms(c), n;
@@ -88,7 +139,7 @@ read_more(struct module_call *c, redisContext *db)
 		n = left <= 1 ? 0 : poll(&p, 1, left);
 	while (n < 0 && errno == EINTR);
 	if (n > 0)
-		return redisBufferRead(db) == REDIS_OK;
+		return take_in(db, have);
 	db->err = REDIS_ERR_IO;
 	snprintf(db->errstr, sizeof(db->errstr), "no answer in time");
 	return false;
@@ -101,6 +152,7 @@ tell(struct module_call *c, redisContext *db, int count, const char **words,
 {
 	struct timeval left = time_left(c);
 	void *reply = NULL;
+	size_t have = 0;
 	int sent = 0;
 
 	if (redisSetTimeout(db, left) != REDIS_OK ||
@@ -110,7 +162,7 @@ tell(struct module_call *c, redisContext *db, int count, const char **words,
 		if (redisBufferWrite(db, &sent) != REDIS_OK)
 			return NULL;
 	while (reply == NULL)
-		if (!read_more(c, db) ||
+		if (!read_more(c, db, &have) ||
 		    redisGetReplyFromReader(db, &reply) != REDIS_OK)
 			return NULL;
 	return reply;
@@ -166,6 +218,7 @@ connect_server(struct module_call *c, const char *host, void **connection)
 			redisFree(db);
 		return MODULE_DOWN;
 	}
+	bound_arrays(db);
 	r = introduce(c, db);
 	if (r == MODULE_OK)
 		*connection = db;

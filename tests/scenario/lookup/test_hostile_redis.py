@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: ISC
+"""A Redis server that answers without end, or claims to: mail waits, and
+lookup-server takes in no more of it than an answer may have."""
+import pathlib
+import re
+import shutil
+
+import pytest
+
+from lookup_client import AGAIN, Lookup
+from peers import Server
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("redis-server") is None,
+    reason="no redis-server: the module may not be built either")
+
+MEGABYTE = 1 << 20
+ANSWERS = {
+    "endless string": (b"$2147483000\r\n", b"x" * MEGABYTE),
+    "endless line": (b"+", b"x" * MEGABYTE),
+    "endless array": (b"*250000\r\n", b"$20\r\n%20d\r\n" % 1 * 40000),
+    "huge array": (b"*2147483000\r\n", b":1\r\n" * 1000),
+    "huge arrays in each other": (b"*200000\r\n" * 6 + b"*2147483000\r\n", b""),
+    "arrays in each other": (b"*1\r\n" * 100000, b""),
+    "endless errors": (b"-", b"ERR " * MEGABYTE),
+}
+
+
+class Hostile:
+    """Answers each connection's first command, for as long as it may."""
+
+    def __init__(self, begin, more):
+        self.begin, self.more, self.sent = begin, more, 0
+        self.server = Server(self.answer)
+
+    def answer(self, connection):
+        connection.recv(4096)
+        connection.sendall(self.begin)
+        while self.more and self.sent < 400 * MEGABYTE:
+            self.sent += connection.send(self.more)
+        connection.recv(1)
+
+
+def peak(s):
+    """kB of memory that its largest asker of servers has had."""
+    return max(int(re.search(r"VmPeak:\s+(\d+)", pathlib.Path(
+        f"/proc/{pid}/status").read_text())[1])
+        for pid in s.processes("lookup-server"))
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_answer_without_end(suite, kind):
+    hostile = Hostile(*ANSWERS[kind])
+    s = suite(start=False)
+    path = s.write("table.cf", f"hosts = 127.0.0.1:{hostile.server.port}\n"
+                   "query = GET %s\ntimeout = 20\n")
+    s.set(virtual_alias_maps=f"redis:{path}")
+    s.start()
+    lookup = Lookup(s)
+    try:
+        assert lookup.query(f"redis:{path}", "a@example.test")[0] == AGAIN
+        assert hostile.sent < 60 * MEGABYTE
+        assert peak(s) < 400_000
+    finally:
+        lookup.close()
+        hostile.server.close()
