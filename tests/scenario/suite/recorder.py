@@ -101,6 +101,13 @@ def processes(folder):
         yield from found.values()
 
 
+def is_whole(folder):
+    """Has every process that was recorded come to its end?"""
+    return all(path.read_text(errors="replace").rstrip().endswith("+++")
+               for run in pathlib.Path(folder).iterdir()
+               for path in run.iterdir())
+
+
 def merged(folder):
     """For each confined program, what it called, and what was refused."""
     calls = collections.defaultdict(collections.Counter)

@@ -62,6 +62,33 @@ def test_passwords_of_settings_are_in_smtp_alone(suite):
     wait_for("settings", lambda: b"MARK-inline" in memory_of(pid))
 
 
+def private_prime(key):
+    """One of the secret numbers, as they are in memory and in files."""
+    text = subprocess.run(["openssl", "rsa", "-in", key, "-noout", "-text"],
+                          check=True, capture_output=True, text=True).stdout
+    digits = re.search(r"prime1:([0-9a-f:\s]+)", text)[1]
+    return bytes.fromhex(re.sub(r"[:\s]", "", digits)).lstrip(b"\0")
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="looks into other processes")
+def test_private_keys_are_in_keyd_alone(suite):
+    s = suite()
+    prime = private_prime(s.root / "etc/key.pem")
+    sessions = [s.smtp(tls=True), s.pop3(tls="stls"), s.imap(tls="starttls")]
+
+    def holds(name):
+        return any(form in memory_of(pid) for pid in s.processes(name)
+                   for form in (prime, prime[::-1]))
+
+    assert holds("keyd")
+    for name in ("smtpd", "pop3d", "imapd", "pop3d-session", "imapd-session",
+                 "lookup", "auth", "qmgr", "logd", "master"):
+        assert s.processes(name), name
+        assert not holds(name), name
+    for session in sessions:
+        session.close()
+
+
 @pytest.mark.skipif(not AS_ROOT, reason="looks into other processes")
 def test_who_knows_tokens_is_not_told_where_accounts_are(suite):
     s = suite(main="auth_token_checker = /bin/cat MARK-of-checker\n"

@@ -13,10 +13,14 @@ import struct
 import intruder
 import posthaste
 import pytest
+import recorder
 from intruder import NUMBERS, Ended, Intruder
-from posthaste import AS_ROOT, SOURCE, wait_for
+from peers import FakeServer
+from posthaste import AS_ROOT, ROOT, SOURCE, wait_for
 
+SANITIZED = b"__asan_init" in (ROOT / "libexec/posthaste/smtpd").read_bytes()
 pytestmark = [
+    pytest.mark.skipif(SANITIZED, reason="no filters in such builds"),
     pytest.mark.skipif(not AS_ROOT, reason="rights differ only for root"),
     pytest.mark.skipif(platform.machine() != "x86_64",
                        reason="intruder.py knows the registers of x86-64")]
@@ -624,3 +628,56 @@ def test_other_kinds_of_calls(at_work):
         inside.call(0x40000000 | NUMBERS["getpid"])
     with Intruder(at_work.pids["pop3d"]) as inside, pytest.raises(Ended):
         inside.call_i386(20)  # getpid
+
+
+# what they try by themselves
+
+MAIN = """\
+disable_plaintext_auth = no
+smtp_tls_security_level = may
+relay_domains = relay.test
+transport_maps = inline:{{{{relay.test=smtp:[127.0.0.1]:{port}}}}}
+"""
+
+
+def work(s):
+    """A little of everything that mail goes through."""
+    with s.smtp(tls=True) as session:
+        for to in ("bob@example.test", "x@relay.test", "none@relay.test"):
+            s.send_on(session, "alice@example.test", [to], "Subject: a\r\n\r\n")
+    s.send(port="submission", tls=True, login="alice", body=200000 * "x\n")
+    s.command("sendmail", "-f", "alice@example.test", "bob@example.test",
+              stdin="Subject: b\n\nc\n")
+    s.wait_messages("bob", 3)
+    s.wait_messages("alice")  # none@relay.test came back
+    s.command("postqueue", "-p")
+    pop3 = s.pop3()
+    pop3.retr(1)
+    pop3.dele(1)
+    pop3.quit()
+    imap = s.imap(tls="starttls")
+    for command in ("SELECT INBOX", "FETCH 1:* (FLAGS BODY[])", "CREATE a",
+                    "COPY 1 a", "STORE 1 +FLAGS (\\Deleted)", "EXPUNGE",
+                    "SEARCH TEXT x", "LIST \"\" *"):
+        assert imap.command(command)[0] == "OK", command
+    imap.logout()
+    s.wait_empty()
+
+
+def test_nothing_is_tried_in_vain(suite, tmp_path):
+    """By honest programs: what the filter refuses, or what would end them."""
+    server = FakeServer(replies={"RCPT": lambda line: "550 5.1.1 no" if "none@"
+                                 in line else "250 2.1.5 Ok"})
+    s = suite(start=False, main=MAIN.format(port=server.port))
+    s.started = True
+    s.start_recorded(tmp_path)
+    work(s)
+    s.stop()
+    wait_for("the end of the record", lambda: recorder.is_whole(tmp_path))
+    calls, refused = recorder.merged(tmp_path)
+    assert not any(refused.values()), refused
+    for name in ("smtpd", "smtp", "cleanup", "qmgr", "bounce", "lookup", "auth",
+                 "keyd", "pop3d", "imapd", "imapd-session", "logd", "pickup"):
+        assert calls[name], name
+        known = {call.split("(")[0] for call in calls[name]} - {"seccomp"}
+        assert known <= MAY_STAY | CONDITIONAL, name
