@@ -15,6 +15,7 @@
 #include "cleanup/qmgr_notice.h"
 #include "cleanup/recipient_set.h"
 #include "lib/base/clock.h"
+#include "lib/base/fdio.h"
 #include "lib/log/log.h"
 #include "lib/mail/mail_address.h"
 #include "lib/queue/queue_file.h"
@@ -213,8 +214,10 @@ was_committed(const struct submission *s)
 		fd = queue_open(queues[i], s->id, false);
 		if (fd == -1)
 			continue;
+		/* the power may have gone, or we have died, before our fsync */
 		committed = committed ||
-		    queue_read_envelope(fd, s->id, s->arena, &e) == QUEUE_OK;
+		    (queue_read_envelope(fd, s->id, s->arena, &e) == QUEUE_OK &&
+			fd_is_written(fd) && fsync(fd) == 0);
 		close(fd);
 	}
 	return committed;

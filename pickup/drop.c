@@ -246,6 +246,8 @@ take_open(struct drop *d)
 		return not_ready(d, &st);
 	if (st.st_nlink != 1)
 		return move_to_corrupt(d, "file with several names");
+	if (!fd_is_written(d->fd))
+		return move_to_corrupt(d, "parts of it were never written");
 	in = drop_reader_new(d->fd);
 	if (drop_read_envelope(in, d->arena, &d->e) == DROP_OK)
 		outcome = hand_over(d, in);

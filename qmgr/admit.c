@@ -230,6 +230,8 @@ read_entry(const char *queue, const char *id, struct arena *a,
 		return errno == ENOENT ? ADMIT_GONE :
 					 refuse(queue, id, QUEUE_UNREADABLE);
 	read = queue_read_envelope(fd, id, a, &envelope);
+	if (read == QUEUE_OK && !fd_is_written(fd))
+		read = QUEUE_CORRUPT;
 	if (read != QUEUE_OK)
 		result = refuse(queue, id, read);
 	else if (patience_in_use(fd, id) ||

@@ -3,7 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "lib/base/buf.h"
@@ -160,4 +163,34 @@ fd_read_whole(int fd, struct buf *into)
 			return got == 0 ? 0 : -1;
 		buf_added(into, (size_t)got);
 	}
+}
+
+static bool
+has_true_holes(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) != 0)
+		return false;
+	switch (fs.f_type) {
+	case EXT4_SUPER_MAGIC:
+	case XFS_SUPER_MAGIC:
+	case BTRFS_SUPER_MAGIC:
+	case TMPFS_MAGIC:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool
+fd_is_written(int fd)
+{
+	off_t at = lseek(fd, 0, SEEK_CUR), hole = lseek(fd, 0, SEEK_HOLE);
+	struct stat st;
+
+	if (at >= 0)
+		(void)lseek(fd, at, SEEK_SET);
+	return hole < 0 || fstat(fd, &st) != 0 || hole >= st.st_size ||
+	    !has_true_holes(fd);
 }

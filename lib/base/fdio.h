@@ -28,6 +28,14 @@ bool fd_is_connection(int fd);
  * to memory that is mapped from a hole gets SIGBUS once the disk is full.
  */
 int fd_reserve(int fd, off_t size);
+/*
+ * Has each block of this file been written, as far as its file system tells?
+ * After a power cut a file that was not flushed may be as long as it was to be,
+ * and have holes, which read as zeros. Of those that make a hole of zeros that
+ * were written nothing is known: true. Not for a descriptor that others share:
+ * its position moves for a moment.
+ */
+bool fd_is_written(int fd);
 /* All n bytes, across short writes and EINTR. */
 int fd_write_all(int fd, const void *data, size_t n);
 int fd_pwrite_all(int fd, const void *data, size_t n, off_t at);

@@ -29,3 +29,8 @@ tests_unit_lib_base_mem_test_LDADD = $(LDADD) -lcmocka
 check_PROGRAMS += tests/fuzz/base64_fuzz
 TESTS += tests/fuzz/base64_fuzz
 tests_fuzz_base64_fuzz_SOURCES = tests/fuzz/base64_fuzz.c tests/fuzz/replay.c
+
+check_PROGRAMS += tests/unit/lib/base/fdio_test
+TESTS += tests/unit/lib/base/fdio_test
+tests_unit_lib_base_fdio_test_SOURCES = tests/unit/lib/base/fdio_test.c
+tests_unit_lib_base_fdio_test_LDADD = $(LDADD) -lcmocka

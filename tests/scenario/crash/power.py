@@ -9,6 +9,7 @@ What is assumed, and no more (doc/DURABILITY.md, "The power"):
   mode and times, the names it had got or lost until then, and if it is a
   directory the names in it. fdatasync(2), and a write to O_DSYNC: bytes and
   length.
+- A block that a file has got since was written, or is a hole.
 - rename(2) is whole: the one name or the other, and what the name meant before
   or what it means now.
 - What was done to one inode, or to one name, is there in its order: names,
@@ -41,7 +42,7 @@ from posthaste import DEADLINE
 
 NAMES = ("journal", "flushed", "some")
 DATA = ("nothing", "whole", "prefix", "zeros", "parts")
-BLOCKS = (512, 4096)
+BLOCK, SECTOR = 4096, 512
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 OTHER_BOOT = b"00000000-0000-4000-8000-00000000b007"
 
@@ -330,7 +331,7 @@ class Image:
                     below.mkdir()
                     put(node, below)
                 else:
-                    below.write_bytes(self.bytes_of(node).replace(
+                    put_bytes(below, self.bytes_of(node).replace(
                         boot, OTHER_BOOT))
                 os.chown(below, uid, gid)
                 os.chmod(below, stat.S_IMODE(mode))
@@ -364,6 +365,17 @@ class Image:
                 if self.cut - 12 <= i < self.cut]
         return "\n".join([f"cut after {self.cut} of {len(events)}",
                           "names lost:", *lost[-20:], "done last:", *last])
+
+
+def put_bytes(path, text):
+    """Blocks of zeros become holes, as those that were never written are."""
+    with open(path, "wb") as f:
+        for at in range(0, len(text), BLOCK):
+            block = text[at:at + BLOCK]
+            if block.strip(b"\0"):
+                f.seek(at)
+                f.write(block)
+        f.truncate(len(text))
 
 
 def write(text, e):
@@ -402,26 +414,22 @@ def zeros(text, changes, chance):
     text[:] = kept + bytes(len(text) - len(kept))
 
 
-def blocks(e, length):
-    """A write, cut where blocks of the disk end."""
-    at, end = e.at, e.at + len(e.bytes)
-    while at < end:
-        to = min(end, at - at % length + length)
-        yield e._replace(at=at, bytes=e.bytes[at - e.at:to - e.at])
-        at = to
-
-
 def parts(text, changes, chance):
-    length = chance.choice(BLOCKS)
+    old, new = bytes(text), bytearray(text)
+    lengths = [len(old)]
     for e in changes:
-        if e.what == "sized":
-            write(text, e)
-            continue
-        for block in blocks(e, length):
-            if chance.random() < 0.5:
-                write(text, block)
+        write(new, e)
+        lengths.append(len(new))
+    n = chance.choice((len(new), chance.choice(lengths)))
+    size(text, n)
+    size(new, n)
+    first_new = -(-len(old) // BLOCK) * BLOCK
+    at = 0
+    while at < n:  # a new block was written or not, of others each sector
+        end = at + (SECTOR if at < first_new else BLOCK)
         if chance.random() < 0.5:
-            size(text, max(len(text), e.at + len(e.bytes)))
+            text[at:end] = new[at:end]
+        at = end
 
 
 LEFT = {f.__name__: f for f in (nothing, whole, prefix, zeros, parts)}
