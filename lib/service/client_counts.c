@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -23,6 +24,7 @@ enum {
 	WAYS = 8,
 	FILE_VERSION = 2,
 	LOCK_WAIT_MS = 100, /* once */
+	INIT_WAIT_MS = 2000,
 	INIT_LOCK = COLUMNS, /* bytes of the file; the columns' come first */
 	TABLE_LOCK,
 };
@@ -51,7 +53,7 @@ static struct {
 } here = { NULL, -1, 0 };
 
 static bool
-lock_byte(int fd, off_t byte, bool wait)
+lock_byte(int fd, off_t byte)
 {
 	struct flock l = {
 		.l_type = F_WRLCK,
@@ -60,7 +62,7 @@ lock_byte(int fd, off_t byte, bool wait)
 		.l_len = 1,
 	};
 
-	return fcntl(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &l) == 0;
+	return fcntl(fd, F_OFD_SETLK, &l) == 0;
 }
 
 static void
@@ -99,7 +101,7 @@ lock_table(void)
 	if (here.fd < 0)
 		return;
 	end = clock_ms() + (told ? 0 : LOCK_WAIT_MS);
-	while (!lock_byte(here.fd, TABLE_LOCK, false)) {
+	while (!lock_byte(here.fd, TABLE_LOCK)) {
 		if (clock_ms() > end) {
 			if (!told)
 				log_warning("a process keeps the lock of the "
@@ -144,6 +146,26 @@ begin_file(void)
 }
 
 /*
+ * Held for milliseconds by who begins. One that was taken over could hold it
+ * for ever, and nobody else would begin any more.
+ */
+static bool
+lock_beginning(void)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	int64_t end = clock_ms() + INIT_WAIT_MS;
+
+	while (!lock_byte(here.fd, INIT_LOCK)) {
+		if (clock_ms() > end) {
+			errno = EBUSY;
+			return false;
+		}
+		(void)nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
+/*
  * A column nobody holds. What its last owner left behind is cleared; and if
  * all are free, nobody else is here, and everything begins anew.
  */
@@ -153,7 +175,7 @@ take_column(void)
 	unsigned int free_columns = 0;
 
 	for (unsigned int i = 0; i < COLUMNS; i++) {
-		if (!lock_byte(here.fd, i, false))
+		if (!lock_byte(here.fd, i))
 			continue;
 		if (free_columns++ == 0)
 			here.column = i;
@@ -208,7 +230,7 @@ share(const char *directory, const char *program, const char *service)
 	if (map == MAP_FAILED)
 		return false;
 	here.table = map;
-	if (!lock_byte(here.fd, INIT_LOCK, true)) {
+	if (!lock_beginning()) {
 		munmap(map, sizeof(struct shared));
 		return false;
 	}
@@ -230,7 +252,9 @@ client_counts_open(const char *directory, const char *program,
 			return;
 		log_warning("%s/%s-limits-%d.%s: %s; this process counts its "
 			    "clients alone",
-		    directory, program, FILE_VERSION, service, strerror(errno));
+		    directory, program, FILE_VERSION, service,
+		    errno == EBUSY ? "a process keeps its lock" :
+				     strerror(errno));
 	}
 	fd_close(&here.fd);
 	here.column = 0;

@@ -630,6 +630,22 @@ def test_other_kinds_of_calls(at_work):
         inside.call_i386(20)  # getpid
 
 
+def test_locks_of_a_captured_program_hold_up_nobody(at_work):
+    """It may lock its counters; who begins as root does not wait for that."""
+    s = at_work.suite
+    write_lock = struct.pack("=hhiqqii", 1, 0, 0, 0, 0, 0, 0)  # all bytes
+    with Intruder(at_work.pids["smtpd"]) as inside:
+        folder = f"/proc/{inside.pid}/fd"
+        limits, = [int(fd) for fd in os.listdir(folder)
+                   if "smtpd-limits" in os.readlink(f"{folder}/{fd}")]
+        assert inside.call(NUMBERS["fcntl"], limits, 37, write_lock) == 0
+    s.posthaste("reload")
+    s.wait_log(r"smtpd-limits.*: a process keeps its lock; this process counts its "
+               "clients alone")
+    s.send()
+    s.wait_messages("bob", 2)
+
+
 # what they try by themselves
 
 MAIN = """\
