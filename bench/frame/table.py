@@ -2,7 +2,10 @@
 """Medians, how far single rounds lie apart, and ratios, as text or markdown."""
 import statistics
 
-OURS = "posthaste"
+# in the order in which they run, and of columns; the first is ours
+PEERS = ("posthaste", "postfix", "exim", "opensmtpd", "dovecot", "cyrus",
+         "courier")
+OURS = PEERS[0]
 # what is measured without a server, and the head of its column
 ALONE = {"disk": "disk alone", "client": "client alone"}
 
@@ -85,14 +88,13 @@ class Table:
             row.setdefault(figure, {}).setdefault(who, []).append(value)
 
     def columns(self):
-        """Ours, the others in their order, and what was measured alone."""
+        """Servers, and what was measured alone."""
         seen = {}
         for row in self.rows.values():
             for values in row.values():
                 seen.update(dict.fromkeys(values))
-        peers = sorted((n for n in seen if n not in ALONE),
-                       key=lambda name: name != OURS)
-        return peers, [n for n in ALONE if n in seen]
+        return ([n for n in PEERS if n in seen],
+                [n for n in ALONE if n in seen])
 
     def lines(self):
         """Cells of each row, the head first."""

@@ -101,9 +101,9 @@ def test_a_peer_does_the_same_work(tmp_path, peer):
 def test_a_table_says_who_is_ahead():
     table = Table("t: title")
     for rate, time in ((90, 5), (100, 4), (120, 2)):
-        table.add("case", "other", {"a (1/s)": rate, "b (ms)": time})
+        table.add("case", "postfix", {"a (1/s)": rate, "b (ms)": time})
         table.add("case", "posthaste", {"a (1/s)": 2 * rate, "b (ms)": 8})
-    table.add("case", "slow", {"a (1/s)": 1, "b (ms)": 100})
+    table.add("case", "exim", {"a (1/s)": 1, "b (ms)": 100})
     table.add("case", "client", {"a (1/s)": 5000, "of no server (n)": 1})
     text = table.text()
     assert re.search(r"a \(1/s\) +200 ±15% +100 ±15% +1 +5000 +2\.00$", text,
