@@ -139,6 +139,8 @@ void reopen_log(struct master *m);
 
 /* renewal.c: looks for renewed certificates from now on. */
 void renewal_start(struct master *m);
+/* A process of this service is about to read what is there now. */
+void renewal_before_start(struct served *s);
 
 /* mend.c: looks every few seconds whether listeners and log still work. */
 void mend_start(struct master *m);

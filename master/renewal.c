@@ -3,7 +3,9 @@
  * Renewed certificates: a change of the files that the TLS settings name is
  * noticed, and taken up without anybody asking for a reload. The new files
  * are tried first; while they are wrong (a certificate whose key has not been
- * written yet), everything goes on with the old ones.
+ * written yet), everything goes on with the old ones. A process that starts
+ * between a change and the next look reads what is there: if that is good, it
+ * is taken up just before, so that keyd has the key of its certificate.
  *
  * Only the programs with TLS are replaced, with the settings they have:
  * main.cf is not read again. Sessions finish where they are.
@@ -52,6 +54,7 @@ static struct {
 	const struct plan *plan; /* that the stamps are of */
 	uint64_t taken; /* what the programs have, or are refused */
 	uint64_t last; /* as seen the time before */
+	uint64_t refused; /* by renewal_before_start */
 } renewal;
 
 static void
@@ -144,14 +147,19 @@ replace(struct master *m, bool keyd)
 static void
 take_up(struct master *m)
 {
+	log_info("TLS certificates or keys have changed: taken up");
+	replace(m, true);
+	replace(m, false);
+}
+
+static void
+take_up_if_good(struct master *m)
+{
 	struct buf errors = BUF_INIT(60000);
 	struct span rest, line;
 
 	if (tls_check_settings(m->plan->conf, &errors, NULL)) {
-		log_info("TLS certificates or keys have changed:"
-			 " taken up");
-		replace(m, true);
-		replace(m, false);
+		take_up(m);
 	} else {
 		log_warning("TLS certificates or keys have changed and are"
 			    " not usable: the old ones stay in use");
@@ -180,9 +188,30 @@ look(struct ev_loop *loop, ev_timer *timer, int events)
 		renewal.taken = now;
 	} else if (now != renewal.taken && now == renewal.last) {
 		renewal.taken = now;
-		take_up(m);
+		take_up_if_good(m);
 	}
 	renewal.last = now;
+}
+
+void
+renewal_before_start(struct served *s)
+{
+	struct master *m = s->master;
+	struct buf errors = BUF_INIT(60000);
+	uint64_t now;
+
+	if (m->plan != renewal.plan || !has_certificates(s->program))
+		return;
+	now = stamp_of(m->plan);
+	if (now == renewal.taken || now == renewal.refused)
+		return;
+	if (tls_check_settings(m->plan->conf, &errors, NULL)) {
+		renewal.taken = now;
+		take_up(m);
+	} else {
+		renewal.refused = now; /* look() says why, if it stays so */
+	}
+	buf_fini(&errors);
 }
 
 void

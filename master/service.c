@@ -122,6 +122,7 @@ listener_readable(struct ev_loop *loop, ev_io *io, int events)
 	service_update(s);
 	if (!ev_is_active(io))
 		return;
+	renewal_before_start(s);
 	start_one(s);
 	service_update(s);
 }

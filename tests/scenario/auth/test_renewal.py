@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import time
 
-from posthaste import wait_for
+from posthaste import kill_all, wait_for
 
 
 def make(s, name):
@@ -57,3 +57,18 @@ def test_renewed_certificate(suite):
     time.sleep(0.1)
     assert shown(s) == new
     assert s.log().count("have changed: taken up") == 1
+
+
+def test_process_that_starts_before_the_next_look(suite):
+    """It reads the new certificate, whose key keyd must have."""
+    s = suite(main="tls_renewal_check_time = 1h\n")
+    etc = s.root / "etc"
+    assert shown(s) == shown(s, "smtps") == digest(etc / "cert.pem")
+    make(s, "new")
+    for name in ("key", "pem"):
+        os.replace(etc / f"new.{name}",
+                   etc / f"{'key' if name == 'key' else 'cert'}.pem")
+    kill_all(s.processes("smtpd"))
+    assert shown(s, "smtps") == digest(etc / "cert.pem")
+    wait_for("the new certificate",
+             lambda: shown(s) == digest(etc / "cert.pem"))
