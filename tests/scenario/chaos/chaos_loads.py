@@ -100,8 +100,11 @@ class Smtp(Load):
         if kind != "smtp":
             try:
                 session.login(SENDER, PASSWORD)
-            except smtplib.SMTPAuthenticationError as e:
-                self.judge("AUTH", e.smtp_code, e.smtp_error)
+            except smtplib.SMTPException as e:
+                session.close()
+                if isinstance(e, smtplib.SMTPAuthenticationError):
+                    self.judge("AUTH", e.smtp_code, e.smtp_error)
+                raise
         return session
 
     def once(self):
