@@ -11,7 +11,7 @@
 
 enum {
 	BATCH = 16384, /* rows of a transaction */
-	MANY = 1000, /* of which a list is made, instead of renames */
+	MANY = 200, /* of which a list is made, instead of renames */
 };
 
 /* ---- messages that have a UID ---- */

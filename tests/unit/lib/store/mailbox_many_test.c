@@ -24,7 +24,7 @@ int __wrap_renameat(int from_at, const char *from, int to_at, const char *to);
 bool __real_mail_index_commit(struct mail_index *x, struct why *w);
 bool __wrap_mail_index_commit(struct mail_index *x, struct why *w);
 
-enum { COUNT = 1100, LAST = 3 * COUNT };
+enum { COUNT = 220, LAST = 3 * COUNT };
 
 static unsigned int steps; /* until the process is killed; 0: never */
 static unsigned int renames;
@@ -234,9 +234,9 @@ what_a_list_cannot_tell_is_renamed(void **state)
 {
 	(void)state;
 	put("cur/%d.a:2,", 1, COUNT);
-	account_mail("cur/100005.a:2,S", "1101\n");
-	account_mail("cur/900.b,U=7:2,S", "1102\n");
-	account_mail("cur/901.c,U=7:2,S", "1103\n");
+	account_mail("cur/100005.a:2,S", "221\n");
+	account_mail("cur/900.b,U=7:2,S", "222\n");
+	account_mail("cur/901.c,U=7:2,S", "223\n");
 	usleep(20000);
 	look(&first);
 	assert_int_equal(first.messages, COUNT + 3);
