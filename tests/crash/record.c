@@ -33,6 +33,7 @@ enum what {
 	COPIES,
 	SENDS,
 	SYNCS,
+	WAITS,
 	IGNORED
 };
 
@@ -77,6 +78,8 @@ static const struct row {
 	{ "sendto", SENDS, { 0 }, { NONE, NONE } },
 	{ "sendmsg", SENDS, { 0 }, { NONE, NONE } },
 	{ "fsync", SYNCS, { 0 }, { NONE, NONE } },
+	{ "syncfs", SYNCS, { 0 }, { NONE, NONE } },
+	{ "sync_file_range", WAITS, { 0 }, { NONE, NONE } },
 	{ "fdatasync", SYNCS, { 0 }, { NONE, NONE } },
 	/* attributes that no program of ours rests on */
 	{ "setxattr", IGNORED, { 0 }, { NONE, NONE } },
@@ -397,8 +400,20 @@ synced(void)
 	struct stat st;
 
 	if (held((int)call.a[0], &st))
-		event("synced", &st, NULL, NULL,
-		    strcmp(call.name, "fsync") == 0, NULL, 0);
+		event(strcmp(call.name, "syncfs") == 0 ? "all" : "synced", &st,
+		    NULL, NULL, strcmp(call.name, "fsync") == 0, NULL, 0);
+}
+
+/* Is the whole file waited for? */
+static void
+waited(void)
+{
+	struct stat st;
+
+	if (call.a[1] == 0 && call.a[2] == 0 &&
+	    (call.a[3] & SYNC_FILE_RANGE_WAIT_AFTER) != 0 &&
+	    held((int)call.a[0], &st))
+		event("waited", &st, NULL, NULL, 0, NULL, 0);
 }
 
 void
@@ -438,6 +453,9 @@ record_left(long result)
 		return;
 	case SYNCS:
 		synced();
+		return;
+	case WAITS:
+		waited();
 		return;
 	case SENDS:
 	case IGNORED:

@@ -22,6 +22,8 @@
  *	sized	to AT bytes, by truncation or allocation
  *	meta	mode, owners or mtime
  *	synced	fsync; AT 0: fdatasync, or a write to O_DSYNC
+ *	all	syncfs
+ *	waited	sync_file_range, until all bytes so far were written
  *	told	bytes to a socket or a pipe; NAME: the program
  *
  * MODE (octal) to MTIME (nanoseconds) are the inode's behind the call. Inodes

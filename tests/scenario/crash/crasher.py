@@ -175,7 +175,9 @@ def settled(s, *queues):
         return True
     for path in (s.root / "spool").glob("[imr]*/*"):
         with contextlib.suppress(FileNotFoundError):
-            os.utime(path, (1, 1))
+            # not one that is just being made, and not locked yet
+            if time.time() - path.stat().st_mtime > 1:
+                os.utime(path, (1, 1))
             if path.stat().st_mode & 0o777 == 0o600 and \
                     path.parent.name == "maildrop":
                 wake_pickup(s)

@@ -15,6 +15,10 @@ What is assumed, and no more (doc/DURABILITY.md, "The power"):
 - What was done to one inode, or to one name, is there in its order: names,
   owners, mode, times, cuts; not bytes.
 
+Of ext4 and XFS also that sync_file_range(2), when it has waited, has the bytes
+on disk; their length is there with the next name that the file gets. (There,
+names are "journal" alone.)
+
 Of all else each change may be there or not:
 
 	names	journal	all up to some change not before the last fsync of
@@ -44,6 +48,7 @@ NAMES = ("journal", "flushed", "some")
 DATA = ("nothing", "whole", "prefix", "zeros", "parts")
 BLOCK, SECTOR = 4096, 512
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
+AWAY = 100 * 10**9  # ns
 OTHER_BOOT = b"00000000-0000-4000-8000-00000000b007"
 
 
@@ -119,6 +124,7 @@ class Disk:
         self.nodes = []
         self.entries = {}  # {directory: {name: node}} at the beginning
         self.events = []
+        self.ordered = all(map(is_ordered, folders))
         self.inodes = {}  # {number in the file system: node}
         self.folders = {self.take(folder): folder for folder in folders}
 
@@ -153,6 +159,8 @@ class Disk:
         node = self.inodes.get(e.node)
         if e.what == "renamed":
             assert (to is None) == (origin is None), f"from elsewhere: {e}"
+        if e.what == "all":
+            return e
         if node is None or (e.what in ("linked", "renamed", "removed") and
                             to is None):
             return None
@@ -192,18 +200,20 @@ class Disk:
 
     def flushed(self, cut):
         """Changes of names that some fsync was for."""
-        synced, chosen = set(), []
+        synced, chosen, every = set(), [], False
         for i in range(cut - 1, -1, -1):
             e = self.events[i]
+            every |= e.what == "all"
             if e.what == "synced" and e.at:
                 synced.add(e.node)
-            elif e.what in IS_NAME and synced & {e.node, e.to, e.origin}:
+            elif e.what in IS_NAME and (
+                    every or synced & {e.node, e.to, e.origin}):
                 chosen.append(i)
         return self.with_rest(chosen)
 
     def journal(self, cut, chance):
-        synced = [i for i in range(cut) if self.events[i].what == "synced" and
-                  self.events[i].at]
+        synced = [i for i in range(cut) if self.events[i].what == "all" or
+                  (self.events[i].what == "synced" and self.events[i].at)]
         first = synced[-1] if synced else 0
         end = chance.choice((first, cut, chance.randint(first, cut)))
         return {i for i in range(end) if self.events[i].what in IS_NAME}
@@ -244,7 +254,7 @@ class Disk:
             near = self.events[max(0, i - 1):i + 1]
             if all(e.what == "told" for e in near):
                 continue
-            weight = 1 + 3 * any(e.what in ("synced", "renamed", "removed")
+            weight = 1 + 3 * any(e.what in ("synced", "all", "renamed", "removed")
                                  for e in near)
             found += [i] * weight
         return found
@@ -277,13 +287,21 @@ class Image:
     def meta_of(self, node):
         return self.meta.get(node, self.disk.nodes[node].meta)
 
+    def flush_of(self, mine):
+        """The last event of a file by which all bytes before it are there."""
+        named = max((i for i, e in mine if e.what in IS_NAME and
+                     i in self.there), default=-1)
+        return max((i for i, e in mine if e.what in ("synced", "all") or (
+            e.what == "waited" and self.disk.ordered and i < named)),
+            default=-1)
+
     def bytes_of(self, node):
         """What is in a file."""
         if stat.S_ISLNK(self.meta_of(node)[0]):
             return self.disk.nodes[node].data
         mine = [(i, e) for i, e in enumerate(self.disk.events[:self.cut])
-                if e.node == node]
-        flush = max((i for i, e in mine if e.what == "synced"), default=-1)
+                if e.node == node or e.what == "all"]
+        flush = self.flush_of(mine)
         flushed = [e for i, e in mine if e.what in IS_DATA and i < flush]
         changes = [e for i, e in mine if i > flush and (
             e.what == "wrote" or (e.what == "sized" and i in self.there))]
@@ -335,7 +353,8 @@ class Image:
                         boot, OTHER_BOOT))
                 os.chown(below, uid, gid)
                 os.chmod(below, stat.S_IMODE(mode))
-                os.utime(below, ns=(mtime, mtime))
+                # it took its time to come up again
+                os.utime(below, ns=(mtime - AWAY, mtime - AWAY))
 
         for node, path in self.disk.folders.items():
             for entry in path.iterdir():
@@ -435,8 +454,17 @@ def parts(text, changes, chance):
 LEFT = {f.__name__: f for f in (nothing, whole, prefix, zeros, parts)}
 
 
-def ways(chance):
-    return (chance.choice(NAMES), chance.choice((*DATA, "mixed")))
+def is_ordered(folder):
+    """A journal that has lengths before names, and both in their order?"""
+    kind = subprocess.run(["stat", "-f", "-c", "%t", folder], check=True,
+                          capture_output=True).stdout.strip()
+    return kind in (b"ef53", b"58465342")
+
+
+def ways(chance, disk):
+    """Names and data: how what was not flushed may be lost."""
+    return (chance.choice(("journal",) if disk.ordered else NAMES),
+            chance.choice((*DATA, "mixed")))
 
 
 class Recorder:

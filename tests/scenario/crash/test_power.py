@@ -4,6 +4,7 @@ requeued: on whatever the disk may have then (power.py) the suite starts, lets
 its queue run out, and each message that was taken has come, or come back;
 whole, and as often as doc/DURABILITY.md allows."""
 import contextlib
+import functools
 import os
 import random
 import re
@@ -21,8 +22,9 @@ from test_deliver import maildir, mbox, prepare
 
 pytestmark = pytest.mark.skipif(not AS_ROOT, reason="all identities are one")
 SECONDS = float(os.environ.get("POSTHASTE_POWER_SECONDS",
-                               120 if crasher.FULL else 4))
+                               100 if crasher.FULL else 3))
 MBOXES = ("mbox", "file", "virtual-mbox")
+GROUP = [f"user{n}" for n in range(12)]
 QUEUES = ("incoming", "deferred", "hold", "report", "maildrop")
 # what a command does is its own: this one does not end before it is on disk
 SCRIPT = """#!/bin/sh
@@ -62,6 +64,8 @@ class Scene:
             "maildir": lambda: maildir(s.home / "Maildir"),
             "command": lambda: [p.read_bytes() for p in s.home.glob("got.*")],
         }
+
+        self.places |= {u: functools.partial(self.virtual, u) for u in GROUP}
 
     def virtual(self, user):
         return [crasher.shown(p) for p in self.s.message_files(user)]
@@ -192,10 +196,10 @@ def in_memory():
 
 @pytest.fixture
 def scene(suite):
-    """scene(act) -> the scene, and the disk when it has been acted on."""
+    """scene(act, root) -> the scene, and the disk when it has been acted on."""
     with contextlib.ExitStack() as ends:
-        def make(act, main=""):
-            root = in_memory()
+        def make(act, root=None, main=""):
+            root = root or in_memory()
             server = ends.enter_context(FakeServer())
             s = suite(start=False, root=root, main=crasher.QUICK +
                       "virtual_maildir_form = crlf\nstale_lock_time = 1s\n"
@@ -209,7 +213,8 @@ def scene(suite):
                 f"\\{s.user}, {s.home}/file, bob@example.test\n")
             os.chown(forward, s.uid, s.gid)
             with open(s.root / "etc/mailboxes", "a") as f:
-                f.write("dora@example.test dora.mbox\n")
+                f.write("dora@example.test dora.mbox\n" + "".join(
+                    f"{u}@example.test example.test/{u}/\n" for u in GROUP))
             s.write("virtual", "all@example.test bob@example.test, "
                     "carol@example.test\n")
             sc = Scene(s, server)
@@ -240,7 +245,7 @@ def recorded(sc, act):
 def judge(sc, disk, n, chance):
     begin = disk.told("sh", b"done started.")
     cut = chance.choice([cut for cut in disk.cuts() if cut > begin])
-    names, data = power.ways(chance)
+    names, data = power.ways(chance, disk)
     image = disk.image(cut, names, data, chance)
     image.lay_out()
     try:
@@ -290,6 +295,12 @@ def deliver(sc):
     sc.send("forward", f"{sc.s.user}+file@local.test", mbox=2, file=2, bob=3)
 
 
+def group(sc):
+    for n, users in enumerate((GROUP, GROUP[:5])):
+        sc.send(f"group-{n}", *(f"{u}@example.test" for u in users),
+                lines=1 + 300 * n, **dict.fromkeys(users, 2))
+
+
 def queue(sc):
     sc.send("success", "carol@example.test", notify=["NOTIFY=SUCCESS"],
             carol=2, report=1)
@@ -310,7 +321,18 @@ def queue(sc):
     sc.command(f"postsuper -H {held}", "release")
 
 
-@pytest.mark.parametrize("act", [accept, deliver, queue],
+@pytest.mark.parametrize("act", [accept, deliver, group, queue],
                          ids=lambda f: f.__name__)
 def test_what_was_told_holds(scene, act):
     cut_power(*scene(act))
+
+
+@pytest.mark.parametrize("act", [deliver, group], ids=lambda f: f.__name__)
+def test_with_a_journal_that_keeps_order(scene, act):
+    root = tempfile.mkdtemp(prefix="ph-", dir="/tmp")
+    if not power.is_ordered(root):
+        os.rmdir(root)
+        pytest.skip("/tmp is neither ext4 nor XFS")
+    sc, disk = scene(act, root)
+    assert any(e.what == "waited" for e in disk.events)
+    cut_power(sc, disk)

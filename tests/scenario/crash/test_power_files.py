@@ -23,7 +23,7 @@ def images(disk, count=IMAGES):
     for n in range(count):
         chance = random.Random(f"{crasher.SEED} {test} {n}")
         cut = chance.choice((*disk.cuts(), len(disk.events)))
-        yield disk.image(cut, *power.ways(chance), chance)
+        yield disk.image(cut, *power.ways(chance, disk), chance)
 
 
 @pytest.mark.parametrize("kind", ["lmdb", "cdb"])

@@ -121,7 +121,7 @@ def test_what_was_told_holds(suite):
     while n < 3 or time.monotonic() < end:
         chance = random.Random(f"{crasher.SEED} imap {n}")
         cut = chance.choice(cuts)
-        names, data = power.ways(chance)
+        names, data = power.ways(chance, disk)
         image = disk.image(cut, names, data, chance)
         image.lay_out()
         at = max(i for i, (told, _) in enumerate(states) if told <= cut)

@@ -21,6 +21,12 @@ COPIED = "f = made('tmp/1'); os.write(f, new)\n"
 RENAMED = "os.rename('tmp/1', 'message')\n"
 FLUSHED = "os.fsync(f)\n"
 DATA_FLUSHED = "os.fdatasync(f)\n"
+WAITED = """
+import ctypes
+zero = ctypes.c_int64(0)
+assert ctypes.CDLL(None).sync_file_range(f, zero, zero, 7) == 0
+"""
+ALL = "import ctypes; assert ctypes.CDLL(None).syncfs(f) == 0\n"
 FOLDER = "os.fsync(os.open('.', os.O_RDONLY))\n"
 OPENED = "f = os.open('old', os.O_RDWR)\n"
 APPENDED = OPENED + "os.lseek(f, 0, 2); os.writev(f, [new[:7], new[7:]])\n"
@@ -56,6 +62,9 @@ PROGRAMS = {
     "renamed-over-without-a-flush": (
         "f = made('old.tmp'); os.write(f, new)\n"
         "os.rename('old.tmp', 'old')\n", {"old": (OLD, NEW)}, False),
+    "renamed-then-all-flushed": (COPIED + RENAMED + ALL, {"message": NEW},
+                                 True),
+    "all-flushed-too-early": (COPIED + ALL + RENAMED, {"message": NEW}, False),
     "appended": (APPENDED + DATA_FLUSHED, {"old": OLD + NEW}, True),
     "appended-not-flushed": (APPENDED, {"old": OLD + NEW}, False),
     "appended-and-the-old-stays": (
@@ -87,6 +96,21 @@ PROGRAMS = {
 }
 
 
+# with a journal that keeps order; in any state "message" is whole
+JOURNAL = {
+    "waited-renamed": (COPIED + WAITED + RENAMED,
+                       {"message": (None, NEW)}, True),
+    "renamed-not-waited-for": (COPIED + RENAMED,
+                               {"message": (None, NEW)}, False),
+    "renamed-waited-for-later": (COPIED + RENAMED + WAITED,
+                                 {"message": (None, NEW)}, False),
+    "waited-renamed-flushed": (COPIED + WAITED + RENAMED + FLUSHED,
+                               {"message": NEW}, True),
+    "waited-renamed-not-flushed": (COPIED + WAITED + RENAMED,
+                                   {"message": NEW}, False),
+}
+
+
 def holds(files, path, wanted):
     found = files.get(path)
     if callable(wanted):
@@ -94,9 +118,9 @@ def holds(files, path, wanted):
     return found in (wanted if isinstance(wanted, tuple) else (wanted,))
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", [*PROGRAMS, *JOURNAL])
 def test_told_too_early(tmp_path, name):
-    program, wanted, good = PROGRAMS[name]
+    program, wanted, good = {**PROGRAMS, **JOURNAL}[name]
     folder = tmp_path / "disk"
     (folder / "tmp").mkdir(parents=True)
     (folder / "old").write_bytes(OLD)
@@ -104,11 +128,12 @@ def test_told_too_early(tmp_path, name):
     recorder = power.Recorder(tmp_path / "record", folder)
     recorder.do(f"cd {folder}; {sys.executable} {tmp_path}/program", name)
     disk = recorder.end()
+    disk.ordered = name in JOURNAL
     told = disk.told("sh", f"done {name}.".encode())
     bad = []
     for n in range(120):
         chance = random.Random(f"{crasher.SEED} {name} {n}")
-        image = disk.image(told, *power.ways(chance), chance)
+        image = disk.image(told, *power.ways(chance, disk), chance)
         files = {str(p.relative_to(folder)): text
                  for p, text in image.files().items()}
         if not all(holds(files, *each) for each in wanted.items()):
