@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Speaks any protocol of lib/ipc to a running suite, as a program of it would.
 
-Texts are str, numbers int, truths bool, bytes bytes, lists lists of dicts; no
-descriptors.
+Texts are str, numbers int, truths bool, bytes bytes, lists lists of dicts.
+Descriptors can be sent: what has a fileno().
 """
 import re
 import socket
@@ -20,6 +20,8 @@ def _field(name, value):
         kind, data = U64, struct.pack(">Q", value)
     elif isinstance(value, bytes):
         kind, data = BYTES, value
+    elif hasattr(value, "fileno"):
+        kind, data = FD, b""
     elif isinstance(value, list):
         items = [_fields(item) for item in value]
         kind, data = LIST, struct.pack(">I", len(items)) + b"".join(
@@ -82,7 +84,12 @@ class Ipc:
 
     def send(self, message, **fields):
         frame = bytes([len(message)]) + message.encode() + _fields(fields)
-        self.socket.sendall(struct.pack(">I", len(frame)) + frame)
+        fds = [v.fileno() for v in fields.values() if hasattr(v, "fileno")]
+        frame = struct.pack(">I", len(frame)) + frame
+        if fds:
+            sent = socket.send_fds(self.socket, [frame], fds)
+            frame = frame[sent:]
+        self.socket.sendall(frame)
 
     def _exactly(self, n):
         data = b""

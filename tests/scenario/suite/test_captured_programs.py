@@ -3,14 +3,15 @@
 there. What it can do by itself: test_confinement.py."""
 import contextlib
 import hashlib
+import os
 import re
 import socket
 import subprocess
 
 import pytest
 
-from ipc_client import version_of
-from posthaste import AS_ROOT, ROOT, wait_for
+from ipc_client import Ipc, version_of
+from posthaste import AS_ROOT, PASSWORD, ROOT, wait_for
 from programs import own_programs, replace
 
 SECRETS = """\
@@ -351,3 +352,37 @@ def test_who_has_the_servers_key_sign(suite, program, result):
     assert out.read_text() == result
     if result == "refused":
         s.wait_log("keyd.* refused for smtp: a key of other programs")
+
+
+def handed_over(s, what):
+    """bob logs in, and the login stage hands this over as his connection."""
+    auth = Ipc(s, "auth", "auth")
+    name, answer = auth.ask(
+        "authenticate", service="pop3", mechanism="PLAIN", client="127.0.0.1",
+        server="mx.example.test", tls=True, has_initial=True, binding=b"",
+        initial=b"\0bob\0" + PASSWORD.encode())
+    assert (name, answer["verdict"]) == ("authenticated", 0)
+    stage = Ipc(s, "pop3d-session", "session")
+    stage.send("open_session", ticket=answer["ticket"], id="id",
+               client="127.0.0.1", method="PLAIN", tls="", tag="", early=b"",
+               socket=what)
+    return auth, stage  # to be kept
+
+
+def test_captured_login_stage_hands_over_connections_alone(suite):
+    """Its listener, or the log, would be in other hands under a number that
+    their filter does not know."""
+    s = suite()
+    there, here = socket.socketpair()
+    with there, here, socket.create_server(("127.0.0.1", 0)) as listener, \
+            open(os.devnull, "w") as file:
+        kept = [handed_over(s, there)]
+        assert here.recv(100).startswith(b"+OK")
+        for what in (listener, file):
+            before = s.log().count("is no connection")
+            kept.append(handed_over(s, what))
+            wait_for("a refusal", lambda: s.log().count(
+                "handed over is no connection") == before + 1)
+        assert len(s.processes("pop3d-session")) == 2  # bob's first alone
+    for c in sum(kept, ()):
+        c.close()
