@@ -40,6 +40,10 @@ static void
 before(const struct service *s)
 {
 	target_open(&common, &params, s->separated ? common.log_user : NULL);
+	/* a file is open for good; syslog's socket may have to be found again
+	 */
+	if (common.maillog_file[0] == '\0')
+		service_promise_too("unix");
 }
 
 static void

@@ -37,9 +37,8 @@ void sandbox_root(const char *directory);
  *	counts		fcntl locks that do not wait: client_counts.h
  *	files-read	open for reading, stat, directories, locks, all socket
  *			options
- *	files-write	open, create, rename, unlink, chmod
  *	queue-read	as files-read, below the working directory
- *	queue-write	as files-write, below the working directory
+ *	queue-write	open, create, rename, unlink there as well
  *	all		no filter
  * A call outside is EPERM and a log line where that can be had; execve,
  * ptrace and their like end the process. Sets no_new_privs. fatal() if the

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: ISC
 """logd writes what the others say, wherever it is told to."""
+import contextlib
 import gzip
 import json
 import os
 import re
 import socket
 import stat
+import subprocess
 
-from posthaste import wait_for
+import pytest
+from posthaste import AS_ROOT, DEADLINE, ROOT, wait_for
 
 
 def test_lines_have_syslog_s_form(suite):
@@ -100,3 +103,50 @@ def test_digits_of_delays(suite):
     s = suite(main="delay_logging_resolution_limit = 0\n")
     qid = s.send()
     s.wait_log(rf"virtual\[\d+\]: {qid}: .* delay=\d+, delays=\d+/\d+/\d+/\d+,")
+
+
+DEVICES = {"null": (1, 3), "zero": (1, 5), "random": (1, 8), "urandom": (1, 9)}
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs a /dev of its own")
+def test_log_goes_to_syslog(suite, tmp_path):
+    """And finds its socket again, confined as logd is by then."""
+    s = suite(start=False, main="maillog_file =\n")
+    dev = tmp_path / "dev"
+    dev.mkdir()
+    dev.chmod(0o755)
+    for name, numbers in DEVICES.items():
+        os.mknod(dev / name, 0o20666, os.makedev(*numbers))
+        os.chmod(dev / name, 0o666)
+
+    def syslog():
+        server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        server.settimeout(DEADLINE)
+        server.bind(str(dev / "log"))
+        os.chmod(dev / "log", 0o666)
+        return server
+
+    def told(server, what):
+        while what not in server.recv(65536):
+            pass
+
+    server = syslog()
+    s.started = True
+    subprocess.run(
+        ["unshare", "-m", "sh", "-c", 'mount --bind "$1" /dev && shift && '
+         'exec "$@"', "sh", dev, ROOT / "sbin/posthaste", "-c", s.root / "etc",
+         "start"], check=True, stdin=subprocess.DEVNULL)
+    told(server, b"daemon started")
+    server.close()
+    (dev / "log").unlink()
+    server = syslog()
+
+    def heard():  # at most one line in a second looks for it
+        s.send()
+        with contextlib.suppress(BlockingIOError):
+            return b"posthaste/" in server.recv(65536)
+        return False
+
+    server.setblocking(False)
+    wait_for("syslog's new socket", heard)
+    server.close()
