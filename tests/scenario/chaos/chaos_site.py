@@ -71,6 +71,7 @@ mail_spool_directory = {root}/spool-mail
 forward_path = {root}/home/.forward+${{extension}}
 default_privs = {nobody}
 relay_domains = pipe.test, lmtp.test
+smtp_generic_maps = {tcp}
 transport_maps = inline:{{
  {{relay.test = smtp:[127.0.0.1]:{sink}}}
  {{defer.test = smtp:[127.0.0.1]:{sink}}}
