@@ -122,6 +122,8 @@ class Chaos:
     def start(self):
         if not self.suite.started:
             self.suite.start()
+            for user in self.changes:
+                chaos_boxes.make_folders(self.suite, user)
         wait_for("the first session", self.sessions_begin)
         self.stopping.clear()
         self.threads = [threading.Thread(target=load.run, daemon=True)

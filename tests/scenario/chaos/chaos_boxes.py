@@ -32,6 +32,15 @@ def refused(e):
             and FOR_A_WHILE.match(what[2]) is not None)
 
 
+def make_folders(suite, user):
+    """While there is room for them."""
+    with contextlib.closing(suite.imap(user)) as c:
+        for folder in (*FOLDERS[1:], COPIES):
+            c.ok(f"CREATE {folder}")
+        for folder in (*FOLDERS, COPIES):
+            c.ok(f"SELECT {folder}")
+
+
 class Meaning:
     """What UIDs of an account mean, for ever."""
 
@@ -82,8 +91,6 @@ class Changes(ImapLoad):
 
     def session(self, c):
         self.writer.c = c
-        for folder in (*FOLDERS[1:], COPIES):
-            c.command(f"CREATE {folder}")
         steps = (self.writer.append, self.writer.store, self.writer.move,
                  self.writer.expunge, self.copy, self.search)
         for _ in range(self.noise.choice((3, 10, 40))):

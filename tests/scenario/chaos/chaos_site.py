@@ -181,9 +181,12 @@ def write_files(s, user):
     script = s.root / "files/script"
     script.write_text(SCRIPT)
     script.chmod(0o755)
+    inbox = s.root / "spool-mail" / user
+    inbox.touch(0o600)
+    os.chown(inbox, s.uid, s.gid)
     mia = s.account("mia").replace(
         f"maildir:{s.maildir('mia')}",
-        f"mbox:{folders}:INBOX={s.root}/spool-mail/{user}")
+        f"mbox:{folders}:INBOX={inbox}")
     with open(s.root / "etc/accounts", "a") as f:
         f.write(mia)
 
