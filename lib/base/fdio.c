@@ -194,3 +194,12 @@ fd_is_written(int fd)
 	return hole < 0 || fstat(fd, &st) != 0 || hole >= st.st_size ||
 	    !has_true_holes(fd);
 }
+
+bool
+fd_is_ordered(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 &&
+	    (fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_SUPER_MAGIC);
+}

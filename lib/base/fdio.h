@@ -44,4 +44,15 @@ int fd_pread_all(int fd, void *data, size_t n, off_t at);
 /* The rest of the file, up to the buffer's limit (then EFBIG). */
 int fd_read_whole(int fd, struct buf *into);
 
+/*
+ * Does the file system's journal keep the order of what was done, and commit
+ * it whole? Then what reaches the disk is a beginning of it: a file's length,
+ * if its bytes have been written out before, then its new name; and who
+ * flushes a file flushes all that was done before its last change. ext4 and
+ * XFS do. (Of the ext family without a journal, which cannot be told apart,
+ * nothing is kept in order over a power cut; there a flush of a new file is one
+ * of its folder as well.)
+ */
+bool fd_is_ordered(int fd);
+
 #endif

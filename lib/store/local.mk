@@ -83,6 +83,8 @@ tests_unit_lib_store_maildir_deliver_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_store_mbox_deliver_test_SOURCES = \
 	tests/unit/lib/store/mbox_deliver_test.c
 tests_unit_lib_store_mbox_deliver_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_store_mbox_deliver_test_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=ftruncate,--wrap=futimens,--wrap=fdatasync,--wrap=fsync
 
 check_PROGRAMS += tests/unit/lib/store/mbox_torn_test
 TESTS += tests/unit/lib/store/mbox_torn_test

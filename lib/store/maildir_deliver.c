@@ -3,12 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -182,21 +180,6 @@ maildir_room(int maildir, const struct deliver_source *s, struct why *why)
 	    "mailbox is full");
 }
 
-/*
- * Does the journal of this file system keep the order of what was done: first
- * a file's length, when its bytes have been written, then its name, and all of
- * it with one flush of the file? Of the ext family without a journal nothing
- * is kept in order; there a flush of a new file is one of its folder as well.
- */
-static bool
-is_ordered(int fd)
-{
-	struct statfs fs;
-
-	return fstatfs(fd, &fs) == 0 &&
-	    (fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_SUPER_MAGIC);
-}
-
 static int
 begin_writeback(int fd)
 {
@@ -221,7 +204,7 @@ write_file(struct maildir_copy *c, const struct deliver_source *s,
 		return -1;
 	c->size = st.st_size;
 	c->device = st.st_dev;
-	c->ordered = is_ordered(c->fd);
+	c->ordered = fd_is_ordered(c->fd);
 	/* the others of a group are written meanwhile */
 	return c->ordered ? begin_writeback(c->fd) : 0;
 }

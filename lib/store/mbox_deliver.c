@@ -288,7 +288,7 @@ write_message(const struct mailbox *m, const struct deliver_source *s)
 	if (result == 0)
 		result = fd_write_all(m->fd, "\n", 1);
 	if (result == 0 && a.noted)
-		result = mbox_dotlock_appended(m->lock);
+		result = mbox_dotlock_appended(m->lock, m->fd);
 	buf_fini(&a.begin);
 	return result;
 }

@@ -118,16 +118,31 @@ mbox_dotlock_appends(int lock, int mailbox, const struct stat *st,
 	free(text);
 }
 
+/*
+ * The mailbox is changed once more, so that its flush is also one of what was
+ * done to the lock before.
+ */
+static bool
+goes_with(int lock, int mailbox)
+{
+	struct stat one, other;
+
+	return fstat(lock, &one) == 0 && fstat(mailbox, &other) == 0 &&
+	    one.st_dev == other.st_dev && fd_is_ordered(lock) &&
+	    futimens(mailbox, NULL) == 0;
+}
+
 int
-mbox_dotlock_appended(int lock)
+mbox_dotlock_appended(int lock, int mailbox)
 {
 	char ours[MARK_MAX];
 
 	if (lock < 0 || process_boot_id()[0] == '\0')
 		return 0;
+	if (ftruncate(lock, mark(ours)) != 0)
+		return -1;
 	/* no device that comes back as it was may bring the note back */
-	return ftruncate(lock, mark(ours)) == 0 && fdatasync(lock) == 0 ? 0 :
-									  -1;
+	return goes_with(lock, mailbox) ? 0 : fdatasync(lock);
 }
 
 /* What a note says. */

@@ -44,9 +44,10 @@ void mbox_dotlock_appends(int lock, int mailbox, const struct stat *st,
     struct span begin);
 /*
  * The message is whole: takes the note back, on disk too, before anybody is
- * told of it. 0, or -1 with errno.
+ * told of it: with the flush of the mailbox, which must follow, where the file
+ * system keeps the order of both, else here. 0, or -1 with errno.
  */
-int mbox_dotlock_appended(int lock);
+int mbox_dotlock_appended(int lock, int mailbox);
 
 /*
  * One attempt at those of MBOX_FCNTL and MBOX_FLOCK, for writing. 0, or -1

@@ -2,13 +2,65 @@
 #include "tests/unit/lib/store/folder.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <utime.h>
 
+#include "lib/base/fdio.h"
 #include "lib/store/mbox_deliver.h"
 
 #define CONTENT "Subject: x\r\n\r\nFrom here\r\nlast"
+
+/* What was done, in its order: a letter each. */
+static char done[16];
+
+static void
+did(char what)
+{
+	size_t n = strlen(done);
+
+	assert_in_range(n, 0, sizeof(done) - 2);
+	done[n] = what;
+	done[n + 1] = '\0';
+}
+
+int __wrap_ftruncate(int fd, off_t size);
+int __wrap_futimens(int fd, const struct timespec times[2]);
+int __wrap_fdatasync(int fd);
+int __wrap_fsync(int fd);
+int __real_ftruncate(int fd, off_t size);
+int __real_futimens(int fd, const struct timespec times[2]);
+
+int
+__wrap_ftruncate(int fd, off_t size)
+{
+	did('t');
+	return __real_ftruncate(fd, size);
+}
+
+int
+__wrap_futimens(int fd, const struct timespec times[2])
+{
+	did('u');
+	return __real_futimens(fd, times);
+}
+
+int
+__wrap_fdatasync(int fd)
+{
+	(void)fd;
+	did('d');
+	return 0;
+}
+
+int
+__wrap_fsync(int fd)
+{
+	(void)fd;
+	did('f');
+	return 0;
+}
 
 static struct mbox_options
 options(void)
@@ -34,10 +86,40 @@ deliver(const struct mbox_options *o, struct why *why)
 
 	file_put("q", CONTENT);
 	s.fd = open("q", O_RDONLY);
+	done[0] = '\0';
 	v = mbox_deliver(AT_FDCWD, "box", "/x/box", &s, o, why);
 	close(s.fd);
 	assert_int_equal(access("box.lock", F_OK), -1);
 	return v;
+}
+
+/* The note in the lock goes, then one flush is for both. */
+static void
+test_flushes(void **state)
+{
+	struct mbox_options o = options();
+	struct why why;
+	int here = open(".", O_RDONLY | O_DIRECTORY), lock, elsewhere;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(deliver(&o, &why), OK);
+		assert_string_equal(done, fd_is_ordered(here) ? "tuf" : "tdf");
+	}
+	/* a mailbox elsewhere has a journal of its own */
+	lock = mbox_dotlock_take(AT_FDCWD, "box", 500);
+	elsewhere = memfd_create("box", MFD_CLOEXEC);
+	assert_true(lock >= 0 && elsewhere >= 0);
+	done[0] = '\0';
+	assert_int_equal(mbox_dotlock_appended(lock, elsewhere), 0);
+	assert_string_equal(done, "td");
+	mbox_dotlock_give_back(AT_FDCWD, "box", &lock);
+	close(elsewhere);
+	/* without a dot-lock there is no note */
+	o.locks = MBOX_FCNTL;
+	assert_int_equal(deliver(&o, &why), OK);
+	assert_string_equal(done, "f");
+	close(here);
 }
 
 static void
@@ -249,6 +331,7 @@ main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_enter, folder_leave)
 	const struct CMUnitTest tests[] = {
 		TEST(test_append),
+		TEST(test_flushes),
 		TEST(test_torn_message),
 		TEST(test_killed),
 		TEST(test_limit),

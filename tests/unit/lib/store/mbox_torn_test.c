@@ -313,9 +313,10 @@ lengths_that_wrap(void)
 static void
 note_taken_back(void)
 {
-	int fd = open("box.lock", O_RDWR);
+	int fd = open("box.lock", O_RDWR), box = open("box", O_WRONLY);
 
-	assert_int_equal(mbox_dotlock_appended(fd), 0);
+	assert_int_equal(mbox_dotlock_appended(fd, box), 0);
+	close(box);
 	close(fd);
 }
 
