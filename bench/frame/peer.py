@@ -192,9 +192,14 @@ class Peer:
             now = time.monotonic()
         raise TooSlow(f"still at work after {seconds} s")
 
+    def staying(self):
+        """Of the instance's processes those that halt() leaves."""
+        return set()
+
     def ended(self, seconds):
         end = time.monotonic() + seconds
-        while self.group.pids() and time.monotonic() < end:
+        while set(self.group.pids()) - self.staying() and \
+                time.monotonic() < end:
             time.sleep(0.02)
 
     def launch(self, argv, wait=True, **options):

@@ -374,6 +374,9 @@ class Housed(Peer):
         except RuntimeError as e:
             raise RuntimeError(f"{e}; it said: {self.home.output()}") from None
 
+    def staying(self):
+        return set() if self.logger is None else {self.logger.pid}
+
     def halt(self):
         """Its daemon, which start() has left in self.daemon; the root stays."""
         self.terminate(self.daemon)

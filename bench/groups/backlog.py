@@ -89,12 +89,15 @@ def run(peer, case):
     return rows
 
 
+# nothing is tried again by itself while all is looked at
+LATER = {"minimal_backoff_time": "10000s", "maximal_backoff_time": "10000s"}
 NEEDS = frozenset({"smtp", "relay", "backlog"})
 
 
 def case_of(n, needs=NEEDS, **more):
     return Case(f"{n:,} deferred", needs, run,
-                site={"sink": posthaste.free_port(), "sessions": 20},
+                site={"sink": posthaste.free_port(), "sessions": 20,
+                      "options": {"posthaste": LATER, "postfix": LATER}},
                 sessions=10, size=2048, count=n, counted=False, rounds=1,
                 null=null, **more)
 

@@ -257,7 +257,7 @@ def idles(quick):
 
 def cases(quick):
     many, all_of, few = (500, 200, 50) if quick else (100_000, 10_000, 1000)
-    one = 50 if quick else 10_000
+    one = 50 if quick else 3000
 
     def case(label, work, **options):
         return Case(label, NEEDS, work, site=SITE, **options)

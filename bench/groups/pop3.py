@@ -84,7 +84,7 @@ def null_uidl(case):
 
 def cases(quick):
     few = 10 if quick else 100
-    many = 100 if quick else 2000
+    many = 100 if quick else 1000
     logins = 100 if quick else 100_000
     listed = 200 if quick else 10_000
 
