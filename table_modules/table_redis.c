@@ -28,6 +28,7 @@ enum {
 	ELEMENTS_MAX = 1 << 18,
 };
 
+/* the library's own type, which its version 1.0 changed */
 #if HIREDIS_MAJOR < 1
 typedef int element_count;
 #else
