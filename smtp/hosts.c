@@ -212,10 +212,10 @@ drop_ourselves(struct search *s)
 	for (size_t i = 0; i < s->out->count; i++) {
 		const struct host *h = &s->out->list[i];
 
-		if (h->preference < best &&
+		/* on other ports there are filters */
+		if (h->preference < best && address_port(&h->address) == 25 &&
 		    (strcasecmp(h->name, settings()->common.myhostname) == 0 ||
-			(address_port(&h->address) == 25 &&
-			    settings_own_address(&h->address))))
+			settings_own_address(&h->address)))
 			best = h->preference;
 	}
 	for (size_t i = 0; i < s->out->count; i++)

@@ -6,6 +6,7 @@ In the texts "@@tables@@" stands for the folder of the tables, "@@port@@" for
 the port of all fake servers, "@@boxes@@" for a folder that anybody may deliver
 to.
 """
+import base64
 import collections
 import dataclasses
 import os
@@ -66,6 +67,7 @@ class Told:
     replies: list
     deliveries: list  # from, to, as written, relay, DSN, status, reason
     heard: list  # host, MAIL, RCPT lines, fields; no reports
+    logins: list  # host, MAIL, EHLO or LHLO, user
     boxes: list  # file, owner, fields
     log: str
 
@@ -138,6 +140,20 @@ def _heard(servers):
         if not sender.startswith("MAIL FROM:<>"))
 
 
+def _logins(servers):
+    found = set()
+    for server in servers:
+        for spoken in server.sessions:
+            user = b""
+            for line in spoken:
+                if line.startswith("AUTH PLAIN "):
+                    user = base64.b64decode(line.split()[2]).split(b"\0")[1]
+                elif line.startswith("MAIL"):
+                    found.add((server.host, line.split(">")[0],
+                               spoken[0].split()[0], user.decode()))
+    return sorted(found)
+
+
 NOTED = re.compile(r"(?i)(return-path|delivered-to|x-original-to|from|to|cc|"
                    r"subject): |(From \S+)")
 
@@ -204,7 +220,7 @@ class Sides:
                 _settle(log, queued, servers)
                 text = log()
             return Told(replies, deliveries(text), _heard(servers),
-                        _boxes(boxes), text)
+                        _logins(servers), _boxes(boxes), text)
         finally:
             for x in (*servers, *([dns] if dns else ())):
                 x.close()
@@ -225,15 +241,16 @@ def _settle(log, queued, servers):
 
 
 def both(suite, mails, main="", tables=None, hosts=(), dns=None, master="",
-         **server):
-    """What ours did, and what Postfix did: two of Told. "server": how fake
-    servers on the hosts behave, arguments of FakeServer."""
+         peer_master="", **server):
+    """What ours did, and what Postfix did: two of Told. "peer_master": lines
+    that Postfix needs alone; "server": how fake servers on the hosts behave,
+    arguments of FakeServer."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="ph-sides-", dir="/tmp"))
     folder.chmod(0o755)
     try:
         sides = Sides(folder, main, tables or {}, hosts, dns, server)
         return _ours(suite, sides, mails, master), \
-            _theirs(sides, mails, master)
+            _theirs(sides, mails, master + peer_master)
     finally:
         if not os.environ.get("POSTHASTE_KEEP"):
             shutil.rmtree(folder, ignore_errors=True)
@@ -287,8 +304,8 @@ def _apart(what, ours, theirs):
 
 
 def assert_same(ours, theirs, *kinds):
-    """Of replies, deliveries, heard and boxes, those named or all."""
-    kinds = kinds or ("replies", "deliveries", "heard", "boxes")
+    """Of the kinds of Told, those named or all."""
+    kinds = kinds or ("replies", "deliveries", "heard", "logins", "boxes")
     wrong = [f"{mail}: ours {a}, Postfix's {b}" for (mail, a), (_, b)
              in zip(ours.replies, theirs.replies)
              if a != b and "replies" in kinds]
