@@ -134,6 +134,33 @@ special(struct buf *out)
 	return kind;
 }
 
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* "a@x b@y" is two addresses without their comma; the other is left. */
+static struct span
+first_address(struct span item, struct span *rest)
+{
+	const char *end = rest->p + rest->n;
+	size_t n = 0, next;
+
+	for (size_t i = 0; i < item.n; i++)
+		if (strchr("\"<>():;[]\\", item.p[i]) != NULL)
+			return item;
+	while (n < item.n && !is_blank(item.p[n]))
+		n++;
+	next = n;
+	while (next < item.n && is_blank(item.p[next]))
+		next++;
+	if (next == item.n || item.p[next] == '@' || item.p[n - 1] == '@')
+		return item;
+	*rest = (struct span){ item.p + next, (size_t)(end - item.p) - next };
+	return span_take(item, n);
+}
+
 bool
 destinations_next(struct span *rest, enum destination_kind *kind,
     struct buf *out)
@@ -153,6 +180,7 @@ destinations_next(struct span *rest, enum destination_kind *kind,
 		*kind = special(out);
 	} else {
 		buf_reset(out);
+		item = first_address(item, rest);
 		*kind = address(item, out);
 	}
 	if (out->n > 0 && memchr(out->p, '\0', out->n) != NULL)

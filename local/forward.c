@@ -8,6 +8,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/ipc/proto_cleanup.h"
+#include "lib/log/log.h"
 #include "lib/mail/received.h"
 #include "lib/queue/queue_file.h"
 
@@ -213,6 +214,14 @@ deliver_transport(struct plan *p, const struct action *a)
 	};
 	enum verdict v;
 
+	/* no hop is added: it would come back as often as it is sent */
+	if (to.transport[0] == '\0' ||
+	    strcmp(to.transport, p->r->agent->service->name) == 0) {
+		log_warning("%s: transport \"%s\" leads back to this service",
+		    p->r->m->queue_id, a->text);
+		return why_set(p->why, "4.3.5",
+		    "mail system configuration error");
+	}
 	m.arrival = p->r->m->arrival;
 	m.recipients = (struct ipc_list){ .items = &to, .count = 1 };
 	v = submit(p, &m);

@@ -8,6 +8,7 @@
  * table that is down or a list that cannot be read delivers to nobody twice.
  */
 
+#include "lib/mail/rewrite.h"
 #include "lib/table/table.h"
 #include "local/agent.h"
 #include "local/person.h"
@@ -20,6 +21,7 @@ struct local_state {
 	struct table_list *fallback_transport_maps;
 	struct match_list *destination; /* mydestination */
 	const char *propagate; /* propagate_unmatched_extensions */
+	struct rewrite_rules rules;
 	unsigned int locks;
 	const struct person *default_person; /* default_privs */
 };

@@ -235,6 +235,16 @@ with_extension(struct plan *p, const struct step *step, const char *address)
 	    step->extension, address + at);
 }
 
+/* As lookup makes it of an address: site!user, user%domain, user@host. */
+static const char *
+completed(struct plan *p, const char *address)
+{
+	const char *text =
+	    rewrite_address(&p->state->rules, span_of(address), p->r->arena);
+
+	return text[0] != '\0' ? text : address;
+}
+
 /* "alone": it is the only one of its list. */
 static enum verdict
 expand_address(struct plan *p, const struct step *step, const char *address,
@@ -293,7 +303,7 @@ expand_one(struct plan *p, const struct step *step, enum destination_kind kind,
 
 	switch (kind) {
 	case DESTINATION_ADDRESS:
-		return expand_address(p, step, text, alone);
+		return expand_address(p, step, completed(p, text), alone);
 	case DESTINATION_DIRECT:
 		v = person_by_name(p->r->arena, text, &person, p->why);
 		if (v == OK && person == NULL)

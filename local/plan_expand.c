@@ -79,10 +79,15 @@ plan_environment(struct plan *p, const struct person *person)
 	const char *allowed = own->command_expansion_filter;
 	struct arena *a = p->r->arena;
 	struct environment e;
+	/* of an alias it is the alias, whoever's rights the command has */
+	const char *user =
+	    person == p->state->default_person ? p->user : person->name;
 	const struct {
 		const char *name;
 		const char *value;
 	} of_message[] = {
+		{ "USER", user },
+		{ "LOGNAME", user },
 		{ "LOCAL", p->local },
 		{ "DOMAIN", p->domain },
 		{ "EXTENSION", or_empty(p->extension) },
@@ -93,8 +98,6 @@ plan_environment(struct plan *p, const struct person *person)
 
 	environment_init(&e, a);
 	environment_export(&e, own->export_environment);
-	environment_put(&e, "USER", person->name);
-	environment_put(&e, "LOGNAME", person->name);
 	environment_put(&e, "HOME", person->home);
 	environment_put(&e, "SHELL",
 	    person->shell[0] != '\0' ? person->shell : "/bin/sh");

@@ -38,7 +38,9 @@ static const struct {
 	{ "\"open quote, x\njoe", "B:\"open quote, x|A:joe" },
 	{ "<a@b> <c@d>", "B:<a@b> <c@d>" },
 	{ "a@b\r\nc@d\r\n", "A:a@b|A:c@d" },
-	{ "a # b\n#c\nd", "B:a # b|A:d" },
+	{ "a # b\n#c\nd", "A:a|A:d" },
+	{ "a@x b@y,c\nd", "A:a@x|A:b@y|A:c|A:d" },
+	{ "a @ x, b@ y c", "A:a@x|B:b@ y c" },
 };
 
 static void
