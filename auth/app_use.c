@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,7 +147,8 @@ find(struct entry set[WAYS], const unsigned char digest[APP_PASSWORD_DIGEST])
 	struct entry *oldest = set;
 
 	for (size_t i = 0; i < WAYS; i++) {
-		if (memcmp(set[i].digest, digest, APP_PASSWORD_DIGEST) == 0)
+		if (CRYPTO_memcmp(set[i].digest, digest, APP_PASSWORD_DIGEST) ==
+		    0)
 			return &set[i];
 		if (set[i].when < oldest->when)
 			oldest = &set[i];
@@ -158,7 +160,7 @@ static bool
 is_known(const struct entry *e, const unsigned char digest[APP_PASSWORD_DIGEST],
     const char *protocol, const char *client, int64_t now_s)
 {
-	return memcmp(e->digest, digest, APP_PASSWORD_DIGEST) == 0 &&
+	return CRYPTO_memcmp(e->digest, digest, APP_PASSWORD_DIGEST) == 0 &&
 	    now_s >= e->when && now_s - e->when < OFTEN_S &&
 	    strncmp(e->protocol, protocol, sizeof(e->protocol)) == 0 &&
 	    strncmp(e->client, client, sizeof(e->client)) == 0;
@@ -226,7 +228,7 @@ app_use_find(const char *directory,
 	    fd_pread_all(fd, set, sizeof(set), at) == 0;
 	e = find(set, digest);
 	found = found && e->when != 0 &&
-	    memcmp(e->digest, digest, APP_PASSWORD_DIGEST) == 0;
+	    CRYPTO_memcmp(e->digest, digest, APP_PASSWORD_DIGEST) == 0;
 	if (found) {
 		out->when = e->when;
 		clean_copy(out->protocol, e->protocol, sizeof(e->protocol));

@@ -48,7 +48,7 @@ token_cache_add(const unsigned char key[TOKEN_KEY], const char *user,
 	if (until <= now || strlen(user) >= TOKEN_USER_MAX)
 		return;
 	for (size_t i = 0; i < WAYS; i++) {
-		if (memcmp(set[i].key, key, TOKEN_KEY) == 0) {
+		if (CRYPTO_memcmp(set[i].key, key, TOKEN_KEY) == 0) {
 			place = &set[i];
 			break;
 		}
