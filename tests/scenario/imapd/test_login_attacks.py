@@ -3,6 +3,7 @@
 import base64
 import itertools
 import pathlib
+import re
 import socket
 import threading
 import time
@@ -218,3 +219,65 @@ def test_nothing_that_was_said_in_clear_counts_behind_tls(suite):
     assert "STARTTLS" not in c.capabilities()
     c.ok("LOGIN bob " + PASSWORD)
     c.logout()
+
+
+def test_names_are_not_expanded(suite):
+    """CVE-2017-2669: nor do they lead anywhere."""
+    s = suite(main=ALL)
+    s.imap().logout()
+    before = {p for p in (s.root / "mail").rglob("*") if p.is_dir()}
+    c = s.imap(user=None)
+    for name in ("%u", "%n@%d", "%{user}", "$USER", "${user}", "$(id)", "`id`",
+                 "bob%d", "%Lu", "%%u", "../bob", "bob/../alice", "./bob",
+                 "bob@", "@example.test", "bob@@example.test", "*", "b*b",
+                 "bob@example.test@example.test", "%h", "%s%n", "{PLAIN}",
+                 "bob:x", "bob\\", "~", "bob@example.test/", "%1u", "bob\t"):
+        attempt(c, b"AUTHENTICATE PLAIN " + plain(name), [])
+    c.ok("LOGIN bob " + PASSWORD)
+    c.logout()
+    wait_for("a login", lambda: login_lines(s).count("bob") == 2)
+    assert len(login_lines(s)) == 2
+    assert {p for p in (s.root / "mail").rglob("*") if p.is_dir()} == before
+
+
+# what is held back, of a command that has no end
+ENDLESS = [b"(" * 60000, b")" * 60000, b"()" * 30000, b"(" + b")(" * 30000,
+           b"\"" * 60000, b"\\" * 60000, b"{1+}\r\nx " * 8000,
+           b"{0+}\r\n" * 8000, b"({1+}\r\nx" * 8000, b"~{1+}\r\nx" * 8000,
+           b"{1000+}\r\n" + b"x" * 1000, b"[" * 60000, b"<" * 60000]
+
+
+@pytest.mark.parametrize("command", [b"a LOGIN ", b"a AUTHENTICATE ",
+                                     b"a ID ", b"a "])
+def test_no_command_before_the_login_holds_much(suite, command):
+    """CVE-2026-27857, CVE-2026-42006, CVE-2024-34055: brackets that open,
+    close, or both, and literals of any number."""
+    s = suite(main=ALL + "imapd_client_connection_count_limit = 0\n")
+    s.imap().logout()
+
+    def hold():
+        held = []
+        for data in ENDLESS * 3:
+            c = s.imap(user=None)
+            try:
+                c.send(command + data)
+            except ConnectionError:
+                pass  # it was heard out, and told so
+            held.append(c)
+        began = time.monotonic()
+        s.imap().logout()
+        assert time.monotonic() - began < 10
+        most = largest()
+        for c in held:
+            c.socket.close()
+        return most
+
+    def largest():
+        """kB of one process: others may be started meanwhile."""
+        return max(int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(
+            f"/proc/{pid}/status").read_text())[1])
+                   for pid in s.processes("imapd"))
+    before = largest()
+    most = hold()
+    # all at once: 39 connections with some buffers each
+    assert most - before < 39 * 100, (before, most)

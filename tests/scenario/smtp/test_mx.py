@@ -274,3 +274,22 @@ def test_hosts_file_where_it_is_asked_for(suite, dns):
                   "smtp_host_lookup = native, dns\n")
         s.send(to="x@remote.test")
         sink.wait()
+
+
+def test_questions_for_one_message_are_bounded(suite, dns):
+    """CVE-2023-50387 and its like: an answer of many names is no amplifier,
+    and aliases that lead on and on come to an end."""
+    many = [(i % 7, f"m{i}.many.test") for i in range(100)]
+    chain = {(f"c{i}.test", "CNAME"): [f"c{i + 1}.test"] for i in range(40)}
+    names = dns({("many.test", "MX"): many, ("c0.test", "MX"): [
+        (1, "c1.test")], **chain,
+        **{(host, "A"): ["127.0.0.77"] for _, host in many}})
+    s = suite(dns=names, main="smtp_mx_session_limit = 2\n"
+              "minimal_backoff_time = 1000s\n")
+    s.send(to="x@many.test", sender="")
+    s.send(to="x@c0.test", sender="")
+    for domain in ("many", "c0"):
+        s.wait_log(rf"to=<x@{domain}\.test>, .*status=(deferred|bounced)")
+    asked = [name for name, _ in names.queries if name != "many.test"]
+    assert len([n for n in asked if n.endswith("many.test")]) <= 2 * 64
+    assert len([n for n in asked if n.startswith("c")]) <= 40, asked
