@@ -205,6 +205,7 @@ open_account(const struct session_client *c)
 	const struct mail_account_settings wanted = {
 		.location = location,
 		.separator = store.mail_hierarchy_separator[0],
+		.shared = settings.mail_shared_prefix,
 		.special = special,
 		.quota_bytes = quota_bytes,
 		.quota_messages = quota_messages,

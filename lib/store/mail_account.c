@@ -80,6 +80,7 @@ open_tree(struct mail_account *a, const struct mail_account_settings *settings,
 	r = mail_tree_open(base_of(settings), &at, settings->separator, true,
 	    a->tree, why);
 	a->tree->inbox_alone = a->mbox.alone;
+	a->tree->shared = settings->shared;
 	if (r == MAIL_OK)
 		/* among mbox files nothing of ours is looked for */
 		a->root = a->tree->at.mbox ? a->tree->control : a->tree->root;

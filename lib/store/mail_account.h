@@ -102,6 +102,7 @@ struct mail_account_settings {
 	/* NULL, or what mailbox_name puts before names: "shared/bob/" */
 	const char *prefix;
 	char separator; /* '/' or '.' */
+	const char *shared; /* NULL, or the level that others' folders are in */
 	const struct special_folder *special; /* name NULL at the end */
 	uint64_t quota_bytes; /* 0: none */
 	uint64_t quota_messages; /* 0: none */

@@ -196,14 +196,23 @@ mail_append_files_write(struct mail_append *a, const void *data, size_t n,
 
 /* ---- the commit, step by step ---- */
 
-/* The file's time is the message's date, as Dovecot and mutt have it. */
+/*
+ * The file's time is the message's date, as Dovecot and mutt have it; where
+ * nothing else was said it is the one that it was written at.
+ */
 static int
 set_date(struct message *m)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
 		{ .tv_sec = m->date } };
+	struct stat st;
 
-	return m->date == INT64_MIN ? 0 : futimens(m->fd, times);
+	if (m->date != INT64_MIN)
+		return futimens(m->fd, times);
+	if (fstat(m->fd, &st) == -1)
+		return -1;
+	m->date = st.st_mtim.tv_sec;
+	return 0;
 }
 
 static int
@@ -330,7 +339,7 @@ arrive(struct mail_append *a, struct message *m, int64_t now)
 		.uid = m->uid,
 		.flags = m->flags,
 		.keywords = m->keywords,
-		.date = m->date == INT64_MIN ? now : m->date,
+		.date = m->date,
 		.save_date = now,
 		.size = m->stored + m->bare,
 		.have = HAVE_DATE | HAVE_SIZE | HAVE_FORM |

@@ -40,6 +40,23 @@ replace_char(struct buf *b, char from, char to)
 			b->p[i] = to;
 }
 
+/*
+ * In a Maildir++, where '.' parts levels, a line with a '/' is a folder of
+ * somebody else's, or a public one, whose name Dovecot has parted as if it
+ * were one's own: "shared/bob@example<TAB>test/Work".
+ */
+static void
+add_of_others(struct buf *path, struct span line)
+{
+	for (size_t i = 0; i < line.n; i++)
+		if (line.p[i] == '/')
+			buf_add_char(path, '.');
+		else if (line.p[i] == '\t' || line.p[i] == '.')
+			buf_add_text(path, "\\2e");
+		else
+			buf_add_char(path, line.p[i]);
+}
+
 /* The name that a line tells; NULL: none. */
 static char *
 name_of(struct mail_tree *t, struct span line)
@@ -52,7 +69,10 @@ name_of(struct mail_tree *t, struct span line)
 		return mem_text("INBOX");
 	if (!t->at.naming.fs)
 		buf_add_char(&path, '.');
-	buf_add_span(&path, line);
+	if (!t->at.naming.fs && span_find(line, '/') < line.n)
+		add_of_others(&path, line);
+	else
+		buf_add_span(&path, line);
 	if (!t->subscriptions.first_version)
 		replace_char(&path, '\t', t->at.naming.fs ? '/' : '.');
 	if (!path.overflow &&
@@ -60,6 +80,36 @@ name_of(struct mail_tree *t, struct span line)
 		result = mem_text(buf_text(&name));
 	buf_fini(&path);
 	buf_fini(&name);
+	return result;
+}
+
+/* A folder of others whose line Dovecot would have parted at dots. */
+static bool
+is_parted(const struct mail_tree *t, const struct mail_place *p)
+{
+	size_t n = t->shared == NULL ? 0 : strlen(t->shared);
+
+	return n > 0 && !t->at.naming.fs && t->at.naming.separator == '/' &&
+	    strncmp(p->name, t->shared, n) == 0 && p->name[n] == '/' &&
+	    strstr(p->path, "\\2e") != NULL;
+}
+
+/* As add_of_others, the other way. */
+static char *
+line_of_others(const struct mail_tree *t, const char *path)
+{
+	struct buf line = BUF_INIT(FOLDER_PATH_MAX);
+	char dot = t->subscriptions.first_version ? '.' : '\t';
+	char *result;
+
+	while (*path != '\0') {
+		bool escaped = strncmp(path, "\\2e", 3) == 0;
+
+		buf_add_char(&line, escaped ? dot : *path == '.' ? '/' : *path);
+		path += escaped ? 3 : 1;
+	}
+	result = mem_text(buf_text(&line));
+	buf_fini(&line);
 	return result;
 }
 
@@ -72,6 +122,8 @@ line_of(struct mail_tree *t, const struct mail_place *p)
 
 	if (p->path[0] == '\0')
 		return mem_text("INBOX");
+	if (is_parted(t, p))
+		return line_of_others(t, p->path + 1);
 	buf_add_text(&line, p->path + (t->at.naming.fs ? 0 : 1));
 	if (!t->subscriptions.first_version)
 		replace_char(&line, t->at.naming.fs ? '/' : '.', '\t');

@@ -51,6 +51,7 @@ struct mail_tree {
 	char *found; /* the name that mail_folder_find told last */
 	bool removed; /* something waits for mail_tree_sweep */
 	bool inbox_alone; /* an mbox: there are no other folders */
+	const char *shared; /* level of others' folders; NULL or empty: none */
 };
 
 /*

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* UIDs that are not in names: Dovecot's list, and our own. */
+#include <errno.h>
+#include <string.h>
+
 #include "lib/store/folder_uids.h"
 #include "lib/store/mailbox_look.h"
 #include "lib/store/maildir_list.h"
@@ -34,6 +37,30 @@ listing_of_rows(struct scan *s, bool dovecot)
 		s->result = mailbox_index_failed(s->m, s->why);
 }
 
+/*
+ * Dovecot gives UIDs to what is in new as well (and tells them: APPENDUID,
+ * EXAMINE), and leaves it there until the folder is selected. In cur it is
+ * found like the others.
+ */
+static bool
+take_listed(void *with, const struct maildir_file *file)
+{
+	struct scan *s = with;
+	char from[MAILDIR_FILE_MAX], to[MAILDIR_FILE_MAX];
+
+	if (maildir_uidlist_find(s->listing, file->base) == 0 ||
+	    !maildir_file_name(file, 0, file->flags, file->keywords, to))
+		return true;
+	memcpy(from, file->name.p, file->name.n);
+	from[file->name.n] = '\0';
+	mailbox_expect_rename(s->m, from, to);
+	if (maildir_folder_rename(&s->f->files, true, from, to) == 0 ||
+	    errno == ENOENT)
+		return true;
+	s->result = mailbox_disk_failed("cannot take up new mail", s->why);
+	return false;
+}
+
 static void
 read_dovecots(struct scan *s, const struct mail_stamp *now)
 {
@@ -47,6 +74,10 @@ read_dovecots(struct scan *s, const struct mail_stamp *now)
 	s->relisted = true;
 	if (header.uidnext > s->f->row.uidnext)
 		s->f->row.uidnext = header.uidnext;
+	if (maildir_folder_scan(&s->f->files, "new", take_listed, s) == -1 &&
+	    s->result == MAIL_OK)
+		s->result =
+		    mailbox_disk_failed("cannot read the mailbox", s->why);
 }
 
 void
