@@ -57,6 +57,7 @@ class Chaos:
         self.slowest = (0, "")
         self.complaints, self.grown, self.rested = [], {}, {}
         self.paused, self.pairs = [], []
+        self.renewed = 0  # when certificates last changed
         self.patient = False  # waits for what is swept after minutes
         self.under_way = {}  # action: when it is to be undone
         self.stopping = threading.Event()

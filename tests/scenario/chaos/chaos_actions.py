@@ -13,12 +13,15 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 
 from imap_client import CONTEXT
 from posthaste import wait_for
 
 Action = collections.namedtuple("Action", "act undo longest",
                                 defaults=(None, 0))
+
+TAKEN_UP = 5  # seconds after a change in which it is taken up
 
 
 def stat(pid):
@@ -266,6 +269,7 @@ def other_pair():
 def renew(chaos):
     """One file after the other: for a moment they are no pair."""
     etc = chaos.suite.root / "etc"
+    chaos.renewed = time.monotonic()
     if not chaos.pairs:
         chaos.pairs = [other_pair(), other_pair()]
     chaos.pairs.append(chaos.pairs.pop(0))
@@ -276,7 +280,10 @@ def renew(chaos):
 
 
 def broken_certificate(chaos):
-    """The old one stays in use."""
+    """The old one stays in use, by processes that have it: so none of the
+    renewal before is under way."""
+    if time.monotonic() - chaos.renewed < TAKEN_UP or not handshake(chaos)[0]:
+        return
     etc = chaos.suite.root / "etc"
     for name in ("key.pem", "cert.pem"):
         if not (etc / f"{name}.good").exists():
@@ -287,12 +294,15 @@ def broken_certificate(chaos):
 
 def old_certificate(chaos):
     """A process that began meanwhile has read what is broken."""
-    if set(chaos.done) <= set(GROUPS["renewals"]):
-        chaos.only_if_calm(*handshake(chaos))
     etc = chaos.suite.root / "etc"
-    for name in ("key.pem", "cert.pem"):
-        if (etc / f"{name}.good").exists():
-            os.replace(etc / f"{name}.good", etc / name)
+    good = [name for name in ("key.pem", "cert.pem")
+            if (etc / f"{name}.good").exists()]
+    if good and set(chaos.done) <= set(GROUPS["renewals"]):
+        chaos.only_if_calm(*handshake(chaos))
+    for name in good:
+        os.replace(etc / f"{name}.good", etc / name)
+    if good:
+        chaos.renewed = time.monotonic()
 
 
 def handshake(chaos):

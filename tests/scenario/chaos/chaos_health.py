@@ -9,7 +9,7 @@ import chaos_actions
 from chaos_actions import born, program
 from posthaste import crashed, wait_for
 
-DESCRIPTORS = 200  # more than any program at rest has
+DESCRIPTORS = 500  # more than any program at rest has
 MEMORY = 64 << 20  # bytes of its own
 GROWTH = {"descriptors": 12, "memory": 12 << 20}  # between two rests
 # what only a bug of ours can have said
