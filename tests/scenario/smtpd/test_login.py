@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: ISC
 """AUTH: only where it may be, one identity, nobody else disturbed."""
 import base64
+import os
 import re
 import ssl
 import threading
 
 from peers import Dialogue
-from posthaste import PASSWORD, wait_for
+from posthaste import PASSWORD, kill_all, wait_for
 
 
 def b64(text):
@@ -195,3 +196,43 @@ def test_site_that_had_dovecot_for_this(suite):
     report = s.posthaste("check", "--report").out
     for name in ("smtpd_sasl_type", "smtpd_sasl_path"):
         assert re.search(rf"(?m)^main.cf:\d+: mapped: {name}: .*auth", report)
+
+
+def descriptors(s):
+    """Of each program that has to do with logins, the most of a process."""
+    return {name: max((len(os.listdir(f"/proc/{pid}/fd"))
+                       for pid in s.processes(name)), default=0)
+            for name in ("smtpd", "auth")}
+
+
+def test_failures_leave_no_descriptors(suite):
+    """Neither wrong passwords, nor aborted ones, nor auth's death."""
+    s = suite(main="smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = no\n"
+              "auth_failure_delay_max = 0\nsmtpd_soft_error_limit = 1000\n"
+              "smtpd_hard_error_limit = 1000\n")
+
+    def fail(count):
+        for _ in range(count):
+            with Dialogue(s.ports["smtp"]) as d:
+                d.reply()
+                d.ask("EHLO client.test")
+                assert d.ask(f"AUTH PLAIN {WRONG}").startswith("535")
+                assert d.ask("AUTH LOGIN").startswith("334")
+                assert d.ask("*").startswith("501")
+                assert d.ask("AUTH LOGIN").startswith("334")
+        for _ in range(3):
+            with Dialogue(s.ports["smtp"]) as d:
+                d.reply()
+                d.ask("EHLO client.test")
+                kill_all(s.processes("auth"))
+                assert d.ask(f"AUTH PLAIN {WRONG}")[:3] in ("454", "535")
+        with Dialogue(s.ports["smtp"]) as d:
+            d.reply()
+            d.ask("EHLO client.test")
+            wait_for("auth", lambda: d.ask(f"AUTH PLAIN {GOOD}")[:3] == "235")
+
+    fail(10)
+    before = descriptors(s)
+    fail(100)
+    for name, count in descriptors(s).items():
+        assert count < before[name] + 20, (name, before[name], count)
