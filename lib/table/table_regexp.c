@@ -78,6 +78,23 @@ compile(struct span pattern, uint32_t options, unsigned int *groups,
 	return compiled;
 }
 
+/*
+ * Where the groups are is asked of those that match alone, by a second call:
+ * the C library keeps a log of all states for who asks, most rules do not
+ * match, and it stops sooner for who only wants to know that.
+ */
+static int
+search(const regex_t *r, struct span key, regmatch_t *at, unsigned int count)
+{
+	int result;
+
+	at[0].rm_so = 0;
+	at[0].rm_eo = (regoff_t)key.n;
+	result = regexec(r, key.p, 0, at, REG_STARTEND);
+	return result != 0 ? result :
+			     regexec(r, key.p, count, at, REG_STARTEND);
+}
+
 static enum pattern_match
 match(const void *compiled, struct span key, struct pattern_groups *groups,
     struct buf *error)
@@ -87,11 +104,8 @@ match(const void *compiled, struct span key, struct pattern_groups *groups,
 	unsigned int count = r->re_nsub < PATTERN_GROUPS ?
 	    (unsigned int)r->re_nsub + 1 :
 	    PATTERN_GROUPS;
-	int result;
+	int result = search(r, key, at, count);
 
-	at[0].rm_so = 0;
-	at[0].rm_eo = (regoff_t)key.n;
-	result = regexec(r, key.p, count, at, REG_STARTEND);
 	if (result == REG_NOMATCH)
 		return PATTERN_NO;
 	if (result != 0) {
