@@ -155,9 +155,13 @@ act_if_permit(struct evaluation *e, enum stage about, struct span rest)
 static enum decision
 act_if_reject(struct evaluation *e, enum stage about, struct span rest)
 {
-	(void)about;
-	(void)rest;
-	return check_defer_if_reject(e, NULL);
+	char dsn[WHY_DSN_MAX] = "4.7.1";
+	char words[REFUSAL_TEXT_MAX];
+
+	reply_take_dsn(&rest, dsn);
+	snprintf(words, sizeof(words), "%.*s",
+	    SPAN_ARG(rest.n > 0 ? rest : SPAN("Service unavailable")));
+	return defer_if_reject(e, about, dsn, words);
 }
 
 void

@@ -5,6 +5,7 @@
 #include "lib/base/clock.h"
 #include "lib/dns/dns.h"
 #include "lib/mail/mail_address.h"
+#include "lib/net/address.h"
 #include "smtpd/ask.h"
 #include "smtpd/checks.h"
 
@@ -28,15 +29,18 @@ is_literal(struct span name)
 enum decision
 check_helo_valid(struct evaluation *e, const char *argument)
 {
+	struct address bare;
 	struct span name;
 
 	(void)argument;
 	if (e->helo == NULL)
 		return DUNNO;
 	name = without_dot(span_of(e->helo));
+	/* an address without brackets is what other checks may refuse */
 	if (is_literal(name) ?
 		mail_literal_valid(name) :
-		mail_hostname_valid(name, e->s->p->smtputf8_enable))
+		mail_hostname_valid(name, e->s->p->smtputf8_enable) ||
+		    address_parse_ip(name, 0, &bare))
 		return DUNNO;
 	return refuse_stage(e, STAGE_HELO,
 	    (int)e->s->p->invalid_hostname_reject_code, "5.5.2",

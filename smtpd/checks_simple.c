@@ -63,16 +63,9 @@ check_defer_if_permit(struct evaluation *e, const char *argument)
 enum decision
 check_defer_if_reject(struct evaluation *e, const char *argument)
 {
-	struct refusal before = e->refusal;
-
 	(void)argument;
-	if (e->if_reject.code == 0 && !e->warn_only) {
-		refuse_stage(e, e->stage, 450, "4.7.0",
-		    "defer_if_reject requested");
-		e->if_reject = e->refusal;
-		e->refusal = before;
-	}
-	return DUNNO;
+	return defer_if_reject(e, e->stage, "4.7.0",
+	    "defer_if_reject requested");
 }
 
 /* Compiled away: it marks the restriction behind it. */

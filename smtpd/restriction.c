@@ -590,6 +590,20 @@ refuse_with(struct evaluation *e, int code, const char *dsn, const char *format,
 }
 
 enum decision
+defer_if_reject(struct evaluation *e, enum stage about, const char *dsn,
+    const char *text)
+{
+	struct refusal before = e->refusal;
+
+	if (e->if_reject.code == 0 && !e->warn_only) {
+		refuse_stage(e, about, 450, dsn, text);
+		e->if_reject = e->refusal;
+		e->refusal = before;
+	}
+	return DUNNO;
+}
+
+enum decision
 defer_if_permit(struct evaluation *e, const char *dsn, const char *format, ...)
 {
 	char text[REFUSAL_TEXT_MAX];

@@ -99,6 +99,9 @@ enum decision refuse_with(struct evaluation *e, int code, const char *dsn,
 /* The same, remembered for the case that all else permits. */
 enum decision defer_if_permit(struct evaluation *e, const char *dsn,
     const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The first such makes a refusal that follows this one, for now. */
+enum decision defer_if_reject(struct evaluation *e, enum stage about,
+    const char *dsn, const char *text);
 /* One of the two, as a setting like reject_tempfail_action says: defer, now. */
 enum decision
 defer_by(struct evaluation *e, const char *action, const char *dsn,
