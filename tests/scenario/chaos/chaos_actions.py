@@ -11,7 +11,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 
@@ -256,9 +255,9 @@ def changed_table(chaos):
         new.replace(etc / name)
 
 
-def other_pair():
+def other_pair(folder):
     """A certificate and its key, in a folder of their own."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="ph-pair-"))
+    folder.mkdir()
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days",
          "30", "-subj", "/CN=mx.example.test", "-keyout", folder / "key.pem",
@@ -271,7 +270,7 @@ def renew(chaos):
     etc = chaos.suite.root / "etc"
     chaos.renewed = time.monotonic()
     if not chaos.pairs:
-        chaos.pairs = [other_pair(), other_pair()]
+        chaos.pairs = [other_pair(etc / f"pair{i}") for i in range(2)]
     chaos.pairs.append(chaos.pairs.pop(0))
     for name in chaos.noise.sample(("key.pem", "cert.pem"), 2):
         shutil.copy(chaos.pairs[0] / name, etc / f"{name}.new")

@@ -118,8 +118,10 @@ class Disk:
     so that the tests can tell what happened, and change settings."""
 
     def __init__(self):
-        self.image = pathlib.Path(tempfile.mkstemp(prefix="ph-disk-")[1])
-        os.truncate(self.image, MEGABYTES << 20)
+        fd, image = tempfile.mkstemp(prefix="ph-disk-")
+        os.truncate(fd, MEGABYTES << 20)
+        os.close(fd)
+        self.image = pathlib.Path(image)
         run("mkfs.ext4", "-q", "-F", "-m", "0", "-N", "40000", self.image)
         self.path = pathlib.Path(tempfile.mkdtemp(prefix="ph-", dir="/tmp"))
         run("mount", "-o", "loop", self.image, self.path)
