@@ -387,6 +387,9 @@ def test_what_dovecot_leaves_in_new_and_in_subscriptions(suite, folder):
     for i in range(1, 5):
         (maildir / "new" / (base % (i, len(message(i))))).write_bytes(
             message(i))
+    # as if we had been killed amid taking them up
+    third = maildir / "new" / (base % (3, len(message(3))))
+    third.rename(maildir / "cur" / f"{third.name}:2,")
     # it was told of three: the first is the oldest, not the lowest
     (maildir / "dovecot-uidlist").write_text(
         "3 V1600000001 N9 G283a0a16ce0f036b151b000083ecc375\n" + "".join(
