@@ -181,14 +181,23 @@ repeat(struct session *s)
 	}
 }
 
+/* One after the other: what a thousand logins at a time cost is not asked. */
 static void
 begin_to_idle(struct session *s)
 {
+	static struct wait_queue turn;
+	static bool taken;
+
+	while (taken)
+		(void)wait_on(&turn, INT64_MAX);
+	taken = true;
 	login(s);
 	command(s, "SELECT INBOX");
 	(void)stream_text(s->io, "Zi IDLE\r\n");
 	(void)talk_line(s->io, "+");
 	idling++;
+	taken = false;
+	wait_wake_one(&turn);
 }
 
 /* Until the end of our input; what the server says meanwhile stays unread. */
