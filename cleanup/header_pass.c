@@ -131,6 +131,7 @@ struct extraction {
 	struct recipient_set *to;
 	struct arena *arena;
 	size_t limit;
+	unsigned int notify;
 	bool too_many;
 };
 
@@ -138,7 +139,7 @@ static bool
 extract_one(void *with, const struct listed_address *listed)
 {
 	struct extraction *e = with;
-	struct recipient r = { .orcpt = "" };
+	struct recipient r = { .orcpt = "", .notify = e->notify };
 
 	if (listed->address.n == 0 || listed->address.n > MAIL_ADDRESS_MAX)
 		return true;
@@ -159,6 +160,7 @@ extract(struct header_pass *p, const struct known *k, struct span value,
 		.to = k->what & RESENT ? &p->resent : &p->extracted,
 		.arena = p->arena,
 		.limit = (size_t)p->facts->set->own.extract_recipient_limit,
+		.notify = p->facts->extract_notify,
 	};
 
 	(void)address_list_each(value, extract_one, &e);

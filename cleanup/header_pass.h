@@ -27,6 +27,7 @@ struct header_facts {
 	const struct header_rewriting
 	    *rewrite; /* NULL: no address is changed */
 	bool extract;
+	unsigned int extract_notify; /* enum dsn_notify, of who is found */
 	unsigned int hops; /* Received: already added by the submitter */
 };
 

@@ -346,6 +346,7 @@ set_facts(struct submission *s, const struct msg_submit *m)
 		    touched || s->set->own.always_add_missing_headers,
 		.rewrite = touched ? &s->rewriting : NULL,
 		.extract = m->extract,
+		.extract_notify = (unsigned int)m->extract_notify,
 		.hops = m->trace[0] != '\0',
 	};
 }

@@ -70,8 +70,8 @@ submitter_oversteps(const char *caller, const struct msg_submit *m)
 	if (m->hold && !s->hold)
 		return "hold";
 	if (!s->person &&
-	    (m->extract || m->verify || m->trace_deliveries || m->dot_lf ||
-		m->full_name[0] != '\0'))
+	    (m->extract || m->extract_notify != 0 || m->verify ||
+		m->trace_deliveries || m->dot_lf || m->full_name[0] != '\0'))
 		return "what is for people";
 	if (!s->final && any_final(m))
 		return "final recipients";

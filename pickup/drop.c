@@ -119,6 +119,7 @@ make_submit(const struct drop *d)
 		.unchecked = d->set->left_out & RECEIVE_UNCHECKED,
 		.dot_lf = true,
 		.extract = d->e.notes & DROP_EXTRACT,
+		.extract_notify = d->e.extract_notify,
 		.verify = d->e.notes & DROP_VERIFY,
 		.trace_deliveries = d->e.notes & DROP_TRACE,
 		.arrival = (uint64_t)queue_id_time(d->id),

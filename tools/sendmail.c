@@ -236,6 +236,7 @@ fill_envelope(const struct sendmail_options *o, struct arena *a,
 	e->notes = (o->extract ? DROP_EXTRACT : 0) |
 	    (o->mode == MODE_VERIFY ? DROP_VERIFY : 0) |
 	    (o->trace ? DROP_TRACE : 0) | (o->gateway ? DROP_GATEWAY : 0);
+	e->extract_notify = o->extract ? o->notify : 0;
 	take_arguments(&c);
 	e->recipients = c.items;
 	e->recipient_count = c.count;

@@ -75,7 +75,9 @@ drop_put_envelope(struct buf *out, const struct drop_envelope *e)
 	    put_some(out, "envid", e->envid, DROP_ENVID_MAX) &&
 	    put_number(out, "ret", e->ret, 2) &&
 	    put_number(out, "body", e->body, 2) &&
-	    put_number(out, "notes", e->notes, NOTES_MAX);
+	    put_number(out, "notes", e->notes, NOTES_MAX) &&
+	    put_number(out, "extract_notify", e->extract_notify,
+		NOTIFY_LARGEST);
 
 	for (size_t i = 0; i < e->recipient_count && fine; i++, r++)
 		fine = r->address[0] != '\0' &&
@@ -205,7 +207,16 @@ next_field(struct drop_reader *r, struct queue_field *f)
 }
 
 /* Which fields come before the recipients, in their order. */
-enum place { SENDER, FULL_NAME, ENVID, RET, BODY, NOTES, PLACES };
+enum place {
+	SENDER,
+	FULL_NAME,
+	ENVID,
+	RET,
+	BODY,
+	NOTES,
+	EXTRACT_NOTIFY,
+	PLACES
+};
 
 static const struct {
 	const char *name;
@@ -218,6 +229,7 @@ static const struct {
 	[RET] = { "ret", 2, true },
 	[BODY] = { "body", 2, true },
 	[NOTES] = { "notes", NOTES_MAX, true },
+	[EXTRACT_NOTIFY] = { "extract_notify", NOTIFY_LARGEST, true },
 };
 
 struct parse {
@@ -247,7 +259,8 @@ take_place(struct parse *p, enum place at, struct span value)
 		[ENVID] = &p->e.envid };
 	unsigned int *numbers[PLACES] = { [RET] = &p->e.ret,
 		[BODY] = &p->e.body,
-		[NOTES] = &p->e.notes };
+		[NOTES] = &p->e.notes,
+		[EXTRACT_NOTIFY] = &p->e.extract_notify };
 
 	if (at < p->next || p->e.recipient_count > 0 ||
 	    (at != SENDER && p->next == SENDER))

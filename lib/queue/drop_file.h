@@ -9,8 +9,9 @@
  *
  *	"POSTHASTE-DROP 1\n"
  *	fields (queue_field.h): sender, then any of full_name, envid, ret,
- *	body, notes, in this order; then for each recipient recipient, and
- *	orcpt and notify if there are any; content (empty) ends them
+ *	body, notes, extract_notify, in this order; then for each recipient
+ *	recipient, and orcpt and notify if there are any; content (empty)
+ *	ends them
  *	chunks: u32 length (big-endian), 1 to 65536, and as many bytes; a
  *	length of 0 ends them
  *	"POSTHASTE-END\n", and nothing behind it
@@ -42,6 +43,7 @@ struct drop_envelope {
 	unsigned int ret;
 	unsigned int body; /* 0 unknown, 1 7BIT, 2 8BITMIME */
 	unsigned int notes; /* enum drop_note */
+	unsigned int extract_notify; /* of those that the header names */
 	struct drop_recipient *recipients;
 	size_t recipient_count;
 };

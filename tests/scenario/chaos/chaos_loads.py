@@ -180,7 +180,7 @@ class Sendmail(Load):
         _, to, report = self.envelope()
         arguments = ["-N", "success"] if report else []
         head = ""
-        if not report and self.noise.random() < 0.3:
+        if self.noise.random() < 0.3:
             arguments += ["-t"]
             head = f"To: {', '.join(to)}\n"
         else:

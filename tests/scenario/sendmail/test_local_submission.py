@@ -75,6 +75,23 @@ def test_recipients_from_headers_and_bcc(suite):
         assert b"Bcc" not in message
 
 
+def test_reports_to_recipients_from_headers(suite):
+    """-N, -R and -V hold for those that the header names as well."""
+    s = suite()
+    s.command("sendmail", "-t", "-f", "alice@example.test", "-N", "success",
+              "-R", "hdrs", "-V", "an-id", stdin=(
+                  "To: bob@example.test\nBcc: carol@example.test\n"
+                  "Subject: s\n\nsecret\n"))
+    s.wait_messages("bob")
+    s.wait_messages("carol")
+    reports = b"".join(s.wait_messages("alice"))
+    for name in (b"bob", b"carol"):
+        assert b"Final-Recipient: rfc822; " + name in reports
+    assert reports.count(b"Action: delivered") == 2
+    assert b"Original-Envelope-Id: an-id" in reports
+    assert b"Subject: s" in reports and b"secret" not in reports
+
+
 def test_line_ends_are_made_even(suite):
     s = suite()
     s.command("sendmail", "-i", BOB,

@@ -255,7 +255,8 @@ cleanup.sendall({introduction} frame("hello", field("protocol", 0, b"cleanup"),
     field("version", 1, number(1))) + frame("submit",
     *[field(n, 0, t.encode()) for n, t in texts.items()],
     *[field(n, 2, bytes([f])) for n, f in flags.items()],
-    *[field(n, 1, number(0)) for n in ("ret", "body", "arrival")],
+    *[field(n, 1, number(0)) for n in
+      ("ret", "body", "extract_notify", "arrival")],
     field("recipients", 5, struct.pack(">I", 1)
           + struct.pack(">I", len(to)) + to))
     + struct.pack(">I", 4) + b"\\r\\nxy" + struct.pack(">I", 0)

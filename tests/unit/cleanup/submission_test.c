@@ -600,14 +600,17 @@ recipients_from_the_header(void **state)
 	assert_int_equal(t.verdict, OK);
 	assert_int_equal(t.e.recipient_count, 5);
 	assert_string_equal(t.e.recipients[4].address, "e@x.test");
+	assert_int_equal(t.e.recipients[4].notify, 0);
 	assert_null(strstr(t.file.p, "d@x.test"));
 	end(&t);
 	begin(&t);
 	t.m.extract = true;
 	t.m.recipients.count = 0;
+	t.m.extract_notify = NOTIFY_SUCCESS;
 	submit(&t, SPAN("To: a@x.test\r\nResent-To: r@x.test\r\n\r\n"), 5);
 	assert_int_equal(t.e.recipient_count, 1);
 	assert_string_equal(t.e.recipients[0].address, "r@x.test");
+	assert_int_equal(t.e.recipients[0].notify, NOTIFY_SUCCESS);
 	end(&t);
 	begin(&t);
 	t.m.extract = true;

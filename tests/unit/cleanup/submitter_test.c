@@ -35,6 +35,8 @@ static const struct row {
 	{ "smtpd", MESSAGE(.origin = "smtpd", .report = true), "report" },
 	{ "smtpd", MESSAGE(.origin = "smtpd", .extract = true),
 	    "what is for people" },
+	{ "smtpd", MESSAGE(.origin = "smtpd", .extract_notify = 2),
+	    "what is for people" },
 	{ "smtpd", MESSAGE(.origin = "smtpd", .verify = true),
 	    "what is for people" },
 	{ "smtpd", MESSAGE(.origin = "smtpd", .trace_deliveries = true),

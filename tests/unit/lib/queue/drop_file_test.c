@@ -27,6 +27,7 @@ sample(void)
 		.ret = 1,
 		.body = 2,
 		.notes = DROP_TRACE,
+		.extract_notify = 10,
 		.recipients = two,
 		.recipient_count = 2 };
 }
@@ -88,6 +89,7 @@ what_is_written_is_read(void **state)
 	assert_int_equal(e.ret, 1);
 	assert_int_equal(e.body, 2);
 	assert_int_equal(e.notes, DROP_TRACE);
+	assert_int_equal(e.extract_notify, 10);
 	assert_int_equal(e.recipient_count, 2);
 	assert_string_equal(e.recipients[0].address, "bob@example.test");
 	assert_string_equal(e.recipients[1].orcpt, "rfc822;c@x");
