@@ -81,6 +81,8 @@ struct master {
 /* service.c: services and their processes. */
 /* The new plan is in force; its listeners are open (reload.c). */
 void service_plan(struct served *s, const struct planned *p);
+/* What it failed for is no more. */
+void service_unthrottle(struct served *s);
 /* Stops watching and closes, unlinks UNIX sockets; those in "but" stay. */
 void service_close_listeners(struct served *s, const struct endpoints *but);
 void service_add_listener(struct served *s, const struct endpoint *e, int fd);

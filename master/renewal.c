@@ -129,7 +129,10 @@ has_certificates(const struct program *p)
 	return strcmp(p->name, "keyd") == 0 || program_may_reach(p, "keyd");
 }
 
-/* keyd first: who asks next meets one that knows the new keys. */
+/*
+ * keyd first: who asks next meets one that knows the new keys. Who could not
+ * start with what was there before need not wait any longer.
+ */
 static void
 replace(struct master *m, bool keyd)
 {
@@ -140,6 +143,7 @@ replace(struct master *m, bool keyd)
 		for (struct child *c = s->children; c != NULL; c = c->next)
 			if (!c->retiring)
 				child_retire(c, false);
+		service_unthrottle(s);
 		service_update(s);
 	}
 }

@@ -221,14 +221,20 @@ service_find(struct master *m, const char *key)
 }
 
 void
+service_unthrottle(struct served *s)
+{
+	s->failures = 0;
+	s->throttled = false;
+	ev_timer_stop(s->master->loop, &s->throttle);
+}
+
+void
 service_plan(struct served *s, const struct planned *p)
 {
 	double every = p == NULL ? 0 : (double)p->entry->wakeup_s;
 
 	s->plan = p;
-	s->failures = 0;
-	s->throttled = false;
-	ev_timer_stop(s->master->loop, &s->throttle);
+	service_unthrottle(s);
 	ev_timer_stop(s->master->loop, &s->wakeup);
 	if (p == NULL)
 		return;

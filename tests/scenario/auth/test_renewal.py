@@ -59,6 +59,29 @@ def test_renewed_certificate(suite):
     assert s.log().count("have changed: taken up") == 1
 
 
+def test_mended_files_end_the_throttling(suite):
+    """What cannot start meanwhile comes back with them, not a minute later."""
+    s = suite(main="tls_renewal_check_time = 1s\n"
+                   "service_throttle_time = 600s\n")
+    cert = s.root / "etc/cert.pem"
+    good = cert.read_text()
+    assert shown(s, "smtps") == digest(cert)
+    cert.write_text("no certificate\n")
+    s.wait_log("are not usable: the old ones stay in use")
+    assert shown(s, "smtps") == hashlib.sha256(
+        ssl.PEM_cert_to_DER_cert(good[good.index("-----BEGIN CERT"):])
+    ).hexdigest()  # by the process that is there
+    kill_all(s.processes("smtpd"))
+    with socket.create_connection(("127.0.0.1", s.ports["smtps"])):
+        # the pauses double; this one would outlast the test
+        s.wait_log("bad command startup -- throttling for 8 s")
+    cert.write_text(good)
+    began = time.monotonic()
+    s.wait_log("have changed: taken up")
+    wait_for("the service", lambda: shown(s, "smtps") == digest(cert))
+    assert time.monotonic() - began < 6, "it waited out its pause"
+
+
 def test_process_that_starts_before_the_next_look(suite):
     """It reads the new certificate, whose key keyd must have."""
     s = suite(main="tls_renewal_check_time = 1h\n")
