@@ -289,39 +289,44 @@ check_classes(struct checking *k)
 	}
 }
 
-/* A file or table is somebody else's to check. */
-static bool
-is_network(struct span word)
-{
-	struct network n;
-
-	if (word.n == 0 || word.p[0] == '/')
-		return false;
-	if (word.p[0] == '[')
-		return true;
-	return network_address(span_take(word, span_find(word, '/')), &n) ||
-	    (span_find(word, ':') == word.n && span_find(word, '/') < word.n);
-}
-
+/* Files and tables are somebody else's to check. */
 static void
-check_networks(struct checking *k)
+check_networks(struct checking *k, const char *setting)
 {
-	struct span rest = span_of(conf_value(k->c, "mynetworks"));
+	struct span rest = span_of(conf_value(k->c, setting));
 	struct span word;
 
-	k->setting = "mynetworks";
 	while (conf_list_next(&rest, &word)) {
 		struct buf error = BUF_INIT(1024);
 		struct network n;
 
 		while (word.n > 0 && word.p[0] == '!')
 			word = span_skip(word, 1);
-		if (is_network(word) && !network_parse(word, &n, &error))
+		if (network_meant(word) && !network_parse(word, &n, &error))
 			buf_printf(k->errors, "%s: %s: %s\n",
-			    conf_origin(k->c, k->setting), k->setting,
+			    conf_origin(k->c, setting), setting,
 			    buf_text(&error));
 		buf_fini(&error);
 	}
+}
+
+/* Those that are made of mynetworks and the like are told of there. */
+static void
+check_all_networks(struct checking *k)
+{
+	static const char *const settings[] = {
+		"mynetworks",
+		"smtpd_authorized_xclient_hosts",
+		"smtpd_authorized_xforward_hosts",
+		"smtpd_client_connection_limit_exceptions",
+		"smtpd_client_event_limit_exceptions",
+		"smtpd_forbid_bare_newline_exclusions",
+		"smtpd_sasl_exceptions_networks",
+	};
+
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+		if (conf_raw(k->c, settings[i]) != NULL)
+			check_networks(k, settings[i]);
 }
 
 /* local_header_rewrite_clients */
@@ -369,7 +374,7 @@ restrictions_check_settings(struct conf *c, struct buf *errors,
 			relaying_check_order(c, settings[i], warnings);
 	}
 	check_rewrite_clients(c, errors);
-	check_networks(&k);
+	check_all_networks(&k);
 	if (warnings != NULL)
 		relaying_check(c, warnings);
 	access_checked_fini(&k.checked);

@@ -15,6 +15,7 @@
 #include "lib/store/quota_rule.h"
 #include "lib/store/special_folders.h"
 #include "lib/store/uidl_format.h"
+#include "lib/table/network.h"
 #include "lib/table/words.h"
 #include "master/complain.h"
 #include "master/table_text.h"
@@ -67,6 +68,30 @@ settings_check_interfaces(const struct plan *plan, struct buf *errors)
 	}
 	buf_fini(&error);
 	return errors->n == before;
+}
+
+/* A name may be one: that is asked when it is used. */
+static bool
+may_be_host(struct span word)
+{
+	struct network n;
+
+	if (network_address(word, &n))
+		return true;
+	return !network_meant(word) && span_find(word, ':') == word.n &&
+	    span_find(word, '/') == word.n;
+}
+
+void
+settings_check_proxy_interfaces(const struct plan *plan, struct buf *errors)
+{
+	struct span rest = span_of(plan->common.proxy_interfaces), item;
+
+	while (conf_list_next(&rest, &item))
+		if (!may_be_host(item))
+			complain_setting(errors, plan->conf, "proxy_interfaces",
+			    "\"%.*s\" is neither an address nor a host name",
+			    SPAN_ARG(item));
 }
 
 /* Next hops of one setting, or of one table that it names. */

@@ -10,6 +10,7 @@
 #include "lib/base/mem.h"
 #include "lib/conf/conf.h"
 #include "lib/log/log.h"
+#include "lib/table/network.h"
 #include "smtpd/ask.h"
 
 enum { FILE_MAX = 1 << 20, DEPTH_MAX = 8 };
@@ -41,14 +42,6 @@ is_network(struct span text)
 	return valid;
 }
 
-/* "10.0.0.0/40", "[::1": meant as a network, and none. */
-static bool
-is_bad_network(const struct pattern *p, struct span text)
-{
-	return !p->network && !p->table &&
-	    (text.p[0] == '[' || span_find(text, '/') < text.n);
-}
-
 static void
 add_pattern(struct client_list *l, struct span text, bool negated,
     struct buf *error)
@@ -69,7 +62,7 @@ add_pattern(struct client_list *l, struct span text, bool negated,
 	p->any = span_starts(text, "static:");
 	p->table =
 	    !p->network && text.p[0] != '[' && span_find(text, ':') < text.n;
-	if (is_bad_network(p, text))
+	if (!p->network && !p->table && network_meant(text))
 		buf_printf(error, "%s: no network: \"%.*s\"\n", l->setting,
 		    SPAN_ARG(text));
 }

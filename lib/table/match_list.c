@@ -127,8 +127,6 @@ static bool
 parse_word(struct match_list *l, struct pattern *p, struct span word,
     struct buf *error)
 {
-	struct network n;
-
 	p->word = mem_span_text(word);
 	if (word.p[0] == '/')
 		return open_file(l, p, error);
@@ -139,8 +137,7 @@ parse_word(struct match_list *l, struct pattern *p, struct span word,
 	}
 	if (l->kind != MATCH_HOST)
 		return true;
-	if (network_address(span_take(word, span_find(word, '/')), &n) ||
-	    span_find(word, '/') < word.n || word.p[0] == '[') {
+	if (network_meant(word)) {
 		p->kind = PATTERN_NETWORK;
 		return network_parse(word, &p->network, error);
 	}

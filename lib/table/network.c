@@ -114,6 +114,29 @@ network_pattern(struct span text, struct network *out, struct buf *error)
 	return network_parse(text, out, error);
 }
 
+static bool
+digits_and_dots(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((s.p[i] < '0' || s.p[i] > '9') && s.p[i] != '.')
+			return false;
+	return s.n > 0;
+}
+
+bool
+network_meant(struct span text)
+{
+	struct network n;
+
+	if (text.n == 0 || text.p[0] == '/')
+		return false;
+	if (text.p[0] == '[' ||
+	    network_address(span_take(text, span_find(text, '/')), &n))
+		return true;
+	return span_find(text, ':') == text.n &&
+	    (span_find(text, '/') < text.n || digits_and_dots(text));
+}
+
 bool
 network_has(const struct network *n, const struct network *address)
 {

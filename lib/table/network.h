@@ -23,6 +23,12 @@ bool network_address(struct span text, struct network *out);
 bool network_parse(struct span text, struct network *out, struct buf *error);
 /* The same as tables have it: the brackets may be around all of it. */
 bool network_pattern(struct span text, struct network *out, struct buf *error);
+/*
+ * Is an address or network meant, though perhaps a wrong one ("300.1.1.1",
+ * "10.0.0.0/40", "[::1")? Neither is the name of a host. Not for files and
+ * tables.
+ */
+bool network_meant(struct span text);
 bool network_has(const struct network *n, const struct network *address);
 
 #endif

@@ -55,6 +55,45 @@ MISTAKES = {
     "mynetworks file": (
         "mynetworks = 127.0.0.0/8 /no/such/file\n", "",
         "main.cf: line {main}: mynetworks: /no/such/file: No such file"),
+    "address of a network": (
+        "mynetworks = 127.0.0.0/8 300.1.1.1\n", "",
+        'main.cf: line {main}: mynetworks: bad address pattern: "300.1.1.1"'),
+    "part of an address": (
+        "mynetworks = 127.0.0.0/8 10.1\n", "",
+        'main.cf: line {main}: mynetworks: bad address pattern: "10.1"'),
+    "mask of a network": (
+        "mynetworks = 127.0.0.0/33\n", "",
+        'main.cf: line {main}: mynetworks: bad mask length in '
+        '"127.0.0.0/33"'),
+    "mask of an IPv6 network": (
+        "mynetworks = ![::1]/129\n", "",
+        'main.cf: line {main}: mynetworks: bad mask length in "[::1]/129"'),
+    "IPv6 address without its bracket": (
+        "mynetworks = [::1\n", "",
+        'main.cf: line {main}: mynetworks: bad address pattern: "[::1"'),
+    "IPv6 address that is none": (
+        "mynetworks = 2001:db8::g\n", "",
+        "main.cf: line {main}: mynetworks: unsupported dictionary type: "
+        "2001"),
+    "proxies": (
+        "smtpd_authorized_xclient_hosts = 300.1.1.1\n", "",
+        "main.cf: line {main}: smtpd_authorized_xclient_hosts: bad address "
+        'pattern: "300.1.1.1"'),
+    "clients without limits": (
+        "smtpd_client_event_limit_exceptions = $mynetworks 1.2.3.4/40\n", "",
+        "main.cf: line {main}: smtpd_client_event_limit_exceptions: bad mask "
+        'length in "1.2.3.4/40"'),
+    "address of a device": (
+        "proxy_interfaces = 300.1.1.1\n", "",
+        'main.cf: line {main}: proxy_interfaces: "300.1.1.1" is neither an '
+        "address nor a host name"),
+    "network of a device": (
+        "proxy_interfaces = 192.0.2.0/24\n", "",
+        'main.cf: line {main}: proxy_interfaces: "192.0.2.0/24" is neither '
+        "an address nor a host name"),
+    "address that is none": (
+        "inet_interfaces = 300.1.1.1\n", "",
+        'main.cf: line {main}: inet_interfaces: host name "300.1.1.1": '),
     "mydestination file": (
         "mydestination = local.test !/no/such/file\n", "",
         "main.cf: line {main}: mydestination: /no/such/file: No such file"),
