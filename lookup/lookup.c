@@ -69,9 +69,11 @@ check_fits(const char *address, const struct routing *r, struct why *why)
 		return why_set(why, "5.1.3", "bad address syntax");
 	if (strlen(r->transport) > TRANSPORT_MAX ||
 	    strlen(r->nexthop) > NEXTHOP_MAX) {
-		log_warning("transport or nexthop of %.200s is too long: "
-			    "%.200s:%.200s",
-		    address, r->transport, r->nexthop);
+		log_warning("%s: transport (%d bytes at most) or next hop (%d) "
+			    "for recipient %.200s is too long: its mail waits "
+			    "until that is mended: %.200s:%.200s",
+		    r->from != NULL ? r->from : "routing", TRANSPORT_MAX,
+		    NEXTHOP_MAX, address, r->transport, r->nexthop);
 		return why_set(why, "4.3.5", "Server configuration error");
 	}
 	return OK;
@@ -85,7 +87,7 @@ fill_answer(struct msg_resolved_item *to, struct recipient *r,
 
 	if (fits != OK) {
 		r->verdict = fits;
-		r->routing = (struct routing){ "", "" };
+		r->routing = (struct routing){ "", "", NULL };
 		r->address = cut(r->address, ADDRESS_MAX, memory);
 	}
 	*to = (struct msg_resolved_item){
@@ -117,7 +119,8 @@ answer_resolve(struct ipc *c, const void *message, struct arena *memory)
 	const char *sender = arena_text(memory, q->sender);
 	struct maps *view =
 	    q->accepted ? NULL : views_find(views, maps, q->service);
-	struct recipient r = { .class = CLASS_DEFAULT, .routing = { "", "" } };
+	struct recipient r = { .class = CLASS_DEFAULT,
+		.routing = { "", "", NULL } };
 	enum verdict known = q->sender_settled ?
 	    OK :
 	    routing_sender(maps, &sender, memory, &r.why);
@@ -140,15 +143,22 @@ struct expanding {
 	size_t room;
 };
 
+/* Mail for others goes its way while what this one's table says is mended. */
+static const struct routing misrouted = { "retry",
+	"4.3.5 Server configuration error", NULL };
+
 static enum verdict
 add_deliveries(struct expanding *e, size_t index,
     const struct delivery_set *set, struct why *why)
 {
 	for (size_t i = 0; i < set->count; i++) {
 		const struct delivery *d = &set->items[i];
-		enum verdict v = check_fits(d->address, &d->routing, why);
+		const struct routing *to = &d->routing;
+		enum verdict v = check_fits(d->address, to, why);
 
-		if (v != OK)
+		if (v == LATER)
+			to = &misrouted;
+		else if (v != OK)
 			return v;
 		if (e->count >= DELIVERIES_MAX)
 			return why_set(why, "4.6.0", "Alias expansion error");
@@ -160,8 +170,8 @@ add_deliveries(struct expanding *e, size_t index,
 		e->items[e->count++] = (struct msg_expanded_item){
 			.index = index,
 			.address = d->address,
-			.transport = d->routing.transport,
-			.nexthop = d->routing.nexthop,
+			.transport = to->transport,
+			.nexthop = to->nexthop,
 		};
 	}
 	return OK;

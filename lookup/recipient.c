@@ -119,7 +119,7 @@ check_existence(struct maps *m, struct maps *view, const struct classified *to,
 		v = address_map_known(view, to->address, a, &canonical,
 		    &virtual, why);
 	if (v == OK && view != NULL && (canonical || virtual))
-		*routing = (struct routing){ "", "" }; /* others' counts */
+		*routing = (struct routing){ "", "", NULL }; /* others' */
 	if (v != OK || canonical || virtual)
 		return v;
 	v = refused_by_routing(routing, why);
@@ -137,7 +137,7 @@ recipient_resolve(struct maps *m, struct maps *view, const char *sender,
 	*out = (struct recipient){ .verdict = NEVER,
 		.class = CLASS_DEFAULT,
 		.address = rewrite_address(&m->rules, span_of(address), a),
-		.routing = { "", "" } };
+		.routing = { "", "", NULL } };
 	out->verdict = classify(m, out->address, a, &to, &out->why);
 	if (out->verdict != OK)
 		return;
@@ -288,7 +288,8 @@ deliver_to(struct maps *m, const char *sender, const char *address,
 	if (v == NEVER) {
 		*d = (struct delivery){ address,
 			{ "error",
-			    arena_printf(a, "%s %s", why->dsn, why->text) } };
+			    arena_printf(a, "%s %s", why->dsn, why->text),
+			    NULL } };
 		return OK;
 	}
 	if (v != OK)

@@ -18,7 +18,7 @@ routing_unknown(struct maps *m, const char *table, struct arena *a)
 
 /* What "transport:nexthop" says; parts that are empty keep what *out has. */
 static void
-apply(struct span spec, struct arena *a, struct routing *out)
+apply(struct span spec, const char *from, struct arena *a, struct routing *out)
 {
 	size_t colon = span_find(spec, ':');
 	struct span nexthop = span_trim(span_skip(spec, colon + 1));
@@ -27,6 +27,7 @@ apply(struct span spec, struct arena *a, struct routing *out)
 		out->transport = arena_span(a, span_take(spec, colon));
 	if (nexthop.n > 0)
 		out->nexthop = arena_span(a, nexthop);
+	out->from = from;
 }
 
 /* One destination, however it is written. */
@@ -98,8 +99,11 @@ relay_nexthop(struct maps *m, const char *sender, struct arena *a,
 
 	if (v != OK)
 		return v;
-	if (relayhost == NULL)
+	out->from = "sender_dependent_relayhost_maps";
+	if (relayhost == NULL) {
 		relayhost = m->own.relayhost;
+		out->from = "relayhost";
+	}
 	if (*relayhost != '\0')
 		out->nexthop = relayhost;
 	return OK;
@@ -110,11 +114,13 @@ by_class(struct maps *m, const char *sender, const struct classified *to,
     struct arena *a, struct routing *out, struct why *why)
 {
 	const char *spec = NULL;
+	const char *from = NULL;
 	enum verdict v = OK;
 
 	switch (to->class) {
 	case CLASS_LOCAL:
 		spec = m->own.local_transport;
+		from = "local_transport";
 		break;
 	case CLASS_VIRTUAL_ALIAS:
 		out->transport = "error";
@@ -123,9 +129,11 @@ by_class(struct maps *m, const char *sender, const struct classified *to,
 		return OK;
 	case CLASS_VIRTUAL_MAILBOX:
 		spec = m->own.virtual_transport;
+		from = "virtual_transport";
 		break;
 	case CLASS_RELAY:
 		spec = m->own.relay_transport;
+		from = "relay_transport";
 		v = relay_nexthop(m, sender, a, out, why);
 		break;
 	case CLASS_DEFAULT:
@@ -135,11 +143,13 @@ by_class(struct maps *m, const char *sender, const struct classified *to,
 		if (v == OK)
 			v = relay_nexthop(m, sender, a, out, why);
 		if (spec == NULL || *spec == ':')
-			apply(span_of(m->own.default_transport), a, out);
+			apply(span_of(m->own.default_transport),
+			    "default_transport", a, out);
+		from = "sender_dependent_default_transport_maps";
 		break;
 	}
 	if (v == OK && spec != NULL)
-		apply(span_of(spec), a, out);
+		apply(span_of(spec), from, a, out);
 	return v;
 }
 
@@ -213,7 +223,7 @@ by_table(struct maps *m, const struct classified *to, struct arena *a,
 		/* a new transport forgets the old one's destination */
 		if (span_find(spec, ':') > 0)
 			out->nexthop = nexthop_of(to->domain, a);
-		apply(spec, a, out);
+		apply(spec, "transport_maps", a, out);
 	}
 	buf_fini(&value);
 	return v;
@@ -235,7 +245,8 @@ moved(struct maps *m, const struct classified *to, struct arena *a,
 			    m->own.relocated_prefix_enable ?
 				"5.1.6 User has moved to " :
 				"",
-			    value) };
+			    value),
+			"relocated_maps" };
 	return v;
 }
 
@@ -246,11 +257,12 @@ routing_find(struct maps *m, const char *sender, const struct classified *to,
 	bool has_moved;
 	enum verdict v;
 
-	*out = (struct routing){ "error", nexthop_of(to->domain, a) };
+	*out = (struct routing){ "error", nexthop_of(to->domain, a), NULL };
 	if (to->class == CLASS_LOCAL &&
 	    span_is_nocase(to->local, m->common.double_bounce_sender)) {
 		*out = (struct routing){ "discard",
-			"undeliverable postmaster notification discarded" };
+			"undeliverable postmaster notification discarded",
+			NULL };
 		return OK;
 	}
 	v = moved(m, to, a, &has_moved, out, why);

@@ -9,6 +9,7 @@
 struct routing {
 	const char *transport;
 	const char *nexthop;
+	const char *from; /* the setting that said so last; NULL: none */
 };
 
 /*

@@ -45,6 +45,32 @@ def test_domains_that_hold_aliases_alone(suite):
     assert b"X-Original-To: x@alias.test" in message
 
 
+@pytest.mark.parametrize("route", [
+    f"smtp:[{'x' * 600}.test]", f"{'x' * 70}:"], ids=["next hop", "transport"])
+def test_one_route_too_long_delays_nobody_else(suite, route):
+    """At RCPT, and behind an alias, whose members RCPT does not look at."""
+    s = suite(main="local_header_rewrite_clients =\n")
+    s.write("routes", f"carol@example.test {route}\n")
+    s.write("virtual", "all@example.test bob@example.test, carol@example.test\n")
+    s.set(transport_maps=f"texthash:{s.root}/etc/routes")
+    s.posthaste("reload")
+    replies = rcpt(s, "carol@example.test", "bob@example.test")
+    assert [code for code, _ in replies] == [451, 250]
+    s.wait_log(r"warning: transport_maps: transport .* for recipient "
+               r"carol@example\.test is too long: its mail waits")
+    s.send(to="all@example.test")
+    s.wait_messages("bob")
+    s.wait_log(r"to=<carol@example\.test>.* dsn=4\.3\.5, status=deferred "
+               r"\(Server configuration error\)")
+    # it goes its way when the row is mended
+    s.write("routes", "other@example.test :\n")
+    wait_for("the table", lambda: rcpt(s, "carol@example.test")[0][0] == 250)
+    s.command("postqueue", "-f")
+    s.wait_messages("carol")
+    s.wait_empty()
+    assert len(s.messages("bob")) == 1
+
+
 def test_missing_table_is_451(suite):
     s = suite()
     (s.root / "etc/mailboxes").unlink()
