@@ -2,7 +2,9 @@
 /*
  * SECURITY: children that hear strangers ask here for connections. Each gets
  * only those to programs which its row in programs.def names; a request that
- * is not in the protocol ends the child.
+ * is not in the protocol ends the child, and so does an answer that it does
+ * not take: master waits for nobody, and to leave one out would give each
+ * later question of the child the answer to another.
  */
 #include "master/master.h"
 
@@ -21,11 +23,33 @@
 enum { TURN_MAX = 16 };
 
 static void
-refuse(struct child *c, bool forbidden, const char *text)
+end_child(struct child *c)
 {
-	struct msg_not_connected no = { .text = text, .forbidden = forbidden };
+	broker_close(c);
+	(void)kill(c->pid, SIGKILL);
+}
 
-	(void)ipc_send_now(c->control, &message_not_connected, &no);
+/* An end of its own is seen by who reads next. */
+static void
+say(struct child *c, const struct ipc_message *m, const void *message)
+{
+	enum ipc_result r = ipc_send_now(c->control, m, message);
+
+	if (r == IPC_OK || r == IPC_CLOSED)
+		return;
+	log_warning("%s does not take what it is told (%s: %s): it is ended",
+	    ipc_peer(c->control), m->name, ipc_result_text(r));
+	end_child(c);
+}
+
+static void
+refuse(struct child *c, uint64_t number, bool forbidden, const char *text)
+{
+	struct msg_not_connected no = { .text = text,
+		.forbidden = forbidden,
+		.number = number };
+
+	say(c, &message_not_connected, &no);
 }
 
 /* Programs are asked for by the name of their UNIX service. */
@@ -60,70 +84,78 @@ connect_to(const char *path)
 	return fd;
 }
 
-static void
-hand_out(struct child *c, const char *path, bool ours)
+/* -1 with errno. */
+static int
+connect_for(const struct child *c, const char *path, bool ours)
 {
-	struct msg_connected yes = { .socket = connect_to(path) };
+	int fd = connect_to(path);
 
-	if (yes.socket >= 0 && ours &&
-	    !ipc_introduce(yes.socket, c->service->program->name,
+	if (fd >= 0 && ours &&
+	    !ipc_introduce(fd, c->service->program->name,
 		c->service->plan->entry->name))
-		fd_close(&yes.socket);
+		fd_close(&fd);
+	return fd;
+}
+
+static void
+hand_out(struct child *c, uint64_t number, const char *path, bool ours)
+{
+	struct msg_connected yes = { .socket = connect_for(c, path, ours),
+		.number = number };
+
 	if (yes.socket < 0) {
-		refuse(c, false, strerror(errno));
+		refuse(c, number, false, strerror(errno));
 		return;
 	}
-	if (ipc_send_now(c->control, &message_connected, &yes) != IPC_OK)
-		log_warning("%s does not take its connection",
-		    ipc_peer(c->control));
+	say(c, &message_connected, &yes);
 	close(yes.socket);
 }
 
 /* The LMTP client's: a socket of other software. */
 static void
-answer_foreign(struct child *c, const char *name)
+answer_foreign(struct child *c, const struct msg_connect *asked)
 {
 	if (strcmp(c->service->program->name, "smtp") != 0 ||
-	    !unix_peer_allowed(c->service->master->plan, name)) {
+	    !unix_peer_allowed(c->service->master->plan, asked->service)) {
 		log_warning("%s may not be connected to %s: no setting names "
 			    "this socket, or it is one of ours",
-		    ipc_peer(c->control), name);
-		refuse(c, true, "no setting names this socket");
+		    ipc_peer(c->control), asked->service);
+		refuse(c, asked->number, true, "no setting names this socket");
 		return;
 	}
-	hand_out(c, name + strlen("unix:"), false);
+	hand_out(c, asked->number, asked->service + strlen("unix:"), false);
 }
 
 static void
-answer_connect(struct child *c, const char *name)
+answer_connect(struct child *c, const struct msg_connect *asked)
 {
 	const struct program *own = c->service->program;
 	struct served *target;
 
-	if (strncmp(name, "unix:", 5) == 0) {
-		answer_foreign(c, name);
+	if (strncmp(asked->service, "unix:", 5) == 0) {
+		answer_foreign(c, asked);
 		return;
 	}
-	target = find_target(c->service->master, name);
+	target = find_target(c->service->master, asked->service);
 	if (target == NULL) {
-		refuse(c, false, "there is no such service in master.cf");
+		refuse(c, asked->number, false,
+		    "there is no such service in master.cf");
 		return;
 	}
 	if (!program_may_reach(own, target->program->name)) {
 		log_warning("%s may not be connected to service %s",
-		    ipc_peer(c->control), name);
-		refuse(c, true, "not allowed");
+		    ipc_peer(c->control), asked->service);
+		refuse(c, asked->number, true, "not allowed");
 		return;
 	}
-	hand_out(c, target->plan->endpoints.list[0].path, true);
+	hand_out(c, asked->number, target->plan->endpoints.list[0].path, true);
 }
 
 static bool
 hear(struct child *c, const struct ipc_message *m, const void *message)
 {
 	if (m == &message_connect) {
-		answer_connect(c,
-		    ((const struct msg_connect *)message)->service);
+		answer_connect(c, message);
 	} else if (m == &message_ready) {
 		struct master *master = c->service->master;
 
@@ -139,13 +171,6 @@ hear(struct child *c, const struct ipc_message *m, const void *message)
 		return false;
 	}
 	return true;
-}
-
-static void
-end_child(struct child *c)
-{
-	broker_close(c);
-	(void)kill(c->pid, SIGKILL);
 }
 
 /* After some words the others have their turn. */
@@ -164,12 +189,13 @@ readable(struct ev_loop *loop, ev_io *io, int events)
 			return;
 		}
 		r = ipc_receive(c->control, &m, &message, 0);
-		if (r == IPC_OK && hear(c, m, message))
-			continue;
-		log_warning("%s: not what a program says: it is ended",
-		    ipc_peer(c->control));
-		end_child(c);
-		return;
+		if (r != IPC_OK || !hear(c, m, message)) {
+			log_warning("%s: not what a program says: it is ended",
+			    ipc_peer(c->control));
+			end_child(c);
+		}
+		if (c->control == NULL)
+			return;
 	}
 	if (r == IPC_BROKEN)
 		end_child(c);
@@ -201,5 +227,5 @@ child_retire(struct child *c, bool now)
 
 	c->retiring = true;
 	if (c->control != NULL)
-		(void)ipc_send_now(c->control, &message_retire, &retire);
+		say(c, &message_retire, &retire);
 }

@@ -4,15 +4,16 @@
  * come at any time, so one place reads for all: a task in programs that
  * have a loop, whoever waits in those that do not.
  *
- * Writes never wait: what master has not read fits its socket's buffer a
- * thousand times over, and two tasks must not flush at once.
+ * Writes never wait, on both sides: two tasks must not flush at once, and
+ * master waits for nobody. So no more questions are open than have room, and
+ * their answers, in the sockets' buffers (some 270); the others wait for their
+ * turn. Each answer names its question: a connection that went to another
+ * asker would be worse than none.
  */
 #include "lib/service/internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/ensure.h"
@@ -25,15 +26,24 @@
 struct question {
 	struct question *next;
 	struct wait_queue waiting;
+	const char *service; /* the asker's: gone when it has given up */
+	uint32_t number; /* 0 until master is asked */
 	int fd;
 	bool answered;
 	bool given_up;
 	char why[256];
 };
 
+struct questions {
+	struct question *first, **last;
+	unsigned int count;
+};
+
 static struct {
 	struct ipc *master;
-	struct question *first, **last;
+	struct questions waiting; /* for their turn */
+	struct questions open; /* master has been asked, in this order */
+	uint32_t number; /* of the last one */
 	void (*on_retire)(void);
 	bool retiring;
 	bool now;
@@ -45,15 +55,46 @@ static struct {
 enum {
 	NEVER_MS = 24 * 3600 * 1000,
 	LOOK_MS = 50, /* for master's word, between two requests */
+	OPEN_MAX = 64, /* questions; master.def */
 };
+
+static void
+put(struct questions *list, struct question *q)
+{
+	q->next = NULL;
+	*list->last = q;
+	list->last = &q->next;
+	list->count++;
+}
+
+/* "at" leads to it: &list->first, or another one's "next". */
+static struct question *
+take(struct questions *list, struct question **at)
+{
+	struct question *q = *at;
+
+	if (q == NULL)
+		return NULL;
+	*at = q->next;
+	if (*at == NULL)
+		list->last = at;
+	list->count--;
+	return q;
+}
+
+static void
+clear(struct questions *list)
+{
+	*list = (struct questions){ .last = &list->first };
+}
 
 void
 control_open(int fd)
 {
 	(void)fd_cloexec(fd, true);
 	control.master = ipc_new(fd, &protocol_master, "master");
-	control.first = NULL;
-	control.last = &control.first;
+	clear(&control.waiting);
+	clear(&control.open);
 	control.retiring = control.now = control.gone = false;
 }
 
@@ -98,7 +139,8 @@ control_gone(void)
 	return control.gone;
 }
 
-static void
+/* False: master will not hear it. */
+static bool
 tell(const struct ipc_message *m, const void *message)
 {
 	enum ipc_result r = ipc_send_now(control.master, m, message);
@@ -106,6 +148,7 @@ tell(const struct ipc_message *m, const void *message)
 	if (r != IPC_OK && r != IPC_CLOSED)
 		log_warning("cannot tell master %s: %s", m->name,
 		    ipc_result_text(r));
+	return r == IPC_OK;
 }
 
 void
@@ -113,7 +156,7 @@ control_ready(unsigned int generation)
 {
 	struct msg_ready ready = { .generation = generation };
 
-	tell(&message_ready, &ready);
+	(void)tell(&message_ready, &ready);
 }
 
 void
@@ -121,22 +164,13 @@ control_full(unsigned int sessions)
 {
 	struct msg_full full = { .sessions = sessions };
 
-	tell(&message_full, &full);
+	(void)tell(&message_full, &full);
 }
 
+/* It is on no list any more. */
 static void
-answer(int fd, const char *why)
+settle(struct question *q, int fd, const char *why)
 {
-	struct question *q = control.first;
-
-	if (q == NULL) {
-		log_warning("master answers what was not asked");
-		fd_close(&fd);
-		return;
-	}
-	control.first = q->next;
-	if (control.first == NULL)
-		control.last = &control.first;
 	if (q->given_up) {
 		fd_close(&fd);
 		free(q);
@@ -149,11 +183,51 @@ answer(int fd, const char *why)
 }
 
 static void
+ask_waiting(void)
+{
+	while (control.open.count < OPEN_MAX && control.waiting.count > 0) {
+		struct question *q =
+		    take(&control.waiting, &control.waiting.first);
+		struct msg_connect connect = { .service = q->service };
+
+		if (++control.number == 0)
+			control.number = 1;
+		connect.number = q->number = control.number;
+		if (tell(&message_connect, &connect))
+			put(&control.open, q);
+		else
+			settle(q, -1, "master does not take the question");
+	}
+}
+
+static void
+answer(uint64_t number, int fd, const char *why)
+{
+	struct question *q = take(&control.open, &control.open.first);
+
+	if (q == NULL || q->number != number)
+		fatal("master answers question %llu, and due is the answer to "
+		      "%u (0: to none): it may be meant for another asker",
+		    (unsigned long long)number, q == NULL ? 0 : q->number);
+	settle(q, fd, why);
+	ask_waiting();
+}
+
+static void
+settle_all(struct questions *list, const char *why)
+{
+	struct question *q;
+
+	while ((q = take(list, &list->first)) != NULL)
+		settle(q, -1, why);
+}
+
+static void
 lost_master(void)
 {
 	control.gone = true;
-	while (control.first != NULL)
-		answer(-1, "master is gone");
+	settle_all(&control.open, "master is gone");
+	settle_all(&control.waiting, "master is gone");
 	retire(false);
 }
 
@@ -161,9 +235,13 @@ static void
 hear(const struct ipc_message *m, const void *message)
 {
 	if (m == &message_connected) {
-		answer(((const struct msg_connected *)message)->socket, "");
+		const struct msg_connected *yes = message;
+
+		answer(yes->number, yes->socket, "");
 	} else if (m == &message_not_connected) {
-		answer(-1, ((const struct msg_not_connected *)message)->text);
+		const struct msg_not_connected *no = message;
+
+		answer(no->number, -1, no->text);
 	} else if (m == &message_retire) {
 		retire(((const struct msg_retire *)message)->now);
 	} else {
@@ -247,13 +325,27 @@ static struct question *
 ask(const char *service)
 {
 	struct question *q = mem_new(sizeof(*q));
-	struct msg_connect connect = { .service = service };
 
 	q->fd = -1;
-	*control.last = q;
-	control.last = &q->next;
-	tell(&message_connect, &connect);
+	q->service = service;
+	put(&control.waiting, q);
+	ask_waiting();
 	return q;
+}
+
+/* Master's answer will come all the same, if it was asked. */
+static void
+give_up(struct question *q)
+{
+	struct question **at = &control.waiting.first;
+
+	if (q->number != 0) {
+		q->given_up = true;
+		return;
+	}
+	while (*at != q)
+		at = &(*at)->next;
+	free(take(&control.waiting, at));
 }
 
 static int
@@ -282,7 +374,7 @@ service_connect(const char *service, int64_t deadline)
 	q = ask(service);
 	wait_for_answer(q, deadline);
 	if (!q->answered) {
-		q->given_up = true;
+		give_up(q);
 		return no_connection(service, "master does not answer");
 	}
 	fd = q->fd;

@@ -164,8 +164,8 @@ def test_program_holds_few_rights(suite, program, user, root):
                 == str(s.root / "spool" / root).rstrip("/"))
 
 
-FAKE = """#!/usr/bin/python3
-import array, os, socket, struct, sys, time
+HELLO = """#!/usr/bin/python3
+import fcntl, re, socket, struct, time
 def text(s): return bytes([len(s)]) + s.encode()
 def field(name, kind, data):
     return text(name) + bytes([kind]) + struct.pack(">I", len(data)) + data
@@ -174,8 +174,14 @@ def frame(name, *fields):
     return struct.pack(">I", len(body)) + body
 master = socket.socket(fileno=3)
 master.sendall(frame("hello", field("protocol", 0, b"master"),
-                     field("version", 1, struct.pack(">Q", 1))))
-master.sendall(frame("connect", field("service", 0, b"{asks}")))
+                     field("version", 1, struct.pack(">Q", 2))))
+def connect(service, number):
+    return frame("connect", field("service", 0, service),
+                 field("number", 1, struct.pack(">Q", number)))
+"""
+
+FAKE = HELLO + """
+master.sendall(connect(b"{asks}", 1))
 answer, fds = b"", []
 while b"connected" not in answer:
     more, passed, _, _ = socket.recv_fds(master, 4096, 4)
@@ -215,6 +221,66 @@ def test_program_that_breaks_the_protocol_is_ended(suite):
     s.wait_log(r"bounce\[\d+\]: protocol error")
     s.wait_log(r"process bounce .* killed by signal 9")
     client.close()
+
+
+# and takes the client, so that it is not started again
+ASKS_MANY = HELLO + """
+client, _ = socket.socket(fileno=7).accept()
+for number in range(1, {questions} + 1):
+    master.sendall(connect(b"lookup", number))
+def unread():
+    return struct.unpack("i", fcntl.ioctl(master, 0x5411, bytes(4)))[0]
+while unread():
+    time.sleep(0.01)
+"""
+
+DEAF = ASKS_MANY + """
+client.sendall(b"asked")
+time.sleep(60)
+"""
+
+LATE = ASKS_MANY + """
+fds, numbers = [], []
+while len(numbers) < {questions}:
+    data, more, _, _ = socket.recv_fds(master, 65536, 4)
+    fds += more
+    numbers += [struct.unpack(">Q", n)[0] for n in
+                re.findall(rb"(?s)\\x06number\\x01\\0\\0\\0\\x08(.{{8}})",
+                           data)]
+assert numbers == list(range(1, {questions} + 1)), numbers
+client.sendall(b"%d connections" % len(fds))
+time.sleep(60)
+"""
+
+
+def start_bounce(s, program):
+    """Instead of ours, for the client that is returned."""
+    replace(own_programs(s), "bounce", program)
+    s.start()
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(DEADLINE)
+    client.connect(str(s.root / "spool/private/bounce"))
+    return client
+
+
+def test_program_that_takes_no_answers_is_ended_and_others_go_on(suite):
+    """An answer left out would give each question the next one's."""
+    s = suite(start=False)
+    with start_bounce(s, DEAF.format(questions=5000)) as client:
+        assert client.recv(100) == b""  # ended before all was asked
+        s.wait_log(r"bounce\[\d+\] does not take what it is told "
+                   r"\(connected: timeout\): it is ended")
+        s.wait_log(r"process bounce .* killed by signal 9")
+        assert s.log().count("does not take") == 1
+        s.send()
+        s.wait_messages("bob")
+
+
+def test_answers_wait_for_a_program_that_asked_for_no_more_than_it_may(suite):
+    s = suite(start=False)
+    with start_bounce(s, LATE.format(questions=64)) as client:
+        assert client.recv(100) == b"64 connections"
+    assert "does not take" not in s.log()
 
 
 def test_systemd_is_told(suite, tmp_path):

@@ -121,10 +121,13 @@ def frame(name, *fields):
     return struct.pack(">I", len(body)) + body
 master = socket.socket(fileno=3)
 master.sendall(frame("hello", field("protocol", 0, b"master"),
-                     field("version", 1, struct.pack(">Q", 1))))
+                     field("version", 1, struct.pack(">Q", 2))))
+def connect(service):
+    return frame("connect", field("service", 0, service),
+                 field("number", 1, struct.pack(">Q", 1)))
 reached = []
 for service in {services}:
-    master.sendall(frame("connect", field("service", 0, service.encode())))
+    master.sendall(connect(service.encode()))
     answer, fds = b"", []
     while b"connected" not in answer:
         data, more, _, _ = socket.recv_fds(master, 4096, 4)
@@ -235,7 +238,7 @@ def touch(s, program):
 
 SUBMITS = ASKS[:ASKS.index("reached = []")] + """
 def number(n): return struct.pack(">Q", n)
-master.sendall(frame("connect", field("service", 0, b"cleanup")))
+master.sendall(connect(b"cleanup"))
 fds = []
 while not fds:
     data, fds, _, _ = socket.recv_fds(master, 4096, 4)
@@ -305,7 +308,7 @@ def test_captured_smtpd_submits_as_smtpd(suite, change, introduction, result):
 
 
 SIGNS = ASKS[:ASKS.index("reached = []")] + """
-master.sendall(frame("connect", field("service", 0, b"keyd")))
+master.sendall(connect(b"keyd"))
 fds = []
 while not fds:
     data, fds, _, _ = socket.recv_fds(master, 4096, 4)

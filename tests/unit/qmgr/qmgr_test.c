@@ -285,21 +285,22 @@ bounce(void *argument)
 }
 
 static void
-connect_to(struct ipc *child, const char *service)
+connect_to(struct ipc *child, const struct msg_connect *asked)
 {
 	static const struct {
 		const char *name;
 		task_function *function;
 	} services[] = { { "lookup", lookup }, { "agent", agent },
 		{ "bounce", bounce } };
-	struct msg_not_connected no = { .text = "no such service" };
+	struct msg_not_connected no = { .text = "no such service",
+		.number = asked->number };
 	int pair[2];
 
 	for (size_t i = 0; i < 3; i++) {
-		struct msg_connected yes;
+		struct msg_connected yes = { .number = asked->number };
 		int *ours;
 
-		if (strcmp(services[i].name, service) != 0)
+		if (strcmp(services[i].name, asked->service) != 0)
 			continue;
 		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC,
 				     0, pair),
@@ -325,8 +326,7 @@ master(void *argument)
 	(void)argument;
 	while (ipc_receive(c, &m, &message, clock_in(60)) == IPC_OK)
 		if (m == &message_connect)
-			connect_to(c,
-			    ((const struct msg_connect *)message)->service);
+			connect_to(c, message);
 	ipc_free(&c);
 }
 

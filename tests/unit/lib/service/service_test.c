@@ -9,11 +9,14 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -36,18 +39,13 @@ soon(void)
 	return clock_in(60);
 }
 
-/* Answers one "connect" with a socket; gives the other end of it. */
+/* Answers a question with a socket; gives the other end of it. */
 static int
-answer_connect(const char *service)
+give_connection(uint64_t number)
 {
-	struct msg_connected yes;
-	const void *message;
+	struct msg_connected yes = { .number = number };
 	int fd[2];
 
-	assert_int_equal(ipc_expect(master, &message_connect, &message, soon()),
-	    IPC_OK);
-	assert_string_equal(((const struct msg_connect *)message)->service,
-	    service);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd),
 	    0);
 	yes.socket = fd[0];
@@ -55,6 +53,26 @@ answer_connect(const char *service)
 	    IPC_OK);
 	close(fd[0]);
 	return fd[1];
+}
+
+static const struct msg_connect *
+hear_connect(void)
+{
+	const void *message;
+
+	assert_int_equal(ipc_expect(master, &message_connect, &message, soon()),
+	    IPC_OK);
+	return message;
+}
+
+/* Answers one "connect". */
+static int
+answer_connect(const char *service)
+{
+	const struct msg_connect *asked = hear_connect();
+
+	assert_string_equal(asked->service, service);
+	return give_connection(asked->number);
 }
 
 /* The master of a blocking program must be another process. */
@@ -403,9 +421,7 @@ refusals_are_told(void **state)
 
 	(void)state;
 	if (pid == 0) {
-		const void *message;
-
-		(void)ipc_expect(master, &message_connect, &message, soon());
+		no.number = hear_connect()->number;
 		(void)ipc_send(master, &message_not_connected, &no, soon());
 		_exit(0);
 	}
@@ -483,12 +499,10 @@ retire_is_heard_by_who_asks_master(bool before)
 {
 	const struct msg_retire retire = { .now = false };
 	struct msg_connected yes;
-	const void *message;
 	int fd[2];
 	pid_t pid = fork_idle_program();
 
-	assert_int_equal(ipc_expect(master, &message_connect, &message, soon()),
-	    IPC_OK);
+	yes.number = hear_connect()->number;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd),
 	    0);
 	yes.socket = fd[0];
@@ -588,6 +602,267 @@ tasks_get_their_own_answers(void **state)
 	assert_false(control_ending_now());
 }
 
+/* A crowd: more questions than the sockets hold answers. */
+
+enum {
+	CROWD = 500,
+	OPEN_MOST = 64, /* master.def */
+	HASTY = 7, /* each so many'th waits for a moment only */
+};
+
+static struct member {
+	char service[16];
+	int64_t deadline;
+	int fd;
+} crowd[CROWD];
+
+static void
+member_task(void *argument)
+{
+	struct member *m = argument;
+
+	m->fd = service_connect(m->service, m->deadline);
+	asked--;
+	if (asked == 0)
+		task_loop_stop();
+}
+
+static bool
+hasty(int i)
+{
+	return i % HASTY == 0;
+}
+
+/* All have asked before the master runs for the first time. */
+static void
+let_crowd_ask(task_function *as_master, int64_t hasty_deadline)
+{
+	control_start_task();
+	for (int i = 0; i < CROWD; i++) {
+		struct member *m = &crowd[i];
+
+		snprintf(m->service, sizeof(m->service), "service%d", i);
+		m->deadline = hasty(i) ? hasty_deadline : soon();
+		assert_non_null(task_start(member_task, m));
+	}
+	asked = CROWD;
+	assert_non_null(task_start(as_master, NULL));
+	task_loop();
+}
+
+struct heard {
+	char service[16];
+	uint64_t number;
+};
+
+/* What has come. Reads at most what the array holds. */
+static size_t
+hear_crowd(struct heard heard[CROWD])
+{
+	size_t n = 0;
+
+	while (n < CROWD && ipc_poll(master) == IPC_OK) {
+		const struct msg_connect *c = hear_connect();
+
+		snprintf(heard[n].service, sizeof(heard[n].service), "%s",
+		    c->service);
+		heard[n++].number = c->number;
+	}
+	return n;
+}
+
+static void
+connect_member(const struct heard *h)
+{
+	int fd = give_connection(h->number);
+	size_t n = strlen(h->service);
+
+	assert_int_equal(write(fd, h->service, n), n);
+	close(fd);
+}
+
+static int heard_in_all;
+
+static void
+slow_master(void *unused)
+{
+	static struct heard heard[CROWD];
+	size_t n = hear_crowd(heard);
+	int left = CROWD - (CROWD + HASTY - 1) / HASTY;
+
+	(void)unused;
+	assert_int_equal(n, OPEN_MOST);
+	while (asked > left)
+		assert_int_equal(wait_yield(), WAIT_READY);
+	/* nobody asks before there are answers */
+	assert_int_equal(ipc_poll(master), IPC_TIMEOUT);
+	while (n > 0) {
+		heard_in_all += (int)n;
+		for (size_t i = 0; i < n; i++)
+			connect_member(&heard[i]);
+		if (wait_fd(ipc_fd(master), WAIT_READ, soon()) != WAIT_READY)
+			return;
+		n = hear_crowd(heard);
+		assert_in_range(n, 1, OPEN_MOST);
+	}
+}
+
+static void
+a_crowd_takes_turns(void **state)
+{
+	int never_asked = 0;
+
+	(void)state;
+	heard_in_all = 0;
+	let_crowd_ask(slow_master, clock_ms() + 20);
+	for (int i = 0; i < CROWD; i++) {
+		struct member *m = &crowd[i];
+		char text[16] = "";
+
+		never_asked += hasty(i) && i >= OPEN_MOST;
+		if (hasty(i)) {
+			assert_int_equal(m->fd, -1);
+			continue;
+		}
+		assert_true(m->fd >= 0);
+		assert_true(read(m->fd, text, sizeof(text) - 1) > 0);
+		assert_string_equal(text, m->service);
+		close(m->fd);
+	}
+	/* who had given up before its turn */
+	assert_int_equal(heard_in_all, CROWD - never_asked);
+}
+
+enum { ANSWERED = 5 };
+
+static void
+master_that_leaves(void *unused)
+{
+	static struct heard heard[CROWD];
+
+	(void)unused;
+	assert_int_equal(hear_crowd(heard), OPEN_MOST);
+	for (int i = 0; i < ANSWERED; i++)
+		connect_member(&heard[i]);
+	ipc_free(&master);
+}
+
+static void
+a_crowd_hears_that_master_is_gone(void **state)
+{
+	(void)state;
+	let_crowd_ask(master_that_leaves, soon());
+	for (int i = 0; i < CROWD; i++) {
+		assert_int_equal(crowd[i].fd >= 0, i < ANSWERED);
+		if (crowd[i].fd >= 0)
+			close(crowd[i].fd);
+	}
+	assert_string_equal(service_connect_why(), "master is gone");
+	assert_true(control_gone());
+	assert_true(service_retiring());
+}
+
+/* A process that asks twice: the status it ends with. */
+static int
+status_of_asker(void (*answer)(uint64_t number))
+{
+	int status;
+	pid_t pid;
+
+	(void)fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		(void)service_connect("lookup", soon());
+		(void)service_connect("lookup", soon());
+		_exit(0);
+	}
+	answer(hear_connect()->number);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void
+connect_next(uint64_t number)
+{
+	close(give_connection(number + 1));
+}
+
+static void
+refuse_next(uint64_t number)
+{
+	struct msg_not_connected no = { .number = number + 1 };
+
+	assert_int_equal(ipc_send(master, &message_not_connected, &no, soon()),
+	    IPC_OK);
+}
+
+static void
+connect_twice(uint64_t number)
+{
+	close(give_connection(number));
+	close(give_connection(number));
+}
+
+static void
+connect_both(uint64_t number)
+{
+	close(give_connection(number));
+	close(give_connection(hear_connect()->number));
+}
+
+static void
+an_answer_to_another_question_ends_the_process(void **state)
+{
+	(void)state;
+	assert_int_equal(status_of_asker(connect_both), 0);
+	assert_int_equal(set_up(NULL), 0);
+	assert_int_equal(status_of_asker(connect_next), EX_TEMPFAIL);
+	assert_int_equal(set_up(NULL), 0);
+	assert_int_equal(status_of_asker(refuse_next), EX_TEMPFAIL);
+	assert_int_equal(set_up(NULL), 0);
+	assert_int_equal(status_of_asker(connect_twice), EX_TEMPFAIL);
+}
+
+static int
+unread_by_master(void)
+{
+	int n;
+
+	assert_int_equal(ioctl(control_fd(), TIOCOUTQ, &n), 0);
+	return n;
+}
+
+/* Its answer would be taken for that to the next one. */
+static void
+a_question_that_master_does_not_take_is_none(void **state)
+{
+	int least = 1, before;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(setsockopt(control_fd(), SOL_SOCKET, SO_SNDBUF, &least,
+			     sizeof(least)),
+	    0);
+	do {
+		before = unread_by_master();
+		control_full(1);
+	} while (unread_by_master() > before);
+	assert_int_equal(service_connect("lookup", clock_in(2)), -1);
+	assert_string_equal(service_connect_why(),
+	    "master does not take the question");
+	while (ipc_poll(master) == IPC_OK) {
+		const void *message;
+
+		assert_int_equal(ipc_expect(master, &message_full, &message,
+				     soon()),
+		    IPC_OK);
+	}
+	pid = fork_master("lookup", 1);
+	assert_true(service_connect("lookup", soon()) >= 0);
+	end_master(pid);
+}
+
 static void
 arguments_are_parsed(void **state)
 {
@@ -672,6 +947,16 @@ main(void)
 		    retire_before_an_answer_is_heard, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(tasks_get_their_own_answers,
 		    set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_crowd_takes_turns, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(
+		    a_crowd_hears_that_master_is_gone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    an_answer_to_another_question_ends_the_process, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(
+		    a_question_that_master_does_not_take_is_none, set_up,
+		    tear_down),
 		cmocka_unit_test(arguments_are_parsed),
 		cmocka_unit_test(peers_are_whole_words),
 		cmocka_unit_test(programs_have_one_row_each),
