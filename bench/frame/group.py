@@ -8,7 +8,8 @@ in brackets; with "/s" more is better, else less is better. Cases with the same
 site run one after the other on the same instance; each round starts a new one.
 
 A site with sink=True has a sink of ours, peer.sink, to which mail for
-relay_domain goes; a number is a port where nobody listens before the case does.
+relay_domain goes; it counts messages, and with sink="recipients" those. A
+number is a port where nobody listens before the case does.
 
 Costs are not measured by hand: with frame.measure.Over(peer) as over: ...
 then over.each(n) gives processor time of one message, and, in the round that

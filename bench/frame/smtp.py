@@ -49,7 +49,7 @@ class Here:
 
 
 class There:
-    """Messages that a sink of ours has taken; it is asked without delay."""
+    """What a sink of ours has taken; it is asked without delay."""
 
     def __init__(self, sink):
         self.count = sink.count

@@ -3,11 +3,11 @@
  * An SMTP server that takes everything and keeps nothing: where relayed mail
  * goes, and the server against which our own client's speed is measured.
  *
- * usage: smtp_sink [-p port] [-x starttls|smtps certificate-and-key.pem]
+ * usage: smtp_sink [-r] [-p port] [-x starttls|smtps certificate-and-key.pem]
  *
  * Listens on 127.0.0.1, on any port if none is named; prints the port. Answers
- * each line on its input with the number of messages that it took so far, and
- * ends with its input.
+ * each line on its input with the number of messages that it took so far (with
+ * -r: of their recipients), and ends with its input.
  */
 #include "bench/load/dial.h"
 
@@ -25,7 +25,8 @@
 
 enum { COMMAND_MAX = 4096 };
 
-static uint64_t messages;
+static uint64_t taken;
+static bool recipients_count;
 static int listener;
 static struct tls_context *tls;
 static bool wrapped;
@@ -75,11 +76,11 @@ take_content(struct stream *io)
 }
 
 static bool
-took_data(struct stream *io)
+took_data(struct stream *io, uint64_t recipients)
 {
 	if (stream_text(io, "354 go ahead\r\n") != IO_OK || !take_content(io))
 		return false;
-	messages++;
+	taken += recipients_count ? recipients : 1;
 	return stream_text(io, "250 2.0.0 taken\r\n") == IO_OK;
 }
 
@@ -95,10 +96,14 @@ started_tls(struct stream *io)
 
 /* False: that was the last. */
 static bool
-command(struct stream *io, struct span line)
+command(struct stream *io, struct span line, uint64_t *recipients)
 {
 	if (begins(line, "DATA"))
-		return took_data(io);
+		return took_data(io, *recipients);
+	if (begins(line, "RCPT"))
+		++*recipients;
+	else
+		*recipients = 0;
 	if (begins(line, "STARTTLS") && tls != NULL)
 		return started_tls(io);
 	if (begins(line, "QUIT")) {
@@ -121,11 +126,12 @@ serve(void *argument)
 {
 	struct stream *io = argument;
 	struct span line;
+	uint64_t recipients = 0;
 
 	if ((!wrapped || stream_tls_accept(io, tls) == IO_OK) &&
 	    stream_text(io, "220 sink.bench.test ESMTP\r\n") == IO_OK)
 		while (stream_line(io, COMMAND_MAX, &line, NULL) == IO_OK &&
-		    command(io, line))
+		    command(io, line, &recipients))
 			;
 	stream_free(&io);
 }
@@ -148,9 +154,11 @@ main(int argc, char **argv)
 	const char *how = NULL;
 	int c;
 
-	while ((c = getopt(argc, argv, "p:x:")) != -1) {
+	while ((c = getopt(argc, argv, "p:rx:")) != -1) {
 		if (c == 'p')
 			port = (uint16_t)atoi(optarg);
+		else if (c == 'r')
+			recipients_count = true;
 		else if (c == 'x')
 			how = optarg;
 		else
@@ -169,7 +177,7 @@ main(int argc, char **argv)
 	fflush(stdout);
 	if (task_start(accept_all, NULL) == NULL)
 		die("task: %s", strerror(errno));
-	dial_control(&messages);
+	dial_control(&taken);
 	task_loop();
 	return 0;
 }
