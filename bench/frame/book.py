@@ -14,17 +14,29 @@ and "label" which case. Then it is one of
     missing, why        a server that could not be had
 
 A file of them is a line each, written as soon as it is known: a run that was
-interrupted is read like one that ended. Several runs may share a file; what a
-later run measured of a case and server takes the place of what was there.
+interrupted is read like one that ended, but for a line that it left torn.
+Several runs may share a file; what a later run measured of a case and server
+takes the place of what was there.
 """
 import json
+import sys
 
 from .table import Table
 
 
+def at_a_line(path):
+    """A file to append records to, behind a torn line as well."""
+    file = open(path, "ab+")
+    if file.tell():
+        file.seek(-1, 2)
+        if file.read(1) != b"\n":
+            file.write(b"\n")
+    return file
+
+
 class Book:
     def __init__(self, path=None, run=""):
-        self.file = open(path, "a", encoding="utf-8") if path else None
+        self.file = at_a_line(path) if path else None
         self.run = run
         self.records = []
 
@@ -32,15 +44,18 @@ class Book:
         record = {"run": self.run, **record}
         self.records.append(record)
         if self.file is not None:
-            self.file.write(json.dumps(record) + "\n")
+            self.file.write(json.dumps(record).encode() + b"\n")
             self.file.flush()
 
     def read(self, path):
-        """Takes up what another run has written. A last line may be torn."""
-        with open(path, encoding="utf-8") as f:
-            for line in f:
-                if line.endswith("\n"):
+        """Takes up what another run has written; names lines that are torn."""
+        with open(path, "rb") as f:
+            for number, line in enumerate(f, 1):
+                try:
                     self.records.append(json.loads(line))
+                except ValueError:
+                    print(f"{path}:{number}: left out, for it is torn",
+                          file=sys.stderr)
 
     def all_of(self, key):
         return [r for r in self.records if key in r]

@@ -37,7 +37,8 @@ def cell(values, otherwise=""):
 
 
 def ahead(figure, medians):
-    """What ours is of the best of the others; above 1 is ahead."""
+    """What ours is of the best of the others; above 1 is ahead. Nothing where
+    a figure is 0, of which nobody is a multiple."""
     others = [v for n, v in medians.items() if n != OURS]
     ours = medians.get(OURS)
     if not others or ours is None:
@@ -68,6 +69,7 @@ class Table:
             where = record["label"], record["peer"]
             if self.runs.get(where) != record["run"]:
                 self.forget(*where)
+            self.runs[where] = record["run"]
             self.failed[where] = record["failed"]
         else:
             self.add(record["label"], record.get("peer") or record["alone"],

@@ -128,13 +128,48 @@ def test_a_run_that_was_interrupted_is_read(tmp_path):
                      figures={"a (1/s)": 10})
             book.add(group="relay", label="case", peer="exim",
                      failed="TooSlow: not done in 9 s")
-    with open(path, "a") as f:
-        f.write('{"run": "2", "group": "relay", "label": "case", "pe')
-    text = subprocess.run([TOP / "bench/run", "-m", "--from", path, "relay"],
-                          text=True, check=True, capture_output=True).stdout
+        with open(path, "a") as f:
+            f.write('{"run": "2", "group": "relay", "label": "case", "pe')
+    done = subprocess.run([TOP / "bench/run", "-m", "--from", path, "relay"],
+                          text=True, check=True, capture_output=True)
+    text = done.stdout
     assert "machine of run 1" in text and "## relay: a title" in text
     assert "| case: a (1/s) | 700 | 10 | 70.00 |" in text
     assert "- case: exim FAILED: TooSlow: not done in 9 s" in text
+    # behind the first the second run began a line of its own
+    assert re.findall(r":(\d+): left out", done.stderr) == ["6", "10"]
+
+
+def test_what_failed_gives_way_to_what_a_later_run_measured():
+    """And the other way round: one run's word stands for a case."""
+    table, said = Table("a title"), {"label": "case", "peer": "exim"}
+
+    def values():
+        return table.rows["case"]["a (1/s)"].get("exim")
+    table.take({"run": "0", **said, "failed": "at first"})
+    table.take({"run": "1", **said, "figures": {"a (1/s)": 1}})
+    assert values() == [1] and not table.failed
+    table.take({"run": "2", **said, "failed": "why"})
+    assert not values() and table.failed == {("case", "exim"): "why"}
+    table.take({"run": "3", **said, "figures": {"a (1/s)": 3}})
+    table.take({"run": "3", **said, "figures": {"a (1/s)": 5}})
+    assert values() == [3, 5] and not table.failed
+    # a failure in a run that has values already leaves them
+    table.take({"run": "3", **said, "failed": "later"})
+    assert values() == [3, 5] and table.failed
+    table.take({"run": "1", **said, "figures": {"a (1/s)": 1}})
+    assert values() == [1] and not table.failed
+
+
+@pytest.mark.parametrize("more", [["-q"], ["-s"], ["-r", "2"], ["-k", "x"],
+                                  ["-o", "exim"], ["-j", "y"]],
+                         ids=lambda more: more[0])
+def test_what_was_measured_is_not_measured_anew(tmp_path, more):
+    done = subprocess.run(
+        [TOP / "bench/run", "--from", tmp_path / "none", *more], text=True,
+        check=False, capture_output=True)
+    assert done.returncode == 2
+    assert f"{more[0]} is for what is measured" in done.stderr
 
 
 def test_a_case_ends_when_its_time_is_up():
