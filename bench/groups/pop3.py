@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: ISC
 """What POP3 costs: log in, a visit as of a program that leaves mail on the
-server, messages fetched, listed, deleted; all but the last for two seconds. Each session is another user's,
-as POP3 wants it; the messages are links to the same files for every server."""
+server, for two seconds each; messages fetched, listed and deleted, until all
+are. Each session is another user's, as POP3 wants it; the messages are links to
+the same files for every server."""
 from frame import mail, measure, smtp
 from frame.group import Case
 

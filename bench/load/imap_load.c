@@ -173,7 +173,7 @@ repeat(struct session *s)
 
 	if (load.more_count == 0)
 		die("which command?");
-	for (int i = 1; i <= s->share; i++) {
+	for (int i = 1; crew_more(s, i - 1); i++) {
 		crew_fill(line, sizeof line, load.more[load.more_count - 1], i);
 		start = latency_now();
 		command(s, line);
