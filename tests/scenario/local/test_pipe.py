@@ -38,7 +38,7 @@ def pipe(suite, outcome):
                 user=s.user, script=script) + "\n")
         s.start()
         q = s.send(to=to, body=body, **options)
-        s.outcome = outcome(s, r"[^>]*@[Pp]ipe\.test", q)
+        s.outcome = outcome(s, r"[^>]*@(?i:pipe\.test)", q)
         s.got = (s.home / "message").read_bytes() \
             if (s.home / "message").exists() else None
         return s

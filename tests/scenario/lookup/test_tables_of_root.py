@@ -54,7 +54,7 @@ def test_changes_in_a_closed_folder(suite, way):
     way(new, old)
     wait_for("the new tables",
              lambda: set(ask().values()) == {(FOUND, "new")}, 5)
-    assert "has changed -- restarting" in s.log()
+    s.wait_log("has changed -- restarting")
     client.close()
 
 
