@@ -49,6 +49,7 @@ struct served {
 	struct served *next;
 	struct master *master;
 	char *key; /* "smtp/inet" */
+	char *name; /* "smtp" */
 	const struct planned *plan; /* NULL: in no generation any more */
 	const struct program *program; /* of its processes */
 	struct listener *listeners;
@@ -89,7 +90,7 @@ void service_add_listener(struct served *s, const struct endpoint *e, int fd);
 void service_replace_listener(struct served *s, size_t index, int fd);
 bool service_has_listener(const struct served *s, const struct endpoint *e);
 struct served *service_find(struct master *m, const char *key);
-struct served *service_new(struct master *m, const char *key);
+struct served *service_new(struct master *m, const char *key, const char *name);
 /* Removes those that no plan has and no process serves. */
 void services_sweep(struct master *m);
 /* Decides anew whether to watch the listeners, or to start a process. */

@@ -179,7 +179,7 @@ commit(struct master *m, struct plan *plan, struct opened **list)
 		struct served *s = service_find(m, key);
 
 		if (s == NULL)
-			s = service_new(m, key);
+			s = service_new(m, key, plan->services[i].entry->name);
 		service_plan(s, &plan->services[i]);
 		take_listeners(s, &plan->services[i], list);
 		free(key);

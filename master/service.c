@@ -196,12 +196,13 @@ open_page(struct served *s)
 }
 
 struct served *
-service_new(struct master *m, const char *key)
+service_new(struct master *m, const char *key, const char *name)
 {
 	struct served *s = mem_new(sizeof(*s));
 
 	s->master = m;
 	s->key = mem_text(key);
+	s->name = mem_text(name);
 	open_page(s);
 	ev_timer_init(&s->throttle, throttle_over, 0, 0);
 	ev_timer_init(&s->wakeup, wakeup, 0, 0);
@@ -318,6 +319,7 @@ service_free(struct served *s)
 	munmap(s->page, sizeof(*s->page));
 	fd_close(&s->page_fd);
 	free(s->key);
+	free(s->name);
 	free(s);
 }
 

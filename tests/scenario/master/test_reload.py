@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """A reload changes everything or nothing, and disturbs nobody."""
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -9,7 +10,8 @@ import threading
 
 import pytest
 
-from posthaste import AS_ROOT, DEADLINE, ROOT, free_port, wait_for
+from parked import all_parked
+from posthaste import AS_ROOT, DEADLINE, PASSWORD, ROOT, free_port, wait_for
 from programs import own_programs, replace, restore, wait_gone
 
 
@@ -61,6 +63,44 @@ def test_listener_comes_and_goes(suite):
     wait_for("the listener to be closed", closed)
     s.send()
     s.wait_messages("bob")
+
+
+def without(s, *names):
+    """Takes these listeners out of master.cf, with their options."""
+    text = (s.root / "etc/master.cf").read_text()
+    for name in names:
+        text = re.sub(rf"^127\.0\.0\.1:{s.ports[name]} .*\n(\s.*\n)*", "",
+                      text, flags=re.M)
+    s.write("master.cf", text)
+
+
+def test_sessions_outlive_their_service(suite):
+    """They ask master for connections when their line is gone as well."""
+    s = suite(main="imap_hibernate_timeout = 1s\n")
+    master = (s.root / "spool/pid/master.pid").read_text()
+    smtp, late, last = (s.smtp(), s.imap(None, "implicit"),
+                        s.imap(None, "starttls"))
+    smtp.ehlo()
+    idle = {port: s.imap(user, tls) for port, user, tls in
+            (("imaps", "alice", "implicit"), ("imap", "carol", "starttls"))}
+    for c in idle.values():
+        c.ok("SELECT INBOX")
+    all_parked(s)
+    without(s, "smtp", "imaps")
+    s.posthaste("reload")
+    s.send_on(smtp, "alice@example.test", ["bob@example.test"],
+              "Subject: old session\r\n\r\nx\r\n")
+    late.login("bob", PASSWORD)
+    late.ok("SELECT INBOX")
+    idle["imaps"].ok("NOOP")
+    # now no line has imapd, and the processes of users are in no plan
+    without(s, "imap")
+    s.posthaste("reload")
+    idle["imap"].ok("NOOP")
+    last.send(f"a LOGIN bob {PASSWORD}\r\n".encode())
+    assert last.line().startswith((b"a NO", b"* BYE"))
+    assert (s.root / "spool/pid/master.pid").read_text() == master
+    assert "generation 3" in s.posthaste("status").out
 
 
 def test_port_in_use_leaves_the_old_generation(suite):
