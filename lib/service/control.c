@@ -139,8 +139,8 @@ control_gone(void)
 	return control.gone;
 }
 
-/* False: master will not hear it. */
-static bool
+/* All but IPC_OK: master will not hear it. */
+static enum ipc_result
 tell(const struct ipc_message *m, const void *message)
 {
 	enum ipc_result r = ipc_send_now(control.master, m, message);
@@ -148,7 +148,7 @@ tell(const struct ipc_message *m, const void *message)
 	if (r != IPC_OK && r != IPC_CLOSED)
 		log_warning("cannot tell master %s: %s", m->name,
 		    ipc_result_text(r));
-	return r == IPC_OK;
+	return r;
 }
 
 void
@@ -189,14 +189,19 @@ ask_waiting(void)
 		struct question *q =
 		    take(&control.waiting, &control.waiting.first);
 		struct msg_connect connect = { .service = q->service };
+		enum ipc_result r;
 
 		if (++control.number == 0)
 			control.number = 1;
 		connect.number = q->number = control.number;
-		if (tell(&message_connect, &connect))
+		r = tell(&message_connect, &connect);
+		if (r == IPC_OK)
 			put(&control.open, q);
 		else
-			settle(q, -1, "master does not take the question");
+			settle(q, -1,
+			    r == IPC_CLOSED ?
+				"master is gone" :
+				"master does not take the question");
 	}
 }
 

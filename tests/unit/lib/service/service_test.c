@@ -733,7 +733,7 @@ a_crowd_takes_turns(void **state)
 	assert_int_equal(heard_in_all, CROWD - never_asked);
 }
 
-enum { ANSWERED = 5 };
+static int answers_first;
 
 static void
 master_that_leaves(void *unused)
@@ -742,24 +742,33 @@ master_that_leaves(void *unused)
 
 	(void)unused;
 	assert_int_equal(hear_crowd(heard), OPEN_MOST);
-	for (int i = 0; i < ANSWERED; i++)
+	for (int i = 0; i < answers_first; i++)
 		connect_member(&heard[i]);
 	ipc_free(&master);
 }
 
 static void
-a_crowd_hears_that_master_is_gone(void **state)
+crowd_is_left_after(int answers)
 {
-	(void)state;
+	answers_first = answers;
 	let_crowd_ask(master_that_leaves, soon());
 	for (int i = 0; i < CROWD; i++) {
-		assert_int_equal(crowd[i].fd >= 0, i < ANSWERED);
+		assert_int_equal(crowd[i].fd >= 0, i < answers);
 		if (crowd[i].fd >= 0)
 			close(crowd[i].fd);
 	}
 	assert_string_equal(service_connect_why(), "master is gone");
 	assert_true(control_gone());
 	assert_true(service_retiring());
+}
+
+static void
+a_crowd_hears_that_master_is_gone(void **state)
+{
+	(void)state;
+	crowd_is_left_after(0);
+	assert_int_equal(set_up(NULL), 0);
+	crowd_is_left_after(5);
 }
 
 /* A process that asks twice: the status it ends with. */
