@@ -346,6 +346,8 @@ EXCLUDES = {
     "renew": ("broken_certificate",),
     "broken_certificate": ("settings",),
 }
+# after these it may be no fault of a program's that it does not end in time
+HELD_UP = {"pause", "stall", "fill"}
 GROUPS = {
     "administration": ("reload", "flush", "mood", "restart", "hold",
                        "requeue", "tidy", "look", "flush_site"),

@@ -121,6 +121,9 @@ def check_files(chaos):
 
 def check_log(chaos):
     text = chaos.suite.log()
+    if not chaos_actions.HELD_UP & set(chaos.done):
+        late = [line for line in text.splitlines() if "does not end" in line]
+        assert not late, late[:5]
     assert not crashed(text), [x for x in text.splitlines() if crashed(x)][:5]
     bugs = [line for line in text.splitlines() if BUG.search(line)]
     assert not bugs, bugs[:5]

@@ -14,7 +14,7 @@ from imap_client import CONTEXT
 from peers import Dialogue
 from posthaste import PASSWORD
 
-PATIENCE = 60  # seconds until no answer is a complaint
+PATIENCE = 6  # seconds until no answer is a complaint
 LINE = "x" * 70 + "\r\n"
 DUE = 0.03  # seconds between two sessions of a load
 
@@ -191,4 +191,4 @@ class Sendmail(Load):
         if done.returncode == 0:
             self.ledger.accepted(token, to, report=report)
         else:
-            self.broken += 1
+            raise Refused

@@ -9,8 +9,6 @@ import time
 import pytest
 from chaos import Chaos
 
-from posthaste import AS_ROOT
-
 FULL = os.environ.get("POSTHASTE_FULL")
 SECONDS = float(os.environ.get("POSTHASTE_CHAOS_SECONDS",
                                "600" if FULL else "8"))
@@ -24,6 +22,8 @@ def run():
         print(f"seed {seed}")
         chaos = Chaos(seed, groups)
         running.append(chaos)
+        if groups == ("disk",) and not chaos.site.disk:
+            pytest.skip("no disk can be mounted here")
         more = chaos.run(SECONDS)
         # on a machine so slow that a stop became a kill
         return {} if chaos.ended_by_force() else more
@@ -45,7 +45,6 @@ def test_kills_lose_nothing(run):
     run("kills")
 
 
-@pytest.mark.skipif(not AS_ROOT, reason="mounting wants root")
 def test_a_disk_that_is_full_or_stands_still(run):
     assert run("disk") == {}
 
