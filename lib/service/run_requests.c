@@ -193,20 +193,30 @@ note_deafness(struct connection *k)
 		fatal("epoll_ctl: %m");
 }
 
+/*
+ * Only answers: a peer that closed behind messages which have none must not
+ * find its last ones dropped because our greeting came too late for it.
+ */
+static bool
+send_answers(struct connection *k)
+{
+	return !ipc_pending(k->c) || ipc_flush(k->c, 0) == IPC_OK;
+}
+
 /* False: the connection is to be dropped. */
 static bool
 turn(struct running *r, struct connection *k)
 {
 	enum ipc_result result = IPC_OK;
 
-	if (ipc_pending(k->c) && ipc_flush(k->c, 0) != IPC_OK)
+	if (!send_answers(k))
 		return false;
 	for (int i = 0; i < TURN_MAX && !ipc_pending(k->c); i++) {
 		result = i == 0 ? ipc_poll(k->c) : ipc_poll_again(k->c);
 		if (result != IPC_OK)
 			break;
 		if (!r->spec->request(&r->service, k->c, &k->state) ||
-		    ipc_flush(k->c, 0) != IPC_OK)
+		    !send_answers(k))
 			return false;
 	}
 	note_deafness(k);

@@ -5,13 +5,14 @@ import contextlib
 import hashlib
 import os
 import re
+import signal
 import socket
 import subprocess
 
 import pytest
 
 from ipc_client import Ipc, version_of
-from posthaste import AS_ROOT, PASSWORD, ROOT, wait_for
+from posthaste import AS_ROOT, DEADLINE, PASSWORD, ROOT, wait_for
 from programs import own_programs, replace
 
 SECRETS = """\
@@ -358,19 +359,23 @@ def test_who_has_the_servers_key_sign(suite, program, result):
         s.wait_log("keyd.* refused for smtp: a key of other programs")
 
 
-def handed_over(s, what):
-    """bob logs in, and the login stage hands this over as his connection."""
+def hand_over(s, stage, what, user="bob"):
+    """Who logs in, and the login stage hands this over as the connection."""
     auth = Ipc(s, "auth", "auth")
     name, answer = auth.ask(
         "authenticate", service="pop3", mechanism="PLAIN", client="127.0.0.1",
         server="mx.example.test", tls=True, has_initial=True, binding=b"",
-        initial=b"\0bob\0" + PASSWORD.encode())
+        initial=f"\0{user}\0{PASSWORD}".encode())
     assert (name, answer["verdict"]) == ("authenticated", 0)
-    stage = Ipc(s, "pop3d-session", "session")
     stage.send("open_session", ticket=answer["ticket"], id="id",
                client="127.0.0.1", method="PLAIN", tls="", tag="", early=b"",
                socket=what)
-    return auth, stage  # to be kept
+    return auth  # to be kept
+
+
+def handed_over(s, what):
+    stage = Ipc(s, "pop3d-session", "session")
+    return hand_over(s, stage, what), stage  # to be kept
 
 
 def test_captured_login_stage_hands_over_connections_alone(suite):
@@ -390,3 +395,27 @@ def test_captured_login_stage_hands_over_connections_alone(suite):
         assert len(s.processes("pop3d-session")) == 2  # bob's first alone
     for c in sum(kept, ()):
         c.close()
+
+
+def test_clients_of_a_login_stage_that_left_get_their_sessions(suite):
+    """They were handed over before its end, or before it closed a connection
+    that it had too many of; nobody else has them any more."""
+    s = suite()
+    s.pop3().quit()
+    parent = min(s.processes("pop3d-session"))
+    os.kill(parent, signal.SIGSTOP)
+    with contextlib.ExitStack() as kept:
+        try:
+            stage = Ipc(s, "pop3d-session", "session")
+            clients = []
+            for user in ("bob", "alice"):
+                there, here = socket.socketpair()
+                clients.append(kept.enter_context(here))
+                with there:
+                    kept.callback(hand_over(s, stage, there, user).close)
+            stage.close()
+        finally:
+            os.kill(parent, signal.SIGCONT)
+        for here in clients:
+            here.settimeout(DEADLINE)
+            assert here.recv(100).startswith(b"+OK")
