@@ -67,6 +67,15 @@ def test_names_become_arguments(pipe):
     assert s.got.endswith(b"\n\none\n.two\nFrom three\n")
 
 
+@pytest.mark.parametrize(("options", "stands"), [
+    ("", "<MAILER-DAEMON>"), ("null_sender=", "<>"),
+    ("null_sender=nobody", "<nobody>")])
+def test_an_empty_argument_shifts_none(pipe, options, stands):
+    s = pipe(f"user={{user}} {options} argv={{script}} ${{{{sender}}}} "
+             "${{recipient}} ${{extension}} end", sender="")
+    assert arguments(s) == [stands, "<joe@pipe.test>", "<>", "<end>"]
+
+
 def test_only_three_descriptors_and_a_clean_environment(pipe):
     s = pipe("user={user} argv={script}")
     # the shell that lists them holds the directory itself in ls, not in $$

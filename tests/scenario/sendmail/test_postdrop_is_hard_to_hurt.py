@@ -111,6 +111,9 @@ def test_chunk_that_promises_too_much(down):
     [""] * 5000,
     ["-C", "/etc"],
     ["-d", "9"],
+    ["-d", "4294967295.-99"],
+    ["-d-2147483649"],
+    ["-v-1"] * 300,
 ])
 def test_command_lines(down, arguments):
     done = drops.run(down, "postdrop", *arguments, stdin=drops.record(),

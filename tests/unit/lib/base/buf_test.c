@@ -54,12 +54,33 @@ what_is_added_is_there(void **state)
 	buf_fini(&b);
 }
 
+/* Whatever is added to them, what is there already, and the end. */
+static void
+sizes_that_wrap_have_no_room(void **state)
+{
+	static const size_t sizes[] = { SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - 9,
+		SIZE_MAX - 10, SIZE_MAX / 2, SIZE_MAX / 2 + 1, SIZE_MAX - 160 };
+	struct buf b = BUF_INIT(160);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		buf_reset(&b);
+		assert_true(buf_add_text(&b, "0123456789"));
+		assert_null(buf_reserve(&b, sizes[i]));
+		assert_true(b.overflow);
+		assert_false(buf_add(&b, "", sizes[i]));
+		assert_string_equal(buf_text(&b), "0123456789");
+	}
+	buf_fini(&b);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(printf_fits_or_changes_nothing),
 		cmocka_unit_test(what_is_added_is_there),
+		cmocka_unit_test(sizes_that_wrap_have_no_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,10 +2,13 @@
 #include "lib/base/mem.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -61,12 +64,55 @@ arenas_of_any_size(void **state)
 	arena_free(&a);
 }
 
+static void
+take(size_t count, size_t size)
+{
+	if (count > 1)
+		(void)mem_array(count, size);
+	else
+		(void)arena_alloc(arena_new(), size);
+}
+
+/* Numbers from elsewhere: the program ends, and has no memory that is too
+ * small for what it will write. */
+static void
+sizes_that_wrap_end_the_program(void **state)
+{
+	static const struct {
+		size_t count, size;
+	} rows[] = {
+		{ 1, SIZE_MAX },
+		{ 1, SIZE_MAX - 7 }, /* rounded up it is 0 */
+		{ 1, SIZE_MAX - 100 },
+		{ (SIZE_MAX >> 1) + 1, 2 },
+		{ SIZE_MAX / 16 + 2, 16 },
+		{ 3, SIZE_MAX / 3 + 5 },
+	};
+	int status;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		pid_t child = fork();
+
+		assert_true(child >= 0);
+		if (child == 0) {
+			(void)close(2);
+			(void)signal(SIGABRT, SIG_DFL);
+			take(rows[i].count, rows[i].size);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	}
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pooled_objects_are_clean),
 		cmocka_unit_test(arenas_of_any_size),
+		cmocka_unit_test(sizes_that_wrap_end_the_program),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
