@@ -77,6 +77,31 @@ fd_reserve(int fd, off_t size)
 	return error == 0 ? 0 : -1;
 }
 
+static bool
+lock(int fd, off_t byte, short type)
+{
+	struct flock l = {
+		.l_type = type,
+		.l_whence = SEEK_SET,
+		.l_start = byte,
+		.l_len = 1,
+	};
+
+	return fcntl(fd, F_OFD_SETLK, &l) == 0;
+}
+
+bool
+fd_lock_byte(int fd, off_t byte)
+{
+	return lock(fd, byte, F_WRLCK);
+}
+
+void
+fd_unlock_byte(int fd, off_t byte)
+{
+	(void)lock(fd, byte, F_UNLCK);
+}
+
 int
 fd_write_all(int fd, const void *data, size_t n)
 {

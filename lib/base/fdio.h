@@ -36,6 +36,12 @@ int fd_reserve(int fd, off_t size);
  * its position moves for a moment.
  */
 bool fd_is_written(int fd);
+/*
+ * A lock that the kernel keeps, of this open file, for writing; it waits for
+ * nobody. Given back with the last descriptor, so by a process that is killed.
+ */
+bool fd_lock_byte(int fd, off_t byte);
+void fd_unlock_byte(int fd, off_t byte);
 /* All n bytes, across short writes and EINTR. */
 int fd_write_all(int fd, const void *data, size_t n);
 int fd_pwrite_all(int fd, const void *data, size_t n, off_t at);

@@ -34,7 +34,7 @@ void sandbox_root(const char *directory);
  *net-connect, dns or unix blocking	O_NONBLOCK off, shutdown in both
  *directions, SO_RCVTIMEO: client libraries of databases hang-up
  *shutdown for reading, with sandbox_promise_beside()
- *	counts		fcntl locks that do not wait: client_counts.h
+ *	counts		fcntl locks that do not wait: fd_lock_byte()
  *	files-read	open for reading, stat, directories, locks, all socket
  *			options
  *	queue-read	as files-read, below the working directory

@@ -52,32 +52,6 @@ static struct {
 	unsigned int column;
 } here = { NULL, -1, 0 };
 
-static bool
-lock_byte(int fd, off_t byte)
-{
-	struct flock l = {
-		.l_type = F_WRLCK,
-		.l_whence = SEEK_SET,
-		.l_start = byte,
-		.l_len = 1,
-	};
-
-	return fcntl(fd, F_OFD_SETLK, &l) == 0;
-}
-
-static void
-unlock_byte(int fd, off_t byte)
-{
-	struct flock l = {
-		.l_type = F_UNLCK,
-		.l_whence = SEEK_SET,
-		.l_start = byte,
-		.l_len = 1,
-	};
-
-	(void)fcntl(fd, F_OFD_SETLK, &l);
-}
-
 /* The memory is all zero. */
 static void
 begin_table(struct shared *t)
@@ -101,7 +75,7 @@ lock_table(void)
 	if (here.fd < 0)
 		return;
 	end = clock_ms() + (told ? 0 : LOCK_WAIT_MS);
-	while (!lock_byte(here.fd, TABLE_LOCK)) {
+	while (!fd_lock_byte(here.fd, TABLE_LOCK)) {
 		if (clock_ms() > end) {
 			if (!told)
 				log_warning("a process keeps the lock of the "
@@ -118,7 +92,7 @@ static void
 unlock_table(void)
 {
 	if (here.fd >= 0)
-		unlock_byte(here.fd, TABLE_LOCK);
+		fd_unlock_byte(here.fd, TABLE_LOCK);
 }
 
 /* Nobody else writes here. */
@@ -155,7 +129,7 @@ lock_beginning(void)
 	const struct timespec pause = { .tv_nsec = 1000000 };
 	int64_t end = clock_ms() + INIT_WAIT_MS;
 
-	while (!lock_byte(here.fd, INIT_LOCK)) {
+	while (!fd_lock_byte(here.fd, INIT_LOCK)) {
 		if (clock_ms() > end) {
 			errno = EBUSY;
 			return false;
@@ -175,12 +149,12 @@ take_column(void)
 	unsigned int free_columns = 0;
 
 	for (unsigned int i = 0; i < COLUMNS; i++) {
-		if (!lock_byte(here.fd, i))
+		if (!fd_lock_byte(here.fd, i))
 			continue;
 		if (free_columns++ == 0)
 			here.column = i;
 		else /* only tried */
-			unlock_byte(here.fd, i);
+			fd_unlock_byte(here.fd, i);
 	}
 	if (free_columns == COLUMNS)
 		return begin_file();
@@ -235,7 +209,7 @@ share(const char *directory, const char *program, const char *service)
 		return false;
 	}
 	good = take_column();
-	unlock_byte(here.fd, INIT_LOCK);
+	fd_unlock_byte(here.fd, INIT_LOCK);
 	if (!good)
 		munmap(map, sizeof(struct shared));
 	return good;

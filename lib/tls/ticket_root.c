@@ -8,7 +8,9 @@
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
-#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,18 +18,30 @@
 #include <unistd.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/clock.h"
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
+#include "lib/log/log.h"
 
-enum { SECRET = 32, INFO_MAX = 1024, MAGIC = 0x7469636b };
+enum { SECRET = 32, INFO_MAX = 1024, LOCK_WAIT_MS = 100 };
 
+/*
+ * SECURITY: each keyd writes here, and one that was taken over what it likes:
+ * numbers and secrets, which are copied and looked at before use, and nothing
+ * that is followed. Neither does it hold up the others: the lock is the
+ * kernel's, and nobody waits for it for long.
+ */
 struct memory {
-	uint32_t magic;
-	uint32_t size;
-	/* of the processes of keyd; let go of when one is killed */
-	pthread_mutex_t lock;
-	int64_t began; /* of this hour, clock_ms(); 0: not yet */
+	_Atomic int64_t began; /* of this hour, clock_ms(); 0: not yet */
+	_Atomic uint32_t has_former;
+	unsigned char secret[SECRET];
+	unsigned char former[SECRET];
+};
+
+/* What is there, in memory of our own. */
+struct hours {
+	int64_t began;
 	bool has_former;
 	unsigned char secret[SECRET];
 	unsigned char former[SECRET];
@@ -35,72 +49,68 @@ struct memory {
 
 struct ticket_root {
 	struct memory *m;
+	int fd; /* an open file of our own, which has the lock */
+	bool told;
 };
 
-static void
-begin(struct memory *m)
-{
-	pthread_mutexattr_t a;
-
-	pthread_mutexattr_init(&a);
-	ensure(pthread_mutexattr_setpshared(&a, PTHREAD_PROCESS_SHARED) == 0);
-	ensure(pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST) == 0);
-	ensure(pthread_mutex_init(&m->lock, &a) == 0);
-	pthread_mutexattr_destroy(&a);
-	m->size = sizeof(*m);
-	m->magic = MAGIC;
-}
-
-static struct memory *
-map(int fd)
-{
-	struct memory *m =
-	    mmap(NULL, sizeof(*m), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	return m == MAP_FAILED ? NULL : m;
-}
+enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
 
 int
 ticket_root_create(void)
 {
-	enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
 	int fd = memfd_create("tickets", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	struct memory *m = NULL;
 
-	if (fd >= 0 && ftruncate(fd, sizeof(*m)) == 0 &&
-	    fcntl(fd, F_ADD_SEALS, SEALS) == 0)
-		m = map(fd);
-	if (m == NULL) {
+	if (fd >= 0 &&
+	    (ftruncate(fd, sizeof(struct memory)) < 0 ||
+		fcntl(fd, F_ADD_SEALS, SEALS) < 0))
 		fd_close(&fd);
-		return -1;
-	}
-	begin(m);
-	munmap(m, sizeof(*m));
 	return fd;
+}
+
+/* By what nobody can change: not by what is written there. */
+static bool
+is_ours(int fd)
+{
+	struct stat st;
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals >= 0 && (seals & SEALS) == SEALS && fstat(fd, &st) == 0 &&
+	    st.st_size == (off_t)sizeof(struct memory);
+}
+
+/*
+ * The descriptor is of the one open file that all have from master, whose
+ * locks are everybody's.
+ */
+static int
+open_anew(int fd)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, O_RDWR | O_CLOEXEC);
 }
 
 struct ticket_root *
 ticket_root_open(int fd)
 {
-	struct ticket_root *r = NULL;
-	struct memory *m = NULL;
-	struct stat st;
+	struct ticket_root *r = mem_new(sizeof(*r));
+	void *m = MAP_FAILED;
 
-	if (fstat(fd, &st) == 0 && st.st_size == (off_t)sizeof(*m))
-		m = map(fd);
-	else
+	r->fd = -1;
+	if (!is_ours(fd))
 		errno = EINVAL;
+	else if ((r->fd = open_anew(fd)) >= 0)
+		m = mmap(NULL, sizeof(*r->m), PROT_READ | PROT_WRITE,
+		    MAP_SHARED, r->fd, 0);
 	fd_close(&fd);
-	if (m == NULL)
-		return NULL;
-	if (m->magic != MAGIC || m->size != sizeof(*m)) {
-		munmap(m, sizeof(*m));
-		errno = EINVAL;
+	if (m == MAP_FAILED) {
+		fd_close(&r->fd);
+		free(r);
 		return NULL;
 	}
-	/* no core file, and no swap if we may ask for that */
-	(void)madvise(m, sizeof(*m), MADV_DONTDUMP);
-	r = mem_new(sizeof(*r));
+	/* no core file */
+	(void)madvise(m, sizeof(*r->m), MADV_DONTDUMP);
 	r->m = m;
 	return r;
 }
@@ -111,43 +121,95 @@ ticket_root_close(struct ticket_root **r)
 	if (*r == NULL)
 		return;
 	munmap((*r)->m, sizeof(*(*r)->m));
+	fd_close(&(*r)->fd);
 	free(*r);
 	*r = NULL;
 }
 
-/* Who was killed with the lock left an hour that may be half turned. */
+/*
+ * Held for microseconds, and gone with a process that is killed. Without it
+ * two that turn the hour in the same moment may go apart: full handshakes for
+ * an hour, no more.
+ */
 static void
-lock(struct memory *m)
+lock(struct ticket_root *r)
 {
-	int error = pthread_mutex_lock(&m->lock);
+	int64_t end = clock_ms() + (r->told ? 0 : LOCK_WAIT_MS);
 
-	if (error == EOWNERDEAD) {
-		m->began = 0;
-		error = pthread_mutex_consistent(&m->lock);
+	while (!fd_lock_byte(r->fd, 0)) {
+		if (clock_ms() > end) {
+			if (!r->told)
+				log_warning("a process keeps the lock of the "
+					    "memory for session tickets: we "
+					    "go on without it");
+			r->told = true;
+			return;
+		}
+		(void)sched_yield();
 	}
-	ensure(error == 0);
+}
+
+static void
+load(const struct memory *m, struct hours *h)
+{
+	h->began = atomic_load(&m->began);
+	h->has_former = atomic_load(&m->has_former) != 0;
+	memcpy(h->secret, m->secret, SECRET);
+	memcpy(h->former, m->former, SECRET);
+}
+
+/* One that is killed in the middle leaves no hour, and the next makes one. */
+static void
+store(struct memory *m, const struct hours *h)
+{
+	atomic_store(&m->began, 0);
+	atomic_thread_fence(memory_order_seq_cst);
+	atomic_store(&m->has_former, h->has_former);
+	memcpy(m->secret, h->secret, SECRET);
+	memcpy(m->former, h->former, SECRET);
+	atomic_thread_fence(memory_order_seq_cst);
+	atomic_store(&m->began, h->began);
+}
+
+/* Older than this hour and the one before: nothing of it is of use. */
+static bool
+is_over(const struct hours *h, int64_t now)
+{
+	return h->began <= 0 || h->began > now ||
+	    now - h->began >= 2 * TICKET_ROOT_HOUR_MS;
 }
 
 /* This hour's secret, and the former one's if it was the hour before. */
 static bool
-turn(struct memory *m, int64_t now)
+turn(struct hours *h, int64_t now)
 {
-	int64_t age = now - m->began;
-
-	if (m->began != 0 && age >= 0 && age < TICKET_ROOT_HOUR_MS)
-		return true;
-	m->has_former =
-	    m->began != 0 && age >= 0 && age < 2 * TICKET_ROOT_HOUR_MS;
-	if (m->has_former)
-		memcpy(m->former, m->secret, SECRET);
+	h->has_former = !is_over(h, now);
+	if (h->has_former)
+		memcpy(h->former, h->secret, SECRET);
 	else
-		OPENSSL_cleanse(m->former, SECRET);
-	OPENSSL_cleanse(m->secret, SECRET);
-	m->began = m->has_former ? m->began + TICKET_ROOT_HOUR_MS : now;
-	if (RAND_bytes(m->secret, SECRET) == 1)
+		OPENSSL_cleanse(h->former, SECRET);
+	OPENSSL_cleanse(h->secret, SECRET);
+	h->began = h->has_former ? h->began + TICKET_ROOT_HOUR_MS : now;
+	if (RAND_bytes(h->secret, SECRET) == 1)
 		return true;
-	m->began = 0;
+	h->began = 0;
 	return false;
+}
+
+/* The hour that is now, in memory of ours. */
+static bool
+take_hours(struct ticket_root *r, int64_t now, struct hours *h)
+{
+	bool good = true;
+
+	lock(r);
+	load(r->m, h);
+	if (is_over(h, now) || now - h->began >= TICKET_ROOT_HOUR_MS) {
+		good = turn(h, now);
+		store(r->m, h);
+	}
+	fd_unlock_byte(r->fd, 0);
+	return good;
 }
 
 /* HKDF, RFC 5869 */
@@ -198,17 +260,16 @@ ticket_root_keys(struct ticket_root *r, const char *program,
     struct tls_ticket_secrets *out)
 {
 	struct buf info = BUF_INIT(INFO_MAX);
-	struct memory *m = r->m;
+	struct hours h;
 	bool good;
 
 	describe(&info, program, service, context);
 	memset(out, 0, sizeof(*out));
-	lock(m);
-	good = turn(m, now) && derive(m->secret, &info, out->now) &&
-	    (!m->has_former || derive(m->former, &info, out->former));
-	out->has_former = good && m->has_former;
-	out->left_ms = m->began + TICKET_ROOT_HOUR_MS - now;
-	pthread_mutex_unlock(&m->lock);
+	good = take_hours(r, now, &h) && derive(h.secret, &info, out->now) &&
+	    (!h.has_former || derive(h.former, &info, out->former));
+	out->has_former = good && h.has_former;
+	out->left_ms = h.began + TICKET_ROOT_HOUR_MS - now;
+	OPENSSL_cleanse(&h, sizeof(h));
 	buf_fini(&info);
 	return good;
 }

@@ -19,7 +19,10 @@ enum { TICKET_ROOT_HOUR_MS = 3600 * 1000 };
 
 /* Master's: the memory, close-on-exec. -1 with errno. */
 int ticket_root_create(void);
-/* keyd's: takes the descriptor over. NULL with errno: not such memory. */
+/*
+ * keyd's, before it loses its rights: takes the descriptor over. NULL with
+ * errno: not such memory, or no /proc. It needs the promise "counts".
+ */
 struct ticket_root *ticket_root_open(int fd);
 void ticket_root_close(struct ticket_root **r);
 

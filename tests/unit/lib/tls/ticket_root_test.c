@@ -8,10 +8,15 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/fdio.h"
 
 enum { HOUR = TICKET_ROOT_HOUR_MS, BEGAN = 1000 };
 
@@ -98,32 +103,157 @@ test_hours(void **state)
 	close(memory);
 }
 
+enum { SIZE = 4096 };
+
+static unsigned char *
+mapped(int memory)
+{
+	unsigned char *m =
+	    mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+
+	assert_ptr_not_equal(m, MAP_FAILED);
+	return m;
+}
+
+/* How many pieces of what looks like secrets in "then" are there now? */
+static unsigned int
+found(const unsigned char *then, const unsigned char *now)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i + 16 <= SIZE; i++) {
+		size_t varied = 0;
+
+		for (size_t k = 0; k < 16; k++)
+			varied += then[i + k] != 0;
+		n += varied >= 14 && memmem(now, SIZE, then + i, 16) != NULL;
+	}
+	return n;
+}
+
 /* What has had its time is not in the memory any more. */
 static void
 test_old_secrets_are_wiped(void **state)
 {
 	int memory = ticket_root_create();
 	struct ticket_root *r = opened(memory);
-	unsigned char *m = mmap(NULL, 4096, PROT_READ, MAP_SHARED, memory, 0);
-	unsigned char before[4096];
+	unsigned char *m = mapped(memory), before[SIZE], second[SIZE];
 
 	(void)state;
-	assert_ptr_not_equal(m, MAP_FAILED);
 	keys(r, "smtpd", "smtp", "", BEGAN);
-	memcpy(before, m, sizeof(before));
-	keys(r, "smtpd", "smtp", "", BEGAN + 5 * HOUR);
-	for (size_t i = 0; i + 16 <= sizeof(before); i++) {
-		static const unsigned char none[16];
-		size_t varied = 0;
+	memcpy(before, m, SIZE);
+	keys(r, "smtpd", "smtp", "", BEGAN + HOUR);
+	assert_int_not_equal(found(before, m), 0);
+	memcpy(second, m, SIZE);
+	keys(r, "smtpd", "smtp", "", BEGAN + 2 * HOUR);
+	/* the first is gone, the second is the former one */
+	assert_int_equal(found(before, m), 0);
+	assert_int_not_equal(found(second, m), 0);
+	memcpy(before, m, SIZE);
+	keys(r, "smtpd", "smtp", "", BEGAN + 7 * HOUR);
+	assert_int_equal(found(before, m), 0);
+	munmap(m, SIZE);
+	ticket_root_close(&r);
+	close(memory);
+}
 
-		/* sixteen bytes that look like a secret */
-		for (size_t k = 0; k < 16; k++)
-			varied += before[i + k] != 0;
-		if (varied < 14 || memcmp(before + i, none, 16) == 0)
-			continue;
-		assert_null(memmem(m, 4096, before + i, 16));
+/*
+ * A process of its own that holds the lock, and writes over what is there as if
+ * it were killed in the middle; then it waits for that.
+ */
+static pid_t
+holder(int memory)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		unsigned char *m = mapped(memory);
+		char path[64];
+		int own;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", memory);
+		own = open(path, O_RDWR | O_CLOEXEC);
+		if (own < 0 || !fd_lock_byte(own, 0))
+			_exit(1);
+		memset(m, 0, sizeof(int64_t)); /* no hour */
+		memset(m + sizeof(int64_t), 0xa5, 24);
+		(void)!write(ready[1], "", 1);
+		for (;;)
+			pause();
 	}
-	munmap(m, 4096);
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+static void
+test_killed_inside_the_lock(void **state)
+{
+	int memory = ticket_root_create(), status;
+	struct ticket_root *r = opened(memory), *other = opened(memory);
+	struct tls_ticket_secrets first, a, b;
+	int64_t began;
+	pid_t pid;
+
+	(void)state;
+	first = keys(r, "smtpd", "smtp", "", BEGAN);
+	/* a lock of the open file that all have is nobody's own */
+	assert_true(fd_lock_byte(memory, 0));
+	began = clock_ms();
+	keys(other, "smtpd", "smtp", "", BEGAN);
+	assert_in_range(clock_ms() - began, 50, 2000);
+	fd_unlock_byte(memory, 0);
+	pid = holder(memory);
+	/* it holds up nobody for long, and once */
+	began = clock_ms();
+	for (int i = 0; i < 100; i++)
+		a = keys(r, "smtpd", "smtp", "", BEGAN + 1);
+	assert_in_range(clock_ms() - began, 50, 2000);
+	assert_false(same(a.now, first.now));
+	assert_false(a.has_former);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	began = clock_ms();
+	b = keys(other, "smtpd", "smtp", "", BEGAN + 1);
+	assert_in_range(clock_ms() - began, 0, 99);
+	assert_true(same(a.now, b.now));
+	ticket_root_close(&r);
+	ticket_root_close(&other);
+	close(memory);
+}
+
+/* Whatever a process that was taken over has written. */
+static void
+test_hostile_memory(void **state)
+{
+	static const int64_t begins[] = { INT64_MIN, -1, 0, BEGAN - 2 * HOUR,
+		BEGAN + 1, INT64_MAX };
+	int memory = ticket_root_create();
+	struct ticket_root *r = opened(memory), *later;
+	struct tls_ticket_secrets a, b;
+	unsigned char *m = mapped(memory);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+		off_t size = lseek(memory, 0, SEEK_END);
+
+		memset(m, 0xff, (size_t)size);
+		memcpy(m, &begins[i], sizeof(begins[i]));
+		a = keys(r, "smtpd", "smtp", "", BEGAN);
+		assert_false(a.has_former);
+		assert_int_equal(a.left_ms, HOUR);
+		later = opened(memory);
+		b = keys(later, "smtpd", "smtp", "", BEGAN + 1);
+		assert_true(same(a.now, b.now));
+		ticket_root_close(&later);
+	}
+	munmap(m, SIZE);
 	ticket_root_close(&r);
 	close(memory);
 }
@@ -155,6 +285,8 @@ main(void)
 		    test_processes_have_the_same_and_services_others),
 		cmocka_unit_test(test_hours),
 		cmocka_unit_test(test_old_secrets_are_wiped),
+		cmocka_unit_test(test_killed_inside_the_lock),
+		cmocka_unit_test(test_hostile_memory),
 		cmocka_unit_test(test_other_memory_is_refused),
 	};
 
