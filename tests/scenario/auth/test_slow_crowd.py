@@ -18,6 +18,8 @@ from test_table_accounts import login
 CROWD = 200
 MAIN = "disable_plaintext_auth = no\ndefault_process_limit = 500\n"
 FAST = "fast@example.test"
+LONG = 40  # seconds that an answer takes, if it is not let go before
+QUEUE = 30  # seconds: who would have to wait longer is told at once
 
 
 class Held:
@@ -30,7 +32,7 @@ class Held:
     def answer(self, key):
         self.asked[key] += 1
         if self.asked[key] > 1:
-            self.released.wait(60)
+            self.released.wait(LONG)
         return scripted_redis.entry(key)
 
     def held(self):
@@ -77,15 +79,17 @@ class Client:
             rb"^(\+OK|-ERR)[^\r\n]*\r\n\Z", self.said, re.M)
 
 
-def get_in_at_once(s, protocol, times):
+def get_in_at_once(s, protocol, times, others=LONG):
+    """Long before anybody would who had to wait for the others' answers, on a
+    machine that has much else to do as well."""
+    start = time.monotonic()
     for _ in range(times):
-        start = time.monotonic()
         assert login(s, protocol, FAST, PASSWORD) == ""
-        assert time.monotonic() - start < 4
+    assert time.monotonic() - start < others / 2
 
 
 def everybody_hears(crowd):
-    wait_for("everybody's answer", lambda: all(c.ended() for c in crowd), 60)
+    wait_for("everybody's answer", lambda: all(c.ended() for c in crowd))
     for c in crowd:
         c.c.close()
 
@@ -139,12 +143,12 @@ def test_who_would_come_too_late_is_told_at_once(suite):
         one_more()
     wait_for("first answers",
              lambda: sum(bool(c.ended()) for c in crowd) >= 24)
-    wait_for("it to be known how long answers take", one_more, 20)
+    wait_for("it to be known how long answers take", one_more)
     wait_for("who is told so", lambda: any(
         c.ended() and 
         (b"[UNAVAILABLE]" in c.said or b"[SYS/TEMP]" in c.said)
-        for c in crowd), 5)
-    get_in_at_once(s, "imap", 1)
+        for c in crowd), QUEUE / 2)
+    get_in_at_once(s, "imap", 1, QUEUE)
     slow.quick.set()
     everybody_hears(crowd)
     assert login(s, "imap", "u899@example.test", "pw-u899") == ""
@@ -157,15 +161,18 @@ def test_many_that_wake_keep_nobody_waiting(suite):
     slow = Slow(0)
     redis = scripted_redis.Redis(slow.answer)
     s = scripted_redis.site(suite, redis, main=MAIN + parked.SOON,
-                            files="fast", timeout=20)
+                            files="fast", timeout=60)
     sleepers = [s.imap(None) for _ in range(12)]
     for i, c in enumerate(sleepers):
         c.login(f"u{i}", f"pw-u{i}")
     parked.all_parked(s)
-    slow.seconds = 1.5
+    slow.seconds = LONG
+    asked = len(redis.asked)
     for c in sleepers:
         c.send(b"w NOOP\r\n")
+    wait_for("questions", lambda: len(redis.asked) > asked)
     get_in_at_once(s, "imap", 3)
+    slow.quick.set()
     for c in sleepers:
         assert parked.until(c, b"w ")[-1].startswith(b"w OK")
     assert "BYE" not in s.log()
