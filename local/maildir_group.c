@@ -21,6 +21,7 @@ struct member {
 	uid_t uid;
 	gid_t gid;
 	enum verdict v;
+	bool device_tried; /* to flush all of it, once: an error is told once */
 	bool flushed;
 	struct why why;
 };
@@ -121,21 +122,24 @@ static void
 flush_device(struct maildir_group *g, const struct member *first)
 {
 	size_t n = 0;
+	bool flushed;
 
 	for (size_t i = 0; i < g->count; i++)
 		n += g->all[i]->v == OK &&
 		    g->all[i]->copy.device == first->copy.device;
-	if (n < WORTH_THE_DEVICE || !maildir_copy_flush_device(&first->copy))
-		return;
+	flushed =
+	    n >= WORTH_THE_DEVICE && maildir_copy_flush_device(&first->copy);
 	for (size_t i = 0; i < g->count; i++)
-		if (g->all[i]->copy.device == first->copy.device)
-			g->all[i]->flushed = true;
+		if (g->all[i]->copy.device == first->copy.device) {
+			g->all[i]->device_tried = true;
+			g->all[i]->flushed = flushed;
+		}
 }
 
 static void
 flush(struct maildir_group *g, struct member *m)
 {
-	if (!m->flushed)
+	if (!m->device_tried)
 		flush_device(g, m);
 	if (!m->flushed && maildir_copy_flush(&m->copy) != 0)
 		m->v = maildir_copy_failed(&m->why);

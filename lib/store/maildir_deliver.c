@@ -289,10 +289,25 @@ maildir_copy_flush(struct maildir_copy *c)
 	return fsync(c->ordered ? c->fd : c->new);
 }
 
+/*
+ * Refused from the moment on when the journal could not be written: then it is
+ * no more. mtime stays: it is when the message came.
+ */
+static bool
+still_takes_changes(int fd)
+{
+	static const struct timespec read_now[2] = { { .tv_nsec = UTIME_NOW },
+		{ .tv_nsec = UTIME_OMIT } };
+
+	return futimens(fd, read_now) == 0;
+}
+
 bool
 maildir_copy_flush_device(const struct maildir_copy *c)
 {
-	return c->ordered && syncfs(c->fd) == 0;
+	/* syncfs alone may say nothing of a commit that was lost */
+	return c->ordered && syncfs(c->fd) == 0 && fsync(c->fd) == 0 &&
+	    still_takes_changes(c->fd);
 }
 
 void

@@ -78,7 +78,8 @@ int maildir_copy_flush(struct maildir_copy *c);
 /*
  * The same for all that were entered on this one's device, at the price of
  * whatever else is to be written there: worth it for many. False: it cannot
- * be had, or has failed.
+ * be had, has failed, or the device may have been given up meanwhile, of which
+ * syncfs(2) says nothing on many kernels.
  */
 bool maildir_copy_flush_device(const struct maildir_copy *c);
 /* Takes back what is not to be kept (as the owner), and lets go of it. */
