@@ -164,7 +164,8 @@ static bool
 expanding_forward(const struct step *s, const char *user)
 {
 	for (; s != NULL; s = s->outer)
-		if (s->forward_of != NULL && strcmp(s->forward_of, user) == 0)
+		if (s->forward_of != NULL &&
+		    strcasecmp(s->forward_of, user) == 0)
 			return true;
 	return false;
 }
@@ -212,7 +213,7 @@ lower(struct arena *a, struct span s)
 	return text;
 }
 
-/* A local part without its extension. */
+/* A local part without its extension, in the case that it was written in. */
 static const char *
 base_of(const struct plan *p, const char *local)
 {
@@ -305,7 +306,8 @@ expand_one(struct plan *p, const struct step *step, enum destination_kind kind,
 	case DESTINATION_ADDRESS:
 		return expand_address(p, step, completed(p, text), alone);
 	case DESTINATION_DIRECT:
-		v = person_by_name(p->r->arena, text, &person, p->why);
+		v = person_by_name(p->r->arena,
+		    lower(p->r->arena, span_of(text)), &person, p->why);
 		if (v == OK && person == NULL)
 			v = why_set(p->why, "5.1.1", "unknown user: \"%s\"",
 			    text);

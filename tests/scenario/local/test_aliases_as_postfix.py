@@ -14,6 +14,7 @@ mailbox_transport_maps = texthash:@@tables@@/mailboxes
 fallback_transport_maps = texthash:@@tables@@/fallback
 luser_relay = lost+$user+$domain+$local+$extension@else.test
 propagate_unmatched_extensions = alias
+forward_path = @@tables@@/forward-$user
 """
 TABLES = {
     "aliases": "a1 nobody\na6 other@else.test\nax+yy exact@else.test\n"
@@ -27,6 +28,10 @@ TABLES = {
                "owned x@else.test, y@else.test\nowner-owned boss@else.test\n",
     "patterns": "/^re-(.*)$/ re@else.test\n/^all$/ nobody, x@else.test\n",
     "mailboxes": "mail discard:m-mail\nman error:5.7.1 no man\nnx discard:m\n",
+    # each names its own user, with other letters than the system does
+    "forward-irc": "Irc, phone@else.test\n",
+    "forward-list": "LIST@Local.Test\n",
+    "forward-news": "\\News, News+x, phone@else.test\n",
     "fallback": "ghost discard:f-ghost\nghost3 error:gone away\n"
                 "ghost4@local.test discard:never\nghost5+e discard:never\n",
 }
@@ -35,6 +40,7 @@ a1 a1+e A1+E a6 a6+e a6+E ax+yy ax+zz AX+YY ax double bin bin+E self
 re-x re-x+e RE-X all all+e all2 nobody games+Foo NoBody mail Mail+E man nx
 ghost ghost+e ghost3 ghost4 ghost5+e ghost5 Lost+Foo daemon pct pct+e bang
 dotted spaces spaces+e comment group owned owned+e owner-owned
+irc Irc+e list List news
 """.split()
 
 
