@@ -80,6 +80,19 @@ examine(struct mailbox *m, struct why *why)
 	return OK;
 }
 
+/*
+ * What we read of it is not its reader's access. Of another's file that cannot
+ * be had.
+ */
+static void
+read_unnoted(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags >= 0)
+		(void)fcntl(fd, F_SETFL, flags | O_NOATIME);
+}
+
 static enum verdict
 open_mailbox(struct mailbox *m, struct why *why)
 {
@@ -87,8 +100,10 @@ open_mailbox(struct mailbox *m, struct why *why)
 	    O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
 		O_CLOEXEC,
 	    0600);
-	if (m->fd >= 0)
+	if (m->fd >= 0) {
+		read_unnoted(m->fd);
 		return examine(m, why);
+	}
 	if (errno == ELOOP)
 		return refused(why, m, "destination is a symbolic link");
 	if (errno == EISDIR)

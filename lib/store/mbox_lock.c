@@ -120,16 +120,20 @@ mbox_dotlock_appends(int lock, int mailbox, const struct stat *st,
 
 /*
  * The mailbox is changed once more, so that its flush is also one of what was
- * done to the lock before.
+ * done to the lock before. Not its time of access: by an earlier one than that
+ * of the change mail readers and shells know that there is new mail.
  */
 static bool
 goes_with(int lock, int mailbox)
 {
+	static const struct timespec changed_now[2] = {
+		{ .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_NOW }
+	};
 	struct stat one, other;
 
 	return fstat(lock, &one) == 0 && fstat(mailbox, &other) == 0 &&
 	    one.st_dev == other.st_dev && fd_is_ordered(lock) &&
-	    futimens(mailbox, NULL) == 0;
+	    futimens(mailbox, changed_now) == 0;
 }
 
 int

@@ -93,6 +93,27 @@ deliver(const struct mbox_options *o, struct why *why)
 	return v;
 }
 
+/* By access before the change readers and shells know of new mail. */
+static void
+test_new_mail_shows_in_its_times(void **state)
+{
+	struct mbox_options o = options();
+	struct utimbuf times[] = { { .actime = 2000, .modtime = 1000 },
+		{ .actime = 1000, .modtime = 2000 } };
+	struct stat st;
+	struct why why;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		file_put("box", "From a  b\n\nread\n\n");
+		assert_int_equal(utime("box", &times[i]), 0);
+		assert_int_equal(deliver(&o, &why), OK);
+		assert_int_equal(stat("box", &st), 0);
+		assert_int_equal(st.st_atime, times[i].actime);
+		assert_true(st.st_mtime > 2000);
+	}
+}
+
 /* The note in the lock goes, then one flush is for both. */
 static void
 test_flushes(void **state)
@@ -331,6 +352,7 @@ main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_enter, folder_leave)
 	const struct CMUnitTest tests[] = {
 		TEST(test_append),
+		TEST(test_new_mail_shows_in_its_times),
 		TEST(test_flushes),
 		TEST(test_torn_message),
 		TEST(test_killed),
