@@ -20,6 +20,8 @@ daemon_PROGRAMS += table_modules/table_pgsql.so
 endif
 if HAVE_REDIS
 daemon_PROGRAMS += table_modules/table_redis.so
+check_PROGRAMS += tests/unit/table_modules/table_redis_test
+TESTS += tests/unit/table_modules/table_redis_test
 endif
 if HAVE_SQLITE
 daemon_PROGRAMS += table_modules/table_sqlite.so
@@ -45,3 +47,8 @@ table_modules_table_sqlite_so_SOURCES = table_modules/table_sqlite.c
 table_modules_table_sqlite_so_CFLAGS = $(module_cflags) $(SQLITE_CFLAGS)
 table_modules_table_sqlite_so_LDFLAGS = $(module_ldflags)
 table_modules_table_sqlite_so_LDADD = $(SQLITE_LIBS)
+
+tests_unit_table_modules_table_redis_test_SOURCES = \
+	tests/unit/table_modules/table_redis_test.c
+tests_unit_table_modules_table_redis_test_CFLAGS = $(AM_CFLAGS) $(REDIS_CFLAGS)
+tests_unit_table_modules_table_redis_test_LDADD = $(REDIS_LIBS) -lcmocka

@@ -26,6 +26,7 @@ enum {
 	/* of an answer; the library would take whatever a server sends */
 	ANSWER_MAX = 4 << 20,
 	ELEMENTS_MAX = 1 << 18,
+	DEPTH_MAX = 8, /* arrays in arrays */
 };
 
 /* the library's own type, which its version 1.0 changed */
@@ -93,11 +94,28 @@ dial(struct module_call *c, const char *place)
 	return db;
 }
 
-/* A length that is claimed is memory before the first element has come. */
+static int
+depth_of(const redisReadTask *task)
+{
+	int depth = 0;
+
+	while (task != NULL && depth <= DEPTH_MAX) {
+		task = task->parent;
+		depth++;
+	}
+	return depth;
+}
+
+/*
+ * A length that is claimed is memory before the first element has come; arrays
+ * in each other are stack when the library frees them.
+ */
 static void *
 create_array(const redisReadTask *task, element_count count)
 {
-	return count <= ELEMENTS_MAX ? library_array(task, count) : NULL;
+	if (count > ELEMENTS_MAX || depth_of(task) > DEPTH_MAX)
+		return NULL;
+	return library_array(task, count);
 }
 
 static void

@@ -21,7 +21,7 @@ ANSWERS = {
     "endless array": (b"*250000\r\n", b"$20\r\n%20d\r\n" % 1 * 40000),
     "huge array": (b"*2147483000\r\n", b":1\r\n" * 1000),
     "huge arrays in each other": (b"*200000\r\n" * 6 + b"*2147483000\r\n", b""),
-    "arrays in each other": (b"*1\r\n" * 100000, b""),
+    "arrays in each other": (b"*1\r\n" * MEGABYTE, b""),
     "endless errors": (b"-", b"ERR " * MEGABYTE),
 }
 
