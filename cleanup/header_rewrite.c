@@ -31,7 +31,8 @@ collect(void *with, const struct listed_address *listed)
 
 	if (listed->address.n == 0 || listed->address.n > MAIL_ADDRESS_MAX)
 		return true;
-	complete = rewrite_address(&p->how->rules, listed->address, p->arena);
+	complete =
+	    rewrite_address_within(&p->how->rules, listed->address, p->arena);
 	if (*complete == '\0')
 		return true;
 	if (p->count == p->room) {

@@ -159,8 +159,8 @@ copy_recipients(struct submission *s, const struct msg_submit *m)
 static void
 rewrite_sender(struct submission *s)
 {
-	const char *sender =
-	    rewrite_address(&s->set->rules, span_of(s->sender), s->arena);
+	const char *sender = rewrite_address_within(&s->set->rules,
+	    span_of(s->sender), s->arena);
 	enum verdict v;
 
 	if (sender[0] == '\0')

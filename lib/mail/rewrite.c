@@ -69,3 +69,12 @@ rewrite_address(const struct rewrite_rules *r, struct span address,
 	}
 	return mend_domain(r, local, domain, a);
 }
+
+const char *
+rewrite_address_within(const struct rewrite_rules *r, struct span address,
+    struct arena *a)
+{
+	const char *text = rewrite_address(r, address, a);
+
+	return strlen(text) <= MAIL_ADDRESS_MAX ? text : arena_span(a, address);
+}

@@ -27,5 +27,11 @@ struct rewrite_rules {
  */
 const char *rewrite_address(const struct rewrite_rules *r, struct span address,
     struct arena *a);
+/*
+ * For who sends it on within the suite: an address that would become longer
+ * than MAIL_ADDRESS_MAX stays as it is.
+ */
+const char *rewrite_address_within(const struct rewrite_rules *r,
+    struct span address, struct arena *a);
 
 #endif

@@ -166,6 +166,19 @@ def test_canonical_tables_and_headers(suite):
     assert message.endswith(b"\r\na.user@example.test\r\n")
 
 
+def test_what_would_become_too_long_is_not_completed(suite):
+    """Nor does it wait for ever for a question that cannot be put."""
+    s = suite(start=False)
+    s.set(canonical_maps="inline:{a@b.test=c@d.test}")
+    s.start()
+    word = "w" * 1015
+    s.command("sendmail", "-f", word, "bob@example.test",
+              stdin=f"To:\n {word}\n\nx\n")
+    message = s.wait_messages("bob")[0]
+    assert b"\r\nTo:\r\n " + word.encode() + b"\r\n" in message
+    assert b"Return-Path: <%s>" % word.encode() in message
+
+
 def test_too_large(suite):
     s = suite(main="message_size_limit = 200000\n")
     with s.smtp() as session:

@@ -24,6 +24,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
 #include "lib/ipc/proto_qmgr.h"
+#include "lib/mail/mail_address.h"
 #include "lib/queue/queue_file.h"
 #include "lib/service/service.h"
 
@@ -67,9 +68,12 @@ ask_rewrite(struct arena *a, enum rewrite_kind kind, const char **addresses,
 {
 	(void)why;
 	questions++;
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		/* lookup would not be asked more */
+		assert_in_range(strlen(addresses[i]), 1, MAIL_ADDRESS_MAX);
 		addresses[i] =
 		    arena_printf(a, "c%d.%s", (int)kind, addresses[i]);
+	}
 	return OK;
 }
 
@@ -585,6 +589,35 @@ canonical_tables_are_asked(void **state)
 }
 
 static void
+what_would_become_too_long_is_not_completed(void **state)
+{
+	char word[1016], header[2100], expected[2100];
+	struct trial t;
+
+	(void)state;
+	memset(word, 'w', 1015);
+	word[1015] = '\0';
+	snprintf(header, sizeof(header),
+	    "From: f@x.test\r\nDate: d\r\nMessage-ID: <m>\r\n"
+	    "To: b,\r\n %s\r\n\r\n",
+	    word);
+	snprintf(expected, sizeof(expected),
+	    "From: c2.f@x.test\r\nDate: d\r\nMessage-ID: <m>\r\n"
+	    "To: c3.b@example.test,\r\n c3.%s\r\n\r\n",
+	    word);
+	set.rewrites_headers = set.rewrites_sender = true;
+	begin(&t);
+	t.m.trusted = true;
+	t.m.sender = word;
+	submit(&t, span_of(header), 100);
+	assert_int_equal(t.verdict, OK);
+	assert_int_equal(strncmp(t.e.sender, "c0.w", 4), 0);
+	assert_string_equal(t.e.sender + 3, word);
+	assert_string_equal(stored(&t), expected);
+	end(&t);
+}
+
+static void
 recipients_from_the_header(void **state)
 {
 	struct trial t;
@@ -899,6 +932,8 @@ main(void)
 		cmocka_unit_test_setup(what_does_not_change_keeps_its_form,
 		    reset),
 		cmocka_unit_test_setup(canonical_tables_are_asked, reset),
+		cmocka_unit_test_setup(
+		    what_would_become_too_long_is_not_completed, reset),
 		cmocka_unit_test_setup(recipients_from_the_header, reset),
 		cmocka_unit_test_setup(
 		    lists_are_expanded_and_duplicates_dropped, reset),
