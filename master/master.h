@@ -140,7 +140,13 @@ reload_and_tell(struct master *m, const char *directory, struct complaints *c);
 /* Another logd takes over, which opens its file by name. */
 void reopen_log(struct master *m);
 
-/* renewal.c: looks for renewed certificates from now on. */
+/* renewal.c */
+/*
+ * Nothing of this plan has been started yet: what changes from now on is a
+ * change.
+ */
+void renewal_new_plan(struct plan *plan);
+/* Looks for renewed certificates from now on. */
 void renewal_start(struct master *m);
 /* A process of this service is about to read what is there now. */
 void renewal_before_start(struct served *s);

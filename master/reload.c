@@ -185,6 +185,7 @@ commit(struct master *m, struct plan *plan, struct opened **list)
 		free(key);
 	}
 	m->plan = plan;
+	renewal_new_plan(plan);
 	plan_free(&old);
 	for (struct served *s = m->services; s != NULL; s = s->next)
 		if (s->plan == NULL)

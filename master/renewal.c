@@ -51,7 +51,6 @@ static const char *const settings[] = {
 
 static struct {
 	ev_timer timer;
-	const struct plan *plan; /* that the stamps are of */
 	uint64_t taken; /* what the programs have, or are refused */
 	uint64_t last; /* as seen the time before */
 	uint64_t refused; /* by renewal_before_start */
@@ -186,11 +185,7 @@ look(struct ev_loop *loop, ev_timer *timer, int events)
 	if (m->stopping)
 		return;
 	now = stamp_of(m->plan);
-	if (m->plan != renewal.plan) {
-		/* a reload: its programs have read what is there now */
-		renewal.plan = m->plan;
-		renewal.taken = now;
-	} else if (now != renewal.taken && now == renewal.last) {
+	if (now != renewal.taken && now == renewal.last) {
 		renewal.taken = now;
 		take_up_if_good(m);
 	}
@@ -204,7 +199,7 @@ renewal_before_start(struct served *s)
 	struct buf errors = BUF_INIT(60000);
 	uint64_t now;
 
-	if (m->plan != renewal.plan || !has_certificates(s->program))
+	if (!has_certificates(s->program))
 		return;
 	now = stamp_of(m->plan);
 	if (now == renewal.taken || now == renewal.refused)
@@ -219,12 +214,16 @@ renewal_before_start(struct served *s)
 }
 
 void
+renewal_new_plan(struct plan *plan)
+{
+	renewal.taken = renewal.last = stamp_of(plan);
+}
+
+void
 renewal_start(struct master *m)
 {
 	double every = (double)m->plan->params.tls_renewal_check_time;
 
-	renewal.plan = m->plan;
-	renewal.taken = renewal.last = stamp_of(m->plan);
 	ev_timer_init(&renewal.timer, look, every, every);
 	renewal.timer.data = m;
 	ev_timer_start(m->loop, &renewal.timer);

@@ -8,6 +8,8 @@ import ssl
 import subprocess
 import time
 
+import pytest
+
 from posthaste import kill_all, wait_for
 
 
@@ -82,10 +84,13 @@ def test_mended_files_end_the_throttling(suite):
     assert time.monotonic() - began < 6, "it waited out its pause"
 
 
-def test_process_that_starts_before_the_next_look(suite):
+@pytest.mark.parametrize("after", ["start", "reload"])
+def test_process_that_starts_before_the_next_look(suite, after):
     """It reads the new certificate, whose key keyd must have."""
     s = suite(main="tls_renewal_check_time = 1h\n")
     etc = s.root / "etc"
+    if after == "reload":
+        s.posthaste("reload")
     assert shown(s) == shown(s, "smtps") == digest(etc / "cert.pem")
     make(s, "new")
     for name in ("key", "pem"):
