@@ -120,7 +120,7 @@ utf8_decode(struct span text, struct buf *out)
 				return false;
 			continue;
 		}
-		if (c == '=' || (c >= 0 && c <= ' ') || c == 0x7f ||
+		if (c == '=' || (unsigned char)c <= ' ' || c == 0x7f ||
 		    !buf_add_char(out, c))
 			return false;
 		text = span_skip(text, 1);
