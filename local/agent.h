@@ -19,8 +19,6 @@
 #define PARAM_DEF "local/params.def"
 #include "lib/conf/param.h"
 
-struct maildir_group;
-
 struct agent {
 	const struct service *service;
 	struct common_params common;
@@ -43,7 +41,6 @@ struct request {
 	bool dsn_passed; /* the next outcome: a copy carries the duty on */
 	bool partly; /* the next outcome: some have it, soft_bounce or not */
 	bool verify; /* sendmail -bv: find out, deliver nothing */
-	struct maildir_group *group; /* of virtual: copies on their way */
 	char **delivered_to; /* of the content; NULL-terminated; or not yet */
 };
 

@@ -29,7 +29,9 @@ struct member {
 struct maildir_group {
 	struct request *r;
 	size_t count;
-	const struct member *acting; /* as whose owner, or NULL */
+	bool acting; /* with the rights of these */
+	uid_t uid;
+	gid_t gid;
 	struct member *all[MAILDIR_GROUP_MAX];
 };
 
@@ -40,6 +42,27 @@ maildir_group_new(struct request *r)
 
 	g->r = r;
 	return g;
+}
+
+/* Most often one user owns them all. */
+void
+maildir_group_act_as(struct maildir_group *g, uid_t uid, gid_t gid)
+{
+	if (g->acting && g->uid == uid && g->gid == gid)
+		return;
+	maildir_group_act_as_ourselves(g);
+	identity_become(NULL, uid, gid);
+	g->acting = true;
+	g->uid = uid;
+	g->gid = gid;
+}
+
+void
+maildir_group_act_as_ourselves(struct maildir_group *g)
+{
+	if (g->acting)
+		identity_restore();
+	g->acting = false;
 }
 
 bool
@@ -84,37 +107,16 @@ maildir_group_add(struct maildir_group *g, size_t index, int maildir, uid_t uid,
 	return v;
 }
 
-/* Most often one user owns them all. */
-static void
-act_as(struct maildir_group *g, const struct member *m)
-{
-	if (g->acting != NULL && g->acting->uid == m->uid &&
-	    g->acting->gid == m->gid)
-		return;
-	if (g->acting != NULL)
-		identity_restore();
-	identity_become(NULL, m->uid, m->gid);
-	g->acting = m;
-}
-
-static void
-act_as_ourselves(struct maildir_group *g)
-{
-	if (g->acting != NULL)
-		identity_restore();
-	g->acting = NULL;
-}
-
 static void
 enter_all(struct maildir_group *g)
 {
 	for (size_t i = 0; i < g->count; i++) {
 		struct member *m = g->all[i];
 
-		act_as(g, m);
+		maildir_group_act_as(g, m->uid, m->gid);
 		m->v = maildir_copy_enter(&m->copy, &m->why);
 	}
-	act_as_ourselves(g);
+	maildir_group_act_as_ourselves(g);
 }
 
 /* All of this one's device, if they are many. */
@@ -153,10 +155,10 @@ end_all(struct maildir_group *g)
 		struct member *m = g->all[i];
 
 		if (m->v != OK)
-			act_as(g, m);
+			maildir_group_act_as(g, m->uid, m->gid);
 		maildir_copy_end(&m->copy, m->v == OK);
 	}
-	act_as_ourselves(g);
+	maildir_group_act_as_ourselves(g);
 }
 
 static void

@@ -17,6 +17,12 @@ enum { MAILDIR_GROUP_MAX = 50 };
 
 struct maildir_group *maildir_group_new(struct request *r);
 /*
+ * Whose rights we act with: those of this user and group, until the next call
+ * of either. One owner after the same costs nothing.
+ */
+void maildir_group_act_as(struct maildir_group *g, uid_t uid, gid_t gid);
+void maildir_group_act_as_ourselves(struct maildir_group *g);
+/*
  * Writes the copy for recipient "index" into "maildir", which belongs to this
  * user and group, as whom we act. OK: the group tells the outcome. Else a
  * verdict with *why, and the caller does.
@@ -28,7 +34,7 @@ enum verdict maildir_group_add(struct maildir_group *g, size_t index,
 bool maildir_group_tells(const struct maildir_group *g, size_t index);
 /* Before another for this mailbox: it is full, or has one for it already. */
 bool maildir_group_must_flush(const struct maildir_group *g, int maildir);
-/* What waits is made durable, and told; with the rights we had at first. */
+/* What waits is made durable, and told. We then act as ourselves. */
 void maildir_group_flush(struct maildir_group *g);
 /* Flushes it first. */
 void maildir_group_free(struct maildir_group **g);

@@ -26,7 +26,6 @@
 #include "lib/store/maildir_deliver.h"
 #include "lib/store/maildir_size.h"
 #include "lib/store/mbox_deliver.h"
-#include "lib/sandbox/identity.h"
 #include "local/maildir_group.h"
 
 static struct {
@@ -36,6 +35,13 @@ static struct {
 	unsigned int locks;
 	bool crlf;
 } set;
+
+/* The recipients of one request, in whose Maildirs its group writes. */
+struct batch {
+	struct request *r;
+	struct maildir_group *group;
+	int base; /* virtual_mailbox_base, once it was needed */
+};
 
 struct mailbox {
 	const char *path; /* below the base, without a slash at the end */
@@ -179,11 +185,28 @@ find_mailbox(struct request *r, const char *address, struct mailbox *box,
 	return v;
 }
 
-static int
-open_base(const struct request *r)
+/* As ourselves: an owner need not be able to reach it by its name. */
+static bool
+has_base(struct batch *b)
 {
-	return open(r->agent->own.virtual_mailbox_base,
+	if (b->base >= 0)
+		return true;
+	maildir_group_act_as_ourselves(b->group);
+	b->base = open(b->r->agent->own.virtual_mailbox_base,
 	    O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return b->base >= 0;
+}
+
+static void
+become_owner(struct batch *b, const struct mailbox *box)
+{
+	maildir_group_act_as(b->group, box->uid, box->gid);
+}
+
+static void
+become_ourselves(struct batch *b)
+{
+	maildir_group_act_as_ourselves(b->group);
 }
 
 static enum verdict
@@ -203,16 +226,15 @@ may_move(const struct request *r)
 
 /* A mailbox that nobody has had mail in: made with the owner's rights. */
 static bool
-made(struct request *r, const struct mailbox *box)
+made(struct batch *b, const struct mailbox *box)
 {
-	int base = open_base(r), maildir;
+	int maildir;
 
-	if (base < 0)
+	if (!has_base(b))
 		return false;
-	identity_become(NULL, box->uid, box->gid);
-	maildir = maildir_open(base, box->path, true);
-	identity_restore();
-	fd_close(&base);
+	become_owner(b, box);
+	maildir = maildir_open(b->base, box->path, true);
+	become_ourselves(b);
 	if (maildir < 0)
 		return false;
 	fd_close(&maildir);
@@ -221,69 +243,72 @@ made(struct request *r, const struct mailbox *box)
 
 /* The root of the Maildir, and its owner from now on; or -1, and nobody. */
 static int
-become_at_root(const struct maildir_place *to, const struct mailbox *box)
+become_at_root(struct batch *b, const struct maildir_place *to,
+    const struct mailbox *box)
 {
 	int root;
 
-	identity_become(NULL, box->uid, box->gid);
+	become_owner(b, box);
 	root = openat(to->new, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
-		identity_restore();
+		become_ourselves(b);
 	return root;
 }
 
 static enum verdict
-room(const struct maildir_place *to, const struct mailbox *box,
+room(struct batch *b, const struct maildir_place *to, const struct mailbox *box,
     const struct deliver_source *s, struct why *why)
 {
-	int root = become_at_root(to, box);
+	int root = become_at_root(b, to, box);
 	enum verdict v;
 
 	if (root < 0)
 		return OK;
 	v = maildir_room(root, s, why);
-	identity_restore();
+	become_ourselves(b);
 	fd_close(&root);
 	return v;
 }
 
 static void
-count(const struct maildir_place *to, const struct mailbox *box, off_t size)
+count(struct batch *b, const struct maildir_place *to,
+    const struct mailbox *box, off_t size)
 {
-	int root = become_at_root(to, box);
+	int root = become_at_root(b, to, box);
 
 	if (root < 0)
 		return;
 	maildir_size_add(root, size, 1);
-	identity_restore();
+	become_ourselves(b);
 	fd_close(&root);
 }
 
 /* False: it is to be copied, unless *v says that it cannot be had. */
 static bool
-moved(struct request *r, const struct mailbox *box,
+moved(struct batch *b, const struct mailbox *box,
     const struct deliver_source *s, enum verdict *v, struct why *why)
 {
+	const struct request *r = b->r;
 	const char *base = r->agent->own.virtual_mailbox_base;
 	const struct maildir_place *to =
 	    maildir_place(base, box->path, box->uid);
 	char path[QUEUE_PATH_MAX];
 	bool counted;
 
-	if (to == NULL && errno == ENOENT && made(r, box))
+	if (to == NULL && errno == ENOENT && made(b, box))
 		to = maildir_place(base, box->path, box->uid);
 	if (to == NULL)
 		return false;
 	counted = maildir_counted(to);
 	if (counted)
-		*v = room(to, box, s, why);
+		*v = room(b, to, box, s, why);
 	queue_path(r->m->queue, r->m->queue_id, path);
 	if (*v != OK ||
 	    maildir_move(to, s, path, s->size, box->uid, box->gid) !=
 		MAILDIR_MOVED)
 		return false;
 	if (counted)
-		count(to, box, s->size);
+		count(b, to, box, s->size);
 	return true;
 }
 
@@ -295,52 +320,39 @@ open_failed(struct why *why, const struct mailbox *box)
 }
 
 /*
- * As the owner: what is missing is made with the owner's rights. One mailbox
- * gets one copy at a time, so that it is known what room it has.
+ * As the owner, whom we stay for the next: what is missing is made with the
+ * owner's rights. One mailbox gets one copy at a time, so that it is known what
+ * room it has. OK: the group tells it, when it is durable.
  */
 static enum verdict
-copy_as_owner(struct request *r, int base, size_t index,
-    const struct mailbox *box, const struct deliver_source *s, struct why *why)
+copy(struct batch *b, size_t index, const struct mailbox *box,
+    const struct deliver_source *s, struct why *why)
 {
-	int maildir = maildir_open(base, box->path, true);
 	enum verdict v;
+	int maildir;
 
+	if (!has_base(b))
+		return no_base(b->r, why);
+	become_owner(b, box);
+	maildir = maildir_open(b->base, box->path, true);
 	if (maildir < 0)
 		return open_failed(why, box);
-	if (maildir_group_must_flush(r->group, maildir)) {
-		identity_restore();
-		maildir_group_flush(r->group);
-		identity_become(NULL, box->uid, box->gid);
+	if (maildir_group_must_flush(b->group, maildir)) {
+		maildir_group_flush(b->group);
+		become_owner(b, box);
 	}
-	v = maildir_group_add(r->group, index, maildir, box->uid, box->gid, s,
+	v = maildir_group_add(b->group, index, maildir, box->uid, box->gid, s,
 	    set.crlf ? DELIVER_CRLF : DELIVER_LF,
-	    (off_t)r->agent->own.virtual_mailbox_limit, why);
+	    (off_t)b->r->agent->own.virtual_mailbox_limit, why);
 	fd_close(&maildir);
 	return v;
 }
 
-/* OK: the group tells it, when it is durable. */
 static enum verdict
-copy(struct request *r, size_t index, const struct mailbox *box,
+into_maildir(struct batch *b, size_t index, const struct mailbox *box,
     const struct deliver_source *s, struct why *why)
 {
-	int base = open_base(r);
-	enum verdict v;
-
-	if (base < 0)
-		return no_base(r, why);
-	identity_become(NULL, box->uid, box->gid);
-	v = copy_as_owner(r, base, index, box, s, why);
-	identity_restore();
-	fd_close(&base);
-	return v;
-}
-
-static enum verdict
-into_maildir(struct request *r, size_t index, const struct mailbox *box,
-    const struct deliver_source *s, struct why *why)
-{
-	int64_t limit = r->agent->own.virtual_mailbox_limit;
+	int64_t limit = b->r->agent->own.virtual_mailbox_limit;
 	enum verdict v = OK;
 
 	if (limit > 0 && s->size > limit) {
@@ -348,11 +360,11 @@ into_maildir(struct request *r, size_t index, const struct mailbox *box,
 		return why_errno(why, "5.2.2",
 		    "maildir delivery failed: error writing message");
 	}
-	if (may_move(r) && moved(r, box, s, &v, why)) {
-		r->taken = true;
+	if (may_move(b->r) && moved(b, box, s, &v, why)) {
+		b->r->taken = true;
 		return why_set(why, "2.0.0", "delivered to maildir");
 	}
-	return v == OK ? copy(r, index, box, s, why) : v;
+	return v == OK ? copy(b, index, box, s, why) : v;
 }
 
 /* The directory that the mbox file is in, and the file's name there. */
@@ -378,9 +390,10 @@ open_parent(int base, const struct mailbox *box, const char **name)
 }
 
 static enum verdict
-into_mbox(struct request *r, const struct mailbox *box,
+into_mbox(struct batch *b, const struct mailbox *box,
     const struct deliver_source *s, struct why *why)
 {
+	struct request *r = b->r;
 	const struct local_params *p = &r->agent->own;
 	const struct mbox_options options = {
 		.locks = set.locks,
@@ -393,31 +406,30 @@ into_mbox(struct request *r, const struct mailbox *box,
 		.sender = request_quoted(r, r->sender),
 		.subject = "mailbox",
 	};
-	int base = open_base(r), folder;
 	const char *name;
 	enum verdict v;
+	int folder;
 
-	if (base < 0)
+	if (!has_base(b))
 		return no_base(r, why);
-	identity_become(NULL, box->uid, box->gid);
-	folder = open_parent(base, box, &name);
+	become_owner(b, box);
+	folder = open_parent(b->base, box, &name);
 	if (folder < 0)
 		v = why_errno(why, "4.2.0", "cannot update mailbox %s",
 		    box->path);
 	else
 		v = mbox_deliver(folder, name, box->path, s, &options, why);
 	fd_close(&folder);
-	identity_restore();
-	fd_close(&base);
 	if (v == OK)
 		why_set(why, "2.0.0", "delivered to mailbox");
 	return v;
 }
 
 static enum verdict
-into_mailbox(struct request *r, size_t index, const struct mailbox *box,
+into_mailbox(struct batch *b, size_t index, const struct mailbox *box,
     struct why *why)
 {
+	struct request *r = b->r;
 	const char *base_name = r->agent->own.virtual_mailbox_base;
 	struct deliver_source source;
 
@@ -426,39 +438,70 @@ into_mailbox(struct request *r, size_t index, const struct mailbox *box,
 		    "virtual_mailbox_base is not an absolute path: \"%s\"",
 		    base_name);
 	request_source(r, index, &source);
-	return box->maildir ? into_maildir(r, index, box, &source, why) :
-			      into_mbox(r, box, &source, why);
+	return box->maildir ? into_maildir(b, index, box, &source, why) :
+			      into_mbox(b, box, &source, why);
 }
 
+/* Whose mailbox; OK and no path: nothing is to be done. */
 static enum verdict
-deliver_one(struct request *r, size_t index, struct why *why)
+find(struct request *r, size_t index, struct mailbox *box, struct why *why)
 {
-	const struct msg_deliver_recipient *to = request_recipient(r, index);
-	struct mailbox box = { 0 };
+	const char *address = request_recipient(r, index)->address;
 	enum verdict v;
 
-	if (request_loops(r, to->address))
+	if (request_loops(r, address))
 		return why_set(why, "5.4.6", "mail forwarding loop for %s",
-		    to->address);
-	v = find_mailbox(r, to->address, &box, why);
-	if (v != OK)
-		return v;
-	if (r->verify)
-		return why_set(why, "2.0.0", "delivers to %s",
-		    box.maildir ? "maildir" : "mailbox");
-	return into_mailbox(r, index, &box, why);
+		    address);
+	v = find_mailbox(r, address, box, why);
+	if (v == OK && r->verify) {
+		box->path = NULL;
+		why_set(why, "2.0.0", "delivers to %s",
+		    box->maildir ? "maildir" : "mailbox");
+	}
+	return v;
+}
+
+/* Tables are ours to open: all are asked before anything is written. */
+static void
+find_all(struct batch *b, struct mailbox *boxes)
+{
+	for (size_t i = 0; i < b->r->m->recipients.count; i++) {
+		struct why why = { 0 };
+		enum verdict v = find(b->r, i, &boxes[i], &why);
+
+		if (v != OK)
+			boxes[i].path = NULL;
+		if (boxes[i].path == NULL)
+			request_outcome(b->r, i, v, "delivered", &why);
+	}
+}
+
+static void
+deliver_all(struct batch *b, const struct mailbox *boxes)
+{
+	for (size_t i = 0; i < b->r->m->recipients.count; i++) {
+		struct why why = { 0 };
+		enum verdict v;
+
+		if (boxes[i].path == NULL)
+			continue;
+		v = into_mailbox(b, i, &boxes[i], &why);
+		if (maildir_group_tells(b->group, i))
+			continue;
+		become_ourselves(b);
+		request_outcome(b->r, i, v, "delivered", &why);
+	}
 }
 
 void
 virtual_deliver(struct request *r)
 {
-	r->group = maildir_group_new(r);
-	for (size_t i = 0; i < r->m->recipients.count; i++) {
-		struct why why = { 0 };
-		enum verdict v = deliver_one(r, i, &why);
+	struct batch b = { .r = r, .group = maildir_group_new(r), .base = -1 };
+	size_t count = r->m->recipients.count;
+	struct mailbox *boxes = arena_alloc(r->arena, count * sizeof(*boxes));
 
-		if (!maildir_group_tells(r->group, i))
-			request_outcome(r, i, v, "delivered", &why);
-	}
-	maildir_group_free(&r->group);
+	find_all(&b, boxes);
+	deliver_all(&b, boxes);
+	maildir_group_free(&b.group);
+	fd_close(&b.base);
 }

@@ -29,6 +29,34 @@ def test_maildir_file(suite, outcome):
     s.wait_empty()
 
 
+@pytest.mark.skipif(not AS_ROOT, reason="only root has other users")
+def test_each_gets_a_file_of_its_own_owner(suite):
+    """One message, owners in turn, one whose table fails, and an mbox."""
+    s = suite(start=False)
+    owners = {"a": s.uid, "b": s.uid, "c": s.uid + 1, "d": s.uid,
+              "e": s.uid + 1, "m": s.uid + 1, "f": s.uid}
+    (s.root / "mail").chmod(0o777)
+    s.write("mailboxes", "bad@example.test example.test/bad/\n" + "".join(
+        f"{u}@example.test {u}{'.mbox' if u == 'm' else '/'}\n"
+        for u in owners))
+    s.write("uids", "bad@example.test none\n" + "".join(
+        f"{u}@example.test {uid}\n" for u, uid in owners.items()))
+    s.set(virtual_uid_maps=f"texthash:{s.root}/etc/uids")
+    s.start()
+    with s.smtp() as session:
+        s.send_on(session, "alice@example.test",
+                  [f"{u}@example.test" for u in [*owners, "bad"]],
+                  "Subject: x\r\n\r\nhello\r\n")
+    s.wait_log("to=<bad@example.test>.*status=deferred")
+    for user, uid in owners.items():
+        s.wait_log(f"to=<{user}@example.test>.*status=sent")
+        path = s.root / "mail" / user
+        file, = (path / "new").iterdir() if user != "m" else [
+            path.with_suffix(".mbox")]
+        assert file.stat().st_uid == uid
+        assert b"hello" in file.read_bytes()
+
+
 @pytest.mark.parametrize("parts", [("new", "cur", "tmp"), ("cur",), ()])
 def test_the_queue_file_itself_is_moved(suite, parts):
     s = suite(start=False)

@@ -12,6 +12,27 @@
 
 enum { BOXES = 20, FEW = 3 };
 
+static unsigned int became, restored;
+
+void __wrap_identity_become(const char *name, uid_t uid, gid_t gid);
+void __wrap_identity_restore(void);
+
+void
+__wrap_identity_become(const char *name, uid_t uid, gid_t gid)
+{
+	assert_null(name);
+	assert_int_equal(uid % 100, gid);
+	assert_int_equal(became, restored);
+	became++;
+}
+
+void
+__wrap_identity_restore(void)
+{
+	restored++;
+	assert_int_equal(became, restored);
+}
+
 /* What was flushed, and what shall fail. */
 static struct {
 	unsigned int files, devices;
@@ -114,8 +135,8 @@ add(struct maildir_group *g, int i, int maildir)
 	struct why why = { 0 };
 
 	assert_true(s.fd >= 0);
-	assert_int_equal(maildir_group_add(g, (size_t)i, maildir, getuid(),
-			     getgid(), &s, DELIVER_CRLF, 0, &why),
+	assert_int_equal(maildir_group_add(g, (size_t)i, maildir, 100, 0, &s,
+			     DELIVER_CRLF, 0, &why),
 	    OK);
 	assert_true(maildir_group_tells(g, (size_t)i));
 	assert_false(maildir_group_tells(g, (size_t)i + 1));
@@ -157,6 +178,33 @@ expect_flushes(unsigned int devices, unsigned int files)
 {
 	assert_int_equal(disk.devices, devices);
 	assert_int_equal(disk.files, files);
+}
+
+/* Rights are changed where the owner changes, and given back in the end. */
+static void
+test_one_owner_after_the_same(void **state)
+{
+	static const uid_t owners[] = { 101, 101, 101, 202, 101, 101 };
+	struct maildir_group *g = maildir_group_new(NULL);
+
+	(void)state;
+	became = restored = 0;
+	for (size_t i = 0; i < sizeof(owners) / sizeof(owners[0]); i++)
+		maildir_group_act_as(g, owners[i], owners[i] % 100);
+	assert_int_equal(became, 3);
+	assert_int_equal(restored, 2);
+	maildir_group_act_as_ourselves(g);
+	maildir_group_act_as_ourselves(g);
+	assert_int_equal(restored, 3);
+	maildir_group_act_as(g, 101, 1);
+	maildir_group_free(&g);
+	assert_int_equal(became, 4);
+	assert_int_equal(restored, 4);
+	/* those that wait get their names as their owner */
+	memset(&disk, 0, sizeof(disk));
+	deliver(BOXES);
+	assert_int_equal(became, 5);
+	assert_int_equal(restored, 5);
 }
 
 /* All names are there when the first flush comes: it is one commit for all. */
@@ -263,6 +311,7 @@ main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_enter, folder_leave)
 	const struct CMUnitTest tests[] = {
+		TEST(test_one_owner_after_the_same),
 		TEST(test_many_are_one_flush),
 		TEST(test_few_are_flushed_each),
 		TEST(test_a_device_that_fails_is_flushed_file_by_file),
