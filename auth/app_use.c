@@ -82,7 +82,8 @@ map(struct app_use *u)
 	if (u->table == MAP_FAILED)
 		return false;
 	if (u->table->magic != MAGIC || u->table->size != sizeof(*u->table)) {
-		memset(u->table, 0, sizeof(*u->table));
+		if (st.st_size > 0) /* a new file reads as zeros */
+			memset(u->table, 0, sizeof(*u->table));
 		u->table->size = sizeof(*u->table);
 		u->table->magic = MAGIC;
 	}

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/mail/rewrite.h"
 
+#include <string.h>
+
 #include "lib/mail/mail_address.h"
 
 /* "@one,@two:user@domain": RFC 5321 appendix C says to ignore the route. */

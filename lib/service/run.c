@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -244,6 +245,8 @@ service_run(const struct service_spec *spec, int argc, char **argv)
 	confine();
 	if (spec->after != NULL)
 		spec->after(&running.service);
+	/* the settings were read by now, in more room than they take */
+	(void)malloc_trim(0);
 	run();
 	slots_state(SLOT_RETIRING);
 	pool_close();

@@ -3,9 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/rand.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,7 +38,7 @@ folder_state_new(struct folder_state *s, uint32_t uidvalidity)
 	memset(s, 0, sizeof(*s));
 	s->uidvalidity = uidvalidity;
 	s->bound = 1;
-	ensure(RAND_bytes(s->id, sizeof(s->id)) == 1);
+	ensure(getrandom(s->id, sizeof(s->id), 0) == sizeof(s->id));
 	s->loaded = true;
 }
 

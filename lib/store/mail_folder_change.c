@@ -9,10 +9,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -143,7 +143,7 @@ write_uidlist(struct mail_tree *t, int at)
 	char text[96];
 	int fd, n, result;
 
-	ensure(RAND_bytes(id, sizeof(id)) == 1);
+	ensure(getrandom(id, sizeof(id), 0) == sizeof(id));
 	n = snprintf(text, sizeof(text), "3 V%u N1 G",
 	    mail_tree_new_uidvalidity(t));
 	for (size_t i = 0; i < sizeof(id); i++)
