@@ -13,6 +13,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
+#include "lib/task/task.h"
 
 enum {
 	NAME_SIZE = 16,
@@ -34,6 +35,8 @@ struct tls_ticket_keys {
 	struct ticket_key now;
 	struct ticket_key former;
 	int64_t ends; /* clock_ms(): then "now" becomes "former" */
+	bool asking; /* a task does; the others wait */
+	struct wait_queue waiting;
 };
 
 static int slot = -1;
@@ -66,30 +69,58 @@ take(struct ticket_key *k, const unsigned char secret[TLS_TICKET_SECRET])
 	k->valid = true;
 }
 
-/* What the tickets are about: the certificates that they stand for. */
 static bool
-context_digest(SSL_CTX *c, unsigned char out[EVP_MAX_MD_SIZE], unsigned int *n)
+add_certificates(EVP_MD_CTX *all, SSL_CTX *c)
 {
-	EVP_MD_CTX *all = EVP_MD_CTX_new();
 	unsigned char one[EVP_MAX_MD_SIZE];
 	unsigned int length;
-	bool good =
-	    all != NULL && EVP_DigestInit_ex(all, EVP_sha256(), NULL) == 1;
+	bool good = true;
 
 	for (long i = SSL_CTX_set_current_cert(c, SSL_CERT_SET_FIRST);
 	     good && i == 1; i = SSL_CTX_set_current_cert(c, SSL_CERT_SET_NEXT))
 		good = X509_digest(SSL_CTX_get0_certificate(c), EVP_sha256(),
 			   one, &length) == 1 &&
 		    EVP_DigestUpdate(all, one, length) == 1;
-	good = good && EVP_DigestFinal_ex(all, out, n) == 1;
-	EVP_MD_CTX_free(all);
 	return good;
 }
 
 /*
- * May wait: other tasks then ask as well, and get the same. What they left in
- * OpenSSL's queue of errors is not ours.
+ * Who resumes gets the cipher and version of the ticket: OpenSSL asks whether
+ * the client offers them, not whether they are still allowed here.
  */
+static bool
+add_choices(EVP_MD_CTX *all, SSL_CTX *c)
+{
+	const STACK_OF(SSL_CIPHER) *ciphers = SSL_CTX_get_ciphers(c);
+	int64_t choices[] = { SSL_CTX_get_min_proto_version(c),
+		SSL_CTX_get_max_proto_version(c), SSL_CTX_get_security_level(c),
+		(int64_t)SSL_CTX_get_options(c) };
+	bool good = EVP_DigestUpdate(all, choices, sizeof(choices)) == 1;
+
+	for (int i = 0; good && i < sk_SSL_CIPHER_num(ciphers); i++) {
+		uint32_t id =
+		    SSL_CIPHER_get_id(sk_SSL_CIPHER_value(ciphers, i));
+
+		good = EVP_DigestUpdate(all, &id, sizeof(id)) == 1;
+	}
+	return good;
+}
+
+/* What the tickets stand for: certificates, and what was allowed with them. */
+static bool
+context_digest(SSL_CTX *c, unsigned char out[EVP_MAX_MD_SIZE], unsigned int *n)
+{
+	EVP_MD_CTX *all = EVP_MD_CTX_new();
+	bool good = all != NULL &&
+	    EVP_DigestInit_ex(all, EVP_sha256(), NULL) == 1 &&
+	    add_certificates(all, c) && add_choices(all, c) &&
+	    EVP_DigestFinal_ex(all, out, n) == 1;
+
+	EVP_MD_CTX_free(all);
+	return good;
+}
+
+/* May wait: what other tasks leave in OpenSSL's queue of errors is not ours. */
 static bool
 ask_source(struct tls_ticket_keys *k, SSL_CTX *context)
 {
@@ -121,22 +152,56 @@ make(struct ticket_key *k)
 	return k->valid;
 }
 
-/* Retires keys that have had their time. False: there are none. */
 static bool
-turn(struct tls_ticket_keys *k, SSL_CTX *context)
+is_current(const struct tls_ticket_keys *k)
+{
+	return k->now.valid && clock_ms() < k->ends;
+}
+
+/* Nobody else has changed them since it was asked. */
+static bool
+go_on_alone(struct tls_ticket_keys *k)
 {
 	int64_t now = clock_ms();
 
-	if (k->now.valid && now < k->ends)
-		return true;
-	if (ask_source(k, context))
-		return true;
 	OPENSSL_cleanse(&k->former, sizeof(k->former));
 	if (now - k->ends < CHANGE_MS)
 		k->former = k->now;
 	OPENSSL_cleanse(&k->now, sizeof(k->now));
 	k->ends = now + (k->source != NULL ? TRY_AGAIN_MS : CHANGE_MS);
 	return make(&k->now);
+}
+
+/* One task asks for all. */
+static bool
+renew(struct tls_ticket_keys *k, SSL_CTX *context)
+{
+	bool good;
+
+	k->asking = true;
+	good = ask_source(k, context);
+	k->asking = false;
+	if (!good)
+		good = go_on_alone(k);
+	wait_wake_all(&k->waiting);
+	return good;
+}
+
+/* Retires keys that have had their time. May wait. False: there are none. */
+static bool
+turn(struct tls_ticket_keys *k, SSL_CTX *context)
+{
+	while (!is_current(k)) {
+		enum wait_result r;
+
+		if (!k->asking)
+			return renew(k, context);
+		r = wait_on(&k->waiting, INT64_MAX);
+		ERR_clear_error();
+		if (r != WAIT_READY)
+			return k->now.valid;
+	}
+	return true;
 }
 
 static bool

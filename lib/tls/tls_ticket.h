@@ -7,8 +7,9 @@
  * every hour. A ticket is good for one more hour under the former key. With a
  * source (keyd) all processes of a service have the same keys, those of a
  * reload as well, and one context's tickets are taken by another that has the
- * same certificates. Without, or while the source fails, the keys are made
- * here; elsewhere there is a full handshake then.
+ * same certificates, ciphers, versions and options. Without, or while the
+ * source fails, the keys are made here; elsewhere there is a full handshake
+ * then.
  */
 
 #include <openssl/ssl.h>

@@ -65,6 +65,24 @@ def test_tickets_outlive_processes(suite, port, version):
         assert connect(s, other, context, session)[0] == (other == port)
 
 
+def test_a_cipher_that_was_excluded_is_not_resumed(suite):
+    s, context = suite(), client(ssl.TLSVersion.TLSv1_2)
+
+    def connect_for_cipher(session):
+        with socket.create_connection(("127.0.0.1", s.ports["smtps"]),
+                                      20) as plain:
+            with context.wrap_socket(plain, session=session) as tls:
+                assert tls.recv(1000)[:3] == b"220"
+                return tls.session_reused, tls.cipher()[0], tls.session
+    _, cipher, session = connect_for_cipher(None)
+    reload(s, "smtpd")
+    assert connect_for_cipher(session)[:2] == (True, cipher)
+    s.set(smtpd_tls_exclude_ciphers=cipher)
+    reload(s, "smtpd")
+    again, other, _ = connect_for_cipher(session)
+    assert not again and other != cipher
+
+
 def test_who_asks_for_certificates_keeps_tickets_to_a_process(suite):
     s = suite(main="smtpd_tls_ask_ccert = yes\n")
     context = client(ssl.TLSVersion.TLSv1_2)

@@ -15,6 +15,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
+#include "lib/task/task.h"
 #include "lib/tls/tls_key.h"
 #include "lib/tls/tls_protocols.h"
 
@@ -323,6 +324,9 @@ give(struct span context, struct tls_ticket_secrets *out)
 	return true;
 }
 
+static tls_ticket_function *source = give;
+static const char *server_ciphers;
+
 static struct tls_context *
 server_of_source(struct buf *pem, const char *protocols, bool asks_clients)
 {
@@ -331,7 +335,8 @@ server_of_source(struct buf *pem, const char *protocols, bool asks_clients)
 		.chain_length = pem->n,
 		.protocols = protocols,
 		.session_id_context = "smtp",
-		.tickets = give,
+		.tickets = source,
+		.ciphers = server_ciphers,
 		.ask_client_certificate = asks_clients,
 	};
 	const char *error = "";
@@ -463,6 +468,96 @@ test_the_source_hears_of_the_certificate(void **state)
 	assert_int_equal(n, given.context_length);
 	assert_memory_not_equal(first, given.context, n);
 	tls_context_free(&c);
+}
+
+/* A cipher that is not allowed any more is not resumed either. */
+static void
+test_the_source_hears_of_what_is_allowed(void **state)
+{
+	static const struct {
+		const char *protocols, *ciphers;
+		bool same;
+	} rows[] = { { ">=TLSv1.2", NULL, true },
+		{ ">=TLSv1.2", "HIGH:!SHA384", false },
+		{ "TLSv1.2", NULL, false } };
+	struct tls_context *c = client(TLS_MAY), *one, *other;
+	struct buf pem;
+
+	(void)state;
+	private_key = EVP_EC_gen("P-256");
+	pem = make_pem(private_key, true);
+	memset(&given, 0, sizeof(given));
+	given.now = 1;
+	given.left_ms = 3600000;
+	one = server_of_source(&pem, ">=TLSv1.2", false);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		unsigned char first[64];
+
+		assert_true(resumed(c, one, one));
+		memcpy(first, given.context, given.context_length);
+		server_ciphers = rows[i].ciphers;
+		other = server_of_source(&pem, rows[i].protocols, false);
+		server_ciphers = NULL;
+		assert_true(resumed(c, other, other));
+		assert_int_equal(memcmp(first, given.context,
+				     given.context_length) == 0,
+		    rows[i].same);
+		tls_context_free(&other);
+		tls_context_free(&one);
+		one = server_of_source(&pem, ">=TLSv1.2", false);
+	}
+	tls_context_free(&one);
+	tls_context_free(&c);
+	buf_fini(&pem);
+	EVP_PKEY_free(private_key);
+}
+
+static bool
+give_late(struct span context, struct tls_ticket_secrets *out)
+{
+	(void)wait_until(clock_ms() + 20);
+	return give(context, out);
+}
+
+static struct tls_context *crowd_client, *crowd_server;
+static unsigned int crowd_resumed;
+
+static void
+one_of_many(void *argument)
+{
+	(void)argument;
+	crowd_resumed += resumed(crowd_client, crowd_server, crowd_server);
+}
+
+/* Many handshakes wait for one question, whose answer does for all. */
+static void
+test_many_at_once_ask_once(void **state)
+{
+	enum { MANY = 5 };
+	struct buf pem;
+
+	(void)state;
+	source = give_late;
+	crowd_client = client(TLS_MAY);
+	private_key = EVP_EC_gen("P-256");
+	pem = make_pem(private_key, true);
+	for (unsigned char works = 0; works < 2; works++) {
+		memset(&given, 0, sizeof(given));
+		given.now = works;
+		given.left_ms = 3600000;
+		crowd_server = server_of_source(&pem, "TLSv1.2", false);
+		crowd_resumed = 0;
+		for (int i = 0; i < MANY; i++)
+			assert_non_null(task_start(one_of_many, NULL));
+		task_loop();
+		assert_int_equal(crowd_resumed, MANY);
+		assert_int_equal(given.asked, 1);
+		tls_context_free(&crowd_server);
+	}
+	source = give;
+	tls_context_free(&crowd_client);
+	buf_fini(&pem);
+	EVP_PKEY_free(private_key);
 }
 
 /* One connection under that key; was it resumed? */
@@ -733,6 +828,8 @@ main(void)
 		cmocka_unit_test(test_fingerprints),
 		cmocka_unit_test(test_tickets_stay_with_their_service),
 		cmocka_unit_test(test_tickets_of_a_source),
+		cmocka_unit_test(test_the_source_hears_of_what_is_allowed),
+		cmocka_unit_test(test_many_at_once_ask_once),
 		cmocka_unit_test(test_source_is_asked_again),
 		cmocka_unit_test(test_without_a_source),
 		cmocka_unit_test(test_the_source_hears_of_the_certificate),
