@@ -41,13 +41,14 @@ class Destination(Moody):
 
     def now(self, chance):
         """The mood, or now and then none."""
-        if self.mood == "slow":
+        mood = self.mood  # another one may come while this one hangs
+        if mood == "slow":
             time.sleep(0.05)
-        if self.mood == "well" or self.noise.random() > chance:
+        if mood == "well" or self.noise.random() > chance:
             return None
-        if self.mood == "hang":
+        if mood == "hang":
             self.hang()
-        return self.mood
+        return mood
 
     def greet(self, _):
         mood = self.now(0.1)
