@@ -36,6 +36,7 @@ enum {
 	LOG_PIPE_BYTES = 1024 * 1024,
 	FILES_WANTED = 1024 * 1024,
 	START_S = 30,
+	TICKETS_LOOK_S = 60,
 	HUNG_MS = 120000,
 	HUNG_LOOK_S = 30,
 };
@@ -100,6 +101,32 @@ make_ticket_memory(void)
 	master.tickets = ticket_root_create();
 	if (master.tickets < 0)
 		fatal("memory for keyd: %m");
+}
+
+static void
+wipe_tickets(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop;
+	(void)events;
+	ticket_root_wipe_old(timer->data, clock_ms());
+}
+
+/* keyd itself sleeps until it is asked, and perhaps nobody asks. */
+static void
+keep_tickets_short(void)
+{
+	static ev_timer timer;
+	struct ticket_root *r =
+	    ticket_root_open(fcntl(master.tickets, F_DUPFD_CLOEXEC, 0));
+
+	if (r == NULL) {
+		log_warning("memory for keyd: %m: what has had its time is "
+			    "wiped when others ask");
+		return;
+	}
+	ev_timer_init(&timer, wipe_tickets, TICKETS_LOOK_S, TICKETS_LOOK_S);
+	timer.data = r;
+	ev_timer_start(master.loop, &timer);
 }
 
 /* Standard streams exist; nothing else that a caller left open stays. */
@@ -327,6 +354,7 @@ start(void)
 	complaints_fini(&c);
 	renewal_start(&master);
 	mend_start(&master);
+	keep_tickets_short();
 	ev_timer_init(&start_timer, start_late, START_S, 0);
 	ev_timer_start(master.loop, &start_timer);
 }

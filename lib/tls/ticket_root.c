@@ -109,8 +109,9 @@ ticket_root_open(int fd)
 		free(r);
 		return NULL;
 	}
-	/* no core file */
+	/* no core file; no swap, as long as anybody has it like this */
 	(void)madvise(m, sizeof(*r->m), MADV_DONTDUMP);
+	(void)mlock(m, sizeof(*r->m));
 	r->m = m;
 	return r;
 }
@@ -210,6 +211,26 @@ take_hours(struct ticket_root *r, int64_t now, struct hours *h)
 	}
 	fd_unlock_byte(r->fd, 0);
 	return good;
+}
+
+void
+ticket_root_wipe_old(struct ticket_root *r, int64_t now)
+{
+	struct hours h;
+
+	if (!fd_lock_byte(r->fd, 0))
+		return;
+	load(r->m, &h);
+	if (is_over(&h, now)) {
+		OPENSSL_cleanse(&h, sizeof(h));
+		store(r->m, &h);
+	} else if (now - h.began >= TICKET_ROOT_HOUR_MS && h.has_former) {
+		h.has_former = false;
+		OPENSSL_cleanse(h.former, SECRET);
+		store(r->m, &h);
+	}
+	fd_unlock_byte(r->fd, 0);
+	OPENSSL_cleanse(&h, sizeof(h));
 }
 
 /* HKDF, RFC 5869 */

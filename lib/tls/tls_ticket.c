@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/tls/tls_ticket.h"
 
+#include <ev.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -37,9 +38,50 @@ struct tls_ticket_keys {
 	int64_t ends; /* clock_ms(): then "now" becomes "former" */
 	bool asking; /* a task does; the others wait */
 	struct wait_queue waiting;
+	ev_timer wipe; /* the loop ends without it */
 };
 
 static int slot = -1;
+
+static void
+disarm(struct tls_ticket_keys *k)
+{
+	if (!ev_is_active(&k->wipe))
+		return;
+	ev_ref(task_ev_loop());
+	ev_timer_stop(task_ev_loop(), &k->wipe);
+}
+
+static void
+arm(struct tls_ticket_keys *k, int64_t at)
+{
+	int64_t ms = at - clock_ms();
+
+	disarm(k);
+	ev_timer_set(&k->wipe, ms > 0 ? (double)ms / 1000 : 0, 0);
+	ev_timer_start(task_ev_loop(), &k->wipe);
+	ev_unref(task_ev_loop());
+}
+
+/* What has had its time, though no handshake comes that would see to it. */
+static void
+wipe(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	struct tls_ticket_keys *k = timer->data;
+	int64_t now = clock_ms();
+
+	(void)events;
+	ev_ref(loop);
+	if (now < k->ends) {
+		arm(k, k->ends);
+		return;
+	}
+	OPENSSL_cleanse(&k->former, sizeof(k->former));
+	if (now - k->ends < CHANGE_MS)
+		arm(k, k->ends + CHANGE_MS);
+	else
+		OPENSSL_cleanse(&k->now, sizeof(k->now));
+}
 
 struct tls_ticket_keys *
 tls_ticket_keys_new(tls_ticket_function *source)
@@ -47,6 +89,8 @@ tls_ticket_keys_new(tls_ticket_function *source)
 	struct tls_ticket_keys *k = mem_new(sizeof(*k));
 
 	k->source = source;
+	ev_timer_init(&k->wipe, wipe, 0, 0);
+	k->wipe.data = k;
 	return k;
 }
 
@@ -55,6 +99,7 @@ tls_ticket_keys_free(struct tls_ticket_keys **k)
 {
 	if (*k == NULL)
 		return;
+	disarm(*k);
 	OPENSSL_cleanse(*k, sizeof(**k));
 	free(*k);
 	*k = NULL;
@@ -183,6 +228,7 @@ renew(struct tls_ticket_keys *k, SSL_CTX *context)
 	k->asking = false;
 	if (!good)
 		good = go_on_alone(k);
+	arm(k, k->ends);
 	wait_wake_all(&k->waiting);
 	return good;
 }

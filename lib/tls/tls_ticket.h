@@ -4,9 +4,10 @@
 
 /*
  * Keys for session tickets (RFC 5077, RFC 8446 4.6.1): never stored, changed
- * every hour. A ticket is good for one more hour under the former key. With a
- * source (keyd) all processes of a service have the same keys, those of a
- * reload as well, and one context's tickets are taken by another that has the
+ * every hour, and wiped when they have had their time, in a program with the
+ * loop of lib/task. A ticket is good for one more hour under the former key.
+ * With a source (keyd) all processes of a service have the same keys, those of
+ * a reload as well, and one context's tickets are taken by another that has the
  * same certificates, ciphers, versions and options. Without, or while the
  * source fails, the keys are made here; elsewhere there is a full handshake
  * then.

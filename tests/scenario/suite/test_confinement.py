@@ -150,6 +150,7 @@ FILES = {
     "smtpd": r"data/smtpd-limits-.*",  # counters, mapped
     "pop3d": r"data/pop3d-limits-.*",
     "imapd": r"data/imapd-limits-.*",
+    "keyd": r"/memfd:tickets \(deleted\)",
     "qmgr": r"spool/pid/qmgr\.(lock|retiring|asked)",
     "pickup": r"spool/pid/pickup\.lock",
     "lookup": r"etc",  # inotify would need a right more: it is looked at

@@ -157,6 +157,37 @@ test_old_secrets_are_wiped(void **state)
 	close(memory);
 }
 
+/* By the clock alone, without anybody who asks. */
+static void
+test_nobody_asks(void **state)
+{
+	int memory = ticket_root_create();
+	struct ticket_root *r = opened(memory);
+	unsigned char *m = mapped(memory), first[SIZE], second[SIZE];
+	struct tls_ticket_secrets a, b;
+
+	(void)state;
+	ticket_root_wipe_old(r, BEGAN);
+	keys(r, "smtpd", "smtp", "", BEGAN);
+	memcpy(first, m, SIZE);
+	a = keys(r, "smtpd", "smtp", "", BEGAN + HOUR);
+	memcpy(second, m, SIZE);
+	ticket_root_wipe_old(r, BEGAN + 2 * HOUR - 1);
+	assert_memory_equal(m, second, SIZE);
+	ticket_root_wipe_old(r, BEGAN + 2 * HOUR);
+	assert_int_equal(found(first, m), 0);
+	assert_int_not_equal(found(second, m), 0);
+	b = keys(r, "smtpd", "smtp", "", BEGAN + 2 * HOUR);
+	assert_true(b.has_former && same(b.former, a.now));
+	memcpy(first, m, SIZE);
+	ticket_root_wipe_old(r, BEGAN + 4 * HOUR);
+	assert_int_equal(found(first, m), 0);
+	assert_int_equal(found(second, m), 0);
+	munmap(m, SIZE);
+	ticket_root_close(&r);
+	close(memory);
+}
+
 /*
  * A process of its own that holds the lock, and writes over what is there as if
  * it were killed in the middle; then it waits for that.
@@ -285,6 +316,7 @@ main(void)
 		    test_processes_have_the_same_and_services_others),
 		cmocka_unit_test(test_hours),
 		cmocka_unit_test(test_old_secrets_are_wiped),
+		cmocka_unit_test(test_nobody_asks),
 		cmocka_unit_test(test_killed_inside_the_lock),
 		cmocka_unit_test(test_hostile_memory),
 		cmocka_unit_test(test_other_memory_is_refused),

@@ -9,12 +9,14 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
+#include "lib/base/compat_sanitizer.h"
 #include "lib/task/task.h"
 #include "lib/tls/tls_key.h"
 #include "lib/tls/tls_protocols.h"
@@ -560,6 +562,75 @@ test_many_at_once_ask_once(void **state)
 	EVP_PKEY_free(private_key);
 }
 
+/* Is a key of this fill in memory that malloc(3) gave us? */
+static bool
+in_heap(unsigned char fill)
+{
+	unsigned char key[64];
+	FILE *f = fopen("/proc/self/maps", "r");
+	char line[512];
+	bool found = false;
+
+	assert_non_null(f);
+	memset(key, fill, sizeof(key));
+	while (fgets(line, sizeof(line), f) != NULL) {
+		unsigned long from, to;
+
+		if (strstr(line, "[heap]") != NULL &&
+		    sscanf(line, "%lx-%lx", &from, &to) == 2)
+			found |= memmem((const void *)from, to - from, key,
+				     sizeof(key)) != NULL;
+	}
+	fclose(f);
+	return found;
+}
+
+enum { NOW = 0xa7, FORMER = 0xc9, KEY_HOUR_MS = 3600000 };
+
+static void
+wait_for_wiping(void *argument)
+{
+	unsigned char fill = *(unsigned char *)argument;
+	int64_t deadline = clock_in(10);
+
+	while (in_heap(fill) && clock_ms() < deadline)
+		(void)wait_until(clock_ms() + 5);
+}
+
+/* Keys go when they have had their time, without another handshake. */
+static void
+test_keys_are_wiped_in_time(void **state)
+{
+	struct tls_context *c = client(TLS_MAY), *one;
+	unsigned char gone[] = { FORMER, NOW };
+	struct buf pem;
+
+	(void)state;
+	if (SANITIZED)
+		skip(); /* which has a heap of its own */
+	private_key = EVP_EC_gen("P-256");
+	pem = make_pem(private_key, true);
+	for (int i = 0; i < 2; i++) {
+		memset(&given, 0, sizeof(given));
+		given.now = NOW;
+		given.former = FORMER;
+		/* the hour ends soon; or the one in which it still opens */
+		given.left_ms = i == 0 ? 300 : 300 - KEY_HOUR_MS;
+		one = server_of_source(&pem, "TLSv1.2", false);
+		(void)resumed(c, one, one);
+		assert_true(in_heap(NOW) && in_heap(FORMER));
+		assert_non_null(task_start(wait_for_wiping, &gone[i]));
+		task_loop();
+		assert_false(in_heap(FORMER));
+		assert_int_equal(in_heap(NOW), i == 0);
+		tls_context_free(&one);
+		assert_false(in_heap(NOW));
+	}
+	tls_context_free(&c);
+	buf_fini(&pem);
+	EVP_PKEY_free(private_key);
+}
+
 /* One connection under that key; was it resumed? */
 static bool
 connect_as(struct tls_context *c, struct tls_context *s, const char *key)
@@ -830,6 +901,7 @@ main(void)
 		cmocka_unit_test(test_tickets_of_a_source),
 		cmocka_unit_test(test_the_source_hears_of_what_is_allowed),
 		cmocka_unit_test(test_many_at_once_ask_once),
+		cmocka_unit_test(test_keys_are_wiped_in_time),
 		cmocka_unit_test(test_source_is_asked_again),
 		cmocka_unit_test(test_without_a_source),
 		cmocka_unit_test(test_the_source_hears_of_the_certificate),
