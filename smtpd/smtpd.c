@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: ISC */
+/* clang-format off */
 /*
  * smtpd: the SMTP server.
  *
  * SECURITY
  *	Runs as the network user in an empty root directory, with a filter
- *	that leaves it the sockets it is given, and those of resolvers. It opens
- *no file and no table, sees no password longer than it takes to pass it to
- *auth, and no private key: lookup, auth, keyd and cleanup do for it what it
- *cannot. Everything it hears is hostile: every byte of a session, names from
- *	DNS, and to a lesser degree results of tables. Thousands of sessions
- *	share the process; what one of them does must never end it.
+ *	that leaves it the sockets it is given, and those of resolvers. It
+ *	opens no file and no table, sees no password longer than it takes to
+ *	pass it to auth, and no private key: lookup, auth, keyd and cleanup do
+ *	for it what it cannot. Everything it hears is hostile: every byte of a
+ *	session, names from DNS, and to a lesser degree results of tables.
+ *	Thousands of sessions share the process; what one of them does must
+ *	never end it.
  */
+/* clang-format on */
 #include "lib/dns/dns.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/service/service.h"

@@ -21,6 +21,7 @@
 void sandbox_become(uid_t uid, gid_t gid);
 /* chroot and chdir("/"); fatal() if it fails. */
 void sandbox_root(const char *directory);
+/* clang-format off */
 /*
  * Only system calls covered by the promises from now on, words separated by
  * blanks:
@@ -29,11 +30,12 @@ void sandbox_root(const char *directory);
  *	net-accept	accept
  *	net-connect	socket(AF_INET, AF_INET6), connect, bind
  *	dns		socket(AF_INET, AF_INET6), connect; beside no
- *net-connect, TCP to ports of sandbox_connect_to() alone unix
- *socket(AF_UNIX), connect, bind pair		socketpair; not beside
- *net-connect, dns or unix blocking	O_NONBLOCK off, shutdown in both
- *directions, SO_RCVTIMEO: client libraries of databases hang-up
- *shutdown for reading, with sandbox_promise_beside()
+ *			net-connect, TCP to ports of sandbox_connect_to() alone
+ *	unix		socket(AF_UNIX), connect, bind
+ *	pair		socketpair; not beside net-connect, dns or unix
+ *	blocking	O_NONBLOCK off, shutdown in both directions,
+ *			SO_RCVTIMEO: client libraries of databases
+ *	hang-up		shutdown for reading, with sandbox_promise_beside()
  *	counts		fcntl locks that do not wait: fd_lock_byte()
  *	files-read	open for reading, stat, directories, locks, all socket
  *			options
@@ -44,6 +46,7 @@ void sandbox_root(const char *directory);
  * ptrace and their like end the process. Sets no_new_privs. fatal() if the
  * kernel refuses.
  */
+/* clang-format on */
 void sandbox_promise(const char *promises);
 /*
  * The same for a program with descriptors of open files that siblings share:
