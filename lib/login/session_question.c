@@ -2,7 +2,8 @@
 /*
  * What auth-session is asked while the parent goes on with its other work: a
  * connection has one question at a time, so each has its own, and its answer
- * is heard when it comes.
+ * is heard when it comes. Only for master, where a new connection is wanted,
+ * the parent waits.
  */
 #include "lib/login/session_internal.h"
 
