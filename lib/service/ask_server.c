@@ -29,7 +29,6 @@ struct served {
 	struct served *next;
 	char *name;
 	unsigned int asked; /* questions under way */
-	int64_t since[AT_ONCE]; /* when each was asked; 0: none */
 	int64_t usual_ms; /* an answer takes */
 	unsigned int waiting; /* for their turn, */
 	struct wait_queue turn; /* here */
@@ -74,36 +73,24 @@ is_down(const struct served *s)
 	return s->why != NULL && (clock_ms() < s->down_until || s->asked > 0);
 }
 
-/* The turn's number; none: it is down, or the time is over. */
-enum { NO_TURN = -1 };
-
-static int
-begin_turn(struct served *s)
-{
-	int turn = 0;
-
-	while (s->since[turn] != 0)
-		turn++;
-	s->since[turn] = clock_ms();
-	s->asked++;
-	return turn;
-}
-
-static int
+/* False: it is down, or the time is over. */
+static bool
 take_turn(struct served *s, int64_t deadline)
 {
 	while (!is_down(s)) {
 		enum wait_result r;
 
-		if (s->asked < AT_ONCE)
-			return begin_turn(s);
+		if (s->asked < AT_ONCE) {
+			s->asked++;
+			return true;
+		}
 		s->waiting++;
 		r = wait_on(&s->turn, deadline);
 		s->waiting--;
 		if (r != WAIT_READY)
-			return NO_TURN;
+			return false;
 	}
-	return NO_TURN;
+	return false;
 }
 
 /*
@@ -146,12 +133,11 @@ note(struct served *s, enum shown shown, int64_t start, const char *why)
 }
 
 static void
-end_turn(struct served *s, int turn)
+end_turn(struct served *s, int64_t start)
 {
-	int64_t took = clock_ms() - s->since[turn];
+	int64_t took = clock_ms() - start;
 
 	s->usual_ms += (took - s->usual_ms) / ANSWERS;
-	s->since[turn] = 0;
 	s->asked--;
 	if (s->why != NULL)
 		wait_wake_all(&s->turn);
@@ -227,8 +213,7 @@ ask_without(struct served *s, const char *key, int64_t deadline,
 }
 
 static enum table_result
-ask_with(struct served *s, int turn, const char *key, int64_t deadline,
-    struct buf *value)
+ask_with(struct served *s, const char *key, int64_t deadline, struct buf *value)
 {
 	const struct msg_fetch question = { .table = s->name, .key = key };
 	int64_t start = clock_ms();
@@ -242,7 +227,7 @@ ask_with(struct served *s, int turn, const char *key, int64_t deadline,
 	    clock_ms() - start >= patience_s * MS_OF_HALF)
 		shown = SHOWN_DOWN;
 	note(s, shown, start, buf_text(value));
-	end_turn(s, turn);
+	end_turn(s, start);
 	return r;
 }
 
@@ -250,10 +235,10 @@ static enum table_result
 ask_in_turn(struct served *s, const char *key, struct buf *value)
 {
 	int64_t deadline = clock_in(patience_s);
-	int turn = take_turn(s, clock_ms() + TURN_SOON_MS);
+	bool turn = take_turn(s, clock_ms() + TURN_SOON_MS);
 	enum table_result r;
 
-	if (turn == NO_TURN) {
+	if (!turn) {
 		r = ask_without(s, key, deadline, value);
 		if (r != TABLE_FOUND)
 			return r;
@@ -261,8 +246,8 @@ ask_in_turn(struct served *s, const char *key, struct buf *value)
 			return TABLE_AGAIN;
 		turn = take_turn(s, deadline);
 	}
-	if (turn != NO_TURN)
-		return ask_with(s, turn, key, deadline, value);
+	if (turn)
+		return ask_with(s, key, deadline, value);
 	buf_printf(value, "%s",
 	    s->why != NULL ? s->why : "the server is too slow");
 	return TABLE_AGAIN;
