@@ -156,7 +156,6 @@ FILES = {
     "lookup": r"etc",  # inotify would need a right more: it is looked at
     "auth": r"data/(app_password_use|auth_state)",
     "auth-session": r"data/auth_state",
-    "keyd": r"/memfd:tickets \(deleted\)",  # for its lock
     "logd": r"log/mail\.log",
     # below its root directory
     "imapd-session of a user":
