@@ -31,7 +31,7 @@ def test_a_session(suite, tmp_path):
     t.until("number 4").keys("1").keys("\r")
     t.keys("\r").until("Body of 1").keys("d").until("Body of 2")
     t.keys("s").until("SAVE").keys("Kept").keys("\r").until("N No")
-    t.keys("y").until("DEL")
+    t.answer("y", "DEL")
     t.keys("q")
     t.end()
     assert set(look(s, "Kept")) == {"number 2"}

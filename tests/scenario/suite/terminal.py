@@ -79,6 +79,17 @@ class Terminal:
         os.write(self.terminal, keys.encode())
         return self
 
+    def answer(self, keys, text, timeout=DEADLINE):
+        """To a question: some programs throw away what came before they
+        listen, so that a person who sees nothing happen types it again."""
+        end = time.monotonic() + timeout
+        while text not in self.shown[self.at:] and time.monotonic() < end:
+            before = len(self.shown)
+            self.keys(keys).more(5)
+            while self.more(0.2) and len(self.shown) > before:
+                before = len(self.shown)
+        return self.until(text, 0)
+
     def end(self, timeout=DEADLINE):
         """Waits for its end; it must be a good one."""
         end = time.monotonic() + timeout
