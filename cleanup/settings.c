@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "cleanup/settings.h"
 
-#include <string.h>
-
 #include "lib/log/log.h"
 
 /* "" for what no program of this build has. */
@@ -31,12 +29,6 @@ service_of(const char *transport)
 	return span_take(s, span_find(s, ':'));
 }
 
-static bool
-yes(struct conf *c, const char *name)
-{
-	return strcmp(value(c, name), "yes") == 0;
-}
-
 /* A site that asked for a filter gets no mail past it. */
 static void
 read_set(const char *setting, const char *text, struct character_set *set)
@@ -58,14 +50,7 @@ settings_derive(struct settings *s, struct conf *c)
 	s->virtual_transport = service_of(value(c, "virtual_transport"));
 	s->rewrites_sender = any_set(c, sender);
 	s->rewrites_headers = any_set(c, headers);
-	s->rules = (struct rewrite_rules){
-		.swap_bangpath = yes(c, "swap_bangpath"),
-		.allow_percent_hack = yes(c, "allow_percent_hack"),
-		.append_at_myorigin = yes(c, "append_at_myorigin"),
-		.append_dot_mydomain = yes(c, "append_dot_mydomain"),
-		.myorigin = s->common.myorigin,
-		.mydomain = s->common.mydomain,
-	};
+	s->rules = rewrite_rules_of(c, &s->common);
 	s->delimiter = s->common.recipient_delimiter;
 	read_set("message_reject_characters", s->own.message_reject_characters,
 	    &s->rejected);

@@ -64,12 +64,6 @@ find_default_person(const char *name, const char *queue_owner)
 		fatal("default_privs: %s has too many rights", name);
 }
 
-static bool
-yes(const struct agent *a, const char *name)
-{
-	return strcmp(conf_value(a->service->conf, name), "yes") == 0;
-}
-
 void
 local_set_up(struct agent *a)
 {
@@ -84,14 +78,7 @@ local_set_up(struct agent *a)
 		own->mailbox_size_limit < a->common.message_size_limit))
 		fatal("mailbox_size_limit is smaller than "
 		      "message_size_limit");
-	state.rules = (struct rewrite_rules){
-		.swap_bangpath = yes(a, "swap_bangpath"),
-		.allow_percent_hack = yes(a, "allow_percent_hack"),
-		.append_at_myorigin = yes(a, "append_at_myorigin"),
-		.append_dot_mydomain = yes(a, "append_dot_mydomain"),
-		.myorigin = a->common.myorigin,
-		.mydomain = a->common.mydomain,
-	};
+	state.rules = rewrite_rules_of(a->service->conf, &a->common);
 	state.propagate =
 	    conf_value(a->service->conf, "propagate_unmatched_extensions");
 	find_default_person(a->common.default_privs, a->common.mail_owner);

@@ -109,7 +109,7 @@ address_map_is_local(struct maps *m, const char *address, bool *local,
 	if (domain.n == 0)
 		return OK;
 	/* bare names are keys for the domain that bare names get, too */
-	if (span_is_nocase(domain, m->myorigin)) {
+	if (span_is_nocase(domain, m->rules.myorigin)) {
 		*local = true;
 		return OK;
 	}

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "lookup/maps.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/log/log.h"
 #include "lib/mail/mail_address.h"
@@ -70,48 +67,13 @@ class_bits(const char *list)
 	return bits;
 }
 
-/* myorigin = /etc/mailname: the file's first line. */
-static char *
-origin_of(const char *value)
-{
-	char line[MAIL_HOSTNAME_MAX + 2] = "";
-	FILE *f;
-
-	if (value[0] != '/')
-		return mem_text(value);
-	f = fopen(value, "re");
-	if (f == NULL || fgets(line, sizeof(line), f) == NULL)
-		log_error("myorigin = %s: %s", value,
-		    f == NULL ? strerror(errno) : "the file is empty");
-	if (f != NULL)
-		fclose(f);
-	return mem_span_text(span_trim(span_of(line)));
-}
-
-static bool
-yes(struct conf *c, const char *name)
-{
-	const char *value = conf_value(c, name);
-
-	return value != NULL && strcmp(value, "yes") == 0;
-}
-
 static void
 fill_rules(struct conf *c, struct maps *m)
 {
 	const char *propagate = conf_value(c, "propagate_unmatched_extensions");
 
 	table_owner_request_special(m->common.owner_request_special);
-	m->myorigin = origin_of(m->common.myorigin);
-	m->rules = (struct rewrite_rules){
-		.swap_bangpath = yes(c, "swap_bangpath"),
-		.allow_percent_hack = yes(c, "allow_percent_hack"),
-		.append_at_myorigin =
-		    yes(c, "append_at_myorigin") && *m->myorigin != '\0',
-		.append_dot_mydomain = yes(c, "append_dot_mydomain"),
-		.myorigin = m->myorigin,
-		.mydomain = m->common.mydomain,
-	};
+	m->rules = rewrite_rules_of(c, &m->common);
 	if (propagate == NULL)
 		propagate = "";
 	m->propagate_canonical = names(propagate, "canonical");
@@ -216,7 +178,6 @@ maps_close(struct maps **mp)
 	table_list_free(&m->transport);
 	table_list_free(&m->sender_relayhost);
 	table_list_free(&m->sender_transport);
-	free(m->myorigin);
 	free(m);
 }
 

@@ -22,7 +22,6 @@ struct maps {
 	struct common_params common;
 	struct lookup_params own;
 	struct rewrite_rules rules;
-	char *myorigin;
 
 	struct match_list *mydestination;
 	struct match_list *virtual_alias_domains;

@@ -2,8 +2,31 @@
 #include "lib/mail/rewrite.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "lib/mail/mail_address.h"
+
+static bool
+yes(struct conf *c, const char *name)
+{
+	const char *value = conf_value(c, name);
+
+	return value != NULL && strcasecmp(value, "yes") == 0;
+}
+
+struct rewrite_rules
+rewrite_rules_of(struct conf *c, const struct common_params *common)
+{
+	return (struct rewrite_rules){
+		.swap_bangpath = yes(c, "swap_bangpath"),
+		.allow_percent_hack = yes(c, "allow_percent_hack"),
+		.append_at_myorigin =
+		    yes(c, "append_at_myorigin") && *common->myorigin != '\0',
+		.append_dot_mydomain = yes(c, "append_dot_mydomain"),
+		.myorigin = common->myorigin,
+		.mydomain = common->mydomain,
+	};
+}
 
 /* "@one,@two:user@domain": RFC 5321 appendix C says to ignore the route. */
 static struct span

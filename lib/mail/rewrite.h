@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "lib/base/mem.h"
+#include "lib/conf/common.h"
 
 struct rewrite_rules {
 	bool swap_bangpath;
@@ -19,6 +20,10 @@ struct rewrite_rules {
 	const char *myorigin;
 	const char *mydomain;
 };
+
+/* As the settings have it; the texts are those of "common". */
+struct rewrite_rules
+rewrite_rules_of(struct conf *c, const struct common_params *common);
 
 /*
  * Strips a source route, turns site!user and user%domain round where there

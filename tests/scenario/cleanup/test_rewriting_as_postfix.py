@@ -76,9 +76,9 @@ def mails():
 @pytest.mark.parametrize("settings", [
     MAPPED,
     RELAY + "local_header_rewrite_clients = static:all\n"
-    "append_dot_mydomain = yes\n",
+    "append_dot_mydomain = YES\nswap_bangpath = Yes\n",
     RELAY + "local_header_rewrite_clients = static:all\n"
-    "swap_bangpath = no\nallow_percent_hack = no\n",
+    "swap_bangpath = no\nallow_percent_hack = NO\n",
     RELAY + "local_header_rewrite_clients =\n"
     "remote_header_rewrite_domain = invalid.test\n"
     "append_dot_mydomain = yes\n",
