@@ -17,8 +17,8 @@ PERCENTILES = ("p50", "p90", "p99", "max")
 def load(port, case, *more, to="user%d@bench.test", seconds=None):
     """Sends as the case says; what our client says of it."""
     arguments = ["-s", case.sessions, "-l", case.size, "-t", to, *more]
-    if seconds:
-        arguments += ["-d", f"{seconds:g}"]
+    if seconds:  # two of each session, or it is its start that is counted
+        arguments += ["-d", f"{seconds:g}", "-n", 2 * case.sessions]
     return measure.load("smtp_load", *arguments, port)
 
 

@@ -2,13 +2,14 @@
 /*
  * Keeps an SMTP server busy, and says how fast it was.
  *
- * usage: smtp_load [-s sessions] [-m messages] [-d seconds] [-l bytes]
- *	[-t recipient] [-f first] [-u mailboxes] [-R recipients] [-k messages]
- *	[-r rate] [-x plain|starttls|smtps] [-P] [-i] port
+ * usage: smtp_load [-s sessions] [-m messages] [-d seconds] [-n least]
+ *	[-l bytes] [-t recipient] [-f first] [-u mailboxes] [-R recipients]
+ *	[-k messages] [-r rate] [-x plain|starttls|smtps] [-P] [-i] port
  *
  *	-s	sessions at a time (1)
  *	-m, -d	ends after so many messages (1), or so many seconds, whichever
  *		comes first; with -d alone there is no other limit
+ *	-n	but after -d seconds not before so many messages have begun (1)
  *	-l	bytes of a message, header and CRLF included (4096)
  *	-t	a recipient; "%d" in it is a number (user%d@bench.test)
  *	-f	the numbers begin with this (0)
@@ -20,7 +21,7 @@
  *	-x	how (plain); certificates are not verified
  *	-P	does not send commands ahead, even to a server that allows it
  *	-i	opens all sessions, up to EHLO, says how many there are, and
- *holds them without a word until its input ends
+ *		holds them without a word until its input ends
  *
  * Prints lines of a name and a number: messages, seconds, rate, refused
  * (answers of 4yz, or closed connections, after which the same is tried
@@ -50,7 +51,7 @@ enum how { PLAIN, STARTTLS, SMTPS };
 
 static struct {
 	uint16_t port;
-	unsigned long sessions, messages, size, keep;
+	unsigned long sessions, messages, least, size, keep;
 	unsigned long first, mailboxes, recipients;
 	double seconds, rate;
 	const char *recipient;
@@ -258,7 +259,7 @@ next_message(uint64_t *number, int64_t *start)
 			(void)wait_until(
 			    clock_ms() + (*start - now + 999) / 1000);
 	}
-	return o.seconds <= 0 ||
+	return o.seconds <= 0 || *number < o.least ||
 	    (double)(latency_now() - began) < o.seconds * 1e6;
 }
 
@@ -360,7 +361,7 @@ options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "s:m:d:l:t:f:u:R:k:r:x:Pi")) != -1) {
+	while ((c = getopt(argc, argv, "s:m:d:n:l:t:f:u:R:k:r:x:Pi")) != -1) {
 		switch (c) {
 		case 's':
 			o.sessions = positive(optarg);
@@ -370,6 +371,9 @@ options(int argc, char **argv)
 			break;
 		case 'd':
 			o.seconds = atof(optarg);
+			break;
+		case 'n':
+			o.least = positive(optarg);
 			break;
 		case 'l':
 			o.size = positive(optarg);
