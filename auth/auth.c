@@ -117,9 +117,7 @@ before(const struct service *s)
 		.pam = ask_pam,
 		.app_file_named =
 		    conf_raw(s->conf, "account_app_password_file") != NULL,
-		.plaintext =
-		    strcmp(conf_value(s->conf, "disable_plaintext_auth"),
-			"no") == 0,
+		.plaintext = !conf_is_yes(s->conf, "disable_plaintext_auth"),
 	};
 
 	if (settings.account_app_password_file[0] != '\0')

@@ -82,16 +82,15 @@ static void
 set_up(const struct service *s)
 {
 	const struct mode *mode = mode_of(s);
-	const char *original = conf_value(s->conf, "enable_original_recipient");
 
 	agent.service = s;
 	agent.root = geteuid() == 0;
 	agent.original_header =
-	    original == NULL || strcasecmp(original, "no") != 0;
+	    conf_is_yes(s->conf, "enable_original_recipient");
 	delivery_log_resolution(
 	    (int)agent.common.delay_logging_resolution_limit);
 	table_owner_request_special(agent.common.owner_request_special);
-	table_utf8(strcmp(conf_value(s->conf, "smtputf8_enable"), "yes") == 0);
+	table_utf8(conf_is_yes(s->conf, "smtputf8_enable"));
 	queue_hash_depth((unsigned int)agent.common.hash_queue_depth);
 	table_ask_elsewhere(ask_tables);
 	open_filter(mode->filter, s->conf);

@@ -31,7 +31,7 @@ prepare_tables(const struct service *s)
 	/* a name server that is silent is not waited for as long as usual */
 	(void)setenv("RES_OPTIONS", "timeout:2 attempts:1", 0);
 	table_main_settings(s->conf);
-	table_utf8(strcmp(conf_value(s->conf, "smtputf8_enable"), "yes") == 0);
+	table_utf8(conf_is_yes(s->conf, "smtputf8_enable"));
 }
 
 void

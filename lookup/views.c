@@ -73,8 +73,7 @@ set_others(struct view *v, struct service_settings *s)
 	    service_setting_if_other(s, "recipient_delimiter");
 
 	if (names != NULL)
-		v->maps.own.show_user_unknown_table_name =
-		    strcmp(names, "yes") == 0;
+		v->maps.own.show_user_unknown_table_name = conf_yes(names);
 	if (delimiter != NULL)
 		v->maps.common.recipient_delimiter =
 		    arena_text(v->texts, delimiter);

@@ -404,8 +404,7 @@ check_login(const struct plan *plan, const struct master_entry *e,
 
 	if (refused == NULL)
 		refused = conf_value(plan->conf, "disable_plaintext_auth");
-	if (strcasecmp(refused, "yes") == 0 &&
-	    !is_set(plan, e, "tls_cert_file") &&
+	if (conf_yes(refused) && !is_set(plan, e, "tls_cert_file") &&
 	    !is_set(plan, e, "tls_chain_files"))
 		complain_service(warnings, e,
 		    "nobody can log in: there is no certificate "
@@ -438,14 +437,12 @@ settings_check_accounts(const struct plan *plan, struct buf *warnings)
 
 /* In main.cf, or for one of the services. */
 static bool
-set_anywhere(const struct plan *plan, const char *name, const char *value)
+is_yes_anywhere(const struct plan *plan, const char *name)
 {
-	if (strcasecmp(conf_value(plan->conf, name), value) == 0)
+	if (conf_is_yes(plan->conf, name))
 		return true;
 	for (size_t i = 0; i < plan->count; i++) {
-		const char *own = override_of(plan->services[i].entry, name);
-
-		if (own != NULL && strcasecmp(own, value) == 0)
+		if (conf_yes(override_of(plan->services[i].entry, name)))
 			return true;
 	}
 	return false;
@@ -467,21 +464,21 @@ settings_check_client(const struct plan *plan, struct buf *warnings)
 	static const char passwords[] = "smtp_sasl_password_maps";
 	static const char wrapper[] = "smtp_tls_wrappermode";
 	struct span rest = span_of(conf_value(plan->conf, "relayhost")), hop;
-	bool logs_in = set_anywhere(plan, login, "yes");
+	bool logs_in = is_yes_anywhere(plan, login);
 
 	if (warnings == NULL)
 		return;
 	if (conf_value(plan->conf, passwords)[0] != '\0' && !logs_in)
 		complain_setting(warnings, plan->conf, passwords,
 		    "not used: %s is no", login);
-	if (strcasecmp(conf_value(plan->conf, login), "yes") == 0 &&
+	if (conf_is_yes(plan->conf, login) &&
 	    conf_value(plan->conf, passwords)[0] == '\0')
 		complain_setting(warnings, plan->conf, login,
 		    "there are no passwords: %s is empty", passwords);
 	while (conf_list_next(&rest, &hop))
 		if ((ends_with_port(hop, "465") ||
 			ends_with_port(hop, "smtps")) &&
-		    !set_anywhere(plan, wrapper, "yes"))
+		    !is_yes_anywhere(plan, wrapper))
 			complain_setting(warnings, plan->conf, "relayhost",
 			    "\"%.*s\" wants TLS before all else: %s = yes, "
 			    "or port 587",

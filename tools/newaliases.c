@@ -73,7 +73,7 @@ main(int argc, char **argv)
 		fatal_status(EX_USAGE,
 		    "alias initialization mode requires no recipient");
 	c = table_tool_settings(config);
-	utf8 = strcmp(conf_value(c, "smtputf8_enable"), "yes") == 0;
+	utf8 = conf_is_yes(c, "smtputf8_enable");
 	rest = span_of(conf_value(c, "alias_database"));
 	while (conf_list_next(&rest, &spec))
 		good &= build_one(spec, conf_value(c, "default_database_type"),

@@ -128,7 +128,7 @@ apply_settings(struct table_wishes *w, char **specs, size_t count)
 	struct conf *c = table_tool_settings(w->config);
 	const char *type = conf_value(c, "default_database_type");
 
-	if (strcmp(conf_value(c, "smtputf8_enable"), "yes") != 0)
+	if (!conf_is_yes(c, "smtputf8_enable"))
 		w->build.ascii = true;
 	for (size_t i = 0; i < count; i++)
 		if (strchr(specs[i], ':') == NULL)

@@ -266,6 +266,18 @@ conf_value_if_set(struct conf *c, const char *name)
 	return conf_value(c, name);
 }
 
+bool
+conf_yes(const char *text)
+{
+	return text != NULL && strcasecmp(text, "yes") == 0;
+}
+
+bool
+conf_is_yes(struct conf *c, const char *name)
+{
+	return conf_yes(conf_value(c, name));
+}
+
 const char *
 conf_raw(const struct conf *c, const char *name)
 {

@@ -111,6 +111,12 @@ const char *conf_value(struct conf *c, const char *name);
  * when it is not set, or not for this program.
  */
 const char *conf_value_if_set(struct conf *c, const char *name);
+/*
+ * Is a text "yes", in whatever case? NULL is not. For what has no field: no
+ * other code compares with "yes" or "no".
+ */
+bool conf_yes(const char *text);
+bool conf_is_yes(struct conf *c, const char *name);
 /* As written in main.cf, NULL when not set there or by -o. */
 const char *conf_raw(const struct conf *c, const char *name);
 /* The default in main.cf syntax; NULL when there is no such name. */

@@ -144,10 +144,9 @@ quantity(const struct param *p, const char *text, int64_t *into,
 static bool
 yes_or_no(const char *text, bool *into, struct buf *wrong)
 {
-	if (strcasecmp(text, "yes") == 0 || strcasecmp(text, "no") == 0) {
-		*into = strcasecmp(text, "yes") == 0;
+	*into = conf_yes(text);
+	if (*into || span_is_nocase(span_of(text), "no"))
 		return true;
-	}
 	buf_add_text(wrong, "is neither yes nor no");
 	return false;
 }

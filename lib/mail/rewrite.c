@@ -2,27 +2,18 @@
 #include "lib/mail/rewrite.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "lib/mail/mail_address.h"
-
-static bool
-yes(struct conf *c, const char *name)
-{
-	const char *value = conf_value(c, name);
-
-	return value != NULL && strcasecmp(value, "yes") == 0;
-}
 
 struct rewrite_rules
 rewrite_rules_of(struct conf *c, const struct common_params *common)
 {
 	return (struct rewrite_rules){
-		.swap_bangpath = yes(c, "swap_bangpath"),
-		.allow_percent_hack = yes(c, "allow_percent_hack"),
-		.append_at_myorigin =
-		    yes(c, "append_at_myorigin") && *common->myorigin != '\0',
-		.append_dot_mydomain = yes(c, "append_dot_mydomain"),
+		.swap_bangpath = conf_is_yes(c, "swap_bangpath"),
+		.allow_percent_hack = conf_is_yes(c, "allow_percent_hack"),
+		.append_at_myorigin = conf_is_yes(c, "append_at_myorigin") &&
+		    *common->myorigin != '\0',
+		.append_dot_mydomain = conf_is_yes(c, "append_dot_mydomain"),
 		.myorigin = common->myorigin,
 		.mydomain = common->mydomain,
 	};

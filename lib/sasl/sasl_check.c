@@ -98,7 +98,6 @@ static bool
 check_sources(struct conf *c, struct buf *errors, struct buf *warnings)
 {
 	const char *files = conf_value(c, "account_files");
-	const char *enabled = conf_value(c, "smtpd_sasl_auth_enable");
 	struct span rest = span_of(files), word;
 	bool good = true, any = false;
 
@@ -108,7 +107,7 @@ check_sources(struct conf *c, struct buf *errors, struct buf *warnings)
 			good &= check_word(c, "account_files", word, errors,
 			    warnings);
 	}
-	if (!any && enabled != NULL && strcmp(enabled, "yes") == 0)
+	if (!any && conf_is_yes(c, "smtpd_sasl_auth_enable"))
 		say(c, "smtpd_sasl_auth_enable", warnings, "account_files",
 		    "not set: nobody can log in");
 	return good;

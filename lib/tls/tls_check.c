@@ -324,7 +324,7 @@ try_trust(struct trial *t, const char *rest,
 static void
 check_server_trust(struct trial *t)
 {
-	if (strcmp(of_family(t, "ask_ccert"), "yes") != 0)
+	if (!conf_yes(of_family(t, "ask_ccert")))
 		return;
 	try_trust(t, "CAfile", tls_trust_file, t->warnings);
 	try_trust(t, "CApath", tls_trust_directory, t->warnings);
@@ -337,7 +337,7 @@ needs_directory(struct trial *t)
 	const char *file = of_family(t, "CAfile");
 
 	return (file[0] == '\0' || strcmp(file, "none") == 0) &&
-	    strcmp(value(t->c, "tls_append_default_CA"), "yes") != 0 &&
+	    !conf_yes(value(t->c, "tls_append_default_CA")) &&
 	    tls_level_of(of_family(t, "security_level")) == TLS_VERIFY;
 }
 
@@ -366,7 +366,7 @@ check_without_files(struct trial *t)
 {
 	const char *level = value(t->c, t->f->level);
 
-	if (strcmp(value(t->c, t->f->wrapper), "yes") == 0) {
+	if (conf_yes(value(t->c, t->f->wrapper))) {
 		blame(t, t->f->wrapper);
 		say(t, t->errors, "needs a certificate, and none is set");
 	} else if (strcmp(level, "encrypt") == 0) {

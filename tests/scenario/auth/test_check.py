@@ -51,6 +51,8 @@ def make_certificate(s, name, kind):
      ["pop3d_tls_cert_file: /nonexistent/pop.pem"]),
     ("smtpd_tls_cert_file =\nsmtpd_tls_security_level = encrypt",
      ["smtpd_tls_security_level: needs a certificate"]),
+    ("smtpd_tls_cert_file =\nsmtpd_tls_wrappermode = YES",
+     ["smtpd_tls_wrappermode: needs a certificate"]),
 ])
 def test_wrong_settings_are_refused(suite, setting, words):
     s = suite(start=False, main=setting + "\n")

@@ -285,7 +285,7 @@ def test_what_looks_like_a_slip_and_is_none(suite):
         "[2001:db8::]/32\nsmtpd_recipient_restrictions = permit_mynetworks, "
         "permit_sasl_authenticated, reject_unauth_destination, reject\n"
         "smtp_sasl_password_maps = inline:{a.example=me:secret}\n"
-        "smtp_sasl_auth_enable = yes\nsmtp_tls_wrappermode = yes\n"
+        "smtp_sasl_auth_enable = yes\nsmtp_tls_wrappermode = YES\n"
         "relayhost = [a.example]:465\nsmtp_tls_security_level = encrypt\n"
         "smtp_helo_name = ${stress?{myhostname = x}:{$myhostname}}\n")
     assert [line for line in out.splitlines(True)

@@ -484,6 +484,34 @@ test_times(void **state)
 	assert_false(conf_parse_time("9223372036854775807w", 's', &t));
 }
 
+/* As what has a field is read: in any case of letters. */
+static void
+test_yes(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is;
+	} values[] = { { "yes", true }, { "YES", true }, { "Yes", true },
+		{ "no", false }, { "NO", false }, { "", false },
+		{ "yess", false }, { "ye", false } };
+
+	(void)state;
+	assert_false(conf_yes(NULL));
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		struct buf errors = BUF_INIT(1000), text = BUF_INIT(1000);
+		struct conf *c;
+
+		buf_printf(&text, "smtputf8_enable = %s\n", values[i].text);
+		c = parsed(buf_text(&text), &errors, NULL);
+		assert_int_equal(conf_yes(values[i].text), values[i].is);
+		assert_int_equal(conf_is_yes(c, "smtputf8_enable"),
+		    values[i].is);
+		conf_free(&c);
+		buf_fini(&errors);
+		buf_fini(&text);
+	}
+}
+
 int
 main(void)
 {
@@ -504,6 +532,7 @@ main(void)
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_a_program_is_told_what_it_needs),
 		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_yes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
