@@ -9,6 +9,9 @@
 #include "lib/base/ensure.h"
 #include "lib/base/mem.h"
 
+/* No object is larger, whatever the maximum; so twice the room is a size. */
+#define LARGEST ((size_t)PTRDIFF_MAX)
+
 void
 buf_init(struct buf *b, size_t max)
 {
@@ -36,7 +39,7 @@ buf_reserve(struct buf *b, size_t n)
 {
 	size_t room = b->room ? b->room : 128;
 
-	if (n > b->max - b->n) {
+	if (n > b->max - b->n || n >= LARGEST - b->n) {
 		b->overflow = true;
 		return NULL;
 	}

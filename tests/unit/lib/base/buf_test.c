@@ -74,6 +74,28 @@ sizes_that_wrap_have_no_room(void **state)
 	buf_fini(&b);
 }
 
+/* What no memory can hold does not fit, if the maximum allows it or not. */
+static void
+no_room_is_larger_than_an_object(void **state)
+{
+	static const size_t sizes[] = { SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - 10,
+		SIZE_MAX - 11, SIZE_MAX / 2 + 2, SIZE_MAX / 2 + 1, SIZE_MAX / 2,
+		SIZE_MAX / 2 - 10 };
+	struct buf b = BUF_INIT(SIZE_MAX);
+
+	(void)state;
+	assert_null(buf_reserve(&b, PTRDIFF_MAX));
+	assert_true(b.overflow);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		buf_reset(&b);
+		assert_true(buf_add_text(&b, "0123456789"));
+		assert_null(buf_reserve(&b, sizes[i]));
+		assert_true(b.overflow);
+		assert_string_equal(buf_text(&b), "0123456789");
+	}
+	buf_fini(&b);
+}
+
 int
 main(void)
 {
@@ -81,6 +103,7 @@ main(void)
 		cmocka_unit_test(printf_fits_or_changes_nothing),
 		cmocka_unit_test(what_is_added_is_there),
 		cmocka_unit_test(sizes_that_wrap_have_no_room),
+		cmocka_unit_test(no_room_is_larger_than_an_object),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
