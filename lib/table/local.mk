@@ -14,7 +14,10 @@ libposthaste_a_SOURCES += \
 	lib/table/module.h \
 	lib/table/module_load.c lib/table/module_load.h \
 	lib/table/network.c lib/table/network.h \
+	lib/table/network_order.c lib/table/network_order.h \
 	lib/table/pattern.c lib/table/pattern.h \
+	lib/table/pattern_needs.c lib/table/pattern_needs.h \
+	lib/table/rule_chain.c lib/table/rule_chain.h \
 	lib/table/server_set.c lib/table/server_set.h \
 	lib/table/source.c lib/table/source.h \
 	lib/table/table.c lib/table/table.h \
@@ -50,6 +53,8 @@ libposthaste_a_SOURCES += \
 
 check_PROGRAMS += \
 	tests/unit/lib/table/match_list_test \
+	tests/unit/lib/table/network_order_test \
+	tests/unit/lib/table/pattern_needs_test \
 	tests/unit/lib/table/pattern_test \
 	tests/unit/lib/table/regexp_cost_test \
 	tests/unit/lib/table/watch_test \
@@ -63,6 +68,8 @@ check_PROGRAMS += \
 	tests/fuzz/table_source_fuzz
 TESTS += \
 	tests/unit/lib/table/match_list_test \
+	tests/unit/lib/table/network_order_test \
+	tests/unit/lib/table/pattern_needs_test \
 	tests/unit/lib/table/pattern_test \
 	tests/unit/lib/table/regexp_cost_test \
 	tests/unit/lib/table/watch_test \
@@ -80,6 +87,12 @@ tests_unit_lib_table_regexp_cost_test_SOURCES = tests/unit/lib/table/regexp_cost
 tests_unit_lib_table_watch_test_SOURCES = tests/unit/lib/table/watch_test.c
 tests_unit_lib_table_regexp_cost_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_table_watch_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_table_network_order_test_SOURCES = \
+	tests/unit/lib/table/network_order_test.c
+tests_unit_lib_table_network_order_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_table_pattern_needs_test_SOURCES = \
+	tests/unit/lib/table/pattern_needs_test.c
+tests_unit_lib_table_pattern_needs_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_table_pattern_test_SOURCES = tests/unit/lib/table/pattern_test.c
 tests_unit_lib_table_pattern_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_table_table_test_SOURCES = tests/unit/lib/table/table_test.c

@@ -9,11 +9,9 @@
 #include "lib/log/log.h"
 #include "lib/table/lines.h"
 #include "lib/table/loaded.h"
+#include "lib/table/pattern_needs.h"
+#include "lib/table/rule_chain.h"
 #include "lib/table/table_settings.h"
-
-enum rule_kind { RULE_MATCH, RULE_IF, RULE_ENDIF };
-
-#define NOWHERE SIZE_MAX
 
 enum { COSTLY_TOLD_MAX = 4096 };
 
@@ -23,26 +21,25 @@ struct piece {
 	struct span text;
 };
 
+/* A pattern that can be matched. */
+struct ready {
+	void *compiled; /* NULL: there is none */
+	struct pattern_needs needs;
+};
+
 struct rule {
-	enum rule_kind kind;
-	unsigned int line;
 	bool negated;
-	void *pattern;
-	void *but_not; /* second pattern, or NULL */
+	struct ready pattern;
+	struct ready but_not; /* the second one */
 	struct piece *pieces;
 	size_t piece_count;
-	/*
-	 * RULE_IF: first rule behind its endif; while that is not known yet,
-	 * the "if" around it, and for good NOWHERE if there is no endif.
-	 */
-	size_t skip_to;
+	bool takes_groups; /* there are such pieces */
 };
 
 struct rules {
 	const struct pattern_engine *engine;
 	struct arena *memory;
-	struct rule *rules;
-	size_t count;
+	struct rule_chain chain;
 	struct buf
 	    costly; /* rules left out for what they cost: one line each */
 };
@@ -53,7 +50,6 @@ struct parsing {
 	const char *path;
 	unsigned int line;
 	bool no_substitution;
-	size_t innermost; /* "if" that is open; NOWHERE: none */
 	struct buf error;
 };
 
@@ -132,21 +128,24 @@ cut_pattern(struct parsing *p, struct span *rest, struct written *w)
 	return read_flags(p, flags, &w->options);
 }
 
-static void *
-compile(struct parsing *p, const struct written *w, unsigned int *groups)
+static bool
+compile(struct parsing *p, const struct written *w, unsigned int *groups,
+    struct ready *out)
 {
-	void *compiled;
+	const struct pattern_engine *engine = p->into->engine;
+	const struct pattern_manner manner = engine->manner(w->options);
 	bool costly = false;
 
 	buf_reset(&p->error);
-	compiled = p->into->engine->compile(w->pattern, w->options, groups,
-	    &costly, &p->error);
-	if (compiled == NULL)
+	out->compiled =
+	    engine->compile(w->pattern, w->options, groups, &costly, &p->error);
+	if (out->compiled == NULL)
 		complain(p, buf_text(&p->error));
 	if (costly)
 		buf_printf(&p->into->costly, WHERE "%s\n", WHERE_ARG(p),
 		    buf_text(&p->error));
-	return compiled;
+	pattern_needs_of(w->pattern, &manner, p->into->memory, &out->needs);
+	return out->compiled != NULL;
 }
 
 static void
@@ -167,6 +166,7 @@ add_piece(struct parsing *p, struct rule *r, int group, struct span text)
 		    (struct span){ arena_span(p->into->memory, text), text.n };
 	r->pieces = more;
 	r->piece_count++;
+	r->takes_groups |= group >= 0;
 }
 
 static bool
@@ -355,12 +355,9 @@ compile_both(struct parsing *p, struct rule *r, const struct written_both *w,
 	unsigned int groups;
 	unsigned int ignored;
 
-	r->pattern = compile(p, &w->first, &groups);
-	if (r->pattern == NULL || !has_group(p, highest, groups))
-		return false;
-	if (w->has_second)
-		r->but_not = compile(p, &w->second, &ignored);
-	return !w->has_second || r->but_not != NULL;
+	return compile(p, &w->first, &groups, &r->pattern) &&
+	    has_group(p, highest, groups) &&
+	    (!w->has_second || compile(p, &w->second, &ignored, &r->but_not));
 }
 
 static bool
@@ -369,7 +366,6 @@ parse_match(struct parsing *p, struct rule *r, struct span line)
 	struct written_both w;
 	int highest;
 
-	r->kind = RULE_MATCH;
 	line = cut_negations(r, line);
 	if (!cut_patterns(p, &line, &w))
 		return false;
@@ -384,12 +380,12 @@ parse_match(struct parsing *p, struct rule *r, struct span line)
 static void
 release_rule(const struct pattern_engine *engine, struct rule *r)
 {
-	if (r->pattern != NULL)
-		engine->release(r->pattern);
-	if (r->but_not != NULL)
-		engine->release(r->but_not);
-	r->pattern = NULL;
-	r->but_not = NULL;
+	if (r->pattern.compiled != NULL)
+		engine->release(r->pattern.compiled);
+	if (r->but_not.compiled != NULL)
+		engine->release(r->but_not.compiled);
+	r->pattern.compiled = NULL;
+	r->but_not.compiled = NULL;
 }
 
 /* Most likely rules, indented: a line that begins with a blank continues. */
@@ -416,36 +412,46 @@ read_condition(struct parsing *p, struct rule *r, struct span line)
 	return compile_both(p, r, &w, 0);
 }
 
-static bool
-parse_if(struct parsing *p, struct rule *r, struct span line)
+static struct rule *
+keep(struct parsing *p, const struct rule *r)
 {
-	r->kind = RULE_IF;
-	/* a condition that cannot be read is false: nothing in it is used */
-	if (!read_condition(p, r, line))
-		release_rule(p->into->engine, r);
-	r->skip_to = p->innermost;
-	p->innermost = p->into->count;
-	return true;
+	struct rule *kept = arena_alloc(p->into->memory, sizeof(*kept));
+
+	*kept = *r;
+	return kept;
 }
 
-static bool
-parse_endif(struct parsing *p, struct rule *r, struct span line)
+static void
+add_match(struct parsing *p, struct span line)
 {
-	struct rule *opened;
+	struct rule r = { .negated = false };
 
-	r->kind = RULE_ENDIF;
-	if (p->innermost == NOWHERE) {
+	if (parse_match(p, &r, line))
+		rule_chain_add(&p->into->chain, p->line, keep(p, &r));
+	else
+		release_rule(p->into->engine, &r);
+}
+
+static void
+add_if(struct parsing *p, struct span line)
+{
+	struct rule r = { .negated = false };
+
+	/* a condition that cannot be read is false: nothing in it is used */
+	if (!read_condition(p, &r, line))
+		release_rule(p->into->engine, &r);
+	rule_chain_if(&p->into->chain, p->line, keep(p, &r));
+}
+
+static void
+add_endif(struct parsing *p, struct span line)
+{
+	if (!rule_chain_endif(&p->into->chain))
 		log_warning(WHERE "ignoring ENDIF without matching IF",
 		    WHERE_ARG(p));
-		return false;
-	}
-	if (line.n > 0)
+	else if (line.n > 0)
 		log_warning(WHERE "ignoring extra text after ENDIF",
 		    WHERE_ARG(p));
-	opened = &p->into->rules[p->innermost];
-	p->innermost = opened->skip_to;
-	opened->skip_to = p->into->count + 1;
-	return true;
 }
 
 /* The word in front, case ignored, when a blank, / or the end follows. */
@@ -465,49 +471,25 @@ cut_word(struct span *line, const char *word)
 	return true;
 }
 
-static bool
-unrecognized(struct parsing *p)
-{
-	log_warning(WHERE "ignoring unrecognized request", WHERE_ARG(p));
-	return false;
-}
-
 static void
 parse_line(struct parsing *p, struct span line)
 {
-	struct rules *into = p->into;
-	struct rule r = { .line = p->line };
-	bool good;
-
 	if (cut_word(&line, "endif"))
-		good = parse_endif(p, &r, line);
+		add_endif(p, line);
 	else if (cut_word(&line, "if"))
-		good = parse_if(p, &r, line);
+		add_if(p, line);
 	else if (!is_name(line.p[0]) || line.p[0] == '_')
-		good = parse_match(p, &r, line);
+		add_match(p, line);
 	else
-		good = unrecognized(p);
-	if (!good) {
-		release_rule(into->engine, &r);
-		return;
-	}
-	if ((into->count & (into->count - 1)) == 0)
-		into->rules = mem_resize(into->rules,
-		    (into->count ? into->count * 2 : 1) * sizeof(r));
-	into->rules[into->count++] = r;
+		log_warning(WHERE "ignoring unrecognized request",
+		    WHERE_ARG(p));
 }
 
 static void
 end_open_ifs(struct parsing *p)
 {
-	while (p->innermost != NOWHERE) {
-		struct rule *r = &p->into->rules[p->innermost];
-
-		p->line = r->line;
+	while (rule_chain_unended(&p->into->chain, &p->line))
 		log_warning(WHERE "IF has no matching ENDIF", WHERE_ARG(p));
-		p->innermost = r->skip_to;
-		r->skip_to = NOWHERE;
-	}
 }
 
 static struct rules *
@@ -518,7 +500,6 @@ parse_rules(const struct pattern_engine *engine, const char *path,
 	struct parsing p = {
 		.into = into,
 		.path = path,
-		.innermost = NOWHERE,
 		.no_substitution = no_substitution,
 		.error = BUF_INIT(1024),
 	};
@@ -528,6 +509,7 @@ parse_rules(const struct pattern_engine *engine, const char *path,
 	into->engine = engine;
 	into->costly = (struct buf)BUF_INIT(COSTLY_TOLD_MAX);
 	into->memory = arena_new();
+	rule_chain_init(&into->chain);
 	lines_init(&l, text);
 	while (lines_next(&l, path, &line)) {
 		p.line = l.first;
@@ -544,34 +526,67 @@ release_rules(void *data)
 {
 	struct rules *r = data;
 
-	for (size_t i = 0; i < r->count; i++)
-		release_rule(r->engine, &r->rules[i]);
+	for (size_t i = 0; i < r->chain.count; i++)
+		release_rule(r->engine, r->chain.links[i].rule);
+	rule_chain_fini(&r->chain);
 	arena_free(&r->memory);
 	buf_fini(&r->costly);
-	free(r->rules);
 	free(r);
 }
 
-static enum pattern_match
-matches(const struct rules *all, const struct rule *r, struct span key,
-    struct pattern_groups *groups, struct buf *error)
+/* A key on its way through the rules. */
+struct question {
+	const struct pattern_engine *engine;
+	struct span key;
+	char *folded; /* the key in lower case; NULL: nobody has asked yet */
+	struct pattern_groups groups; /* of the rule that has matched */
+	struct buf error;
+};
+
+static struct span
+folded(struct question *q)
 {
-	struct pattern_groups other;
+	if (q->folded == NULL) {
+		q->folded = mem_array(q->key.n, 1);
+		for (size_t i = 0; i < q->key.n; i++) {
+			char c = q->key.p[i];
+
+			q->folded[i] =
+			    (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+		}
+	}
+	return (struct span){ q->folded, q->key.n };
+}
+
+/* groups: NULL if nobody wants them. */
+static enum pattern_match
+match(struct question *q, const struct ready *p, struct pattern_groups *groups)
+{
+	if (!pattern_needs_met(&p->needs, p->needs.folds ? folded(q) : q->key))
+		return PATTERN_NO;
+	return q->engine->match(p->compiled, q->key, groups, &q->error);
+}
+
+static enum rule_verdict
+test_one(const void *rule, void *with)
+{
+	const struct rule *r = rule;
+	struct question *q = with;
 	enum pattern_match m;
 
-	if (r->pattern == NULL)
-		return PATTERN_NO;
-	m = all->engine->match(r->pattern, key, groups, error);
+	if (r->pattern.compiled == NULL)
+		return RULE_MISSED;
+	m = match(q, &r->pattern, r->takes_groups ? &q->groups : NULL);
 	if (m == PATTERN_FAILED)
-		return m;
-	if (r->negated)
-		m = m == PATTERN_YES ? PATTERN_NO : PATTERN_YES;
-	if (m != PATTERN_YES || r->but_not == NULL)
-		return m;
-	m = all->engine->match(r->but_not, key, &other, error);
+		return RULE_BROKEN;
+	if ((m == PATTERN_YES) == r->negated)
+		return RULE_MISSED;
+	if (r->but_not.compiled == NULL)
+		return RULE_HIT;
+	m = match(q, &r->but_not, NULL);
 	if (m == PATTERN_FAILED)
-		return m;
-	return m == PATTERN_YES ? PATTERN_NO : PATTERN_YES;
+		return RULE_BROKEN;
+	return m == PATTERN_YES ? RULE_MISSED : RULE_HIT;
 }
 
 static void
@@ -594,33 +609,22 @@ static enum table_result
 try_rules(const char *path, const struct rules *all, struct span key,
     struct buf *value)
 {
-	struct pattern_groups groups;
-	struct buf error = BUF_INIT(1024);
+	struct question q = { .engine = all->engine,
+		.key = key,
+		.error = BUF_INIT(1024) };
+	const struct rule_link *at;
+	enum rule_verdict v = rule_chain_try(&all->chain, test_one, &q, &at);
 
-	for (size_t i = 0; i < all->count; i++) {
-		const struct rule *r = &all->rules[i];
-		enum pattern_match m;
-
-		if (r->kind == RULE_ENDIF)
-			continue;
-		m = matches(all, r, key, &groups, &error);
-		if (m == PATTERN_FAILED) {
-			buf_printf(value, "%s map %s, line %u: %s",
-			    all->engine->name, path, r->line, buf_text(&error));
-			buf_fini(&error);
-			return TABLE_BROKEN;
-		}
-		if (m == PATTERN_YES && r->kind == RULE_MATCH) {
-			expand(r, key, &groups, value);
-			return TABLE_FOUND;
-		}
-		if (m == PATTERN_NO && r->kind == RULE_IF) {
-			if (r->skip_to == NOWHERE)
-				return TABLE_NONE;
-			i = r->skip_to - 1;
-		}
-	}
-	return TABLE_NONE;
+	if (v == RULE_HIT)
+		expand(at->rule, key, &q.groups, value);
+	else if (v == RULE_BROKEN)
+		buf_printf(value, "%s map %s, line %u: %s", all->engine->name,
+		    path, at->line, buf_text(&q.error));
+	buf_fini(&q.error);
+	free(q.folded);
+	return v == RULE_HIT ? TABLE_FOUND :
+	    v == RULE_BROKEN ? TABLE_BROKEN :
+			       TABLE_NONE;
 }
 
 static void *

@@ -21,6 +21,7 @@
 
 #include <stddef.h>
 
+#include "lib/table/pattern_needs.h"
 #include "lib/table/type.h"
 
 enum { PATTERN_GROUPS = 100 };
@@ -45,7 +46,9 @@ struct pattern_engine {
 	 */
 	void *(*compile)(struct span pattern, uint32_t options,
 	    unsigned int *groups, bool *costly, struct buf *error);
-	/* FAILED and *error */
+	/* How a pattern with these options is meant. */
+	struct pattern_manner (*manner)(uint32_t options);
+	/* FAILED and *error; groups: NULL if nobody wants them */
 	enum pattern_match (*match)(const void *compiled, struct span key,
 	    struct pattern_groups *groups, struct buf *error);
 	void (*release)(void *compiled);

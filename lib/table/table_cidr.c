@@ -16,30 +16,34 @@
 #include "lib/log/log.h"
 #include "lib/table/lines.h"
 #include "lib/table/loaded.h"
-#include "lib/table/network.h"
+#include "lib/table/network_order.h"
+#include "lib/table/rule_chain.h"
 #include "lib/table/type.h"
 
-enum rule_kind { RULE_MATCH, RULE_IF, RULE_ENDIF };
+/* Of fewer networks in a row each is tried. */
+enum { RUN_MIN = 8 };
 
-#define NOWHERE SIZE_MAX
-
+/* What one link of the chain asks. */
 struct rule {
-	enum rule_kind kind;
+	struct network network;
 	bool negated;
 	bool never;
-	unsigned int line;
-	struct network network;
 	const char *result;
-	/*
-	 * RULE_IF: first rule behind its endif; while that is not known yet,
-	 * the "if" around it, and for good NOWHERE if there is no endif.
-	 */
-	size_t skip_to;
+	/* Instead of these: the first of many networks, and their results. */
+	struct network_order *order;
+	const char **results;
 };
 
 struct rules {
 	struct arena *memory;
-	struct rule *rules;
+	struct rule_chain chain;
+};
+
+/* Networks without "!" that follow each other: they become one link. */
+struct run {
+	struct network *networks;
+	const char **results;
+	unsigned int *lines;
 	size_t count;
 };
 
@@ -47,7 +51,7 @@ struct parsing {
 	struct rules *into;
 	const char *path;
 	unsigned int line;
-	size_t innermost; /* "if" that is open; NOWHERE: none */
+	struct run run;
 	struct buf error;
 };
 
@@ -81,94 +85,136 @@ cut_negations(struct rule *r, struct span line)
 	return line;
 }
 
-static bool
-parse_match(struct parsing *p, struct rule *r, struct span line)
+static struct rule *
+keep(struct parsing *p, const struct rule *r)
 {
+	struct rule *kept = arena_alloc(p->into->memory, sizeof(*kept));
+
+	*kept = *r;
+	return kept;
+}
+
+static void
+add_to_run(struct run *run, const struct rule *r, unsigned int line)
+{
+	if ((run->count & (run->count - 1)) == 0) {
+		size_t room = run->count > 0 ? run->count * 2 : 1;
+
+		run->networks =
+		    mem_resize(run->networks, room * sizeof(*run->networks));
+		run->results =
+		    mem_resize(run->results, room * sizeof(*run->results));
+		run->lines = mem_resize(run->lines, room * sizeof(*run->lines));
+	}
+	run->networks[run->count] = r->network;
+	run->results[run->count] = r->result;
+	run->lines[run->count] = line;
+	run->count++;
+}
+
+/* What is not among networks alone follows. */
+static void
+end_run(struct parsing *p)
+{
+	struct run *run = &p->run;
+	struct rule r = { .order = NULL };
+
+	if (run->count >= RUN_MIN) {
+		r.order = network_order_new(run->networks, run->count);
+		r.results = run->results;
+		run->results = NULL;
+		rule_chain_add(&p->into->chain, run->lines[0], keep(p, &r));
+		run->count = 0;
+	}
+	for (size_t i = 0; i < run->count; i++) {
+		r.network = run->networks[i];
+		r.result = run->results[i];
+		rule_chain_add(&p->into->chain, run->lines[i], keep(p, &r));
+	}
+	free(run->networks);
+	free(run->results);
+	free(run->lines);
+	*run = (struct run){ .count = 0 };
+}
+
+static void
+parse_match(struct parsing *p, struct span line)
+{
+	struct rule r = { .negated = false };
 	size_t end = 0;
 
-	r->kind = RULE_MATCH;
-	line = cut_negations(r, line);
+	line = cut_negations(&r, line);
 	while (end < line.n && !lines_blank(line.p[end]))
 		end++;
-	if (!take_network(p, r, span_take(line, end)))
-		return false;
+	if (!take_network(p, &r, span_take(line, end)))
+		return;
 	line = lines_trim(span_skip(line, end));
-	if (line.n == 0)
-		return complain(p, "no lookup result");
-	r->result = arena_span(p->into->memory, line);
-	return true;
+	if (line.n == 0) {
+		complain(p, "no lookup result");
+		return;
+	}
+	r.result = arena_span(p->into->memory, line);
+	if (r.negated) {
+		end_run(p);
+		rule_chain_add(&p->into->chain, p->line, keep(p, &r));
+	} else {
+		add_to_run(&p->run, &r, p->line);
+	}
 }
 
-static bool
-parse_if(struct parsing *p, struct rule *r, struct span line)
+static void
+parse_if(struct parsing *p, struct span line)
 {
-	r->kind = RULE_IF;
+	struct rule r = { .negated = false };
+
 	/* a condition that cannot be read is false: nothing in it is used */
-	r->never = !take_network(p, r, cut_negations(r, line));
-	r->skip_to = p->innermost;
-	p->innermost = p->into->count;
-	return true;
+	r.never = !take_network(p, &r, cut_negations(&r, line));
+	end_run(p);
+	rule_chain_if(&p->into->chain, p->line, keep(p, &r));
 }
 
-static bool
-parse_endif(struct parsing *p, struct rule *r, struct span rest)
+static void
+parse_endif(struct parsing *p, struct span rest)
 {
-	struct rule *opened;
-
-	r->kind = RULE_ENDIF;
 	if (rest.n > 0) {
 		log_warning("cidr map %s, line %u: garbage after ENDIF: "
 			    "skipping this rule",
 		    p->path, p->line);
-		return false;
+		return;
 	}
-	if (p->innermost == NOWHERE)
-		return complain(p, "ENDIF without IF");
-	opened = &p->into->rules[p->innermost];
-	p->innermost = opened->skip_to;
-	opened->skip_to = p->into->count + 1;
-	return true;
+	end_run(p);
+	if (!rule_chain_endif(&p->into->chain))
+		complain(p, "ENDIF without IF");
 }
 
 static void
 parse_line(struct parsing *p, struct span line)
 {
-	struct rules *into = p->into;
-	struct rule r = { .line = p->line };
 	size_t n = 0;
 	struct span word;
 	struct span rest;
-	bool good;
 
 	while (n < line.n && !lines_blank(line.p[n]) && line.p[n] != '!')
 		n++;
 	word = span_take(line, n);
 	rest = lines_trim(span_skip(line, n));
 	if (span_is_nocase(word, "endif"))
-		good = parse_endif(p, &r, rest);
+		parse_endif(p, rest);
 	else if (span_is_nocase(word, "if"))
-		good = parse_if(p, &r, rest);
+		parse_if(p, rest);
 	else
-		good = parse_match(p, &r, line);
-	if (!good)
-		return;
-	if ((into->count & (into->count - 1)) == 0)
-		into->rules = mem_resize(into->rules,
-		    (into->count ? into->count * 2 : 1) * sizeof(r));
-	into->rules[into->count++] = r;
+		parse_match(p, line);
 }
 
 static void
-end_open_ifs(struct parsing *p)
+end_all(struct parsing *p)
 {
-	while (p->innermost != NOWHERE) {
-		struct rule *r = &p->into->rules[p->innermost];
+	unsigned int line;
 
+	end_run(p);
+	while (rule_chain_unended(&p->into->chain, &line))
 		log_warning("cidr map %s, line %u: IF has no matching ENDIF",
-		    p->path, r->line);
-		p->innermost = r->skip_to;
-		r->skip_to = NOWHERE;
-	}
+		    p->path, line);
 }
 
 static void *
@@ -177,19 +223,19 @@ parse(const char *path, struct span text, void *with)
 	struct rules *into = mem_new(sizeof(*into));
 	struct parsing p = { .into = into,
 		.path = path,
-		.innermost = NOWHERE,
 		.error = BUF_INIT(LINES_MAX) };
 	struct lines l;
 	struct span line;
 
 	(void)with;
 	into->memory = arena_new();
+	rule_chain_init(&into->chain);
 	lines_init(&l, text);
 	while (lines_next(&l, path, &line)) {
 		p.line = l.first;
 		parse_line(&p, line);
 	}
-	end_open_ifs(&p);
+	end_all(&p);
 	lines_fini(&l);
 	buf_fini(&p.error);
 	return into;
@@ -198,38 +244,56 @@ parse(const char *path, struct span text, void *with)
 static void
 release(void *data)
 {
-	struct rules *r = data;
+	struct rules *all = data;
 
-	arena_free(&r->memory);
-	free(r->rules);
-	free(r);
+	for (size_t i = 0; i < all->chain.count; i++) {
+		struct rule *r = all->chain.links[i].rule;
+
+		network_order_free(&r->order);
+		free(r->results);
+	}
+	rule_chain_fini(&all->chain);
+	arena_free(&all->memory);
+	free(all);
+}
+
+struct question {
+	struct network address;
+	const char *result;
+};
+
+static enum rule_verdict
+test_one(const void *rule, void *with)
+{
+	const struct rule *r = rule;
+	struct question *q = with;
+	bool hit;
+
+	if (r->order != NULL) {
+		size_t i = network_order_first(r->order, &q->address);
+
+		if (i != NETWORK_NONE)
+			q->result = r->results[i];
+		return i != NETWORK_NONE ? RULE_HIT : RULE_MISSED;
+	}
+	/* "!network" is for addresses of the same family */
+	hit = !r->never && r->network.length == q->address.length &&
+	    network_has(&r->network, &q->address) != r->negated;
+	q->result = r->result;
+	return hit ? RULE_HIT : RULE_MISSED;
 }
 
 static enum table_result
 try_rules(const struct rules *all, struct span key, struct buf *value)
 {
-	struct network address;
+	struct question q;
+	const struct rule_link *at;
 
-	if (!network_address(key, &address) || key.p[0] == '[')
+	if (!network_address(key, &q.address) || key.p[0] == '[' ||
+	    rule_chain_try(&all->chain, test_one, &q, &at) != RULE_HIT)
 		return TABLE_NONE;
-	for (size_t i = 0; i < all->count; i++) {
-		const struct rule *r = &all->rules[i];
-		/* "!network" is for addresses of the same family */
-		bool hit = r->kind != RULE_ENDIF && !r->never &&
-		    r->network.length == address.length &&
-		    network_has(&r->network, &address) != r->negated;
-
-		if (hit && r->kind == RULE_MATCH) {
-			buf_add_text(value, r->result);
-			return TABLE_FOUND;
-		}
-		if (!hit && r->kind == RULE_IF) {
-			if (r->skip_to == NOWHERE)
-				return TABLE_NONE;
-			i = r->skip_to - 1;
-		}
-	}
-	return TABLE_NONE;
+	buf_add_text(value, q.result);
+	return TABLE_FOUND;
 }
 
 static bool

@@ -69,6 +69,17 @@ compile(struct span pattern, uint32_t options, unsigned int *groups,
 	return code;
 }
 
+static struct pattern_manner
+manner(uint32_t options)
+{
+	return (struct pattern_manner){
+		.form =
+		    options & PCRE2_EXTENDED ? PATTERN_OPAQUE : PATTERN_PERL,
+		.folds = options & PCRE2_CASELESS,
+		.lines = options & PCRE2_MULTILINE,
+	};
+}
+
 /* Process lifetime: room and limits of all matches. */
 static pcre2_match_data *room;
 static pcre2_match_context *limits;
@@ -103,6 +114,8 @@ match(const void *compiled, struct span key, struct pattern_groups *groups,
 		buf_add_text(error, (const char *)text);
 		return PATTERN_FAILED;
 	}
+	if (groups == NULL)
+		return PATTERN_YES;
 	groups->count = count > 0 ? (unsigned int)count : PATTERN_GROUPS;
 	at = pcre2_get_ovector_pointer(room);
 	for (unsigned int i = 0; i < groups->count; i++) {
@@ -126,6 +139,7 @@ const struct pattern_engine pattern_engine_pcre = {
 	.usual = PCRE2_CASELESS | PCRE2_DOTALL,
 	.flag = flag,
 	.compile = compile,
+	.manner = manner,
 	.match = match,
 	.release = release,
 };

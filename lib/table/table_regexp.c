@@ -78,6 +78,16 @@ compile(struct span pattern, uint32_t options, unsigned int *groups,
 	return compiled;
 }
 
+static struct pattern_manner
+manner(uint32_t options)
+{
+	return (struct pattern_manner){
+		.form = options & REG_EXTENDED ? PATTERN_POSIX : PATTERN_OPAQUE,
+		.folds = options & REG_ICASE,
+		.lines = options & REG_NEWLINE,
+	};
+}
+
 /*
  * Where the groups are is asked of those that match alone, by a second call:
  * the C library keeps a log of all states for who asks, most rules do not
@@ -91,8 +101,9 @@ search(const regex_t *r, struct span key, regmatch_t *at, unsigned int count)
 	at[0].rm_so = 0;
 	at[0].rm_eo = (regoff_t)key.n;
 	result = regexec(r, key.p, 0, at, REG_STARTEND);
-	return result != 0 ? result :
-			     regexec(r, key.p, count, at, REG_STARTEND);
+	return result != 0 || count == 0 ?
+	    result :
+	    regexec(r, key.p, count, at, REG_STARTEND);
 }
 
 static enum pattern_match
@@ -101,9 +112,9 @@ match(const void *compiled, struct span key, struct pattern_groups *groups,
 {
 	const regex_t *r = compiled;
 	regmatch_t at[PATTERN_GROUPS];
-	unsigned int count = r->re_nsub < PATTERN_GROUPS ?
-	    (unsigned int)r->re_nsub + 1 :
-	    PATTERN_GROUPS;
+	unsigned int count = groups == NULL ? 0 :
+	    r->re_nsub < PATTERN_GROUPS     ? (unsigned int)r->re_nsub + 1 :
+					      PATTERN_GROUPS;
 	int result = search(r, key, at, count);
 
 	if (result == REG_NOMATCH)
@@ -115,7 +126,8 @@ match(const void *compiled, struct span key, struct pattern_groups *groups,
 		buf_add_text(error, text);
 		return PATTERN_FAILED;
 	}
-	groups->count = count;
+	if (groups != NULL)
+		groups->count = count;
 	for (unsigned int i = 0; i < count; i++) {
 		groups->from[i] = at[i].rm_so;
 		groups->to[i] = at[i].rm_eo;
@@ -136,6 +148,7 @@ const struct pattern_engine pattern_engine_regexp = {
 	.usual = REG_EXTENDED | REG_ICASE,
 	.flag = flag,
 	.compile = compile,
+	.manner = manner,
 	.match = match,
 	.release = release,
 };
