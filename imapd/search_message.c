@@ -6,7 +6,7 @@
 #include "lib/base/ensure.h"
 #include "lib/mail/header.h"
 
-enum { FIRST_READ = 16 * 1024, RECORD_MAX = CACHE_VALUE_MAX };
+enum { RECORD_MAX = CACHE_VALUE_MAX };
 
 /* Has the header been seen to its end? *at: where to go on looking. */
 static bool
@@ -37,12 +37,12 @@ read_header(struct search_message *s, struct why *why)
 	if (s->ended && header_ends(s, &at))
 		return MAIL_OK;
 	do {
-		char *to = buf_reserve(&s->head, FIRST_READ);
+		char *to = buf_reserve(&s->head, SEARCH_FIRST_READ);
 		int64_t n;
 
 		if (to == NULL) /* longer than what is looked at */
 			return MAIL_OK;
-		n = store_blob_read(&s->blob, to, FIRST_READ);
+		n = store_blob_read(&s->blob, to, SEARCH_FIRST_READ);
 		if (n < 0) {
 			why_errno(why, "4.3.0", "cannot read message");
 			return MAIL_FAILED;
@@ -66,9 +66,9 @@ search_message_open(struct search_message *s, struct mailbox *m, uint32_t uid,
 	if (s->head.max == 0)
 		buf_init(&s->head, SEARCH_HEADER_MAX);
 	buf_reset(&s->head);
-	to = buf_reserve(&s->head, FIRST_READ);
+	to = buf_reserve(&s->head, SEARCH_FIRST_READ);
 	ensure(to != NULL);
-	r = mailbox_fetch_start(m, uid, &s->blob, to, FIRST_READ, why);
+	r = mailbox_fetch_start(m, uid, &s->blob, to, SEARCH_FIRST_READ, why);
 	if (r != MAIL_OK)
 		return r;
 	buf_added(&s->head, (size_t)s->blob.next);

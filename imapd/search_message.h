@@ -11,6 +11,8 @@
 #include "lib/base/buf.h"
 #include "lib/store/mailbox.h"
 
+enum { SEARCH_FIRST_READ = 16 * 1024 };
+
 struct search_message {
 	struct mailbox *mailbox;
 	uint32_t uid;

@@ -475,14 +475,18 @@ answer_from_header(struct run *r, struct span header, struct span record)
 
 /* Header fields are looked at in the file, and then the rest if it must be. */
 static enum mail_result
-answer_from_file(struct run *r, uint32_t uid, bool has_signature)
+answer_from_file(struct run *r, size_t i, bool has_signature)
 {
 	struct search_message *m = &r->message;
+	uint32_t uid = r->uids[i];
 	enum mail_result result;
 	struct span record;
 
 	let_go(r);
 	r->since_clock = CLOCK_EVERY;
+	if (!r->scope->backward)
+		mailbox_read_ahead(r->scope->mailbox, r->uids + i, r->count - i,
+		    SEARCH_FIRST_READ);
 	result = search_message_open(m, r->scope->mailbox, uid, r->why);
 	if (result != MAIL_OK)
 		return result;
@@ -540,7 +544,7 @@ answer(struct run *r, size_t i, enum search_answer *out)
 	answer_from_signature(r, signature);
 	if ((*out = evaluate(r, root)) != SEARCH_UNKNOWN)
 		return MAIL_OK;
-	result = answer_from_file(r, uid, search_words_known(signature));
+	result = answer_from_file(r, i, search_words_known(signature));
 	*out = evaluate(r, root);
 	return result;
 }
@@ -706,6 +710,7 @@ search_run(const struct search_program *p, const struct search_scope *scope,
 		prepare_leaf(r, i);
 	candidates(r, &all);
 	result = run_blocks(r, &all);
+	mailbox_read_ahead_end(scope->mailbox);
 	for (size_t i = 0; i < p->count; i++) {
 		uid_set_fini(&r->leaves[i].set);
 		free(r->leaves[i].needle.hashes);

@@ -25,6 +25,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -167,6 +168,29 @@ add_sockets(scmp_filter_ctx filter, unsigned int extras)
 		    SCMP_A2(SCMP_CMP_EQ, SO_RCVTIMEO));
 }
 
+/*
+ * What the C library makes threads with: everything shared, and nothing of a
+ * new process. The flags of clone3(2) are in memory, where no filter sees them;
+ * told that there is no such call, the library takes clone(2).
+ */
+static void
+add_threads(scmp_filter_ctx filter)
+{
+	enum {
+		THREAD = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
+		    CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
+		    CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
+	};
+
+#ifdef __s390__
+	add_if(filter, CALL(clone), SCMP_A1(SCMP_CMP_EQ, THREAD));
+#else
+	add_if(filter, CALL(clone), SCMP_A0(SCMP_CMP_EQ, THREAD));
+#endif
+	check(seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0),
+	    CALL(clone3));
+}
+
 static void
 add_open_read(scmp_filter_ctx filter)
 {
@@ -200,6 +224,8 @@ sandbox_add_conditions(scmp_filter_ctx filter, unsigned int extras, pid_t self)
 	add_sockets(filter, extras);
 	if (extras & EXTRA_OPEN_READ)
 		add_open_read(filter);
+	if (extras & EXTRA_THREADS)
+		add_threads(filter);
 }
 
 /* The kernel looks at the low half of the register, so the rule does. */

@@ -27,6 +27,7 @@ enum extra {
 	EXTRA_HANG_UP = 2048, /* no more is read of a connection */
 	EXTRA_PORTS = 4096, /* TCP to some ports alone... */
 	EXTRA_ANYWHERE = 8192, /* ...or to any */
+	EXTRA_THREADS = 16384, /* clone(2), but for threads only */
 };
 
 /* conditions.c: calls that are allowed with certain arguments. */

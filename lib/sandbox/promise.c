@@ -232,6 +232,7 @@ static const struct promise {
 	{ "queue-write", read_calls,
 	    EXTRA_BELOW | EXTRA_WRITE | EXTRA_LOCK | EXTRA_BLOCK },
 	{ "queue-write", write_calls, EXTRA_NONE },
+	{ "threads", no_calls, EXTRA_THREADS },
 };
 
 /* Numbers below zero: this machine has no such call. */

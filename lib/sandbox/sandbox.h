@@ -41,6 +41,8 @@ void sandbox_root(const char *directory);
  *			options
  *	queue-read	as files-read, below the working directory
  *	queue-write	open, create, rename, unlink there as well
+ *	threads		threads, with all that this one has given up; no
+ *			processes, no namespaces
  *	all		no filter
  * A call outside is EPERM and a log line where that can be had; execve,
  * ptrace and their like end the process. Sets no_new_privs. fatal() if the

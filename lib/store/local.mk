@@ -33,6 +33,7 @@ libposthaste_a_SOURCES += \
 	lib/store/mail_folder_mbox.c \
 	lib/store/mailbox_scan.c lib/store/mailbox_scan.h \
 	lib/store/flag_rows.c lib/store/flag_rows.h \
+	lib/store/read_ahead.c lib/store/read_ahead.h \
 	lib/store/mailbox_message.c lib/store/mailbox_flags.c \
 	lib/store/mailbox_keywords.c lib/store/mailbox_watch.c \
 	lib/store/mailbox_view.c lib/store/mailbox_names.c \
@@ -237,6 +238,15 @@ tests_fuzz_folder_state_fuzz_SOURCES = tests/fuzz/folder_state_fuzz.c \
 	tests/fuzz/replay.c
 tests_fuzz_mail_index_fuzz_SOURCES = tests/fuzz/mail_index_fuzz.c \
 	tests/fuzz/replay.c
+
+check_PROGRAMS += tests/unit/lib/store/read_ahead_test
+TESTS += tests/unit/lib/store/read_ahead_test
+tests_unit_lib_store_read_ahead_test_SOURCES = \
+	tests/unit/lib/store/read_ahead_test.c \
+	tests/unit/lib/store/folder.h
+tests_unit_lib_store_read_ahead_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_store_read_ahead_test_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=pthread_create
 
 check_PROGRAMS += tests/unit/lib/store/mailbox_bulk_test
 TESTS += tests/unit/lib/store/mailbox_bulk_test

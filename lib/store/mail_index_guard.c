@@ -16,7 +16,8 @@
 
 #include "lib/store/mail_index_guard.h"
 
-static sigjmp_buf *volatile way_out;
+/* of the thread: what another one does wrong is no matter of LMDB's */
+static _Thread_local sigjmp_buf *volatile way_out;
 static struct sigaction before_segv, before_bus;
 
 /* Not ours: to whoever had it before. */

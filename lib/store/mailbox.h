@@ -286,6 +286,21 @@ enum mail_result mailbox_fetch_start(struct mailbox *m, uint32_t uid,
     struct store_blob *out, char *to, size_t room, struct why *why);
 
 /*
+ * The messages that are going to be fetched now, one after the other and in
+ * this order: a thread reads files ahead (read_ahead.h), and
+ * mailbox_fetch_start finds their bytes there. To be said again before each of
+ * them, with those that are left; it costs nothing while enough is under way.
+ * "room": what mailbox_fetch_start will have; larger ones are left to it. For
+ * few messages, for an mbox, and before some were fetched without a gap,
+ * nothing happens.
+ *
+ * To be ended when nobody fetches any more; closing the mailbox does it too.
+ */
+void mailbox_read_ahead(struct mailbox *m, const uint32_t *uids, size_t count,
+    size_t room);
+void mailbox_read_ahead_end(struct mailbox *m);
+
+/*
  * What can be computed from a message, kept for the next who asks. Values are
  * opaque here, at most CACHE_VALUE_MAX bytes; they may be forgotten at any
  * time and can be made of nothing but the message. A reader checks what he

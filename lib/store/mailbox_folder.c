@@ -363,6 +363,7 @@ mailbox_close(struct mailbox **mp)
 	/* what was read of it may be told yet; a failure is remembered */
 	if (m->folder->handles == 1)
 		(void)mail_account_settle(m->account, &why);
+	mailbox_read_ahead_end(m);
 	mailbox_watch(m, false);
 	while (m->holds > 0)
 		mailbox_release(m);

@@ -30,6 +30,7 @@
 #include "lib/store/mail_account_internal.h"
 #include "lib/store/mailbox.h"
 #include "lib/store/maildir_folder.h"
+#include "lib/store/read_ahead.h"
 
 /* A folder that is open, shared by its handles. */
 struct mailbox_folder {
@@ -82,6 +83,11 @@ struct mailbox {
 	struct mailbox_folder *folder;
 	unsigned int holds;
 	bool watching;
+	struct read_ahead *ahead; /* mailbox_read_ahead */
+	uint32_t ahead_last; /* UID: up to here it was told */
+	uint32_t ahead_next; /* UID that comes next if none is left out */
+	unsigned int ahead_run; /* so many came so */
+	bool ahead_refused;
 };
 
 enum mail_result mailbox_begin(struct mailbox *m, struct why *why);

@@ -362,6 +362,30 @@ mailbox_message_open(struct mailbox *m, uint32_t uid, struct store_blob *out,
 	return mailbox_message_start(m, uid, out, NULL, 0, why);
 }
 
+/* Has it been read already, as its name says that it is? */
+static bool
+start_ahead(struct mailbox *m, struct mail_index_message *row,
+    const struct place *p, struct store_blob *out, char *to, size_t room)
+{
+	struct read_ahead_file file;
+	struct stat st = { 0 };
+
+	if (m->ahead == NULL || p->in_new || p->stored >= room ||
+	    !read_ahead_take(m->ahead, p->name, &file) ||
+	    file.text.n != p->stored)
+		return false;
+	memcpy(to, file.text.p, file.text.n);
+	if ((row->have & HAVE_DATE) == 0) {
+		st.st_mtim = file.modified;
+		st.st_ctim = file.changed;
+		note_date(row, &st);
+		mail_index_note(m->account->index, m->folder->row.number, row);
+	}
+	blob_of(row, -1, (int64_t)p->stored, out);
+	out->next = out->length;
+	return true;
+}
+
 /*
  * Of one that is as long as its name says, and no longer than there is room,
  * a single reading tells all: it is no device or directory then, nothing is
@@ -376,7 +400,7 @@ mailbox_message_start(struct mailbox *m, uint32_t uid, struct store_blob *out,
 	enum mail_result r = find_message(m, uid, &row, &p, why);
 	int fd;
 
-	if (r != MAIL_OK)
+	if (r != MAIL_OK || start_ahead(m, &row, &p, out, to, room))
 		return r;
 	fd = open_place(m, &p, O_RDONLY);
 	if (fd == -1)
@@ -387,6 +411,82 @@ mailbox_message_start(struct mailbox *m, uint32_t uid, struct store_blob *out,
 	blob_of(&row, fd, (int64_t)p.stored, out);
 	out->next = out->length;
 	return MAIL_OK;
+}
+
+/* ---- those that come next ---- */
+
+struct going_ahead {
+	struct mailbox *m;
+	size_t room;
+	bool full;
+};
+
+static bool
+read_row_ahead(void *with, const struct mail_index_message *row)
+{
+	struct going_ahead *g = with;
+	struct place p;
+
+	place_of(row, &p);
+	if (!p.in_new && p.stored < g->room)
+		g->full = !read_ahead_put(g->m->ahead, p.name, (size_t)p.stored,
+		    (row->have & HAVE_DATE) == 0);
+	if (!g->full)
+		g->m->ahead_last = row->uid;
+	return !g->full && read_ahead_waiting(g->m->ahead) < READ_AHEAD_AIM;
+}
+
+/* Have some come without a gap, and is there a thread? */
+static bool
+goes_ahead(struct mailbox *m, const uint32_t *uids, size_t count)
+{
+	if (count < 2)
+		return false;
+	m->ahead_run = uids[0] == m->ahead_next ? m->ahead_run + 1 : 0;
+	m->ahead_next = uids[1];
+	if (m->ahead_run < READ_AHEAD_RUN)
+		return false;
+	if (m->ahead == NULL && !m->ahead_refused && m->folder->mbox == NULL &&
+	    count >= READ_AHEAD_LEAST) {
+		m->ahead = read_ahead_new(m->folder->files.cur);
+		m->ahead_refused = m->ahead == NULL;
+		m->ahead_last = 0;
+	}
+	return m->ahead != NULL &&
+	    read_ahead_waiting(m->ahead) < READ_AHEAD_FEW;
+}
+
+void
+mailbox_read_ahead(struct mailbox *m, const uint32_t *uids, size_t count,
+    size_t room)
+{
+	struct going_ahead g = { m,
+		room < READ_AHEAD_FILE_MAX ? room : READ_AHEAD_FILE_MAX,
+		false };
+	struct mail_index *x = m->account->index;
+	struct uid_set next = { 0 };
+
+	if (!goes_ahead(m, uids, count))
+		return;
+	for (size_t i = 0, n = 0; i < count && n < READ_AHEAD_AIM; i++)
+		if (uids[i] > m->ahead_last) {
+			uid_set_add(&next, uids[i]);
+			n++;
+		}
+	if (next.count > 0 && mail_index_hold(x)) {
+		(void)mail_index_walk_set(x, m->folder->row.number, &next,
+		    read_row_ahead, &g);
+		mail_index_release(x);
+	}
+	uid_set_fini(&next);
+}
+
+void
+mailbox_read_ahead_end(struct mailbox *m)
+{
+	read_ahead_free(&m->ahead);
+	m->ahead_next = m->ahead_run = 0;
+	m->ahead_refused = false;
 }
 
 /* ---- sizes of all ---- */

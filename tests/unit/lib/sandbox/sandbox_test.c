@@ -14,6 +14,8 @@
 #include <linux/landlock.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -186,6 +188,36 @@ make_child(void)
 	if (pid == 0)
 		_exit(0);
 	return outcome(pid > 0);
+}
+
+static void *
+child_of_thread(void *answer)
+{
+	*(int *)answer = make_child();
+	return NULL;
+}
+
+static int
+run_thread(void)
+{
+	pthread_t thread;
+	int answer = ALLOWED;
+	int error = pthread_create(&thread, NULL, child_of_thread, &answer);
+
+	if (error == 0)
+		error = pthread_join(thread, NULL);
+	errno = error;
+	/* and it is not freer than the one that has made it */
+	return error != 0 ? outcome(false) : answer == DENIED ? ALLOWED : 2;
+}
+
+/* A thread to the kernel, but with a table of files of its own. */
+static int
+make_odd_thread(void)
+{
+	return outcome(
+	    syscall(SYS_clone, CLONE_VM | CLONE_SIGHAND | CLONE_THREAD, 0, 0, 0,
+		0) > 0);
 }
 
 static int
@@ -507,6 +539,10 @@ static const struct row {
 	{ "queue-write makes no links", "io queue-write", make_link_below,
 	    DENIED },
 	{ "queue-write maps no code", "io queue-write", map_code, DENIED },
+	{ "io makes no threads", "io", run_thread, DENIED },
+	{ "threads makes them", "io threads", run_thread, ALLOWED },
+	{ "but no children", "io threads", make_child, DENIED },
+	{ "nor other threads", "io threads", make_odd_thread, DENIED },
 	{ "all", "all", make_child, ALLOWED },
 };
 

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_STORE_READ_AHEAD_H
+#define LIB_STORE_READ_AHEAD_H
+
+/*
+ * Small files that are going to be wanted in this order, read by a second
+ * thread while the first one works on those before.
+ *
+ * The thread opens, reads and closes files of one directory, and does nothing
+ * else: all that is decided, and all that is done with the bytes, is the first
+ * one's. Who comes to a file that nobody has begun to read reads it himself,
+ * and who comes to one that is being read reads others behind it meanwhile, so
+ * that neither waits while there is something to do. At most 1 MB is under
+ * way; then the thread sleeps until some of it is taken. It ends with
+ * read_ahead_free.
+ *
+ * It is a hint: whatever is not as it was expected (a file that is gone, or of
+ * another length) is not given, and the caller opens it as ever.
+ *
+ *	read_ahead_put		as many as there is room for
+ *	read_ahead_take		each, as it is needed; then put again
+ *
+ * Who goes through a mailbox uses mailbox_read_ahead of mailbox.h instead, and
+ * finds the bytes by mailbox_fetch_start.
+ *
+ * SECURITY: the thread is made after the process has given up its rights, and
+ * has none of its own: user, root directory, Landlock and system call filter
+ * are those of who made it. The promise "threads" is needed for it.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "lib/base/span.h"
+
+enum {
+	READ_AHEAD_FILE_MAX = 128 * 1024, /* larger ones are not read so */
+	READ_AHEAD_AIM = 64, /* under way, that is enough */
+	READ_AHEAD_FEW = 32, /* and below that more should be put */
+	READ_AHEAD_LEAST = 64, /* for fewer files it is not worth while */
+	READ_AHEAD_RUN = 16, /* read one after the other before */
+};
+
+struct read_ahead;
+
+struct read_ahead_file {
+	struct span text; /* until the next put or take */
+	struct timespec modified, changed; /* where they were asked for */
+};
+
+/*
+ * The directory's descriptor stays the caller's. NULL: there is one processor
+ * only, or two of them are at work in this process, or there can be no thread.
+ */
+struct read_ahead *read_ahead_new(int directory);
+void read_ahead_free(struct read_ahead **r); /* NULL is fine */
+/*
+ * "size": what it must be of; "times": those are wanted. False: there is no
+ * room now, or never for one so large.
+ */
+bool
+read_ahead_put(struct read_ahead *r, const char *name, size_t size, bool times);
+/* How many were put that nobody took. */
+size_t read_ahead_waiting(const struct read_ahead *r);
+/*
+ * The file of this name; those that were put before it are forgotten. False:
+ * it was not put, or is not what was expected.
+ */
+bool read_ahead_take(struct read_ahead *r, const char *name,
+    struct read_ahead_file *out);
+
+#endif
