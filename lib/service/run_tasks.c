@@ -108,7 +108,7 @@ session_task(void *argument)
 	tasks.last_end = clock_ms();
 	slots_sessions(-1);
 	update_state();
-	(void)wait_wake_one(&tasks.ended);
+	wait_wake_all(&tasks.ended);
 	end_if_done();
 }
 
@@ -191,12 +191,25 @@ accept_the_rest(struct acceptor *a)
 		;
 }
 
-/* The others are given a moment, no more: they may be busy, or stuck. */
+/*
+ * The others are given a moment, no more: they may be busy, or stuck. It is
+ * over with the sessions that were too many here; else two processes whose
+ * sessions are short would wait for one another, and clients for both.
+ */
+static void
+let_others_accept(void)
+{
+	int64_t until = clock_ms() + SHARE_PAUSE_MS;
+
+	while (is_others_turn() && wait_on(&tasks.ended, until) == WAIT_READY)
+		;
+}
+
 static void
 accept_share(struct acceptor *a)
 {
 	if (is_others_turn()) {
-		(void)wait_until(clock_ms() + SHARE_PAUSE_MS);
+		let_others_accept();
 		if (!task_cancelled() && !control_retiring())
 			(void)accept_some(a, ACCEPT_FOR_OTHERS);
 		return;

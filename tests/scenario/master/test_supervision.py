@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -303,38 +304,80 @@ def test_systemd_is_told(suite, tmp_path):
     assert master.wait(DEADLINE) == 0
 
 
+def sessions(s):
+    """Of each smtpd of the first port."""
+    return {int(line.split()[2]): int(line.split()[5])
+            for line in s.posthaste("status").out.splitlines()
+            if line.startswith(f"127.0.0.1:{s.ports['smtp']}/inet")
+            and "starting" not in line}
+
+
+def open_some(s, count):
+    some = [socket.create_connection(("127.0.0.1", s.ports["smtp"]), DEADLINE)
+            for _ in range(count)]
+    for c in some:
+        assert c.recv(3) == b"220"
+    return some
+
+
+def leave(s, crowd):
+    for c in crowd:
+        c.close()
+    wait_for("the crowd's end", lambda: sum(sessions(s).values()) == 0)
+
+
+def two_processes(s):
+    crowd = []
+    wait_for("a second process",
+             lambda: crowd.extend(open_some(s, 8)) or len(sessions(s)) > 1)
+    leave(s, crowd)
+
+
+def waits(pid):
+    """How often it has gone to sleep."""
+    return int(status_of(pid)["voluntary_ctxt_switches"])
+
+
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2,
                     reason="one processor: one process")
 def test_processes_share_the_sessions(suite):
     s = suite()
-
-    def sessions():
-        """Of each smtpd of the first port."""
-        return [int(line.split()[5])
-                for line in s.posthaste("status").out.splitlines()
-                if line.startswith(f"127.0.0.1:{s.ports['smtp']}/inet")
-                and "starting" not in line]
-
-    def open_some(count):
-        some = [socket.create_connection(("127.0.0.1", s.ports["smtp"]), DEADLINE)
-                for _ in range(count)]
-        for c in some:
-            assert c.recv(3) == b"220"
-        return some
-
-    crowd = []
-    wait_for("a second process",
-             lambda: crowd.extend(open_some(8)) or len(sessions()) > 1)
-    for c in crowd:
-        c.close()
-    wait_for("the crowd's end", lambda: sum(sessions()) == 0)
+    two_processes(s)
     least = []
     # one that gets no processor for a while has the fewest
     while not least or least[-1] < 25 and len(least) < 12:
-        crowd = open_some(100)
-        assert sum(sessions()) == 100
-        least.append(min(sessions()))
-        for c in crowd:
-            c.close()
-        wait_for("the crowd's end", lambda: sum(sessions()) == 0)
+        crowd = open_some(s, 100)
+        assert sum(sessions(s).values()) == 100
+        least.append(min(sessions(s).values()))
+        leave(s, crowd)
     assert least[-1] >= 25, least
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2,
+                    reason="one processor: one process")
+def test_no_process_waits_for_others_in_vain(suite):
+    """It leaves the next client to one with fewer sessions, for 2 ms; but not
+    when its own have ended meanwhile."""
+    s = suite()
+    two_processes(s)
+    busy, other = sessions(s)
+    os.kill(other, signal.SIGSTOP)
+    held, took = open_some(s, 3), []
+
+    def is_answered_at_once():
+        before, start = waits(busy), time.monotonic()
+        client = socket.create_connection(("127.0.0.1", s.ports["smtp"]),
+                                          DEADLINE)
+        while waits(busy) == before:
+            pass
+        held.pop(0).close()
+        assert client.recv(3) == b"220"
+        took.append(time.monotonic() - start)
+        held.append(client)
+        return took[-1] < 0.001
+
+    try:
+        wait_for("an answer at once", is_answered_at_once)
+    finally:
+        os.kill(other, signal.SIGCONT)
+    assert min(took) < 0.001
