@@ -59,6 +59,7 @@ class Chaos:
         self.slowest = (0, "")
         self.complaints, self.grown, self.rested = [], {}, {}
         self.paused, self.pairs = [], []
+        self.pausing = threading.Lock()
         self.renewed = 0  # when certificates last changed
         self.patient = False  # waits for what is swept after minutes
         self.under_way = {}  # action: when it is to be undone
@@ -85,7 +86,8 @@ class Chaos:
 
     def complain(self, who, text):
         name = getattr(who, "name", who)
-        self.complaints.append(f"{name}: {text}"[:600])
+        self.complaints.append(
+            f"{time.strftime('%T')} {name}: {text}"[:600])
 
     def harmed(self):
         """May something have been cut short?"""

@@ -92,16 +92,18 @@ def pause(chaos):
     """Goes on by itself: what else happens meanwhile may wait for it."""
     pid, _ = any_program(chaos)
     if pid:
-        chaos.paused.append((pid, born(pid)))
-        send_signal(pid, signal.SIGSTOP)
+        with chaos.pausing:  # an earlier pause may end just now
+            chaos.paused.append((pid, born(pid)))
+            send_signal(pid, signal.SIGSTOP)
         threading.Timer(chaos.noise.uniform(0.1, 3), go_on, (chaos,)).start()
 
 
 def go_on(chaos):
-    while chaos.paused:
-        pid, when = chaos.paused.pop()
-        if born(pid) == when:
-            send_signal(pid, signal.SIGCONT)
+    with chaos.pausing:
+        while chaos.paused:
+            pid, when = chaos.paused.pop()
+            if born(pid) == when:
+                send_signal(pid, signal.SIGCONT)
 
 
 # administration

@@ -14,7 +14,8 @@ from imap_client import CONTEXT
 from peers import Dialogue
 from posthaste import PASSWORD
 
-PATIENCE = 6  # seconds until no answer is a complaint
+PATIENCE = 20  # seconds until no answer is a complaint: a table's server that
+# hangs is waited for 10
 LINE = "x" * 70 + "\r\n"
 DUE = 0.03  # seconds between two sessions of a load
 
@@ -164,7 +165,10 @@ class Pipelined(Load):
         return True
 
     def hear(self, d, what):
-        reply = d.reply()
+        try:
+            reply = d.reply()
+        except TimeoutError as e:
+            raise TimeoutError(f"{what}: {e}") from None
         if not re.match(r"\d\d\d", reply):
             raise EOFError
         self.judge(what, int(reply[:3]), reply)
