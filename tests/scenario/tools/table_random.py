@@ -226,6 +226,89 @@ def cidr(rng):
     return {"m": text}, [ask(rng, "cidr:m", keys, *options(rng, "-u", "-f"))]
 
 
+# -- many rows, of which a few can be meant: what rules the others out
+
+def literal(rng):
+    return b"".join(rng.choice([b"ab", b"Ab", b"b", b"-", b"\\.", b"@", b"1"])
+                    for _ in range(rng.randint(1, 5)))
+
+
+BETWEEN = [b".*", b".", b"[ab]", b"(a|b)", b"(.*)", b"b?", b"a*", b"b+", b"$",
+           b"", b"1{0,1}", b"[[:alpha:]]", b"[^]a]", b"|", b"^", b"((a)b)"]
+
+
+def literals(rng):
+    """/^text.*text/, each with a number for a result."""
+    def one(number):
+        body = rng.choice([b"^", b"^", b""]) + literal(rng)
+        for _ in range(rng.randint(0, 2)):
+            body += rng.choice(BETWEEN) + literal(rng)
+        flags = rng.choice([b"", b"", b"", b"i", b"m", b"x"])
+        return rng.choice([b"", b"", b"", b"if ", b"if !"]) + b"/" + body + \
+            b"/" + flags + b" %d" % number
+
+    rows = []
+    for number in range(rng.randint(1, 40)):
+        row = one(number)
+        if row.startswith(b"if"):
+            row = row.rpartition(b" ")[0]
+        rows.append(row)
+        if chance(rng, 25):
+            rows.append(b"endif")
+    return b"\n".join(rows) + b"\n"
+
+
+def near(rng, text):
+    """A key that one of the rules was made for, more or less."""
+    row = rng.choice(text.split(b"\n")).partition(b"/")[2].rpartition(b"/")[0]
+    key = b"".join(bytes([c]) for c in row if chr(c) in "abAB1-.@")
+    if chance(rng, 30):
+        key = key.swapcase()
+    if chance(rng, 30):
+        at = rng.randint(0, len(key))
+        key = key[:at] + rng.choice([b"", b"a", b"b", b"."]) + key[at + 1:]
+    return key or b"a"
+
+
+@kind(8)
+def many_patterns(rng):
+    text = literals(rng)
+    return {"m": text}, [ask(rng, f"{rng.choice(['regexp', 'pcre'])}:m",
+                             [near(rng, text) for _ in range(20)])]
+
+
+def overlapping(rng):
+    """Of few addresses, so that networks are in networks."""
+    if chance(rng, 25):
+        bits = rng.choice([0, 1, 16, 32, 48, 63, 64, 65, 127, 128])
+        n = (0x20010db8 << 96 | rng.getrandbits(2) << 62 |
+             rng.getrandbits(2)) >> 128 - bits << 128 - bits
+        text = b"%s/%d" % (b":".join(b"%x" % (n >> at & 0xffff)
+                                     for at in range(112, -1, -16)), bits)
+    else:
+        bits = rng.choice([0, 1, 7, 8, 23, 24, 25, 30, 31, 32])
+        n = rng.choice([0x0a000000, 0xc0000200, 0xffffff00, 0])
+        n = (n | rng.getrandbits(10)) >> 32 - bits << 32 - bits
+        text = b"%s/%d" % (b".".join(b"%d" % (n >> at & 255)
+                                     for at in (24, 16, 8, 0)), bits)
+    return text
+
+
+@kind(8)
+def many_networks(rng):
+    rows = []
+    for number in range(rng.randint(1, 60)):
+        rows.append(overlapping(rng) + b" %d" % number)
+        if chance(rng, 8):
+            rows.append(rng.choice([b"if ", b"if !"]) + overlapping(rng))
+        if chance(rng, 8):
+            rows.append(b"endif")
+        if chance(rng, 5):
+            rows.append(b"!" + overlapping(rng) + b" not%d" % number)
+    keys = [overlapping(rng).partition(b"/")[0] for _ in range(40)]
+    return {"m": b"\n".join(rows) + b"\n"}, [ask(rng, "cidr:m", keys)]
+
+
 # -- "key value" lines
 
 def entry(rng):

@@ -17,7 +17,7 @@ MODULES = ("pcre", "cdb", "lmdb")
 pytestmark = pytest.mark.skipif(postfix_peer.why_not(*MODULES) is not None,
                                 reason=str(postfix_peer.why_not(*MODULES)))
 
-CASES = int(os.environ.get("POSTHASTE_CASES", "300"))
+CASES = int(os.environ.get("POSTHASTE_CASES", "350"))
 SEED = os.environ.get("POSTHASTE_SEED", "1")
 ONLY = os.environ.get("POSTHASTE_KINDS", "").split() or None
 SHOWN = 40  # cases that differ
