@@ -116,6 +116,43 @@ address_map_is_local(struct maps *m, const char *address, bool *local,
 	return classify_is_local(m, domain, local, why);
 }
 
+/* The length of the first of its parts that no address can have, or 0. */
+static size_t
+excess(struct span value)
+{
+	struct span word;
+
+	while (span_cut(&value, ",", true, &word)) {
+		word = span_trim(word);
+		if (word.n > MAIL_ADDRESS_MAX)
+			return word.n;
+	}
+	return 0;
+}
+
+/*
+ * What is not understood is left out, but for what is an address, only too
+ * long: who it is meant for shall not miss the mail.
+ */
+static enum verdict
+complain(const char *address, const char *value, struct why *why)
+{
+	size_t n = excess(span_of(value));
+
+	if (n == 0) {
+		log_warning("table result for \"%.200s\" holds what is no "
+			    "address: %.200s",
+		    address, value);
+		return OK;
+	}
+	log_warning("table result for \"%.200s\" holds an address of %zu "
+		    "bytes, "
+		    "more than %d: the message is not accepted, try again "
+		    "later: %.200s",
+	    address, n, MAIL_ADDRESS_MAX, value);
+	return why_set(why, "4.6.0", "Alias expansion error");
+}
+
 enum verdict
 address_map(struct maps *m, struct table_list *l, const char *address,
     bool propagate, struct arena *a, bool *found, struct address_set *out,
@@ -139,9 +176,9 @@ address_map(struct maps *m, struct table_list *l, const char *address,
 	x.extension = propagate ? extension : "";
 	mail_address_split(span_of(address), &x.local, NULL);
 	if (!parse_value(&x, span_trim(span_of(value))))
-		log_warning("table result for \"%s\" holds what is no "
-			    "address: %s",
-		    address, value);
+		v = complain(address, value, why);
+	if (v != OK)
+		return v;
 	if (out->count == 0) {
 		log_warning("table result for \"%s\" holds no address",
 		    address);

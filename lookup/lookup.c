@@ -65,8 +65,12 @@ cut(const char *text, size_t limit, struct arena *memory)
 static enum verdict
 check_fits(const char *address, const struct routing *r, struct why *why)
 {
-	if (strlen(address) > ADDRESS_MAX)
+	if (strlen(address) > ADDRESS_MAX) {
+		log_warning("recipient %.200s has become longer than %d bytes: "
+			    "returned",
+		    address, ADDRESS_MAX);
 		return why_set(why, "5.1.3", "bad address syntax");
+	}
 	if (strlen(r->transport) > TRANSPORT_MAX ||
 	    strlen(r->nexthop) > NEXTHOP_MAX) {
 		log_warning("%s: transport (%d bytes at most) or next hop (%d) "
@@ -146,10 +150,13 @@ struct expanding {
 /* Mail for others goes its way while what this one's table says is mended. */
 static const struct routing misrouted = { "retry",
 	"4.3.5 Server configuration error", NULL };
+/* The same where nothing will mend it. */
+static const struct routing overlong = { "error", "5.1.3 bad address syntax",
+	NULL };
 
 static enum verdict
 add_deliveries(struct expanding *e, size_t index,
-    const struct delivery_set *set, struct why *why)
+    const struct delivery_set *set, struct arena *memory, struct why *why)
 {
 	for (size_t i = 0; i < set->count; i++) {
 		const struct delivery *d = &set->items[i];
@@ -159,7 +166,7 @@ add_deliveries(struct expanding *e, size_t index,
 		if (v == LATER)
 			to = &misrouted;
 		else if (v != OK)
-			return v;
+			to = &overlong;
 		if (e->count >= DELIVERIES_MAX)
 			return why_set(why, "4.6.0", "Alias expansion error");
 		if (e->count == e->room) {
@@ -169,7 +176,7 @@ add_deliveries(struct expanding *e, size_t index,
 		}
 		e->items[e->count++] = (struct msg_expanded_item){
 			.index = index,
-			.address = d->address,
+			.address = cut(d->address, ADDRESS_MAX, memory),
 			.transport = to->transport,
 			.nexthop = to->nexthop,
 		};
@@ -195,7 +202,7 @@ answer_expand(struct ipc *c, const void *message, struct arena *memory)
 				  recipient_expand(maps, q->sender,
 				      from[i].address, memory, &set, &why);
 		if (v == OK)
-			v = add_deliveries(&e, i, &set, &why);
+			v = add_deliveries(&e, i, &set, memory, &why);
 	}
 	reply.verdict = v;
 	if (v == OK) {
