@@ -7,6 +7,7 @@
  * messages are checked before they become names of files.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,11 +47,14 @@ failed(const char *what, const char *queue, const char *id)
 	return -1;
 }
 
+static bool removed; /* something, and not flushed yet */
+
 static int
 delete_message(const char *queue, const char *id)
 {
 	if (queue_remove(queue, id) < 0)
 		return errno == ENOENT ? 0 : failed("remove", queue, id);
+	removed = true;
 	queue_remove("defer", id);
 	log_info("%s: removed", id);
 	return 1;
@@ -455,6 +459,19 @@ perform(const struct request *r, size_t count, char **queues)
 	}
 }
 
+/* Once for all folders that a run has removed something from. */
+static void
+flush_removed(void)
+{
+	int fd = removed ? open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	if (removed && (fd == -1 || syncfs(fd) == -1))
+		log_warning("what was deleted may come back, if the power goes"
+			    " now: flush of the queue: %s",
+		    strerror(errno));
+	fd_close(&fd);
+}
+
 static void
 check_queues(char **queues)
 {
@@ -513,6 +530,7 @@ main(int argc, char **argv)
 	if (want_purge)
 		purge();
 	perform(requests, count, argv + optind);
+	flush_removed();
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
 		say(&actions[i]);
 	if (count > 0)
