@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "local/maildir_group.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -23,6 +24,7 @@ struct member {
 	enum verdict v;
 	bool device_tried; /* to flush all of it, once: an error is told once */
 	bool flushed;
+	bool believed; /* that it was: see maildir_copy_device_lives */
 	struct why why;
 };
 
@@ -135,6 +137,7 @@ flush_device(struct maildir_group *g, const struct member *first)
 		if (g->all[i]->copy.device == first->copy.device) {
 			g->all[i]->device_tried = true;
 			g->all[i]->flushed = flushed;
+			g->all[i]->believed = flushed;
 		}
 }
 
@@ -146,6 +149,36 @@ flush(struct maildir_group *g, struct member *m)
 	if (!m->flushed && maildir_copy_flush(&m->copy) != 0)
 		m->v = maildir_copy_failed(&m->why);
 	m->flushed = true;
+}
+
+/* One that was given up may have said so to one of them, or to none. */
+static void
+ask_device(struct maildir_group *g, const struct member *first)
+{
+	bool lives = maildir_copy_device_lives(&first->copy);
+	int error = errno;
+
+	for (size_t i = 0; i < g->count; i++) {
+		struct member *m = g->all[i];
+
+		if (m->copy.device != first->copy.device)
+			continue;
+		m->believed = true;
+		errno = error;
+		if (!lives && m->v == OK)
+			m->v = maildir_copy_failed(&m->why);
+	}
+}
+
+static void
+flush_all(struct maildir_group *g)
+{
+	for (size_t i = 0; i < g->count; i++)
+		if (g->all[i]->v == OK)
+			flush(g, g->all[i]);
+	for (size_t i = 0; i < g->count; i++)
+		if (g->all[i]->v == OK && !g->all[i]->believed)
+			ask_device(g, g->all[i]);
 }
 
 static void
@@ -179,9 +212,7 @@ void
 maildir_group_flush(struct maildir_group *g)
 {
 	enter_all(g);
-	for (size_t i = 0; i < g->count; i++)
-		if (g->all[i]->v == OK)
-			flush(g, g->all[i]);
+	flush_all(g);
 	end_all(g);
 	tell_all(g);
 }

@@ -6,6 +6,7 @@ libposthaste_a_SOURCES += \
 	lib/base/compat_sanitizer.c lib/base/compat_sanitizer.h \
 	lib/base/ensure.c lib/base/ensure.h \
 	lib/base/fdio.c lib/base/fdio.h \
+	lib/base/file_system.c lib/base/file_system.h \
 	lib/base/hash_table.h lib/base/keyed_hash.c lib/base/keyed_hash.h \
 	lib/base/mem.c lib/base/mem.h \
 	lib/base/process.c lib/base/process.h \

@@ -11,6 +11,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
+#include "lib/base/file_system.h"
 #include "lib/store/maildir_size.h"
 #include "lib/base/mem.h"
 #include "lib/base/process.h"
@@ -289,17 +290,14 @@ maildir_copy_flush(struct maildir_copy *c)
 	return fsync(c->ordered ? c->fd : c->new);
 }
 
-/*
- * Refused from the moment on when the journal could not be written: then it is
- * no more. mtime stays: it is when the message came.
- */
-static bool
-still_takes_changes(int fd)
+bool
+maildir_copy_device_lives(const struct maildir_copy *c)
 {
 	static const struct timespec read_now[2] = { { .tv_nsec = UTIME_NOW },
 		{ .tv_nsec = UTIME_OMIT } };
 
-	return futimens(fd, read_now) == 0;
+	/* mtime stays: it is when the message came */
+	return futimens(c->fd, read_now) == 0;
 }
 
 bool
@@ -307,7 +305,7 @@ maildir_copy_flush_device(const struct maildir_copy *c)
 {
 	/* syncfs alone may say nothing of a commit that was lost */
 	return c->ordered && syncfs(c->fd) == 0 && fsync(c->fd) == 0 &&
-	    still_takes_changes(c->fd);
+	    maildir_copy_device_lives(c);
 }
 
 void
@@ -341,7 +339,8 @@ maildir_copy(int maildir, const struct deliver_source *s,
 	if (v != OK)
 		return v;
 	v = maildir_copy_enter(&c, why);
-	if (v == OK && maildir_copy_flush(&c) != 0)
+	if (v == OK &&
+	    (maildir_copy_flush(&c) != 0 || !maildir_copy_device_lives(&c)))
 		v = maildir_copy_failed(why);
 	maildir_copy_end(&c, v == OK);
 	return v;
@@ -383,6 +382,7 @@ finish(int fd, off_t size, gid_t gid, const struct stat *st)
 		(void)!fchown(fd, (uid_t)-1, gid);
 	(void)!fchmod(fd, 0600);
 	(void)!ftruncate(fd, size);
+	(void)file_system_settle(fd);
 }
 
 static bool

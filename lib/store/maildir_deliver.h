@@ -76,6 +76,14 @@ enum verdict maildir_copy_enter(struct maildir_copy *c, struct why *why);
  */
 int maildir_copy_flush(struct maildir_copy *c);
 /*
+ * Does the device still take changes? False, with errno, from the moment on
+ * when its journal could not be written and it was made read-only; from then
+ * on fsync(2) of what was not on disk may succeed. So what was flushed is
+ * believed when this was so behind it, of one copy for all on its device. With
+ * the owner's rights, or root's.
+ */
+bool maildir_copy_device_lives(const struct maildir_copy *c);
+/*
  * The same for all that were entered on this one's device, at the price of
  * whatever else is to be written there: worth it for many. False: it cannot
  * be had, has failed, or the device may have been given up meanwhile, of which
