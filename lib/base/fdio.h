@@ -55,9 +55,9 @@ int fd_read_whole(int fd, struct buf *into);
  * it whole? Then what reaches the disk is a beginning of it: a file's length,
  * if its bytes have been written out before, then its new name; and who
  * flushes a file flushes all that was done before its last change. ext4 and
- * XFS do. (Of the ext family without a journal, which cannot be told apart,
- * nothing is kept in order over a power cut; there a flush of a new file is one
- * of its folder as well.)
+ * XFS do. Of the ext family this is also true without a journal as far as it is
+ * about one file: who flushes that flushes its last name too. Nothing else is
+ * in order there, see lib/base/file_system.h.
  */
 bool fd_is_ordered(int fd);
 

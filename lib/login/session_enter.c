@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/base/fdio.h"
+#include "lib/base/file_system.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/sandbox/sandbox.h"
@@ -123,6 +124,7 @@ session_enter(const struct session_stage *stage,
 		go(path, owner);
 	else if (chdir(path) == -1)
 		fatal("user=<%s>: %s: %m", owner->user, path);
+	file_system_know(AT_FDCWD);
 }
 
 static int
@@ -197,6 +199,7 @@ session_open_other(const struct session_stage *stage,
 		fd_close(&fd);
 		return -1;
 	}
+	file_system_know(fd);
 	if (stage->separated)
 		apart = cut_off(&fd);
 	if (!sandbox_beneath_too(fd) && !apart) {

@@ -128,7 +128,10 @@ enum { QUEUE_PATH_MAX = 192 };
 void queue_path(const char *queue, const char *id, char out[QUEUE_PATH_MAX]);
 /* Creates what is missing of directories for this queue. 0 or -1. */
 int queue_make_path(const char *queue, const char *id);
-/* rename(2) between queues, making folders; ENOENT if it is not there. */
+/*
+ * rename(2) between queues, making folders; ENOENT if it is not there. Flushed
+ * only where it could be lost under both names (lib/base/file_system.h).
+ */
 int queue_move(const char *id, const char *from, const char *to);
 /* unlink(2). */
 int queue_remove(const char *queue, const char *id);

@@ -15,6 +15,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/ensure.h"
+#include "lib/base/file_system.h"
 
 enum { DEPTH_MAX = 3, CLAIM_POLL_NS = 20000000 };
 
@@ -146,18 +147,29 @@ act_rename(const char *path, const void *to)
 	return rename(path, to);
 }
 
-int
-queue_move(const char *id, const char *from, const char *to)
+static int
+move(const char *id, const char *from, const char *to, const char *path)
 {
-	char path[QUEUE_PATH_MAX];
-
-	queue_path(to, id, path);
 	if (at_any_depth(from, id, act_rename, path) == 0)
 		return 0;
 	/* either the file is not there, or the folder it goes to */
 	if (errno != ENOENT || !hashed(to) || queue_make_path(to, id) == -1)
 		return -1;
 	return at_any_depth(from, id, act_rename, path);
+}
+
+int
+queue_move(const char *id, const char *from, const char *to)
+{
+	char path[QUEUE_PATH_MAX];
+
+	queue_path(to, id, path);
+	if (move(id, from, to, path) == -1)
+		return -1;
+	*strrchr(path, '/') = '\0';
+	/* it has moved, whatever the disk says */
+	(void)file_system_settle_folder(AT_FDCWD, path);
+	return 0;
 }
 
 static int

@@ -20,6 +20,7 @@
 
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
+#include "lib/base/file_system.h"
 #include "lib/base/mem.h"
 #include "lib/conf/common.h"
 #include "lib/conf/master_cf.h"
@@ -166,6 +167,8 @@ confine(void)
 	gid_t gid = 0;
 	char *promises;
 
+	if (p->root == ROOT_QUEUE)
+		file_system_know(AT_FDCWD);
 	if (running.service.separated && p->user != USER_ROOT) {
 		find_user(&uid, &gid);
 		if (p->root == ROOT_EMPTY)

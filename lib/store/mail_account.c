@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "lib/base/fdio.h"
+#include "lib/base/file_system.h"
 #include "lib/base/mem.h"
 #include "lib/store/folder_claims.h"
 #include "lib/store/mail_account_special.h"
@@ -112,6 +113,9 @@ mail_account_open(const struct mail_account_settings *settings,
 		a->mbox.locks = MBOX_FCNTL | MBOX_DOTLOCK;
 	a->tree = mem_new(sizeof(*a->tree));
 	r = open_tree(a, settings, why);
+	/* a name with other letters is one that may be lost with the old one */
+	if (r == MAIL_OK && file_system_is_loose(a->root))
+		a->flush_flags = true;
 	if (r == MAIL_OK)
 		r = open_index(a, why);
 	if (r == MAIL_OK)

@@ -109,7 +109,9 @@ struct mail_account_settings {
 	/*
 	 * Flags are flushed to the disk before they are announced, as
 	 * messages and UIDs always are. Without it a power cut may lose those
-	 * of the last seconds; a killed process never does.
+	 * of the last seconds; a killed process never does. Where that may
+	 * lose messages (lib/base/file_system.h), they are flushed all the
+	 * same.
 	 */
 	bool flush_flags;
 	/*

@@ -13,6 +13,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
+#include "lib/base/file_system.h"
 #include "lib/base/hash_table.h"
 #include "lib/store/folder_uids.h"
 #include "lib/store/uidl_format.h"
@@ -111,8 +112,10 @@ take_new(int maildir, struct maildir_list *l, const char *name)
 	snprintf(to, sizeof(to), "cur/%s", next);
 	if (is_too_new(l, &m))
 		return;
-	if (m.stem <= STEM_MAX && renameat(maildir, from, maildir, to) == 0)
+	if (m.stem <= STEM_MAX && renameat(maildir, from, maildir, to) == 0) {
+		l->took = true;
 		return; /* cur is read next */
+	}
 	m.in_new = true;
 	m.name = arena_text(l->memory, name);
 	add(l, &m);
@@ -121,7 +124,14 @@ take_new(int maildir, struct maildir_list *l, const char *name)
 static int
 empty_new(int maildir, struct maildir_list *l)
 {
-	return read_folder(maildir, "new", take_new, l);
+	int result = read_folder(maildir, "new", take_new, l);
+	int error = errno;
+
+	/* in cur they are, whatever the disk says */
+	if (l->took)
+		(void)file_system_settle_folder(maildir, "cur");
+	errno = error;
+	return result;
 }
 
 /* By base name, to bring notes and messages together. */

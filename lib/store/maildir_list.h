@@ -38,6 +38,7 @@ struct maildir_list {
 	struct maildir_message *messages;
 	size_t count;
 	size_t room;
+	bool took; /* something from new to cur */
 };
 
 /* Largest numbers of a name's ,S= and ,W= fields that are believed. */

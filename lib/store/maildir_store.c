@@ -18,6 +18,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
+#include "lib/base/file_system.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/queue/queue_layout.h"
@@ -32,6 +33,7 @@ struct maildir_store {
 	int maildir; /* -1: there is none yet */
 	int lock; /* -1: not exclusive */
 	bool learned; /* sizes that are not noted yet */
+	bool renamed; /* messages, for their flags */
 	struct maildir_list list;
 	/* what was removed, for the account's quota: maildir_size_add */
 	int64_t removed, removed_bytes;
@@ -340,6 +342,7 @@ add_flags(struct store *base, size_t i, unsigned int flags, struct why *why)
 		return failed("cannot set flags", why);
 	m->name = arena_text(s->list.memory, next);
 	m->in_new = false;
+	s->renamed = true;
 	return STORE_OK;
 }
 
@@ -365,9 +368,11 @@ commit(struct store *base, struct why *why)
 {
 	struct maildir_store *s = ours(base);
 
-	(void)why;
 	maildir_size_add(s->maildir, s->removed_bytes, s->removed);
 	s->removed = s->removed_bytes = 0;
+	if (s->renamed && file_system_settle_folder(s->maildir, "cur") != 0)
+		return failed("cannot write flags to the disk", why);
+	s->renamed = false;
 	return STORE_OK;
 }
 

@@ -17,6 +17,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
+#include "lib/base/file_system.h"
 #include "lib/base/mem.h"
 #include "lib/base/process.h"
 #include "lib/base/span.h"
@@ -133,7 +134,7 @@ goes_with(int lock, int mailbox)
 
 	return fstat(lock, &one) == 0 && fstat(mailbox, &other) == 0 &&
 	    one.st_dev == other.st_dev && fd_is_ordered(lock) &&
-	    futimens(mailbox, changed_now) == 0;
+	    !file_system_is_loose(lock) && futimens(mailbox, changed_now) == 0;
 }
 
 int

@@ -8,6 +8,7 @@
 #include <utime.h>
 
 #include "lib/base/fdio.h"
+#include "lib/base/file_system.h"
 #include "lib/store/mbox_deliver.h"
 
 #define CONTENT "Subject: x\r\n\r\nFrom here\r\nlast"
@@ -125,7 +126,9 @@ test_flushes(void **state)
 	(void)state;
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(deliver(&o, &why), OK);
-		assert_string_equal(done, fd_is_ordered(here) ? "tuf" : "tdf");
+		assert_string_equal(done,
+		    fd_is_ordered(here) && !file_system_is_loose(here) ? "tuf" :
+									 "tdf");
 	}
 	/* a mailbox elsewhere has a journal of its own */
 	lock = mbox_dotlock_take(AT_FDCWD, "box", 500);

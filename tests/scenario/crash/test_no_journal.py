@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: ISC
+"""An ext4 in a file, with and without a journal, that stops: what it has on
+disk when the next message has been taken is repaired by e2fsck, and each
+message is there, under a name that somebody looks at."""
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+import crasher
+from peers import FakeServer
+from posthaste import AS_ROOT, wait_for
+
+TOOLS = ("mkfs.ext4", "e2fsck", "debugfs")
+pytestmark = [
+    pytest.mark.skipif(not AS_ROOT, reason="only root can mount"),
+    pytest.mark.skipif(not all(map(shutil.which, TOOLS)),
+                       reason="no e2fsprogs")]
+MEGABYTES = 24
+
+
+def run(*command):
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+class Device:
+    """A file below "folder" that is mounted at "path"."""
+
+    def __init__(self, folder, feature):
+        self.folder, self.image = folder, folder / "image"
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix="ph-", dir="/tmp"))
+        with open(self.image, "wb") as f:
+            f.truncate(MEGABYTES << 20)
+        run("mkfs.ext4", "-q", "-F", "-O", feature, self.image)
+        # a journal that is not written by itself within the test
+        self.has_journal = feature == "has_journal"
+        options = "loop,commit=900" if self.has_journal else "loop"
+        mounted = subprocess.run(
+            ["mount", "-o", options, self.image, self.path],
+            capture_output=True, check=False)
+        if mounted.returncode != 0:
+            self.path.rmdir()
+            pytest.skip(f"no loop device: {mounted.stderr.decode()}")
+
+    def close(self):
+        run("umount", "-l", self.path)
+
+    def stopped(self):
+        """A folder with what is on it if the power goes now: whatever the
+        kernel has not written yet is in its memory, and lost."""
+        image, found = self.folder / "stopped", self.folder / "found"
+        run("cp", "--sparse=always", self.image, image)
+        # 1: it has mended something
+        status = subprocess.run(["e2fsck", "-fy", image], check=False,
+                                capture_output=True).returncode
+        assert status in (0, 1)
+        shutil.rmtree(found, ignore_errors=True)
+        found.mkdir()
+        run("debugfs", "-R", f"rdump / {found}", image)
+        return found
+
+
+@pytest.fixture(params=["has_journal", "^has_journal"],
+                ids=["journal", "no-journal"])
+def device(request):
+    with tempfile.TemporaryDirectory(prefix="ph-", dir="/dev/shm") as folder:
+        d = Device(pathlib.Path(folder), request.param)
+        yield d
+        d.close()
+
+
+@pytest.fixture
+def site(suite, device):
+    """Queue and mail on the device; far servers take nothing."""
+    with FakeServer() as server:
+        server.replies["RCPT"] = "451 4.7.1 later"
+        s = suite(root=device.path, main="virtual_maildir_form = crlf\n"
+                  "disable_plaintext_auth = no\nmail_flags_flush = no\n"
+                  f"relayhost = [127.0.0.1]:{server.port}\n")
+        s.sync = lambda: run("sync", "-f", device.path)
+        # folders that are made meanwhile would be flushed with their names
+        put_off(s, "before")
+        deliver(s, "before")
+        s.sync()
+        yield s
+
+
+def send(s, token, to):
+    return s.send([to], subject=token, body=f"{token} " * 100)
+
+
+def put_off(s, token):
+    name = send(s, token, "x@far.test")
+    wait_for("put off", lambda: name in s.queue("deferred"))
+    return name
+
+
+def deliver(s, token):
+    s.wait_log(f"{send(s, token, 'bob@example.test')}: removed")
+
+
+def is_there(found, token):
+    body = f"{token} ".encode() * 100
+    return [p for part in ("spool/incoming", "spool/deferred", "spool/hold",
+                           "mail") for p in (found / part).rglob("*")
+            if p.is_file() and body.strip() in p.read_bytes()]
+
+
+def flush(site, folder):
+    run("sync", site.root / folder)
+
+
+def test_put_off(site, device):
+    put_off(site, "late")
+    deliver(site, "next")
+    assert is_there(device.stopped(), "late")
+
+
+def test_held_and_released(site, device):
+    name = put_off(site, "late")
+    (path,) = (site.root / "spool/deferred").rglob(name)
+    site.sync()
+    site.command("postsuper", "-h", name)
+    flush(site, path.parent)
+    assert is_there(device.stopped(), "late")
+    site.sync()
+    site.command("postsuper", "-H", name)
+    flush(site, "spool/hold")
+    assert is_there(device.stopped(), "late")
+
+
+def test_moved_into_a_maildir(site, device):
+    deliver(site, "moved")
+    (path,) = is_there(device.stopped(), "moved")[-1:]
+    assert (path.parent.name == "incoming") == device.has_journal, \
+        "with a journal the rename needs no flush, and has none"
+    put_off(site, "next")
+    assert is_there(device.stopped(), "moved")
+
+
+def test_taken_from_new_to_cur(site, device):
+    deliver(site, "taken")
+    site.sync()
+    session = site.pop3(tls=None)
+    assert session.stat()[0] == 2
+    deliver(site, "next")
+    flush(site, site.maildir("bob") / "new")
+    assert is_there(device.stopped(), "taken")
+    session.quit()
+
+
+@pytest.mark.parametrize("protocol", ["pop3", "imap"])
+def test_flags(site, device, protocol):
+    """Where that may cost the message both its names, they are on the disk when
+    that is told."""
+    deliver(site, "read")
+    session = getattr(site, protocol)(tls=None)
+    site.sync()
+    if protocol == "imap":
+        session.ok("SELECT INBOX")
+        session.ok("STORE 1:* +FLAGS (\\Seen)")
+    else:
+        session.retr(2)
+        session.quit()
+    found = is_there(device.stopped(), "read")
+    # the name in new may be there too, if that was not written since
+    assert found
+    assert device.has_journal or any(p.name.endswith("S") for p in found)
