@@ -213,6 +213,7 @@ take_field(struct header_pass *p, const struct header_field *f, struct why *why)
 	}
 	if (v != OK || dropped(p, f))
 		return v;
+	author_check_see(p->facts->authors, f);
 	if (k != NULL && (k->what & (SENDER | RECIPIENT)) &&
 	    p->facts->rewrite != NULL)
 		return store_rewritten(p, k, f, why);

@@ -12,6 +12,7 @@
  * there are. Input has CRLF line ends (line_ends.h).
  */
 
+#include "cleanup/author_check.h"
 #include "cleanup/header_rewrite.h"
 #include "cleanup/recipient_set.h"
 #include "cleanup/settings.h"
@@ -26,6 +27,7 @@ struct header_facts {
 	bool add_missing;
 	const struct header_rewriting
 	    *rewrite; /* NULL: no address is changed */
+	struct author_check *authors; /* NULL: nobody asks whose they are */
 	bool extract;
 	unsigned int extract_notify; /* enum dsn_notify, of who is found */
 	unsigned int hops; /* Received: already added by the submitter */

@@ -2,6 +2,7 @@
 daemon_PROGRAMS += cleanup/cleanup
 cleanup_parts = \
 	cleanup/ask_lookup.c cleanup/ask_lookup.h \
+	cleanup/author_check.c cleanup/author_check.h \
 	cleanup/content_rules.c cleanup/content_rules.h \
 	cleanup/free_space.c cleanup/free_space.h \
 	cleanup/header_pass.c cleanup/header_pass.h \
@@ -20,7 +21,7 @@ TESTS += tests/unit/cleanup/submission_test
 # ask_lookup.c is played by the test
 tests_unit_cleanup_submission_test_SOURCES = \
 	tests/unit/cleanup/submission_test.c \
-	cleanup/content_rules.c cleanup/free_space.c \
+	cleanup/author_check.c cleanup/content_rules.c cleanup/free_space.c \
 	cleanup/header_pass.c cleanup/header_rewrite.c cleanup/line_ends.c \
 	cleanup/qmgr_notice.c cleanup/recipient_set.c cleanup/settings.c \
 	cleanup/submission.c
@@ -42,5 +43,6 @@ tests_unit_cleanup_submitter_test_LDADD = $(LDADD) -lcmocka
 check_PROGRAMS += tests/fuzz/header_pass_fuzz
 TESTS += tests/fuzz/header_pass_fuzz
 tests_fuzz_header_pass_fuzz_SOURCES = tests/fuzz/header_pass_fuzz.c tests/fuzz/replay.c \
+	cleanup/author_check.c \
 	cleanup/header_pass.c cleanup/header_rewrite.c cleanup/line_ends.c \
 	cleanup/recipient_set.c cleanup/settings.c

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cleanup/ask_lookup.h"
+#include "cleanup/author_check.h"
 #include "cleanup/content_rules.h"
 #include "cleanup/free_space.h"
 #include "cleanup/header_pass.h"
@@ -45,6 +46,7 @@ struct submission {
 	unsigned int flags; /* enum queue_flag */
 	bool copies; /* always_bcc and its kin apply */
 	bool mapped; /* canonical tables and aliases do */
+	unsigned int code; /* of the reply; 0: as the enhanced one has it */
 	bool is_there; /* an earlier attempt had stored it already */
 	enum verdict verdict;
 	struct why why;
@@ -345,6 +347,8 @@ set_facts(struct submission *s, const struct msg_submit *m)
 		.add_missing =
 		    touched || s->set->own.always_add_missing_headers,
 		.rewrite = touched ? &s->rewriting : NULL,
+		.authors = author_check_new(s->arena, m,
+		    touched ? &s->rewriting.rules : NULL),
 		.extract = m->extract,
 		.extract_notify = (unsigned int)m->extract_notify,
 		.hops = m->trace[0] != '\0',
@@ -421,6 +425,21 @@ take_extracted(struct submission *s)
 	resolve(s);
 }
 
+/* Nothing of the header that is stored was left out. */
+static void
+check_authors(struct submission *s)
+{
+	enum verdict v;
+
+	if (s->verdict != OK || s->facts.authors == NULL)
+		return;
+	v = author_check_judge(s->facts.authors, s->id, s->client, &s->why);
+	if (v == NEVER)
+		s->code = AUTHOR_REFUSED;
+	if (v != OK)
+		refuse(s, v);
+}
+
 static void
 end_content(struct submission *s)
 {
@@ -435,6 +454,7 @@ end_content(struct submission *s)
 		v = header_pass_feed(&s->header, true, &s->why);
 	if (v != OK)
 		refuse(s, v);
+	check_authors(s);
 	if (s->lines.eight_bit)
 		s->flags |= QUEUE_BODY_8BIT;
 	if (s->lines.long_line)
@@ -507,6 +527,7 @@ submission_commit(struct submission *s, struct msg_submit_result *out)
 		    s->verdict == OK ? "" : arena_text(s->arena, s->why.text),
 		.queue_id = arena_text(s->arena, s->id),
 		.size = s->stored,
+		.code = s->code,
 	};
 	if (s->verdict != OK)
 		log_info("%s: reject: %s from=<%s>: %s %s", s->id, s->client,

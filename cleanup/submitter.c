@@ -15,14 +15,16 @@ static const struct submitter {
 	bool final; /* recipients with transport and next hop */
 	bool report;
 	bool hold;
+	bool login; /* who logged in, and what that has to match */
 	bool person; /* what people can ask of sendmail */
 } submitters[] = {
-	{ "smtpd", { "smtpd", NULL }, .final = true, .hold = true },
+	{ "smtpd", { "smtpd", NULL }, .final = true, .hold = true,
+	    .login = true },
 	{ "pickup", { "pickup", "bounce" }, .person = true },
 	{ "bounce", { "bounce", NULL }, .report = true },
 	{ "local", { "local", NULL }, .final = true },
 	/* root itself, or without root this user */
-	{ "", { NULL, NULL }, true, true, true, true },
+	{ "", { NULL, NULL }, true, true, true, true, true },
 };
 
 static const struct submitter *
@@ -69,6 +71,8 @@ submitter_oversteps(const char *caller, const struct msg_submit *m)
 		return "report";
 	if (m->hold && !s->hold)
 		return "hold";
+	if (!s->login && (m->author_match != 0 || m->login[0] != '\0'))
+		return "a login";
 	if (!s->person &&
 	    (m->extract || m->extract_notify != 0 || m->verify ||
 		m->trace_deliveries || m->dot_lf || m->full_name[0] != '\0'))

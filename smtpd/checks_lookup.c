@@ -5,6 +5,7 @@
 
 #include "lib/base/why.h"
 #include "lib/conf/receive_override.h"
+#include "lib/mail/author.h"
 #include "lib/mail/mail_address.h"
 #include "lib/mail/reply.h"
 #include "lib/mail/resolve.h"
@@ -160,17 +161,6 @@ check_unlisted_sender(struct evaluation *e, const char *argument)
 
 enum owner { OWNER_NONE, OWNER_US, OWNER_OTHER, OWNER_UNKNOWN };
 
-static bool
-lists_login(const char *owners, const char *user)
-{
-	struct span rest = span_of(owners), name;
-
-	while (user != NULL && span_cut(&rest, ", \t", true, &name))
-		if (span_is_nocase(name, user))
-			return true;
-	return false;
-}
-
 /* Who owns the sender address: smtpd_sender_login_maps. */
 static enum owner
 sender_owner(struct evaluation *e)
@@ -183,8 +173,9 @@ sender_owner(struct evaluation *e)
 		return OWNER_NONE; /* where nobody logs in nobody owns */
 	switch (ask_address_tables(maps, span_of(e->sender), &value)) {
 	case TABLE_FOUND:
-		owner = lists_login(buf_text(&value), e->s->user) ? OWNER_US :
-								    OWNER_OTHER;
+		owner = author_owners_have(buf_text(&value), e->s->user) ?
+		    OWNER_US :
+		    OWNER_OTHER;
 		break;
 	case TABLE_NONE:
 		break;
@@ -205,6 +196,20 @@ not_owner(struct evaluation *e)
 	return refuse_stage(e, STAGE_SENDER, 553, "5.7.1", words);
 }
 
+/* smtpd_from_login_match: the same will be asked of the header. */
+static void
+authors_too(const struct evaluation *e, bool known_only)
+{
+	static const enum author_match asked[2][2] = {
+		{ AUTHOR_ALL, AUTHOR_KNOWN },
+		{ AUTHOR_WARN_ALL, AUTHOR_WARN_KNOWN },
+	};
+	enum author_match match = asked[e->warn_only][known_only];
+
+	if (match > e->s->author_match)
+		e->s->author_match = match;
+}
+
 /*
  * For clients that have logged in: is the sender theirs? The empty one is
  * everybody's, for receipts and reports that programs of users send.
@@ -212,7 +217,10 @@ not_owner(struct evaluation *e)
 static enum decision
 login_owns(struct evaluation *e, bool known_only)
 {
-	if (e->s->user == NULL || e->sender == NULL || e->sender[0] == '\0')
+	if (e->s->user == NULL || e->sender == NULL)
+		return DUNNO;
+	authors_too(e, known_only);
+	if (e->sender[0] == '\0')
 		return DUNNO;
 	switch (sender_owner(e)) {
 	case OWNER_US:

@@ -103,6 +103,7 @@ verb_mail(struct session *s, struct span arguments)
 	struct buf reply = BUF_INIT(REPLY_LINE_MAX);
 	bool ours;
 
+	s->author_match = AUTHOR_ANY;
 	if (!esmtp_parse_mail(arguments, &rules, m, &reply)) {
 		if (rules.size_limit > 0 && m->size > rules.size_limit)
 			log_info("%s: reject: MAIL from %s: %s; from=<%s> "

@@ -156,9 +156,10 @@ code_of(enum verdict verdict, const char *dsn)
 
 static void
 answer(struct session *s, enum verdict verdict, const struct why *why,
-    uint64_t size)
+    const struct submission *m)
 {
 	const char *prefix = "";
+	int code;
 
 	if (verdict == OK) {
 		s->errors = s->junk = 0;
@@ -167,16 +168,21 @@ answer(struct session *s, enum verdict verdict, const struct why *why,
 			    s->mail->queue_id);
 		else
 			say(s, 250, "2.0.0", "Ok: %llu bytes queued as %s",
-			    (unsigned long long)size, s->mail->queue_id);
+			    (unsigned long long)submission_size(m),
+			    s->mail->queue_id);
 		return;
 	}
+	code = submission_code(m, verdict);
+	if (code == 0)
+		code = code_of(verdict, why->dsn);
 	/* smtpd's own texts say it already, want of room and rules their own
 	 * words */
 	if (strncmp(why->text, "Error: ", 7) != 0 &&
 	    strcmp(why->dsn, "4.3.1") != 0 &&
-	    code_of(verdict, why->dsn) != CONTENT_REFUSED)
+	    strncmp(why->dsn, "5.7.", 4) != 0 &&
+	    strncmp(why->dsn, "5.6.", 4) != 0)
 		prefix = "Error: ";
-	say_no(s, code_of(verdict, why->dsn), why->dsn, "%s%s", prefix,
+	say_no(s, code, why->dsn, "%s%s", prefix,
 	    why->text[0] != '\0' ? why->text : "queue file write error");
 }
 
@@ -187,7 +193,7 @@ commit(struct session *s, struct submission *m)
 {
 	struct why *why = mem_pool_get(&whys);
 
-	answer(s, submission_commit(m, why), why, submission_size(m));
+	answer(s, submission_commit(m, why), why, m);
 	mem_pool_put(&whys, why);
 }
 
@@ -206,7 +212,7 @@ reception_finish(struct session *s, struct reception *r)
 	}
 	log_info("%s: discard: %s from %s", session_id(s), s->where,
 	    s->client.full);
-	answer(s, OK, NULL, submission_size(r->submission));
+	answer(s, OK, NULL, r->submission);
 }
 
 void

@@ -8,6 +8,7 @@
  * hold no line breaks.
  */
 
+#include "lib/mail/author.h"
 #include "lib/mail/smtp_content.h"
 #include "lib/net/address.h"
 #include "lib/net/stream.h"
@@ -98,6 +99,7 @@ struct session {
 	char *mechanism;
 	struct forwarded *forwarded; /* by XFORWARD, for one message, or NULL */
 	struct transaction *mail; /* NULL outside */
+	enum author_match author_match; /* restrictions asked, since MAIL */
 	struct resolve_cache *resolved; /* what lookup said */
 	struct tally tally[VERB_COUNT];
 	bool accepted; /* the command at hand was not refused */

@@ -41,6 +41,7 @@ struct submission {
 	bool too_big;
 	bool broken; /* *why */
 	bool emptied; /* the scratch file, by cleanup */
+	int code; /* that cleanup has for its refusal, or 0 */
 	struct why *why;
 };
 
@@ -79,6 +80,12 @@ uint64_t
 submission_size(const struct submission *m)
 {
 	return m->size;
+}
+
+int
+submission_code(const struct submission *m, enum verdict verdict)
+{
+	return m->code / 100 == (verdict == NEVER ? 5 : 4) ? m->code : 0;
 }
 
 bool
@@ -184,6 +191,25 @@ recipients(const struct transaction *t, struct ipc_list *list)
 	list->count = n;
 }
 
+/* What the header has to match, beside the envelope. */
+static void
+say_login(const struct session *s, struct msg_submit *to)
+{
+	const char *mode = s->p->smtpd_from_login_match;
+
+	if (s->user == NULL)
+		return;
+	if (strcmp(mode, "envelope") == 0)
+		to->author_match = s->author_match;
+	else if (strcmp(mode, "warn") == 0)
+		to->author_match = AUTHOR_WARN_ALL;
+	else if (strcmp(mode, "reject") == 0)
+		to->author_match = AUTHOR_ALL;
+	to->login = s->user;
+	if (to->author_match != AUTHOR_ANY && s->p->smtpd_sasl_auth_enable)
+		to->login_owners = s->p->smtpd_sender_login_maps;
+}
+
 static void
 put_submit(const struct submission *m, struct ipc *c)
 {
@@ -209,10 +235,13 @@ put_submit(const struct submission *m, struct ipc *c)
 		.unmapped = s->config->left_out & RECEIVE_UNMAPPED,
 		.unchecked = s->config->left_out & RECEIVE_UNCHECKED,
 		.client = client,
+		.login = "",
+		.login_owners = "",
 	};
 
 	snprintf(client, sizeof(client), "%s",
 	    forwarded_client(s->forwarded, s->client.full));
+	say_login(s, &submit);
 	trace(s, &received);
 	submit.trace = buf_text(&received);
 	recipients(t, &submit.recipients);
@@ -341,6 +370,7 @@ conclude(struct submission *m, struct ipc **c, struct why *why)
 	m->emptied = true;
 	result = message;
 	verdict = (enum verdict)result->verdict;
+	m->code = (int)result->code;
 	if (verdict != OK)
 		why_set(why, result->dsn, "%s", result->text);
 	service_done(service, c, true);

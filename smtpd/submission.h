@@ -21,6 +21,8 @@ void submission_add(struct submission *m, struct span content);
  * *why. Must be called at most once.
  */
 enum verdict submission_commit(struct submission *m, struct why *why);
+/* The reply code that cleanup has for this verdict, or 0. */
+int submission_code(const struct submission *m, enum verdict verdict);
 uint64_t submission_size(const struct submission *m);
 /* Nothing comes for a while: keeps little in memory. May wait. */
 void submission_rest(struct submission *m);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 libposthaste_a_SOURCES += \
 	lib/mail/address_list.c lib/mail/address_list.h \
+	lib/mail/author.c lib/mail/author.h \
 	lib/mail/character_set.c lib/mail/character_set.h \
 	lib/mail/delivery_log.c lib/mail/delivery_log.h \
 	lib/mail/destination.c lib/mail/destination.h \
@@ -19,6 +20,7 @@ libposthaste_a_SOURCES += \
 if HAVE_CMOCKA
 check_PROGRAMS += \
 	tests/unit/lib/mail/address_list_test \
+	tests/unit/lib/mail/author_test \
 	tests/unit/lib/mail/delivery_log_test \
 	tests/unit/lib/mail/destination_test \
 	tests/unit/lib/mail/header_test \
@@ -28,6 +30,7 @@ check_PROGRAMS += \
 	tests/unit/lib/mail/xtext_test
 TESTS += \
 	tests/unit/lib/mail/address_list_test \
+	tests/unit/lib/mail/author_test \
 	tests/unit/lib/mail/delivery_log_test \
 	tests/unit/lib/mail/destination_test \
 	tests/unit/lib/mail/header_test \
@@ -38,6 +41,8 @@ TESTS += \
 endif
 tests_unit_lib_mail_address_list_test_SOURCES = tests/unit/lib/mail/address_list_test.c
 tests_unit_lib_mail_address_list_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_mail_author_test_SOURCES = tests/unit/lib/mail/author_test.c
+tests_unit_lib_mail_author_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_mail_destination_test_SOURCES = tests/unit/lib/mail/destination_test.c
 tests_unit_lib_mail_destination_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_mail_header_test_SOURCES = tests/unit/lib/mail/header_test.c

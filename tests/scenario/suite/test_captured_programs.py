@@ -246,7 +246,8 @@ while not fds:
 cleanup = socket.socket(fileno=fds[0])
 cleanup.setblocking(True)
 texts = dict(queue_id="", origin="smtpd", sender="a@b.test", full_name="",
-             envid="", client="x", trace="", header_domain="")
+             envid="", client="x", trace="", header_domain="",
+             login="", login_owners="")
 flags = dict(smtputf8=0, trusted=0, dot_lf=0, extract=0, verify=0,
              trace_deliveries=0, report=0, hold=0, unmapped=0, unchecked=0,
              redirected=0)
@@ -260,7 +261,7 @@ cleanup.sendall({introduction} frame("hello", field("protocol", 0, b"cleanup"),
     *[field(n, 0, t.encode()) for n, t in texts.items()],
     *[field(n, 2, bytes([f])) for n, f in flags.items()],
     *[field(n, 1, number(0)) for n in
-      ("ret", "body", "extract_notify", "arrival")],
+      ("ret", "body", "extract_notify", "arrival", "author_match")],
     field("recipients", 5, struct.pack(">I", 1)
           + struct.pack(">I", len(to)) + to))
     + struct.pack(">I", 4) + b"\\r\\nxy" + struct.pack(">I", 0)

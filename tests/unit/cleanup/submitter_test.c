@@ -18,7 +18,7 @@ static struct msg_submit_recipient routed = { .transport = "pipe",
 
 #define MESSAGE(...) \
 	{ \
-		.full_name = "", __VA_ARGS__ \
+		.full_name = "", .login = "", __VA_ARGS__ \
 	}
 #define TO(r) .recipients = { &(r), 1 }
 
@@ -43,6 +43,9 @@ static const struct row {
 	    "what is for people" },
 	{ "smtpd", MESSAGE(.origin = "smtpd", .dot_lf = true),
 	    "what is for people" },
+	{ "smtpd", MESSAGE(.origin = "smtpd", .author_match = 4), NULL },
+	{ "pickup", MESSAGE(.origin = "pickup", .author_match = 1), "a login" },
+	{ "local", MESSAGE(.origin = "local", .author_match = 4), "a login" },
 	{ "pickup", MESSAGE(.origin = "pickup", .extract = true), NULL },
 	{ "pickup", MESSAGE(.origin = "bounce", .dot_lf = true), NULL },
 	{ "pickup", MESSAGE(.origin = "smtpd"), "origin" },
