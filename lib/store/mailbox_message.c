@@ -477,6 +477,7 @@ mailbox_read_ahead(struct mailbox *m, const uint32_t *uids, size_t count,
 		(void)mail_index_walk_set(x, m->folder->row.number, &next,
 		    read_row_ahead, &g);
 		mail_index_release(x);
+		read_ahead_go(m->ahead);
 	}
 	uid_set_fini(&next);
 }

@@ -136,8 +136,8 @@ tell_done(struct read_ahead *r)
 	if (!atomic_load(&r->waiting))
 		return;
 	(void)pthread_mutex_lock(&r->lock);
-	(void)pthread_cond_signal(&r->done);
 	(void)pthread_mutex_unlock(&r->lock);
+	(void)pthread_cond_signal(&r->done);
 }
 
 static void *
@@ -314,12 +314,18 @@ read_ahead_put(struct read_ahead *r, const char *name, size_t size, bool times)
 	s->end = r->next = at + size + 1;
 	atomic_store(&s->state, n * STATES + WAITING);
 	atomic_store(&r->put, n + 1);
-	if (atomic_exchange(&r->asleep, false)) {
-		(void)pthread_mutex_lock(&r->lock);
-		(void)pthread_cond_signal(&r->more);
-		(void)pthread_mutex_unlock(&r->lock);
-	}
 	return true;
+}
+
+void
+read_ahead_go(struct read_ahead *r)
+{
+	if (!atomic_exchange(&r->asleep, false))
+		return;
+	/* it waits, or sees what was put */
+	(void)pthread_mutex_lock(&r->lock);
+	(void)pthread_mutex_unlock(&r->lock);
+	(void)pthread_cond_signal(&r->more);
 }
 
 size_t

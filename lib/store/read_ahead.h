@@ -18,6 +18,7 @@
  * another length) is not given, and the caller opens it as ever.
  *
  *	read_ahead_put		as many as there is room for
+ *	read_ahead_go		and then, once
  *	read_ahead_take		each, as it is needed; then put again
  *
  * Who goes through a mailbox uses mailbox_read_ahead of mailbox.h instead, and
@@ -61,6 +62,11 @@ void read_ahead_free(struct read_ahead **r); /* NULL is fine */
  */
 bool
 read_ahead_put(struct read_ahead *r, const char *name, size_t size, bool times);
+/*
+ * Wakes the thread, if it sleeps, to read what was put. Not with each file: who
+ * wakes it and goes on would meet it asleep again each time.
+ */
+void read_ahead_go(struct read_ahead *r);
 /* How many were put that nobody took. */
 size_t read_ahead_waiting(const struct read_ahead *r);
 /*

@@ -97,6 +97,7 @@ put_from(struct read_ahead *r, int next, bool times)
 	while (next < FILES && read_ahead_waiting(r) < READ_AHEAD_AIM &&
 	    read_ahead_put(r, name_of(next), size_of(next), times))
 		next++;
+	read_ahead_go(r);
 	return next;
 }
 
