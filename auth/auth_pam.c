@@ -14,7 +14,6 @@
 #include "lib/log/log.h"
 #include "lib/service/service.h"
 
-#include <openssl/crypto.h>
 #include <security/pam_appl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,7 +126,7 @@ check(struct ipc *c, const struct msg_pam_check *m)
 		   clock_in(ANSWER_TIMEOUT_S)) == IPC_OK;
 	if (h != NULL)
 		pam_end(h, result);
-	OPENSSL_cleanse(asking.password, m->password.n);
+	explicit_bzero(asking.password, m->password.n);
 	free(asking.password);
 	return sent;
 }

@@ -5,7 +5,8 @@ libposthaste_a_SOURCES += lib/net/address.c lib/net/address.h \
 	lib/net/proxy_receive.c \
 	lib/net/stream.c lib/net/stream.h lib/net/stream_internal.h \
 	lib/net/stream_deflate.c lib/net/stream_output.c \
-	lib/net/stream_pool.c lib/net/stream_pool.h lib/net/stream_raw.c
+	lib/net/stream_pool.c lib/net/stream_pool.h lib/net/stream_raw.c \
+	lib/net/stream_tls.c
 
 check_PROGRAMS += tests/unit/lib/net/address_test
 TESTS += tests/unit/lib/net/address_test

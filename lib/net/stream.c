@@ -373,8 +373,8 @@ stream_buffered(const struct stream *s)
 {
 	size_t n = unread(s);
 
-	if (s->ssl != NULL)
-		n += (size_t)SSL_pending(s->ssl);
+	if (s->tls_layer != NULL)
+		n += s->tls_layer->decoded(s);
 	if (n == 0 && stream_raw_pending(s))
 		n = 1; /* of a TLS record that is not yet decoded */
 	return n;

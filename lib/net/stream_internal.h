@@ -3,13 +3,27 @@
 #define LIB_NET_STREAM_INTERNAL_H
 
 /*
- * Shared only by stream.c (input), stream_output.c, and stream_raw.c
- * (descriptor, TLS).
+ * Shared only by stream.c (input), stream_output.c, stream_raw.c (descriptor)
+ * and stream_tls.c.
  */
 
-#include <openssl/ssl.h>
 #include <sys/types.h>
 #include "lib/net/stream.h"
+
+struct ssl_st;
+
+/* How a stream that is in TLS goes through it; as the functions below. */
+struct stream_tls_layer {
+	ssize_t (
+	    *read)(struct stream *s, void *to, size_t n, unsigned int *need);
+	ssize_t (*write)(struct stream *s, const void *from, size_t n,
+	    unsigned int *need);
+	/* Bytes that can be read without the descriptor. */
+	size_t (*decoded)(const struct stream *s);
+	/* Those, or some that were received and are not decoded. */
+	bool (*has_pending)(const struct stream *s);
+	void (*close)(struct stream *s);
+};
 
 struct stream {
 	int fd;
@@ -20,7 +34,8 @@ struct stream {
 	bool more_likely; /* the last read filled its room: read, then wait */
 	unsigned int reads; /* since the last wait */
 	struct tls_session *tls;
-	SSL *ssl;
+	struct ssl_st *ssl;
+	const struct stream_tls_layer *tls_layer; /* NULL: plain */
 
 	/* Bytes read and not consumed are in[in_start..in_end). */
 	char *in; /* from the pool, or NULL */
@@ -68,6 +83,11 @@ ssize_t stream_deflate_write(struct stream *s, const void *from, size_t n,
 bool stream_deflate_unsent(const struct stream *s);
 bool stream_deflate_pending(const struct stream *s);
 void stream_deflate_free(struct stream *s);
+/* The same on the descriptor itself; errno is the system's. */
+ssize_t stream_plain_read(struct stream *s, void *to, size_t n);
+ssize_t stream_plain_write(struct stream *s, const void *from, size_t n);
+/* Notes a failure. "text" in words, or NULL: strerror(error). */
+void stream_raw_failed(struct stream *s, int error, const char *text);
 /* Might TLS or compression hold bytes that were received and not read? */
 bool stream_raw_pending(const struct stream *s);
 /* Ends TLS, if any. */

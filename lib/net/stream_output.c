@@ -39,8 +39,9 @@ static enum io
 send_all(struct stream *s, const char *p, size_t n)
 {
 	/* a socket takes what it can, TLS and compression a buffer at a time */
-	size_t most = s->ssl == NULL && s->deflate == NULL ? SIZE_MAX :
-							     STREAM_BUFFER_SIZE;
+	size_t most = s->tls_layer == NULL && s->deflate == NULL ?
+	    SIZE_MAX :
+	    STREAM_BUFFER_SIZE;
 	int64_t deadline = stream_until(s);
 	unsigned int need = WAIT_WRITE;
 	size_t taken = 0;
@@ -233,7 +234,7 @@ sendfile_part(struct stream *s, int fd, int64_t *offset, size_t *n, bool *copy)
 enum io
 stream_send_file(struct stream *s, int fd, int64_t offset, size_t n)
 {
-	bool copy = s->ssl != NULL || s->deflate != NULL;
+	bool copy = s->tls_layer != NULL || s->deflate != NULL;
 	enum io result = stream_flush(s);
 
 	/* sendfile(2) has no MSG_DONTWAIT */

@@ -2,19 +2,14 @@
 #include "lib/net/stream_internal.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <openssl/err.h>
 
-#include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
 #include "lib/task/task.h"
-#include "lib/tls/tls_internal.h"
 
-static ssize_t
-plain_read(struct stream *s, void *to, size_t n)
+ssize_t
+stream_plain_read(struct stream *s, void *to, size_t n)
 {
 	ssize_t got;
 
@@ -32,8 +27,8 @@ plain_read(struct stream *s, void *to, size_t n)
 	return got;
 }
 
-static ssize_t
-plain_write(struct stream *s, const void *from, size_t n)
+ssize_t
+stream_plain_write(struct stream *s, const void *from, size_t n)
 {
 	ssize_t sent;
 
@@ -42,7 +37,7 @@ plain_write(struct stream *s, const void *from, size_t n)
 		    write(s->fd, from, n) :
 		    send(s->fd, from, n,
 			MSG_DONTWAIT | MSG_NOSIGNAL |
-			    (s->last && s->ssl == NULL ? MSG_MORE : 0));
+			    (s->last && s->tls_layer == NULL ? MSG_MORE : 0));
 		if (sent < 0 && errno == ENOTSOCK &&
 		    fd_nonblocking(s->fd, true) == 0) {
 			s->not_socket = true;
@@ -54,117 +49,13 @@ plain_write(struct stream *s, const void *from, size_t n)
 	return sent;
 }
 
-/*
- * OpenSSL's own socket BIO writes with write(2), whose SIGPIPE would end a
- * program that serves others. This one goes through the functions above.
- */
-static int
-bio_read(BIO *bio, char *to, int n)
-{
-	ssize_t got = plain_read(BIO_get_data(bio), to, (size_t)n);
-
-	BIO_clear_retry_flags(bio);
-	if (got < 0 && errno == EAGAIN)
-		BIO_set_retry_read(bio);
-	if (got == 0)
-		BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
-	return (int)got;
-}
-
-static int
-bio_write(BIO *bio, const char *from, int n)
-{
-	ssize_t sent = plain_write(BIO_get_data(bio), from, (size_t)n);
-
-	BIO_clear_retry_flags(bio);
-	if (sent < 0 && errno == EAGAIN)
-		BIO_set_retry_write(bio);
-	return (int)sent;
-}
-
-static long
-bio_control(BIO *bio, int command, long number, void *pointer)
-{
-	(void)number, (void)pointer;
-	switch (command) {
-	case BIO_CTRL_FLUSH:
-	case BIO_CTRL_DUP:
-		return 1;
-	case BIO_CTRL_EOF:
-		return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0;
-	default:
-		return 0;
-	}
-}
-
-static BIO *
-bio_new(struct stream *s)
-{
-	static BIO_METHOD *method;
-	BIO *bio;
-
-	if (method == NULL) {
-		method =
-		    BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(),
-			"stream");
-		ensure(method != NULL);
-		BIO_meth_set_read(method, bio_read);
-		BIO_meth_set_write(method, bio_write);
-		BIO_meth_set_ctrl(method, bio_control);
-	}
-	bio = BIO_new(method);
-	ensure(bio != NULL);
-	BIO_set_data(bio, s);
-	BIO_set_init(bio, 1);
-	return bio;
-}
-
-static void
-failed(struct stream *s, int error, const char *text)
+void
+stream_raw_failed(struct stream *s, int error, const char *text)
 {
 	s->error = error;
 	s->text = text;
 	s->broken = true;
 	errno = error;
-}
-
-/* What a TLS operation that gave "result" <= 0 means; as the raw calls. */
-static ssize_t
-tls_outcome(struct stream *s, int result, unsigned int *need)
-{
-	int error = errno;
-
-	switch (SSL_get_error(s->ssl, result)) {
-	case SSL_ERROR_WANT_READ:
-		*need = WAIT_READ;
-		errno = EAGAIN;
-		return -1;
-	case SSL_ERROR_WANT_WRITE:
-		*need = WAIT_WRITE;
-		errno = EAGAIN;
-		return -1;
-	case SSL_ERROR_ZERO_RETURN:
-		return 0;
-	case SSL_ERROR_SYSCALL:
-		if (error == 0 || error == EAGAIN)
-			error = ECONNRESET;
-		ERR_clear_error();
-		failed(s, error, NULL);
-		return -1;
-	default:
-		break;
-	}
-	/* a connection cut without close_notify: the end, but not a clean one
-	 */
-	if (ERR_GET_REASON(ERR_peek_error()) ==
-	    SSL_R_UNEXPECTED_EOF_WHILE_READING) {
-		ERR_clear_error();
-		failed(s, ECONNRESET, "lost connection");
-		return -1;
-	}
-	snprintf(s->tls_text, sizeof(s->tls_text), "%s", tls_failure(s->tls));
-	failed(s, EPROTO, s->tls_text);
-	return -1;
 }
 
 ssize_t
@@ -173,20 +64,12 @@ stream_lower_read(struct stream *s, void *to, size_t n, unsigned int *need)
 	ssize_t got;
 
 	*need = WAIT_READ;
-	if (s->ssl == NULL) {
-		got = plain_read(s, to, n);
-		if (got < 0 && errno != EAGAIN)
-			failed(s, errno, NULL);
-		return got;
-	}
-	if (s->broken) {
-		errno = s->error;
-		return -1;
-	}
-	ERR_clear_error();
-	errno = 0;
-	got = SSL_read(s->ssl, to, (int)n);
-	return got > 0 ? got : tls_outcome(s, (int)got, need);
+	if (s->tls_layer != NULL)
+		return s->tls_layer->read(s, to, n, need);
+	got = stream_plain_read(s, to, n);
+	if (got < 0 && errno != EAGAIN)
+		stream_raw_failed(s, errno, NULL);
+	return got;
 }
 
 ssize_t
@@ -196,26 +79,11 @@ stream_lower_write(struct stream *s, const void *from, size_t n,
 	ssize_t sent;
 
 	*need = WAIT_WRITE;
-	if (s->ssl == NULL) {
-		sent = plain_write(s, from, n);
-		if (sent < 0 && errno != EAGAIN)
-			failed(s, errno, NULL);
-		return sent;
-	}
-	if (s->broken) {
-		errno = s->error;
-		return -1;
-	}
-	ERR_clear_error();
-	errno = 0;
-	sent = SSL_write(s->ssl, from, (int)n);
-	if (sent > 0)
-		return sent;
-	sent = tls_outcome(s, (int)sent, need);
-	if (sent == 0) { /* closed by the peer while we wrote */
-		failed(s, EPIPE, NULL);
-		sent = -1;
-	}
+	if (s->tls_layer != NULL)
+		return s->tls_layer->write(s, from, n, need);
+	sent = stream_plain_write(s, from, n);
+	if (sent < 0 && errno != EAGAIN)
+		stream_raw_failed(s, errno, NULL);
 	return sent;
 }
 
@@ -238,124 +106,14 @@ bool
 stream_raw_pending(const struct stream *s)
 {
 	return stream_deflate_pending(s) ||
-	    (s->ssl != NULL && SSL_has_pending(s->ssl) != 0);
+	    (s->tls_layer != NULL && s->tls_layer->has_pending(s));
 }
 
 void
 stream_raw_close(struct stream *s)
 {
 	stream_deflate_free(s);
-	if (s->ssl != NULL && !s->broken && SSL_is_init_finished(s->ssl)) {
-		ERR_clear_error();
-		/* our close_notify; we do not wait for the other one */
-		(void)SSL_shutdown(s->ssl);
-		ERR_clear_error();
-	}
-	s->ssl = NULL;
-	tls_session_free(&s->tls);
-}
-
-static enum io
-handshake(struct stream *s)
-{
-	int64_t deadline = stream_until(s);
-	unsigned int need = 0;
-	enum io result;
-	int done;
-
-	for (;;) {
-		ERR_clear_error();
-		errno = 0;
-		done = SSL_do_handshake(s->ssl);
-		if (done == 1)
-			return IO_OK;
-		if (tls_outcome(s, done, &need) == 0) {
-			failed(s, ECONNRESET, "lost connection");
-			return IO_ERROR;
-		}
-		if (errno != EAGAIN)
-			return IO_ERROR;
-		result = stream_wait(s, need, deadline);
-		if (result != IO_OK) {
-			s->broken = true;
-			return result;
-		}
-	}
-}
-
-static bool
-plain_and_empty(struct stream *s)
-{
-	/*
-	 * What came in clear must not be taken for something said in TLS: an
-	 * attacker may have put it there (CVE-2011-0411).
-	 */
-	if (s->tls == NULL && stream_buffered(s) == 0)
-		return true;
-	failed(s, EPROTO, "plaintext sent ahead of the TLS handshake");
-	return false;
-}
-
-/* The session becomes the stream's; NULL: it could not be made. */
-static enum io
-start_tls(struct stream *s, struct tls_session *session)
-{
-	BIO *bio;
-
-	s->tls = session;
-	if (s->tls == NULL) {
-		failed(s, EPROTO, "cannot set up TLS");
-		return IO_ERROR;
-	}
-	s->ssl = tls_session_ssl(s->tls);
-	bio = bio_new(s);
-	SSL_set_bio(s->ssl, bio, bio);
-	SSL_set_options(s->ssl, SSL_OP_NO_RENEGOTIATION);
-	SSL_set_mode(s->ssl,
-	    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_set_read_ahead(s->ssl, 1);
-	return handshake(s);
-}
-
-static enum io
-ready_for_tls(struct stream *s)
-{
-	enum io result = stream_flush(s);
-
-	if (result == IO_OK && !plain_and_empty(s))
-		result = IO_ERROR;
-	return result;
-}
-
-enum io
-stream_tls_accept(struct stream *s, struct tls_context *context)
-{
-	enum io result = ready_for_tls(s);
-
-	return result != IO_OK ?
-	    result :
-	    start_tls(s, tls_session_new(context, true, NULL));
-}
-
-enum io
-stream_tls_connect(struct stream *s, struct tls_context *context,
-    const char *host)
-{
-	enum io result = ready_for_tls(s);
-
-	return result != IO_OK ?
-	    result :
-	    start_tls(s, tls_session_new(context, false, host));
-}
-
-enum io
-stream_tls_connect_to(struct stream *s, struct tls_context *context,
-    const struct tls_target *target)
-{
-	enum io result = ready_for_tls(s);
-
-	return result != IO_OK ?
-	    result :
-	    start_tls(s, tls_session_new_to(context, target));
+	if (s->tls_layer != NULL)
+		s->tls_layer->close(s);
+	s->tls_layer = NULL;
 }
