@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "lib/base/ensure.h"
 #include "lib/conf/logical_lines.h"
@@ -30,6 +31,9 @@ conf_free(struct conf **c)
 	arena = (*c)->arena;
 	HASH_CLEAR(hh, (*c)->names);
 	arena_free(&arena);
+	if ((*c)->snapshot.n > 0)
+		(void)munmap((void *)(uintptr_t)(*c)->snapshot.p,
+		    (*c)->snapshot.n);
 	free(*c);
 	*c = NULL;
 }
@@ -49,6 +53,18 @@ find(const struct conf *c, struct span name)
 	return s;
 }
 
+static bool
+is_withheld(const struct conf *c, struct span name)
+{
+	char line[CONF_NAME_MAX + 2];
+
+	if (c->withheld.n == 0 || name.n == 0 || name.n > CONF_NAME_MAX)
+		return false;
+	line[0] = line[name.n + 1] = '\n';
+	memcpy(line + 1, name.p, name.n);
+	return memmem(c->withheld.p, c->withheld.n, line, name.n + 2) != NULL;
+}
+
 struct setting *
 conf_setting(struct conf *c, struct span name)
 {
@@ -59,6 +75,7 @@ conf_setting(struct conf *c, struct span name)
 	s = arena_alloc(c->arena, sizeof(*s));
 	s->name = arena_span(c->arena, name);
 	s->origin = "default";
+	s->withheld = is_withheld(c, name);
 	HASH_ADD_KEYPTR(hh, c->names, s->name, name.n, s);
 	return s;
 }
@@ -212,14 +229,20 @@ read_origin(struct conf *c, struct setting *s)
 	buf_fini(&error);
 }
 
+static void
+ensure_told(bool told, const char *name)
+{
+	if (!told)
+		log_error("setting %s is not in this program's row of "
+			  "programs.def",
+		    name);
+	ensure(told && "a setting this program is told");
+}
+
 void
 conf_ensure_given(const struct setting *s)
 {
-	if (s->withheld)
-		log_error("setting %s is not in this program's row of "
-			  "programs.def",
-		    s->name);
-	ensure(!s->withheld && "a setting this program is told");
+	ensure_told(!s->withheld, s->name);
 }
 
 const char *
@@ -283,8 +306,8 @@ conf_raw(const struct conf *c, const char *name)
 {
 	const struct setting *s = find(c, span_of(name));
 
-	if (s != NULL)
-		conf_ensure_given(s);
+	ensure_told(s != NULL ? !s->withheld : !is_withheld(c, span_of(name)),
+	    name);
 	return s != NULL ? s->raw : NULL;
 }
 

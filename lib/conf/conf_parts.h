@@ -22,7 +22,7 @@ struct setting {
 	const char *error; /* why the value could not be expanded, or NULL */
 	bool expanding; /* being expanded right now: the loop detector */
 	bool given; /* conf_share.c: goes into the snapshot */
-	bool withheld; /* was not in the snapshot: nobody may ask */
+	bool withheld; /* not in the snapshot: nobody may ask */
 	struct setting *next; /* the next one that is set, in file order */
 	UT_hash_handle hh;
 };
@@ -51,6 +51,8 @@ struct conf {
 	bool evaluated; /* some setting may have a value or error */
 	bool overridden; /* some setting comes from an -o */
 	bool from_snapshot; /* computed defaults came along */
+	struct span snapshot; /* mapped as long as the conf lives */
+	struct span withheld; /* in it: "\nname\nname\n" */
 };
 
 enum {

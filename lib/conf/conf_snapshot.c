@@ -3,9 +3,11 @@
  * The snapshot: "POSTHASTE CONF 1\n", then records of three texts, each u32
  * length and bytes: name, value, origin. The first record is the directory
  * (its name is empty). Origin "computed" marks a default that master
- * found out from the system, for programs that cannot; "withheld" one that is
- * not for this program to know. Written by master, read by its own children;
- * sealed, so that no child can change it for the next.
+ * found out from the system, for programs that cannot; "withheld" the names of
+ * those that are not for this program to know, between line ends: they stay
+ * where they are, in memory that all processes of the service share. Written by
+ * master, read by its own children; sealed, so that no child can change it for
+ * the next.
  *
  * SECURITY: values may be secrets (passwords in inline: and static: tables).
  * A program that strangers take over gives away what is in its memory.
@@ -57,13 +59,18 @@ withhold(struct conf *c, const char *name)
 static void
 put_withheld(struct conf *c, struct buf *b)
 {
+	struct buf names = BUF_INIT(SNAPSHOT_MAX);
+
+	buf_add_char(&names, '\n');
 	for (const struct param_group *const *g = param_groups; *g != NULL; g++)
 		for (size_t i = 0; i < (*g)->count; i++) {
 			const char *name = (*g)->params[i].name;
 
 			if (withhold(c, name))
-				put_record(b, name, "", WITHHELD);
+				buf_printf(&names, "%s\n", name);
 		}
+	put_record(b, WITHHELD, buf_text(&names), WITHHELD);
+	buf_fini(&names);
 }
 
 static void
@@ -134,40 +141,38 @@ take_record(struct conf *c, struct span *rest)
 	} else if (span_is(origin, COMPUTED)) {
 		conf_setting(c, name)->computed = arena_span(c->arena, value);
 	} else if (span_is(origin, WITHHELD)) {
-		conf_setting(c, name)->withheld = true;
+		c->withheld = value;
 	} else {
 		conf_set(c, name, value, arena_span(c->arena, origin));
 	}
 	return true;
 }
 
-/* Read at its own offset: children share one file description. */
 static bool
-read_whole(int fd, struct buf *b)
+map_whole(struct conf *c, int fd)
 {
 	struct stat st;
-	char *to;
+	void *map;
 
 	if (fstat(fd, &st) != 0 || st.st_size > SNAPSHOT_MAX)
 		return false;
-	to = buf_reserve(b, (size_t)st.st_size);
-	if (to == NULL || fd_pread_all(fd, to, (size_t)st.st_size, 0) != 0)
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED)
 		return false;
-	buf_added(b, (size_t)st.st_size);
+	c->snapshot = (struct span){ map, (size_t)st.st_size };
 	return true;
 }
 
 struct conf *
 conf_read_snapshot(int fd)
 {
-	struct buf b = BUF_INIT(SNAPSHOT_MAX);
 	struct conf *c = conf_new("");
 	struct span rest;
 
-	if (!read_whole(fd, &b))
+	if (!map_whole(c, fd))
 		fatal("the settings snapshot cannot be read: %s",
 		    strerror(errno));
-	rest = buf_span(&b);
+	rest = c->snapshot;
 	if (!span_starts(rest, SNAPSHOT_MAGIC))
 		fatal("the settings snapshot is damaged");
 	rest = span_skip(rest, strlen(SNAPSHOT_MAGIC));
@@ -175,6 +180,5 @@ conf_read_snapshot(int fd)
 		if (!take_record(c, &rest))
 			fatal("the settings snapshot is damaged");
 	c->from_snapshot = true;
-	buf_fini(&b);
 	return c;
 }
