@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +82,8 @@ mem_printf(const char *format, ...)
 	return text;
 }
 
+static struct mem_pool *pools;
+
 void *
 mem_pool_get(struct mem_pool *p)
 {
@@ -94,10 +97,25 @@ mem_pool_put(struct mem_pool *p, void *object)
 {
 	if (object == NULL)
 		return;
-	if (p->n < MEM_POOL_KEPT)
-		p->kept[p->n++] = object;
-	else
+	if (p->n == MEM_POOL_KEPT) {
 		free(object);
+		return;
+	}
+	p->kept[p->n++] = object;
+	if (p->known)
+		return;
+	p->known = true;
+	p->next = pools;
+	pools = p;
+}
+
+void
+mem_give_back(void)
+{
+	for (struct mem_pool *p = pools; p != NULL; p = p->next)
+		while (p->n > 0)
+			free(p->kept[--p->n]);
+	(void)malloc_trim(0);
 }
 
 /* Most arenas stay small; those that do not have few blocks. */

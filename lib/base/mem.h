@@ -19,8 +19,8 @@ char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * Objects of one size that come and go with every session or command, and
- * are too large for malloc(3) to be quick with: a few are kept. Lives as long
- * as the process.
+ * are too large for malloc(3) to be quick with: a few are kept, until
+ * mem_give_back. Lives as long as the process.
  */
 enum { MEM_POOL_KEPT = 16 };
 
@@ -28,6 +28,8 @@ struct mem_pool {
 	size_t size;
 	size_t n;
 	void *kept[MEM_POOL_KEPT];
+	struct mem_pool *next; /* of those that have kept something */
+	bool known;
 };
 
 #define MEM_POOL(type) \
@@ -37,6 +39,12 @@ struct mem_pool {
 
 void *mem_pool_get(struct mem_pool *p); /* zeroed */
 void mem_pool_put(struct mem_pool *p, void *object); /* NULL is fine */
+
+/*
+ * What all pools keep, and what is free in the heap, goes back to the system.
+ * Takes as long as the heap is large: for a program at rest.
+ */
+void mem_give_back(void);
 
 /*
  * An arena: many small objects with one end. Owned by a session or a

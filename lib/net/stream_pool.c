@@ -42,6 +42,14 @@ stream_pool_put(char **buffer)
 	*buffer = NULL;
 }
 
+void
+stream_pool_trim(void)
+{
+	while (kept_count > 0)
+		if (munmap(kept[--kept_count], STREAM_BUFFER_SIZE) != 0)
+			unreachable();
+}
+
 size_t
 stream_pool_used(void)
 {

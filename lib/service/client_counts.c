@@ -107,6 +107,8 @@ clear_column(void)
 		if (*left != 0)
 			*left = 0;
 	}
+	/* nor do those that were only looked at count as ours */
+	(void)madvise(here.table, sizeof(*here.table), MADV_DONTNEED);
 }
 
 static bool

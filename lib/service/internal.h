@@ -74,6 +74,9 @@ bool slots_other_idle(void);
 /* Will master start no more of them? */
 bool slots_at_limit(int64_t maxproc);
 bool slots_first(void);
+/* Is one idle that is earlier on the page? So of several idle ones one stays.
+ */
+bool slots_earlier_idle(void);
 /*
  * Sessions of the process of this generation, other than this one, that has
  * the fewest; UINT_MAX when there is none.
@@ -83,6 +86,17 @@ unsigned int slots_fewest_elsewhere(void);
 /* pool.c: closes what was idle for too long; when to call again, or never. */
 int64_t pool_prune(void);
 void pool_close(void);
+
+/* rest.c: gives back all memory that is kept for the next session. */
+void rest_now(void);
+/* For programs without tasks: a while after the last work it is done. */
+void rest_after_work(void);
+int64_t rest_if_due(void); /* when to call again, or never */
+/*
+ * Is a process that has been idle since then too many? After max_idle, and
+ * after seconds if there is another idle one. *look: when to ask again.
+ */
+bool rest_too_many(const struct running *r, int64_t since, int64_t *look);
 
 /*
  * watchdog.c: looks after each so many seconds of processor time; the process

@@ -7,7 +7,7 @@ libposthaste_a_SOURCES += lib/service/service.h \
 	lib/service/arguments.c lib/service/askers.c lib/service/askers.h \
 	lib/service/control.c lib/service/listen.c \
 	lib/service/pool.c lib/service/question.c lib/service/run.c lib/service/run_one.c \
-	lib/service/run_requests.c lib/service/run_tasks.c \
+	lib/service/rest.c lib/service/run_requests.c lib/service/run_tasks.c \
 	lib/service/slots.c lib/service/watchdog.c \
 	lib/service/remote_key.c lib/service/remote_key.h
 EXTRA_DIST += lib/service/programs.def

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <malloc.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -249,7 +248,7 @@ service_run(const struct service_spec *spec, int argc, char **argv)
 	if (spec->after != NULL)
 		spec->after(&running.service);
 	/* the settings were read by now, in more room than they take */
-	(void)malloc_trim(0);
+	mem_give_back();
 	run();
 	slots_state(SLOT_RETIRING);
 	pool_close();
@@ -294,6 +293,7 @@ service_ready(void)
 	service_ready_without_tasks();
 	control_on_retire(on_retire);
 	task_before_wait(log_flush);
+	task_at_rest(rest_now);
 	log_join_lines();
 	control_start_task();
 }

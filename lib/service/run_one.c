@@ -62,9 +62,11 @@ watch(const struct running *r)
 static int64_t
 idle(const struct running *r)
 {
-	int64_t prune = pool_prune();
+	int64_t prune = pool_prune(), rest = rest_if_due();
 	int64_t own = r->spec->idle != NULL ? r->spec->idle() : INT64_MAX;
 
+	if (rest < prune)
+		prune = rest;
 	return own < prune ? own : prune;
 }
 
@@ -178,6 +180,7 @@ serve(struct running *r, int fd)
 		r->spec->session(&r->service, fd);
 		slots_sessions(-1);
 	}
+	rest_after_work();
 	slots_state(SLOT_IDLE);
 }
 
@@ -201,19 +204,21 @@ void
 run_one(struct running *r)
 {
 	int epoll = watch(r);
-	int64_t end = clock_ms() + r->max_idle_ms;
+	int64_t since = clock_ms(), look = since;
 
 	while (!control_retiring()) {
-		int which = wait_for(r, epoll, end), fd;
+		int which, fd;
+
+		if (clock_ms() >= look && rest_too_many(r, since, &look))
+			break;
+		which = wait_for(r, epoll, look);
 
 		if (which >= 0 && which != CONTROL) {
 			fd = listener_accept(r, (size_t)which);
 			if (fd >= 0)
 				serve(r, fd);
-			end = clock_ms() + r->max_idle_ms;
+			since = look = clock_ms();
 			control_read();
-		} else if (which < 0 && clock_ms() >= end) {
-			break;
 		}
 	}
 	slots_state(SLOT_RETIRING);
@@ -254,6 +259,7 @@ run_triggers(struct running *r)
 		slots_sessions(1);
 		r->spec->trigger(&r->service);
 		slots_sessions(-1);
+		rest_after_work();
 		control_read();
 	}
 	close(epoll);

@@ -110,6 +110,7 @@ drop(struct running *r, struct connection *k)
 	ipc_free(&k->c);
 	free(k);
 	requests.count--;
+	rest_after_work();
 	slots_sessions(-1);
 	update_state();
 }
@@ -289,9 +290,11 @@ static void
 round_of_events(struct running *r, int64_t deadline)
 {
 	struct epoll_event events[EVENTS];
-	int64_t prune = pool_prune(), left;
+	int64_t prune = pool_prune(), rest = rest_if_due(), left;
 	int n;
 
+	if (rest < prune)
+		prune = rest;
 	left = (prune < deadline ? prune : deadline) - clock_ms();
 	left = left < 0 || requests.more ? 0 : left > INT_MAX ? INT_MAX : left;
 	if (requests.deaf > 0 && left > DEAF_LOOK_MS)
@@ -391,17 +394,17 @@ retire(struct running *r)
 void
 run_requests(struct running *r)
 {
-	int64_t end = clock_ms() + r->max_idle_ms;
+	int64_t since = clock_ms(), look = since;
 
 	ensure(r->spec->protocol != NULL);
 	set_up(r);
 	while (!no_more()) {
-		round_of_events(r, end);
+		round_of_events(r, look);
 		listen_or_not(r);
 		/* the first process stays: its answers are waited for */
 		if (requests.count > 0 || slots_first())
-			end = clock_ms() + r->max_idle_ms;
-		else if (clock_ms() >= end)
+			since = clock_ms();
+		if (rest_too_many(r, since, &look))
 			break;
 	}
 	retire(r);

@@ -247,17 +247,17 @@ static void
 idle_task(void *argument)
 {
 	const struct running *r = argument;
-	int64_t end = clock_ms() + r->max_idle_ms;
+	int64_t since, look;
 
-	while (wait_until(end) != WAIT_CANCELLED) {
-		end = tasks.last_end + r->max_idle_ms;
+	do {
+		since = tasks.last_end;
 		if (tasks.count > 0 || (r->spec->stays && slots_first()))
-			end = clock_ms() + r->max_idle_ms;
-		else if (clock_ms() >= end) {
+			since = clock_ms();
+		if (rest_too_many(r, since, &look)) {
 			tasks.ending = true;
 			task_loop_stop();
 		}
-	}
+	} while (wait_until(look) != WAIT_CANCELLED);
 }
 
 static struct running *of_retire;
@@ -303,6 +303,7 @@ run_tasks(struct running *r)
 {
 	of_retire = r;
 	task_before_wait(log_flush);
+	task_at_rest(rest_now);
 	log_join_lines();
 	control_on_retire(on_retire);
 	tasks.last_end = clock_ms();

@@ -101,6 +101,22 @@ slots_other_idle(void)
 	return false;
 }
 
+bool
+slots_earlier_idle(void)
+{
+	size_t n = used();
+
+	for (size_t i = 0; i < n; i++) {
+		const struct status_slot *s = &status.page->slots[i];
+
+		if (s == status.own)
+			return false;
+		if (s->generation == status.generation && s->state == SLOT_IDLE)
+			return true;
+	}
+	return false;
+}
+
 unsigned int
 slots_fewest_elsewhere(void)
 {

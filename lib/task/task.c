@@ -49,6 +49,15 @@ static ev_timer alarm_clock;
 static int64_t alarm_time = INT64_MAX;
 static void (*before_wait)(void);
 
+/*
+ * Rest. An end only notes its time; whether that was long ago is looked at
+ * every REST_MS, and no more once it was.
+ */
+enum { REST_MS = 3000 };
+static int64_t last_end;
+static int64_t rest_look = INT64_MAX;
+static void (*at_rest)(void);
+
 struct task *
 task_current(void)
 {
@@ -162,6 +171,9 @@ end(struct task *t)
 	if (--alive == 0)
 		ev_unref(task_ev_loop());
 	task_stack_free(t->stack);
+	last_end = clock_ms();
+	if (rest_look == INT64_MAX)
+		rest_look = last_end + REST_MS;
 }
 
 /* Runs the current task until it waits or ends. */
@@ -375,6 +387,20 @@ rang(struct ev_loop *loop, ev_timer *timer, int events)
 	alarm_time = INT64_MAX;
 }
 
+static void
+look_for_rest(int64_t now)
+{
+	if (now < rest_look)
+		return;
+	rest_look = last_end + REST_MS;
+	if (now < rest_look)
+		return;
+	rest_look = INT64_MAX;
+	task_stacks_trim();
+	if (at_rest != NULL)
+		at_rest();
+}
+
 /* One libev timer, set to the earliest deadline of all. */
 static void
 set_alarm(void)
@@ -383,6 +409,9 @@ set_alarm(void)
 	int64_t first = task_timer_first();
 	int64_t left;
 
+	/* without tasks the loop has its end to come to, not its rest */
+	if (alive > 0 && rest_look < first)
+		first = rest_look;
 	if (first == alarm_time)
 		return;
 	ev_timer_stop(loop, &alarm_clock);
@@ -422,6 +451,12 @@ task_before_wait(void (*call)(void))
 }
 
 void
+task_at_rest(void (*call)(void))
+{
+	at_rest = call;
+}
+
+void
 task_loop(void)
 {
 	struct ev_loop *loop = task_ev_loop();
@@ -439,6 +474,7 @@ task_loop(void)
 		more = ev_run(loop,
 		    ready_first != NULL ? EVRUN_NOWAIT : EVRUN_ONCE);
 		task_timer_expire(clock_ms());
+		look_for_rest(clock_ms());
 		more = more || alive > 0;
 	}
 	in_loop = false;

@@ -14,7 +14,7 @@
  * WAIT_CANCELLED from its current wait and from every later one, at once.
  *
  * Stacks are 256 KiB, reserved and not committed, with a guard page below;
- * recycled. Keep large objects off them.
+ * recycled until the program is at rest. Keep large objects off them.
  */
 
 #include <stdbool.h>
@@ -105,6 +105,12 @@ void task_loop_stop(void);
  * something to happen: for output that was gathered. It must not wait.
  */
 void task_before_wait(void (*call)(void));
+/*
+ * To be called when no task has ended for three seconds, once after those
+ * that did: the moment to give back what many of them needed. The stacks that
+ * were kept for the next ones are given back by then. It must not wait.
+ */
+void task_at_rest(void (*call)(void));
 /* For the few that need signals, children or timers of libev itself. */
 struct ev_loop *task_ev_loop(void);
 

@@ -42,6 +42,8 @@ struct task {
 void *task_stack_new(bool *used);
 void task_stack_free(void *stack);
 size_t task_stack_size(void);
+/* Those that wait for reuse go back to the system. */
+void task_stacks_trim(void);
 
 /*
  * Suspends the current task until task_wake or the deadline. The caller has

@@ -11,7 +11,8 @@
 
 /*
  * Stacks are kept for reuse as they are, pages and all, up to STACKS_KEPT;
- * what a burst of sessions needed beyond that goes back to the system.
+ * what a burst of sessions needed beyond that goes back to the system at once,
+ * these when no task has ended for a while.
  */
 enum {
 	STACK_SIZE = 256 * 1024,
@@ -60,19 +61,31 @@ task_stack_new(bool *used)
 	return map + guard_size();
 }
 
-void
-task_stack_free(void *stack)
+static void
+unmap(void *stack)
 {
 	char *map = (char *)stack - guard_size();
 
-	fiber_stack_clean(stack, STACK_SIZE);
-	if (kept_count < STACKS_KEPT) {
-		kept[kept_count++] = stack;
-		return;
-	}
 	fiber_stack_gone(stack, STACK_SIZE);
 	if (munmap(map, STACK_SIZE + guard_size()) != 0)
 		unreachable();
+}
+
+void
+task_stack_free(void *stack)
+{
+	fiber_stack_clean(stack, STACK_SIZE);
+	if (kept_count < STACKS_KEPT)
+		kept[kept_count++] = stack;
+	else
+		unmap(stack);
+}
+
+void
+task_stacks_trim(void)
+{
+	while (kept_count > 0)
+		unmap(kept[--kept_count]);
 }
 
 void

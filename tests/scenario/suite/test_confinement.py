@@ -97,7 +97,8 @@ class AtWork:
 
 @pytest.fixture
 def at_work(suite):
-    found = AtWork(suite(main="disable_plaintext_auth = no\n"))
+    found = AtWork(suite(main="disable_plaintext_auth = no\n"
+                         "imap_hibernate_timeout = 0\n"))
     yield found
     found.close()
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -67,6 +68,26 @@ split_writer(void *argument)
 	wait_until(clock_ms() + 1);
 	put(p->fd, p->text + p->split, p->n - p->split);
 	close(p->fd);
+}
+
+static void
+what_is_kept_goes_back_when_told(void **state)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	unsigned char there;
+	char *a = stream_pool_get(), *was = a;
+
+	(void)state;
+	a[0] = 'x';
+	stream_pool_put(&a);
+	assert_int_equal(mincore(was, page, &there), 0);
+	stream_pool_trim();
+	assert_int_equal(mincore(was, page, &there), -1);
+	assert_int_equal(errno, ENOMEM);
+	a = stream_pool_get();
+	a[0] = 'y';
+	stream_pool_put(&a);
+	assert_int_equal(stream_pool_used(), 0);
 }
 
 static const char lines_text[] =
@@ -1039,6 +1060,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_kept_goes_back_when_told),
 		cmocka_unit_test(compression_is_set_aside),
 		cmocka_unit_test(compression_stays),
 		cmocka_unit_test(no_other_words_than_ours),

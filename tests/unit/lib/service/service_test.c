@@ -872,6 +872,59 @@ a_question_that_master_does_not_take_is_none(void **state)
 	end_master(pid);
 }
 
+/* Of what was idle for so long, beside an earlier one in this state. */
+static void
+one_idle_process_stays(void **state)
+{
+	static const struct {
+		size_t slot;
+		enum slot_state earlier;
+		unsigned int generation;
+		int64_t idle_ms;
+		bool too_many;
+		int64_t look_in; /* ms */
+	} rows[] = {
+		{ 1, SLOT_IDLE, 7, 6000, true, -1 },
+		{ 1, SLOT_IDLE, 7, 1000, false, 5000 },
+		{ 1, SLOT_FULL, 7, 6000, false, 5000 },
+		{ 1, SLOT_FREE, 7, 6000, false, 5000 },
+		{ 1, SLOT_STARTING, 7, 6000, false, 5000 },
+		{ 1, SLOT_IDLE, 6, 6000, false, 5000 },
+		{ 1, SLOT_FULL, 7, 97000, false, 3000 },
+		{ 1, SLOT_FULL, 7, 101000, true, -1 },
+		{ 0, SLOT_IDLE, 7, 6000, false, 94000 },
+		{ 0, SLOT_IDLE, 7, 101000, true, -1 },
+	};
+	struct running r = { .max_idle_ms = 100000 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int fd = memfd_create("status", MFD_CLOEXEC);
+		int64_t now = clock_ms(), look = 0;
+		struct status_page *page;
+
+		assert_int_equal(ftruncate(fd, sizeof(*page)), 0);
+		page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE,
+		    MAP_SHARED, fd, 0);
+		assert_ptr_not_equal(page, MAP_FAILED);
+		page->used = 2;
+		page->slots[0].state = page->slots[1].state = SLOT_IDLE;
+		page->slots[0].generation = page->slots[1].generation = 7;
+		if (rows[i].slot == 1) {
+			page->slots[0].state = rows[i].earlier;
+			page->slots[0].generation = rows[i].generation;
+		}
+		slots_open(fd, rows[i].slot, 7);
+		if (rest_too_many(&r, now - rows[i].idle_ms, &look) !=
+		    rows[i].too_many)
+			fail_msg("row %zu", i);
+		if (rows[i].look_in >= 0)
+			assert_in_range(look - now, rows[i].look_in,
+			    rows[i].look_in + 2000);
+		munmap(page, sizeof(*page));
+	}
+}
+
 static void
 arguments_are_parsed(void **state)
 {
@@ -969,6 +1022,7 @@ main(void)
 		cmocka_unit_test(arguments_are_parsed),
 		cmocka_unit_test(peers_are_whole_words),
 		cmocka_unit_test(programs_have_one_row_each),
+		cmocka_unit_test(one_idle_process_stays),
 	};
 
 	log_open_stderr("service_test");

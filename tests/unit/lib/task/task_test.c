@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/task/task_internal.h"
 
 static char trace[256];
 static size_t trace_length;
@@ -543,6 +544,57 @@ stacks_are_recycled_and_released(void **state)
 	assert_int_equal(count, 900);
 }
 
+static int rests;
+static struct wait_queue rested;
+
+static void
+note_rest(void)
+{
+	rests++;
+	wait_wake_all(&rested);
+}
+
+static void
+waits_for_rest(void *argument)
+{
+	bool *ended = argument;
+
+	*ended = wait_on(&rested, clock_in(60)) == WAIT_READY;
+}
+
+/* Once, when nothing has ended for a while; then no stack is kept. */
+static void
+at_rest_nothing_is_kept(void **state)
+{
+	bool used, ended = false;
+	int64_t start = clock_ms();
+	int count = 0;
+	void *stack;
+
+	(void)state;
+	for (int i = 0; i < 30; i++)
+		assert_non_null(task_start(counts, &count));
+	task_loop();
+	stack = task_stack_new(&used);
+	assert_true(used);
+	task_stack_free(stack);
+	assert_int_equal(rests, 0);
+	task_at_rest(note_rest);
+	assert_non_null(task_start(waits_for_rest, &ended));
+	task_loop();
+	task_at_rest(NULL);
+	assert_true(ended);
+	assert_int_equal(rests, 1);
+	assert_in_range(clock_ms() - start, 2900, 30000);
+	stack = task_stack_new(&used); /* that of waits_for_rest */
+	assert_true(used);
+	task_stack_free(stack);
+	task_stacks_trim();
+	stack = task_stack_new(&used);
+	assert_false(used);
+	task_stack_free(stack);
+}
+
 static void
 works_without_tasks(void **state)
 {
@@ -587,6 +639,7 @@ main(void)
 		cmocka_unit_test_setup(a_released_descriptor_is_silent, fresh),
 		cmocka_unit_test_setup(a_trimmed_stack_still_works, fresh),
 		cmocka_unit_test_setup(stacks_are_recycled_and_released, fresh),
+		cmocka_unit_test_setup(at_rest_nothing_is_kept, fresh),
 		cmocka_unit_test_setup(works_without_tasks, fresh),
 	};
 
