@@ -282,7 +282,7 @@ write_simple(struct fetch_message *m, const struct section *x, enum io *io)
 	struct section_range r = { 0, (uint64_t)m->blob.length,
 		(uint64_t)m->blob.length };
 	enum mail_result result = MAIL_OK;
-	struct span header;
+	struct span header = { NULL, 0 };
 
 	if (x->what != SECTION_WHOLE)
 		result = fetch_header(m, &own, &header);

@@ -101,5 +101,5 @@ valgrind_not = tests/unit/lib/log/log_test tests/unit/lib/sandbox/% \
 valgrind_tests = $(filter-out $(valgrind_not),$(filter tests/unit/%,$(TESTS)))
 check-valgrind:
 	$(MAKE) check TESTS='$(valgrind_tests)' LOG_COMPILER='$(VALGRIND)'
-EXTRA_DIST += tests/deep tests/coverage.py tests/lint.words tests/lsan.supp \
-	tests/valgrind.supp
+EXTRA_DIST += tests/deep tests/coverage.py tests/cppcheck.cfg \
+	tests/lint.words tests/lsan.supp tests/valgrind.supp
