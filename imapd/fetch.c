@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "imapd/acl_list.h"
 #include "lib/imap/imap_set.h"
@@ -382,23 +383,40 @@ answer(struct fetch *f)
 		reply_ok(s, f->c, NULL, "Fetch completed");
 }
 
+/* False: that was the last one. */
+static bool
+fill_next(struct fetch_next *n, const struct uid_set *uids)
+{
+	if (n->count - n->at <= FETCH_NEXT / 2) {
+		n->count -= n->at;
+		memmove(n->uids, n->uids + n->at,
+		    n->count * sizeof(n->uids[0]));
+		n->at = 0;
+		while (n->count < FETCH_NEXT && uid_set_next(uids, &n->last))
+			n->uids[n->count++] = n->last;
+	}
+	return n->count > 0;
+}
+
 /* False: the connection had to end. */
 static bool
 tell_all(struct fetch *f)
 {
 	struct imap_session *s = f->s;
-	uint32_t uid = 0;
+	struct fetch_next next = { 0 };
 
 	f->message = (struct fetch_message){
 		.s = s,
 		.plan = &f->plan,
+		.next = &next,
 		.window = mem_resize(NULL, FETCH_WINDOW),
 	};
-	while (f->io == IO_OK && uid_set_next(&f->uids, &uid)) {
-		tell_message(f, uid);
+	for (; f->io == IO_OK && fill_next(&next, &f->uids); next.at++) {
+		tell_message(f, next.uids[next.at]);
 		if (f->io == IO_OK && s->out.n >= FETCH_OUT)
 			f->io = fetch_send(s);
 	}
+	mailbox_read_ahead_end(s->mailbox);
 	free(f->message.window);
 	if (f->io == IO_OK)
 		return true;

@@ -23,6 +23,7 @@ enum {
 	FETCH_FIRST = 16384, /* of a larger one: mostly all of its header */
 	FETCH_OUT = 65536, /* with so much in s->out it is sent */
 	FETCH_CHUNK = 131072, /* of what does not fit the window */
+	FETCH_NEXT = 256, /* UIDs that are known before their turn */
 };
 
 enum fetch_want {
@@ -63,10 +64,19 @@ struct fetch_plan {
 const char *fetch_plan_read(struct arena *a, const struct imap_arg *args,
     bool uid, struct fetch_plan *out);
 
+/* UIDs, from the one whose turn it is: files of those that follow are read
+ * ahead once messages have to be opened. */
+struct fetch_next {
+	uint32_t uids[FETCH_NEXT];
+	size_t at, count;
+	uint32_t last; /* of those that were ever put in */
+};
+
 /* The message that is being told. */
 struct fetch_message {
 	struct imap_session *s;
 	const struct fetch_plan *plan;
+	const struct fetch_next *next;
 	uint32_t uid;
 	struct store_blob blob;
 	bool open;

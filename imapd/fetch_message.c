@@ -80,6 +80,8 @@ fetch_open(struct fetch_message *m)
 
 	if (m->open)
 		return MAIL_OK;
+	mailbox_read_ahead(m->s->mailbox, m->next->uids + m->next->at,
+	    m->next->count - m->next->at, FETCH_WINDOW);
 	result = mailbox_fetch_start(m->s->mailbox, m->uid, &m->blob, m->window,
 	    FETCH_WINDOW, &m->why);
 	if (result != MAIL_OK)

@@ -137,6 +137,7 @@ mailbox_find_file(struct mailbox *m, struct span base,
 {
 	struct mailbox_folder *f = m->folder;
 	char copy[MAILDIR_FILE_MAX];
+	bool known;
 
 	mailbox_doubt(f);
 	/* it may lie in the very name that is exchanged */
@@ -145,11 +146,10 @@ mailbox_find_file(struct mailbox *m, struct span base,
 	if (f->names != NULL && look_up(&f->names->all, base, name, in_new) &&
 	    is_there(f, name, *in_new))
 		return true;
-	errno = ENOENT;
-	if (current(f))
+	/* to ask what has changed leaves an errno of its own */
+	known = current(f);
+	if (!known && !read_names(f))
 		return false;
-	if (!read_names(f))
-		return false;
 	errno = ENOENT;
-	return look_up(&f->names->all, base, name, in_new);
+	return !known && look_up(&f->names->all, base, name, in_new);
 }
