@@ -8,7 +8,6 @@
 
 #include "lib/base/clock.h"
 #include "lib/ipc/proto_cleanup.h"
-#include "lib/log/log.h"
 #include "lib/mail/received.h"
 #include "lib/queue/queue_file.h"
 
@@ -95,10 +94,10 @@ submit(struct plan *p, const struct msg_submit *m)
 
 /* Received, so that hops count, and Delivered-To, so that loops show. */
 static const char *
-trace(struct plan *p, const char *id)
+trace(struct plan *p, const char *id, bool delivered)
 {
 	const struct received received = {
-		.local = "for local delivery",
+		.hidden = true, /* "by" alone, as in Postfix */
 		.hostname = p->r->agent->common.myhostname,
 		.mail_name = p->r->agent->common.mail_name,
 		.id = id,
@@ -110,7 +109,7 @@ trace(struct plan *p, const char *id)
 
 	received_format(&received, &out);
 	rest = span_of(p->r->agent->own.prepend_delivered_header);
-	while (conf_list_next(&rest, &item))
+	while (delivered && conf_list_next(&rest, &item))
 		if (span_is_nocase(item, "forward")) {
 			headers = request_headers_exactly(p->r, NULL,
 			    p->to->address, false);
@@ -184,22 +183,37 @@ deliver_forwards(struct plan *p)
 	}
 	if (p->owner)
 		m.envid = "";
-	m.trace = trace(p, m.queue_id);
+	m.trace = trace(p, m.queue_id, true);
 	m.recipients = (struct ipc_list){ .items = to, .count = n };
 	v = submit(p, &m);
 	p->r->dsn_passed = v == OK && one;
 	return v;
 }
 
+/* Any of this program's, which may have a transport that leads here. */
+static bool
+is_local_service(const struct plan *p, const char *transport)
+{
+	const struct master_cf *m = p->state->services;
+
+	for (size_t i = 0; m != NULL && i < m->count; i++)
+		if (m->entries[i].type != SERVICE_INET &&
+		    strcmp(m->entries[i].name, transport) == 0 &&
+		    strcmp(m->entries[i].command, "local") == 0)
+			return true;
+	return false;
+}
+
 /*
  * "lmtp:unix:/path" of mailbox_transport and its like. The message is the
- * same one: no hop is added, and its age counts on.
+ * same one: its age counts on, and no hop is added, unless the next one is
+ * such a service as this: then it may come back, and hopcount_limit ends that.
  */
 enum verdict
 deliver_transport(struct plan *p, const struct action *a)
 {
 	struct msg_submit m = message_of(p, a->sender);
-	struct span text = span_trim(span_of(a->text));
+	struct span text = span_of(a->text);
 	size_t at = span_find(text, ':');
 	struct msg_submit_recipient to = {
 		.address = p->to->address,
@@ -214,14 +228,8 @@ deliver_transport(struct plan *p, const struct action *a)
 	};
 	enum verdict v;
 
-	/* no hop is added: it would come back as often as it is sent */
-	if (to.transport[0] == '\0' ||
-	    strcmp(to.transport, p->r->agent->service->name) == 0) {
-		log_warning("%s: transport \"%s\" leads back to this service",
-		    p->r->m->queue_id, a->text);
-		return why_set(p->why, "4.3.5",
-		    "mail system configuration error");
-	}
+	if (is_local_service(p, to.transport))
+		m.trace = trace(p, m.queue_id, false);
 	m.arrival = p->r->m->arrival;
 	m.recipients = (struct ipc_list){ .items = &to, .count = 1 };
 	v = submit(p, &m);

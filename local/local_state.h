@@ -8,6 +8,7 @@
  * table that is down or a list that cannot be read delivers to nobody twice.
  */
 
+#include "lib/conf/master_cf.h"
 #include "lib/mail/rewrite.h"
 #include "lib/table/table.h"
 #include "local/agent.h"
@@ -24,6 +25,7 @@ struct local_state {
 	struct rewrite_rules rules;
 	unsigned int locks;
 	const struct person *default_person; /* default_privs */
+	struct master_cf *services; /* NULL: could not be read */
 };
 
 enum action_kind {

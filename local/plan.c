@@ -384,6 +384,25 @@ expand_alias(struct plan *p, const struct step *outer, const char *name,
 	return v == OK ? expand_list(p, &step, value) : v;
 }
 
+/*
+ * Ourselves again, by name or because nobody is named: mail would come back as
+ * often as it is sent. Refused now: nothing has been done yet that the next
+ * attempt would repeat.
+ */
+static enum verdict
+leads_elsewhere(struct plan *p, const char *transport)
+{
+	struct span text = span_of(transport);
+	struct span name = span_take(text, span_find(text, ':'));
+
+	if (name.n > 0 && !span_is(name, p->r->agent->service->name))
+		return OK;
+	log_warning("%s: transport \"%s\" leads back to this service",
+	    p->r->m->queue_id, transport);
+	return why_set(p->why, "4.3.5", "mail system configuration error");
+}
+
+/* mailbox_transport and its like; *transport NULL: none is set. */
 static enum verdict
 find_transport(struct plan *p, struct table_list *maps, const char *name,
     const char *maps_name, const char *fixed, const char **transport)
@@ -399,6 +418,11 @@ find_transport(struct plan *p, struct table_list *maps, const char *name,
 		*transport = arena_text(p->r->arena, buf_text(&value));
 	else if (t != TABLE_NONE)
 		v = agent_table_failed(p->why, t, maps_name, buf_text(&value));
+	if (v == OK && *transport != NULL) {
+		*transport =
+		    arena_span(p->r->arena, span_trim(span_of(*transport)));
+		v = leads_elsewhere(p, *transport);
+	}
 	buf_fini(&value);
 	return v;
 }

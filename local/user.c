@@ -64,6 +64,18 @@ find_default_person(const char *name, const char *queue_owner)
 		fatal("default_privs: %s has too many rights", name);
 }
 
+/* Which transports are such services as this one. */
+static void
+read_services(struct conf *c)
+{
+	struct buf errors = BUF_INIT(65536);
+
+	state.services = master_cf_read(conf_directory(c), c, &errors, NULL);
+	if (state.services == NULL)
+		log_warning("%s", buf_text(&errors));
+	buf_fini(&errors);
+}
+
 void
 local_set_up(struct agent *a)
 {
@@ -89,6 +101,7 @@ local_set_up(struct agent *a)
 	    open_list("mailbox_command_maps", own->mailbox_command_maps);
 	state.fallback_transport_maps =
 	    open_list("fallback_transport_maps", own->fallback_transport_maps);
+	read_services(a->service->conf);
 	state.destination =
 	    match_list_open(a->common.mydestination, MATCH_DOMAIN, &error);
 	if (state.destination == NULL)

@@ -19,7 +19,7 @@ struct received {
 	/* not from SMTP: "userid 1000" or the like; then the above is unused */
 	const char *local;
 
-	bool hidden; /* from SMTP, but nothing of the above is told */
+	bool hidden; /* from SMTP or us, but nothing of the above is told */
 
 	const char *hostname; /* ours */
 	const char *mail_name; /* "Posthaste" */
