@@ -32,6 +32,7 @@
 #include "lib/table/watch.h"
 #include "lib/tls/ticket_root.h"
 #include "lib/tls/tls.h"
+#include "lib/tls/tls_kept.h"
 
 #define PARAM_GROUP keyd
 #define PARAM_DEF "keyd/params.def"
@@ -184,10 +185,12 @@ before(const struct service *s)
 	/* no core file, no debugger of the same user */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	ring = keyring_new();
+	service_certificates();
 	load_settings(s->conf);
 	load_services(s->conf);
+	tls_kept_drop();
 	open_named();
-	tickets = ticket_root_open(service_own_descriptor());
+	tickets = ticket_root_open(service_own_descriptor(SERVICE_TICKETS));
 	if (tickets == NULL)
 		fatal("memory for session tickets: %m");
 	log_debug("%zu private keys", keyring_count(ring));

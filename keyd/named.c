@@ -3,7 +3,6 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,31 +85,6 @@ named_free(struct named **np)
 }
 
 static bool
-write_certificates(struct making *k, const struct tls_pem_group *g)
-{
-	bool good = PEM_write_bio_X509(k->out, g->leaf) == 1;
-
-	for (int i = 0; good && i < sk_X509_num(g->issuers); i++)
-		good = PEM_write_bio_X509(k->out,
-			   sk_X509_value(g->issuers, i)) == 1;
-	return good;
-}
-
-/*
- * A group of the text for who will read it without keys: there a new leaf is
- * known by the key before it alone, so a group begins with a block that says
- * nothing.
- */
-static bool
-begin_group(struct making *k)
-{
-	return BIO_puts(k->out,
-		   "-----BEGIN PRIVATE KEY-----\n"
-		   "AAAA\n"
-		   "-----END PRIVATE KEY-----\n") > 0;
-}
-
-static bool
 take_group(void *with, const struct tls_pem_group *g, struct buf *error)
 {
 	struct making *k = with;
@@ -134,7 +108,7 @@ take_group(void *with, const struct tls_pem_group *g, struct buf *error)
 	}
 	X509_up_ref(g->leaf);
 	k->leaves[k->leaf_count++] = g->leaf;
-	return begin_group(k) && write_certificates(k, g);
+	return tls_pem_write(k->out, g);
 }
 
 /* A certificate that nothing could be signed for is of no use to anybody. */

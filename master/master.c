@@ -58,7 +58,7 @@ static int
 check(void)
 {
 	struct buf errors = BUF_INIT(1 << 20), warnings = BUF_INIT(1 << 20);
-	struct plan *plan = plan_load(directory, 0, &errors, &warnings);
+	struct plan *plan = plan_load(directory, 0, NULL, &errors, &warnings);
 	bool fine = plan != NULL;
 
 	log_lines(&warnings, log_warning);
@@ -265,7 +265,7 @@ look_for_hung(struct ev_loop *loop, ev_timer *timer, int events)
 			if (!c->ready && clock_ms() - c->started > HUNG_MS) {
 				log_warning("%s pid %d is not ready after %d "
 					    "seconds: killed",
-				    s->program->name, (int)c->pid,
+				    c->program->name, (int)c->pid,
 				    HUNG_MS / 1000);
 				(void)kill(c->pid, SIGKILL);
 			}

@@ -20,6 +20,7 @@ struct served;
 struct child {
 	struct child *next;
 	struct served *service;
+	const struct program *program; /* what it runs: a reload keeps that */
 	pid_t pid;
 	size_t slot;
 	unsigned int generation;
@@ -28,6 +29,7 @@ struct child {
 	ev_io io;
 	bool ready;
 	bool retiring;
+	bool ended; /* by us, for what it said */
 };
 
 struct listener {
@@ -51,7 +53,7 @@ struct served {
 	char *key; /* "smtp/inet" */
 	char *name; /* "smtp" */
 	const struct planned *plan; /* NULL: in no generation any more */
-	const struct program *program; /* of its processes */
+	const struct program *program; /* of the processes to come */
 	struct listener *listeners;
 	size_t listener_count;
 	struct child *children;
@@ -141,14 +143,16 @@ reload_and_tell(struct master *m, const char *directory, struct complaints *c);
 void reopen_log(struct master *m);
 
 /* renewal.c */
-/*
- * Nothing of this plan has been started yet: what changes from now on is a
- * change.
- */
-void renewal_new_plan(struct plan *plan);
+#define RENEWAL_UNUSABLE \
+	"TLS certificates or keys on disk are not usable: the old ones stay " \
+	"in use"
+/* Its certificates are about to be read. */
+void renewal_before_reload(const struct master *m);
+/* The plan is in force; what is wrong with the files on disk was said. */
+void renewal_new_plan(struct master *m);
 /* Looks for renewed certificates from now on. */
 void renewal_start(struct master *m);
-/* A process of this service is about to read what is there now. */
+/* A process of this service is about to get what is kept. */
 void renewal_before_start(struct served *s);
 
 /* mend.c: looks every few seconds whether listeners and log still work. */

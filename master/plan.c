@@ -236,6 +236,50 @@ check_overrides(struct planning *p, const struct master_entry *e)
 	buf_fini(&warnings);
 }
 
+bool
+plan_has_certificates(const struct program *program)
+{
+	return strcmp(program->name, "keyd") == 0 ||
+	    program_may_reach(program, "keyd");
+}
+
+/* With the -o of one service. */
+static void
+check_certificates_of(const struct planned *s, int settings, struct buf *errors)
+{
+	struct buf found = BUF_INIT(1 << 18), ignored = BUF_INIT(1024);
+	struct conf *c;
+
+	if (s->entry->overrides[0] == NULL ||
+	    !plan_has_certificates(s->program))
+		return;
+	c = conf_read_snapshot(settings);
+	for (char **o = s->entry->overrides; *o != NULL; o++)
+		(void)conf_override(c, *o, &ignored);
+	(void)tls_check_settings(c, &found, NULL);
+	pass_on(errors, s->entry, &found);
+	conf_free(&c);
+	buf_fini(&found);
+	buf_fini(&ignored);
+}
+
+bool
+plan_check_certificates(const struct plan *plan, struct buf *errors)
+{
+	size_t before = errors->n;
+	char *none[] = { NULL };
+	/* main.cf itself may be another by now */
+	int settings = conf_snapshot(plan->conf, "*", none);
+
+	(void)tls_check_settings(plan->conf, errors, NULL);
+	if (settings < 0)
+		buf_printf(errors, "settings snapshot: %s\n", strerror(errno));
+	for (size_t i = 0; settings >= 0 && i < plan->count; i++)
+		check_certificates_of(&plan->services[i], settings, errors);
+	fd_close(&settings);
+	return errors->n == before;
+}
+
 static const struct planned *
 find_planned(const struct plan *plan, const char *name)
 {
@@ -547,17 +591,22 @@ load(struct planning *p, const char *directory)
 }
 
 struct plan *
-plan_load(const char *directory, unsigned int generation, struct buf *errors,
-    struct buf *warnings)
+plan_load(const char *directory, unsigned int generation,
+    const struct tls_kept *old, struct buf *errors, struct buf *warnings)
 {
 	struct plan *plan = mem_new(sizeof(*plan));
 	struct planning p = { .plan = plan,
 		.errors = errors,
 		.warnings = warnings };
+	bool good;
 
 	plan->generation = generation;
 	plan->arena = arena_new();
-	if (!load(&p, directory))
+	plan->certificates = tls_kept_new(old);
+	tls_kept_use(plan->certificates);
+	good = load(&p, directory);
+	tls_kept_use(NULL);
+	if (!good)
 		plan_free(&plan);
 	return plan;
 }
@@ -645,6 +694,7 @@ plan_free(struct plan **p)
 		master_cf_free(&gone->cf);
 	if (gone->conf != NULL)
 		conf_free(&gone->conf);
+	tls_kept_free(&gone->certificates);
 	arena_free(&gone->arena);
 	free(gone);
 }

@@ -185,7 +185,7 @@ commit(struct master *m, struct plan *plan, struct opened **list)
 		free(key);
 	}
 	m->plan = plan;
-	renewal_new_plan(plan);
+	renewal_new_plan(m);
 	plan_free(&old);
 	for (struct served *s = m->services; s != NULL; s = s->next)
 		if (s->plan == NULL)
@@ -245,14 +245,43 @@ complaints_fini(struct complaints *c)
 	buf_fini(&c->warnings);
 }
 
+/*
+ * Files of certificates that are not usable now are no reason to refuse: those
+ * in force go on. Where all is well with these, it was the files alone.
+ */
+static struct plan *
+load_plan(const struct master *m, const char *directory,
+    unsigned int generation, struct complaints *c)
+{
+	struct plan *plan =
+	    plan_load(directory, generation, NULL, &c->errors, &c->warnings);
+	struct complaints with_old;
+
+	if (plan != NULL || m->plan == NULL)
+		return plan;
+	complaints_init(&with_old);
+	plan = plan_load(directory, generation, m->plan->certificates,
+	    &with_old.errors, &with_old.warnings);
+	if (plan != NULL) {
+		buf_reset(&c->warnings);
+		buf_add_text(&c->warnings, RENEWAL_UNUSABLE "\n");
+		buf_add_span(&c->warnings, buf_span(&c->errors));
+		buf_add_span(&c->warnings, buf_span(&with_old.warnings));
+		buf_reset(&c->errors);
+	}
+	complaints_fini(&with_old);
+	return plan;
+}
+
 bool
 reload(struct master *m, const char *directory, struct complaints *c)
 {
 	unsigned int generation = m->plan ? m->plan->generation + 1 : 1;
-	struct plan *plan =
-	    plan_load(directory, generation, &c->errors, &c->warnings);
+	struct plan *plan;
 	struct opened *list = NULL;
 
+	renewal_before_reload(m);
+	plan = load_plan(m, directory, generation, c);
 	if (plan == NULL)
 		return false;
 	if (!lasting_stay(m, plan, &c->errors) ||

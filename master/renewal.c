@@ -1,131 +1,38 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Renewed certificates: a change of the files that the TLS settings name is
- * noticed, and taken up without anybody asking for a reload. The new files
- * are tried first; while they are wrong (a certificate whose key has not been
- * written yet), everything goes on with the old ones. A process that starts
- * between a change and the next look reads what is there: if that is good, it
- * is taken up just before, so that keyd has the key of its certificate.
+ * Renewed certificates: a change of the files that were read for the TLS
+ * settings is noticed, and taken up without anybody asking for a reload. The
+ * new files are tried first, as a set of their own (tls_kept.h), which takes
+ * the old one's place if it is good. While they are wrong (a certificate whose
+ * key has not been written yet), everything goes on with the old ones, and so
+ * does what is started meanwhile: no program reads them from disk. When one is
+ * to be started between a change and the next look, the look is taken then.
  *
  * Only the programs with TLS are replaced, with the settings they have:
  * main.cf is not read again. Sessions finish where they are.
+ *
+ * SECURITY: the private keys are in the memory of root's process, which reads
+ * them anyway to see whether they fit, and in that of keyd.
  */
 #include "master/master.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
-#include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/service/programs.h"
-#include "lib/tls/tls_check.h"
-
-/* Settings with names of files; with -o the same. */
-static const char *const settings[] = {
-	"smtpd_tls_chain_files",
-	"smtpd_tls_cert_file",
-	"smtpd_tls_key_file",
-	"smtpd_tls_eccert_file",
-	"smtpd_tls_eckey_file",
-	"smtp_tls_chain_files",
-	"smtp_tls_cert_file",
-	"smtp_tls_key_file",
-	"smtp_tls_eccert_file",
-	"smtp_tls_eckey_file",
-	"lmtp_tls_chain_files",
-	"lmtp_tls_cert_file",
-	"lmtp_tls_key_file",
-	"lmtp_tls_eccert_file",
-	"lmtp_tls_eckey_file",
-	"pop3d_tls_chain_files",
-	"pop3d_tls_cert_file",
-	"pop3d_tls_key_file",
-	"pop3d_tls_eccert_file",
-	"pop3d_tls_eckey_file",
-	"imapd_tls_chain_files",
-	"imapd_tls_cert_file",
-	"imapd_tls_key_file",
-	"imapd_tls_eccert_file",
-	"imapd_tls_eckey_file",
-};
 
 static struct {
 	ev_timer timer;
-	uint64_t taken; /* what the programs have, or are refused */
-	uint64_t last; /* as seen the time before */
-	uint64_t refused; /* by renewal_before_start */
+	uint64_t last; /* what was on disk the time before */
+	uint64_t tried; /* that was not good, and why was said */
+	uint64_t refused; /* nor for renewal_before_start */
+	uint64_t before; /* on disk when a reload began */
 } renewal;
 
-static void
-mix(uint64_t *stamp, const void *data, size_t n)
-{
-	const unsigned char *p = data;
-
-	for (size_t i = 0; i < n; i++)
-		*stamp = (*stamp ^ p[i]) * UINT64_C(1099511628211);
-}
-
-static void
-mix_files(uint64_t *stamp, const char *files)
-{
-	struct span rest = span_of(files), word;
-
-	while (span_cut(&rest, ", \t\r\n", true, &word)) {
-		struct arena *a = arena_new();
-		struct stat st;
-
-		if (word.n > 0 && stat(arena_span(a, word), &st) == 0) {
-			mix(stamp, &st.st_ino, sizeof(st.st_ino));
-			mix(stamp, &st.st_size, sizeof(st.st_size));
-			mix(stamp, &st.st_mtim, sizeof(st.st_mtim));
-		}
-		mix(stamp, word.p, word.n);
-		arena_free(&a);
-	}
-}
-
-/* -o smtpd_tls_cert_file=/path of one service. */
-static void
-mix_override(uint64_t *stamp, struct conf *c, const char *option)
-{
-	struct span name = span_of(option);
-	struct buf error = BUF_INIT(256);
-	const char *value;
-
-	name = span_take(name, span_find(name, '='));
-	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
-		if (!span_is(span_trim(name), settings[i]) ||
-		    option[name.n] == '\0')
-			continue;
-		value = conf_expand(c, option + name.n + 1, &error);
-		if (value != NULL)
-			mix_files(stamp, value);
-	}
-	buf_fini(&error);
-}
-
-static uint64_t
-stamp_of(struct plan *plan)
-{
-	uint64_t stamp = UINT64_C(14695981039346656037);
-
-	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
-		const char *value = conf_value(plan->conf, settings[i]);
-
-		if (value != NULL)
-			mix_files(&stamp, value);
-	}
-	for (size_t i = 0; i < plan->count; i++)
-		for (char **o = plan->services[i].entry->overrides; *o != NULL;
-		     o++)
-			mix_override(&stamp, plan->conf, *o);
-	return stamp;
-}
-
 static bool
-has_certificates(const struct program *p)
+is_current(const struct master *m, uint64_t on_disk)
 {
-	return strcmp(p->name, "keyd") == 0 || program_may_reach(p, "keyd");
+	return on_disk == tls_kept_stamp(m->plan->certificates);
 }
 
 /*
@@ -136,7 +43,7 @@ static void
 replace(struct master *m, bool keyd)
 {
 	for (struct served *s = m->services; s != NULL; s = s->next) {
-		if (!has_certificates(s->program) ||
+		if (!plan_has_certificates(s->program) ||
 		    (strcmp(s->program->name, "keyd") == 0) != keyd)
 			continue;
 		for (struct child *c = s->children; c != NULL; c = c->next)
@@ -155,22 +62,24 @@ take_up(struct master *m)
 	replace(m, false);
 }
 
-static void
-take_up_if_good(struct master *m)
+/* False: the old ones stay; what is wrong is in *errors. */
+static bool
+try_new(struct master *m, struct buf *errors)
 {
-	struct buf errors = BUF_INIT(60000);
-	struct span rest, line;
+	struct plan *plan = m->plan;
+	struct tls_kept *new = tls_kept_new(NULL), *gone = new;
+	bool good;
 
-	if (tls_check_settings(m->plan->conf, &errors, NULL)) {
+	tls_kept_use(new);
+	good = plan_check_certificates(plan, errors);
+	tls_kept_use(NULL);
+	if (good) {
+		gone = plan->certificates;
+		plan->certificates = new;
 		take_up(m);
-	} else {
-		log_warning("TLS certificates or keys have changed and are"
-			    " not usable: the old ones stay in use");
-		rest = buf_span(&errors);
-		while (span_cut(&rest, "\n", true, &line))
-			log_warning("%.*s", SPAN_ARG(line));
 	}
-	buf_fini(&errors);
+	tls_kept_free(&gone);
+	return good;
 }
 
 /* A change counts when it has been the same twice: copying takes a while. */
@@ -178,18 +87,22 @@ static void
 look(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	struct master *m = timer->data;
+	struct buf errors = BUF_INIT(60000);
 	uint64_t now;
 
 	(void)loop;
 	(void)events;
 	if (m->stopping)
 		return;
-	now = stamp_of(m->plan);
-	if (now != renewal.taken && now == renewal.last) {
-		renewal.taken = now;
-		take_up_if_good(m);
+	now = tls_kept_stamp_on_disk(m->plan->certificates);
+	if (!is_current(m, now) && now == renewal.last &&
+	    now != renewal.tried && !try_new(m, &errors)) {
+		renewal.tried = now;
+		log_warning(RENEWAL_UNUSABLE);
+		log_lines(&errors, log_warning);
 	}
 	renewal.last = now;
+	buf_fini(&errors);
 }
 
 void
@@ -199,24 +112,35 @@ renewal_before_start(struct served *s)
 	struct buf errors = BUF_INIT(60000);
 	uint64_t now;
 
-	if (!has_certificates(s->program))
+	if (!plan_has_certificates(s->program))
 		return;
-	now = stamp_of(m->plan);
-	if (now == renewal.taken || now == renewal.refused)
-		return;
-	if (tls_check_settings(m->plan->conf, &errors, NULL)) {
-		renewal.taken = now;
-		take_up(m);
-	} else {
-		renewal.refused = now; /* look() says why, if it stays so */
-	}
+	now = tls_kept_stamp_on_disk(m->plan->certificates);
+	/* look() says why, if it stays so */
+	if (!is_current(m, now) && now != renewal.refused &&
+	    !try_new(m, &errors))
+		renewal.refused = now;
 	buf_fini(&errors);
 }
 
 void
-renewal_new_plan(struct plan *plan)
+renewal_before_reload(const struct master *m)
 {
-	renewal.taken = renewal.last = stamp_of(plan);
+	renewal.before =
+	    m->plan == NULL ? 0 : tls_kept_stamp_on_disk(m->plan->certificates);
+}
+
+void
+renewal_new_plan(struct master *m)
+{
+	double every = (double)m->plan->params.tls_renewal_check_time;
+
+	/* what came since is tried by look() */
+	renewal.tried = renewal.refused = renewal.before;
+	if (!ev_is_active(&renewal.timer) || renewal.timer.repeat == every)
+		return;
+	ev_timer_stop(m->loop, &renewal.timer);
+	ev_timer_set(&renewal.timer, every, every);
+	ev_timer_start(m->loop, &renewal.timer);
 }
 
 void

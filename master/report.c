@@ -365,7 +365,7 @@ report(const char *directory, bool json)
 
 	buf_init(&r.errors, MESSAGES_MAX);
 	buf_init(&r.warnings, MESSAGES_MAX);
-	plan = plan_load(directory, 0, &r.errors, &r.warnings);
+	plan = plan_load(directory, 0, NULL, &r.errors, &r.warnings);
 	plan_free(&plan);
 	add_messages(&r, &r.errors, true);
 	add_messages(&r, &r.warnings, false);

@@ -30,7 +30,8 @@
 enum {
 	FIRST_LISTENER = 7,
 	FDS_MAX =
-	    FIRST_LISTENER + 67, /* ENDPOINTS_MAX, log pipe, tickets, lock */
+	    /* ENDPOINTS_MAX, log pipe, certificates, tickets, lock */
+	FIRST_LISTENER + 68,
 	ARGUMENTS_MAX = 16384, /* more than a line of master.cf can hold */
 };
 
@@ -131,12 +132,28 @@ add_fd(struct descriptors *d, int fd)
 	d->list[d->count++] = fd;
 }
 
-/* Returns how many of them are listeners to the program. */
+/* The private ones for keyd alone. An empty one: it reads the disk. */
+static int
+write_certificates(const struct served *s, bool keys)
+{
+	int fd = tls_kept_write(s->master->plan->certificates, keys);
+
+	if (fd < 0)
+		log_warning("memory for certificates of %s: %m", s->key);
+	return fd;
+}
+
+/*
+ * Returns how many of them are listeners to the program. *own: one that is to
+ * be closed here; or -1.
+ */
 static size_t
-gather(struct descriptors *d, const struct child *c, int control, int lock)
+gather(struct descriptors *d, const struct child *c, int control, int lock,
+    int *own)
 {
 	const struct served *s = c->service;
 	const struct master *m = s->master;
+	bool keyd = strcmp(s->plan->program->name, "keyd") == 0;
 	bool log = strcmp(s->plan->program->name, "logd") == 0;
 	size_t listeners = s->listener_count + (log ? 1 : 0);
 
@@ -151,7 +168,11 @@ gather(struct descriptors *d, const struct child *c, int control, int lock)
 		add_fd(d, m->log_read);
 	for (size_t i = 0; i < s->listener_count; i++)
 		add_fd(d, s->listeners[i].fd);
-	if (strcmp(s->plan->program->name, "keyd") == 0)
+	if (plan_has_certificates(s->plan->program)) {
+		*own = write_certificates(s, keyd);
+		add_fd(d, *own >= 0 ? *own : m->null);
+	}
+	if (keyd)
 		add_fd(d, m->tickets);
 	if (lock >= 0)
 		add_fd(d, lock);
@@ -254,6 +275,7 @@ new_child(struct served *s, size_t slot)
 	struct child *c = mem_new(sizeof(*c));
 
 	c->service = s;
+	c->program = s->plan->program;
 	c->slot = slot;
 	c->generation = s->master->plan->generation;
 	c->started = clock_ms();
@@ -265,7 +287,7 @@ static void
 adopt(struct child *c, pid_t pid, int control)
 {
 	struct served *s = c->service;
-	char *name = mem_printf("%s[%d]", s->plan->program->name, (int)pid);
+	char *name = mem_printf("%s[%d]", c->program->name, (int)pid);
 
 	c->pid = pid;
 	c->control = ipc_new(control, &protocol_master, name);
@@ -282,7 +304,8 @@ fork_program(struct child *c, int control, int lock)
 {
 	static struct arguments arguments;
 	struct descriptors d = { .count = 0 };
-	size_t listeners = gather(&d, c, control, lock);
+	int own = -1;
+	size_t listeners = gather(&d, c, control, lock, &own);
 	pid_t pid;
 
 	arguments.arena = arena_new();
@@ -292,6 +315,7 @@ fork_program(struct child *c, int control, int lock)
 	if (pid == 0)
 		become_program(c->service, &d, arguments.list);
 	arena_free(&arguments.arena);
+	fd_close(&own);
 	return pid;
 }
 

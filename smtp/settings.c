@@ -11,6 +11,7 @@
 #include "lib/log/log.h"
 #include "lib/mail/delivery_log.h"
 #include "lib/service/remote_key.h"
+#include "lib/tls/tls_kept.h"
 
 static struct client_settings set;
 
@@ -293,6 +294,8 @@ settings_before(const struct service *s)
 	    &set.bind6);
 	add_list(set.common.inet_interfaces, "inet_interfaces");
 	add_list(set.common.proxy_interfaces, "proxy_interfaces");
+	service_certificates();
 	make_contexts();
+	tls_kept_drop();
 	dns_open(set.common.dns_servers);
 }

@@ -8,6 +8,7 @@
 #include "lib/conf/receive_override.h"
 #include "lib/log/log.h"
 #include "lib/service/remote_key.h"
+#include "lib/tls/tls_kept.h"
 
 enum { LISTS = 6 }; /* in smtpd_config */
 
@@ -255,7 +256,9 @@ smtpd_config_load(const struct service *service)
 	struct span rest, line;
 
 	read_mode(&calm, service, &error);
+	service_certificates();
 	read_tls(&calm);
+	tls_kept_drop();
 	read_stressed(service, &error);
 	rest = buf_span(&error);
 	while (span_cut(&rest, "\n", true, &line))

@@ -12,6 +12,7 @@
 #include "lib/log/log.h"
 #include "lib/service/remote_key.h"
 #include "lib/task/task.h"
+#include "lib/tls/tls_kept.h"
 #include "lib/tls/tls_settings.h"
 
 enum {
@@ -42,9 +43,12 @@ login_setup(struct login_stage *stage, const struct service *s,
 	const char *error = "";
 
 	client_counts_open(stage->common->data_directory, s->program, s->name);
+	service_certificates();
+	if (wanted)
+		stage->tls = tls_server_new(&t, &error);
+	tls_kept_drop();
 	if (!wanted)
 		return;
-	stage->tls = tls_server_new(&t, &error);
 	if (stage->tls != NULL)
 		return;
 	if (stage->wrapped)

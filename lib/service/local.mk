@@ -4,7 +4,7 @@ libposthaste_a_SOURCES += lib/service/service.h \
 	lib/service/status_page.h lib/service/internal.h \
 	lib/service/client_counts.c lib/service/client_counts.h \
 	lib/service/ask_server.c lib/service/ask_server.h \
-	lib/service/arguments.c lib/service/askers.c lib/service/askers.h \
+	lib/service/arguments.c lib/service/certificates.c lib/service/askers.c lib/service/askers.h \
 	lib/service/control.c lib/service/listen.c \
 	lib/service/pool.c lib/service/question.c lib/service/run.c lib/service/run_one.c \
 	lib/service/rest.c lib/service/run_requests.c lib/service/run_tasks.c \

@@ -263,9 +263,10 @@ service_listeners(const int **fds)
 }
 
 int
-service_own_descriptor(void)
+service_own_descriptor(enum service_descriptor which)
 {
-	int fd = SERVICE_FD_LISTENERS + (int)running.listener_count;
+	int fd =
+	    SERVICE_FD_LISTENERS + (int)running.listener_count + (int)which;
 
 	if (fd_cloexec(fd, true) < 0)
 		fatal("descriptor %d is missing: %m", fd);

@@ -190,10 +190,17 @@ void service_leave(void);
 bool service_next(struct ipc *c, int64_t deadline);
 
 /*
- * From before(): the descriptor that master gives to this program alone, behind
- * its listeners (keyd: ticket_root.h); the caller's.
+ * From before(): what master gives to this program, and not to all, behind its
+ * listeners; the caller's. Programs with TLS get their certificates
+ * (tls_kept.h), keyd the memory for tickets as well (ticket_root.h).
  */
-int service_own_descriptor(void);
+enum service_descriptor { SERVICE_CERTIFICATES, SERVICE_TICKETS };
+int service_own_descriptor(enum service_descriptor which);
+/*
+ * From before(): files of certificates and keys are what master keeps of them,
+ * until tls_kept_drop(). fatal() when that is damaged.
+ */
+void service_certificates(void);
 
 /* SERVICE_OWN: the listeners master gave, in the order of master.cf. */
 size_t service_listeners(const int **fds);

@@ -5,6 +5,7 @@ libposthaste_a_SOURCES += \
 	lib/tls/tls_check.c lib/tls/tls_check.h \
 	lib/tls/tls_choice.c lib/tls/tls_choice.h \
 	lib/tls/tls_context.c lib/tls/tls_context.h \
+	lib/tls/tls_kept.c lib/tls/tls_kept.h \
 	lib/tls/tls_load.c lib/tls/tls_pem.c \
 	lib/tls/tls_protocols.c lib/tls/tls_protocols.h \
 	lib/tls/tls_remote_key.c \
@@ -23,3 +24,8 @@ TESTS += tests/unit/lib/tls/ticket_root_test
 tests_unit_lib_tls_ticket_root_test_SOURCES = \
 	tests/unit/lib/tls/ticket_root_test.c
 tests_unit_lib_tls_ticket_root_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/unit/lib/tls/tls_kept_test
+TESTS += tests/unit/lib/tls/tls_kept_test
+tests_unit_lib_tls_tls_kept_test_SOURCES = tests/unit/lib/tls/tls_kept_test.c
+tests_unit_lib_tls_tls_kept_test_LDADD = $(LDADD) -lcmocka

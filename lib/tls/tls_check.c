@@ -15,6 +15,7 @@
 #include "lib/tls/tls.h"
 #include "lib/tls/tls_choice.h"
 #include "lib/tls/tls_context.h"
+#include "lib/tls/tls_kept.h"
 #include "lib/tls/tls_key.h"
 #include "lib/tls/tls_protocols.h"
 #include "lib/tls/tls_settings.h"
@@ -146,12 +147,13 @@ files_are_there(struct trial *t)
 	static const char *const names[] = { "cert_file", "key_file",
 		"eccert_file", "eckey_file" };
 	bool own = false, there = true;
+	struct span kept;
 	char setting[64];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		const char *file = of_family(t, names[i]);
 		bool missing = file[0] != '\0' && strcmp(file, "none") != 0 &&
-		    access(file, F_OK) < 0;
+		    !tls_kept_find(file, &kept) && access(file, F_OK) < 0;
 		char text[512];
 
 		snprintf(setting, sizeof(setting), "%s_tls_%s", t->f->prefix,

@@ -34,9 +34,19 @@ tls_pem_visit(void *with, const struct tls_pem_group *group, struct buf *error);
  */
 bool tls_pem_each(struct span text, bool keys, tls_pem_visit *visit, void *with,
     struct buf *error);
-/* The same for a file; "path: " in front of errors; its text is wiped. */
+/*
+ * The same for a file, or for what is kept of it (tls_kept.h); "path: " in
+ * front of errors; its text is wiped.
+ */
 bool tls_pem_file(const char *path, bool keys, tls_pem_visit *visit, void *with,
     struct buf *error);
+
+/*
+ * The group's certificates as text for who reads it without keys: there a new
+ * leaf is known by the key before it alone, so they stand behind a block that
+ * says nothing. False: no memory.
+ */
+bool tls_pem_write(BIO *out, const struct tls_pem_group *g);
 
 /* How keyd knows the key: digest of its public part. */
 bool tls_key_id(EVP_PKEY *key, char out[TLS_KEY_ID_MAX]);

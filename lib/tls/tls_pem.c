@@ -13,6 +13,7 @@
 
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
+#include "lib/tls/tls_kept.h"
 
 /* One block between BEGIN and END. */
 struct block {
@@ -185,9 +186,24 @@ tls_pem_each(struct span text, bool keys, tls_pem_visit *visit, void *with,
 	return good;
 }
 
+bool
+tls_pem_write(BIO *out, const struct tls_pem_group *g)
+{
+	bool good = BIO_puts(out,
+			"-----BEGIN PRIVATE KEY-----\n"
+			"AAAA\n"
+			"-----END PRIVATE KEY-----\n") > 0 &&
+	    PEM_write_bio_X509(out, g->leaf) == 1;
+
+	for (int i = 0; good && i < sk_X509_num(g->issuers); i++)
+		good =
+		    PEM_write_bio_X509(out, sk_X509_value(g->issuers, i)) == 1;
+	return good;
+}
+
 /* Reads in one allocation that is wiped: no copies of a key stay behind. */
 static unsigned char *
-read_file(const char *path, size_t *n, struct buf *error)
+read_disk(const char *path, size_t *n, struct buf *error)
 {
 	unsigned char *text = NULL;
 	struct stat st;
@@ -205,9 +221,26 @@ read_file(const char *path, size_t *n, struct buf *error)
 			OPENSSL_cleanse(text, *n);
 			free(text);
 			text = NULL;
+		} else {
+			tls_kept_add(path, &st,
+			    (struct span){ (char *)text, *n });
 		}
 	}
 	fd_close(&fd);
+	return text;
+}
+
+static unsigned char *
+read_file(const char *path, size_t *n, struct buf *error)
+{
+	struct span kept;
+	unsigned char *text;
+
+	if (!tls_kept_find(path, &kept))
+		return read_disk(path, n, error);
+	*n = kept.n;
+	text = mem_new(*n + 1);
+	memcpy(text, kept.p, *n);
 	return text;
 }
 

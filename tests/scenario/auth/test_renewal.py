@@ -61,32 +61,96 @@ def test_renewed_certificate(suite):
     assert s.log().count("have changed: taken up") == 1
 
 
-def test_mended_files_end_the_throttling(suite):
-    """What cannot start meanwhile comes back with them, not a minute later."""
-    s = suite(main="tls_renewal_check_time = 1s\n"
-                   "service_throttle_time = 600s\n")
-    cert = s.root / "etc/cert.pem"
-    good = cert.read_text()
-    assert shown(s, "smtps") == digest(cert)
-    cert.write_text("no certificate\n")
+def truncated(etc):
+    """Amid a copy."""
+    os.truncate(etc / "cert.pem", 100)
+    return "cert.pem"
+
+
+def mismatched(etc):
+    """A certificate whose key has not come yet."""
+    shutil.copy(etc / "new.pem", etc / "cert.pem")
+    return "cert.pem"
+
+
+def removed(etc):
+    (etc / "key.pem").unlink()
+    return "key.pem"
+
+
+@pytest.mark.parametrize("damage", [truncated, mismatched, removed])
+def test_what_starts_while_the_files_are_wrong_has_the_old_ones(suite, damage):
+    """The last good pair stays in service until there is a new one."""
+    s = suite(main="tls_renewal_check_time = 1s\n")
+    etc = s.root / "etc"
+    old = digest(etc / "cert.pem")
+    make(s, "new")
+    name = damage(etc)
     s.wait_log("are not usable: the old ones stay in use")
-    assert shown(s, "smtps") == hashlib.sha256(
-        ssl.PEM_cert_to_DER_cert(good[good.index("-----BEGIN CERT"):])
-    ).hexdigest()  # by the process that is there
-    kill_all(s.processes("smtpd"))
-    with socket.create_connection(("127.0.0.1", s.ports["smtps"])):
-        # the pauses double; this one would outlast the test
-        s.wait_log("bad command startup -- throttling for 8 s")
-    cert.write_text(good)
-    began = time.monotonic()
+    kill_all(s.processes("keyd") + s.processes("smtpd") + s.processes("pop3d"))
+    assert shown(s) == shown(s, "smtps") == old
+    told = s.wait_log(rf"warning: main.cf: line \d+: .*{etc}/{name}: .*")[0]
+    assert s.log().count(told) == 1
+    # so it is after a reload, which says it again
+    check = s.posthaste("check", check=False)
+    assert check.returncode != 0 and f"{etc}/{name}" in check.err
+    done = s.posthaste("reload")
+    assert "the old ones stay in use" in done.out + done.err
+    wait_for("the line of the reload", lambda: s.log().count(told) == 2)
+    kill_all(s.processes("keyd") + s.processes("smtpd") + s.processes("pop3d"))
+    assert shown(s) == shown(s, "smtps") == old
+    for new, where in (("new.key", "key.pem"), ("new.pem", "cert.pem")):
+        os.replace(etc / new, etc / where)
     s.wait_log("have changed: taken up")
-    wait_for("the service", lambda: shown(s, "smtps") == digest(cert))
-    assert time.monotonic() - began < 6, "it waited out its pause"
+    new = digest(etc / "cert.pem")
+    wait_for("the new certificate",
+             lambda: shown(s) == shown(s, "smtps") == new)
+    assert s.log().count(told) == 2
+
+
+def test_nothing_starts_with_wrong_files_and_nothing_old(suite):
+    s = suite(start=False)
+    truncated(s.root / "etc")
+    done = s.posthaste("start", check=False)
+    assert done.returncode != 0 and "etc/cert.pem" in done.err + s.log()
+
+
+def test_certificate_of_one_service(suite):
+    """One that a line of master.cf names is tried and kept as well."""
+    s = suite(start=False, main="tls_renewal_check_time = 1s\n")
+    etc = s.root / "etc"
+    for name in ("own", "new"):
+        make(s, name)
+    text = (etc / "master.cf").read_text()
+    (etc / "master.cf").write_text(text.replace(
+        "syslog_name=posthaste/smtps",
+        f"syslog_name=posthaste/smtps\n  -o smtpd_tls_cert_file={etc}/own.pem"
+        f"\n  -o smtpd_tls_key_file={etc}/own.key"))
+    s.start()
+    old, new = digest(etc / "own.pem"), digest(etc / "new.pem")
+    assert shown(s, "smtps") == old != shown(s)
+    os.replace(etc / "new.pem", etc / "own.pem")
+    s.wait_log("are not usable: the old ones stay in use")
+    assert f"{etc}/own.pem" in s.log()
+    kill_all(s.processes("keyd") + s.processes("smtpd"))
+    assert shown(s, "smtps") == old
+    os.replace(etc / "new.key", etc / "own.key")
+    wait_for("the new certificate", lambda: shown(s, "smtps") == new)
+
+
+def test_reload_changes_how_often_is_looked(suite):
+    s = suite(main="tls_renewal_check_time = 1h\n")
+    s.set(tls_renewal_check_time="1s")
+    s.posthaste("reload")
+    make(s, "new")
+    for name, where in (("new.key", "key.pem"), ("new.pem", "cert.pem")):
+        os.replace(s.root / "etc" / name, s.root / "etc" / where)
+    s.wait_log("have changed: taken up")
 
 
 @pytest.mark.parametrize("after", ["start", "reload"])
 def test_process_that_starts_before_the_next_look(suite, after):
-    """It reads the new certificate, whose key keyd must have."""
+    """It gets the new certificate, whose key keyd must have."""
     s = suite(main="tls_renewal_check_time = 1h\n")
     etc = s.root / "etc"
     if after == "reload":

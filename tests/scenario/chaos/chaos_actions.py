@@ -281,8 +281,8 @@ def renew(chaos):
 
 
 def broken_certificate(chaos):
-    """The old one stays in use, by processes that have it: so none of the
-    renewal before is under way."""
+    """The old one stays in use, whatever is started or reloaded meanwhile; so
+    the renewal before is not under way, which would be the new one's."""
     if time.monotonic() - chaos.renewed < TAKEN_UP or not handshake(chaos)[0]:
         return
     etc = chaos.suite.root / "etc"
@@ -294,7 +294,6 @@ def broken_certificate(chaos):
 
 
 def old_certificate(chaos):
-    """A process that began meanwhile has read what is broken."""
     etc = chaos.suite.root / "etc"
     good = [name for name in ("key.pem", "cert.pem")
             if (etc / f"{name}.good").exists()]
@@ -343,10 +342,9 @@ ACTIONS = {
 EXCLUDES = {
     "restart": ("broken_settings", "broken_certificate", "fill", "pause"),
     "kill_master": ("broken_settings", "broken_certificate", "fill", "pause"),
-    "settings": ("broken_settings", "broken_certificate", "fill"),
+    "settings": ("broken_settings", "fill"),
     "broken_settings": ("settings",),
     "renew": ("broken_certificate",),
-    "broken_certificate": ("settings",),
 }
 # after these it may be no fault of a program's that it does not end in time
 HELD_UP = {"pause", "stall", "fill"}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/tls/tls_kept.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/bio.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/ensure.h"
+#include "lib/base/fdio.h"
+#include "lib/base/hash_table.h"
+#include "lib/base/mem.h"
+#include "lib/tls/tls_key.h"
+
+enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL };
+
+struct file {
+	char *path;
+	char *text; /* mapped */
+	size_t length;
+	uint64_t stamp; /* when it was read */
+	UT_hash_handle hh;
+};
+
+struct tls_kept {
+	struct file *files; /* in the order in which they came */
+};
+
+static struct tls_kept *in_use;
+
+/* A record of the file in memory: this, the path, the text. */
+struct record {
+	uint32_t path;
+	uint32_t text;
+};
+
+static uint64_t
+mix(uint64_t stamp, const void *data, size_t n)
+{
+	const unsigned char *p = data;
+
+	for (size_t i = 0; i < n; i++)
+		stamp = (stamp ^ p[i]) * UINT64_C(1099511628211);
+	return stamp;
+}
+
+static uint64_t
+stamp_of(const struct stat *st)
+{
+	uint64_t stamp = UINT64_C(14695981039346656037);
+
+	stamp = mix(stamp, &st->st_ino, sizeof(st->st_ino));
+	stamp = mix(stamp, &st->st_size, sizeof(st->st_size));
+	return mix(stamp, &st->st_mtim, sizeof(st->st_mtim));
+}
+
+/* A mapping has at least one byte. */
+static char *
+secret_copy(struct span text)
+{
+	char *p = mmap(NULL, text.n + 1, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ensure(p != MAP_FAILED && "out of memory");
+	(void)madvise(p, text.n + 1, MADV_DONTDUMP);
+	(void)madvise(p, text.n + 1, MADV_WIPEONFORK);
+	(void)mlock(p, text.n + 1);
+	if (text.n > 0)
+		memcpy(p, text.p, text.n);
+	return p;
+}
+
+static void
+free_file(struct file *f)
+{
+	OPENSSL_cleanse(f->text, f->length);
+	munmap(f->text, f->length + 1);
+	free(f->path);
+	free(f);
+}
+
+static void
+add(struct tls_kept *k, const char *path, uint64_t stamp, struct span text)
+{
+	struct file *f = mem_new(sizeof(*f));
+
+	f->path = mem_text(path);
+	f->text = secret_copy(text);
+	f->length = text.n;
+	f->stamp = stamp;
+	HASH_ADD_KEYPTR(hh, k->files, f->path, strlen(f->path), f);
+}
+
+struct tls_kept *
+tls_kept_new(const struct tls_kept *like)
+{
+	struct tls_kept *k = mem_new(sizeof(*k));
+	const struct file *f = like == NULL ? NULL : like->files;
+
+	for (; f != NULL; f = f->hh.next)
+		add(k, f->path, f->stamp, (struct span){ f->text, f->length });
+	return k;
+}
+
+void
+tls_kept_free(struct tls_kept **kp)
+{
+	struct tls_kept *k = *kp;
+
+	*kp = NULL;
+	if (k == NULL)
+		return;
+	ensure(k != in_use);
+	while (k->files != NULL) {
+		struct file *f = k->files;
+
+		HASH_DEL(k->files, f);
+		free_file(f);
+	}
+	free(k);
+}
+
+void
+tls_kept_use(struct tls_kept *k)
+{
+	in_use = k;
+}
+
+bool
+tls_kept_find(const char *path, struct span *text)
+{
+	struct file *f = NULL;
+
+	if (in_use != NULL)
+		HASH_FIND_STR(in_use->files, path, f);
+	if (f != NULL)
+		*text = (struct span){ f->text, f->length };
+	return f != NULL;
+}
+
+void
+tls_kept_add(const char *path, const struct stat *st, struct span text)
+{
+	if (in_use != NULL)
+		add(in_use, path, stamp_of(st), text);
+}
+
+uint64_t
+tls_kept_stamp(const struct tls_kept *k)
+{
+	uint64_t all = 0;
+
+	for (const struct file *f = k->files; f != NULL; f = f->hh.next)
+		all = mix(all, &f->stamp, sizeof(f->stamp));
+	return all;
+}
+
+uint64_t
+tls_kept_stamp_on_disk(const struct tls_kept *k)
+{
+	uint64_t all = 0;
+
+	for (const struct file *f = k->files; f != NULL; f = f->hh.next) {
+		uint64_t stamp = 0;
+		struct stat st;
+
+		if (stat(f->path, &st) == 0)
+			stamp = stamp_of(&st);
+		all = mix(all, &stamp, sizeof(stamp));
+	}
+	return all;
+}
+
+/* Between processes. */
+
+static bool
+write_record(int fd, const char *path, struct span text)
+{
+	struct record r = { (uint32_t)strlen(path), (uint32_t)text.n };
+
+	return fd_write_all(fd, &r, sizeof(r)) == 0 &&
+	    fd_write_all(fd, path, r.path) == 0 &&
+	    (text.n == 0 || fd_write_all(fd, text.p, text.n) == 0);
+}
+
+static bool
+write_group(void *with, const struct tls_pem_group *g, struct buf *error)
+{
+	(void)error;
+	return g->leaf == NULL || tls_pem_write(with, g);
+}
+
+/* One that cannot be read as a whole is not handed on. */
+static bool
+write_public(int fd, const struct file *f)
+{
+	struct buf error = BUF_INIT(1024);
+	BIO *out = BIO_new(BIO_s_mem());
+	bool good = true;
+	char *text;
+
+	if (out != NULL &&
+	    tls_pem_each((struct span){ f->text, f->length }, true, write_group,
+		out, &error)) {
+		long n = BIO_get_mem_data(out, &text);
+
+		good =
+		    write_record(fd, f->path, (struct span){ text, (size_t)n });
+	}
+	BIO_free(out);
+	buf_fini(&error);
+	return good;
+}
+
+int
+tls_kept_write(const struct tls_kept *k, bool keys)
+{
+	int fd = memfd_create("certificates", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	bool good = fd >= 0;
+
+	for (const struct file *f = k->files; good && f != NULL; f = f->hh.next)
+		good = keys ? write_record(fd, f->path,
+				  (struct span){ f->text, f->length }) :
+			      write_public(fd, f);
+	if (!good || fcntl(fd, F_ADD_SEALS, SEALS) < 0)
+		fd_close(&fd);
+	return fd;
+}
+
+static bool
+take_record(struct tls_kept *k, struct span *rest)
+{
+	struct record r;
+	char *path;
+
+	if (rest->n < sizeof(r))
+		return false;
+	memcpy(&r, rest->p, sizeof(r));
+	*rest = span_skip(*rest, sizeof(r));
+	if (rest->n < r.path || rest->n - r.path < r.text)
+		return false;
+	path = mem_span_text(span_take(*rest, r.path));
+	add(k, path, 0, span_take(span_skip(*rest, r.path), r.text));
+	free(path);
+	*rest = span_skip(*rest, (size_t)r.path + r.text);
+	return true;
+}
+
+bool
+tls_kept_take(int fd)
+{
+	struct tls_kept *k = tls_kept_new(NULL);
+	struct span rest = { NULL, 0 };
+	void *mapped = MAP_FAILED;
+	struct stat st = { 0 };
+	size_t n = 0;
+	bool good;
+
+	good = fstat(fd, &st) == 0;
+	if (good && S_ISREG(st.st_mode) && st.st_size > 0) {
+		n = (size_t)st.st_size;
+		mapped = mmap(NULL, n, PROT_READ, MAP_PRIVATE, fd, 0);
+		good = mapped != MAP_FAILED;
+		rest = (struct span){ mapped, n };
+	}
+	while (good && rest.n > 0)
+		good = take_record(k, &rest);
+	if (mapped != MAP_FAILED)
+		munmap(mapped, n);
+	fd_close(&fd);
+	tls_kept_use(k);
+	return good;
+}
+
+void
+tls_kept_drop(void)
+{
+	struct tls_kept *k = in_use;
+
+	tls_kept_use(NULL);
+	tls_kept_free(&k);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LIB_TLS_TLS_KEPT_H
+#define LIB_TLS_TLS_KEPT_H
+
+/*
+ * Files of certificates and keys as they were when they were found good.
+ *
+ * While a set is in use (one at most in a process), whoever reads such a file
+ * by lib/tls gets what the set holds; a file that it does not hold is read from
+ * disk and kept from then on. So what has been checked is what is kept, to the
+ * byte, whatever becomes of the disk meanwhile. master keeps the set of the
+ * generation and gives each program that needs some of it a copy in memory:
+ * keyd all, the others nothing of private keys.
+ *
+ * A set is memory that is not swapped where the system grants that, is in no
+ * core file and in no child, and is wiped before it goes.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "lib/base/span.h"
+
+struct tls_kept;
+
+/* "like": begins with what that one holds; NULL: empty. */
+struct tls_kept *tls_kept_new(const struct tls_kept *like);
+void tls_kept_free(struct tls_kept **k);
+/* From now on; NULL: none, each file is read from disk. It stays the caller's.
+ */
+void tls_kept_use(struct tls_kept *k);
+
+/*
+ * Which files these are, as the system tells it of each (inode, length, time of
+ * its last change): when they were read, or as they are on disk now. Another
+ * number: they are others.
+ */
+uint64_t tls_kept_stamp(const struct tls_kept *k);
+uint64_t tls_kept_stamp_on_disk(const struct tls_kept *k);
+
+/*
+ * All of it in a sealed file in memory, for tls_kept_take of another process;
+ * without "keys" the private ones are left out. -1 with errno.
+ */
+int tls_kept_write(const struct tls_kept *k, bool keys);
+/*
+ * That is in use from now on; closes the descriptor. A file with nothing in it
+ * is an empty set. False: damaged.
+ */
+bool tls_kept_take(int fd);
+/* It is not needed any more. */
+void tls_kept_drop(void);
+
+/* For lib/tls. The set in use has it: its text, the set's. */
+struct stat;
+bool tls_kept_find(const char *path, struct span *text);
+/* What was read from disk, for the set in use, if there is one. */
+void tls_kept_add(const char *path, const struct stat *st, struct span text);
+
+#endif

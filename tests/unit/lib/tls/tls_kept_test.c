@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: ISC */
+/* Files that are kept: what others get of them, and when they are others. */
+#include "lib/tls/tls_kept.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/buf.h"
+#include "lib/tls/tls_key.h"
+
+static char folder[] = "/tmp/tls_kept_test_XXXXXX";
+static char pair[64], broken[64];
+
+static void
+write_file(const char *path, const char *text, size_t n)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(text, 1, n, f), n);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* Two certificates, each behind its key. */
+static int
+make_files(void **state)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *text;
+	long n;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(pair, sizeof(pair), "%s/pair.pem", folder);
+	snprintf(broken, sizeof(broken), "%s/broken.pem", folder);
+	for (int i = 0; i < 2; i++) {
+		EVP_PKEY *key = EVP_EC_gen("P-256");
+		X509 *x = X509_new();
+
+		X509_gmtime_adj(X509_getm_notBefore(x), 0);
+		X509_gmtime_adj(X509_getm_notAfter(x), 3600);
+		X509_set_pubkey(x, key);
+		assert_true(X509_sign(x, key, EVP_sha256()) > 0);
+		PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL);
+		PEM_write_bio_X509(bio, x);
+		X509_free(x);
+		EVP_PKEY_free(key);
+	}
+	n = BIO_get_mem_data(bio, &text);
+	write_file(pair, text, (size_t)n);
+	write_file(broken, text, 100);
+	BIO_free(bio);
+	return 0;
+}
+
+static int
+remove_files(void **state)
+{
+	(void)state;
+	unlink(pair);
+	unlink(broken);
+	return rmdir(folder);
+}
+
+struct seen {
+	size_t leaves;
+	size_t keys;
+};
+
+static bool
+see(void *with, const struct tls_pem_group *g, struct buf *error)
+{
+	struct seen *s = with;
+
+	(void)error;
+	s->leaves += g->leaf != NULL;
+	s->keys += g->key != NULL;
+	return true;
+}
+
+static struct seen
+look(const char *path, bool keys)
+{
+	struct buf error = BUF_INIT(1024);
+	struct seen s = { 0, 0 };
+
+	if (!tls_pem_file(path, keys, see, &s, &error))
+		s.leaves = 100;
+	buf_fini(&error);
+	return s;
+}
+
+/* The set that holds the file, as it is on disk. */
+static struct tls_kept *
+keep(void)
+{
+	struct tls_kept *k = tls_kept_new(NULL);
+
+	tls_kept_use(k);
+	assert_int_equal(look(pair, true).keys, 2);
+	tls_kept_use(NULL);
+	return k;
+}
+
+static void
+test_what_was_read_stays(void **state)
+{
+	struct tls_kept *k = keep(), *copy = tls_kept_new(k);
+	char away[80];
+
+	(void)state;
+	snprintf(away, sizeof(away), "%s.away", pair);
+	assert_true(tls_kept_stamp(k) == tls_kept_stamp_on_disk(k));
+	assert_int_equal(rename(pair, away), 0);
+	assert_true(tls_kept_stamp(k) != tls_kept_stamp_on_disk(k));
+	assert_true(tls_kept_stamp(k) == tls_kept_stamp(copy));
+	assert_int_equal(look(pair, true).leaves, 100);
+	tls_kept_use(copy);
+	assert_int_equal(look(pair, true).leaves, 2);
+	tls_kept_use(NULL);
+	assert_int_equal(rename(away, pair), 0);
+	assert_true(tls_kept_stamp(k) == tls_kept_stamp_on_disk(k));
+	tls_kept_free(&copy);
+	tls_kept_free(&k);
+}
+
+static void
+test_private_keys_are_handed_on_when_asked_for(void **state)
+{
+	struct tls_kept *k = keep();
+
+	(void)state;
+	for (int keys = 0; keys < 2; keys++) {
+		int fd = tls_kept_write(k, keys != 0);
+		struct seen s;
+		struct span text;
+
+		assert_true(fd >= 0);
+		assert_true((fcntl(fd, F_GET_SEALS) & F_SEAL_WRITE) != 0);
+		assert_true(tls_kept_take(fd));
+		assert_true(tls_kept_find(pair, &text));
+		s = look(pair, keys != 0);
+		assert_int_equal(s.leaves, 2);
+		assert_int_equal(s.keys, keys * 2);
+		/* an EC key's PEM begins with its length and version */
+		assert_int_equal(memmem(text.p, text.n, "\nMIG", 4) != NULL,
+		    keys);
+		tls_kept_drop();
+		assert_false(tls_kept_find(pair, &text));
+	}
+	tls_kept_free(&k);
+}
+
+static void
+test_damaged_and_empty(void **state)
+{
+	int fd = open(broken, O_RDONLY);
+
+	(void)state;
+	assert_false(tls_kept_take(fd));
+	tls_kept_drop();
+	fd = open("/dev/null", O_RDONLY);
+	assert_true(tls_kept_take(fd));
+	assert_int_equal(look(pair, true).leaves, 2);
+	tls_kept_drop();
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_was_read_stays),
+		cmocka_unit_test(
+		    test_private_keys_are_handed_on_when_asked_for),
+		cmocka_unit_test(test_damaged_and_empty),
+	};
+
+	return cmocka_run_group_tests(tests, make_files, remove_files);
+}
