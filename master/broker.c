@@ -25,6 +25,7 @@ enum { TURN_MAX = 16 };
 static void
 end_child(struct child *c)
 {
+	c->ended = true;
 	broker_close(c);
 	(void)kill(c->pid, SIGKILL);
 }
@@ -92,7 +93,7 @@ connect_for(const struct child *c, const char *path, bool ours)
 
 	/* one that retires asks as well: its service may have no plan */
 	if (fd >= 0 && ours &&
-	    !ipc_introduce(fd, c->service->program->name, c->service->name))
+	    !ipc_introduce(fd, c->program->name, c->service->name))
 		fd_close(&fd);
 	return fd;
 }
@@ -115,7 +116,7 @@ hand_out(struct child *c, uint64_t number, const char *path, bool ours)
 static void
 answer_foreign(struct child *c, const struct msg_connect *asked)
 {
-	if (strcmp(c->service->program->name, "smtp") != 0 ||
+	if (strcmp(c->program->name, "smtp") != 0 ||
 	    !unix_peer_allowed(c->service->master->plan, asked->service)) {
 		log_warning("%s may not be connected to %s: no setting names "
 			    "this socket, or it is one of ours",
@@ -129,7 +130,7 @@ answer_foreign(struct child *c, const struct msg_connect *asked)
 static void
 answer_connect(struct child *c, const struct msg_connect *asked)
 {
-	const struct program *own = c->service->program;
+	const struct program *own = c->program;
 	struct served *target;
 
 	if (strncmp(asked->service, "unix:", 5) == 0) {

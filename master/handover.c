@@ -80,7 +80,7 @@ takes_connections(const struct child *c)
 {
 	uint32_t state = c->service->page->slots[c->slot].state;
 
-	if (c->service->program->style == SERVICE_TASKS)
+	if (c->program->style == SERVICE_TASKS)
 		return state != SLOT_RETIRING && state != SLOT_FREE;
 	return state == SLOT_IDLE || state == SLOT_STARTING;
 }

@@ -393,7 +393,7 @@ services_ready(const struct master *m)
 static void
 log_end(const struct child *c, int status)
 {
-	const char *name = c->service->program->name;
+	const char *name = c->program->name;
 
 	if (WIFSIGNALED(status))
 		log_warning("process %s (service %s) pid %d killed by signal "
@@ -443,7 +443,8 @@ judge_end(const struct child *c, int status)
 	struct served *s = c->service;
 	int64_t ms;
 
-	if (clock_ms() - c->started >= YOUNG_MS || !failed_by_itself(status)) {
+	if (clock_ms() - c->started >= YOUNG_MS ||
+	    !(failed_by_itself(status) || c->ended)) {
 		s->failures = 0;
 		return;
 	}
@@ -453,7 +454,7 @@ judge_end(const struct child *c, int status)
 		return;
 	log_warning("%s (service %s): bad command startup -- throttling for "
 		    "%lld s",
-	    s->program->name, s->key, (long long)ms / 1000);
+	    c->program->name, s->key, (long long)ms / 1000);
 	hold_back(s, ms);
 }
 
@@ -491,7 +492,7 @@ service_child_gone(struct child *c, int status)
 	wake_again(s, status);
 	if (!c->ready && status != 0)
 		handover_failed(c);
-	snprintf(text, sizeof(text), "%s did not start", s->program->name);
+	snprintf(text, sizeof(text), "%s did not start", c->program->name);
 	free(c);
 	service_update(s);
 	services_sweep(m);

@@ -41,7 +41,7 @@ signal_all(const struct master *m, int sig, bool log_too)
 				continue;
 			if (sig == SIGKILL)
 				log_warning("%s pid %d does not end: killed",
-				    s->program->name, (int)c->pid);
+				    c->program->name, (int)c->pid);
 			(void)kill(c->pid, sig);
 		}
 }

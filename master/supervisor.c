@@ -59,7 +59,7 @@ describe(const struct child *c, struct msg_status_process *p)
 	uint64_t served = slot->served;
 
 	p->service = c->service->key;
-	p->program = c->service->program->name;
+	p->program = c->program->name;
 	p->pid = (uint64_t)c->pid;
 	p->generation = c->generation;
 	p->state = c->retiring     ? "retiring" :

@@ -221,6 +221,39 @@ def test_program_that_breaks_the_protocol_is_ended(suite):
     client.connect(str(s.root / "spool/private/bounce"))
     s.wait_log(r"bounce\[\d+\]: protocol error")
     s.wait_log(r"process bounce .* killed by signal 9")
+    # the client still waits: the next one comes, but not at once for ever
+    s.wait_log(r"bounce \(service bounce/unix\): bad command startup -- "
+               "throttling for 1 s")
+    client.close()
+
+
+LATER = HELLO + """
+client, _ = socket.socket(fileno=7).accept()
+client.sendall(b"here")
+client.recv(10)
+master.sendall(connect(b"cleanup", 1))
+time.sleep(60)
+"""
+
+
+def test_what_a_program_may_is_not_what_its_line_names_now(suite):
+    """Old processes of a line that has another program are what they were."""
+    line = "other unix - - - - - {}"
+    s = suite(start=False, master=line.format("showq"))
+    replace(own_programs(s), "showq", LATER)
+    s.start()
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(DEADLINE)
+    client.connect(str(s.root / "spool/private/other"))
+    assert client.recv(10) == b"here"
+    master_cf = s.root / "etc/master.cf"
+    master_cf.write_text(master_cf.read_text().replace(
+        line.format("showq"), line.format("bounce")))
+    pid_file = s.root / "spool/pid/master.pid"
+    os.kill(int(pid_file.read_text()), signal.SIGHUP)
+    s.wait_log("reload -- ")
+    client.sendall(b"ask")
+    s.wait_log(r"showq\[\d+\] may not be connected to service cleanup")
     client.close()
 
 
