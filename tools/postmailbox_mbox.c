@@ -76,7 +76,7 @@ find_doubles(struct check *c)
 			uids[n++] = c->all[i].notes.uid;
 	qsort(uids, n, sizeof(*uids), by_uid);
 	for (size_t i = 1; i < n; i++)
-		if (uids[i] == uids[i - 1] && (i < 2 || uids[i] != uids[i - 2]))
+		if ((i < 2 || uids[i] != uids[i - 2]) && uids[i] == uids[i - 1])
 			tell(c, &told, "is two messages'", uids[i]);
 	free(uids);
 }
