@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -63,11 +65,32 @@ fd_is_connection(int fd)
 	    socket_is(fd, SO_ACCEPTCONN, 0);
 }
 
+/*
+ * Btrfs writes what is changed to another place, for which a full disk has no
+ * room, whatever was reserved: unless the file was told so while it is empty.
+ * Where that is refused the file is as good as it can be.
+ */
+static void
+write_in_place(int fd)
+{
+	struct statfs fs;
+	struct stat st;
+	int flags = 0;
+
+	if (fstatfs(fd, &fs) != 0 || fs.f_type != BTRFS_SUPER_MAGIC ||
+	    fstat(fd, &st) != 0 || st.st_size > 0 ||
+	    ioctl(fd, FS_IOC_GETFLAGS, &flags) != 0)
+		return;
+	flags |= FS_NOCOW_FL;
+	(void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
+}
+
 int
 fd_reserve(int fd, off_t size)
 {
 	int error;
 
+	write_in_place(fd);
 	if (ftruncate(fd, size) == -1)
 		return -1;
 	do

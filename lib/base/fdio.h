@@ -25,7 +25,8 @@ int fd_cloexec(int fd, bool on);
 bool fd_is_connection(int fd);
 /*
  * Gives the file this size, and room on the disk for all of it: whoever writes
- * to memory that is mapped from a hole gets SIGBUS once the disk is full.
+ * to memory that is mapped from a hole gets SIGBUS once the disk is full. On
+ * Btrfs an empty file is also told to be written in place.
  */
 int fd_reserve(int fd, off_t size);
 /*

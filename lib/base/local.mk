@@ -35,3 +35,5 @@ check_PROGRAMS += tests/unit/lib/base/fdio_test
 TESTS += tests/unit/lib/base/fdio_test
 tests_unit_lib_base_fdio_test_SOURCES = tests/unit/lib/base/fdio_test.c
 tests_unit_lib_base_fdio_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_base_fdio_test_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=fstatfs,--wrap=ioctl

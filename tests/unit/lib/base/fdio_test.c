@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/base/fdio.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -18,6 +21,49 @@
 enum { BLOCK = 4096, BLOCKS = 5 };
 
 static int fd = -1;
+
+/* A file system that says it is Btrfs. */
+static struct {
+	bool on;
+	bool refuses;
+	int flags; /* of the file */
+} btrfs;
+
+int __real_fstatfs(int file, struct statfs *fs);
+int __wrap_fstatfs(int file, struct statfs *fs);
+int __wrap_ioctl(int file, unsigned long request, ...);
+
+int
+__wrap_fstatfs(int file, struct statfs *fs)
+{
+	int result = __real_fstatfs(file, fs);
+
+	if (btrfs.on)
+		fs->f_type = BTRFS_SUPER_MAGIC;
+	return result;
+}
+
+int
+__wrap_ioctl(int file, unsigned long request, ...)
+{
+	va_list ap;
+	int *flags;
+
+	va_start(ap, request);
+	flags = va_arg(ap, int *);
+	va_end(ap);
+	assert_int_equal(file, fd);
+	assert_true(btrfs.on);
+	if (request == FS_IOC_GETFLAGS) {
+		*flags = btrfs.flags;
+	} else if (request == FS_IOC_SETFLAGS && !btrfs.refuses) {
+		btrfs.flags = *flags;
+	} else {
+		errno = EPERM;
+		return -1;
+	}
+	return 0;
+}
 
 static int
 make(void **state)
@@ -95,6 +141,44 @@ the_position_stays(void **state)
 	assert_int_equal(lseek(fd, 0, SEEK_CUR), 77);
 }
 
+static bool
+written_in_place(void)
+{
+	return (btrfs.flags & FS_NOCOW_FL) != 0;
+}
+
+static off_t
+length(void)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_true(st.st_blocks * 512 >= st.st_size);
+	return st.st_size;
+}
+
+static void
+reserved_on_btrfs(void **state)
+{
+	(void)state;
+	btrfs = (typeof(btrfs)){ .on = true, .flags = FS_NODUMP_FL };
+	assert_int_equal(fd_reserve(fd, BLOCK), 0);
+	assert_int_equal(btrfs.flags, FS_NODUMP_FL | FS_NOCOW_FL);
+	assert_int_equal(length(), BLOCK);
+	/* only an empty file can be told */
+	btrfs = (typeof(btrfs)){ .on = true };
+	assert_int_equal(fd_reserve(fd, 2 * BLOCK), 0);
+	assert_false(written_in_place());
+	assert_int_equal(ftruncate(fd, 0), 0);
+	btrfs = (typeof(btrfs)){ .on = true, .refuses = true };
+	assert_int_equal(fd_reserve(fd, BLOCK), 0);
+	assert_int_equal(length(), BLOCK);
+	/* others are not asked: __wrap_ioctl sees to it */
+	btrfs = (typeof(btrfs)){ 0 };
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(fd_reserve(fd, BLOCK), 0);
+}
+
 int
 main(void)
 {
@@ -103,6 +187,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(one_block_not_written, make,
 		    end),
 		cmocka_unit_test_setup_teardown(the_position_stays, make, end),
+		cmocka_unit_test_setup_teardown(reserved_on_btrfs, make, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
