@@ -334,7 +334,7 @@ static struct session_stage stage = {
 	.service = "imap",
 	.program = "imapd-session",
 	.tag = "imapd",
-	.promises = "io queue-write threads",
+	.promises = "io mailbox threads",
 	.no_session = "NO [UNAVAILABLE] Cannot open the mailbox now, try again"
 		      " later\r\n* BYE Try again later\r\n",
 	.linger_ms = LINGER_MS,

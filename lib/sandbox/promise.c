@@ -49,7 +49,6 @@ static const int io_calls[] = {
 	CALL(lstat),
 	CALL(statx),
 	CALL(dup3),
-	CALL(sendfile),
 	/* waiting */
 	CALL(poll),
 	CALL(ppoll),
@@ -140,10 +139,13 @@ static const int read_calls[] = {
 	CALL(readlink),
 	CALL(readlinkat),
 	CALL(getdents64),
-	CALL(getcwd),
-	CALL(chdir),
-	CALL(fchdir),
 	CALL(flock),
+	END_OF_CALLS,
+};
+
+/* Tables and mailboxes that others change. */
+static const int watch_calls[] = {
+	CALL(getcwd),
 	CALL(inotify_init1),
 	CALL(inotify_add_watch),
 	CALL(inotify_rm_watch),
@@ -162,9 +164,6 @@ static const int option_calls[] = {
 static const int write_calls[] = {
 	CALL(open),
 	CALL(openat),
-	CALL(openat2),
-	CALL(memfd_create),
-	CALL(copy_file_range),
 	CALL(rename),
 	CALL(renameat),
 	CALL(renameat2),
@@ -172,17 +171,28 @@ static const int write_calls[] = {
 	CALL(unlinkat),
 	CALL(mkdir),
 	CALL(mkdirat),
+	CALL(fchmod), /* postdrop: now it is whole */
+	CALL(ftruncate),
+	CALL(fsync),
+	CALL(fdatasync),
+	CALL(utimensat),
+	END_OF_CALLS,
+};
+
+/* Beside those of queue-write. */
+static const int mailbox_calls[] = {
+	CALL(openat2),
+	CALL(chdir),
+	CALL(fchdir),
+	CALL(memfd_create),
+	CALL(copy_file_range),
+	CALL(sendfile),
 	CALL(rmdir),
 	CALL(link),
 	CALL(linkat),
-	CALL(fchmod),
 	CALL(fchown),
-	CALL(ftruncate),
 	CALL(fallocate),
-	CALL(fsync),
-	CALL(fdatasync),
 	CALL(sync_file_range),
-	CALL(utimensat),
 	END_OF_CALLS,
 };
 
@@ -226,12 +236,18 @@ static const struct promise {
 	{ "hang-up", no_calls, EXTRA_HANG_UP },
 	{ "counts", no_calls, EXTRA_COUNTS },
 	{ "files-read", read_calls, EXTRA_OPEN_READ | EXTRA_CODE | EXTRA_LOCK },
+	{ "files-read", watch_calls, EXTRA_NONE },
 	{ "files-read", option_calls, EXTRA_OPTIONS },
 	{ "queue-read", read_calls,
 	    EXTRA_OPEN_READ | EXTRA_BELOW | EXTRA_LOCK | EXTRA_BLOCK },
 	{ "queue-write", read_calls,
 	    EXTRA_BELOW | EXTRA_WRITE | EXTRA_LOCK | EXTRA_BLOCK },
 	{ "queue-write", write_calls, EXTRA_NONE },
+	{ "mailbox", read_calls,
+	    EXTRA_BELOW | EXTRA_WRITE | EXTRA_LOCK | EXTRA_BLOCK },
+	{ "mailbox", write_calls, EXTRA_NONE },
+	{ "mailbox", watch_calls, EXTRA_NONE },
+	{ "mailbox", mailbox_calls, EXTRA_NONE },
 	{ "threads", no_calls, EXTRA_THREADS },
 };
 

@@ -41,6 +41,8 @@ void sandbox_root(const char *directory);
  *			options
  *	queue-read	as files-read, below the working directory
  *	queue-write	open, create, rename, unlink there as well
+ *	mailbox		queue-write, and what mailboxes need beside it: to watch
+ *			and copy files, to link, to leave and remove directories
  *	threads		threads, with all that this one has given up; no
  *			processes, no namespaces
  *	all		no filter
@@ -67,9 +69,9 @@ sandbox_promise_beside(const char *promises, const int *shared, size_t count);
 void sandbox_connect_to(const uint16_t *ports, size_t count);
 
 /*
- * Another directory that "queue-read" or "queue-write" is to mean beside the
- * working directory; to be said before the promise is made, and to be kept
- * open. False: there are too many, or the kernel keeps nobody below a
+ * Another directory that "queue-read", "queue-write" or "mailbox" is to mean
+ * beside the working directory; to be said before the promise is made, and to
+ * be kept open. False: there are too many, or the kernel keeps nobody below a
  * directory (no Landlock), so that its descriptor would lead anywhere.
  */
 bool sandbox_beneath_too(int directory);

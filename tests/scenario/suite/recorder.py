@@ -5,7 +5,9 @@ whole instance.
 With POSTHASTE_RECORD=FOLDER every instance of every scenario is recorded
 there, slowly; then
 	recorder.py FOLDER
-prints for each program what it has called, and what its filter refused.
+prints for each program what it has called, and what its filter refused;
+	recorder.py FOLDER unused
+what it may call and has not, with the reason why it stays (granted.py).
 """
 import collections
 import os
@@ -14,6 +16,8 @@ import re
 import subprocess
 import sys
 import tempfile
+
+import granted
 
 CALL = re.compile(r"(\w+)\((.*)$")
 REFUSED = re.compile(r"= -1 EPERM ")
@@ -121,8 +125,27 @@ def merged(folder):
     return calls, refused
 
 
-def main(folder):
+def unused(calls):
+    """{program: {reason: calls}} of what was allowed and never called."""
+    found = {}
+    for program in granted.PROGRAMS:
+        name = program.removesuffix(" of a user")
+        seen = {call.split("(")[0] for call in calls.get(name, ())}
+        of = found[program] = collections.defaultdict(list)
+        for call in sorted(granted.calls_of(program) - seen):
+            of[granted.reason(call) or "WITHOUT A REASON"].append(call)
+    return found
+
+
+def main(folder, what="calls"):
     calls, refused = merged(folder)
+    if what == "unused":
+        for program, reasons in unused(calls).items():
+            print(f"{program}:" + ("" if calls.get(
+                program.removesuffix(" of a user")) else " was not seen"))
+            for why, names in reasons.items():
+                print(f"    {why}: {' '.join(names)}")
+        return
     for name in sorted(calls):
         print(f"{name}: {' '.join(sorted(calls[name]))}")
     for name in sorted(refused):

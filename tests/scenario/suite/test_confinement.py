@@ -11,6 +11,7 @@ import signal
 import socket
 import struct
 
+import granted
 import intruder
 import posthaste
 import pytest
@@ -214,40 +215,19 @@ def test_descriptors_of_each(at_work):
 # what they can call
 
 
-# calls with arguments that decide; tried below
-CONDITIONAL = set("fcntl ioctl prctl socket socketpair setsockopt shutdown mmap"
-                  " mprotect prlimit64 tgkill open openat".split())
 DEADLY = set("""execve execveat ptrace process_vm_readv process_vm_writev
     init_module finit_module delete_module kexec_load bpf mount umount2
     pivot_root setns unshare userfaultfd perf_event_open keyctl add_key
     request_key""".split())
-# Allowed though no load was seen to need it, and why it stays
-KEPT = {
-    "its place is taken elsewhere, or was in other versions of glibc":
-        "poll ppoll epoll_wait epoll_pwait select pselect6 accept accept4"
-        " dup3 readv writev nanosleep clock_nanosleep stat lstat access"
-        " faccessat faccessat2 readlink readlinkat newfstatat fstat statx"
-        " rename renameat renameat2 unlink unlinkat mkdir mkdirat link linkat"
-        " eventfd2 epoll_create1 epoll_ctl gettimeofday time clock_gettime"
-        " clock_getres getcpu sched_getaffinity arch_prctl rseq"
-        " set_robust_list getrlimit sysinfo uname getrandom futex utimensat",
-    "memory: malloc(3), stacks of tasks, and their end":
-        "brk mremap munmap madvise",
-    "signals, crashes, and the end": "rt_sigaction rt_sigprocmask rt_sigreturn"
-        " sigaltstack restart_syscall exit exit_group write",
-    "what one is, which harms nobody": "getpid getppid gettid getuid geteuid"
-        " getgid getegid getresuid getresgid getgroups getrusage umask"
-        " sched_yield getcwd",
-    "open descriptors, which say what they are for":
-        "read pread64 pwrite64 lseek close sendfile recvmsg sendmsg recvfrom"
-        " sendto sendmmsg getsockopt getsockname getpeername",
-    "files where a program has any: rare, or to put errors right":
-        "chdir fchdir flock statfs fstatfs getdents64 inotify_init1 inotify_add_watch"
-        " inotify_rm_watch openat2 memfd_create copy_file_range rmdir fchmod"
-        " fchown ftruncate fallocate fsync fdatasync sync_file_range",
-    "connections": "connect bind",
-}
-MAY_STAY = {call for calls in KEPT.values() for call in calls.split()}
+
+def test_promises_are_the_ones_that_were_granted():
+    assert {name: row[3] for name, row in PROGRAMS.items()
+            if row[3] != "all"} == {
+        name: promises for name, promises in granted.PROGRAMS.items()
+        if " of a user" not in name}
+    assert not [call for program in granted.PROGRAMS
+                for call in granted.calls_of(program)
+                if granted.reason(call) is None]
 
 
 def test_calls_by_number(at_work):
@@ -256,6 +236,7 @@ def test_calls_by_number(at_work):
     for program in CONFINED:
         filters = intruder.filters_of(at_work.pids[program])
         assert len(filters) == 2, program
+        allowed = set()
         for number in range(1024):
             for instruction in (0, 0x40000000):  # that of x32
                 foreign = intruder.verdict(filters, number | instruction)
@@ -268,9 +249,12 @@ def test_calls_by_number(at_work):
             if name in DEADLY:
                 assert said in intruder.KILLS, (program, name)
             elif said == intruder.ALLOW:
-                assert name in MAY_STAY | CONDITIONAL, (program, name, number)
+                assert name is not None, (program, number)
+                allowed.add(name)
             else:
                 assert said == intruder.ERRNO, (program, name, number)
+        assert allowed - granted.CONDITIONAL == granted.calls_of(program), \
+            program
 
 
 # what comes of it
@@ -572,7 +556,8 @@ ATTEMPTS = {**FILE_ATTEMPTS, **SOCKET_ATTEMPTS, **OTHERS_ATTEMPTS,
 # What each has left of all that; nobody else anything. doc/PRIVILEGES.md says
 # why.
 NETWORK = {"TCP", "TCP6", "UDP"}
-QUEUE = {"open root", "watch files", "memory file"}  # its root is the queue
+QUEUE = {"open root"}  # which is the queue
+MAILBOX = QUEUE | {"watch files", "memory file"}
 TABLES = {"open passwd", "openat passwd", "open upwards", "open root",
           "open settings", "open own program", "watch files", "unix", "code",
           "stack with code"}
@@ -588,7 +573,7 @@ LEFT = {
     "qmgr": QUEUE,
     "bounce": QUEUE,
     "pickup": QUEUE,
-    "showq": QUEUE - {"memory file"},
+    "showq": QUEUE,
     "lookup": TABLES,
     "lookup-server": TABLES,
     "lookup-smtp": TABLES,
@@ -597,9 +582,9 @@ LEFT = {
     "auth": TABLES | {"open accounts"},
     "auth-session": TABLES | {"open accounts"},
     "logd": set(),  # one file, open; syslog: a UNIX socket
-    "pop3d-session of a user": QUEUE,
+    "pop3d-session of a user": MAILBOX,
     # its root is the Maildir, which has a tmp
-    "imapd-session of a user": QUEUE | {
+    "imapd-session of a user": MAILBOX | {
         "create here", "create in /tmp", "directory in /tmp",
         "file without name in /tmp"},
 }
@@ -739,4 +724,5 @@ def test_nothing_is_tried_in_vain(suite, tmp_path):
                  "keyd", "pop3d", "imapd", "imapd-session", "logd", "pickup"):
         assert calls[name], name
         known = {call.split("(")[0] for call in calls[name]} - {"seccomp"}
-        assert known <= MAY_STAY | CONDITIONAL, name
+        program = name if name in granted.PROGRAMS else f"{name} of a user"
+        assert known <= granted.calls_of(program) | granted.CONDITIONAL, name

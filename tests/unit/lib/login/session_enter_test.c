@@ -148,7 +148,7 @@ in_process(const char *path, const char *reason)
 	if (fd == -1)
 		return strstr(why.text, reason) != NULL ? 101 : 100;
 	session_become(&stage, &user);
-	sandbox_promise("io queue-write");
+	sandbox_promise("io mailbox");
 	return try_to_leave(fd);
 }
 

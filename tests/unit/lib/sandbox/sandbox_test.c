@@ -18,6 +18,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
@@ -74,7 +75,36 @@ work_below(void)
 
 	return outcome(fd >= 0 && rename("a/file", "b/file") == 0 &&
 	    unlink("b/file") == 0 && mkdir("a/c", 0700) == 0 &&
-	    rmdir("a/c") == 0);
+	    unlinkat(AT_FDCWD, "a/c", AT_REMOVEDIR) == 0);
+}
+
+/* What mailboxes need beside that: nobody who handles the queue alone. */
+static int
+watch_below(void)
+{
+	return outcome(inotify_init1(IN_CLOEXEC) >= 0);
+}
+
+static int
+make_memory_file(void)
+{
+	return outcome(memfd_create("probe", MFD_CLOEXEC) >= 0);
+}
+
+static int
+copy_below(void)
+{
+	int from = open("a/from", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int to = open("a/to", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	bool done = from >= 0 && to >= 0 && link("a/from", "b/from") == 0 &&
+	    unlink("b/from") == 0 &&
+	    copy_file_range(from, NULL, to, NULL, 1, 0) >= 0;
+	int error = errno;
+
+	(void)unlink("a/from");
+	(void)unlink("a/to");
+	errno = error;
+	return outcome(done);
 }
 
 static int
@@ -539,6 +569,19 @@ static const struct row {
 	{ "queue-write makes no links", "io queue-write", make_link_below,
 	    DENIED },
 	{ "queue-write maps no code", "io queue-write", map_code, DENIED },
+	{ "queue-write watches nothing", "io queue-write", watch_below,
+	    DENIED },
+	{ "queue-write, no memory file", "io queue-write", make_memory_file,
+	    DENIED },
+	{ "queue-write, no copies and links", "io queue-write", copy_below,
+	    DENIED },
+	{ "mailbox writes", "io mailbox", work_below, ALLOWED },
+	{ "mailbox watches", "io mailbox", watch_below, ALLOWED },
+	{ "mailbox, memory file", "io mailbox", make_memory_file, ALLOWED },
+	{ "mailbox, copies and links", "io mailbox", copy_below, ALLOWED },
+	{ "mailbox, elsewhere", "io mailbox", open_write, DENIED },
+	{ "mailbox maps no code", "io mailbox", map_code, DENIED },
+	{ "mailbox makes no links", "io mailbox", make_link_below, DENIED },
 	{ "io makes no threads", "io", run_thread, DENIED },
 	{ "threads makes them", "io threads", run_thread, ALLOWED },
 	{ "but no children", "io threads", make_child, DENIED },

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: ISC
+"""Which system calls each filter allows: a second opinion beside
+lib/sandbox/promise.c and lib/service/programs.def. What is new there fails
+test_confinement.py until it stands here, with a reason if no load needs it."""
+
+# calls with arguments that decide, which are tried one by one
+CONDITIONAL = set("fcntl ioctl prctl socket socketpair setsockopt shutdown mmap"
+                  " mprotect prlimit64 tgkill open openat".split())
+CONNECT = "connect bind"
+READ = ("access faccessat faccessat2 statfs fstatfs readlink readlinkat"
+        " getdents64 flock")
+WATCH = " getcwd inotify_init1 inotify_add_watch inotify_rm_watch"
+WRITE = (" rename renameat renameat2 unlink unlinkat mkdir mkdirat fchmod ftruncate"
+         " fsync fdatasync utimensat")
+PROMISES = {
+    "io": "read write readv writev pread64 pwrite64 lseek close fstat"
+          " newfstatat stat lstat statx dup3 poll ppoll"
+          " epoll_create1 epoll_ctl epoll_wait epoll_pwait eventfd2 futex"
+          " restart_syscall sched_yield nanosleep clock_nanosleep recvmsg"
+          " sendmsg recvfrom sendto getsockopt getsockname getpeername munmap"
+          " mremap madvise brk rseq set_robust_list clock_gettime"
+          " clock_getres gettimeofday time getpid getppid gettid getuid"
+          " geteuid getgid getegid getresuid getresgid getgroups getrusage"
+          " getrlimit getrandom sysinfo uname sched_getaffinity getcpu"
+          " arch_prctl umask rt_sigaction rt_sigprocmask rt_sigreturn"
+          " sigaltstack exit exit_group",
+    "net-accept": "accept accept4",
+    "net-connect": CONNECT,
+    "dns": "connect",
+    "unix": CONNECT,
+    "pair": "",
+    "counts": "",
+    "hang-up": "",
+    "files-read": READ + WATCH + " sendmmsg select pselect6",
+    "queue-read": READ,
+    "queue-write": READ + WRITE,
+    "mailbox": READ + WRITE + WATCH + " openat2 chdir fchdir memfd_create"
+               " copy_file_range sendfile rmdir link linkat fchown"
+               " fallocate sync_file_range",
+    "threads": "",
+}
+QUEUE = "io net-accept queue-write"
+TABLES = "io net-accept files-read unix"
+PROGRAMS = {
+    "smtpd": "io net-accept dns counts",
+    "smtp": "io net-accept net-connect dns",
+    "cleanup": QUEUE,
+    "qmgr": "io queue-write net-accept",
+    "bounce": QUEUE,
+    "pickup": QUEUE,
+    "showq": "io net-accept queue-read",
+    "lookup": TABLES + " hang-up",
+    "lookup-smtp": TABLES + " hang-up",
+    "lookup-server": TABLES,
+    "lookup-smtp-server": TABLES,
+    "lookup-auth-server": TABLES,
+    "auth": TABLES,
+    "auth-session": TABLES + " hang-up",
+    "keyd": "io net-accept counts",
+    "pop3d": "io net-accept pair counts",
+    "imapd": "io net-accept pair counts",
+    "logd": "io",
+    # io, and files below their root directory
+    "pop3d-session of a user": "io mailbox threads",
+    "imapd-session of a user": "io mailbox threads",
+}
+
+# Allowed though no load was seen to need it, and why it stays
+KEPT = {
+    "its place is taken elsewhere, or was in other versions of glibc":
+        "poll ppoll epoll_wait epoll_pwait select pselect6 accept accept4"
+        " dup3 readv writev nanosleep clock_nanosleep stat lstat access"
+        " faccessat faccessat2 readlink readlinkat newfstatat fstat statx"
+        " rename renameat renameat2 unlink unlinkat mkdir mkdirat link linkat"
+        " eventfd2 epoll_create1 epoll_ctl gettimeofday time clock_gettime"
+        " clock_getres getcpu sched_getaffinity arch_prctl rseq"
+        " set_robust_list getrlimit sysinfo uname getrandom futex utimensat",
+    "memory: malloc(3), stacks of tasks, and their end":
+        "brk mremap munmap madvise",
+    "signals, crashes, and the end": "rt_sigaction rt_sigprocmask rt_sigreturn"
+        " sigaltstack restart_syscall exit exit_group write",
+    "what one is, which harms nobody": "getpid getppid gettid getuid geteuid"
+        " getgid getegid getresuid getresgid getgroups getrusage umask"
+        " sched_yield getcwd",
+    "open descriptors, which say what they are for":
+        "read pread64 pwrite64 lseek close sendfile recvmsg sendmsg recvfrom"
+        " sendto sendmmsg getsockopt getsockname getpeername",
+    "files where a program has any: rare, or to put errors right":
+        "chdir fchdir flock statfs fstatfs getdents64 inotify_init1 inotify_add_watch"
+        " inotify_rm_watch openat2 memfd_create copy_file_range rmdir fchmod"
+        " fchown ftruncate fallocate fsync fdatasync sync_file_range",
+    "connections": "connect bind",
+}
+
+
+def calls_of(program):
+    """All that its filter allows, but for those whose arguments decide."""
+    return {call for promise in PROGRAMS[program].split()
+            for call in PROMISES[promise].split()}
+
+
+def reason(call):
+    return next((why for why, calls in KEPT.items() if call in calls.split()),
+                None)
