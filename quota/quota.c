@@ -3,13 +3,14 @@
  * quota: has a mailbox room for another message?
  *
  * SECURITY. Runs as root, because mailboxes can be read by their owners
- * alone: it becomes the owner (user, group and no other groups) before it
- * touches anything of theirs, and root again after. Who owns a mailbox, where
- * it is and how much it may have comes from auth-session. Hostile input:
- * addresses of recipients, from smtpd, which may have been taken over; they go
- * to auth-session, and never into a path here. And what lies in a mailbox: its
- * "maildirsize" and the names of its files, read with its owner's rights. The
- * answer is one bit for a recipient that anybody may ask for.
+ * alone, with no capability but to become others, and a filter that lets it
+ * start nothing and connect nowhere: it becomes the owner (user, group and no
+ * other groups) before it touches anything of theirs, and root again after. Who
+ * owns a mailbox, where it is and how much it may have comes from auth-session.
+ * Hostile input: addresses of recipients, from smtpd, which may have been taken
+ * over; they go to auth-session, and never into a path here. And what lies in a
+ * mailbox: its "maildirsize" and the names of its files, read with its owner's
+ * rights. The answer is one bit for a recipient that anybody may ask for.
  *
  * Each connection is a task, so that who waits for a server of accounts holds
  * up nobody else; looking at a mailbox never waits for anything but the disk.
@@ -129,6 +130,14 @@ session(const struct service *s, int fd)
 	ipc_free(&c);
 }
 
+/* All that is not root's is done as its owner. */
+static void
+give_up(const struct service *s)
+{
+	(void)s;
+	identity_keep_only();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -142,6 +151,7 @@ main(int argc, char **argv)
 		.stays = true,
 		.params = params,
 		.protocol = &protocol_quota,
+		.before = give_up,
 		.session = session,
 	};
 

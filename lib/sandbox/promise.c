@@ -179,6 +179,14 @@ static const int write_calls[] = {
 	END_OF_CALLS,
 };
 
+/* identity_become(), from root and back. */
+static const int owner_calls[] = {
+	CALL(setgroups),
+	CALL(setresgid),
+	CALL(setresuid),
+	END_OF_CALLS,
+};
+
 /* Beside those of queue-write. */
 static const int mailbox_calls[] = {
 	CALL(openat2),
@@ -243,6 +251,9 @@ static const struct promise {
 	{ "queue-write", read_calls,
 	    EXTRA_BELOW | EXTRA_WRITE | EXTRA_LOCK | EXTRA_BLOCK },
 	{ "queue-write", write_calls, EXTRA_NONE },
+	{ "owners", read_calls, EXTRA_NONE },
+	{ "owners", write_calls, EXTRA_NONE },
+	{ "owners", owner_calls, EXTRA_NONE },
 	{ "mailbox", read_calls,
 	    EXTRA_BELOW | EXTRA_WRITE | EXTRA_LOCK | EXTRA_BLOCK },
 	{ "mailbox", write_calls, EXTRA_NONE },

@@ -43,6 +43,7 @@ void sandbox_root(const char *directory);
  *	queue-write	open, create, rename, unlink there as well
  *	mailbox		queue-write, and what mailboxes need beside it: to watch
  *			and copy files, to link, to leave and remove directories
+ *	owners		files anywhere, as root and as whoever owns them
  *	threads		threads, with all that this one has given up; no
  *			processes, no namespaces
  *	all		no filter

@@ -34,6 +34,7 @@ PROMISES = {
     "files-read": READ + WATCH + " sendmmsg select pselect6",
     "queue-read": READ,
     "queue-write": READ + WRITE,
+    "owners": READ + WRITE + " setgroups setresgid setresuid",
     "mailbox": READ + WRITE + WATCH + " openat2 chdir fchdir memfd_create"
                " copy_file_range sendfile rmdir link linkat fchown"
                " fallocate sync_file_range",
@@ -59,6 +60,7 @@ PROGRAMS = {
     "keyd": "io net-accept counts",
     "pop3d": "io net-accept pair counts",
     "imapd": "io net-accept pair counts",
+    "quota": "io net-accept owners",
     "logd": "io",
     # io, and files below their root directory
     "pop3d-session of a user": "io mailbox threads",
@@ -90,6 +92,8 @@ KEPT = {
         " inotify_rm_watch openat2 memfd_create copy_file_range rmdir fchmod"
         " fchown ftruncate fallocate fsync fdatasync sync_file_range",
     "connections": "connect bind",
+    "to be the owner of a mailbox for a while":
+        "setgroups setresgid setresuid",
 }
 
 
