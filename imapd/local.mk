@@ -88,7 +88,7 @@ tests_fuzz_body_structure_fuzz_SOURCES = tests/fuzz/body_structure_fuzz.c \
 imapd_search_tests = tests/unit/imapd/search_key_test \
 	tests/unit/imapd/search_header_test tests/unit/imapd/thread_test \
 	tests/fuzz/search_key_fuzz tests/fuzz/references_fuzz \
-	tests/fuzz/search_text_fuzz
+	tests/fuzz/search_text_fuzz tests/unit/imapd/search_ahead_test
 check_PROGRAMS += $(imapd_search_tests)
 TESTS += $(imapd_search_tests)
 tests_unit_imapd_search_key_test_SOURCES = \
@@ -139,6 +139,15 @@ tests_fuzz_search_text_fuzz_SOURCES = tests/fuzz/search_text_fuzz.c \
 	imapd/search_key_internal.h imapd/search_key_words.c \
 	imapd/search_key.c \
 	imapd/search_key.h
+tests_unit_imapd_search_ahead_test_SOURCES = \
+	tests/unit/imapd/search_ahead_test.c \
+	imapd/search_text.c imapd/search_text.h \
+	imapd/search_plain.c imapd/search_plain.h \
+	imapd/search_words.c imapd/search_words.h \
+	imapd/search_key_internal.h imapd/search_key_words.c \
+	imapd/search_key.c \
+	imapd/search_key.h
+tests_unit_imapd_search_ahead_test_LDADD = $(LDADD) -lcmocka
 
 check_PROGRAMS += tests/unit/imapd/progress_test
 TESTS += tests/unit/imapd/progress_test

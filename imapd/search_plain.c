@@ -49,6 +49,31 @@ search_plain_value(struct span value)
 	return true;
 }
 
+/* Are its encoded words in UTF-8, all of them? */
+static bool
+encoded_in_utf8(struct span value)
+{
+	const char *p = value.p, *end = value.p + value.n;
+
+	while (p < end && (p = memchr(p, '=', (size_t)(end - p))) != NULL)
+		if (++p < end && *p == '?' &&
+		    !span_starts_nocase((struct span){ p, (size_t)(end - p) },
+			"?utf-8?"))
+			return false;
+	return true;
+}
+
+bool
+search_plain_fields(struct span fields)
+{
+	struct header_field f;
+
+	while (header_next(&fields, true, &f) == HEADER_FIELD)
+		if (!search_plain_bytes(f.value) || !encoded_in_utf8(f.value))
+			return false;
+	return true;
+}
+
 /* One that changes nothing about ASCII. */
 static bool
 plain_parameter(struct span p)

@@ -11,6 +11,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/ensure.h"
 #include "lib/imap/imap_set.h"
+#include "lib/mail/charset.h"
+#include "lib/store/read_ahead.h"
 #include "lib/task/task.h"
 
 enum {
@@ -42,6 +44,7 @@ struct run {
 	bool held;
 	unsigned int wants; /* enum mail_want */
 	struct search_reader *reader; /* when one is needed */
+	struct search_reader *ahead[2]; /* of threads; when they are */
 	struct search_message message;
 	struct buf signature;
 	struct span *names; /* of header fields asked for */
@@ -473,6 +476,62 @@ answer_from_header(struct run *r, struct span header, struct span record)
 	}
 }
 
+/* Those that come next are read by a thread, and their texts looked through. */
+static void
+read_ahead(struct run *r, size_t i)
+{
+	struct mailbox *m = r->scope->mailbox;
+
+	if (r->scope->backward || r->count - i < READ_AHEAD_LEAST / 2)
+		return;
+	if (r->program->bodies && r->ahead[0] == NULL) {
+		struct read_ahead_work work = { .run = search_reader_ahead,
+			.least = r->program->count + SEARCH_WORDS_LEAST };
+
+		/* known before there are threads that ask */
+		(void)charset_known(SPAN("utf-8"));
+		for (size_t k = 0; k < 2; k++)
+			work.with[k] = r->ahead[k] =
+			    search_reader_new(r->program);
+		mailbox_read_ahead_work(m, &work);
+	}
+	mailbox_read_ahead(m, r->uids + i, r->count - i, SEARCH_FIRST_READ);
+}
+
+/* What was made of it as it was read ahead: search_reader_ahead. */
+static bool
+answer_ahead(struct run *r, struct span made)
+{
+	size_t count = r->program->count;
+
+	if (made.n <= count || !r->program->bodies)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (r->program->leaves[i]->kind >= SEARCH_BODY &&
+		    r->answers[i] == SEARCH_UNKNOWN)
+			r->answers[i] = (signed char)made.p[i];
+	buf_reset(&r->signature);
+	buf_add_span(&r->signature, span_skip(made, count));
+	return true;
+}
+
+static enum mail_result
+answer_from_text(struct run *r, uint32_t uid, bool has_signature)
+{
+	struct mailbox *m = r->scope->mailbox;
+	enum mail_result result = MAIL_OK;
+
+	if (!answer_ahead(r, mailbox_read_ahead_made(m))) {
+		if (r->reader == NULL)
+			r->reader = search_reader_new(r->program);
+		result = search_reader_read(r->reader, &r->message, r->answers,
+		    !has_signature, &r->signature, pause_reading, r, r->why);
+	}
+	if (result == MAIL_OK && !has_signature && r->signature.n > 0)
+		mailbox_cache(m, uid, CACHE_WORDS, buf_span(&r->signature));
+	return result;
+}
+
 /* Header fields are looked at in the file, and then the rest if it must be. */
 static enum mail_result
 answer_from_file(struct run *r, size_t i, bool has_signature)
@@ -484,9 +543,7 @@ answer_from_file(struct run *r, size_t i, bool has_signature)
 
 	let_go(r);
 	r->since_clock = CLOCK_EVERY;
-	if (!r->scope->backward)
-		mailbox_read_ahead(r->scope->mailbox, r->uids + i, r->count - i,
-		    SEARCH_FIRST_READ);
+	read_ahead(r, i);
 	result = search_message_open(m, r->scope->mailbox, uid, r->why);
 	if (result != MAIL_OK)
 		return result;
@@ -498,15 +555,8 @@ answer_from_file(struct run *r, size_t i, bool has_signature)
 	record = mailbox_cached(r->scope->mailbox, uid, CACHE_HEADER);
 	answer_from_header(r, search_message_header(m), record);
 	let_go(r);
-	if (evaluate(r, r->program->root) == SEARCH_UNKNOWN) {
-		if (r->reader == NULL)
-			r->reader = search_reader_new(r->program);
-		result = search_reader_read(r->reader, m, r->answers,
-		    !has_signature, &r->signature, pause_reading, r, r->why);
-		if (result == MAIL_OK && r->signature.n > 0)
-			mailbox_cache(r->scope->mailbox, uid, CACHE_WORDS,
-			    buf_span(&r->signature));
-	}
+	if (evaluate(r, r->program->root) == SEARCH_UNKNOWN)
+		result = answer_from_text(r, uid, has_signature);
 	search_message_close(m);
 	return result;
 }
@@ -716,6 +766,8 @@ search_run(const struct search_program *p, const struct search_scope *scope,
 		free(r->leaves[i].needle.hashes);
 	}
 	search_reader_free(&r->reader);
+	search_reader_free(&r->ahead[0]);
+	search_reader_free(&r->ahead[1]);
 	buf_fini(&r->message.head);
 	buf_fini(&r->signature);
 	uid_set_fini(&all);

@@ -25,6 +25,7 @@ enum {
 struct search_reader {
 	const struct search_program *program;
 	size_t longest; /* of the texts */
+	struct search_needle *needles; /* of each leaf that is one */
 	signed char *answers;
 	/* the part that is being read */
 	size_t entity;
@@ -37,7 +38,9 @@ struct search_reader {
 	struct buf window;
 	size_t kept; /* of the window: was looked through before */
 	bool in_header;
+	bool alone; /* in its thread: shares no decoder with others */
 	bool wants_signature;
+	struct buf signature; /* of search_reader_ahead */
 	struct search_words words;
 };
 
@@ -48,15 +51,22 @@ search_reader_new(const struct search_program *p)
 
 	r->program = p;
 	r->arena = arena_new();
-	for (size_t i = 0; i < p->count; i++)
-		if (p->leaves[i]->kind >= SEARCH_BODY &&
-		    p->leaves[i]->text.n > r->longest)
-			r->longest = p->leaves[i]->text.n;
+	r->needles = mem_array(p->count + 1, sizeof(r->needles[0]));
+	for (size_t i = 0; i < p->count; i++) {
+		struct span text = p->leaves[i]->text;
+
+		if (p->leaves[i]->kind < SEARCH_BODY)
+			continue;
+		search_needle_make(&r->needles[i], text);
+		if (text.n > r->longest)
+			r->longest = text.n;
+	}
 	buf_init(&r->raw, 2 * RAW_MAX);
 	buf_init(&r->decoded, 2 * RAW_MAX);
 	buf_init(&r->utf8, 16 * SEARCH_HEADER_MAX);
 	/* mapped characters may become some times longer */
 	buf_init(&r->window, 64 * SEARCH_HEADER_MAX);
+	buf_init(&r->signature, CACHE_VALUE_MAX);
 	return r;
 }
 
@@ -68,12 +78,16 @@ search_reader_free(struct search_reader **rp)
 	if (r == NULL)
 		return;
 	*rp = NULL;
+	for (size_t i = 0; i < r->program->count; i++)
+		free(r->needles[i].hashes);
+	free(r->needles);
 	charset_end(&r->charset);
 	arena_free(&r->arena);
 	buf_fini(&r->raw);
 	buf_fini(&r->decoded);
 	buf_fini(&r->utf8);
 	buf_fini(&r->window);
+	buf_fini(&r->signature);
 	free(r);
 }
 
@@ -83,19 +97,23 @@ look(struct search_reader *r)
 {
 	struct span window = buf_span(&r->window);
 
+	/* most that are not there are known by it */
+	if (r->wants_signature)
+		search_words_put(&r->words, span_skip(window, r->kept));
 	for (size_t i = 0; i < r->program->count; i++) {
 		const struct search_key *k = r->program->leaves[i];
 
 		if (k->kind < SEARCH_BODY || r->answers[i] != SEARCH_UNKNOWN ||
 		    (r->in_header && k->kind == SEARCH_BODY))
 			continue;
+		if (r->wants_signature &&
+		    !search_words_may_have_yet(&r->words, &r->needles[i]))
+			continue;
 		if (k->text.n <= window.n &&
 		    (k->text.n == 0 ||
 			memmem(window.p, window.n, k->text.p, k->text.n)))
 			r->answers[i] = SEARCH_YES;
 	}
-	if (r->wants_signature)
-		search_words_put(&r->words, span_skip(window, r->kept));
 }
 
 /* "whole": what comes next does not continue this text. */
@@ -357,12 +375,12 @@ begin(struct search_reader *r, signed char *answers, bool signature,
 
 /* Most are in memory as a whole, and need no walk. */
 static bool
-read_plain(struct search_reader *r, struct search_message *m)
+read_plain(struct search_reader *r, struct span message)
 {
-	struct span message = span_skip(buf_span(&m->head), m->envelope);
 	struct span fields, text;
 
-	if (!m->ended || !search_plain_message(message, &fields, &text))
+	if (!search_plain_message(message, &fields, &text) ||
+	    (r->alone && !search_plain_fields(fields)))
 		return false;
 	enter(r, true);
 	add_fields(r, fields);
@@ -388,6 +406,16 @@ read_parts(struct search_reader *r, struct search_message *m,
 	return result;
 }
 
+/* Texts that were not found are not there. */
+static void
+answer_rest(struct search_reader *r)
+{
+	for (size_t i = 0; i < r->program->count; i++)
+		if (r->program->leaves[i]->kind >= SEARCH_BODY &&
+		    r->answers[i] == SEARCH_UNKNOWN)
+			r->answers[i] = SEARCH_NO;
+}
+
 enum mail_result
 search_reader_read(struct search_reader *r, struct search_message *m,
     signed char *answers, bool signature, struct buf *out,
@@ -396,15 +424,37 @@ search_reader_read(struct search_reader *r, struct search_message *m,
 	enum mail_result result = MAIL_OK;
 
 	begin(r, answers, signature, (uint64_t)m->blob.length);
-	if (!read_plain(r, m))
+	if (!m->ended ||
+	    !read_plain(r, span_skip(buf_span(&m->head), m->envelope)))
 		result = read_parts(r, m, pause, with, why);
 	flush_window(r, true);
-	for (size_t i = 0; i < r->program->count; i++)
-		if (r->program->leaves[i]->kind >= SEARCH_BODY &&
-		    answers[i] == SEARCH_UNKNOWN)
-			answers[i] = SEARCH_NO;
+	answer_rest(r);
 	buf_reset(out);
 	if (r->wants_signature && result == MAIL_OK)
 		search_words_end(&r->words, out);
 	return result;
+}
+
+size_t
+search_reader_ahead(void *with, struct span message, char *to, size_t room)
+{
+	struct search_reader *r = with;
+	size_t count = r->program->count;
+	struct span rest = message;
+
+	if (room < count || !header_skip_envelope(&rest, true) ||
+	    rest.n != message.n)
+		return 0;
+	r->alone = true;
+	memset(to, SEARCH_UNKNOWN, count);
+	begin(r, (signed char *)to, true, message.n);
+	if (!read_plain(r, message))
+		return 0;
+	flush_window(r, true);
+	answer_rest(r);
+	search_words_end(&r->words, &r->signature);
+	if (r->signature.n > room - count)
+		return 0;
+	memcpy(to + count, r->signature.p, r->signature.n);
+	return count + r->signature.n;
 }

@@ -32,4 +32,14 @@ enum mail_result search_reader_read(struct search_reader *r,
     struct search_message *m, signed char *answers, bool signature,
     struct buf *out, bool (*pause)(void *with), void *with, struct why *why);
 
+/*
+ * The same for a whole small message that needs no decoder which threads would
+ * have to share (ASCII text, header fields in ASCII or encoded UTF-8): an
+ * answer for each leaf, SEARCH_UNKNOWN for those that are no texts, and then
+ * the signature. 0: it has to be read by search_reader_read. For
+ * lib/store/read_ahead.h; the reader is "with", and one thread's alone.
+ */
+size_t
+search_reader_ahead(void *with, struct span message, char *to, size_t room);
+
 #endif

@@ -241,6 +241,18 @@ search_words_known(struct span signature)
 }
 
 bool
+search_words_may_have_yet(const struct search_words *w,
+    const struct search_needle *n)
+{
+	size_t mask = w->size - 1;
+
+	for (size_t i = 0; i < n->count; i++)
+		if (w->seen[n->hashes[i] & mask] == 0)
+			return false;
+	return true;
+}
+
+bool
 search_words_may_have(struct span signature, const struct search_needle *n)
 {
 	const unsigned char *bits;

@@ -18,6 +18,8 @@
 
 enum {
 	SEARCH_WORDS_BITS = 65536, /* at most */
+	/* a signature is not longer than its text and this */
+	SEARCH_WORDS_LEAST = 64,
 	SEARCH_WORDS_PIECE = 3, /* bytes; shorter texts are always possible */
 };
 
@@ -47,6 +49,9 @@ struct search_needle {
 
 /* The hashes are to be freed. */
 void search_needle_make(struct search_needle *n, struct span folded);
+/* The same of what was put so far; texts are not there that it says so of. */
+bool search_words_may_have_yet(const struct search_words *w,
+    const struct search_needle *n);
 /* False: it is not there. True for what is no signature. */
 bool
 search_words_may_have(struct span signature, const struct search_needle *n);

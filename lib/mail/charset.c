@@ -190,7 +190,8 @@ has_name(const struct known *c, struct span name)
 static const struct known *
 find(struct span name)
 {
-	static size_t last; /* mail comes in runs of one charset */
+	/* mail comes in runs of one charset */
+	static _Thread_local size_t last;
 
 	if (name.n == 0)
 		return NULL;

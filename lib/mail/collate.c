@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/mail/collate.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <unicase.h>
 #include <uninorm.h>
@@ -31,24 +32,34 @@ decompose(ucs4_t c, int depth, struct buf *out)
 		decompose(parts[i], depth + 1, out);
 }
 
-/* The scripts of two-byte UTF-8 are looked up once. */
+/*
+ * The scripts of two-byte UTF-8 are looked up once, by whichever thread comes
+ * first.
+ */
 static void
 fold_character(ucs4_t c, struct buf *out)
 {
+	enum { NOT_YET = 0, BEING_MADE = 255 };
 	static struct {
-		uint8_t n;
+		_Atomic uint8_t n;
 		char text[15];
 	} known[KNOWN];
 	struct buf one = BUF_INIT(MAPPED_MAX);
+	uint8_t n = NOT_YET;
 
-	if (c < KNOWN && known[c].n > 0) {
-		buf_add(out, known[c].text, known[c].n);
+	if (c < KNOWN &&
+	    (n = atomic_load_explicit(&known[c].n, memory_order_acquire)) !=
+		NOT_YET &&
+	    n != BEING_MADE) {
+		buf_add(out, known[c].text, n);
 		return;
 	}
 	decompose(uc_totitle(c), 0, &one);
-	if (c < KNOWN && one.n < sizeof(known[c].text)) {
+	if (c < KNOWN && one.n < sizeof(known[c].text) && n == NOT_YET &&
+	    atomic_compare_exchange_strong(&known[c].n, &n, BEING_MADE)) {
 		memcpy(known[c].text, one.p, one.n);
-		known[c].n = (uint8_t)one.n;
+		atomic_store_explicit(&known[c].n, (uint8_t)one.n,
+		    memory_order_release);
 	}
 	buf_add_span(out, buf_span(&one));
 	buf_fini(&one);

@@ -299,6 +299,15 @@ enum mail_result mailbox_fetch_start(struct mailbox *m, uint32_t uid,
 void mailbox_read_ahead(struct mailbox *m, const uint32_t *uids, size_t count,
     size_t room);
 void mailbox_read_ahead_end(struct mailbox *m);
+/*
+ * From now to the end: what is to be done with each of them (read_ahead.h), and
+ * what came of it for the one that mailbox_fetch_start has just given; empty
+ * where it was not read ahead. Until the next call that fetches or reads ahead.
+ */
+struct read_ahead_work;
+void
+mailbox_read_ahead_work(struct mailbox *m, const struct read_ahead_work *work);
+struct span mailbox_read_ahead_made(const struct mailbox *m);
 
 /*
  * What can be computed from a message, kept for the next who asks. Values are

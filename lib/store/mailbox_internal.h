@@ -84,6 +84,8 @@ struct mailbox {
 	unsigned int holds;
 	bool watching;
 	struct read_ahead *ahead; /* mailbox_read_ahead */
+	struct read_ahead_work ahead_work;
+	struct span ahead_made;
 	uint32_t ahead_last; /* UID: up to here it was told */
 	uint32_t ahead_next; /* UID that comes next if none is left out */
 	unsigned int ahead_run; /* so many came so */

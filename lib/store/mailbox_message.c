@@ -375,6 +375,7 @@ start_ahead(struct mailbox *m, struct mail_index_message *row,
 	    file.text.n != p->stored)
 		return false;
 	memcpy(to, file.text.p, file.text.n);
+	m->ahead_made = file.made;
 	if ((row->have & HAVE_DATE) == 0) {
 		st.st_mtim = file.modified;
 		st.st_ctim = file.changed;
@@ -400,6 +401,7 @@ mailbox_message_start(struct mailbox *m, uint32_t uid, struct store_blob *out,
 	enum mail_result r = find_message(m, uid, &row, &p, why);
 	int fd;
 
+	m->ahead_made = SPAN("");
 	if (r != MAIL_OK || start_ahead(m, &row, &p, out, to, room))
 		return r;
 	fd = open_place(m, &p, O_RDONLY);
@@ -448,7 +450,7 @@ goes_ahead(struct mailbox *m, const uint32_t *uids, size_t count)
 		return false;
 	if (m->ahead == NULL && !m->ahead_refused && m->folder->mbox == NULL &&
 	    count >= READ_AHEAD_LEAST) {
-		m->ahead = read_ahead_new(m->folder->files.cur);
+		m->ahead = read_ahead_new(m->folder->files.cur, &m->ahead_work);
 		m->ahead_refused = m->ahead == NULL;
 		m->ahead_last = 0;
 	}
@@ -486,8 +488,22 @@ void
 mailbox_read_ahead_end(struct mailbox *m)
 {
 	read_ahead_free(&m->ahead);
+	m->ahead_work = (struct read_ahead_work){ 0 };
+	m->ahead_made = SPAN("");
 	m->ahead_next = m->ahead_run = 0;
 	m->ahead_refused = false;
+}
+
+void
+mailbox_read_ahead_work(struct mailbox *m, const struct read_ahead_work *work)
+{
+	m->ahead_work = *work;
+}
+
+struct span
+mailbox_read_ahead_made(const struct mailbox *m)
+{
+	return m->ahead_made;
 }
 
 /* ---- sizes of all ---- */

@@ -26,6 +26,8 @@ enum {
 	THREADS_MAX = 2, /* beside the first one, in a process */
 };
 
+enum thread { FIRST, SECOND };
+
 enum state { WAITING, READING, DONE, STATES };
 
 /*
@@ -40,12 +42,14 @@ struct slot {
 	size_t size;
 	bool times;
 	bool good; /* it was as it was expected */
+	size_t made; /* by the work, behind its bytes */
 	struct timespec modified, changed;
 	uint64_t end; /* of its bytes, in all that was ever put */
 };
 
 struct read_ahead {
 	int directory;
+	struct read_ahead_work work;
 	char *room;
 	struct slot *slots;
 	pthread_t thread;
@@ -76,6 +80,13 @@ is(struct slot *s, uint64_t n, enum state state)
 	return atomic_load(&s->state) == n * STATES + state;
 }
 
+/* How much may be made of a file. */
+static size_t
+work_room(const struct read_ahead *r, size_t size)
+{
+	return r->work.run != NULL ? r->work.least + size : 0;
+}
+
 /* Opens and reads it; good only if it is all there, and nothing behind. */
 static void
 read_file(const struct read_ahead *r, struct slot *s)
@@ -100,9 +111,19 @@ read_file(const struct read_ahead *r, struct slot *s)
 	close(fd);
 }
 
+static void
+work_on(const struct read_ahead *r, struct slot *s, enum thread who)
+{
+	s->made = 0;
+	if (s->good && r->work.run != NULL)
+		s->made = r->work.run(r->work.with[who],
+		    (struct span){ s->to, s->size }, s->to + s->size + 1,
+		    work_room(r, s->size));
+}
+
 /* Reads file n if nobody has begun to. */
 static bool
-read_one(struct read_ahead *r, uint64_t n)
+read_one(struct read_ahead *r, uint64_t n, enum thread who)
 {
 	struct slot *s = slot_of(r, n);
 	uint64_t waits = n * STATES + WAITING;
@@ -111,6 +132,7 @@ read_one(struct read_ahead *r, uint64_t n)
 		n * STATES + READING))
 		return false;
 	read_file(r, s);
+	work_on(r, s, who);
 	atomic_store(&s->state, n * STATES + DONE);
 	return true;
 }
@@ -156,7 +178,7 @@ read_all(void *with)
 		/* those are long gone */
 		if (put - n > SLOTS)
 			n = put - SLOTS;
-		if (read_one(r, n++))
+		if (read_one(r, n++, SECOND))
 			tell_done(r);
 	}
 	return NULL;
@@ -207,7 +229,7 @@ worth_while(void)
 }
 
 struct read_ahead *
-read_ahead_new(int directory)
+read_ahead_new(int directory, const struct read_ahead_work *work)
 {
 	struct read_ahead *r;
 
@@ -216,6 +238,8 @@ read_ahead_new(int directory)
 	r = mem_new(sizeof(*r));
 	r->slots = mem_array(SLOTS, sizeof(r->slots[0]));
 	r->room = mem_new(ROOM);
+	if (work != NULL)
+		r->work = *work;
 	/* its own: the caller's may become another one meanwhile */
 	r->directory = fcntl(directory, F_DUPFD_CLOEXEC, 0);
 	(void)pthread_mutex_init(&r->lock, NULL);
@@ -255,7 +279,7 @@ wait_for(struct read_ahead *r, uint64_t n)
 	struct slot *s = slot_of(r, n);
 
 	for (uint64_t k = n; k < atomic_load(&r->put); k++)
-		if (is(s, n, DONE) || (read_one(r, k) && is(s, n, DONE)))
+		if (is(s, n, DONE) || (read_one(r, k, FIRST) && is(s, n, DONE)))
 			return;
 	for (int i = 0; i < SPINS; i++)
 		if (is(s, n, DONE))
@@ -297,7 +321,7 @@ bool
 read_ahead_put(struct read_ahead *r, const char *name, size_t size, bool times)
 {
 	uint64_t n = atomic_load(&r->put), at;
-	size_t length = strlen(name);
+	size_t length = strlen(name), needs = size + 1 + work_room(r, size);
 	struct slot *s = slot_of(r, n);
 
 	if (r->taken)
@@ -305,13 +329,13 @@ read_ahead_put(struct read_ahead *r, const char *name, size_t size, bool times)
 	if (r->first == n)
 		r->free_from = r->next;
 	if (n - r->first == SLOTS || size > READ_AHEAD_FILE_MAX ||
-	    length >= sizeof(s->name) || !find_room(r, size + 1, &at))
+	    length >= sizeof(s->name) || !find_room(r, needs, &at))
 		return false;
 	memcpy(s->name, name, length + 1);
 	s->to = r->room + at % ROOM;
 	s->size = size;
 	s->times = times;
-	s->end = r->next = at + size + 1;
+	s->end = r->next = at + needs;
 	atomic_store(&s->state, n * STATES + WAITING);
 	atomic_store(&r->put, n + 1);
 	return true;
@@ -354,6 +378,7 @@ read_ahead_take(struct read_ahead *r, const char *name,
 	r->taken = true;
 	s = slot_of(r, n);
 	out->text = (struct span){ s->to, s->size };
+	out->made = (struct span){ s->to + s->size + 1, s->made };
 	out->modified = s->modified;
 	out->changed = s->changed;
 	return s->good;

@@ -7,11 +7,11 @@
  * thread while the first one works on those before.
  *
  * The thread opens, reads and closes files of one directory, and does nothing
- * else: all that is decided, and all that is done with the bytes, is the first
- * one's. Who comes to a file that nobody has begun to read reads it himself,
- * and who comes to one that is being read reads others behind it meanwhile, so
- * that neither waits while there is something to do. At most 1 MB is under
- * way; then the thread sleeps until some of it is taken. It ends with
+ * else but the work that it was given for each: all that is decided is the
+ * first one's. Who comes to a file that nobody has begun to read reads it
+ *himself, and who comes to one that is being read reads others behind it
+ *meanwhile, so that neither waits while there is something to do. At most 1 MB
+ *is under way; then the thread sleeps until some of it is taken. It ends with
  * read_ahead_free.
  *
  * It is a hint: whatever is not as it was expected (a file that is gone, or of
@@ -45,16 +45,31 @@ enum {
 
 struct read_ahead;
 
+/*
+ * What is to be done with each file as soon as it is read, by whichever thread
+ * has read it: so it must touch nothing but its "with", of which there is one
+ * for the first thread and one for the second, and what nobody changes. It
+ * writes at most "room" bytes, and says how many.
+ */
+struct read_ahead_work {
+	size_t (*run)(void *with, struct span text, char *to, size_t room);
+	void *with[2];
+	size_t least; /* room for each, and as much more as the file is long */
+};
+
 struct read_ahead_file {
 	struct span text; /* until the next put or take */
+	struct span made; /* by the work, likewise */
 	struct timespec modified, changed; /* where they were asked for */
 };
 
 /*
- * The directory's descriptor stays the caller's. NULL: there is one processor
+ * The directory's descriptor stays the caller's. "work" is copied, and may be
+ * NULL. NULL: there is one processor
  * only, or two of them are at work in this process, or there can be no thread.
  */
-struct read_ahead *read_ahead_new(int directory);
+struct read_ahead *
+read_ahead_new(int directory, const struct read_ahead_work *work);
 void read_ahead_free(struct read_ahead **r); /* NULL is fine */
 /*
  * "size": what it must be of; "times": those are wanted. False: there is no

@@ -11,6 +11,7 @@
 
 #include "imapd/search_header.h"
 #include "lib/base/ensure.h"
+#include "lib/base/mem.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -73,6 +74,23 @@ search(struct search_reader *r, struct span message, size_t at, size_t cut,
 	buf_fini(&m.head);
 }
 
+/* Where it can be done ahead, the same comes of it. */
+static void
+search_ahead(struct search_program *p, struct span message,
+    const signed char answers[2], struct span signature)
+{
+	struct search_reader *r = search_reader_new(p);
+	size_t room = message.n + 2 + SEARCH_WORDS_LEAST, n;
+	char *made = mem_new(room);
+
+	n = search_reader_ahead(r, message, made, room);
+	ensure(n == 0 || memcmp(made, answers, 2) == 0);
+	ensure(
+	    n == 0 || span_equal((struct span){ made + 2, n - 2 }, signature));
+	free(made);
+	search_reader_free(&r);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -95,6 +113,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ensure(whole[0] == cut[0] && whole[1] == cut[1]);
 	ensure(span_equal(buf_span(&one), buf_span(&two)));
 	ensure(whole[1] == SEARCH_NO || whole[0] == SEARCH_YES);
+	search_ahead(p, message, whole, buf_span(&one));
 	search_needle_make(&needle, p->leaves[0]->text);
 	ensure(whole[0] == SEARCH_NO ||
 	    search_words_may_have(buf_span(&one), &needle));

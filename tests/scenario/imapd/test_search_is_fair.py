@@ -8,7 +8,7 @@ from many_messages import make
 from posthaste import quick
 
 OPEN = "disable_plaintext_auth = no\n"
-COUNT = 10000
+COUNT = 20000
 
 
 def fill(s):

@@ -104,7 +104,7 @@ put_from(struct read_ahead *r, int next, bool times)
 static struct read_ahead *
 begin(void)
 {
-	struct read_ahead *r = read_ahead_new(directory);
+	struct read_ahead *r = read_ahead_new(directory, NULL);
 
 	if (r == NULL)
 		skip();
@@ -134,6 +134,48 @@ test_all_in_order(void **state)
 	assert_memory_equal(&f.changed, &st.st_ctim, sizeof(st.st_ctim));
 	read_ahead_free(&r);
 	assert_null(r);
+}
+
+/* The first and the last byte; how many files each thread had is its own. */
+static size_t
+ends_of(void *with, struct span text, char *to, size_t room)
+{
+	assert_int_equal(room, 2 + text.n);
+	++*(int *)with;
+	if (text.n == 0)
+		return 0;
+	to[0] = text.p[0];
+	to[1] = text.p[text.n - 1];
+	/* all of it is mine */
+	memset(to + 2, 'x', text.n);
+	return 2;
+}
+
+static void
+test_work(void **state)
+{
+	int done[2] = { 0, 0 }, next = 0;
+	const struct read_ahead_work work = { ends_of, { &done[0], &done[1] },
+		2 };
+	struct read_ahead *r = read_ahead_new(directory, &work);
+	struct read_ahead_file f;
+
+	(void)state;
+	if (r == NULL)
+		skip();
+	for (int n = 0; n < FILES; n++) {
+		next = put_from(r, next, false);
+		assert_true(read_ahead_take(r, name_of(n), &f));
+		is_file(&f, n);
+		assert_int_equal(f.made.n, f.text.n == 0 ? 0 : 2);
+		if (f.text.n == 0)
+			continue;
+		assert_int_equal(f.made.p[0], f.text.p[0]);
+		assert_int_equal(f.made.p[1], f.text.p[f.text.n - 1]);
+	}
+	read_ahead_free(&r);
+	assert_int_equal(done[0] + done[1], FILES);
+	assert_true(done[1] > 0);
 }
 
 /* Some are never taken, some are asked for that were never put. */
@@ -230,12 +272,12 @@ test_not_too_many(void **state)
 	struct read_ahead *one = begin(), *two = begin();
 
 	(void)state;
-	assert_null(read_ahead_new(directory));
+	assert_null(read_ahead_new(directory, NULL));
 	read_ahead_free(&one);
 	no_threads = true;
-	assert_null(read_ahead_new(directory));
+	assert_null(read_ahead_new(directory, NULL));
 	no_threads = false;
-	one = read_ahead_new(directory);
+	one = read_ahead_new(directory, NULL);
 	assert_non_null(one);
 	read_ahead_free(&one);
 	read_ahead_free(&two);
@@ -246,6 +288,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_in_order),
+		cmocka_unit_test(test_work),
 		cmocka_unit_test(test_with_gaps),
 		cmocka_unit_test(test_not_as_it_was_said),
 		cmocka_unit_test(test_bounded),

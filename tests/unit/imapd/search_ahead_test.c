@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Two threads look through messages at the same time, each with its reader,
+ * and find what one alone finds; what they would have to share is left alone.
+ */
+#include "imapd/search_text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+
+#include "imapd/search_header.h"
+
+enum { MESSAGES = 300, MADE_MAX = 8192 };
+
+/* In place of imapd/search_message.c: all is in memory. */
+int64_t
+search_message_more(struct search_message *s, void *to, size_t n)
+{
+	(void)s, (void)to, (void)n;
+	return 0;
+}
+
+static bool
+go_on(void *with)
+{
+	(void)with;
+	return true;
+}
+
+static char messages[MESSAGES][1024];
+static struct search_program *program;
+
+static struct span
+message(size_t n)
+{
+	return (struct span){ messages[n], strlen(messages[n]) };
+}
+
+static int
+make_messages(void **state)
+{
+	const struct imap_arg args[] = {
+		{ .type = IMAP_ATOM, .text = SPAN("TEXT") },
+		{ .type = IMAP_LITERAL, .text = SPAN("j\xc3\xb6rg 7") },
+		{ .type = IMAP_ATOM, .text = SPAN("BODY") },
+		{ .type = IMAP_LITERAL, .text = SPAN("line 1 of") },
+		{ .type = IMAP_END },
+	};
+	const char *error;
+
+	(void)state;
+	/* letters of two bytes: what folding learns is for both threads */
+	for (int n = 0; n < MESSAGES; n++)
+		snprintf(messages[n], sizeof(messages[n]),
+		    "From: =?%s?q?J=C3=B6rg_%d?= <a@example.net>\n"
+		    "Subject: =?UTF-8?q?=C3=%02X=D0=%02X=CE=%02X?= %d\n\n"
+		    "This is line %d\nof it.\n",
+		    n % 10 == 9 ? "iso-8859-15" : "utf-8", n, 0xa0 + n % 31,
+		    0x90 + n % 47, 0x91 + n % 43, n, n % 20);
+	return search_parse(args, 4, SPAN(""), 0, &program, &error) !=
+	    SEARCH_OK;
+}
+
+static int
+free_messages(void **state)
+{
+	(void)state;
+	search_program_free(&program);
+	return 0;
+}
+
+struct made {
+	struct search_reader *reader;
+	size_t step, n[MESSAGES];
+	char text[MESSAGES][MADE_MAX];
+};
+
+static void *
+look_at_all(void *with)
+{
+	struct made *m = with;
+
+	for (size_t i = 0; i < MESSAGES; i++) {
+		size_t k = i * m->step % MESSAGES;
+
+		m->n[k] = search_reader_ahead(m->reader, message(k), m->text[k],
+		    MADE_MAX);
+	}
+	return NULL;
+}
+
+static void
+is_what_one_finds(const struct made *m, struct search_reader *alone, size_t k)
+{
+	struct buf signature = BUF_INIT(CACHE_VALUE_MAX);
+	struct search_message whole = { .ended = true,
+		.blob.length = (int64_t)message(k).n };
+	signed char answers[2] = { SEARCH_UNKNOWN, SEARCH_UNKNOWN };
+	struct why why;
+
+	if (k % 10 == 9) {
+		assert_int_equal(m->n[k], 0);
+		return;
+	}
+	buf_init(&whole.head, SEARCH_HEADER_MAX);
+	buf_add_span(&whole.head, message(k));
+	assert_int_equal(search_reader_read(alone, &whole, answers, true,
+			     &signature, go_on, NULL, &why),
+	    MAIL_OK);
+	assert_int_equal(m->n[k], 2 + signature.n);
+	assert_memory_equal(m->text[k], answers, 2);
+	assert_memory_equal(m->text[k] + 2, signature.p, signature.n);
+	assert_int_equal(answers[0],
+	    k == 7 || k / 10 == 7 ? SEARCH_YES : SEARCH_NO);
+	assert_int_equal(answers[1], k % 20 == 1 ? SEARCH_YES : SEARCH_NO);
+	buf_fini(&whole.head);
+	buf_fini(&signature);
+}
+
+static void
+test_two_threads(void **state)
+{
+	struct search_reader *alone = search_reader_new(program);
+	struct made *made = calloc(2, sizeof(*made));
+	pthread_t thread;
+
+	(void)state;
+	assert_non_null(made);
+	for (size_t i = 0; i < 2; i++) {
+		made[i].reader = search_reader_new(program);
+		made[i].step = i == 0 ? 1 : 7;
+	}
+	assert_int_equal(pthread_create(&thread, NULL, look_at_all, &made[1]),
+	    0);
+	look_at_all(&made[0]);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	for (size_t i = 0; i < 2; i++) {
+		for (size_t k = 0; k < MESSAGES; k++)
+			is_what_one_finds(&made[i], alone, k);
+		search_reader_free(&made[i].reader);
+	}
+	search_reader_free(&alone);
+	free(made);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_two_threads),
+	};
+
+	return cmocka_run_group_tests(tests, make_messages, free_messages);
+}
