@@ -33,8 +33,10 @@ Of all else each change may be there or not:
 		parts	blocks, by chance, zeros between them; lengths as well
 		mixed	for each file another of these
 
-tests/unit/lib/store/power_cut_test.c judges mailboxes in the same way, within
-one process."""
+This is for whole programs, as their users see them: few images in a second, of
+any tree of files, by all protocols. tests/unit/lib/store/power_cut_test.c has
+the same model for one account, within one process: each moment of a session,
+and what no client is told (modification sequences, a clean index)."""
 import os
 import shutil
 import stat

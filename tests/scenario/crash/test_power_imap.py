@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""The power goes while IMAP adds, flags, copies, moves and removes mail: what
+"""The power goes while IMAP adds, flags, copies, moves and removes mail, and
+changes subscriptions, annotations and rights: what
 was told with OK is so, under the UIDs that were told; of the command that was
 under way each part may be done or not."""
 import random
@@ -27,8 +28,19 @@ STEPS = [
     ("RENAME other another",),
     ("UID STORE 1:* -FLAGS (\\Flagged)",),
     ("DELETE another",),
+    ("SUBSCRIBE INBOX",),
+    ('SETMETADATA INBOX (/private/comment "words")',),
+    ("SETACL INBOX carol lrs",),
+    ("UNSUBSCRIBE INBOX",),
+    ("SETMETADATA INBOX (/private/comment NIL)",),
+    ("DELETEACL INBOX carol",),
 ]
+# files of an account that are made anew with each change
+ASKED = ['LSUB "" *', "GETMETADATA INBOX /private/comment", "GETACL INBOX"]
 TAGS = 500  # those of the session that is judged are not others'
+
+
+ANSWERS = "answers"  # to these; what else look() finds are folders
 
 
 def text(token):
@@ -52,6 +64,7 @@ def look(s):
             flags = re.search(rb"FLAGS \(([^)]*)", m.replace(body, b""))[1]
             mails[uid] = (token, set(flags.split()) - {rb"\Recent"})
         found[folder] = (validity, mails)
+    found[ANSWERS] = [c.ok(question) for question in ASKED]
     c.logout()
     return found
 
@@ -90,7 +103,11 @@ def tokens_of(state):
     return {token for _, mails in state.values() for token, _ in mails.values()}
 
 
-def check(was, then, found):
+def check(*states):
+    was, then, found = map(dict, states)
+    for question, before, after, now in zip(
+            ASKED, *(state.pop(ANSWERS) for state in (was, then, found))):
+        assert now in (before, after), (question, before, after, now)
     for folder in was.keys() & then.keys():
         assert folder in found, f"{folder} is gone"
         assert found[folder][0] == was[folder][0], f"UIDVALIDITY of {folder}"
@@ -115,6 +132,8 @@ def test_what_was_told_holds(suite):
     look(s)
     s.stop()
     disk, states = recorded(s)
+    for n, question in enumerate(ASKED):
+        assert len({str(then[ANSWERS][n]) for _, then in states}) > 1, question
     print(f"POSTHASTE_CRASH_SEED={crasher.SEED}")
     end, n = time.monotonic() + SECONDS, 0
     cuts = [cut for cut in disk.cuts() if cut >= states[0][0]]

@@ -16,6 +16,9 @@
  *
  * and of what was written to a file behind its last flush: nothing, parts of
  * it, or all.
+ *
+ * Each moment of a session of lib/store is tried. What whole programs do, by
+ * chosen moments, is judged by the same rules in tests/scenario/crash/power.py.
  */
 #include "lib/store/mailbox.h"
 
