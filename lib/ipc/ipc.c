@@ -28,6 +28,7 @@
 enum {
 	ROOM_FIRST = 16 * 1024, /* takes a small message in one read */
 	ROOM_KEEP = 128 * 1024, /* more is given back when empty */
+	SPARE_ROOMS = 4, /* of ROOM_FIRST */
 	OUT_MAX = 4 * IPC_FRAME_MAX,
 	CALLER_MAX = 64,
 	CALLER_SERVICE_MAX = 256,
@@ -38,8 +39,18 @@ struct input {
 	char *p;
 	size_t start; /* of what is not yet used */
 	size_t end;
+	size_t touched; /* nothing was ever written behind it */
 	size_t room;
 };
+
+/*
+ * A connection that waits for its next message has no room for it: hundreds
+ * of them share what a few need. Spare rooms are clean.
+ */
+static struct {
+	char *p[SPARE_ROOMS];
+	size_t n;
+} spare;
 
 struct ipc {
 	unsigned int magic;
@@ -136,6 +147,21 @@ ipc_new(int fd, const struct ipc_protocol *protocol, const char *peer)
 	return c;
 }
 
+/* Without leaving what is in it behind. */
+static void
+drop_room(struct input *in)
+{
+	if (in->p == NULL)
+		return;
+	explicit_bzero(in->p, in->touched);
+	if (in->room == ROOM_FIRST && spare.n < SPARE_ROOMS)
+		spare.p[spare.n++] = in->p;
+	else
+		free(in->p);
+	in->p = NULL;
+	in->room = in->touched = 0;
+}
+
 static void
 close_received(struct ipc *c)
 {
@@ -157,7 +183,7 @@ ipc_free(struct ipc **c)
 	wait_forget(gone->fd);
 	fd_close(&gone->fd);
 	buf_fini(&gone->out);
-	free(gone->in.p);
+	drop_room(&gone->in);
 	free(gone->peer);
 	arena_free(&gone->arena);
 	free(gone);
@@ -393,19 +419,34 @@ have(const struct ipc *c)
 	return c->in.end - c->in.start;
 }
 
-/* Without leaving what is in it behind. */
 static void
-grow(struct input *in, size_t room)
+first_room(struct input *in)
 {
+	in->p = spare.n > 0 ? spare.p[--spare.n] : mem_resize(NULL, ROOM_FIRST);
+	in->room = ROOM_FIRST;
+}
+
+static void
+grow(struct input *in)
+{
+	size_t room = in->room * 2;
 	char *p = mem_resize(NULL, room);
 
-	if (in->end > 0)
-		memcpy(p, in->p, in->end);
-	if (in->p != NULL)
-		explicit_bzero(in->p, in->end);
-	free(in->p);
+	memcpy(p, in->p, in->end);
+	drop_room(in);
 	in->p = p;
 	in->room = room;
+	in->touched = in->end;
+}
+
+/* Before a wait: what is empty, and not larger than most messages need. */
+static void
+rest_input(struct input *in)
+{
+	if (in->start != in->end || in->room != ROOM_FIRST)
+		return;
+	in->start = in->end = 0;
+	drop_room(in);
 }
 
 static void
@@ -413,20 +454,18 @@ make_room(struct input *in)
 {
 	if (in->start == in->end) {
 		in->start = in->end = 0;
-		if (in->room > ROOM_KEEP) {
-			free(in->p);
-			in->p = NULL;
-			in->room = 0;
-		}
+		if (in->room > ROOM_KEEP)
+			drop_room(in);
 	}
 	if (in->start > 0 && in->room - in->end < in->room / 2) {
 		memmove(in->p, in->p + in->start, in->end - in->start);
 		in->end -= in->start;
 		in->start = 0;
 	}
-	if (in->end < in->room)
-		return;
-	grow(in, in->room ? in->room * 2 : ROOM_FIRST);
+	if (in->room == 0)
+		first_room(in);
+	else if (in->end == in->room)
+		grow(in);
 }
 
 /* False: more descriptors than anybody may send. */
@@ -488,6 +527,8 @@ read_flags(struct ipc *c, int flags)
 	if (got == 0)
 		return IPC_CLOSED;
 	c->in.end += (size_t)got;
+	if (c->in.end > c->in.touched)
+		c->in.touched = c->in.end;
 	return IPC_OK;
 }
 
@@ -541,6 +582,7 @@ wait_and_read(struct ipc *c, int64_t deadline)
 
 	if (task_current() == NULL && may_block(c, deadline))
 		return read_flags(c, 0);
+	rest_input(&c->in);
 	r = from_wait(wait_fd(c->fd, WAIT_READ, deadline));
 	if (r != IPC_OK)
 		return r;
@@ -809,6 +851,8 @@ poll_frame(struct ipc *c, bool fresh)
 	}
 	if (r == IPC_CLOSED && have(c) > 0)
 		return ipc_refuse(c, "closed within a message");
+	if (r == IPC_TIMEOUT)
+		rest_input(&c->in);
 	return r;
 }
 
@@ -866,6 +910,14 @@ ipc_stale(struct ipc *c)
 	if (!c->greeted && greet(c, false, 0) != IPC_OK)
 		return true;
 	return have(c) > 0 || read_some(c) != IPC_TIMEOUT;
+}
+
+void
+ipc_rest(struct ipc *c)
+{
+	rest_input(&c->in);
+	if (c->out.n == 0 && c->out.room > ROOM_FIRST)
+		buf_fini(&c->out);
 }
 
 bool

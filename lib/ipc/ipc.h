@@ -198,6 +198,11 @@ bool ipc_introduce(int fd, const char *program, const char *service);
  * is gone with it. What has not been sent, or read, stays.
  */
 void ipc_wipe(struct ipc *c);
+/*
+ * For a connection that is set aside: gives back the room for messages. What is
+ * not sent or read stays, and so does the last message that was received.
+ */
+void ipc_rest(struct ipc *c);
 
 /* Closes the descriptors of a message that nobody wants. */
 void ipc_close_fds(const struct ipc_message *m, const void *message);

@@ -16,6 +16,7 @@
 enum {
 	IDLE_MS = 5000,
 	KEEP_MAX = 128, /* idle connections */
+	KEEP_ROOM = 8, /* so many have their next message's room at hand */
 };
 
 struct idle {
@@ -119,7 +120,8 @@ keep(const char *service, struct ipc *c)
 	memcpy(entry->service, service, n);
 	entry->next = pool.newest;
 	pool.newest = entry;
-	pool.count++;
+	if (pool.count++ >= KEEP_ROOM)
+		ipc_rest(c);
 	if (task_current() == NULL) {
 		(void)pool_prune();
 	} else if (!pool.pruning) {

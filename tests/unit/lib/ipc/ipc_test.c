@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -653,6 +654,35 @@ nothing_is_left_of_what_was_said(void **state)
 	wipe_what_was_said();
 }
 
+/* However many connections wait, they have no room for what may come. */
+static void
+waiting_costs_no_room(void **state)
+{
+	enum { MANY = 40, ROOM_OF_ONE = 16 * 1024 };
+	struct pair p[MANY];
+	const void *message;
+	size_t before;
+
+	(void)state;
+	for (int i = 0; i < MANY; i++)
+		p[i] = pair_of(&protocol_master, &protocol_master);
+	before = mallinfo2().uordblks;
+	for (int round = 0; round < 3; round++)
+		for (int i = 0; i < MANY; i++) {
+			say_ready(p[i].a);
+			assert_int_equal(ipc_poll(p[i].b), IPC_OK);
+			assert_int_equal(ipc_expect(p[i].b, &message_ready,
+					     &message, soon()),
+			    IPC_OK);
+			assert_int_equal(ipc_poll(p[i].b), IPC_TIMEOUT);
+		}
+	assert_true(mallinfo2().uordblks < before + MANY * ROOM_OF_ONE / 4);
+	for (int i = 0; i < MANY; i++) {
+		ipc_free(&p[i].a);
+		ipc_free(&p[i].b);
+	}
+}
+
 int
 main(void)
 {
@@ -673,6 +703,7 @@ main(void)
 		cmocka_unit_test(what_is_not_taken_waits),
 		cmocka_unit_test(a_silent_peer_is_no_stale_one),
 		cmocka_unit_test(a_long_wait_ends_with_what_comes_or_in_time),
+		cmocka_unit_test(waiting_costs_no_room),
 		cmocka_unit_test(nothing_is_left_of_what_was_said),
 		cmocka_unit_test(what_came_since_is_seen_by_the_next_poll),
 	};
