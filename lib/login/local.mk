@@ -6,6 +6,7 @@ libposthaste_a_SOURCES += lib/login/login.h lib/login/login.c \
 	lib/login/session_parent.c lib/login/session_child.c \
 	lib/login/session_enter.c lib/login/session_internal.h \
 	lib/login/session_question.c lib/login/session_redeem.c \
+	lib/login/session_timer.c \
 	lib/login/session_parking.c lib/login/parking_places.c \
 	lib/login/parking_places.h lib/login/parking_room.c \
 	lib/login/parking_room.h \

@@ -30,6 +30,21 @@ bool session_watch_add(int fd, unsigned int events, struct session_watch *w);
 void session_watch_drop(int fd);
 
 /*
+ * session_timer.c: rings at a time of clock_ms(), once; what it calls may set
+ * it again. Lives as long as the process.
+ */
+struct session_timer {
+	struct session_watch watch; /* first */
+	int fd;
+	int64_t at; /* INT64_MAX: not set */
+	void (*rings)(void);
+};
+
+void session_timer_setup(struct session_timer *t, void (*rings)(void));
+/* Nothing where it rings before that. */
+void session_timer_set(struct session_timer *t, int64_t at);
+
+/*
  * session_question.c: a question to auth-session, whose answer is heard
  * between the parent's other work. The struct and what is asked are the
  * caller's, and stay until it is answered or dropped; zeroed at first.

@@ -24,7 +24,6 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -89,8 +88,7 @@ static struct holder *holders;
 static size_t count, most;
 static size_t questions; /* under way */
 static size_t most_places; /* of one account */
-static int timer = -1;
-static int64_t timer_at = INT64_MAX;
+static struct session_timer timer;
 
 /* Accounts. */
 
@@ -184,20 +182,6 @@ parking_drop_ahead(struct parking_ahead **a)
 }
 
 /* Time. */
-
-static void
-set_timer(int64_t at)
-{
-	struct itimerspec t = { .it_value = { .tv_sec = at / 1000,
-				    .tv_nsec = at % 1000 * 1000000 } };
-
-	if (at >= timer_at)
-		return;
-	timer_at = at;
-	if (at != INT64_MAX &&
-	    timerfd_settime(timer, TFD_TIMER_ABSTIME, &t, NULL) == -1)
-		log_warning("timerfd: %m");
-}
 
 static int64_t
 due(const struct parked *p)
@@ -441,17 +425,13 @@ serve_time(struct parked *p, int64_t now)
 	return false;
 }
 
-static bool
-timer_ready(struct session_watch *w, unsigned int events)
+static void
+time_has_come(void)
 {
 	int64_t now = clock_ms(), next = INT64_MAX;
 	struct parked *p, *following;
 	struct holder *h, *other;
-	uint64_t times;
 
-	(void)w, (void)events;
-	if (read(timer, &times, sizeof(times)) == -1 && errno != EAGAIN)
-		log_warning("timerfd: %m");
 	HASH_ITER (hh, holders, h, other)
 		for (p = h->first; p != NULL; p = following) {
 			/* behind the last one the holder may be gone */
@@ -459,16 +439,14 @@ timer_ready(struct session_watch *w, unsigned int events)
 			if (!p->waking && serve_time(p, now) && due(p) < next)
 				next = due(p);
 		}
-	timer_at = INT64_MAX;
 	if (next != INT64_MAX)
-		set_timer(next < now + TICK_MS ? now + TICK_MS : next);
-	return true;
+		session_timer_set(&timer,
+		    next < now + TICK_MS ? now + TICK_MS : next);
 }
 
 void
 parking_setup(const struct session_stage *of)
 {
-	static struct session_watch time = { timer_ready };
 	struct rlimit files;
 
 	stage = of;
@@ -479,11 +457,9 @@ parking_setup(const struct session_stage *of)
 		most = (size_t)files.rlim_cur - OTHER_FILES;
 	most_places = parking_places_most(PLACES_OF_ONE_USER,
 	    "/proc/sys/fs/inotify/max_user_watches");
-	timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (timer == -1 ||
-	    !parking_places_setup(stage->separated, place_changed) ||
-	    !session_watch_add(timer, EPOLLIN, &time))
+	if (!parking_places_setup(stage->separated, place_changed))
 		fatal("parking: %m");
+	session_timer_setup(&timer, time_has_come);
 }
 
 /* From the user's process. */
@@ -596,7 +572,7 @@ park(const struct session_owner *owner, struct parking_ahead *a,
 	if (why != NULL || a->early)
 		wake(p, why != NULL);
 	else
-		set_timer(due(p));
+		session_timer_set(&timer, due(p));
 }
 
 /* All processes of the account count together, and what is parked. */

@@ -7,11 +7,8 @@
  */
 #include "lib/login/session_internal.h"
 
-#include <errno.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/log/log.h"
@@ -28,8 +25,7 @@ enum {
 static const char service[] = "auth-session";
 
 static struct session_question *first;
-static int timer = -1;
-static int64_t timer_at = INT64_MAX;
+static struct session_timer timer;
 static size_t most;
 
 size_t
@@ -152,19 +148,6 @@ answer_ready(struct session_watch *w, unsigned int events)
 	return true;
 }
 
-static void
-set_timer(int64_t at)
-{
-	struct itimerspec t = { .it_value = { .tv_sec = at / 1000,
-				    .tv_nsec = at % 1000 * 1000000 } };
-
-	if (at >= timer_at)
-		return;
-	timer_at = at;
-	if (timerfd_settime(timer, TFD_TIMER_ABSTIME, &t, NULL) == -1)
-		log_warning("timerfd: %m");
-}
-
 /* The one whose time ends first. */
 static struct session_question *
 most_urgent(void)
@@ -177,37 +160,28 @@ most_urgent(void)
 	return urgent;
 }
 
-static bool
-timer_ready(struct session_watch *w, unsigned int events)
+static void
+time_is_over(void)
 {
 	struct session_question *q;
-	uint64_t times;
 
-	(void)w, (void)events;
-	if (read(timer, &times, sizeof(times)) == -1 && errno != EAGAIN)
-		log_warning("timerfd: %m");
-	timer_at = INT64_MAX;
 	/* whose answer has come in this moment is not asked again */
 	while ((q = most_urgent()) != NULL && q->deadline <= clock_ms())
 		give_up(q);
 	if (q != NULL)
-		set_timer(q->deadline);
-	return true;
+		session_timer_set(&timer, q->deadline);
 }
 
 void
 session_question_setup(void)
 {
-	static struct session_watch time = { timer_ready };
 	struct rlimit files;
 
 	most = MOST;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 &&
 	    files.rlim_cur < MOST * FILES_OF_ONE)
 		most = (size_t)files.rlim_cur / FILES_OF_ONE;
-	timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (timer == -1 || !session_watch_add(timer, EPOLLIN, &time))
-		fatal("timerfd: %m");
+	session_timer_setup(&timer, time_is_over);
 }
 
 void
@@ -222,7 +196,7 @@ session_ask(struct session_question *q, int timeout_s)
 	if (first != NULL)
 		first->link = &q->next;
 	first = q;
-	set_timer(q->deadline);
+	session_timer_set(&timer, q->deadline);
 	ask(q);
 }
 

@@ -36,7 +36,10 @@ enum {
 	LATER_MS = 10000, /* or in so long, where the answer was none */
 	KNOWN_MAX = 10000,
 	NAME_ROOM = 256,
+	AT_ONCE = 25, /* questions, each on a connection of its own */
 };
+
+static const char service[] = "auth-session";
 
 static const char directory_name[] = "imap-shares";
 
@@ -154,9 +157,28 @@ forget_all(void)
 		forget_known(k);
 }
 
-static void
-keep_answer(struct known *k, const struct msg_account *a)
+/* NULL: what was known of it is too old, or nothing. */
+static struct known *
+find_known(const char *name)
 {
+	struct known *k;
+
+	HASH_FIND_STR(all_known, name, k);
+	if (k != NULL && k->until < clock_ms()) {
+		forget_known(k);
+		k = NULL;
+	}
+	return k;
+}
+
+static void
+remember(const char *name, const struct msg_account *a)
+{
+	struct known *k = find_known(name);
+
+	if (k != NULL)
+		forget_known(k);
+	k = mem_new(sizeof(*k));
 	k->there = a->verdict == OK;
 	k->until = clock_ms() + (a->verdict == LATER ? LATER_MS : KNOWN_MS);
 	k->account = (struct session_share){
@@ -167,75 +189,119 @@ keep_answer(struct known *k, const struct msg_account *a)
 		.quota_bytes = a->quota_bytes,
 		.quota_messages = a->quota_messages,
 	};
+	k->name = mem_text(name);
+	HASH_ADD_KEYPTR(hh, all_known, k->name, strlen(k->name), k);
 }
 
-/* LATER: it does not say now. */
-static enum verdict
-ask(const char *name, struct known *k, int64_t deadline)
+/* One account, and whom it is asked of; NULL: nobody could be. */
+struct asking {
+	const char *name;
+	struct ipc *auth;
+};
+
+static struct ipc *
+begin(const char *name, int64_t deadline)
 {
 	const struct msg_find_account asked = { .address = name,
 		.local = false };
+	struct ipc *c = service_ask(service, &protocol_auth, deadline);
+
+	if (c != NULL &&
+	    ipc_send(c, &message_find_account, &asked, deadline) != IPC_OK)
+		service_done(service, &c, false);
+	return c;
+}
+
+/* Once more, of a process that lives. */
+static const void *
+ask_again(struct asking *a, int64_t deadline)
+{
+	const struct msg_find_account asked = { .address = a->name,
+		.local = false };
 	const struct service_question q = { &message_find_account, &asked,
 		&message_account };
-	struct ipc *c;
-	const struct msg_account *a =
-	    service_question("auth-session", &protocol_auth, &q, deadline, &c);
-	enum verdict v;
 
-	if (a == NULL)
-		return LATER;
-	v = (enum verdict)a->verdict;
-	keep_answer(k, a);
-	service_done("auth-session", &c, true);
-	return v;
+	service_done(service, &a->auth, false);
+	return service_question(service, &protocol_auth, &q, deadline,
+	    &a->auth);
+}
+
+/* False: it does not say now. */
+static bool
+finish(struct asking *a, int64_t deadline)
+{
+	const void *message = NULL;
+	const struct msg_account *account;
+	enum ipc_result r = IPC_CLOSED;
+	bool said = false;
+
+	if (a->auth != NULL)
+		r = ipc_expect(a->auth, &message_account, &message, deadline);
+	account = r == IPC_OK ? message :
+	    r == IPC_CLOSED   ? ask_again(a, deadline) :
+				NULL;
+	if (account != NULL) {
+		said = account->verdict != LATER;
+		remember(a->name, account);
+	}
+	service_done(service, &a->auth, account != NULL);
+	return said;
 }
 
 /*
  * All others wait meanwhile, and names that nobody can be asked about cost a
- * taken-over process nothing: so where that takes long, nobody is asked for
- * some time. False: nothing is known.
+ * taken-over process nothing: so all are asked at once, with one time for all
+ * of them, and where that is over nobody is asked for some time.
  */
-static bool
-ask_in_time(const char *name, struct known *k, int64_t deadline)
+static void
+ask_all(struct asking *all, size_t n, int64_t deadline)
 {
 	static int64_t not_before;
 	int64_t now = clock_ms(), most = now + ASK_TIMEOUT_MS;
+	bool said = true;
 
-	if (now < not_before || now >= deadline)
-		return false;
-	if (ask(name, k, deadline < most ? deadline : most) == LATER &&
-	    clock_ms() - now >= SLOW_MS) {
-		not_before = clock_ms() + UNASKED_MS;
-		log_warning("the accounts cannot be asked who shares with"
-			    " whom: some shared mail may not be seen");
-	}
-	return k->until != 0;
+	if (n == 0 || now < not_before || now >= deadline)
+		return;
+	if (most < deadline)
+		deadline = most;
+	for (size_t i = 0; i < n; i++)
+		all[i].auth = begin(all[i].name, deadline);
+	for (size_t i = 0; i < n; i++)
+		said &= finish(&all[i], deadline);
+	if (said || clock_ms() - now < SLOW_MS)
+		return;
+	not_before = clock_ms() + UNASKED_MS;
+	log_warning("the accounts cannot be asked who shares with whom: some "
+		    "shared mail may not be seen");
 }
 
-/* An address with an extension is nobody's name. */
+/* What is known. An address with an extension is nobody's name. */
+static const struct session_share *
+known_account(const char *name)
+{
+	const struct known *k = find_known(name);
+
+	return k != NULL && k->there && strcmp(k->account.user, name) == 0 ?
+	    &k->account :
+	    NULL;
+}
+
+static void
+make_room(size_t n)
+{
+	if (HASH_COUNT(all_known) + n >= KNOWN_MAX)
+		forget_all();
+}
+
 static const struct session_share *
 find_account(const char *name, int64_t deadline)
 {
-	struct known *k;
+	struct asking one = { .name = name };
 
-	HASH_FIND_STR(all_known, name, k);
-	if (k != NULL && k->until < clock_ms()) {
-		forget_known(k);
-		k = NULL;
-	}
-	if (k == NULL) {
-		if (HASH_COUNT(all_known) >= KNOWN_MAX)
-			forget_all();
-		k = mem_new(sizeof(*k));
-		if (!ask_in_time(name, k, deadline)) {
-			free(k);
-			return NULL;
-		}
-		k->name = mem_text(name);
-		HASH_ADD_KEYPTR(hh, all_known, k->name, strlen(k->name), k);
-	}
-	return k->there && strcmp(k->account.user, name) == 0 ? &k->account :
-								NULL;
+	make_room(1);
+	if (find_known(name) == NULL)
+		ask_all(&one, 1, deadline);
+	return known_account(name);
 }
 
 /* ---- the directory ---- */
@@ -323,29 +389,58 @@ session_shares_set(const char *owner, const char *grantee, bool on,
 /* ---- those of a user ---- */
 
 struct found {
+	char names[SESSION_SHARES_MAX][NAME_ROOM]; /* owners */
+	size_t name_count;
 	const struct session_share *all[SESSION_SHARES_MAX];
 	size_t count, bytes;
 };
 
 static void
-look(DIR *list, const char *user, struct found *f)
+read_names(DIR *list, const char *user, struct found *f)
 {
-	int64_t deadline = clock_in(ASK_ALL_TIMEOUT_S);
 	char owner[NAME_ROOM];
 	struct dirent *e;
 
 	while ((e = readdir(list)) != NULL) {
-		const struct session_share *a;
-
 		if (e->d_name[0] == '.' || !user_of(e->d_name, owner))
 			continue;
-		if (f->count == SESSION_SHARES_MAX) {
+		if (f->name_count == SESSION_SHARES_MAX) {
 			log_warning("user=<%s>: more than %d accounts share"
 				    " with this one: some are left out",
 			    user, SESSION_SHARES_MAX);
 			return;
 		}
-		a = find_account(owner, deadline);
+		memcpy(f->names[f->name_count++], owner, sizeof(owner));
+	}
+}
+
+static void
+ask_unknown(const struct found *f)
+{
+	int64_t deadline = clock_in(ASK_ALL_TIMEOUT_S);
+	struct asking asked[AT_ONCE];
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->name_count; i++) {
+		if (find_known(f->names[i]) == NULL)
+			asked[n++] = (struct asking){ .name = f->names[i] };
+		if (n == AT_ONCE || i + 1 == f->name_count) {
+			ask_all(asked, n, deadline);
+			n = 0;
+		}
+	}
+}
+
+static void
+look(DIR *list, const char *user, struct found *f)
+{
+	read_names(list, user, f);
+	/* nothing of what is found is forgotten meanwhile */
+	make_room(SESSION_SHARES_MAX);
+	ask_unknown(f);
+	for (size_t i = 0; i < f->name_count; i++) {
+		const struct session_share *a = known_account(f->names[i]);
+
 		if (a == NULL)
 			continue;
 		f->all[f->count++] = a;
@@ -382,7 +477,7 @@ copy(const struct found *f)
 struct session_share *
 session_shares_of(const char *user, size_t *count)
 {
-	struct found f = { .count = 0 };
+	struct found f = { .name_count = 0 };
 	char name[NAME_ROOM];
 	DIR *list = NULL;
 	int fd = -1;
@@ -397,9 +492,6 @@ session_shares_of(const char *user, size_t *count)
 		fd_close(&fd);
 		return NULL;
 	}
-	/* what is known may be forgotten while others are asked about */
-	if (HASH_COUNT(all_known) + SESSION_SHARES_MAX >= KNOWN_MAX)
-		forget_all();
 	look(list, user, &f);
 	closedir(list);
 	if (f.count == 0)

@@ -177,3 +177,33 @@ def test_many_that_wake_keep_nobody_waiting(suite):
         assert parked.until(c, b"w ")[-1].startswith(b"w OK")
     assert "BYE" not in s.log()
     redis.close()
+
+
+def test_who_shares_with_a_user_is_asked_all_at_once(suite):
+    """One after the other they would hold up everybody for as long as all of
+    their answers take."""
+    owners = {f"u{i}@example.test" for i in range(1, 13)}
+    at_once = threading.Semaphore(4)
+    together = threading.Event()
+
+    def answer(key):
+        if key in owners:
+            if not at_once.acquire(blocking=False):
+                together.set()
+                return scripted_redis.entry(key)
+            together.wait(1)
+            at_once.release()
+        return scripted_redis.entry(key)
+
+    redis = scripted_redis.Redis(answer)
+    s = scripted_redis.site(suite, redis, main=MAIN + "mail_shared_prefix = "
+                            "shared\n", timeout=60)
+    assert login(s, "imap", "u900@example.test", "pw-u900") == ""
+    folder = s.root / "data/imap-shares/u0@example.test"
+    folder.mkdir()
+    for owner in owners:
+        (folder / owner).touch()
+    assert login(s, "imap", "u0@example.test", "pw-u0") == ""
+    assert together.is_set()
+    assert owners <= set(redis.asked)
+    redis.close()
