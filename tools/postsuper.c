@@ -91,15 +91,17 @@ claim(const char *queue, const char *id)
 	return fd;
 }
 
+/* What was never committed is no message, and would be one once released. */
 static int
 hold_message(const char *queue, const char *id)
 {
 	int fd = claim(queue, id);
-	int done;
+	int done = 0;
 
 	if (fd == -1)
 		return errno == ENOENT ? 0 : -1;
-	done = move(queue, id, "hold");
+	if (!queue_is_unfinished(fd))
+		done = move(queue, id, "hold");
 	if (done == 1)
 		log_info("%s: placed on hold", id);
 	close(fd);

@@ -135,6 +135,8 @@ int queue_make_path(const char *queue, const char *id);
 int queue_move(const char *id, const char *from, const char *to);
 /* unlink(2). */
 int queue_remove(const char *queue, const char *id);
+/* It has no footer: its writer is at work, or died. Unreadable: false. */
+bool queue_is_unfinished(int fd);
 /*
  * Removes a file that was never committed: no footer, no writer at work on
  * it, and untouched for a minute. False, and nothing done, otherwise.

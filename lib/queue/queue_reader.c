@@ -308,21 +308,30 @@ queue_set_retry(int fd, int64_t when)
 	return futimens(fd, times);
 }
 
-/* No footer, and nobody has touched the file for a while? */
-static bool
-abandoned(int fd)
+bool
+queue_is_unfinished(int fd)
 {
 	unsigned char footer[QUEUE_FOOTER_SIZE];
 	struct stat st;
 
-	if (fstat(fd, &st) == -1 ||
-	    st.st_mtime > clock_wall_us() / 1000000 - ABANDONED_S)
+	if (fstat(fd, &st) == -1)
 		return false;
 	if (st.st_size < QUEUE_FOOTER_SIZE)
 		return true;
 	return fd_pread_all(fd, footer, sizeof(footer),
 		   st.st_size - QUEUE_FOOTER_SIZE) == 0 &&
 	    check_magic(footer) == QUEUE_INCOMPLETE;
+}
+
+/* Unfinished, and nobody has touched the file for a while? */
+static bool
+abandoned(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 &&
+	    st.st_mtime <= clock_wall_us() / 1000000 - ABANDONED_S &&
+	    queue_is_unfinished(fd);
 }
 
 bool

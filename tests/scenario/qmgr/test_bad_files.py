@@ -59,3 +59,17 @@ def test_held_mail_stays(suite):
     s.wait_messages("bob")
     time.sleep(2.5)
     assert s.queue("hold") == [queue_id]
+
+
+def test_what_is_unfinished_is_not_held(suite):
+    """Released, it would lie in the queue as a message that never goes."""
+    s = suite(main="relayhost = [127.0.0.1]:9\n")
+    queue_id = s.send(to="x@relay.test")
+    wait_for("deferral", lambda: s.queue("deferred") == [queue_id])
+    s.stop()
+    young = queue_id[:-1] + ("D" if queue_id[-1] != "D" else "F")
+    put(s, young, b"half")
+    assert "Placed on hold: 1 message\n" in s.command(
+        "postsuper", "-h", "ALL").err
+    assert s.queue("hold") == [queue_id]
+    assert s.queue("incoming") == [young]
