@@ -195,7 +195,10 @@ write_group(void *with, const struct tls_pem_group *g, struct buf *error)
 	return g->leaf == NULL || tls_pem_write(with, g);
 }
 
-/* One that cannot be read as a whole is not handed on. */
+/*
+ * One that cannot be read as a whole is not handed on. Keys are not read: what
+ * OpenSSL makes of them leaves copies behind.
+ */
 static bool
 write_public(int fd, const struct file *f)
 {
@@ -205,8 +208,8 @@ write_public(int fd, const struct file *f)
 	char *text;
 
 	if (out != NULL &&
-	    tls_pem_each((struct span){ f->text, f->length }, true, write_group,
-		out, &error)) {
+	    tls_pem_each((struct span){ f->text, f->length }, false,
+		write_group, out, &error)) {
 		long n = BIO_get_mem_data(out, &text);
 
 		good =
