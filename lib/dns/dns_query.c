@@ -23,8 +23,10 @@
  */
 enum {
 	SOCKETS_MAX = 64,
-	TRY_MS = 4000, /* first wait for a server; c-ares doubles it */
-	TRIES = 3,
+	/* the first wait for a server; c-ares doubles it: 30 s in all, and a
+	 * silence of 3 s costs 6 */
+	TRY_MS = 2000,
+	TRIES = 4,
 };
 
 struct dns_query {

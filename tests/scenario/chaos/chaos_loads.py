@@ -14,8 +14,9 @@ from imap_client import CONTEXT
 from peers import Dialogue
 from posthaste import PASSWORD
 
-PATIENCE = 20  # seconds until no answer is a complaint: a table's server that
-# hangs is waited for 10
+# seconds until no answer is a complaint: RCPT may ask silent name servers for
+# MX and then for addresses, 30 each; a table's server that hangs is given 10
+PATIENCE = 75
 LINE = "x" * 70 + "\r\n"
 DUE = 0.03  # seconds between two sessions of a load
 
