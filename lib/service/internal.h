@@ -74,7 +74,10 @@ bool slots_other_idle(void);
 /* Will master start no more of them? */
 bool slots_at_limit(int64_t maxproc);
 bool slots_first(void);
-/* Is one idle that is earlier on the page? So of several idle ones one stays.
+/*
+ * Is one of this generation idle that is earlier on the page? So of several
+ * idle ones one stays: that with the lowest slot, which may be the younger one,
+ * since each new process gets the lowest free slot.
  */
 bool slots_earlier_idle(void);
 /*

@@ -50,15 +50,18 @@ bool
 rest_too_many(const struct running *r, int64_t since, int64_t *look)
 {
 	int64_t now = clock_ms(), end = since + r->max_idle_ms;
+	int64_t next = since + ONE_TOO_MANY_MS;
 
 	*look = end;
 	if (now >= end)
 		return true;
 	if (slots_first())
 		return false;
-	if (now >= since + ONE_TOO_MANY_MS && slots_earlier_idle())
+	if (now >= next && slots_earlier_idle())
 		return true;
-	if (now + ONE_TOO_MANY_MS < end)
-		*look = now + ONE_TOO_MANY_MS;
+	if (now >= next)
+		next = now + ONE_TOO_MANY_MS;
+	if (next < end)
+		*look = next;
 	return false;
 }

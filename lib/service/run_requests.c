@@ -50,7 +50,7 @@ static struct {
 	int64_t last_full;
 	bool more; /* somebody has */
 	size_t deaf; /* connections that take no answers */
-	bool leaving; /* requests_leave() */
+	bool leaving; /* takes nothing more, by its own choice */
 	int watched; /* of the program itself; -1: none */
 	void (*watched_ready)(void);
 } requests = { .watched = -1 };
@@ -376,6 +376,11 @@ retire(struct running *r)
 {
 	int64_t end = 0;
 
+	/*
+	 * If it is one too many, or was idle for too long: what it still takes
+	 * may keep it alive, and master must not count on it meanwhile.
+	 */
+	requests_leave();
 	slots_state(SLOT_RETIRING);
 	leave_listeners(r);
 	if (r->spec->retire != NULL)

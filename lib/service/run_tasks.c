@@ -64,7 +64,7 @@ accepting(void)
 static bool
 no_more(void)
 {
-	return control_retiring() || tasks.leaving;
+	return control_retiring() || tasks.leaving || tasks.ending;
 }
 
 static void

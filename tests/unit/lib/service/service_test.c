@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -872,6 +873,99 @@ a_question_that_master_does_not_take_is_none(void **state)
 	end_master(pid);
 }
 
+/* The second of two processes, both idle; *fd is for slots_open(). */
+static struct status_page *
+page_of_two(int *fd)
+{
+	struct status_page *page;
+
+	*fd = memfd_create("status", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(*fd, sizeof(*page)), 0);
+	page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED,
+	    *fd, 0);
+	assert_ptr_not_equal(page, MAP_FAILED);
+	page->used = 2;
+	page->slots[0].state = page->slots[1].state = SLOT_IDLE;
+	page->slots[0].generation = page->slots[1].generation = 7;
+	return page;
+}
+
+/* A listener of no name, and two connections in its queue. */
+static int
+listener_with_two(int clients[2])
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	socklen_t n = sizeof(a);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	/* the kernel chooses an abstract one */
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(sa_family_t)),
+	    0);
+	assert_int_equal(listen(fd, 5), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
+	for (int i = 0; i < 2; i++) {
+		clients[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(connect(clients[i], (struct sockaddr *)&a, n),
+		    0);
+	}
+	return fd;
+}
+
+/* Idle for too long at once, with one connection and another one waiting. */
+static pid_t
+fork_leaving_program(int listener, const int clients[2], int page_fd)
+{
+	static const struct service_spec spec = { .protocol =
+						      &protocol_lookup };
+	static struct running r = { .spec = &spec, .listener_count = 1 };
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	close(clients[0]);
+	close(clients[1]);
+	slots_open(page_fd, 1, 7);
+	slots_state(SLOT_IDLE);
+	r.listeners[0] = listener;
+	run_requests(&r);
+	_exit(7);
+}
+
+static bool
+has_sessions(const struct status_slot *s, unsigned int n)
+{
+	int64_t until = clock_ms() + 5000;
+
+	while (s->sessions != n && clock_ms() < until)
+		(void)poll(NULL, 0, 5);
+	return s->sessions == n;
+}
+
+static void
+who_leaves_has_no_room_for_what_it_takes(void **state)
+{
+	int clients[2], page_fd, listener = listener_with_two(clients);
+	struct status_page *page = page_of_two(&page_fd);
+	const struct status_slot *own = &page->slots[1];
+	pid_t pid = fork_leaving_program(listener, clients, page_fd);
+	const void *message;
+
+	(void)state;
+	assert_true(has_sessions(own, 2));
+	close(clients[0]);
+	assert_true(has_sessions(own, 1));
+	assert_int_equal(own->state, SLOT_RETIRING);
+	/* master is told, or it would look at its end */
+	assert_int_equal(ipc_expect(master, &message_full, &message,
+			     clock_in(5)),
+	    IPC_OK);
+	close(clients[1]);
+	assert_true(ends_soon(pid));
+	munmap(page, sizeof(*page));
+	close(page_fd);
+	close(listener);
+}
+
 /* Of what was idle for so long, beside an earlier one in this state. */
 static void
 one_idle_process_stays(void **state)
@@ -885,7 +979,7 @@ one_idle_process_stays(void **state)
 		int64_t look_in; /* ms */
 	} rows[] = {
 		{ 1, SLOT_IDLE, 7, 6000, true, -1 },
-		{ 1, SLOT_IDLE, 7, 1000, false, 5000 },
+		{ 1, SLOT_IDLE, 7, 1000, false, 4000 },
 		{ 1, SLOT_FULL, 7, 6000, false, 5000 },
 		{ 1, SLOT_FREE, 7, 6000, false, 5000 },
 		{ 1, SLOT_STARTING, 7, 6000, false, 5000 },
@@ -899,17 +993,10 @@ one_idle_process_stays(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		int fd = memfd_create("status", MFD_CLOEXEC);
+		int fd;
 		int64_t now = clock_ms(), look = 0;
-		struct status_page *page;
+		struct status_page *page = page_of_two(&fd);
 
-		assert_int_equal(ftruncate(fd, sizeof(*page)), 0);
-		page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE,
-		    MAP_SHARED, fd, 0);
-		assert_ptr_not_equal(page, MAP_FAILED);
-		page->used = 2;
-		page->slots[0].state = page->slots[1].state = SLOT_IDLE;
-		page->slots[0].generation = page->slots[1].generation = 7;
 		if (rows[i].slot == 1) {
 			page->slots[0].state = rows[i].earlier;
 			page->slots[0].generation = rows[i].generation;
@@ -920,7 +1007,7 @@ one_idle_process_stays(void **state)
 			fail_msg("row %zu", i);
 		if (rows[i].look_in >= 0)
 			assert_in_range(look - now, rows[i].look_in,
-			    rows[i].look_in + 2000);
+			    rows[i].look_in + 900);
 		munmap(page, sizeof(*page));
 	}
 }
@@ -1018,6 +1105,9 @@ main(void)
 		    tear_down),
 		cmocka_unit_test_setup_teardown(
 		    a_question_that_master_does_not_take_is_none, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(
+		    who_leaves_has_no_room_for_what_it_takes, set_up,
 		    tear_down),
 		cmocka_unit_test(arguments_are_parsed),
 		cmocka_unit_test(peers_are_whole_words),
