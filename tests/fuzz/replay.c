@@ -69,6 +69,7 @@ replay(const char *path)
 	if (fd < 0 || fd_read_whole(fd, &seed) < 0) {
 		perror(path);
 		fd_close(&fd);
+		buf_fini(&seed);
 		return 1;
 	}
 	fd_close(&fd);
