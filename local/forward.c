@@ -190,7 +190,10 @@ deliver_forwards(struct plan *p)
 	return v;
 }
 
-/* Any of this program's, which may have a transport that leads here. */
+/*
+ * Any of this program's, which may have a transport that leads here; and so may
+ * each, while it is not known which are.
+ */
 static bool
 is_local_service(const struct plan *p, const char *transport)
 {
@@ -201,7 +204,7 @@ is_local_service(const struct plan *p, const char *transport)
 		    strcmp(m->entries[i].name, transport) == 0 &&
 		    strcmp(m->entries[i].command, "local") == 0)
 			return true;
-	return false;
+	return m == NULL;
 }
 
 /*

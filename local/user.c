@@ -72,7 +72,7 @@ read_services(struct conf *c)
 
 	state.services = master_cf_read(conf_directory(c), c, &errors, NULL);
 	if (state.services == NULL)
-		log_warning("%s", buf_text(&errors));
+		log_warning("%.*s", SPAN_ARG(span_trim(buf_span(&errors))));
 	buf_fini(&errors);
 }
 

@@ -29,6 +29,18 @@ def test_two_that_lead_to_each_other_end(local):
     assert len(re.findall(r"status=sent \(forwarded as", s.log())) == 4
 
 
+def test_they_end_where_nobody_knows_the_services(local):
+    """Then each may be another of the same program."""
+    s = local(master=LOCAL2, mailbox_transport="local2:", hopcount_limit="6")
+    (s.root / "etc/master.cf").unlink()
+    s.send(to=f"{s.user}@local.test", sender="alice@example.test")
+    report, = s.wait_messages("alice")
+    assert b"too many hops" in report
+    s.wait_empty()
+    s.wait_log("local.*warning: .*master.cf: cannot be opened: "
+               "No such file or directory$")
+
+
 def test_another_service_of_the_program_delivers(local):
     """The message is the same one, with one hop more."""
     s = local(master=LOCAL2.split(" -o")[0] + " -o mailbox_transport=",
