@@ -246,7 +246,14 @@ tests_unit_lib_store_read_ahead_test_SOURCES = \
 	tests/unit/lib/store/folder.h
 tests_unit_lib_store_read_ahead_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_store_read_ahead_test_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=pthread_create
+	-Wl,--wrap=pthread_create -Wl,--wrap=pthread_cond_wait
+
+check_PROGRAMS += tests/unit/lib/store/mailbox_ahead_test
+TESTS += tests/unit/lib/store/mailbox_ahead_test
+tests_unit_lib_store_mailbox_ahead_test_SOURCES = \
+	tests/unit/lib/store/mailbox_ahead_test.c \
+	tests/unit/lib/store/account.h tests/unit/lib/store/folder.h
+tests_unit_lib_store_mailbox_ahead_test_LDADD = $(LDADD) -lcmocka
 
 check_PROGRAMS += tests/unit/lib/store/mailbox_bulk_test
 TESTS += tests/unit/lib/store/mailbox_bulk_test

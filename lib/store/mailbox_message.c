@@ -372,7 +372,9 @@ start_ahead(struct mailbox *m, struct mail_index_message *row,
 
 	if (m->ahead == NULL || p->in_new || p->stored >= room ||
 	    !read_ahead_take(m->ahead, p->name, &file) ||
-	    file.text.n != p->stored)
+	    file.text.n != p->stored ||
+	    /* it was known when the file was put, and was forgotten since */
+	    ((row->have & HAVE_DATE) == 0 && !file.times))
 		return false;
 	memcpy(to, file.text.p, file.text.n);
 	m->ahead_made = file.made;
@@ -420,7 +422,7 @@ mailbox_message_start(struct mailbox *m, uint32_t uid, struct store_blob *out,
 struct going_ahead {
 	struct mailbox *m;
 	size_t room;
-	bool full;
+	bool put, full;
 };
 
 static bool
@@ -430,9 +432,11 @@ read_row_ahead(void *with, const struct mail_index_message *row)
 	struct place p;
 
 	place_of(row, &p);
-	if (!p.in_new && p.stored < g->room)
+	if (!p.in_new && p.stored < g->room) {
 		g->full = !read_ahead_put(g->m->ahead, p.name, (size_t)p.stored,
 		    (row->have & HAVE_DATE) == 0);
+		g->put = g->put || !g->full;
+	}
 	if (!g->full)
 		g->m->ahead_last = row->uid;
 	return !g->full && read_ahead_waiting(g->m->ahead) < READ_AHEAD_AIM;
@@ -454,6 +458,9 @@ goes_ahead(struct mailbox *m, const uint32_t *uids, size_t count)
 		m->ahead_refused = m->ahead == NULL;
 		m->ahead_last = 0;
 	}
+	/* some were left out, and all that were put are among them */
+	if (m->ahead != NULL && uids[0] > m->ahead_last)
+		read_ahead_forget(m->ahead);
 	return m->ahead != NULL &&
 	    read_ahead_waiting(m->ahead) < READ_AHEAD_FEW;
 }
@@ -462,9 +469,9 @@ void
 mailbox_read_ahead(struct mailbox *m, const uint32_t *uids, size_t count,
     size_t room)
 {
-	struct going_ahead g = { m,
-		room < READ_AHEAD_FILE_MAX ? room : READ_AHEAD_FILE_MAX,
-		false };
+	struct going_ahead g = { .m = m,
+		.room =
+		    room < READ_AHEAD_FILE_MAX ? room : READ_AHEAD_FILE_MAX };
 	struct mail_index *x = m->account->index;
 	struct uid_set next = { 0 };
 
@@ -479,7 +486,8 @@ mailbox_read_ahead(struct mailbox *m, const uint32_t *uids, size_t count,
 		(void)mail_index_walk_set(x, m->folder->row.number, &next,
 		    read_row_ahead, &g);
 		mail_index_release(x);
-		read_ahead_go(m->ahead);
+		if (g.put)
+			read_ahead_go(m->ahead);
 	}
 	uid_set_fini(&next);
 }

@@ -144,9 +144,13 @@ static bool
 sleep_until_more(struct read_ahead *r, uint64_t n)
 {
 	(void)pthread_mutex_lock(&r->lock);
-	atomic_store(&r->asleep, true);
-	while (!atomic_load(&r->stop) && atomic_load(&r->put) == n)
+	for (;;) {
+		/* each time: who went with nothing put has taken it back */
+		atomic_store(&r->asleep, true);
+		if (atomic_load(&r->stop) || atomic_load(&r->put) != n)
+			break;
 		(void)pthread_cond_wait(&r->more, &r->lock);
+	}
 	atomic_store(&r->asleep, false);
 	(void)pthread_mutex_unlock(&r->lock);
 	return !atomic_load(&r->stop);
@@ -292,19 +296,28 @@ wait_for(struct read_ahead *r, uint64_t n)
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
-/* Nobody reads it any more: its slot and its room can be used again. */
+/* Nobody reads it any more then: its slot and its room can be used again. */
 static void
 forget_first(struct read_ahead *r)
 {
-	struct slot *s = slot_of(r, r->first);
-	uint64_t waits = r->first * STATES + WAITING;
-
-	if (!atomic_compare_exchange_strong(&s->state, &waits,
-		r->first * STATES + DONE))
-		wait_for(r, r->first);
-	r->free_from = s->end;
+	wait_for(r, r->first);
+	r->free_from = slot_of(r, r->first)->end;
 	r->first++;
 	r->taken = false;
+}
+
+/* Whoever is to read them, those that nobody has begun to read stay unread. */
+static void
+forget_before(struct read_ahead *r, uint64_t n)
+{
+	for (uint64_t k = r->first; k < n; k++) {
+		uint64_t waits = k * STATES + WAITING;
+
+		(void)atomic_compare_exchange_strong(&slot_of(r, k)->state,
+		    &waits, k * STATES + DONE);
+	}
+	while (r->first < n)
+		forget_first(r);
 }
 
 /* Room for so many bytes in one piece, of all that is ever put. */
@@ -352,6 +365,12 @@ read_ahead_go(struct read_ahead *r)
 	(void)pthread_cond_signal(&r->more);
 }
 
+void
+read_ahead_forget(struct read_ahead *r)
+{
+	forget_before(r, atomic_load(&r->put));
+}
+
 size_t
 read_ahead_waiting(const struct read_ahead *r)
 {
@@ -372,13 +391,13 @@ read_ahead_take(struct read_ahead *r, const char *name,
 			break;
 	if (n == put)
 		return false;
-	while (r->first < n)
-		forget_first(r);
+	forget_before(r, n);
 	wait_for(r, n);
 	r->taken = true;
 	s = slot_of(r, n);
 	out->text = (struct span){ s->to, s->size };
 	out->made = (struct span){ s->to + s->size + 1, s->made };
+	out->times = s->times;
 	out->modified = s->modified;
 	out->changed = s->changed;
 	return s->good;

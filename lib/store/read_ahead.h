@@ -9,9 +9,9 @@
  * The thread opens, reads and closes files of one directory, and does nothing
  * else but the work that it was given for each: all that is decided is the
  * first one's. Who comes to a file that nobody has begun to read reads it
- *himself, and who comes to one that is being read reads others behind it
- *meanwhile, so that neither waits while there is something to do. At most 1 MB
- *is under way; then the thread sleeps until some of it is taken. It ends with
+ * himself, and who comes to one that is being read reads others behind it
+ * meanwhile, so that neither waits while there is something to do. At most 1 MB
+ * is under way; then the thread sleeps until some of it is taken. It ends with
  * read_ahead_free.
  *
  * It is a hint: whatever is not as it was expected (a file that is gone, or of
@@ -60,7 +60,8 @@ struct read_ahead_work {
 struct read_ahead_file {
 	struct span text; /* until the next put or take */
 	struct span made; /* by the work, likewise */
-	struct timespec modified, changed; /* where they were asked for */
+	bool times; /* they were asked for: */
+	struct timespec modified, changed;
 };
 
 /*
@@ -82,6 +83,8 @@ read_ahead_put(struct read_ahead *r, const char *name, size_t size, bool times);
  * wakes it and goes on would meet it asleep again each time.
  */
 void read_ahead_go(struct read_ahead *r);
+/* What was put and not taken, which nobody is going to ask for. */
+void read_ahead_forget(struct read_ahead *r);
 /* How many were put that nobody took. */
 size_t read_ahead_waiting(const struct read_ahead *r);
 /*

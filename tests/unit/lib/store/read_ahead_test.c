@@ -8,8 +8,12 @@
 #include "tests/unit/lib/store/folder.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 
-enum { FILES = 3000 };
+#include "lib/base/clock.h"
+
+enum { FILES = 3000, PATIENCE_MS = 20000 };
 
 static bool no_threads;
 static int directory;
@@ -26,6 +30,30 @@ __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *how,
 	if (no_threads)
 		return 1;
 	return __real_pthread_create(thread, how, run, with);
+}
+
+static atomic_int waits; /* for the other one, begun so far */
+
+int __real_pthread_cond_wait(pthread_cond_t *, pthread_mutex_t *);
+int __wrap_pthread_cond_wait(pthread_cond_t *, pthread_mutex_t *);
+
+int
+__wrap_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock)
+{
+	waits++;
+	return __real_pthread_cond_wait(cond, lock);
+}
+
+static void
+wait_until(const atomic_int *count, int n)
+{
+	int64_t end = clock_ms() + PATIENCE_MS;
+
+	while (*count < n) {
+		if (clock_ms() > end)
+			fail_msg("%d of %d came", *count, n);
+		sched_yield();
+	}
 }
 
 static size_t
@@ -132,6 +160,10 @@ test_all_in_order(void **state)
 	assert_int_equal(fstatat(directory, name_of(5), &st, 0), 0);
 	assert_memory_equal(&f.modified, &st.st_mtim, sizeof(st.st_mtim));
 	assert_memory_equal(&f.changed, &st.st_ctim, sizeof(st.st_ctim));
+	assert_true(f.times);
+	assert_true(read_ahead_put(r, name_of(5), size_of(5), false));
+	assert_true(read_ahead_take(r, name_of(5), &f));
+	assert_false(f.times);
 	read_ahead_free(&r);
 	assert_null(r);
 }
@@ -176,6 +208,83 @@ test_work(void **state)
 	read_ahead_free(&r);
 	assert_int_equal(done[0] + done[1], FILES);
 	assert_true(done[1] > 0);
+}
+
+static size_t
+count_work(void *with, struct span text, char *to, size_t room)
+{
+	(void)text;
+	(void)to;
+	(void)room;
+	++*(atomic_int *)with;
+	return 0;
+}
+
+static struct read_ahead *
+begin_counting(atomic_int *first, atomic_int *second)
+{
+	const struct read_ahead_work work = { count_work, { first, second },
+		0 };
+	struct read_ahead *r = read_ahead_new(directory, &work);
+
+	if (r == NULL)
+		skip();
+	return r;
+}
+
+/* It is as willing to wake as ever. */
+static void
+test_told_to_go_for_nothing(void **state)
+{
+	atomic_int first = 0, second = 0;
+	struct read_ahead *r;
+
+	(void)state;
+	waits = 0;
+	r = begin_counting(&first, &second);
+	for (int n = 0; n < 3; n++) {
+		wait_until(&waits, 2 * n + 1);
+		read_ahead_go(r);
+		wait_until(&waits, 2 * n + 2);
+		assert_true(read_ahead_put(r, name_of(n), size_of(n), false));
+		read_ahead_go(r);
+		wait_until(&second, n + 1);
+	}
+	read_ahead_free(&r);
+	assert_int_equal(first, 0);
+}
+
+/* What is forgotten makes room, and the first thread reads none of it. */
+static void
+test_forgotten(void **state)
+{
+	atomic_int first = 0, second = 0;
+	struct read_ahead *r;
+	struct read_ahead_file f;
+
+	(void)state;
+	r = begin_counting(&first, &second);
+	for (int n = 0; n < FILES - 1; n++) {
+		assert_true(read_ahead_put(r, name_of(n), size_of(n), false));
+		if (n % 3 == 0)
+			read_ahead_go(r);
+		if (n % 7 == 0) {
+			assert_true(read_ahead_take(r, name_of(n), &f));
+			first = 0;
+		}
+		if (n % 10 == 9) {
+			read_ahead_forget(r);
+			assert_int_equal(read_ahead_waiting(r), 0);
+			assert_int_equal(first, 0);
+			assert_false(read_ahead_take(r, name_of(n), &f));
+		}
+	}
+	read_ahead_forget(r);
+	read_ahead_forget(r);
+	assert_true(read_ahead_put(r, name_of(4), size_of(4), false));
+	assert_true(read_ahead_take(r, name_of(4), &f));
+	is_file(&f, 4);
+	read_ahead_free(&r);
 }
 
 /* Some are never taken, some are asked for that were never put. */
@@ -289,6 +398,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_in_order),
 		cmocka_unit_test(test_work),
+		cmocka_unit_test(test_told_to_go_for_nothing),
+		cmocka_unit_test(test_forgotten),
 		cmocka_unit_test(test_with_gaps),
 		cmocka_unit_test(test_not_as_it_was_said),
 		cmocka_unit_test(test_bounded),
