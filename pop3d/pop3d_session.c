@@ -131,7 +131,7 @@ static struct session_settings settings = {
 		.service = "pop3",
 		.program = "pop3d-session",
 		.tag = "pop3d",
-		.promises = "io mailbox threads",
+		.promises = "io mailbox",
 		.no_session = "-ERR [SYS/TEMP] Cannot open the mailbox now,"
 			      " try again later\r\n",
 		.linger_ms = LINGER_MS,

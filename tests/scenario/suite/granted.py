@@ -63,7 +63,7 @@ PROGRAMS = {
     "quota": "io net-accept owners",
     "logd": "io",
     # io, and files below their root directory
-    "pop3d-session of a user": "io mailbox threads",
+    "pop3d-session of a user": "io mailbox",
     "imapd-session of a user": "io mailbox threads",
 }
 
