@@ -461,17 +461,26 @@ perform(const struct request *r, size_t count, char **queues)
 	}
 }
 
-/* Once for all folders that a run has removed something from. */
-static void
+/*
+ * Once for all folders that a run has removed something from; by one that is
+ * the queue owner's.
+ */
+static bool
 flush_removed(void)
 {
-	int fd = removed ? open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	int fd;
+	bool flushed;
 
-	if (removed && (fd == -1 || syncfs(fd) == -1))
+	if (!removed)
+		return true;
+	fd = open("incoming", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	flushed = fd != -1 && fd_flush_device(fd) == 0;
+	if (!flushed)
 		log_warning("what was deleted may come back, if the power goes"
 			    " now: flush of the queue: %s",
 		    strerror(errno));
 	fd_close(&fd);
+	return flushed;
 }
 
 static void
@@ -505,6 +514,7 @@ main(int argc, char **argv)
 	const char *config = NULL;
 	bool want_repair = argc == 1, want_purge = argc == 1;
 	size_t count = 0;
+	bool flushed;
 	int option;
 
 	log_open_stderr("postsuper");
@@ -532,10 +542,10 @@ main(int argc, char **argv)
 	if (want_purge)
 		purge();
 	perform(requests, count, argv + optind);
-	flush_removed();
+	flushed = flush_removed();
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
 		say(&actions[i]);
 	if (count > 0)
 		queue_tool_notify();
-	return 0;
+	return flushed ? 0 : EX_IOERR;
 }

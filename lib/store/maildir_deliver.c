@@ -293,19 +293,13 @@ maildir_copy_flush(struct maildir_copy *c)
 bool
 maildir_copy_device_lives(const struct maildir_copy *c)
 {
-	static const struct timespec read_now[2] = { { .tv_nsec = UTIME_NOW },
-		{ .tv_nsec = UTIME_OMIT } };
-
-	/* mtime stays: it is when the message came */
-	return futimens(c->fd, read_now) == 0;
+	return fd_device_lives(c->fd);
 }
 
 bool
 maildir_copy_flush_device(const struct maildir_copy *c)
 {
-	/* syncfs alone may say nothing of a commit that was lost */
-	return c->ordered && syncfs(c->fd) == 0 && fsync(c->fd) == 0 &&
-	    maildir_copy_device_lives(c);
+	return c->ordered && fd_flush_device(c->fd) == 0;
 }
 
 void

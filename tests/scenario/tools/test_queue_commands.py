@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: ISC
 """mailq, postqueue, postsuper and postcat on mail that waits."""
+import errno
 import json
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -117,6 +119,25 @@ def test_hold_release_delete(waiting):
     assert (f"warning: {ids[1]}: no such message in maildrop incoming "
             "deferred hold corrupt report") in done.err
     assert "Deleted: 0 messages" in done.err
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+@pytest.mark.parametrize("call, error", [
+    ("syncfs", "EIO"), ("fsync", "EIO"), ("utimensat", "EROFS")])
+def test_deleted_and_not_flushed(waiting, call, error):
+    """It may come back: that is said, and is a failure."""
+    s, ids = waiting
+    done = subprocess.run(
+        ["strace", "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e",
+         f"inject={call}:error={error}", str(ROOT / "sbin/postsuper"),
+         "-d", ids[0]], capture_output=True, text=True,
+        env=os.environ | {"MAIL_CONFIG": str(s.root / "etc")})
+    assert done.returncode == 74, done
+    assert ("warning: what was deleted may come back, if the power goes now: "
+            f"flush of the queue: {os.strerror(getattr(errno, error))}"
+            ) in done.stderr
+    assert "Deleted: 1 message" in done.stderr
+    assert s.command("postsuper", "-d", ids[1]).returncode == 0
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
