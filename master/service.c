@@ -8,6 +8,7 @@
  */
 #include "master/master.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,16 +85,13 @@ wants_first(const struct served *s)
 	return s->plan->must_run || s->handover == HANDOVER_WAITS;
 }
 
-void
-service_update(struct served *s)
+/* Of those that stay; whether one of them has room. */
+static size_t
+count_current(const struct served *s, bool *room)
 {
 	size_t processes = 0, leaving = 0;
-	bool room = false, may;
 
-	if (s->master->stopping || s->plan == NULL) {
-		watch(s, false);
-		return;
-	}
+	*room = false;
 	for (struct child *c = s->children; c != NULL; c = c->next)
 		if (current(c)) {
 			/* what they write on the page bounds nothing */
@@ -101,8 +99,22 @@ service_update(struct served *s)
 				leaving++;
 			else
 				processes++;
-			room |= has_room(c);
+			*room |= has_room(c);
 		}
+	return processes;
+}
+
+void
+service_update(struct served *s)
+{
+	size_t processes;
+	bool room, may;
+
+	if (s->master->stopping || s->plan == NULL) {
+		watch(s, false);
+		return;
+	}
+	processes = count_current(s, &room);
 	may = !s->throttled && processes < s->plan->limit;
 	if (may && processes == 0 && wants_first(s)) {
 		start_one(s);
@@ -471,6 +483,34 @@ wake_again(struct served *s, int status)
 	ev_timer_start(s->master->loop, &s->wakeup);
 }
 
+static bool
+somebody_waits(const struct served *s)
+{
+	for (size_t i = 0; i < s->listener_count; i++) {
+		struct pollfd p = { .fd = s->listeners[i].fd,
+			.events = POLLIN };
+
+		if (poll(&p, 1, 0) == 1)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A client wakes one of those who are idle. When that one is killed before it
+ * comes to it, the others sleep on, and the client would wait for the next one.
+ */
+static void
+replace_killed(struct served *s, int status)
+{
+	bool room;
+
+	if (WIFSIGNALED(status) && !s->master->stopping && s->plan != NULL &&
+	    !s->throttled && count_current(s, &room) < s->plan->limit && room &&
+	    somebody_waits(s))
+		start_one(s);
+}
+
 void
 service_child_gone(struct child *c, int status)
 {
@@ -494,6 +534,7 @@ service_child_gone(struct child *c, int status)
 		handover_failed(c);
 	snprintf(text, sizeof(text), "%s did not start", c->program->name);
 	free(c);
+	replace_killed(s, status);
 	service_update(s);
 	services_sweep(m);
 	if (failed && m->on_failed != NULL)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """master starts programs when they are needed, and again when they end."""
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -30,6 +31,34 @@ def test_killed_program_is_started_again(suite, program):
     if program != "pickup":  # it waits for somebody's message
         assert one(s, program) != pid
     s.wait_log(rf"process {program} .* pid {pid} killed by signal 9")
+
+
+def stopped(pid):
+    stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    return stat.rpartition(")")[2].split()[0] == "T"
+
+
+def test_killed_program_leaves_nobody_waiting(suite):
+    """The page says that another one is idle, but nothing has woken that."""
+    s = suite()
+    path = str(s.root / "spool/public/showq")
+    with socket.socket(socket.AF_UNIX) as a, socket.socket(socket.AF_UNIX) as b:
+        a.connect(path)
+        wait_for("a process", lambda: len(s.processes("showq")) == 1)
+        b.connect(path)
+        wait_for("another", lambda: len(s.processes("showq")) == 2)
+    killed, other = s.processes("showq")
+    for pid in (killed, other):
+        os.kill(pid, signal.SIGSTOP)
+        wait_for("its stop", lambda: stopped(pid))
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path)
+            os.kill(killed, signal.SIGKILL)
+            wait_for("one for this client",
+                     lambda: set(s.processes("showq")) - {killed, other})
+    finally:
+        os.kill(other, signal.SIGCONT)
 
 
 def test_what_is_killed_again_and_again_is_not_throttled(suite):
