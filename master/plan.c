@@ -192,10 +192,11 @@ add(struct planning *p, const struct master_entry *e,
 
 /* What only those who use the settings can tell. */
 static void
-check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
+check_settings(struct conf *c, struct conf *main_cf, struct buf *errors,
+    struct buf *warnings)
 {
 	(void)table_check_settings(c, errors, warnings);
-	(void)tls_check_settings(c, errors, warnings);
+	(void)tls_check_settings(c, main_cf, errors, warnings);
 	(void)sasl_check_settings(c, errors, warnings);
 	restrictions_check_settings(c, errors, warnings);
 	receive_override_check(c, errors);
@@ -227,7 +228,7 @@ check_overrides(struct planning *p, const struct master_entry *e)
 	if (c != NULL) {
 		master_cf_mention(p->plan->cf, c);
 		(void)conf_check(c, &errors, &warnings);
-		check_settings(c, &errors, &warnings);
+		check_settings(c, p->plan->conf, &errors, &warnings);
 	}
 	pass_on(p->errors, e, &errors);
 	pass_on(p->warnings, e, &warnings);
@@ -245,7 +246,8 @@ plan_has_certificates(const struct program *program)
 
 /* With the -o of one service. */
 static void
-check_certificates_of(const struct planned *s, int settings, struct buf *errors)
+check_certificates_of(const struct plan *plan, const struct planned *s,
+    int settings, struct buf *errors)
 {
 	struct buf found = BUF_INIT(1 << 18), ignored = BUF_INIT(1024);
 	struct conf *c;
@@ -256,7 +258,7 @@ check_certificates_of(const struct planned *s, int settings, struct buf *errors)
 	c = conf_read_snapshot(settings);
 	for (char **o = s->entry->overrides; *o != NULL; o++)
 		(void)conf_override(c, *o, &ignored);
-	(void)tls_check_settings(c, &found, NULL);
+	(void)tls_check_settings(c, plan->conf, &found, NULL);
 	pass_on(errors, s->entry, &found);
 	conf_free(&c);
 	buf_fini(&found);
@@ -271,11 +273,12 @@ plan_check_certificates(const struct plan *plan, struct buf *errors)
 	/* main.cf itself may be another by now */
 	int settings = conf_snapshot(plan->conf, "*", none);
 
-	(void)tls_check_settings(plan->conf, errors, NULL);
+	(void)tls_check_settings(plan->conf, NULL, errors, NULL);
 	if (settings < 0)
 		buf_printf(errors, "settings snapshot: %s\n", strerror(errno));
 	for (size_t i = 0; settings >= 0 && i < plan->count; i++)
-		check_certificates_of(&plan->services[i], settings, errors);
+		check_certificates_of(plan, &plan->services[i], settings,
+		    errors);
 	fd_close(&settings);
 	return errors->n == before;
 }
@@ -562,7 +565,7 @@ load(struct planning *p, const char *directory)
 	if (plan->cf != NULL)
 		master_cf_mention(plan->cf, plan->conf);
 	(void)conf_check(plan->conf, p->errors, p->warnings);
-	check_settings(plan->conf, p->errors, p->warnings);
+	check_settings(plan->conf, NULL, p->errors, p->warnings);
 	filled =
 	    conf_fill(plan->conf, &common_param_group, &plan->common, &told) &&
 	    conf_fill(plan->conf, &master_param_group, &plan->params, &told);

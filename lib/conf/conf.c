@@ -205,7 +205,6 @@ conf_override(struct conf *c, const char *assignment, struct buf *error)
 		return false;
 	}
 	conf_set(c, name, value, CONF_OPTION);
-	c->overridden = true;
 	return true;
 }
 
@@ -317,12 +316,6 @@ conf_origin(const struct conf *c, const char *name)
 	const struct setting *s = find(c, span_of(name));
 
 	return s != NULL ? s->origin : "default";
-}
-
-bool
-conf_is_overridden(const struct conf *c)
-{
-	return c->overridden;
 }
 
 const char *

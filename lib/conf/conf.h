@@ -124,8 +124,6 @@ const char *conf_fallback(struct conf *c, const char *name);
 /* "main.cf: line 12", CONF_OPTION, "default". */
 #define CONF_OPTION "-o option"
 const char *conf_origin(const struct conf *c, const char *name);
-/* Does any come from an -o? */
-bool conf_is_overridden(const struct conf *c);
 /* Expands $name, ${name?..}, comparisons in any text. */
 const char *conf_expand(struct conf *c, const char *text, struct buf *error);
 

@@ -49,7 +49,6 @@ struct conf {
 	struct service *services; /* NULL: master.cf is not known */
 	bool share_of_servers; /* conf_share.c: their tables' settings too */
 	bool evaluated; /* some setting may have a value or error */
-	bool overridden; /* some setting comes from an -o */
 	bool from_snapshot; /* computed defaults came along */
 	struct span snapshot; /* mapped as long as the conf lives */
 	struct span withheld; /* in it: "\nname\nname\n" */

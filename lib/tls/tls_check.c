@@ -47,6 +47,7 @@ static const struct family {
 /* One trial. */
 struct trial {
 	struct conf *c;
+	struct conf *main_cf; /* the same without -o; NULL: c is */
 	const struct family *f;
 	struct buf *errors;
 	struct buf *warnings;
@@ -87,13 +88,23 @@ blame(struct trial *t, const char *setting)
 	snprintf(t->blamed, sizeof(t->blamed), "%s", setting);
 }
 
+/* By an -o of this name, or by one that its value refers to. */
+static bool
+differs(const struct trial *t, const char *setting)
+{
+	return t->main_cf != NULL &&
+	    strcmp(value(t->c, setting), value(t->main_cf, setting)) != 0;
+}
+
 static void
 say(struct trial *t, struct buf *to, const char *text)
 {
 	if (to == t->errors)
 		t->good = false;
 	if (to != NULL)
-		buf_printf(to, "%s: %s: %s\n", conf_origin(t->c, t->blamed),
+		buf_printf(to, "%s: %s: %s\n",
+		    differs(t, t->blamed) ? CONF_OPTION :
+					    conf_origin(t->c, t->blamed),
 		    t->blamed, text);
 }
 
@@ -105,16 +116,33 @@ say(struct trial *t, struct buf *to, const char *text)
 static bool
 is_worth_a_trial(const struct trial *t)
 {
-	return !conf_is_overridden(t->c) ||
-	    strcmp(conf_origin(t->c, t->blamed), CONF_OPTION) == 0;
+	return t->main_cf == NULL || differs(t, t->blamed);
 }
 
-/* Which of the settings names the certificate; false: none does. */
+static bool
+is_named(const char *file)
+{
+	return file[0] != '\0' && strcmp(file, "none") != 0;
+}
+
+/*
+ * Which of the settings names the certificate, or is the service's own: a key
+ * alone, or the second certificate, makes another pair. False: there is none.
+ */
 static bool
 find_files(struct trial *t)
 {
-	static const char *const names[] = { "chain_files", "cert_file",
-		"eccert_file" };
+	static const struct {
+		const char *name;
+		bool certificate;
+	} names[] = {
+		{ "chain_files", true },
+		{ "cert_file", true },
+		{ "eccert_file", true },
+		{ "key_file", false },
+		{ "eckey_file", false },
+	};
+	bool found = false, own = false;
 	char setting[64];
 
 	t->files = (struct tls_files){
@@ -125,16 +153,17 @@ find_files(struct trial *t)
 		.eckey_file = of_family(t, "eckey_file"),
 	};
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		const char *file = of_family(t, names[i]);
+		bool certificate = names[i].certificate &&
+		    is_named(of_family(t, names[i].name));
 
-		if (file[0] == '\0' || strcmp(file, "none") == 0)
-			continue;
 		snprintf(setting, sizeof(setting), "%s_tls_%s", t->f->prefix,
-		    names[i]);
-		blame(t, setting);
-		return true;
+		    names[i].name);
+		if (!own && (differs(t, setting) || (certificate && !found)))
+			blame(t, setting);
+		own |= differs(t, setting);
+		found |= certificate;
 	}
-	return false;
+	return found;
 }
 
 /*
@@ -152,8 +181,8 @@ files_are_there(struct trial *t)
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		const char *file = of_family(t, names[i]);
-		bool missing = file[0] != '\0' && strcmp(file, "none") != 0 &&
-		    !tls_kept_find(file, &kept) && access(file, F_OK) < 0;
+		bool missing = is_named(file) && !tls_kept_find(file, &kept) &&
+		    access(file, F_OK) < 0;
 		char text[512];
 
 		snprintf(setting, sizeof(setting), "%s_tls_%s", t->f->prefix,
@@ -309,7 +338,7 @@ try_trust(struct trial *t, const char *rest,
 	X509_STORE *store;
 	char setting[64];
 
-	if (path[0] == '\0' || strcmp(path, "none") == 0)
+	if (!is_named(path))
 		return;
 	snprintf(setting, sizeof(setting), "%s_tls_%s", t->f->prefix, rest);
 	blame(t, setting);
@@ -338,7 +367,7 @@ needs_directory(struct trial *t)
 {
 	const char *file = of_family(t, "CAfile");
 
-	return (file[0] == '\0' || strcmp(file, "none") == 0) &&
+	return !is_named(file) &&
 	    !conf_yes(value(t->c, "tls_append_default_CA")) &&
 	    tls_level_of(of_family(t, "security_level")) == TLS_VERIFY;
 }
@@ -349,13 +378,13 @@ check_client(struct trial *t, bool has_files)
 	const struct tls_client_settings own = { .files = t->files };
 	char setting[64];
 
+	if (has_files)
+		try_client(t, &own); /* find_files has blamed */
 	snprintf(setting, sizeof(setting), "%s_tls_fingerprint_digest",
 	    t->f->prefix);
 	blame(t, setting);
 	if (!tls_digest_known(of_family(t, "fingerprint_digest")))
 		say(t, t->errors, "OpenSSL has no such digest");
-	if (has_files)
-		try_client(t, &own);
 	try_trust(t, "CAfile", tls_trust_file, t->errors);
 	try_trust(t, "trust_anchor_file", tls_trust_anchors, t->errors);
 	try_trust(t, "CApath", tls_trust_directory,
@@ -467,10 +496,12 @@ check_dane(struct conf *c, struct buf *errors, struct buf *warnings)
 }
 
 bool
-tls_check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
+tls_check_settings(struct conf *c, struct conf *main_cf, struct buf *errors,
+    struct buf *warnings)
 {
 	struct trial common = {
 		.c = c,
+		.main_cf = main_cf,
 		.errors = errors,
 		.warnings = warnings,
 		.good = true,
@@ -483,6 +514,7 @@ tls_check_settings(struct conf *c, struct buf *errors, struct buf *warnings)
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
 		struct trial t = {
 			.c = c,
+			.main_cf = main_cf,
 			.f = &families[i],
 			.errors = errors,
 			.warnings = warnings,

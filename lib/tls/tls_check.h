@@ -12,8 +12,13 @@
 #include <stdbool.h>
 #include "lib/conf/conf.h"
 
-/* A line for each mistake, as conf_check; warnings may be NULL. */
-bool
-tls_check_settings(struct conf *c, struct buf *errors, struct buf *warnings);
+/*
+ * A line for each mistake, as conf_check; warnings may be NULL. With the -o of
+ * a service in c, "main_cf" is the same without, which has been tried: files
+ * are tried again where an -o has changed a value, and lines about it begin
+ * with CONF_OPTION. Otherwise NULL.
+ */
+bool tls_check_settings(struct conf *c, struct conf *main_cf,
+    struct buf *errors, struct buf *warnings);
 
 #endif

@@ -2,6 +2,7 @@
 """A renewed certificate is taken up by itself, if it is good."""
 import hashlib
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -13,10 +14,10 @@ import pytest
 from posthaste import kill_all, wait_for
 
 
-def make(s, name):
+def make(s, name, kind="rsa:2048"):
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days",
-         "30", "-subj", "/CN=mx.example.test", "-keyout",
+        ["openssl", "req", "-x509", "-newkey", *kind.split(), "-nodes",
+         "-days", "30", "-subj", "/CN=mx.example.test", "-keyout",
          s.root / f"etc/{name}.key", "-out", s.root / f"etc/{name}.pem"],
         check=True, capture_output=True)
 
@@ -135,6 +136,64 @@ def test_certificate_of_one_service(suite):
     assert shown(s, "smtps") == old
     os.replace(etc / "new.key", etc / "own.key")
     wait_for("the new certificate", lambda: shown(s, "smtps") == new)
+
+
+EC = "ec -pkeyopt ec_paramgen_curve:P-256"
+
+
+@pytest.mark.parametrize("kind, main, options", [
+    (EC, "", {"smtpd_tls_eccert_file": "own.pem",
+              "smtpd_tls_eckey_file": "own.key"}),
+    ("rsa:2048", "smtpd_tls_cert_file = $mine\nsmtpd_tls_key_file = $my_key\n"
+     "mine = {etc}/cert.pem\nmy_key = {etc}/key.pem\n",
+     {"mine": "own.pem", "my_key": "own.key"}),
+    # the certificate is main.cf's, its key is in another file as well
+    ("rsa:2048", "", {"smtpd_tls_key_file": "own.key"}),
+], ids=["second pair", "by another name", "key alone"])
+def test_files_that_main_cf_names_in_part(suite, kind, main, options):
+    """Whatever an -o changes of a pair makes another, which is watched."""
+    s = suite(start=False, main="tls_renewal_check_time = 1s\n")
+    etc = s.root / "etc"
+    for name in ("own", "new"):
+        make(s, name, kind)
+    if len(options) == 1:
+        shutil.copy(etc / "key.pem", etc / "own.key")
+        shutil.copy(etc / "cert.pem", etc / "own.pem")
+    s.write("main.cf", (etc / "main.cf").read_text() + main.format(etc=etc))
+    text = (etc / "master.cf").read_text()
+    s.write("master.cf", text.replace(
+        "syslog_name=posthaste/smtps", "syslog_name=posthaste/smtps" + "".join(
+            f"\n  -o {k}={etc}/{v}" for k, v in options.items())))
+    s.start()
+    old, new = digest(etc / "own.pem"), digest(etc / "new.pem")
+    assert shown(s, "smtps") == old
+    shutil.copy(etc / "new.key", etc / "own.key")
+    s.wait_log("are not usable: the old ones stay in use")
+    s.wait_log(r"warning: .*master.cf: .*-o option: smtpd_tls_\w+: ")
+    kill_all(s.processes("keyd") + s.processes("smtpd"))
+    assert shown(s, "smtps") == old
+    if len(options) == 1:
+        shutil.copy(etc / "new.key", etc / "key.pem")
+        os.replace(etc / "new.pem", etc / "cert.pem")
+    else:
+        os.replace(etc / "new.pem", etc / "own.pem")
+    s.wait_log("have changed: taken up")
+    wait_for("the new certificate", lambda: shown(s, "smtps") == new)
+
+
+def test_certificate_of_a_client_with_options_is_tried(suite):
+    s = suite(start=False)
+    etc = s.root / "etc"
+    make(s, "own")
+    text = re.sub(r"(?m)^(smtp +unix .* smtp)$", r"\1\n  -o smtp_tls_cert_file="
+                  rf"{etc}/own.pem\n  -o smtp_tls_key_file={etc}/own.key",
+                  (etc / "master.cf").read_text())
+    s.write("master.cf", text)
+    s.posthaste("check")
+    s.write("master.cf", text.replace("/own.key", "/key.pem"))
+    done = s.posthaste("check", check=False)
+    assert done.returncode != 0
+    assert "-o option: smtp_tls_cert_file: " in done.err
 
 
 def test_reload_changes_how_often_is_looked(suite):
