@@ -62,6 +62,7 @@ struct served {
 	bool used; /* has had a process */
 	enum handover handover;
 	unsigned int failures; /* in a row, by itself */
+	int64_t failed; /* when the last one did */
 	bool throttled; /* nothing is started until the timer rings */
 	ev_timer throttle;
 	ev_timer wakeup;

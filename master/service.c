@@ -449,18 +449,21 @@ pause_ms(const struct served *s)
 	return ms < most ? ms : most;
 }
 
+/* One that had started before says nothing about those that fail now. */
 static void
 judge_end(const struct child *c, int status)
 {
 	struct served *s = c->service;
-	int64_t ms;
+	int64_t now = clock_ms(), ms;
 
-	if (clock_ms() - c->started >= YOUNG_MS ||
+	if (now - c->started >= YOUNG_MS ||
 	    !(failed_by_itself(status) || c->ended)) {
-		s->failures = 0;
+		if (c->started >= s->failed)
+			s->failures = 0;
 		return;
 	}
 	s->failures++;
+	s->failed = now;
 	ms = pause_ms(s);
 	if (ms == 0 || s->plan == NULL)
 		return;

@@ -124,6 +124,27 @@ def test_program_that_fails_by_itself_is_throttled_and_others_serve(suite):
     assert "queue is empty" in s.command("mailq").out
 
 
+def test_end_of_an_older_process_shortens_no_pause(suite):
+    """It had started before: that says nothing about those that fail."""
+    s = suite(start=False)
+    folder = own_programs(s)
+    s.start()
+    s.send()
+    s.wait_messages("bob")
+    older = one(s, "cleanup")
+    replace(folder, "cleanup", "#!/bin/sh\nexit 1\n")
+    s.posthaste("reload", check=False)  # it fails, and this one goes on
+    os.kill(older, signal.SIGSTOP)  # and leaves who comes to others
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(str(s.root / "spool/public/cleanup"))
+    s.wait_log(r"cleanup .* throttling for 2 s")
+    os.kill(older, signal.SIGKILL)
+    s.wait_log(rf"process cleanup .* pid {older} killed by signal 9")
+    s.wait_log(r"cleanup .* throttling for 4 s")
+    client.close()
+    assert len(re.findall("cleanup .* throttling for 1 s", s.log())) == 1
+
+
 def test_start_fails_when_a_program_that_must_run_does_not(suite):
     s = suite(start=False)
     replace(own_programs(s), "qmgr", "#!/bin/sh\nexit 1\n")
