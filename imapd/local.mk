@@ -149,6 +149,15 @@ tests_unit_imapd_search_ahead_test_SOURCES = \
 	imapd/search_key.h
 tests_unit_imapd_search_ahead_test_LDADD = $(LDADD) -lcmocka
 
+check_PROGRAMS += tests/unit/imapd/sort_ahead_test
+TESTS += tests/unit/imapd/sort_ahead_test
+tests_unit_imapd_sort_ahead_test_SOURCES = \
+	tests/unit/imapd/sort_ahead_test.c \
+	tests/unit/lib/store/account.h tests/unit/lib/store/folder.h
+tests_unit_imapd_sort_ahead_test_LDADD = imapd/libimapd.a $(LDADD) -lcmocka
+tests_unit_imapd_sort_ahead_test_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=read_ahead_take
+
 check_PROGRAMS += tests/unit/imapd/progress_test
 TESTS += tests/unit/imapd/progress_test
 tests_unit_imapd_progress_test_SOURCES = tests/unit/imapd/progress_test.c

@@ -115,6 +115,22 @@ has_key(struct mailbox *m, uint32_t uid)
 	return has;
 }
 
+/* Makes what is kept of the first of them; the others come next, perhaps. */
+static enum mail_result
+make_key(struct search_message *message, struct mailbox *m,
+    const uint32_t *uids, size_t count, struct why *why)
+{
+	enum mail_result r;
+
+	mailbox_read_ahead(m, uids, count, SEARCH_FIRST_READ);
+	r = search_message_open(message, m, uids[0], why);
+	if (r != MAIL_OK)
+		return r == MAIL_GONE ? MAIL_OK : r;
+	search_message_keep(message, NULL, 0);
+	search_message_close(message);
+	return MAIL_OK;
+}
+
 enum mail_result
 sort_keys_ready(struct mailbox *m, const struct uid_set *uids,
     const struct sort_progress *progress, struct why *why)
@@ -123,28 +139,27 @@ sort_keys_ready(struct mailbox *m, const struct uid_set *uids,
 	struct pace pace = { .progress = progress,
 		.of = uid_set_members(uids),
 		.slice_end = clock_ms() + SLICE_MS };
+	uint32_t *all = mem_array(pace.of + 1, sizeof(all[0])), uid = 0;
 	enum mail_result r = MAIL_OK;
 	unsigned int n = 0;
-	uint32_t uid = 0;
+	size_t count = 0;
 
-	for (; r == MAIL_OK && uid_set_next(uids, &uid); pace.done++) {
-		if (!has_key(m, uid)) {
-			r = search_message_open(&message, m, uid, why);
-			if (r == MAIL_OK) {
-				search_message_keep(&message, NULL, 0);
-				search_message_close(&message);
-			}
+	while (uid_set_next(uids, &uid))
+		all[count++] = uid;
+	for (size_t i = 0; r == MAIL_OK && i < count; i++, pace.done++) {
+		if (!has_key(m, all[i])) {
+			r = make_key(&message, m, all + i, count - i, why);
 			n = CLOCK_EVERY;
 		}
-		if (r == MAIL_GONE)
-			r = MAIL_OK;
 		if (++n < CLOCK_EVERY)
 			continue;
 		n = 0;
 		if (r == MAIL_OK && !breathe(&pace, why))
 			r = MAIL_FAILED;
 	}
+	mailbox_read_ahead_end(m);
 	buf_fini(&message.head);
+	free(all);
 	return r;
 }
 
