@@ -439,11 +439,11 @@ grow(struct input *in)
 	in->touched = in->end;
 }
 
-/* Before a wait: what is empty, and not larger than most messages need. */
+/* Before a wait: what is empty, and not larger than that. */
 static void
-rest_input(struct input *in)
+rest_input(struct input *in, size_t most)
 {
-	if (in->start != in->end || in->room != ROOM_FIRST)
+	if (in->start != in->end || in->room > most)
 		return;
 	in->start = in->end = 0;
 	drop_room(in);
@@ -582,7 +582,8 @@ wait_and_read(struct ipc *c, int64_t deadline)
 
 	if (task_current() == NULL && may_block(c, deadline))
 		return read_flags(c, 0);
-	rest_input(&c->in);
+	/* a larger one would be made anew for each large message */
+	rest_input(&c->in, ROOM_FIRST);
 	r = from_wait(wait_fd(c->fd, WAIT_READ, deadline));
 	if (r != IPC_OK)
 		return r;
@@ -852,7 +853,7 @@ poll_frame(struct ipc *c, bool fresh)
 	if (r == IPC_CLOSED && have(c) > 0)
 		return ipc_refuse(c, "closed within a message");
 	if (r == IPC_TIMEOUT)
-		rest_input(&c->in);
+		rest_input(&c->in, ROOM_FIRST);
 	return r;
 }
 
@@ -915,7 +916,7 @@ ipc_stale(struct ipc *c)
 void
 ipc_rest(struct ipc *c)
 {
-	rest_input(&c->in);
+	rest_input(&c->in, SIZE_MAX);
 	if (c->out.n == 0 && c->out.room > ROOM_FIRST)
 		buf_fini(&c->out);
 }

@@ -40,7 +40,7 @@ enum ipc_type {
 	IPC_TEXT, /* const char *, no NUL inside, never NULL */
 	IPC_U64, /* uint64_t */
 	IPC_BOOL, /* bool */
-	IPC_BYTES, /* struct span */
+	IPC_BYTES, /* struct span, into the connection's own room */
 	IPC_FD, /* int; owned by the receiver once received; -1 not allowed */
 	IPC_LIST, /* struct ipc_list of another message's structs */
 };
@@ -121,9 +121,10 @@ enum ipc_result
 ipc_send_now(struct ipc *c, const struct ipc_message *m, const void *message);
 
 /*
- * The next message. *m says which; *message points to its struct, whose
- * texts, bytes and lists live until the next receive on this connection.
- * Descriptors in it belong to the caller.
+ * The next message. *m says which; *message points to its struct, whose texts
+ * and lists live until the next receive on this connection. Its bytes
+ * (IPC_BYTES) are not copied: they live until the next receive, poll, await or
+ * rest. Descriptors in it belong to the caller.
  */
 enum ipc_result ipc_receive(struct ipc *c, const struct ipc_message **m,
     const void **message, int64_t deadline);
@@ -199,8 +200,9 @@ bool ipc_introduce(int fd, const char *program, const char *service);
  */
 void ipc_wipe(struct ipc *c);
 /*
- * For a connection that is set aside: gives back the room for messages. What is
- * not sent or read stays, and so does the last message that was received.
+ * For a connection that is set aside: gives back the room for messages, however
+ * large it has become. What is not sent or read stays, and so does the last
+ * message that was received, but for its bytes.
  */
 void ipc_rest(struct ipc *c);
 

@@ -683,6 +683,41 @@ waiting_costs_no_room(void **state)
 	}
 }
 
+static size_t
+in_use(void)
+{
+	struct mallinfo2 m = mallinfo2();
+
+	return m.uordblks + m.hblkhd;
+}
+
+/* Nor has one that is set aside behind a large message. */
+static void
+what_is_set_aside_has_no_large_room(void **state)
+{
+	struct pair p = pair_of(&protocol_cleanup, &protocol_cleanup);
+	struct msg_submit submit = { .queue_id = "X" };
+	static const char data[IPC_CHUNK_MAX];
+	const void *message;
+	struct span chunk;
+	size_t before;
+
+	(void)state;
+	assert_int_equal(ipc_send(p.a, &message_submit, &submit, soon()),
+	    IPC_OK);
+	assert_int_equal(ipc_expect(p.b, &message_submit, &message, soon()),
+	    IPC_OK);
+	before = in_use();
+	ipc_put_chunk(p.a, data, sizeof(data) / 2);
+	assert_int_equal(ipc_flush(p.a, soon()), IPC_OK);
+	assert_int_equal(ipc_receive_chunk(p.b, &chunk, soon()), IPC_OK);
+	assert_int_equal(chunk.n, sizeof(data) / 2);
+	ipc_rest(p.a);
+	ipc_rest(p.b);
+	assert_true(in_use() < before + 8192);
+	part(&p);
+}
+
 int
 main(void)
 {
@@ -704,6 +739,7 @@ main(void)
 		cmocka_unit_test(a_silent_peer_is_no_stale_one),
 		cmocka_unit_test(a_long_wait_ends_with_what_comes_or_in_time),
 		cmocka_unit_test(waiting_costs_no_room),
+		cmocka_unit_test(what_is_set_aside_has_no_large_room),
 		cmocka_unit_test(nothing_is_left_of_what_was_said),
 		cmocka_unit_test(what_came_since_is_seen_by_the_next_poll),
 	};
