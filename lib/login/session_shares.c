@@ -37,6 +37,7 @@ enum {
 	KNOWN_MAX = 10000,
 	NAME_ROOM = 256,
 	AT_ONCE = 25, /* questions, each on a connection of its own */
+	ENTRIES_MAX = 1000, /* read for one user: some are of nobody any more */
 };
 
 static const char service[] = "auth-session";
@@ -157,14 +158,14 @@ forget_all(void)
 		forget_known(k);
 }
 
-/* NULL: what was known of it is too old, or nothing. */
+/* NULL: what is known of it was too old then, or nothing is. */
 static struct known *
-find_known(const char *name)
+find_known(const char *name, int64_t then)
 {
 	struct known *k;
 
 	HASH_FIND_STR(all_known, name, k);
-	if (k != NULL && k->until < clock_ms()) {
+	if (k != NULL && k->until < then) {
 		forget_known(k);
 		k = NULL;
 	}
@@ -174,7 +175,7 @@ find_known(const char *name)
 static void
 remember(const char *name, const struct msg_account *a)
 {
-	struct known *k = find_known(name);
+	struct known *k = find_known(name, clock_ms());
 
 	if (k != NULL)
 		forget_known(k);
@@ -275,11 +276,15 @@ ask_all(struct asking *all, size_t n, int64_t deadline)
 		    "shared mail may not be seen");
 }
 
-/* What is known. An address with an extension is nobody's name. */
+/*
+ * What is known, and was not too old when it was looked for: what has become
+ * so while others were asked will do. An address with an extension is nobody's
+ * name.
+ */
 static const struct session_share *
-known_account(const char *name)
+known_account(const char *name, int64_t then)
 {
-	const struct known *k = find_known(name);
+	const struct known *k = find_known(name, then);
 
 	return k != NULL && k->there && strcmp(k->account.user, name) == 0 ?
 	    &k->account :
@@ -297,11 +302,12 @@ static const struct session_share *
 find_account(const char *name, int64_t deadline)
 {
 	struct asking one = { .name = name };
+	int64_t now = clock_ms();
 
 	make_room(1);
-	if (find_known(name) == NULL)
+	if (find_known(name, now) == NULL)
 		ask_all(&one, 1, deadline);
-	return known_account(name);
+	return known_account(name, now);
 }
 
 /* ---- the directory ---- */
@@ -388,64 +394,81 @@ session_shares_set(const char *owner, const char *grantee, bool on,
 
 /* ---- those of a user ---- */
 
+struct names {
+	char all[AT_ONCE][NAME_ROOM]; /* owners */
+	size_t count;
+};
+
 struct found {
-	char names[SESSION_SHARES_MAX][NAME_ROOM]; /* owners */
-	size_t name_count;
 	const struct session_share *all[SESSION_SHARES_MAX];
 	size_t count, bytes;
 };
 
-static void
-read_names(DIR *list, const char *user, struct found *f)
+/* The next ones. False: there are none. */
+static bool
+read_names(DIR *list, struct names *n)
 {
-	char owner[NAME_ROOM];
 	struct dirent *e;
 
-	while ((e = readdir(list)) != NULL) {
-		if (e->d_name[0] == '.' || !user_of(e->d_name, owner))
-			continue;
-		if (f->name_count == SESSION_SHARES_MAX) {
-			log_warning("user=<%s>: more than %d accounts share"
-				    " with this one: some are left out",
-			    user, SESSION_SHARES_MAX);
-			return;
-		}
-		memcpy(f->names[f->name_count++], owner, sizeof(owner));
-	}
+	n->count = 0;
+	while (n->count < AT_ONCE && (e = readdir(list)) != NULL)
+		if (e->d_name[0] != '.' && user_of(e->d_name, n->all[n->count]))
+			n->count++;
+	return n->count > 0;
 }
 
 static void
-ask_unknown(const struct found *f)
+ask_unknown(const struct names *names, int64_t now, int64_t deadline)
 {
-	int64_t deadline = clock_in(ASK_ALL_TIMEOUT_S);
 	struct asking asked[AT_ONCE];
 	size_t n = 0;
 
-	for (size_t i = 0; i < f->name_count; i++) {
-		if (find_known(f->names[i]) == NULL)
-			asked[n++] = (struct asking){ .name = f->names[i] };
-		if (n == AT_ONCE || i + 1 == f->name_count) {
-			ask_all(asked, n, deadline);
-			n = 0;
-		}
-	}
+	for (size_t i = 0; i < names->count; i++)
+		if (find_known(names->all[i], now) == NULL)
+			asked[n++] = (struct asking){ .name = names->all[i] };
+	ask_all(asked, n, deadline);
 }
 
-static void
-look(DIR *list, const char *user, struct found *f)
+/* False: there are more than fit. */
+static bool
+keep_accounts(const struct names *names, int64_t then, struct found *f)
 {
-	read_names(list, user, f);
-	/* nothing of what is found is forgotten meanwhile */
-	make_room(SESSION_SHARES_MAX);
-	ask_unknown(f);
-	for (size_t i = 0; i < f->name_count; i++) {
-		const struct session_share *a = known_account(f->names[i]);
+	for (size_t i = 0; i < names->count; i++) {
+		const struct session_share *a =
+		    known_account(names->all[i], then);
 
 		if (a == NULL)
 			continue;
+		if (f->count == SESSION_SHARES_MAX)
+			return false;
 		f->all[f->count++] = a;
 		f->bytes += sizeof(*a) + strlen(a->user) + strlen(a->mail) + 2;
 	}
+	return true;
+}
+
+/*
+ * Entries stay when their owner's account goes, and are not counted. False:
+ * some were left out.
+ */
+static bool
+look(DIR *list, struct found *f)
+{
+	int64_t deadline = clock_in(ASK_ALL_TIMEOUT_S);
+	struct names names;
+
+	/* nothing of what is found is forgotten meanwhile */
+	make_room(ENTRIES_MAX);
+	for (size_t read = 0; read_names(list, &names); read += names.count) {
+		int64_t now = clock_ms();
+
+		if (read + names.count > ENTRIES_MAX)
+			return false;
+		ask_unknown(&names, now, deadline);
+		if (!keep_accounts(&names, now, f))
+			return false;
+	}
+	return true;
 }
 
 static int
@@ -477,7 +500,7 @@ copy(const struct found *f)
 struct session_share *
 session_shares_of(const char *user, size_t *count)
 {
-	struct found f = { .name_count = 0 };
+	struct found f = { .count = 0 };
 	char name[NAME_ROOM];
 	DIR *list = NULL;
 	int fd = -1;
@@ -492,7 +515,11 @@ session_shares_of(const char *user, size_t *count)
 		fd_close(&fd);
 		return NULL;
 	}
-	look(list, user, &f);
+	if (!look(list, &f))
+		log_warning("user=<%s>: more than %d accounts share with this "
+			    "one, or more than %d entries of %s are for it: "
+			    "some are left out",
+		    user, SESSION_SHARES_MAX, ENTRIES_MAX, directory_name);
 	closedir(list);
 	if (f.count == 0)
 		return NULL;

@@ -386,6 +386,19 @@ def test_names_that_are_no_accounts_are_not_kept(suite):
         assert carol.no(text).startswith((b"[CANNOT]", b"[NOPERM]"))
 
 
+def test_entries_of_accounts_that_are_gone_hide_nobody(suite):
+    s = suite(main=MAIN)
+    bob = s.imap("bob")
+    bob.ok("CREATE Work")
+    bob.ok("SETACL Work alice@example.test lr")
+    wait_for("the entry", lambda: entries(s) == {
+        ("alice@example.test", "bob@example.test")})
+    folder = s.root / "data/imap-shares/alice@example.test"
+    for n in range(900):
+        (folder / f"gone{n}@example.test").touch()
+    assert BOB in listed(s.imap("alice"), 'LIST "" *')
+
+
 def test_what_is_taken_is_taken_however_it_is_written(suite):
     s, bob, alice = shared(suite, "lrs")
     bob.ok("SETACL Work -Alice@Example.Test r")
