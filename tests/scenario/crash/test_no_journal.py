@@ -72,8 +72,9 @@ def device(request):
 
 
 @pytest.fixture
-def site(suite, device):
-    """Queue and mail on the device; far servers take nothing."""
+def site(device, suite):
+    """Queue and mail on the device, which outlives the suite; far servers take
+    nothing."""
     with FakeServer() as server:
         server.replies["RCPT"] = "451 4.7.1 later"
         s = suite(root=device.path, main="virtual_maildir_form = crlf\n"
