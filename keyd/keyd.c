@@ -2,16 +2,17 @@
 /*
  * keyd: the holder of TLS private keys.
  *
- * SECURITY. Started by root, it reads the private keys named in the settings
- * of all services (main.cf, and -o in master.cf), and then becomes the key
- * user in an empty root directory with no promises but "io", "net-accept" and
- * "counts": it can open nothing and reach nobody. Hostile input: digests from
- * network programs that an attacker may have taken over, and names that clients
- * ask for. Such a program can have TLS signatures made as long as it lives,
- * with the keys that its own settings name, which it needs for its work; it can
- * neither get a key nor have anything decrypted nor sign what is not TLS
- * (keyring.h). It gets the keys of its own service's session tickets, this
- * hour's and the former one's (ticket_root.h), and no other's.
+ * SECURITY. Started by root, it is given by master the files with the private
+ * keys that the settings in force name, of all services, and whose each is
+ * (lib/tls/tls_kept.h): it reads no settings for that, and no such file. Then
+ * it becomes the key user in an empty root directory with no promises but "io",
+ * "net-accept" and "counts": it can open nothing and reach nobody. Hostile
+ * input: digests from network programs that an attacker may have taken over,
+ * and names that clients ask for. Such a program can have TLS signatures made
+ * as long as it lives, with the keys that its own settings name, which it needs
+ * for its work; it can neither get a key nor have anything decrypted nor sign
+ * what is not TLS (keyring.h). It gets the keys of its own service's session
+ * tickets, this hour's and the former one's (ticket_root.h), and no other's.
  *
  * Keys are read once. New ones come with a new process (master/renewal.c). The
  * tables of tls_server_sni_maps are looked at as all tables are: with them set,
@@ -22,9 +23,7 @@
 #include "keyd/keyring.h"
 #include "keyd/named.h"
 #include "lib/base/clock.h"
-#include "lib/base/mem.h"
 #include "lib/conf/common.h"
-#include "lib/conf/master_cf.h"
 #include "lib/ipc/proto_keyd.h"
 #include "lib/log/log.h"
 #include "lib/service/service.h"
@@ -44,28 +43,6 @@
 
 enum { ANSWER_TIMEOUT_S = 10 };
 
-/* Settings that name files with private keys, and whose they are. */
-static const struct {
-	const char *name;
-	unsigned int users;
-} key_settings[] = {
-	{ "smtpd_tls_chain_files", KEY_SMTPD },
-	{ "smtpd_tls_key_file", KEY_SMTPD },
-	{ "smtpd_tls_eckey_file", KEY_SMTPD },
-	{ "smtp_tls_chain_files", KEY_SMTP },
-	{ "smtp_tls_key_file", KEY_SMTP },
-	{ "smtp_tls_eckey_file", KEY_SMTP },
-	{ "lmtp_tls_chain_files", KEY_SMTP },
-	{ "lmtp_tls_key_file", KEY_SMTP },
-	{ "lmtp_tls_eckey_file", KEY_SMTP },
-	{ "pop3d_tls_chain_files", KEY_POP3D },
-	{ "pop3d_tls_key_file", KEY_POP3D },
-	{ "pop3d_tls_eckey_file", KEY_POP3D },
-	{ "imapd_tls_chain_files", KEY_IMAPD },
-	{ "imapd_tls_key_file", KEY_IMAPD },
-	{ "imapd_tls_eckey_file", KEY_IMAPD },
-};
-
 static const struct {
 	const char *program;
 	unsigned int users;
@@ -84,85 +61,16 @@ static struct named *named;
 static struct common_params common;
 static struct keyd_params settings;
 
-/* Certificates may lie in files of their own, behind their keys'. */
 static void
-load_list(const char *files, unsigned int users)
+load_file(void *with, const char *path, unsigned int users)
 {
-	struct span rest = span_of(files), word;
-	bool any = false, failed = false;
+	struct buf error = BUF_INIT(2048);
+	size_t found;
 
-	while (span_cut(&rest, ", \t\r\n", true, &word)) {
-		struct buf error = BUF_INIT(2048);
-		struct arena *a = arena_new();
-		const char *path = arena_span(a, word);
-		size_t found = 0;
-
-		if (word.n > 0 && strcmp(path, "none") != 0) {
-			failed |=
-			    !keyring_load(ring, path, users, &found, &error);
-			any |= found > 0;
-			if (error.n > 0)
-				log_warning("%s", buf_text(&error));
-		}
-		arena_free(&a);
-		buf_fini(&error);
-	}
-	if (!any && !failed && span_trim(span_of(files)).n > 0 &&
-	    strcmp(files, "none") != 0)
-		log_warning("%s: no private key in it", files);
-}
-
-static void
-load_settings(struct conf *c)
-{
-	for (size_t i = 0; i < sizeof(key_settings) / sizeof(key_settings[0]);
-	     i++) {
-		const char *value = conf_value(c, key_settings[i].name);
-
-		if (value != NULL)
-			load_list(value, key_settings[i].users);
-	}
-}
-
-/* Could these options name another key than main.cf does? */
-static bool
-touches_keys(char **overrides)
-{
-	for (; overrides != NULL && *overrides != NULL; overrides++)
-		if (strstr(*overrides, "_tls_") != NULL ||
-		    strchr(*overrides, '/') != NULL)
-			return true;
-	return false;
-}
-
-/* What a service with options of its own would see. */
-static void
-load_service(const char *directory, const struct master_entry *e)
-{
-	struct buf errors = BUF_INIT(65536);
-	struct conf *c = conf_read(directory, &errors, NULL);
-
-	for (char **o = e->overrides; c != NULL && *o != NULL; o++)
-		conf_override(c, *o, &errors);
-	if (c != NULL)
-		load_settings(c);
-	conf_free(&c);
-	buf_fini(&errors);
-}
-
-static void
-load_services(struct conf *c)
-{
-	struct buf errors = BUF_INIT(65536);
-	const char *directory = conf_directory(c);
-	struct master_cf *m = master_cf_read(directory, c, &errors, NULL);
-
-	for (size_t i = 0; m != NULL && i < m->count; i++)
-		if (!m->entries[i].disabled &&
-		    touches_keys(m->entries[i].overrides))
-			load_service(directory, &m->entries[i]);
-	master_cf_free(&m);
-	buf_fini(&errors);
+	(void)with;
+	if (!keyring_load(ring, path, users, &found, &error))
+		log_warning("%s", buf_text(&error));
+	buf_fini(&error);
 }
 
 static void
@@ -182,12 +90,12 @@ open_named(void)
 static void
 before(const struct service *s)
 {
+	(void)s;
 	/* no core file, no debugger of the same user */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	ring = keyring_new();
 	service_certificates();
-	load_settings(s->conf);
-	load_services(s->conf);
+	tls_kept_each_used(load_file, NULL);
 	tls_kept_drop();
 	open_named();
 	tickets = ticket_root_open(service_own_descriptor(SERVICE_TICKETS));

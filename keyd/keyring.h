@@ -16,20 +16,11 @@
 #include <stddef.h>
 #include "lib/base/buf.h"
 #include "lib/tls/tls.h"
+#include "lib/tls/tls_kept.h"
 
 struct keyring;
 
 enum { KEYRING_MAX = 8192 };
-
-/* Programs, as a set. */
-enum key_users {
-	KEY_SMTPD = 1,
-	KEY_SMTP = 2,
-	KEY_POP3D = 4,
-	KEY_IMAPD = 8,
-	KEY_SERVERS = KEY_SMTPD | KEY_POP3D | KEY_IMAPD,
-	KEY_ALL = KEY_SERVERS | KEY_SMTP,
-};
 
 struct keyring *keyring_new(void);
 void keyring_free(struct keyring **k);

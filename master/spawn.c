@@ -132,7 +132,8 @@ add_fd(struct descriptors *d, int fd)
 	d->list[d->count++] = fd;
 }
 
-/* The private ones for keyd alone. An empty one: it reads the disk. */
+/* The private ones for keyd alone. An empty one: it reads the disk, not keyd.
+ */
 static int
 write_certificates(const struct served *s, bool keys)
 {
@@ -308,6 +309,8 @@ fork_program(struct child *c, int control, int lock)
 	size_t listeners = gather(&d, c, control, lock, &own);
 	pid_t pid;
 
+	if (own < 0 && strcmp(c->program->name, "keyd") == 0)
+		return -1;
 	arguments.arena = arena_new();
 	arguments.count = 0;
 	make_arguments(&arguments, c, listeners);

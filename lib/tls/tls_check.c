@@ -28,20 +28,23 @@ static const struct family {
 	const char *protocols[2];
 	const char *ciphers;
 	bool client; /* certificate is its own affair, not needed for TLS */
+	enum key_users users;
 } families[] = {
 	{ "smtpd", "smtpd_tls_security_level", "smtpd_tls_wrappermode",
 	    { "smtpd_tls_protocols", "smtpd_tls_mandatory_protocols" }, NULL,
-	    false },
+	    false, KEY_SMTPD },
 	{ "smtp", NULL, NULL,
 	    { "smtp_tls_protocols", "smtp_tls_mandatory_protocols" }, NULL,
-	    true },
+	    true, KEY_SMTP },
 	{ "lmtp", NULL, NULL,
 	    { "lmtp_tls_protocols", "lmtp_tls_mandatory_protocols" }, NULL,
-	    true },
+	    true, KEY_SMTP },
 	{ "pop3d", NULL, "pop3d_tls_wrappermode",
-	    { "pop3d_tls_protocols", NULL }, "pop3d_tls_ciphers", false },
+	    { "pop3d_tls_protocols", NULL }, "pop3d_tls_ciphers", false,
+	    KEY_POP3D },
 	{ "imapd", NULL, "imapd_tls_wrappermode",
-	    { "imapd_tls_protocols", NULL }, "imapd_tls_ciphers", false },
+	    { "imapd_tls_protocols", NULL }, "imapd_tls_ciphers", false,
+	    KEY_IMAPD },
 };
 
 /* One trial. */
@@ -391,6 +394,25 @@ check_client(struct trial *t, bool has_files)
 	    needs_directory(t) ? t->errors : t->warnings);
 }
 
+/* By these settings keyd signs with them for this family's program. */
+static void
+note_users(struct trial *t)
+{
+	static const char *const names[] = { "chain_files", "key_file",
+		"eckey_file" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct span rest = span_of(of_family(t, names[i])), file;
+
+		while (conf_list_next(&rest, &file)) {
+			char *path = mem_span_text(file);
+
+			tls_kept_for(path, t->f->users);
+			free(path);
+		}
+	}
+}
+
 /* TLS is asked for, and there is no certificate to offer. */
 static void
 check_without_files(struct trial *t)
@@ -536,6 +558,7 @@ tls_check_settings(struct conf *c, struct conf *main_cf, struct buf *errors,
 			try_server(&t);
 		if (!t.f->client)
 			check_server_trust(&t);
+		note_users(&t);
 		good = good && t.good;
 	}
 	return good;

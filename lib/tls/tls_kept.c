@@ -24,6 +24,7 @@ struct file {
 	char *text; /* mapped */
 	size_t length;
 	uint64_t stamp; /* when it was read */
+	unsigned int users; /* of its private keys */
 	UT_hash_handle hh;
 };
 
@@ -37,6 +38,7 @@ static struct tls_kept *in_use;
 struct record {
 	uint32_t path;
 	uint32_t text;
+	uint32_t users;
 };
 
 static uint64_t
@@ -84,7 +86,7 @@ free_file(struct file *f)
 	free(f);
 }
 
-static void
+static struct file *
 add(struct tls_kept *k, const char *path, uint64_t stamp, struct span text)
 {
 	struct file *f = mem_new(sizeof(*f));
@@ -94,6 +96,7 @@ add(struct tls_kept *k, const char *path, uint64_t stamp, struct span text)
 	f->length = text.n;
 	f->stamp = stamp;
 	HASH_ADD_KEYPTR(hh, k->files, f->path, strlen(f->path), f);
+	return f;
 }
 
 struct tls_kept *
@@ -103,7 +106,8 @@ tls_kept_new(const struct tls_kept *like)
 	const struct file *f = like == NULL ? NULL : like->files;
 
 	for (; f != NULL; f = f->hh.next)
-		add(k, f->path, f->stamp, (struct span){ f->text, f->length });
+		(void)add(k, f->path, f->stamp,
+		    (struct span){ f->text, f->length });
 	return k;
 }
 
@@ -131,13 +135,21 @@ tls_kept_use(struct tls_kept *k)
 	in_use = k;
 }
 
-bool
-tls_kept_find(const char *path, struct span *text)
+static struct file *
+find(const char *path)
 {
 	struct file *f = NULL;
 
 	if (in_use != NULL)
 		HASH_FIND_STR(in_use->files, path, f);
+	return f;
+}
+
+bool
+tls_kept_find(const char *path, struct span *text)
+{
+	const struct file *f = find(path);
+
 	if (f != NULL)
 		*text = (struct span){ f->text, f->length };
 	return f != NULL;
@@ -147,7 +159,26 @@ void
 tls_kept_add(const char *path, const struct stat *st, struct span text)
 {
 	if (in_use != NULL)
-		add(in_use, path, stamp_of(st), text);
+		(void)add(in_use, path, stamp_of(st), text);
+}
+
+void
+tls_kept_for(const char *path, unsigned int users)
+{
+	struct file *f = find(path);
+
+	if (f != NULL)
+		f->users |= users;
+}
+
+void
+tls_kept_each_used(tls_kept_visit *visit, void *with)
+{
+	const struct file *f = in_use == NULL ? NULL : in_use->files;
+
+	for (; f != NULL; f = f->hh.next)
+		if (f->users != 0)
+			visit(with, f->path, f->users);
 }
 
 uint64_t
@@ -179,12 +210,13 @@ tls_kept_stamp_on_disk(const struct tls_kept *k)
 /* Between processes. */
 
 static bool
-write_record(int fd, const char *path, struct span text)
+write_record(int fd, const struct file *f, struct span text, unsigned int users)
 {
-	struct record r = { (uint32_t)strlen(path), (uint32_t)text.n };
+	struct record r = { (uint32_t)strlen(f->path), (uint32_t)text.n,
+		users };
 
 	return fd_write_all(fd, &r, sizeof(r)) == 0 &&
-	    fd_write_all(fd, path, r.path) == 0 &&
+	    fd_write_all(fd, f->path, r.path) == 0 &&
 	    (text.n == 0 || fd_write_all(fd, text.p, text.n) == 0);
 }
 
@@ -212,8 +244,7 @@ write_public(int fd, const struct file *f)
 		write_group, out, &error)) {
 		long n = BIO_get_mem_data(out, &text);
 
-		good =
-		    write_record(fd, f->path, (struct span){ text, (size_t)n });
+		good = write_record(fd, f, (struct span){ text, (size_t)n }, 0);
 	}
 	BIO_free(out);
 	buf_fini(&error);
@@ -227,9 +258,10 @@ tls_kept_write(const struct tls_kept *k, bool keys)
 	bool good = fd >= 0;
 
 	for (const struct file *f = k->files; good && f != NULL; f = f->hh.next)
-		good = keys ? write_record(fd, f->path,
-				  (struct span){ f->text, f->length }) :
-			      write_public(fd, f);
+		good = keys ?
+		    write_record(fd, f, (struct span){ f->text, f->length },
+			f->users) :
+		    write_public(fd, f);
 	if (!good || fcntl(fd, F_ADD_SEALS, SEALS) < 0)
 		fd_close(&fd);
 	return fd;
@@ -248,7 +280,8 @@ take_record(struct tls_kept *k, struct span *rest)
 	if (rest->n < r.path || rest->n - r.path < r.text)
 		return false;
 	path = mem_span_text(span_take(*rest, r.path));
-	add(k, path, 0, span_take(span_skip(*rest, r.path), r.text));
+	add(k, path, 0, span_take(span_skip(*rest, r.path), r.text))->users =
+	    r.users;
 	free(path);
 	*rest = span_skip(*rest, (size_t)r.path + r.text);
 	return true;

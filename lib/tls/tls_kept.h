@@ -22,7 +22,20 @@
 
 struct tls_kept;
 
-/* "like": begins with what that one holds; NULL: empty. */
+/* Programs, as a set: whose a private key is. */
+enum key_users {
+	KEY_SMTPD = 1,
+	KEY_SMTP = 2,
+	KEY_POP3D = 4,
+	KEY_IMAPD = 8,
+	KEY_SERVERS = KEY_SMTPD | KEY_POP3D | KEY_IMAPD,
+	KEY_ALL = KEY_SERVERS | KEY_SMTP,
+};
+
+/*
+ * "like": begins with the files that one holds, which are nobody's yet; NULL:
+ * empty.
+ */
 struct tls_kept *tls_kept_new(const struct tls_kept *like);
 void tls_kept_free(struct tls_kept **k);
 /* From now on; NULL: none, each file is read from disk. It stays the caller's.
@@ -49,6 +62,16 @@ int tls_kept_write(const struct tls_kept *k, bool keys);
 bool tls_kept_take(int fd);
 /* It is not needed any more. */
 void tls_kept_drop(void);
+
+/*
+ * These programs as well use the private keys of the file, by the settings in
+ * force: goes with a set that is written with keys. For the set in use; a file
+ * that it does not hold was in no trial, and nobody's.
+ */
+void tls_kept_for(const char *path, unsigned int users);
+/* Of the set in use, each file whose private keys somebody uses. */
+typedef void tls_kept_visit(void *with, const char *path, unsigned int users);
+void tls_kept_each_used(tls_kept_visit *visit, void *with);
 
 /* For lib/tls. The set in use has it: its text, the set's. */
 struct stat;

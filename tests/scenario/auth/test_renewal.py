@@ -181,6 +181,33 @@ def test_files_that_main_cf_names_in_part(suite, kind, main, options):
     wait_for("the new certificate", lambda: shown(s, "smtps") == new)
 
 
+@pytest.mark.parametrize("renewed", [False, True])
+def test_keyd_has_the_keys_of_the_settings_in_force(suite, renewed):
+    """Files that were edited and not taken up say nothing to a new keyd."""
+    s = suite(start=False, main="tls_renewal_check_time = 1s\n")
+    etc = s.root / "etc"
+    for name in ("own", "new"):
+        make(s, name)
+    main, text = ((etc / f).read_text() for f in ("main.cf", "master.cf"))
+    s.write("master.cf", text.replace(
+        "syslog_name=posthaste/smtps",
+        f"syslog_name=posthaste/smtps\n  -o smtpd_tls_cert_file={etc}/own.pem"
+        f"\n  -o smtpd_tls_key_file={etc}/own.key"))
+    s.start()
+    old = digest(etc / "cert.pem")
+    s.write("master.cf", text)
+    s.write("main.cf", re.sub(r"(?m)^smtpd_tls_(cert|key|chain).*\n", "", main))
+    if renewed:
+        for name in ("key", "pem"):
+            os.replace(etc / f"new.{name}", etc / f"own.{name}")
+        s.wait_log("have changed: taken up")
+    kill_all(s.processes("keyd"))
+    assert shown(s) == old
+    wait_for("its own certificate",
+             lambda: shown(s, "smtps") == digest(etc / "own.pem"))
+    assert "refused for" not in s.log()
+
+
 def test_certificate_of_a_client_with_options_is_tried(suite):
     s = suite(start=False)
     etc = s.root / "etc"

@@ -133,6 +133,50 @@ test_what_was_read_stays(void **state)
 	tls_kept_free(&k);
 }
 
+struct used {
+	size_t files;
+	unsigned int users;
+};
+
+static void
+see_used(void *with, const char *path, unsigned int users)
+{
+	struct used *u = with;
+
+	assert_string_equal(path, pair);
+	u->files++;
+	u->users = users;
+}
+
+/* Programs that keyd is told of; a new set is of other settings. */
+static void
+test_whose_private_keys_are(void **state)
+{
+	struct tls_kept *k = keep(), *copy;
+
+	(void)state;
+	tls_kept_use(k);
+	tls_kept_for(pair, KEY_SMTPD);
+	tls_kept_for(pair, KEY_IMAPD);
+	tls_kept_for(broken, KEY_SMTP);
+	tls_kept_use(NULL);
+	for (int keys = 0; keys < 2; keys++) {
+		struct used u = { 0, 0 };
+
+		assert_true(tls_kept_take(tls_kept_write(k, keys != 0)));
+		tls_kept_each_used(see_used, &u);
+		assert_int_equal(u.files, keys);
+		assert_int_equal(u.users, keys ? KEY_SMTPD | KEY_IMAPD : 0);
+		tls_kept_drop();
+	}
+	copy = tls_kept_new(k);
+	tls_kept_use(copy);
+	tls_kept_each_used(see_used, NULL);
+	tls_kept_use(NULL);
+	tls_kept_free(&copy);
+	tls_kept_free(&k);
+}
+
 static void
 test_private_keys_are_handed_on_when_asked_for(void **state)
 {
@@ -181,6 +225,7 @@ main(void)
 		cmocka_unit_test(test_what_was_read_stays),
 		cmocka_unit_test(
 		    test_private_keys_are_handed_on_when_asked_for),
+		cmocka_unit_test(test_whose_private_keys_are),
 		cmocka_unit_test(test_damaged_and_empty),
 	};
 
