@@ -83,16 +83,17 @@ check_fits(const char *address, const struct routing *r, struct why *why)
 	return OK;
 }
 
+/* "given" as it was asked: that fits, and who sent it knows it. */
 static void
 fill_answer(struct msg_resolved_item *to, struct recipient *r,
-    struct arena *memory)
+    const char *given, struct arena *memory)
 {
 	enum verdict fits = check_fits(r->address, &r->routing, &r->why);
 
 	if (fits != OK) {
 		r->verdict = fits;
 		r->routing = (struct routing){ "", "", NULL };
-		r->address = cut(r->address, ADDRESS_MAX, memory);
+		r->address = given;
 	}
 	*to = (struct msg_resolved_item){
 		.verdict = r->verdict,
@@ -135,7 +136,7 @@ answer_resolve(struct ipc *c, const void *message, struct arena *memory)
 		if (known == OK)
 			recipient_resolve(maps, view, sender, from[i].address,
 			    memory, &r);
-		fill_answer(&items[i], &r, memory);
+		fill_answer(&items[i], &r, from[i].address, memory);
 	}
 	ipc_put(c, &message_resolve_reply, &reply);
 }
@@ -154,9 +155,10 @@ static const struct routing misrouted = { "retry",
 static const struct routing overlong = { "error", "5.1.3 bad address syntax",
 	NULL };
 
+/* What does not fit is returned as the address that was given. */
 static enum verdict
-add_deliveries(struct expanding *e, size_t index,
-    const struct delivery_set *set, struct arena *memory, struct why *why)
+add_deliveries(struct expanding *e, size_t index, const char *given,
+    const struct delivery_set *set, struct why *why)
 {
 	for (size_t i = 0; i < set->count; i++) {
 		const struct delivery *d = &set->items[i];
@@ -176,7 +178,7 @@ add_deliveries(struct expanding *e, size_t index,
 		}
 		e->items[e->count++] = (struct msg_expanded_item){
 			.index = index,
-			.address = cut(d->address, ADDRESS_MAX, memory),
+			.address = v == NEVER ? given : d->address,
 			.transport = to->transport,
 			.nexthop = to->nexthop,
 		};
@@ -202,7 +204,7 @@ answer_expand(struct ipc *c, const void *message, struct arena *memory)
 				  recipient_expand(maps, q->sender,
 				      from[i].address, memory, &set, &why);
 		if (v == OK)
-			v = add_deliveries(&e, i, &set, memory, &why);
+			v = add_deliveries(&e, i, from[i].address, &set, &why);
 	}
 	reply.verdict = v;
 	if (v == OK) {

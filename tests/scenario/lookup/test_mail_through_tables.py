@@ -71,6 +71,19 @@ def test_one_route_too_long_delays_nobody_else(suite, route):
     assert len(s.messages("bob")) == 1
 
 
+@pytest.mark.parametrize("long", ["e" * 990, "é" * 495], ids=["ascii", "utf-8"])
+def test_what_becomes_too_long_is_returned_as_it_was(suite, long):
+    """Fits until it gets a domain."""
+    s = suite(main="recipient_canonical_maps = "
+                   f"inline:{{carol@example.test={long}}}\n"
+                   f"myorigin = {'o' * 60}.{'p' * 60}.test\n")
+    s.send(to="carol@example.test", sender="alice@example.test")
+    (report,) = s.wait_messages("alice")
+    assert b"\nFinal-Recipient: rfc822; carol@example.test\r\n" in report
+    s.wait_log(r"to=<carol@example\.test>.* dsn=5\.1\.3, status=bounced")
+    s.wait_empty()
+
+
 def test_missing_table_is_451(suite):
     s = suite()
     (s.root / "etc/mailboxes").unlink()
