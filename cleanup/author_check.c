@@ -57,6 +57,19 @@ add(void *with, struct span address)
 	};
 }
 
+static bool
+known_only(const struct author_check *c)
+{
+	return c->match == AUTHOR_KNOWN || c->match == AUTHOR_WARN_KNOWN;
+}
+
+/* Nobody owns the name of a device that has no address. */
+static bool
+is_harmless(const struct author_check *c, struct span value)
+{
+	return known_only(c) && author_names_nobody(value);
+}
+
 void
 author_check_see(struct author_check *c, const struct header_field *f)
 {
@@ -73,30 +86,53 @@ author_check_see(struct author_check *c, const struct header_field *f)
 	c->field = fields[i].name;
 	if (c->seen[i] > 1)
 		c->wrong = "is there twice";
-	else if (!author_each(f->value, add, c) && c->wrong == NULL)
+	else if (!author_each(f->value, add, c) && c->wrong == NULL &&
+	    !is_harmless(c, f->value))
 		c->wrong = "names nobody, or not clearly";
 }
 
-/* The same address with its domain in the other form (RFC 5890), or NULL. */
+enum { FORMS = 3 };
+
+/* The address with this domain; NULL: that is the one it has. */
 static const char *
-other_form(struct arena *a, const char *address)
+with_domain(struct arena *a, const char *address, const char *domain)
+{
+	struct span local, old;
+
+	if (!mail_address_split(span_of(address), &local, &old) ||
+	    span_is_nocase(old, domain))
+		return NULL;
+	return arena_printf(a, "%.*s@%s", SPAN_ARG(local), domain);
+}
+
+/*
+ * The address as it is, and with its domain in ASCII and in Unicode (RFC 5890):
+ * the latter of the ASCII form, so that letters written decomposed, or large,
+ * are as tables have them. NULL: there is none, or nothing new.
+ */
+static void
+find_forms(struct arena *a, const char *address, const char *forms[FORMS])
 {
 	struct span local, domain;
-	const char *result = NULL;
-	char *form = NULL;
-	const char *text;
-	int r;
+	char *made = NULL, *unicode = NULL;
+	const char *ascii;
+	int r = IDN2_OK;
 
+	forms[0] = address;
+	forms[1] = forms[2] = NULL;
 	if (!mail_address_split(span_of(address), &local, &domain))
-		return NULL;
-	text = arena_span(a, domain);
-	r = span_is_ascii(domain) ?
-	    idn2_to_unicode_8z8z(text, &form, 0) :
-	    idn2_to_ascii_8z(text, &form, IDN2_NONTRANSITIONAL);
-	if (r == IDN2_OK && !span_is_nocase(domain, form))
-		result = arena_printf(a, "%.*s@%s", SPAN_ARG(local), form);
-	idn2_free(form);
-	return result;
+		return;
+	ascii = arena_span(a, domain);
+	if (!span_is_ascii(domain)) {
+		r = idn2_to_ascii_8z(ascii, &made, IDN2_NONTRANSITIONAL);
+		ascii = made;
+	}
+	if (r == IDN2_OK)
+		forms[1] = with_domain(a, address, ascii);
+	if (r == IDN2_OK && idn2_to_unicode_8z8z(ascii, &unicode, 0) == IDN2_OK)
+		forms[2] = with_domain(a, address, unicode);
+	idn2_free(unicode);
+	idn2_free(made);
 }
 
 /* Owners of the address, NULL when it has none. */
@@ -104,21 +140,16 @@ static enum verdict
 ask_owners(const struct author_check *c, const char *address,
     const char **owners, struct why *why)
 {
-	const char *forms[] = { address, other_form(c->arena, address) };
+	const char *forms[FORMS];
 	enum verdict v = OK;
 
+	find_forms(c->arena, address, forms);
 	*owners = NULL;
-	for (size_t i = 0; i < 2 && v == OK && *owners == NULL; i++)
+	for (size_t i = 0; i < FORMS && v == OK && *owners == NULL; i++)
 		if (c->owners[0] != '\0' && forms[i] != NULL)
 			v = ask_address_query(c->arena, c->owners, forms[i],
 			    owners, why);
 	return v;
-}
-
-static bool
-known_only(const struct author_check *c)
-{
-	return c->match == AUTHOR_KNOWN || c->match == AUTHOR_WARN_KNOWN;
 }
 
 static bool

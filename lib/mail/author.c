@@ -95,6 +95,25 @@ author_each(struct span value, author_visit *visit, void *with)
 	    r.good && r.count > 0;
 }
 
+static bool
+find_address(void *with, const struct listed_address *listed)
+{
+	bool *found = with;
+
+	*found |= listed->address.n > 0;
+	return true;
+}
+
+bool
+author_names_nobody(struct span value)
+{
+	bool found = false;
+
+	(void)address_list_each(value, find_address, &found);
+	return !found && span_find(value, '@') == value.n &&
+	    !has_encoded_word(value);
+}
+
 bool
 author_owners_have(const char *owners, const char *login)
 {

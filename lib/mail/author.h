@@ -34,6 +34,14 @@ typedef void author_visit(void *with, struct span address);
  */
 bool author_each(struct span value, author_visit *visit, void *with);
 
+/*
+ * Of a field that was not understood: no reader finds anybody in it, and what
+ * completes addresses finds nothing to complete: free text ("Scanner, 2nd
+ * floor" is two addresses). An "@" anywhere, or an encoded word, which may
+ * have one, and nobody can tell.
+ */
+bool author_names_nobody(struct span value);
+
 /* Is the login one of these owners, as smtpd_sender_login_maps lists them? */
 bool author_owners_have(const char *owners, const char *login);
 

@@ -185,6 +185,11 @@ FORMS = {
     "empty": ("From:\n", "From names nobody"),
     "empty address": ("From: Boss <>\n", "From names nobody"),
     "only a name": (f"From: Alice\n", "Alice"),
+    "a name of several words": ("From: Scanner Floor 2\n",
+                                "From names nobody"),
+    "no brackets": ("From: Scanner 2 bob@own.test\n", "From names nobody"),
+    "no brackets, encoded": ("From: Scanner =?utf-8?b?Ym9iQG93bi50ZXN0?=\n",
+                             "From names nobody"),
     "NUL": (b"From: alice@own.test\0, bob@own.test\n", "From names nobody"),
     "broken UTF-8": (b"From: b\xffb@wide.test\n", "From names nobody"),
     "no From": ("To: x@y.test\n", None),
@@ -202,6 +207,8 @@ FORMS = {
     "IDN of bob's": ("From: x@bücher.test\n", "x@bücher.test"),
     "IDN of bob's, encoded": (f"From: x@{BCE}\n", f"x@{BCE}"),
     "IDN of bob's, decoded": ("From: x@münchen.test\n", "x@münchen.test"),
+    "IDN of bob's, decomposed": ("From: x@bu\u0308cher.test\n",
+                                 "x@bu\u0308cher.test"),
     "behind the header": (f"From: {ME}\n\nFrom: {BOB}\n", None),
     "behind a broken line": (f"From: {ME}\nbroken\nFrom: {BOB}\n", None),
     "like From": (f"From: {ME}\nX-From: {BOB}\nFrom-: {BOB}\n", None),
@@ -219,7 +226,8 @@ FIELDS = {"Sender, not mine": "Sender", "resent by another": "Resent-From"}
 @pytest.mark.parametrize("check", [STRICT, KNOWN])
 def test_forms_of_the_header(suite, check):
     s = begin(suite, check)
-    free = {"quoted at sign", "only a name"}  # nobody's
+    free = {"quoted at sign", "only a name", "a name of several words",
+            "empty", "empty address", "group of nobody"}  # nobody's
     apart, good = [], 0
     with As(s, "alice") as d:
         for name, (header, why) in FORMS.items():
@@ -260,6 +268,16 @@ def test_bare_names_count_as_completed(suite):
         assert d.submit("From: bob\n") == refusal(BOB)
         assert d.submit("From: bob%own.test\n") == refusal(BOB)
     assert b"\nFrom: alice@own.test" in s.wait_messages("bob")[0]
+
+
+def test_no_bare_name_is_completed_unseen(suite):
+    """Behind what is nobody, where owned addresses alone are asked for."""
+    s = begin(suite, KNOWN, more="local_header_rewrite_clients = "
+              "static:all\n")
+    with As(s, "alice") as d:
+        assert d.submit("From: Scanner Floor 2\n").startswith("250")
+        for author in ("<>, bob", "Scanner Floor 2, bob"):
+            assert d.submit(f"From: {author}\n").startswith("553 ")
 
 
 def test_canonical_forms_come_later(suite):

@@ -94,6 +94,35 @@ no_byte_is_swallowed(void **state)
 }
 
 static void
+nobody(void **state)
+{
+	static const struct {
+		const char *text;
+		bool so;
+	} fields[] = {
+		{ "", true },
+		{ "<>", true },
+		{ "Boss:;", true },
+		{ "Scanner Floor 2", true },
+		{ "\"Scanner\", <>", false },
+		{ "Scanner", false },
+		{ "<>, Scanner", false },
+		{ "Scanner Floor 2, bob", false },
+		{ "<> <bob>, bob", false },
+		{ "John Doe john@x", false },
+		{ "(x@y)", false },
+		{ "\"x@y", false },
+		{ "Boss Of =?utf-8?q?x=40y?=", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (author_names_nobody(span_of(fields[i].text)) !=
+		    fields[i].so)
+			fail_msg("%s", fields[i].text);
+}
+
+static void
 owners(void **state)
 {
 	(void)state;
@@ -110,6 +139,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads),
 		cmocka_unit_test(no_byte_is_swallowed),
+		cmocka_unit_test(nobody),
 		cmocka_unit_test(owners),
 	};
 
