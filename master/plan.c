@@ -192,13 +192,17 @@ add(struct planning *p, const struct master_entry *e,
 
 /* What only those who use the settings can tell. */
 static void
-check_settings(struct conf *c, struct conf *main_cf, struct buf *errors,
+check_settings(const struct planning *p, struct conf *c, struct buf *errors,
     struct buf *warnings)
 {
+	struct conf *main_cf = c == p->plan->conf ? NULL : p->plan->conf;
+
 	(void)table_check_settings(c, errors, warnings);
 	(void)tls_check_settings(c, main_cf, errors, warnings);
 	(void)sasl_check_settings(c, errors, warnings);
 	restrictions_check_settings(c, errors, warnings);
+	if (p->plan->generation == 0 && warnings != NULL)
+		restrictions_check_logins(c, warnings);
 	receive_override_check(c, errors);
 }
 
@@ -228,7 +232,7 @@ check_overrides(struct planning *p, const struct master_entry *e)
 	if (c != NULL) {
 		master_cf_mention(p->plan->cf, c);
 		(void)conf_check(c, &errors, &warnings);
-		check_settings(c, p->plan->conf, &errors, &warnings);
+		check_settings(p, c, &errors, &warnings);
 	}
 	pass_on(p->errors, e, &errors);
 	pass_on(p->warnings, e, &warnings);
@@ -565,7 +569,7 @@ load(struct planning *p, const char *directory)
 	if (plan->cf != NULL)
 		master_cf_mention(plan->cf, plan->conf);
 	(void)conf_check(plan->conf, p->errors, p->warnings);
-	check_settings(plan->conf, NULL, p->errors, p->warnings);
+	check_settings(p, plan->conf, p->errors, p->warnings);
 	filled =
 	    conf_fill(plan->conf, &common_param_group, &plan->common, &told) &&
 	    conf_fill(plan->conf, &master_param_group, &plan->params, &told);

@@ -198,29 +198,38 @@ protects(struct conf *c, const char *setting)
 	return f == FATE_REFUSED;
 }
 
+/* What refuses does not where it only warns; what permits does. */
+static bool
+acts(struct span word, bool warn)
+{
+	return !warn || !span_is_nocase(span_take(word, 6), "reject");
+}
+
 /* Is the restriction there, or in a class that is there? */
 static bool
-restricts_in(struct walk *w, const char *text, const char *wanted)
+has_in(struct walk *w, const char *text, const char *wanted)
 {
 	struct span rest = span_of(text), word;
+	bool warn = false;
 
 	while (conf_list_next(&rest, &word)) {
 		const char *class;
 
-		if (span_is_nocase(word, wanted))
+		if (span_is_nocase(word, wanted) && acts(word, warn))
 			return true;
 		class = class_text(w, word);
-		if (class != NULL && restricts_in(w, class, wanted))
+		if (class != NULL && has_in(w, class, wanted))
 			return true;
+		warn = span_is_nocase(word, "warn_if_reject");
 	}
 	return false;
 }
 
-static bool
-restricts(struct conf *c, const char *setting, const char *wanted)
+bool
+relaying_check_has(struct conf *c, const char *setting, const char *restriction)
 {
 	struct walk w = { c, BUF_INIT(65536) };
-	bool there = restricts_in(&w, conf_value(c, setting), wanted);
+	bool there = has_in(&w, conf_value(c, setting), restriction);
 
 	buf_fini(&w.seen);
 	return there;
@@ -305,7 +314,7 @@ void
 relaying_check(struct conf *c, struct buf *warnings)
 {
 	check_protection(c, warnings);
-	if (restricts(c, relay, "permit_mynetworks") ||
-	    restricts(c, recipient, "permit_mynetworks"))
+	if (relaying_check_has(c, relay, "permit_mynetworks") ||
+	    relaying_check_has(c, recipient, "permit_mynetworks"))
 		check_networks(c, warnings);
 }

@@ -13,6 +13,9 @@
 /* A line for each, as conf_check; "setting" is one of smtpd's lists. */
 void
 relaying_check_order(struct conf *c, const char *setting, struct buf *warnings);
+/* Is the restriction in this list, or in a class there, and meant to act? */
+bool relaying_check_has(struct conf *c, const char *setting,
+    const char *restriction);
 /* All that the settings say together. */
 void relaying_check(struct conf *c, struct buf *warnings);
 

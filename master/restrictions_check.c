@@ -352,26 +352,65 @@ check_rewrite_clients(struct conf *c, struct buf *errors)
 	}
 }
 
+static const char *const lists[] = {
+	"smtpd_client_restrictions",
+	"smtpd_helo_restrictions",
+	"smtpd_sender_restrictions",
+	"smtpd_relay_restrictions",
+	"smtpd_recipient_restrictions",
+	"smtpd_data_restrictions",
+	"smtpd_end_of_data_restrictions",
+};
+enum { LISTS = sizeof(lists) / sizeof(lists[0]) };
+
+/* The strict ones first: one line for a list is enough. */
+static void
+check_logins(struct conf *c, const char *setting, struct buf *advice)
+{
+	static const struct {
+		const char *restriction;
+		const char *refused;
+	} asking[] = {
+		{ "reject_sender_login_mismatch", "not theirs" },
+		{ "reject_authenticated_sender_login_mismatch", "not theirs" },
+		{ "reject_known_sender_login_mismatch", "somebody else's" },
+	};
+
+	for (size_t i = 0; i < sizeof(asking) / sizeof(asking[0]); i++) {
+		if (!relaying_check_has(c, setting, asking[i].restriction))
+			continue;
+		buf_printf(advice,
+		    "%s: %s: %s refuses (553) mail of clients that have logged "
+		    "in also when an address in From:, Sender: or Resent-From: "
+		    "is %s, which Postfix takes: smtpd_from_login_match = no "
+		    "is Postfix's way, and smtpd_from_login_match = envelope "
+		    "keeps this, and says so\n",
+		    conf_origin(c, setting), setting, asking[i].restriction,
+		    asking[i].refused);
+		return;
+	}
+}
+
+void
+restrictions_check_logins(struct conf *c, struct buf *advice)
+{
+	if (conf_raw(c, "smtpd_from_login_match") != NULL)
+		return;
+	for (size_t i = 0; i < LISTS; i++)
+		check_logins(c, lists[i], advice);
+}
+
 void
 restrictions_check_settings(struct conf *c, struct buf *errors,
     struct buf *warnings)
 {
-	static const char *const settings[] = {
-		"smtpd_client_restrictions",
-		"smtpd_helo_restrictions",
-		"smtpd_sender_restrictions",
-		"smtpd_relay_restrictions",
-		"smtpd_recipient_restrictions",
-		"smtpd_data_restrictions",
-		"smtpd_end_of_data_restrictions",
-	};
 	struct checking k = { .c = c, .errors = errors, .warnings = warnings };
 
 	check_classes(&k);
-	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
-		check_list(&k, settings[i], conf_value(c, settings[i]));
+	for (size_t i = 0; i < LISTS; i++) {
+		check_list(&k, lists[i], conf_value(c, lists[i]));
 		if (warnings != NULL)
-			relaying_check_order(c, settings[i], warnings);
+			relaying_check_order(c, lists[i], warnings);
 	}
 	check_rewrite_clients(c, errors);
 	check_all_networks(&k);

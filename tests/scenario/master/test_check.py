@@ -378,3 +378,59 @@ hook unix - n n - - pipe user=nobody argv=/bin/true $own
                  "content_filter", "milters", "biff", "header_checks", "helo"):
         assert f": {name}" not in done.err, done.err
     assert "more/unix" not in done.err, done.err
+
+
+MISMATCH = "reject_sender_login_mismatch"
+OWNED = "reject_known_sender_login_mismatch"
+# lines of main.cf, options of a service, (list, restriction) told, at an -o
+ASKED = {
+    "in main.cf": (f"smtpd_sender_restrictions = {MISMATCH}\n", "",
+                   ("smtpd_sender_restrictions", MISMATCH), False),
+    "in a class": (
+        "smtpd_restriction_classes = ours\n"
+        "ours = reject_authenticated_sender_login_mismatch\n"
+        f"smtpd_recipient_restrictions = warn_if_reject {MISMATCH}, ours\n", "",
+        ("smtpd_recipient_restrictions",
+         "reject_authenticated_sender_login_mismatch"), False),
+    "in an option": (
+        f"mua = {OWNED}\n", "-o smtpd_helo_restrictions=$mua",
+        ("smtpd_helo_restrictions", OWNED), True),
+    "as Postfix": (f"smtpd_sender_restrictions = {MISMATCH}\n"
+                   "smtpd_from_login_match = no\n", "", None, False),
+    "said": ("", f"-o smtpd_sender_restrictions={MISMATCH} "
+             "-o smtpd_from_login_match=envelope", None, False),
+    "only warns": (
+        f"smtpd_sender_restrictions = warn_if_reject {MISMATCH}\n", "", None,
+        False),
+    "logged in at all": (
+        "smtpd_sender_restrictions = "
+        "reject_unauthenticated_sender_login_mismatch\n", "", None, False),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_who_moves_here_is_told_what_headers_are_refused(suite, name):
+    """By check and its report, not by the log of each start."""
+    main, options, told, at_option = ASKED[name]
+    s = suite(main="smtpd_sasl_auth_enable = yes\n" + main, start=False)
+    if options:
+        path = s.root / "etc/master.cf"
+        path.write_text(path.read_text() + "127.0.0.1:25025 inet n - n - 9 "
+                        f"smtpd {options}\n")
+    said = s.posthaste("check")
+    report = s.posthaste("check", "--report")
+    rows = [line for line in (said.out + said.err).splitlines()
+            if "From:, Sender:" in line]
+    noted = [line for line in report.out.splitlines()
+             if "From:, Sender:" in line]
+    if told is None:
+        assert rows == noted == []
+    else:
+        (row,), (note,) = rows, noted
+        assert f"{told[0]}: {told[1]} refuses (553) mail of clients" in row
+        assert ("service 127.0.0.1:25025/inet: -o option: " in row) == at_option
+        assert ": note: " in note and f"{told[1]} refuses (553)" in note
+        assert "smtpd_from_login_match = no is Postfix's way" in row
+        assert told[1] == OWNED or "is not theirs, which Postfix takes" in row
+    s.start()
+    assert "smtpd_from_login_match" not in s.log()
