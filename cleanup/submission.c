@@ -219,7 +219,7 @@ was_committed(const struct submission *s)
 		/* the power may have gone, or we have died, before our fsync */
 		committed = committed ||
 		    (queue_read_envelope(fd, s->id, s->arena, &e) == QUEUE_OK &&
-			fd_is_written(fd) && fsync(fd) == 0);
+			fd_is_written(fd) && queue_flush(fd) == 0);
 		close(fd);
 	}
 	return committed;

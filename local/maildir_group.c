@@ -118,7 +118,6 @@ enter_all(struct maildir_group *g)
 		maildir_group_act_as(g, m->uid, m->gid);
 		m->v = maildir_copy_enter(&m->copy, &m->why);
 	}
-	maildir_group_act_as_ourselves(g);
 }
 
 /* All of this one's device, if they are many. */
@@ -131,6 +130,8 @@ flush_device(struct maildir_group *g, const struct member *first)
 	for (size_t i = 0; i < g->count; i++)
 		n += g->all[i]->v == OK &&
 		    g->all[i]->copy.device == first->copy.device;
+	if (n >= WORTH_THE_DEVICE)
+		maildir_group_act_as(g, first->uid, first->gid);
 	flushed =
 	    n >= WORTH_THE_DEVICE && maildir_copy_flush_device(&first->copy);
 	for (size_t i = 0; i < g->count; i++)
@@ -155,9 +156,12 @@ flush(struct maildir_group *g, struct member *m)
 static void
 ask_device(struct maildir_group *g, const struct member *first)
 {
-	bool lives = maildir_copy_device_lives(&first->copy);
-	int error = errno;
+	bool lives;
+	int error;
 
+	maildir_group_act_as(g, first->uid, first->gid);
+	lives = maildir_copy_device_lives(&first->copy);
+	error = errno;
 	for (size_t i = 0; i < g->count; i++) {
 		struct member *m = g->all[i];
 

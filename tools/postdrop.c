@@ -260,7 +260,7 @@ take_content(struct drop *d, struct drop_reader *in)
 static void
 commit(struct drop *d)
 {
-	if (fchmod(d->fd, READY_MODE) < 0 || fsync(d->fd) < 0 ||
+	if (fchmod(d->fd, READY_MODE) < 0 || queue_flush(d->fd) < 0 ||
 	    close(d->fd) < 0)
 		give_up_errno(d);
 	wake_pickup();

@@ -16,10 +16,13 @@
 /* More are asked about each time. */
 enum { KNOWN_MAX = 32 };
 
-static struct {
+struct kind {
 	dev_t device;
 	bool loose;
-} known[KNOWN_MAX];
+	bool journaled;
+};
+
+static struct kind known[KNOWN_MAX];
 static size_t known_count;
 
 /* By "254:0" its name, as in "/sys/fs/ext4/vda". */
@@ -41,30 +44,60 @@ device_name(dev_t device, char *out, size_t room)
 	    (size_t)snprintf(out, room, "%s", name + 1) < room;
 }
 
+enum journal { JOURNAL_NONE, JOURNAL_THERE, JOURNAL_UNKNOWN };
+
 /* The kernel's thread of it has a number; without one there is "<none>". */
-static bool
-has_journal(dev_t device)
+static enum journal
+ext_journal(dev_t device)
 {
 	char name[64], path[128], task[8];
 	ssize_t n;
 	int fd;
 
 	if (!device_name(device, name, sizeof(name)))
-		return false;
+		return JOURNAL_UNKNOWN;
 	snprintf(path, sizeof(path), "/sys/fs/ext4/%s/journal_task", name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	n = fd == -1 ? 0 : read(fd, task, sizeof(task));
 	fd_close(&fd);
-	return n > 0 && task[0] >= '0' && task[0] <= '9';
+	if (n <= 0)
+		return JOURNAL_UNKNOWN;
+	return task[0] >= '0' && task[0] <= '9' ? JOURNAL_THERE : JOURNAL_NONE;
 }
 
-static bool
-is_ext(int fd)
+static struct kind
+ask(int fd, dev_t device)
 {
+	struct kind k = { .device = device };
+	int error = errno;
 	struct statfs fs;
-	int result = fd == AT_FDCWD ? statfs(".", &fs) : fstatfs(fd, &fs);
+	enum journal journal;
 
-	return result == 0 && fs.f_type == EXT4_SUPER_MAGIC;
+	if ((fd == AT_FDCWD ? statfs(".", &fs) : fstatfs(fd, &fs)) != 0)
+		fs.f_type = 0;
+	if (fs.f_type == XFS_SUPER_MAGIC) {
+		k.journaled = true;
+	} else if (fs.f_type == EXT4_SUPER_MAGIC) {
+		journal = ext_journal(device);
+		k.loose = journal != JOURNAL_THERE;
+		k.journaled = journal != JOURNAL_NONE;
+	}
+	errno = error;
+	return k;
+}
+
+static struct kind
+kind_of(int fd, dev_t device)
+{
+	struct kind k;
+
+	for (size_t i = 0; i < known_count; i++)
+		if (known[i].device == device)
+			return known[i];
+	k = ask(fd, device);
+	if (known_count < KNOWN_MAX)
+		known[known_count++] = k;
+	return k;
 }
 
 bool
@@ -72,20 +105,50 @@ file_system_is_loose(int fd)
 {
 	int error = errno;
 	struct stat st;
-	bool loose;
 
-	if (fstatat(fd, "", &st, AT_EMPTY_PATH) != 0)
-		return false;
-	for (size_t i = 0; i < known_count; i++)
-		if (known[i].device == st.st_dev)
-			return known[i].loose;
-	loose = is_ext(fd) && !has_journal(st.st_dev);
+	if (fstatat(fd, "", &st, AT_EMPTY_PATH) == 0)
+		return kind_of(fd, st.st_dev).loose;
 	errno = error;
-	if (known_count < KNOWN_MAX) {
-		known[known_count].device = st.st_dev;
-		known[known_count++].loose = loose;
-	}
-	return loose;
+	return false;
+}
+
+bool
+file_system_is_journaled(int fd, dev_t device)
+{
+	return kind_of(fd, device).journaled;
+}
+
+/* EACCES of NFS, or ENOSYS, say nothing of the device. */
+static bool
+is_given_up(int error)
+{
+	return error == EROFS || error == EIO || error == ESHUTDOWN;
+}
+
+int
+file_system_takes_changes(int fd, enum file_time time)
+{
+	const struct timespec times[2] = {
+		{ .tv_nsec = time == FILE_TIME_READ ? UTIME_NOW : UTIME_OMIT },
+		{ .tv_nsec =
+			time == FILE_TIME_WRITTEN ? UTIME_NOW : UTIME_OMIT },
+	};
+
+	/* the first may be what makes ext4 look at its journal */
+	for (int i = 0; i < 2; i++)
+		if (futimens(fd, times) != 0)
+			return is_given_up(errno) ? -1 : 0;
+	return 0;
+}
+
+int
+file_system_commit(int fd, dev_t device, enum file_time time)
+{
+	if (fsync(fd) != 0)
+		return -1;
+	return file_system_is_journaled(fd, device) ?
+	    file_system_takes_changes(fd, time) :
+	    0;
 }
 
 void

@@ -3,7 +3,8 @@
 #define LIB_BASE_FILE_SYSTEM_H
 
 /*
- * What a file system does with names when the power goes.
+ * What a file system does with names when the power goes, and with flushes when
+ * its device fails.
  *
  * ext4 without a journal writes each block of a directory when it likes. A file
  * that was renamed is on disk under neither name as soon as the folder it has
@@ -16,6 +17,7 @@
  */
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /*
  * Asks about the file system of this file or directory (AT_FDCWD: the working
@@ -34,5 +36,32 @@ bool file_system_is_loose(int fd);
 int file_system_settle(int fd);
 /* The same of a folder, by its path below an open one. */
 int file_system_settle_folder(int at, const char *path);
+
+/* Which time of a file may be set to now. */
+enum file_time { FILE_TIME_READ, FILE_TIME_WRITTEN };
+
+/*
+ * Has it a journal by which many flushes are one? XFS, and ext4 unless it is
+ * known to have none. "device" is the file's: nothing is called for one that
+ * was asked about.
+ *
+ * When such a journal cannot be written, one fsync(2) hears of it, and another
+ * one, of a file that was in the same transaction, a moment later succeeds. So
+ * does each on a file system that was made read-only by then.
+ */
+bool file_system_is_journaled(int fd, dev_t device);
+/*
+ * Does one with a journal still take changes? Sets the time, twice: ext4 finds
+ * out that its journal was given up with the first, which succeeds, and refuses
+ * the second. 0, or -1 with errno EROFS, EIO or ESHUTDOWN; a change that is
+ * refused for another reason (it is not for us to change) says nothing and is
+ * 0. The file may be open for anything; with its owner's rights.
+ */
+int file_system_takes_changes(int fd, enum file_time time);
+/*
+ * fsync(2) where mail is accepted: on a file system with a journal it is
+ * believed if that takes changes behind it. 0, or -1 with errno.
+ */
+int file_system_commit(int fd, dev_t device, enum file_time time);
 
 #endif

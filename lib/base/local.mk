@@ -37,3 +37,10 @@ tests_unit_lib_base_fdio_test_SOURCES = tests/unit/lib/base/fdio_test.c
 tests_unit_lib_base_fdio_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_base_fdio_test_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=fstatfs,--wrap=ioctl
+check_PROGRAMS += tests/unit/lib/base/file_system_test
+TESTS += tests/unit/lib/base/file_system_test
+tests_unit_lib_base_file_system_test_SOURCES = \
+	tests/unit/lib/base/file_system_test.c
+tests_unit_lib_base_file_system_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_base_file_system_test_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=fstatfs,--wrap=fsync,--wrap=futimens

@@ -15,6 +15,8 @@ TESTS += tests/unit/lib/queue/queue_file_test
 tests_unit_lib_queue_queue_file_test_SOURCES = \
 	tests/unit/lib/queue/queue_file_test.c
 tests_unit_lib_queue_queue_file_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_queue_queue_file_test_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=file_system_commit
 
 check_PROGRAMS += tests/fuzz/queue_file_fuzz
 TESTS += tests/fuzz/queue_file_fuzz

@@ -162,11 +162,16 @@ queue_writer_new(const char *queue, const char *id, struct why *why);
 int queue_writer_add(struct queue_writer *w, const void *data, size_t n);
 void queue_writer_content_begins(struct queue_writer *w);
 /*
- * Trailer and footer, flush, fsync. Sets the offsets in *e. 0, or -1 with
+ * Trailer and footer, flush, queue_flush. Sets the offsets in *e. 0, or -1 with
  * errno (ENOSPC, EDQUOT, EIO: nothing was acknowledged; EINVAL: a field
  * holds CR, LF or too much, or there is no recipient).
  */
 int queue_writer_commit(struct queue_writer *w, struct queue_envelope *e);
+/*
+ * fsync(2) of a file in a queue, by which mail is accepted: believed when its
+ * device takes changes behind it (lib/base/file_system.h). 0, or -1 with errno.
+ */
+int queue_flush(int fd);
 void queue_writer_free(struct queue_writer **w);
 
 /* Reading: everything checked, nothing believed. */

@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
+#include "lib/base/file_system.h"
 #include "lib/queue/queue_crc.h"
 #include "lib/queue/queue_field.h"
 
@@ -227,6 +229,24 @@ envelope_valid(const struct queue_writer *w, const struct queue_envelope *e)
 	    e->ret <= 2 && e->arrival >= 0 && w->content_offset <= PREFIX_MAX;
 }
 
+/* All queues are on one device: files are renamed from one to the other. */
+static dev_t
+queue_device(int fd)
+{
+	static dev_t device;
+	struct stat st;
+
+	if (device == 0 && fstat(fd, &st) == 0)
+		device = st.st_dev;
+	return device;
+}
+
+int
+queue_flush(int fd)
+{
+	return file_system_commit(fd, queue_device(fd), FILE_TIME_READ);
+}
+
 int
 queue_writer_commit(struct queue_writer *w, struct queue_envelope *e)
 {
@@ -247,7 +267,7 @@ queue_writer_commit(struct queue_writer *w, struct queue_envelope *e)
 		result = failed(w, EINVAL);
 	else if (write_out(w, t.b.p, t.b.n) == -1)
 		result = -1;
-	else if (fsync(w->fd) == -1)
+	else if (queue_flush(w->fd) == -1)
 		result = failed(w, errno);
 	else
 		result = 0;

@@ -85,7 +85,8 @@ tests_unit_lib_store_mbox_deliver_test_SOURCES = \
 	tests/unit/lib/store/mbox_deliver_test.c
 tests_unit_lib_store_mbox_deliver_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_store_mbox_deliver_test_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=ftruncate,--wrap=futimens,--wrap=fdatasync,--wrap=fsync
+	-Wl,--wrap=ftruncate,--wrap=futimens,--wrap=fdatasync \
+	-Wl,--wrap=file_system_commit
 
 check_PROGRAMS += tests/unit/lib/store/mbox_torn_test
 TESTS += tests/unit/lib/store/mbox_torn_test
@@ -188,7 +189,9 @@ tests_unit_lib_store_mail_append_test_SOURCES = \
 	tests/unit/lib/store/mail_append_test.c tests/unit/lib/store/folder.h
 tests_unit_lib_store_mail_append_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_store_mail_append_test_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=renameat,--wrap=unlinkat,--wrap=fsync
+	-Wl,--wrap=renameat,--wrap=unlinkat,--wrap=fsync \
+	-Wl,--wrap=file_system_commit,--wrap=file_system_is_loose \
+	-Wl,--wrap=file_system_settle_folder
 check_PROGRAMS += tests/unit/lib/store/power_cut_test
 TESTS += tests/unit/lib/store/power_cut_test
 tests_unit_lib_store_power_cut_test_SOURCES = \

@@ -23,6 +23,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
+#include "lib/base/file_system.h"
 #include "lib/base/mem.h"
 #include "lib/store/mail_folder_tree.h"
 #include "lib/store/mail_quota.h"
@@ -314,6 +315,18 @@ enter_all(struct mail_append *a)
 	return write_failed(a->why);
 }
 
+/* mtime stays: it is INTERNALDATE. */
+static int
+commit_file(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) != 0 ?
+	    -1 :
+	    file_system_commit(fd, st.st_dev, FILE_TIME_READ);
+}
+
+/* The device is asked behind the last, for all. */
 static enum mail_result
 flush_all(struct mail_append *a)
 {
@@ -321,11 +334,13 @@ flush_all(struct mail_append *a)
 
 	for (size_t i = 0; i < a->count; i++) {
 		struct message *m = &a->all[i];
+		bool last = i + 1 == a->count;
 
 		if (m->fd < 0)
 			m->fd = openat(f->cur, m->name,
 			    O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-		if (m->fd < 0 || fsync(m->fd) != 0)
+		if (m->fd < 0 ||
+		    (last ? commit_file(m->fd) : fsync(m->fd)) != 0)
 			return write_failed(a->why);
 		fd_close(&m->fd);
 	}

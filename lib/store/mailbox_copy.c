@@ -21,6 +21,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
+#include "lib/base/file_system.h"
 #include "lib/base/mem.h"
 #include "lib/store/mail_append.h"
 #include "lib/store/mail_folder_tree.h"
@@ -479,12 +480,18 @@ leave(struct copying *c, uint32_t uid, struct passing *p)
 	return mailbox_depart(c->from, uid, c->why);
 }
 
-/* A move between devices: nothing goes before the copies' names stay. */
+/*
+ * A move: between devices nothing goes before the copies' names stay. Where a
+ * name may be lost with the old one, they stay before anybody, ourselves too,
+ * flushes the folder that they have left.
+ */
 static enum mail_result
-settle_apart(struct copying *c)
+settle_moved(struct copying *c)
 {
-	if (!c->how->move || !c->apart ||
-	    maildir_folder_flush(&c->to->folder->files) == 0)
+	const struct maildir_folder *to = &c->to->folder->files;
+
+	if (!c->how->move || (!c->apart && !file_system_is_loose(to->cur)) ||
+	    maildir_folder_flush(to) == 0)
 		return MAIL_OK;
 	return disk_failed(c);
 }
@@ -520,7 +527,7 @@ carry_all(struct copying *c)
 	}
 	r = each(c, carry);
 	if (r == MAIL_OK)
-		r = settle_apart(c);
+		r = settle_moved(c);
 	if (r == MAIL_OK && c->journaled && !arriving_done(&c->journal))
 		r = disk_failed(c);
 	if (r == MAIL_OK && c->how->move && c->apart)
@@ -540,8 +547,9 @@ take_back(struct copying *c)
 		arriving_undo(&c->journal);
 	else if (c->name[0] != '\0' && (!c->how->move || c->apart))
 		(void)!unlinkat(cur, c->name, 0);
-	else if (c->name[0] != '\0')
-		(void)!renameat(cur, c->name, from, c->old);
+	else if (c->name[0] != '\0' &&
+	    renameat(cur, c->name, from, c->old) == 0)
+		arriving_settle(from, c->old);
 }
 
 static enum mail_result

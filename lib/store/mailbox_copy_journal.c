@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/base/fdio.h"
+#include "lib/base/file_system.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/store/mail_folder_tree.h"
@@ -105,12 +106,24 @@ arriving_done(struct arriving *j)
 	return unlinkat(j->account->root, file_name, 0) == 0 || errno == ENOENT;
 }
 
+void
+arriving_settle(int folder, const char *old)
+{
+	const char *part = old[0] == 'n' ? "new" : "cur";
+
+	if (file_system_settle_folder(folder, part) != 0)
+		log_error("messages that were moved back to %s are not flushed:"
+			  " %m",
+		    part);
+}
+
 /* Open directories of what a journal names. */
 struct undoing {
 	struct mail_account *account;
 	int to; /* cur of the one */
 	int from; /* the other */
 	size_t count;
+	bool to_new, to_cur; /* moved back, there */
 };
 
 static int
@@ -153,8 +166,10 @@ undo_move(struct undoing *u, struct span name, struct span old)
 	/* never over a file that came meanwhile */
 	if (renameat2(u->to, to, u->from, from, RENAME_NOREPLACE) == 0 ||
 	    ((errno == EINVAL || errno == ENOSYS) &&
-		renameat(u->to, to, u->from, from) == 0))
+		renameat(u->to, to, u->from, from) == 0)) {
 		u->count++;
+		*(from[0] == 'n' ? &u->to_new : &u->to_cur) = true;
+	}
 	free(from);
 	free(to);
 }
@@ -223,6 +238,10 @@ undo_text(struct mail_account *a, struct span text)
 	}
 	while (span_cut(&text, "\n", false, &line))
 		undo_line(&u, line);
+	if (u.to_new)
+		arriving_settle(u.from, "new/");
+	if (u.to_cur)
+		arriving_settle(u.from, "cur/");
 	fd_close(&u.to);
 	fd_close(&u.from);
 	return u.count;

@@ -50,6 +50,11 @@ bool arriving_amend(struct arriving *j, const char *name, const char *old);
 bool arriving_done(struct arriving *j);
 /* What it names goes, or goes back, even after arriving_done. */
 void arriving_undo(struct arriving *j);
+/*
+ * Behind a move back to "cur/NAME" or "new/NAME" of this folder: where that may
+ * be lost otherwise, it is flushed.
+ */
+void arriving_settle(int folder, const char *old);
 /* At last, after either. */
 void arriving_end(struct arriving *j);
 /*

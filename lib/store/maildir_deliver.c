@@ -15,6 +15,7 @@
 #include "lib/store/maildir_size.h"
 #include "lib/base/mem.h"
 #include "lib/base/process.h"
+#include "lib/log/log.h"
 #include "lib/store/beneath.h"
 
 static const char *const folders[] = { "tmp", "new", "cur" };
@@ -135,7 +136,8 @@ failure(struct why *why, const char *what)
 		dsn = "5.2.2";
 	else if (error == EDQUOT)
 		dsn = "4.2.2";
-	else if (error == ENOSPC || error == EIO || error == EROFS)
+	else if (error == ENOSPC || error == EIO || error == EROFS ||
+	    error == ESHUTDOWN)
 		dsn = "4.3.0";
 	errno = error;
 	return why_errno(why, dsn, "maildir delivery failed: %s", what);
@@ -206,6 +208,7 @@ write_file(struct maildir_copy *c, const struct deliver_source *s,
 	c->size = st.st_size;
 	c->device = st.st_dev;
 	c->ordered = fd_is_ordered(c->fd);
+	c->journaled = file_system_is_journaled(c->fd, c->device);
 	/* the others of a group are written meanwhile */
 	return c->ordered ? begin_writeback(c->fd) : 0;
 }
@@ -293,7 +296,9 @@ maildir_copy_flush(struct maildir_copy *c)
 bool
 maildir_copy_device_lives(const struct maildir_copy *c)
 {
-	return fd_device_lives(c->fd);
+	/* mtime stays: it is when the message came */
+	return !c->journaled ||
+	    file_system_takes_changes(c->fd, FILE_TIME_READ) == 0;
 }
 
 bool
@@ -370,13 +375,15 @@ take_back(int fd, uid_t uid, const struct stat *st)
 
 /* After the commit: what fails here is no reason to deliver again. */
 static void
-finish(int fd, off_t size, gid_t gid, const struct stat *st)
+finish(int fd, const char *path, off_t size, gid_t gid, const struct stat *st)
 {
 	if (gid != st->st_gid)
 		(void)!fchown(fd, (uid_t)-1, gid);
 	(void)!fchmod(fd, 0600);
 	(void)!ftruncate(fd, size);
-	(void)file_system_settle(fd);
+	/* it is in the mailbox: told with an error it would come twice */
+	if (file_system_settle(fd) != 0)
+		log_error("%s: moved to a Maildir, and not flushed: %m", path);
 }
 
 static bool
@@ -387,7 +394,7 @@ move_open_file(int fd, const char *path, int new, const char *name, off_t size,
 		take_back(fd, uid, st);
 		return false;
 	}
-	finish(fd, size, gid, st);
+	finish(fd, path, size, gid, st);
 	return true;
 }
 

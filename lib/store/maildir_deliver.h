@@ -49,6 +49,7 @@ struct maildir_copy {
 	ino_t mailbox; /* the root's */
 	off_t size; /* of the file */
 	bool ordered; /* see maildir_copy_enter */
+	bool journaled; /* see maildir_copy_device_lives */
 	bool entered;
 	char tmp_name[MAILDIR_NAME_MAX + 1];
 	char name[MAILDIR_NAME_MAX + 1];
@@ -76,18 +77,18 @@ enum verdict maildir_copy_enter(struct maildir_copy *c, struct why *why);
  */
 int maildir_copy_flush(struct maildir_copy *c);
 /*
- * Does the device still take changes? False, with errno, from the moment on
- * when its journal could not be written and it was made read-only; from then
- * on fsync(2) of what was not on disk may succeed. So what was flushed is
- * believed when this was so behind it, of one copy for all on its device. With
- * the owner's rights, or root's.
+ * Does its device still take changes, if it has a journal? False, with errno,
+ * from the moment on when that could not be written; from then on fsync(2) of
+ * what was not on disk may succeed (lib/base/file_system.h). So what was
+ * flushed is believed when this was so behind it, of one copy for all on its
+ * device. With the owner's rights.
  */
 bool maildir_copy_device_lives(const struct maildir_copy *c);
 /*
  * The same for all that were entered on this one's device, at the price of
  * whatever else is to be written there: worth it for many. False: it cannot
  * be had, has failed, or the device may have been given up meanwhile, of which
- * syncfs(2) says nothing on many kernels.
+ * syncfs(2) says nothing on many kernels. With the owner's rights.
  */
 bool maildir_copy_flush_device(const struct maildir_copy *c);
 /* Takes back what is not to be kept (as the owner), and lets go of it. */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/base/fdio.h"
+#include "lib/base/file_system.h"
 #include "lib/base/mem.h"
 
 enum { NOTED = 1024 }; /* of a message: its queue id is among that */
@@ -46,7 +47,8 @@ failure(struct why *why, const struct mailbox *m, const char *what)
 		dsn = "5.2.2";
 	else if (error == EDQUOT)
 		dsn = "4.2.2";
-	else if (error == ENOSPC || error == EIO || error == EROFS)
+	else if (error == ENOSPC || error == EIO || error == EROFS ||
+	    error == ESHUTDOWN)
 		dsn = "4.3.0";
 	errno = error;
 	return why_errno(why, dsn, "cannot update %s %s. %s",
@@ -314,7 +316,9 @@ append(struct mailbox *m, const struct deliver_source *s, struct why *why)
 	enum verdict v;
 
 	if (write_message(m, s) == 0 &&
-	    (!S_ISREG(m->st.st_mode) || fsync(m->fd) == 0))
+	    (!S_ISREG(m->st.st_mode) ||
+		file_system_commit(m->fd, m->st.st_dev, FILE_TIME_WRITTEN) ==
+		    0))
 		return OK;
 	v = failure(why, m, "error writing message");
 	if (S_ISREG(m->st.st_mode) && ftruncate(m->fd, m->st.st_size) != 0)

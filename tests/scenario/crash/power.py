@@ -460,7 +460,20 @@ def is_ordered(folder):
     """A journal that has lengths before names, and both in their order?"""
     kind = subprocess.run(["stat", "-f", "-c", "%t", folder], check=True,
                           capture_output=True).stdout.strip()
-    return kind in (b"ef53", b"58465342")
+    return kind == b"58465342" or (kind == b"ef53" and has_journal(folder))
+
+
+def has_journal(folder):
+    """As lib/base/file_system.c asks: the kernel's thread of it has a number,
+    without one there is "<none>"."""
+    device = os.stat(folder).st_dev
+    try:
+        name = os.path.basename(os.readlink(
+            f"/sys/dev/block/{os.major(device)}:{os.minor(device)}"))
+        with open(f"/sys/fs/ext4/{name}/journal_task", encoding="ascii") as f:
+            return f.read(1).isdigit()
+    except OSError:
+        return False
 
 
 def ways(chance, disk):

@@ -5,6 +5,7 @@
 #include <linux/magic.h>
 #include <sys/vfs.h>
 
+#include "lib/base/file_system.h"
 #include "lib/store/maildir_deliver.h"
 #include "local/maildir_group.h"
 
@@ -38,7 +39,9 @@ static struct {
 	unsigned int files, devices;
 	int fail_file; /* of this number; 0: none */
 	bool fail_device;
-	bool is_given_up; /* takes no change any more */
+	bool has_no_journal;
+	int refuses; /* with this errno: changes, but for the first */
+	unsigned int changes, in_vain; /* and one that was not the owner's */
 	unsigned int renamed_first; /* in new/ at the first flush */
 } disk;
 
@@ -55,6 +58,18 @@ in_new(void)
 	return n;
 }
 
+/* For the next delivery. */
+static void
+empty_new(void)
+{
+	char folder[32];
+
+	for (int i = 0; i < FEW; i++) {
+		snprintf(folder, sizeof(folder), "box%d/new", i);
+		assert_int_equal(unlink(only_entry(folder)), 0);
+	}
+}
+
 static void
 first_flush(void)
 {
@@ -65,6 +80,7 @@ first_flush(void)
 int __wrap_fsync(int fd);
 int __wrap_syncfs(int fd);
 int __wrap_futimens(int fd, const struct timespec times[2]);
+bool __wrap_file_system_is_journaled(int fd, dev_t device);
 
 int
 __wrap_fsync(int fd)
@@ -93,8 +109,17 @@ __wrap_futimens(int fd, const struct timespec times[2])
 {
 	(void)fd;
 	assert_int_equal(times[1].tv_nsec, UTIME_OMIT);
-	errno = EROFS;
-	return disk.is_given_up ? -1 : 0;
+	disk.in_vain += became == restored;
+	errno = disk.refuses;
+	return ++disk.changes > 1 && disk.refuses != 0 ? -1 : 0;
+}
+
+bool
+__wrap_file_system_is_journaled(int fd, dev_t device)
+{
+	(void)fd;
+	(void)device;
+	return !disk.has_no_journal;
 }
 
 static enum verdict told[BOXES];
@@ -270,16 +295,46 @@ test_a_device_whose_file_fails_is_flushed_file_by_file(void **state)
 static void
 test_a_device_that_is_given_up(void **state)
 {
-	static const int boxes[] = { BOXES, FEW, 1 };
+	static const int boxes[] = { BOXES, FEW, 1 },
+			 errors[] = { EROFS, EIO, ESHUTDOWN };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(boxes) / sizeof(boxes[0]); i++) {
-		disk = (typeof(disk)){ .is_given_up = true };
+		disk = (typeof(disk)){ .refuses = errors[i] };
 		deliver(boxes[i]);
 		for (int n = 0; n < boxes[i]; n++)
 			assert_int_equal(told[n], LATER);
 		assert_int_equal(in_new(), 0);
+		assert_int_equal(disk.in_vain, 0);
 	}
+}
+
+/* It is not ours to change, or has no such times. */
+static void
+test_a_change_that_is_refused_for_another_reason(void **state)
+{
+	static const int errors[] = { EACCES, EPERM, ENOSYS, EOPNOTSUPP };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		disk = (typeof(disk)){ .refuses = errors[i] };
+		deliver(FEW);
+		assert_int_equal(disk.changes, 2);
+		for (int n = 0; n < FEW; n++)
+			assert_int_equal(told[n], OK);
+		empty_new();
+	}
+}
+
+static void
+test_a_device_without_a_journal_is_not_asked(void **state)
+{
+	(void)state;
+	disk = (typeof(disk)){ .has_no_journal = true, .refuses = EROFS };
+	deliver(FEW);
+	assert_int_equal(disk.changes, 0);
+	for (int n = 0; n < FEW; n++)
+		assert_int_equal(told[n], OK);
 }
 
 static void
@@ -320,6 +375,8 @@ main(void)
 		TEST(test_a_device_that_fails_is_flushed_file_by_file),
 		TEST(test_a_device_whose_file_fails_is_flushed_file_by_file),
 		TEST(test_a_device_that_is_given_up),
+		TEST(test_a_change_that_is_refused_for_another_reason),
+		TEST(test_a_device_without_a_journal_is_not_asked),
 		TEST(test_a_full_group_is_flushed_first),
 	};
 

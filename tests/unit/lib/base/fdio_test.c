@@ -56,7 +56,8 @@ __wrap_ioctl(int file, unsigned long request, ...)
 	assert_true(btrfs.on);
 	if (request == FS_IOC_GETFLAGS) {
 		*flags = btrfs.flags;
-	} else if (request == FS_IOC_SETFLAGS && !btrfs.refuses) {
+	} else if (request == FS_IOC_SETFLAGS && !btrfs.refuses &&
+	    (~*flags & (FS_COMPR_FL | FS_NOCOW_FL)) != 0) {
 		btrfs.flags = *flags;
 	} else {
 		errno = EPERM;
@@ -165,6 +166,11 @@ reserved_on_btrfs(void **state)
 	assert_int_equal(fd_reserve(fd, BLOCK), 0);
 	assert_int_equal(btrfs.flags, FS_NODUMP_FL | FS_NOCOW_FL);
 	assert_int_equal(length(), BLOCK);
+	/* in a folder for compressed files it is one at first */
+	assert_int_equal(ftruncate(fd, 0), 0);
+	btrfs = (typeof(btrfs)){ .on = true, .flags = FS_COMPR_FL };
+	assert_int_equal(fd_reserve(fd, BLOCK), 0);
+	assert_int_equal(btrfs.flags, FS_NOCOW_FL);
 	/* only an empty file can be told */
 	btrfs = (typeof(btrfs)){ .on = true };
 	assert_int_equal(fd_reserve(fd, 2 * BLOCK), 0);

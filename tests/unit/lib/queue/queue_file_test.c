@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "lib/base/fdio.h"
+#include "lib/base/file_system.h"
 #include "lib/queue/queue_crc.h"
 #include "lib/queue/queue_file.h"
 
@@ -644,6 +645,40 @@ a_full_disk_leaves_nothing(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+/* Flushed, and then it turns out that its device takes no changes any more. */
+static bool given_up;
+
+int __real_file_system_commit(int fd, dev_t device, enum file_time time);
+int __wrap_file_system_commit(int fd, dev_t device, enum file_time time);
+
+int
+__wrap_file_system_commit(int fd, dev_t device, enum file_time time)
+{
+	struct stat st;
+
+	assert_int_equal(time, FILE_TIME_READ);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(device, st.st_dev);
+	errno = EROFS;
+	return given_up ? -1 : __real_file_system_commit(fd, device, time);
+}
+
+static void
+a_device_that_was_given_up_accepts_nothing(void **state)
+{
+	struct queue_envelope e = sample();
+	char id[QUEUE_ID_MAX], path[QUEUE_PATH_MAX];
+
+	(void)state;
+	given_up = true;
+	assert_int_equal(write_file("x\r\n", 3, &e, id), -1);
+	assert_int_equal(errno, EROFS);
+	given_up = false;
+	queue_path("incoming", id, path);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(write_file("x\r\n", 3, &e, id), 0);
+}
+
 static void
 crc_is_castagnoli(void **state)
 {
@@ -674,6 +709,7 @@ main(void)
 		cmocka_unit_test(an_id_is_written_once),
 		cmocka_unit_test(only_abandoned_files_are_removed),
 		cmocka_unit_test(a_full_disk_leaves_nothing),
+		cmocka_unit_test(a_device_that_was_given_up_accepts_nothing),
 	};
 	return cmocka_run_group_tests(tests, enter, leave);
 }

@@ -6,6 +6,7 @@
 #include <utime.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/file_system.h"
 #include "lib/store/mail_append.h"
 #include "lib/store/mail_quota.h"
 #include "lib/task/task.h"
@@ -485,6 +486,43 @@ int __real_unlinkat(int directory, const char *name, int flags);
 int __wrap_unlinkat(int directory, const char *name, int flags);
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
+int __real_file_system_commit(int fd, dev_t device, enum file_time time);
+int __wrap_file_system_commit(int fd, dev_t device, enum file_time time);
+bool __wrap_file_system_is_loose(int fd);
+int __wrap_file_system_settle_folder(int at, const char *path);
+
+static bool given_up, loose;
+static int commits, settled_back;
+static ino_t moved[2], first_flushed; /* of these; 0: none yet */
+
+int
+__wrap_file_system_commit(int fd, dev_t device, enum file_time time)
+{
+	struct stat st;
+
+	assert_int_equal(time, FILE_TIME_READ);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(device, st.st_dev);
+	commits++;
+	errno = EROFS;
+	return given_up ? -1 : __real_file_system_commit(fd, device, time);
+}
+
+bool
+__wrap_file_system_is_loose(int fd)
+{
+	(void)fd;
+	return loose;
+}
+
+int
+__wrap_file_system_settle_folder(int at, const char *path)
+{
+	(void)at;
+	assert_string_equal(path, "cur");
+	settled_back++;
+	return 0;
+}
 
 /* As over a bind mount: from one folder to another it is refused. */
 int
@@ -518,6 +556,9 @@ __wrap_fsync(int fd)
 			return -1;
 		}
 		flushed_at = calls;
+		if (first_flushed == 0 &&
+		    (st.st_ino == moved[0] || st.st_ino == moved[1]))
+			first_flushed = st.st_ino;
 	}
 	return __real_fsync(fd);
 }
@@ -561,6 +602,84 @@ test_refused_rename(void **state)
 	refuse_moves = false;
 	mailbox_close(&other);
 	mailbox_close(&inbox);
+	mail_account_close(&account);
+}
+
+static ino_t
+inode(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_ino;
+}
+
+/* Where a name may be lost with the old one: whatever was opened first. */
+static void
+test_moved_names_are_flushed_first(void **state)
+{
+	struct mailbox *inbox, *other;
+	struct mail_copies copies;
+	struct uid_set one = { 0 };
+	uint32_t uid;
+
+	(void)state;
+	open_account(0, 0);
+	assert_int_equal(mail_folder_create(account, SPAN("x"), 0, &why),
+	    MAIL_OK);
+	inbox = open_box("INBOX");
+	other = open_box("x");
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(append(inbox, "a\r\n", 0, 0, &uid), MAIL_OK);
+	assert_int_equal(mail_account_settle(account, &why), MAIL_OK);
+	moved[0] = inode("m/cur");
+	moved[1] = inode("m/.x/cur");
+	loose = true;
+	first_flushed = 0;
+	copy(inbox, "1:2", other, true, "1:2", "1:2");
+	assert_int_equal(mail_account_settle(account, &why), MAIL_OK);
+	assert_int_equal(first_flushed, moved[1]);
+	first_flushed = 0;
+	copy(other, "1:2", inbox, true, "1:2", "4:5");
+	assert_int_equal(mail_account_settle(account, &why), MAIL_OK);
+	assert_int_equal(first_flushed, moved[0]);
+	/* what goes back has moved as well; alone, or with others */
+	for (uint32_t n = 1; n <= 2; n++) {
+		refuse_flush = true;
+		settled_back = 0;
+		uid_set_add_range(&one, 3, 2 + n);
+		assert_int_equal(mailbox_copy(inbox, &one, other,
+				     &(struct mail_copying){ .move = true },
+				     &copies, &why),
+		    MAIL_FAILED);
+		refuse_flush = false;
+		assert_int_equal(settled_back, 1);
+	}
+	uid_set_fini(&one);
+	assert_int_equal(mailbox_sync(inbox, &why), MAIL_OK);
+	assert_int_equal(count(inbox), 3);
+	loose = false;
+	mailbox_close(&other);
+	mailbox_close(&inbox);
+	mail_account_close(&account);
+}
+
+/* Flushed, and then its device takes no changes any more. */
+static void
+test_a_device_that_was_given_up(void **state)
+{
+	struct mailbox *m;
+	uint32_t uid;
+
+	(void)state;
+	open_account(0, 0);
+	m = open_box("INBOX");
+	given_up = true;
+	assert_int_equal(append(m, "a\r\n", 0, 0, &uid), MAIL_READ_ONLY);
+	given_up = false;
+	assert_int_equal(count(m), 0);
+	assert_int_equal(append(m, "a\r\n", 0, 0, &uid), MAIL_OK);
+	mailbox_close(&m);
 	mail_account_close(&account);
 }
 
@@ -663,6 +782,7 @@ test_thousand(void **state)
 	    MAIL_OK);
 	inbox = open_box("INBOX");
 	other = open_box("x");
+	commits = 0;
 	a = mail_append_new(inbox);
 	for (int i = 0; i < 1000; i++) {
 		assert_int_equal(mail_append_begin(a, &how, 1, &why), MAIL_OK);
@@ -671,6 +791,8 @@ test_thousand(void **state)
 	}
 	assert_int_equal(mail_append_commit(a, &validity, &uids, &why),
 	    MAIL_OK);
+	/* its device is asked for all */
+	assert_int_equal(commits, 1);
 	mail_append_free(&a);
 	uid_set_fini(&uids);
 	start = clock_wall_us();
@@ -708,6 +830,8 @@ main(void)
 		IN_FOLDER(test_copy_under_our_hands),
 		IN_FOLDER(test_other_device),
 		IN_FOLDER(test_refused_rename),
+		IN_FOLDER(test_moved_names_are_flushed_first),
+		IN_FOLDER(test_a_device_that_was_given_up),
 		IN_FOLDER(test_part_of_a_dead_one),
 		IN_FOLDER(test_thousand),
 	};

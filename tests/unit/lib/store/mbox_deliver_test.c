@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "tests/unit/lib/store/folder.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -29,7 +30,7 @@ did(char what)
 int __wrap_ftruncate(int fd, off_t size);
 int __wrap_futimens(int fd, const struct timespec times[2]);
 int __wrap_fdatasync(int fd);
-int __wrap_fsync(int fd);
+int __wrap_file_system_commit(int fd, dev_t device, enum file_time time);
 int __real_ftruncate(int fd, off_t size);
 int __real_futimens(int fd, const struct timespec times[2]);
 
@@ -55,12 +56,20 @@ __wrap_fdatasync(int fd)
 	return 0;
 }
 
+/* By its time of access others know whether mail is new. */
+static bool given_up;
+
 int
-__wrap_fsync(int fd)
+__wrap_file_system_commit(int fd, dev_t device, enum file_time time)
 {
-	(void)fd;
+	struct stat st;
+
 	did('f');
-	return 0;
+	assert_int_equal(time, FILE_TIME_WRITTEN);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(device, st.st_dev);
+	errno = EROFS;
+	return given_up ? -1 : 0;
 }
 
 static struct mbox_options
@@ -144,6 +153,21 @@ test_flushes(void **state)
 	assert_int_equal(deliver(&o, &why), OK);
 	assert_string_equal(done, "f");
 	close(here);
+}
+
+/* It is not told as delivered, and cut off as far as that can be done. */
+static void
+test_a_device_that_was_given_up(void **state)
+{
+	struct mbox_options o = options();
+	struct why why;
+
+	(void)state;
+	file_put("box", "From x\n\nold\n\n");
+	given_up = true;
+	assert_int_equal(deliver(&o, &why), LATER);
+	given_up = false;
+	assert_string_equal(file_get("box"), "From x\n\nold\n\n");
 }
 
 static void
@@ -357,6 +381,7 @@ main(void)
 		TEST(test_append),
 		TEST(test_new_mail_shows_in_its_times),
 		TEST(test_flushes),
+		TEST(test_a_device_that_was_given_up),
 		TEST(test_torn_message),
 		TEST(test_killed),
 		TEST(test_limit),
