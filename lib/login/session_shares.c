@@ -429,6 +429,16 @@ ask_unknown(const struct names *names, int64_t now, int64_t deadline)
 	ask_all(asked, n, deadline);
 }
 
+/* A folder that grows while it is read may name one twice. */
+static bool
+is_kept(const struct found *f, const struct session_share *a)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (f->all[i] == a)
+			return true;
+	return false;
+}
+
 /* False: there are more than fit. */
 static bool
 keep_accounts(const struct names *names, int64_t then, struct found *f)
@@ -437,7 +447,7 @@ keep_accounts(const struct names *names, int64_t then, struct found *f)
 		const struct session_share *a =
 		    known_account(names->all[i], then);
 
-		if (a == NULL)
+		if (a == NULL || is_kept(f, a))
 			continue;
 		if (f->count == SESSION_SHARES_MAX)
 			return false;
@@ -454,14 +464,12 @@ keep_accounts(const struct names *names, int64_t then, struct found *f)
 static bool
 look(DIR *list, struct found *f)
 {
-	int64_t deadline = clock_in(ASK_ALL_TIMEOUT_S);
+	int64_t deadline = clock_in(ASK_ALL_TIMEOUT_S), now = clock_ms();
 	struct names names;
 
-	/* nothing of what is found is forgotten meanwhile */
+	/* nothing of what is found is forgotten meanwhile, nor grows too old */
 	make_room(ENTRIES_MAX);
 	for (size_t read = 0; read_names(list, &names); read += names.count) {
-		int64_t now = clock_ms();
-
 		if (read + names.count > ENTRIES_MAX)
 			return false;
 		ask_unknown(&names, now, deadline);
