@@ -27,7 +27,7 @@ tests_unit_local_maildir_group_test_SOURCES = \
 tests_unit_local_maildir_group_test_LDADD = $(LDADD) -lcmocka
 tests_unit_local_maildir_group_test_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=fsync,--wrap=syncfs,--wrap=futimens \
-	-Wl,--wrap=file_system_is_journaled \
+	-Wl,--wrap=file_system_takes_changes \
 	-Wl,--wrap=identity_become,--wrap=identity_restore
 tests_unit_local_command_test_SOURCES = tests/unit/local/command_test.c \
 	local/command.c local/exit_status.c local/environment.c

@@ -19,6 +19,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
+#include "lib/base/file_system.h"
 #include "lib/base/mem.h"
 #include "lib/ipc/proto_cleanup.h"
 #include "lib/log/log.h"
@@ -474,7 +475,7 @@ flush_removed(void)
 	if (!removed)
 		return true;
 	fd = open("incoming", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	flushed = fd != -1 && fd_flush_device(fd) == 0;
+	flushed = fd != -1 && file_system_commit_all(fd) == 0;
 	if (!flushed)
 		log_warning("what was deleted may come back, if the power goes"
 			    " now: flush of the queue: %s",

@@ -13,26 +13,6 @@
 
 #include "lib/base/buf.h"
 
-bool
-fd_device_lives(int fd)
-{
-	static const struct timespec read_now[2] = { { .tv_nsec = UTIME_NOW },
-		{ .tv_nsec = UTIME_OMIT } };
-
-	/*
-	 * mtime stays: of a message it is when it came. The first may be what
-	 * makes ext4 look at its journal, and succeed.
-	 */
-	return futimens(fd, read_now) == 0 && futimens(fd, read_now) == 0;
-}
-
-int
-fd_flush_device(int fd)
-{
-	return syncfs(fd) == 0 && fsync(fd) == 0 && fd_device_lives(fd) ? 0 :
-									  -1;
-}
-
 int
 fd_open_unnoted(int directory, const char *name, int flags)
 {

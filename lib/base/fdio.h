@@ -38,19 +38,6 @@ int fd_reserve(int fd, off_t size);
  */
 bool fd_is_written(int fd);
 /*
- * Does the device still take changes? False, with errno, from the moment on
- * when its journal could not be written and it was made read-only; from then on
- * fsync(2) of what was not on disk may succeed. The file's time of access
- * becomes now. With the owner's rights, or root's.
- */
-bool fd_device_lives(int fd);
-/*
- * Flushes all of the file system that this file is on. syncfs(2) says nothing
- * on many kernels (before Linux 5.17) of a journal that could not be written,
- * so this file is flushed and changed behind it: see fd_device_lives.
- */
-int fd_flush_device(int fd);
-/*
  * A lock that the kernel keeps, of this open file, for writing; it waits for
  * nobody. Given back with the last descriptor, so by a process that is killed.
  */

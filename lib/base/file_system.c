@@ -89,8 +89,13 @@ ask(int fd, dev_t device)
 static struct kind
 kind_of(int fd, dev_t device)
 {
+	int error = errno;
+	struct stat st;
 	struct kind k;
 
+	if (device == 0 && fstat(fd, &st) == 0)
+		device = st.st_dev;
+	errno = error;
 	for (size_t i = 0; i < known_count; i++)
 		if (known[i].device == device)
 			return known[i];
@@ -112,12 +117,6 @@ file_system_is_loose(int fd)
 	return false;
 }
 
-bool
-file_system_is_journaled(int fd, dev_t device)
-{
-	return kind_of(fd, device).journaled;
-}
-
 /* EACCES of NFS, or ENOSYS, say nothing of the device. */
 static bool
 is_given_up(int error)
@@ -125,8 +124,8 @@ is_given_up(int error)
 	return error == EROFS || error == EIO || error == ESHUTDOWN;
 }
 
-int
-file_system_takes_changes(int fd, enum file_time time)
+static int
+ask_for_changes(int fd, enum file_time time)
 {
 	const struct timespec times[2] = {
 		{ .tv_nsec = time == FILE_TIME_READ ? UTIME_NOW : UTIME_OMIT },
@@ -142,13 +141,24 @@ file_system_takes_changes(int fd, enum file_time time)
 }
 
 int
+file_system_takes_changes(int fd, dev_t device, enum file_time time)
+{
+	return kind_of(fd, device).journaled ? ask_for_changes(fd, time) : 0;
+}
+
+int
 file_system_commit(int fd, dev_t device, enum file_time time)
 {
-	if (fsync(fd) != 0)
-		return -1;
-	return file_system_is_journaled(fd, device) ?
-	    file_system_takes_changes(fd, time) :
-	    0;
+	return fsync(fd) == 0 ? file_system_takes_changes(fd, device, time) :
+				-1;
+}
+
+int
+file_system_commit_all(int fd)
+{
+	return syncfs(fd) == 0 && fsync(fd) == 0 ?
+	    ask_for_changes(fd, FILE_TIME_READ) :
+	    -1;
 }
 
 void

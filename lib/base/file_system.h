@@ -41,27 +41,32 @@ int file_system_settle_folder(int at, const char *path);
 enum file_time { FILE_TIME_READ, FILE_TIME_WRITTEN };
 
 /*
- * Has it a journal by which many flushes are one? XFS, and ext4 unless it is
- * known to have none. "device" is the file's: nothing is called for one that
- * was asked about.
+ * When a journal by which many flushes are one cannot be written, one fsync(2)
+ * hears of it, and another one, of a file that was in the same transaction, a
+ * moment later succeeds. So does each on a file system that was made read-only
+ * by then. Hence, behind flushes that went well, of one file for all on its
+ * device: does that still take changes?
  *
- * When such a journal cannot be written, one fsync(2) hears of it, and another
- * one, of a file that was in the same transaction, a moment later succeeds. So
- * does each on a file system that was made read-only by then.
+ * Asked are XFS, and ext4 unless it is known to have no journal; of others
+ * nothing is called. Sets the time, twice: ext4 finds out that its journal was
+ * given up with the first, which succeeds, and refuses the second. 0, or -1
+ * with errno EROFS, EIO or ESHUTDOWN; a change that is refused for another
+ * reason (it is not for us to change) says nothing and is 0. The file or
+ * directory may be open for anything but O_PATH, on this device (0: whichever
+ * it is on); with its owner's rights.
  */
-bool file_system_is_journaled(int fd, dev_t device);
+int file_system_takes_changes(int fd, dev_t device, enum file_time time);
 /*
- * Does one with a journal still take changes? Sets the time, twice: ext4 finds
- * out that its journal was given up with the first, which succeeds, and refuses
- * the second. 0, or -1 with errno EROFS, EIO or ESHUTDOWN; a change that is
- * refused for another reason (it is not for us to change) says nothing and is
- * 0. The file may be open for anything; with its owner's rights.
- */
-int file_system_takes_changes(int fd, enum file_time time);
-/*
- * fsync(2) where mail is accepted: on a file system with a journal it is
- * believed if that takes changes behind it. 0, or -1 with errno.
+ * fsync(2) that is believed if the device takes changes behind it. 0, or -1
+ * with errno.
  */
 int file_system_commit(int fd, dev_t device, enum file_time time);
+/*
+ * The same for all of the file system that this file is on, of any kind.
+ * syncfs(2) says nothing on many kernels (before Linux 5.17) of a journal that
+ * could not be written, so this file is flushed behind it, and changed: the
+ * time when it was read.
+ */
+int file_system_commit_all(int fd);
 
 #endif

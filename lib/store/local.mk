@@ -191,7 +191,8 @@ tests_unit_lib_store_mail_append_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_store_mail_append_test_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=renameat,--wrap=unlinkat,--wrap=fsync \
 	-Wl,--wrap=file_system_commit,--wrap=file_system_is_loose \
-	-Wl,--wrap=file_system_settle_folder
+	-Wl,--wrap=file_system_settle_folder \
+	-Wl,--wrap=file_system_takes_changes
 check_PROGRAMS += tests/unit/lib/store/power_cut_test
 TESTS += tests/unit/lib/store/power_cut_test
 tests_unit_lib_store_power_cut_test_SOURCES = \
@@ -285,7 +286,8 @@ tests_unit_lib_store_mbox_folder_test_SOURCES = \
 	tests/unit/lib/store/account.h tests/unit/lib/store/folder.h
 tests_unit_lib_store_mbox_folder_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_store_mbox_folder_test_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=pwrite,--wrap=ftruncate,--wrap=fsync,--wrap=fstat
+	-Wl,--wrap=pwrite,--wrap=ftruncate,--wrap=fsync,--wrap=fstat \
+	-Wl,--wrap=file_system_takes_changes
 
 check_PROGRAMS += tests/fuzz/mbox_text_fuzz
 TESTS += tests/fuzz/mbox_text_fuzz

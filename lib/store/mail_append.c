@@ -315,18 +315,10 @@ enter_all(struct mail_append *a)
 	return write_failed(a->why);
 }
 
-/* mtime stays: it is INTERNALDATE. */
-static int
-commit_file(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) != 0 ?
-	    -1 :
-	    file_system_commit(fd, st.st_dev, FILE_TIME_READ);
-}
-
-/* The device is asked behind the last, for all. */
+/*
+ * The device is asked behind the last, for all. mtime stays: it is
+ * INTERNALDATE.
+ */
 static enum mail_result
 flush_all(struct mail_append *a)
 {
@@ -340,7 +332,8 @@ flush_all(struct mail_append *a)
 			m->fd = openat(f->cur, m->name,
 			    O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
 		if (m->fd < 0 ||
-		    (last ? commit_file(m->fd) : fsync(m->fd)) != 0)
+		    (last ? file_system_commit(m->fd, 0, FILE_TIME_READ) :
+			    fsync(m->fd)) != 0)
 			return write_failed(a->why);
 		fd_close(&m->fd);
 	}

@@ -504,7 +504,7 @@ settle_moved(struct copying *c)
 static enum mail_result
 leave_all(struct copying *c)
 {
-	if (fsync(c->to->account->root) != 0)
+	if (file_system_commit(c->to->account->root, 0, FILE_TIME_READ) != 0)
 		return disk_failed(c);
 	/* from here on the copies are all there is */
 	c->final = true;

@@ -208,7 +208,6 @@ write_file(struct maildir_copy *c, const struct deliver_source *s,
 	c->size = st.st_size;
 	c->device = st.st_dev;
 	c->ordered = fd_is_ordered(c->fd);
-	c->journaled = file_system_is_journaled(c->fd, c->device);
 	/* the others of a group are written meanwhile */
 	return c->ordered ? begin_writeback(c->fd) : 0;
 }
@@ -297,14 +296,13 @@ bool
 maildir_copy_device_lives(const struct maildir_copy *c)
 {
 	/* mtime stays: it is when the message came */
-	return !c->journaled ||
-	    file_system_takes_changes(c->fd, FILE_TIME_READ) == 0;
+	return file_system_takes_changes(c->fd, c->device, FILE_TIME_READ) == 0;
 }
 
 bool
 maildir_copy_flush_device(const struct maildir_copy *c)
 {
-	return c->ordered && fd_flush_device(c->fd) == 0;
+	return c->ordered && file_system_commit_all(c->fd) == 0;
 }
 
 void

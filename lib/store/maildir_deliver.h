@@ -49,7 +49,6 @@ struct maildir_copy {
 	ino_t mailbox; /* the root's */
 	off_t size; /* of the file */
 	bool ordered; /* see maildir_copy_enter */
-	bool journaled; /* see maildir_copy_device_lives */
 	bool entered;
 	char tmp_name[MAILDIR_NAME_MAX + 1];
 	char name[MAILDIR_NAME_MAX + 1];
@@ -77,11 +76,9 @@ enum verdict maildir_copy_enter(struct maildir_copy *c, struct why *why);
  */
 int maildir_copy_flush(struct maildir_copy *c);
 /*
- * Does its device still take changes, if it has a journal? False, with errno,
- * from the moment on when that could not be written; from then on fsync(2) of
- * what was not on disk may succeed (lib/base/file_system.h). So what was
- * flushed is believed when this was so behind it, of one copy for all on its
- * device. With the owner's rights.
+ * Does its device still take changes, by which flushes are believed? Asked
+ * behind them, of one copy for all on it (lib/base/file_system.h). False, with
+ * errno. With the owner's rights.
  */
 bool maildir_copy_device_lives(const struct maildir_copy *c);
 /*

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/base/fdio.h"
+#include "lib/base/file_system.h"
 #include "lib/store/mailbox.h"
 #include "lib/store/maildir_list.h"
 
@@ -333,5 +334,8 @@ maildir_folder_open_file(const struct maildir_folder *f, bool in_new,
 int
 maildir_folder_flush(const struct maildir_folder *f)
 {
-	return fsync(f->cur);
+	/* its own time would be a change of it */
+	return fsync(f->cur) == 0 ?
+	    file_system_takes_changes(f->dir, 0, FILE_TIME_READ) :
+	    -1;
 }

@@ -72,7 +72,10 @@ int maildir_folder_unlink(const struct maildir_folder *f, bool in_new,
 /* O_NOFOLLOW, O_NONBLOCK, O_CLOEXEC are added to the flags. */
 int maildir_folder_open_file(const struct maildir_folder *f, bool in_new,
     const char *name, int flags);
-/* What happened in cur (and new) is durable when it returns. */
+/*
+ * What happened in cur (and new) is durable when it returns, and its device
+ * takes changes (lib/base/file_system.h).
+ */
 int maildir_folder_flush(const struct maildir_folder *f);
 
 #endif

@@ -20,6 +20,7 @@
 
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
+#include "lib/base/file_system.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 
@@ -130,6 +131,13 @@ empty(int journal)
 	return ftruncate(journal, 0) == 0 && fsync(journal) == 0 ? 0 : -1;
 }
 
+/* Behind the last flush of the mailbox, which is written by us just now. */
+static int
+takes_changes(int file)
+{
+	return file_system_takes_changes(file, 0, FILE_TIME_WRITTEN);
+}
+
 /* The commit: from here on a crash is followed by the whole of it. */
 static int
 write_head(int journal, struct head *h)
@@ -208,7 +216,8 @@ redo_growing(int file, int journal, const struct head *h)
 	to = h->from;
 	result = copy_range(&c, journal, DATA_AT, DATA_AT + kept, file, &to);
 	copy_end(&c, digest);
-	if (result == -1 || (kept > 0 && fsync(file) == -1))
+	if (result == -1 || (kept > 0 && fsync(file) == -1) ||
+	    takes_changes(file) == -1)
 		return -1;
 	return empty(journal);
 }
@@ -229,7 +238,8 @@ redo(int file, int journal, const struct head *h)
 	    copy_range(&c, journal, DATA_AT, DATA_AT + h->bytes, file, &to);
 	copy_end(&c, digest);
 	if (result == -1 || fsync(file) == -1 ||
-	    ftruncate(file, (off_t)to) == -1 || fsync(file) == -1)
+	    ftruncate(file, (off_t)to) == -1 || fsync(file) == -1 ||
+	    takes_changes(file) == -1)
 		return -1;
 	return empty(journal);
 }
@@ -321,7 +331,7 @@ mbox_edit(int file, int journal, const struct mbox_edit *edits, size_t count,
 	if (count == 1 && edits[0].end == h.size && edits[0].text.n == 0 &&
 	    edits[0].n == 0)
 		return ftruncate(file, (off_t)edits[0].start) == 0 &&
-			fsync(file) == 0 ?
+			fsync(file) == 0 && takes_changes(file) == 0 ?
 		    0 :
 		    fails(why, "cannot cut the mailbox");
 	if (ftruncate(journal, 0) == -1 ||
@@ -439,7 +449,7 @@ append_all(int file, int journal, const struct head *h, int64_t size)
 	result =
 	    copy_range(&c, journal, DATA_AT, DATA_AT + h->bytes, file, &size);
 	copy_end(&c, digest);
-	if (result == -1 || fsync(file) == -1) {
+	if (result == -1 || fsync(file) == -1 || takes_changes(file) == -1) {
 		(void)!ftruncate(file, before);
 		return -1;
 	}

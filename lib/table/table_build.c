@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/base/fdio.h"
+#include "lib/base/file_system.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/table/cdb_file.h"
@@ -445,8 +446,11 @@ write_database(struct work *w)
 	if (!good) {
 		failed(w, "write database");
 		unlinkat(w->folder, name, 0);
-	} else {
-		fsync(w->folder);
+	} else if (file_system_commit(w->folder, 0, FILE_TIME_READ) != 0) {
+		failed(w,
+		    "database is made, but may be the old one after a"
+		    " power cut: flush the folder of");
+		good = false;
 	}
 	fd_close(&fd);
 	free(name);

@@ -26,7 +26,7 @@ static unsigned int asked;
 
 /* What the disk answers. */
 static struct {
-	bool flush_fails;
+	bool flush_fails, all_fail;
 	unsigned int takes; /* so many changes; then: */
 	int refuses;
 	unsigned int changes;
@@ -35,6 +35,7 @@ static struct {
 
 int __wrap_fstatfs(int file, struct statfs *fs);
 int __wrap_fsync(int file);
+int __wrap_syncfs(int file);
 int __wrap_futimens(int file, const struct timespec times[2]);
 
 int
@@ -56,13 +57,21 @@ __wrap_fsync(int file)
 }
 
 int
+__wrap_syncfs(int file)
+{
+	assert_int_equal(file, fd);
+	errno = EIO;
+	return disk.all_fail ? -1 : 0;
+}
+
+int
 __wrap_futimens(int file, const struct timespec times[2])
 {
 	assert_int_equal(file, fd);
 	disk.times[0] = times[0];
 	disk.times[1] = times[1];
 	errno = disk.refuses;
-	return disk.refuses != 0 && disk.changes++ >= disk.takes ? -1 : 0;
+	return disk.changes++ >= disk.takes && disk.refuses != 0 ? -1 : 0;
 }
 
 static dev_t
@@ -88,26 +97,28 @@ close_it(void **state)
 
 /* By its type, once; of an ext4 whose journal is not known there may be one. */
 static void
-which_have_a_journal(void **state)
+which_are_asked(void **state)
 {
 	static const struct {
 		long type;
-		bool journaled;
+		unsigned int changes;
 	} rows[KINDS] = {
-		[XFS] = { XFS_SUPER_MAGIC, true },
-		[BTRFS] = { BTRFS_SUPER_MAGIC, false },
-		[NFS] = { NFS_SUPER_MAGIC, false },
-		[FUSE] = { FUSE_SUPER_MAGIC, false },
-		[EXT] = { EXT4_SUPER_MAGIC, true },
+		[XFS] = { XFS_SUPER_MAGIC, 2 },
+		[BTRFS] = { BTRFS_SUPER_MAGIC, 0 },
+		[NFS] = { NFS_SUPER_MAGIC, 0 },
+		[FUSE] = { FUSE_SUPER_MAGIC, 0 },
+		[EXT] = { EXT4_SUPER_MAGIC, 2 },
 	};
 
 	(void)state;
 	for (int again = 0; again < 2; again++)
 		for (unsigned int i = 1; i < KINDS; i++) {
 			type = again ? 0 : rows[i].type;
-			assert_int_equal(file_system_is_journaled(fd,
-					     device(i)),
-			    rows[i].journaled);
+			disk = (typeof(disk)){ .takes = 2 };
+			assert_int_equal(file_system_takes_changes(fd,
+					     device(i), FILE_TIME_READ),
+			    0);
+			assert_int_equal(disk.changes, rows[i].changes);
 		}
 	assert_int_equal(asked, KINDS - 1);
 }
@@ -168,20 +179,44 @@ one_time_is_changed(void **state)
 	assert_int_equal(commit(XFS, 0, 0), 0);
 	assert_int_equal(disk.times[0].tv_nsec, UTIME_NOW);
 	assert_int_equal(disk.times[1].tv_nsec, UTIME_OMIT);
-	assert_int_equal(file_system_takes_changes(fd, FILE_TIME_WRITTEN), 0);
+	assert_int_equal(file_system_takes_changes(fd, device(XFS),
+			     FILE_TIME_WRITTEN),
+	    0);
 	assert_int_equal(disk.times[0].tv_nsec, UTIME_OMIT);
 	assert_int_equal(disk.times[1].tv_nsec, UTIME_NOW);
+}
+
+/* Whatever it is, and whichever of the three knows. */
+static void
+all_of_it(void **state)
+{
+	(void)state;
+	type = NFS_SUPER_MAGIC;
+	disk = (typeof(disk)){ .takes = 2 };
+	assert_int_equal(file_system_commit_all(fd), 0);
+	assert_int_equal(disk.changes, 2);
+	assert_int_equal(disk.times[1].tv_nsec, UTIME_OMIT);
+	for (unsigned int takes = 0; takes < 2; takes++) {
+		disk = (typeof(disk)){ .takes = takes, .refuses = EROFS };
+		assert_int_equal(file_system_commit_all(fd), -1);
+		assert_int_equal(errno, EROFS);
+	}
+	disk = (typeof(disk)){ .flush_fails = true };
+	assert_int_equal(file_system_commit_all(fd), -1);
+	disk = (typeof(disk)){ .all_fail = true };
+	assert_int_equal(file_system_commit_all(fd), -1);
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(which_have_a_journal),
+		cmocka_unit_test(which_are_asked),
 		cmocka_unit_test(a_flush_is_believed_when_changes_are_taken),
 		cmocka_unit_test(others_are_not_asked),
 		cmocka_unit_test(an_error_of_fsync_is_one),
 		cmocka_unit_test(one_time_is_changed),
+		cmocka_unit_test(all_of_it),
 	};
 
 	return cmocka_run_group_tests(tests, open_here, close_it);

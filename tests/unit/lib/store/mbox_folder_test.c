@@ -11,6 +11,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/fdio.h"
+#include "lib/base/file_system.h"
 #include "lib/base/mem.h"
 #include "lib/store/mbox_lock.h"
 #include "lib/store/mbox_store.h"
@@ -26,6 +27,21 @@ int __real_ftruncate(int fd, off_t size);
 int __wrap_ftruncate(int fd, off_t size);
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
+
+static bool given_up;
+
+int __wrap_file_system_takes_changes(int fd, dev_t device, enum file_time time);
+
+/* Before the look that takes note of the mailbox's times. */
+int
+__wrap_file_system_takes_changes(int fd, dev_t device, enum file_time time)
+{
+	assert_true(fd >= 0);
+	assert_int_equal(time, FILE_TIME_WRITTEN);
+	assert_int_equal(device, 0);
+	errno = EROFS;
+	return given_up ? -1 : 0;
+}
 
 /* A clock too coarse to tell that the file was changed. */
 static struct timespec frozen;
@@ -190,14 +206,15 @@ keywords_of(struct mailbox *m, uint32_t uid)
 
 static size_t piece = 1; /* bytes that come at a time */
 
-static uint32_t
-append(struct mailbox *m, const char *text, uint32_t flags)
+static enum mail_result
+try_append(struct mailbox *m, const char *text, uint32_t flags,
+    struct uid_set *uids)
 {
 	const struct mail_append_message how = { .flags = flags,
 		.internal_date = 1000000000 };
 	struct mail_append *a = mail_append_new(m);
-	struct uid_set uids = { 0 };
-	uint32_t validity, uid = 0;
+	enum mail_result r;
+	uint32_t validity;
 
 	assert_int_equal(mail_append_begin(a, &how, strlen(text), &why),
 	    MAIL_OK);
@@ -206,9 +223,19 @@ append(struct mailbox *m, const char *text, uint32_t flags)
 		assert_int_equal(mail_append_write(a, text + at, n, &why),
 		    MAIL_OK);
 	}
-	if (mail_append_commit(a, &validity, &uids, &why) != MAIL_OK)
-		fail_msg("%s", why.text);
+	r = mail_append_commit(a, &validity, uids, &why);
 	mail_append_free(&a);
+	return r;
+}
+
+static uint32_t
+append(struct mailbox *m, const char *text, uint32_t flags)
+{
+	struct uid_set uids = { 0 };
+	uint32_t uid = 0;
+
+	if (try_append(m, text, flags, &uids) != MAIL_OK)
+		fail_msg("%s", why.text);
 	assert_true(uid_set_next(&uids, &uid));
 	uid_set_fini(&uids);
 	return uid;
@@ -490,6 +517,34 @@ test_append_odd_line_ends(void **state)
 	m = open_box(a, "Box");
 	assert_string_equal(uids_of(m),
 	    "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16");
+	mailbox_close(&m);
+	mail_account_close(&a);
+}
+
+/* All was flushed, and then the device takes no changes any more. */
+static void
+test_a_device_that_was_given_up(void **state)
+{
+	struct mail_account *a = open_mbox();
+	struct uid_set uids = { 0 };
+	struct mailbox *m;
+
+	(void)state;
+	put_box(three);
+	m = open_box(a, "Box");
+	given_up = true;
+	assert_int_not_equal(try_append(m, "Subject: x\r\n\r\n", 0, &uids),
+	    MAIL_OK);
+	given_up = false;
+	assert_true(uid_set_empty(&uids));
+	mailbox_close(&m);
+	mail_account_close(&a);
+	/* what it has then is once there, or not at all */
+	a = open_mbox();
+	m = open_box(a, "Box");
+	(void)append(m, "Subject: y\r\n\r\n", 0);
+	assert_in_range(strlen(uids_of(m)), strlen("1 2 3 4"),
+	    strlen("1 2 3 4 5"));
 	mailbox_close(&m);
 	mail_account_close(&a);
 }
@@ -997,6 +1052,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_append, folder_enter,
 		    folder_leave),
 		cmocka_unit_test_setup_teardown(test_append_odd_line_ends,
+		    folder_enter, folder_leave),
+		cmocka_unit_test_setup_teardown(test_a_device_that_was_given_up,
 		    folder_enter, folder_leave),
 		cmocka_unit_test_setup_teardown(test_others_at_work,
 		    folder_enter, folder_leave),

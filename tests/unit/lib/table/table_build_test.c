@@ -17,9 +17,22 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lib/base/file_system.h"
 #include "lib/log/log.h"
 
 static char folder[] = "/tmp/table_build_test.XXXXXX";
+
+static bool given_up;
+
+int __real_file_system_commit(int fd, dev_t device, enum file_time time);
+int __wrap_file_system_commit(int fd, dev_t device, enum file_time time);
+
+int
+__wrap_file_system_commit(int fd, dev_t device, enum file_time time)
+{
+	errno = EROFS;
+	return given_up ? -1 : __real_file_system_commit(fd, device, time);
+}
 
 static void
 put(const char *name, const char *text)
@@ -265,6 +278,23 @@ where_there_are_no_locks(void **state)
 	assert_true(files() <= before + 2); /* m, m.cdb */
 }
 
+/* Nobody is told that it is there for good. */
+static void
+folder_that_cannot_be_flushed(void **state)
+{
+	const struct table_build b = { .type = "cdb", .path = "given-up" };
+	struct buf error = BUF_INIT(1000);
+
+	(void)state;
+	put("given-up", "a\t1\n");
+	given_up = true;
+	assert_false(table_build(&b, &error));
+	given_up = false;
+	assert_non_null(strstr(buf_text(&error), "flush the folder of"));
+	buf_fini(&error);
+	expect("given-up", "a", "1");
+}
+
 int
 main(void)
 {
@@ -277,6 +307,7 @@ main(void)
 		cmocka_unit_test(what_cannot_be_built_leaves_the_old_one),
 		cmocka_unit_test(where_there_are_no_locks),
 		cmocka_unit_test(root_writes_into_no_strangers_folder),
+		cmocka_unit_test(folder_that_cannot_be_flushed),
 	};
 	char command[64];
 	int failed;
