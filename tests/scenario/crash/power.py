@@ -19,6 +19,17 @@ Of ext4 and XFS also that sync_file_range(2), when it has waited, has the bytes
 on disk; their length is there with the next name that the file gets. (There,
 names are "journal" alone.)
 
+On ext4 without a journal ("Without a journal" there) each directory and each
+inode is on disk as it was at a moment of its own, not before it was flushed
+last. fsync of a file that has got a name flushes the folder of that name, and
+what is above it as far as that is new, too; a name over another's is no new one.
+What has no name that is on disk is lost; a name whose file was never written,
+or was removed there, is taken away by e2fsck, and so is a folder's second one.
+What is done to the device within some milliseconds of a rename
+(doc/DURABILITY.md says what that leaves) is not asked about: a file that was
+renamed less than GRACE events ago has one of the two names, and what it has
+replaced is there. (An inode is not used again for a minute and more.)
+
 Of all else each change may be there or not:
 
 	names	journal	all up to some change not before the last fsync of
@@ -26,6 +37,7 @@ Of all else each change may be there or not:
 		flushed	those that some fsync was for, with what they rest on
 			(Btrfs)
 		some	those, and others by chance, with what they rest on
+		apart	each directory for itself (ext4 without a journal)
 	data	nothing	of what was not flushed
 		whole	all of it
 		prefix	what was written first, torn in the middle of a write
@@ -47,6 +59,7 @@ import crasher
 from posthaste import DEADLINE
 
 NAMES = ("journal", "flushed", "some")
+GRACE = 30
 DATA = ("nothing", "whole", "prefix", "zeros", "parts")
 BLOCK, SECTOR = 4096, 512
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -127,6 +140,11 @@ class Disk:
         self.entries = {}  # {directory: {name: node}} at the beginning
         self.events = []
         self.ordered = all(map(is_ordered, folders))
+        self.names = NAMES
+        if self.ordered:
+            self.names = NAMES[:1]
+        elif any(map(is_loose, folders)):
+            self.names = (*NAMES, "apart", "apart", "apart")
         self.inodes = {}  # {number in the file system: node}
         self.folders = {self.take(folder): folder for folder in folders}
 
@@ -234,6 +252,8 @@ class Disk:
 
     def image(self, cut, names, data, chance):
         """As it may be when only the first so many events have happened."""
+        if names == "apart":
+            return Apart(self, cut, data, chance)
         return Image(self, cut, self.chosen(cut, names, chance), data, chance)
 
     def whole(self):
@@ -286,6 +306,15 @@ class Image:
         if stat.S_ISDIR(e.mode):
             self.entries.setdefault(e.node, {})
 
+    def has(self, directory, name, node):
+        """Is what this name means there?"""
+        del self, directory, name, node
+        return True
+
+    def names_in(self, directory):
+        return [(name, node) for name, node in self.entries[directory].items()
+                if self.has(directory, name, node)]
+
     def meta_of(self, node):
         return self.meta.get(node, self.disk.nodes[node].meta)
 
@@ -320,7 +349,7 @@ class Image:
         found = {}
 
         def look(directory, path):
-            for name, node in self.entries[directory].items():
+            for name, node in self.names_in(directory):
                 if node in self.entries:
                     look(node, path / name)
                 else:
@@ -337,7 +366,7 @@ class Image:
         places = {}
 
         def put(directory, path):
-            for name, node in self.entries[directory].items():
+            for name, node in self.names_in(directory):
                 below = path / name
                 mode, uid, gid, mtime = self.meta_of(node)
                 if node in places:
@@ -386,6 +415,129 @@ class Image:
                 if self.cut - 12 <= i < self.cut]
         return "\n".join([f"cut after {self.cut} of {len(events)}",
                           "names lost:", *lost[-20:], "done last:", *last])
+
+
+class Flushes:
+    """What ext4 without a journal has flushed of each inode, and of the names
+    in it: how many events of the record."""
+
+    def __init__(self, disk, cut):
+        self.disk, self.every = disk, 0
+        self.inodes, self.names = {}, {}
+        self.unflushed_name, self.home = set(), {}
+        names = {(d, name): node for d, there in disk.entries.items()
+                 for name, node in there.items()}
+        for i, e in enumerate(disk.events[:cut]):
+            if e.what in ("made", "linked", "renamed"):
+                if names.get((e.to, e.name)) is None:
+                    self.unflushed_name.add(e.node)
+                self.home[e.node] = e.to
+                names[e.to, e.name] = e.node
+            if e.what in ("renamed", "removed"):
+                gone = (e.origin, e.old_name) if e.what == "renamed" else \
+                    (e.to, e.name)
+                names.pop(gone, None)
+            if e.what == "all":
+                self.every = i + 1
+                self.unflushed_name.clear()
+            elif e.what == "synced" and e.at:
+                self.flush(e.node, i + 1)
+
+    def flush(self, node, upto):
+        self.inodes[node] = self.names[node] = upto
+        while node in self.unflushed_name:
+            self.unflushed_name.discard(node)
+            node = self.home[node]
+            self.inodes[node] = self.names[node] = upto
+
+    def of(self, known, node):
+        return max(self.every, known.get(node, 0))
+
+
+class Apart(Image):
+    """One of ext4 without a journal: each directory, and each inode, as it was
+    at a moment of its own."""
+
+    def __init__(self, disk, cut, data, chance):
+        flushes = Flushes(disk, cut)
+
+        def moment(known, node):
+            least = flushes.of(known, node)
+            return chance.choice((least, cut, chance.randint(least, cut)))
+
+        self.written = {n: moment(flushes.names, n)
+                        for n in range(len(disk.nodes))}
+        self.inode_at = {n: moment(flushes.inodes, n)
+                         for n in range(len(disk.nodes))}
+        self.spare(disk, cut)
+        there = {i for i, e in enumerate(disk.events[:cut])
+                 if e.what in IS_NAME and i < self.inode_at[e.node] and
+                 i < min(self.written.get(e.to, cut),
+                         self.written.get(e.origin, cut))}
+        super().__init__(disk, cut, (), data, chance)
+        self.there = there
+        self.kept = {}  # {node: how many names it has by its inode}
+        for names in disk.entries.values():
+            for node in names.values():
+                self.count(node, 1)
+        now = {(d, name): node for d, names in self.entries.items()
+               for name, node in names.items()}
+        for i, e in enumerate(disk.events[:cut]):
+            if e.what in IS_NAME:
+                self.apply_apart(i, e)
+            if e.what == "renamed":
+                self.replaced(i, now.get((e.to, e.name)))
+                now.pop((e.origin, e.old_name), None)
+            if e.what in ("made", "linked", "renamed"):
+                now[e.to, e.name] = e.node
+            elif e.what == "removed":
+                now.pop((e.to, e.name), None)
+        self.one_name_for_folders()
+
+    def spare(self, disk, cut):
+        """Files that were renamed just now have one of their names."""
+        for i, e in enumerate(disk.events[:cut]):
+            if e.what == "renamed" and cut - i <= GRACE and \
+                    self.written[e.to] <= i < self.written[e.origin]:
+                self.written[e.to] = cut
+
+    def count(self, node, n):
+        self.kept[node] = self.kept.get(node, 0) + n
+
+    def replaced(self, i, node):
+        if node is not None and i < self.inode_at[node] and \
+                self.cut - i > GRACE:
+            self.count(node, -1)
+
+    def apply_apart(self, i, e):
+        if i < self.inode_at[e.node]:
+            self.meta[e.node] = (e.mode, e.uid, e.gid, e.mtime)
+            self.count(e.node, {"made": 1, "linked": 1, "removed": -1}.get(
+                e.what, 0))
+        if e.what == "made" and stat.S_ISDIR(e.mode):
+            self.entries.setdefault(e.node, {})
+        if e.what == "renamed" and i < self.written[e.origin] and \
+                self.entries[e.origin].get(e.old_name) == e.node:
+            del self.entries[e.origin][e.old_name]
+        if e.what == "removed" and i < self.written[e.to]:
+            self.entries[e.to].pop(e.name, None)
+        elif e.what in ("made", "linked", "renamed") and \
+                i < self.written[e.to]:
+            self.entries[e.to][e.name] = e.node
+
+    def has(self, directory, name, node):
+        return self.kept.get(node, 0) > 0
+
+    def one_name_for_folders(self):
+        seen = set(self.disk.folders)
+        places = [(d, name) for d, names in self.entries.items()
+                  for name, node in names.items() if node in self.entries]
+        self.chance.shuffle(places)
+        for d, name in places:
+            node = self.entries[d][name]
+            if node in seen:
+                del self.entries[d][name]
+            seen.add(node)
 
 
 def put_bytes(path, text):
@@ -463,6 +615,13 @@ def is_ordered(folder):
     return kind == b"58465342" or (kind == b"ef53" and has_journal(folder))
 
 
+def is_loose(folder):
+    """ext4 without a journal?"""
+    kind = subprocess.run(["stat", "-f", "-c", "%t", folder], check=True,
+                          capture_output=True).stdout.strip()
+    return kind == b"ef53" and not has_journal(folder)
+
+
 def has_journal(folder):
     """As lib/base/file_system.c asks: the kernel's thread of it has a number,
     without one there is "<none>"."""
@@ -478,7 +637,7 @@ def has_journal(folder):
 
 def ways(chance, disk):
     """Names and data: how what was not flushed may be lost."""
-    return (chance.choice(("journal",) if disk.ordered else NAMES),
+    return (chance.choice(disk.names),
             chance.choice((*DATA, "mixed")))
 
 

@@ -111,16 +111,63 @@ JOURNAL = {
 }
 
 
+OTHER = "g = made('tmp/2'); os.write(g, new); os.fsync(g)\n"
+LATER = "for n in range(50): os.chmod('old', 0o600 + n % 2)\n"
+REPLACED = "f = made('old.tmp'); os.write(f, new)\n" + FLUSHED + \
+    "os.rename('old.tmp', 'old')\n"
+EITHER = ("tmp/1", "message")
+
+# on ext4 without a journal
+LOOSE = {
+    "moved-just-now": (COPIED + FLUSHED + RENAMED, {EITHER: NEW}, True),
+    "moved-and-forgotten": (COPIED + FLUSHED + RENAMED + OTHER + LATER,
+                            {EITHER: NEW}, False),
+    "moved-and-flushed": (COPIED + FLUSHED + RENAMED + FLUSHED + OTHER + LATER,
+                          {"message": NEW}, True),
+    "moved-and-the-folder-flushed": (
+        COPIED + FLUSHED + RENAMED + FOLDER + OTHER + LATER,
+        {"message": NEW}, True),
+    "moved-and-all-flushed": (COPIED + RENAMED + ALL + OTHER + LATER,
+                              {"message": NEW}, True),
+    "moved-and-the-old-folder-flushed": (
+        COPIED + FLUSHED + RENAMED +
+        "os.fsync(os.open('tmp', os.O_RDONLY))\n" + LATER,
+        {EITHER: NEW}, False),
+    "replaced-and-forgotten": (REPLACED + LATER, {"old": (OLD, NEW)}, False),
+    "replaced-and-the-folder-flushed": (REPLACED + FOLDER + LATER,
+                                        {"old": NEW}, True),
+    "replaced-and-the-file-flushed": (REPLACED + FLUSHED + LATER,
+                                      {"old": NEW}, False),
+    "folders-made-above": (
+        "os.makedirs('d/e'); f = made('d/e/m'); os.write(f, new)\n" + FLUSHED,
+        {"d/e/m": NEW}, True),
+    "made-before-its-folder-was-moved": (
+        "os.mkdir('d'); f = made('d/m'); os.write(f, new)\n" + FLUSHED +
+        "os.rename('d', 'tmp/d')\n" + FLUSHED + LATER, {"tmp/d/m": NEW},
+        False),
+}
+
+
 def holds(files, path, wanted):
+    if isinstance(path, tuple):
+        return any(holds(files, p, wanted) for p in path)
     found = files.get(path)
     if callable(wanted):
         return found is not None and wanted(found)
     return found in (wanted if isinstance(wanted, tuple) else (wanted,))
 
 
-@pytest.mark.parametrize("name", [*PROGRAMS, *JOURNAL])
-def test_told_too_early(tmp_path, name):
-    program, wanted, good = {**PROGRAMS, **JOURNAL}[name]
+KINDS = {"any": (PROGRAMS, power.NAMES),
+         "journal": (JOURNAL, power.NAMES[:1]),
+         "no-journal": ({**PROGRAMS, **LOOSE}, ("apart",))}
+
+
+@pytest.mark.parametrize("kind,name", [
+    (kind, name) for kind, (programs, _) in KINDS.items()
+    for name in programs])
+def test_told_too_early(tmp_path, kind, name):
+    programs, names = KINDS[kind]
+    program, wanted, good = programs[name]
     folder = tmp_path / "disk"
     (folder / "tmp").mkdir(parents=True)
     (folder / "old").write_bytes(OLD)
@@ -128,7 +175,7 @@ def test_told_too_early(tmp_path, name):
     recorder = power.Recorder(tmp_path / "record", folder)
     recorder.do(f"cd {folder}; {sys.executable} {tmp_path}/program", name)
     disk = recorder.end()
-    disk.ordered = name in JOURNAL
+    disk.ordered, disk.names = kind == "journal", names
     told = disk.told("sh", f"done {name}.".encode())
     bad = []
     for n in range(120):
