@@ -6,6 +6,7 @@ and "label" which case. Then it is one of
 
     peer, figures       one round's figures of a server
     peer, failed        it gave none, and why
+    peer, note          what is to be known of its figures, or why it has none
     alone, figures      what "disk" or "client" did without a server
     title               of the group; written when it begins
     seconds             what the group took

@@ -17,6 +17,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import resource
 import signal
 import socket
 import subprocess
@@ -24,6 +25,9 @@ import time
 
 import posthaste
 from . import measure
+
+
+DESCRIPTORS = 65536  # of each process: OpenSMTPD takes two for each session
 
 
 class Unavailable(Exception):
@@ -59,6 +63,13 @@ class Site:
         return self.root / "key.pem"
 
 
+def with_options(text, options):
+    """A main.cf with these lines in place of those of the same names."""
+    kept = [line for line in text.splitlines()
+            if line.split(" =")[0] not in options]
+    return "\n".join(kept + [f"{k} = {v}" for k, v in options.items()]) + "\n"
+
+
 class Peer:
     """What a module in bench/peers makes of it:
 
@@ -69,13 +80,19 @@ class Peer:
              "sendmail", "backlog" (queued(), and command() knows "mailq" and
              "flush"), "large backlog" (in a quarter of an hour), "pop3",
              "pop3s", "imap", "imaps", "table"
-    most     sessions at a time: cases with more are not for it
+    cannot   {what of those it cannot do: why}, said below the tables
+    opening  connections at a time that may be begun, but not yet greeted;
+             0: as many as come
+    session_room  bytes of memory that a session needs, where that is a process
+             of its own; 0: where it is little
     """
 
     name = ""
     about = ""
     can = frozenset()
-    most = 1_000_000
+    cannot = {}
+    opening = 0
+    session_room = 0
 
     def __init__(self):
         self.site = None
@@ -202,6 +219,11 @@ class Peer:
                 time.monotonic() < end:
             time.sleep(0.02)
 
+    def enter(self):
+        """What a process of the server begins with, whoever started us."""
+        self.group.enter()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+
     def launch(self, argv, wait=True, **options):
         """Starts a program of the server: it and all that it starts belong to
         the instance. With wait it is a command that ends, or goes into the
@@ -210,7 +232,7 @@ class Peer:
         said = self.site.root / "launch.log"
         with open(said, "ab") as log:
             process = subprocess.Popen(
-                argv, preexec_fn=self.group.enter, **{
+                argv, preexec_fn=self.enter, **{
                     "stdin": subprocess.DEVNULL, "stdout": log, "stderr": log,
                     **options})
         if wait and process.wait() != 0:

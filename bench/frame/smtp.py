@@ -14,6 +14,11 @@ from .peer import wait_for
 PERCENTILES = ("p50", "p90", "p99", "max")
 
 
+def opening(peer):
+    """For our client: how many connections at a time it may begin."""
+    return ["-o", peer.opening] if peer.opening else []
+
+
 def load(port, case, *more, to="user%d@bench.test", seconds=None):
     """Sends as the case says; what our client says of it."""
     arguments = ["-s", case.sessions, "-l", case.size, "-t", to, *more]

@@ -57,6 +57,7 @@ class Table:
         self.rows = {}
         self.runs = {}    # (label, who): the run that its values are of
         self.failed = {}  # (label, who): why
+        self.notes = {}   # (label, who): what is to be known of its figures
         self.seconds = {}  # run: what it took
 
     def take(self, record):
@@ -65,26 +66,32 @@ class Table:
             self.title = record["title"]
         elif "seconds" in record:
             self.seconds[record["run"]] = record["seconds"]
+        elif "note" in record:
+            where = self.of_run(record["label"], record["peer"], record["run"])
+            self.notes[where] = record["note"]
         elif "failed" in record:
-            where = record["label"], record["peer"]
-            if self.runs.get(where) != record["run"]:
-                self.forget(*where)
-            self.runs[where] = record["run"]
+            where = self.of_run(record["label"], record["peer"], record["run"])
             self.failed[where] = record["failed"]
         else:
             self.add(record["label"], record.get("peer") or record["alone"],
                      record["figures"], record["run"])
 
+    def of_run(self, label, who, run):
+        """Where this run's word goes; an earlier one's is forgotten."""
+        if self.runs.setdefault((label, who), run) != run:
+            self.forget(label, who)
+            self.runs[label, who] = run
+        return label, who
+
     def forget(self, label, who):
         self.failed.pop((label, who), None)
+        self.notes.pop((label, who), None)
         for values in self.rows.get(label, {}).values():
             values.pop(who, None)
 
     def add(self, label, who, figures, run=""):
         """A later run's values take the place of an earlier one's."""
-        if self.runs.setdefault((label, who), run) != run:
-            self.forget(label, who)
-            self.runs[label, who] = run
+        self.of_run(label, who, run)
         row = self.rows.setdefault(label, {})
         for figure, value in figures.items():
             row.setdefault(figure, {}).setdefault(who, []).append(value)
@@ -114,9 +121,14 @@ class Table:
                        ahead(figure, medians)]
 
     def foot(self):
-        """Lines below it."""
-        return [f"{label}: {who} FAILED: {why}"
-                for (label, who), why in self.failed.items()] + [
+        """Lines below it; what is said of several cases is one."""
+        told = {}
+        for (label, who), note in self.notes.items():
+            told.setdefault((who, note), []).append(label)
+        return [f"{'; '.join(labels)}: {who}: {note}"
+                for (who, note), labels in told.items()] + [
+            f"{label}: {who} FAILED: {why}"
+            for (label, who), why in self.failed.items()] + [
             f"took {sum(self.seconds.values()) / 60:.1f} minutes"] * bool(
                 self.seconds)
 

@@ -31,7 +31,7 @@ def run(peer, case):
 
     def load(share):
         return smtp.load(peer.port("smtp"), case, "-f", first, "-u", users,
-                         "-x", how,
+                         "-x", how, *smtp.opening(peer),
                          "-m", max(1, int(MOST / case.size * share)),
                          seconds=seconds * share)
 

@@ -55,8 +55,8 @@ def flushed(peer, count):
             flush.wait()
 
 
-def load(port, case):
-    return smtp.load(port, case, "-m", case.count, "-k", 20,
+def load(port, case, *more):
+    return smtp.load(port, case, "-m", case.count, "-k", 20, *more,
                      to="x%d@relay.test")
 
 
@@ -70,7 +70,7 @@ def null(case):
 def run(peer, case):
     n = case.count
     rows = {"memory before (MB)": peer.group.memory() / 1e6}
-    sent = load(peer.port("smtp"), case)
+    sent = load(peer.port("smtp"), case, *smtp.opening(peer))
     rows["taken (1/s)"] = sent["rate"]
     rows.update(smtp.latency(sent))
     rows["deferred after (s)"] = sent["seconds"] + peer.rest(1200)

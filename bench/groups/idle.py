@@ -2,9 +2,17 @@
 """Many SMTP sessions that have said EHLO, and then nothing.
 
 "held" are those that were greeted and that the server still has when all have
-been tried; memory is what it needs more than before, for each of them. A new
-session then sends mail, while the others say nothing.
+been tried, or when the time for that is up; memory is what it needs more than
+before, for each of them. A new session then sends mail, while the others say
+nothing.
+
+A server with a process for each session needs memory and processor time for
+each. No more are tried than the machine has memory for (peer.session_room), and
+none after OPENING seconds: then "held" is less than what was wanted, and all
+figures are of those.
 """
+import pathlib
+import re
 import time
 
 from frame import measure, smtp
@@ -12,6 +20,8 @@ from frame.group import Case
 
 NAME = "idle"
 HELP = "idle SMTP sessions"
+OPENING = 100        # seconds for all of them
+KEPT = 2_500_000_000  # bytes of memory that stay free
 
 
 def greeted(said):
@@ -19,11 +29,25 @@ def greeted(said):
             if p in said}
 
 
-def held(port, sessions):
+def held(port, sessions, *more):
     """Our client with all sessions that it could open, and what it said."""
-    clients = measure.Server("smtp_load", "-i", "-s", sessions, port,
+    clients = measure.Server("smtp_load", "-i", "-s", sessions, *more, port,
                              first="ready 1")
     return clients, measure.figures(clients.said)
+
+
+def available():
+    """Bytes of memory that the machine could give away."""
+    text = pathlib.Path("/proc/meminfo").read_text()
+    return int(re.search(r"^MemAvailable:\s+(\d+)", text, re.M)[1]) * 1024
+
+
+def fit(peer, sessions):
+    """Of these sessions those that the machine has memory for."""
+    if not peer.session_room:
+        return sessions
+    room = available() - KEPT
+    return max(1, min(sessions, room // peer.session_room))
 
 
 def null(case):
@@ -34,24 +58,40 @@ def null(case):
             **greeted(said)}
 
 
+def why_fewer(case, tried, said):
+    """A line below the table, where not all of them were tried."""
+    if tried < case.sessions:
+        return {"note": f"{tried:,} sessions tried, for more the machine has "
+                        "no memory: it has a process for each"}
+    if said["untried"]:
+        return {"note": f"{said['held']:,.0f} sessions after "
+                        f"{case.more['opening']} s, when no more were tried"}
+    return {}
+
+
 def run(peer, case):
     peer.rest(60)
     before, processes = peer.group.memory(), len(peer.pids())
-    clients, said = held(peer.port("smtp"), case.sessions)
+    used = peer.group.used()
+    tried = fit(peer, case.sessions)
+    clients, said = held(peer.port("smtp"), tried, "-d", case.more["opening"],
+                         *smtp.opening(peer))
     try:
         alive = clients.count()
+        each = max(1, alive)
         rows = {"held (sessions/s)": said["held"] / said["seconds"],
-                "refused (n)": case.sessions - alive,
+                "not held (n)": case.sessions - alive,
+                "cpu of one (ms)": (peer.group.used() - used) * 1000 / each,
                 "memory of one (KB)":
-                    (peer.group.memory() - before) / 1024 / max(1, alive),
+                    (peer.group.memory() - before) / 1024 / each,
                 "more processes (n)": len(peer.pids()) - processes,
-                **greeted(said)}
+                **greeted(said), **why_fewer(case, tried, said)}
         used = peer.group.used()
         seconds = case.more["seconds"]
         time.sleep(seconds)
         rows["cpu of a second at rest (ms)"] = (
             (peer.group.used() - used) * 1000 / seconds)
-        if alive == case.sessions:
+        if not said["refused"]:
             sent = smtp.load(peer.port("smtp"), Case("", None, None),
                              seconds=seconds)
             rows["a new session's message, p50 (ms)"] = sent["p50"]
@@ -65,5 +105,5 @@ def cases(quick):
     n = 200 if quick else 10_000
     return [Case(f"{n} sessions", frozenset({"smtp"}), run,
                  site={"sessions": n + 100}, sessions=n, counted=False,
-                 rounds=1, limit=240, null=null,
-                 more={"seconds": 0.5 if quick else 5})]
+                 rounds=1, limit=OPENING + 100, null=null,
+                 more={"seconds": 0.5 if quick else 5, "opening": OPENING})]

@@ -62,14 +62,32 @@ def postmap(peer, *arguments, stdin=None):
                   + after.ru_stime - before.ru_stime), done
 
 
-def build(peer, case):
-    path = keys(peer, case.count)
+def built(peer, count):
+    """The table of keys as a file of its own, in use: (path, seconds, of the
+    processor, bytes)."""
+    path = keys(peer, count)
     took, used, done = postmap(peer, f"hash:{path}")
     if done.returncode != 0:
         raise RuntimeError(done.stderr[-400:])
-    size = sum(f.stat().st_size for f in path.parent.glob("keys.*"))
     # what opened the table before there was one is not asked
     peer.restart()
+    return path, took, used, sum(f.stat().st_size for f in files_of(path))
+
+
+def files_of(path):
+    return list(path.parent.glob(f"{path.name}.*"))
+
+
+def there(peer, count):
+    """The table's path; an instance behind a case that failed has none yet."""
+    path = keys(peer, count)
+    if not files_of(path):
+        built(peer, count)
+    return path
+
+
+def build(peer, case):
+    _, took, used, size = built(peer, case.count)
     return {"build (s)": took, "build, cpu (s)": used,
             "file (MB)": size / 1e6}
 
@@ -92,7 +110,7 @@ def query(peer, case):
     chance = random.Random(2)
     asked = [f"k{chance.randrange(case.more['of'])}@"
              f"{peer.site.relay_domain}" for _ in range(case.count)]
-    path = keys(peer, case.more["of"])
+    path = there(peer, case.more["of"])
     return ask(peer, f"{case.more['kind']}:{path}", asked, case.count)
 
 
@@ -123,6 +141,7 @@ def recipients(peer, case):
         return measure.load("rcpt_load", "-d", seconds, peer.port("smtp"), case.more["mode"],
                             f"k%d@{peer.site.relay_domain}", case.sessions,
                             count, case.more["of"])
+    there(peer, case.more["of"])
     load(case.sessions * 100, 2)
     with measure.Over(peer) as over:
         said = load(case.count, smtp.seconds(peer, case))

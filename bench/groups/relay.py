@@ -14,8 +14,8 @@ def run(peer, case):
     seconds = smtp.seconds(peer, case)
 
     def load(share):
-        return smtp.load(peer.port("smtp"), case, to="x%d@relay.test",
-                         seconds=seconds * share)
+        return smtp.load(peer.port("smtp"), case, *smtp.opening(peer),
+                         to="x%d@relay.test", seconds=seconds * share)
 
     sent, took, over = smtp.through(peer, smtp.There(peer.sink),
                                     lambda: load(1), lambda: load(0.2))

@@ -4,7 +4,8 @@
  *
  * usage: smtp_load [-s sessions] [-m messages] [-d seconds] [-n least]
  *	[-l bytes] [-t recipient] [-f first] [-u mailboxes] [-R recipients]
- *	[-k messages] [-r rate] [-x plain|starttls|smtps] [-P] [-i] port
+ *	[-k messages] [-r rate] [-x plain|starttls|smtps] [-o opening] [-P]
+ *	[-i] port
  *
  *	-s	sessions at a time (1)
  *	-m, -d	ends after so many messages (1), or so many seconds, whichever
@@ -19,9 +20,12 @@
  *	-r	messages in a second for all sessions together, on time whether
  *		or not the server keeps up: what one waits then is latency
  *	-x	how (plain); certificates are not verified
+ *	-o	sessions at a time that are connected, but not yet greeted (all;
+ *		with -i 64)
  *	-P	does not send commands ahead, even to a server that allows it
- *	-i	opens all sessions, up to EHLO, says how many there are, and
- *		holds them without a word until its input ends
+ *	-i	opens all sessions, up to EHLO, none after -d seconds, says how
+ *		many there are, and holds them without a word until its input
+ *		ends
  *
  * Prints lines of a name and a number: messages, seconds, rate, refused
  * (answers of 4yz, or closed connections, after which the same is tried
@@ -51,7 +55,7 @@ enum how { PLAIN, STARTTLS, SMTPS };
 
 static struct {
 	uint16_t port;
-	unsigned long sessions, messages, least, size, keep;
+	unsigned long sessions, messages, least, size, keep, opening;
 	unsigned long first, mailboxes, recipients;
 	double seconds, rate;
 	const char *recipient;
@@ -69,8 +73,8 @@ static char block[BLOCK];
 static struct latency latency;
 static int64_t began, last;
 static uint64_t taken, done, refused;
-static uint64_t held, opening, alive;
-static struct wait_queue turn;
+static uint64_t held, untried, trying, opening, alive;
+static struct wait_queue turn, place;
 
 struct session {
 	struct stream *io;
@@ -116,6 +120,36 @@ encrypted(struct session *s)
 	return r == IO_OK;
 }
 
+static bool
+connected(struct session *s)
+{
+	s->io = dial(o.port);
+	if (s->io == NULL)
+		return false;
+	if (o.idle)
+		stream_timeout(s->io, OPENING_MS);
+	if (o.how == SMTPS && !encrypted(s))
+		return false;
+	return reply(s) == 220;
+}
+
+/* Not more at a time than a listener's queue has room for: whoever finds it
+ * full is heard a second later, or much later. */
+static bool
+greeted(struct session *s)
+{
+	bool done;
+
+	while (o.opening != 0 && opening >= o.opening)
+		if (wait_on(&turn, INT64_MAX) == WAIT_CANCELLED)
+			return false;
+	opening++;
+	done = connected(s);
+	opening--;
+	wait_wake_one(&turn);
+	return done;
+}
+
 /* Connected, greeted, and EHLO answered. */
 static bool
 opened(struct session *s)
@@ -124,14 +158,7 @@ opened(struct session *s)
 
 	s->ahead = false;
 	s->sent = 0;
-	s->io = dial(o.port);
-	if (s->io == NULL)
-		return false;
-	if (o.idle)
-		stream_timeout(s->io, OPENING_MS);
-	if (o.how == SMTPS && !encrypted(s))
-		return false;
-	if (reply(s) != 220 || !asked(s, hello, 250))
+	if (!greeted(s) || !asked(s, hello, 250))
 		return false;
 	if (o.how != STARTTLS)
 		return true;
@@ -277,18 +304,26 @@ send_task(void *unused)
 		quit(&s);
 }
 
-/* All were tried: what became of them. */
+/* All were tried, or their time is up: what became of them. */
 static void
 held_so_far(void)
 {
-	if (held + refused < o.sessions)
+	if (held + refused + untried < o.sessions)
 		return;
 	last = latency_now();
-	printf("held %" PRIu64 "\nrefused %" PRIu64 "\nseconds %.6f\n", held,
-	    refused, (double)(last - began) / 1e6);
+	printf("held %" PRIu64 "\nrefused %" PRIu64 "\nuntried %" PRIu64
+	       "\nseconds %.6f\n",
+	    held, refused, untried, (double)(last - began) / 1e6);
 	latency_print(&latency, "");
 	puts("ready 1");
 	fflush(stdout);
+}
+
+static bool
+time_is_up(void)
+{
+	return o.seconds > 0 &&
+	    (double)(latency_now() - began) >= o.seconds * 1e6;
 }
 
 /* Some at a time, else all that is measured is the queue of the listener. */
@@ -299,12 +334,14 @@ hold_task(void *unused)
 	int64_t start;
 
 	(void)unused;
-	while (opening >= OPENING)
-		if (wait_on(&turn, INT64_MAX) == WAIT_CANCELLED)
+	while (trying >= (o.opening != 0 ? o.opening : OPENING))
+		if (wait_on(&place, INT64_MAX) == WAIT_CANCELLED)
 			return;
-	opening++;
+	trying++;
 	start = latency_now();
-	if (refused < OPENING && opened(&s)) {
+	if (time_is_up()) {
+		untried++;
+	} else if (refused < OPENING && opened(&s)) {
 		held++;
 		alive++;
 		latency_add(&latency, latency_now() - start);
@@ -312,8 +349,8 @@ hold_task(void *unused)
 		refused++;
 		closed(&s);
 	}
-	opening--;
-	wait_wake_one(&turn);
+	trying--;
+	wait_wake_one(&place);
 	held_so_far();
 	if (s.io == NULL)
 		return;
@@ -361,7 +398,7 @@ options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "s:m:d:n:l:t:f:u:R:k:r:x:Pi")) != -1) {
+	while ((c = getopt(argc, argv, "s:m:d:n:l:t:f:u:R:k:r:x:o:Pi")) != -1) {
 		switch (c) {
 		case 's':
 			o.sessions = positive(optarg);
@@ -398,6 +435,9 @@ options(int argc, char **argv)
 			break;
 		case 'x':
 			o.how = how_named(optarg);
+			break;
+		case 'o':
+			o.opening = positive(optarg);
 			break;
 		case 'P':
 			o.no_ahead = true;

@@ -99,7 +99,11 @@ class Server(Housed):
             self.inside([self.PROGRAMS[name], "start"])
         self.up()
 
-    def stop(self):
+    def halt(self):
         for name in self.ports:
             self.home.run([self.PROGRAMS[name], "stop"], check=False)
+        self.home.run(["authdaemond", "stop"], check=False)
+
+    def stop(self):
+        self.halt()
         super().stop()

@@ -105,6 +105,9 @@ class Server(Housed):
              "message")
     can = frozenset(("smtp", "starttls", "smtps", "relay", "sendmail",
                      "backlog"))
+    cannot = {"large backlog": "a process for each message and each try: "
+              "200,000 take more than half an hour"}
+    session_room = 400_000  # a process, most of it shared
     packages = ("exim4-daemon-light",)
     users = {"Debian-exim": USER}
 

@@ -14,7 +14,7 @@ import subprocess
 
 import posthaste
 from frame import root
-from frame.peer import Peer, Unavailable
+from frame.peer import Peer, Unavailable, with_options
 
 MAIN_CF = """\
 compatibility_level = 3.6
@@ -32,6 +32,7 @@ maillog_file_prefixes = {root}
 myhostname = {host}
 mydomain = {domain}
 mydestination = local.test
+local_recipient_maps =
 inet_interfaces = loopback-only
 inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
@@ -101,9 +102,8 @@ QUEUES = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold",
 
 
 def processes(site):
-    """One for each session, as far as memory goes: 4 MB for each of them."""
-    room = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(200, min(2 * site.sessions, room // 4_000_000))
+    """One for each session, and as many for deliveries."""
+    return max(200, 2 * site.sessions)
 
 
 class Server(Peer):
@@ -112,6 +112,7 @@ class Server(Peer):
              "clients, 20 to 50 deliveries at a time")
     can = frozenset({"smtp", "starttls", "smtps", "relay", "sendmail",
                      "backlog", "large backlog", "table"})
+    session_room = 1_900_000  # 1.7 MB of its own, page tables, the kernel's
 
     def install(self):
         self.tree = root.fetch("postfix", ["postfix"])
@@ -147,9 +148,8 @@ class Server(Peer):
                       uid=self.uid, gid=self.gid,
                       processes=processes(site), **self.ports)
         etc = site.root / "etc"
-        (etc / "main.cf").write_text(MAIN_CF.format(**values) + "".join(
-            f"{k} = {v}\n" for k, v in
-            site.options.get("postfix", {}).items()))
+        (etc / "main.cf").write_text(with_options(
+            MAIN_CF.format(**values), site.options.get("postfix", {})))
         (etc / "master.cf").write_text(MASTER_CF.format(**values))
         (etc / "mailboxes").write_text("".join(
             f"{site.mailbox(n)} {site.domain}/user{n}/\n"

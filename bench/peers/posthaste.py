@@ -8,7 +8,7 @@ import shutil
 import subprocess
 
 import posthaste
-from frame.peer import Peer, Unavailable
+from frame.peer import Peer, Unavailable, with_options
 
 MAIN_CF = """\
 compatibility_level = 3.9
@@ -123,9 +123,8 @@ class Server(Peer):
         values = dict(
             vars(site), host=site.host, programs=posthaste.ROOT, uid=self.uid,
             gid=self.gid, processes=max(200, 2 * site.sessions))
-        self.write("main.cf", MAIN_CF.format(**values) + "".join(
-            f"{k} = {v}\n" for k, v in
-            site.options.get("posthaste", {}).items()))
+        self.write("main.cf", with_options(
+            MAIN_CF.format(**values), site.options.get("posthaste", {})))
         self.write("master.cf", MASTER_CF.format(**self.ports))
         self.run("postmap", f"hash:{site.root}/etc/mailboxes")
 

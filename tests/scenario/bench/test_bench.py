@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """bench/run works: never how fast anything is."""
+import importlib
 import importlib.machinery
 import importlib.util
 import os
@@ -7,6 +8,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import types
 
 import posthaste
 import pytest
@@ -181,34 +183,120 @@ def test_a_case_ends_when_its_time_is_up():
         assert wait_for("an event", lambda: True)
 
 
-def test_a_failure_is_not_the_other_cases(tmp_path, monkeypatch):
+def test_of_settings_with_one_name_the_last_one_stands():
+    """Postfix warns of two, in each of its processes."""
+    text = frame_peer.with_options("a = 1\nb_c =\nb = 2\n",
+                                   {"b_c": "3", "d": "4"})
+    assert text == "a = 1\nb = 2\nb_c = 3\nd = 4\n"
+
+
+def test_a_note_stands_below_the_table_of_its_run():
+    table, said = Table("a title"), {"label": "case", "peer": "exim"}
+    table.take({"run": "1", **said, "note": "why"})
+    table.take({"run": "1", **said, "figures": {"a (1/s)": 1}})
+    table.take({"run": "1", **said, "label": "other", "note": "why"})
+    assert table.foot() == ["case; other: exim: why"]
+    table.take({"run": "2", **said, "figures": {"a (1/s)": 1}})
+    assert table.foot() == ["other: exim: why"]
+
+
+def test_no_more_sessions_are_tried_than_memory_is_for(monkeypatch):
+    idle = importlib.import_module("groups.idle")
+    peer = frame_peer.Peer()
+    monkeypatch.setattr(idle, "available", lambda: idle.KEPT + 5_000_000)
+    assert idle.fit(peer, 10_000) == 10_000
+    peer.session_room = 1_000_000
+    assert idle.fit(peer, 10_000) == 5
+    assert idle.fit(peer, 3) == 3
+    case = Case("c", None, None, sessions=9, more={"opening": 7})
+    assert "no memory" in idle.why_fewer(case, 5, {"untried": 0})["note"]
+    assert "8 sessions after 7 s" in idle.why_fewer(
+        case, 9, {"untried": 1, "held": 8})["note"]
+    assert not idle.why_fewer(case, 9, {"untried": 0})
+
+
+@pytest.fixture
+def run():
+    loader = importlib.machinery.SourceFileLoader("bench_run",
+                                                  str(TOP / "bench/run"))
+    module = importlib.util.module_from_spec(
+        importlib.util.spec_from_loader("bench_run", loader))
+    loader.exec_module(module)
+    return module
+
+
+class Nobody(frame_peer.Peer):
+    """Does nothing, and keeps what was asked of it."""
+
+    name = "posthaste"
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def begin(self, site):
+        self.asked.append("begin")
+
+    def end(self):
+        pass
+
+    def restart(self):
+        self.asked.append("restart")
+
+
+def test_a_counted_case_begins_with_the_memory_of_none_before(run, tmp_path):
+    cases = [Case(label, frozenset(), lambda *_: {"fsyncs (n)": 1}, group="g")
+             for label in ("first", "second", "third")]
+    for counted, asked in ((True, ["begin", "restart", "restart"]),
+                           (False, ["begin"])):
+        peer, book = Nobody(), Book()
+        assert not run.one_round(peer, cases, tmp_path, counted, book)
+        assert peer.asked == asked
+
+
+def test_what_a_server_cannot_do_is_told(run):
+    peer, book = Nobody(), Book()
+    peer.can, peer.cannot = frozenset({"smtp"}), {"starttls": "why not"}
+    run.say_what_lacks(
+        [Case(label, frozenset(needs), None, group="g") for label, needs in (
+            ("can", {"smtp"}), ("cannot", {"smtp", "starttls"}),
+            ("another's work", {"imap"}))], [peer], book)
+    assert book.tables()["g"].foot() == ["cannot: posthaste: why not"]
+
+
+def test_the_disk_is_asked_once_a_round(run, tmp_path, monkeypatch):
+    asked, book = [], Book()
+
+    def limit(folder, *what):
+        asked.append(what)
+        return {"rate": len(asked)}
+    monkeypatch.setattr(run.measure, "disk_limit", limit)
+    cases = [Case(label, frozenset(), None, group="g", disk="a (1/s)",
+                  size=size) for label, size in (("a", 1), ("b", 1), ("c", 2))]
+    for case in cases:
+        book.add(group="g", label=case.label, peer="exim",
+                 figures={"a (1/s)": 1})
+    quick = types.SimpleNamespace(q=True)
+    for number in range(2):
+        run.disk_alone(cases, number, quick, tmp_path, book)
+    assert asked == [(1, 1, 0.3), (1, 2, 0.3)] * 2
+    rows = book.tables()["g"].rows
+    assert [rows[label]["a (1/s)"]["disk"] for label in "abc"] == [
+        [1, 3], [1, 3], [2, 4]]
+
+
+def test_a_failure_is_not_the_other_cases(run, tmp_path):
     """What follows it has an instance of its own, and its values."""
-    begun = []
-
-    class Peer(frame_peer.Peer):
-        name = "posthaste"
-
-        def begin(self, site):
-            begun.append(site.root)
-
-        def end(self):
-            pass
-
     def fails(peer, case):
         raise TooSlow("not done")
 
-    loader = importlib.machinery.SourceFileLoader("bench_run",
-                                                  str(TOP / "bench/run"))
-    run = importlib.util.module_from_spec(
-        importlib.util.spec_from_loader("bench_run", loader))
-    loader.exec_module(run)
     cases = [Case(label, frozenset(), what, group="g") for label, what in (
         ("first", lambda *_: {"a (1/s)": 1}), ("second", fails),
         ("third", lambda *_: {"a (1/s)": 3}))]
-    book = Book()
-    assert run.one_round(Peer(), cases, tmp_path, False, book) == {"second"}
+    peer, book = Nobody(), Book()
+    assert run.one_round(peer, cases, tmp_path, False, book) == {"second"}
     table = book.tables()["g"]
     assert table.rows == {label: {"a (1/s)": {"posthaste": [value]}}
                           for label, value in (("first", 1), ("third", 3))}
     assert table.failed == {("second", "posthaste"): "TooSlow: not done"}
-    assert len(begun) == 2
+    assert peer.asked == ["begin", "begin"]

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import select
 import socket
 import subprocess
 import threading
@@ -131,6 +132,52 @@ def test_sessions_are_held_and_their_end_is_seen(sink):
     posthaste.wait_for("the end of all sessions", lambda: held.count() == 0)
     held.close()
     sink.close = lambda: sink.process.wait()
+
+
+class Slow:
+    """Greets one connection after the other, each after a while in which
+    nobody else should have come; how many came is in "beside"."""
+
+    def __init__(self, pause):
+        self.pause, self.beside, self.held = pause, 0, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                s = self.listener.accept()[0]
+                self.held.append(s)
+                self.beside += bool(select.select([self.listener], [], [],
+                                                  self.pause)[0])
+                s.sendall(b"220 slow\r\n")
+                s.recv(100)
+                s.sendall(b"250 slow\r\n")
+
+
+def all_held(*arguments):
+    """What a client says that holds its sessions."""
+    held, said = Program("smtp_load", "-i", *arguments), {}
+    while said.get("ready") != "1":
+        name, said[name] = held.line().split()
+    held.close()
+    return {k: float(v) for k, v in said.items()}
+
+
+def test_no_more_connections_are_begun_than_a_server_has_room_for():
+    server = Slow(0.1)
+    assert all_held("-s", 5, "-o", 1, server.port)["held"] == 5
+    assert server.beside == 0
+    crowd = Slow(0.1)
+    assert all_held("-s", 5, crowd.port)["held"] == 5
+    assert crowd.beside == 4
+
+
+def test_no_session_is_begun_when_the_time_is_up():
+    said = all_held("-s", 50, "-o", 1, "-d", 0.2, Slow(0.05).port)
+    assert 1 <= said["held"] < 10 and not said["refused"]
+    assert said["held"] + said["untried"] == 50
 
 
 @pytest.fixture
