@@ -83,6 +83,7 @@ class Peer:
     cannot   {what of those it cannot do: why}, said below the tables
     opening  connections at a time that may be begun, but not yet greeted;
              0: as many as come
+    most     (sessions that it can hold at a time, why), where that is not many
     session_room  bytes of memory that a session needs, where that is a process
              of its own; 0: where it is little
     """
@@ -92,6 +93,7 @@ class Peer:
     can = frozenset()
     cannot = {}
     opening = 0
+    most = 1_000_000, ""
     session_room = 0
 
     def __init__(self):
@@ -222,7 +224,7 @@ class Peer:
     def enter(self):
         """What a process of the server begins with, whoever started us."""
         self.group.enter()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+        open_many()
 
     def launch(self, argv, wait=True, **options):
         """Starts a program of the server: it and all that it starts belong to
@@ -246,6 +248,15 @@ class Peer:
         for name in names or self.ports:
             wait_for(f"{self.name}'s {name} port",
                      lambda: answers(self.ports[name]), seconds)
+
+
+def open_many(number=DESCRIPTORS):
+    """So many descriptors, or as many as this machine allows us."""
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (number, number))
+    except ValueError:  # above what root may have here
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _kill(pid):

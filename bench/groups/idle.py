@@ -43,11 +43,15 @@ def available():
 
 
 def fit(peer, sessions):
-    """Of these sessions those that the machine has memory for."""
-    if not peer.session_room:
-        return sessions
+    """Of these sessions those that server and machine can hold, and why not
+    all of them."""
+    most, why = peer.most
     room = available() - KEPT
-    return max(1, min(sessions, room // peer.session_room))
+    if peer.session_room and room // peer.session_room < most:
+        most, why = max(1, room // peer.session_room), (
+            "it has a process for each session, and the machine memory for no "
+            "more")
+    return (sessions, "") if sessions <= most else (most, why)
 
 
 def null(case):
@@ -58,22 +62,20 @@ def null(case):
             **greeted(said)}
 
 
-def why_fewer(case, tried, said):
-    """A line below the table, where not all of them were tried."""
-    if tried < case.sessions:
-        return {"note": f"{tried:,} sessions tried, for more the machine has "
-                        "no memory: it has a process for each"}
+def note(tried, why, said, case):
+    """A line below the table, where not all sessions were held."""
+    lines = [f"{tried:,} sessions tried: {why}"] * bool(why)
     if said["untried"]:
-        return {"note": f"{said['held']:,.0f} sessions after "
-                        f"{case.more['opening']} s, when no more were tried"}
-    return {}
+        lines.append(f"{said['held']:,.0f} sessions after "
+                     f"{case.more['opening']} s, when no more were tried")
+    return {"note": "; ".join(lines)} if lines else {}
 
 
 def run(peer, case):
     peer.rest(60)
     before, processes = peer.group.memory(), len(peer.pids())
     used = peer.group.used()
-    tried = fit(peer, case.sessions)
+    tried, why = fit(peer, case.sessions)
     clients, said = held(peer.port("smtp"), tried, "-d", case.more["opening"],
                          *smtp.opening(peer))
     try:
@@ -85,7 +87,7 @@ def run(peer, case):
                 "memory of one (KB)":
                     (peer.group.memory() - before) / 1024 / each,
                 "more processes (n)": len(peer.pids()) - processes,
-                **greeted(said), **why_fewer(case, tried, said)}
+                **greeted(said), **note(tried, why, said, case)}
         used = peer.group.used()
         seconds = case.more["seconds"]
         time.sleep(seconds)

@@ -107,6 +107,8 @@ class Server(Housed):
                      "backlog"))
     cannot = {"large backlog": "a process for each message and each try: "
               "200,000 take more than half an hour"}
+    # it refuses the 4,097th, "too many connections", whatever smtp_accept_max
+    most = 4000, "it takes no more than 4,096 at a time, compiled in"
     session_room = 400_000  # a process, most of it shared
     packages = ("exim4-daemon-light",)
     users = {"Debian-exim": USER}

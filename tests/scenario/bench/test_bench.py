@@ -190,6 +190,18 @@ def test_of_settings_with_one_name_the_last_one_stands():
     assert text == "a = 1\nb = 2\nb_c = 3\nd = 4\n"
 
 
+def test_a_server_has_the_same_descriptors_whoever_starts_it():
+    def allowed(number):
+        return subprocess.run(
+            ["sh", "-c", "ulimit -n; ulimit -Hn"], check=True, text=True,
+            capture_output=True,
+            preexec_fn=lambda: frame_peer.open_many(number)).stdout.split()
+    assert allowed(100) == ["100", "100"]
+    # not above what a machine allows at all
+    most = allowed(1 << 40)
+    assert most[0] == most[1] != "100"
+
+
 def test_a_note_stands_below_the_table_of_its_run():
     table, said = Table("a title"), {"label": "case", "peer": "exim"}
     table.take({"run": "1", **said, "note": "why"})
@@ -200,19 +212,28 @@ def test_a_note_stands_below_the_table_of_its_run():
     assert table.foot() == ["other: exim: why"]
 
 
-def test_no_more_sessions_are_tried_than_memory_is_for(monkeypatch):
+def test_no_more_sessions_are_tried_than_can_be_held(monkeypatch):
     idle = importlib.import_module("groups.idle")
     peer = frame_peer.Peer()
     monkeypatch.setattr(idle, "available", lambda: idle.KEPT + 5_000_000)
-    assert idle.fit(peer, 10_000) == 10_000
+    assert idle.fit(peer, 10_000) == (10_000, "")
+    peer.most = 4000, "why"
+    assert idle.fit(peer, 4000) == (4000, "")
+    assert idle.fit(peer, 4001) == (4000, "why")
     peer.session_room = 1_000_000
-    assert idle.fit(peer, 10_000) == 5
-    assert idle.fit(peer, 3) == 3
+    tried, why = idle.fit(peer, 10_000)
+    assert tried == 5 and "memory" in why
+    assert idle.fit(peer, 3) == (3, "")
+
+
+def test_what_was_not_held_is_told():
+    idle = importlib.import_module("groups.idle")
     case = Case("c", None, None, sessions=9, more={"opening": 7})
-    assert "no memory" in idle.why_fewer(case, 5, {"untried": 0})["note"]
-    assert "8 sessions after 7 s" in idle.why_fewer(
-        case, 9, {"untried": 1, "held": 8})["note"]
-    assert not idle.why_fewer(case, 9, {"untried": 0})
+    said = {"untried": 0, "held": 8}
+    assert not idle.note(9, "", said, case)
+    assert idle.note(5, "why", said, case)["note"] == "5 sessions tried: why"
+    said["untried"] = 1
+    assert "8 sessions after 7 s" in idle.note(9, "", said, case)["note"]
 
 
 @pytest.fixture
