@@ -19,11 +19,9 @@ import socket
 import ssl
 
 from imap_grammar import parse
-from posthaste import DEADLINE
+from posthaste import DEADLINE, careless_tls
 
-CONTEXT = ssl.create_default_context()
-CONTEXT.check_hostname = False
-CONTEXT.verify_mode = ssl.CERT_NONE
+CONTEXT = careless_tls()
 
 
 class Imap:

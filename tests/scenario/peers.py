@@ -5,7 +5,7 @@ import socket
 import struct
 import threading
 
-from posthaste import DEADLINE, free_port, wait_for
+from posthaste import DEADLINE, careless_tls, free_port, wait_for
 
 
 class Dialogue:
@@ -45,6 +45,12 @@ class Dialogue:
     def ask(self, text):
         self.send(text + "\r\n")
         return self.reply()
+
+    def begin_tls(self, context=None, **options):
+        """The handshake; any certificate will do, unless the context says."""
+        self.socket = (context or careless_tls()).wrap_socket(
+            self.socket, **options)
+        return self
 
     def script(self, text):
         for row in text.strip().splitlines():

@@ -155,6 +155,22 @@ def does_not_grow(what, measure, once, limit, tries=4):
     raise AssertionError(f"{what}: {grown}, not below {limit}")
 
 
+def careless_tls(version=None):
+    """The context of a TLS client that takes any certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if version:
+        context.minimum_version = context.maximum_version = version
+    return context
+
+
+def resident(*pids):
+    """kB in memory."""
+    return sum(int(re.search(r"VmRSS:\s+(\d+) kB", pathlib.Path(
+        f"/proc/{pid}/status").read_text())[1]) for pid in pids)
+
+
 def owner_ids():
     """uid and gid that mailboxes belong to."""
     if AS_ROOT:
@@ -412,6 +428,11 @@ class Instance:
                 found.append((began[pid], depth, pid))
         return [pid for _, _, pid in sorted(found)]
 
+    def resident(self, *names):
+        """kB in memory, of all processes of these programs."""
+        return resident(*(pid for name in names
+                          for pid in self.processes(name)))
+
     # log
 
     def log(self):
@@ -430,19 +451,24 @@ class Instance:
         except AssertionError as e:
             raise AssertionError(f"{e}\n{self.log_tail()}") from None
 
-    # mail in
-
-    def smtp(self, port="smtp", tls=False, login=None, timeout=DEADLINE):
+    def tls(self):
+        """The context of a TLS client that trusts this instance alone, by
+        whichever name it is called."""
         context = ssl.create_default_context(
             cafile=str(self.root / "etc/cert.pem"))
         context.check_hostname = False
+        return context
+
+    # mail in
+
+    def smtp(self, port="smtp", tls=False, login=None, timeout=DEADLINE):
         if port == "smtps":
             s = smtplib.SMTP_SSL("127.0.0.1", self.ports[port],
-                                 timeout=timeout, context=context)
+                                 timeout=timeout, context=self.tls())
         else:
             s = smtplib.SMTP("127.0.0.1", self.ports[port], timeout=timeout)
             if tls:
-                s.starttls(context=context)
+                s.starttls(context=self.tls())
         if login:
             s.login(login, PASSWORD)
         return s
@@ -502,16 +528,13 @@ class Instance:
         return self.messages(user)
 
     def pop3(self, user="bob@example.test", password=PASSWORD, tls="stls"):
-        context = ssl.create_default_context(
-            cafile=str(self.root / "etc/cert.pem"))
-        context.check_hostname = False
         if tls == "implicit":
             p = poplib.POP3_SSL("127.0.0.1", self.ports["pop3s"],
-                                context=context, timeout=DEADLINE)
+                                context=self.tls(), timeout=DEADLINE)
         else:
             p = poplib.POP3("127.0.0.1", self.ports["pop3"], timeout=DEADLINE)
             if tls == "stls":
-                p.stls(context=context)
+                p.stls(context=self.tls())
         if user:
             p.user(user)
             p.pass_(password)

@@ -6,7 +6,6 @@ import os
 import poplib
 import re
 import smtplib
-import ssl
 import stat
 import subprocess
 
@@ -35,10 +34,8 @@ def secret(s, *arguments):
 
 
 def imap_login(s, user, password):
-    context = ssl.create_default_context(cafile=str(s.root / "etc/cert.pem"))
-    context.check_hostname = False
     with imaplib.IMAP4_SSL("127.0.0.1", s.ports["imaps"],
-                           ssl_context=context) as c:
+                           ssl_context=s.tls()) as c:
         c.login(user, password)
 
 

@@ -5,7 +5,7 @@ import os
 import subprocess
 
 import pytest
-from posthaste import AS_ROOT
+from posthaste import AS_ROOT, careless_tls
 
 
 def refused(s, *words):
@@ -109,9 +109,7 @@ def test_two_kinds_of_certificate(suite):
     s.start()
     for cipher in ("ECDHE-RSA-AES256-GCM-SHA384",
                    "ECDHE-ECDSA-AES256-GCM-SHA384"):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+        context = careless_tls()
         context.maximum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(cipher)
         with socket.create_connection(("127.0.0.1", s.ports["pop3s"])) as raw:
@@ -125,9 +123,7 @@ def test_old_protocols_are_refused(suite):
     import socket
     import ssl
     s = suite()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+    context = careless_tls()
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = ssl.TLSVersion.TLSv1
     context.maximum_version = ssl.TLSVersion.TLSv1_1

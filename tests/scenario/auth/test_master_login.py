@@ -5,7 +5,6 @@ import imaplib
 import poplib
 import shutil
 import smtplib
-import ssl
 import time
 
 import pytest
@@ -30,10 +29,8 @@ def with_masters(suite, main="", masters="support:{PLAIN}master\n"):
 
 
 def imap(s):
-    context = ssl.create_default_context(cafile=str(s.root / "etc/cert.pem"))
-    context.check_hostname = False
     return imaplib.IMAP4_SSL("127.0.0.1", s.ports["imaps"],
-                             ssl_context=context)
+                             ssl_context=s.tls())
 
 
 def plain(*words):

@@ -12,7 +12,7 @@ import pytest
 
 import parked
 import scripted_redis
-from posthaste import PASSWORD, wait_for
+from posthaste import PASSWORD, resident, wait_for
 from test_table_accounts import login
 
 CROWD = 200
@@ -92,11 +92,6 @@ def everybody_hears(crowd):
     wait_for("everybody's answer", lambda: all(c.ended() for c in crowd))
     for c in crowd:
         c.c.close()
-
-
-def resident(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as f:
-        return int(re.search(r"VmRSS:\s+(\d+) kB", f.read())[1])
 
 
 @pytest.mark.parametrize("protocol", ["imap", "pop3"])

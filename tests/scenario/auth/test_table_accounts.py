@@ -10,7 +10,6 @@ import shutil
 import smtplib
 import socket
 import sqlite3
-import ssl
 import subprocess
 import tempfile
 import time
@@ -111,7 +110,7 @@ def login(s, protocol, user, password):
     try:
         if protocol == "imap":
             c = imaplib.IMAP4_SSL("127.0.0.1", s.ports["imaps"],
-                                  ssl_context=context(s), timeout=60)
+                                  ssl_context=s.tls(), timeout=60)
             try:
                 c.login(f'"{user}"', password)
                 c.select("INBOX")
@@ -133,12 +132,6 @@ def login(s, protocol, user, password):
     return ""
 
 
-def context(s):
-    made = ssl.create_default_context(cafile=str(s.root / "etc/cert.pem"))
-    made.check_hostname = False
-    return made
-
-
 def starttls(s, plain):
     def say(line):
         plain.sendall(line)
@@ -146,7 +139,7 @@ def starttls(s, plain):
     plain.recv(4096)
     say(b"EHLO here\r\n")
     assert say(b"STARTTLS\r\n").startswith(b"220")
-    c = context(s).wrap_socket(plain)
+    c = s.tls().wrap_socket(plain)
     c.sendall(b"EHLO here\r\n")
     c.recv(4096)
     return c
@@ -191,7 +184,7 @@ def test_mail_is_where_the_entry_says(suite, kind):
     if kind.type == "pgsql":
         # a quota of its own
         with imaplib.IMAP4_SSL("127.0.0.1", s.ports["imaps"],
-                               ssl_context=context(s)) as c:
+                               ssl_context=s.tls()) as c:
             c.login("carol", "x,uid=0,gid=0,nologin=1")
             assert b"STORAGE 0 5" in c.getquotaroot("INBOX")[1][1][0]
         assert refused("imap", login(s, "imap", "dave", PASSWORD))
@@ -408,7 +401,7 @@ def test_any_other_table(suite):
     s.start()
     assert login(s, "pop3", "bob", PASSWORD) == ""
     with imaplib.IMAP4_SSL("127.0.0.1", s.ports["imaps"],
-                           ssl_context=context(s)) as c:
+                           ssl_context=s.tls()) as c:
         c.login("bob", PASSWORD)
         assert b"STORAGE 0 3" in c.getquotaroot("INBOX")[1][1][0]
 

@@ -3,11 +3,7 @@
 import base64
 import imaplib
 import json
-import os
-import poplib
 import shutil
-import smtplib
-import ssl
 import subprocess
 import time
 
@@ -102,10 +98,8 @@ def xoauth2(token, user="bob@example.test"):
 
 
 def imap(s):
-    context = ssl.create_default_context(cafile=str(s.root / "etc/cert.pem"))
-    context.check_hostname = False
     return imaplib.IMAP4_SSL("127.0.0.1", s.ports["imaps"],
-                             ssl_context=context)
+                             ssl_context=s.tls())
 
 
 def begin(c, message, mechanism="OAUTHBEARER", service="imap", tls=True,

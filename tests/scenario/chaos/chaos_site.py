@@ -15,7 +15,6 @@ import subprocess
 import tempfile
 
 from chaos_hosts import Answers, Destination, Names
-from peers import FakeServer
 from posthaste import AS_ROOT, MASTER_CF, Instance, owner_ids
 from wire_servers import Socketmap, Tcp, netstring
 

@@ -56,7 +56,6 @@ import subprocess
 import typing
 
 import crasher
-from posthaste import DEADLINE
 
 NAMES = ("journal", "flushed", "some")
 GRACE = 30

@@ -9,7 +9,6 @@ import tempfile
 
 import pytest
 
-import crasher
 from peers import FakeServer
 from posthaste import AS_ROOT, wait_for
 

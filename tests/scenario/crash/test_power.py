@@ -17,7 +17,7 @@ import pytest
 import crasher
 import power
 from peers import FakeServer
-from posthaste import AS_ROOT, SOURCE, wait_for
+from posthaste import AS_ROOT, wait_for
 from test_deliver import maildir, mbox, prepare
 
 pytestmark = pytest.mark.skipif(not AS_ROOT, reason="all identities are one")

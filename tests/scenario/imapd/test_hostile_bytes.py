@@ -7,6 +7,7 @@ import re
 import socket
 
 import pytest
+from posthaste import resident
 
 OPEN = ("disable_plaintext_auth = no\nimap_error_limit = 1000\n"
         "imap_login_limit = 100\nmail_max_userip_connections = 100\nauth_failure_delay_max = 0\n")
@@ -153,15 +154,10 @@ def test_grammar_broken_at_random(session):
     assert "panic" not in s.log() and "signal" not in s.log()
 
 
-def memory(pid):
-    with open(f"/proc/{pid}/status") as f:
-        return int(re.search(r"VmRSS:\s+(\d+) kB", f.read())[1])
-
-
 def test_memory_has_a_ceiling(session):
     s, c = session
     child = s.processes("imapd-session")[-1]
-    before = memory(child)
+    before = resident(child)
     held = []
     for _ in range(10):
         d = s.imap()
@@ -186,7 +182,7 @@ def test_memory_has_a_ceiling(session):
         alive(c)
         c.send(b"a SEARCH " + b"OR " * depth + b"ALL " * (depth + 1) + b"\r\n")
         alive(c)
-    assert memory(child) - before < 40000, (before, memory(child))
+    assert resident(child) - before < 40000, (before, resident(child))
     c.ok("NOOP")
 
 

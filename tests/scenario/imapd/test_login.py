@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from imap_client import CONTEXT, Imap
+from imap_client import CONTEXT
 from posthaste import wait_for
 
 OPEN = "disable_plaintext_auth = no\nauth_failure_delay_max = 0\n"

@@ -2,14 +2,12 @@
 """What has gone wrong with logins elsewhere, tried on IMAP."""
 import base64
 import itertools
-import pathlib
-import re
 import socket
 import threading
 import time
 
 import pytest
-from posthaste import PASSWORD, does_not_grow, wait_for
+from posthaste import PASSWORD, does_not_grow, resident, wait_for
 
 OPEN = "disable_plaintext_auth = no\nauth_failure_delay_max = 0\n"
 ALL = OPEN + ("auth_mechanisms = plain login cram-md5 scram-sha-256\n"
@@ -18,15 +16,6 @@ ALL = OPEN + ("auth_mechanisms = plain login cram-md5 scram-sha-256\n"
 
 def b64(data):
     return base64.b64encode(data)
-
-
-def memory(s, *names):
-    total = 0
-    for name in names:
-        for pid in s.processes(name):
-            text = pathlib.Path(f"/proc/{pid}/status").read_text()
-            total += int(text.split("VmRSS:")[1].split()[0])
-    return total
 
 
 def plain(user, password=PASSWORD, identity=""):
@@ -178,7 +167,7 @@ def test_aborted_exchanges_cost_no_memory(suite):
             c.line()
             c.socket.close()
     abort(60)
-    does_not_grow("kB", lambda: memory(s, "imapd", "auth"),
+    does_not_grow("kB", lambda: s.resident("imapd", "auth"),
                   lambda: abort(300), 600)
     s.imap().logout()
 
@@ -274,9 +263,7 @@ def test_no_command_before_the_login_holds_much(suite, command):
 
     def largest():
         """kB of one process: others may be started meanwhile."""
-        return max(int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(
-            f"/proc/{pid}/status").read_text())[1])
-                   for pid in s.processes("imapd"))
+        return max(resident(pid) for pid in s.processes("imapd"))
     before = largest()
     most = hold()
     # all at once: 39 connections with some buffers each

@@ -2,7 +2,6 @@
 """A suite with one user of this machine, whose files are all in the test's
 own folder: nothing in anybody's real home is touched."""
 import os
-import pathlib
 import pwd
 import types
 

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from posthaste import AS_ROOT, DEADLINE, freeze, threads, wait_for
+from posthaste import AS_ROOT, freeze, threads, wait_for
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None,
                                 reason="strace is not installed")

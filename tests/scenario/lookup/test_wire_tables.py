@@ -7,7 +7,7 @@ import time
 import pytest
 
 import databases
-from lookup_client import AGAIN, BROKEN, FOUND, NONE, Lookup
+from lookup_client import AGAIN, FOUND, NONE, Lookup
 from posthaste import wait_for
 from wire_servers import ENTRIES, Socketmap, Tcp, netstring
 

@@ -5,11 +5,9 @@ import select
 import socket
 import ssl
 
-from posthaste import DEADLINE, wait_for
+from posthaste import DEADLINE, careless_tls, wait_for
 
-CONTEXT = ssl.create_default_context()
-CONTEXT.check_hostname = False
-CONTEXT.verify_mode = ssl.CERT_NONE
+CONTEXT = careless_tls()
 
 
 class Client:

@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from pop3_client import Client, crlf, put  # noqa: E402
+from posthaste import careless_tls  # noqa: E402
 
 ONE = b"Subject: one\r\n\r\n.dot\r\n..dots\r\nlast\r\n"
 TWO = b"Subject: two\n\n.\nFrom here\nno end"
@@ -237,9 +238,7 @@ def test_stls_twice_and_user_before(suite):
 def test_another_protocol_is_turned_away(suite):
     import ssl
     s = suite()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+    context = careless_tls()
     context.set_alpn_protocols(["http/1.1", "h2"])
     with socket.create_connection(("127.0.0.1", s.ports["pop3s"])) as raw:
         with pytest.raises(ssl.SSLError):

@@ -2,7 +2,6 @@
 """Reads and makes the format of maildrop (lib/queue/drop_file.h), and runs
 the commands as somebody else."""
 import os
-import pathlib
 import shutil
 import struct
 import subprocess

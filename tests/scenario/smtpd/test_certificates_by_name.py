@@ -11,7 +11,7 @@ import time
 import pytest
 
 from peers import Dialogue
-from posthaste import AS_ROOT, wait_for
+from posthaste import AS_ROOT, careless_tls, wait_for
 
 
 def make(folder, name, kind="rsa:2048"):
@@ -28,9 +28,7 @@ def make(folder, name, kind="rsa:2048"):
 
 def shown(connection, name, **options):
     """The common name of the certificate that this name is shown."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+    context = careless_tls()
     for option, value in options.items():
         if option == "ciphers":
             context.set_ciphers(value)
@@ -118,9 +116,7 @@ class Handshakes:
                         for port in ("imaps", "pop3s", "smtps")]
 
     def shake(self, port):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+        context = careless_tls()
         while not self.over.is_set():
             try:
                 with context.wrap_socket(

@@ -3,7 +3,6 @@
 import base64
 import os
 import re
-import ssl
 import threading
 
 from peers import Dialogue
@@ -23,7 +22,7 @@ def submission(s, tls=True):
     d.script("S: 220\nC: EHLO client.test\nS: 250")
     if tls:
         assert d.ask("STARTTLS").startswith("220")
-        d.socket = ssl._create_unverified_context().wrap_socket(d.socket)
+        d.begin_tls()
         d.hello = d.ask("EHLO client.test")
     return d
 
@@ -35,7 +34,7 @@ def test_offered_only_inside_tls(suite):
         assert "AUTH" not in d.ask("EHLO client.test")
         assert d.ask(f"AUTH PLAIN {GOOD}").startswith("538 5.7.11")
         assert d.ask("STARTTLS").startswith("220")
-        d.socket = ssl._create_unverified_context().wrap_socket(d.socket)
+        d.begin_tls()
         hello = d.ask("EHLO client.test")
         assert "PLAIN" in hello and "LOGIN" in hello
         assert d.ask(f"AUTH PLAIN {GOOD}").startswith("235 2.7.0")
@@ -49,7 +48,7 @@ def test_offered_in_the_clear_when_told_so(suite):
         assert d.ask(f"AUTH PLAIN {GOOD}").startswith("235 2.7.0")
         # and forgotten with everything else when TLS begins
         assert d.ask("STARTTLS").startswith("220")
-        d.socket = ssl._create_unverified_context().wrap_socket(d.socket)
+        d.begin_tls()
         d.ask("EHLO client.test")
         assert d.ask(f"AUTH PLAIN {GOOD}").startswith("235 2.7.0")
 
@@ -67,7 +66,7 @@ def test_mechanisms_must_be_good_enough(suite):
             "535 5.7.8 Error: authentication failed: Invalid authentication "
             "mechanism")
         assert d.ask("STARTTLS").startswith("220")
-        d.socket = ssl._create_unverified_context().wrap_socket(d.socket)
+        d.begin_tls()
         assert "AUTH PLAIN LOGIN" in d.ask("EHLO client.test").upper()
         assert d.ask(f"AUTH PLAIN {GOOD}").startswith("235 2.7.0")
 

@@ -5,6 +5,7 @@ import ssl
 import pytest
 
 from peers import Dialogue
+from posthaste import careless_tls
 
 ENVELOPE = ("MAIL FROM:<a@b.test>\r\nRCPT TO:<bob@example.test>\r\n")
 
@@ -12,12 +13,6 @@ ENVELOPE = ("MAIL FROM:<a@b.test>\r\nRCPT TO:<bob@example.test>\r\n")
 def greet(s, port="smtp"):
     d = Dialogue(s.ports[port])
     d.script("S: 220\nC: EHLO client.test\nS: 250")
-    return d
-
-
-def start_tls(d):
-    context = ssl._create_unverified_context()
-    d.socket = context.wrap_socket(d.socket)
     return d
 
 
@@ -40,7 +35,7 @@ def test_plaintext_behind_starttls_is_thrown_away(suite, port):
         # in one segment, so that it lies in the server's buffer
         d.send("STARTTLS\r\nEHLO evil.test\r\nMAIL FROM:<evil@b.test>\r\n")
         assert d.reply().startswith("220 2.0.0 Ready to start TLS")
-        start_tls(d)
+        d.begin_tls()
         # nothing was said before TLS: no EHLO, no sender
         assert d.ask("RCPT TO:<bob@example.test>").startswith("503 5.5.1")
         assert d.ask("EHLO client.test").startswith("250")
@@ -55,7 +50,7 @@ def test_state_is_forgotten_at_starttls(suite):
     with greet(s) as d:
         assert d.ask("MAIL FROM:<a@b.test>").startswith("250")
         assert d.ask("STARTTLS").startswith("220")
-        start_tls(d)
+        d.begin_tls()
         reply = d.ask("EHLO client.test")
         assert "STARTTLS" not in reply
         assert d.ask("DATA").startswith("503")
@@ -106,16 +101,16 @@ def test_tls_is_demanded_where_it_is_set(suite):
 
 def test_a_ticket_of_one_port_is_nothing_at_another(suite):
     s = suite()
-    context = ssl._create_unverified_context()
+    context = careless_tls()
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     with greet(s) as d:
         d.ask("STARTTLS")
-        d.socket = context.wrap_socket(d.socket)
+        d.begin_tls(context)
         d.ask("EHLO client.test")
         session = d.socket.session
     with greet(s, "submission") as d:
         d.ask("STARTTLS")
-        d.socket = context.wrap_socket(d.socket, session=session)
+        d.begin_tls(context, session=session)
         assert not d.socket.session_reused
         assert d.ask("EHLO client.test").startswith("250")
 

@@ -99,10 +99,9 @@ def test_a_proxy_that_says_nothing(suite):
 
 
 def test_in_front_of_tls(suite):
-    import ssl
     s = suite(main=PROXIED + "smtpd_peername_lookup = no\n")
     with proxied(s, LINE, "smtps") as d:
-        d.socket = ssl._create_unverified_context().wrap_socket(d.socket)
+        d.begin_tls()
         assert d.reply().startswith("220 ")
     s.wait_log(r"smtps/smtpd.*connect from unknown\[192\.0\.2\.1\]")
     with proxied(s, b"\x16\x03\x01\x02\x00\x01\0\1\xfc\x03\x03", "smtps") as d:

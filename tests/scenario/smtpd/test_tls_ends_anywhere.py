@@ -3,7 +3,6 @@
 was half there is taken, and the process serves on (CVE-2026-45185,
 CVE-2020-28018)."""
 import os
-import ssl
 
 import pytest
 
@@ -19,8 +18,7 @@ def inside(s):
     d.reply()
     d.ask("EHLO client.test")
     assert d.ask("STARTTLS").startswith("220")
-    d.socket = ssl._create_unverified_context().wrap_socket(
-        d.socket, suppress_ragged_eofs=False)
+    d.begin_tls(suppress_ragged_eofs=False)
     assert d.ask("EHLO client.test").startswith("250")
     return d
 

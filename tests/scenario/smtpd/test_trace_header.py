@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """The Received header: who, how, and under which name."""
 import re
-import ssl
 
 from peers import Dialogue
 
@@ -65,7 +64,7 @@ def test_tls_alone_and_smtputf8(suite):
     with connect(s) as d:
         d.ask("EHLO client.test")
         assert d.ask("STARTTLS").startswith("220")
-        d.socket = ssl._create_unverified_context().wrap_socket(d.socket)
+        d.begin_tls()
         send(d)
     assert " with ESMTPS id " in received(s)
     with connect(s) as d:

@@ -10,7 +10,6 @@ prints for each program what it has called, and what its filter refused;
 what it may call and has not, with the reason why it stays (granted.py).
 """
 import collections
-import os
 import pathlib
 import re
 import subprocess

@@ -5,7 +5,6 @@ import os
 import signal
 import smtplib
 import threading
-import time
 
 from chaos_actions import born
 from posthaste import wait_for

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """What the suite makes is for its owners alone, whatever umask who started it
 had (CVE-2009-3897): every file and directory, after mail went all ways."""
-import os
 import stat
 import subprocess
 

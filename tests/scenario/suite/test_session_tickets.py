@@ -9,17 +9,11 @@ import ssl
 import pytest
 
 from ipc_client import Ipc
-from posthaste import wait_for
+from posthaste import careless_tls, wait_for
 
 PORTS = ["smtps", "imaps", "pop3s"]
 PROGRAM = {"smtps": "smtpd", "imaps": "imapd", "pop3s": "pop3d"}
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
-
-
-def client(version):
-    context = ssl._create_unverified_context()
-    context.minimum_version = context.maximum_version = version
-    return context
 
 
 def connect(s, port, context, session=None):
@@ -52,7 +46,7 @@ def reload(s, program):
 @pytest.mark.parametrize("version", VERSIONS, ids=["1.2", "1.3"])
 @pytest.mark.parametrize("port", PORTS)
 def test_tickets_outlive_processes(suite, port, version):
-    s, context = suite(), client(version)
+    s, context = suite(), careless_tls(version)
     again, session = connect(s, port, context)
     assert not again
     for end in (lambda: kill(s, PROGRAM[port]), lambda: kill(s, "keyd"),
@@ -66,7 +60,7 @@ def test_tickets_outlive_processes(suite, port, version):
 
 
 def test_a_cipher_that_was_excluded_is_not_resumed(suite):
-    s, context = suite(), client(ssl.TLSVersion.TLSv1_2)
+    s, context = suite(), careless_tls(ssl.TLSVersion.TLSv1_2)
 
     def connect_for_cipher(session):
         with socket.create_connection(("127.0.0.1", s.ports["smtps"]),
@@ -85,7 +79,7 @@ def test_a_cipher_that_was_excluded_is_not_resumed(suite):
 
 def test_who_asks_for_certificates_keeps_tickets_to_a_process(suite):
     s = suite(main="smtpd_tls_ask_ccert = yes\n")
-    context = client(ssl.TLSVersion.TLSv1_2)
+    context = careless_tls(ssl.TLSVersion.TLSv1_2)
     _, session = connect(s, "smtps", context)
     assert connect(s, "smtps", context, session)[0]
     kill(s, "smtpd")

@@ -9,7 +9,6 @@ import tempfile
 import pytest
 
 from peers import FakeServer
-from posthaste import certificate
 
 
 def openssl(*arguments, folder=None, stdin=b""):

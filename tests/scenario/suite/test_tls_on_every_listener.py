@@ -4,7 +4,6 @@ negotiated anew (CVE-2009-3555) or taken up at another port, other protocols
 (CVE-2021-3618), names without end (CVE-2017-15130), handshakes that nobody
 ends (CVE-2014-3430)."""
 import contextlib
-import pathlib
 import re
 import socket
 import ssl
@@ -12,7 +11,7 @@ import subprocess
 
 import pytest
 
-from posthaste import DEADLINE, PASSWORD, does_not_grow, quick
+from posthaste import DEADLINE, PASSWORD, careless_tls, does_not_grow, quick
 
 MAIN = ("disable_plaintext_auth = no\nauth_failure_delay_max = 0\n"
         "smtpd_sasl_auth_enable = yes\n")
@@ -49,15 +48,6 @@ def before_tls(s, port):
     return c
 
 
-def context(version=None):
-    c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    c.check_hostname = False
-    c.verify_mode = ssl.CERT_NONE
-    if version:
-        c.minimum_version = c.maximum_version = version
-    return c
-
-
 QUIT = {"p": b"QUIT\r\n", "s": b"QUIT\r\n", "i": b"q LOGOUT\r\n"}
 
 
@@ -76,7 +66,7 @@ def farewell(tls, port):
 def test_a_session_is_taken_up_by_its_own_service_alone(suite, version):
     """Others ask for more, or for less: HISTORY 20260805 of Postfix."""
     s = suite(main=MAIN)
-    c = context(version)
+    c = careless_tls(version)
     for first in START:
         with c.wrap_socket(before_tls(s, first)) as tls:
             farewell(tls, first)  # a ticket has come by then, if any comes
@@ -138,7 +128,7 @@ def test_a_browser_is_shown_the_door(suite, tls, length):
         c = before_tls(s, port) if tls or not START[port] else \
             socket.create_connection(("127.0.0.1", s.ports[port]), DEADLINE)
         if tls or not START[port]:
-            c = context().wrap_socket(c)
+            c = careless_tls().wrap_socket(c)
         with c:
             if port.startswith("smtp") and not (tls and START[port]):
                 c.recv(4096)  # who speaks first is sent away in any case
@@ -157,7 +147,7 @@ def test_a_browser_is_shown_the_door(suite, tls, length):
 def test_a_client_of_another_protocol_gets_no_tls(suite, offered, good):
     s = suite(main=MAIN)
     for port in START:
-        c = context()
+        c = careless_tls()
         c.set_alpn_protocols(offered)
         try:
             with c.wrap_socket(before_tls(s, port)) as tls:
@@ -166,15 +156,6 @@ def test_a_client_of_another_protocol_gets_no_tls(suite, offered, good):
         except ssl.SSLError as e:
             assert port not in good, e
             assert "no application protocol" in str(e)
-
-
-def memory(s):
-    total = 0
-    for name in PROGRAMS:
-        for pid in s.processes(name):
-            text = pathlib.Path(f"/proc/{pid}/status").read_text()
-            total += int(text.split("VmRSS:")[1].split()[0])
-    return total
 
 
 def test_names_without_end_cost_no_memory(suite):
@@ -188,13 +169,13 @@ def test_names_without_end_cost_no_memory(suite):
         for _ in range(150):
             for port in ("smtps", "pop3s", "imaps"):
                 name = f"n{next(asked)}.{'x' * 40}.test"
-                with context().wrap_socket(before_tls(s, port),
-                                           server_hostname=name):
+                with careless_tls().wrap_socket(before_tls(s, port),
+                                                server_hostname=name):
                     pass
 
     ask()
     # of 450 that left 2 kB each it would be more
-    does_not_grow("kB", lambda: memory(s), ask, 600)
+    does_not_grow("kB", lambda: s.resident(*PROGRAMS), ask, 600)
 
 
 def test_handshakes_that_nobody_ends_hold_up_nobody(suite):
@@ -209,7 +190,7 @@ def test_handshakes_that_nobody_ends_hold_up_nobody(suite):
             stuck.append(c)
     for port in START:
         def once():
-            with context().wrap_socket(before_tls(s, port)) as tls:
+            with careless_tls().wrap_socket(before_tls(s, port)) as tls:
                 farewell(tls, port)
         quick(port, 1, once)
     for c in stuck:
@@ -237,11 +218,11 @@ def test_one_listener_that_is_full_holds_up_no_other(suite):
         s.wait_log(rf"service \S*{s.ports[port]} has reached its limit of 20 ")
     for port in set(START) - set(full):
         def once():
-            with context().wrap_socket(before_tls(s, port)) as tls:
+            with careless_tls().wrap_socket(before_tls(s, port)) as tls:
                 farewell(tls, port)
         quick(port, 1, once)
     for c in stuck:
         c.close()
     for port in full:
-        with context().wrap_socket(before_tls(s, port)) as tls:
+        with careless_tls().wrap_socket(before_tls(s, port)) as tls:
             farewell(tls, port)

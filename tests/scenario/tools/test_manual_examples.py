@@ -6,7 +6,6 @@ posthaste check finds nothing wrong with their settings.
 A block of an EXAMPLES section has lines of main.cf, then "# /path" before each
 file, then "$ command" with what it prints; in pages about programs those with
 neither are only read."""
-import pathlib
 import re
 import shlex
 import shutil
