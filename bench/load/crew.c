@@ -93,6 +93,21 @@ start_together(void)
 }
 
 static void
+work(struct session *s)
+{
+	int64_t start;
+
+	if (crew.mode->work != NULL)
+		crew.mode->work(s);
+	else
+		for (int i = 0; crew_more(s, i); i++) {
+			start = latency_now();
+			crew.mode->each(s, i);
+			crew_took(start);
+		}
+}
+
+static void
 run(void *argument)
 {
 	struct session *s = argument;
@@ -100,7 +115,7 @@ run(void *argument)
 	if (crew.mode->prepare != NULL)
 		crew.mode->prepare(s);
 	start_together();
-	crew.mode->work(s);
+	work(s);
 	crew.ended = latency_now();
 	stream_free(&s->io);
 	free(s);

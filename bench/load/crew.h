@@ -28,13 +28,16 @@ struct session {
 	int number; /* from FIRST */
 	int share; /* how many of COUNT are this session's */
 	struct stream *io; /* made and freed by the mode; or left to the crew */
-	unsigned int tag; /* of the last command, where there are tags */
+	unsigned int tag; /* of IMAP's last command */
+	bool push; /* IMAP's literals without being asked for */
 };
 
 struct mode {
 	const char *name;
 	void (*prepare)(struct session *s); /* not measured; may be NULL */
 	void (*work)(struct session *s);
+	/* instead of "work": number 0, 1, ... of crew_more(), each measured */
+	void (*each)(struct session *s, int number);
 };
 
 struct crew_options {

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { DIAL_WAIT_S = 60 };
+enum { DIAL_WAIT_S = 60, SERVED_MAX = 16384 };
+
+static struct {
+	int listener;
+	void (*each)(void *stream);
+} served;
 
 void
 die(const char *format, ...)
@@ -84,10 +90,10 @@ dial_tls_server(const char *chain)
 	return c;
 }
 
-int
-dial_listen(uint16_t *port)
+static int
+listen_on(uint16_t port)
 {
-	struct address a = loopback(*port);
+	struct address a = loopback(port);
 	int on = 1,
 	    fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -96,12 +102,14 @@ dial_listen(uint16_t *port)
 	    bind(fd, &a.any, a.length) < 0 || listen(fd, SOMAXCONN) < 0 ||
 	    getsockname(fd, &a.any, &a.length) < 0)
 		die("listen: %s", strerror(errno));
-	*port = address_port(&a);
+	printf("%u\n", (unsigned int)address_port(&a));
+	fflush(stdout);
 	return fd;
 }
 
-struct stream *
-dial_accept(int listener)
+/* The next connection; waits. NULL: this task was cancelled. */
+static struct stream *
+accept_one(int listener)
 {
 	int fd;
 
@@ -162,4 +170,28 @@ dial_control(const uint64_t *number)
 	if (fcntl(0, F_SETFL, fcntl(0, F_GETFL) | O_NONBLOCK) < 0 ||
 	    task_start(control, pass.out) == NULL)
 		die("control: %s", strerror(errno));
+}
+
+static void
+accept_all(void *unused)
+{
+	struct stream *io;
+
+	(void)unused;
+	while ((io = accept_one(served.listener)) != NULL)
+		if (task_start(served.each, io) == NULL)
+			die("session: %s", strerror(errno));
+}
+
+void
+dial_serve(uint16_t port, void (*each)(void *stream), const uint64_t *number)
+{
+	signal(SIGPIPE, SIG_IGN);
+	dial_descriptors(SERVED_MAX);
+	served.each = each;
+	served.listener = listen_on(port);
+	if (task_start(accept_all, NULL) == NULL)
+		die("task: %s", strerror(errno));
+	dial_control(number);
+	task_loop();
 }

@@ -16,10 +16,6 @@ struct stream *dial(uint16_t port);
 struct tls_context *dial_tls(int64_t resume_s);
 /* A server's, with the key and certificate in a file. */
 struct tls_context *dial_tls_server(const char *chain);
-/* A listening, non-blocking socket on 127.0.0.1; *port 0: any, and says it. */
-int dial_listen(uint16_t *port);
-/* The next connection to it; waits. NULL: this task was cancelled. */
-struct stream *dial_accept(int listener);
 /* Room for so many descriptors, as far as the machine allows. */
 void dial_descriptors(unsigned int n);
 /*
@@ -27,6 +23,12 @@ void dial_descriptors(unsigned int n);
  * there with a number: for a program that a bench asks how far it is.
  */
 void dial_control(const uint64_t *number);
+/*
+ * A server on 127.0.0.1 and this port (0: any), which it prints: "each" is the
+ * task of a connection, and owns its stream. Until dial_control(number) ends.
+ */
+void
+dial_serve(uint16_t port, void (*each)(void *stream), const uint64_t *number);
 
 __attribute__((format(printf, 1, 2), noreturn)) void
 die(const char *format, ...);

@@ -59,62 +59,44 @@ login(struct session *s)
 }
 
 static void
-log_in_and_out(struct session *s)
+log_in_and_out(struct session *s, int number)
 {
-	int64_t start;
-
-	for (int i = 0; crew_more(s, i); i++) {
-		start = latency_now();
-		login(s);
-		command(s, "LOGOUT");
-		stream_free(&s->io);
-		crew_took(start);
-	}
+	(void)number;
+	login(s);
+	command(s, "LOGOUT");
+	stream_free(&s->io);
 }
 
 /* With literals that need not be asked for (RFC 7888), where it has them. */
-static bool
-may_push(struct session *s)
+static void
+log_in_to_append(struct session *s)
 {
 	struct span line;
-	bool found = false;
 
+	login(s);
 	(void)stream_text(s->io, "Zc CAPABILITY\r\n");
 	do {
 		line = talk_line(s->io, "");
 		if (memmem(line.p, line.n, "LITERAL+", 8) != NULL ||
 		    memmem(line.p, line.n, "LITERAL-", 8) != NULL)
-			found = true;
+			s->push = true;
 	} while (!span_starts(line, "Zc "));
-	return found;
 }
 
 static void
-append_one(struct session *s, bool push)
+append(struct session *s, int number)
 {
 	char tag[TAG];
 
+	(void)number;
 	next_tag(s, tag);
 	(void)stream_printf(s->io, "%sAPPEND INBOX {%d%s}\r\n", tag, SIZE,
-	    push ? "+" : "");
-	if (!push)
+	    s->push ? "+" : "");
+	if (!s->push)
 		(void)talk_line(s->io, "+");
 	(void)stream_write(s->io, message, SIZE);
 	(void)stream_text(s->io, "\r\n");
 	talk_until(s->io, tag, "OK");
-}
-
-static void
-append(struct session *s)
-{
-	bool push = may_push(s);
-	int64_t start;
-
-	for (int i = 0; crew_more(s, i); i++) {
-		start = latency_now();
-		append_one(s, push);
-		crew_took(start);
-	}
 }
 
 /* Of the server so far, in milliseconds: cpuacct.usage has nanoseconds, the
@@ -160,25 +142,21 @@ time_each(struct session *s)
 static void
 log_in_and_prepare(struct session *s)
 {
+	if (load.more_count == 0)
+		die("which command?");
 	login(s);
 	for (int i = 0; i < load.more_count - 1; i++)
 		command(s, load.more[i]);
 }
 
 static void
-repeat(struct session *s)
+repeat(struct session *s, int number)
 {
 	char line[COMMAND];
-	int64_t start;
 
-	if (load.more_count == 0)
-		die("which command?");
-	for (int i = 1; crew_more(s, i - 1); i++) {
-		crew_fill(line, sizeof line, load.more[load.more_count - 1], i);
-		start = latency_now();
-		command(s, line);
-		crew_took(start);
-	}
+	crew_fill(line, sizeof line, load.more[load.more_count - 1],
+	    number + 1);
+	command(s, line);
 }
 
 /* One after the other: what a thousand logins at a time cost is not asked. */
@@ -232,11 +210,11 @@ int
 main(int argc, char **argv)
 {
 	static const struct mode modes[] = {
-		{ "login", NULL, log_in_and_out },
-		{ "append", login, append },
-		{ "time", login, time_each },
-		{ "repeat", log_in_and_prepare, repeat },
-		{ "idle", begin_to_idle, idle },
+		{ "login", .each = log_in_and_out },
+		{ "append", log_in_to_append, .each = append },
+		{ "time", login, .work = time_each },
+		{ "repeat", log_in_and_prepare, .each = repeat },
+		{ "idle", begin_to_idle, .work = idle },
 		{ 0 },
 	};
 

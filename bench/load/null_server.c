@@ -13,24 +13,20 @@
  */
 #include "bench/load/dial.h"
 
-#include "lib/task/task.h"
 #include "lib/tls/tls.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { MESSAGE = 4096, COMMAND_MAX = 8192, SESSIONS = 16384, TAG = 64 };
+enum { MESSAGE = 4096, COMMAND_MAX = 8192, TAG = 64 };
 
 struct text {
 	char *data;
 	size_t length;
 };
 
-static int listener;
 static bool is_imap;
 static int messages;
 static struct tls_context *tls;
@@ -142,17 +138,6 @@ serve(void *argument)
 	stream_free(&io);
 }
 
-static void
-accept_all(void *unused)
-{
-	struct stream *io;
-
-	(void)unused;
-	while ((io = dial_accept(listener)) != NULL)
-		if (task_start(serve, io) == NULL)
-			die("session: %s", strerror(errno));
-}
-
 static FILE *
 begin(struct text *t)
 {
@@ -233,19 +218,9 @@ options(int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	uint16_t port = 0;
-
 	options(argc, argv);
-	signal(SIGPIPE, SIG_IGN);
 	make_imap();
 	make_pop3();
-	dial_descriptors(SESSIONS);
-	listener = dial_listen(&port);
-	printf("%u\n", (unsigned int)port);
-	fflush(stdout);
-	if (task_start(accept_all, NULL) == NULL)
-		die("task: %s", strerror(errno));
-	dial_control(&answered);
-	task_loop();
+	dial_serve(0, serve, &answered);
 	return 0;
 }

@@ -46,49 +46,39 @@ quit(struct session *s)
 }
 
 static void
-log_in_and_out(struct session *s)
+log_in_and_out(struct session *s, int number)
 {
-	int64_t start;
-
-	for (int i = 0; crew_more(s, i); i++) {
-		start = latency_now();
-		login(s);
-		quit(s);
-		crew_took(start);
-	}
+	(void)number;
+	login(s);
+	quit(s);
 }
 
 static void
-visit(struct session *s)
+retrieve(struct session *s, int number)
 {
-	int64_t start;
+	(void)stream_printf(s->io, "RETR %d\r\n", number + 1);
+	talk_dot(s->io);
+}
+
+static void
+list(struct session *s, int number)
+{
+	(void)number;
+	(void)stream_text(s->io, "UIDL\r\n");
+	talk_dot(s->io);
+}
+
+static void
+visit(struct session *s, int number)
+{
 	int last;
 
-	for (int i = 0; crew_more(s, i); i++) {
-		start = latency_now();
-		login(s);
-		(void)stream_text(s->io, "STAT\r\n");
-		last = atoi(talk_line(s->io, "+OK ").p + 4);
-		(void)stream_text(s->io, "UIDL\r\n");
-		talk_dot(s->io);
-		(void)stream_printf(s->io, "RETR %d\r\n", last);
-		talk_dot(s->io);
-		quit(s);
-		crew_took(start);
-	}
-}
-
-static void
-retrieve(struct session *s)
-{
-	int64_t start;
-
-	for (int i = 0; crew_more(s, i); i++) {
-		start = latency_now();
-		(void)stream_printf(s->io, "RETR %d\r\n", i + 1);
-		talk_dot(s->io);
-		crew_took(start);
-	}
+	login(s);
+	(void)stream_text(s->io, "STAT\r\n");
+	last = atoi(talk_line(s->io, "+OK ").p + 4);
+	list(s, number);
+	retrieve(s, last - 1);
+	quit(s);
 }
 
 /* Answers that end in these bytes, CRLF "." CRLF each. */
@@ -132,19 +122,6 @@ send_ahead(struct session *s)
 }
 
 static void
-list(struct session *s)
-{
-	int64_t start;
-
-	for (int i = 0; crew_more(s, i); i++) {
-		start = latency_now();
-		(void)stream_text(s->io, "UIDL\r\n");
-		talk_dot(s->io);
-		crew_took(start);
-	}
-}
-
-static void
 delete_all(struct session *s)
 {
 	int64_t start = latency_now();
@@ -162,12 +139,12 @@ int
 main(int argc, char **argv)
 {
 	static const struct mode modes[] = {
-		{ "login", NULL, log_in_and_out },
-		{ "visit", NULL, visit },
-		{ "retr", login, retrieve },
-		{ "pipe", login, send_ahead },
-		{ "uidl", login, list },
-		{ "dele", login, delete_all },
+		{ "login", .each = log_in_and_out },
+		{ "visit", .each = visit },
+		{ "retr", login, .each = retrieve },
+		{ "pipe", login, .work = send_ahead },
+		{ "uidl", login, .each = list },
+		{ "dele", login, .work = delete_all },
 		{ 0 },
 	};
 

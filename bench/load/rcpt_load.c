@@ -80,8 +80,8 @@ int
 main(int argc, char **argv)
 {
 	static const struct mode modes[] = {
-		{ "taken", greet, name_known },
-		{ "refused", greet, name_unknown },
+		{ "taken", greet, .work = name_known },
+		{ "refused", greet, .work = name_unknown },
 		{ 0 },
 	};
 

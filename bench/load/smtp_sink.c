@@ -11,12 +11,8 @@
  */
 #include "bench/load/dial.h"
 
-#include "lib/base/mem.h"
-#include "lib/task/task.h"
 #include "lib/tls/tls.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +23,6 @@ enum { COMMAND_MAX = 4096 };
 
 static uint64_t taken;
 static bool recipients_count;
-static int listener;
 static struct tls_context *tls;
 static bool wrapped;
 
@@ -136,17 +131,6 @@ serve(void *argument)
 	stream_free(&io);
 }
 
-static void
-accept_all(void *unused)
-{
-	struct stream *io;
-
-	(void)unused;
-	while ((io = dial_accept(listener)) != NULL)
-		if (task_start(serve, io) == NULL)
-			die("session: %s", strerror(errno));
-}
-
 int
 main(int argc, char **argv)
 {
@@ -164,20 +148,12 @@ main(int argc, char **argv)
 		else
 			die("usage: see the head of bench/load/smtp_sink.c");
 	}
-	signal(SIGPIPE, SIG_IGN);
 	if (how != NULL) {
 		if (optind == argc)
 			die("which certificate?");
 		tls = dial_tls_server(argv[optind]);
 		wrapped = strcmp(how, "smtps") == 0;
 	}
-	dial_descriptors(16384);
-	listener = dial_listen(&port);
-	printf("%u\n", (unsigned int)port);
-	fflush(stdout);
-	if (task_start(accept_all, NULL) == NULL)
-		die("task: %s", strerror(errno));
-	dial_control(&taken);
-	task_loop();
+	dial_serve(port, serve, &taken);
 	return 0;
 }
