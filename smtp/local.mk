@@ -12,7 +12,7 @@ smtp_parts = \
 	smtp/hosts.c smtp/hosts.h \
 	smtp/peer.c smtp/peer.h \
 	smtp/policy.c smtp/policy.h \
-	smtp/settings.c smtp/settings.h \
+	smtp/settings.c smtp/settings.h smtp/lmtp.def \
 	smtp/transaction.c smtp/transaction.h
 smtp_smtp_SOURCES = smtp/smtp.c $(smtp_parts)
 

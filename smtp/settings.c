@@ -28,86 +28,15 @@ settings(void)
 	return &set;
 }
 
-/* Each lmtp setting takes the place of the smtp one. */
 static void
-speak_lmtp(struct smtp_params *p, struct tls_params *t)
+speak_lmtp(void)
 {
-#define SAME(of, name) (of)->smtp_##name = (of)->lmtp_##name
 	set.lmtp = true;
-	p->smtp_helo_name = p->lmtp_lhlo_name;
-	p->smtp_discard_ehlo_keywords = p->lmtp_discard_lhlo_keywords;
-	p->smtp_helo_timeout = p->lmtp_lhlo_timeout;
-	SAME(p, skip_quit_response);
-	SAME(p, connect_timeout);
-	SAME(p, mail_timeout);
-	SAME(p, rcpt_timeout);
-	SAME(p, data_init_timeout);
-	SAME(p, data_xfer_timeout);
-	SAME(p, data_done_timeout);
-	SAME(p, rset_timeout);
-	SAME(p, quit_timeout);
-	SAME(p, line_length_limit);
-	SAME(p, fallback_relay);
-	SAME(p, generic_maps);
-	SAME(p, connection_cache_on_demand);
-	SAME(p, connection_cache_time_limit);
-	SAME(p, sasl_auth_enable);
-	SAME(p, sasl_password_maps);
-	SAME(p, sasl_security_options);
-	SAME(p, sasl_tls_security_options);
-	SAME(p, tls_policy_maps);
-	SAME(p, tcp_port);
-	SAME(p, address_preference);
-	SAME(p, balance_inet_protocols);
-	SAME(p, bind_address);
-	SAME(p, bind_address6);
-	SAME(p, bind_address_enforce);
-	SAME(p, connection_reuse_count_limit);
-	SAME(p, connection_reuse_time_limit);
-	SAME(p, defer_if_no_mx_address_found);
-	SAME(p, dns_support_level);
-	SAME(p, host_lookup);
-	SAME(p, mx_address_limit);
-	SAME(p, mx_session_limit);
-	SAME(p, quote_rfc821_envelope);
-	SAME(p, randomize_addresses);
-	SAME(p, sasl_auth_soft_bounce);
-	SAME(p, sasl_mechanism_filter);
-	SAME(p, sasl_password_result_delimiter);
-	SAME(p, sender_dependent_authentication);
-	p->smtp_discard_ehlo_keyword_address_maps =
-	    p->lmtp_discard_lhlo_keyword_address_maps;
-	SAME(p, skip_5xx_greeting);
-	SAME(p, reply_filter);
-	SAME(p, send_dummy_mail_auth);
-	SAME(p, sasl_tls_verified_security_options);
-	SAME(p, delivery_status_filter);
-	SAME(p, starttls_timeout);
-	t->smtp_tls_security_level = p->lmtp_tls_security_level;
-	SAME(t, tls_wrappermode);
-	SAME(t, tls_chain_files);
-	SAME(t, tls_cert_file);
-	SAME(t, tls_key_file);
-	SAME(t, tls_eccert_file);
-	SAME(t, tls_eckey_file);
-	SAME(t, tls_CAfile);
-	SAME(t, tls_CApath);
-	SAME(t, tls_protocols);
-	SAME(t, tls_mandatory_protocols);
-	SAME(t, tls_ciphers);
-	SAME(t, tls_mandatory_ciphers);
-	SAME(t, tls_exclude_ciphers);
-	SAME(t, tls_mandatory_exclude_ciphers);
-	SAME(t, tls_verify_cert_match);
-	SAME(t, tls_secure_cert_match);
-	SAME(t, tls_fingerprint_digest);
-	SAME(t, tls_fingerprint_cert_match);
-	SAME(t, tls_loglevel);
-	SAME(t, tls_scert_verifydepth);
-	SAME(t, tls_servername);
-	SAME(t, tls_trust_anchor_file);
-	SAME(t, tls_note_starttls_offer);
-#undef SAME
+#define AS(of, name) set.of.smtp_##name = set.of.lmtp_##name;
+#define INSTEAD(of_smtp, of_lmtp) set.of_smtp = set.of_lmtp;
+#include "smtp/lmtp.def"
+#undef AS
+#undef INSTEAD
 }
 
 uint16_t
@@ -274,7 +203,7 @@ void
 settings_before(const struct service *s)
 {
 	if (strcmp(s->command, "lmtp") == 0)
-		speak_lmtp(&set.smtp, &set.tls);
+		speak_lmtp();
 	delivery_log_resolution((int)set.common.delay_logging_resolution_limit);
 	check_host_lookup();
 	set.port = default_port(set.smtp.smtp_tcp_port);
