@@ -65,10 +65,9 @@ static void
 load_file(void *with, const char *path, unsigned int users)
 {
 	struct buf error = BUF_INIT(2048);
-	size_t found;
 
 	(void)with;
-	if (!keyring_load(ring, path, users, &found, &error))
+	if (!keyring_load(ring, path, users, &error))
 		log_warning("%s", buf_text(&error));
 	buf_fini(&error);
 }

@@ -130,7 +130,6 @@ keyring_drop(struct keyring *k, const char *id, unsigned int users)
 struct adding {
 	struct keyring *ring;
 	unsigned int users;
-	size_t found;
 };
 
 static bool
@@ -141,19 +140,16 @@ add(void *with, const struct tls_pem_group *g, struct buf *error)
 
 	if (g->key == NULL)
 		return true;
-	a->found++;
 	return keyring_hold(a->ring, g->key, a->users, id, error);
 }
 
 bool
 keyring_load(struct keyring *k, const char *path, unsigned int users,
-    size_t *found, struct buf *error)
+    struct buf *error)
 {
-	struct adding a = { k, users, 0 };
-	bool good = tls_pem_file(path, true, add, &a, error);
+	struct adding a = { k, users };
 
-	*found = a.found;
-	return good;
+	return tls_pem_file(path, true, add, &a, error);
 }
 
 static bool

@@ -29,10 +29,10 @@ size_t keyring_count(const struct keyring *k);
  * All private keys of a PEM file, for these programs; those already there are
  * not added again.
  * False and a line in *error when the file cannot be read or is damaged, or
- * when there are too many keys. A file without a key is fine: *found.
+ * when there are too many keys. A file without a key is fine.
  */
 bool keyring_load(struct keyring *k, const char *path, unsigned int users,
-    size_t *found, struct buf *error);
+    struct buf *error);
 /*
  * One more who needs this key for these programs, which keyring_drop with the
  * same takes back; the last one takes it out. *id is how
