@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
@@ -15,6 +14,7 @@
 #include "lib/mail/mail_address.h"
 #include "lib/mail/status_filter.h"
 #include "lib/queue/queue_file.h"
+#include "lib/store/mbox_text.h"
 
 /* The header is searched so far for Delivered-To. */
 enum {
@@ -259,16 +259,13 @@ request_headers(struct request *r, const char *original, const char *delivered,
 const char *
 request_from_line(struct request *r, const char *line_end)
 {
-	time_t now = time(NULL);
-	struct tm tm;
-	char date[32];
+	struct buf out = BUF_INIT(HEADERS_MAX);
+	const char *text;
 
-	localtime_r(&now, &tm);
-	strftime(date, sizeof(date), "%a %b %e %H:%M:%S %Y", &tm);
-	return arena_printf(r->arena, "From %s  %s%s",
-	    r->sender[0] != '\0' ? request_quoted(r, r->sender) :
-				   "MAILER-DAEMON",
-	    date, line_end);
+	(void)mbox_make_from_line(&out, request_quoted(r, r->sender), line_end);
+	text = arena_text(r->arena, buf_text(&out));
+	buf_fini(&out);
+	return text;
 }
 
 void

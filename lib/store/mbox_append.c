@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -162,21 +161,12 @@ mbox_append_write(struct mail_append *a, const void *data, size_t n,
 
 /* ---- the commit ---- */
 
-/* The line that begins a message, as the times of this machine have it. */
 static void
 put_from_line(int64_t date, struct buf *out)
 {
-	time_t t = (time_t)date;
-	char text[64];
-	struct tm tm;
+	char text[MBOX_DATE];
 
-	/* years that the format has no room for */
-	if (date < 0 || date > INT64_C(253402300799) ||
-	    localtime_r(&t, &tm) == NULL) {
-		t = 0;
-		(void)localtime_r(&t, &tm);
-	}
-	strftime(text, sizeof(text), "%a %b %e %H:%M:%S %Y", &tm);
+	mbox_make_date(date, text);
 	buf_printf(out, "From MAILER-DAEMON %s\n", text);
 }
 

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,6 +14,7 @@
 #include "lib/base/fdio.h"
 #include "lib/base/file_system.h"
 #include "lib/base/mem.h"
+#include "lib/store/mbox_text.h"
 
 enum { NOTED = 1024 }; /* of a message: its queue id is among that */
 
@@ -149,21 +149,11 @@ dot_lock(struct mailbox *m, struct why *why)
 	return failure(why, m, "cannot create lock file");
 }
 
-static bool
-try_lock(const struct mailbox *m, unsigned int kind)
-{
-	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-
-	if (kind == MBOX_FCNTL)
-		return fcntl(m->fd, F_SETLK, &whole) == 0;
-	return flock(m->fd, LOCK_EX | LOCK_NB) == 0;
-}
-
 static enum verdict
 kernel_lock(struct mailbox *m, unsigned int kind, struct why *why)
 {
-	for (int64_t i = 0; !try_lock(m, kind); i++) {
-		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+	for (int64_t i = 0; mbox_kernel_lock(m->fd, kind) != 0; i++) {
+		if (errno != EAGAIN && errno != EINTR)
 			return failure(why, m, "cannot lock");
 		if (i + 1 >= m->options->attempts)
 			return busy(why, m);
@@ -209,23 +199,6 @@ end_torn_message(const struct mailbox *m, struct buf *begin)
 	else if (last[0] != '\n')
 		buf_add(begin, "\n", 1);
 	return 0;
-}
-
-/* "From sender Sat Nov 21 13:25:01 2026": the separator. */
-static int
-add_separator(struct buf *line, const char *sender)
-{
-	time_t now = time(NULL);
-	struct tm tm;
-	char date[32];
-
-	localtime_r(&now, &tm);
-	strftime(date, sizeof(date), "%a %b %e %H:%M:%S %Y", &tm);
-	if (buf_printf(line, "From %s  %s\n",
-		sender[0] != '\0' ? sender : "MAILER-DAEMON", date))
-		return 0;
-	errno = EMSGSIZE;
-	return -1;
 }
 
 static off_t
@@ -296,8 +269,11 @@ write_message(const struct mailbox *m, const struct deliver_source *s)
 	int result = end_torn_message(m, &a.begin);
 
 	a.left = room > 0 ? room : -1;
-	if (result == 0)
-		result = add_separator(&a.begin, m->options->sender);
+	if (result == 0 &&
+	    !mbox_make_from_line(&a.begin, m->options->sender, "\n")) {
+		errno = EMSGSIZE;
+		result = -1;
+	}
 	if (result == 0)
 		result = deliver_each_form(s, DELIVER_MBOX, write_piece, &a);
 	if (result == 0)

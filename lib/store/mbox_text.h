@@ -32,6 +32,19 @@ struct mbox_filter {
 	size_t n;
 };
 
+/*
+ * The line that begins a message that comes now, with this end, whose sender
+ * is quoted, or "" (which is MAILER-DAEMON). False: it does not fit.
+ */
+bool
+mbox_make_from_line(struct buf *to, const char *sender, const char *line_end);
+/*
+ * The date of such a line, as the times of this machine have it; that of 1970
+ * where the year is none of four digits.
+ */
+enum { MBOX_DATE = 32 };
+void mbox_make_date(int64_t date, char text[MBOX_DATE]);
+
 void mbox_filter_init(struct mbox_filter *f, enum mbox_form form);
 /* Adds to *to what is known so far: at most three times n, and 64 more. */
 void mbox_filter_feed(struct mbox_filter *f, struct span bytes, struct buf *to);
