@@ -177,3 +177,10 @@ tests_unit_imapd_small_stack_test_SOURCES = \
 	tests/fuzz/body_structure_fuzz.c imapd/envelope.c \
 	imapd/body_structure.c
 tests_unit_imapd_small_stack_test_LDADD = $(LDADD) -lcmocka -lpthread
+
+check_PROGRAMS += tests/fuzz/imap_session_fuzz
+TESTS += tests/fuzz/imap_session_fuzz
+tests_fuzz_imap_session_fuzz_SOURCES = tests/fuzz/imap_session_fuzz.c \
+	tests/fuzz/replay.c tests/fuzz/mail_tree.h tests/fuzz/talk.h \
+	tests/fuzz/defaults.c tests/fuzz/defaults.h \
+	$(imapd_libimapd_a_SOURCES)

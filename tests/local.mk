@@ -19,22 +19,24 @@ FUZZ_SECONDS = 10
 FUZZ_CLANG = clang
 FUZZ_VERBOSITY = 0
 
-# The library is compiled once for all fuzzers; make fuzz-STEM runs one.
+# Each file is compiled once for all fuzzers; make fuzz-STEM runs one.
 fuzz_stems = $(patsubst tests/fuzz/%_fuzz,%,$(filter tests/fuzz/%_fuzz,$(check_PROGRAMS:$(EXEEXT)=)))
-fuzz_objects = $(sort $(patsubst %.c,fuzz/obj/%.o,$(filter %.c,$(libposthaste_a_SOURCES))))
-fuzz_sources = $(filter-out %/replay.c,$(filter %.c,$(tests_fuzz_$*_fuzz_SOURCES)))
+fuzz_object_of = $(patsubst %.c,fuzz/obj/%.o,$(filter-out %/replay.c,$(filter %.c,$(1))))
+fuzz_objects = $(sort $(call fuzz_object_of,$(libposthaste_a_SOURCES)))
+fuzz_target_objects = $(call fuzz_object_of,$(tests_fuzz_$(1)_fuzz_SOURCES))
+fuzz_all_objects = $(sort $(fuzz_objects) $(foreach stem,$(fuzz_stems),$(call fuzz_target_objects,$(stem))))
 FUZZ_COMPILE = $(FUZZ_CLANG) -g -O1 -std=gnu11 $(DEFS) $(AM_CPPFLAGS) \
 	$(SSL_CFLAGS) $(PCRE2_CFLAGS) $(CARES_CFLAGS) $(SASL_CFLAGS) \
 	$(SECCOMP_CFLAGS) $(IDN2_CFLAGS) $(LMDB_CFLAGS)
 
-.SECONDARY: $(fuzz_objects)
+.SECONDARY: $(fuzz_all_objects)
 .PHONY: fuzz
 fuzz: $(addprefix fuzz-,$(fuzz_stems))
 
 fuzz/obj/%.o: $(srcdir)/%.c
 	@mkdir -p $(@D)
 	@$(FUZZ_COMPILE) -fsanitize=fuzzer-no-link,address,undefined \
-		-fno-sanitize-recover=all -c -o $@ $<
+		-fno-sanitize-recover=all -MMD -c -o $@ $<
 
 # What a run finds goes to fuzz/found-STEM-*; what it learned stays in
 # fuzz/STEM for the next. The words are those of the .def tables.
@@ -46,17 +48,20 @@ fuzz/libfuzzed.a: $(fuzz_objects)
 	@rm -f $@
 	@$(AR) cr $@ $(fuzz_objects)
 
-fuzz-%: fuzz/libfuzzed.a tests/fuzz/words
+.SECONDEXPANSION:
+fuzz-%: fuzz/libfuzzed.a tests/fuzz/words $$(call fuzz_target_objects,$$*)
 	@mkdir -p fuzz/$*
 	@tests/fuzz/words $* > fuzz/$*.dict
 	@$(FUZZ_COMPILE) -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all \
-		-o fuzz/$*_fuzz $(addprefix $(srcdir)/,$(fuzz_sources)) \
+		-fno-sanitize-recover=all -o fuzz/$*_fuzz \
+		$(call fuzz_target_objects,$*) \
 		$(LDADD:libposthaste.a=fuzz/libfuzzed.a)
 	fuzz/$*_fuzz -max_total_time=$(FUZZ_SECONDS) -dict=fuzz/$*.dict \
 		-artifact_prefix=fuzz/found-$*- -timeout=25 \
 		-rss_limit_mb=2048 -verbosity=$(FUZZ_VERBOSITY) \
 		-print_final_stats=1 fuzz/$* $(srcdir)/tests/fuzz/corpus/$*
+
+-include $(wildcard $(fuzz_all_objects:.o=.d))
 
 # What scenarios run; they can do without unit tests and fuzzers.
 .PHONY: check-helpers

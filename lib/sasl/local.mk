@@ -25,3 +25,8 @@ tests_unit_lib_sasl_bearer_test_LDADD = $(LDADD) -lcmocka
 check_PROGRAMS += tests/fuzz/bearer_fuzz
 TESTS += tests/fuzz/bearer_fuzz
 tests_fuzz_bearer_fuzz_SOURCES = tests/fuzz/bearer_fuzz.c tests/fuzz/replay.c
+
+check_PROGRAMS += tests/fuzz/exchange_fuzz
+TESTS += tests/fuzz/exchange_fuzz
+tests_fuzz_exchange_fuzz_SOURCES = tests/fuzz/exchange_fuzz.c \
+	tests/fuzz/replay.c

@@ -237,7 +237,7 @@ check_PROGRAMS += tests/fuzz/folder_state_fuzz tests/fuzz/mail_index_fuzz \
 TESTS += tests/fuzz/folder_state_fuzz tests/fuzz/mail_index_fuzz \
 	tests/fuzz/account_files_fuzz
 tests_fuzz_account_files_fuzz_SOURCES = tests/fuzz/account_files_fuzz.c \
-	tests/fuzz/replay.c
+	tests/fuzz/mail_tree.h tests/fuzz/replay.c
 tests_fuzz_folder_state_fuzz_SOURCES = tests/fuzz/folder_state_fuzz.c \
 	tests/fuzz/replay.c
 tests_fuzz_mail_index_fuzz_SOURCES = tests/fuzz/mail_index_fuzz.c \

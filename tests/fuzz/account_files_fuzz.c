@@ -7,18 +7,14 @@
  */
 #include "lib/store/mailbox_internal.h"
 
-#include <fcntl.h>
-#include <ftw.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "lib/base/ensure.h"
 #include "lib/log/log.h"
+#include "tests/fuzz/mail_tree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -29,79 +25,14 @@ static const char *const names[] = { "subscriptions", "posthaste-metadata",
 enum {
 	NAMES = sizeof(names) / sizeof(names[0]),
 	ARRIVING = 2,
-	OUTSIDE = 3, /* files there */
 };
-
-static char base[64];
-static int back; /* where we came from */
-
-static int
-remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-	(void)st, (void)kind;
-	return at->level == 0 ? 0 : remove(path);
-}
-
-static void
-forget(void)
-{
-	if (base[0] != '\0') {
-		(void)nftw(base, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-		(void)rmdir(base);
-	}
-}
 
 static void
 prepare(void)
 {
 	log_threshold(LEVEL_PANIC);
 	mail_account_prepare();
-	snprintf(base, sizeof(base), "%s/account_files_fuzz.%ld",
-	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp",
-	    (long)getpid());
-	ensure(mkdir(base, 0700) == 0);
-	(void)atexit(forget);
-	back = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ensure(back >= 0);
-}
-
-static void
-put(const char *path, const void *first, size_t n, const void *rest,
-    size_t more)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	ensure(fd >= 0 && write(fd, first, n) == (ssize_t)n);
-	ensure(write(fd, rest, more) == (ssize_t)more);
-	close(fd);
-}
-
-static void
-make_tree(void)
-{
-	static const char *const directories[] = { "outside", "outside/cur",
-		"mail", "mail/cur", "mail/new", "mail/tmp", "mail/.a",
-		"mail/.a/cur", "mail/.a/new", "mail/.a/tmp", "mail/.a.b",
-		"mail/.a.b/cur", "mail/.a.b/new", "mail/.a.b/tmp" };
-	static const char *const files[] = { "outside/cur/1.a", "outside/x",
-		"outside/.y", "mail/cur/1.a:2,S", "mail/cur/2.a,U=7:2,ab",
-		"mail/new/3.a", "mail/.a/cur/4.a:2,", "mail/.a.b/cur/1.a:2," };
-	static const char mail[] = "Subject: x\n\ny\n";
-
-	for (size_t i = 0; i < sizeof(directories) / sizeof(char *); i++)
-		ensure(mkdir(directories[i], 0700) == 0);
-	for (size_t i = 0; i < sizeof(files) / sizeof(char *); i++)
-		put(files[i], mail, sizeof(mail) - 1, "", 0);
-}
-
-static unsigned int seen;
-
-static int
-count_one(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-	(void)path, (void)at;
-	seen += kind == FTW_F && st->st_size > 0;
-	return 0;
+	mail_tree_prepare("account_files");
 }
 
 static bool
@@ -153,25 +84,20 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
-	if (base[0] == '\0')
+	if (mail_tree.base[0] == '\0')
 		prepare();
-	ensure(chdir(base) == 0);
 	which = data[0] % NAMES;
-	make_tree();
+	mail_tree_make(NULL);
 	if (which == ARRIVING) /* that of another boot is not heeded */
 		snprintf(head, sizeof(head), "posthaste-arriving 2\nboot\t%s\n",
 		    mail_index_boot());
 	snprintf(path, sizeof(path), "mail/%s", names[which]);
-	put(path, head, strlen(head), data + 1, size - 1);
+	mail_tree_put(path, head, strlen(head), data + 1, size - 1);
 	if (mail_account_open(&settings, &a, &why) == MAIL_OK) {
 		read_all(a);
 		(void)mail_account_settle(a, &why);
 	}
 	mail_account_close(&a);
-	seen = 0;
-	ensure(
-	    nftw("outside", count_one, 16, FTW_PHYS) == 0 && seen == OUTSIDE);
-	ensure(nftw(".", remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0);
-	ensure(fchdir(back) == 0);
+	mail_tree_end();
 	return 0;
 }

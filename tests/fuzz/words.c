@@ -152,6 +152,7 @@ static const struct {
 	{ "esmtp", smtp },
 	{ "imap_*", imap },
 	{ "ipc", frames },
+	{ "login_dialogue", imap },
 	{ "main_cf", settings },
 	{ "master_cf", services },
 	{ "match_list", tables },
