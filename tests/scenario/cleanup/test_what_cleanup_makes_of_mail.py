@@ -138,6 +138,22 @@ def test_a_million_headers_need_little_memory(suite):
         assert peak < 40000, f"{peak} kB"
 
 
+def test_headers_of_any_length_are_no_long_lines_in_the_log(suite):
+    """CVE-2010-4344: of a message that is refused for its size, too."""
+    s = suite(main="message_size_limit = 400000\n")
+    long = "".join(f"{name}: <{'h' * 60000}@x>\r\n" for name in (
+        "Message-ID", "From", "To", "Subject", "Return-Path", "X-Spam"))
+    with s.smtp() as session:
+        assert data(session, long + "\r\nx\r\n")[0] == 250
+        code, reply = data(session, long * 2 + "\r\nx\r\n")
+    assert code == 552, reply
+    s.wait_messages("bob")
+    s.wait_empty()
+    lines = s.log().splitlines()
+    assert any("message-id=" in line for line in lines)
+    assert max(map(len, lines)) < 2048
+
+
 def test_copies(suite):
     s = suite(users=("alice", "bob", "carol", "dave"), main=(
         "always_bcc = carol@example.test\n"

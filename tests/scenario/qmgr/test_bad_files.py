@@ -73,3 +73,40 @@ def test_what_is_unfinished_is_not_held(suite):
         "postsuper", "-h", "ALL").err
     assert s.queue("hold") == [queue_id]
     assert s.queue("incoming") == [young]
+
+
+# what addresses were made of that stopped Postfix (CVE-2003-0540), and their kin
+ODD = [".!", "!", "!.", "a!", "!a", ".!x", "a!.!b", ".", "..", "@", "%", "a%", "%b",
+       "@@", "@:", "@.:a", "@a:", "a!b%c", ".!@[127.0.0.1]", "!@[]", "\"\"",
+       "<>", "<", ">", ",", ";", ":", "\\", "[127.0.0.1]", "a@[", "a@]"]
+
+
+def test_no_odd_address_stops_others(suite):
+    """As sender of what must come back, and as recipient, at home and away."""
+    s = suite(main="relayhost = [127.0.0.1]:9\nminimal_backoff_time = 1000s\n"
+              "smtpd_soft_error_limit = 10000\nsmtpd_hard_error_limit = 10000\n"
+              "smtpd_junk_command_limit = 10000\n")
+    taken = 0
+    with s.smtp() as session:
+        session.ehlo()
+        for local in ODD:
+            for domain in ("", "@example.test", "@mx.example.test", "@away.test"):
+                for sender, to in ((f"<{local}{domain}>", "<x@away.test>"),
+                                   ("<alice@example.test>",
+                                    f"<{local}{domain}>")):
+                    session.docmd("MAIL", "FROM:" + sender)
+                    code, _ = session.docmd("RCPT", "TO:" + to)
+                    if code == 250:
+                        assert session.data("Subject: odd\r\n\r\nx\r\n")[0] \
+                            in (250, 554)
+                        taken += 1
+                    session.rset()
+    assert taken > 10
+    for local in ODD:
+        s.command("sendmail", "-f", local, "none@example.test", "--", local,
+                  stdin="Subject: odd\n\nx\n", check=False)
+    s.send(to="bob@example.test", subject="good")
+    wait_for("what is good", lambda: any(
+        b"Subject: good" in m for m in s.messages("bob")))
+    wait_for("an attempt of each", lambda: not s.queue("incoming") and
+             not s.queue("active"))

@@ -15,8 +15,8 @@ COMMANDS = [("postsuper",), ("postsuper", "-p"), ("postsuper", "-s"),
             ("postsuper", "-r", "ALL"), ("postsuper", "-d", "ALL"),
             ("postsuper", "-d", "ALL", "deferred"), ("postqueue", "-p"),
             ("postqueue", "-j"), ("postqueue", "-f")]
-ACTIONS = ["check", "start", "status", "flush", "reload", "stop", "start",
-           "abort"]
+ACTIONS = ["set-permissions", "check", "start", "status", "flush", "reload",
+           "set-permissions", "stop", "start", "abort"]
 
 
 def snapshot(folder):
@@ -46,6 +46,7 @@ def test_root_follows_none(suite, files):
     queue_id = s.send(to="x@relay.test")
     wait_for("deferral", lambda: s.queue("deferred") == [queue_id])
     s.stop()
+    s.posthaste("set-permissions")
     victim = s.root / "victim"
     for name in ("precious", queue_id, f"0/{queue_id}", f"D/{queue_id}"):
         (victim / name).parent.mkdir(parents=True, exist_ok=True)
