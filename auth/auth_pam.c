@@ -2,10 +2,12 @@
 /*
  * auth-pam: passwords of system users.
  *
- * SECURITY. Root, because PAM modules read shadow(5); started only where
- * account_files names pam, and reachable by auth alone. It parses nothing:
- * name, address and password come in fields with limits, and go to PAM. One
- * question at a time; master starts more processes when they are asked for.
+ * SECURITY. Root, because PAM modules read shadow(5), less what no module
+ * needs for a password (lib/sandbox/denied.c, capabilities.c); started only
+ * where account_files names pam, and reachable by auth alone. It parses
+ * nothing: name, address and password come in fields with limits, and go to
+ * PAM. One question at a time; master starts more processes when they are asked
+ * for.
  */
 #include "lib/base/clock.h"
 #include "lib/base/why.h"

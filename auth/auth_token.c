@@ -3,8 +3,9 @@
  * auth-token: whose token is this?
  *
  * SECURITY. Runs as the token user, which owns nothing and is nobody else's,
- * without a filter of system calls, since it starts the administrator's
- * program (auth_token_checker), which may need the network; started only
+ * with a filter that takes little (lib/sandbox/denied.c), since it starts the
+ * administrator's program (auth_token_checker), which may need anything beside
+ * that; started only
  * where that is set, and reachable by auth alone. Hostile input: a token and
  * a name, which auth has checked, and the program's answer, which is cut at
  * CHECKER_OUTPUT_MAX bytes and must be exactly an answer. What it says is

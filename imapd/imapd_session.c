@@ -322,6 +322,8 @@ before(const struct service *s)
 		&setting, &why))
 		fatal("%s: %s", setting, why.text);
 	stage.sharing = namespaces_sharing();
+	if (stage.sharing)
+		service_promise_too("shares");
 	charset_prepare(); /* a child may not load code */
 	tzset();
 	mail_account_prepare();

@@ -130,14 +130,6 @@ session(const struct service *s, int fd)
 	ipc_free(&c);
 }
 
-/* All that is not root's is done as its owner. */
-static void
-give_up(const struct service *s)
-{
-	(void)s;
-	identity_keep_only();
-}
-
 int
 main(int argc, char **argv)
 {
@@ -151,7 +143,6 @@ main(int argc, char **argv)
 		.stays = true,
 		.params = params,
 		.protocol = &protocol_quota,
-		.before = give_up,
 		.session = session,
 	};
 

@@ -68,7 +68,7 @@ fuzz-%: fuzz/libfuzzed.a tests/fuzz/words $$(call fuzz_target_objects,$$*)
 check-helpers: $(filter-out tests/unit/% tests/fuzz/%,$(check_PROGRAMS))
 
 EXTRA_DIST += tests/attacks tests/attacks.def tests/fuzz/corpus \
-	tests/scenario tests/corpus
+	tests/scenario tests/corpus tests/probe/pam_module.c
 
 .PHONY: lint
 lint:

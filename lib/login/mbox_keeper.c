@@ -291,16 +291,17 @@ serve(struct keeper *k)
 }
 
 static void
-confine(const struct session_stage *stage, const struct session_owner *owner,
+confine(const struct mbox_keeping *how, const struct session_owner *owner,
     const char *path, int fd)
 {
+	const struct session_stage *stage = how->stage;
 	pid_t parent = getppid();
 	char *folder = mem_text(path), *tag;
 	gid_t group;
 
-	if (dup2(fd, OWN_FD) == -1 || fd_cloexec(OWN_FD, true) == -1 ||
-	    close_range(LOG_FD + 1, ~0U, 0) == -1)
+	if (dup2(fd, OWN_FD) == -1 || fd_cloexec(OWN_FD, true) == -1)
 		fatal("descriptors: %m");
+	session_close_from(stage, LOG_FD + 1);
 	tag =
 	    mem_printf("%s/%s", stage->settings.common.syslog_name, stage->tag);
 	log_open(tag, LOG_FD);
@@ -320,7 +321,7 @@ confine(const struct session_stage *stage, const struct session_owner *owner,
 	prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
 	if (getppid() != parent)
 		exit(EXIT_SUCCESS);
-	sandbox_apply(stage->filter);
+	sandbox_apply(how->filter);
 }
 
 _Noreturn static void
@@ -340,7 +341,7 @@ keep(const struct mbox_keeping *how, const struct session_owner *owner,
 	};
 	sigset_t none;
 
-	confine(stage, owner, path, fd);
+	confine(how, owner, path, fd);
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	serve(&k);
@@ -454,10 +455,15 @@ void
 mbox_keeper_setup(struct mbox_keeping *k, const struct session_stage *stage,
     struct conf *conf)
 {
+	static const int shared[] = { LOG_FD };
 	const char *locks = conf_value(conf, "mailbox_delivery_lock");
 	const char *stale = conf_value(conf, "stale_lock_time");
+	unsigned char digest[EVP_MAX_MD_SIZE];
 
 	k->stage = stage;
+	k->filter = sandbox_prepare("io mbox", shared, 1);
+	/* where it is in a module, that is loaded now */
+	ensure(EVP_Digest("", 0, digest, NULL, EVP_sha256(), NULL) == 1);
 	if (!mbox_locks_parse(locks, &k->locks))
 		fatal("mailbox_delivery_lock: unknown word in \"%s\"", locks);
 	if (!conf_parse_time(stale, 's', &k->stale_s))

@@ -16,6 +16,7 @@ struct mbox_keeping {
 	const struct session_stage *stage;
 	unsigned int locks; /* of lib/store/mbox_lock.h, as local has them */
 	int64_t stale_s; /* age at which others' lock files go */
+	const struct sandbox_filter *filter; /* of the keeper */
 };
 
 /* Where a user's process has what mbox_keeper_start gave it. */

@@ -28,6 +28,7 @@
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/login/session_internal.h"
 #include "lib/sandbox/sandbox.h"
 #include "lib/task/task.h"
 
@@ -49,9 +50,26 @@ static struct {
 	bool parked; /* the last one to go was */
 } child;
 
+void
+session_close_from(const struct session_stage *stage, int first)
+{
+	bool good = true;
+
+	for (size_t i = 0; good && i < stage->listener_count; i++) {
+		int at = stage->listeners + (int)i;
+
+		good = dup2(STDIN_FILENO, at) == at &&
+		    (at == first ||
+			close_range((unsigned)first, (unsigned)at - 1, 0) == 0);
+		first = at + 1;
+	}
+	if (!good || close_range((unsigned)first, ~0U, 0) == -1)
+		fatal("descriptors: %m");
+}
+
 /* The descriptors to their places: none may be in another's way. */
 static void
-take_descriptors(const int fds[SESSION_FDS])
+take_descriptors(const struct session_stage *stage, const int fds[SESSION_FDS])
 {
 	static const int to[SESSION_FDS] = { SESSION_FD_BASE, SESSION_FD_ABOVE,
 		SESSION_FD_ABOVE + 1 };
@@ -66,8 +84,7 @@ take_descriptors(const int fds[SESSION_FDS])
 		    (dup2(above[i], to[i]) == -1 ||
 			fd_cloexec(to[i], true) == -1))
 			fatal("descriptors: %m");
-	if (close_range(to[SESSION_FDS - 1] + 1, ~0U, 0) == -1)
-		fatal("descriptors: %m");
+	session_close_from(stage, to[SESSION_FDS - 1] + 1);
 }
 
 static void
@@ -77,7 +94,7 @@ confine(const struct session_stage *stage, const struct session_owner *owner,
 	pid_t parent = getppid();
 	char *tag;
 
-	take_descriptors(fds);
+	take_descriptors(stage, fds);
 	tag =
 	    mem_printf("%s/%s", stage->settings.common.syslog_name, stage->tag);
 	log_open(tag, SESSION_LOG_FD);

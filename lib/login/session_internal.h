@@ -25,6 +25,13 @@ struct session_watch {
 	bool (*ready)(struct session_watch *w, unsigned int events);
 };
 
+/*
+ * In a child: no descriptor from "first" on is open, but that the listeners'
+ * numbers, which the parent's filter keeps from being connected, duplicated or
+ * shut down for ever, are on /dev/null, so that nothing else gets them.
+ */
+void session_close_from(const struct session_stage *stage, int first);
+
 /* False with errno. */
 bool session_watch_add(int fd, unsigned int events, struct session_watch *w);
 void session_watch_drop(int fd);

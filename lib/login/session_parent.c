@@ -6,7 +6,9 @@
  * login stage, asks auth-session whose ticket that is, and passes the
  * connection to that user's process, forking it if there is none. It never
  * reads from a client, never opens a mailbox, and believes nothing that a
- * login stage says about who somebody is: the ticket alone counts. The
+ * login stage says about who somebody is: the ticket alone counts. It starts
+ * no program and connects nowhere (its filter), and has those capabilities
+ * alone that its children need to become others. The
  * processes it forks have become the user before they look at anything
  * (session_child.c).
  */
@@ -571,9 +573,12 @@ session_parent_setup(struct session_stage *of, const struct service *s)
 {
 	static const int shared[] = { SESSION_LOG_FD };
 	static struct session_watch ends = { ended_ready };
+	const int *listeners;
 	sigset_t child;
 
 	stage = of;
+	stage->listener_count = service_listeners(&listeners);
+	stage->listeners = listeners[0];
 	stage->separated = s->separated;
 	if (stage->sharing)
 		session_shares_setup(stage->settings.common.data_directory);

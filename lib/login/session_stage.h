@@ -68,6 +68,8 @@ struct session_stage {
 	bool separated; /* rights differ: processes become the user */
 	bool sharing; /* users may see mail of others: session_shares.h */
 	const struct sandbox_filter *filter; /* the promises */
+	int listeners; /* the first one's number, and how many follow */
+	size_t listener_count;
 
 	/*
 	 * In the parent, as root; forks the user's process (session_fork),

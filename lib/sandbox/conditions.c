@@ -26,9 +26,11 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -191,6 +193,48 @@ add_threads(scmp_filter_ctx filter)
 	    CALL(clone3));
 }
 
+/*
+ * fork(2) as the C library makes it, without any namespace; signals to one
+ * process, never to all; and what a child says before it is confined.
+ */
+static void
+add_children(scmp_filter_ctx filter)
+{
+	enum { FORK = CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD };
+	const scmp_datum_t negative = UINT32_C(1) << 31;
+
+#ifdef __s390__
+	add_if(filter, CALL(clone), SCMP_A1(SCMP_CMP_EQ, FORK));
+#else
+	add_if(filter, CALL(clone), SCMP_A0(SCMP_CMP_EQ, FORK));
+#endif
+	add_if(filter, CALL(kill), SCMP_A0(SCMP_CMP_MASKED_EQ, negative, 0));
+	add_if_both(filter, CALL(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_DUMPABLE),
+	    SCMP_A1(SCMP_CMP_EQ, 0));
+	add_if_both(filter, CALL(prctl),
+	    SCMP_A0(SCMP_CMP_EQ, PR_SET_NO_NEW_PRIVS), SCMP_A1(SCMP_CMP_EQ, 1));
+	add_if(filter, CALL(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG));
+	/* so that closing what a child has handed over waits for nobody */
+	add_if_both(filter, CALL(setsockopt), SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET),
+	    SCMP_A2(SCMP_CMP_EQ, SO_LINGER));
+}
+
+/* A mount that hangs nowhere, of a directory that is open. */
+static void
+add_trees(scmp_filter_ctx filter)
+{
+#ifdef OPEN_TREE_CLONE
+	enum {
+		CUT_OFF = AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE,
+	};
+
+	add_if(filter, CALL(open_tree),
+	    SCMP_A2(SCMP_CMP_EQ, CUT_OFF | (scmp_datum_t)OPEN_TREE_CLOEXEC));
+#else
+	(void)filter;
+#endif
+}
+
 static void
 add_open_read(scmp_filter_ctx filter)
 {
@@ -226,6 +270,10 @@ sandbox_add_conditions(scmp_filter_ctx filter, unsigned int extras, pid_t self)
 		add_open_read(filter);
 	if (extras & EXTRA_THREADS)
 		add_threads(filter);
+	if (extras & EXTRA_CHILDREN)
+		add_children(filter);
+	if (extras & EXTRA_TREES)
+		add_trees(filter);
 }
 
 /* The kernel looks at the low half of the register, so the rule does. */

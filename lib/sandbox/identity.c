@@ -3,10 +3,7 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <linux/capability.h>
-#include <stdint.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/log/log.h"
@@ -33,20 +30,4 @@ identity_restore(void)
 		return;
 	if (seteuid(0) != 0 || setegid(0) != 0 || setgroups(1, &root) != 0)
 		fatal("cannot become root again: %s", strerror(errno));
-}
-
-void
-identity_keep_only(void)
-{
-	const uint32_t kept = 1U << CAP_SETUID | 1U << CAP_SETGID;
-	struct __user_cap_header_struct whose = {
-		.version = _LINUX_CAPABILITY_VERSION_3
-	};
-	struct __user_cap_data_struct rights[2] = { { .effective = kept,
-	    .permitted = kept } };
-
-	if (getuid() != 0)
-		return;
-	if (syscall(SYS_capset, &whose, rights) != 0)
-		fatal("cannot give up capabilities: %s", strerror(errno));
 }

@@ -16,11 +16,5 @@
 void identity_become(const char *name, uid_t uid, gid_t gid);
 /* Back to root. */
 void identity_restore(void);
-/*
- * Of root's capabilities only those to become somebody remain, for good: root
- * is then who owns root's files, and no more, until it becomes somebody.
- * fatal() when the system refuses.
- */
-void identity_keep_only(void);
 
 #endif

@@ -28,6 +28,8 @@ enum extra {
 	EXTRA_PORTS = 4096, /* TCP to some ports alone... */
 	EXTRA_ANYWHERE = 8192, /* ...or to any */
 	EXTRA_THREADS = 16384, /* clone(2), but for threads only */
+	EXTRA_CHILDREN = 32768, /* fork(2), and what a child is given */
+	EXTRA_TREES = 65536, /* open_tree(2), for a copy of a mount */
 };
 
 /* conditions.c: calls that are allowed with certain arguments. */
@@ -35,6 +37,15 @@ void
 sandbox_add_conditions(scmp_filter_ctx filter, unsigned int extras, pid_t self);
 /* A filter that keeps these descriptors from what siblings would feel. */
 scmp_filter_ctx sandbox_protect(const int *shared, size_t count);
+
+/* denied.c: all is allowed but a list. */
+scmp_filter_ctx sandbox_denials(void);
+
+/*
+ * capabilities.c: what root keeps for these promises, for good, whatever it
+ * executes. Nothing without root, or where the promises say nothing of that.
+ */
+void sandbox_keep_capabilities(const char *promises);
 
 /* landlock.c: no file outside the working directory from now on. */
 void sandbox_below_here(bool write);

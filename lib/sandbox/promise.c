@@ -204,6 +204,40 @@ static const int mailbox_calls[] = {
 	END_OF_CALLS,
 };
 
+/* The lock file beside an mbox. */
+static const int mbox_calls[] = {
+	CALL(open),
+	CALL(openat),
+	CALL(link),
+	CALL(linkat),
+	CALL(unlink),
+	CALL(unlinkat),
+	CALL(fdatasync),
+	CALL(utimensat),
+	END_OF_CALLS,
+};
+
+/*
+ * To fork processes of users, which enter their directories, become the user
+ * and apply a filter of their own.
+ */
+static const int session_calls[] = {
+	CALL(dup2),
+	CALL(close_range),
+	CALL(signalfd4),
+	CALL(timerfd_create),
+	CALL(timerfd_settime),
+	CALL(wait4),
+	CALL(chroot),
+	CALL(setuid), /* become.c: the proof that there is no way back */
+	CALL(setgid),
+	CALL(seccomp),
+	CALL(landlock_create_ruleset),
+	CALL(landlock_add_rule),
+	CALL(landlock_restrict_self),
+	END_OF_CALLS,
+};
+
 /* No honest program of ours comes near these. */
 static const int deadly_calls[] = {
 	CALL(execve),
@@ -259,7 +293,17 @@ static const struct promise {
 	{ "mailbox", write_calls, EXTRA_NONE },
 	{ "mailbox", watch_calls, EXTRA_NONE },
 	{ "mailbox", mailbox_calls, EXTRA_NONE },
+	{ "mbox", read_calls,
+	    EXTRA_BELOW | EXTRA_WRITE | EXTRA_LOCK | EXTRA_BLOCK },
+	{ "mbox", mbox_calls, EXTRA_NONE },
 	{ "threads", no_calls, EXTRA_THREADS },
+	{ "sessions", read_calls, EXTRA_LOCK | EXTRA_BLOCK | EXTRA_PAIR },
+	{ "sessions", write_calls, EXTRA_THREADS | EXTRA_CHILDREN },
+	{ "sessions", watch_calls, EXTRA_NONE },
+	{ "sessions", mailbox_calls, EXTRA_NONE },
+	{ "sessions", owner_calls, EXTRA_NONE },
+	{ "sessions", session_calls, EXTRA_NONE },
+	{ "shares", no_calls, EXTRA_TREES },
 };
 
 /* Numbers below zero: this machine has no such call. */
@@ -413,6 +457,28 @@ sandbox_apply(const struct sandbox_filter *f)
 		apply(&f->programs[i]);
 }
 
+/*
+ * "modules" and "program": nothing is said of descriptors that are shared,
+ * since the programs that are started have others under those numbers. Without
+ * root helpers of modules need their set-id bits, which no_new_privs would take
+ * from them, and a filter cannot be had without.
+ */
+static bool
+foreign(const char *words)
+{
+	bool modules = strcmp(words, "modules") == 0;
+
+	if (!modules && strcmp(words, "program") != 0)
+		return false;
+	if (modules && geteuid() != 0)
+		return true;
+	if (!SANITIZED)
+		load(sandbox_denials());
+	else if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		fatal("no_new_privs: %m");
+	return true;
+}
+
 void
 sandbox_promise(const char *words)
 {
@@ -423,6 +489,9 @@ void
 sandbox_promise_beside(const char *words, const int *shared, size_t count)
 {
 	if (strcmp(words, "all") == 0)
+		return;
+	sandbox_keep_capabilities(words);
+	if (foreign(words))
 		return;
 	if (!SANITIZED)
 		confine(words, shared, count);

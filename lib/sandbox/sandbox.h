@@ -44,8 +44,17 @@ void sandbox_root(const char *directory);
  *	mailbox		queue-write, and what mailboxes need beside it: to watch
  *			and copy files, to link, to leave and remove directories
  *	owners		files anywhere, as root and as whoever owns them
+ *	mbox		open below the working directory, and lock files there
  *	threads		threads, with all that this one has given up; no
  *			processes, no namespaces
+ *	sessions	files anywhere; to fork processes that become others, with
+ *			less; of root the capabilities that this takes
+ *	shares		beside that, open_tree(2) for directories of others
+ *	modules		all but a list (denied.c), for code of others in a
+ *			program of root's, less the capabilities for it; without
+ *			root no filter. No other word beside it
+ *	program		all but that list, for a program of the administrator's
+ *			that is started. No other word beside it
  *	all		no filter
  * A call outside is EPERM and a log line where that can be had; execve,
  * ptrace and their like end the process. Sets no_new_privs. fatal() if the

@@ -3,11 +3,13 @@
 import os
 import pathlib
 import pwd
+import shutil
+import subprocess
 import time
 
 import pytest
 from ipc_client import Declined, Ipc
-from posthaste import AS_ROOT
+from posthaste import AS_ROOT, SOURCE
 
 OK, LATER, NEVER = range(3)
 USER = "posthaste-mail"  # a system user that is always there in tests
@@ -120,3 +122,52 @@ def test_pam_is_asked_once_about_a_login_while_accounts_change(
         attempt(Ipc(s, "auth", "auth"), USER, "wrong")
     assert attempt(Ipc(s, "auth", "auth"), USER, "wrong")["verdict"] == NEVER
     assert (tmp_path / "asked").read_text().splitlines() == ["asked"]
+
+
+def write_service(name, lines):
+    path = pathlib.Path("/etc/pam.d") / name
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return path
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no compiler")
+def test_modules_of_many_kinds_work(suite, pam, tmp_path):
+    """With what auth-pam's filter and capabilities leave: Debian's own, some
+    with programs of theirs, and one that does what those of servers do."""
+    probe, did = tmp_path / "probe.so", tmp_path / "did"
+    subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", probe,
+                    SOURCE / "tests/probe/pam_module.c", "-lpam"], check=True)
+    people, tally = tmp_path / "people", tmp_path / "tally"
+    people.write_text(f"{USER}\n")
+    faillock = f"pam_faillock.so deny=100 dir={tally} audit"
+    path = write_service(pam, [
+        f"auth required {faillock} preauth",
+        # who knows no password of it, but must be able to look
+        "auth [success=ignore auth_err=ignore default=die] pam_unix.so nodelay",
+        "auth required pam_listfile.so item=user sense=allow onerr=fail "
+        f"file={people}",
+        f"auth required {probe} {did}",
+        "auth [success=2 default=ignore] pam_exec.so quiet expose_authtok "
+        f"{tmp_path}/check",
+        f"auth [default=die] {faillock} authfail",
+        "auth requisite pam_deny.so",
+        "auth required pam_permit.so",
+        "account required pam_unix.so",
+        "account required pam_exec.so quiet "
+        f"/usr/sbin/unix_chkpwd {USER} chkexpiry",
+        "account required pam_succeed_if.so quiet uid > 0"])
+    s = suite(main=f"account_files = $config_directory/accounts, pam:{pam}\n"
+              "account_mail = maildir:/home-of/%n/Maildir\n"
+              "auth_failure_delay_max = 0\n")
+    c = Ipc(s, "auth", "auth")
+    got = attempt(c, USER, "posthaste")["verdict"]
+    assert got == OK, did.read_text() if did.exists() else s.log()
+    assert attempt(c, USER, "wrong")["verdict"] == NEVER
+    assert (tally / USER).stat().st_size > 0
+    # each login asks, also one that has been right before
+    before = (tmp_path / "asked").read_text().count("asked")
+    assert attempt(c, USER, "posthaste")["verdict"] == OK
+    assert (tmp_path / "asked").read_text().count("asked") == before + 1
+    # and who may not look is told to come again
+    path.write_text(path.read_text().replace(str(did), str(tmp_path / "no/x")))
+    assert attempt(c, USER, "posthaste")["verdict"] == LATER

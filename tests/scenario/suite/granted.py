@@ -5,7 +5,8 @@ test_confinement.py until it stands here, with a reason if no load needs it."""
 
 # calls with arguments that decide, which are tried one by one
 CONDITIONAL = set("fcntl ioctl prctl socket socketpair setsockopt shutdown mmap"
-                  " mprotect prlimit64 tgkill open openat".split())
+                  " mprotect prlimit64 tgkill open openat clone kill"
+                  " open_tree".split())
 CONNECT = "connect bind"
 READ = ("access faccessat faccessat2 statfs fstatfs readlink readlinkat"
         " getdents64 flock")
@@ -38,8 +39,17 @@ PROMISES = {
     "mailbox": READ + WRITE + WATCH + " openat2 chdir fchdir memfd_create"
                " copy_file_range sendfile rmdir link linkat fchown"
                " fallocate sync_file_range",
+    "mbox": READ + " link linkat unlink unlinkat fdatasync utimensat",
     "threads": "",
+    "shares": "",
+    "program": None,  # all but DENIED
+    "modules": None,
 }
+PROMISES["sessions"] = (
+    PROMISES["mailbox"] + " setgroups setresgid setresuid dup2 close_range"
+    " signalfd4 timerfd_create timerfd_settime wait4 chroot setuid setgid"
+    " seccomp landlock_create_ruleset landlock_add_rule"
+    " landlock_restrict_self")
 QUEUE = "io net-accept queue-write"
 TABLES = "io net-accept files-read unix"
 PROGRAMS = {
@@ -62,10 +72,52 @@ PROGRAMS = {
     "imapd": "io net-accept pair counts",
     "quota": "io net-accept owners",
     "logd": "io",
+    # root, which forks the next ones
+    "pop3d-session": "io net-accept sessions",
+    "imapd-session": "io net-accept sessions",
     # io, and files below their root directory
     "pop3d-session of a user": "io mailbox",
     "imapd-session of a user": "io mailbox threads",
+    "pop3d-mbox": "io mbox",
+    "imapd-mbox": "io mbox",
+    # code of others
+    "auth-pam": "modules",
+    "auth-token": "program",
 }
+# These have every other call.
+DENIED = {
+    "another kernel, or none":
+        "init_module finit_module delete_module kexec_load kexec_file_load"
+        " reboot",
+    "the machine and its devices":
+        "swapon swapoff acct settimeofday clock_settime clock_adjtime adjtimex"
+        " iopl ioperm syslog sethostname setdomainname quotactl vhangup",
+    "other processes":
+        "ptrace process_vm_readv process_vm_writev process_madvise pidfd_getfd"
+        " kcmp migrate_pages",
+    "mounts, namespaces, files without their directories":
+        "mount umount2 pivot_root chroot move_mount open_tree fsopen fsconfig"
+        " fsmount fspick mount_setattr unshare setns open_by_handle_at"
+        " fanotify_init",
+    "ways into the kernel":
+        "bpf perf_event_open userfaultfd io_uring_setup io_uring_enter"
+        " io_uring_register modify_ldt",
+}
+# What root keeps of its capabilities; others have none.
+BECOME = "SETGID SETUID"
+CAPABILITIES = {
+    "quota": BECOME,
+    "pop3d-session": BECOME + " CHOWN DAC_OVERRIDE DAC_READ_SEARCH KILL"
+                              " SYS_CHROOT",
+    "auth-pam": "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID"
+                " SETUID SETPCAP NET_BIND_SERVICE NET_BROADCAST NET_ADMIN"
+                " NET_RAW IPC_LOCK IPC_OWNER SYS_CHROOT SYS_NICE SYS_RESOURCE"
+                " LEASE AUDIT_WRITE SETFCAP",
+}
+CAPABILITIES["imapd-session"] = CAPABILITIES["pop3d-session"]
+WIDE = [name for name, promises in PROGRAMS.items()
+        if promises in ("program", "modules")]
+LISTED = [name for name in PROGRAMS if name not in WIDE]
 
 # Allowed though no load was seen to need it, and why it stays
 KEPT = {
@@ -94,6 +146,10 @@ KEPT = {
     "connections": "connect bind",
     "to be the owner of a mailbox for a while":
         "setgroups setresgid setresuid",
+    "processes of users, until they have filters of their own":
+        "dup2 close_range signalfd4 timerfd_create timerfd_settime wait4 chroot"
+        " setuid setgid seccomp landlock_create_ruleset landlock_add_rule"
+        " landlock_restrict_self",
 }
 
 

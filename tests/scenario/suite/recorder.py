@@ -24,6 +24,9 @@ REFUSED = re.compile(r"= -1 EPERM ")
 TELLING = {"fcntl": 1, "ioctl": 1, "socket": 0, "setsockopt": 2, "prctl": 0,
            "shutdown": 1}
 
+# of sandbox_become(): that root cannot be had back
+PROOF = {"setuid(0)", "setgid(0)", "setresuid(-1, 0, -1)"}
+
 
 def start(folder, command):
     """Runs the command, which leaves daemons behind: strace goes on with
@@ -53,9 +56,11 @@ class Process:
         self.pid = int(path.name.rpartition(".")[2])
         self.name = None
         self.children = []
-        self.confined = False
+        self.confined = self.executed = False
         self.calls = collections.Counter()
         self.refused = collections.Counter()
+        self.before = None  # (calls, refused) with its parent's filter
+        self.parent = None
         self.killed = None
         with open(path, errors="replace") as lines:
             for line in lines:
@@ -72,10 +77,15 @@ class Process:
         name, rest = found.groups()
         if name == "execve" and rest.rstrip().endswith("= 0"):
             self.begin(pathlib.Path(rest.split('"')[1]).name)
+            self.executed = True
         elif name == "prctl" and rest.startswith("PR_SET_NAME"):
             self.name = rest.split('"')[1]
+            if not self.executed and self.name.endswith("-session"):
+                self.name += " of a user"
         elif (name == "seccomp" and rest.startswith("SECCOMP_SET_MODE_FILTER")
               and rest.rstrip().endswith("= 0")):
+            if not self.executed and self.before is None:
+                self.before = self.calls.copy(), self.refused.copy()
             self.begin(self.name)
             self.confined = True
         elif name in ("clone", "clone3", "fork", "vfork"):
@@ -99,7 +109,10 @@ def processes(folder):
         found = {p.pid: p for p in map(Process, run.iterdir())}
         for parent in found.values():
             for pid in parent.children:
-                if pid in found and found[pid].name is None:
+                if pid not in found:
+                    continue
+                found[pid].parent = parent
+                if found[pid].name is None:
                     found[pid].name = f"{parent.name}, child"
         yield from found.values()
 
@@ -121,15 +134,19 @@ def merged(folder):
         if p.confined:
             calls[p.name] += p.calls
             refused[p.name] += p.refused
+        if p.before and p.parent and p.parent.confined:
+            calls[p.parent.name] += p.before[0]
+            refused[p.parent.name] += collections.Counter({
+                line: n for line, n in p.before[1].items()
+                if line.split(" =")[0].strip() not in PROOF})
     return calls, refused
 
 
 def unused(calls):
     """{program: {reason: calls}} of what was allowed and never called."""
     found = {}
-    for program in granted.PROGRAMS:
-        name = program.removesuffix(" of a user")
-        seen = {call.split("(")[0] for call in calls.get(name, ())}
+    for program in granted.LISTED:
+        seen = {call.split("(")[0] for call in calls.get(program, ())}
         of = found[program] = collections.defaultdict(list)
         for call in sorted(granted.calls_of(program) - seen):
             of[granted.reason(call) or "WITHOUT A REASON"].append(call)
@@ -140,8 +157,8 @@ def main(folder, what="calls"):
     calls, refused = merged(folder)
     if what == "unused":
         for program, reasons in unused(calls).items():
-            print(f"{program}:" + ("" if calls.get(
-                program.removesuffix(" of a user")) else " was not seen"))
+            print(f"{program}:" +
+                  ("" if calls.get(program) else " was not seen"))
             for why, names in reasons.items():
                 print(f"    {why}: {' '.join(names)}")
         return

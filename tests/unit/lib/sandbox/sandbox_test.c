@@ -108,6 +108,22 @@ copy_below(void)
 }
 
 static int
+make_directory_below(void)
+{
+	return outcome(mkdir("a/c", 0700) == 0);
+}
+
+static int
+lock_below(void)
+{
+	int fd = open("a/aside", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	return outcome(fd >= 0 && link("a/aside", "a/file.lock") == 0 &&
+	    unlink("a/aside") == 0 && fdatasync(fd) == 0 &&
+	    unlink("a/file.lock") == 0);
+}
+
+static int
 make_link_below(void)
 {
 	return outcome(symlink("/etc", "a/link") == 0);
@@ -214,6 +230,24 @@ static int
 make_child(void)
 {
 	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	return outcome(pid > 0);
+}
+
+static int
+make_namespace(void)
+{
+	return outcome(unshare(CLONE_NEWNS) == 0);
+}
+
+/* The same in a child, by the flags of clone(2). */
+static int
+make_child_in_namespace(void)
+{
+	long pid = syscall(SYS_clone, (unsigned long)(CLONE_NEWNS | SIGCHLD), 0,
+	    0, 0, 0);
 
 	if (pid == 0)
 		_exit(0);
@@ -586,6 +620,17 @@ static const struct row {
 	{ "threads makes them", "io threads", run_thread, ALLOWED },
 	{ "but no children", "io threads", make_child, DENIED },
 	{ "nor other threads", "io threads", make_odd_thread, DENIED },
+	{ "mbox makes lock files", "io mbox", lock_below, ALLOWED },
+	{ "but no directories", "io mbox", make_directory_below, DENIED },
+	{ "mbox, elsewhere", "io mbox", open_write, DENIED },
+	{ "mbox makes no threads", "io mbox", run_thread, DENIED },
+	{ "sessions forks", "io sessions", make_child, ALLOWED },
+	{ "sessions connects nowhere", "io sessions", inet_socket, DENIED },
+	{ "sessions maps no code", "io sessions", map_code, DENIED },
+	{ "a program forks", "program", make_child, ALLOWED },
+	{ "a program connects", "program", inet_socket, ALLOWED },
+	{ "a program makes no namespace", "program", make_namespace, DENIED },
+	{ "nor a child in one", "program", make_child_in_namespace, DENIED },
 	{ "all", "all", make_child, ALLOWED },
 };
 
@@ -601,7 +646,8 @@ status_of_child(const char *promises, int (*attempt)(void))
 	int status = 0;
 	pid_t pid;
 
-	if (prepared && strcmp(promises, "all") != 0)
+	if (prepared && strcmp(promises, "all") != 0 &&
+	    strcmp(promises, "program") != 0)
 		filter = sandbox_prepare(promises, shared, 2);
 	pid = fork();
 	assert_true(pid >= 0);
