@@ -29,6 +29,7 @@ static struct {
 	struct running *running; /* NULL: none of this style */
 	int64_t turn_ends;
 	bool began; /* it has spoken */
+	bool slow; /* its last pause was longer than that of an idle one */
 	bool crowded; /* the last look found somebody waiting */
 	int next; /* connection accepted meanwhile, -1: none */
 } turn = { .next = -1 };
@@ -147,6 +148,20 @@ patience(void)
 	return turn.crowded ? QUIET_CROWDED_MS : QUIET_MS;
 }
 
+/*
+ * A wait that ends early, only to be followed by another one, is spared with a
+ * peer whose last pause was long. Whoever else has something meanwhile finds
+ * that wait before him, as ever.
+ */
+static void
+wait_for_slow(const struct ipc *c, int64_t deadline)
+{
+	int64_t since = clock_ms();
+
+	wait_for_any(c, deadline);
+	turn.slow = clock_ms() - since >= QUIET_MS;
+}
+
 bool
 service_next(struct ipc *c, int64_t deadline)
 {
@@ -155,7 +170,10 @@ service_next(struct ipc *c, int64_t deadline)
 	if (turn.began && clock_ms() >= turn.turn_ends &&
 	    (accept_next() || service_retiring()))
 		return hear_last_words(c);
+	if (turn.slow && !ipc_buffered(c))
+		wait_for_slow(c, deadline);
 	while (!ipc_await(c, patience())) {
+		turn.slow = turn.began;
 		if (accept_next() || service_retiring() ||
 		    clock_ms() >= deadline)
 			return hear_last_words(c);
@@ -173,7 +191,7 @@ serve(struct running *r, int fd)
 		slots_sessions(1);
 		turn.next = -1;
 		turn.running = r;
-		turn.began = false;
+		turn.began = turn.slow = false;
 		turn.turn_ends = clock_ms() + TURN_MS;
 		if (!slots_other_idle())
 			control_full(1);
