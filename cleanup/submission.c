@@ -259,12 +259,12 @@ wants_prefix(const struct submission *s)
 }
 
 static void
-add_header(struct buf *b, const char *name, const char *open,
-    const char *address, const char *close)
+add_header(struct buf *b, const char *open, const char *address,
+    const char *close)
 {
-	buf_printf(b, "%s: %s", name, open);
+	buf_add_text(b, open);
 	mail_address_quote(span_of(address), b);
-	buf_printf(b, "%s\r\n", close);
+	buf_add_text(b, close);
 }
 
 /* The headers a delivery into one mailbox begins with. */
@@ -274,10 +274,10 @@ write_prefix(struct submission *s)
 	const struct recipient *r = &s->recipients.items[0];
 	struct buf b = BUF_INIT(PREFIX_ROOM);
 
-	add_header(&b, "Return-Path", "<", s->sender, ">");
+	add_header(&b, "Return-Path: <", s->sender, ">\r\n");
 	if (s->set->own.enable_original_recipient)
-		add_header(&b, "X-Original-To", "", r->original, "");
-	add_header(&b, "Delivered-To", "", r->address, "");
+		add_header(&b, "X-Original-To: ", r->original, "\r\n");
+	add_header(&b, "Delivered-To: ", r->address, "\r\n");
 	if (!b.overflow) {
 		s->flags |= QUEUE_HAS_PREFIX;
 		if (queue_writer_add(s->writer, b.p, b.n) == -1)

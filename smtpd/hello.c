@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* HELO and EHLO: RFC 5321 section 4.1.1.1. */
 #include <ctype.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,22 +83,17 @@ struct offer {
 	unsigned int discard;
 };
 
-static void offer(struct offer *o, unsigned int keyword, const char *format,
-    ...) __attribute__((format(printf, 3, 4)));
-
 static void
-offer(struct offer *o, unsigned int keyword, const char *format, ...)
+offer(struct offer *o, unsigned int keyword, const char *name,
+    const char *value)
 {
-	char line[OFFER_MAX];
-	va_list ap;
-
 	if (o->discard & keyword)
 		return;
-	va_start(ap, format);
-	vsnprintf(line, sizeof(line), format, ap);
-	va_end(ap);
 	o->last = o->text.n;
-	buf_printf(&o->text, "250-%s\r\n", line);
+	buf_add_text(&o->text, "250-");
+	buf_add_text(&o->text, name);
+	buf_add_text(&o->text, value);
+	buf_add_text(&o->text, "\r\n");
 }
 
 static void
@@ -111,9 +105,9 @@ offer_auth(struct offer *o, struct session *s)
 		(void)login_mechanisms(s, mechanisms, sizeof(mechanisms));
 	if (mechanisms[0] == '\0')
 		return;
-	offer(o, EHLO_AUTH, "AUTH %s", mechanisms);
+	offer(o, EHLO_AUTH, "AUTH ", mechanisms);
 	if (s->p->broken_sasl_auth_clients)
-		offer(o, EHLO_AUTH, "AUTH=%s", mechanisms);
+		offer(o, EHLO_AUTH, "AUTH=", mechanisms);
 }
 
 /* To those alone who may use them. */
@@ -124,12 +118,12 @@ offer_attributes(struct offer *o, const struct session *s)
 
 	if (s->client.may_xclient) {
 		attributes_names(FOR_XCLIENT, &names);
-		offer(o, EHLO_XCLIENT, "XCLIENT %s", buf_text(&names));
+		offer(o, EHLO_XCLIENT, "XCLIENT ", buf_text(&names));
 	}
 	buf_reset(&names);
 	if (s->client.may_xforward) {
 		attributes_names(FOR_XFORWARD, &names);
-		offer(o, EHLO_XFORWARD, "XFORWARD %s", buf_text(&names));
+		offer(o, EHLO_XFORWARD, "XFORWARD ", buf_text(&names));
 	}
 	buf_fini(&names);
 }
@@ -138,25 +132,25 @@ static void
 collect(struct offer *o, struct session *s)
 {
 	long long size = s->config->common->message_size_limit;
+	char limit[24] = "";
 
-	offer(o, 0, "%s", s->config->common->myhostname);
-	offer(o, EHLO_PIPELINING, "PIPELINING");
+	offer(o, 0, "", s->config->common->myhostname);
+	offer(o, EHLO_PIPELINING, "PIPELINING", "");
 	if (size > 0)
-		offer(o, EHLO_SIZE, "SIZE %lld", size);
-	else
-		offer(o, EHLO_SIZE, "SIZE");
+		snprintf(limit, sizeof(limit), " %lld", size);
+	offer(o, EHLO_SIZE, "SIZE", limit);
 	if (!s->p->disable_vrfy_command)
-		offer(o, EHLO_VRFY, "VRFY");
+		offer(o, EHLO_VRFY, "VRFY", "");
 	if (s->config->tls != NULL && !s->tls_seen)
-		offer(o, EHLO_STARTTLS, "STARTTLS");
+		offer(o, EHLO_STARTTLS, "STARTTLS", "");
 	offer_auth(o, s);
 	offer_attributes(o, s);
-	offer(o, EHLO_ENHANCEDSTATUSCODES, "ENHANCEDSTATUSCODES");
-	offer(o, EHLO_8BITMIME, "8BITMIME");
-	offer(o, EHLO_DSN, "DSN");
+	offer(o, EHLO_ENHANCEDSTATUSCODES, "ENHANCEDSTATUSCODES", "");
+	offer(o, EHLO_8BITMIME, "8BITMIME", "");
+	offer(o, EHLO_DSN, "DSN", "");
 	if (s->p->smtputf8_enable)
-		offer(o, EHLO_SMTPUTF8, "SMTPUTF8");
-	offer(o, EHLO_CHUNKING, "CHUNKING");
+		offer(o, EHLO_SMTPUTF8, "SMTPUTF8", "");
+	offer(o, EHLO_CHUNKING, "CHUNKING", "");
 }
 
 /*

@@ -24,13 +24,23 @@ soften(int *code, char dsn[WHY_DSN_MAX])
 		dsn[0] = '4';
 }
 
+/* "dsn" may be NULL */
+static void
+copy_dsn(char told[WHY_DSN_MAX], const char *dsn)
+{
+	size_t n = dsn != NULL ? strnlen(dsn, WHY_DSN_MAX - 1) : 0;
+
+	memcpy(told, dsn != NULL ? dsn : "", n);
+	told[n] = '\0';
+}
+
 static void
 send_reply(struct session *s, int code, const char *dsn, const char *text)
 {
 	struct buf out = BUF_INIT(REPLY_TEXT_MAX);
 	char told[WHY_DSN_MAX];
 
-	snprintf(told, sizeof(told), "%s", dsn != NULL ? dsn : "");
+	copy_dsn(told, dsn);
 	/* every one: a client gives up for a 503 as it does for a 550 */
 	if (s->config->common->soft_bounce)
 		soften(&code, told);
@@ -109,7 +119,7 @@ whole_reply(const struct session *s, int code, const char *dsn,
 {
 	char told[WHY_DSN_MAX];
 
-	snprintf(told, sizeof(told), "%s", dsn != NULL ? dsn : "");
+	copy_dsn(told, dsn);
 	if (s->config->common->soft_bounce)
 		soften(&code, told);
 	buf_printf(out, "%d %s%s%s", code, told, told[0] ? " " : "", text);
@@ -206,7 +216,7 @@ send_refusal(struct session *s, int code, const char *dsn, const char *text)
 	struct buf out = BUF_INIT(REPLY_TEXT_MAX);
 
 	buf_add_text(&out, text);
-	snprintf(told, sizeof(told), "%s", dsn != NULL ? dsn : "");
+	copy_dsn(told, dsn);
 	filter_reply(s, &code, told, &out);
 	choose_footer(s, code, told, &out);
 	send_reply(s, code, told[0] != '\0' ? told : NULL, buf_text(&out));

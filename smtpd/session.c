@@ -185,6 +185,19 @@ session_line(struct session *s, size_t limit, struct span *line)
 	return line_end_allowed(s, end);
 }
 
+static void
+add_tally(struct buf *out, const char *name, const struct tally *t)
+{
+	buf_add_char(out, ' ');
+	buf_add_text(out, name);
+	buf_add_char(out, '=');
+	buf_add_u64(out, t->accepted);
+	if (t->accepted == t->total)
+		return;
+	buf_add_char(out, '/');
+	buf_add_u64(out, t->total);
+}
+
 /* "helo=1 mail=1 rcpt=0/2 quit=1 commands=3/5" */
 static void
 log_disconnect(struct session *s)
@@ -197,15 +210,10 @@ log_disconnect(struct session *s)
 
 		all.accepted += t->accepted;
 		all.total += t->total;
-		if (t->total == 0)
-			continue;
-		buf_printf(&out, " %s=%u", verb_log_name(i), t->accepted);
-		if (t->accepted != t->total)
-			buf_printf(&out, "/%u", t->total);
+		if (t->total > 0)
+			add_tally(&out, verb_log_name(i), t);
 	}
-	buf_printf(&out, " commands=%u", all.accepted);
-	if (all.accepted != all.total)
-		buf_printf(&out, "/%u", all.total);
+	add_tally(&out, "commands", &all);
 	log_info("disconnect from %s%s", s->client.full, buf_text(&out));
 	buf_fini(&out);
 }

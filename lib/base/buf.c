@@ -106,21 +106,23 @@ buf_add_u64(struct buf *b, uint64_t n)
 bool
 buf_printf(struct buf *b, const char *format, ...)
 {
-	size_t room = b->room - b->n, allowed = b->max - b->n;
+	size_t room, allowed = b->max - b->n;
 	va_list ap;
 	char *to;
 	int n;
 
+	if (b->room == 0)
+		(void)buf_reserve(b, 0);
+	room = b->room - b->n;
 	va_start(ap, format);
-	n = vsnprintf(room > 0 ? b->p + b->n : NULL, room, format, ap);
+	n = vsnprintf(b->p + b->n, room, format, ap);
 	va_end(ap);
 	ensure(n >= 0);
 	if ((size_t)n < room && (size_t)n <= allowed) {
 		b->n += (size_t)n;
 		return true;
 	}
-	if (room > 0)
-		b->p[b->n] = '\0';
+	b->p[b->n] = '\0';
 	to = buf_reserve(b, (size_t)n);
 	if (to == NULL)
 		return false;

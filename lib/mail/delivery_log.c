@@ -9,6 +9,8 @@
 #include "lib/log/log.h"
 #include "lib/mail/mail_address.h"
 
+enum { SECOND = 1000000 };
+
 static int most_digits = 2;
 
 void
@@ -29,25 +31,35 @@ digits_for(int64_t us)
 	return digits;
 }
 
+/* Five of them stand in each line: hardly any takes a printf(3). */
+static size_t
+put_seconds(int64_t s, char out[DELIVERY_LOG_DELAY_MAX])
+{
+	if (s >= 10)
+		return (
+		    size_t)snprintf(out, DELIVERY_LOG_DELAY_MAX, "%" PRId64, s);
+	out[0] = (char)('0' + s);
+	return 1;
+}
+
 void
 delivery_log_delay(int64_t us, char out[DELIVERY_LOG_DELAY_MAX])
 {
-	int digits = digits_for(us < 0 ? 0 : us);
-	int64_t unit = 1000000;
+	int64_t unit = SECOND, rest;
 	size_t n;
 
 	if (us < 0)
 		us = 0;
-	for (int i = 0; i < digits; i++)
+	for (int i = digits_for(us); i > 0; i--)
 		unit /= 10;
 	us = (us + unit / 2) / unit * unit;
-	n = (size_t)snprintf(out, DELIVERY_LOG_DELAY_MAX, "%" PRId64 ".%0*d",
-	    us / 1000000, digits > 0 ? digits : 1,
-	    digits > 0 ? (int)(us % 1000000 / unit) : 0);
-	while (out[n - 1] == '0')
-		out[--n] = '\0';
-	if (out[n - 1] == '.')
-		out[--n] = '\0';
+	n = put_seconds(us / SECOND, out);
+	rest = us % SECOND;
+	if (rest > 0)
+		out[n++] = '.';
+	for (; rest > 0; rest = rest * 10 % SECOND)
+		out[n++] = (char)('0' + rest * 10 / SECOND);
+	out[n] = '\0';
 }
 
 const char *

@@ -31,6 +31,19 @@ without_route(struct span address)
 	return colon < address.n ? span_skip(address, colon + 1) : address;
 }
 
+/* "local@domain"; what is behind a NUL in either is not of it. */
+static const char *
+join(struct span local, struct span domain, struct arena *a)
+{
+	char *text = arena_alloc(a, local.n + domain.n + 2);
+	char *p = mempcpy(text, local.p, strnlen(local.p, local.n));
+
+	*p++ = '@';
+	p = mempcpy(p, domain.p, strnlen(domain.p, domain.n));
+	*p = '\0';
+	return text;
+}
+
 /* An address without "@": from UUCP's form, or user%domain, or bare. */
 static const char *
 with_domain(const struct rewrite_rules *r, struct span bare, struct arena *a)
@@ -41,14 +54,12 @@ with_domain(const struct rewrite_rules *r, struct span bare, struct arena *a)
 	struct span user = span_skip(bare, bang + 1);
 
 	if (r->swap_bangpath && bang < bare.n)
-		return arena_printf(a, "%.*s@%.*s", SPAN_ARG(user),
-		    SPAN_ARG(site));
+		return join(user, site, a);
 	if (r->allow_percent_hack && percent < bare.n)
-		return arena_printf(a, "%.*s@%.*s",
-		    SPAN_ARG(span_take(bare, percent)),
-		    SPAN_ARG(span_skip(bare, percent + 1)));
+		return join(span_take(bare, percent),
+		    span_skip(bare, percent + 1), a);
 	if (r->append_at_myorigin)
-		return arena_printf(a, "%.*s@%s", SPAN_ARG(bare), r->myorigin);
+		return join(bare, span_of(r->myorigin), a);
 	return arena_span(a, bare);
 }
 
@@ -65,7 +76,7 @@ mend_domain(const struct rewrite_rules *r, struct span local,
 	if (domain.n > 1 && domain.p[domain.n - 1] == '.' &&
 	    domain.p[domain.n - 2] != '.')
 		domain = span_take(domain, domain.n - 1);
-	return arena_printf(a, "%.*s@%.*s", SPAN_ARG(local), SPAN_ARG(domain));
+	return join(local, domain, a);
 }
 
 const char *
