@@ -768,6 +768,7 @@ a_crowd_hears_that_master_is_gone(void **state)
 {
 	(void)state;
 	crowd_is_left_after(0);
+	tear_down(NULL);
 	assert_int_equal(set_up(NULL), 0);
 	crowd_is_left_after(5);
 }
@@ -826,10 +827,13 @@ an_answer_to_another_question_ends_the_process(void **state)
 {
 	(void)state;
 	assert_int_equal(status_of_asker(connect_both), 0);
+	tear_down(NULL);
 	assert_int_equal(set_up(NULL), 0);
 	assert_int_equal(status_of_asker(connect_next), EX_TEMPFAIL);
+	tear_down(NULL);
 	assert_int_equal(set_up(NULL), 0);
 	assert_int_equal(status_of_asker(refuse_next), EX_TEMPFAIL);
+	tear_down(NULL);
 	assert_int_equal(set_up(NULL), 0);
 	assert_int_equal(status_of_asker(connect_twice), EX_TEMPFAIL);
 }
