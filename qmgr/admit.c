@@ -215,6 +215,25 @@ refuse(const char *queue, const char *id, enum queue_read result)
 	return ADMITTED; /* each scan tries again */
 }
 
+/* One that was moved into a mailbox is its owner's; there it is kept. */
+static enum admitted
+cannot_open(const char *queue, const char *id)
+{
+	int error = errno;
+
+	if (error == ENOENT)
+		return ADMIT_GONE;
+	if (error != EACCES || !queue_has_other_name(queue, id)) {
+		errno = error;
+		return refuse(queue, id, QUEUE_UNREADABLE);
+	}
+	log_info("%s: is in a mailbox: its name in queue \"%s\", left by a"
+		 " crash, is removed",
+	    id, queue);
+	queue_remove(queue, id);
+	return ADMITTED;
+}
+
 /* Reads the file and enters it in the table, so that it is there once. */
 static enum admitted
 read_entry(const char *queue, const char *id, struct arena *a,
@@ -227,8 +246,7 @@ read_entry(const char *queue, const char *id, struct arena *a,
 
 	*out = NULL;
 	if (fd == -1)
-		return errno == ENOENT ? ADMIT_GONE :
-					 refuse(queue, id, QUEUE_UNREADABLE);
+		return cannot_open(queue, id);
 	read = queue_read_envelope(fd, id, a, &envelope);
 	if (read == QUEUE_OK && !fd_is_written(fd))
 		read = QUEUE_CORRUPT;

@@ -35,9 +35,14 @@ report_activate(const char *id)
 static bool
 read_report(const char *id, struct arena *a, struct queue_envelope *e)
 {
-	int fd = queue_open("report", id, false);
 	enum queue_read result;
+	int fd;
 
+	if (queue_has_other_name("report", id)) { /* it was activated */
+		queue_remove("report", id);
+		return false;
+	}
+	fd = queue_open("report", id, false);
 	if (fd == -1)
 		return false;
 	result = queue_read_envelope(fd, id, a, e);

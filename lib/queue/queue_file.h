@@ -133,6 +133,13 @@ int queue_make_path(const char *queue, const char *id);
  * only where it could be lost under both names (lib/base/file_system.h).
  */
 int queue_move(const char *id, const char *from, const char *to);
+/*
+ * Does the file have one more? No file of a queue gets a second name but by a
+ * power cut amid a rename (doc/DURABILITY.md, "ext4 without a journal"): where
+ * it was on its way to it is kept, and this one may go. What is not in its
+ * count of links is not believed. queue_move between the two is done by it.
+ */
+bool queue_has_other_name(const char *queue, const char *id);
 /* unlink(2). */
 int queue_remove(const char *queue, const char *id);
 /* It has no footer: its writer is at work, or died. Unreadable: false. */

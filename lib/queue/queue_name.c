@@ -133,6 +133,27 @@ at_any_depth(const char *queue, const char *id,
 	return result;
 }
 
+bool
+queue_has_other_name(const char *queue, const char *id)
+{
+	char path[QUEUE_PATH_MAX];
+	struct stat st;
+
+	queue_path(queue, id, path);
+	return lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink > 1;
+}
+
+/* Of what was moved before; see queue_has_other_name. */
+static bool
+has_both(const char *path, const char *to)
+{
+	struct stat here, there;
+
+	return lstat(path, &here) == 0 && lstat(to, &there) == 0 &&
+	    here.st_ino == there.st_ino && here.st_dev == there.st_dev &&
+	    here.st_nlink > 1;
+}
+
 /*
  * Never over another message: ids come from several programs, and one of
  * them may have been taken over. Not all file systems can promise it.
@@ -140,9 +161,15 @@ at_any_depth(const char *queue, const char *id,
 static int
 act_rename(const char *path, const void *to)
 {
+	int error;
+
 	if (renameat2(AT_FDCWD, path, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
 		return 0;
-	if (errno != EINVAL && errno != ENOSYS)
+	error = errno;
+	if (error == EEXIST && has_both(path, to))
+		return unlink(path);
+	errno = error;
+	if (error != EINVAL && error != ENOSYS)
 		return -1;
 	return rename(path, to);
 }

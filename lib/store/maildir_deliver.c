@@ -371,17 +371,20 @@ take_back(int fd, uid_t uid, const struct stat *st)
 	(void)!fchmod(fd, st->st_mode & 07777);
 }
 
-/* After the commit: what fails here is no reason to deliver again. */
+/*
+ * After the commit: what fails here is no reason to deliver again. As long as
+ * the new name may be lost, the queue can read the file.
+ */
 static void
 finish(int fd, const char *path, off_t size, gid_t gid, const struct stat *st)
 {
+	/* it is in the mailbox: told with an error it would come twice */
+	if (file_system_settle(fd) != 0)
+		log_error("%s: moved to a Maildir, and not flushed: %m", path);
 	if (gid != st->st_gid)
 		(void)!fchown(fd, (uid_t)-1, gid);
 	(void)!fchmod(fd, 0600);
 	(void)!ftruncate(fd, size);
-	/* it is in the mailbox: told with an error it would come twice */
-	if (file_system_settle(fd) != 0)
-		log_error("%s: moved to a Maildir, and not flushed: %m", path);
 }
 
 static bool

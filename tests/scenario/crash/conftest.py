@@ -9,6 +9,14 @@ those that it must not miss."""
 import pytest
 
 import crasher
+from device import ext4
+
+
+@pytest.fixture
+def no_journal():
+    """A folder on an ext4 without a journal; to be asked for before "suite"."""
+    with ext4("^has_journal", megabytes=128) as d:
+        yield d.path
 
 
 @pytest.fixture

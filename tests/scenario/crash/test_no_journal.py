@@ -2,72 +2,18 @@
 """An ext4 in a file, with and without a journal, that stops: what it has on
 disk when the next message has been taken is repaired by e2fsck, and each
 message is there, under a name that somebody looks at."""
-import pathlib
-import shutil
-import subprocess
-import tempfile
-
 import pytest
 
+from device import ext4, run
 from peers import FakeServer
-from posthaste import AS_ROOT, wait_for
-
-TOOLS = ("mkfs.ext4", "e2fsck", "debugfs")
-pytestmark = [
-    pytest.mark.skipif(not AS_ROOT, reason="only root can mount"),
-    pytest.mark.skipif(not all(map(shutil.which, TOOLS)),
-                       reason="no e2fsprogs")]
-MEGABYTES = 24
-
-
-def run(*command):
-    return subprocess.run(command, check=True, capture_output=True).stdout
-
-
-class Device:
-    """A file below "folder" that is mounted at "path"."""
-
-    def __init__(self, folder, feature):
-        self.folder, self.image = folder, folder / "image"
-        self.path = pathlib.Path(tempfile.mkdtemp(prefix="ph-", dir="/tmp"))
-        with open(self.image, "wb") as f:
-            f.truncate(MEGABYTES << 20)
-        run("mkfs.ext4", "-q", "-F", "-O", feature, self.image)
-        # a journal that is not written by itself within the test
-        self.has_journal = feature == "has_journal"
-        options = "loop,commit=900" if self.has_journal else "loop"
-        mounted = subprocess.run(
-            ["mount", "-o", options, self.image, self.path],
-            capture_output=True, check=False)
-        if mounted.returncode != 0:
-            self.path.rmdir()
-            pytest.skip(f"no loop device: {mounted.stderr.decode()}")
-
-    def close(self):
-        run("umount", "-l", self.path)
-
-    def stopped(self):
-        """A folder with what is on it if the power goes now: whatever the
-        kernel has not written yet is in its memory, and lost."""
-        image, found = self.folder / "stopped", self.folder / "found"
-        run("cp", "--sparse=always", self.image, image)
-        # 1: it has mended something
-        status = subprocess.run(["e2fsck", "-fy", image], check=False,
-                                capture_output=True).returncode
-        assert status in (0, 1)
-        shutil.rmtree(found, ignore_errors=True)
-        found.mkdir()
-        run("debugfs", "-R", f"rdump / {found}", image)
-        return found
+from posthaste import wait_for
 
 
 @pytest.fixture(params=["has_journal", "^has_journal"],
                 ids=["journal", "no-journal"])
 def device(request):
-    with tempfile.TemporaryDirectory(prefix="ph-", dir="/dev/shm") as folder:
-        d = Device(pathlib.Path(folder), request.param)
+    with ext4(request.param) as d:
         yield d
-        d.close()
 
 
 @pytest.fixture

@@ -126,12 +126,25 @@ def check(*states):
 
 
 def test_what_was_told_holds(suite):
-    s = suite(start=False, root=in_memory(), users=["bob"],
+    cut_power(*scene(suite, in_memory()))
+
+
+def test_without_a_journal(no_journal, suite):
+    s, disk, states = scene(suite, no_journal)
+    disk.names = ("apart",)
+    cut_power(s, disk, states)
+
+
+def scene(suite, root):
+    s = suite(start=False, root=root, users=["bob"],
               main="disable_plaintext_auth = no\n")
     s.start()
     look(s)
     s.stop()
-    disk, states = recorded(s)
+    return s, *recorded(s)
+
+
+def cut_power(s, disk, states):
     for n, question in enumerate(ASKED):
         assert len({str(then[ANSWERS][n]) for _, then in states}) > 1, question
     print(f"POSTHASTE_CRASH_SEED={crasher.SEED}")

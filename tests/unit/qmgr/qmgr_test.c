@@ -627,6 +627,51 @@ flags_of(const char *queue, const char *id)
 	return e.flags;
 }
 
+/* The file that has this name in a queue gets a second one. */
+static void
+second_name(const char *queue, const char *id, const char *other)
+{
+	char path[QUEUE_PATH_MAX];
+
+	queue_path(queue, id, path);
+	assert_int_equal(link(path, other), 0);
+}
+
+/* A power cut has left its old name, on ext4 without a journal. */
+static void
+activated_report_under_both_names(void **state)
+{
+	char client[128], old[64];
+	const char *id =
+	    put_message("deferred", sender, "never1@x later1@x", "RP", "", 0);
+	const char *report;
+
+	(void)state;
+	snprintf(client, sizeof(client), "failure:%s", id);
+	report = put_message("incoming", "", "ok-old@x", "", client, 0);
+	snprintf(old, sizeof(old), "report/%s", report);
+	second_name("incoming", report, old);
+	run_until(was_served, "later1@x");
+	assert_int_equal(times_served("never1@x"), 0);
+	assert_int_equal(world.reports, 0);
+	assert_int_equal(access(old, F_OK), -1);
+	assert_string_equal(statuses_of("deferred", id), "BP");
+}
+
+/* The same of a message that was moved into a mailbox. */
+static void
+message_that_is_in_a_mailbox(void **state)
+{
+	const char *id = put_message("incoming", sender, "ok@x", "", "", 0);
+
+	(void)state;
+	second_name("incoming", id, "mailbox");
+	assert_int_equal(chmod("mailbox", 0), 0);
+	run_until(queue_empty, NULL);
+	assert_int_equal(times_served("ok@x"), 0);
+	assert_int_equal(unlink("mailbox"), 0);
+}
+
 static void
 crash_while_a_delay_warning_was_made(void **state)
 {
@@ -901,6 +946,8 @@ main(void)
 		ROW(crash_after_the_report_was_written),
 		ROW(crash_while_recipients_were_marked),
 		ROW(crash_after_the_report_was_activated),
+		ROW(activated_report_under_both_names),
+		ROW(message_that_is_in_a_mailbox),
 		ROW(crash_while_a_delay_warning_was_made),
 		ROW(crash_after_a_delay_warning_was_activated),
 		ROW(crash_before_a_report_of_success),

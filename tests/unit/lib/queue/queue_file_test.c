@@ -493,6 +493,12 @@ a_move_replaces_nothing(void **state)
 	assert_true(st.st_size > 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(queue_remove("incoming", id), 0);
+	/* a power cut has left the name that it had before */
+	assert_int_equal(link(held, path), 0);
+	assert_int_equal(queue_move(id, "incoming", "hold"), 0);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(stat(held, &st), 0);
+	assert_true(st.st_size > 0);
 	assert_int_equal(queue_remove("hold", id), 0);
 }
 
