@@ -308,7 +308,7 @@ main(int argc, char **argv)
 		caller = mem_text(login_name());
 		senders = login_senders(common.local_login_sender_maps);
 	}
-	sandbox_promise("io queue-write unix");
+	sandbox_promise("io queue-write drop unix");
 	in = drop_reader_new(STDIN_FILENO);
 	drop_reader_wait(in, wait_input);
 	take_envelope(&d, in);

@@ -145,7 +145,6 @@ static const int read_calls[] = {
 
 /* Tables and mailboxes that others change. */
 static const int watch_calls[] = {
-	CALL(getcwd),
 	CALL(inotify_init1),
 	CALL(inotify_add_watch),
 	CALL(inotify_rm_watch),
@@ -154,6 +153,7 @@ static const int watch_calls[] = {
 
 /* What libraries of tables like. */
 static const int option_calls[] = {
+	CALL(getcwd),
 	CALL(setsockopt),
 	CALL(sendmmsg), /* getaddrinfo(3) */
 	CALL(select),
@@ -171,13 +171,15 @@ static const int write_calls[] = {
 	CALL(unlinkat),
 	CALL(mkdir),
 	CALL(mkdirat),
-	CALL(fchmod), /* postdrop: now it is whole */
 	CALL(ftruncate),
 	CALL(fsync),
 	CALL(fdatasync),
 	CALL(utimensat),
 	END_OF_CALLS,
 };
+
+/* postdrop's: now the file is whole */
+static const int drop_calls[] = { CALL(fchmod), END_OF_CALLS };
 
 /* identity_become(), from root and back. */
 static const int owner_calls[] = {
@@ -190,15 +192,12 @@ static const int owner_calls[] = {
 /* Beside those of queue-write. */
 static const int mailbox_calls[] = {
 	CALL(openat2),
-	CALL(chdir),
 	CALL(fchdir),
 	CALL(memfd_create),
 	CALL(copy_file_range),
 	CALL(sendfile),
-	CALL(rmdir),
 	CALL(link),
 	CALL(linkat),
-	CALL(fchown),
 	CALL(fallocate),
 	CALL(sync_file_range),
 	END_OF_CALLS,
@@ -222,6 +221,8 @@ static const int mbox_calls[] = {
  * and apply a filter of their own.
  */
 static const int session_calls[] = {
+	CALL(chdir),
+	CALL(fchown),
 	CALL(dup2),
 	CALL(close_range),
 	CALL(signalfd4),
@@ -285,6 +286,7 @@ static const struct promise {
 	{ "queue-write", read_calls,
 	    EXTRA_BELOW | EXTRA_WRITE | EXTRA_LOCK | EXTRA_BLOCK },
 	{ "queue-write", write_calls, EXTRA_NONE },
+	{ "drop", drop_calls, EXTRA_NONE },
 	{ "owners", read_calls, EXTRA_NONE },
 	{ "owners", write_calls, EXTRA_NONE },
 	{ "owners", owner_calls, EXTRA_NONE },

@@ -41,6 +41,7 @@ void sandbox_root(const char *directory);
  *			options
  *	queue-read	as files-read, below the working directory
  *	queue-write	open, create, rename, unlink there as well
+ *	drop		fchmod, beside queue-write
  *	mailbox		queue-write, and what mailboxes need beside it: to watch
  *			and copy files, to link, to leave and remove directories
  *	owners		files anywhere, as root and as whoever owns them

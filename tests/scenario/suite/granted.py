@@ -10,8 +10,8 @@ CONDITIONAL = set("fcntl ioctl prctl socket socketpair setsockopt shutdown mmap"
 CONNECT = "connect bind"
 READ = ("access faccessat faccessat2 statfs fstatfs readlink readlinkat"
         " getdents64 flock")
-WATCH = " getcwd inotify_init1 inotify_add_watch inotify_rm_watch"
-WRITE = (" rename renameat renameat2 unlink unlinkat mkdir mkdirat fchmod ftruncate"
+WATCH = " inotify_init1 inotify_add_watch inotify_rm_watch"
+WRITE = (" rename renameat renameat2 unlink unlinkat mkdir mkdirat ftruncate"
          " fsync fdatasync utimensat")
 PROMISES = {
     "io": "read write readv writev pread64 pwrite64 lseek close fstat"
@@ -32,12 +32,12 @@ PROMISES = {
     "pair": "",
     "counts": "",
     "hang-up": "",
-    "files-read": READ + WATCH + " sendmmsg select pselect6",
+    "files-read": READ + WATCH + " getcwd sendmmsg select pselect6",
     "queue-read": READ,
     "queue-write": READ + WRITE,
     "owners": READ + WRITE + " setgroups setresgid setresuid",
-    "mailbox": READ + WRITE + WATCH + " openat2 chdir fchdir memfd_create"
-               " copy_file_range sendfile rmdir link linkat fchown"
+    "mailbox": READ + WRITE + WATCH + " openat2 fchdir memfd_create"
+               " copy_file_range sendfile link linkat"
                " fallocate sync_file_range",
     "mbox": READ + " link linkat unlink unlinkat fdatasync utimensat",
     "threads": "",
@@ -46,9 +46,9 @@ PROMISES = {
     "modules": None,
 }
 PROMISES["sessions"] = (
-    PROMISES["mailbox"] + " setgroups setresgid setresuid dup2 close_range"
-    " signalfd4 timerfd_create timerfd_settime wait4 chroot setuid setgid"
-    " seccomp landlock_create_ruleset landlock_add_rule"
+    PROMISES["mailbox"] + " chdir fchown setgroups setresgid setresuid dup2"
+    " close_range signalfd4 timerfd_create timerfd_settime wait4 chroot setuid"
+    " setgid seccomp landlock_create_ruleset landlock_add_rule"
     " landlock_restrict_self")
 QUEUE = "io net-accept queue-write"
 TABLES = "io net-accept files-read unix"
@@ -141,7 +141,7 @@ KEPT = {
         " sendto sendmmsg getsockopt getsockname getpeername",
     "files where a program has any: rare, or to put errors right":
         "chdir fchdir flock statfs fstatfs getdents64 inotify_init1 inotify_add_watch"
-        " inotify_rm_watch openat2 memfd_create copy_file_range rmdir fchmod"
+        " inotify_rm_watch openat2 memfd_create copy_file_range"
         " fchown ftruncate fallocate fsync fdatasync sync_file_range",
     "connections": "connect bind",
     "to be the owner of a mailbox for a while":

@@ -653,8 +653,9 @@ LEFT = {
               "setresuid"},
     "logd": set(),  # one file, open; syslog: a UNIX socket
     "pop3d-session of a user": MAILBOX,
-    "pop3d-mbox": QUEUE,  # where the mailbox is
-    "imapd-mbox": QUEUE,
+    # where the mailbox is, for its lock file
+    "pop3d-mbox": QUEUE | {"create here"},
+    "imapd-mbox": QUEUE | {"create here"},
     "pop3d-session": PARENT,
     "imapd-session": PARENT,
     # its root is the Maildir, which has a tmp
