@@ -41,11 +41,38 @@ struct action {
 	size_t count;
 };
 
+static int status = EX_OK; /* this program's */
+
+/* The disk's failure is the worse one. */
+static void
+ends_with(int sysexit)
+{
+	if (status != EX_IOERR)
+		status = sysexit;
+}
+
 static int
 failed(const char *what, const char *queue, const char *id)
 {
 	log_warning("%s %s/%s: %s", what, queue, id, strerror(errno));
+	ends_with(EX_IOERR);
 	return -1;
+}
+
+static int
+not_now(const char *id, const char *why)
+{
+	log_warning("%s: %s", id, why);
+	ends_with(EX_TEMPFAIL);
+	return -1;
+}
+
+/* Whether there are none, nobody knows. */
+static void
+scan_failed(const char *queue)
+{
+	log_warning("scan %s: %s", queue, strerror(errno));
+	ends_with(EX_IOERR);
 }
 
 static bool removed; /* something, and not flushed yet */
@@ -84,9 +111,8 @@ claim(const char *queue, const char *id)
 		deadline = clock_in(CLAIM_SECONDS);
 	fd = queue_claim(queue, id, deadline);
 	if (fd == -1 && errno == EWOULDBLOCK)
-		log_warning("%s: is being delivered just now: left as it is; "
-			    "try again",
-		    id);
+		not_now(id,
+		    "is being delivered just now: left as it is; try again");
 	else if (fd == -1 && errno != ENOENT)
 		failed("open", queue, id);
 	return fd;
@@ -274,19 +300,17 @@ requeue_message(const char *queue, const char *id)
 	if (socket < 0)
 		socket = connect_unix("private/cleanup", clock_in(5));
 	if (socket < 0) {
-		log_warning("%s: cannot requeue: cleanup does not run "
-			    "(posthaste start)",
-		    id);
-		done = -1;
+		done = not_now(id,
+		    "cannot requeue: cleanup does not run (posthaste start)");
 		goto out;
 	}
 	c = ipc_new(socket, &protocol_cleanup, "cleanup");
 	if (submit_again(c, fd, a, &e, &why) != OK) {
 		log_warning("%s: not requeued: %s", id, why.text);
+		ends_with(EX_TEMPFAIL);
 		done = -1;
-	} else if (delete_message(queue, id) == 1) {
+	} else if ((done = delete_message(queue, id)) == 1) {
 		log_info("%s: requeued as %s", id, why.text);
-		done = 1;
 	}
 out:
 	fd_close(&fd);
@@ -352,7 +376,7 @@ act_in_queue(struct action *a, const char *queue, const char *name)
 	if (strcmp(name, "ALL") != 0)
 		act_on_found(&v, name);
 	else if (queue_scan(queue, act_on_found, &v) < 0 && errno != ENOENT)
-		log_warning("scan %s: %s", queue, strerror(errno));
+		scan_failed(queue);
 	return v.met;
 }
 
@@ -411,7 +435,7 @@ purge(void)
 
 	for (size_t i = 0; i < sizeof(queues) / sizeof(queues[0]); i++)
 		if (queue_scan(queues[i], remove_incomplete, queues[i]) < 0)
-			log_warning("scan %s: %s", queues[i], strerror(errno));
+			scan_failed(queues[i]);
 }
 
 static void
@@ -420,7 +444,8 @@ repair(void)
 	struct buf errors = BUF_INIT(1 << 16);
 	struct span rest, line;
 
-	(void)queue_make_directories(".", geteuid(), getegid(), &errors);
+	if (!queue_make_directories(".", geteuid(), getegid(), &errors))
+		ends_with(EX_IOERR);
 	rest = buf_span(&errors);
 	while (span_cut(&rest, "\n", true, &line))
 		log_warning("%.*s", SPAN_ARG(line));
@@ -466,22 +491,21 @@ perform(const struct request *r, size_t count, char **queues)
  * Once for all folders that a run has removed something from; by one that is
  * the queue owner's.
  */
-static bool
+static void
 flush_removed(void)
 {
 	int fd;
-	bool flushed;
 
 	if (!removed)
-		return true;
+		return;
 	fd = open("incoming", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	flushed = fd != -1 && file_system_commit_all(fd) == 0;
-	if (!flushed)
+	if (fd == -1 || file_system_commit_all(fd) != 0) {
 		log_warning("what was deleted may come back, if the power goes"
 			    " now: flush of the queue: %s",
 		    strerror(errno));
+		ends_with(EX_IOERR);
+	}
 	fd_close(&fd);
-	return flushed;
 }
 
 static void
@@ -515,7 +539,6 @@ main(int argc, char **argv)
 	const char *config = NULL;
 	bool want_repair = argc == 1, want_purge = argc == 1;
 	size_t count = 0;
-	bool flushed;
 	int option;
 
 	log_open_stderr("postsuper");
@@ -543,10 +566,10 @@ main(int argc, char **argv)
 	if (want_purge)
 		purge();
 	perform(requests, count, argv + optind);
-	flushed = flush_removed();
+	flush_removed();
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
 		say(&actions[i]);
 	if (count > 0)
 		queue_tool_notify();
-	return flushed ? 0 : EX_IOERR;
+	return status;
 }

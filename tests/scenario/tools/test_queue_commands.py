@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """mailq, postqueue, postsuper and postcat on mail that waits."""
 import errno
+import fcntl
 import json
 import os
 import re
@@ -97,7 +98,7 @@ def test_postcat_shows_envelope_header_and_body(waiting):
 
 def test_hold_release_delete(waiting):
     s, ids = waiting
-    done = s.command("postsuper", "-h", ids[0])
+    done = s.command("postsuper", "-h", ids[0], check=False)
     assert "Placed on hold: 1 message" in done.err
     assert s.queue("hold") == [ids[0]]
     assert f"{ids[0]}!" in s.command("postqueue", "-p").out
@@ -121,23 +122,68 @@ def test_hold_release_delete(waiting):
     assert "Deleted: 0 messages" in done.err
 
 
+def with_error(s, call, error, *arguments):
+    """postsuper, to whom the kernel answers this call so."""
+    return subprocess.run(
+        ["strace", "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e",
+         f"inject={call}:error={error}", str(ROOT / "sbin/postsuper"),
+         *arguments], capture_output=True, text=True,
+        env=os.environ | {"MAIL_CONFIG": str(s.root / "etc")})
+
+
 @pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
 @pytest.mark.parametrize("call, error", [
     ("syncfs", "EIO"), ("fsync", "EIO"), ("utimensat", "EROFS")])
 def test_deleted_and_not_flushed(waiting, call, error):
     """It may come back: that is said, and is a failure."""
     s, ids = waiting
-    done = subprocess.run(
-        ["strace", "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e",
-         f"inject={call}:error={error}", str(ROOT / "sbin/postsuper"),
-         "-d", ids[0]], capture_output=True, text=True,
-        env=os.environ | {"MAIL_CONFIG": str(s.root / "etc")})
+    done = with_error(s, call, error, "-d", ids[0])
     assert done.returncode == 74, done
     assert ("warning: what was deleted may come back, if the power goes now: "
             f"flush of the queue: {os.strerror(getattr(errno, error))}"
             ) in done.stderr
     assert "Deleted: 1 message" in done.stderr
     assert s.command("postsuper", "-d", ids[1]).returncode == 0
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+@pytest.mark.parametrize("calls, option, said", [
+    ("unlink,unlinkat", "-d", "remove deferred/ID"),
+    ("rename,renameat,renameat2", "-h", "move deferred/ID"),
+    ("getdents64", "-d", "scan deferred"),
+])
+@pytest.mark.parametrize("many", ["one", "all"])
+def test_what_the_disk_refuses_is_its_exit_status(waiting, calls, option,
+                                                  said, many):
+    s, ids = waiting
+    if calls == "getdents64" and many == "one":
+        pytest.skip("looks at no folder")
+    done = with_error(s, calls, "EROFS", option,
+                      ids[0] if many == "one" else "ALL", "deferred")
+    assert done.returncode == 74, done
+    assert (f"{said.replace('ID', ids[0])}: Read-only file system"
+            in done.stderr)
+    assert set(ids) <= set(s.queue("deferred"))
+
+
+def test_what_is_being_delivered_is_its_exit_status(waiting):
+    s, ids = waiting
+    path, = (s.root / "spool/deferred").rglob(ids[0])
+    with open(path, "rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = s.command("postsuper", "-h", ids[0], check=False)
+    assert done.returncode == 75, done
+    assert "left as it is; try again" in done.err
+    assert s.command("postsuper", "-h", ids[0]).returncode == 0
+
+
+def test_requeued_without_cleanup_is_its_exit_status(waiting):
+    s, ids = waiting
+    s.stop()
+    done = s.command("postsuper", "-r", ids[0], check=False)
+    assert done.returncode == 75, done
+    assert "cannot requeue: cleanup does not run" in done.err
+    assert ids[0] in s.queue()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
