@@ -58,7 +58,8 @@ listener_close(struct running *r, size_t index)
 	r->listeners[index] = -1;
 	if (fd < 0)
 		return;
-	wait_forget(fd);
+	/* others have it open: the loop would be told of each of its clients */
+	wait_release(fd);
 	hold_number(fd);
 }
 

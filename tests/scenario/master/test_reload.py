@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """A reload changes everything or nothing, and disturbs nobody."""
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -33,6 +34,42 @@ def test_new_settings_reach_new_sessions_and_old_ones_go_on(suite):
     assert "generation 2" in s.posthaste("status").out
     wait_for("no old one in the list", lambda: "retiring" not in
              s.posthaste("status").out.split("qmgr/unix")[0])
+
+
+def listeners(port):
+    """Inodes of the sockets that listen on it."""
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        rows = [line.split() for line in table][1:]
+    return {int(row[9]) for row in rows
+            if row[3] == "0A" and int(row[1].split(":")[1], 16) == port}
+
+
+def watched(pid):
+    """Inodes of what a process's epoll reports."""
+    found = set()
+    for info in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
+        found |= {int(ino, 16) for ino in
+                  re.findall(r"^tfd:.* ino:(\w+)", info.read_text(), re.M)}
+    return found
+
+
+def test_who_retires_is_not_woken_by_new_clients(suite):
+    """The listener is open in others as well: closing it is not enough."""
+    s = suite()
+    old = s.smtp()
+    old.helo()
+    pid, = s.processes("smtpd")
+    assert listeners(s.ports["smtp"]) & watched(pid)
+    s.posthaste("reload")
+    wait_for("an end of that",
+             lambda: not listeners(s.ports["smtp"]) & watched(pid))
+    assert listeners(s.ports["smtp"])
+    # it goes on with what it has
+    s.send_on(old, "alice@example.test", ["bob@example.test"],
+              "Subject: old session\r\n\r\nx\r\n")
+    old.quit()
+    s.wait_messages("bob")
+    wait_gone(pid)
 
 
 def test_mail_flows_through_many_reloads(suite):
