@@ -256,29 +256,29 @@ become_at_root(struct batch *b, const struct maildir_place *to,
 }
 
 static enum verdict
-room(struct batch *b, const struct maildir_place *to, const struct mailbox *box,
-    const struct deliver_source *s, struct why *why)
+take_room(struct batch *b, const struct maildir_place *to,
+    const struct mailbox *box, const struct deliver_source *s, struct why *why)
 {
 	int root = become_at_root(b, to, box);
 	enum verdict v;
 
 	if (root < 0)
 		return OK;
-	v = maildir_room(root, s, why);
+	v = maildir_take_room(root, s->size, s, why);
 	become_ourselves(b);
 	fd_close(&root);
 	return v;
 }
 
 static void
-count(struct batch *b, const struct maildir_place *to,
+give_room_back(struct batch *b, const struct maildir_place *to,
     const struct mailbox *box, off_t size)
 {
 	int root = become_at_root(b, to, box);
 
 	if (root < 0)
 		return;
-	maildir_size_add(root, size, 1);
+	maildir_size_add(root, -(int64_t)size, -1);
 	become_ourselves(b);
 	fd_close(&root);
 }
@@ -301,15 +301,16 @@ moved(struct batch *b, const struct mailbox *box,
 		return false;
 	counted = maildir_counted(to);
 	if (counted)
-		*v = room(b, to, box, s, why);
-	queue_path(r->m->queue, r->m->queue_id, path);
-	if (*v != OK ||
-	    maildir_move(to, s, path, s->size, box->uid, box->gid) !=
-		MAILDIR_MOVED)
+		*v = take_room(b, to, box, s, why);
+	if (*v != OK)
 		return false;
+	queue_path(r->m->queue, r->m->queue_id, path);
+	if (maildir_move(to, s, path, s->size, box->uid, box->gid) ==
+	    MAILDIR_MOVED)
+		return true;
 	if (counted)
-		count(b, to, box, s->size);
-	return true;
+		give_room_back(b, to, box, s->size);
+	return false;
 }
 
 static enum verdict

@@ -174,13 +174,19 @@ maildir_counted(const struct maildir_place *to)
 	    0;
 }
 
-enum verdict
-maildir_room(int maildir, const struct deliver_source *s, struct why *why)
+static enum verdict
+full(bool bounces, struct why *why)
 {
-	if (maildir_size_room(maildir, (uint64_t)crlf_size(s)))
-		return OK;
-	return why_set(why, s->full_bounces ? "5.2.2" : "4.2.2",
-	    "mailbox is full");
+	return why_set(why, bounces ? "5.2.2" : "4.2.2", "mailbox is full");
+}
+
+enum verdict
+maildir_take_room(int maildir, off_t bytes, const struct deliver_source *s,
+    struct why *why)
+{
+	return maildir_size_take(maildir, (uint64_t)bytes) ?
+	    OK :
+	    full(s->full_bounces, why);
 }
 
 static int
@@ -261,13 +267,19 @@ maildir_copy_write(struct maildir_copy *c, int maildir,
     const struct deliver_source *s, enum deliver_form form, off_t limit,
     struct why *why)
 {
-	enum verdict v = maildir_room(maildir, s, why);
+	enum verdict v;
 
-	*c =
-	    (struct maildir_copy){ .root = -1, .tmp = -1, .new = -1, .fd = -1 };
-	if (v == OK && !open_folders(c, maildir))
+	*c = (struct maildir_copy){ .root = -1,
+		.tmp = -1,
+		.new = -1,
+		.fd = -1,
+		.full_bounces = s->full_bounces };
+	/* what does not fit is not written to learn that */
+	if (!maildir_size_room(maildir, (uint64_t)crlf_size(s)))
+		v = full(s->full_bounces, why);
+	else if (!open_folders(c, maildir))
 		v = failure(why, "open tmp and new");
-	else if (v == OK)
+	else
 		v = create_and_write(c, s, form, limit, why);
 	if (v != OK)
 		maildir_copy_end(c, false);
@@ -277,12 +289,18 @@ maildir_copy_write(struct maildir_copy *c, int maildir,
 enum verdict
 maildir_copy_enter(struct maildir_copy *c, struct why *why)
 {
+	enum verdict v;
+
 	if ((c->ordered ? wait_for_writeback(c->fd) : fsync(c->fd)) != 0)
 		return maildir_copy_failed(why);
-	if (publish(c->tmp, c->tmp_name, c->new, c->name) != 0)
-		return failure(why, "rename into new");
+	if (!maildir_size_take(c->root, (uint64_t)c->size))
+		return full(c->full_bounces, why);
+	if (publish(c->tmp, c->tmp_name, c->new, c->name) != 0) {
+		v = failure(why, "rename into new");
+		maildir_size_add(c->root, -(int64_t)c->size, -1);
+		return v;
+	}
 	c->entered = true;
-	maildir_size_add(c->root, c->size, 1);
 	return OK;
 }
 

@@ -34,9 +34,12 @@ int maildir_open_path(const char *path);
  * rights.
  */
 bool maildir_counted(const struct maildir_place *to);
-/* OK if there is room for the message, else the verdict of a full mailbox. */
-enum verdict
-maildir_room(int maildir, const struct deliver_source *s, struct why *why);
+/*
+ * Takes room for a message of so many bytes (maildir_size_take), or gives the
+ * verdict of a full mailbox. As its owner.
+ */
+enum verdict maildir_take_room(int maildir, off_t bytes,
+    const struct deliver_source *s, struct why *why);
 
 /*
  * One copy on its way, in steps, so that several can be flushed together:
@@ -49,6 +52,7 @@ struct maildir_copy {
 	ino_t mailbox; /* the root's */
 	off_t size; /* of the file */
 	bool ordered; /* see maildir_copy_enter */
+	bool full_bounces; /* see struct deliver_source */
 	bool entered;
 	char tmp_name[MAILDIR_NAME_MAX + 1];
 	char name[MAILDIR_NAME_MAX + 1];
@@ -63,7 +67,8 @@ enum verdict maildir_copy_write(struct maildir_copy *c, int maildir,
     const struct deliver_source *s, enum deliver_form form, off_t limit,
     struct why *why);
 /*
- * Waits until the disk has the bytes, renames the file into new/, counts it.
+ * Waits until the disk has the bytes, takes room for it in the account, renames
+ * the file into new/.
  * What is there after a power cut is whole: on ext4 and XFS ("ordered") the
  * journal has the file's length before its name, elsewhere it is synced here.
  * As the owner. OK, or a verdict; ended as not kept in any case by the caller.

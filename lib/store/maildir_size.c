@@ -8,6 +8,8 @@
 
 #include "lib/base/fdio.h"
 
+enum { TAKE_TRIES = 4 };
+
 static const char file_name[] = "maildirsize";
 
 static bool
@@ -119,11 +121,67 @@ maildir_size_room(int root, uint64_t bytes)
 	return room;
 }
 
+/* In one write, so that lines of several stay whole: its bytes, or -1. */
+static int
+append(int root, int fd, int64_t bytes, int64_t messages)
+{
+	char line[64];
+	int n = snprintf(line, sizeof(line), "%lld %lld\n", (long long)bytes,
+	    (long long)messages);
+
+	if (write(fd, line, (size_t)n) == n)
+		return n;
+	(void)!unlinkat(root, file_name, 0);
+	return -1;
+}
+
+/* Of what the file says up to here. True where that cannot be understood. */
+static bool
+had_room(int fd, off_t end, uint64_t bytes)
+{
+	char text[MAILDIR_SIZE_FILE_MAX];
+	struct maildir_size size;
+
+	return end < 0 || end > (off_t)sizeof(text) ||
+	    fd_pread_all(fd, text, (size_t)end, 0) != 0 ||
+	    !maildir_size_parse((struct span){ text, (size_t)end }, &size) ||
+	    maildir_size_allows(&size, bytes);
+}
+
+static bool
+take(int root, uint64_t bytes)
+{
+	int fd = open_file(root, O_RDWR | O_APPEND);
+	bool room = true;
+	int n;
+
+	if (fd < 0)
+		return true;
+	n = append(root, fd, (int64_t)bytes, 1);
+	if (n > 0 && !had_room(fd, lseek(fd, 0, SEEK_CUR) - n, bytes)) {
+		room = false;
+		(void)append(root, fd, -(int64_t)bytes, -1);
+	}
+	fd_close(&fd);
+	return room;
+}
+
+/* What took the room away may have been taken back by now: ask once more. */
+bool
+maildir_size_take(int root, uint64_t bytes)
+{
+	for (int i = 0; i < TAKE_TRIES; i++)
+		if (!maildir_size_room(root, bytes))
+			return false;
+		else if (take(root, bytes))
+			return true;
+	return false;
+}
+
 void
 maildir_size_add(int root, int64_t bytes, int64_t messages)
 {
-	char line[64];
-	int fd, n;
+	int fd;
 
 	if (bytes == 0 && messages == 0)
 		return;
@@ -134,10 +192,6 @@ maildir_size_add(int root, int64_t bytes, int64_t messages)
 	fd = open_file(root, O_WRONLY | O_APPEND);
 	if (fd < 0)
 		return;
-	n = snprintf(line, sizeof(line), "%lld %lld\n", (long long)bytes,
-	    (long long)messages);
-	/* one write, so that lines of several stay whole */
-	if (write(fd, line, (size_t)n) != n)
-		(void)!unlinkat(root, file_name, 0);
+	(void)append(root, fd, bytes, messages);
 	fd_close(&fd);
 }

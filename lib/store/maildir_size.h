@@ -34,6 +34,14 @@ bool maildir_size_allows(const struct maildir_size *s, uint64_t bytes);
  */
 bool maildir_size_room(int root, uint64_t bytes);
 /*
+ * Room for a message that is about to come, asked for and taken in one step:
+ * its line is written, and counts if there was room behind all that stands in
+ * front of it; else it is taken back. So of several at once only those get room
+ * that fit together, and nobody waits for a lock that the owner may hold. False
+ * and nothing taken: no room. Who does not bring the message adds its negative.
+ */
+bool maildir_size_take(int root, uint64_t bytes);
+/*
  * Messages came or went. Nothing where nobody counts. The bytes of some are
  * not known with "bytes" INT64_MIN: who asks next counts anew.
  */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -102,6 +103,68 @@ in_a_mailbox(void **state)
 	rmdir(path);
 }
 
+/* What somebody else writes before our next line, and before the one behind. */
+static const char *others[2];
+
+ssize_t write(int fd, const void *data, size_t n);
+
+ssize_t
+write(int fd, const void *data, size_t n)
+{
+	const char *other = others[0];
+
+	others[0] = others[1];
+	others[1] = NULL;
+	if (other != NULL)
+		assert_int_equal(syscall(SYS_write, fd, other, strlen(other)),
+		    (long)strlen(other));
+	return syscall(SYS_write, fd, data, n);
+}
+
+/* Somebody else's line comes between the question for room and ours. */
+static void
+room_is_taken_once(void **state)
+{
+	static const struct {
+		const char *others[2];
+		bool taken;
+		const char *text; /* behind "100S\n10 1\n" */
+	} rows[] = {
+		{ { NULL, NULL }, true, "60 1\n" },
+		{ { "60 1\n", NULL }, false, "60 1\n60 1\n-60 -1\n" },
+		{ { "30 1\n", NULL }, true, "30 1\n60 1\n" },
+		/* which is taken back */
+		{ { "60 1\n", "-60 -1\n" }, true,
+		    "60 1\n60 1\n-60 -1\n-60 -1\n60 1\n" },
+		{ { "no line\n", NULL }, true, "no line\n60 1\n" },
+	};
+	char path[] = "/tmp/maildir_size_test.XXXXXX", name[100], text[100];
+	int root, fd;
+	ssize_t n;
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	root = open(path, O_PATH | O_DIRECTORY);
+	snprintf(name, sizeof(name), "%s/maildirsize", path);
+	/* nobody counts */
+	assert_true(maildir_size_take(root, 1 << 30));
+	assert_int_equal(access(name, F_OK), -1);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+		assert_int_equal(write(fd, "100S\n10 1\n", 10), 10);
+		memcpy(others, rows[i].others, sizeof(others));
+		assert_int_equal(maildir_size_take(root, 60), rows[i].taken);
+		n = pread(fd, text, sizeof(text) - 1, 10);
+		assert_true(n > 0);
+		text[n] = '\0';
+		assert_string_equal(text, rows[i].text);
+		close(fd);
+	}
+	unlink(name);
+	close(root);
+	rmdir(path);
+}
+
 int
 main(void)
 {
@@ -109,6 +172,7 @@ main(void)
 		cmocka_unit_test(files),
 		cmocka_unit_test(limits),
 		cmocka_unit_test(in_a_mailbox),
+		cmocka_unit_test(room_is_taken_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
