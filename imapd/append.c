@@ -20,12 +20,6 @@
 enum { NAME_ROOM = 4096 };
 
 bool
-changing_streams(struct span name)
-{
-	return span_is(name, "APPEND") || span_is(name, "REPLACE");
-}
-
-bool
 append_bad(struct appending *a, const char *text)
 {
 	reply_bad(a->s, a->c, "%s", text);

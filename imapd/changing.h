@@ -20,9 +20,6 @@ void imap_append(struct imap_session *s, const struct imap_command *c);
 /* RFC 8508 */
 void imap_replace(struct imap_session *s, const struct imap_command *c);
 
-/* For imap_reader_streaming: those that take their literals by themselves. */
-bool changing_streams(struct span name);
-
 /*
  * Tells what was removed, then answers OK: with HIGHESTMODSEQ where the client
  * keeps its mailbox by that (RFC 7162 sections 3.2.6 to 3.2.8).

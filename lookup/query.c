@@ -285,20 +285,6 @@ query_tables_open(struct conf *c, const char *share,
 	return q;
 }
 
-void
-query_tables_free(struct query_tables **q)
-{
-	if (*q == NULL)
-		return;
-	for (size_t i = 0; i < (*q)->count; i++) {
-		table_free(&(*q)->all[i].table);
-		free((*q)->all[i].spec);
-	}
-	free((*q)->all);
-	free(*q);
-	*q = NULL;
-}
-
 size_t
 query_tables_count(const struct query_tables *q)
 {

@@ -23,7 +23,6 @@ enum query_which { QUERY_ALL, QUERY_SERVERS /* those that a server serves */ };
  */
 struct query_tables *query_tables_open(struct conf *c, const char *share,
     const struct master_cf *services, enum query_which which);
-void query_tables_free(struct query_tables **q);
 size_t query_tables_count(const struct query_tables *q);
 /* Is each of these tables ("hash:/a, pcre:/b") among those opened? */
 bool query_tables_known(const struct query_tables *q, const char *tables);

@@ -156,18 +156,6 @@ views_open(struct conf *c, const struct master_cf *services,
 	return v;
 }
 
-void
-views_close(struct views **v)
-{
-	if (*v == NULL)
-		return;
-	for (size_t i = 0; i < (*v)->count; i++)
-		view_free((*v)->all[i]);
-	free((*v)->all);
-	free(*v);
-	*v = NULL;
-}
-
 struct maps *
 views_find(const struct views *v, struct maps *m, const char *service)
 {

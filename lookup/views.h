@@ -17,7 +17,6 @@ struct views;
 /* Opens the tables of those services that have other ones than main.cf. */
 struct views *views_open(struct conf *c, const struct master_cf *services,
     const struct maps *m);
-void views_close(struct views **v);
 /*
  * The maps as the service ("inet/NAME") has them; those given to views_open
  * for all others. "v" may be NULL.

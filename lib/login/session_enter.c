@@ -17,17 +17,6 @@
 #include "lib/log/log.h"
 #include "lib/sandbox/sandbox.h"
 
-char *
-session_maildir(const char *mail)
-{
-	struct span s = span_of(mail);
-
-	if (!span_starts(s, "maildir:"))
-		return NULL;
-	s = span_skip(s, 8);
-	return mem_span_text(span_take(s, span_find(s, ':')));
-}
-
 static void
 act_as(const struct session_owner *owner)
 {

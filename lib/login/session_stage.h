@@ -166,8 +166,6 @@ void session_share(const char *owner, const char *grantee, bool on);
  */
 void session_retire(void);
 
-/* The directory of "maildir:/path:OPTIONS"; NULL for other kinds. */
-char *session_maildir(const char *mail);
 /*
  * Makes the directory, and what is missing above it, as its owner; still as
  * root. False with errno when that is not there then.

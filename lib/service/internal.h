@@ -66,7 +66,6 @@ bool control_gone(void);
 void slots_open(int fd, size_t slot, unsigned int generation);
 void slots_state(enum slot_state state);
 void slots_sessions(int delta);
-unsigned int slots_own_sessions(void);
 /* Sessions of all processes of the service. */
 unsigned int slots_all_sessions(void);
 /* Has another process of this generation room for a connection? */

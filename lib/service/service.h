@@ -233,8 +233,6 @@ int service_control_fd(void);
  */
 void service_watch(int fd, void (*ready)(void));
 
-/* Numbers for `posthaste status`, in memory shared with master. */
-void service_count_sessions(int delta);
 /* Sessions of this service now, in all its processes. */
 unsigned int service_all_sessions(void);
 

@@ -47,12 +47,6 @@ slots_sessions(int delta)
 		status.own->served += (uint64_t)delta;
 }
 
-unsigned int
-slots_own_sessions(void)
-{
-	return status.own == NULL ? 0 : status.own->sessions;
-}
-
 /* Read once: a neighbour may write nonsense here. */
 static size_t
 used(void)
@@ -153,10 +147,4 @@ bool
 slots_first(void)
 {
 	return status.page == NULL || status.own == &status.page->slots[0];
-}
-
-void
-service_count_sessions(int delta)
-{
-	slots_sessions(delta);
 }

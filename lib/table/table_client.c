@@ -443,24 +443,9 @@ close_client(struct table *t)
 }
 
 bool
-table_client_type(struct span type)
-{
-	for (size_t i = 0; module_types[i] != NULL; i++)
-		if (span_is(type, module_types[i]))
-			return true;
-	return false;
-}
-
-bool
 table_client_installed(const char *type)
 {
 	return module_installed(type);
-}
-
-const char *
-table_client_name(size_t i)
-{
-	return module_types[i];
 }
 
 const struct table_ops table_client_ops = {

@@ -12,11 +12,7 @@
 struct table_ops;
 extern const struct table_ops table_client_ops;
 
-/* Do we know of such a module, installed or not? */
-bool table_client_type(struct span type);
 /* Can it be loaded here? */
 bool table_client_installed(const char *type);
-/* The i-th type of which we know; NULL at the end. In order of name. */
-const char *table_client_name(size_t i);
 
 #endif

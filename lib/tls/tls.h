@@ -189,7 +189,6 @@ int64_t tls_context_expires(const struct tls_context *context);
 const char *tls_session_text(const struct tls_session *s);
 const char *tls_protocol(const struct tls_session *s);
 const char *tls_cipher(const struct tls_session *s);
-int tls_cipher_bits(const struct tls_session *s);
 /* Did the peer's certificate chain up and match the name? */
 bool tls_verified(const struct tls_session *s);
 /* Did the chain lead to an authority, whatever the name? */

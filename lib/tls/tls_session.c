@@ -203,12 +203,6 @@ tls_cipher(const struct tls_session *s)
 	return SSL_get_cipher_name(s->ssl);
 }
 
-int
-tls_cipher_bits(const struct tls_session *s)
-{
-	return SSL_get_cipher_bits(s->ssl, NULL);
-}
-
 const char *
 tls_session_text(const struct tls_session *s)
 {
