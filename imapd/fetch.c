@@ -409,7 +409,7 @@ tell_all(struct fetch *f)
 		.s = s,
 		.plan = &f->plan,
 		.next = &next,
-		.window = mem_resize(NULL, FETCH_WINDOW),
+		.room = mem_resize(NULL, FETCH_WINDOW),
 	};
 	for (; f->io == IO_OK && fill_next(&next, &f->uids); next.at++) {
 		tell_message(f, next.uids[next.at]);
@@ -417,7 +417,7 @@ tell_all(struct fetch *f)
 			f->io = fetch_send(s);
 	}
 	mailbox_read_ahead_end(s->mailbox);
-	free(f->message.window);
+	free(f->message.room);
 	if (f->io == IO_OK)
 		return true;
 	/* in the middle of something: nothing may follow it */

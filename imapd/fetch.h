@@ -80,7 +80,8 @@ struct fetch_message {
 	uint32_t uid;
 	struct store_blob blob;
 	bool open;
-	char *window; /* FETCH_WINDOW bytes: how it begins */
+	char *room; /* FETCH_WINDOW bytes, for the window */
+	const char *window; /* how it begins: there, or read ahead */
 	size_t window_n; /* of it, once read */
 	bool whole; /* is all of it in the window? */
 	struct mime_tree *tree; /* once it was needed */

@@ -75,6 +75,7 @@ enum mail_result
 fetch_open(struct fetch_message *m)
 {
 	enum mail_result result;
+	struct span text;
 	int64_t got;
 	size_t n;
 
@@ -82,17 +83,19 @@ fetch_open(struct fetch_message *m)
 		return MAIL_OK;
 	mailbox_read_ahead(m->s->mailbox, m->next->uids + m->next->at,
 	    m->next->count - m->next->at, FETCH_WINDOW);
-	result = mailbox_fetch_start(m->s->mailbox, m->uid, &m->blob, m->window,
-	    FETCH_WINDOW, &m->why);
+	result = mailbox_fetch_start(m->s->mailbox, m->uid, &m->blob, m->room,
+	    FETCH_WINDOW, &text, &m->why);
 	if (result != MAIL_OK)
 		return result;
 	m->open = true;
 	m->whole = m->blob.length <= FETCH_WINDOW;
-	m->window_n = (size_t)m->blob.next;
+	m->window = text.p;
+	m->window_n = text.n;
 	if (m->blob.next == m->blob.length)
 		return MAIL_OK;
+	m->window = m->room;
 	n = m->whole ? (size_t)m->blob.length : FETCH_FIRST;
-	got = fetch_read(m, 0, m->window, n);
+	got = fetch_read(m, 0, m->room, n);
 	m->window_n = got < 0 ? 0 : (size_t)got;
 	if (got == (int64_t)n)
 		return MAIL_OK;

@@ -12,21 +12,46 @@ enum { RECORD_MAX = CACHE_VALUE_MAX };
 static bool
 header_ends(struct search_message *s, size_t *at)
 {
-	struct span rest = span_skip(buf_span(&s->head), *at);
+	struct span rest = span_skip(s->text, *at);
 	struct header_field f;
 	enum header_next r;
 
 	if (*at == 0) {
 		if (!header_skip_envelope(&rest, s->ended))
 			return false;
-		s->envelope = s->head.n - rest.n;
+		s->envelope = s->text.n - rest.n;
 	}
 	do {
-		*at = s->head.n - rest.n;
+		*at = s->text.n - rest.n;
 		r = header_next(&rest, s->ended, &f);
 	} while (r == HEADER_FIELD);
 	s->header = *at;
 	return r != HEADER_MORE;
+}
+
+/* Of one that was read as a whole nobody may ever ask. */
+static void
+part(struct search_message *s)
+{
+	size_t at = 0;
+
+	if (!s->parted)
+		(void)header_ends(s, &at);
+	s->parted = true;
+}
+
+struct span
+search_message_header(struct search_message *s)
+{
+	part(s);
+	return span_skip(span_take(s->text, s->header), s->envelope);
+}
+
+struct span
+search_message_text(struct search_message *s)
+{
+	part(s);
+	return span_skip(s->text, s->envelope);
 }
 
 static enum mail_result
@@ -34,8 +59,9 @@ read_header(struct search_message *s, struct why *why)
 {
 	size_t at = 0;
 
-	if (s->ended && header_ends(s, &at))
+	if (s->ended)
 		return MAIL_OK;
+	s->parted = true;
 	do {
 		char *to = buf_reserve(&s->head, SEARCH_FIRST_READ);
 		int64_t n;
@@ -49,6 +75,7 @@ read_header(struct search_message *s, struct why *why)
 		}
 		s->ended = n == 0 || s->blob.next >= s->blob.length;
 		buf_added(&s->head, (size_t)n);
+		s->text = buf_span(&s->head);
 	} while (!header_ends(s, &at));
 	return MAIL_OK;
 }
@@ -63,15 +90,16 @@ search_message_open(struct search_message *s, struct mailbox *m, uint32_t uid,
 	s->mailbox = m;
 	s->uid = uid;
 	s->header = s->envelope = 0;
+	s->parted = false;
 	if (s->head.max == 0)
 		buf_init(&s->head, SEARCH_HEADER_MAX);
 	buf_reset(&s->head);
 	to = buf_reserve(&s->head, SEARCH_FIRST_READ);
 	ensure(to != NULL);
-	r = mailbox_fetch_start(m, uid, &s->blob, to, SEARCH_FIRST_READ, why);
+	r = mailbox_fetch_start(m, uid, &s->blob, to, SEARCH_FIRST_READ,
+	    &s->text, why);
 	if (r != MAIL_OK)
 		return r;
-	buf_added(&s->head, (size_t)s->blob.next);
 	s->ended = s->blob.next == s->blob.length;
 	r = read_header(s, why);
 	if (r != MAIL_OK)

@@ -17,26 +17,27 @@ struct search_message {
 	struct mailbox *mailbox;
 	uint32_t uid;
 	struct store_blob blob;
-	struct buf head; /* what was read so far: the header and more */
+	struct span text; /* what was read so far: the header and more */
+	struct buf head; /* where that is, unless it was read ahead */
 	size_t header; /* where its fields end */
 	size_t envelope; /* and begin: header_skip_envelope */
+	bool parted; /* header and envelope are known */
 	bool ended; /* that is all of the message */
 };
 
 /*
  * Opens it and reads its header, of at most SEARCH_HEADER_MAX bytes. To be
- * closed only after MAIL_OK; head may be used again.
+ * closed only after MAIL_OK; head may be used again. Nothing else may be
+ * fetched from the mailbox meanwhile.
  */
 enum mail_result search_message_open(struct search_message *s,
     struct mailbox *m, uint32_t uid, struct why *why);
 void search_message_close(struct search_message *s);
-/* The next bytes behind "head": how many; 0: the end; -1 with errno. */
+/* The next bytes behind those: how many; 0: the end; -1 with errno. */
 int64_t search_message_more(struct search_message *s, void *to, size_t n);
-static inline struct span
-search_message_header(const struct search_message *s)
-{
-	return span_skip(span_take(buf_span(&s->head), s->header), s->envelope);
-}
+/* Its fields, and what was read from there on. */
+struct span search_message_header(struct search_message *s);
+struct span search_message_text(struct search_message *s);
 
 /*
  * Makes what is kept of a header (CACHE_HEADER with these names, CACHE_SORT),

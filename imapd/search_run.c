@@ -462,11 +462,14 @@ answer_from_signature(struct run *r, struct span signature)
 			r->answers[i] = SEARCH_NO;
 }
 
-/* The header itself knows everything about fields. */
+/* The header itself knows everything about fields. Nothing may be held. */
 static void
-answer_from_header(struct run *r, struct span header, struct span record)
+answer_from_header(struct run *r, uint32_t uid, struct span header)
 {
-	answer_from_record(r, record);
+	hold(r);
+	answer_from_record(r,
+	    mailbox_cached(r->scope->mailbox, uid, CACHE_HEADER));
+	let_go(r);
 	for (size_t i = 0; i < r->program->count; i++) {
 		const struct search_key *k = r->program->leaves[i];
 
@@ -539,7 +542,6 @@ answer_from_file(struct run *r, size_t i, bool has_signature)
 	struct search_message *m = &r->message;
 	uint32_t uid = r->uids[i];
 	enum mail_result result;
-	struct span record;
 
 	let_go(r);
 	r->since_clock = CLOCK_EVERY;
@@ -551,10 +553,8 @@ answer_from_file(struct run *r, size_t i, bool has_signature)
 		search_message_keep(m, r->names, r->names_count);
 	if (lacks_thread_id(r))
 		answer_from_references(r, uid, search_message_header(m));
-	hold(r);
-	record = mailbox_cached(r->scope->mailbox, uid, CACHE_HEADER);
-	answer_from_header(r, search_message_header(m), record);
-	let_go(r);
+	if (r->program->headers)
+		answer_from_header(r, uid, search_message_header(m));
 	if (evaluate(r, r->program->root) == SEARCH_UNKNOWN)
 		result = answer_from_text(r, uid, has_signature);
 	search_message_close(m);

@@ -336,7 +336,7 @@ read_rest(struct search_reader *r, struct search_message *m,
     struct mime_walk *walk, bool (*pause)(void *with), void *with,
     struct why *why)
 {
-	uint64_t total = m->head.n;
+	uint64_t total = m->text.n;
 	char *piece = mem_new(READ_SIZE);
 	int64_t n = 0;
 
@@ -398,7 +398,7 @@ read_parts(struct search_reader *r, struct search_message *m,
 	struct mime_walk *walk = mime_walk_new(&events, r);
 	enum mail_result result;
 
-	mime_walk_put(walk, span_skip(buf_span(&m->head), m->envelope));
+	mime_walk_put(walk, search_message_text(m));
 	result = read_rest(r, m, walk, pause, with, why);
 	mime_walk_end(walk);
 	end_text(r);
@@ -424,8 +424,7 @@ search_reader_read(struct search_reader *r, struct search_message *m,
 	enum mail_result result = MAIL_OK;
 
 	begin(r, answers, signature, (uint64_t)m->blob.length);
-	if (!m->ended ||
-	    !read_plain(r, span_skip(buf_span(&m->head), m->envelope)))
+	if (!m->ended || !read_plain(r, search_message_text(m)))
 		result = read_parts(r, m, pause, with, why);
 	flush_window(r, true);
 	answer_rest(r);

@@ -279,11 +279,14 @@ enum mail_result mailbox_fetch(struct mailbox *m, uint32_t uid,
     struct store_blob *out, struct why *why);
 /*
  * The same for who wants all of a small one: where that is cheaper than to
- * open it alone, and it is shorter than "room", its bytes are in "to", and
- * out->next is out->length. Else nothing was read.
+ * open it alone, and it is shorter than "room", *text is all of it, and
+ * out->next is out->length. It is in "to", or, if it was read ahead, where it
+ * came to lie, until the next call that fetches or reads ahead. Else nothing
+ * was read, and *text is empty.
  */
-enum mail_result mailbox_fetch_start(struct mailbox *m, uint32_t uid,
-    struct store_blob *out, char *to, size_t room, struct why *why);
+enum mail_result
+mailbox_fetch_start(struct mailbox *m, uint32_t uid, struct store_blob *out,
+    char *to, size_t room, struct span *text, struct why *why);
 
 /*
  * The messages that are going to be fetched now, one after the other and in

@@ -96,11 +96,12 @@ mailbox_fetch(struct mailbox *m, uint32_t uid, struct store_blob *out,
 
 enum mail_result
 mailbox_fetch_start(struct mailbox *m, uint32_t uid, struct store_blob *out,
-    char *to, size_t room, struct why *why)
+    char *to, size_t room, struct span *text, struct why *why)
 {
+	*text = SPAN("");
 	if (kind_of(m)->start == NULL)
 		return mailbox_fetch(m, uid, out, why);
-	return kind_of(m)->start(m, uid, out, to, room, why);
+	return kind_of(m)->start(m, uid, out, to, room, text, why);
 }
 
 enum mail_result

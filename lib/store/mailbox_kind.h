@@ -43,7 +43,8 @@ struct mailbox_kind {
 	    struct store_blob *out, struct why *why);
 	/* mailbox_fetch_start; NULL: by fetch. */
 	enum mail_result (*start)(struct mailbox *m, uint32_t uid,
-	    struct store_blob *out, char *to, size_t room, struct why *why);
+	    struct store_blob *out, char *to, size_t room, struct span *text,
+	    struct why *why);
 	enum mail_result (*change_flags)(struct mailbox *m,
 	    const struct uid_set *uids, const struct flag_change *change,
 	    uint64_t *modseq, struct uid_set *failed, struct why *why);
@@ -84,8 +85,9 @@ enum mail_result mailbox_message_learn(struct mailbox *m,
     struct mail_index_message *row, uint32_t lacks, struct why *why);
 enum mail_result mailbox_message_open(struct mailbox *m, uint32_t uid,
     struct store_blob *out, struct why *why);
-enum mail_result mailbox_message_start(struct mailbox *m, uint32_t uid,
-    struct store_blob *out, char *to, size_t room, struct why *why);
+enum mail_result
+mailbox_message_start(struct mailbox *m, uint32_t uid, struct store_blob *out,
+    char *to, size_t room, struct span *text, struct why *why);
 enum mail_result mailbox_flags_change(struct mailbox *m,
     const struct uid_set *uids, const struct flag_change *change,
     uint64_t *modseq, struct uid_set *failed, struct why *why);

@@ -359,13 +359,16 @@ enum mail_result
 mailbox_message_open(struct mailbox *m, uint32_t uid, struct store_blob *out,
     struct why *why)
 {
-	return mailbox_message_start(m, uid, out, NULL, 0, why);
+	struct span none;
+
+	return mailbox_message_start(m, uid, out, NULL, 0, &none, why);
 }
 
 /* Has it been read already, as its name says that it is? */
 static bool
 start_ahead(struct mailbox *m, struct mail_index_message *row,
-    const struct place *p, struct store_blob *out, char *to, size_t room)
+    const struct place *p, struct store_blob *out, size_t room,
+    struct span *text)
 {
 	struct read_ahead_file file;
 	struct stat st = { 0 };
@@ -376,7 +379,7 @@ start_ahead(struct mailbox *m, struct mail_index_message *row,
 	    /* it was known when the file was put, and was forgotten since */
 	    ((row->have & HAVE_DATE) == 0 && !file.times))
 		return false;
-	memcpy(to, file.text.p, file.text.n);
+	*text = file.text;
 	m->ahead_made = file.made;
 	if ((row->have & HAVE_DATE) == 0) {
 		st.st_mtim = file.modified;
@@ -396,7 +399,7 @@ start_ahead(struct mailbox *m, struct mail_index_message *row,
  */
 enum mail_result
 mailbox_message_start(struct mailbox *m, uint32_t uid, struct store_blob *out,
-    char *to, size_t room, struct why *why)
+    char *to, size_t room, struct span *text, struct why *why)
 {
 	struct mail_index_message row;
 	struct place p;
@@ -404,7 +407,7 @@ mailbox_message_start(struct mailbox *m, uint32_t uid, struct store_blob *out,
 	int fd;
 
 	m->ahead_made = SPAN("");
-	if (r != MAIL_OK || start_ahead(m, &row, &p, out, to, room))
+	if (r != MAIL_OK || start_ahead(m, &row, &p, out, room, text))
 		return r;
 	fd = open_place(m, &p, O_RDONLY);
 	if (fd == -1)
@@ -414,6 +417,7 @@ mailbox_message_start(struct mailbox *m, uint32_t uid, struct store_blob *out,
 		return give_message(m, &row, &p, fd, out, why);
 	blob_of(&row, fd, (int64_t)p.stored, out);
 	out->next = out->length;
+	*text = (struct span){ to, (size_t)p.stored };
 	return MAIL_OK;
 }
 

@@ -31,6 +31,12 @@ search_message_more(struct search_message *s, void *to, size_t n)
 	return (int64_t)next.n;
 }
 
+struct span
+search_message_text(struct search_message *s)
+{
+	return s->text;
+}
+
 static bool
 go_on(void *with)
 {
@@ -61,17 +67,15 @@ search(struct search_reader *r, struct span message, size_t at, size_t cut,
     signed char answers[2], struct buf *signature)
 {
 	struct search_message m = { .blob.length = (int64_t)message.n,
+		.text = span_take(message, at),
 		.ended = at == message.n };
 	struct why why;
 
-	buf_init(&m.head, SEARCH_HEADER_MAX);
-	buf_add_span(&m.head, span_take(message, at));
 	unread = span_skip(message, at);
 	piece = cut;
 	answers[0] = answers[1] = SEARCH_UNKNOWN;
 	ensure(search_reader_read(r, &m, answers, true, signature, go_on, NULL,
 		   &why) == MAIL_OK);
-	buf_fini(&m.head);
 }
 
 /* Where it can be done ahead, the same comes of it. */
