@@ -17,6 +17,9 @@ master_lock_holder(const char *queue_directory)
 	int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	pid_t pid = 0;
 
+	/* it runs on when the disk has failed, and can be stopped */
+	if (fd < 0 && errno == EROFS)
+		fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	free(path);
 	if (fd < 0)
 		return errno == EACCES ? -1 : 0;

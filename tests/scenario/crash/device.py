@@ -26,10 +26,10 @@ def ask_for_tools():
         pytest.skip("no e2fsprogs")
 
 
-def mount(what, options):
+def mount(what, options, kind="ext4"):
     """A new folder with this on it; skips where that cannot be had."""
     path = pathlib.Path(tempfile.mkdtemp(prefix="ph-", dir="/tmp"))
-    mounted = subprocess.run(["mount", "-o", options, what, path],
+    mounted = subprocess.run(["mount", "-t", kind, "-o", options, what, path],
                              capture_output=True, check=False)
     if mounted.returncode != 0:
         path.rmdir()
