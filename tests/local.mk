@@ -91,9 +91,9 @@ check-san coverage check-deep:
 # Memcheck for the unit tests. Not those that look at their own crash, trace
 # their child, confine themselves or use mounts: valgrind runs none of that as
 # the machine does. Nor the one that is many processes in one: what lives as
-# long as each is lost there. Nor those of openat2(2), and of the index: its map is
-# larger than valgrind's room. Nor the one of what is young, which slow things are
-# not. These check-san has, too.
+# long as each is lost there. Nor those of openat2(2), pidfd_open(2), and of the
+# index: its map is larger than valgrind's room. Nor the one of what is young,
+# which slow things are not. These check-san has, too.
 VALGRIND = valgrind -q --error-exitcode=99 --leak-check=full \
 	--errors-for-leak-kinds=definite --child-silent-after-fork=yes \
 	--suppressions=$(abs_top_srcdir)/tests/valgrind.supp
@@ -104,7 +104,8 @@ valgrind_not = tests/unit/lib/log/log_test tests/unit/lib/sandbox/% \
 	tests/unit/lib/store/mail_% tests/unit/lib/store/mailbox_% \
 	tests/unit/lib/store/mbox_folder_test \
 	tests/unit/lib/store/maildir_deliver_test \
-	tests/unit/lib/table/watch_test
+	tests/unit/lib/table/watch_test \
+	tests/unit/local/command_test tests/unit/imapd/sort_ahead_test
 valgrind_tests = $(filter-out $(valgrind_not),$(filter tests/unit/%,$(TESTS)))
 check-valgrind:
 	$(MAKE) check TESTS='$(valgrind_tests)' LOG_COMPILER='$(VALGRIND)'
