@@ -30,6 +30,7 @@ class Case:
     sessions: int = 1
     size: int = 4096
     count: int = 1
+    only: frozenset = frozenset()    # these servers; all that can with none
     more: dict = dataclasses.field(default_factory=dict)  # the group's own
     counted: bool = True
     rounds: int = 100   # not more than these, for what takes minutes

@@ -84,6 +84,7 @@ class Peer:
     opening  connections at a time that may be begun, but not yet greeted;
              0: as many as come
     most     (sessions that it can hold at a time, why), where that is not many
+    logs     its logs below site.root, whose ends are printed where it fails
     session_room  bytes of memory that a session needs, where that is a process
              of its own; 0: where it is little
     """
@@ -92,6 +93,7 @@ class Peer:
     about = ""
     can = frozenset()
     cannot = {}
+    logs = ()
     opening = 0
     most = 1_000_000, ""
     session_room = 0
@@ -210,6 +212,15 @@ class Peer:
                 return now - began
             now = time.monotonic()
         raise TooSlow(f"still at work after {seconds} s")
+
+    def said(self):
+        """The ends of its logs, for whoever asks why it failed."""
+        ends = []
+        for name in self.logs:
+            with contextlib.suppress(OSError):
+                text = (self.site.root / name).read_text(errors="replace")
+                ends.append(text[-2000:])
+        return "\n".join(ends)
 
     def staying(self):
         """Of the instance's processes those that halt() leaves."""

@@ -249,17 +249,6 @@ class Root:
                 + (done.stderr or done.stdout or "")[-2000:])
         return done
 
-    def output(self):
-        """The end of what its programs said, for a message of ours."""
-        text = ""
-        for name in ("output", "syslog"):
-            try:
-                text += self.inside(f"var/log/{name}").read_text(
-                    errors="replace")[-2000:]
-            except OSError:
-                continue
-        return text
-
     def pids(self):
         """All processes inside but the first one."""
         found = []
@@ -303,6 +292,7 @@ class Housed(Peer):
     packages = ()
     users = {}
     groups = {}
+    logs = ("var/log/output", "var/log/syslog")
     syslog = False
     logger = None
     daemon = None
@@ -372,7 +362,7 @@ class Housed(Peer):
         try:
             self.wait_ports(*names)
         except RuntimeError as e:
-            raise RuntimeError(f"{e}; it said: {self.home.output()}") from None
+            raise RuntimeError(f"{e}; it said: {self.said()}") from None
 
     def staying(self):
         return set() if self.logger is None else {self.logger.pid}

@@ -15,7 +15,7 @@ import time
 import posthaste
 from frame import measure, smtp
 from frame.group import Case
-from frame.peer import wait_for
+from frame.peer import TooSlow, wait_for
 
 NAME = "backlog"
 HELP = "a queue of deferred mail: start, memory, listing, flush"
@@ -68,8 +68,16 @@ def null(case):
 
 
 def run(peer, case):
-    n = case.count
     rows = {"memory before (MB)": peer.group.memory() / 1e6}
+    try:
+        return through(peer, case, rows)
+    except TooSlow as e:
+        raise TooSlow(f"{e}: not past what follows "
+                      f"\"{list(rows)[-1]}\"") from None
+
+
+def through(peer, case, rows):
+    n = case.count
     sent = load(peer.port("smtp"), case, *smtp.opening(peer))
     rows["taken (1/s)"] = sent["rate"]
     rows.update(smtp.latency(sent))

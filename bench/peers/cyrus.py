@@ -130,7 +130,7 @@ class Server(Housed):
             _, have = c.select("INBOX")
         if int(have[0]) != template.count:
             raise RuntimeError(f"cyrus has {have[0]} messages of "
-                               f"{template.count}: {self.home.output()}")
+                               f"{template.count}: {self.said()}")
 
     def tool(self, name, *arguments):
         """One of its administrator's programs, which want to be Cyrus."""

@@ -93,6 +93,7 @@ class Server(Housed):
     about = "tuned: login and mail processes stay, no statistics"
     can = frozenset(("pop3", "pop3s", "imap", "imaps"))
     packages = ("dovecot-core", "dovecot-imapd", "dovecot-pop3d")
+    logs = (*Housed.logs, "var/log/dovecot.log")
     users = {"dovecot": 5001, "dovenull": 5002}
 
     def furnish(self, site):

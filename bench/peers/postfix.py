@@ -112,6 +112,7 @@ class Server(Peer):
              "clients, 20 to 50 deliveries at a time")
     can = frozenset({"smtp", "starttls", "smtps", "relay", "sendmail",
                      "backlog", "large backlog", "table"})
+    logs = ("mail.log",)
     session_room = 1_900_000  # 1.7 MB of its own, page tables, the kernel's
 
     def install(self):

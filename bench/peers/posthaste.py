@@ -85,6 +85,7 @@ class Server(Peer):
     about = "defaults, process limit as sessions need"
     can = frozenset({"smtp", "starttls", "smtps", "relay", "sendmail",
                      "backlog", "large backlog", "pop3", "pop3s", "imap", "imaps", "table"})
+    logs = ("log/mail.log",)
     PORTS = ("smtp", "smtps", "pop3", "pop3s", "imap", "imaps")
 
     def install(self):

@@ -77,6 +77,13 @@ def test_a_group_is_measured(tmp_path, group):
     assert found and all(value > 0 for values in found for value in values)
 
 
+def test_a_table_is_made_for_whoever_asks_it_first(tmp_path):
+    """Behind a case that failed there is a new instance, without one."""
+    tables, _ = bench(tmp_path, "-o", "posthaste", "-k", "RCPT, 1", "lookup")
+    assert tables["lookup"]["RCPT, 1 session"]["recipients (1/s)"][
+        "posthaste"][0] > 0
+
+
 def test_no_group_is_forgotten():
     said = subprocess.run([TOP / "bench/run", "-l"], text=True, check=True,
                           capture_output=True).stdout
@@ -256,6 +263,7 @@ class Nobody(frame_peer.Peer):
         self.asked = []
 
     def begin(self, site):
+        self.site = site
         self.asked.append("begin")
 
     def end(self):
@@ -285,6 +293,16 @@ def test_what_a_server_cannot_do_is_told(run):
     assert book.tables()["g"].foot() == ["cannot: posthaste: why not"]
 
 
+def test_a_case_may_be_for_some_servers_only(run):
+    peer = Nobody()
+    peer.can = frozenset({"imap"})
+    for only, fits in ((frozenset(), True), ({"posthaste", "exim"}, True),
+                       ({"exim"}, False)):
+        case = Case("c", frozenset({"imap"}), None, only=frozenset(only))
+        assert run.fits(case, peer) == fits
+    assert not run.fits(Case("c", frozenset({"smtp"}), None), peer)
+
+
 def test_the_disk_is_asked_once_a_round(run, tmp_path, monkeypatch):
     asked, book = [], Book()
 
@@ -306,16 +324,47 @@ def test_the_disk_is_asked_once_a_round(run, tmp_path, monkeypatch):
         [1, 3], [1, 3], [2, 4]]
 
 
-def test_a_failure_is_not_the_other_cases(run, tmp_path):
-    """What follows it has an instance of its own, and its values."""
+def test_a_backlog_says_how_far_it_was(monkeypatch):
+    backlog = importlib.import_module("groups.backlog")
+
+    def sent(*_):
+        raise TooSlow("not done in 9 s")
+    monkeypatch.setattr(backlog, "load", sent)
+    peer = Nobody()
+    peer.group = types.SimpleNamespace(memory=lambda: 0)
+    peer.ports = {"smtp": 1}
+    with pytest.raises(TooSlow, match="9 s: not past .*memory before"):
+        backlog.run(peer, Case("c", None, None))
+
+
+def test_cases_of_one_instance_share_what_it_needs_at_rest(monkeypatch):
+    footprint = importlib.import_module("groups.footprint")
+    looked = []
+    monkeypatch.setattr(footprint, "looked_at", lambda peer, case:
+                        looked.append(peer.site.root) or {"a (n)": 1})
+    peer = Nobody()
+    cases = footprint.cases(False)
+    for root in "a", "b":
+        peer.site = types.SimpleNamespace(root=root)
+        for case in cases:
+            assert footprint.idle(peer, case) == {"a (n)": 1}
+    assert looked == ["a", "b"]
+
+
+def test_a_failure_is_not_the_other_cases(run, tmp_path, capfd):
+    """What follows it has an instance of its own, and its values; why it was
+    stands in the server's log."""
     def fails(peer, case):
+        (peer.site.root / "mail.log").write_text("x" * 5000 + "the reason")
         raise TooSlow("not done")
 
     cases = [Case(label, frozenset(), what, group="g") for label, what in (
         ("first", lambda *_: {"a (1/s)": 1}), ("second", fails),
         ("third", lambda *_: {"a (1/s)": 3}))]
     peer, book = Nobody(), Book()
+    peer.logs = "mail.log", "not there"
     assert run.one_round(peer, cases, tmp_path, False, book) == {"second"}
+    assert "x" * 100 + "the reason" in capfd.readouterr().err
     table = book.tables()["g"]
     assert table.rows == {label: {"a (1/s)": {"posthaste": [value]}}
                           for label, value in (("first", 1), ("third", 3))}
