@@ -11,6 +11,9 @@ Not as durable as the others: it flushes nothing of an APPEND (counted), and
 changes of flags (renames) are left to the file system; there is no setting for
 that.
 """
+import contextlib
+import os
+import signal
 import subprocess
 
 from frame import mail
@@ -103,6 +106,9 @@ class Server(Housed):
         for name in self.ports:
             self.home.run([self.PROGRAMS[name], "stop"], check=False)
         self.home.run(["authdaemond", "stop"], check=False)
+        for pid in set(self.group.pids()) - self.staying():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)  # gamin's, which none of them ends
 
     def stop(self):
         self.halt()
