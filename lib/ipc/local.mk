@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: ISC
 libposthaste_a_SOURCES += \
-	lib/ipc/ipc.h lib/ipc/ipc.c lib/ipc/codec.h lib/ipc/encode.c \
-	lib/ipc/decode.c lib/ipc/protocol.h lib/ipc/protocols.c
+	lib/ipc/ipc.h lib/ipc/ipc.c lib/ipc/ipc_connection.h lib/ipc/ipc_greeting.c \
+	lib/ipc/ipc_input.c lib/ipc/ipc_read.c lib/ipc/ipc_send.c \
+	lib/ipc/codec.h lib/ipc/encode.c lib/ipc/decode.c lib/ipc/protocol.h lib/ipc/protocols.c
 libposthaste_a_SOURCES += lib/ipc/proto_auth.h
 EXTRA_DIST += lib/ipc/auth.def
 libposthaste_a_SOURCES += lib/ipc/proto_bounce.h
