@@ -3,7 +3,8 @@ libposthaste_a_SOURCES += \
 	lib/store/uid_set.c lib/store/uid_set.h lib/store/mail_account.h \
 	lib/store/mailbox.h lib/store/mailbox_view.h \
 	lib/store/mail_account_internal.h lib/store/mailbox_internal.h \
-	lib/store/mail_index.c lib/store/mail_index.h \
+	lib/store/mail_index.c lib/store/mail_index.h lib/store/mail_index_env.c \
+	lib/store/mail_index_transaction.c \
 	lib/store/mail_index_folders.c \
 	lib/store/mail_index_internal.h lib/store/mail_index_tree.c \
 	lib/store/mail_index_rows.c lib/store/mail_index_cache.c \

@@ -27,6 +27,7 @@ enum index_kind {
 };
 
 enum { INDEX_VERSION = 2, KEY_MAX = 24, CHECK_SIZE = 4 };
+enum { INDEX_ROOM_KEPT = 65536 }; /* bytes for a transaction or two */
 
 struct index_key {
 	size_t n;
@@ -147,6 +148,28 @@ int index_seat_get(struct mail_index *x, enum index_tree t,
  * the system's cache.
  */
 void index_trim(struct mail_index *x);
+
+/*
+ * The file with all that LMDB has of it: opens x->path, and makes it if need
+ * be. 0, or an error; a new file that LMDB has put nothing into is fine.
+ */
+int index_env_open(struct mail_index *x);
+void index_env_close(struct mail_index *x);
+
+/* One write transaction, not nested. False: index_failed() was told. */
+bool index_txn_begin(struct mail_index *x);
+bool index_txn_commit(struct mail_index *x);
+void index_txn_abort(struct mail_index *x); /* if one is open */
+bool index_sync(struct mail_index *x); /* to the disk */
+
+/* Is it open, and good, perhaps after index_renew()? */
+bool index_usable(struct mail_index *x);
+/*
+ * A file that turned out to be damaged, or that another process has set
+ * aside, is exchanged when no transaction is open.
+ */
+bool index_renew(struct mail_index *x);
+bool index_of_this_boot(const struct index_self *self);
 
 /* The row of the index itself. False: not there, or not what we write. */
 bool index_self_get(struct mail_index *x, struct index_self *self);
