@@ -10,6 +10,7 @@
 #include "auth/passwd_file.h"
 #include "lib/base/buf.h"
 #include "lib/base/ensure.h"
+#include "lib/base/hex.h"
 
 enum { LETTERS = 20, GROUP = 5, FIELDS = 6, TYPED_MAX = 2 * LETTERS };
 
@@ -83,14 +84,6 @@ app_password_label_valid(struct span label)
 	return true;
 }
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool
 read_digest(struct span text, unsigned char out[APP_PASSWORD_DIGEST])
 {
@@ -99,8 +92,8 @@ read_digest(struct span text, unsigned char out[APP_PASSWORD_DIGEST])
 	if (text.n != 2 * APP_PASSWORD_DIGEST)
 		return false;
 	for (size_t i = 0; i < APP_PASSWORD_DIGEST; i++) {
-		high = hex_value(text.p[2 * i]);
-		low = hex_value(text.p[2 * i + 1]);
+		high = hex_lower_digit(text.p[2 * i]);
+		low = hex_lower_digit(text.p[2 * i + 1]);
 		if (high < 0 || low < 0)
 			return false;
 		out[i] = (unsigned char)(high << 4 | low);

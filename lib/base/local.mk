@@ -7,7 +7,8 @@ libposthaste_a_SOURCES += \
 	lib/base/ensure.c lib/base/ensure.h \
 	lib/base/fdio.c lib/base/fdio.h \
 	lib/base/file_system.c lib/base/file_system.h \
-	lib/base/hash_table.h lib/base/keyed_hash.c lib/base/keyed_hash.h \
+	lib/base/hash_table.h lib/base/hex.c lib/base/hex.h \
+	lib/base/keyed_hash.c lib/base/keyed_hash.h \
 	lib/base/mem.c lib/base/mem.h \
 	lib/base/process.c lib/base/process.h \
 	lib/base/span.c lib/base/span.h \

@@ -1,19 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/imap/imap_url.h"
 
-enum { URL_MAX = 8192 };
+#include "lib/base/hex.h"
 
-static int
-digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
+enum { URL_MAX = 8192 };
 
 /* "%20" and the like; false for what is broken, and for NUL. */
 static bool
@@ -27,8 +17,8 @@ decode(struct span text, struct buf *out)
 
 		if (c == '%') {
 			if (text.n - i < 3 ||
-			    (high = digit(text.p[i + 1])) < 0 ||
-			    (low = digit(text.p[i + 2])) < 0)
+			    (high = hex_digit(text.p[i + 1])) < 0 ||
+			    (low = hex_digit(text.p[i + 2])) < 0)
 				return false;
 			c = (char)(high * 16 + low);
 			i += 2;

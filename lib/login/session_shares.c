@@ -21,6 +21,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
 #include "lib/base/hash_table.h"
+#include "lib/base/hex.h"
 #include "lib/base/mem.h"
 #include "lib/base/why.h"
 #include "lib/ipc/proto_auth.h"
@@ -107,14 +108,6 @@ session_share_name(const char *user, char *out, size_t n)
 	return at <= NAME_MAX;
 }
 
-static int
-digit_of(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' :
-	    c >= 'A' && c <= 'F'    ? c - 'A' + 10 :
-				      -1;
-}
-
 /* The user's name again; false: session_share_name has not made this. */
 static bool
 user_of(const char *name, char out[NAME_ROOM])
@@ -127,9 +120,10 @@ user_of(const char *name, char out[NAME_ROOM])
 			out[at++] = *p;
 			continue;
 		}
-		if (digit_of(p[1]) < 0 || digit_of(p[2]) < 0)
+		if (hex_upper_digit(p[1]) < 0 || hex_upper_digit(p[2]) < 0)
 			return false;
-		out[at++] = (char)(digit_of(p[1]) << 4 | digit_of(p[2]));
+		out[at++] =
+		    (char)(hex_upper_digit(p[1]) << 4 | hex_upper_digit(p[2]));
 		p += 2;
 	}
 	out[at] = '\0';

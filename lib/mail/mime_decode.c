@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "lib/base/hex.h"
+
 enum mime_decoding
 mime_decoding(struct span encoding)
 {
@@ -85,15 +87,6 @@ put_base64(struct mime_decoder *d, struct span in, struct buf *out)
 	buf_added(out, n);
 }
 
-static int
-hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool
 is_blank(char c)
 {
@@ -114,12 +107,12 @@ put_escaped(struct mime_decoder *d, char c, struct buf *out)
 	d->held[d->held_n++] = c;
 	if (c == '\n') {
 		d->held_n = 0; /* a soft line end */
-	} else if (d->held_n == 2 && hex(c) >= 0) {
+	} else if (d->held_n == 2 && hex_digit(c) >= 0) {
 		return; /* one more */
-	} else if (d->held_n == 3 && hex(d->held[1]) >= 0) {
-		if (hex(c) >= 0) {
+	} else if (d->held_n == 3 && hex_digit(d->held[1]) >= 0) {
+		if (hex_digit(c) >= 0) {
 			buf_add_char(out,
-			    (char)(hex(d->held[1]) * 16 + hex(c)));
+			    (char)(hex_digit(d->held[1]) * 16 + hex_digit(c)));
 			d->held_n = 0;
 		} else {
 			d->bad = true;

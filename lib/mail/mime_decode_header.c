@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "lib/base/hex.h"
 #include "lib/mail/charset.h"
 #include "lib/mail/header.h"
 
@@ -41,15 +42,6 @@ take_word(struct span s, struct word *w)
 	return memchr(w->charset.p, ' ', w->charset.n) == NULL;
 }
 
-static int
-hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static void
 add_decoded(const struct word *w, struct buf *out)
 {
@@ -63,10 +55,11 @@ add_decoded(const struct word *w, struct buf *out)
 		return;
 	}
 	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '=' && i + 2 < s.n && hex(s.p[i + 1]) >= 0 &&
-		    hex(s.p[i + 2]) >= 0) {
+		if (s.p[i] == '=' && i + 2 < s.n &&
+		    hex_digit(s.p[i + 1]) >= 0 && hex_digit(s.p[i + 2]) >= 0) {
 			buf_add_char(out,
-			    (char)(hex(s.p[i + 1]) * 16 + hex(s.p[i + 2])));
+			    (char)(hex_digit(s.p[i + 1]) * 16 +
+				hex_digit(s.p[i + 2])));
 			i += 2;
 		} else {
 			buf_add_char(out, s.p[i] == '_' ? ' ' : s.p[i]);

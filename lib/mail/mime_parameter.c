@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "lib/base/hex.h"
 #include "lib/mail/charset.h"
 
 enum {
@@ -202,23 +203,15 @@ add_plain(struct buf *out, const struct written *w)
 	}
 }
 
-static int
-hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static void
 add_percent(struct buf *out, struct span s)
 {
 	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '%' && i + 2 < s.n && hex(s.p[i + 1]) >= 0 &&
-		    hex(s.p[i + 2]) >= 0) {
+		if (s.p[i] == '%' && i + 2 < s.n &&
+		    hex_digit(s.p[i + 1]) >= 0 && hex_digit(s.p[i + 2]) >= 0) {
 			buf_add_char(out,
-			    (char)(hex(s.p[i + 1]) * 16 + hex(s.p[i + 2])));
+			    (char)(hex_digit(s.p[i + 1]) * 16 +
+				hex_digit(s.p[i + 2])));
 			i += 2;
 		} else {
 			buf_add_char(out, s.p[i]);

@@ -3,18 +3,8 @@
 
 #include <unistr.h>
 
+#include "lib/base/hex.h"
 #include "lib/mail/mail_address.h"
-
-/* Upper case only: RFC 3461 section 4. -1 for no digit. */
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
 
 static bool
 is_xchar(char c)
@@ -47,8 +37,8 @@ hex_pair(struct span text, size_t at)
 
 	if (text.n - at < 3)
 		return -1;
-	high = hex_digit(text.p[at + 1]);
-	low = hex_digit(text.p[at + 2]);
+	high = hex_upper_digit(text.p[at + 1]);
+	low = hex_upper_digit(text.p[at + 2]);
 	if (high < 0 || low < 0 || (high | low) == 0)
 		return -1;
 	return high << 4 | low;
@@ -98,7 +88,7 @@ unicode_escape(struct span *text, struct buf *out)
 	    close > 9)
 		return false;
 	for (size_t i = 3; i < close; i++) {
-		int digit = hex_digit(text->p[i]);
+		int digit = hex_upper_digit(text->p[i]);
 
 		if (digit < 0)
 			return false;

@@ -12,6 +12,7 @@
 
 #include "lib/base/base64.h"
 #include "lib/base/buf.h"
+#include "lib/base/hex.h"
 #include "lib/base/mem.h"
 
 enum {
@@ -120,18 +121,6 @@ verify_argon2(const struct check *c)
 	if (result != 0 && result != ARGON2_MISMATCH)
 		return broken(c, "libargon2 cannot use it");
 	return outcome(result == 0);
-}
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 static bool

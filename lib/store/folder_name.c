@@ -6,6 +6,7 @@
 #include <uninorm.h>
 #include <unistr.h>
 
+#include "lib/base/hex.h"
 #include "lib/base/mem.h"
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstu"
@@ -282,22 +283,14 @@ is_reserved(struct span level)
 	return is_maildir_part(level);
 }
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* A backslash, two digits, and what they stand for is ASCII. */
 static bool
 is_escape(struct span s, char *c)
 {
 	int high, low;
 
-	if (s.n < 3 || s.p[0] != '\\' || (high = hex_value(s.p[1])) < 0 ||
-	    (low = hex_value(s.p[2])) < 0)
+	if (s.n < 3 || s.p[0] != '\\' || (high = hex_lower_digit(s.p[1])) < 0 ||
+	    (low = hex_lower_digit(s.p[2])) < 0)
 		return false;
 	if (high < 2 || high > 7)
 		return false;

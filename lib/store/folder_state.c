@@ -12,6 +12,7 @@
 
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
+#include "lib/base/hex.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/store/mailbox.h"
@@ -56,27 +57,15 @@ number(struct span text, uint32_t *out)
 }
 
 static bool
-nibble(char c, unsigned char *out)
-{
-	if (c >= '0' && c <= '9')
-		*out = (unsigned char)(c - '0');
-	else if (c >= 'a' && c <= 'f')
-		*out = (unsigned char)(c - 'a' + 10);
-	else
-		return false;
-	return true;
-}
-
-static bool
 identity(struct span text, unsigned char id[MAIL_INDEX_ID])
 {
 	if (text.n != 2 * MAIL_INDEX_ID)
 		return false;
 	for (size_t i = 0; i < MAIL_INDEX_ID; i++) {
-		unsigned char high, low;
+		int high = hex_lower_digit(text.p[2 * i]);
+		int low = hex_lower_digit(text.p[2 * i + 1]);
 
-		if (!nibble(text.p[2 * i], &high) ||
-		    !nibble(text.p[2 * i + 1], &low))
+		if (high < 0 || low < 0)
 			return false;
 		id[i] = (unsigned char)(high << 4 | low);
 	}

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/hex.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/store/mail_folder_tree.h"
@@ -116,14 +117,6 @@ escape(struct span s, struct buf *out)
 	}
 }
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static bool
 unescape(struct span s, struct buf *out)
 {
@@ -135,8 +128,8 @@ unescape(struct span s, struct buf *out)
 			buf_add_char(out, s.p[i]);
 			continue;
 		}
-		if (s.n - i < 3 || (high = hex_value(s.p[i + 1])) < 0 ||
-		    (low = hex_value(s.p[i + 2])) < 0)
+		if (s.n - i < 3 || (high = hex_upper_digit(s.p[i + 1])) < 0 ||
+		    (low = hex_upper_digit(s.p[i + 2])) < 0)
 			return false;
 		buf_add_char(out, (char)(high << 4 | low));
 		i += 2;

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "lib/base/hex.h"
 #include "lib/base/mem.h"
 #include "lib/table/type.h"
 #include "lib/table/wire.h"
@@ -41,18 +42,6 @@ tcp_encode(struct span text, struct buf *out)
 	}
 }
 
-static int
-digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 bool
 tcp_decode(struct span text, struct buf *out)
 {
@@ -61,11 +50,12 @@ tcp_decode(struct span text, struct buf *out)
 			buf_add_char(out, text.p[i]);
 			continue;
 		}
-		if (i + 2 >= text.n || digit(text.p[i + 1]) < 0 ||
-		    digit(text.p[i + 2]) < 0)
+		if (i + 2 >= text.n || hex_digit(text.p[i + 1]) < 0 ||
+		    hex_digit(text.p[i + 2]) < 0)
 			return false;
 		buf_add_char(out,
-		    (char)(digit(text.p[i + 1]) * 16 + digit(text.p[i + 2])));
+		    (char)(hex_digit(text.p[i + 1]) * 16 +
+			hex_digit(text.p[i + 2])));
 		i += 2;
 	}
 	return true;
