@@ -306,3 +306,20 @@ deliver_copy(const struct deliver_source *s, enum deliver_form form,
 
 	return deliver_each_form(s, form, write_file, &t);
 }
+
+const char *
+deliver_failure_code(int error)
+{
+	switch (error) {
+	case EFBIG:
+		return "5.2.2";
+	case EDQUOT:
+		return "4.2.2";
+	case ENOSPC:
+	case EIO:
+	case EROFS:
+	case ESHUTDOWN:
+		return "4.3.0";
+	}
+	return "4.2.0";
+}

@@ -50,4 +50,10 @@ int deliver_each(const struct deliver_source *s, const char *line_end,
 int deliver_each_form(const struct deliver_source *s, enum deliver_form form,
     deliver_write *write, void *with);
 
+/*
+ * The enhanced status code (RFC 3463) of a delivery that failed with this
+ * errno: over a limit on file sizes a try later will not help.
+ */
+const char *deliver_failure_code(int error);
+
 #endif

@@ -128,19 +128,8 @@ open_folder(int maildir, const char *name)
 static enum verdict
 failure(struct why *why, const char *what)
 {
-	int error = errno;
-	const char *dsn = "4.2.0";
-
-	/* over the limit, a try later will not help */
-	if (error == EFBIG)
-		dsn = "5.2.2";
-	else if (error == EDQUOT)
-		dsn = "4.2.2";
-	else if (error == ENOSPC || error == EIO || error == EROFS ||
-	    error == ESHUTDOWN)
-		dsn = "4.3.0";
-	errno = error;
-	return why_errno(why, dsn, "maildir delivery failed: %s", what);
+	return why_errno(why, deliver_failure_code(errno),
+	    "maildir delivery failed: %s", what);
 }
 
 /* Bytes the content has with CRLF: what W= says. */

@@ -40,19 +40,8 @@ pause_s(int64_t seconds)
 static enum verdict
 failure(struct why *why, const struct mailbox *m, const char *what)
 {
-	int error = errno;
-	const char *dsn = "4.2.0";
-
-	if (error == EFBIG)
-		dsn = "5.2.2";
-	else if (error == EDQUOT)
-		dsn = "4.2.2";
-	else if (error == ENOSPC || error == EIO || error == EROFS ||
-	    error == ESHUTDOWN)
-		dsn = "4.3.0";
-	errno = error;
-	return why_errno(why, dsn, "cannot update %s %s. %s",
-	    m->options->subject, m->shown, what);
+	return why_errno(why, deliver_failure_code(errno),
+	    "cannot update %s %s. %s", m->options->subject, m->shown, what);
 }
 
 static enum verdict
