@@ -269,18 +269,25 @@ client_config_free(struct client_config **cp)
 }
 
 enum table_result
-client_config_concerns(struct client_config *c, struct span key,
+client_domain_concerns(struct match_list *domain, struct span key,
     struct buf *why)
 {
 	size_t at = span_rfind(key, '@');
 	enum table_result r;
 
-	if (c->domain == NULL)
+	if (domain == NULL)
 		return TABLE_FOUND;
 	if (at == 0 || at + 1 >= key.n)
 		return TABLE_NONE;
-	r = match_list_match(c->domain, span_skip(key, at + 1), why);
+	r = match_list_match(domain, span_skip(key, at + 1), why);
 	if (r == TABLE_FOUND)
 		buf_reset(why);
 	return r;
+}
+
+enum table_result
+client_config_concerns(struct client_config *c, struct span key,
+    struct buf *why)
+{
+	return client_domain_concerns(c->domain, key, why);
 }

@@ -45,9 +45,11 @@ client_config_gather(const struct client_source *s, const char *prefix);
 void client_config_free(struct client_config **c);
 void client_config_hang_up(struct client_config *c, struct server *server);
 /*
- * TABLE_NONE: the setting "domain" says that this key is not there. AGAIN and
- * BROKEN are of a table in that setting.
+ * TABLE_NONE: the setting "domain" (NULL: not set) says that this key is not
+ * there. AGAIN and BROKEN are of a table in that setting.
  */
+enum table_result client_domain_concerns(struct match_list *domain,
+    struct span key, struct buf *why);
 enum table_result client_config_concerns(struct client_config *c,
     struct span key, struct buf *why);
 

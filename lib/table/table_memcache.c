@@ -14,6 +14,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/table/client_config.h"
 #include "lib/table/key_format.h"
 #include "lib/table/loaded.h"
 #include "lib/table/table_settings.h"
@@ -313,22 +314,6 @@ release(void *data)
 }
 
 static enum table_result
-concerns(struct cache *c, struct span key, struct buf *value)
-{
-	size_t at = span_rfind(key, '@');
-	enum table_result r;
-
-	if (c->domain == NULL)
-		return TABLE_FOUND;
-	if (at == 0 || at + 1 >= key.n)
-		return TABLE_NONE;
-	r = match_list_match(c->domain, span_skip(key, at + 1), value);
-	if (r == TABLE_FOUND)
-		buf_reset(value);
-	return r;
-}
-
-static enum table_result
 lookup(struct table *t, struct span key, struct buf *value)
 {
 	struct memcache *m = t->state;
@@ -342,7 +327,7 @@ lookup(struct table *t, struct span key, struct buf *value)
 		return TABLE_BROKEN;
 	}
 	settings_told_mention(&c->told, &c->mentioned);
-	r = concerns(c, key, value);
+	r = client_domain_concerns(c->domain, key, value);
 	if (r != TABLE_FOUND)
 		return r;
 	r = ask(c, key, value);
