@@ -254,38 +254,19 @@ answer_query(struct ipc *c, const void *message, struct arena *memory)
 	address_query_answer(maps, tables, c, message, memory);
 }
 
-static const struct {
-	const struct ipc_message *question;
-	void (
-	    *answer)(struct ipc *c, const void *message, struct arena *memory);
-} verbs[] = {
+static const struct query_verb verbs[] = {
 	{ &message_resolve, answer_resolve },
 	{ &message_expand, answer_expand },
 	{ &message_rewrite, answer_rewrite },
 	{ &message_query, answer_query },
+	{ NULL, NULL },
 };
-
-static bool
-answer(struct ipc *c, const struct ipc_message *m, const void *message,
-    struct arena *memory)
-{
-	size_t i = 0;
-
-	while (i < sizeof(verbs) / sizeof(verbs[0]) && verbs[i].question != m)
-		i++;
-	if (i == sizeof(verbs) / sizeof(verbs[0])) {
-		ipc_refuse(c, "%s is no question", m->name);
-		return false;
-	}
-	verbs[i].answer(c, message, memory);
-	return true;
-}
 
 static void
 session(const struct service *s, int fd)
 {
 	(void)s;
-	query_serve(fd, answer);
+	query_serve(fd, verbs);
 }
 
 int

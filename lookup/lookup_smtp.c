@@ -69,26 +69,23 @@ answer_generic(struct ipc *c, const void *message, struct arena *memory)
 	ipc_put(c, &message_rewrite_reply, &reply);
 }
 
-static bool
-answer(struct ipc *c, const struct ipc_message *m, const void *message,
-    struct arena *memory)
+static void
+answer_query(struct ipc *c, const void *message, struct arena *memory)
 {
-	if (m == &message_query) {
-		address_query_answer(maps, tables, c, message, memory);
-	} else if (m == &message_generic) {
-		answer_generic(c, message, memory);
-	} else {
-		ipc_refuse(c, "%s is no question", m->name);
-		return false;
-	}
-	return true;
+	address_query_answer(maps, tables, c, message, memory);
 }
+
+static const struct query_verb verbs[] = {
+	{ &message_query, answer_query },
+	{ &message_generic, answer_generic },
+	{ NULL, NULL },
+};
 
 static void
 session(const struct service *s, int fd)
 {
 	(void)s;
-	query_serve(fd, answer);
+	query_serve(fd, verbs);
 }
 
 int

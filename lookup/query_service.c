@@ -126,9 +126,23 @@ query_answer(struct query_tables *q, struct ipc *c, const void *message,
 	ipc_put(c, &message_query_reply, &reply);
 }
 
+static bool
+put_answer(struct ipc *c, const struct query_verb *verb,
+    const struct ipc_message *m, const void *message, struct arena *memory)
+{
+	while (verb->question != NULL && verb->question != m)
+		verb++;
+	if (verb->question == NULL) {
+		ipc_refuse(c, "%s is no question", m->name);
+		return false;
+	}
+	verb->answer(c, message, memory);
+	return true;
+}
+
 /* Connections of this process, from accept to close. */
 static bool
-serve(struct ipc *c, query_function *put_answer, struct arena *memory)
+serve(struct ipc *c, const struct query_verb *verbs, struct arena *memory)
 {
 	const struct ipc_message *m;
 	const void *message;
@@ -137,7 +151,7 @@ serve(struct ipc *c, query_function *put_answer, struct arena *memory)
 	if (ipc_receive(c, &m, &message, INT64_MAX) != IPC_OK)
 		return false;
 	if (!table_restart_wanted())
-		fine = put_answer(c, m, message, memory);
+		fine = put_answer(c, verbs, m, message, memory);
 	if (table_restart_wanted()) {
 		/* by tables that are no more: there is another who has them */
 		askers_leave();
@@ -148,7 +162,7 @@ serve(struct ipc *c, query_function *put_answer, struct arena *memory)
 }
 
 void
-query_serve(int fd, query_function *put_answer)
+query_serve(int fd, const struct query_verb *verbs)
 {
 	struct asker asker;
 	struct ipc *c = ipc_new(fd, &protocol_lookup, "client");
@@ -156,7 +170,7 @@ query_serve(int fd, query_function *put_answer)
 	unsigned int turn = 0;
 
 	asker_add(&asker, fd);
-	while (serve(c, put_answer, memory)) {
+	while (serve(c, verbs, memory)) {
 		arena_reset(memory);
 		if (++turn % TURN_MAX == 0)
 			(void)wait_yield();

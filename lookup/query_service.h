@@ -31,14 +31,18 @@ query_prepare(const struct service *s, const struct master_cf *services);
 void query_answer(struct query_tables *q, struct ipc *c, const void *message,
     struct arena *memory);
 /*
- * One connection: answer() puts the answer to each question; false: that was
- * none, and the connection ends. Texts live in the arena until it returns. If a
+ * One connection: answer() of its verb puts the answer to each question; what
+ * is none ends it. Texts live in the arena until answer() returns. If a
  * table changed that only root can open, the process takes no more questions,
  * and ends behind the answers under way; master starts another.
  */
-typedef bool query_function(struct ipc *c, const struct ipc_message *m,
-    const void *message, struct arena *memory);
-void query_serve(int fd, query_function *answer);
+struct query_verb {
+	const struct ipc_message *question;
+	void (
+	    *answer)(struct ipc *c, const void *message, struct arena *memory);
+};
+/* Verbs up to one without a question. */
+void query_serve(int fd, const struct query_verb *verbs);
 
 /* All of lookup-server, which answers "fetch" and "concerns". */
 void query_server_before(const struct service *s);
