@@ -31,21 +31,8 @@ clean_name(struct span name)
 static bool
 allowed(struct session *s, const char *helo)
 {
-	struct evaluation *e;
-	bool fine = true;
-
-	if (s->p->smtpd_delay_reject)
-		return true;
-	e = evaluation_new();
-	e->s = s;
-	e->helo = helo;
-	if (restrictions_evaluate(e, STAGE_HELO) == REFUSE ||
-	    restrictions_conclude(e) == REFUSE) {
-		say_refusal(s, &e->refusal, NULL, NULL);
-		fine = false;
-	}
-	evaluation_free(e);
-	return fine;
+	return s->p->smtpd_delay_reject ||
+	    say_unless_allowed(s, STAGE_HELO, NULL, NULL, helo);
 }
 
 static bool

@@ -31,22 +31,8 @@ begin(struct session *s, const struct esmtp_mail *m, bool ours)
 static bool
 allowed(struct session *s, const char *sender)
 {
-	struct evaluation *e;
-	bool fine = true;
-
-	if (s->p->smtpd_delay_reject)
-		return true;
-	e = evaluation_new();
-	e->s = s;
-	e->sender = sender;
-	e->helo = s->helo;
-	if (restrictions_evaluate(e, STAGE_SENDER) == REFUSE ||
-	    restrictions_conclude(e) == REFUSE) {
-		say_refusal(s, &e->refusal, sender, NULL);
-		fine = false;
-	}
-	evaluation_free(e);
-	return fine;
+	return s->p->smtpd_delay_reject ||
+	    say_unless_allowed(s, STAGE_SENDER, sender, NULL, s->helo);
 }
 
 static bool

@@ -35,23 +35,11 @@ reception_free(struct reception **r)
 static bool
 allowed(struct session *s, enum stage stage)
 {
-	struct evaluation *e;
-	bool fine;
+	const struct transaction *t = s->mail;
 
-	if (!restriction_list_set(s->restrictions, stage))
-		return true;
-	e = evaluation_new();
-	e->s = s;
-	e->sender = s->mail->sender;
-	e->recipient =
-	    s->mail->count == 1 ? s->mail->recipients[0].original : NULL;
-	e->helo = s->helo;
-	fine = restrictions_evaluate(e, stage) != REFUSE &&
-	    restrictions_conclude(e) != REFUSE;
-	if (!fine)
-		say_refusal(s, &e->refusal, e->sender, e->recipient);
-	evaluation_free(e);
-	return fine;
+	return !restriction_list_set(s->restrictions, stage) ||
+	    say_unless_allowed(s, stage, t->sender,
+		t->count == 1 ? t->recipients[0].original : NULL, s->helo);
 }
 
 bool

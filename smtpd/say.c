@@ -336,3 +336,22 @@ say_refusal(struct session *s, struct refusal *r, const char *sender,
 	if (r->hang_up)
 		s->closing = true;
 }
+
+bool
+say_unless_allowed(struct session *s, enum stage stage, const char *sender,
+    const char *recipient, const char *helo)
+{
+	struct evaluation *e = evaluation_new();
+	bool fine;
+
+	e->s = s;
+	e->sender = sender;
+	e->recipient = recipient;
+	e->helo = helo;
+	fine = restrictions_evaluate(e, stage) != REFUSE &&
+	    restrictions_conclude(e) != REFUSE;
+	if (!fine)
+		say_refusal(s, &e->refusal, sender, recipient);
+	evaluation_free(e);
+	return fine;
+}
