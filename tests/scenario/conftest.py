@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -17,7 +18,7 @@ sys.path.insert(0, str(HERE))
 
 import costs  # noqa: E402
 from peers import FakeDNS  # noqa: E402
-from posthaste import Instance, crashed  # noqa: E402
+from posthaste import AS_ROOT, Instance, crashed  # noqa: E402
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -132,3 +133,41 @@ def dns():
     yield make
     for server in made:
         server.close()
+
+
+@pytest.fixture
+def small_disk(suite):
+    """An instance whose queue lies on a file system of 3 MiB."""
+    if not AS_ROOT:
+        pytest.skip("needs root to mount")
+    s = suite(start=False)
+    spool = s.root / "spool"
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m,mode=0755",
+                       "tmpfs", spool]).returncode != 0:
+        pytest.skip("cannot mount here")
+    yield s
+    s.stop()
+    subprocess.run(["umount", "-l", spool], check=True)
+
+
+@pytest.fixture
+def pam(tmp_path):
+    """pam(user, "true") -> a PAM service that takes the password "posthaste"
+    from this user, if the command agrees."""
+    path = pathlib.Path("/etc/pam.d") / f"posthaste-test-{os.getpid()}"
+
+    def make(user, agrees="true"):
+        script = tmp_path / "check"
+        script.write_text(f"#!/bin/sh\nread -r password\n{agrees} && "
+                          f'[ "$PAM_USER" = {user} ] && '
+                          '[ "$password" = posthaste ]\n')
+        script.chmod(0o755)
+        path.write_text(
+            "auth [success=1 default=ignore] pam_exec.so quiet "
+            f"expose_authtok {script}\n"
+            "auth requisite pam_deny.so\nauth required pam_permit.so\n"
+            "account required pam_permit.so\n")
+        return path.name
+
+    yield make
+    path.unlink(missing_ok=True)

@@ -83,7 +83,7 @@ def summary(terminalreporter):
     tests, files = {}, collections.defaultdict(lambda: [0, 0])
     for kind in ("passed", "failed", "skipped", "error", ""):
         for report in terminalreporter.getreports(kind):
-            cost = dict(report.user_properties).get("cost")
+            cost = dict(getattr(report, "user_properties", ())).get("cost")
             if report.when == "teardown" and cost:
                 tests[report.nodeid] = cost
                 file = files[report.nodeid.split("::")[0]]

@@ -7,6 +7,16 @@ import threading
 
 from posthaste import DEADLINE, careless_tls, free_port, wait_for
 
+# for Dialogue.script: a message for bob, up to its content
+TO_DATA = """
+C: MAIL FROM:<a@b.test>
+S: 250
+C: RCPT TO:<bob@example.test>
+S: 250
+C: DATA
+S: 354
+"""
+
 
 class Dialogue:
     """A client that speaks a script of C: and S: lines.

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: ISC
 """System users by PAM, through a service file of the test's own."""
-import os
 import pathlib
 import pwd
 import shutil
@@ -19,23 +18,10 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture
-def pam(tmp_path):
-    """A PAM service that takes the password "posthaste" from one user."""
-    script = tmp_path / "check"
-    script.write_text(
-        f"#!/bin/sh\nread -r password\necho asked >>{tmp_path}/asked\n"
-        f'[ "$PAM_USER" = {USER} ] && [ "$password" = posthaste ] && '
-        '[ "$PAM_RHOST" = 192.0.2.7 ]\n')
-    script.chmod(0o755)
-    name = f"posthaste-test-{os.getpid()}"
-    path = pathlib.Path("/etc/pam.d") / name
-    path.write_text(
-        "auth [success=1 default=ignore] pam_exec.so quiet expose_authtok "
-        f"{script}\n"
-        "auth requisite pam_deny.so\nauth required pam_permit.so\n"
-        "account required pam_permit.so\n")
-    yield name
-    path.unlink()
+def service(pam, tmp_path):
+    """Asked by a client at 192.0.2.7 only; each time is a line in "asked"."""
+    return pam(USER, f"echo asked >>{tmp_path}/asked && "
+               '[ "$PAM_RHOST" = 192.0.2.7 ]')
 
 
 def attempt(c, user, password):
@@ -46,8 +32,8 @@ def attempt(c, user, password):
     return fields
 
 
-def test_system_users(suite, pam):
-    s = suite(main=f"account_files = $config_directory/accounts, pam:{pam}\n"
+def test_system_users(suite, service):
+    s = suite(main=f"account_files = $config_directory/accounts, pam:{service}\n"
               "account_mail = maildir:/home-of/%n/Maildir\n")
     c = Ipc(s, "auth", "auth")
     for name in (USER, f"{USER}@example.test", USER.upper()):
@@ -70,7 +56,7 @@ def test_system_users(suite, pam):
     assert "0" not in uids.split("\n")[0].split()
 
 
-def test_a_system_user_reads_and_sends(suite, pam, tmp_path):
+def test_a_system_user_reads_and_sends(suite, service, tmp_path):
     """The whole way: mail for a system user, read by POP3 and answered
     through submission with the system's password."""
     (tmp_path / "check").write_text(
@@ -80,7 +66,7 @@ def test_a_system_user_reads_and_sends(suite, pam, tmp_path):
         if path == pathlib.Path("/tmp"):
             break
         path.chmod(path.stat().st_mode | 0o011)
-    s = suite(start=False, main=f"account_files = pam:{pam}\n"
+    s = suite(start=False, main=f"account_files = pam:{service}\n"
               "local_recipient_maps = unix:passwd.byname\n"
               f"virtual_alias_maps = inline:{{{USER}@local.test="
               "bob@example.test}\n")
@@ -102,7 +88,7 @@ def test_a_system_user_reads_and_sends(suite, pam, tmp_path):
 
 
 def test_pam_is_asked_once_about_a_login_while_accounts_change(
-        suite, pam, tmp_path):
+        suite, service, tmp_path):
     s = suite(start=False, main="auth_failure_delay_max = 0\n")
     folder = s.root / "etc/secret"
     folder.mkdir(mode=0o711)
@@ -112,7 +98,7 @@ def test_pam_is_asked_once_about_a_login_while_accounts_change(
         accounts.write_text(f"{name}@example.test password={{PLAIN}}x\n")
         accounts.chmod(0o600)
     write("zoe")
-    s.set(account_files=f"texthash:{accounts}, pam:{pam}")
+    s.set(account_files=f"texthash:{accounts}, pam:{service}")
     s.start()
     assert attempt(Ipc(s, "auth", "auth"), USER, "wrong")["verdict"] == NEVER
     write("yves")

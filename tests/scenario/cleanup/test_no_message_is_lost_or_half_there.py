@@ -4,28 +4,10 @@ import os
 import pathlib
 import shutil
 import socket
-import subprocess
-
-import pytest
 
 from posthaste import AS_ROOT, DEADLINE, kill_all, wait_for
 
 BOB = "bob@example.test"
-
-
-@pytest.fixture
-def small_disk(suite):
-    """An instance whose queue lies on a file system of 3 MiB."""
-    if not AS_ROOT:
-        pytest.skip("needs root to mount")
-    s = suite(start=False)
-    spool = s.root / "spool"
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m,mode=0755",
-                       "tmpfs", spool]).returncode != 0:
-        pytest.skip("cannot mount here")
-    yield s
-    s.stop()
-    subprocess.run(["umount", "-l", spool], check=True)
 
 
 def test_full_disk_is_452_and_recovers(small_disk):

@@ -4,18 +4,14 @@ below the mail directory; UIDs, flags and keywords are in the files."""
 import os
 import pathlib
 import re
-import sys
 import time
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "pop3d"))
-from pop3_client import Client  # noqa: E402
-from parked import all_parked, awake, stay_parked, until  # noqa: E402
-from posthaste import AS_ROOT, wait_for  # noqa: E402
-
-FROM = b"From alice@example.test  Sat Nov 21 13:25:01 2026\n"
-
+from mbox_files import FROM, message, write_mbox
+from parked import all_parked, awake, stay_parked, until
+from pop3_client import Client
+from posthaste import AS_ROOT, wait_for
 
 def spool(s, user="bob"):
     return s.root / "mail/spool" / user
@@ -23,17 +19,6 @@ def spool(s, user="bob"):
 
 def mail(s, user="bob"):
     return s.root / "mail" / (user + "-folders")
-
-
-def put(s, path, content):
-    path.write_bytes(content)
-    os.chown(path, s.uid, s.gid)
-    path.chmod(0o600)
-
-
-def message(i, size=100):
-    return (FROM + b"Subject: number %d\nMessage-ID: <%d@x>\n\n" % (i, i) +
-            b"x" * size + b"\n\n")
 
 
 @pytest.fixture
@@ -49,8 +34,8 @@ def mbox(suite):
     (s.root / "etc/accounts").write_text("".join(
         s.account(user).replace("maildir:" + str(s.maildir(user)), at)
         for user, at in where.items()))
-    put(s, spool(s), message(1) + message(2) + message(3))
-    put(s, spool(s, "carol"), message(1))
+    write_mbox(s, spool(s), message(1) + message(2) + message(3))
+    write_mbox(s, spool(s, "carol"), message(1))
     return s.start()
 
 
@@ -123,7 +108,7 @@ def test_append_copy_move(mbox):
 
 def test_folders(mbox):
     c = mbox.imap()
-    put(mbox, mail(mbox) / "old", message(7))
+    write_mbox(mbox, mail(mbox) / "old", message(7))
     (mail(mbox) / ".subscriptions").write_text("old\n")
     c.ok("CREATE a/b")
     listed = c.ok('LIST "" "*"')
@@ -310,7 +295,7 @@ def test_parked_and_woken(mbox):
 def test_parked_in_idle(mbox, folder):
     """The file is watched: appended to, changed in place, replaced."""
     path = spool(mbox) if folder == "INBOX" else mail(mbox) / "old"
-    put(mbox, path, message(1) + message(2) + message(3))
+    write_mbox(mbox, path, message(1) + message(2) + message(3))
     c, other = mbox.imap(), mbox.imap("carol")
     c.ok(f"SELECT {folder}")
     c.ok(r"STORE 1 +FLAGS (\Flagged)")
@@ -324,7 +309,7 @@ def test_parked_in_idle(mbox, folder):
         assert time.monotonic() - began < 20
         all_parked(mbox)
     fresh = path.with_suffix(".new")
-    put(mbox, fresh, path.read_bytes() + message(6))
+    write_mbox(mbox, fresh, path.read_bytes() + message(6))
     os.rename(fresh, path)
     assert until(c, b"EXISTS")[-1] == b"* 6 EXISTS"
     all_parked(mbox)
@@ -341,7 +326,7 @@ def test_an_mbox_that_is_not_there_keeps_its_process(mbox):
     c.ok("SELECT INBOX")
     tag = c.idle()
     awake(mbox)
-    put(mbox, spool(mbox), message(1))
+    write_mbox(mbox, spool(mbox), message(1))
     assert until(c, b"EXISTS")[-1] == b"* 1 EXISTS"
     all_parked(mbox)
     c.done(tag)

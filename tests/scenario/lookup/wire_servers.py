@@ -78,18 +78,26 @@ def netstring(text):
     return b"%d:%s," % (len(text), text)
 
 
+def read_netstring(f):
+    """The next one; None: the end."""
+    digits = b""
+    while not digits.endswith(b":"):
+        c = f.read(1)
+        if not c:
+            return None
+        digits += c
+    text = f.read(int(digits[:-1]))
+    assert f.read(1) == b","
+    return text
+
+
 class Socketmap(Wire):
     type = "socketmap"
 
     def question(self, f):
-        digits = b""
-        while not digits.endswith(b":"):
-            c = f.read(1)
-            if not c:
-                return None
-            digits += c
-        text = f.read(int(digits[:-1]))
-        assert f.read(1) == b","
+        text = read_netstring(f)
+        if text is None:
+            return None
         name, key = text.split(b" ", 1)
         assert name == b"aliases"
         return key.decode("utf-8", "surrogateescape")

@@ -6,6 +6,24 @@ import pathlib
 from posthaste import ROOT, wait_for
 
 
+# a program's beginning: it has a connection to master, and what to ask on it
+SPEAKS_TO_MASTER = """#!/usr/bin/python3
+import fcntl, os, re, socket, struct, time
+def text(s): return bytes([len(s)]) + s.encode()
+def field(name, kind, data):
+    return text(name) + bytes([kind]) + struct.pack(">I", len(data)) + data
+def frame(name, *fields):
+    body = text(name) + b"".join(fields)
+    return struct.pack(">I", len(body)) + body
+master = socket.socket(fileno=3)
+master.sendall(frame("hello", field("protocol", 0, b"master"),
+                     field("version", 1, struct.pack(">Q", 2))))
+def connect(service, number):
+    return frame("connect", field("service", 0, service),
+                 field("number", 1, struct.pack(">Q", number)))
+"""
+
+
 def own_programs(instance):
     """A daemon_directory of the instance's own, of links to the real one."""
     folder = instance.root / "libexec"

@@ -11,8 +11,8 @@ import time
 import pytest
 
 from posthaste import AS_ROOT, DEADLINE, kill_all, wait_for
-from programs import (alive, one, own_programs, replace, restore, status_of,
-                      wait_gone)
+from programs import (SPEAKS_TO_MASTER, alive, one, own_programs, replace,
+                      restore, status_of, wait_gone)
 
 ALWAYS = ("logd", "lookup", "qmgr")
 
@@ -215,23 +215,7 @@ def test_program_holds_few_rights(suite, program, user, root):
                 == str(s.root / "spool" / root).rstrip("/"))
 
 
-HELLO = """#!/usr/bin/python3
-import fcntl, re, socket, struct, time
-def text(s): return bytes([len(s)]) + s.encode()
-def field(name, kind, data):
-    return text(name) + bytes([kind]) + struct.pack(">I", len(data)) + data
-def frame(name, *fields):
-    body = text(name) + b"".join(fields)
-    return struct.pack(">I", len(body)) + body
-master = socket.socket(fileno=3)
-master.sendall(frame("hello", field("protocol", 0, b"master"),
-                     field("version", 1, struct.pack(">Q", 2))))
-def connect(service, number):
-    return frame("connect", field("service", 0, service),
-                 field("number", 1, struct.pack(">Q", number)))
-"""
-
-FAKE = HELLO + """
+FAKE = SPEAKS_TO_MASTER + """
 master.sendall(connect(b"{asks}", 1))
 answer, fds = b"", []
 while b"connected" not in answer:
@@ -277,7 +261,7 @@ def test_program_that_breaks_the_protocol_is_ended(suite):
     client.close()
 
 
-LATER = HELLO + """
+LATER = SPEAKS_TO_MASTER + """
 client, _ = socket.socket(fileno=7).accept()
 client.sendall(b"here")
 client.recv(10)
@@ -308,7 +292,7 @@ def test_what_a_program_may_is_not_what_its_line_names_now(suite):
 
 
 # and takes the client, so that it is not started again
-ASKS_MANY = HELLO + """
+ASKS_MANY = SPEAKS_TO_MASTER + """
 client, _ = socket.socket(fileno=7).accept()
 for number in range(1, {questions} + 1):
     master.sendall(connect(b"lookup", number))

@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: ISC
 """Clients that mean no good, and what they must not be able to do."""
 import os
-import pathlib
 import re
 import signal
 import socket
-import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from pop3_client import Client, crlf, served  # noqa: E402
-from posthaste import does_not_grow, wait_for  # noqa: E402
+from pop3_client import Client, crlf, served
+from posthaste import does_not_grow, wait_for
 
 ONE = b"Subject: one\r\n\r\ntext\r\n"
 OPEN = "disable_plaintext_auth = no\nauth_failure_delay_max = 0\n"

@@ -6,50 +6,16 @@ import pathlib
 import random
 import re
 import signal
-import sys
 import threading
 import time
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from pop3_client import Client, served  # noqa: E402
-from posthaste import AS_ROOT, wait_for  # noqa: E402
+from mbox_files import FROM, box, mbox_suite, message, put, subjects
+from pop3_client import Client, served
+from posthaste import AS_ROOT, wait_for
 
-FROM = b"From alice@example.test  Sat Nov 21 13:25:01 2026\n"
 SYSTEM_USER = "posthaste-mail"  # a system user that is always there in tests
-
-
-def box(s, user="bob"):
-    return s.root / "mail/spool" / user
-
-
-def mbox_suite(suite, main="", content=b"", start=True):
-    """bob's and carol's mail are files in one directory."""
-    s = suite(main="disable_plaintext_auth = no\n" + main, start=False)
-    spool = s.root / "mail/spool"
-    spool.mkdir()
-    os.chown(spool, s.uid, s.gid)
-    lines = [s.account("alice")]
-    for user in ("bob", "carol"):
-        lines.append(s.account(user).replace(
-            "userdb_mail=maildir:" + str(s.maildir(user)),
-            f"userdb_mail=mbox:{box(s, user)}"))
-    (s.root / "etc/accounts").write_text("".join(lines))
-    put(s, content)
-    return s.start() if start else s
-
-
-def put(s, content, user="bob"):
-    path = box(s, user)
-    path.write_bytes(content)
-    os.chown(path, s.uid, s.gid)
-    path.chmod(0o600)
-
-
-def message(i, size=100):
-    return (FROM + b"Subject: number %d\nMessage-ID: <%d@x>\n\n" % (i, i) +
-            b"x" * size + b"\n\n")
 
 
 def login(s, user="bob", port="pop3"):
@@ -65,10 +31,6 @@ def quit(c):
 
 def uidl(c):
     return dict(reversed(x.split()) for x in c.many("UIDL")[1])
-
-
-def subjects(s, user="bob"):
-    return re.findall(rb"^Subject: (.*)$", box(s, user).read_bytes(), re.M)
 
 
 def test_a_whole_session(suite):
@@ -126,7 +88,7 @@ BODIES = [
 @pytest.mark.parametrize("where", ["spool", "home"])
 def test_mail_of_system_users_is_where_local_delivers_it(suite, pam, where):
     s = suite(main="disable_plaintext_auth = no\n"
-              f"account_files = $config_directory/accounts, pam:{pam}\n",
+              f"account_files = $config_directory/accounts, pam:{pam(SYSTEM_USER)}\n",
               start=False)
     spool = s.root / "var-mail"
     spool.mkdir()
@@ -167,25 +129,6 @@ def test_mail_of_system_users_is_where_local_delivers_it(suite, pam, where):
     finally:
         if where == "home":
             file.unlink(missing_ok=True)
-
-
-@pytest.fixture
-def pam(tmp_path):
-    """A PAM service that takes the password "posthaste" from one user."""
-    script = tmp_path / "check"
-    script.write_text("#!/bin/sh\nread -r password\n"
-                      f'[ "$PAM_USER" = {SYSTEM_USER} ] && '
-                      '[ "$password" = posthaste ]\n')
-    script.chmod(0o755)
-    name = f"posthaste-test-{os.getpid()}"
-    path = pathlib.Path("/etc/pam.d") / name
-    path.write_text(
-        "auth [success=1 default=ignore] pam_exec.so quiet expose_authtok "
-        f"{script}\n"
-        "auth requisite pam_deny.so\nauth required pam_permit.so\n"
-        "account required pam_permit.so\n")
-    yield name
-    path.unlink()
 
 
 def test_two_sessions_and_deliveries(suite):

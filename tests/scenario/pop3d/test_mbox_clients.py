@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: ISC
 """Programs that people use, on a mailbox that is one file."""
 import os
-import pathlib
 import poplib
 import subprocess
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "suite"))
-from test_mbox import FROM, box, mbox_suite, message, put, subjects  # noqa: E402,E501
-from test_real_clients import on_terminal, run  # noqa: E402
+from mbox_files import FROM, box, mbox_suite, message, put, subjects
+from terminal import mutt_reads, on_terminal
+from test_real_clients import run
 
 TRICKY = (FROM + b"From: alice@example.test\nTo: bob@example.test\n"
           b"Subject: tricky\nMessage-ID: <tricky@x>\n\n"
@@ -76,21 +73,7 @@ def test_fetchmail_keeps_and_takes(suite, tmp_path):
 
 def test_mutt(suite, tmp_path):
     s = mbox_suite(suite, content=TRICKY)
-    rc = tmp_path / "muttrc"
-    (tmp_path / "Mail").mkdir()
-    out = s.root / "out"
-    rc.write_text(
-        f"set certificate_file={s.root}/etc/cert.pem\n"
-        "set ssl_force_tls=yes\nset ssl_verify_host=no\n"
-        "set ssl_verify_dates=no\nset confirmcreate=no\nset quit=yes\n"
-        "set delete=no\nset move=no\nset copy=no\n"
-        "set pop_user='bob@example.test'\nset pop_pass=posthaste\n"
-        "set header_cache=''\nset timeout=5\nset confirmappend=no\n"
-        f"push '<copy-message>{out}<enter><exit>'\n")
-    on_terminal(["mutt", "-n", "-F", str(rc), "-f",
-                 f"pops://localhost:{s.ports['pop3s']}/"],
-                tmp_path, {"TERM": "xterm", "HOME": str(tmp_path)})
-    assert b"Subject: tricky" in out.read_bytes()
+    assert b"Subject: tricky" in mutt_reads(s, tmp_path)
     assert box(s).read_bytes() == TRICKY
 
 

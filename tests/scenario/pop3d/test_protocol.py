@@ -2,16 +2,13 @@
 """RFC 1939, and what RFC 2449, 2595, 3206 and 5034 add."""
 import base64
 import os
-import pathlib
 import re
 import socket
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from pop3_client import Client, crlf, put  # noqa: E402
-from posthaste import careless_tls  # noqa: E402
+from pop3_client import Client, crlf, put
+from posthaste import careless_tls
 
 ONE = b"Subject: one\r\n\r\n.dot\r\n..dots\r\nlast\r\n"
 TWO = b"Subject: two\n\n.\nFrom here\nno end"

@@ -4,15 +4,13 @@ import os
 import pathlib
 import re
 import signal
-import sys
 import threading
 import time
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from pop3_client import Client, crlf, put, served  # noqa: E402
-from posthaste import AS_ROOT, ROOT, wait_for  # noqa: E402
+from pop3_client import Client, crlf, put, served
+from posthaste import AS_ROOT, ROOT, wait_for
 
 ONE = b"Subject: one\r\n\r\ntext\r\n"
 

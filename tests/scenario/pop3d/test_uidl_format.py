@@ -2,14 +2,11 @@
 """pop3_uidl_format: unique ids in the form a site gives them, that stay."""
 import hashlib
 import os
-import pathlib
 import re
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from pop3_client import Client, put  # noqa: E402
+from pop3_client import Client, put
 
 PLAIN = "disable_plaintext_auth = no\n"
 DOVECOT = PLAIN + "pop3_uidl_format = %08Xu%08Xv\n"

@@ -4,7 +4,7 @@ import resource
 
 import pytest
 
-from peers import Dialogue
+from peers import TO_DATA, Dialogue
 from posthaste import DEADLINE, does_not_grow
 
 
@@ -134,14 +134,7 @@ def test_nul_bytes(suite):
     with greet(s) as d:
         d.send(b"MAIL FROM:<a\0@b.test>\r\n")
         assert d.reply().startswith("500 5.5.2")
-        d.script("""
-            C: MAIL FROM:<a@b.test>
-            S: 250
-            C: RCPT TO:<bob@example.test>
-            S: 250
-            C: DATA
-            S: 354
-        """)
+        d.script(TO_DATA)
         d.send(b"Subject: nul\r\n\r\na\0b\r\n.\0\r\n.\r\n")
         assert d.reply().startswith("250")
     (message,) = s.wait_messages("bob")
@@ -153,17 +146,7 @@ def test_helo_names_cannot_forge_headers(suite):
     with Dialogue(s.ports["smtp"]) as d:
         d.reply()
         assert d.ask("EHLO evil) by (good <x@y>;").startswith("250")
-        d.script("""
-            C: MAIL FROM:<a@b.test>
-            S: 250
-            C: RCPT TO:<bob@example.test>
-            S: 250
-            C: DATA
-            S: 354
-            C: Subject: x
-            C: .
-            S: 250
-        """)
+        d.script(TO_DATA + "C: Subject: x\nC: .\nS: 250")
     (message,) = s.wait_messages("bob")
     received = message[message.index(b"Received:"):]
     assert received.startswith(
@@ -175,14 +158,7 @@ def test_slow_data_is_cut_off_where_told_so(suite):
     s = suite(main="smtpd_timeout = 4s\nsmtpd_per_request_deadline = yes\n"
               "smtpd_min_data_rate = 1000\n")
     with greet(s) as d:
-        d.script("""
-            C: MAIL FROM:<a@b.test>
-            S: 250
-            C: RCPT TO:<bob@example.test>
-            S: 250
-            C: DATA
-            S: 354
-        """)
+        d.script(TO_DATA)
         # a byte now and then keeps no session alive
         d.socket.settimeout(0.3)
         reply = b""

@@ -8,11 +8,8 @@ import signal
 import subprocess
 import time
 
-import pytest
-
-from peers import Dialogue
-from posthaste import (AS_ROOT, DEADLINE, MASTER_CF, freeze, kill_all,
-                       wait_for)
+from peers import TO_DATA, Dialogue
+from posthaste import DEADLINE, MASTER_CF, freeze, kill_all, wait_for
 
 TWO_CLEANUPS = MASTER_CF.replace("cleanup unix n - n - 0 cleanup",
                                  "cleanup unix n - n - 2 cleanup")
@@ -22,15 +19,7 @@ ONE_CLEANUP = TWO_CLEANUPS.replace("- 2 cleanup", "- 1 cleanup")
 
 def begin(s, port="smtp"):
     d = Dialogue(s.ports[port])
-    d.script("""S: 220
-        C: EHLO client.test
-        S: 250
-        C: MAIL FROM:<a@b.test>
-        S: 250
-        C: RCPT TO:<bob@example.test>
-        S: 250
-        C: DATA
-        S: 354""")
+    d.script("S: 220\nC: EHLO client.test\nS: 250" + TO_DATA)
     return d
 
 
@@ -236,12 +225,7 @@ def test_dead_cleanup_at_the_end_of_data(suite):
     wait_for("the message at cleanup's door", lambda: waiting_bytes(pid))
     os.kill(pid, signal.SIGKILL)
     assert d.reply().startswith("451 4.3.0")
-    d.script("""C: MAIL FROM:<a@b.test>
-        S: 250
-        C: RCPT TO:<bob@example.test>
-        S: 250
-        C: DATA
-        S: 354""")
+    d.script(TO_DATA)
     d.send(wire + b".\r\n")
     assert d.reply().startswith("250")
     d.close()
@@ -260,21 +244,6 @@ def waiting_bytes(pid):
                for line in out.splitlines())
 
 
-@pytest.fixture
-def small_disk(suite):
-    """An instance whose queue lies on a file system of 3 MiB."""
-    if not AS_ROOT:
-        pytest.skip("needs root to mount")
-    s = suite(start=False)
-    spool = s.root / "spool"
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m,mode=0755",
-                       "tmpfs", spool]).returncode != 0:
-        pytest.skip("cannot mount here")
-    yield s
-    s.stop()
-    subprocess.run(["umount", "-l", spool], check=True)
-
-
 def test_disk_that_fills_while_content_comes(small_disk):
     s = small_disk.start()
     d = begin(s)
@@ -285,12 +254,7 @@ def test_disk_that_fills_while_content_comes(small_disk):
         wait_emptied(s)
         wait_for("an empty queue", lambda: s.queue() == [])
         assert s.messages("bob") == []
-        d.script("""C: MAIL FROM:<a@b.test>
-            S: 250
-            C: RCPT TO:<bob@example.test>
-            S: 250
-            C: DATA
-            S: 354""")
+        d.script(TO_DATA)
     text = content(2, 500000)
     d.send(stuffed(text) + b".\r\n")
     assert d.reply().startswith("250")

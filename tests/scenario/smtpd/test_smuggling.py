@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from peers import Dialogue
+from peers import TO_DATA, Dialogue
 
 ENDS = {"CR": b"\r", "LF": b"\n", "CRCRLF": b"\r\r\n", "NUL": b"\0",
         "CRLF": b"\r\n", "LFCR": b"\n\r", "CRNULLF": b"\r\0\n"}
@@ -18,17 +18,7 @@ MATRIX = [(a, b) for a, b in itertools.product(ENDS, ENDS)
 
 def begin(s):
     d = Dialogue(s.ports["smtp"])
-    d.script("""
-        S: 220
-        C: EHLO client.test
-        S: 250
-        C: MAIL FROM:<a@b.test>
-        S: 250
-        C: RCPT TO:<bob@example.test>
-        S: 250
-        C: DATA
-        S: 354
-    """)
+    d.script("S: 220\nC: EHLO client.test\nS: 250" + TO_DATA)
     return d
 
 

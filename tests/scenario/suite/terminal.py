@@ -40,6 +40,25 @@ def on_terminal(command, folder, env, timeout=DEADLINE):
     return shown
 
 
+def mutt_reads(s, folder):
+    """The first message that mutt finds for bob by POP3."""
+    rc = folder / "muttrc"
+    (folder / "Mail").mkdir()
+    out = s.root / "out"
+    rc.write_text(
+        f"set certificate_file={s.root}/etc/cert.pem\n"
+        "set ssl_force_tls=yes\nset ssl_verify_host=no\n"
+        "set ssl_verify_dates=no\nset confirmcreate=no\nset quit=yes\n"
+        "set delete=no\nset move=no\nset copy=no\n"
+        "set pop_user='bob@example.test'\nset pop_pass=posthaste\n"
+        "set header_cache=''\nset timeout=5\nset confirmappend=no\n"
+        f"push '<copy-message>{out}<enter><exit>'\n")
+    on_terminal(["mutt", "-n", "-F", str(rc), "-f",
+                 f"pops://localhost:{s.ports['pop3s']}/"],
+                folder, {"TERM": "xterm", "HOME": str(folder)})
+    return out.read_bytes()
+
+
 class Terminal:
     """A program on a terminal that is answered as a person would: keys are
     sent once a text was shown."""

@@ -13,7 +13,7 @@ import pytest
 
 from ipc_client import Ipc, version_of
 from posthaste import AS_ROOT, DEADLINE, PASSWORD, ROOT, wait_for
-from programs import own_programs, replace
+from programs import SPEAKS_TO_MASTER, own_programs, replace
 
 SECRETS = """\
 relay_password = static:me:MARK-of-macro
@@ -112,23 +112,10 @@ def test_who_knows_tokens_is_not_told_where_accounts_are(suite):
     assert b"etc/accounts" in memory_of(auth)
 
 
-ASKS = """#!/usr/bin/python3
-import os, socket, struct
-def text(s): return bytes([len(s)]) + s.encode()
-def field(name, kind, data):
-    return text(name) + bytes([kind]) + struct.pack(">I", len(data)) + data
-def frame(name, *fields):
-    body = text(name) + b"".join(fields)
-    return struct.pack(">I", len(body)) + body
-master = socket.socket(fileno=3)
-master.sendall(frame("hello", field("protocol", 0, b"master"),
-                     field("version", 1, struct.pack(">Q", 2))))
-def connect(service):
-    return frame("connect", field("service", 0, service),
-                 field("number", 1, struct.pack(">Q", 1)))
+ASKS = SPEAKS_TO_MASTER + """
 reached = []
 for service in {services}:
-    master.sendall(connect(service.encode()))
+    master.sendall(connect(service.encode(), 1))
     answer, fds = b"", []
     while b"connected" not in answer:
         data, more, _, _ = socket.recv_fds(master, 4096, 4)
@@ -237,9 +224,9 @@ def touch(s, program):
     return client
 
 
-SUBMITS = ASKS[:ASKS.index("reached = []")] + """
+SUBMITS = SPEAKS_TO_MASTER + """
 def number(n): return struct.pack(">Q", n)
-master.sendall(connect(b"cleanup"))
+master.sendall(connect(b"cleanup", 1))
 fds = []
 while not fds:
     data, fds, _, _ = socket.recv_fds(master, 4096, 4)
@@ -309,8 +296,8 @@ def test_captured_smtpd_submits_as_smtpd(suite, change, introduction, result):
         assert not s.queue()
 
 
-SIGNS = ASKS[:ASKS.index("reached = []")] + """
-master.sendall(connect(b"keyd"))
+SIGNS = SPEAKS_TO_MASTER + """
+master.sendall(connect(b"keyd", 1))
 fds = []
 while not fds:
     data, fds, _, _ = socket.recv_fds(master, 4096, 4)

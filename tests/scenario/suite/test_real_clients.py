@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from terminal import on_terminal
+from terminal import mutt_reads
 
 BODY = "Gr\u00fc\u00dfe from a real client\r\n.\r\n..two dots\r\nFrom here\r\n"
 
@@ -110,21 +110,7 @@ def test_mutt_reads_over_pop(suite, tmp_path):
     s = suite()
     s.send(to="bob@example.test", subject="seen by mutt", body="words\r\n")
     s.wait_messages("bob")
-    rc = tmp_path / "muttrc"
-    (tmp_path / "Mail").mkdir()
-    out = s.root / "out"
-    rc.write_text(
-        f"set certificate_file={s.root}/etc/cert.pem\n"
-        "set ssl_force_tls=yes\nset ssl_verify_host=no\n"
-        "set ssl_verify_dates=no\nset confirmcreate=no\nset quit=yes\n"
-        "set delete=no\nset move=no\nset copy=no\n"
-        "set pop_user='bob@example.test'\nset pop_pass=posthaste\n"
-        "set header_cache=''\nset timeout=5\nset confirmappend=no\n"
-        f"push '<copy-message>{out}<enter><exit>'\n")
-    on_terminal(["mutt", "-n", "-F", str(rc), "-f",
-                 f"pops://localhost:{s.ports['pop3s']}/"],
-                tmp_path, {"TERM": "xterm", "HOME": str(tmp_path)})
-    assert b"seen by mutt" in out.read_bytes()
+    assert b"seen by mutt" in mutt_reads(s, tmp_path)
 
 
 def test_sendmail_t_takes_recipients_from_the_header(suite):

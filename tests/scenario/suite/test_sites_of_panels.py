@@ -14,7 +14,7 @@ import dovecot_peer
 from peers import FakeServer
 from posthaste import AS_ROOT, free_port, wait_for
 from test_sites import rcpt
-from wire_servers import Wire, netstring
+from wire_servers import Wire, netstring, read_netstring
 
 PODOP = {
     "domain hosted.test": "OK hosted.test", "domain alias.test": None,
@@ -30,13 +30,8 @@ class Podop(Wire):
     """Of each question its table and key."""
 
     def question(self, f):
-        digits = b""
-        while not digits.endswith(b":"):
-            c = f.read(1)
-            if not c:
-                return None
-            digits += c
-        return f.read(int(digits[:-1]) + 1)[:-1].decode()
+        text = read_netstring(f)
+        return None if text is None else text.decode()
 
 
 def test_tables_behind_a_socket(suite):
