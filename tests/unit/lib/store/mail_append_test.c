@@ -574,23 +574,31 @@ __wrap_fsync(int fd)
 	return __real_fsync(fd);
 }
 
+/* INBOX with three messages, all on disk, and an empty folder "x". */
+static void
+open_two(struct mailbox **inbox, struct mailbox **other)
+{
+	uint32_t uid;
+
+	open_account(0, 0);
+	assert_int_equal(mail_folder_create(account, SPAN("x"), 0, &why),
+	    MAIL_OK);
+	*inbox = open_box("INBOX");
+	*other = open_box("x");
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(append(*inbox, "a\r\n", 0, 0, &uid), MAIL_OK);
+	assert_int_equal(mail_account_settle(account, &why), MAIL_OK);
+}
+
 static void
 test_refused_rename(void **state)
 {
 	struct mailbox *inbox, *other;
 	struct mail_copies copies;
 	struct uid_set two = { 0 };
-	uint32_t uid;
 
 	(void)state;
-	open_account(0, 0);
-	assert_int_equal(mail_folder_create(account, SPAN("x"), 0, &why),
-	    MAIL_OK);
-	inbox = open_box("INBOX");
-	other = open_box("x");
-	for (int i = 0; i < 3; i++)
-		assert_int_equal(append(inbox, "a\r\n", 0, 0, &uid), MAIL_OK);
-	assert_int_equal(mail_account_settle(account, &why), MAIL_OK);
+	open_two(&inbox, &other);
 	refuse_moves = true;
 	/* copies that may not stay: no source goes, and no copy is left */
 	refuse_flush = true;
@@ -632,17 +640,9 @@ test_moved_names_are_flushed_first(void **state)
 	struct mailbox *inbox, *other;
 	struct mail_copies copies;
 	struct uid_set one = { 0 };
-	uint32_t uid;
 
 	(void)state;
-	open_account(0, 0);
-	assert_int_equal(mail_folder_create(account, SPAN("x"), 0, &why),
-	    MAIL_OK);
-	inbox = open_box("INBOX");
-	other = open_box("x");
-	for (int i = 0; i < 3; i++)
-		assert_int_equal(append(inbox, "a\r\n", 0, 0, &uid), MAIL_OK);
-	assert_int_equal(mail_account_settle(account, &why), MAIL_OK);
+	open_two(&inbox, &other);
 	moved[0] = inode("m/cur");
 	moved[1] = inode("m/.x/cur");
 	loose = true;
