@@ -117,7 +117,7 @@ def write_service(name, lines):
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no compiler")
-def test_modules_of_many_kinds_work(suite, pam, tmp_path):
+def test_modules_of_many_kinds_work(suite, service, tmp_path):
     """With what auth-pam's filter and capabilities leave: Debian's own, some
     with programs of theirs, and one that does what those of servers do."""
     probe, did = tmp_path / "probe.so", tmp_path / "did"
@@ -126,7 +126,7 @@ def test_modules_of_many_kinds_work(suite, pam, tmp_path):
     people, tally = tmp_path / "people", tmp_path / "tally"
     people.write_text(f"{USER}\n")
     faillock = f"pam_faillock.so deny=100 dir={tally} audit"
-    path = write_service(pam, [
+    path = write_service(service, [
         f"auth required {faillock} preauth",
         # who knows no password of it, but must be able to look
         "auth [success=ignore auth_err=ignore default=die] pam_unix.so nodelay",
@@ -142,7 +142,7 @@ def test_modules_of_many_kinds_work(suite, pam, tmp_path):
         "account required pam_exec.so quiet "
         f"/usr/sbin/unix_chkpwd {USER} chkexpiry",
         "account required pam_succeed_if.so quiet uid > 0"])
-    s = suite(main=f"account_files = $config_directory/accounts, pam:{pam}\n"
+    s = suite(main=f"account_files = $config_directory/accounts, pam:{service}\n"
               "account_mail = maildir:/home-of/%n/Maildir\n"
               "auth_failure_delay_max = 0\n")
     c = Ipc(s, "auth", "auth")
