@@ -30,6 +30,7 @@ enum {
 	FLAG_META = 0x08,
 	META_MAGIC = (int)0xBEEFC0DE,
 	META_VERSION = 1,
+	LOOKS = 3, /* before it is called damaged */
 };
 
 struct tree {
@@ -69,6 +70,30 @@ meta_sound(const struct meta *m, uint64_t page_size, uint64_t file_size)
 		m->trees[1].root < file_size / page_size);
 }
 
+/* Its two first pages, then the size: what they name is in the file before. */
+static bool
+pages_sound(int fd, uint64_t page_size)
+{
+	struct meta m[2];
+	struct stat st;
+
+	for (uint64_t i = 0; i < 2; i++) {
+		unsigned char page[PAGE_HEADER + sizeof(struct meta)];
+		uint16_t flags;
+
+		if (pread(fd, page, sizeof(page), (off_t)(i * page_size)) !=
+		    (ssize_t)sizeof(page))
+			return false;
+		memcpy(&flags, page + 10, sizeof(flags));
+		memcpy(&m[i], page + PAGE_HEADER, sizeof(m[i]));
+		if ((flags & FLAG_META) == 0)
+			return false;
+	}
+	return fstat(fd, &st) == 0 && (uint64_t)st.st_size >= 2 * page_size &&
+	    meta_sound(&m[0], page_size, (uint64_t)st.st_size) &&
+	    meta_sound(&m[1], page_size, (uint64_t)st.st_size);
+}
+
 bool
 index_file_sound(int fd, const char **what)
 {
@@ -80,23 +105,11 @@ index_file_sound(int fd, const char **what)
 		return false;
 	if (st.st_size == 0)
 		return true;
-	if ((uint64_t)st.st_size < 2 * page_size)
-		return false;
-	for (uint64_t i = 0; i < 2; i++) {
-		unsigned char page[PAGE_HEADER + sizeof(struct meta)];
-		struct meta m;
-		uint16_t flags;
-
-		if (pread(fd, page, sizeof(page), (off_t)(i * page_size)) !=
-		    (ssize_t)sizeof(page))
-			return false;
-		memcpy(&flags, page + 10, sizeof(flags));
-		memcpy(&m, page + PAGE_HEADER, sizeof(m));
-		if ((flags & FLAG_META) == 0 ||
-		    !meta_sound(&m, page_size, (uint64_t)st.st_size))
-			return false;
-	}
-	return true;
+	/* somebody may be writing one of the two just now */
+	for (unsigned int i = 0; i < LOOKS; i++)
+		if (pages_sound(fd, page_size))
+			return true;
+	return false;
 }
 
 /* ---- all of it ---- */

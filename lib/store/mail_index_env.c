@@ -113,22 +113,40 @@ make_trees(struct mail_index *x)
 	return r == MDB_NOTFOUND ? MDB_CORRUPTED : r;
 }
 
-/* What we did not leave so ourselves is looked through before it is used. */
 static int
-verify(struct mail_index *x)
+look_through(struct mail_index *x, unsigned int flags, bool *sound)
 {
 	MDB_txn *txn;
-	bool sound;
+	uint64_t last;
 	int fd, r = mdb_env_get_fd(x->env, &fd);
 
 	if (r == 0)
-		r = mdb_txn_begin(x->env, NULL, MDB_RDONLY, &txn);
+		r = mdb_txn_begin(x->env, NULL, flags, &txn);
 	if (r != 0)
 		return r;
-	sound = index_file_sealed(fd, mdb_txn_id(txn)) ||
-	    index_file_verify(fd, mdb_txn_id(txn));
+	last = mdb_txn_id(txn) - (flags == MDB_RDONLY ? 0 : 1);
+	*sound = index_file_sealed(fd, last) || index_file_verify(fd, last);
 	mdb_txn_abort(txn);
-	return sound ? 0 : MDB_CORRUPTED;
+	return 0;
+}
+
+/*
+ * What we did not leave so ourselves is looked through before it is used.
+ * Where its trees begin is in the file for two transactions only: while others
+ * write it may seem damaged, so that the last look has the writers' lock.
+ */
+static int
+verify(struct mail_index *x)
+{
+	bool sound = false;
+	int r = look_through(x, MDB_RDONLY, &sound);
+
+	if (r != 0 || sound)
+		return r;
+	x->writes = 1; /* the lock is held: see index_failed */
+	r = look_through(x, 0, &sound);
+	x->writes = 0;
+	return r != 0 || sound ? r : MDB_CORRUPTED;
 }
 
 /* LMDB knows no directories: it goes by the working directory. */

@@ -597,6 +597,99 @@ two_may_find_it_new(void **state)
 	mail_index_close(&x);
 }
 
+/* Somebody else writes into an old one while we look whether it is sound. */
+enum { WRITES = 3, VALUES = 64 };
+
+static bool somebody_writes;
+
+/* The file grows; where its trees were is written over. */
+static void
+let_somebody_write(void)
+{
+	static const char value[2000];
+	pid_t child;
+	int status;
+
+	if (!somebody_writes)
+		return;
+	somebody_writes = false;
+	child = fork();
+	if (child == 0) {
+		struct mail_index *mine = index_open();
+
+		for (unsigned int i = 0; i < WRITES * VALUES; i++) {
+			struct index_key k = index_key_row(9, i + 1);
+
+			if (i % VALUES == 0 && !mail_index_begin(mine, &why))
+				_exit(1);
+			(void)index_put(mine, SMALL, &k,
+			    (struct span){ value, sizeof(value) },
+			    (struct span){ NULL, 0 });
+			if (i % VALUES == VALUES - 1 &&
+			    !mail_index_commit(mine, &why))
+				_exit(1);
+		}
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+size_t __real_mdb_txn_id(MDB_txn *txn);
+size_t __wrap_mdb_txn_id(MDB_txn *txn);
+
+size_t
+__wrap_mdb_txn_id(MDB_txn *txn)
+{
+	let_somebody_write();
+	return __real_mdb_txn_id(txn);
+}
+
+static bool before_the_pages;
+
+ssize_t __real_pread(int fd, void *to, size_t n, off_t at);
+ssize_t __wrap_pread(int fd, void *to, size_t n, off_t at);
+
+ssize_t
+__wrap_pread(int fd, void *to, size_t n, off_t at)
+{
+	if (before_the_pages)
+		let_somebody_write();
+	return __real_pread(fd, to, n, at);
+}
+
+static void
+what_somebody_writes_is_no_damage(bool early)
+{
+	struct mail_index *x;
+
+	make_mailbox();
+	/* not sealed: every page is looked at */
+	assert_int_equal(utimensat(AT_FDCWD, path, NULL, 0), 0);
+	somebody_writes = true;
+	before_the_pages = early;
+	x = index_open();
+	before_the_pages = false;
+	assert_false(somebody_writes);
+	assert_false(account_has("posthaste.index.damaged"));
+	assert_string_equal(mail_index_check(path), "");
+	mail_index_close(&x);
+}
+
+static void
+pages_may_be_written_while_they_are_looked_at(void **state)
+{
+	(void)state;
+	what_somebody_writes_is_no_damage(false);
+}
+
+static void
+the_file_may_grow_while_it_is_looked_at(void **state)
+{
+	(void)state;
+	what_somebody_writes_is_no_damage(true);
+}
+
 static void
 going_on_in_another_index_fails(void **state)
 {
@@ -669,6 +762,8 @@ main(void)
 		IN_FOLDER(another_lock_is_noticed),
 		IN_FOLDER(only_the_damaged_one_is_set_aside),
 		IN_FOLDER(two_may_find_it_new),
+		IN_FOLDER(pages_may_be_written_while_they_are_looked_at),
+		IN_FOLDER(the_file_may_grow_while_it_is_looked_at),
 		IN_FOLDER(a_long_life_is_no_damage),
 		IN_FOLDER(going_on_in_another_index_fails),
 	};
