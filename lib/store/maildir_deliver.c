@@ -379,19 +379,23 @@ take_back(int fd, uid_t uid, const struct stat *st)
 }
 
 /*
- * After the commit: what fails here is no reason to deliver again. As long as
- * the new name may be lost, the queue can read the file.
+ * After the commit: what fails here is no reason to deliver again. Readers see
+ * the message already, so that what is behind it goes at once; and where the
+ * old name could come back it is durable after the new one, for the queue
+ * could not read what is left.
  */
 static void
-finish(int fd, const char *path, off_t size, gid_t gid, const struct stat *st)
+finish(int fd, const char *path, int new, off_t size, gid_t gid,
+    const struct stat *st)
 {
-	/* it is in the mailbox: told with an error it would come twice */
-	if (file_system_settle(fd) != 0)
-		log_error("%s: moved to a Maildir, and not flushed: %m", path);
+	(void)!ftruncate(fd, size);
 	if (gid != st->st_gid)
 		(void)!fchown(fd, (uid_t)-1, gid);
 	(void)!fchmod(fd, 0600);
-	(void)!ftruncate(fd, size);
+	/* it is in the mailbox: told with an error it would come twice */
+	if (file_system_settle_folder(new, ".") != 0 ||
+	    file_system_settle(fd) != 0)
+		log_error("%s: moved to a Maildir, and not flushed: %m", path);
 }
 
 static bool
@@ -402,7 +406,7 @@ move_open_file(int fd, const char *path, int new, const char *name, off_t size,
 		take_back(fd, uid, st);
 		return false;
 	}
-	finish(fd, path, size, gid, st);
+	finish(fd, path, new, size, gid, st);
 	return true;
 }
 

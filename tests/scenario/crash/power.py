@@ -468,7 +468,7 @@ class Apart(Image):
                         for n in range(len(disk.nodes))}
         self.inode_at = {n: moment(flushes.inodes, n)
                          for n in range(len(disk.nodes))}
-        self.spare(disk, cut)
+        self.spare(disk, cut, flushes)
         there = {i for i, e in enumerate(disk.events[:cut])
                  if e.what in IS_NAME and i < self.inode_at[e.node] and
                  i < min(self.written.get(e.to, cut),
@@ -493,12 +493,29 @@ class Apart(Image):
                 now.pop((e.to, e.name), None)
         self.one_name_for_folders()
 
-    def spare(self, disk, cut):
-        """Files that were renamed just now have one of their names."""
+    def spare(self, disk, cut, flushes):
+        """Files that were renamed just now have one of their names, and are as
+        they were then: what nobody flushes is written seconds later."""
+        named = {e.node: (i, e.to) for i, e in enumerate(disk.events[:cut])
+                 if e.what in ("made", "renamed") and stat.S_ISDIR(e.mode)}
         for i, e in enumerate(disk.events[:cut]):
-            if e.what == "renamed" and cut - i <= GRACE and \
-                    self.written[e.to] <= i < self.written[e.origin]:
+            if e.what != "renamed" or cut - i > GRACE or e.to == e.origin:
+                continue
+            if self.written[e.to] <= i < self.written[e.origin]:
                 self.written[e.to] = cut
+            if i < self.written[e.origin]:
+                self.find(e.to, named)
+            self.inode_at[e.node] = max(
+                flushes.of(flushes.inodes, e.node),
+                min(self.inode_at[e.node], i))
+
+    def find(self, folder, named):
+        """A folder that is new has its name, too."""
+        while folder in named:
+            i, above = named[folder]
+            self.inode_at[folder] = max(self.inode_at[folder], i + 1)
+            self.written[above] = max(self.written[above], i + 1)
+            folder = above
 
     def count(self, node, n):
         self.kept[node] = self.kept.get(node, 0) + n
