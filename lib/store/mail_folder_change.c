@@ -19,6 +19,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
+#include "lib/base/file_system.h"
 #include "lib/base/mem.h"
 #include "lib/base/process.h"
 #include "lib/store/beneath.h"
@@ -314,7 +315,9 @@ make_one(struct mail_tree *t, struct mail_place *p, struct why *why)
 					 make_aside(t, p->path);
 	if (made != 0 && (errno == EEXIST || errno == ENOTEMPTY))
 		return MAIL_EXISTS;
-	if (made != 0 || mail_tree_flush(t, p->path) != 0)
+	/* of a directory with two names e2fsck takes one: not that in tmp */
+	if (made != 0 || mail_tree_flush(t, p->path) != 0 ||
+	    file_system_settle_folder(t->root, "tmp") != 0)
 		return failed(why, "create the folder");
 	p->kind = PLACE_FOLDER;
 	return MAIL_OK;
