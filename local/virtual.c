@@ -293,18 +293,19 @@ moved(struct batch *b, const struct mailbox *box,
 	const struct maildir_place *to =
 	    maildir_place(base, box->path, box->uid);
 	char path[QUEUE_PATH_MAX];
+	struct stat st;
 	bool counted;
 
 	if (to == NULL && errno == ENOENT && made(b, box))
 		to = maildir_place(base, box->path, box->uid);
-	if (to == NULL)
+	queue_path(r->m->queue, r->m->queue_id, path);
+	if (to == NULL || !maildir_may_move(to, s, path, s->size, &st))
 		return false;
 	counted = maildir_counted(to);
 	if (counted)
 		*v = take_room(b, to, box, s, why);
 	if (*v != OK)
 		return false;
-	queue_path(r->m->queue, r->m->queue_id, path);
 	if (maildir_move(to, s, path, s->size, box->uid, box->gid) ==
 	    MAILDIR_MOVED)
 		return true;

@@ -11,6 +11,7 @@
 
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
+#include "lib/base/file_system.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
 #include "lib/queue/queue_layout.h"
@@ -87,7 +88,10 @@ cut_footer(struct mailbox *m, struct place *p, int fd, struct stat *st)
 	    memcmp(magic, QUEUE_MAGIC, sizeof(magic)) != 0)
 		return;
 	writable = open_place(m, p, O_WRONLY);
-	if (writable == -1 || ftruncate(writable, (off_t)p->stored) == -1)
+	/* where the name may be lost, the queue must be able to read the file
+	 */
+	if (writable == -1 || file_system_settle(writable) == -1 ||
+	    ftruncate(writable, (off_t)p->stored) == -1)
 		log_warning("%s: the queue's trailer cannot be cut off: %s",
 		    p->name, strerror(errno));
 	else

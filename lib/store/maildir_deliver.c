@@ -169,13 +169,22 @@ full(bool bounces, struct why *why)
 	return why_set(why, bounces ? "5.2.2" : "4.2.2", "mailbox is full");
 }
 
+/* Others were quicker, who may yet fail: asked again, it has room or not. */
+static enum verdict
+take_room(int maildir, uint64_t bytes, struct why *why)
+{
+	return maildir_size_take(maildir, bytes) ?
+	    OK :
+	    why_set(why, "4.2.2", "mailbox is full, if all that comes fits");
+}
+
 enum verdict
 maildir_take_room(int maildir, off_t bytes, const struct deliver_source *s,
     struct why *why)
 {
-	return maildir_size_take(maildir, (uint64_t)bytes) ?
-	    OK :
-	    full(s->full_bounces, why);
+	if (!maildir_size_room(maildir, (uint64_t)bytes))
+		return full(s->full_bounces, why);
+	return take_room(maildir, (uint64_t)bytes, why);
 }
 
 static int
@@ -282,8 +291,9 @@ maildir_copy_enter(struct maildir_copy *c, struct why *why)
 
 	if ((c->ordered ? wait_for_writeback(c->fd) : fsync(c->fd)) != 0)
 		return maildir_copy_failed(why);
-	if (!maildir_size_take(c->root, (uint64_t)c->size))
-		return full(c->full_bounces, why);
+	v = take_room(c->root, (uint64_t)c->size, why);
+	if (v != OK)
+		return v;
 	if (publish(c->tmp, c->tmp_name, c->new, c->name) != 0) {
 		v = failure(why, "rename into new");
 		maildir_size_add(c->root, -(int64_t)c->size, -1);
@@ -379,23 +389,20 @@ take_back(int fd, uid_t uid, const struct stat *st)
 }
 
 /*
- * After the commit: what fails here is no reason to deliver again. Readers see
- * the message already, so that what is behind it goes at once; and where the
- * old name could come back it is durable after the new one, for the queue
- * could not read what is left.
+ * After the commit: what fails here is no reason to deliver again. As long as
+ * the new name may be lost, the queue can read the file: what is behind the
+ * message goes last.
  */
 static void
-finish(int fd, const char *path, int new, off_t size, gid_t gid,
-    const struct stat *st)
+finish(int fd, const char *path, off_t size, gid_t gid, const struct stat *st)
 {
-	(void)!ftruncate(fd, size);
+	/* it is in the mailbox: told with an error it would come twice */
+	if (file_system_settle(fd) != 0)
+		log_error("%s: moved to a Maildir, and not flushed: %m", path);
 	if (gid != st->st_gid)
 		(void)!fchown(fd, (uid_t)-1, gid);
 	(void)!fchmod(fd, 0600);
-	/* it is in the mailbox: told with an error it would come twice */
-	if (file_system_settle_folder(new, ".") != 0 ||
-	    file_system_settle(fd) != 0)
-		log_error("%s: moved to a Maildir, and not flushed: %m", path);
+	(void)!ftruncate(fd, size);
 }
 
 static bool
@@ -406,8 +413,16 @@ move_open_file(int fd, const char *path, int new, const char *name, off_t size,
 		take_back(fd, uid, st);
 		return false;
 	}
-	finish(fd, path, new, size, gid, st);
+	finish(fd, path, size, gid, st);
 	return true;
+}
+
+bool
+maildir_may_move(const struct maildir_place *to, const struct deliver_source *s,
+    const char *path, off_t size, struct stat *st)
+{
+	return same_file(path, s->fd, st) && size <= st->st_size &&
+	    st->st_dev == to->device;
 }
 
 enum maildir_move
@@ -418,8 +433,7 @@ maildir_move(const struct maildir_place *to, const struct deliver_source *s,
 	enum maildir_move result = MAILDIR_NOT_MOVED;
 	struct stat st;
 
-	if (!same_file(path, s->fd, &st) || size > st.st_size ||
-	    st.st_dev != to->device)
+	if (!maildir_may_move(to, s, path, size, &st))
 		return MAILDIR_NOT_MOVED;
 	unique_name(s, &name);
 	add_sizes(&name, size, size);

@@ -11,6 +11,8 @@
  * S is the file's size, W its size with CRLF line ends.
  */
 
+#include <sys/stat.h>
+
 #include "lib/base/why.h"
 #include "lib/store/deliver_copy.h"
 #include "lib/store/maildir_place.h"
@@ -36,7 +38,8 @@ int maildir_open_path(const char *path);
 bool maildir_counted(const struct maildir_place *to);
 /*
  * Takes room for a message of so many bytes (maildir_size_take), or gives the
- * verdict of a full mailbox. As its owner.
+ * verdict of a full mailbox; it is put off where others were quicker. As its
+ * owner.
  */
 enum verdict maildir_take_room(int maildir, off_t bytes,
     const struct deliver_source *s, struct why *why);
@@ -125,6 +128,10 @@ enum maildir_move {
 enum maildir_move
 maildir_move(const struct maildir_place *to, const struct deliver_source *s,
     const char *path, off_t size, uid_t uid, gid_t gid);
+/* Whether that can be, for who takes room before. *st: of the file. */
+bool
+maildir_may_move(const struct maildir_place *to, const struct deliver_source *s,
+    const char *path, off_t size, struct stat *st);
 
 /*
  * After a crash in maildir_move the queue file may already belong to the

@@ -166,15 +166,15 @@ take(int root, uint64_t bytes)
 	return room;
 }
 
-/* What took the room away may have been taken back by now: ask once more. */
+/* What took the room away may have been taken back by now: once more. */
 bool
 maildir_size_take(int root, uint64_t bytes)
 {
 	for (int i = 0; i < TAKE_TRIES; i++)
-		if (!maildir_size_room(root, bytes))
-			return false;
-		else if (take(root, bytes))
+		if (take(root, bytes))
 			return true;
+		else if (!maildir_size_room(root, bytes))
+			return false;
 	return false;
 }
 

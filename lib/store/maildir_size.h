@@ -38,7 +38,9 @@ bool maildir_size_room(int root, uint64_t bytes);
  * its line is written, and counts if there was room behind all that stands in
  * front of it; else it is taken back. So of several at once only those get room
  * that fit together, and nobody waits for a lock that the owner may hold. False
- * and nothing taken: no room. Who does not bring the message adds its negative.
+ * and nothing taken: no room behind what others take, who may yet give it back:
+ * that is no reason to bounce (maildir_size_room is). Who does not bring the
+ * message adds its negative.
  */
 bool maildir_size_take(int root, uint64_t bytes);
 /*

@@ -468,7 +468,7 @@ class Apart(Image):
                         for n in range(len(disk.nodes))}
         self.inode_at = {n: moment(flushes.inodes, n)
                          for n in range(len(disk.nodes))}
-        self.spare(disk, cut, flushes)
+        self.spare(disk, cut)
         there = {i for i, e in enumerate(disk.events[:cut])
                  if e.what in IS_NAME and i < self.inode_at[e.node] and
                  i < min(self.written.get(e.to, cut),
@@ -493,9 +493,8 @@ class Apart(Image):
                 now.pop((e.to, e.name), None)
         self.one_name_for_folders()
 
-    def spare(self, disk, cut, flushes):
-        """Files that were renamed just now have one of their names, and are as
-        they were then: what nobody flushes is written seconds later."""
+    def spare(self, disk, cut):
+        """Files that were renamed just now have one of their names."""
         named = {e.node: (i, e.to) for i, e in enumerate(disk.events[:cut])
                  if e.what in ("made", "renamed") and stat.S_ISDIR(e.mode)}
         for i, e in enumerate(disk.events[:cut]):
@@ -505,9 +504,6 @@ class Apart(Image):
                 self.written[e.to] = cut
             if i < self.written[e.origin]:
                 self.find(e.to, named)
-            self.inode_at[e.node] = max(
-                flushes.of(flushes.inodes, e.node),
-                min(self.inode_at[e.node], i))
 
     def find(self, folder, named):
         """A folder that is new has its name, too."""
