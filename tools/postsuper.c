@@ -60,11 +60,17 @@ failed(const char *what, const char *queue, const char *id)
 }
 
 static int
-not_now(const char *id, const char *why)
+left(const char *id, int sysexit, const char *why)
 {
 	log_warning("%s: %s", id, why);
-	ends_with(EX_TEMPFAIL);
+	ends_with(sysexit);
 	return -1;
+}
+
+static int
+not_now(const char *id, const char *why)
+{
+	return left(id, EX_TEMPFAIL, why);
 }
 
 /* Whether there are none, nobody knows. */
@@ -153,9 +159,10 @@ release_message(const char *queue, const char *id)
 	return done;
 }
 
+/* *sysexit becomes EX_IOERR if the file could not be read. */
 static enum ipc_result
 send_content(struct ipc *c, int fd, const struct queue_envelope *e,
-    int64_t deadline)
+    int64_t deadline, int *sysexit)
 {
 	char *chunk = mem_new(IPC_CHUNK_MAX);
 	enum ipc_result r = IPC_OK;
@@ -166,6 +173,7 @@ send_content(struct ipc *c, int fd, const struct queue_envelope *e,
 						      IPC_CHUNK_MAX;
 
 		if (fd_pread_all(fd, chunk, n, at) < 0) {
+			*sysexit = EX_IOERR;
 			r = IPC_ERROR;
 			break;
 		}
@@ -240,10 +248,10 @@ waiting_recipients(struct arena *a, const struct queue_envelope *e)
 	return list;
 }
 
-/* Through cleanup, as if it had just come. */
+/* Through cleanup, as if it had just come; else what to end with. */
 static enum verdict
 submit_again(struct ipc *c, int fd, struct arena *a,
-    const struct queue_envelope *e, struct why *why)
+    const struct queue_envelope *e, struct why *why, int *sysexit)
 {
 	int64_t deadline = clock_in(REQUEUE_SECONDS);
 	struct msg_submit submit = {
@@ -268,16 +276,22 @@ submit_again(struct ipc *c, int fd, struct arena *a,
 	const struct msg_submit_result *result;
 	const void *answer;
 
+	*sysexit = EX_DATAERR;
 	if (submit.recipients.count == 0)
 		return why_set(why, "5.0.0", "no recipient waits");
+	*sysexit = EX_TEMPFAIL;
 	ipc_put(c, &message_submit, &submit);
-	if (send_content(c, fd, e, deadline) != IPC_OK)
-		return why_set(why, "4.3.0", "cleanup does not take it");
+	if (send_content(c, fd, e, deadline, sysexit) != IPC_OK)
+		return why_set(why, "4.3.0", "%s",
+		    *sysexit == EX_IOERR ? "it cannot be read" :
+					   "cleanup does not take it");
 	ipc_put_chunk(c, NULL, 0);
 	ipc_put(c, &message_submit_end, &end);
 	if (ipc_expect(c, &message_submit_result, &answer, deadline) != IPC_OK)
 		return why_set(why, "4.3.0", "cleanup does not answer");
 	result = answer;
+	if (result->verdict == NEVER)
+		*sysexit = EX_DATAERR;
 	if (result->verdict != OK)
 		return why_set(why, "4.3.0", "%s", result->text);
 	return why_set(why, "2.0.0", "%s", result->queue_id);
@@ -291,10 +305,18 @@ requeue_message(const char *queue, const char *id)
 	struct queue_envelope e;
 	struct why why = { 0 };
 	struct ipc *c = NULL;
-	int socket, fd = claim(queue, id);
+	enum queue_read read;
+	int socket, sysexit, fd = claim(queue, id);
 	int done = fd == -1 && errno != ENOENT ? -1 : 0;
 
-	if (fd < 0 || queue_read_envelope(fd, id, a, &e) != QUEUE_OK)
+	if (fd < 0)
+		goto out;
+	read = queue_read_envelope(fd, id, a, &e);
+	if (read == QUEUE_UNREADABLE)
+		done = failed("read", queue, id);
+	if (read == QUEUE_CORRUPT)
+		done = left(id, EX_DATAERR, "not requeued: it is damaged");
+	if (read != QUEUE_OK)
 		goto out;
 	socket = connect_unix("public/cleanup", clock_in(5));
 	if (socket < 0)
@@ -305,9 +327,9 @@ requeue_message(const char *queue, const char *id)
 		goto out;
 	}
 	c = ipc_new(socket, &protocol_cleanup, "cleanup");
-	if (submit_again(c, fd, a, &e, &why) != OK) {
+	if (submit_again(c, fd, a, &e, &why, &sysexit) != OK) {
 		log_warning("%s: not requeued: %s", id, why.text);
-		ends_with(EX_TEMPFAIL);
+		ends_with(sysexit);
 		done = -1;
 	} else if ((done = delete_message(queue, id)) == 1) {
 		log_info("%s: requeued as %s", id, why.text);
@@ -416,6 +438,10 @@ act_on_input(struct action *a, char **queues)
 		*end = '\0';
 		if (line[0] != '\0' && line[0] != '-')
 			act_on_name(a, line, queues);
+	}
+	if (ferror(stdin)) {
+		log_warning("cannot read the list: %s", strerror(errno));
+		ends_with(EX_IOERR);
 	}
 	free(line);
 }

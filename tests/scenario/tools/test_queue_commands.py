@@ -98,7 +98,7 @@ def test_postcat_shows_envelope_header_and_body(waiting):
 
 def test_hold_release_delete(waiting):
     s, ids = waiting
-    done = s.command("postsuper", "-h", ids[0], check=False)
+    done = s.command("postsuper", "-h", ids[0])
     assert "Placed on hold: 1 message" in done.err
     assert s.queue("hold") == [ids[0]]
     assert f"{ids[0]}!" in s.command("postqueue", "-p").out
