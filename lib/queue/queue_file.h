@@ -137,7 +137,8 @@ int queue_move(const char *id, const char *from, const char *to);
  * Does the file have one more? No file of a queue gets a second name but by a
  * power cut amid a rename (doc/DURABILITY.md, "ext4 without a journal"): where
  * it was on its way to it is kept, and this one may go. What is not in its
- * count of links is not believed. queue_move between the two is done by it.
+ * count of links is not believed, nor where no power cut does that. queue_move
+ * between the two is done by it.
  */
 bool queue_has_other_name(const char *queue, const char *id);
 /* unlink(2). */

@@ -140,7 +140,8 @@ queue_has_other_name(const char *queue, const char *id)
 	struct stat st;
 
 	queue_path(queue, id, path);
-	return lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink > 1;
+	return lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+	    st.st_nlink > 1 && file_system_is_loose(AT_FDCWD);
 }
 
 /* Of what was moved before; see queue_has_other_name. */

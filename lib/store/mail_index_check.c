@@ -8,6 +8,7 @@
 #include "lib/store/mail_index_internal.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,7 @@ enum {
 	FLAG_META = 0x08,
 	META_MAGIC = (int)0xBEEFC0DE,
 	META_VERSION = 1,
-	LOOKS = 3, /* before it is called damaged */
+	LOOKS = 100,
 };
 
 struct tree {
@@ -70,45 +71,55 @@ meta_sound(const struct meta *m, uint64_t page_size, uint64_t file_size)
 		m->trees[1].root < file_size / page_size);
 }
 
-/* Its two first pages, then the size: what they name is in the file before. */
+struct first_pages {
+	unsigned char of[2][PAGE_HEADER + sizeof(struct meta)];
+};
+
+/* The two, then the size: what they name was in the file before. */
 static bool
-pages_sound(int fd, uint64_t page_size)
+pages_sound(int fd, uint64_t page_size, struct first_pages *p)
 {
-	struct meta m[2];
+	bool sound = true;
 	struct stat st;
 
-	for (uint64_t i = 0; i < 2; i++) {
-		unsigned char page[PAGE_HEADER + sizeof(struct meta)];
+	memset(p, 0, sizeof(*p));
+	for (uint64_t i = 0; i < 2; i++)
+		sound &= pread(fd, p->of[i], sizeof(p->of[i]),
+			     (off_t)(i * page_size)) == sizeof(p->of[i]);
+	sound &= fstat(fd, &st) == 0 && (uint64_t)st.st_size >= 2 * page_size;
+	for (uint64_t i = 0; i < 2 && sound; i++) {
+		struct meta m;
 		uint16_t flags;
 
-		if (pread(fd, page, sizeof(page), (off_t)(i * page_size)) !=
-		    (ssize_t)sizeof(page))
-			return false;
-		memcpy(&flags, page + 10, sizeof(flags));
-		memcpy(&m[i], page + PAGE_HEADER, sizeof(m[i]));
-		if ((flags & FLAG_META) == 0)
-			return false;
+		memcpy(&flags, p->of[i] + 10, sizeof(flags));
+		memcpy(&m, p->of[i] + PAGE_HEADER, sizeof(m));
+		sound = (flags & FLAG_META) != 0 &&
+		    meta_sound(&m, page_size, (uint64_t)st.st_size);
 	}
-	return fstat(fd, &st) == 0 && (uint64_t)st.st_size >= 2 * page_size &&
-	    meta_sound(&m[0], page_size, (uint64_t)st.st_size) &&
-	    meta_sound(&m[1], page_size, (uint64_t)st.st_size);
+	return sound;
 }
 
 bool
 index_file_sound(int fd, const char **what)
 {
 	uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+	struct first_pages now, before;
 	struct stat st;
 
 	*what = "it is damaged";
 	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))
 		return false;
-	if (st.st_size == 0)
+	if (st.st_size == 0 || pages_sound(fd, page_size, &now))
 		return true;
-	/* somebody may be writing one of the two just now */
-	for (unsigned int i = 0; i < LOOKS; i++)
-		if (pages_sound(fd, page_size))
+	/* one that somebody writes just now is another at the next look */
+	for (unsigned int i = 0; i < LOOKS; i++) {
+		before = now;
+		(void)sched_yield();
+		if (pages_sound(fd, page_size, &now))
 			return true;
+		if (memcmp(&before, &now, sizeof(now)) == 0)
+			return false;
+	}
 	return false;
 }
 
