@@ -55,7 +55,6 @@ check_PROGRAMS += tests/fuzz/checker_answer_fuzz
 TESTS += tests/fuzz/checker_answer_fuzz
 tests_fuzz_checker_answer_fuzz_SOURCES = tests/fuzz/checker_answer_fuzz.c \
 	auth/checker_answer.c auth/checker.h tests/fuzz/replay.c
-	auth/passwd_line.c auth/passwd_file.h tests/fuzz/replay.c
 
 check_PROGRAMS += tests/unit/auth/token_test
 TESTS += tests/unit/auth/token_test

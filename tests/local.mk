@@ -36,7 +36,7 @@ fuzz: $(addprefix fuzz-,$(fuzz_stems))
 fuzz/obj/%.o: $(srcdir)/%.c
 	@mkdir -p $(@D)
 	@$(FUZZ_COMPILE) -fsanitize=fuzzer-no-link,address,undefined \
-		-fno-sanitize-recover=all -MMD -c -o $@ $<
+		-fno-sanitize-recover=all -MMD -MP -c -o $@ $<
 
 # What a run finds goes to fuzz/found-STEM-*; what it learned stays in
 # fuzz/STEM for the next. The words are those of the .def tables.

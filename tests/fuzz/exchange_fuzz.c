@@ -27,6 +27,8 @@ enum {
 
 struct asked {
 	bool right, later;
+	bool refused; /* to act as another */
+	char user[EXCHANGE_USER_MAX]; /* whose password was looked at */
 };
 
 static enum exchange_check
@@ -49,9 +51,11 @@ static enum exchange_check
 acting(void *with, const char *user, const char *as,
     char out[EXCHANGE_USER_MAX])
 {
-	(void)with;
+	struct asked *asked = with;
+
 	ensure(user[0] != '\0' && as[0] != '\0' && strcmp(user, as) != 0);
-	if (strcmp(user, "master") != 0)
+	asked->refused = strcmp(user, "master") != 0;
+	if (asked->refused)
 		return CHECK_WRONG;
 	snprintf(out, EXCHANGE_USER_MAX, "master");
 	return CHECK_RIGHT;
@@ -64,6 +68,7 @@ check(void *with, const char *user, struct span password)
 
 	ensure(user[0] != '\0' && strlen(user) < EXCHANGE_USER_MAX);
 	ensure(password.n <= EXCHANGE_DATA_MAX);
+	snprintf(asked->user, sizeof(asked->user), "%s", user);
 	asked->right = span_is(password, "secret");
 	return asked->right ? CHECK_RIGHT : CHECK_WRONG;
 }
@@ -112,7 +117,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static bool ready;
-	struct asked asked = { false, false };
+	struct asked asked = { 0 };
 	struct exchange *x;
 	enum exchange_result r;
 	size_t which;
@@ -130,7 +135,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ensure(r != EXCHANGE_ASKS);
 	if (r == EXCHANGE_DONE) {
 		ensure(which < BY_PASSWORD && asked.right);
-		ensure(exchange_user(x)[0] != '\0');
+		ensure(!asked.refused && exchange_user(x)[0] != '\0' &&
+		    strcmp(exchange_user(x), asked.user) == 0);
 	}
 	ensure(r != EXCHANGE_LATER || asked.later);
 	ensure(r != EXCHANGE_FAILED || exchange_why(x)[0] != '\0');

@@ -52,7 +52,8 @@ part(struct span *in, size_t n)
 static uint64_t
 number(struct span *in, uint64_t limit)
 {
-	struct span bytes = part(in, 1 + 7 * (in->n > 0 && in->p[0] < 0));
+	struct span bytes = part(in,
+	    1 + 7 * (in->n > 0 && ((unsigned char)in->p[0] & 0x80) != 0));
 	uint64_t v = 0;
 
 	for (size_t i = 0; i < bytes.n; i++)

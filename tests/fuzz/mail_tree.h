@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ static struct {
 	char base[64];
 	int back; /* where we came from */
 	unsigned int seen;
+	uint64_t outside, state;
 } mail_tree;
 
 static inline int
@@ -48,6 +50,29 @@ mail_tree_count_one(const char *path, const struct stat *st, int kind,
 	(void)path, (void)at;
 	mail_tree.seen += kind == FTW_F && st->st_size > 0;
 	return 0;
+}
+
+/* Any change of what is there is one of a time or a name. */
+static inline int
+mail_tree_state_of_one(const char *path, const struct stat *st, int kind,
+    struct FTW *at)
+{
+	uint64_t state = (uint64_t)st->st_ctim.tv_sec * 1000000007 +
+	    (uint64_t)st->st_ctim.tv_nsec;
+
+	(void)kind, (void)at;
+	for (; *path != '\0'; path++)
+		state = state * 131 + (unsigned char)*path;
+	mail_tree.state += state;
+	return 0;
+}
+
+static inline uint64_t
+mail_tree_state(const char *path)
+{
+	mail_tree.state = 0;
+	ensure(nftw(path, mail_tree_state_of_one, 16, FTW_PHYS) == 0);
+	return mail_tree.state;
 }
 
 /* Files below that have something in them. */
@@ -105,13 +130,14 @@ mail_tree_make(const char *const *texts)
 
 		mail_tree_put(files[i], text, strlen(text), "", 0);
 	}
+	mail_tree.outside = mail_tree_state("outside");
 }
 
 /* What is outside is as it was; all of it goes. */
 static inline void
 mail_tree_end(void)
 {
-	ensure(mail_tree_files("outside") == 3);
+	ensure(mail_tree_state("outside") == mail_tree.outside);
 	ensure(nftw(".", mail_tree_remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0);
 	ensure(fchdir(mail_tree.back) == 0);
 }
