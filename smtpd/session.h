@@ -149,13 +149,13 @@ void say_bad_path(struct session *s, struct span arguments, const char *text);
 /* 421 and the end of the session. */
 void say_goodbye(struct session *s, const char *dsn, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Logs "reject: WHERE from ..." and answers; soft_bounce changes r. */
 /*
  * Asks the list of this stage, and answers if it refuses: false. What is not
  * known yet, or not one alone, is NULL.
  */
 bool say_unless_allowed(struct session *s, enum stage stage, const char *sender,
     const char *recipient, const char *helo);
+/* Logs "reject: WHERE from ..." and answers; soft_bounce changes r. */
 void say_refusal(struct session *s, struct refusal *r, const char *sender,
     const char *recipient);
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """A reload changes everything or nothing, and disturbs nobody."""
+import contextlib
 import os
 import pathlib
 import re
@@ -48,8 +49,9 @@ def watched(pid):
     """Inodes of what a process's epoll reports."""
     found = set()
     for info in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
-        found |= {int(ino, 16) for ino in
-                  re.findall(r"^tfd:.* ino:(\w+)", info.read_text(), re.M)}
+        with contextlib.suppress(OSError):  # closed by now
+            found |= {int(ino, 16) for ino in re.findall(
+                r"^tfd:.* ino:(\w+)", info.read_text(), re.M)}
     return found
 
 
