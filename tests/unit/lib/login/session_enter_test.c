@@ -129,7 +129,7 @@ try_to_leave(int fd)
 	    (here.st_ino != up.st_ino || fchmodat(fd, "../beside", 0, 0) == 0))
 		return 5;
 	if (fchdir(fd) == -1 || open("../beside/secret", O_RDONLY) >= 0 ||
-	    truncate("../beside/secret", 0) == 0 || chdir("/") == -1)
+	    truncate("../beside/secret", 0) == 0)
 		return 6;
 	return 0;
 }
