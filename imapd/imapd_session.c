@@ -322,7 +322,7 @@ before(const struct service *s)
 		&setting, &why))
 		fatal("%s: %s", setting, why.text);
 	stage.sharing = namespaces_sharing();
-	if (stage.sharing)
+	if (namespaces_of_others())
 		service_promise_too("shares");
 	charset_prepare(); /* a child may not load code */
 	tzset();

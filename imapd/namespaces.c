@@ -32,6 +32,12 @@ namespaces_configure(const struct namespace_texts *texts, char separator,
 }
 
 bool
+namespaces_of_others(void)
+{
+	return conf.shared != NULL || conf.count > 0;
+}
+
+bool
 namespaces_sharing(void)
 {
 	return conf.shared != NULL;

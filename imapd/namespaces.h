@@ -34,6 +34,7 @@ struct mail_namespace;
 /* As namespace_settings_parse, for all that follows. */
 bool namespaces_configure(const struct namespace_texts *texts, char separator,
     const char **setting, struct why *why);
+bool namespaces_of_others(void); /* is anything of others' offered at all? */
 bool namespaces_sharing(void); /* is there a prefix for others' folders? */
 const char *namespaces_shared_name(void); /* "shared", or NULL */
 /* The trees of the settings: name and location, by number; false: no more. */

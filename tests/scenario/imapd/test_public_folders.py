@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Trees of folders for everybody: R49, RFC 2342, RFC 4314."""
+import contextlib
 import os
+import pathlib
 import re
 
 import pytest
@@ -227,3 +229,24 @@ def test_settings_that_cannot_be_meant(suite, settings):
     assert done.returncode != 0
     assert re.search(r"main\.cf: line \d+: mail_(public_folders|shared_prefix)"
                      ": ", done.err)
+
+
+def open_directories(s, where):
+    """Of sessions' processes: their descriptors of this directory."""
+    for pid in s.processes("imapd-session"):
+        for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(fd.stat(), where):
+                    yield fd
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="nobody else may mount")
+def test_nothing_leads_out_of_a_tree(suite):
+    """Where there is no other sharing as well."""
+    s, top = public(suite, main="mail_shared_prefix =\n")
+    c = s.imap("bob")
+    c.ok("CREATE Public/News")
+    found = list(open_directories(s, top.stat()))
+    assert found
+    for fd in found:
+        assert os.path.samestat(os.stat(fd / ".."), top.stat())
