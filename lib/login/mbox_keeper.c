@@ -25,6 +25,7 @@
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
+#include "lib/base/process.h"
 #include "lib/log/log.h"
 #include "lib/login/session_internal.h"
 #include "lib/login/root_path.h"
@@ -462,6 +463,8 @@ mbox_keeper_setup(struct mbox_keeping *k, const struct session_stage *stage,
 
 	k->stage = stage;
 	k->filter = sandbox_prepare("io mbox", shared, 1);
+	/* a keeper sees no /proc */
+	(void)process_boot_id();
 	/* where it is in a module, that is loaded now */
 	ensure(EVP_Digest("", 0, digest, NULL, EVP_sha256(), NULL) == 1);
 	if (!mbox_locks_parse(locks, &k->locks))

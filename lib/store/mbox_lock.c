@@ -277,9 +277,36 @@ is_torn_part(const struct torn *t, int fd, off_t size)
 	    (part == (off_t)n || is_ours_alone(fd, t->size + (off_t)n - 1));
 }
 
+/* The mailbox is ours. False: what has to go cannot be removed now. */
+static bool
+cut(const struct torn *t, int fd, const struct stat *lock, const char *name)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0 || !is_same(t, &st, lock) ||
+	    !is_torn_part(t, fd, st.st_size)) {
+		log_warning("%s: a delivery ended in the middle of a message;"
+			    " the file has changed since, and is left as it is",
+		    name);
+		return true;
+	}
+	if (ftruncate(fd, t->size) != 0) {
+		log_warning("%s: a delivery ended in the middle of a message,"
+			    " which cannot be removed: %m; the mailbox stays"
+			    " locked",
+		    name);
+		return false;
+	}
+	log_warning("%s: the last %lld bytes are removed: a delivery that ended"
+		    " in the middle left them",
+	    name, (long long)st.st_size - t->size);
+	return true;
+}
+
 /*
  * What a program that died has left of a message at the mailbox's end. False:
- * that cannot be told yet, since another program has the mailbox.
+ * that cannot be told yet, since another program has the mailbox, or not be
+ * removed: who wrote behind it would make one message of two.
  */
 static bool
 cut_torn(int at, const char *name, const struct stat *lock,
@@ -297,18 +324,8 @@ cut_torn(int at, const char *name, const struct stat *lock,
 	if (fd >= 0 && fstat(fd, &st) == 0 && is_same(&t, &st, lock)) {
 		if (mbox_kernel_lock(fd, MBOX_FLOCK | MBOX_FCNTL) != 0)
 			told = time(NULL) - lock->st_mtime > stale_s;
-		else if (fstat(fd, &st) == 0 && is_same(&t, &st, lock) &&
-		    is_torn_part(&t, fd, st.st_size) &&
-		    ftruncate(fd, t.size) == 0)
-			log_warning("%s: the last %lld bytes are removed: a "
-				    "delivery that ended in the middle left "
-				    "them",
-			    name, (long long)st.st_size - t.size);
 		else
-			log_warning("%s: a delivery ended in the middle of a "
-				    "message; the file has changed since, and "
-				    "is left as it is",
-			    name);
+			told = cut(&t, fd, lock, name);
 	}
 	fd_close(&fd);
 	return told;

@@ -36,8 +36,9 @@ void mbox_dotlock_give_back(int at, const char *name, int *lock);
  * beyond doubt that part is cut: under the same boot id, on the same device
  * and inode, behind the same bytes, beginning with those that were noted or
  * ending within them, nothing behind it that may be another's message, the
- * mailbox locked, the lock its owner's or root's. For files in which all
- * messages begin with "From ". Nothing happens where there is no lock (-1).
+ * mailbox locked, the lock its owner's or root's. What cannot be cut off, and
+ * should, keeps the lock and its note. For files in which all messages begin
+ * with "From ". Nothing happens where there is no lock (-1).
  */
 enum { MBOX_BEGIN_MAX = 4096 + 1024 };
 void mbox_dotlock_appends(int lock, int mailbox, const struct stat *st,

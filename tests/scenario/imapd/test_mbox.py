@@ -4,6 +4,7 @@ below the mail directory; UIDs, flags and keywords are in the files."""
 import os
 import pathlib
 import re
+import socket
 import time
 
 import pytest
@@ -342,3 +343,36 @@ def test_emailid_goes_with_a_copy(mbox):
     assert fetched(c, "2", "(EMAILID)") == before
     assert before != [x.replace(b"* 1", b"* 2")
                       for x in fetched(c, "1", "(EMAILID)")]
+
+
+def die_amid(s, whole):
+    """What a delivery of this message leaves that is killed amid it."""
+    good = spool(s).read_bytes()
+    part, begin, before = whole[:1000], whole[:300], good[-256:]
+    with open(spool(s), "ab") as f:
+        f.write(part)
+    st = spool(s).stat()
+    boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    write_mbox(s, lock_of(s), (
+        f"posthaste {socket.gethostname()}\nappending {boot} {st.st_dev}"
+        f" {st.st_ino} {len(good)} {len(before)} {len(begin)}\n").encode() +
+        before + begin)
+
+
+def lock_of(s):
+    return spool(s).with_name(spool(s).name + ".lock")
+
+
+@pytest.mark.parametrize("protocol", ["imap", "pop3"])
+def test_half_a_message_is_removed_by_who_reads_first(mbox, protocol):
+    good = spool(mbox).read_bytes()
+    die_amid(mbox, message(4, 5000))
+    if protocol == "imap":
+        assert b"* 3 EXISTS" in mbox.imap().ok("SELECT INBOX")
+    else:
+        c = Client(mbox, "pop3", login="bob")
+        assert c.say("STAT").startswith(b"+OK 3 ")
+        assert spool(mbox).read_bytes() == good
+    mbox.wait_log("the last 1000 bytes are removed")
+    assert subjects(spool(mbox)) == [b"number 1", b"number 2", b"number 3"]
+    assert not lock_of(mbox).exists()

@@ -6,7 +6,11 @@
 #include "tests/unit/lib/store/folder.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "lib/base/process.h"
@@ -422,6 +426,43 @@ test_mailbox_in_use(void **state)
 	close(fd);
 }
 
+/* As on a file system that fails. */
+static int
+take_without_ftruncate(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ftruncate, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EIO),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { sizeof(code) / sizeof(code[0]), code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+		return 2;
+	return mbox_dotlock_take(AT_FDCWD, "box", 500) == -1 && errno == EEXIST;
+}
+
+/* Then the lock stays, with its note. */
+static void
+test_cannot_be_cut(void **state)
+{
+	int status;
+
+	(void)state;
+	file_put("box", GOOD);
+	die_amid(BEGIN, strlen(BEGIN));
+	if (fork() == 0)
+		_exit(take_without_ftruncate());
+	wait(&status);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	assert_string_equal(file_get("box"), GOOD BEGIN);
+	lock_next();
+	assert_string_equal(file_get("box"), GOOD);
+}
+
 #define T(name) \
 	cmocka_unit_test_setup_teardown(name, folder_enter, folder_leave)
 
@@ -435,6 +476,7 @@ main(void)
 		T(test_refusals),
 		T(test_rewritten_in_place),
 		T(test_mailbox_in_use),
+		T(test_cannot_be_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
