@@ -23,13 +23,19 @@ static const uint64_t become = BIT(CAP_SETUID) | BIT(CAP_SETGID);
 
 /*
  * To enter mailboxes wherever they are and to own what is made for a user
- * there, to make a directory the root of a process, to end such a process.
+ * there, to make a directory the root of a process, to end such a process; and
+ * to pass connections on however many descriptors other processes of root's
+ * have under way: without CAP_SYS_RESOURCE the kernel counts all of them
+ * together, and refuses one more (ETOOMANYREFS).
  */
 static const uint64_t sessions = BIT(CAP_SETUID) | BIT(CAP_SETGID) |
     BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_DAC_READ_SEARCH) |
-    BIT(CAP_KILL) | BIT(CAP_SYS_CHROOT);
+    BIT(CAP_KILL) | BIT(CAP_SYS_CHROOT) | BIT(CAP_SYS_RESOURCE);
 
-/* What denied.c says of calls, of files and devices as well. */
+/*
+ * What denied.c says of calls, of files and devices as well. A PAM module that
+ * needs any of it to check a password (pam_zfs_key) cannot be used.
+ */
 static const uint64_t machine = BIT(CAP_SYS_MODULE) | BIT(CAP_SYS_RAWIO) |
     BIT(CAP_SYS_BOOT) | BIT(CAP_SYS_TIME) | BIT(CAP_SYS_PTRACE) |
     BIT(CAP_SYS_ADMIN) | BIT(CAP_SYS_PACCT) | BIT(CAP_SYS_TTY_CONFIG) |

@@ -195,7 +195,8 @@ add_threads(scmp_filter_ctx filter)
 
 /*
  * fork(2) as the C library makes it, without any namespace; signals to one
- * process, never to all; and what a child says before it is confined.
+ * process, never to all or to a group; and what a child says before it is
+ * confined.
  */
 static void
 add_children(scmp_filter_ctx filter)
@@ -208,7 +209,10 @@ add_children(scmp_filter_ctx filter)
 #else
 	add_if(filter, CALL(clone), SCMP_A0(SCMP_CMP_EQ, FORK));
 #endif
-	add_if(filter, CALL(kill), SCMP_A0(SCMP_CMP_MASKED_EQ, negative, 0));
+	/* some bit, and not the sign's: above zero, whatever the upper half */
+	for (scmp_datum_t bit = 1; bit < negative; bit <<= 1)
+		add_if(filter, CALL(kill),
+		    SCMP_A0(SCMP_CMP_MASKED_EQ, negative | bit, bit));
 	add_if_both(filter, CALL(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_DUMPABLE),
 	    SCMP_A1(SCMP_CMP_EQ, 0));
 	add_if_both(filter, CALL(prctl),

@@ -38,8 +38,11 @@ sandbox_add_conditions(scmp_filter_ctx filter, unsigned int extras, pid_t self);
 /* A filter that keeps these descriptors from what siblings would feel. */
 scmp_filter_ctx sandbox_protect(const int *shared, size_t count);
 
-/* denied.c: all is allowed but a list. */
+/* denied.c: all is allowed but a list... */
 scmp_filter_ctx sandbox_denials(void);
+/* ...and what the kernel is not to log; to be said when that filter is there.
+ */
+void sandbox_deny_unlogged(void);
 
 /*
  * capabilities.c: what root keeps for these promises, for good, whatever it

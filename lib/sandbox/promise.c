@@ -473,10 +473,12 @@ foreign(const char *words)
 		return false;
 	if (modules && geteuid() != 0)
 		return true;
-	if (!SANITIZED)
+	if (!SANITIZED) {
 		load(sandbox_denials());
-	else if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		sandbox_deny_unlogged();
+	} else if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
 		fatal("no_new_privs: %m");
+	}
 	return true;
 }
 

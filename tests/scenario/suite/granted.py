@@ -91,14 +91,15 @@ DENIED = {
         " reboot",
     "the machine and its devices":
         "swapon swapoff acct settimeofday clock_settime clock_adjtime adjtimex"
-        " iopl ioperm syslog sethostname setdomainname quotactl vhangup",
+        " iopl ioperm syslog sethostname setdomainname quotactl quotactl_fd"
+        " vhangup",
     "other processes":
         "ptrace process_vm_readv process_vm_writev process_madvise pidfd_getfd"
-        " kcmp migrate_pages",
+        " kcmp migrate_pages move_pages",
     "mounts, namespaces, files without their directories":
-        "mount umount2 pivot_root chroot move_mount open_tree fsopen fsconfig"
-        " fsmount fspick mount_setattr unshare setns open_by_handle_at"
-        " fanotify_init",
+        "mount umount2 pivot_root chroot move_mount open_tree open_tree_attr"
+        " fsopen fsconfig fsmount fspick mount_setattr unshare setns"
+        " open_by_handle_at fanotify_init",
     "ways into the kernel":
         "bpf perf_event_open userfaultfd io_uring_setup io_uring_enter"
         " io_uring_register modify_ldt",
@@ -108,7 +109,7 @@ BECOME = "SETGID SETUID"
 CAPABILITIES = {
     "quota": BECOME,
     "pop3d-session": BECOME + " CHOWN DAC_OVERRIDE DAC_READ_SEARCH KILL"
-                              " SYS_CHROOT",
+                              " SYS_CHROOT SYS_RESOURCE",
     "auth-pam": "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID"
                 " SETUID SETPCAP NET_BIND_SERVICE NET_BROADCAST NET_ADMIN"
                 " NET_RAW IPC_LOCK IPC_OWNER SYS_CHROOT SYS_NICE SYS_RESOURCE"

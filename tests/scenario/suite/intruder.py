@@ -16,6 +16,7 @@ import struct
 
 SEIZE, INTERRUPT, GETREGS, SETREGS = 0x4206, 0x4207, 12, 13
 SYSCALL, DETACH, GET_FILTER, SETOPTIONS = 24, 17, 0x420C, 0x4200
+GET_METADATA, FILTER_LOG = 0x420D, 2
 SYSGOOD, WALL, STOP_EVENT = 1, 0x40000000, 128
 SYSCALL_STOP = signal.SIGTRAP | 0x80
 REGISTERS = ("r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi "
@@ -25,13 +26,19 @@ ARGUMENTS = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
 ROOM = 65536  # below the stack in use
 GETPID = 39
 
-# of system calls, by name
+
+
+def numbers(header):
+    """Of system calls, by name; the last one is newer than some headers."""
+    return {name: int(number) for name, number in re.findall(
+        r"__NR_(\w+) (\d+)", header.read_text())} | {"open_tree_attr": 467}
+
+
 NUMBERS = {}
 for folder in ("x86_64-linux-gnu/asm", "asm"):
     header = pathlib.Path("/usr/include", folder, "unistd_64.h")
     if not NUMBERS and header.exists():
-        NUMBERS = {name: int(number) for name, number in re.findall(
-            r"__NR_(\w+) (\d+)", header.read_text())}
+        NUMBERS = numbers(header)
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.restype = ctypes.c_long
@@ -103,6 +110,13 @@ class Intruder:
             r.rip, r.rax = r.rip - 2, r.orig_rax
         ptrace(SETREGS, self.pid, None, ctypes.addressof(r))
         ptrace(DETACH, self.pid)
+
+    def is_logged(self, i):
+        """Does the kernel log what this filter of its refuses?"""
+        told = ctypes.create_string_buffer(struct.pack("QQ", i, 0), 16)
+        ptrace(GET_METADATA, self.pid, len(told),
+               ctypes.cast(told, ctypes.c_void_p))
+        return bool(struct.unpack("QQ", told.raw)[1] & FILTER_LOG)
 
     def wait(self, is_it):
         """Until it stops in this way; what else stops it goes on."""

@@ -290,6 +290,19 @@ send_signal(void)
 	return outcome(kill(getppid(), 0) == 0);
 }
 
+/* Whatever the upper half of the register is. */
+static int
+signal_group(void)
+{
+	return outcome(kill(0, 0) == 0 || syscall(SYS_kill, 1L << 32, 0) == 0);
+}
+
+static int
+signal_all(void)
+{
+	return outcome(kill(-1, 0) == 0);
+}
+
 /* tgkill(2): the process beside us runs as the same user. */
 static int
 send_signal_to_thread(void)
@@ -625,6 +638,9 @@ static const struct row {
 	{ "mbox, elsewhere", "io mbox", open_write, DENIED },
 	{ "mbox makes no threads", "io mbox", run_thread, DENIED },
 	{ "sessions forks", "io sessions", make_child, ALLOWED },
+	{ "sessions signals one process", "io sessions", send_signal, ALLOWED },
+	{ "no group", "io sessions", signal_group, DENIED },
+	{ "and not all", "io sessions", signal_all, DENIED },
 	{ "sessions connects nowhere", "io sessions", inet_socket, DENIED },
 	{ "sessions maps no code", "io sessions", map_code, DENIED },
 	{ "a program forks", "program", make_child, ALLOWED },
