@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -217,21 +218,36 @@ refuse(const char *queue, const char *id, enum queue_read result)
 
 /* One that was moved into a mailbox is its owner's; there it is kept. */
 static enum admitted
+leave_to_mailbox(const char *queue, const char *id)
+{
+	log_info("%s: is in a mailbox: its name in queue \"%s\", left by a"
+		 " crash, is removed",
+	    id, queue);
+	queue_remove(queue, id);
+	return ADMITTED;
+}
+
+static enum admitted
 cannot_open(const char *queue, const char *id)
 {
 	int error = errno;
 
 	if (error == ENOENT)
 		return ADMIT_GONE;
-	if (error != EACCES || !queue_has_other_name(queue, id)) {
-		errno = error;
-		return refuse(queue, id, QUEUE_UNREADABLE);
-	}
-	log_info("%s: is in a mailbox: its name in queue \"%s\", left by a"
-		 " crash, is removed",
-	    id, queue);
-	queue_remove(queue, id);
-	return ADMITTED;
+	if (error == EACCES && queue_has_other_name(queue, id))
+		return leave_to_mailbox(queue, id);
+	errno = error;
+	return refuse(queue, id, QUEUE_UNREADABLE);
+}
+
+/* It was given away, and may not have been cut yet. */
+static bool
+is_in_a_mailbox(int fd, const char *queue, const char *id)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_nlink > 1 &&
+	    st.st_uid != geteuid() && queue_has_other_name(queue, id);
 }
 
 /* Reads the file and enters it in the table, so that it is there once. */
@@ -247,6 +263,10 @@ read_entry(const char *queue, const char *id, struct arena *a,
 	*out = NULL;
 	if (fd == -1)
 		return cannot_open(queue, id);
+	if (is_in_a_mailbox(fd, queue, id)) {
+		fd_close(&fd);
+		return leave_to_mailbox(queue, id);
+	}
 	read = queue_read_envelope(fd, id, a, &envelope);
 	if (read == QUEUE_OK && !fd_is_written(fd))
 		read = QUEUE_CORRUPT;

@@ -38,5 +38,3 @@ tests_unit_qmgr_schedule_test_SOURCES = tests/unit/qmgr/schedule_test.c \
 tests_unit_qmgr_schedule_test_LDADD = $(LDADD) -lcmocka
 tests_unit_qmgr_qmgr_test_SOURCES = tests/unit/qmgr/qmgr_test.c
 tests_unit_qmgr_qmgr_test_LDADD = $(LDADD) -lcmocka
-tests_unit_qmgr_qmgr_test_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=file_system_is_loose

@@ -47,7 +47,8 @@ static int status = EX_OK; /* this program's */
 static void
 ends_with(int sysexit)
 {
-	if (status != EX_IOERR)
+	if (status != EX_IOERR &&
+	    (status != EX_TEMPFAIL || sysexit == EX_IOERR))
 		status = sysexit;
 }
 

@@ -397,8 +397,10 @@ static void
 finish(int fd, const char *path, off_t size, gid_t gid, const struct stat *st)
 {
 	/* it is in the mailbox: told with an error it would come twice */
-	if (file_system_settle(fd) != 0)
+	if (file_system_settle(fd) != 0) {
 		log_error("%s: moved to a Maildir, and not flushed: %m", path);
+		return; /* readers cut it */
+	}
 	if (gid != st->st_gid)
 		(void)!fchown(fd, (uid_t)-1, gid);
 	(void)!fchmod(fd, 0600);

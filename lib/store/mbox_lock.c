@@ -321,6 +321,12 @@ cut_torn(int at, const char *name, const struct stat *lock,
 		return true;
 	fd = openat(at, name,
 	    O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd == -1 && errno != ENOENT && errno != ELOOP) {
+		log_warning("%s: a delivery ended in the middle of a message,"
+			    " and it cannot be opened: %m; it stays locked",
+		    name);
+		return false;
+	}
 	if (fd >= 0 && fstat(fd, &st) == 0 && is_same(&t, &st, lock)) {
 		if (mbox_kernel_lock(fd, MBOX_FLOCK | MBOX_FCNTL) != 0)
 			told = time(NULL) - lock->st_mtime > stale_s;

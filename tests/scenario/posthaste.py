@@ -518,17 +518,17 @@ class Instance:
         return [files[name] for name in sorted(files)]
 
     def messages(self, user):
-        """Raw messages in a virtual mailbox, oldest first."""
-        end = time.monotonic() + 5
-        while True:
+        """Raw messages in a virtual mailbox, oldest first; whole. (On ext4
+        without a journal one that was moved is flushed before it is cut.)"""
+        def look():
             try:
                 found = {p: p.read_bytes() for p in self.message_files(user)}
             except FileNotFoundError:
-                continue  # renamed by somebody who reads it
-            # on ext4 without a journal one that was moved is flushed first
-            if not any(is_uncut(p, m) for p, m in found.items()) or \
-                    time.monotonic() > end:
-                return list(found.values())
+                return None  # renamed by somebody who reads it
+            if any(is_uncut(p, m) for p, m in found.items()):
+                return None
+            return (list(found.values()),)
+        return wait_for("all read, and cut behind the text", look)[0]
 
     def wait_messages(self, user, count=1, deadline=DEADLINE):
         try:

@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "lib/store/maildir_deliver.h"
+
 static void
 files(void **state)
 {
@@ -165,6 +167,33 @@ room_is_taken_once(void **state)
 	rmdir(path);
 }
 
+/* A claim that may be taken back is no reason to bounce. */
+static void
+collision_is_put_off(void **state)
+{
+	static const struct deliver_source source = { .full_bounces = true };
+	char path[] = "/tmp/maildir_size_test.XXXXXX", name[100];
+	struct why why = { 0 };
+	int root, fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	root = open(path, O_PATH | O_DIRECTORY);
+	snprintf(name, sizeof(name), "%s/maildirsize", path);
+	fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	assert_int_equal(write(fd, "100S\n10 1\n", 10), 10);
+	close(fd);
+	others[0] = "60 1\n";
+	assert_int_equal(maildir_take_room(root, 60, &source, &why), LATER);
+	assert_string_equal(why.dsn, "4.2.2");
+	assert_int_equal(maildir_take_room(root, 60, &source, &why), NEVER);
+	assert_string_equal(why.dsn, "5.2.2");
+	assert_int_equal(maildir_take_room(root, 30, &source, &why), OK);
+	unlink(name);
+	close(root);
+	rmdir(path);
+}
+
 int
 main(void)
 {
@@ -173,6 +202,7 @@ main(void)
 		cmocka_unit_test(limits),
 		cmocka_unit_test(in_a_mailbox),
 		cmocka_unit_test(room_is_taken_once),
+		cmocka_unit_test(collision_is_put_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
