@@ -30,7 +30,7 @@ libposthaste_a_SOURCES += \
 	lib/store/mbox_folder.h lib/store/mbox_notes.c \
 	lib/store/mbox_proof.c \
 	lib/store/mbox_notes.h lib/store/mbox_take_up.c \
-	lib/store/mbox_text.c lib/store/mbox_text.h \
+	lib/store/mbox_from.c lib/store/mbox_text.c lib/store/mbox_text.h \
 	lib/store/mail_folder_mbox.c \
 	lib/store/mailbox_scan.c lib/store/mailbox_scan.h \
 	lib/store/flag_rows.c lib/store/flag_rows.h \

@@ -59,7 +59,7 @@ SCRIPT = b"".join([
     b"f3 SEARCH RETURN (MIN MAX COUNT) OR SEEN TEXT \"LOGOUT\"\r\n",
     b"f4 UID SEARCH RETURN (SAVE) DELETED\r\n",
     b"f5 UID FETCH $ (FLAGS)\r\n",
-    b"f6 SORT (REVERSE ARRIVAL SUBJECT) UTF-8 ALL\r\n",
+    b"f6 SORT (REVERSE SUBJECT SIZE) UTF-8 ALL\r\n",
     b"f7 UID THREAD REFERENCES UTF-8 ALL\r\n",
     b"g1 COPY 1 work/new\r\n",
     b"g2 UID MOVE 3 work/new\r\n",

@@ -10,7 +10,7 @@ import pytest
 
 import databases
 from posthaste import PASSWORD, owner_ids, wait_for
-from test_table_accounts import (PROTOCOLS, context, login, refused,
+from test_table_accounts import (PROTOCOLS, login, refused,
                                  unavailable)
 
 SITE = pathlib.Path(__file__).parents[2] / "data/sites/hosting/main.cf"
@@ -138,7 +138,7 @@ def test_mail_comes_in_and_is_read(suite, server):
     assert len(p.list()[1]) == 2
     p.quit()
     with imaplib.IMAP4_SSL("127.0.0.1", s.ports["imaps"],
-                           ssl_context=context(s)) as c:
+                           ssl_context=s.tls()) as c:
         c.login("dave@customer.test", PASSWORD)
         assert c.select("INBOX")[1] == [b"2"]
         found = c.search(None, "SUBJECT", '"by another domain"')[1][0]
