@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 
+from chaos_loads import PATIENCE
 from imap_client import CONTEXT
 from posthaste import wait_for
 
@@ -82,7 +83,8 @@ def kill_master(chaos):
                 if b and born(p) == b]
 
     try:
-        wait_for("the end of all programs", lambda: not left(), 40)
+        # sessions of smtpd end by themselves, some behind their RCPT
+        wait_for("the end of all programs", lambda: not left(), PATIENCE + 5)
     except AssertionError as e:
         raise AssertionError(f"{e}: {left()}") from None
     chaos.suite.start()
