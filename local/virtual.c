@@ -299,9 +299,12 @@ moved(struct batch *b, const struct mailbox *box,
 	if (to == NULL && errno == ENOENT && made(b, box))
 		to = maildir_place(base, box->path, box->uid);
 	queue_path(r->m->queue, r->m->queue_id, path);
-	if (to == NULL || !maildir_may_move(to, s, path, s->size, &st))
+	if (to == NULL)
 		return false;
 	counted = maildir_counted(to);
+	/* room is taken for what can be moved alone */
+	if (counted && !maildir_may_move(to, s, path, s->size, &st))
+		return false;
 	if (counted)
 		*v = take_room(b, to, box, s, why);
 	if (*v != OK)

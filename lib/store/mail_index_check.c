@@ -31,8 +31,8 @@ enum {
 	FLAG_META = 0x08,
 	META_MAGIC = (int)0xBEEFC0DE,
 	META_VERSION = 1,
-	LOOKS = 100,
-	ALIKE = 3, /* a millisecond each */
+	LOOKS = 100, /* a millisecond each... */
+	ALIKE = 3, /* ...but so many alike are enough */
 };
 
 struct tree {

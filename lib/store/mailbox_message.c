@@ -88,8 +88,7 @@ cut_footer(struct mailbox *m, struct place *p, int fd, struct stat *st)
 	    memcmp(magic, QUEUE_MAGIC, sizeof(magic)) != 0)
 		return;
 	writable = open_place(m, p, O_WRONLY);
-	/* where the name may be lost, the queue must be able to read the file
-	 */
+	/* as long as its name may be lost, the queue can read the file */
 	if (writable == -1 || file_system_settle(writable) == -1 ||
 	    ftruncate(writable, (off_t)p->stored) == -1)
 		log_warning("%s: the queue's trailer cannot be cut off: %s",

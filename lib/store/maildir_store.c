@@ -222,8 +222,7 @@ cut_footer(struct maildir_store *s, struct maildir_message *m, int fd,
 	    memcmp(magic, QUEUE_MAGIC, sizeof(magic)) != 0)
 		return;
 	writable = with_file(s, m, call_open, &mode);
-	/* where the name may be lost, the queue must be able to read the file
-	 */
+	/* as long as its name may be lost, the queue can read the file */
 	if (writable == -1 || file_system_settle(writable) == -1 ||
 	    ftruncate(writable, (off_t)m->stored) == -1)
 		log_warning("%s: the queue's trailer cannot be cut off: %s",
