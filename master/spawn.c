@@ -132,25 +132,30 @@ add_fd(struct descriptors *d, int fd)
 	d->list[d->count++] = fd;
 }
 
-/* The private ones for keyd alone. An empty one: it reads the disk, not keyd.
+/*
+ * For a program with TLS, what is kept of its files; the private keys for keyd
+ * alone. *fd is -1 for the others. False: no memory for it. Nobody is started
+ * without: from the disk it might take another certificate than the one whose
+ * key keyd holds, or the half of one that is being replaced.
  */
-static int
-write_certificates(const struct served *s, bool keys)
+static bool
+write_certificates(const struct planned *p, const struct tls_kept *kept,
+    int *fd)
 {
-	int fd = tls_kept_write(s->master->plan->certificates, keys);
-
-	if (fd < 0)
-		log_warning("memory for certificates of %s: %m", s->key);
-	return fd;
+	*fd = -1;
+	if (!plan_has_certificates(p->program))
+		return true;
+	*fd = tls_kept_write(kept, strcmp(p->program->name, "keyd") == 0);
+	if (*fd < 0)
+		log_error("cannot start %s: memory for its certificates: %m",
+		    p->path);
+	return *fd >= 0;
 }
 
-/*
- * Returns how many of them are listeners to the program. *own: one that is to
- * be closed here; or -1.
- */
+/* Returns how many of them are listeners to the program. */
 static size_t
 gather(struct descriptors *d, const struct child *c, int control, int lock,
-    int *own)
+    int certificates)
 {
 	const struct served *s = c->service;
 	const struct master *m = s->master;
@@ -169,10 +174,8 @@ gather(struct descriptors *d, const struct child *c, int control, int lock,
 		add_fd(d, m->log_read);
 	for (size_t i = 0; i < s->listener_count; i++)
 		add_fd(d, s->listeners[i].fd);
-	if (plan_has_certificates(s->plan->program)) {
-		*own = write_certificates(s, keyd);
-		add_fd(d, *own >= 0 ? *own : m->null);
-	}
+	if (certificates >= 0)
+		add_fd(d, certificates);
 	if (keyd)
 		add_fd(d, m->tickets);
 	if (lock >= 0)
@@ -300,25 +303,31 @@ adopt(struct child *c, pid_t pid, int control)
 	broker_watch(c);
 }
 
+/* -1: it cannot be started now, which is logged. */
 static pid_t
 fork_program(struct child *c, int control, int lock)
 {
+	const struct planned *p = c->service->plan;
 	static struct arguments arguments;
 	struct descriptors d = { .count = 0 };
-	int own = -1;
-	size_t listeners = gather(&d, c, control, lock, &own);
+	int certificates;
+	size_t listeners;
 	pid_t pid;
 
-	if (own < 0 && strcmp(c->program->name, "keyd") == 0)
+	if (!write_certificates(p, c->service->master->plan->certificates,
+		&certificates))
 		return -1;
+	listeners = gather(&d, c, control, lock, certificates);
 	arguments.arena = arena_new();
 	arguments.count = 0;
 	make_arguments(&arguments, c, listeners);
 	pid = fork();
 	if (pid == 0)
 		become_program(c->service, &d, arguments.list);
+	if (pid < 0)
+		log_warning("cannot start %s: fork: %m", p->path);
 	arena_free(&arguments.arena);
-	fd_close(&own);
+	fd_close(&certificates);
 	return pid;
 }
 
@@ -350,7 +359,6 @@ spawn(struct served *s)
 		adopt(c, pid, control[0]);
 		return c;
 	}
-	log_warning("cannot start %s: fork: %m", s->plan->path);
 	s->page->slots[c->slot].state = SLOT_FREE;
 	close(control[0]);
 	free(c);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """A renewed certificate is taken up by itself, if it is good."""
+import contextlib
 import hashlib
 import os
 import re
@@ -104,6 +105,46 @@ def test_what_starts_while_the_files_are_wrong_has_the_old_ones(suite, damage):
     new = digest(etc / "cert.pem")
     wait_for("the new certificate",
              lambda: shown(s) == shown(s, "smtps") == new)
+
+
+@contextlib.contextmanager
+def no_memory_files(pid):
+    """The process cannot make any: strace(1) answers for the kernel."""
+    with subprocess.Popen(
+            ["strace", "-p", str(pid), "-e", "trace=memfd_create", "-e",
+             "inject=memfd_create:error=ENOMEM"], stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True) as tracer:
+        try:
+            said = tracer.stderr.readline()
+            assert "attached" in said, said
+            yield
+        finally:
+            tracer.terminate()
+            tracer.communicate(timeout=60)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="strace needs to be root")
+@pytest.mark.parametrize("program", ["smtpd", "keyd"])
+def test_nothing_starts_without_what_is_handed_over(suite, program):
+    """It would read the disk, where there is half of another pair."""
+    s = suite(main="tls_renewal_check_time = 1h\n")
+    etc = s.root / "etc"
+    old = digest(etc / "cert.pem")
+    assert shown(s, "smtps") == old
+    make(s, "new")
+    with no_memory_files(s.processes("master")[0]):
+        mismatched(etc)
+        kill_all(s.processes(program))
+        with socket.create_connection(("127.0.0.1", s.ports["smtps"])) as raw:
+            with careless_tls().wrap_socket(
+                    raw, do_handshake_on_connect=False) as t:
+                t.settimeout(0.1)
+                with contextlib.suppress(OSError):
+                    t.do_handshake()
+                s.wait_log(rf"master\[\d+\]: error: cannot start \S*/{program}:"
+                           " memory for its certificates: Cannot allocate")
+        assert not s.processes(program)
+    wait_for("the old pair", lambda: shown(s, "smtps") == old)
 
 
 def test_nothing_starts_with_wrong_files_and_nothing_old(suite):
