@@ -24,7 +24,15 @@ enum {
 /* The first of these have fixed bits in "seen". */
 enum { MAILBOX_LINE_MAX = 2048 };
 
-enum { FROM, DATE, MESSAGE_ID, RESENT_FROM, RESENT_DATE, RESENT_MESSAGE_ID };
+enum {
+	FROM,
+	DATE,
+	MESSAGE_ID,
+	RESENT_FROM,
+	RESENT_DATE,
+	RESENT_MESSAGE_ID,
+	DELIVERED_TO
+};
 
 static const struct known {
 	const char *name;
@@ -36,6 +44,7 @@ static const struct known {
 	[RESENT_FROM] = { "Resent-From", SENDER | RESENT },
 	[RESENT_DATE] = { "Resent-Date", RESENT },
 	[RESENT_MESSAGE_ID] = { "Resent-Message-ID", ID | RESENT },
+	[DELIVERED_TO] = { "Delivered-To", 0 },
 	{ "Received", HOP },
 	{ "Sender", SENDER },
 	{ "Reply-To", SENDER },
@@ -77,6 +86,12 @@ header_pass_fini(struct header_pass *p)
 	arena_free(&p->scratch);
 	recipient_set_free(&p->extracted);
 	recipient_set_free(&p->resent);
+}
+
+bool
+header_pass_delivered(const struct header_pass *p)
+{
+	return p->facts->delivered || (p->seen >> DELIVERED_TO & 1) != 0;
 }
 
 static void

@@ -30,7 +30,9 @@ struct header_facts {
 	struct author_check *authors; /* NULL: nobody asks whose they are */
 	bool extract;
 	unsigned int extract_notify; /* enum dsn_notify, of who is found */
-	unsigned int hops; /* Received: already added by the submitter */
+	/* What the submitter has added already: */
+	unsigned int hops; /* Received: */
+	bool delivered; /* Delivered-To: */
 };
 
 /* Takes what is to be stored; errors are its own business. */
@@ -61,6 +63,8 @@ void header_pass_init(struct header_pass *p, const struct header_facts *facts,
  */
 enum verdict
 header_pass_feed(struct header_pass *p, bool last, struct why *why);
+/* Was there a Delivered-To:, stored or not? Behind the header's end. */
+bool header_pass_delivered(const struct header_pass *p);
 /* Input goes into p->held before header_pass_feed; its limit. */
 enum { HEADER_PIECE_MAX = 2 * 65536 + 16 };
 void header_pass_fini(struct header_pass *p);

@@ -18,6 +18,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
 #include "lib/log/log.h"
+#include "lib/mail/header.h"
 #include "lib/mail/mail_address.h"
 #include "lib/queue/queue_file.h"
 
@@ -335,6 +336,7 @@ static void
 set_facts(struct submission *s, const struct msg_submit *m)
 {
 	bool touched = m->trusted || m->header_domain[0] != '\0';
+	struct span value;
 
 	set_rewriting(s, m);
 	s->facts = (struct header_facts){
@@ -352,6 +354,8 @@ set_facts(struct submission *s, const struct msg_submit *m)
 		.extract = m->extract,
 		.extract_notify = (unsigned int)m->extract_notify,
 		.hops = m->trace[0] != '\0',
+		.delivered =
+		    header_find(span_of(m->trace), "Delivered-To", &value),
 	};
 }
 
@@ -459,6 +463,8 @@ end_content(struct submission *s)
 		s->flags |= QUEUE_BODY_8BIT;
 	if (s->lines.long_line)
 		s->flags |= QUEUE_LONG_LINES;
+	if (!header_pass_delivered(&s->header))
+		s->flags |= QUEUE_NO_DELIVERED_TO;
 	if (s->facts.extract)
 		take_extracted(s);
 }

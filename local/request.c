@@ -216,8 +216,11 @@ find_delivered_to(struct request *r)
 bool
 request_loops(struct request *r, const char *address)
 {
-	const char *quoted = request_quoted(r, address);
+	const char *quoted;
 
+	if (r->m->flags & QUEUE_NO_DELIVERED_TO)
+		return false;
+	quoted = request_quoted(r, address);
 	if (r->delivered_to == NULL)
 		find_delivered_to(r);
 	for (char **d = r->delivered_to; *d != NULL; d++)

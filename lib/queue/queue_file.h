@@ -59,6 +59,8 @@ enum queue_flag {
 	QUEUE_TRACE = 64, /* sendmail -v: report deliveries */
 	QUEUE_HAS_PREFIX = 128, /* delivery headers are for the one recipient */
 	QUEUE_WARNING = 256, /* the delay warning is being made */
+	/* cleanup saw no Delivered-To in the content: nobody need look */
+	QUEUE_NO_DELIVERED_TO = 512,
 };
 
 enum dsn_notify { /* RFC 3461 section 4.1 */

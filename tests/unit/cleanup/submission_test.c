@@ -221,6 +221,18 @@ add_recipient(struct trial *t, const char *address)
 		    .nexthop = "" };
 }
 
+/* As who delivers it reads it: a mark that is wrong lets mail go round. */
+static void
+check_mark(const struct trial *t)
+{
+	size_t offset = (size_t)t->e.content_offset;
+	struct span value;
+
+	if (t->e.flags & QUEUE_NO_DELIVERED_TO)
+		assert_false(header_find(span_skip(buf_span(&t->file), offset),
+		    "Delivered-To", &value));
+}
+
 static void
 load(struct trial *t)
 {
@@ -235,6 +247,7 @@ load(struct trial *t)
 	assert_int_equal(fd_pread_all(fd, t->file.p, n, 0), 0);
 	buf_added(&t->file, n);
 	close(fd);
+	check_mark(t);
 }
 
 static void
@@ -304,7 +317,7 @@ a_plain_message_is_stored_as_it_is(void **state)
 	    "Delivered-To: bob@example.test\r\n"
 	    "Received: by mx; now\r\n"
 	    "From: a@b\r\nMessage-ID: <x@y>\r\nSubject: s\r\n\r\nhello\r\n");
-	assert_int_equal(t.e.flags, QUEUE_HAS_PREFIX);
+	assert_int_equal(t.e.flags, QUEUE_HAS_PREFIX | QUEUE_NO_DELIVERED_TO);
 	assert_int_equal(strncmp(stored(&t), "Received", 8), 0);
 	assert_int_equal(questions, 0);
 	/* and qmgr knows all of it */
@@ -452,6 +465,54 @@ bytes_and_lines_are_noticed(void **state)
 	assert_memory_equal(stored(&t), "A: b\r\n\r\n\xc3\xa9\0x\r\n", 14);
 	end(&t);
 	free(content);
+}
+
+static void
+the_lack_of_delivered_to_is_marked(void **state)
+{
+	static const struct {
+		const char *trace;
+		const char *content;
+		bool there;
+	} rows[] = {
+		{ "", "A: b\r\n\r\nDelivered-To: x@y\r\n", false },
+		{ "", "A: b\r\nDelivered-To: x@y\r\n\r\n", true },
+		{ "", "dElIvErEd-tO\t : x@y\n\nb\n", true },
+		{ "", "A: b\r\nDelivered-To:\r\n x@y\r\n\r\n", true },
+		{ "", "Delivered-To: x@y", true },
+		{ "", "A: b\r\n Delivered-To: x@y\r\n\r\n", false },
+		{ "", "X-Delivered-To: x@y\r\n\r\n", false },
+		{ "", "Delivered-Toto: x@y\r\n\r\n", false },
+		{ "", "A: b\r\nno field\r\nDelivered-To: x@y\r\n", false },
+		{ "", "From a b\r\nDelivered-To: x@y\r\n\r\n", true },
+		{ "", "From a b\r\n Delivered-To: x@y\r\n\r\n", false },
+		{ "", "\r\nDelivered-To: x@y\r\n", false },
+		{ "", "Delivered-To: xxxxxxxxxxxxxxxxxxxxxxxxx\r\n x\r\n\r\n",
+		    true },
+		{ "",
+		    "A: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n"
+		    "Delivered-To: x@y\r\n\r\n",
+		    true },
+		{ "Received: by mx; now\r\nDelivered-To: x@y\r\n",
+		    "A: b\r\n\r\n", true },
+		{ "Received: by mx;\r\n\tDelivered-To: x@y\r\n", "A: b\r\n\r\n",
+		    false },
+	};
+	struct trial t;
+
+	(void)state;
+	set.own.header_size_limit = 24;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (size_t piece = 1; piece <= 100; piece *= 10) {
+			begin(&t);
+			t.m.trace = rows[i].trace;
+			submit(&t, span_of(rows[i].content), piece);
+			assert_int_equal(t.verdict, OK);
+			assert_int_equal((t.e.flags & QUEUE_NO_DELIVERED_TO) ==
+				0,
+			    rows[i].there);
+			end(&t);
+		}
 }
 
 static void
@@ -924,6 +985,8 @@ main(void)
 		cmocka_unit_test_setup(content_rows, reset),
 		cmocka_unit_test_setup(pieces_do_not_matter, reset),
 		cmocka_unit_test_setup(bytes_and_lines_are_noticed, reset),
+		cmocka_unit_test_setup(the_lack_of_delivered_to_is_marked,
+		    reset),
 		cmocka_unit_test_setup(loops_end, reset),
 		cmocka_unit_test_setup(
 		    missing_headers_are_added_to_our_users_mail, reset),
