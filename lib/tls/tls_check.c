@@ -296,7 +296,6 @@ try_server(struct trial *t)
 	struct tls_server_settings s = {
 		.files = t->files,
 		.sign = sign_nothing,
-		.ciphers = value(t->c, t->f->ciphers),
 	};
 	const char *error = "";
 	struct tls_context *context;
@@ -452,7 +451,35 @@ try_choice(struct trial *t, const char *setting,
 	buf_fini(&error);
 }
 
-/* Options and groups are the same for all. */
+static void
+try_ciphers(struct trial *t, const char *setting)
+{
+	struct buf error = BUF_INIT(2048);
+	SSL_CTX *ssl;
+
+	blame(t, setting);
+	if (!is_worth_a_trial(t))
+		return;
+	ssl = SSL_CTX_new(TLS_server_method());
+	if (ssl != NULL &&
+	    !tls_ciphers_apply(ssl, value(t->c, setting), &error))
+		say(t, t->errors, buf_text(&error));
+	SSL_CTX_free(ssl);
+	buf_fini(&error);
+}
+
+static const char high_ciphers[] = "tls_high_cipherlist";
+
+/* The family's own list; the common one was tried for all. */
+static void
+check_ciphers(struct trial *t)
+{
+	if (t->f->ciphers != NULL &&
+	    strcmp(value(t->c, t->f->ciphers), value(t->c, high_ciphers)) != 0)
+		try_ciphers(t, t->f->ciphers);
+}
+
+/* Options, groups and grades of ciphers are the same for all. */
 static void
 check_choice(struct trial *t)
 {
@@ -468,6 +495,8 @@ check_choice(struct trial *t)
 		choice.groups[0] = value(t->c, groups[i]);
 		try_choice(t, groups[i], &choice);
 	}
+	try_ciphers(t, high_ciphers);
+	try_ciphers(t, "tls_medium_cipherlist");
 }
 
 /* Nothing less is what it asks for: there is no doing without. */
@@ -545,6 +574,7 @@ tls_check_settings(struct conf *c, struct conf *main_cf, struct buf *errors,
 		bool has_files;
 
 		check_protocols(&t);
+		check_ciphers(&t);
 		if (warnings != NULL)
 			check_keys_are_private(&t);
 		has_files = find_files(&t);

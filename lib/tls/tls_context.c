@@ -72,8 +72,8 @@ tls_context_expires(const struct tls_context *context)
 	return context->expires;
 }
 
-static bool
-set_ciphers(SSL_CTX *ssl, const char *ciphers, struct buf *error)
+bool
+tls_ciphers_apply(SSL_CTX *ssl, const char *ciphers, struct buf *error)
 {
 	char *list;
 	bool good;
@@ -108,7 +108,7 @@ set_common(SSL_CTX *ssl, const char *protocols, const char *ciphers,
 	SSL_CTX_set_mode(ssl,
 	    SSL_MODE_ENABLE_PARTIAL_WRITE |
 		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-	return set_ciphers(ssl, ciphers, error);
+	return tls_ciphers_apply(ssl, ciphers, error);
 }
 
 /* What of it is not known is told, and left out. */

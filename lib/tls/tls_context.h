@@ -29,6 +29,8 @@ void tls_context_unref(struct tls_context *c);
 /* From now on its sessions are kept for so long, and resumed. */
 void tls_session_resumable(struct tls_context *c, int64_t seconds);
 
+/* NULL or empty: ours. False with *error: none is left that may be used. */
+bool tls_ciphers_apply(SSL_CTX *ssl, const char *ciphers, struct buf *error);
 /* Certificates and keys of settings.files or a PEM text into the context. */
 bool tls_context_load_files(struct tls_context *c,
     const struct tls_files *files, tls_sign_function *sign, struct buf *error);

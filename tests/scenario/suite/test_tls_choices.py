@@ -129,6 +129,38 @@ def test_what_openssl_does_not_have_is_refused(suite, line, said):
         done.err + done.out
 
 
+def with_option(s, program, option):
+    """Of the program's first service; the line where that stands."""
+    lines = (s.root / "etc/master.cf").read_text().split("\n")
+    at = next(i for i, line in enumerate(lines)
+              if re.match(rf"\S+ +(inet|unix) .* {program}$", line))
+    lines.insert(at + 1, f"  -o {option}")
+    s.write("master.cf", "\n".join(lines))
+    return at + 1
+
+
+@pytest.mark.parametrize("program, setting", [
+    ("pop3d", "pop3d_tls_ciphers"), ("imapd", "imapd_tls_ciphers"),
+    ("pop3d", "tls_high_cipherlist"), ("smtpd", "tls_medium_cipherlist")])
+@pytest.mark.parametrize("of_service", [False, True])
+def test_list_of_ciphers_that_leaves_none(suite, program, setting, of_service):
+    """Named once, by where it stands; a reload changes nothing."""
+    s = suite()
+    if of_service:
+        line = with_option(s, program, f"{setting}=HIHG:MEDUIM")
+        where = rf"master.cf: line {line}: service \S+: -o option"
+    else:
+        s.set(**{setting: "HIHG:MEDUIM"})
+        where = r"main.cf: line \d+"
+    for command in "check", "reload":
+        done = s.posthaste(command, check=False)
+        said = done.out + done.err
+        assert done.returncode != 0
+        assert re.search(rf'{where}: {setting}: no cipher is left of '
+                         r'"HIHG:MEDUIM"', said), said
+        assert said.count("no cipher is left") == 1, said
+
+
 def mail(suite, sink, dns, host, more):
     names = dns({(host, "A"): ["127.0.0.1"]})
     s = suite(dns=names, main=f"relayhost = [{host}]:{sink.port}\n"
