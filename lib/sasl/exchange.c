@@ -12,13 +12,17 @@
 #include "lib/log/log.h"
 #include "lib/sasl/bearer.h"
 
+enum { GIVEN_NAME_MAX = 1024 };
+
 typedef int any_callback(void); /* libsasl2's word for all of them */
 
 struct exchange {
-	sasl_conn_t *sasl; /* NULL: PLAIN, which is done here */
+	sasl_conn_t *sasl; /* NULL: PLAIN or LOGIN, which are done here */
 	sasl_callback_t callbacks[5];
 	char mechanism[32];
 	void *with;
+	struct buf name; /* the first word of LOGIN, as it was given */
+	bool named;
 	enum exchange_check check; /* of the last password that was tried */
 	bool checked;
 	char user[EXCHANGE_USER_MAX];
@@ -349,6 +353,12 @@ may_act_for(sasl_conn_t *c, void *context, const char *wanted,
 	return SASL_NOAUTHZ;
 }
 
+static bool
+is_login(const struct exchange *x)
+{
+	return strcmp(x->mechanism, "LOGIN") == 0;
+}
+
 struct exchange *
 exchange_new(const char *service, const char *mechanism, const char *server,
     void *with)
@@ -363,7 +373,8 @@ exchange_new(const char *service, const char *mechanism, const char *server,
 	x = mem_new(sizeof(*x));
 	x->with = with;
 	snprintf(x->mechanism, sizeof(x->mechanism), "%s", mechanism);
-	if (strcmp(mechanism, "PLAIN") == 0)
+	x->name = BUF_INIT(GIVEN_NAME_MAX);
+	if (is_login(x) || strcmp(mechanism, "PLAIN") == 0)
 		return x;
 	x->callbacks[0] =
 	    (sasl_callback_t){ SASL_CB_CANON_USER, CALLBACK(canonical), x };
@@ -386,6 +397,7 @@ exchange_free(struct exchange **x)
 		return;
 	if ((*x)->sasl != NULL)
 		sasl_dispose(&(*x)->sasl);
+	buf_fini(&(*x)->name);
 	free(*x);
 	*x = NULL;
 }
@@ -405,28 +417,33 @@ failed(struct exchange *x, int result)
 	return EXCHANGE_FAILED;
 }
 
-/* Takes the three words of PLAIN apart; names are canonical then. */
-static bool
-split_plain(struct exchange *x, struct span message, char as[EXCHANGE_USER_MAX],
-    struct span *password)
+/*
+ * The names as they were given; "as" is empty where the user acts for nobody
+ * else. The password is looked at in any case, so that time tells nothing.
+ */
+static enum exchange_result
+by_password(struct exchange *x, struct span user, struct span as,
+    struct span password)
 {
-	size_t first = span_find(message, '\0'), second;
-	struct span rest;
+	char other[EXCHANGE_USER_MAX] = "", acting[EXCHANGE_USER_MAX];
+	enum exchange_check allowed = CHECK_RIGHT;
 
-	as[0] = '\0';
-	if (first == message.n)
-		return false;
-	rest = span_skip(message, first + 1);
-	second = span_find(rest, '\0');
-	if (second == rest.n)
-		return false;
-	*password = span_skip(rest, second + 1);
-	return span_find(*password, '\0') == password->n &&
-	    canonical_name(x, span_take(rest, second), x->user) ==
-	    CHECK_RIGHT &&
-	    (first == 0 ||
-		canonical_name(x, span_take(message, first), as) ==
-		    CHECK_RIGHT);
+	if (span_find(password, '\0') < password.n ||
+	    canonical_name(x, user, x->user) != CHECK_RIGHT ||
+	    (as.n > 0 && canonical_name(x, as, other) != CHECK_RIGHT))
+		return failed(x, SASL_BADPROT);
+	if (other[0] != '\0' && strcmp(other, x->user) != 0) {
+		allowed = accounts->acting(x->with, x->user, other, acting);
+		if (allowed == CHECK_RIGHT)
+			memcpy(x->user, acting, sizeof(x->user));
+	}
+	x->check = accounts->check(x->with, x->user, password);
+	if (allowed == CHECK_LATER)
+		x->check = allowed;
+	x->checked = true;
+	if (x->check != CHECK_RIGHT)
+		return failed(x, SASL_BADAUTH);
+	return allowed == CHECK_RIGHT ? EXCHANGE_DONE : failed(x, SASL_NOAUTHZ);
 }
 
 /*
@@ -436,25 +453,39 @@ split_plain(struct exchange *x, struct span message, char as[EXCHANGE_USER_MAX],
 static enum exchange_result
 plain(struct exchange *x, struct span message)
 {
-	char as[EXCHANGE_USER_MAX], acting[EXCHANGE_USER_MAX];
-	struct span password;
-	enum exchange_check allowed = CHECK_RIGHT;
+	size_t first = span_find(message, '\0'), second;
+	struct span rest;
 
-	if (!split_plain(x, message, as, &password))
+	if (first == message.n)
 		return failed(x, SASL_BADPROT);
-	if (as[0] != '\0' && strcmp(as, x->user) != 0) {
-		allowed = accounts->acting(x->with, x->user, as, acting);
-		if (allowed == CHECK_RIGHT)
-			memcpy(x->user, acting, sizeof(x->user));
-	}
-	/* in any case, so that time tells nothing */
-	x->check = accounts->check(x->with, x->user, password);
-	if (allowed == CHECK_LATER)
-		x->check = allowed;
-	x->checked = true;
-	if (x->check != CHECK_RIGHT)
-		return failed(x, SASL_BADAUTH);
-	return allowed == CHECK_RIGHT ? EXCHANGE_DONE : failed(x, SASL_NOAUTHZ);
+	rest = span_skip(message, first + 1);
+	second = span_find(rest, '\0');
+	if (second == rest.n)
+		return failed(x, SASL_BADPROT);
+	return by_password(x, span_take(rest, second),
+	    span_take(message, first), span_skip(rest, second + 1));
+}
+
+/*
+ * LOGIN is two questions (draft-murchison-sasl-login). libsasl2's, up to
+ * 2.1.28, keeps the password of each attempt for ever whose name is refused.
+ */
+static enum exchange_result
+login(struct exchange *x, struct span answer, struct span *out)
+{
+	if (x->named)
+		return by_password(x, buf_span(&x->name), SPAN(""), answer);
+	x->named = true;
+	if (!buf_add(&x->name, answer.p, answer.n))
+		return failed(x, SASL_BADPROT);
+	*out = SPAN("Password:");
+	return EXCHANGE_MORE;
+}
+
+static enum exchange_result
+own_step(struct exchange *x, struct span answer, struct span *out)
+{
+	return is_login(x) ? login(x, answer, out) : plain(x, answer);
 }
 
 /*
@@ -495,8 +526,12 @@ exchange_start(struct exchange *x, const struct span *initial, struct span *out)
 	int result;
 
 	*out = SPAN("");
-	if (x->sasl == NULL)
-		return initial == NULL ? EXCHANGE_MORE : plain(x, *initial);
+	if (x->sasl == NULL && initial != NULL)
+		return own_step(x, *initial, out);
+	if (x->sasl == NULL) {
+		*out = is_login(x) ? SPAN("Username:") : SPAN("");
+		return EXCHANGE_MORE;
+	}
 	running = x;
 	result = sasl_server_start(x->sasl, x->mechanism,
 	    initial == NULL     ? NULL :
@@ -516,7 +551,7 @@ exchange_step(struct exchange *x, struct span response, struct span *out)
 
 	*out = SPAN("");
 	if (x->sasl == NULL)
-		return plain(x, response);
+		return own_step(x, response, out);
 	running = x;
 	result = sasl_server_step(x->sasl, response.n == 0 ? "" : response.p,
 	    (unsigned int)response.n, &data, &n);

@@ -3,10 +3,10 @@
 #define LIB_SASL_EXCHANGE_H
 
 /*
- * The server's side of SASL mechanisms, done by libsasl2, but for PLAIN; who
- * exists and which password is right is asked of the caller. No configuration
- * of the library is read, and none of its password verifiers or databases is
- * used.
+ * The server's side of SASL mechanisms, done by libsasl2, but for PLAIN and
+ * LOGIN; who exists and which password is right is asked of the caller. No
+ * configuration of the library is read, and none of its password verifiers or
+ * databases is used.
  *
  * One exchange is one attempt with one mechanism: its state is never used for
  * a second one.
