@@ -180,12 +180,37 @@ sandbox_denials(void)
 	return filter;
 }
 
+static void
+load_unlogged(struct sock_filter *code, size_t n)
+{
+	struct sock_fprog program = { (unsigned short)n, code };
+
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+		fatal("the kernel refuses the system call filter: %m");
+}
+
 /*
  * clone3(2) has its flags where no filter sees them. Told that there is no such
  * call libraries take clone(2); and since they try it for each thread and each
- * program that they start, that is not logged. What libseccomp may not know yet
- * is here as well: calls of these years have one number on all machines that a
- * filter of ours is for.
+ * program that they start, that is not logged.
+ */
+void
+sandbox_hide_clone3(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_clone3, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+	};
+
+	load_unlogged(code, COUNT(code));
+}
+
+/*
+ * The same, and what libseccomp may not know yet: calls of these years have one
+ * number on all machines that a filter of ours is for.
  */
 void
 sandbox_deny_unlogged(void)
@@ -199,8 +224,6 @@ sandbox_deny_unlogged(void)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 	};
-	struct sock_fprog program = { COUNT(code), code };
 
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
-		fatal("the kernel refuses the system call filter: %m");
+	load_unlogged(code, COUNT(code));
 }

@@ -43,6 +43,8 @@ scmp_filter_ctx sandbox_denials(void);
 /* ...and what the kernel is not to log; to be said when that filter is there.
  */
 void sandbox_deny_unlogged(void);
+/* For EXTRA_THREADS: a filter of its own; no_new_privs is set before. */
+void sandbox_hide_clone3(void);
 
 /*
  * capabilities.c: what root keeps for these promises, for good, whatever it

@@ -379,14 +379,24 @@ load(scmp_filter_ctx filter)
 	seccomp_release(filter);
 }
 
-/* What the kernel does beside the filter. */
 static void
-landlock(unsigned int extra)
+no_new_privs(void)
 {
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		fatal("no_new_privs: %m");
+}
+
+/* What goes before the filter. */
+static void
+prelude(unsigned int extra)
+{
+	no_new_privs();
 	if (extra & EXTRA_BELOW)
 		sandbox_below_here((extra & EXTRA_WRITE) != 0);
 	if ((extra & (EXTRA_PORTS | EXTRA_ANYWHERE)) == EXTRA_PORTS)
 		sandbox_ports_alone();
+	if (extra & EXTRA_THREADS)
+		sandbox_hide_clone3();
 }
 
 static void
@@ -395,7 +405,7 @@ confine(const char *words, const int *shared, size_t count)
 	unsigned int extra;
 	scmp_filter_ctx filter = build(words, getpid(), &extra);
 
-	landlock(extra);
+	prelude(extra);
 	if (count > 0)
 		load(sandbox_protect(shared, count));
 	load(filter);
@@ -451,9 +461,7 @@ apply(const struct sock_fprog *program)
 void
 sandbox_apply(const struct sandbox_filter *f)
 {
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		fatal("no_new_privs: %m");
-	landlock(f->extra);
+	prelude(f->extra);
 	for (size_t i = 0; i < FILTERS; i++)
 		apply(&f->programs[i]);
 }
@@ -476,8 +484,8 @@ foreign(const char *words)
 	if (!SANITIZED) {
 		load(sandbox_denials());
 		sandbox_deny_unlogged();
-	} else if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
-		fatal("no_new_privs: %m");
+	} else {
+		no_new_privs();
 	}
 	return true;
 }
@@ -498,6 +506,6 @@ sandbox_promise_beside(const char *words, const int *shared, size_t count)
 		return;
 	if (!SANITIZED)
 		confine(words, shared, count);
-	else if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		fatal("no_new_privs: %m");
+	else
+		no_new_privs();
 }

@@ -37,6 +37,18 @@ SESSIONS = ("pop3d-session", "imapd-session")
 KEEPERS = ("pop3d-mbox", "imapd-mbox")
 # what parents fork, with a filter of its own above theirs
 FORKED = {f"{name} of a user" for name in SESSIONS} | set(KEEPERS)
+# beside that of descriptors and that of the promise, one without clone3
+THREADED = {*SESSIONS, "imapd-session of a user"}
+
+
+def filter_count(name):
+    """With those of the parent."""
+    if name == "local":
+        return 0
+    parent = f"{name.partition('-')[0]}-session" if name in FORKED else "local"
+    return 2 + (name in THREADED) + filter_count(parent)
+
+
 CONFINED = granted.LISTED
 AT_CWD = -100
 
@@ -94,9 +106,8 @@ class AtWork:
             parent = all_of.get(int(st["PPid"]))
             if name in SESSIONS and parent and parent["Name"] == st["Name"]:
                 name += " of a user"
-            filters = 4 if name in FORKED else 2 * (name != "local")
             root = os.readlink(f"/proc/{pid}/root")
-            if name is None or int(st["Seccomp_filters"]) < filters:
+            if name is None or int(st["Seccomp_filters"]) < filter_count(name):
                 continue
             # bob's, whose mailbox is a Maildir
             if name == "imapd-session of a user" and \
@@ -283,7 +294,7 @@ def test_calls_by_number(at_work):
     names = {number: name for name, number in NUMBERS.items()}
     for program in CONFINED:
         filters = intruder.filters_of(at_work.pids[program])
-        assert len(filters) == (4 if program in FORKED else 2), program
+        assert len(filters) == filter_count(program), program
         allowed = set()
         for number in range(1024):
             for instruction in (0, 0x40000000):  # that of x32
@@ -771,6 +782,19 @@ def test_what_is_denied_to_code_of_others(at_work):
             # which is the filter's word, not a lack of rights
             assert inside.call(NUMBERS["sched_yield"]) == 0
     at_work.is_well()
+
+
+def test_what_makes_threads_is_no_attempt(at_work):
+    """The C library tries clone3 each time: the kernel's log has none of it."""
+    for name in sorted(THREADED):
+        with Intruder(at_work.pids[name]) as inside:
+            assert inside.call(NUMBERS["clone3"], 0, 0) == -errno.ENOSYS, name
+            for call, logged in (("clone3", False), ("acct", True)):
+                by = {inside.is_logged(i)
+                      for i, f in enumerate(inside.filters)
+                      if intruder.verdict([f], NUMBERS[call])
+                      == intruder.ERRNO}
+                assert by == {logged}, (name, call)
 
 
 def test_other_kinds_of_calls(at_work):

@@ -284,6 +284,15 @@ make_odd_thread(void)
 		0) > 0);
 }
 
+/* What makes the C library take clone(2); EPERM would end its attempt. */
+static int
+look_for_clone3(void)
+{
+	long r = syscall(SYS_clone3, NULL, 0);
+
+	return r == -1 && errno == ENOSYS ? DENIED : outcome(r != -1);
+}
+
 static int
 send_signal(void)
 {
@@ -633,6 +642,7 @@ static const struct row {
 	{ "threads makes them", "io threads", run_thread, ALLOWED },
 	{ "but no children", "io threads", make_child, DENIED },
 	{ "nor other threads", "io threads", make_odd_thread, DENIED },
+	{ "nor anything by clone3", "io threads", look_for_clone3, DENIED },
 	{ "mbox makes lock files", "io mbox", lock_below, ALLOWED },
 	{ "but no directories", "io mbox", make_directory_below, DENIED },
 	{ "mbox, elsewhere", "io mbox", open_write, DENIED },
