@@ -2,6 +2,8 @@
 """An ext4 in a file, with and without a journal, that stops: what it has on
 disk when the next message has been taken is repaired by e2fsck, and each
 message is there, under a name that somebody looks at."""
+import os
+
 import pytest
 
 from device import ext4, run
@@ -84,6 +86,34 @@ def test_moved_into_a_maildir(site, device):
         "with a journal the rename needs no flush, and has none"
     put_off(site, "next")
     assert is_there(device.stopped(), "moved")
+
+
+@pytest.mark.parametrize("moved", [True, False], ids=["moved", "not-moved"])
+def test_given_to_its_owner_and_not_cut(site, device, moved):
+    """The power went amid a delivery: where that can leave a file both its names,
+    the one in the queue goes; no other file is taken for such a one."""
+    name = put_off(site, "late")
+    site.stop()
+    (path,) = (site.root / "spool/deferred").rglob(name)
+    kept = site.maildir("bob") / "new/late"
+    if moved:
+        os.link(path, kept)
+    whole = path.read_bytes()
+    os.chmod(path, 0o660)
+    os.chown(path, site.uid, -1)
+    os.utime(path, (0, 0))  # it is due
+    begun = f"{name}: from=<"
+    before = site.log().count(begun)
+    site.start()
+    if moved and not device.has_journal:
+        site.wait_log(f'{name}: is in a mailbox: its name in queue "deferred"')
+        wait_for("its end there", lambda: not path.exists())
+        assert kept.read_bytes() == whole
+        assert site.log().count(begun) == before
+    else:
+        wait_for("another attempt", lambda: site.log().count(begun) > before)
+        assert is_there(site.root, "late")
+        assert "is in a mailbox" not in site.log()
 
 
 def test_taken_from_new_to_cur(site, device):
