@@ -96,11 +96,3 @@ why_dsn_valid(const char *dsn)
 	p = digits(p + 1);
 	return p != NULL && *p == '\0';
 }
-
-const char *
-verdict_name(enum verdict v)
-{
-	static const char *const names[] = { "ok", "later", "never" };
-
-	return names[v];
-}

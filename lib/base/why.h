@@ -42,6 +42,5 @@ void why_clear(struct why *w);
 void why_soften(struct why *w);
 /* "d.d{1,3}.d{1,3}" with class 2, 4 or 5 (RFC 3463 section 2)? */
 bool why_dsn_valid(const char *dsn);
-const char *verdict_name(enum verdict v); /* "ok", "later", "never" */
 
 #endif

@@ -299,47 +299,6 @@ dns_client_name(struct arena *a, const struct address *client, int64_t deadline,
 	return result;
 }
 
-/* The strings of one TXT record, joined (RFC 7208 section 3.3). */
-static const char *
-txt_of(struct arena *a, const struct dns_record *rec)
-{
-	char *out = arena_alloc(a, rec->length + 1);
-	size_t n = 0;
-
-	for (size_t at = 0; at < rec->length;) {
-		size_t part = rec->data[at++];
-
-		if (part > rec->length - at)
-			return NULL;
-		memcpy(out + n, rec->data + at, part);
-		n += part;
-		at += part;
-	}
-	return memchr(out, '\0', n) == NULL ? out : NULL;
-}
-
-enum dns_result
-dns_txt(struct arena *a, const char *name, int64_t deadline,
-    const char ***texts, size_t *count)
-{
-	struct records *r = records_new(a);
-	const char **list;
-	enum dns_result result;
-	size_t n = 0;
-
-	result = finish(a, dns_query_start(name, ns_t_txt), name, ns_t_txt,
-	    deadline, r);
-	if (result != DNS_OK)
-		return result;
-	list = arena_alloc(a, r->count * sizeof(*list));
-	for (size_t i = 0; i < r->count; i++)
-		if ((list[n] = txt_of(a, &r->record[i])) != NULL)
-			n++;
-	*texts = list;
-	*count = n;
-	return n > 0 ? DNS_OK : DNS_NO_DATA;
-}
-
 const char *
 dns_result_text(enum dns_result r)
 {

@@ -56,8 +56,6 @@ enum dns_result dns_addresses(struct arena *a, const char *name, int family,
  */
 enum dns_result dns_client_name(struct arena *a, const struct address *client,
     int64_t deadline, const char **name, const char **unverified);
-enum dns_result dns_txt(struct arena *a, const char *name, int64_t deadline,
-    const char ***texts, size_t *count);
 /* The same from the hosts file as it was at dns_open; or DNS_NO_NAME. */
 enum dns_result dns_hosts(struct arena *a, const char *name, int family,
     uint16_t port, struct address **out, size_t *count);

@@ -137,12 +137,3 @@ collate_fold(struct span utf8, struct buf *out)
 		}
 	}
 }
-
-int
-collate_compare(struct span a, struct span b)
-{
-	int r = memcmp(a.p != NULL ? a.p : "", b.p != NULL ? b.p : "",
-	    a.n < b.n ? a.n : b.n);
-
-	return r != 0 ? r : (a.n > b.n) - (a.n < b.n);
-}

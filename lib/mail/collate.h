@@ -12,7 +12,5 @@
 
 /* Adds the mapped form of well-formed UTF-8; what is not, as it is. */
 void collate_fold(struct span utf8, struct buf *out);
-/* As memcmp(3) would; a text goes before those that begin with it. */
-int collate_compare(struct span a, struct span b);
 
 #endif

@@ -97,26 +97,6 @@ mail_address_shown(const char *address, char out[MAIL_ADDRESS_SHOWN_MAX])
 	return out;
 }
 
-bool
-mail_address_unquote(struct span text, struct buf *out)
-{
-	bool quoted = false;
-
-	if (span_has_break(text))
-		return false;
-	for (size_t i = 0; i < text.n; i++) {
-		if (text.p[i] == '"') {
-			quoted = !quoted;
-			continue;
-		}
-		if (text.p[i] == '\\' && ++i == text.n)
-			return false;
-		if (!buf_add_char(out, text.p[i]))
-			return false;
-	}
-	return !quoted;
-}
-
 static bool
 label_valid(struct span label, bool utf8, bool *digits_only)
 {

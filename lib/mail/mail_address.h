@@ -33,11 +33,6 @@ bool mail_address_quote(struct span address, struct buf *out);
  */
 const char *
 mail_address_shown(const char *address, char out[MAIL_ADDRESS_SHOWN_MAX]);
-/*
- * The reverse: takes the quotes off. False, *out unspecified, for NUL, CR,
- * LF, an open quote, or what does not fit.
- */
-bool mail_address_unquote(struct span text, struct buf *out);
 /* Byte of an atom (RFC 5322 atext), or above 127. */
 bool mail_address_is_atom(char c);
 /* One or more atoms with single dots between them? */

@@ -79,10 +79,10 @@ struct mime_tree *mime_tree_end(struct mime_tree_builder **b);
 void mime_tree_free(struct mime_tree **t);
 
 const struct mime_part *mime_tree_root(const struct mime_tree *t);
+/* Never above MIME_TREE_PARTS_MAX: for tests and fuzzers, which see to it. */
 size_t mime_tree_parts(const struct mime_tree *t);
 uint64_t mime_tree_size(const struct mime_tree *t); /* stored */
 uint64_t mime_tree_sent(const struct mime_tree *t); /* with CRLF */
-bool mime_tree_crlf(const struct mime_tree *t); /* no bare LF anywhere */
 /*
  * "1.2.3" (RFC 9051 section 6.4.5, part numbers); NULL: there is no such part.
  * "1" of a message without parts is its body. A number's part may be the

@@ -48,12 +48,6 @@ mime_tree_sent(const struct mime_tree *t)
 	return t->size + t->bare;
 }
 
-bool
-mime_tree_crlf(const struct mime_tree *t)
-{
-	return t->bare == 0;
-}
-
 /* The n-th part of a message (or multipart), from 1. */
 static const struct mime_part *
 nth(const struct mime_part *in, uint64_t n)

@@ -84,7 +84,8 @@ describe(const struct recipient *r, struct arena *a)
 
 	if (r->verdict != OK)
 		return arena_printf(a, "%s %s %s %s", classes[r->class],
-		    verdict_name(r->verdict), r->why.dsn, r->why.text);
+		    r->verdict == LATER ? "later" : "never", r->why.dsn,
+		    r->why.text);
 	return arena_printf(a, "%s ok %s:%s %s%s", classes[r->class],
 	    r->routing.transport, r->routing.nexthop, r->address,
 	    r->final ? " final" : "");

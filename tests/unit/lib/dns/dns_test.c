@@ -44,7 +44,6 @@ static const struct row {
 	{ "fail.test", SAY_SERVFAIL, "" },
 	{ "silent.test", SAY_NOTHING, "" },
 	{ "empty.test", SAY_EMPTY, "" },
-	{ "txt.test", ns_t_txt, "v=spf1 -all" },
 	{ "1.2.0.192.in-addr.arpa", ns_t_ptr, "a.mail.test" },
 	{ "9.2.0.192.in-addr.arpa", ns_t_ptr, "a.mail.test" },
 	{ "8.2.0.192.in-addr.arpa", ns_t_ptr, "no such.test" },
@@ -83,12 +82,6 @@ add_record(struct buf *out, const struct row *row)
 	case ns_t_mx:
 		add_u16(&data, (unsigned int)atoi(row->value));
 		add_name(&data, strchr(row->value, ' ') + 1);
-		break;
-	case ns_t_txt: /* in two strings */
-		buf_add_char(&data, 3);
-		buf_add(&data, row->value, 3);
-		buf_add_char(&data, (char)(strlen(row->value) - 3));
-		buf_add_text(&data, row->value + 3);
 		break;
 	case ns_t_a:
 		address_parse_ip(span_of(row->value), 0, &a);
@@ -367,21 +360,6 @@ client_names(void *unused)
 }
 
 static void
-texts(void *unused)
-{
-	struct arena *a = arena_new();
-	const char **list;
-	size_t n;
-
-	(void)unused;
-	assert_int_equal(dns_txt(a, "txt.test", clock_in(60), &list, &n),
-	    DNS_OK);
-	assert_int_equal(n, 1);
-	assert_string_equal(list[0], "v=spf1 -all");
-	arena_free(&a);
-}
-
-static void
 hosts(void)
 {
 	assert_true(dns_host_valid("mx-1.example_x.test"));
@@ -438,7 +416,6 @@ records_of_odd_lengths(void *unused)
 {
 	struct address *list;
 	struct dns_mx *mx;
-	const char **text;
 	size_t n;
 
 	(void)unused;
@@ -460,13 +437,12 @@ records_of_odd_lengths(void *unused)
 		n = 0;
 		dns_addresses(a, name, AF_INET6, 25, clock_in(60), &list, &n);
 		assert_int_equal(n, length == 16);
-		(void)dns_txt(a, name, clock_in(60), &text, &n);
 		arena_free(&a);
 	}
 }
 
 static task_function *const all[] = { mx_sorted_by_preference,
-	failures_told_apart, addresses_of_both_families, client_names, texts,
+	failures_told_apart, addresses_of_both_families, client_names,
 	records_of_odd_lengths };
 
 static void

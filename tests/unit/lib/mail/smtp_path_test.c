@@ -119,16 +119,21 @@ quoting_round_trip(void **state)
 {
 	static const char *const addresses[] = { "bob@example.test",
 		"two words@c", "a\"b\\@c", "a@b@c", ".a.@c", "a..b@c", "a>b@c",
-		"<>@c", "\t@c", "j\xc3\xb6rg@c", "bob" };
+		"<>@c", "j\xc3\xb6rg@c", "bob" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
-		struct buf quoted = BUF_INIT(256), back = BUF_INIT(256);
+		struct buf path = BUF_INIT(256), back = BUF_INIT(256);
+		struct span rest;
 
-		assert_true(mail_address_quote(span_of(addresses[i]), &quoted));
-		assert_true(mail_address_unquote(buf_span(&quoted), &back));
+		buf_add_char(&path, '<');
+		assert_true(mail_address_quote(span_of(addresses[i]), &path));
+		buf_add_char(&path, '>');
+		rest = buf_span(&path);
+		assert_int_equal(smtp_path_parse(&rest, PATH_UTF8, &back),
+		    SMTP_PATH_OK);
 		assert_string_equal(buf_text(&back), addresses[i]);
-		buf_fini(&quoted);
+		buf_fini(&path);
 		buf_fini(&back);
 	}
 }
