@@ -22,6 +22,9 @@ bench_load_disk_limit_SOURCES = bench/load/disk_limit.c $(bench_load_common)
 bench_load_inject_SOURCES = bench/load/inject.c $(bench_load_common)
 bench_load_count_SOURCES = bench/load/count.c $(bench_load_common)
 
-# What bench/run needs besides an installed suite.
-.PHONY: bench
-bench: $(bench_programs)
+# What bench/run needs besides an installed suite. Behind "all" and in a make of
+# its own, as that is: "make -j all bench" would have two at the same objects.
+.PHONY: bench bench-programs
+bench: all
+	$(MAKE) $(AM_MAKEFLAGS) bench-programs
+bench-programs: $(bench_programs)

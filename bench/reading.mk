@@ -19,4 +19,4 @@ bench_load_null_server_SOURCES = bench/load/null_server.c \
 	$(bench_load_common)
 bench_load_log_sink_SOURCES = bench/load/log_sink.c
 
-bench: $(bench_reading)
+bench-programs: $(bench_reading)

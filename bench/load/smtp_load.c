@@ -138,16 +138,16 @@ connected(struct session *s)
 static bool
 greeted(struct session *s)
 {
-	bool done;
+	bool well;
 
 	while (o.opening != 0 && opening >= o.opening)
 		if (wait_on(&turn, INT64_MAX) == WAIT_CANCELLED)
 			return false;
 	opening++;
-	done = connected(s);
+	well = connected(s);
 	opening--;
 	wait_wake_one(&turn);
-	return done;
+	return well;
 }
 
 /* Connected, greeted, and EHLO answered. */

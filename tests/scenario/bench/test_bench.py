@@ -295,6 +295,21 @@ def test_a_server_that_does_not_come_back_fails_the_next_case_alone(
     assert ran == ["first", "third"]
 
 
+@pytest.mark.parametrize("age, stale", [(1, False), (-1, True)])
+def test_a_load_program_is_of_its_source(run, tmp_path, monkeypatch, age,
+                                         stale):
+    """One that is older is not measured with, whoever built it."""
+    for source in (TOP / "bench/load").glob("*.c"):
+        made = tmp_path / f"{source.stem}.o"
+        made.touch()
+        at = source.stat().st_mtime + (age if made.stem == "smtp_load" else 1)
+        os.utime(made, (at, at))
+    monkeypatch.setattr(run, "LOAD", tmp_path)
+    assert run.stale() == stale
+    (tmp_path / "count.o").unlink()
+    assert run.stale()
+
+
 def test_what_a_server_cannot_do_is_told(run):
     peer, book = Nobody(), Book()
     peer.can, peer.cannot = frozenset({"smtp"}), {"starttls": "why not"}

@@ -52,21 +52,32 @@ def sink():
     program.close()
 
 
-class Fake:
-    """An SMTP server of one connection after the other: answers() gives what
-    it says to a command; it keeps commands and content."""
+class Server:
+    """Takes one connection after the other on a port of its own, each by
+    serve(), in a thread."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                self.serve(self.listener.accept()[0])
+
+
+class Fake(Server):
+    """An SMTP server: answer() gives what it says to a command; it keeps
+    commands and content."""
 
     def __init__(self, answer):
         self.answer, self.said, self.content = answer, [], []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
+        super().__init__()
 
-    def serve(self):
-        with contextlib.suppress(OSError):
-            while True:
-                with self.listener.accept()[0] as s:
-                    self.talk(s.makefile("rb"), s.sendall)
+    def serve(self, s):
+        with s:
+            self.talk(s.makefile("rb"), s.sendall)
 
     def talk(self, io, write):
         write(b"220 fake\r\n")
@@ -134,26 +145,21 @@ def test_sessions_are_held_and_their_end_is_seen(sink):
     sink.close = lambda: sink.process.wait()
 
 
-class Slow:
-    """Greets one connection after the other, each after a while in which
-    nobody else should have come; how many came is in "beside"."""
+class Slow(Server):
+    """Greets each connection after a while in which nobody else should have
+    come; how many came is in "beside"."""
 
     def __init__(self, pause):
         self.pause, self.beside, self.held = pause, 0, []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
+        super().__init__()
 
-    def serve(self):
-        with contextlib.suppress(OSError):
-            while True:
-                s = self.listener.accept()[0]
-                self.held.append(s)
-                self.beside += bool(select.select([self.listener], [], [],
-                                                  self.pause)[0])
-                s.sendall(b"220 slow\r\n")
-                s.recv(100)
-                s.sendall(b"250 slow\r\n")
+    def serve(self, s):
+        self.held.append(s)
+        self.beside += bool(select.select([self.listener], [], [],
+                                          self.pause)[0])
+        s.sendall(b"220 slow\r\n")
+        s.recv(100)
+        s.sendall(b"250 slow\r\n")
 
 
 def all_held(*arguments):
