@@ -192,7 +192,7 @@ refuse(const char *queue, const char *id, enum queue_read result)
 {
 	switch (result) {
 	case QUEUE_INCOMPLETE:
-		if (queue_remove_incomplete(queue, id))
+		if (queue_remove_incomplete(queue, id) == 1)
 			log_info("%s: unfinished file removed from queue "
 				 "\"%s\"",
 			    id, queue);

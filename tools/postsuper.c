@@ -450,7 +450,8 @@ act_on_input(struct action *a, char **queues)
 static bool
 remove_incomplete(void *with, const char *id)
 {
-	queue_remove_incomplete(with, id);
+	if (queue_remove_incomplete(with, id) == -1)
+		failed("remove the unfinished", with, id);
 	return true;
 }
 

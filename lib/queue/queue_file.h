@@ -149,9 +149,10 @@ int queue_remove(const char *queue, const char *id);
 bool queue_is_unfinished(int fd);
 /*
  * Removes a file that was never committed: no footer, no writer at work on
- * it, and untouched for a minute. False, and nothing done, otherwise.
+ * it, and untouched for a minute. 1, or 0 if it is none of those; -1 with errno
+ * if that could not be told, or it not be removed.
  */
-bool queue_remove_incomplete(const char *queue, const char *id);
+int queue_remove_incomplete(const char *queue, const char *id);
 
 /*
  * Writing. Owned by one message; free closes, and unlinks if not committed.

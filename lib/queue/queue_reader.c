@@ -308,42 +308,56 @@ queue_set_retry(int fd, int64_t when)
 	return futimens(fd, times);
 }
 
-bool
-queue_is_unfinished(int fd)
+/* 1: it is; 0; -1: it cannot be read. */
+static int
+unfinished(int fd)
 {
 	unsigned char footer[QUEUE_FOOTER_SIZE];
 	struct stat st;
 
 	if (fstat(fd, &st) == -1)
-		return false;
+		return -1;
 	if (st.st_size < QUEUE_FOOTER_SIZE)
-		return true;
-	return fd_pread_all(fd, footer, sizeof(footer),
-		   st.st_size - QUEUE_FOOTER_SIZE) == 0 &&
-	    check_magic(footer) == QUEUE_INCOMPLETE;
+		return 1;
+	if (fd_pread_all(fd, footer, sizeof(footer),
+		st.st_size - QUEUE_FOOTER_SIZE) == -1)
+		return -1;
+	return check_magic(footer) == QUEUE_INCOMPLETE;
 }
 
-/* Unfinished, and nobody has touched the file for a while? */
-static bool
+bool
+queue_is_unfinished(int fd)
+{
+	return unfinished(fd) == 1;
+}
+
+/* 1: unfinished, and nobody has touched the file for a while; 0; or -1. */
+static int
 abandoned(int fd)
 {
 	struct stat st;
 
-	return fstat(fd, &st) == 0 &&
-	    st.st_mtime <= clock_wall_us() / 1000000 - ABANDONED_S &&
-	    queue_is_unfinished(fd);
+	if (fstat(fd, &st) == -1)
+		return -1;
+	if (st.st_mtime > clock_wall_us() / 1000000 - ABANDONED_S)
+		return 0;
+	return unfinished(fd);
 }
 
-bool
+int
 queue_remove_incomplete(const char *queue, const char *id)
 {
 	int fd = queue_open(queue, id, false);
-	bool removed;
+	int result;
 
 	if (fd == -1)
-		return false;
-	removed = flock(fd, LOCK_EX | LOCK_NB) == 0 && abandoned(fd) &&
-	    queue_remove(queue, id) == 0;
-	close(fd);
-	return removed;
+		return errno == ENOENT ? 0 : -1;
+	if (flock(fd, LOCK_EX | LOCK_NB) == -1)
+		result = errno == EWOULDBLOCK ? 0 : -1;
+	else
+		result = abandoned(fd);
+	if (result == 1 && queue_remove(queue, id) == -1)
+		result = errno == ENOENT ? 0 : -1;
+	fd_close(&fd);
+	return result;
 }

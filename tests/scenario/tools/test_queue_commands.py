@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -164,6 +165,36 @@ def test_what_the_disk_refuses_is_its_exit_status(waiting, calls, option,
     assert (f"{said.replace('ID', ids[0])}: Read-only file system"
             in done.stderr)
     assert set(ids) <= set(s.queue("deferred"))
+
+
+def abandoned(s, id):
+    """A file in incoming whose writer died."""
+    folder = s.root / "spool/incoming"
+    path = folder / id
+    path.write_bytes(b"no message yet")
+    os.chown(path, folder.stat().st_uid, folder.stat().st_gid)
+    os.utime(path, (time.time() - 3600,) * 2)
+    return path
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+@pytest.mark.parametrize("calls, error", [
+    ("unlink,unlinkat", "EROFS"), ("flock", "ENOLCK")])
+def test_what_cannot_be_purged_is_its_exit_status(waiting, calls, error):
+    s, ids = waiting
+    s.stop()
+    path = abandoned(s, ids[0][:-1] + ("b" if ids[0][-1] != "b" else "c"))
+    done = with_error(s, calls, error, "-p")
+    assert done.returncode == 74, done
+    assert (f"warning: remove the unfinished incoming/{path.name}: "
+            f"{os.strerror(getattr(errno, error))}") in done.stderr
+    assert path.exists()
+    with open(path, "rb") as held:  # somebody writes: no failure
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert s.command("postsuper", "-p").returncode == 0
+    assert path.exists()
+    assert s.command("postsuper", "-p").returncode == 0
+    assert not path.exists()
 
 
 def test_what_is_being_delivered_is_its_exit_status(waiting):
