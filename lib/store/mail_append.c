@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * New messages. Each is written to tmp as it comes; the commit then, inside
- * one transaction of the index, renames it to cur under its UID, flushes the
- * file (a journaling file system carries the rename with it: what is flushed
- * is found under its name), and puts its row. One flush a message; tasks that
- * commit at the same time are one group, whose files are written back
- * together, so that most of their flushes find nothing to do.
+ * one transaction of the index, takes room of the quota for it, renames it to
+ * cur under its UID, flushes the file (a journaling file system carries the
+ * rename with it: what is flushed is found under its name), and puts its row.
+ * One flush a message; tasks that commit at the same time are one group, whose
+ * files are written back together, so that most of their flushes find nothing
+ * to do.
  *
  * Messages are kept as the client sent them. The name tells their size (S=)
  * and what it is with CRLF line ends (W=); where both are equal the file can
@@ -52,6 +53,8 @@ struct mail_append {
 	struct message *all;
 	size_t count;
 	uint64_t stored; /* of all */
+	struct maildir_claim
+	    room; /* taken of the quota, while it is committed */
 	bool failed; /* a write did: there is nothing to commit */
 	/* of a commit */
 	struct mail_append *next;
@@ -67,6 +70,7 @@ mail_append_files_new(struct mailbox *to)
 	struct mail_append *a = mem_new(sizeof(*a));
 
 	a->to = to;
+	a->room.fd = -1;
 	if (!to->folder->swept) {
 		mail_append_sweep(to->folder->files.dir);
 		to->folder->swept = true;
@@ -116,8 +120,7 @@ ask_quota(const struct mail_append *a, uint64_t more, uint64_t messages,
     struct why *why)
 {
 	const struct mail_account *account = a->to->account;
-	struct mail_quota limits = { .bytes_limit = account->quota_bytes,
-		.messages_limit = account->quota_messages };
+	struct mail_quota limits = mail_account_limits(account);
 
 	return mail_quota_ask(account->tree, &limits, a->stored + more,
 	    messages, why);
@@ -401,6 +404,38 @@ begin(struct mail_append *a)
 	return mailbox_begin(a->to, a->why);
 }
 
+/* All of a group before the first takes it: see mail_quota_take. */
+static enum mail_result
+ask_for_room(struct mail_append *a)
+{
+	return ask_quota(a, 0, a->count, a->why);
+}
+
+static enum mail_result
+take_room(struct mail_append *a)
+{
+	const struct mail_account *account = a->to->account;
+	struct mail_quota limits = mail_account_limits(account);
+
+	return mail_quota_take(account->root, &limits, a->stored, a->count,
+	    &a->room, a->why);
+}
+
+static enum mail_result
+keep_room(struct mail_append *a)
+{
+	maildir_claim_settle(&a->room, a->to->account->root, (int64_t)a->stored,
+	    (int64_t)a->count);
+	return MAIL_OK;
+}
+
+static void
+give_room_back(struct mail_append *a)
+{
+	maildir_claim_settle(&a->room, a->to->account->root, 0, 0);
+	maildir_claim_end(&a->room);
+}
+
 static enum mail_result
 commit(struct mail_append *a)
 {
@@ -416,9 +451,12 @@ commit_together(struct mail_append **group, size_t n, struct mail_append **bad)
 {
 	static enum mail_result (*const steps[])(struct mail_append * a) = {
 		begin,
+		ask_for_room,
+		take_room,
 		enter_all,
 		flush_all,
 		arrive_all,
+		keep_room,
 		commit,
 	};
 	enum { STEPS = sizeof(steps) / sizeof(steps[0]) };
@@ -433,8 +471,10 @@ commit_together(struct mail_append **group, size_t n, struct mail_append **bad)
 				continue;
 			*bad = group[i];
 			/* before, so that nobody else takes them up */
-			for (size_t k = 0; k < n; k++)
+			for (size_t k = 0; k < n; k++) {
 				leave_all(group[k]);
+				give_room_back(group[k]);
+			}
 			if (mail_index_writing(group[0]->to->account->index))
 				mailbox_abort(group[0]->to);
 			return r;
@@ -447,9 +487,7 @@ finish(struct mail_append *a, enum mail_result r)
 {
 	a->result = r;
 	a->done = true;
-	if (r == MAIL_OK)
-		mail_quota_add(a->to->account->root, (int64_t)a->stored,
-		    (int64_t)a->count);
+	maildir_claim_end(&a->room);
 }
 
 /* One that fails does not take the others with it. */
@@ -537,15 +575,12 @@ enum mail_result
 mail_append_files_commit(struct mail_append *a, uint32_t *uidvalidity,
     struct uid_set *uids, struct why *why)
 {
-	enum mail_result r;
-
 	if (a->failed) {
 		why_set(why, "4.2.0", "the message could not be written");
 		return MAIL_FAILED;
 	}
-	r = ask_quota(a, 0, a->count, why);
-	if (r != MAIL_OK || a->count == 0)
-		return r;
+	if (a->count == 0)
+		return MAIL_OK;
 	a->why = why;
 	a->next = NULL;
 	a->done = false;

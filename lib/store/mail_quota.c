@@ -21,6 +21,7 @@
 enum {
 	OLD_FILE_S = 900, /* a full account may be counted anew after that */
 	LIMITS_LINE_MAX = 64,
+	COUNTS = 3, /* while others change it */
 };
 
 static const char file_name[] = "maildirsize";
@@ -136,11 +137,23 @@ count(struct mail_tree *t, struct mail_quota *out, struct why *why)
 	return r;
 }
 
-static void
-write_file(int root, const struct mail_quota *q)
+static bool
+is_same(int root, const struct file_stamp *before)
+{
+	struct file_stamp now;
+
+	mail_file_stamp(root, file_name, &now);
+	return mail_file_same(before, &now);
+}
+
+/* False: somebody's line came since "before" (NULL: no matter). */
+static bool
+write_file(int root, const struct mail_quota *q,
+    const struct file_stamp *before)
 {
 	char temporary[64], limits[LIMITS_LINE_MAX];
 	struct buf text = BUF_INIT(256);
+	bool same = true;
 	int fd;
 
 	limits_line(q->bytes_limit, q->messages_limit, limits);
@@ -150,10 +163,30 @@ write_file(int root, const struct mail_quota *q)
 	    (long)process_id());
 	fd = openat(root, temporary,
 	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd >= 0 && fd_write_all(fd, buf_text(&text), text.n) == 0)
-		(void)!renameat(root, temporary, root, file_name);
+	if (fd >= 0 && fd_write_all(fd, buf_text(&text), text.n) == 0) {
+		same = before == NULL || is_same(root, before);
+		if (!same || renameat(root, temporary, root, file_name) != 0)
+			(void)!unlinkat(root, temporary, 0);
+	}
 	fd_close(&fd);
 	buf_fini(&text);
+	return same;
+}
+
+/* What came or went while it was counted is in it or not: once more. */
+static enum mail_result
+count_and_write(struct mail_tree *t, struct mail_quota *out, struct why *why)
+{
+	struct file_stamp before;
+	enum mail_result r;
+
+	for (int i = 1;; i++) {
+		mail_file_stamp(t->root, file_name, &before);
+		r = count(t, out, why);
+		if (r != MAIL_OK ||
+		    write_file(t->root, out, i < COUNTS ? &before : NULL))
+			return r;
+	}
 }
 
 bool
@@ -191,11 +224,10 @@ use(struct mail_tree *t, const struct mail_quota *limits, uint64_t bytes,
 	    !read_file(t->root, limits->bytes_limit, limits->messages_limit,
 		&k) ||
 	    !believable(&k, bytes, messages)) {
-		r = count(t, &k.quota, why);
+		r = limited ? count_and_write(t, &k.quota, why) :
+			      count(t, &k.quota, why);
 		if (r != MAIL_OK)
 			return r;
-		if (limited)
-			write_file(t->root, &k.quota);
 	}
 	*out = k.quota;
 	return MAIL_OK;
@@ -226,6 +258,19 @@ mail_quota_ask(struct mail_tree *t, const struct mail_quota *limits,
 }
 
 enum mail_result
+mail_quota_take(int root, const struct mail_quota *limits, uint64_t bytes,
+    uint64_t messages, struct maildir_claim *claim, struct why *why)
+{
+	*claim = (struct maildir_claim){ .fd = -1 };
+	if ((limits->bytes_limit == 0 && limits->messages_limit == 0) ||
+	    maildir_size_take(root, bytes, messages, claim) ==
+		MAILDIR_ROOM_TAKEN)
+		return MAIL_OK;
+	why_set(why, "4.2.2", "mailbox is full, if all that comes fits");
+	return MAIL_OVER_QUOTA;
+}
+
+enum mail_result
 mail_quota_check(const char *location, const struct mail_quota *limits,
     uint64_t bytes, uint64_t messages, struct why *why)
 {
@@ -248,12 +293,6 @@ mail_quota_check(const char *location, const struct mail_quota *limits,
 		mail_tree_close(&t);
 	}
 	return r;
-}
-
-void
-mail_quota_add(int root, int64_t bytes, int64_t messages)
-{
-	maildir_size_add(root, bytes, messages);
 }
 
 void

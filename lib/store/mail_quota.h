@@ -15,6 +15,7 @@
  */
 
 #include "lib/store/mail_account.h"
+#include "lib/store/maildir_size.h"
 
 struct mail_tree;
 
@@ -29,6 +30,17 @@ enum mail_result
 mail_quota_ask(struct mail_tree *t, const struct mail_quota *limits,
     uint64_t bytes, uint64_t messages, struct why *why);
 /*
+ * Takes it in one step with the question for room (maildir_size.h): nobody else
+ * gets it before it is settled. Without limits nothing is taken, and the claim
+ * is what will be counted. To be asked before: where nobody counts there is
+ * nothing to take from. Both within one transaction of the account's index,
+ * and no question between a claim and the files that it is for: it might count
+ * anew, without them.
+ */
+enum mail_result
+mail_quota_take(int root, const struct mail_quota *limits, uint64_t bytes,
+    uint64_t messages, struct maildir_claim *claim, struct why *why);
+/*
  * The same for a location as mail_account_open takes it, with the rights of
  * the mailbox's owner: what is asked at RCPT. Where there is no account yet
  * it is empty.
@@ -39,8 +51,6 @@ mail_quota_check(const char *location, const struct mail_quota *limits,
 /* The same question, of what mail_quota_use told. */
 bool mail_quota_allows(const struct mail_quota *q, uint64_t bytes,
     uint64_t messages);
-/* Messages came or went, in the account with this root directory. */
-void mail_quota_add(int root, int64_t bytes, int64_t messages);
 /* So much changed that it is to be counted anew. */
 void mail_quota_forget(int root);
 

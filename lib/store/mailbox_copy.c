@@ -46,6 +46,8 @@ struct copying {
 	char base[MAIL_BASE_MAX];
 	unsigned char keyword[MAIL_KEYWORDS_MAX]; /* bit there */
 	uint64_t bytes; /* of files that quota counts */
+	uint64_t carried; /* of those that were copied */
+	struct maildir_claim room; /* taken of the quota, for all */
 	struct arriving journal;
 	bool journaled; /* there is one */
 	bool final; /* no way back */
@@ -88,17 +90,23 @@ struct survey {
 	uint64_t keywords;
 };
 
+static uint64_t
+counted(const struct mail_index_message *row)
+{
+	struct maildir_file file;
+
+	if (maildir_file_parse(row->name, &file) && file.stored != UINT64_MAX)
+		return file.stored;
+	return row->have & HAVE_SIZE ? row->size : 0;
+}
+
 static bool
 survey_row(void *with, const struct mail_index_message *row)
 {
 	struct survey *s = with;
-	struct maildir_file file;
 
 	s->keywords |= row->keywords;
-	if (maildir_file_parse(row->name, &file) && file.stored != UINT64_MAX)
-		s->c->bytes += file.stored;
-	else if (row->have & HAVE_SIZE)
-		s->c->bytes += row->size;
+	s->c->bytes += counted(row);
 	return true;
 }
 
@@ -156,12 +164,32 @@ static enum mail_result
 ask_quota(struct copying *c)
 {
 	const struct mail_account *a = c->to->account;
-	struct mail_quota limits = { .bytes_limit = a->quota_bytes,
-		.messages_limit = a->quota_messages };
+	struct mail_quota limits = mail_account_limits(a);
 
 	if (c->how->move)
 		return MAIL_OK;
 	return mail_quota_ask(a->tree, &limits, c->bytes, c->count, c->why);
+}
+
+/* What is moved has its room. */
+static enum mail_result
+take_room(struct copying *c)
+{
+	const struct mail_account *a = c->to->account;
+	struct mail_quota limits = mail_account_limits(a);
+
+	if (c->how->move)
+		return MAIL_OK;
+	return mail_quota_take(a->root, &limits, c->bytes, c->count, &c->room,
+	    c->why);
+}
+
+static void
+settle_room(struct copying *c, uint64_t bytes, uint64_t messages)
+{
+	if (!c->how->move)
+		maildir_claim_settle(&c->room, c->to->account->root,
+		    (int64_t)bytes, (int64_t)messages);
 }
 
 static bool
@@ -447,6 +475,7 @@ carry(struct copying *c, uint32_t uid, struct passing *p)
 	uid_set_add(&c->out->from, uid);
 	uid_set_add(&c->out->to, p->uid);
 	c->out->count++;
+	c->carried += counted(&p->row);
 	return MAIL_OK;
 }
 
@@ -561,7 +590,13 @@ in_transaction(struct copying *c)
 		r = mailbox_give_uids(c->to, (uint32_t)c->count, &c->first,
 		    c->why);
 	if (r == MAIL_OK)
+		r = ask_quota(c);
+	if (r == MAIL_OK)
+		r = take_room(c);
+	if (r == MAIL_OK)
 		r = carry_all(c);
+	if (r == MAIL_OK)
+		settle_room(c, c->carried, c->out->count);
 	if (r == MAIL_OK)
 		r = mailbox_commit(c->to, c->why);
 	return r;
@@ -578,12 +613,15 @@ attempt(struct copying *c)
 	r = in_transaction(c);
 	if (r == MAIL_OK)
 		r = mailbox_commit(c->from, c->why);
-	if (r != MAIL_OK)
+	if (r != MAIL_OK) {
 		take_back(c);
+		settle_room(c, 0, 0);
+	}
 	if (r != MAIL_OK && mail_index_writing(x))
 		mailbox_abort(c->from);
 	if (c->journaled)
 		arriving_end(&c->journal);
+	maildir_claim_end(&c->room);
 	c->out->uidvalidity = c->to->folder->row.uidvalidity;
 	return r;
 }
@@ -618,6 +656,7 @@ mailbox_copy_files(struct mailbox *from, const struct uid_set *uids,
 	struct copying c = { .from = from,
 		.to = to,
 		.how = how,
+		.room = { .fd = -1 },
 		.out = out,
 		.why = why };
 	enum mail_result r;
@@ -633,9 +672,6 @@ mailbox_copy_files(struct mailbox *from, const struct uid_set *uids,
 	}
 	if (r != MAIL_OK)
 		mail_copies_fini(out);
-	else if (!how->move)
-		mail_quota_add(to->account->root, (int64_t)c.bytes,
-		    (int64_t)out->count);
 	uid_set_fini(&c.uids);
 	return r;
 }

@@ -171,20 +171,24 @@ full(bool bounces, struct why *why)
 
 /* Others were quicker, who may yet fail: asked again, it has room or not. */
 static enum verdict
-take_room(int maildir, uint64_t bytes, struct why *why)
+contended(struct why *why)
 {
-	return maildir_size_take(maildir, bytes) ?
-	    OK :
-	    why_set(why, "4.2.2", "mailbox is full, if all that comes fits");
+	return why_set(why, "4.2.2", "mailbox is full, if all that comes fits");
 }
 
 enum verdict
 maildir_take_room(int maildir, off_t bytes, const struct deliver_source *s,
     struct why *why)
 {
-	if (!maildir_size_room(maildir, (uint64_t)bytes))
+	switch (maildir_size_take(maildir, (uint64_t)bytes, 1, NULL)) {
+	case MAILDIR_ROOM_TAKEN:
+		return OK;
+	case MAILDIR_ROOM_NONE:
 		return full(s->full_bounces, why);
-	return take_room(maildir, (uint64_t)bytes, why);
+	case MAILDIR_ROOM_CONTENDED:
+		break;
+	}
+	return contended(why);
 }
 
 static int
@@ -291,9 +295,10 @@ maildir_copy_enter(struct maildir_copy *c, struct why *why)
 
 	if ((c->ordered ? wait_for_writeback(c->fd) : fsync(c->fd)) != 0)
 		return maildir_copy_failed(why);
-	v = take_room(c->root, (uint64_t)c->size, why);
-	if (v != OK)
-		return v;
+	/* there was room when it was written */
+	if (maildir_size_take(c->root, (uint64_t)c->size, 1, NULL) !=
+	    MAILDIR_ROOM_TAKEN)
+		return contended(why);
 	if (publish(c->tmp, c->tmp_name, c->new, c->name) != 0) {
 		v = failure(why, "rename into new");
 		maildir_size_add(c->root, -(int64_t)c->size, -1);

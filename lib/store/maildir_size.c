@@ -85,14 +85,15 @@ fits(uint64_t limit, int64_t have, uint64_t more)
 }
 
 bool
-maildir_size_allows(const struct maildir_size *s, uint64_t bytes)
+maildir_size_allows(const struct maildir_size *s, uint64_t bytes,
+    uint64_t messages)
 {
 	return fits(s->bytes_limit, s->bytes, bytes) &&
-	    fits(s->messages_limit, s->messages, 1);
+	    fits(s->messages_limit, s->messages, messages);
 }
 
 static int
-open_file(int root, int flags)
+open_file(int root, int flags, off_t *size)
 {
 	int fd = openat(root, file_name,
 	    flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -100,25 +101,39 @@ open_file(int root, int flags)
 
 	if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)))
 		fd_close(&fd);
+	if (fd >= 0)
+		*size = st.st_size;
 	return fd;
+}
+
+/* By what the file says up to "end". True where that cannot be understood. */
+static bool
+has_room(int fd, off_t end, uint64_t bytes, uint64_t messages)
+{
+	char text[MAILDIR_SIZE_FILE_MAX];
+	struct maildir_size size;
+
+	return end < 0 || end > (off_t)sizeof(text) ||
+	    fd_pread_all(fd, text, (size_t)end, 0) != 0 ||
+	    !maildir_size_parse((struct span){ text, (size_t)end }, &size) ||
+	    maildir_size_allows(&size, bytes, messages);
 }
 
 bool
 maildir_size_room(int root, uint64_t bytes)
 {
-	struct buf text = BUF_INIT(MAILDIR_SIZE_FILE_MAX);
-	int fd = open_file(root, O_RDONLY);
-	struct maildir_size size;
-	bool room = true;
+	off_t end;
+	int fd = open_file(root, O_RDONLY, &end);
+	bool room = fd < 0 || has_room(fd, end, bytes, 1);
 
-	if (fd < 0)
-		return true;
-	if (fd_read_whole(fd, &text) == 0 &&
-	    maildir_size_parse(buf_span(&text), &size))
-		room = maildir_size_allows(&size, bytes);
-	buf_fini(&text);
 	fd_close(&fd);
 	return room;
+}
+
+static void
+forget(int root)
+{
+	(void)!unlinkat(root, file_name, 0);
 }
 
 /* In one write, so that lines of several stay whole: its bytes, or -1. */
@@ -131,65 +146,105 @@ append(int root, int fd, int64_t bytes, int64_t messages)
 
 	if (write(fd, line, (size_t)n) == n)
 		return n;
-	(void)!unlinkat(root, file_name, 0);
+	forget(root);
 	return -1;
 }
 
-/* Of what the file says up to here. True where that cannot be understood. */
-static bool
-had_room(int fd, off_t end, uint64_t bytes)
+/* What was judged is read once more only where others wrote behind it. */
+static enum maildir_room
+take(int root, int fd, off_t seen, uint64_t bytes, uint64_t messages)
 {
-	char text[MAILDIR_SIZE_FILE_MAX];
-	struct maildir_size size;
-
-	return end < 0 || end > (off_t)sizeof(text) ||
-	    fd_pread_all(fd, text, (size_t)end, 0) != 0 ||
-	    !maildir_size_parse((struct span){ text, (size_t)end }, &size) ||
-	    maildir_size_allows(&size, bytes);
-}
-
-static bool
-take(int root, uint64_t bytes)
-{
-	int fd = open_file(root, O_RDWR | O_APPEND);
-	bool room = true;
+	off_t end;
 	int n;
 
+	if (!has_room(fd, seen, bytes, messages))
+		return MAILDIR_ROOM_NONE;
+	n = append(root, fd, (int64_t)bytes, (int64_t)messages);
+	end = lseek(fd, 0, SEEK_CUR) - n;
+	if (n < 0 || end == seen || has_room(fd, end, bytes, messages))
+		return MAILDIR_ROOM_TAKEN;
+	(void)append(root, fd, -(int64_t)bytes, -(int64_t)messages);
+	return MAILDIR_ROOM_CONTENDED;
+}
+
+static enum maildir_room
+take_once(int root, uint64_t bytes, uint64_t messages, struct maildir_claim *c)
+{
+	enum maildir_room r = MAILDIR_ROOM_TAKEN;
+	off_t size;
+	int fd = open_file(root, O_RDWR | O_APPEND, &size);
+
+	if (c != NULL)
+		*c = (struct maildir_claim){ .fd = -1 };
 	if (fd < 0)
-		return true;
-	n = append(root, fd, (int64_t)bytes, 1);
-	if (n > 0 && !had_room(fd, lseek(fd, 0, SEEK_CUR) - n, bytes)) {
-		room = false;
-		(void)append(root, fd, -(int64_t)bytes, -1);
+		return r;
+	r = take(root, fd, size, bytes, messages);
+	if (c != NULL && r == MAILDIR_ROOM_TAKEN) {
+		*c = (struct maildir_claim){ fd, (int64_t)bytes,
+			(int64_t)messages };
+		return r;
 	}
 	fd_close(&fd);
-	return room;
+	return r;
 }
 
 /* What took the room away may have been taken back by now: once more. */
-bool
-maildir_size_take(int root, uint64_t bytes)
+enum maildir_room
+maildir_size_take(int root, uint64_t bytes, uint64_t messages,
+    struct maildir_claim *claim)
 {
-	for (int i = 0; i < TAKE_TRIES; i++)
-		if (take(root, bytes))
-			return true;
-		else if (!maildir_size_room(root, bytes))
-			return false;
-	return false;
+	enum maildir_room r = take_once(root, bytes, messages, claim);
+
+	if (r != MAILDIR_ROOM_CONTENDED)
+		return r;
+	for (int i = 1; r == MAILDIR_ROOM_CONTENDED && i < TAKE_TRIES; i++)
+		r = take_once(root, bytes, messages, claim);
+	return r == MAILDIR_ROOM_TAKEN ? r : MAILDIR_ROOM_CONTENDED;
+}
+
+static bool
+is_replaced(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) != 0 || st.st_nlink == 0;
+}
+
+void
+maildir_claim_settle(struct maildir_claim *c, int root, int64_t bytes,
+    int64_t messages)
+{
+	int64_t more = bytes - c->bytes, others = messages - c->messages;
+
+	if (c->fd < 0)
+		maildir_size_add(root, more, others);
+	else if (is_replaced(c->fd))
+		forget(root);
+	else if (more != 0 || others != 0)
+		(void)append(root, c->fd, more, others);
+	c->bytes = bytes;
+	c->messages = messages;
+}
+
+void
+maildir_claim_end(struct maildir_claim *c)
+{
+	fd_close(&c->fd);
 }
 
 void
 maildir_size_add(int root, int64_t bytes, int64_t messages)
 {
+	off_t size;
 	int fd;
 
 	if (bytes == 0 && messages == 0)
 		return;
 	if (bytes == INT64_MIN) {
-		(void)!unlinkat(root, file_name, 0);
+		forget(root);
 		return;
 	}
-	fd = open_file(root, O_WRONLY | O_APPEND);
+	fd = open_file(root, O_WRONLY | O_APPEND, &size);
 	if (fd < 0)
 		return;
 	(void)append(root, fd, bytes, messages);

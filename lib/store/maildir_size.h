@@ -26,23 +26,47 @@ struct maildir_size {
 
 /* False: not such a file. Pure. */
 bool maildir_size_parse(struct span text, struct maildir_size *out);
-/* Is a message of so many bytes within the limits? Pure. */
-bool maildir_size_allows(const struct maildir_size *s, uint64_t bytes);
+/* Is so much more within the limits? Pure. */
+bool maildir_size_allows(const struct maildir_size *s, uint64_t bytes,
+    uint64_t messages);
 /*
  * False when the account with this root directory (O_PATH will do) has no room
- * for it. True where there is no file, or none that can be understood.
+ * for a message of so many bytes. True where there is no file, or none that can
+ * be understood.
  */
 bool maildir_size_room(int root, uint64_t bytes);
+
+enum maildir_room {
+	MAILDIR_ROOM_TAKEN, /* or nobody counts */
+	MAILDIR_ROOM_NONE, /* it is full */
+	/* others were quicker, who may yet give it back: no reason to bounce */
+	MAILDIR_ROOM_CONTENDED,
+};
+
+/* Room that was taken, by who may have it for a while. */
+struct maildir_claim {
+	int fd; /* the file that the line is in; -1: in none */
+	int64_t bytes, messages; /* as counted */
+};
+
 /*
- * Room for a message that is about to come, asked for and taken in one step:
- * its line is written, and counts if there was room behind all that stands in
- * front of it; else it is taken back. So of several at once only those get room
- * that fit together, and nobody waits for a lock that the owner may hold. False
- * and nothing taken: no room behind what others take, who may yet give it back:
- * that is no reason to bounce (maildir_size_room is). Who does not bring the
- * message adds its negative.
+ * Room for what is about to come, asked for and taken in one step: its line is
+ * written, and counts if there was room behind all that stands in front of it;
+ * else it is taken back. So of several at once only those get room that fit
+ * together, and nobody waits for a lock that the owner may hold. Who brings
+ * less says so by a claim, or, without one (NULL), adds its negative.
  */
-bool maildir_size_take(int root, uint64_t bytes);
+enum maildir_room maildir_size_take(int root, uint64_t bytes, uint64_t messages,
+    struct maildir_claim *claim);
+/*
+ * So much has come of it by now, 0 if nothing will. May be called again. Where
+ * somebody counted anew meanwhile, who may have seen a part, it is counted
+ * again. A claim in no file is a line.
+ */
+void maildir_claim_settle(struct maildir_claim *c, int root, int64_t bytes,
+    int64_t messages);
+/* Forgets it: as it was settled last, or taken. */
+void maildir_claim_end(struct maildir_claim *c);
 /*
  * Messages came or went. Nothing where nobody counts. The bytes of some are
  * not known with "bytes" INT64_MIN: who asks next counts anew.

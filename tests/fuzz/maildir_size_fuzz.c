@@ -18,9 +18,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (maildir_size_parse(text, &s)) {
 		if (s.bytes_limit == 0 && s.messages_limit == 0)
-			ensure(maildir_size_allows(&s, UINT64_MAX));
+			ensure(maildir_size_allows(&s, UINT64_MAX, 1));
 		else if (s.bytes_limit > 0)
-			ensure(!maildir_size_allows(&s, s.bytes_limit + 1));
+			ensure(!maildir_size_allows(&s, s.bytes_limit + 1, 1));
 	}
 	if (quota_rule_parse(text, &rule))
 		ensure(rule.bytes <= INT64_MAX && rule.messages <= INT64_MAX);

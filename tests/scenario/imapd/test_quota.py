@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: ISC
 """Quotas over IMAP: RFC 9208."""
-import pytest
+import re
+import shutil
+import signal
+import subprocess
 
+import pytest
 from test_list import PLAIN
+
+from posthaste import AS_ROOT, freeze, signal_all, wait_for
 
 ONE = b"Subject: one\r\n\r\n" + b"x" * 1000 + b"\r\n"
 
@@ -116,3 +122,128 @@ def test_bad_arguments(suite, command):
     _, c = limited(suite)
     c.bad(command)
     c.ok("NOOP")
+
+
+def sessions_of_one(s, n):
+    """Sessions of bob, and the processes that serve him: the parent is older."""
+    clients = [s.imap() for _ in range(n)]
+    for c in clients:
+        c.ok("SELECT INBOX")
+    return clients, s.processes("imapd-session")[1:]
+
+
+def at_once(pids, sends):
+    """What is sent so is there before any of it is looked at."""
+    freeze(lambda: pids)
+    try:
+        for send in sends:
+            send()
+    finally:
+        signal_all(pids, signal.SIGCONT)
+
+
+def lines(s):
+    text = (s.maildir("bob") / "maildirsize").read_text()
+    return [tuple(map(int, x.split())) for x in text.splitlines()[1:]]
+
+
+def assert_counted(s):
+    """The lines say what is there."""
+    files = [p for p in s.maildir("bob").rglob("*")
+             if p.parent.name in ("cur", "new")]
+    assert sum(n for _, n in lines(s)) == len(files)
+    assert sum(n for n, _ in lines(s)) == sum(
+        int(re.search(r",S=(\d+)", p.name)[1]) for p in files)
+    return len(files)
+
+
+def answers(clients, tags):
+    got = [c.finish(tag)[:2] for c, tag in zip(clients, tags)]
+    for word, text in got:
+        assert word == "OK" or b"[OVERQUOTA]" in text, got
+    return sorted(word for word, _ in got)
+
+
+@pytest.mark.parametrize("n, room", [(2, 1), (8, 3)])
+def test_of_appends_at_once_those_get_in_that_fit(suite, n, room):
+    s, _ = limited(suite, f"*:messages={room}")
+    clients, pids = sessions_of_one(s, n)
+    assert pids
+    tags = []
+    for c in clients:
+        tags.append(c.tag())
+        c.send(tags[-1] + b" APPEND INBOX {%d}\r\n" % len(ONE))
+        assert c.line().startswith(b"+")
+    at_once(pids, [lambda c=c: c.send(ONE + b"\r\n") for c in clients])
+    assert answers(clients, tags) == ["NO"] * (n - room) + ["OK"] * room
+    assert assert_counted(s) == room
+
+
+def test_of_copies_at_once_those_get_in_that_fit(suite):
+    s, c = limited(suite, "*:messages=5")
+    c.append("INBOX", ONE)
+    c.append("INBOX", ONE)
+    clients, pids = sessions_of_one(s, 4)
+    tags = [b"c%d" % i for i in range(4)]
+    at_once(pids, [lambda c=c, tag=tag: c.send(tag + b" COPY 1:2 INBOX\r\n")
+                   for c, tag in zip(clients, tags)])
+    assert answers(clients, tags) == ["NO"] * 3 + ["OK"]
+    assert assert_counted(s) == 4
+
+
+def test_appended_and_delivered_at_once(suite):
+    """Whoever comes first; never both."""
+    s, c = limited(suite, "*:messages=1")
+    use(c, "MESSAGE")  # counts
+    for _ in range(5):
+        tag = c.tag()
+        c.send(tag + b" APPEND INBOX {%d}\r\n" % len(ONE))
+        assert c.line().startswith(b"+")
+        s.send(body="x\r\n")
+        c.send(ONE + b"\r\n")
+        c.finish(tag)
+        wait_for("an end of the other", lambda: not s.queue(
+            "maildrop", "report", "incoming"))
+        assert assert_counted(s) == 1
+        s.command("postsuper", "-d", "ALL")
+        c.ok("SELECT INBOX")
+        c.ok(r"STORE 1:* +FLAGS (\Deleted)")
+        c.ok("EXPUNGE")
+        assert use(c, "MESSAGE") == (0, 1)
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="attaching wants root")
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+@pytest.mark.parametrize("call, command", [
+    ("renameat", "APPEND INBOX {}"), ("linkat", "COPY 1 other")])
+def test_room_of_what_fails_is_given_back(suite, call, command):
+    s, _ = limited(suite, "*:messages=3")
+    (c,), (pid,) = sessions_of_one(s, 1)
+    c.append("INBOX", ONE)
+    c.ok("CREATE other")
+    before = lines(s)
+    tracer = subprocess.Popen(
+        ["strace", "-f", "-qq", "-o", "/dev/null", "-p", str(pid), "-e",
+         f"trace={call}", "-e", f"inject={call}:error=EIO"])
+    try:
+        wait_for("the tracer", lambda: not re.search(
+            r"^TracerPid:\t0$", open(f"/proc/{pid}/status").read(), re.M))
+        c.no(command, *[ONE] * command.count("{}"))
+    finally:
+        tracer.terminate()
+        tracer.wait()
+    assert lines(s)[len(before):] == [(len(ONE), 1), (-len(ONE), -1)]
+    c.ok(command, *[ONE] * command.count("{}"))
+    assert assert_counted(s) == 2
+
+
+def test_a_client_that_goes_amid_a_message_has_taken_nothing(suite):
+    s, c = limited(suite, "*:messages=1")
+    use(c, "MESSAGE")  # counts
+    gone = s.imap()
+    gone.send(b"g1 APPEND INBOX {%d}\r\n" % len(ONE))
+    assert gone.line().startswith(b"+")
+    gone.send(ONE[:100])
+    gone.socket.close()
+    c.append("INBOX", ONE)
+    assert assert_counted(s) == 1

@@ -430,8 +430,8 @@ test_quota(void **state)
 	assert_int_equal(q.bytes, 60);
 	assert_int_equal(q.messages, 2);
 	assert_string_equal(file_get("m/maildirsize"), "100S,3C\n60 2\n");
-	mail_quota_add(tree.root, 30, 1);
-	mail_quota_add(tree.root, -10, -1);
+	maildir_size_add(tree.root, 30, 1);
+	maildir_size_add(tree.root, -10, -1);
 	assert_string_equal(file_get("m/maildirsize"),
 	    "100S,3C\n60 2\n30 1\n-10 -1\n");
 	assert_int_equal(mail_quota_use(&tree, &limits, &q, &why), MAIL_OK);

@@ -60,18 +60,18 @@ limits(void **state)
 		.messages = 1 };
 
 	(void)state;
-	assert_true(maildir_size_allows(&s, 40));
-	assert_false(maildir_size_allows(&s, 41));
+	assert_true(maildir_size_allows(&s, 40, 1));
+	assert_false(maildir_size_allows(&s, 41, 1));
 	s.messages = 2;
-	assert_false(maildir_size_allows(&s, 1));
+	assert_false(maildir_size_allows(&s, 1, 1));
 	s.messages_limit = 0;
-	assert_true(maildir_size_allows(&s, 1));
+	assert_true(maildir_size_allows(&s, 1, 1));
 	s.bytes = 101;
-	assert_false(maildir_size_allows(&s, 0));
+	assert_false(maildir_size_allows(&s, 0, 1));
 	s.bytes = -5;
-	assert_true(maildir_size_allows(&s, 100));
+	assert_true(maildir_size_allows(&s, 100, 1));
 	s.bytes_limit = 0;
-	assert_true(maildir_size_allows(&s, UINT64_MAX));
+	assert_true(maildir_size_allows(&s, UINT64_MAX, 1));
 }
 
 static void
@@ -129,16 +129,18 @@ room_is_taken_once(void **state)
 {
 	static const struct {
 		const char *others[2];
-		bool taken;
+		enum maildir_room room;
 		const char *text; /* behind "100S\n10 1\n" */
 	} rows[] = {
-		{ { NULL, NULL }, true, "60 1\n" },
-		{ { "60 1\n", NULL }, false, "60 1\n60 1\n-60 -1\n" },
-		{ { "30 1\n", NULL }, true, "30 1\n60 1\n" },
+		{ { NULL, NULL }, MAILDIR_ROOM_TAKEN, "60 1\n" },
+		{ { "60 1\n", NULL }, MAILDIR_ROOM_CONTENDED,
+		    "60 1\n60 1\n-60 -1\n" },
+		{ { "30 1\n", NULL }, MAILDIR_ROOM_TAKEN, "30 1\n60 1\n" },
 		/* which is taken back */
-		{ { "60 1\n", "-60 -1\n" }, true,
+		{ { "60 1\n", "-60 -1\n" }, MAILDIR_ROOM_TAKEN,
 		    "60 1\n60 1\n-60 -1\n-60 -1\n60 1\n" },
-		{ { "no line\n", NULL }, true, "no line\n60 1\n" },
+		{ { "no line\n", NULL }, MAILDIR_ROOM_TAKEN,
+		    "no line\n60 1\n" },
 	};
 	char path[] = "/tmp/maildir_size_test.XXXXXX", name[100], text[100];
 	int root, fd;
@@ -149,19 +151,90 @@ room_is_taken_once(void **state)
 	root = open(path, O_PATH | O_DIRECTORY);
 	snprintf(name, sizeof(name), "%s/maildirsize", path);
 	/* nobody counts */
-	assert_true(maildir_size_take(root, 1 << 30));
+	assert_int_equal(maildir_size_take(root, 1 << 30, 1, NULL),
+	    MAILDIR_ROOM_TAKEN);
 	assert_int_equal(access(name, F_OK), -1);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
 		assert_int_equal(write(fd, "100S\n10 1\n", 10), 10);
 		memcpy(others, rows[i].others, sizeof(others));
-		assert_int_equal(maildir_size_take(root, 60), rows[i].taken);
+		assert_int_equal(maildir_size_take(root, 60, 1, NULL),
+		    rows[i].room);
 		n = pread(fd, text, sizeof(text) - 1, 10);
 		assert_true(n > 0);
 		text[n] = '\0';
 		assert_string_equal(text, rows[i].text);
 		close(fd);
 	}
+	unlink(name);
+	close(root);
+	rmdir(path);
+}
+
+static void
+assert_file(const char *name, const char *expected)
+{
+	char text[100];
+	int fd = open(name, O_RDONLY);
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+
+	assert_true(n >= 0);
+	text[n] = '\0';
+	close(fd);
+	assert_string_equal(text, expected);
+}
+
+static void
+begin_file(const char *name, const char *text)
+{
+	int fd = open(name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+/* What did not come is given back, and counted anew where others counted. */
+static void
+claim_is_settled(void **state)
+{
+	char path[] = "/tmp/maildir_size_test.XXXXXX", name[100];
+	struct maildir_claim claim = { .fd = -1 };
+	int root;
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	root = open(path, O_PATH | O_DIRECTORY);
+	snprintf(name, sizeof(name), "%s/maildirsize", path);
+	begin_file(name, "100S,5C\n10 1\n");
+	assert_int_equal(maildir_size_take(root, 10, 5, &claim),
+	    MAILDIR_ROOM_NONE);
+	assert_int_equal(claim.fd, -1);
+	assert_int_equal(maildir_size_take(root, 90, 4, &claim),
+	    MAILDIR_ROOM_TAKEN);
+	assert_int_equal(maildir_size_take(root, 1, 1, NULL),
+	    MAILDIR_ROOM_NONE);
+	maildir_claim_settle(&claim, root, 90, 4);
+	assert_file(name, "100S,5C\n10 1\n90 4\n");
+	maildir_claim_settle(&claim, root, 40, 2);
+	assert_file(name, "100S,5C\n10 1\n90 4\n-50 -2\n");
+	maildir_claim_settle(&claim, root, 0, 0);
+	assert_file(name, "100S,5C\n10 1\n90 4\n-50 -2\n-40 -2\n");
+	maildir_claim_end(&claim);
+	/* somebody counts while a part is there */
+	assert_int_equal(maildir_size_take(root, 90, 4, &claim),
+	    MAILDIR_ROOM_TAKEN);
+	unlink(name);
+	begin_file(name, "100S,5C\n30 2\n");
+	maildir_claim_settle(&claim, root, 90, 4);
+	assert_int_equal(access(name, F_OK), -1);
+	maildir_claim_end(&claim);
+	/* begins to count: not what was never asked for */
+	assert_int_equal(maildir_size_take(root, 90, 4, &claim),
+	    MAILDIR_ROOM_TAKEN);
+	begin_file(name, "100S,5C\n10 1\n");
+	maildir_claim_settle(&claim, root, 0, 0);
+	assert_file(name, "100S,5C\n10 1\n");
+	maildir_claim_end(&claim);
 	unlink(name);
 	close(root);
 	rmdir(path);
@@ -202,6 +275,7 @@ main(void)
 		cmocka_unit_test(limits),
 		cmocka_unit_test(in_a_mailbox),
 		cmocka_unit_test(room_is_taken_once),
+		cmocka_unit_test(claim_is_settled),
 		cmocka_unit_test(collision_is_put_off),
 	};
 
