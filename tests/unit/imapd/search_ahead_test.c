@@ -155,11 +155,71 @@ test_two_threads(void **state)
 	free(made);
 }
 
+/* What is looked at as it is says what the long way says, or nothing. */
+static void
+test_headers(void **state)
+{
+	static const struct {
+		struct span message;
+		bool taken;
+	} rows[] = {
+		{ SPAN(""), true },
+		{ SPAN("Subject: j"), true },
+		{ SPAN("Subject:\n\nline 1 of it"), true },
+		{ SPAN("Subject:  a\n \tline 1 of \nTo : b\t\n\nc\n"), true },
+		{ SPAN("A: b\r\n c\r\nD: e\r\n\r\nline 1\r\nof\rit\r"), true },
+		{ SPAN("A: b=\nC: ?d\nE: =\n ?f=\n\ng"), true },
+		{ SPAN("A: b\nthis is no field\nC: d\n"), true },
+		{ SPAN("A: =?UTF-8?b?SsO2cmcgNyA4?=\n\n"), true },
+		{ SPAN("A: x =?Utf-8?q?J=C3=B6?=\n =?utf-8?q?rg_7?=\n\n"),
+		    true },
+		{ SPAN("A: =?utf-8?q?J=C3=B6?= =?iso-8859-1?q?g?=\n"), false },
+		{ SPAN("A: =?iso-8859-1?q?J=F6rg_7?=\n\n"), false },
+		/* "=?" that begins no word, which is not looked at so closely
+		 */
+		{ SPAN("A: =?utf-8?b?SsO2cmcgNw==?=\n\n"), false },
+		{ SPAN("A: a=?b\n\n"), false },
+		{ SPAN("A: J\xc3\xb6rg 7\n\n"), false },
+		{ SPAN("A: a\0b\n\n"), false },
+		{ SPAN("A: a\nB: c\n\nline \xff of"), false },
+		{ SPAN("A: a\nB: c\n\nline 1\0of"), false },
+	};
+	struct search_reader *ahead = search_reader_new(program);
+	struct search_reader *alone = search_reader_new(program);
+	struct buf signature = BUF_INIT(CACHE_VALUE_MAX);
+	char made[MADE_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		signed char answers[2] = { SEARCH_UNKNOWN, SEARCH_UNKNOWN };
+		/* not known to be all there is: walked through */
+		struct search_message whole = { .text = rows[i].message,
+			.blob.length = (int64_t)rows[i].message.n };
+		struct why why;
+		size_t n;
+
+		n = search_reader_ahead(ahead, rows[i].message, made, MADE_MAX);
+		assert_int_equal(n > 0, rows[i].taken);
+		if (n == 0)
+			continue;
+		assert_int_equal(search_reader_read(alone, &whole, answers,
+				     true, &signature, go_on, NULL, &why),
+		    MAIL_OK);
+		assert_int_equal(n, 2 + signature.n);
+		assert_memory_equal(made, answers, 2);
+		assert_memory_equal(made + 2, signature.p, signature.n);
+	}
+	search_reader_free(&ahead);
+	search_reader_free(&alone);
+	buf_fini(&signature);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_two_threads),
+		cmocka_unit_test(test_headers),
 	};
 
 	return cmocka_run_group_tests(tests, make_messages, free_messages);

@@ -193,6 +193,74 @@ signatures(void **state)
 	buf_fini(&signature);
 }
 
+enum { BITS = 65536, LEAST = 256 };
+
+/* Which bits of so many the pieces set; how many they are. */
+static size_t
+set_bits(const struct search_needle *n, size_t size, unsigned char *bits)
+{
+	size_t count = 0;
+
+	memset(bits, 0, BITS / 8);
+	for (size_t i = 0; i < n->count; i++) {
+		size_t at = n->hashes[i] & (size - 1);
+
+		count += (bits[at / 8] >> at % 8 & 1) == 0;
+		bits[at / 8] |= (unsigned char)(1 << at % 8);
+	}
+	return count;
+}
+
+/* Halved as long as at most 26 of 64 bits are set, and no bit is lost. */
+static void
+signatures_are_halved(void **state)
+{
+	static const struct {
+		size_t length;
+		unsigned int letters; /* that it is made of */
+		size_t size; /* of its signature, in bits; 0: whatever */
+	} rows[] = {
+		{ 0, 1, LEAST },
+		{ 50, 26, LEAST },
+		{ 4096, 1, LEAST },
+		{ 4096, 5, LEAST },
+		{ 4096, 9, 0 },
+		{ 4096, 95, 8192 },
+		{ 70000, 2, LEAST },
+		{ 70000, 95, BITS },
+	};
+	static unsigned char bits[BITS / 8];
+	unsigned int seed = 7;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf text = BUF_INIT(BITS * 2), made = BUF_INIT(BITS);
+		struct search_needle all;
+		size_t size = LEAST;
+
+		while (text.n < rows[i].length) {
+			seed = seed * 1103515245 + 12345;
+			buf_add_char(&text,
+			    (char)(' ' + (seed >> 16) % rows[i].letters));
+		}
+		sign(buf_span(&text), &made);
+		search_needle_make(&all, buf_span(&text));
+		while (size < BITS && size < 2 * text.n)
+			size *= 2;
+		while (size > LEAST &&
+		    set_bits(&all, size / 2, bits) <= 26 * (size / 2 / 64))
+			size /= 2;
+		(void)set_bits(&all, size, bits);
+		assert_int_equal(made.n, 1 + size / 8);
+		assert_memory_equal(made.p + 1, bits, size / 8);
+		if (rows[i].size != 0)
+			assert_int_equal(size, rows[i].size);
+		free(all.hashes);
+		buf_fini(&text);
+		buf_fini(&made);
+	}
+}
+
 int
 main(void)
 {
@@ -201,6 +269,7 @@ main(void)
 		cmocka_unit_test(sort_keys),
 		cmocka_unit_test(message_ids),
 		cmocka_unit_test(signatures),
+		cmocka_unit_test(signatures_are_halved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
