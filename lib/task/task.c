@@ -466,6 +466,8 @@ task_loop(void)
 	in_loop = true;
 	while (more && !(stopping && alive == 0)) {
 		run_ready();
+		/* whom these made ready: to look for events first is a call */
+		run_ready();
 		set_alarm();
 		if (stopping && alive == 0)
 			break;

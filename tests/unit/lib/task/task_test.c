@@ -18,6 +18,7 @@
 static char trace[256];
 static size_t trace_length;
 static unsigned int epoll_changes;
+static unsigned int epoll_waits;
 
 /* Counts what the loop asks of the kernel. */
 __attribute__((visibility("default"))) int
@@ -25,6 +26,13 @@ epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
 {
 	epoll_changes++;
 	return (int)syscall(SYS_epoll_ctl, epoll, op, fd, event);
+}
+
+__attribute__((visibility("default"))) int
+epoll_wait(int epoll, struct epoll_event *events, int most, int ms)
+{
+	epoll_waits++;
+	return (int)syscall(SYS_epoll_pwait, epoll, events, most, ms, NULL, 8);
 }
 
 static void
@@ -61,6 +69,88 @@ yielder(void *argument)
 		note(*letters);
 		assert_int_equal(wait_yield(), WAIT_READY);
 	}
+}
+
+static void
+served(void *fd)
+{
+	assert_int_equal(write(*(int *)fd, "x", 1), 1);
+}
+
+/* As who accepts connections: each is a task's, and then others have a turn. */
+static void
+accepts(void *argument)
+{
+	int *fd = argument;
+	char c;
+
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(wait_fd(fd[0], WAIT_READ, clock_in(60)),
+		    WAIT_READY);
+		assert_int_equal(read(fd[0], &c, 1), 1);
+		task_start(served, &fd[1]);
+		assert_int_equal(wait_yield(), WAIT_READY);
+	}
+}
+
+static void
+who_was_just_made_ready_costs_no_look(void **state)
+{
+	int fd[2];
+
+	(void)state;
+	pair(fd);
+	task_start(accepts, fd);
+	task_start(served, &fd[1]);
+	epoll_waits = 0;
+	task_loop();
+	assert_in_range(epoll_waits, 100, 105);
+	wait_forget(fd[0]);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+static unsigned int yields;
+static bool over;
+
+static void
+never_waits(void *unused)
+{
+	(void)unused;
+	while (!over && yields < 1000) {
+		yields++;
+		assert_int_equal(wait_yield(), WAIT_READY);
+	}
+}
+
+static void
+hears(void *argument)
+{
+	int *fd = argument;
+	char c;
+
+	assert_int_equal(wait_fd(fd[0], WAIT_READ, clock_in(60)), WAIT_READY);
+	assert_int_equal(read(fd[0], &c, 1), 1);
+	over = true;
+	wait_forget(fd[0]);
+}
+
+static void
+who_never_waits_keeps_no_event_away(void **state)
+{
+	int fd[2];
+
+	(void)state;
+	pair(fd);
+	over = false;
+	yields = 0;
+	assert_int_equal(write(fd[1], "x", 1), 1);
+	task_start(never_waits, NULL);
+	task_start(hears, fd);
+	task_loop();
+	assert_in_range(yields, 1, 5);
+	close(fd[0]);
+	close(fd[1]);
 }
 
 static void
@@ -622,6 +712,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(tasks_take_turns, fresh),
+		cmocka_unit_test_setup(who_was_just_made_ready_costs_no_look,
+		    fresh),
+		cmocka_unit_test_setup(who_never_waits_keeps_no_event_away,
+		    fresh),
 		cmocka_unit_test_setup(a_dialogue_costs_no_epoll_ctl, fresh),
 		cmocka_unit_test_setup(
 		    a_number_that_comes_back_is_watched_again, fresh),
