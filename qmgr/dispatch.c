@@ -363,15 +363,16 @@ open_file_again(struct request *q)
 
 /*
  * *agent is the task's own from its last request, or NULL. An agent may have
- * ended just as we spoke to it (a reload, long idleness): one that has served
- * before, whoever asked it, and says nothing at all is replaced, by one that
- * is new and so serves at least one request.
+ * ended since (a reload, long idleness), or just as we spoke to it: one that
+ * has served before, whoever asked it, and says nothing at all is replaced, by
+ * one that is new and so serves at least one request. So nobody looks before
+ * whether it is still there.
  */
 static void
 deliver(struct request *q, struct transport *t, struct ipc **agent)
 {
 	if (*agent == NULL)
-		*agent = service_ask(t->name, &protocol_deliver,
+		*agent = service_ask_at_once(t->name, &protocol_deliver,
 		    clock_in(CONNECT_TIMEOUT_S));
 	while (*agent != NULL) {
 		bool used = ipc_greeted(*agent);

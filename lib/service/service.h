@@ -134,8 +134,8 @@ struct ipc *service_ask_anew(const char *service,
     const struct ipc_protocol *protocol, int64_t deadline);
 /*
  * As service_ask, but does not look whether an idle connection is still alive:
- * for callers who ask once more, with service_ask, when their first message
- * finds it closed (IPC_CLOSED).
+ * for callers who ask once more, with service_ask or service_ask_anew, when
+ * their first message finds it closed (IPC_CLOSED).
  */
 struct ipc *service_ask_at_once(const char *service,
     const struct ipc_protocol *protocol, int64_t deadline);

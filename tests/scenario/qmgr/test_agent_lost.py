@@ -74,3 +74,18 @@ def test_connection_that_waited_dies_with_the_request(suite):
     s.wait_log(rf"{id}: removed")
     assert "lost connection" not in s.log()
     assert "status=deferred" not in s.log()
+
+
+def test_agent_that_died_at_rest_is_replaced(suite):
+    """qmgr kept a connection to it, and does not look before it asks."""
+    s = suite()
+    s.send(body="first\r\n")
+    s.wait_messages("bob")
+    s.wait_log(": removed")
+    agent = int(s.wait_log(r"posthaste/virtual\[(\d+)\]")[1])
+    kill_all([agent])
+    id = s.send(body="second\r\n")
+    s.wait_messages("bob", 2, SECONDS)
+    s.wait_log(rf"{id}: removed")
+    assert "lost connection" not in s.log()
+    assert "status=deferred" not in s.log()
