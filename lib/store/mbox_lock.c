@@ -242,16 +242,30 @@ is_ours_alone(int fd, off_t from)
 	return true;
 }
 
-/* Is it the mailbox that the note speaks of, and as it was up to there? */
-static bool
-is_same(const struct torn *t, const struct stat *st, const struct stat *lock)
+/* Why it is not the mailbox that the note speaks of; NULL: it is. */
+static const char *
+differs(const struct torn *t, const struct stat *st, const struct stat *lock)
 {
-	return S_ISREG(st->st_mode) && st->st_nlink == 1 &&
-	    lock->st_nlink == 1 &&
-	    /* only its owner may say so: /var/mail is everybody's */
-	    (lock->st_uid == st->st_uid || lock->st_uid == 0) &&
-	    st->st_dev == t->device && st->st_ino == t->inode &&
-	    st->st_size > t->size;
+	if (!S_ISREG(st->st_mode))
+		return "there is no regular file now";
+	if (st->st_dev != t->device || st->st_ino != t->inode)
+		return "the file has changed since";
+	if (st->st_nlink != 1)
+		return "the file has other names";
+	if (lock->st_nlink != 1)
+		return "its lock has other names";
+	/* only its owner may say so: /var/mail is everybody's */
+	if (lock->st_uid != st->st_uid && lock->st_uid != 0)
+		return "its lock is another user's";
+	return NULL;
+}
+
+static void
+leave(const char *name, const char *why)
+{
+	log_warning("%s: a delivery ended in the middle of a message; %s, and"
+		    " is left as it is",
+	    name, why);
 }
 
 /*
@@ -283,11 +297,9 @@ cut(const struct torn *t, int fd, const struct stat *lock, const char *name)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) != 0 || !is_same(t, &st, lock) ||
+	if (fstat(fd, &st) != 0 || differs(t, &st, lock) != NULL ||
 	    !is_torn_part(t, fd, st.st_size)) {
-		log_warning("%s: a delivery ended in the middle of a message;"
-			    " the file has changed since, and is left as it is",
-		    name);
+		leave(name, "the file has changed since");
 		return true;
 	}
 	if (ftruncate(fd, t->size) != 0) {
@@ -312,6 +324,7 @@ static bool
 cut_torn(int at, const char *name, const struct stat *lock,
     const struct note *note, int64_t stale_s)
 {
+	const char *why;
 	struct torn t;
 	struct stat st;
 	bool told = true;
@@ -319,15 +332,21 @@ cut_torn(int at, const char *name, const struct stat *lock,
 
 	if (!read_note(note, &t))
 		return true;
+	/* what is no file any more is not opened: a device may notice */
+	if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    (why = differs(&t, &st, lock)) != NULL) {
+		leave(name, why);
+		return true;
+	}
 	fd = openat(at, name,
 	    O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd == -1 && errno != ENOENT && errno != ELOOP) {
+	if (fd == -1 && errno != ENOENT) {
 		log_warning("%s: a delivery ended in the middle of a message,"
 			    " and it cannot be opened: %m; it stays locked",
 		    name);
 		return false;
 	}
-	if (fd >= 0 && fstat(fd, &st) == 0 && is_same(&t, &st, lock)) {
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > t.size) {
 		if (mbox_kernel_lock(fd, MBOX_FLOCK | MBOX_FCNTL) != 0)
 			told = time(NULL) - lock->st_mtime > stale_s;
 		else
