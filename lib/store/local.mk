@@ -19,6 +19,7 @@ libposthaste_a_SOURCES += \
 	lib/store/mailbox_state.c lib/store/mailbox_state.h \
 	lib/store/mailbox_state_recover.c \
 	lib/store/maildir_packed.c lib/store/maildir_packed.h \
+	lib/store/maildir_trailer.c lib/store/maildir_trailer.h \
 	lib/store/mailbox_load_lock.c lib/store/mailbox_settle.c \
 	lib/store/mailbox_status.c lib/store/mailbox_sync.c \
 	lib/store/mailbox_look.c lib/store/mailbox_look.h \

@@ -11,14 +11,13 @@
 
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
-#include "lib/base/file_system.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
-#include "lib/queue/queue_layout.h"
 #include "lib/store/mailbox_internal.h"
 #include "lib/store/mailbox_kind.h"
 #include "lib/store/maildir_list.h"
 #include "lib/store/maildir_packed.h"
+#include "lib/store/maildir_trailer.h"
 
 enum { CHUNK = 65536, FINDS = 3 /* of a file that is renamed again */ };
 
@@ -70,32 +69,16 @@ open_failed(struct why *why)
 	return mailbox_disk_failed("cannot read the message", why);
 }
 
-/*
- * A delivery that was cut short between rename and truncation has left the
- * trailer of the queue file behind the message (doc/DURABILITY.md). It is
- * known by the footer, and cut where the name says.
- */
+/* The queue's trailer goes, if there is one. */
 static void
-cut_footer(struct mailbox *m, struct place *p, int fd, struct stat *st)
+cut_trailer(struct mailbox *m, struct place *p, int fd, struct stat *st)
 {
-	char magic[QUEUE_MAGIC_SIZE];
 	int writable;
 
-	if (p->stored == UINT64_MAX ||
-	    st->st_size < (off_t)p->stored + QUEUE_FOOTER_SIZE ||
-	    fd_pread_all(fd, magic, sizeof(magic),
-		st->st_size - QUEUE_FOOTER_SIZE) == -1 ||
-	    memcmp(magic, QUEUE_MAGIC, sizeof(magic)) != 0)
+	if (!maildir_trailer_follows(fd, p->stored, st->st_size))
 		return;
 	writable = open_place(m, p, O_WRONLY);
-	/* as long as its name may be lost, the queue can read the file */
-	if (writable == -1 || file_system_settle(writable) == -1 ||
-	    ftruncate(writable, (off_t)p->stored) == -1)
-		log_warning("%s: the queue's trailer cannot be cut off: %s",
-		    p->name, strerror(errno));
-	else
-		st->st_size = (off_t)p->stored;
-	fd_close(&writable);
+	maildir_trailer_cut(&writable, p->name, p->stored, st);
 }
 
 /* One that is open: *fd is closed or another when it cannot be had as it is. */
@@ -108,7 +91,7 @@ examine(struct mailbox *m, struct place *p, int *fd, struct stat *st,
 		why_set(why, "4.2.0", "the message is not a regular file");
 		return MAIL_FAILED;
 	}
-	cut_footer(m, p, *fd, st);
+	cut_trailer(m, p, *fd, st);
 	if (maildir_unpack(m->folder->files.dir, fd, p->stored, st, why))
 		return MAIL_OK;
 	log_warning("%s: %s: %s", m->folder->name, p->name, why->text);

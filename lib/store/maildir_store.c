@@ -21,10 +21,10 @@
 #include "lib/base/file_system.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
-#include "lib/queue/queue_layout.h"
 #include "lib/store/maildir_list.h"
 #include "lib/store/maildir_packed.h"
 #include "lib/store/maildir_size.h"
+#include "lib/store/maildir_trailer.h"
 
 static const char lock_name[] = "posthaste-pop3.lock";
 
@@ -204,30 +204,17 @@ call_open(struct maildir_store *s, const char *name, void *with)
 	    *mode | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
-/*
- * A delivery that was cut short between rename and truncation has left the
- * trailer of the queue file behind the message (doc/DURABILITY.md). It is
- * known by the footer, and cut where the name says.
- */
+/* The queue's trailer goes, if there is one. */
 static void
-cut_footer(struct maildir_store *s, struct maildir_message *m, int fd,
-    off_t length)
+cut_trailer(struct maildir_store *s, struct maildir_message *m, int fd,
+    struct stat *st)
 {
-	char magic[QUEUE_MAGIC_SIZE];
 	int mode = O_WRONLY, writable;
 
-	if (length < (off_t)m->stored + QUEUE_FOOTER_SIZE ||
-	    fd_pread_all(fd, magic, sizeof(magic),
-		length - QUEUE_FOOTER_SIZE) == -1 ||
-	    memcmp(magic, QUEUE_MAGIC, sizeof(magic)) != 0)
+	if (!maildir_trailer_follows(fd, m->stored, st->st_size))
 		return;
 	writable = with_file(s, m, call_open, &mode);
-	/* as long as its name may be lost, the queue can read the file */
-	if (writable == -1 || file_system_settle(writable) == -1 ||
-	    ftruncate(writable, (off_t)m->stored) == -1)
-		log_warning("%s: the queue's trailer cannot be cut off: %s",
-		    m->name, strerror(errno));
-	fd_close(&writable);
+	maildir_trailer_cut(&writable, m->name, m->stored, st);
 }
 
 static enum store_result
@@ -245,13 +232,7 @@ fetch(struct store *base, size_t i, struct store_blob *out, struct why *why)
 		why_set(why, "4.2.0", "the message is not a regular file");
 		return STORE_FAILED;
 	}
-	if (m->stored != UINT64_MAX && st.st_size > (off_t)m->stored) {
-		cut_footer(s, m, fd, st.st_size);
-		if (fstat(fd, &st) == -1) {
-			fd_close(&fd);
-			return failed("cannot read the message", why);
-		}
-	}
+	cut_trailer(s, m, fd, &st);
 	if (!maildir_unpack(s->maildir, &fd, m->stored, &st, why)) {
 		log_warning("%s: %s", m->name, why->text);
 		fd_close(&fd);

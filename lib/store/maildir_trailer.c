@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/store/maildir_trailer.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/fdio.h"
+#include "lib/base/file_system.h"
+#include "lib/log/log.h"
+#include "lib/queue/queue_layout.h"
+
+bool
+maildir_trailer_follows(int fd, uint64_t stored, off_t length)
+{
+	char magic[QUEUE_MAGIC_SIZE];
+
+	return length >= QUEUE_FOOTER_SIZE &&
+	    stored <= (uint64_t)length - QUEUE_FOOTER_SIZE &&
+	    fd_pread_all(fd, magic, sizeof(magic),
+		length - QUEUE_FOOTER_SIZE) == 0 &&
+	    memcmp(magic, QUEUE_MAGIC, sizeof(magic)) == 0;
+}
+
+void
+maildir_trailer_cut(int *writable, const char *name, uint64_t stored,
+    struct stat *st)
+{
+	/* as long as its name may be lost, the queue can read the file */
+	if (*writable == -1 || file_system_settle(*writable) == -1 ||
+	    ftruncate(*writable, (off_t)stored) == -1)
+		log_warning("%s: the queue's trailer cannot be cut off: %s",
+		    name, strerror(errno));
+	else
+		st->st_size = (off_t)stored;
+	fd_close(writable);
+}
