@@ -31,6 +31,7 @@ struct stream {
 	bool broken; /* nothing more may be written, TLS not even closed */
 	bool at_end;
 	bool last; /* only the end follows what is written now */
+	bool acknowledge; /* our side began TLS, and has not read since */
 	bool more_likely; /* the last read filled its room: read, then wait */
 	unsigned int reads; /* since the last wait */
 	struct tls_session *tls;

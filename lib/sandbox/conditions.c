@@ -164,6 +164,10 @@ add_sockets(scmp_filter_ctx filter, unsigned int extras)
 		return;
 	add_if_both(filter, CALL(setsockopt), SCMP_A1(SCMP_CMP_EQ, IPPROTO_TCP),
 	    SCMP_A2(SCMP_CMP_EQ, TCP_NODELAY));
+	if (extras & EXTRA_ANYWHERE)
+		add_if_both(filter, CALL(setsockopt),
+		    SCMP_A1(SCMP_CMP_EQ, IPPROTO_TCP),
+		    SCMP_A2(SCMP_CMP_EQ, TCP_QUICKACK));
 	if (extras & EXTRA_BLOCK)
 		add_if_both(filter, CALL(setsockopt),
 		    SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET),

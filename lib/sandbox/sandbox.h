@@ -28,7 +28,7 @@ void sandbox_root(const char *directory);
  *	io		read, write, poll, memory, time, fd passing, exit;
  *			shutdown for writing, TCP_NODELAY, O_NONBLOCK
  *	net-accept	accept
- *	net-connect	socket(AF_INET, AF_INET6), connect, bind
+ *	net-connect	socket(AF_INET, AF_INET6), connect, bind, TCP_QUICKACK
  *	dns		socket(AF_INET, AF_INET6), connect; beside no
  *			net-connect, TCP to ports of sandbox_connect_to() alone
  *	unix		socket(AF_UNIX), connect, bind

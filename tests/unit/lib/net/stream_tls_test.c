@@ -6,6 +6,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/pem.h>
 #include <signal.h>
 #include <stdio.h>
@@ -64,11 +66,8 @@ make_contexts(void)
 }
 
 static void
-pair(struct stream **a, struct stream **b)
+wrap(const int fd[2], struct stream **a, struct stream **b)
 {
-	int fd[2];
-
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
 	*a = stream_new(fd[0]);
 	*b = stream_new(fd[1]);
 	stream_timeout(*a, 5000);
@@ -77,16 +76,51 @@ pair(struct stream **a, struct stream **b)
 }
 
 static void
-play(task_function *server, task_function *client)
+pair(struct stream **a, struct stream **b)
+{
+	int fd[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+	wrap(fd, a, b);
+}
+
+static void
+pair_of_tcp(struct stream **a, struct stream **b)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof(at);
+	int fd[2], listener = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(listener, (void *)&at, n), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (void *)&at, &n), 0);
+	fd[1] = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd[1], (void *)&at, n), 0);
+	fd[0] = accept(listener, NULL, NULL);
+	assert_true(fd[0] >= 0);
+	close(listener);
+	wrap(fd, a, b);
+}
+
+static void
+play_with(void (*connect_both)(struct stream **, struct stream **),
+    task_function *server, task_function *client)
 {
 	struct stream *a, *b;
 
-	pair(&a, &b);
+	connect_both(&a, &b);
 	task_start(server, a);
 	task_start(client, b);
 	task_loop();
 	assert_int_equal(ends, 2);
 	assert_int_equal(stream_pool_used(), 0);
+}
+
+static void
+play(task_function *server, task_function *client)
+{
+	play_with(pair, server, client);
 }
 
 static void
@@ -107,6 +141,17 @@ serve_dialogue(void *argument)
 	stream_free(&s);
 }
 
+/* Whether the kernel sends acknowledgements at once; true where it has none. */
+static bool
+acknowledges(struct stream *s)
+{
+	int at_once = 1;
+	socklen_t n = sizeof(at_once);
+
+	(void)getsockopt(stream_fd(s), IPPROTO_TCP, TCP_QUICKACK, &at_once, &n);
+	return at_once != 0;
+}
+
 static void
 speak_dialogue(void *argument)
 {
@@ -124,6 +169,7 @@ speak_dialogue(void *argument)
 	assert_true(span_is(line, "echo one"));
 	assert_int_equal(stream_line(s, 100, &line, NULL), IO_OK);
 	assert_true(span_is(line, "echo two"));
+	assert_true(acknowledges(s));
 	ends++;
 	stream_free(&s); /* with close_notify: the server sees a clean end */
 }
@@ -133,6 +179,14 @@ a_dialogue_goes_on_in_tls(void **state)
 {
 	(void)state;
 	play(serve_dialogue, speak_dialogue);
+}
+
+/* A server that has sent its ticket may hold its answer back until then. */
+static void
+the_first_answer_is_not_waited_for_by_the_server(void **state)
+{
+	(void)state;
+	play_with(pair_of_tcp, serve_dialogue, speak_dialogue);
 }
 
 static void
@@ -374,6 +428,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_dialogue_goes_on_in_tls),
+		cmocka_unit_test(
+		    the_first_answer_is_not_waited_for_by_the_server),
 		cmocka_unit_test(plaintext_never_crosses_the_switch),
 		cmocka_unit_test(bulk_arrives_whole),
 		cmocka_unit_test(a_silent_handshake_times_out),

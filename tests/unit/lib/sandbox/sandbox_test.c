@@ -481,12 +481,24 @@ set_option(void)
 }
 
 static int
-set_nodelay(void)
+set_tcp(int option)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
 
 	return outcome(
-	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
+	    setsockopt(fd, IPPROTO_TCP, option, &on, sizeof(on)) == 0);
+}
+
+static int
+set_nodelay(void)
+{
+	return set_tcp(TCP_NODELAY);
+}
+
+static int
+set_quickack(void)
+{
+	return set_tcp(TCP_QUICKACK);
 }
 
 static int
@@ -606,6 +618,8 @@ static const struct row {
 	{ "no listen", "io net-accept", listen_to_few, DENIED },
 	{ "no socket options", "io net-accept dns", set_option, DENIED },
 	{ "TCP_NODELAY", "io dns", set_nodelay, ALLOWED },
+	{ "TCP_QUICKACK", "io net-connect dns", set_quickack, ALLOWED },
+	{ "dns has no TCP_QUICKACK", "io dns", set_quickack, DENIED },
 	{ "nor listeners disconnected", "io dns", disconnect_listener, DENIED },
 	{ "nor by another number", "io dns", disconnect_copy, DENIED },
 	{ "nor by any", "io net-connect", disconnect_copy_of_copy, DENIED },
