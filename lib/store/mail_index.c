@@ -352,19 +352,6 @@ out:
 	index_txn_abort(x);
 }
 
-static void
-seal(struct mail_index *x)
-{
-	int fd;
-
-	if (x->env == NULL || !mail_index_hold(x))
-		return;
-	if (mdb_env_get_fd(x->env, &fd) == 0 &&
-	    !index_file_sealed(fd, mdb_txn_id(x->reader)))
-		index_file_seal(fd, mdb_txn_id(x->reader));
-	mail_index_release(x);
-}
-
 void
 mail_index_set_aside(struct mail_index *x, const char *what)
 {
@@ -387,7 +374,6 @@ mail_index_close(struct mail_index **xp)
 	mail_index_flush(x);
 	if (x->env != NULL && !x->damaged && x->changed)
 		mark_clean(x);
-	seal(x);
 	if (x->damaged)
 		index_gate_set_aside(x, "it is damaged");
 	index_env_close(x);

@@ -437,7 +437,8 @@ mail_index_check(const char *path)
 /* ---- the seal ---- */
 
 /*
- * A file that we closed gets a time of last change whose fraction says so:
+ * A file that we changed, or looked through, gets a time of last change whose
+ * fraction says so:
  * whoever writes into it, and be it one byte, breaks that. It is no secret,
  * and need not be one: it tells accidents from order, and its owner could
  * write any index he likes.
@@ -472,4 +473,18 @@ index_file_seal(int fd, uint64_t transaction)
 	times[1].tv_sec = st.st_mtim.tv_sec;
 	times[1].tv_nsec = fraction(transaction, &st);
 	(void)futimens(fd, times);
+}
+
+bool
+index_file_prove(int fd, uint64_t transaction)
+{
+	struct stat before, after;
+
+	if (fstat(fd, &before) == -1 || !index_file_verify(fd, transaction))
+		return false;
+	if (transaction > 0 && fstat(fd, &after) == 0 &&
+	    after.st_mtim.tv_sec == before.st_mtim.tv_sec &&
+	    after.st_mtim.tv_nsec == before.st_mtim.tv_nsec)
+		index_file_seal(fd, transaction);
+	return true;
 }

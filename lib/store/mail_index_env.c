@@ -125,7 +125,8 @@ look_through(struct mail_index *x, unsigned int flags, bool *sound)
 	if (r != 0)
 		return r;
 	last = mdb_txn_id(txn) - (flags == MDB_RDONLY ? 0 : 1);
-	*sound = index_file_sealed(fd, last) || index_file_verify(fd, last);
+	*sound = index_file_sealed(fd, last) || index_file_prove(fd, last);
+	x->sealed = index_file_sealed(fd, last) ? last : 0;
 	mdb_txn_abort(txn);
 	return 0;
 }
@@ -251,5 +252,5 @@ index_env_close(struct mail_index *x)
 	x->env = NULL;
 	x->reading = x->damaged = x->broken = false;
 	x->holds = 0;
-	x->room = 0;
+	x->room = x->sealed = 0;
 }

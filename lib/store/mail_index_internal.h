@@ -82,6 +82,7 @@ struct mail_index {
 	bool after_stop; /* made anew, perhaps for that */
 	uint64_t room; /* the file has blocks up to here; 0: not known */
 	int error; /* of the last failure: LMDB's or errno */
+	uint64_t sealed; /* the transaction we know it sealed after, or 0 */
 	unsigned int generation;
 	struct index_pending *pending;
 	struct index_seat seats[INDEX_SEATS];
@@ -212,8 +213,14 @@ bool index_file_sound(int fd, const char **what);
  * nobody writes over it): its form, keys in order, values with their sums.
  */
 bool index_file_verify(int fd, uint64_t transaction);
-/* Was it last changed by us, in order, and closed after this transaction? */
+/*
+ * Was it changed by nobody since it was sealed after this transaction? It is
+ * sealed by who has committed that, and by who has looked at all of it: never
+ * later, since what came between may be damage.
+ */
 bool index_file_sealed(int fd, uint64_t transaction);
 void index_file_seal(int fd, uint64_t transaction);
+/* index_file_verify(), and sealed if it is sound and nobody writes. */
+bool index_file_prove(int fd, uint64_t transaction);
 
 #endif

@@ -12,6 +12,21 @@
 
 enum { BEGIN_ATTEMPTS = 8 }; /* others may exchange the file meanwhile */
 
+/*
+ * Nobody has committed anything since, and the seal is broken: what did that is
+ * not ours. It is looked for before more is written over its traces.
+ */
+static bool
+undamaged(struct mail_index *x)
+{
+	uint64_t last = mdb_txn_id(x->writer) - 1;
+	int fd;
+
+	return x->sealed == 0 || last != x->sealed ||
+	    (mdb_env_get_fd(x->env, &fd) == 0 &&
+		(index_file_sealed(fd, last) || index_file_verify(fd, last)));
+}
+
 bool
 index_txn_begin(struct mail_index *x)
 {
@@ -23,7 +38,10 @@ index_txn_begin(struct mail_index *x)
 	}
 	x->writes = 1;
 	x->error = 0;
-	return true;
+	if (undamaged(x))
+		return true;
+	index_txn_abort(x);
+	return index_damaged(x);
 }
 
 static int
@@ -62,15 +80,33 @@ keep_room(struct mail_index *x)
 		x->room += INDEX_ROOM_KEPT;
 }
 
+/* Unless nothing was written, or another process has gone on already. */
+static void
+seal(struct mail_index *x, uint64_t transaction)
+{
+	MDB_envinfo info;
+	int fd;
+
+	if (mdb_env_info(x->env, &info) != 0 ||
+	    info.me_last_txnid != transaction ||
+	    mdb_env_get_fd(x->env, &fd) != 0)
+		return;
+	index_file_seal(fd, transaction);
+	x->sealed = index_file_sealed(fd, transaction) ? transaction : 0;
+}
+
 bool
 index_txn_commit(struct mail_index *x)
 {
+	uint64_t transaction = mdb_txn_id(x->writer);
 	int r = index_guarded(commit_call, x);
 	bool done = r == 0 || index_failed(x, r);
 
 	x->writes = 0;
-	if (done)
+	if (done) {
 		keep_room(x);
+		seal(x, transaction);
+	}
 	return done;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 
+#include "lib/base/clock.h"
 #include "lib/log/log.h"
 #include "lib/store/mail_index_internal.h"
 
@@ -23,6 +24,11 @@ __lsan_default_suppressions(void)
 }
 
 enum { MESSAGES = 60, TRIALS = 500, FILE_MAX = 1 << 20 };
+
+enum noise { ONE_BYTE, ANY_BYTES, ANOTHER_PAGE, NOISES };
+
+/* What comes out differently each time; POSTHASTE_DAMAGE_SEED: not. */
+static unsigned int seed;
 
 static const char path[] = "Maildir/posthaste.index";
 static char before[FILE_MAX], now[FILE_MAX];
@@ -196,18 +202,29 @@ another_version_is_made_anew(void **state)
 	    "this is no index");
 }
 
+static void
+write_noise(size_t page, size_t pages, enum noise kind)
+{
+	int fd = open(path, O_WRONLY);
+
+	for (size_t i = 0; i < 4096; i++)
+		now[i] =
+		    kind == ONE_BYTE ? (char)(page | 0x81) : (char)random();
+	if (kind == ANOTHER_PAGE)
+		memcpy(now, before + (size_t)random() % pages * 4096, 4096);
+	assert_int_equal(pwrite(fd, now, 4096, (off_t)page * 4096), 4096);
+	close(fd);
+}
+
 /* Looks at all, then brings the mailbox up to date, over a page of noise. */
 static void
-work_on_damage(size_t page)
+work_on_damage(size_t page, size_t pages, enum noise kind)
 {
 	struct mail_account *a = account_open();
 	struct mailbox *m = account_inbox(a);
 	struct mail_message message;
-	int fd = open(path, O_WRONLY);
 
-	memset(now, (int)page | 0x81, 4096);
-	assert_int_equal(pwrite(fd, now, 4096, (off_t)page * 4096), 4096);
-	close(fd);
+	write_noise(page, pages, kind);
 	for (unsigned int i = 1; i <= MESSAGES; i++) {
 		(void)mailbox_message(m, i, 0, &message, &why);
 		mailbox_hold(m);
@@ -222,18 +239,20 @@ work_on_damage(size_t page)
 }
 
 /*
- * While it is in use: calls fail, or are right, or, where LMDB falls over it
- * while it writes, the process ends; the next look mends all.
+ * While it is in use: calls fail, or are right, or do not find a message; or,
+ * where LMDB falls over it while it writes, the process ends. The next look
+ * mends all: nobody has put a seal on what the noise has made of it.
  */
 static void
 it_may_break_while_it_is_open(void **state)
 {
-	size_t n;
+	size_t n, pages;
 
 	(void)state;
 	make_mailbox();
 	n = read_index(before);
-	for (size_t page = 0; page < n / 4096; page++) {
+	pages = n / 4096;
+	for (size_t i = 0; i < pages * NOISES; i++) {
 		pid_t child;
 		int status;
 
@@ -242,7 +261,9 @@ it_may_break_while_it_is_open(void **state)
 		if (child == 0) {
 			log_threshold(LEVEL_FATAL);
 			alarm(120);
-			work_on_damage(page);
+			srandom(seed + (unsigned int)i);
+			work_on_damage(i / NOISES, pages,
+			    (enum noise)(i % NOISES));
 			_exit(0);
 		}
 		assert_int_equal(waitpid(child, &status, 0), child);
@@ -768,5 +789,10 @@ main(void)
 		IN_FOLDER(going_on_in_another_index_fails),
 	};
 
+	const char *again = getenv("POSTHASTE_DAMAGE_SEED");
+
+	seed = again != NULL ? (unsigned int)strtoul(again, NULL, 10) :
+			       (unsigned int)clock_wall_us();
+	print_message("POSTHASTE_DAMAGE_SEED=%u\n", seed);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
