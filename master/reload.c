@@ -281,7 +281,9 @@ reload(struct master *m, const char *directory, struct complaints *c)
 	struct opened *list = NULL;
 
 	renewal_before_reload(m);
+	tls_kept_in_force(m->plan ? m->plan->certificates : NULL);
 	plan = load_plan(m, directory, generation, c);
+	tls_kept_in_force(NULL);
 	if (plan == NULL)
 		return false;
 	if (!lasting_stay(m, plan, &c->errors) ||

@@ -71,7 +71,9 @@ try_new(struct master *m, struct buf *errors)
 	bool good;
 
 	tls_kept_use(new);
+	tls_kept_in_force(plan->certificates);
 	good = plan_check_certificates(plan, errors);
+	tls_kept_in_force(NULL);
 	tls_kept_use(NULL);
 	if (good) {
 		gone = plan->certificates;

@@ -344,6 +344,12 @@ try_trust(struct trial *t, const char *rest,
 		return;
 	snprintf(setting, sizeof(setting), "%s_tls_%s", t->f->prefix, rest);
 	blame(t, setting);
+	if (!is_worth_a_trial(t) && !t->f->client) {
+		/* an -o that asks for certificates needs main.cf's */
+		snprintf(setting, sizeof(setting), "%s_tls_ask_ccert",
+		    t->f->prefix);
+		blame(t, setting);
+	}
 	if (!is_worth_a_trial(t))
 		return;
 	store = X509_STORE_new();
@@ -353,13 +359,18 @@ try_trust(struct trial *t, const char *rest,
 	buf_fini(&error);
 }
 
-/* A server's clients need not prove anything: it works without. */
+/*
+ * A server's clients need not prove anything: it works without, but not with
+ * less than it has.
+ */
 static void
 check_server_trust(struct trial *t)
 {
 	if (!conf_yes(of_family(t, "ask_ccert")))
 		return;
-	try_trust(t, "CAfile", tls_trust_file, t->warnings);
+	try_trust(t, "CAfile", tls_trust_file,
+	    tls_kept_was_good(of_family(t, "CAfile")) ? t->errors :
+							t->warnings);
 	try_trust(t, "CApath", tls_trust_directory, t->warnings);
 }
 

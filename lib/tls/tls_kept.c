@@ -25,6 +25,7 @@ struct file {
 	size_t length;
 	uint64_t stamp; /* when it was read */
 	unsigned int users; /* of its private keys */
+	bool good; /* of authorities */
 	UT_hash_handle hh;
 };
 
@@ -33,6 +34,7 @@ struct tls_kept {
 };
 
 static struct tls_kept *in_use;
+static const struct tls_kept *in_force;
 
 /* A record of the file in memory: this, the path, the text. */
 struct record {
@@ -136,13 +138,42 @@ tls_kept_use(struct tls_kept *k)
 }
 
 static struct file *
-find(const char *path)
+find_in(const struct tls_kept *k, const char *path)
 {
 	struct file *f = NULL;
 
-	if (in_use != NULL)
-		HASH_FIND_STR(in_use->files, path, f);
+	if (k != NULL)
+		HASH_FIND_STR(k->files, path, f);
 	return f;
+}
+
+static struct file *
+find(const char *path)
+{
+	return find_in(in_use, path);
+}
+
+void
+tls_kept_in_force(const struct tls_kept *k)
+{
+	in_force = k;
+}
+
+bool
+tls_kept_was_good(const char *path)
+{
+	const struct file *f = find_in(in_force, path);
+
+	return f != NULL && f->good;
+}
+
+void
+tls_kept_good(const char *path)
+{
+	struct file *f = find(path);
+
+	if (f != NULL)
+		f->good = true;
 }
 
 bool
@@ -220,34 +251,23 @@ write_record(int fd, const struct file *f, struct span text, unsigned int users)
 	    (text.n == 0 || fd_write_all(fd, text.p, text.n) == 0);
 }
 
-static bool
-write_group(void *with, const struct tls_pem_group *g, struct buf *error)
-{
-	(void)error;
-	return g->leaf == NULL || tls_pem_write(with, g);
-}
-
-/*
- * One that cannot be read as a whole is not handed on. Keys are not read: what
- * OpenSSL makes of them leaves copies behind.
- */
+/* Keys are not read: what OpenSSL makes of them leaves copies behind. */
 static bool
 write_public(int fd, const struct file *f)
 {
-	struct buf error = BUF_INIT(1024);
 	BIO *out = BIO_new(BIO_s_mem());
-	bool good = true;
-	char *text;
+	bool good = out != NULL &&
+	    tls_pem_write_public(out, (struct span){ f->text, f->length });
+	char *text = NULL;
 
-	if (out != NULL &&
-	    tls_pem_each((struct span){ f->text, f->length }, false,
-		write_group, out, &error)) {
+	if (good) {
 		long n = BIO_get_mem_data(out, &text);
 
 		good = write_record(fd, f, (struct span){ text, (size_t)n }, 0);
+	} else {
+		errno = ENOMEM;
 	}
 	BIO_free(out);
-	buf_fini(&error);
 	return good;
 }
 

@@ -3,7 +3,8 @@
 #define LIB_TLS_TLS_KEPT_H
 
 /*
- * Files of certificates and keys as they were when they were found good.
+ * Files of certificates, of keys and of authorities as they were when they were
+ * found good.
  *
  * While a set is in use (one at most in a process), whoever reads such a file
  * by lib/tls gets what the set holds; a file that it does not hold is read from
@@ -72,6 +73,16 @@ void tls_kept_for(const char *path, unsigned int users);
 /* Of the set in use, each file whose private keys somebody uses. */
 typedef void tls_kept_visit(void *with, const char *path, unsigned int users);
 void tls_kept_each_used(tls_kept_visit *visit, void *with);
+
+/*
+ * While another set is tried: the one in force, or NULL. Was the file good
+ * there? Then that is better than nothing, which a server may do with where
+ * there is no file of authorities.
+ */
+void tls_kept_in_force(const struct tls_kept *k);
+bool tls_kept_was_good(const char *path);
+/* The set in use has it, and it is good. */
+void tls_kept_good(const char *path);
 
 /* For lib/tls. The set in use has it: its text, the set's. */
 struct stat;

@@ -13,7 +13,7 @@
 #include "lib/base/buf.h"
 #include "lib/tls/tls.h"
 
-enum { TLS_PEM_MAX = 1 << 20 };
+enum { TLS_PEM_MAX = 4 << 20 /* more than all authorities there are */ };
 
 /* One certificate with its issuers and, where there was one, its key. */
 struct tls_pem_group {
@@ -41,6 +41,24 @@ bool tls_pem_each(struct span text, bool keys, tls_pem_visit *visit, void *with,
 bool tls_pem_file(const char *path, bool keys, tls_pem_visit *visit, void *with,
     struct buf *error);
 
+/*
+ * Text of the file, or what is kept of it, which the caller wipes and frees;
+ * NULL with "path: " and why in *error.
+ */
+char *tls_pem_read(const char *path, size_t *n, struct buf *error);
+
+/*
+ * Authorities in PEM text: certificates, trusted ones of OpenSSL's own kind,
+ * and lists of those that are revoked. False when something cannot be read, or
+ * there are none.
+ */
+bool tls_pem_authorities(struct span text, X509_STORE *store);
+
+/*
+ * What is public in the text, in its order, for who reads it without keys.
+ * What is broken in it is broken there as well. False: no memory.
+ */
+bool tls_pem_write_public(BIO *out, struct span text);
 /*
  * The group's certificates as text for who reads it without keys: there a new
  * leaf is known by the key before it alone, so they stand behind a block that

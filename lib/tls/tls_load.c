@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/tls/tls_kept.h"
 #include "lib/tls/tls_key.h"
 
 struct loading {
@@ -240,11 +242,21 @@ tls_trust_directory(X509_STORE *store, const char *path, struct buf *error)
 bool
 tls_trust_file(X509_STORE *store, const char *path, struct buf *error)
 {
-	if (X509_STORE_load_file(store, path) == 1)
-		return true;
-	ERR_clear_error();
-	buf_printf(error, "%s: no certificates can be read from it", path);
-	return false;
+	size_t n = 0;
+	char *text = tls_pem_read(path, &n, error);
+	bool good;
+
+	if (text == NULL)
+		return false;
+	good = tls_pem_authorities((struct span){ text, n }, store);
+	OPENSSL_cleanse(text, n);
+	free(text);
+	if (good)
+		tls_kept_good(path);
+	else
+		buf_printf(error, "%s: no certificates can be read from it",
+		    path);
+	return good;
 }
 
 static void
@@ -291,14 +303,16 @@ tls_context_trust(struct tls_context *c, const char *ca_file,
 static bool
 has_bare_key(const char *path)
 {
-	char name[] = "-----BEGIN PUBLIC KEY-----", line[128];
-	FILE *f = fopen(path, "re");
-	bool found = false;
+	static const char name[] = "-----BEGIN PUBLIC KEY-----";
+	struct buf ignored = BUF_INIT(1024);
+	size_t n = 0;
+	char *text = tls_pem_read(path, &n, &ignored);
+	bool found =
+	    text != NULL && memmem(text, n, name, sizeof(name) - 1) != NULL;
 
-	while (f != NULL && !found && fgets(line, sizeof(line), f) != NULL)
-		found = strncmp(line, name, sizeof(name) - 1) == 0;
-	if (f != NULL)
-		fclose(f);
+	OPENSSL_cleanse(text, n);
+	free(text);
+	buf_fini(&ignored);
 	return found;
 }
 

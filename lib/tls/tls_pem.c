@@ -23,6 +23,8 @@ struct block {
 	long length;
 };
 
+typedef bool block_visit(void *with, const struct block *b);
+
 struct reader {
 	bool keys;
 	tls_pem_visit *visit;
@@ -30,6 +32,11 @@ struct reader {
 	struct buf *error;
 	struct tls_pem_group group;
 };
+
+/* In the place of a private key. */
+static const char no_key[] = "-----BEGIN PRIVATE KEY-----\n"
+			     "AAAA\n"
+			     "-----END PRIVATE KEY-----\n";
 
 static void
 say_openssl(struct buf *error, const char *what)
@@ -136,30 +143,37 @@ free_block(struct block *b)
 	memset(b, 0, sizeof(*b));
 }
 
-static bool
-read_blocks(struct reader *r, BIO *bio)
+/* READ_STOPPED: visit said false. */
+enum read { READ_ALL, READ_STOPPED, READ_BROKEN };
+
+/* What is wrong with a broken one is in OpenSSL's queue of errors. */
+static enum read
+read_blocks(struct span text, block_visit *visit, void *with)
 {
+	BIO *bio = BIO_new_mem_buf(text.p, (int)text.n);
 	struct block b = { 0 };
 	bool good = true;
 
-	while (good &&
+	ERR_clear_error();
+	while (good && bio != NULL &&
 	    PEM_read_bio(bio, &b.name, &b.header, &b.data, &b.length) == 1) {
-		if (is_certificate(b.name))
-			good = take_certificate(r, &b);
-		else if (is_key(b.name))
-			good = take_key(r, &b);
+		good = visit(with, &b);
 		free_block(&b);
 	}
-	if (good) {
-		unsigned long e = ERR_peek_last_error();
+	BIO_free(bio);
+	if (!good)
+		return READ_STOPPED;
+	return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE ?
+	    READ_ALL :
+	    READ_BROKEN;
+}
 
-		if (ERR_GET_REASON(e) != PEM_R_NO_START_LINE) {
-			say_openssl(r->error, "bad PEM");
-			good = false;
-		}
-	}
-	ERR_clear_error();
-	return good;
+static bool
+take_block(void *with, const struct block *b)
+{
+	if (is_certificate(b->name))
+		return take_certificate(with, b);
+	return !is_key(b->name) || take_key(with, b);
 }
 
 bool
@@ -167,33 +181,27 @@ tls_pem_each(struct span text, bool keys, tls_pem_visit *visit, void *with,
     struct buf *error)
 {
 	struct reader r = { keys, visit, with, error, { 0 } };
-	BIO *bio;
-	bool good;
+	enum read read;
 
-	ERR_clear_error();
 	if (text.n > TLS_PEM_MAX) {
 		buf_add_text(error, "too large");
 		return false;
 	}
-	bio = BIO_new_mem_buf(text.p, (int)text.n);
-	if (bio == NULL) {
-		buf_add_text(error, "out of memory");
-		return false;
-	}
-	good = read_blocks(&r, bio) && end_group(&r);
+	read = read_blocks(text, take_block, &r);
+	if (read == READ_BROKEN)
+		say_openssl(error, "bad PEM");
+	ERR_clear_error();
+	if (read == READ_ALL && !end_group(&r))
+		read = READ_STOPPED;
 	clear_group(&r.group);
-	BIO_free(bio);
-	return good;
+	return read == READ_ALL;
 }
 
 bool
 tls_pem_write(BIO *out, const struct tls_pem_group *g)
 {
-	bool good = BIO_puts(out,
-			"-----BEGIN PRIVATE KEY-----\n"
-			"AAAA\n"
-			"-----END PRIVATE KEY-----\n") > 0 &&
-	    PEM_write_bio_X509(out, g->leaf) == 1;
+	bool good =
+	    BIO_puts(out, no_key) > 0 && PEM_write_bio_X509(out, g->leaf) == 1;
 
 	for (int i = 0; good && i < sk_X509_num(g->issuers); i++)
 		good =
@@ -201,11 +209,88 @@ tls_pem_write(BIO *out, const struct tls_pem_group *g)
 	return good;
 }
 
+static bool
+is_public(const char *name)
+{
+	return is_certificate(name) ||
+	    strcmp(name, PEM_STRING_X509_TRUSTED) == 0 ||
+	    strcmp(name, PEM_STRING_X509_CRL) == 0 ||
+	    strcmp(name, PEM_STRING_PUBLIC) == 0;
+}
+
+static bool
+write_block(void *with, const struct block *b)
+{
+	if (is_key(b->name))
+		return BIO_puts(with, no_key) > 0;
+	return !is_public(b->name) ||
+	    PEM_write_bio(with, b->name, b->header, b->data, b->length) > 0;
+}
+
+bool
+tls_pem_write_public(BIO *out, struct span text)
+{
+	static const char broken[] = "-----BEGIN CERTIFICATE-----\n";
+	enum read read = read_blocks(text, write_block, out);
+
+	ERR_clear_error();
+	return read == READ_ALL ||
+	    (read == READ_BROKEN && BIO_puts(out, broken) > 0);
+}
+
+struct authorities {
+	X509_STORE *store;
+	size_t count;
+};
+
+static bool
+add_authority(struct authorities *a, X509 *x)
+{
+	bool good = x != NULL && X509_STORE_add_cert(a->store, x) == 1;
+
+	X509_free(x);
+	a->count++;
+	return good;
+}
+
+static bool
+add_revoked(struct authorities *a, X509_CRL *list)
+{
+	bool good = list != NULL && X509_STORE_add_crl(a->store, list) == 1;
+
+	X509_CRL_free(list);
+	a->count++;
+	return good;
+}
+
+static bool
+take_authority(void *with, const struct block *b)
+{
+	const unsigned char *p = b->data;
+
+	if (is_certificate(b->name))
+		return add_authority(with, d2i_X509(NULL, &p, b->length));
+	if (strcmp(b->name, PEM_STRING_X509_TRUSTED) == 0)
+		return add_authority(with, d2i_X509_AUX(NULL, &p, b->length));
+	return strcmp(b->name, PEM_STRING_X509_CRL) != 0 ||
+	    add_revoked(with, d2i_X509_CRL(NULL, &p, b->length));
+}
+
+bool
+tls_pem_authorities(struct span text, X509_STORE *store)
+{
+	struct authorities a = { store, 0 };
+	bool good = read_blocks(text, take_authority, &a) == READ_ALL;
+
+	ERR_clear_error();
+	return good && a.count > 0;
+}
+
 /* Reads in one allocation that is wiped: no copies of a key stay behind. */
-static unsigned char *
+static char *
 read_disk(const char *path, size_t *n, struct buf *error)
 {
-	unsigned char *text = NULL;
+	char *text = NULL;
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
@@ -222,19 +307,18 @@ read_disk(const char *path, size_t *n, struct buf *error)
 			free(text);
 			text = NULL;
 		} else {
-			tls_kept_add(path, &st,
-			    (struct span){ (char *)text, *n });
+			tls_kept_add(path, &st, (struct span){ text, *n });
 		}
 	}
 	fd_close(&fd);
 	return text;
 }
 
-static unsigned char *
-read_file(const char *path, size_t *n, struct buf *error)
+char *
+tls_pem_read(const char *path, size_t *n, struct buf *error)
 {
 	struct span kept;
-	unsigned char *text;
+	char *text;
 
 	if (!tls_kept_find(path, &kept))
 		return read_disk(path, n, error);
@@ -249,15 +333,15 @@ tls_pem_file(const char *path, bool keys, tls_pem_visit *visit, void *with,
     struct buf *error)
 {
 	struct buf detail = BUF_INIT(1024);
-	unsigned char *text;
+	char *text;
 	size_t n = 0;
 	bool good;
 
-	text = read_file(path, &n, error);
+	text = tls_pem_read(path, &n, error);
 	if (text == NULL)
 		return false;
-	good = tls_pem_each((struct span){ (char *)text, n }, keys, visit, with,
-	    &detail);
+	good =
+	    tls_pem_each((struct span){ text, n }, keys, visit, with, &detail);
 	if (!good)
 		buf_printf(error, "%s: %s", path, buf_text(&detail));
 	OPENSSL_cleanse(text, n);

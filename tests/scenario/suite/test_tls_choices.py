@@ -2,6 +2,7 @@
 """What a site may choose of TLS, beyond levels and certificates."""
 import pathlib
 import re
+import shutil
 import ssl
 import subprocess
 import tempfile
@@ -9,6 +10,7 @@ import tempfile
 import pytest
 
 from peers import FakeServer
+from posthaste import kill_all, wait_for
 
 
 def openssl(*arguments, folder=None, stdin=b""):
@@ -37,6 +39,7 @@ def authority():
         assert done.returncode == 0, done.stderr
 
     make("root", "Root", None, "keyUsage=keyCertSign")
+    make("others", "Others", None, "keyUsage=keyCertSign")
     make("middle", "Middle", "root", "basicConstraints=critical,CA:TRUE")
     make("leaf", "leaf", "middle", "subjectAltName=DNS:*.example.test,"
          "DNS:localhost")
@@ -289,6 +292,95 @@ def test_missing_directory_of_server_authorities(suite, dns, server, authority,
             s.start()
             s.send(to="x@remote.test")
             sink.wait()
+
+
+def garbage(path):
+    path.write_text("-----BEGIN CERTIFICATE-----\nnothing\n")
+
+
+def removed(path):
+    path.unlink()
+
+
+def break_authorities(s, path, damage, where, program):
+    """Noticed, and then told by a reload; neither takes anything away. What
+    runs after each is new."""
+    said = rf"{where}: {path}: \w+"
+    damage(path)
+    s.wait_log("are not usable: the old ones stay in use")
+    s.wait_log(rf"warning: {said}")
+    kill_all(s.processes(program))
+    yield
+    done = s.posthaste("reload")
+    assert re.search(said, done.out + done.err), done.out + done.err
+    kill_all(s.processes(program))
+    yield
+
+
+@pytest.mark.parametrize("setting", ["CAfile", "trust_anchor_file"])
+@pytest.mark.parametrize("damage", [garbage, removed])
+def test_last_good_authorities_of_servers(suite, dns, server, authority,
+                                          damage, setting):
+    """In use until there are others, by programs of any age."""
+    folder = pathlib.Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    path = folder / "authorities.pem"
+    shutil.copy(authority / "root.pem", path)
+    with FakeServer(("STARTTLS",), tls=server) as sink:
+        s = mail(suite, sink, dns, "mx.example.test",
+                 "smtp_tls_security_level = secure\n"
+                 "tls_renewal_check_time = 1s\n"
+                 f"smtp_tls_{setting} = {path}\n")
+        sink.wait()
+        for n, _ in enumerate(break_authorities(
+                s, path, damage, rf"main.cf: line \d+: smtp_tls_{setting}",
+                "smtp"), 2):
+            s.send(to="x@remote.test")
+            sink.wait(n)
+        shutil.copy(authority / "others.pem", path)
+        s.wait_log("have changed: taken up")
+        kill_all(s.processes("smtp"))  # an old one may have a last message
+        s.send(to="x@remote.test")
+        s.wait_log("dsn=4.7.5, status=deferred")
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("of_service", [False, True])
+@pytest.mark.parametrize("damage", [garbage, removed])
+def test_last_good_authorities_of_clients(suite, authority, damage,
+                                          of_service):
+    """Also where an -o alone asks for certificates."""
+    folder = pathlib.Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    path = folder / "authorities.pem"
+    shutil.copy(authority / "root.pem", path)
+    s = suite(main="tls_renewal_check_time = 1s\nsmtpd_tls_loglevel = 1\n"
+              f"smtpd_tls_CAfile = {path}\n", start=False)
+    where = r"main.cf: line \d+: smtpd_tls_CAfile"
+    if of_service:
+        with_option(s, "smtpd", "smtpd_tls_ask_ccert=yes")
+        where = r"master.cf: .*: -o option: smtpd_tls_ask_ccert"
+    else:
+        s.set(smtpd_tls_ask_ccert="yes")
+    s.start()
+
+    def trusted(n):
+        client(s, "-cert", authority / "leaf.pem", "-key",
+               authority / "leaf.key", "-cert_chain",
+               authority / "middle.pem")
+        wait_for(f"trust in client {n}", lambda: s.log().count(
+            "]: Trusted TLS connection established from") == n)
+
+    trusted(1)
+    for n, _ in enumerate(break_authorities(s, path, damage, where, "smtpd"),
+                          2):
+        trusted(n)
+    shutil.copy(authority / "others.pem", path)
+    s.wait_log("have changed: taken up")
+    client(s, "-cert", authority / "leaf.pem", "-key", authority / "leaf.key",
+           "-cert_chain", authority / "middle.pem")
+    s.wait_log("]: Untrusted TLS connection established from")
+    shutil.rmtree(folder)
 
 
 def test_imap_has_a_key_of_its_own(suite, authority):

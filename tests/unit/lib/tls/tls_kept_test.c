@@ -204,6 +204,41 @@ test_private_keys_are_handed_on_when_asked_for(void **state)
 	tls_kept_free(&k);
 }
 
+/* Others get it without keys, and with the same break where there is one. */
+static void
+test_public_form(void **state)
+{
+	static const char key[] = "-----BEGIN EC PRIVATE KEY-----\nc2Vj\n"
+				  "-----END EC PRIVATE KEY-----\n";
+	static const char list[] = "-----BEGIN X509 CRL-----\nbGlz\n"
+				   "-----END X509 CRL-----\n";
+	static const struct {
+		const char *end;
+		bool broken;
+	} rows[] = { { "", false }, { "words\n", false },
+		{ "-----BEGIN CERTIFICATE-----\nbGl", true } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf text = BUF_INIT(1024), error = BUF_INIT(1024);
+		struct seen s = { 0, 0 };
+		BIO *out = BIO_new(BIO_s_mem());
+		char *p;
+		long n;
+
+		buf_printf(&text, "%s%s%s", key, list, rows[i].end);
+		assert_true(tls_pem_write_public(out, buf_span(&text)));
+		n = BIO_get_mem_data(out, &p);
+		assert_null(memmem(p, (size_t)n, "c2Vj", 4));
+		assert_non_null(memmem(p, (size_t)n, list, sizeof(list) - 1));
+		assert_true(tls_pem_each((struct span){ p, (size_t)n }, false,
+				see, &s, &error) != rows[i].broken);
+		BIO_free(out);
+		buf_fini(&text);
+		buf_fini(&error);
+	}
+}
+
 static void
 test_damaged_and_empty(void **state)
 {
@@ -226,6 +261,7 @@ main(void)
 		cmocka_unit_test(
 		    test_private_keys_are_handed_on_when_asked_for),
 		cmocka_unit_test(test_whose_private_keys_are),
+		cmocka_unit_test(test_public_form),
 		cmocka_unit_test(test_damaged_and_empty),
 	};
 
