@@ -51,9 +51,9 @@ search_plain_value(struct span value)
 
 /* Are its encoded words in UTF-8, all of them? */
 static bool
-encoded_in_utf8(struct span value)
+encoded_in_utf8(struct span fields)
 {
-	const char *p = value.p, *end = value.p + value.n;
+	const char *p = fields.p, *end = fields.p + fields.n;
 
 	while (p < end && (p = memchr(p, '=', (size_t)(end - p))) != NULL)
 		if (++p < end && *p == '?' &&
@@ -66,12 +66,7 @@ encoded_in_utf8(struct span value)
 bool
 search_plain_fields(struct span fields)
 {
-	struct header_field f;
-
-	while (header_next(&fields, true, &f) == HEADER_FIELD)
-		if (!search_plain_bytes(f.value) || !encoded_in_utf8(f.value))
-			return false;
-	return true;
+	return search_plain_bytes(fields) && encoded_in_utf8(fields);
 }
 
 /* One that changes nothing about ASCII. */

@@ -21,7 +21,7 @@ bool search_plain_value(struct span value);
  */
 bool search_plain_message(struct span message, struct span *fields,
     struct span *text);
-/* Are all values of fields ASCII, and what they encode UTF-8? */
+/* Are all these fields ASCII, and what they encode UTF-8? */
 bool search_plain_fields(struct span fields);
 /* Adds it as collate_fold does, a blank for each end of a line. */
 void search_plain_fold(struct span text, struct buf *out);

@@ -256,9 +256,9 @@ add_fields(struct search_reader *r, struct span fields)
 	struct header_field f;
 
 	while (header_next(&fields, true, &f) == HEADER_FIELD) {
-		add_utf8(r, f.name);
-		add_utf8(r, SPAN(": "));
 		buf_reset(&r->utf8);
+		buf_add_span(&r->utf8, f.name);
+		buf_add_span(&r->utf8, SPAN(": "));
 		if (search_plain_value(f.value))
 			header_unfold(f.value, &r->utf8);
 		else

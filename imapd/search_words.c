@@ -144,14 +144,14 @@ pack(const unsigned char *seen)
 }
 
 static size_t
-pack_all(const struct search_words *w, uint64_t *bits)
+pack_all(const unsigned char *seen, size_t size, uint64_t *bits)
 {
-	size_t words = w->size / WORD;
+	size_t words = size / WORD;
 
 	for (size_t i = 0; i < words; i++) {
 		bits[i] = 0;
 		for (unsigned int k = 0; k < WORD; k += 8)
-			bits[i] |= pack(w->seen + i * WORD + k) << k;
+			bits[i] |= pack(seen + i * WORD + k) << k;
 	}
 	return words;
 }
@@ -171,45 +171,44 @@ either(const unsigned char *p, const unsigned char *other)
 	return a | b;
 }
 
-/* How many are set when the halves lie over each other. */
+/* Puts the halves of "seen" over each other; how many are set then. */
 static size_t
-set_together(const unsigned char *seen, size_t half)
+put_together(const unsigned char *seen, size_t half, unsigned char *to)
 {
 	size_t n = 0, i = 0;
 
 	while (i < half) {
 		block sums = { 0 };
 
-		for (int k = 0; k < ROUNDS && i < half; k++, i += BLOCK)
-			sums += either(seen + i, seen + half + i);
+		for (int k = 0; k < ROUNDS && i < half; k++, i += BLOCK) {
+			block both = either(seen + i, seen + half + i);
+
+			memcpy(to + i, &both, sizeof(both));
+			sums += both;
+		}
 		for (int k = 0; k < BLOCK; k++)
 			n += sums[k];
 	}
 	return n;
 }
 
-static void
-put_together(unsigned char *seen, size_t half)
-{
-	for (size_t i = 0; i < half; i += BLOCK) {
-		block both = either(seen + i, seen + half + i);
-
-		memcpy(seen + i, &both, sizeof(both));
-	}
-}
-
 void
 search_words_end(struct search_words *w, struct buf *signature)
 {
 	uint64_t bits[SEARCH_WORDS_BITS / WORD];
+	const unsigned char *seen = w->seen;
+	unsigned char *next = w->seen + w->size;
 	size_t words;
 
+	/* each lies behind the one that it was made of */
 	while (w->size > SMALLEST &&
-	    set_together(w->seen, w->size / 2) <= FULL * (w->size / 2 / WORD)) {
+	    put_together(seen, w->size / 2, next) <=
+		FULL * (w->size / 2 / WORD)) {
 		w->size /= 2;
-		put_together(w->seen, w->size);
+		seen = next;
+		next += w->size;
 	}
-	words = pack_all(w, bits);
+	words = pack_all(seen, w->size, bits);
 	for (size_t i = 0; i < words; i++)
 		bits[i] = htole64(bits[i]);
 	buf_reset(signature);

@@ -25,7 +25,8 @@ enum {
 
 struct search_words {
 	size_t size; /* bits in use, while they are gathered a byte each */
-	unsigned char seen[SEARCH_WORDS_BITS];
+	/* and behind it room for its halves put together, again and again */
+	unsigned char seen[2 * SEARCH_WORDS_BITS];
 	uint32_t last; /* bytes before */
 	unsigned int have; /* of those, up to two */
 };

@@ -74,20 +74,6 @@ span_rfind(struct span s, char c)
 	return at ? (size_t)(at - s.p) : s.n;
 }
 
-struct span
-span_skip(struct span s, size_t n)
-{
-	if (n > s.n)
-		n = s.n;
-	return (struct span){ n ? s.p + n : s.p, s.n - n };
-}
-
-struct span
-span_take(struct span s, size_t n)
-{
-	return (struct span){ s.p, n < s.n ? n : s.n };
-}
-
 static bool
 is_blank(char c)
 {

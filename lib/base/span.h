@@ -33,8 +33,20 @@ bool span_ends_nocase(struct span s, const char *text);
 /* Position of the first byte c, or s.n where there is none. */
 size_t span_find(struct span s, char c);
 size_t span_rfind(struct span s, char c);
-struct span span_skip(struct span s, size_t n);
-struct span span_take(struct span s, size_t n);
+static inline struct span
+span_skip(struct span s, size_t n)
+{
+	if (n > s.n)
+		n = s.n;
+	return (struct span){ n ? s.p + n : s.p, s.n - n };
+}
+
+static inline struct span
+span_take(struct span s, size_t n)
+{
+	return (struct span){ s.p, n < s.n ? n : s.n };
+}
+
 /* Without spaces, tabs, CR and LF at both ends. */
 struct span span_trim(struct span s);
 /*

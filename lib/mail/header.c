@@ -28,24 +28,19 @@ name_length(struct span line, size_t *colon)
 }
 
 /*
- * Length of the field with its continuation lines; 0 if the end is not yet
- * to be seen.
+ * Length of the field with its continuation lines, the first line of which
+ * ends at "lf"; 0 if the end is not yet to be seen.
  */
 static size_t
-field_length(struct span in, bool last)
+field_length(struct span in, size_t lf, bool last)
 {
-	size_t at = 0;
+	size_t at = lf + 1;
 
-	do {
-		size_t lf = span_find(span_skip(in, at), '\n');
-
-		if (at + lf >= in.n)
-			return last ? in.n : 0;
-		at += lf + 1;
-		if (at == in.n)
-			return last ? in.n : 0;
-	} while (is_blank(in.p[at]));
-	return at;
+	while (at < in.n && is_blank(in.p[at]))
+		at += span_find(span_skip(in, at), '\n') + 1;
+	if (at < in.n)
+		return at;
+	return last ? in.n : 0;
 }
 
 static struct span
@@ -75,7 +70,7 @@ header_next(struct span *rest, bool last, struct header_field *field)
 	name = name_length(line, &colon);
 	if (name == 0)
 		return HEADER_BROKEN;
-	n = field_length(*rest, last);
+	n = field_length(*rest, lf, last);
 	if (n == 0)
 		return HEADER_MORE;
 	field->whole = span_take(*rest, n);

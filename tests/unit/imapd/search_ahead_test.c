@@ -179,6 +179,7 @@ test_headers(void **state)
 		 */
 		{ SPAN("A: =?utf-8?b?SsO2cmcgNw==?=\n\n"), false },
 		{ SPAN("A: a=?b\n\n"), false },
+		{ SPAN("A=?b: c\n\n"), false },
 		{ SPAN("A: J\xc3\xb6rg 7\n\n"), false },
 		{ SPAN("A: a\0b\n\n"), false },
 		{ SPAN("A: a\nB: c\n\nline \xff of"), false },
