@@ -49,17 +49,39 @@ search_plain_value(struct span value)
 	return true;
 }
 
+/*
+ * How much of it is a whole encoded word on one line, of which "=" is not there
+ * any more: what looks like the start of another one in it ("==?=") is none.
+ */
+static size_t
+word_in_utf8(struct span s)
+{
+	const size_t named = strlen("?utf-8?"), begun = named + strlen("B?");
+	struct span text = span_skip(s, begun);
+	size_t n = span_find(text, '?');
+
+	if (n + 1 >= text.n || text.p[n + 1] != '=' ||
+	    strchr("BbQq", s.p[named]) == NULL || s.p[named + 1] != '?' ||
+	    memchr(text.p, '\n', n) != NULL)
+		return 0;
+	return begun + n + strlen("?=");
+}
+
 /* Are its encoded words in UTF-8, all of them? */
 static bool
 encoded_in_utf8(struct span fields)
 {
 	const char *p = fields.p, *end = fields.p + fields.n;
 
-	while (p < end && (p = memchr(p, '=', (size_t)(end - p))) != NULL)
-		if (++p < end && *p == '?' &&
-		    !span_starts_nocase((struct span){ p, (size_t)(end - p) },
-			"?utf-8?"))
+	while (p < end && (p = memchr(p, '=', (size_t)(end - p))) != NULL) {
+		struct span s = { ++p, (size_t)(end - p) };
+
+		if (!span_starts(s, "?"))
+			continue;
+		if (!span_starts_nocase(s, "?utf-8?"))
 			return false;
+		p += word_in_utf8(s);
+	}
 	return true;
 }
 

@@ -175,9 +175,16 @@ test_headers(void **state)
 		    true },
 		{ SPAN("A: =?utf-8?q?J=C3=B6?= =?iso-8859-1?q?g?=\n"), false },
 		{ SPAN("A: =?iso-8859-1?q?J=F6rg_7?=\n\n"), false },
+		/* of which the end looks like the start of one */
+		{ SPAN("A: =?utf-8?b?SsO2cmcgNw==?=\n\n"), true },
+		{ SPAN("A: =?utf-8?Q?a=?= b =?utf-8?B?SsO2cg==?=\n\n"), true },
+		{ SPAN("A: =?utf-8?b?SsO2cg==?==?iso-8859-1?q?J=F6?=\n\n"),
+		    false },
+		{ SPAN("A: =?utf-8?b?SsO2\n cg==?=\n\n"), false },
+		{ SPAN("A: =?utf-8?b?abc\nB: =?=?q?x?=\n\n"), false },
+		{ SPAN("A: =?utf-8?x?ab=?=\n\n"), false },
 		/* "=?" that begins no word, which is not looked at so closely
 		 */
-		{ SPAN("A: =?utf-8?b?SsO2cmcgNw==?=\n\n"), false },
 		{ SPAN("A: a=?b\n\n"), false },
 		{ SPAN("A=?b: c\n\n"), false },
 		{ SPAN("A: J\xc3\xb6rg 7\n\n"), false },
