@@ -175,6 +175,7 @@ def is_connected(pid, port):
     return False
 
 
+@pytest.mark.unsanitized
 @pytest.mark.skipif(not AS_ROOT, reason="others' memory is root's to read")
 def test_auth_has_neither_connection_nor_password(suite, hung):
     """Whoever takes auth over is no nearer to the directory."""

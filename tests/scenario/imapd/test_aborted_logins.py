@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Logins that are begun and never ended leave nothing behind: CVE-2017-15132."""
 
+import pytest
 from posthaste import does_not_grow, wait_for
 
 MAIN = "disable_plaintext_auth = no\n"
@@ -26,6 +27,7 @@ def abort(s, count):
         c.close()
 
 
+@pytest.mark.unsanitized
 def test_cost_no_memory(suite):
     s = suite(main=MAIN)
     abort(s, 120)

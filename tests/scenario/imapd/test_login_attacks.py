@@ -153,6 +153,7 @@ def test_wrong_ones_are_wrong(suite):
     c.logout()
 
 
+@pytest.mark.unsanitized
 def test_aborted_exchanges_cost_no_memory(suite):
     """CVE-2017-15132"""
     s = suite(main=ALL)
@@ -236,6 +237,7 @@ ENDLESS = [b"(" * 60000, b")" * 60000, b"()" * 30000, b"(" + b")(" * 30000,
            b"{1000+}\r\n" + b"x" * 1000, b"[" * 60000, b"<" * 60000]
 
 
+@pytest.mark.unsanitized
 @pytest.mark.parametrize("command", [b"a LOGIN ", b"a AUTHENTICATE ",
                                      b"a ID ", b"a "])
 def test_no_command_before_the_login_holds_much(suite, command):

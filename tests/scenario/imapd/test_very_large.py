@@ -32,6 +32,7 @@ def private(s):
     return most
 
 
+@pytest.mark.unsanitized
 def test_many_messages_in_little_memory(suite):
     s = suite(main=MAIN)
     many(s, MESSAGES)

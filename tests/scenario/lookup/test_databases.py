@@ -928,6 +928,7 @@ def peak(s):
         for pid in s.processes("lookup-server"))
 
 
+@pytest.mark.unsanitized
 def test_a_million_rows(suite, kind):
     """What is too much is an error, soon, in the memory of one row."""
     if kind.type not in ROWS:

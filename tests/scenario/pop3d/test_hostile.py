@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 
+import pytest
 from pop3_client import Client, crlf, served
 from posthaste import does_not_grow, wait_for
 
@@ -67,6 +68,7 @@ def test_arguments_of_every_length(suite):
     assert set(before) <= set(s.processes("pop3d"))
 
 
+@pytest.mark.unsanitized
 def test_aborted_logins_cost_no_memory(suite):
     s = suite(main=OPEN)
     crlf(s, "bob", 1, ONE)

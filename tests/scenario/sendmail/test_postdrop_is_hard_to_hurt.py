@@ -267,6 +267,7 @@ def test_signals(down, number):
             path.unlink()
 
 
+@pytest.mark.unsanitized
 @pytest.mark.skipif(not posthaste.AS_ROOT, reason="needs set-gid")
 def test_debug_and_traces_are_not_for_users(down):
     """A set-gid program cannot be traced or dumped by its caller."""

@@ -158,6 +158,7 @@ def test_a_client_of_another_protocol_gets_no_tls(suite, offered, good):
             assert "no application protocol" in str(e)
 
 
+@pytest.mark.unsanitized
 def test_names_without_end_cost_no_memory(suite):
     s = suite(start=False, main=MAIN)
     s.write("names", f"one.test {s.root}/etc/key.pem {s.root}/etc/cert.pem\n")

@@ -12,6 +12,7 @@ import pytest
 
 from posthaste import ROOT, wait_for
 
+pytestmark = pytest.mark.unsanitized
 MB = 1 << 20
 SECONDS = 20  # for what takes a part of one on an idle machine
 

@@ -24,6 +24,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
 #include "lib/ipc/proto_qmgr.h"
+#include "lib/mail/header.h"
 #include "lib/mail/mail_address.h"
 #include "lib/queue/queue_file.h"
 #include "lib/service/service.h"

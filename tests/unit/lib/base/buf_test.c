@@ -24,9 +24,9 @@ printf_fits_or_changes_nothing(void **state)
 			for (size_t i = 0; i < before; i++)
 				buf_add_char(&b, 'x');
 			memset(expected, 'x', before);
-			expected[before] = '\0';
+			memset(expected + before, '\0', n + 1);
 			if (buf_printf(&b, "%.*s", (int)n, digits))
-				strncat(expected, digits, n);
+				memcpy(expected + before, digits, n);
 			else
 				assert_true(b.overflow && before + n > 160);
 			assert_string_equal(buf_text(&b), expected);

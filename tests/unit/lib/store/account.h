@@ -39,8 +39,10 @@ account_rename(const char *from, const char *to)
 {
 	char old[300], new[300];
 
-	snprintf(old, sizeof(old), "Maildir/%s", from);
-	snprintf(new, sizeof(new), "Maildir/%s", to);
+	assert_in_range(snprintf(old, sizeof(old), "Maildir/%s", from), 8,
+	    sizeof(old) - 1);
+	assert_in_range(snprintf(new, sizeof(new), "Maildir/%s", to), 8,
+	    sizeof(new) - 1);
 	assert_int_equal(rename(old, new), 0);
 }
 
