@@ -50,8 +50,9 @@ search_plain_value(struct span value)
 }
 
 /*
- * How much of it is a whole encoded word on one line, of which "=" is not there
- * any more: what looks like the start of another one in it ("==?=") is none.
+ * How much of it is a whole encoded word, of which "=" is not there any more:
+ * what looks like the start of another one in it ("==?=") is none. On one line,
+ * and not from a field's name into its value.
  */
 static size_t
 word_in_utf8(struct span s)
@@ -62,7 +63,7 @@ word_in_utf8(struct span s)
 
 	if (n + 1 >= text.n || text.p[n + 1] != '=' ||
 	    strchr("BbQq", s.p[named]) == NULL || s.p[named + 1] != '?' ||
-	    memchr(text.p, '\n', n) != NULL)
+	    memchr(text.p, '\n', n) != NULL || memchr(text.p, ':', n) != NULL)
 		return 0;
 	return begun + n + strlen("?=");
 }

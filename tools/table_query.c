@@ -48,7 +48,8 @@ put_json(struct span text)
 static void
 put(struct span text)
 {
-	fwrite(text.p, 1, text.n, stdout);
+	if (text.n > 0)
+		fwrite(text.p, 1, text.n, stdout);
 }
 
 static void

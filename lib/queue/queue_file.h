@@ -59,8 +59,13 @@ enum queue_flag {
 	QUEUE_TRACE = 64, /* sendmail -v: report deliveries */
 	QUEUE_HAS_PREFIX = 128, /* delivery headers are for the one recipient */
 	QUEUE_WARNING = 256, /* the delay warning is being made */
-	/* cleanup saw no Delivered-To in the content: nobody need look */
-	QUEUE_NO_DELIVERED_TO = 512,
+	/*
+	 * Hints, which spare work and change no result: a reader passes over
+	 * those that it does not know, as one of an earlier version has to.
+	 * cleanup saw no Delivered-To in the content: nobody need look.
+	 */
+	QUEUE_NO_DELIVERED_TO = 0x1000,
+	QUEUE_HINTS = 0xf000,
 };
 
 enum dsn_notify { /* RFC 3461 section 4.1 */

@@ -488,6 +488,17 @@ own_step(struct exchange *x, struct span answer, struct span *out)
 	return is_login(x) ? login(x, answer, out) : plain(x, answer);
 }
 
+/* An initial response of LOGIN that is empty names nobody yet. */
+static enum exchange_result
+own_start(struct exchange *x, const struct span *initial, struct span *out)
+{
+	if (is_login(x) && (initial == NULL || initial->n == 0)) {
+		*out = SPAN("Username:");
+		return EXCHANGE_MORE;
+	}
+	return initial == NULL ? EXCHANGE_MORE : own_step(x, *initial, out);
+}
+
 /*
  * The user is who libsasl2 says, which may_act_for has made one with whose
  * password was right.
@@ -526,12 +537,8 @@ exchange_start(struct exchange *x, const struct span *initial, struct span *out)
 	int result;
 
 	*out = SPAN("");
-	if (x->sasl == NULL && initial != NULL)
-		return own_step(x, *initial, out);
-	if (x->sasl == NULL) {
-		*out = is_login(x) ? SPAN("Username:") : SPAN("");
-		return EXCHANGE_MORE;
-	}
+	if (x->sasl == NULL)
+		return own_start(x, initial, out);
 	running = x;
 	result = sasl_server_start(x->sasl, x->mechanism,
 	    initial == NULL     ? NULL :

@@ -87,6 +87,8 @@ def check_processes(chaos):
     now = at_rest(chaos)
     for key, (name, fds, size) in now.items():
         assert fds <= DESCRIPTORS, f"{name} {key} has {fds} descriptors"
+        if os.environ.get("POSTHASTE_SANITIZED"):
+            continue  # its memory is not what it is elsewhere
         assert size <= MEMORY, f"{name} {key} has {size} bytes"
         if key in chaos.rested:
             _, fds_before, size_before = chaos.rested[key]

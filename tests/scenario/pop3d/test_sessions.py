@@ -45,6 +45,7 @@ def test_killed_holder_leaves_no_lock(suite):
     wait_for("a login after the holder died", again)
 
 
+@pytest.mark.unsanitized
 def test_a_killed_process_is_in_the_log(suite):
     s = suite()
     s.may_crash = True

@@ -18,6 +18,7 @@ def resident(pid):
         return int(f.read().split()[1]) * resource.getpagesize()
 
 
+@pytest.mark.unsanitized
 def test_idle_sessions_are_cheap(suite):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # those that tests before have left open in this process come on top

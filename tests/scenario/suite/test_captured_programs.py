@@ -15,6 +15,8 @@ from ipc_client import Ipc, version_of
 from posthaste import AS_ROOT, DEADLINE, PASSWORD, ROOT, wait_for
 from programs import SPEAKS_TO_MASTER, own_programs, replace
 
+pytestmark = pytest.mark.unsanitized
+
 SECRETS = """\
 relay_password = static:me:MARK-of-macro
 smtp_sasl_password_maps = $relay_password, inline:{a.test=b:MARK-inline}

@@ -7,6 +7,7 @@ import pytest
 
 from programs import one
 
+pytestmark = pytest.mark.unsanitized
 PLACE = r"[\w.-]+\+0x[0-9a-f]+"
 
 

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 from posthaste import ROOT
 
+pytestmark = pytest.mark.unsanitized
 HEAD = "myhostname = h.test\n"
 
 

@@ -82,6 +82,17 @@ static const struct row rows[] = {
 	    EXCHANGE_DONE, "bob@example.test" },
 	{ "login, wrong", "LOGIN", NONE, { S("bob"), S("x"), NONE },
 	    EXCHANGE_FAILED, NULL },
+	{ "login, empty initial response", "LOGIN", S(""),
+	    { S("bob"), S("secret"), NONE }, EXCHANGE_DONE,
+	    "bob@example.test" },
+	{ "login, no name", "LOGIN", NONE, { S(""), S("secret"), NONE },
+	    EXCHANGE_FAILED, NULL },
+	{ "login, no password", "LOGIN", NONE, { S("bob"), S(""), NONE },
+	    EXCHANGE_FAILED, NULL },
+	{ "login, NUL in name", "LOGIN", NONE,
+	    { S("bob\0x"), S("secret"), NONE }, EXCHANGE_FAILED, NULL },
+	{ "login, NUL in password", "LOGIN", NONE,
+	    { S("bob"), S("secret\0x"), NONE }, EXCHANGE_FAILED, NULL },
 	{ "hashed", "PLAIN", S("\0carol\0posthaste"), { NONE }, EXCHANGE_DONE,
 	    "carol@example.test" },
 	{ "hashed, wrong", "PLAIN", S("\0carol\0posthast"), { NONE },
@@ -267,6 +278,24 @@ test_login_asks_in_words(void **state)
 }
 
 static void
+test_names_have_a_limit(void **state)
+{
+	char name[1025];
+
+	(void)state;
+	memset(name, 'b', sizeof(name));
+	for (size_t n = 1024; n <= 1025; n++) {
+		struct login *l =
+		    login_new("pop3", "LOGIN", "192.0.2.7", "", true);
+		struct span out, given = { name, n };
+
+		assert_int_equal(login_start(l, &given, &out),
+		    n == 1024 ? EXCHANGE_MORE : EXCHANGE_FAILED);
+		login_free(&l);
+	}
+}
+
+static void
 test_only_what_is_offered(void **state)
 {
 	(void)state;
@@ -359,6 +388,7 @@ main(void)
 		cmocka_unit_test(test_who_is_behind_it),
 		cmocka_unit_test(test_what_is_for_which_protocol),
 		cmocka_unit_test(test_login_asks_in_words),
+		cmocka_unit_test(test_names_have_a_limit),
 		cmocka_unit_test(test_only_what_is_offered),
 	};
 

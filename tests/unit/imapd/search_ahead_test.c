@@ -183,6 +183,7 @@ test_headers(void **state)
 		{ SPAN("A: =?utf-8?b?SsO2\n cg==?=\n\n"), false },
 		{ SPAN("A: =?utf-8?b?abc\nB: =?=?q?x?=\n\n"), false },
 		{ SPAN("A: =?utf-8?x?ab=?=\n\n"), false },
+		{ SPAN("A=?utf-8?Q?x:=?=?iso-8859-1?q?J=F6?=\n\n"), false },
 		/* "=?" that begins no word, which is not looked at so closely
 		 */
 		{ SPAN("A: a=?b\n\n"), false },
