@@ -258,8 +258,8 @@ smtpd_config_load(const struct service *service)
 	read_mode(&calm, service, &error);
 	service_certificates();
 	read_tls(&calm);
-	tls_kept_drop();
 	read_stressed(service, &error);
+	tls_kept_drop();
 	rest = buf_span(&error);
 	while (span_cut(&rest, "\n", true, &line))
 		log_warning("%.*s", SPAN_ARG(line));

@@ -43,7 +43,7 @@ bool tls_pem_file(const char *path, bool keys, tls_pem_visit *visit, void *with,
 
 /*
  * Text of the file, or what is kept of it, which the caller wipes and frees;
- * NULL with "path: " and why in *error.
+ * NULL with "path: " and why in *error, and *n as it was.
  */
 char *tls_pem_read(const char *path, size_t *n, struct buf *error);
 

@@ -307,12 +307,14 @@ has_bare_key(const char *path)
 	struct buf ignored = BUF_INIT(1024);
 	size_t n = 0;
 	char *text = tls_pem_read(path, &n, &ignored);
-	bool found =
-	    text != NULL && memmem(text, n, name, sizeof(name) - 1) != NULL;
+	bool found;
 
+	buf_fini(&ignored);
+	if (text == NULL) /* who reads it next says why */
+		return false;
+	found = memmem(text, n, name, sizeof(name) - 1) != NULL;
 	OPENSSL_cleanse(text, n);
 	free(text);
-	buf_fini(&ignored);
 	return found;
 }
 

@@ -299,15 +299,17 @@ read_disk(const char *path, size_t *n, struct buf *error)
 	} else if (!S_ISREG(st.st_mode) || st.st_size > TLS_PEM_MAX) {
 		buf_printf(error, "%s: not a file, or too large", path);
 	} else {
-		*n = (size_t)st.st_size;
-		text = mem_new(*n + 1);
-		if (fd_pread_all(fd, text, *n, 0) == -1) {
+		size_t size = (size_t)st.st_size;
+
+		text = mem_new(size + 1);
+		if (fd_pread_all(fd, text, size, 0) == -1) {
 			buf_printf(error, "%s: %s", path, strerror(errno));
-			OPENSSL_cleanse(text, *n);
+			OPENSSL_cleanse(text, size);
 			free(text);
 			text = NULL;
 		} else {
-			tls_kept_add(path, &st, (struct span){ text, *n });
+			*n = size;
+			tls_kept_add(path, &st, (struct span){ text, size });
 		}
 	}
 	fd_close(&fd);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "lib/base/buf.h"
+#include "lib/tls/tls_context.h"
 #include "lib/tls/tls_key.h"
 
 static char folder[] = "/tmp/tls_kept_test_XXXXXX";
@@ -239,6 +240,31 @@ test_public_form(void **state)
 	}
 }
 
+/* As a file that is truncated while it is read: sysfs tells of a whole page. */
+static void
+test_end_that_comes_sooner(void **state)
+{
+	static const char path[] = "/sys/kernel/uevent_seqnum";
+	struct buf error = BUF_INIT(1024);
+	X509_STORE *store = X509_STORE_new();
+	size_t n = 0;
+
+	(void)state;
+	if (access(path, R_OK) < 0) {
+		buf_fini(&error);
+		X509_STORE_free(store);
+		skip();
+	}
+	assert_null(tls_pem_read(path, &n, &error));
+	assert_int_equal(n, 0);
+	buf_reset(&error);
+	assert_false(tls_trust_anchors(store, path, &error));
+	assert_string_equal(buf_text(&error),
+	    "/sys/kernel/uevent_seqnum: Input/output error");
+	X509_STORE_free(store);
+	buf_fini(&error);
+}
+
 static void
 test_damaged_and_empty(void **state)
 {
@@ -262,6 +288,7 @@ main(void)
 		    test_private_keys_are_handed_on_when_asked_for),
 		cmocka_unit_test(test_whose_private_keys_are),
 		cmocka_unit_test(test_public_form),
+		cmocka_unit_test(test_end_that_comes_sooner),
 		cmocka_unit_test(test_damaged_and_empty),
 	};
 
