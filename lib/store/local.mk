@@ -152,6 +152,11 @@ TESTS += tests/unit/lib/store/maildir_size_test
 tests_unit_lib_store_maildir_size_test_SOURCES = \
 	tests/unit/lib/store/maildir_size_test.c
 tests_unit_lib_store_maildir_size_test_LDADD = $(LDADD) -lcmocka
+check_PROGRAMS += tests/unit/lib/store/mail_quota_test
+TESTS += tests/unit/lib/store/mail_quota_test
+tests_unit_lib_store_mail_quota_test_SOURCES = \
+	tests/unit/lib/store/mail_quota_test.c
+tests_unit_lib_store_mail_quota_test_LDADD = $(LDADD) -lcmocka
 
 check_PROGRAMS += tests/unit/lib/store/mailbox_test
 TESTS += tests/unit/lib/store/mailbox_test

@@ -53,8 +53,7 @@ struct mail_append {
 	struct message *all;
 	size_t count;
 	uint64_t stored; /* of all */
-	struct maildir_claim
-	    room; /* taken of the quota, while it is committed */
+	struct mail_room room; /* of the quota, while it is committed */
 	bool failed; /* a write did: there is nothing to commit */
 	/* of a commit */
 	struct mail_append *next;
@@ -70,7 +69,7 @@ mail_append_files_new(struct mailbox *to)
 	struct mail_append *a = mem_new(sizeof(*a));
 
 	a->to = to;
-	a->room.fd = -1;
+	a->room = (struct mail_room)MAIL_ROOM_INIT;
 	if (!to->folder->swept) {
 		mail_append_sweep(to->folder->files.dir);
 		to->folder->swept = true;
@@ -404,36 +403,39 @@ begin(struct mail_append *a)
 	return mailbox_begin(a->to, a->why);
 }
 
-/* All of a group before the first takes it: see mail_quota_take. */
-static enum mail_result
-ask_for_room(struct mail_append *a)
-{
-	return ask_quota(a, 0, a->count, a->why);
-}
-
 static enum mail_result
 take_room(struct mail_append *a)
 {
 	const struct mail_account *account = a->to->account;
 	struct mail_quota limits = mail_account_limits(account);
 
-	return mail_quota_take(account->root, &limits, a->stored, a->count,
-	    &a->room, a->why);
+	return mail_room_take(&a->room, account->tree, &limits, a->stored,
+	    a->count, a->why);
+}
+
+static enum mail_result
+ask_for_room(struct mail_append *a)
+{
+	const struct mail_account *account = a->to->account;
+	struct mail_quota limits = mail_account_limits(account);
+
+	return mail_room_ask(&a->room, account->tree, &limits, a->stored,
+	    a->count, a->why);
 }
 
 static enum mail_result
 keep_room(struct mail_append *a)
 {
-	maildir_claim_settle(&a->room, a->to->account->root, (int64_t)a->stored,
-	    (int64_t)a->count);
+	maildir_claim_settle(&a->room.claim, a->to->account->root,
+	    (int64_t)a->stored, (int64_t)a->count);
 	return MAIL_OK;
 }
 
 static void
 give_room_back(struct mail_append *a)
 {
-	maildir_claim_settle(&a->room, a->to->account->root, 0, 0);
-	maildir_claim_end(&a->room);
+	maildir_claim_settle(&a->room.claim, a->to->account->root, 0, 0);
+	maildir_claim_end(&a->room.claim);
 }
 
 static enum mail_result
@@ -442,16 +444,31 @@ commit(struct mail_append *a)
 	return mailbox_commit(a->to, a->why);
 }
 
+static void
+undo(struct mail_append **group, size_t n, bool entering)
+{
+	struct mailbox *first = group[0]->to;
+
+	/* before, so that nobody else takes them up */
+	for (size_t i = 0; i < n; i++) {
+		leave_all(group[i]);
+		give_room_back(group[i]);
+	}
+	for (size_t i = 0; !entering && i < n; i++)
+		mailbox_leave(group[i]->to);
+	if (mail_index_writing(first->account->index))
+		mailbox_abort(first);
+}
+
 /*
  * Those of one account, all or none: each step is done for all before the
- * next. Nothing waits. *culprit is the one whose step failed.
+ * next. Nothing waits.
  */
 static enum mail_result
-commit_together(struct mail_append **group, size_t n, struct mail_append **bad)
+commit_together(struct mail_append **group, size_t n)
 {
 	static enum mail_result (*const steps[])(struct mail_append * a) = {
 		begin,
-		ask_for_room,
 		take_room,
 		enter_all,
 		flush_all,
@@ -459,7 +476,7 @@ commit_together(struct mail_append **group, size_t n, struct mail_append **bad)
 		keep_room,
 		commit,
 	};
-	enum { STEPS = sizeof(steps) / sizeof(steps[0]) };
+	enum { STEPS = sizeof(steps) / sizeof(steps[0]), TAKING = 1 };
 	enum mail_result r = MAIL_OK;
 
 	for (size_t i = 0; i < n; i++)
@@ -469,16 +486,23 @@ commit_together(struct mail_append **group, size_t n, struct mail_append **bad)
 			r = steps[s](group[i]);
 			if (r == MAIL_OK)
 				continue;
-			*bad = group[i];
-			/* before, so that nobody else takes them up */
-			for (size_t k = 0; k < n; k++) {
-				leave_all(group[k]);
-				give_room_back(group[k]);
-			}
-			if (mail_index_writing(group[0]->to->account->index))
-				mailbox_abort(group[0]->to);
+			undo(group, n, s != TAKING);
 			return r;
 		}
+	return r;
+}
+
+/* All is counted anew between transactions: others need not wait for that. */
+static enum mail_result
+commit_alone(struct mail_append *a)
+{
+	enum mail_result r = commit_together(&a, 1);
+
+	while (r == MAIL_OVER_QUOTA && a->room.ask) {
+		r = ask_for_room(a);
+		if (r == MAIL_OK)
+			r = commit_together(&a, 1);
+	}
 	return r;
 }
 
@@ -487,23 +511,17 @@ finish(struct mail_append *a, enum mail_result r)
 {
 	a->result = r;
 	a->done = true;
-	maildir_claim_end(&a->room);
+	mail_room_end(&a->room);
 }
 
 /* One that fails does not take the others with it. */
 static void
 commit_group(struct mail_append **group, size_t n)
 {
-	struct mail_append *bad = NULL;
-	enum mail_result r = commit_together(group, n, &bad);
+	bool together = n > 1 && commit_together(group, n) == MAIL_OK;
 
-	if (r == MAIL_OK || n == 1) {
-		for (size_t i = 0; i < n; i++)
-			finish(group[i], r);
-		return;
-	}
 	for (size_t i = 0; i < n; i++)
-		finish(group[i], commit_together(&group[i], 1, &bad));
+		finish(group[i], together ? MAIL_OK : commit_alone(group[i]));
 }
 
 /* ---- groups ---- */

@@ -21,7 +21,8 @@
 enum {
 	OLD_FILE_S = 900, /* a full account may be counted anew after that */
 	LIMITS_LINE_MAX = 64,
-	COUNTS = 3, /* while others change it */
+	LINES_MAX = 65536, /* bytes of those that come during a count */
+	ASKS = 2, /* while others change what was counted */
 };
 
 static const char file_name[] = "maildirsize";
@@ -58,10 +59,8 @@ read_file(int root, uint64_t bytes_limit, uint64_t messages_limit,
 	bool good;
 
 	good = mail_file_read(root, file_name, &text, &stamp) == 0 &&
-	    maildir_size_parse(buf_span(&text), &size) && size.changes > 0 &&
-	    size.bytes_limit == bytes_limit &&
-	    size.messages_limit == messages_limit && size.bytes >= 0 &&
-	    size.messages >= 0;
+	    maildir_size_parse(buf_span(&text), &size) &&
+	    maildir_size_of(&size, bytes_limit, messages_limit);
 	if (good) {
 		out->quota.bytes = (uint64_t)size.bytes;
 		out->quota.messages = (uint64_t)size.messages;
@@ -137,56 +136,137 @@ count(struct mail_tree *t, struct mail_quota *out, struct why *why)
 	return r;
 }
 
-static bool
-is_same(int root, const struct file_stamp *before)
+static void
+stat_file(int root, int fd, struct stat *out)
 {
-	struct file_stamp now;
-
-	mail_file_stamp(root, file_name, &now);
-	return mail_file_same(before, &now);
+	if ((fd >= 0 ? fstat(fd, out) :
+		       fstatat(root, file_name, out, AT_SYMLINK_NOFOLLOW)) != 0)
+		memset(out, 0, sizeof(*out));
 }
 
-/* False: somebody's line came since "before" (NULL: no matter). */
+static void
+mark(int root, struct mail_quota_mark *m)
+{
+	struct stat st;
+
+	m->fd = openat(root, file_name,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	stat_file(root, m->fd, &st);
+	m->device = st.st_dev;
+	m->inode = st.st_ino;
+	if (m->fd >= 0 &&
+	    (!S_ISREG(st.st_mode) || lseek(m->fd, st.st_size, SEEK_SET) == -1))
+		fd_close(&m->fd);
+}
+
+/* Is the file still the one, or still none? */
 static bool
+is_marked(int root, const struct mail_quota_mark *m)
+{
+	struct stat st;
+
+	stat_file(root, -1, &st);
+	return m->device == st.st_dev && m->inode == st.st_ino;
+}
+
+/* Those since the mark, or since this was asked last: their sum. */
+static struct maildir_size
+lines_since(const struct mail_quota_mark *m)
+{
+	struct buf text = BUF_INIT(LINES_MAX);
+	struct maildir_size sum = { 0 };
+
+	buf_add_char(&text, '\n'); /* no limits */
+	if (m->fd < 0 || fd_read_whole(m->fd, &text) != 0 ||
+	    !maildir_size_parse(buf_span(&text), &sum))
+		sum = (struct maildir_size){ 0 };
+	buf_fini(&text);
+	return sum;
+}
+
+static void
+print_lines(struct buf *text, const struct maildir_size *sum)
+{
+	if (sum->changes > 0)
+		buf_printf(text, "%lld %lld\n", (long long)sum->bytes,
+		    (long long)sum->messages);
+}
+
+/* To the file that others write to by now, in one write. */
+static void
+add_late_lines(int fd, const struct mail_quota_mark *m)
+{
+	struct maildir_size late = lines_since(m);
+	struct buf text = BUF_INIT(64);
+
+	print_lines(&text, &late);
+	if (text.n > 0)
+		(void)!write(fd, buf_text(&text), text.n);
+	buf_fini(&text);
+}
+
+/* Where another count was quicker its file stays: lines are in it. */
+static void
 write_file(int root, const struct mail_quota *q,
-    const struct file_stamp *before)
+    const struct maildir_size *lines, const struct mail_quota_mark *m)
 {
 	char temporary[64], limits[LIMITS_LINE_MAX];
 	struct buf text = BUF_INIT(256);
-	bool same = true;
 	int fd;
 
 	limits_line(q->bytes_limit, q->messages_limit, limits);
 	buf_printf(&text, "%s\n%llu %llu\n", limits,
 	    (unsigned long long)q->bytes, (unsigned long long)q->messages);
+	print_lines(&text, lines);
 	snprintf(temporary, sizeof(temporary), "%s.%ld.new", file_name,
 	    (long)process_id());
 	fd = openat(root, temporary,
-	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd >= 0 && fd_write_all(fd, buf_text(&text), text.n) == 0) {
-		same = before == NULL || is_same(root, before);
-		if (!same || renameat(root, temporary, root, file_name) != 0)
-			(void)!unlinkat(root, temporary, 0);
-	}
+	    O_WRONLY | O_APPEND | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+	    0600);
+	if (fd >= 0 && fd_write_all(fd, buf_text(&text), text.n) == 0 &&
+	    is_marked(root, m) &&
+	    renameat(root, temporary, root, file_name) == 0)
+		add_late_lines(fd, m);
+	else if (fd >= 0)
+		(void)!unlinkat(root, temporary, 0);
 	fd_close(&fd);
 	buf_fini(&text);
-	return same;
 }
 
-/* What came or went while it was counted is in it or not: once more. */
-static enum mail_result
-count_and_write(struct mail_tree *t, struct mail_quota *out, struct why *why)
+static uint64_t
+sum_of(uint64_t counted, int64_t more)
 {
-	struct file_stamp before;
+	uint64_t sum = counted + (uint64_t)more;
+
+	return more < 0 && sum > counted ? 0 : sum;
+}
+
+/*
+ * Once, however long it takes. What was noted meanwhile may have been counted
+ * or not: it stays noted behind the count, so that no line is lost, and a count
+ * that says full by a message that is in it twice is not believed the next
+ * time.
+ */
+static enum mail_result
+count_and_write(struct mail_tree *t, const struct mail_quota_mark *since,
+    struct mail_quota *out, struct why *why)
+{
+	struct mail_quota_mark now = { .fd = -1 };
+	const struct mail_quota_mark *m = since == NULL ? &now : since;
+	struct maildir_size lines;
 	enum mail_result r;
 
-	for (int i = 1;; i++) {
-		mail_file_stamp(t->root, file_name, &before);
-		r = count(t, out, why);
-		if (r != MAIL_OK ||
-		    write_file(t->root, out, i < COUNTS ? &before : NULL))
-			return r;
+	if (since == NULL)
+		mark(t->root, &now);
+	r = count(t, out, why);
+	if (r == MAIL_OK) {
+		lines = lines_since(m);
+		write_file(t->root, out, &lines, m);
+		out->bytes = sum_of(out->bytes, lines.bytes);
+		out->messages = sum_of(out->messages, lines.messages);
 	}
+	fd_close(&now.fd);
+	return r;
 }
 
 bool
@@ -211,12 +291,19 @@ believable(const struct known *k, uint64_t bytes, uint64_t messages)
 	    (k->changes == 1 && k->age >= 0 && k->age < OLD_FILE_S);
 }
 
+static bool
+is_limited(const struct mail_quota *limits)
+{
+	return limits->bytes_limit != 0 || limits->messages_limit != 0;
+}
+
 /* Usage, for a question about so much more. */
 static enum mail_result
 use(struct mail_tree *t, const struct mail_quota *limits, uint64_t bytes,
-    uint64_t messages, struct mail_quota *out, struct why *why)
+    uint64_t messages, const struct mail_quota_mark *since,
+    struct mail_quota *out, struct why *why)
 {
-	bool limited = limits->bytes_limit != 0 || limits->messages_limit != 0;
+	bool limited = is_limited(limits);
 	struct known k = { .quota = *limits };
 	enum mail_result r;
 
@@ -224,7 +311,7 @@ use(struct mail_tree *t, const struct mail_quota *limits, uint64_t bytes,
 	    !read_file(t->root, limits->bytes_limit, limits->messages_limit,
 		&k) ||
 	    !believable(&k, bytes, messages)) {
-		r = limited ? count_and_write(t, &k.quota, why) :
+		r = limited ? count_and_write(t, since, &k.quota, why) :
 			      count(t, &k.quota, why);
 		if (r != MAIL_OK)
 			return r;
@@ -237,37 +324,87 @@ enum mail_result
 mail_quota_use(struct mail_tree *t, const struct mail_quota *limits,
     struct mail_quota *out, struct why *why)
 {
-	return use(t, limits, 0, 0, out, why);
+	return use(t, limits, 0, 0, NULL, out, why);
+}
+
+static enum mail_result
+is_full(struct why *why)
+{
+	why_set(why, "5.2.2", "mailbox is full");
+	return MAIL_OVER_QUOTA;
+}
+
+static enum mail_result
+ask(struct mail_tree *t, const struct mail_quota *limits, uint64_t bytes,
+    uint64_t messages, const struct mail_quota_mark *since, struct why *why)
+{
+	struct mail_quota q;
+	enum mail_result r;
+
+	if (!is_limited(limits))
+		return MAIL_OK;
+	r = use(t, limits, bytes, messages, since, &q, why);
+	if (r == MAIL_OK && !mail_quota_allows(&q, bytes, messages))
+		r = is_full(why);
+	return r;
 }
 
 enum mail_result
 mail_quota_ask(struct mail_tree *t, const struct mail_quota *limits,
     uint64_t bytes, uint64_t messages, struct why *why)
 {
-	struct mail_quota q;
-	enum mail_result r;
-
-	if (limits->bytes_limit == 0 && limits->messages_limit == 0)
-		return MAIL_OK;
-	r = use(t, limits, bytes, messages, &q, why);
-	if (r == MAIL_OK && !mail_quota_allows(&q, bytes, messages)) {
-		why_set(why, "5.2.2", "mailbox is full");
-		r = MAIL_OVER_QUOTA;
-	}
-	return r;
+	return ask(t, limits, bytes, messages, NULL, why);
 }
 
 enum mail_result
-mail_quota_take(int root, const struct mail_quota *limits, uint64_t bytes,
-    uint64_t messages, struct maildir_claim *claim, struct why *why)
+mail_room_take(struct mail_room *m, struct mail_tree *t,
+    const struct mail_quota *limits, uint64_t bytes, uint64_t messages,
+    struct why *why)
 {
-	*claim = (struct maildir_claim){ .fd = -1 };
-	if ((limits->bytes_limit == 0 && limits->messages_limit == 0) ||
-	    maildir_size_take(root, bytes, messages, claim) ==
-		MAILDIR_ROOM_TAKEN)
+	const struct maildir_size by = { .bytes_limit = limits->bytes_limit,
+		.messages_limit = limits->messages_limit };
+	enum maildir_room r;
+
+	mail_room_end(m);
+	m->claim = (struct maildir_claim){ .fd = -1 };
+	if (!is_limited(limits))
 		return MAIL_OK;
-	why_set(why, "4.2.2", "mailbox is full, if all that comes fits");
-	return MAIL_OVER_QUOTA;
+	r = maildir_size_claim(t->root, &by, bytes, messages, &m->claim);
+	if (r == MAILDIR_ROOM_TAKEN)
+		return MAIL_OK;
+	if (r == MAILDIR_ROOM_CONTENDED) {
+		why_set(why, "4.2.2",
+		    "mailbox is full, if all that comes fits");
+		return MAIL_OVER_QUOTA;
+	}
+	m->ask = m->asked < ASKS;
+	if (m->ask)
+		mark(t->root, &m->mark);
+	else if (r == MAILDIR_ROOM_UNKNOWN)
+		return MAIL_OK; /* there can be no file */
+	return is_full(why);
+}
+
+enum mail_result
+mail_room_ask(struct mail_room *m, struct mail_tree *t,
+    const struct mail_quota *limits, uint64_t bytes, uint64_t messages,
+    struct why *why)
+{
+	enum mail_result r;
+
+	why_clear(why);
+	r = ask(t, limits, bytes, messages, &m->mark, why);
+	m->asked++;
+	mail_room_end(m);
+	return r;
+}
+
+void
+mail_room_end(struct mail_room *m)
+{
+	m->ask = false;
+	fd_close(&m->mark.fd);
+	maildir_claim_end(&m->claim);
 }
 
 enum mail_result
@@ -279,7 +416,7 @@ mail_quota_check(const char *location, const struct mail_quota *limits,
 	enum mail_result r;
 
 	why_clear(why);
-	if (limits->bytes_limit == 0 && limits->messages_limit == 0)
+	if (!is_limited(limits))
 		return MAIL_OK;
 	if (!mail_location_parse(location, &at, why))
 		return MAIL_FAILED;

@@ -29,17 +29,47 @@ enum mail_result mail_quota_use(struct mail_tree *t,
 enum mail_result
 mail_quota_ask(struct mail_tree *t, const struct mail_quota *limits,
     uint64_t bytes, uint64_t messages, struct why *why);
-/*
- * Takes it in one step with the question for room (maildir_size.h): nobody else
- * gets it before it is settled. Without limits nothing is taken, and the claim
- * is what will be counted. To be asked before: where nobody counts there is
- * nothing to take from. Both within one transaction of the account's index,
- * and no question between a claim and the files that it is for: it might count
- * anew, without them.
+
+/* maildirsize as it is when a count begins: what is noted later is behind it.
  */
-enum mail_result
-mail_quota_take(int root, const struct mail_quota *limits, uint64_t bytes,
-    uint64_t messages, struct maildir_claim *claim, struct why *why);
+struct mail_quota_mark {
+	int fd; /* read up to here; -1: there is none */
+	uint64_t device, inode;
+};
+
+/* Room of the quota, from taking it to what came of it. */
+struct mail_room {
+	struct maildir_claim claim;
+	bool ask; /* nothing is taken: mail_room_ask first */
+	unsigned int asked;
+	struct mail_quota_mark mark;
+};
+
+#define MAIL_ROOM_INIT \
+	{ \
+		.claim = { .fd = -1 }, .mark = {.fd = -1 } \
+	}
+
+/*
+ * Takes it in one step with the question for room (maildir_size.h), within the
+ * transaction of the account's index in which the files come and the claim is
+ * settled: so whoever begins to count within a transaction of his own finds the
+ * files of all claims that are there.
+ *
+ * MAIL_OVER_QUOTA with "ask": the file, if there is one, says full, or nothing
+ * that can be believed. To be asked is who may count all folders, behind the
+ * end of the transaction; on MAIL_OK it is taken again, in another one. That
+ * ends: after some questions the file is believed, and where there still is
+ * none everything is taken.
+ */
+enum mail_result mail_room_take(struct mail_room *m, struct mail_tree *t,
+    const struct mail_quota *limits, uint64_t bytes, uint64_t messages,
+    struct why *why);
+enum mail_result mail_room_ask(struct mail_room *m, struct mail_tree *t,
+    const struct mail_quota *limits, uint64_t bytes, uint64_t messages,
+    struct why *why);
+/* May be called again. */
+void mail_room_end(struct mail_room *m);
 /*
  * The same for a location as mail_account_open takes it, with the rights of
  * the mailbox's owner: what is asked at RCPT. Where there is no account yet

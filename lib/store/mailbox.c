@@ -290,6 +290,15 @@ mailbox_commit(struct mailbox *m, struct why *why)
 	return end_transaction(m, why);
 }
 
+void
+mailbox_leave(struct mailbox *m)
+{
+	struct why why = { 0 };
+
+	if (m->folder->writing > 0)
+		(void)mailbox_commit(m, &why);
+}
+
 uint64_t
 mailbox_modseq(struct mailbox *m)
 {

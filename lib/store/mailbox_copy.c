@@ -47,7 +47,7 @@ struct copying {
 	unsigned char keyword[MAIL_KEYWORDS_MAX]; /* bit there */
 	uint64_t bytes; /* of files that quota counts */
 	uint64_t carried; /* of those that were copied */
-	struct maildir_claim room; /* taken of the quota, for all */
+	struct mail_room room; /* of the quota, for all */
 	struct arriving journal;
 	bool journaled; /* there is one */
 	bool final; /* no way back */
@@ -90,14 +90,28 @@ struct survey {
 	uint64_t keywords;
 };
 
-static uint64_t
-counted(const struct mail_index_message *row)
+static void
+path_of(const struct mail_index_message *row, char out[OLD_PATH_MAX])
 {
+	snprintf(out, OLD_PATH_MAX, "%s/%.*s",
+	    row->have & IN_NEW ? "new" : "cur", SPAN_ARG(row->name));
+}
+
+/* As who counts anew does. */
+static uint64_t
+counted(const struct mailbox *m, const struct mail_index_message *row)
+{
+	char path[OLD_PATH_MAX];
 	struct maildir_file file;
+	struct stat st;
 
 	if (maildir_file_parse(row->name, &file) && file.stored != UINT64_MAX)
 		return file.stored;
-	return row->have & HAVE_SIZE ? row->size : 0;
+	path_of(row, path);
+	return fstatat(m->folder->files.dir, path, &st, AT_SYMLINK_NOFOLLOW) ==
+		0 ?
+	    (uint64_t)st.st_size :
+	    0;
 }
 
 static bool
@@ -106,7 +120,8 @@ survey_row(void *with, const struct mail_index_message *row)
 	struct survey *s = with;
 
 	s->keywords |= row->keywords;
-	s->c->bytes += counted(row);
+	if (!s->c->how->move)
+		s->c->bytes += counted(s->c->from, row);
 	return true;
 }
 
@@ -160,17 +175,6 @@ survey(struct copying *c)
 	return map_keywords(c, s.keywords);
 }
 
-static enum mail_result
-ask_quota(struct copying *c)
-{
-	const struct mail_account *a = c->to->account;
-	struct mail_quota limits = mail_account_limits(a);
-
-	if (c->how->move)
-		return MAIL_OK;
-	return mail_quota_ask(a->tree, &limits, c->bytes, c->count, c->why);
-}
-
 /* What is moved has its room. */
 static enum mail_result
 take_room(struct copying *c)
@@ -180,7 +184,17 @@ take_room(struct copying *c)
 
 	if (c->how->move)
 		return MAIL_OK;
-	return mail_quota_take(a->root, &limits, c->bytes, c->count, &c->room,
+	return mail_room_take(&c->room, a->tree, &limits, c->bytes, c->count,
+	    c->why);
+}
+
+static enum mail_result
+ask_for_room(struct copying *c)
+{
+	const struct mail_account *a = c->to->account;
+	struct mail_quota limits = mail_account_limits(a);
+
+	return mail_room_ask(&c->room, a->tree, &limits, c->bytes, c->count,
 	    c->why);
 }
 
@@ -188,7 +202,7 @@ static void
 settle_room(struct copying *c, uint64_t bytes, uint64_t messages)
 {
 	if (!c->how->move)
-		maildir_claim_settle(&c->room, c->to->account->root,
+		maildir_claim_settle(&c->room.claim, c->to->account->root,
 		    (int64_t)bytes, (int64_t)messages);
 }
 
@@ -250,8 +264,7 @@ prepare(struct copying *c, uint32_t uid, size_t i, struct passing *p)
 	if (r != MAIL_OK)
 		return r;
 	p->uid = c->first + (uint32_t)i;
-	snprintf(p->old, sizeof(p->old), "%s/%.*s",
-	    p->row.have & IN_NEW ? "new" : "cur", SPAN_ARG(p->row.name));
+	path_of(&p->row, p->old);
 	p->number = i;
 	p->keywords = p->row.keywords;
 	p->row.keywords = keywords_there(c, p->keywords);
@@ -475,7 +488,8 @@ carry(struct copying *c, uint32_t uid, struct passing *p)
 	uid_set_add(&c->out->from, uid);
 	uid_set_add(&c->out->to, p->uid);
 	c->out->count++;
-	c->carried += counted(&p->row);
+	if (!c->how->move)
+		c->carried += counted(c->to, &p->row);
 	return MAIL_OK;
 }
 
@@ -586,13 +600,15 @@ in_transaction(struct copying *c)
 {
 	enum mail_result r = mailbox_begin(c->to, c->why);
 
-	if (r == MAIL_OK)
-		r = mailbox_give_uids(c->to, (uint32_t)c->count, &c->first,
-		    c->why);
-	if (r == MAIL_OK)
-		r = ask_quota(c);
-	if (r == MAIL_OK)
-		r = take_room(c);
+	if (r != MAIL_OK)
+		return r;
+	r = take_room(c);
+	if (r != MAIL_OK) {
+		mailbox_leave(c->to);
+		mailbox_leave(c->from);
+		return r;
+	}
+	r = mailbox_give_uids(c->to, (uint32_t)c->count, &c->first, c->why);
 	if (r == MAIL_OK)
 		r = carry_all(c);
 	if (r == MAIL_OK)
@@ -621,7 +637,7 @@ attempt(struct copying *c)
 		mailbox_abort(c->from);
 	if (c->journaled)
 		arriving_end(&c->journal);
-	maildir_claim_end(&c->room);
+	maildir_claim_end(&c->room.claim);
 	c->out->uidvalidity = c->to->folder->row.uidvalidity;
 	return r;
 }
@@ -631,13 +647,17 @@ copy(struct copying *c)
 {
 	enum mail_result r = survey(c);
 
-	if (r == MAIL_OK)
-		r = ask_quota(c);
 	if (r != MAIL_OK)
 		return r;
 	c->apart = on_other_device(c);
 	mail_append_base(c->base);
 	r = attempt(c);
+	/* all is counted anew between transactions */
+	while (r == MAIL_OVER_QUOTA && c->room.ask) {
+		r = ask_for_room(c);
+		if (r == MAIL_OK)
+			r = attempt(c);
+	}
 	if (r == MAIL_OK || !c->refused)
 		return r;
 	/* all is as it was */
@@ -656,7 +676,7 @@ mailbox_copy_files(struct mailbox *from, const struct uid_set *uids,
 	struct copying c = { .from = from,
 		.to = to,
 		.how = how,
-		.room = { .fd = -1 },
+		.room = MAIL_ROOM_INIT,
 		.out = out,
 		.why = why };
 	enum mail_result r;
@@ -672,6 +692,7 @@ mailbox_copy_files(struct mailbox *from, const struct uid_set *uids,
 	}
 	if (r != MAIL_OK)
 		mail_copies_fini(out);
+	mail_room_end(&c.room);
 	uid_set_fini(&c.uids);
 	return r;
 }

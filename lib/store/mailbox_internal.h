@@ -99,6 +99,8 @@ enum mail_result mailbox_commit(struct mailbox *m, struct why *why);
  * finds it. *why is kept.
  */
 void mailbox_abort(struct mailbox *m);
+/* What was begun, without anything done: no folder is doubted. */
+void mailbox_leave(struct mailbox *m);
 
 /*
  * "n" new UIDs, the first of them; they are used up. The bound in the state

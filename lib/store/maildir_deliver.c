@@ -180,12 +180,13 @@ enum verdict
 maildir_take_room(int maildir, off_t bytes, const struct deliver_source *s,
     struct why *why)
 {
-	switch (maildir_size_take(maildir, (uint64_t)bytes, 1, NULL)) {
+	switch (maildir_size_take(maildir, (uint64_t)bytes, 1)) {
 	case MAILDIR_ROOM_TAKEN:
 		return OK;
 	case MAILDIR_ROOM_NONE:
 		return full(s->full_bounces, why);
 	case MAILDIR_ROOM_CONTENDED:
+	case MAILDIR_ROOM_UNKNOWN:
 		break;
 	}
 	return contended(why);
@@ -296,7 +297,7 @@ maildir_copy_enter(struct maildir_copy *c, struct why *why)
 	if ((c->ordered ? wait_for_writeback(c->fd) : fsync(c->fd)) != 0)
 		return maildir_copy_failed(why);
 	/* there was room when it was written */
-	if (maildir_size_take(c->root, (uint64_t)c->size, 1, NULL) !=
+	if (maildir_size_take(c->root, (uint64_t)c->size, 1) !=
 	    MAILDIR_ROOM_TAKEN)
 		return contended(why);
 	if (publish(c->tmp, c->tmp_name, c->new, c->name) != 0) {

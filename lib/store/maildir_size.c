@@ -106,25 +106,53 @@ open_file(int root, int flags, off_t *size)
 	return fd;
 }
 
-/* By what the file says up to "end". True where that cannot be understood. */
-static bool
-has_room(int fd, off_t end, uint64_t bytes, uint64_t messages)
+/* What is to come. */
+struct wanted {
+	uint64_t bytes, messages;
+	const struct maildir_size *limits; /* NULL: whatever the file says */
+};
+
+bool
+maildir_size_of(const struct maildir_size *s, uint64_t bytes_limit,
+    uint64_t messages_limit)
+{
+	return s->changes > 0 && s->bytes_limit == bytes_limit &&
+	    s->messages_limit == messages_limit && s->bytes >= 0 &&
+	    s->messages >= 0;
+}
+
+static enum maildir_room
+unknown(const struct wanted *w)
+{
+	return w->limits == NULL ? MAILDIR_ROOM_TAKEN : MAILDIR_ROOM_UNKNOWN;
+}
+
+/* By what the file says up to "end". */
+static enum maildir_room
+judge(int fd, off_t end, const struct wanted *w)
 {
 	char text[MAILDIR_SIZE_FILE_MAX];
 	struct maildir_size size;
 
-	return end < 0 || end > (off_t)sizeof(text) ||
+	if (end < 0 || end > (off_t)sizeof(text) ||
 	    fd_pread_all(fd, text, (size_t)end, 0) != 0 ||
 	    !maildir_size_parse((struct span){ text, (size_t)end }, &size) ||
-	    maildir_size_allows(&size, bytes, messages);
+	    (w->limits != NULL &&
+		!maildir_size_of(&size, w->limits->bytes_limit,
+		    w->limits->messages_limit)))
+		return unknown(w);
+	return maildir_size_allows(&size, w->bytes, w->messages) ?
+	    MAILDIR_ROOM_TAKEN :
+	    MAILDIR_ROOM_NONE;
 }
 
 bool
 maildir_size_room(int root, uint64_t bytes)
 {
+	const struct wanted w = { bytes, 1, NULL };
 	off_t end;
 	int fd = open_file(root, O_RDONLY, &end);
-	bool room = fd < 0 || has_room(fd, end, bytes, 1);
+	bool room = fd < 0 || judge(fd, end, &w) == MAILDIR_ROOM_TAKEN;
 
 	fd_close(&fd);
 	return room;
@@ -134,6 +162,14 @@ static void
 forget(int root)
 {
 	(void)!unlinkat(root, file_name, 0);
+}
+
+static bool
+is_replaced(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) != 0 || st.st_nlink == 0;
 }
 
 /* In one write, so that lines of several stay whole: its bytes, or -1. */
@@ -146,68 +182,97 @@ append(int root, int fd, int64_t bytes, int64_t messages)
 
 	if (write(fd, line, (size_t)n) == n)
 		return n;
-	forget(root);
+	if (!is_replaced(fd))
+		forget(root);
 	return -1;
 }
 
 /* What was judged is read once more only where others wrote behind it. */
 static enum maildir_room
-take(int root, int fd, off_t seen, uint64_t bytes, uint64_t messages)
+take(int root, int fd, off_t seen, const struct wanted *w)
 {
+	enum maildir_room r = judge(fd, seen, w);
 	off_t end;
 	int n;
 
-	if (!has_room(fd, seen, bytes, messages))
-		return MAILDIR_ROOM_NONE;
-	n = append(root, fd, (int64_t)bytes, (int64_t)messages);
+	if (r != MAILDIR_ROOM_TAKEN)
+		return r;
+	n = append(root, fd, (int64_t)w->bytes, (int64_t)w->messages);
 	end = lseek(fd, 0, SEEK_CUR) - n;
-	if (n < 0 || end == seen || has_room(fd, end, bytes, messages))
+	if (n < 0 || end == seen)
 		return MAILDIR_ROOM_TAKEN;
-	(void)append(root, fd, -(int64_t)bytes, -(int64_t)messages);
-	return MAILDIR_ROOM_CONTENDED;
+	r = judge(fd, end, w);
+	if (r != MAILDIR_ROOM_TAKEN)
+		(void)append(root, fd, -(int64_t)w->bytes,
+		    -(int64_t)w->messages);
+	return r == MAILDIR_ROOM_NONE ? MAILDIR_ROOM_CONTENDED : r;
 }
 
 static enum maildir_room
-take_once(int root, uint64_t bytes, uint64_t messages, struct maildir_claim *c)
+take_once(int root, const struct wanted *w, struct maildir_claim *c)
 {
-	enum maildir_room r = MAILDIR_ROOM_TAKEN;
+	enum maildir_room r;
 	off_t size;
 	int fd = open_file(root, O_RDWR | O_APPEND, &size);
 
-	if (c != NULL)
-		*c = (struct maildir_claim){ .fd = -1 };
+	*c = (struct maildir_claim){ .fd = -1 };
 	if (fd < 0)
-		return r;
-	r = take(root, fd, size, bytes, messages);
-	if (c != NULL && r == MAILDIR_ROOM_TAKEN) {
-		*c = (struct maildir_claim){ fd, (int64_t)bytes,
-			(int64_t)messages };
-		return r;
-	}
-	fd_close(&fd);
+		return unknown(w);
+	r = take(root, fd, size, w);
+	if (r == MAILDIR_ROOM_TAKEN)
+		*c = (struct maildir_claim){ fd, (int64_t)w->bytes,
+			(int64_t)w->messages };
+	else
+		fd_close(&fd);
 	return r;
 }
 
 /* What took the room away may have been taken back by now: once more. */
-enum maildir_room
-maildir_size_take(int root, uint64_t bytes, uint64_t messages,
-    struct maildir_claim *claim)
+static enum maildir_room
+take_wanted(int root, const struct wanted *w, struct maildir_claim *c)
 {
-	enum maildir_room r = take_once(root, bytes, messages, claim);
+	enum maildir_room r = take_once(root, w, c);
 
 	if (r != MAILDIR_ROOM_CONTENDED)
 		return r;
 	for (int i = 1; r == MAILDIR_ROOM_CONTENDED && i < TAKE_TRIES; i++)
-		r = take_once(root, bytes, messages, claim);
-	return r == MAILDIR_ROOM_TAKEN ? r : MAILDIR_ROOM_CONTENDED;
+		r = take_once(root, w, c);
+	return r == MAILDIR_ROOM_NONE ? MAILDIR_ROOM_CONTENDED : r;
 }
 
-static bool
-is_replaced(int fd)
+enum maildir_room
+maildir_size_take(int root, uint64_t bytes, uint64_t messages)
 {
-	struct stat st;
+	const struct wanted w = { bytes, messages, NULL };
+	struct maildir_claim c;
+	enum maildir_room r = take_wanted(root, &w, &c);
 
-	return fstat(fd, &st) != 0 || st.st_nlink == 0;
+	maildir_claim_end(&c);
+	return r;
+}
+
+enum maildir_room
+maildir_size_claim(int root, const struct maildir_size *limits, uint64_t bytes,
+    uint64_t messages, struct maildir_claim *claim)
+{
+	const struct wanted w = { bytes, messages, limits };
+
+	return take_wanted(root, &w, claim);
+}
+
+/*
+ * Also where nothing came of it: a count that says full is believed only where
+ * nothing was noted since.
+ */
+static void
+note_again(struct maildir_claim *c, int root, int64_t bytes, int64_t messages)
+{
+	off_t size;
+
+	fd_close(&c->fd);
+	c->fd = open_file(root, O_WRONLY | O_APPEND, &size);
+	if (c->fd >= 0)
+		(void)append(root, c->fd, bytes, messages);
 }
 
 void
@@ -219,7 +284,7 @@ maildir_claim_settle(struct maildir_claim *c, int root, int64_t bytes,
 	if (c->fd < 0)
 		maildir_size_add(root, more, others);
 	else if (is_replaced(c->fd))
-		forget(root);
+		note_again(c, root, bytes, messages);
 	else if (more != 0 || others != 0)
 		(void)append(root, c->fd, more, others);
 	c->bytes = bytes;

@@ -29,6 +29,9 @@ bool maildir_size_parse(struct span text, struct maildir_size *out);
 /* Is so much more within the limits? Pure. */
 bool maildir_size_allows(const struct maildir_size *s, uint64_t bytes,
     uint64_t messages);
+/* Is it a count by these limits, of what can be? Pure. */
+bool maildir_size_of(const struct maildir_size *s, uint64_t bytes_limit,
+    uint64_t messages_limit);
 /*
  * False when the account with this root directory (O_PATH will do) has no room
  * for a message of so many bytes. True where there is no file, or none that can
@@ -41,6 +44,7 @@ enum maildir_room {
 	MAILDIR_ROOM_NONE, /* it is full */
 	/* others were quicker, who may yet give it back: no reason to bounce */
 	MAILDIR_ROOM_CONTENDED,
+	MAILDIR_ROOM_UNKNOWN, /* to maildir_size_claim: it is to be counted */
 };
 
 /* Room that was taken, by who may have it for a while. */
@@ -54,14 +58,23 @@ struct maildir_claim {
  * written, and counts if there was room behind all that stands in front of it;
  * else it is taken back. So of several at once only those get room that fit
  * together, and nobody waits for a lock that the owner may hold. Who brings
- * less says so by a claim, or, without one (NULL), adds its negative.
+ * less adds its negative. Where nobody counts, or not so that it can be
+ * understood, all is taken.
  */
-enum maildir_room maildir_size_take(int root, uint64_t bytes, uint64_t messages,
-    struct maildir_claim *claim);
+enum maildir_room
+maildir_size_take(int root, uint64_t bytes, uint64_t messages);
+/*
+ * The same, only of a file with these limits that can be believed, for who
+ * settles it. *claim is of no file where nothing was taken.
+ */
+enum maildir_room
+maildir_size_claim(int root, const struct maildir_size *limits, uint64_t bytes,
+    uint64_t messages, struct maildir_claim *claim);
 /*
  * So much has come of it by now, 0 if nothing will. May be called again. Where
- * somebody counted anew meanwhile, who may have seen a part, it is counted
- * again. A claim in no file is a line.
+ * somebody counted anew meanwhile, who may have seen it, or a part, it is noted
+ * once more: too much rather than too little, until the account seems full,
+ * and is counted. A claim in no file is a line.
  */
 void maildir_claim_settle(struct maildir_claim *c, int root, int64_t bytes,
     int64_t messages);

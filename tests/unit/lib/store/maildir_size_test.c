@@ -151,15 +151,14 @@ room_is_taken_once(void **state)
 	root = open(path, O_PATH | O_DIRECTORY);
 	snprintf(name, sizeof(name), "%s/maildirsize", path);
 	/* nobody counts */
-	assert_int_equal(maildir_size_take(root, 1 << 30, 1, NULL),
+	assert_int_equal(maildir_size_take(root, 1 << 30, 1),
 	    MAILDIR_ROOM_TAKEN);
 	assert_int_equal(access(name, F_OK), -1);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
 		assert_int_equal(write(fd, "100S\n10 1\n", 10), 10);
 		memcpy(others, rows[i].others, sizeof(others));
-		assert_int_equal(maildir_size_take(root, 60, 1, NULL),
-		    rows[i].room);
+		assert_int_equal(maildir_size_take(root, 60, 1), rows[i].room);
 		n = pread(fd, text, sizeof(text) - 1, 10);
 		assert_true(n > 0);
 		text[n] = '\0';
@@ -198,6 +197,10 @@ static void
 claim_is_settled(void **state)
 {
 	char path[] = "/tmp/maildir_size_test.XXXXXX", name[100];
+	static const struct maildir_size limits = { .bytes_limit = 100,
+		.messages_limit = 5 };
+	static const char *const unknown[] = { NULL, "100S\n10 1\n",
+		"100S,5C\n", "100S,5C\n10 1\n-20 -1\n", "100S,5C\nx\n" };
 	struct maildir_claim claim = { .fd = -1 };
 	int root;
 
@@ -206,13 +209,12 @@ claim_is_settled(void **state)
 	root = open(path, O_PATH | O_DIRECTORY);
 	snprintf(name, sizeof(name), "%s/maildirsize", path);
 	begin_file(name, "100S,5C\n10 1\n");
-	assert_int_equal(maildir_size_take(root, 10, 5, &claim),
+	assert_int_equal(maildir_size_claim(root, &limits, 10, 5, &claim),
 	    MAILDIR_ROOM_NONE);
 	assert_int_equal(claim.fd, -1);
-	assert_int_equal(maildir_size_take(root, 90, 4, &claim),
+	assert_int_equal(maildir_size_claim(root, &limits, 90, 4, &claim),
 	    MAILDIR_ROOM_TAKEN);
-	assert_int_equal(maildir_size_take(root, 1, 1, NULL),
-	    MAILDIR_ROOM_NONE);
+	assert_int_equal(maildir_size_take(root, 1, 1), MAILDIR_ROOM_NONE);
 	maildir_claim_settle(&claim, root, 90, 4);
 	assert_file(name, "100S,5C\n10 1\n90 4\n");
 	maildir_claim_settle(&claim, root, 40, 2);
@@ -220,20 +222,44 @@ claim_is_settled(void **state)
 	maildir_claim_settle(&claim, root, 0, 0);
 	assert_file(name, "100S,5C\n10 1\n90 4\n-50 -2\n-40 -2\n");
 	maildir_claim_end(&claim);
-	/* somebody counts while a part is there */
-	assert_int_equal(maildir_size_take(root, 90, 4, &claim),
+	/* somebody counts while a part is there: noted once more */
+	assert_int_equal(maildir_size_claim(root, &limits, 80, 3, &claim),
 	    MAILDIR_ROOM_TAKEN);
 	unlink(name);
 	begin_file(name, "100S,5C\n30 2\n");
-	maildir_claim_settle(&claim, root, 90, 4);
-	assert_int_equal(access(name, F_OK), -1);
-	maildir_claim_end(&claim);
-	/* begins to count: not what was never asked for */
-	assert_int_equal(maildir_size_take(root, 90, 4, &claim),
-	    MAILDIR_ROOM_TAKEN);
-	begin_file(name, "100S,5C\n10 1\n");
+	maildir_claim_settle(&claim, root, 80, 3);
+	assert_file(name, "100S,5C\n30 2\n80 3\n");
+	/* and given back where it was noted */
 	maildir_claim_settle(&claim, root, 0, 0);
-	assert_file(name, "100S,5C\n10 1\n");
+	assert_file(name, "100S,5C\n30 2\n80 3\n-80 -3\n");
+	maildir_claim_end(&claim);
+	/* of nothing it is noted that the count is not to be believed */
+	assert_int_equal(maildir_size_claim(root, &limits, 10, 1, &claim),
+	    MAILDIR_ROOM_TAKEN);
+	unlink(name);
+	begin_file(name, "100S,5C\n100 5\n");
+	maildir_claim_settle(&claim, root, 0, 0);
+	assert_file(name, "100S,5C\n100 5\n0 0\n");
+	maildir_claim_end(&claim);
+	unlink(name);
+	/* what is no count by these limits is left alone */
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+		if (unknown[i] != NULL)
+			begin_file(name, unknown[i]);
+		assert_int_equal(maildir_size_claim(root, &limits, 10, 1,
+				     &claim),
+		    MAILDIR_ROOM_UNKNOWN);
+		assert_int_equal(claim.fd, -1);
+		if (unknown[i] != NULL)
+			assert_file(name, unknown[i]);
+		unlink(name);
+	}
+	/* taken of none, it is a line */
+	begin_file(name, "100S,5C\n10 1\n");
+	maildir_claim_settle(&claim, root, 20, 1);
+	assert_file(name, "100S,5C\n10 1\n20 1\n");
+	maildir_claim_settle(&claim, root, 0, 0);
+	assert_file(name, "100S,5C\n10 1\n20 1\n-20 -1\n");
 	maildir_claim_end(&claim);
 	unlink(name);
 	close(root);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: ISC */
+/* Counting, while others write. */
+#include "lib/store/mail_quota.h"
+
+#include <sys/syscall.h>
+
+#include "lib/store/mail_folder_tree.h"
+#include "tests/unit/lib/store/folder.h"
+
+static const struct mail_quota limits = { .bytes_limit = 100,
+	.messages_limit = 5 };
+
+/* What others do, once: amid a count, and between its last look and its end. */
+static void (*amid)(void), (*at_the_end)(void);
+static unsigned int counts; /* of directories */
+
+static void
+once(void (**act)(void))
+{
+	void (*now)(void) = *act;
+
+	*act = NULL;
+	if (now != NULL)
+		now();
+}
+
+int openat(int at, const char *path, int flags, ...);
+
+int
+openat(int at, const char *path, int flags, ...)
+{
+	mode_t mode = 0;
+	va_list args;
+
+	va_start(args, flags);
+	if (flags & O_CREAT)
+		mode = va_arg(args, mode_t);
+	va_end(args);
+	if (strcmp(path, "new") == 0) {
+		counts++;
+		once(&amid);
+	}
+	return (int)syscall(SYS_openat, at, path, flags, mode);
+}
+
+int renameat(int from, const char *old, int to, const char *name);
+
+int
+renameat(int from, const char *old, int to, const char *name)
+{
+	if (strcmp(name, "maildirsize") == 0)
+		once(&at_the_end);
+	return (int)syscall(SYS_renameat2, from, old, to, name, 0);
+}
+
+static void
+file_append(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "a");
+
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void
+one_comes(void)
+{
+	file_append("m/maildirsize", "10 1\n");
+}
+
+static void
+one_goes(void)
+{
+	file_append("m/maildirsize", "-50 -1\n");
+}
+
+static void
+nonsense_comes(void)
+{
+	file_append("m/maildirsize", "x\n");
+}
+
+static void
+another_counts(void)
+{
+	unlink("m/maildirsize");
+	file_put("m/maildirsize", "100S,5C\n70 2\n");
+}
+
+static void
+it_is_forgotten(void)
+{
+	unlink("m/maildirsize");
+}
+
+/* One count, whatever comes meanwhile; nothing that came is lost. */
+static void
+test_lines_amid_a_count(void **state)
+{
+	static const struct {
+		const char *before; /* NULL: no file */
+		void (*amid)(void), (*at_the_end)(void);
+		uint64_t bytes, messages;
+		const char *after;
+	} rows[] = {
+		{ NULL, NULL, NULL, 50, 1, "100S,5C\n50 1\n" },
+		{ "1S\n9 9\n", NULL, NULL, 50, 1, "100S,5C\n50 1\n" },
+		{ "1S\n9 9\n", one_comes, NULL, 60, 2,
+		    "100S,5C\n50 1\n10 1\n" },
+		{ "1S\n9 9\n", one_comes, one_comes, 60, 2,
+		    "100S,5C\n50 1\n10 1\n10 1\n" },
+		{ "1S\n9 9\n", one_goes, NULL, 0, 0,
+		    "100S,5C\n50 1\n-50 -1\n" },
+		{ "1S\n9 9\n", nonsense_comes, NULL, 50, 1, "100S,5C\n50 1\n" },
+		/* one that was quicker has lines of others by now */
+		{ "1S\n9 9\n", another_counts, NULL, 50, 1, "100S,5C\n70 2\n" },
+		{ NULL, another_counts, NULL, 50, 1, "100S,5C\n70 2\n" },
+		{ "1S\n9 9\n", it_is_forgotten, NULL, 50, 1, NULL },
+	};
+	struct why why = { 0 };
+	struct mail_location at;
+	struct mail_tree tree;
+	struct mail_quota q;
+
+	(void)state;
+	assert_true(mail_location_parse("maildir:m", &at, &why));
+	assert_int_equal(mail_tree_open(AT_FDCWD, &at, '/', true, &tree, &why),
+	    MAIL_OK);
+	assert_int_equal(mkdir("m/cur", 0700), 0);
+	file_put("m/cur/1.x,S=50:2,", "x");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		unlink("m/maildirsize");
+		if (rows[i].before != NULL)
+			file_put("m/maildirsize", rows[i].before);
+		amid = rows[i].amid;
+		at_the_end = rows[i].at_the_end;
+		counts = 0;
+		assert_int_equal(mail_quota_use(&tree, &limits, &q, &why),
+		    MAIL_OK);
+		assert_int_equal(counts, 1);
+		assert_int_equal(q.bytes, rows[i].bytes);
+		assert_int_equal(q.messages, rows[i].messages);
+		if (rows[i].after != NULL)
+			assert_string_equal(file_get("m/maildirsize"),
+			    rows[i].after);
+		else
+			assert_int_equal(access("m/maildirsize", F_OK), -1);
+	}
+	mail_tree_close(&tree);
+}
+
+#define IN_FOLDER(test) \
+	cmocka_unit_test_setup_teardown(test, folder_enter, folder_leave)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_FOLDER(test_lines_amid_a_count),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
