@@ -139,8 +139,7 @@ add_fd(struct descriptors *d, int fd)
  * key keyd holds, or the half of one that is being replaced.
  */
 static bool
-write_certificates(const struct planned *p, const struct tls_kept *kept,
-    int *fd)
+write_certificates(const struct planned *p, struct tls_kept *kept, int *fd)
 {
 	*fd = -1;
 	if (!plan_has_certificates(p->program))

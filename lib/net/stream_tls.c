@@ -126,8 +126,9 @@ tls_outcome(struct stream *s, int result, unsigned int *need)
 /*
  * A server with Nagle's rule on its socket (Postfix) sends its session ticket,
  * and holds its next answer back until that is acknowledged, which the kernel
- * of a client that has just said something does 40 ms later. So before the
- * first wait for an answer it is told to do that at once.
+ * of a client that has just said something does 40 ms later. The ticket ends
+ * the first wait for an answer; the option, set then, sends the acknowledgement
+ * that is due.
  */
 static void
 acknowledge(struct stream *s)

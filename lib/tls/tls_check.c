@@ -169,6 +169,19 @@ find_files(struct trial *t)
 	return found;
 }
 
+/* False with errno. */
+static bool
+is_there(const char *file)
+{
+	struct span kept;
+	int error;
+
+	if (!tls_kept_find(file, &kept, &error))
+		return access(file, F_OK) == 0;
+	errno = error;
+	return error == 0;
+}
+
 /*
  * Those that are not there, by the setting that names them; what a default
  * borrows from another family is told there. False: do not try them.
@@ -179,13 +192,11 @@ files_are_there(struct trial *t)
 	static const char *const names[] = { "cert_file", "key_file",
 		"eccert_file", "eckey_file" };
 	bool own = false, there = true;
-	struct span kept;
 	char setting[64];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		const char *file = of_family(t, names[i]);
-		bool missing = is_named(file) && !tls_kept_find(file, &kept) &&
-		    access(file, F_OK) < 0;
+		bool missing = is_named(file) && !is_there(file);
 		char text[512];
 
 		snprintf(setting, sizeof(setting), "%s_tls_%s", t->f->prefix,
@@ -361,7 +372,7 @@ try_trust(struct trial *t, const char *rest,
 
 /*
  * A server's clients need not prove anything: it works without, but not with
- * less than it has.
+ * less than it has of the same file.
  */
 static void
 check_server_trust(struct trial *t)

@@ -23,7 +23,8 @@ struct file {
 	char *path;
 	char *text; /* mapped */
 	size_t length;
-	uint64_t stamp; /* when it was read */
+	int error; /* why it could not be read; 0: it was */
+	uint64_t stamp; /* when it was read; 0: there was none */
 	unsigned int users; /* of its private keys */
 	bool good; /* of authorities */
 	UT_hash_handle hh;
@@ -31,6 +32,7 @@ struct file {
 
 struct tls_kept {
 	struct file *files; /* in the order in which they came */
+	int without_keys; /* for others, made when it is asked for; or -1 */
 };
 
 static struct tls_kept *in_use;
@@ -41,6 +43,7 @@ struct record {
 	uint32_t path;
 	uint32_t text;
 	uint32_t users;
+	uint32_t error;
 };
 
 static uint64_t
@@ -89,13 +92,16 @@ free_file(struct file *f)
 }
 
 static struct file *
-add(struct tls_kept *k, const char *path, uint64_t stamp, struct span text)
+add(struct tls_kept *k, const char *path, uint64_t stamp, struct span text,
+    int error)
 {
 	struct file *f = mem_new(sizeof(*f));
 
+	fd_close(&k->without_keys);
 	f->path = mem_text(path);
 	f->text = secret_copy(text);
 	f->length = text.n;
+	f->error = error;
 	f->stamp = stamp;
 	HASH_ADD_KEYPTR(hh, k->files, f->path, strlen(f->path), f);
 	return f;
@@ -107,9 +113,10 @@ tls_kept_new(const struct tls_kept *like)
 	struct tls_kept *k = mem_new(sizeof(*k));
 	const struct file *f = like == NULL ? NULL : like->files;
 
+	k->without_keys = -1;
 	for (; f != NULL; f = f->hh.next)
 		(void)add(k, f->path, f->stamp,
-		    (struct span){ f->text, f->length });
+		    (struct span){ f->text, f->length }, f->error);
 	return k;
 }
 
@@ -128,6 +135,7 @@ tls_kept_free(struct tls_kept **kp)
 		HASH_DEL(k->files, f);
 		free_file(f);
 	}
+	fd_close(&k->without_keys);
 	free(k);
 }
 
@@ -177,20 +185,30 @@ tls_kept_good(const char *path)
 }
 
 bool
-tls_kept_find(const char *path, struct span *text)
+tls_kept_find(const char *path, struct span *text, int *error)
 {
 	const struct file *f = find(path);
 
-	if (f != NULL)
-		*text = (struct span){ f->text, f->length };
-	return f != NULL;
+	if (f == NULL)
+		return false;
+	*text = (struct span){ f->text, f->length };
+	*error = f->error;
+	return true;
 }
 
 void
 tls_kept_add(const char *path, const struct stat *st, struct span text)
 {
 	if (in_use != NULL)
-		(void)add(in_use, path, stamp_of(st), text);
+		(void)add(in_use, path, stamp_of(st), text, 0);
+}
+
+void
+tls_kept_add_missing(const char *path, const struct stat *st, int error)
+{
+	if (in_use != NULL)
+		(void)add(in_use, path, st == NULL ? 0 : stamp_of(st),
+		    (struct span){ NULL, 0 }, error);
 }
 
 void
@@ -243,8 +261,8 @@ tls_kept_stamp_on_disk(const struct tls_kept *k)
 static bool
 write_record(int fd, const struct file *f, struct span text, unsigned int users)
 {
-	struct record r = { (uint32_t)strlen(f->path), (uint32_t)text.n,
-		users };
+	struct record r = { (uint32_t)strlen(f->path), (uint32_t)text.n, users,
+		(uint32_t)f->error };
 
 	return fd_write_all(fd, &r, sizeof(r)) == 0 &&
 	    fd_write_all(fd, f->path, r.path) == 0 &&
@@ -271,8 +289,8 @@ write_public(int fd, const struct file *f)
 	return good;
 }
 
-int
-tls_kept_write(const struct tls_kept *k, bool keys)
+static int
+write_all(const struct tls_kept *k, bool keys)
 {
 	int fd = memfd_create("certificates", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	bool good = fd >= 0;
@@ -287,10 +305,22 @@ tls_kept_write(const struct tls_kept *k, bool keys)
 	return fd;
 }
 
+int
+tls_kept_write(struct tls_kept *k, bool keys)
+{
+	if (keys)
+		return write_all(k, true);
+	if (k->without_keys < 0)
+		k->without_keys = write_all(k, false);
+	return k->without_keys < 0 ? -1 :
+				     fcntl(k->without_keys, F_DUPFD_CLOEXEC, 0);
+}
+
 static bool
 take_record(struct tls_kept *k, struct span *rest)
 {
 	struct record r;
+	struct file *f;
 	char *path;
 
 	if (rest->n < sizeof(r))
@@ -300,8 +330,9 @@ take_record(struct tls_kept *k, struct span *rest)
 	if (rest->n < r.path || rest->n - r.path < r.text)
 		return false;
 	path = mem_span_text(span_take(*rest, r.path));
-	add(k, path, 0, span_take(span_skip(*rest, r.path), r.text))->users =
-	    r.users;
+	f = add(k, path, 0, span_take(span_skip(*rest, r.path), r.text),
+	    (int)r.error);
+	f->users = r.users;
 	free(path);
 	*rest = span_skip(*rest, (size_t)r.path + r.text);
 	return true;

@@ -9,7 +9,8 @@
  * While a set is in use (one at most in a process), whoever reads such a file
  * by lib/tls gets what the set holds; a file that it does not hold is read from
  * disk and kept from then on. So what has been checked is what is kept, to the
- * byte, whatever becomes of the disk meanwhile. master keeps the set of the
+ * byte, whatever becomes of the disk meanwhile: a file that was not there is
+ * not there until another set is made. master keeps the set of the
  * generation and gives each program that needs some of it a copy in memory:
  * keyd all, the others nothing of private keys.
  *
@@ -53,9 +54,10 @@ uint64_t tls_kept_stamp_on_disk(const struct tls_kept *k);
 
 /*
  * All of it in a sealed file in memory, for tls_kept_take of another process;
- * without "keys" the private ones are left out. -1 with errno.
+ * without "keys" the private ones are left out, and all who ask share the one
+ * file, made once for the set. -1 with errno.
  */
-int tls_kept_write(const struct tls_kept *k, bool keys);
+int tls_kept_write(struct tls_kept *k, bool keys);
 /*
  * That is in use from now on; closes the descriptor. A file with nothing in it
  * is an empty set. False: damaged.
@@ -84,10 +86,15 @@ bool tls_kept_was_good(const char *path);
 /* The set in use has it, and it is good. */
 void tls_kept_good(const char *path);
 
-/* For lib/tls. The set in use has it: its text, the set's. */
+/*
+ * For lib/tls. The set in use knows the file: its text, the set's; or, in
+ * *error, why it could not be read.
+ */
 struct stat;
-bool tls_kept_find(const char *path, struct span *text);
+bool tls_kept_find(const char *path, struct span *text, int *error);
 /* What was read from disk, for the set in use, if there is one. */
 void tls_kept_add(const char *path, const struct stat *st, struct span text);
+/* It cannot be read; no st: there is none. */
+void tls_kept_add_missing(const char *path, const struct stat *st, int error);
 
 #endif

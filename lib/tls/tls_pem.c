@@ -286,33 +286,57 @@ tls_pem_authorities(struct span text, X509_STORE *store)
 	return good && a.count > 0;
 }
 
-/* Reads in one allocation that is wiped: no copies of a key stay behind. */
+static char *
+say_missing(const char *path, int error, struct buf *to)
+{
+	buf_printf(to, "%s: %s", path,
+	    error == EFBIG ? "not a file, or too large" : strerror(error));
+	return NULL;
+}
+
+/* One allocation, which is wiped: no copies of a key stay behind. */
+static char *
+read_open(int fd, struct stat *st)
+{
+	size_t n;
+	char *text;
+
+	if (fstat(fd, st) == -1)
+		return NULL;
+	if (!S_ISREG(st->st_mode) || st->st_size > TLS_PEM_MAX) {
+		errno = EFBIG;
+		return NULL;
+	}
+	n = (size_t)st->st_size;
+	text = mem_new(n + 1);
+	if (fd_pread_all(fd, text, n, 0) == -1) {
+		int error = errno;
+
+		OPENSSL_cleanse(text, n);
+		free(text);
+		errno = error;
+		return NULL;
+	}
+	return text;
+}
+
 static char *
 read_disk(const char *path, size_t *n, struct buf *error)
 {
-	char *text = NULL;
 	struct stat st;
+	/* first: a file that comes behind this is another than none */
+	bool there = stat(path, &st) == 0;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	char *text = fd == -1 ? NULL : read_open(fd, &st);
+	int why = errno;
 
-	if (fd == -1 || fstat(fd, &st) == -1) {
-		buf_printf(error, "%s: %s", path, strerror(errno));
-	} else if (!S_ISREG(st.st_mode) || st.st_size > TLS_PEM_MAX) {
-		buf_printf(error, "%s: not a file, or too large", path);
-	} else {
-		size_t size = (size_t)st.st_size;
-
-		text = mem_new(size + 1);
-		if (fd_pread_all(fd, text, size, 0) == -1) {
-			buf_printf(error, "%s: %s", path, strerror(errno));
-			OPENSSL_cleanse(text, size);
-			free(text);
-			text = NULL;
-		} else {
-			*n = size;
-			tls_kept_add(path, &st, (struct span){ text, size });
-		}
-	}
 	fd_close(&fd);
+	if (text == NULL) {
+		tls_kept_add_missing(path, there ? &st : NULL, why);
+		return say_missing(path, why, error);
+	}
+	*n = (size_t)st.st_size;
+	tls_kept_add(path, &st, (struct span){ text, *n });
 	return text;
 }
 
@@ -321,9 +345,12 @@ tls_pem_read(const char *path, size_t *n, struct buf *error)
 {
 	struct span kept;
 	char *text;
+	int why;
 
-	if (!tls_kept_find(path, &kept))
+	if (!tls_kept_find(path, &kept, &why))
 		return read_disk(path, n, error);
+	if (why != 0)
+		return say_missing(path, why, error);
 	*n = kept.n;
 	text = mem_new(*n + 1);
 	memcpy(text, kept.p, *n);

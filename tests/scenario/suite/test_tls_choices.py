@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """What a site may choose of TLS, beyond levels and certificates."""
+import os
 import pathlib
 import re
 import shutil
@@ -261,6 +262,30 @@ def test_without_authorities_of_clients(suite, authority, setting):
     assert status == 0 and "250" in out, out
     s.wait_log(r"smtpd\[\d+\]: warning: \S+/nowhere: .*; no authority is")
     s.wait_log(r"smtpd\[\d+\]: Untrusted TLS connection established from")
+
+
+@pytest.mark.parametrize("too_large", [False, True])
+def test_authorities_of_clients_that_come_later(suite, authority, too_large):
+    """Taken up without a reload; until then they are nobody's."""
+    folder = pathlib.Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    path = folder / "authorities.pem"
+    if too_large:
+        path.touch()
+        os.truncate(path, (4 << 20) + 1)
+    s = suite(main="tls_renewal_check_time = 1s\nsmtpd_tls_loglevel = 1\n"
+              f"smtpd_tls_ask_ccert = yes\nsmtpd_tls_CAfile = {path}\n")
+    proof = ("-cert", authority / "leaf.pem", "-key", authority / "leaf.key",
+             "-cert_chain", authority / "middle.pem")
+    client(s, *proof)
+    s.wait_log(r"smtpd\[\d+\]: Untrusted TLS connection established from")
+    shutil.copy(authority / "root.pem", folder / "whole")
+    os.replace(folder / "whole", path)
+    s.wait_log("have changed: taken up")
+    client(s, *proof)
+    s.wait_log(r"smtpd\[\d+\]: Trusted TLS connection established from")
+    assert s.log().count("have changed: taken up") == 1
+    shutil.rmtree(folder)
 
 
 def test_one_source_of_client_authorities_does(suite, authority):

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -188,11 +189,13 @@ test_private_keys_are_handed_on_when_asked_for(void **state)
 		int fd = tls_kept_write(k, keys != 0);
 		struct seen s;
 		struct span text;
+		int error;
 
 		assert_true(fd >= 0);
 		assert_true((fcntl(fd, F_GET_SEALS) & F_SEAL_WRITE) != 0);
 		assert_true(tls_kept_take(fd));
-		assert_true(tls_kept_find(pair, &text));
+		assert_true(tls_kept_find(pair, &text, &error));
+		assert_int_equal(error, 0);
 		s = look(pair, keys != 0);
 		assert_int_equal(s.leaves, 2);
 		assert_int_equal(s.keys, keys * 2);
@@ -200,9 +203,84 @@ test_private_keys_are_handed_on_when_asked_for(void **state)
 		assert_int_equal(memmem(text.p, text.n, "\nMIG", 4) != NULL,
 		    keys);
 		tls_kept_drop();
-		assert_false(tls_kept_find(pair, &text));
+		assert_false(tls_kept_find(pair, &text, &error));
 	}
 	tls_kept_free(&k);
+}
+
+static ino_t
+inode_of(int fd)
+{
+	struct stat st;
+
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	close(fd);
+	return st.st_ino;
+}
+
+/* What has no keys is made once for a set, until there is more in it. */
+static void
+test_all_share_what_has_no_keys(void **state)
+{
+	struct tls_kept *k = keep();
+	ino_t first = inode_of(tls_kept_write(k, false));
+
+	(void)state;
+	assert_true(inode_of(tls_kept_write(k, true)) != first);
+	assert_true(inode_of(tls_kept_write(k, false)) == first);
+	tls_kept_use(k);
+	look(broken, false);
+	tls_kept_use(NULL);
+	assert_true(inode_of(tls_kept_write(k, false)) != first);
+	tls_kept_free(&k);
+}
+
+/* Until it is there it is not, to whoever has the set or a copy of it. */
+static void
+test_what_cannot_be_read(void **state)
+{
+	static const struct {
+		off_t size; /* -1: there is none */
+		int error;
+		const char *text;
+	} rows[] = {
+		{ -1, ENOENT, ": No such file or directory" },
+		{ TLS_PEM_MAX + 1, EFBIG, ": not a file, or too large" },
+	};
+	char path[80];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/late.pem", folder);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct tls_kept *k = tls_kept_new(NULL);
+		struct buf error = BUF_INIT(1024);
+		struct span text;
+		size_t n = 7;
+		int why = 0;
+
+		if (rows[i].size >= 0) {
+			write_file(path, "", 0);
+			assert_int_equal(truncate(path, rows[i].size), 0);
+		}
+		tls_kept_use(k);
+		assert_null(tls_pem_read(path, &n, &error));
+		assert_int_equal(n, 7);
+		tls_kept_use(NULL);
+		assert_true(tls_kept_stamp(k) == tls_kept_stamp_on_disk(k));
+		write_file(path, "x", 1);
+		assert_true(tls_kept_stamp(k) != tls_kept_stamp_on_disk(k));
+		assert_true(tls_kept_take(tls_kept_write(k, false)));
+		assert_true(tls_kept_find(path, &text, &why));
+		assert_int_equal(why, rows[i].error);
+		buf_reset(&error);
+		assert_null(tls_pem_read(path, &n, &error));
+		assert_non_null(strstr(buf_text(&error), rows[i].text));
+		tls_kept_drop();
+		tls_kept_free(&k);
+		unlink(path);
+		buf_fini(&error);
+	}
 }
 
 /* Others get it without keys, and with the same break where there is one. */
@@ -287,6 +365,8 @@ main(void)
 		cmocka_unit_test(
 		    test_private_keys_are_handed_on_when_asked_for),
 		cmocka_unit_test(test_whose_private_keys_are),
+		cmocka_unit_test(test_all_share_what_has_no_keys),
+		cmocka_unit_test(test_what_cannot_be_read),
 		cmocka_unit_test(test_public_form),
 		cmocka_unit_test(test_end_that_comes_sooner),
 		cmocka_unit_test(test_damaged_and_empty),
