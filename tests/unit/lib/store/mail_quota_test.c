@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include "lib/store/mail_folder_tree.h"
+#include "lib/store/mailbox_internal.h"
 #include "tests/unit/lib/store/folder.h"
 
 static const struct mail_quota limits = { .bytes_limit = 100,
@@ -150,6 +151,131 @@ test_lines_amid_a_count(void **state)
 	mail_tree_close(&tree);
 }
 
+static struct mail_account *account;
+
+static void
+others_may_write(void)
+{
+	assert_false(mail_index_writing(account->index));
+}
+
+static void
+one_more_comes(void)
+{
+	others_may_write();
+	one_comes();
+}
+
+static struct mail_append *
+begin(struct mailbox *m)
+{
+	const struct mail_append_message how = { .internal_date = 1 };
+	struct mail_append *a = mail_append_new(m);
+	struct why why = { 0 };
+
+	assert_int_equal(mail_append_begin(a, &how, 10, &why), MAIL_OK);
+	assert_int_equal(mail_append_write(a, "0123456789", 10, &why), MAIL_OK);
+	return a;
+}
+
+static enum mail_result
+commit(struct mail_append *a)
+{
+	struct uid_set uids = { 0 };
+	struct why why = { 0 };
+	enum mail_result r;
+	uint32_t validity;
+
+	counts = 0;
+	r = mail_append_commit(a, &validity, &uids, &why);
+	uid_set_fini(&uids);
+	mail_append_free(&a);
+	return r;
+}
+
+static enum mail_result
+copy_first(struct mailbox *m)
+{
+	const struct mail_copying how = { .move = false };
+	struct uid_set uids = { 0 };
+	struct mail_copies copies;
+	struct why why = { 0 };
+	enum mail_result r;
+
+	counts = 0;
+	uid_set_add(&uids, 1);
+	r = mailbox_copy(m, &uids, m, &how, &copies, &why);
+	mail_copies_fini(&copies);
+	uid_set_fini(&uids);
+	return r;
+}
+
+static void
+write_size(const char *text)
+{
+	unlink("m/maildirsize");
+	if (text != NULL)
+		file_put("m/maildirsize", text);
+	amid = others_may_write;
+}
+
+/* Only where the file says full or nothing, and with no transaction open. */
+static void
+test_counts_of_appends_and_copies(void **state)
+{
+	const struct mail_account_settings settings = { .location = "maildir:m",
+		.separator = '/',
+		.quota_bytes = limits.bytes_limit,
+		.quota_messages = limits.messages_limit };
+	struct why why = { 0 };
+	struct mail_append *a;
+	struct mailbox *m;
+
+	(void)state;
+	assert_int_equal(mail_account_open(&settings, &account, &why), MAIL_OK);
+	assert_int_equal(mailbox_open(account, SPAN("INBOX"), &m, &why),
+	    MAIL_OK);
+	a = begin(m);
+	assert_int_equal(commit(a), MAIL_OK);
+	assert_int_equal(counts, 0);
+	assert_string_equal(file_get("m/maildirsize"), "100S,5C\n0 0\n10 1\n");
+	/* another's limits; and a line comes while it is counted */
+	a = begin(m);
+	write_size("1S\n0 0\n");
+	amid = one_more_comes;
+	assert_int_equal(commit(a), MAIL_OK);
+	assert_int_equal(counts, 1);
+	assert_string_equal(file_get("m/maildirsize"),
+	    "100S,5C\n10 1\n10 1\n10 1\n");
+	write_size(NULL);
+	assert_int_equal(copy_first(m), MAIL_OK);
+	assert_int_equal(counts, 1);
+	assert_string_equal(file_get("m/maildirsize"), "100S,5C\n20 2\n10 1\n");
+	/* full by what was noted */
+	a = begin(m);
+	write_size("100S,5C\n90 2\n5 1\n");
+	assert_int_equal(commit(a), MAIL_OK);
+	assert_int_equal(counts, 1);
+	write_size("100S,5C\n90 2\n5 1\n");
+	assert_int_equal(copy_first(m), MAIL_OK);
+	assert_int_equal(counts, 1);
+	assert_string_equal(file_get("m/maildirsize"), "100S,5C\n40 4\n10 1\n");
+	/* and by what is there: refused, and no folder is scanned for that */
+	write_size("100S,5C\n0 0\n");
+	a = begin(m);
+	write_size("100S,5C\n40 4\n10 1\n");
+	m->folder->dirty = m->folder->dirty_cur = false;
+	assert_int_equal(commit(a), MAIL_OVER_QUOTA);
+	assert_int_equal(counts, 1);
+	assert_int_equal(copy_first(m), MAIL_OVER_QUOTA);
+	assert_int_equal(counts, 0);
+	assert_false(m->folder->dirty || m->folder->dirty_cur);
+	assert_int_equal(m->folder->writing, 0);
+	assert_string_equal(file_get("m/maildirsize"), "100S,5C\n50 5\n");
+	mailbox_close(&m);
+	mail_account_close(&account);
+}
+
 #define IN_FOLDER(test) \
 	cmocka_unit_test_setup_teardown(test, folder_enter, folder_leave)
 
@@ -158,6 +284,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_FOLDER(test_lines_amid_a_count),
+		IN_FOLDER(test_counts_of_appends_and_copies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
