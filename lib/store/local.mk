@@ -188,7 +188,7 @@ tests_unit_lib_store_mail_index_damage_test_SOURCES = \
 	tests/unit/lib/store/account.h tests/unit/lib/store/folder.h
 tests_unit_lib_store_mail_index_damage_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_store_mail_index_damage_test_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=mdb_dbi_open,--wrap=mdb_txn_id,--wrap=pread
+	-Wl,--wrap=mdb_dbi_open,--wrap=mdb_txn_id,--wrap=pread,--wrap=mmap
 
 check_PROGRAMS += tests/unit/lib/store/mail_append_test
 TESTS += tests/unit/lib/store/mail_append_test

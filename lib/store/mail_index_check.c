@@ -376,7 +376,7 @@ check_call(void *with)
 	return MDB_CORRUPTED;
 }
 
-bool
+enum index_verdict
 index_file_verify(int fd, uint64_t transaction)
 {
 	struct check c = { .page_size = (uint64_t)sysconf(_SC_PAGESIZE),
@@ -386,19 +386,21 @@ index_file_verify(int fd, uint64_t transaction)
 	int r;
 
 	if (transaction == 0)
-		return true; /* nothing was ever written */
-	if (fstat(fd, &st) == -1 || (uint64_t)st.st_size < 2 * c.page_size)
-		return false;
+		return INDEX_SOUND; /* nothing was ever written */
+	if (fstat(fd, &st) == -1)
+		return INDEX_UNKNOWN;
+	if ((uint64_t)st.st_size < 2 * c.page_size)
+		return INDEX_DAMAGED;
 	c.size = (uint64_t)st.st_size;
 	map = mmap(NULL, (size_t)c.size, PROT_READ, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
-		return false;
+		return INDEX_UNKNOWN;
 	c.map = map;
 	c.seen = mem_new((size_t)(c.size / c.page_size / 8 + 1));
 	r = index_guarded(check_call, &c);
 	free(c.seen);
 	(void)munmap(map, (size_t)c.size);
-	return r == 0;
+	return r == 0 ? INDEX_SOUND : INDEX_DAMAGED;
 }
 
 static uint64_t
@@ -421,17 +423,19 @@ last_transaction(int fd)
 const char *
 mail_index_check(const char *path)
 {
+	static const char *const texts[] = { "", "it is damaged",
+		"there is no memory to look at it" };
 	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	const char *what = "it cannot be opened";
-	bool sound = false;
 
 	index_guard_install(NULL);
-	for (unsigned int i = 0; fd != -1 && !sound && i < 3; i++)
-		sound = index_file_sound(fd, &what) &&
-		    index_file_verify(fd, last_transaction(fd));
+	for (unsigned int i = 0; fd != -1 && what[0] != '\0' && i < 3; i++)
+		if (index_file_sound(fd, &what))
+			what =
+			    texts[index_file_verify(fd, last_transaction(fd))];
 	if (fd != -1)
 		close(fd);
-	return sound ? "" : what;
+	return what;
 }
 
 /* ---- the seal ---- */
@@ -475,16 +479,19 @@ index_file_seal(int fd, uint64_t transaction)
 	(void)futimens(fd, times);
 }
 
-bool
+enum index_verdict
 index_file_prove(int fd, uint64_t transaction)
 {
+	enum index_verdict verdict;
 	struct stat before, after;
 
-	if (fstat(fd, &before) == -1 || !index_file_verify(fd, transaction))
-		return false;
-	if (transaction > 0 && fstat(fd, &after) == 0 &&
+	if (fstat(fd, &before) == -1)
+		return INDEX_UNKNOWN;
+	verdict = index_file_verify(fd, transaction);
+	if (verdict == INDEX_SOUND && transaction > 0 &&
+	    fstat(fd, &after) == 0 &&
 	    after.st_mtim.tv_sec == before.st_mtim.tv_sec &&
 	    after.st_mtim.tv_nsec == before.st_mtim.tv_nsec)
 		index_file_seal(fd, transaction);
-	return true;
+	return verdict;
 }

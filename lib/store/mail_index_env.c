@@ -103,19 +103,28 @@ static int
 make_trees(struct mail_index *x)
 {
 	MDB_txn *txn;
+	uint64_t transaction;
 	int r = mdb_txn_begin(x->env, NULL, 0, &txn);
 
 	if (r != 0)
 		return r;
+	transaction = mdb_txn_id(txn);
 	x->writes = 1; /* the lock is held: see index_failed */
-	r = open_each(x, txn, is_new(txn) ? MDB_CREATE : 0);
+	x->custody = is_new(txn);
+	r = open_each(x, txn, x->custody ? MDB_CREATE : 0);
 	x->writes = 0;
+	if (r == 0)
+		index_txn_seal(x, transaction);
 	return r == MDB_NOTFOUND ? MDB_CORRUPTED : r;
 }
 
+/* 0: sound. */
 static int
-look_through(struct mail_index *x, unsigned int flags, bool *sound)
+look_through(struct mail_index *x, unsigned int flags)
 {
+	static const int errors
+	    [] = { [INDEX_DAMAGED] = MDB_CORRUPTED, [INDEX_UNKNOWN] = ENOMEM };
+	enum index_verdict verdict;
 	MDB_txn *txn;
 	uint64_t last;
 	int fd, r = mdb_env_get_fd(x->env, &fd);
@@ -125,10 +134,14 @@ look_through(struct mail_index *x, unsigned int flags, bool *sound)
 	if (r != 0)
 		return r;
 	last = mdb_txn_id(txn) - (flags == MDB_RDONLY ? 0 : 1);
-	*sound = index_file_sealed(fd, last) || index_file_prove(fd, last);
-	x->sealed = index_file_sealed(fd, last) ? last : 0;
+	if (!index_file_sealed(fd, last)) {
+		verdict = index_file_prove(fd, last);
+		x->sealless =
+		    verdict == INDEX_SOUND && !index_file_sealed(fd, last);
+		r = errors[verdict];
+	}
 	mdb_txn_abort(txn);
-	return 0;
+	return r;
 }
 
 /*
@@ -139,15 +152,14 @@ look_through(struct mail_index *x, unsigned int flags, bool *sound)
 static int
 verify(struct mail_index *x)
 {
-	bool sound = false;
-	int r = look_through(x, MDB_RDONLY, &sound);
+	int r = look_through(x, MDB_RDONLY);
 
-	if (r != 0 || sound)
+	if (r != MDB_CORRUPTED)
 		return r;
 	x->writes = 1; /* the lock is held: see index_failed */
-	r = look_through(x, 0, &sound);
+	r = look_through(x, 0);
 	x->writes = 0;
-	return r != 0 || sound ? r : MDB_CORRUPTED;
+	return r;
 }
 
 /* LMDB knows no directories: it goes by the working directory. */
@@ -252,5 +264,6 @@ index_env_close(struct mail_index *x)
 	x->env = NULL;
 	x->reading = x->damaged = x->broken = false;
 	x->holds = 0;
-	x->room = x->sealed = 0;
+	x->room = 0;
+	x->sealless = false;
 }

@@ -82,7 +82,8 @@ struct mail_index {
 	bool after_stop; /* made anew, perhaps for that */
 	uint64_t room; /* the file has blocks up to here; 0: not known */
 	int error; /* of the last failure: LMDB's or errno */
-	uint64_t sealed; /* the transaction we know it sealed after, or 0 */
+	bool custody; /* sealed when the transaction began: by now only ours */
+	bool sealless; /* the file system does not keep seals, it seems */
 	unsigned int generation;
 	struct index_pending *pending;
 	struct index_seat seats[INDEX_SEATS];
@@ -161,6 +162,11 @@ void index_env_close(struct mail_index *x);
 bool index_txn_begin(struct mail_index *x);
 bool index_txn_commit(struct mail_index *x);
 void index_txn_abort(struct mail_index *x); /* if one is open */
+/*
+ * After it, with custody, unless nothing was written or another process has
+ * gone on already.
+ */
+void index_txn_seal(struct mail_index *x, uint64_t transaction);
 bool index_sync(struct mail_index *x); /* to the disk */
 
 /* Is it open, and good, perhaps after index_renew()? */
@@ -208,19 +214,25 @@ void index_gate_set_aside(const struct mail_index *x, const char *what);
  * cannot be opened without danger; *what says why.
  */
 bool index_file_sound(int fd, const char **what);
+enum index_verdict {
+	INDEX_SOUND,
+	INDEX_DAMAGED,
+	INDEX_UNKNOWN, /* it could not be looked at, for want of memory */
+};
+
 /*
  * Every page that this transaction sees (which a reader holds, so that
  * nobody writes over it): its form, keys in order, values with their sums.
  */
-bool index_file_verify(int fd, uint64_t transaction);
+enum index_verdict index_file_verify(int fd, uint64_t transaction);
 /*
  * Was it changed by nobody since it was sealed after this transaction? It is
- * sealed by who has committed that, and by who has looked at all of it: never
- * later, since what came between may be damage.
+ * sealed by who has looked at all of it, and by who has committed to a file
+ * that was sealed until then: what else came between may be damage.
  */
 bool index_file_sealed(int fd, uint64_t transaction);
 void index_file_seal(int fd, uint64_t transaction);
 /* index_file_verify(), and sealed if it is sound and nobody writes. */
-bool index_file_prove(int fd, uint64_t transaction);
+enum index_verdict index_file_prove(int fd, uint64_t transaction);
 
 #endif

@@ -4,27 +4,57 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 
 #include "lib/base/ensure.h"
 #include "lib/base/process.h"
 #include "lib/store/mail_index_guard.h"
 
-enum { BEGIN_ATTEMPTS = 8 }; /* others may exchange the file meanwhile */
+enum {
+	BEGIN_ATTEMPTS = 8, /* others may exchange the file meanwhile */
+	SEAL_WAITS = 10, /* a millisecond each */
+};
 
 /*
- * Nobody has committed anything since, and the seal is broken: what did that is
- * not ours. It is looked for before more is written over its traces.
+ * Who committed last seals just after the lock is gone, perhaps only now. To
+ * go on from that seal also means that a late one cannot undo the next.
  */
 static bool
-undamaged(struct mail_index *x)
+sealed_soon(int fd, uint64_t last)
+{
+	for (unsigned int i = 0; i < SEAL_WAITS; i++) {
+		(void)poll(NULL, 0, 1);
+		if (index_file_sealed(fd, last))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The chain of custody begins, with the writers' lock: sealed after the last
+ * transaction, whosever that was, or looked through now. False: damaged.
+ */
+static bool
+take_custody(struct mail_index *x)
 {
 	uint64_t last = mdb_txn_id(x->writer) - 1;
+	enum index_verdict verdict;
 	int fd;
 
-	return x->sealed == 0 || last != x->sealed ||
-	    (mdb_env_get_fd(x->env, &fd) == 0 &&
-		(index_file_sealed(fd, last) || index_file_verify(fd, last)));
+	x->custody = false;
+	if (mdb_env_get_fd(x->env, &fd) != 0)
+		return true;
+	x->custody = index_file_sealed(fd, last) ||
+	    (!x->sealless && sealed_soon(fd, last));
+	if (x->custody)
+		x->sealless = false;
+	if (x->custody || x->sealless)
+		return true;
+	verdict = index_file_prove(fd, last);
+	x->custody = verdict == INDEX_SOUND && index_file_sealed(fd, last);
+	x->sealless = verdict == INDEX_SOUND && !x->custody;
+	return verdict != INDEX_DAMAGED;
 }
 
 bool
@@ -38,7 +68,7 @@ index_txn_begin(struct mail_index *x)
 	}
 	x->writes = 1;
 	x->error = 0;
-	if (undamaged(x))
+	if (take_custody(x))
 		return true;
 	index_txn_abort(x);
 	return index_damaged(x);
@@ -57,7 +87,8 @@ commit_call(void *with)
 /*
  * Behind its end the file has some room for itself: on a full disk flags can
  * be set, and what is to make room can be expunged. It is asked for once in
- * many commits.
+ * many commits, where the new end is known, and before the seal: it may change
+ * the time that is the seal.
  */
 static void
 keep_room(struct mail_index *x)
@@ -80,33 +111,40 @@ keep_room(struct mail_index *x)
 		x->room += INDEX_ROOM_KEPT;
 }
 
-/* Unless nothing was written, or another process has gone on already. */
-static void
-seal(struct mail_index *x, uint64_t transaction)
+void
+index_txn_seal(struct mail_index *x, uint64_t transaction)
 {
 	MDB_envinfo info;
 	int fd;
 
-	if (mdb_env_info(x->env, &info) != 0 ||
-	    info.me_last_txnid != transaction ||
-	    mdb_env_get_fd(x->env, &fd) != 0)
-		return;
-	index_file_seal(fd, transaction);
-	x->sealed = index_file_sealed(fd, transaction) ? transaction : 0;
+	if (x->custody && mdb_env_get_fd(x->env, &fd) == 0 &&
+	    mdb_env_info(x->env, &info) == 0 &&
+	    info.me_last_txnid == transaction)
+		index_file_seal(fd, transaction);
 }
 
+/*
+ * What was not written by us since the transaction began may be damage: then
+ * it is not sealed, and looked through by who begins next. Pages that a commit
+ * has written before it failed are ours.
+ */
 bool
 index_txn_commit(struct mail_index *x)
 {
 	uint64_t transaction = mdb_txn_id(x->writer);
-	int r = index_guarded(commit_call, x);
-	bool done = r == 0 || index_failed(x, r);
+	bool done;
+	int fd, r;
 
+	if (mdb_env_get_fd(x->env, &fd) != 0 ||
+	    !index_file_sealed(fd, transaction - 1))
+		x->custody = false;
+	r = index_guarded(commit_call, x);
+	done = r == 0 || index_failed(x, r);
 	x->writes = 0;
-	if (done) {
+	if (done)
 		keep_room(x);
-		seal(x, transaction);
-	}
+	if (!x->damaged)
+		index_txn_seal(x, done ? transaction : transaction - 1);
 	return done;
 }
 
@@ -162,8 +200,13 @@ static bool
 begin_current(struct mail_index *x)
 {
 	for (unsigned int attempt = 0; attempt < BEGIN_ATTEMPTS; attempt++) {
-		if (!index_usable(x) || !index_txn_begin(x))
+		if (!index_usable(x))
 			return false;
+		if (!index_txn_begin(x)) {
+			if (!x->damaged || x->holds > 0)
+				return false;
+			continue; /* in the one that is made instead */
+		}
 		if (index_gate_current(x)) {
 			if (!unmark(x)) {
 				index_txn_abort(x);

@@ -7,6 +7,8 @@
 
 #include "tests/unit/lib/store/account.h"
 
+#include <errno.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 
@@ -237,23 +239,31 @@ work_on_damage(size_t page, size_t pages, enum noise kind)
 	mail_account_close(&a);
 }
 
+static void
+child_ended(pid_t child)
+{
+	int status;
+
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_true(
+	    WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == EX_TEMPFAIL);
+}
+
 /*
- * While it is in use: calls fail, or are right, or do not find a message; or,
- * where LMDB falls over it while it writes, the process ends. The next look
- * mends all: nobody has put a seal on what the noise has made of it.
+ * Noise of each kind in each page, by a child that is using the index. The
+ * next look mends all: nobody has put a seal on what the noise has made of it.
  */
 static void
-it_may_break_while_it_is_open(void **state)
+try_noise(void (*use)(size_t page, size_t pages, enum noise kind))
 {
 	size_t n, pages;
 
-	(void)state;
 	make_mailbox();
 	n = read_index(before);
 	pages = n / 4096;
 	for (size_t i = 0; i < pages * NOISES; i++) {
 		pid_t child;
-		int status;
 
 		write_index(before, n);
 		child = fork();
@@ -261,18 +271,186 @@ it_may_break_while_it_is_open(void **state)
 			log_threshold(LEVEL_FATAL);
 			alarm(120);
 			srandom(seed + (unsigned int)i);
-			work_on_damage(i / NOISES, pages,
-			    (enum noise)(i % NOISES));
+			use(i / NOISES, pages, (enum noise)(i % NOISES));
 			_exit(0);
 		}
-		assert_int_equal(waitpid(child, &status, 0), child);
-		assert_true(WIFEXITED(status));
-		assert_true(WEXITSTATUS(status) == 0 ||
-		    WEXITSTATUS(status) == EX_TEMPFAIL);
+		child_ended(child);
 		alarm(120);
 		check_mailbox();
 		alarm(0);
 	}
+}
+
+/*
+ * While it is in use: calls fail, or are right, or do not find a message; or,
+ * where LMDB falls over it while it writes, the process ends.
+ */
+static void
+it_may_break_while_it_is_open(void **state)
+{
+	(void)state;
+	try_noise(work_on_damage);
+}
+
+static struct mail_index *
+index_open(void)
+{
+	struct mail_index *x = mail_index_open(path, &why);
+
+	if (x == NULL)
+		fail_msg("%s", why.text);
+	return x;
+}
+
+/* Something that is in nobody's way. */
+static bool
+put_something(struct mail_index *x)
+{
+	struct index_key k = index_key_cache(9, 0, 1);
+
+	return index_put(x, CACHE, &k, SPAN("something"),
+		   (struct span){ NULL, 0 }) == 0;
+}
+
+static bool
+commit_something(struct mail_index *x)
+{
+	if (!mail_index_begin(x, &why))
+		return false;
+	if (put_something(x))
+		return mail_index_commit(x, &why);
+	mail_index_abort(x);
+	return false;
+}
+
+/* Another process commits, and is gone. */
+static void
+let_another_commit(void)
+{
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(commit_something(index_open()) ? 0 : 1);
+	child_ended(child);
+}
+
+static void
+commit_over_damage(size_t page, size_t pages, enum noise kind)
+{
+	struct mail_index *x = index_open();
+
+	let_another_commit();
+	write_noise(page, pages, kind);
+	(void)commit_something(x);
+	mail_index_close(&x);
+}
+
+static void
+it_may_break_after_another_has_committed(void **state)
+{
+	(void)state;
+	try_noise(commit_over_damage);
+}
+
+static void
+commit_with_damage(size_t page, size_t pages, enum noise kind)
+{
+	struct mail_index *x = index_open();
+
+	if (commit_something(x) && mail_index_begin(x, &why)) {
+		(void)put_something(x);
+		write_noise(page, pages, kind);
+		(void)mail_index_commit(x, &why);
+	}
+	mail_index_close(&x);
+}
+
+static void
+it_may_break_inside_of_a_transaction(void **state)
+{
+	(void)state;
+	try_noise(commit_with_damage);
+}
+
+static bool
+is_sealed(struct mail_index *x)
+{
+	MDB_envinfo info;
+	int fd;
+
+	assert_int_equal(mdb_env_info(x->env, &info), 0);
+	assert_int_equal(mdb_env_get_fd(x->env, &fd), 0);
+	return index_file_sealed(fd, info.me_last_txnid);
+}
+
+static void
+break_seal(void)
+{
+	assert_int_equal(utimensat(AT_FDCWD, path, NULL, 0), 0);
+}
+
+/* It is mended by one look, whoever comes first, and whether he commits. */
+static void
+a_broken_seal_is_set_again(void **state)
+{
+	struct mail_index *x;
+
+	(void)state;
+	make_mailbox();
+	x = index_open();
+	assert_true(commit_something(x));
+	assert_true(is_sealed(x));
+	break_seal();
+	assert_true(mail_index_begin(x, &why));
+	assert_true(is_sealed(x));
+	/* within it: this commit does not seal, the next one does */
+	assert_true(put_something(x));
+	break_seal();
+	assert_true(mail_index_commit(x, &why));
+	assert_false(is_sealed(x));
+	let_another_commit();
+	assert_true(is_sealed(x));
+	assert_true(commit_something(x));
+	assert_true(is_sealed(x));
+	mail_index_close(&x);
+}
+
+static bool no_memory;
+
+void *__real_mmap(void *to, size_t n, int prot, int flags, int fd, off_t at);
+void *__wrap_mmap(void *to, size_t n, int prot, int flags, int fd, off_t at);
+
+void *
+__wrap_mmap(void *to, size_t n, int prot, int flags, int fd, off_t at)
+{
+	if (!no_memory || fd == -1)
+		return __real_mmap(to, n, prot, flags, fd, at);
+	errno = ENOMEM;
+	return MAP_FAILED;
+}
+
+/* What cannot be looked through is neither believed nor set aside. */
+static void
+want_of_memory_is_no_damage(void **state)
+{
+	struct mail_index *x;
+
+	(void)state;
+	make_mailbox();
+	x = index_open();
+	break_seal();
+	no_memory = true;
+	assert_null(mail_index_open(path, &why));
+	assert_string_equal(mail_index_check(path),
+	    "there is no memory to look at it");
+	assert_true(commit_something(x));
+	assert_false(is_sealed(x));
+	no_memory = false;
+	assert_true(commit_something(x));
+	assert_true(is_sealed(x));
+	mail_index_close(&x);
+	assert_false(account_has("posthaste.index.damaged"));
+	check_mailbox();
 }
 
 /* As if it had been written before the machine started. */
@@ -377,16 +555,6 @@ spoil_rows(void)
 		if (memcmp(now + i, ".x,U", 4) == 0)
 			assert_int_equal(pwrite(fd, "y", 1, (off_t)i + 1), 1);
 	close(fd);
-}
-
-static struct mail_index *
-index_open(void)
-{
-	struct mail_index *x = mail_index_open(path, &why);
-
-	if (x == NULL)
-		fail_msg("%s", why.text);
-	return x;
 }
 
 /* Reads a spoilt row; true: it was noticed. */
@@ -685,7 +853,7 @@ what_somebody_writes_is_no_damage(bool early)
 
 	make_mailbox();
 	/* not sealed: every page is looked at */
-	assert_int_equal(utimensat(AT_FDCWD, path, NULL, 0), 0);
+	break_seal();
 	somebody_writes = true;
 	before_the_pages = early;
 	x = index_open();
@@ -760,6 +928,7 @@ static int
 quietly(void **state)
 {
 	log_threshold(LEVEL_ERROR);
+	no_memory = false;
 	return folder_enter(state);
 }
 
@@ -775,6 +944,10 @@ main(void)
 		IN_FOLDER(the_end_may_be_missing),
 		IN_FOLDER(another_version_is_made_anew),
 		IN_FOLDER(it_may_break_while_it_is_open),
+		IN_FOLDER(it_may_break_after_another_has_committed),
+		IN_FOLDER(it_may_break_inside_of_a_transaction),
+		IN_FOLDER(a_broken_seal_is_set_again),
+		IN_FOLDER(want_of_memory_is_no_damage),
 		IN_FOLDER(after_a_power_cut_it_is_made_anew),
 		IN_FOLDER(others_write_after_damage_was_met),
 		IN_FOLDER(damage_leaves_nothing_open),
