@@ -136,8 +136,6 @@ look_through(struct mail_index *x, unsigned int flags)
 	last = mdb_txn_id(txn) - (flags == MDB_RDONLY ? 0 : 1);
 	if (!index_file_sealed(fd, last)) {
 		verdict = index_file_prove(fd, last);
-		x->sealless =
-		    verdict == INDEX_SOUND && !index_file_sealed(fd, last);
 		r = errors[verdict];
 	}
 	mdb_txn_abort(txn);

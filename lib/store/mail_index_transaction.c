@@ -88,10 +88,11 @@ commit_call(void *with)
  * Behind its end the file has some room for itself: on a full disk flags can
  * be set, and what is to make room can be expunged. It is asked for once in
  * many commits, where the new end is known, and before the seal: it may change
- * the time that is the seal.
+ * the time that is the seal. A transaction that wrote nothing leaves the file,
+ * its number and its seal alone.
  */
 static void
-keep_room(struct mail_index *x)
+keep_room(struct mail_index *x, uint64_t transaction)
 {
 	MDB_envinfo info;
 	MDB_stat stat;
@@ -100,7 +101,8 @@ keep_room(struct mail_index *x)
 
 	if (mdb_env_info(x->env, &info) != 0 ||
 	    mdb_env_stat(x->env, &stat) != 0 ||
-	    mdb_env_get_fd(x->env, &fd) != 0)
+	    mdb_env_get_fd(x->env, &fd) != 0 ||
+	    info.me_last_txnid < transaction)
 		return;
 	end = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
 	if (end + INDEX_ROOM_KEPT / 2 <= x->room)
@@ -142,7 +144,7 @@ index_txn_commit(struct mail_index *x)
 	done = r == 0 || index_failed(x, r);
 	x->writes = 0;
 	if (done)
-		keep_room(x);
+		keep_room(x, transaction);
 	if (!x->damaged)
 		index_txn_seal(x, done ? transaction : transaction - 1);
 	return done;

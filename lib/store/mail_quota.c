@@ -242,10 +242,10 @@ sum_of(uint64_t counted, int64_t more)
 }
 
 /*
- * Once, however long it takes. What was noted meanwhile may have been counted
- * or not: it stays noted behind the count, so that no line is lost, and a count
- * that says full by a message that is in it twice is not believed the next
- * time.
+ * However long it takes. What was noted meanwhile may have been counted or not:
+ * it stays noted behind the count, so that no line is lost, and a count that
+ * says full by a message that is in it twice is not believed the next time. A
+ * removal, which is noted behind it and may be much, is counted once more.
  */
 static enum mail_result
 count_and_write(struct mail_tree *t, const struct mail_quota_mark *since,
@@ -259,8 +259,12 @@ count_and_write(struct mail_tree *t, const struct mail_quota_mark *since,
 	if (since == NULL)
 		mark(t->root, &now);
 	r = count(t, out, why);
-	if (r == MAIL_OK) {
+	lines = lines_since(m);
+	if (r == MAIL_OK && (lines.bytes < 0 || lines.messages < 0)) {
+		r = count(t, out, why);
 		lines = lines_since(m);
+	}
+	if (r == MAIL_OK) {
 		write_file(t->root, out, &lines, m);
 		out->bytes = sum_of(out->bytes, lines.bytes);
 		out->messages = sum_of(out->messages, lines.messages);

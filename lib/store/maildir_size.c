@@ -261,20 +261,9 @@ maildir_size_claim(int root, const struct maildir_size *limits, uint64_t bytes,
 }
 
 /*
- * Also where nothing came of it: a count that says full is believed only where
- * nothing was noted since.
+ * A count that came meanwhile may have the claim, what came of it, both or
+ * neither: who asks next counts anew.
  */
-static void
-note_again(struct maildir_claim *c, int root, int64_t bytes, int64_t messages)
-{
-	off_t size;
-
-	fd_close(&c->fd);
-	c->fd = open_file(root, O_WRONLY | O_APPEND, &size);
-	if (c->fd >= 0)
-		(void)append(root, c->fd, bytes, messages);
-}
-
 void
 maildir_claim_settle(struct maildir_claim *c, int root, int64_t bytes,
     int64_t messages)
@@ -284,7 +273,7 @@ maildir_claim_settle(struct maildir_claim *c, int root, int64_t bytes,
 	if (c->fd < 0)
 		maildir_size_add(root, more, others);
 	else if (is_replaced(c->fd))
-		note_again(c, root, bytes, messages);
+		forget(root);
 	else if (more != 0 || others != 0)
 		(void)append(root, c->fd, more, others);
 	c->bytes = bytes;

@@ -72,9 +72,8 @@ maildir_size_claim(int root, const struct maildir_size *limits, uint64_t bytes,
     uint64_t messages, struct maildir_claim *claim);
 /*
  * So much has come of it by now, 0 if nothing will. May be called again. Where
- * somebody counted anew meanwhile, who may have seen it, or a part, it is noted
- * once more: too much rather than too little, until the account seems full,
- * and is counted. A claim in no file is a line.
+ * somebody counted anew meanwhile, who may have seen it, or a part, the count
+ * is forgotten, and who asks next counts. A claim in no file is a line.
  */
 void maildir_claim_settle(struct maildir_claim *c, int root, int64_t bytes,
     int64_t messages);

@@ -415,6 +415,30 @@ a_broken_seal_is_set_again(void **state)
 	mail_index_close(&x);
 }
 
+/* Of a process that has not asked for room yet, beside one that wrote. */
+static void
+an_empty_commit_leaves_the_seal(void **state)
+{
+	struct mail_index *x, *other;
+	pid_t child;
+
+	(void)state;
+	make_mailbox();
+	x = index_open();
+	assert_true(commit_something(x));
+	child = fork();
+	if (child == 0) {
+		other = index_open();
+		_exit(mail_index_begin(other, &why) &&
+			    mail_index_commit(other, &why) && is_sealed(other) ?
+			0 :
+			1);
+	}
+	child_ended(child);
+	assert_true(is_sealed(x));
+	mail_index_close(&x);
+}
+
 static bool no_memory;
 
 void *__real_mmap(void *to, size_t n, int prot, int flags, int fd, off_t at);
@@ -947,6 +971,7 @@ main(void)
 		IN_FOLDER(it_may_break_after_another_has_committed),
 		IN_FOLDER(it_may_break_inside_of_a_transaction),
 		IN_FOLDER(a_broken_seal_is_set_again),
+		IN_FOLDER(an_empty_commit_leaves_the_seal),
 		IN_FOLDER(want_of_memory_is_no_damage),
 		IN_FOLDER(after_a_power_cut_it_is_made_anew),
 		IN_FOLDER(others_write_after_damage_was_met),
