@@ -442,10 +442,9 @@ mail_index_check(const char *path)
 
 /*
  * A file that we changed, or looked through, gets a time of last change whose
- * fraction says so:
- * whoever writes into it, and be it one byte, breaks that. It is no secret,
- * and need not be one: it tells accidents from order, and its owner could
- * write any index he likes.
+ * fraction says so: whoever writes into it, and be it one byte, breaks that. It
+ * is no secret, and need not be one: it tells accidents from order, and its
+ * owner could write any index he likes.
  */
 static long
 fraction(uint64_t transaction, const struct stat *st)
