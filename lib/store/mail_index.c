@@ -114,6 +114,12 @@ mail_index_writing(const struct mail_index *x)
 }
 
 bool
+mail_index_held(const struct mail_index *x)
+{
+	return x->holds > 0;
+}
+
+bool
 mail_index_outermost(const struct mail_index *x)
 {
 	return x->writes == 1;

@@ -79,6 +79,7 @@ bool mail_index_outermost(const struct mail_index *x);
 /* Read transactions, nested; inside of a write transaction they are its. */
 bool mail_index_hold(struct mail_index *x);
 void mail_index_release(struct mail_index *x);
+bool mail_index_held(const struct mail_index *x);
 
 /* A time that changes with a file's or directory's content. 0: not known. */
 struct mail_stamp {

@@ -14,6 +14,36 @@
 #include "lib/store/mailbox_look.h"
 #include "lib/store/maildir_uidlist.h"
 
+bool
+mailbox_is_current(const struct mailbox *m)
+{
+	return m->folder->generation ==
+	    mail_index_generation(m->account->index);
+}
+
+enum mail_result
+mailbox_hold_rows(struct mailbox *m, struct why *why)
+{
+	struct mail_index *x = m->account->index;
+
+	for (bool synced = false;; synced = true) {
+		enum mail_result r;
+
+		if (!mail_index_hold(x))
+			return mailbox_index_failed(m, why);
+		if (mailbox_is_current(m))
+			return MAIL_OK;
+		mail_index_release(x);
+		if (synced || mail_index_writing(x) || mail_index_held(x))
+			break;
+		r = mailbox_sync(m, why);
+		if (r != MAIL_OK)
+			return r;
+	}
+	why_set(why, "4.3.0", "the mailbox's index is made anew just now");
+	return MAIL_FAILED;
+}
+
 enum mail_result
 mailbox_look(struct mailbox *m, bool *found, struct why *why)
 {
@@ -27,8 +57,7 @@ mailbox_look(struct mailbox *m, bool *found, struct why *why)
 	if (!mail_index_folder(m->account->index, f->state.id, &f->row, found))
 		return mailbox_index_failed(m, why);
 	*found = *found && f->row.complete &&
-	    f->row.uidvalidity == f->state.uidvalidity &&
-	    f->generation == mail_index_generation(m->account->index);
+	    f->row.uidvalidity == f->state.uidvalidity && mailbox_is_current(m);
 	return MAIL_OK;
 }
 

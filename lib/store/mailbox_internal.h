@@ -140,7 +140,14 @@ enum mail_result mailbox_arrive(struct mailbox *m,
 /* A message whose file is gone (unlinked, moved away). */
 enum mail_result
 mailbox_depart(struct mailbox *m, uint32_t uid, struct why *why);
-/* The message as the index has it; not before mailbox_begin or _hold. */
+/*
+ * The index's read transaction, for rows of this folder: in an index that was
+ * made anew it has another number, and its old one may be another's. So it is
+ * looked at again first; where that cannot be, amid other work on the index,
+ * the result is MAIL_FAILED, and not that nothing is there.
+ */
+enum mail_result mailbox_hold_rows(struct mailbox *m, struct why *why);
+/* The message as the index has it; not before mailbox_begin or _hold_rows. */
 enum mail_result mailbox_row(struct mailbox *m, uint32_t uid,
     struct mail_index_message *out, struct why *why);
 /* Flags and keywords that a row gets, counted. */
@@ -184,6 +191,8 @@ enum mail_result mailbox_begin_unloaded(struct mailbox *m, struct why *why);
 enum mail_result mailbox_load(struct mailbox *m, struct why *why);
 enum mail_result mailbox_sizes(struct mailbox *m, uint64_t *all,
     uint64_t *deleted, struct why *why);
+/* Is its number one of the index that is open now? */
+bool mailbox_is_current(const struct mailbox *m);
 /* The folder's row into f->row; *found false: it must be synced first. */
 enum mail_result mailbox_look(struct mailbox *m, bool *found, struct why *why);
 enum mail_result mailbox_index_failed(struct mailbox *m, struct why *why);

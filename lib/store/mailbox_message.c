@@ -286,8 +286,9 @@ mailbox_message(struct mailbox *m, uint32_t uid, unsigned int wants,
 	enum mail_result r;
 	uint32_t lacks;
 
-	if (!mail_index_hold(x))
-		return mailbox_index_failed(m, why);
+	r = mailbox_hold_rows(m, why);
+	if (r != MAIL_OK)
+		return r;
 	r = mailbox_row(m, uid, &row, why);
 	if (r == MAIL_OK && (lacks = lacking(row.have, wants)) != 0)
 		r = m->account->kind->learn(m, &row, lacks, why);
@@ -314,8 +315,9 @@ find_message(struct mailbox *m, uint32_t uid, struct mail_index_message *row,
 	struct mail_index *x = m->account->index;
 	enum mail_result r;
 
-	if (!mail_index_hold(x))
-		return mailbox_index_failed(m, why);
+	r = mailbox_hold_rows(m, why);
+	if (r != MAIL_OK)
+		return r;
 	r = mailbox_row(m, uid, row, why);
 	if (r == MAIL_OK)
 		place_of(row, p);
@@ -464,6 +466,7 @@ mailbox_read_ahead(struct mailbox *m, const uint32_t *uids, size_t count,
 		    room < READ_AHEAD_FILE_MAX ? room : READ_AHEAD_FILE_MAX };
 	struct mail_index *x = m->account->index;
 	struct uid_set next = { 0 };
+	struct why ignored;
 
 	if (!goes_ahead(m, uids, count))
 		return;
@@ -472,7 +475,7 @@ mailbox_read_ahead(struct mailbox *m, const uint32_t *uids, size_t count,
 			uid_set_add(&next, uids[i]);
 			n++;
 		}
-	if (next.count > 0 && mail_index_hold(x)) {
+	if (next.count > 0 && mailbox_hold_rows(m, &ignored) == MAIL_OK) {
 		(void)mail_index_walk_set(x, m->folder->row.number, &next,
 		    read_row_ahead, &g);
 		mail_index_release(x);
@@ -540,8 +543,9 @@ mailbox_sizes(struct mailbox *m, uint64_t *all, uint64_t *deleted,
 
 	do {
 		s.unknown = 0;
-		if (!mail_index_hold(x))
-			return mailbox_index_failed(m, why);
+		r = mailbox_hold_rows(m, why);
+		if (r != MAIL_OK)
+			return r;
 		walked = mail_index_walk(x, m->folder->row.number, from,
 		    add_size, &s);
 		mail_index_release(x);
@@ -569,15 +573,17 @@ mailbox_uids(struct mailbox *m, uint32_t from, struct uid_set *out,
     struct why *why)
 {
 	struct mail_index *x = m->account->index;
-	bool done = false;
+	enum mail_result r;
+	bool done;
 
 	if (from == UINT32_MAX)
 		return MAIL_OK;
-	if (mail_index_hold(x)) {
-		done = mail_index_uids(x, m->folder->row.number, from + 1,
-		    UINT32_MAX, out);
-		mail_index_release(x);
-	}
+	r = mailbox_hold_rows(m, why);
+	if (r != MAIL_OK)
+		return r;
+	done = mail_index_uids(x, m->folder->row.number, from + 1, UINT32_MAX,
+	    out);
+	mail_index_release(x);
 	return done ? MAIL_OK : mailbox_index_failed(m, why);
 }
 
@@ -618,16 +624,16 @@ mailbox_with_flags(struct mailbox *m, const struct uid_set *among,
 {
 	struct mail_index *x = m->account->index;
 	struct choice c = { flags, keywords, 0, have, out };
-	bool done = false;
+	enum mail_result r = mailbox_hold_rows(m, why);
+	bool done;
 
-	if (mail_index_hold(x)) {
-		done = among == NULL ?
-		    mail_index_walk(x, m->folder->row.number, 0, choose_flags,
-			&c) :
-		    mail_index_walk_set(x, m->folder->row.number, among,
-			choose_flags, &c);
-		mail_index_release(x);
-	}
+	if (r != MAIL_OK)
+		return r;
+	done = among == NULL ?
+	    mail_index_walk(x, m->folder->row.number, 0, choose_flags, &c) :
+	    mail_index_walk_set(x, m->folder->row.number, among, choose_flags,
+		&c);
+	mail_index_release(x);
 	return done ? MAIL_OK : mailbox_index_failed(m, why);
 }
 
@@ -661,8 +667,9 @@ mailbox_changed(struct mailbox *m, uint64_t since, struct uid_set *out,
 	bool complete, found;
 	enum mail_result r;
 
-	if (!mail_index_hold(x))
-		return mailbox_index_failed(m, why);
+	r = mailbox_hold_rows(m, why);
+	if (r != MAIL_OK)
+		return r;
 	r = mailbox_look(m, &found, why);
 	/* one that was never told here tells nothing: all may have changed */
 	if (r == MAIL_OK && since > m->folder->row.highest_modseq)
@@ -693,8 +700,9 @@ mailbox_expunged(struct mailbox *m, uint64_t since, struct uid_set *out,
 	enum mail_result r;
 	bool found;
 
-	if (!mail_index_hold(x))
-		return mailbox_index_failed(m, why);
+	r = mailbox_hold_rows(m, why);
+	if (r != MAIL_OK)
+		return r;
 	r = mailbox_look(m, &found, why);
 	if (r == MAIL_OK &&
 	    !mail_index_history(x, &m->folder->row, HISTORY_REMOVALS, since,
@@ -709,7 +717,10 @@ mailbox_expunged(struct mailbox *m, uint64_t since, struct uid_set *out,
 void
 mailbox_hold(struct mailbox *m)
 {
-	m->holds += mail_index_hold(m->account->index);
+	struct why ignored;
+
+	/* what is asked then fails, and says so */
+	m->holds += mailbox_hold_rows(m, &ignored) == MAIL_OK;
 }
 
 void
@@ -734,7 +745,7 @@ void
 mailbox_cache(struct mailbox *m, uint32_t uid, enum cache_slot slot,
     struct span value)
 {
-	if (value.n <= CACHE_VALUE_MAX)
+	if (value.n <= CACHE_VALUE_MAX && mailbox_is_current(m))
 		mail_index_cache(m->account->index, m->folder->row.number, uid,
 		    slot, value);
 }

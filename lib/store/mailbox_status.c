@@ -87,10 +87,10 @@ enum mail_result
 mailbox_status(struct mailbox *m, unsigned int wants,
     struct mailbox_status *out, struct why *why)
 {
-	enum mail_result r;
+	enum mail_result r = mailbox_hold_rows(m, why);
 
-	if (!mail_index_hold(m->account->index))
-		return mailbox_index_failed(m, why);
+	if (r != MAIL_OK)
+		return r;
 	r = status(m, out, why);
 	mail_index_release(m->account->index);
 	if (r != MAIL_OK)

@@ -14,8 +14,9 @@ mailbox_view_open(struct mailbox_view *v, struct mailbox *m, struct why *why)
 	bool found;
 
 	*v = (struct mailbox_view){ .mailbox = m };
-	if (!mail_index_hold(x))
-		return mailbox_index_failed(m, why);
+	r = mailbox_hold_rows(m, why);
+	if (r != MAIL_OK)
+		return r;
 	r = mailbox_look(m, &found, why);
 	if (r == MAIL_OK)
 		r = mailbox_uids(m, 0, &v->uids, why);
@@ -177,8 +178,9 @@ mailbox_view_update(struct mailbox_view *v, bool expunges,
 	bool found;
 
 	*out = (struct mailbox_update){ .expunges = expunges };
-	if (!mail_index_hold(x))
-		return mailbox_index_failed(m, why);
+	r = mailbox_hold_rows(m, why);
+	if (r != MAIL_OK)
+		return r;
 	r = mailbox_look(m, &found, why);
 	if (r == MAIL_OK) {
 		out->modseq = m->folder->row.highest_modseq;

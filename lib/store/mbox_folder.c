@@ -450,10 +450,10 @@ row_of(struct mailbox *m, uint32_t uid, char name[MBOX_ROW_MAX],
     struct mail_index_message *row, struct why *why)
 {
 	struct mail_index *x = m->account->index;
-	enum mail_result r;
+	enum mail_result r = mailbox_hold_rows(m, why);
 
-	if (!mail_index_hold(x))
-		return mailbox_index_failed(m, why);
+	if (r != MAIL_OK)
+		return r;
 	r = mailbox_row(m, uid, row, why);
 	if (r == MAIL_OK) {
 		size_t n = row->name.n < MBOX_ROW_MAX ? row->name.n : 0;

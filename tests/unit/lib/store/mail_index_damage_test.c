@@ -13,6 +13,7 @@
 #include <sysexits.h>
 
 #include "lib/log/log.h"
+#include "lib/store/mail_account_internal.h"
 #include "lib/store/mail_index_internal.h"
 
 /* Environments of damaged files are given up with all they have. */
@@ -922,6 +923,74 @@ going_on_in_another_index_fails(void **state)
 }
 
 /*
+ * The first folder that is looked at has the number that was another's, in a
+ * new index. What is not known there yet is not gone.
+ */
+static void
+numbers_of_an_old_index_are_not_used(void **state)
+{
+	const char text[] = "another folder\r\n";
+	struct mail_message message;
+	struct mailbox_status status;
+	struct mail_account *a;
+	struct mailbox *m, *other;
+
+	(void)state;
+	make_mailbox();
+	a = account_open();
+	m = account_inbox(a);
+	assert_int_equal(mail_folder_create(a, SPAN("Other"), 0, &why),
+	    MAIL_OK);
+	file_put("Maildir/.Other/cur/2.x:2,F", text);
+	assert_int_equal(mailbox_open(a, SPAN("Other"), &other, &why), MAIL_OK);
+	mail_index_set_aside(a->index, "a test does it");
+	account_flag(other, 1, MAIL_ANSWERED);
+	/* while others read, it cannot be looked at */
+	mailbox_hold(other);
+	assert_int_equal(mailbox_message(m, 1, WANT_SIZE, &message, &why),
+	    MAIL_FAILED);
+	mailbox_cache(m, 1, CACHE_ENVELOPE, SPAN("of another"));
+	assert_null(mailbox_cached(other, 1, CACHE_ENVELOPE).p);
+	mailbox_release(other);
+	assert_int_equal(mailbox_message(m, 3, WANT_SIZE, &message, &why),
+	    MAIL_OK);
+	assert_int_equal(message.size, 3);
+	check_messages(m);
+	mail_index_set_aside(a->index, "a test does it");
+	account_flag(m, 1, MAIL_FLAGGED);
+	mailbox_hold(other);
+	assert_int_equal(mailbox_message(other, 1, WANT_SIZE, &message, &why),
+	    MAIL_OK);
+	assert_int_equal(message.size, sizeof(text) - 1);
+	assert_int_equal(message.flags, MAIL_FLAGGED | MAIL_ANSWERED);
+	mailbox_release(other);
+	assert_int_equal(mailbox_status(m, 0, &status, &why), MAIL_OK);
+	assert_int_equal(status.messages, MESSAGES - 1);
+	mailbox_close(&other);
+	mailbox_close(&m);
+	mail_account_close(&a);
+}
+
+/* One that is met by who reads: the next call finds all that there is. */
+static void
+damage_takes_no_message_away(void **state)
+{
+	struct mail_message message;
+	struct mail_account *a;
+	struct mailbox *m;
+
+	(void)state;
+	make_mailbox();
+	a = account_open();
+	m = account_inbox(a);
+	spoil_rows();
+	assert_int_equal(mailbox_message(m, 1, 0, &message, &why), MAIL_FAILED);
+	check_messages(m);
+	mailbox_close(&m);
+	mail_account_close(&a);
+}
+
+/*
  * Free pages are listed by transaction: a reader that stays keeps the lists,
  * here of transactions beyond 256, which sort as numbers, not as bytes.
  */
@@ -984,6 +1053,8 @@ main(void)
 		IN_FOLDER(the_file_may_grow_while_it_is_looked_at),
 		IN_FOLDER(a_long_life_is_no_damage),
 		IN_FOLDER(going_on_in_another_index_fails),
+		IN_FOLDER(numbers_of_an_old_index_are_not_used),
+		IN_FOLDER(damage_takes_no_message_away),
 	};
 
 	const char *again = getenv("POSTHASTE_DAMAGE_SEED");
