@@ -579,13 +579,6 @@ mail_folder_subscribe(struct mail_account *a, struct span name, bool subscribed,
 	return mail_subscriptions_set(a->tree, name, subscribed, why);
 }
 
-struct mail_quota
-mail_account_limits(const struct mail_account *a)
-{
-	return (struct mail_quota){ .bytes_limit = a->quota_bytes,
-		.messages_limit = a->quota_messages };
-}
-
 enum mail_result
 mail_account_quota(struct mail_account *a, struct mail_quota *out,
     struct why *why)

@@ -78,6 +78,11 @@ void mailbox_account_closing(struct mail_account *a);
 uint32_t mail_account_new_uidvalidity(struct mail_account *a);
 
 /* Of its quota, without usage. */
-struct mail_quota mail_account_limits(const struct mail_account *a);
+static inline struct mail_quota
+mail_account_limits(const struct mail_account *a)
+{
+	return (struct mail_quota){ .bytes_limit = a->quota_bytes,
+		.messages_limit = a->quota_messages };
+}
 
 #endif

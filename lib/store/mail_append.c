@@ -406,21 +406,8 @@ begin(struct mail_append *a)
 static enum mail_result
 take_room(struct mail_append *a)
 {
-	const struct mail_account *account = a->to->account;
-	struct mail_quota limits = mail_account_limits(account);
-
-	return mail_room_take(&a->room, account->tree, &limits, a->stored,
-	    a->count, a->why);
-}
-
-static enum mail_result
-ask_for_room(struct mail_append *a)
-{
-	const struct mail_account *account = a->to->account;
-	struct mail_quota limits = mail_account_limits(account);
-
-	return mail_room_ask(&a->room, account->tree, &limits, a->stored,
-	    a->count, a->why);
+	return mail_room_take(&a->room, a->to->account, a->stored, a->count,
+	    a->why);
 }
 
 static enum mail_result
@@ -499,7 +486,8 @@ commit_alone(struct mail_append *a)
 	enum mail_result r = commit_together(&a, 1);
 
 	while (r == MAIL_OVER_QUOTA && a->room.ask) {
-		r = ask_for_room(a);
+		r = mail_room_ask(&a->room, a->to->account, a->stored, a->count,
+		    a->why);
 		if (r == MAIL_OK)
 			r = commit_together(&a, 1);
 	}

@@ -14,6 +14,7 @@
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/base/process.h"
+#include "lib/store/mail_account_internal.h"
 #include "lib/store/mail_folder_tree.h"
 #include "lib/store/maildir_list.h"
 #include "lib/store/maildir_size.h"
@@ -361,19 +362,19 @@ mail_quota_ask(struct mail_tree *t, const struct mail_quota *limits,
 }
 
 enum mail_result
-mail_room_take(struct mail_room *m, struct mail_tree *t,
-    const struct mail_quota *limits, uint64_t bytes, uint64_t messages,
-    struct why *why)
+mail_room_take(struct mail_room *m, const struct mail_account *a,
+    uint64_t bytes, uint64_t messages, struct why *why)
 {
-	const struct maildir_size by = { .bytes_limit = limits->bytes_limit,
-		.messages_limit = limits->messages_limit };
+	const struct mail_quota limits = mail_account_limits(a);
+	const struct maildir_size by = { .bytes_limit = limits.bytes_limit,
+		.messages_limit = limits.messages_limit };
 	enum maildir_room r;
 
 	mail_room_end(m);
 	m->claim = (struct maildir_claim){ .fd = -1 };
-	if (!is_limited(limits))
+	if (!is_limited(&limits))
 		return MAIL_OK;
-	r = maildir_size_claim(t->root, &by, bytes, messages, &m->claim);
+	r = maildir_size_claim(a->root, &by, bytes, messages, &m->claim);
 	if (r == MAILDIR_ROOM_TAKEN)
 		return MAIL_OK;
 	if (r == MAILDIR_ROOM_CONTENDED) {
@@ -383,21 +384,21 @@ mail_room_take(struct mail_room *m, struct mail_tree *t,
 	}
 	m->ask = m->asked < ASKS;
 	if (m->ask)
-		mark(t->root, &m->mark);
+		mark(a->root, &m->mark);
 	else if (r == MAILDIR_ROOM_UNKNOWN)
 		return MAIL_OK; /* there can be no file */
 	return is_full(why);
 }
 
 enum mail_result
-mail_room_ask(struct mail_room *m, struct mail_tree *t,
-    const struct mail_quota *limits, uint64_t bytes, uint64_t messages,
-    struct why *why)
+mail_room_ask(struct mail_room *m, const struct mail_account *a, uint64_t bytes,
+    uint64_t messages, struct why *why)
 {
+	const struct mail_quota limits = mail_account_limits(a);
 	enum mail_result r;
 
 	why_clear(why);
-	r = ask(t, limits, bytes, messages, &m->mark, why);
+	r = ask(a->tree, &limits, bytes, messages, &m->mark, why);
 	m->asked++;
 	mail_room_end(m);
 	return r;

@@ -62,12 +62,12 @@ struct mail_room {
  * ends: after some questions the file is believed, and where there still is
  * none everything is taken.
  */
-enum mail_result mail_room_take(struct mail_room *m, struct mail_tree *t,
-    const struct mail_quota *limits, uint64_t bytes, uint64_t messages,
-    struct why *why);
-enum mail_result mail_room_ask(struct mail_room *m, struct mail_tree *t,
-    const struct mail_quota *limits, uint64_t bytes, uint64_t messages,
-    struct why *why);
+enum mail_result
+mail_room_take(struct mail_room *m, const struct mail_account *a,
+    uint64_t bytes, uint64_t messages, struct why *why);
+enum mail_result
+mail_room_ask(struct mail_room *m, const struct mail_account *a, uint64_t bytes,
+    uint64_t messages, struct why *why);
 /* May be called again. */
 void mail_room_end(struct mail_room *m);
 /*

@@ -162,10 +162,11 @@ survey(struct copying *c)
 {
 	struct mail_index *x = c->from->account->index;
 	struct survey s = { .c = c };
+	enum mail_result r = mailbox_hold_rows(c->from, c->why);
 	bool good;
 
-	if (!mail_index_hold(x))
-		return mailbox_index_failed(c->from, c->why);
+	if (r != MAIL_OK)
+		return r;
 	good = mail_index_walk_set(x, c->from->folder->row.number, &c->uids,
 	    survey_row, &s);
 	mail_index_release(x);
@@ -179,22 +180,9 @@ survey(struct copying *c)
 static enum mail_result
 take_room(struct copying *c)
 {
-	const struct mail_account *a = c->to->account;
-	struct mail_quota limits = mail_account_limits(a);
-
 	if (c->how->move)
 		return MAIL_OK;
-	return mail_room_take(&c->room, a->tree, &limits, c->bytes, c->count,
-	    c->why);
-}
-
-static enum mail_result
-ask_for_room(struct copying *c)
-{
-	const struct mail_account *a = c->to->account;
-	struct mail_quota limits = mail_account_limits(a);
-
-	return mail_room_ask(&c->room, a->tree, &limits, c->bytes, c->count,
+	return mail_room_take(&c->room, c->to->account, c->bytes, c->count,
 	    c->why);
 }
 
@@ -654,7 +642,8 @@ copy(struct copying *c)
 	r = attempt(c);
 	/* all is counted anew between transactions */
 	while (r == MAIL_OVER_QUOTA && c->room.ask) {
-		r = ask_for_room(c);
+		r = mail_room_ask(&c->room, c->to->account, c->bytes, c->count,
+		    c->why);
 		if (r == MAIL_OK)
 			r = attempt(c);
 	}
