@@ -14,6 +14,8 @@
  *
  * Each connection is a task, so that who waits for a server of accounts holds
  * up nobody else; looking at a mailbox never waits for anything but the disk.
+ * Where all of it is to be counted, others run each 5 ms, and whoever asks for
+ * the same mailbox meanwhile waits for what that count will tell.
  */
 #include <string.h>
 #include <unistd.h>
@@ -34,6 +36,14 @@ enum { ANSWER_TIMEOUT_S = 10, TURN_MAX = 16 };
 static struct common_params common;
 static bool away; /* it is not root now */
 
+/* A mailbox that somebody looks at. */
+struct looking {
+	const struct msg_account *account;
+	struct looking *next;
+	struct wait_queue done;
+};
+static struct looking *all_looking;
+
 /* NULL: none came. It lives until service_done. */
 static const struct msg_account *
 ask_account(const struct msg_quota_room *q, struct ipc **c)
@@ -48,26 +58,108 @@ ask_account(const struct msg_quota_room *q, struct ipc **c)
 }
 
 /*
- * With the rights of the owner, from here to the answer. Nothing may wait in
+ * With the rights of the owner from one to the other. Nothing may wait in
  * between: rights are the process's, and another task would have them.
  */
-static enum verdict
-look(const struct msg_account *a, uint64_t size)
+static void
+become_owner(const struct msg_account *a)
 {
-	const struct mail_quota limits = {
-		.bytes_limit = a->quota_bytes,
-		.messages_limit = a->quota_messages,
-	};
-	enum mail_result r;
-	struct why why = { 0 };
-
 	ensure(!away);
 	away = true;
 	identity_become(NULL, (uid_t)a->uid, (gid_t)a->gid);
-	/* of unknown size: something, at least */
-	r = mail_quota_check(a->mail, &limits, size > 0 ? size : 1, 1, &why);
+}
+
+static void
+become_root(void)
+{
 	identity_restore();
 	away = false;
+}
+
+static void
+let_others_run(void *with)
+{
+	const struct looking *l = with;
+
+	become_root();
+	(void)wait_yield();
+	become_owner(l->account);
+}
+
+static struct looking *
+find(const char *mail)
+{
+	struct looking *l = all_looking;
+
+	while (l != NULL && strcmp(l->account->mail, mail) != 0)
+		l = l->next;
+	return l;
+}
+
+/* False: it takes longer than who asks will wait. */
+static bool
+wait_for_turn(const char *mail)
+{
+	int64_t deadline = clock_in(ANSWER_TIMEOUT_S);
+	struct looking *l;
+
+	while ((l = find(mail)) != NULL)
+		if (wait_on(&l->done, deadline) != WAIT_READY)
+			return false;
+	return true;
+}
+
+static void
+enter(struct looking *l)
+{
+	l->next = all_looking;
+	all_looking = l;
+}
+
+static void
+leave(struct looking *l)
+{
+	struct looking **at = &all_looking;
+
+	while (*at != l)
+		at = &(*at)->next;
+	*at = l->next;
+	wait_wake_all(&l->done);
+}
+
+static enum mail_result
+look_as_owner(const struct msg_account *a, uint64_t size, struct why *why)
+{
+	struct looking l = { .account = a };
+	const struct mail_quota_question q = {
+		.limits = { .bytes_limit = a->quota_bytes,
+		    .messages_limit = a->quota_messages },
+		/* of unknown size: something, at least */
+		.bytes = size > 0 ? size : 1,
+		.messages = 1,
+		.pause = let_others_run,
+		.with = &l,
+	};
+	enum mail_result r;
+
+	enter(&l);
+	become_owner(a);
+	r = mail_quota_check(a->mail, &q, why);
+	become_root();
+	leave(&l);
+	return r;
+}
+
+static enum verdict
+look(const struct msg_account *a, uint64_t size)
+{
+	enum mail_result r = MAIL_FAILED;
+	struct why why = { 0 };
+
+	if (wait_for_turn(a->mail))
+		r = look_as_owner(a, size, &why);
+	else
+		why_set(&why, "4.3.0", "it is being counted");
 	if (r == MAIL_OVER_QUOTA) {
 		log_info("mailbox of %s is full", a->user);
 		return NEVER;

@@ -22,7 +22,8 @@
 enum {
 	OLD_FILE_S = 900, /* a full account may be counted anew after that */
 	LIMITS_LINE_MAX = 64,
-	LINES_MAX = 65536, /* bytes of those that come during a count */
+	LINES_MAX = 16 << 20, /* bytes of those that come during a count */
+	SLICE_MS = 5, /* a count lets others run that often */
 	ASKS = 2, /* while others change what was counted */
 };
 
@@ -72,12 +73,28 @@ read_file(int root, uint64_t bytes_limit, uint64_t messages_limit,
 	return good;
 }
 
+struct counting {
+	const struct mail_quota_question *asked;
+	struct mail_quota *sum;
+	int64_t until; /* others run then */
+};
+
 static void
-count_file(DIR *d, const char *name, struct mail_quota *q)
+let_others_run(struct counting *c)
+{
+	if (c->asked->pause == NULL || clock_ms() < c->until)
+		return;
+	c->asked->pause(c->asked->with);
+	c->until = clock_ms() + SLICE_MS;
+}
+
+static void
+count_file(DIR *d, const char *name, struct counting *c)
 {
 	struct maildir_message m;
 	struct stat st;
 
+	let_others_run(c);
 	if (!maildir_name_parse(span_of(name), &m))
 		return;
 	if (m.stored == UINT64_MAX) {
@@ -85,12 +102,12 @@ count_file(DIR *d, const char *name, struct mail_quota *q)
 			return;
 		m.stored = (uint64_t)st.st_size;
 	}
-	q->bytes += m.stored;
-	q->messages++;
+	c->sum->bytes += m.stored;
+	c->sum->messages++;
 }
 
 static void
-count_directory(int at, const char *name, struct mail_quota *q)
+count_directory(int at, const char *name, struct counting *c)
 {
 	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -101,22 +118,23 @@ count_directory(int at, const char *name, struct mail_quota *q)
 		return;
 	}
 	while ((e = readdir(d)) != NULL)
-		count_file(d, e->d_name, q);
+		count_file(d, e->d_name, c);
 	closedir(d);
 }
 
 static void
-count_folder(struct mail_tree *t, const char *name, struct mail_quota *q)
+count_folder(struct mail_tree *t, const char *name, struct counting *c)
 {
 	struct mail_directories dirs;
 	struct mail_place p;
 	struct why why;
 
+	let_others_run(c);
 	if (mail_place_find(t, span_of(name), &p) != MAIL_OK)
 		return;
 	if (mail_place_open(t, &p, &dirs, &why) == MAIL_OK) {
-		count_directory(dirs.mail, "cur", q);
-		count_directory(dirs.mail, "new", q);
+		count_directory(dirs.mail, "cur", c);
+		count_directory(dirs.mail, "new", c);
 		mail_directories_close(&dirs);
 	}
 	mail_place_fini(&p);
@@ -124,15 +142,17 @@ count_folder(struct mail_tree *t, const char *name, struct mail_quota *q)
 
 /* All names of all folders are read: seconds for a million messages. */
 static enum mail_result
-count(struct mail_tree *t, struct mail_quota *out, struct why *why)
+count(struct mail_tree *t, const struct mail_quota_question *q,
+    struct mail_quota *out, struct why *why)
 {
+	struct counting c = { q, out, clock_ms() + SLICE_MS };
 	struct mail_folder_list l = { 0 };
 	enum mail_result r = mail_tree_list(t, &l, why);
 
 	out->bytes = out->messages = 0;
 	for (size_t i = 0; r == MAIL_OK && i < l.count; i++)
 		if (l.all[i].selectable)
-			count_folder(t, l.all[i].name, out);
+			count_folder(t, l.all[i].name, &c);
 	mail_folder_list_fini(&l);
 	return r;
 }
@@ -170,19 +190,33 @@ is_marked(int root, const struct mail_quota_mark *m)
 	return m->device == st.st_dev && m->inode == st.st_ino;
 }
 
-/* Those since the mark, or since this was asked last: their sum. */
-static struct maildir_size
-lines_since(const struct mail_quota_mark *m)
+/*
+ * Those since the mark, or since this was asked last: their sum. One that is
+ * not whole yet is read again then. False: not all of them can be had.
+ */
+static bool
+lines_since(const struct mail_quota_mark *m, struct maildir_size *sum)
 {
-	struct buf text = BUF_INIT(LINES_MAX);
-	struct maildir_size sum = { 0 };
+	char text[8192];
+	const char *end;
+	size_t whole;
+	ssize_t n;
 
-	buf_add_char(&text, '\n'); /* no limits */
-	if (m->fd < 0 || fd_read_whole(m->fd, &text) != 0 ||
-	    !maildir_size_parse(buf_span(&text), &sum))
-		sum = (struct maildir_size){ 0 };
-	buf_fini(&text);
-	return sum;
+	memset(sum, 0, sizeof(*sum));
+	for (size_t all = 0; m->fd >= 0 && all < LINES_MAX; all += whole) {
+		n = read(m->fd, text, sizeof(text));
+		if (n <= 0)
+			return n == 0;
+		end = memrchr(text, '\n', (size_t)n);
+		whole = end == NULL ? 0 : (size_t)(end - text) + 1;
+		maildir_size_sum((struct span){ text, whole }, sum);
+		if (whole < (size_t)n &&
+		    lseek(m->fd, (off_t)whole - n, SEEK_CUR) == -1)
+			return false;
+		if (whole == 0) /* what is too long is no line */
+			return n < (ssize_t)sizeof(text);
+	}
+	return m->fd < 0;
 }
 
 static void
@@ -195,11 +229,13 @@ print_lines(struct buf *text, const struct maildir_size *sum)
 
 /* To the file that others write to by now, in one write. */
 static void
-add_late_lines(int fd, const struct mail_quota_mark *m)
+add_late_lines(int root, int fd, const struct mail_quota_mark *m)
 {
-	struct maildir_size late = lines_since(m);
 	struct buf text = BUF_INIT(64);
+	struct maildir_size late;
 
+	if (!lines_since(m, &late))
+		mail_quota_forget(root);
 	print_lines(&text, &late);
 	if (text.n > 0)
 		(void)!write(fd, buf_text(&text), text.n);
@@ -227,7 +263,7 @@ write_file(int root, const struct mail_quota *q,
 	if (fd >= 0 && fd_write_all(fd, buf_text(&text), text.n) == 0 &&
 	    is_marked(root, m) &&
 	    renameat(root, temporary, root, file_name) == 0)
-		add_late_lines(fd, m);
+		add_late_lines(root, fd, m);
 	else if (fd >= 0)
 		(void)!unlinkat(root, temporary, 0);
 	fd_close(&fd);
@@ -246,27 +282,33 @@ sum_of(uint64_t counted, int64_t more)
  * However long it takes. What was noted meanwhile may have been counted or not:
  * it stays noted behind the count, so that no line is lost, and a count that
  * says full by a message that is in it twice is not believed the next time. A
- * removal, which is noted behind it and may be much, is counted once more.
+ * removal, which is noted behind it and may be much, is counted once more. Of
+ * more lines than anybody can read no count is kept: who asks next counts anew.
  */
 static enum mail_result
-count_and_write(struct mail_tree *t, const struct mail_quota_mark *since,
-    struct mail_quota *out, struct why *why)
+count_and_write(struct mail_tree *t, const struct mail_quota_question *q,
+    const struct mail_quota_mark *since, struct mail_quota *out,
+    struct why *why)
 {
 	struct mail_quota_mark now = { .fd = -1 };
 	const struct mail_quota_mark *m = since == NULL ? &now : since;
 	struct maildir_size lines;
 	enum mail_result r;
+	bool all;
 
 	if (since == NULL)
 		mark(t->root, &now);
-	r = count(t, out, why);
-	lines = lines_since(m);
+	r = count(t, q, out, why);
+	all = lines_since(m, &lines);
 	if (r == MAIL_OK && (lines.bytes < 0 || lines.messages < 0)) {
-		r = count(t, out, why);
-		lines = lines_since(m);
+		r = count(t, q, out, why);
+		all = lines_since(m, &lines) && all;
 	}
 	if (r == MAIL_OK) {
-		write_file(t->root, out, &lines, m);
+		if (all)
+			write_file(t->root, out, &lines, m);
+		else
+			mail_quota_forget(t->root);
 		out->bytes = sum_of(out->bytes, lines.bytes);
 		out->messages = sum_of(out->messages, lines.messages);
 	}
@@ -304,20 +346,20 @@ is_limited(const struct mail_quota *limits)
 
 /* Usage, for a question about so much more. */
 static enum mail_result
-use(struct mail_tree *t, const struct mail_quota *limits, uint64_t bytes,
-    uint64_t messages, const struct mail_quota_mark *since,
-    struct mail_quota *out, struct why *why)
+use(struct mail_tree *t, const struct mail_quota_question *q,
+    const struct mail_quota_mark *since, struct mail_quota *out,
+    struct why *why)
 {
-	bool limited = is_limited(limits);
-	struct known k = { .quota = *limits };
+	bool limited = is_limited(&q->limits);
+	struct known k = { .quota = q->limits };
 	enum mail_result r;
 
 	if (!limited ||
-	    !read_file(t->root, limits->bytes_limit, limits->messages_limit,
+	    !read_file(t->root, q->limits.bytes_limit, q->limits.messages_limit,
 		&k) ||
-	    !believable(&k, bytes, messages)) {
-		r = limited ? count_and_write(t, since, &k.quota, why) :
-			      count(t, &k.quota, why);
+	    !believable(&k, q->bytes, q->messages)) {
+		r = limited ? count_and_write(t, q, since, &k.quota, why) :
+			      count(t, q, &k.quota, why);
 		if (r != MAIL_OK)
 			return r;
 	}
@@ -329,7 +371,9 @@ enum mail_result
 mail_quota_use(struct mail_tree *t, const struct mail_quota *limits,
     struct mail_quota *out, struct why *why)
 {
-	return use(t, limits, 0, 0, NULL, out, why);
+	const struct mail_quota_question q = { .limits = *limits };
+
+	return use(t, &q, NULL, out, why);
 }
 
 static enum mail_result
@@ -340,16 +384,16 @@ is_full(struct why *why)
 }
 
 static enum mail_result
-ask(struct mail_tree *t, const struct mail_quota *limits, uint64_t bytes,
-    uint64_t messages, const struct mail_quota_mark *since, struct why *why)
+ask(struct mail_tree *t, const struct mail_quota_question *q,
+    const struct mail_quota_mark *since, struct why *why)
 {
-	struct mail_quota q;
+	struct mail_quota has;
 	enum mail_result r;
 
-	if (!is_limited(limits))
+	if (!is_limited(&q->limits))
 		return MAIL_OK;
-	r = use(t, limits, bytes, messages, since, &q, why);
-	if (r == MAIL_OK && !mail_quota_allows(&q, bytes, messages))
+	r = use(t, q, since, &has, why);
+	if (r == MAIL_OK && !mail_quota_allows(&has, q->bytes, q->messages))
 		r = is_full(why);
 	return r;
 }
@@ -358,7 +402,11 @@ enum mail_result
 mail_quota_ask(struct mail_tree *t, const struct mail_quota *limits,
     uint64_t bytes, uint64_t messages, struct why *why)
 {
-	return ask(t, limits, bytes, messages, NULL, why);
+	const struct mail_quota_question q = { .limits = *limits,
+		.bytes = bytes,
+		.messages = messages };
+
+	return ask(t, &q, NULL, why);
 }
 
 enum mail_result
@@ -394,11 +442,13 @@ enum mail_result
 mail_room_ask(struct mail_room *m, const struct mail_account *a, uint64_t bytes,
     uint64_t messages, struct why *why)
 {
-	const struct mail_quota limits = mail_account_limits(a);
+	const struct mail_quota_question q = { .limits = mail_account_limits(a),
+		.bytes = bytes,
+		.messages = messages };
 	enum mail_result r;
 
 	why_clear(why);
-	r = ask(a->tree, &limits, bytes, messages, &m->mark, why);
+	r = ask(a->tree, &q, &m->mark, why);
 	m->asked++;
 	mail_room_end(m);
 	return r;
@@ -413,25 +463,25 @@ mail_room_end(struct mail_room *m)
 }
 
 enum mail_result
-mail_quota_check(const char *location, const struct mail_quota *limits,
-    uint64_t bytes, uint64_t messages, struct why *why)
+mail_quota_check(const char *location, const struct mail_quota_question *q,
+    struct why *why)
 {
 	struct mail_location at;
 	struct mail_tree t;
 	enum mail_result r;
 
 	why_clear(why);
-	if (!is_limited(limits))
+	if (!is_limited(&q->limits))
 		return MAIL_OK;
 	if (!mail_location_parse(location, &at, why))
 		return MAIL_FAILED;
 	r = mail_tree_open(AT_FDCWD, &at, '/', false, &t, why);
 	if (r == MAIL_NONEXISTENT)
-		return mail_quota_allows(limits, bytes, messages) ?
+		return mail_quota_allows(&q->limits, q->bytes, q->messages) ?
 		    MAIL_OK :
 		    MAIL_OVER_QUOTA;
 	if (r == MAIL_OK) {
-		r = mail_quota_ask(&t, limits, bytes, messages, why);
+		r = ask(&t, q, NULL, why);
 		mail_tree_close(&t);
 	}
 	return r;

@@ -75,9 +75,18 @@ void mail_room_end(struct mail_room *m);
  * the mailbox's owner: what is asked at RCPT. Where there is no account yet
  * it is empty.
  */
-enum mail_result
-mail_quota_check(const char *location, const struct mail_quota *limits,
-    uint64_t bytes, uint64_t messages, struct why *why);
+struct mail_quota_question {
+	struct mail_quota limits; /* without usage */
+	uint64_t bytes, messages; /* that are to come */
+	/*
+	 * Called each 5 ms of a count, for others to run meanwhile; the rights
+	 * are had again when it returns. NULL: they wait.
+	 */
+	void (*pause)(void *with);
+	void *with;
+};
+enum mail_result mail_quota_check(const char *location,
+    const struct mail_quota_question *q, struct why *why);
 /* The same question, of what mail_quota_use told. */
 bool mail_quota_allows(const struct mail_quota *q, uint64_t bytes,
     uint64_t messages);

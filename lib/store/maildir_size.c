@@ -53,11 +53,23 @@ take_change(struct span line, struct maildir_size *out)
 	line = span_trim(line);
 	if (!span_cut(&line, " \t", true, &first) ||
 	    !signed_number(first, &bytes) ||
-	    !signed_number(span_trim(line), &messages))
+	    !signed_number(span_trim(line), &messages) ||
+	    __builtin_add_overflow(out->bytes, bytes, &bytes) ||
+	    __builtin_add_overflow(out->messages, messages, &messages))
 		return false;
+	out->bytes = bytes;
+	out->messages = messages;
 	out->changes++;
-	return !__builtin_add_overflow(out->bytes, bytes, &out->bytes) &&
-	    !__builtin_add_overflow(out->messages, messages, &out->messages);
+	return true;
+}
+
+void
+maildir_size_sum(struct span lines, struct maildir_size *sum)
+{
+	struct span line;
+
+	while (span_cut(&lines, "\n", false, &line))
+		(void)take_change(line, sum);
 }
 
 bool

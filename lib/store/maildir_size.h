@@ -26,6 +26,11 @@ struct maildir_size {
 
 /* False: not such a file. Pure. */
 bool maildir_size_parse(struct span text, struct maildir_size *out);
+/*
+ * Lines behind the first, added to *sum; what makes no sense among them is left
+ * out. Pure.
+ */
+void maildir_size_sum(struct span lines, struct maildir_size *sum);
 /* Is so much more within the limits? Pure. */
 bool maildir_size_allows(const struct maildir_size *s, uint64_t bytes,
     uint64_t messages);

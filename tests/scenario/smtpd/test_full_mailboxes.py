@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: ISC
 """Quotas of accounts, from RCPT to delivery."""
 import os
+import select
 
 import pytest
 
-from posthaste import AS_ROOT
+from posthaste import AS_ROOT, wait_for
 
 SMALL = "*:storage=20k:messages=3"
 
 
-def with_quota(suite, rule=SMALL, **options):
-    """bob has this quota, the others none."""
+def with_quota(suite, rule=SMALL, who=("bob",), **options):
+    """bob, or whoever it is, has this quota, the others none."""
     s = suite(start=False, **options)
     path = s.root / "etc/accounts"
     lines = path.read_text().splitlines()
     path.write_text("".join(
-        f"{line} userdb_quota_rule={rule}\n" if line.startswith("bob@") else
+        f"{line} userdb_quota_rule={rule}\n" if line.split("@")[0] in who else
         f"{line}\n" for line in lines))
     return s.start()
 
@@ -133,6 +134,47 @@ def test_the_count_is_what_is_there(suite):
     assert sum(n for _, n in changes) == 6
     assert sum(n for n, _ in changes) == sum(
         len(m) for m in s.messages("bob"))
+
+
+def opened(pid):
+    """What this process has open."""
+    names = set()
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            names.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except FileNotFoundError:
+            pass
+    return names
+
+
+def test_nobody_waits_for_the_count_of_another_mailbox(suite):
+    """Names without sizes, so that each file is looked at."""
+    s = with_quota(suite, "*:messages=100000", who=("bob", "carol"))
+    s.send(to=["bob@example.test"])
+    s.wait_messages("bob")
+    cur = s.maildir("bob") / "cur"
+    for i in range(50000):
+        name = cur / f"{i}.x:2,"
+        if i % 20000 == 0:
+            first = name
+            first.write_text("text\n")
+        else:
+            os.link(first, name)
+    (s.maildir("bob") / "maildirsize").unlink(missing_ok=True)
+    # the service has been asked before
+    assert rcpt(begin(s), "carol@example.test")[0] == 250
+    a, again, other = begin(s), begin(s), begin(s)
+    a.putcmd("RCPT", "TO:<bob@example.test>")
+    [pid] = s.processes("quota")
+    wait_for("the count", lambda: str(cur) in opened(pid) or
+             select.select([a.sock], [], [], 0)[0])
+    again.putcmd("RCPT", "TO:<bob@example.test>")
+    assert rcpt(other, "carol@example.test")[0] == 250
+    assert select.select([a.sock, again.sock], [], [], 0)[0] == []
+    assert a.getreply()[0] == again.getreply()[0] == 250
+    # it was counted once, and the other one has read it
+    assert (s.maildir("bob") / "maildirsize").read_text().splitlines()[1] \
+        .endswith(" 50001")
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="needs rights to lose")

@@ -3,6 +3,7 @@
 #include "lib/store/mail_quota.h"
 
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "lib/store/mail_folder_tree.h"
 #include "lib/store/mailbox_internal.h"
@@ -90,6 +91,48 @@ nonsense_comes(void)
 }
 
 static void
+one_comes_amid_nonsense(void)
+{
+	nonsense_comes();
+	one_comes();
+	nonsense_comes();
+}
+
+/* 120 KB */
+static void
+many_come(void)
+{
+	FILE *f = fopen("m/maildirsize", "a");
+
+	assert_non_null(f);
+	for (unsigned int i = 0; i < 20000; i++)
+		assert_true(fputs("10 1\n", f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* One is half written when it is looked at first. */
+static void
+the_rest_comes(void)
+{
+	file_append("m/maildirsize", "0 1\n");
+}
+
+static void
+half_comes(void)
+{
+	one_comes();
+	file_append("m/maildirsize", "3");
+	at_the_end = the_rest_comes;
+}
+
+/* What is as long as that is no such file. */
+static void
+more_comes_than_can_be(void)
+{
+	assert_int_equal(truncate("m/maildirsize", 1 << 30), 0);
+}
+
+static void
 another_counts(void)
 {
 	unlink("m/maildirsize");
@@ -125,6 +168,13 @@ test_lines_amid_a_count(void **state)
 		    "100S,5C\n50 1\n-50 -1\n", 2 },
 		{ "1S\n9 9\n", nonsense_comes, NULL, 50, 1, "100S,5C\n50 1\n",
 		    1 },
+		{ "1S\n9 9\n", one_comes_amid_nonsense, NULL, 60, 2,
+		    "100S,5C\n50 1\n10 1\n", 1 },
+		{ "1S\n9 9\n", many_come, many_come, 200050, 20001,
+		    "100S,5C\n50 1\n200000 20000\n200000 20000\n", 1 },
+		{ "1S\n9 9\n", half_comes, NULL, 60, 2,
+		    "100S,5C\n50 1\n10 1\n30 1\n", 1 },
+		{ "1S\n9 9\n", more_comes_than_can_be, NULL, 50, 1, NULL, 1 },
 		/* one that was quicker has lines of others by now */
 		{ "1S\n9 9\n", another_counts, NULL, 50, 1, "100S,5C\n70 2\n",
 		    1 },
@@ -161,6 +211,50 @@ test_lines_amid_a_count(void **state)
 			assert_int_equal(access("m/maildirsize", F_OK), -1);
 	}
 	mail_tree_close(&tree);
+}
+
+/* As long as a slow disk takes. */
+static void
+time_passes(void)
+{
+	const struct timespec slice = { .tv_nsec = 11000000 };
+
+	assert_int_equal(nanosleep(&slice, NULL), 0);
+}
+
+static void
+one_comes_in_between(void *with)
+{
+	unsigned int *pauses = with;
+
+	if ((*pauses)++ == 0)
+		one_comes();
+}
+
+/* A count that takes long is one of many slices. */
+static void
+test_others_run_amid_a_count(void **state)
+{
+	unsigned int pauses = 0;
+	const struct mail_quota_question q = { .limits = limits,
+		.bytes = 20,
+		.messages = 2,
+		.pause = one_comes_in_between,
+		.with = &pauses };
+	struct why why = { 0 };
+
+	(void)state;
+	assert_int_equal(mkdir("m", 0700), 0);
+	assert_int_equal(mkdir("m/cur", 0700), 0);
+	assert_int_equal(mkdir("m/new", 0700), 0);
+	assert_int_equal(mkdir("m/tmp", 0700), 0);
+	file_put("m/cur/1.x,S=50:2,", "x");
+	file_put("m/new/2.x,S=10", "x");
+	file_put("m/maildirsize", "1S\n9 9\n");
+	amid = time_passes;
+	assert_int_equal(mail_quota_check("maildir:m", &q, &why), MAIL_OK);
+	assert_in_range(pauses, 1, 100);
+	assert_string_equal(file_get("m/maildirsize"), "100S,5C\n60 2\n10 1\n");
 }
 
 static struct mail_account *account;
@@ -296,6 +390,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_FOLDER(test_lines_amid_a_count),
+		IN_FOLDER(test_others_run_amid_a_count),
 		IN_FOLDER(test_counts_of_appends_and_copies),
 	};
 
