@@ -109,6 +109,12 @@ find(const struct header_field *f)
 	return NULL;
 }
 
+static uint64_t
+bit_of(const struct known *k)
+{
+	return UINT64_C(1) << (k - fields);
+}
+
 static bool
 dropped(const struct header_pass *p, const struct header_field *f)
 {
@@ -216,11 +222,9 @@ take_field(struct header_pass *p, const struct header_field *f, struct why *why)
 	enum verdict v = OK;
 
 	if (k != NULL) {
-		uint64_t bit = UINT64_C(1) << (k - fields);
-
-		if ((k->what & ID) && !(p->seen & bit))
+		if ((k->what & ID) && !(p->seen & bit_of(k)))
 			log_id(p, k, f->value);
-		p->seen |= bit;
+		p->seen |= bit_of(k);
 		if (k->what & HOP)
 			v = count_hop(p, why);
 		if (v == OK && (k->what & EXTRACT) && p->facts->extract)
@@ -381,20 +385,34 @@ tells_recipients(const struct header_pass *p)
 	return false;
 }
 
+/* The setting may name any field: it is seen like one that came. */
+static void
+add_undisclosed(struct header_pass *p)
+{
+	struct span to =
+	    span_of(p->facts->set->own.undisclosed_recipients_header);
+	struct span rest = to;
+	struct header_field f;
+	const struct known *k;
+
+	if (to.n == 0 || tells_recipients(p))
+		return;
+	k = header_next(&rest, true, &f) == HEADER_FIELD ? find(&f) : NULL;
+	if (k != NULL)
+		p->seen |= bit_of(k);
+	store_span(p, to);
+	p->store(p->with, "\r\n", 2);
+}
+
 /* The end of the header; what is left of the piece is body. */
 static void
 end_header(struct header_pass *p, struct span rest)
 {
-	const char *to = p->facts->set->own.undisclosed_recipients_header;
-
 	if (p->facts->add_missing)
 		add_missing(p);
 	else if (!(p->seen >> MESSAGE_ID & 1))
 		log_info("%s: message-id=<>", p->facts->queue_id);
-	if (to[0] != '\0' && !tells_recipients(p)) {
-		store_span(p, span_of(to));
-		p->store(p->with, "\r\n", 2);
-	}
+	add_undisclosed(p);
 	p->store(p->with, "\r\n", 2);
 	store_span(p, rest);
 	buf_fini(&p->held);

@@ -468,6 +468,23 @@ bytes_and_lines_are_noticed(void **state)
 	free(content);
 }
 
+/* However the content is cut. */
+static void
+assert_delivered_to(const char *trace, const char *content, bool there)
+{
+	struct trial t;
+
+	for (size_t piece = 1; piece <= 100; piece *= 10) {
+		begin(&t);
+		t.m.trace = trace;
+		submit(&t, span_of(content), piece);
+		assert_int_equal(t.verdict, OK);
+		assert_int_equal((t.e.flags & QUEUE_NO_DELIVERED_TO) == 0,
+		    there);
+		end(&t);
+	}
+}
+
 static void
 the_lack_of_delivered_to_is_marked(void **state)
 {
@@ -499,21 +516,23 @@ the_lack_of_delivered_to_is_marked(void **state)
 		{ "Received: by mx;\r\n\tDelivered-To: x@y\r\n", "A: b\r\n\r\n",
 		    false },
 	};
-	struct trial t;
 
 	(void)state;
 	set.own.header_size_limit = 24;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		for (size_t piece = 1; piece <= 100; piece *= 10) {
-			begin(&t);
-			t.m.trace = rows[i].trace;
-			submit(&t, span_of(rows[i].content), piece);
-			assert_int_equal(t.verdict, OK);
-			assert_int_equal((t.e.flags & QUEUE_NO_DELIVERED_TO) ==
-				0,
-			    rows[i].there);
-			end(&t);
-		}
+		assert_delivered_to(rows[i].trace, rows[i].content,
+		    rows[i].there);
+}
+
+static void
+the_header_for_undisclosed_recipients_may_be_delivered_to(void **state)
+{
+	(void)state;
+	set.own.undisclosed_recipients_header = "delivered-to: x@y";
+	assert_delivered_to("", "A: b\r\n\r\nx\r\n", true);
+	assert_delivered_to("", "To: x@y\r\n\r\nx\r\n", false);
+	set.own.undisclosed_recipients_header = "X-To: delivered-to: x@y";
+	assert_delivered_to("", "A: b\r\n\r\nx\r\n", false);
 }
 
 static void
@@ -987,6 +1006,9 @@ main(void)
 		cmocka_unit_test_setup(pieces_do_not_matter, reset),
 		cmocka_unit_test_setup(bytes_and_lines_are_noticed, reset),
 		cmocka_unit_test_setup(the_lack_of_delivered_to_is_marked,
+		    reset),
+		cmocka_unit_test_setup(
+		    the_header_for_undisclosed_recipients_may_be_delivered_to,
 		    reset),
 		cmocka_unit_test_setup(loops_end, reset),
 		cmocka_unit_test_setup(
