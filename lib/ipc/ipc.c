@@ -311,9 +311,8 @@ ipc_await(struct ipc *c, int64_t ms)
 	ensure(task_current() == NULL && c->out.n <= c->hello);
 	if (c->broken || ipc_have(c) > 0)
 		return true;
-	if (!ipc_read_may_wait(c, ms))
-		return wait_fd(c->fd, WAIT_READ, clock_ms() + ms) == WAIT_READY;
-	return ipc_read_waiting(c) != IPC_TIMEOUT;
+	return wait_fd(c->fd, WAIT_READ, clock_ms() + ms) == WAIT_READY &&
+	    ipc_read(c) != IPC_TIMEOUT;
 }
 
 bool

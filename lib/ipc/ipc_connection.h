@@ -54,8 +54,6 @@ struct ipc {
 	bool never_wait; /* to send */
 	bool unheard; /* the peer ended before it read all we sent */
 	bool drained; /* the last read has taken all there was */
-	bool blocks; /* a read without MSG_DONTWAIT waits */
-	int64_t patience_ms; /* so long */
 };
 
 /* Of a message with descriptors. */
@@ -72,12 +70,6 @@ enum ipc_result ipc_from_errno(struct ipc *c);
 size_t ipc_have(const struct ipc *c);
 /* Reads what is there; IPC_TIMEOUT when that is nothing. */
 enum ipc_result ipc_read(struct ipc *c);
-/*
- * Outside tasks: makes ipc_read_waiting wait so long, mostly as long as the
- * last one did. False: it cannot.
- */
-bool ipc_read_may_wait(struct ipc *c, int64_t ms);
-enum ipc_result ipc_read_waiting(struct ipc *c);
 /* At least n unused bytes in the buffer; fewer are no good end. */
 enum ipc_result
 ipc_want(struct ipc *c, size_t n, bool wait_first, int64_t deadline);

@@ -3,11 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/time.h>
 #include <unistd.h>
-
-#include "lib/base/clock.h"
-#include "lib/base/fdio.h"
 
 size_t
 ipc_have(const struct ipc *c)
@@ -55,8 +51,8 @@ keep_fds(struct ipc *c, struct msghdr *mh)
  * A short read means that there is no more, or that the rest begins with
  * descriptors; then the next wait is over at once.
  */
-static enum ipc_result
-read_flags(struct ipc *c, int flags)
+enum ipc_result
+ipc_read(struct ipc *c)
 {
 	struct iovec iov;
 	union ipc_control control;
@@ -69,7 +65,7 @@ read_flags(struct ipc *c, int flags)
 	mh.msg_control = control.bytes;
 	mh.msg_controllen = sizeof(control.bytes);
 	do
-		got = recvmsg(c->fd, &mh, flags | MSG_CMSG_CLOEXEC);
+		got = recvmsg(c->fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	while (got < 0 && errno == EINTR);
 	c->drained = got < (ssize_t)iov.iov_len;
 	if (got < 0)
@@ -85,61 +81,16 @@ read_flags(struct ipc *c, int flags)
 	return IPC_OK;
 }
 
-enum ipc_result
-ipc_read(struct ipc *c)
-{
-	return read_flags(c, MSG_DONTWAIT);
-}
-
-enum ipc_result
-ipc_read_waiting(struct ipc *c)
-{
-	return read_flags(c, 0);
-}
-
-bool
-ipc_read_may_wait(struct ipc *c, int64_t ms)
-{
-	struct timeval t = {
-		.tv_sec = ms / 1000,
-		.tv_usec = ms % 1000 * 1000,
-	};
-
-	if (ms <= 0 || t.tv_sec >= INT32_MAX)
-		return false;
-	if (!c->blocks && fd_nonblocking(c->fd, false) != 0)
-		return false;
-	c->blocks = true;
-	if (ms != c->patience_ms &&
-	    setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)) != 0)
-		return false;
-	c->patience_ms = ms;
-	return true;
-}
-
 /*
- * Makes a read wait until the deadline, or up to a second longer. A server's
- * patience is the same for each request.
- */
-static bool
-may_block(struct ipc *c, int64_t deadline)
-{
-	int64_t left = deadline - clock_ms();
-
-	return left >= 1000 && ipc_read_may_wait(c, (left + 999) / 1000 * 1000);
-}
-
-/*
- * Waits, and reads: in one call, if nothing else can run meanwhile. IPC_OK
- * may also mean that nothing came.
+ * IPC_OK may also mean that nothing came. Who has nothing else to do waits in
+ * poll(2) all the same, not in recvmsg(2): there the kernel would wake it up
+ * when the peer reads what was sent before as well, for nothing.
  */
 static enum ipc_result
 wait_and_read(struct ipc *c, int64_t deadline)
 {
 	enum ipc_result r;
 
-	if (task_current() == NULL && may_block(c, deadline))
-		return ipc_read_waiting(c);
 	/* a larger one would be made anew for each large message */
 	ipc_input_rest(&c->in, IPC_ROOM_FIRST);
 	r = ipc_from_wait(wait_fd(c->fd, WAIT_READ, deadline));

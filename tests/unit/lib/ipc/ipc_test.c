@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -544,6 +545,84 @@ a_long_wait_ends_with_what_comes_or_in_time(void **state)
 	part(&p);
 }
 
+/* The state of a process, as in /proc: S is asleep. */
+static char
+state_of(pid_t pid)
+{
+	char path[64], text[256] = "";
+	const char *end;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_true(fread(text, 1, sizeof(text) - 1, f) > 0);
+	fclose(f);
+	end = strrchr(text, ')');
+	assert_non_null(end);
+	return end[2];
+}
+
+static void
+wait_until_asleep(pid_t pid)
+{
+	int64_t until = clock_in(60);
+
+	while (state_of(pid) != 'S')
+		assert_true(clock_ms() < until);
+}
+
+enum { ANSWERS = 200 };
+
+/* Answers, waits, and exits with the times it slept, in hundredths of that. */
+static void
+answer_and_wait(struct ipc *c)
+{
+	const struct ipc_message *m;
+	const void *message;
+	struct rusage before, after;
+
+	say_ready(c);
+	(void)ipc_await(c, 60000);
+	(void)ipc_receive(c, &m, &message, soon());
+	getrusage(RUSAGE_SELF, &before);
+	for (int i = 0; i < ANSWERS; i++) {
+		say_ready(c);
+		if (!ipc_await(c, 60000) ||
+		    ipc_receive(c, &m, &message, soon()) != IPC_OK)
+			_exit(255);
+	}
+	getrusage(RUSAGE_SELF, &after);
+	_exit((int)((after.ru_nvcsw - before.ru_nvcsw) * 100 / ANSWERS));
+}
+
+/* Who waits sleeps on while the peer takes what was sent before. */
+static void
+nobody_wakes_because_the_peer_reads(void **state)
+{
+	struct pair p = pair_of(&protocol_master, &protocol_master);
+	const struct ipc_message *m;
+	const void *message;
+	int status;
+	pid_t child;
+
+	(void)state;
+	child = fork();
+	if (child == 0)
+		answer_and_wait(p.a);
+	for (int i = 0; i <= ANSWERS; i++) {
+		wait_until_asleep(child);
+		assert_int_equal(ipc_receive(p.b, &m, &message, soon()),
+		    IPC_OK);
+		wait_until_asleep(child);
+		say_ready(p.b);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_in_range(WEXITSTATUS(status), 90, 130);
+	part(&p);
+}
+
 static void
 what_came_since_is_seen_by_the_next_poll(void **state)
 {
@@ -738,6 +817,7 @@ main(void)
 		cmocka_unit_test(what_is_not_taken_waits),
 		cmocka_unit_test(a_silent_peer_is_no_stale_one),
 		cmocka_unit_test(a_long_wait_ends_with_what_comes_or_in_time),
+		cmocka_unit_test(nobody_wakes_because_the_peer_reads),
 		cmocka_unit_test(waiting_costs_no_room),
 		cmocka_unit_test(what_is_set_aside_has_no_large_room),
 		cmocka_unit_test(nothing_is_left_of_what_was_said),
