@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/fdio.h"
 #include "lib/base/mem.h"
 #include "lib/tls/tls.h"
 #include "lib/tls/tls_choice.h"
@@ -51,6 +52,7 @@ static const struct family {
 struct trial {
 	struct conf *c;
 	struct conf *main_cf; /* the same without -o; NULL: c is */
+	struct conf *calm; /* the same without stress; NULL: c is */
 	const struct family *f;
 	struct buf *errors;
 	struct buf *warnings;
@@ -91,35 +93,45 @@ blame(struct trial *t, const char *setting)
 	snprintf(t->blamed, sizeof(t->blamed), "%s", setting);
 }
 
-/* By an -o of this name, or by one that its value refers to. */
+/* "other" may be NULL: of that nothing is known. */
+static bool
+as_in(const struct trial *t, struct conf *other, const char *setting)
+{
+	return other != NULL &&
+	    strcmp(value(t->c, setting), value(other, setting)) == 0;
+}
+
+/* By an -o of this name or one that its value refers to; by stress. */
 static bool
 differs(const struct trial *t, const char *setting)
 {
-	return t->main_cf != NULL &&
-	    strcmp(value(t->c, setting), value(t->main_cf, setting)) != 0;
+	return (t->main_cf != NULL || t->calm != NULL) &&
+	    !as_in(t, t->main_cf, setting) && !as_in(t, t->calm, setting);
+}
+
+/*
+ * A trial costs a context of OpenSSL's, some milliseconds. With the -o of a
+ * service, or under stress, nobody is told but of settings that these set; the
+ * others were tried once, as main.cf's and as usual.
+ */
+static bool
+is_worth_a_trial(const struct trial *t)
+{
+	return (t->main_cf == NULL && t->calm == NULL) || differs(t, t->blamed);
 }
 
 static void
 say(struct trial *t, struct buf *to, const char *text)
 {
+	if (!is_worth_a_trial(t))
+		return;
 	if (to == t->errors)
 		t->good = false;
 	if (to != NULL)
-		buf_printf(to, "%s: %s: %s\n",
-		    differs(t, t->blamed) ? CONF_OPTION :
-					    conf_origin(t->c, t->blamed),
-		    t->blamed, text);
-}
-
-/*
- * A trial costs a context of OpenSSL's, some milliseconds. With the -o of a
- * service nobody is told but of settings that they set; the others were tried
- * once, as main.cf's.
- */
-static bool
-is_worth_a_trial(const struct trial *t)
-{
-	return t->main_cf == NULL || differs(t, t->blamed);
+		buf_printf(to, "%s: %s: %s%s\n",
+		    t->main_cf != NULL ? CONF_OPTION :
+					 conf_origin(t->c, t->blamed),
+		    t->blamed, t->calm != NULL ? "under stress: " : "", text);
 }
 
 static bool
@@ -568,6 +580,73 @@ check_dane(struct conf *c, struct buf *errors, struct buf *warnings)
 	return !dane || tolerated;
 }
 
+/* The settings of one family, as "of" has them. */
+static bool
+check_family(struct trial of, const struct family *f)
+{
+	struct trial *t = &of;
+	bool has_files;
+
+	t->f = f;
+	t->good = true;
+	check_protocols(t);
+	check_ciphers(t);
+	if (t->warnings != NULL)
+		check_keys_are_private(t);
+	has_files = find_files(t);
+	if (has_files && !files_are_there(t))
+		has_files = false;
+	else if (!has_files && !f->client)
+		check_without_files(t);
+	if (f->client)
+		check_client(t, has_files);
+	else if (has_files)
+		try_server(t);
+	if (!f->client)
+		check_server_trust(t);
+	note_users(t);
+	return t->good;
+}
+
+/* A copy as it is under stress. NULL: that changes nothing, or cannot be. */
+static struct conf *
+conf_under_stress(struct conf *c)
+{
+	struct buf error = BUF_INIT(1024);
+	char *none[] = { NULL };
+	struct conf *copy;
+	int fd;
+
+	if (c == NULL || conf_raw(c, "stress") != NULL)
+		return NULL;
+	fd = conf_snapshot(c, "*", none);
+	copy = fd < 0 ? NULL : conf_read_snapshot(fd);
+	fd_close(&fd);
+	if (copy != NULL)
+		(void)conf_override(copy, "stress=yes", &error);
+	buf_fini(&error);
+	return copy;
+}
+
+/* smtpd alone knows stress: what its settings say then, and only then. */
+static bool
+check_under_stress(const struct trial *as_usual)
+{
+	struct trial t = *as_usual;
+	bool good = true;
+
+	t.calm = as_usual->c;
+	t.c = conf_under_stress(t.calm);
+	t.main_cf = conf_under_stress(as_usual->main_cf);
+	if (t.c != NULL) {
+		check_choice(&t);
+		good = check_family(t, &families[0]) && t.good;
+	}
+	conf_free(&t.main_cf);
+	conf_free(&t.c);
+	return good;
+}
+
 bool
 tls_check_settings(struct conf *c, struct conf *main_cf, struct buf *errors,
     struct buf *warnings)
@@ -584,34 +663,7 @@ tls_check_settings(struct conf *c, struct conf *main_cf, struct buf *errors,
 	check_choice(&common);
 	good = check_dane_only(c, errors) && check_dane(c, errors, warnings) &&
 	    common.good;
-	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
-		struct trial t = {
-			.c = c,
-			.main_cf = main_cf,
-			.f = &families[i],
-			.errors = errors,
-			.warnings = warnings,
-			.good = true,
-		};
-		bool has_files;
-
-		check_protocols(&t);
-		check_ciphers(&t);
-		if (warnings != NULL)
-			check_keys_are_private(&t);
-		has_files = find_files(&t);
-		if (has_files && !files_are_there(&t))
-			has_files = false;
-		else if (!has_files && !t.f->client)
-			check_without_files(&t);
-		if (t.f->client)
-			check_client(&t, has_files);
-		else if (has_files)
-			try_server(&t);
-		if (!t.f->client)
-			check_server_trust(&t);
-		note_users(&t);
-		good = good && t.good;
-	}
-	return good;
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+		good = check_family(common, &families[i]) && good;
+	return check_under_stress(&common) && good;
 }

@@ -16,7 +16,8 @@
  * A line for each mistake, as conf_check; warnings may be NULL. With the -o of
  * a service in c, "main_cf" is the same without, which has been tried: files
  * are tried again where an -o has changed a value, and lines about it begin
- * with CONF_OPTION. Otherwise NULL.
+ * with CONF_OPTION. Otherwise NULL. What $stress changes of smtpd's is tried
+ * as well, unless the site itself sets that.
  */
 bool tls_check_settings(struct conf *c, struct conf *main_cf,
     struct buf *errors, struct buf *warnings);

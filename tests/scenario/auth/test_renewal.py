@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import shutil
+import smtplib
 import socket
 import ssl
 import subprocess
@@ -12,7 +13,14 @@ import time
 
 import pytest
 
-from posthaste import careless_tls, kill_all, wait_for
+from posthaste import MASTER_CF, careless_tls, kill_all, wait_for
+
+CERTIFICATE_OF_STRESS = """\
+smtpd_tls_cert_file = $config_directory/${stress?{busy.pem}:{cert.pem}}
+smtpd_tls_key_file = $config_directory/${stress?{busy.key}:{key.pem}}
+"""
+SERVICE_STRESSED = "".join(f"\n  -o {{ {line} }}" for line in
+                           CERTIFICATE_OF_STRESS.splitlines())
 
 
 def make(s, name, kind="rsa:2048"):
@@ -59,6 +67,47 @@ def test_renewed_certificate(suite):
     time.sleep(0.1)
     assert shown(s) == new
     assert s.log().count("have changed: taken up") == 1
+
+
+@contextlib.contextmanager
+def under_stress(s):
+    """The certificate that the second of two sessions is shown."""
+    with smtplib.SMTP("127.0.0.1", s.ports["smtp"]):
+        with smtplib.SMTP("127.0.0.1", s.ports["smtp"]) as c:
+            c.starttls(context=careless_tls())
+            yield hashlib.sha256(c.sock.getpeercert(True)).hexdigest()
+
+
+@pytest.mark.parametrize("of_service", [False, True])
+def test_a_certificate_for_sessions_under_stress_alone(suite, of_service):
+    """Tried, kept and named as others are."""
+    option = SERVICE_STRESSED if of_service else ""
+    s = suite(start=False, main="" if of_service else CERTIFICATE_OF_STRESS,
+              master_cf=MASTER_CF.replace(
+                  "{smtp} inet n - n - 200 smtpd",
+                  "{smtp} inet n - n - 2 smtpd" +
+                  option.replace("{", "{{").replace("}", "}}")))
+    etc = s.root / "etc"
+    make(s, "busy")
+    check = s.posthaste("check", check=False)
+    assert check.returncode == 0, check.err
+    s.set(tls_renewal_check_time="1s")
+    s.start()
+    assert shown(s, "smtps") == digest(etc / "cert.pem")
+    busy = digest(etc / "busy.pem")
+    with under_stress(s) as seen:
+        assert seen == busy
+    os.truncate(etc / "busy.pem", 100)
+    where = "-o option" if of_service else r"main.cf: line \d+"
+    told = rf"{where}: smtpd_tls_cert_file: under stress: {etc}/busy.pem: "
+    s.wait_log("are not usable: the old ones stay in use")
+    s.wait_log("warning: .*" + told)
+    check = s.posthaste("check", check=False)
+    assert check.returncode != 0 and len(re.findall(told, check.err)) == 1, \
+        check.err
+    kill_all(s.processes("keyd") + s.processes("smtpd"))
+    with under_stress(s) as seen:
+        assert seen == busy
 
 
 def truncated(etc):

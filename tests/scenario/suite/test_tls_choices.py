@@ -342,7 +342,9 @@ def break_authorities(s, path, damage, where, program):
     yield
 
 
-@pytest.mark.parametrize("setting", ["CAfile", "trust_anchor_file"])
+@pytest.mark.parametrize("setting", [
+    "smtp_tls_CAfile", "smtp_tls_trust_anchor_file",
+    "lmtp_tls_CAfile", "lmtp_tls_trust_anchor_file"])
 @pytest.mark.parametrize("damage", [garbage, removed])
 def test_last_good_authorities_of_servers(suite, dns, server, authority,
                                           damage, setting):
@@ -351,14 +353,16 @@ def test_last_good_authorities_of_servers(suite, dns, server, authority,
     folder.chmod(0o755)
     path = folder / "authorities.pem"
     shutil.copy(authority / "root.pem", path)
-    with FakeServer(("STARTTLS",), tls=server) as sink:
+    client = setting[:4]
+    with FakeServer(("STARTTLS",), tls=server, lmtp=client == "lmtp") as sink:
         s = mail(suite, sink, dns, "mx.example.test",
-                 "smtp_tls_security_level = secure\n"
+                 f"{client}_tls_security_level = secure\n"
                  "tls_renewal_check_time = 1s\n"
-                 f"smtp_tls_{setting} = {path}\n")
+                 f"default_transport = {client}\n"
+                 f"{setting} = {path}\n")
         sink.wait()
         for n, _ in enumerate(break_authorities(
-                s, path, damage, rf"main.cf: line \d+: smtp_tls_{setting}",
+                s, path, damage, rf"main.cf: line \d+: {setting}",
                 "smtp"), 2):
             s.send(to="x@remote.test")
             sink.wait(n)
