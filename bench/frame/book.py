@@ -6,10 +6,11 @@ and "label" which case. Then it is one of
 
     peer, figures       one round's figures of a server
     peer, failed        it gave none, and why
-    peer, note          what is to be known of its figures, or why it has none
+    peer, note          what is to be known of its figures
+    peer, lacks         why it has none, or not all
     alone, figures      what "disk" or "client" did without a server
-    title               of the group; written when it begins
-    seconds             what the group took
+    title, remarks      of the group; written when it begins
+    seconds             what the group took; written when it ends
     about               the machine, and how the run was asked for
     peer, version       below all tables
     missing, why        a server that could not be had
@@ -17,7 +18,7 @@ and "label" which case. Then it is one of
 A file of them is a line each, written as soon as it is known: a run that was
 interrupted is read like one that ended, but for a line that it left torn.
 Several runs may share a file; what a later run measured of a case and server
-takes the place of what was there.
+takes the place of what was there, and a run of which nothing is left is in no head.
 """
 import json
 import sys

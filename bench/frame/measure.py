@@ -22,6 +22,13 @@ from . import LOAD
 COUNTED = {"switches (n)": "switches", "system calls (n)": "syscalls",
            "fsyncs (n)": "flushes"}
 MOST = "memory, most (MB)"
+
+
+def is_counted(figure):
+    """Is it of the counted round, perhaps behind the name of a part?"""
+    return figure.endswith((*COUNTED, MOST))
+
+
 _OLD = pathlib.Path("/sys/fs/cgroup/cpuacct")
 _NEW = [pathlib.Path("/sys/fs/cgroup/unified"), pathlib.Path("/sys/fs/cgroup")]
 
@@ -170,13 +177,14 @@ class Over:
     def wall(self):
         return self.total["time"]
 
-    def each(self, n):
-        """What one of n messages cost."""
+    def each(self, n, part=""):
+        """What one of n messages cost; "part" says of which part of a case."""
+        of = f"{part}, " if part else ""
         if self.peer.counted:
-            return {**{name: self.total[key] / n
+            return {**{of + name: self.total[key] / n
                        for name, key in COUNTED.items() if key in self.total},
-                    MOST: self.watch.most / 1e6}
-        return {"cpu (ms)": self.total["cpu"] * 1000 / n}
+                    of + MOST: self.watch.most / 1e6}
+        return {f"{of}cpu (ms)": self.total["cpu"] * 1000 / n}
 
 
 def load(program, *arguments, **options):

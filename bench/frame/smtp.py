@@ -19,6 +19,15 @@ def opening(peer):
     return ["-o", peer.opening] if peer.opening else []
 
 
+def few_at_a_time(peer, case):
+    """What is to be known of such a server's figures."""
+    if not peer.opening or case.sessions <= peer.opening:
+        return {}
+    return {"note": f"no more than {peer.opening} of its sessions are being "
+            "begun at a time (its listener's queue is short): not the same "
+            "load as the others'"}
+
+
 def load(port, case, *more, to="user%d@bench.test", seconds=None):
     """Sends as the case says; what our client says of it."""
     arguments = ["-s", case.sessions, "-l", case.size, "-t", to, *more]

@@ -6,6 +6,8 @@ import statistics
 PEERS = ("posthaste", "postfix", "exim", "opensmtpd", "dovecot", "cyrus",
          "courier")
 OURS = PEERS[0]
+# of what the client does alone: a rate above that is in part the client's
+NEAR = 0.7
 # what is measured without a server, and the head of its column
 ALONE = {"disk": "disk alone", "client": "client alone"}
 
@@ -48,6 +50,11 @@ def ahead(figure, medians):
     return f"{top / bottom:.2f}" if bottom and top else ""
 
 
+def when(run):
+    """As the head of all tables names it."""
+    return run[:16]
+
+
 class Table:
     """rows[label][figure][who] is a list with a value for each round; who is a
     server, or one of ALONE."""
@@ -58,23 +65,29 @@ class Table:
         self.runs = {}    # (label, who): the run that its values are of
         self.failed = {}  # (label, who): why
         self.notes = {}   # (label, who): what is to be known of its figures
+        self.lacks = {}   # (label, who): why it has none, or not all
+        self.remarks = {}  # run: what is to be known of all its figures
+        self.begun = []   # runs
         self.seconds = {}  # run: what it took
 
     def take(self, record):
         """One record of a frame.book.Book that is of this group."""
+        run = record["run"]
         if "title" in record:
             self.title = record["title"]
+            self.begun.append(run)
+            self.remarks[run] = record.get("remarks", [])
         elif "seconds" in record:
-            self.seconds[record["run"]] = record["seconds"]
-        elif "note" in record:
-            where = self.of_run(record["label"], record["peer"], record["run"])
-            self.notes[where] = record["note"]
-        elif "failed" in record:
-            where = self.of_run(record["label"], record["peer"], record["run"])
-            self.failed[where] = record["failed"]
-        else:
+            self.seconds[run] = record["seconds"]
+        elif "figures" in record:
             self.add(record["label"], record.get("peer") or record["alone"],
-                     record["figures"], record["run"])
+                     record["figures"], run)
+        else:
+            where = self.of_run(record["label"], record["peer"], run)
+            for kind, words in (("note", self.notes), ("lacks", self.lacks),
+                                ("failed", self.failed)):
+                if kind in record:
+                    words[where] = record[kind]
 
     def of_run(self, label, who, run):
         """Where this run's word goes; an earlier one's is forgotten."""
@@ -84,8 +97,8 @@ class Table:
         return label, who
 
     def forget(self, label, who):
-        self.failed.pop((label, who), None)
-        self.notes.pop((label, who), None)
+        for words in (self.failed, self.notes, self.lacks):
+            words.pop((label, who), None)
         for values in self.rows.get(label, {}).values():
             values.pop(who, None)
 
@@ -96,6 +109,22 @@ class Table:
         for figure, value in figures.items():
             row.setdefault(figure, {}).setdefault(who, []).append(value)
 
+    def has(self, label, who):
+        """Has it any figure there?"""
+        return any(values.get(who) for values in
+                   self.rows.get(label, {}).values())
+
+    def shown(self):
+        """Runs of which there is a figure, or a failure; the last one, where
+        none left any."""
+        return {run for where, run in self.runs.items()
+                if where in self.failed or self.has(*where)} or set(
+                    self.begun[-1:])
+
+    def cut_off(self):
+        """Runs of these that began the group and did not end it."""
+        return self.shown() & set(self.begun) - set(self.seconds)
+
     def columns(self):
         """Servers, and what was measured alone."""
         seen = {}
@@ -105,32 +134,107 @@ class Table:
         return ([n for n in PEERS if n in seen],
                 [n for n in ALONE if n in seen])
 
-    def lines(self):
-        """Cells of each row, the head first."""
-        peers, alone = self.columns()
-        yield ["", *peers, *(ALONE[n] for n in alone), "ahead"]
+    def near_client(self, label):
+        """Servers of whose rates one is near to the client's alone."""
+        near = set()
+        for figure, values in self.rows[label].items():
+            if better_high(figure) and values.get("client"):
+                most = NEAR * statistics.median(values["client"])
+                near |= {n for n in PEERS if values.get(n)
+                         and statistics.median(values[n]) > most}
+        return [n for n in PEERS if n in near]
+
+    def cells(self):
+        """(label, figure, values, medians of the servers) of each line."""
+        peers, _ = self.columns()
         for label, row in self.rows.items():
             for figure, values in row.items():
                 medians = {n: statistics.median(values[n]) for n in peers
                            if values.get(n)}
-                if not medians:
-                    continue
-                yield [f"{label}: {figure}",
-                       *(cell(values.get(n), "-") for n in peers),
-                       *(cell(values.get(n)) for n in alone),
-                       ahead(figure, medians)]
+                if medians:
+                    yield label, figure, values, medians
+
+    def lines(self):
+        """Cells of each line, the head first."""
+        peers, alone = self.columns()
+        yield ["", *peers, *(ALONE[n] for n in alone), "ahead"]
+        for label, figure, values, medians in self.cells():
+            ratio = ahead(figure, medians)
+            if ratio and values.get("client") and self.near_client(label):
+                ratio = f"({ratio})"
+            yield [f"{label}: {figure}",
+                   *(cell(values.get(n), "-") for n in peers),
+                   *(cell(values.get(n)) for n in alone), ratio]
 
     def foot(self):
-        """Lines below it; what is said of several cases is one."""
-        told = {}
-        for (label, who), note in self.notes.items():
-            told.setdefault((who, note), []).append(label)
-        return [f"{'; '.join(labels)}: {who}: {note}"
-                for (who, note), labels in told.items()] + [
-            f"{label}: {who} FAILED: {why}"
-            for (label, who), why in self.failed.items()] + [
-            f"took {sum(self.seconds.values()) / 60:.1f} minutes"] * bool(
-                self.seconds)
+        """Lines below it."""
+        shown = [run for run in self.begun if run in self.shown()]
+        took = [self.seconds[run] for run in self.shown()
+                if run in self.seconds]
+        return [
+            *dict.fromkeys(line for run in shown
+                           for line in self.remarks[run]),
+            *self.told((*where, line) for words in (self.notes, self.lacks)
+                       for where, line in words.items()),
+            *self.told((label, who, "near to what the client does alone, "
+                        "which limits it (\"ahead\" in brackets): compare cpu")
+                       for label in self.rows
+                       for who in self.near_client(label)),
+            *self.told(self.unsaid()),
+            *(f"{label}: {who} FAILED: {why}"
+              for (label, who), why in self.failed.items()),
+            *self.of_several_runs(),
+            *(f"interrupted: the run of {when(run)} did not end this group; "
+              "what it had measured is shown"
+              for run in sorted(self.cut_off())),
+            *[f"took {sum(took) / 60:.1f} minutes"] * bool(took)]
+
+    def told(self, words):
+        """Lines of (label, who, what is said of it); what is said of several
+        is one."""
+        labels, several = {}, {}
+        for label, who, said in words:
+            labels.setdefault((who, said), []).append(label)
+        for (who, said), where in labels.items():
+            several.setdefault((self.together(where), said), []).append(who)
+        return [f"{where}: {', '.join(who)}: {said}"
+                for (where, said), who in several.items()]
+
+    def together(self, labels):
+        labels = list(dict.fromkeys(labels))
+        return ("all" if len(labels) > 2 and set(labels) >= set(self.rows)
+                else "; ".join(labels))
+
+    def unsaid(self):
+        """(label, who, why) of each "-" of which there is no other word."""
+        peers, _ = self.columns()
+        for label, _, values, _ in self.cells():
+            for who in peers:
+                where, has = (label, who), self.has(label, who)
+                if values.get(who) or where in self.failed or \
+                        where in self.lacks or where in self.notes and not has:
+                    continue
+                cut = (self.runs[where] in self.cut_off() if where in self.runs
+                       else self.cut_off())
+                yield label, who, (
+                    "some figures are missing" if has else "not measured") + (
+                        ": the run was interrupted" if cut else "")
+
+    def of_several_runs(self):
+        """Lines of cases of which not all figures are of one run."""
+        said = {}
+        for label in self.rows:
+            runs = {}
+            for who in (*PEERS, *ALONE):
+                if self.has(label, who):
+                    runs.setdefault(self.runs[label, who], []).append(
+                        ALONE.get(who, who))
+            if len(runs) > 1:
+                said.setdefault("; ".join(
+                    f"{', '.join(who)} of {when(run)}"
+                    for run, who in sorted(runs.items())), []).append(label)
+        return [f"{self.together(labels)}: of several runs: {text}"
+                for text, labels in said.items()]
 
     def text(self):
         lines = list(self.lines())

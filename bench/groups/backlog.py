@@ -34,7 +34,7 @@ def listed(peer):
 
 
 def flushed(peer, count):
-    """Messages a second that arrive after a flush."""
+    """Seconds until so many have arrived after a flush."""
     argv, environment = peer.command("flush")
     sink = measure.Server("smtp_sink", "-p", peer.site.sink)
     began = time.monotonic()
@@ -45,7 +45,7 @@ def flushed(peer, count):
     try:
         wait_for(lambda: f"{sink.count()} of {count} are flushed",
                  lambda: sink.count() >= count)
-        return count / (time.monotonic() - began)
+        return time.monotonic() - began
     finally:
         sink.close()
         try:
@@ -78,23 +78,28 @@ def run(peer, case):
 
 def through(peer, case, rows):
     n = case.count
-    sent = load(peer.port("smtp"), case, *smtp.opening(peer))
-    rows["taken (1/s)"] = sent["rate"]
-    rows.update(smtp.latency(sent))
-    rows["deferred after (s)"] = sent["seconds"] + peer.rest(1200)
+    with measure.Over(peer) as over:
+        sent = load(peer.port("smtp"), case, *smtp.opening(peer))
+        rows["taken (1/s)"] = sent["rate"]
+        rows.update(smtp.latency(sent))
+        rows["deferred after (s)"] = sent["seconds"] + peer.rest(case.limit)
+    rows.update(over.each(n, "taken and deferred"))
     if peer.queued() < n:
         raise RuntimeError(f"{peer.queued()} of {n} are in the queue")
     rows["memory with all (MB)"] = peer.group.memory() / 1e6
     used = peer.group.used()
     rows["stop (s)"], rows["start (s)"] = peer.restart()
-    rows["start, until at rest (s)"] = rows["start (s)"] + peer.rest(600)
+    rows["start, until at rest (s)"] = rows["start (s)"] + peer.rest(
+        case.limit)
     rows["start, cpu (s)"] = peer.group.used() - used
     rows["memory after start (MB)"] = peer.group.memory() / 1e6
     rows["listing (s)"], seen = listed(peer)
     if seen < n:
         raise RuntimeError(f"{seen} of {n} are listed")
-    rows["flushed (1/s)"] = flushed(peer, n)
-    return rows
+    with measure.Over(peer) as over:
+        rows["flushed (1/s)"] = n / flushed(peer, n)
+    rows.update(over.each(n, "flushed"))
+    return {**rows, **smtp.few_at_a_time(peer, case)}
 
 
 # nothing is tried again by itself while all is looked at

@@ -3,7 +3,7 @@
 was used once, and at rest. Memory is proportional: what its processes share is
 counted once. A wakeup is a context switch of any of its processes. Of different
 scope: Posthaste does SMTP and mailboxes and is in both tables with both; the
-others do one of the two.
+others do one of the two (REMARKS stand below the table).
 """
 import imaplib
 import os
@@ -17,6 +17,9 @@ from frame.peer import wait_for
 
 NAME = "footprint"
 HELP = "the idle server: processes, memory, wakeups, size of its programs"
+REMARKS = ("posthaste is one instance with SMTP, IMAP and POP3 in both tables, "
+           "the others are servers of SMTP, or of IMAP and POP3: \"ahead\" "
+           "compares all three with a part",)
 MAIL = ("From: <a@example.net>\r\nTo: <user0@bench.test>\r\n"
         "Subject: one\r\n\r\nOne message.\r\n")
 

@@ -62,12 +62,14 @@ def null(case):
             **greeted(said)}
 
 
-def note(tried, why, said, case):
-    """A line below the table, where not all sessions were held."""
+def note(tried, why, said, case, others=()):
+    """A line below the table, where not all sessions were held, with what
+    else is to be known."""
     lines = [f"{tried:,} sessions tried: {why}"] * bool(why)
     if said["untried"]:
         lines.append(f"{said['held']:,.0f} sessions after "
                      f"{case.more['opening']} s, when no more were tried")
+    lines += others
     return {"note": "; ".join(lines)} if lines else {}
 
 
@@ -87,7 +89,9 @@ def run(peer, case):
                 "memory of one (KB)":
                     (peer.group.memory() - before) / 1024 / each,
                 "more processes (n)": len(peer.pids()) - processes,
-                **greeted(said), **note(tried, why, said, case)}
+                **greeted(said), **note(
+                    tried, why, said, case,
+                    smtp.few_at_a_time(peer, case).values())}
         used = peer.group.used()
         seconds = case.more["seconds"]
         time.sleep(seconds)

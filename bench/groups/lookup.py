@@ -101,7 +101,8 @@ def ask(peer, table, asked, count):
     if found != count:
         raise RuntimeError(f"{table}: {found} of {count} keys found: "
                            f"{done.stderr[-400:]}")
-    rate = {"keys (1/s)": count / (took - short)} if took > short else {}
+    rate = {"keys (1/s)": count / (took - short)} if took > short else {
+        "lacks": "too quick, or the machine too busy, for a rate"}
     return {**rate, "to open it (ms)": short * 1e3,
             "cpu of 1,000 keys (ms)": used * 1e6 / count}
 
@@ -201,9 +202,11 @@ def hop(peer, case):
                 if lookup.query(table, names[n % 1000])[0] != FOUND:
                     raise RuntimeError(f"{table}: not found")
             question(0)
-            figures[f"{name}, median (us)"], figures[
-                f"{name}, quickest hundredth (us)"] = each(question,
-                                                           case.count)
+            with measure.Over(peer) as over:
+                median, quickest = each(question, case.count)
+            figures.update({f"{name}, median (us)": median,
+                            f"{name}, quickest hundredth (us)": quickest,
+                            **over.each(case.count, name)})
         return figures
     finally:
         server.close()
@@ -218,8 +221,7 @@ def hops(quick):
               "pytest")
         return []
     return [Case("a question's way within", NEEDS | {"imap"}, hop,
-                 site={"users": 2}, count=200 if quick else 3000,
-                 counted=False)]
+                 site={"users": 2}, count=200 if quick else 3000)]
 
 
 def cases(quick):
@@ -231,7 +233,11 @@ def cases(quick):
     def case(label, run, count, **options):
         more = {"of": million, **options.pop("more", {})}
         return Case(label, NEEDS, run, site=SITE, count=count, more=more,
-                    counted=False, **options)
+                    **{"counted": False, **options})
+
+    def rcpt(label, sessions, mode="taken", **options):
+        return case(label, recipients, rcpts, sessions=sessions, counted=True,
+                    more={"mode": mode}, **options)
     return [
         case(f"build of {million:,} entries, hash", build, million),
         case(f"postmap -q of {many:,} keys, hash", query, many,
@@ -242,9 +248,7 @@ def cases(quick):
              more={"of": 300}),
         case(f"postmap -q of {few:,} keys, cidr of 5,000", networks, few,
              more={"of": 5000}),
-        case("RCPT, 1 session", recipients, rcpts,
-             sessions=1, more={"mode": "taken"}, null=null),
-        case("RCPT, 20 sessions", recipients, rcpts, sessions=20, more={"mode": "taken"}, null=null),
-        case("RCPT refused, 20 sessions", recipients,
-             rcpts, sessions=20, more={"mode": "refused"}),
+        rcpt("RCPT, 1 session", 1, null=null),
+        rcpt("RCPT, 20 sessions", 20, null=null),
+        rcpt("RCPT refused, 20 sessions", 20, "refused"),
         *hops(quick)]

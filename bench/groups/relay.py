@@ -21,7 +21,7 @@ def run(peer, case):
                                     lambda: load(1), lambda: load(0.2))
     return {"relayed (1/s)": sent["messages"] / took,
             "taken (1/s)": sent["rate"], **smtp.latency(sent),
-            **over.each(sent["messages"])}
+            **over.each(sent["messages"]), **smtp.few_at_a_time(peer, case)}
 
 
 def case_of(sessions, size, quick):

@@ -16,11 +16,11 @@ import pytest
 
 TOP = posthaste.SOURCE
 sys.path.append(str(TOP / "bench"))  # behind: it has "peers", too
-from frame import peer as frame_peer  # noqa: E402
+from frame import measure, peer as frame_peer  # noqa: E402
 from frame.book import Book  # noqa: E402
 from frame.group import Case  # noqa: E402
 from frame.peer import TooSlow, deadline, wait_for  # noqa: E402
-from frame.table import Table  # noqa: E402
+from frame.table import ALONE, Table  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
     not posthaste.AS_ROOT, reason="the bench wants root")
@@ -69,6 +69,11 @@ OTHERS = {"sendmail": "cpu (ms)", "recipients": "cpu (ms)",
           "footprint": "memory (MB)"}
 
 
+# what takes minutes, or is a command: processor time is all that is counted
+UNCOUNTED = re.compile("build of|postmap -q|.*deferred|.*in IDLE|at rest|"
+                       "[0-9]+ sessions$")
+
+
 @pytest.mark.parametrize("group", OTHERS)
 def test_a_group_is_measured(tmp_path, group):
     tables, _ = bench(tmp_path, "-o", "posthaste", group)
@@ -76,6 +81,14 @@ def test_a_group_is_measured(tmp_path, group):
     found = [row[OTHERS[group]]["posthaste"] for row in tables[group].values()
              if OTHERS[group] in row]
     assert found and all(value > 0 for values in found for value in values)
+    for label, row in tables[group].items():
+        assert any("cpu" in figure for figure in row), label
+        for figure in measure.COUNTED:
+            there = [values["posthaste"][0] for name, values in row.items()
+                     if name.endswith(figure)]
+            assert bool(there) != bool(UNCOUNTED.match(label)), label
+            assert all(value > 0 for value in there) or \
+                figure != "system calls (n)", label
 
 
 def test_a_table_is_made_for_whoever_asks_it_first(tmp_path):
@@ -148,6 +161,119 @@ def test_a_run_that_was_interrupted_is_read(tmp_path):
     assert "- case: exim FAILED: TooSlow: not done in 9 s" in text
     # behind the first the second run began a line of its own
     assert re.findall(r":(\d+): left out", done.stderr) == ["6", "10"]
+
+
+def groups_of(book, run, seconds, *cases):
+    """This run's cases (label, server or what was alone, rate) of a group."""
+    book.run = run
+    book.add(about=f"machine, {run}")
+    book.add(peer="posthaste", version=f"of {run}")
+    book.add(group="relay", title="relay: a title")
+    for label, who, rate in cases:
+        of = "alone" if who in ALONE else "peer"
+        book.add(group="relay", label=label, **{of: who},
+                 figures={"a (1/s)": rate})
+    if seconds is not None:
+        book.add(group="relay", seconds=seconds)
+
+
+def test_a_run_of_which_nothing_is_left_is_not_told(tmp_path):
+    path = tmp_path / "all.json"
+    book = Book(path)
+    groups_of(book, "2026-01-01 00:00:01", 6000, ("a", "posthaste", 1),
+              ("b", "posthaste", 1))
+    groups_of(book, "2026-01-02 00:00:01", 60, ("a", "posthaste", 2))
+    groups_of(book, "2026-01-03 00:00:01", 120, ("b", "posthaste", 2))
+    text = subprocess.run([TOP / "bench/run", "--from", path, "relay"],
+                          text=True, check=True, capture_output=True).stdout
+    assert "took 3.0 minutes" in text
+    assert "2026-01-01" not in text
+    assert "machine, 2026-01-02" in text and "machine, 2026-01-03" in text
+    assert "posthaste: of 2026-01-03" in text and "interrupted" not in text
+
+
+def test_a_group_that_was_cut_off_says_so():
+    book = Book()
+    groups_of(book, "2026-01-01 00:00:01", 60, ("a", "posthaste", 1),
+              ("b", "postfix", 1))
+    groups_of(book, "2026-01-02 00:00:01", None, ("b", "posthaste", 2))
+    foot = book.tables()["relay"].foot()
+    assert foot[-2].startswith("interrupted: the run of 2026-01-02 00:00 ")
+    assert foot[-1] == "took 1.0 minutes"
+    # one that came to nothing is told where there is nothing else
+    book = Book()
+    groups_of(book, "2026-01-03 00:00:01", None)
+    assert book.tables()["relay"].foot()[0].startswith("interrupted: ")
+
+
+def test_figures_of_several_runs_are_said_to_be():
+    """What was measured alone as well: a ratio would be of two machines."""
+    book = Book()
+    groups_of(book, "2026-01-01 00:00:01", 1, *(
+        (label, who, 9) for label in "ab"
+        for who in ("posthaste", "exim", "disk", "client")))
+    assert not [line for line in book.tables()["relay"].foot()
+                if "several" in line]
+    groups_of(book, "2026-01-02 00:00:01", 1, ("b", "exim", 1),
+              ("b", "client", 9))
+    assert [line for line in book.tables()["relay"].foot()
+            if "several" in line] == [
+        "b: of several runs: posthaste, disk alone of 2026-01-01 00:00; "
+        "exim, client alone of 2026-01-02 00:00"]
+
+
+def test_what_the_client_limits_is_told_and_put_in_brackets():
+    table = Table("t")
+    for label, ours in (("near", 80), ("far", 60)):
+        table.add(label, "posthaste", {"a (1/s)": ours, "b (ms)": 1,
+                                       "cpu (ms)": 1})
+        table.add(label, "exim", {"a (1/s)": 20, "b (ms)": 4, "cpu (ms)": 2})
+        table.add(label, "client", {"a (1/s)": 100, "b (ms)": 1})
+    ahead = {line[0]: line[-1] for line in table.lines()}
+    assert ahead == {"": "ahead", "near: a (1/s)": "(4.00)",
+                     "near: b (ms)": "(4.00)", "near: cpu (ms)": "2.00",
+                     "far: a (1/s)": "3.00", "far: b (ms)": "4.00",
+                     "far: cpu (ms)": "2.00"}
+    limited, = table.foot()
+    assert limited.startswith("near: posthaste: near to what the client does")
+
+
+def test_each_missing_figure_has_its_reason():
+    """A "-" without a line below the table tells nothing."""
+    said = {"run": "1", "group": "g"}
+    table = Table("t")
+    table.take({**said, "title": "t"})
+    for label in "abcd":
+        table.take({**said, "label": label, "peer": "posthaste",
+                    "figures": {"a (1/s)": 1, "b (ms)": 1}})
+    for label, more in (
+            ("a", {"lacks": "no b"}), ("a", {"figures": {"a (1/s)": 1}}),
+            ("b", {"note": "is known"}), ("b", {"figures": {"a (1/s)": 1}}),
+            ("c", {"failed": "E"})):
+        table.take({**said, "peer": "exim", "label": label, **more})
+    foot = table.foot()
+    assert foot[:5] == [
+        "b: exim: is known", "a: exim: no b",
+        "b: exim: some figures are missing: the run was interrupted",
+        "d: exim: not measured: the run was interrupted",
+        "c: exim FAILED: E"]
+    assert foot[5].startswith("interrupted") and len(foot) == 6
+    table.take({**said, "seconds": 60})
+    assert table.foot()[2:4] == ["b: exim: some figures are missing",
+                                 "d: exim: not measured"]
+
+
+def test_what_is_said_of_several_is_one_line():
+    table = Table("t")
+    for label in "abc":
+        for who in "exim", "dovecot":
+            table.add(label, who, {"a (n)": 1})
+            table.notes[label, who] = "the same"
+    table.notes["a", "exim"] = "another"
+    assert table.foot() == ["a: exim: another", "all: dovecot: the same",
+                            "b; c: exim: the same"]
+    del table.notes["a", "exim"], table.notes["a", "dovecot"]
+    assert table.foot() == ["b; c: exim, dovecot: the same"]
 
 
 def test_what_failed_gives_way_to_what_a_later_run_measured():
@@ -320,6 +446,14 @@ def test_what_a_server_cannot_do_is_told(run):
         [Case(label, frozenset(needs), None, group="g") for label, needs in (
             ("can", {"smtp"}), ("cannot", {"smtp", "starttls"}),
             ("another's work", {"imap"}))], [peer], book)
+    assert book.tables()["g"].foot() == [
+        "cannot: posthaste: why not", "another's work: posthaste: no imap"]
+    # of a group of which it does nothing no more than why it cannot
+    book = Book()
+    run.say_what_lacks(
+        [Case(label, frozenset(needs), None, group="g") for label, needs in (
+            ("cannot", {"starttls"}), ("another's work", {"imap"}))],
+        [peer], book)
     assert book.tables()["g"].foot() == ["cannot: posthaste: why not"]
 
 
@@ -361,7 +495,7 @@ def test_a_backlog_says_how_far_it_was(monkeypatch):
         raise TooSlow("not done in 9 s")
     monkeypatch.setattr(backlog, "load", sent)
     peer = Nobody()
-    peer.group = types.SimpleNamespace(memory=lambda: 0)
+    peer.group = types.SimpleNamespace(memory=lambda: 0, used=lambda: 0)
     peer.ports = {"smtp": 1}
     with pytest.raises(TooSlow, match="9 s: not past .*memory before"):
         backlog.run(peer, Case("c", None, None))
