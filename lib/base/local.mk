@@ -12,6 +12,7 @@ libposthaste_a_SOURCES += \
 	lib/base/mem.c lib/base/mem.h \
 	lib/base/process.c lib/base/process.h \
 	lib/base/span.c lib/base/span.h \
+	lib/base/thread.c lib/base/thread.h \
 	lib/base/why.c lib/base/why.h
 
 check_PROGRAMS += tests/unit/lib/base/buf_test

@@ -56,6 +56,7 @@ libposthaste_a_SOURCES += \
 	lib/store/mail_quota.c lib/store/mail_quota.h \
 	lib/store/mail_spool.c lib/store/mail_spool.h \
 	lib/store/beneath.c lib/store/beneath.h \
+	lib/store/begun_flush.c lib/store/begun_flush.h \
 	lib/store/quota_rule.c lib/store/quota_rule.h \
 	lib/store/special_folders.c lib/store/special_folders.h \
 	lib/store/namespace_settings.c lib/store/namespace_settings.h \
@@ -273,7 +274,7 @@ tests_unit_lib_store_mailbox_bulk_test_SOURCES = \
 	tests/unit/lib/store/account.h tests/unit/lib/store/folder.h
 tests_unit_lib_store_mailbox_bulk_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_store_mailbox_bulk_test_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=renameat
+	-Wl,--wrap=renameat,--wrap=fsync,--wrap=pthread_create
 
 check_PROGRAMS += tests/unit/lib/store/mailbox_race_test
 TESTS += tests/unit/lib/store/mailbox_race_test

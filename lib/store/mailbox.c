@@ -214,7 +214,7 @@ look_again(struct mail_account *a)
 {
 	for (struct mailbox_folder *f = a->folders; f != NULL; f = f->next) {
 		mailbox_doubt(f);
-		f->known = 0;
+		f->known = f->begun_modseq = 0;
 	}
 }
 

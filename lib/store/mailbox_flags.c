@@ -23,6 +23,7 @@ struct change {
 	const struct flag_change *how;
 	struct uid_set *failed;
 	bool crowded; /* others are at work in it */
+	struct uid_set renamed; /* in bulk: their rows are to be written */
 	struct uid_set more_on[FOLDER_KEYWORDS_MORE]; /* for the state file */
 	struct uid_set more_off[FOLDER_KEYWORDS_MORE];
 };
@@ -65,6 +66,15 @@ name_with(const struct flag_row *v, const struct maildir_file *file,
 	    maildir_file_name(file, 0, flags, keywords & letters, to);
 }
 
+/* Its row is to say what rename_to did. */
+static void
+renamed_to(struct flag_row *v, bool named)
+{
+	v->row.have &= ~(uint32_t)IN_NEW;
+	if (named)
+		v->row.have &= ~(uint32_t)IN_OWN_LIST;
+}
+
 /* Its file under its new name. NOT_RENAMED with errno. */
 static enum renamed
 rename_to(struct change *c, struct flag_row *v, uint32_t *flags,
@@ -90,9 +100,7 @@ rename_to(struct change *c, struct flag_row *v, uint32_t *flags,
 		if (maildir_folder_rename(&f->files, in_new, v->name, to) ==
 		    0) {
 			f->touched = f->unflushed_flags = true;
-			v->row.have &= ~(uint32_t)IN_NEW;
-			if (named)
-				v->row.have &= ~(uint32_t)IN_OWN_LIST;
+			renamed_to(v, named);
 			return RENAMED;
 		}
 		if (errno != ENOENT)
@@ -123,11 +131,23 @@ note_more(struct change *c, uint32_t uid, uint64_t before, uint64_t now)
 }
 
 static enum mail_result
+write_row(struct change *c, struct flag_row *v, const char *to, uint32_t flags,
+    uint64_t keywords, struct why *why)
+{
+	uint64_t before = v->row.keywords;
+
+	v->row.name = span_of(to);
+	if (((before ^ keywords) & ~letters) != 0)
+		note_more(c, v->row.uid, before, keywords);
+	return mailbox_reflag(c->m, &v->row, flags, keywords, why);
+}
+
+static enum mail_result
 change_one(void *with, struct flag_row *v, struct why *why)
 {
 	struct change *c = with;
-	uint64_t keywords, before = v->row.keywords;
 	char to[MAILDIR_FILE_MAX];
+	uint64_t keywords;
 	uint32_t flags;
 
 	flag_rows_after(c->how, &v->row, &flags, &keywords);
@@ -143,10 +163,61 @@ change_one(void *with, struct flag_row *v, struct why *why)
 			return MAIL_OK; /* it is gone: the next sync says so */
 		return mailbox_disk_failed("cannot set flags", why);
 	}
-	v->row.name = span_of(to);
-	if (((before ^ keywords) & ~letters) != 0)
-		note_more(c, v->row.uid, before, keywords);
-	return mailbox_reflag(c->m, &v->row, flags, keywords, why);
+	if (c->m->folder->in_bulk) {
+		uid_set_add(&c->renamed, v->row.uid);
+		return MAIL_OK;
+	}
+	return write_row(c, v, to, flags, keywords, why);
+}
+
+/* The row of one that was renamed in bulk, as its old row says. */
+static enum mail_result
+write_renamed(void *with, struct flag_row *v, struct why *why)
+{
+	struct change *c = with;
+	struct maildir_file file;
+	char to[MAILDIR_FILE_MAX];
+	uint64_t keywords;
+	uint32_t flags;
+	bool named;
+
+	flag_rows_after(c->how, &v->row, &flags, &keywords);
+	if (!maildir_file_parse(v->row.name, &file) ||
+	    !name_with(v, &file, flags, keywords, to, &named)) {
+		mailbox_doubt(c->m->folder);
+		return MAIL_OK;
+	}
+	renamed_to(v, named);
+	return write_row(c, v, to, flags, keywords, why);
+}
+
+/*
+ * Behind the renames, while they are being flushed. Where one of these cannot
+ * be written nothing can: the transaction comes to nothing.
+ */
+static enum mail_result
+write_all_renamed(struct change *c, struct why *why)
+{
+	const struct flag_rows rows = {
+		.mailbox = c->m,
+		.how = c->how,
+		.change = write_renamed,
+		.with = c,
+	};
+	struct mailbox_folder *f = c->m->folder;
+	enum mail_result r;
+	bool begun;
+
+	if (uid_set_empty(&c->renamed))
+		return MAIL_OK;
+	begun = mailbox_flush_begin(c->m);
+	r = flag_rows_change(&rows, &c->renamed, why);
+	/* all that it was said for is renamed, and is being flushed */
+	if (begun)
+		f->unflushed_flags = false;
+	if (r != MAIL_OK)
+		mailbox_doubt(f);
+	return r;
 }
 
 static enum mail_result
@@ -193,8 +264,12 @@ change_all(struct change *c, const struct uid_set *uids, struct why *why)
 		.more = more,
 		.with = c,
 	};
-	enum mail_result r = flag_rows_change(&rows, uids, why);
+	enum mail_result r = flag_rows_change(&rows, uids, why), written;
 
+	/* also where a later one could not be renamed */
+	written = write_all_renamed(c, why);
+	if (r == MAIL_OK)
+		r = written;
 	mailbox_bulk_end(c->m->folder);
 	return r == MAIL_OK ? write_more(c, why) : r;
 }
@@ -202,6 +277,7 @@ change_all(struct change *c, const struct uid_set *uids, struct why *why)
 static void
 change_free(struct change *c)
 {
+	uid_set_fini(&c->renamed);
 	for (size_t i = 0; i < FOLDER_KEYWORDS_MORE; i++) {
 		uid_set_fini(&c->more_on[i]);
 		uid_set_fini(&c->more_off[i]);

@@ -43,6 +43,7 @@ mail_account_prepare(void)
 static void
 folder_free(struct mailbox_folder *f)
 {
+	(void)begun_flush_end(&f->begun);
 	mailbox_unwatch(f);
 	mailbox_keywords_free(f);
 	mailbox_names_free(f);

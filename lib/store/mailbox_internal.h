@@ -27,6 +27,7 @@
 #include <sys/types.h>
 
 #include "lib/store/folder_state.h"
+#include "lib/store/begun_flush.h"
 #include "lib/store/mail_account_internal.h"
 #include "lib/store/mailbox.h"
 #include "lib/store/maildir_folder.h"
@@ -47,6 +48,8 @@ struct mailbox_folder {
 	bool unflushed; /* renames in cur wait for mail_account_settle */
 	bool unflushed_flags; /* and those that only changed flags */
 	bool unflushed_state; /* lines of the state file do */
+	struct begun_flush *begun; /* mailbox_flush_begin; or NULL */
+	uint64_t begun_modseq; /* of all changes up to here; 0: of none */
 	uint64_t flushed; /* changes up to here, by whomever */
 	uint64_t known; /* up to here, or ours: "unflushed" say what waits */
 	bool dirty; /* something happened: look at the disk */
@@ -174,6 +177,12 @@ mailbox_load_lock(struct mailbox_folder *f, int *lock, struct why *why);
  */
 enum mail_result
 mailbox_load_wait(struct mailbox_folder *f, int64_t *deadline, struct why *why);
+/*
+ * All that this transaction renames is renamed: a flush of it begins. What
+ * follows in it changes rows alone. False: there is none; the next
+ * mail_account_settle flushes, as ever.
+ */
+bool mailbox_flush_begin(struct mailbox *m);
 /* Into f->row, before it is put: how far all is on disk. */
 void mailbox_flushed_note(struct mailbox_folder *f);
 /* The same when the folder is closed. */

@@ -7,6 +7,10 @@
  * (who may have been killed before it came to that), and writes down how far
  * with its next transaction, or when it closes the folder.
  *
+ * Of many renames the flush is begun by a thread, behind the last of them; it
+ * counts for the changes that were there then, ours and those before, by
+ * whomever.
+ *
  * A flush that failed leaves unknown what is on disk, and the next one may
  * succeed without it: so that the account tells nothing more, changes nothing
  * more, and its index is made anew by whoever opens it next.
@@ -23,8 +27,21 @@ enum { FULL_LOG_MS = 60000 };
 static bool
 waits(const struct mailbox_folder *f)
 {
-	return f->unflushed || f->unflushed_state ||
+	return f->unflushed || f->unflushed_state || f->begun != NULL ||
 	    (f->unflushed_flags && f->account->flush_flags);
+}
+
+bool
+mailbox_flush_begin(struct mailbox *m)
+{
+	struct mailbox_folder *f = m->folder;
+
+	/* one that was begun before does not have all of it */
+	if (!f->account->flush_flags || f->begun != NULL)
+		return false;
+	f->begun = begun_flush_new(&f->files);
+	f->begun_modseq = mailbox_modseq(m);
+	return f->begun != NULL;
 }
 
 /* The last change that anybody here can have read; *flushed: to where it is. */
@@ -50,15 +67,19 @@ settle(struct mailbox_folder *f)
 	uint64_t flushed, last = last_change(f, &flushed);
 	bool behind = flushed < last;
 	bool others = behind && f->known < last;
-	bool names = f->unflushed || behind ||
+	/* a change that another process made since is not in it */
+	bool begun = f->begun != NULL && last <= f->begun_modseq;
+	bool names = f->unflushed || (behind && !begun) ||
 	    (f->unflushed_flags && f->account->flush_flags);
 
 	if ((f->unflushed_state || others) &&
 	    folder_state_flush(f->files.dir) == -1 && errno != ENOENT)
 		return -1;
+	if (begun_flush_end(&f->begun) == -1)
+		return -1;
 	if (names && f->account->kind->flush(f) == -1)
 		return -1;
-	if (names)
+	if (names || begun)
 		f->flushed = last;
 	f->unflushed = f->unflushed_flags = f->unflushed_state = false;
 	return 0;

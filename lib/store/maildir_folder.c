@@ -332,10 +332,21 @@ maildir_folder_open_file(const struct maildir_folder *f, bool in_new,
 }
 
 int
-maildir_folder_flush(const struct maildir_folder *f)
+maildir_folder_flush_names(const struct maildir_folder *f)
+{
+	return fsync(f->cur);
+}
+
+int
+maildir_folder_flushed(const struct maildir_folder *f)
 {
 	/* its own time would be a change of it */
-	return fsync(f->cur) == 0 ?
-	    file_system_takes_changes(f->dir, 0, FILE_TIME_READ) :
-	    -1;
+	return file_system_takes_changes(f->dir, 0, FILE_TIME_READ);
+}
+
+int
+maildir_folder_flush(const struct maildir_folder *f)
+{
+	return maildir_folder_flush_names(f) == 0 ? maildir_folder_flushed(f) :
+						    -1;
 }

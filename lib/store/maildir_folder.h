@@ -77,5 +77,8 @@ int maildir_folder_open_file(const struct maildir_folder *f, bool in_new,
  * takes changes (lib/base/file_system.h).
  */
 int maildir_folder_flush(const struct maildir_folder *f);
+/* Its two steps; the first one may be another thread's. */
+int maildir_folder_flush_names(const struct maildir_folder *f);
+int maildir_folder_flushed(const struct maildir_folder *f);
 
 #endif

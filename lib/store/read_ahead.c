@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
+#include "lib/base/thread.h"
 #include "lib/store/maildir_folder.h"
 
 enum {
@@ -22,7 +22,6 @@ enum {
 	ROOM = 1024 * 1024, /* bytes, of all that is under way */
 	ALIGN = 64, /* no two files in one line of a processor's memory */
 	SPINS = 1000, /* about as long as it takes to read a file */
-	STACK = 256 * 1024, /* of addresses; few pages are touched */
 	THREADS_MAX = 2, /* beside the first one, in a process */
 };
 
@@ -188,26 +187,6 @@ read_all(void *with)
 	return NULL;
 }
 
-/* It hears of no signal: those are the first one's. */
-static bool
-start(struct read_ahead *r)
-{
-	pthread_attr_t how;
-	sigset_t all, before;
-	int error;
-
-	if (pthread_attr_init(&how) != 0)
-		return false;
-	sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_attr_setstacksize(&how, STACK);
-	if (error == 0)
-		error = pthread_create(&r->thread, &how, read_all, r);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	(void)pthread_attr_destroy(&how);
-	return error == 0;
-}
-
 /* ---- the first thread ---- */
 
 static void
@@ -251,7 +230,7 @@ read_ahead_new(int directory, const struct read_ahead_work *work)
 	(void)pthread_cond_init(&r->done, NULL);
 	for (size_t i = 0; i < SLOTS; i++)
 		atomic_init(&r->slots[i].state, UINT64_MAX);
-	if (r->directory == -1 || !start(r)) {
+	if (r->directory == -1 || !thread_start(&r->thread, read_all, r)) {
 		free_all(r);
 		return NULL;
 	}

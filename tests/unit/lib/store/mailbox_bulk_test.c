@@ -1,18 +1,31 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Most of a folder is renamed while its watch is away: what others do in that
- * very moment is seen nevertheless, and what we do is not taken for theirs.
+ * very moment is seen nevertheless, and what we do is not taken for theirs. And
+ * the flush of it, which begins with the last rename, is waited for, and is of
+ * no more than was renamed before.
  */
 #include "lib/store/mailbox.h"
 
 #include "tests/unit/lib/store/account.h"
 
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "lib/store/mailbox_internal.h"
 
 int __real_renameat(int from_at, const char *from, int to_at, const char *to);
 int __wrap_renameat(int from_at, const char *from, int to_at, const char *to);
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __real_pthread_create(pthread_t *, const pthread_attr_t *,
+    void *(*)(void *), void *);
+int __wrap_pthread_create(pthread_t *, const pthread_attr_t *,
+    void *(*)(void *), void *);
 
 enum { COUNT = 2000, MOMENT = 1500 };
 
@@ -27,6 +40,35 @@ __wrap_renameat(int from_at, const char *from, int to_at, const char *to)
 	if (++renames == MOMENT && stranger != NULL)
 		stranger(to);
 	return r;
+}
+
+/* Of directories. */
+static atomic_uint flushes, too_early;
+static atomic_bool fsync_fails;
+static bool no_threads;
+
+int
+__wrap_fsync(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1 || !S_ISDIR(st.st_mode))
+		return __real_fsync(fd);
+	flushes++;
+	if (renames < COUNT)
+		too_early++;
+	if (!fsync_fails)
+		return __real_fsync(fd);
+	errno = EIO;
+	return -1;
+}
+
+int
+__wrap_pthread_create(pthread_t *thread, const pthread_attr_t *how,
+    void *(*run)(void *), void *with)
+{
+	return no_threads ? EAGAIN :
+			    __real_pthread_create(thread, how, run, with);
 }
 
 static uint32_t
@@ -75,9 +117,10 @@ filled(struct mail_account **a)
 }
 
 static void
-mark_all(struct mailbox *m, uint32_t flag, void (*by)(const char *to))
+change_all(struct mailbox *m, enum flag_action how, uint32_t flag,
+    void (*by)(const char *to))
 {
-	struct flag_change change = { .action = FLAGS_ADD,
+	struct flag_change change = { .action = how,
 		.flags = flag,
 		.unchanged_since = UINT64_MAX };
 	struct uid_set set = { 0 };
@@ -91,6 +134,12 @@ mark_all(struct mailbox *m, uint32_t flag, void (*by)(const char *to))
 	    MAIL_OK);
 	stranger = NULL;
 	uid_set_fini(&set);
+}
+
+static void
+mark_all(struct mailbox *m, uint32_t flag, void (*by)(const char *to))
+{
+	change_all(m, FLAGS_ADD, flag, by);
 }
 
 static int watch_fd, told;
@@ -229,6 +278,101 @@ a_delivery_meanwhile_is_seen(void **state)
 	others_are_seen(delivers, 1, 0, COUNT);
 }
 
+/* ---- the flush that is begun ---- */
+
+/* How often it is flushed until all is told that was changed, by us too. */
+static unsigned int
+until_told(struct mail_account *a)
+{
+	assert_int_equal(mail_account_settle(a, &why), MAIL_OK);
+	return atomic_exchange(&flushes, 0);
+}
+
+/* One that is killed before it came to its own flush. */
+static void
+another_one_flags(void)
+{
+	struct mail_account *a;
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		a = account_open();
+		account_flag(account_inbox(a), 2, MAIL_DRAFT);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+static void
+its_flush_is_of_what_was_renamed_before(struct mail_account *a,
+    struct mailbox *m)
+{
+	mark_all(m, MAIL_FLAGGED, NULL);
+	assert_int_equal(until_told(a), 1);
+	assert_int_equal(until_told(a), 0);
+	mark_all(m, MAIL_ANSWERED, NULL);
+	another_one_flags();
+	assert_int_equal(until_told(a), 2);
+	assert_int_equal(mailbox_sync(m, &why), MAIL_OK);
+	(void)until_told(a);
+	mark_all(m, MAIL_DELETED, NULL);
+	account_flag(m, 3, MAIL_DRAFT);
+	assert_int_equal(until_told(a), 2);
+	assert_int_equal(too_early, 0);
+}
+
+static void
+without_a_thread_it_waits(struct mail_account *a, struct mailbox *m)
+{
+	no_threads = true;
+	change_all(m, FLAGS_REMOVE, MAIL_FLAGGED, NULL);
+	no_threads = false;
+	assert_int_equal(flushes, 0);
+	assert_int_equal(messages(m, MAIL_FLAGGED), 0);
+	assert_int_equal(until_told(a), 1);
+}
+
+static void
+who_wants_none_has_none(struct mail_account *a, struct mailbox *m)
+{
+	a->flush_flags = false;
+	change_all(m, FLAGS_REMOVE, MAIL_ANSWERED, NULL);
+	a->flush_flags = true;
+	assert_int_equal(flushes, 0);
+	assert_int_equal(until_told(a), 1);
+}
+
+static void
+where_it_fails_nothing_is_told(struct mail_account *a, struct mailbox *m)
+{
+	fsync_fails = true;
+	change_all(m, FLAGS_REMOVE, MAIL_DELETED, NULL);
+	assert_int_equal(mail_account_settle(a, &why), MAIL_FAILED);
+	fsync_fails = false;
+	assert_int_equal(mail_account_settle(a, &why), MAIL_FAILED);
+	assert_true(mail_account_failed(a));
+}
+
+/* Of one mailbox, for it takes longest to make. */
+static void
+a_flush_begins_with_the_last_rename(void **state)
+{
+	struct mail_account *a;
+	struct mailbox *m = filled(&a);
+
+	(void)state;
+	(void)until_told(a);
+	too_early = 0;
+	its_flush_is_of_what_was_renamed_before(a, m);
+	without_a_thread_it_waits(a, m);
+	who_wants_none_has_none(a, m);
+	where_it_fails_nothing_is_told(a, m);
+	mailbox_close(&m);
+	mail_account_close(&a);
+}
+
 #define IN_FOLDER(test) \
 	cmocka_unit_test_setup_teardown(test, folder_enter, folder_leave)
 
@@ -242,6 +386,7 @@ main(void)
 		IN_FOLDER(flags_changed_meanwhile_are_seen),
 		IN_FOLDER(and_those_changed_before_us_stay),
 		IN_FOLDER(a_delivery_meanwhile_is_seen),
+		IN_FOLDER(a_flush_begins_with_the_last_rename),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
