@@ -18,7 +18,7 @@ sys.path.insert(0, str(HERE))
 
 import costs  # noqa: E402
 from peers import FakeDNS  # noqa: E402
-from posthaste import AS_ROOT, Instance, crashed  # noqa: E402
+from posthaste import AS_ROOT, Instance, crashed, pam_service  # noqa: E402
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -154,20 +154,12 @@ def small_disk(suite):
 def pam(tmp_path):
     """pam(user, "true") -> a PAM service that takes the password "posthaste"
     from this user, if the command agrees."""
-    path = pathlib.Path("/etc/pam.d") / f"posthaste-test-{os.getpid()}"
+    made = []
 
     def make(user, agrees="true"):
-        script = tmp_path / "check"
-        script.write_text(f"#!/bin/sh\nread -r password\n{agrees} && "
-                          f'[ "$PAM_USER" = {user} ] && '
-                          '[ "$password" = posthaste ]\n')
-        script.chmod(0o755)
-        path.write_text(
-            "auth [success=1 default=ignore] pam_exec.so quiet "
-            f"expose_authtok {script}\n"
-            "auth requisite pam_deny.so\nauth required pam_permit.so\n"
-            "account required pam_permit.so\n")
-        return path.name
+        made.append(pam_service(tmp_path / "check", user, agrees))
+        return made[-1].name
 
     yield make
-    path.unlink(missing_ok=True)
+    for path in made:
+        path.unlink(missing_ok=True)

@@ -289,6 +289,22 @@ def crashed(log):
     return CRASH.search(log) is not None
 
 
+def pam_service(script, user, agrees="true"):
+    """The file of a PAM service that takes the password "posthaste" from this
+    user, if the command agrees, by a script of that name."""
+    path = pathlib.Path("/etc/pam.d") / f"posthaste-test-{os.getpid()}"
+    script.write_text(f"#!/bin/sh\nread -r password\n{agrees} && "
+                      f'[ "$PAM_USER" = {user} ] && '
+                      '[ "$password" = posthaste ]\n')
+    script.chmod(0o755)
+    path.write_text(
+        "auth [success=1 default=ignore] pam_exec.so quiet "
+        f"expose_authtok {script}\n"
+        "auth requisite pam_deny.so\nauth required pam_permit.so\n"
+        "account required pam_permit.so\n")
+    return path
+
+
 class Instance:
     """The suite, configured for one test."""
 
@@ -518,8 +534,12 @@ class Instance:
         return [files[name] for name in sorted(files)]
 
     def messages(self, user):
-        """Raw messages in a virtual mailbox, oldest first; whole. (On ext4
-        without a journal one that was moved is flushed before it is cut.)"""
+        """Raw messages in a virtual mailbox, oldest first; whole."""
+        return list(self.messages_by_file(user).values())
+
+    def messages_by_file(self, user):
+        """{path: raw message}. (On ext4 without a journal one that was moved
+        is flushed before it is cut.)"""
         def look():
             try:
                 found = {p: p.read_bytes() for p in self.message_files(user)}
@@ -527,7 +547,7 @@ class Instance:
                 return None  # renamed by somebody who reads it
             if any(is_uncut(p, m) for p, m in found.items()):
                 return None
-            return (list(found.values()),)
+            return (found,)
         return wait_for("all read, and cut behind the text", look)[0]
 
     def wait_messages(self, user, count=1, deadline=DEADLINE):

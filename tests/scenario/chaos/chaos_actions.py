@@ -14,7 +14,9 @@ import subprocess
 import threading
 import time
 
+from chaos_causes import Cause
 from chaos_loads import PATIENCE
+from chaos_site import SCRIPTED
 from imap_client import CONTEXT
 from posthaste import wait_for
 
@@ -45,15 +47,20 @@ def program(pid):
         return ""
 
 
-def any_program(chaos):
-    """Each program is as likely as the others, however many run of it."""
+def any_program(chaos, often=None):
+    """Each program is as likely as the others, however many run of it; with
+    a count of what was chosen so far, one of those that were least often."""
     by_name = collections.defaultdict(list)
     for pid in chaos.suite.processes():
         if program(pid) not in ("", "master"):
             by_name[program(pid)].append(pid)
     if not by_name:
         return None, None
-    name = chaos.noise.choice(sorted(by_name))
+    names = sorted(by_name)
+    if often is not None:
+        least = min(often[name] for name in names)
+        names = [name for name in names if often[name] == least]
+    name = chaos.noise.choice(names)
     return chaos.noise.choice(by_name[name]), name
 
 
@@ -67,14 +74,17 @@ def send_signal(pid, number):
 # programs
 
 def kill(chaos):
-    pid, name = any_program(chaos)
+    pid, name = any_program(chaos, chaos.killed)
     if pid:
+        now = time.time()
         send_signal(pid, signal.SIGKILL)
         chaos.killed[name] += 1
+        chaos.ends.append(Cause(name, now, now + 1))
 
 
 def kill_master(chaos):
     everybody = {p: born(p) for p in chaos.suite.processes()}
+    now = time.time()
     for pid in chaos.suite.processes("master"):
         send_signal(pid, signal.SIGKILL)
 
@@ -87,6 +97,7 @@ def kill_master(chaos):
         wait_for("the end of all programs", lambda: not left(), PATIENCE + 5)
     except AssertionError as e:
         raise AssertionError(f"{e}: {left()}") from None
+    chaos.ends.append(Cause("master", now, time.time()))
     chaos.suite.start()
 
 
@@ -152,7 +163,7 @@ def look(chaos):
 def mood(chaos):
     host = chaos.noise.choice(chaos.site.hosts)
     host.set(chaos.noise.choice(host.MOODS))
-    for place in ("command", "pipe"):
+    for place in SCRIPTED:
         path = chaos.suite.root / "files" / place / "moody"
         if chaos.noise.random() < 0.5:
             path.unlink(missing_ok=True)
@@ -184,7 +195,7 @@ def tables_well(chaos):
 def all_well(chaos):
     for host in chaos.site.hosts:
         host.set("well")
-    for place in ("command", "pipe"):
+    for place in SCRIPTED:
         (chaos.suite.root / "files" / place / "moody").unlink(missing_ok=True)
 
 

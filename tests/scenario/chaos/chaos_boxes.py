@@ -156,6 +156,7 @@ class Waits(ImapLoad):
 class Pop3(Load):
     """Fetches, and removes some of what it has. It is alone with its box."""
     pause = 0.2
+    most, share = 30, 0.7  # fetched in a session, and removed of these
 
     def __init__(self, chaos, user):
         super().__init__(chaos, f"pop3-{user}")
@@ -181,7 +182,7 @@ class Pop3(Load):
         try:
             p = self.connect()
             numbers = self.listed(p)
-            for uidl in sorted(numbers)[:30]:
+            for uidl in sorted(numbers)[:self.most]:
                 self.retrieve(p, numbers[uidl], uidl)
             self.remove(p, numbers)
         except poplib.error_proto as e:
@@ -197,13 +198,16 @@ class Pop3(Load):
         numbers = {words[1].decode(): int(words[0]) for words in
                    (line.split() for line in p.uidl()[1])}
         there = set(numbers)
-        assert not there & self.removed, f"again: {there & self.removed}"
+        self.never_again(there)
         gone = self.known - there
         assert gone <= self.doubt, f"vanished: {gone - self.doubt}"
         self.removal(gone)
         self.doubt.clear()
         self.known |= there
         return numbers
+
+    def never_again(self, there):
+        assert not there & self.removed, f"again: {there & self.removed}"
 
     def retrieve(self, p, number, uidl):
         text = b"\r\n".join(p.retr(number)[1])
@@ -218,7 +222,7 @@ class Pop3(Load):
 
     def remove(self, p, numbers):
         marked = {u for u in numbers if u in self.texts
-                  and self.noise.random() < 0.7}
+                  and self.noise.random() < self.share}
         for uidl in marked:
             p.dele(numbers[uidl])
         self.doubt |= marked
@@ -231,6 +235,16 @@ class Pop3(Load):
         p = self.connect()
         self.listed(p)
         p.quit()
+
+
+class Pop3Mbox(Pop3):
+    """Names are digests, and of several that are the same the last one's goes,
+    whichever is removed (pop3d(8)): so all go at once. What comes again is
+    another copy, which the ledger counts."""
+    most, share = None, 1
+
+    def never_again(self, there):
+        pass
 
 
 def clear(suite, user, loads):

@@ -7,7 +7,8 @@ import time
 
 import chaos_actions
 from chaos_actions import born, program
-from posthaste import crashed, wait_for
+from chaos_site import HAS_REDIS
+from posthaste import SOURCE, crashed, wait_for
 
 DESCRIPTORS = 500  # more than any program at rest has
 MEMORY = 64 << 20  # bytes of its own
@@ -15,6 +16,8 @@ GROWTH = {"descriptors": 12, "memory": 12 << 20}  # between two rests
 # what only a bug of ours can have said
 BUG = re.compile(r"panic|assertion|unreachable|Sanitizer|"
                  r"protocol error(?!: host )|leaves no room for")
+PROGRAM = re.compile(r"(?m)^PROGRAM\(([\w-]+),")
+KEEPERS = ("pop3d-mbox", "imapd-mbox")  # who opens files for sessions
 QUEUES = ("incoming", "deferred", "report", "maildrop", "hold")
 
 
@@ -129,6 +132,18 @@ def check_log(chaos):
     assert not crashed(text), [x for x in text.splitlines() if crashed(x)][:5]
     bugs = [line for line in text.splitlines() if BUG.search(line)]
     assert not bugs, bugs[:5]
+
+
+def check_killed(chaos):
+    """Each program there is was killed, by the name the kernel has for it."""
+    rows = (SOURCE / "lib/service/programs.def").read_text()
+    runs = {name[:15] for name in (*PROGRAM.findall(rows), *KEEPERS)}
+    if not chaos.site.pam:
+        runs.discard("auth-pam")
+    if not HAS_REDIS:
+        runs.discard("lookup-auth-server"[:15])
+    spared = runs - set(chaos.killed)
+    assert not spared, f"never killed: {', '.join(sorted(spared))}"
 
 
 def strangers(s):

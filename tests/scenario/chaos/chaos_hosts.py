@@ -8,6 +8,7 @@ import threading
 import time
 
 from peers import FakeDNS, FakeServer
+from wire_servers import Wire
 
 HANG = 6  # seconds, longer than the suite waits
 
@@ -28,6 +29,13 @@ class Moody:
         self.changed.wait(HANG)
 
 
+class Stamped(list):
+    """Each thing behind the time it came."""
+
+    def append(self, what):
+        super().append((time.time(), what))
+
+
 class Destination(Moody):
     """A mail server; what it says no to for ever does not depend on mood."""
     MOODS = ("later", "cut", "hang", "slow", "nonsense", "well")
@@ -38,6 +46,15 @@ class Destination(Moody):
         self.server = FakeServer(replies={
             "connect": self.greet, "RCPT": self.judge, ".": self.end},
             **options)
+        self.server.messages = Stamped()
+
+    def taken(self):
+        """(when it was taken, text) of each message"""
+        return [(when, text)
+                for when, (_, _, text) in list(self.server.messages)]
+
+    def forget(self):
+        self.server.messages.clear()
 
     def now(self, chance):
         """The mood, or now and then none."""
@@ -97,6 +114,23 @@ class Names(Moody, FakeDNS):
         if self.mood == "truncated":  # in full over TCP
             return question[:2] + b"\x83\x80" + question[4:]
         return self.respond(question)
+
+
+def bulk(text):
+    """As Redis says it; None: there is none."""
+    return b"$-1\r\n" if text is None else b"$%d\r\n%s\r\n" % (
+        len(text), text.encode())
+
+
+class Redis(Wire):
+    """Is asked one thing: GET KEY."""
+
+    def question(self, f):
+        words = []
+        for _ in range(int(f.readline()[1:] or 0)):
+            words.append(f.read(int(f.readline()[1:])))
+            f.read(2)
+        return words[-1].decode() if words else None
 
 
 class Answers(Moody):

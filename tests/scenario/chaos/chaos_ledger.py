@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: ISC
 """What was answered with 250, and where it is in the end.
 
-An entry is a token, which is a message's X-Id, and where it must be found.
-What sessions took out of a mailbox on demand is told to taken(). A report
-about a message has its token in its text.
+An entry is a token, which is a message's X-Id, and where it must be found: once,
+and once more for each cause there was until then (chaos_causes); what was not
+answered may be there as often, or not at all. What sessions took out of a
+mailbox on demand is told to taken(). A report about a message has its token in
+its text.
 """
 import collections
 import re
 import threading
+import time
 
-from chaos_site import RECIPIENTS
+from chaos_causes import Causes
+from chaos_site import PAUL, RECIPIENTS, SCRIPTED
 
 TOKEN = re.compile(rb"^X-Id: (token-[\w-]+-end)\r?$", re.M)
+FROM_LINE = re.compile(rb"(?m)^From \S+  (\w{3} \w{3} [ \d]\d [\d:]+ \d+)\r?$")
 IN_REPORT = re.compile(rb"token-[\w-]+-end")
 
 
@@ -24,74 +29,114 @@ def tokens_of(text):
     return own and own[1], set()
 
 
+class Mail:
+    """One message: where it is to be, how often, and since when."""
+
+    def __init__(self, recipients, report):
+        self.since, self.accepted = time.time(), False
+        self.expect(recipients, report)
+
+    def expect(self, recipients, report):
+        self.recipients = recipients
+        self.wanted = collections.Counter(
+            place for r in recipients for place in RECIPIENTS[r])
+        self.wanted["report"] += report
+
+
 class Ledger:
     def __init__(self):
         self.lock = threading.Lock()
-        self.wanted = collections.Counter()  # (token, place)
-        self.ids = {}  # token: queue id
-        self.fetched = collections.Counter()
+        self.mail = {}  # token: Mail
+        self.fetched = collections.defaultdict(list)
         self.total = 0
 
-    def accepted(self, token, recipients, queue_id=None, report=False):
+    def offered(self, token, recipients, report=False):
+        """From here on it may be delivered, whatever is answered."""
+        with self.lock:
+            self.mail[token] = Mail(recipients, report)
+
+    def accepted(self, token, recipients, report=False):
         with self.lock:
             self.total += len(recipients)
-            self.ids[token] = queue_id
-            for recipient in recipients:
-                for place in RECIPIENTS[recipient]:
-                    self.wanted[token, place] += 1
-            if report:
-                self.wanted[token, "report"] += 1
+            self.mail[token].accepted = True
+            self.mail[token].expect(recipients, report)
 
     def taken(self, text, place):
         own, _ = tokens_of(text)
         if own:
             with self.lock:
-                self.fetched[own.decode(), place] += 1
+                self.fetched[own.decode(), place].append(time.time())
 
     def copies(self, site):
-        """How often each token is in each place."""
-        found = collections.Counter(self.fetched)
+        """{(token, place): when each came, at the latest}"""
+        found = Found(self.fetched)
         for user in ("alice", "bob", "carol", "dave", "erin"):
-            for text in site.suite.messages(user):
-                note(found, text, user)
+            for path, text in site.suite.messages_by_file(user).items():
+                found.note(text, user, named_time(path))
         files = site.suite.root / "files"
-        for place in ("command", "pipe"):
+        for place in SCRIPTED:
             for path in (files / place).glob("got.*"):
-                note(found, path.read_bytes(), place)
+                found.note(path.read_bytes(), place, path.stat().st_mtime)
         for path in (files / "folder").glob("new/*"):
-            note(found, path.read_bytes(), "folder")
-        for path, place in ((files / "file", "file"), (site.mbox, "mbox")):
+            found.note(path.read_bytes(), "folder", named_time(path))
+        for path, place in ((files / "file", "file"), (site.mbox, "mbox"),
+                            (site.suite.root / PAUL, "paul")):
             if path.exists():
-                for own in TOKEN.findall(path.read_bytes()):
-                    found[own.decode(), place] += 1
+                found.note_mbox(path.read_bytes(), place)
         for host, place in ((site.sink, "sink"), (site.named, "sink"),
                             (site.lmtp, "lmtp")):
-            for _, _, text in host.server.messages:
-                note(found, text, place)
-        return found
+            for when, text in host.taken():
+                found.note(text, place, when)
+        return found.times
 
-    def balance(self, site):
-        """What is lost, and of what there are more copies than needed."""
-        found = self.copies(site)
-        lost = [key for key, n in self.wanted.items() if found[key] < n]
-        more = {key: (found[key], n) for key, n in self.wanted.items()
-                if found[key] > n}
-        return lost, more
+    def lost(self, found):
+        return [(token, place) for token, mail in self.mail.items()
+                if mail.accepted for place, n in mail.wanted.items()
+                if len(found.get((token, place), ())) < n]
 
-    def story(self, site, token):
+    def beyond(self, found):
+        """{(token, place): when each copy came that nobody asked for}"""
+        return {(token, place): sorted(times)[self.mail[token].wanted[place]:]
+                for (token, place), times in found.items()
+                if token in self.mail
+                and len(times) > self.mail[token].wanted[place]}
+
+    def unexplained(self, beyond, causes):
+        """What came more often than something had happened to it by then."""
+        said = []
+        for (token, place), times in beyond.items():
+            mail = self.mail[token]
+            for number, when in enumerate(times, 1):
+                why = causes.between(token, place, mail.recipients,
+                                     mail.since, when)
+                if number > len(why):
+                    said.append(self.too_many(token, place, times, why))
+                    break
+        return said
+
+    def too_many(self, token, place, times, why):
+        mail = self.mail[token]
+        deaths = ", ".join(f"{x.program} {clock(x.begin)}" for x in why)
+        return (f"{token} (to {' '.join(mail.recipients)}, offered at "
+                f"{clock(mail.since)}, "
+                f"{'accepted' if mail.accepted else 'not accepted'}) is in "
+                f"{place} {mail.wanted[place] + len(times)} times instead of "
+                f"{mail.wanted[place]}, the others by "
+                f"{' '.join(map(clock, times))}; what died meanwhile and may "
+                f"repeat it: {deaths or 'nothing'}")
+
+    def story(self, site, causes, token):
         """What the log says about the message with this token."""
-        if not self.ids.get(token):
-            return f"{token} came in through sendmail"
-        done = site.suite.command("posttrace", self.ids[token], check=False)
-        return self.ids[token] + "\n" + done.out + done.err
+        done = [site.suite.command("posttrace", i, check=False)
+                for i in sorted(causes.ids[token])]
+        return "\n".join(x.out + x.err for x in done)
 
     def forget(self, site):
         """Begins anew: what is accounted for makes room."""
-        self.wanted.clear()
-        self.ids.clear()
+        self.mail.clear()
         self.fetched.clear()
         files = site.suite.root / "files"
-        paths = [p for place in ("command", "pipe")
+        paths = [p for place in SCRIPTED
                  for p in (files / place).glob("got.*")]
         paths += (files / "folder").glob("new/*")
         for user in ("alice", "bob", "carol"):
@@ -100,21 +145,53 @@ class Ledger:
             path.unlink()
         (files / "file").unlink(missing_ok=True)
         for host in site.hosts:
-            host.server.messages.clear()
+            host.forget()
 
-    def check(self, site):
-        """Fails with what is lost; what there is too much of."""
-        lost, more = self.balance(site)
+    def check(self, site, ends):
+        """Fails with what is lost, and with what came more often than what
+        ended explains; {(token, place): copies beyond those asked for}"""
+        found = self.copies(site)
+        causes = Causes(ends, site.suite.log())
+        lost, beyond = self.lost(found), self.beyond(found)
         if lost:
             raise AssertionError(
                 f"{len(lost)} of {self.total} lost: {lost[:5]}\n"
-                + self.story(site, lost[0][0]))
-        return more
+                + self.story(site, causes, lost[0][0]))
+        if said := self.unexplained(beyond, causes):
+            raise AssertionError(
+                f"{len(said)} too often:\n" + "\n".join(said[:5]) + "\n"
+                + self.story(site, causes, said[0].split()[0]))
+        return {key: len(times) for key, times in beyond.items()}
 
 
-def note(found, text, place):
-    own, about = tokens_of(text)
-    if own:
-        found[own.decode(), place] += 1
-    for token in about:
-        found[token.decode(), "report"] += 1
+class Found:
+    """What is in each place, and when it came there, at the latest."""
+
+    def __init__(self, fetched):
+        self.times = collections.defaultdict(list)
+        for key, times in fetched.items():
+            self.times[key] += times
+
+    def note(self, text, place, when):
+        own, about = tokens_of(text)
+        if own:
+            self.times[own.decode(), place].append(when)
+        for token in about:
+            self.times[token.decode(), "report"].append(when)
+
+    def note_mbox(self, text, place):
+        """Each message has its separator's time."""
+        for part in re.split(rb"(?m)^(?=From \S+  \w{3} \w{3} )", text):
+            line, own = FROM_LINE.match(part), TOKEN.search(part)
+            if own:
+                when = line and time.mktime(time.strptime(line[1].decode())) + 1
+                self.times[own[1].decode(), place].append(when or time.time())
+
+
+def named_time(path):
+    """When a message was named so, into a Maildir: seconds, whole ones."""
+    return int(path.name.split(".")[0]) + 1
+
+
+def clock(when):
+    return time.strftime("%T", time.localtime(when))

@@ -9,7 +9,7 @@ import re
 import smtplib
 import subprocess
 
-from chaos_site import RECIPIENTS, SENDER, STRANGER
+from chaos_site import RECIPIENTS, SENDER, STRANGER, TOKEN
 from imap_client import CONTEXT
 from peers import Dialogue
 from posthaste import PASSWORD
@@ -77,7 +77,8 @@ class Load:
 
     def text(self, token, end="\r\n"):
         size = self.noise.choice((1, 1, 20, 20, 100, 2000))
-        return (f"Subject: {token}\r\nX-Id: {token}\r\n\r\n"
+        return (f"Subject: {token}\r\nX-Id: {token}\r\n"
+                f"Message-ID: <{token}@load.test>\r\n\r\n"
                 + LINE * size).replace("\r\n", end)
 
     def envelope(self):
@@ -105,13 +106,23 @@ class Smtp(Load):
             session.starttls(context=CONTEXT)
         if kind != "smtp":
             try:
-                session.login(SENDER, PASSWORD)
+                self.login(session)
             except smtplib.SMTPException as e:
                 session.close()
                 if isinstance(e, smtplib.SMTPAuthenticationError):
                     self.judge("AUTH", e.smtp_code, e.smtp_error)
                 raise
         return session
+
+    def login(self, session):
+        """As an account of each kind, or by a token."""
+        user = self.noise.choice((*self.chaos.site.logins, None))
+        if user:
+            session.login(user, PASSWORD)
+        else:
+            session.ehlo_or_helo_if_needed()
+            session.auth("XOAUTH2", lambda challenge=None: "" if challenge
+                         else f"user={SENDER}\1auth=Bearer {TOKEN}\1\1")
 
     def once(self):
         with self.session() as session:
@@ -122,14 +133,14 @@ class Smtp(Load):
     def send(self, session):
         token = self.token()
         sender, to, report = self.envelope()
+        self.ledger.offered(token, to, report)
         self.judge("MAIL", *session.mail(sender))
         notify = ["NOTIFY=SUCCESS,FAILURE"] if report else []
         for r in to:
             self.judge(f"RCPT {r}", *session.rcpt(r, notify))
         code, reply = session.data(self.text(token))
         self.judge("DATA", code, reply)
-        queue_id = re.search(rb"queued as (\S+)", reply)[1].decode()
-        self.ledger.accepted(token, to, queue_id, report)
+        self.ledger.accepted(token, to, report)
 
 
 class Pipelined(Load):
@@ -141,6 +152,7 @@ class Pipelined(Load):
             d.send("EHLO client.test\r\n")
             self.hear(d, "EHLO")
             token, (sender, to, _) = self.token(), self.envelope()
+            self.ledger.offered(token, to)
             text = self.text(token).encode()
             cut = self.noise.randrange(len(text))
             d.send(b"".join((
@@ -155,8 +167,8 @@ class Pipelined(Load):
             if not good:
                 raise Refused
             self.hear(d, "BDAT")
-            last = self.hear(d, "BDAT LAST")
-            self.ledger.accepted(token, good, last.split()[-1])
+            self.hear(d, "BDAT LAST")
+            self.ledger.accepted(token, good)
 
     def taken(self, d, recipient):
         try:
@@ -183,6 +195,7 @@ class Sendmail(Load):
     def once(self):
         token = self.token()
         _, to, report = self.envelope()
+        self.ledger.offered(token, to, report)
         arguments = ["-N", "success"] if report else []
         head = ""
         if self.noise.random() < 0.3:
@@ -194,6 +207,6 @@ class Sendmail(Load):
             "sendmail", "-i", "-f", SENDER, *arguments, check=False,
             stdin=head + self.text(token, "\n"))
         if done.returncode == 0:
-            self.ledger.accepted(token, to, report=report)
+            self.ledger.accepted(token, to, report)
         else:
             raise Refused

@@ -14,20 +14,27 @@ import shutil
 import subprocess
 import tempfile
 
-from chaos_hosts import Answers, Destination, Names
-from posthaste import AS_ROOT, MASTER_CF, Instance, owner_ids
+from chaos_hosts import Answers, Destination, Names, Redis, bulk
+from posthaste import (AS_ROOT, MASTER_CF, PASSWORD, ROOT, Instance,
+                       owner_ids, pam_service)
 from wire_servers import Socketmap, Tcp, netstring
 
 SENDER = "alice@example.test"
 STRANGER = "somebody@known.test"  # whose domain a name server must confirm
 USERS = ("alice", "bob", "carol", "dave", "erin")
+# who sends as well: by a token, and out of a table of a server
+TOKEN, REMOTE = "a-good-token", "remote@example.test"
+HAS_REDIS = bool(list(ROOT.glob("**/table_redis.so")))
 MEGABYTES = 400
+PAUL = "mail/example.test/paul.mbox"  # whose mailbox is a file
+SCRIPTED = ("command", "team", "pipe")  # folders that a script fills
 
 # recipient of the envelope: where a copy must be found
 RECIPIENTS = {
     "bob@example.test": ("bob",),
     "dave@example.test": ("dave",),
     "erin@example.test": ("erin",),
+    "paul@example.test": ("paul",),
     "list@example.test": ("bob", "carol"),
     "mixed@example.test": ("bob", "sink"),
     "sold@example.test": ("carol",),
@@ -42,7 +49,7 @@ RECIPIENTS = {
     "folder@local.test": ("folder",),
     "file@local.test": ("file",),
     "command@local.test": ("command",),
-    "team@local.test": ("carol", "command"),
+    "team@local.test": ("carol", "team"),
     "people@local.test": ("bob", "sink"),
     "sales@example.test": ("bob",),
 }
@@ -54,7 +61,9 @@ disable_plaintext_auth = no
 mail_max_userip_connections = 100
 tls_renewal_check_time = 1s
 imap_hibernate_timeout = 1s
-account_files = {root}/etc/accounts
+account_files = {accounts}
+auth_mechanisms = plain login xoauth2
+auth_token_checker = {root}/etc/checker
 smtp_connect_timeout = 3s
 smtp_helo_timeout = 3s
 smtp_mail_timeout = 3s
@@ -94,7 +103,7 @@ user: {user}
 folder: {root}/files/folder/
 file: {root}/files/file
 command: "|{root}/files/script {root}/files/command"
-team: carol@example.test, "|{root}/files/script {root}/files/command"
+team: carol@example.test, "|{root}/files/script {root}/files/team"
 people: :include:{root}/etc/people
 owner-people: alice@example.test
 """
@@ -106,6 +115,14 @@ file=$(mktemp "$1/tmp.XXXXXXXX") || exit 75
 cat >"$file" && mv "$file" "$1/got.${file##*.}" && exit 0
 rm -f "$file"
 exit 75
+"""
+
+# knows one token, and whose it is
+CHECKER = f"""#!/bin/sh
+while read -r line; do
+	[ "$line" = token={TOKEN} ] && known=yes
+done
+[ "$known" ] && echo user={SENDER} || echo error=invalid_token
 """
 
 
@@ -191,7 +208,7 @@ def write_files(s, user):
     forward = home / ".forward+fwd"
     forward.write_text("bob@example.test\n")
     os.chown(forward, s.uid, s.gid)
-    for name in ("spool-mail", "files", "files/command", "files/pipe"):
+    for name in ("spool-mail", "files", *(f"files/{p}" for p in SCRIPTED)):
         (s.root / name).mkdir()
         os.chmod(s.root / name, 0o1777)
     script = s.root / "files/script"
@@ -200,11 +217,20 @@ def write_files(s, user):
     inbox = s.root / "spool-mail" / user
     inbox.touch(0o600)
     os.chown(inbox, s.uid, s.gid)
-    mia = s.account("mia").replace(
-        f"maildir:{s.maildir('mia')}",
-        f"mbox:{folders}:INBOX={inbox}")
     with open(s.root / "etc/accounts", "a") as f:
-        f.write(mia)
+        for name, place in (("mia", f"mbox:{folders}:INBOX={inbox}"),
+                            ("paul", f"mbox:{s.root / PAUL}")):
+            f.write(s.account(name).replace(
+                f"maildir:{s.maildir(name)}", place))
+    with open(s.root / "etc/mailboxes", "a") as f:
+        f.write(f"paul@example.test {PAUL.removeprefix('mail/')}\n")
+
+
+def write_accounts(s, redis):
+    """A program that knows tokens, and how to reach a table of accounts."""
+    s.write("checker", CHECKER).chmod(0o755)
+    s.write("accounts.cf", f"hosts = 127.0.0.1:{redis.server.port}\n"
+            "query = GET %s\n").chmod(0o600)
 
 
 class Site:
@@ -223,13 +249,16 @@ class Site:
         self.tcp = Answers(Tcp, lambda key: b"200 carol%40example.test\n"
                            if key == "sold@example.test"
                            else b"500 not%20here\n")
+        self.redis = Answers(Redis, lambda key: bulk(
+            f"uid={self.suite.uid},gid={self.suite.gid},home=/nonexistent,"
+            f"password={{PLAIN}}{PASSWORD}" if key == REMOTE else None))
         self.hosts = (self.sink, self.named, self.lmtp)
-        self.tables = (self.socketmap, self.tcp)
+        self.tables = (self.socketmap, self.tcp, self.redis)
         user = pwd.getpwuid(owner_ids()[0]).pw_name
         nobody = "nobody" if AS_ROOT else user
-        fill = {"root": self.disk.path if self.disk else
-                tempfile.mkdtemp(prefix="ph-", dir="/tmp"),
-                "nobody": nobody, "sink": self.sink.server.port,
+        root = self.disk.path if self.disk else pathlib.Path(
+            tempfile.mkdtemp(prefix="ph-", dir="/tmp"))
+        fill = {"root": root, "accounts": self.accounts(root), "nobody": nobody, "sink": self.sink.server.port,
                 "named": self.named.server.port,
                 "lmtp": self.lmtp.server.port,
                 "socketmap": self.socketmap.server.spec(),
@@ -240,6 +269,21 @@ class Site:
         self.good_main = (self.suite.root / "etc/main.cf").read_text()
         self.mbox = self.suite.root / "spool-mail" / user
         write_files(self.suite, user)
+        write_accounts(self.suite, self.redis)
+
+    def accounts(self, root):
+        """Where accounts are: a file, the system, a server."""
+        places, self.logins = [f"{root}/etc/accounts"], [SENDER]
+        self.pam = None
+        if AS_ROOT:
+            self.system_user = pwd.getpwuid(owner_ids()[0]).pw_name
+            self.pam = pam_service(root / "etc/pam-check", self.system_user)
+            places.append(f"pam:{self.pam.name}")
+            self.logins.append(self.system_user)
+        if HAS_REDIS:
+            places.append(f"redis:{root}/etc/accounts.cf")
+            self.logins.append(REMOTE)
+        return ", ".join(places)
 
     def close(self, failed):
         try:
@@ -250,5 +294,7 @@ class Site:
             for table in self.tables:
                 table.server.close()
             self.names.close()
+            if self.pam:
+                self.pam.unlink(missing_ok=True)
             if self.disk and not os.environ.get("POSTHASTE_KEEP"):
                 self.disk.close()

@@ -11,12 +11,12 @@ from chaos import Chaos
 
 FULL = os.environ.get("POSTHASTE_FULL")
 SECONDS = float(os.environ.get("POSTHASTE_CHAOS_SECONDS",
-                               "600" if FULL else "8"))
+                               "600" if FULL else "20"))
 
 
 @pytest.fixture
 def run():
-    """run(group...): how many copies there were too many, of what"""
+    """run(group...)"""
     def go(*groups):
         seed = os.environ.get("POSTHASTE_CHAOS_SEED", str(time.time()))
         print(f"seed {seed}")
@@ -24,9 +24,7 @@ def run():
         running.append(chaos)
         if groups == ("disk",) and not chaos.site.disk:
             pytest.skip("no disk can be mounted here")
-        more = chaos.run(SECONDS)
-        # on a machine so slow that a stop became a kill
-        return {} if chaos.ended_by_force() else more
+        chaos.run(SECONDS)
 
     running = []
     yield go
@@ -37,26 +35,26 @@ def run():
 
 def test_administration_loses_and_repeats_nothing(run):
     """Reload, stop and start, flush, hold, release and requeue."""
-    assert run("administration") == {}
+    run("administration")
 
 
 def test_kills_lose_nothing(run):
-    """A copy too many is what a kill -9 may cost (DURABILITY.md)."""
+    """A copy more is what a kill -9 may cost (DURABILITY.md), and no two."""
     run("kills")
 
 
 def test_a_disk_that_is_full_or_stands_still(run):
-    assert run("disk") == {}
+    run("disk")
 
 
 def test_servers_that_are_dead_slow_or_mad(run):
     """Of tables, of names, and those that mail is relayed to."""
-    assert run("servers") == {}
+    run("servers")
 
 
 def test_settings_tables_and_certificates_change(run):
     """What is broken is not taken up."""
-    assert run("renewals") == {}
+    run("renewals")
 
 
 def test_everything_at_once(run):
