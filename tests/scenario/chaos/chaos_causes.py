@@ -4,8 +4,10 @@
 
 A cause is an event in the life of a message, and good for one copy more in
 each place at the most: a program that had a part in it died (by a kill -9 of
-ours, with master, or because master would wait no longer), or a local
-recipient with a command and others was put off behind the command.
+ours, with master, or because master would wait no longer), or an attempt failed
+behind the point at which it counts: a local recipient's command was run and
+what else it stands for could not be had, or a server's answer to a message was
+waited for too long, which smtp logs as "may be sent more than once".
 """
 import collections
 import re
@@ -19,12 +21,14 @@ COMMAND = {"local", "script", "mktemp", "cat", "mv"}
 BRINGS = collections.defaultdict(lambda: {"local"}, {
     "sink": {"smtp"}, "lmtp": {"smtp"}, "report": {"bounce", "local"},
     "command": COMMAND, "team": COMMAND, "pipe": COMMAND})
-# a recipient's command comes first, and the others may not be had for a while
-REPEATED = {"team": "team@local.test"}
+# place: what is in the line of an attempt that may count and failed
+TOO_LONG = re.compile(r"timed out while sending end of data")
+FAILED = {"team": re.compile(r"to=<team@local\.test>"),
+          "sink": TOO_LONG, "lmtp": TOO_LONG}
 LATE = re.compile(r"(?m)^(\w+ +\d+ [\d:]+) .*?: warning: (\S+) pid \d+ "
                   r"does not end: killed$")
-PUT_OFF = re.compile(r"(?m)^(\w+ +\d+ [\d:]+) \S+ \S+: (\w+): to=<(\S+)>, "
-                     r".*status=deferred")
+PUT_OFF = re.compile(r"(?m)^(\w+ +\d+ [\d:]+) \S+ \S+: (\w+): "
+                     r"(to=<\S+>, .*status=deferred .*)$")
 NAMED = re.compile(r"(?m): (\w+): message-id=<(token-[\w-]+-end)@")
 
 # programs is what died; from when to when it may have done so
@@ -53,18 +57,17 @@ class Causes:
         self.ids = collections.defaultdict(set)
         for queue_id, token in NAMED.findall(log):
             self.ids[token].add(queue_id)
-        self.put_off = collections.defaultdict(list)
-        for when, queue_id, to in PUT_OFF.findall(log):
-            if to in REPEATED.values():
-                self.put_off[queue_id, to].append(log_time(when))
+        self.failed = collections.defaultdict(list)
+        for when, queue_id, line in PUT_OFF.findall(log):
+            for place in [p for p, how in FAILED.items() if how.search(line)]:
+                self.failed[queue_id, place].append(log_time(when))
 
     def between(self, token, place, recipients, begin, end):
         """What may have made a message come once more by then."""
         who = programs(place, recipients)
         found = [x for x in self.ends if x.program in who
                  and x.end >= begin and x.begin <= end]
-        key = REPEATED.get(place)
-        return found + [Cause("put off", when, when)
+        return found + [Cause("an attempt", when, when)
                         for queue_id in self.ids[token]
-                        for when in self.put_off.get((queue_id, key), ())
+                        for when in self.failed.get((queue_id, place), ())
                         if when <= end]
