@@ -257,14 +257,15 @@ become_at_root(struct batch *b, const struct maildir_place *to,
 
 static enum verdict
 take_room(struct batch *b, const struct maildir_place *to,
-    const struct mailbox *box, const struct deliver_source *s, struct why *why)
+    const struct mailbox *box, const struct deliver_source *s,
+    struct maildir_claim *claim, struct why *why)
 {
 	int root = become_at_root(b, to, box);
 	enum verdict v;
 
 	if (root < 0)
 		return OK;
-	v = maildir_take_room(root, s->size, s, why);
+	v = maildir_take_room(root, s->size, s, claim, why);
 	become_ourselves(b);
 	fd_close(&root);
 	return v;
@@ -293,8 +294,9 @@ moved(struct batch *b, const struct mailbox *box,
 	const struct maildir_place *to =
 	    maildir_place(base, box->path, box->uid);
 	char path[QUEUE_PATH_MAX];
+	struct maildir_claim claim = { .fd = -1 };
 	struct stat st;
-	bool counted;
+	bool counted, there;
 
 	if (to == NULL && errno == ENOENT && made(b, box))
 		to = maildir_place(base, box->path, box->uid);
@@ -306,15 +308,15 @@ moved(struct batch *b, const struct mailbox *box,
 	if (counted && !maildir_may_move(to, s, path, s->size, &st))
 		return false;
 	if (counted)
-		*v = take_room(b, to, box, s, why);
+		*v = take_room(b, to, box, s, &claim, why);
 	if (*v != OK)
 		return false;
-	if (maildir_move(to, s, path, s->size, box->uid, box->gid) ==
-	    MAILDIR_MOVED)
-		return true;
-	if (counted)
+	there = maildir_move(to, s, path, s->size, box->uid, box->gid) ==
+	    MAILDIR_MOVED;
+	maildir_claim_end(&claim);
+	if (!there && counted)
 		give_room_back(b, to, box, s->size);
-	return false;
+	return there;
 }
 
 static enum verdict

@@ -458,9 +458,9 @@ commit_together(struct mail_append **group, size_t n)
 		begin,
 		take_room,
 		enter_all,
+		keep_room,
 		flush_all,
 		arrive_all,
-		keep_room,
 		commit,
 	};
 	enum { STEPS = sizeof(steps) / sizeof(steps[0]), TAKING = 1 };

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -25,6 +27,7 @@ enum {
 	LINES_MAX = 16 << 20, /* bytes of those that come during a count */
 	SLICE_MS = 5, /* a count lets others run that often */
 	ASKS = 2, /* while others change what was counted */
+	CLAIM_WAITS = 20, /* of a millisecond */
 };
 
 static const char file_name[] = "maildirsize";
@@ -165,6 +168,23 @@ stat_file(int root, int fd, struct stat *out)
 		memset(out, 0, sizeof(*out));
 }
 
+/*
+ * Until nobody is between a line and the name of its message, as a rule
+ * at once; who holds the lock longer is not waited for.
+ */
+static void
+wait_for_claims(int fd)
+{
+	const struct timespec tick = { .tv_nsec = 1000000 };
+
+	for (unsigned int i = 0; i < CLAIM_WAITS; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+			return;
+		(void)nanosleep(&tick, NULL);
+	}
+}
+
+/* In front of it are lines of messages that are there, behind it all others. */
 static void
 mark(int root, struct mail_quota_mark *m)
 {
@@ -172,12 +192,14 @@ mark(int root, struct mail_quota_mark *m)
 
 	m->fd = openat(root, file_name,
 	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	wait_for_claims(m->fd);
 	stat_file(root, m->fd, &st);
 	m->device = st.st_dev;
 	m->inode = st.st_ino;
 	if (m->fd >= 0 &&
 	    (!S_ISREG(st.st_mode) || lseek(m->fd, st.st_size, SEEK_SET) == -1))
 		fd_close(&m->fd);
+	(void)flock(m->fd, LOCK_UN);
 }
 
 /* Is the file still the one, or still none? */
@@ -234,6 +256,8 @@ add_late_lines(int root, int fd, const struct mail_quota_mark *m)
 	struct buf text = BUF_INIT(64);
 	struct maildir_size late;
 
+	/* who has a share of the old one's lock writes no line to it later */
+	wait_for_claims(m->fd);
 	if (!lines_since(m, &late))
 		mail_quota_forget(root);
 	print_lines(&text, &late);

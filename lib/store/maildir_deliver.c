@@ -12,7 +12,6 @@
 #include "lib/base/clock.h"
 #include "lib/base/fdio.h"
 #include "lib/base/file_system.h"
-#include "lib/store/maildir_size.h"
 #include "lib/base/mem.h"
 #include "lib/base/process.h"
 #include "lib/log/log.h"
@@ -178,9 +177,9 @@ contended(struct why *why)
 
 enum verdict
 maildir_take_room(int maildir, off_t bytes, const struct deliver_source *s,
-    struct why *why)
+    struct maildir_claim *claim, struct why *why)
 {
-	switch (maildir_size_take(maildir, (uint64_t)bytes, 1)) {
+	switch (maildir_size_take(maildir, (uint64_t)bytes, 1, claim)) {
 	case MAILDIR_ROOM_TAKEN:
 		return OK;
 	case MAILDIR_ROOM_NONE:
@@ -292,21 +291,21 @@ maildir_copy_write(struct maildir_copy *c, int maildir,
 enum verdict
 maildir_copy_enter(struct maildir_copy *c, struct why *why)
 {
+	struct maildir_claim claim;
 	enum verdict v;
 
 	if ((c->ordered ? wait_for_writeback(c->fd) : fsync(c->fd)) != 0)
 		return maildir_copy_failed(why);
 	/* there was room when it was written */
-	if (maildir_size_take(c->root, (uint64_t)c->size, 1) !=
+	if (maildir_size_take(c->root, (uint64_t)c->size, 1, &claim) !=
 	    MAILDIR_ROOM_TAKEN)
 		return contended(why);
-	if (publish(c->tmp, c->tmp_name, c->new, c->name) != 0) {
-		v = failure(why, "rename into new");
+	c->entered = publish(c->tmp, c->tmp_name, c->new, c->name) == 0;
+	v = c->entered ? OK : failure(why, "rename into new");
+	maildir_claim_end(&claim);
+	if (!c->entered)
 		maildir_size_add(c->root, -(int64_t)c->size, -1);
-		return v;
-	}
-	c->entered = true;
-	return OK;
+	return v;
 }
 
 int

@@ -16,6 +16,7 @@
 #include "lib/base/why.h"
 #include "lib/store/deliver_copy.h"
 #include "lib/store/maildir_place.h"
+#include "lib/store/maildir_size.h"
 
 enum { MAILDIR_NAME_MAX = 255 };
 
@@ -39,10 +40,11 @@ bool maildir_counted(const struct maildir_place *to);
 /*
  * Takes room for a message of so many bytes (maildir_size_take), or gives the
  * verdict of a full mailbox; it is put off where others were quicker. As its
- * owner.
+ * owner. The claim ends when the message has its name.
  */
-enum verdict maildir_take_room(int maildir, off_t bytes,
-    const struct deliver_source *s, struct why *why);
+enum verdict
+maildir_take_room(int maildir, off_t bytes, const struct deliver_source *s,
+    struct maildir_claim *claim, struct why *why);
 
 /*
  * One copy on its way, in steps, so that several can be flushed together:

@@ -2,7 +2,10 @@
 #include "lib/store/maildir_size.h"
 
 #include <fcntl.h>
+#include <errno.h>
+#include <sched.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -220,12 +223,35 @@ take(int root, int fd, off_t seen, const struct wanted *w)
 	return r == MAILDIR_ROOM_NONE ? MAILDIR_ROOM_CONTENDED : r;
 }
 
+/*
+ * With a share of its lock, in the file that is there once it is had. Nobody
+ * waits for that: the owner may hold it.
+ */
+static int
+open_shared(int root, off_t *size)
+{
+	int fd = open_file(root, O_RDWR | O_APPEND, size);
+
+	for (int i = 1; fd >= 0 && i < TAKE_TRIES; i++) {
+		bool held =
+		    flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+
+		if (held && !is_replaced(fd))
+			break;
+		/* somebody begins to count, or has counted */
+		fd_close(&fd);
+		(void)sched_yield();
+		fd = open_file(root, O_RDWR | O_APPEND, size);
+	}
+	return fd;
+}
+
 static enum maildir_room
 take_once(int root, const struct wanted *w, struct maildir_claim *c)
 {
 	enum maildir_room r;
 	off_t size;
-	int fd = open_file(root, O_RDWR | O_APPEND, &size);
+	int fd = open_shared(root, &size);
 
 	*c = (struct maildir_claim){ .fd = -1 };
 	if (fd < 0)
@@ -253,14 +279,12 @@ take_wanted(int root, const struct wanted *w, struct maildir_claim *c)
 }
 
 enum maildir_room
-maildir_size_take(int root, uint64_t bytes, uint64_t messages)
+maildir_size_take(int root, uint64_t bytes, uint64_t messages,
+    struct maildir_claim *claim)
 {
 	const struct wanted w = { bytes, messages, NULL };
-	struct maildir_claim c;
-	enum maildir_room r = take_wanted(root, &w, &c);
 
-	maildir_claim_end(&c);
-	return r;
+	return take_wanted(root, &w, claim);
 }
 
 enum maildir_room
@@ -288,6 +312,8 @@ maildir_claim_settle(struct maildir_claim *c, int root, int64_t bytes,
 		forget(root);
 	else if (more != 0 || others != 0)
 		(void)append(root, c->fd, more, others);
+	if (c->fd >= 0)
+		(void)flock(c->fd, LOCK_UN);
 	c->bytes = bytes;
 	c->messages = messages;
 }

@@ -65,12 +65,17 @@ struct maildir_claim {
  * together, and nobody waits for a lock that the owner may hold. Who brings
  * less adds its negative. Where nobody counts, or not so that it can be
  * understood, all is taken.
+ *
+ * A claim shares the file's lock until it is settled or ended, to be done when
+ * the messages have their names: who begins to count knows by it that there are
+ * lines in front of him whose messages he may not find (mail_quota.c). *claim
+ * is of no file where nothing was taken.
  */
-enum maildir_room
-maildir_size_take(int root, uint64_t bytes, uint64_t messages);
+enum maildir_room maildir_size_take(int root, uint64_t bytes, uint64_t messages,
+    struct maildir_claim *claim);
 /*
  * The same, only of a file with these limits that can be believed, for who
- * settles it. *claim is of no file where nothing was taken.
+ * settles it.
  */
 enum maildir_room
 maildir_size_claim(int root, const struct maildir_size *limits, uint64_t bytes,

@@ -2,11 +2,13 @@
 /* Counting, while others write. */
 #include "lib/store/mail_quota.h"
 
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <time.h>
 
 #include "lib/store/mail_folder_tree.h"
 #include "lib/store/mailbox_internal.h"
+#include "lib/store/maildir_size.h"
 #include "tests/unit/lib/store/folder.h"
 
 static const struct mail_quota limits = { .bytes_limit = 100,
@@ -14,6 +16,7 @@ static const struct mail_quota limits = { .bytes_limit = 100,
 
 /* What others do, once: amid a count, and between its last look and its end. */
 static void (*amid)(void), (*at_the_end)(void);
+static void (*behind_open)(void); /* of who brings mail */
 static unsigned int counts; /* of directories */
 
 static void
@@ -33,6 +36,7 @@ openat(int at, const char *path, int flags, ...)
 {
 	mode_t mode = 0;
 	va_list args;
+	int fd;
 
 	va_start(args, flags);
 	if (flags & O_CREAT)
@@ -42,7 +46,10 @@ openat(int at, const char *path, int flags, ...)
 		counts++;
 		once(&amid);
 	}
-	return (int)syscall(SYS_openat, at, path, flags, mode);
+	fd = (int)syscall(SYS_openat, at, path, flags, mode);
+	if (strcmp(path, "maildirsize") == 0 && (flags & O_RDWR) != 0)
+		once(&behind_open);
+	return fd;
 }
 
 int renameat(int from, const char *old, int to, const char *name);
@@ -53,6 +60,21 @@ renameat(int from, const char *old, int to, const char *name)
 	if (strcmp(name, "maildirsize") == 0)
 		once(&at_the_end);
 	return (int)syscall(SYS_renameat2, from, old, to, name, 0);
+}
+
+/* What others do while they are waited for, each time. */
+static void (*waited)(void);
+static unsigned int waits;
+
+int nanosleep(const struct timespec *how, struct timespec *left);
+
+int
+nanosleep(const struct timespec *how, struct timespec *left)
+{
+	waits++;
+	if (waited != NULL)
+		waited();
+	return (int)syscall(SYS_nanosleep, how, left);
 }
 
 static void
@@ -213,6 +235,17 @@ test_lines_amid_a_count(void **state)
 	mail_tree_close(&tree);
 }
 
+static void
+make_mailbox(void)
+{
+	assert_int_equal(mkdir("m", 0700), 0);
+	assert_int_equal(mkdir("m/cur", 0700), 0);
+	assert_int_equal(mkdir("m/new", 0700), 0);
+	assert_int_equal(mkdir("m/tmp", 0700), 0);
+	file_put("m/cur/1.x,S=50:2,", "x");
+	file_put("m/maildirsize", "1000S\n9 9\n");
+}
+
 /* As long as a slow disk takes. */
 static void
 time_passes(void)
@@ -244,17 +277,105 @@ test_others_run_amid_a_count(void **state)
 	struct why why = { 0 };
 
 	(void)state;
-	assert_int_equal(mkdir("m", 0700), 0);
-	assert_int_equal(mkdir("m/cur", 0700), 0);
-	assert_int_equal(mkdir("m/new", 0700), 0);
-	assert_int_equal(mkdir("m/tmp", 0700), 0);
-	file_put("m/cur/1.x,S=50:2,", "x");
+	make_mailbox();
 	file_put("m/new/2.x,S=10", "x");
-	file_put("m/maildirsize", "1S\n9 9\n");
 	amid = time_passes;
 	assert_int_equal(mail_quota_check("maildir:m", &q, &why), MAIL_OK);
 	assert_in_range(pauses, 1, 100);
 	assert_string_equal(file_get("m/maildirsize"), "100S,5C\n60 2\n10 1\n");
+}
+
+static struct maildir_claim claim;
+
+static void
+take_claim(void)
+{
+	int root = open("m", O_PATH | O_DIRECTORY);
+
+	assert_int_equal(maildir_size_take(root, 10, 1, &claim),
+	    MAILDIR_ROOM_TAKEN);
+	close(root);
+}
+
+static void
+its_name_comes(void)
+{
+	file_put("m/new/2.x,S=10", "x");
+	maildir_claim_end(&claim);
+}
+
+static void
+a_claim_comes(void)
+{
+	take_claim();
+	waited = its_name_comes;
+}
+
+/* A line may be written before its message has a name: not for long. */
+static void
+test_a_count_waits_for_names(void **state)
+{
+	static const struct {
+		void (*before)(void), (*waited)(void), (*at_the_end)(void);
+		unsigned int waits_least, waits_most;
+		const char *after;
+	} rows[] = {
+		{ NULL, NULL, NULL, 0, 0, "100S,5C\n50 1\n" },
+		{ take_claim, its_name_comes, NULL, 1, 1, "100S,5C\n60 2\n" },
+		/* by who has the old file open when the new one comes */
+		{ NULL, NULL, a_claim_comes, 1, 1, "100S,5C\n50 1\n10 1\n" },
+		/* its owner may hold the lock as long as he likes */
+		{ take_claim, NULL, NULL, 20, 40, "100S,5C\n50 1\n" },
+	};
+	const struct mail_quota_question q = { .limits = limits };
+	struct why why = { 0 };
+
+	(void)state;
+	make_mailbox();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		unlink("m/new/2.x,S=10");
+		unlink("m/maildirsize");
+		file_put("m/maildirsize", "1000S\n9 9\n");
+		claim.fd = -1;
+		if (rows[i].before != NULL)
+			rows[i].before();
+		waited = rows[i].waited;
+		at_the_end = rows[i].at_the_end;
+		waits = 0;
+		assert_int_equal(mail_quota_check("maildir:m", &q, &why),
+		    MAIL_OK);
+		assert_in_range(waits, rows[i].waits_least, rows[i].waits_most);
+		assert_string_equal(file_get("m/maildirsize"), rows[i].after);
+		waited = NULL;
+		maildir_claim_end(&claim);
+	}
+}
+
+/* Who comes to count and who comes with mail: each goes on. */
+static void
+test_a_held_lock_stops_nobody(void **state)
+{
+	int fd;
+
+	(void)state;
+	make_mailbox();
+	fd = open("m/maildirsize", O_RDWR);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	take_claim();
+	assert_string_equal(file_get("m/maildirsize"), "1000S\n9 9\n10 1\n");
+	maildir_claim_end(&claim);
+	close(fd);
+}
+
+static void
+test_no_line_is_for_a_file_that_was_replaced(void **state)
+{
+	(void)state;
+	make_mailbox();
+	behind_open = another_counts;
+	take_claim();
+	assert_string_equal(file_get("m/maildirsize"), "100S,5C\n70 2\n10 1\n");
+	maildir_claim_end(&claim);
 }
 
 static struct mail_account *account;
@@ -391,6 +512,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		IN_FOLDER(test_lines_amid_a_count),
 		IN_FOLDER(test_others_run_amid_a_count),
+		IN_FOLDER(test_a_count_waits_for_names),
+		IN_FOLDER(test_a_held_lock_stops_nobody),
+		IN_FOLDER(test_no_line_is_for_a_file_that_was_replaced),
 		IN_FOLDER(test_counts_of_appends_and_copies),
 	};
 

@@ -123,6 +123,27 @@ write(int fd, const void *data, size_t n)
 	return syscall(SYS_write, fd, data, n);
 }
 
+static enum maildir_room
+take(int root, uint64_t bytes, uint64_t messages)
+{
+	struct maildir_claim claim;
+	enum maildir_room r = maildir_size_take(root, bytes, messages, &claim);
+
+	maildir_claim_end(&claim);
+	return r;
+}
+
+static enum verdict
+take_room(int root, off_t bytes, const struct deliver_source *s,
+    struct why *why)
+{
+	struct maildir_claim claim;
+	enum verdict v = maildir_take_room(root, bytes, s, &claim, why);
+
+	maildir_claim_end(&claim);
+	return v;
+}
+
 /* Somebody else's line comes between the question for room and ours. */
 static void
 room_is_taken_once(void **state)
@@ -151,14 +172,13 @@ room_is_taken_once(void **state)
 	root = open(path, O_PATH | O_DIRECTORY);
 	snprintf(name, sizeof(name), "%s/maildirsize", path);
 	/* nobody counts */
-	assert_int_equal(maildir_size_take(root, 1 << 30, 1),
-	    MAILDIR_ROOM_TAKEN);
+	assert_int_equal(take(root, 1 << 30, 1), MAILDIR_ROOM_TAKEN);
 	assert_int_equal(access(name, F_OK), -1);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
 		assert_int_equal(write(fd, "100S\n10 1\n", 10), 10);
 		memcpy(others, rows[i].others, sizeof(others));
-		assert_int_equal(maildir_size_take(root, 60, 1), rows[i].room);
+		assert_int_equal(take(root, 60, 1), rows[i].room);
 		n = pread(fd, text, sizeof(text) - 1, 10);
 		assert_true(n > 0);
 		text[n] = '\0';
@@ -214,7 +234,7 @@ claim_is_settled(void **state)
 	assert_int_equal(claim.fd, -1);
 	assert_int_equal(maildir_size_claim(root, &limits, 90, 4, &claim),
 	    MAILDIR_ROOM_TAKEN);
-	assert_int_equal(maildir_size_take(root, 1, 1), MAILDIR_ROOM_NONE);
+	assert_int_equal(take(root, 1, 1), MAILDIR_ROOM_NONE);
 	maildir_claim_settle(&claim, root, 90, 4);
 	assert_file(name, "100S,5C\n10 1\n90 4\n");
 	maildir_claim_settle(&claim, root, 40, 2);
@@ -280,11 +300,11 @@ collision_is_put_off(void **state)
 	assert_int_equal(write(fd, "100S\n10 1\n", 10), 10);
 	close(fd);
 	others[0] = "60 1\n";
-	assert_int_equal(maildir_take_room(root, 60, &source, &why), LATER);
+	assert_int_equal(take_room(root, 60, &source, &why), LATER);
 	assert_string_equal(why.dsn, "4.2.2");
-	assert_int_equal(maildir_take_room(root, 60, &source, &why), NEVER);
+	assert_int_equal(take_room(root, 60, &source, &why), NEVER);
 	assert_string_equal(why.dsn, "5.2.2");
-	assert_int_equal(maildir_take_room(root, 30, &source, &why), OK);
+	assert_int_equal(take_room(root, 30, &source, &why), OK);
 	unlink(name);
 	close(root);
 	rmdir(path);
