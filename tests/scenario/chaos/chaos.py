@@ -211,9 +211,12 @@ class Chaos:
         loads = {x.name: (x.sessions, x.broken) for x in self.loads}
         return (f"{self.ledger.total} recipients; {dict(self.done)}; killed "
                 f"{dict(self.killed)}; came more than once, with a reason "
-                f"{len(self.repeated)}, at most "
-                f"{max(self.repeated.values(), default=0)} times more; slowest {self.slowest}; sessions that "
+                f"{len(self.repeated)}, most of them {self.most_often()}; slowest {self.slowest}; sessions that "
                 f"ended well and not: {loads}; most grown {self.grown}")
+
+    def most_often(self):
+        """What came more often than all else, and how much too often."""
+        return max(((n, *key) for key, n in self.repeated.items()), default=())
 
     def stop(self):
         """Nothing of the instance is left running."""

@@ -103,13 +103,15 @@ class Ledger:
                 and len(times) > self.mail[token].wanted[place]}
 
     def unexplained(self, beyond, causes):
-        """What came more often than something had happened to it by then."""
+        """What came more often than something had happened to it by then; of
+        what was not to come at all, nothing can be a repetition."""
         said = []
         for (token, place), times in beyond.items():
             mail = self.mail[token]
             for number, when in enumerate(times, 1):
-                why = causes.between(token, place, mail.recipients,
-                                     mail.since, when)
+                why = causes.between(
+                    token, place, mail.recipients, mail.since,
+                    when) if mail.wanted[place] else []
                 if number > len(why):
                     said.append(self.too_many(token, place, times, why))
                     break
