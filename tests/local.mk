@@ -63,6 +63,12 @@ fuzz-%: fuzz/libfuzzed.a tests/fuzz/words $$(call fuzz_target_objects,$$*)
 
 -include $(wildcard $(fuzz_all_objects:.o=.d))
 
+# And the suite at work, where all units are run and it is installed.
+CHECK_BENCH = $(if $(filter command,$(origin TESTS)),no,yes)
+check-local:
+	@[ $(CHECK_BENCH) = no ] || $(srcdir)/tests/check-bench '$(prefix)'
+EXTRA_DIST += tests/check-bench
+
 # What scenarios run; they can do without unit tests and fuzzers.
 .PHONY: check-helpers
 check-helpers: $(filter-out tests/unit/% tests/fuzz/%,$(check_PROGRAMS))

@@ -15,6 +15,7 @@ machine's, for the load comes through it.
 Housed is a Peer that lives so. What may be missing is named: Unavailable says
 why.
 """
+import fcntl
 import os
 import pathlib
 import re
@@ -41,6 +42,8 @@ def download(packages, folder):
         ["apt-get", "install", "--yes", "--download-only", "--reinstall",
          "--no-install-recommends", "-o", "Debug::NoLocking=1",
          "-o", "APT::Sandbox::User=root",
+         # a mirror that is not in reach is known to be soon
+         "-o", "Acquire::http::Timeout=20", "-o", "Acquire::Retries=1",
          "-o", f"Dir::Cache::archives={folder}/", *packages],
         capture_output=True, text=True,
         env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LANG": "C"})
@@ -61,25 +64,36 @@ def merge_usr(tree):
 
 def fetch(name, packages):
     """The folder into which these packages, and what they need, are unpacked;
-    fetched only where that was not done before."""
+    fetched only where that was not done before, by one at a time."""
     place = PEERS / name
     tree, stamp = place / "tree", place / "unpacked"
     wanted = " ".join(packages) + "\n"
-    if stamp.exists() and stamp.read_text() == wanted:
+
+    def there():
+        return stamp.exists() and stamp.read_text() == wanted
+    if there():
         return tree
     if shutil.which("apt-get") is None:
         raise Unavailable("its packages cannot be fetched: no apt-get")
     try:
-        shutil.rmtree(tree, ignore_errors=True)
-        (tree / "usr").mkdir(parents=True)
-        download(packages, place / "debs")
-        for file in sorted((place / "debs").glob("*.deb")):
-            subprocess.run(["dpkg", "-x", file, tree], check=True)
+        place.mkdir(parents=True, exist_ok=True)
+        with open(place / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not there():
+                unpack(packages, place / "debs", tree)
+                stamp.write_text(wanted)
     except (OSError, subprocess.CalledProcessError) as e:
         raise Unavailable(f"its packages cannot be unpacked: {e}") from None
-    merge_usr(tree)
-    stamp.write_text(wanted)
     return tree
+
+
+def unpack(packages, debs, tree):
+    shutil.rmtree(tree, ignore_errors=True)
+    (tree / "usr").mkdir(parents=True)
+    download(packages, debs)
+    for file in sorted(debs.glob("*.deb")):
+        subprocess.run(["dpkg", "-x", file, tree], check=True)
+    merge_usr(tree)
 
 
 def version(name, package):
