@@ -13,9 +13,15 @@
 #include "lib/base/mem.h"
 #include "lib/store/mail_index_guard.h"
 
-/* Address space, not memory: the file is as large as what is in it. */
-static const size_t
-    map_size = sizeof(size_t) > 4 ? (size_t)64 << 30 : (size_t)512 << 20;
+/*
+ * Address space, not memory: the file is as large as what is in it. Less where
+ * so much cannot be had (RLIMIT_AS); LMDB takes what the file needs in any
+ * case.
+ */
+static const size_t map_sizes[] = {
+	sizeof(size_t) > 4 ? (size_t)64 << 30 : (size_t)512 << 20,
+	(size_t)512 << 20,
+};
 enum { LOCK_ROOM = 12288 }; /* LMDB's table of 126 readers, and its head */
 static const char *const tree_names[INDEX_TREES] = { "small", "rows", "cache" };
 
@@ -174,8 +180,8 @@ open_files(struct mail_index *x, const char *path)
 			return r;
 		}
 	}
-	r = mdb_env_open(x->env, path,
-	    MDB_NOSUBDIR | MDB_NOSYNC | MDB_NOTLS | MDB_NOMEMINIT, 0600);
+	r = mdb_env_open(x->env, path, MDB_NOSUBDIR | MDB_NOSYNC | MDB_NOTLS,
+	    0600);
 	/* nothing of ours works in another place than that */
 	if (back != -1 && fchdir(back) == -1)
 		abort();
@@ -203,10 +209,30 @@ open_call(void *with)
 	return r;
 }
 
+static int
+open_mapped(struct mail_index *x, size_t map_size)
+{
+	struct opening o = { x, x->path };
+	int r = mdb_env_create(&x->env);
+
+	if (r != 0)
+		return r;
+	index_guard_install(x->env);
+	(void)mdb_env_set_mapsize(x->env, map_size);
+	(void)mdb_env_set_maxdbs(x->env, INDEX_TREES);
+	r = index_guarded(open_call, &o);
+	if (r == MDB_PANIC)
+		(void)index_failed(x, r);
+	else if (r != 0)
+		mdb_env_close(x->env);
+	if (r != 0)
+		x->env = NULL;
+	return r;
+}
+
 int
 index_env_open(struct mail_index *x)
 {
-	struct opening o = { x, x->path };
 	const char *what;
 	struct stat st;
 	bool new;
@@ -221,20 +247,12 @@ index_env_open(struct mail_index *x)
 	fd_close(&fd);
 	x->broken = false;
 	r = make_room_for_both(x->at, x->path, new);
-	if (r == 0)
-		r = mdb_env_create(&x->env);
 	if (r != 0)
 		return r;
-	index_guard_install(x->env);
-	(void)mdb_env_set_mapsize(x->env, map_size);
-	(void)mdb_env_set_maxdbs(x->env, INDEX_TREES);
-	r = index_guarded(open_call, &o);
-	if (r == MDB_PANIC)
-		(void)index_failed(x, r);
-	else if (r != 0)
-		mdb_env_close(x->env);
-	if (r != 0)
-		x->env = NULL;
+	r = ENOMEM;
+	for (size_t i = 0;
+	     r == ENOMEM && i < sizeof(map_sizes) / sizeof(map_sizes[0]); i++)
+		r = open_mapped(x, map_sizes[i]);
 	return r;
 }
 

@@ -291,12 +291,10 @@ mail_index_hold(struct mail_index *x)
 {
 	int r;
 
-	if (x->writes > 0)
-		return true;
-	if (x->holds == 0 && !index_usable(x))
+	if (x->writes == 0 && x->holds == 0 && !index_usable(x))
 		return false;
 	x->holds++;
-	if (x->reading)
+	if (x->reading || x->writes > 0)
 		return true;
 	r = x->reader == NULL ?
 	    mdb_txn_begin(x->env, NULL, MDB_RDONLY, &x->reader) :
@@ -316,7 +314,7 @@ void
 mail_index_release(struct mail_index *x)
 {
 	if (x->holds == 0)
-		return; /* it began inside of a write transaction */
+		return; /* of an index that was closed meanwhile */
 	if (--x->holds > 0)
 		return;
 	index_trim(x);

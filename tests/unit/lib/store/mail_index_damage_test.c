@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 
@@ -437,6 +438,52 @@ an_empty_commit_leaves_the_seal(void **state)
 	}
 	child_ended(child);
 	assert_true(is_sealed(x));
+	mail_index_close(&x);
+}
+
+/* Where little of it is allowed (not with a sanitizer, which wants it all). */
+static void
+less_address_space_will_do(void **state)
+{
+	const struct rlimit little = { (rlim_t)4 << 30, (rlim_t)4 << 30 };
+	struct mail_index *x;
+	pid_t child;
+
+	(void)state;
+#ifdef __SANITIZE_ADDRESS__
+	skip();
+#endif
+	make_mailbox();
+	child = fork();
+	if (child == 0) {
+		if (setrlimit(RLIMIT_AS, &little) != 0)
+			_exit(2);
+		x = mail_index_open(path, &why);
+		if (x == NULL || !commit_something(x))
+			_exit(1);
+		mail_index_close(&x);
+		_exit(0);
+	}
+	child_ended(child);
+}
+
+/* Of which one is inside of a transaction, and the other around it. */
+static void
+one_hold_is_not_ended_by_another(void **state)
+{
+	struct mail_index *x;
+
+	(void)state;
+	make_mailbox();
+	x = index_open();
+	assert_true(mail_index_hold(x));
+	assert_true(mail_index_begin(x, &why));
+	assert_true(mail_index_hold(x));
+	mail_index_release(x);
+	assert_true(mail_index_commit(x, &why));
+	assert_true(x->reading);
+	mail_index_release(x);
+	assert_false(x->reading);
 	mail_index_close(&x);
 }
 
@@ -1041,7 +1088,9 @@ main(void)
 		IN_FOLDER(it_may_break_inside_of_a_transaction),
 		IN_FOLDER(a_broken_seal_is_set_again),
 		IN_FOLDER(an_empty_commit_leaves_the_seal),
+		IN_FOLDER(less_address_space_will_do),
 		IN_FOLDER(want_of_memory_is_no_damage),
+		IN_FOLDER(one_hold_is_not_ended_by_another),
 		IN_FOLDER(after_a_power_cut_it_is_made_anew),
 		IN_FOLDER(others_write_after_damage_was_met),
 		IN_FOLDER(damage_leaves_nothing_open),
