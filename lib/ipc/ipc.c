@@ -306,16 +306,6 @@ ipc_poll_again(struct ipc *c)
 }
 
 bool
-ipc_await(struct ipc *c, int64_t ms)
-{
-	ensure(task_current() == NULL && c->out.n <= c->hello);
-	if (c->broken || ipc_have(c) > 0)
-		return true;
-	return wait_fd(c->fd, WAIT_READ, clock_ms() + ms) == WAIT_READY &&
-	    ipc_read(c) != IPC_TIMEOUT;
-}
-
-bool
 ipc_buffered(const struct ipc *c)
 {
 	return ipc_have(c) > 0;

@@ -123,8 +123,8 @@ ipc_send_now(struct ipc *c, const struct ipc_message *m, const void *message);
 /*
  * The next message. *m says which; *message points to its struct, whose texts
  * and lists live until the next receive on this connection. Its bytes
- * (IPC_BYTES) are not copied: they live until the next receive, poll, await or
- * rest. Descriptors in it belong to the caller.
+ * (IPC_BYTES) are not copied: they live until the next receive, poll or rest.
+ * Descriptors in it belong to the caller.
  */
 enum ipc_result ipc_receive(struct ipc *c, const struct ipc_message **m,
     const void **message, int64_t deadline);
@@ -142,11 +142,6 @@ enum ipc_result ipc_poll(struct ipc *c);
  * epoll tells of what came since.
  */
 enum ipc_result ipc_poll_again(struct ipc *c);
-/*
- * Outside tasks: waits for milliseconds at most, for the first bytes of the
- * next message or the end of the connection. False: neither came.
- */
-bool ipc_await(struct ipc *c, int64_t ms);
 /* Is a whole or partial frame already in our buffer? */
 bool ipc_buffered(const struct ipc *c);
 /* Has the peer ever said anything? A new connection's has not. */

@@ -31,6 +31,7 @@ static struct {
 	bool began; /* it has spoken */
 	bool slow; /* its last pause was longer than that of an idle one */
 	bool crowded; /* the last look found somebody waiting */
+	bool looked; /* for master's word, in this turn */
 	int next; /* connection accepted meanwhile, -1: none */
 } turn = { .next = -1 };
 
@@ -123,21 +124,46 @@ hear_last_words(const struct ipc *c)
 	    (ioctl(ipc_fd(c), FIONREAD, &n) == 0 && n > 0);
 }
 
-/* Until the peer, master, or a listener has something. */
-static void
-wait_for_any(const struct ipc *c, int64_t deadline)
+/*
+ * Until the peer, master, or with "all" a listener has something; whether the
+ * peer has. What master says is heard meanwhile.
+ */
+static bool
+wait_for_any(const struct ipc *c, int64_t deadline, bool all)
 {
 	static struct pollfd p[2 + SERVICE_LISTENERS_MAX];
 	int64_t left = deadline - clock_ms();
 	nfds_t n = 0;
 
 	p[n++] = (struct pollfd){ .fd = ipc_fd(c), .events = POLLIN };
-	p[n++] = (struct pollfd){ .fd = control_fd(), .events = POLLIN };
+	p[n++] = (struct pollfd){ .fd = control_retiring() ? -1 : control_fd(),
+		.events = POLLIN };
 	for (size_t i = 0;
-	     turn.running != NULL && i < turn.running->listener_count; i++)
+	     all && turn.running != NULL && i < turn.running->listener_count;
+	     i++)
 		p[n++] = (struct pollfd){ .fd = turn.running->listeners[i],
 			.events = POLLIN };
-	(void)poll(p, n, left > INT_MAX ? INT_MAX : left < 0 ? 0 : (int)left);
+	turn.looked = true;
+	if (left < 0)
+		left = 0;
+	if (poll(p, n, left > INT_MAX ? INT_MAX : (int)left) <= 0)
+		return false;
+	if (p[1].revents != 0)
+		control_read();
+	return p[0].revents != 0;
+}
+
+/* So long, whatever master says meanwhile. */
+static bool
+wait_for_peer(const struct ipc *c, int64_t ms)
+{
+	int64_t until = clock_ms() + ms;
+
+	do
+		if (wait_for_any(c, until, false))
+			return true;
+	while (clock_ms() < until);
+	return false;
 }
 
 static int64_t
@@ -153,32 +179,52 @@ patience(void)
  * peer whose last pause was long. Whoever else has something meanwhile finds
  * that wait before him, as ever.
  */
-static void
+static bool
 wait_for_slow(const struct ipc *c, int64_t deadline)
 {
 	int64_t since = clock_ms();
+	bool came = wait_for_any(c, deadline, true);
 
-	wait_for_any(c, deadline);
 	turn.slow = clock_ms() - since >= QUIET_MS;
+	return came;
+}
+
+/*
+ * Somebody waits, or master has said that this process is to end. That is
+ * looked for by each wait; a turn may have had none.
+ */
+static bool
+turn_is_over(void)
+{
+	bool looked = turn.looked;
+
+	if (clock_ms() < turn.turn_ends)
+		return false;
+	turn.looked = false;
+	return accept_next() ||
+	    (looked ? control_retiring() : service_retiring());
 }
 
 bool
 service_next(struct ipc *c, int64_t deadline)
 {
+	bool came;
+
 	if (turn.next >= 0)
 		return false; /* its last words were heard */
-	if (turn.began && clock_ms() >= turn.turn_ends &&
-	    (accept_next() || service_retiring()))
+	if (turn.began && (control_retiring() || turn_is_over()))
 		return hear_last_words(c);
-	if (turn.slow && !ipc_buffered(c))
-		wait_for_slow(c, deadline);
-	while (!ipc_await(c, patience())) {
+	came = ipc_buffered(c) || ipc_poll_again(c) != IPC_TIMEOUT;
+	if (turn.slow && !came)
+		came = wait_for_slow(c, deadline);
+	while (!came && !wait_for_peer(c, patience())) {
 		turn.slow = turn.began;
-		if (accept_next() || service_retiring() ||
+		if (accept_next() || control_retiring() ||
 		    clock_ms() >= deadline)
 			return hear_last_words(c);
-		wait_for_any(c, deadline);
+		came = wait_for_any(c, deadline, true);
 	}
+	(void)ipc_poll(c); /* what a wait has told of */
 	turn.began = true;
 	return true;
 }
@@ -191,7 +237,7 @@ serve(struct running *r, int fd)
 		slots_sessions(1);
 		turn.next = -1;
 		turn.running = r;
-		turn.began = turn.slow = false;
+		turn.began = turn.slow = turn.looked = false;
 		turn.turn_ends = clock_ms() + TURN_MS;
 		if (!slots_other_idle())
 			control_full(1);
