@@ -211,8 +211,9 @@ class Chaos:
         loads = {x.name: (x.sessions, x.broken) for x in self.loads}
         return (f"{self.ledger.total} recipients; {dict(self.done)}; killed "
                 f"{dict(self.killed)}; came more than once, with a reason "
-                f"{len(self.repeated)}, most of them {self.most_often()}; slowest {self.slowest}; sessions that "
-                f"ended well and not: {loads}; most grown {self.grown}")
+                f"{len(self.repeated)}, most of them {self.most_often()}; "
+                f"slowest {self.slowest}; sessions that ended well and not: "
+                f"{loads}; most grown {self.grown}")
 
     def most_often(self):
         """What came more often than all else, and how much too often."""

@@ -364,7 +364,7 @@ HELD_UP = {"pause", "stall", "fill"}
 GROUPS = {
     "administration": ("reload", "flush", "mood", "restart", "hold",
                        "requeue", "tidy", "look", "flush_site"),
-    "kills": ("kill",) * 6 + ("kill_master", "reload", "flush", "mood",
+    "kills": ("kill",) * 6 + ("kill_master", "reload", "flush", "mood", "look",
                               "requeue"),
     "disk": ("fill", "fill", "stall", "mood", "flush"),
     "servers": ("names", "tables", "mood", "mood", "flush", "pause", "look"),
