@@ -213,14 +213,15 @@ def hop(peer, case):
 
 
 def hops(quick):
-    """Of Posthaste alone, the one of these that does IMAP as well; where there
-    is a PostgreSQL, and what tests start one with."""
+    """Of Posthaste alone; where there is a PostgreSQL, and what tests start one
+    with."""
     if not glob.glob("/usr/lib/postgresql/*/bin/initdb") or \
             importlib.util.find_spec("pytest") is None:
         print("SKIP: lookup: a question's way within: no PostgreSQL, or no "
               "pytest")
         return []
-    return [Case("a question's way within", NEEDS | {"imap"}, hop,
+    return [Case("a question's way within", NEEDS, hop,
+                 only=frozenset({"posthaste"}),
                  site={"users": 2}, count=200 if quick else 3000)]
 
 

@@ -477,7 +477,7 @@ def test_what_a_server_cannot_do_is_told(run):
             ("can", {"smtp"}), ("cannot", {"smtp", "starttls"}),
             ("another's work", {"imap"}))], [peer], book)
     assert book.tables()["g"].foot() == [
-        "cannot: posthaste: why not", "another's work: posthaste: no imap"]
+        "cannot: posthaste: why not", "another's work: posthaste: it does no imap"]
     # of a group of which it does nothing no more than why it cannot
     book = Book()
     run.say_what_lacks(
