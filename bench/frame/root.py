@@ -36,6 +36,12 @@ def last_line(text):
     return lines[-1].strip() if lines else "no reason given"
 
 
+def first_error(text):
+    """Of apt-get, whose last one says no more than that there were others."""
+    return next((line.strip() for line in text.splitlines()
+                 if line.startswith("E:")), last_line(text))
+
+
 def download(packages, folder):
     (folder / "partial").mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
@@ -49,7 +55,7 @@ def download(packages, folder):
         env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LANG": "C"})
     if done.returncode != 0:
         raise Unavailable("its packages cannot be fetched: "
-                          + last_line(done.stderr or done.stdout))
+                          + first_error(done.stderr or done.stdout))
 
 
 def merge_usr(tree):

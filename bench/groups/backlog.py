@@ -93,7 +93,9 @@ def through(peer, case, rows):
         case.limit)
     rows["start, cpu (s)"] = peer.group.used() - used
     rows["memory after start (MB)"] = peer.group.memory() / 1e6
-    rows["listing (s)"], seen = listed(peer)
+    with measure.Over(peer) as over:
+        rows["listing (s)"], seen = listed(peer)
+    rows.update(over.each(1, "listing"))
     if seen < n:
         raise RuntimeError(f"{seen} of {n} are listed")
     with measure.Over(peer) as over:

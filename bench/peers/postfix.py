@@ -120,6 +120,11 @@ class Server(Peer):
         program = self.tree / "usr/lib/postfix/sbin/master"
         if not program.exists():
             raise Unavailable(f"no {program}")
+        done = subprocess.run(self.housed(["true"]), capture_output=True,
+                              text=True)
+        if done.returncode != 0:
+            raise Unavailable("no private /usr can be mounted: "
+                              + root.last_line(done.stderr))
         return program
 
     def version(self):

@@ -16,7 +16,7 @@ import pytest
 
 TOP = posthaste.SOURCE
 sys.path.append(str(TOP / "bench"))  # behind: it has "peers", too
-from frame import measure, peer as frame_peer  # noqa: E402
+from frame import measure, peer as frame_peer, smtp as frame_smtp  # noqa: E402
 from frame.book import Book  # noqa: E402
 from frame.group import Case  # noqa: E402
 from frame.peer import TooSlow, deadline, wait_for  # noqa: E402
@@ -138,7 +138,8 @@ def test_all_peers_are_tried():
 def test_a_peer_that_cannot_be_fetched_is_skipped_with_the_reason(tmp_path):
     apt = tmp_path / "bin/apt-get"
     apt.parent.mkdir()
-    apt.write_text("#!/bin/sh\necho 'E: no mirror answers' >&2; exit 100\n")
+    apt.write_text("#!/bin/sh\nprintf '%s\\n' 'E: no mirror answers' "
+                   "'E: Some files failed' >&2; exit 100\n")
     apt.chmod(0o755)
     done = subprocess.run(
         [TOP / "bench/run", "-q", "-o", "exim", "footprint"], text=True,
@@ -291,6 +292,36 @@ def test_each_missing_figure_has_its_reason():
     table.take({**said, "seconds": 60})
     assert table.foot()[2:4] == ["b: exim: some figures are missing",
                                  "d: exim: not measured"]
+
+
+def test_what_is_of_another_load_or_scope_is_told(run, tmp_path):
+    tls = importlib.import_module("groups.tls")
+    peer = frame_peer.Peer()
+    peer.opening = 4
+    case = Case("c", None, None, sessions=5)
+    assert "no more than 4" in frame_smtp.few_at_a_time(peer, case)["note"]
+    case.sessions = 4
+    assert not frame_smtp.few_at_a_time(peer, case)
+    assert "full ones" in tls.half_resumed(49.9)["note"]
+    assert not tls.half_resumed(0.5)
+    book = Book()
+    run.run_group("footprint", [], types.SimpleNamespace(
+        q=True, s=False, k="", rounds=1), tmp_path, book)
+    assert book.tables()["footprint"].foot()[0].startswith("posthaste is one")
+
+
+def test_a_word_on_a_case_is_no_figure(run, tmp_path):
+    """Of the round that counts no figure but what is counted, of any part."""
+    case = Case("c", frozenset(), lambda *_: {
+        "MOVE (ms)": 1, "MOVE, fsyncs (n)": 2, "fsyncs (n)": 3,
+        "note": "known", "lacks": "it has no COPY"}, group="g")
+    peer, book = Nobody(), Book()
+    peer.counted = True
+    run.one_case(peer, case, book)
+    table = book.tables()["g"]
+    assert set(table.rows["c"]) == {"MOVE, fsyncs (n)", "fsyncs (n)"}
+    assert table.foot() == ["c: posthaste: known",
+                            "c: posthaste: it has no COPY"]
 
 
 def test_what_is_said_of_several_is_one_line():
