@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """bench/run works: never how fast anything is."""
+import contextlib
 import importlib
 import importlib.machinery
 import importlib.util
@@ -547,6 +548,22 @@ def test_the_disk_is_asked_once_a_round(run, tmp_path, monkeypatch):
     rows = book.tables()["g"].rows
     assert [rows[label]["a (1/s)"]["disk"] for label in "abc"] == [
         [1, 3], [1, 3], [2, 4]]
+
+
+def test_what_is_counted_as_warm_was_done_before(monkeypatch):
+    imap = importlib.import_module("groups.imap")
+    done = []
+
+    @contextlib.contextmanager
+    def over(_):
+        done.append("counting")
+        yield types.SimpleNamespace(each=lambda *what: what)
+    monkeypatch.setattr(imap.measure, "Over", over)
+    monkeypatch.setattr(imap, "times", lambda peer, user, *commands:
+                        done.append(commands))
+    assert imap.counts(Nobody(), 1, "part", "A", "B", "A") == (3, "part")
+    assert done == [("SELECT INBOX", "A", "B"), "counting",
+                    ("SELECT INBOX", "A", "B", "A")]
 
 
 def test_a_backlog_says_how_far_it_was(monkeypatch):
