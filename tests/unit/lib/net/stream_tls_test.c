@@ -70,8 +70,8 @@ wrap(const int fd[2], struct stream **a, struct stream **b)
 {
 	*a = stream_new(fd[0]);
 	*b = stream_new(fd[1]);
-	stream_timeout(*a, 5000);
-	stream_timeout(*b, 5000);
+	stream_timeout(*a, 60000);
+	stream_timeout(*b, 60000);
 	ends = 0;
 }
 
