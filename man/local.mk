@@ -58,6 +58,7 @@ dist_man8_MANS += man/pipe.8
 dist_man8_MANS += man/pop3d.8
 dist_man8_MANS += man/qmgr.8
 dist_man8_MANS += man/quota.8
+dist_man8_MANS += man/resolver.8
 dist_man8_MANS += man/showq.8
 dist_man8_MANS += man/smtp.8
 dist_man8_MANS += man/smtpd.8

@@ -30,29 +30,19 @@ static const char of_smtpd[] =
     "local_recipient_maps virtual_mailbox_maps relay_recipient_maps "
     "recipient_delimiter show_user_unknown_table_name";
 
-/* Those that smtpd is told of, or asks for, and another program acts on. */
+/* Those that these are told of, or ask for, and another program acts on. */
 static const struct {
 	const char *name;
+	const char *commands;
 	const char *reader;
-} not_of_smtpd[] = {
-	{ "mydestination", "lookup" },
-	{ "relay_domains", "lookup" },
-	{ "virtual_alias_domains", "lookup" },
-	{ "virtual_mailbox_domains", "lookup" },
-	{ "queue_minfree", "cleanup" },
+} of_others[] = {
+	{ "mydestination", "smtpd", "lookup" },
+	{ "relay_domains", "smtpd", "lookup" },
+	{ "virtual_alias_domains", "smtpd", "lookup" },
+	{ "virtual_mailbox_domains", "smtpd", "lookup" },
+	{ "queue_minfree", "smtpd", "cleanup" },
+	{ "dns_servers", "smtpd smtp lmtp", "resolver" },
 };
-
-/* Who acts on it instead of this service; NULL: not one of these. */
-static const char *
-other_reader(const struct master_entry *e, const char *name)
-{
-	const size_t count = sizeof(not_of_smtpd) / sizeof(not_of_smtpd[0]);
-
-	for (size_t i = 0; strcmp(e->command, "smtpd") == 0 && i < count; i++)
-		if (strcmp(not_of_smtpd[i].name, name) == 0)
-			return not_of_smtpd[i].reader;
-	return NULL;
-}
 
 static void
 warn_unused(const struct master_entry *e, const char *name, const char *reader,
@@ -72,6 +62,17 @@ names(const char *list, const char *name)
 		if (span_is(word, name) || span_is(word, "*"))
 			return true;
 	return false;
+}
+
+/* Who acts on it instead of this service; NULL: not one of these. */
+static const char *
+other_reader(const struct master_entry *e, const char *name)
+{
+	for (size_t i = 0; i < sizeof(of_others) / sizeof(of_others[0]); i++)
+		if (strcmp(of_others[i].name, name) == 0 &&
+		    names(of_others[i].commands, e->command))
+			return of_others[i].reader;
+	return NULL;
 }
 
 static bool

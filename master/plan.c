@@ -347,7 +347,8 @@ implied_limit(const struct program *program, const struct common_params *common)
 	if (program->user == USER_ROOT && program->style == SERVICE_REQUESTS)
 		return 1;
 	/* its sessions are connections of our own programs */
-	if ((asks_tables(program) || program->user == USER_ROOT) &&
+	if ((asks_tables(program) || program->user == USER_ROOT ||
+		strcmp(program->name, "resolver") == 0) &&
 	    program->style == SERVICE_TASKS)
 		return OWN_CONNECTIONS_MAX;
 	/* a table that hangs holds half of them: see lib/service/ask_server.c

@@ -6,7 +6,9 @@
 #include <strings.h>
 #include <sys/random.h>
 
-#include "lib/dns/dns.h"
+#include "lib/dns/dns_hosts.h"
+#include "lib/dns/dns_names.h"
+#include "lib/service/ask_resolver.h"
 #include "smtp/settings.h"
 
 enum { HOSTS_MAX = 128 };
@@ -128,9 +130,9 @@ look_up(struct search *s, const char *name, struct address **list,
 			result = dns_hosts(s->arena, name, settings()->family,
 			    s->d->port, list, count);
 		else
-			result =
-			    dns_addresses(s->arena, name, settings()->family,
-				s->d->port, s->deadline, list, count);
+			result = resolver_addresses(s->arena, name,
+			    settings()->family, s->d->port, s->deadline, list,
+			    count);
 		/* not known here, but perhaps there: not known yet */
 		if (result == DNS_OK || best != DNS_AGAIN)
 			best = result;
@@ -260,7 +262,7 @@ find(struct search *s, struct why *why)
 
 	if (!s->d->mx || address_parse_ip(span_of(s->d->host), 0, &literal))
 		return find_plain(s, why);
-	result = dns_mx(s->arena, s->d->host, s->deadline, &mx, &count);
+	result = resolver_mx(s->arena, s->d->host, s->deadline, &mx, &count);
 	if (result == DNS_OK)
 		return find_of_mx(s, mx, count, why);
 	/* RFC 5321 section 5.1: without MX records the domain is the host */

@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #include "lib/base/mem.h"
-#include "lib/dns/dns.h"
+#include "lib/dns/dns_hosts.h"
 #include "lib/log/log.h"
 #include "lib/mail/delivery_log.h"
 #include "lib/service/remote_key.h"
@@ -226,5 +226,5 @@ settings_before(const struct service *s)
 	service_certificates();
 	make_contexts();
 	tls_kept_drop();
-	dns_open(set.common.dns_servers);
+	dns_hosts_read(DNS_HOSTS_FILE);
 }

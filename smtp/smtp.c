@@ -3,11 +3,12 @@
  * The SMTP and LMTP client.
  *
  * SECURITY: runs as the network user in an empty root directory, many
- * deliveries in one process, each a task. Hears remote servers and DNS,
- * which may say anything: replies are bounded and parsed before use, and
- * what goes out can hold no line end that was not meant as one. It can open
- * nothing: the message comes as an open descriptor, passwords and TLS
- * policies are asked of lookup, keys of client certificates stay in keyd.
+ * deliveries in one process, each a task. Hears remote servers, and by way of
+ * resolver DNS, which may say anything: replies are bounded and parsed before
+ * use, and what goes out can hold no line end that was not meant as one. It can
+ * open nothing: the message comes as an open descriptor, passwords and TLS
+ * policies are asked of lookup, names of resolver, keys of client certificates
+ * stay in keyd.
  */
 #include <stdio.h>
 #include <string.h>

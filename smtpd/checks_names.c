@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
-#include "lib/dns/dns.h"
 #include "lib/mail/mail_address.h"
 #include "lib/net/address.h"
+#include "lib/service/ask_resolver.h"
 #include "smtpd/ask.h"
 #include "smtpd/checks.h"
 
@@ -123,11 +123,12 @@ mail_route(const char *name)
 	struct dns_mx *mx;
 	size_t count = 0;
 
-	route.result = dns_mx(a, name, clock_in(DNS_DEADLINE_S), &mx, &count);
+	route.result =
+	    resolver_mx(a, name, clock_in(DNS_DEADLINE_S), &mx, &count);
 	if (route.result == DNS_OK)
 		route.null_mx = count > 0 && mx[0].host[0] == '\0';
 	else if (route.result == DNS_NO_DATA)
-		route.result = dns_addresses(a, name, AF_UNSPEC, 25,
+		route.result = resolver_addresses(a, name, AF_UNSPEC, 25,
 		    clock_in(DNS_DEADLINE_S), &addresses, &count);
 	arena_free(&a);
 	return route;

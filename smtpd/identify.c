@@ -6,10 +6,10 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
-#include "lib/dns/dns.h"
 #include "lib/log/log.h"
 #include "lib/mail/mail_address.h"
 #include "lib/net/proxy_header.h"
+#include "lib/service/ask_resolver.h"
 
 enum { NAME_DEADLINE_S = 15 };
 
@@ -43,8 +43,8 @@ look_up_name(struct session *s)
 		return;
 	}
 	a = arena_new();
-	r = dns_client_name(a, &c->address, clock_in(NAME_DEADLINE_S), &name,
-	    &unverified);
+	r = resolver_client_name(a, &c->address, clock_in(NAME_DEADLINE_S),
+	    &name, &unverified);
 	c->name_trouble = r == DNS_AGAIN;
 	set_name(c, r == DNS_OK ? name : NULL, unverified);
 	arena_free(&a);

@@ -5,37 +5,24 @@
  *
  * SECURITY
  *	Runs as the network user in an empty root directory, with a filter
- *	that leaves it the sockets it is given, and those of resolvers. It
- *	opens no file and no table, sees no password longer than it takes to
- *	pass it to auth, and no private key: lookup, auth, keyd and cleanup do
+ *	that leaves it the sockets it is given. It opens no file and no table,
+ *	asks no name server, sees no password longer than it takes to pass it to
+ *	auth, and no private key: lookup, resolver, auth, keyd and cleanup do
  *	for it what it cannot. Everything it hears is hostile: every byte of a
  *	session, names from DNS, and to a lesser degree results of tables.
  *	Thousands of sessions share the process; what one of them does must
  *	never end it.
  */
 /* clang-format on */
-#include "lib/dns/dns.h"
-#include "lib/sandbox/sandbox.h"
 #include "lib/service/service.h"
 #include "smtpd/limits.h"
 #include "smtpd/scratch.h"
 #include "smtpd/session.h"
 
-/* The only ones that it has anything to ask of. */
-static void
-connect_to_resolvers_alone(void)
-{
-	uint16_t ports[DNS_PORTS_MAX];
-
-	sandbox_connect_to(ports, dns_ports(ports));
-}
-
 static void
 before(const struct service *service)
 {
 	smtpd_config_load(service);
-	dns_open(smtpd_config(false)->common->dns_servers);
-	connect_to_resolvers_alone();
 	limits_open(smtpd_config(false)->common->data_directory, service->name);
 	scratch_bound(
 	    (uint64_t)smtpd_config(false)->common->message_size_limit);

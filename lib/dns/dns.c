@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "lib/dns/dns_answer.h"
+#include "lib/dns/dns_names.h"
 #include "lib/dns/dns_query.h"
 
 enum { HOPS_MAX = 8 }; /* CNAMEs that the server did not follow for us */
@@ -114,18 +114,6 @@ dns_mx(struct arena *a, const char *name, int64_t deadline, struct dns_mx **mx,
 	return DNS_OK;
 }
 
-/* RFC 6761 section 6.3: never asked of a server. */
-static bool
-is_localhost(const char *name)
-{
-	size_t n = strlen(name);
-
-	if (n > 0 && name[n - 1] == '.')
-		n--;
-	return (n == 9 && strncasecmp(name, "localhost", 9) == 0) ||
-	    (n > 10 && strncasecmp(name + n - 10, ".localhost", 10) == 0);
-}
-
 struct address_list {
 	struct address *items;
 	size_t count;
@@ -133,34 +121,14 @@ struct address_list {
 };
 
 static void
-add_address(struct address_list *l, int family, const void *host)
-{
-	struct address *out = &l->items[l->count];
-
-	if (l->count == DNS_RECORDS_MAX)
-		return;
-	if (family == AF_INET) {
-		out->length = sizeof(out->v4);
-		out->v4.sin_family = AF_INET;
-		out->v4.sin_port = htons(l->port);
-		memcpy(&out->v4.sin_addr, host, 4);
-	} else {
-		out->length = sizeof(out->v6);
-		out->v6.sin6_family = AF_INET6;
-		out->v6.sin6_port = htons(l->port);
-		memcpy(&out->v6.sin6_addr, host, 16);
-	}
-	l->count++;
-}
-
-static void
 add_records(struct address_list *l, int family, const struct records *r)
 {
 	size_t size = family == AF_INET ? 4 : 16;
 
-	for (size_t i = 0; i < r->count; i++)
+	for (size_t i = 0; i < r->count && l->count < DNS_RECORDS_MAX; i++)
 		if (r->record[i].length == size)
-			add_address(l, family, r->record[i].data);
+			(void)dns_set_address(&l->items[l->count++],
+			    r->record[i].data, size, l->port);
 }
 
 /* What two questions, for A and AAAA, say together. */
@@ -209,18 +177,14 @@ dns_addresses(struct arena *a, const char *name, int family, uint16_t port,
     int64_t deadline, struct address **out, size_t *count)
 {
 	struct address_list l = { .port = port };
-	struct in_addr loopback = { htonl(INADDR_LOOPBACK) };
-	enum dns_result result = DNS_OK;
+	enum dns_result result;
 
-	l.items = arena_alloc(a, DNS_RECORDS_MAX * sizeof(*l.items));
-	if (is_localhost(name)) {
-		if (family != AF_INET6)
-			add_address(&l, AF_INET, &loopback);
-		if (family != AF_INET)
-			add_address(&l, AF_INET6, &in6addr_loopback);
-	} else {
-		result = ask_addresses(a, name, family, deadline, &l);
+	if (dns_is_localhost(name)) {
+		dns_localhost(a, family, port, out, count);
+		return DNS_OK;
 	}
+	l.items = arena_alloc(a, DNS_RECORDS_MAX * sizeof(*l.items));
+	result = ask_addresses(a, name, family, deadline, &l);
 	if (result == DNS_OK) {
 		*out = l.items;
 		*count = l.count;
@@ -297,15 +261,4 @@ dns_client_name(struct arena *a, const struct address *client, int64_t deadline,
 	if (result == DNS_OK)
 		*name = *unverified;
 	return result;
-}
-
-const char *
-dns_result_text(enum dns_result r)
-{
-	static const char *const texts[] = { "found", "Host not found",
-		"Host found but no data record of requested type",
-		"Host not found, try again",
-		"Malformed or unexpected name server reply" };
-
-	return texts[r];
 }

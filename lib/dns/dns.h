@@ -4,8 +4,10 @@
 
 /*
  * Name service for tasks, over c-ares; works without tasks as well, with
- * poll(2). dns_open reads resolv.conf and hosts, and must be called before the
- * program is confined. Nothing is cached: that is the resolver's work.
+ * poll(2). For the program resolver alone: all others ask it
+ * (lib/service/ask_resolver.h). dns_open reads resolv.conf, and must be called
+ * before the program is confined. Nothing is cached: that is the work of the
+ * name server that is asked.
  *
  * Each answer tells apart: found, the name does not exist, the name has no
  * such record, try again (server failure, time-out), and refused as invalid
@@ -24,6 +26,11 @@ enum dns_result {
 	DNS_BAD, /* a malformed name, asked for or in the records */
 };
 
+enum {
+	DNS_NAME_MAX = 256, /* with the end of the string */
+	DNS_RECORDS_MAX = 64,
+};
+
 struct dns_mx {
 	uint16_t preference;
 	const char *host; /* "" for the null MX, RFC 7505 */
@@ -40,6 +47,11 @@ void dns_open(const char *servers);
  */
 enum { DNS_PORTS_MAX = 16 };
 size_t dns_ports(uint16_t ports[DNS_PORTS_MAX]);
+/*
+ * So long a question of a name that nobody answers may be with the servers,
+ * also when nobody waits for it any more.
+ */
+int64_t dns_longest_ms(void);
 /* Results live in the arena. At most 64 records. MX sorted by preference. */
 enum dns_result dns_mx(struct arena *a, const char *name, int64_t deadline,
     struct dns_mx **mx, size_t *count);
@@ -56,9 +68,5 @@ enum dns_result dns_addresses(struct arena *a, const char *name, int family,
  */
 enum dns_result dns_client_name(struct arena *a, const struct address *client,
     int64_t deadline, const char **name, const char **unverified);
-/* The same from the hosts file as it was at dns_open; or DNS_NO_NAME. */
-enum dns_result dns_hosts(struct arena *a, const char *name, int family,
-    uint16_t port, struct address **out, size_t *count);
-const char *dns_result_text(enum dns_result r);
 
 #endif

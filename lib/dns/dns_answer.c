@@ -2,7 +2,6 @@
 #include "lib/dns/dns_answer.h"
 
 #include <ares.h>
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -155,26 +154,4 @@ dns_answer_records(const struct dns_answer *a, int type,
 			records[count++] = c.record;
 	}
 	return count;
-}
-
-bool
-dns_host_valid(const char *name)
-{
-	size_t label = 0, n = strlen(name);
-
-	if (n == 0 || n >= DNS_NAME_MAX)
-		return false;
-	for (const char *p = name; *p; p++) {
-		unsigned char c = (unsigned char)*p;
-
-		if (c == '.') {
-			if (label == 0 || p[1] == '\0')
-				return false;
-			label = 0;
-		} else if ((!isalnum(c) && c != '-' && c != '_') || c >= 0x80 ||
-		    ++label > 63) {
-			return false;
-		}
-	}
-	return true;
 }

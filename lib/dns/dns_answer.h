@@ -13,7 +13,9 @@
 #include <stdint.h>
 #include <arpa/nameser.h>
 
-enum { DNS_NAME_MAX = 256, DNS_RECORDS_MAX = 64, DNS_CNAMES_MAX = 16 };
+#include "lib/dns/dns.h"
+
+enum { DNS_CNAMES_MAX = 16 };
 
 struct dns_answer {
 	const unsigned char *message;
@@ -42,10 +44,4 @@ size_t dns_answer_records(const struct dns_answer *a, int type,
 /* The domain name at this place of the message, no dot at the end. */
 bool dns_answer_name(const struct dns_answer *a, const unsigned char *at,
     char out[DNS_NAME_MAX]);
-/*
- * A host name as mail uses it: letters, digits, hyphens, underscores, dots
- * between; labels of at most 63 bytes.
- */
-bool dns_host_valid(const char *name);
-
 #endif

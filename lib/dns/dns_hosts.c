@@ -9,7 +9,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/fdio.h"
-#include "lib/dns/dns_answer.h"
+#include "lib/dns/dns_names.h"
 
 enum { FILE_MAX = 4 << 20, FOUND_MAX = 64 };
 
@@ -79,10 +79,7 @@ dns_hosts(struct arena *a, const char *name, int family, uint16_t port,
 			entries[i].address.any.sa_family != family))
 			continue;
 		*to = entries[i].address;
-		if (to->any.sa_family == AF_INET)
-			to->v4.sin_port = htons(port);
-		else
-			to->v6.sin6_port = htons(port);
+		dns_set_port(to, port);
 		found++;
 	}
 	if (found == 0)

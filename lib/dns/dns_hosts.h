@@ -2,11 +2,19 @@
 #ifndef LIB_DNS_DNS_HOSTS_H
 #define LIB_DNS_DNS_HOSTS_H
 
-/* The system's hosts file; dns_hosts() of dns.h asks it. */
+/* The system's hosts file. */
 
 #include "lib/dns/dns.h"
 
-/* Takes the place of what was read before; a missing file is an empty one. */
+#define DNS_HOSTS_FILE "/etc/hosts"
+
+/*
+ * Takes the place of what was read before; a missing file is an empty one. To
+ * be called before the program is confined.
+ */
 void dns_hosts_read(const char *path);
+/* As dns_addresses, out of what was read; DNS_OK or DNS_NO_NAME. */
+enum dns_result dns_hosts(struct arena *a, const char *name, int family,
+    uint16_t port, struct address **out, size_t *count);
 
 #endif

@@ -12,7 +12,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/ensure.h"
-#include "lib/dns/dns_hosts.h"
+#include "lib/dns/dns_names.h"
 #include "lib/log/log.h"
 #include "lib/task/task.h"
 
@@ -27,6 +27,9 @@ enum {
 	 * silence of 3 s costs 6 */
 	TRY_MS = 2000,
 	TRIES = 4,
+	ALL_TRIES_MS = TRY_MS * ((1 << TRIES) - 1),
+	/* c-ares looks for an unused one of 65536 numbers until it has one */
+	IN_FLIGHT_MAX = 30000,
 };
 
 struct dns_query {
@@ -150,7 +153,6 @@ dns_open(const char *servers)
 	int status;
 
 	ensure(channel == NULL);
-	dns_hosts_read("/etc/hosts");
 	for (size_t i = 0; i < SOCKETS_MAX; i++)
 		sockets[i].fd = -1;
 	status = ares_library_init(ARES_LIB_INIT_ALL);
@@ -178,6 +180,20 @@ dns_ports(uint16_t ports[DNS_PORTS_MAX])
 		ports[n++] = (uint16_t)(s->tcp_port != 0 ? s->tcp_port : USUAL);
 	ares_free_data(all);
 	return n;
+}
+
+int64_t
+dns_longest_ms(void)
+{
+	struct ares_addr_port_node *all = NULL;
+	int64_t servers = 0;
+
+	if (ares_get_servers_ports(channel, &all) != ARES_SUCCESS)
+		return ALL_TRIES_MS;
+	for (const struct ares_addr_port_node *s = all; s != NULL; s = s->next)
+		servers++;
+	ares_free_data(all);
+	return servers > 1 ? servers * ALL_TRIES_MS : ALL_TRIES_MS;
 }
 
 static enum dns_result
@@ -228,32 +244,20 @@ answered(void *argument, int status, int timeouts, unsigned char *message,
 	wait_wake_all(&q->waiting);
 }
 
-/*
- * What may be asked for. A backslash would be an escape to c-ares, and so
- * another name than the one that was checked before.
- */
-static bool
-name_is_fit(const char *name)
-{
-	size_t n = strlen(name);
-
-	if (n == 0 || n > 254)
-		return false;
-	for (const unsigned char *p = (const unsigned char *)name; *p; p++)
-		if (*p <= ' ' || *p >= 0x7f || *p == '\\')
-			return false;
-	return true;
-}
-
 struct dns_query *
 dns_query_start(const char *name, int type)
 {
 	struct dns_query *q = mem_new(sizeof(*q));
 
 	ensure(channel != NULL);
-	if (!name_is_fit(name)) {
+	if (!dns_name_fit(name)) {
 		q->done = true;
 		q->result = DNS_BAD;
+		return q;
+	}
+	if (in_flight >= IN_FLIGHT_MAX) {
+		q->done = true;
+		q->result = DNS_AGAIN;
 		return q;
 	}
 	enter_loop();

@@ -2,6 +2,7 @@
 libposthaste_a_SOURCES += lib/dns/dns.c lib/dns/dns.h \
 	lib/dns/dns_answer.c lib/dns/dns_answer.h \
 	lib/dns/dns_hosts.c lib/dns/dns_hosts.h \
+	lib/dns/dns_names.c lib/dns/dns_names.h \
 	lib/dns/dns_query.c lib/dns/dns_query.h
 
 check_PROGRAMS += tests/unit/lib/dns/dns_test

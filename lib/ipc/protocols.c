@@ -10,6 +10,7 @@
 #include "lib/ipc/proto_pam.h"
 #include "lib/ipc/proto_quota.h"
 #include "lib/ipc/proto_master.h"
+#include "lib/ipc/proto_resolver.h"
 #include "lib/ipc/proto_session.h"
 #include "lib/ipc/proto_showq.h"
 #include "lib/ipc/proto_supervisor.h"
@@ -36,6 +37,8 @@
 #include "lib/ipc/protocol.h"
 #define IPC_DEF "lib/ipc/master.def"
 #include "lib/ipc/protocol.h"
+#define IPC_DEF "lib/ipc/resolver.def"
+#include "lib/ipc/protocol.h"
 #define IPC_DEF "lib/ipc/session.def"
 #include "lib/ipc/protocol.h"
 #define IPC_DEF "lib/ipc/showq.def"
@@ -56,6 +59,7 @@ const struct ipc_protocol *const ipc_protocols[] = {
 	&protocol_pam,
 	&protocol_quota,
 	&protocol_master,
+	&protocol_resolver,
 	&protocol_session,
 	&protocol_showq,
 	&protocol_supervisor,

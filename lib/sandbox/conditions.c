@@ -116,7 +116,7 @@ add_fcntl(scmp_filter_ctx filter, unsigned int extras)
 
 /* TCP and UDP, or their like: no other protocol of the kernel's. */
 static void
-add_socket(scmp_filter_ctx filter, int family)
+add_socket(scmp_filter_ctx filter, int family, bool datagrams)
 {
 	enum { FLAGS = SOCK_NONBLOCK | SOCK_CLOEXEC };
 	static const int kinds[][2] = { { SOCK_STREAM, 0 },
@@ -131,6 +131,8 @@ add_socket(scmp_filter_ctx filter, int family)
 			SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)kinds[i][1]),
 		};
 
+		if (kinds[i][0] == SOCK_DGRAM && !datagrams)
+			continue;
 		check(seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
 			  CALL(socket), COUNT(what), what),
 		    CALL(socket));
@@ -143,12 +145,15 @@ add_sockets(scmp_filter_ctx filter, unsigned int extras)
 	static const struct {
 		int family;
 		unsigned int extra;
-	} families[] = { { AF_INET, EXTRA_INET }, { AF_INET6, EXTRA_INET },
-		{ AF_UNIX, EXTRA_UNIX } };
+		unsigned int datagrams;
+	} families[] = { { AF_INET, EXTRA_INET, EXTRA_DATAGRAMS },
+		{ AF_INET6, EXTRA_INET, EXTRA_DATAGRAMS },
+		{ AF_UNIX, EXTRA_UNIX, EXTRA_UNIX } };
 
 	for (size_t i = 0; i < COUNT(families); i++)
 		if (extras & families[i].extra)
-			add_socket(filter, families[i].family);
+			add_socket(filter, families[i].family,
+			    (extras & families[i].datagrams) != 0);
 	if (extras & EXTRA_PAIR)
 		add_if(filter, CALL(socketpair), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
 	add_if(filter, CALL(shutdown), SCMP_A1(SCMP_CMP_EQ, SHUT_WR));

@@ -15,7 +15,7 @@ enum extra {
 	EXTRA_NONE = 0,
 	EXTRA_OPEN_READ = 1, /* open(2), but only for reading */
 	EXTRA_CODE = 2, /* map code: name service and SASL modules */
-	EXTRA_INET = 4, /* socket(AF_INET), socket(AF_INET6) */
+	EXTRA_INET = 4, /* socket(AF_INET), socket(AF_INET6): TCP... */
 	EXTRA_UNIX = 8, /* socket(AF_UNIX) */
 	EXTRA_BELOW = 16, /* files below the working directory only */
 	EXTRA_WRITE = 32, /* and changes there */
@@ -30,6 +30,7 @@ enum extra {
 	EXTRA_THREADS = 16384, /* clone(2), but for threads only */
 	EXTRA_CHILDREN = 32768, /* fork(2), and what a child is given */
 	EXTRA_TREES = 65536, /* open_tree(2), for a copy of a mount */
+	EXTRA_DATAGRAMS = 131072, /* ...and UDP */
 };
 
 /* conditions.c: calls that are allowed with certain arguments. */

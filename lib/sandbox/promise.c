@@ -271,7 +271,7 @@ static const struct promise {
 	{ "io", io_calls, EXTRA_NONE },
 	{ "net-accept", accept_calls, EXTRA_NONE },
 	{ "net-connect", connect_calls, EXTRA_INET | EXTRA_ANYWHERE },
-	{ "dns", dns_calls, EXTRA_INET | EXTRA_PORTS },
+	{ "dns", dns_calls, EXTRA_INET | EXTRA_DATAGRAMS | EXTRA_PORTS },
 	{ "unix", connect_calls, EXTRA_UNIX },
 	{ "pair", no_calls, EXTRA_PAIR },
 	{ "blocking", no_calls, EXTRA_BLOCK },

@@ -28,9 +28,11 @@ void sandbox_root(const char *directory);
  *	io		read, write, poll, memory, time, fd passing, exit;
  *			shutdown for writing, TCP_NODELAY, O_NONBLOCK
  *	net-accept	accept
- *	net-connect	socket(AF_INET, AF_INET6), connect, bind, TCP_QUICKACK
- *	dns		socket(AF_INET, AF_INET6), connect; beside no
- *			net-connect, TCP to ports of sandbox_connect_to() alone
+ *	net-connect	TCP: socket(AF_INET, AF_INET6), connect, bind,
+ *			TCP_QUICKACK
+ *	dns		TCP and UDP: socket(AF_INET, AF_INET6), connect; beside
+ *			no net-connect, TCP to ports of sandbox_connect_to()
+ *			alone. UDP goes to any address: no filter sees where to
  *	unix		socket(AF_UNIX), connect, bind
  *	pair		socketpair; not beside net-connect, dns or unix
  *	blocking	O_NONBLOCK off, shutdown in both directions,

@@ -3,6 +3,7 @@ libposthaste_a_SOURCES += lib/service/service.h \
 	lib/service/programs.c lib/service/programs.h \
 	lib/service/status_page.h lib/service/internal.h \
 	lib/service/client_counts.c lib/service/client_counts.h \
+	lib/service/ask_resolver.c lib/service/ask_resolver.h \
 	lib/service/ask_server.c lib/service/ask_server.h \
 	lib/service/arguments.c lib/service/certificates.c lib/service/askers.c lib/service/askers.h \
 	lib/service/control.c lib/service/listen.c \

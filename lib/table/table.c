@@ -136,7 +136,7 @@ table_speaks_to_servers(void)
 const char *
 table_promises(void)
 {
-	return servers ? "net-connect blocking" : "";
+	return servers ? "net-connect dns blocking" : "";
 }
 
 static struct table *

@@ -362,7 +362,7 @@ def test_a_slip_in_master_cf_is_named(suite, line, said):
 @pytest.mark.parametrize("reader,names", [
     ("lookup", ["mydestination", "relay_domains", "virtual_alias_domains",
                 "virtual_mailbox_domains", "relay_transport"]),
-    ("cleanup", ["queue_minfree"])])
+    ("cleanup", ["queue_minfree"]), ("resolver", ["dns_servers"])])
 def test_options_that_another_program_acts_on_are_named(suite, reader, names):
     s = suite(start=False, master="127.0.0.1:9 inet n - n - - smtpd\n" +
               "".join(f"  -o {name}=1\n" for name in names))

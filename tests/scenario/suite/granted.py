@@ -53,8 +53,9 @@ PROMISES["sessions"] = (
 QUEUE = "io net-accept queue-write"
 TABLES = "io net-accept files-read unix"
 PROGRAMS = {
-    "smtpd": "io net-accept dns counts",
-    "smtp": "io net-accept net-connect dns",
+    "smtpd": "io net-accept counts",
+    "smtp": "io net-accept net-connect",
+    "resolver": "io net-accept dns",
     "cleanup": QUEUE,
     "qmgr": "io queue-write net-accept",
     "bounce": QUEUE,

@@ -131,8 +131,9 @@ master.recv(1) # "retire", or the end
 """
 
 REACHES = {
-    "smtpd": "lookup cleanup auth keyd",
-    "smtp": "lookup-smtp keyd",
+    "smtpd": "lookup cleanup auth keyd resolver",
+    "smtp": "lookup-smtp keyd resolver",
+    "resolver": "",
     "pop3d": "auth keyd pop3d-session",
     "imapd": "auth keyd imapd-session",
     "cleanup": "lookup qmgr",

@@ -509,6 +509,12 @@ SOCKET_ATTEMPTS = {
     "TCP server": lambda t: t.from_socket(STREAM, lambda fd: t.listen(fd, 1)),
     "UDP server": lambda t: t.from_socket(
         DGRAM, lambda fd: t.bind(fd, inet_address(0), 16)),
+    # port 9 is discard: nobody there hears it
+    "UDP to a port": lambda t: t.from_socket(
+        DGRAM, lambda fd: t.sendto(fd, b"x", 1, 0, inet_address(9), 16)),
+    "UDP connection": lambda t: t.from_socket(
+        DGRAM, lambda fd: t.connect(fd, inet_address(9), 16)),
+    "UDP6": lambda t: t.socket_of(INET6, DGRAM),
     "broadcast": lambda t: t.from_socket(
         DGRAM, lambda fd: t.setsockopt(fd, 1, 6, ON, 4)),
     "listen": lambda t: t.listen(t.own_listener(), 1),
@@ -620,7 +626,9 @@ ATTEMPTS = {**FILE_ATTEMPTS, **SOCKET_ATTEMPTS, **OTHERS_ATTEMPTS,
 
 # What each has left of all that; nobody else anything. doc/PRIVILEGES.md says
 # why.
-NETWORK = {"TCP", "TCP6", "UDP"}
+TCP = {"TCP", "TCP6"}
+# to any address: no filter sees where a datagram goes
+UDP = {"UDP", "UDP6", "UDP to a port", "UDP connection"}
 QUEUE = {"open root"}  # which is the queue
 MAILBOX = QUEUE | {"watch files", "memory file"}
 TABLES = {"open passwd", "openat passwd", "open upwards", "open root",
@@ -637,10 +645,11 @@ PARENT = {
     "openat passwd", "openat2 passwd", "pair", "setgid", "setgroups",
     "setresuid", "setuid", "watch files"}
 LEFT = {
-    # connections to ports of resolvers alone, where Landlock knows ports
-    "smtpd": NETWORK | (set() if landlock_knows_ports() else
-                        {"TCP connection"}),
-    "smtp": NETWORK | {"TCP connection", "UDP server"},
+    "smtpd": set(),
+    "smtp": TCP | {"TCP connection"},
+    # connections to ports of name servers alone, where Landlock knows ports
+    "resolver": TCP | UDP | (set() if landlock_knows_ports() else
+                             {"TCP connection"}),
     "pop3d": {"pair"},
     "imapd": {"pair"},
     "keyd": set(),

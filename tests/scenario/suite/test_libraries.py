@@ -17,7 +17,7 @@ CRYPTO = SSL | {"keyd", "auth", "auth-session", "imapd-session",
                 "pop3d-session"}
 MAY = {"libssl": SSL, "libcrypto": CRYPTO,
        "libpam": {"auth-pam"}, "libsasl2": {"auth", "master"},
-       "libcares": {"smtp", "smtpd"}}
+       "libcares": {"resolver"}}
 
 
 def needed(path):

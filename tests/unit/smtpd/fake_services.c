@@ -13,7 +13,6 @@
 #include "lib/base/ensure.h"
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
-#include "lib/dns/dns.h"
 #include "lib/ipc/proto_auth.h"
 #include "lib/ipc/proto_cleanup.h"
 #include "lib/ipc/proto_lookup.h"

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * SECURITY: resolver reads what strangers' name servers say, and may have been
+ * taken over by one. Its answers are names that could be a host's, and
+ * addresses; another one ends the connection. What they say may be wrong, as
+ * DNS may.
+ */
+#include "lib/service/ask_resolver.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/dns/dns_names.h"
+#include "lib/ipc/proto_resolver.h"
+#include "lib/log/log.h"
+#include "lib/service/service.h"
+#include "lib/task/task.h"
+
+enum {
+	PATIENCE_MAX_MS = 60000, /* limit of resolver.def */
+	GRACE_MS = 2000, /* for an answer that was given at the last moment */
+	QUIET_MS = 5000,
+	LOST_MAX = 3,
+	APART_MS = 500,
+};
+
+enum state { UNDER_WAY, ANSWERED, LOST };
+
+/* A question that resolver has; freed by who takes it off the list. */
+struct asked {
+	struct asked *next;
+	uint64_t number;
+	uint64_t kind;
+	struct arena *arena; /* NULL: nobody waits for it any more */
+	struct wait_queue done;
+	enum state state;
+	enum dns_result result;
+	struct msg_name_record *records; /* in the arena */
+	size_t count;
+};
+
+/* The connection of this process: all tasks', read by one of its own. */
+static struct {
+	struct ipc *c; /* NULL: none */
+	bool connecting;
+	struct wait_queue connected;
+	struct wait_queue nudge; /* the reader: there is something to send */
+	struct asked *first;
+	struct asked **end;
+	size_t count;
+	struct wait_queue turn;
+	uint64_t last_number;
+	int64_t last_use;
+} line = { .end = &line.first };
+
+static const char service[] = "resolver";
+
+static void
+take_off(struct asked **link)
+{
+	struct asked *q = *link;
+
+	*link = q->next;
+	if (line.end == &q->next)
+		line.end = link;
+	line.count--;
+	(void)wait_wake_one(&line.turn);
+}
+
+/* It is off the list: who waits frees it, or nobody does. */
+static void
+settle(struct asked *q, enum state state)
+{
+	q->state = state;
+	if (q->arena == NULL)
+		free(q);
+	else
+		wait_wake_all(&q->done);
+}
+
+static bool
+is_sound(uint64_t kind, const struct msg_name_record *r)
+{
+	bool host = dns_host_valid(r->name);
+
+	if (kind == RESOLVER_ADDRESSES)
+		return r->address.n == 4 || r->address.n == 16;
+	return host || (kind == RESOLVER_MX && r->name[0] == '\0');
+}
+
+/* Copies what was found; false: no resolver of ours says that. */
+static bool
+take_records(struct asked *q, const struct msg_name_answer *m)
+{
+	const struct msg_name_record *from = m->records.items;
+
+	q->result = (enum dns_result)m->result;
+	q->count = m->records.count;
+	if (q->count == 0)
+		return q->result != DNS_OK;
+	for (size_t i = 0; i < q->count; i++)
+		if (!is_sound(q->kind, &from[i]))
+			return false;
+	if (q->arena == NULL)
+		return true;
+	q->records = arena_alloc(q->arena, q->count * sizeof(*q->records));
+	for (size_t i = 0; i < q->count; i++) {
+		struct msg_name_record *to = &q->records[i];
+
+		*to = from[i];
+		to->name = arena_text(q->arena, from[i].name);
+		to->address.p = arena_span(q->arena, from[i].address);
+	}
+	return true;
+}
+
+static struct asked **
+find(uint64_t number)
+{
+	struct asked **link = &line.first;
+
+	while (*link != NULL && (*link)->number != number)
+		link = &(*link)->next;
+	return *link != NULL ? link : NULL;
+}
+
+static enum ipc_result
+take_answer(struct ipc *c)
+{
+	const struct msg_name_answer *m;
+	const void *message;
+	enum ipc_result r = ipc_expect(c, &message_name_answer, &message, 0);
+	struct asked **link, *q;
+
+	if (r != IPC_OK)
+		return r;
+	m = message;
+	link = find(m->number);
+	if (link == NULL)
+		return ipc_refuse(c, "an answer that nobody asked for");
+	q = *link;
+	if (!take_records(q, m))
+		return ipc_refuse(c, "an answer that no question has");
+	take_off(link);
+	settle(q, ANSWERED);
+	return IPC_OK;
+}
+
+/* False: the connection is over. */
+static bool
+read_on(struct ipc *c)
+{
+	unsigned int events = WAIT_READ;
+	enum wait_result waited;
+	enum ipc_result r;
+	bool woken;
+
+	while ((r = ipc_poll(c)) == IPC_OK)
+		if (take_answer(c) != IPC_OK)
+			return false;
+	if (r != IPC_TIMEOUT || ipc_flush(c, 0) != IPC_OK)
+		return false;
+	if (ipc_pending(c))
+		events |= WAIT_WRITE;
+	waited = wait_fd_or(ipc_fd(c), events, &line.nudge,
+	    line.first != NULL ? INT64_MAX : line.last_use + QUIET_MS, &woken);
+	return waited == WAIT_READY ||
+	    (waited == WAIT_TIMEOUT && line.first != NULL);
+}
+
+static void
+reader(void *argument)
+{
+	struct ipc *c = argument;
+
+	while (read_on(c))
+		;
+	line.c = NULL;
+	while (line.first != NULL) {
+		struct asked *q = line.first;
+
+		take_off(&line.first);
+		settle(q, LOST);
+	}
+	ipc_free(&c);
+}
+
+static void
+connect_line(int64_t deadline)
+{
+	struct ipc *c;
+
+	line.connecting = true;
+	c = service_ask_anew(service, &protocol_resolver, deadline);
+	line.connecting = false;
+	if (c != NULL) {
+		ipc_never_wait_to_send(c);
+		if (task_start(reader, c) == NULL)
+			ipc_free(&c);
+	}
+	line.c = c;
+	line.last_use = clock_ms();
+	wait_wake_all(&line.connected);
+}
+
+/* Waits for the connection, and for a turn. */
+static bool
+is_open(int64_t deadline)
+{
+	while (line.c == NULL || line.count >= RESOLVER_AT_ONCE) {
+		if (line.c != NULL) {
+			if (wait_on(&line.turn, deadline) != WAIT_READY)
+				return false;
+		} else if (line.connecting) {
+			if (wait_on(&line.connected, deadline) != WAIT_READY)
+				return false;
+		} else {
+			connect_line(deadline);
+			if (line.c == NULL)
+				return false;
+		}
+	}
+	return true;
+}
+
+static struct asked *
+put(struct arena *a, struct msg_name_question *m, int64_t deadline)
+{
+	struct asked *q = mem_new(sizeof(*q));
+	int64_t left = deadline - clock_ms();
+
+	q->arena = a;
+	q->kind = m->kind;
+	q->number = m->number = ++line.last_number;
+	m->patience = left < 0 ?
+	    0 :
+	    (uint64_t)(left < PATIENCE_MAX_MS ? left : PATIENCE_MAX_MS);
+	*line.end = q;
+	line.end = &q->next;
+	line.count++;
+	line.last_use = clock_ms();
+	/* what goes wrong the reader sees, which has the end of it */
+	if (ipc_send(line.c, &message_name_question, m, 0) != IPC_OK ||
+	    ipc_pending(line.c))
+		wait_wake_all(&line.nudge);
+	return q;
+}
+
+/* What became of it; the records of an answer are in the arena. */
+static enum state
+ask_once(struct arena *a, struct msg_name_question *m, int64_t deadline,
+    struct asked *found)
+{
+	struct asked *q = put(a, m, deadline);
+
+	while (q->state == UNDER_WAY)
+		if (wait_on(&q->done, deadline + GRACE_MS) != WAIT_READY)
+			break;
+	*found = *q;
+	if (q->state == UNDER_WAY)
+		q->arena = NULL;
+	else
+		free(q);
+	return found->state;
+}
+
+/*
+ * All questions of a connection are lost together, and one of them may be the
+ * reason: they are asked again at different moments.
+ */
+static void
+keep_apart(void)
+{
+	(void)wait_until(clock_ms() + clock_wall_us() % APART_MS);
+}
+
+static enum dns_result
+ask(struct arena *a, struct msg_name_question *m, int64_t deadline,
+    struct asked *found)
+{
+	*found = (struct asked){ .result = DNS_AGAIN };
+	for (int lost = 0; is_open(deadline);) {
+		enum state state = ask_once(a, m, deadline, found);
+
+		if (state == ANSWERED)
+			return found->result;
+		if (state == UNDER_WAY)
+			break;
+		if (++lost == LOST_MAX) {
+			log_warning("no answer from %s: it ended %d times",
+			    service, lost);
+			break;
+		}
+		keep_apart();
+	}
+	found->count = 0;
+	return DNS_AGAIN;
+}
+
+enum dns_result
+resolver_mx(struct arena *a, const char *name, int64_t deadline,
+    struct dns_mx **mx, size_t *count)
+{
+	struct msg_name_question m = { .kind = RESOLVER_MX, .name = name };
+	enum dns_result result;
+	struct asked found;
+
+	if (!dns_name_fit(name))
+		return DNS_BAD;
+	result = ask(a, &m, deadline, &found);
+	if (result != DNS_OK)
+		return result;
+	*mx = arena_alloc(a, found.count * sizeof(**mx));
+	for (size_t i = 0; i < found.count; i++) {
+		(*mx)[i].preference = (uint16_t)found.records[i].preference;
+		(*mx)[i].host = found.records[i].name;
+	}
+	*count = found.count;
+	return DNS_OK;
+}
+
+enum dns_result
+resolver_addresses(struct arena *a, const char *name, int family, uint16_t port,
+    int64_t deadline, struct address **out, size_t *count)
+{
+	struct msg_name_question m = { .kind = RESOLVER_ADDRESSES,
+		.name = name };
+	enum dns_result result;
+	struct asked found;
+
+	if (dns_is_localhost(name)) {
+		dns_localhost(a, family, port, out, count);
+		return DNS_OK;
+	}
+	if (!dns_name_fit(name))
+		return DNS_BAD;
+	if (family != AF_UNSPEC)
+		m.family = family == AF_INET ? 4 : 6;
+	result = ask(a, &m, deadline, &found);
+	if (result != DNS_OK)
+		return result;
+	*out = arena_alloc(a, found.count * sizeof(**out));
+	for (size_t i = 0; i < found.count; i++)
+		(void)dns_set_address(&(*out)[i], found.records[i].address.p,
+		    found.records[i].address.n, port);
+	*count = found.count;
+	return DNS_OK;
+}
+
+enum dns_result
+resolver_client_name(struct arena *a, const struct address *client,
+    int64_t deadline, const char **name, const char **unverified)
+{
+	struct msg_name_question m = { .kind = RESOLVER_CLIENT,
+		.client = dns_address_bytes(client) };
+	enum dns_result result;
+	struct asked found;
+
+	*name = *unverified = NULL;
+	if (address_is_loopback(client)) {
+		*name = *unverified = "localhost";
+		return DNS_OK;
+	}
+	if (m.client.n == 0)
+		return DNS_NO_NAME;
+	result = ask(a, &m, deadline, &found);
+	if (found.count > 0)
+		*unverified = found.records[0].name;
+	if (result == DNS_OK)
+		*name = *unverified;
+	return result;
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * resolver: asks name servers, for smtpd and smtp.
+ *
+ * SECURITY. Runs as the network user in an empty root directory. Hostile input:
+ * what strangers' name servers say, by way of the site's own or anybody who can
+ * send a datagram, and so the parsers of c-ares and lib/dns; and names that
+ * smtpd and smtp were told, and may choose when they have been taken over. It
+ * has sockets for UDP and TCP, TCP to the ports of name servers alone, holds no
+ * secret, is connected to nobody, and is told nothing of the settings but the
+ * common ones. Whoever takes it over can answer what he likes, which decides
+ * where mail goes that no TLS policy or table says more of, and send datagrams
+ * to anywhere.
+ *
+ * Each question is a task. A connection, and all connections of a service
+ * together, have a limit of what may be under way (callers.h); a question that
+ * was given up counts until c-ares has given it up too.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/conf/common.h"
+#include "lib/dns/dns_names.h"
+#include "lib/ipc/proto_resolver.h"
+#include "lib/log/log.h"
+#include "lib/sandbox/sandbox.h"
+#include "lib/service/ask_resolver.h"
+#include "lib/service/service.h"
+#include "resolver/callers.h"
+
+enum {
+	FIRST_S = 10, /* who connects has something to ask */
+	QUIET_S = 60,
+	TURN_MAX = 64,
+};
+
+/* A connection; lives as long as its last question. */
+struct line {
+	struct ipc *c; /* NULL: it has ended */
+	struct caller *caller; /* NULL before the first question */
+	size_t questions; /* under way */
+	struct wait_queue nudge; /* there is something to send */
+	unsigned int turn;
+};
+
+struct question {
+	struct line *line;
+	uint64_t number;
+	enum resolver_kind kind;
+	int family;
+	char name[DNS_NAME_MAX];
+	struct address client;
+	int64_t deadline;
+};
+
+static struct common_params common;
+
+static void
+release(struct line *l)
+{
+	if (l->c != NULL || l->questions > 0)
+		return;
+	free(l);
+}
+
+typedef enum dns_result find_function(const struct question *q, struct arena *a,
+    struct ipc_list *found);
+
+static struct msg_name_record *
+records(struct arena *a, size_t count, struct ipc_list *found)
+{
+	found->items = arena_alloc(a, count * sizeof(struct msg_name_record));
+	found->count = count;
+	memset(found->items, 0, count * sizeof(struct msg_name_record));
+	return found->items;
+}
+
+static enum dns_result
+find_mx(const struct question *q, struct arena *a, struct ipc_list *found)
+{
+	struct dns_mx *mx;
+	size_t count;
+	enum dns_result r = dns_mx(a, q->name, q->deadline, &mx, &count);
+	struct msg_name_record *to;
+
+	if (r != DNS_OK)
+		return r;
+	to = records(a, count, found);
+	for (size_t i = 0; i < count; i++) {
+		to[i].name = mx[i].host;
+		to[i].preference = mx[i].preference;
+	}
+	return r;
+}
+
+static enum dns_result
+find_addresses(const struct question *q, struct arena *a,
+    struct ipc_list *found)
+{
+	struct address *list;
+	size_t count;
+	enum dns_result r =
+	    dns_addresses(a, q->name, q->family, 0, q->deadline, &list, &count);
+	struct msg_name_record *to;
+
+	if (r != DNS_OK)
+		return r;
+	to = records(a, count, found);
+	for (size_t i = 0; i < count; i++)
+		to[i].address = dns_address_bytes(&list[i]);
+	return r;
+}
+
+static enum dns_result
+find_client(const struct question *q, struct arena *a, struct ipc_list *found)
+{
+	const char *name, *unverified;
+	enum dns_result r =
+	    dns_client_name(a, &q->client, q->deadline, &name, &unverified);
+
+	if (unverified != NULL)
+		records(a, 1, found)->name = unverified;
+	return r;
+}
+
+static find_function *const finds[] = {
+	[RESOLVER_MX] = find_mx,
+	[RESOLVER_ADDRESSES] = find_addresses,
+	[RESOLVER_CLIENT] = find_client,
+};
+
+static void
+say(struct line *l, const struct msg_name_answer *answer)
+{
+	if (l->c == NULL)
+		return;
+	if (ipc_send(l->c, &message_name_answer, answer, 0) != IPC_OK ||
+	    ipc_pending(l->c))
+		wait_wake_all(&l->nudge);
+}
+
+static void
+answer(const struct question *q)
+{
+	struct msg_name_answer said = { .number = q->number };
+	struct arena *a = arena_new();
+
+	said.result = finds[q->kind](q, a, &said.records);
+	say(q->line, &said);
+	arena_free(&a);
+}
+
+static void
+end(struct question *q)
+{
+	struct line *l = q->line;
+
+	l->questions--;
+	caller_ended(l->caller);
+	release(l);
+	free(q);
+}
+
+static void
+question_task(void *argument)
+{
+	struct question *q = argument;
+
+	answer(q);
+	/* c-ares may still ask for it */
+	if (clock_ms() >= q->deadline)
+		(void)wait_until(q->deadline + dns_longest_ms());
+	end(q);
+}
+
+static void
+start(struct line *l, struct question *q)
+{
+	const struct msg_name_answer none = { .number = q->number,
+		.result = DNS_AGAIN };
+
+	q->line = l;
+	l->questions++;
+	caller_began(l->caller);
+	if (task_start(question_task, q) != NULL)
+		return;
+	say(l, &none);
+	end(q);
+}
+
+/* NULL: no question, and the connection is over. */
+static struct question *
+take(struct ipc *c, const struct msg_name_question *m)
+{
+	static const int
+	    families[] = { [0] = AF_UNSPEC, [4] = AF_INET, [6] = AF_INET6 };
+	struct question *q = mem_new(sizeof(*q));
+
+	q->number = m->number;
+	q->kind = (enum resolver_kind)m->kind;
+	q->family = families[m->family];
+	q->deadline = clock_ms() + (int64_t)m->patience;
+	if ((m->family != 0 && q->family == AF_UNSPEC) ||
+	    strlen(m->name) >= sizeof(q->name) ||
+	    (q->kind == RESOLVER_CLIENT &&
+		!dns_set_address(&q->client, m->client.p, m->client.n, 0))) {
+		(void)ipc_refuse(c, "a question that nobody can ask");
+		free(q);
+		return NULL;
+	}
+	memcpy(q->name, m->name, strlen(m->name) + 1);
+	return q;
+}
+
+static bool
+know_caller(struct line *l)
+{
+	const char *program = ipc_caller(l->c);
+
+	if (l->caller == NULL)
+		l->caller = caller_enter(program != NULL ? program : "",
+		    ipc_caller_service(l->c));
+	return l->caller != NULL;
+}
+
+static bool
+flush(struct line *l)
+{
+	return wait_fd(ipc_fd(l->c), WAIT_WRITE, INT64_MAX) == WAIT_READY &&
+	    ipc_flush(l->c, 0) == IPC_OK;
+}
+
+/*
+ * What is too much for it, or for all of its service, is not read: it waits in
+ * the socket.
+ */
+static bool
+wait_for_room(struct line *l)
+{
+	while (
+	    l->questions >= RESOLVER_AT_ONCE || !caller_has_room(l->caller)) {
+		bool good = ipc_pending(l->c) ?
+		    flush(l) :
+		    wait_on(&l->caller->room, INT64_MAX) == WAIT_READY;
+
+		if (!good)
+			return false;
+	}
+	return true;
+}
+
+static bool
+hear(struct line *l)
+{
+	const void *message;
+	struct question *q;
+
+	if (ipc_expect(l->c, &message_name_question, &message, 0) != IPC_OK ||
+	    !know_caller(l) || !wait_for_room(l))
+		return false;
+	q = take(l->c, message);
+	if (q == NULL)
+		return false;
+	start(l, q);
+	if (++l->turn % TURN_MAX == 0)
+		(void)wait_yield();
+	return true;
+}
+
+/* Until a message comes, or there is one to send. */
+static bool
+await(struct line *l)
+{
+	int64_t until = clock_in(l->caller != NULL ? QUIET_S : FIRST_S);
+	bool woken;
+
+	switch (wait_fd_or(ipc_fd(l->c), WAIT_READ, &l->nudge, until, &woken)) {
+	case WAIT_READY:
+		return true;
+	case WAIT_TIMEOUT:
+		return l->questions > 0;
+	default:
+		return false;
+	}
+}
+
+/* Who does not take answers is not heard. */
+static bool
+serve(struct line *l)
+{
+	enum ipc_result r;
+
+	if (ipc_pending(l->c))
+		return flush(l);
+	r = ipc_poll(l->c);
+	if (r == IPC_OK)
+		return hear(l);
+	return r == IPC_TIMEOUT && await(l);
+}
+
+static void
+session(const struct service *s, int fd)
+{
+	struct line *l = mem_new(sizeof(*l));
+
+	(void)s;
+	l->c = ipc_new(fd, &protocol_resolver, "client");
+	ipc_never_wait_to_send(l->c);
+	while (serve(l))
+		;
+	ipc_free(&l->c);
+	if (l->caller != NULL)
+		caller_leave(l->caller);
+	release(l);
+}
+
+static void
+before(const struct service *s)
+{
+	uint16_t ports[DNS_PORTS_MAX];
+
+	(void)s;
+	dns_open(common.dns_servers);
+	sandbox_connect_to(ports, dns_ports(ports));
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct service_params params[] = {
+		{ &common_param_group, &common },
+		{ NULL, NULL },
+	};
+	static const struct service_spec spec = {
+		.program = "resolver",
+		.style = SERVICE_TASKS,
+		.params = params,
+		.protocol = &protocol_resolver,
+		.before = before,
+		.session = session,
+	};
+
+	return service_run(&spec, argc, argv);
+}

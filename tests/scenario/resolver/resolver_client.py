@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: ISC
+"""Speaks the protocol of resolver (lib/ipc/resolver.def) to a running suite."""
+from ipc_client import Ipc
+
+MX, ADDRESSES, CLIENT = range(3)
+OK, NO_NAME, NO_DATA, AGAIN, BAD = range(5)
+
+
+class Resolver(Ipc):
+    """One connection; "service" is whose master would say that it is."""
+
+    def __init__(self, instance, service=None):
+        self.last = 0
+        self.told = service
+        super().__init__(instance, "resolver", "resolver")
+
+    def send(self, message, **fields):
+        if message == "hello" and self.told:
+            super().send("introduction", program="smtpd", service=self.told)
+        super().send(message, **fields)
+
+    def put(self, kind, name="", family=0, client=b"", patience=60000):
+        """The number of the question."""
+        self.last += 1
+        self.send("name_question", number=self.last, kind=kind, name=name,
+                  family=family, client=client, patience=patience)
+        return self.last
+
+    def get(self):
+        """(number, result, records) of whichever answer comes next"""
+        name, fields = self.receive()
+        assert name == "name_answer"
+        return fields["number"], fields["result"], fields["records"]
+
+    def find(self, *arguments, **options):
+        """(result, records), with no other question under way"""
+        number = self.put(*arguments, **options)
+        answered, result, records = self.get()
+        assert answered == number
+        return result, records

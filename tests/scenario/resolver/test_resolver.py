@@ -1,0 +1,332 @@
+# SPDX-License-Identifier: ISC
+"""resolver alone hears name servers; the others ask it."""
+import os
+import signal
+import socket
+import time
+
+import pytest
+
+from posthaste import wait_for
+from programs import SPEAKS_TO_MASTER, one, own_programs, replace
+from resolver_client import (ADDRESSES, AGAIN, BAD, CLIENT, MX, NO_DATA,
+                             NO_NAME, OK, Resolver)
+
+RECORDS = {
+    ("two.test", "MX"): [(20, "b.two.test"), (10, "a.two.test")],
+    ("a.two.test", "A"): ["192.0.2.1"],
+    ("a.two.test", "AAAA"): ["2001:db8::1"],
+    ("null.test", "MX"): [(0, "")],
+    ("fail.test", "MX"): "SERVFAIL",
+    ("odd.test", "MX"): [(5, "not a host.test")],
+    ("silent.test", "MX"): "DROP",
+    ("1.2.0.192.in-addr.arpa", "PTR"): ["a.two.test"],
+    ("9.2.0.192.in-addr.arpa", "PTR"): ["a.two.test"],
+}
+CHECKED = ("smtpd_recipient_restrictions = reject_unknown_sender_domain, "
+           "reject_unauth_destination\nmynetworks =\n")
+LATER = ("450 4.4.3 <a@silent.test>: Sender address rejected: Name service "
+         "error, try again later")
+
+
+def ip4(text):
+    return socket.inet_pton(socket.AF_INET, text)
+
+
+def ip6(text):
+    return socket.inet_pton(socket.AF_INET6, text)
+
+
+def record(name="", preference=0, address=b""):
+    return {"name": name, "preference": preference, "address": address}
+
+
+def asked(names, name="silent.test"):
+    return sum(n == name for n, _ in names.queries)
+
+
+def rcpt(session, sender):
+    session.ehlo("h.example.test")
+    assert session.mail(sender)[0] == 250
+    code, text = session.rcpt("bob@example.test")
+    return f"{code} {text.decode()}"
+
+
+def test_each_kind_of_question(suite, dns):
+    r = Resolver(suite(dns=dns(RECORDS)))
+    assert r.find(MX, "two.test") == (OK, [record("a.two.test", 10),
+                                           record("b.two.test", 20)])
+    assert r.find(MX, "null.test") == (OK, [record("", 0)])
+    assert r.find(MX, "a.two.test") == (NO_DATA, [])
+    assert r.find(MX, "nobody.test") == (NO_NAME, [])
+    assert r.find(MX, "fail.test") == (AGAIN, [])
+    assert r.find(MX, "odd.test") == (BAD, [])
+    for odd in ("", "a..test", "with space.test", "with\\.escape.test",
+                "\u00e9.test"):
+        assert r.find(MX, odd) == (BAD, []), odd
+    four, six = record(address=ip4("192.0.2.1")), record(
+        address=ip6("2001:db8::1"))
+    assert r.find(ADDRESSES, "a.two.test") == (OK, [four, six])
+    assert r.find(ADDRESSES, "a.two.test", family=4) == (OK, [four])
+    assert r.find(ADDRESSES, "a.two.test", family=6) == (OK, [six])
+    name = [record("a.two.test")]
+    assert r.find(CLIENT, client=ip4("192.0.2.1")) == (OK, name)
+    # the zone says so, and the name does not lead back
+    assert r.find(CLIENT, client=ip4("192.0.2.9")) == (NO_NAME, name)
+    assert r.find(CLIENT, client=ip6("2001:db8::9")) == (NO_NAME, [])
+    r.close()
+
+
+def test_who_waits_holds_up_nobody_and_many_are_under_way(suite, dns):
+    r = Resolver(suite(dns=dns(RECORDS)))
+    silent = r.put(MX, "silent.test", patience=8000)
+    begun = time.monotonic()
+    # no more than answers fit in the socket, which nobody reads meanwhile
+    numbers = set()
+    for _ in range(20):
+        numbers |= {r.put(MX, "two.test") for _ in range(60)}
+        numbers |= {r.put(ADDRESSES, "a.two.test") for _ in range(30)}
+        for _ in range(90):
+            number, result, records = r.get()
+            assert number != silent and len(records) == 2 and result == OK
+            numbers.remove(number)
+    assert not numbers
+    assert r.get() == (silent, AGAIN, [])
+    assert time.monotonic() - begun >= 8
+    r.close()
+
+
+@pytest.mark.parametrize("question", [
+    dict(kind=ADDRESSES, name="a.test", family=5),
+    dict(kind=CLIENT, client=b"12345"), dict(kind=CLIENT, name="a.test"),
+    dict(kind=3, name="a.test"), dict(kind=MX, name=255 * "a"),
+    dict(kind=MX, name="a.test", patience=60001),
+    dict(kind=CLIENT, client=17 * b"x")])
+def test_what_nobody_asks_ends_that_connection_alone(suite, dns, question):
+    s = suite(dns=dns(RECORDS))
+    good, bad = Resolver(s), Resolver(s)
+    assert good.find(MX, "nobody.test") == (NO_NAME, [])
+    pid = s.processes("resolver")
+    bad.put(**question)
+    with pytest.raises((EOFError, ConnectionError)):
+        bad.receive()
+    s.wait_log("resolver.*protocol error")
+    assert good.find(MX, "nobody.test") == (NO_NAME, [])
+    assert s.processes("resolver") == pid
+    good.close()
+
+
+def test_a_captured_service_holds_up_itself_alone(suite, dns):
+    """As many connections and questions as it likes, of what nobody answers."""
+    names = dns(RECORDS)
+    s = suite(dns=names, main=CHECKED)
+    greedy = [Resolver(s, "captured") for _ in range(4)]
+    for r in greedy:
+        r.socket.settimeout(0.5)
+        try:
+            while r.last < 5000:
+                r.put(MX, "silent.test")
+        except TimeoutError:
+            pass
+    # 1000 of each of three connections, and none of the fourth
+    s.wait_log(r"service captured \(smtpd\) has 4 connections and 3000 "
+               r"questions under way: its next ones wait")
+    begun = time.monotonic()
+    with s.smtp() as session:
+        assert rcpt(session, "a@two.test").startswith("250 ")
+    other = Resolver(s, "other")
+    assert other.find(MX, "nobody.test") == (NO_NAME, [])
+    assert time.monotonic() - begun < 10
+    for r in (*greedy, other):
+        r.close()
+
+
+def test_to_come_again_is_no_way_to_have_more(suite, dns):
+    """What was asked counts until it is answered, or c-ares gives it up."""
+    names = dns(RECORDS)
+    s = suite(dns=names)
+    greedy = [Resolver(s, "captured") for _ in range(3)]
+    for r in greedy:
+        for _ in range(20):
+            for _ in range(50):
+                r.put(MX, "silent.test", patience=1)
+            assert all(r.get()[1] == AGAIN for _ in range(50))
+    wait_for("all questions", lambda: asked(names) >= 3000)
+    for r in greedy:
+        r.close()
+    again = Resolver(s, "captured")
+    again.put(MX, "two.test")
+    s.wait_log(r"service captured \(smtpd\) has \d connections? and 3000 "
+               r"questions under way: its next ones wait")
+    assert not again.answered()
+    again.close()
+
+
+def test_a_service_has_no_more_connections_than_processes(suite, dns):
+    s = suite(dns=dns(RECORDS))
+    many = [Resolver(s, "captured") for _ in range(400)]
+    for r in many:
+        r.put(MX, "nobody.test")
+    s.wait_log(r"service captured \(smtpd\) has 64 connections and \d+ "
+               "questions under way: it gets no more connections")
+    other = Resolver(s, "other")
+    assert other.find(MX, "nobody.test") == (NO_NAME, [])
+    for r in (*many, other):
+        r.close()
+
+
+def test_who_takes_no_answers_is_not_heard(suite, dns):
+    s = suite(dns=dns(RECORDS))
+    deaf = Resolver(s, "deaf")
+    deaf.socket.settimeout(1)
+    with pytest.raises(TimeoutError):
+        for _ in range(200000):
+            deaf.put(MX, "with space.test")
+    other = Resolver(s, "other")
+    assert other.find(MX, "nobody.test") == (NO_NAME, [])
+    # and then it is; the last question was not sent whole
+    deaf.socket.settimeout(30)
+    numbers = {deaf.get()[0] for _ in range(1, deaf.last)}
+    assert numbers == set(range(1, deaf.last))
+    deaf.close()
+    other.close()
+
+
+def test_a_question_outlives_the_resolver(suite, dns):
+    """It ends amid a session: the next one is asked."""
+    names = dns(RECORDS)
+    s = suite(dns=names, main=CHECKED)
+    with s.smtp() as session:
+        session.ehlo("h.example.test")
+        session.mail("a@silent.test")
+        session.putcmd("rcpt", "to:<bob@example.test>")
+        wait_for("the question", lambda: asked(names))
+        pid = one(s, "resolver")
+        names.records["silent.test", "MX"] = [(10, "a.two.test")]
+        os.kill(pid, signal.SIGKILL)
+        assert session.getreply()[0] == 250
+        assert pid not in s.processes("resolver")
+    s.may_crash = True
+
+
+def test_a_resolver_that_ends_each_time_is_a_temporary_failure(suite, dns):
+    names = dns(RECORDS)
+    s = suite(dns=names, main=CHECKED)
+    with s.smtp() as session:
+        session.ehlo("h.example.test")
+        session.mail("a@silent.test")
+        session.putcmd("rcpt", "to:<bob@example.test>")
+        gone = []
+        for _ in range(3):
+            before = asked(names)
+            wait_for("the question",
+                     lambda n=before: asked(names) > n or not n)
+            pid = wait_for("a resolver", lambda: [
+                p for p in s.processes("resolver") if p not in gone])[0]
+            wait_for("its question", lambda n=before: asked(names) > n)
+            os.kill(pid, signal.SIGKILL)
+            gone.append(pid)
+        code, text = session.getreply()
+        assert f"{code} {text.decode()}" == LATER
+        # another question of the same session has its answer
+        session.rset()
+        assert rcpt(session, "a@two.test").startswith("250 ")
+    s.wait_log("no answer from resolver: it ended 3 times")
+    s.may_crash = True
+
+
+def test_who_needs_no_names_has_no_resolver(suite, dns):
+    names = dns(RECORDS)
+    s = suite(dns=names)
+    s.send(to="bob@example.test")
+    s.wait_messages("bob")
+    assert not names.queries and not s.processes("resolver")
+
+
+def test_a_reload_asks_other_servers(suite, dns):
+    old, new = dns(RECORDS), dns(RECORDS)
+    s = suite(dns=old, main=CHECKED)
+    with s.smtp() as session:
+        assert rcpt(session, "a@two.test").startswith("250 ")
+    assert old.queries and not new.queries
+    s.set(dns_servers=f"127.0.0.1:{new.port}")
+    s.posthaste("reload")
+    before = len(old.queries)
+    with s.smtp() as session:
+        assert rcpt(session, "a@two.test").startswith("250 ")
+    assert new.queries and len(old.queries) == before
+
+
+def test_outbound_mail_waits_for_it(suite, dns):
+    names = dns({**RECORDS, ("elsewhere.test", "MX"): "DROP"})
+    s = suite(dns=names)
+    s.command("sendmail", "-f", "bob@example.test", "x@elsewhere.test",
+              stdin="Subject: x\n\nx\n")
+    for _ in range(3):
+        before = asked(names, "elsewhere.test")
+        wait_for("the question",
+                 lambda n=before: asked(names, "elsewhere.test") > n)
+        os.kill(one(s, "resolver"), signal.SIGKILL)
+    s.wait_log("to=<x@elsewhere.test>.*dsn=4.4.3, status=deferred .*Name "
+               "service error for name=elsewhere.test")
+    s.may_crash = True
+
+
+LIES = SPEAKS_TO_MASTER + """
+import threading
+def number(n): return struct.pack(">Q", n)
+def serve(c):
+    c.sendall(frame("hello", field("protocol", 0, b"resolver"),
+                    field("version", 1, number(1))))
+    heard = b""
+    while True:
+        data = c.recv(65536)
+        if not data:
+            return
+        heard += data
+        for asked in re.findall(rb"\\x06number\\x01\\0\\0\\0\\x08(.{{8}})",
+                                heard, re.S):
+            with open({count!r}, "a") as f:
+                f.write("x")
+            name, address = {name!r}, {address!r}
+            one = (field("name", 0, name) + field("preference", 1, number(1))
+                   + field("address", 3, address))
+            c.sendall(frame("name_answer",
+                field("number", 1, number({number})),
+                field("result", 1, number(0)),
+                field("records", 5, struct.pack(">I", {records}) +
+                      {records} * (struct.pack(">I", len(one)) + one))))
+            heard = b""
+master.sendall(frame("ready", field("generation", 1, number(1))))
+listener = socket.socket(fileno=os.dup(7))
+listener.setblocking(True)
+def accept():
+    while True:
+        c, _ = listener.accept()
+        c.setblocking(True)
+        threading.Thread(target=serve, args=(c,), daemon=True).start()
+threading.Thread(target=accept, daemon=True).start()
+while b"retire" not in (master.recv(4096) or b"retire"):
+    pass
+"""
+OWN = "int.from_bytes(asked, 'big')"
+
+
+@pytest.mark.parametrize("lie", [
+    dict(name=b"a.test\r\n250 x"), dict(name=b"-a b"), dict(name=b".a"),
+    dict(name=256 * b"a"), dict(number="77"), dict(records=65),
+    dict(records=0)])
+def test_what_a_captured_resolver_says_is_looked_at(suite, tmp_path, lie):
+    count = tmp_path / "count"
+    tmp_path.chmod(0o755)
+    count.touch()
+    count.chmod(0o666)
+    s = suite(main=CHECKED, start=False)
+    replace(own_programs(s), "resolver", LIES.format(**{
+        "count": str(count), "name": b"a.test", "address": b"", "number": OWN,
+        "records": 1, **lie}))
+    s.start()
+    with s.smtp() as session:
+        assert rcpt(session, "a@silent.test") == LATER
+    assert len(count.read_text()) == 3
+    s.wait_log("smtpd.*resolver: protocol error")
