@@ -42,6 +42,7 @@ struct line {
 	size_t questions; /* under way */
 	struct wait_queue nudge; /* there is something to send */
 	unsigned int turn;
+	bool heard; /* since it was waited for */
 };
 
 struct question {
@@ -263,6 +264,7 @@ hear(struct line *l)
 	if (q == NULL)
 		return false;
 	start(l, q);
+	l->heard = true;
 	if (++l->turn % TURN_MAX == 0)
 		(void)wait_yield();
 	return true;
@@ -275,6 +277,7 @@ await(struct line *l)
 	int64_t until = clock_in(l->caller != NULL ? QUIET_S : FIRST_S);
 	bool woken;
 
+	l->heard = false;
 	switch (wait_fd_or(ipc_fd(l->c), WAIT_READ, &l->nudge, until, &woken)) {
 	case WAIT_READY:
 		return true;
@@ -293,7 +296,7 @@ serve(struct line *l)
 
 	if (ipc_pending(l->c))
 		return flush(l);
-	r = ipc_poll(l->c);
+	r = l->heard ? ipc_poll_again(l->c) : ipc_poll(l->c);
 	if (r == IPC_OK)
 		return hear(l);
 	return r == IPC_TIMEOUT && await(l);

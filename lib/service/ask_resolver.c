@@ -156,7 +156,7 @@ read_on(struct ipc *c)
 	enum ipc_result r;
 	bool woken;
 
-	while ((r = ipc_poll(c)) == IPC_OK)
+	for (r = ipc_poll(c); r == IPC_OK; r = ipc_poll_again(c))
 		if (take_answer(c) != IPC_OK)
 			return false;
 	if (r != IPC_TIMEOUT || ipc_flush(c, 0) != IPC_OK)
