@@ -17,14 +17,9 @@ static const struct {
 	const char *name;
 	bool userdb; /* "userdb_" may stand before it, as Dovecot has it */
 } names[] = {
-	{ PASSWORD, false },
-	{ "uid", true },
-	{ "gid", true },
-	{ "home", true },
-	{ "mail", true },
-	{ "quota_rule", true },
-	{ "allow_nets", false },
-	{ "nologin", false },
+#define ACCOUNT_FIELD(name, userdb) { name, userdb },
+#include "auth/account_fields.def"
+#undef ACCOUNT_FIELD
 };
 
 enum { NAMES = sizeof(names) / sizeof(names[0]) };

@@ -21,9 +21,9 @@ static const struct {
 	const char *name;
 	unsigned int bit;
 } protocols[] = {
-	{ "imap", APP_IMAP },
-	{ "pop3", APP_POP3 },
-	{ "smtp", APP_SMTP },
+#define APP_PROTOCOL(name, bit) { name, bit },
+#include "auth/app_protocols.def"
+#undef APP_PROTOCOL
 };
 
 enum { PROTOCOLS = sizeof(protocols) / sizeof(protocols[0]) };

@@ -2,10 +2,10 @@
 auth_accounts = auth/account_text.c auth/accounts.c auth/accounts.h \
 	auth/passwd_file.c auth/passwd_file.h auth/passwd_line.c \
 	auth/table_accounts.c auth/table_accounts.h auth/watched_file.c \
-	auth/watched_file.h
+	auth/watched_file.h auth/account_fields.def
 auth_state = auth/state.c auth/state.h
 auth_app_passwords = auth/app_password.c auth/app_password.h auth/app_use.c \
-	auth/app_use.h
+	auth/app_use.h auth/app_protocols.def
 auth_login = auth/login.c auth/login.h auth/login_internal.h \
 	auth/login_bearer.c auth/token_cache.c auth/token_cache.h \
 	auth/app_passwords.c \

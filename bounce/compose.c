@@ -8,6 +8,10 @@
 #include "lib/mail/mail_address.h"
 #include "lib/queue/queue_file.h"
 
+#define REPORT_FIELD(constant, name) static const char constant[] = name;
+#include "bounce/report_fields.def"
+#undef REPORT_FIELD
+
 static const struct {
 	const char *subject;
 	const char *log_name;
@@ -271,23 +275,23 @@ add_recipient(const struct compose *c, struct buf *out,
 {
 	buf_add_text(out, "\r\n");
 	if (r->orcpt[0] != '\0')
-		add_field(c, out, "Original-Recipient", r->orcpt);
+		add_field(c, out, ORIGINAL_RECIPIENT, r->orcpt);
 	else if (r->original[0] != '\0' && strcmp(r->original, r->address) != 0)
-		add_typed(c, out, "Original-Recipient", r->original);
-	add_typed(c, out, "Final-Recipient", r->address);
-	add_field(c, out, "Action", r->action);
-	add_field(c, out, "Status", r->dsn);
+		add_typed(c, out, ORIGINAL_RECIPIENT, r->original);
+	add_typed(c, out, FINAL_RECIPIENT, r->address);
+	add_field(c, out, ACTION, r->action);
+	add_field(c, out, STATUS, r->dsn);
 	if (r->mta[0] != '\0') {
-		buf_add_text(out, "Remote-MTA: dns; ");
+		buf_printf(out, "%s: dns; ", REMOTE_MTA);
 		add_clean(c, out, r->mta);
 		buf_add_text(out, "\r\n");
 	}
-	buf_printf(out, "Diagnostic-Code: %s; ",
+	buf_printf(out, "%s: %s; ", DIAGNOSTIC_CODE,
 	    r->mta_reply[0] != '\0' ? "smtp" : "X-Posthaste");
 	add_clean(c, out, r->mta_reply[0] != '\0' ? r->mta_reply : r->text);
 	buf_add_text(out, "\r\n");
 	if (c->kind == COMPOSE_DELAY && c->report->give_up > 0)
-		add_date(out, "Will-Retry-Until",
+		add_date(out, WILL_RETRY_UNTIL,
 		    (int64_t)(c->report->give_up / 1000000));
 }
 
@@ -302,12 +306,12 @@ add_status(const struct compose *c, struct buf *out)
 	    global(c) ? "message/global-delivery-status" :
 			"message/delivery-status");
 	if (m->envid[0] != '\0')
-		add_field(c, out, "Original-Envelope-Id", m->envid);
-	buf_printf(out, "Reporting-MTA: dns; %s\r\n", c->hostname);
-	add_field(c, out, "X-Posthaste-Queue-ID", m->queue_id);
+		add_field(c, out, ORIGINAL_ENVELOPE_ID, m->envid);
+	buf_printf(out, "%s: dns; %s\r\n", REPORTING_MTA, c->hostname);
+	add_field(c, out, QUEUE_ID, m->queue_id);
 	if (m->sender[0] != '\0')
-		add_typed(c, out, "X-Posthaste-Sender", m->sender);
-	add_date(out, "Arrival-Date", (int64_t)(m->arrival / 1000000));
+		add_typed(c, out, SENDER, m->sender);
+	add_date(out, ARRIVAL_DATE, (int64_t)(m->arrival / 1000000));
 	for (size_t i = 0; i < m->recipients.count; i++)
 		add_recipient(c, out, &r[i]);
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 daemon_PROGRAMS += bounce/bounce
 bounce_bounce_SOURCES = bounce/bounce.c bounce/compose.c bounce/compose.h \
+	bounce/report_fields.def bounce/templates.def \
 	bounce/template.c bounce/template.h
 
 if HAVE_CMOCKA

@@ -15,10 +15,9 @@ struct site {
 };
 
 static const char *const template_names[COMPOSE_KINDS] = {
-	[COMPOSE_FAILURE] = "failure_template",
-	[COMPOSE_DELAY] = "delay_template",
-	[COMPOSE_SUCCESS] = "success_template",
-	[COMPOSE_VERIFY] = "verify_template",
+#define TEMPLATE(kind, name) [kind] = name,
+#include "bounce/templates.def"
+#undef TEMPLATE
 };
 
 static bool

@@ -12,28 +12,36 @@ static const struct {
 	const char *word;
 	char letter;
 } words[] = {
-	{ "lookup", 'l' },
-	{ "read", 'r' },
-	{ "write", 'w' },
-	{ "write-seen", 's' },
-	{ "write-deleted", 't' },
-	{ "insert", 'i' },
-	{ "post", 'p' },
-	{ "expunge", 'e' },
-	{ "create", 'k' },
-	{ "delete", 'x' },
-	{ "admin", 'a' },
+#define GROUP(...)
+#define EVERY(...)
+#define RIGHT(word, letter) { word, letter },
+#include "imapd/acl_words.def"
+#undef RIGHT
+#undef GROUP
+#undef EVERY
 };
 
 static const struct {
 	const char *file, *imap;
 } prefixes[] = {
-	{ "user=", "" },
-	{ "group=", "$" },
-	{ "group-override=", "!$" },
+#define RIGHT(...)
+#define EVERY(...)
+#define GROUP(file, imap) { file, imap },
+#include "imapd/acl_words.def"
+#undef RIGHT
+#undef GROUP
+#undef EVERY
 };
 
-static const char *const whole[] = { "anyone", "authenticated", "owner" };
+static const char *const whole[] = {
+#define RIGHT(...)
+#define GROUP(...)
+#define EVERY(word) word,
+#include "imapd/acl_words.def"
+#undef RIGHT
+#undef GROUP
+#undef EVERY
+};
 
 enum {
 	WORDS = sizeof(words) / sizeof(words[0]),

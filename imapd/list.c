@@ -15,14 +15,9 @@ static const struct {
 	unsigned int bit;
 	const char *name;
 } special_uses[] = {
-	{ SPECIAL_ALL, "\\All" },
-	{ SPECIAL_ARCHIVE, "\\Archive" },
-	{ SPECIAL_DRAFTS, "\\Drafts" },
-	{ SPECIAL_FLAGGED, "\\Flagged" },
-	{ SPECIAL_IMPORTANT, "\\Important" },
-	{ SPECIAL_JUNK, "\\Junk" },
-	{ SPECIAL_SENT, "\\Sent" },
-	{ SPECIAL_TRASH, "\\Trash" },
+#define SPECIAL_USE(name, use) { use, "\\" name },
+#include "lib/store/special_uses.def"
+#undef SPECIAL_USE
 };
 
 enum { SPECIAL_USES = sizeof(special_uses) / sizeof(special_uses[0]) };

@@ -6,7 +6,8 @@ imapd_imapd_SOURCES = imapd/imapd.c imapd/prelogin.c imapd/prelogin.h \
 	imapd/client_id.c imapd/client_id.h
 imapd_imapd_session_SOURCES = imapd/imapd_session.c imapd/session.h
 imapd_imapd_session_LDADD = imapd/libimapd.a $(LDADD)
-EXTRA_DIST += imapd/verbs.def imapd/capabilities.def imapd/session.h
+EXTRA_DIST += imapd/verbs.def imapd/capabilities.def imapd/session.h \
+	imapd/acl_words.def imapd/search_words.def
 
 # The session stage without its main: the frame (wire, states, what is told),
 # then each family of commands adds its files.

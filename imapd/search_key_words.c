@@ -367,49 +367,10 @@ or_word(struct search_parser *p, const struct search_word *w, bool negated)
 }
 
 static const struct search_word words[] = {
-	{ "ALL", SEARCH_ALL, 0, false, flag_word, NULL },
-	{ "ANSWERED", SEARCH_FLAGS, MAIL_ANSWERED, false, flag_word, NULL },
-	{ "BCC", SEARCH_HEADER, 0, false, field_word, "BCC" },
-	{ "BEFORE", SEARCH_BEFORE, 0, false, date_word, NULL },
-	{ "BODY", SEARCH_BODY, 0, false, text_word, NULL },
-	{ "CC", SEARCH_HEADER, 0, false, field_word, "CC" },
-	{ "DELETED", SEARCH_FLAGS, MAIL_DELETED, false, flag_word, NULL },
-	{ "DRAFT", SEARCH_FLAGS, MAIL_DRAFT, false, flag_word, NULL },
-	{ "EMAILID", SEARCH_EMAIL_ID, 0, false, id_word, NULL },
-	{ "FLAGGED", SEARCH_FLAGS, MAIL_FLAGGED, false, flag_word, NULL },
-	{ "FROM", SEARCH_HEADER, 0, false, field_word, "FROM" },
-	{ "HEADER", SEARCH_HEADER, 0, false, field_word, NULL },
-	{ "KEYWORD", SEARCH_KEYWORD, 0, false, keyword_word, NULL },
-	{ "LARGER", SEARCH_LARGER, 0, false, number_word, NULL },
-	{ "MODSEQ", SEARCH_MODSEQ, 0, false, modseq_word, NULL },
-	{ "NEW", SEARCH_AND, 0, false, new_word, NULL },
-	{ "OLD", SEARCH_RECENT, 0, true, flag_word, NULL },
-	{ "OLDER", SEARCH_BEFORE, 0, false, within_word, NULL },
-	{ "ON", SEARCH_SINCE, 0, false, on_word, NULL },
-	{ "OR", SEARCH_OR, 0, false, or_word, NULL },
-	{ "RECENT", SEARCH_RECENT, 0, false, flag_word, NULL },
-	{ "SAVEDATESUPPORTED", SEARCH_ALL, 0, false, flag_word, NULL },
-	{ "SAVEDBEFORE", SEARCH_SAVED_BEFORE, 0, false, date_word, NULL },
-	{ "SAVEDON", SEARCH_SAVED_SINCE, 0, false, on_word, NULL },
-	{ "SAVEDSINCE", SEARCH_SAVED_SINCE, 0, false, date_word, NULL },
-	{ "SEEN", SEARCH_FLAGS, MAIL_SEEN, false, flag_word, NULL },
-	{ "SENTBEFORE", SEARCH_SENT_BEFORE, 0, false, date_word, NULL },
-	{ "SENTON", SEARCH_SENT_SINCE, 0, false, on_word, NULL },
-	{ "SENTSINCE", SEARCH_SENT_SINCE, 0, false, date_word, NULL },
-	{ "SINCE", SEARCH_SINCE, 0, false, date_word, NULL },
-	{ "SMALLER", SEARCH_SMALLER, 0, false, number_word, NULL },
-	{ "SUBJECT", SEARCH_HEADER, 0, false, field_word, "SUBJECT" },
-	{ "TEXT", SEARCH_TEXT, 0, false, text_word, NULL },
-	{ "THREADID", SEARCH_THREAD_ID, 0, false, id_word, NULL },
-	{ "TO", SEARCH_HEADER, 0, false, field_word, "TO" },
-	{ "UID", SEARCH_UIDS, 0, false, uid_word, NULL },
-	{ "UNANSWERED", SEARCH_FLAGS, MAIL_ANSWERED, true, flag_word, NULL },
-	{ "UNDELETED", SEARCH_FLAGS, MAIL_DELETED, true, flag_word, NULL },
-	{ "UNDRAFT", SEARCH_FLAGS, MAIL_DRAFT, true, flag_word, NULL },
-	{ "UNFLAGGED", SEARCH_FLAGS, MAIL_FLAGGED, true, flag_word, NULL },
-	{ "UNKEYWORD", SEARCH_KEYWORD, 0, true, keyword_word, NULL },
-	{ "UNSEEN", SEARCH_FLAGS, MAIL_SEEN, true, flag_word, NULL },
-	{ "YOUNGER", SEARCH_SINCE, 0, false, within_word, NULL },
+#define SEARCH_WORD(name, kind, flags, negated, parse, field) \
+	{ name, kind, flags, negated, parse, field },
+#include "imapd/search_words.def"
+#undef SEARCH_WORD
 };
 
 static int

@@ -127,12 +127,11 @@ static const struct verb {
 	const char *keyword;
 	void (*act)(struct authorization *a, const struct command *c);
 } verbs[] = {
-	{ "CAPA", do_capa },
-	{ "STLS", do_stls },
-	{ "USER", do_user },
-	{ "PASS", do_pass },
-	{ "AUTH", do_auth },
-	{ "QUIT", do_quit },
+#define TRANSACTION(...)
+#define AUTHORIZATION(keyword, act) { keyword, act },
+#include "pop3d/verbs.def"
+#undef AUTHORIZATION
+#undef TRANSACTION
 };
 
 static bool

@@ -324,16 +324,11 @@ static const struct verb {
 	const char *keyword;
 	void (*act)(struct dialogue *d, struct span rest);
 } verbs[] = {
-	{ "STAT", do_stat },
-	{ "LIST", do_list },
-	{ "RETR", do_retr },
-	{ "DELE", do_dele },
-	{ "UIDL", do_uidl },
-	{ "TOP", do_top },
-	{ "NOOP", do_noop },
-	{ "RSET", do_rset },
-	{ "CAPA", do_capa },
-	{ "QUIT", do_quit },
+#define AUTHORIZATION(...)
+#define TRANSACTION(keyword, act) { keyword, act },
+#include "pop3d/verbs.def"
+#undef AUTHORIZATION
+#undef TRANSACTION
 };
 
 static bool

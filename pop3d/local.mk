@@ -3,6 +3,7 @@ daemon_PROGRAMS += pop3d/pop3d pop3d/pop3d-session
 pop3d_pop3d_SOURCES = pop3d/pop3d.c pop3d/authorization.h \
 	pop3d/authorization.c pop3d/command.c pop3d/command.h
 pop3d_pop3d_session_SOURCES = pop3d/pop3d_session.c pop3d/session.h \
+	pop3d/verbs.def \
 	pop3d/dialogue.c pop3d/send_message.c \
 	pop3d/unique_ids.c pop3d/unique_ids.h \
 	pop3d/command.c pop3d/command.h

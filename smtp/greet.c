@@ -20,15 +20,9 @@ static const struct {
 	const char *name;
 	enum peer_feature feature;
 } extensions[] = {
-	{ "PIPELINING", PEER_PIPELINING },
-	{ "8BITMIME", PEER_8BITMIME },
-	{ "SMTPUTF8", PEER_SMTPUTF8 },
-	{ "DSN", PEER_DSN },
-	{ "SIZE", PEER_SIZE },
-	{ "STARTTLS", PEER_STARTTLS },
-	{ "AUTH", PEER_AUTH },
-	{ "ENHANCEDSTATUSCODES", PEER_ENHANCED },
-	{ "CHUNKING", PEER_CHUNKING },
+#define EXTENSION(name, feature) { name, feature },
+#include "smtp/extensions.def"
+#undef EXTENSION
 };
 
 /* What of this server's extensions is to be ignored. */

@@ -7,6 +7,7 @@ smtp_parts = \
 	smtp/content.c smtp/content.h \
 	smtp/delivery.c smtp/delivery.h \
 	smtp/generic.c smtp/generic.h \
+	smtp/extensions.def \
 	smtp/greet.c smtp/greet.h \
 	smtp/header_stream.c smtp/header_stream.h \
 	smtp/hosts.c smtp/hosts.h \

@@ -42,6 +42,10 @@ fuzz/obj/%.o: $(srcdir)/%.c
 # fuzz/STEM for the next. The words are those of the .def tables.
 check_PROGRAMS += tests/fuzz/words
 tests_fuzz_words_SOURCES = tests/fuzz/words.c
+check_PROGRAMS += tests/unit/tests/fuzz/words_test
+TESTS += tests/unit/tests/fuzz/words_test
+tests_unit_tests_fuzz_words_test_SOURCES = tests/unit/tests/fuzz/words_test.c
+tests_unit_tests_fuzz_words_test_LDADD = $(LDADD) -lcmocka
 
 # an archive, so that a target may play a part of the library itself
 fuzz/libfuzzed.a: $(fuzz_objects)

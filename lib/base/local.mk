@@ -2,6 +2,7 @@
 libposthaste_a_SOURCES += \
 	lib/base/base64.c lib/base/base64.h \
 	lib/base/buf.c lib/base/buf.h \
+	lib/base/months.def \
 	lib/base/clock.c lib/base/clock.h \
 	lib/base/compat_sanitizer.c lib/base/compat_sanitizer.h \
 	lib/base/ensure.c lib/base/ensure.h \

@@ -4,8 +4,11 @@
 #include <stdio.h>
 #include <time.h>
 
-static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
-	"Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+static const char *const months[] = {
+#define MONTH(name) name,
+#include "lib/base/months.def"
+#undef MONTH
+};
 
 /* Days since 1970 of a date of the Gregorian calendar. */
 static int64_t

@@ -112,18 +112,22 @@ tests_unit_lib_mail_mime_decode_test_LDADD = $(LDADD) -lcmocka
 tests_fuzz_base_subject_fuzz_SOURCES = tests/fuzz/base_subject_fuzz.c \
 	tests/fuzz/replay.c
 
-libposthaste_a_SOURCES += lib/mail/message_date.c lib/mail/message_date.h
+libposthaste_a_SOURCES += lib/mail/zones.def \
+	lib/mail/message_date.c lib/mail/message_date.h
 check_PROGRAMS += tests/unit/lib/mail/message_date_test
 TESTS += tests/unit/lib/mail/message_date_test
 tests_unit_lib_mail_message_date_test_SOURCES = \
 	tests/unit/lib/mail/message_date_test.c
 tests_unit_lib_mail_message_date_test_LDADD = $(LDADD) -lcmocka
 libposthaste_a_SOURCES += lib/mail/charset.c lib/mail/charset.h \
+	lib/mail/mime_encodings.def \
 	lib/mail/mime_decode.c lib/mail/mime_decode.h \
 	lib/mail/mime_decode_header.c \
+	lib/mail/header_fields.def \
 	lib/mail/mime_fields.c lib/mail/mime_fields.h \
 	lib/mail/mime_parameter.c lib/mail/mime_parameter.h \
 	lib/mail/mime_tree.c lib/mail/mime_tree_find.c \
+	lib/mail/mime_types.def \
 	lib/mail/mime_tree_pack.c lib/mail/mime_tree_private.h
 check_PROGRAMS += tests/unit/lib/mail/mime_tree_test \
 	tests/fuzz/mime_tree_fuzz tests/fuzz/mime_unpack_fuzz

@@ -70,8 +70,11 @@ take_char(struct span *s, char c)
 static int
 month_number(struct span word)
 {
-	static const char *const months[] = { "jan", "feb", "mar", "apr", "may",
-		"jun", "jul", "aug", "sep", "oct", "nov", "dec" };
+	static const char *const months[] = {
+#define MONTH(name) name,
+#include "lib/base/months.def"
+#undef MONTH
+	};
 
 	for (int i = 0; i < 12; i++)
 		if (span_starts_nocase(word, months[i]))
@@ -169,9 +172,11 @@ take_zone(struct span *s)
 	static const struct {
 		const char *name;
 		int hours;
-	} names[] = { { "EST", -5 }, { "EDT", -4 }, { "CST", -6 },
-		{ "CDT", -5 }, { "MST", -7 }, { "MDT", -6 }, { "PST", -8 },
-		{ "PDT", -7 } };
+	} names[] = {
+#define ZONE(name, hours) { name, hours },
+#include "lib/mail/zones.def"
+#undef ZONE
+	};
 	struct span word = take_letters(s);
 	bool west = false;
 	int64_t value;

@@ -12,11 +12,9 @@ mime_decoding(struct span encoding)
 		const char *name;
 		enum mime_decoding decoding;
 	} names[] = {
-		{ "7bit", DECODE_NONE },
-		{ "8bit", DECODE_NONE },
-		{ "binary", DECODE_NONE },
-		{ "quoted-printable", DECODE_QUOTED_PRINTABLE },
-		{ "base64", DECODE_BASE64 },
+#define ENCODING(name, decoding, encoding) { name, decoding },
+#include "lib/mail/mime_encodings.def"
+#undef ENCODING
 	};
 
 	if (encoding.n == 0)

@@ -9,48 +9,16 @@ enum { NAME_MAX_LENGTH = 127 }; /* RFC 6838 section 4.2 */
 
 enum field {
 	FIELD_OTHER,
-	FIELD_BCC,
-	FIELD_CC,
-	FIELD_DATE,
-	FIELD_FROM,
-	FIELD_IN_REPLY_TO,
-	FIELD_MESSAGE_ID,
-	FIELD_REFERENCES,
-	FIELD_REPLY_TO,
-	FIELD_SENDER,
-	FIELD_SUBJECT,
-	FIELD_TO,
-	FIELD_TYPE,
-	FIELD_ENCODING,
-	FIELD_DISPOSITION,
-	FIELD_ID,
-	FIELD_DESCRIPTION,
-	FIELD_MD5,
-	FIELD_LOCATION,
-	FIELD_LANGUAGE,
+#define HEADER_FIELD(number, name) number,
+#include "lib/mail/header_fields.def"
+#undef HEADER_FIELD
 	FIELDS,
 };
 
 static const struct span names[FIELDS] = {
-	[FIELD_BCC] = SPAN("bcc"),
-	[FIELD_CC] = SPAN("cc"),
-	[FIELD_DATE] = SPAN("date"),
-	[FIELD_FROM] = SPAN("from"),
-	[FIELD_IN_REPLY_TO] = SPAN("in-reply-to"),
-	[FIELD_MESSAGE_ID] = SPAN("message-id"),
-	[FIELD_REFERENCES] = SPAN("references"),
-	[FIELD_REPLY_TO] = SPAN("reply-to"),
-	[FIELD_SENDER] = SPAN("sender"),
-	[FIELD_SUBJECT] = SPAN("subject"),
-	[FIELD_TO] = SPAN("to"),
-	[FIELD_TYPE] = SPAN("content-type"),
-	[FIELD_ENCODING] = SPAN("content-transfer-encoding"),
-	[FIELD_DISPOSITION] = SPAN("content-disposition"),
-	[FIELD_ID] = SPAN("content-id"),
-	[FIELD_DESCRIPTION] = SPAN("content-description"),
-	[FIELD_MD5] = SPAN("content-md5"),
-	[FIELD_LOCATION] = SPAN("content-location"),
-	[FIELD_LANGUAGE] = SPAN("content-language"),
+#define HEADER_FIELD(number, name) [number] = SPAN(name),
+#include "lib/mail/header_fields.def"
+#undef HEADER_FIELD
 };
 
 static enum field

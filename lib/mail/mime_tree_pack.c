@@ -25,30 +25,18 @@ static const struct {
 	struct span type, subtype;
 } types[] = {
 	{ SPAN(""), SPAN("") },
-	{ SPAN("text"), SPAN("plain") },
-	{ SPAN("text"), SPAN("html") },
-	{ SPAN("multipart"), SPAN("mixed") },
-	{ SPAN("multipart"), SPAN("alternative") },
-	{ SPAN("multipart"), SPAN("related") },
-	{ SPAN("multipart"), SPAN("signed") },
-	{ SPAN("multipart"), SPAN("report") },
-	{ SPAN("message"), SPAN("rfc822") },
-	{ SPAN("application"), SPAN("octet-stream") },
-	{ SPAN("application"), SPAN("pdf") },
-	{ SPAN("image"), SPAN("png") },
-	{ SPAN("image"), SPAN("jpeg") },
-	{ SPAN("image"), SPAN("gif") },
+#define MIME_TYPE(type, subtype) { SPAN(type), SPAN(subtype) },
+#include "lib/mail/mime_types.def"
+#undef MIME_TYPE
 };
 
 /* 0: none; 1: another, written out. */
 static const struct span encodings[] = {
 	SPAN(""),
 	SPAN(""),
-	SPAN("7bit"),
-	SPAN("8bit"),
-	SPAN("binary"),
-	SPAN("quoted-printable"),
-	SPAN("base64"),
+#define ENCODING(name, decoding, encoding) SPAN(name),
+#include "lib/mail/mime_encodings.def"
+#undef ENCODING
 };
 
 enum {

@@ -240,11 +240,9 @@ read_encoding(struct span value)
 		const char *name;
 		enum mime_encoding encoding;
 	} names[] = {
-		{ "7bit", MIME_7BIT },
-		{ "8bit", MIME_8BIT },
-		{ "binary", MIME_BINARY },
-		{ "quoted-printable", MIME_QUOTED_PRINTABLE },
-		{ "base64", MIME_BASE64 },
+#define ENCODING(name, decoding, encoding) { name, encoding },
+#include "lib/mail/mime_encodings.def"
+#undef ENCODING
 	};
 	struct span token = take_token(&value);
 

@@ -208,13 +208,9 @@ next_field(struct drop_reader *r, struct queue_field *f)
 
 /* Which fields come before the recipients, in their order. */
 enum place {
-	SENDER,
-	FULL_NAME,
-	ENVID,
-	RET,
-	BODY,
-	NOTES,
-	EXTRACT_NOTIFY,
+#define DROP_FIELD(place, name, max, number) place,
+#include "lib/queue/drop_fields.def"
+#undef DROP_FIELD
 	PLACES
 };
 
@@ -223,13 +219,9 @@ static const struct {
 	size_t max; /* bytes, or the largest number */
 	bool number;
 } places[] = {
-	[SENDER] = { "sender", DROP_ADDRESS_MAX, false },
-	[FULL_NAME] = { "full_name", DROP_NAME_MAX, false },
-	[ENVID] = { "envid", DROP_ENVID_MAX, false },
-	[RET] = { "ret", 2, true },
-	[BODY] = { "body", 2, true },
-	[NOTES] = { "notes", NOTES_MAX, true },
-	[EXTRACT_NOTIFY] = { "extract_notify", NOTIFY_LARGEST, true },
+#define DROP_FIELD(place, name, max, number) [place] = { name, max, number },
+#include "lib/queue/drop_fields.def"
+#undef DROP_FIELD
 };
 
 struct parse {

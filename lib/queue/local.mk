@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: ISC
 libposthaste_a_SOURCES += \
+	lib/queue/drop_fields.def \
 	lib/queue/drop_file.c lib/queue/drop_file.h \
 	lib/queue/queue_crc.c lib/queue/queue_crc.h \
+	lib/queue/queue_fields.def \
 	lib/queue/queue_field.c lib/queue/queue_field.h \
 	lib/queue/queue_file.h lib/queue/queue_layout.h \
 	lib/queue/queue_id.c \

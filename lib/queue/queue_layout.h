@@ -7,6 +7,10 @@
 
 #include "lib/queue/queue_file.h"
 
+#define QUEUE_FIELD(constant, name) static const char constant[] = name;
+#include "lib/queue/queue_fields.def"
+#undef QUEUE_FIELD
+
 #define QUEUE_MAGIC "POSTHASTE-QUEUE\n"
 
 enum {

@@ -99,7 +99,7 @@ take(struct parse *p, const char *name, size_t max, struct span *value)
 	static const char zeros[FLAGS_DIGITS];
 	const char *from = p->rest.p;
 	bool changes =
-	    strcmp(name, "flags") == 0 || strcmp(name, "status") == 0;
+	    strcmp(name, FIELD_FLAGS) == 0 || strcmp(name, FIELD_STATUS) == 0;
 
 	if (!queue_field_if(&p->rest, name, value) || value->n > max)
 		return false;
@@ -137,7 +137,8 @@ take_flags(struct parse *p, struct queue_envelope *e)
 	struct span value;
 	const char *digit;
 
-	if (!take(p, "flags", FLAGS_DIGITS, &value) || value.n != FLAGS_DIGITS)
+	if (!take(p, FIELD_FLAGS, FLAGS_DIGITS, &value) ||
+	    value.n != FLAGS_DIGITS)
 		return false;
 	for (size_t i = 0; i < value.n; i++) {
 		digit = memchr(digits, value.p[i], sizeof(digits) - 1);
@@ -178,18 +179,19 @@ take_recipient(struct parse *p, struct queue_recipient *r)
 	uint64_t notify = 0;
 
 	r->orcpt = "";
-	if (!take_text(p, "recipient", ADDRESS_MAX, &r->address))
+	if (!take_text(p, FIELD_RECIPIENT, ADDRESS_MAX, &r->address))
 		return false;
 	r->original = r->address;
-	if (comes(p, "original") &&
-	    !take_text(p, "original", ADDRESS_MAX, &r->original))
+	if (comes(p, FIELD_ORIGINAL) &&
+	    !take_text(p, FIELD_ORIGINAL, ADDRESS_MAX, &r->original))
 		return false;
-	if (comes(p, "orcpt") && !take_text(p, "orcpt", ORCPT_MAX, &r->orcpt))
+	if (comes(p, FIELD_ORCPT) &&
+	    !take_text(p, FIELD_ORCPT, ORCPT_MAX, &r->orcpt))
 		return false;
-	if (comes(p, "notify") &&
-	    !take_number(p, "notify", NOTIFY_MAX, &notify))
+	if (comes(p, FIELD_NOTIFY) &&
+	    !take_number(p, FIELD_NOTIFY, NOTIFY_MAX, &notify))
 		return false;
-	if (!take(p, "status", 1, &status) || status.n != 1 ||
+	if (!take(p, FIELD_STATUS, 1, &status) || status.n != 1 ||
 	    !status_valid(status.p[0]))
 		return false;
 	r->notify = (unsigned int)notify;
@@ -205,13 +207,13 @@ parse_trailer(struct parse *p, const struct footer *f, const char *id,
 	const char *written_as;
 	uint64_t ret, arrival;
 
-	if (!take_text(p, "queue_id", QUEUE_ID_MAX, &written_as) ||
+	if (!take_text(p, FIELD_QUEUE_ID, QUEUE_ID_MAX, &written_as) ||
 	    (id != NULL && strcmp(id, written_as) != 0) ||
-	    !take_text(p, "sender", ADDRESS_MAX, &e->sender) ||
-	    !take_text(p, "envid", ENVID_MAX, &e->envid) ||
-	    !take_number(p, "ret", 2, &ret) || !take_flags(p, e) ||
-	    !take_number(p, "arrival", INT64_MAX / 2, &arrival) ||
-	    !take_text(p, "client", CLIENT_MAX, &e->client))
+	    !take_text(p, FIELD_SENDER, ADDRESS_MAX, &e->sender) ||
+	    !take_text(p, FIELD_ENVID, ENVID_MAX, &e->envid) ||
+	    !take_number(p, FIELD_RET, 2, &ret) || !take_flags(p, e) ||
+	    !take_number(p, FIELD_ARRIVAL, INT64_MAX / 2, &arrival) ||
+	    !take_text(p, FIELD_CLIENT, CLIENT_MAX, &e->client))
 		return false;
 	e->ret = (unsigned int)ret;
 	e->arrival = (int64_t)arrival;

@@ -150,7 +150,7 @@ put(struct trailer *t, const char *name, const char *value, size_t max)
 	static const char zeros[FLAGS_DIGITS];
 	struct span v = span_of(value);
 	bool changes =
-	    strcmp(name, "flags") == 0 || strcmp(name, "status") == 0;
+	    strcmp(name, FIELD_FLAGS) == 0 || strcmp(name, FIELD_STATUS) == 0;
 	size_t from = t->b.n;
 
 	if (v.n > max || !queue_field_put(&t->b, name, v)) {
@@ -173,15 +173,15 @@ put_number(struct trailer *t, const char *name, uint64_t value)
 static void
 put_recipient(struct trailer *t, struct queue_recipient *r, off_t at)
 {
-	put(t, "recipient", r->address, ADDRESS_MAX);
+	put(t, FIELD_RECIPIENT, r->address, ADDRESS_MAX);
 	if (r->original != NULL && strcmp(r->original, r->address) != 0)
-		put(t, "original", r->original, ADDRESS_MAX);
+		put(t, FIELD_ORIGINAL, r->original, ADDRESS_MAX);
 	if (r->orcpt != NULL && r->orcpt[0] != '\0')
-		put(t, "orcpt", r->orcpt, ORCPT_MAX);
+		put(t, FIELD_ORCPT, r->orcpt, ORCPT_MAX);
 	if (r->notify != 0)
-		put_number(t, "notify", r->notify);
+		put_number(t, FIELD_NOTIFY, r->notify);
 	t->valid = t->valid && r->notify <= NOTIFY_MAX;
-	put(t, "status", "P", 1);
+	put(t, FIELD_STATUS, "P", 1);
 	r->status = QUEUE_RECIPIENT_PENDING;
 	r->offset = at + (off_t)t->b.n - 1;
 }
@@ -193,14 +193,14 @@ put_envelope(struct trailer *t, const char *id, struct queue_envelope *e,
 	char flags[FLAGS_DIGITS + 1];
 
 	snprintf(flags, sizeof(flags), "%08x", e->flags);
-	put(t, "queue_id", id, QUEUE_ID_MAX);
-	put(t, "sender", e->sender, ADDRESS_MAX);
-	put(t, "envid", e->envid ? e->envid : "", ENVID_MAX);
-	put_number(t, "ret", e->ret);
-	put(t, "flags", flags, FLAGS_DIGITS);
+	put(t, FIELD_QUEUE_ID, id, QUEUE_ID_MAX);
+	put(t, FIELD_SENDER, e->sender, ADDRESS_MAX);
+	put(t, FIELD_ENVID, e->envid ? e->envid : "", ENVID_MAX);
+	put_number(t, FIELD_RET, e->ret);
+	put(t, FIELD_FLAGS, flags, FLAGS_DIGITS);
 	e->flags_offset = at + (off_t)t->b.n - FLAGS_DIGITS;
-	put_number(t, "arrival", (uint64_t)e->arrival);
-	put(t, "client", e->client ? e->client : "", CLIENT_MAX);
+	put_number(t, FIELD_ARRIVAL, (uint64_t)e->arrival);
+	put(t, FIELD_CLIENT, e->client ? e->client : "", CLIENT_MAX);
 	for (size_t i = 0; i < e->recipient_count && t->valid; i++)
 		put_recipient(t, &e->recipients[i], at);
 }

@@ -44,11 +44,9 @@ static struct buf mechanism_list = { NULL, 0, 0, 1024, false };
  * let anybody in.
  */
 static const char *const known[] = {
-	"PLAIN",
-	"LOGIN",
-	"SCRAM-SHA-256",
-	"SCRAM-SHA-1",
-	"CRAM-MD5",
+#define MECHANISM(name) name,
+#include "lib/sasl/mechanisms.def"
+#undef MECHANISM
 };
 
 /* Names that may stand in the setting, and are the caller's business. */

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
-libposthaste_a_SOURCES += lib/sasl/exchange.c lib/sasl/exchange.h \
+libposthaste_a_SOURCES += lib/sasl/mechanisms.def \
+	lib/sasl/exchange.c lib/sasl/exchange.h \
 	lib/sasl/bearer.c lib/sasl/bearer.h \
 	lib/sasl/password.c lib/sasl/password.h \
 	lib/sasl/sasl_check.c lib/sasl/sasl_check.h \

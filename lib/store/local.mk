@@ -28,6 +28,7 @@ libposthaste_a_SOURCES += \
 	lib/store/mailbox_kind.c lib/store/mailbox_kind.h \
 	lib/store/mbox_append.c lib/store/mbox_changes.c \
 	lib/store/mbox_flags.c lib/store/mbox_folder.c \
+	lib/store/mbox_fields.def \
 	lib/store/mbox_folder.h lib/store/mbox_notes.c \
 	lib/store/mbox_proof.c \
 	lib/store/mbox_notes.h lib/store/mbox_take_up.c \
@@ -58,6 +59,7 @@ libposthaste_a_SOURCES += \
 	lib/store/beneath.c lib/store/beneath.h \
 	lib/store/begun_flush.c lib/store/begun_flush.h \
 	lib/store/quota_rule.c lib/store/quota_rule.h \
+	lib/store/special_uses.def \
 	lib/store/special_folders.c lib/store/special_folders.h \
 	lib/store/namespace_settings.c lib/store/namespace_settings.h \
 	lib/store/deliver_copy.c lib/store/deliver_copy.h \

@@ -57,8 +57,13 @@ mbox_hidden(struct span name)
 bool
 mbox_noted(struct span name)
 {
-	static const char *const names[] = { "Status", "X-Status", "X-Keywords",
-		"X-UID", "X-IMAP", "X-IMAPbase" };
+	static const char *const names[] = {
+#define HIDDEN(name)
+#define NOTED(name) name,
+#include "lib/store/mbox_fields.def"
+#undef HIDDEN
+#undef NOTED
+	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (span_is_nocase(name, names[i]))

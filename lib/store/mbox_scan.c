@@ -430,9 +430,13 @@ begin_message(struct mbox_scan *s, int64_t start, struct span line)
 static bool
 is_note(struct span name)
 {
-	static const char *const names[] = { "Status", "X-Status", "X-Keywords",
-		"X-UID", "X-UIDL", "X-IMAP", "X-IMAPbase", "Content-Length",
-		"Lines" };
+	static const char *const names[] = {
+#define HIDDEN(name) name,
+#define NOTED(name) name,
+#include "lib/store/mbox_fields.def"
+#undef HIDDEN
+#undef NOTED
+	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (span_is_nocase(name, names[i]))

@@ -13,14 +13,9 @@ special_use(struct span word)
 		const char *name;
 		unsigned int use;
 	} uses[] = {
-		{ "All", SPECIAL_ALL },
-		{ "Archive", SPECIAL_ARCHIVE },
-		{ "Drafts", SPECIAL_DRAFTS },
-		{ "Flagged", SPECIAL_FLAGGED },
-		{ "Important", SPECIAL_IMPORTANT },
-		{ "Junk", SPECIAL_JUNK },
-		{ "Sent", SPECIAL_SENT },
-		{ "Trash", SPECIAL_TRASH },
+#define SPECIAL_USE(name, use) { name, use },
+#include "lib/store/special_uses.def"
+#undef SPECIAL_USE
 	};
 
 	if (span_starts(word, "\\"))

@@ -11,26 +11,35 @@
 #include "lib/table/main_setting.h"
 
 static const struct module_setting common[] = {
-	{ "domain", MODULE_TEXT, "", 0, 0, NULL },
-	{ "result_format", MODULE_TEXT, "%s", 0, 0, NULL },
-	{ "expansion_limit", MODULE_LIMIT, "0", 0, INT32_MAX, NULL },
-	{ "timeout", MODULE_TIME, "10", 1, 600, NULL },
+#define NETWORK(...)
+#define SQL(...)
+#define COMMON(...) { __VA_ARGS__ },
+#include "lib/table/client_settings.def"
+#undef COMMON
+#undef NETWORK
+#undef SQL
 	{ NULL, MODULE_TEXT, NULL, 0, 0, NULL },
 };
 
 static const struct module_setting network[] = {
-	{ "idle_interval", MODULE_TIME, "60", 0, 86400, NULL },
-	{ "retry_interval", MODULE_TIME, "60", 1, 86400, NULL },
+#define COMMON(...)
+#define SQL(...)
+#define NETWORK(...) { __VA_ARGS__ },
+#include "lib/table/client_settings.def"
+#undef COMMON
+#undef NETWORK
+#undef SQL
 	{ NULL, MODULE_TEXT, NULL, 0, 0, NULL },
 };
 
 static const struct module_setting sql[] = {
-	{ "query", MODULE_TEXT, "", 0, 0, NULL },
-	{ "table", MODULE_TEXT, "", 0, 0, NULL },
-	{ "select_field", MODULE_TEXT, "", 0, 0, NULL },
-	{ "where_field", MODULE_TEXT, "", 0, 0, NULL },
-	{ "additional_conditions", MODULE_TEXT, "", 0, 0, NULL },
-	{ "select_function", MODULE_TEXT, "", 0, 0, NULL },
+#define COMMON(...)
+#define NETWORK(...)
+#define SQL(...) { __VA_ARGS__ },
+#include "lib/table/client_settings.def"
+#undef COMMON
+#undef NETWORK
+#undef SQL
 	{ NULL, MODULE_TEXT, NULL, 0, 0, NULL },
 };
 

@@ -3,6 +3,7 @@ libposthaste_a_SOURCES += \
 	lib/table/alias_text.c lib/table/alias_text.h \
 	lib/table/cdb_file.c lib/table/cdb_file.h \
 	lib/table/cidr.h \
+	lib/table/client_settings.def \
 	lib/table/client_config.c lib/table/client_config.h \
 	lib/table/key_format.c lib/table/key_format.h \
 	lib/table/lines.c lib/table/lines.h \
@@ -20,6 +21,7 @@ libposthaste_a_SOURCES += \
 	lib/table/rule_chain.c lib/table/rule_chain.h \
 	lib/table/server_set.c lib/table/server_set.h \
 	lib/table/source.c lib/table/source.h \
+	lib/table/types.def \
 	lib/table/table.c lib/table/table.h \
 	lib/table/table_build.c \
 	lib/table/table_cdb.c \

@@ -24,32 +24,11 @@ static const struct {
 	const char *name;
 	const struct table_ops *ops;
 } types[] = {
-	{ "btree", &table_hash_ops },
-	{ "cdb", &table_cdb_ops },
-	{ "cidr", &table_cidr_ops },
-	{ "debug", &table_debug_ops },
-	{ "environ", &table_environ_ops },
-	{ "fail", &table_fail_ops },
-	{ "hash", &table_hash_ops },
-	{ "inline", &table_inline_ops },
-	{ "internal", &table_internal_ops },
-	{ "ldap", &table_client_ops },
-	{ "lmdb", &table_hash_ops },
-	{ "memcache", &table_memcache_ops },
-	{ "mysql", &table_client_ops },
-	{ "pcre", &table_pcre_ops },
-	{ "pgsql", &table_client_ops },
-	{ "pipemap", &table_pipe_ops },
-	{ "randmap", &table_random_ops },
-	{ "redis", &table_client_ops },
-	{ "regexp", &table_regexp_ops },
-	{ "socketmap", &table_socketmap_ops },
-	{ "sqlite", &table_client_ops },
-	{ "static", &table_static_ops },
-	{ "tcp", &table_tcp_ops },
-	{ "texthash", &table_text_ops },
-	{ "unionmap", &table_union_ops },
-	{ "unix", &table_unix_ops },
+#define ABSENT(...)
+#define TYPE(name, ops) { name, ops },
+#include "lib/table/types.def"
+#undef ABSENT
+#undef TYPE
 };
 
 /* Types that are not to be had, and what to do about it. */
@@ -57,12 +36,11 @@ static const struct {
 	const char *name;
 	const char *instead;
 } absent[] = {
-	{ "dbm", "use hash: and the same source file" },
-	{ "mongodb", "no module for it exists" },
-	{ "netinfo", "its system is no more" },
-	{ "nis", "export the map to a file, and use hash:" },
-	{ "nisplus", "export the table to a file, and use hash:" },
-	{ "sdbm", "use hash: and the same source file" },
+#define TYPE(...)
+#define ABSENT(name, instead) { name, instead },
+#include "lib/table/types.def"
+#undef ABSENT
+#undef TYPE
 };
 
 enum { NESTING_MAX = 16, SHOWN_MAX = 100 };

@@ -16,8 +16,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const mechanisms[] = { "PLAIN", "LOGIN", "SCRAM-SHA-256",
-	"SCRAM-SHA-1", "CRAM-MD5" };
+static const char *const mechanisms[] = {
+#define MECHANISM(name) name,
+#include "lib/sasl/mechanisms.def"
+#undef MECHANISM
+};
 
 enum {
 	MECHANISMS = sizeof(mechanisms) / sizeof(mechanisms[0]),

@@ -15,9 +15,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct module_setting rows[] = {
 	{ "hosts", MODULE_TEXT, "", 0, 0, NULL },
-	{ "query", MODULE_TEXT, "", 0, 0, NULL },
-	{ "result_format", MODULE_TEXT, "%s", 0, 0, NULL },
-	{ "timeout", MODULE_TIME, "10", 1, 60, NULL },
+#define COMMON(...) { __VA_ARGS__ },
+#define NETWORK(...) { __VA_ARGS__ },
+#define SQL(...) { __VA_ARGS__ },
+#include "lib/table/client_settings.def"
+#undef COMMON
+#undef NETWORK
+#undef SQL
 	{ "limit", MODULE_COUNT, "0", 0, 100, NULL },
 	{ "bind", MODULE_BOOL, "no", 0, 1, NULL },
 	{ "scope", MODULE_WORD, "sub", 0, 0, "sub one base" },
@@ -72,7 +76,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	s = table_settings_parse("fuzz", text, lists, &told);
 	if (told.errors.n == 0) {
 		ensure(table_settings_number(s, "timeout") >= 1);
-		ensure(table_settings_number(s, "timeout") <= 60);
+		ensure(table_settings_number(s, "timeout") <= 600);
 		ensure(table_settings_number(s, "limit") <= 100);
 	}
 	ensure(strchr(table_settings_text(s, "query"), '\n') == NULL);
