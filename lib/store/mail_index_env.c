@@ -15,8 +15,8 @@
 
 /*
  * Address space, not memory: the file is as large as what is in it. Less where
- * so much cannot be had (RLIMIT_AS); LMDB takes what the file needs in any
- * case.
+ * so much cannot be had (RLIMIT_AS; memcheck says EINVAL then); LMDB takes what
+ * the file needs in any case.
  */
 static const size_t map_sizes[] = {
 	sizeof(size_t) > 4 ? (size_t)64 << 30 : (size_t)512 << 20,
@@ -250,8 +250,9 @@ index_env_open(struct mail_index *x)
 	if (r != 0)
 		return r;
 	r = ENOMEM;
-	for (size_t i = 0;
-	     r == ENOMEM && i < sizeof(map_sizes) / sizeof(map_sizes[0]); i++)
+	for (size_t i = 0; (r == ENOMEM || r == EINVAL) &&
+	     i < sizeof(map_sizes) / sizeof(map_sizes[0]);
+	     i++)
 		r = open_mapped(x, map_sizes[i]);
 	return r;
 }
