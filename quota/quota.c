@@ -13,9 +13,10 @@
  * rights. The answer is one bit for a recipient that anybody may ask for.
  *
  * Each connection is a task, so that who waits for a server of accounts holds
- * up nobody else; looking at a mailbox never waits for anything but the disk.
- * Where all of it is to be counted, others run each 5 ms, and whoever asks for
- * the same mailbox meanwhile waits for what that count will tell.
+ * up nobody else; looking at a mailbox waits for the disk alone. Where all of
+ * it is to be counted, others run each 5 ms, and while it waits for who brings
+ * mail to it, 20 ms at most; whoever asks for the same mailbox meanwhile waits
+ * for what that count will tell.
  */
 #include <string.h>
 #include <unistd.h>
@@ -58,8 +59,8 @@ ask_account(const struct msg_quota_room *q, struct ipc **c)
 }
 
 /*
- * With the rights of the owner from one to the other. Nothing may wait in
- * between: rights are the process's, and another task would have them.
+ * With the rights of the owner from one to the other. No task may wait in
+ * between: rights are the process's, and another one would have them.
  */
 static void
 become_owner(const struct msg_account *a)
@@ -77,12 +78,12 @@ become_root(void)
 }
 
 static void
-let_others_run(void *with)
+let_others_run(void *with, unsigned int ms)
 {
 	const struct looking *l = with;
 
 	become_root();
-	(void)wait_yield();
+	(void)(ms == 0 ? wait_yield() : wait_until(clock_ms() + ms));
 	become_owner(l->account);
 }
 

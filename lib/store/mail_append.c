@@ -466,8 +466,10 @@ commit_together(struct mail_append **group, size_t n)
 	enum { STEPS = sizeof(steps) / sizeof(steps[0]), TAKING = 1 };
 	enum mail_result r = MAIL_OK;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		group[i]->alone = n == 1 && group[i]->count == 1;
+		group[i]->room.together = n > 1;
+	}
 	for (size_t s = 0; s < STEPS; s++)
 		for (size_t i = 0; i < n; i++) {
 			r = steps[s](group[i]);

@@ -87,7 +87,7 @@ let_others_run(struct counting *c)
 {
 	if (c->asked->pause == NULL || clock_ms() < c->until)
 		return;
-	c->asked->pause(c->asked->with);
+	c->asked->pause(c->asked->with, 0);
 	c->until = clock_ms() + SLICE_MS;
 }
 
@@ -168,31 +168,41 @@ stat_file(int root, int fd, struct stat *out)
 		memset(out, 0, sizeof(*out));
 }
 
-/*
- * Until nobody is between a line and the name of its message, as a rule
- * at once; who holds the lock longer is not waited for.
- */
 static void
-wait_for_claims(int fd)
+wait_a_little(const struct mail_quota_question *q)
 {
 	const struct timespec tick = { .tv_nsec = 1000000 };
 
+	if (q->pause != NULL)
+		q->pause(q->with, 1);
+	else
+		(void)nanosleep(&tick, NULL);
+}
+
+/*
+ * Until nobody is between a line and the name of its message, as a rule
+ * at once. False: somebody holds the lock longer, who is not waited for.
+ */
+static bool
+wait_for_claims(int fd, const struct mail_quota_question *q)
+{
 	for (unsigned int i = 0; i < CLAIM_WAITS; i++) {
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
-			return;
-		(void)nanosleep(&tick, NULL);
+			return true;
+		wait_a_little(q);
 	}
+	return false;
 }
 
 /* In front of it are lines of messages that are there, behind it all others. */
 static void
-mark(int root, struct mail_quota_mark *m)
+mark(int root, const struct mail_quota_question *q, struct mail_quota_mark *m)
 {
 	struct stat st;
 
 	m->fd = openat(root, file_name,
 	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	wait_for_claims(m->fd);
+	m->unsure = !wait_for_claims(m->fd, q);
 	stat_file(root, m->fd, &st);
 	m->device = st.st_dev;
 	m->inode = st.st_ino;
@@ -251,14 +261,16 @@ print_lines(struct buf *text, const struct maildir_size *sum)
 
 /* To the file that others write to by now, in one write. */
 static void
-add_late_lines(int root, int fd, const struct mail_quota_mark *m)
+add_late_lines(int root, int fd, const struct mail_quota_question *q,
+    const struct mail_quota_mark *m)
 {
 	struct buf text = BUF_INIT(64);
 	struct maildir_size late;
+	bool settled;
 
 	/* who has a share of the old one's lock writes no line to it later */
-	wait_for_claims(m->fd);
-	if (!lines_since(m, &late))
+	settled = wait_for_claims(m->fd, q);
+	if (!lines_since(m, &late) || !settled)
 		mail_quota_forget(root);
 	print_lines(&text, &late);
 	if (text.n > 0)
@@ -268,16 +280,18 @@ add_late_lines(int root, int fd, const struct mail_quota_mark *m)
 
 /* Where another count was quicker its file stays: lines are in it. */
 static void
-write_file(int root, const struct mail_quota *q,
-    const struct maildir_size *lines, const struct mail_quota_mark *m)
+write_file(int root, const struct mail_quota_question *q,
+    const struct mail_quota *count, const struct maildir_size *lines,
+    const struct mail_quota_mark *m)
 {
 	char temporary[64], limits[LIMITS_LINE_MAX];
 	struct buf text = BUF_INIT(256);
 	int fd;
 
-	limits_line(q->bytes_limit, q->messages_limit, limits);
+	limits_line(count->bytes_limit, count->messages_limit, limits);
 	buf_printf(&text, "%s\n%llu %llu\n", limits,
-	    (unsigned long long)q->bytes, (unsigned long long)q->messages);
+	    (unsigned long long)count->bytes,
+	    (unsigned long long)count->messages);
 	print_lines(&text, lines);
 	snprintf(temporary, sizeof(temporary), "%s.%ld.new", file_name,
 	    (long)process_id());
@@ -287,7 +301,7 @@ write_file(int root, const struct mail_quota *q,
 	if (fd >= 0 && fd_write_all(fd, buf_text(&text), text.n) == 0 &&
 	    is_marked(root, m) &&
 	    renameat(root, temporary, root, file_name) == 0)
-		add_late_lines(root, fd, m);
+		add_late_lines(root, fd, q, m);
 	else if (fd >= 0)
 		(void)!unlinkat(root, temporary, 0);
 	fd_close(&fd);
@@ -305,9 +319,12 @@ sum_of(uint64_t counted, int64_t more)
 /*
  * However long it takes. What was noted meanwhile may have been counted or not:
  * it stays noted behind the count, so that no line is lost, and a count that
- * says full by a message that is in it twice is not believed the next time. A
- * removal, which is noted behind it and may be much, is counted once more. Of
+ * says full by a message that is in it twice is not believed the next time.
+ * Where messages were removed or moved it is counted once more, whatever the
+ * sum is: of a copy and a removal it may be nothing, and both were missed. Of
  * more lines than anybody can read no count is kept: who asks next counts anew.
+ * So does who asks next where somebody held the lock: the count is an answer,
+ * and the file stays.
  */
 static enum mail_result
 count_and_write(struct mail_tree *t, const struct mail_quota_question *q,
@@ -321,17 +338,17 @@ count_and_write(struct mail_tree *t, const struct mail_quota_question *q,
 	bool all;
 
 	if (since == NULL)
-		mark(t->root, &now);
+		mark(t->root, q, &now);
 	r = count(t, q, out, why);
 	all = lines_since(m, &lines);
-	if (r == MAIL_OK && (lines.bytes < 0 || lines.messages < 0)) {
+	if (r == MAIL_OK && lines.less) {
 		r = count(t, q, out, why);
 		all = lines_since(m, &lines) && all;
 	}
 	if (r == MAIL_OK) {
-		if (all)
-			write_file(t->root, out, &lines, m);
-		else
+		if (all && !m->unsure)
+			write_file(t->root, q, out, &lines, m);
+		else if (!all)
 			mail_quota_forget(t->root);
 		out->bytes = sum_of(out->bytes, lines.bytes);
 		out->messages = sum_of(out->messages, lines.messages);
@@ -440,6 +457,7 @@ mail_room_take(struct mail_room *m, const struct mail_account *a,
 	const struct mail_quota limits = mail_account_limits(a);
 	const struct maildir_size by = { .bytes_limit = limits.bytes_limit,
 		.messages_limit = limits.messages_limit };
+	const struct mail_quota_question q = { .limits = limits };
 	enum maildir_room r;
 
 	mail_room_end(m);
@@ -454,11 +472,11 @@ mail_room_take(struct mail_room *m, const struct mail_account *a,
 		    "mailbox is full, if all that comes fits");
 		return MAIL_OVER_QUOTA;
 	}
-	m->ask = m->asked < ASKS;
-	if (m->ask)
-		mark(a->root, &m->mark);
-	else if (r == MAILDIR_ROOM_UNKNOWN)
+	if (m->asked >= ASKS && (r == MAILDIR_ROOM_UNKNOWN || m->stale))
 		return MAIL_OK; /* there can be no file */
+	m->ask = m->asked < ASKS && !m->together;
+	if (m->ask)
+		mark(a->root, &q, &m->mark);
 	return is_full(why);
 }
 
@@ -474,6 +492,7 @@ mail_room_ask(struct mail_room *m, const struct mail_account *a, uint64_t bytes,
 	why_clear(why);
 	r = ask(a->tree, &q, &m->mark, why);
 	m->asked++;
+	m->stale = m->mark.unsure;
 	mail_room_end(m);
 	return r;
 }

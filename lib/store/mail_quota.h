@@ -34,13 +34,17 @@ mail_quota_ask(struct mail_tree *t, const struct mail_quota *limits,
  */
 struct mail_quota_mark {
 	int fd; /* read up to here; -1: there is none */
+	/* somebody held the lock: lines may be in front of their messages */
+	bool unsure;
 	uint64_t device, inode;
 };
 
 /* Room of the quota, from taking it to what came of it. */
 struct mail_room {
 	struct maildir_claim claim;
+	bool together; /* with others: who is refused is not the one to ask */
 	bool ask; /* nothing is taken: mail_room_ask first */
+	bool stale; /* there was room, and the file still says otherwise */
 	unsigned int asked;
 	struct mail_quota_mark mark;
 };
@@ -60,7 +64,7 @@ struct mail_room {
  * that can be believed. To be asked is who may count all folders, behind the
  * end of the transaction; on MAIL_OK it is taken again, in another one. That
  * ends: after some questions the file is believed, and where there still is
- * none everything is taken.
+ * none, or one that could not be replaced, everything is taken.
  */
 enum mail_result
 mail_room_take(struct mail_room *m, const struct mail_account *a,
@@ -79,10 +83,11 @@ struct mail_quota_question {
 	struct mail_quota limits; /* without usage */
 	uint64_t bytes, messages; /* that are to come */
 	/*
-	 * Called each 5 ms of a count, for others to run meanwhile; the rights
-	 * are had again when it returns. NULL: they wait.
+	 * Called each 5 ms of a count, for others to run meanwhile, and to let
+	 * at least so much time pass; the rights are had again when it returns.
+	 * NULL: they wait.
 	 */
-	void (*pause)(void *with);
+	void (*pause)(void *with, unsigned int ms);
 	void *with;
 };
 enum mail_result mail_quota_check(const char *location,

@@ -176,22 +176,22 @@ survey(struct copying *c)
 	return map_keywords(c, s.keywords);
 }
 
-/* What is moved has its room. */
+/* What is moved has its room: it is only told. */
 static enum mail_result
 take_room(struct copying *c)
 {
-	if (c->how->move)
-		return MAIL_OK;
-	return mail_room_take(&c->room, c->to->account, c->bytes, c->count,
-	    c->why);
+	if (!c->how->move)
+		return mail_room_take(&c->room, c->to->account, c->bytes,
+		    c->count, c->why);
+	maildir_claim_move(c->to->account->root, &c->room.claim);
+	return MAIL_OK;
 }
 
 static void
 settle_room(struct copying *c, uint64_t bytes, uint64_t messages)
 {
-	if (!c->how->move)
-		maildir_claim_settle(&c->room.claim, c->to->account->root,
-		    (int64_t)bytes, (int64_t)messages);
+	maildir_claim_settle(&c->room.claim, c->to->account->root,
+	    (int64_t)bytes, c->how->move ? 0 : (int64_t)messages);
 }
 
 static bool

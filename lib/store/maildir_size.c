@@ -52,17 +52,22 @@ take_change(struct span line, struct maildir_size *out)
 {
 	struct span first;
 	int64_t bytes, messages;
+	bool less;
 
 	line = span_trim(line);
 	if (!span_cut(&line, " \t", true, &first) ||
 	    !signed_number(first, &bytes) ||
-	    !signed_number(span_trim(line), &messages) ||
-	    __builtin_add_overflow(out->bytes, bytes, &bytes) ||
+	    !signed_number(span_trim(line), &messages))
+		return false;
+	/* one is below 0, or both are 0 */
+	less = (bytes | messages) <= 0;
+	if (__builtin_add_overflow(out->bytes, bytes, &bytes) ||
 	    __builtin_add_overflow(out->messages, messages, &messages))
 		return false;
 	out->bytes = bytes;
 	out->messages = messages;
 	out->changes++;
+	out->less |= less;
 	return true;
 }
 
@@ -294,6 +299,16 @@ maildir_size_claim(int root, const struct maildir_size *limits, uint64_t bytes,
 	const struct wanted w = { bytes, messages, limits };
 
 	return take_wanted(root, &w, claim);
+}
+
+void
+maildir_claim_move(int root, struct maildir_claim *claim)
+{
+	off_t size;
+
+	*claim = (struct maildir_claim){ .fd = open_shared(root, &size) };
+	if (claim->fd >= 0)
+		(void)append(root, claim->fd, 0, 0);
 }
 
 /*

@@ -22,6 +22,7 @@ struct maildir_size {
 	uint64_t bytes_limit, messages_limit; /* 0: none */
 	int64_t bytes, messages; /* may be below 0: wrong */
 	size_t changes; /* lines behind the limits */
+	bool less; /* one took something away, or told of a move */
 };
 
 /* False: not such a file. Pure. */
@@ -80,6 +81,11 @@ enum maildir_room maildir_size_take(int root, uint64_t bytes, uint64_t messages,
 enum maildir_room
 maildir_size_claim(int root, const struct maildir_size *limits, uint64_t bytes,
     uint64_t messages, struct maildir_claim *claim);
+/*
+ * Messages are about to change folders: a claim of nothing. Its line, "0 0",
+ * tells who counts meanwhile that he may have found them in neither.
+ */
+void maildir_claim_move(int root, struct maildir_claim *claim);
 /*
  * So much has come of it by now, 0 if nothing will. May be called again. Where
  * somebody counted anew meanwhile, who may have seen it, or a part, the count

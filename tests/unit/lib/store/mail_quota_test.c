@@ -9,11 +9,13 @@
 #include "lib/store/mail_folder_tree.h"
 #include "lib/store/mailbox_internal.h"
 #include "lib/store/maildir_size.h"
+#include "lib/task/task.h"
 #include "tests/unit/lib/store/folder.h"
 
 static const struct mail_quota limits = { .bytes_limit = 100,
 	.messages_limit = 5 };
 
+static void (*in_between)(void); /* a line and the move that it tells of */
 /* What others do, once: amid a count, and between its last look and its end. */
 static void (*amid)(void), (*at_the_end)(void);
 static void (*behind_open)(void); /* of who brings mail */
@@ -59,6 +61,8 @@ renameat(int from, const char *old, int to, const char *name)
 {
 	if (strcmp(name, "maildirsize") == 0)
 		once(&at_the_end);
+	else if (strncmp(old, "cur/", 4) == 0)
+		once(&in_between);
 	return (int)syscall(SYS_renameat2, from, old, to, name, 0);
 }
 
@@ -97,6 +101,19 @@ static void
 one_goes(void)
 {
 	file_append("m/maildirsize", "-50 -1\n");
+}
+
+/* A copy, and the removal of what was copied. */
+static void
+one_is_copied_and_goes(void)
+{
+	file_append("m/maildirsize", "50 1\n-50 -1\n");
+}
+
+static void
+one_is_moved(void)
+{
+	file_append("m/maildirsize", "0 0\n");
 }
 
 static void
@@ -186,6 +203,10 @@ test_lines_amid_a_count(void **state)
 		    "100S,5C\n50 1\n10 1\n10 1\n", 1 },
 		/* counted anew once, for it may have gone before */
 		{ "1S\n9 9\n", one_goes, NULL, 50, 1, "100S,5C\n50 1\n", 2 },
+		{ "1S\n9 9\n", one_is_copied_and_goes, NULL, 50, 1,
+		    "100S,5C\n50 1\n", 2 },
+		{ "1S\n9 9\n", one_is_moved, NULL, 50, 1, "100S,5C\n50 1\n",
+		    2 },
 		{ "1S\n9 9\n", one_goes_again, NULL, 0, 0,
 		    "100S,5C\n50 1\n-50 -1\n", 2 },
 		{ "1S\n9 9\n", nonsense_comes, NULL, 50, 1, "100S,5C\n50 1\n",
@@ -256,10 +277,11 @@ time_passes(void)
 }
 
 static void
-one_comes_in_between(void *with)
+one_comes_in_between(void *with, unsigned int ms)
 {
 	unsigned int *pauses = with;
 
+	assert_int_equal(ms, 0);
 	if ((*pauses)++ == 0)
 		one_comes();
 }
@@ -311,28 +333,46 @@ a_claim_comes(void)
 	waited = its_name_comes;
 }
 
+/* Instead of sleeping. */
+static void
+others_run(void *with, unsigned int ms)
+{
+	unsigned int *pauses = with;
+
+	if (ms == 0)
+		return;
+	(*pauses)++;
+	if (waited != NULL)
+		waited();
+}
+
 /* A line may be written before its message has a name: not for long. */
 static void
 test_a_count_waits_for_names(void **state)
 {
 	static const struct {
 		void (*before)(void), (*waited)(void), (*at_the_end)(void);
-		unsigned int waits_least, waits_most;
-		const char *after;
+		unsigned int waits;
+		const char *after; /* NULL: none, who asks next counts */
 	} rows[] = {
-		{ NULL, NULL, NULL, 0, 0, "100S,5C\n50 1\n" },
-		{ take_claim, its_name_comes, NULL, 1, 1, "100S,5C\n60 2\n" },
+		{ NULL, NULL, NULL, 0, "100S,5C\n50 1\n" },
+		{ take_claim, its_name_comes, NULL, 1, "100S,5C\n60 2\n" },
 		/* by who has the old file open when the new one comes */
-		{ NULL, NULL, a_claim_comes, 1, 1, "100S,5C\n50 1\n10 1\n" },
+		{ NULL, NULL, a_claim_comes, 1, "100S,5C\n50 1\n10 1\n" },
+		{ NULL, NULL, take_claim, 20, NULL },
 		/* its owner may hold the lock as long as he likes */
-		{ take_claim, NULL, NULL, 20, 40, "100S,5C\n50 1\n" },
+		{ take_claim, NULL, NULL, 20, "1000S\n9 9\n10 1\n" },
 	};
-	const struct mail_quota_question q = { .limits = limits };
+	enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+	unsigned int pauses;
+	struct mail_quota_question q = { .limits = limits, .with = &pauses };
 	struct why why = { 0 };
 
 	(void)state;
 	make_mailbox();
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t n = 0; n < 2 * ROWS; n++) {
+		size_t i = n % ROWS;
+
 		unlink("m/new/2.x,S=10");
 		unlink("m/maildirsize");
 		file_put("m/maildirsize", "1000S\n9 9\n");
@@ -341,11 +381,17 @@ test_a_count_waits_for_names(void **state)
 			rows[i].before();
 		waited = rows[i].waited;
 		at_the_end = rows[i].at_the_end;
-		waits = 0;
+		q.pause = n < ROWS ? NULL : others_run;
+		waits = pauses = 0;
 		assert_int_equal(mail_quota_check("maildir:m", &q, &why),
 		    MAIL_OK);
-		assert_in_range(waits, rows[i].waits_least, rows[i].waits_most);
-		assert_string_equal(file_get("m/maildirsize"), rows[i].after);
+		assert_int_equal(waits, n < ROWS ? rows[i].waits : 0);
+		assert_int_equal(pauses, n < ROWS ? 0 : rows[i].waits);
+		if (rows[i].after != NULL)
+			assert_string_equal(file_get("m/maildirsize"),
+			    rows[i].after);
+		else
+			assert_int_equal(access("m/maildirsize", F_OK), -1);
 		waited = NULL;
 		maildir_claim_end(&claim);
 	}
@@ -421,20 +467,26 @@ commit(struct mail_append *a)
 }
 
 static enum mail_result
-copy_first(struct mailbox *m)
+pass_on(struct mailbox *m, uint32_t uid, struct mailbox *to, bool move)
 {
-	const struct mail_copying how = { .move = false };
+	const struct mail_copying how = { .move = move };
 	struct uid_set uids = { 0 };
 	struct mail_copies copies;
 	struct why why = { 0 };
 	enum mail_result r;
 
 	counts = 0;
-	uid_set_add(&uids, 1);
-	r = mailbox_copy(m, &uids, m, &how, &copies, &why);
+	uid_set_add(&uids, uid);
+	r = mailbox_copy(m, &uids, to, &how, &copies, &why);
 	mail_copies_fini(&copies);
 	uid_set_fini(&uids);
 	return r;
+}
+
+static enum mail_result
+copy_first(struct mailbox *m)
+{
+	return pass_on(m, 1, m, false);
 }
 
 static void
@@ -503,6 +555,129 @@ test_counts_of_appends_and_copies(void **state)
 	mail_account_close(&account);
 }
 
+/* Who begins to count now waits, and who has begun counts once more. */
+static void
+the_move_is_told(void)
+{
+	int fd = open("m/maildirsize", O_RDONLY);
+
+	assert_string_equal(file_get("m/maildirsize"), "100S,5C\n60 9\n0 0\n");
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), -1);
+	close(fd);
+}
+
+/* However full it is. */
+static void
+test_a_move_is_told_to_who_counts(void **state)
+{
+	static const struct {
+		void (*in_between)(void);
+		const char *after;
+	} rows[] = {
+		{ the_move_is_told, "100S,5C\n60 9\n0 0\n" },
+		{ another_counts, NULL },
+	};
+	const struct mail_account_settings settings = { .location = "maildir:m",
+		.separator = '/',
+		.quota_bytes = limits.bytes_limit,
+		.quota_messages = limits.messages_limit };
+	struct mailbox *m, *other;
+	struct why why = { 0 };
+
+	(void)state;
+	assert_int_equal(mail_account_open(&settings, &account, &why), MAIL_OK);
+	assert_int_equal(mail_folder_create(account, SPAN("other"), 0, &why),
+	    MAIL_OK);
+	assert_int_equal(mailbox_open(account, SPAN("INBOX"), &m, &why),
+	    MAIL_OK);
+	assert_int_equal(mailbox_open(account, SPAN("other"), &other, &why),
+	    MAIL_OK);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		write_size("100S,5C\n0 0\n");
+		assert_int_equal(commit(begin(m)), MAIL_OK);
+		write_size("100S,5C\n60 9\n");
+		amid = NULL;
+		in_between = rows[i].in_between;
+		assert_int_equal(pass_on(m, (uint32_t)i + 1, other, true),
+		    MAIL_OK);
+		assert_null(in_between);
+		if (rows[i].after != NULL)
+			assert_string_equal(file_get("m/maildirsize"),
+			    rows[i].after);
+		else
+			assert_int_equal(access("m/maildirsize", F_OK), -1);
+	}
+	mailbox_close(&other);
+	mailbox_close(&m);
+	mail_account_close(&account);
+}
+
+/* What says full stays, and is not what decides. */
+static void
+test_a_count_that_cannot_be_kept_is_an_answer(void **state)
+{
+	const struct mail_account_settings settings = { .location = "maildir:m",
+		.separator = '/',
+		.quota_bytes = limits.bytes_limit,
+		.quota_messages = limits.messages_limit };
+	struct why why = { 0 };
+	struct mail_append *a;
+	struct mailbox *m;
+	int fd;
+
+	(void)state;
+	assert_int_equal(mail_account_open(&settings, &account, &why), MAIL_OK);
+	assert_int_equal(mailbox_open(account, SPAN("INBOX"), &m, &why),
+	    MAIL_OK);
+	a = begin(m);
+	write_size("100S,5C\n90 2\n5 1\n");
+	fd = open("m/maildirsize", O_RDONLY);
+	assert_int_equal(flock(fd, LOCK_SH), 0);
+	assert_int_equal(commit(a), MAIL_OK);
+	assert_string_equal(file_get("m/maildirsize"),
+	    "100S,5C\n90 2\n5 1\n10 1\n");
+	close(fd);
+	amid = NULL;
+	mailbox_close(&m);
+	mail_account_close(&account);
+}
+
+static unsigned int came;
+
+static void
+commit_in_task(void *to)
+{
+	came += commit(begin(to)) == MAIL_OK;
+}
+
+/* The last finds no room behind the others, whose claims are its own wait. */
+static void
+test_a_group_waits_for_no_claim_of_its_own(void **state)
+{
+	const struct mail_account_settings settings = { .location = "maildir:m",
+		.separator = '/',
+		.quota_bytes = limits.bytes_limit,
+		.quota_messages = limits.messages_limit };
+	struct why why = { 0 };
+	struct mailbox *m;
+
+	(void)state;
+	assert_int_equal(mail_account_open(&settings, &account, &why), MAIL_OK);
+	assert_int_equal(mailbox_open(account, SPAN("INBOX"), &m, &why),
+	    MAIL_OK);
+	write_size("100S,5C\n80 1\n");
+	amid = NULL;
+	waits = came = 0;
+	for (unsigned int i = 0; i < 3; i++)
+		assert_non_null(task_start(commit_in_task, m));
+	task_loop();
+	assert_int_equal(came, 3);
+	assert_int_equal(waits, 0);
+	assert_string_equal(file_get("m/maildirsize"), "100S,5C\n20 2\n10 1\n");
+	mailbox_close(&m);
+	mail_account_close(&account);
+}
+
 #define IN_FOLDER(test) \
 	cmocka_unit_test_setup_teardown(test, folder_enter, folder_leave)
 
@@ -516,6 +691,9 @@ main(void)
 		IN_FOLDER(test_a_held_lock_stops_nobody),
 		IN_FOLDER(test_no_line_is_for_a_file_that_was_replaced),
 		IN_FOLDER(test_counts_of_appends_and_copies),
+		IN_FOLDER(test_a_move_is_told_to_who_counts),
+		IN_FOLDER(test_a_count_that_cannot_be_kept_is_an_answer),
+		IN_FOLDER(test_a_group_waits_for_no_claim_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
