@@ -27,6 +27,29 @@ add(struct mail_folder_list *l, const char *name)
 	return f;
 }
 
+static void
+found(struct mail_folder_list *l, const char *path, const char *name,
+    bool selectable)
+{
+	struct mail_folder *f;
+
+	if (l->visitor != NULL) {
+		l->visitor->folder(l->visitor->with, path);
+		return;
+	}
+	f = add(l, name);
+	f->exists = true;
+	f->selectable = selectable;
+}
+
+static struct dirent *
+next_entry(struct mail_folder_list *l, DIR *d)
+{
+	if (l->visitor != NULL)
+		l->visitor->entry(l->visitor->with);
+	return readdir(d);
+}
+
 /* Links to directories count: shared folders are made so. */
 static bool
 is_directory(int at, const struct dirent *e)
@@ -66,9 +89,7 @@ list_plus(struct mail_tree *t, struct mail_folder_list *l)
 
 	if (d == NULL)
 		return -1;
-	while ((e = readdir(d)) != NULL) {
-		struct mail_folder *f;
-
+	while ((e = next_entry(l, d)) != NULL) {
 		if (e->d_name[0] != '.' || strcmp(e->d_name, ".") == 0 ||
 		    strcmp(e->d_name, "..") == 0 || !is_directory(dirfd(d), e))
 			continue;
@@ -76,8 +97,7 @@ list_plus(struct mail_tree *t, struct mail_folder_list *l)
 			tell_odd(l, e->d_name);
 			continue;
 		}
-		f = add(l, buf_text(&name));
-		f->exists = f->selectable = true;
+		found(l, e->d_name, buf_text(&name), true);
 	}
 	closedir(d);
 	buf_fini(&name);
@@ -106,7 +126,6 @@ static void
 walk_into(struct walk *w, size_t depth)
 {
 	const char *path = buf_text(&w->path);
-	struct mail_folder *f;
 
 	if (strcmp(path, "INBOX") != 0) {
 		if (depth > FOLDER_LEVELS_MAX ||
@@ -115,8 +134,7 @@ walk_into(struct walk *w, size_t depth)
 			tell_odd(w->list, path);
 			return;
 		}
-		f = add(w->list, buf_text(&w->name));
-		f->exists = true;
+		found(w->list, path, buf_text(&w->name), false);
 	}
 	walk_directory(w, depth);
 }
@@ -124,15 +142,12 @@ walk_into(struct walk *w, size_t depth)
 static void
 add_mbox(struct walk *w)
 {
-	struct mail_folder *f;
-
 	if (!folder_name_of(&w->tree->at.naming, buf_span(&w->path),
 		&w->name)) {
 		tell_odd(w->list, buf_text(&w->path));
 		return;
 	}
-	f = add(w->list, buf_text(&w->name));
-	f->exists = f->selectable = true;
+	found(w->list, buf_text(&w->path), buf_text(&w->name), true);
 }
 
 /* A file or directory in w->path. */
@@ -165,7 +180,7 @@ walk_directory(struct walk *w, size_t depth)
 	size_t self = w->list->count, length = w->path.n;
 	struct dirent *e;
 
-	while (d != NULL && (e = readdir(d)) != NULL) {
+	while (d != NULL && (e = next_entry(w->list, d)) != NULL) {
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;
 		if (w->tree->at.mbox) {
@@ -291,6 +306,25 @@ add_subscribed(struct mail_tree *t, struct mail_folder_list *l)
 			add(l, t->subscriptions.all[i].name)->subscribed = true;
 }
 
+static enum mail_result
+list_directories(struct mail_tree *t, struct mail_folder_list *l,
+    struct why *why)
+{
+	if ((t->at.naming.fs ? list_fs(t, l) : list_plus(t, l)) == 0)
+		return MAIL_OK;
+	why_errno(why, "4.2.0", "cannot list the folders");
+	return MAIL_FAILED;
+}
+
+enum mail_result
+mail_tree_visit(struct mail_tree *t, const struct mail_tree_visitor *visitor,
+    struct why *why)
+{
+	struct mail_folder_list none = { .visitor = visitor };
+
+	return list_directories(t, &none, why);
+}
+
 enum mail_result
 mail_tree_list(struct mail_tree *t, struct mail_folder_list *out,
     struct why *why)
@@ -302,12 +336,9 @@ mail_tree_list(struct mail_tree *t, struct mail_folder_list *out,
 	out->all = NULL;
 	out->count = out->room = 0;
 	if ((r = mail_subscriptions_read(t, why)) != MAIL_OK ||
-	    (r = mail_metadata_read(t->metadata, t->control, why)) != MAIL_OK)
+	    (r = mail_metadata_read(t->metadata, t->control, why)) != MAIL_OK ||
+	    (r = list_directories(t, out, why)) != MAIL_OK)
 		return r;
-	if ((t->at.naming.fs ? list_fs(t, out) : list_plus(t, out)) != 0) {
-		why_errno(why, "4.2.0", "cannot list the folders");
-		return MAIL_FAILED;
-	}
 	inbox = add(out, "INBOX");
 	inbox->exists = inbox->selectable = true;
 	add_parents(t, out);

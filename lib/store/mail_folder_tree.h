@@ -107,11 +107,24 @@ struct mail_folder_list {
 	/* directories that can be no folders, for who asks (NULL else) */
 	void (*odd)(void *with, const char *path);
 	void *odd_with;
+	const struct mail_tree_visitor *visitor; /* instead of a list */
 };
 
 enum mail_result mail_tree_list(struct mail_tree *t,
     struct mail_folder_list *out, struct why *why);
 void mail_folder_list_fini(struct mail_folder_list *l);
+/*
+ * The folders' directories alone, as they are met: in no order, INBOX's own not
+ * among them. Nothing is kept, and no other file is read. MAIL_FAILED with
+ * *why.
+ */
+struct mail_tree_visitor {
+	void (*entry)(void *with); /* another one was read, of whatever kind */
+	void (*folder)(void *with, const char *path); /* below the root */
+	void *with;
+};
+enum mail_result mail_tree_visit(struct mail_tree *t,
+    const struct mail_tree_visitor *visitor, struct why *why);
 /* Has it others below it? */
 bool mail_tree_has_children(struct mail_tree *t, const struct mail_place *p);
 

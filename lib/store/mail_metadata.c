@@ -184,6 +184,7 @@ static void
 take_lines(struct mail_metadata *m, struct span rest)
 {
 	struct span line;
+	size_t damaged = 0;
 
 	if (!span_cut(&rest, "\n", false, &line) || !span_is(line, head)) {
 		log_warning("%s: not in a form that is known", file_name);
@@ -191,9 +192,10 @@ take_lines(struct mail_metadata *m, struct span rest)
 		return;
 	}
 	while (span_cut(&rest, "\n", false, &line))
-		if (!take_line(m, line))
-			log_warning("%s: a damaged line is left out",
-			    file_name);
+		damaged += !take_line(m, line);
+	if (damaged > 0)
+		log_warning("%s: %zu damaged lines are left out", file_name,
+		    damaged);
 }
 
 enum mail_result

@@ -79,6 +79,7 @@ read_file(int root, uint64_t bytes_limit, uint64_t messages_limit,
 struct counting {
 	const struct mail_quota_question *asked;
 	struct mail_quota *sum;
+	int root;
 	int64_t until; /* others run then */
 };
 
@@ -126,38 +127,47 @@ count_directory(int at, const char *name, struct counting *c)
 }
 
 static void
-count_folder(struct mail_tree *t, const char *name, struct counting *c)
+count_folder(int at, struct counting *c)
 {
-	struct mail_directories dirs;
-	struct mail_place p;
-	struct why why;
-
-	let_others_run(c);
-	if (mail_place_find(t, span_of(name), &p) != MAIL_OK)
-		return;
-	if (mail_place_open(t, &p, &dirs, &why) == MAIL_OK) {
-		count_directory(dirs.mail, "cur", c);
-		count_directory(dirs.mail, "new", c);
-		mail_directories_close(&dirs);
-	}
-	mail_place_fini(&p);
+	count_directory(at, "cur", c);
+	count_directory(at, "new", c);
 }
 
-/* All names of all folders are read: seconds for a million messages. */
+static void
+see_entry(void *counting)
+{
+	let_others_run(counting);
+}
+
+static void
+see_folder(void *counting, const char *path)
+{
+	struct counting *c = counting;
+	int at = openat(c->root, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (at >= 0)
+		count_folder(at, c);
+	fd_close(&at);
+}
+
+/*
+ * All names of all folders are read: seconds for a million messages. Others run
+ * amid all of it, also where the owner has made more folders than anybody
+ * needs: they are counted as they are met, and by nothing but their
+ * directories.
+ */
 static enum mail_result
 count(struct mail_tree *t, const struct mail_quota_question *q,
     struct mail_quota *out, struct why *why)
 {
-	struct counting c = { q, out, clock_ms() + SLICE_MS };
-	struct mail_folder_list l = { 0 };
-	enum mail_result r = mail_tree_list(t, &l, why);
+	struct counting c = { q, out, t->root, clock_ms() + SLICE_MS };
+	const struct mail_tree_visitor visitor = { see_entry, see_folder, &c };
 
 	out->bytes = out->messages = 0;
-	for (size_t i = 0; r == MAIL_OK && i < l.count; i++)
-		if (l.all[i].selectable)
-			count_folder(t, l.all[i].name, &c);
-	mail_folder_list_fini(&l);
-	return r;
+	if (t->at.mbox)
+		return MAIL_OK; /* it has limits of its own */
+	count_folder(t->inbox, &c);
+	return mail_tree_visit(t, &visitor, why);
 }
 
 static void

@@ -19,6 +19,7 @@ static void (*in_between)(void); /* a line and the move that it tells of */
 /* What others do, once: amid a count, and between its last look and its end. */
 static void (*amid)(void), (*at_the_end)(void);
 static void (*behind_open)(void); /* of who brings mail */
+static void (*when_listed)(void); /* the root */
 static unsigned int counts; /* of directories */
 
 static void
@@ -44,6 +45,8 @@ openat(int at, const char *path, int flags, ...)
 	if (flags & O_CREAT)
 		mode = va_arg(args, mode_t);
 	va_end(args);
+	if (strcmp(path, ".") == 0 && when_listed != NULL)
+		when_listed();
 	if (strcmp(path, "new") == 0) {
 		counts++;
 		once(&amid);
@@ -305,6 +308,40 @@ test_others_run_amid_a_count(void **state)
 	assert_int_equal(mail_quota_check("maildir:m", &q, &why), MAIL_OK);
 	assert_in_range(pauses, 1, 100);
 	assert_string_equal(file_get("m/maildirsize"), "100S,5C\n60 2\n10 1\n");
+}
+
+static void
+note_pause(void *with, unsigned int ms)
+{
+	unsigned int *pauses = with;
+
+	assert_int_equal(ms, 0);
+	(*pauses)++;
+}
+
+/* Whatever the owner has put beside his folders, and however much of it. */
+static void
+test_others_run_while_folders_are_listed(void **state)
+{
+	unsigned int pauses = 0;
+	const struct mail_quota_question q = { .limits = limits,
+		.pause = note_pause,
+		.with = &pauses };
+	struct why why = { 0 };
+
+	(void)state;
+	make_mailbox();
+	assert_int_equal(mkdir("m/.a", 0700), 0);
+	/* no file that a count needs */
+	assert_int_equal(mkdir("m/posthaste-metadata", 0700), 0);
+	assert_int_equal(mkdir("m/subscriptions", 0700), 0);
+	when_listed = time_passes;
+	assert_int_equal(mail_quota_check("maildir:m", &q, &why), MAIL_OK);
+	when_listed = NULL;
+	assert_in_range(pauses, 1, 100);
+	assert_string_equal(file_get("m/maildirsize"), "100S,5C\n50 1\n");
+	/* nor does it make what is missing */
+	assert_int_equal(access("m/.a/cur", F_OK), -1);
 }
 
 static struct maildir_claim claim;
@@ -687,6 +724,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		IN_FOLDER(test_lines_amid_a_count),
 		IN_FOLDER(test_others_run_amid_a_count),
+		IN_FOLDER(test_others_run_while_folders_are_listed),
 		IN_FOLDER(test_a_count_waits_for_names),
 		IN_FOLDER(test_a_held_lock_stops_nobody),
 		IN_FOLDER(test_no_line_is_for_a_file_that_was_replaced),
