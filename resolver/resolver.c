@@ -33,12 +33,14 @@ enum {
 	FIRST_S = 10, /* who connects has something to ask */
 	QUIET_S = 60,
 	TURN_MAX = 64,
+	HEARD_MAX = 1024, /* bytes of a question, or a greeting */
 };
 
 /* A connection; lives as long as its last question. */
 struct line {
 	struct ipc *c; /* NULL: it has ended */
-	struct caller *caller; /* NULL before the first question */
+	struct caller *caller; /* NULL until master has said who it is */
+	int64_t until; /* for the next question, with none under way */
 	size_t questions; /* under way */
 	struct wait_queue nudge; /* there is something to send */
 	unsigned int turn;
@@ -214,14 +216,17 @@ take(struct ipc *c, const struct msg_name_question *m)
 	return q;
 }
 
+/* It counts for its service from master's word on, before it says any. */
 static bool
 know_caller(struct line *l)
 {
-	const char *program = ipc_caller(l->c);
+	const char *program;
 
-	if (l->caller == NULL)
-		l->caller = caller_enter(program != NULL ? program : "",
-		    ipc_caller_service(l->c));
+	if (l->caller != NULL || !ipc_introduced(l->c))
+		return true;
+	program = ipc_caller(l->c);
+	l->caller = caller_enter(program != NULL ? program : "",
+	    ipc_caller_service(l->c));
 	return l->caller != NULL;
 }
 
@@ -258,13 +263,14 @@ hear(struct line *l)
 	struct question *q;
 
 	if (ipc_expect(l->c, &message_name_question, &message, 0) != IPC_OK ||
-	    !know_caller(l) || !wait_for_room(l))
+	    !wait_for_room(l))
 		return false;
 	q = take(l->c, message);
 	if (q == NULL)
 		return false;
 	start(l, q);
 	l->heard = true;
+	l->until = clock_in(QUIET_S);
 	if (++l->turn % TURN_MAX == 0)
 		(void)wait_yield();
 	return true;
@@ -274,7 +280,7 @@ hear(struct line *l)
 static bool
 await(struct line *l)
 {
-	int64_t until = clock_in(l->caller != NULL ? QUIET_S : FIRST_S);
+	int64_t until = l->questions > 0 ? clock_in(QUIET_S) : l->until;
 	bool woken;
 
 	l->heard = false;
@@ -297,6 +303,8 @@ serve(struct line *l)
 	if (ipc_pending(l->c))
 		return flush(l);
 	r = l->heard ? ipc_poll_again(l->c) : ipc_poll(l->c);
+	if (!know_caller(l))
+		return false;
 	if (r == IPC_OK)
 		return hear(l);
 	return r == IPC_TIMEOUT && await(l);
@@ -310,6 +318,8 @@ session(const struct service *s, int fd)
 	(void)s;
 	l->c = ipc_new(fd, &protocol_resolver, "client");
 	ipc_never_wait_to_send(l->c);
+	ipc_allow(l->c, HEARD_MAX);
+	l->until = clock_in(FIRST_S);
 	while (serve(l))
 		;
 	ipc_free(&l->c);

@@ -32,6 +32,7 @@ ipc_new(int fd, const struct ipc_protocol *protocol, const char *peer)
 	c->fd = fd;
 	c->protocol = protocol;
 	c->peer = mem_text(peer);
+	c->most = IPC_FRAME_MAX;
 	buf_init(&c->out, OUT_MAX);
 	c->arena = arena_new();
 	(void)fd_nonblocking(fd, true);
@@ -57,6 +58,12 @@ ipc_free(struct ipc **c)
 	free(gone->peer);
 	arena_free(&gone->arena);
 	free(gone);
+}
+
+void
+ipc_allow(struct ipc *c, size_t most)
+{
+	c->most = most;
 }
 
 int
@@ -174,7 +181,7 @@ receive_frame(struct ipc *c, const struct ipc_message *const *messages,
 	enum ipc_result r;
 	size_t n, taken;
 
-	r = want_body(c, IPC_FRAME_MAX, wait_first, &n, deadline);
+	r = want_body(c, c->most, wait_first, &n, deadline);
 	if (r != IPC_OK)
 		return r;
 	if (n == 0)
@@ -280,7 +287,7 @@ poll_frame(struct ipc *c, bool fresh)
 		if (!c->greeted && whole_frame(c))
 			r = greet(c, false, 0);
 		else if (ipc_have(c) >= IPC_HEAD &&
-		    ipc_get_u32(c->in.p + c->in.start) > IPC_FRAME_MAX)
+		    ipc_get_u32(c->in.p + c->in.start) > c->most)
 			r = ipc_refuse(c, "too large a message announced");
 		else
 			r = c->drained && !fresh ? IPC_TIMEOUT : ipc_read(c);

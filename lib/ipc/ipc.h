@@ -113,6 +113,11 @@ enum ipc_result ipc_send(struct ipc *c, const struct ipc_message *m,
 void ipc_never_wait_to_send(struct ipc *c);
 bool ipc_pending(const struct ipc *c);
 /*
+ * No message that comes is to be larger than so many bytes; else it is as if
+ * it were larger than any may be.
+ */
+void ipc_allow(struct ipc *c, size_t most);
+/*
  * Sends without waiting: IPC_TIMEOUT when the socket's buffer is full, and
  * the message is forgotten (unless its first bytes are on their way: then the
  * rest leaves with the next call).
@@ -176,8 +181,8 @@ ipc_receive_chunk(struct ipc *c, struct span *chunk, int64_t deadline);
 /*
  * For which program of programs.def master made this connection, told by
  * master before the program had it; "" when root, or our own user, came by
- * itself (tools, tests); NULL when somebody else did. For servers, behind the
- * first message.
+ * itself (tools, tests); NULL when somebody else did. For servers, as soon as
+ * ipc_introduced.
  */
 const char *ipc_caller(const struct ipc *c);
 /*
@@ -185,6 +190,11 @@ const char *ipc_caller(const struct ipc *c);
  * it is longer than any should be.
  */
 const char *ipc_caller_service(const struct ipc *c);
+/*
+ * Has its introduction or its hello been read, by ipc_poll for instance? What
+ * master made it for cannot keep the first of them back.
+ */
+bool ipc_introduced(const struct ipc *c);
 /* master's part. False: the socket does not take it. */
 bool ipc_introduce(int fd, const char *program, const char *service);
 

@@ -46,6 +46,7 @@ struct ipc {
 	struct ipc_fds out_fds;
 	struct ipc_input in;
 	struct ipc_fds in_fds;
+	size_t most; /* bytes of a frame that comes */
 	struct arena *arena;
 	bool greeted; /* the peer's hello has come */
 	char caller[IPC_CALLER_MAX]; /* as master introduced it */

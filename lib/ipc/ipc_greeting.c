@@ -117,10 +117,16 @@ ipc_take_greeting(struct ipc *c, const struct ipc_message *m,
 					    take_hello(c, message);
 }
 
+bool
+ipc_introduced(const struct ipc *c)
+{
+	return c->greeted || c->caller[0] != '\0';
+}
+
 const char *
 ipc_caller(const struct ipc *c)
 {
-	ensure(c->greeted);
+	ensure(ipc_introduced(c));
 	if (c->caller[0] == '\0' && !made_by_master(c))
 		return NULL;
 	return c->caller;

@@ -34,6 +34,7 @@ struct asked {
 	uint64_t kind;
 	struct arena *arena; /* NULL: nobody waits for it any more */
 	struct wait_queue done;
+	int64_t due; /* by then resolver has an answer, or says so */
 	enum state state;
 	enum dns_result result;
 	struct msg_name_record *records; /* in the arena */
@@ -52,6 +53,8 @@ static struct {
 	struct wait_queue turn;
 	uint64_t last_number;
 	int64_t last_use;
+	int64_t last_answer;
+	bool silent; /* the reader: to be given up */
 } line = { .end = &line.first };
 
 static const char service[] = "resolver";
@@ -142,6 +145,7 @@ take_answer(struct ipc *c)
 	q = *link;
 	if (!take_records(q, m))
 		return ipc_refuse(c, "an answer that no question has");
+	line.last_answer = line.last_use = clock_ms();
 	take_off(link);
 	settle(q, ANSWERED);
 	return IPC_OK;
@@ -174,9 +178,10 @@ reader(void *argument)
 {
 	struct ipc *c = argument;
 
-	while (read_on(c))
+	while (!line.silent && read_on(c))
 		;
 	line.c = NULL;
+	line.silent = false;
 	while (line.first != NULL) {
 		struct asked *q = line.first;
 
@@ -228,7 +233,7 @@ static struct asked *
 put(struct arena *a, struct msg_name_question *m, int64_t deadline)
 {
 	struct asked *q = mem_new(sizeof(*q));
-	int64_t left = deadline - clock_ms();
+	int64_t now = clock_ms(), left = deadline - now;
 
 	q->arena = a;
 	q->kind = m->kind;
@@ -236,15 +241,33 @@ put(struct arena *a, struct msg_name_question *m, int64_t deadline)
 	m->patience = left < 0 ?
 	    0 :
 	    (uint64_t)(left < PATIENCE_MAX_MS ? left : PATIENCE_MAX_MS);
+	q->due = now + (int64_t)m->patience;
 	*line.end = q;
 	line.end = &q->next;
 	line.count++;
-	line.last_use = clock_ms();
+	line.last_use = now;
 	/* what goes wrong the reader sees, which has the end of it */
 	if (ipc_send(line.c, &message_name_question, m, 0) != IPC_OK ||
 	    ipc_pending(line.c))
 		wait_wake_all(&line.nudge);
 	return q;
+}
+
+/*
+ * A resolver says at the latest when a question is due that it has no answer.
+ * One that has said nothing at all since then hangs: what else it was asked is
+ * lost, and asked of another.
+ */
+static void
+give_up(struct asked *q)
+{
+	q->arena = NULL;
+	if (line.silent || line.last_answer >= q->due)
+		return;
+	log_warning("no answer from %s: it says nothing; another one is asked",
+	    service);
+	line.silent = true;
+	wait_wake_all(&line.nudge);
 }
 
 /* What became of it; the records of an answer are in the arena. */
@@ -253,15 +276,17 @@ ask_once(struct arena *a, struct msg_name_question *m, int64_t deadline,
     struct asked *found)
 {
 	struct asked *q = put(a, m, deadline);
+	enum wait_result waited = WAIT_READY;
 
-	while (q->state == UNDER_WAY)
-		if (wait_on(&q->done, deadline + GRACE_MS) != WAIT_READY)
-			break;
+	while (q->state == UNDER_WAY && waited == WAIT_READY)
+		waited = wait_on(&q->done, q->due + GRACE_MS);
 	*found = *q;
-	if (q->state == UNDER_WAY)
-		q->arena = NULL;
-	else
+	if (q->state != UNDER_WAY)
 		free(q);
+	else if (waited == WAIT_TIMEOUT)
+		give_up(q);
+	else
+		q->arena = NULL;
 	return found->state;
 }
 

@@ -37,6 +37,17 @@ def ip6(text):
     return socket.inet_pton(socket.AF_INET6, text)
 
 
+def come(instance, count, kind=Resolver):
+    """So many connections of one service, without those that were refused."""
+    many = []
+    for _ in range(count):
+        try:
+            many.append(kind(instance, "captured"))
+        except ConnectionError:
+            pass
+    return many
+
+
 def record(name="", preference=0, address=b""):
     return {"name": name, "preference": preference, "address": address}
 
@@ -164,14 +175,87 @@ def test_to_come_again_is_no_way_to_have_more(suite, dns):
 
 def test_a_service_has_no_more_connections_than_processes(suite, dns):
     s = suite(dns=dns(RECORDS))
-    many = [Resolver(s, "captured") for _ in range(400)]
-    for r in many:
-        r.put(MX, "nobody.test")
+    many = come(s, 400)
     s.wait_log(r"service captured \(smtpd\) has 64 connections and \d+ "
                "questions under way: it gets no more connections")
     other = Resolver(s, "other")
     assert other.find(MX, "nobody.test") == (NO_NAME, [])
     for r in (*many, other):
+        r.close()
+
+
+class Mute(Resolver):
+    """master's word alone, and of what would follow only a beginning."""
+
+    def send(self, message, **fields):
+        super().send("introduction", program="smtpd", service=self.told)
+        self.socket.sendall((500).to_bytes(4, "big"))
+
+
+def test_who_never_asks_counts_as_well(suite, dns):
+    s = suite(dns=dns(RECORDS))
+    many = come(s, 200, Mute)
+    s.wait_log(r"service captured \(smtpd\) has 64 connections and 0 "
+               "questions under way: it gets no more connections")
+    for r in many:
+        r.close()
+
+
+def test_a_byte_now_and_then_keeps_no_connection(suite, dns):
+    r = Mute(suite(dns=dns(RECORDS)), "captured")
+    r.socket.settimeout(1)
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        try:
+            r.socket.sendall(b"x")
+            if not r.socket.recv(1000):
+                break
+        except TimeoutError:
+            pass
+        except ConnectionError:
+            break
+    assert time.monotonic() < end
+    r.close()
+
+
+def test_no_question_is_long(suite, dns):
+    s = suite(dns=dns(RECORDS))
+    r = Resolver(s, "captured")
+    assert r.find(MX, "nobody.test") == (NO_NAME, [])
+    r.socket.sendall((1 << 20).to_bytes(4, "big") + b"x")
+    s.wait_log("resolver.*protocol error: too large a message announced")
+    r.close()
+
+
+def connections(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def test_a_resolver_that_hangs_is_left_for_another(suite, dns):
+    s = suite(dns=dns(RECORDS), main=CHECKED)
+    crowd = [Resolver(s, "crowd") for _ in range(8)]
+    for r in crowd:
+        assert r.find(MX, "nobody.test") == (NO_NAME, [])
+    pids = wait_for("a second one", lambda: (
+        len(s.processes("resolver")) > 1 and s.processes("resolver")))
+    before = {pid: connections(pid) for pid in pids}
+    with s.smtp() as session:
+        assert rcpt(session, "a@two.test").startswith("250 ")
+        stuck = max(pids, key=lambda pid: connections(pid) - before[pid])
+        os.kill(stuck, signal.SIGSTOP)
+        try:
+            session.rset()
+            code = session.mail("a@two.test")[0]
+            assert code == 250
+            assert session.rcpt("bob@example.test")[0] == 450
+            s.wait_log("no answer from resolver: it says nothing")
+            session.rset()
+            begun = time.monotonic()
+            assert rcpt(session, "a@two.test").startswith("250 ")
+            assert time.monotonic() - begun < 10
+        finally:
+            os.kill(stuck, signal.SIGCONT)
+    for r in crowd:
         r.close()
 
 
