@@ -17,6 +17,8 @@ enum {
 
 static struct caller *all;
 
+static void freed(struct dns_asker *asker);
+
 static struct caller *
 find(const char *program, const char *service)
 {
@@ -30,6 +32,7 @@ find(const char *program, const char *service)
 		return c;
 	}
 	c = mem_new(sizeof(*c));
+	c->asker.freed = freed;
 	c->name = name;
 	c->last_log = clock_ms() - LOG_MS;
 	c->next = all;
@@ -42,13 +45,28 @@ forget_if_gone(struct caller *c)
 {
 	struct caller **link = &all;
 
-	if (c->connections > 0 || c->questions > 0)
+	if (c->connections > 0 || c->questions > 0 || c->asker.in_vain > 0)
 		return;
 	while (*link != c)
 		link = &(*link)->next;
 	*link = c->next;
 	free(c->name);
 	free(c);
+}
+
+static void
+freed(struct dns_asker *asker)
+{
+	struct caller *c = (struct caller *)asker;
+
+	wait_wake_all(&c->room);
+	forget_if_gone(c);
+}
+
+static size_t
+under_way(const struct caller *c)
+{
+	return c->questions + c->asker.in_vain;
 }
 
 static void
@@ -59,7 +77,7 @@ complain(struct caller *c, const char *what)
 	c->last_log = clock_ms();
 	log_warning("service %s has %zu connections and %zu questions under "
 		    "way: %s",
-	    c->name, c->connections, c->questions, what);
+	    c->name, c->connections, under_way(c), what);
 }
 
 struct caller *
@@ -85,7 +103,7 @@ caller_leave(struct caller *c)
 bool
 caller_has_room(struct caller *c)
 {
-	if (c->questions < QUESTIONS_MAX)
+	if (under_way(c) < QUESTIONS_MAX)
 		return true;
 	complain(c, "its next ones wait (do the name servers answer?)");
 	return false;
@@ -101,6 +119,5 @@ void
 caller_ended(struct caller *c)
 {
 	c->questions--;
-	wait_wake_all(&c->room);
-	forget_if_gone(c);
+	freed(&c->asker);
 }

@@ -13,13 +13,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/dns/dns.h"
 #include "lib/task/task.h"
 
 struct caller {
+	struct dns_asker asker; /* the first: of its queries */
 	struct caller *next;
 	char *name;
 	size_t connections;
-	size_t questions; /* under way */
+	size_t questions; /* under way; asker.in_vain count as well */
 	struct wait_queue room; /* for a question more */
 	int64_t last_log;
 };

@@ -13,8 +13,9 @@
  * to anywhere.
  *
  * Each question is a task. A connection, and all connections of a service
- * together, have a limit of what may be under way (callers.h); a question that
- * was given up counts until c-ares has given it up too.
+ * together, have a limit of what may be under way (callers.h). A question
+ * counts until its answer has left, and what of it was given up until c-ares
+ * has given it up too.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,7 @@ struct line {
 	int64_t until; /* for the next question, with none under way */
 	size_t questions; /* under way */
 	struct wait_queue nudge; /* there is something to send */
+	struct wait_queue sent; /* there is nothing left to send */
 	unsigned int turn;
 	bool heard; /* since it was waited for */
 };
@@ -84,7 +86,8 @@ find_mx(const struct question *q, struct arena *a, struct ipc_list *found)
 {
 	struct dns_mx *mx;
 	size_t count;
-	enum dns_result r = dns_mx(a, q->name, q->deadline, &mx, &count);
+	enum dns_result r = dns_mx(&q->line->caller->asker, a, q->name,
+	    q->deadline, &mx, &count);
 	struct msg_name_record *to;
 
 	if (r != DNS_OK)
@@ -103,8 +106,8 @@ find_addresses(const struct question *q, struct arena *a,
 {
 	struct address *list;
 	size_t count;
-	enum dns_result r =
-	    dns_addresses(a, q->name, q->family, 0, q->deadline, &list, &count);
+	enum dns_result r = dns_addresses(&q->line->caller->asker, a, q->name,
+	    q->family, 0, q->deadline, &list, &count);
 	struct msg_name_record *to;
 
 	if (r != DNS_OK)
@@ -119,8 +122,8 @@ static enum dns_result
 find_client(const struct question *q, struct arena *a, struct ipc_list *found)
 {
 	const char *name, *unverified;
-	enum dns_result r =
-	    dns_client_name(a, &q->client, q->deadline, &name, &unverified);
+	enum dns_result r = dns_client_name(&q->line->caller->asker, a,
+	    &q->client, q->deadline, &name, &unverified);
 
 	if (unverified != NULL)
 		records(a, 1, found)->name = unverified;
@@ -138,9 +141,14 @@ say(struct line *l, const struct msg_name_answer *answer)
 {
 	if (l->c == NULL)
 		return;
-	if (ipc_send(l->c, &message_name_answer, answer, 0) != IPC_OK ||
-	    ipc_pending(l->c))
-		wait_wake_all(&l->nudge);
+	if (ipc_send(l->c, &message_name_answer, answer, 0) == IPC_OK &&
+	    !ipc_pending(l->c)) {
+		wait_wake_all(&l->sent);
+		return;
+	}
+	/* it waits in one of these */
+	wait_wake_all(&l->nudge);
+	wait_wake_all(&l->caller->room);
 }
 
 static void
@@ -169,14 +177,16 @@ static void
 question_task(void *argument)
 {
 	struct question *q = argument;
+	struct line *l = q->line;
 
 	answer(q);
-	/* c-ares may still ask for it */
-	if (clock_ms() >= q->deadline)
-		(void)wait_until(q->deadline + dns_longest_ms());
+	while (l->c != NULL && ipc_pending(l->c) &&
+	    wait_on(&l->sent, INT64_MAX) == WAIT_READY)
+		;
 	end(q);
 }
 
+/* Nobody waits any more for what is past its deadline. */
 static void
 start(struct line *l, struct question *q)
 {
@@ -186,7 +196,7 @@ start(struct line *l, struct question *q)
 	q->line = l;
 	l->questions++;
 	caller_began(l->caller);
-	if (task_start(question_task, q) != NULL)
+	if (clock_ms() < q->deadline && task_start(question_task, q) != NULL)
 		return;
 	say(l, &none);
 	end(q);
@@ -199,11 +209,12 @@ take(struct ipc *c, const struct msg_name_question *m)
 	static const int
 	    families[] = { [0] = AF_UNSPEC, [4] = AF_INET, [6] = AF_INET6 };
 	struct question *q = mem_new(sizeof(*q));
+	int64_t last = clock_ms() + RESOLVER_PATIENCE_MS;
 
 	q->number = m->number;
 	q->kind = (enum resolver_kind)m->kind;
 	q->family = families[m->family];
-	q->deadline = clock_ms() + (int64_t)m->patience;
+	q->deadline = (int64_t)m->deadline < last ? (int64_t)m->deadline : last;
 	if ((m->family != 0 && q->family == AF_UNSPEC) ||
 	    strlen(m->name) >= sizeof(q->name) ||
 	    (q->kind == RESOLVER_CLIENT &&
@@ -233,27 +244,31 @@ know_caller(struct line *l)
 static bool
 flush(struct line *l)
 {
-	return wait_fd(ipc_fd(l->c), WAIT_WRITE, INT64_MAX) == WAIT_READY &&
-	    ipc_flush(l->c, 0) == IPC_OK;
+	if (wait_fd(ipc_fd(l->c), WAIT_WRITE, INT64_MAX) != WAIT_READY ||
+	    ipc_flush(l->c, 0) != IPC_OK)
+		return false;
+	if (!ipc_pending(l->c))
+		wait_wake_all(&l->sent);
+	return true;
 }
 
 /*
- * What is too much for it, or for all of its service, is not read: it waits in
- * the socket.
+ * What is too much for it, or for all of its service, waits, and what comes
+ * behind it in the socket; until its deadline. False: the connection is over.
  */
 static bool
-wait_for_room(struct line *l)
+wait_for_room(struct line *l, int64_t deadline)
 {
-	while (
-	    l->questions >= RESOLVER_AT_ONCE || !caller_has_room(l->caller)) {
-		bool good = ipc_pending(l->c) ?
-		    flush(l) :
-		    wait_on(&l->caller->room, INT64_MAX) == WAIT_READY;
+	enum wait_result r = WAIT_READY;
 
-		if (!good)
+	while (r == WAIT_READY &&
+	    (l->questions >= RESOLVER_AT_ONCE || !caller_has_room(l->caller))) {
+		if (!ipc_pending(l->c))
+			r = wait_on(&l->caller->room, deadline);
+		else if (!flush(l))
 			return false;
 	}
-	return true;
+	return r != WAIT_CANCELLED;
 }
 
 static bool
@@ -263,11 +278,12 @@ hear(struct line *l)
 	struct question *q;
 
 	if (ipc_expect(l->c, &message_name_question, &message, 0) != IPC_OK ||
-	    !wait_for_room(l))
+	    (q = take(l->c, message)) == NULL)
 		return false;
-	q = take(l->c, message);
-	if (q == NULL)
+	if (!wait_for_room(l, q->deadline)) {
+		free(q);
 		return false;
+	}
 	start(l, q);
 	l->heard = true;
 	l->until = clock_in(QUIET_S);
@@ -323,6 +339,7 @@ session(const struct service *s, int fd)
 	while (serve(l))
 		;
 	ipc_free(&l->c);
+	wait_wake_all(&l->sent);
 	if (l->caller != NULL)
 		caller_leave(l->caller);
 	release(l);

@@ -12,21 +12,22 @@
 
 enum { HOPS_MAX = 8 }; /* CNAMEs that the server did not follow for us */
 
-/* The records of one type, in an arena of the caller. */
+/* The records of one type, which lie in the answer to a query. */
 struct records {
+	struct dns_asker *asker;
+	struct dns_query *query; /* NULL: none */
 	struct dns_answer answer;
 	struct dns_record record[DNS_RECORDS_MAX];
 	size_t count;
 };
 
-/* DNS_OK with at least one record; message is a copy in the arena. */
+/* DNS_OK with at least one record. */
 static enum dns_result
-read_answer(struct arena *a, struct dns_query *q, const char *name, int type,
-    int64_t deadline, struct records *r)
+read_answer(struct dns_query *q, const char *name, int type, int64_t deadline,
+    struct records *r)
 {
 	const unsigned char *message = NULL;
 	enum dns_result result;
-	unsigned char *copy;
 	int length = 0;
 
 	memset(&r->answer, 0, sizeof(r->answer));
@@ -34,9 +35,8 @@ read_answer(struct arena *a, struct dns_query *q, const char *name, int type,
 	result = dns_query_wait(q, deadline, &message, &length);
 	if (result != DNS_OK)
 		return result;
-	copy = arena_alloc(a, (size_t)length + 1);
-	memcpy(copy, message, (size_t)length);
-	if (!dns_answer_open(&r->answer, copy, length, name))
+	if (message == NULL ||
+	    !dns_answer_open(&r->answer, message, length, name))
 		return DNS_AGAIN;
 	r->count = dns_answer_records(&r->answer, type, r->record);
 	return r->count > 0 ? DNS_OK : DNS_NO_DATA;
@@ -44,29 +44,47 @@ read_answer(struct arena *a, struct dns_query *q, const char *name, int type,
 
 /*
  * Waits for the query and follows CNAMEs that a server left to us. Takes the
- * query over.
+ * query over; of an answer on the way only the name is kept.
  */
 static enum dns_result
-finish(struct arena *a, struct dns_query *q, const char *name, int type,
-    int64_t deadline, struct records *r)
+finish(struct dns_query *q, const char *name, int type, int64_t deadline,
+    struct records *r)
 {
+	char next[DNS_NAME_MAX];
 	enum dns_result result;
 
+	dns_query_free(&r->query);
 	for (int hops = 0;; hops++) {
-		result = read_answer(a, q, name, type, deadline, r);
+		result = read_answer(q, name, type, deadline, r);
+		if (result == DNS_OK) {
+			r->query = q;
+			return result;
+		}
 		dns_query_free(&q);
 		if (result != DNS_NO_DATA || r->answer.message == NULL ||
 		    !r->answer.redirected || hops == HOPS_MAX)
 			return result;
-		name = arena_text(a, r->answer.name);
-		q = dns_query_start(name, type);
+		memcpy(next, r->answer.name, sizeof(next));
+		name = next;
+		q = dns_query_start(r->asker, name, type);
 	}
 }
 
 static struct records *
-records_new(struct arena *a)
+records_new(struct dns_asker *asker)
 {
-	return arena_alloc(a, sizeof(struct records));
+	struct records *r = mem_new(sizeof(*r));
+
+	r->asker = asker;
+	return r;
+}
+
+static void
+records_free(struct records **r)
+{
+	dns_query_free(&(*r)->query);
+	free(*r);
+	*r = NULL;
 }
 
 static int
@@ -78,20 +96,14 @@ by_preference(const void *x, const void *y)
 	    (a->preference < b->preference);
 }
 
-enum dns_result
-dns_mx(struct arena *a, const char *name, int64_t deadline, struct dns_mx **mx,
+/* What is a mail exchanger, in the arena. */
+static enum dns_result
+read_mx(struct arena *a, const struct records *r, struct dns_mx **mx,
     size_t *count)
 {
-	struct records *r = records_new(a);
-	struct dns_mx *list;
-	enum dns_result result;
+	struct dns_mx *list = arena_alloc(a, r->count * sizeof(*list));
 	size_t n = 0;
 
-	result = finish(a, dns_query_start(name, ns_t_mx), name, ns_t_mx,
-	    deadline, r);
-	if (result != DNS_OK)
-		return result;
-	list = arena_alloc(a, r->count * sizeof(*list));
 	for (size_t i = 0; i < r->count; i++) {
 		const struct dns_record *rec = &r->record[i];
 		char host[DNS_NAME_MAX];
@@ -112,6 +124,20 @@ dns_mx(struct arena *a, const char *name, int64_t deadline, struct dns_mx **mx,
 	*mx = list;
 	*count = n;
 	return DNS_OK;
+}
+
+enum dns_result
+dns_mx(struct dns_asker *asker, struct arena *a, const char *name,
+    int64_t deadline, struct dns_mx **mx, size_t *count)
+{
+	struct records *r = records_new(asker);
+	enum dns_result result = finish(dns_query_start(asker, name, ns_t_mx),
+	    name, ns_t_mx, deadline, r);
+
+	if (result == DNS_OK)
+		result = read_mx(a, r, mx, count);
+	records_free(&r);
+	return result;
 }
 
 struct address_list {
@@ -143,26 +169,27 @@ combine(enum dns_result a, enum dns_result b)
 }
 
 static enum dns_result
-ask_addresses(struct arena *a, const char *name, int family, int64_t deadline,
-    struct address_list *l)
+ask_addresses(struct dns_asker *asker, const char *name, int family,
+    int64_t deadline, struct address_list *l)
 {
 	enum dns_result r4 = DNS_NO_DATA, r6 = DNS_NO_DATA;
 	struct dns_query *q4 = NULL, *q6 = NULL;
-	struct records *r = records_new(a);
+	struct records *r = records_new(asker);
 
 	/* both at once */
 	if (family != AF_INET6)
-		q4 = dns_query_start(name, ns_t_a);
+		q4 = dns_query_start(asker, name, ns_t_a);
 	if (family != AF_INET)
-		q6 = dns_query_start(name, ns_t_aaaa);
+		q6 = dns_query_start(asker, name, ns_t_aaaa);
 	if (q4 != NULL) {
-		r4 = finish(a, q4, name, ns_t_a, deadline, r);
+		r4 = finish(q4, name, ns_t_a, deadline, r);
 		add_records(l, AF_INET, r);
 	}
 	if (q6 != NULL) {
-		r6 = finish(a, q6, name, ns_t_aaaa, deadline, r);
+		r6 = finish(q6, name, ns_t_aaaa, deadline, r);
 		add_records(l, AF_INET6, r);
 	}
+	records_free(&r);
 	if (l->count > 0)
 		return DNS_OK;
 	if (r4 == DNS_OK || r6 == DNS_OK)
@@ -173,8 +200,9 @@ ask_addresses(struct arena *a, const char *name, int family, int64_t deadline,
 }
 
 enum dns_result
-dns_addresses(struct arena *a, const char *name, int family, uint16_t port,
-    int64_t deadline, struct address **out, size_t *count)
+dns_addresses(struct dns_asker *asker, struct arena *a, const char *name,
+    int family, uint16_t port, int64_t deadline, struct address **out,
+    size_t *count)
 {
 	struct address_list l = { .port = port };
 	enum dns_result result;
@@ -184,7 +212,7 @@ dns_addresses(struct arena *a, const char *name, int family, uint16_t port,
 		return DNS_OK;
 	}
 	l.items = arena_alloc(a, DNS_RECORDS_MAX * sizeof(*l.items));
-	result = ask_addresses(a, name, family, deadline, &l);
+	result = ask_addresses(asker, name, family, deadline, &l);
 	if (result == DNS_OK) {
 		*out = l.items;
 		*count = l.count;
@@ -217,15 +245,15 @@ reverse_name(const struct address *client, char out[DNS_NAME_MAX])
 
 /* Does the name have this address? */
 static enum dns_result
-maps_back(struct arena *a, const char *name, const struct address *client,
-    int64_t deadline)
+maps_back(struct dns_asker *asker, struct arena *a, const char *name,
+    const struct address *client, int64_t deadline)
 {
 	struct address *list = NULL;
 	enum dns_result result;
 	size_t count = 0;
 
-	result = dns_addresses(a, name, client->any.sa_family, 0, deadline,
-	    &list, &count);
+	result = dns_addresses(asker, a, name, client->any.sa_family, 0,
+	    deadline, &list, &count);
 	if (result != DNS_OK)
 		return result;
 	for (size_t i = 0; i < count; i++)
@@ -234,11 +262,29 @@ maps_back(struct arena *a, const char *name, const struct address *client,
 	return DNS_NO_NAME;
 }
 
-enum dns_result
-dns_client_name(struct arena *a, const struct address *client, int64_t deadline,
-    const char **name, const char **unverified)
+/* What the reverse zone says, in host. */
+static enum dns_result
+ask_reverse(struct dns_asker *asker, const char *reverse, int64_t deadline,
+    char host[DNS_NAME_MAX])
 {
-	struct records *r = records_new(a);
+	struct records *r = records_new(asker);
+	enum dns_result result =
+	    finish(dns_query_start(asker, reverse, ns_t_ptr), reverse, ns_t_ptr,
+		deadline, r);
+
+	if (result == DNS_OK &&
+	    (!dns_answer_name(&r->answer, r->record[0].data, host) ||
+		!dns_host_valid(host)))
+		result = DNS_BAD;
+	records_free(&r);
+	return result;
+}
+
+enum dns_result
+dns_client_name(struct dns_asker *asker, struct arena *a,
+    const struct address *client, int64_t deadline, const char **name,
+    const char **unverified)
+{
 	char reverse[DNS_NAME_MAX], host[DNS_NAME_MAX];
 	enum dns_result result;
 
@@ -249,15 +295,11 @@ dns_client_name(struct arena *a, const struct address *client, int64_t deadline,
 	}
 	if (!reverse_name(client, reverse))
 		return DNS_NO_NAME;
-	result = finish(a, dns_query_start(reverse, ns_t_ptr), reverse,
-	    ns_t_ptr, deadline, r);
+	result = ask_reverse(asker, reverse, deadline, host);
 	if (result != DNS_OK)
 		return result;
-	if (!dns_answer_name(&r->answer, r->record[0].data, host) ||
-	    !dns_host_valid(host))
-		return DNS_BAD;
 	*unverified = arena_text(a, host);
-	result = maps_back(a, *unverified, client, deadline);
+	result = maps_back(asker, a, *unverified, client, deadline);
 	if (result == DNS_OK)
 		*name = *unverified;
 	return result;

@@ -48,25 +48,30 @@ void dns_open(const char *servers);
 enum { DNS_PORTS_MAX = 16 };
 size_t dns_ports(uint16_t ports[DNS_PORTS_MAX]);
 /*
- * So long a question of a name that nobody answers may be with the servers,
- * also when nobody waits for it any more.
+ * Who asks; zeroed is ready for use, NULL is nobody in particular. What was
+ * given up at its deadline may be with the servers for longer.
  */
-int64_t dns_longest_ms(void);
+struct dns_asker {
+	size_t in_vain; /* queries that it gave up, and servers have */
+	void (*freed)(struct dns_asker *asker); /* there is one less */
+};
 /* Results live in the arena. At most 64 records. MX sorted by preference. */
-enum dns_result dns_mx(struct arena *a, const char *name, int64_t deadline,
-    struct dns_mx **mx, size_t *count);
+enum dns_result dns_mx(struct dns_asker *asker, struct arena *a,
+    const char *name, int64_t deadline, struct dns_mx **mx, size_t *count);
 /*
  * "family": AF_INET, AF_INET6 or AF_UNSPEC for both (IPv4 first). Follows
  * CNAMEs. Names in "localhost" are not asked for (RFC 6761).
  */
-enum dns_result dns_addresses(struct arena *a, const char *name, int family,
-    uint16_t port, int64_t deadline, struct address **out, size_t *count);
+enum dns_result dns_addresses(struct dns_asker *asker, struct arena *a,
+    const char *name, int family, uint16_t port, int64_t deadline,
+    struct address **out, size_t *count);
 /*
  * The name of a client: *name if it maps back to the address (DNS_OK), else
  * NULL. *unverified is what the reverse zone says, NULL if nothing. Loopback
  * is "localhost" without asking.
  */
-enum dns_result dns_client_name(struct arena *a, const struct address *client,
-    int64_t deadline, const char **name, const char **unverified);
+enum dns_result dns_client_name(struct dns_asker *asker, struct arena *a,
+    const struct address *client, int64_t deadline, const char **name,
+    const char **unverified);
 
 #endif

@@ -27,12 +27,12 @@ enum {
 	 * silence of 3 s costs 6 */
 	TRY_MS = 2000,
 	TRIES = 4,
-	ALL_TRIES_MS = TRY_MS * ((1 << TRIES) - 1),
 	/* c-ares looks for an unused one of 65536 numbers until it has one */
 	IN_FLIGHT_MAX = 30000,
 };
 
 struct dns_query {
+	struct dns_asker *asker;
 	struct wait_queue waiting;
 	bool done;
 	bool abandoned; /* the callback frees it */
@@ -182,20 +182,6 @@ dns_ports(uint16_t ports[DNS_PORTS_MAX])
 	return n;
 }
 
-int64_t
-dns_longest_ms(void)
-{
-	struct ares_addr_port_node *all = NULL;
-	int64_t servers = 0;
-
-	if (ares_get_servers_ports(channel, &all) != ARES_SUCCESS)
-		return ALL_TRIES_MS;
-	for (const struct ares_addr_port_node *s = all; s != NULL; s = s->next)
-		servers++;
-	ares_free_data(all);
-	return servers > 1 ? servers * ALL_TRIES_MS : ALL_TRIES_MS;
-}
-
 static enum dns_result
 result_of(int status)
 {
@@ -221,6 +207,21 @@ release(struct dns_query *q)
 	free(q);
 }
 
+/* The servers have done with one that nobody waits for. */
+static void
+forget(struct dns_query *q)
+{
+	struct dns_asker *asker = q->asker;
+
+	in_vain--;
+	release(q);
+	if (asker == NULL)
+		return;
+	asker->in_vain--;
+	if (asker->freed != NULL)
+		asker->freed(asker);
+}
+
 static void
 answered(void *argument, int status, int timeouts, unsigned char *message,
     int length)
@@ -230,8 +231,7 @@ answered(void *argument, int status, int timeouts, unsigned char *message,
 	(void)timeouts;
 	in_flight--;
 	if (q->abandoned) {
-		in_vain--;
-		release(q);
+		forget(q);
 		return;
 	}
 	q->result = result_of(status);
@@ -245,10 +245,11 @@ answered(void *argument, int status, int timeouts, unsigned char *message,
 }
 
 struct dns_query *
-dns_query_start(const char *name, int type)
+dns_query_start(struct dns_asker *asker, const char *name, int type)
 {
 	struct dns_query *q = mem_new(sizeof(*q));
 
+	q->asker = asker;
 	ensure(channel != NULL);
 	if (!dns_name_fit(name)) {
 		q->done = true;
@@ -335,6 +336,8 @@ dns_query_free(struct dns_query **qp)
 	}
 	q->abandoned = true;
 	in_vain++;
+	if (q->asker != NULL)
+		q->asker->in_vain++;
 	if (in_vain == in_flight) { /* so that a program can end */
 		ares_cancel(channel);
 		set_timer();

@@ -18,7 +18,6 @@
 #include "lib/task/task.h"
 
 enum {
-	PATIENCE_MAX_MS = 60000, /* limit of resolver.def */
 	GRACE_MS = 2000, /* for an answer that was given at the last moment */
 	QUIET_MS = 5000,
 	LOST_MAX = 3,
@@ -233,15 +232,13 @@ static struct asked *
 put(struct arena *a, struct msg_name_question *m, int64_t deadline)
 {
 	struct asked *q = mem_new(sizeof(*q));
-	int64_t now = clock_ms(), left = deadline - now;
+	int64_t now = clock_ms(), last = now + RESOLVER_PATIENCE_MS;
 
 	q->arena = a;
 	q->kind = m->kind;
 	q->number = m->number = ++line.last_number;
-	m->patience = left < 0 ?
-	    0 :
-	    (uint64_t)(left < PATIENCE_MAX_MS ? left : PATIENCE_MAX_MS);
-	q->due = now + (int64_t)m->patience;
+	q->due = deadline < last ? deadline : last;
+	m->deadline = (uint64_t)q->due;
 	*line.end = q;
 	line.end = &q->next;
 	line.count++;

@@ -20,10 +20,11 @@ enum resolver_kind {
 	RESOLVER_MX,
 	RESOLVER_ADDRESSES,
 	RESOLVER_CLIENT,
-	RESOLVER_KINDS,
 };
 /* So many of one process are under way; more wait for their turn. */
 enum { RESOLVER_AT_ONCE = 1000 };
+/* So long a question may be with it. */
+enum { RESOLVER_PATIENCE_MS = 60000 };
 
 /* As dns_mx, dns_addresses and dns_client_name of lib/dns/dns.h. */
 enum dns_result resolver_mx(struct arena *a, const char *name, int64_t deadline,

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Speaks the protocol of resolver (lib/ipc/resolver.def) to a running suite."""
+import time
+
 from ipc_client import Ipc
 
 MX, ADDRESSES, CLIENT = range(3)
@@ -23,7 +25,8 @@ class Resolver(Ipc):
         """The number of the question."""
         self.last += 1
         self.send("name_question", number=self.last, kind=kind, name=name,
-                  family=family, client=client, patience=patience)
+                  family=family, client=client,
+                  deadline=int(time.monotonic() * 1000) + patience)
         return self.last
 
     def get(self):

@@ -111,7 +111,6 @@ def test_who_waits_holds_up_nobody_and_many_are_under_way(suite, dns):
     dict(kind=ADDRESSES, name="a.test", family=5),
     dict(kind=CLIENT, client=b"12345"), dict(kind=CLIENT, name="a.test"),
     dict(kind=3, name="a.test"), dict(kind=MX, name=255 * "a"),
-    dict(kind=MX, name="a.test", patience=60001),
     dict(kind=CLIENT, client=17 * b"x")])
 def test_what_nobody_asks_ends_that_connection_alone(suite, dns, question):
     s = suite(dns=dns(RECORDS))
@@ -152,25 +151,56 @@ def test_a_captured_service_holds_up_itself_alone(suite, dns):
         r.close()
 
 
+def give_up(greedy):
+    """A thousand questions each, none of which is answered in time."""
+    for r in greedy:
+        for _ in range(1000):
+            r.put(MX, "silent.test", patience=4000)
+    for r in greedy:
+        assert all(r.get()[1] == AGAIN for _ in range(1000))
+
+
 def test_to_come_again_is_no_way_to_have_more(suite, dns):
     """What was asked counts until it is answered, or c-ares gives it up."""
-    names = dns(RECORDS)
-    s = suite(dns=names)
+    s = suite(dns=dns(RECORDS))
     greedy = [Resolver(s, "captured") for _ in range(3)]
-    for r in greedy:
-        for _ in range(20):
-            for _ in range(50):
-                r.put(MX, "silent.test", patience=1)
-            assert all(r.get()[1] == AGAIN for _ in range(50))
-    wait_for("all questions", lambda: asked(names) >= 3000)
+    # else c-ares would be told that nobody waits for anything
+    patient = Resolver(s, "captured")
+    patient.put(MX, "silent.test")
+    give_up(greedy)
     for r in greedy:
         r.close()
-    again = Resolver(s, "captured")
-    again.put(MX, "two.test")
-    s.wait_log(r"service captured \(smtpd\) has \d connections? and 3000 "
+    patient.put(MX, "two.test")
+    s.wait_log(r"service captured \(smtpd\) has \d connections? and 300\d "
                r"questions under way: its next ones wait")
-    assert not again.answered()
+    assert not patient.answered()
+    patient.close()
+
+
+def test_what_c_ares_has_given_up_holds_no_place(suite, dns):
+    s = suite(dns=dns(RECORDS))
+    again = Resolver(s, "captured")
+    give_up([Resolver(s, "captured") for _ in range(3)])
+    assert again.find(MX, "two.test", patience=5000)[0] == OK
     again.close()
+
+
+def test_what_waits_too_long_is_answered_and_not_asked(suite, dns):
+    names = dns(RECORDS)
+    s = suite(dns=names)
+    late = Resolver(s, "captured")
+    greedy = [Resolver(s, "captured") for _ in range(3)]
+    for r in greedy:
+        for _ in range(1000):
+            r.put(MX, "silent.test")
+    wait_for("all questions", lambda: asked(names) >= 3000)
+    begun = time.monotonic()
+    for patience in (1000, 0):
+        assert late.find(MX, "two.test", patience=patience) == (AGAIN, [])
+    assert time.monotonic() - begun < 8
+    assert not asked(names, "two.test")
+    for r in (*greedy, late):
+        r.close()
 
 
 def test_a_service_has_no_more_connections_than_processes(suite, dns):

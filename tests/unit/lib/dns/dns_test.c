@@ -227,20 +227,23 @@ mx_sorted_by_preference(void *unused)
 	size_t n = 0;
 
 	(void)unused;
-	assert_int_equal(dns_mx(a, "mail.test", clock_in(60), &mx, &n), DNS_OK);
+	assert_int_equal(dns_mx(NULL, a, "mail.test", clock_in(60), &mx, &n),
+	    DNS_OK);
 	assert_int_equal(n, 3);
 	assert_string_equal(mx[0].host, "a.mail.test");
 	assert_int_equal(mx[0].preference, 10);
 	assert_int_equal(mx[2].preference, 20);
-	assert_int_equal(dns_mx(a, "null.test", clock_in(60), &mx, &n), DNS_OK);
+	assert_int_equal(dns_mx(NULL, a, "null.test", clock_in(60), &mx, &n),
+	    DNS_OK);
 	assert_int_equal(n, 1);
 	assert_string_equal(mx[0].host, "");
 	/* "." beside real hosts is not the null MX */
-	assert_int_equal(dns_mx(a, "halfnull.test", clock_in(60), &mx, &n),
+	assert_int_equal(dns_mx(NULL, a, "halfnull.test", clock_in(60), &mx,
+			     &n),
 	    DNS_OK);
 	assert_int_equal(n, 1);
 	assert_string_equal(mx[0].host, "a.mail.test");
-	assert_int_equal(dns_mx(a, "badmx.test", clock_in(60), &mx, &n),
+	assert_int_equal(dns_mx(NULL, a, "badmx.test", clock_in(60), &mx, &n),
 	    DNS_BAD);
 	arena_free(&a);
 }
@@ -255,25 +258,27 @@ failures_told_apart(void *unused)
 	int64_t start;
 
 	(void)unused;
-	assert_int_equal(dns_mx(a, "nobody.test", clock_in(60), &mx, &n),
+	assert_int_equal(dns_mx(NULL, a, "nobody.test", clock_in(60), &mx, &n),
 	    DNS_NO_NAME);
-	assert_int_equal(dns_mx(a, "a.mail.test", clock_in(60), &mx, &n),
+	assert_int_equal(dns_mx(NULL, a, "a.mail.test", clock_in(60), &mx, &n),
 	    DNS_NO_DATA);
-	assert_int_equal(dns_mx(a, "empty.test", clock_in(60), &mx, &n),
+	assert_int_equal(dns_mx(NULL, a, "empty.test", clock_in(60), &mx, &n),
 	    DNS_NO_DATA);
-	assert_int_equal(dns_mx(a, "fail.test", clock_in(60), &mx, &n),
+	assert_int_equal(dns_mx(NULL, a, "fail.test", clock_in(60), &mx, &n),
 	    DNS_AGAIN);
-	assert_int_equal(dns_addresses(a, "circle.test", AF_INET, 25,
+	assert_int_equal(dns_addresses(NULL, a, "circle.test", AF_INET, 25,
 			     clock_in(60), &list, &n),
 	    DNS_NO_DATA);
 	start = clock_ms();
-	assert_int_equal(dns_mx(a, "silent.test", start + 50, &mx, &n),
+	assert_int_equal(dns_mx(NULL, a, "silent.test", start + 50, &mx, &n),
 	    DNS_AGAIN);
 	assert_in_range(clock_ms() - start, 50, 30000);
-	assert_int_equal(dns_mx(a, "with\\.escape.test", clock_in(60), &mx, &n),
+	assert_int_equal(dns_mx(NULL, a, "with\\.escape.test", clock_in(60),
+			     &mx, &n),
 	    DNS_BAD);
-	assert_int_equal(dns_mx(a, "", clock_in(60), &mx, &n), DNS_BAD);
-	assert_int_equal(dns_mx(a, "a..test", clock_in(60), &mx, &n), DNS_BAD);
+	assert_int_equal(dns_mx(NULL, a, "", clock_in(60), &mx, &n), DNS_BAD);
+	assert_int_equal(dns_mx(NULL, a, "a..test", clock_in(60), &mx, &n),
+	    DNS_BAD);
 	assert_null(mx);
 	arena_free(&a);
 }
@@ -287,36 +292,36 @@ addresses_of_both_families(void *unused)
 	size_t n = 0;
 
 	(void)unused;
-	assert_int_equal(dns_addresses(a, "a.mail.test", AF_UNSPEC, 2525,
+	assert_int_equal(dns_addresses(NULL, a, "a.mail.test", AF_UNSPEC, 2525,
 			     clock_in(60), &list, &n),
 	    DNS_OK);
 	assert_int_equal(n, 3);
 	assert_int_equal(address_port(&list[0]), 2525);
 	address_host(&list[2], host);
 	assert_string_equal(host, "2001:db8::1");
-	assert_int_equal(dns_addresses(a, "a.mail.test", AF_INET6, 25,
+	assert_int_equal(dns_addresses(NULL, a, "a.mail.test", AF_INET6, 25,
 			     clock_in(60), &list, &n),
 	    DNS_OK);
 	assert_int_equal(n, 1);
 	/* the server gives the CNAME only; we go on */
-	assert_int_equal(dns_addresses(a, "alias.test", AF_INET, 25,
+	assert_int_equal(dns_addresses(NULL, a, "alias.test", AF_INET, 25,
 			     clock_in(60), &list, &n),
 	    DNS_OK);
 	assert_int_equal(n, 2);
-	assert_int_equal(dns_addresses(a, "only6.test", AF_INET, 25,
+	assert_int_equal(dns_addresses(NULL, a, "only6.test", AF_INET, 25,
 			     clock_in(60), &list, &n),
 	    DNS_NO_DATA);
-	assert_int_equal(dns_addresses(a, "only6.test", AF_UNSPEC, 25,
+	assert_int_equal(dns_addresses(NULL, a, "only6.test", AF_UNSPEC, 25,
 			     clock_in(60), &list, &n),
 	    DNS_OK);
 	assert_int_equal(n, 1);
-	assert_int_equal(dns_addresses(a, "nobody.test", AF_UNSPEC, 25,
+	assert_int_equal(dns_addresses(NULL, a, "nobody.test", AF_UNSPEC, 25,
 			     clock_in(60), &list, &n),
 	    DNS_NO_NAME);
-	assert_int_equal(dns_addresses(a, "fail.test", AF_UNSPEC, 25,
+	assert_int_equal(dns_addresses(NULL, a, "fail.test", AF_UNSPEC, 25,
 			     clock_in(60), &list, &n),
 	    DNS_AGAIN);
-	assert_int_equal(dns_addresses(a, "mx.LOCALHOST.", AF_INET, 25,
+	assert_int_equal(dns_addresses(NULL, a, "mx.LOCALHOST.", AF_INET, 25,
 			     clock_in(60), &list, &n),
 	    DNS_OK);
 	assert_true(address_is_loopback(&list[0]));
@@ -347,8 +352,8 @@ client_names(void *unused)
 		struct address c;
 
 		address_parse_ip(span_of(clients[i].address), 25, &c);
-		assert_int_equal(dns_client_name(a, &c, clock_in(60), &name,
-				     &unverified),
+		assert_int_equal(dns_client_name(NULL, a, &c, clock_in(60),
+				     &name, &unverified),
 		    clients[i].result);
 		assert_int_equal(name != NULL, clients[i].name != NULL);
 		if (name != NULL)
@@ -429,13 +434,15 @@ records_of_odd_lengths(void *unused)
 		snprintf(name, sizeof(name), "odd-%u-%u.test", fill, length);
 		/* nothing but a preference, and the root or a name */
 		n = 0;
-		if (dns_mx(a, name, clock_in(60), &mx, &n) == DNS_OK)
+		if (dns_mx(NULL, a, name, clock_in(60), &mx, &n) == DNS_OK)
 			assert_true(length >= 3 && fill <= 1);
 		n = 0;
-		dns_addresses(a, name, AF_INET, 25, clock_in(60), &list, &n);
+		dns_addresses(NULL, a, name, AF_INET, 25, clock_in(60), &list,
+		    &n);
 		assert_int_equal(n, length == 4);
 		n = 0;
-		dns_addresses(a, name, AF_INET6, 25, clock_in(60), &list, &n);
+		dns_addresses(NULL, a, name, AF_INET6, 25, clock_in(60), &list,
+		    &n);
 		assert_int_equal(n, length == 16);
 		arena_free(&a);
 	}
@@ -472,7 +479,7 @@ asks_silent(void *argument)
 	struct dns_mx *mx;
 	size_t n;
 
-	assert_int_equal(dns_mx(a, "silent.test", clock_in(60), &mx, &n),
+	assert_int_equal(dns_mx(NULL, a, "silent.test", clock_in(60), &mx, &n),
 	    DNS_AGAIN);
 	*(bool *)argument = task_cancelled();
 	arena_free(&a);
