@@ -57,7 +57,9 @@ struct trial {
 	struct buf *errors;
 	struct buf *warnings;
 	struct tls_files files;
+	bool own_files; /* these together are in neither of the others */
 	char blamed[64]; /* setting that is named with a mistake */
+	bool worth; /* a trial, and telling */
 	bool good;
 };
 
@@ -87,12 +89,6 @@ of_family(struct trial *t, const char *rest)
 	return value(t->c, name);
 }
 
-static void
-blame(struct trial *t, const char *setting)
-{
-	snprintf(t->blamed, sizeof(t->blamed), "%s", setting);
-}
-
 /* "other" may be NULL: of that nothing is known. */
 static bool
 as_in(const struct trial *t, struct conf *other, const char *setting)
@@ -114,16 +110,18 @@ differs(const struct trial *t, const char *setting)
  * service, or under stress, nobody is told but of settings that these set; the
  * others were tried once, as main.cf's and as usual.
  */
-static bool
-is_worth_a_trial(const struct trial *t)
+static void
+blame(struct trial *t, const char *setting)
 {
-	return (t->main_cf == NULL && t->calm == NULL) || differs(t, t->blamed);
+	snprintf(t->blamed, sizeof(t->blamed), "%s", setting);
+	t->worth =
+	    (t->main_cf == NULL && t->calm == NULL) || differs(t, setting);
 }
 
 static void
 say(struct trial *t, struct buf *to, const char *text)
 {
-	if (!is_worth_a_trial(t))
+	if (!t->worth)
 		return;
 	if (to == t->errors)
 		t->good = false;
@@ -140,23 +138,42 @@ is_named(const char *file)
 	return file[0] != '\0' && strcmp(file, "none") != 0;
 }
 
+static const struct {
+	const char *name;
+	bool certificate;
+} file_settings[] = {
+	{ "chain_files", true },
+	{ "cert_file", true },
+	{ "eccert_file", true },
+	{ "key_file", false },
+	{ "eckey_file", false },
+};
+
+enum { FILE_SETTINGS = sizeof(file_settings) / sizeof(file_settings[0]) };
+
+/* By the settings of all files; "other" may be NULL. */
+static bool
+are_as_in(const struct trial *t, struct conf *other)
+{
+	char setting[64];
+
+	for (size_t i = 0; i < FILE_SETTINGS; i++) {
+		snprintf(setting, sizeof(setting), "%s_tls_%s", t->f->prefix,
+		    file_settings[i].name);
+		if (!as_in(t, other, setting))
+			return false;
+	}
+	return true;
+}
+
 /*
  * Which of the settings names the certificate, or is the service's own: a key
- * alone, or the second certificate, makes another pair. False: there is none.
+ * alone, or the second certificate, makes another pair; and so does what stress
+ * sets with what an -o does, though neither is new. False: there is none.
  */
 static bool
 find_files(struct trial *t)
 {
-	static const struct {
-		const char *name;
-		bool certificate;
-	} names[] = {
-		{ "chain_files", true },
-		{ "cert_file", true },
-		{ "eccert_file", true },
-		{ "key_file", false },
-		{ "eckey_file", false },
-	};
 	bool found = false, own = false;
 	char setting[64];
 
@@ -167,17 +184,18 @@ find_files(struct trial *t)
 		.eccert_file = of_family(t, "eccert_file"),
 		.eckey_file = of_family(t, "eckey_file"),
 	};
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		bool certificate = names[i].certificate &&
-		    is_named(of_family(t, names[i].name));
+	for (size_t i = 0; i < FILE_SETTINGS; i++) {
+		bool certificate = file_settings[i].certificate &&
+		    is_named(of_family(t, file_settings[i].name));
 
 		snprintf(setting, sizeof(setting), "%s_tls_%s", t->f->prefix,
-		    names[i].name);
+		    file_settings[i].name);
 		if (!own && (differs(t, setting) || (certificate && !found)))
 			blame(t, setting);
 		own |= differs(t, setting);
 		found |= certificate;
 	}
+	t->own_files = !are_as_in(t, t->main_cf) && !are_as_in(t, t->calm);
 	return found;
 }
 
@@ -323,7 +341,8 @@ try_server(struct trial *t)
 	const char *error = "";
 	struct tls_context *context;
 
-	if (!is_worth_a_trial(t))
+	t->worth |= t->own_files;
+	if (!t->worth)
 		return;
 	context = tls_server_new(&s, &error);
 	if (context != NULL) {
@@ -343,7 +362,8 @@ try_client(struct trial *t, const struct tls_client_settings *s)
 	const char *error = "";
 	struct tls_context *context;
 
-	if (!is_worth_a_trial(t))
+	t->worth |= t->own_files;
+	if (!t->worth)
 		return;
 	context = tls_client_new(s, &error);
 	if (context == NULL)
@@ -367,13 +387,13 @@ try_trust(struct trial *t, const char *rest,
 		return;
 	snprintf(setting, sizeof(setting), "%s_tls_%s", t->f->prefix, rest);
 	blame(t, setting);
-	if (!is_worth_a_trial(t) && !t->f->client) {
+	if (!t->worth && !t->f->client) {
 		/* an -o that asks for certificates needs main.cf's */
 		snprintf(setting, sizeof(setting), "%s_tls_ask_ccert",
 		    t->f->prefix);
 		blame(t, setting);
 	}
-	if (!is_worth_a_trial(t))
+	if (!t->worth)
 		return;
 	store = X509_STORE_new();
 	if (store != NULL && !trust(store, path, &error))
@@ -446,20 +466,41 @@ note_users(struct trial *t)
 	}
 }
 
+/*
+ * What asks for a certificate; or, where that is as elsewhere, what took the
+ * certificate away.
+ */
+static void
+blame_asking(struct trial *t, const char *asking)
+{
+	char setting[64];
+
+	blame(t, asking);
+	for (size_t i = 0; !t->worth && i < FILE_SETTINGS; i++) {
+		snprintf(setting, sizeof(setting), "%s_tls_%s", t->f->prefix,
+		    file_settings[i].name);
+		blame(t, setting);
+	}
+}
+
 /* TLS is asked for, and there is no certificate to offer. */
 static void
 check_without_files(struct trial *t)
 {
+	bool at_once = conf_yes(value(t->c, t->f->wrapper));
 	const char *level = value(t->c, t->f->level);
+	const char *asking = at_once ? t->f->wrapper : t->f->level;
+	char text[128];
 
-	if (conf_yes(value(t->c, t->f->wrapper))) {
-		blame(t, t->f->wrapper);
-		say(t, t->errors, "needs a certificate, and none is set");
-	} else if (strcmp(level, "encrypt") == 0) {
-		blame(t, t->f->level);
-		say(t, t->errors, "needs a certificate, and none is set");
+	if (at_once || strcmp(level, "encrypt") == 0) {
+		blame_asking(t, asking);
+		snprintf(text, sizeof(text),
+		    "%s%sneeds a certificate, and none is set",
+		    strcmp(t->blamed, asking) == 0 ? "" : asking,
+		    strcmp(t->blamed, asking) == 0 ? "" : " ");
+		say(t, t->errors, text);
 	} else if (strcmp(level, "may") == 0) {
-		blame(t, t->f->level);
+		blame_asking(t, asking);
 		say(t, t->warnings,
 		    "without a certificate STARTTLS is not offered");
 	}
@@ -473,7 +514,7 @@ try_choice(struct trial *t, const char *setting,
 	SSL_CTX *ssl;
 
 	blame(t, setting);
-	if (!is_worth_a_trial(t))
+	if (!t->worth)
 		return;
 	ssl = SSL_CTX_new(TLS_client_method());
 	if (ssl != NULL && !tls_choice_apply(ssl, choice, &doubts, &error))
@@ -492,7 +533,7 @@ try_ciphers(struct trial *t, const char *setting)
 	SSL_CTX *ssl;
 
 	blame(t, setting);
-	if (!is_worth_a_trial(t))
+	if (!t->worth)
 		return;
 	ssl = SSL_CTX_new(TLS_server_method());
 	if (ssl != NULL &&

@@ -2,10 +2,11 @@
 """check, start and reload refuse what would leave nobody able to log in or
 to speak TLS."""
 import os
+import shutil
 import subprocess
 
 import pytest
-from posthaste import AS_ROOT, careless_tls
+from posthaste import AS_ROOT, MASTER_CF, careless_tls
 
 
 def refused(s, *words):
@@ -53,6 +54,10 @@ def make_certificate(s, name, kind):
      ["smtpd_tls_security_level: needs a certificate"]),
     ("smtpd_tls_cert_file =\nsmtpd_tls_wrappermode = YES",
      ["smtpd_tls_wrappermode: needs a certificate"]),
+    ("smtpd_tls_cert_file = ${stress?{}:{$config_directory/cert.pem}}\n"
+     "smtpd_tls_security_level = encrypt",
+     ["smtpd_tls_cert_file: under stress: smtpd_tls_security_level needs a "
+      "certificate"]),
 ])
 def test_wrong_settings_are_refused(suite, setting, words):
     s = suite(start=False, main=setting + "\n")
@@ -66,6 +71,29 @@ def test_wrapper_without_certificate_names_its_service(suite):
               "smtpd_tls_security_level =\n")
     refused(s, "master.cf", "smtpd_tls_wrappermode: needs a certificate",
             "pop3d_tls_wrappermode: needs a certificate")
+
+
+def with_option(suite, option, **how):
+    return suite(start=False, master_cf=MASTER_CF.replace(
+        "200 smtpd", f"200 smtpd\n  -o {option}", 1), **how)
+
+
+def test_a_service_without_certificate_names_what_took_it(suite):
+    s = with_option(suite, "smtpd_tls_cert_file=",
+                    main="smtpd_tls_security_level = encrypt\n")
+    refused(s, "-o option: smtpd_tls_cert_file: smtpd_tls_security_level needs "
+            "a certificate")
+
+
+def test_a_pair_of_stress_and_an_option(suite):
+    """Each with its own is good."""
+    s = with_option(suite, "smtpd_tls_key_file=$config_directory/same.key", main=(
+        "smtpd_tls_cert_file = $config_directory/${stress?{busy}:{cert}}.pem\n"
+        "smtpd_tls_key_file = $config_directory/${stress?{busy.key}:{key.pem}}"
+        "\n"))
+    make_certificate(s, "busy", ["-newkey", "rsa:2048"])
+    shutil.copy(s.root / "etc/key.pem", s.root / "etc/same.key")
+    refused(s, "-o option: smtpd_tls_cert_file: under stress: ")
 
 
 def test_key_of_another_certificate(suite):
