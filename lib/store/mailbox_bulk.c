@@ -62,8 +62,8 @@ mailbox_bulk_begin(struct mailbox_folder *f)
 		f->in_bulk = mailbox_unwatch_cur(f);
 }
 
-void
-mailbox_bulk_end(struct mailbox_folder *f)
+static void
+end(struct mailbox_folder *f, bool whole)
 {
 	bool unproven = f->unproven;
 
@@ -71,10 +71,22 @@ mailbox_bulk_end(struct mailbox_folder *f)
 		return;
 	f->in_bulk = false;
 	mailbox_guard(f);
-	if (f->watch_cur != -1 && is_as_rows(f)) {
+	if (whole && f->watch_cur != -1 && is_as_rows(f)) {
 		f->unproven = unproven;
 		return;
 	}
 	mailbox_doubt(f);
 	f->foreign++;
+}
+
+void
+mailbox_bulk_end(struct mailbox_folder *f)
+{
+	end(f, true);
+}
+
+void
+mailbox_bulk_break(struct mailbox_folder *f)
+{
+	end(f, false);
 }

@@ -108,7 +108,7 @@ rename_to(struct change *c, struct flag_row *v, uint32_t *flags,
 		/* with others at work names are kept, for which it is watched
 		 */
 		c->crowded = true;
-		mailbox_bulk_end(f);
+		mailbox_bulk_break(f);
 		r = take_new_name(c, v, &in_new, flags, keywords);
 		if (r != RENAMED)
 			return r;

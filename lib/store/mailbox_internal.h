@@ -236,6 +236,11 @@ uint64_t mailbox_name_digest(struct span name, uint32_t seed);
  */
 void mailbox_bulk_begin(struct mailbox_folder *f);
 void mailbox_bulk_end(struct mailbox_folder *f);
+/*
+ * The same amid the renames, whose rows are not written: the folder is looked
+ * at like one that others changed.
+ */
+void mailbox_bulk_break(struct mailbox_folder *f);
 void mailbox_names_free(struct mailbox_folder *f);
 /* What we have done so far to cur is known. */
 void mailbox_own_stamp(struct mailbox_folder *f);
