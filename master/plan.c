@@ -585,6 +585,7 @@ load(struct planning *p, const char *directory)
 	p->programs = has_programs(p);
 	p->interfaces = settings_check_interfaces(plan, p->errors);
 	settings_check_proxy_interfaces(plan, p->errors);
+	settings_check_name_servers(plan, p->errors);
 	add_services(p);
 	check_transports(p);
 	settings_check_next_hops(plan, p->errors, p->warnings);

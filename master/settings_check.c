@@ -94,6 +94,43 @@ settings_check_proxy_interfaces(const struct plan *plan, struct buf *errors)
 			    SPAN_ARG(item));
 }
 
+/* 192.0.2.1, 192.0.2.1:53, 2001:db8::1, [2001:db8::1] or [2001:db8::1]:53. */
+static bool
+is_name_server(struct span item)
+{
+	bool bracket = item.n > 0 && item.p[0] == '[';
+	size_t end = span_find(item, bracket ? ']' : ':');
+	struct span host = span_take(item, end), port;
+	struct address a;
+	uint64_t n;
+
+	if (!bracket && address_parse_ip(item, 0, &a))
+		return true;
+	if (bracket && end == item.n)
+		return false;
+	host = span_skip(host, bracket ? 1 : 0);
+	port = span_skip(item, end + (bracket ? 1 : 0));
+	if (!address_parse_ip(host, 0, &a) ||
+	    bracket != (a.any.sa_family == AF_INET6))
+		return false;
+	return port.n == 0 ||
+	    (port.p[0] == ':' && span_u64(span_skip(port, 1), 65535, &n) &&
+		n > 0);
+}
+
+void
+settings_check_name_servers(const struct plan *plan, struct buf *errors)
+{
+	struct span rest = span_of(plan->common.dns_servers), item;
+
+	while (rest.n > 0 && span_cut(&rest, ",", true, &item))
+		if (!is_name_server(item))
+			complain_setting(errors, plan->conf, "dns_servers",
+			    "\"%.*s\" is not address or address:port (commas "
+			    "between, no spaces)",
+			    SPAN_ARG(item));
+}
+
 /* Next hops of one setting, or of one table that it names. */
 struct checking {
 	const struct plan *plan;

@@ -11,6 +11,8 @@ bool settings_check_interfaces(const struct plan *plan, struct buf *errors);
 /* A line for each word that can be neither an address nor a name. */
 void
 settings_check_proxy_interfaces(const struct plan *plan, struct buf *errors);
+/* dns_servers: resolver would not start. */
+void settings_check_name_servers(const struct plan *plan, struct buf *errors);
 /*
  * relayhost and the next hops in transports, and those of local tables of
  * either. The services are planned. warnings may be NULL.

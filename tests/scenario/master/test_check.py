@@ -91,6 +91,13 @@ MISTAKES = {
         "proxy_interfaces = 192.0.2.0/24\n", "",
         'main.cf: line {main}: proxy_interfaces: "192.0.2.0/24" is neither '
         "an address nor a host name"),
+    "name server by its name": (
+        "dns_servers = 127.0.0.1,ns1.example.com\n", "",
+        'main.cf: line {main}: dns_servers: "ns1.example.com" is not address '
+        "or address:port"),
+    "name server without its port": (
+        "dns_servers = [::1]:53,127.0.0.1:\n", "",
+        'main.cf: line {main}: dns_servers: "127.0.0.1:" is not address '),
     "address that is none": (
         "inet_interfaces = 300.1.1.1\n", "",
         'main.cf: line {main}: inet_interfaces: host name "300.1.1.1": '),
