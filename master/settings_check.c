@@ -94,7 +94,7 @@ settings_check_proxy_interfaces(const struct plan *plan, struct buf *errors)
 			    SPAN_ARG(item));
 }
 
-/* 192.0.2.1, 192.0.2.1:53, 2001:db8::1, [2001:db8::1] or [2001:db8::1]:53. */
+/* 192.0.2.1, 192.0.2.1:53, 2001:db8::1 or [2001:db8::1]:53, as c-ares does. */
 static bool
 is_name_server(struct span item)
 {
@@ -113,9 +113,8 @@ is_name_server(struct span item)
 	if (!address_parse_ip(host, 0, &a) ||
 	    bracket != (a.any.sa_family == AF_INET6))
 		return false;
-	return port.n == 0 ||
-	    (port.p[0] == ':' && span_u64(span_skip(port, 1), 65535, &n) &&
-		n > 0);
+	return port.n > 0 && port.p[0] == ':' &&
+	    span_u64(span_skip(port, 1), 65535, &n) && n > 0;
 }
 
 void

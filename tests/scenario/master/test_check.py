@@ -95,6 +95,9 @@ MISTAKES = {
         "dns_servers = 127.0.0.1,ns1.example.com\n", "",
         'main.cf: line {main}: dns_servers: "ns1.example.com" is not address '
         "or address:port"),
+    "name server in brackets without a port": (
+        "dns_servers = [::1]\n", "",
+        'main.cf: line {main}: dns_servers: "[::1]" is not address '),
     "name server without its port": (
         "dns_servers = [::1]:53,127.0.0.1:\n", "",
         'main.cf: line {main}: dns_servers: "127.0.0.1:" is not address '),

@@ -88,6 +88,18 @@ def test_each_kind_of_question(suite, dns):
     r.close()
 
 
+def test_forms_of_name_servers(suite, dns):
+    """Those that the check lets pass, c-ares takes."""
+    names = dns(RECORDS)
+    s = suite(dns=names, start=False)
+    s.set(dns_servers=f"127.0.0.1:{names.port},[::1]:53,2001:db8::1,"
+          "192.0.2.1")
+    s.start()
+    r = Resolver(s)
+    assert r.find(MX, "nobody.test") == (NO_NAME, [])
+    r.close()
+
+
 def test_who_waits_holds_up_nobody_and_many_are_under_way(suite, dns):
     r = Resolver(suite(dns=dns(RECORDS)))
     silent = r.put(MX, "silent.test", patience=8000)
