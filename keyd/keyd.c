@@ -14,11 +14,12 @@
  * what is not TLS (keyring.h). It gets the keys of its own service's session
  * tickets, this hour's and the former one's (ticket_root.h), and no other's.
  *
- * Keys are read once. New ones come with a new process (master/renewal.c). The
- * tables of tls_server_sni_maps are looked at as all tables are: with them set,
- * keyd keeps the right to read files, of which it can reach those in the
- * folders of the tables. For a file that is root's alone its successor comes;
- * what is begun with a certificate of this process is signed here.
+ * Keys are read once. New ones come with a new process (master/renewal.c),
+ * which for some minutes has those that were replaced as well. The tables of
+ * tls_server_sni_maps are looked at as all tables are: with them set, keyd
+ * keeps the right to read files, of which it can reach those in the folders of
+ * the tables. For a file that is root's alone its successor comes; what is
+ * begun with a certificate of this process is signed here.
  */
 #include "keyd/keyring.h"
 #include "keyd/named.h"

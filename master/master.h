@@ -151,6 +151,8 @@ void reopen_log(struct master *m);
 void renewal_before_reload(const struct master *m);
 /* The plan is in force; what is wrong with the files on disk was said. */
 void renewal_new_plan(struct master *m);
+/* A set takes another one's place, whose keys are still wanted for a while. */
+void renewal_follow(struct tls_kept *new, struct tls_kept **old);
 /* Looks for renewed certificates from now on. */
 void renewal_start(struct master *m);
 /* A process of this service is about to get what is kept. */

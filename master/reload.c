@@ -186,6 +186,8 @@ commit(struct master *m, struct plan *plan, struct opened **list)
 	}
 	m->plan = plan;
 	renewal_new_plan(m);
+	if (old != NULL)
+		renewal_follow(plan->certificates, &old->certificates);
 	plan_free(&old);
 	for (struct served *s = m->services; s != NULL; s = s->next)
 		if (s->plan == NULL)

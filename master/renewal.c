@@ -18,11 +18,20 @@
 
 #include <string.h>
 
+#include "lib/base/clock.h"
+
 #include "lib/log/log.h"
 #include "lib/service/programs.h"
 
+/*
+ * So long keyd has the keys as well that were replaced: who was connected
+ * before may begin TLS by now, with the certificate that its process has.
+ */
+enum { FORMER_MS = 600 * 1000 };
+
 static struct {
 	ev_timer timer;
+	int64_t former_until;
 	uint64_t last; /* what was on disk the time before */
 	uint64_t tried; /* that was not good, and why was said */
 	uint64_t refused; /* nor for renewal_before_start */
@@ -62,12 +71,29 @@ take_up(struct master *m)
 	replace(m, false);
 }
 
+void
+renewal_follow(struct tls_kept *new, struct tls_kept **old)
+{
+	tls_kept_follow(new, old);
+	renewal.former_until = clock_ms() + FORMER_MS;
+}
+
+static void
+forget_former(struct master *m)
+{
+	if (!tls_kept_has_former(m->plan->certificates) ||
+	    clock_ms() < renewal.former_until)
+		return;
+	tls_kept_forget_former(m->plan->certificates);
+	replace(m, true);
+}
+
 /* False: the old ones stay; what is wrong is in *errors. */
 static bool
 try_new(struct master *m, struct buf *errors)
 {
 	struct plan *plan = m->plan;
-	struct tls_kept *new = tls_kept_new(NULL), *gone = new;
+	struct tls_kept *new = tls_kept_new(NULL);
 	bool good;
 
 	tls_kept_use(new);
@@ -75,13 +101,14 @@ try_new(struct master *m, struct buf *errors)
 	good = plan_check_certificates(plan, errors);
 	tls_kept_in_force(NULL);
 	tls_kept_use(NULL);
-	if (good) {
-		gone = plan->certificates;
-		plan->certificates = new;
-		take_up(m);
+	if (!good) {
+		tls_kept_free(&new);
+		return false;
 	}
-	tls_kept_free(&gone);
-	return good;
+	renewal_follow(new, &plan->certificates);
+	plan->certificates = new;
+	take_up(m);
+	return true;
 }
 
 /* A change counts when it has been the same twice: copying takes a while. */
@@ -96,6 +123,7 @@ look(struct ev_loop *loop, ev_timer *timer, int events)
 	(void)events;
 	if (m->stopping)
 		return;
+	forget_former(m);
 	now = tls_kept_stamp_on_disk(m->plan->certificates);
 	if (!is_current(m, now) && now == renewal.last &&
 	    now != renewal.tried && !try_new(m, &errors)) {

@@ -33,6 +33,7 @@ struct file {
 struct tls_kept {
 	struct file *files; /* in the order in which they came */
 	int without_keys; /* for others, made when it is asked for; or -1 */
+	struct tls_kept *former; /* whose place it took; or NULL */
 };
 
 static struct tls_kept *in_use;
@@ -136,6 +137,7 @@ tls_kept_free(struct tls_kept **kp)
 		free_file(f);
 	}
 	fd_close(&k->without_keys);
+	tls_kept_forget_former(k);
 	free(k);
 }
 
@@ -259,13 +261,14 @@ tls_kept_stamp_on_disk(const struct tls_kept *k)
 /* Between processes. */
 
 static bool
-write_record(int fd, const struct file *f, struct span text, unsigned int users)
+write_record(int fd, const char *path, int error, struct span text,
+    unsigned int users)
 {
-	struct record r = { (uint32_t)strlen(f->path), (uint32_t)text.n, users,
-		(uint32_t)f->error };
+	struct record r = { (uint32_t)strlen(path), (uint32_t)text.n, users,
+		(uint32_t)error };
 
 	return fd_write_all(fd, &r, sizeof(r)) == 0 &&
-	    fd_write_all(fd, f->path, r.path) == 0 &&
+	    fd_write_all(fd, path, r.path) == 0 &&
 	    (text.n == 0 || fd_write_all(fd, text.p, text.n) == 0);
 }
 
@@ -281,11 +284,34 @@ write_public(int fd, const struct file *f)
 	if (good) {
 		long n = BIO_get_mem_data(out, &text);
 
-		good = write_record(fd, f, (struct span){ text, (size_t)n }, 0);
+		good = write_record(fd, f->path, f->error,
+		    (struct span){ text, (size_t)n }, 0);
 	} else {
 		errno = ENOMEM;
 	}
 	BIO_free(out);
+	return good;
+}
+
+static bool
+write_whole(int fd, const struct file *f, const char *path)
+{
+	return write_record(fd, path, f->error,
+	    (struct span){ f->text, f->length }, f->users);
+}
+
+/* Under a name that no file has, beside the one that has its name now. */
+static bool
+write_former(int fd, const struct file *f)
+{
+	char *path;
+	bool good;
+
+	if (f->users == 0 || f->error != 0)
+		return true;
+	path = mem_printf("former:%s", f->path);
+	good = write_whole(fd, f, path);
+	free(path);
 	return good;
 }
 
@@ -296,10 +322,11 @@ write_all(const struct tls_kept *k, bool keys)
 	bool good = fd >= 0;
 
 	for (const struct file *f = k->files; good && f != NULL; f = f->hh.next)
-		good = keys ?
-		    write_record(fd, f, (struct span){ f->text, f->length },
-			f->users) :
-		    write_public(fd, f);
+		good = keys ? write_whole(fd, f, f->path) : write_public(fd, f);
+	for (const struct file *f =
+		 keys && k->former != NULL ? k->former->files : NULL;
+	     good && f != NULL; f = f->hh.next)
+		good = write_former(fd, f);
 	if (!good || fcntl(fd, F_ADD_SEALS, SEALS) < 0)
 		fd_close(&fd);
 	return fd;
@@ -314,6 +341,37 @@ tls_kept_write(struct tls_kept *k, bool keys)
 		k->without_keys = write_all(k, false);
 	return k->without_keys < 0 ? -1 :
 				     fcntl(k->without_keys, F_DUPFD_CLOEXEC, 0);
+}
+
+void
+tls_kept_follow(struct tls_kept *k, struct tls_kept **old)
+{
+	struct tls_kept *before = *old;
+
+	*old = NULL;
+	if (before == NULL)
+		return;
+	tls_kept_forget_former(k);
+	k->former = before;
+	if (tls_kept_stamp(k) == tls_kept_stamp(before)) {
+		k->former = before->former;
+		before->former = NULL;
+		tls_kept_free(&before);
+	} else {
+		tls_kept_forget_former(before);
+	}
+}
+
+bool
+tls_kept_has_former(const struct tls_kept *k)
+{
+	return k->former != NULL;
+}
+
+void
+tls_kept_forget_former(struct tls_kept *k)
+{
+	tls_kept_free(&k->former);
 }
 
 static bool

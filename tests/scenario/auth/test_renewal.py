@@ -69,6 +69,27 @@ def test_renewed_certificate(suite):
     assert s.log().count("have changed: taken up") == 1
 
 
+@pytest.mark.parametrize("how", ["noticed", "reload"])
+def test_who_came_before_may_begin_tls_afterwards(suite, how):
+    s = suite(main="tls_renewal_check_time = 1s\n")
+    etc = s.root / "etc"
+    old = digest(etc / "cert.pem")
+    with smtplib.SMTP("127.0.0.1", s.ports["smtp"]) as before:
+        before.ehlo()
+        make(s, "new")
+        os.replace(etc / "new.key", etc / "key.pem")
+        shutil.copy(etc / "new.pem", etc / "cert.pem")
+        new = digest(etc / "new.pem")
+        if how == "reload":
+            s.posthaste("reload")
+        wait_for("the new certificate", lambda: shown(s) == new)
+        wait_for("the new certificate", lambda: shown(s, "smtps") == new)
+        before.starttls(context=careless_tls())
+        seen = before.sock.getpeercert(True)
+        assert hashlib.sha256(seen).hexdigest() == old
+        assert before.noop()[0] == 250
+
+
 @contextlib.contextmanager
 def under_stress(s):
     """The certificate that the second of two sessions is shown."""
