@@ -287,16 +287,6 @@ ask_once(struct arena *a, struct msg_name_question *m, int64_t deadline,
 	return found->state;
 }
 
-/*
- * All questions of a connection are lost together, and one of them may be the
- * reason: they are asked again at different moments.
- */
-static void
-keep_apart(void)
-{
-	(void)wait_until(clock_ms() + clock_wall_us() % APART_MS);
-}
-
 static enum dns_result
 ask(struct arena *a, struct msg_name_question *m, int64_t deadline,
     struct asked *found)
@@ -314,7 +304,8 @@ ask(struct arena *a, struct msg_name_question *m, int64_t deadline,
 			    service, lost);
 			break;
 		}
-		keep_apart();
+		/* one of those that were lost together may be why */
+		(void)wait_apart(APART_MS);
 	}
 	found->count = 0;
 	return DNS_AGAIN;

@@ -33,16 +33,10 @@ attempt(struct ipc *c, const struct service_question *q, int64_t deadline,
  * another moment than the one whose question it was is not hit by that twice.
  */
 static void
-keep_apart(void)
-{
-	(void)wait_until(clock_ms() + clock_wall_us() % APART_MS);
-}
-
-static void
 pause_before(int heard, int unheard)
 {
 	if (heard > 0)
-		keep_apart();
+		(void)wait_apart(APART_MS);
 	else if (unheard > UNHEARD_AT_ONCE)
 		(void)wait_until(clock_ms() + UNHEARD_APART_MS);
 }

@@ -10,6 +10,7 @@
 #include <ev.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 #include <ucontext.h>
 
@@ -280,6 +281,16 @@ wait_until(int64_t deadline)
 	if (current->cancelled)
 		return WAIT_CANCELLED;
 	return task_suspend(deadline);
+}
+
+enum wait_result
+wait_apart(int64_t milliseconds)
+{
+	uint32_t noise;
+
+	if (getrandom(&noise, sizeof(noise), GRND_NONBLOCK) != sizeof(noise))
+		noise = (uint32_t)clock_wall_us();
+	return wait_until(clock_ms() + noise % milliseconds);
 }
 
 enum wait_result

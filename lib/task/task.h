@@ -73,6 +73,11 @@ void wait_forget(int fd);
 void wait_release(int fd);
 /* WAIT_TIMEOUT when the time has come, WAIT_CANCELLED if cancelled. */
 enum wait_result wait_until(int64_t deadline);
+/*
+ * The same after a random while of less than so many: those who do it in one
+ * moment go on at different ones.
+ */
+enum wait_result wait_apart(int64_t milliseconds);
 /* Lets others run, then goes on. */
 enum wait_result wait_yield(void);
 
