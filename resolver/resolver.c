@@ -16,6 +16,9 @@
  * together, have a limit of what may be under way (callers.h). A question
  * counts until its answer has left, and what of it was given up until c-ares
  * has given it up too.
+ *
+ * One that retires hears nothing more and declines what is under way: who is
+ * busy asks the next one, and so other name servers, at once as well.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +42,7 @@ enum {
 
 /* A connection; lives as long as its last question. */
 struct line {
+	struct line *next, **link; /* until it has ended */
 	struct ipc *c; /* NULL: it has ended */
 	struct caller *caller; /* NULL until master has said who it is */
 	int64_t until; /* for the next question, with none under way */
@@ -60,6 +64,7 @@ struct question {
 };
 
 static struct common_params common;
+static struct line *lines;
 
 static void
 release(struct line *l)
@@ -136,6 +141,15 @@ static find_function *const finds[] = {
 	[RESOLVER_CLIENT] = find_client,
 };
 
+/* It waits in one of these. */
+static void
+wake(struct line *l)
+{
+	wait_wake_all(&l->nudge);
+	if (l->caller != NULL)
+		wait_wake_all(&l->caller->room);
+}
+
 static void
 say(struct line *l, const struct msg_name_answer *answer)
 {
@@ -146,9 +160,7 @@ say(struct line *l, const struct msg_name_answer *answer)
 		wait_wake_all(&l->sent);
 		return;
 	}
-	/* it waits in one of these */
-	wait_wake_all(&l->nudge);
-	wait_wake_all(&l->caller->room);
+	wake(l);
 }
 
 static void
@@ -261,14 +273,14 @@ wait_for_room(struct line *l, int64_t deadline)
 {
 	enum wait_result r = WAIT_READY;
 
-	while (r == WAIT_READY &&
+	while (r == WAIT_READY && !service_retiring() &&
 	    (l->questions >= RESOLVER_AT_ONCE || !caller_has_room(l->caller))) {
 		if (!ipc_pending(l->c))
 			r = wait_on(&l->caller->room, deadline);
 		else if (!flush(l))
 			return false;
 	}
-	return r != WAIT_CANCELLED;
+	return r != WAIT_CANCELLED && !service_retiring();
 }
 
 static bool
@@ -326,23 +338,63 @@ serve(struct line *l)
 	return r == IPC_TIMEOUT && await(l);
 }
 
+/* What there is of answers leaves before. */
+static void
+decline(struct line *l)
+{
+	while (ipc_pending(l->c))
+		if (!flush(l))
+			return;
+	ipc_decline(l->c);
+}
+
+static void
+enter(struct line *l)
+{
+	l->link = &lines;
+	l->next = lines;
+	if (l->next != NULL)
+		l->next->link = &l->next;
+	lines = l;
+}
+
+static void
+leave(struct line *l)
+{
+	*l->link = l->next;
+	if (l->next != NULL)
+		l->next->link = l->link;
+	ipc_free(&l->c);
+	wait_wake_all(&l->sent);
+	if (l->caller != NULL)
+		caller_leave(l->caller);
+	release(l);
+}
+
 static void
 session(const struct service *s, int fd)
 {
 	struct line *l = mem_new(sizeof(*l));
 
 	(void)s;
+	enter(l);
 	l->c = ipc_new(fd, &protocol_resolver, "client");
 	ipc_never_wait_to_send(l->c);
 	ipc_allow(l->c, HEARD_MAX);
 	l->until = clock_in(FIRST_S);
-	while (serve(l))
+	while (!service_retiring() && serve(l))
 		;
-	ipc_free(&l->c);
-	wait_wake_all(&l->sent);
-	if (l->caller != NULL)
-		caller_leave(l->caller);
-	release(l);
+	if (service_retiring())
+		decline(l);
+	leave(l);
+}
+
+static void
+retire(const struct service *s)
+{
+	(void)s;
+	for (struct line *l = lines; l != NULL; l = l->next)
+		wake(l);
 }
 
 static void
@@ -369,6 +421,7 @@ main(int argc, char **argv)
 		.protocol = &protocol_resolver,
 		.before = before,
 		.session = session,
+		.retire = retire,
 	};
 
 	return service_run(&spec, argc, argv);

@@ -21,10 +21,11 @@ enum {
 	GRACE_MS = 2000, /* for an answer that was given at the last moment */
 	QUIET_MS = 5000,
 	LOST_MAX = 3,
+	DECLINED_MAX = 8, /* more are lost: none of ours is so often retired */
 	APART_MS = 500,
 };
 
-enum state { UNDER_WAY, ANSWERED, LOST };
+enum state { UNDER_WAY, ANSWERED, DECLINED, LOST };
 
 /* A question that resolver has; freed by who takes it off the list. */
 struct asked {
@@ -54,6 +55,7 @@ static struct {
 	int64_t last_use;
 	int64_t last_answer;
 	bool silent; /* the reader: to be given up */
+	bool declined; /* it retires, and none of what it has is the reason */
 } line = { .end = &line.first };
 
 static const char service[] = "resolver";
@@ -135,6 +137,7 @@ take_answer(struct ipc *c)
 	enum ipc_result r = ipc_expect(c, &message_name_answer, &message, 0);
 	struct asked **link, *q;
 
+	line.declined = r == IPC_CLOSED;
 	if (r != IPC_OK)
 		return r;
 	m = message;
@@ -162,8 +165,12 @@ read_on(struct ipc *c)
 	for (r = ipc_poll(c); r == IPC_OK; r = ipc_poll_again(c))
 		if (take_answer(c) != IPC_OK)
 			return false;
-	if (r != IPC_TIMEOUT || ipc_flush(c, 0) != IPC_OK)
+	if (r != IPC_TIMEOUT)
 		return false;
+	r = ipc_flush(c, 0);
+	if (r != IPC_OK)
+		/* its last word may have come meanwhile */
+		return r == IPC_CLOSED && ipc_poll(c) == IPC_OK;
 	if (ipc_pending(c))
 		events |= WAIT_WRITE;
 	waited = wait_fd_or(ipc_fd(c), events, &line.nudge,
@@ -176,16 +183,18 @@ static void
 reader(void *argument)
 {
 	struct ipc *c = argument;
+	enum state state;
 
 	while (!line.silent && read_on(c))
 		;
+	state = line.declined ? DECLINED : LOST;
 	line.c = NULL;
-	line.silent = false;
+	line.silent = line.declined = false;
 	while (line.first != NULL) {
 		struct asked *q = line.first;
 
 		take_off(&line.first);
-		settle(q, LOST);
+		settle(q, state);
 	}
 	ipc_free(&c);
 }
@@ -291,14 +300,18 @@ static enum dns_result
 ask(struct arena *a, struct msg_name_question *m, int64_t deadline,
     struct asked *found)
 {
+	int lost = 0, declined = 0;
+
 	*found = (struct asked){ .result = DNS_AGAIN };
-	for (int lost = 0; is_open(deadline);) {
+	while (is_open(deadline)) {
 		enum state state = ask_once(a, m, deadline, found);
 
 		if (state == ANSWERED)
 			return found->result;
 		if (state == UNDER_WAY)
 			break;
+		if (state == DECLINED && ++declined <= DECLINED_MAX)
+			continue;
 		if (++lost == LOST_MAX) {
 			log_warning("no answer from %s: it ended %d times",
 			    service, lost);

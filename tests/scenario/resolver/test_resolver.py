@@ -383,6 +383,48 @@ def test_a_reload_asks_other_servers(suite, dns):
     assert new.queries and len(old.queries) == before
 
 
+def test_who_is_never_quiet_asks_other_servers_after_a_reload(suite, dns):
+    old, new = dns(RECORDS), dns(RECORDS)
+    s = suite(dns=old, main=CHECKED)
+    with s.smtp() as session:
+        assert rcpt(session, "a@two.test").startswith("250 ")
+        before = s.processes("resolver")
+        s.set(dns_servers=f"127.0.0.1:{new.port}")
+        s.posthaste("reload")
+
+        def asks_the_new_one():
+            session.rset()
+            assert rcpt(session, "a@two.test").startswith("250 ")
+            return new.queries
+        wait_for("a question to the new server", asks_the_new_one, 15)
+        old.queries.clear()
+        asks_the_new_one()
+        assert not old.queries
+        wait_for("the end of the old resolver", lambda: not set(
+            before) & set(s.processes("resolver")))
+    assert "no answer from resolver" not in s.log()
+
+
+def test_a_question_under_way_is_asked_of_other_servers_after_a_reload(
+        suite, dns):
+    """More often than one that resolver ends with is asked again."""
+    servers = [dns(RECORDS) for _ in range(5)]
+    s = suite(dns=servers[0], main=CHECKED)
+    servers[-1].records = {**RECORDS, ("silent.test", "MX"): [(1, "a.test")]}
+    with s.smtp() as session:
+        session.ehlo("h.example.test")
+        session.mail("a@silent.test")
+        session.putcmd("rcpt", "to:<bob@example.test>")
+        for i, names in enumerate(servers):
+            wait_for(f"the question to server {i}",
+                     lambda names=names: asked(names))
+            if i + 1 < len(servers):
+                s.set(dns_servers=f"127.0.0.1:{servers[i + 1].port}")
+                s.posthaste("reload")
+        assert session.getreply()[0] == 250
+    assert "no answer from resolver" not in s.log()
+
+
 def test_outbound_mail_waits_for_it(suite, dns):
     names = dns({**RECORDS, ("elsewhere.test", "MX"): "DROP"})
     s = suite(dns=names)
