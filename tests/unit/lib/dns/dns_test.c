@@ -18,6 +18,7 @@
 #include "lib/base/clock.h"
 #include "lib/dns/dns_answer.h"
 #include "lib/dns/dns_hosts.h"
+#include "lib/dns/dns_names.h"
 #include "lib/task/task.h"
 
 enum { SAY_SERVFAIL = -1, SAY_NOTHING = -2, SAY_EMPTY = -3 };
