@@ -19,7 +19,6 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
-
 #include "lib/log/log.h"
 #include "lib/service/programs.h"
 
@@ -74,8 +73,9 @@ take_up(struct master *m)
 void
 renewal_follow(struct tls_kept *new, struct tls_kept **old)
 {
-	tls_kept_follow(new, old);
-	renewal.former_until = clock_ms() + FORMER_MS;
+	/* a reload with the same files gives the former ones no more time */
+	if (tls_kept_follow(new, old))
+		renewal.former_until = clock_ms() + FORMER_MS;
 }
 
 static void

@@ -7,7 +7,7 @@
  *
  * - Non-blocking stays non-blocking (but for client libraries of databases,
  *   and where sessions are forked). No O_APPEND, O_DIRECT, no signals to other
- * processes (F_SETOWN: the kernel sends those), no F_SETPIPE_SZ.
+ *   processes (F_SETOWN: the kernel sends those), no F_SETPIPE_SZ.
  * - shutdown only for writing, which means nothing to a listener.
  * - listen not at all; setsockopt only what sockets of our own need and no
  *   other process minds.

@@ -6,8 +6,9 @@
  * Name service for tasks of programs that ask no name server themselves:
  * resolver does, over one connection for all tasks of the process. Each
  * question is one message there and one back. Without resolver, or when it has
- * too many questions already, the answer is DNS_AGAIN, at the deadline at the
- * latest; a question whose resolver ends is asked of the next one.
+ * too many questions already, the answer is DNS_AGAIN, at the deadline; two
+ * seconds later where resolver hangs. A question whose resolver ends is asked
+ * of the next one.
  *
  * What needs no name server is answered here: "localhost", clients on loopback,
  * and what is no name (DNS_BAD).

@@ -343,23 +343,23 @@ tls_kept_write(struct tls_kept *k, bool keys)
 				     fcntl(k->without_keys, F_DUPFD_CLOEXEC, 0);
 }
 
-void
+bool
 tls_kept_follow(struct tls_kept *k, struct tls_kept **old)
 {
 	struct tls_kept *before = *old;
+	bool others = tls_kept_stamp(k) != tls_kept_stamp(before);
 
 	*old = NULL;
-	if (before == NULL)
-		return;
 	tls_kept_forget_former(k);
-	k->former = before;
-	if (tls_kept_stamp(k) == tls_kept_stamp(before)) {
+	if (others) {
+		tls_kept_forget_former(before);
+		k->former = before;
+	} else {
 		k->former = before->former;
 		before->former = NULL;
 		tls_kept_free(&before);
-	} else {
-		tls_kept_forget_former(before);
 	}
+	return others;
 }
 
 bool

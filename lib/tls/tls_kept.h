@@ -60,10 +60,11 @@ uint64_t tls_kept_stamp_on_disk(const struct tls_kept *k);
 int tls_kept_write(struct tls_kept *k, bool keys);
 /*
  * "k" takes the place of *old, which becomes its own: with keys, those that
- * were used in *old go with it, for sessions that began with its certificates
- * (where the files are the same, those that went with *old). Forgotten: wiped.
+ * were used in *old go with it, for sessions that began with its certificates.
+ * False: the files are the same, and those go with it that went with *old, if
+ * any. Forgotten: wiped.
  */
-void tls_kept_follow(struct tls_kept *k, struct tls_kept **old);
+bool tls_kept_follow(struct tls_kept *k, struct tls_kept **old);
 bool tls_kept_has_former(const struct tls_kept *k);
 void tls_kept_forget_former(struct tls_kept *k);
 /*

@@ -201,14 +201,14 @@ test_keys_that_were_replaced_go_along_for_a_while(void **state)
 	tls_kept_for(pair, KEY_SMTPD);
 	tls_kept_use(NULL);
 	assert_int_equal(users_handed_on(new, true), 0);
-	tls_kept_follow(new, &old);
+	assert_true(tls_kept_follow(new, &old));
 	assert_null(old);
 	assert_int_equal(users_handed_on(new, true), KEY_SMTPD);
 	assert_int_equal(users_handed_on(new, false), 0);
 	/* of the same files: what was replaced before stays so */
 	same = tls_kept_new(new);
 	assert_false(tls_kept_has_former(same));
-	tls_kept_follow(same, &new);
+	assert_false(tls_kept_follow(same, &new));
 	assert_true(tls_kept_has_former(same));
 	assert_int_equal(users_handed_on(same, true), KEY_SMTPD);
 	tls_kept_forget_former(same);
