@@ -596,12 +596,14 @@ class Instance:
                 ids += files
         return sorted(ids)
 
-    def wait_empty(self, deadline=DEADLINE):
-        """Nothing left to deliver."""
+    def wait_empty(self, *names, deadline=DEADLINE):
+        """Nothing left to deliver, or in these queues."""
+        names = names or ("maildrop", "report", "deferred", "incoming")
+
         def empty():
-            # twice: a file may go where this has looked already
-            return not any(self.queue("maildrop", "report", "deferred",
-                                      "incoming") for _ in range(2))
+            # twice: a file may go where this has looked already, and one
+            # that is forwarded comes there before its original goes
+            return not any(self.queue(*names) for _ in range(2))
 
         try:
             wait_for("an empty queue", empty, deadline)

@@ -202,8 +202,7 @@ def test_appended_and_delivered_at_once(suite):
         s.send(body="x\r\n")
         c.send(ONE + b"\r\n")
         c.finish(tag)
-        wait_for("an end of the other", lambda: not s.queue(
-            "maildrop", "report", "incoming"))
+        s.wait_empty("maildrop", "report", "incoming")
         assert assert_counted(s) == 1
         s.command("postsuper", "-d", "ALL")
         c.ok("SELECT INBOX")

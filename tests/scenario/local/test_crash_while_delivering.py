@@ -70,8 +70,7 @@ def test_killed_in_a_row_of_messages(suite, call, when):
         tracer.terminate()
         tracer.wait()
     s.wait_log(r"virtual.* pid \d+ killed by signal 9")
-    wait_for("an empty queue",
-             lambda: not s.queue("incoming", "deferred", "corrupt"))
+    s.wait_empty("incoming", "deferred", "corrupt")
     texts = read_back(s)
     for body in bodies:
         assert sum(text.endswith(body.encode()) for text in texts) == 1

@@ -59,8 +59,7 @@ def send(s, pairs):
 def ended(s, sent):
     assert sent >= 15  # most of the words can be written in an address
     # some wait, as user%host for a name that DNS does not know
-    wait_for("an attempt for each", lambda: not s.queue(
-        "incoming", "report", "maildrop"))
+    s.wait_empty("incoming", "report", "maildrop")
     assert not s.tripwire.exists(), s.tripwire.read_text()
     assert not list(s.root.glob("spool/*Q*")), "an option was obeyed"
 

@@ -92,7 +92,7 @@ class Senders:
 
 def nothing_was_late(s, senders):
     assert not senders.refused, senders.refused[:5]
-    wait_for("an empty queue", lambda: not s.queue("incoming", "deferred"), 60)
+    s.wait_empty("incoming", "deferred", deadline=60)
     log = s.log()
     assert "status=deferred" not in log
     assert "address resolver failure" not in log

@@ -213,7 +213,7 @@ def ours(suite, tables, mode, cases):
     asker = Asker(s.ports["smtp"], prepare)
     asker.ask(cases)
     # a mailbox of nobody's stays
-    wait_for("an empty queue", lambda: not s.queue("incoming", "maildrop"))
+    s.wait_empty("incoming", "maildrop")
     s.stop()
     dns.close()
     return winners(cases, asker.heard + [s.log()], boxes)

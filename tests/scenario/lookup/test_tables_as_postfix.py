@@ -183,7 +183,7 @@ def test_special_keys(suite):
         f.write(MAIN.format(root=s.root, tables=tables))
     s.start()
     ours = send_all(s.ports["smtp"])
-    wait_for("the mail", lambda: not s.queue("incoming", "maildrop"))
+    s.wait_empty("incoming", "maildrop")
     ours_shown = headers(boxes)
     s.stop()
     a = deliveries(s.log())

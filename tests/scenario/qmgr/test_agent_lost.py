@@ -44,7 +44,7 @@ def test_tried_again_in_seconds(suite, then):
         wait_for("it to be put off", lambda: s.queue("deferred") == [id])
         go.set()
         then(s)
-        s.wait_empty(SECONDS)
+        s.wait_empty(deadline=SECONDS)
 
 
 def has_open(pid, name):

@@ -5,6 +5,7 @@ import os
 import re
 import select
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -174,65 +175,92 @@ def to_be_read(pid):
                 os.close(fd)
 
 
+def stop(pid):
+    os.kill(pid, signal.SIGSTOP)
+    wait_for("its stop", lambda: stopped(pid))
+
+
+def found_full(s):
+    """In the order in which it was found."""
+    return re.findall(r"mailbox of (\w+)@example.test is full", s.log())
+
+
 def hold_the_count(s, c, pid):
     """Has bob's mailbox counted for this client, and stops that amid it. One
-    that was quicker is begun anew."""
+    that was quicker is begun anew. How often it was told by then."""
     cur = str(s.maildir("bob") / "cur")
+    told = len(found_full(s))
 
     def held():
+        nonlocal told
         (s.maildir("bob") / "maildirsize").unlink(missing_ok=True)
         c.putcmd("RCPT", "TO:<bob@example.test>")
         wait_for("the count", lambda: cur in opened(pid) or
                  select.select([c.sock], [], [], 0)[0])
-        os.kill(pid, signal.SIGSTOP)
-        wait_for("its stop", lambda: stopped(pid))
+        stop(pid)
         if cur in opened(pid):
             return True
         os.kill(pid, signal.SIGCONT)
         c.getreply()
+        told += 1
+        wait_for("its line", lambda: len(found_full(s)) == told)
         return False
 
     wait_for("a count that was stopped", held)
+    return told
+
+
+def many(folder, count):
+    first = folder / "first.x:2,"
+    first.write_text("text\n")
+    for i in range(1, count):
+        os.link(first, folder / f"{i}.x:2,")
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="needs another's descriptors")
 def test_nobody_waits_for_the_count_of_another_mailbox(suite):
-    """Names without sizes, so that each file is looked at. Who is answered
-    first is what quota logs first."""
+    """Names without sizes, so that each file is looked at, and most of them
+    behind the folder in which the count is stopped. Whom quota logs first is
+    answered first."""
     s = with_quota(suite, "*:messages=1", who=("bob", "carol"))
     s.send(to=["carol@example.test"])
     s.wait_messages("carol")
-    cur = s.maildir("bob") / "cur"
     s.send(to=["bob@example.test"])
     s.wait_messages("bob")
-    for i in range(50000):
-        name = cur / f"{i}.x:2,"
-        if i % 20000 == 0:
-            first = name
-            first.write_text("text\n")
-        else:
-            os.link(first, name)
+    many(s.maildir("bob") / "cur", 20000)
+    more = s.maildir("bob") / ".more"
+    for name in "cur", "new", "tmp":
+        (more / name).mkdir(parents=True)
+    many(more / "cur", 40000)
     # the service has been asked before, and has counted
     assert rcpt(begin(s), "carol@example.test")[0] == 452
+    wait_for("its line", lambda: found_full(s))
     a, again, other = begin(s), begin(s), begin(s)
     [pid] = s.processes("quota")
-    hold_the_count(s, a, pid)
-    before = len(s.log())
+    told = hold_the_count(s, a, pid)
+
+    def after_a_little():
+        """A millisecond of the count: others have all the time they want."""
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.001)
+        stop(pid)
+        return found_full(s)[told:]
+
     try:
         already = to_be_read(pid)
         other.putcmd("RCPT", "TO:<carol@example.test>")
         wait_for("its question", lambda: to_be_read(pid) > already)
         again.putcmd("RCPT", "TO:<bob@example.test>")
+        assert wait_for("the first", after_a_little)[0] == "carol"
     finally:
         os.kill(pid, signal.SIGCONT)
     for c in a, again, other:
         assert c.getreply()[0] == 452
-    full = re.compile(r"mailbox of (\w+)@example.test is full")
-    wait_for("all three", lambda: len(full.findall(s.log()[before:])) == 3)
-    assert full.findall(s.log()[before:]) == ["carol", "bob", "bob"]
+    wait_for("all three", lambda: len(found_full(s)) == told + 3)
+    assert found_full(s)[told:] == ["carol", "bob", "bob"]
     # it was counted once, and the other one has read it
     assert (s.maildir("bob") / "maildirsize").read_text().splitlines()[1] \
-        .endswith(" 50001")
+        .endswith(" 60001")
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="needs rights to lose")
