@@ -153,8 +153,8 @@ void
 mm_login(NETMBX *mailbox, char *user, char *password, long trial)
 {
 	(void)mailbox, (void)trial;
-	strcpy(user, "bob");
-	strcpy(password, "posthaste");
+	snprintf(user, MAILTMPLEN, "bob");
+	snprintf(password, MAILTMPLEN, "posthaste");
 }
 
 void

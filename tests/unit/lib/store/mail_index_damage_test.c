@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 
+#include "lib/base/compat_sanitizer.h"
 #include "lib/log/log.h"
 #include "lib/store/mail_account_internal.h"
 #include "lib/store/mail_index_internal.h"
@@ -450,9 +451,8 @@ less_address_space_will_do(void **state)
 	pid_t child;
 
 	(void)state;
-#ifdef __SANITIZE_ADDRESS__
-	skip();
-#endif
+	if (SANITIZED)
+		skip();
 	make_mailbox();
 	child = fork();
 	if (child == 0) {

@@ -313,6 +313,10 @@ test_beneath(void **state)
 static void
 test_conversion_at_buffer_ends(void **state)
 {
+	static const char end[] = "\r\nX-IMAPbase: 9\r\nFrom a\r\n\r\n"
+				  "From b\r\nStatus: D\r\nlone\rcr\r";
+	static const char made[] = "\nX-Sender-X-IMAPbase: 9\n>From a\n\n"
+				   ">From b\nStatus: D\nlone\rcr\r\n";
 	char *in = malloc(200000), *want = malloc(200000);
 	(void)state;
 
@@ -322,13 +326,9 @@ test_conversion_at_buffer_ends(void **state)
 		int fd, out;
 
 		memset(in, 'x', lead);
-		strcpy(in + lead,
-		    "\r\nX-IMAPbase: 9\r\nFrom a\r\n\r\n"
-		    "From b\r\nStatus: D\r\nlone\rcr\r");
+		memcpy(in + lead, end, sizeof(end));
 		memset(want, 'x', lead);
-		strcpy(want + lead,
-		    "\nX-Sender-X-IMAPbase: 9\n>From a\n\n"
-		    ">From b\nStatus: D\nlone\rcr\r\n");
+		memcpy(want + lead, made, sizeof(made));
 		fd = queue_file("q", in);
 		s = source(fd, 0, in);
 		s.headers = SPAN("");
