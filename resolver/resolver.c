@@ -12,13 +12,15 @@
  * where mail goes that no TLS policy or table says more of, and send datagrams
  * to anywhere.
  *
- * Each question is a task. A connection, and all connections of a service
- * together, have a limit of what may be under way (callers.h). A question
- * counts until its answer has left, and what of it was given up until c-ares
- * has given it up too.
+ * Each question is a task. All connections of a service together have a limit
+ * of what may be under way (callers.h). A question counts until its answer has
+ * left, and what of it was given up until c-ares has given it up too. What is
+ * more waits with its connection, which is heard all the same, so that each has
+ * its answer when it is due; a connection has a limit of both together.
  *
  * One that retires hears nothing more and declines what is under way: who is
- * busy asks the next one, and so other name servers, at once as well.
+ * busy asks the next one, and so other name servers, at once as well. Who takes
+ * no answers is not waited for then.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +38,7 @@
 enum {
 	FIRST_S = 10, /* who connects has something to ask */
 	QUIET_S = 60,
+	LAST_WORDS_S = 5, /* to take what there is, when it retires */
 	TURN_MAX = 64,
 	HEARD_MAX = 1024, /* bytes of a question, or a greeting */
 };
@@ -46,14 +49,16 @@ struct line {
 	struct ipc *c; /* NULL: it has ended */
 	struct caller *caller; /* NULL until master has said who it is */
 	int64_t until; /* for the next question, with none under way */
-	size_t questions; /* under way */
+	size_t questions; /* under way, and those that wait to be */
+	struct question *waiting; /* the one that is due first is the first */
 	struct wait_queue nudge; /* there is something to send */
 	struct wait_queue sent; /* there is nothing left to send */
 	unsigned int turn;
-	bool heard; /* since it was waited for */
+	bool heard; /* since the socket was waited for */
 };
 
 struct question {
+	struct question *next; /* while it waits */
 	struct line *line;
 	uint64_t number;
 	enum resolver_kind kind;
@@ -200,18 +205,55 @@ question_task(void *argument)
 
 /* Nobody waits any more for what is past its deadline. */
 static void
-start(struct line *l, struct question *q)
+start(struct question *q)
 {
 	const struct msg_name_answer none = { .number = q->number,
 		.result = DNS_AGAIN };
+	struct line *l = q->line;
 
-	q->line = l;
-	l->questions++;
 	caller_began(l->caller);
 	if (clock_ms() < q->deadline && task_start(question_task, q) != NULL)
 		return;
 	say(l, &none);
 	end(q);
+}
+
+static void
+line_up(struct line *l, struct question *q)
+{
+	struct question **link = &l->waiting;
+
+	while (*link != NULL && (*link)->deadline <= q->deadline)
+		link = &(*link)->next;
+	q->next = *link;
+	*link = q;
+	q->line = l;
+	l->questions++;
+}
+
+/* What is too much for all of its service waits, until it is due. */
+static void
+start_waiting(struct line *l)
+{
+	struct question *q;
+
+	while ((q = l->waiting) != NULL &&
+	    (clock_ms() >= q->deadline || caller_has_room(l->caller))) {
+		l->waiting = q->next;
+		start(q);
+	}
+}
+
+static void
+forget_waiting(struct line *l)
+{
+	struct question *q;
+
+	while ((q = l->waiting) != NULL) {
+		l->waiting = q->next;
+		l->questions--;
+		free(q);
+	}
 }
 
 /* NULL: no question, and the connection is over. */
@@ -253,34 +295,19 @@ know_caller(struct line *l)
 	return l->caller != NULL;
 }
 
+/* False: until then the peer takes nothing, or the connection is over. */
 static bool
-flush(struct line *l)
+flush(struct line *l, int64_t until)
 {
-	if (wait_fd(ipc_fd(l->c), WAIT_WRITE, INT64_MAX) != WAIT_READY ||
+	bool woken;
+
+	if (wait_fd_or(ipc_fd(l->c), WAIT_WRITE, &l->nudge, until, &woken) !=
+		WAIT_READY ||
 	    ipc_flush(l->c, 0) != IPC_OK)
 		return false;
 	if (!ipc_pending(l->c))
 		wait_wake_all(&l->sent);
 	return true;
-}
-
-/*
- * What is too much for it, or for all of its service, waits, and what comes
- * behind it in the socket; until its deadline. False: the connection is over.
- */
-static bool
-wait_for_room(struct line *l, int64_t deadline)
-{
-	enum wait_result r = WAIT_READY;
-
-	while (r == WAIT_READY && !service_retiring() &&
-	    (l->questions >= RESOLVER_AT_ONCE || !caller_has_room(l->caller))) {
-		if (!ipc_pending(l->c))
-			r = wait_on(&l->caller->room, deadline);
-		else if (!flush(l))
-			return false;
-	}
-	return r != WAIT_CANCELLED && !service_retiring();
 }
 
 static bool
@@ -292,11 +319,7 @@ hear(struct line *l)
 	if (ipc_expect(l->c, &message_name_question, &message, 0) != IPC_OK ||
 	    (q = take(l->c, message)) == NULL)
 		return false;
-	if (!wait_for_room(l, q->deadline)) {
-		free(q);
-		return false;
-	}
-	start(l, q);
+	line_up(l, q);
 	l->heard = true;
 	l->until = clock_in(QUIET_S);
 	if (++l->turn % TURN_MAX == 0)
@@ -304,15 +327,28 @@ hear(struct line *l)
 	return true;
 }
 
-/* Until a message comes, or there is one to send. */
+/* When the next one that waits is due. */
+static int64_t
+due(const struct line *l)
+{
+	return l->waiting != NULL ? l->waiting->deadline : INT64_MAX;
+}
+
+/*
+ * Until a message comes, or there is something to do: to send one, or to
+ * start a question that waits.
+ */
 static bool
 await(struct line *l)
 {
+	struct wait_queue *q =
+	    l->waiting != NULL ? &l->caller->room : &l->nudge;
 	int64_t until = l->questions > 0 ? clock_in(QUIET_S) : l->until;
-	bool woken;
 
-	l->heard = false;
-	switch (wait_fd_or(ipc_fd(l->c), WAIT_READ, &l->nudge, until, &woken)) {
+	if (due(l) < until)
+		until = due(l);
+	/* what has come meanwhile, if it was woken, the next wait tells */
+	switch (wait_fd_or(ipc_fd(l->c), WAIT_READ, q, until, &l->heard)) {
 	case WAIT_READY:
 		return true;
 	case WAIT_TIMEOUT:
@@ -322,14 +358,17 @@ await(struct line *l)
 	}
 }
 
-/* Who does not take answers is not heard. */
+/* Who does not take answers, or has asked too much already, is not heard. */
 static bool
 serve(struct line *l)
 {
 	enum ipc_result r;
 
+	start_waiting(l);
 	if (ipc_pending(l->c))
-		return flush(l);
+		return flush(l, INT64_MAX);
+	if (l->questions >= RESOLVER_AT_ONCE)
+		return wait_on(&l->caller->room, due(l)) != WAIT_CANCELLED;
 	r = l->heard ? ipc_poll_again(l->c) : ipc_poll(l->c);
 	if (!know_caller(l))
 		return false;
@@ -338,12 +377,14 @@ serve(struct line *l)
 	return r == IPC_TIMEOUT && await(l);
 }
 
-/* What there is of answers leaves before. */
+/* What there is of answers leaves before, if they are taken. */
 static void
 decline(struct line *l)
 {
+	int64_t until = clock_in(LAST_WORDS_S);
+
 	while (ipc_pending(l->c))
-		if (!flush(l))
+		if (clock_ms() >= until || !flush(l, until))
 			return;
 	ipc_decline(l->c);
 }
@@ -364,6 +405,7 @@ leave(struct line *l)
 	*l->link = l->next;
 	if (l->next != NULL)
 		l->next->link = l->link;
+	forget_waiting(l);
 	ipc_free(&l->c);
 	wait_wake_all(&l->sent);
 	if (l->caller != NULL)

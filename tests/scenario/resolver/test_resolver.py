@@ -197,21 +197,60 @@ def test_what_c_ares_has_given_up_holds_no_place(suite, dns):
     again.close()
 
 
+def fill(s, names, **options):
+    """Connections of a service that has no room for a question more."""
+    greedy = [Resolver(s, "captured") for _ in range(3)]
+    for r in greedy:
+        for _ in range(1000):
+            r.put(MX, "silent.test", **options)
+    wait_for("all questions", lambda: asked(names) >= 3000)
+    return greedy
+
+
 def test_what_waits_too_long_is_answered_and_not_asked(suite, dns):
     names = dns(RECORDS)
     s = suite(dns=names)
     late = Resolver(s, "captured")
-    greedy = [Resolver(s, "captured") for _ in range(3)]
-    for r in greedy:
-        for _ in range(1000):
-            r.put(MX, "silent.test")
-    wait_for("all questions", lambda: asked(names) >= 3000)
+    greedy = fill(s, names)
     begun = time.monotonic()
     for patience in (1000, 0):
         assert late.find(MX, "two.test", patience=patience) == (AGAIN, [])
     assert time.monotonic() - begun < 8
     assert not asked(names, "two.test")
     for r in (*greedy, late):
+        r.close()
+
+
+def test_who_is_due_first_waits_behind_nobody(suite, dns):
+    """Each is answered when it is due, whatever was asked before it."""
+    names = dns(RECORDS)
+    s = suite(dns=names)
+    late = Resolver(s, "captured")
+    greedy = fill(s, names)
+    begun = time.monotonic()
+    order = [late.put(MX, "two.test", patience=1000 * seconds)
+             for seconds in (30, 3, 1, 2)]
+    for number in (order[2], order[3], order[1]):
+        assert late.get() == (number, AGAIN, [])
+    assert time.monotonic() - begun < 15
+    assert not asked(names, "two.test")
+    for r in (*greedy, late):
+        r.close()
+
+
+def test_what_waits_is_asked_when_there_is_room(suite, dns):
+    names = dns(RECORDS)
+    s = suite(dns=names)
+    again = Resolver(s, "captured")
+    greedy = fill(s, names, patience=5000)
+    numbers = {again.put(MX, "two.test") for _ in range(20)}
+    s.wait_log("has 4 connections and 3000 questions under way")
+    assert not asked(names, "two.test")
+    while numbers:
+        number, result, _ = again.get()
+        assert result == OK
+        numbers.remove(number)
+    for r in (*greedy, again):
         r.close()
 
 
@@ -306,13 +345,19 @@ def test_a_resolver_that_hangs_is_left_for_another(suite, dns):
         r.close()
 
 
-def test_who_takes_no_answers_is_not_heard(suite, dns):
-    s = suite(dns=dns(RECORDS))
+def deaf_one(s):
+    """Takes no answers, and has asked as much as it could."""
     deaf = Resolver(s, "deaf")
     deaf.socket.settimeout(1)
     with pytest.raises(TimeoutError):
         for _ in range(200000):
             deaf.put(MX, "with space.test")
+    return deaf
+
+
+def test_who_takes_no_answers_is_not_heard(suite, dns):
+    s = suite(dns=dns(RECORDS))
+    deaf = deaf_one(s)
     other = Resolver(s, "other")
     assert other.find(MX, "nobody.test") == (NO_NAME, [])
     # and then it is; the last question was not sent whole
@@ -408,6 +453,19 @@ def test_who_is_never_quiet_asks_other_servers_after_a_reload(suite, dns):
         wait_for("the end of the old resolver", lambda: not set(
             before) & set(s.processes("resolver")))
     assert "no answer from resolver" not in s.log()
+
+
+def test_who_takes_no_answers_keeps_no_former_resolver(suite, dns):
+    s = suite(dns=dns(RECORDS))
+    deaf = deaf_one(s)
+    pid = one(s, "resolver")
+    s.posthaste("reload")
+    wait_for("the end of the old resolver",
+             lambda: pid not in s.processes("resolver"), 20)
+    other = Resolver(s, "other")
+    assert other.find(MX, "nobody.test") == (NO_NAME, [])
+    deaf.close()
+    other.close()
 
 
 def test_a_question_under_way_is_asked_of_other_servers_after_a_reload(
