@@ -23,14 +23,13 @@
 #include "lib/service/programs.h"
 
 /*
- * So long keyd has the keys as well that were replaced: who was connected
+ * So long keyd has each key as well that was replaced: who was connected
  * before may begin TLS by now, with the certificate that its process has.
  */
 enum { FORMER_MS = 600 * 1000 };
 
 static struct {
 	ev_timer timer;
-	int64_t former_until;
 	uint64_t last; /* what was on disk the time before */
 	uint64_t tried; /* that was not good, and why was said */
 	uint64_t refused; /* nor for renewal_before_start */
@@ -73,19 +72,14 @@ take_up(struct master *m)
 void
 renewal_follow(struct tls_kept *new, struct tls_kept **old)
 {
-	/* a reload with the same files gives the former ones no more time */
-	if (tls_kept_follow(new, old))
-		renewal.former_until = clock_ms() + FORMER_MS;
+	tls_kept_follow(new, old, clock_ms() + FORMER_MS);
 }
 
 static void
 forget_former(struct master *m)
 {
-	if (!tls_kept_has_former(m->plan->certificates) ||
-	    clock_ms() < renewal.former_until)
-		return;
-	tls_kept_forget_former(m->plan->certificates);
-	replace(m, true);
+	if (tls_kept_forget_former(m->plan->certificates, clock_ms()))
+		replace(m, true);
 }
 
 /* False: the old ones stay; what is wrong is in *errors. */

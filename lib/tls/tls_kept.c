@@ -17,7 +17,10 @@
 #include "lib/base/mem.h"
 #include "lib/tls/tls_key.h"
 
-enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL };
+enum {
+	SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL,
+	FORMER_MAX = 512, /* files */
+};
 
 struct file {
 	char *path;
@@ -27,13 +30,15 @@ struct file {
 	uint64_t stamp; /* when it was read; 0: there was none */
 	unsigned int users; /* of its private keys */
 	bool good; /* of authorities */
+	struct file *next; /* of former ones: replaced before */
+	int64_t until; /* a former one's end */
 	UT_hash_handle hh;
 };
 
 struct tls_kept {
 	struct file *files; /* in the order in which they came */
 	int without_keys; /* for others, made when it is asked for; or -1 */
-	struct tls_kept *former; /* whose place it took; or NULL */
+	struct file *former; /* replaced, with private keys; the last first */
 };
 
 static struct tls_kept *in_use;
@@ -83,6 +88,12 @@ secret_copy(struct span text)
 	return p;
 }
 
+static struct span
+text_of(const struct file *f)
+{
+	return (struct span){ f->text, f->length };
+}
+
 static void
 free_file(struct file *f)
 {
@@ -90,6 +101,18 @@ free_file(struct file *f)
 	munmap(f->text, f->length + 1);
 	free(f->path);
 	free(f);
+}
+
+/* This one and those that were replaced before. */
+static void
+free_former(struct file **link)
+{
+	while (*link != NULL) {
+		struct file *f = *link;
+
+		*link = f->next;
+		free_file(f);
+	}
 }
 
 static struct file *
@@ -116,8 +139,7 @@ tls_kept_new(const struct tls_kept *like)
 
 	k->without_keys = -1;
 	for (; f != NULL; f = f->hh.next)
-		(void)add(k, f->path, f->stamp,
-		    (struct span){ f->text, f->length }, f->error);
+		(void)add(k, f->path, f->stamp, text_of(f), f->error);
 	return k;
 }
 
@@ -137,7 +159,7 @@ tls_kept_free(struct tls_kept **kp)
 		free_file(f);
 	}
 	fd_close(&k->without_keys);
-	tls_kept_forget_former(k);
+	free_former(&k->former);
 	free(k);
 }
 
@@ -193,7 +215,7 @@ tls_kept_find(const char *path, struct span *text, int *error)
 
 	if (f == NULL)
 		return false;
-	*text = (struct span){ f->text, f->length };
+	*text = text_of(f);
 	*error = f->error;
 	return true;
 }
@@ -277,8 +299,7 @@ static bool
 write_public(int fd, const struct file *f)
 {
 	BIO *out = BIO_new(BIO_s_mem());
-	bool good = out != NULL &&
-	    tls_pem_write_public(out, (struct span){ f->text, f->length });
+	bool good = out != NULL && tls_pem_write_public(out, text_of(f));
 	char *text = NULL;
 
 	if (good) {
@@ -296,22 +317,21 @@ write_public(int fd, const struct file *f)
 static bool
 write_whole(int fd, const struct file *f, const char *path)
 {
-	return write_record(fd, path, f->error,
-	    (struct span){ f->text, f->length }, f->users);
+	return write_record(fd, path, f->error, text_of(f), f->users);
 }
 
-/* Under a name that no file has, beside the one that has its name now. */
+/* Under names that no file has, beside those that have their names now. */
 static bool
 write_former(int fd, const struct file *f)
 {
-	char *path;
-	bool good;
+	bool good = true;
 
-	if (f->users == 0 || f->error != 0)
-		return true;
-	path = mem_printf("former:%s", f->path);
-	good = write_whole(fd, f, path);
-	free(path);
+	for (size_t i = 0; good && f != NULL; f = f->next) {
+		char *path = mem_printf("former:%zu:%s", i++, f->path);
+
+		good = write_whole(fd, f, path);
+		free(path);
+	}
 	return good;
 }
 
@@ -323,10 +343,8 @@ write_all(const struct tls_kept *k, bool keys)
 
 	for (const struct file *f = k->files; good && f != NULL; f = f->hh.next)
 		good = keys ? write_whole(fd, f, f->path) : write_public(fd, f);
-	for (const struct file *f =
-		 keys && k->former != NULL ? k->former->files : NULL;
-	     good && f != NULL; f = f->hh.next)
-		good = write_former(fd, f);
+	if (keys && good)
+		good = write_former(fd, k->former);
 	if (!good || fcntl(fd, F_ADD_SEALS, SEALS) < 0)
 		fd_close(&fd);
 	return fd;
@@ -343,35 +361,60 @@ tls_kept_write(struct tls_kept *k, bool keys)
 				     fcntl(k->without_keys, F_DUPFD_CLOEXEC, 0);
 }
 
-bool
-tls_kept_follow(struct tls_kept *k, struct tls_kept **old)
+/* Can what is signed with its private keys not be had from the other set? */
+static bool
+is_replaced(const struct file *f, const struct tls_kept *by)
 {
-	struct tls_kept *before = *old;
-	bool others = tls_kept_stamp(k) != tls_kept_stamp(before);
+	const struct file *now = find_in(by, f->path);
 
-	*old = NULL;
-	tls_kept_forget_former(k);
-	if (others) {
-		tls_kept_forget_former(before);
-		k->former = before;
-	} else {
-		k->former = before->former;
-		before->former = NULL;
-		tls_kept_free(&before);
-	}
-	return others;
+	if (f->users == 0 || f->error != 0)
+		return false;
+	return now == NULL || (f->users & ~now->users) != 0 ||
+	    !span_equal(text_of(f), text_of(now));
 }
 
-bool
-tls_kept_has_former(const struct tls_kept *k)
+static void
+bound_former(struct tls_kept *k)
 {
-	return k->former != NULL;
+	struct file **link = &k->former;
+
+	for (int i = 0; i < FORMER_MAX && *link != NULL; i++)
+		link = &(*link)->next;
+	free_former(link);
 }
 
 void
-tls_kept_forget_former(struct tls_kept *k)
+tls_kept_follow(struct tls_kept *k, struct tls_kept **old, int64_t until)
 {
-	tls_kept_free(&k->former);
+	struct tls_kept *before = *old;
+	struct file *f, *next;
+
+	ensure(k->former == NULL);
+	k->former = before->former;
+	before->former = NULL;
+	HASH_ITER (hh, before->files, f, next) {
+		if (!is_replaced(f, k))
+			continue;
+		HASH_DEL(before->files, f);
+		f->until = until;
+		f->next = k->former;
+		k->former = f;
+	}
+	bound_former(k);
+	tls_kept_free(old);
+}
+
+bool
+tls_kept_forget_former(struct tls_kept *k, int64_t now)
+{
+	struct file **link = &k->former;
+
+	while (*link != NULL && (*link)->until > now)
+		link = &(*link)->next;
+	if (*link == NULL)
+		return false;
+	free_former(link);
+	return true;
 }
 
 static bool

@@ -59,14 +59,16 @@ uint64_t tls_kept_stamp_on_disk(const struct tls_kept *k);
  */
 int tls_kept_write(struct tls_kept *k, bool keys);
 /*
- * "k" takes the place of *old, which becomes its own: with keys, those that
- * were used in *old go with it, for sessions that began with its certificates.
- * False: the files are the same, and those go with it that went with *old, if
- * any. Forgotten: wiped.
+ * "k" takes the place of *old, which is freed. Private keys that were used
+ * there and are not, or not by all of those programs, in "k" are former ones:
+ * written with its keys until that time (of clock_ms(), never before that of an
+ * earlier call), for sessions that began with their certificates. Those of
+ * *old go along with the times that they have. At most 512 files; of more,
+ * those that were replaced first are wiped.
  */
-bool tls_kept_follow(struct tls_kept *k, struct tls_kept **old);
-bool tls_kept_has_former(const struct tls_kept *k);
-void tls_kept_forget_former(struct tls_kept *k);
+void tls_kept_follow(struct tls_kept *k, struct tls_kept **old, int64_t until);
+/* Wipes former ones whose time has come. False: there were none. */
+bool tls_kept_forget_former(struct tls_kept *k, int64_t now);
 /*
  * That is in use from now on; closes the descriptor. A file with nothing in it
  * is an empty set. False: damaged.

@@ -19,6 +19,7 @@ CERTIFICATE_OF_STRESS = """\
 smtpd_tls_cert_file = $config_directory/${stress?{busy.pem}:{cert.pem}}
 smtpd_tls_key_file = $config_directory/${stress?{busy.key}:{key.pem}}
 """
+EC = "ec -pkeyopt ec_paramgen_curve:P-256"
 SERVICE_STRESSED = "".join(f"\n  -o {{ {line} }}" for line in
                            CERTIFICATE_OF_STRESS.splitlines())
 
@@ -31,9 +32,9 @@ def make(s, name, kind="rsa:2048"):
         check=True, capture_output=True)
 
 
-def shown(s, port="pop3s"):
+def shown(s, port="pop3s", context=None):
     """Digest of the certificate a client meets."""
-    context = careless_tls()
+    context = context or careless_tls()
     with socket.create_connection(("127.0.0.1", s.ports[port])) as raw:
         with context.wrap_socket(raw) as t:
             return hashlib.sha256(t.getpeercert(True)).hexdigest()
@@ -88,6 +89,42 @@ def test_who_came_before_may_begin_tls_afterwards(suite, how):
         seen = before.sock.getpeercert(True)
         assert hashlib.sha256(seen).hexdigest() == old
         assert before.noop()[0] == 250
+
+
+def of_kind(kind):
+    """For clients that take one kind of certificate alone."""
+    context = careless_tls(ssl.TLSVersion.TLSv1_2)
+    context.set_ciphers(f"ECDHE-{kind}-AES256-GCM-SHA384")
+    return context
+
+
+def test_a_second_renewal_takes_nothing_from_the_first(suite):
+    """Each key that was replaced signs for a while from then on."""
+    s = suite(start=False, main="tls_renewal_check_time = 1s\n")
+    etc = s.root / "etc"
+    pairs = {"RSA": ("rsa:2048", "cert.pem", "key.pem"),
+             "ECDSA": (EC, "ec.pem", "ec.key")}
+    make(s, "ec", EC)
+    s.set(smtpd_tls_eccert_file=f"{etc}/ec.pem",
+          smtpd_tls_eckey_file=f"{etc}/ec.key")
+    s.start()
+    before = {}
+    for kind in pairs:
+        before[kind] = smtplib.SMTP("127.0.0.1", s.ports["smtp"])
+        before[kind].ehlo()
+    old = {kind: digest(etc / pairs[kind][1]) for kind in pairs}
+    for kind, (form, certificate, key) in pairs.items():
+        make(s, "new", form)
+        os.replace(etc / "new.key", etc / key)
+        os.replace(etc / "new.pem", etc / certificate)
+        new = digest(etc / certificate)
+        wait_for("the new certificate", lambda new=new, kind=kind:
+                 shown(s, "smtps", of_kind(kind)) == new)
+    for kind, c in before.items():
+        c.starttls(context=of_kind(kind))
+        seen = c.sock.getpeercert(True)
+        assert hashlib.sha256(seen).hexdigest() == old[kind]
+        c.quit()
 
 
 @contextlib.contextmanager
@@ -255,9 +292,6 @@ def test_certificate_of_one_service(suite):
     assert shown(s, "smtps") == old
     os.replace(etc / "new.key", etc / "own.key")
     wait_for("the new certificate", lambda: shown(s, "smtps") == new)
-
-
-EC = "ec -pkeyopt ec_paramgen_curve:P-256"
 
 
 @pytest.mark.parametrize("kind, main, options", [

@@ -179,42 +179,116 @@ test_whose_private_keys_are(void **state)
 	tls_kept_free(&k);
 }
 
-/* Users of the former set's keys, as keyd gets them. */
-static unsigned int
-users_handed_on(struct tls_kept *k, bool keys)
+/* Files with private keys that keyd gets. */
+static size_t
+handed_on(struct tls_kept *k, bool keys)
 {
 	struct used u = { 0, 0 };
 
 	assert_true(tls_kept_take(tls_kept_write(k, keys)));
 	tls_kept_each_used(see_used, &u);
 	tls_kept_drop();
-	return u.users;
+	return u.files;
+}
+
+/* A set with the file as if it had such a text, for these programs. */
+static struct tls_kept *
+with_text(const char *text, unsigned int users)
+{
+	struct tls_kept *k = tls_kept_new(NULL);
+	struct stat st = { .st_size = (off_t)strlen(text) };
+
+	tls_kept_use(k);
+	tls_kept_add(pair, &st, (struct span){ text, strlen(text) });
+	tls_kept_for(pair, users);
+	tls_kept_use(NULL);
+	return k;
 }
 
 static void
 test_keys_that_were_replaced_go_along_for_a_while(void **state)
 {
-	struct tls_kept *old = keep(), *new = tls_kept_new(NULL), *same;
+	struct tls_kept *old = with_text("1", KEY_SMTPD), *new;
 
 	(void)state;
-	tls_kept_use(old);
-	tls_kept_for(pair, KEY_SMTPD);
-	tls_kept_use(NULL);
-	assert_int_equal(users_handed_on(new, true), 0);
-	assert_true(tls_kept_follow(new, &old));
+	new = with_text("2", KEY_SMTPD);
+	tls_kept_follow(new, &old, 1000);
 	assert_null(old);
-	assert_int_equal(users_handed_on(new, true), KEY_SMTPD);
-	assert_int_equal(users_handed_on(new, false), 0);
-	/* of the same files: what was replaced before stays so */
-	same = tls_kept_new(new);
-	assert_false(tls_kept_has_former(same));
-	assert_false(tls_kept_follow(same, &new));
-	assert_true(tls_kept_has_former(same));
-	assert_int_equal(users_handed_on(same, true), KEY_SMTPD);
-	tls_kept_forget_former(same);
-	assert_false(tls_kept_has_former(same));
-	assert_int_equal(users_handed_on(same, true), 0);
-	tls_kept_free(&same);
+	assert_int_equal(handed_on(new, true), 2);
+	assert_int_equal(handed_on(new, false), 0);
+	assert_false(tls_kept_forget_former(new, 999));
+	assert_int_equal(handed_on(new, true), 2);
+	assert_true(tls_kept_forget_former(new, 1000));
+	assert_int_equal(handed_on(new, true), 1);
+	assert_false(tls_kept_forget_former(new, 1000));
+	tls_kept_free(&new);
+}
+
+static void
+test_each_replaced_key_has_a_time_of_its_own(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned int users;
+		int64_t until;
+		size_t handed_on;
+	} rows[] = {
+		{ "1", KEY_SMTPD, 1000, 1 },
+		{ "2", KEY_SMTPD | KEY_IMAPD, 1200, 2 },
+		/* a reload for something else, and for one program more */
+		{ "2", KEY_SMTPD | KEY_IMAPD, 5000, 2 },
+		{ "2", KEY_SERVERS, 5000, 2 },
+		{ "3", KEY_SERVERS, 5100, 3 },
+		/* a program less, whose sessions began with it; then all */
+		{ "3", KEY_IMAPD, 5200, 4 },
+		{ "", 0, 5300, 4 },
+	};
+	static const struct {
+		int64_t now;
+		bool forgotten;
+		size_t handed_on;
+	} times[] = { { 1199, false, 4 }, { 1200, true, 3 }, { 5099, false, 3 },
+		{ 5100, true, 2 }, { 5300, true, 0 }, { 9999, false, 0 } };
+	struct tls_kept *k = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct tls_kept *next = with_text(rows[i].text, rows[i].users);
+
+		if (k != NULL)
+			tls_kept_follow(next, &k, rows[i].until);
+		k = next;
+		assert_int_equal(handed_on(k, true), rows[i].handed_on);
+	}
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		assert_int_equal(tls_kept_forget_former(k, times[i].now),
+		    times[i].forgotten);
+		assert_int_equal(handed_on(k, true), times[i].handed_on);
+	}
+	tls_kept_free(&k);
+}
+
+/* Of very many, those that were replaced first go. */
+static void
+test_replaced_keys_are_bounded(void **state)
+{
+	struct tls_kept *k = with_text("0", KEY_SMTPD);
+	char text[16];
+
+	(void)state;
+	for (int i = 1; i <= 600; i++) {
+		struct tls_kept *next;
+
+		snprintf(text, sizeof(text), "%d", i);
+		next = with_text(text, KEY_SMTPD);
+		tls_kept_follow(next, &k, i);
+		k = next;
+	}
+	assert_int_equal(handed_on(k, true), 512 + 1);
+	assert_false(tls_kept_forget_former(k, 600 - 512));
+	assert_true(tls_kept_forget_former(k, 599));
+	assert_int_equal(handed_on(k, true), 2);
+	tls_kept_free(&k);
 }
 
 static void
@@ -405,6 +479,8 @@ main(void)
 		cmocka_unit_test(test_whose_private_keys_are),
 		cmocka_unit_test(
 		    test_keys_that_were_replaced_go_along_for_a_while),
+		cmocka_unit_test(test_each_replaced_key_has_a_time_of_its_own),
+		cmocka_unit_test(test_replaced_keys_are_bounded),
 		cmocka_unit_test(test_all_share_what_has_no_keys),
 		cmocka_unit_test(test_what_cannot_be_read),
 		cmocka_unit_test(test_public_form),
