@@ -8,11 +8,12 @@
  * it becomes the key user in an empty root directory with no promises but "io",
  * "net-accept" and "counts": it can open nothing and reach nobody. Hostile
  * input: digests from network programs that an attacker may have taken over,
- * and names that clients ask for. Such a program can have TLS signatures made
- * as long as it lives, with the keys that its own settings name, which it needs
- * for its work; it can neither get a key nor have anything decrypted nor sign
- * what is not TLS (keyring.h). It gets the keys of its own service's session
- * tickets, this hour's and the former one's (ticket_root.h), and no other's.
+ * and names that clients ask for. Such a program can have signatures made as
+ * long as it lives, with the keys that its own settings name, which it needs
+ * for its work; it can neither get a key nor have anything decrypted. What it
+ * has signed has the form of TLS, and need not be of TLS (keyring.h). It gets
+ * the keys of its own service's session tickets, this hour's and the former
+ * one's (ticket_root.h), and no other's.
  *
  * Keys are read once. New ones come with a new process (master/renewal.c),
  * which for some minutes has those that were replaced as well. The tables of

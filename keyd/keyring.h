@@ -6,9 +6,16 @@
  * Private keys in memory, and what they may be used for: TLS signatures.
  * Nothing is ever decrypted, and nothing is signed that does not have the
  * form of a TLS signature's input, so that who can ask for signatures cannot
- * use them to read other people's recorded traffic or forge other things. Each
- * key is for some programs alone: a client that was taken over cannot be the
- * server of this site.
+ * use them to read other people's recorded traffic. Each key is for some
+ * programs alone: a client that was taken over cannot be the server of this
+ * site.
+ *
+ * The form is all that can be told: OpenSSL asks for the private operation of a
+ * foreign key with a digest, or what PKCS#1 and PSS make of it, and of what it
+ * is a digest only who made it knows. JWS, CMS and X.509 are signed in the same
+ * form, so that who was taken over can have them signed: a request to revoke
+ * the certificate above all (RFC 8555 section 7.6), and whatever others believe
+ * because of this key.
  */
 
 #include <openssl/evp.h>

@@ -2,7 +2,10 @@
 #ifndef KEYD_SIGNABLE_H
 #define KEYD_SIGNABLE_H
 
-/* Is this what TLS signs? Pure. */
+/*
+ * Has this the form of what TLS signs? Then it may as well be what others sign
+ * in that form. Pure.
+ */
 
 #include <stdbool.h>
 #include "lib/base/span.h"

@@ -175,6 +175,35 @@ test_ecdsa(void **state)
 	EVP_PKEY_free(key);
 }
 
+/* What keyd(8) warns of: nobody sees of what it is a digest. */
+static void
+test_digest_of_a_request_to_an_authority(void **state)
+{
+	static const unsigned char request[] = "{\"alg\":\"ES256\"}.{}";
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	char id[TLS_KEY_ID_MAX];
+	struct keyring *ring = ring_with(key, id);
+	struct buf sig = BUF_INIT(2048), error = BUF_INIT(500);
+	EVP_MD_CTX *c = EVP_MD_CTX_new();
+	unsigned char digest[32];
+
+	(void)state;
+	assert_int_equal(EVP_Digest(request, sizeof(request), digest, NULL,
+			     EVP_sha256(), NULL),
+	    1);
+	assert_true(keyring_sign(ring, id, KEY_SMTPD, 1, 0,
+	    (struct span){ (char *)digest, sizeof(digest) }, &sig, &error));
+	EVP_DigestVerifyInit(c, NULL, EVP_sha256(), NULL, key);
+	assert_int_equal(EVP_DigestVerify(c, (unsigned char *)sig.p, sig.n,
+			     request, sizeof(request)),
+	    1);
+	EVP_MD_CTX_free(c);
+	buf_fini(&sig);
+	buf_fini(&error);
+	keyring_free(&ring);
+	EVP_PKEY_free(key);
+}
+
 static bool
 signs_for(const struct keyring *ring, const char *id, unsigned int users)
 {
@@ -227,6 +256,7 @@ main(void)
 		cmocka_unit_test(test_rsa),
 		cmocka_unit_test(test_digest_info),
 		cmocka_unit_test(test_ecdsa),
+		cmocka_unit_test(test_digest_of_a_request_to_an_authority),
 		cmocka_unit_test(test_users),
 	};
 
