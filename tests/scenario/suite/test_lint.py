@@ -228,6 +228,7 @@ OFFENDERS = [
             "3: row 1: scenario smtpd/test_near.py: test_gone is not there"),
            ("unit lib/base/gone", "3: row 1: unit lib/base/gone: it is not"),
            ("fuzz near seed", "3: row 1: fuzz near: seed is not there"),
+           ("lint has", "3: row 1: lint has: it is not there"),
            ("nothing", "row 1: not whole"))],
 ]
 
@@ -330,3 +331,17 @@ def test_what_is_no_checkout_or_no_rule_is_refused(tmp_path):
     shutil.rmtree(tmp_path / ".git")
     code, said = lint(tmp_path, "words")
     assert code == 2 and "is not the top of a git checkout" in said
+
+
+def test_what_a_usual_run_leaves_out_does_not_count_as_tested(tmp_path):
+    tree(tmp_path, {"tests/attacks.def": CLEAN["tests/attacks.def"] + """\
+2 CVE-2, Elsewhere
+	what went wrong
+	scenario smtpd/test_near.py test_it test_long
+"""})
+    said = subprocess.run([tmp_path / "tests/attacks"], check=True, timeout=60,
+                          capture_output=True, text=True).stdout
+    assert "\n  1 tested CVE-1" in said
+    assert "\n  2 rare   CVE-2" in said
+    assert "(POSTHASTE_FULL: test_long)\n" in said
+    assert "\n   1 tested\n   1 rare\n" in said
