@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from posthaste import SOURCE
+from posthaste import AS_ROOT, SOURCE
 
 TOP = pathlib.Path(SOURCE)
 RULES = re.search(r'^rules="([^"]*)"', (TOP / "tests/lint").read_text(),
@@ -311,6 +311,21 @@ def test_a_missing_tool_is_named_and_no_failure(tmp_path):
     assert code == 0, said
     assert said.splitlines() == [f"SKIP: {name} is not installed" for name in (
         "clang-format", "gcc", "codespell", "mandoc")]
+
+
+@pytest.mark.parametrize("rule", ["layers", "words", "conditions"])
+def test_colours_change_nothing(tmp_path, rule):
+    tree(tmp_path / "tree", {})
+    (tmp_path / ".gitconfig").write_text("[color]\n\tui = always\n")
+    assert lint(tmp_path / "tree", rule, HOME=str(tmp_path)) == (0, "")
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="whose is a checkout of root's?")
+def test_a_checkout_may_be_somebody_elses(tmp_path):
+    tree(tmp_path, {})
+    for path in [tmp_path, *tmp_path.rglob("*")]:
+        os.chown(path, 1, 1)
+    assert lint(tmp_path, "words", "attacks") == (0, "")
 
 
 def test_form_is_mended(tmp_path):
