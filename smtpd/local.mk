@@ -13,7 +13,6 @@ smtpd_parts = \
 	smtpd/config.c smtpd/config.h \
 	smtpd/connect.c smtpd/connect.h \
 	smtpd/data.c \
-	smtpd/esmtp.c smtpd/esmtp.h \
 	smtpd/gate.c smtpd/gate.h \
 	smtpd/hello.c \
 	smtpd/identify.c smtpd/identify.h \
@@ -57,9 +56,6 @@ tests_unit_smtpd_session_test_SOURCES = tests/unit/smtpd/session_test.c \
 	tests/unit/smtpd/fake_services.c tests/unit/smtpd/fake_services.h \
 	$(smtpd_parts)
 tests_unit_smtpd_session_test_LDADD = $(LDADD) -lcmocka
-check_PROGRAMS += tests/fuzz/esmtp_fuzz
-TESTS += tests/fuzz/esmtp_fuzz
-tests_fuzz_esmtp_fuzz_SOURCES = tests/fuzz/esmtp_fuzz.c tests/fuzz/replay.c
 check_PROGRAMS += tests/fuzz/attributes_fuzz
 TESTS += tests/fuzz/attributes_fuzz
 tests_fuzz_attributes_fuzz_SOURCES = tests/fuzz/attributes_fuzz.c \

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "lib/log/log.h"
+#include "lib/mail/esmtp.h"
 #include "lib/mail/reply.h"
-#include "smtpd/esmtp.h"
 #include "smtpd/limits.h"
 #include "smtpd/session.h"
 #include "smtpd/whose_headers.h"

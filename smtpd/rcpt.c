@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "lib/log/log.h"
+#include "lib/mail/esmtp.h"
 #include "lib/mail/reply.h"
-#include "smtpd/esmtp.h"
 #include "smtpd/limits.h"
 #include "smtpd/resolve_cache.h"
 #include "smtpd/room.h"

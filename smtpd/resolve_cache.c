@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "lib/conf/receive_override.h"
+#include "lib/mail/esmtp.h"
 #include "smtpd/ask.h"
-#include "smtpd/esmtp.h"
 #include "smtpd/session.h"
 
 enum { BATCH_MAX = 200 };

@@ -70,6 +70,12 @@ tools_sendmail_SOURCES = tools/sendmail.c \
 	tools/sendmail_options.c tools/sendmail_options.h \
 	tools/sendmail_smtp.c tools/sendmail_smtp.h
 
+check_PROGRAMS += tests/fuzz/sendmail_smtp_fuzz
+TESTS += tests/fuzz/sendmail_smtp_fuzz
+tests_fuzz_sendmail_smtp_fuzz_SOURCES = tests/fuzz/sendmail_smtp_fuzz.c \
+	tests/fuzz/replay.c tests/fuzz/defaults.c tests/fuzz/defaults.h \
+	tools/sendmail_smtp.c tools/sendmail_smtp.h tools/drop_pipe.h
+
 # the same program: its name says what it does
 sbin_PROGRAMS += tools/mailq
 tools_mailq_SOURCES = $(tools_sendmail_SOURCES)

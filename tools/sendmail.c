@@ -113,7 +113,7 @@ do_other(const struct sendmail_options *o)
 	refuse_recipients(o);
 	switch (o->mode) {
 	case MODE_SMTP:
-		exit(sendmail_smtp(&common));
+		exit(sendmail_smtp(&common, STDIN_FILENO, STDOUT_FILENO));
 	case MODE_LIST:
 		become(commands, "postqueue", "-p", NULL);
 	case MODE_ALIASES:

@@ -8,11 +8,10 @@
 #include <unistd.h>
 
 #include "lib/base/fdio.h"
+#include "lib/base/why.h"
+#include "lib/mail/esmtp.h"
 #include "lib/mail/reply.h"
 #include "lib/mail/smtp_content.h"
-#include "lib/mail/smtp_path.h"
-#include "lib/mail/xtext.h"
-#include "lib/queue/queue_file.h"
 #include "tools/drop_pipe.h"
 
 enum {
@@ -22,11 +21,12 @@ enum {
 
 struct dialogue {
 	const struct common_params *common;
+	struct esmtp_rules rules;
+	int from, to; /* descriptors of the client */
 	struct arena *arena; /* of the transaction */
 	bool greeted;
 	bool mail;
 	bool quit;
-	uint64_t size; /* that the client announced */
 	struct drop_envelope e;
 	size_t room; /* recipients allocated */
 	struct buf in;
@@ -51,7 +51,7 @@ say(struct dialogue *d, int code, const char *dsn, const char *text)
 static bool
 flush(struct dialogue *d)
 {
-	bool fine = fd_write_all(STDOUT_FILENO, d->out.p, d->out.n) == 0;
+	bool fine = fd_write_all(d->to, d->out.p, d->out.n) == 0;
 
 	buf_reset(&d->out);
 	return fine;
@@ -66,7 +66,7 @@ read_more(struct dialogue *d)
 	if (room == NULL || !flush(d))
 		return false;
 	do
-		n = read(STDIN_FILENO, room, PIECE);
+		n = read(d->from, room, PIECE);
 	while (n < 0 && errno == EINTR);
 	if (n <= 0)
 		return false;
@@ -83,7 +83,6 @@ reset(struct dialogue *d)
 		.full_name = "",
 		.envid = "" };
 	d->room = 0;
-	d->size = 0;
 	d->mail = false;
 }
 
@@ -118,153 +117,72 @@ extended_hello(struct dialogue *d, struct span arguments)
 	buf_fini(&text);
 }
 
-/* "MAIL FROM:<path> parameters": the path, and what follows it. */
-static bool
-take_path(struct dialogue *d, struct span *arguments, const char *keyword,
-    unsigned int flags, const char **out)
+/* A refusal that esmtp.h has worded, with its codes in front. */
+static void
+say_refusal(struct dialogue *d, const struct buf *refusal)
 {
-	struct buf address = BUF_INIT(DROP_ADDRESS_MAX);
-	bool fine;
+	struct span text = buf_span(refusal);
+	char dsn[WHY_DSN_MAX] = "";
+	int code = 550;
 
-	fine = span_starts_nocase(*arguments, keyword);
-	*arguments = span_trim(span_skip(*arguments, strlen(keyword)));
-	fine =
-	    fine && smtp_path_parse(arguments, flags, &address) == SMTP_PATH_OK;
-	if (fine)
-		*out = arena_text(d->arena, buf_text(&address));
-	buf_fini(&address);
-	return fine;
-}
-
-/* One "NAME=value" of MAIL. */
-static bool
-mail_parameter(struct dialogue *d, struct span name, struct span value)
-{
-	struct buf text = BUF_INIT(ENVID_MAX);
-	bool fine = true;
-
-	if (span_is_nocase(name, "SIZE")) {
-		fine = span_u64(value, INT64_MAX, &d->size);
-	} else if (span_is_nocase(name, "BODY")) {
-		d->e.body = span_is_nocase(value, "8BITMIME") ? 2 : 1;
-		fine = d->e.body == 2 || span_is_nocase(value, "7BIT");
-	} else if (span_is_nocase(name, "RET")) {
-		d->e.ret = span_is_nocase(value, "FULL") ? 1 : 2;
-		fine = d->e.ret == 1 || span_is_nocase(value, "HDRS");
-	} else if (span_is_nocase(name, "ENVID")) {
-		fine = envid_decode(value, &text);
-		d->e.envid = arena_text(d->arena, buf_text(&text));
-	} else {
-		fine = false;
-	}
-	buf_fini(&text);
-	return fine;
-}
-
-static bool
-parse_notify(struct span value, unsigned int *notify)
-{
-	static const struct {
-		const char *name;
-		unsigned int bit;
-	} words[] = { { "NEVER", NOTIFY_NEVER }, { "SUCCESS", NOTIFY_SUCCESS },
-		{ "FAILURE", NOTIFY_FAILURE }, { "DELAY", NOTIFY_DELAY } };
-	struct span word;
-
-	*notify = 0;
-	while (span_cut(&value, ",", false, &word)) {
-		unsigned int bit = 0;
-
-		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-			if (span_is_nocase(word, words[i].name))
-				bit = words[i].bit;
-		if (bit == 0)
-			return false;
-		*notify |= bit;
-	}
-	return *notify != 0 &&
-	    (!(*notify & NOTIFY_NEVER) || *notify == NOTIFY_NEVER);
-}
-
-/* One "NAME=value" of RCPT. */
-static bool
-rcpt_parameter(struct dialogue *d, struct span name, struct span value)
-{
-	struct drop_recipient *r = &d->e.recipients[d->e.recipient_count];
-	struct buf text = BUF_INIT(ORCPT_MAX);
-	bool fine = false;
-
-	if (span_is_nocase(name, "NOTIFY")) {
-		fine = parse_notify(value, &r->notify);
-	} else if (span_is_nocase(name, "ORCPT")) {
-		fine = orcpt_decode(value, &text);
-		r->orcpt = arena_text(d->arena, buf_text(&text));
-	}
-	buf_fini(&text);
-	return fine;
-}
-
-static bool
-take_parameters(struct dialogue *d, struct span rest,
-    bool (*take)(struct dialogue *d, struct span name, struct span value))
-{
-	struct span word;
-	size_t equals;
-
-	while (span_cut(&rest, " ", true, &word)) {
-		equals = span_find(word, '=');
-		if (!take(d, span_take(word, equals),
-			span_skip(word, equals + 1)))
-			return false;
-	}
-	return true;
+	reply_take_codes(&text, &code, dsn);
+	say(d, code, dsn, text.p);
 }
 
 static void
 mail(struct dialogue *d, struct span arguments)
 {
+	struct buf refusal = BUF_INIT(REPLY_LINE_MAX);
+	struct esmtp_mail m;
+
 	if (d->mail) {
 		say(d, 503, "5.5.1", "Error: nested MAIL command");
 		return;
 	}
 	reset(d);
-	if (!take_path(d, &arguments, "FROM:", PATH_NULL, &d->e.sender)) {
-		say(d, 501, "5.1.7", "Bad sender address syntax");
-	} else if (!take_parameters(d, arguments, mail_parameter)) {
-		say(d, 555, "5.5.4", "Unsupported option");
-	} else if (d->common->message_size_limit > 0 &&
-	    d->size > (uint64_t)d->common->message_size_limit) {
-		say(d, 552, "5.3.4", "Message size exceeds fixed limit");
-	} else {
+	if (esmtp_parse_mail(arguments, &d->rules, &m, &refusal)) {
+		d->e.sender = arena_text(d->arena, m.sender);
+		d->e.envid = arena_text(d->arena, m.envid);
+		d->e.ret = m.ret;
+		d->e.body = m.body;
 		d->mail = true;
 		say(d, 250, "2.1.0", "Ok");
+	} else {
+		say_refusal(d, &refusal);
 	}
+	buf_fini(&refusal);
 }
 
 static void
-rcpt(struct dialogue *d, struct span arguments)
+add_recipient(struct dialogue *d, const struct esmtp_rcpt *r)
 {
-	struct drop_recipient *r;
-
-	if (d->e.recipient_count == DROP_RECIPIENTS_MAX) {
-		say(d, 452, "4.5.3", "Error: too many recipients");
-		return;
-	}
 	if (d->e.recipient_count == d->room) {
 		d->room = d->room ? 2 * d->room : 16;
 		d->e.recipients = mem_resize(d->e.recipients,
 		    d->room * sizeof(*d->e.recipients));
 	}
-	r = &d->e.recipients[d->e.recipient_count];
-	*r = (struct drop_recipient){ .orcpt = "" };
-	if (!take_path(d, &arguments, "TO:", 0, &r->address)) {
-		say(d, 501, "5.1.3", "Bad recipient address syntax");
-	} else if (!take_parameters(d, arguments, rcpt_parameter)) {
-		say(d, 555, "5.5.4", "Unsupported option");
-	} else {
-		d->e.recipient_count++;
+	d->e.recipients[d->e.recipient_count++] = (struct drop_recipient){
+		.address = arena_text(d->arena, r->recipient),
+		.orcpt = arena_text(d->arena, r->orcpt),
+		.notify = r->notify,
+	};
+}
+
+static void
+rcpt(struct dialogue *d, struct span arguments)
+{
+	struct buf refusal = BUF_INIT(REPLY_LINE_MAX);
+	struct esmtp_rcpt r;
+
+	if (d->e.recipient_count == DROP_RECIPIENTS_MAX) {
+		say(d, 452, "4.5.3", "Error: too many recipients");
+	} else if (esmtp_parse_rcpt(arguments, &d->rules, &r, &refusal)) {
+		add_recipient(d, &r);
 		say(d, 250, "2.1.5", "Ok");
+	} else {
+		say_refusal(d, &refusal);
 	}
+	buf_fini(&refusal);
 }
 
 /* Content up to its end, into postdrop. False: the client is gone. */
@@ -387,31 +305,43 @@ obey(struct dialogue *d, struct span line)
 		v->act(d, arguments);
 }
 
-/* One line. False: the client is gone, or its line has no end. */
+/*
+ * One line. False: the client is gone, or its line has no end. What many
+ * commands in a row are answered leaves now and then: "out" drops what does not
+ * fit.
+ */
 static bool
 serve_line(struct dialogue *d)
 {
+	struct span line;
 	size_t lf;
-	char *line;
+	char *copy;
 
 	while ((lf = span_find(buf_span(&d->in), '\n')) == d->in.n)
 		if (d->in.n > LINE_MAX_BYTES || !read_more(d))
 			return false;
 	/* the input buffer moves while a verb acts */
-	line = mem_span_text(span_trim(span_take(buf_span(&d->in), lf)));
+	line = span_trim(span_take(buf_span(&d->in), lf));
+	line.p = copy = mem_span_text(line);
 	buf_drop(&d->in, lf + 1);
 	if (lf > LINE_MAX_BYTES)
 		say(d, 500, "5.5.2", "Error: line too long");
+	else if (span_has_break(line))
+		say(d, 500, "5.5.2", "Error: CR or NUL within a command");
 	else
-		obey(d, span_of(line));
-	free(line);
-	return true;
+		obey(d, line);
+	free(copy);
+	return d->out.n < PIECE || flush(d);
 }
 
 int
-sendmail_smtp(const struct common_params *common)
+sendmail_smtp(const struct common_params *common, int from, int to)
 {
 	struct dialogue d = { .common = common,
+		.rules = { .dsn = true,
+		    .size_limit = (uint64_t)common->message_size_limit },
+		.from = from,
+		.to = to,
 		.arena = arena_new(),
 		.in = BUF_INIT(4 * PIECE),
 		.out = BUF_INIT(1 << 20) };

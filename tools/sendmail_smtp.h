@@ -5,11 +5,12 @@
 /*
  * sendmail -bs: SMTP (RFC 5321) on standard input and output, for programs
  * of this machine that submit mail so. Messages go to postdrop, with the
- * rights of the caller. The command's exit status.
+ * rights of the caller. The command's exit status; both descriptors stay the
+ * caller's.
  */
 
 #include "lib/conf/common.h"
 
-int sendmail_smtp(const struct common_params *common);
+int sendmail_smtp(const struct common_params *common, int from, int to);
 
 #endif

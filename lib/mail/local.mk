@@ -5,6 +5,7 @@ libposthaste_a_SOURCES += \
 	lib/mail/character_set.c lib/mail/character_set.h \
 	lib/mail/delivery_log.c lib/mail/delivery_log.h \
 	lib/mail/destination.c lib/mail/destination.h \
+	lib/mail/esmtp.c lib/mail/esmtp.h \
 	lib/mail/header.c lib/mail/header.h \
 	lib/mail/mail_address.c lib/mail/mail_address.h \
 	lib/mail/mime_tree.h \
@@ -58,6 +59,7 @@ tests_unit_lib_mail_xtext_test_LDADD = $(LDADD) -lcmocka
 
 check_PROGRAMS += \
 	tests/fuzz/address_list_fuzz \
+	tests/fuzz/esmtp_fuzz \
 	tests/fuzz/header_fuzz \
 	tests/fuzz/rewrite_fuzz \
 	tests/fuzz/smtp_content_fuzz \
@@ -65,12 +67,14 @@ check_PROGRAMS += \
 	tests/fuzz/xtext_fuzz
 TESTS += \
 	tests/fuzz/address_list_fuzz \
+	tests/fuzz/esmtp_fuzz \
 	tests/fuzz/header_fuzz \
 	tests/fuzz/rewrite_fuzz \
 	tests/fuzz/smtp_content_fuzz \
 	tests/fuzz/smtp_path_fuzz \
 	tests/fuzz/xtext_fuzz
 tests_fuzz_address_list_fuzz_SOURCES = tests/fuzz/address_list_fuzz.c tests/fuzz/replay.c
+tests_fuzz_esmtp_fuzz_SOURCES = tests/fuzz/esmtp_fuzz.c tests/fuzz/replay.c
 tests_fuzz_rewrite_fuzz_SOURCES = \
 	tests/fuzz/rewrite_fuzz.c tests/fuzz/replay.c
 tests_fuzz_header_fuzz_SOURCES = tests/fuzz/header_fuzz.c tests/fuzz/replay.c

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* Arguments of MAIL and RCPT; the first byte holds the rules. */
-#include "smtpd/esmtp.c"
+#include "lib/mail/esmtp.h"
 
 #include <stdint.h>
+#include <string.h>
 
 #include "lib/base/ensure.h"
 

@@ -209,7 +209,11 @@ S: 503 5.5.1 Error: nested MAIL command
 C: RCPT TO:<bob@x.test> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;b+40x
 S: 250 2.1.5 Ok
 C: RCPT TO:<carol@x.test> NOTIFY=NEVER,DELAY
-S: 555 5.5.4 Unsupported option
+S: 501 5.5.4 Bad NOTIFY parameter syntax
+C: RCPT TO:<carol@x.test> RRVS=x
+S: 555 5.5.4 Unsupported option: RRVS=x
+C: RCPT TO:<carol@x.test>\0 NOTIFY=NEVER
+S: 500 5.5.2 Error: CR or NUL within a command
 C: RCPT TO:<bad
 S: 501 5.1.3 Bad recipient address syntax
 C: DATA

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "smtpd/esmtp.h"
+#include "lib/mail/esmtp.h"
 
 #include <string.h>
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef SMTPD_ESMTP_H
-#define SMTPD_ESMTP_H
+#ifndef LIB_MAIL_ESMTP_H
+#define LIB_MAIL_ESMTP_H
 
 /*
  * Arguments of MAIL and RCPT: "FROM:<path> NAME=value ..." (RFC 5321 section
- * 4.1.1, RFC 1870, 3461, 4954, 6152, 6531). Pure.
+ * 4.1.1, RFC 1870, 3461, 4954, 6152, 6531), for smtpd and sendmail -bs. A line
+ * with a break in it (span_has_break) is not for these. Pure.
  */
 
 #include "lib/base/buf.h"
