@@ -45,6 +45,10 @@ tests_unit_lib_ipc_ipc_test_SOURCES = $(ipc_random_message) \
 	tests/unit/lib/ipc/ipc_test.c
 tests_unit_lib_ipc_ipc_test_LDADD = $(LDADD) -lcmocka
 
-check_PROGRAMS += tests/fuzz/ipc_fuzz
-TESTS += tests/fuzz/ipc_fuzz
-tests_fuzz_ipc_fuzz_SOURCES = tests/fuzz/ipc_fuzz.c tests/fuzz/replay.c
+check_PROGRAMS += tests/fuzz/ipc_fuzz tests/fuzz/ipc_stream_fuzz
+TESTS += tests/fuzz/ipc_fuzz tests/fuzz/ipc_stream_fuzz
+ipc_made_message = tests/fuzz/made_message.c tests/fuzz/made_message.h
+tests_fuzz_ipc_fuzz_SOURCES = tests/fuzz/ipc_fuzz.c tests/fuzz/replay.c \
+	$(ipc_made_message)
+tests_fuzz_ipc_stream_fuzz_SOURCES = tests/fuzz/ipc_stream_fuzz.c \
+	tests/fuzz/replay.c $(ipc_made_message)

@@ -9,14 +9,11 @@
 
 #include "lib/base/ensure.h"
 #include "lib/ipc/codec.h"
+#include "tests/fuzz/made_message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum {
-	MADE = 128, /* second byte of what is no raw frame */
-	VALUE = 100, /* longest text */
-	ITEMS = 3, /* most of a list */
-};
+enum { MADE = 128 /* second byte of what is no raw frame */ };
 
 static void
 encode_again(const struct ipc_message *m, const void *message, size_t size)
@@ -30,87 +27,6 @@ encode_again(const struct ipc_message *m, const void *message, size_t size)
 	buf_fini(&frame);
 }
 
-static const struct ipc_message *
-choose(const struct ipc_message *const *messages, size_t i)
-{
-	size_t count = 0;
-
-	while (messages[count] != NULL)
-		count++;
-	return messages[i % count];
-}
-
-static struct span
-part(struct span *in, size_t n)
-{
-	struct span p = span_take(*in, n);
-
-	*in = span_skip(*in, p.n);
-	return p;
-}
-
-static uint64_t
-number(struct span *in, uint64_t limit)
-{
-	struct span bytes = part(in,
-	    1 + 7 * (in->n > 0 && ((unsigned char)in->p[0] & 0x80) != 0));
-	uint64_t v = 0;
-
-	for (size_t i = 0; i < bytes.n; i++)
-		v = v << 8 | (unsigned char)bytes.p[i];
-	return limit == UINT64_MAX ? v : v % (limit + 1);
-}
-
-static void
-fill(struct arena *a, const struct ipc_message *m, char *base, struct span *in);
-
-static void
-fill_list(struct arena *a, const struct ipc_field *f, struct ipc_list *list,
-    struct span *in)
-{
-	char *items;
-
-	list->count = number(in, f->limit < ITEMS ? f->limit : ITEMS);
-	list->items = items = arena_alloc(a, list->count * f->item->size + 1);
-	for (size_t i = 0; i < list->count; i++)
-		fill(a, f->item, items + i * f->item->size, in);
-}
-
-static void
-fill_field(struct arena *a, const struct ipc_field *f, void *to,
-    struct span *in)
-{
-	uint64_t most = f->limit < VALUE ? f->limit : VALUE;
-
-	switch (f->type) {
-	case IPC_TEXT:
-		*(const char **)to = arena_span(a, part(in, number(in, most)));
-		break;
-	case IPC_U64:
-		*(uint64_t *)to = number(in, f->limit);
-		break;
-	case IPC_BOOL:
-		*(bool *)to = number(in, 1) == 1;
-		break;
-	case IPC_BYTES:
-		*(struct span *)to = part(in, number(in, most));
-		break;
-	case IPC_FD:
-		*(int *)to = 0;
-		break;
-	case IPC_LIST:
-		fill_list(a, f, to, in);
-		break;
-	}
-}
-
-static void
-fill(struct arena *a, const struct ipc_message *m, char *base, struct span *in)
-{
-	for (size_t i = 0; i < m->count; i++)
-		fill_field(a, &m->fields[i], base + m->fields[i].offset, in);
-}
-
 /* As this message comes, before and after somebody has changed bytes of it. */
 static void
 decode_changed(struct ipc_source *from, const struct ipc_message *m,
@@ -118,13 +34,12 @@ decode_changed(struct ipc_source *from, const struct ipc_message *m,
 {
 	struct buf frame = BUF_INIT(IPC_FRAME_MAX + 64);
 	struct ipc_fds fds = { .n = 0 };
-	char *made = arena_alloc(from->arena, m->size + 1);
+	void *made = made_message(from->arena, m, 0, &in);
 	const struct ipc_message *found;
 	struct ipc_fault fault;
 	void *message;
 	size_t taken;
 
-	fill(from->arena, m, made, &in);
 	ensure(ipc_encode(m, made, &frame, &fds, &fault));
 	from->fds = &fds;
 	from->body = span_skip(buf_span(&frame), IPC_HEAD);
@@ -159,8 +74,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	from.body = (struct span){ (const char *)data + 2, size - 2 };
 	from.arena = arena_new();
 	if (data[1] >= MADE)
-		decode_changed(&from, choose(from.messages, data[1] - MADE),
-		    from.body);
+		decode_changed(&from,
+		    made_choose(from.messages, data[1] - MADE), from.body);
 	else if (ipc_decode(&from, &m, &message, &taken, &fault))
 		encode_again(m, message, from.body.n);
 	arena_free(&from.arena);
