@@ -5,6 +5,7 @@
  * Results may lead to other entries (special_result_attribute: a DN or a URL),
  * which are then searched in turn, to a depth and a number that are bounded.
  */
+#include <errno.h>
 #include <ldap.h>
 #include <stdio.h>
 #include <strings.h>
@@ -54,7 +55,15 @@ static const struct module_setting settings[] = {
 	SETTINGS_END,
 };
 
-enum { ATTRIBUTES_MAX = 64, SEARCHES_MAX = 10000 };
+enum {
+	ATTRIBUTES_MAX = 64,
+	SEARCHES_MAX = 10000,
+	/*
+	 * Bytes of the answers to one question; the library would take
+	 * whatever a server sends, and keep it until the last entry has come.
+	 */
+	ANSWER_MAX = 4 << 20,
+};
 
 enum role { RESULT, SPECIAL, TERMINAL, LEAF, ROLES };
 
@@ -73,6 +82,8 @@ struct wanted {
 struct session {
 	LDAP *ld;
 	struct wanted wanted;
+	struct ldap_conncb bounding; /* of each of its connections */
+	size_t have; /* bytes of the answers so far */
 };
 
 /* One question. */
@@ -119,6 +130,88 @@ failed(struct module_call *c, LDAP *ld, const char *what, int code)
 	    more != NULL ? more : "");
 	ldap_memfree(more);
 	return judge(code);
+}
+
+static int
+begin_counting(Sockbuf_IO_Desc *d, void *session)
+{
+	d->sbiod_pvt = session;
+	return 0;
+}
+
+static int
+end_counting(Sockbuf_IO_Desc *d)
+{
+	d->sbiod_pvt = NULL;
+	return 0;
+}
+
+static int
+pass_control(Sockbuf_IO_Desc *d, int option, void *argument)
+{
+	return LBER_SBIOD_CTRL_NEXT(d, option, argument);
+}
+
+/* An error, once there is too much: the connection is of no more use. */
+static ber_slen_t
+read_counted(Sockbuf_IO_Desc *d, void *to, ber_len_t room)
+{
+	struct session *s = d->sbiod_pvt;
+	ber_slen_t n;
+
+	if (s->have > ANSWER_MAX) {
+		errno = ERANGE;
+		return -1;
+	}
+	n = LBER_SBIOD_READ_NEXT(d, to, room);
+	if (n > 0)
+		s->have += (size_t)n;
+	return n;
+}
+
+static ber_slen_t
+pass_written(Sockbuf_IO_Desc *d, void *from, ber_len_t n)
+{
+	return LBER_SBIOD_WRITE_NEXT(d, from, n);
+}
+
+static Sockbuf_IO counting = {
+	.sbi_setup = begin_counting,
+	.sbi_remove = end_counting,
+	.sbi_ctrl = pass_control,
+	.sbi_read = read_counted,
+	.sbi_write = pass_written,
+};
+
+/* A new connection, to the server or to where a referral leads. */
+static int
+bound_connection(LDAP *ld, Sockbuf *connection, LDAPURLDesc *url,
+    struct sockaddr *address, struct ldap_conncb *with)
+{
+	ber_len_t most = ANSWER_MAX; /* of one message */
+
+	(void)ld;
+	(void)url;
+	(void)address;
+	(void)ber_sockbuf_ctrl(connection, LBER_SB_OPT_SET_MAX_INCOMING, &most);
+	return ber_sockbuf_add_io(connection, &counting,
+	    LBER_SBIOD_LEVEL_APPLICATION, with->lc_arg);
+}
+
+static void
+unbound_connection(LDAP *ld, Sockbuf *connection, struct ldap_conncb *with)
+{
+	(void)ld;
+	(void)connection;
+	(void)with;
+}
+
+static int
+bound_answers(struct session *s)
+{
+	s->bounding =
+	    (struct ldap_conncb){ bound_connection, unbound_connection, s };
+	return ldap_set_option(s->ld, LDAP_OPT_CONNECT_CB, &s->bounding);
 }
 
 static struct timeval
@@ -297,7 +390,10 @@ bind_simple(struct module_call *c, LDAP *ld)
 		r = wait_result(c, ld, id, &message);
 	if (r == LDAP_SUCCESS)
 		r = ldap_parse_result(ld, message, &code, NULL, NULL, NULL,
-		    NULL, 1);
+		    NULL, 0);
+	/* ours, whatever the library found in it */
+	if (message != NULL)
+		(void)ldap_msgfree(message);
 	free(copy);
 	return r == LDAP_SUCCESS ? code : r;
 }
@@ -426,6 +522,8 @@ connect_server(struct module_call *c, const char *host, void **connection)
 	}
 	r = ldap_initialize(&s->ld, uri);
 	if (r == LDAP_SUCCESS)
+		r = bound_answers(s);
+	if (r == LDAP_SUCCESS)
 		r = set_options(c, s->ld, require);
 	if (r != LDAP_SUCCESS) {
 		(void)failed(c, s->ld, "settings", r);
@@ -468,6 +566,8 @@ quote(void *connection, enum module_place place, char *to, size_t room,
 	return (size_t)(end - to);
 }
 
+static const char any_object[] = "(objectclass=*)";
+
 static enum module_result search(struct search *s, const char *base, int scope,
     const char *filter, char **names, int64_t depth);
 
@@ -486,6 +586,16 @@ narrow(const struct wanted *w, char **of_url, char **names)
 	names[count] = NULL;
 }
 
+/* What it leaves out is not for the library to find in this machine's files. */
+static enum module_result
+search_url(struct search *s, const LDAPURLDesc *url, char **names,
+    int64_t depth)
+{
+	return search(s, url->lud_dn != NULL ? url->lud_dn : "", url->lud_scope,
+	    url->lud_filter != NULL ? url->lud_filter : any_object, names,
+	    depth);
+}
+
 static enum module_result
 follow_url(struct search *s, const char *text, int64_t depth)
 {
@@ -499,11 +609,9 @@ follow_url(struct search *s, const char *text, int64_t depth)
 	if (url->lud_attrs != NULL)
 		narrow(w, url->lud_attrs, names);
 	if (url->lud_attrs == NULL)
-		r = search(s, url->lud_dn, url->lud_scope, url->lud_filter,
-		    w->names, depth);
+		r = search_url(s, url, w->names, depth);
 	else if (names[0] != NULL)
-		r = search(s, url->lud_dn, url->lud_scope, url->lud_filter,
-		    names, depth);
+		r = search_url(s, url, names, depth);
 	ldap_free_urldesc(url);
 	return r;
 }
@@ -518,7 +626,7 @@ follow(struct search *s, const struct berval *value, int64_t depth)
 	}
 	if (ldap_is_ldap_url(value->bv_val))
 		return follow_url(s, value->bv_val, depth + 1);
-	return search(s, value->bv_val, LDAP_SCOPE_BASE, "(objectclass=*)",
+	return search(s, value->bv_val, LDAP_SCOPE_BASE, any_object,
 	    s->session->wanted.names, depth + 1);
 }
 
@@ -653,10 +761,14 @@ search(struct search *s, const char *base, int scope, const char *filter,
 	    &left, (int)c->number(c, "size_limit"), &id);
 	if (r == LDAP_SUCCESS)
 		r = wait_result(c, ld, id, &message);
-	if (r != LDAP_SUCCESS)
+	if (r != LDAP_SUCCESS && s->session->have > ANSWER_MAX) {
+		c->fail(c, "the answer is longer than %d bytes", ANSWER_MAX);
+		result = MODULE_DOWN;
+	} else if (r != LDAP_SUCCESS) {
 		result = failed(c, ld, base, r);
-	else
+	} else {
 		result = take_result(s, message, names, base, depth);
+	}
 	if (message != NULL)
 		(void)ldap_msgfree(message);
 	return result;
@@ -676,6 +788,7 @@ ask(struct module_call *c, void *connection, const struct module_question *q)
 {
 	struct search s = { .call = c, .session = connection };
 
+	s.session->have = 0;
 	return search(&s, q->base, scope_of(c->setting(c, "scope")), q->query,
 	    s.session->wanted.names, 0);
 }

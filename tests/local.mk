@@ -27,7 +27,8 @@ fuzz_target_objects = $(call fuzz_object_of,$(tests_fuzz_$(1)_fuzz_SOURCES))
 fuzz_all_objects = $(sort $(fuzz_objects) $(foreach stem,$(fuzz_stems),$(call fuzz_target_objects,$(stem))))
 FUZZ_COMPILE = $(FUZZ_CLANG) -g -O1 -std=gnu11 $(DEFS) $(AM_CPPFLAGS) \
 	$(SSL_CFLAGS) $(PCRE2_CFLAGS) $(CARES_CFLAGS) $(SASL_CFLAGS) \
-	$(SECCOMP_CFLAGS) $(IDN2_CFLAGS) $(LMDB_CFLAGS)
+	$(SECCOMP_CFLAGS) $(IDN2_CFLAGS) $(LMDB_CFLAGS) $(LDAP_CFLAGS) \
+	$(MYSQL_CFLAGS) $(PGSQL_CFLAGS) $(REDIS_CFLAGS) $(SQLITE_CFLAGS)
 
 .SECONDARY: $(fuzz_all_objects)
 .PHONY: fuzz
@@ -59,7 +60,7 @@ fuzz-%: fuzz/libfuzzed.a tests/fuzz/words $$(call fuzz_target_objects,$$*)
 	@$(FUZZ_COMPILE) -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=all -o fuzz/$*_fuzz \
 		$(call fuzz_target_objects,$*) \
-		$(LDADD:libposthaste.a=fuzz/libfuzzed.a)
+		$(tests_fuzz_$*_fuzz_LDADD:libposthaste.a=fuzz/libfuzzed.a)
 	fuzz/$*_fuzz -max_total_time=$(FUZZ_SECONDS) -dict=fuzz/$*.dict \
 		-artifact_prefix=fuzz/found-$*- -timeout=25 \
 		-rss_limit_mb=2048 -verbosity=$(FUZZ_VERBOSITY) \

@@ -278,8 +278,9 @@ ask(struct client_config *config, struct span key, struct buf *into)
 		answered |= r != MODULE_DOWN;
 	}
 	config->down = !answered;
+	/* also what is too long, for the caller to say so */
 	if (r == MODULE_OK && !a.too_many)
-		return into->n > 0 ? TABLE_FOUND : TABLE_NONE;
+		return into->n > 0 || into->overflow ? TABLE_FOUND : TABLE_NONE;
 	if (r == MODULE_OK) {
 		say_why(&a, "expansion limit exceeded");
 		return TABLE_BROKEN;

@@ -5,6 +5,7 @@ stopped (they accept and say nothing) and started again."""
 import glob
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -355,6 +356,13 @@ def settings(base, more):
     return "".join(f"{name} = {value}\n"
                    for name, value in {**base, **more}.items()
                    if value is not None)
+
+
+def peak(s):
+    """kB of memory that its largest asker of servers has had."""
+    return max(int(re.search(r"VmPeak:\s+(\d+)", pathlib.Path(
+        f"/proc/{pid}/status").read_text())[1])
+        for pid in s.processes("lookup-server"))
 
 
 class Silent:

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: ISC
 """A Redis server that answers without end, or claims to: mail waits, and
 lookup-server takes in no more of it than an answer may have."""
-import pathlib
-import re
 import shutil
 
 import pytest
 
+import databases
 from lookup_client import AGAIN, Lookup
 from peers import Server
 
@@ -41,13 +40,6 @@ class Hostile:
         connection.recv(1)
 
 
-def peak(s):
-    """kB of memory that its largest asker of servers has had."""
-    return max(int(re.search(r"VmPeak:\s+(\d+)", pathlib.Path(
-        f"/proc/{pid}/status").read_text())[1])
-        for pid in s.processes("lookup-server"))
-
-
 @pytest.mark.unsanitized
 @pytest.mark.parametrize("kind", ANSWERS)
 def test_answer_without_end(suite, kind):
@@ -61,7 +53,7 @@ def test_answer_without_end(suite, kind):
     try:
         assert lookup.query(f"redis:{path}", "a@example.test")[0] == AGAIN
         assert hostile.sent < 60 * MEGABYTE
-        assert peak(s) < 400_000
+        assert databases.peak(s) < 400_000
     finally:
         lookup.close()
         hostile.server.close()
