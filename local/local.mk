@@ -33,5 +33,9 @@ tests_unit_local_command_test_SOURCES = tests/unit/local/command_test.c \
 	local/command.c local/exit_status.c local/environment.c
 tests_unit_local_command_test_LDADD = $(LDADD) -lcmocka
 tests_unit_local_command_test_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=write
+check_PROGRAMS += tests/fuzz/exit_status_fuzz
+TESTS += tests/fuzz/exit_status_fuzz
+tests_fuzz_exit_status_fuzz_SOURCES = tests/fuzz/exit_status_fuzz.c \
+	tests/fuzz/replay.c local/exit_status.c local/exit_status.h
 tests_fuzz_destinations_fuzz_SOURCES = tests/fuzz/destinations_fuzz.c \
 	tests/fuzz/replay.c local/destinations.c

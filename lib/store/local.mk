@@ -299,6 +299,12 @@ tests_unit_lib_store_mbox_folder_test_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=pwrite,--wrap=ftruncate,--wrap=fsync,--wrap=fstat \
 	-Wl,--wrap=file_system_takes_changes
 
+check_PROGRAMS += tests/fuzz/maildir_packed_fuzz tests/fuzz/mbox_journal_fuzz
+TESTS += tests/fuzz/maildir_packed_fuzz tests/fuzz/mbox_journal_fuzz
+tests_fuzz_maildir_packed_fuzz_SOURCES = tests/fuzz/maildir_packed_fuzz.c \
+	tests/fuzz/replay.c tests/fuzz/mail_tree.h
+tests_fuzz_mbox_journal_fuzz_SOURCES = tests/fuzz/mbox_journal_fuzz.c \
+	tests/fuzz/replay.c
 check_PROGRAMS += tests/fuzz/mbox_text_fuzz
 TESTS += tests/fuzz/mbox_text_fuzz
 tests_fuzz_mbox_text_fuzz_SOURCES = tests/fuzz/mbox_text_fuzz.c \
