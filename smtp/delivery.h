@@ -33,6 +33,7 @@ struct delivery {
 	struct delivery_recipient *recipients;
 	size_t count;
 	size_t pending; /* not answered */
+	bool own_mx; /* we are an MX host of where it goes */
 	int64_t began; /* microseconds since 1970 */
 	int64_t connected;
 };

@@ -151,8 +151,9 @@ hear_banner(struct greeting *g, struct peer *p, bool *esmtp, struct why *why)
 	if (g->loop_check && greets_as_us(&r)) {
 		log_warning("host %s greeted me with my own hostname %s",
 		    p->shown, settings()->common.myhostname);
-		return why_set(why, "5.4.6", "mail for %s loops back to myself",
-		    g->destination->host);
+		g->ourselves = true;
+		return why_set(why, g->best ? "5.4.6" : "4.4.6",
+		    "mail for %s loops back to myself", g->destination->host);
 	}
 	*esmtp = strstr(r.text, "ESMTP") != NULL;
 	return OK;

@@ -17,6 +17,8 @@ struct greeting {
 	const struct policy *policy;
 	const char *sender; /* for passwords by sender */
 	bool loop_check;
+	bool best; /* no MX host of the domain is better than this one */
+	bool ourselves; /* set: we got through to ourselves */
 	bool handshake; /* set: the server let us get beyond the greeting */
 };
 

@@ -11,14 +11,17 @@
 #include "lib/service/ask_resolver.h"
 #include "smtp/settings.h"
 
-enum { HOSTS_MAX = 128 };
+enum { HOSTS_MAX = 128, MX_PORT = 25, NOBODY = UINT16_MAX + 1 };
 
 struct search {
 	struct arena *arena;
 	const struct destination *d;
 	int64_t deadline;
 	struct hosts *out;
-	bool again; /* some host could not be looked up just now */
+	const char *again; /* a host that cannot be looked up now, or NULL */
+	/* Our own preference, the best, or NOBODY's. */
+	unsigned int ours;
+	unsigned int perhaps; /* by name: the addresses are not known now */
 };
 
 static uint32_t
@@ -93,11 +96,32 @@ hosts_limit(struct host *list, size_t count, size_t limit, bool balance)
 }
 
 static void
+note_best(unsigned int *best, unsigned int preference)
+{
+	if (preference < *best)
+		*best = preference;
+}
+
+/*
+ * Told by the name, and by the address; on other ports than the one where we
+ * listen as an MX there are filters.
+ */
+static bool
+is_us(const struct search *s, const char *name, const struct address *address)
+{
+	return s->d->port == MX_PORT &&
+	    (strcasecmp(name, settings()->common.myhostname) == 0 ||
+		(address != NULL && settings_own_address(address)));
+}
+
+static void
 add(struct search *s, const char *name, unsigned int preference,
     const struct address *address)
 {
 	struct host *h;
 
+	if (is_us(s, name, address))
+		note_best(&s->ours, preference);
 	if (s->out->count == HOSTS_MAX)
 		return;
 	h = &s->out->list[s->out->count++];
@@ -155,7 +179,8 @@ add_host(struct search *s, const char *name, unsigned int preference)
 	result = look_up(s, name, &list, &count);
 	for (size_t i = 0; result == DNS_OK && i < count; i++)
 		add(s, name, preference, &list[i]);
-	s->again = s->again || result == DNS_AGAIN;
+	if (result == DNS_AGAIN && s->again == NULL)
+		s->again = name;
 	return result;
 }
 
@@ -201,29 +226,54 @@ find_plain(struct search *s, struct why *why)
 }
 
 /*
- * Leaves out the hosts from our own preference on. Whether a host is us is
- * told by its name, and by its address where the port is the one we listen
- * on as an MX.
+ * Leaves out the hosts from our own preference on. With none left we are the
+ * best of all, or a backup: for one whose better hosts are not to be found, be
+ * it for now or for good, mail waits.
  */
-static void
-drop_ourselves(struct search *s)
+static enum verdict
+drop_ourselves(struct search *s, struct why *why)
 {
-	unsigned int best = ~0U;
+	unsigned int own = s->ours < s->perhaps ? s->ours : s->perhaps;
 	size_t kept = 0;
 
-	for (size_t i = 0; i < s->out->count; i++) {
-		const struct host *h = &s->out->list[i];
-
-		/* on other ports there are filters */
-		if (h->preference < best && address_port(&h->address) == 25 &&
-		    (strcasecmp(h->name, settings()->common.myhostname) == 0 ||
-			settings_own_address(&h->address)))
-			best = h->preference;
-	}
 	for (size_t i = 0; i < s->out->count; i++)
-		if (s->out->list[i].preference < best)
+		if (s->out->list[i].preference < own)
 			s->out->list[kept++] = s->out->list[i];
 	s->out->count = kept;
+	if (kept > 0)
+		return OK;
+	if (s->ours == s->out->best)
+		return why_set(why, "5.4.6", "mail for %s loops back to myself",
+		    s->d->host);
+	return why_set(why, "4.4.4", "unable to find primary relay for %s",
+	    s->d->host);
+}
+
+static void
+add_exchanger(struct search *s, const struct dns_mx *mx)
+{
+	if (mx->host[0] != '\0' &&
+	    add_host(s, mx->host, mx->preference) == DNS_AGAIN &&
+	    is_us(s, mx->host, NULL))
+		note_best(&s->perhaps, mx->preference);
+}
+
+/* No exchanger has an address. */
+static enum verdict
+no_addresses(const struct search *s, const struct dns_mx *mx, struct why *why)
+{
+	const char *dsn = settings()->smtp.smtp_defer_if_no_mx_address_found ?
+	    "4.4.4" :
+	    "5.4.4";
+	bool again = s->again != NULL;
+
+	while (mx->host[0] == '\0') /* some have names */
+		mx++;
+	return why_set(why, again ? "4.4.3" : dsn,
+	    "Host or domain name not found. "
+	    "Name service error for name=%s type=%s: %s",
+	    again ? s->again : mx->host, address_types(),
+	    dns_result_text(again ? DNS_AGAIN : DNS_NO_NAME));
 }
 
 static enum verdict
@@ -233,22 +283,27 @@ find_of_mx(struct search *s, const struct dns_mx *mx, size_t count,
 	if (count == 1 && mx[0].host[0] == '\0')
 		return why_set(why, "5.1.10",
 		    "Domain %s does not accept mail (nullMX)", s->d->host);
+	s->out->best = mx[0].preference;
 	for (size_t i = 0; i < count; i++)
-		add_host(s, mx[i].host, mx[i].preference);
-	if (s->out->count == 0) {
-		if (s->again ||
-		    settings()->smtp.smtp_defer_if_no_mx_address_found)
-			return dns_failed(s, "MX", DNS_AGAIN, why);
-		return why_set(why, "5.4.4",
-		    "Host or domain name not found. "
-		    "Name service error for name=%s type=%s: Host not found",
-		    mx[0].host, address_types());
-	}
-	drop_ourselves(s);
-	if (s->out->count == 0)
-		return why_set(why, "5.4.6", "mail for %s loops back to myself",
-		    s->d->host);
-	return OK;
+		add_exchanger(s, &mx[i]);
+	return s->out->count > 0 ? drop_ourselves(s, why) :
+				   no_addresses(s, mx, why);
+}
+
+/*
+ * RFC 5321 section 5.1: without MX records the domain is the host. When that is
+ * only supposed, since they could not be asked for, it is the end of no mail.
+ */
+static enum verdict
+find_without_mx(struct search *s, enum dns_result asked, struct why *why)
+{
+	enum verdict v = find_plain(s, why);
+
+	if (v == OK)
+		v = drop_ourselves(s, why);
+	return v == NEVER && asked == DNS_AGAIN ?
+	    dns_failed(s, "MX", asked, why) :
+	    v;
 }
 
 static enum verdict
@@ -257,25 +312,17 @@ find(struct search *s, struct why *why)
 	struct dns_mx *mx = NULL;
 	enum dns_result result;
 	struct address literal;
-	enum verdict v;
 	size_t count = 0;
 
-	if (!s->d->mx || address_parse_ip(span_of(s->d->host), 0, &literal))
+	if (!s->d->mx || no_dns() ||
+	    address_parse_ip(span_of(s->d->host), 0, &literal))
 		return find_plain(s, why);
 	result = resolver_mx(s->arena, s->d->host, s->deadline, &mx, &count);
 	if (result == DNS_OK)
 		return find_of_mx(s, mx, count, why);
-	/* RFC 5321 section 5.1: without MX records the domain is the host */
 	if (result == DNS_NO_DATA ||
-	    (result == DNS_AGAIN && settings()->smtp.ignore_mx_lookup_error)) {
-		v = find_plain(s, why);
-		if (v == OK)
-			drop_ourselves(s);
-		if (v == OK && s->out->count == 0)
-			return why_set(why, "5.4.6",
-			    "mail for %s loops back to myself", s->d->host);
-		return v;
-	}
+	    (result == DNS_AGAIN && settings()->smtp.ignore_mx_lookup_error))
+		return find_without_mx(s, result, why);
 	return dns_failed(s, "MX", result, why);
 }
 
@@ -287,15 +334,19 @@ hosts_find(struct arena *a, const struct destination *d, int64_t deadline,
 	struct search s = { .arena = a,
 		.d = d,
 		.deadline = deadline,
-		.out = out };
+		.out = out,
+		.ours = NOBODY,
+		.perhaps = NOBODY };
 	const char *prefer = p->smtp_address_preference;
 	int family;
 	enum verdict v;
 
 	out->list = arena_alloc(a, HOSTS_MAX * sizeof(*out->list));
 	out->count = 0;
+	out->best = 0;
 	out->loop_check = d->mx && !d->port_given;
 	v = find(&s, why);
+	out->ours = d->mx && (s.ours != NOBODY || s.perhaps != NOBODY);
 	if (v != OK)
 		return v;
 	if (strcmp(prefer, "any") == 0)

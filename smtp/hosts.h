@@ -7,7 +7,8 @@
  * records by preference (RFC 5321 section 5.1), hosts of equal preference
  * shuffled, their addresses by the preferred family. Ourselves among the MX
  * hosts, and all that are no better than us, are left out, so that mail does
- * not go round.
+ * not go round. That is the end of the mail only if no MX record is better than
+ * ours, one of a host that is not found included.
  */
 
 #include "lib/base/mem.h"
@@ -24,6 +25,8 @@ struct host {
 struct hosts {
 	struct host *list;
 	size_t count;
+	unsigned int best; /* preference of all, whether found or not */
+	bool ours; /* we are one of the domain's MX hosts; set in any case */
 	bool loop_check; /* a greeting with our own name means a loop */
 };
 

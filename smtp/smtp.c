@@ -32,6 +32,7 @@ enum { DNS_TIMEOUT_S = 60, ANSWER_TIMEOUT_S = 600 };
 struct attempt {
 	struct delivery *d;
 	const struct destination *to;
+	bool chosen; /* by a setting or a table, not by the recipient */
 	struct policy policy;
 	const char *key; /* of the connection cache */
 	size_t sessions;
@@ -128,8 +129,14 @@ try_hosts(struct attempt *a, const struct hosts *hosts)
 			break;
 		}
 		g.loop_check = hosts->loop_check && !settings()->lmtp;
+		g.best = hosts->list[i].preference == hosts->best;
 		v = greet_host(&g, &hosts->list[i], &p, &why);
 		talk(a, &g, &p, v, &why);
+		if (g.ourselves) {
+			/* the rest is no better than we are */
+			a->d->own_mx = true;
+			break;
+		}
 	}
 }
 
@@ -144,11 +151,29 @@ try_unix(struct attempt *a)
 	talk(a, &g, &p, v, &why);
 }
 
+/*
+ * There is no such place. What a setting or a table names a person may mend,
+ * and no mail ends because of it. True when no other mail has to wait for it.
+ */
+static bool
+not_found(struct attempt *a, enum verdict v, struct why *why)
+{
+	if (v == NEVER && a->chosen) {
+		log_warning("%s: %s is where a setting or a table sends mail: "
+			    "%s",
+		    a->d->request->queue_id, a->to->text, why->text);
+		snprintf(why->dsn, sizeof(why->dsn), "4.3.5");
+		v = LATER;
+	}
+	delivery_note_all(a->d, NULL, v, why, "");
+	return v == NEVER;
+}
+
 /* True when some server let us get beyond its greeting. */
 static bool
-try_destination(struct delivery *d, const struct destination *to)
+try_destination(struct delivery *d, const struct destination *to, bool chosen)
 {
-	struct attempt a = { .d = d, .to = to };
+	struct attempt a = { .d = d, .to = to, .chosen = chosen };
 	struct hosts hosts;
 	struct why why;
 	enum verdict v;
@@ -167,10 +192,9 @@ try_destination(struct delivery *d, const struct destination *to)
 		return a.reached;
 	}
 	v = hosts_find(d->arena, to, clock_in(DNS_TIMEOUT_S), &hosts, &why);
-	if (v != OK) {
-		delivery_note_all(d, NULL, v, &why, "");
-		return v == NEVER;
-	}
+	d->own_mx = d->own_mx || hosts.ours;
+	if (v != OK)
+		return not_found(&a, v, &why);
 	try_hosts(&a, &hosts);
 	return a.reached;
 }
@@ -188,8 +212,9 @@ named_by_recipient(const struct delivery *d)
 }
 
 static bool
-try_list(struct delivery *d, const char *nexthop, bool must)
+try_list(struct delivery *d, const char *nexthop, bool fallback)
 {
+	bool chosen = fallback || !named_by_recipient(d);
 	struct destination *list =
 	    arena_alloc(d->arena, DESTINATIONS_MAX * sizeof(*list));
 	struct span bad = SPAN("");
@@ -199,18 +224,17 @@ try_list(struct delivery *d, const char *nexthop, bool must)
 
 	n = destination_parse(d->arena, nexthop, settings()->lmtp,
 	    settings()->port, settings_port, list, &bad);
-	if (n == 0 && must) {
-		enum verdict v =
-		    why_set(&why, named_by_recipient(d) ? "5.4.4" : "4.3.5",
-			"Host or domain name "
-			"not found: \"%.*s\" is no valid destination",
-			SPAN_ARG(bad));
+	if (n == 0) {
+		enum verdict v = why_set(&why, chosen ? "4.3.5" : "5.4.4",
+		    "Host or domain name "
+		    "not found: \"%.*s\" is no valid destination",
+		    SPAN_ARG(bad));
 
 		delivery_note_all(d, NULL, v, &why, "");
 		return true;
 	}
 	for (size_t i = 0; i < n && d->pending > 0; i++)
-		reached |= try_destination(d, &list[i]);
+		reached |= try_destination(d, &list[i], chosen);
 	return reached;
 }
 
@@ -261,9 +285,10 @@ try_all(struct delivery *d)
 		delivery_note_all(d, NULL, LATER, &why, "");
 		return true;
 	}
-	reached = try_list(d, d->request->nexthop, true);
-	if (d->pending > 0 && fallback[0] != '\0')
-		reached |= try_list(d, fallback, false);
+	reached = try_list(d, d->request->nexthop, false);
+	/* to the MX hosts it would come back from there */
+	if (d->pending > 0 && fallback[0] != '\0' && !d->own_mx)
+		reached |= try_list(d, fallback, true);
 	return reached;
 }
 

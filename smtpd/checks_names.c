@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/why.h"
 #include "lib/mail/mail_address.h"
+#include "lib/mail/resolve.h"
 #include "lib/net/address.h"
 #include "lib/service/ask_resolver.h"
 #include "smtpd/ask.h"
@@ -126,7 +128,7 @@ mail_route(const char *name)
 	route.result =
 	    resolver_mx(a, name, clock_in(DNS_DEADLINE_S), &mx, &count);
 	if (route.result == DNS_OK)
-		route.null_mx = count > 0 && mx[0].host[0] == '\0';
+		route.null_mx = count == 1 && mx[0].host[0] == '\0';
 	else if (route.result == DNS_NO_DATA)
 		route.result = resolver_addresses(a, name, AF_UNSPEC, 25,
 		    clock_in(DNS_DEADLINE_S), &addresses, &count);
@@ -166,37 +168,42 @@ domain_known(struct evaluation *e, enum stage about, const char *address)
 	return d;
 }
 
+/* Our own domains need no DNS; whether it is one may not be known just now. */
+static enum decision
+foreign_domain_known(struct evaluation *e, enum stage about,
+    const char *address, const struct msg_resolved_item *r)
+{
+	if (r == NULL || (r->verdict == LATER && r->class == CLASS_DEFAULT))
+		return refuse_lookup(e, address);
+	return r->class != CLASS_DEFAULT ? DUNNO :
+					   domain_known(e, about, address);
+}
+
 enum decision
 check_sender_domain(struct evaluation *e, const char *argument)
 {
 	struct msg_address_item item = { e->sender };
-	const struct msg_resolved_item *r;
+	enum decision d;
 	struct arena *a;
-	bool ours;
 
 	(void)argument;
 	if (e->sender == NULL || e->sender[0] == '\0')
 		return DUNNO;
 	a = arena_new();
-	r = ask_resolve(a, NULL, "", true, &item, 1);
-	ours = r != NULL && r->class != 0; /* they need no DNS */
+	d = foreign_domain_known(e, STAGE_SENDER, e->sender,
+	    ask_resolve(a, NULL, "", true, &item, 1));
 	arena_free(&a);
-	return ours ? DUNNO : domain_known(e, STAGE_SENDER, e->sender);
+	return d;
 }
 
 enum decision
 check_recipient_domain(struct evaluation *e, const char *argument)
 {
-	const struct msg_resolved_item *r;
-
 	(void)argument;
 	if (e->recipient == NULL)
 		return DUNNO;
-	/* our own domains need no DNS */
-	r = evaluated_recipient(e);
-	if (r != NULL && r->class != 0)
-		return DUNNO;
-	return domain_known(e, STAGE_RECIPIENT, e->recipient);
+	return foreign_domain_known(e, STAGE_RECIPIENT, e->recipient,
+	    evaluated_recipient(e));
 }
 
 enum decision

@@ -96,29 +96,40 @@ by_preference(const void *x, const void *y)
 	    (a->preference < b->preference);
 }
 
-/* What is a mail exchanger, in the arena. */
+/* RFC 7505: "." alone is the null MX; else a host name. */
+static bool
+read_exchanger(const struct records *r, const struct dns_record *mx,
+    char host[DNS_NAME_MAX])
+{
+	if (mx->length < 3 || !dns_answer_name(&r->answer, mx->data + 2, host))
+		return false;
+	return host[0] != '\0' ? dns_host_valid(host) : r->count == 1;
+}
+
+/*
+ * All with a preference, in the arena: one that names no host says no less
+ * how good the others are.
+ */
 static enum dns_result
 read_mx(struct arena *a, const struct records *r, struct dns_mx **mx,
     size_t *count)
 {
 	struct dns_mx *list = arena_alloc(a, r->count * sizeof(*list));
-	size_t n = 0;
+	size_t n = 0, good = 0;
 
 	for (size_t i = 0; i < r->count; i++) {
 		const struct dns_record *rec = &r->record[i];
 		char host[DNS_NAME_MAX];
+		bool named = read_exchanger(r, rec, host);
 
-		if (rec->length < 3 ||
-		    !dns_answer_name(&r->answer, rec->data + 2, host))
-			continue;
-		/* RFC 7505: "." alone is the null MX; else a host name */
-		if (host[0] != '\0' ? !dns_host_valid(host) : r->count > 1)
+		if (rec->length < 2)
 			continue;
 		list[n].preference =
 		    (uint16_t)(rec->data[0] << 8 | rec->data[1]);
-		list[n++].host = arena_text(a, host);
+		list[n++].host = named ? arena_text(a, host) : "";
+		good += named;
 	}
-	if (n == 0)
+	if (good == 0)
 		return DNS_BAD;
 	qsort(list, n, sizeof(*list), by_preference);
 	*mx = list;

@@ -33,7 +33,8 @@ enum {
 
 struct dns_mx {
 	uint16_t preference;
-	const char *host; /* "" for the null MX, RFC 7505 */
+	/* "" alone: the null MX, RFC 7505; "" among others: no host's name */
+	const char *host;
 };
 
 /*

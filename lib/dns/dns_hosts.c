@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/dns/dns_hosts.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/fdio.h"
 #include "lib/dns/dns_names.h"
+#include "lib/log/log.h"
 
 enum { FILE_MAX = 4 << 20, FOUND_MAX = 64 };
 
@@ -20,6 +22,7 @@ struct entry {
 
 static struct entry *entries;
 static size_t count;
+static bool unread; /* there is more that could not be read */
 
 static void
 add(const struct address *address, struct span name)
@@ -44,24 +47,36 @@ read_line(struct span line)
 			add(&address, word);
 }
 
-void
-dns_hosts_read(const char *path)
+/* False: it could not be read whole. */
+static bool
+read_file(const char *path)
 {
 	struct buf file = BUF_INIT(FILE_MAX);
 	struct span rest, line;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool whole;
 
-	while (count > 0)
-		free(entries[--count].name);
 	if (fd < 0)
-		return;
-	if (fd_read_whole(fd, &file) == 0) {
-		rest = buf_span(&file);
-		while (span_cut(&rest, "\n", true, &line))
-			read_line(line);
-	}
+		return errno == ENOENT;
+	whole = fd_read_whole(fd, &file) == 0;
+	rest = whole ? buf_span(&file) : SPAN("");
+	while (span_cut(&rest, "\n", true, &line))
+		read_line(line);
 	buf_fini(&file);
 	fd_close(&fd);
+	return whole;
+}
+
+void
+dns_hosts_read(const char *path)
+{
+	while (count > 0)
+		free(entries[--count].name);
+	unread = !read_file(path);
+	if (unread)
+		log_warning("%s cannot be read: %m; mail to hosts that it "
+			    "should have waits",
+		    path);
 }
 
 enum dns_result
@@ -83,7 +98,7 @@ dns_hosts(struct arena *a, const char *name, int family, uint16_t port,
 		found++;
 	}
 	if (found == 0)
-		return DNS_NO_NAME;
+		return unread ? DNS_AGAIN : DNS_NO_NAME;
 	*out = list;
 	*n = found;
 	return DNS_OK;

@@ -9,11 +9,15 @@
 #define DNS_HOSTS_FILE "/etc/hosts"
 
 /*
- * Takes the place of what was read before; a missing file is an empty one. To
- * be called before the program is confined.
+ * Takes the place of what was read before; a missing file is an empty one. A
+ * warning for one that cannot be read. To be called before the program is
+ * confined.
  */
 void dns_hosts_read(const char *path);
-/* As dns_addresses, out of what was read; DNS_OK or DNS_NO_NAME. */
+/*
+ * As dns_addresses, out of what was read: DNS_OK or DNS_NO_NAME, DNS_AGAIN if
+ * the file could not be read.
+ */
 enum dns_result dns_hosts(struct arena *a, const char *name, int family,
     uint16_t port, struct address **out, size_t *count);
 

@@ -183,7 +183,7 @@ dns_ports(uint16_t ports[DNS_PORTS_MAX])
 }
 
 static enum dns_result
-result_of(int status)
+result_of(int status, bool heard)
 {
 	switch (status) {
 	case ARES_SUCCESS:
@@ -193,8 +193,10 @@ result_of(int status)
 	case ARES_ENODATA:
 		return DNS_NO_DATA;
 	case ARES_EBADNAME:
-	case ARES_EFORMERR:
 		return DNS_BAD;
+	case ARES_EFORMERR:
+		/* a server that did not understand says nothing of the name */
+		return heard ? DNS_AGAIN : DNS_BAD;
 	default:
 		return DNS_AGAIN;
 	}
@@ -234,7 +236,7 @@ answered(void *argument, int status, int timeouts, unsigned char *message,
 		forget(q);
 		return;
 	}
-	q->result = result_of(status);
+	q->result = result_of(status, message != NULL);
 	if (status == ARES_SUCCESS && length > 0) {
 		q->message = mem_new((size_t)length);
 		memcpy(q->message, message, (size_t)length);

@@ -259,6 +259,7 @@ TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15,
          "TXT": 16, "AAAA": 28}
 
 
+RCODES = {"FORMERR": 1, "SERVFAIL": 2, "NXDOMAIN": 3, "REFUSED": 5}
 DATAGRAM = 1232  # what is longer is asked for again, by TCP
 
 
@@ -266,7 +267,7 @@ class FakeDNS:
     """A name server on loopback, UDP and TCP.
 
     records: (name, type) to a list of values: "127.0.0.1", (10, "mx.test"),
-    "name.test", text; or one of the strings "NXDOMAIN", "SERVFAIL", "DROP".
+    "name.test", text; or one of the strings in RCODES, or "DROP".
     A name with some record has no others; unknown names do not exist.
     """
 
@@ -365,10 +366,8 @@ class FakeDNS:
             rcode = 0 if known else 3
         if values == "DROP":
             return None
-        if values == "SERVFAIL":
-            rcode = 2
-        elif values == "NXDOMAIN":
-            rcode = 3
+        if isinstance(values, str):
+            rcode = RCODES[values]
         elif values:
             for value in values:
                 data = self.data(kind, value)

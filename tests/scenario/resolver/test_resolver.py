@@ -19,6 +19,8 @@ RECORDS = {
     ("null.test", "MX"): [(0, "")],
     ("fail.test", "MX"): "SERVFAIL",
     ("odd.test", "MX"): [(5, "not a host.test")],
+    ("half.test", "MX"): [(7, "a.two.test"), (5, "not a host.test")],
+    ("puzzled.test", "MX"): "FORMERR",
     ("silent.test", "MX"): "DROP",
     ("1.2.0.192.in-addr.arpa", "PTR"): ["a.two.test"],
     ("9.2.0.192.in-addr.arpa", "PTR"): ["a.two.test"],
@@ -71,7 +73,10 @@ def test_each_kind_of_question(suite, dns):
     assert r.find(MX, "a.two.test") == (NO_DATA, [])
     assert r.find(MX, "nobody.test") == (NO_NAME, [])
     assert r.find(MX, "fail.test") == (AGAIN, [])
+    assert r.find(MX, "puzzled.test") == (AGAIN, [])
     assert r.find(MX, "odd.test") == (BAD, [])
+    assert r.find(MX, "half.test") == (OK, [record("", 5),
+                                            record("a.two.test", 7)])
     for odd in ("", "a..test", "with space.test", "with\\.escape.test",
                 "\u00e9.test"):
         assert r.find(MX, odd) == (BAD, []), odd

@@ -155,10 +155,14 @@ def test_names_of_the_administrator_are_known_in_master_cf(suite):
 def test_sender_domains_are_looked_up(suite, dns):
     server = dns({("good.test", "MX"): [(10, "mx.good.test")],
                   ("address.test", "A"): ["192.0.2.7"],
-                  ("null.test", "MX"): [(0, ".")]})
+                  ("null.test", "MX"): [(0, ".")],
+                  ("half.test", "MX"): [(0, "."), (5, "mx.good.test")],
+                  ("puzzled.test", "MX"): "FORMERR"})
     s = suite(dns=server, main="smtpd_sender_restrictions = "
               "reject_unknown_sender_domain\n")
     assert rcpt(s, sender="a@good.test").startswith("250")
+    assert rcpt(s, sender="a@half.test").startswith("250")
+    assert rcpt(s, sender="a@puzzled.test").startswith("450 4.4.3")
     assert rcpt(s, sender="a@address.test").startswith("250")
     assert rcpt(s, sender="a@missing.test").startswith(
         "450 4.1.8 <a@missing.test>: Sender address rejected: "
@@ -254,6 +258,20 @@ def test_our_own_sender_domains_need_no_dns(suite, dns):
         assert rcpt(s, sender=sender).startswith("250"), sender
     assert rcpt(s, sender="x@nowhere.test").startswith(
         "450 4.1.8 <x@nowhere.test>: Sender address rejected: Domain not found")
+
+
+def test_whose_domain_it_is_may_not_be_known_just_now(suite, dns):
+    """Ours are in no DNS: they are not refused while lookup cannot say so."""
+    s = suite(dns=dns({("other.test", "A"): ["192.0.2.1"]}),
+              main="relay_domains = fail:x\n"
+              "unknown_address_reject_code = 550\n"
+              "smtpd_sender_restrictions = reject_unknown_sender_domain\n"
+              "smtpd_recipient_restrictions = reject_unknown_recipient_domain"
+              "\n")
+    assert rcpt(s, sender="x@behind.test").startswith(
+        "451 4.3.0 <x@behind.test>: Temporary lookup failure")
+    assert rcpt(s, "x@behind.test", "alice@example.test").startswith(
+        "451 4.3.0 <x@behind.test>: Temporary lookup failure")
 
 
 def test_where_nobody_logs_in_nobody_owns_a_sender(suite):

@@ -21,7 +21,7 @@
 #include "lib/dns/dns_names.h"
 #include "lib/task/task.h"
 
-enum { SAY_SERVFAIL = -1, SAY_NOTHING = -2, SAY_EMPTY = -3 };
+enum { SAY_SERVFAIL = -1, SAY_NOTHING = -2, SAY_EMPTY = -3, SAY_FORMERR = -4 };
 
 static const struct row {
 	const char *name;
@@ -35,6 +35,8 @@ static const struct row {
 	{ "halfnull.test", ns_t_mx, "0 " },
 	{ "halfnull.test", ns_t_mx, "5 a.mail.test" },
 	{ "badmx.test", ns_t_mx, "5 bad host.test" },
+	{ "halfbad.test", ns_t_mx, "20 a.mail.test" },
+	{ "halfbad.test", ns_t_mx, "5 bad host.test" },
 	{ "a.mail.test", ns_t_a, "192.0.2.1" },
 	{ "a.mail.test", ns_t_a, "192.0.2.2" },
 	{ "a.mail.test", ns_t_aaaa, "2001:db8::1" },
@@ -43,6 +45,7 @@ static const struct row {
 	{ "circle.test", ns_t_cname, "circle2.test" },
 	{ "circle2.test", ns_t_cname, "circle.test" },
 	{ "fail.test", SAY_SERVFAIL, "" },
+	{ "formerr.test", SAY_FORMERR, "" },
 	{ "silent.test", SAY_NOTHING, "" },
 	{ "empty.test", SAY_EMPTY, "" },
 	{ "1.2.0.192.in-addr.arpa", ns_t_ptr, "a.mail.test" },
@@ -164,7 +167,9 @@ answer(const unsigned char *question, struct buf *out)
 			continue;
 		if (rows[i].type == SAY_NOTHING)
 			return false;
-		code = rows[i].type == SAY_SERVFAIL ? 2 : 0;
+		code = rows[i].type == SAY_SERVFAIL ? 2 :
+		    rows[i].type == SAY_FORMERR     ? 1 :
+						      0;
 		if (rows[i].type == type || rows[i].type == ns_t_cname) {
 			add_record(&records, &rows[i]);
 			count++;
@@ -238,12 +243,20 @@ mx_sorted_by_preference(void *unused)
 	    DNS_OK);
 	assert_int_equal(n, 1);
 	assert_string_equal(mx[0].host, "");
-	/* "." beside real hosts is not the null MX */
+	/* "." beside real hosts is not the null MX, nor any other host */
 	assert_int_equal(dns_mx(NULL, a, "halfnull.test", clock_in(60), &mx,
 			     &n),
 	    DNS_OK);
-	assert_int_equal(n, 1);
-	assert_string_equal(mx[0].host, "a.mail.test");
+	assert_int_equal(n, 2);
+	assert_string_equal(mx[0].host, "");
+	assert_int_equal(mx[0].preference, 0);
+	assert_string_equal(mx[1].host, "a.mail.test");
+	assert_int_equal(dns_mx(NULL, a, "halfbad.test", clock_in(60), &mx, &n),
+	    DNS_OK);
+	assert_int_equal(n, 2);
+	assert_string_equal(mx[0].host, "");
+	assert_int_equal(mx[0].preference, 5);
+	assert_string_equal(mx[1].host, "a.mail.test");
 	assert_int_equal(dns_mx(NULL, a, "badmx.test", clock_in(60), &mx, &n),
 	    DNS_BAD);
 	arena_free(&a);
@@ -266,6 +279,8 @@ failures_told_apart(void *unused)
 	assert_int_equal(dns_mx(NULL, a, "empty.test", clock_in(60), &mx, &n),
 	    DNS_NO_DATA);
 	assert_int_equal(dns_mx(NULL, a, "fail.test", clock_in(60), &mx, &n),
+	    DNS_AGAIN);
+	assert_int_equal(dns_mx(NULL, a, "formerr.test", clock_in(60), &mx, &n),
 	    DNS_AGAIN);
 	assert_int_equal(dns_addresses(NULL, a, "circle.test", AF_INET, 25,
 			     clock_in(60), &list, &n),
@@ -405,6 +420,10 @@ hosts_file(void)
 	    DNS_NO_NAME);
 	assert_int_equal(dns_hosts(a, "x", AF_UNSPEC, 26, &list, &n),
 	    DNS_NO_NAME);
+	/* what cannot be read may have it */
+	dns_hosts_read("/");
+	assert_int_equal(dns_hosts(a, "smart", AF_UNSPEC, 26, &list, &n),
+	    DNS_AGAIN);
 	dns_hosts_read("/nonexistent");
 	assert_int_equal(dns_hosts(a, "smart", AF_UNSPEC, 26, &list, &n),
 	    DNS_NO_NAME);
