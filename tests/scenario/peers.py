@@ -287,7 +287,8 @@ class FakeDNS:
                 if port:
                     raise
         self.tcp = Server(self.stream, self.port, host)
-        threading.Thread(target=self.datagrams, daemon=True).start()
+        self.hearing = threading.Thread(target=self.datagrams, daemon=True)
+        self.hearing.start()
 
     def datagrams(self):
         while True:
@@ -383,6 +384,7 @@ class FakeDNS:
         except OSError:
             pass  # "not connected": it did so all the same
         self.udp.close()
+        self.hearing.join(10)  # until then the port is not free
         self.tcp.close()
 
     def __enter__(self):
