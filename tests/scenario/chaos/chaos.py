@@ -32,7 +32,8 @@ import chaos_actions  # noqa: E402
 import chaos_boxes  # noqa: E402
 import chaos_health  # noqa: E402
 import chaos_loads  # noqa: E402
-from chaos_actions import ACTIONS, EXCLUDES, GROUPS  # noqa: E402
+from chaos_actions import (  # noqa: E402
+    ACTIONS, EXCLUDES, GROUPS, ON_DISK)
 from chaos_ledger import Ledger  # noqa: E402
 from chaos_site import Site  # noqa: E402
 from posthaste import wait_for  # noqa: E402
@@ -50,10 +51,18 @@ def named(words):
 class Chaos:
     def __init__(self, seed, words):
         self.seed, self.actions = seed, named(words)
+        self.site = Site(random.Random(f"{seed} hosts"),
+                         bool(ON_DISK & set(self.actions)))
+        if not self.site.disk:  # nobody but root has one
+            self.actions = [a for a in self.actions if a not in ON_DISK]
         self.noise = random.Random(seed)
         self.due = list(dict.fromkeys(self.actions))  # each once, at first
         self.noise.shuffle(self.due)
         self.done = collections.Counter()
+        self.vain = collections.Counter()
+        self.refusals = collections.Counter()  # (code, status code)
+        self.felt = set()  # actions of which the suite was seen to suffer
+        self.held_up = collections.Counter()  # programs, by a disk
         self.killed = collections.Counter()
         self.ends = []  # Cause: what died by us
         self.slowest = (0, "")
@@ -66,7 +75,6 @@ class Chaos:
         self.under_way = {}  # action: when it is to be undone
         self.stopping = threading.Event()
         self.ledger = Ledger()
-        self.site = Site(random.Random(f"{seed} hosts"))
         self.suite = self.site.suite
         self.meanings = {u: chaos_boxes.Meaning() for u in ("dave", "mia")}
         self.loads = self.make_loads()
@@ -119,8 +127,10 @@ class Chaos:
         self.undo([n for n, end in self.under_way.items() if end <= now])
         self.undo(EXCLUDES.get(name, ()))
         self.undo([name])
-        self.done[name] += 1
-        action.act(self)
+        if action.act(self) is False:
+            self.vain[name] += 1  # there was nothing to do it to
+        else:
+            self.done[name] += 1
         if action.undo:
             self.under_way[name] = time.monotonic() + self.noise.uniform(
                 0.1, action.longest)
@@ -203,17 +213,25 @@ class Chaos:
             if left > ROUND:
                 print(f"{time.strftime('%T')} {self.report()}", flush=True)
                 self.forget()
+        chaos_health.check_traces(self)
         if seconds >= LONG and "kill" in self.actions:
             chaos_health.check_killed(self)
         self.stop()
 
     def report(self):
         loads = {x.name: (x.sessions, x.broken) for x in self.loads}
-        return (f"{self.ledger.total} recipients; {dict(self.done)}; killed "
-                f"{dict(self.killed)}; came more than once, with a reason "
+        return (f"{self.ledger.total} recipients; {dict(self.done)}; in vain "
+                f"{dict(self.vain)}; refusals {dict(self.refusals)}; held up "
+                f"by a disk {dict(self.held_up)}; moods met {self.moods()}; "
+                f"killed {dict(self.killed)}; came more than once, with a reason "
                 f"{len(self.repeated)}, most of them {self.most_often()}; "
                 f"slowest {self.slowest}; sessions that ended well and not: "
                 f"{loads}; most grown {self.grown}")
+
+    def moods(self):
+        """{where: {mood: how often it was met}}"""
+        return {name: dict(moody.met)
+                for name, moody in self.site.moody().items()}
 
     def most_often(self):
         """What came more often than all else, and how much too often."""

@@ -7,6 +7,7 @@ before anything that needs a whole configuration (WHOLE).
 import collections
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -18,11 +19,14 @@ from chaos_causes import Cause
 from chaos_loads import PATIENCE
 from chaos_site import SCRIPTED
 from imap_client import CONTEXT
-from posthaste import wait_for
+from posthaste import threads, wait_for
 
+# act(chaos) may say False: there was nothing to do it to
 Action = collections.namedtuple("Action", "act undo longest",
                                 defaults=(None, 0))
 
+FROZEN = re.compile("percpu|sb_start_write|^0$")
+COMPLAINT = re.compile(r"smtpd_tls_(cert|key)_file: \S+\.pem: ")
 TAKEN_UP = 5  # seconds after a change in which it is taken up
 
 
@@ -75,11 +79,13 @@ def send_signal(pid, number):
 
 def kill(chaos):
     pid, name = any_program(chaos, chaos.killed)
-    if pid:
-        now = time.time()
-        send_signal(pid, signal.SIGKILL)
-        chaos.killed[name] += 1
-        chaos.ends.append(Cause(name, now, now + 1))
+    if not pid:
+        return False
+    now = time.time()
+    send_signal(pid, signal.SIGKILL)
+    chaos.killed[name] += 1
+    chaos.ends.append(Cause(name, now, now + 1))
+    return True
 
 
 def kill_master(chaos):
@@ -104,11 +110,13 @@ def kill_master(chaos):
 def pause(chaos):
     """Goes on by itself: what else happens meanwhile may wait for it."""
     pid, _ = any_program(chaos)
-    if pid:
-        with chaos.pausing:  # an earlier pause may end just now
-            chaos.paused.append((pid, born(pid)))
-            send_signal(pid, signal.SIGSTOP)
-        threading.Timer(chaos.noise.uniform(0.1, 3), go_on, (chaos,)).start()
+    if not pid:
+        return False
+    with chaos.pausing:  # an earlier pause may end just now
+        chaos.paused.append((pid, born(pid)))
+        send_signal(pid, signal.SIGSTOP)
+    threading.Timer(chaos.noise.uniform(0.1, 3), go_on, (chaos,)).start()
+    return born(pid) is not None
 
 
 def go_on(chaos):
@@ -121,8 +129,13 @@ def go_on(chaos):
 
 # administration
 
+def asked(chaos, *command):
+    """Was a command of the suite done?"""
+    return chaos.suite.command(*command, check=False).returncode == 0
+
+
 def reload(chaos):
-    chaos.suite.posthaste("reload", check=False)
+    return chaos.suite.posthaste("reload", check=False).returncode == 0
 
 
 def restart(chaos):
@@ -131,31 +144,31 @@ def restart(chaos):
 
 
 def flush(chaos):
-    chaos.suite.command("postqueue", "-f", check=False)
+    return asked(chaos, "postqueue", "-f")
 
 
 def flush_site(chaos):
-    chaos.suite.command("postqueue", "-s", "defer.test", check=False)
+    return asked(chaos, "postqueue", "-s", "defer.test")
 
 
 def hold(chaos):
-    chaos.suite.command("postsuper", "-h", "ALL", check=False)
+    return asked(chaos, "postsuper", "-h", "ALL")
 
 
 def release(chaos):
-    chaos.suite.command("postsuper", "-H", "ALL", check=False)
+    return asked(chaos, "postsuper", "-H", "ALL")
 
 
 def requeue(chaos):
-    chaos.suite.command("postsuper", "-r", "ALL", check=False)
+    return asked(chaos, "postsuper", "-r", "ALL")
 
 
 def tidy(chaos):
-    chaos.suite.command("postsuper", "-s", check=False)
+    return asked(chaos, "postsuper", "-s")
 
 
 def look(chaos):
-    chaos.suite.command("mailq", check=False)
+    return asked(chaos, "mailq")
 
 
 # hosts
@@ -201,20 +214,50 @@ def all_well(chaos):
 
 # the disk
 
+def feel(chaos, name, seen):
+    """The first time: goes on when the suite was seen to suffer, so that what
+    is counted has happened. Nothing else may keep it from that."""
+    if name not in chaos.felt:
+        chaos.undo()
+        all_well(chaos)
+        wait_for(f"what {name} does to the suite", seen, PATIENCE)
+        chaos.felt.add(name)
+
+
+def had_no_room(chaos):
+    """Was a client told, or the log, that a write failed for want of room?"""
+    return (chaos.refusals[452, "4.3.1"] > 0 or
+            "No space left on device" in chaos.suite.log())
+
+
 def fill(chaos):
-    if chaos.site.disk:
-        chaos.site.disk.fill(chaos.noise.choice((0, 0, 1, 3, 10, 50, 200)))
+    left = chaos.noise.choice((0, 0, 1, 3, 10, 50, 200))
+    chaos.site.disk.fill(left if "fill" in chaos.felt else 0)
+    feel(chaos, "fill", lambda: had_no_room(chaos))
 
 
 def free(chaos):
-    if chaos.site.disk:
-        chaos.site.disk.free()
+    chaos.site.disk.free()
+
+
+def waits_for_disk(pid):
+    """Is it held up by a file system that is frozen? "0": the kernel does not
+    tell where it waits."""
+    try:
+        where = pathlib.Path(f"/proc/{pid}/wchan").read_text()
+    except OSError:
+        return False
+    return "D" in threads(pid) and FROZEN.search(where) is not None
 
 
 def stall(chaos):
-    if chaos.site.disk:
-        chaos.site.disk.stall([chaos.noise.choice((20, 100, 300, 900))
-                               for _ in range(chaos.noise.randint(1, 6))])
+    def look():
+        chaos.held_up.update(program(pid) for pid in chaos.suite.processes()
+                             if waits_for_disk(pid))
+
+    pauses = [chaos.noise.choice((20, 100, 300, 900))
+              for _ in range(chaos.noise.randint(1, 6))]
+    chaos.site.disk.stall(pauses if chaos.held_up else [900] * 3, look)
 
 
 # settings, tables and certificates
@@ -244,6 +287,7 @@ def settings(chaos):
     write_main(chaos, "".join(f"{k} = {v}\n" for k, v in more.items()))
     done = chaos.suite.posthaste("reload", check=False)
     chaos.only_if_calm(done.returncode == 0, f"reload: {done.err}")
+    return done.returncode == 0
 
 
 def broken_settings(chaos):
@@ -297,13 +341,17 @@ def broken_certificate(chaos):
     """The old one stays in use, whatever is started or reloaded meanwhile; so
     the renewal before is not under way, which would be the new one's."""
     if time.monotonic() - chaos.renewed < TAKEN_UP or not handshake(chaos)[0]:
-        return
+        return False
     etc = chaos.suite.root / "etc"
     for name in ("key.pem", "cert.pem"):
         if not (etc / f"{name}.good").exists():
             shutil.copy2(etc / name, etc / f"{name}.good")
     name = chaos.noise.choice(("key.pem", "cert.pem"))
+    begin = len(chaos.suite.log())
     os.truncate(etc / name, chaos.noise.randrange(200))
+    feel(chaos, "broken_certificate", lambda: COMPLAINT.search(
+        chaos.suite.log(), begin))
+    return True
 
 
 def old_certificate(chaos):
@@ -361,6 +409,7 @@ EXCLUDES = {
 }
 # after these it may be no fault of a program's that it does not end in time
 HELD_UP = {"pause", "stall", "fill"}
+ON_DISK = {"stall", "fill"}
 GROUPS = {
     "administration": ("reload", "flush", "mood", "restart", "hold",
                        "requeue", "tidy", "look", "flush_site"),

@@ -17,6 +17,7 @@ GROWTH = {"descriptors": 12, "memory": 12 << 20}  # between two rests
 BUG = re.compile(r"panic|assertion|unreachable|Sanitizer|"
                  r"protocol error(?!: host )|leaves no room for")
 PROGRAM = re.compile(r"(?m)^PROGRAM\(([\w-]+),")
+MET = 20  # a mood that was chosen so often has met somebody
 KEEPERS = ("pop3d-mbox", "imapd-mbox")  # who opens files for sessions
 QUEUES = ("incoming", "deferred", "report", "maildrop", "hold")
 
@@ -144,6 +145,36 @@ def check_killed(chaos):
         runs.discard("lookup-auth-server"[:15])
     spared = runs - set(chaos.killed)
     assert not spared, f"never killed: {', '.join(sorted(spared))}"
+
+
+# action: done so often, it must have left what this finds
+TRACES = {
+    "fill": (1, chaos_actions.had_no_room),
+    "stall": (1, lambda chaos: chaos.held_up),
+    "kill": (3, lambda chaos: "killed by signal 9" in chaos.suite.log()),
+    "broken_certificate": (1, lambda chaos: chaos_actions.COMPLAINT.search(
+        chaos.suite.log())),
+    "broken_settings": (3, lambda chaos: "reload refused: the old "
+                        "configuration stays" in chaos.suite.log()),
+}
+
+
+def met(chaos, moody, mood):
+    """Did somebody meet this mood? Of who is dead only the suite can tell."""
+    if mood != "dead":
+        return moody.met[mood]
+    return (moody is chaos.site.redis or
+            f":{moody.server.port}: Connection refused" in chaos.suite.log())
+
+
+def check_traces(chaos):
+    """What was counted has happened to somebody."""
+    vain = [name for name, (enough, found) in TRACES.items()
+            if chaos.done[name] >= enough and not found(chaos)]
+    vain += [f"{name} {mood}" for name, moody in chaos.site.moody().items()
+             for mood, n in moody.chosen.items()
+             if mood != "well" and n >= MET and not met(chaos, moody, mood)]
+    assert not vain, f"left no trace: {', '.join(vain)}"
 
 
 def strangers(s):

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: ISC
 """Hosts that change their minds: mail servers, name servers, table servers.
 
-Each has .mood, which an action sets, and "well", to which healing returns it.
+Each has .mood, which an action sets, and "well", to which healing returns it;
+how often each was chosen, and how often somebody met it.
 """
+import collections
 import os
 import threading
 import time
@@ -18,10 +20,12 @@ class Moody:
 
     def __init__(self):
         self.mood = "well"
+        self.chosen, self.met = collections.Counter(), collections.Counter()
         self.changed = threading.Event()
 
     def set(self, mood):
         self.mood = mood
+        self.chosen[mood] += 1
         self.changed.set()
         self.changed = threading.Event()
 
@@ -63,6 +67,7 @@ class Destination(Moody):
             time.sleep(0.05)
         if mood == "well" or self.noise.random() > chance:
             return None
+        self.met[mood] += 1
         if mood == "hang":
             self.hang()
         return mood
@@ -77,6 +82,7 @@ class Destination(Moody):
         if "@reject.test" in line:
             return "550 5.1.1 nobody of that name"
         if self.mood == "later" and "@defer.test" in line:
+            self.met["later"] += 1
             return "450 4.2.0 later"
         mood = self.now(0.2)
         if mood in ("hang", "cut"):
@@ -100,6 +106,7 @@ class Names(Moody, FakeDNS):
         FakeDNS.__init__(self, records)
 
     def respond(self, question):
+        self.met[self.mood] += 1
         if self.mood == "silent":
             return None
         if self.mood == "failing":
@@ -112,6 +119,7 @@ class Names(Moody, FakeDNS):
 
     def datagram(self, question):
         if self.mood == "truncated":  # in full over TCP
+            self.met["truncated"] += 1
             return question[:2] + b"\x83\x80" + question[4:]
         return self.respond(question)
 
@@ -150,6 +158,7 @@ class Answers(Moody):
         super().set(mood)
 
     def answer(self, key):
+        self.met[self.mood] += 1
         if self.mood == "hang":
             self.hang()
             return None

@@ -25,6 +25,14 @@ class Refused(Exception):
     """For a while, which is anybody's right."""
 
 
+def enhanced(text):
+    """The status code in a reply, as "4.3.1"."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    m = re.search(r"\b[245]\.\d+\.\d+\b", text)
+    return m and m[0]
+
+
 class Load:
     """Does one thing again and again until the round ends."""
     pause = DUE
@@ -57,6 +65,7 @@ class Load:
     def judge(self, what, code, text):
         if code < 400:
             return
+        self.chaos.refusals[code, enhanced(text)] += 1
         if code >= 500:
             self.chaos.complain(self, f"{what}: {code} {text}")
         raise Refused

@@ -13,6 +13,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 
 from chaos_hosts import Answers, Destination, Names, Redis, bulk
 from posthaste import (AS_ROOT, MASTER_CF, PASSWORD, ROOT, Instance,
@@ -177,23 +178,40 @@ class Disk:
     def free(self):
         self.filler.unlink(missing_ok=True)
 
-    def stall(self, pauses):
-        """Nothing can be written for so many milliseconds, several times. A
-        process of its own does it: it ends well if this one does not."""
-        run("sh", "-c", 'for ms in "$@"; do fsfreeze -f "$0" || exit; '
-            'sleep "0.$ms"; fsfreeze -u "$0"; sleep 0.02; done', self.path,
-            *(f"{ms:03}" for ms in pauses))
+    def stall(self, pauses, meanwhile):
+        """Nothing can be written for so many milliseconds, several times;
+        meanwhile(), again and again. A process of its own does it: it ends
+        well if this one does not."""
+        with subprocess.Popen(
+                ["sh", "-c", 'for ms in "$@"; do fsfreeze -f "$0" || exit; '
+                 'sleep "0.$ms"; fsfreeze -u "$0"; sleep 0.02; done',
+                 self.path, *(f"{ms:03}" for ms in pauses)]) as stalling:
+            while stalling.poll() is None:
+                meanwhile()
+                time.sleep(0.02)
+        assert stalling.returncode == 0, "fsfreeze"
 
 
-def disk_if_any():
-    """None: actions on it do nothing, and all else goes on."""
+class NoDisk(AssertionError):
+    """What happens to a disk is asked for, and there is none."""
+
+
+def disk_if_any(wanted):
+    """None: nobody but root can have one, or there is none, and the run does
+    without."""
     if not AS_ROOT:
         return None
     try:
         return Disk()
     except (OSError, subprocess.CalledProcessError) as e:
-        print(f"no disk of its own: {e} {getattr(e, 'stderr', '')}")
-        return None
+        why = f"no disk of its own: {e} {getattr(e, 'stderr', '')}"
+    if wanted:
+        raise NoDisk(
+            f"{why}\nTo fill one, and let it stand still, takes mkfs.ext4, "
+            "fsfreeze, loop devices and the right to mount; groups of "
+            'chaos_actions.py but "disk" and "everything" run without.')
+    print(why)
+    return None
 
 
 def write_files(s, user):
@@ -234,8 +252,8 @@ def write_accounts(s, redis):
 
 
 class Site:
-    def __init__(self, noise):
-        self.disk = disk_if_any()
+    def __init__(self, noise, wants_disk):
+        self.disk = disk_if_any(wants_disk)
         self.sink = Destination(noise)
         self.named = Destination(noise, host="127.0.0.2")
         self.lmtp = Destination(noise, lmtp=True)
@@ -270,6 +288,11 @@ class Site:
         self.mbox = self.suite.root / "spool-mail" / user
         write_files(self.suite, user)
         write_accounts(self.suite, self.redis)
+
+    def moody(self):
+        """{name: what changes its mind}"""
+        return {name: getattr(self, name) for name in (
+            "sink", "named", "lmtp", "names", "socketmap", "tcp", "redis")}
 
     def accounts(self, root):
         """Where accounts are: a file, the system, a server."""
