@@ -12,10 +12,10 @@
  *
  *	run			starts the command
  *	arm NAME N		from now on N points are counted in programs
- *				of this name; "armed"; of 0 none is the last,
- *				and each is noted
- *	disarm			no longer; "point HOW CALL WHERE" for each that
- *				was noted, then "counted N"
+ *				of this name, "*" in all; "armed"; of 0 none is
+ *				the last, and each is noted
+ *	disarm			no longer; "point NAME HOW CALL WHERE" for each
+ *				that was noted, then "counted N"
  *	record PATH		all changes and all that is told goes there
  *				(record.h); "recording"
  *	recorded		no longer; "recorded N", how many events
@@ -104,16 +104,27 @@ report(const struct call *call, const char *how)
 }
 
 static void
-note(const struct call *call, unsigned int points)
+note(const struct call *call, const char *program, unsigned int points)
 {
 	char where[200];
 
 	if (notes == NULL)
 		return;
 	calls_where(call, where, sizeof(where));
-	fprintf(notes, "point before %s %s\n", call->name, where);
+	fprintf(notes, "point %s before %s %s\n", program, call->name, where);
 	if (points == 2)
-		fprintf(notes, "point amid %s %s\n", call->name, where);
+		fprintf(notes, "point %s amid %s %s\n", program, call->name,
+		    where);
+}
+
+/* The name of a process's program, if it is one whose points are counted. */
+static bool
+is_armed(pid_t pid, char name[NAME])
+{
+	if (armed[0] == '\0')
+		return false;
+	calls_program(pid, name);
+	return strcmp(armed, "*") == 0 || strcmp(armed, name) == 0;
 }
 
 static void
@@ -197,15 +208,13 @@ entered(pid_t pid)
 		return;
 	}
 
-	if (armed[0] == '\0' ||
-	    (calls_program(pid, name), strcmp(name, armed)) ||
-	    !calls_entered(pid, &call)) {
+	if (!is_armed(pid, name) || !calls_entered(pid, &call)) {
 		go_on(pid, PTRACE_CONT, 0);
 		return;
 	}
 	points = calls_points(&call);
 	counted += points;
-	note(&call, points);
+	note(&call, name, points);
 	if (wanted == 0 || counted < wanted) {
 		go_on(pid, PTRACE_CONT, 0);
 	} else if (points == 2 && counted == wanted && slot_of(0) != NULL) {

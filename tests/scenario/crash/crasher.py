@@ -2,6 +2,7 @@
 """What ends a program at its n-th system call that changes something
 (tests/crash/crasher.c), and what a client does about it."""
 import contextlib
+import itertools
 import os
 import poplib
 import random
@@ -23,12 +24,19 @@ QUICK = ("minimal_backoff_time = 1s\nmaximal_backoff_time = 1s\n"
          "service_throttle_time = 1s\n")
 
 
+# who need not be named as ended: master, with which all ends (the chaos tests do
+# that), who writes the log of all (test_accept.py), and what is none of ours
+SPARED = {"master", "logd", "script", "sh", "cat", "mkdir", "mv"}
+PAUSE = 0.3  # seconds between two questions to qmgr
+MOST = 5000  # no scenario has as many points
+
+
 def points(total, chance, some):
-    """Of 1..total: all, or some."""
-    every = range(1, total + 1)
-    if FULL or total <= some:
-        return list(every)
-    return chance.sample(every, some)
+    """Of 1..total: the first and some others, each once; in full runs all, and
+    those behind, since there may be more to do the next time."""
+    if FULL:
+        return itertools.count(1)
+    return sorted({1, *chance.sample(range(1, total + 1), min(some, total))})
 
 
 class Crasher:
@@ -44,7 +52,7 @@ class Crasher:
         there.close()
         self.text = b""
         self.killed = None  # what was said about it
-        self.points = []  # "HOW CALL WHERE" of each, where none was killed
+        self.points = []  # "NAME HOW CALL WHERE" of each, where none was killed
         self.ended = None  # the command's status, as wait(2) has it
 
     def ask(self, line):
@@ -75,6 +83,16 @@ class Crasher:
         self.killed, self.points = None, []
         self.ask(f"arm {program[:15]} {point}")
         self.until("armed")
+
+    def of(self, program):
+        """"HOW CALL WHERE" of each point that this program had."""
+        found = (point.split(" ", 1) for point in self.points)
+        return [what for name, what in found if name == program[:15]]
+
+    def changed(self):
+        """Programs that had points at files, not only at connections."""
+        return {point.split(" ", 1)[0] for point in self.points
+                if not re.search(r" (socket|pipe):\[\d+\]$", point)}
 
     def disarm(self):
         """What was killed since it was armed, or None; how many points."""
@@ -172,6 +190,7 @@ def settled(s, *queues):
     """Nothing is left to do in these queues, or in any: what waits for its
     time is asked for, and what was never finished is old."""
     if not s.queue(*queues):
+        s.asked = None
         return True
     for path in (s.root / "spool").glob("[imr]*/*"):
         with contextlib.suppress(FileNotFoundError):
@@ -181,7 +200,13 @@ def settled(s, *queues):
             if path.stat().st_mode & 0o777 == 0o600 and \
                     path.parent.name == "maildrop":
                 wake_pickup(s)
-    s.command("postqueue", "-f", check=False)  # qmgr may just have ended
+    # not at once, nor all the time: each question is another point of qmgr's
+    now = time.monotonic()
+    before = getattr(s, "asked", None) or now
+    s.asked = before
+    if now - before > PAUSE:
+        s.asked = now
+        s.command("postqueue", "-f", check=False)  # qmgr may just have ended
     return False
 
 
@@ -210,64 +235,101 @@ def copies(s, token, users=("bob",)):
     return len(with_token(everywhere(s, users), token))
 
 
-def counted(s, program, point, act, token):
-    """What was killed, or None, and how many points there were."""
-    s.crasher.arm(program, point)
-    act(token)
-    if not s.crasher.killed:
-        time.sleep(0.02)  # for what is said behind the last change
-    return s.crasher.disarm()
+def check_who(s, ended):
+    """All that change files in what was just done are ended somewhere."""
+    spared = s.crasher.changed() - {name[:15] for name in ended} - SPARED
+    assert not spared, ("change files here and are never ended",
+                        [p for p in s.crasher.points
+                         if p.split(" ", 1)[0] in spared])
 
 
-def measured(s, program, act):
-    """The points of one run, when all programs are there already."""
-    act(f"{program}-first")
-    _, total = counted(s, program, 0, act, f"{program}-second")
-    assert total > 0, f"{program} changes nothing"
-    assert total == len(s.crasher.points)
-    return list(s.crasher.points)
+def tell(reached, tried):
+    """What was done, for who reads the output; tests/deep adds it up."""
+    print(*reached, sep="\n")
+    print(f"points: {tried} tried, {len(reached)} ended it")
 
 
-def at_each_point(s, program, act, some=4, steps=()):
-    """act(token) while the program ends at each of its points; at least once
-    at each of these steps, patterns of "HOW CALL WHERE"."""
+class Scenario:
+    """act(token) under the tool, behind before(token)."""
+
+    def __init__(self, s, program, act, before=None):
+        self.s, self.program, self.act = s, program, act
+        self.before = before or (lambda token: None)
+
+    def counted(self, program, point, token):
+        """What was killed, or None, and how many points there were."""
+        crasher = self.s.crasher
+        self.before(token)
+        crasher.arm(program, point)
+        self.act(token)
+        if not crasher.killed:
+            time.sleep(0.02)  # for what is said behind the last change
+        return crasher.disarm()
+
+    def measured(self, ended):
+        """The points of one run, when all programs are there already."""
+        for token in (f"{self.program}-first", f"{self.program}-second"):
+            _, total = self.counted("*", 0, token)
+        assert total == len(self.s.crasher.points)
+        check_who(self.s, ended)
+        found = self.s.crasher.of(self.program)
+        assert found, f"{self.program} changes nothing"
+        return found
+
+    def end_at(self, n, token):
+        """"HOW CALL WHERE" of the n-th point; None: there was none."""
+        killed, _ = self.counted(self.program, n, token)
+        # "PID NAME POINT HOW CALL WHERE"
+        return killed and killed.split(" ", 3)[3]
+
+
+def at_each_point(s, program, act, ended, some=4, steps=(), before=None):
+    """before(token), then act(token) while the program ends at each of its
+    points; at least once at each of these steps, patterns of "HOW CALL WHERE".
+    "ended" is each program that this is done with, here or for the same act in
+    another test: nobody else may change a file."""
     test = os.environ["PYTEST_CURRENT_TEST"]
     print(f"POSTHASTE_CRASH_SEED={SEED}")
     chance = random.Random(f"{SEED} {test}")
-    found = measured(s, program, act)
-    reached, tried = [], set()
+    scenario = Scenario(s, program, act, before)
+    found = scenario.measured(ended)
+    tried = []  # (point, where that was, or None)
 
     def end_at(n):
-        if n < 1 or n in tried:
-            return
-        tried.add(n)
-        killed, _ = counted(s, program, n, act, f"{program}-{n}")
-        # "PID NAME POINT HOW CALL WHERE"
-        reached.extend([killed.split(" ", 3)[3]] if killed else [])
+        what = scenario.end_at(n, f"{program}-{n}-{len(tried)}")
+        tried.append((n, what))
+        return what
 
-    for n in sorted({1, *points(len(found), chance, some)}):
-        end_at(n)
+    def met(step):
+        return any(what and re.search(step, what) for _, what in tried)
+
+    for n in points(len(found), chance, some):
+        if not end_at(n) and n > len(found):
+            break
+        assert n < MOST, "it has no end"
     for step in steps:
         at = [n for n, what in enumerate(found, 1) if re.search(step, what)]
         assert at, (step, found)
         n = chance.choice(at)
         # there may be more to do this time, or less
-        for near in (n, n + 1, n - 1, n + 2, n - 2):
-            if not any(re.search(step, what) for what in reached):
+        for near in (n, n + 1, n - 1, n + 2, n - 2, n + 3, n - 3, n + 4):
+            if near >= 1 and not met(step):
                 end_at(near)
-        assert any(re.search(step, what) for what in reached), (step, reached)
-    print(*reached, sep="\n")
+        assert met(step), (step, tried)
+    tell([what for _, what in tried if what], len(tried))
     # later ones may be missing: less to do, or said in fewer parts
-    assert reached, tried
+    known = [what for n, what in tried if n <= len(found)]
+    assert 2 * sum(map(bool, known)) > len(known), (found, tried)
 
 
 def until_it_ends(once):
     """once(n) says what was killed at the n-th point, None: there is none.
-    Where there are many points, the first ones and ever fewer later ones."""
+    Where there are many points, the first ones and ever fewer later ones; in
+    full runs each."""
     n, reached = 1, []
     while killed := once(n):
         reached.append(killed)
         n += 1 if FULL or n < 4 else n // 3 + 1
-        assert n < 5000, "it has no end"
-    print(*reached, sep="\n")
+        assert n < MOST, "it has no end"
+    tell(reached, len(reached) + 1)
     assert reached, "it changes nothing"

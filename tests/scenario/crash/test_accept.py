@@ -10,8 +10,14 @@ BOB = ["bob@example.test"]
 pytestmark = pytest.mark.skipif(not AS_ROOT, reason="all identities are one")
 
 
+# who has a part in it, whichever way it comes
+ACCEPT = ("smtpd", "cleanup", "qmgr", "local")
+FROM_A_USER = ("pickup", "cleanup", "qmgr", "local")
+MANY = ("cleanup", "qmgr", "local", "lookup")
+
+
 @pytest.mark.parametrize("lines", [1, 6000], ids=["small", "large"])
-@pytest.mark.parametrize("program", ["smtpd", "cleanup", "qmgr", "local"])
+@pytest.mark.parametrize("program", ACCEPT)
 def test_by_smtp_and_taken_by_rename(crashing, program, lines):
     s = crashing("virtual_maildir_form = crlf\n")
 
@@ -20,14 +26,29 @@ def test_by_smtp_and_taken_by_rename(crashing, program, lines):
         wait_for("an empty queue", lambda: crasher.settled(s))
         assert 1 <= crasher.copies(s, token) <= sent, (token, sent)
 
-    crasher.at_each_point(s, program, act)
+    crasher.at_each_point(s, program, act, ACCEPT)
+
+
+def test_who_writes_the_log_ends(crashing):
+    """How many lines it writes at once, and so where it ends, is chance."""
+    s = crashing()
+
+    def once(n):
+        token = f"logged-{n}"
+        s.crasher.arm("logd", n)
+        sent = crasher.send(s, BOB, crasher.message(token))
+        wait_for("an empty queue", lambda: crasher.settled(s))
+        assert 1 <= crasher.copies(s, token) <= sent, (token, sent)
+        return s.crasher.disarm()[0]
+
+    crasher.until_it_ends(once)
 
 
 # submitted, and still in maildrop: once more (doc/DURABILITY.md)
-@pytest.mark.parametrize("program, again", [
-    ("pickup", 1), ("cleanup", 1), ("qmgr", 0)])
-def test_from_a_user(crashing, program, again):
+@pytest.mark.parametrize("program", FROM_A_USER)
+def test_from_a_user(crashing, program):
     s = crashing()
+    again = program in ("pickup", "cleanup")
 
     def act(token):
         s.command("sendmail", *BOB, stdin=crasher.message(token).replace(
@@ -35,10 +56,10 @@ def test_from_a_user(crashing, program, again):
         wait_for("an empty queue", lambda: crasher.settled(s))
         assert 1 <= crasher.copies(s, token) <= 1 + again, token
 
-    crasher.at_each_point(s, program, act)
+    crasher.at_each_point(s, program, act, FROM_A_USER)
 
 
-@pytest.mark.parametrize("program", ["pickup", "cleanup"])
+@pytest.mark.parametrize("program", FROM_A_USER)
 def test_refused_to_a_user(crashing, program):
     """What cleanup never takes goes back: a second report at most."""
     s = crashing()
@@ -54,7 +75,7 @@ def test_refused_to_a_user(crashing, program):
         assert 1 <= len(reports) <= 2, (token, len(reports))
         assert crasher.copies(s, token) == 0
 
-    crasher.at_each_point(s, program, act)
+    crasher.at_each_point(s, program, act, FROM_A_USER)
 
 
 def test_users_program_ends(crashing):
@@ -81,7 +102,7 @@ def test_users_program_ends(crashing):
     crasher.until_it_ends(drop)
 
 
-@pytest.mark.parametrize("program", ["cleanup", "qmgr", "local", "lookup"])
+@pytest.mark.parametrize("program", MANY)
 def test_one_address_that_stands_for_many(crashing, program):
     s = crashing()
     s.write("virtual", "all@example.test alice@example.test, "
@@ -95,4 +116,4 @@ def test_one_address_that_stands_for_many(crashing, program):
             got = crasher.copies(s, token, [user])
             assert 1 <= got <= sent + again, (token, user, got, sent)
 
-    crasher.at_each_point(s, program, act)
+    crasher.at_each_point(s, program, act, (*MANY, "smtpd"))

@@ -10,6 +10,9 @@ from posthaste import AS_ROOT, wait_for
 
 pytestmark = pytest.mark.skipif(not AS_ROOT, reason="all identities are one")
 
+# all that are ended amid a delivery; smtpd before it (test_accept.py)
+PARTS = ("local", "cleanup", "qmgr", "smtpd")
+
 SCRIPT = """#!/bin/sh
 cat >{home}/coming.$$ && mv {home}/coming.$$ {home}/got.$$
 """
@@ -91,7 +94,7 @@ def test_delivered(crashing, place, lines):
         found = crasher.with_token(read(s), token)
         assert 1 <= len(found) <= 2, (token, len(found))
 
-    crasher.at_each_point(s, "local", act,
+    crasher.at_each_point(s, "local", act, PARTS,
                           steps=STEPS[place] if lines == 1 else ())
     for text in read(s):
         crasher.check_some_whole(text)
@@ -110,7 +113,7 @@ def test_many_mailboxes_at_once(crashing):
             found = crasher.with_token(maildir(s.maildir(user)), token)
             assert 1 <= len(found) <= 2, (token, user, len(found))
 
-    crasher.at_each_point(s, "local", act, steps=[
+    crasher.at_each_point(s, "local", act, PARTS, steps=[
         r"^amid write /\S+/tmp/", r"^before rename",
         r"^before (syncfs|fsync) /\S+/new\b", r"^before sendmsg socket:"])
     for user in users:
@@ -134,4 +137,4 @@ def test_an_alias_that_stands_for_all_kinds(crashing, program):
                                        token)
             assert 1 <= len(found) <= 3, (token, place, len(found))
 
-    crasher.at_each_point(s, program, act)
+    crasher.at_each_point(s, program, act, PARTS)

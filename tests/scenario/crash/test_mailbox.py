@@ -2,6 +2,7 @@
 """A user's process ends while mail is added, flagged, moved and removed: what
 was told is so, the rest is as before or as it was to be."""
 import contextlib
+import os
 import time
 
 import pytest
@@ -11,7 +12,8 @@ from posthaste import AS_ROOT, wait_for
 
 pytestmark = pytest.mark.skipif(not AS_ROOT, reason="all identities are one")
 MAIN = "disable_plaintext_auth = no\nmail_max_userip_connections = 100\n"
-ENDS = (EOFError, ConnectionError, TimeoutError, OSError)
+# or a NO, where another process than the session's has gone
+ENDS = (EOFError, ConnectionError, TimeoutError, OSError, AssertionError)
 
 
 def fill(s, token, count=3):
@@ -67,6 +69,7 @@ def told(s, *commands):
         c.close()
         time.sleep(0.05)  # for what is done behind the last answer
     s.killed, _ = s.crasher.disarm()
+    assert was_told or s.killed
     return was_told
 
 
@@ -106,29 +109,54 @@ def move(s, uids):
     assert (here, there) in ([(0, 3)] if was_told else [(0, 3), (3, 0)])
 
 
-@pytest.mark.parametrize("change", [append, expunge, store, copy, move],
-                         ids=lambda f: f.__name__)
-def test_by_imap(crashing, change):
-    s = crashing(MAIN)
+def in_files(s):
+    """bob's mailboxes are mbox files, his INBOX where a keeper locks it."""
+    folders, inbox = s.root / "mail/folders", s.root / "mail/inbox"
+    folders.mkdir()
+    inbox.touch(0o600)
+    for path in (folders, inbox):
+        os.chown(path, s.uid, s.gid)
+    (s.root / "etc/accounts").write_text(s.account("bob").replace(
+        f"maildir:{s.maildir('bob')}", f"mbox:{folders}:INBOX={inbox}"))
 
-    def once(n):
+
+def by_imap(s, change, program, ended):
+    def once(n, program=program):
         uids = fill(s, f"point-{n}")
-        s.crasher.arm("imapd-session", n)
+        s.crasher.arm(program, n)
         change(s, uids)
         return s.killed
 
+    once(0, "*")
+    crasher.check_who(s, ended)
     crasher.until_it_ends(once)
+
+
+@pytest.mark.parametrize("change", [append, expunge, store, copy, move],
+                         ids=lambda f: f.__name__)
+def test_by_imap(crashing, change):
+    by_imap(crashing(MAIN), change, "imapd-session", {"imapd-session"})
+
+
+KEPT = ("imapd-session", "imapd-mbox")
+
+
+@pytest.mark.parametrize("program", KEPT)
+@pytest.mark.parametrize("change", [append, expunge], ids=lambda f: f.__name__)
+def test_of_an_mbox(crashing, change, program):
+    by_imap(crashing(MAIN + "stale_lock_time = 1s\n", prepare=in_files),
+            change, program, KEPT)
 
 
 def test_by_pop3(crashing):
     s = crashing()
 
-    def once(n):
+    def once(n, program="pop3d-session"):
         tokens = [f"pop-{n}-{i}" for i in range(3)]
         for token in tokens:
             crasher.send(s, ["bob@example.test"], crasher.message(token))
         s.wait_messages("bob", 3)
-        s.crasher.arm("pop3d-session", n)
+        s.crasher.arm(program, n)
         was_told, kept = False, b""
         with contextlib.suppress(*ENDS, crasher.POP3_ERROR):
             p = s.pop3()
@@ -138,6 +166,7 @@ def test_by_pop3(crashing):
             p.quit()
             was_told = True
         killed, _ = s.crasher.disarm()
+        assert was_told or killed
         left = [t for token in tokens for t in crasher.with_token(
             crasher.everywhere(s, ["bob"]), token)]
         assert any(kept + b"\r\n" in t for t in left)
@@ -146,4 +175,7 @@ def test_by_pop3(crashing):
             path.unlink()
         return killed
 
+    for _ in range(2):  # at the first time login stages make what they count in
+        once(0, "*")
+    crasher.check_who(s, {"pop3d-session", "local", "qmgr"})  # mail just came
     crasher.until_it_ends(once)
