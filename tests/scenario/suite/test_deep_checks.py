@@ -16,16 +16,26 @@ esac
 """
 
 
-def deep(top, does="exit 0", check="check-deep", **environment):
-    programs = {"bin/make": MAKE.format(does=does),
+# what the suite tries in part; this file is none of those that tests/deep finds
+FULL = "_".join(("POSTHASTE", "FULL"))
+LONG = f"""\
+import os
+def test_it():
+    assert os.environ.get("{FULL}") == "1"
+    print("points: 7 tried, 5 ended it")
+"""
+
+
+def deep(top, does="exit 0", check="check-deep", more=(), **environment):
+    programs = {**dict(more), "bin/make": MAKE.format(does=does),
                 "bin/valgrind": "#!/bin/sh\n",
                 "bin/cppcheck": "#!/bin/sh\necho it ran\n",
                 "configure": "#!/bin/sh\ntouch Makefile\n"}
     for name, text in programs.items():
-        (top / name).parent.mkdir(exist_ok=True)
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
         (top / name).write_text(text)
         (top / name).chmod(0o755)
-    (top / "tests").mkdir()
+    (top / "tests").mkdir(exist_ok=True)
     shutil.copy(DEEP, top / "tests")
     path = f"{top / 'bin'}:{os.environ['PATH']}"
     return subprocess.run([top / "tests/deep", check], text=True, timeout=60,
@@ -53,6 +63,26 @@ def test_a_part_that_is_none_is_named_before_any_runs(tmp_path):
     assert "it ran" not in done.stdout
 
 
+@pytest.mark.parametrize("part,file", [("crash", "crash/test_a.py"),
+                                       ("full", "imapd/test_b.py")])
+@pytest.mark.parametrize("fine", [True, False])
+def test_what_the_suite_tries_in_part_is_tried_whole(tmp_path, part, file, fine):
+    text = LONG if fine else LONG + "    assert False\n"
+    done = deep(tmp_path, PARTS=part, JOBS="1",
+                more={f"tests/scenario/{file}": text})
+    assert ("1 passed" if fine else "1 failed") in done.stdout, done.stdout
+    assert (done.returncode == 0) == fine, done.stdout
+    if part == "crash" and fine:
+        assert "7 points tried in 1 tests: 5 ended a program" in done.stdout
+
+
+def test_a_crash_that_ends_nothing_is_no_test(tmp_path):
+    done = deep(tmp_path, PARTS="crash", JOBS="1", more={
+        "tests/scenario/crash/test_a.py": "def test_it():\n    pass\n"})
+    assert done.returncode != 0 and "FAILED: no points" in done.stdout
+
+
 def test_usage(tmp_path):
     done = deep(tmp_path, check="deep")
     assert done.returncode == 2 and "usage: tests/deep CHECK" in done.stdout
+    assert done.stdout.endswith(" is named and skipped.\n")
