@@ -12,7 +12,8 @@ import subprocess
 import pytest
 
 from ipc_client import Ipc, version_of
-from posthaste import AS_ROOT, DEADLINE, PASSWORD, ROOT, wait_for
+from posthaste import (AS_ROOT, DEADLINE, PASSWORD, ROOT, SOURCE,
+                       wait_for)
 from programs import SPEAKS_TO_MASTER, own_programs, replace
 
 pytestmark = pytest.mark.unsanitized
@@ -115,64 +116,113 @@ def test_who_knows_tokens_is_not_told_where_accounts_are(suite):
 
 
 ASKS = SPEAKS_TO_MASTER + """
-reached = []
+said = []
 for service in {services}:
     master.sendall(connect(service.encode(), 1))
     answer, fds = b"", []
     while b"connected" not in answer:
         data, more, _, _ = socket.recv_fds(master, 4096, 4)
         answer, fds = answer + data, fds + more
-    if fds:
-        reached.append(service)
+    said.append(("reached" if fds else
+                 "forbidden" if b"forbidden\\2\\0\\0\\0\\1\\1" in answer else
+                 "missing") + " " + service)
 with open("{out}.new", "w") as f:
-    print(*reached, file=f)
+    print(*said, sep="\\n", file=f)
 os.rename("{out}.new", "{out}")
+master.sendall(frame("ready", field("generation", 1, struct.pack(">Q", 1))))
 master.recv(1) # "retire", or the end
 """
 
+# The claim: of each program of programs.def, by hand.
 REACHES = {
-    "smtpd": "lookup cleanup auth keyd resolver",
-    "smtp": "lookup-smtp keyd resolver",
-    "resolver": "",
-    "pop3d": "auth keyd pop3d-session",
-    "imapd": "auth keyd imapd-session",
+    "smtpd": "lookup cleanup auth keyd quota resolver",
     "cleanup": "lookup qmgr",
-    "bounce": "lookup cleanup",
+    "qmgr": "lookup bounce smtp local",
+    "smtp": "lookup-smtp keyd resolver",
     "local": "lookup cleanup",
+    "bounce": "lookup cleanup",
+    "pickup": "cleanup",
     "showq": "",
-    "lookup-smtp": "lookup-smtp-server",
+    "lookup": "lookup-server",
     "lookup-server": "",
+    "lookup-smtp": "lookup-smtp-server",
     "lookup-smtp-server": "",
-    "lookup-auth-server": "",
     "auth": "auth-pam auth-token lookup-auth-server",
     "auth-session": "lookup-auth-server",
+    "lookup-auth-server": "",
+    "auth-pam": "",
+    "auth-token": "",
+    "quota": "auth-session",
+    "resolver": "",
     "keyd": "",
+    "pop3d": "auth keyd pop3d-session",
     "pop3d-session": "auth-session",
+    "imapd": "auth keyd imapd-session",
     "imapd-session": "auth-session",
+    "logd": "",
 }
+# Services that are not called as their program, or not like it alone. Servers
+# have ports, which nobody is connected to; these here are for the test.
+SERVICES = {
+    "smtp": "smtp relay lmtp",
+    "local": "local virtual error retry discard",
+    "bounce": "bounce defer trace",
+    "smtpd": "smtpd-unix",
+    "pop3d": "pop3d-unix",
+    "imapd": "imapd-unix",
+}
+SERVERS = "".join(f"{name}-unix unix n - n - - {name}\n"
+                  for name in ("smtpd", "pop3d", "imapd"))
+SOCKETS = ["unix:/dev/log", "unix:private/qmgr", "unix:public/cleanup"]
+# logd's is for datagrams; the others are nobody's
+NO_SERVICES = ["log", "logd", "smtpd", "pop3d", "imapd", "master"]
+
+
+def services_of(programs):
+    return [service for program in programs
+            for service in SERVICES.get(program, program).split()]
+
+
+def test_who_reaches_whom_is_told_alike():
+    """By the test, the table that master goes by, and the manual."""
+    rows = re.findall(r'^PROGRAM\(([^,]+), \w+, \w+, \w+, "([^"]*)"',
+                      (SOURCE / "lib/service/programs.def").read_text(), re.M)
+    claimed = {name: set(peers.split()) for name, peers in REACHES.items()}
+    assert claimed == {name: set(peers.split()) for name, peers in rows}
+    text = (SOURCE / "doc/PRIVILEGES.md").read_text()
+    table = re.search(r"^\| program \| identity (.*\n\|)+.*", text, re.M)
+    told = {}
+    for line in table[0].splitlines()[2:]:
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        peers = set(cells[4].replace("nobody", "").replace(",", " ").split())
+        if ", one " in cells[0]:  # which a parent has forked
+            assert not peers, line
+        else:
+            told[re.match(r"[\w-]+", cells[0])[0]] = peers
+    assert told.pop("master") == set("starts all connects all".split())
+    assert told == claimed
 
 
 @pytest.mark.parametrize("program", REACHES)
 def test_program_reaches_its_peers_alone(suite, program):
-    s = suite(start=False)
-    out = s.root / "reached"
-    services = ["smtp", "relay", "lmtp", "local", "virtual", "error", "retry",
-                "discard", "pickup", "qmgr", "defer", "trace", "log", "master",
-                "unix:/dev/log", "unix:private/qmgr", "auth-pam",
-                "auth-token", "lookup", *REACHES]
+    s = suite(start=False, master=SERVERS)
+    out = s.root / "said"
+    everybody = services_of(name for name in REACHES if name != "logd")
+    nobody = NO_SERVICES + [f"127.0.0.1:{n}" for n in s.ports.values()]
+    services = everybody + SOCKETS + nobody
     replace(own_programs(s), program, ASKS.format(services=services, out=out))
     s.start()
-    if program in ("smtpd", "pop3d", "imapd"):
-        client = socket.create_connection(
-            ("127.0.0.1", s.ports[program.replace("d", "")]))
-    else:
-        client = socket.socket(socket.AF_UNIX)
-        folder = "public" if program in ("showq", "cleanup") else "private"
-        client.connect(str(s.root / "spool" / folder / program))
-    wait_for("an answer", out.exists)
-    # ports are no services to connect to: smtp is the client
-    assert set(out.read_text().split()) == set(REACHES[program].split())
-    client.close()
+    with touch(s, program):
+        wait_for("an answer", out.exists)
+    said = {"reached": set(), "forbidden": set(), "missing": set()}
+    for line in out.read_text().splitlines():
+        answer, service = line.split()
+        said[answer].add(service)
+    peers = set(services_of(REACHES[program].split()))
+    assert said["reached"] == peers
+    # and all the others are there, to be refused
+    assert said["forbidden"] == (set(everybody) | set(SOCKETS)) - peers
+    assert said["missing"] == set(nobody)
 
 
 KILLS_LISTENER = """#!/usr/bin/python3
