@@ -43,7 +43,7 @@ before(const struct service *s)
 	/* a file is open for good; syslog's socket may have to be found again
 	 */
 	if (common.maillog_file[0] == '\0')
-		service_promise_too("unix");
+		service_promise_too("syslog");
 }
 
 static void

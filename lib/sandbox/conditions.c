@@ -16,7 +16,9 @@
  * - connect(AF_UNSPEC) ends a listener, whatever its number. So what is shared
  *   may not be named in such calls, nor be given another number: by dup,
  *   fcntl, or by being passed to ourselves, for which no program that connects
- *   has a socket pair.
+ *   has a socket pair, or datagrams that could be sent to itself: sockets of
+ *   AF_UNIX are streams, which without listen(2) lead to others, and where
+ * there are datagrams there is no bind(2), nor the option that stands for it.
  */
 #include "lib/sandbox/internal.h"
 
@@ -148,7 +150,7 @@ add_sockets(scmp_filter_ctx filter, unsigned int extras)
 		unsigned int datagrams;
 	} families[] = { { AF_INET, EXTRA_INET, EXTRA_DATAGRAMS },
 		{ AF_INET6, EXTRA_INET, EXTRA_DATAGRAMS },
-		{ AF_UNIX, EXTRA_UNIX, EXTRA_UNIX } };
+		{ AF_UNIX, EXTRA_UNIX, EXTRA_SYSLOG } };
 
 	for (size_t i = 0; i < COUNT(families); i++)
 		if (extras & families[i].extra)

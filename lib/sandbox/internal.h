@@ -16,7 +16,7 @@ enum extra {
 	EXTRA_OPEN_READ = 1, /* open(2), but only for reading */
 	EXTRA_CODE = 2, /* map code: name service and SASL modules */
 	EXTRA_INET = 4, /* socket(AF_INET), socket(AF_INET6): TCP... */
-	EXTRA_UNIX = 8, /* socket(AF_UNIX) */
+	EXTRA_UNIX = 8, /* socket(AF_UNIX): streams... */
 	EXTRA_BELOW = 16, /* files below the working directory only */
 	EXTRA_WRITE = 32, /* and changes there */
 	EXTRA_PAIR = 64, /* socketpair(AF_UNIX) */
@@ -31,6 +31,7 @@ enum extra {
 	EXTRA_CHILDREN = 32768, /* fork(2), and what a child is given */
 	EXTRA_TREES = 65536, /* open_tree(2), for a copy of a mount */
 	EXTRA_DATAGRAMS = 131072, /* ...and UDP */
+	EXTRA_SYSLOG = 262144, /* ...and datagrams of AF_UNIX */
 };
 
 /* conditions.c: calls that are allowed with certain arguments. */

@@ -119,12 +119,11 @@ static const int accept_calls[] = {
 
 static const int connect_calls[] = {
 	CALL(connect),
-	CALL(bind),
 	END_OF_CALLS,
 };
 
-static const int dns_calls[] = {
-	CALL(connect),
+static const int bind_calls[] = {
+	CALL(bind),
 	END_OF_CALLS,
 };
 
@@ -271,8 +270,10 @@ static const struct promise {
 	{ "io", io_calls, EXTRA_NONE },
 	{ "net-accept", accept_calls, EXTRA_NONE },
 	{ "net-connect", connect_calls, EXTRA_INET | EXTRA_ANYWHERE },
-	{ "dns", dns_calls, EXTRA_INET | EXTRA_DATAGRAMS | EXTRA_PORTS },
+	{ "net-bind", bind_calls, EXTRA_NONE },
+	{ "dns", connect_calls, EXTRA_INET | EXTRA_DATAGRAMS | EXTRA_PORTS },
 	{ "unix", connect_calls, EXTRA_UNIX },
+	{ "syslog", connect_calls, EXTRA_UNIX | EXTRA_SYSLOG },
 	{ "pair", no_calls, EXTRA_PAIR },
 	{ "blocking", no_calls, EXTRA_BLOCK },
 	{ "hang-up", no_calls, EXTRA_HANG_UP },

@@ -28,13 +28,16 @@ void sandbox_root(const char *directory);
  *	io		read, write, poll, memory, time, fd passing, exit;
  *			shutdown for writing, TCP_NODELAY, O_NONBLOCK
  *	net-accept	accept
- *	net-connect	TCP: socket(AF_INET, AF_INET6), connect, bind,
- *			TCP_QUICKACK
+ *	net-connect	TCP: socket(AF_INET, AF_INET6), connect, TCP_QUICKACK
+ *	net-bind	bind, beside that: from an address of one's choice; not
+ *			beside unix or syslog
  *	dns		TCP and UDP: socket(AF_INET, AF_INET6), connect; beside
  *			no net-connect, TCP to ports of sandbox_connect_to()
  *			alone. UDP goes to any address: no filter sees where to
- *	unix		socket(AF_UNIX), connect, bind
- *	pair		socketpair; not beside net-connect, dns or unix
+ *	unix		socket(AF_UNIX), streams alone, and connect
+ *	syslog		the same, and datagrams; not beside files-read, whose
+ *			options of sockets would give those an address
+ *	pair		socketpair; not beside net-connect, dns, unix or syslog
  *	blocking	O_NONBLOCK off, shutdown in both directions,
  *			SO_RCVTIMEO: client libraries of databases
  *	hang-up		shutdown for reading, with sandbox_promise_beside()

@@ -7,7 +7,7 @@ test_confinement.py until it stands here, with a reason if no load needs it."""
 CONDITIONAL = set("fcntl ioctl prctl socket socketpair setsockopt shutdown mmap"
                   " mprotect prlimit64 tgkill open openat clone kill"
                   " open_tree".split())
-CONNECT = "connect bind"
+CONNECT = "connect"
 READ = ("access faccessat faccessat2 statfs fstatfs readlink readlinkat"
         " getdents64 flock")
 WATCH = " inotify_init1 inotify_add_watch inotify_rm_watch"
@@ -27,8 +27,10 @@ PROMISES = {
           " sigaltstack exit exit_group",
     "net-accept": "accept accept4",
     "net-connect": CONNECT,
-    "dns": "connect",
+    "net-bind": "bind",
+    "dns": CONNECT,
     "unix": CONNECT,
+    "syslog": CONNECT,
     "pair": "",
     "counts": "",
     "hang-up": "",
@@ -54,7 +56,7 @@ QUEUE = "io net-accept queue-write"
 TABLES = "io net-accept files-read unix"
 PROGRAMS = {
     "smtpd": "io net-accept counts",
-    "smtp": "io net-accept net-connect",
+    "smtp": "io net-accept net-connect net-bind",
     "resolver": "io net-accept dns",
     "cleanup": QUEUE,
     "qmgr": "io queue-write net-accept",
@@ -79,12 +81,22 @@ PROGRAMS = {
     # io, and files below their root directory
     "pop3d-session of a user": "io mailbox",
     "imapd-session of a user": "io mailbox threads",
+    # the same program, with another root directory
+    "pop3d-session with an mbox": "io mailbox",
+    "imapd-session with an mbox": "io mailbox threads",
     "pop3d-mbox": "io mbox",
     "imapd-mbox": "io mbox",
     # code of others
     "auth-pam": "modules",
     "auth-token": "program",
 }
+# two stages in one program: processes of users, beside their parent
+SESSIONS = ("pop3d-session", "imapd-session")
+KEEPERS = ("pop3d-mbox", "imapd-mbox")
+# what parents fork, with a filter of its own above theirs
+OF_MAILDIRS = {f"{name} of a user" for name in SESSIONS}
+OF_MBOXES = {f"{name} with an mbox" for name in SESSIONS}
+FORKED = {*OF_MAILDIRS, *OF_MBOXES, *KEEPERS}
 # These have every other call.
 DENIED = {
     "another kernel, or none":

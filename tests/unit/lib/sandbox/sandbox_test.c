@@ -26,6 +26,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -194,6 +195,22 @@ static int
 unix_socket(void)
 {
 	return outcome(socket(AF_UNIX, SOCK_STREAM, 0) >= 0);
+}
+
+static int
+unix_datagrams(void)
+{
+	return outcome(socket(AF_UNIX, SOCK_DGRAM, 0) >= 0);
+}
+
+static int
+bind_own(void)
+{
+	struct sockaddr_in own = { .sin_family = AF_INET,
+		.sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	return outcome(bind(fd, (struct sockaddr *)&own, sizeof(own)) == 0);
 }
 
 static int
@@ -547,6 +564,58 @@ disconnect_copy_of_copy(void)
 	return fd < 0 ? outcome(false) : end_as_listener(fd);
 }
 
+/* Some name of the kernel's choice: by bind(2), or as who asks who sends. */
+static bool
+take_name(int fd, struct sockaddr_un *name, socklen_t *n)
+{
+	int on = 1;
+
+	*name = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (bind(fd, (struct sockaddr *)name, sizeof(name->sun_family)) < 0) {
+		if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) <
+		    0)
+			return false;
+		(void)connect(fd, (struct sockaddr *)name, sizeof(*name));
+	}
+	*n = sizeof(*name);
+	return getsockname(fd, (struct sockaddr *)name, n) == 0 &&
+	    *n > sizeof(name->sun_family);
+}
+
+static bool
+send_listener(int fd)
+{
+	union {
+		struct cmsghdr first;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec byte = { (char[]){ "x" }, 1 };
+	struct msghdr m = { .msg_iov = &byte,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
+
+	control.first.cmsg_len = CMSG_LEN(sizeof(int));
+	control.first.cmsg_level = SOL_SOCKET;
+	control.first.cmsg_type = SCM_RIGHTS;
+	memcpy(CMSG_DATA(&control.first), &shared_listener, sizeof(int));
+	return sendmsg(fd, &m, 0) == 1;
+}
+
+/* It would come back under a number that the filter does not know. */
+static int
+pass_to_itself(void)
+{
+	int in = socket(AF_UNIX, SOCK_DGRAM, 0);
+	int out = socket(AF_UNIX, SOCK_DGRAM, 0);
+	struct sockaddr_un name;
+	socklen_t n;
+
+	return outcome(in >= 0 && out >= 0 && take_name(in, &name, &n) &&
+	    connect(out, (struct sockaddr *)&name, n) == 0 &&
+	    send_listener(out));
+}
+
 static int
 disconnect_own(void)
 {
@@ -587,7 +656,13 @@ static const struct row {
 	{ "net-connect, any port", "io net-connect dns", connect_elsewhere,
 	    ALLOWED },
 	{ "net-connect, local", "io net-connect", unix_socket, DENIED },
+	{ "net-connect, from where it likes", "io net-connect dns", bind_own,
+	    DENIED },
+	{ "net-bind", "io net-connect net-bind", bind_own, ALLOWED },
 	{ "unix", "io unix", unix_socket, ALLOWED },
+	{ "unix, datagrams", "io files-read unix", unix_datagrams, DENIED },
+	{ "syslog", "io syslog", unix_socket, ALLOWED },
+	{ "syslog, datagrams", "io syslog", unix_datagrams, ALLOWED },
 	{ "unix, elsewhere in the world", "io unix", inet_socket, DENIED },
 	{ "pair", "io pair", make_pair, ALLOWED },
 	{ "io has no pair", "io", make_pair, DENIED },
@@ -627,6 +702,10 @@ static const struct row {
 	{ "nor by another number", "io dns", disconnect_copy, DENIED },
 	{ "nor by any", "io net-connect", disconnect_copy_of_copy, DENIED },
 	{ "nor with high bits", "io dns", disconnect_by_high_number, DENIED },
+	{ "nor passed to itself", "io files-read net-connect dns unix",
+	    pass_to_itself, DENIED },
+	{ "nor where there are datagrams", "io syslog", pass_to_itself,
+	    DENIED },
 	{ "nor shut for writing", "io dns", stop_writing, DENIED },
 	{ "own sockets are", "io dns", disconnect_own, ALLOWED },
 	{ "net-connect, raw", "io net-connect", packet_socket, DENIED },
