@@ -445,7 +445,7 @@ before(const struct service *s)
 	uint16_t ports[DNS_PORTS_MAX];
 
 	(void)s;
-	dns_open(common.dns_servers);
+	dns_open(common.dns_servers, DNS_PATIENCE_MS);
 	sandbox_connect_to(ports, dns_ports(ports));
 }
 

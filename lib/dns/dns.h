@@ -22,7 +22,7 @@ enum dns_result {
 	DNS_OK,
 	DNS_NO_NAME, /* NXDOMAIN */
 	DNS_NO_DATA, /* the name exists, without such a record */
-	DNS_AGAIN, /* try again later */
+	DNS_AGAIN, /* try again later: no answer, or any RCODE but 0 and 3 */
 	DNS_BAD, /* a malformed name, asked for or in the records */
 };
 
@@ -39,9 +39,11 @@ struct dns_mx {
 
 /*
  * "servers" (may be NULL): "127.0.0.1:5353,..." instead of resolv.conf;
- * from the setting dns_servers. fatal() if nothing can be read.
+ * from the setting dns_servers. fatal() if nothing can be read. So long do all
+ * servers together have for one question, then it is given up.
  */
-void dns_open(const char *servers);
+enum { DNS_PATIENCE_MS = 30000 };
+void dns_open(const char *servers, int patience_ms);
 /*
  * The ports of these servers, whom a long answer is fetched from by TCP. How
  * many are in ports[], which has room for DNS_PORTS_MAX.

@@ -119,7 +119,8 @@ dns_answer_open(struct dns_answer *a, const unsigned char *message, int length,
 	bool moved = true;
 
 	memset(a, 0, sizeof(*a));
-	if (length < HEADER_SIZE || strlen(name) >= DNS_NAME_MAX)
+	if (length < HEADER_SIZE || strlen(name) >= DNS_NAME_MAX ||
+	    (message[3] & 0xf) != ns_r_noerror)
 		return false;
 	a->message = message;
 	a->length = length;

@@ -32,7 +32,10 @@ struct dns_record {
 	size_t length;
 };
 
-/* False when the message is malformed, or its CNAMEs go round. */
+/*
+ * False when the message is malformed, or says that the server has failed
+ * (any RCODE but 0), or its CNAMEs go round.
+ */
 bool dns_answer_open(struct dns_answer *a, const unsigned char *message,
     int length, const char *name);
 /*

@@ -23,10 +23,6 @@
  */
 enum {
 	SOCKETS_MAX = 64,
-	/* the first wait for a server; c-ares doubles it: 30 s in all, and a
-	 * silence of 3 s costs 6 */
-	TRY_MS = 2000,
-	TRIES = 4,
 	/* c-ares looks for an unused one of 65536 numbers until it has one */
 	IN_FLIGHT_MAX = 30000,
 };
@@ -141,29 +137,56 @@ enter_loop(void)
 			start_watch(&sockets[i]);
 }
 
-void
-dns_open(const char *servers)
+static void
+make_channel(const char *servers, struct ares_options *options, int given)
 {
-	struct ares_options options = {
-		.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
-		.timeout = TRY_MS,
-		.tries = TRIES,
-		.sock_state_cb = socket_state,
-	};
-	int status;
+	int status = ares_init_options(&channel, options, given);
 
-	ensure(channel == NULL);
-	for (size_t i = 0; i < SOCKETS_MAX; i++)
-		sockets[i].fd = -1;
-	status = ares_library_init(ARES_LIB_INIT_ALL);
-	if (status == ARES_SUCCESS)
-		status = ares_init_options(&channel, &options,
-		    ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
-			ARES_OPT_SOCK_STATE_CB);
 	if (status == ARES_SUCCESS && servers != NULL && servers[0] != '\0')
 		status = ares_set_servers_ports_csv(channel, servers);
 	if (status != ARES_SUCCESS)
 		fatal("cannot set up name service: %s", ares_strerror(status));
+}
+
+/*
+ * c-ares asks each server so often, one after the other, and waits twice as
+ * long in each round: altogether the patience that is asked for. One server is
+ * waited for 2, 4, 8 and 16 of 30 seconds.
+ */
+static void
+set_patience(struct ares_options *options, int patience_ms, int servers)
+{
+	options->tries = servers == 1 ? 4 : servers <= 3 ? 3 : 2;
+	options->timeout = patience_ms / servers / ((1 << options->tries) - 1);
+}
+
+void
+dns_open(const char *servers, int patience_ms)
+{
+	struct ares_options options = {
+		.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
+		.sock_state_cb = socket_state,
+	};
+	int given = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
+	    ARES_OPT_SOCK_STATE_CB;
+	uint16_t ports[DNS_PORTS_MAX];
+	size_t count;
+
+	ensure(channel == NULL);
+	for (size_t i = 0; i < SOCKETS_MAX; i++)
+		sockets[i].fd = -1;
+	if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
+		fatal("cannot set up name service");
+	make_channel(servers, NULL, 0);
+	count = dns_ports(ports);
+	ares_destroy(channel);
+	set_patience(&options, patience_ms, count > 0 ? (int)count : 1);
+	/* since 1.31 it keeps answers, which strangers could fill it with */
+#ifdef ARES_OPT_QUERY_CACHE
+	options.qcache_max_ttl = 0;
+	given |= ARES_OPT_QUERY_CACHE;
+#endif
+	make_channel(servers, &options, given);
 }
 
 size_t
@@ -182,6 +205,10 @@ dns_ports(uint16_t ports[DNS_PORTS_MAX])
 	return n;
 }
 
+/*
+ * ARES_EFORMERR is what a server says, and may be its own fault: a name that is
+ * none was refused before, or is ARES_EBADNAME.
+ */
 static enum dns_result
 result_of(int status, bool heard)
 {

@@ -162,6 +162,7 @@ answer(const unsigned char *question, struct buf *out)
 		code = 0;
 		count = 1;
 	}
+	(void)sscanf(name, "code-%d.test", &code);
 	for (size_t i = 0; i < ROWS; i++) {
 		if (strcasecmp(rows[i].name, name) != 0)
 			continue;
@@ -222,7 +223,7 @@ start_server(void)
 		serve(fd);
 	close(fd);
 	snprintf(text, sizeof(text), "127.0.0.1:%u", address_port(&at));
-	dns_open(text);
+	dns_open(text, DNS_PATIENCE_MS);
 }
 
 static void
@@ -296,6 +297,32 @@ failures_told_apart(void *unused)
 	assert_int_equal(dns_mx(NULL, a, "a..test", clock_in(60), &mx, &n),
 	    DNS_BAD);
 	assert_null(mx);
+	arena_free(&a);
+}
+
+/* A server that cannot answer has not said that there is nothing. */
+static void
+codes_of_servers(void *unused)
+{
+	struct arena *a = arena_new();
+
+	(void)unused;
+	for (unsigned int code = 0; code < 16; code++) {
+		enum dns_result expected = code == ns_r_noerror ? DNS_NO_DATA :
+		    code == ns_r_nxdomain                       ? DNS_NO_NAME :
+								  DNS_AGAIN;
+		struct address *list;
+		struct dns_mx *mx;
+		char name[64];
+		size_t n;
+
+		snprintf(name, sizeof(name), "code-%u.test", code);
+		assert_int_equal(dns_mx(NULL, a, name, clock_in(60), &mx, &n),
+		    expected);
+		assert_int_equal(dns_addresses(NULL, a, name, AF_UNSPEC, 25,
+				     clock_in(60), &list, &n),
+		    expected);
+	}
 	arena_free(&a);
 }
 
@@ -469,8 +496,8 @@ records_of_odd_lengths(void *unused)
 }
 
 static task_function *const all[] = { mx_sorted_by_preference,
-	failures_told_apart, addresses_of_both_families, client_names,
-	records_of_odd_lengths };
+	failures_told_apart, codes_of_servers, addresses_of_both_families,
+	client_names, records_of_odd_lengths };
 
 static void
 without_tasks(void **state)
