@@ -33,6 +33,8 @@ find(const char *program, const char *service)
 	}
 	c = mem_new(sizeof(*c));
 	c->asker.freed = freed;
+	c->asker.lane =
+	    strcmp(program, "smtp") == 0 ? DNS_LANE_MAIL : DNS_LANE_STRANGERS;
 	c->name = name;
 	c->last_log = clock_ms() - LOG_MS;
 	c->next = all;

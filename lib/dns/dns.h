@@ -3,11 +3,11 @@
 #define LIB_DNS_DNS_H
 
 /*
- * Name service for tasks, over c-ares; works without tasks as well, with
- * poll(2). For the program resolver alone: all others ask it
- * (lib/service/ask_resolver.h). dns_open reads resolv.conf, and must be called
- * before the program is confined. Nothing is cached: that is the work of the
- * name server that is asked.
+ * Name service for tasks, over c-ares. For the program resolver alone: all
+ * others ask it (lib/service/ask_resolver.h). dns_open reads resolv.conf, and
+ * must be called before the program is confined. Nothing is cached: that is the
+ * work of the name server that is asked. Equal questions of one asker that are
+ * under way at the same time are asked once.
  *
  * Each answer tells apart: found, the name does not exist, the name has no
  * such record, try again (server failure, time-out), and refused as invalid
@@ -39,8 +39,9 @@ struct dns_mx {
 
 /*
  * "servers" (may be NULL): "127.0.0.1:5353,..." instead of resolv.conf;
- * from the setting dns_servers. fatal() if nothing can be read. So long do all
- * servers together have for one question, then it is given up.
+ * from the setting dns_servers. fatal() if nothing can be read. The patience is
+ * what all servers together have for one question. An answer that has to come
+ * by TCP has a third of it more, and all of it where connections break.
  */
 enum { DNS_PATIENCE_MS = 30000 };
 void dns_open(const char *servers, int patience_ms);
@@ -51,10 +52,16 @@ void dns_open(const char *servers, int patience_ms);
 enum { DNS_PORTS_MAX = 16 };
 size_t dns_ports(uint16_t ports[DNS_PORTS_MAX]);
 /*
+ * Questions of different lanes share no socket: what strangers can do to those
+ * that they cause does nothing to mail that leaves.
+ */
+enum dns_lane { DNS_LANE_STRANGERS, DNS_LANE_MAIL, DNS_LANES };
+/*
  * Who asks; zeroed is ready for use, NULL is nobody in particular. What was
  * given up at its deadline may be with the servers for longer.
  */
 struct dns_asker {
+	enum dns_lane lane;
 	size_t in_vain; /* queries that it gave up, and servers have */
 	void (*freed)(struct dns_asker *asker); /* there is one less */
 };

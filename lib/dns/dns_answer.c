@@ -138,6 +138,27 @@ dns_answer_open(struct dns_answer *a, const unsigned char *message, int length,
 	return true;
 }
 
+bool
+dns_answer_cut(const unsigned char *message, int length)
+{
+	enum { TRUNCATED = 0x02 };
+	struct dns_answer a = { .message = message, .length = length };
+	const unsigned char *at;
+	struct cursor c;
+
+	if (length < HEADER_SIZE)
+		return false;
+	if ((message[2] & TRUNCATED) != 0 || !skip_question(&a))
+		return true;
+	at = a.records;
+	for (unsigned int n = u16(message + 6); n > 0; n--) {
+		if (!read_record(&a, at, &c))
+			return true;
+		at = c.next;
+	}
+	return false;
+}
+
 size_t
 dns_answer_records(const struct dns_answer *a, int type,
     struct dns_record records[DNS_RECORDS_MAX])

@@ -17,6 +17,13 @@
 
 enum { DNS_CNAMES_MAX = 16 };
 
+/*
+ * The server says that there is more, or not all records of the answer are in
+ * the message: c-ares cuts a datagram after 512 bytes. Not if there is no
+ * message.
+ */
+bool dns_answer_cut(const unsigned char *message, int length);
+
 struct dns_answer {
 	const unsigned char *message;
 	int length;

@@ -2,13 +2,16 @@
 #ifndef LIB_DNS_DNS_QUERY_H
 #define LIB_DNS_DNS_QUERY_H
 
-/* Questions in flight, for dns.c only. */
+/* Questions in flight, for dns.c only; in tasks only. */
 
 #include "lib/dns/dns.h"
 
 struct dns_query;
 
-/* Asks; the answer is fetched with dns_query_wait. Never NULL. */
+/*
+ * Asks, unless the same is under way already; the answer is fetched with
+ * dns_query_wait. Never NULL.
+ */
 struct dns_query *
 dns_query_start(struct dns_asker *asker, const char *name, int type);
 /*

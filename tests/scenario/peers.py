@@ -275,6 +275,7 @@ class FakeDNS:
         self.records = {(n.lower().rstrip("."), t): v
                         for (n, t), v in (records or {}).items()}
         self.queries = []
+        self.askers = []  # the source ports of datagrams
         self.host = host
         while True:
             self.port = port or free_port()
@@ -296,6 +297,7 @@ class FakeDNS:
                 question, peer = self.udp.recvfrom(4096)
             except OSError:
                 return
+            self.askers.append(peer[1])
             answer = self.datagram(question)
             try:
                 if answer:

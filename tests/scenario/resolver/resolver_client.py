@@ -11,14 +11,16 @@ OK, NO_NAME, NO_DATA, AGAIN, BAD = range(5)
 class Resolver(Ipc):
     """One connection; "service" is whose master would say that it is."""
 
-    def __init__(self, instance, service=None):
+    def __init__(self, instance, service=None, program="smtpd"):
         self.last = 0
         self.told = service
+        self.program = program
         super().__init__(instance, "resolver", "resolver")
 
     def send(self, message, **fields):
         if message == "hello" and self.told:
-            super().send("introduction", program="smtpd", service=self.told)
+            super().send("introduction", program=self.program,
+                         service=self.told)
         super().send(message, **fields)
 
     def put(self, kind, name="", family=0, client=b"", patience=60000):

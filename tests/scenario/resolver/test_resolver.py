@@ -25,6 +25,9 @@ RECORDS = {
     ("1.2.0.192.in-addr.arpa", "PTR"): ["a.two.test"],
     ("9.2.0.192.in-addr.arpa", "PTR"): ["a.two.test"],
 }
+# since equal questions are asked once
+SILENT = [f"silent-{i}.test" for i in range(3100)]
+MANY = {**RECORDS, **{(name, "MX"): "DROP" for name in SILENT}}
 CHECKED = ("smtpd_recipient_restrictions = reject_unknown_sender_domain, "
            "reject_unauth_destination\nmynetworks =\n")
 LATER = ("450 4.4.3 <a@silent.test>: Sender address rejected: Name service "
@@ -168,25 +171,41 @@ def test_a_captured_service_holds_up_itself_alone(suite, dns):
         r.close()
 
 
-def give_up(greedy):
-    """A thousand questions each, none of which is answered in time."""
+def crowd(s, each):
+    """Three connections with so many questions each, 4 s patience."""
+    greedy = [Resolver(s, "captured") for _ in range(3)]
+    for i, r in enumerate(greedy):
+        for name in SILENT[i * each:(i + 1) * each]:
+            r.put(MX, name, patience=4000)
+    return greedy
+
+
+def given_up(greedy):
     for r in greedy:
-        for _ in range(1000):
-            r.put(MX, "silent.test", patience=4000)
-    for r in greedy:
-        assert all(r.get()[1] == AGAIN for _ in range(1000))
+        assert all(r.get()[1] == AGAIN for _ in range(r.last))
+        r.close()
+
+
+def hold_both_channels(s, names, patient):
+    """Else c-ares would be told that nobody waits for anything."""
+    patient.put(MX, SILENT[-1])
+    wait_for("the question", lambda: names.askers)
+    other = Resolver(s, "captured")
+    wait_for("the other one's turn", lambda: other.find(
+        MX, "nobody.test") and len(set(names.askers)) > 1)
+    patient.put(MX, SILENT[-2])
+    other.close()
 
 
 def test_to_come_again_is_no_way_to_have_more(suite, dns):
     """What was asked counts until it is answered, or c-ares gives it up."""
-    s = suite(dns=dns(RECORDS))
-    greedy = [Resolver(s, "captured") for _ in range(3)]
-    # else c-ares would be told that nobody waits for anything
+    names = dns(MANY)
+    s = suite(dns=names)
     patient = Resolver(s, "captured")
-    patient.put(MX, "silent.test")
-    give_up(greedy)
-    for r in greedy:
-        r.close()
+    hold_both_channels(s, names, patient)
+    given_up(crowd(s, 980))
+    for name in SILENT[-60:-2]:
+        patient.put(MX, name)
     patient.put(MX, "two.test")
     s.wait_log(r"service captured \(smtpd\) has \d connections? and 300\d "
                r"questions under way: its next ones wait")
@@ -195,9 +214,9 @@ def test_to_come_again_is_no_way_to_have_more(suite, dns):
 
 
 def test_what_c_ares_has_given_up_holds_no_place(suite, dns):
-    s = suite(dns=dns(RECORDS))
+    s = suite(dns=dns(MANY))
     again = Resolver(s, "captured")
-    give_up([Resolver(s, "captured") for _ in range(3)])
+    given_up(crowd(s, 1000))
     assert again.find(MX, "two.test", patience=5000)[0] == OK
     again.close()
 
@@ -205,15 +224,16 @@ def test_what_c_ares_has_given_up_holds_no_place(suite, dns):
 def fill(s, names, **options):
     """Connections of a service that has no room for a question more."""
     greedy = [Resolver(s, "captured") for _ in range(3)]
-    for r in greedy:
-        for _ in range(1000):
-            r.put(MX, "silent.test", **options)
-    wait_for("all questions", lambda: asked(names) >= 3000)
+    for i, r in enumerate(greedy):
+        for name in SILENT[i * 1000:(i + 1) * 1000]:
+            r.put(MX, name, **options)
+    wait_for("all questions", lambda: sum(
+        n.startswith("silent-") for n, _ in names.queries) >= 3000)
     return greedy
 
 
 def test_what_waits_too_long_is_answered_and_not_asked(suite, dns):
-    names = dns(RECORDS)
+    names = dns(MANY)
     s = suite(dns=names)
     late = Resolver(s, "captured")
     greedy = fill(s, names)
@@ -228,7 +248,7 @@ def test_what_waits_too_long_is_answered_and_not_asked(suite, dns):
 
 def test_who_is_due_first_waits_behind_nobody(suite, dns):
     """Each is answered when it is due, whatever was asked before it."""
-    names = dns(RECORDS)
+    names = dns(MANY)
     s = suite(dns=names)
     late = Resolver(s, "captured")
     greedy = fill(s, names)
@@ -244,7 +264,7 @@ def test_who_is_due_first_waits_behind_nobody(suite, dns):
 
 
 def test_what_waits_is_asked_when_there_is_room(suite, dns):
-    names = dns(RECORDS)
+    names = dns(MANY)
     s = suite(dns=names)
     again = Resolver(s, "captured")
     greedy = fill(s, names, patience=5000)
@@ -256,6 +276,32 @@ def test_what_waits_is_asked_when_there_is_room(suite, dns):
         assert result == OK
         numbers.remove(number)
     for r in (*greedy, again):
+        r.close()
+
+
+def test_equal_questions_of_a_service_are_asked_once(suite, dns):
+    """So that who forges an answer has one number to guess, not hundreds."""
+    names = dns(RECORDS)
+    s = suite(dns=names)
+    many = [Resolver(s, "captured") for _ in range(4)]
+    for r in many:
+        for _ in range(100):
+            r.put(MX, "silent.test")
+        last = r.put(MX, "nobody.test")
+        assert r.get() == (last, NO_NAME, [])
+    assert 1 <= asked(names) <= 4  # tries
+    for r in many:
+        r.close()
+
+
+def test_mail_that_leaves_shares_no_socket_with_strangers(suite, dns):
+    names = dns(RECORDS)
+    s = suite(dns=names)
+    both = Resolver(s, "a"), Resolver(s, "b", program="smtp")
+    for r in both:
+        r.put(MX, "silent.test")
+    wait_for("two ports", lambda: len(set(names.askers)) == 2)
+    for r in both:
         r.close()
 
 

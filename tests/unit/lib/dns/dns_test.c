@@ -408,8 +408,9 @@ client_names(void *unused)
 }
 
 static void
-hosts(void)
+hosts(void **state)
 {
+	(void)state;
 	assert_true(dns_host_valid("mx-1.example_x.test"));
 	assert_false(dns_host_valid(""));
 	assert_false(dns_host_valid(".test"));
@@ -422,7 +423,7 @@ hosts(void)
 }
 
 static void
-hosts_file(void)
+hosts_file(void **state)
 {
 	struct arena *a = arena_new();
 	char name[] = "/tmp/hosts-XXXXXX", host[ADDRESS_TEXT_MAX];
@@ -430,6 +431,7 @@ hosts_file(void)
 	struct address *list = NULL;
 	size_t n = 0;
 
+	(void)state;
 	dprintf(fd,
 	    "# a comment\n192.0.2.7\tSmart.Host smart # x y\n"
 	    "2001:db8::7 smart\nnonsense smart\n192.0.2.8 smart");
@@ -499,19 +501,9 @@ static task_function *const all[] = { mx_sorted_by_preference,
 	failures_told_apart, codes_of_servers, addresses_of_both_families,
 	client_names, records_of_odd_lengths };
 
-static void
-without_tasks(void **state)
-{
-	(void)state;
-	hosts();
-	hosts_file();
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		all[i](NULL);
-}
-
 /* Twice each, all at once. */
 static void
-with_tasks(void **state)
+all_at_once(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < 2 * sizeof(all) / sizeof(all[0]); i++)
@@ -556,8 +548,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(without_tasks),
-		cmocka_unit_test(with_tasks),
+		cmocka_unit_test(hosts),
+		cmocka_unit_test(hosts_file),
+		cmocka_unit_test(all_at_once),
 		cmocka_unit_test(a_cancelled_question_is_left),
 	};
 	int failed;
