@@ -23,6 +23,7 @@ enum {
 	CONNECTIONS_MAX = 1000,
 	STRANGERS_MAX = 50, /* of these, commands of users */
 	COMMAND_TIMEOUT_S = 10,
+	TURN_MAX = 16, /* messages before the others have their turn */
 };
 
 struct door {
@@ -134,10 +135,12 @@ listen_to(struct door *d)
 	const void *message;
 	int64_t patience =
 	    d->trusted ? settings_common()->ipc_timeout : COMMAND_TIMEOUT_S;
+	unsigned int turn = 0;
 
 	while (ipc_receive(c, &m, &message, clock_in(patience)) == IPC_OK &&
 	    take(d, c, m, message))
-		;
+		if (++turn % TURN_MAX == 0)
+			(void)wait_yield();
 	ipc_free(&c);
 	/* cleanup may have been killed between its fsync and the notice */
 	if (d->trusted && !task_cancelled())

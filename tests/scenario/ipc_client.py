@@ -36,6 +36,12 @@ def _fields(fields):
     return b"".join(_field(n, v) for n, v in fields.items())
 
 
+def frame(message, fields):
+    """As it goes over the wire."""
+    data = bytes([len(message)]) + message.encode() + _fields(fields)
+    return struct.pack(">I", len(data)) + data
+
+
 def _parse(data):
     found = {}
     while data:
@@ -83,13 +89,12 @@ class Ipc:
                   version=version or version_of(protocol))
 
     def send(self, message, **fields):
-        frame = bytes([len(message)]) + message.encode() + _fields(fields)
+        data = frame(message, fields)
         fds = [v.fileno() for v in fields.values() if hasattr(v, "fileno")]
-        frame = struct.pack(">I", len(frame)) + frame
         if fds:
-            sent = socket.send_fds(self.socket, [frame], fds)
-            frame = frame[sent:]
-        self.socket.sendall(frame)
+            sent = socket.send_fds(self.socket, [data], fds)
+            data = data[sent:]
+        self.socket.sendall(data)
 
     def _exactly(self, n):
         data = b""
