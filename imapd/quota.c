@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "imapd/acl_list.h"
 #include "imapd/namespaces.h"
 
 /* As Dovecot calls it. */
@@ -67,7 +68,8 @@ getquota_command(struct imap_session *s, const struct imap_command *c)
 
 /*
  * The mailbox need not exist (RFC 9208 section 4.1.2). How much another holds,
- * or may hold, is nobody's business: his mailboxes have no root to be seen.
+ * or may hold, is nobody's business: his mailboxes have no root to be seen, and
+ * are not told of without the right that section 6 wants for these limits.
  */
 static void
 tell_root(struct imap_session *s, const struct imap_command *c,
@@ -78,7 +80,7 @@ tell_root(struct imap_session *s, const struct imap_command *c,
 	struct why why = { 0 };
 	enum mail_result r;
 
-	r = namespaces_find(s, buf_span(name), 0, &place, &why);
+	r = namespaces_find(s, buf_span(name), ACL_READ, &place, &why);
 	if (r != MAIL_OK) {
 		reply_result(s, c, r, &why);
 		return;
