@@ -76,6 +76,13 @@ ask(const struct msg_quota_room *question)
 	return v;
 }
 
+/* Of RFC 1870's 20 digits; more than what can be asked for fits nowhere. */
+static uint64_t
+announced(const struct session *s)
+{
+	return s->mail->size < INT64_MAX ? s->mail->size : INT64_MAX;
+}
+
 static bool
 has_mailbox_here(const struct msg_resolved_item *r)
 {
@@ -102,7 +109,7 @@ check_room(struct evaluation *e)
 	question = (struct msg_quota_room){
 		.address = r->address,
 		.local = r->class == CLASS_LOCAL,
-		.size = e->s->mail->size,
+		.size = announced(e->s),
 	};
 	if (ask(&question) != NEVER)
 		return DUNNO;

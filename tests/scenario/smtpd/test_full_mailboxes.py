@@ -80,6 +80,18 @@ def test_what_the_client_announces_counts(suite):
     c.quit()
 
 
+def test_the_largest_that_can_be_announced_count(suite):
+    """Where there is no other limit."""
+    s = with_quota(suite, main="message_size_limit = 0\n"
+                   "mailbox_size_limit = 0\nvirtual_mailbox_limit = 0\n")
+    for size in (2 ** 31, 2 ** 32, 2 ** 63 - 1, 2 ** 63, 2 ** 64 - 1):
+        c = begin(s, size)
+        assert rcpt(c, "bob@example.test")[0] == 452, size
+        assert rcpt(c, "carol@example.test")[0] == 250, size
+        c.quit()
+    assert "no answer from quota" not in s.log()
+
+
 def test_messages_are_counted(suite):
     s = with_quota(suite, "*:messages=2")
     fill(s, 2, 300)

@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: ISC
 """Each limit is answered with the right code, and the log names the
 setting."""
+import contextlib
+import re
+import socket
+import threading
+
 import pytest
 
 from peers import Dialogue
@@ -101,6 +106,101 @@ def test_recipients_far_beyond_the_limit(suite):
         assert codes == ["250 2.1.5"] * 2 + ["452 4.5.3"] * 5
         assert d.reply().startswith("421 4.7.0")
     s.wait_log(r"count as errors \(smtpd_recipient_overshoot_limit\)")
+
+
+def rcpts(d, count):
+    """Answers to so many RCPTs that go ahead of them, up to the end."""
+    thread = threading.Thread(target=send_all, args=(
+        d, b"".join(b"RCPT TO:<bob+%d@example.test>\r\n" % i
+                    for i in range(count))))
+    thread.start()
+    codes = []
+    with contextlib.suppress(ConnectionError), d.socket.makefile("rb") as f:
+        while len(codes) < count and (line := f.readline()):
+            codes.append(int(line[:3]))
+    thread.join()
+    return codes
+
+
+def send_all(d, data):
+    with contextlib.suppress(ConnectionError):  # it has heard enough
+        d.send(data)
+
+
+MANY = 100000
+DISCARD = "transport_maps = static:discard:\n"
+
+
+def test_a_hundred_thousand_recipients_ahead_of_their_answers(suite):
+    """CVE-2020-28017: numbers of recipients that no program counts in."""
+    s = suite(main=DISCARD + "smtpd_recipient_overshoot_limit = 1000000\n")
+    with greet(s) as d:
+        assert d.ask("MAIL FROM:<a@b.test>").startswith("250")
+        codes = rcpts(d, MANY)
+        assert codes == [250] * 1000 + [452] * (MANY - 1000)
+        assert d.ask("DATA").startswith("354")
+        assert d.ask("Subject: x\r\n\r\nx\r\n.").startswith("250")
+    s.wait_log(r"nrcpt=1000 \(queue active\)")
+    wait_for("each of them", lambda: len(re.findall(
+        r"to=<bob\+\d+@example\.test>.*status=sent", s.log())) == 1000)
+    s.wait_empty()
+
+
+def test_recipients_without_end_end_the_session(suite):
+    """With all limits as they are: 1000, as many again, and 20 errors."""
+    s = suite(main=DISCARD + "smtpd_error_sleep_time = 0\n")
+    with greet(s) as d:
+        assert d.ask("MAIL FROM:<a@b.test>").startswith("250")
+        codes = rcpts(d, MANY)
+    # of the last ones a reset may have taken some along
+    whole = [250] * 1000 + [452] * 1020 + [421]
+    assert codes == whole[:len(codes)] and len(codes) > 1000, codes[1000:]
+    s.wait_log(r"session ended by smtpd_hard_error_limit \(20\)")
+    assert s.queue() == []
+
+
+EDGES = [2 ** n for n in (31, 32, 63, 64)]
+SIZES = sorted({n + more for n in EDGES for more in (-1, 0, 1, 100)})
+
+
+def test_sizes_that_wrap(suite):
+    """As announced, and where there is no limit."""
+    s = suite()
+    for limit, code in (("50000000", "552 5.3.4"), ("0", "250 2.1.0")):
+        s.set(message_size_limit=limit, virtual_mailbox_limit="0",
+              mailbox_size_limit="0")
+        s.posthaste("reload")
+        wait_for("the new limit", lambda: said(s, 2 ** 31).startswith(code))
+        for size in SIZES:
+            answer = said(s, size)
+            assert answer.startswith(code if size < 2 ** 64 else
+                                     "501 5.5.4"), (limit, size, answer)
+
+
+def said(s, size):
+    with greet(s) as d:
+        return d.ask(f"MAIL FROM:<a@b.test> SIZE={size}")
+
+
+@pytest.mark.parametrize("last", ["", " LAST"])
+def test_chunks_that_wrap(suite, last):
+    """None of them is at its end when so few bytes have come."""
+    s = suite()
+    content = b"Subject: x\r\n\r\nx\r\n.\r\nRSET\r\nNOOP\r\n"
+    for size in [edge + len(content) for edge in EDGES] + SIZES:
+        with greet(s) as d:
+            d.ask("MAIL FROM:<a@b.test>")
+            d.ask("RCPT TO:<bob@example.test>")
+            d.send(b"BDAT %d%s\r\n" % (size, last.encode()) + content)
+            d.socket.shutdown(socket.SHUT_WR)
+            answer = d.line()
+            assert answer.startswith(b"521 5.5.4") == (size >= 2 ** 63), size
+            assert not answer.startswith(b"2"), size
+            assert not answer or d.at_end(), size
+    s.send(subject="after")
+    s.wait_empty()
+    (found,) = s.messages("bob")
+    assert b"Subject: after" in found
 
 
 def test_timeout(suite):
