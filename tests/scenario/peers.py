@@ -4,6 +4,7 @@ import re
 import socket
 import struct
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from posthaste import DEADLINE, careless_tls, free_port, wait_for
 
@@ -93,15 +94,50 @@ class Dialogue:
         self.close()
 
 
-class Server:
-    """A listener on loopback; handle(connection) runs in a thread each."""
+def broken_off(port, pieces, n, end):
+    """What a server says to the first n bytes of these pieces.
 
-    def __init__(self, handle, port=None, host="127.0.0.1"):
-        self.port = port or free_port()
+    Each goes when the one before it has been answered. "end": then we close
+    our side and hear the server out ("half"), or are gone ("reset").
+    """
+    with socket.create_connection(("127.0.0.1", port), DEADLINE) as c:
+        heard = c.recv(65536)
+        for piece in pieces:
+            c.sendall(piece[:n])
+            if n < len(piece):
+                break
+            n -= len(piece)
+            heard += c.recv(65536)
+        if end == "reset":
+            c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                         struct.pack("ii", 1, 0))
+            return heard
+        c.shutdown(socket.SHUT_WR)
+        while more := c.recv(65536):
+            heard += more
+        return heard
+
+
+def broken_off_anywhere(port, pieces):
+    """At each byte, in both ways, in pieces and in one; some at a time."""
+    cuts = [(how, n, end) for how in (pieces, [b"".join(pieces)])
+            for n in range(sum(map(len, pieces))) for end in ("half", "reset")]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda cut: broken_off(port, *cut), cuts))
+
+
+class Server:
+    """A listener on loopback, or at this path; handle(connection) runs in a
+    thread each."""
+
+    def __init__(self, handle, port=None, host="127.0.0.1", path=None):
+        self.port = None if path else port or free_port()
         self.handle = handle
         self.connections = 0
         self.errors = []
-        self.listener = socket.create_server((host, self.port), backlog=200)
+        self.listener = socket.create_server(
+            str(path) if path else (host, self.port), backlog=200,
+            family=socket.AF_UNIX if path else socket.AF_INET)
         self.thread = threading.Thread(target=self.accept, daemon=True)
         self.thread.start()
 

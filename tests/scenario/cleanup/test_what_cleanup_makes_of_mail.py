@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from peers import TO_DATA, Dialogue
+
 BOB = "bob@example.test"
 
 
@@ -152,6 +154,24 @@ def test_headers_of_any_length_are_no_long_lines_in_the_log(suite):
     s.wait_log("message-id=")
     s.wait_log("larger than message_size_limit")
     assert max(map(len, s.log().splitlines())) < 2048
+
+
+def test_sixty_megabytes_of_headers_that_are_refused(suite):
+    """CVE-2010-4344: for a byte at their end, which the log tells."""
+    s = suite(main="message_size_limit = 100000000\n"
+                   "message_reject_characters = \\001\n")
+    field = b"X-Long: " + b"h" * 59989 + b"\r\n"
+    with Dialogue(s.ports["smtp"]) as d:
+        d.script("S: 220\nC: EHLO client.test\nS: 250" + TO_DATA)
+        for _ in range(50):
+            d.send(field * 20)
+        d.send(b"Message-ID: <" + b"m" * 50000 + b"@x>\r\nSubject: " +
+               b"s" * 50000 + b"\1\r\n\r\n")
+        assert "5.7.1 disallowed character" in d.ask("x\r\n.")
+        assert d.ask("NOOP").startswith("250")
+    s.wait_log("reject: .*disallowed character")
+    assert max(map(len, s.log().splitlines())) < 2048
+    assert s.queue() == [] and s.messages("bob") == []
 
 
 def test_copies(suite):

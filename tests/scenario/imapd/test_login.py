@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """From the greeting to the login: RFC 9051 sections 6.1 and 6.2."""
 import base64
-import hashlib
 import hmac
 import os
 import re
@@ -11,47 +10,15 @@ import time
 import pytest
 
 from imap_client import CONTEXT
+from peers import broken_off_anywhere
 from posthaste import wait_for
+from scram import Scram, b64
 
 OPEN = "disable_plaintext_auth = no\nauth_failure_delay_max = 0\n"
 
 
 def plain(user="bob", password="posthaste"):
     return base64.b64encode(f"\0{user}\0{password}".encode()).decode()
-
-
-def b64(data):
-    return base64.b64encode(data.encode() if isinstance(data, str) else data
-                            ).decode()
-
-
-class Scram:
-    """A client of SCRAM, RFC 5802 section 3."""
-
-    def __init__(self, digest, user="bob", password="posthaste"):
-        self.digest, self.password = digest, password.encode()
-        self.nonce = b64(os.urandom(15))
-        self.bare = f"n={user},r={self.nonce}"
-        self.first = "n,," + self.bare
-
-    def final(self, challenge):
-        """The second message; self.proof is then what the server must say."""
-        got = dict(x.split("=", 1) for x in challenge.split(","))
-        assert got["r"].startswith(self.nonce) and got["r"] != self.nonce
-        assert int(got["i"]) >= 4096
-        salted = hashlib.pbkdf2_hmac(
-            self.digest, self.password, base64.b64decode(got["s"]),
-            int(got["i"]))
-        key = self.hmac(salted, "Client Key")
-        without = f"c={b64('n,,')},r={got['r']}"
-        text = f"{self.bare},{challenge},{without}"
-        sign = self.hmac(hashlib.new(self.digest, key).digest(), text)
-        self.proof = "v=" + b64(self.hmac(self.hmac(salted, "Server Key"),
-                                          text))
-        return f"{without},p={b64(bytes(a ^ b for a, b in zip(key, sign)))}"
-
-    def hmac(self, key, text):
-        return hmac.digest(key, text.encode(), self.digest)
 
 
 def words(line):
@@ -386,16 +353,20 @@ def test_garbage(suite):
 
 
 def test_disconnect_at_every_byte(suite):
-    s = suite(main=OPEN)
+    s = suite(main=OPEN + "mail_max_userip_connections = 100\n")
     s.imap().logout()
     before = s.processes("imapd"), s.processes("imapd-session")
-    for script in (b"a AUTHENTICATE LOGIN\r\nYm9i\r\ncG9zdGhhc3Rl\r\nb NOOP\r\n",
-                   b"a STARTTLS\r\n\x16\x03\x01\x02\x00\x01"):
-        for n in range(0, len(script) + 1, 3):
-            with socket.create_connection(("127.0.0.1",
-                                           s.ports["imap"])) as c:
-                c.sendall(script[:n])
-    s.imap().logout()
+    for script in (
+            [b"a AUTHENTICATE LOGIN\r\n", b"Ym9i\r\n", b"d3Jvbmc=\r\n",
+             b"b NOOP\r\n"],
+            [b"a LOGIN {3}\r\n", b"bob posthaste\r\n", b"b SELECT INBOX\r\n",
+             b"c IDLE\r\n", b"DONE\r\n", b"d APPEND INBOX {3}\r\n",
+             b"x\r\n"],
+            [b"a STARTTLS\r\n", b"\x16\x03\x01\x02\x00\x01"]):
+        broken_off_anywhere(s.ports["imap"], script)
+    c = s.imap()
+    assert c.ok("STATUS INBOX (MESSAGES)") == [b"* STATUS INBOX (MESSAGES 0)"]
+    c.logout()
     assert set(before[0]) <= set(s.processes("imapd"))
     assert before[1][0] in s.processes("imapd-session")
 

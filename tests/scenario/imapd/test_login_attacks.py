@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: ISC
 """What has gone wrong with logins elsewhere, tried on IMAP."""
 import base64
+import hashlib
+import hmac
 import itertools
+import random
+import re
 import socket
 import threading
 import time
 
 import pytest
-from posthaste import PASSWORD, does_not_grow, resident, wait_for
+from posthaste import PASSWORD, SOURCE, does_not_grow, resident, wait_for
+from scram import Scram
 
 OPEN = "disable_plaintext_auth = no\nauth_failure_delay_max = 0\n"
 ALL = OPEN + ("auth_mechanisms = plain login cram-md5 scram-sha-256\n"
@@ -138,19 +143,130 @@ def test_bytes_that_end_fields_elsewhere(suite, byte):
     assert login_lines(s) == ["bob"]
 
 
-def test_wrong_ones_are_wrong(suite):
-    """CVE-2020-12783: nothing but the password does."""
-    s = suite(main=ALL)
-    c = s.imap(user=None)
-    wrong = [PASSWORD[:i] for i in range(len(PASSWORD))] + [
-        PASSWORD + "x", PASSWORD.upper(), PASSWORD + " ", " " + PASSWORD,
-        PASSWORD * 2, "{PLAIN}" + PASSWORD, "x" * 511, "x" * 3000]
-    for password in wrong:
-        attempt(c, b"AUTHENTICATE PLAIN " + plain("bob", password), [])
-        attempt(c, b"AUTHENTICATE LOGIN", [b64(b"bob"),
-                                           b64(password.encode()) or b""])
-    c.ok("LOGIN bob " + PASSWORD)
-    c.logout()
+def flipped(data, step=1):
+    """It with one bit changed, each in turn; and its beginnings."""
+    for bit in range(0, len(data) * 8, step):
+        yield bytes(byte ^ (1 << bit % 8 if at == bit // 8 else 0)
+                    for at, byte in enumerate(data))
+    for n in range(len(data)):
+        yield data[:n]
+
+
+def wrong_passwords():
+    noise = random.Random(50)
+    own = PASSWORD.encode()
+    yield from (x for x in flipped(own) if b"\0" not in x)
+    yield from (own + b"x", own.upper(), own + b" ", b" " + own, own * 2,
+                b"{PLAIN}" + own, b"x" * 511, b"x" * 3000)
+    for n in range(400):
+        yield bytes(noise.randrange(1, 256)
+                    for _ in range(len(own) if n % 2 else n % 64 + 1))
+
+
+class Guesses:
+    """Connections on which logins fail, until one does not."""
+
+    def __init__(self, s):
+        self.s, self.c, self.tried = s, None, 0
+
+    def begin(self, command):
+        """The server's first line."""
+        if self.tried % 90 == 0:  # imap_login_limit
+            self.close()
+            self.c = self.s.imap(user=None)
+        self.tried += 1
+        self.c.send(b"x AUTHENTICATE " + command + b"\r\n")
+        return self.c.line()
+
+    def say(self, answer):
+        self.c.send(b64(answer) + b"\r\n")
+        return self.c.line()
+
+    def challenge(self, line):
+        assert line.startswith(b"+ "), line
+        return base64.b64decode(line[2:])
+
+    def close(self):
+        if self.c:
+            self.c.close()
+
+
+def by_plain(g):
+    for password in itertools.chain(wrong_passwords(), [PASSWORD.encode()]):
+        yield g.begin(b"PLAIN " + b64(b"\0bob\0" + password))
+
+
+def by_login(g):
+    for password in itertools.chain(wrong_passwords(), [PASSWORD.encode()]):
+        g.challenge(g.begin(b"LOGIN"))
+        g.challenge(g.say(b"bob"))
+        yield g.say(password)
+
+
+def by_cram(g):
+    """Also with each bit of the answer that is right."""
+    def answer(change):
+        text = g.challenge(g.begin(b"CRAM-MD5"))
+        return g.say(b"bob " + change(text))
+
+    def right(text):
+        return hmac.digest(PASSWORD.encode(), text, "md5")
+
+    for password in wrong_passwords():
+        yield answer(lambda text, p=password: hmac.digest(
+            p, text, "md5").hex().encode())
+    for n in range(len(list(flipped(bytes(16))))):
+        yield answer(lambda text, n=n: next(itertools.islice(
+            flipped(right(text)), n, None)).hex().encode())
+    yield answer(lambda text: right(text + b" ").hex().encode())
+    yield answer(lambda text: right(text).hex().encode())
+
+
+def by_scram(g, name):
+    """Also with a bit of each byte of the proof that is right."""
+    digest = name.decode().split("-", 1)[1].replace("-", "").lower()
+
+    def answer(password, change=lambda proof: proof):
+        client = Scram(digest, password=password)
+        first = g.challenge(g.begin(name + b" " + b64(client.first.encode())))
+        text, proof = client.final(first.decode()).rsplit(",p=", 1)
+        proof = b64(change(base64.b64decode(proof)))
+        return g.say(f"{text},p=".encode() + proof)
+
+    # each costs both sides 4096 rounds
+    for password in itertools.islice(wrong_passwords(), 0, None, 8):
+        yield answer(password.decode("latin1"))
+    for n in range(2 * hashlib.new(digest).digest_size):
+        yield answer(PASSWORD, lambda proof, n=n: next(itertools.islice(
+            flipped(proof, 8), n, None)))
+    yield answer(PASSWORD, lambda proof: proof + b"x")
+    # the server proves itself before it says OK
+    if g.challenge(answer(PASSWORD)).startswith(b"v="):
+        yield g.say(b"")
+
+
+MECHANISMS = {
+    "PLAIN": by_plain, "LOGIN": by_login, "CRAM-MD5": by_cram,
+    "SCRAM-SHA-1": lambda g: by_scram(g, b"SCRAM-SHA-1"),
+    "SCRAM-SHA-256": lambda g: by_scram(g, b"SCRAM-SHA-256")}
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_wrong_ones_are_wrong(suite, mechanism):
+    """CVE-2020-12783: nothing but the password does, whatever it is near."""
+    s = suite(main=ALL + "auth_mechanisms = plain login cram-md5 scram-sha-1 "
+              "scram-sha-256\n")
+    known = re.findall(r'MECHANISM\("([^"]+)"\)', (
+        SOURCE / "lib/sasl/mechanisms.def").read_text())
+    assert set(known) == set(MECHANISMS)
+    g = Guesses(s)
+    *wrong, right = MECHANISMS[mechanism](g)
+    assert len(wrong) > 100
+    for n, line in enumerate(wrong):
+        assert line.startswith((b"x NO ", b"x BAD ")), (n, line)
+    assert right.startswith(b"x OK "), right
+    wait_for("the login", lambda: login_lines(s))
+    assert login_lines(s) == ["bob"]
 
 
 @pytest.mark.unsanitized

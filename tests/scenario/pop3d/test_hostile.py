@@ -7,6 +7,7 @@ import socket
 import time
 
 import pytest
+from peers import broken_off_anywhere
 from pop3_client import Client, crlf, served
 from posthaste import does_not_grow, wait_for
 
@@ -27,17 +28,14 @@ def test_disconnect_at_every_byte(suite):
     crlf(s, "bob", 1, ONE)
     works(s)
     before = s.processes("pop3d"), s.processes("auth")
-    dialogues = [
-        b"CAPA\r\nSTLS\r\n\x16\x03\x01\x02\x00\x01",
-        b"AUTH LOGIN\r\nYm9i\r\ncG9zdGhhc3Rl\r\n",
-        b"AUTH PLAIN AGFsaWNlAHBvc3RoYXN0ZQ==\r\nTOP 1 1\r\nQUIT\r\n",
-        b"USER alice\r\nPASS posthaste\r\nUIDL\r\nDELE 1\r\nQUIT\r\n",
-    ]
-    for dialogue in dialogues:
-        for n in range(0, len(dialogue) + 1, 3):
-            with socket.create_connection(("127.0.0.1",
-                                           s.ports["pop3"])) as c:
-                c.sendall(dialogue[:n])
+    for dialogue in (
+            [b"CAPA\r\n", b"STLS\r\n", b"\x16\x03\x01\x02\x00\x01"],
+            [b"AUTH LOGIN\r\n", b"Ym9i\r\n", b"d3Jvbmc=\r\n", b"QUIT\r\n"],
+            [b"AUTH PLAIN AGFsaWNlAHBvc3RoYXN0ZQ==\r\n", b"TOP 1 1\r\n",
+             b"QUIT\r\n"],
+            [b"USER alice\r\n", b"PASS posthaste\r\n", b"UIDL\r\n",
+             b"DELE 1\r\n", b"QUIT\r\n"]):
+        broken_off_anywhere(s.ports["pop3"], dialogue)
     works(s)
     assert all(set(b) <= set(s.processes(name))
                for b, name in zip(before, ("pop3d", "auth")))

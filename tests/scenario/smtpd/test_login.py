@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: ISC
 """AUTH: only where it may be, one identity, nobody else disturbed."""
 import base64
+import contextlib
+import itertools
 import os
 import re
 import threading
 
-from peers import Dialogue
+import pytest
+
+from peers import Dialogue, Server
 from posthaste import PASSWORD, kill_all, wait_for
 
 
@@ -124,11 +128,19 @@ def test_over_long_answers_end_the_session(suite):
 
 def test_disconnect_inside_the_exchange(suite):
     s = suite()
-    for cut in range(45):
+    submission(s).close()
+    before = s.processes("smtpd"), s.processes("auth")
+    for cut in range(len(b"AUTH PLAIN\r\n")):
         with submission(s) as d:
-            d.send((f"AUTH PLAIN\r\n{GOOD}\r\n")[:cut])
+            d.send("AUTH PLAIN\r\n"[:cut])
+    for cut in range(len(GOOD) + 2):
+        with submission(s) as d:
+            assert d.ask("AUTH PLAIN") == "334 "
+            d.send(f"{GOOD}\r\n"[:cut])
     with submission(s) as d:
         assert d.ask(f"AUTH PLAIN {GOOD}").startswith("235")
+    assert all(set(b) <= set(s.processes(name))
+               for b, name in zip(before, ("smtpd", "auth")))
 
 
 def test_garbage_of_one_client_is_not_felt_by_another(suite):
@@ -201,37 +213,93 @@ def descriptors(s):
     """Of each program that has to do with logins, the most of a process."""
     return {name: max((len(os.listdir(f"/proc/{pid}/fd"))
                        for pid in s.processes(name)), default=0)
-            for name in ("smtpd", "auth")}
+            for name in ("smtpd", "auth", "master")}
+
+
+PATIENT = ("smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = no\n"
+           "auth_failure_delay_max = 0\nsmtpd_soft_error_limit = 10000\n"
+           "smtpd_hard_error_limit = 10000\n")
+FAILURES = 150  # of each kind; half as many descriptors would be seen
+
+
+def greeted(s):
+    d = Dialogue(s.ports["smtp"])
+    d.reply()
+    d.ask("EHLO client.test")
+    return d
+
+
+def login_works(s):
+    with greeted(s) as d:
+        wait_for("auth", lambda: d.ask(f"AUTH PLAIN {GOOD}")[:3] == "235")
+
+
+def leaves_nothing(s, fail):
+    """fail() has failed FAILURES times."""
+    fail()
+    login_works(s)
+    before = descriptors(s)
+    fail()
+    login_works(s)
+    wait_for(f"descriptors as before: {before}", lambda: all(
+        count < before[name] + FAILURES // 2
+        for name, count in descriptors(s).items()), 30)
 
 
 def test_failures_leave_no_descriptors(suite):
-    """Neither wrong passwords, nor aborted ones, nor auth's death."""
-    s = suite(main="smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = no\n"
-              "auth_failure_delay_max = 0\nsmtpd_soft_error_limit = 1000\n"
-              "smtpd_hard_error_limit = 1000\n")
+    """Neither wrong passwords, nor aborted ones, nor auth's death amid them."""
+    s = suite(main=PATIENT)
 
-    def fail(count):
-        for _ in range(count):
-            with Dialogue(s.ports["smtp"]) as d:
-                d.reply()
-                d.ask("EHLO client.test")
+    def fail():
+        for _ in range(FAILURES):
+            with greeted(s) as d:
                 assert d.ask(f"AUTH PLAIN {WRONG}").startswith("535")
                 assert d.ask("AUTH LOGIN").startswith("334")
                 assert d.ask("*").startswith("501")
                 assert d.ask("AUTH LOGIN").startswith("334")
-        for _ in range(3):
-            with Dialogue(s.ports["smtp"]) as d:
-                d.reply()
-                d.ask("EHLO client.test")
-                kill_all(s.processes("auth"))
-                assert d.ask(f"AUTH PLAIN {WRONG}")[:3] in ("454", "535")
-        with Dialogue(s.ports["smtp"]) as d:
-            d.reply()
-            d.ask("EHLO client.test")
-            wait_for("auth", lambda: d.ask(f"AUTH PLAIN {GOOD}")[:3] == "235")
+        clients = [greeted(s) for _ in range(FAILURES)]
+        for d in clients:
+            assert d.ask("AUTH LOGIN").startswith("334")
+        kill_all(s.processes("auth"))
+        for d in clients:
+            assert d.ask(b64("bob")).startswith("454")
+            d.close()
 
-    fail(10)
-    before = descriptors(s)
-    fail(100)
-    for name, count in descriptors(s).items():
-        assert count < before[name] + 20, (name, before[name], count)
+    leaves_nothing(s, fail)
+
+
+# what is no answer of auth: the frame's length, its name, what it holds
+NO_ANSWERS = [b"\xff" * 4, b"\0\0\0\1\0", b"\0\0\0\2\5h", b"HTTP/1.1 200 OK\r\n\r\n",
+              b"\0\0\0\6\5hello", b"\0\0\0\x0b\5hello\1x\0\xff\xff",
+              b"\0\0\0\x0e\rauthenticated"]
+
+
+@pytest.mark.parametrize("answers", [None, NO_ANSWERS],
+                         ids=["nobody", "nonsense"])
+def test_auth_that_cannot_be_had_leaves_no_descriptors(suite, answers):
+    """Each connect fails; or somebody else says what is no answer."""
+    s = suite(main=PATIENT)
+    login_works(s)
+    door = s.root / "spool/private/auth"
+    away = door.with_name("away")
+
+    def answer(connection, turn=itertools.count()):
+        connection.sendall(answers[next(turn) % len(answers)])
+        while connection.recv(4096):
+            pass
+
+    def fail():
+        door.rename(away)
+        kill_all(s.processes("auth"))  # and what smtpd has kept of it
+        with contextlib.ExitStack() as stack:
+            if answers:
+                stack.enter_context(Server(answer, path=door))
+            with greeted(s) as d:
+                for _ in range(FAILURES):
+                    assert d.ask(f"AUTH PLAIN {GOOD}").startswith("454")
+            for _ in range(FAILURES):
+                with greeted(s) as d:
+                    assert d.ask(f"AUTH PLAIN {GOOD}").startswith("454")
+        away.rename(door)
+
+    leaves_nothing(s, fail)

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: ISC
 """A small reference state machine runs beside the server over random command
 sequences; codes of all answers and what is delivered must agree."""
+import os
 import random
 import re
+from concurrent.futures import ThreadPoolExecutor
 
-from peers import Dialogue
+import pytest
+
+from peers import Dialogue, broken_off
+from posthaste import wait_for
 
 SEED = 20261121
 SESSIONS = 150
@@ -242,15 +247,56 @@ def test_model_and_server_agree(suite):
     assert sorted(delivered) == sorted(sent)
 
 
-def test_disconnect_at_every_byte_leaves_the_server_well(suite):
-    s = suite()
-    script = ("EHLO client.test\r\nMAIL FROM:<a@b.test>\r\n"
-              "RCPT TO:<bob@example.test>\r\nDATA\r\nSubject: x\r\n\r\nx\r\n"
-              ".\r\n").encode()
-    for n in range(len(script)):
-        with Dialogue(s.ports["smtp"]) as d:
-            d.send(script[:n])
-    assert s.send(body="after\r\n")
+# what is said, and its answer
+STEPS = [(b"EHLO client.test\r\n", b"250"), (b"MAIL FROM:<a@b.test>\r\n", b"250"),
+         (b"RCPT TO:<bob@example.test>\r\n", b"250"), (b"DATA\r\n", b"354"),
+         (b"Subject: cut\r\n\r\n..x\r\n.\r\n", b"250")]
+PIECES = [said for said, _ in STEPS]
+WHOLE = b"".join(PIECES)
+
+
+def answers(n):
+    """To so many bytes."""
+    codes, at = [b"220"], 0
+    for said, code in STEPS:
+        at += len(said)
+        if at <= n:
+            codes.append(code)
+    return codes
+
+
+def held(s):
+    """Processes and descriptors of those that hear clients."""
+    return {pid: len(os.listdir(f"/proc/{pid}/fd"))
+            for pid in s.processes("smtpd")}
+
+
+@pytest.mark.parametrize("main, pieces, end", [
+    ("", PIECES, "half"), ("", PIECES, "reset"),
+    ("smtpd_forbid_unauth_pipelining = no\n", [WHOLE], "half"),
+], ids=["in turn", "gone", "in one"])
+def test_disconnect_at_every_byte_leaves_the_server_well(
+        suite, main, pieces, end):
+    s = suite(main=main)
+    s.send(subject="before")
+    before = held(s)
+    # whoever is gone at once may have been taken for one who has said it all
+    count = len(WHOLE) + (end == "half")
+    with ThreadPoolExecutor(8) as pool:
+        heard = list(pool.map(lambda n: broken_off(
+            s.ports["smtp"], pieces, n, end), range(count)))
+    for n, said in enumerate(heard):
+        codes = re.findall(rb"^(\d{3}) ", said, re.M)
+        assert codes == answers(n), (n, said)
+    assert [h for h in heard if b"\n354 " in h]
+    s.send(subject="after")
     s.wait_empty()
-    assert [m.count(b"\r\nafter\r\n") for m in s.messages("bob")
-            if b"after" in m] == [1]
+    found = b"".join(s.messages("bob"))
+    assert [found.count(b"Subject: " + x) for x in (b"before", b"after")] \
+        == [1, 1]
+    assert found.count(b"Subject: cut") == (end == "half")
+    assert s.queue() == []
+    # but for what is kept for a moment to ask others by
+    assert before.keys() <= held(s).keys()
+    most = max(before.values()) + count // 4
+    wait_for("what was held before", lambda: max(held(s).values()) < most)
