@@ -333,7 +333,8 @@ class FakeDNS:
                 question, peer = self.udp.recvfrom(4096)
             except OSError:
                 return
-            self.askers.append(peer[1])
+            if peer:  # else it is closed
+                self.askers.append(peer[1])
             answer = self.datagram(question)
             try:
                 if answer:
