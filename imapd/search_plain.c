@@ -75,8 +75,10 @@ encoded_in_utf8(struct span fields)
 	const char *p = fields.p, *end = fields.p + fields.n;
 
 	while (p < end && (p = memchr(p, '=', (size_t)(end - p))) != NULL) {
-		struct span s = { ++p, (size_t)(end - p) };
+		struct span s;
 
+		p++;
+		s = (struct span){ p, (size_t)(end - p) };
 		if (!span_starts(s, "?"))
 			continue;
 		if (!span_starts_nocase(s, "?utf-8?"))
