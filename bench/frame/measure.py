@@ -21,7 +21,7 @@ from . import LOAD
 
 # what a counted round measures: name in the table, name that count.c prints
 COUNTED = {"switches (n)": "switches", "system calls (n)": "syscalls",
-           "fsyncs (n)": "flushes"}
+           "fsyncs (n)": "flushes", "writes waited for (n)": "waits"}
 MOST = "memory, most (MB)"
 LARGE = 100_000  # bytes of a message: a case is of hundreds of megabytes
 WARM = 1_500_000_000  # bytes: twice what such a case writes

@@ -111,10 +111,10 @@ def sink(how="plain"):
             server.close()
 
 
-def null(case):
+def null(case, *more):
     """The same load against a sink that keeps nothing."""
     how = case.more.get("how", "plain")
     with sink(how) as server:
-        sent = load(server.port, case, "-x", how,
+        sent = load(server.port, case, "-x", how, *more,
                     seconds=min(1, case.more["seconds"]))
     return {"taken (1/s)": sent["rate"], **latency(sent)}

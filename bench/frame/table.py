@@ -2,12 +2,16 @@
 """Medians, how far single rounds lie apart, and ratios, as text or markdown."""
 import statistics
 
+from .measure import is_counted
+
 # in the order in which they run, and of columns; the first is ours
 PEERS = ("posthaste", "postfix", "exim", "opensmtpd", "dovecot", "cyrus",
          "courier")
 OURS = PEERS[0]
 # of what the client does alone: a rate above that is in part the client's
 NEAR = 0.7
+# most work has none of these: a line where all are 0 is left out
+NONE = ("writes waited for (n)",)
 # what is measured without a server, and the head of its column
 ALONE = {"disk": "disk alone", "client": "client alone"}
 
@@ -62,7 +66,8 @@ class Table:
     def __init__(self, title):
         self.title = title
         self.rows = {}
-        self.runs = {}    # (label, who): the run that its values are of
+        # (label, who): the run that its values are of; and that of its counts
+        self.runs, self.counted = {}, {}
         self.failed = {}  # (label, who): why
         self.notes = {}   # (label, who): what is to be known of its figures
         self.lacks = {}   # (label, who): why it has none, or not all
@@ -83,43 +88,52 @@ class Table:
             self.add(record["label"], record.get("peer") or record["alone"],
                      record["figures"], run)
         else:
-            where = self.of_run(record["label"], record["peer"], run)
+            where = record["label"], record["peer"]
+            self.of_run(where, run)
             for kind, words in (("note", self.notes), ("lacks", self.lacks),
                                 ("failed", self.failed)):
                 if kind in record:
                     words[where] = record[kind]
 
-    def of_run(self, label, who, run):
-        """Where this run's word goes; an earlier one's is forgotten."""
-        if self.runs.setdefault((label, who), run) != run:
-            self.forget(label, who)
-            self.runs[label, who] = run
-        return label, who
+    def of_run(self, where, run, counted=False):
+        """This run has a word there; an earlier one's is forgotten."""
+        runs = self.counted if counted else self.runs
+        if runs.setdefault(where, run) != run:
+            self.forget(*where, counted)
+            runs[where] = run
 
-    def forget(self, label, who):
-        for words in (self.failed, self.notes, self.lacks):
+    def forget(self, label, who, counted):
+        for words in () if counted else (self.failed, self.notes, self.lacks):
             words.pop((label, who), None)
-        for values in self.rows.get(label, {}).values():
-            values.pop(who, None)
+        for figure, values in self.rows.get(label, {}).items():
+            if is_counted(figure) == counted:
+                values.pop(who, None)
 
     def add(self, label, who, figures, run=""):
-        """A later run's values take the place of an earlier one's."""
-        self.of_run(label, who, run)
+        """A later run's values take the place of an earlier one's: counts that
+        of counts, all others that of all others."""
+        self.of_run((label, who), run, all(map(is_counted, figures)))
         row = self.rows.setdefault(label, {})
         for figure, value in figures.items():
             row.setdefault(figure, {}).setdefault(who, []).append(value)
 
-    def has(self, label, who):
-        """Has it any figure there?"""
-        return any(values.get(who) for values in
-                   self.rows.get(label, {}).values())
+    def has(self, label, who, kinds=(False, True)):
+        """Has it any figure there, counted or else?"""
+        return any(values.get(who) and is_counted(figure) in kinds
+                   for figure, values in self.rows.get(label, {}).items())
+
+    def all_runs(self):
+        """(label, who), run, whether of counts."""
+        for counted, runs in ((False, self.runs), (True, self.counted)):
+            for where, run in runs.items():
+                yield where, run, counted
 
     def shown(self):
         """Runs of which there is a figure, or a failure; the last one, where
         none left any."""
-        return {run for where, run in self.runs.items()
-                if where in self.failed or self.has(*where)} or set(
-                    self.begun[-1:])
+        return {run for where, run, counted in self.all_runs()
+                if where in self.failed and not counted or
+                self.has(*where, (counted,))} or set(self.begun[-1:])
 
     def cut_off(self):
         """Runs of these that began the group and did not end it."""
@@ -151,7 +165,7 @@ class Table:
             for figure, values in row.items():
                 medians = {n: statistics.median(values[n]) for n in peers
                            if values.get(n)}
-                if medians:
+                if any(medians.values()) or medians and figure not in NONE:
                     yield label, figure, values, medians
 
     def lines(self):
@@ -225,14 +239,16 @@ class Table:
         said = {}
         for label in self.rows:
             runs = {}
-            for who in (*PEERS, *ALONE):
-                if self.has(label, who):
-                    runs.setdefault(self.runs[label, who], []).append(
+            for (of, who), run, counted in self.all_runs():
+                if of == label and self.has(label, who, (counted,)):
+                    runs.setdefault((run, counted), []).append(
                         ALONE.get(who, who))
-            if len(runs) > 1:
+            if len({run for run, _ in runs}) > 1:
                 said.setdefault("; ".join(
-                    f"{', '.join(who)} of {when(run)}"
-                    for run, who in sorted(runs.items())), []).append(label)
+                    f"{'what was counted of ' * counted}{', '.join(who)} of "
+                    f"{when(run)}"
+                    for (run, counted), who in sorted(runs.items())),
+                    []).append(label)
         return [f"{self.together(labels)}: of several runs: {text}"
                 for text, labels in said.items()]
 

@@ -12,7 +12,7 @@ from frame.group import Case
 NAME = "accept"
 HELP = "accept over SMTP and deliver to Maildirs"
 SIZES = {"4 KB": 4096, "100 KB": 100_000, "10 MB": 10_000_000}
-MOST = 600_000_000  # bytes of a case: not more than a disk has time for
+MOST = 600_000_000  # bytes of a case, or one message of each session
 
 # sessions, size, mailboxes, how
 CASES = (
@@ -25,6 +25,11 @@ CASES = (
 QUICK = ((10, "4 KB", 1, "plain"), (10, "4 KB", 1, "starttls"))
 
 
+def most(case, share=1):
+    """Messages: not more than a disk has time for."""
+    return max(round(case.sessions * share), int(MOST / case.size * share))
+
+
 def run(peer, case):
     how, first, users = (case.more[k] for k in ("how", "first", "users"))
     seconds = smtp.seconds(peer, case)
@@ -32,7 +37,7 @@ def run(peer, case):
     def load(share):
         return smtp.load(peer.port("smtp"), case, "-f", first, "-u", users,
                          "-x", how, *smtp.opening(peer),
-                         "-m", max(1, int(MOST / case.size * share)),
+                         "-m", max(1, most(case, share)),
                          seconds=seconds * share)
 
     sent, took, over = smtp.through(peer, smtp.Here(peer, first, users),
@@ -40,6 +45,10 @@ def run(peer, case):
     return {"delivered (1/s)": sent["messages"] / took,
             "taken (1/s)": sent["rate"], **smtp.latency(sent),
             **over.each(sent["messages"]), **smtp.few_at_a_time(peer, case)}
+
+
+def null(case):
+    return smtp.null(case, "-m", most(case))
 
 
 def label(sessions, size, users, how):
@@ -58,7 +67,7 @@ def cases(quick):
             label(sessions, size, users, how),
             frozenset({"smtp", how} - {"plain"}), run, site=site,
             sessions=sessions, size=SIZES[size], disk="delivered (1/s)",
-            null=smtp.null if users == 1 else None,
+            null=null if users == 1 else None,
             more={"how": how, "first": first, "users": users,
                   "seconds": 0.3 if quick else 2}))
         first += users

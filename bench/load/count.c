@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -32,14 +33,17 @@ static struct event {
 	const char *name;
 	const char *tracepoint; /* below events/; NULL: context switches */
 	long long id;
+	const char *filter; /* on the arguments of a call; NULL: all */
 } events[] = {
-	{ "switches", NULL, PERF_COUNT_SW_CONTEXT_SWITCHES },
-	{ "syscalls", "raw_syscalls/sys_enter", -1 },
-	{ "flushes", "syscalls/sys_enter_fsync", -1 },
-	{ "flushes", "syscalls/sys_enter_fdatasync", -1 },
-	{ "flushes", "syscalls/sys_enter_sync", -1 },
-	{ "flushes", "syscalls/sys_enter_syncfs", -1 },
-	{ "flushes", "syscalls/sys_enter_msync", -1 },
+	{ "switches", NULL, PERF_COUNT_SW_CONTEXT_SWITCHES, NULL },
+	{ "syscalls", "raw_syscalls/sys_enter", -1, NULL },
+	{ "flushes", "syscalls/sys_enter_fsync", -1, NULL },
+	{ "flushes", "syscalls/sys_enter_fdatasync", -1, NULL },
+	{ "flushes", "syscalls/sys_enter_sync", -1, NULL },
+	{ "flushes", "syscalls/sys_enter_syncfs", -1, NULL },
+	{ "flushes", "syscalls/sys_enter_msync", -1, NULL },
+	/* SYNC_FILE_RANGE_WAIT_AFTER: one that begins writing is no wait */
+	{ "waits", "syscalls/sys_enter_sync_file_range", -1, "flags & 4" },
 };
 enum { EVENTS = sizeof events / sizeof events[0] };
 
@@ -116,6 +120,10 @@ open_event(int event, int folder, int processor)
 
 	if (fd < 0 && errno != ENODEV) /* a processor that is off */
 		die("perf_event_open: %s", strerror(errno));
+	if (fd >= 0 && events[event].filter != NULL &&
+	    ioctl(fd, PERF_EVENT_IOC_SET_FILTER, events[event].filter) != 0)
+		die("filter of %s: %s", events[event].tracepoint,
+		    strerror(errno));
 	return fd;
 }
 

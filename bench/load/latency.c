@@ -55,16 +55,19 @@ latency_print(struct latency *l, const char *prefix)
 	static const struct {
 		const char *name;
 		double part;
-	} rows[] = { { "p50", 0.5 }, { "p90", 0.9 }, { "p99", 0.99 },
-		{ "max", 1 } };
+		size_t least; /* of values: what fewer say is the maximum */
+	} rows[] = { { "p50", 0.5, 1 }, { "p90", 0.9, 10 },
+		{ "p99", 0.99, 100 }, { "max", 1, 1 } };
 
 	if (l->count == 0)
 		return;
 	qsort(l->us, l->count, sizeof l->us[0], by_value);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-		printf("%s%s %.3f\n", prefix, rows[i].name,
-		    l->us[(size_t)(rows[i].part * (double)(l->count - 1))] /
-			1000.0);
+		if (l->count >= rows[i].least)
+			printf("%s%s %.3f\n", prefix, rows[i].name,
+			    l->us[(size_t)(rows[i].part *
+				(double)(l->count - 1))] /
+				1000.0);
 }
 
 void

@@ -23,8 +23,9 @@ void latency_add(struct latency *l, int64_t us);
 /* Puts the values of another one behind our own. */
 void latency_join(struct latency *l, const struct latency *more);
 /*
- * Prints p50, p90, p99 and max in milliseconds, each name behind the prefix;
- * nothing when there is no value. Sorts.
+ * Prints p50, p90 (of ten values at least), p99 (of a hundred) and max in
+ * milliseconds, each name behind the prefix; nothing when there is no value.
+ * Sorts.
  */
 void latency_print(struct latency *l, const char *prefix);
 void latency_free(struct latency *l);
