@@ -139,8 +139,8 @@ listen_to(struct door *d)
 
 	while (ipc_receive(c, &m, &message, clock_in(patience)) == IPC_OK &&
 	    take(d, c, m, message))
-		if (++turn % TURN_MAX == 0)
-			(void)wait_yield();
+		if (++turn % TURN_MAX == 0 && wait_yield() == WAIT_CANCELLED)
+			break;
 	ipc_free(&c);
 	/* cleanup may have been killed between its fsync and the notice */
 	if (d->trusted && !task_cancelled())

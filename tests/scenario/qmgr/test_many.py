@@ -142,3 +142,26 @@ def test_others_have_their_turn_amid_a_flood_of_flushes(suite):
     s = deferring(suite, 20)
     # others' load may keep us from looking in time, but hardly each time
     assert any(overtakes(s) for _ in range(10))
+
+
+def test_flood_of_flushes_does_not_keep_the_old_qmgr(suite):
+    """It hears no more of it than of others: the next one has the queue."""
+    s = suite()
+    flood = door(s)
+    flood.ask("flush", queue_id="", site="")
+    (old,) = s.processes("qmgr")
+    freeze(lambda: [old])
+    flood.socket.sendall(requests(2000))
+    s.posthaste("reload")
+    wait_for("the next one", lambda: len(s.processes("qmgr")) == 2)
+    os.kill(old, signal.SIGCONT)
+    noted = 0
+    with pytest.raises(OSError):  # closed amid what it has not read
+        while flood.receive():
+            noted += 1
+    flood.close()
+    # 16 at a turn, and few turns until it knows that it is to leave
+    assert noted < 200
+    wait_for("the old one's end", lambda: old not in s.processes("qmgr"))
+    s.send(to="bob@example.test")
+    s.wait_messages("bob")
