@@ -313,6 +313,27 @@ def test_a_missing_tool_is_named_and_no_failure(tmp_path):
         "clang-format", "gcc", "codespell", "mandoc")]
 
 
+def test_another_version_is_named_and_no_failure(tmp_path):
+    """What it would say of what is clean here is not known."""
+    tree(tmp_path / "tree", {})
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name, said in (("clang-format", "clang-format version 140.0.6"),
+                       ("codespell", "12.2.2"), ("mandoc", ""),
+                       ("dpkg-query", "1.14.60-1")):
+        (tools / name).write_text(
+            f'#!/bin/sh\necho "{said or "it does not tell"}"\n')
+        (tools / name).chmod(0o755)
+    code, said = lint(tmp_path / "tree", "form", "spelling", "manuals",
+                      PATH=f"{tools}:{os.environ['PATH']}")
+    assert code == 0, said
+    assert said.splitlines() == [f"SKIP: {tool} is not version {number}"
+                                 for tool, number in (
+                                     ("clang-format", "14"),
+                                     ("codespell", "2.2.2"),
+                                     ("mandoc", "1.14.6"))]
+
+
 @pytest.mark.parametrize("rule", ["layers", "words", "conditions"])
 def test_colours_change_nothing(tmp_path, rule):
     tree(tmp_path / "tree", {})
