@@ -100,6 +100,8 @@ TESTS += $(near_tests) tests/fuzz/near_fuzz
 """,
     "tests/scenario/smtpd/test_near.py": HASH + '''\
 """Tests of one name in two files are two tests."""
+import os
+
 import pytest
 
 FULL = False
@@ -114,6 +116,17 @@ def test_it():
 @pytest.mark.unsanitized
 def test_long(n):
     assert n
+
+
+@pytest.mark.parametrize("n", [
+    1, pytest.param(2, marks=pytest.mark.skipif(
+        not os.environ.get("POSTHASTE''' '''_FULL"), reason="long"))])
+def test_rows(n):
+    assert n
+
+
+def test_short():
+    assert True
 ''',
     "tests/scenario/pop3d/test_near.py": HASH + "def test_it(): pass\n",
     "man/near.1": r""".\" SPDX-License-Identifier: ISC
@@ -373,11 +386,11 @@ def test_what_a_usual_run_leaves_out_does_not_count_as_tested(tmp_path):
     tree(tmp_path, {"tests/attacks.def": CLEAN["tests/attacks.def"] + """\
 2 CVE-2, Elsewhere
 	what went wrong
-	scenario smtpd/test_near.py test_it test_long
+	scenario smtpd/test_near.py test_it test_long test_rows test_short
 """})
     said = subprocess.run([tmp_path / "tests/attacks"], check=True, timeout=60,
                           capture_output=True, text=True).stdout
     assert "\n  1 tested CVE-1" in said
     assert "\n  2 rare   CVE-2" in said
-    assert "(POSTHASTE_FULL: test_long)\n" in said
+    assert "(POSTHASTE" "_FULL: test_long test_rows)\n" in said
     assert "\n   1 tested\n   1 rare\n" in said
