@@ -63,6 +63,8 @@ enum {
 	 * whatever a server sends, and keep it until the last entry has come.
 	 */
 	ANSWER_MAX = 4 << 20,
+	/* beside the library's codes: there was more than that */
+	TOO_LONG = -1000,
 };
 
 enum role { RESULT, SPECIAL, TERMINAL, LEAF, ROLES };
@@ -106,6 +108,7 @@ judge(int code)
 	case LDAP_ENCODING_ERROR:
 	case LDAP_DECODING_ERROR:
 	case LDAP_NO_MEMORY:
+	case TOO_LONG: /* and the connection is of no more use */
 		return MODULE_DOWN;
 	case LDAP_BUSY:
 	case LDAP_TIMELIMIT_EXCEEDED:
@@ -123,6 +126,13 @@ failed(struct module_call *c, LDAP *ld, const char *what, int code)
 {
 	char *more = NULL;
 
+	if (code == TOO_LONG) {
+		c->fail(c,
+		    "%s: the answer is longer than %d bytes: narrow "
+		    "query_filter or search_base, or name fewer attributes",
+		    what, ANSWER_MAX);
+		return judge(code);
+	}
 	if (ld != NULL)
 		(void)ldap_get_option(ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &more);
 	c->fail(c, "%s: %s%s%s", what, ldap_err2string(code),
@@ -130,6 +140,17 @@ failed(struct module_call *c, LDAP *ld, const char *what, int code)
 	    more != NULL ? more : "");
 	ldap_memfree(more);
 	return judge(code);
+}
+
+/*
+ * How an operation has ended, right behind it. The library calls each
+ * connection that it gives up a server that is down; errno is its own for one
+ * message, and that of read_counted() for many.
+ */
+static int
+ended(int code)
+{
+	return code == LDAP_SERVER_DOWN && errno == ERANGE ? TOO_LONG : code;
 }
 
 static int
@@ -361,9 +382,10 @@ static int
 wait_result(struct module_call *c, LDAP *ld, int id, LDAPMessage **message)
 {
 	struct timeval left = time_left(c);
-	int kind = ldap_result(ld, id, LDAP_MSG_ALL, &left, message);
-	int code = LDAP_OTHER;
+	int code = LDAP_OTHER, kind;
 
+	errno = 0;
+	kind = ldap_result(ld, id, LDAP_MSG_ALL, &left, message);
 	if (kind > 0)
 		return LDAP_SUCCESS;
 	if (kind == 0) {
@@ -371,7 +393,7 @@ wait_result(struct module_call *c, LDAP *ld, int id, LDAPMessage **message)
 		return LDAP_TIMEOUT;
 	}
 	(void)ldap_get_option(ld, LDAP_OPT_RESULT_CODE, &code);
-	return code == LDAP_SUCCESS ? LDAP_SERVER_DOWN : code;
+	return ended(code == LDAP_SUCCESS ? LDAP_SERVER_DOWN : code);
 }
 
 static int
@@ -436,19 +458,22 @@ bind_sasl(struct module_call *c, LDAP *ld)
 	r = ldap_set_option(ld, LDAP_OPT_X_SASL_SECPROPS, security);
 	if (r != LDAP_SUCCESS)
 		return r;
-	return ldap_sasl_interactive_bind_s(ld, NULL,
+	errno = 0;
+	return ended(ldap_sasl_interactive_bind_s(ld, NULL,
 	    or_null(c->setting(c, "sasl_mechs")), NULL, NULL, LDAP_SASL_QUIET,
-	    interact, c);
+	    interact, c));
 }
 
 static int
 reach(struct module_call *c, LDAP *ld)
 {
-	int r = ldap_connect(ld);
+	int r;
 
+	errno = 0;
+	r = ldap_connect(ld);
 	if (r == LDAP_SUCCESS && c->number(c, "start_tls") != 0)
 		r = ldap_start_tls_s(ld, NULL, NULL);
-	return r;
+	return ended(r);
 }
 
 /*
@@ -459,14 +484,15 @@ reach(struct module_call *c, LDAP *ld)
 static bool
 is_unproven(struct module_call *c, const char *uri, int require)
 {
-	LDAP *ld = NULL;
+	struct session s = { .ld = NULL };
 	bool reached = require != LDAP_OPT_X_TLS_NEVER &&
-	    ldap_initialize(&ld, uri) == LDAP_SUCCESS &&
-	    set_options(c, ld, LDAP_OPT_X_TLS_NEVER) == LDAP_SUCCESS &&
-	    reach(c, ld) == LDAP_SUCCESS;
+	    ldap_initialize(&s.ld, uri) == LDAP_SUCCESS &&
+	    bound_answers(&s) == LDAP_SUCCESS &&
+	    set_options(c, s.ld, LDAP_OPT_X_TLS_NEVER) == LDAP_SUCCESS &&
+	    reach(c, s.ld) == LDAP_SUCCESS;
 
-	if (ld != NULL)
-		(void)ldap_unbind_ext(ld, NULL, NULL);
+	if (s.ld != NULL)
+		(void)ldap_unbind_ext(s.ld, NULL, NULL);
 	return reached;
 }
 
@@ -480,7 +506,7 @@ introduce(struct module_call *c, LDAP *ld, const char *uri, int require)
 
 	if (r != LDAP_SUCCESS) {
 		(void)failed(c, ld, what, r);
-		if (is_unproven(c, uri, require))
+		if (r != TOO_LONG && is_unproven(c, uri, require))
 			c->fail(c,
 			    "%s: the server's certificate proves nothing: see "
 			    "tls_ca_cert_file and tls_require_cert",
@@ -761,14 +787,12 @@ search(struct search *s, const char *base, int scope, const char *filter,
 	    &left, (int)c->number(c, "size_limit"), &id);
 	if (r == LDAP_SUCCESS)
 		r = wait_result(c, ld, id, &message);
-	if (r != LDAP_SUCCESS && s->session->have > ANSWER_MAX) {
-		c->fail(c, "the answer is longer than %d bytes", ANSWER_MAX);
-		result = MODULE_DOWN;
-	} else if (r != LDAP_SUCCESS) {
+	if (r != LDAP_SUCCESS && s->session->have > ANSWER_MAX)
+		r = TOO_LONG; /* on a connection that a referral has made */
+	if (r != LDAP_SUCCESS)
 		result = failed(c, ld, base, r);
-	} else {
+	else
 		result = take_result(s, message, names, base, depth);
-	}
 	if (message != NULL)
 		(void)ldap_msgfree(message);
 	return result;

@@ -18,11 +18,13 @@ pytestmark = pytest.mark.skipif(
 
 MEGABYTE = 1 << 20
 INTEGER, OCTETS, ENUMERATED, SEQUENCE, SET = 2, 4, 10, 0x30, 0x31
-BIND, BOUND, SEARCH, ENTRY, DONE, ABANDON, ELSEWHERE, EXTENDED = (
-    0x60, 0x61, 0x63, 0x64, 0x65, 0x50, 0x73, 0x78)
+BIND, BOUND, SEARCH, ENTRY, DONE, ABANDON, ELSEWHERE, EXTEND, EXTENDED = (
+    0x60, 0x61, 0x63, 0x64, 0x65, 0x50, 0x73, 0x77, 0x78)
 REFERRAL = 0xa3  # of a result
 BASE = b"dc=example"
 LEADS_ON = "it leads to itself"
+TOO_LONG = "more than an answer"
+WHY = "the answer is longer than 4194304 bytes: narrow query_filter"
 
 
 def ber(tag, *parts):
@@ -108,7 +110,7 @@ SEARCHES = {
                            done(n), False, {BROKEN}),
     "a value of megabytes": (lambda n: entry(n, [b"x" * 3 * MEGABYTE]) +
                              done(n), False, {BROKEN}),
-    "more than an answer": (lambda n: entry(n, [b"x" * 9 * MEGABYTE]) +
+    TOO_LONG: (lambda n: entry(n, [b"x" * 9 * MEGABYTE]) +
                             done(n), False, WAITS),
 }
 # what is said to the first who introduces itself
@@ -181,14 +183,27 @@ class Endless(Directory):
         super().__init__()
         self.begin, self.more, self.sent = begin, more, 0
 
+    def goes_on(self, operation, body):
+        return operation == SEARCH and self.is_meant(body)
+
     def answer(self, connection, n, operation, body):
-        if operation != SEARCH or not self.is_meant(body):
+        if not self.goes_on(operation, body):
             return super().answer(connection, n, operation, body)
         connection.sendall(self.begin(n))
         more = self.more(n) * 20000
         while self.sent < 400 * MEGABYTE:
             self.sent += connection.send(more)
         return False
+
+
+class Unproven(Endless):
+    """The first who wants TLS is sent away, and asks once more, without a
+    proof: that one hears no end."""
+    wanted = 0
+
+    def goes_on(self, operation, body):
+        self.wanted += operation == EXTEND
+        return operation == EXTEND and self.wanted % 2 == 0
 
 
 def table(s, name, directory, **more):
@@ -226,6 +241,7 @@ class Tried:
                 start = time.monotonic()
                 got = lookup.query(self.spec, self.key)
                 assert got[0] in self.wanted, (self.name, got)
+                assert self.name != TOO_LONG or WHY in got[2], got
                 if time.monotonic() - start > 0.5:
                     break
                 wait_for(f"{self.name}: what is right", lambda: lookup.query(
@@ -271,6 +287,31 @@ def test_answers_without_end(suite):
     for name, directory in endless.items():
         got = lookup.query(specs[name], "bad@example.test")
         assert got[0] == AGAIN, (name, got)
+        assert WHY in got[2], (name, got)
+        assert directory.sent < 60 * MEGABYTE, name
+        assert databases.peak(s) < 400_000, name
+    lookup.close()
+    for directory in endless.values():
+        directory.close()
+
+
+@pytest.mark.unsanitized
+def test_answers_without_end_where_no_proof_is_wanted(suite):
+    """Whether its certificate proves nothing is asked by a connection of its
+    own."""
+    s = suite(start=False)
+    endless = {name: Unproven(*row) for name, row in ENDLESS.items()}
+    specs = {name: table(s, f"table{i}.cf", directory, timeout=20,
+                         start_tls="yes", tls_require_cert="yes")
+             for i, (name, directory) in enumerate(endless.items())}
+    s.set(virtual_alias_maps=" ".join(specs.values()))
+    s.start()
+    lookup = Lookup(s)
+    for name, directory in endless.items():
+        got = lookup.query(specs[name], "bad@example.test")
+        assert got[0] == AGAIN, (name, got)
+        assert "STARTTLS" in got[2], (name, got)
+        assert directory.wanted % 2 == 0 and directory.sent, name
         assert directory.sent < 60 * MEGABYTE, name
         assert databases.peak(s) < 400_000, name
     lookup.close()
