@@ -260,14 +260,16 @@ add_exchanger(struct search *s, const struct dns_mx *mx)
 
 /* No exchanger has an address. */
 static enum verdict
-no_addresses(const struct search *s, const struct dns_mx *mx, struct why *why)
+no_addresses(const struct search *s, const struct dns_mx *mx, size_t count,
+    struct why *why)
 {
 	const char *dsn = settings()->smtp.smtp_defer_if_no_mx_address_found ?
 	    "4.4.4" :
 	    "5.4.4";
 	bool again = s->again != NULL;
 
-	while (mx->host[0] == '\0') /* some have names */
+	/* some have names */
+	for (size_t i = 1; i < count && mx->host[0] == '\0'; i++)
 		mx++;
 	return why_set(why, again ? "4.4.3" : dsn,
 	    "Host or domain name not found. "
@@ -287,12 +289,13 @@ find_of_mx(struct search *s, const struct dns_mx *mx, size_t count,
 	for (size_t i = 0; i < count; i++)
 		add_exchanger(s, &mx[i]);
 	return s->out->count > 0 ? drop_ourselves(s, why) :
-				   no_addresses(s, mx, why);
+				   no_addresses(s, mx, count, why);
 }
 
 /*
  * RFC 5321 section 5.1: without MX records the domain is the host. When that is
- * only supposed, since they could not be asked for, it is the end of no mail.
+ * only supposed, since they could not be asked for, it is the end of no mail,
+ * nor is the host known to be the best.
  */
 static enum verdict
 find_without_mx(struct search *s, enum dns_result asked, struct why *why)
@@ -301,9 +304,10 @@ find_without_mx(struct search *s, enum dns_result asked, struct why *why)
 
 	if (v == OK)
 		v = drop_ourselves(s, why);
-	return v == NEVER && asked == DNS_AGAIN ?
-	    dns_failed(s, "MX", asked, why) :
-	    v;
+	if (asked != DNS_AGAIN)
+		return v;
+	s->out->best = NOBODY;
+	return v == NEVER ? dns_failed(s, "MX", asked, why) : v;
 }
 
 static enum verdict

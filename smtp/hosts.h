@@ -25,7 +25,8 @@ struct host {
 struct hosts {
 	struct host *list;
 	size_t count;
-	unsigned int best; /* preference of all, whether found or not */
+	/* Preference of all, whether found or not; no host's if unknown. */
+	unsigned int best;
 	bool ours; /* we are one of the domain's MX hosts; set in any case */
 	bool loop_check; /* a greeting with our own name means a loop */
 };

@@ -111,6 +111,25 @@ talk(struct attempt *a, struct greeting *g, struct peer **p, enum verdict v,
 	cache_give(p, a->key);
 }
 
+/*
+ * There is no such place, or it is ourselves. What a setting or a table names a
+ * person may mend, and no mail ends because of it. True when no other mail has
+ * to wait for it.
+ */
+static bool
+not_found(struct attempt *a, enum verdict v, struct why *why)
+{
+	if (v == NEVER && a->chosen) {
+		log_warning("%s: %s is where a setting or a table sends mail: "
+			    "%s",
+		    a->d->request->queue_id, a->to->text, why->text);
+		snprintf(why->dsn, sizeof(why->dsn), "4.3.5");
+		v = LATER;
+	}
+	delivery_note_all(a->d, NULL, v, why, "");
+	return v == NEVER;
+}
+
 static void
 try_hosts(struct attempt *a, const struct hosts *hosts)
 {
@@ -131,12 +150,13 @@ try_hosts(struct attempt *a, const struct hosts *hosts)
 		g.loop_check = hosts->loop_check && !settings()->lmtp;
 		g.best = hosts->list[i].preference == hosts->best;
 		v = greet_host(&g, &hosts->list[i], &p, &why);
-		talk(a, &g, &p, v, &why);
 		if (g.ourselves) {
 			/* the rest is no better than we are */
 			a->d->own_mx = true;
+			(void)not_found(a, v, &why);
 			break;
 		}
+		talk(a, &g, &p, v, &why);
 	}
 }
 
@@ -149,24 +169,6 @@ try_unix(struct attempt *a)
 	enum verdict v = greet_unix(&g, &p, &why);
 
 	talk(a, &g, &p, v, &why);
-}
-
-/*
- * There is no such place. What a setting or a table names a person may mend,
- * and no mail ends because of it. True when no other mail has to wait for it.
- */
-static bool
-not_found(struct attempt *a, enum verdict v, struct why *why)
-{
-	if (v == NEVER && a->chosen) {
-		log_warning("%s: %s is where a setting or a table sends mail: "
-			    "%s",
-		    a->d->request->queue_id, a->to->text, why->text);
-		snprintf(why->dsn, sizeof(why->dsn), "4.3.5");
-		v = LATER;
-	}
-	delivery_note_all(a->d, NULL, v, why, "");
-	return v == NEVER;
 }
 
 /* True when some server let us get beyond its greeting. */

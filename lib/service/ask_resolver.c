@@ -93,6 +93,20 @@ is_sound(uint64_t kind, const struct msg_name_record *r)
 	return host || (kind == RESOLVER_MX && r->name[0] == '\0');
 }
 
+/* Where MX records have no host's name, they are a null MX, or one has. */
+static bool
+are_sound(uint64_t kind, const struct msg_name_record *list, size_t count)
+{
+	size_t named = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!is_sound(kind, &list[i]))
+			return false;
+		named += list[i].name[0] != '\0';
+	}
+	return kind != RESOLVER_MX || count == 1 || named > 0;
+}
+
 /* Copies what was found; false: no resolver of ours says that. */
 static bool
 take_records(struct asked *q, const struct msg_name_answer *m)
@@ -103,9 +117,8 @@ take_records(struct asked *q, const struct msg_name_answer *m)
 	q->count = m->records.count;
 	if (q->count == 0)
 		return q->result != DNS_OK;
-	for (size_t i = 0; i < q->count; i++)
-		if (!is_sound(q->kind, &from[i]))
-			return false;
+	if (!are_sound(q->kind, from, q->count))
+		return false;
 	if (q->arena == NULL)
 		return true;
 	q->records = arena_alloc(q->arena, q->count * sizeof(*q->records));

@@ -596,8 +596,8 @@ OWN = "int.from_bytes(asked, 'big')"
 
 @pytest.mark.parametrize("lie", [
     dict(name=b"a.test\r\n250 x"), dict(name=b"-a b"), dict(name=b".a"),
-    dict(name=256 * b"a"), dict(number="77"), dict(records=65),
-    dict(records=0)])
+    dict(name=256 * b"a"), dict(name=b"", records=2), dict(number="77"),
+    dict(records=65), dict(records=0)])
 def test_what_a_captured_resolver_says_is_looked_at(suite, tmp_path, lie):
     count = tmp_path / "count"
     tmp_path.chmod(0o755)

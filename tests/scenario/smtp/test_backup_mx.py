@@ -178,6 +178,34 @@ def test_what_stands_in_for_mx_records_ends_nothing(suite, dns, records):
     s.wait_log(line + "dsn=4.4.3, status=deferred")
 
 
+US_BY_GREETING = {"connect": "220 mx.example.test ESMTP"}
+
+
+def test_a_greeting_where_an_address_stands_in_ends_nothing(suite, dns):
+    """ignore_mx_lookup_error: nobody knows that we are the best."""
+    names = {("odd.test", "MX"): "SERVFAIL", ("odd.test", "A"): ["127.0.0.2"]}
+    with FakeServer(host="127.0.0.2", replies=US_BY_GREETING) as router:
+        s, line = ours_alone(suite, dns, names, "ignore_mx_lookup_error = yes\n"
+                             f"smtp_tcp_port = {router.port}\n")
+        s.wait_log(line + "dsn=4.4.6, status=deferred .mail for odd.test loops "
+                   "back to myself")
+
+
+@pytest.mark.parametrize("setting", ["relayhost", "smtp_fallback_relay"])
+def test_a_relay_that_turns_out_to_be_us_bounces_nothing(suite, dns, setting):
+    """It leads through a router back to us, and a person may mend that."""
+    names = {("odd.test", "MX"): [(10, "down.test")],
+             ("relay.test", "MX"): [(10, "router.test")],
+             ("down.test", "A"): ["127.0.0.3"],
+             ("router.test", "A"): ["127.0.0.2"]}
+    with FakeServer(host="127.0.0.2", replies=US_BY_GREETING) as router:
+        s, line = ours_alone(suite, dns, names, f"{setting} = relay.test\n"
+                             f"smtp_tcp_port = {router.port}\n")
+        s.wait_log(line + "dsn=4.3.5, status=deferred .mail for relay.test "
+                   "loops back to myself")
+    s.wait_log("warning: .*relay.test is where a setting or a table sends mail")
+
+
 def test_without_dns_no_mx_is_asked_for(suite, dns):
     names = dns({("localhost", "MX"): [(10, "nowhere.test")]})
     with FakeServer() as sink:
@@ -201,8 +229,7 @@ def test_an_address_that_nobody_told_us_is_ours(suite, dns, records, result,
     names = {("odd.test", "MX"): records, ("a.odd.test", "A"): ["127.0.0.3"],
              ("b.odd.test", "A"): ["127.0.0.2"],
              ("c.odd.test", "A"): ["127.0.0.4"]}
-    with FakeServer(host="127.0.0.2", replies={
-            "connect": "220 mx.example.test ESMTP"}) as router, \
+    with FakeServer(host="127.0.0.2", replies=US_BY_GREETING) as router, \
             FakeServer(port=router.port, host="127.0.0.4") as worse, \
             FakeServer() as fallback:
         s, line = ours_alone(
