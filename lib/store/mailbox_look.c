@@ -60,41 +60,53 @@ may_have(const struct scan *s, uint32_t uid, uint32_t listed)
 	return uid >= s->f->row.uidnext && uid < s->f->state.bound;
 }
 
+/*
+ * Has all of it been written? One that is compressed is shorter than its name
+ * says.
+ */
 static bool
-is_packed(const struct mailbox_folder *f, const char *name)
+is_whole(const struct scan *s, const struct maildir_file *file,
+    const char *name, off_t *size)
 {
-	int fd = maildir_folder_open_file(&f->files, false, name, O_RDONLY);
-	bool packed = fd != -1 && maildir_packed_how(fd) != NULL;
+	int fd = maildir_folder_open_file(&s->f->files, false, name, O_RDONLY);
+	struct stat st;
+	bool whole;
 
+	if (fd == -1)
+		return true;
+	whole = fstat(fd, &st) == -1 ||
+	    (((uint64_t)st.st_size >= file->stored ||
+		 maildir_packed_how(fd) != NULL) &&
+		fd_is_written(fd));
+	*size = st.st_size;
 	fd_close(&fd);
-	return packed;
+	return whole;
 }
 
 /*
- * After a power cut a file in cur that is shorter than its name says was never
- * acknowledged: its name was written, what is in it was not. It is kept under
- * a name that no reader shows.
+ * After a power cut a file in cur that is shorter than its name says, or has
+ * holes, was never acknowledged: its name was written, what is in it was not.
+ * It is kept under a name that no reader shows.
  */
 static bool
 torn(struct scan *s, const struct maildir_file *file)
 {
 	char name[MAILDIR_FILE_MAX], hidden[MAILDIR_FILE_MAX + 1];
-	struct stat st;
+	off_t size = 0;
 
 	if (!s->loading || file->stored == UINT64_MAX ||
 	    !mail_index_after_stop(s->m->account->index))
 		return false;
 	memcpy(name, file->name.p, file->name.n);
 	name[file->name.n] = '\0';
-	if (fstatat(s->f->files.cur, name, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
-	    (uint64_t)st.st_size >= file->stored || is_packed(s->f, name))
+	if (is_whole(s, file, name, &size))
 		return false;
 	snprintf(hidden, sizeof(hidden), ".%s", name);
-	log_warning("%s: %s: only %lld of %llu bytes are there since the "
+	log_warning("%s: %s: only %s%lld of %llu bytes are there since the "
 		    "machine stopped; nobody was told of this message, and "
 		    "it is not shown",
-	    s->f->name, name, (long long)st.st_size,
-	    (unsigned long long)file->stored);
+	    s->f->name, name, (uint64_t)size < file->stored ? "" : "parts of ",
+	    (long long)size, (unsigned long long)file->stored);
 	(void)!renameat(s->f->files.cur, name, s->f->files.cur, hidden);
 	return true;
 }
