@@ -5,7 +5,7 @@ A record is a dict of JSON. "run" says which run it is of (its start), "group"
 and "label" which case. Then it is one of
 
     peer, figures       one round's figures of a server
-    peer, failed        it gave none, and why
+    peer, failed        it gave none, and why; with "counted", none of those
     peer, note          what is to be known of its figures
     peer, lacks         why it has none, or not all
     alone, figures      what "disk" or "client" did without a server

@@ -89,7 +89,7 @@ class Table:
                      record["figures"], run)
         else:
             where = record["label"], record["peer"]
-            self.of_run(where, run)
+            self.of_run(where, run, record.get("counted", False))
             for kind, words in (("note", self.notes), ("lacks", self.lacks),
                                 ("failed", self.failed)):
                 if kind in record:
@@ -112,7 +112,8 @@ class Table:
     def add(self, label, who, figures, run=""):
         """A later run's values take the place of an earlier one's: counts that
         of counts, all others that of all others."""
-        self.of_run((label, who), run, all(map(is_counted, figures)))
+        counted = bool(figures) and all(map(is_counted, figures))
+        self.of_run((label, who), run, counted)
         row = self.rows.setdefault(label, {})
         for figure, value in figures.items():
             row.setdefault(figure, {}).setdefault(who, []).append(value)
@@ -132,7 +133,7 @@ class Table:
         """Runs of which there is a figure, or a failure; the last one, where
         none left any."""
         return {run for where, run, counted in self.all_runs()
-                if where in self.failed and not counted or
+                if where in self.failed or
                 self.has(*where, (counted,))} or set(self.begun[-1:])
 
     def cut_off(self):

@@ -349,6 +349,13 @@ def test_counts_of_a_later_run_leave_the_times():
         "of posthaste of 2026-01-02 00:00"]
     assert [line[0] for line in table.lines()] == [
         "", "c: a (1/s)", "c: fsyncs (n)"]
+    book.records.append({"run": "2026-01-03 00:00:01", "group": "relay",
+                         "label": "c", "peer": "posthaste", "failed": "E",
+                         "counted": True})
+    table = book.tables()["relay"]
+    assert table.rows["c"]["a (1/s)"] == {"posthaste": [5]}
+    assert not any(table.rows["c"]["fsyncs (n)"].values())
+    assert "c: posthaste FAILED: E" in table.foot()
 
 
 def test_what_is_said_of_several_is_one_line():
