@@ -53,7 +53,8 @@ enum { DNS_PORTS_MAX = 16 };
 size_t dns_ports(uint16_t ports[DNS_PORTS_MAX]);
 /*
  * Questions of different lanes share no socket: what strangers can do to those
- * that they cause does nothing to mail that leaves.
+ * that they cause does nothing to mail that leaves, but for the names of those
+ * to whom reports and forwarded mail go.
  */
 enum dns_lane { DNS_LANE_STRANGERS, DNS_LANE_MAIL, DNS_LANES };
 /*

@@ -42,7 +42,6 @@ struct heard {
 	char name[64];
 	int type;
 	uint16_t port; /* of who asked */
-	int64_t time;
 	bool tcp;
 };
 
@@ -82,7 +81,6 @@ note(const unsigned char *q, uint16_t port, bool tcp)
 	h->type = q[at + 1] << 8 | q[at + 2];
 	h->port = port;
 	h->tcp = tcp;
-	h->time = clock_ms();
 	wait_wake_all(&progress);
 	return at + 5;
 }
@@ -422,13 +420,13 @@ a_long_answer_comes_by_tcp(void **state)
 static void
 ask_beside_cut_ones(const void *argument)
 {
-	enum { CUT = 20 };
+	enum { CUT = 20, PATIENCE_MS = 600000 }; /* no second try by UDP */
 	struct dns_asker stranger = { .lane = DNS_LANE_STRANGERS };
 	struct dns_asker mail = { .lane = DNS_LANE_MAIL };
 	const enum way *way = argument;
 	struct ask *same, *other, *cut[CUT];
 
-	start_servers(1, *way, DNS_PATIENCE_MS);
+	start_servers(1, *way, PATIENCE_MS);
 	same = ask(&stranger, "held-same.test");
 	other = ask(&mail, "held-other.test");
 	wait_heard("held-same.test", 1);
@@ -486,45 +484,53 @@ a_silent_connection_costs_others_nothing(void **state)
 	in_task(ask_beside_cut_ones, &way);
 }
 
-/* How many source ports there were; *longest is the longest use of one. */
+/*
+ * How many source ports there were; *beside is how many others began, at the
+ * most, while one of them was in use.
+ */
 static size_t
-ports_of_askers(int64_t *longest)
+ports_of_askers(size_t *beside)
 {
+	static size_t begun[HEARD_MAX]; /* so many, with the port of this */
 	size_t n = 0;
 
-	*longest = 0;
+	*beside = 0;
 	for (size_t i = 0; i < heard_count; i++) {
 		size_t first = 0;
 
 		while (heard[first].port != heard[i].port)
 			first++;
-		n += first == i;
-		if (heard[i].time - heard[first].time > *longest)
-			*longest = heard[i].time - heard[first].time;
+		if (first == i)
+			begun[i] = ++n;
+		if (n - begun[first] > *beside)
+			*beside = n - begun[first];
 	}
 	return n;
 }
 
+/* There is always a silent one, so each port has to wait for its end. */
 static void
 ask_beside_silent_ones(const void *unused)
 {
-	enum { PATIENCE_MS = 300, PORTS = 5, SLACK_MS = 1000 };
-	int64_t deadline = clock_in(TIMELY_S), longest;
+	enum { PATIENCE_MS = 300, PORTS = 5 };
+	int64_t deadline = clock_in(TIMELY_S);
+	int asked = 0, answered = 0;
+	size_t beside;
 	char name[32];
 
 	(void)unused;
 	start_servers(1, ANSWERS, PATIENCE_MS);
-	for (int i = 0; ports_of_askers(&longest) < PORTS; i++) {
+	for (; ports_of_askers(&beside) < PORTS; asked++) {
 		assert_true(clock_ms() < deadline);
-		if (i % 10 == 0) {
-			snprintf(name, sizeof(name), "silent-%d.test", i);
-			ask(NULL, name);
-		}
-		snprintf(name, sizeof(name), "a-%d.test", i);
-		assert_int_equal(result_of(ask(NULL, name)), DNS_OK);
+		snprintf(name, sizeof(name), "silent-%d.test", asked);
+		ask(NULL, name);
+		snprintf(name, sizeof(name), "a-%d.test", asked);
+		answered += result_of(ask(NULL, name)) == DNS_OK;
 		wait_until(clock_ms() + 5);
 	}
-	assert_in_range(longest, 0, 2 * PATIENCE_MS + SLACK_MS);
+	/* not all, and one port more, where a machine is too busy */
+	assert_true(answered > asked / 2);
+	assert_in_range(beside, 1, 2);
 }
 
 static void
