@@ -18,7 +18,14 @@
  *   fcntl, or by being passed to ourselves, for which no program that connects
  *   has a socket pair, or datagrams that could be sent to itself: sockets of
  *   AF_UNIX are streams, which without listen(2) lead to others, and where
- * there are datagrams there is no bind(2), nor the option that stands for it.
+ *   there are datagrams there is no bind(2), nor the option that stands for
+ *   it (promise.c ensures these).
+ * - A listener has a name, though, and what is allowed anyway would do:
+ *   sendmsg(2) from logd's, which takes datagrams, to itself; connect(2) to
+ *   its own and accept(2), for who has "unix" and "net-accept". No filter
+ *   sees a name: the modes of the queue's directories keep both from theirs.
+ *   "private" is its owner's alone (0700), "public" its group's as well
+ *   (0710), and who has such promises is neither.
  */
 #include "lib/sandbox/internal.h"
 

@@ -32,6 +32,7 @@ enum extra {
 	EXTRA_TREES = 65536, /* open_tree(2), for a copy of a mount */
 	EXTRA_DATAGRAMS = 131072, /* ...and UDP */
 	EXTRA_SYSLOG = 262144, /* ...and datagrams of AF_UNIX */
+	EXTRA_BIND = 524288, /* bind(2), which gives a socket a name */
 };
 
 /* conditions.c: calls that are allowed with certain arguments. */

@@ -270,7 +270,7 @@ static const struct promise {
 	{ "io", io_calls, EXTRA_NONE },
 	{ "net-accept", accept_calls, EXTRA_NONE },
 	{ "net-connect", connect_calls, EXTRA_INET | EXTRA_ANYWHERE },
-	{ "net-bind", bind_calls, EXTRA_NONE },
+	{ "net-bind", bind_calls, EXTRA_BIND },
 	{ "dns", connect_calls, EXTRA_INET | EXTRA_DATAGRAMS | EXTRA_PORTS },
 	{ "unix", connect_calls, EXTRA_UNIX },
 	{ "syslog", connect_calls, EXTRA_UNIX | EXTRA_SYSLOG },
@@ -345,6 +345,20 @@ add_promise(scmp_filter_ctx filter, struct span word)
 	return extra;
 }
 
+/* By these a program could pass what is shared to itself (conditions.c). */
+static void
+ensure_no_way_to_itself(unsigned int extra)
+{
+	unsigned int connects = EXTRA_INET | EXTRA_UNIX;
+
+	ensure(!((extra & EXTRA_BIND) && (extra & EXTRA_UNIX)) &&
+	    "no net-bind beside unix or syslog");
+	ensure(!((extra & EXTRA_SYSLOG) && (extra & EXTRA_OPTIONS)) &&
+	    "no syslog beside files-read");
+	ensure(!((extra & EXTRA_PAIR) && (extra & connects)) &&
+	    "no pair beside net-connect, dns, unix or syslog");
+}
+
 /*
  * Signals go to "self" alone; 0: to nobody (abort(3) ends a process all the
  * same).
@@ -363,6 +377,7 @@ build(const char *words, pid_t self, unsigned int *extras)
 	(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	while (span_cut(&rest, " ", true, &word))
 		extra |= add_promise(filter, word);
+	ensure_no_way_to_itself(extra);
 	sandbox_add_conditions(filter, extra, self);
 	add_all(filter, SCMP_ACT_KILL_PROCESS, deadly_calls);
 	*extras = extra;

@@ -37,7 +37,8 @@ void sandbox_root(const char *directory);
  *	unix		socket(AF_UNIX), streams alone, and connect
  *	syslog		the same, and datagrams; not beside files-read, whose
  *			options of sockets would give those an address
- *	pair		socketpair; not beside net-connect, dns, unix or syslog
+ *	pair		socketpair; not beside net-connect, dns, unix or syslog.
+ *			So is that of sessions
  *	blocking	O_NONBLOCK off, shutdown in both directions,
  *			SO_RCVTIMEO: client libraries of databases
  *	hang-up		shutdown for reading, with sandbox_promise_beside()

@@ -80,13 +80,14 @@ class Try:
         self.abstract = unix_address(at_work.abstract)
         self.port = inet_address(at_work.suite.ports["imap"])
         self.other = int(status(inside.pid)["PPid"])
-        waiting = listeners().keys() if name != "logd" else \
-            bound("public/log")
-        self.listener = self.log = None
+        waiting = listeners() if name != "logd" else \
+            dict.fromkeys(bound("public/log"), "public/log")
+        self.listener = self.log = self.address = None
         for number in sorted(map(int, os.listdir(f"/proc/{inside.pid}/fd"))):
             what = os.readlink(f"/proc/{inside.pid}/fd/{number}")
             if what.startswith("socket:") and int(what[8:-1]) in waiting:
                 self.listener = number
+                self.address = waiting[int(what[8:-1])]
             elif what.startswith("pipe:") and self.log is None:
                 self.log = number
         assert self.log and (self.listener or name in granted.FORKED), name
@@ -189,6 +190,45 @@ class Try:
         self.close(out)
         self.close(into)
         return result
+
+    def own_addresses(self):
+        """Of its listener, as this process may have to say it."""
+        if not isinstance(self.address, str):
+            raise NoListener  # or one of TCP, which passes no descriptors
+        return [unix_address(path(name)) for name in (
+            self.root / "spool" / self.address, self.address)]
+
+    def log_by_datagram(self, address):
+        """To its own listener, from that."""
+        result = self.sendmsg(self.listener, self.message(
+            rights(self.log), address), socket.MSG_NOSIGNAL)
+        if result >= 0:
+            result = self.recvmsg(self.listener, self.message(bytes(24)),
+                                  socket.MSG_DONTWAIT)
+        return result
+
+    def log_by_connection(self, address):
+        """From one to its own listener to what it accepts there."""
+        out = self.socket(UNIX, STREAM, 0)
+        if out < 0:
+            return out
+        result = self.connect(out, address, len(address))
+        if result >= 0:
+            into = self.accept4(self.listener, 0, 0, socket.SOCK_NONBLOCK)
+            result = self.sendmsg(out, self.message(rights(self.log)),
+                                  socket.MSG_NOSIGNAL)
+            if result >= 0:
+                result = self.recvmsg(into, self.message(bytes(24)),
+                                      socket.MSG_DONTWAIT)
+            self.close(into)
+        self.close(out)
+        return result
+
+    def by_own_address(self, way):
+        """What it says of the name from the root directory, or else where it
+        is."""
+        first, then = map(way, self.own_addresses())
+        return then if then >= 0 else first
 
     def waits(self, fd):
         """Writers of that pipe wait when it is full; and no more."""
@@ -375,6 +415,10 @@ OTHERS_ATTEMPTS = {
     "gift": lambda t: t.vmsplice(t.log, bytes(16), 0, 0),
     "log to itself": lambda t: t.log_to_itself(),
     "log to itself waits": lambda t: t.log_to_itself(t.waits),
+    "log to itself by its name": lambda t: t.by_own_address(
+        t.log_by_datagram),
+    "log to itself by its listener": lambda t: t.by_own_address(
+        t.log_by_connection),
     "log waits": lambda t: t.log_flags(lambda old: old & ~0o4000),
     "log of packets": lambda t: t.log_flags(lambda old: old | 0o40000),
     "log signals": lambda t: t.log_flags(lambda old: old | 0o20000),

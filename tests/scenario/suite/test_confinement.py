@@ -601,3 +601,20 @@ def test_locks_of_a_captured_program_hold_up_nobody(at_work):
                "clients alone")
     s.send()
     s.wait_messages("bob", 2)
+
+
+def test_modes_of_directories_keep_what_is_shared_from_itself(at_work):
+    """Who could name its own listener had the log under another number."""
+    spool = at_work.suite.root / "spool"
+    for name, what in (("logd", "log to itself by its name"),
+                       ("lookup", "log to itself by its listener")):
+        with Intruder(at_work.pids[name]) as inside:
+            tries = Try(inside, at_work, name)
+            folder = spool / pathlib.Path(tries.address).parent
+            mode = folder.stat().st_mode & 0o777
+            assert mode == {"public": 0o710, "private": 0o700}[folder.name]
+            assert ATTEMPTS[what](tries) == -errno.EACCES, name
+            folder.chmod(0o711)
+            result = ATTEMPTS[what](tries)
+            folder.chmod(mode)
+            assert result > 0, (name, result)

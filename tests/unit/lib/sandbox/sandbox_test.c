@@ -874,6 +874,26 @@ every_program_has_promises_that_exist(void **state)
 		    0);
 }
 
+/* By which a program could pass what is shared to itself: sandbox.h. */
+static void
+what_opens_a_way_to_itself_is_no_promise(void **state)
+{
+	static const char *const pairs[] = { "io net-bind unix",
+		"io syslog net-bind", "io syslog files-read",
+		"io net-connect pair", "io dns pair", "io pair unix",
+		"io pair syslog", "io sessions unix" };
+
+	(void)state;
+	if (SANITIZED)
+		skip();
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		int status = status_of_child(pairs[i], nothing);
+
+		assert_true(WIFSIGNALED(status));
+		assert_int_equal(WTERMSIG(status), SIGABRT);
+	}
+}
+
 static int
 become(uid_t uid, gid_t gid)
 {
@@ -964,6 +984,7 @@ main(void)
 		    tear_down),
 		cmocka_unit_test(an_intruders_calls_end_the_process),
 		cmocka_unit_test(every_program_has_promises_that_exist),
+		cmocka_unit_test(what_opens_a_way_to_itself_is_no_promise),
 		cmocka_unit_test(identity_goes_for_good),
 		cmocka_unit_test(an_empty_root_is_empty),
 	};
