@@ -10,6 +10,7 @@
 #include "lib/dns/dns_hosts.h"
 #include "lib/log/log.h"
 #include "lib/mail/delivery_log.h"
+#include "lib/mail/destination.h"
 #include "lib/service/remote_key.h"
 #include "lib/tls/tls_kept.h"
 
@@ -156,6 +157,26 @@ check_host_lookup(void)
 			    SPAN_ARG(item));
 }
 
+/* A slip here is no reason why mail waits that needs no fallback. */
+static void
+check_fallback(void)
+{
+	struct destination list[DESTINATIONS_MAX];
+	struct arena *a = arena_new();
+	struct span bad = span_trim(span_of(set.smtp.smtp_fallback_relay));
+
+	if (bad.n > 0 &&
+	    destination_parse(a, set.smtp.smtp_fallback_relay, set.lmtp,
+		set.port, settings_port, list, &bad) == 0) {
+		log_warning("%s: \"%.*s\" is no valid destination: there is no "
+			    "fallback until that is mended",
+		    set.lmtp ? "lmtp_fallback_relay" : "smtp_fallback_relay",
+		    SPAN_ARG(bad));
+		set.smtp.smtp_fallback_relay = "";
+	}
+	arena_free(&a);
+}
+
 static int
 family_of(const char *protocols)
 {
@@ -207,6 +228,7 @@ settings_before(const struct service *s)
 	delivery_log_resolution((int)set.common.delay_logging_resolution_limit);
 	check_host_lookup();
 	set.port = default_port(set.smtp.smtp_tcp_port);
+	check_fallback();
 	set.family = family_of(set.common.inet_protocols);
 	/* that less than DANE will do has been said where this gets here */
 	if (strcasecmp(set.tls.smtp_tls_security_level, "dane") == 0)

@@ -32,7 +32,7 @@ enum { DNS_TIMEOUT_S = 60, ANSWER_TIMEOUT_S = 600 };
 struct attempt {
 	struct delivery *d;
 	const struct destination *to;
-	bool chosen; /* by a setting or a table, not by the recipient */
+	bool chosen; /* by a setting, whatever the recipient */
 	struct policy policy;
 	const char *key; /* of the connection cache */
 	size_t sessions;
@@ -111,23 +111,46 @@ talk(struct attempt *a, struct greeting *g, struct peer **p, enum verdict v,
 	cache_give(p, a->key);
 }
 
+/* Else relayhost or a table named it, and a person may mend that. */
+static bool
+named_by_recipient(const struct delivery *d, const struct delivery_recipient *r)
+{
+	struct span local, domain;
+
+	return mail_address_split(span_of(r->to->address), &local, &domain) &&
+	    span_is_nocase(domain, d->request->nexthop);
+}
+
 /*
  * There is no such place, or it is ourselves. What a setting or a table names a
  * person may mend, and no mail ends because of it. True when no other mail has
  * to wait for it.
  */
 static bool
-not_found(struct attempt *a, enum verdict v, struct why *why)
+not_found(struct attempt *a, enum verdict v, const struct why *why)
 {
-	if (v == NEVER && a->chosen) {
+	struct delivery *d = a->d;
+	struct why slip = *why;
+	bool slipped = false;
+
+	snprintf(slip.dsn, sizeof(slip.dsn), "4.3.5");
+	for (size_t i = 0; i < d->count; i++) {
+		struct delivery_recipient *r = &d->recipients[i];
+
+		if (r->done)
+			continue;
+		if (v == NEVER && (a->chosen || !named_by_recipient(d, r))) {
+			delivery_note(d, r, NULL, LATER, &slip, "");
+			slipped = true;
+		} else {
+			delivery_note(d, r, NULL, v, why, "");
+		}
+	}
+	if (slipped)
 		log_warning("%s: %s is where a setting or a table sends mail: "
 			    "%s",
-		    a->d->request->queue_id, a->to->text, why->text);
-		snprintf(why->dsn, sizeof(why->dsn), "4.3.5");
-		v = LATER;
-	}
-	delivery_note_all(a->d, NULL, v, why, "");
-	return v == NEVER;
+		    d->request->queue_id, a->to->text, why->text);
+	return v == NEVER && !slipped;
 }
 
 static void
@@ -201,22 +224,9 @@ try_destination(struct delivery *d, const struct destination *to, bool chosen)
 	return a.reached;
 }
 
-/* Else relayhost or a table named it, and a person may mend that. */
 static bool
-named_by_recipient(const struct delivery *d)
+try_list(struct delivery *d, const char *nexthop, bool chosen)
 {
-	struct span local, domain;
-
-	return d->count > 0 &&
-	    mail_address_split(span_of(d->recipients[0].to->address), &local,
-		&domain) &&
-	    span_is_nocase(domain, d->request->nexthop);
-}
-
-static bool
-try_list(struct delivery *d, const char *nexthop, bool fallback)
-{
-	bool chosen = fallback || !named_by_recipient(d);
 	struct destination *list =
 	    arena_alloc(d->arena, DESTINATIONS_MAX * sizeof(*list));
 	struct span bad = SPAN("");
@@ -227,13 +237,14 @@ try_list(struct delivery *d, const char *nexthop, bool fallback)
 	n = destination_parse(d->arena, nexthop, settings()->lmtp,
 	    settings()->port, settings_port, list, &bad);
 	if (n == 0) {
-		enum verdict v = why_set(&why, chosen ? "4.3.5" : "5.4.4",
+		struct destination nowhere = { .text = nexthop };
+		struct attempt a = { .d = d, .to = &nowhere, .chosen = chosen };
+		enum verdict v = why_set(&why, "5.4.4",
 		    "Host or domain name "
 		    "not found: \"%.*s\" is no valid destination",
 		    SPAN_ARG(bad));
 
-		delivery_note_all(d, NULL, v, &why, "");
-		return true;
+		return not_found(&a, v, &why);
 	}
 	for (size_t i = 0; i < n && d->pending > 0; i++)
 		reached |= try_destination(d, &list[i], chosen);

@@ -206,6 +206,17 @@ def test_a_relay_that_turns_out_to_be_us_bounces_nothing(suite, dns, setting):
     s.wait_log("warning: .*relay.test is where a setting or a table sends mail")
 
 
+def test_what_a_table_named_waits_whoever_goes_along(suite, dns):
+    """The name is one recipient's own, and for that one there is none."""
+    s = suite(dns=dns({}), main="transport_maps = "
+              "inline:{moved.test=smtp:gone.test}\n")
+    s.send(to=["x@gone.test", "y@moved.test"])
+    s.wait_log(r"to=<y@moved\.test>, .*status=")
+    s.wait_log(r"to=<x@gone\.test>, .*dsn=5\.4\.4, status=bounced")
+    assert re.search(r"to=<y@moved\.test>, .*dsn=4\.3\.5, status=deferred",
+                     s.log())
+
+
 def test_without_dns_no_mx_is_asked_for(suite, dns):
     names = dns({("localhost", "MX"): [(10, "nowhere.test")]})
     with FakeServer() as sink:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Mail goes out to other servers: what is said, and what is answered."""
+import re
 import socket
 
 import pytest
@@ -254,6 +255,20 @@ def test_fallback_relay_takes_what_cannot_be_reached(suite):
         s.wait_log("status=sent")
 
 
+def test_a_slip_in_the_fallback_hides_nothing(suite):
+    """It is warned of, and the log says why no server took the mail."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        s = suite(main=f"relayhost = [127.0.0.1]:{closed.getsockname()[1]}\n"
+                  "smtp_fallback_relay = [relay.test\n")
+        s.send(to="x@remote.test")
+        s.wait_log(r"to=<x@remote\.test>.*status=")
+    assert re.search(r"dsn=4\.4\.1, status=deferred .connect to .*refused",
+                     s.log())
+    assert re.search(r'smtp_fallback_relay: "\[relay\.test" is no valid',
+                     s.log())
+
+
 def test_utf8_address_needs_a_server_that_takes_it(suite):
     with FakeServer(("8BITMIME",)) as old, \
             FakeServer(("8BITMIME", "SMTPUTF8")) as new:
@@ -285,3 +300,4 @@ def test_a_slip_in_a_table_bounces_nothing(suite):
     s.send(to="a@remote.test")
     s.wait_log(r'to=<a@remote\.test>.*dsn=4\.3\.5, status=deferred .*'
                r'"\[smtp\.example\.test" is no valid destination')
+    assert "is where a setting or a table sends mail" in s.log()
