@@ -276,6 +276,7 @@ class Site:
         nobody = "nobody" if AS_ROOT else user
         root = self.disk.path if self.disk else pathlib.Path(
             tempfile.mkdtemp(prefix="ph-", dir="/tmp"))
+        (root / "etc").mkdir(exist_ok=True)  # what is written before the rest
         fill = {"root": root, "accounts": self.accounts(root), "nobody": nobody, "sink": self.sink.server.port,
                 "named": self.named.server.port,
                 "lmtp": self.lmtp.server.port,

@@ -8,9 +8,11 @@ import time
 
 import pytest
 from chaos import Chaos
+from chaos_actions import GROUPS
 from chaos_site import NoDisk
 from posthaste import AS_ROOT
 
+WITH_DISK = ("disk", "everything")
 FULL = os.environ.get("POSTHASTE_FULL")
 SECONDS = float(os.environ.get("POSTHASTE_CHAOS_SECONDS",
                                "600" if FULL else "20"))
@@ -62,4 +64,9 @@ def test_settings_tables_and_certificates_change(run):
 
 
 def test_everything_at_once(run):
-    run("everything")
+    """But the disk, where there is none: the test above says so."""
+    try:
+        run("everything")
+    except NoDisk as e:
+        print(e)
+        run(*(group for group in GROUPS if group not in WITH_DISK))
