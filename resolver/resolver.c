@@ -22,6 +22,7 @@
  * busy asks the next one, and so other name servers, at once as well. Who takes
  * no answers is not waited for then.
  */
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -358,12 +359,23 @@ await(struct line *l)
 	}
 }
 
+/* As far as can be told of somebody who is not heard. */
+static bool
+is_gone(const struct line *l)
+{
+	struct pollfd p = { .fd = ipc_fd(l->c) };
+
+	return poll(&p, 1, 0) == 1;
+}
+
 /* Who does not take answers, or has asked too much already, is not heard. */
 static bool
 serve(struct line *l)
 {
 	enum ipc_result r;
 
+	if (l->questions >= RESOLVER_AT_ONCE && is_gone(l))
+		return false;
 	start_waiting(l);
 	if (ipc_pending(l->c))
 		return flush(l, INT64_MAX);

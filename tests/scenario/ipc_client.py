@@ -4,9 +4,11 @@
 Texts are str, numbers int, truths bool, bytes bytes, lists lists of dicts.
 Descriptors can be sent: what has a fileno().
 """
+import fcntl
 import re
 import socket
 import struct
+import termios
 
 from posthaste import DEADLINE, SOURCE
 
@@ -130,6 +132,12 @@ class Ipc:
         if not self.greeted and len(data) >= 4:
             data = data[4 + struct.unpack(">I", data[:4])[0]:]
         return data != b""
+
+    def unread(self):
+        """Memory of what was sent and its reader has not taken."""
+        (size,) = struct.unpack("i", fcntl.ioctl(
+            self.socket, termios.TIOCOUTQ, bytes(4)))
+        return size
 
     def ask(self, message, **fields):
         self.send(message, **fields)

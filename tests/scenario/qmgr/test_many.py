@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: ISC
 """Many recipients, many requests, many messages."""
 import ctypes
-import fcntl
 import os
 import re
 import signal
 import struct
-import termios
 
 import pytest
 
@@ -115,13 +113,6 @@ def test_flood_of_flushes_is_one_scan_at_a_time(suite, site):
     openings.close()
 
 
-def unread(connection):
-    """Memory of what was sent and its reader has not taken."""
-    (size,) = struct.unpack("i", fcntl.ioctl(
-        connection.socket, termios.TIOCOUTQ, bytes(4)))
-    return size
-
-
 def overtakes(s):
     """Is who asks behind thousands of requests answered amid them?"""
     flood = door(s)
@@ -132,7 +123,7 @@ def overtakes(s):
     other.send("flush", queue_id="", site="")
     signal_all(s.processes("qmgr"), signal.SIGCONT)
     assert other.receive()[0] == "flush_noted"
-    left = unread(flood)
+    left = flood.unread()
     flood.close()
     other.close()
     return left > 0
