@@ -522,8 +522,8 @@ session(const struct service *s, int fd)
 	(void)s;
 	while (answer(&p)) {
 		end_if_wanted();
-		if (++turn % TURN_MAX == 0)
-			(void)wait_yield();
+		if (++turn % TURN_MAX == 0 && wait_yield() == WAIT_CANCELLED)
+			break;
 	}
 	/* told no, and gone without hearing it to the end */
 	if (p.login != NULL && p.counted)

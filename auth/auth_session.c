@@ -204,8 +204,8 @@ session(const struct service *s, int fd)
 	(void)s;
 	asker_add(&asker, fd);
 	while (answer(c))
-		if (++turn % TURN_MAX == 0)
-			(void)wait_yield();
+		if (++turn % TURN_MAX == 0 && wait_yield() == WAIT_CANCELLED)
+			break;
 	asker_drop(&asker);
 	ipc_free(&c);
 }

@@ -172,8 +172,8 @@ query_serve(int fd, const struct query_verb *verbs)
 	asker_add(&asker, fd);
 	while (serve(c, verbs, memory)) {
 		arena_reset(memory);
-		if (++turn % TURN_MAX == 0)
-			(void)wait_yield();
+		if (++turn % TURN_MAX == 0 && wait_yield() == WAIT_CANCELLED)
+			break;
 	}
 	asker_drop(&asker);
 	arena_free(&memory);

@@ -218,8 +218,8 @@ session(const struct service *s, int fd)
 
 	(void)s;
 	while (answer(c))
-		if (++turn % TURN_MAX == 0)
-			(void)wait_yield();
+		if (++turn % TURN_MAX == 0 && wait_yield() == WAIT_CANCELLED)
+			break;
 	ipc_free(&c);
 }
 
