@@ -10,6 +10,16 @@
 #include "lib/log/log.h"
 #include "lib/queue/queue_layout.h"
 
+/* Behind a power cut amid the cut it may be zeros, or a part of it. */
+static bool
+is_magic(const char *bytes)
+{
+	for (size_t i = 0; i < QUEUE_MAGIC_SIZE; i++)
+		if (bytes[i] != QUEUE_MAGIC[i] && bytes[i] != '\0')
+			return false;
+	return true;
+}
+
 bool
 maildir_trailer_follows(int fd, uint64_t stored, off_t length)
 {
@@ -19,7 +29,7 @@ maildir_trailer_follows(int fd, uint64_t stored, off_t length)
 	    stored <= (uint64_t)length - QUEUE_FOOTER_SIZE &&
 	    fd_pread_all(fd, magic, sizeof(magic),
 		length - QUEUE_FOOTER_SIZE) == 0 &&
-	    memcmp(magic, QUEUE_MAGIC, sizeof(magic)) == 0;
+	    is_magic(magic);
 }
 
 void

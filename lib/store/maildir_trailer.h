@@ -5,8 +5,9 @@
 /*
  * A delivery that was cut short between rename and truncation has left the
  * trailer of the queue file behind the message (maildir_move;
- * doc/DURABILITY.md). It is known by the footer, and whoever reads the message
- * cuts it where the file's name says.
+ * doc/DURABILITY.md). It is known by the footer, or what a power cut amid the
+ * truncation has left of it, and whoever reads the message cuts it where the
+ * file's name says.
  */
 
 #include <stdbool.h>
