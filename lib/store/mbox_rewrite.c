@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The journal: two slots for a head, then the bytes that move. A head is
- * worth something only if its own digest and that of the bytes are right; of
- * two such the later one counts. Emptied, it says that nothing is to be done.
+ * The journal: two slots for a head, a tail for each, then the bytes that
+ * move. A head is worth something only if its own digest and those of its tail
+ * and of the bytes are right; of two such the later one counts. Emptied, it
+ * says that nothing is to be done.
+ *
+ * The tail is what is in the mailbox behind the place where it will be cut, to
+ * the end of that block. A file system may write zeros there before the file is
+ * shorter, so that behind a power cut it has its old length, and a part of that
+ * or all of it is gone.
  *
  * SECURITY: the journal is the owner's, and so is the mailbox: what they hold
  * can do no more than the owner could. All numbers are checked all the same.
@@ -26,14 +32,16 @@
 
 enum {
 	SLOT_SIZE = 512,
-	DATA_AT = 4096,
+	TAIL_AT = 4096,
+	TAIL_MAX = 65536, /* no file system here has larger blocks */
+	DATA_AT = TAIL_AT + 2 * TAIL_MAX,
 	CHUNK = 262144,
 	DIGEST = 32,
 };
 
 /* The mailbox becomes shorter, or it does not. */
-static const char magic[16] = "POSTHASTE-MBOX1\n";
-static const char growing[16] = "POSTHASTE-MBOX2\n";
+static const char magic[16] = "POSTHASTE-MBOX3\n";
+static const char growing[16] = "POSTHASTE-MBOX4\n";
 
 struct head {
 	char magic[16];
@@ -43,9 +51,11 @@ struct head {
 	int64_t size; /* of the mailbox before */
 	unsigned char data[DIGEST]; /* of the bytes */
 	/*
-	 * Of what is in the mailbox behind them until it is cut: tells
-	 * whether it has been. Growing: of what they will be written over.
+	 * Of what is in the mailbox behind them until it is cut, first to the
+	 * end of the block, then from there on: they tell whether it has
+	 * been. Growing: the second is of what they will be written over.
 	 */
+	unsigned char tail[DIGEST];
 	unsigned char rest[DIGEST];
 	unsigned char self[DIGEST]; /* of all above */
 };
@@ -118,6 +128,43 @@ digest_self(const struct head *h, unsigned char out[DIGEST])
 }
 
 static int64_t
+place_of_cut(const struct head *h)
+{
+	return h->from + h->bytes;
+}
+
+static int64_t
+tail_end(const struct head *h)
+{
+	int64_t last = place_of_cut(h) + TAIL_MAX - 1;
+
+	last -= last % TAIL_MAX;
+	return last < h->size ? last : h->size;
+}
+
+static int64_t
+tail_at(const struct head *h)
+{
+	return TAIL_AT + (int64_t)(h->number % 2) * TAIL_MAX;
+}
+
+/* What tells later whether the mailbox was cut. */
+static int
+save_end(int file, int journal, struct head *h)
+{
+	int64_t to = tail_at(h);
+	struct copy c;
+	int result;
+
+	copy_begin(&c);
+	result =
+	    copy_range(&c, file, place_of_cut(h), tail_end(h), journal, &to);
+	copy_end(&c, h->tail);
+	return result == 0 ? digest_of(file, tail_end(h), h->size, h->rest) :
+			     -1;
+}
+
+static int64_t
 size_of(int file)
 {
 	struct stat st;
@@ -150,6 +197,15 @@ write_head(int journal, struct head *h)
 }
 
 static bool
+same(int file, int64_t at, int64_t end, const unsigned char wanted[DIGEST])
+{
+	unsigned char digest[DIGEST];
+
+	return digest_of(file, at, end, digest) == 0 &&
+	    memcmp(digest, wanted, DIGEST) == 0;
+}
+
+static bool
 read_slot(int journal, int slot, int64_t mailbox_max, struct head *out)
 {
 	unsigned char digest[DIGEST];
@@ -161,12 +217,14 @@ read_slot(int journal, int slot, int64_t mailbox_max, struct head *out)
 		return false;
 	digest_self(&h, digest);
 	if (memcmp(h.self, digest, DIGEST) != 0 || h.from < 0 || h.bytes < 0 ||
-	    h.size > mailbox_max || h.bytes > have - DATA_AT ||
+	    h.size > mailbox_max || (h.bytes > 0 && h.bytes > have - DATA_AT) ||
 	    (grows(&h) ? h.from > h.size || h.from < h.size - h.bytes :
 			 h.from > h.size - h.bytes))
 		return false;
-	if (digest_of(journal, DATA_AT, DATA_AT + h.bytes, digest) == -1 ||
-	    memcmp(h.data, digest, DIGEST) != 0)
+	if (!same(journal, DATA_AT, DATA_AT + h.bytes, h.data) ||
+	    (!grows(&h) &&
+		!same(journal, tail_at(&h),
+		    tail_at(&h) + tail_end(&h) - place_of_cut(&h), h.tail)))
 		return false;
 	*out = h;
 	return true;
@@ -237,7 +295,7 @@ redo(int file, int journal, const struct head *h)
 	result =
 	    copy_range(&c, journal, DATA_AT, DATA_AT + h->bytes, file, &to);
 	copy_end(&c, digest);
-	if (result == -1 || fsync(file) == -1 ||
+	if (result == -1 || (h->bytes > 0 && fsync(file) == -1) ||
 	    ftruncate(file, (off_t)to) == -1 || fsync(file) == -1 ||
 	    takes_changes(file) == -1)
 		return -1;
@@ -291,8 +349,8 @@ fill_journal(int file, int journal, const struct mbox_edit *e, size_t count,
 	memcpy(h->magic, h->from + h->bytes <= h->size ? magic : growing,
 	    sizeof(h->magic));
 	if (result == 0)
-		result = digest_of(file,
-		    grows(h) ? h->from : h->from + h->bytes, h->size, h->rest);
+		result = grows(h) ? digest_of(file, h->from, h->size, h->rest) :
+				    save_end(file, journal, h);
 	return result;
 }
 
@@ -327,16 +385,17 @@ mbox_edit(int file, int journal, const struct mbox_edit *edits, size_t count,
 		errno = ESTALE; /* somebody does not care for locks */
 		return fails(why, "the mailbox has shrunk");
 	}
-	/* all that follows goes: the cut alone is whole at any moment */
+	/* a cut between two blocks alone is whole at any moment */
 	if (count == 1 && edits[0].end == h.size && edits[0].text.n == 0 &&
-	    edits[0].n == 0)
+	    edits[0].n == 0 && edits[0].start % TAIL_MAX == 0)
 		return ftruncate(file, (off_t)edits[0].start) == 0 &&
 			fsync(file) == 0 && takes_changes(file) == 0 ?
 		    0 :
 		    fails(why, "cannot cut the mailbox");
 	if (ftruncate(journal, 0) == -1 ||
 	    fill_journal(file, journal, edits, count, &h) == -1 ||
-	    fsync(journal) == -1 || write_head(journal, &h) == -1) {
+	    (h.bytes > 0 && fsync(journal) == -1) ||
+	    write_head(journal, &h) == -1) {
 		fails(why, "cannot write the journal of the mailbox");
 		/* else it would be done later, which nobody was promised */
 		if (empty(journal) == -1)
@@ -370,8 +429,7 @@ take_new_mail(int file, int journal, struct head *h, int64_t size)
 	h->bytes = to - DATA_AT;
 	h->size = size;
 	if (digest_of(journal, DATA_AT, to, h->data) == -1 ||
-	    digest_of(file, h->from + h->bytes, size, h->rest) == -1 ||
-	    fsync(journal) == -1)
+	    save_end(file, journal, h) == -1 || fsync(journal) == -1)
 		return -1;
 	return write_head(journal, h);
 }
@@ -399,15 +457,6 @@ take_mail_behind(int file, int journal, struct head *h, int64_t mail,
 	    fsync(journal) == -1)
 		return -1;
 	return write_head(journal, h);
-}
-
-static bool
-same(int file, int64_t at, int64_t end, const unsigned char wanted[DIGEST])
-{
-	unsigned char digest[DIGEST];
-
-	return digest_of(file, at, end, digest) == 0 &&
-	    memcmp(digest, wanted, DIGEST) == 0;
 }
 
 /* An empty line behind the last message, if there is none. */
@@ -456,9 +505,12 @@ append_all(int file, int journal, const struct head *h, int64_t size)
 	return empty(journal);
 }
 
-/* How many bytes there are the same; -1 with errno. */
+/*
+ * How many bytes there are the same, or zeros where those may be what was not
+ * written yet, or was cut off; -1 with errno.
+ */
 static int64_t
-common(int file, int64_t at, int64_t end, int journal, int64_t from)
+common(int file, int64_t at, int64_t end, int journal, int64_t from, bool zeros)
 {
 	char *left = mem_resize(NULL, CHUNK), *right = mem_resize(NULL, CHUNK);
 	int64_t start = at;
@@ -473,7 +525,9 @@ common(int file, int64_t at, int64_t end, int journal, int64_t from)
 			start = at + 1;
 			break;
 		}
-		for (i = 0; i < n && left[i] == right[i]; i++)
+		for (i = 0; i < n &&
+		     (left[i] == right[i] || (zeros && left[i] == '\0'));
+		     i++)
 			;
 		same = i == n;
 		at += (int64_t)i;
@@ -508,10 +562,11 @@ static int
 recover_growing(int file, int journal, struct head *h, int64_t size)
 {
 	int64_t end = h->from + h->bytes, there, mail;
+	int64_t last = size < end ? size : end;
+	int64_t behind = DATA_AT + h->size - h->from;
 
 	if (size >= h->size) {
-		there = common(file, h->size, size < end ? size : end, journal,
-		    DATA_AT + h->size - h->from);
+		there = common(file, h->size, last, journal, behind, false);
 		if (there == -1)
 			return -1;
 		/* what is behind the old end is whole, so that what comes
@@ -519,6 +574,10 @@ recover_growing(int file, int journal, struct head *h, int64_t size)
 		if (end > h->size && there == end - h->size)
 			return redo_growing(file, journal, h);
 		if (same(file, h->from, h->size, h->rest)) {
+			there =
+			    common(file, h->size, last, journal, behind, true);
+			if (there == -1)
+				return -1;
 			mail = h->size + there;
 			if (mail == size)
 				return redo_growing(file, journal, h);
@@ -532,6 +591,16 @@ recover_growing(int file, int journal, struct head *h, int64_t size)
 	if (size >= end && same(file, h->from, end, h->data))
 		return empty(journal);
 	return append_all(file, journal, h, size);
+}
+
+/* As it was but for bytes that were zeroed for the cut. */
+static bool
+is_uncut(int file, int journal, const struct head *h)
+{
+	int64_t at = place_of_cut(h), end = tail_end(h);
+
+	return common(file, at, end, journal, tail_at(h), true) == end - at &&
+	    same(file, end, h->size, h->rest);
 }
 
 int
@@ -550,14 +619,14 @@ mbox_recover(int file, int journal, struct why *why)
 		result = empty(journal);
 	} else if (grows(&h)) {
 		result = recover_growing(file, journal, &h, size);
-	} else if (size >= h.size &&
-	    same(file, h.from + h.bytes, h.size, h.rest)) {
+	} else if (size >= h.size && is_uncut(file, journal, &h)) {
 		result =
 		    size > h.size ? take_new_mail(file, journal, &h, size) : 0;
 		if (result == 0)
 			result = redo(file, journal, &h);
-	} else if (size >= h.from + h.bytes &&
-	    same(file, h.from, h.from + h.bytes, h.data)) {
+	} else if (h.bytes == 0 ||
+	    (size >= place_of_cut(&h) &&
+		same(file, h.from, place_of_cut(&h), h.data))) {
 		result = empty(journal); /* all was done but this */
 	} else {
 		result = append_all(file, journal, &h, size);

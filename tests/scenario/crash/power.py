@@ -14,6 +14,8 @@ What is assumed, and no more (doc/DURABILITY.md, "The power"):
   or what it means now.
 - What was done to one inode, or to one name, is there in its order: names,
   owners, mode, times, cuts; not bytes.
+- A file that is cut may have its old length and zeros from there to the end of
+  that block; what is behind the block is as it was until the length is new.
 
 Of ext4 and XFS also that sync_file_range(2), when it has waited, has the bytes
 on disk; their length is there with the next name that the file gets. (There,
@@ -333,8 +335,9 @@ class Image:
                 if e.node == node or e.what == "all"]
         flush = self.flush_of(mine)
         flushed = [e for i, e in mine if e.what in IS_DATA and i < flush]
-        changes = [e for i, e in mine if i > flush and (
-            e.what == "wrote" or (e.what == "sized" and i in self.there))]
+        changes = [e if e.what == "wrote" or i in self.there else
+                   e._replace(what="begun")
+                   for i, e in mine if i > flush and e.what in IS_DATA]
         text = bytearray(self.disk.nodes[node].data)
         whole(text, flushed, None)
         data = self.data
@@ -564,6 +567,8 @@ def put_bytes(path, text):
 
 
 def write(text, e):
+    if e.what == "begun":  # a cut that is not there
+        return
     size(text, e.at if e.what == "sized" else max(len(text), e.at))
     text[e.at:e.at + len(e.bytes)] = e.bytes
 
@@ -605,7 +610,16 @@ def parts(text, changes, chance):
     for e in changes:
         write(new, e)
         lengths.append(len(new))
-    n = chance.choice((len(new), chance.choice(lengths)))
+    done = chance.choice((len(changes), chance.choice(range(len(lengths)))))
+    n = lengths[done]
+    new[:] = old
+    for i, e in enumerate(changes):
+        begun = e.what == "begun" or (e.what == "sized" and i >= done)
+        if begun and e.at < len(new):
+            end = min(-(-e.at // BLOCK) * BLOCK, len(new))
+            new[e.at:end] = bytes(end - e.at)
+        else:
+            write(new, e)
     size(text, n)
     size(new, n)
     first_new = -(-len(old) // BLOCK) * BLOCK

@@ -78,6 +78,12 @@ PROGRAMS = {
     "marked-never-torn": (MARKED, {"old": (OLD, b"anXold" + OLD[6:])}, True),
     "cut": (CUT + FLUSHED, {"old": b"an "}, True),
     "cut-not-flushed": (CUT, {"old": b"an "}, False),
+    "cut-is-whole-or-not": (CUT, {"old": (OLD, OLD[:3])}, False),
+    "cut-zeroes-one-block": (
+        CUT, {"old": lambda text: text == OLD[:3] or (
+            len(text) == len(OLD) and text[4096:] == OLD[4096:])}, True),
+    "cut-between-blocks-is-whole-or-not": (
+        OPENED + "os.ftruncate(f, 4096)\n", {"old": (OLD, OLD[:4096])}, True),
     "removed": ("os.unlink('old')\n" + FOLDER, {"old": None}, True),
     "removed-not-flushed": ("os.unlink('old')\n", {"old": None}, False),
     "linked": ("os.link('old', 'message')\n" + FOLDER, {"message": OLD}, True),
