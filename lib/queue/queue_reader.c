@@ -333,17 +333,13 @@ queue_is_unfinished(int fd)
 	return unfinished(fd) == 1;
 }
 
-/* 1: unfinished, and nobody has touched the file for a while; 0; or -1. */
-static int
-abandoned(int fd)
+static bool
+touched_lately(int fd)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) == -1)
-		return -1;
-	if (st.st_mtime > clock_wall_us() / 1000000 - ABANDONED_S)
-		return 0;
-	return unfinished(fd);
+	return fstat(fd, &st) == -1 ||
+	    st.st_mtime > clock_wall_us() / 1000000 - ABANDONED_S;
 }
 
 int
@@ -354,10 +350,13 @@ queue_remove_incomplete(const char *queue, const char *id)
 
 	if (fd == -1)
 		return errno == ENOENT ? 0 : -1;
-	if (flock(fd, LOCK_EX | LOCK_NB) == -1)
+	/* who has just made it is about to lock it, and waits for nobody */
+	if (touched_lately(fd))
+		result = 0;
+	else if (flock(fd, LOCK_EX | LOCK_NB) == -1)
 		result = errno == EWOULDBLOCK ? 0 : -1;
 	else
-		result = abandoned(fd);
+		result = touched_lately(fd) ? 0 : unfinished(fd);
 	if (result == 1 && queue_remove(queue, id) == -1)
 		result = errno == ENOENT ? 0 : -1;
 	fd_close(&fd);

@@ -14,6 +14,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,6 +25,14 @@
 #include "lib/queue/queue_file.h"
 
 static char root[] = "/tmp/queue_file_test.XXXXXX";
+static int locks; /* how often one was asked for */
+
+int
+flock(int fd, int how)
+{
+	locks++;
+	return (int)syscall(SYS_flock, fd, how);
+}
 
 static int
 enter(void **state)
@@ -617,9 +626,12 @@ only_abandoned_files_are_removed(void **state)
 	fd = open(path, O_CREAT | O_WRONLY, 0600);
 	assert_int_equal(fd_write_all(fd, path, strlen(path)), 0);
 	close(fd);
+	locks = 0;
 	assert_int_equal(queue_remove_incomplete("incoming", id), 0);
+	assert_int_equal(locks, 0); /* who makes it would find it locked */
 	age(path, 3600);
 	assert_int_equal(queue_remove_incomplete("incoming", id), 1);
+	assert_int_equal(locks, 1);
 	assert_int_equal(access(path, F_OK), -1);
 }
 
