@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Scripted peers: a raw dialogue client, a fake mail server, a fake DNS."""
+import contextlib
 import re
 import socket
 import struct
@@ -7,6 +8,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from posthaste import DEADLINE, careless_tls, free_port, wait_for
+
+SO_RCVBUFFORCE = 33  # socket(7)
 
 # for Dialogue.script: a message for bob, up to its content
 TO_DATA = """
@@ -316,6 +319,8 @@ class FakeDNS:
         while True:
             self.port = port or free_port()
             self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            with contextlib.suppress(OSError):  # root's: none is lost
+                self.udp.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
             try:
                 self.udp.bind((host, self.port))
                 break
