@@ -40,7 +40,7 @@ def test_others_go_on_meanwhile(suite):
         assert word == "OK" and found(lines) == hits
         most = max(rounds, most)
     # one that had to wait for the search's end would be the only one
-    assert most >= 3, most
+    assert most >= 2, most
     # now that every message has been read once
     for text in ("SEARCH TEXT needle", "SEARCH RETURN (MIN) TEXT needle",
                  "SEARCH BODY nowhere"):
