@@ -69,7 +69,7 @@ is_whole(const struct scan *s, const struct maildir_file *file,
     const char *name, off_t *size)
 {
 	int fd = maildir_folder_open_file(&s->f->files, false, name, O_RDONLY);
-	struct stat st;
+	struct stat st = { 0 };
 	bool whole;
 
 	if (fd == -1)
