@@ -28,9 +28,16 @@
  * notify and arrival are decimal text, flags is eight hexadecimal digits,
  * status one letter. No value holds CR, LF or NUL.
  *
+ * Of a file with QUEUE_HAS_PREFIX, which may become one of a Maildir by a
+ * rename and a cut, the first field begins a block of the file system: the
+ * trailer begins with the zeros up to there. A power cut may leave a file that
+ * has its old name and length, and zeros from the cut to the end of that block
+ * (doc/DURABILITY.md, "The power"): it says what it said. Readers pass over
+ * zeros, 65,536 at most, or none (a field begins with its length).
+ *
  * The footer: 16 bytes magic "POSTHASTE-QUEUE\n", u32 version (1), u32 count
  * of recipients, u64 content_offset, u64 trailer_offset, u64 size of the
- * trailer, 12 bytes zero, u32 CRC-32C of the trailer (the values of flags
+ * trailer, 12 bytes zero, u32 CRC-32C of the fields (the values of flags
  * and status taken as zeros, since they change) and of the footer before it.
  *
  * The trailer repeats the queue id, and a reader compares it with the file's

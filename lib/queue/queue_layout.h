@@ -26,6 +26,8 @@ enum {
 	FOOTER_CRC = 60,
 
 	FLAGS_DIGITS = 8,
+	PADDING_UNIT = 4096, /* a block of most file systems */
+	PADDING_MAX = 65536, /* the largest block there is */
 	TRAILER_MAX = 256 << 20, /* 50,000 recipients at their longest fit */
 	PREFIX_MAX = 65536,
 	ADDRESS_MAX = 1024,

@@ -200,6 +200,15 @@ take_recipient(struct parse *p, struct queue_recipient *r)
 	return true;
 }
 
+/* What is in front of the fields, the first of which has a length. */
+static void
+skip_padding(struct parse *p)
+{
+	while (p->rest.n > 0 && p->rest.p[0] == '\0' &&
+	    p->rest.p - p->whole.p < PADDING_MAX)
+		p->rest = span_skip(p->rest, 1);
+}
+
 static bool
 parse_trailer(struct parse *p, const struct footer *f, const char *id,
     struct queue_envelope *e)
@@ -207,6 +216,7 @@ parse_trailer(struct parse *p, const struct footer *f, const char *id,
 	const char *written_as;
 	uint64_t ret, arrival;
 
+	skip_padding(p);
 	if (!take_text(p, FIELD_QUEUE_ID, QUEUE_ID_MAX, &written_as) ||
 	    (id != NULL && strcmp(id, written_as) != 0) ||
 	    !take_text(p, FIELD_SENDER, ADDRESS_MAX, &e->sender) ||

@@ -230,21 +230,41 @@ envelope_valid(const struct queue_writer *w, const struct queue_envelope *e)
 }
 
 /* All queues are on one device: files are renamed from one to the other. */
-static dev_t
-queue_device(int fd)
+static const struct stat *
+queue_stat(int fd)
 {
-	static dev_t device;
-	struct stat st;
+	static struct stat st;
 
-	if (device == 0 && fstat(fd, &st) == 0)
-		device = st.st_dev;
-	return device;
+	if (st.st_dev == 0 && fstat(fd, &st) == -1)
+		st = (struct stat){ .st_blksize = PADDING_UNIT };
+	return &st;
+}
+
+/*
+ * Who moves the file into a Maildir cuts it behind the content, by which the
+ * rest of that block becomes zeros, perhaps on disk before the cut is and the
+ * new name is: zeros are there from the beginning, and nothing else.
+ */
+static void
+put_padding(struct trailer *t, int fd, off_t at)
+{
+	size_t unit = (size_t)queue_stat(fd)->st_blksize;
+	size_t n;
+	char *room;
+
+	if (unit > PADDING_MAX || unit % PADDING_UNIT != 0)
+		unit = PADDING_UNIT;
+	n = (unit - (size_t)at % unit) % unit;
+	room = buf_reserve(&t->b, n);
+	if (room != NULL)
+		memset(room, 0, n);
+	buf_added(&t->b, n);
 }
 
 int
 queue_flush(int fd)
 {
-	return file_system_commit(fd, queue_device(fd), FILE_TIME_READ);
+	return file_system_commit(fd, queue_stat(fd)->st_dev, FILE_TIME_READ);
 }
 
 int
@@ -261,6 +281,8 @@ queue_writer_commit(struct queue_writer *w, struct queue_envelope *e)
 		return failed(w, EINVAL);
 	e->content_offset = w->content_offset;
 	e->content_size = at - w->content_offset;
+	if (e->flags & QUEUE_HAS_PREFIX)
+		put_padding(&t, w->fd, at);
 	put_envelope(&t, w->id, e, at);
 	put_footer(&t, e, at);
 	if (!t.valid)

@@ -142,7 +142,6 @@ class Disk:
         self.events = []
         self.ordered = all(map(is_ordered, folders))
         self.names = NAMES
-        self.zeroes = True  # may a cut that is not there have zeroed its block?
         if self.ordered:
             self.names = NAMES[:1]
         elif any(map(is_loose, folders)):
@@ -332,8 +331,6 @@ class Image:
         """What parts() is to know of a change that was not flushed."""
         if e.what == "wrote":
             return e
-        if not self.disk.zeroes:
-            return e._replace(what="cut")
         return e if i in self.there else e._replace(what="begun")
 
     def bytes_of(self, node):
@@ -345,9 +342,7 @@ class Image:
         flush = self.flush_of(mine)
         flushed = [e for i, e in mine if e.what in IS_DATA and i < flush]
         changes = [self.unflushed(i, e) for i, e in mine
-                   if i > flush and e.what in IS_DATA and (
-                       self.disk.zeroes or e.what == "wrote" or
-                       i in self.there)]
+                   if i > flush and e.what in IS_DATA]
         text = bytearray(self.disk.nodes[node].data)
         whole(text, flushed, None)
         data = self.data
@@ -579,7 +574,7 @@ def put_bytes(path, text):
 def write(text, e):
     if e.what == "begun":  # a cut that is not there
         return
-    size(text, e.at if e.what in ("sized", "cut") else max(len(text), e.at))
+    size(text, e.at if e.what == "sized" else max(len(text), e.at))
     text[e.at:e.at + len(e.bytes)] = e.bytes
 
 

@@ -256,8 +256,6 @@ def recorded(sc, act):
         disk = sc.recorder.end()
     finally:
         sc.recorder.crasher.close()
-    # doc/DURABILITY.md, "The power": what is moved and cut is not safe from it
-    disk.zeroes = False
     # whose "250" is not found would be asked for nowhere
     unheard = [m.token for m in sc.mails.values()
                if disk.told(*m.told) is None]

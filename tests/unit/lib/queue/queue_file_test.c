@@ -61,6 +61,8 @@ leave(void **state)
 	return waitpid(child, NULL, 0) == child ? 0 : -1;
 }
 
+enum { ROOM = 16384, BLOCK = 4096, FOOTER = 64 };
+
 static struct queue_recipient two[2];
 
 static struct queue_envelope
@@ -259,13 +261,15 @@ static enum queue_read
 read_bytes(const char *bytes, size_t n, const char *id,
     struct queue_envelope *e)
 {
+	static int fd = -1; /* a close behind each cut would flush it */
 	struct arena *a = arena_new();
-	int fd = open("bytes", O_RDWR | O_CREAT | O_TRUNC, 0600);
 	enum queue_read result;
 
-	assert_int_equal(fd_write_all(fd, bytes, n), 0);
+	if (fd == -1)
+		fd = open("bytes", O_RDWR | O_CREAT | O_EXCL, 0600);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(fd_pwrite_all(fd, bytes, n, 0), 0);
 	result = queue_read_envelope(fd, id, a, e);
-	close(fd);
 	arena_free(&a);
 	return result;
 }
@@ -281,11 +285,22 @@ load(const char *id, char *bytes, size_t room)
 	return (size_t)n;
 }
 
+/* Where the zeros end. */
+static size_t
+first_field(const char *bytes, const struct queue_envelope *e)
+{
+	size_t at = (size_t)(e->content_offset + e->content_size);
+
+	while (bytes[at] == '\0')
+		at++;
+	return at;
+}
+
 static void
 every_changed_byte_is_seen(void **state)
 {
 	struct queue_envelope e = sample(), r;
-	char id[QUEUE_ID_MAX], bytes[4096], was;
+	char id[QUEUE_ID_MAX], bytes[ROOM], was;
 	size_t n, survived = 0;
 	enum queue_read result;
 
@@ -317,7 +332,7 @@ static void
 every_truncation_is_incomplete(void **state)
 {
 	struct queue_envelope e = sample(), r;
-	char id[QUEUE_ID_MAX], bytes[4096];
+	char id[QUEUE_ID_MAX], bytes[ROOM];
 	size_t n;
 
 	(void)state;
@@ -335,16 +350,103 @@ every_truncation_is_incomplete(void **state)
 static void
 seal(char *bytes, size_t n, const struct queue_envelope *e)
 {
-	size_t begin = (size_t)(e->content_offset + e->content_size);
-	char trailer[4096];
+	size_t begin = first_field(bytes, e);
+	char trailer[500];
 	uint32_t crc;
 
-	memcpy(trailer, bytes, n);
-	memset(trailer + e->flags_offset, 0, 8);
-	trailer[two[0].offset] = trailer[two[1].offset] = 0;
-	crc = queue_crc(0, trailer + begin, n - 4 - begin);
+	assert_in_range(n - begin, 0, sizeof(trailer));
+	memcpy(trailer, bytes + begin, n - begin);
+	memset(trailer + e->flags_offset - begin, 0, 8);
+	trailer[two[0].offset - begin] = trailer[two[1].offset - begin] = 0;
+	crc = queue_crc(0, trailer, n - 4 - begin);
 	for (size_t i = 0; i < 4; i++)
 		bytes[n - 4 + i] = (char)(crc >> 8 * (3 - i));
+}
+
+/* Who moves it to a Maildir cuts it, and the power may leave that. */
+static void
+zeros_to_the_end_of_the_block_change_nothing(void **state)
+{
+	static const size_t ends[] = { 24, 25, BLOCK - 1, BLOCK, BLOCK + 1,
+		2 * BLOCK - 300, 2 * BLOCK - 1, 2 * BLOCK };
+	struct queue_envelope e, r;
+	char id[QUEUE_ID_MAX], bytes[ROOM], cut[ROOM];
+	char content[2 * BLOCK];
+	size_t n, to;
+
+	(void)state;
+	memset(content, 'x', sizeof(content));
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		e = sample();
+		assert_int_equal(write_file(content, ends[i] - 17, &e, id), 0);
+		n = load(id, bytes, sizeof(bytes));
+		to = (ends[i] + BLOCK - 1) / BLOCK * BLOCK;
+		assert_int_equal(first_field(bytes, &e), to);
+		memcpy(cut, bytes, n);
+		memset(cut + ends[i], 0, to - ends[i]);
+		assert_memory_equal(cut, bytes, n);
+		assert_int_equal(read_bytes(cut, n, id, &r), QUEUE_OK);
+		assert_int_equal(r.content_size, ends[i] - 17);
+	}
+	/* one that stays in the queue has no need of it */
+	e = sample();
+	e.flags = 0;
+	assert_int_equal(write_file("hello\r\n", 7, &e, id), 0);
+	assert_true(load(id, bytes, sizeof(bytes)) < 500);
+	assert_int_equal(first_field(bytes, &e), 24);
+}
+
+static void
+put_number(char *to, uint64_t value, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		to[i] = (char)(value >> 8 * (n - 1 - i));
+}
+
+/* The file with so many zeros instead, and what follows from that. */
+static size_t
+pad(char *bytes, size_t n, size_t zeros, struct queue_envelope *e)
+{
+	size_t end = (size_t)(e->content_offset + e->content_size);
+	size_t from = first_field(bytes, e);
+	size_t now = n - from + end + zeros;
+	off_t by = (off_t)(end + zeros) - (off_t)from;
+
+	memmove(bytes + end + zeros, bytes + from, n - from);
+	memset(bytes + end, 0, zeros);
+	put_number(bytes + now - FOOTER + 40, now - FOOTER - end, 8);
+	e->flags_offset += by;
+	two[0].offset += by;
+	two[1].offset += by;
+	seal(bytes, now, e);
+	return now;
+}
+
+static void
+any_number_of_zeros_below_the_limit_is_read(void **state)
+{
+	static const struct {
+		size_t zeros;
+		enum queue_read result;
+	} rows[] = { { 0, QUEUE_OK }, { 1, QUEUE_OK }, { 511, QUEUE_OK },
+		{ 65535, QUEUE_OK }, { 65536, QUEUE_OK },
+		{ 65537, QUEUE_CORRUPT }, { 70000, QUEUE_CORRUPT } };
+	struct queue_envelope e = sample(), r;
+	char id[QUEUE_ID_MAX], *bytes = mem_new(80000);
+	size_t n;
+
+	(void)state;
+	assert_int_equal(write_file("hello\r\n", 7, &e, id), 0);
+	n = load(id, bytes, ROOM);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		n = pad(bytes, n, rows[i].zeros, &e);
+		assert_int_equal(read_bytes(bytes, n, id, &r), rows[i].result);
+		if (rows[i].result != QUEUE_OK)
+			continue;
+		assert_int_equal(r.content_size, 7);
+		assert_int_equal(r.flags_offset, e.flags_offset);
+	}
+	free(bytes);
 }
 
 /*
@@ -358,7 +460,7 @@ hostile_footers(void **state)
 		0x7fffffff, 0xffffffff, 0x7fffffffffffffff, 0xffffffffffffffff,
 		0xffffffffffffffc0 };
 	struct queue_envelope e = sample(), r;
-	char id[QUEUE_ID_MAX], bytes[4096], copy[4096];
+	char id[QUEUE_ID_MAX], bytes[ROOM], copy[ROOM];
 	static const struct {
 		size_t at, size;
 	} numbers[] = { { 16, 4 }, { 20, 4 }, { 24, 8 }, { 32, 8 }, { 40, 8 },
@@ -373,13 +475,10 @@ hostile_footers(void **state)
 	assert_memory_equal(copy, bytes, n);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		for (size_t j = 0; j < sizeof(values) / sizeof(*values); j++) {
-			unsigned char *p =
-			    (unsigned char *)copy + n - 64 + numbers[i].at;
+			char *p = copy + n - FOOTER + numbers[i].at;
 
 			memcpy(copy, bytes, n);
-			for (size_t k = 0; k < numbers[i].size; k++)
-				p[k] = (unsigned char)(values[j] >>
-				    8 * (numbers[i].size - 1 - k));
+			put_number(p, values[j], numbers[i].size);
 			if (memcmp(copy, bytes, n) == 0 ||
 			    (numbers[i].at == 24 && values[j] <= 24))
 				continue;
@@ -717,6 +816,8 @@ main(void)
 		cmocka_unit_test(long_fields_are_refused_at_write),
 		cmocka_unit_test(every_changed_byte_is_seen),
 		cmocka_unit_test(every_truncation_is_incomplete),
+		cmocka_unit_test(zeros_to_the_end_of_the_block_change_nothing),
+		cmocka_unit_test(any_number_of_zeros_below_the_limit_is_read),
 		cmocka_unit_test(hostile_footers),
 		cmocka_unit_test(marks_are_read_back),
 		cmocka_unit_test(ids_are_unique_ordered_and_strict),
