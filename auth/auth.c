@@ -15,6 +15,10 @@
  * server, for PAM or for the program that knows tokens (auth-token) holds up
  * nobody else. After a failure the login stage sleeps, not this program.
  */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "auth/app_use.h"
 #include "auth/login.h"
 #include "auth/state.h"
@@ -30,10 +34,6 @@
 #include "lib/service/service.h"
 #include "lib/table/table.h"
 #include "lib/task/task.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum {
 	ANSWER_TIMEOUT_S = 10,

@@ -9,16 +9,16 @@
  * PAM. One question at a time; master starts more processes when they are asked
  * for.
  */
+#include <security/pam_appl.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "lib/base/clock.h"
 #include "lib/base/why.h"
 #include "lib/conf/common.h"
 #include "lib/ipc/proto_pam.h"
 #include "lib/log/log.h"
 #include "lib/service/service.h"
-
-#include <security/pam_appl.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { IDLE_S = 10, ANSWER_TIMEOUT_S = 10 };
 

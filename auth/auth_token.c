@@ -16,6 +16,8 @@
  * One question at a time; master starts more processes when they are asked
  * for.
  */
+#include <sys/prctl.h>
+
 #include "auth/checker.h"
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
@@ -23,8 +25,6 @@
 #include "lib/ipc/proto_token.h"
 #include "lib/log/log.h"
 #include "lib/service/service.h"
-
-#include <sys/prctl.h>
 
 enum { IDLE_S = 10, ANSWER_TIMEOUT_S = 10 };
 

@@ -22,6 +22,10 @@
  * the tables. For a file that is root's alone its successor comes; what is
  * begun with a certificate of this process is signed here.
  */
+#include <openssl/crypto.h>
+#include <string.h>
+#include <sys/prctl.h>
+
 #include "keyd/keyring.h"
 #include "keyd/named.h"
 #include "lib/base/clock.h"
@@ -38,10 +42,6 @@
 #define PARAM_GROUP keyd
 #define PARAM_DEF "keyd/params.def"
 #include "lib/conf/param.h"
-
-#include <openssl/crypto.h>
-#include <string.h>
-#include <sys/prctl.h>
 
 enum { ANSWER_TIMEOUT_S = 10 };
 

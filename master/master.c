@@ -9,7 +9,6 @@
  * connection of a service and never reads one byte of mail.
  */
 #include "master/master.h"
-#include "master/report.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +30,7 @@
 #include "lib/log/log.h"
 #include "lib/log/log_crash.h"
 #include "lib/tls/ticket_root.h"
+#include "master/report.h"
 
 enum {
 	LOG_PIPE_BYTES = 1024 * 1024,

@@ -5,9 +5,6 @@
  * (everything of ours is close-on-exec), an environment of our choice, and an
  * argument list, never a command line.
  */
-#include "master/absorbed.h"
-#include "master/master.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <paths.h>
@@ -26,6 +23,8 @@
 #include "lib/base/mem.h"
 #include "lib/ipc/proto_master.h"
 #include "lib/log/log.h"
+#include "master/absorbed.h"
+#include "master/master.h"
 
 enum {
 	FIRST_LISTENER = 7,

@@ -3,11 +3,10 @@
 
 #include <ctype.h>
 #include <poll.h>
+#include <stdlib.h>
 
 #include "lib/log/log.h"
 #include "lib/mail/mail_address.h"
-#include <stdlib.h>
-
 #include "smtpd/ask.h"
 
 enum { SHOWN_MAX = 100 };

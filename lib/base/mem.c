@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
+#include "lib/base/mem.h"
+
 #include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/base/mem.h"
 #include "lib/base/ensure.h"
 
 enum {

@@ -9,7 +9,6 @@
  * directories under it) leave that to the root directory.
  */
 #include "lib/sandbox/internal.h"
-#include "lib/sandbox/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +19,7 @@
 
 #include "lib/base/fdio.h"
 #include "lib/log/log.h"
+#include "lib/sandbox/sandbox.h"
 
 enum {
 	ABI_WITH_RENAME = 2,

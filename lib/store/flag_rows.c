@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
+#include "lib/store/flag_rows.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/ensure.h"
 #include "lib/base/mem.h"
-#include "lib/store/flag_rows.h"
 
 enum { BATCH = 256 }; /* rows copied at a time */
 

@@ -7,14 +7,14 @@
  *
  * Faults elsewhere go where they went before.
  */
-#include "lib/store/mail_index_internal.h"
+#include "lib/store/mail_index_guard.h"
 
 #include <setjmp.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
 
-#include "lib/store/mail_index_guard.h"
+#include "lib/store/mail_index_internal.h"
 
 /* of the thread: what another one does wrong is no matter of LMDB's */
 static _Thread_local sigjmp_buf *volatile way_out;

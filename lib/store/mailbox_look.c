@@ -7,6 +7,8 @@
  * or is missing while somebody else renames files at the same moment is not
  * believed: the directory is read again until it was quiet.
  */
+#include "lib/store/mailbox_look.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,7 +19,6 @@
 
 #include "lib/base/fdio.h"
 #include "lib/log/log.h"
-#include "lib/store/mailbox_look.h"
 #include "lib/store/maildir_list.h"
 #include "lib/store/maildir_packed.h"
 

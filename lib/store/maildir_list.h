@@ -7,13 +7,13 @@
  * and what the files of other programs beside them tell (dovecot-uidlist).
  */
 
-#include "lib/base/mem.h"
-#include "lib/base/span.h"
-#include "lib/store/store.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "lib/base/mem.h"
+#include "lib/base/span.h"
+#include "lib/store/store.h"
 
 /* A file in new or cur. Texts live in the list's arena. */
 struct maildir_message {

@@ -12,10 +12,10 @@
  * content serves until it has rested.
  */
 
+#include <sys/types.h>
+
 #include "lib/base/buf.h"
 #include "lib/base/span.h"
-
-#include <sys/types.h>
 
 enum table_result {
 	TABLE_FOUND,

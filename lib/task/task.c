@@ -4,7 +4,6 @@
 #undef _FORTIFY_SOURCE
 
 #include "lib/task/task.h"
-#include "lib/task/task_internal.h"
 
 #include <errno.h>
 #include <ev.h>
@@ -17,6 +16,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/compat_fiber.h"
 #include "lib/base/ensure.h"
+#include "lib/task/task_internal.h"
 
 /*
  * A stack is entered once with setcontext(3); from then on the switches are

@@ -34,6 +34,7 @@ CLEAN = {
 struct near;
 
 typedef void near_visit(void *with, const struct near *n);
+typedef int (*many)(void);
 extern const char *const near_names[];
 
 size_t near_length(const struct near *n);
@@ -79,6 +80,34 @@ main(void)
 }
 """,
     "pop3d/verbs.h": SPDX,
+    "pop3d/short.c": SPDX + """\
+#define WANTED 1
+#include "lib/log/near_log.h"
+#include <stdio.h>
+
+static int
+long_one(int n)
+{
+	if (n == 0)
+		goto out;
+""" + 55 * "\tn++;\n" + """\
+	goto out;
+out:
+	return n;
+}
+""",
+    "tests/unit/pop3d/verbs_test.c": SPDX + """\
+#include "lib/log/near_log.h"
+#include "pop3d/verbs.h"
+
+#include <stdio.h>
+
+#include "lib/base/near.h"
+
+static void
+long_one(int n)
+{
+""" + 61 * "\tn++;\n" + "}\n",
     "auth/state.c": SPDX + """\
 #include <openssl/crypto.h>
 #include <string.h>
@@ -95,6 +124,7 @@ is_it(const char *service, const char *digest, const char *wanted)
     "tests/fuzz/near_fuzz.c": SPDX,
     "lib/base/local.mk": HASH + """\
 near_tests = tests/unit/lib/base/more_test \\
+	tests/unit/pop3d/verbs_test \\
 	tests/unit/lib/base/near_test
 TESTS += $(near_tests) tests/fuzz/near_fuzz
 """,
@@ -179,9 +209,44 @@ OFFENDERS = [
      "verbs.h is another program's"),
     ("layers", "lib/more/bad.c", SPDX + '#include "lib/base/near.h"\n',
      "lib/more is not in the drawing of doc/HACKING.md"),
+    *[("includes", file, SPDX + "".join(
+        f"#include {header}\n" for header in headers.split()), expected)
+      for file, headers, expected in (
+          ("lib/base/near.c", '<stdio.h> "lib/base/near.h"',
+           "lib/base/near.c:2: stdio.h: its own header comes first"),
+          ("lib/base/near.c", '"lib/log/near_log.h" "lib/base/near.h"',
+           "near.c:2: lib/log/near_log.h: its own header comes first"),
+          ("lib/base/near.c",
+           '"lib/base/near.h" "lib/log/near_log.h" <stdio.h>',
+           "near.c:4: stdio.h: the system's come before ours"),
+          ("pop3d/bad.h", '"pop3d/verbs.h" "lib/base/near.h" <stdio.h>',
+           "pop3d/bad.h:4: stdio.h: the system's come before ours"),
+          ("tests/unit/bad.c",
+           '"lib/base/near.h" <stdio.h> "pop3d/verbs.h" <cmocka.h>',
+           "tests/unit/bad.c:5: cmocka.h: the system's come before ours"),
+          ("tests/unit/near.c", '"near.h"', "near.h is not there"))],
     ("headers", "lib/base/bad.h", SPDX + "size_t f(void);\n",
      "unknown type name"),
     ("headers", "pop3d/bad.h", SPDX + '#include "nowhere.h"\n', "nowhere.h"),
+    ("names", "pop3d/badName.c", SPDX, "badName.c: not in lower_snake"),
+    ("names", "tests/scenario/smtpd/test-bad.py", HASH, "not in lower_snake"),
+    ("names", "pop3d/near.c", SPDX, "pop3d/near.c: lib/base/ has that stem"),
+    ("names", "imapd/verbs.h", SPDX, "pop3d/verbs.h: imapd/ has that stem"),
+    ("names", "pop3d/bad.h", SPDX + "#ifndef BAD_H\n",
+     "pop3d/bad.h:2: BAD_H is POP3D_BAD_H"),
+    *[("names", "lib/base/bad.h", SPDX + text + "\n", said)
+      for text, said in (
+          ("int many_bad(struct near *n,\n    int more);", "bad.h:2: many_bad"),
+          ("struct near *table_new(void);", "bad.h:2: table_new begins with"),
+          ("noreturn void badly(void);", "bad.h:2: badly begins with"),
+          ("extern const char *const rows[];", "bad.h:2: rows begins with"))],
+    ("functions", "pop3d/bad.c", SPDX + "static int\nlong_one(int n)\n{\n" +
+     61 * "\tn++;\n" + "}\n", "pop3d/bad.c:4: long_one has 61 lines"),
+    ("functions", "pop3d/bad.c", SPDX + 1000 * "int x;\n",
+     "pop3d/bad.c: more than 1,000 lines"),
+    ("functions", "tests/unit/bad.c", SPDX +
+     "void\nf(void)\n{\nagain:\n\tx();\n\tif (y)\n\t\tgoto again;\n}\n",
+     "tests/unit/bad.c:8: goes back to again:"),
     *[("words", file, in_c(body), f"{file}:5:") for file, body in (
         ("lib/base/bad.c", "strcpy(to, from);"),
         ("lib/base/bad.c", "strcat(to, from);"),
@@ -191,6 +256,8 @@ OFFENDERS = [
         ("bench/load/bad.c", "gets(line);"),
         ("pop3d/bad.def", "(void)gets (line);"),
         ("tests/unit/bad.h", "*p = alloca(n);"),
+        ("pop3d/bad.c", "p = __builtin_alloca(n);"),
+        ("pop3d/bad.c", "/* whole */ strcpy(to, from);"),
         ("tests/fuzz/bad.c", "char *(*f)(char *, const char *) = strcpy;"))],
     ("words", "pop3d/bad.c", SPDX + "#include <uthash.h>\n",
      "hash_table.h has the key"),
