@@ -20,6 +20,7 @@ struct kind {
 	dev_t device;
 	bool loose;
 	bool journaled;
+	bool frees_early;
 };
 
 static struct kind known[KNOWN_MAX];
@@ -44,25 +45,47 @@ device_name(dev_t device, char *out, size_t room)
 	    (size_t)snprintf(out, room, "%s", name + 1) < room;
 }
 
+/* What the kernel says of an ext file system; "" if that cannot be read. */
+static void
+ask_ext(const char *folder, dev_t device, const char *about, char *out,
+    size_t room)
+{
+	char name[64], path[128];
+	ssize_t n = 0;
+	int fd;
+
+	if (device_name(device, name, sizeof(name))) {
+		snprintf(path, sizeof(path), "%s/%s/%s", folder, name, about);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		n = fd == -1 ? 0 : read(fd, out, room - 1);
+		fd_close(&fd);
+	}
+	out[n > 0 ? n : 0] = '\0';
+}
+
 enum journal { JOURNAL_NONE, JOURNAL_THERE, JOURNAL_UNKNOWN };
 
 /* The kernel's thread of it has a number; without one there is "<none>". */
 static enum journal
 ext_journal(dev_t device)
 {
-	char name[64], path[128], task[8];
-	ssize_t n;
-	int fd;
+	char task[8];
 
-	if (!device_name(device, name, sizeof(name)))
-		return JOURNAL_UNKNOWN;
-	snprintf(path, sizeof(path), "/sys/fs/ext4/%s/journal_task", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd == -1 ? 0 : read(fd, task, sizeof(task));
-	fd_close(&fd);
-	if (n <= 0)
+	ask_ext("/sys/fs/ext4", device, "journal_task", task, sizeof(task));
+	if (task[0] == '\0')
 		return JOURNAL_UNKNOWN;
 	return task[0] >= '0' && task[0] <= '9' ? JOURNAL_THERE : JOURNAL_NONE;
+}
+
+/* Does the journal wait for bytes? Without one there is no such line. */
+static bool
+ext_has_order(dev_t device)
+{
+	char options[2048];
+
+	ask_ext("/proc/fs/ext4", device, "options", options, sizeof(options));
+	return strstr(options, "\ndata=ordered\n") != NULL ||
+	    strstr(options, "\ndata=journal\n") != NULL;
 }
 
 static struct kind
@@ -81,6 +104,7 @@ ask(int fd, dev_t device)
 		journal = ext_journal(device);
 		k.loose = journal != JOURNAL_THERE;
 		k.journaled = journal != JOURNAL_NONE;
+		k.frees_early = k.loose || !ext_has_order(device);
 	}
 	errno = error;
 	return k;
@@ -105,16 +129,29 @@ kind_of(int fd, dev_t device)
 	return k;
 }
 
-bool
-file_system_is_loose(int fd)
+/* Of one that cannot be asked nothing is said. */
+static struct kind
+kind_here(int fd)
 {
 	int error = errno;
 	struct stat st;
 
 	if (fstatat(fd, "", &st, AT_EMPTY_PATH) == 0)
-		return kind_of(fd, st.st_dev).loose;
+		return kind_of(fd, st.st_dev);
 	errno = error;
-	return false;
+	return (struct kind){ 0 };
+}
+
+bool
+file_system_is_loose(int fd)
+{
+	return kind_here(fd).loose;
+}
+
+bool
+file_system_frees_late(int fd)
+{
+	return !kind_here(fd).frees_early;
 }
 
 /* EACCES of NFS, or ENOSYS, say nothing of the device. */

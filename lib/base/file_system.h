@@ -30,6 +30,13 @@ void file_system_know(int fd);
  */
 bool file_system_is_loose(int fd);
 /*
+ * Is what a cut frees used for nothing else until the cut is on disk, and with
+ * it all that was done before? Who finds an older length then finds the bytes
+ * that were there. Not so on ext4 without a journal, or with data=writeback
+ * (read in /proc/fs/ext4), or where that can no longer be asked.
+ */
+bool file_system_frees_late(int fd);
+/*
  * Behind a rename: flushes this file, or the folder that it came to, if that
  * may be lost otherwise. 0, or -1 with errno.
  */

@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "lib/base/ensure.h"
@@ -230,14 +231,25 @@ envelope_valid(const struct queue_writer *w, const struct queue_envelope *e)
 }
 
 /* All queues are on one device: files are renamed from one to the other. */
-static const struct stat *
-queue_stat(int fd)
-{
-	static struct stat st;
+static struct {
+	dev_t device;
+	size_t block;
+} queue;
 
-	if (st.st_dev == 0 && fstat(fd, &st) == -1)
-		st = (struct stat){ .st_blksize = PADDING_UNIT };
-	return &st;
+static void
+ask_queue(int fd)
+{
+	struct stat st;
+	struct statfs fs;
+
+	if (queue.device != 0)
+		return;
+	queue.block = PADDING_UNIT;
+	if (fstatfs(fd, &fs) == 0 && fs.f_bsize > PADDING_UNIT &&
+	    fs.f_bsize <= PADDING_MAX && fs.f_bsize % PADDING_UNIT == 0)
+		queue.block = (size_t)fs.f_bsize;
+	if (fstat(fd, &st) == 0)
+		queue.device = st.st_dev;
 }
 
 /*
@@ -248,13 +260,11 @@ queue_stat(int fd)
 static void
 put_padding(struct trailer *t, int fd, off_t at)
 {
-	size_t unit = (size_t)queue_stat(fd)->st_blksize;
 	size_t n;
 	char *room;
 
-	if (unit > PADDING_MAX || unit % PADDING_UNIT != 0)
-		unit = PADDING_UNIT;
-	n = (unit - (size_t)at % unit) % unit;
+	ask_queue(fd);
+	n = (queue.block - (size_t)at % queue.block) % queue.block;
 	room = buf_reserve(&t->b, n);
 	if (room != NULL)
 		memset(room, 0, n);
@@ -264,7 +274,8 @@ put_padding(struct trailer *t, int fd, off_t at)
 int
 queue_flush(int fd)
 {
-	return file_system_commit(fd, queue_stat(fd)->st_dev, FILE_TIME_READ);
+	ask_queue(fd);
+	return file_system_commit(fd, queue.device, FILE_TIME_READ);
 }
 
 int

@@ -86,6 +86,8 @@ tests_unit_lib_store_maildir_deliver_test_SOURCES = \
 	tests/unit/lib/store/maildir_deliver_test.c \
 	tests/unit/lib/store/folder.h
 tests_unit_lib_store_maildir_deliver_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_store_maildir_deliver_test_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=file_system_frees_late
 tests_unit_lib_store_mbox_deliver_test_SOURCES = \
 	tests/unit/lib/store/mbox_deliver_test.c
 tests_unit_lib_store_mbox_deliver_test_LDADD = $(LDADD) -lcmocka

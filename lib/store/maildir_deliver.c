@@ -14,7 +14,6 @@
 #include "lib/base/file_system.h"
 #include "lib/base/mem.h"
 #include "lib/base/process.h"
-#include "lib/log/log.h"
 #include "lib/store/beneath.h"
 
 static const char *const folders[] = { "tmp", "new", "cur" };
@@ -395,17 +394,12 @@ take_back(int fd, uid_t uid, const struct stat *st)
 
 /*
  * After the commit: what fails here is no reason to deliver again. As long as
- * the new name may be lost, the queue can read the file: what is behind the
- * message goes last.
+ * the new name may be lost, the queue can read the file: what is cut off is
+ * there until the disk has both (file_system_frees_late).
  */
 static void
-finish(int fd, const char *path, off_t size, gid_t gid, const struct stat *st)
+finish(int fd, off_t size, gid_t gid, const struct stat *st)
 {
-	/* it is in the mailbox: told with an error it would come twice */
-	if (file_system_settle(fd) != 0) {
-		log_error("%s: moved to a Maildir, and not flushed: %m", path);
-		return; /* readers cut it */
-	}
 	if (gid != st->st_gid)
 		(void)!fchown(fd, (uid_t)-1, gid);
 	(void)!fchmod(fd, 0600);
@@ -420,7 +414,7 @@ move_open_file(int fd, const char *path, int new, const char *name, off_t size,
 		take_back(fd, uid, st);
 		return false;
 	}
-	finish(fd, path, size, gid, st);
+	finish(fd, size, gid, st);
 	return true;
 }
 
@@ -429,7 +423,7 @@ maildir_may_move(const struct maildir_place *to, const struct deliver_source *s,
     const char *path, off_t size, struct stat *st)
 {
 	return same_file(path, s->fd, st) && size <= st->st_size &&
-	    st->st_dev == to->device;
+	    st->st_dev == to->device && file_system_frees_late(s->fd);
 }
 
 enum maildir_move

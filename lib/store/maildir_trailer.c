@@ -37,7 +37,8 @@ maildir_trailer_cut(int *writable, const char *name, uint64_t stored,
     struct stat *st)
 {
 	/* as long as its name may be lost, the queue can read the file */
-	if (*writable == -1 || file_system_settle(*writable) == -1 ||
+	if (*writable == -1 ||
+	    (!file_system_frees_late(*writable) && fsync(*writable) == -1) ||
 	    ftruncate(*writable, (off_t)stored) == -1)
 		log_warning("%s: the queue's trailer cannot be cut off: %s",
 		    name, strerror(errno));

@@ -538,8 +538,7 @@ class Instance:
         return list(self.messages_by_file(user).values())
 
     def messages_by_file(self, user):
-        """{path: raw message}. (On ext4 without a journal one that was moved
-        is flushed before it is cut.)"""
+        """{path: raw message}; one that was moved is cut a moment later."""
         def look():
             try:
                 found = {p: p.read_bytes() for p in self.message_files(user)}

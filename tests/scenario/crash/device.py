@@ -40,15 +40,16 @@ def mount(what, options, kind="ext4"):
 class Device:
     """A file below "folder" that is mounted at "path"."""
 
-    def __init__(self, folder, feature, megabytes=MEGABYTES):
+    def __init__(self, folder, feature, megabytes=MEGABYTES, options="loop"):
         self.folder, self.image = folder, folder / "image"
         with open(self.image, "wb") as f:
             f.truncate(megabytes << 20)
         run("mkfs.ext4", "-q", "-F", "-O", feature, self.image)
         # a journal that is not written by itself within the test
         self.has_journal = feature == "has_journal"
-        self.path = mount(self.image, "loop,commit=900" if self.has_journal
-                          else "loop")
+        if self.has_journal:
+            options += ",commit=900"
+        self.path = mount(self.image, options)
 
     def close(self):
         run("umount", "-l", self.path)

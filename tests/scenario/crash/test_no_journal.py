@@ -88,6 +88,27 @@ def test_moved_into_a_maildir(site, device):
     assert is_there(device.stopped(), "moved")
 
 
+@pytest.mark.parametrize("feature, options, is_moved", [
+    ("has_journal", "loop", True),
+    ("has_journal", "loop,data=writeback", False),
+    ("^has_journal", "loop", False)], ids=["ordered", "writeback", "none"])
+def test_moved_where_a_cut_frees_late(suite, feature, options, is_moved):
+    """What the cut of a moved file frees is the next file's at once, and on disk
+    as its bytes before the rename is: there, mail is copied."""
+    with ext4(feature, options=options) as d:
+        s = suite(root=d.path, main="virtual_maildir_form = crlf\n"
+                  "smtpd_client_restrictions = static:HOLD\n")
+        name = send(s, "kept", "bob@example.test")
+        (path,) = wait_for("held", lambda: list(
+            (s.root / "spool/hold").rglob(name)))
+        number = path.stat().st_ino
+        s.command("postsuper", "-H", name)
+        s.wait_messages("bob")
+        (path,) = s.message_files("bob")
+        assert (path.stat().st_ino == number) == is_moved
+        s.stop()
+
+
 @pytest.mark.parametrize("moved", [True, False], ids=["moved", "not-moved"])
 def test_given_to_its_owner_and_not_cut(site, device, moved):
     """The power went amid a delivery: where that can leave a file both its names,
