@@ -217,3 +217,43 @@ asker_ask(struct module_asker *a, void *connection, const char *query,
 	buf_fini(&place);
 	return r;
 }
+
+static void
+ask_for_one(struct module_asker *a, const struct asker_trial *t,
+    void *connection)
+{
+	struct span key;
+	char *text = asker_text(ASKER_KEY_MOST, &key.n);
+
+	key.p = text;
+	if (t->check_key != NULL)
+		t->check_key(key);
+	(void)asker_ask(a, connection, t->query,
+	    t->base_setting == NULL ? "" : setting(&a->call, t->base_setting),
+	    key);
+	free(text);
+	t->check_given_back(false);
+}
+
+void
+asker_try(const struct asker_trial *t, const uint8_t *data, size_t size)
+{
+	struct module_asker a;
+	char *host;
+	void *connection;
+
+	if (size > ASKER_INPUT_MOST)
+		return;
+	asker_input = (struct span){ (const char *)data, size };
+	asker_init(&a, t->module);
+	t->choose(&a);
+	host = asker_text(ASKER_TEXT_MOST, NULL);
+	connection = asker_connect(&a, host);
+	while (connection != NULL && asker_input.n > 0)
+		ask_for_one(&a, t, connection);
+	if (connection != NULL)
+		t->module->close(connection);
+	t->check_given_back(true);
+	free(host);
+	asker_fini(&a);
+}

@@ -14,7 +14,13 @@
 #include "lib/base/buf.h"
 #include "lib/table/module.h"
 
-enum { ASKER_SET_MAX = 24, ASKER_WHY_MAX = 1024 };
+enum {
+	ASKER_SET_MAX = 24,
+	ASKER_WHY_MAX = 1024,
+	ASKER_INPUT_MOST = 4096,
+	ASKER_TEXT_MOST = 120, /* of what a library says */
+	ASKER_KEY_MOST = 200,
+};
 
 struct module_asker {
 	struct module_call call; /* the first thing in it */
@@ -42,6 +48,20 @@ void *asker_connect(struct module_asker *a, const char *host);
 /* Asks for a key: %s and so on in both, as in the settings. */
 enum module_result asker_ask(struct module_asker *a, void *connection,
     const char *query, const char *base, struct span key);
+
+/* How a module is tried behind a client library that the input plays. */
+struct asker_trial {
+	const struct table_module *module;
+	const char *query; /* as asker_ask() has it */
+	const char *base_setting; /* where the base is; or NULL */
+	void (*choose)(struct module_asker *a); /* sets by the input */
+	void (*check_key)(struct span key); /* how it is quoted; or NULL */
+	/* That the library has back what it gave; closed: connections too. */
+	void (*check_given_back)(bool closed);
+};
+
+/* Settings, a host, and keys to the end; no input above ASKER_INPUT_MOST. */
+void asker_try(const struct asker_trial *t, const uint8_t *data, size_t size);
 
 /* What is left of the input. Behind its end are zeros, for ever. */
 extern struct span asker_input;

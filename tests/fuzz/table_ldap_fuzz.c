@@ -18,8 +18,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { VALUE_MOST = 120, KEY_MOST = 200, INPUT_MOST = 4096 };
-
 /* What the library has given out. */
 static struct {
 	size_t connections, messages, entries, lists, texts;
@@ -91,7 +89,7 @@ fake_get_option(LDAP *ld, int option, void *value)
 	ensure(option == LDAP_OPT_DIAGNOSTIC_MESSAGE);
 	if (!asker_chance(128))
 		return LDAP_OPT_ERROR;
-	*(char **)value = asker_text(VALUE_MOST, NULL);
+	*(char **)value = asker_text(ASKER_TEXT_MOST, NULL);
 	alive.texts++;
 	return LDAP_OPT_SUCCESS;
 }
@@ -257,7 +255,7 @@ fake_get_values_len(LDAP *ld, LDAPMessage *entry, const char *name)
 	alive.lists++;
 	for (unsigned int i = 0; i + 1 < n; i++) {
 		values[i] = mem_new(sizeof(**values));
-		values[i]->bv_val = asker_text(VALUE_MOST, &length);
+		values[i]->bv_val = asker_text(ASKER_TEXT_MOST, &length);
 		values[i]->bv_len = length;
 	}
 	return values;
@@ -336,17 +334,17 @@ hex(char c)
 
 /* Nothing special is left in it, and it means the key. */
 static void
-check_quoting(enum module_place place, const char *special, const char *key,
-    size_t n)
+check_quoting(enum module_place place, const char *special, struct span key)
 {
-	char *to = mem_new(4 * n + 1);
-	size_t length = quote(NULL, place, to, 4 * n + 1, key, n), k = 0;
+	size_t room = 4 * key.n + 1, k = 0;
+	char *to = mem_new(room);
+	size_t length = quote(NULL, place, to, room, key.p, key.n);
 
-	ensure(length <= 4 * n);
+	ensure(length < room);
 	for (size_t i = 0; i < length; i++) {
 		unsigned char c = (unsigned char)to[i];
 
-		ensure(k < n && c >= ' ' && c < 0x7f);
+		ensure(k < key.n && c >= ' ' && c < 0x7f);
 		if (c == '\\') {
 			ensure(i + 2 < length);
 			c = (unsigned char)(hex(to[i + 1]) << 4 |
@@ -355,42 +353,39 @@ check_quoting(enum module_place place, const char *special, const char *key,
 		} else {
 			ensure(strchr(special, c) == NULL);
 		}
-		ensure(c == (unsigned char)key[k++]);
+		ensure(c == (unsigned char)key.p[k++]);
 	}
-	ensure(k == n);
+	ensure(k == key.n);
 	free(to);
+}
+
+static void
+check_key(struct span key)
+{
+	check_quoting(MODULE_QUERY, "*()", key);
+	check_quoting(MODULE_BASE, ",+\"<>;=# ", key);
+}
+
+static void
+check_given_back(bool closed)
+{
+	ensure(alive.messages == 0 && alive.entries == 0);
+	ensure(alive.lists == 0 && alive.texts == 0);
+	ensure(!closed || alive.connections == 0);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct module_asker a;
-	char *host, *key;
-	void *connection;
-	size_t n;
+	static const struct asker_trial trial = {
+		.module = &table_module,
+		.query = "(&(mail=%s)(x=%u*))",
+		.base_setting = "search_base",
+		.choose = choose,
+		.check_key = check_key,
+		.check_given_back = check_given_back,
+	};
 
-	if (size > INPUT_MOST)
-		return 0;
-	asker_input = (struct span){ (const char *)data, size };
-	asker_init(&a, &table_module);
-	choose(&a);
-	host = asker_text(VALUE_MOST, NULL);
-	connection = asker_connect(&a, host);
-	while (connection != NULL && asker_input.n > 0) {
-		key = asker_text(KEY_MOST, &n);
-		check_quoting(MODULE_QUERY, "*()", key, n);
-		check_quoting(MODULE_BASE, ",+\"<>;=# ", key, n);
-		(void)asker_ask(&a, connection, "(&(mail=%s)(x=%u*))",
-		    a.call.setting(&a.call, "search_base"),
-		    (struct span){ key, n });
-		free(key);
-		ensure(alive.messages == 0 && alive.entries == 0);
-		ensure(alive.lists == 0 && alive.texts == 0);
-	}
-	if (connection != NULL)
-		table_module.close(connection);
-	ensure(alive.connections == 0 && alive.messages == 0);
-	free(host);
-	asker_fini(&a);
+	asker_try(&trial, data, size);
 	return 0;
 }

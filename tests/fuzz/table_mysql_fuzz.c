@@ -17,7 +17,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { VALUE_MOST = 120, KEY_MOST = 200, INPUT_MOST = 4096, FIELDS = 4 };
+enum { FIELDS = 4 };
 
 /* What the library has given out; one connection at a time. */
 static struct {
@@ -123,7 +123,7 @@ mysql_error(MYSQL *db)
 {
 	ensure(db != NULL);
 	free(library.text);
-	library.text = asker_text(VALUE_MOST, NULL);
+	library.text = asker_text(ASKER_TEXT_MOST, NULL);
 	return library.text;
 }
 
@@ -270,7 +270,7 @@ mysql_fetch_row_cont(MYSQL_ROW *out, MYSQL_RES *rows, int status)
 		size_t n = 0;
 
 		if (!asker_chance(32))
-			library.row[i] = asker_text(VALUE_MOST, &n);
+			library.row[i] = asker_text(ASKER_TEXT_MOST, &n);
 		library.lengths[i] = n;
 	}
 	*out = library.row;
@@ -327,39 +327,34 @@ choose(struct module_asker *a)
 		a->most = 1 + asker_byte();
 }
 
+static void
+check_key(struct span key)
+{
+	ensure(
+	    is_utf8((const unsigned char *)key.p, key.n) == mail_is_utf8(key));
+}
+
+static void
+check_given_back(bool closed)
+{
+	ensure(alive.results == 0 && (!closed || alive.connections == 0));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct module_asker a;
-	void *connection;
-	char *host, *key;
-	size_t n;
+	static const struct asker_trial trial = {
+		.module = &table_module,
+		.query = "select a from b where c='%s' or d=\"%u\"",
+		.choose = choose,
+		.check_key = check_key,
+		.check_given_back = check_given_back,
+	};
 
-	if (size > INPUT_MOST)
-		return 0;
 	if (library.socket < 0)
 		library.socket = open("/dev/null", O_RDWR | O_CLOEXEC);
-	asker_input = (struct span){ (const char *)data, size };
-	asker_init(&a, &table_module);
-	choose(&a);
-	host = asker_text(VALUE_MOST, NULL);
-	connection = asker_connect(&a, host);
-	while (connection != NULL && asker_input.n > 0) {
-		key = asker_text(KEY_MOST, &n);
-		ensure(is_utf8((const unsigned char *)key, n) ==
-		    mail_is_utf8((struct span){ key, n }));
-		(void)asker_ask(&a, connection,
-		    "select a from b where c='%s' or d=\"%u\"", "",
-		    (struct span){ key, n });
-		free(key);
-		ensure(alive.results == 0);
-	}
-	if (connection != NULL)
-		table_module.close(connection);
-	ensure(alive.connections == 0 && alive.results == 0);
+	asker_try(&trial, data, size);
 	free(library.text);
 	library.text = NULL;
-	free(host);
-	asker_fini(&a);
 	return 0;
 }

@@ -18,7 +18,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { VALUE_MOST = 120, KEY_MOST = 200, INPUT_MOST = 4096, FIELDS = 3 };
+enum { FIELDS = 3 };
 
 /* What the library has given out. */
 static struct {
@@ -53,7 +53,7 @@ PQconnectStartParams(const char *const *names, const char *const *values,
 		return NULL;
 	alive.connections++;
 	db = mem_new(sizeof(*db));
-	db->text = asker_text(VALUE_MOST, NULL);
+	db->text = asker_text(ASKER_TEXT_MOST, NULL);
 	return db;
 }
 
@@ -194,9 +194,9 @@ PQgetResult(PGconn *db)
 	r->rows = (int)asker_byte() % 3;
 	r->fields = (int)asker_byte() % (FIELDS + 1);
 	for (int i = 0; i < r->fields; i++)
-		r->values[i] = asker_text(VALUE_MOST, &r->lengths[i]);
+		r->values[i] = asker_text(ASKER_TEXT_MOST, &r->lengths[i]);
 	r->state = asker_chance(128) ? asker_text(STATE_N, NULL) : NULL;
-	r->text = asker_text(VALUE_MOST, NULL);
+	r->text = asker_text(ASKER_TEXT_MOST, NULL);
 	return r;
 }
 
@@ -278,35 +278,24 @@ choose(struct module_asker *a)
 		a->most = 1 + asker_byte();
 }
 
+static void
+check_given_back(bool closed)
+{
+	ensure(alive.results == 0 && (!closed || alive.connections == 0));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct module_asker a;
-	void *connection;
-	char *host, *key;
-	size_t n;
+	static const struct asker_trial trial = {
+		.module = &table_module,
+		.query = "select a from b where c='%s' or d='%u'",
+		.choose = choose,
+		.check_given_back = check_given_back,
+	};
 
-	if (size > INPUT_MOST)
-		return 0;
 	if (ready < 0)
 		ready = open("/dev/null", O_RDWR | O_CLOEXEC);
-	asker_input = (struct span){ (const char *)data, size };
-	asker_init(&a, &table_module);
-	choose(&a);
-	host = asker_text(VALUE_MOST, NULL);
-	connection = asker_connect(&a, host);
-	while (connection != NULL && asker_input.n > 0) {
-		key = asker_text(KEY_MOST, &n);
-		(void)asker_ask(&a, connection,
-		    "select a from b where c='%s' or d='%u'", "",
-		    (struct span){ key, n });
-		free(key);
-		ensure(alive.results == 0);
-	}
-	if (connection != NULL)
-		table_module.close(connection);
-	ensure(alive.connections == 0 && alive.results == 0);
-	free(host);
-	asker_fini(&a);
+	asker_try(&trial, data, size);
 	return 0;
 }

@@ -277,7 +277,8 @@ class Site:
         root = self.disk.path if self.disk else pathlib.Path(
             tempfile.mkdtemp(prefix="ph-", dir="/tmp"))
         (root / "etc").mkdir(exist_ok=True)  # what is written before the rest
-        fill = {"root": root, "accounts": self.accounts(root), "nobody": nobody, "sink": self.sink.server.port,
+        fill = {"root": root, "accounts": self.accounts(root),
+                "nobody": nobody, "sink": self.sink.server.port,
                 "named": self.named.server.port,
                 "lmtp": self.lmtp.server.port,
                 "socketmap": self.socketmap.server.spec(),

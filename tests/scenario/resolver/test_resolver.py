@@ -221,8 +221,13 @@ def test_what_c_ares_has_given_up_holds_no_place(suite, dns):
     again.close()
 
 
-def fill(s, names):
-    """Connections of a service that has no room for a question more."""
+@pytest.fixture
+def full(suite, dns):
+    """(name server, instance, connection of a service that has asked nothing):
+    others have left it no room for a question more."""
+    names = dns(MANY)
+    s = suite(dns=names)
+    late = Resolver(s, "captured")
     greedy = [Resolver(s, "captured") for _ in range(3)]
     for i, r in enumerate(greedy):
         for name in SILENT[i * 1000:(i + 1) * 1000]:
@@ -230,29 +235,23 @@ def fill(s, names):
     # none of them twice: c-ares repeats what nobody answers
     wait_for("all questions", lambda: len({
         n for n, _ in list(names.queries) if n.startswith("silent-")}) >= 3000)
-    return greedy
+    yield names, s, late
+    for r in (*greedy, late):
+        r.close()
 
 
-def test_what_waits_too_long_is_answered_and_not_asked(suite, dns):
-    names = dns(MANY)
-    s = suite(dns=names)
-    late = Resolver(s, "captured")
-    greedy = fill(s, names)
+def test_what_waits_too_long_is_answered_and_not_asked(full):
+    names, _, late = full
     begun = time.monotonic()
     for patience in (1000, 0):
         assert late.find(MX, "two.test", patience=patience) == (AGAIN, [])
     assert time.monotonic() - begun < 8
     assert not asked(names, "two.test")
-    for r in (*greedy, late):
-        r.close()
 
 
-def test_who_is_due_first_waits_behind_nobody(suite, dns):
+def test_who_is_due_first_waits_behind_nobody(full):
     """Each is answered when it is due, whatever was asked before it."""
-    names = dns(MANY)
-    s = suite(dns=names)
-    late = Resolver(s, "captured")
-    greedy = fill(s, names)
+    names, _, late = full
     begun = time.monotonic()
     order = [late.put(MX, "two.test", patience=1000 * seconds)
              for seconds in (30, 3, 1, 2)]
@@ -260,32 +259,22 @@ def test_who_is_due_first_waits_behind_nobody(suite, dns):
         assert late.get() == (number, AGAIN, [])
     assert time.monotonic() - begun < 15
     assert not asked(names, "two.test")
-    for r in (*greedy, late):
-        r.close()
 
 
-def test_what_waits_is_asked_when_there_is_room(suite, dns):
-    names = dns(MANY)
-    s = suite(dns=names)
-    again = Resolver(s, "captured")
-    greedy = fill(s, names)
-    numbers = {again.put(MX, "two.test") for _ in range(20)}
+def test_what_waits_is_asked_when_there_is_room(full):
+    names, s, late = full
+    numbers = {late.put(MX, "two.test") for _ in range(20)}
     s.wait_log("has 4 connections and 3000 questions under way")
     assert not asked(names, "two.test")
     names.records = RECORDS  # c-ares repeats the others
     while numbers:
-        number, result, _ = again.get()
+        number, result, _ = late.get()
         assert result == OK
         numbers.remove(number)
-    for r in (*greedy, again):
-        r.close()
 
 
-def test_what_waits_for_somebody_who_is_gone_is_not_asked(suite, dns):
-    names = dns(MANY)
-    s = suite(dns=names)
-    gone = Resolver(s, "captured")
-    greedy = fill(s, names)
+def test_what_waits_for_somebody_who_is_gone_is_not_asked(full):
+    names, s, gone = full
     for i in range(1000):
         gone.put(MX, f"gone-{i}.test")
     wait_for("all to be heard", lambda: not gone.unread())
@@ -294,8 +283,7 @@ def test_what_waits_for_somebody_who_is_gone_is_not_asked(suite, dns):
     again = Resolver(s, "captured")
     assert again.find(MX, "two.test")[0] == OK
     assert not any(n.startswith("gone-") for n, _ in names.queries)
-    for r in (*greedy, again):
-        r.close()
+    again.close()
 
 
 def test_equal_questions_of_a_service_are_asked_once(suite, dns):
