@@ -10,16 +10,16 @@
  *   processes (F_SETOWN: the kernel sends those), no F_SETPIPE_SZ.
  * - shutdown only for writing, which means nothing to a listener.
  * - listen not at all; setsockopt only what sockets of our own need and no
- *   other process minds.
+ *   other process minds: add_options().
  * - No TCP Fast Open: it connects without connect(2), of which Landlock would
- *   have a say (sandbox_ports_alone).
+ *   have a say (sandbox_land).
  * - connect(AF_UNSPEC) ends a listener, whatever its number. So what is shared
  *   may not be named in such calls, nor be given another number: by dup,
  *   fcntl, or by being passed to ourselves, for which no program that connects
  *   has a socket pair, or datagrams that could be sent to itself: sockets of
  *   AF_UNIX are streams, which without listen(2) lead to others, and where
- *   there are datagrams there is no bind(2), nor the option that stands for
- *   it (promise.c ensures these).
+ *   there are datagrams there is no bind(2) (promise.c ensures these), nor
+ *   for anybody the option that stands for it.
  * - A listener has a name, though, and what is allowed anyway would do:
  *   sendmsg(2) from logd's, which takes datagrams, to itself; connect(2) to
  *   its own and accept(2), for who has "unix" and "net-accept". No filter
@@ -123,29 +123,81 @@ add_fcntl(scmp_filter_ctx filter, unsigned int extras)
 		add_commands(filter, counts, COUNT(counts));
 }
 
+/* By socket(2) or socketpair(2). */
+static void
+add_kind(scmp_filter_ctx filter, int call, int family, int kind, int protocol)
+{
+	enum { FLAGS = SOCK_NONBLOCK | SOCK_CLOEXEC };
+	const struct scmp_arg_cmp what[] = {
+		SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family),
+		SCMP_A1(SCMP_CMP_MASKED_EQ, ~(scmp_datum_t)FLAGS,
+		    (scmp_datum_t)kind),
+		SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)protocol),
+	};
+
+	check(seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, COUNT(what),
+		  what),
+	    call);
+}
+
 /* TCP and UDP, or their like: no other protocol of the kernel's. */
 static void
 add_socket(scmp_filter_ctx filter, int family, bool datagrams)
 {
-	enum { FLAGS = SOCK_NONBLOCK | SOCK_CLOEXEC };
 	static const int kinds[][2] = { { SOCK_STREAM, 0 },
 		{ SOCK_STREAM, IPPROTO_TCP }, { SOCK_DGRAM, 0 },
 		{ SOCK_DGRAM, IPPROTO_UDP } };
 
-	for (size_t i = 0; i < COUNT(kinds); i++) {
-		const struct scmp_arg_cmp what[] = {
-			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family),
-			SCMP_A1(SCMP_CMP_MASKED_EQ, ~(scmp_datum_t)FLAGS,
-			    (scmp_datum_t)kinds[i][0]),
-			SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)kinds[i][1]),
-		};
+	for (size_t i = 0; i < COUNT(kinds); i++)
+		if (datagrams || kinds[i][0] != SOCK_DGRAM)
+			add_kind(filter, CALL(socket), family, kinds[i][0],
+			    kinds[i][1]);
+}
 
-		if (kinds[i][0] == SOCK_DGRAM && !datagrams)
-			continue;
-		check(seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
-			  CALL(socket), COUNT(what), what),
-		    CALL(socket));
-	}
+/*
+ * What a program's own sockets need, and what client libraries of databases and
+ * the C library's name service set (EXTRA_CLIENTS). Not, whoever asks:
+ * SO_LINGER, by which the last who closes a socket, maybe a process of root,
+ * would wait for a client that takes nothing (but for add_children);
+ * SO_PASSCRED, which gives a local socket a name to send to; and what would let
+ * a connection begin without connect(2), hear what others are sent, or go by a
+ * way of its choice.
+ */
+static void
+add_options(scmp_filter_ctx filter, unsigned int extras)
+{
+	static const struct {
+		int level;
+		int name;
+		unsigned int extras; /* one of them; 0: for all */
+	} options[] = {
+		{ IPPROTO_TCP, TCP_NODELAY, 0 },
+		{ IPPROTO_TCP, TCP_QUICKACK, EXTRA_ANYWHERE },
+		/* so that closing what a child handed over waits for nobody */
+		{ SOL_SOCKET, SO_LINGER, EXTRA_CHILDREN },
+		/* timeouts */
+		{ SOL_SOCKET, SO_RCVTIMEO, EXTRA_CLIENTS },
+		{ SOL_SOCKET, SO_SNDTIMEO, EXTRA_CLIENTS },
+		{ IPPROTO_TCP, TCP_USER_TIMEOUT, EXTRA_CLIENTS },
+		/* is the server still there? */
+		{ SOL_SOCKET, SO_KEEPALIVE, EXTRA_CLIENTS },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, EXTRA_CLIENTS },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, EXTRA_CLIENTS },
+		{ IPPROTO_TCP, TCP_KEEPCNT, EXTRA_CLIENTS },
+		/* MariaDB's */
+		{ IPPROTO_IP, IP_TOS, EXTRA_CLIENTS },
+		/* name servers that are not there */
+		{ IPPROTO_IP, IP_RECVERR, EXTRA_CLIENTS },
+		{ IPPROTO_IPV6, IPV6_RECVERR, EXTRA_CLIENTS },
+	};
+
+	for (size_t i = 0; i < COUNT(options); i++)
+		if (options[i].extras == 0 || (extras & options[i].extras))
+			add_if_both(filter, CALL(setsockopt),
+			    SCMP_A1(SCMP_CMP_EQ,
+				(scmp_datum_t)options[i].level),
+			    SCMP_A2(SCMP_CMP_EQ,
+				(scmp_datum_t)options[i].name));
 }
 
 static void
@@ -164,28 +216,13 @@ add_sockets(scmp_filter_ctx filter, unsigned int extras)
 			add_socket(filter, families[i].family,
 			    (extras & families[i].datagrams) != 0);
 	if (extras & EXTRA_PAIR)
-		add_if(filter, CALL(socketpair), SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+		add_kind(filter, CALL(socketpair), AF_UNIX, SOCK_STREAM, 0);
 	add_if(filter, CALL(shutdown), SCMP_A1(SCMP_CMP_EQ, SHUT_WR));
 	if (extras & (EXTRA_BLOCK | EXTRA_HANG_UP))
 		add_if(filter, CALL(shutdown), SCMP_A1(SCMP_CMP_EQ, SHUT_RD));
 	if (extras & EXTRA_BLOCK)
 		add_if(filter, CALL(shutdown), SCMP_A1(SCMP_CMP_EQ, SHUT_RDWR));
-	/*
-	 * No SO_LINGER: who closes the socket last, maybe a process of root,
-	 * would wait for a client that takes nothing.
-	 */
-	if (extras & EXTRA_OPTIONS)
-		return;
-	add_if_both(filter, CALL(setsockopt), SCMP_A1(SCMP_CMP_EQ, IPPROTO_TCP),
-	    SCMP_A2(SCMP_CMP_EQ, TCP_NODELAY));
-	if (extras & EXTRA_ANYWHERE)
-		add_if_both(filter, CALL(setsockopt),
-		    SCMP_A1(SCMP_CMP_EQ, IPPROTO_TCP),
-		    SCMP_A2(SCMP_CMP_EQ, TCP_QUICKACK));
-	if (extras & EXTRA_BLOCK)
-		add_if_both(filter, CALL(setsockopt),
-		    SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET),
-		    SCMP_A2(SCMP_CMP_EQ, SO_RCVTIMEO));
+	add_options(filter, extras);
 }
 
 /*
@@ -236,9 +273,6 @@ add_children(scmp_filter_ctx filter)
 	add_if_both(filter, CALL(prctl),
 	    SCMP_A0(SCMP_CMP_EQ, PR_SET_NO_NEW_PRIVS), SCMP_A1(SCMP_CMP_EQ, 1));
 	add_if(filter, CALL(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG));
-	/* so that closing what a child has handed over waits for nobody */
-	add_if_both(filter, CALL(setsockopt), SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET),
-	    SCMP_A2(SCMP_CMP_EQ, SO_LINGER));
 }
 
 /* A mount that hangs nowhere, of a directory that is open. */

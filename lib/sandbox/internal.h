@@ -19,11 +19,11 @@ enum extra {
 	EXTRA_UNIX = 8, /* socket(AF_UNIX): streams... */
 	EXTRA_BELOW = 16, /* files below the working directory only */
 	EXTRA_WRITE = 32, /* and changes there */
-	EXTRA_PAIR = 64, /* socketpair(AF_UNIX) */
+	EXTRA_PAIR = 64, /* socketpair(AF_UNIX): streams */
 	EXTRA_COUNTS = 128, /* locks without waiting */
 	EXTRA_LOCK = 256, /* locks of all kinds */
 	EXTRA_BLOCK = 512, /* sockets of one's own may be made to block */
-	EXTRA_OPTIONS = 1024, /* all options of sockets */
+	EXTRA_CLIENTS = 1024, /* options that client libraries set */
 	EXTRA_HANG_UP = 2048, /* no more is read of a connection */
 	EXTRA_PORTS = 4096, /* TCP to some ports alone... */
 	EXTRA_ANYWHERE = 8192, /* ...or to any */
@@ -55,10 +55,11 @@ void sandbox_hide_clone3(void);
  */
 void sandbox_keep_capabilities(const char *promises);
 
-/* landlock.c: no file outside the working directory from now on. */
-void sandbox_below_here(bool write);
-/* The same: TCP to ports of sandbox_connect_to alone, and no port to wait at.
+/*
+ * landlock.c: from now on no file outside the working directory, no TCP but to
+ * ports of sandbox_connect_to and no port to wait at, as these extras say; and
+ * neither signals to others nor abstract UNIX sockets of theirs.
  */
-void sandbox_ports_alone(void);
+void sandbox_land(unsigned int extras);
 
 #endif

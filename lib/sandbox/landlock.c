@@ -1,12 +1,24 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What the kernel's Landlock keeps shut beside the system call filter.
+ * What the kernel's Landlock keeps shut beside the system call filter, as far
+ * as it is there and knows how to.
  *
  * Files only below the working directory, and below those that were named
- * beside it (sandbox_beneath_too). The
- * root directory says the same where we were started by root; this holds
- * without root as well. Kernels that lack it (or cannot rename between
- * directories under it) leave that to the root directory.
+ * beside it (sandbox_beneath_too). The root directory says the same where we
+ * were started by root; this holds without root as well. Kernels that lack it
+ * (or cannot rename between directories under it) leave that to the root
+ * directory.
+ *
+ * TCP to some ports alone.
+ *
+ * No signal to another process, and of abstract UNIX sockets none but of its
+ * own: these have no file whose mode would keep anybody out, and belong to
+ * whatever else runs here. Who forks processes of users is not kept from
+ * either: a layer of Landlock, whatever it is about, would keep all that they
+ * become from moving files between directories, where another layer of their
+ * own lets them.
+ *
+ * All that is one layer, for the same reason.
  */
 #include "lib/sandbox/internal.h"
 
@@ -25,6 +37,7 @@ enum {
 	ABI_WITH_RENAME = 2,
 	ABI_WITH_TRUNCATE = 3,
 	ABI_WITH_PORTS = 4,
+	ABI_WITH_SCOPES = 6,
 	OTHERS_MAX = 256,
 	PORTS_MAX = 16,
 };
@@ -52,10 +65,14 @@ static const uint64_t nobody_may = LANDLOCK_ACCESS_FS_EXECUTE |
 
 /* Of headers since Linux 6.7. */
 enum { BIND_TCP = 1, CONNECT_TCP = 2, RULE_PORT = 2 };
+/* Since Linux 6.12. */
+enum { ABSTRACT_SOCKETS = 1, SIGNALS = 2 };
 
-struct network_rules {
+/* Kernels that know less of it take it where the rest is zero. */
+struct handled {
 	uint64_t files;
 	uint64_t network;
+	uint64_t scoped;
 };
 
 struct port_rule {
@@ -73,16 +90,17 @@ create_ruleset(const void *attr, size_t n, unsigned int flags)
 static int others[OTHERS_MAX];
 static size_t others_count;
 
-static bool
-is_there(long abi)
+/* Below 1: there is no Landlock. */
+static long
+version(void)
 {
-	return create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) >= abi;
+	return create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 }
 
 bool
 sandbox_beneath_too(int directory)
 {
-	if (!is_there(ABI_WITH_RENAME) || others_count == OTHERS_MAX)
+	if (version() < ABI_WITH_RENAME || others_count == OTHERS_MAX)
 		return false;
 	others[others_count++] = directory;
 	return true;
@@ -105,31 +123,17 @@ restrict_self(int rules)
 	    syscall(SYS_landlock_restrict_self, rules, 0) == 0;
 }
 
-void
-sandbox_below_here(bool write)
+/* The working directory, and the others. */
+static bool
+allow_directories(int rules, uint64_t access)
 {
-	struct landlock_ruleset_attr all = { .handled_access_fs = may_read |
-		    may_write | nobody_may };
-	uint64_t access = write ? may_read | may_write : may_read;
-	int rules, here;
-	bool good;
+	int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool good = here >= 0 && allow(rules, access, here);
 
-	if (!is_there(ABI_WITH_RENAME))
-		return;
-	/* with no other directory there is no path that leads elsewhere */
-	if (others_count > 0 && is_there(ABI_WITH_TRUNCATE)) {
-		all.handled_access_fs |= LANDLOCK_ACCESS_FS_TRUNCATE;
-		access |= write ? LANDLOCK_ACCESS_FS_TRUNCATE : 0;
-	}
-	rules = (int)create_ruleset(&all, sizeof(all), 0);
-	here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	good = rules >= 0 && here >= 0 && allow(rules, access, here);
 	for (size_t i = 0; good && i < others_count; i++)
 		good = allow(rules, access, others[i]);
-	if (!good || !restrict_self(rules))
-		fatal("the kernel refuses the file system confinement: %m");
-	fd_close(&rules);
 	fd_close(&here);
+	return good;
 }
 
 static uint16_t connect_to[PORTS_MAX];
@@ -142,24 +146,58 @@ sandbox_connect_to(const uint16_t *ports, size_t count)
 		connect_to[connect_to_count++] = ports[i];
 }
 
-void
-sandbox_ports_alone(void)
+static bool
+allow_ports(int rules)
 {
-	const struct network_rules all = { .network = BIND_TCP | CONNECT_TCP };
-	bool good;
-	int rules;
+	bool good = true;
 
-	if (!is_there(ABI_WITH_PORTS))
-		return;
-	rules = (int)create_ruleset(&all, sizeof(all), 0);
-	good = rules >= 0;
 	for (size_t i = 0; good && i < connect_to_count; i++) {
 		struct port_rule to = { CONNECT_TCP, connect_to[i] };
 
 		good = syscall(SYS_landlock_add_rule, rules, RULE_PORT, &to,
 			   0) == 0;
 	}
-	if (!good || !restrict_self(rules))
-		fatal("the kernel refuses the confinement of ports: %m");
+	return good;
+}
+
+/* What is forbidden; of that, "access" is allowed below directories. */
+static struct handled
+handled_by(unsigned int extras, long abi, uint64_t *access)
+{
+	bool write = (extras & EXTRA_WRITE) != 0;
+	struct handled all = { 0 };
+
+	*access = write ? may_read | may_write : may_read;
+	if ((extras & EXTRA_BELOW) && abi >= ABI_WITH_RENAME)
+		all.files = may_read | may_write | nobody_may;
+	/* with no other directory there is no path that leads elsewhere */
+	if (all.files != 0 && others_count > 0 && abi >= ABI_WITH_TRUNCATE) {
+		all.files |= LANDLOCK_ACCESS_FS_TRUNCATE;
+		*access |= write ? LANDLOCK_ACCESS_FS_TRUNCATE : 0;
+	}
+	if ((extras & (EXTRA_PORTS | EXTRA_ANYWHERE)) == EXTRA_PORTS &&
+	    abi >= ABI_WITH_PORTS)
+		all.network = BIND_TCP | CONNECT_TCP;
+	if (!(extras & EXTRA_CHILDREN) && abi >= ABI_WITH_SCOPES)
+		all.scoped = ABSTRACT_SOCKETS | SIGNALS;
+	return all;
+}
+
+void
+sandbox_land(unsigned int extras)
+{
+	uint64_t access;
+	const struct handled all = handled_by(extras, version(), &access);
+	bool good;
+	int rules;
+
+	if (all.files == 0 && all.network == 0 && all.scoped == 0)
+		return;
+	rules = (int)create_ruleset(&all, sizeof(all), 0);
+	good = rules >= 0 &&
+	    (all.files == 0 || allow_directories(rules, access)) &&
+	    (all.network == 0 || allow_ports(rules)) && restrict_self(rules);
+	if (!good)
+		fatal("the kernel refuses the confinement by Landlock: %m");
 	fd_close(&rules);
 }

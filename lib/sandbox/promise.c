@@ -151,9 +151,8 @@ static const int watch_calls[] = {
 };
 
 /* What libraries of tables like. */
-static const int option_calls[] = {
+static const int library_calls[] = {
 	CALL(getcwd),
-	CALL(setsockopt),
 	CALL(sendmmsg), /* getaddrinfo(3) */
 	CALL(select),
 	CALL(pselect6),
@@ -275,12 +274,12 @@ static const struct promise {
 	{ "unix", connect_calls, EXTRA_UNIX },
 	{ "syslog", connect_calls, EXTRA_UNIX | EXTRA_SYSLOG },
 	{ "pair", no_calls, EXTRA_PAIR },
-	{ "blocking", no_calls, EXTRA_BLOCK },
+	{ "blocking", no_calls, EXTRA_BLOCK | EXTRA_CLIENTS },
 	{ "hang-up", no_calls, EXTRA_HANG_UP },
 	{ "counts", no_calls, EXTRA_COUNTS },
 	{ "files-read", read_calls, EXTRA_OPEN_READ | EXTRA_CODE | EXTRA_LOCK },
 	{ "files-read", watch_calls, EXTRA_NONE },
-	{ "files-read", option_calls, EXTRA_OPTIONS },
+	{ "files-read", library_calls, EXTRA_NONE },
 	{ "queue-read", read_calls,
 	    EXTRA_OPEN_READ | EXTRA_BELOW | EXTRA_LOCK | EXTRA_HANG_UP },
 	{ "queue-write", read_calls,
@@ -353,8 +352,6 @@ ensure_no_way_to_itself(unsigned int extra)
 
 	ensure(!((extra & EXTRA_BIND) && (extra & EXTRA_UNIX)) &&
 	    "no net-bind beside unix or syslog");
-	ensure(!((extra & EXTRA_SYSLOG) && (extra & EXTRA_OPTIONS)) &&
-	    "no syslog beside files-read");
 	ensure(!((extra & EXTRA_PAIR) && (extra & connects)) &&
 	    "no pair beside net-connect, dns, unix or syslog");
 }
@@ -407,10 +404,7 @@ static void
 prelude(unsigned int extra)
 {
 	no_new_privs();
-	if (extra & EXTRA_BELOW)
-		sandbox_below_here((extra & EXTRA_WRITE) != 0);
-	if ((extra & (EXTRA_PORTS | EXTRA_ANYWHERE)) == EXTRA_PORTS)
-		sandbox_ports_alone();
+	sandbox_land(extra);
 	if (extra & EXTRA_THREADS)
 		sandbox_hide_clone3();
 }

@@ -34,17 +34,17 @@ void sandbox_root(const char *directory);
  *	dns		TCP and UDP: socket(AF_INET, AF_INET6), connect; beside
  *			no net-connect, TCP to ports of sandbox_connect_to()
  *			alone. UDP goes to any address: no filter sees where to
- *	unix		socket(AF_UNIX), streams alone, and connect
- *	syslog		the same, and datagrams; not beside files-read, whose
- *			options of sockets would give those an address
- *	pair		socketpair; not beside net-connect, dns, unix or syslog.
- *			So is that of sessions
- *	blocking	O_NONBLOCK off, shutdown in both directions,
- *			SO_RCVTIMEO: client libraries of databases
+ *	unix		socket(AF_UNIX), streams alone, and connect, to files:
+ *			see below
+ *	syslog		the same, and datagrams
+ *	pair		socketpair, of streams; not beside net-connect, dns,
+ *			unix or syslog. So is that of sessions
+ *	blocking	O_NONBLOCK off, shutdown in both directions, options of
+ *			sockets (timeouts, TCP_KEEPIDLE...; conditions.c): client
+ *			libraries of databases
  *	hang-up		shutdown for reading, with sandbox_promise_beside()
  *	counts		fcntl locks that do not wait: fd_lock_byte()
- *	files-read	open for reading, stat, directories, locks, all socket
- *			options
+ *	files-read	open for reading, stat, directories, locks
  *	queue-read	as files-read, below the working directory
  *	queue-write	open, create, rename, unlink there as well
  *	drop		fchmod, beside queue-write
@@ -63,6 +63,9 @@ void sandbox_root(const char *directory);
  *	program		all but that list, for a program of the administrator's
  *			that is started. No other word beside it
  *	all		no filter
+ * Whatever was promised, but for the last three and for sessions: no signal to
+ * another process, and no abstract UNIX socket that somebody else has bound,
+ * where the kernel knows how (Landlock of Linux 6.12).
  * A call outside is EPERM and a log line where that can be had; execve,
  * ptrace and their like end the process. Sets no_new_privs. fatal() if the
  * kernel refuses.

@@ -78,6 +78,7 @@ class Try:
         self.inside = inside
         self.root = at_work.suite.root
         self.abstract = unix_address(at_work.abstract)
+        self.datagrams = unix_address(at_work.datagrams)
         self.port = inet_address(at_work.suite.ports["imap"])
         self.other = int(status(inside.pid)["PPid"])
         waiting = listeners() if name != "logd" else \
@@ -141,6 +142,24 @@ class Try:
         return (head.ljust(64, b"\0") +
                 struct.pack("QQ", at + 80, 1) + b"x".ljust(16, b"\0") +
                 control.ljust(64, b"\0") + to)
+
+    def send_abstract(self):
+        """A datagram to somebody else's, from whatever socket it has for
+        such: its listener, a new one, or one of a pair."""
+        sockets = [self.listener] if self.address == "public/log" else []
+        sockets.append(self.socket(UNIX, DGRAM, 0))
+        if self.socketpair(UNIX, DGRAM, 0, bytes(8)) >= 0:
+            sockets += struct.unpack("ii", self.inside.read(
+                self.inside.base, 8))
+        result = -errno.EPERM
+        for fd in sockets:
+            if fd >= 0 and result < 0:
+                result = self.sendmsg(fd, self.message(to=self.datagrams),
+                                      socket.MSG_NOSIGNAL |
+                                      socket.MSG_DONTWAIT)
+            if fd >= 0 and fd != self.listener:
+                self.close(fd)
+        return result
 
     def named_datagrams(self):
         """A local socket for datagrams that can be written to; an error."""
@@ -344,6 +363,7 @@ SOCKET_ATTEMPTS = {
                                          t.socket_of(n, DGRAM))
        for n in range(3, 47) if n != INET6},
     "pair": lambda t: t.socketpair(UNIX, STREAM, 0, bytes(8)),
+    "pair of datagrams": lambda t: t.socketpair(UNIX, DGRAM, 0, bytes(8)),
     "pipe": lambda t: t.pipe2(bytes(8), 0),
     "TCP connection": lambda t: t.from_socket(
         STREAM, lambda fd: t.connect(fd, t.port, 16)),
@@ -368,6 +388,7 @@ SOCKET_ATTEMPTS = {
     "bind": lambda t: t.bind(t.own_listener(), unix_address(b"\0probe"), 8),
     # anybody's, by a name that is no file
     "connect abstract": lambda t: t.from_unix("connect", t.abstract),
+    "send abstract": lambda t: t.send_abstract(),
     **{f"connect {where}": lambda t, where=where: t.connect_to(
         path(t.root / "spool" / where))
        for where in ("private/qmgr", "private/auth-session", "private/keyd",

@@ -52,6 +52,20 @@ PROMISES["sessions"] = (
     " close_range signalfd4 timerfd_create timerfd_settime wait4 chroot setuid"
     " setgid seccomp landlock_create_ruleset landlock_add_rule"
     " landlock_restrict_self")
+# Options of sockets that may be set, as (level, name), by whom; and by that
+# promise, which settings give: those of client libraries.
+IP, SOCKET, TCP, IPV6 = 0, 1, 6, 41
+OPTIONS = {
+    "io": {(TCP, 1)},  # TCP_NODELAY
+    "net-connect": {(TCP, 12)},  # TCP_QUICKACK
+    "sessions": {(SOCKET, 13)},  # SO_LINGER
+    "blocking": {
+        (SOCKET, 20), (SOCKET, 21), (TCP, 18),  # how long to wait
+        (SOCKET, 9), (TCP, 4), (TCP, 5), (TCP, 6),  # SO_KEEPALIVE, and when
+        (IP, 1),  # IP_TOS
+        (IP, 11), (IPV6, 25)},  # errors of name servers' ports
+}
+OF_SERVERS = "net-connect dns blocking"  # who speaks to servers of tables
 QUEUE = "io net-accept queue-write"
 TABLES = "io net-accept files-read unix"
 PROGRAMS = {
@@ -171,6 +185,11 @@ def calls_of(program):
     """All that its filter allows, but for those whose arguments decide."""
     return {call for promise in PROGRAMS[program].split()
             for call in PROMISES[promise].split()}
+
+
+def options_of(program, more=""):
+    return {option for promise in f"{PROGRAMS[program]} {more}".split()
+            for option in OPTIONS.get(promise, ())}
 
 
 def reason(call):

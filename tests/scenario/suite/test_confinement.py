@@ -81,11 +81,15 @@ class AtWork:
         self.open[2].ehlo()
         for name in PROGRAMS:
             self.touch(name)
-        # somebody else's socket, which is no file
+        # sockets of somebody else, which are no files
         self.abstract = f"\0posthaste-probe-{os.getpid()}".encode()
-        self.open.append(socket.socket(socket.AF_UNIX))
-        self.open[-1].bind(self.abstract)
-        self.open[-1].listen()
+        self.datagrams = self.abstract + b"-datagrams"
+        for kind, name in ((socket.SOCK_STREAM, self.abstract),
+                           (socket.SOCK_DGRAM, self.datagrams)):
+            self.open.append(socket.socket(socket.AF_UNIX, kind))
+            self.open[-1].bind(name)
+            if kind == socket.SOCK_STREAM:
+                self.open[-1].listen()
         self.pids = wait_for("a process of each", self.find)
 
     def touch(self, name):
@@ -348,6 +352,23 @@ def test_calls_by_number(at_work):
             program
 
 
+def options_left(pid):
+    """Of those of sockets, on a descriptor that nobody shares."""
+    filters = intruder.filters_of(pid)
+    return {(level, name) for level in OPTION_LEVELS for name in range(96)
+            if intruder.verdict(filters, NUMBERS["setsockopt"],
+                                (1000, level, name)) == intruder.ALLOW}
+
+
+# and UDP, TLS in the kernel, which have options as well
+OPTION_LEVELS = (granted.IP, granted.SOCKET, granted.TCP, granted.IPV6, 17, 282)
+
+
+def test_options_of_sockets(at_work):
+    assert {name: options_left(at_work.pids[name]) for name in CONFINED} == \
+        {name: granted.options_of(name) for name in CONFINED}
+
+
 # what comes of it
 
 
@@ -357,9 +378,10 @@ def unistd_32():
                                            "unistd_32.h")).exists())
 
 
-def landlock_knows_ports():
-    return intruder.libc.syscall(NUMBERS["landlock_create_ruleset"],
-                                 None, 0, 1) >= 4
+LANDLOCK = intruder.libc.syscall(NUMBERS["landlock_create_ruleset"],
+                                 None, 0, 1)
+# of who makes UNIX sockets, where Landlock knows no scopes (Linux 6.12)
+ABSTRACT = set() if LANDLOCK >= 6 else {"connect abstract"}
 
 
 # What each has left of all that; nobody else anything. doc/PRIVILEGES.md says
@@ -374,7 +396,7 @@ MAILDIR = MAILBOX | {"create here", "create in /tmp", "directory in /tmp",
                      "file without name in /tmp"}
 TABLES = {"see passwd", "open passwd", "openat passwd", "open upwards",
           "open root", "open settings", "open own program", "watch files",
-          "unix", "connect abstract", "code", "stack with code"}
+          "unix", "code", "stack with code"} | ABSTRACT
 # root's files, and the steps by which its children become others: but no
 # program, no connection, no memory of others, no device, no mount
 PARENT = {
@@ -390,7 +412,7 @@ LEFT = {
     "smtpd": set(),
     "smtp": TCP | ANY_PORT | {"TCP bind"},
     # connections to ports of name servers alone, where Landlock knows ports
-    "resolver": TCP | UDP | (set() if landlock_knows_ports() else ANY_PORT),
+    "resolver": TCP | UDP | (set() if LANDLOCK >= 4 else ANY_PORT),
     # by the pair what is shared gets numbers that no filter knows, and none of
     # the calls that others would feel
     "pop3d": {"pair", "log to itself"},
@@ -415,7 +437,8 @@ LEFT = {
               "open own program", "open passwd", "openat passwd", "open root",
               "open settings", "open shadow", "open upwards", "see passwd",
               "setgroups", "setresuid"},
-    "logd": {"see passwd"},  # and one file, which is open
+    # and one file, which is open
+    "logd": {"see passwd"} | ({"send abstract"} if ABSTRACT else set()),
     # its root is the Maildir, which has a tmp
     "pop3d-session of a user": MAILDIR,
     "imapd-session of a user": MAILDIR,
@@ -427,8 +450,8 @@ LEFT = {
     "pop3d-session": PARENT,
     "imapd-session": PARENT,
 }
-# Beside that, with WIDER. Options of sockets are those of client libraries.
-SERVERS = TCP | UDP | ANY_PORT | {"broadcast"}
+# Beside that, with WIDER.
+SERVERS = TCP | UDP | ANY_PORT
 MORE = {
     "lookup-server": SERVERS,
     "lookup-smtp-server": SERVERS,
@@ -437,7 +460,7 @@ MORE = {
     "keyd": {"open root", "open upwards from a folder", "watch files", "code",
              "stack with code"},
     "imapd-session": {"tree of a folder", "open upwards from a folder"},
-    "logd": {"unix", "unix datagrams", "connect abstract"},
+    "logd": {"unix", "unix datagrams"} | ABSTRACT,
 }
 TRACES = ("/tmp/posthaste-probe", "/tmp/posthaste-probe-d")
 LEAVE_TRACES = {"quota", *SESSIONS}
@@ -501,6 +524,10 @@ def test_what_a_captured_program_can_do(at_work):
 def test_what_settings_add_to_that(widely_at_work):
     try_all(widely_at_work, {name: left | MORE.get(name, set())
                              for name, left in LEFT.items()})
+    for name in ("keyd", "lookup", "lookup-server"):
+        more = granted.OF_SERVERS if name == "lookup-server" else ""
+        assert options_left(widely_at_work.pids[name]) == \
+            granted.options_of(name, more), name
 
 
 def test_what_ends_a_captured_program(at_work):

@@ -34,6 +34,7 @@
 
 #include "lib/base/compat_sanitizer.h"
 #include "lib/base/span.h"
+#include "lib/sandbox/internal.h"
 #include "lib/service/programs.h"
 
 enum { ALLOWED = 0, DENIED = 1 };
@@ -463,6 +464,83 @@ make_pair(void)
 }
 
 static int
+make_datagram_pair(void)
+{
+	int fd[2];
+
+	return outcome(socketpair(AF_UNIX, SOCK_DGRAM, 0, fd) == 0);
+}
+
+/* Somebody else's: one with a file, and two that have none. */
+enum { BY_FILE, BY_NAME, OF_DATAGRAMS, LOCALS };
+static struct local {
+	int kind;
+	const char *path; /* NULL: the kernel chooses a name */
+	int fd;
+	struct sockaddr_un name;
+	socklen_t length;
+} locals[LOCALS] = {
+	[BY_FILE] = { .kind = SOCK_STREAM, .path = "a/socket" },
+	[BY_NAME] = { .kind = SOCK_STREAM },
+	[OF_DATAGRAMS] = { .kind = SOCK_DGRAM },
+};
+
+static bool
+make_local(struct local *l)
+{
+	struct sockaddr *name = (struct sockaddr *)&l->name;
+
+	l->name = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (l->path != NULL)
+		snprintf(l->name.sun_path, sizeof(l->name.sun_path), "%s",
+		    l->path);
+	l->length = l->path != NULL ? sizeof(l->name) : sizeof(sa_family_t);
+	l->fd = socket(AF_UNIX, l->kind | SOCK_CLOEXEC, 0);
+	if (l->fd < 0 || bind(l->fd, name, l->length) != 0 ||
+	    (l->kind == SOCK_STREAM && listen(l->fd, 5) != 0))
+		return false;
+	l->length = sizeof(l->name);
+	return getsockname(l->fd, name, &l->length) == 0;
+}
+
+static bool
+reach(int which)
+{
+	const struct local *l = &locals[which];
+	int fd = socket(AF_UNIX, l->kind | SOCK_CLOEXEC, 0);
+
+	return connect(fd, (const struct sockaddr *)&l->name, l->length) == 0;
+}
+
+static int
+connect_to_file(void)
+{
+	return outcome(reach(BY_FILE));
+}
+
+static int
+connect_to_abstract(void)
+{
+	return outcome(reach(BY_NAME));
+}
+
+static int
+connect_to_abstract_datagrams(void)
+{
+	return outcome(reach(OF_DATAGRAMS));
+}
+
+/* What a process of a user does that a session stage's parent has forked. */
+static int
+promise_more(void)
+{
+	const int shared[] = { its_number };
+
+	sandbox_apply(sandbox_prepare("io mailbox", shared, 1));
+	return work_below();
+}
+
+static int
 stop_reading(void)
 {
 	return outcome(shutdown(shared_listener, SHUT_RD) == 0);
@@ -504,6 +582,26 @@ set_tcp(int option)
 
 	return outcome(
 	    setsockopt(fd, IPPROTO_TCP, option, &on, sizeof(on)) == 0);
+}
+
+/* Of one of its own, of TCP. */
+static int
+set_keepalive(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+
+	return outcome(
+	    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) == 0);
+}
+
+/* By which a local one gets a name to send to. */
+static int
+ask_who_sends(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), on = 1;
+
+	return outcome(
+	    setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0);
 }
 
 static int
@@ -664,7 +762,18 @@ static const struct row {
 	{ "syslog", "io syslog", unix_socket, ALLOWED },
 	{ "syslog, datagrams", "io syslog", unix_datagrams, ALLOWED },
 	{ "unix, elsewhere in the world", "io unix", inet_socket, DENIED },
+	{ "unix, a file", "io unix", connect_to_file, ALLOWED },
+	{ "unix, abstract", "io unix", connect_to_abstract, DENIED },
+	{ "files-read, abstract", "io files-read net-connect dns unix blocking",
+	    connect_to_abstract, DENIED },
+	{ "queue-write, abstract", "io queue-write drop unix",
+	    connect_to_abstract, DENIED },
+	{ "syslog, abstract", "io syslog", connect_to_abstract_datagrams,
+	    DENIED },
+	{ "a program, abstract ones too", "program", connect_to_abstract,
+	    ALLOWED },
 	{ "pair", "io pair", make_pair, ALLOWED },
+	{ "pair, datagrams", "io pair", make_datagram_pair, DENIED },
 	{ "io has no pair", "io", make_pair, DENIED },
 	{ "dns has no pair", "io dns net-accept", make_pair, DENIED },
 	{ "not blocking, for others too", "io", make_blocking, DENIED },
@@ -695,6 +804,15 @@ static const struct row {
 	{ "no shutdown of both", "io net-accept", stop_both, DENIED },
 	{ "no listen", "io net-accept", listen_to_few, DENIED },
 	{ "no socket options", "io net-accept dns", set_option, DENIED },
+	{ "nor of its own", "io net-connect dns", set_keepalive, DENIED },
+	{ "nor by files-read", "io files-read net-connect", set_keepalive,
+	    DENIED },
+	{ "libraries have them", "io files-read net-connect blocking",
+	    set_keepalive, ALLOWED },
+	{ "but for a name", "io files-read unix blocking", ask_who_sends,
+	    DENIED },
+	{ "nor of a listener", "io files-read net-connect blocking", set_option,
+	    DENIED },
 	{ "TCP_NODELAY", "io dns", set_nodelay, ALLOWED },
 	{ "TCP_QUICKACK", "io net-connect dns", set_quickack, ALLOWED },
 	{ "dns has no TCP_QUICKACK", "io dns", set_quickack, DENIED },
@@ -706,6 +824,8 @@ static const struct row {
 	    pass_to_itself, DENIED },
 	{ "nor where there are datagrams", "io syslog", pass_to_itself,
 	    DENIED },
+	{ "nor with files beside", "io syslog files-read blocking",
+	    pass_to_itself, DENIED },
 	{ "nor shut for writing", "io dns", stop_writing, DENIED },
 	{ "own sockets are", "io dns", disconnect_own, ALLOWED },
 	{ "net-connect, raw", "io net-connect", packet_socket, DENIED },
@@ -747,6 +867,7 @@ static const struct row {
 	{ "sessions signals one process", "io sessions", send_signal, ALLOWED },
 	{ "no group", "io sessions", signal_group, DENIED },
 	{ "and not all", "io sessions", signal_all, DENIED },
+	{ "sessions become less", "io sessions", promise_more, ALLOWED },
 	{ "sessions connects nowhere", "io sessions", inet_socket, DENIED },
 	{ "sessions maps no code", "io sessions", map_code, DENIED },
 	{ "a program forks", "program", make_child, ALLOWED },
@@ -789,17 +910,23 @@ status_of_child(const char *promises, int (*attempt)(void))
 static const struct {
 	const char *word;
 	long abi;
-} landlock_rows[] = { { "elsewhere", 2 }, { "ports", 4 } };
+} landlock_rows[] = { { "elsewhere", 2 }, { "ports", 4 }, { "abstract", 6 } };
+
+static long
+landlock_version(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0,
+	    LANDLOCK_CREATE_RULESET_VERSION);
+}
 
 static bool
 can_hold(const char *row)
 {
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0,
-	    LANDLOCK_CREATE_RULESET_VERSION);
+	const size_t n = sizeof(landlock_rows) / sizeof(landlock_rows[0]);
 
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < n; i++)
 		if (strstr(row, landlock_rows[i].word) != NULL &&
-		    abi < landlock_rows[i].abi)
+		    landlock_version() < landlock_rows[i].abi)
 			return false;
 	return true;
 }
@@ -879,9 +1006,8 @@ static void
 what_opens_a_way_to_itself_is_no_promise(void **state)
 {
 	static const char *const pairs[] = { "io net-bind unix",
-		"io syslog net-bind", "io syslog files-read",
-		"io net-connect pair", "io dns pair", "io pair unix",
-		"io pair syslog", "io sessions unix" };
+		"io syslog net-bind", "io net-connect pair", "io dns pair",
+		"io pair unix", "io pair syslog", "io sessions unix" };
 
 	(void)state;
 	if (SANITIZED)
@@ -892,6 +1018,34 @@ what_opens_a_way_to_itself_is_no_promise(void **state)
 		assert_true(WIFSIGNALED(status));
 		assert_int_equal(WTERMSIG(status), SIGABRT);
 	}
+}
+
+/* Of filters, those that let signals pass have no Landlock: so without one. */
+static void
+signals_go_to_its_own_alone(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (SANITIZED || landlock_version() < 6)
+		skip();
+	pid = fork();
+	if (pid == 0) {
+		bool to_itself, to_child, to_parent;
+
+		sandbox_land(0);
+		pid = fork();
+		if (pid == 0)
+			for (;;)
+				(void)pause();
+		to_itself = kill(getpid(), 0) == 0;
+		to_child = kill(pid, SIGKILL) == 0;
+		to_parent = kill(getppid(), 0) == 0 || errno != EPERM;
+		_exit(to_itself && to_child && !to_parent ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 static int
@@ -956,8 +1110,13 @@ set_up(void **state)
 	    listen(shared_listener, 5) != 0)
 		return 1;
 	opened = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	return *state == NULL || opened < 0 || chdir(name) != 0 ||
-	    mkdir("a", 0700) != 0 || mkdir("b", 0700) != 0;
+	if (*state == NULL || opened < 0 || chdir(name) != 0 ||
+	    mkdir("a", 0700) != 0 || mkdir("b", 0700) != 0)
+		return 1;
+	for (size_t i = 0; i < LOCALS; i++)
+		if (!make_local(&locals[i]))
+			return 1;
+	return 0;
 }
 
 static int
@@ -969,6 +1128,9 @@ tear_down(void **state)
 	close(own_pipe[1]);
 	close(shared_pipe[0]);
 	close(shared_pipe[1]);
+	for (size_t i = 0; i < LOCALS; i++)
+		close(locals[i].fd);
+	(void)unlink("a/socket");
 	(void)rmdir("a");
 	(void)rmdir("b");
 	return chdir("/") != 0 || rmdir(*state) != 0;
@@ -985,6 +1147,7 @@ main(void)
 		cmocka_unit_test(an_intruders_calls_end_the_process),
 		cmocka_unit_test(every_program_has_promises_that_exist),
 		cmocka_unit_test(what_opens_a_way_to_itself_is_no_promise),
+		cmocka_unit_test(signals_go_to_its_own_alone),
 		cmocka_unit_test(identity_goes_for_good),
 		cmocka_unit_test(an_empty_root_is_empty),
 	};
