@@ -22,6 +22,9 @@ import time
 ROOT = pathlib.Path(os.environ.get("POSTHASTE_ROOT", "build/root")).resolve()
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 DEADLINE = float(os.environ.get("POSTHASTE_DEADLINE", "120"))
+# s for which what was heard of a table before it changed may still be believed,
+# and a little for those who are woken late
+CHANGE_COUNTS = 1.1
 PORTS = 700  # for each process that runs tests
 AS_ROOT = os.geteuid() == 0
 PASSWORD = "posthaste"

@@ -8,7 +8,7 @@ import pytest
 
 import scripted_redis
 from ipc_client import Declined, Ipc
-from posthaste import AS_ROOT, PASSWORD
+from posthaste import AS_ROOT, CHANGE_COUNTS, PASSWORD
 from test_table_accounts import PROTOCOLS, login
 
 OK, LATER, NEVER = range(3)
@@ -41,7 +41,7 @@ class Busy:
     def __enter__(self):
         for t in self.threads:
             t.start()
-            time.sleep(0.5)
+            time.sleep(0.5)  # each asks in another part of a second
         return self
 
     def __exit__(self, *_):
@@ -117,7 +117,7 @@ def test_the_first_login_is_judged_by_the_new_ones(suite):
         for p in PROTOCOLS:
             assert login(s, p, f"{p}@example.test", old) == ""
         write(new)
-        time.sleep(1.1)
+        time.sleep(CHANGE_COUNTS)
         # each is the first for some protocol; none costs a right one anything
         for p in PROTOCOLS[i:] + PROTOCOLS[:i]:
             assert login(s, p, f"{p}@example.test", old) != ""
@@ -138,7 +138,7 @@ def test_a_login_under_way_keeps_nobody_out(suite):
     s, write = roots_alone(suite, auth_mechanisms="plain login")
     held = login_held(s)
     write("newer word")
-    time.sleep(1.1)
+    time.sleep(CHANGE_COUNTS)
     for p in PROTOCOLS:
         assert login(s, p, f"{p}@example.test", "newer word") == ""
     held.close()
@@ -153,7 +153,7 @@ def test_what_the_old_ones_say_is_no_free_guess(suite):
     for c in clients:
         assert c.ask("response", data=name, cancel=False)[0] == "challenge"
     write("newer word")
-    time.sleep(1.1)
+    time.sleep(CHANGE_COUNTS)
     guessed, right = (
         c.ask("response", data=word, cancel=False)[1]
         for c, word in zip(clients, [b"a guess", b"old word"]))
@@ -174,7 +174,7 @@ def test_who_leaves_hears_nobody(suite):
                      local=False)[1]["verdict"]
     assert [ask(c) for c in clients] == [OK, OK]
     write("newer word")
-    time.sleep(1.1)
+    time.sleep(CHANGE_COUNTS)
     with pytest.raises(Declined):
         ask(clients[0])
     # on a connection that was quiet: told by the kernel, not by an answer

@@ -72,7 +72,7 @@ def test_accounts_of_files_log_in_meanwhile(suite, hung, protocol):
     # so that there are connections which those who hang could hold
     assert login(s, protocol, "alice@example.test", PASSWORD) == ""
     trying = [Trying(s, protocol, f"u{i}@example.test") for i in range(20)]
-    time.sleep(1)
+    time.sleep(1)  # by then all are asked for, and hang
     took = []
     while any(t.is_alive() for t in trying) and len(took) < 20:
         start = time.monotonic()
@@ -132,7 +132,7 @@ def test_a_login_under_way_is_left_alone(suite, hung):
         assert c.docmd("AUTH", "LOGIN")[0] == 334
         trying = [Trying(s, "submission", f"u{i}@example.test")
                   for i in range(4)]
-        time.sleep(1)
+        time.sleep(1)  # by then all are asked for, and hang
         start = time.monotonic()
         assert c.docmd("YWxpY2VAZXhhbXBsZS50ZXN0")[0] == 334
         assert c.docmd(base64.b64encode(PASSWORD.encode()).decode())[0] == 235

@@ -9,7 +9,7 @@ import time
 
 import pytest
 from ipc_client import Ipc
-from posthaste import AS_ROOT, PASSWORD
+from posthaste import AS_ROOT, CHANGE_COUNTS, PASSWORD
 
 from test_tickets_and_delays import NEVER, OK, attempt
 
@@ -71,9 +71,9 @@ def test_parked_connections_keep_the_name(suite):
     s = with_masters(suite, "imap_hibernate_timeout = 1s\n")
     with imap(s) as c:
         c.authenticate("PLAIN", plain("bob", "support", "master"))
-        time.sleep(2.5)
+        time.sleep(2.5)  # parked
         c.noop()
-        time.sleep(2.5)
+        time.sleep(2.5)  # and again
     s.wait_log(r"logout user=<bob@example.test>, master=<support>, ")
 
 
@@ -158,7 +158,7 @@ def test_nologin_and_networks(suite):
                         "locked@example.test:{PLAIN}x::::::nologin\n"
                         "home@example.test:{PLAIN}x:::::::"
                         "allow_nets=10.0.0.0/8\n")
-    time.sleep(1.1)
+    time.sleep(CHANGE_COUNTS)
     c = Ipc(s, "auth", "auth")
 
     def verdict(user, client="192.0.2.9"):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from ipc_client import Declined, Ipc
-from posthaste import AS_ROOT, SOURCE
+from posthaste import AS_ROOT, CHANGE_COUNTS, SOURCE
 
 OK, LATER, NEVER = range(3)
 USER = "posthaste-mail"  # a system user that is always there in tests
@@ -102,7 +102,7 @@ def test_pam_is_asked_once_about_a_login_while_accounts_change(
     s.start()
     assert attempt(Ipc(s, "auth", "auth"), USER, "wrong")["verdict"] == NEVER
     write("yves")
-    time.sleep(1.1)
+    time.sleep(CHANGE_COUNTS)
     (tmp_path / "asked").unlink()
     with pytest.raises(Declined):
         attempt(Ipc(s, "auth", "auth"), USER, "wrong")

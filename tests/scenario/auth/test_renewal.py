@@ -65,7 +65,7 @@ def test_renewed_certificate(suite):
     wait_for("the new certificate", lambda: shown(s, "smtps") == new)
     assert session.noop().startswith(b"+OK")
     session.quit()
-    time.sleep(0.1)
+    time.sleep(0.1)  # it is not taken up once more
     assert shown(s) == new
     assert s.log().count("have changed: taken up") == 1
 

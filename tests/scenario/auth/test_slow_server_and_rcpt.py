@@ -5,6 +5,7 @@ import threading
 import time
 
 import scripted_redis
+from posthaste import wait_for
 
 COUNT = 12
 
@@ -32,7 +33,7 @@ def test_recipients_do_not_queue_up(suite):
                for i in range(COUNT)]
     for t in threads:
         t.start()
-    time.sleep(0.5)
+    wait_for("a question to be under way", lambda: redis.asked)
     rcpt(s, "alice", took)
     for t in threads:
         t.join()

@@ -17,7 +17,7 @@ import time
 import pytest
 
 import databases
-from posthaste import AS_ROOT, PASSWORD, owner_ids, wait_for
+from posthaste import AS_ROOT, CHANGE_COUNTS, PASSWORD, owner_ids, wait_for
 
 PROTOCOLS = ["imap", "pop3", "submission"]
 DELAYS = "auth_failure_delay_max = 0\n"
@@ -198,7 +198,7 @@ def test_change_counts_within_a_second(suite, kind):
     try:
         assert login(s, "imap", "bob", PASSWORD) == ""
         kind.change("another")
-        time.sleep(1.1)
+        time.sleep(CHANGE_COUNTS)
         assert refused("imap", login(s, "imap", "bob", PASSWORD))
         assert login(s, "imap", "bob", "another") == ""
     finally:
@@ -238,7 +238,7 @@ def test_what_cannot_be_had_is_no_wrong_password(suite, kind, how):
             kind.server.kill()
         elif how == "silent":
             assert login(s, "imap", "bob", PASSWORD) == ""
-            time.sleep(1.1)
+            time.sleep(CHANGE_COUNTS)
             kind.server.freeze()
         for protocol in PROTOCOLS:
             for user, password in (("bob", PASSWORD), ("bob", "wrong"),
@@ -275,7 +275,7 @@ def test_dead_server_does_not_make_another_of_somebody(suite, kind):
         assert login(s, "imap", name, f"the other {name}") != ""
     for name in ("zoe", "zoe@example.test"):
         assert login(s, "imap", name, "the other zoe@example.test") == ""
-    time.sleep(1.1)
+    time.sleep(CHANGE_COUNTS)
     kind.server.kill()
     try:
         for name in names:
@@ -430,7 +430,7 @@ def test_dead_server_is_no_wrong_password_whatever_the_mechanism(
         assert exchange(s, mechanism, "carol", carol) == ""
         assert "535" in exchange(s, mechanism, "carol", "wrong")
     assert "535" in exchange(s, mechanism, "nobody", PASSWORD)
-    time.sleep(1.1)
+    time.sleep(CHANGE_COUNTS)
     kind.server.kill()
     try:
         for user in ("bob", "carol", "nobody"):

@@ -340,7 +340,7 @@ def test_good_ones_are_remembered_for_what_they_were_good_for(tokens):
     assert ask("no")[2] == 1
     # and none beyond its end
     assert ask("soon") == (OK, "bob@example.test", 1)
-    time.sleep(5.1)
+    time.sleep(5.1)  # its end
     assert ask("soon")[2] == 1
     assert ask("expired")[0] == NEVER
 

@@ -33,7 +33,7 @@ def make_well(chaos, deadline=180):
     def empty():
         chaos_actions.release(chaos)
         chaos_actions.flush(chaos)
-        time.sleep(0.3)
+        time.sleep(0.3)  # for what that sets going
         return not any(s.queue(*QUEUES) for _ in range(2))
 
     try:

@@ -248,7 +248,7 @@ def test_cut_anywhere(suite):
     for cut in range(0, len(script), 2):
         c = s.imap(user=None)
         c.send(script[:cut])
-        time.sleep(0.005)
+        time.sleep(0.005)  # read before the rest comes
         c.send(script[cut:])
         lines = c.closed()
         assert [x[:4] for x in lines] == [b"+ OK", b"a OK", b"b OK", b"* BY",

@@ -98,7 +98,7 @@ def run(s, parts, tls=None):
     c.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for i, part in enumerate(parts):
         if i > 0:
-            time.sleep(0.001)
+            time.sleep(0.001)  # a packet of its own, mostly
         c.send(part)
     return same(b"\n".join(c.closed()))
 

@@ -141,10 +141,10 @@ def test_a_folder_comes_at_the_moment_of_parking(suite):
     c = s.imap()
     c.ok("NOTIFY SET (personal (MailboxName))")
     (child,) = set(s.processes("imapd-session")) - {parent(s)}
-    time.sleep(1)
+    time.sleep(1)  # of the three
     os.kill(child, signal.SIGSTOP)
     make_folder(s, ".fresh")
-    time.sleep(3)
+    time.sleep(3)  # both are due
     os.kill(child, signal.SIGCONT)
     assert news(c) == [b'* LIST (\\HasNoChildren) "/" fresh']
     all_parked(s)

@@ -68,7 +68,7 @@ def test_files_answer_meanwhile(suite, silent):
     for lookup in lookups:
         assert lookup.query(files, "sales@example.test")[0] == FOUND
     hung = [Asking(s, spec, f"u{i}@hung.test") for i in range(30)]
-    time.sleep(1)
+    time.sleep(1)  # by then all are asked for, and hang
     # on connections that were there before, and on new ones
     lookups += [Lookup(s) for _ in range(4)]
     for lookup in lookups:
@@ -111,7 +111,7 @@ def test_mail_for_others_goes_on(suite, silent):
     s.posthaste("reload")
     # what asks is stuck; who asks nothing of it is not
     stuck = [Asking(s, f"ldap:{path}", f"{i}@hung.test") for i in range(8)]
-    time.sleep(0.5)
+    time.sleep(0.5)  # by then all are asked for, and hang
     files = Lookup(s)
     assert quickest(lambda: files.query(
         f"texthash:{s.root}/etc/virtual", "x@example.test")) < 0.05
@@ -183,7 +183,7 @@ def test_some_slow_keys_stop_no_table(suite, slow):
         if slow == "silence":  # past the ten seconds of the table
             time.sleep(12)
             return netstring(b"OK late")
-        time.sleep(2)
+        time.sleep(2)  # less than the table waits
         return netstring(slow.encode() + b" the name server is silent")
 
     server = Socketmap(answer)
@@ -198,7 +198,7 @@ def test_some_slow_keys_stop_no_table(suite, slow):
                 key = f"quick{i}@example.test"
                 assert lookup.query(server.spec(), key) == (
                     FOUND, 0, f"v-{key}")
-                time.sleep(0.01)
+                time.sleep(0.01)  # a steady trickle
         others(3)
         asking = [Asking(s, server.spec(), f"slow{i}@example.test")
                   for i in range(3)]

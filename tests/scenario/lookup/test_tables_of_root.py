@@ -6,7 +6,7 @@ import time
 import pytest
 
 from lookup_client import AGAIN, FOUND, Lookup
-from posthaste import AS_ROOT, wait_for
+from posthaste import AS_ROOT, CHANGE_COUNTS, wait_for
 from test_fresh_tables import KEYS, KINDS, WAYS, fill, was_not_there
 
 WAYS = [way for way in WAYS if "link_of_the_folder" not in way.__name__]
@@ -78,7 +78,7 @@ def test_the_first_answer_is_the_new_one(suite):
             s.command("postmap", f"{kind}:{path}")
     close(s.root / "etc/tables")
     (s.root / "etc/tables").chmod(0o711)
-    time.sleep(1.1)
+    time.sleep(CHANGE_COUNTS)
     for client, spec in zip(clients, specs):
         assert client.query(spec, "k.test")[::2] == (FOUND, "new")
         client.close()

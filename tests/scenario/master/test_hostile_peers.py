@@ -138,7 +138,7 @@ def test_too_many_connections_wait_and_the_rest_is_served(suite):
         first.send("resolve", sender="", **MAIN, recipients=[
             {"address": "bob@example.test"}])
         assert first.receive()[0] == "resolve_reply"
-        time.sleep(0.1)
+        time.sleep(0.1)  # a second for it to burn, in all
     # it does not look at the listener all the time: a tick is 10 ms
     assert sum(map(processor_ticks, pids)) - before < 20 * len(pids)
     last.send("resolve", sender="", **MAIN, recipients=[

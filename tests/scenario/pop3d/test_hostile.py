@@ -133,7 +133,7 @@ def test_a_client_that_does_not_read(suite):
     for n, port in enumerate(("pop3", "pop3s"), 1):
         lazy = served(s, port, login="alice")
         lazy.send(b"RETR 1\r\n" * 5)
-        time.sleep(0.3)
+        time.sleep(0.3)  # the server cannot write on by then
         works(s)
         wait_for("its end", lambda: len(re.findall(
             r"logout user=<alice@example.test>.*reason=", s.log())) == n)

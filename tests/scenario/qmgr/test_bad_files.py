@@ -158,7 +158,7 @@ def test_held_mail_stays(suite):
     s.command("postqueue", "-f")
     s.send(to="bob@example.test")
     s.wait_messages("bob")
-    time.sleep(2.5)
+    time.sleep(2.5)  # two runs of the queue
     assert s.queue("hold") == [queue_id]
 
 

@@ -196,7 +196,7 @@ def test_deferred_transport_waits_for_a_request(suite):
         queue_id = s.send(to="x@relay.test")
         s.wait_log(rf"{queue_id}: to=<x@relay\.test>, relay=none, .*"
                    r"status=deferred \(deferred transport\)")
-        time.sleep(3)
+        time.sleep(3)  # runs of the queue
         assert server.messages == []
         s.command("postqueue", "-f")
         server.wait()
@@ -228,5 +228,5 @@ def test_service_that_stays_away_has_its_mail_deferred(suite):
         return path.stat().st_mtime > time.time() + 60
 
     wait_for("a real deferral", later)
-    time.sleep(2)
+    time.sleep(2)  # for a third time
     assert s.log().count("(mail transport unavailable)") == 2

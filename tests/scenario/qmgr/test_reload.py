@@ -91,7 +91,7 @@ class MoodyServer(FakeServer):
 
     @staticmethod
     def taken(_):
-        time.sleep(0.05)
+        time.sleep(0.05)  # so that the reload comes amid them
         return "250 2.0.0 Ok"
 
     def count(self, name):

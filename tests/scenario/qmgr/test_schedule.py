@@ -26,7 +26,7 @@ class Counting(FakeServer):
                 self.full.set()
         # all that may come are here, and one more would come meanwhile
         self.full.wait(DEADLINE / 2)
-        time.sleep(0.1)
+        time.sleep(0.1)  # for one more
         return "354 go on"
 
     def leave(self, _):

@@ -174,7 +174,7 @@ def test_endless_greeting_of_single_lines_is_cut_in_time(suite):
     def handle(connection):
         for i in range(1000):
             connection.sendall(b"220-wait\r\n")
-            time.sleep(0.3)
+            time.sleep(0.3)  # each in time, all of them not
 
     with Server(handle) as slow:
         s = suite(main=f"relayhost = [127.0.0.1]:{slow.port}\n"

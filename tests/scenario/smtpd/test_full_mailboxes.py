@@ -254,7 +254,7 @@ def test_nobody_waits_for_the_count_of_another_mailbox(suite):
     def after_a_little():
         """A millisecond of the count: others have all the time they want."""
         os.kill(pid, signal.SIGCONT)
-        time.sleep(0.001)
+        time.sleep(0.001)  # no more, whatever comes of it
         stop(pid)
         return found_full(s)[told:]
 

@@ -198,7 +198,7 @@ def test_a_slow_reader_gets_all_answers(suite):
             data = data[sent:]
             stuck = time.monotonic()
         except BlockingIOError:
-            time.sleep(0.05)
+            time.sleep(0.05)  # until it can be written, or is stuck
     assert data, "the server's answers were never held up"
     sent = count - (len(data) + 5) // 6
     d.socket.settimeout(DEADLINE)

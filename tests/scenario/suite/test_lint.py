@@ -96,6 +96,29 @@ out:
 	return n;
 }
 """,
+    "tests/scenario/smtpd/near_peer.py": HASH + '''\
+import time
+
+
+def wait():
+    """What hangs, or looks, or says why it waits."""
+    while looks():
+        time.sleep(0.1)
+    # for a second to pass
+    time.sleep(1.1)
+    time.sleep(2)  # parked
+    time.sleep(SEEN)
+    time.sleep(60)
+
+
+def slowly():
+    time.sleep(1)
+
+
+def after_a_moment():
+    """A moment."""
+    time.sleep(0.01)
+''',
     "tests/unit/pop3d/verbs_test.c": SPDX + """\
 #include "lib/log/near_log.h"
 #include "pop3d/verbs.h"
@@ -107,6 +130,14 @@ out:
 static void
 long_one(int n)
 {
+	int64_t until = clock_ms() + 5000;
+
+	for (int i = 0; clock_ms() < until; i++)
+		usleep(10);
+	while (!seen() && clock_ms() < until)
+		(void)poll(NULL, 0, 5);
+	/* the clock's tick */
+	usleep(20000);
 """ + 61 * "\tn++;\n" + "}\n",
     "auth/state.c": SPDX + """\
 #include <openssl/crypto.h>
@@ -295,6 +326,17 @@ OFFENDERS = [
      "tests/scenario/smtpd/test_bad.py:2: def test_it is there twice"),
     ("unrun", "tests/scenario/smtpd/bad_test.py", "def test_it(): pass\n",
      "only test_*.py is run"),
+    *[("sleeps", file, text, f"{file}:{n}: sleeps, and says not why")
+      for file, n, text in (
+          ("tests/scenario/near.py", 2, "def test_it():\n    time.sleep(1)\n"),
+          ("tests/scenario/near.py", 4,
+           "def test_change():\n    x()\n\n    time.sleep(2.5)\n"),
+          ("tests/scenario/near.py", 3, "while x():\n    pass\nsleep(0.5)\n"),
+          ("tests/scenario/near.py", 3,
+           "while x():\n    if y():\n        sleep(0.5)\n"),
+          ("tests/unit/near.c", 5, in_c("usleep(100 * 1000);")),
+          ("tests/unit/near.c", 5, in_c("(void)poll(NULL, 0, 10);")),
+          ("tests/unit/near.h", 7, in_c("while (x())\n\t\t;\n\tsleep(1);")))],
     *[("spelling", file, f"{text} {WRONG}\n", f"{file}:1: {WRONG}")
       for file, text in (
           ("lib/base/bad.c", "/*"), ("pop3d/bad.def", ""), ("a.md", ""),

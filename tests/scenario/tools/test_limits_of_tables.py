@@ -264,7 +264,7 @@ def test_table_that_grows_while_it_is_read(suite):
             f.write(f"user{i}@example.test REJECT\nhalf{i}@exam")
             f.flush()
             codes.add(c.rcpt("bob@example.test")[0])
-            time.sleep(0.01)
+            time.sleep(0.01)  # half a line is there to be read
             f.write("ple.test REJECT\n")
             f.flush()
     assert codes == {250}

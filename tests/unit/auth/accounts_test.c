@@ -404,7 +404,7 @@ test_changes_show(void **state)
 	for (int i = 0; i < 1200; i++) {
 		if (accounts_find(a, SPAN("new"), &account) == ACCOUNT_FOUND)
 			break;
-		usleep(50000);
+		usleep(50000); /* a minute at most */
 	}
 	assert_int_equal(accounts_find(a, SPAN("new"), &account),
 	    ACCOUNT_FOUND);

@@ -527,7 +527,7 @@ a_long_wait_ends_with_what_comes_or_in_time(void **state)
 	for (int i = 0; i < 2; i++) {
 		child = fork();
 		if (child == 0) {
-			usleep(100 * 1000);
+			usleep(100 * 1000); /* who receives waits by then */
 			say_ready(p.a);
 			_exit(0);
 		}

@@ -776,7 +776,7 @@ who_waited_for_the_old_file_takes_the_new_one(void **state)
 		_exit(mail_index_generation(mine) == 1 ? 0 : 2);
 	}
 	assert_int_equal(read(ready[0], &byte, 1), 1);
-	usleep(200000);
+	usleep(200000); /* it waits for the lock by then */
 	/* as the one who sets it aside does */
 	assert_int_equal(unlink("Maildir/posthaste.index-lock"), 0);
 	assert_int_equal(rename(path, "Maildir/posthaste.index.damaged"), 0);

@@ -105,6 +105,7 @@ filled(struct mail_account **a)
 		snprintf(path, sizeof(path), "cur/%u.a:2,", 100000 + i);
 		account_mail(path, "a\r\n");
 	}
+	/* longer than the clock's tick */
 	usleep(20000);
 	*a = account_open();
 	m = account_inbox(*a);

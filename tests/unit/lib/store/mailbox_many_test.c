@@ -237,6 +237,7 @@ what_a_list_cannot_tell_is_renamed(void **state)
 	account_mail("cur/100005.a:2,S", "221\n");
 	account_mail("cur/900.b,U=7:2,S", "222\n");
 	account_mail("cur/901.c,U=7:2,S", "223\n");
+	/* longer than the clock's tick */
 	usleep(20000);
 	look(&first);
 	assert_int_equal(first.messages, COUNT + 3);
@@ -248,6 +249,7 @@ what_a_list_cannot_tell_is_renamed(void **state)
 	}
 	file_put("Maildir/dovecot-uidlist",
 	    "3 V1000 N9000\n8000 :100010.a\n8001 :100011.a\n");
+	/* longer than the clock's tick */
 	usleep(20000);
 	account_rename("cur/100012.a:2,", "cur/100012.a:2,S");
 	look(&second);

@@ -104,7 +104,7 @@ deliveries(void)
 		snprintf(to, sizeof(to), "new/%u.d", 5000 + i);
 		account_mail(from, "x\r\n");
 		account_rename(from, to);
-		usleep(2000);
+		usleep(2000); /* the others have their turn */
 	}
 	_exit(0);
 }
@@ -132,7 +132,7 @@ stranger(void)
 			}
 		if (d != NULL)
 			closedir(d);
-		usleep(2000);
+		usleep(2000); /* the others have their turn */
 	}
 	_exit(0);
 }

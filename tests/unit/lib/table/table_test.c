@@ -19,6 +19,11 @@
 #include "lib/log/log.h"
 #include "lib/table/table.h"
 
+enum {
+	CHANGE_COUNTS_US = 1050 * 1000, /* a second, and a little */
+	LOOKED_AT_US = 650 * 1000, /* once more, by then */
+};
+
 /* A folder of its own, the working directory of each test. */
 static char folder[] = "/tmp/table_test.XXXXXX";
 
@@ -246,17 +251,17 @@ change_is_seen(void **state)
 	expect(t, "a", "found:1");
 	put("moving.new", "a 2\n");
 	rename("moving.new", "moving");
-	usleep(1050 * 1000);
+	usleep(CHANGE_COUNTS_US);
 	expect(t, "a", "found:2");
 	/* in place, same size, within the same tick of the clock maybe */
 	put("moving", "a 3\n");
-	usleep(1050 * 1000);
+	usleep(CHANGE_COUNTS_US);
 	expect(t, "a", "found:3");
 	unlink("moving");
-	usleep(1050 * 1000);
+	usleep(CHANGE_COUNTS_US);
 	expect_starts(t, "a", "again:");
 	put("moving", "a 4\n");
-	usleep(1050 * 1000);
+	usleep(CHANGE_COUNTS_US);
 	expect(t, "a", "found:4");
 	table_free(&t);
 }
@@ -271,7 +276,7 @@ change_within_a_tick_is_seen(void **state)
 	put("tick", "a 1\n");
 	t = open_ok("texthash:tick");
 	put("tick", "a 2\n");
-	usleep(650 * 1000);
+	usleep(LOOKED_AT_US);
 	expect(t, "a", "found:2");
 	table_free(&t);
 }
@@ -290,12 +295,12 @@ half_a_file_is_not_read(void)
 	age("slow", 10);
 	t = open_ok("texthash:slow");
 	expect(t, "a", "found:1");
-	usleep(650 * 1000);
+	usleep(LOOKED_AT_US);
 	begin = clock_ms();
 	fd = open("slow", O_WRONLY | O_TRUNC);
 	empty = ask(t, "a");
 	assert_int_equal(write(fd, "b 2\n", 4), 4);
-	usleep(100 * 1000);
+	usleep(100 * 1000); /* not quiet yet */
 	half = ask(t, "a");
 	soon = clock_ms() < begin + 240;
 	if (soon) {
@@ -306,7 +311,7 @@ half_a_file_is_not_read(void)
 	free(half);
 	assert_int_equal(write(fd, "a 3\n", 4), 4);
 	close(fd);
-	usleep(650 * 1000);
+	usleep(LOOKED_AT_US);
 	expect(t, "a", "found:3");
 	table_free(&t);
 	return soon;
@@ -339,15 +344,15 @@ hash_prefers_what_is_newer(void **state)
 	t = open_ok("hash:h");
 	expect(t, "a", "found:database");
 	age("h.cdb", 20);
-	usleep(1050 * 1000);
+	usleep(CHANGE_COUNTS_US);
 	expect(t, "a", "found:text");
 	put_cdb("h.cdb.new", "a", "new database");
 	rename("h.cdb.new", "h.cdb");
-	usleep(1050 * 1000);
+	usleep(CHANGE_COUNTS_US);
 	expect(t, "a", "found:new database");
 	unlink("h");
 	unlink("h.cdb");
-	usleep(1050 * 1000);
+	usleep(CHANGE_COUNTS_US);
 	expect_starts(t, "a", "again:");
 	table_free(&t);
 	/* without a database the text serves; without the text, the database */
@@ -535,12 +540,12 @@ folder_that_cannot_be_entered_later(void **state)
 	t = open_ok("texthash:closed/etc/map");
 	expect(t, "a", "found:1");
 	assert_int_equal(seteuid(65534), 0);
-	usleep(1050 * 1000);
+	usleep(CHANGE_COUNTS_US);
 	expect(t, "a", "found:1");
 	assert_int_equal(seteuid(0), 0);
 	put("closed/etc/map", "a 22\n");
 	assert_int_equal(seteuid(65534), 0);
-	usleep(1050 * 1000);
+	usleep(CHANGE_COUNTS_US);
 	expect(t, "a", "found:22");
 	assert_int_equal(seteuid(0), 0);
 	assert_false(table_restart_wanted());
@@ -553,7 +558,7 @@ folder_that_cannot_be_entered_later(void **state)
 	t = open_ok("texthash:closed/etc/map");
 	put("closed/etc/map", "a 4444\n");
 	assert_int_equal(seteuid(65534), 0);
-	usleep(1050 * 1000);
+	usleep(CHANGE_COUNTS_US);
 	expect(t, "a", "found:333");
 	assert_true(table_restart_wanted());
 	assert_int_equal(seteuid(0), 0);
