@@ -63,6 +63,11 @@ enum {
 	 * whatever a server sends, and keep it until the last entry has come.
 	 */
 	ANSWER_MAX = 4 << 20,
+	/*
+	 * One message may claim more, so that what is too long is known by
+	 * what comes: beyond this it is no LDAP, or a server gone mad.
+	 */
+	CLAIM_MAX = 4 * ANSWER_MAX,
 	/* beside the library's codes: there was more than that */
 	TOO_LONG = -1000,
 };
@@ -209,7 +214,7 @@ static int
 bound_connection(LDAP *ld, Sockbuf *connection, LDAPURLDesc *url,
     struct sockaddr *address, struct ldap_conncb *with)
 {
-	ber_len_t most = ANSWER_MAX; /* of one message */
+	ber_len_t most = CLAIM_MAX;
 
 	(void)ld;
 	(void)url;
@@ -777,6 +782,7 @@ search(struct search *s, const char *base, int scope, const char *filter,
 	LDAPMessage *message = NULL;
 	enum module_result result;
 	int id = 0, r;
+	bool much;
 
 	if (++s->searches > SEARCHES_MAX) {
 		c->fail(c, "more than %d searches", SEARCHES_MAX);
@@ -787,12 +793,15 @@ search(struct search *s, const char *base, int scope, const char *filter,
 	    &left, (int)c->number(c, "size_limit"), &id);
 	if (r == LDAP_SUCCESS)
 		r = wait_result(c, ld, id, &message);
-	if (r != LDAP_SUCCESS && s->session->have > ANSWER_MAX)
+	much = r != LDAP_SUCCESS && s->session->have > ANSWER_MAX;
+	if (much)
 		r = TOO_LONG; /* on a connection that a referral has made */
 	if (r != LDAP_SUCCESS)
 		result = failed(c, ld, base, r);
 	else
 		result = take_result(s, message, names, base, depth);
+	if (much)
+		result = MODULE_TOO_MUCH;
 	if (message != NULL)
 		(void)ldap_msgfree(message);
 	return result;

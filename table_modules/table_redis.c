@@ -25,6 +25,8 @@ enum {
 	WORDS_MAX = 32,
 	/* of an answer; the library would take whatever a server sends */
 	ANSWER_MAX = 4 << 20,
+	/* ours among the codes of the library */
+	TOO_LONG = -1000,
 	ELEMENTS_MAX = 1 << 18,
 	DEPTH_MAX = 8, /* arrays in arrays */
 };
@@ -140,7 +142,7 @@ take_in(redisContext *db, size_t *have)
 	*have += db->reader->len - before;
 	if (*have <= ANSWER_MAX)
 		return true;
-	db->err = REDIS_ERR_OTHER;
+	db->err = TOO_LONG;
 	snprintf(db->errstr, sizeof(db->errstr),
 	    "the answer is longer than %d bytes", ANSWER_MAX);
 	return false;
@@ -362,7 +364,7 @@ ask(struct module_call *c, void *connection, const struct module_question *q)
 		result = MODULE_WRONG;
 	} else if (r == NULL) {
 		c->fail(c, "%s", db->errstr);
-		result = MODULE_DOWN;
+		result = db->err == TOO_LONG ? MODULE_TOO_MUCH : MODULE_DOWN;
 	} else if (r->type == REDIS_REPLY_ERROR) {
 		c->fail(c, "%s", r->str);
 		result = judge(r->str);

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* Another number: the module is for another release, and refused. */
-enum { TABLE_MODULE_ABI = 1 };
+enum { TABLE_MODULE_ABI = 2 };
 #define TABLE_MODULE_SYMBOL "table_module"
 
 enum module_kind {
@@ -43,6 +43,12 @@ enum module_result {
 	MODULE_DOWN, /* the server cannot be had: try another, or later */
 	MODULE_LATER, /* it is there, but not now; the connection is fine */
 	MODULE_WRONG, /* it refuses: a person must mend a setting */
+	/*
+	 * For ask: more has come than an answer may be. The other servers have
+	 * the same and are not asked, none is left alone, and the connection,
+	 * where the rest of it still comes, is closed.
+	 */
+	MODULE_TOO_MUCH,
 };
 
 /* Which part of the question a text is quoted for. */

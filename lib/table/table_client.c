@@ -168,7 +168,7 @@ put_question(struct asking *a, void *connection)
 		    &base);
 	if (r == KEY_LONG) {
 		fail(&a->call, "the question is too long");
-		result = MODULE_WRONG;
+		result = MODULE_TOO_MUCH;
 	} else if (r == KEY_FORMATTED) {
 		struct module_question question = { buf_text(&query), query.n,
 			buf_text(&base) };
@@ -240,7 +240,7 @@ ask_server(struct asking *a, struct server *server)
 		old = old && server->connection != NULL;
 		if (r == MODULE_OK)
 			r = put_question(a, server->connection);
-		if (r == MODULE_DOWN)
+		if (r == MODULE_DOWN || r == MODULE_TOO_MUCH)
 			client_config_hang_up(a->config, server);
 		if (!old)
 			break;
@@ -261,6 +261,13 @@ say_why(struct asking *a, const char *why)
 	buf_printf(a->value, "%s: %s", a->config->name, why);
 }
 
+/* Else another server may know better. */
+static bool
+is_final(enum module_result r)
+{
+	return r == MODULE_OK || r == MODULE_TOO_MUCH;
+}
+
 static enum table_result
 ask(struct client_config *config, struct span key, struct buf *into)
 {
@@ -271,7 +278,7 @@ ask(struct client_config *config, struct span key, struct buf *into)
 	bool answered = false;
 
 	server_set_begin(&config->servers);
-	while (r != MODULE_OK && clock_ms() < a.deadline &&
+	while (!is_final(r) && clock_ms() < a.deadline &&
 	    (server = server_set_next(&config->servers, clock_ms(), noise)) !=
 		NULL) {
 		r = ask_server(&a, server);
@@ -291,7 +298,8 @@ ask(struct client_config *config, struct span key, struct buf *into)
 	say_why(&a,
 	    config->last_error[0] != '\0' ? config->last_error :
 					    "no server can be had");
-	return r == MODULE_WRONG ? TABLE_BROKEN : TABLE_AGAIN;
+	return r == MODULE_WRONG || r == MODULE_TOO_MUCH ? TABLE_BROKEN :
+							   TABLE_AGAIN;
 }
 
 /* What the settings come to now; else the result to give. */

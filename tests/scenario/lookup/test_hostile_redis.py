@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 import databases
-from lookup_client import AGAIN, Lookup
+from lookup_client import AGAIN, BROKEN, Lookup
 from peers import Server
 
 pytestmark = pytest.mark.skipif(
@@ -30,9 +30,11 @@ class Hostile:
 
     def __init__(self, begin, more):
         self.begin, self.more, self.sent = begin, more, 0
+        self.asked = 0
         self.server = Server(self.answer)
 
     def answer(self, connection):
+        self.asked += 1
         connection.recv(4096)
         connection.sendall(self.begin)
         while self.more and self.sent < 400 * MEGABYTE:
@@ -40,20 +42,41 @@ class Hostile:
         connection.recv(1)
 
 
+def table(s, *servers):
+    hosts = " ".join(f"127.0.0.1:{one.server.port}" for one in servers)
+    path = s.write("table.cf", f"hosts = {hosts}\n"
+                   "query = GET %s\ntimeout = 20\n")
+    s.set(virtual_alias_maps=f"redis:{path}")
+    return f"redis:{path}"
+
+
 @pytest.mark.unsanitized
 @pytest.mark.parametrize("kind", ANSWERS)
 def test_answer_without_end(suite, kind):
     hostile = Hostile(*ANSWERS[kind])
     s = suite(start=False)
-    path = s.write("table.cf", f"hosts = 127.0.0.1:{hostile.server.port}\n"
-                   "query = GET %s\ntimeout = 20\n")
-    s.set(virtual_alias_maps=f"redis:{path}")
+    spec = table(s, hostile)
     s.start()
     lookup = Lookup(s)
     try:
-        assert lookup.query(f"redis:{path}", "a@example.test")[0] == AGAIN
+        assert lookup.query(spec, "a@example.test")[0] in (AGAIN, BROKEN)
         assert hostile.sent < 60 * MEGABYTE
         assert databases.peak(s) < 400_000
     finally:
         lookup.close()
         hostile.server.close()
+
+
+def test_what_is_too_long_is_asked_for_once(suite):
+    servers = [Hostile(*ANSWERS["endless string"]) for _ in range(3)]
+    s = suite(start=False)
+    spec = table(s, *servers)
+    s.start()
+    lookup = Lookup(s)
+    before = sum(one.asked for one in servers)  # by the check of the tables
+    got = lookup.query(spec, "a@example.test")
+    assert got[0] == BROKEN and "longer than 4194304 bytes" in got[2]
+    assert sum(one.asked for one in servers) == before + 1
+    lookup.close()
+    for one in servers:
+        one.server.close()
