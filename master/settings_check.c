@@ -135,7 +135,8 @@ struct checking {
 	const struct plan *plan;
 	const char *setting;
 	const char *path; /* NULL: main.cf */
-	bool relayhost; /* no transport before the next hop */
+	bool bare; /* no transport before the next hop */
+	bool lmtp; /* and it is LMTP's */
 	struct buf *errors;
 	struct buf *warnings;
 };
@@ -206,8 +207,8 @@ check_value(const struct checking *k, unsigned int line, struct span value)
 	struct span hop = span_trim(span_skip(value, colon + 1));
 	const struct planned *service = find_service(k->plan, name);
 
-	if (k->relayhost) {
-		check_next_hop(k, line, value, false);
+	if (k->bare) {
+		check_next_hop(k, line, value, k->lmtp);
 	} else if (name.n > 0 && service == NULL) {
 		if (k->path != NULL) /* main.cf's were told */
 			complain(k, line,
@@ -236,28 +237,35 @@ settings_check_next_hops(const struct plan *plan, struct buf *errors,
 {
 	static const struct {
 		const char *setting;
-		bool relayhost;
+		bool bare, lmtp;
 		bool tables;
 	} rows[] = {
-		{ "relayhost", true, false },
-		{ "default_transport", false, false },
-		{ "relay_transport", false, false },
-		{ "local_transport", false, false },
-		{ "virtual_transport", false, false },
-		{ "mailbox_transport", false, false },
-		{ "fallback_transport", false, false },
-		{ "transport_maps", false, true },
-		{ "sender_dependent_default_transport_maps", false, true },
-		{ "sender_dependent_relayhost_maps", true, true },
+		{ "relayhost", true, false, false },
+		{ "fallback_relay", true, false, false },
+		{ "smtp_fallback_relay", true, false, false },
+		{ "lmtp_fallback_relay", true, true, false },
+		{ "default_transport", false, false, false },
+		{ "relay_transport", false, false, false },
+		{ "local_transport", false, false, false },
+		{ "virtual_transport", false, false, false },
+		{ "mailbox_transport", false, false, false },
+		{ "fallback_transport", false, false, false },
+		{ "transport_maps", false, false, true },
+		{ "sender_dependent_default_transport_maps", false, false,
+		    true },
+		{ "sender_dependent_relayhost_maps", true, false, true },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct checking k = { plan, rows[i].setting, NULL,
-			rows[i].relayhost, errors, warnings };
+		struct checking k = { plan, rows[i].setting, NULL, rows[i].bare,
+			rows[i].lmtp, errors, warnings };
 		struct span value = span_of(
 				conf_value(plan->conf, rows[i].setting)),
 			    word;
 
+		/* what a default refers to is told of by its own name */
+		if (conf_raw(plan->conf, rows[i].setting) == NULL)
+			continue;
 		if (!rows[i].tables && span_trim(value).n > 0)
 			check_value(&k, 0, span_trim(value));
 		while (rows[i].tables && warnings != NULL &&

@@ -45,6 +45,17 @@ MISTAKES = {
         "relayhost = [mx.example.test]:sntp-submit\n", "",
         'main.cf: line {main}: relayhost: "[mx.example.test]:sntp-submit" '
         'is no next hop'),
+    "fallback with a bad port": (
+        "smtp_fallback_relay = [a.example.test], [b.example.test]:smpt\n", "",
+        'main.cf: line {main}: smtp_fallback_relay: "[b.example.test]:smpt" '
+        "is no next hop"),
+    "fallback by its older name": (
+        "fallback_relay = [a.example.test\n", "",
+        'main.cf: line {main}: fallback_relay: "[a.example.test" is no next '
+        "hop"),
+    "fallback of LMTP": (
+        "lmtp_fallback_relay = a:b:c\n", "",
+        'main.cf: line {main}: lmtp_fallback_relay: "a:b:c" is no next hop'),
     "relayhost with one bracket": (
         "relayhost = a.example.test, [mx.example.test\n", "",
         'main.cf: line {main}: relayhost: "[mx.example.test" is no next hop'),
