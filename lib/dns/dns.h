@@ -66,7 +66,7 @@ struct dns_asker {
 	size_t in_vain; /* queries that it gave up, and servers have */
 	void (*freed)(struct dns_asker *asker); /* there is one less */
 };
-/* Results live in the arena. At most 64 records. MX sorted by preference. */
+/* Results live in the arena. At most 64 records: of MX the best, sorted. */
 enum dns_result dns_mx(struct dns_asker *asker, struct arena *a,
     const char *name, int64_t deadline, struct dns_mx **mx, size_t *count);
 /*

@@ -159,6 +159,27 @@ dns_answer_cut(const unsigned char *message, int length)
 	return false;
 }
 
+/* One without a preference is the worst. */
+static unsigned int
+preference(const struct dns_record *mx)
+{
+	return mx->length < 2 ? UINT16_MAX + 1 : u16(mx->data);
+}
+
+/* Which of more than that many stay is not for their order to say. */
+static void
+replace_worst_mx(struct dns_record records[DNS_RECORDS_MAX],
+    const struct dns_record *mx)
+{
+	struct dns_record *worst = &records[0];
+
+	for (size_t i = 1; i < DNS_RECORDS_MAX; i++)
+		if (preference(&records[i]) > preference(worst))
+			worst = &records[i];
+	if (preference(mx) < preference(worst))
+		*worst = *mx;
+}
+
 size_t
 dns_answer_records(const struct dns_answer *a, int type,
     struct dns_record records[DNS_RECORDS_MAX])
@@ -167,13 +188,19 @@ dns_answer_records(const struct dns_answer *a, int type,
 	size_t count = 0;
 	struct cursor c;
 
-	for (unsigned int i = 0; i < a->count && count < DNS_RECORDS_MAX; i++) {
+	for (unsigned int i = 0; i < a->count; i++) {
 		if (!read_record(a, at, &c))
 			break;
 		at = c.next;
-		if (c.class == ns_c_in && c.type == type &&
-		    strcasecmp(c.owner, a->name) == 0)
+		if (c.class != ns_c_in || c.type != type ||
+		    strcasecmp(c.owner, a->name) != 0)
+			continue;
+		if (count < DNS_RECORDS_MAX)
 			records[count++] = c.record;
+		else if (type == ns_t_mx)
+			replace_worst_mx(records, &c.record);
+		else
+			break;
 	}
 	return count;
 }

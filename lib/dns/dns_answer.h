@@ -47,7 +47,7 @@ bool dns_answer_open(struct dns_answer *a, const unsigned char *message,
     int length, const char *name);
 /*
  * The records of this type that answer->name has, at most DNS_RECORDS_MAX;
- * how many. Malformed ones were refused by open.
+ * how many. Of MX these are the best. Malformed ones were refused by open.
  */
 size_t dns_answer_records(const struct dns_answer *a, int type,
     struct dns_record records[DNS_RECORDS_MAX]);

@@ -544,12 +544,65 @@ a_cancelled_question_is_left(void **state)
 		task_loop();
 }
 
+/* "count" records, of which the first has no preference, the best the last. */
+static void
+add_many_mx(struct buf *out, int count)
+{
+	char value[32];
+
+	add_u16(out, 1);
+	add_u16(out, 0x8180U);
+	add_u16(out, 0);
+	add_u16(out, (unsigned int)count);
+	add_u16(out, 0);
+	add_u16(out, 0);
+	add_name(out, "many.test");
+	add_u16(out, ns_t_mx);
+	add_u16(out, ns_c_in);
+	add_u16(out, 0);
+	add_u16(out, 5);
+	add_u16(out, 1);
+	add_name(out, "");
+	for (int i = count - 1; i > 0; i--) {
+		snprintf(value, sizeof(value), "%d a%d.many.test", i * 300, i);
+		add_record(out, &(struct row){ "many.test", ns_t_mx, value });
+	}
+}
+
+static void
+the_best_of_many_mx_are_kept(void **state)
+{
+	enum { MANY = 3 * DNS_RECORDS_MAX };
+	struct dns_record records[DNS_RECORDS_MAX];
+	struct buf message = BUF_INIT(20000);
+	bool seen[DNS_RECORDS_MAX + 1] = { false };
+	struct dns_answer answered;
+
+	(void)state;
+	add_many_mx(&message, MANY);
+	assert_true(dns_answer_open(&answered, (const unsigned char *)message.p,
+	    (int)message.n, "many.test"));
+	assert_int_equal(dns_answer_records(&answered, ns_t_mx, records),
+	    DNS_RECORDS_MAX);
+	for (size_t i = 0; i < DNS_RECORDS_MAX; i++) {
+		size_t n =
+		    (size_t)(records[i].data[0] << 8 | records[i].data[1]) /
+		    300;
+
+		assert_in_range(n, 1, DNS_RECORDS_MAX);
+		assert_false(seen[n]);
+		seen[n] = true;
+	}
+	buf_fini(&message);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hosts),
 		cmocka_unit_test(hosts_file),
+		cmocka_unit_test(the_best_of_many_mx_are_kept),
 		cmocka_unit_test(all_at_once),
 		cmocka_unit_test(a_cancelled_question_is_left),
 	};
