@@ -71,6 +71,7 @@ libposthaste_a_SOURCES += \
 	lib/store/store_kind.h lib/store/maildir_store.c \
 	lib/store/mbox_scan.c lib/store/mbox_scan.h \
 	lib/store/mbox_unquote.c lib/store/mbox_lock.c lib/store/mbox_lock.h \
+	lib/store/mbox_end.c lib/store/mbox_end.h \
 	lib/store/mbox_rewrite.c lib/store/mbox_rewrite.h \
 	lib/store/mbox_store.c lib/store/mbox_store.h \
 	lib/store/mbox_deliver.c lib/store/mbox_deliver.h \
@@ -94,6 +95,14 @@ tests_unit_lib_store_mbox_deliver_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_store_mbox_deliver_test_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=ftruncate,--wrap=futimens,--wrap=fdatasync \
 	-Wl,--wrap=file_system_commit
+
+check_PROGRAMS += tests/unit/lib/store/mbox_end_test
+TESTS += tests/unit/lib/store/mbox_end_test
+tests_unit_lib_store_mbox_end_test_SOURCES = \
+	tests/unit/lib/store/mbox_end_test.c tests/unit/lib/store/folder.h
+tests_unit_lib_store_mbox_end_test_LDADD = $(LDADD) -lcmocka
+tests_unit_lib_store_mbox_end_test_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=ftruncate,--wrap=fsync,--wrap=fdatasync
 
 check_PROGRAMS += tests/unit/lib/store/mbox_torn_test
 TESTS += tests/unit/lib/store/mbox_torn_test

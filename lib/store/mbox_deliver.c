@@ -14,6 +14,7 @@
 #include "lib/base/fdio.h"
 #include "lib/base/file_system.h"
 #include "lib/base/mem.h"
+#include "lib/store/mbox_end.h"
 #include "lib/store/mbox_text.h"
 
 enum { NOTED = 1024 }; /* of a message: its queue id is among that */
@@ -201,6 +202,13 @@ room_left(const struct mailbox *m)
 	    1;
 }
 
+/* What others write into a file that is none need not begin with "From ". */
+static bool
+is_mailbox(const struct mailbox *m)
+{
+	return S_ISREG(m->st.st_mode) && !m->options->any_type;
+}
+
 /* A message on its way into the mailbox. */
 struct appending {
 	const struct mailbox *m;
@@ -211,8 +219,7 @@ struct appending {
 
 /*
  * The first bytes are noted in the lock before they are written: by them who
- * finds a part knows it. Not of a file that is no mailbox: what others write
- * into that need not begin with "From ".
+ * finds a part knows it. Not of a file that is no mailbox.
  */
 static int
 write_begin(struct appending *a, const char *data, size_t n)
@@ -223,7 +230,7 @@ write_begin(struct appending *a, const char *data, size_t n)
 
 	if (line == 0)
 		return 0;
-	if (S_ISREG(a->m->st.st_mode) && !a->m->options->any_type) {
+	if (is_mailbox(a->m)) {
 		buf_add(begin, data, n < NOTED ? n : NOTED);
 		a->noted = true;
 		mbox_dotlock_appends(a->m->lock, a->m->fd, &a->m->st,
@@ -280,13 +287,15 @@ append(struct mailbox *m, const struct deliver_source *s, struct why *why)
 {
 	enum verdict v;
 
+	if (is_mailbox(m))
+		m->st.st_size = mbox_end_mend(m->fd, m->st.st_size);
 	if (write_message(m, s) == 0 &&
 	    (!S_ISREG(m->st.st_mode) ||
 		file_system_commit(m->fd, m->st.st_dev, FILE_TIME_WRITTEN) ==
 		    0))
 		return OK;
 	v = failure(why, m, "error writing message");
-	if (S_ISREG(m->st.st_mode) && ftruncate(m->fd, m->st.st_size) != 0)
+	if (S_ISREG(m->st.st_mode) && mbox_end_cut(m->fd, m->st.st_size) != 0)
 		return failure(why, m, "error truncating after a failure");
 	return v;
 }

@@ -22,6 +22,7 @@
 #include "lib/base/process.h"
 #include "lib/base/span.h"
 #include "lib/log/log.h"
+#include "lib/store/mbox_end.h"
 
 enum {
 	MARK_MAX = 128,
@@ -302,7 +303,7 @@ cut(const struct torn *t, int fd, const struct stat *lock, const char *name)
 		leave(name, "the file has changed since");
 		return true;
 	}
-	if (ftruncate(fd, t->size) != 0) {
+	if (mbox_end_cut(fd, t->size) != 0) {
 		log_warning("%s: a delivery ended in the middle of a message,"
 			    " which cannot be removed: %m; the mailbox stays"
 			    " locked",

@@ -29,6 +29,7 @@
 #include "lib/base/file_system.h"
 #include "lib/base/mem.h"
 #include "lib/log/log.h"
+#include "lib/store/mbox_end.h"
 
 enum {
 	SLOT_SIZE = 512,
@@ -485,10 +486,11 @@ static int
 append_all(int file, int journal, const struct head *h, int64_t size)
 {
 	unsigned char digest[DIGEST];
-	off_t before = (off_t)size;
+	off_t before = mbox_end_mend(file, size);
 	struct copy c;
 	int result;
 
+	size = before;
 	log_warning("the mailbox was changed after a crash: %lld bytes of the"
 		    " journal are appended, messages may be there twice",
 	    (long long)h->bytes);
@@ -499,7 +501,7 @@ append_all(int file, int journal, const struct head *h, int64_t size)
 	    copy_range(&c, journal, DATA_AT, DATA_AT + h->bytes, file, &size);
 	copy_end(&c, digest);
 	if (result == -1 || fsync(file) == -1 || takes_changes(file) == -1) {
-		(void)!ftruncate(file, before);
+		(void)!mbox_end_cut(file, before);
 		return -1;
 	}
 	return empty(journal);
@@ -612,9 +614,9 @@ mbox_recover(int file, int journal, struct why *why)
 
 	if (have == -1 || size == -1)
 		return fails(why, "cannot stat the mailbox");
-	if (have == 0)
-		return 0;
-	if (!read_head(journal, &h)) {
+	if (have == 0) {
+		result = 0;
+	} else if (!read_head(journal, &h)) {
 		/* not committed: nothing in the mailbox has been touched */
 		result = empty(journal);
 	} else if (grows(&h)) {
@@ -631,5 +633,9 @@ mbox_recover(int file, int journal, struct why *why)
 	} else {
 		result = append_all(file, journal, &h, size);
 	}
-	return result == 0 ? 0 : fails(why, "cannot repair the mailbox");
+	if (result != 0)
+		return fails(why, "cannot repair the mailbox");
+	/* by now what the journal speaks of is there, and counts no more */
+	(void)mbox_end_mend(file, size_of(file));
+	return 0;
 }
