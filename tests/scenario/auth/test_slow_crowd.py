@@ -140,7 +140,7 @@ def test_who_would_come_too_late_is_told_at_once(suite):
              lambda: sum(bool(c.ended()) for c in crowd) >= 24)
     wait_for("it to be known how long answers take", one_more)
     wait_for("who is told so", lambda: any(
-        c.ended() and 
+        c.ended() and
         (b"[UNAVAILABLE]" in c.said or b"[SYS/TEMP]" in c.said)
         for c in crowd), QUEUE / 2)
     get_in_at_once(s, "imap", 1, QUEUE)

@@ -50,7 +50,7 @@ def test_maxsize_leaves_long_ones_out(suite):
     _, c = quiet(suite)
     c.ok('SETMETADATA INBOX (/private/comment "short" /shared/comment {})',
          b"y" * 2199)
-    for text in ("GETMETADATA (MAXSIZE 1024) INBOX", 
+    for text in ("GETMETADATA (MAXSIZE 1024) INBOX",
                  "GETMETADATA INBOX (MAXSIZE 1024)"):
         lines = c.ok(text + " (/shared/comment /private/comment)")
         assert lines == [b'* METADATA INBOX (/private/comment "short")']

@@ -57,7 +57,9 @@ static int count;
 static int more;
 #endif
 
-/* strtok() would change it. */
+static const char place[] = "https://example.test/";
+
+/* strtok() would change it: see https://example.test/ */
 static int
 fgets_many(struct near *n, const char *line)
 {
@@ -223,6 +225,8 @@ WRONG = "rec" "ieve"
 OFFENDERS = [
     ("form", "lib/base/bad.c", SPDX + "int f( void ) { return 0; }\n",
      "lib/base/bad.c: not in form"),
+    *[("form", file, "x \ny\n", f"{file}:1: ends with a blank")
+      for file in ("a.md", "man/a.5", "tests/scenario/smtpd/near.py")],
     ("form", ".clang-format", "BasedOnStyle: Nobody\n", "clang-format"),
     ("layers", "lib/log/bad.c", SPDX + '#include "lib/conf/x.h"\n',
      "lib/log/bad.c:2: lib/conf/x.h is not of a layer below"),
@@ -258,6 +262,9 @@ OFFENDERS = [
           ("tests/unit/near.c", '"near.h"', "near.h is not there"))],
     ("headers", "lib/base/bad.h", SPDX + "size_t f(void);\n",
      "unknown type name"),
+    *[("headers", "lib/base/bad.h", SPDX + text,
+       "lib/base/bad.h:2: before it says what it is for") for text in (
+           "struct bad;\n/* of bad ones */\n", "int bad(void);\n")],
     ("headers", "pop3d/bad.h", SPDX + '#include "nowhere.h"\n', "nowhere.h"),
     ("names", "pop3d/badName.c", SPDX, "badName.c: not in lower_snake"),
     ("names", "tests/scenario/smtpd/test-bad.py", HASH, "not in lower_snake"),
@@ -290,6 +297,8 @@ OFFENDERS = [
         ("pop3d/bad.c", "p = __builtin_alloca(n);"),
         ("pop3d/bad.c", "/* whole */ strcpy(to, from);"),
         ("tests/fuzz/bad.c", "char *(*f)(char *, const char *) = strcpy;"))],
+    *[("words", "pop3d/bad.c", in_c(body), "bad.c:5:") for body in (
+        "x(); // later", "// x();")],
     ("words", "pop3d/bad.c", SPDX + "#include <uthash.h>\n",
      "hash_table.h has the key"),
     *[("words", file, f"x\n# {word}: later\n", f"{file}:2:") for file, word in
