@@ -186,6 +186,8 @@ add_options(scmp_filter_ctx filter, unsigned int extras)
 		{ IPPROTO_TCP, TCP_KEEPCNT, EXTRA_CLIENTS },
 		/* MariaDB's */
 		{ IPPROTO_IP, IP_TOS, EXTRA_CLIENTS },
+		/* NIS's, whose library gives up without */
+		{ IPPROTO_IPV6, IPV6_V6ONLY, EXTRA_CLIENTS },
 		/* name servers that are not there */
 		{ IPPROTO_IP, IP_RECVERR, EXTRA_CLIENTS },
 		{ IPPROTO_IPV6, IPV6_RECVERR, EXTRA_CLIENTS },

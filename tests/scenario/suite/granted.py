@@ -62,7 +62,7 @@ OPTIONS = {
     "blocking": {
         (SOCKET, 20), (SOCKET, 21), (TCP, 18),  # how long to wait
         (SOCKET, 9), (TCP, 4), (TCP, 5), (TCP, 6),  # SO_KEEPALIVE, and when
-        (IP, 1),  # IP_TOS
+        (IP, 1), (IPV6, 26),  # IP_TOS, IPV6_V6ONLY
         (IP, 11), (IPV6, 25)},  # errors of name servers' ports
 }
 OF_SERVERS = "net-connect dns blocking"  # who speaks to servers of tables
