@@ -29,9 +29,17 @@ enum {
 	 * less, and a process that need not run costs the others nothing.
 	 */
 	PATIENCE_MS = 1,
+	TURN_MAX = 16, /* messages before the others have their turn */
 };
 
 static size_t workers;
+
+/* A task that asks one agent after the other. */
+struct worker {
+	struct transport *transport;
+	struct ipc *agent; /* from its last request, or NULL */
+	unsigned int heard; /* messages, of all its requests */
+};
 
 /* One request to an agent. */
 struct request {
@@ -232,21 +240,35 @@ send_request(struct request *q, struct ipc *agent)
 	return result;
 }
 
+/*
+ * Nobody waits for an agent that says all at once, or before it was asked. Not
+ * even a cancelled task leaves what was said: mail would be delivered again. It
+ * is no more than was asked for.
+ */
+static void
+let_others_run(struct worker *w)
+{
+	if (++w->heard % TURN_MAX == 0)
+		(void)wait_yield();
+}
+
 /* The dialogue. False: the connection is of no more use. */
 static bool
-converse(struct request *q, struct ipc *agent)
+converse(struct request *q, struct worker *w)
 {
 	const struct ipc_message *m;
 	const void *message;
 	int64_t patience = settings_common()->ipc_timeout;
 
-	if (send_request(q, agent) != IPC_OK)
+	if (send_request(q, w->agent) != IPC_OK)
 		return false;
-	while (!q->done)
-		if (ipc_receive(agent, &m, &message, clock_in(patience)) !=
+	while (!q->done) {
+		if (ipc_receive(w->agent, &m, &message, clock_in(patience)) !=
 			IPC_OK ||
-		    !take_message(q, agent, m, message))
+		    !take_message(q, w->agent, m, message))
 			return false;
+		let_others_run(w);
+	}
 	return true;
 }
 
@@ -362,26 +384,27 @@ open_file_again(struct request *q)
 }
 
 /*
- * *agent is the task's own from its last request, or NULL. An agent may have
- * ended since (a reload, long idleness), or just as we spoke to it: one that
- * has served before, whoever asked it, and says nothing at all is replaced, by
- * one that is new and so serves at least one request. So nobody looks before
- * whether it is still there.
+ * An agent may have ended since its last request (a reload, long idleness), or
+ * just as we spoke to it: one that has served before, whoever asked it, and
+ * says nothing at all is replaced, by one that is new and so serves at least
+ * one request. So nobody looks before whether it is still there.
  */
 static void
-deliver(struct request *q, struct transport *t, struct ipc **agent)
+deliver(struct request *q, struct worker *w)
 {
-	if (*agent == NULL)
-		*agent = service_ask_at_once(t->name, &protocol_deliver,
-		    clock_in(CONNECT_TIMEOUT_S));
-	while (*agent != NULL) {
-		bool used = ipc_greeted(*agent);
+	struct transport *t = w->transport;
 
-		if (converse(q, *agent)) {
+	if (w->agent == NULL)
+		w->agent = service_ask_at_once(t->name, &protocol_deliver,
+		    clock_in(CONNECT_TIMEOUT_S));
+	while (w->agent != NULL) {
+		bool used = ipc_greeted(w->agent);
+
+		if (converse(q, w)) {
 			t->failures = 0;
 			return;
 		}
-		ipc_free(agent);
+		ipc_free(&w->agent);
 		if (!used || q->answers > 0 || task_cancelled()) {
 			log_warning("%s: lost connection with delivery "
 				    "service %s",
@@ -391,7 +414,7 @@ deliver(struct request *q, struct transport *t, struct ipc **agent)
 		}
 		if (!open_file_again(q))
 			return;
-		*agent = service_ask_anew(t->name, &protocol_deliver,
+		w->agent = service_ask_anew(t->name, &protocol_deliver,
 		    clock_in(CONNECT_TIMEOUT_S));
 	}
 	count_failure(t);
@@ -472,7 +495,7 @@ finish(struct request *q, struct transport *t)
 }
 
 static void
-serve(const struct pick *p, struct transport *t, struct ipc **agent)
+serve(const struct pick *p, struct worker *w)
 {
 	struct request q = {
 		.pick = *p,
@@ -484,15 +507,15 @@ serve(const struct pick *p, struct transport *t, struct ipc **agent)
 	};
 
 	if (open_file(&q))
-		deliver(&q, t, agent);
-	finish(&q, t);
+		deliver(&q, w);
+	finish(&q, w->transport);
 }
 
 static void
 work(void *transport)
 {
 	struct transport *t = transport;
-	struct ipc *agent = NULL;
+	struct worker w = { .transport = t };
 	struct pick p;
 
 	if (t->workers > 1)
@@ -500,11 +523,11 @@ work(void *transport)
 	t->starting--;
 	while (!service_retiring() && schedule_next(t, &p)) {
 		dispatch_kick(t); /* there may be work for one more */
-		serve(&p, t, &agent);
+		serve(&p, &w);
 		if (t->limits.transport_delay_ms > 0)
 			wait_until(clock_ms() + t->limits.transport_delay_ms);
 	}
-	service_done(t->name, &agent, true);
+	service_done(t->name, &w.agent, true);
 	t->workers--;
 	workers--;
 	dispatch_kick(t);

@@ -40,7 +40,7 @@
 #include "lib/service/status_page.h"
 #include "lib/task/task.h"
 
-enum { PATIENCE_MS = 60000, ANSWERS_MAX = 256 };
+enum { PATIENCE_MS = 60000, ANSWERS_MAX = 256, FLOOD = 60, SILENT = 2 };
 
 static struct {
 	char root[64];
@@ -57,6 +57,9 @@ static struct {
 	int wrong_modes; /* of files that came open for what they are not */
 	const char *command; /* of the agent's service in master.cf */
 	const char *settings;
+	int looked_up; /* recipients */
+	struct ipc *silent[SILENT]; /* agents that were asked, and are still */
+	int silent_count;
 } world;
 
 /* --- the disk --- */
@@ -161,6 +164,17 @@ statuses_of(const char *queue, const char *id)
 
 /* --- the others --- */
 
+static const char *
+transport_of(const char *address)
+{
+	static const char *const others[] = { "missing", "silent", "flood" };
+
+	for (size_t i = 0; i < 3; i++)
+		if (strncmp(address, others[i], strlen(others[i])) == 0)
+			return others[i];
+	return "agent";
+}
+
 static void
 lookup(void *argument)
 {
@@ -177,14 +191,15 @@ lookup(void *argument)
 		struct msg_resolve_reply reply = { { items, n } };
 
 		for (size_t i = 0; i < n; i++) {
-			bool gone = strstr(asked[i].address, "missing") != NULL;
+			const char *to = asked[i].address;
 
 			items[i] = (struct msg_resolved_item){ .verdict = OK,
 				.dsn = "",
 				.text = "",
 				.address = asked[i].address,
-				.transport = gone ? "missing" : "agent",
+				.transport = transport_of(to),
 				.nexthop = "example.test" };
+			world.looked_up++;
 		}
 		assert_int_equal(ipc_send(c, &message_resolve_reply, &reply,
 				     clock_in(60)),
@@ -256,6 +271,72 @@ agent(void *argument)
 	ipc_free(&c);
 }
 
+static bool
+is_asked(struct ipc *c)
+{
+	const struct msg_deliver *m;
+	const void *message;
+	int fd;
+
+	if (ipc_expect(c, &message_deliver, &message, clock_in(60)) != IPC_OK)
+		return false;
+	m = message;
+	fd = m->content;
+	fd_close(&fd);
+	return true;
+}
+
+/* Says nothing until somebody else lets go of it. */
+static void
+silent(void *argument)
+{
+	struct ipc *c = ipc_new(*(int *)argument, &protocol_deliver, "qmgr");
+
+	free(argument);
+	if (is_asked(c) && world.silent_count < SILENT)
+		world.silent[world.silent_count++] = c;
+	else
+		ipc_free(&c);
+}
+
+/*
+ * Says at once, and before it is asked, all that is to be said of FLOOD
+ * messages. In front of that and behind it other agents end: whichever the
+ * stopped qmgr hears first, there is one of them behind the flood.
+ */
+static void
+flood(void *argument)
+{
+	const struct msg_delivered good = { .action = "delivered",
+		.verdict = OK,
+		.dsn = "2.0.0",
+		.text = "done",
+		.mta = "",
+		.mta_reply = "" };
+	const struct msg_deliver_done done = { .dsn = "", .text = "" };
+	struct ipc *c = ipc_new(*(int *)argument, &protocol_deliver, "qmgr");
+
+	free(argument);
+	assert_true(is_asked(c));
+	while (world.looked_up < FLOOD + SILENT || world.silent_count < SILENT)
+		if (wait_until(clock_ms() + 5) == WAIT_CANCELLED)
+			break;
+	kill(world.pid, SIGSTOP);
+	waitpid(world.pid, NULL, WUNTRACED);
+	ipc_free(&world.silent[0]);
+	for (int i = 0; i < FLOOD; i++)
+		if (ipc_send(c, &message_delivered, &good, clock_in(60)) !=
+			IPC_OK ||
+		    ipc_send(c, &message_deliver_done, &done, clock_in(60)) !=
+			IPC_OK)
+			break;
+	ipc_free(&world.silent[1]);
+	kill(world.pid, SIGCONT);
+	while (is_asked(c))
+		;
+	ipc_free(&c);
+}
+
 static void
 bounce(void *argument)
 {
@@ -292,12 +373,13 @@ connect_to(struct ipc *child, const struct msg_connect *asked)
 		const char *name;
 		task_function *function;
 	} services[] = { { "lookup", lookup }, { "agent", agent },
-		{ "bounce", bounce } };
+		{ "bounce", bounce }, { "silent", silent },
+		{ "flood", flood } };
 	struct msg_not_connected no = { .text = "no such service",
 		.number = asked->number };
 	int pair[2];
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
 		struct msg_connected yes = { .number = asked->number };
 		int *ours;
 
@@ -347,6 +429,8 @@ write_settings(void)
 	fclose(f);
 	f = fopen("etc/master.cf", "w");
 	fprintf(f, "agent unix - - n - 10 %s\n", world.command);
+	fprintf(f, "silent unix - - n - %d smtp\n", SILENT);
+	fprintf(f, "flood unix - - n - 1 smtp\n");
 	fclose(f);
 	c = conf_read("etc", &errors, NULL);
 	assert_non_null(c);
@@ -850,6 +934,56 @@ dead_agent_costs_a_second_try(void **state)
 	assert_int_equal(times_served("die1@x"), 2);
 }
 
+/* Lines of the log with this in them; "behind": so many of those before. */
+static int
+lines_with(const char *text, const char *other, int behind)
+{
+	static char log[1 << 20];
+	ssize_t n = pread(world.log, log, sizeof(log) - 1, 0);
+	struct span rest, line;
+	int count = 0;
+
+	rest = (struct span){ log, n < 0 ? 0 : (size_t)n };
+	while (span_cut(&rest, "\n", false, &line)) {
+		char *one = mem_span_text(line);
+
+		behind -= behind > 0 && strstr(one, other) != NULL;
+		count += behind == 0 && strstr(one, text) != NULL;
+		free(one);
+	}
+	return count;
+}
+
+static const char lost[] = "lost connection with delivery service silent";
+
+static bool
+flood_is_over(const void *with)
+{
+	(void)with;
+	return lines_with(": removed", "", 0) >= FLOOD &&
+	    lines_with(lost, "", 0) >= SILENT;
+}
+
+static void
+others_have_their_turn_amid_a_flood_of_answers(void **state)
+{
+	char to[32];
+
+	(void)state;
+	for (int i = 0; i < SILENT; i++) {
+		snprintf(to, sizeof(to), "silent%d@x", i);
+		put_message("incoming", sender, to, "", "", 0);
+	}
+	for (int i = 0; i < FLOOD; i++) {
+		snprintf(to, sizeof(to), "flood%d@x", i);
+		put_message("incoming", sender, to, "", "", 0);
+	}
+	run_until(flood_is_over, NULL);
+	/* most of it is still to be heard when all of the others were */
+	assert_in_range(lines_with(": removed", lost, SILENT), FLOOD / 4,
+	    FLOOD);
+}
+
 static bool
 corrupt_is_aside(const void *id)
 {
@@ -929,7 +1063,7 @@ set_up(void **state)
 			return -1;
 	world.log = open("log", O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	world.served_count = world.reports = world.take_count = 0;
-	world.wrong_modes = 0;
+	world.wrong_modes = world.looked_up = world.silent_count = 0;
 	world.settings = "";
 	world.command = "virtual";
 	world.control = -1;
@@ -974,6 +1108,7 @@ main(void)
 		ROW(no_attempt_before_the_time),
 		ROW(missing_service_defers),
 		ROW(dead_agent_costs_a_second_try),
+		ROW(others_have_their_turn_amid_a_flood_of_answers),
 		ROW(damaged_file_is_set_aside),
 		ROW(file_an_agent_still_holds_is_left_alone),
 		ROW(lock_that_is_never_given_up_is_passed_over),
