@@ -271,15 +271,16 @@ take_room(struct batch *b, const struct maildir_place *to,
 	return v;
 }
 
+/* While who begins to count still waits for the claim. */
 static void
 give_room_back(struct batch *b, const struct maildir_place *to,
-    const struct mailbox *box, off_t size)
+    const struct mailbox *box, struct maildir_claim *claim)
 {
 	int root = become_at_root(b, to, box);
 
 	if (root < 0)
 		return;
-	maildir_size_add(root, -(int64_t)size, -1);
+	maildir_claim_settle(claim, root, 0, 0);
 	become_ourselves(b);
 	fd_close(&root);
 }
@@ -313,9 +314,9 @@ moved(struct batch *b, const struct mailbox *box,
 		return false;
 	there = maildir_move(to, s, path, s->size, box->uid, box->gid) ==
 	    MAILDIR_MOVED;
+	if (!there && claim.fd >= 0)
+		give_room_back(b, to, box, &claim);
 	maildir_claim_end(&claim);
-	if (!there && counted)
-		give_room_back(b, to, box, s->size);
 	return there;
 }
 

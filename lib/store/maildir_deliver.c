@@ -301,9 +301,10 @@ maildir_copy_enter(struct maildir_copy *c, struct why *why)
 		return contended(why);
 	c->entered = publish(c->tmp, c->tmp_name, c->new, c->name) == 0;
 	v = c->entered ? OK : failure(why, "rename into new");
-	maildir_claim_end(&claim);
+	/* given back while who begins to count still waits for it */
 	if (!c->entered)
-		maildir_size_add(c->root, -(int64_t)c->size, -1);
+		maildir_claim_settle(&claim, c->root, 0, 0);
+	maildir_claim_end(&claim);
 	return v;
 }
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/store/maildir_size.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -108,6 +110,19 @@ in_a_mailbox(void **state)
 /* What somebody else writes before our next line, and before the one behind. */
 static const char *others[2];
 
+/* A file that nobody may begin to count amid a line of less; NULL: none. */
+static const char *shared_at;
+
+static bool
+is_shared(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+	bool shared = flock(fd, LOCK_EX | LOCK_NB) == -1;
+
+	close(fd);
+	return shared;
+}
+
 ssize_t write(int fd, const void *data, size_t n);
 
 ssize_t
@@ -115,6 +130,8 @@ write(int fd, const void *data, size_t n)
 {
 	const char *other = others[0];
 
+	if (shared_at != NULL && *(const char *)data == '-')
+		assert_true(is_shared(shared_at));
 	others[0] = others[1];
 	others[1] = NULL;
 	if (other != NULL)
@@ -310,6 +327,75 @@ collision_is_put_off(void **state)
 	rmdir(path);
 }
 
+/* What a count leaves that ends amid a rename, which fails. */
+static const char *counted_at, *counted;
+
+int renameat2(int from_at, const char *from, int to_at, const char *to,
+    unsigned int flags);
+
+int
+renameat2(int from_at, const char *from, int to_at, const char *to,
+    unsigned int flags)
+{
+	if (counted_at == NULL)
+		return (
+		    int)syscall(SYS_renameat2, from_at, from, to_at, to, flags);
+	if (counted != NULL) {
+		unlink(counted_at);
+		begin_file(counted_at, counted);
+	}
+	errno = EIO;
+	return -1;
+}
+
+/* Once, and from no count that has not seen it. */
+static void
+room_of_what_fails_is_given_back(void **state)
+{
+	static const struct {
+		const char *before, *counted, *after; /* NULL: none */
+	} rows[] = {
+		{ "100S\n10 1\n", NULL, "100S\n10 1\n9 1\n-9 -1\n" },
+		{ "100S\n10 1\n", "100S\n10 1\n", NULL },
+		{ NULL, "100S\n10 1\n", "100S\n10 1\n" },
+		{ NULL, NULL, NULL },
+	};
+	char path[] = "/tmp/maildir_size_test.XXXXXX", name[100], queued[100];
+	struct deliver_source s = { .queue_id = "4abc",
+		.host = "a",
+		.size = 9 };
+	struct why why;
+	int root;
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	root = maildir_open_path(path);
+	assert_true(root >= 0);
+	snprintf(name, sizeof(name), "%s/maildirsize", path);
+	snprintf(queued, sizeof(queued), "%s/queued", path);
+	begin_file(queued, "a: b\n\nx\n\n");
+	s.fd = open(queued, O_RDONLY);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (rows[i].before != NULL)
+			begin_file(name, rows[i].before);
+		counted_at = shared_at = name;
+		counted = rows[i].counted;
+		assert_int_equal(maildir_copy(root, &s, DELIVER_CRLF, 0, &why),
+		    LATER);
+		counted_at = shared_at = NULL;
+		if (rows[i].after != NULL)
+			assert_file(name, rows[i].after);
+		else
+			assert_int_equal(access(name, F_OK), -1);
+		unlink(name);
+	}
+	close(s.fd);
+	close(root);
+	unlink(queued);
+	snprintf(name, sizeof(name), "rm -r %s", path);
+	assert_int_equal(system(name), 0);
+}
+
 int
 main(void)
 {
@@ -320,6 +406,7 @@ main(void)
 		cmocka_unit_test(room_is_taken_once),
 		cmocka_unit_test(claim_is_settled),
 		cmocka_unit_test(collision_is_put_off),
+		cmocka_unit_test(room_of_what_fails_is_given_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
