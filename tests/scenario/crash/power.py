@@ -46,6 +46,8 @@ Of all else each change may be there or not:
 		zeros	the new length, zeros where bytes were to come
 		parts	blocks, by chance, zeros between them; lengths as well
 		mixed	for each file another of these
+	cuts	all that was written, and of cuts that are not there the zeros,
+		by chance (only where a test asks for it)
 
 This is for whole programs, as their users see them: few images in a second, of
 any tree of files, by all protocols. tests/unit/lib/store/power_cut_test.c has
@@ -636,7 +638,19 @@ def parts(text, changes, chance):
         at = end
 
 
-LEFT = {f.__name__: f for f in (nothing, whole, prefix, zeros, parts)}
+def cuts(text, changes, chance):
+    for e in changes:
+        write(text, e)
+        at = e.at if e.what == "begun" else len(text)
+        end = min(-(-at // BLOCK) * BLOCK, len(text))
+        while at < end:
+            after = min(at - at % SECTOR + SECTOR, end)
+            if chance.random() < 0.7:
+                text[at:after] = bytes(after - at)
+            at = after
+
+
+LEFT = {f.__name__: f for f in (nothing, whole, prefix, zeros, parts, cuts)}
 
 
 def is_ordered(folder):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The power goes while a table or settings are made anew, or an mbox is
-changed: what is found is the old or the new, and the new once that was
-told."""
+changed: what is found is the old or the new, and the new once that was told.
+Or while a part of a message is cut off an mbox, which is the old one then."""
 import os
 import random
 
@@ -9,7 +9,7 @@ import pytest
 
 import crasher
 import power
-from posthaste import AS_ROOT
+from posthaste import AS_ROOT, wait_for
 
 pytestmark = pytest.mark.skipif(not AS_ROOT, reason="all identities are one")
 IMAGES = 1000 if crasher.FULL else 25
@@ -138,3 +138,51 @@ def test_an_mbox_that_pop3_changes(suite, removed):
             (len(found), image.data, image.about())
         seen.add(found == new)
     assert seen == {True, False}
+
+
+REFUSES = ("virtual_mailbox_maps = inline:{bob@example.test=bob.mbox}\n"
+           "message_size_limit = 400000\nvirtual_mailbox_limit = 400000\n"
+           "bounce_size_limit = 1000\n")
+
+
+def test_an_mbox_that_a_message_does_not_fit(suite):
+    """The part of it that was written is cut off again; what was there before
+    has nothing behind it but messages of their own."""
+    s = suite(start=False, main=REFUSES)
+    box = s.root / "mail/bob.mbox"
+    old = mbox_text(range(1, 4))
+    box.write_bytes(old)
+    os.chown(box, s.uid, s.gid)
+    box.chmod(0o600)
+    recorder = power.Recorder(s.root / "record", s.root / "mail")
+    start = f"{crasher.ROOT}/sbin/posthaste -c {s.root}/etc "
+    try:
+        s.started = True
+        recorder.do(f"{start} start", "started")
+        s.send(subject="refused", body=("too much" * 9 + "\n") * 5350)
+        wait_for("an empty queue", lambda: crasher.settled(s))
+        recorder.do(f"{start} stop", "stopped")
+        s.started = False
+        disk = recorder.end()
+    finally:
+        recorder.crasher.close()
+    assert box.read_bytes() == old
+    node = disk.entries[next(iter(disk.folders))][box.name]
+    cut = [i for i, e in enumerate(disk.events)
+           if e.what == "sized" and e.node == node]
+    assert max(e.at + len(e.bytes) for e in disk.events if e.node == node) > \
+        len(old) + 100000, "a part of it was written"
+    s.start()
+    for n in range(IMAGES):
+        chance = random.Random(f"{crasher.SEED} {n}")
+        image = disk.image(chance.choice(cut) + chance.randint(0, 2),
+                           chance.choice(disk.names), "cuts", chance)
+        image.lay_out()
+        box.with_suffix(".mbox.lock").unlink(missing_ok=True)
+        before = len(box.read_bytes())
+        s.send(subject=f"new{n}")
+        wait_for("an empty queue", lambda: crasher.settled(s))
+        found = box.read_bytes()
+        assert found.startswith(old + b"From "), (
+            found[len(old):len(old) + 600], before, image.about())
+        assert f"\nSubject: new{n}\n".encode() in found, image.about()
