@@ -88,7 +88,7 @@ tests_unit_lib_store_maildir_deliver_test_SOURCES = \
 	tests/unit/lib/store/folder.h
 tests_unit_lib_store_maildir_deliver_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_store_maildir_deliver_test_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=file_system_frees_late
+	-Wl,--wrap=file_system_frees_late,--wrap=fsync,--wrap=ftruncate
 tests_unit_lib_store_mbox_deliver_test_SOURCES = \
 	tests/unit/lib/store/mbox_deliver_test.c
 tests_unit_lib_store_mbox_deliver_test_LDADD = $(LDADD) -lcmocka

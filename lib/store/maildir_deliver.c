@@ -14,6 +14,7 @@
 #include "lib/base/file_system.h"
 #include "lib/base/mem.h"
 #include "lib/base/process.h"
+#include "lib/log/log.h"
 #include "lib/store/beneath.h"
 
 static const char *const folders[] = { "tmp", "new", "cur" };
@@ -396,15 +397,23 @@ take_back(int fd, uid_t uid, const struct stat *st)
 /*
  * After the commit: what fails here is no reason to deliver again. As long as
  * the new name may be lost, the queue can read the file: what is cut off is
- * there until the disk has both (file_system_frees_late).
+ * there until the disk has both, or goes last, in flushes of its own.
  */
 static void
-finish(int fd, off_t size, gid_t gid, const struct stat *st)
+finish(int fd, const char *path, off_t size, gid_t gid, const struct stat *st)
 {
+	bool frees_late = file_system_frees_late(fd);
+
+	/* it is in the mailbox: told with an error it would come twice */
+	if (!frees_late && fsync(fd) != 0) {
+		log_error("%s: moved to a Maildir, and not flushed: %m", path);
+		return; /* readers cut it */
+	}
 	if (gid != st->st_gid)
 		(void)!fchown(fd, (uid_t)-1, gid);
 	(void)!fchmod(fd, 0600);
-	(void)!ftruncate(fd, size);
+	if (ftruncate(fd, size) == 0 && !frees_late)
+		(void)!fsync(fd);
 }
 
 static bool
@@ -415,7 +424,7 @@ move_open_file(int fd, const char *path, int new, const char *name, off_t size,
 		take_back(fd, uid, st);
 		return false;
 	}
-	finish(fd, size, gid, st);
+	finish(fd, path, size, gid, st);
 	return true;
 }
 
@@ -424,7 +433,7 @@ maildir_may_move(const struct maildir_place *to, const struct deliver_source *s,
     const char *path, off_t size, struct stat *st)
 {
 	return same_file(path, s->fd, st) && size <= st->st_size &&
-	    st->st_dev == to->device && file_system_frees_late(s->fd);
+	    st->st_dev == to->device;
 }
 
 enum maildir_move

@@ -119,8 +119,9 @@ enum maildir_move {
  * Moves the queue file itself, named "path" relative to the working
  * directory, into the folder, given to its owner, then cuts it after "size"
  * bytes. Only if it is the very file that s->fd is open on (for reading and
- * writing), and both are on one file system, where a cut that the power takes
- * back with the rename has left all in the file (file_system_frees_late).
+ * writing), and both are on one file system. One flush behind the rename and
+ * one behind the cut, unless a cut that the power takes back with the rename
+ * leaves all in the file (file_system_frees_late).
  *
  * In between the file is the owner's by user and still the queue's by group,
  * in a place only the queue can reach: a crash leaves a message that either

@@ -20,6 +20,38 @@ source(int fd, off_t offset, const char *content)
 }
 
 static bool frees_late = true; /* whatever the test's folder is on */
+static char steps[16]; /* 'f' for a flush, 'c' for a cut */
+static bool flush_fails;
+
+int __real_ftruncate(int fd, off_t size);
+int __wrap_ftruncate(int fd, off_t size);
+int __wrap_fsync(int fd);
+
+static void
+step(char what)
+{
+	size_t n = strlen(steps);
+
+	assert_in_range(n, 0, sizeof(steps) - 2);
+	steps[n] = what;
+	steps[n + 1] = '\0';
+}
+
+int
+__wrap_ftruncate(int fd, off_t size)
+{
+	step('c');
+	return __real_ftruncate(fd, size);
+}
+
+int
+__wrap_fsync(int fd)
+{
+	assert_true(fd >= 0);
+	step('f');
+	errno = EIO;
+	return flush_fails ? -1 : 0;
+}
 
 bool __wrap_file_system_frees_late(int fd);
 
@@ -110,6 +142,43 @@ test_move(void **state)
 	close(fd);
 }
 
+/* Where a cut may be on disk before the rename is. */
+static void
+test_flushed_before_and_behind_the_cut(void **state)
+{
+	static const struct {
+		bool late, fails;
+		const char *steps, *text;
+	} rows[] = { { true, false, "c", CONTENT },
+		{ false, false, "fcf", CONTENT },
+		{ false, true, "f", CONTENT "TRAILER" } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int fd = queue_file("q", CONTENT "TRAILER");
+		struct deliver_source s = source(fd, 0, CONTENT);
+		int maildir = maildir_open(AT_FDCWD, "box", true);
+		const struct maildir_place *to =
+		    maildir_place(*state, "box", getuid());
+		const char *name;
+
+		assert_non_null(to);
+		frees_late = rows[i].late;
+		flush_fails = rows[i].fails;
+		steps[0] = '\0';
+		assert_int_equal(maildir_move(to, &s, "q", s.size, getuid(),
+				     getgid()),
+		    MAILDIR_MOVED);
+		assert_string_equal(steps, rows[i].steps);
+		name = only_entry("box/new");
+		assert_string_equal(file_get(name), rows[i].text);
+		assert_int_equal(unlink(name), 0);
+		close(maildir);
+		close(fd);
+	}
+	frees_late = true;
+	flush_fails = false;
+}
+
 static uid_t
 owner_of(const char *name)
 {
@@ -159,11 +228,6 @@ test_not_moved(void **state)
 	assert_int_equal(maildir_move(&elsewhere, &s, "q", s.size, getuid(),
 			     getgid()),
 	    MAILDIR_NOT_MOVED);
-	/* the cut might be there without the rename */
-	frees_late = false;
-	assert_int_equal(maildir_move(to, &s, "q", s.size, getuid(), getgid()),
-	    MAILDIR_NOT_MOVED);
-	frees_late = true;
 	/* the name is not the file we hold */
 	assert_int_equal(maildir_move(to, &s, "other", s.size, getuid(),
 			     getgid()),
@@ -369,6 +433,7 @@ main(void)
 		TEST(test_limit_leaves_nothing),
 		TEST(test_move),
 		TEST(test_not_moved),
+		TEST(test_flushed_before_and_behind_the_cut),
 		TEST(test_half_a_move_is_undone),
 		TEST(test_place_is_kept_as_long_as_it_is_what_it_was),
 		TEST(test_place_is_its_owners_and_no_link),
