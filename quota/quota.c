@@ -77,14 +77,17 @@ become_root(void)
 	away = false;
 }
 
-static void
+/* False: told to end; nobody has a turn any more, and no answer is heard. */
+static bool
 let_others_run(void *with, unsigned int ms)
 {
 	const struct looking *l = with;
+	enum wait_result r;
 
 	become_root();
-	(void)(ms == 0 ? wait_yield() : wait_until(clock_ms() + ms));
+	r = ms == 0 ? wait_yield() : wait_until(clock_ms() + ms);
 	become_owner(l->account);
+	return r != WAIT_CANCELLED;
 }
 
 static struct looking *

@@ -45,8 +45,8 @@ found(struct mail_folder_list *l, const char *path, const char *name,
 static struct dirent *
 next_entry(struct mail_folder_list *l, DIR *d)
 {
-	if (l->visitor != NULL)
-		l->visitor->entry(l->visitor->with);
+	if (l->visitor != NULL && !l->visitor->entry(l->visitor->with))
+		return NULL;
 	return readdir(d);
 }
 

@@ -119,7 +119,8 @@ void mail_folder_list_fini(struct mail_folder_list *l);
  * *why.
  */
 struct mail_tree_visitor {
-	void (*entry)(void *with); /* another one was read, of whatever kind */
+	/* another one, of whatever kind, is to be read; false: it is not */
+	bool (*entry)(void *with);
 	void (*folder)(void *with, const char *path); /* below the root */
 	void *with;
 };

@@ -81,15 +81,18 @@ struct counting {
 	struct mail_quota *sum;
 	int root;
 	int64_t until; /* others run then */
+	bool given_up;
 };
 
-static void
+/* False: it is given up. */
+static bool
 let_others_run(struct counting *c)
 {
-	if (c->asked->pause == NULL || clock_ms() < c->until)
-		return;
-	c->asked->pause(c->asked->with, 0);
+	if (c->given_up || c->asked->pause == NULL || clock_ms() < c->until)
+		return !c->given_up;
+	c->given_up = !c->asked->pause(c->asked->with, 0);
 	c->until = clock_ms() + SLICE_MS;
+	return !c->given_up;
 }
 
 static void
@@ -98,7 +101,6 @@ count_file(DIR *d, const char *name, struct counting *c)
 	struct maildir_message m;
 	struct stat st;
 
-	let_others_run(c);
 	if (!maildir_name_parse(span_of(name), &m))
 		return;
 	if (m.stored == UINT64_MAX) {
@@ -121,7 +123,7 @@ count_directory(int at, const char *name, struct counting *c)
 		fd_close(&fd);
 		return;
 	}
-	while ((e = readdir(d)) != NULL)
+	while (let_others_run(c) && (e = readdir(d)) != NULL)
 		count_file(d, e->d_name, c);
 	closedir(d);
 }
@@ -133,10 +135,10 @@ count_folder(int at, struct counting *c)
 	count_directory(at, "new", c);
 }
 
-static void
+static bool
 see_entry(void *counting)
 {
-	let_others_run(counting);
+	return let_others_run(counting);
 }
 
 static void
@@ -160,14 +162,22 @@ static enum mail_result
 count(struct mail_tree *t, const struct mail_quota_question *q,
     struct mail_quota *out, struct why *why)
 {
-	struct counting c = { q, out, t->root, clock_ms() + SLICE_MS };
+	struct counting c = { .asked = q,
+		.sum = out,
+		.root = t->root,
+		.until = clock_ms() + SLICE_MS };
 	const struct mail_tree_visitor visitor = { see_entry, see_folder, &c };
+	enum mail_result r;
 
 	out->bytes = out->messages = 0;
 	if (t->at.mbox)
 		return MAIL_OK; /* it has limits of its own */
 	count_folder(t->inbox, &c);
-	return mail_tree_visit(t, &visitor, why);
+	r = mail_tree_visit(t, &visitor, why);
+	if (!c.given_up)
+		return r;
+	why_set(why, "4.3.0", "its count was given up");
+	return MAIL_FAILED;
 }
 
 static void
@@ -178,15 +188,15 @@ stat_file(int root, int fd, struct stat *out)
 		memset(out, 0, sizeof(*out));
 }
 
-static void
+static bool
 wait_a_little(const struct mail_quota_question *q)
 {
 	const struct timespec tick = { .tv_nsec = 1000000 };
 
 	if (q->pause != NULL)
-		q->pause(q->with, 1);
-	else
-		(void)nanosleep(&tick, NULL);
+		return q->pause(q->with, 1);
+	(void)nanosleep(&tick, NULL);
+	return true;
 }
 
 /*
@@ -199,7 +209,8 @@ wait_for_claims(int fd, const struct mail_quota_question *q)
 	for (unsigned int i = 0; i < CLAIM_WAITS; i++) {
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
 			return true;
-		wait_a_little(q);
+		if (!wait_a_little(q))
+			break;
 	}
 	return false;
 }

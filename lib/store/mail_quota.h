@@ -85,9 +85,9 @@ struct mail_quota_question {
 	/*
 	 * Called each 5 ms of a count, for others to run meanwhile, and to let
 	 * at least so much time pass; the rights are had again when it returns.
-	 * NULL: they wait.
+	 * NULL: they wait. False: nobody wants to know any more, MAIL_FAILED.
 	 */
-	void (*pause)(void *with, unsigned int ms);
+	bool (*pause)(void *with, unsigned int ms);
 	void *with;
 };
 enum mail_result mail_quota_check(const char *location,

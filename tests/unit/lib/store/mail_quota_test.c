@@ -279,7 +279,7 @@ time_passes(void)
 	assert_int_equal(nanosleep(&slice, NULL), 0);
 }
 
-static void
+static bool
 one_comes_in_between(void *with, unsigned int ms)
 {
 	unsigned int *pauses = with;
@@ -287,6 +287,7 @@ one_comes_in_between(void *with, unsigned int ms)
 	assert_int_equal(ms, 0);
 	if ((*pauses)++ == 0)
 		one_comes();
+	return true;
 }
 
 /* A count that takes long is one of many slices. */
@@ -310,13 +311,14 @@ test_others_run_amid_a_count(void **state)
 	assert_string_equal(file_get("m/maildirsize"), "100S,5C\n60 2\n10 1\n");
 }
 
-static void
+static bool
 note_pause(void *with, unsigned int ms)
 {
 	unsigned int *pauses = with;
 
 	assert_int_equal(ms, 0);
 	(*pauses)++;
+	return true;
 }
 
 /* Whatever the owner has put beside his folders, and however much of it. */
@@ -370,17 +372,49 @@ a_claim_comes(void)
 	waited = its_name_comes;
 }
 
-/* Instead of sleeping. */
+static bool
+give_up(void *with, unsigned int ms)
+{
+	note_pause(with, ms);
+	return false;
+}
+
+/* Its files are not looked at any more, nor the folders. */
 static void
+test_a_count_is_given_up(void **state)
+{
+	unsigned int pauses = 0;
+	const struct mail_quota_question q = { .limits = limits,
+		.pause = give_up,
+		.with = &pauses };
+	struct why why = { 0 };
+
+	(void)state;
+	make_mailbox();
+	file_put("m/new/2.x,S=10", "x");
+	assert_int_equal(mkdir("m/.a", 0700), 0);
+	assert_int_equal(mkdir("m/.a/new", 0700), 0);
+	amid = time_passes;
+	counts = 0;
+	assert_int_equal(mail_quota_check("maildir:m", &q, &why), MAIL_FAILED);
+	assert_int_equal(pauses, 1);
+	assert_int_equal(counts, 1);
+	assert_string_equal(file_get("m/maildirsize"), "1000S\n9 9\n");
+	assert_string_equal(why.text, "its count was given up");
+}
+
+/* Instead of sleeping. */
+static bool
 others_run(void *with, unsigned int ms)
 {
 	unsigned int *pauses = with;
 
 	if (ms == 0)
-		return;
+		return true;
 	(*pauses)++;
 	if (waited != NULL)
 		waited();
+	return true;
 }
 
 /* A line may be written before its message has a name: not for long. */
@@ -725,6 +759,7 @@ main(void)
 		IN_FOLDER(test_lines_amid_a_count),
 		IN_FOLDER(test_others_run_amid_a_count),
 		IN_FOLDER(test_others_run_while_folders_are_listed),
+		IN_FOLDER(test_a_count_is_given_up),
 		IN_FOLDER(test_a_count_waits_for_names),
 		IN_FOLDER(test_a_held_lock_stops_nobody),
 		IN_FOLDER(test_no_line_is_for_a_file_that_was_replaced),
