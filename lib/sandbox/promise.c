@@ -209,7 +209,8 @@ static const int mbox_calls[] = {
 	CALL(linkat),
 	CALL(unlink),
 	CALL(unlinkat),
-	CALL(ftruncate), /* what a dead delivery has left */
+	CALL(ftruncate), /* what a dead delivery has left, on disk too */
+	CALL(fsync),
 	END_OF_CALLS,
 };
 
