@@ -150,6 +150,9 @@ imap_wait(struct imap_session *s, int64_t deadline)
 	if (s->notify != NULL && notify_wake_at(s) < until)
 		until = notify_wake_at(s);
 	stream_rest(s->io);
+	/* the answer is on its way, and nobody waits for this */
+	if (s->mailbox != NULL)
+		mailbox_rest(s->mailbox);
 	switch (wait_fd_or(stream_fd(s->io), WAIT_READ, &watch.changed, until,
 	    &woken)) {
 	case WAIT_READY:

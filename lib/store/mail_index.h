@@ -211,6 +211,8 @@ bool mail_index_forget(struct mail_index *x, uint32_t folder,
     const struct uid_set *uids);
 /* Writes what is kept in memory, however little. */
 void mail_index_flush(struct mail_index *x);
+/* If it is much, and gives its memory back: nobody waits for us now. */
+void mail_index_rest(struct mail_index *x);
 
 /*
  * Looks through a file without opening it as an index, and without changing

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What was computed from messages. A reader that fills it must not pay for a
- * transaction each time: values wait in memory, up to PENDING_MAX bytes.
+ * transaction each time, nor one who waits for an answer for more than must be:
+ * values wait in memory, up to PENDING_MAX bytes, and are written when nothing
+ * else is to be done.
  */
 #include "lib/store/mail_index_internal.h"
 
@@ -11,7 +13,8 @@
 #include "lib/base/mem.h"
 
 enum {
-	PENDING_MAX = 1 << 20, /* bytes */
+	PENDING_MAX = 2 << 20, /* bytes */
+	PENDING_REST = 256 << 10, /* worth a transaction, at rest */
 	PENDING_FULL = 4 << 20, /* when nothing can be written meanwhile */
 	FACTS = 255, /* in the place of a slot */
 };
@@ -151,6 +154,17 @@ mail_index_flush(struct mail_index *x)
 	/* beginning writes them */
 	if (mail_index_begin(x, NULL))
 		(void)mail_index_commit(x, NULL);
+}
+
+void
+mail_index_rest(struct mail_index *x)
+{
+	if (x->pending == NULL || x->pending->text.n < PENDING_REST ||
+	    x->writes > 0)
+		return;
+	mail_index_flush(x);
+	if (x->pending != NULL && x->pending->count == 0)
+		index_pending_free(x);
 }
 
 static struct span

@@ -345,5 +345,7 @@ mailbox_cached(struct mailbox *m, uint32_t uid, enum cache_slot slot);
 /* Kept in memory at first and written with others. Never fails. */
 void mailbox_cache(struct mailbox *m, uint32_t uid, enum cache_slot slot,
     struct span value);
+/* Nobody waits for an answer: the time to write them, where they are many. */
+void mailbox_rest(struct mailbox *m);
 
 #endif

@@ -732,6 +732,12 @@ mailbox_release(struct mailbox *m)
 	mail_index_release(m->account->index);
 }
 
+void
+mailbox_rest(struct mailbox *m)
+{
+	mail_index_rest(m->account->index);
+}
+
 struct span
 mailbox_cached(struct mailbox *m, uint32_t uid, enum cache_slot slot)
 {

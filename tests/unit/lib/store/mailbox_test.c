@@ -408,6 +408,49 @@ what_was_computed_is_kept(void **state)
 	mail_account_close(&a);
 }
 
+static off_t
+index_size(void)
+{
+	struct stat st;
+
+	assert_int_equal(stat("Maildir/posthaste.index", &st), 0);
+	return st.st_size;
+}
+
+static void
+much_is_written_at_rest(void **state)
+{
+	static const char text[CACHE_VALUE_MAX];
+	struct span much = { text, sizeof(text) };
+	struct mail_account *a;
+	struct mailbox *m;
+	off_t before;
+
+	(void)state;
+	account_mail("cur/1.a:2,", "a\r\n");
+	a = account_open();
+	m = account_inbox(a);
+	before = index_size();
+	mailbox_cache(m, 1, CACHE_ENVELOPE, span_take(much, 20000));
+	mailbox_rest(m);
+	assert_int_equal(index_size(), before);
+	for (int slot = CACHE_BODYSTRUCTURE; slot <= CACHE_SORT; slot++)
+		mailbox_cache(m, 1, slot, much);
+	mailbox_hold(m);
+	mailbox_rest(m); /* somebody reads */
+	mailbox_release(m);
+	assert_int_equal(index_size(), before);
+	mailbox_rest(m);
+	assert_true(index_size() > before + 5 * (off_t)much.n);
+	mailbox_hold(m);
+	assert_true(span_equal(mailbox_cached(m, 1, CACHE_SORT), much));
+	assert_int_equal(mailbox_cached(m, 1, CACHE_ENVELOPE).n, 20000);
+	mailbox_release(m);
+	mailbox_rest(m); /* with nothing to write */
+	mailbox_close(&m);
+	mail_account_close(&a);
+}
+
 /* What a fetch gives of a message, and whether it was read at once. */
 static void
 starts_as(struct mailbox *m, uint32_t uid, const char *text, bool at_once)
@@ -486,6 +529,7 @@ main(void)
 		IN_FOLDER(what_dovecot_knew_stays),
 		IN_FOLDER(more_keywords_than_letters_last),
 		IN_FOLDER(what_was_computed_is_kept),
+		IN_FOLDER(much_is_written_at_rest),
 		IN_FOLDER(
 		    a_small_message_is_read_at_once_where_its_name_is_right),
 	};
