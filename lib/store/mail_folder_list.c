@@ -42,6 +42,17 @@ found(struct mail_folder_list *l, const char *path, const char *name,
 	f->selectable = selectable;
 }
 
+static bool
+is_link(int at, const struct dirent *e)
+{
+	struct stat st;
+
+	if (e->d_type != DT_UNKNOWN)
+		return e->d_type == DT_LNK;
+	return fstatat(at, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISLNK(st.st_mode);
+}
+
 static struct dirent *
 next_entry(struct mail_folder_list *l, DIR *d)
 {
@@ -104,12 +115,20 @@ list_plus(struct mail_tree *t, struct mail_folder_list *l)
 	return 0;
 }
 
+/*
+ * Directories that are reached by links, in one walk: links that lead to links,
+ * or up, make more of them than anybody could list, 2^32 of 64 links.
+ */
+enum { LINKED_MAX = 10000 };
+
 /* A walk through directories in directories. */
 struct walk {
 	struct mail_tree *tree;
 	struct mail_folder_list *list;
 	struct buf path; /* where we are, "" at the root */
 	struct buf name; /* room */
+	unsigned int links; /* that lead to where we are */
+	unsigned int linked; /* directories behind links so far */
 };
 
 static bool
@@ -121,9 +140,8 @@ is_part(const char *name)
 
 static void walk_directory(struct walk *w, size_t depth);
 
-/* The directory w->path, an entry of the one above. */
 static void
-walk_into(struct walk *w, size_t depth)
+walk_inside(struct walk *w, size_t depth)
 {
 	const char *path = buf_text(&w->path);
 
@@ -137,6 +155,20 @@ walk_into(struct walk *w, size_t depth)
 		found(w->list, path, buf_text(&w->name), false);
 	}
 	walk_directory(w, depth);
+}
+
+/* The directory w->path, an entry of the one above. */
+static void
+walk_into(struct walk *w, size_t depth, bool link)
+{
+	w->links += link;
+	if (w->links > 0 && w->linked == LINKED_MAX) {
+		tell_odd(w->list, buf_text(&w->path));
+	} else {
+		w->linked += w->links > 0;
+		walk_inside(w, depth);
+	}
+	w->links -= link;
 }
 
 static void
@@ -164,7 +196,7 @@ see_mbox(struct walk *w, int at, const struct dirent *e, size_t depth)
 		buf_add_char(&w->path, '/');
 	buf_add_text(&w->path, e->d_name);
 	if (!w->path.overflow && S_ISDIR(st.st_mode))
-		walk_into(w, depth + 1);
+		walk_into(w, depth + 1, is_link(at, e));
 	else if (!w->path.overflow && S_ISREG(st.st_mode))
 		add_mbox(w);
 	w->path.overflow = false;
@@ -199,7 +231,7 @@ walk_directory(struct walk *w, size_t depth)
 			buf_add_char(&w->path, '/');
 		buf_add_text(&w->path, e->d_name);
 		if (!w->path.overflow)
-			walk_into(w, depth + 1);
+			walk_into(w, depth + 1, is_link(dirfd(d), e));
 		w->path.overflow = false;
 		w->path.n = length;
 		if (w->path.p != NULL)

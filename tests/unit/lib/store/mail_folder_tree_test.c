@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/store/mail_folder_tree.h"
 
+#include <stdio.h>
+
 #include "lib/store/mail_account_special.h"
 #include "lib/store/mail_metadata.h"
 #include "lib/store/mail_quota.h"
@@ -40,6 +42,39 @@ listing(void)
 	memcpy(text, buf_text(&out), out.n + 1);
 	buf_fini(&out);
 	return text;
+}
+
+/* Two links in each of so many directories lead to the next one: 2^22 ways. */
+static void
+test_links_to_links(void **state)
+{
+	enum { LEVELS = 22, MOST = 10000 + LEVELS };
+	struct mail_folder_list l = { 0 };
+	char name[64], to[64];
+	size_t real = 0, existing = 0;
+
+	(void)state;
+	assert_int_equal(mkdir("m", 0700), 0);
+	for (int n = 0; n < LEVELS; n++) {
+		snprintf(name, sizeof(name), "m/d%d", n);
+		assert_int_equal(mkdir(name, 0700), 0);
+		snprintf(to, sizeof(to), "../d%d", n + 1);
+		snprintf(name, sizeof(name), "m/d%d/a", n);
+		assert_int_equal(symlink(to, name), 0);
+		snprintf(name, sizeof(name), "m/d%d/b", n);
+		assert_int_equal(symlink(to, name), 0);
+	}
+	open_tree("maildir:m:LAYOUT=fs", '/');
+	assert_int_equal(mail_tree_list(&tree, &l, &why), MAIL_OK);
+	for (size_t i = 0; i < l.count; i++) {
+		existing += l.all[i].exists;
+		real += l.all[i].exists && strchr(l.all[i].name, '/') == NULL;
+	}
+	/* with INBOX */
+	assert_int_equal(real, LEVELS + 1);
+	assert_in_range(existing, MOST / 2, MOST + 1);
+	mail_folder_list_fini(&l);
+	mail_tree_close(&tree);
 }
 
 static enum mail_result
@@ -484,6 +519,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		IN_FOLDER(test_links_to_links),
 		IN_FOLDER(test_plus),
 		IN_FOLDER(test_fs),
 		IN_FOLDER(test_rename),
