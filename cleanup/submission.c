@@ -80,17 +80,25 @@ refuse_errno(struct submission *s, int error)
 	refuse(s, v);
 }
 
+/* Else a report on one that is as large as may be would never be made. */
+static bool
+is_too_large(const struct submission *s)
+{
+	uint64_t limit = (uint64_t)s->set->common.message_size_limit;
+
+	return limit > 0 && s->stored > limit && (s->flags & QUEUE_REPORT) == 0;
+}
+
 /* Content as it goes to the file. */
 static void
 store(void *with, const char *data, size_t n)
 {
 	struct submission *s = with;
-	uint64_t limit = (uint64_t)s->set->common.message_size_limit;
 
 	if (s->verdict != OK || n == 0)
 		return;
 	s->stored += n;
-	if (limit > 0 && s->stored > limit) {
+	if (is_too_large(s)) {
 		log_warning("%s: message exceeds message_size_limit", s->id);
 		refuse(s, why_set(&s->why, "5.3.4", "message file too big"));
 		return;

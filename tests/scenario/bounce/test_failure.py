@@ -33,6 +33,16 @@ def status_of(report):
     return part.get_payload()
 
 
+def test_a_report_may_be_larger_than_what_is_taken(suite, refusing):
+    s = suite(main=relay(refusing, "message_size_limit = 3000\n"))
+    s.send(to=["nobody@relay.test"], sender="bob@example.test",
+           body="as large as may be\r\n" * 125)
+    (raw,) = s.wait_messages("bob")
+    assert len(raw) > 3000
+    assert raw.count(b"as large as may be") == 125
+    s.wait_empty("incoming", "deferred", "report")
+
+
 def test_form_of_a_report(suite, refusing):
     s = suite(main=relay(refusing))
     queue_id = s.send(to=["nobody@relay.test", "fine@relay.test"],
