@@ -5,6 +5,7 @@
 	chaos_hosts	mail, name and table servers that change their minds
 	chaos_loads	mail in, by every way
 	chaos_boxes	IMAP and POP3 sessions
+	chaos_texts	messages that tell whether they are whole
 	chaos_ledger	what was answered with 250, and where it is
 	chaos_causes	what it may be there once more for
 	chaos_actions	what happens

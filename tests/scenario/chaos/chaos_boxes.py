@@ -210,7 +210,7 @@ class Pop3(Load):
         assert not there & self.removed, f"again: {there & self.removed}"
 
     def retrieve(self, p, number, uidl):
-        text = b"\r\n".join(p.retr(number)[1])
+        text = b"".join(line + b"\r\n" for line in p.retr(number)[1])
         before = self.texts.setdefault(uidl, text)
         assert before == text, f"{uidl} has become another message"
 

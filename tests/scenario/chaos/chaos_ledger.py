@@ -5,28 +5,28 @@ An entry is a token, which is a message's X-Id, and where it must be found: once
 and once more for each cause there was until then (chaos_causes); what was not
 answered may be there as often, or not at all. What sessions took out of a
 mailbox on demand is told to taken(). A report about a message has its token in
-its text.
+its text. What is not whole (chaos_texts) is no copy, and in most places a fault.
 """
 import collections
 import re
 import threading
 import time
 
+import chaos_texts
 from chaos_causes import Causes
 from chaos_site import PAUL, RECIPIENTS, SCRIPTED
 
-TOKEN = re.compile(rb"^X-Id: (token-[\w-]+-end)\r?$", re.M)
-FROM_LINE = re.compile(rb"(?m)^From \S+  (\w{3} \w{3} [ \d]\d [\d:]+ \d+)\r?$")
-IN_REPORT = re.compile(rb"token-[\w-]+-end")
+# of delivery, and of APPEND
+FROM_LINE = re.compile(
+    rb"(?m)^From \S+  ?(\w{3} \w{3} [ \d]\d [\d:]+ \d+)\r?$")
+FILES = ("file", "mbox", "paul")  # where many messages are in one file
+# where a part may be, if who brought it died: it stays in an mbox until
+# somebody can tell that it is one, and a script cannot tell that it got one
+IN_PARTS = (*FILES, *SCRIPTED)
+WITH_OTHERS = ("dave", "mbox")  # where sessions put messages of their own
 
-
-def tokens_of(text):
-    """(the message's token, or None; those a report is about)"""
-    head, _, rest = text.replace(b"\r\n", b"\n").partition(b"\n\n")
-    if b"multipart/report" in head:
-        return None, set(IN_REPORT.findall(rest))
-    own = TOKEN.search(head)
-    return own and own[1], set()
+# what is no whole message
+Part = collections.namedtuple("Part", "token place why")
 
 
 class Mail:
@@ -47,7 +47,7 @@ class Ledger:
     def __init__(self):
         self.lock = threading.Lock()
         self.mail = {}  # token: Mail
-        self.fetched = collections.defaultdict(list)
+        self.fetched = Found()
         self.total = 0
         self.heard = 0  # of the log: it is about what was forgotten
 
@@ -63,13 +63,11 @@ class Ledger:
             self.mail[token].expect(recipients, report)
 
     def taken(self, text, place):
-        own, _ = tokens_of(text)
-        if own:
-            with self.lock:
-                self.fetched[own.decode(), place].append(time.time())
+        with self.lock:
+            self.fetched.note(text, place, time.time())
 
     def copies(self, site):
-        """{(token, place): when each came, at the latest}"""
+        """All that was found or taken"""
         found = Found(self.fetched)
         for user in ("alice", "bob", "carol", "dave", "erin"):
             for path, text in site.suite.messages_by_file(user).items():
@@ -88,12 +86,24 @@ class Ledger:
                             (site.lmtp, "lmtp")):
             for when, text in host.taken():
                 found.note(text, place, when)
-        return found.times
+        return found
 
     def lost(self, found):
         return [(token, place) for token, mail in self.mail.items()
                 if mail.accepted for place, n in mail.wanted.items()
                 if len(found.get((token, place), ())) < n]
+
+    def torn(self, parts, causes):
+        """Parts of messages where none may be, or that nothing explains. A
+        part is no copy: one that is whole must be there as well."""
+        return [x for x in parts if x.place not in IN_PARTS or
+                not self.may_be_cut(x, causes)]
+
+    def may_be_cut(self, part, causes):
+        mail = self.mail.get(part.token)
+        return causes.between(
+            part.token, part.place, mail.recipients if mail else (),
+            mail.since if mail else 0, time.time())
 
     def beyond(self, found):
         """{(token, place): when each copy came that nobody asked for}"""
@@ -137,7 +147,7 @@ class Ledger:
     def forget(self, site):
         """Begins anew: what is accounted for makes room."""
         self.mail.clear()
-        self.fetched.clear()
+        self.fetched = Found()
         files = site.suite.root / "files"
         paths = [p for place in SCRIPTED
                  for p in (files / place).glob("got.*")]
@@ -156,7 +166,10 @@ class Ledger:
         ended explains; {(token, place): copies beyond those asked for}"""
         found = self.copies(site)
         causes = Causes(ends, site.suite.log()[self.heard:])
-        lost, beyond = self.lost(found), self.beyond(found)
+        if torn := self.torn(found.parts, causes):
+            raise AssertionError(f"{len(torn)} not whole: {torn[:5]}\n"
+                                 + self.story(site, causes, torn[0].token))
+        lost, beyond = self.lost(found.times), self.beyond(found.times)
         if lost:
             raise AssertionError(
                 f"{len(lost)} of {self.total} lost: {lost[:5]}\n"
@@ -169,27 +182,39 @@ class Ledger:
 
 
 class Found:
-    """What is in each place, and when it came there, at the latest."""
+    """What is in each place."""
 
-    def __init__(self, fetched):
+    def __init__(self, others=None):
+        # (token, place): when each copy came, at the latest; whole ones
         self.times = collections.defaultdict(list)
-        for key, times in fetched.items():
-            self.times[key] += times
+        self.parts = []
+        if others:
+            self.parts += others.parts
+            for key, times in others.times.items():
+                self.times[key] += times
 
     def note(self, text, place, when):
-        own, about = tokens_of(text)
-        if own:
-            self.times[own.decode(), place].append(when)
-        for token in about:
+        said = chaos_texts.read(text)
+        if said.other and place in WITH_OTHERS:
+            return
+        if said.fault or said.other:
+            self.parts.append(Part(said.token, place, said.fault or "other"))
+            return
+        if said.token:
+            self.times[said.token, place].append(when)
+        for token in said.about:
             self.times[token.decode(), "report"].append(when)
 
     def note_mbox(self, text, place):
-        """Each message has its separator's time."""
-        for part in re.split(rb"(?m)^(?=From \S+  \w{3} \w{3} )", text):
-            line, own = FROM_LINE.match(part), TOKEN.search(part)
-            if own:
-                when = line and time.mktime(time.strptime(line[1].decode())) + 1
-                self.times[own[1].decode(), place].append(when or time.time())
+        """Each message has its separator's time, and an empty line behind."""
+        lines = list(FROM_LINE.finditer(text))
+        ends = [line.start() for line in lines[1:]] + [len(text)]
+        if text and (not lines or lines[0].start()):
+            self.parts.append(Part(None, place, f"begins so: {text[:80]}"))
+        for line, end in zip(lines, ends):
+            when = time.mktime(time.strptime(line[1].decode())) + 1
+            message = text[line.end() + 1:end].removesuffix(b"\n")
+            self.note(message, place, when)
 
 
 def named_time(path):

@@ -9,6 +9,7 @@ import re
 import smtplib
 import subprocess
 
+import chaos_texts
 from chaos_site import RECIPIENTS, SENDER, STRANGER, TOKEN
 from imap_client import CONTEXT
 from peers import Dialogue
@@ -17,7 +18,6 @@ from posthaste import PASSWORD
 # seconds until no answer is a complaint: RCPT may ask silent name servers for
 # MX and then for addresses, 30 each; a table's server that hangs is given 10
 PATIENCE = 75
-LINE = "x" * 70 + "\r\n"
 DUE = 0.03  # seconds between two sessions of a load
 
 
@@ -85,10 +85,8 @@ class Load:
         return chosen
 
     def text(self, token, end="\r\n"):
-        size = self.noise.choice((1, 1, 20, 20, 100, 2000))
-        return (f"Subject: {token}\r\nX-Id: {token}\r\n"
-                f"Message-ID: <{token}@load.test>\r\n\r\n"
-                + LINE * size).replace("\r\n", end)
+        return chaos_texts.made(
+            token, self.noise.choice((1, 1, 20, 20, 100, 2000)), end)
 
     def envelope(self):
         """(sender, recipients, wants a report of success)"""
