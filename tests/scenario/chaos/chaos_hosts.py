@@ -57,8 +57,9 @@ class Destination(Moody):
         return [(when, text)
                 for when, (_, _, text) in list(self.server.messages)]
 
-    def forget(self):
-        self.server.messages.clear()
+    def forget(self, count):
+        """The oldest ones."""
+        del self.server.messages[:count]
 
     def now(self, chance):
         """The mood, or now and then none."""

@@ -6,6 +6,8 @@ and once more for each cause there was until then (chaos_causes); what was not
 answered may be there as often, or not at all. What sessions took out of a
 mailbox on demand is told to taken(). A report about a message has its token in
 its text. What is not whole (chaos_texts) is no copy, and in most places a fault.
+What was judged and made room stays in the ledger: from then on no more of it
+may come, but for causes from then on.
 """
 import collections
 import re
@@ -23,6 +25,8 @@ FILES = ("file", "mbox", "paul")  # where many messages are in one file
 # where a part may be, if who brought it died: it stays in an mbox until
 # somebody can tell that it is one, and a script cannot tell that it got one
 IN_PARTS = (*FILES, *SCRIPTED)
+EMPTIED = ("alice", "bob", "carol")  # who has no sessions
+KEPT = ("erin", "dave", *FILES)  # from which others remove
 WITH_OTHERS = ("dave", "mbox")  # where sessions put messages of their own
 
 # what is no whole message
@@ -34,6 +38,7 @@ class Mail:
 
     def __init__(self, recipients, report):
         self.since, self.accepted = time.time(), False
+        self.settled = 0  # when it was judged, and made room
         self.expect(recipients, report)
 
     def expect(self, recipients, report):
@@ -41,6 +46,16 @@ class Mail:
         self.wanted = collections.Counter(
             place for r in recipients for place in RECIPIENTS[r])
         self.wanted["report"] += report
+        self.places = {p for p, n in self.wanted.items() if n}
+
+    def settle(self, token, found):
+        """What was not accepted, and did not come so far, may still come;
+        of all else nothing more."""
+        self.settled = time.time()
+        left = {place: n - len(found.get((token, place), ()))
+                for place, n in self.wanted.items()}
+        self.wanted = collections.Counter(
+            {place: n for place, n in left.items() if n > 0})
 
 
 class Ledger:
@@ -50,6 +65,7 @@ class Ledger:
         self.fetched = Found()
         self.total = 0
         self.heard = 0  # of the log: it is about what was forgotten
+        self.judged = None  # Found
 
     def offered(self, token, recipients, report=False):
         """From here on it may be delivered, whatever is answered."""
@@ -72,19 +88,27 @@ class Ledger:
         for user in ("alice", "bob", "carol", "dave", "erin"):
             for path, text in site.suite.messages_by_file(user).items():
                 found.note(text, user, named_time(path))
+                if user in EMPTIED:
+                    found.files.append(path)
         files = site.suite.root / "files"
         for place in SCRIPTED:
             for path in (files / place).glob("got.*"):
                 found.note(path.read_bytes(), place, path.stat().st_mtime)
+                found.files.append(path)
         for path in (files / "folder").glob("new/*"):
             found.note(path.read_bytes(), "folder", named_time(path))
+            found.files.append(path)
         for path, place in ((files / "file", "file"), (site.mbox, "mbox"),
                             (site.suite.root / PAUL, "paul")):
             if path.exists():
-                found.note_mbox(path.read_bytes(), place)
+                text = path.read_bytes()
+                found.note_mbox(text, place)
+                found.sizes[path] = len(text)
         for host, place in ((site.sink, "sink"), (site.named, "sink"),
                             (site.lmtp, "lmtp")):
-            for when, text in host.taken():
+            messages = host.taken()
+            found.sizes[host] = len(messages)
+            for when, text in messages:
                 found.note(text, place, when)
         return found
 
@@ -109,8 +133,10 @@ class Ledger:
         """{(token, place): when each copy came that nobody asked for}"""
         return {(token, place): sorted(times)[self.mail[token].wanted[place]:]
                 for (token, place), times in found.items()
-                if token in self.mail
-                and len(times) > self.mail[token].wanted[place]}
+                if len(times) > self.mail[token].wanted[place]}
+
+    def never_sent(self, found):
+        return sorted(key for key in found if key[0] not in self.mail)
 
     def unexplained(self, beyond, causes):
         """What came more often than something had happened to it by then; of
@@ -120,8 +146,8 @@ class Ledger:
             mail = self.mail[token]
             for number, when in enumerate(times, 1):
                 why = causes.between(
-                    token, place, mail.recipients, mail.since,
-                    when) if mail.wanted[place] else []
+                    token, place, mail.recipients, mail.settled or mail.since,
+                    when) if place in mail.places else []
                 if number > len(why):
                     said.append(self.too_many(token, place, times, why))
                     break
@@ -130,9 +156,11 @@ class Ledger:
     def too_many(self, token, place, times, why):
         mail = self.mail[token]
         deaths = ", ".join(f"{x.program} {clock(x.begin)}" for x in why)
+        state = "accepted" if mail.accepted else "not accepted"
+        if mail.settled:
+            state += f", settled at {clock(mail.settled)}"
         return (f"{token} (to {' '.join(mail.recipients)}, offered at "
-                f"{clock(mail.since)}, "
-                f"{'accepted' if mail.accepted else 'not accepted'}) is in "
+                f"{clock(mail.since)}, {state}) is in "
                 f"{place} {mail.wanted[place] + len(times)} times instead of "
                 f"{mail.wanted[place]}, the others by "
                 f"{' '.join(map(clock, times))}; what died or failed meanwhile "
@@ -145,20 +173,22 @@ class Ledger:
         return "\n".join(x.out + x.err for x in done)
 
     def forget(self, site):
-        """Begins anew: what is accounted for makes room."""
-        self.mail.clear()
+        """Begins anew: what was judged makes room, and nothing else."""
+        found = self.judged
+        for token, mail in self.mail.items():
+            mail.settle(token, found.times)
         self.fetched = Found()
-        files = site.suite.root / "files"
-        paths = [p for place in SCRIPTED
-                 for p in (files / place).glob("got.*")]
-        paths += (files / "folder").glob("new/*")
-        for user in ("alice", "bob", "carol"):
-            paths += site.suite.message_files(user)
-        for path in paths:
+        for path in found.files:
             path.unlink()
-        (files / "file").unlink(missing_ok=True)
+        path = site.suite.root / "files/file"
+        if path.exists() and path.stat().st_size == found.sizes[path]:
+            path.unlink()
         for host in site.hosts:
-            host.forget()
+            host.forget(found.sizes[host])
+        for (token, place), times in self.copies(site).times.items():
+            before = len(found.times.get((token, place), ()))
+            if before and place in KEPT:
+                self.mail[token].wanted[place] += min(len(times), before)
         self.heard = len(site.suite.log())
 
     def check(self, site, ends):
@@ -169,6 +199,8 @@ class Ledger:
         if torn := self.torn(found.parts, causes):
             raise AssertionError(f"{len(torn)} not whole: {torn[:5]}\n"
                                  + self.story(site, causes, torn[0].token))
+        if strange := self.never_sent(found.times):
+            raise AssertionError(f"never sent: {strange[:5]}")
         lost, beyond = self.lost(found.times), self.beyond(found.times)
         if lost:
             raise AssertionError(
@@ -178,6 +210,7 @@ class Ledger:
             raise AssertionError(
                 f"{len(said)} too often:\n" + "\n".join(said[:5]) + "\n"
                 + self.story(site, causes, said[0].split()[0]))
+        self.judged = found
         return {key: len(times) for key, times in beyond.items()}
 
 
@@ -188,6 +221,8 @@ class Found:
         # (token, place): when each copy came, at the latest; whole ones
         self.times = collections.defaultdict(list)
         self.parts = []
+        self.files = []  # each holds one message
+        self.sizes = collections.Counter()  # of files and hosts that hold many
         if others:
             self.parts += others.parts
             for key, times in others.times.items():

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """The ledger of chaos.py sees what it is there to see."""
+import itertools
 import re
 import time
 import types
@@ -14,6 +15,19 @@ TOKEN, OTHER = "token-a-1-end", "token-a-2-end"
 FROM = "From alice@example.test  Mon Nov 23 10:00:00 2026\n"
 TO = {"bob": "bob@example.test", "paul": "paul@example.test",
       "command": "command@local.test"}
+
+
+NAMES = itertools.count()
+
+
+class Nobody:
+    """A host that nothing was sent to."""
+
+    def taken(self):
+        return []
+
+    def forget(self, count):
+        assert not count
 
 
 class Suite:
@@ -40,7 +54,7 @@ def site(tmp_path):
     for place in ("mail/bob", "files/folder/new", "mail/example.test",
                   *(f"files/{p}" for p in SCRIPTED)):
         (tmp_path / place).mkdir(parents=True)
-    nobody = types.SimpleNamespace(taken=list, forget=lambda: None)
+    nobody = Nobody()
     return types.SimpleNamespace(
         suite=Suite(tmp_path), sink=nobody, named=nobody, lmtp=nobody,
         hosts=(nobody,), mbox=tmp_path / "mbox")
@@ -59,14 +73,14 @@ def accept(ledger, place, token=TOKEN):
 def put(site, place, *texts):
     """Where a program would have put them."""
     root = site.suite.root
-    for i, text in enumerate(texts):
+    for text in texts:
         if place == "paul":
             with open(root / PAUL, "ab") as f:
                 f.write(FROM.encode() + text + b"\n")
         elif place == "bob":
-            (root / f"mail/bob/{int(time.time())}.{i}").write_bytes(text)
+            (root / f"mail/bob/{int(time.time())}.{next(NAMES)}").write_bytes(text)
         else:
-            (root / f"files/{place}/got.{i}").write_bytes(text)
+            (root / f"files/{place}/got.{next(NAMES)}").write_bytes(text)
 
 
 def whole(token=TOKEN, lines=100):
@@ -115,7 +129,8 @@ def test_whole_ones_are_found(site, ledger, place):
 
 
 @pytest.mark.parametrize("place", ("paul", "command"))
-@pytest.mark.parametrize("text", (whole()[:3000], whole()[:40]))
+@pytest.mark.parametrize("text", (whole()[:3000], whole()[:40]),
+                         ids=("in its body", "in its head"))
 def test_a_part_needs_a_kill_and_the_whole(site, ledger, place, text):
     accept(ledger, place)
     put(site, place, text)
@@ -124,7 +139,7 @@ def test_a_part_needs_a_kill_and_the_whole(site, ledger, place, text):
         ledger.check(site, [])
     with pytest.raises(AssertionError, match="1 of 1 lost"):
         ledger.check(site, [kill])
-    put(site, place, text, whole())
+    put(site, place, whole())
     assert not ledger.check(site, [kill])
 
 
@@ -156,4 +171,65 @@ def test_a_report_has_an_end(site, ledger):
     assert not ledger.check(site, [])
     put(site, "bob", REPORT[:-10])
     with pytest.raises(AssertionError, match="1 not whole"):
+        ledger.check(site, [])
+
+
+def settled(site, ledger, *places):
+    """A message that was found in each, and made room."""
+    for i, place in enumerate(places):
+        token = f"token-old-{i}-end"
+        accept(ledger, place, token)
+        put(site, place, whole(token))
+    assert not ledger.check(site, [])
+    ledger.forget(site)
+    assert not ledger.check(site, [])
+
+
+def test_a_late_copy_needs_a_cause_from_then_on(site, ledger):
+    settled(site, ledger, "bob")
+    offered = ledger.mail["token-old-0-end"].since
+    before = Cause("local", offered, offered)
+    put(site, "bob", whole("token-old-0-end"))
+    with pytest.raises(AssertionError, match="1 too often"):
+        ledger.check(site, [before])
+    ledger.judged = None
+    after = Cause("local", time.time(), time.time())
+    assert ledger.check(site, [before, after]) == {
+        ("token-old-0-end", "bob"): 1}
+
+
+def test_what_stays_is_no_copy(site, ledger):
+    """POP3 alone empties its boxes."""
+    settled(site, ledger, "paul")
+    (site.suite.root / PAUL).unlink()
+    with pytest.raises(AssertionError, match="1 of 1 lost"):
+        ledger.check(site, [])
+    ledger.taken(whole("token-old-0-end"), "paul")
+    assert not ledger.check(site, [])
+
+
+def test_what_came_behind_the_judgement_makes_no_room(site, ledger):
+    accept(ledger, "bob")
+    put(site, "bob", whole())
+    assert not ledger.check(site, [])
+    put(site, "bob", whole())
+    ledger.forget(site)
+    with pytest.raises(AssertionError, match="1 too often"):
+        ledger.check(site, [])
+
+
+def test_what_was_not_accepted_may_come_late_once(site, ledger):
+    ledger.offered(TOKEN, [TO["bob"]])
+    assert not ledger.check(site, [])
+    ledger.forget(site)
+    put(site, "bob", whole())
+    assert not ledger.check(site, [])
+    put(site, "bob", whole())
+    with pytest.raises(AssertionError, match="1 too often"):
+        ledger.check(site, [])
+
+
+def test_what_nobody_sent(site, ledger):
+    put(site, "bob", whole())
+    with pytest.raises(AssertionError, match="never sent"):
         ledger.check(site, [])
