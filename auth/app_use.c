@@ -162,7 +162,7 @@ is_known(const struct entry *e, const unsigned char digest[APP_PASSWORD_DIGEST],
     const char *protocol, const char *client, int64_t now_s)
 {
 	return CRYPTO_memcmp(e->digest, digest, APP_PASSWORD_DIGEST) == 0 &&
-	    now_s >= e->when && now_s - e->when < OFTEN_S &&
+	    e->when <= now_s && e->when > now_s - OFTEN_S &&
 	    strncmp(e->protocol, protocol, sizeof(e->protocol)) == 0 &&
 	    strncmp(e->client, client, sizeof(e->client)) == 0;
 }

@@ -62,3 +62,14 @@ tests_unit_auth_token_test_SOURCES = tests/unit/auth/token_test.c \
 	auth/checker_answer.c auth/checker.h auth/token_cache.c \
 	auth/token_cache.h
 tests_unit_auth_token_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/fuzz/state_fuzz
+TESTS += tests/fuzz/state_fuzz
+tests_fuzz_state_fuzz_SOURCES = tests/fuzz/state_fuzz.c \
+	tests/fuzz/scribbled.h $(auth_state) tests/fuzz/replay.c
+
+check_PROGRAMS += tests/fuzz/app_use_fuzz
+TESTS += tests/fuzz/app_use_fuzz
+tests_fuzz_app_use_fuzz_SOURCES = tests/fuzz/app_use_fuzz.c \
+	tests/fuzz/scribbled.h auth/app_use.c auth/app_use.h \
+	auth/app_password.h tests/fuzz/replay.c

@@ -323,9 +323,10 @@ count_failure(struct state *s, const char *kind, const char *name, int64_t now)
 	struct failure *f;
 
 	f = find_failure(s->shared, who);
-	if (f->count == 0 || now - f->last > FORGET_MS || f->last > now)
+	if (f->last < now - FORGET_MS || f->last > now)
 		f->count = 0;
-	f->count++;
+	if (f->count < UINT64_MAX)
+		f->count++;
 	f->last = now;
 	return f->count;
 }

@@ -48,3 +48,8 @@ TESTS += tests/unit/lib/queue/queue_claim_test
 tests_unit_lib_queue_queue_claim_test_SOURCES = \
 	tests/unit/lib/queue/queue_claim_test.c
 tests_unit_lib_queue_queue_claim_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/fuzz/queue_reason_fuzz
+TESTS += tests/fuzz/queue_reason_fuzz
+tests_fuzz_queue_reason_fuzz_SOURCES = tests/fuzz/queue_reason_fuzz.c \
+	tests/fuzz/replay.c

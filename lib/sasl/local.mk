@@ -3,6 +3,7 @@ libposthaste_a_SOURCES += lib/sasl/mechanisms.def \
 	lib/sasl/exchange.c lib/sasl/exchange.h \
 	lib/sasl/bearer.c lib/sasl/bearer.h \
 	lib/sasl/password.c lib/sasl/password.h \
+	lib/sasl/password_cost.c lib/sasl/password_cost.h \
 	lib/sasl/sasl_check.c lib/sasl/sasl_check.h \
 	lib/sasl/sasl_security.c lib/sasl/sasl_security.h
 
@@ -30,4 +31,10 @@ tests_fuzz_bearer_fuzz_SOURCES = tests/fuzz/bearer_fuzz.c tests/fuzz/replay.c
 check_PROGRAMS += tests/fuzz/exchange_fuzz
 TESTS += tests/fuzz/exchange_fuzz
 tests_fuzz_exchange_fuzz_SOURCES = tests/fuzz/exchange_fuzz.c \
+	tests/fuzz/replay.c
+
+# what costs time is played by the target
+check_PROGRAMS += tests/fuzz/password_fuzz
+TESTS += tests/fuzz/password_fuzz
+tests_fuzz_password_fuzz_SOURCES = tests/fuzz/password_fuzz.c \
 	tests/fuzz/replay.c

@@ -14,11 +14,9 @@
 #include "lib/base/buf.h"
 #include "lib/base/hex.h"
 #include "lib/base/mem.h"
+#include "lib/sasl/password_cost.h"
 
-enum {
-	HASH_MAX = 1024, /* stored hash, decoded */
-	ROUNDS_MAX = 10000000, /* a typing error must not stop the service */
-};
+enum { HASH_MAX = 1024 }; /* stored hash, decoded */
 
 struct check {
 	const struct scheme *scheme;
@@ -61,6 +59,12 @@ broken(const struct check *c, const char *what)
 }
 
 static enum password_result
+too_dear(const struct check *c)
+{
+	return broken(c, "to compare with it costs more than is allowed");
+}
+
+static enum password_result
 verify_plain(const struct check *c)
 {
 	return outcome(password_equal(c->password, c->hash));
@@ -70,10 +74,13 @@ static enum password_result
 verify_crypt(const struct check *c)
 {
 	static struct crypt_data *data; /* 32 KiB, wiped after use */
-	char *setting = mem_span_text(c->hash);
+	char *setting;
 	const char *made;
 	bool equal, usable;
 
+	if (!password_cost_bearable(c->hash))
+		return too_dear(c);
+	setting = mem_span_text(c->hash);
 	if (data == NULL)
 		data = mem_new(sizeof(*data));
 	made = crypt_rn(c->password.p, setting, data, sizeof(*data));
@@ -109,6 +116,8 @@ verify_argon2(const struct check *c)
 	char *encoded;
 	int result;
 
+	if (!password_cost_bearable(c->hash))
+		return too_dear(c);
 	if (argon2_verify == NULL)
 		return broken(c, "libargon2.so.1 is not installed");
 	if (span_starts(c->hash, "$argon2id$"))
@@ -194,7 +203,7 @@ verify_pbkdf2(const struct check *c)
 	    span_cut(&rest, "$", false, &version) && span_is(version, "1") &&
 	    span_cut(&rest, "$", false, &salt) && salt.n > 0 &&
 	    span_cut(&rest, "$", false, &rounds_text) &&
-	    span_u64(rounds_text, ROUNDS_MAX, &rounds) && rounds > 0 &&
+	    span_u64(rounds_text, PASSWORD_ROUNDS_MAX, &rounds) && rounds > 0 &&
 	    hex_decode(rest, &stored) && stored.n == size;
 	equal = valid && derive(c, salt, rounds, md, made) &&
 	    CRYPTO_memcmp(made, stored.p, size) == 0;
@@ -216,7 +225,7 @@ verify_scram(const struct check *c)
 	bool valid, equal;
 
 	valid = span_cut(&rest, ",", false, &rounds_text) &&
-	    span_u64(rounds_text, ROUNDS_MAX, &rounds) && rounds > 0 &&
+	    span_u64(rounds_text, PASSWORD_ROUNDS_MAX, &rounds) && rounds > 0 &&
 	    span_cut(&rest, ",", false, &salt_text) &&
 	    base64_decode(salt_text, &salt) &&
 	    span_cut(&rest, ",", false, &key_text) &&

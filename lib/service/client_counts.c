@@ -319,7 +319,7 @@ count_event(struct counter *c, unsigned int event, int64_t unit_ms)
 	int64_t now = clock_ms();
 
 	ensure(event < CLIENT_EVENTS);
-	if (now - c->window >= unit_ms || now < c->window) {
+	if (c->window <= now - unit_ms || c->window > now) {
 		c->window = now;
 		memset(c->events, 0, sizeof(c->events));
 	}

@@ -24,3 +24,14 @@ TESTS += tests/unit/lib/service/watchdog_test
 tests_unit_lib_service_watchdog_test_SOURCES = \
 	tests/unit/lib/service/watchdog_test.c
 tests_unit_lib_service_watchdog_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/fuzz/client_counts_fuzz
+TESTS += tests/fuzz/client_counts_fuzz
+tests_fuzz_client_counts_fuzz_SOURCES = tests/fuzz/client_counts_fuzz.c \
+	tests/fuzz/scribbled.h tests/fuzz/replay.c
+
+check_PROGRAMS += tests/unit/lib/service/client_counts_test
+TESTS += tests/unit/lib/service/client_counts_test
+tests_unit_lib_service_client_counts_test_SOURCES = \
+	tests/unit/lib/service/client_counts_test.c
+tests_unit_lib_service_client_counts_test_LDADD = $(LDADD) -lcmocka

@@ -327,6 +327,11 @@ test_last_use(void **state)
 	app_use_note(u, one, "imap", "192.0.2.2", 1119);
 	assert_true(app_use_find(folder, one, &used));
 	assert_int_equal(used.when, 1119);
+	/* a time that was never, of a process that was taken over */
+	app_use_note(u, one, "imap", "192.0.2.2", INT64_MIN);
+	app_use_note(u, one, "imap", "192.0.2.2", 1120);
+	assert_true(app_use_find(folder, one, &used));
+	assert_int_equal(used.when, 1120);
 	/* of too many with equal bits the oldest goes */
 	for (unsigned char i = 0; i < 8; i++) {
 		two[9] = i;

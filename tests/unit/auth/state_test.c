@@ -178,6 +178,48 @@ test_damaged_file_is_begun_anew(void **state)
 	unlink(path);
 }
 
+/* What a process that was taken over makes of all words of that value. */
+static void
+overwrite(int64_t from, int64_t to)
+{
+	char path[100];
+	int64_t word;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/auth_state", folder);
+	f = fopen(path, "r+");
+	assert_non_null(f);
+	while (fread(&word, sizeof(word), 1, f) == 1) {
+		if (word != from)
+			continue;
+		fseek(f, -(long)sizeof(word), SEEK_CUR);
+		assert_int_equal(fwrite(&to, sizeof(to), 1, f), 1);
+		fseek(f, 0, SEEK_CUR);
+	}
+	fclose(f);
+}
+
+static void
+test_failures_of_no_time(void **state)
+{
+	struct state *s = state_open(folder);
+	int64_t now = 7000000;
+
+	(void)state;
+	for (int i = 0; i < 6; i++)
+		(void)state_failure(s, "192.0.2.9", "z", "", now, 5000);
+	overwrite(now, INT64_MIN);
+	assert_int_equal(state_failure(s, "192.0.2.9", "z", "", now, 5000),
+	    500);
+	/* nor does a count begin anew behind the last there is */
+	overwrite(1, -1);
+	assert_int_equal(state_failure(s, "192.0.2.9", "z", "", now, 5000),
+	    5000);
+	assert_int_equal(state_failure(s, "192.0.2.9", "z", "", now, 5000),
+	    5000);
+	state_close(&s);
+}
+
 static int
 set_up(void **state)
 {
@@ -200,6 +242,7 @@ main(void)
 		cmocka_unit_test(test_tickets_are_bounded),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_questions),
+		cmocka_unit_test(test_failures_of_no_time),
 		cmocka_unit_test(test_damaged_file_is_begun_anew),
 	};
 

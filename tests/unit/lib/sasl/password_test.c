@@ -107,6 +107,41 @@ test_broken(void **state)
 	assert_int_equal(verify("{PLAIN}", "", 0), PASSWORD_WRONG);
 }
 
+/* Hours, or all the memory there is, for one comparison. */
+static void
+test_dear(void **state)
+{
+	static const char *const rows[] = {
+		"{CRYPT}$6$rounds=999999999$saltsalt$x",
+		"$5$rounds=10000001$saltsalt$x",
+		"{SHA512-CRYPT}$6$rounds=99999999999999999999$saltsalt$x",
+		"{BLF-CRYPT}$2y$31$abcdefghijklmnopqrstuud92FJuvu/XO2YXrCtmEJV"
+		"EuOtmq7QBi",
+		"{CRYPT}$sha1$4294967295$saltsalt$x",
+		"{CRYPT}$md5,rounds=4294967295$saltsalt$x",
+		"{YESCRYPT}$y$jGT$saltsalt$x",
+		"{YESCRYPT}$y$jFTzzzzzzz$saltsalt$x",
+		"{CRYPT}$gy$jFU$saltsalt$x",
+		"{CRYPT}$7$HU..../....saltsalt$x",
+		"{CRYPT}$7$CU....zzzzzsaltsalt$x",
+		"{ARGON2ID}$argon2id$v=19$m=1048577,t=1,p=1$c2FsdHNhbHQ$x",
+		"{ARGON2I}$argon2i$m=1048576,t=9,p=1$c2FsdHNhbHQ$x",
+		"{ARGON2}$argon2id$v=19$m=8,t=4294967295,p=1$c2FsdHNhbHQ$x",
+	};
+	struct buf error = BUF_INIT(500);
+
+	(void)state;
+	password_init();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		buf_reset(&error);
+		assert_int_equal(password_verify(rows[i], SPAN("posthaste"),
+				     &error),
+		    PASSWORD_BROKEN);
+		assert_non_null(strstr(buf_text(&error), "costs more"));
+	}
+	buf_fini(&error);
+}
+
 /* Sees eight characters only; old files have it. */
 static void
 test_des(void **state)
@@ -138,6 +173,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_schemes),
 		cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_dear),
 		cmocka_unit_test(test_des),
 		cmocka_unit_test(test_plain),
 	};
