@@ -17,6 +17,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(os.environ.get("POSTHASTE_ROOT", "build/root")).resolve()
@@ -156,6 +157,72 @@ def does_not_grow(what, measure, once, limit, tries=4):
         if grown[-1] < limit:
             return
     raise AssertionError(f"{what}: {grown}, not below {limit}")
+
+
+def does_not_leak(s, programs, once, count, each=64, tries=8):
+    """once(count) leaves less than so many bytes behind for each time.
+
+    What is touched for the first time, by as many at once as there never were
+    before, is there for good; a leak is there each time. So one round of
+    several that leaves less is enough, and before the first nothing counts.
+    """
+    def anonymous():
+        return sum(int(re.search(r"RssAnon:\s+(\d+) kB", pathlib.Path(
+            f"/proc/{pid}/status").read_text())[1])
+            for name in programs for pid in s.processes(name))
+    once(count // 4)
+    does_not_grow(f"kB of {programs}", anonymous, lambda: once(count),
+                  count * each // 1024, tries)
+
+
+def is_not_felt(once, garbage, count=10, threads=1):
+    """How long once() takes hardly changes while others do garbage().
+
+    Beside others a client waits for its turn: each of them may have what
+    it has, and a loaded machine is not even. What holds up the others
+    takes many times that. Half of each count tell, in turns, so that the
+    machine is the same for both.
+    """
+    def median():
+        took = []
+        for _ in range(count):
+            began = time.monotonic()
+            once()
+            took.append(time.monotonic() - began)
+        return sorted(took)[count // 2]
+
+    def loaded():
+        ends, done, failed = threading.Event(), [], []
+
+        def run():
+            try:
+                while not ends.is_set():
+                    garbage()
+                    done.append(1)
+            except BaseException as e:
+                failed.append(e)
+        others = [threading.Thread(target=run) for _ in range(threads)]
+        for other in others:
+            other.start()
+        try:
+            value = median()
+            wait_for("garbage", lambda: done or failed)
+        finally:
+            ends.set()
+            for other in others:
+                other.join()
+        assert not failed, failed
+        return value
+
+    told = []
+    for _ in range(3):
+        quiet = median()
+        beside = loaded()
+        told.append((quiet, beside))
+        # what a context switch costs says nothing
+        if beside < (4 + 4 * threads) * max(quiet, median(), 0.02):
+            return
+    raise AssertionError(f"(alone, beside garbage) in seconds: {told}")
 
 
 def is_uncut(path, message):

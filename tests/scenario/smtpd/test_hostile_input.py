@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: ISC
 """Input made to hurt: bounded memory, one answer each, others unharmed."""
+import re
 import resource
 
 import pytest
 
 from peers import TO_DATA, Dialogue
-from posthaste import DEADLINE, does_not_grow
+from posthaste import DEADLINE, SOURCE, does_not_grow
 
 
 def greet(s):
@@ -115,17 +116,89 @@ def test_odd_arguments(suite):
     well(s)
 
 
+TORN = (b"\xc3", b"\xe2\x82", b"\xf0\x9f\x98", b"\xff", b"\xc0\x80",
+        b"\xed\xa0\x80")
+# (what is said before, to be where arguments count; what stands before the
+# torn character), each verb of smtpd's and none
+SENDER = "MAIL FROM:<a@b.test>"
+RECIPIENT = "RCPT TO:<bob@example.test>"
+ARGUMENTS = [
+    ((), "EHLO "), ((), "HELO "), ((), "VRFY "), ((), "NOOP "), ((), "HELP "),
+    ((), "AUTH "), ((), "AUTH PLAIN "), ((), "STARTTLS "), ((), "RSET "),
+    ((), "QUIT "), ((), ""), ((), "XCLIENT "), ((), "XCLIENT NAME="),
+    ((), "XCLIENT LOGIN="), ((), "XCLIENT HELO="), ((), "XFORWARD "),
+    ((), "XFORWARD NAME="), ((), "XFORWARD IDENT="),
+    *(((), f"{SENDER[:n]}") for n in (5, 10, 11, 12, 13, len(SENDER))),
+    *(((), f"{SENDER} {p}") for p in (
+        "", "ENVID=", "ENVID=x+2B", "RET=", "BODY=", "SIZE=1", "AUTH=",
+        "AUTH=a@", "SMTPUTF8 ENVID=", "SMTPUTF8 ")),
+    *(((SENDER,), f"{RECIPIENT[:n]}") for n in (5, 8, 9, 12, len(RECIPIENT))),
+    *(((SENDER,), f"{RECIPIENT} {p}") for p in (
+        "", "ORCPT=", "ORCPT=rfc822;", "ORCPT=utf-8;", "ORCPT=utf-8;a\u00e4",
+        "NOTIFY=", "NOTIFY=NEVER,")),
+    ((SENDER, RECIPIENT), "DATA "),
+]
+# how many bytes follow nobody knows: nothing behind it is heard
+CHUNKS = ["BDAT ", "BDAT 0", "BDAT 0 ", "BDAT 0 LAST", "BDAT 0 LAST "]
+
+
 def test_torn_utf8_in_every_argument(suite):
-    s = suite(main="smtpd_hard_error_limit = 1000\n"
-              "smtpd_soft_error_limit = 1000\n")
-    with Dialogue(s.ports["smtp"]) as d:
-        d.reply()
-        for torn in (b"\xc3", b"\xe2\x82", b"\xf0\x9f\x98", b"\xff", b"\xc0\x80",
-                     b"\xed\xa0\x80"):
-            for verb in (b"EHLO ", b"HELO ", b"MAIL FROM:<a", b"VRFY ",
-                         b"NOOP ", b"HELP ", b"AUTH ", b""):
-                d.send(verb + torn + b"\r\n")
-                assert d.reply().startswith("500 5.5.2 Error: bad UTF-8")
+    """CVE-2020-7046: one answer for each, and what was said before stays."""
+    verbs = re.findall(r"^VERB\((\w+),", (
+        SOURCE / "smtpd/verbs.def").read_text(), re.M)
+    assert {verb.split(" ")[0] for _, verb in ARGUMENTS} | {"BDAT"} == {
+        *verbs, ""}
+    s = suite(main="smtpd_hard_error_limit = 10000\n"
+              "smtpd_soft_error_limit = 10000\n"
+              "smtpd_junk_command_limit = 10000\n"
+              "smtpd_authorized_xclient_hosts = 127.0.0.0/8\n"
+              "smtpd_authorized_xforward_hosts = 127.0.0.0/8\n")
+    with greet(s) as d:
+        for before, argument in ARGUMENTS:
+            assert d.ask("RSET").startswith("250")
+            for line in before:
+                assert d.ask(line).startswith("250")
+            for torn in TORN:
+                for end in (b"", b" ", b">", b"="):
+                    d.send(argument.encode() + torn + end + b"\r\n")
+                    said = d.reply()
+                    assert said.startswith("500 5.5.2 Error: bad UTF-8"), (
+                        argument, torn, end, said)
+            # the transaction is where it was
+            following = [SENDER, RECIPIENT, "DATA"][len(before)]
+            assert d.ask(following)[:3] in ("250", "354"), argument
+            if following == "DATA":
+                assert d.ask(".").startswith("250")
+    for argument in CHUNKS:
+        for torn in TORN:
+            with greet(s) as d:
+                d.script(f"C: {SENDER}\nS: 250\nC: {RECIPIENT}\nS: 250")
+                d.send(argument.encode() + torn + b"\r\n")
+                said = [d.reply(), d.reply()]
+                assert said[0].startswith("500 5.5.2 Error: bad UTF-8"), said
+                assert said[1].startswith("521 "), (argument, torn, said)
+                assert d.line() == b""
+    well(s)
+
+
+# the same, as xtext and its like has it: what decodes to no character
+ENCODED = [
+    ((), f"{SENDER} ENVID=x+C3"), ((), f"{SENDER} ENVID=+E2+82"),
+    ((SENDER,), f"{RECIPIENT} ORCPT=rfc822;+C3"),
+    ((SENDER,), f"{RECIPIENT} ORCPT=utf-8;\\x{{D800}}"),
+    ((SENDER,), f"{RECIPIENT} ORCPT=utf-8;\\x{{C3"),
+    ((), "XCLIENT NAME=+C3"), ((), "XCLIENT HELO=+E2+82"),
+]
+
+
+def test_torn_utf8_behind_an_encoding(suite):
+    s = suite(main="smtpd_authorized_xclient_hosts = 127.0.0.0/8\n")
+    for before, line in ENCODED:
+        with greet(s) as d:
+            for earlier in before:
+                assert d.ask(earlier).startswith("250")
+            said = d.ask(line)
+            assert said.startswith("501 "), (line, said)
     well(s)
 
 

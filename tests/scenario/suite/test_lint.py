@@ -190,6 +190,17 @@ def test_rows(n):
 
 def test_short():
     assert True
+
+
+COUNT = 100 if os.environ.get("POSTHASTE''' '''_FULL") else 1
+
+
+def several():
+    return range(COUNT)
+
+
+def test_sampled():
+    assert list(several())
 ''',
     "tests/scenario/pop3d/test_near.py": HASH + "def test_it(): pass\n",
     "man/near.1": r""".\" SPDX-License-Identifier: ISC
@@ -505,10 +516,16 @@ def test_what_a_usual_run_leaves_out_does_not_count_as_tested(tmp_path):
 2 CVE-2, Elsewhere
 	what went wrong
 	scenario smtpd/test_near.py test_it test_long test_rows test_short
+3 CVE-3, Elsewhere
+	what went wrong
+	scenario smtpd/test_near.py test_it test_sampled
 """})
     said = subprocess.run([tmp_path / "tests/attacks"], check=True, timeout=60,
                           capture_output=True, text=True).stdout
     assert "\n  1 tested CVE-1" in said
     assert "\n  2 rare   CVE-2" in said
     assert "(POSTHASTE" "_FULL: test_long test_rows)\n" in said
-    assert "\n   1 tested\n   1 rare\n" in said
+    # one that does more with it is tested, and whole on demand
+    assert "\n  3 sample CVE-3" in said
+    assert "(whole with POSTHASTE" "_FULL: test_sampled)\n" in said
+    assert "\n   1 tested\n   1 sample\n   1 rare\n" in said
