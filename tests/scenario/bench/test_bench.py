@@ -44,6 +44,12 @@ def bench(tmp_path, *arguments):
             done.stdout)
 
 
+# of a message at most: what is accepted is on disk, by a flush of its own or one
+# for several; a move into a Maildir has two more where the file system keeps no
+# order (ext4 without a journal)
+FLUSHES = {"accept": 3, "relay": 2}
+
+
 def test_mail_is_measured_and_counted(tmp_path):
     tables, text = bench(tmp_path, "-o", "posthaste", "-k", "4 KB",
                          "accept", "relay")
@@ -57,8 +63,7 @@ def test_mail_is_measured_and_counted(tmp_path):
             assert len(told) > 1 and 0 < told[0], label
             assert told == sorted(told), label
             assert value["cpu (ms)"] > 0, label
-            # what is accepted is on disk: one flush, or one for several
-            assert 0 < value["fsyncs (n)"] <= 2, label
+            assert 0 < value["fsyncs (n)"] <= FLUSHES[group], label
             assert value["system calls (n)"] > 10, label
             assert value["memory, most (MB)"] > 1, label
     assert "client alone" in text and "disk alone" in text

@@ -41,7 +41,7 @@ PROMISES = {
     "mailbox": READ + WRITE + WATCH + " openat2 fchdir memfd_create"
                " copy_file_range sendfile link linkat"
                " fallocate sync_file_range",
-    "mbox": READ + " link linkat unlink unlinkat ftruncate",
+    "mbox": READ + " link linkat unlink unlinkat ftruncate fsync",
     "threads": "",
     "shares": "",
     "program": None,  # all but DENIED
