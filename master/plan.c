@@ -204,6 +204,9 @@ check_settings(const struct planning *p, struct conf *c, struct buf *errors,
 	if (p->plan->generation == 0 && warnings != NULL)
 		restrictions_check_logins(c, warnings);
 	receive_override_check(c, errors);
+	/* a slip there is no reason to hold up what needs no fallback */
+	settings_check_fallbacks(c,
+	    p->plan->generation == 0 ? errors : warnings);
 }
 
 /* Those that are about an -o; main.cf's own were told once. */

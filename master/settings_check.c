@@ -132,11 +132,11 @@ settings_check_name_servers(const struct plan *plan, struct buf *errors)
 
 /* Next hops of one setting, or of one table that it names. */
 struct checking {
-	const struct plan *plan;
+	const struct plan *plan; /* NULL where no transport is named */
+	struct conf *conf;
 	const char *setting;
-	const char *path; /* NULL: main.cf */
+	const char *path; /* NULL: the setting itself */
 	bool bare; /* no transport before the next hop */
-	bool lmtp; /* and it is LMTP's */
 	struct buf *errors;
 	struct buf *warnings;
 };
@@ -164,8 +164,8 @@ complain(const struct checking *k, unsigned int line, const char *what,
 	int n = (int)(text.n < 200 ? text.n : 200);
 
 	if (k->path == NULL)
-		complain_setting(k->errors, k->plan->conf, k->setting,
-		    "\"%.*s\" %s", n, text.p, what);
+		complain_setting(k->errors, k->conf, k->setting, "\"%.*s\" %s",
+		    n, text.p, what);
 	else if (k->warnings != NULL)
 		buf_printf(k->warnings, "%s: line %u: %s: \"%.*s\" %s\n",
 		    k->path, line, k->setting, n, text.p, what);
@@ -208,7 +208,7 @@ check_value(const struct checking *k, unsigned int line, struct span value)
 	const struct planned *service = find_service(k->plan, name);
 
 	if (k->bare) {
-		check_next_hop(k, line, value, k->lmtp);
+		check_next_hop(k, line, value, false);
 	} else if (name.n > 0 && service == NULL) {
 		if (k->path != NULL) /* main.cf's were told */
 			complain(k, line,
@@ -237,28 +237,24 @@ settings_check_next_hops(const struct plan *plan, struct buf *errors,
 {
 	static const struct {
 		const char *setting;
-		bool bare, lmtp;
+		bool bare;
 		bool tables;
 	} rows[] = {
-		{ "relayhost", true, false, false },
-		{ "fallback_relay", true, false, false },
-		{ "smtp_fallback_relay", true, false, false },
-		{ "lmtp_fallback_relay", true, true, false },
-		{ "default_transport", false, false, false },
-		{ "relay_transport", false, false, false },
-		{ "local_transport", false, false, false },
-		{ "virtual_transport", false, false, false },
-		{ "mailbox_transport", false, false, false },
-		{ "fallback_transport", false, false, false },
-		{ "transport_maps", false, false, true },
-		{ "sender_dependent_default_transport_maps", false, false,
-		    true },
-		{ "sender_dependent_relayhost_maps", true, false, true },
+		{ "relayhost", true, false },
+		{ "default_transport", false, false },
+		{ "relay_transport", false, false },
+		{ "local_transport", false, false },
+		{ "virtual_transport", false, false },
+		{ "mailbox_transport", false, false },
+		{ "fallback_transport", false, false },
+		{ "transport_maps", false, true },
+		{ "sender_dependent_default_transport_maps", false, true },
+		{ "sender_dependent_relayhost_maps", true, true },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct checking k = { plan, rows[i].setting, NULL, rows[i].bare,
-			rows[i].lmtp, errors, warnings };
+		struct checking k = { plan, plan->conf, rows[i].setting, NULL,
+			rows[i].bare, errors, warnings };
 		struct span value = span_of(
 				conf_value(plan->conf, rows[i].setting)),
 			    word;
@@ -271,6 +267,31 @@ settings_check_next_hops(const struct plan *plan, struct buf *errors,
 		while (rows[i].tables && warnings != NULL &&
 		    words_next(&value, &word))
 			table_text_each(word, check_line, &k);
+	}
+}
+
+void
+settings_check_fallbacks(struct conf *c, struct buf *complaints)
+{
+	static const struct {
+		const char *setting;
+		const char *older; /* which it refers to unless it is set */
+		bool lmtp;
+	} rows[] = {
+		{ "smtp_fallback_relay", "fallback_relay", false },
+		{ "lmtp_fallback_relay", NULL, true },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *set = rows[i].setting;
+		struct span value = span_trim(span_of(conf_value(c, set)));
+		struct checking k = { .conf = c, .errors = complaints };
+
+		k.setting = rows[i].older != NULL && conf_raw(c, set) == NULL ?
+		    rows[i].older :
+		    set;
+		if (value.n > 0)
+			check_next_hop(&k, 0, value, rows[i].lmtp);
 	}
 }
 

@@ -19,6 +19,11 @@ void settings_check_name_servers(const struct plan *plan, struct buf *errors);
  */
 void settings_check_next_hops(const struct plan *plan, struct buf *errors,
     struct buf *warnings);
+/*
+ * smtp_fallback_relay, fallback_relay if that is not set, and LMTP's: of
+ * main.cf, or with the -o of one service.
+ */
+void settings_check_fallbacks(struct conf *c, struct buf *complaints);
 /* A line for each domain that two classes of domains name: one of them wins. */
 void settings_check_domains(const struct plan *plan, struct buf *warnings);
 /*

@@ -45,17 +45,6 @@ MISTAKES = {
         "relayhost = [mx.example.test]:sntp-submit\n", "",
         'main.cf: line {main}: relayhost: "[mx.example.test]:sntp-submit" '
         'is no next hop'),
-    "fallback with a bad port": (
-        "smtp_fallback_relay = [a.example.test], [b.example.test]:smpt\n", "",
-        'main.cf: line {main}: smtp_fallback_relay: "[b.example.test]:smpt" '
-        "is no next hop"),
-    "fallback by its older name": (
-        "fallback_relay = [a.example.test\n", "",
-        'main.cf: line {main}: fallback_relay: "[a.example.test" is no next '
-        "hop"),
-    "fallback of LMTP": (
-        "lmtp_fallback_relay = a:b:c\n", "",
-        'main.cf: line {main}: lmtp_fallback_relay: "a:b:c" is no next hop'),
     "relayhost with one bracket": (
         "relayhost = a.example.test, [mx.example.test\n", "",
         'main.cf: line {main}: relayhost: "[mx.example.test" is no next hop'),
@@ -236,11 +225,11 @@ def last_line(path):
     return len(path.read_text().splitlines())
 
 
-def told(s, said, err):
+def told(s, said, err, level="error"):
     """Once, with the place of the last line of the file."""
     said = said.format(main=last_line(s.root / "etc/main.cf"),
                        master=last_line(s.root / "etc/master.cf"))
-    return err.count("error: " + said) == 1
+    return err.count(f"{level}: {said}") == 1
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
@@ -273,6 +262,57 @@ def test_reload_refuses_the_same(suite):
     s.posthaste("reload")
     wait_for("generation 2",
              lambda: "generation 2" in s.posthaste("status").out)
+
+
+NO_HOP = "is no next hop: host, host:port, [host] or [host]:port is wanted"
+# lines of main.cf, lines of master.cf, what is said
+FALLBACKS = {
+    "bad port": (
+        "smtp_fallback_relay = [a.example.test], [b.example.test]:smpt\n", "",
+        f'main.cf: line {{main}}: smtp_fallback_relay: '
+        f'"[b.example.test]:smpt" {NO_HOP}'),
+    "by its older name": (
+        "fallback_relay = [a.example.test\n", "",
+        f'main.cf: line {{main}}: fallback_relay: "[a.example.test" {NO_HOP}'),
+    "of LMTP": (
+        "lmtp_fallback_relay = a:b:c\n", "",
+        f'main.cf: line {{main}}: lmtp_fallback_relay: "a:b:c" {NO_HOP}'),
+    "of one service": (
+        "smtp_fallback_relay = [a.example.test]\n",
+        "more unix - - n - 9 smtp -o smtp_fallback_relay=[b.example.test\n",
+        'master.cf: line {master}: service more/unix: -o option: '
+        f'smtp_fallback_relay: "[b.example.test" {NO_HOP}'),
+    "of one service by its older name": (
+        "", "more unix - - n - 9 smtp -o { fallback_relay = a:b:c }\n",
+        'master.cf: line {master}: service more/unix: -o option: '
+        f'fallback_relay: "a:b:c" {NO_HOP}'),
+}
+
+
+@pytest.mark.parametrize("slip", FALLBACKS)
+def test_a_slip_in_a_fallback_stops_nothing(suite, slip):
+    """Mail goes on by the other servers: check fails, start and reload
+    warn."""
+    main, master, said = FALLBACKS[slip]
+    s = suite(start=False, main=main, master=master)
+    done = s.posthaste("check", check=False)
+    assert done.returncode != 0
+    assert told(s, said, done.err), done.err
+    s.started = True
+    for action in ("start", "reload"):
+        done = s.posthaste(action)
+        assert told(s, said, done.err, "warning"), done.err
+    s.send()
+    s.wait_messages("bob")
+
+
+def test_a_fallback_that_is_not_used_is_none(suite):
+    """fallback_relay counts where smtp_fallback_relay is not set."""
+    s = suite(start=False, main="fallback_relay = [a.example.test\n"
+              "smtp_fallback_relay = [b.example.test]\n",
+              master="more unix - - n - 9 smtp -o smtp_fallback_relay=\n"
+              "most unix - - n - 9 smtp -o fallback_relay=a:b:c\n")
+    assert "next hop" not in s.posthaste("check").err
 
 
 WARNINGS = {
