@@ -27,6 +27,7 @@ struct mailbox {
 	int lock; /* our dot-lock, while we have it; else -1 */
 	int fd;
 	struct stat st;
+	bool torn; /* the lock notes a part that could not be cut off */
 };
 
 static void
@@ -211,11 +212,19 @@ is_mailbox(const struct mailbox *m)
 
 /* A message on its way into the mailbox. */
 struct appending {
-	const struct mailbox *m;
-	struct buf begin; /* what goes before it, till it is written */
+	struct mailbox *m;
+	struct buf begin; /* what goes before it, and the first that is noted */
 	off_t left; /* -1: no limit */
+	bool begun;
 	bool noted; /* in the lock */
 };
+
+static void
+note(const struct appending *a)
+{
+	mbox_dotlock_appends(a->m->lock, a->m->fd, &a->m->st,
+	    buf_span(&a->begin));
+}
 
 /*
  * The first bytes are noted in the lock before they are written: by them who
@@ -226,19 +235,16 @@ write_begin(struct appending *a, const char *data, size_t n)
 {
 	struct buf *begin = &a->begin;
 	size_t line = begin->n;
-	int result;
 
-	if (line == 0)
+	if (a->begun)
 		return 0;
+	a->begun = true;
 	if (is_mailbox(a->m)) {
 		buf_add(begin, data, n < NOTED ? n : NOTED);
 		a->noted = true;
-		mbox_dotlock_appends(a->m->lock, a->m->fd, &a->m->st,
-		    (struct span){ buf_text(begin), begin->n });
+		note(a);
 	}
-	result = fd_write_all(a->m->fd, buf_text(begin), line);
-	begin->n = 0;
-	return result;
+	return fd_write_all(a->m->fd, buf_text(begin), line);
 }
 
 static int
@@ -258,45 +264,65 @@ write_piece(void *with, const void *data, size_t n)
 }
 
 static int
-write_message(const struct mailbox *m, const struct deliver_source *s)
+write_message(struct appending *a, const struct deliver_source *s)
 {
-	struct appending a = { .m = m, .begin = BUF_INIT(MBOX_BEGIN_MAX) };
+	const struct mailbox *m = a->m;
 	off_t room = room_left(m);
-	int result = end_torn_message(m, &a.begin);
+	int result = end_torn_message(m, &a->begin);
 
-	a.left = room > 0 ? room : -1;
+	a->left = room > 0 ? room : -1;
 	if (result == 0 &&
-	    !mbox_make_from_line(&a.begin, m->options->sender, "\n")) {
+	    !mbox_make_from_line(&a->begin, m->options->sender, "\n")) {
 		errno = EMSGSIZE;
 		result = -1;
 	}
 	if (result == 0)
-		result = deliver_each_form(s, DELIVER_MBOX, write_piece, &a);
+		result = deliver_each_form(s, DELIVER_MBOX, write_piece, a);
 	if (result == 0)
-		result = write_begin(&a, "", 0);
+		result = write_begin(a, "", 0);
 	if (result == 0)
 		result = fd_write_all(m->fd, "\n", 1);
-	if (result == 0 && a.noted)
+	if (result == 0 && a->noted)
 		result = mbox_dotlock_appended(m->lock, m->fd);
-	buf_fini(&a.begin);
 	return result;
+}
+
+/*
+ * What was written of it goes again. Noted once more, for who finds the lock
+ * should we die amid that; and where it cannot be done.
+ */
+static int
+take_back(const struct appending *a)
+{
+	struct mailbox *m = a->m;
+
+	if (!S_ISREG(m->st.st_mode))
+		return 0;
+	if (a->noted)
+		note(a);
+	if (mbox_end_cut(m->fd, m->st.st_size) == 0)
+		return 0;
+	m->torn = a->noted;
+	return -1;
 }
 
 static enum verdict
 append(struct mailbox *m, const struct deliver_source *s, struct why *why)
 {
-	enum verdict v;
+	struct appending a = { .m = m, .begin = BUF_INIT(MBOX_BEGIN_MAX) };
+	enum verdict v = OK;
 
 	if (is_mailbox(m))
 		m->st.st_size = mbox_end_mend(m->fd, m->st.st_size);
-	if (write_message(m, s) == 0 &&
-	    (!S_ISREG(m->st.st_mode) ||
-		file_system_commit(m->fd, m->st.st_dev, FILE_TIME_WRITTEN) ==
-		    0))
-		return OK;
-	v = failure(why, m, "error writing message");
-	if (S_ISREG(m->st.st_mode) && mbox_end_cut(m->fd, m->st.st_size) != 0)
-		return failure(why, m, "error truncating after a failure");
+	if (write_message(&a, s) != 0 ||
+	    (S_ISREG(m->st.st_mode) &&
+		file_system_commit(m->fd, m->st.st_dev, FILE_TIME_WRITTEN) !=
+		    0)) {
+		v = failure(why, m, "error writing message");
+		if (take_back(&a) != 0)
+			v = failure(why, m, "error truncating after a failure");
+	}
+	buf_fini(&a.begin);
 	return v;
 }
 
@@ -333,6 +359,8 @@ mbox_deliver(int at, const char *name, const char *shown,
 	if (v == OK)
 		v = append(&m, s, why);
 	fd_close(&m.fd);
+	if (m.torn)
+		fd_close(&m.lock); /* it stays, as of one who died */
 	mbox_dotlock_give_back(at, name, &m.lock);
 	return v;
 }

@@ -5,7 +5,7 @@
 /*
  * Delivery into a file with one message after the other, locked as the other
  * mail programs of the machine do it. A failed delivery leaves the file as
- * long as it was.
+ * long as it was, or locked where that cannot be (mbox_lock.h).
  *
  * Hostile file systems: the file is opened without following a link at its
  * end and without waiting for a FIFO, and everything is checked on the open

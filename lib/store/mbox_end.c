@@ -43,11 +43,15 @@ mbox_end_cut(int fd, off_t size)
 	struct stat st;
 
 	if (fstat(fd, &st) != 0)
-		return -1;
+		st.st_size = size;
+	/* on a disk that fails the steps are for nothing, the cut is not */
 	for (end += SECTOR - end % SECTOR; end > size; end -= SECTOR)
 		if (st.st_size > end && cut(fd, end) != 0)
-			return -1;
-	return cut(fd, size);
+			break;
+	if (ftruncate(fd, size) != 0)
+		return -1;
+	(void)!fsync(fd);
+	return 0;
 }
 
 static size_t

@@ -18,8 +18,9 @@
 #include <sys/types.h>
 
 /*
- * Cuts off a part that begins at "size", on disk too. 0, or -1 with errno. The
- * mailbox is locked.
+ * Cuts off a part that begins at "size", on disk too; where a flush fails, at
+ * once, and not on disk. 0, or -1 with errno: it is there. The mailbox is
+ * locked.
  */
 int mbox_end_cut(int fd, off_t size);
 

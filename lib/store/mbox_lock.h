@@ -31,11 +31,11 @@ void mbox_dotlock_give_back(int at, const char *name, int *lock);
  * its size on, with these bytes first: of the separator's line all, and as
  * much of the message behind it as to tell it from others.
  *
- * Who removes the lock of a program that died amid that cuts the part of a
- * message off again (it is still in the queue), and logs that. Only what is
- * beyond doubt that part is cut: under the same boot id, on the same device
- * and inode, behind the same bytes, beginning with those that were noted or
- * ending within them, nothing behind it that may be another's message, the
+ * Who removes the lock of a program that died amid that, or could not take it
+ * back, cuts the part off again (it is still in the queue), and logs that. Only
+ * what is beyond doubt that part is cut: under the same boot id, on the same
+ * device and inode, behind the same bytes, beginning with those that were noted
+ * or ending within them, nothing behind it that may be another's message, the
  * mailbox locked, the lock its owner's or root's. What cannot be cut off, and
  * should, keeps the lock and its note. For files in which all messages begin
  * with "From ". Nothing happens where there is no lock (-1).

@@ -501,7 +501,10 @@ append_all(int file, int journal, const struct head *h, int64_t size)
 	    copy_range(&c, journal, DATA_AT, DATA_AT + h->bytes, file, &size);
 	copy_end(&c, digest);
 	if (result == -1 || fsync(file) == -1 || takes_changes(file) == -1) {
+		int error = errno;
+
 		(void)!mbox_end_cut(file, before);
+		errno = error;
 		return -1;
 	}
 	return empty(journal);

@@ -34,10 +34,19 @@ int __wrap_file_system_commit(int fd, dev_t device, enum file_time time);
 int __real_ftruncate(int fd, off_t size);
 int __real_futimens(int fd, const struct timespec times[2]);
 
+static bool cuts_fail; /* of the mailbox */
+
 int
 __wrap_ftruncate(int fd, off_t size)
 {
+	struct stat here, box;
+
 	did('t');
+	if (cuts_fail && fstat(fd, &here) == 0 && stat("box", &box) == 0 &&
+	    here.st_ino == box.st_ino) {
+		errno = EIO;
+		return -1;
+	}
 	return __real_ftruncate(fd, size);
 }
 
@@ -86,7 +95,7 @@ options(void)
 }
 
 static enum verdict
-deliver(const struct mbox_options *o, struct why *why)
+attempt(const struct mbox_options *o, struct why *why)
 {
 	struct deliver_source s = { .queue_id = "4a",
 		.host = "h",
@@ -99,6 +108,14 @@ deliver(const struct mbox_options *o, struct why *why)
 	done[0] = '\0';
 	v = mbox_deliver(AT_FDCWD, "box", "/x/box", &s, o, why);
 	close(s.fd);
+	return v;
+}
+
+static enum verdict
+deliver(const struct mbox_options *o, struct why *why)
+{
+	enum verdict v = attempt(o, why);
+
 	assert_int_equal(access("box.lock", F_OK), -1);
 	return v;
 }
@@ -168,6 +185,47 @@ test_a_device_that_was_given_up(void **state)
 	assert_int_equal(deliver(&o, &why), LATER);
 	given_up = false;
 	assert_string_equal(file_get("box"), "From x\n\nold\n\n");
+}
+
+/*
+ * Not taken, amid it or when all of it was written, and there to stay: under
+ * its lock, until one comes who can cut it off.
+ */
+static void
+test_what_cannot_be_cut_off(void **state)
+{
+	static const char old[] = "From x\n\nold\n\n";
+	struct mbox_options o = options();
+	char *left;
+	struct why why;
+
+	(void)state;
+	for (int all = 0; all < 2; all++) {
+		file_put("box", old);
+		cuts_fail = true;
+		given_up = all;
+		o.limit = all ? 0 : 40;
+		assert_int_equal(attempt(&o, &why), LATER);
+		assert_non_null(strstr(why.text, "truncating"));
+		assert_int_equal(access("box.lock", F_OK), 0);
+		left = strdup(file_get("box"));
+		assert_int_equal(strncmp(left + strlen(old), "From a@b  ", 10),
+		    0);
+		given_up = false;
+		o.limit = 0;
+		assert_int_equal(attempt(&o, &why), LATER);
+		assert_non_null(strstr(why.text, "unable to lock"));
+		assert_string_equal(file_get("box"), left);
+		free(left);
+		cuts_fail = false;
+		assert_int_equal(deliver(&o, &why), OK);
+		left = strdup(file_get("box"));
+		assert_int_equal(strncmp(left, old, strlen(old)), 0);
+		assert_int_equal(strncmp(left + strlen(old), "From a@b  ", 10),
+		    0);
+		assert_null(strstr(left + strlen(old) + 1, "From a@b  "));
+		free(left);
+	}
 }
 
 static void
@@ -382,6 +440,7 @@ main(void)
 		TEST(test_new_mail_shows_in_its_times),
 		TEST(test_flushes),
 		TEST(test_a_device_that_was_given_up),
+		TEST(test_what_cannot_be_cut_off),
 		TEST(test_torn_message),
 		TEST(test_killed),
 		TEST(test_limit),

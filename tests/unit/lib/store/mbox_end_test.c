@@ -36,6 +36,12 @@ static struct image seen[IMAGES_MAX];
 static size_t count, since; /* those behind the last flush */
 static bool recording;
 
+/* Which of the calls for the box fail: the first is 1, 0 is none. */
+static struct {
+	int flush, cut;
+	bool all_flushes;
+} failing;
+
 int __real_ftruncate(int fd, off_t size);
 int __wrap_ftruncate(int fd, off_t size);
 int __wrap_fsync(int fd);
@@ -48,6 +54,13 @@ is_box(int fd)
 
 	return recording && fstat(fd, &here) == 0 && stat("box", &box) == 0 &&
 	    here.st_ino == box.st_ino;
+}
+
+static bool
+fails(int *left)
+{
+	errno = EIO;
+	return *left > 0 && --*left == 0;
 }
 
 static void
@@ -102,6 +115,8 @@ __wrap_ftruncate(int fd, off_t size)
 
 	if (!is_box(fd))
 		return __real_ftruncate(fd, size);
+	if (fails(&failing.cut))
+		return -1;
 	if (since == count)
 		add_as_it_is(fd);
 	before = count;
@@ -121,10 +136,12 @@ __wrap_ftruncate(int fd, off_t size)
 int
 __wrap_fsync(int fd)
 {
-	if (is_box(fd)) {
-		since = count;
-		add_as_it_is(fd);
-	}
+	if (!is_box(fd))
+		return 0;
+	if (fails(&failing.flush) || failing.all_flushes)
+		return -1;
+	since = count;
+	add_as_it_is(fd);
 	return 0;
 }
 
@@ -248,17 +265,25 @@ die_and_lock(size_t old, size_t part)
 	mbox_dotlock_give_back(AT_FDCWD, "box", &lock);
 }
 
-static void
-cut_off(size_t old, size_t part)
+static int
+append_and_cut(size_t old, size_t part)
 {
 	static const char line[] = "From a@b  Sun Nov 22 10:00:00 2026\n";
-	int box = open("box", O_RDWR | O_APPEND);
+	int box = open("box", O_RDWR | O_APPEND), result;
 
 	assert_int_equal(write(box, line, sizeof(line) - 1), sizeof(line) - 1);
 	assert_int_equal(write(box, long_text(part), part), part);
 	recording = true;
-	assert_int_equal(mbox_end_cut(box, (off_t)old), 0);
+	result = mbox_end_cut(box, (off_t)old);
+	recording = false;
 	close(box);
+	return result;
+}
+
+static void
+cut_off(size_t old, size_t part)
+{
+	assert_int_equal(append_and_cut(old, part), 0);
 }
 
 /* Messages in front of the last "behind" ones: the old one and one part. */
@@ -362,6 +387,78 @@ test_by_deliveries(void **state)
 	}
 }
 
+static off_t
+size_of_box(void)
+{
+	struct stat st;
+
+	assert_int_equal(stat("box", &st), 0);
+	return st.st_size;
+}
+
+/* Whatever fails before it: the last cut is made. */
+static void
+test_a_disk_that_fails(void **state)
+{
+	enum { SIZE = 3 * SECTOR - 20, STEPS = 3 };
+	static struct image old;
+
+	(void)state;
+	for (int at = 1; at <= STEPS; at++)
+		for (int is_cut = 0; is_cut < 2; is_cut++) {
+			count = since = 0;
+			put_old(&old, SIZE);
+			failing.flush = is_cut ? 0 : at;
+			failing.cut = is_cut ? at : 0;
+			/* the last cut of all is the third */
+			if (is_cut && at == STEPS) {
+				assert_int_equal(append_and_cut(SIZE, 9000),
+				    -1);
+				assert_int_equal(errno, EIO);
+				assert_true(size_of_box() > SIZE);
+			} else {
+				assert_int_equal(append_and_cut(SIZE, 9000), 0);
+				assert_int_equal(size_of_box(), SIZE);
+			}
+			assert_int_equal(failing.flush, 0);
+			assert_int_equal(failing.cut, 0);
+		}
+}
+
+/*
+ * A journal whose mailbox another program has written anew; appending it fails.
+ */
+static void
+test_a_repair_that_fails(void **state)
+{
+	static struct image old;
+	struct mbox_range first = { .end = 3 * SECTOR };
+	struct why why;
+	int box, journal = open("journal", O_RDWR | O_CREAT, 0600);
+
+	(void)state;
+	put_old(&old, 3 * SECTOR);
+	queue(long_text(9000));
+	assert_int_equal(deliver_queued(0), OK);
+	box = open("box", O_RDWR);
+	recording = failing.all_flushes = true;
+	assert_int_equal(mbox_remove(box, journal, &first, 1, &why), -1);
+	recording = false;
+	close(box);
+	put_old(&old, 2 * SECTOR - 20);
+	box = open("box", O_RDWR);
+	recording = true;
+	assert_int_equal(mbox_recover(box, journal, &why), -1);
+	assert_int_equal(why.error, EIO);
+	recording = failing.all_flushes = false;
+	assert_int_equal(size_of_box(), old.n);
+	assert_int_equal(mbox_recover(box, journal, &why), 0);
+	assert_true(size_of_box() > (off_t)old.n + 9000);
+	judge(&old, 0);
+	close(box);
+	close(journal);
+}
+
 /* What is nothing that we have left. */
 static void
 test_is_left(void **state)
@@ -443,6 +540,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_at_each_place_of_a_sector),
 		TEST(test_by_deliveries),
+		TEST(test_a_disk_that_fails),
+		TEST(test_a_repair_that_fails),
 		TEST(test_is_left),
 		TEST(test_zeros),
 	};
