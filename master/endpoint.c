@@ -12,6 +12,7 @@
 
 #include "lib/base/fdio.h"
 #include "lib/base/mem.h"
+#include "lib/net/port.h"
 
 enum {
 	ENDPOINTS_MAX = 64, /* of one service */
@@ -144,25 +145,13 @@ add_interfaces(struct search *s)
 static bool
 find_port(struct search *s, struct span text)
 {
-	const struct servent *known;
-	uint64_t number;
-	char name[64];
-
-	if (span_u64(text, 65535, &number) && number > 0) {
-		s->port = (uint16_t)number;
-		return true;
-	}
-	snprintf(name, sizeof(name), "%.*s", SPAN_ARG(text));
-	known = getservbyname(name, "tcp");
-	if (known == NULL) {
+	s->port = port_of(text);
+	if (s->port == 0)
 		buf_printf(s->error,
-		    "\"%s\" is neither a port number nor a "
-		    "name in /etc/services",
-		    name);
-		return false;
-	}
-	s->port = ntohs((uint16_t)known->s_port);
-	return true;
+		    "\"%.*s\" is neither a port number nor a name "
+		    "in " PORT_NAMES_FILE,
+		    SPAN_ARG(text));
+	return s->port != 0;
 }
 
 static bool

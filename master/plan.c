@@ -14,6 +14,7 @@
 #include "lib/base/mem.h"
 #include "lib/conf/handed_on.h"
 #include "lib/mail/mail_address.h"
+#include "lib/net/port.h"
 #include "lib/service/status_page.h"
 #include "lib/conf/receive_override.h"
 #include "lib/sasl/sasl_check.h"
@@ -612,6 +613,7 @@ plan_load(const char *directory, unsigned int generation,
 		.warnings = warnings };
 	bool good;
 
+	(void)port_names_read(PORT_NAMES_FILE); /* smtp says why not */
 	plan->generation = generation;
 	plan->arena = arena_new();
 	plan->certificates = tls_kept_new(old);

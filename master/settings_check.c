@@ -2,7 +2,6 @@
 #include "master/settings_check.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -10,6 +9,7 @@
 #include "lib/base/mem.h"
 #include "lib/mail/character_set.h"
 #include "lib/mail/destination.h"
+#include "lib/net/port.h"
 #include "lib/store/mail_account_location.h"
 #include "lib/store/namespace_settings.h"
 #include "lib/store/quota_rule.h"
@@ -141,21 +141,6 @@ struct checking {
 	struct buf *warnings;
 };
 
-static uint16_t
-port_of(struct span name)
-{
-	char *text = mem_span_text(name);
-	const struct servent *known;
-	uint64_t n = 0;
-
-	if (!span_u64(name, 65535, &n)) {
-		known = getservbyname(text, "tcp");
-		n = known != NULL ? ntohs((uint16_t)known->s_port) : 0;
-	}
-	free(text);
-	return (uint16_t)n;
-}
-
 /* In a table it is somebody's mail that waits; in main.cf everybody's. */
 static void
 complain(const struct checking *k, unsigned int line, const char *what,
@@ -179,8 +164,8 @@ check_next_hop(const struct checking *k, unsigned int line, struct span hop,
 	struct arena *a = arena_new();
 	struct span bad = hop;
 
-	if (destination_parse(a, arena_span(a, hop), lmtp, SMTP_PORT, port_of,
-		found, &bad) == 0)
+	if (destination_parse(a, arena_span(a, hop), lmtp, SMTP_PORT, found,
+		&bad) == 0)
 		complain(k, line,
 		    "is no next hop: host, host:port, [host] or [host]:port "
 		    "is wanted, IPv6 addresses in brackets",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "smtp/settings.h"
 
+#include <errno.h>
 #include <ifaddrs.h>
-#include <netdb.h>
 #include <string.h>
 #include <strings.h>
 
@@ -11,6 +11,7 @@
 #include "lib/log/log.h"
 #include "lib/mail/delivery_log.h"
 #include "lib/mail/destination.h"
+#include "lib/net/port.h"
 #include "lib/service/remote_key.h"
 #include "lib/tls/tls_kept.h"
 
@@ -40,41 +41,25 @@ speak_lmtp(void)
 #undef INSTEAD
 }
 
-uint16_t
-settings_port(struct span text)
-{
-	static const struct {
-		const char *name;
-		uint16_t port;
-	} known[] = {
-		{ "smtp", 25 },
-		{ "submission", 587 },
-		{ "submissions", 465 },
-		{ "smtps", 465 },
-		{ "lmtp", 24 },
-	};
-	uint64_t n;
-
-	if (span_u64(text, 65535, &n))
-		return (uint16_t)n;
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (span_is_nocase(text, known[i].name))
-			return known[i].port;
-	return 0;
-}
-
 static uint16_t
 default_port(const char *name)
 {
-	uint16_t port = settings_port(span_of(name));
-	const struct servent *entry;
+	uint16_t port = port_of(span_of(name));
 
-	if (port != 0)
-		return port;
-	entry = getservbyname(name, "tcp");
-	if (entry == NULL)
+	if (port == 0)
 		fatal("smtp_tcp_port: there is no port \"%s\"", name);
-	return ntohs((uint16_t)entry->s_port);
+	return port;
+}
+
+/* For names in next hops, which come when nothing can be opened any more. */
+static void
+read_port_names(void)
+{
+	errno = port_names_read(PORT_NAMES_FILE);
+	if (errno != 0 && errno != ENOENT)
+		log_warning("%s cannot be read: %m; of ports the names of mail "
+			    "alone are known",
+		    PORT_NAMES_FILE);
 }
 
 static void
@@ -167,7 +152,7 @@ check_fallback(void)
 
 	if (bad.n > 0 &&
 	    destination_parse(a, set.smtp.smtp_fallback_relay, set.lmtp,
-		set.port, settings_port, list, &bad) == 0) {
+		set.port, list, &bad) == 0) {
 		log_warning("%s: \"%.*s\" is no valid destination: there is no "
 			    "fallback until that is mended",
 		    set.lmtp ? "lmtp_fallback_relay" : "smtp_fallback_relay",
@@ -227,6 +212,7 @@ settings_before(const struct service *s)
 		speak_lmtp();
 	delivery_log_resolution((int)set.common.delay_logging_resolution_limit);
 	check_host_lookup();
+	read_port_names();
 	set.port = default_port(set.smtp.smtp_tcp_port);
 	check_fallback();
 	set.family = family_of(set.common.inet_protocols);

@@ -38,8 +38,6 @@ const struct client_settings *settings(void);
 extern const struct service_params settings_params[];
 /* With master's rights: reads files, looks ports and addresses up. */
 void settings_before(const struct service *s);
-/* A number, or a name of services(5) known to us; 0: neither. */
-uint16_t settings_port(struct span text);
 bool settings_own_address(const struct address *a);
 
 #endif

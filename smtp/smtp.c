@@ -235,7 +235,7 @@ try_list(struct delivery *d, const char *nexthop, bool chosen)
 	size_t n;
 
 	n = destination_parse(d->arena, nexthop, settings()->lmtp,
-	    settings()->port, settings_port, list, &bad);
+	    settings()->port, list, &bad);
 	if (n == 0) {
 		struct destination nowhere = { .text = nexthop };
 		struct attempt a = { .d = d, .to = &nowhere, .chosen = chosen };

@@ -6,6 +6,7 @@
 
 #include "lib/mail/mail_address.h"
 #include "lib/net/address.h"
+#include "lib/net/port.h"
 
 /* The host as DNS knows it; NULL for what is no name and no address. */
 static const char *
@@ -34,8 +35,7 @@ ascii_host(struct arena *a, struct span host)
 
 /* Cuts ":port" off the end of what may be "host:port". */
 static bool
-take_port(struct span *s, uint16_t (*port_of)(struct span name),
-    struct destination *d)
+take_port(struct span *s, struct destination *d)
 {
 	size_t colon = span_rfind(*s, ':');
 
@@ -48,8 +48,7 @@ take_port(struct span *s, uint16_t (*port_of)(struct span name),
 }
 
 static bool
-parse_brackets(struct span s, struct span *host,
-    uint16_t (*port_of)(struct span name), struct destination *d)
+parse_brackets(struct span s, struct span *host, struct destination *d)
 {
 	size_t close = span_find(s, ']');
 	struct span rest;
@@ -61,12 +60,12 @@ parse_brackets(struct span s, struct span *host,
 	d->mx = false;
 	if (rest.n == 0)
 		return true;
-	return rest.p[0] == ':' && take_port(&rest, port_of, d) && rest.n == 0;
+	return rest.p[0] == ':' && take_port(&rest, d) && rest.n == 0;
 }
 
 static bool
 parse_one(struct arena *a, struct span s, bool lmtp, uint16_t default_port,
-    uint16_t (*port_of)(struct span name), struct destination *d)
+    struct destination *d)
 {
 	struct span host = s;
 
@@ -85,9 +84,9 @@ parse_one(struct arena *a, struct span s, bool lmtp, uint16_t default_port,
 		d->mx = false;
 	}
 	if (s.n > 0 && s.p[0] == '[') {
-		if (!parse_brackets(s, &host, port_of, d))
+		if (!parse_brackets(s, &host, d))
 			return false;
-	} else if (!take_port(&host, port_of, d)) {
+	} else if (!take_port(&host, d)) {
 		return false;
 	}
 	d->host = ascii_host(a, host);
@@ -96,8 +95,8 @@ parse_one(struct arena *a, struct span s, bool lmtp, uint16_t default_port,
 
 size_t
 destination_parse(struct arena *a, const char *nexthop, bool lmtp,
-    uint16_t default_port, uint16_t (*port_of)(struct span name),
-    struct destination out[DESTINATIONS_MAX], struct span *bad)
+    uint16_t default_port, struct destination out[DESTINATIONS_MAX],
+    struct span *bad)
 {
 	struct span rest = span_of(nexthop), part;
 	size_t n = 0;
@@ -107,7 +106,7 @@ destination_parse(struct arena *a, const char *nexthop, bool lmtp,
 		if (part.n == 0)
 			continue;
 		*bad = part;
-		if (!parse_one(a, part, lmtp, default_port, port_of, &out[n++]))
+		if (!parse_one(a, part, lmtp, default_port, &out[n++]))
 			return 0;
 	}
 	return n;

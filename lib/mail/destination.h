@@ -9,7 +9,7 @@
  *	unix:path		a UNIX socket (LMTP)
  *	inet:host, inet:host:port	as [host]:port (LMTP)
  * A list of them, separated by commas or blanks, is tried in its order.
- * Pure.
+ * Pure, but for the names of ports that lib/net/port.h has read.
  */
 
 #include <stdint.h>
@@ -31,7 +31,7 @@ enum { DESTINATIONS_MAX = 32 };
  * something is no destination; *bad is then that part.
  */
 size_t destination_parse(struct arena *a, const char *nexthop, bool lmtp,
-    uint16_t default_port, uint16_t (*port_of)(struct span name),
-    struct destination out[DESTINATIONS_MAX], struct span *bad);
+    uint16_t default_port, struct destination out[DESTINATIONS_MAX],
+    struct span *bad);
 
 #endif

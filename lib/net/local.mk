@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 libposthaste_a_SOURCES += lib/net/address.c lib/net/address.h \
 	lib/net/connect.c lib/net/connect.h \
+	lib/net/port.c lib/net/port.h \
 	lib/net/proxy_header.c lib/net/proxy_header.h \
 	lib/net/proxy_receive.c \
 	lib/net/stream.c lib/net/stream.h lib/net/stream_internal.h \
@@ -12,6 +13,11 @@ check_PROGRAMS += tests/unit/lib/net/address_test
 TESTS += tests/unit/lib/net/address_test
 tests_unit_lib_net_address_test_SOURCES = tests/unit/lib/net/address_test.c
 tests_unit_lib_net_address_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/unit/lib/net/port_test
+TESTS += tests/unit/lib/net/port_test
+tests_unit_lib_net_port_test_SOURCES = tests/unit/lib/net/port_test.c
+tests_unit_lib_net_port_test_LDADD = $(LDADD) -lcmocka
 
 check_PROGRAMS += tests/unit/lib/net/stream_test
 TESTS += tests/unit/lib/net/stream_test

@@ -45,6 +45,10 @@ MISTAKES = {
         "relayhost = [mx.example.test]:sntp-submit\n", "",
         'main.cf: line {main}: relayhost: "[mx.example.test]:sntp-submit" '
         'is no next hop'),
+    "relayhost with a port of UDP": (
+        "relayhost = [mx.example.test]:tftp\n", "",
+        'main.cf: line {main}: relayhost: "[mx.example.test]:tftp" is no next '
+        'hop'),
     "relayhost with one bracket": (
         "relayhost = a.example.test, [mx.example.test\n", "",
         'main.cf: line {main}: relayhost: "[mx.example.test" is no next hop'),

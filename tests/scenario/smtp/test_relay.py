@@ -269,6 +269,28 @@ def test_a_slip_in_the_fallback_hides_nothing(suite):
                      s.log())
 
 
+def knows_ssmtp():
+    try:
+        return socket.getservbyname("ssmtp", "tcp") == 465
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not knows_ssmtp(), reason="no ssmtp in /etc/services")
+def test_names_of_ports(suite):
+    """Those of services(5), and those of mail in any case: what check lets
+    pass is what smtp knows."""
+    table = "inline:{a.test=smtp:[127.0.0.1]:LMTP}"
+    s = suite(main=f"relayhost = [127.0.0.1]:ssmtp\ntransport_maps = {table}\n"
+              "smtp_fallback_relay = [127.0.0.1]:Submissions\n")
+    assert "next hop" not in s.posthaste("check").err
+    s.send(to="x@remote.test")
+    s.send(to="x@a.test")
+    for port in (465, 24):
+        s.wait_log(rf"connect to 127\.0\.0\.1\S*:{port}: Connection refused")
+    assert "no valid destination" not in s.log()
+
+
 def test_utf8_address_needs_a_server_that_takes_it(suite):
     with FakeServer(("8BITMIME",)) as old, \
             FakeServer(("8BITMIME", "SMTPUTF8")) as new:

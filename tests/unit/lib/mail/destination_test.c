@@ -6,16 +6,6 @@
 #include <cmocka.h>
 #include <string.h>
 
-static uint16_t
-port_of(struct span name)
-{
-	uint64_t n;
-
-	if (span_is(name, "smtp"))
-		return 25;
-	return span_u64(name, 65535, &n) ? (uint16_t)n : 0;
-}
-
 static void
 next_hops(void **state)
 {
@@ -50,6 +40,8 @@ next_hops(void **state)
 		{ "[mx.example.test", false, NULL, NULL, 0, false },
 		{ "[mx.example.test]25", false, NULL, NULL, 0, false },
 		{ "[mx.example.test]:", false, NULL, NULL, 0, false },
+		{ "[mx.example.test]:Submission", false, "mx.example.test",
+		    NULL, 587, false },
 		{ "example.test:0", false, NULL, NULL, 0, false },
 		{ "example.test:70000", false, NULL, NULL, 0, false },
 		{ "example.test:nothing", false, NULL, NULL, 0, false },
@@ -64,7 +56,7 @@ next_hops(void **state)
 		struct arena *a = arena_new();
 		struct span bad = SPAN("");
 		size_t n = destination_parse(a, rows[i].text, rows[i].lmtp,
-		    2525, port_of, d, &bad);
+		    2525, d, &bad);
 
 		if (n != (rows[i].host != NULL))
 			fail_msg("%s: %zu", rows[i].text, n);
@@ -91,14 +83,13 @@ several_in_their_order(void **state)
 
 	(void)state;
 	assert_int_equal(destination_parse(a, "[a.test], b.test:26  c.test",
-			     false, 25, port_of, d, &bad),
+			     false, 25, d, &bad),
 	    3);
 	assert_string_equal(d[0].host, "a.test");
 	assert_false(d[0].mx);
 	assert_int_equal(d[1].port, 26);
 	assert_string_equal(d[2].host, "c.test");
-	assert_int_equal(destination_parse(a, "a.test, [b", false, 25, port_of,
-			     d, &bad),
+	assert_int_equal(destination_parse(a, "a.test, [b", false, 25, d, &bad),
 	    0);
 	assert_true(span_is(bad, "[b"));
 	arena_free(&a);
