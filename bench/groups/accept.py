@@ -21,7 +21,8 @@ CASES = (
     (10, "4 KB", 100, "plain"), (100, "4 KB", 100, "plain"),
     (100, "100 KB", 100, "plain"),
     *((sessions, "4 KB", 1, "starttls") for sessions in (1, 10, 100)),
-    (10, "100 KB", 1, "starttls"), (10, "10 MB", 1, "starttls"))
+    (10, "100 KB", 1, "starttls"), (10, "10 MB", 1, "starttls"),
+    (10, "4 KB", 100, "starttls"))
 QUICK = ((10, "4 KB", 1, "plain"), (10, "4 KB", 1, "starttls"))
 
 
