@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "local/exit_status.h"
 
-#include <string.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 
 #include "lib/base/span.h"
+#include "lib/mail/reply.h"
 
 static const struct meaning {
 	int code;
@@ -33,16 +33,13 @@ static const struct meaning {
 static bool
 from_output(const char *output, struct why *why, enum verdict *v)
 {
-	struct span rest = span_trim(span_of(output)), first;
+	struct span rest = span_trim(span_of(output));
 	char dsn[WHY_DSN_MAX];
 
-	if (!span_cut(&rest, " ", true, &first) || first.n >= sizeof(dsn))
+	if (!reply_take_dsn(&rest, dsn) || (dsn[0] != '4' && dsn[0] != '5'))
 		return false;
-	memcpy(dsn, first.p, first.n);
-	dsn[first.n] = '\0';
-	if (!why_dsn_valid(dsn) || (dsn[0] != '4' && dsn[0] != '5'))
-		return false;
-	rest = span_trim(rest);
+	if (rest.n == 0)
+		rest = SPAN("unspecified reason");
 	*v = why_set(why, dsn, "%.*s", SPAN_ARG(rest));
 	return true;
 }

@@ -7,22 +7,19 @@
 
 #include <string.h>
 
+#include "lib/mail/reply.h"
+
 /* The text, with an enhanced code of the class at its front taken off. */
 static void
 split_reason(const char *nexthop, char class, struct why *why, const char *code,
     const char *text)
 {
-	struct span rest = span_trim(span_of(nexthop)), first;
-	struct span all = rest;
+	struct span all = span_trim(span_of(nexthop)), rest = all;
 	char dsn[WHY_DSN_MAX];
 
-	if (span_cut(&rest, " \t", true, &first) && first.n < sizeof(dsn)) {
-		memcpy(dsn, first.p, first.n);
-		dsn[first.n] = '\0';
-		if (why_dsn_valid(dsn) && dsn[0] == class) {
-			code = dsn;
-			all = span_trim(rest);
-		}
+	if (reply_take_dsn(&rest, dsn) && dsn[0] == class) {
+		code = dsn;
+		all = rest;
 	}
 	if (all.n > 0)
 		why_set(why, code, "%.*s", SPAN_ARG(all));

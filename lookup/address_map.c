@@ -90,7 +90,7 @@ parse_value(struct result *x, struct span value)
 	good = true;
 	while (span_cut(&rest, ",", true, &word)) {
 		word = span_trim(word);
-		if (word.n > 0 && word.p[0] == '@')
+		if (word.n > 0 && word.p[0] == '@' && !span_has_break(word))
 			add(x, word);
 		else if (word.n > 0)
 			good &= address_list_each(word, visit, x);

@@ -27,3 +27,8 @@ TESTS += tests/unit/lookup/recipient_test
 tests_unit_lookup_recipient_test_SOURCES = \
 	tests/unit/lookup/recipient_test.c $(lookup_parts)
 tests_unit_lookup_recipient_test_LDADD = $(LDADD) -lcmocka
+
+check_PROGRAMS += tests/fuzz/recipient_fuzz
+TESTS += tests/fuzz/recipient_fuzz
+tests_fuzz_recipient_fuzz_SOURCES = tests/fuzz/recipient_fuzz.c \
+	tests/fuzz/replay.c $(lookup_parts)

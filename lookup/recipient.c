@@ -6,6 +6,7 @@
 
 #include "lib/log/log.h"
 #include "lib/mail/mail_address.h"
+#include "lib/mail/reply.h"
 #include "lookup/masquerade.h"
 
 /* Is it in the list of what exists? An empty list knows nothing. */
@@ -59,23 +60,19 @@ exists(struct maps *m, const struct classified *to, struct arena *a,
 static enum verdict
 refused_by_routing(const struct routing *r, struct why *why)
 {
-	char dsn[WHY_DSN_MAX] = "5.0.0";
-	struct span text = span_of(r->nexthop);
-	struct span rest = text;
-	struct span first;
+	struct span text = span_trim(span_of(r->nexthop)), rest = text;
+	char dsn[WHY_DSN_MAX];
+	const char *code = "5.0.0";
 
 	if (strcmp(r->transport, "error") != 0)
 		return OK;
-	if (span_cut(&rest, " \t", true, &first) && first.n < sizeof(dsn)) {
-		char word[WHY_DSN_MAX] = "";
-
-		memcpy(word, first.p, first.n);
-		if (why_dsn_valid(word) && word[0] == '5') {
-			memcpy(dsn, word, sizeof(dsn));
-			text = span_trim(rest);
-		}
+	if (reply_take_dsn(&rest, dsn) && dsn[0] == '5') {
+		code = dsn;
+		text = rest;
 	}
-	return why_set(why, dsn, "%.*s", SPAN_ARG(text));
+	if (text.n == 0)
+		text = SPAN("unspecified error"); /* as error(8) has it */
+	return why_set(why, code, "%.*s", SPAN_ARG(text));
 }
 
 /*
@@ -133,6 +130,7 @@ recipient_resolve(struct maps *m, struct maps *view, const char *sender,
 	struct classified to;
 	bool canonical = false;
 	bool virtual = false;
+	const char *named;
 
 	*out = (struct recipient){ .verdict = NEVER,
 		.class = CLASS_DEFAULT,
@@ -141,6 +139,7 @@ recipient_resolve(struct maps *m, struct maps *view, const char *sender,
 	out->verdict = classify(m, out->address, a, &to, &out->why);
 	if (out->verdict != OK)
 		return;
+	named = out->address;
 	out->address = to.address;
 	out->class = routes_on(m, &to) ? CLASS_DEFAULT : to.class;
 	out->verdict =
@@ -150,7 +149,8 @@ recipient_resolve(struct maps *m, struct maps *view, const char *sender,
 		    &virtual, &out->why);
 	if (out->verdict != OK)
 		return;
-	out->final = !canonical && !virtual &&
+	/* of a route through us, tables may know the form before it is taken */
+	out->final = !canonical && !virtual && strcmp(named, to.address) == 0 &&
 	    !is_masqueraded(m, to.address, a);
 	out->verdict = check_existence(m, view, &to, canonical || virtual, a,
 	    &out->routing, &out->why);

@@ -12,7 +12,7 @@ struct recipient {
 	struct why why;
 	enum address_class class;
 	const char *address; /* domain added and folded */
-	bool final; /* nothing expands or changes it */
+	bool final; /* expanded, it would be this, and nothing else */
 	struct routing routing;
 };
 

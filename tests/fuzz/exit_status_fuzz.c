@@ -36,6 +36,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (v != OK) {
 		ensure(why_dsn_valid(why.dsn));
 		ensure(why.dsn[0] == (v == LATER ? '4' : '5'));
+		ensure(why.text[0] != '\0');
 		ensure(!span_has_control(span_of(why.text)));
 	}
 	free(output);

@@ -343,6 +343,7 @@ static const struct target {
 	{ "proxy_header", { none } },
 	{ "queue_file", { queue } },
 	{ "queue_reason", { none } },
+	{ "recipient", { none } },
 	{ "references", { message } },
 	{ "report", { report, message } },
 	{ "rewrite", { none } },

@@ -25,6 +25,7 @@ static const struct {
 	{ 71 << 8, "", LATER, "4.3.0", "system resource problem" },
 	{ 75 << 8, "5.7.1 go away", NEVER, "5.7.1", "go away" },
 	{ 1 << 8, "4.2.2 full", LATER, "4.2.2", "full" },
+	{ 75 << 8, "5.7.1 ", NEVER, "5.7.1", "unspecified reason" },
 	{ 1 << 8, "2.0.0 fine", NEVER, "5.3.0",
 	    "Command died with status 1: \"cmd\". Command output: 2.0.0 fine" },
 	{ 1 << 8, "5.1 short", NEVER, "5.3.0",

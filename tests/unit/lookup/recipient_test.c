@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/log/log.h"
+#include "lib/table/table.h"
 
 /* What every row begins with; a row's own settings come behind it. */
 #define BASE \
@@ -131,14 +132,13 @@ static const struct {
 	{ "append_dot_mydomain = yes\n", "x@host",
 	    "default ok smtp:host.example.test x@host.example.test final" },
 	{ "append_at_myorigin = no\n", "alice",
-	    "local ok local:mx.example.test alice@mx.example.test final" },
+	    "local ok local:mx.example.test alice@mx.example.test" },
 	{ "myorigin = local.test\n", "carol",
 	    "local ok local:mx.example.test carol@local.test final" },
 	{ "", "",
-	    "local ok local:mx.example.test MAILER-DAEMON@mx.example.test "
-	    "final" },
+	    "local ok local:mx.example.test MAILER-DAEMON@mx.example.test" },
 	{ "empty_address_recipient = alice\n", "",
-	    "local ok local:mx.example.test alice@mx.example.test final" },
+	    "local ok local:mx.example.test alice@mx.example.test" },
 
 	/* existence */
 	{ "", "Postmaster@local.test",
@@ -183,15 +183,15 @@ static const struct {
 
 	/* routes through us count for what they mean */
 	{ "", "x%else.test@local.test",
-	    "default ok smtp:else.test x@else.test final" },
+	    "default ok smtp:else.test x@else.test" },
 	{ "", "else.test!x@local.test",
-	    "default ok smtp:else.test x@else.test final" },
+	    "default ok smtp:else.test x@else.test" },
 	{ "", "x@else.test@local.test",
-	    "default ok smtp:else.test x@else.test final" },
+	    "default ok smtp:else.test x@else.test" },
 	{ "", "x%a.test%local.test@mx.example.test",
-	    "default ok smtp:a.test x@a.test final" },
+	    "default ok smtp:a.test x@a.test" },
 	{ "", "alice%local.test@mx.example.test",
-	    "local ok local:mx.example.test alice@local.test final" },
+	    "local ok local:mx.example.test alice@local.test" },
 	{ "allow_percent_hack = no\n", "x%else.test@local.test",
 	    "local never 5.1.1 User unknown in local recipient table" },
 	{ "swap_bangpath = no\n", "else.test!x@local.test",
@@ -219,10 +219,10 @@ static const struct {
 	{ "", "alice@[192.0.2]", "default never 5.1.3 bad address syntax" },
 	{ "", "alice@192.0.2.1", "default never 5.1.3 bad address syntax" },
 	{ "resolve_numeric_domain = yes\n", "alice@192.0.2.2",
-	    "default ok smtp:[192.0.2.2] alice@[192.0.2.2] final" },
+	    "default ok smtp:[192.0.2.2] alice@[192.0.2.2]" },
 	{ "", "alice@", "default never 5.1.3 bad address syntax" },
 	{ "resolve_null_domain = yes\n", "alice@",
-	    "local ok local:mx.example.test alice@mx.example.test final" },
+	    "local ok local:mx.example.test alice@mx.example.test" },
 	{ "", "x@else..test", "default never 5.1.3 bad address syntax" },
 	{ "", "x@-else.test", "default never 5.1.3 bad address syntax" },
 	{ "", "x@else test", "default never 5.1.3 bad address syntax" },
@@ -244,6 +244,10 @@ static const struct {
 	    "x+y@else.test", "default ok smtp:other x+y@else.test final" },
 	{ "transport_maps = inline:{*=slow:gw, else.test=:}\n", "x@else.test",
 	    "default ok smtp:else.test x@else.test final" },
+	{ "transport_maps = inline:{{else.test=error:5.7.1}}\n", "x@else.test",
+	    "default never 5.7.1 unspecified error" },
+	{ "transport_maps = inline:{{else.test=error:4.7.1 Later}}\n",
+	    "x@else.test", "default never 5.0.0 4.7.1 Later" },
 	{ "transport_maps = inline:{{else.test=error:5.7.1 Go away}}\n",
 	    "x@else.test", "default never 5.7.1 Go away" },
 	{ "transport_maps = inline:{{else.test=error:Go away}}\n",
@@ -384,6 +388,9 @@ static const struct {
 	    "a b@else.test>smtp:else.test;" },
 	{ "virtual_alias_maps = pcre:blanks\n", "a b@alias.test",
 	    "c@else.test>smtp:else.test;" },
+	/* of a route through us, what is known of the form before it counts */
+	{ ALIAS("@local.test=all@else.test"), "x%other.test@local.test",
+	    "all@else.test>smtp:else.test;" },
 	{ "", "x@alias.test",
 	    "x@alias.test>error:5.1.1 User unknown in virtual alias table;" },
 	{ "", "x@bad..test", "x@bad..test>error:5.1.3 bad address syntax;" },
@@ -497,6 +504,40 @@ kinds_of_canonical_maps(void **state)
 	conf_free(&c);
 }
 
+static enum table_result
+with_line_ends(const char *table, struct span key, struct buf *value)
+{
+	(void)table;
+	buf_reset(value);
+	if (!span_is(key, "x@alias.test"))
+		return TABLE_NONE;
+	buf_add_text(value, "@else.test\nRSET, @fine.test, \"a\nb\"@c.test");
+	return TABLE_FOUND;
+}
+
+/* Of a server's table; behind an address they could be another command. */
+static void
+ends_of_lines_are_in_no_address(void **state)
+{
+	struct conf *c;
+	struct maps *m;
+	struct arena *a = arena_new();
+	struct delivery_set set;
+	struct why why;
+	enum verdict v;
+
+	(void)state;
+	table_ask_elsewhere(with_line_ends);
+	m = open_maps("virtual_alias_maps = mysql:aliases\n", &c);
+	v = recipient_expand(m, "s@here.test", "x@alias.test", a, &set, &why);
+	assert_string_equal(describe_set(v, &why, &set, a),
+	    "x@fine.test>smtp:fine.test;");
+	table_ask_elsewhere(NULL);
+	arena_free(&a);
+	maps_close(&m);
+	conf_free(&c);
+}
+
 int
 main(void)
 {
@@ -504,6 +545,7 @@ main(void)
 		cmocka_unit_test(each_row),
 		cmocka_unit_test(each_expansion),
 		cmocka_unit_test(kinds_of_canonical_maps),
+		cmocka_unit_test(ends_of_lines_are_in_no_address),
 	};
 	char command[64];
 	int failed;
