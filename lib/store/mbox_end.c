@@ -54,15 +54,34 @@ mbox_end_cut(int fd, off_t size)
 	return 0;
 }
 
-static size_t
-zeros(struct span end, bool is_all)
+/* How many the file ends with; none where they are more than a sector's. */
+static off_t
+zeros(int fd, off_t size)
 {
-	size_t n = 0;
+	char bytes[1 + SECTOR];
+	size_t sector = (size_t)((size - 1) % SECTOR) + 1, n = 0;
+	size_t have = size > (off_t)sector ? sector + 1 : sector;
 
-	(void)is_all;
-	while (n < end.n && end.p[end.n - 1 - n] == '\0')
+	if (fd_pread_all(fd, bytes, have, size - (off_t)have) != 0)
+		return 0;
+	while (n < have && bytes[have - 1 - n] == '\0')
 		n++;
-	return n;
+	return n <= sector ? (off_t)n : 0;
+}
+
+/* Where a sender ends: at the first blank that it does not quote. */
+static size_t
+sender_end(struct span text)
+{
+	bool quoted = false;
+	size_t at;
+
+	for (at = 0; at < text.n && (quoted || text.p[at] != ' '); at++)
+		if (text.p[at] == '"')
+			quoted = !quoted;
+		else if (quoted && text.p[at] == '\\')
+			at++;
+	return at;
 }
 
 /* Does one of ours begin so: "From SENDER  DATE"? */
@@ -70,40 +89,40 @@ static bool
 begins_from_line(struct span text)
 {
 	struct span sender = span_skip(text, 5);
-	size_t n = span_find(sender, ' ');
+	size_t n = sender_end(sender);
 
 	return memcmp(text.p, "From ", text.n < 5 ? text.n : 5) == 0 &&
 	    (n + 1 >= sender.n || sender.p[n + 1] == ' ');
 }
 
 /* A last line that has no end, behind an empty one; 0: it is none. */
-static size_t
-torn_from_line(struct span end, bool is_all)
+static off_t
+torn_from_line(int fd, off_t size)
 {
-	const char *lf = memrchr(end.p, '\n', end.n);
-	size_t at = lf == NULL ? 0 : (size_t)(lf - end.p) + 1;
+	char bytes[MBOX_BEGIN_MAX];
+	size_t have = size < MBOX_BEGIN_MAX ? (size_t)size : MBOX_BEGIN_MAX;
+	const char *lf;
+	size_t at;
 
-	if (at == 0 ? !is_all : at < BEFORE || end.p[at - BEFORE] != '\n')
+	if (fd_pread_all(fd, bytes, have, size - (off_t)have) != 0)
 		return 0;
-	return begins_from_line(span_skip(end, at)) ? end.n - at : 0;
+	lf = memrchr(bytes, '\n', have);
+	at = lf == NULL ? 0 : (size_t)(lf - bytes) + 1;
+	if (at == 0 ? (off_t)have < size :
+		      at < BEFORE || bytes[at - BEFORE] != '\n')
+		return 0;
+	return begins_from_line((struct span){ bytes + at, have - at }) ?
+	    (off_t)(have - at) :
+	    0;
 }
 
-/* "surplus" of what ends with the last sector, which must be no more. */
+/* Such a line may be longer than a sector. */
 static off_t
-without(int fd, off_t size, size_t (*surplus)(struct span end, bool is_all))
+without(int fd, off_t size, off_t (*surplus)(int fd, off_t size))
 {
-	char bytes[BEFORE + SECTOR];
-	off_t sector = size - 1 - (size - 1) % SECTOR;
-	off_t start = sector < BEFORE ? 0 : sector - BEFORE;
-	struct span end = { bytes, (size_t)(size - start) };
-	off_t n;
+	off_t n = size > 0 ? surplus(fd, size) : 0;
 
-	if (size <= 0 || fd_pread_all(fd, bytes, end.n, start) != 0)
-		return size;
-	n = (off_t)surplus(end, start == 0);
-	return n > 0 && n <= size - sector && ftruncate(fd, size - n) == 0 ?
-	    size - n :
-	    size;
+	return n > 0 && mbox_end_cut(fd, size - n) == 0 ? size - n : size;
 }
 
 off_t

@@ -25,8 +25,8 @@
 int mbox_end_cut(int fd, off_t size);
 
 /*
- * Takes away what a power cut amid that has left of a sector, if that is no
- * message. The mailbox, which has this size, is locked. The size that it has
+ * Takes away what a power cut amid that has left, if that is no message, in the
+ * same way. The mailbox, which has this size, is locked. The size that it has
  * then: the same if there is nothing, or it cannot be done.
  */
 off_t mbox_end_mend(int fd, off_t size);

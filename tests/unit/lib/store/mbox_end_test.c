@@ -173,6 +173,8 @@ queue(const char *text)
 	assert_int_equal(fclose(f), 0);
 }
 
+static const char *sender = "a@b";
+
 static enum verdict
 deliver_queued(off_t limit)
 {
@@ -184,7 +186,7 @@ deliver_queued(off_t limit)
 		.stale_s = 500,
 		.owner_only = true,
 		.owner = getuid(),
-		.sender = "a@b",
+		.sender = sender,
 		.limit = limit,
 		.subject = "mailbox" };
 	enum verdict v;
@@ -268,10 +270,10 @@ die_and_lock(size_t old, size_t part)
 static int
 append_and_cut(size_t old, size_t part)
 {
-	static const char line[] = "From a@b  Sun Nov 22 10:00:00 2026\n";
 	int box = open("box", O_RDWR | O_APPEND), result;
 
-	assert_int_equal(write(box, line, sizeof(line) - 1), sizeof(line) - 1);
+	assert_true(
+	    dprintf(box, "From %s  Sun Nov 22 10:00:00 2026\n", sender) > 0);
 	assert_int_equal(write(box, long_text(part), part), part);
 	recording = true;
 	result = mbox_end_cut(box, (off_t)old);
@@ -284,6 +286,19 @@ static void
 cut_off(size_t old, size_t part)
 {
 	assert_int_equal(append_and_cut(old, part), 0);
+}
+
+/* What a power cut has left of a line. */
+static void
+take_torn_away(size_t old, size_t part)
+{
+	int box = open("box", O_RDWR | O_APPEND);
+
+	assert_true(dprintf(box, "From %s", sender) > (int)part);
+	assert_int_equal(__real_ftruncate(box, (off_t)(old + part)), 0);
+	recording = true;
+	assert_int_equal(mbox_end_mend(box, (off_t)(old + part)), old);
+	close(box);
 }
 
 /* Messages in front of the last "behind" ones: the old one and one part. */
@@ -387,6 +402,34 @@ test_by_deliveries(void **state)
 	}
 }
 
+/* Wherever its line is torn, it is known for one of ours. */
+static void
+test_senders(void **state)
+{
+	static char quoted[1300] = "\"a b  \\\" \\\\\"@c";
+	static char plain[1300];
+
+	(void)state;
+	sender = quoted;
+	for (size_t size = 3 * SECTOR - 30; size <= 3 * SECTOR; size++)
+		try(cut_off, size, 9000);
+	try(cut_off, 0, 9000);
+	memset(quoted + 1, 'q', sizeof(quoted) - 2);
+	memcpy(quoted + sizeof(quoted) - 6, " \"@c", 5);
+	memset(plain, 'p', sizeof(plain) - 1);
+	for (int i = 0; i < 2; i++, sender = plain) {
+		for (size_t size = 2 * SECTOR; size <= 3 * SECTOR; size += 57)
+			try(cut_off, size, 9000);
+		try(cut_off, 2 * SECTOR, 400);
+		try(cut_off, 3 * SECTOR - 1, 9000);
+		try(cut_off, 0, 9000);
+		try(take_torn_away, 3 * SECTOR - 20, 2 * SECTOR + 20);
+		try(refuse, 3 * SECTOR - 9, 2000);
+		try(die_and_lock, 3 * SECTOR - 9, 9000);
+	}
+	sender = "a@b";
+}
+
 static off_t
 size_of_box(void)
 {
@@ -475,6 +518,9 @@ test_is_left(void **state)
 		{ 3 * SECTOR, "\n\nFroM" },
 		{ 3 * SECTOR, "\n\nFrom here on" },
 		{ 3 * SECTOR, "\n\nx" },
+		{ 3 * SECTOR, "\n\nFrom \"a b\" on" },
+		{ 3 * SECTOR, "\n\nFrom \"a\\\"\" on" },
+		{ 3 * SECTOR, "\n\nFrom a\\ b@c" },
 		{ 3 * SECTOR - 1, "\n\nFrom a@b  Sun" },
 		{ 3 * SECTOR + 1, "\n\nFrom a@b  Sun" },
 		{ 0, "" },
@@ -540,6 +586,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_at_each_place_of_a_sector),
 		TEST(test_by_deliveries),
+		TEST(test_senders),
 		TEST(test_a_disk_that_fails),
 		TEST(test_a_repair_that_fails),
 		TEST(test_is_left),
