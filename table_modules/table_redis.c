@@ -20,6 +20,12 @@ static const struct module_setting settings[] = {
 	SETTINGS_END,
 };
 
+/* Of arrays; their bounds are said in texts, too. */
+#define ELEMENTS_MAX 262144
+#define DEPTH_MAX 7 /* arrays in arrays; version 0.14's own is one more */
+#define TEXT_OF(number) TEXT_OF_NUMBER(number)
+#define TEXT_OF_NUMBER(number) #number
+
 enum {
 	PORT = 6379,
 	WORDS_MAX = 32,
@@ -27,8 +33,6 @@ enum {
 	ANSWER_MAX = 4 << 20,
 	/* ours among the codes of the library */
 	TOO_LONG = -1000,
-	ELEMENTS_MAX = 1 << 18,
-	DEPTH_MAX = 8, /* arrays in arrays */
 };
 
 /* the library's own type, which its version 1.0 changed */
@@ -41,6 +45,8 @@ typedef size_t element_count;
 /* The library's functions, but for one: of the process. */
 static redisReplyObjectFunctions bounded;
 static void *(*library_array)(const redisReadTask *task, element_count count);
+/* The bound that the answer being read has hit, or NULL. */
+static const char *refused;
 
 /* Errors begin with a word. */
 static enum module_result
@@ -115,9 +121,12 @@ depth_of(const redisReadTask *task)
 static void *
 create_array(const redisReadTask *task, element_count count)
 {
-	if (count > ELEMENTS_MAX || depth_of(task) > DEPTH_MAX)
-		return NULL;
-	return library_array(task, count);
+	if (count > ELEMENTS_MAX)
+		refused = "more than " TEXT_OF(ELEMENTS_MAX) " elements";
+	else if (depth_of(task) > DEPTH_MAX)
+		refused =
+		    "arrays in each other deeper than " TEXT_OF(DEPTH_MAX);
+	return refused == NULL ? library_array(task, count) : NULL;
 }
 
 static void
@@ -166,6 +175,21 @@ read_more(struct module_call *c, redisContext *db, size_t *have)
 	return false;
 }
 
+/* *reply stays NULL as long as there is more to come. */
+static bool
+parse(redisContext *db, void **reply)
+{
+	refused = NULL;
+	if (redisGetReplyFromReader(db, reply) == REDIS_OK)
+		return true;
+	if (refused != NULL) { /* the library says that memory is */
+		db->err = TOO_LONG;
+		snprintf(db->errstr, sizeof(db->errstr), "the answer has %s",
+		    refused);
+	}
+	return false;
+}
+
 /* NULL, with db->errstr: the connection is of no more use. */
 static redisReply *
 tell(struct module_call *c, redisContext *db, int count, const char **words,
@@ -183,8 +207,7 @@ tell(struct module_call *c, redisContext *db, int count, const char **words,
 		if (redisBufferWrite(db, &sent) != REDIS_OK)
 			return NULL;
 	while (reply == NULL)
-		if (!read_more(c, db, &have) ||
-		    redisGetReplyFromReader(db, &reply) != REDIS_OK)
+		if (!read_more(c, db, &have) || !parse(db, &reply))
 			return NULL;
 	return reply;
 }

@@ -26,9 +26,12 @@ test_elements(void **state)
 
 	(void)state;
 	library_array = count_array;
+	refused = NULL;
 	assert_non_null(create_array(&task, 0));
 	assert_non_null(create_array(&task, ELEMENTS_MAX));
+	assert_null(refused);
 	assert_null(create_array(&task, ELEMENTS_MAX + 1));
+	assert_string_equal(refused, "more than 262144 elements");
 }
 
 static void
@@ -40,10 +43,12 @@ test_depth(void **state)
 	library_array = count_array;
 	for (int i = 0; i < 20; i++) {
 		tasks[i].parent = i > 0 ? &tasks[i - 1] : NULL;
-		if (i < 8)
+		refused = NULL;
+		if (i < DEPTH_MAX)
 			assert_non_null(create_array(&tasks[i], 1));
 		else
 			assert_null(create_array(&tasks[i], 1));
+		assert_true((refused != NULL) == (i >= DEPTH_MAX));
 	}
 }
 
