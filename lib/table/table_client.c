@@ -149,12 +149,15 @@ quote(void *with, char *to, size_t room, struct span from)
 	    from.n);
 }
 
-/* MODULE_OK with a->value as it was: the key is none that could be there. */
+/*
+ * MODULE_OK with a->value as it was: the key is none that could be there. What
+ * cannot be put does not harm the connection.
+ */
 static enum module_result
-put_question(struct asking *a, void *connection)
+put_question(struct asking *a, struct server *server)
 {
 	const struct client_config *config = a->config;
-	struct quoting q = { config->module, connection, MODULE_QUERY };
+	struct quoting q = { config->module, server->connection, MODULE_QUERY };
 	struct buf query = BUF_INIT(QUERY_MAX), base = BUF_INIT(QUERY_MAX);
 	enum key_format_result r;
 	enum module_result result = MODULE_OK;
@@ -173,7 +176,10 @@ put_question(struct asking *a, void *connection)
 		struct module_question question = { buf_text(&query), query.n,
 			buf_text(&base) };
 
-		result = config->module->ask(&a->call, connection, &question);
+		result = config->module->ask(&a->call, server->connection,
+		    &question);
+		if (result == MODULE_DOWN || result == MODULE_TOO_MUCH)
+			client_config_hang_up(a->config, server);
 	}
 	buf_fini(&query);
 	buf_fini(&base);
@@ -239,9 +245,7 @@ ask_server(struct asking *a, struct server *server)
 		r = connect_server(a, server);
 		old = old && server->connection != NULL;
 		if (r == MODULE_OK)
-			r = put_question(a, server->connection);
-		if (r == MODULE_DOWN || r == MODULE_TOO_MUCH)
-			client_config_hang_up(a->config, server);
+			r = put_question(a, server);
 		if (!old)
 			break;
 	}

@@ -81,3 +81,22 @@ def test_answer_without_end(suite, kind):
         lookup.close()
         for one in servers:
             one.server.close()
+
+
+def test_a_question_that_is_too_long_costs_no_connection(suite):
+    server = Hostile(*ANSWERS["endless line"])
+    s = suite(start=False)
+    spec = table(s, server, query="GET " + "%s" * 1000)
+    s.start()
+    lookup = Lookup(s)
+    try:
+        assert lookup.query(spec, "a@b.test")[0] == NONE
+        before = server.server.connections
+        for _ in range(2):
+            got = lookup.query(spec, "x" * 300 + "@example.test")
+            assert got[0] == BROKEN and "the question is too long" in got[2]
+            assert lookup.query(spec, "a@b.test")[0] == NONE
+        assert server.server.connections == before
+    finally:
+        lookup.close()
+        server.server.close()
