@@ -138,9 +138,14 @@ class Server:
         self.handle = handle
         self.connections = 0
         self.errors = []
+        self.place = str(path) if path else (host, self.port)
+        self.family = socket.AF_UNIX if path else socket.AF_INET
+        self.listen()
+
+    def listen(self):
+        """Again, after stop()."""
         self.listener = socket.create_server(
-            str(path) if path else (host, self.port), backlog=200,
-            family=socket.AF_UNIX if path else socket.AF_INET)
+            self.place, backlog=200, family=self.family)
         self.thread = threading.Thread(target=self.accept, daemon=True)
         self.thread.start()
 
@@ -318,17 +323,24 @@ class FakeDNS:
         self.host = host
         while True:
             self.port = port or free_port()
-            self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            with contextlib.suppress(OSError):  # root's: none is lost
-                self.udp.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
             try:
-                self.udp.bind((host, self.port))
+                self.open()
                 break
             except OSError:
-                self.udp.close()
                 if port:
                     raise
-        self.tcp = Server(self.stream, self.port, host)
+
+    def open(self):
+        """Again, after close()."""
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with contextlib.suppress(OSError):  # root's: none is lost
+            self.udp.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
+        try:
+            self.udp.bind((self.host, self.port))
+            self.tcp = Server(self.stream, self.port, self.host)
+        except OSError:
+            self.udp.close()
+            raise
         self.hearing = threading.Thread(target=self.datagrams, daemon=True)
         self.hearing.start()
 
@@ -338,8 +350,9 @@ class FakeDNS:
                 question, peer = self.udp.recvfrom(4096)
             except OSError:
                 return
-            if peer:  # else it is closed
-                self.askers.append(peer[1])
+            if not peer:  # it is closed
+                return
+            self.askers.append(peer[1])
             answer = self.datagram(question)
             try:
                 if answer:

@@ -40,7 +40,7 @@ from chaos_site import Site  # noqa: E402
 from posthaste import wait_for  # noqa: E402
 
 ROUND = 60  # seconds
-LONG = 600  # each program was killed in
+LONG = 600  # in which each action is done, and each program killed
 HARMFUL = {"kill", "kill_master"}
 
 
@@ -190,6 +190,7 @@ class Chaos:
         more = self.ledger.check(self.site, self.ends)
         chaos_health.check_files(self)
         chaos_health.check_processes(self)
+        chaos_health.check_certificate(self)
         chaos_health.check_log(self)
         assert not self.complaints, "\n".join(self.complaints[:20])
         assert self.ledger.total, "no mail was taken"
@@ -214,16 +215,20 @@ class Chaos:
             if left > ROUND:
                 print(f"{time.strftime('%T')} {self.report()}", flush=True)
                 self.forget()
-        chaos_health.check_traces(self)
+        chaos_health.check_traces(self, seconds >= LONG)
         if seconds >= LONG and "kill" in self.actions:
             chaos_health.check_killed(self)
         self.stop()
 
+    def never_done(self):
+        return [x for x in dict.fromkeys(self.actions) if not self.done[x]]
+
     def report(self):
         loads = {x.name: (x.sessions, x.broken) for x in self.loads}
         return (f"{self.ledger.total} recipients; {dict(self.done)}; in vain "
-                f"{dict(self.vain)}; refusals {dict(self.refusals)}; held up "
-                f"by a disk {dict(self.held_up)}; moods met {self.moods()}; "
+                f"{dict(self.vain)}; never done {self.never_done()}; refusals "
+                f"{dict(self.refusals)}; held up by a disk "
+                f"{dict(self.held_up)}; moods met {self.moods()}; "
                 f"killed {dict(self.killed)}; came more than once, with a reason "
                 f"{len(self.repeated)}, most of them {self.most_often()}; "
                 f"slowest {self.slowest}; sessions that ended well and not: "

@@ -11,6 +11,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -324,6 +325,25 @@ def other_pair(folder):
     return folder
 
 
+def shown(chaos, kind):
+    """The certificate that a listener has."""
+    with socket.create_connection(
+            ("127.0.0.1", chaos.suite.ports[kind]), 30) as raw, \
+            CONTEXT.wrap_socket(raw) as tls:
+        return tls.getpeercert(binary_form=True)
+
+
+def taken_up(chaos):
+    """Does each listener have the certificate that is on disk?"""
+    good = ssl.PEM_cert_to_DER_cert(
+        (chaos.suite.root / "etc/cert.pem").read_text())
+    try:
+        return all(shown(chaos, kind) == good
+                   for kind in ("smtps", "imaps", "pop3s"))
+    except OSError:
+        return False
+
+
 def renew(chaos):
     """One file after the other: for a moment they are no pair."""
     etc = chaos.suite.root / "etc"
@@ -335,12 +355,19 @@ def renew(chaos):
         shutil.copy(chaos.pairs[0] / name, etc / f"{name}.new")
         os.chmod(etc / f"{name}.new", 0o600)
         os.replace(etc / f"{name}.new", etc / name)
+    feel(chaos, "renew", lambda: taken_up(chaos))
 
 
 def broken_certificate(chaos):
     """The old one stays in use, whatever is started or reloaded meanwhile; so
     the renewal before is not under way, which would be the new one's."""
-    if time.monotonic() - chaos.renewed < TAKEN_UP or not handshake(chaos)[0]:
+    def at_rest():
+        return (time.monotonic() - chaos.renewed >= TAKEN_UP
+                and handshake(chaos)[0])
+
+    if "broken_certificate" not in chaos.felt:
+        wait_for("a certificate to break", at_rest, PATIENCE)
+    elif not at_rest():
         return False
     etc = chaos.suite.root / "etc"
     for name in ("key.pem", "cert.pem"):
@@ -368,10 +395,8 @@ def old_certificate(chaos):
 
 def handshake(chaos):
     try:
-        with socket.create_connection(
-                ("127.0.0.1", chaos.suite.ports["smtps"]), 30) as raw, \
-                CONTEXT.wrap_socket(raw):
-            return True, ""
+        shown(chaos, "smtps")
+        return True, ""
     except OSError as e:
         return False, f"handshake with a broken certificate on disk: {e}"
 

@@ -6,6 +6,7 @@ import re
 import time
 
 import chaos_actions
+import chaos_loads
 from chaos_actions import born, program
 from chaos_site import HAS_REDIS
 from posthaste import SOURCE, crashed, wait_for
@@ -17,6 +18,7 @@ GROWTH = {"descriptors": 12, "memory": 12 << 20}  # between two rests
 BUG = re.compile(r"panic|assertion|unreachable|Sanitizer|"
                  r"protocol error(?!: host )|leaves no room for")
 PROGRAM = re.compile(r"(?m)^PROGRAM\(([\w-]+),")
+TRIED = 5  # an action that was in vain so often was done as well
 MET = 30  # a mood that was chosen so often has met somebody
 KEEPERS = ("pop3d-mbox", "imapd-mbox")  # who opens files for sessions
 QUEUES = ("incoming", "deferred", "report", "maildrop", "hold")
@@ -163,15 +165,27 @@ TRACES = {
 
 
 def met(chaos, moody, mood):
-    """Did somebody meet this mood? Of who is dead only the suite can tell."""
-    if mood != "dead":
+    """Did somebody meet this mood? Of who is dead only the suite can tell, or
+    the kernel."""
+    if mood != "dead" or moody is chaos.site.names:
         return moody.met[mood]
     return (moody is chaos.site.redis or
             f":{moody.server.port}: Connection refused" in chaos.suite.log())
 
 
-def check_traces(chaos):
-    """What was counted has happened to somebody."""
+def check_certificate(chaos):
+    """After a renewal it is the new one's turn."""
+    if chaos.done["renew"]:
+        wait_for("each listener to have the certificate on disk",
+                 lambda: chaos_actions.taken_up(chaos), chaos_loads.PATIENCE)
+
+
+def check_traces(chaos, had_time):
+    """What was counted has happened to somebody; and each action was done, if
+    it was tried more than once or there was time for it."""
+    never = [name for name in chaos.never_done()
+             if had_time or chaos.vain[name] >= TRIED]
+    assert not never, f"never done: {never}, in vain {dict(chaos.vain)}"
     vain = [name for name, (enough, found) in TRACES.items()
             if chaos.done[name] >= enough and not found(chaos)]
     vain += [f"{name} {mood}" for name, moody in chaos.site.moody().items()

@@ -2,10 +2,12 @@
 """Hosts that change their minds: mail servers, name servers, table servers.
 
 Each has .mood, which an action sets, and "well", to which healing returns it;
-how often each was chosen, and how often somebody met it.
+how often each was chosen, and how often somebody met it. Who is "dead" does not
+listen: the port is closed.
 """
 import collections
 import os
+import pathlib
 import threading
 import time
 
@@ -16,6 +18,7 @@ HANG = 6  # seconds, longer than the suite waits
 
 
 class Moody:
+    """close() and open() make the port a closed one, and one that listens."""
     MOODS = ()
 
     def __init__(self):
@@ -24,10 +27,14 @@ class Moody:
         self.changed = threading.Event()
 
     def set(self, mood):
-        self.mood = mood
+        before, self.mood = self.mood, mood
         self.chosen[mood] += 1
         self.changed.set()
         self.changed = threading.Event()
+        if mood == "dead" != before:
+            self.close()
+        elif before == "dead" != mood:
+            self.open()
 
     def hang(self):
         self.changed.wait(HANG)
@@ -42,7 +49,7 @@ class Stamped(list):
 
 class Destination(Moody):
     """A mail server; what it says no to for ever does not depend on mood."""
-    MOODS = ("later", "cut", "hang", "slow", "nonsense", "well")
+    MOODS = ("later", "cut", "hang", "slow", "nonsense", "dead", "well")
 
     def __init__(self, noise, **options):
         super().__init__()
@@ -51,6 +58,12 @@ class Destination(Moody):
             "connect": self.greet, "RCPT": self.judge, ".": self.end},
             **options)
         self.server.messages = Stamped()
+
+    def open(self):
+        self.server.listen()
+
+    def close(self):
+        self.server.stop()
 
     def taken(self):
         """(when it was taken, text) of each message"""
@@ -66,7 +79,7 @@ class Destination(Moody):
         mood = self.mood  # another one may come while this one hangs
         if mood == "slow":
             time.sleep(0.05)
-        if mood == "well" or self.noise.random() > chance:
+        if mood in ("well", "dead") or self.noise.random() > chance:
             return None
         self.met[mood] += 1
         if mood == "hang":
@@ -99,22 +112,42 @@ class Destination(Moody):
         return {"later": "452 4.3.1 no room"}.get(mood, "250 2.0.0 Ok")
 
 
-class Names(Moody, FakeDNS):
-    MOODS = ("silent", "failing", "truncated", "nonsense", "slow")
+def to_closed_ports():
+    """Datagrams that came to ports nobody has, in this network."""
+    text = pathlib.Path("/proc/net/snmp").read_text()
+    names, values = (line.split() for line in text.splitlines()
+                     if line.startswith("Udp:"))
+    return int(values[names.index("NoPorts")])
+
+
+class Names(FakeDNS, Moody):
+    MOODS = ("silent", "failing", "truncated", "nonsense", "slow", "dead")
 
     def __init__(self, records):
         Moody.__init__(self)
         FakeDNS.__init__(self, records)
 
+    def open(self):
+        if "dead" in self.chosen:
+            self.met["dead"] += to_closed_ports() - self.closed_at
+        super().open()
+
+    def close(self):
+        super().close()
+        self.closed_at = to_closed_ports()
+
     def respond(self, question):
-        self.met[self.mood] += 1
-        if self.mood == "silent":
+        mood = self.mood
+        if mood == "dead":  # a connection of before
             return None
-        if self.mood == "failing":
+        self.met[mood] += 1
+        if mood == "silent":
+            return None
+        if mood == "failing":
             return question[:2] + b"\x81\x82" + question[4:]
-        if self.mood == "nonsense":
+        if mood == "nonsense":
             return question[:2] + os.urandom(30)
-        if self.mood == "slow":
+        if mood == "slow":
             time.sleep(0.2)
         return super().respond(question)
 
@@ -151,12 +184,11 @@ class Answers(Moody):
         self.good = good
         self.server = kind(self.answer)
 
-    def set(self, mood):
-        if mood == "dead" and self.mood != "dead":
-            self.server.close()
-        elif mood != "dead" and self.mood == "dead":
-            self.server.open()
-        super().set(mood)
+    def open(self):
+        self.server.open()
+
+    def close(self):
+        self.server.close()
 
     def answer(self, key):
         self.met[self.mood] += 1

@@ -314,11 +314,9 @@ class Site:
         try:
             self.suite.close(failed)
         finally:
-            for host in self.hosts:
-                host.server.stop()
-            for table in self.tables:
-                table.server.close()
-            self.names.close()
+            for moody in self.moody().values():
+                if moody.mood != "dead":
+                    moody.close()
             if self.pam:
                 self.pam.unlink(missing_ok=True)
             if self.disk and not os.environ.get("POSTHASTE_KEEP"):
