@@ -32,14 +32,29 @@ maildir_trailer_follows(int fd, uint64_t stored, off_t length)
 	    is_magic(magic);
 }
 
+/*
+ * Where what is cut off is the next file's at once, the new name is on disk
+ * before (by the old one the queue reads all of it), and the length behind.
+ */
+static int
+cut(int fd, off_t size)
+{
+	bool frees_late = file_system_frees_late(fd);
+
+	if (!frees_late && fsync(fd) != 0)
+		return -1;
+	if (ftruncate(fd, size) != 0)
+		return -1;
+	if (!frees_late)
+		(void)!fsync(fd);
+	return 0;
+}
+
 void
 maildir_trailer_cut(int *writable, const char *name, uint64_t stored,
     struct stat *st)
 {
-	/* as long as its name may be lost, the queue can read the file */
-	if (*writable == -1 ||
-	    (!file_system_frees_late(*writable) && fsync(*writable) == -1) ||
-	    ftruncate(*writable, (off_t)stored) == -1)
+	if (*writable == -1 || cut(*writable, (off_t)stored) != 0)
 		log_warning("%s: the queue's trailer cannot be cut off: %s",
 		    name, strerror(errno));
 	else

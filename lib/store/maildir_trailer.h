@@ -21,7 +21,8 @@
 bool maildir_trailer_follows(int fd, uint64_t stored, off_t length);
 /*
  * Cuts it off, by the same file opened for writing, or -1 with errno; closed.
- * *st then has the new size. That it cannot be done is logged.
+ * *st then has the new size. That it cannot be done is logged. Flushed before
+ * and behind, as by the delivery, unless file_system_frees_late.
  */
 void maildir_trailer_cut(int *writable, const char *name, uint64_t stored,
     struct stat *st);

@@ -5,6 +5,7 @@
 
 #include "lib/store/beneath.h"
 #include "lib/store/maildir_deliver.h"
+#include "lib/store/maildir_trailer.h"
 
 #define CONTENT "Subject: x\r\n\r\nFrom here\r\nlast"
 
@@ -174,6 +175,36 @@ test_flushed_before_and_behind_the_cut(void **state)
 		assert_int_equal(unlink(name), 0);
 		close(maildir);
 		close(fd);
+	}
+	frees_late = true;
+	flush_fails = false;
+}
+
+/* By who reads the message of a move that was cut short. */
+static void
+test_trailer_is_cut_by_a_reader(void **state)
+{
+	static const struct {
+		bool late, fails;
+		const char *steps, *text;
+	} rows[] = { { true, false, "c", CONTENT },
+		{ false, false, "fcf", CONTENT },
+		{ false, true, "f", CONTENT "TRAILER" } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int fd = queue_file("q", CONTENT "TRAILER");
+		struct stat st;
+
+		assert_int_equal(fstat(fd, &st), 0);
+		frees_late = rows[i].late;
+		flush_fails = rows[i].fails;
+		steps[0] = '\0';
+		maildir_trailer_cut(&fd, "q", sizeof(CONTENT) - 1, &st);
+		assert_int_equal(fd, -1);
+		assert_string_equal(steps, rows[i].steps);
+		assert_string_equal(file_get("q"), rows[i].text);
+		assert_int_equal(st.st_size, strlen(rows[i].text));
 	}
 	frees_late = true;
 	flush_fails = false;
@@ -434,6 +465,7 @@ main(void)
 		TEST(test_move),
 		TEST(test_not_moved),
 		TEST(test_flushed_before_and_behind_the_cut),
+		TEST(test_trailer_is_cut_by_a_reader),
 		TEST(test_half_a_move_is_undone),
 		TEST(test_place_is_kept_as_long_as_it_is_what_it_was),
 		TEST(test_place_is_its_owners_and_no_link),
