@@ -46,4 +46,5 @@ tests_unit_lib_base_file_system_test_SOURCES = \
 	tests/unit/lib/base/file_system_test.c
 tests_unit_lib_base_file_system_test_LDADD = $(LDADD) -lcmocka
 tests_unit_lib_base_file_system_test_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=fstatfs,--wrap=fsync,--wrap=syncfs,--wrap=futimens
+	-Wl,--wrap=fstatfs,--wrap=fsync,--wrap=syncfs,--wrap=futimens \
+	-Wl,--wrap=fstatat,--wrap=readlink,--wrap=open

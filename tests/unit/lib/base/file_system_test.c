@@ -7,7 +7,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -18,7 +21,7 @@
 #include <cmocka.h>
 
 /* Devices that nobody has: each is asked about once. */
-enum { XFS = 1, BTRFS, NFS, FUSE, EXT, KINDS };
+enum { XFS = 1, BTRFS, NFS, FUSE, EXT, KINDS, MOUNTED = 16 };
 
 static int fd = -1;
 static long type; /* of all file systems */
@@ -33,10 +36,81 @@ static struct {
 	struct timespec times[2];
 } disk;
 
+/* An ext4, as the kernel tells of it. NULL: it does not. */
+struct mount {
+	const char *link; /* in /sys/dev/block */
+	const char *journal_task;
+	const char *options;
+	bool is_loose, frees_late;
+};
+
+static const struct mount *mounted; /* here; NULL: what is here indeed */
+static unsigned int mounts;
+
+int __real_fstatat(int at, const char *path, struct stat *st, int flags);
+int __wrap_fstatat(int at, const char *path, struct stat *st, int flags);
+ssize_t __wrap_readlink(const char *path, char *out, size_t room);
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
 int __wrap_fstatfs(int file, struct statfs *fs);
 int __wrap_fsync(int file);
 int __wrap_syncfs(int file);
 int __wrap_futimens(int file, const struct timespec times[2]);
+
+int
+__wrap_fstatat(int at, const char *path, struct stat *st, int flags)
+{
+	int result = __real_fstatat(at, path, st, flags);
+
+	if (mounted != NULL)
+		st->st_dev = makedev(4000, MOUNTED + mounts);
+	return result;
+}
+
+ssize_t
+__wrap_readlink(const char *path, char *out, size_t room)
+{
+	char wanted[64];
+	size_t n;
+
+	snprintf(wanted, sizeof(wanted), "/sys/dev/block/4000:%u",
+	    MOUNTED + mounts);
+	if (mounted == NULL || mounted->link == NULL) {
+		errno = ENOENT;
+		return -1;
+	}
+	assert_string_equal(path, wanted);
+	n = strlen(mounted->link);
+	assert_true(n <= room);
+	memcpy(out, mounted->link, n);
+	return (ssize_t)n;
+}
+
+/* A file that has this text. */
+static int
+open_text(const char *text)
+{
+	int file;
+
+	errno = ENOENT;
+	if (text == NULL)
+		return -1;
+	file = memfd_create("text", MFD_CLOEXEC);
+	assert_true(file >= 0);
+	assert_int_equal(pwrite(file, text, strlen(text), 0), strlen(text));
+	return file;
+}
+
+int
+__wrap_open(const char *path, int flags, ...)
+{
+	if (strcmp(path, "/sys/fs/ext4/vdz9/journal_task") == 0)
+		return open_text(mounted->journal_task);
+	if (strcmp(path, "/proc/fs/ext4/vdz9/options") == 0)
+		return open_text(mounted->options);
+	assert_null(mounted);
+	return __real_open(path, flags);
+}
 
 int
 __wrap_fstatfs(int file, struct statfs *fs)
@@ -121,6 +195,43 @@ which_are_asked(void **state)
 			assert_int_equal(disk.changes, rows[i].changes);
 		}
 	assert_int_equal(asked, KINDS - 1);
+}
+
+/*
+ * Whether what is moved is flushed, before its cut and behind it (not where it
+ * frees late), and what is renamed (where it is loose).
+ */
+static void
+what_ext4_says(void **state)
+{
+#define VDZ9 "../../devices/virtual/block/vdz/vdz9"
+#define OPTIONS(data) "rw\nbarrier\n" data "inode_readahead_blks=32\n"
+	static const char ordered[] = OPTIONS("data=ordered\n");
+	static const struct mount rows[] = {
+		{ VDZ9, "123\n", ordered, false, true },
+		{ VDZ9, "123\n", OPTIONS("data=journal\n"), false, true },
+		{ VDZ9, "123\n", OPTIONS("data=writeback\n"), false, false },
+		{ VDZ9, "123\n", OPTIONS("nodata=ordered\n"), false, false },
+		{ VDZ9, "123\n", OPTIONS("data=ordered2\n"), false, false },
+		{ VDZ9, "123\n", NULL, false, false },
+		{ VDZ9, "<none>\n", OPTIONS(""), true, false },
+		{ VDZ9, "<none>\n", ordered, true, false },
+		{ VDZ9, NULL, ordered, true, false },
+		{ NULL, "123\n", ordered, true, false },
+	};
+
+	(void)state;
+	type = EXT4_SUPER_MAGIC;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++, mounts++) {
+		mounted = &rows[i];
+		assert_int_equal(file_system_frees_late(fd),
+		    rows[i].frees_late);
+		assert_int_equal(file_system_is_loose(fd), rows[i].is_loose);
+	}
+	/* others do */
+	type = XFS_SUPER_MAGIC;
+	assert_true(file_system_frees_late(fd));
+	mounted = NULL;
 }
 
 static int
@@ -212,6 +323,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(which_are_asked),
+		cmocka_unit_test(what_ext4_says),
 		cmocka_unit_test(a_flush_is_believed_when_changes_are_taken),
 		cmocka_unit_test(others_are_not_asked),
 		cmocka_unit_test(an_error_of_fsync_is_one),
